@@ -1,0 +1,124 @@
+/**
+ * The event as an emitter sends it, and the verdicts it gets back.
+ * Strings are limited to what the stored columns take, so that nothing accepted here can be refused by storage.
+ */
+import { z } from "zod";
+
+/** Published at GET /v1/limits; every bound that a request or an event is checked against. */
+export const limits = {
+  maxEventsPerRequest: 10_000,
+  maxInflatedBytes: 10 * 1024 * 1024,
+  maxStringLength: 256,
+  maxProperties: 64,
+  maxValueFractionDigits: 9,
+  maxValueIntegerDigits: 18,
+  oldestTime: "2000-01-01T00:00:00.000Z",
+  maxAheadMs: 24 * 60 * 60 * 1000,
+  dedupeByIdDays: 35,
+} as const;
+
+export const limitsSchema = z.object({
+  max_events_per_request: z.int(),
+  max_inflated_bytes: z.int(),
+  max_string_length: z.int(),
+  max_properties: z.int(),
+  max_value_fraction_digits: z.int(),
+  max_value_integer_digits: z.int(),
+  oldest_time: z.string(),
+  max_ahead_seconds: z.int(),
+  dedupe_by_id_days: z.int(),
+  content_types: z.array(z.string()),
+  content_encodings: z.array(z.string()),
+});
+
+/** A lone surrogate has no UTF-8 form: stored, it would come back as another string. */
+const text = z
+  .string()
+  .min(1)
+  .max(limits.maxStringLength)
+  .refine((value) => value.isWellFormed(), "must be well-formed Unicode");
+
+const rfc3339 =
+  /^\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])[Tt ](?:[01]\d|2[0-3]):[0-5]\d:(?:[0-5]\d|60)(?:\.\d{1,9})?(?:[Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)$/;
+export const instantSchema = z.string().regex(rfc3339, "must be an RFC 3339 date-time with an offset");
+
+const decimalText = /^[+-]?(?:\d{1,18})(?:\.\d{1,9})?$/;
+export const decimalSchema = z.union([
+  z.string().regex(decimalText, "must be a decimal of up to 18 digits and 9 decimals"),
+  z.number(),
+]);
+
+export const propertyValueSchema = z.union([
+  z
+    .string()
+    .max(limits.maxStringLength)
+    .refine((value) => value.isWellFormed(), "must be well-formed Unicode"),
+  z.number(),
+  z.boolean(),
+]);
+
+export const usageEventSchema = z.strictObject({
+  id: text,
+  type: text,
+  organization: text,
+  time: instantSchema.optional(),
+  agent: text.optional(),
+  user: text.optional(),
+  session: text.optional(),
+  room: text.optional(),
+  interval: text.optional(),
+  job: text.optional(),
+  started_at: instantSchema.optional(),
+  value: decimalSchema.optional(),
+  properties: z
+    .record(text, propertyValueSchema)
+    .refine((value) => Object.keys(value).length <= limits.maxProperties, `has more than ${limits.maxProperties} entries`)
+    .optional(),
+});
+export type UsageEvent = z.infer<typeof usageEventSchema>;
+
+/** Why one event of a request was not taken. A closed set: each code has one meaning for ever. */
+export const rejectionCodes = [
+  "not_json",
+  "not_an_object",
+  "missing_field",
+  "unknown_field",
+  "invalid_field",
+  "time_too_old",
+  "time_too_far_ahead",
+  "invalid_cloudevent",
+  "unknown_organization",
+  "outside_subtree",
+  "id_conflict",
+  "refused_by_storage",
+  "aborted",
+] as const;
+export type RejectionCode = (typeof rejectionCodes)[number];
+
+export const rejectionSchema = z.object({
+  index: z.int().describe("Position of the event in the request, from 0"),
+  id: z.string().nullable(),
+  code: z.enum(rejectionCodes),
+  field: z.string().nullable(),
+  message: z.string(),
+});
+export type Rejection = z.infer<typeof rejectionSchema>;
+
+export const warningCodes = ["clock_skew", "unmatched_type"] as const;
+export const warningSchema = z.object({
+  index: z.int(),
+  id: z.string(),
+  code: z.enum(warningCodes),
+  field: z.string().nullable(),
+  message: z.string(),
+});
+export type Warning = z.infer<typeof warningSchema>;
+
+export const verdictSchema = z.object({
+  accepted: z.int(),
+  duplicates: z.int().describe("Events that were already taken before with the same body; counted once"),
+  rejected: z.array(rejectionSchema),
+  warnings: z.array(warningSchema),
+  watermark: z.string().describe("Every event accepted up to this instant is visible in queries"),
+});
+export type Verdict = z.infer<typeof verdictSchema>;

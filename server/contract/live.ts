@@ -1,0 +1,44 @@
+/**
+ * The live view, over GET /v1/live and Socket.IO. The client asks to `live:watch` a node; the server alone decides
+ * from the session whether it may. Pushes are at most once: a gap in `sequence` means ask for a snapshot again.
+ */
+import { z } from "zod";
+import { nodeAddressSchema } from "./nodes.ts";
+
+export const liveLevelsSchema = z.object({
+  live_participants: z.int(),
+  live_sessions: z.int(),
+  active_recordings: z.int(),
+});
+export type LiveLevels = z.infer<typeof liveLevelsSchema>;
+
+export const liveRoomSchema = z.object({
+  organization: z.string(),
+  room: z.string(),
+  session: z.string(),
+  participants: z.int(),
+  started_at: z.string(),
+});
+export type LiveRoom = z.infer<typeof liveRoomSchema>;
+
+export const liveAnswerSchema = z.object({
+  node: nodeAddressSchema,
+  at: z.string(),
+  watermark: z.string(),
+  levels: liveLevelsSchema,
+  rooms: z.array(liveRoomSchema).describe("The longest-running live rooms, at most 100"),
+});
+export type LiveAnswer = z.infer<typeof liveAnswerSchema>;
+
+export type LiveSnapshot = LiveAnswer & { sequence: number };
+export type LiveChanged = { node: string; sequence: number; at: string; watermark: string; levels: LiveLevels };
+export type WatchResult = { ok: true; snapshot: LiveSnapshot } | { ok: false; code: string; message: string };
+
+export interface ServerToClientEvents {
+  "live:snapshot": (snapshot: LiveSnapshot) => void;
+  "live:changed": (change: LiveChanged) => void;
+}
+export interface ClientToServerEvents {
+  /** Joins the room of `node` (default: the caller's node) and answers its snapshot. One node per socket: the last one asked. */
+  "live:watch": (node: string | null, answer: (result: WatchResult) => void) => void;
+}

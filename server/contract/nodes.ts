@@ -1,0 +1,52 @@
+/** A node's address in the account tree: `all`, or `kind:id`; an agent's id is `organization/agent`. */
+import { z } from "zod";
+
+/** From the top of the tree down; a parent's kind stands before its child's, any depth may be skipped. */
+export const nodeKinds = ["partner", "reseller", "organization", "agent"] as const;
+export type NodeKind = (typeof nodeKinds)[number];
+
+export const nodeAddressSchema = z
+  .string()
+  .max(600)
+  .regex(/^(?:all|(?:partner|reseller|organization):.{1,256}|agent:.{1,256}\/.{1,256})$/su, "must be `all` or `kind:id`");
+export type NodeAddress = z.infer<typeof nodeAddressSchema>;
+
+export type ParsedNode =
+  | { kind: "all"; id: "" }
+  | { kind: "partner" | "reseller" | "organization"; id: string }
+  | { kind: "agent"; id: string; organization: string; agent: string };
+
+/** Splits an address that `nodeAddressSchema` accepts; throws on any other. */
+export function parseNode(address: string): ParsedNode {
+  if (address === "all") return { kind: "all", id: "" };
+  const colon = address.indexOf(":");
+  const kind = address.slice(0, colon) as NodeKind;
+  const id = address.slice(colon + 1);
+  if (colon < 0 || !nodeKinds.includes(kind) || id === "") throw new Error(`not a node address: ${address}`);
+  if (kind !== "agent") return { kind, id };
+  const slash = id.indexOf("/");
+  if (slash < 1) throw new Error(`an agent's address is agent:organization/agent, not ${address}`);
+  return { kind, id, organization: id.slice(0, slash), agent: id.slice(slash + 1) };
+}
+
+export const nodeSchema = z.object({
+  node: nodeAddressSchema,
+  kind: z.enum([...nodeKinds, "all"]),
+  id: z.string(),
+  name: z.string(),
+  parent: nodeAddressSchema.nullable(),
+  created_at: z.string(),
+});
+export type Node = z.infer<typeof nodeSchema>;
+
+export const createNodeSchema = z.strictObject({
+  kind: z.enum(["partner", "reseller", "organization"]),
+  id: z
+    .string()
+    .min(1)
+    .max(256)
+    .refine((value) => value.isWellFormed(), "must be well-formed Unicode"),
+  name: z.string().min(1).max(256).optional(),
+  parent: nodeAddressSchema.optional().describe("Defaults to the caller's node"),
+});
+export type CreateNode = z.infer<typeof createNodeSchema>;
