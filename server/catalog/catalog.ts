@@ -1,0 +1,196 @@
+/**
+ * The built-in event types and meters, as data. A type says what one event does; a meter says how events become a
+ * number. Adding a type or a meter is one entry here; nothing else in the server knows a type's or a meter's name.
+ */
+
+export type LevelAction = "start" | "alive" | "end";
+
+export interface EventType {
+  /** The level whose intervals this event opens, keeps alive or closes. */
+  level?: Level;
+  action?: LevelAction;
+  /** The properties that this type's usage may be grouped by. */
+  dimensions: readonly string[];
+}
+
+/** Every level counts intervals of its own; `sessions` is derived: the sessions with at least one participant. */
+export const levels = [
+  "participants",
+  "recordings",
+  "captions",
+  "whiteboard",
+  "breakout",
+  "broadcast",
+  "consumption",
+  "session",
+] as const;
+export type Level = (typeof levels)[number];
+
+/** How long an interval may stay silent before it counts as ended at its last sign of life. */
+export const defaultAliveWithinMs = 12 * 60 * 60 * 1000;
+
+const none: readonly string[] = [];
+const medium = ["medium"] as const;
+const start = (level: Level, dimensions: readonly string[] = none): EventType => ({
+  level,
+  action: "start",
+  dimensions,
+});
+const alive = (level: Level, dimensions: readonly string[] = none): EventType => ({
+  level,
+  action: "alive",
+  dimensions,
+});
+const end = (level: Level, dimensions: readonly string[] = none): EventType => ({ level, action: "end", dimensions });
+const plain = (...dimensions: string[]): EventType => ({ dimensions });
+
+const transcription = plain("language", "model", "mode", "kind", "format");
+
+const eventTypes: ReadonlyMap<string, EventType> = new Map(
+  Object.entries({
+    "participant.joined": start("participants"),
+    "participant.alive": alive("participants"),
+    "participant.left": end("participants"),
+    "recording.started": start("recordings"),
+    "recording.alive": alive("recordings"),
+    "recording.stopped": end("recordings"),
+    "captions.enabled": start("captions"),
+    "captions.disabled": end("captions"),
+    "whiteboard.opened": start("whiteboard"),
+    "whiteboard.closed": end("whiteboard"),
+    "breakout.opened": start("breakout"),
+    "breakout.closed": end("breakout"),
+    "broadcast.started": start("broadcast", medium),
+    "broadcast.alive": alive("broadcast", medium),
+    "broadcast.stopped": end("broadcast", medium),
+    "consumption.started": start("consumption", medium),
+    "consumption.alive": alive("consumption", medium),
+    "consumption.stopped": end("consumption", medium),
+    "session.ended": end("session"),
+    "chat.posted": plain("visibility"),
+    "question.posted": plain(),
+    "answer.posted": plain(),
+    "recording.stored": plain(),
+    "recording.deleted": plain(),
+    "transcription.requested": transcription,
+    "transcription.started": transcription,
+    "transcription.completed": transcription,
+    "transcription.failed": transcription,
+    "translation.completed": plain("language"),
+    "glossary.used": plain(),
+    "custom_model.used": plain("model"),
+    "api.called": plain(),
+    "user.signed_up": plain(),
+    "call.completed": plain(),
+    "chat_session.completed": plain(),
+    "email.sent": plain(),
+    "sip.installed": plain(),
+    "sip.removed": plain(),
+  } satisfies Record<string, EventType>),
+);
+
+/** The definition of a built-in type; undefined for a type that no meter knows yet. */
+export function eventType(type: string): EventType | undefined {
+  return eventTypes.get(type);
+}
+
+/** The levels whose 1-minute slots are kept: those of intervals, and `sessions`, which follows from `participants`. */
+export type SlotLevel = Exclude<Level, "session"> | "sessions";
+
+export type MeterRule =
+  /** Time integral of a level, in minutes. */
+  | { kind: "minutes"; level: SlotLevel }
+  /** The highest value a level takes, and the first instant it does. */
+  | { kind: "peak"; level: SlotLevel }
+  /** The value of a level now. */
+  | { kind: "level"; level: SlotLevel }
+  /** How many intervals of a level (for `sessions`: sessions) start in the window. */
+  | { kind: "starts"; level: SlotLevel }
+  /** Distinct users with any presence in the window. */
+  | { kind: "distinct_users"; level: "participants" }
+  | { kind: "count"; types: readonly string[] }
+  /** Exact decimal sum of `value`. */
+  | { kind: "sum"; types: readonly string[] };
+
+export interface Meter {
+  meter: string;
+  title: string;
+  unit: "minutes" | "count";
+  rule: MeterRule;
+  description: string;
+}
+
+export const meters: readonly Meter[] = [
+  {
+    meter: "participation_minutes",
+    title: "Participation minutes",
+    unit: "minutes",
+    rule: { kind: "minutes", level: "participants" },
+    description:
+      "The minutes participants spent in sessions, from joining to leaving, split exactly at window edges; open ones count up to now.",
+  },
+  {
+    meter: "max_concurrent_participants",
+    title: "Peak participants",
+    unit: "count",
+    rule: { kind: "peak", level: "participants" },
+    description:
+      "The most participants at one instant in the whole subtree. One who leaves at an instant makes room for one who joins at it.",
+  },
+  {
+    meter: "max_concurrent_sessions",
+    title: "Peak sessions",
+    unit: "count",
+    rule: { kind: "peak", level: "sessions" },
+    description: "The most sessions at one instant that had at least one participant, in the whole subtree.",
+  },
+  {
+    meter: "active_participants",
+    title: "Active participants",
+    unit: "count",
+    rule: { kind: "distinct_users", level: "participants" },
+    description:
+      "Distinct users (an organization's own user ids) with any presence in the window; exact, never a sum of days.",
+  },
+  {
+    meter: "sessions",
+    title: "Sessions",
+    unit: "count",
+    rule: { kind: "starts", level: "sessions" },
+    description: "Sessions whose first participant joined in the window.",
+  },
+  {
+    meter: "chat_posts",
+    title: "Chat posts",
+    unit: "count",
+    rule: { kind: "count", types: ["chat.posted"] },
+    description: "Public and private chat messages posted in the window.",
+  },
+  {
+    meter: "transcribed_minutes",
+    title: "Transcribed minutes",
+    unit: "minutes",
+    rule: { kind: "sum", types: ["transcription.completed"] },
+    description: "The exact decimal sum of the minutes that completed transcriptions carried.",
+  },
+  {
+    meter: "live_participants",
+    title: "Live participants",
+    unit: "count",
+    rule: { kind: "level", level: "participants" },
+    description: "Participants in a session at the end of the window, or now while it runs.",
+  },
+  {
+    meter: "live_sessions",
+    title: "Live sessions",
+    unit: "count",
+    rule: { kind: "level", level: "sessions" },
+    description: "Sessions with at least one participant at the end of the window, or now while it runs.",
+  },
+];
+
+const metersByName: ReadonlyMap<string, Meter> = new Map(meters.map((meter) => [meter.meter, meter]));
+
+export function meterByName(name: string): Meter | undefined {
+  return metersByName.get(name);
+}
