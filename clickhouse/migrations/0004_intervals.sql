@@ -1,0 +1,75 @@
+-- What the events say about each interval, whatever their order: every column is a minimum, a maximum or a set, so
+-- repeats and replays change nothing. Times are ms since 1970, UTC.
+--
+-- A row is an interval that its emitter named (`interval`), or all that one user did in a session (`member`, when no
+-- interval was named; the sets of times are kept for the pairing). `session.ended` is a row of level `session`.
+-- session = '' holds named intervals whose event did not name the session; interval_sessions tells which it is.
+CREATE TABLE intervals
+(
+    organization String,
+    session String,
+    level LowCardinality(String),
+    interval String,
+    member String,
+    started_ms SimpleAggregateFunction(min, Int64),      -- 9223372036854775807: no start seen
+    ended_ms SimpleAggregateFunction(max, Int64),        -- 0: no end seen
+    seen_ms SimpleAggregateFunction(max, Int64),         -- the last sign of life
+    alive_within SimpleAggregateFunction(max, Tuple(Int64, Int64)),  -- (time, ms) of the latest event that gave one
+    start_times SimpleAggregateFunction(groupUniqArrayArray, Array(Int64)),
+    alive_times SimpleAggregateFunction(groupUniqArrayArray, Array(Int64)),
+    end_times SimpleAggregateFunction(groupUniqArrayArray, Array(Int64)),
+    user SimpleAggregateFunction(max, String),
+    room SimpleAggregateFunction(max, String),
+    agent SimpleAggregateFunction(max, String),
+    partner SimpleAggregateFunction(max, String),
+    reseller SimpleAggregateFunction(max, String),
+    medium SimpleAggregateFunction(max, String)
+)
+ENGINE = AggregatingMergeTree
+ORDER BY (organization, session, level, interval, member)
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 1024;
+
+CREATE MATERIALIZED VIEW intervals_mv TO intervals AS
+WITH
+    toUnixTimestamp64Milli(time) AS time_ms,
+    interval = '' AS is_paired,
+    arrayFilter(start_ms -> start_ms > 0, [if(level_action = 'start', time_ms, 0), usage_events.started_ms]) AS starts
+SELECT
+    organization,
+    session,
+    level,
+    interval,
+    if(is_paired AND level != 'session', usage_events.user, '') AS member,
+    min(arrayMin(arrayPushBack(starts, 9223372036854775807))) AS started_ms,
+    max(if(level_action = 'end', time_ms, 0)) AS ended_ms,
+    max(time_ms) AS seen_ms,
+    max(if(alive_within_ms > 0, (time_ms, alive_within_ms), (toInt64(0), toInt64(0)))) AS alive_within,
+    groupUniqArrayArray(if(is_paired, starts, [])) AS start_times,
+    groupUniqArrayArray(if(is_paired AND level_action = 'alive', [time_ms], [])) AS alive_times,
+    groupUniqArrayArray(if(is_paired AND level_action = 'end', [time_ms], [])) AS end_times,
+    max(usage_events.user) AS user,
+    max(room) AS room,
+    max(agent) AS agent,
+    max(partner) AS partner,
+    max(reseller) AS reseller,
+    max(JSONExtractString(properties, 'medium')) AS medium
+FROM usage_events
+WHERE level != ''
+GROUP BY organization, session, level, interval, member;
+
+-- The session of each named interval, from the events that name both.
+CREATE TABLE interval_sessions
+(
+    organization String,
+    level LowCardinality(String),
+    interval String,
+    session String
+)
+ENGINE = ReplacingMergeTree
+ORDER BY (organization, level, interval, session)
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 256;
+
+CREATE MATERIALIZED VIEW interval_sessions_mv TO interval_sessions AS
+SELECT DISTINCT organization, level, interval, session
+FROM usage_events
+WHERE level != '' AND interval != '' AND session != '';

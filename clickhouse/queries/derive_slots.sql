@@ -1,0 +1,46 @@
+-- Computes the 1-minute slots in which one derivation changed edges, for every node above them, from all edges of those
+-- minutes: the union of the subtree, so a peak is exact at each node. Repeating it writes the same rows.
+-- Params: version UInt64 (that the changed edges were written with, and the slots get).
+INSERT INTO level_slots (kind, node, level, minute, version, net, weighted, peak, peak_at_ms, starts)
+WITH
+    changed AS
+    (
+        SELECT DISTINCT minute, level, arrayJoin([('organization', organization), ('reseller', toString(reseller)), ('partner', toString(partner)), ('all', '')]) AS place
+        FROM level_edges
+        WHERE version = {version:UInt64}
+    ),
+    arraySort(groupArray((at_ms, change))) AS steps,
+    -- The change against the slot's opening, before its first and after each instant.
+    arrayPushFront(arrayCumSum(steps.2), toInt64(0)) AS running
+SELECT
+    place.1,
+    place.2,
+    level,
+    minute,
+    {version:UInt64},
+    sum(change) AS net,
+    sum(change * (at_ms - minute_ms)) AS weighted,
+    arrayMax(running) AS peak,
+    if(peak = 0, minute_ms, steps[indexOf(running, peak) - 1].1) AS peak_at_ms,
+    sum(begun) AS starts
+FROM
+(
+    -- One instant's ends and starts come to one net change: an end at t frees before a start at t.
+    SELECT minute, minute_ms, level, place, at_ms, sum(edge.2) AS change, sum(edge.3) AS begun
+    FROM
+    (
+        SELECT
+            minute,
+            toInt64(toUnixTimestamp(minute)) * 1000 AS minute_ms,
+            level,
+            arrayJoin([('organization', organization), ('reseller', toString(reseller)), ('partner', toString(partner)), ('all', '')]) AS place,
+            -- A session that left the minute has no edges there; the empty change keeps the slot, at zero.
+            arrayJoin(arrayPushBack(arrayZip(edge_ms, edge_delta, edge_starts), (minute_ms, toInt64(0), toInt64(0)))) AS edge,
+            edge.1 AS at_ms
+        FROM level_edges FINAL
+        WHERE (minute, level) IN (SELECT minute, level FROM changed)
+    )
+    WHERE (place.1 IN ('organization', 'all') OR place.2 != '') AND (minute, level, place) IN changed
+    GROUP BY minute, minute_ms, level, place, at_ms
+)
+GROUP BY minute, minute_ms, level, place

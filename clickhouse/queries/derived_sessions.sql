@@ -1,0 +1,9 @@
+-- The edges and state that the touched sessions had after their last derivation.
+-- Params as in session_members.sql.
+SELECT organization, session, partner, reseller, open_spans, deadline_ms, edge_level, edge_ms, edge_delta, edge_starts
+FROM sessions FINAL
+WHERE (organization, session) IN
+(
+    SELECT organization, session FROM touched_sessions
+    WHERE batch IN {batches:Array(UInt64)} AND session != '' AND cityHash64(organization, session) % {shares:UInt32} = {share:UInt32}
+)

@@ -1,0 +1,7 @@
+-- Whether organizations that some batches touched have intervals of which an event did not name the session.
+-- Params: batches Array(UInt64). Returns at most one row.
+SELECT 1 AS found
+FROM intervals
+WHERE session = '' AND interval != ''
+    AND organization IN (SELECT organization FROM touched_sessions WHERE batch IN {batches:Array(UInt64)})
+LIMIT 1

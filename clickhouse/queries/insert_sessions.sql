@@ -1,0 +1,2 @@
+-- Rows of sessions as derived by server/ingest/derive-levels.ts. No params.
+INSERT INTO sessions FORMAT JSONEachRow

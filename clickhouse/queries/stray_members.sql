@@ -1,0 +1,23 @@
+-- What events that named an interval, but not its session, said: under the session that other events place the interval
+-- in, or under a session of its own, `interval:<name>`, when none does.
+-- Params and columns as in session_members.sql.
+WITH touched AS
+(
+    SELECT organization, session FROM touched_sessions
+    WHERE batch IN {batches:Array(UInt64)} AND session != '' AND cityHash64(organization, session) % {shares:UInt32} = {share:UInt32}
+)
+SELECT
+    i.organization AS organization, if(place.session = '', concat('interval:', i.interval), place.session) AS session,
+    i.level AS level, i.interval AS interval, i.member AS member,
+    min(i.started_ms) AS started_ms, max(i.ended_ms) AS ended_ms, max(i.seen_ms) AS seen_ms, max(i.alive_within).2 AS alive_within_ms,
+    groupUniqArrayArray(i.start_times) AS start_times, groupUniqArrayArray(i.alive_times) AS alive_times, groupUniqArrayArray(i.end_times) AS end_times,
+    max(i.user) AS user, max(i.room) AS room, max(i.agent) AS agent, max(i.partner) AS partner, max(i.reseller) AS reseller, max(i.medium) AS medium
+FROM intervals AS i
+LEFT JOIN
+(
+    SELECT organization, level, interval, session FROM interval_sessions
+    WHERE (organization, level, interval) IN (SELECT organization, level, interval FROM intervals WHERE session = '' AND interval != '')
+) AS place ON place.organization = i.organization AND place.level = i.level AND place.interval = i.interval
+WHERE i.session = '' AND i.interval != '' AND i.organization IN (SELECT organization FROM touched)
+GROUP BY organization, session, level, interval, member
+HAVING (organization, session) IN touched

@@ -1,0 +1,12 @@
+-- A touched session may name an interval of which earlier events did not name the session: then the session of its own
+-- that the interval had until now is touched as well, so that it is emptied.
+-- Params: batches Array(UInt64), batch UInt64.
+INSERT INTO touched_sessions (batch, organization, session, level, interval)
+SELECT DISTINCT {batch:UInt64}, organization, concat('interval:', interval), '', ''
+FROM intervals
+WHERE session = '' AND (organization, level, interval) IN
+(
+    SELECT organization, level, interval
+    FROM intervals
+    WHERE interval != '' AND (organization, session) IN (SELECT organization, session FROM touched_sessions WHERE batch IN {batches:Array(UInt64)} AND session != '')
+)

@@ -1,0 +1,7 @@
+-- How many sessions some batches touched, and how many of their rows name an interval but no session.
+-- Params: batches Array(UInt64). Returns one row.
+SELECT
+    uniqExactIf((organization, session), session != '') AS sessions,
+    countIf(session = '' AND interval != '') AS nameless
+FROM touched_sessions
+WHERE batch IN {batches:Array(UInt64)}

@@ -1,0 +1,172 @@
+/**
+ * The only door to ClickHouse. Every setting that decides whether data is stored once, whole and visible is pinned
+ * here, because their defaults have changed between releases (async inserts are on by default since 26.3).
+ */
+import { readFileSync } from "node:fs";
+import { Readable } from "node:stream";
+import { fileURLToPath } from "node:url";
+import { type ClickHouseClient, ClickHouseError, type ClickHouseSettings, createClient } from "@clickhouse/client";
+
+export interface ClickHouseConnection {
+  url: string;
+  username?: string;
+  password?: string;
+  database?: string;
+}
+
+const pinnedSettings: ClickHouseSettings = {
+  async_insert: 0,
+  insert_deduplicate: 0,
+  materialized_views_ignore_errors: 0,
+  parallel_view_processing: 0,
+  max_partitions_per_insert_block: "0",
+  join_use_nulls: 0,
+  transform_null_in: 0,
+  prefer_column_name_to_alias: 0,
+  output_format_json_quote_64bit_integers: 0,
+  output_format_json_quote_decimals: 1,
+  session_timezone: "UTC",
+  date_time_input_format: "basic",
+};
+
+/** A block per INSERT: one part per table and partition, which is what makes a batch appear as one. */
+const insertSettings: ClickHouseSettings = {
+  ...pinnedSettings,
+  max_insert_block_size: "1048576",
+  min_insert_block_size_rows: "1048576",
+  min_insert_block_size_bytes: "1073741824",
+  input_format_parallel_parsing: 0,
+  max_threads: 2,
+};
+
+export type QueryParams = Record<string, unknown>;
+
+export interface StatementSummary {
+  writtenRows: number;
+}
+
+export interface ClickHouse {
+  /** Rows of a SELECT as objects. Rejects with StoreUnavailableError when the server cannot be reached. */
+  select(sql: string, params: QueryParams, settings?: ClickHouseSettings): Promise<unknown[]>;
+  /** Rows of a SELECT as they arrive, in blocks. */
+  selectBlocks(sql: string, params: QueryParams): AsyncGenerator<unknown[]>;
+  /** A statement without a result: DDL, INSERT SELECT. */
+  command(sql: string, params?: QueryParams, settings?: ClickHouseSettings): Promise<StatementSummary>;
+  /** An INSERT whose rows are `body`, in the format that the statement names. */
+  insertBytes(sql: string, body: readonly Buffer[], params: QueryParams): Promise<StatementSummary>;
+  ping(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** The server did not answer, or answered that it cannot now: the outcome of a write is unknown, repeating may help. */
+export class StoreUnavailableError extends Error {
+  readonly store = "clickhouse";
+  constructor(cause: unknown) {
+    super(`ClickHouse is not reachable: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+    this.name = "StoreUnavailableError";
+  }
+}
+
+/** The server read the statement and will refuse it every time. `code` is ClickHouse's own number. */
+export class StatementRefusedError extends Error {
+  readonly code: number;
+  constructor(error: ClickHouseError) {
+    super(error.message, { cause: error });
+    this.name = "StatementRefusedError";
+    this.code = Number(error.code);
+  }
+}
+
+/**
+ * ClickHouse's codes for conditions that pass: time-outs, memory, too many parts or queries, a read-only table, a server
+ * that is starting or shutting down. Everything else with a code is about the statement itself.
+ */
+const passingCodes: ReadonlySet<number> = new Set([
+  3, 74, 75, 76, 159, 160, 164, 173, 198, 202, 203, 209, 210, 236, 241, 242, 243, 244, 252, 260, 279, 285, 290, 319,
+  394, 425, 439, 473, 516, 999, 1000, 1001, 1002,
+]);
+
+function classify(error: unknown): Error {
+  if (error instanceof ClickHouseError && !passingCodes.has(Number(error.code)))
+    return new StatementRefusedError(error);
+  return new StoreUnavailableError(error);
+}
+
+/** `connection.database` must exist. Idle sockets are dropped before the server's own keep-alive ends them. */
+export function connectClickHouse(connection: ClickHouseConnection): ClickHouse {
+  const client: ClickHouseClient = createClient({
+    url: connection.url,
+    username: connection.username,
+    password: connection.password,
+    database: connection.database ?? "default",
+    request_timeout: 120_000,
+    max_open_connections: 32,
+    keep_alive: { enabled: true, idle_socket_ttl: 1500 },
+    use_multipart_params_auto: true,
+    log: { level: 127 as never },
+  });
+  return {
+    async select(sql, params, settings) {
+      try {
+        const result = await client.query({
+          query: sql,
+          query_params: params,
+          format: "JSONEachRow",
+          clickhouse_settings: { ...pinnedSettings, ...settings },
+        });
+        return await result.json();
+      } catch (error) {
+        throw classify(error);
+      }
+    },
+    async *selectBlocks(sql, params) {
+      try {
+        const result = await client.query({
+          query: sql,
+          query_params: params,
+          format: "JSONEachRow",
+          clickhouse_settings: pinnedSettings,
+        });
+        for await (const rows of result.stream()) yield rows.map((row) => row.json());
+      } catch (error) {
+        throw classify(error);
+      }
+    },
+    async command(sql, params, settings) {
+      try {
+        const result = await client.command({
+          query: sql,
+          query_params: params,
+          clickhouse_settings: { ...insertSettings, wait_end_of_query: 1, ...settings },
+        });
+        return { writtenRows: Number(result.summary?.written_rows ?? 0) };
+      } catch (error) {
+        throw classify(error);
+      }
+    },
+    async insertBytes(sql, body, params) {
+      try {
+        const result = await client.exec({
+          query: sql,
+          query_params: params,
+          values: Readable.from(body, { objectMode: false }),
+          clickhouse_settings: { ...insertSettings, wait_end_of_query: 1 },
+        });
+        result.stream.resume();
+        return { writtenRows: Number(result.summary?.written_rows ?? 0) };
+      } catch (error) {
+        throw classify(error);
+      }
+    },
+    async ping() {
+      const result = await client.ping({ select: true });
+      if (!result.success) throw new StoreUnavailableError(result.error);
+    },
+    close: () => client.close(),
+  };
+}
+
+/** The text of a file below clickhouse/, the same place from the sources and from the built server. */
+export function readSql(path: string): string {
+  return readFileSync(fileURLToPath(new URL(`../../clickhouse/${path}`, import.meta.url)), "utf8");
+}

@@ -1,0 +1,41 @@
+/**
+ * A query is a value: an .sql file, the shape of its parameters and of its rows make one typed function. Nobody can
+ * pass an unchecked parameter or receive an unchecked row.
+ */
+import { z } from "zod";
+import { type ClickHouse, readSql, type StatementSummary } from "./client.ts";
+
+/** A SELECT from clickhouse/queries/`name`.sql. */
+export function defineQuery<Params extends z.ZodObject, Row extends z.ZodObject>(
+  name: string,
+  params: Params,
+  row: Row,
+): (clickhouse: ClickHouse, values: z.input<Params>) => Promise<z.output<Row>[]> {
+  const sql = readSql(`queries/${name}.sql`);
+  const rows = z.array(row);
+  return async function runQuery(clickhouse, values) {
+    return rows.parse(await clickhouse.select(sql, params.parse(values)));
+  };
+}
+
+/** An INSERT SELECT or other statement without a result from clickhouse/queries/`name`.sql. */
+export function defineStatement<Params extends z.ZodObject>(
+  name: string,
+  params: Params,
+): (clickhouse: ClickHouse, values: z.input<Params>) => Promise<StatementSummary> {
+  const sql = readSql(`queries/${name}.sql`);
+  return async function runStatement(clickhouse, values) {
+    return await clickhouse.command(sql, params.parse(values));
+  };
+}
+
+/** An INSERT from clickhouse/queries/`name`.sql whose rows are given as bytes in the format that it names. */
+export function defineInsert<Params extends z.ZodObject>(
+  name: string,
+  params: Params,
+): (clickhouse: ClickHouse, body: readonly Buffer[], values: z.input<Params>) => Promise<StatementSummary> {
+  const sql = readSql(`queries/${name}.sql`).trimEnd().replace(/;$/, "");
+  return async function runInsert(clickhouse, body, values) {
+    return await clickhouse.insertBytes(sql, body, params.parse(values));
+  };
+}

@@ -1,0 +1,202 @@
+/**
+ * From what the events said about a session's intervals to the intervals that count, and to the edges of its levels.
+ * Pure: the same members at the same `now` give the same session, in whatever order and however often events arrived.
+ * All times are ms since 1970, UTC; intervals are half-open, [start, end).
+ */
+
+/** What is known of one named interval, or of all that one user did in a session without naming intervals. */
+export interface Member {
+  level: string;
+  /** '' when the emitter named no interval: then `member` is the user whose starts and ends are paired. */
+  interval: string;
+  member: string;
+  /** undefined: no start and no started_at was seen. */
+  startedMs: number | undefined;
+  /** undefined: no end was seen. */
+  endedMs: number | undefined;
+  /** The last sign of life of any kind. */
+  seenMs: number;
+  /** How long it may stay silent; undefined: the level's default. */
+  aliveWithinMs: number | undefined;
+  startTimes: readonly number[];
+  aliveTimes: readonly number[];
+  endTimes: readonly number[];
+  user: string;
+  agent: string;
+  medium: string;
+}
+
+/** An interval that counts. `endMs` is undefined while it is open; then it times out at `deadlineMs`. */
+export interface Span {
+  level: string;
+  interval: string;
+  user: string;
+  agent: string;
+  medium: string;
+  startMs: number;
+  endMs: number | undefined;
+  timedOut: boolean;
+  deadlineMs: number | undefined;
+}
+
+export interface Edge {
+  level: string;
+  atMs: number;
+  /** Net change of the level at this instant: an end at t frees before a start at t. */
+  delta: number;
+  /** Intervals (for level `sessions`: sessions) that start at this instant. */
+  starts: number;
+}
+
+export interface ResolvedSession {
+  spans: Span[];
+  /** Ordered by level, then time; at most one per level and instant. */
+  edges: Edge[];
+  /** Ends and signs of life that wait for their start; counted nowhere. */
+  orphans: number;
+  /** Intervals whose end lies before their start; counted as zero. */
+  inverted: number;
+}
+
+/** The level whose members are the closings of the session (`session.ended`), not intervals. */
+const closingLevel = "session";
+
+/**
+ * Design, section 4. A named interval runs from its earliest start (or `started_at`) to its latest end. Without a name,
+ * a user's starts and ends in the session are paired in order of time. What has no end is ended by the session's end,
+ * or once `now` is more than the timeout past the last sign of life, at that last sign of life; else it is open.
+ */
+export function resolveSession(
+  members: readonly Member[],
+  nowMs: number,
+  defaultAliveWithinMs: number,
+): ResolvedSession {
+  const closedAt = [
+    ...new Set(members.flatMap((member) => (member.level === closingLevel ? member.endTimes : []))),
+  ].sort((a, b) => a - b);
+  const spans: Span[] = [];
+  let orphans = 0;
+  let inverted = 0;
+  for (const member of members) {
+    if (member.level === closingLevel) continue;
+    const timeoutMs = member.aliveWithinMs ?? defaultAliveWithinMs;
+    const found =
+      member.interval === ""
+        ? pairedSpans(member, closedAt, nowMs, timeoutMs)
+        : namedSpan(member, closedAt, nowMs, timeoutMs);
+    if (found.length === 0) orphans++;
+    for (const span of found) {
+      if (span.endMs !== undefined && span.endMs < span.startMs) inverted++;
+      else spans.push(span);
+    }
+  }
+  spans.sort((a, b) => a.startMs - b.startMs || compareText(a.level, b.level) || compareText(spanKey(a), spanKey(b)));
+  return { spans, edges: edgesOf(spans), orphans, inverted };
+}
+
+function namedSpan(member: Member, closedAt: readonly number[], nowMs: number, timeoutMs: number): Span[] {
+  const { startedMs, seenMs } = member;
+  if (startedMs === undefined) return [];
+  const span = (endMs: number | undefined, timedOut = false): Span[] => [
+    {
+      level: member.level,
+      interval: member.interval,
+      user: member.user,
+      agent: member.agent,
+      medium: member.medium,
+      startMs: startedMs,
+      endMs,
+      timedOut,
+      deadlineMs: endMs === undefined ? seenMs + timeoutMs : undefined,
+    },
+  ];
+  if (member.endedMs !== undefined) return span(member.endedMs);
+  const closed = closedAt.find((atMs) => atMs >= startedMs);
+  // A closing after the silence had already ended the interval finds nothing open.
+  if (closed !== undefined && closed <= seenMs + timeoutMs) return span(closed);
+  if (nowMs > seenMs + timeoutMs) return span(seenMs, true);
+  return span(undefined);
+}
+
+type SignKind = "end" | "start" | "alive";
+const signOrder: Record<SignKind, number> = { end: 0, start: 1, alive: 2 };
+
+/**
+ * Walks one user's signs in order of time, an end before a start at one instant. A start while one is open and an end
+ * while none is open change nothing; a silence longer than the timeout ends the open one at the sign before it.
+ */
+function pairedSpans(member: Member, closedAt: readonly number[], nowMs: number, timeoutMs: number): Span[] {
+  const signs: { atMs: number; kind: SignKind }[] = [
+    ...[...member.endTimes, ...closedAt].map((atMs) => ({ atMs, kind: "end" as const })),
+    ...member.startTimes.map((atMs) => ({ atMs, kind: "start" as const })),
+    ...member.aliveTimes.map((atMs) => ({ atMs, kind: "alive" as const })),
+  ].sort((a, b) => a.atMs - b.atMs || signOrder[a.kind] - signOrder[b.kind]);
+  const spans: Span[] = [];
+  let startMs: number | undefined;
+  let lastSignMs = 0;
+  const close = (endMs: number | undefined, timedOut: boolean) => {
+    if (startMs === undefined) return;
+    spans.push({
+      level: member.level,
+      interval: "",
+      user: member.member,
+      agent: member.agent,
+      medium: member.medium,
+      startMs,
+      endMs,
+      timedOut,
+      deadlineMs: endMs === undefined ? lastSignMs + timeoutMs : undefined,
+    });
+    startMs = undefined;
+  };
+  for (const { atMs, kind } of signs) {
+    if (atMs > lastSignMs + timeoutMs) close(lastSignMs, true);
+    if (kind === "end") close(atMs, false);
+    else if (kind === "start") startMs ??= atMs;
+    lastSignMs = atMs;
+  }
+  if (nowMs > lastSignMs + timeoutMs) close(lastSignMs, true);
+  else close(undefined, false);
+  return spans;
+}
+
+function edgesOf(spans: readonly Span[]): Edge[] {
+  const byLevel = new Map<string, Map<number, Edge>>();
+  const at = (level: string, atMs: number): Edge => {
+    const edges = byLevel.get(level) ?? new Map<number, Edge>();
+    byLevel.set(level, edges);
+    const edge = edges.get(atMs) ?? { level, atMs, delta: 0, starts: 0 };
+    edges.set(atMs, edge);
+    return edge;
+  };
+  for (const { level, startMs, endMs } of spans) {
+    at(level, startMs).starts++;
+    if (endMs === startMs) continue;
+    at(level, startMs).delta++;
+    if (endMs !== undefined) at(level, endMs).delta--;
+  }
+  const edges: Edge[] = [];
+  for (const [level, byTime] of [...byLevel].sort(([a], [b]) => compareText(a, b))) {
+    const ordered = [...byTime.values()].sort((a, b) => a.atMs - b.atMs);
+    edges.push(...ordered.filter((edge) => edge.delta !== 0 || edge.starts !== 0));
+    if (level === "participants") edges.push(...sessionEdges(ordered));
+  }
+  return edges;
+}
+
+/** A session is active while at least one participant interval covers the instant; it starts once, at its first. */
+function sessionEdges(participants: readonly Edge[]): Edge[] {
+  const edges: Edge[] = [];
+  let present = 0;
+  participants.forEach(({ atMs, delta }, index) => {
+    const before = present;
+    present += delta;
+    const change = Number(present > 0) - Number(before > 0);
+    const starts = index === 0 ? 1 : 0;
+    if (change !== 0 || starts !== 0) edges.push({ level: "sessions", atMs, delta: change, starts });
+  });
+  return edges;
+}
+
+const spanKey = (span: Span) => `${span.interval}\0${span.user}`;
+const compareText = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);
