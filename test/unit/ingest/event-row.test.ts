@@ -1,0 +1,85 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import {
+  escapeColumn,
+  eventColumns,
+  maxQuarantinedBytes,
+  quarantineColumns,
+  renderQuarantineRow,
+  splitEventLine,
+  unescapeColumn,
+} from "../../../server/ingest/event-row.ts";
+import { parseRequestRecord, renderRequestRecord } from "../../../server/ingest/request-record.ts";
+
+const anyText = fc.string({
+  unit: fc.oneof(
+    fc.constantFrom("\t", "\n", "\\", "\r", "\0", "\b", "t", "N"),
+    fc.string({ unit: "binary", maxLength: 3 }),
+  ),
+});
+
+test("any text survives as a column that has neither tabs nor line ends", () => {
+  fc.assert(
+    fc.property(anyText, (text) => {
+      const column = escapeColumn(text);
+      expect(column).not.toMatch(/[\t\n\r\0]/);
+      expect(unescapeColumn(column)).toBe(text);
+    }),
+  );
+});
+
+test("sealing reads identity, body and time from any event line, and leaves the rest as it was", () => {
+  fc.assert(
+    fc.property(anyText, anyText, fc.boolean(), fc.maxSafeNat(), (organization, id, isChecked, timeMs) => {
+      const stored = [
+        escapeColumn(organization),
+        escapeColumn(id),
+        "18446744073709551615",
+        String(timeMs),
+        ...eventColumns.slice(5).map(() => "x"),
+      ].join("\t");
+      expect(splitEventLine(`${isChecked ? 1 : 0}\t${stored}`)).toEqual({
+        isChecked,
+        organization,
+        id,
+        bodyHash: "18446744073709551615",
+        timeMs,
+        stored,
+      });
+    }),
+  );
+  expect(() => splitEventLine("1\tacme\tx")).toThrow("too few columns");
+});
+
+test("a record gives back the lines it was made of, and a cut one is refused", () => {
+  const line = fc.string({ unit: "grapheme" }).filter((text) => !text.includes("\n"));
+  fc.assert(
+    fc.property(fc.nat(), fc.array(line), fc.array(line), (receivedAtMs, events, quarantined) => {
+      const payload = renderRequestRecord({ receivedAtMs, events, quarantined });
+      expect(parseRequestRecord(payload)).toEqual({ receivedAtMs, events, quarantined });
+      expect(() => parseRequestRecord(payload.subarray(0, -1))).toThrow();
+    }),
+  );
+});
+
+test("a rejected event is kept up to 64 KiB, cut between characters", () => {
+  const row = (raw: string) =>
+    renderQuarantineRow({
+      receivedAtMs: 5,
+      organization: "a\tb",
+      id: "i",
+      code: "not_json",
+      field: "",
+      message: "m",
+      key: "k",
+      raw,
+    });
+  const columns = row(`é${"漢".repeat(40_000)}`).split("\t");
+  expect(columns).toHaveLength(quarantineColumns.length);
+  expect(columns.slice(0, 7)).toEqual(["5", "a\\tb", "i", "not_json", "", "m", "k"]);
+  const kept = columns[7] as string;
+  expect(kept).toMatch(/^é漢+$/);
+  expect(Buffer.byteLength(kept)).toBeLessThanOrEqual(maxQuarantinedBytes);
+  expect(Buffer.byteLength(kept)).toBeGreaterThan(maxQuarantinedBytes - 4);
+  expect(row("short").endsWith("\tshort")).toBe(true);
+});
