@@ -1,0 +1,268 @@
+/**
+ * Moves the log into ClickHouse. In order, and what a crash after each step leaves:
+ *   1. seal    a piece of the log becomes a batch, its manifest on disk      -> the next start stores it
+ *   2. store   rows and views, under the batch's id                          -> the next start stores the same again
+ *   3. derive  the touched sessions, their edges, the slots above            -> the next start derives them again
+ *   4. settle  progress on disk, manifest and segments removed               -> the next start does the rest of it
+ *   5. announce that these nodes have changed; a lost announcement is repaired by the next snapshot
+ * A batch is sealed and stored while the one before it is derived; they settle in order.
+ */
+import { setTimeout as delay } from "node:timers/promises";
+import type { Logger } from "pino";
+import type { ClickHouse } from "../clickhouse/client.ts";
+import type { LevelDeriver } from "./derive-levels.ts";
+import {
+  type BatchFiles,
+  type FindStored,
+  type Manifest,
+  readBatch,
+  type SealedBatch,
+  sealBatch,
+} from "./seal-batch.ts";
+import type { Sequence } from "./sequence.ts";
+import { storeBatch, untilDone } from "./store-batch.ts";
+import { comparePositions, type LogPosition, type LogRecord, type WriteAheadLog } from "./write-ahead-log.ts";
+
+/** A batch is closed at this many bytes of records, which bounds the memory of a flush and stays one block of ClickHouse. */
+const maxBatchBytes = 12 * 1024 * 1024;
+/** Pause between two batches, so that small ones gather and parts stay few; the floor of how fresh queries are. */
+const gatherMs = 100;
+
+export interface FlushOptions {
+  log: WriteAheadLog;
+  clickhouse: ClickHouse;
+  deriver: LevelDeriver;
+  files: BatchFiles;
+  sequence: Sequence;
+  findStored: FindStored;
+  /** Called after each settled batch, with addresses of nodes of which something changed. */
+  announce: (organizations: ReadonlySet<string>, levels: ReadonlySet<string>) => void;
+  /** Called with the position up to which everything is settled. */
+  onSettled: (position: LogPosition) => void;
+  logger: Logger;
+  now?: () => number;
+}
+
+export interface FlushLoop {
+  /** Resolves when the record that ends at `position` can be queried. */
+  whenStored(position: LogPosition): Promise<void>;
+  /** Every event that was accepted up to this instant is visible in queries. */
+  watermark(): Date;
+  /** What is not settled yet, for the health page: the age of the oldest in ms, 0 when nothing waits. */
+  lagMs(): number;
+  /** Settled and total counts since the start. */
+  readonly storedEvents: number;
+  /** The largest batch id that is settled, below which nothing will be sent again; 0 before the first. */
+  readonly settledBatch: number;
+  /** Flushes what is in the log, for at most `graceMs`, then stops. What is left is stored at the next start. */
+  stop(graceMs: number): Promise<void>;
+}
+
+/** Starts with what an earlier process left. `progress` is what `files` remembered of it. */
+export function startFlushLoop(
+  options: FlushOptions,
+  settledBefore: LogPosition | null,
+  left: readonly Manifest[],
+): FlushLoop {
+  const { log, files, logger } = options;
+  const now = options.now ?? Date.now;
+  const abort = new AbortController();
+  const store = {
+    clickhouse: options.clickhouse,
+    files,
+    sequence: options.sequence,
+    log: logger,
+    signal: abort.signal,
+  };
+
+  let settled = settledBefore;
+  let settledBatch = 0;
+  let storedEvents = 0;
+  let isStopping = false;
+  let waiters: { position: LogPosition; resolve: () => void; reject: (error: Error) => void }[] = [];
+  const pending = createPendingGroups(log, settledBefore, now);
+  const news = createNews();
+  const stopListening = log.onSynced(news.tell);
+  abort.signal.addEventListener("abort", news.tell);
+
+  async function settle(sealed: SealedBatch, touched: ReadonlySet<string>): Promise<void> {
+    const { manifest } = sealed;
+    await untilDone(store, "settling", () =>
+      files.writeProgress({ settled: manifest.to, sequence: options.sequence.next() }),
+    );
+    await files.removeManifest(manifest.batch).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== "ENOENT") logger.warn({ err: error }, "a settled manifest could not be removed");
+    });
+    settled = manifest.to;
+    settledBatch = manifest.parts.reduce((largest, part) => Math.max(largest, part.batch), manifest.batch);
+    storedEvents += sealed.rows.length;
+    pending.settledThrough(manifest.to);
+    options.onSettled(manifest.to);
+    await log.removeBefore(manifest.to);
+    const due = waiters.filter((waiter) => comparePositions(waiter.position, manifest.to) <= 0);
+    waiters = waiters.filter((waiter) => comparePositions(waiter.position, manifest.to) > 0);
+    for (const waiter of due) waiter.resolve();
+    options.announce(sealed.organizations, touched);
+  }
+
+  /** Batches that are stored and wait for their derivation; several are derived at once when it falls behind. */
+  let derivable: SealedBatch[] = [];
+  let deriving: Promise<void> | undefined;
+  async function deriveAll(): Promise<void> {
+    while (derivable.length > 0) {
+      const group = derivable;
+      derivable = [];
+      const batches = group.flatMap((sealed) => sealed.manifest.parts.map((part) => part.batch));
+      const touched =
+        batches.length > 0
+          ? (await untilDone(store, "deriving levels", () => options.deriver.derive(batches, now()))).touchedNodes
+          : new Set<string>();
+      for (const sealed of group) await settle(sealed, touched);
+    }
+  }
+  async function deriveSoon(sealed: SealedBatch): Promise<void> {
+    derivable.push(sealed);
+    // One group may be derived while one batch is stored; more would only gather memory.
+    while (deriving && derivable.length > 1) await deriving;
+    if (derivable.length === 0) return;
+    deriving ??= deriveAll().finally(() => {
+      deriving = undefined;
+    });
+    deriving.catch(() => undefined);
+  }
+
+  async function run(): Promise<void> {
+    let cursor = settled;
+    for (const manifest of left) {
+      if (settled && comparePositions(manifest.to, settled) <= 0) {
+        await files.removeManifest(manifest.batch);
+        continue;
+      }
+      const records = await readRecords(log, manifest.from, manifest.to);
+      const sealed = readBatch(records, manifest, now());
+      logger.info(
+        { batch: manifest.batch, events: sealed.rows.length },
+        "storing a batch that an earlier process sealed",
+      );
+      await storeBatch(store, sealed, true);
+      await deriveSoon(sealed);
+      cursor = manifest.to;
+    }
+    let gatherUntilMs = 0;
+    while (!abort.signal.aborted) {
+      if (!isStopping) await delay(Math.max(0, gatherUntilMs - now()), undefined, { signal: abort.signal });
+      news.clear();
+      const { records, isFull } = await nextRecords(log, cursor);
+      if (records.length === 0) {
+        if (isStopping) return;
+        await news.next();
+        gatherUntilMs = now() + gatherMs;
+        continue;
+      }
+      gatherUntilMs = isFull ? 0 : now() + gatherMs;
+      const from = cursor;
+      const sealed = await untilDone(store, "sealing", () =>
+        sealBatch(records, from, options.sequence.next(), options.findStored, now()),
+      );
+      await untilDone(store, "sealing", () => files.writeManifest(sealed.manifest));
+      cursor = sealed.manifest.to;
+      await storeBatch(store, sealed, false);
+      await deriveSoon(sealed);
+    }
+  }
+
+  const finished = run().catch((error: unknown) => {
+    if (!abort.signal.aborted) logger.fatal({ err: error }, "the flush loop ended");
+  });
+
+  return {
+    whenStored(position) {
+      if (settled && comparePositions(position, settled) <= 0) return Promise.resolve();
+      return new Promise((resolve, reject) => waiters.push({ position, resolve, reject }));
+    },
+    watermark: () => new Date(pending.oldestAtMs() === undefined ? now() : (pending.oldestAtMs() as number) - 1),
+    lagMs: () => Math.max(0, now() - (pending.oldestAtMs() ?? now())),
+    get storedEvents() {
+      return storedEvents;
+    },
+    get settledBatch() {
+      return settledBatch;
+    },
+    async stop(graceMs) {
+      isStopping = true;
+      news.tell();
+      const timer = setTimeout(() => abort.abort(), graceMs);
+      await finished;
+      await deriving?.catch(() => undefined);
+      clearTimeout(timer);
+      abort.abort();
+      stopListening();
+      pending.close();
+      for (const waiter of waiters) waiter.reject(new Error("the service is stopping"));
+    },
+  };
+}
+
+async function readRecords(log: WriteAheadLog, from: LogPosition | null, to: LogPosition): Promise<LogRecord[]> {
+  const records: LogRecord[] = [];
+  for await (const record of log.read(from)) {
+    if (comparePositions(record.end, to) > 0) break;
+    records.push(record);
+  }
+  return records;
+}
+
+async function nextRecords(log: WriteAheadLog, from: LogPosition | null) {
+  const records: LogRecord[] = [];
+  let bytes = 0;
+  for await (const record of log.read(from)) {
+    records.push(record);
+    bytes += record.payload.length;
+    if (bytes >= maxBatchBytes) break;
+  }
+  return { records, isFull: bytes >= maxBatchBytes };
+}
+
+/**
+ * When the groups of the log that are not settled were synced, which is before their requests were answered. Groups
+ * within `mergeMs` are remembered as one, so that a backlog of hours stays small.
+ */
+function createPendingGroups(log: WriteAheadLog, settledBefore: LogPosition | null, now: () => number) {
+  const mergeMs = 20;
+  let groups: { end: LogPosition; atMs: number }[] = [];
+  const isBehind = !settledBefore || comparePositions(log.syncedEnd, settledBefore) > 0;
+  if (isBehind && log.backlogBytes > 0) groups.push({ end: log.syncedEnd, atMs: now() });
+  const stop = log.onSynced((end) => {
+    const last = groups.at(-1);
+    const atMs = now();
+    if (last && atMs - last.atMs < mergeMs) last.end = end;
+    else groups.push({ end, atMs });
+  });
+  return {
+    oldestAtMs: () => groups[0]?.atMs,
+    settledThrough(position: LogPosition) {
+      groups = groups.filter((group) => comparePositions(group.end, position) > 0);
+    },
+    close: stop,
+  };
+}
+
+/** Something to wait for that cannot be missed: what is told after `clear` ends the next wait at once. */
+function createNews() {
+  let told = false;
+  let resolve: () => void = () => undefined;
+  return {
+    clear() {
+      told = false;
+    },
+    tell() {
+      told = true;
+      resolve();
+    },
+    next: () =>
+      new Promise<void>((done) => {
+        resolve = done;
+        if (told) done();
+      }),
+  };
+}

@@ -1,0 +1,187 @@
+/**
+ * Seals a piece of the log into a batch that never changes again: which records, which of their events are left out as
+ * repeats of stored ones, and the ids its parts are stored under. The log's segments stay until the batch is settled,
+ * so the manifest is all that has to be written, and a replay sends the same rows under the same ids.
+ */
+import { open, readdir, readFile, rename, unlink } from "node:fs/promises";
+import { join } from "node:path";
+import { z } from "zod";
+import { type EventLine, renderQuarantineRow, splitEventLine } from "./event-row.ts";
+import { type EventIdentity, identityKey } from "./known-events.ts";
+import { parseRequestRecord } from "./request-record.ts";
+import type { LogPosition, LogRecord } from "./write-ahead-log.ts";
+
+const positionSchema = z.object({ segment: z.number(), offset: z.number() });
+/** Rows [from, to) of the batch, stored by one INSERT under a batch id of their own. */
+const partSchema = z.object({ batch: z.number(), from: z.number(), to: z.number() });
+export type Part = z.infer<typeof partSchema>;
+
+const manifestSchema = z.object({
+  batch: z.number(),
+  from: positionSchema.nullable(),
+  to: positionSchema,
+  /** Ordinals, among all events of the records in order, of those left out. */
+  duplicates: z.array(z.number()),
+  conflicts: z.array(z.number()),
+  parts: z.array(partSchema),
+  /** Rows that ClickHouse refused one by one, with its reason. */
+  refused: z.array(z.object({ row: z.number(), message: z.string() })),
+});
+export type Manifest = z.infer<typeof manifestSchema>;
+
+export interface SealedBatch {
+  manifest: Manifest;
+  /** Event lines that are stored, in the order of the log. */
+  rows: string[];
+  /** Quarantine lines, those of conflicts found while sealing last. */
+  quarantined: string[];
+  organizations: Set<string>;
+}
+
+export type FindStored = (events: readonly EventIdentity[]) => Promise<Map<string, string>>;
+
+/**
+ * Reads records into a batch. Events whose identity was not checked at acceptance are looked up now: a repeat is left
+ * out, another body under a known id goes to quarantine, the first one stands.
+ */
+export async function sealBatch(
+  records: readonly LogRecord[],
+  from: LogPosition | null,
+  batch: number,
+  findStored: FindStored,
+  nowMs: number,
+): Promise<SealedBatch> {
+  const lines = records.flatMap((record) => parseRequestRecord(record.payload).events);
+  const unchecked = new Map<number, EventLine>();
+  lines.forEach((line, ordinal) => {
+    if (!line.startsWith("1")) unchecked.set(ordinal, splitEventLine(line));
+  });
+  const duplicates: number[] = [];
+  const conflicts: number[] = [];
+  if (unchecked.size > 0) {
+    const stored = await findStored([...unchecked.values()]);
+    for (const [ordinal, event] of unchecked) {
+      const bodyHash = stored.get(identityKey(event));
+      if (bodyHash === undefined) continue;
+      (bodyHash === event.bodyHash ? duplicates : conflicts).push(ordinal);
+    }
+  }
+  const last = records.at(-1);
+  if (!last) throw new Error("a batch needs at least one record");
+  const kept = lines.length - duplicates.length - conflicts.length;
+  const parts = kept > 0 ? [{ batch, from: 0, to: kept }] : [];
+  const manifest: Manifest = { batch, from, to: last.end, duplicates, conflicts, parts, refused: [] };
+  return readBatch(records, manifest, nowMs);
+}
+
+/** The rows of a sealed batch, from the records that its manifest names. Gives the same rows every time. */
+export function readBatch(records: readonly LogRecord[], manifest: Manifest, nowMs: number): SealedBatch {
+  const leftOut = new Set([...manifest.duplicates, ...manifest.conflicts]);
+  const rows: string[] = [];
+  const quarantined: string[] = [];
+  const conflicting: string[] = [];
+  const organizations = new Set<string>();
+  let ordinal = 0;
+  for (const record of records) {
+    const request = parseRequestRecord(record.payload);
+    for (const line of request.events) {
+      if (!leftOut.has(ordinal)) {
+        rows.push(line);
+        organizations.add(organizationOf(line));
+      } else if (manifest.conflicts.includes(ordinal)) {
+        conflicting.push(
+          quarantineOfEvent(
+            line,
+            "id_conflict",
+            "id",
+            "another event with this id and another body was taken before",
+            nowMs,
+          ),
+        );
+      }
+      ordinal++;
+    }
+    quarantined.push(...request.quarantined);
+  }
+  return { manifest, rows, quarantined: [...quarantined, ...conflicting], organizations };
+}
+
+function organizationOf(line: string): string {
+  return line.slice(2, line.indexOf("\t", 2));
+}
+
+/** A stored form of an event that had been accepted and cannot be kept with the others. */
+export function quarantineOfEvent(
+  line: string,
+  code: string,
+  field: string,
+  message: string,
+  receivedAtMs: number,
+): string {
+  const { organization, id, stored } = splitEventLine(line);
+  return renderQuarantineRow({
+    receivedAtMs,
+    organization,
+    id,
+    code,
+    field,
+    message,
+    key: stored.slice(stored.lastIndexOf("\t") + 1),
+    raw: stored,
+  });
+}
+
+const progressSchema = z.object({ settled: positionSchema.nullable(), sequence: z.number() });
+export type Progress = z.infer<typeof progressSchema>;
+
+/** The sealed batches that are not settled, and how far the log is settled, as files of one folder. */
+export interface BatchFiles {
+  readProgress(): Promise<Progress>;
+  writeProgress(progress: Progress): Promise<void>;
+  /** In the order they were sealed. */
+  readManifests(): Promise<Manifest[]>;
+  /** On disk when it resolves; replaces an earlier manifest of the batch as a whole. */
+  writeManifest(manifest: Manifest): Promise<void>;
+  removeManifest(batch: number): Promise<void>;
+}
+
+export function batchFiles(directory: string): BatchFiles {
+  const manifestName = (batch: number) => `${batch}.batch.json`;
+  const progressName = "progress.json";
+  async function writeDurably(name: string, value: unknown): Promise<void> {
+    const temporary = join(directory, `${name}.new`);
+    const file = await open(temporary, "w");
+    try {
+      await file.writeFile(JSON.stringify(value));
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(temporary, join(directory, name));
+    const folder = await open(directory, "r");
+    try {
+      await folder.sync();
+    } finally {
+      await folder.close();
+    }
+  }
+  return {
+    async readProgress() {
+      const text = await readFile(join(directory, progressName), "utf8").catch((error: NodeJS.ErrnoException) => {
+        if (error.code === "ENOENT") return undefined;
+        throw error;
+      });
+      return text === undefined ? { settled: null, sequence: 0 } : progressSchema.parse(JSON.parse(text));
+    },
+    writeProgress: (progress) => writeDurably(progressName, progress),
+    async readManifests() {
+      const names = (await readdir(directory)).filter((name) => name.endsWith(".batch.json"));
+      const manifests = await Promise.all(
+        names.map(async (name) => manifestSchema.parse(JSON.parse(await readFile(join(directory, name), "utf8")))),
+      );
+      return manifests.sort((a, b) => a.batch - b.batch);
+    },
+    writeManifest: (manifest) => writeDurably(manifestName(manifest.batch), manifest),
+    removeManifest: (batch) => unlink(join(directory, manifestName(batch))),
+  };
+}
