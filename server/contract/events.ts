@@ -38,13 +38,14 @@ const text = z
   .max(limits.maxStringLength)
   .refine((value) => value.isWellFormed(), "must be well-formed Unicode");
 
-const rfc3339 =
+/** The form only; that the calendar has the day is checked where the instant is read. */
+export const instantPattern =
   /^\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])[Tt ](?:[01]\d|2[0-3]):[0-5]\d:(?:[0-5]\d|60)(?:\.\d{1,9})?(?:[Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)$/;
-export const instantSchema = z.string().regex(rfc3339, "must be an RFC 3339 date-time with an offset");
+export const instantSchema = z.string().regex(instantPattern, "must be an RFC 3339 date-time with an offset");
 
-const decimalText = /^[+-]?(?:\d{1,18})(?:\.\d{1,9})?$/;
+export const decimalPattern = /^[+-]?(?:\d{1,18})(?:\.\d{1,9})?$/;
 export const decimalSchema = z.union([
-  z.string().regex(decimalText, "must be a decimal of up to 18 digits and 9 decimals"),
+  z.string().regex(decimalPattern, "must be a decimal of up to 18 digits and 9 decimals"),
   z.number(),
 ]);
 
@@ -72,7 +73,10 @@ export const usageEventSchema = z.strictObject({
   value: decimalSchema.optional(),
   properties: z
     .record(text, propertyValueSchema)
-    .refine((value) => Object.keys(value).length <= limits.maxProperties, `has more than ${limits.maxProperties} entries`)
+    .refine(
+      (value) => Object.keys(value).length <= limits.maxProperties,
+      `has more than ${limits.maxProperties} entries`,
+    )
     .optional(),
 });
 export type UsageEvent = z.infer<typeof usageEventSchema>;

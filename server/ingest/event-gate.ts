@@ -1,0 +1,157 @@
+/**
+ * The check every event passes: a hand-written boolean test of exactly what `usageEventSchema` allows (a property test
+ * holds the two together), 10 times as fast. Only what it refuses goes through zod, for the field and the message.
+ */
+import {
+  decimalPattern,
+  instantPattern,
+  limits,
+  type RejectionCode,
+  type UsageEvent,
+  usageEventSchema,
+} from "../contract/events.ts";
+
+export interface Fault {
+  code: RejectionCode;
+  /** Path of the field at fault, `properties.language` for a property; null when the event as a whole is at fault. */
+  field: string | null;
+  message: string;
+}
+
+/** Whether `event` has the form of a usage event. What its times and value mean is checked by `readEvent`. */
+export function hasEventForm(event: unknown): event is UsageEvent {
+  if (typeof event !== "object" || event === null || Array.isArray(event)) return false;
+  let required = 0;
+  for (const name in event) {
+    const value: unknown = (event as Record<string, unknown>)[name];
+    switch (name) {
+      case "id":
+      case "type":
+      case "organization":
+        if (!isText(value)) return false;
+        required++;
+        break;
+      case "agent":
+      case "user":
+      case "session":
+      case "room":
+      case "interval":
+      case "job":
+        if (!isText(value)) return false;
+        break;
+      case "time":
+      case "started_at":
+        if (typeof value !== "string" || !instantPattern.test(value)) return false;
+        break;
+      case "value":
+        if (typeof value === "string" ? !decimalPattern.test(value) : !isFiniteNumber(value)) return false;
+        break;
+      case "properties":
+        if (!areProperties(value)) return false;
+        break;
+      default:
+        return false;
+    }
+  }
+  return required === 3;
+}
+
+function isText(value: unknown): boolean {
+  return (
+    typeof value === "string" && value.length > 0 && value.length <= limits.maxStringLength && value.isWellFormed()
+  );
+}
+
+function isFiniteNumber(value: unknown): boolean {
+  return typeof value === "number" && Number.isFinite(value);
+}
+
+function areProperties(value: unknown): boolean {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return false;
+  let count = 0;
+  for (const name in value) {
+    if (++count > limits.maxProperties || !isText(name) || name === "__proto__") return false;
+    const property: unknown = (value as Record<string, unknown>)[name];
+    switch (typeof property) {
+      case "string":
+        if (property.length > limits.maxStringLength || !property.isWellFormed()) return false;
+        break;
+      case "number":
+        if (!Number.isFinite(property)) return false;
+        break;
+      case "boolean":
+        break;
+      default:
+        return false;
+    }
+  }
+  return true;
+}
+
+/** Why `hasEventForm` refused: the first fault, a missing field before an unknown one before an invalid one. */
+export function explainForm(event: unknown): Fault {
+  if (typeof event !== "object" || event === null || Array.isArray(event)) {
+    return { code: "not_an_object", field: null, message: "an event is a JSON object" };
+  }
+  const given = event as Record<string, unknown>;
+  for (const field of ["id", "type", "organization"]) {
+    if (!Object.hasOwn(given, field)) return { code: "missing_field", field, message: `${field} is required` };
+  }
+  const issues = usageEventSchema.safeParse(event).error?.issues ?? [];
+  for (const issue of issues) {
+    if (issue.code !== "unrecognized_keys") continue;
+    const field = issue.keys[0] ?? "";
+    return {
+      code: "unknown_field",
+      field: cut(field),
+      message: `${quoted(field)} is not a field of an event; what an emitter adds belongs in properties`,
+    };
+  }
+  const properties = given.properties;
+  if (typeof properties === "object" && properties !== null && Object.hasOwn(properties, "__proto__")) {
+    return {
+      code: "invalid_field",
+      field: "properties.__proto__",
+      message: "__proto__ cannot be the name of a property",
+    };
+  }
+  const issue = issues[0];
+  if (!issue) throw new Error("the event gate and usageEventSchema disagree");
+  const path = issue.path.map(String);
+  return { code: "invalid_field", field: cut(path.join(".")), message: invalidMessage(issue, path, given) };
+}
+
+type Issue = NonNullable<ReturnType<typeof usageEventSchema.safeParse>["error"]>["issues"][number];
+
+function invalidMessage(issue: Issue, path: readonly string[], given: Record<string, unknown>): string {
+  const [top = "", name] = path;
+  const field = quoted(path.join("."));
+  if (issue.code === "custom") return `${field} ${issue.message}`;
+  if (top === "time" || top === "started_at") return `${field} must be an RFC 3339 date-time with an offset`;
+  if (top === "value") {
+    return `${field} must be a decimal of up to ${limits.maxValueIntegerDigits} digits and ${limits.maxValueFractionDigits} decimals`;
+  }
+  if (top === "properties" && name === undefined) return `${field} must be an object`;
+  if (issue.code === "invalid_key") {
+    const form = name?.isWellFormed() ? "" : " of well-formed Unicode";
+    return `the name of a property must be a text${form} of 1 to ${limits.maxStringLength} characters`;
+  }
+  const value = name === undefined ? given[top] : (given[top] as Record<string, unknown>)[name];
+  if (typeof value === "string" && !value.isWellFormed()) return `${field} must be well-formed Unicode`;
+  if (top === "properties") {
+    return typeof value === "string"
+      ? `${field} must have at most ${limits.maxStringLength} characters`
+      : `${field} must be a string, a finite number or a boolean`;
+  }
+  return `${field} must be a string of 1 to ${limits.maxStringLength} characters`;
+}
+
+function quoted(text: string): string {
+  return `\`${cut(text)}\``;
+}
+
+/** An emitter's own words in an answer are bounded: a name may be as long as the request. */
+function cut(text: string): string {
+  const bounded = text.length > 100 ? `${text.slice(0, 100)}…` : text;
+  return bounded.toWellFormed();
+}
