@@ -20,7 +20,7 @@ ORDER BY (minute, organization, session, level)
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 1024;
 
 -- A level of a node in one minute, as changes against the level at which the minute opens; minutes without edges have
--- no row. With O the sum of all earlier `net`: minutes = O*60000 + net*60000 - weighted, in ms; peak = O + `peak`.
+-- no row. With O the sum of all earlier `net`: integral = O*60000 + net*60000 - weighted, in ms; peak = O + `peak`.
 -- Computed from the union of the subtree's edges, never from children's slots.
 CREATE TABLE level_slots
 (
@@ -31,7 +31,7 @@ CREATE TABLE level_slots
     version UInt64,
     net Int64,                            -- sum of deltas
     weighted Int64,                       -- sum of delta * (time - minute), ms
-    peak Int64,                           -- highest prefix sum ordered by (time, delta), at least 0
+    peak Int64,                           -- highest level at an instant of the minute, against O; negative when ends fall on its first instant
     peak_at_ms Int64,                     -- the first instant of it
     starts Int64                          -- intervals (for `sessions`: sessions) that start in the minute
 )

@@ -10,8 +10,8 @@ WITH
         WHERE version = {version:UInt64}
     ),
     arraySort(groupArray((at_ms, change))) AS steps,
-    -- The change against the slot's opening, before its first and after each instant.
-    arrayPushFront(arrayCumSum(steps.2), toInt64(0)) AS running
+    -- The level against the slot's opening, from the minute's first instant on: what ends exactly then is not in it.
+    arrayCumSum(steps.2) AS running
 SELECT
     place.1,
     place.2,
@@ -21,7 +21,7 @@ SELECT
     sum(change) AS net,
     sum(change * (at_ms - minute_ms)) AS weighted,
     arrayMax(running) AS peak,
-    if(peak = 0, minute_ms, steps[indexOf(running, peak) - 1].1) AS peak_at_ms,
+    steps[indexOf(running, peak)].1 AS peak_at_ms,
     sum(begun) AS starts
 FROM
 (
@@ -34,7 +34,7 @@ FROM
             toInt64(toUnixTimestamp(minute)) * 1000 AS minute_ms,
             level,
             arrayJoin([('organization', organization), ('reseller', toString(reseller)), ('partner', toString(partner)), ('all', '')]) AS place,
-            -- A session that left the minute has no edges there; the empty change keeps the slot, at zero.
+            -- The empty change at the first instant stands for the level there, and keeps a slot that lost its edges.
             arrayJoin(arrayPushBack(arrayZip(edge_ms, edge_delta, edge_starts), (minute_ms, toInt64(0), toInt64(0)))) AS edge,
             edge.1 AS at_ms
         FROM level_edges FINAL

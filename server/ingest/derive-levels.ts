@@ -62,7 +62,7 @@ const insertLevelEdges = defineInsert("insert_level_edges", noParams);
 const deriveSlots = defineStatement("derive_slots", z.object({ version: z.number() }));
 
 /** Sessions resolved at once: bounds the memory of one step, whatever a batch or a rebuild touches. */
-const sessionsPerShare = 2_000;
+const sessionsPerShare = 25_000;
 /** Larger than every ms since 1970 that an event can have: stands in `started_ms` where no start was seen. */
 const neverMs = 8e15;
 const minuteMs = 60_000;

@@ -1,0 +1,166 @@
+/**
+ * Windows of time in an IANA zone, half-open. A boundary is an instant at which the zone's clock shows a full minute,
+ * hour, or the first moment of a day, week (Monday), month, quarter or year: days have 23 or 25 hours where clocks
+ * change, and a day that a zone skipped has none. All instants are ms since 1970, UTC.
+ */
+import { CalendarDate, fromAbsolute, parseDate, toZoned } from "@internationalized/date";
+import type { WindowKind } from "../contract/usage.ts";
+
+export interface Window {
+  startMs: number;
+  endMs: number;
+  /** The window as the calendar has it reaches beyond what was asked for. */
+  isCut: boolean;
+}
+
+export class InvalidTimeError extends Error {
+  override name = "InvalidTimeError";
+}
+
+/** The most windows that one answer may have. */
+export const maxWindows = 20_000;
+
+export function isTimeZone(name: string): boolean {
+  if (!/^[A-Za-z]/.test(name)) return false;
+  try {
+    new Intl.DateTimeFormat("en", { timeZone: name });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** An RFC 3339 instant, a date (its first instant in `tz`) or `now`. Throws InvalidTimeError. */
+export function parseInstant(text: string, tz: string, nowMs: number): number {
+  if (text === "now") return nowMs;
+  if (/^\d{4}-\d{2}-\d{2}$/.test(text)) {
+    try {
+      return startOfDate(parseDate(text), tz);
+    } catch {
+      throw new InvalidTimeError(`${text} is not a date`);
+    }
+  }
+  if (/^\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:[Zz]|[+-]\d{2}:\d{2})$/.test(text)) {
+    const ms = Date.parse(text.replace(" ", "T").toUpperCase());
+    if (!Number.isNaN(ms)) return ms;
+  }
+  throw new InvalidTimeError(`${text} is neither an RFC 3339 instant with an offset, nor a date, nor "now"`);
+}
+
+/** An instant as RFC 3339 with the offset that `tz` has then; milliseconds only where there are any. */
+export function formatInstant(ms: number, tz: string): string {
+  if (tz === "UTC") return new Date(ms).toISOString().replace(".000Z", "Z");
+  const offsetMs = offsetAt(ms, tz);
+  const sign = offsetMs < 0 ? "-" : "+";
+  const minutes = Math.abs(offsetMs) / 60_000;
+  const two = (value: number) => String(Math.floor(value)).padStart(2, "0");
+  const local = new Date(ms + offsetMs)
+    .toISOString()
+    .slice(0, -1)
+    .replace(/\.000$/, "");
+  return `${local}${sign}${two(minutes / 60)}:${two(minutes % 60)}`;
+}
+
+/**
+ * The windows that cover [fromMs, toMs), the first and the last cut to it. Throws InvalidTimeError when there would be
+ * more than `maxWindows`.
+ */
+export function windowsBetween(fromMs: number, toMs: number, kind: WindowKind, tz: string): Window[] {
+  const windows: Window[] = [];
+  for (let startMs = fromMs; startMs < toMs; ) {
+    const nextMs = kind === "total" ? toMs : nextBoundary(startMs, kind, tz);
+    const endMs = Math.min(nextMs, toMs);
+    const isCutAtStart = startMs === fromMs && kind !== "total" && !isBoundary(fromMs, kind, tz);
+    windows.push({ startMs, endMs, isCut: isCutAtStart || nextMs > toMs });
+    if (windows.length > maxWindows)
+      throw new InvalidTimeError(`the range has more than ${maxWindows} windows of a ${kind}`);
+    startMs = endMs;
+  }
+  return windows;
+}
+
+const clockStepMs: Partial<Record<WindowKind, number>> = { minute: 60_000, hour: 3_600_000 };
+
+/** The first boundary after `ms`. */
+function nextBoundary(ms: number, kind: WindowKind, tz: string): number {
+  const stepMs = clockStepMs[kind];
+  if (stepMs !== undefined) return nextOnClock(ms, stepMs, tz);
+  const local = fromAbsolute(ms, tz);
+  let date = startOfUnit(new CalendarDate(local.year, local.month, local.day), kind);
+  // A skipped day starts at the same instant as the day after it.
+  for (;;) {
+    date = addUnit(date, kind);
+    const startMs = startOfDate(date, tz);
+    if (startMs > ms) return startMs;
+  }
+}
+
+function isBoundary(ms: number, kind: WindowKind, tz: string): boolean {
+  return nextBoundary(ms - 1, kind, tz) === ms;
+}
+
+/** The next instant at which the clock of `tz` shows a multiple of `stepMs`, clocks that change in between included. */
+function nextOnClock(ms: number, stepMs: number, tz: string): number {
+  const offsetMs = offsetAt(ms, tz);
+  const nextMs = ms + stepMs - modulo(ms + offsetMs, stepMs);
+  if (offsetAt(nextMs, tz) === offsetMs) return nextMs;
+  const changeMs = offsetChangeBetween(ms, nextMs, tz);
+  const passed = modulo(changeMs + offsetAt(changeMs, tz), stepMs);
+  return passed === 0 ? changeMs : changeMs + stepMs - passed;
+}
+
+/** The first instant with the offset of `toMs`, in a span with one change of offset. */
+function offsetChangeBetween(fromMs: number, toMs: number, tz: string): number {
+  const before = offsetAt(fromMs, tz);
+  let low = fromMs;
+  let high = toMs;
+  while (high - low > 1) {
+    const middle = Math.floor((low + high) / 2);
+    if (offsetAt(middle, tz) === before) low = middle;
+    else high = middle;
+  }
+  return high;
+}
+
+function startOfUnit(date: CalendarDate, kind: WindowKind): CalendarDate {
+  switch (kind) {
+    case "week": {
+      const daysAfterMonday = (new Date(Date.UTC(date.year, date.month - 1, date.day)).getUTCDay() + 6) % 7;
+      return date.subtract({ days: daysAfterMonday });
+    }
+    case "month":
+      return date.set({ day: 1 });
+    case "quarter":
+      return date.set({ day: 1, month: date.month - ((date.month - 1) % 3) });
+    case "year":
+      return date.set({ day: 1, month: 1 });
+    default:
+      return date;
+  }
+}
+
+function addUnit(date: CalendarDate, kind: WindowKind): CalendarDate {
+  switch (kind) {
+    case "week":
+      return date.add({ weeks: 1 });
+    case "month":
+      return date.add({ months: 1 });
+    case "quarter":
+      return date.add({ months: 3 });
+    case "year":
+      return date.add({ years: 1 });
+    default:
+      return date.add({ days: 1 });
+  }
+}
+
+/** The first instant of a date: the later side of a gap, the earlier of a repeated midnight. */
+function startOfDate(date: CalendarDate, tz: string): number {
+  return toZoned(date, tz, "compatible").toDate().getTime();
+}
+
+function offsetAt(ms: number, tz: string): number {
+  return tz === "UTC" ? 0 : fromAbsolute(ms, tz).offset;
+}
+
+const modulo = (value: number, divisor: number) => ((value % divisor) + divisor) % divisor;
