@@ -1,0 +1,238 @@
+/**
+ * The verdict on each event of a request, whatever its neighbours are, and the lines that go to the log. Two pure steps
+ * with one wait between them: `checkEvents` needs only the events; then unknown organizations are made and storage is
+ * asked about ids; then `decideEvents` judges and claims in one turn, in which the caller must also append to the log.
+ */
+import type { EventType } from "../catalog/catalog.ts";
+import { limits, type Rejection, type Warning } from "../contract/events.ts";
+import { explainForm, type Fault, hasEventForm } from "./event-gate.ts";
+import { identityPrefix } from "./event-hash.ts";
+import { escapeColumn, renderQuarantineRow } from "./event-row.ts";
+import type { IdentifiedEvent, Standing } from "./known-ids.ts";
+import { type ReadContext, type ReadEvent, readEvent, renderEventRow } from "./read-event.ts";
+import type { RequestEvents } from "./request-events.ts";
+
+/** The API key that sends. */
+export interface Emitter {
+  id: string;
+  /** Address of the node whose subtree the key may write to. */
+  node: string;
+  createOrganizations: boolean;
+}
+
+/** What accepting needs of the account tree. */
+export interface OrganizationTree {
+  get(address: string): unknown;
+  isWithin(address: string, ancestor: string): boolean;
+  /** Undefined for an organization that is not in the tree. */
+  pathAt(organization: string, timeMs: number): { partner: string; reseller: string } | undefined;
+}
+
+export interface CheckedEvents {
+  readable: ReadEvent[];
+  faults: { index: number; fault: Fault }[];
+  warnings: Warning[];
+}
+
+/** Sorts events into those that mean something and those that do not, each with its reason. */
+export function checkEvents(
+  request: RequestEvents,
+  receivedAtMs: number,
+  eventType: (type: string) => EventType | undefined,
+): CheckedEvents {
+  const checked: CheckedEvents = { readable: [], faults: [], warnings: [] };
+  const prefixes = new Map<string, string>();
+  const context: ReadContext = {
+    receivedAtMs,
+    isPlain: request.isPlain,
+    eventType,
+    prefixOf(organization) {
+      let prefix = prefixes.get(organization);
+      if (prefix === undefined) {
+        prefix = identityPrefix(organization);
+        prefixes.set(organization, prefix);
+      }
+      return prefix;
+    },
+    warn: (warning) => checked.warnings.push(warning),
+  };
+  for (let index = 0; index < request.events.length; index++) {
+    const event = request.events[index];
+    const unreadable = request.unreadable.get(index);
+    const read = unreadable ?? (hasEventForm(event) ? readEvent(index, event, context) : explainForm(event));
+    if ("code" in read) checked.faults.push({ index, fault: read });
+    else checked.readable.push(read);
+  }
+  return checked;
+}
+
+/** The organizations that the request names, that do not exist and that this key may make below its node. */
+export function organizationsToCreate(checked: CheckedEvents, emitter: Emitter, tree: OrganizationTree): string[] {
+  if (!emitter.createOrganizations || !mayHoldOrganizations(emitter.node)) return [];
+  const unknown = new Set<string>();
+  for (const { organization } of checked.readable) {
+    if (!unknown.has(organization) && !tree.get(`organization:${organization}`)) unknown.add(organization);
+  }
+  return [...unknown];
+}
+
+function mayHoldOrganizations(node: string): boolean {
+  return node === "all" || node.startsWith("partner:") || node.startsWith("reseller:");
+}
+
+export interface Decision {
+  accepted: number;
+  duplicates: number;
+  /** In the order of the events, as are warnings. */
+  rejected: Rejection[];
+  warnings: Warning[];
+  /** Nothing is taken because one event of an atomic request was rejected. */
+  isAborted: boolean;
+  eventRows: string[];
+  quarantineRows: string[];
+  /** The verdict rests on events that may still be on their way to disk. */
+  restsOnOthers: boolean;
+}
+
+export interface DecisionContext {
+  receivedAtMs: number;
+  isAtomic: boolean;
+  emitter: Emitter;
+  tree: OrganizationTree;
+  /** Judges an identity and claims it when it is new. */
+  claim: (event: IdentifiedEvent) => Standing;
+}
+
+/** The verdicts and the lines of a checked request. When `isAborted`, the caller must give the claims back. */
+export function decideEvents(request: RequestEvents, checked: CheckedEvents, context: DecisionContext): Decision {
+  const { emitter, tree, receivedAtMs } = context;
+  const decision: Decision = {
+    accepted: 0,
+    duplicates: 0,
+    rejected: [],
+    warnings: checked.warnings,
+    isAborted: false,
+    eventRows: [],
+    quarantineRows: [],
+    restsOnOthers: false,
+  };
+  const places = new Map<string, Fault | { organization: string }>();
+  const place = { organization: "", partner: "", reseller: "", key: escapeColumn(emitter.id) };
+  const reject = (index: number, fault: Fault) => {
+    const { id, organization } = namesOf(request.events[index]);
+    decision.rejected.push({ index, id, ...fault });
+    decision.quarantineRows.push(
+      renderQuarantineRow({
+        receivedAtMs,
+        organization: organization !== "" && isVisible(organization, emitter, tree) ? organization : "",
+        id: id ?? "",
+        code: fault.code,
+        field: fault.field ?? "",
+        message: fault.message,
+        key: emitter.id,
+        raw: request.rawOf(index),
+      }),
+    );
+  };
+  for (const { index, fault } of checked.faults) reject(index, fault);
+  for (const event of checked.readable) {
+    let placed = places.get(event.organization);
+    if (!placed) {
+      placed = placeOf(event.organization, emitter, tree);
+      places.set(event.organization, placed);
+    }
+    if ("code" in placed) {
+      reject(event.index, placed);
+      continue;
+    }
+    if (emitter.node.startsWith("agent:") && `agent:${event.organization}/${event.agent ?? ""}` !== emitter.node) {
+      reject(event.index, {
+        code: "outside_subtree",
+        field: "agent",
+        message: `this key writes only for ${emitter.node}`,
+      });
+      continue;
+    }
+    const { standing, isChecked } = context.claim(event);
+    if (standing === "new") {
+      const path = tree.pathAt(event.organization, event.timeMs);
+      place.organization = placed.organization;
+      place.partner = path ? escapeColumn(path.partner) : "";
+      place.reseller = path ? escapeColumn(path.reseller) : "";
+      decision.accepted++;
+      decision.eventRows.push(renderEventRow(event, isChecked, receivedAtMs, place, request.isPlain));
+      continue;
+    }
+    decision.restsOnOthers = true;
+    if (standing === "duplicate") decision.duplicates++;
+    else reject(event.index, idConflict);
+  }
+  decision.rejected.sort((a, b) => a.index - b.index);
+  dropWarningsOfRejected(decision);
+  if (context.isAtomic && decision.rejected.length > 0) abort(request, decision);
+  return decision;
+}
+
+const idConflict: Fault = {
+  code: "id_conflict",
+  field: "id",
+  message: "an event with this id and another body was taken before; it stands",
+};
+
+function placeOf(organization: string, emitter: Emitter, tree: OrganizationTree): Fault | { organization: string } {
+  if (isVisible(organization, emitter, tree)) return { organization: escapeColumn(organization) };
+  if (!tree.get(`organization:${organization}`)) {
+    return {
+      code: "unknown_organization",
+      field: "organization",
+      message: "there is no such organization, and this key may not create it",
+    };
+  }
+  return { code: "outside_subtree", field: "organization", message: `this organization is not within ${emitter.node}` };
+}
+
+/** Whether the organization exists and is within the key's subtree, or is the one that the key's agent belongs to. */
+function isVisible(organization: string, emitter: Emitter, tree: OrganizationTree): boolean {
+  const address = `organization:${organization}`;
+  if (emitter.node.startsWith("agent:")) {
+    return tree.get(address) !== undefined && emitter.node.startsWith(`agent:${organization}/`);
+  }
+  return tree.get(address) !== undefined && tree.isWithin(address, emitter.node);
+}
+
+/** What an event that may have any form calls itself; bounded, for it goes into an answer. */
+function namesOf(event: unknown): { id: string | null; organization: string } {
+  if (typeof event !== "object" || event === null) return { id: null, organization: "" };
+  const { id, organization } = event as Record<string, unknown>;
+  return { id: isName(id) ? id : null, organization: isName(organization) ? organization : "" };
+}
+
+function isName(value: unknown): value is string {
+  return typeof value === "string" && value.length <= limits.maxStringLength && value.isWellFormed();
+}
+
+function dropWarningsOfRejected(decision: Decision): void {
+  if (decision.warnings.length === 0 || decision.rejected.length === 0) return;
+  const rejected = new Set(decision.rejected.map(({ index }) => index));
+  decision.warnings = decision.warnings.filter(({ index }) => !rejected.has(index));
+}
+
+function abort(request: RequestEvents, decision: Decision): void {
+  const reasons = new Map(decision.rejected.map((rejection) => [rejection.index, rejection]));
+  decision.isAborted = true;
+  decision.accepted = 0;
+  decision.duplicates = 0;
+  decision.warnings = [];
+  decision.eventRows = [];
+  decision.quarantineRows = [];
+  decision.rejected = request.events.map(
+    (event, index) =>
+      reasons.get(index) ?? {
+        index,
+        id: namesOf(event).id,
+        code: "aborted",
+        field: null,
+        message: "not taken because another event of this atomic request was rejected",
+      },
+  );
+}

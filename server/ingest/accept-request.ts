@@ -1,0 +1,154 @@
+/**
+ * One request from its headers to the disk. The numbered steps are the order that the guarantees rest on: nothing is
+ * answered before its record is synced, and between judging identities and appending to the log nothing else runs.
+ */
+import type { Readable } from "node:stream";
+import type { EventType } from "../catalog/catalog.ts";
+import { limits } from "../contract/events.ts";
+import {
+  checkEvents,
+  type Decision,
+  decideEvents,
+  type Emitter,
+  type OrganizationTree,
+  organizationsToCreate,
+} from "./accept-events.ts";
+import type { Admission, RateState } from "./backpressure.ts";
+import { inflateBody } from "./inflate-body.ts";
+import type { KnownIds, StoredAnswers } from "./known-ids.ts";
+import { bodyFormOf, readBody } from "./read-body.ts";
+import { receiveBody } from "./receive-body.ts";
+import { Claims } from "./recent-ids.ts";
+import { RefusedRequestError } from "./refused-request.ts";
+import { renderRequestRecord } from "./request-record.ts";
+import { LogFailedError, LogFullError, type LogPosition, type WriteAheadLog } from "./write-ahead-log.ts";
+
+export interface AcceptingTree extends OrganizationTree {
+  /** Makes those of the organizations that do not exist, below `parent`; when it resolves, the tree knows them. */
+  ensureOrganizations(organizations: string[], parent: string): Promise<void>;
+}
+
+export interface AcceptDeps {
+  log: Pick<WriteAheadLog, "append" | "whenSynced" | "syncedEnd">;
+  knownIds: KnownIds;
+  tree: AcceptingTree;
+  admission: Admission;
+  eventType: (type: string) => EventType | undefined;
+  now: () => number;
+  /** For a whole body to arrive; default 30,000. */
+  bodyTimeoutMs?: number;
+}
+
+export interface IncomingRequest {
+  headers: Headers;
+  body: Readable | ReadableStream<Uint8Array> | null;
+  emitter: Emitter;
+  isAtomic: boolean;
+}
+
+export interface AcceptedRequest {
+  decision: Decision;
+  /** Everything that the verdict rests on lies in the log before this. */
+  position: LogPosition;
+  rate: RateState;
+}
+
+/** A body that does not compress still fits when coded: gzip and br add far less than this. */
+const codingOverheadBytes = 64 * 1024;
+
+/**
+ * Takes a request. When it resolves, its verdict is durable. Throws RefusedRequestError when nothing of the request
+ * was taken (with LogFailedError as its cause: when that is unknown, and a retry with the same ids is safe).
+ */
+export async function acceptRequest(deps: AcceptDeps, request: IncomingRequest): Promise<AcceptedRequest> {
+  const { admission, knownIds, tree, log } = deps;
+  const { headers, emitter } = request;
+
+  // 1. Refuse by headers and load alone, before a byte of the body is read.
+  const form = bodyFormOf(headers);
+  const maxBytes = limits.maxInflatedBytes + (form.encoding === "identity" ? 0 : codingOverheadBytes);
+  admission.enter(emitter.id, announcedLength(headers), maxBytes);
+  const room = admission.hold();
+  try {
+    // 2. Read and parse. A body that cannot be read leaves nothing behind.
+    const bytes = await receiveBody(request.body, {
+      maxBytes,
+      timeoutMs: deps.bodyTimeoutMs ?? 30_000,
+      onBytes: room.take,
+    });
+    const inflated = await inflateBody(bytes, form.encoding);
+    if (inflated !== bytes) room.take(inflated.length);
+    const events = readBody(inflated, form, headers);
+    const rate = admission.spend(emitter.id, events.events.length);
+    const receivedAtMs = deps.now();
+    const checked = checkEvents(events, receivedAtMs, deps.eventType);
+
+    // 3. The two waits, on which nothing is claimed yet.
+    const organizations = organizationsToCreate(checked, emitter, tree);
+    if (organizations.length > 0) await tree.ensureOrganizations(organizations, emitter.node);
+    const unsure = checked.readable.filter((event) => knownIds.mustAsk(event));
+    const answers: StoredAnswers = unsure.length > 0 ? await knownIds.ask(unsure) : undefined;
+
+    // 4. Judge, claim and append in one turn: the log has identities in the order in which they were judged.
+    const claims = new Claims();
+    const decision = decideEvents(events, checked, {
+      receivedAtMs,
+      isAtomic: request.isAtomic,
+      emitter,
+      tree,
+      claim: (event) => knownIds.claim(event, answers, claims),
+    });
+    if (decision.isAborted) claims.forget();
+    const position = await appendDecision(log, decision, claims, receivedAtMs);
+    return { decision, position, rate };
+  } finally {
+    room.release();
+  }
+}
+
+async function appendDecision(
+  log: AcceptDeps["log"],
+  decision: Decision,
+  claims: Claims,
+  receivedAtMs: number,
+): Promise<LogPosition> {
+  try {
+    if (decision.eventRows.length === 0 && decision.quarantineRows.length === 0) {
+      // A duplicate's first copy may still be on its way to disk: its answer waits for it.
+      if (decision.restsOnOthers) await log.whenSynced();
+      return log.syncedEnd;
+    }
+    const record = renderRequestRecord({
+      receivedAtMs,
+      events: decision.eventRows,
+      quarantined: decision.quarantineRows,
+    });
+    return await log.append(record).then(
+      (position) => {
+        claims.logged(position);
+        return position;
+      },
+      (error: unknown) => {
+        claims.forget();
+        throw error;
+      },
+    );
+  } catch (error) {
+    if (error instanceof LogFullError) {
+      throw new RefusedRequestError("overloaded", "nothing was taken: the log is full; send it again later", 30);
+    }
+    if (error instanceof LogFailedError) {
+      throw new RefusedRequestError(
+        "store_unavailable",
+        "the log cannot be written; send it again with the same ids",
+        10,
+      );
+    }
+    throw error;
+  }
+}
+
+function announcedLength(headers: Headers): number | undefined {
+  const length = headers.get("content-length");
+  return length !== null && /^\d{1,15}$/.test(length) ? Number(length) : undefined;
+}

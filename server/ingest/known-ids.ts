@@ -1,0 +1,184 @@
+/**
+ * Which events were taken before, by (organization, id): first the recent ones, exactly, in memory; then a filter that
+ * says "definitely new"; then storage, asked for all waiting requests at once. Memory never refuses a good event: what it
+ * cannot tell is logged unchecked, and sealing decides it against storage.
+ */
+
+import { hashText, identityOf } from "./event-hash.ts";
+import { splitEventLine } from "./event-row.ts";
+import { IdFilter } from "./id-filter.ts";
+import { Claims, RecentIds } from "./recent-ids.ts";
+import { parseRequestRecord } from "./request-record.ts";
+import type { LogPosition, LogRecord } from "./write-ahead-log.ts";
+
+export interface StoredIdentity {
+  organization: string;
+  id: string;
+  timeMs: number;
+}
+
+/** An event as far as its identity goes. */
+export interface IdentifiedEvent extends StoredIdentity {
+  /** `identityOf(organization, id)` and its hash. */
+  identity: string;
+  idHash: bigint;
+  bodyHash: bigint;
+}
+
+/** Answers, for those of `identities` that are stored, `identityOf(organization, id)` to the body hash as decimal digits. */
+export type LookupStored = (identities: readonly StoredIdentity[]) => Promise<ReadonlyMap<string, string>>;
+
+export interface Standing {
+  standing: "new" | "duplicate" | "conflict";
+  /** Checked against all that was stored and logged before; sealing need not look again. */
+  isChecked: boolean;
+}
+
+/** What storage said: undefined when it was not asked, did not answer in time, or is down. */
+export type StoredAnswers = ReadonlyMap<string, string> | undefined;
+
+export interface KnownIdsOptions {
+  lookupStored: LookupStored;
+  /** Memory of the "definitely new" filter; default 64 MiB. */
+  filterBytes?: number;
+  /** Slots of a generation of recent ids, 20 bytes each, a power of two; default 2^20. */
+  recentSlots?: number;
+  /** Default 4: with the default slots 80 MiB at most, 3 million events. */
+  maxGenerations?: number;
+  /** How long a request waits for storage; default 300. */
+  lookupTimeoutMs?: number;
+  /** After a lookup that failed or took too long, how long storage is left alone; default 1,000. */
+  lookupPauseMs?: number;
+  now?: () => number;
+}
+
+interface Waiting {
+  events: readonly StoredIdentity[];
+  resolve: (answers: StoredAnswers) => void;
+}
+
+export class KnownIds {
+  private readonly recent: RecentIds;
+  private readonly filter: IdFilter;
+  private isFilterComplete = false;
+  private readonly lookupStored: LookupStored;
+  private readonly lookupTimeoutMs: number;
+  private readonly lookupPauseMs: number;
+  private readonly now: () => number;
+  private waiting: Waiting[] = [];
+  private isAsking = false;
+  private pausedUntilMs = 0;
+
+  constructor(options: KnownIdsOptions) {
+    this.recent = new RecentIds({ slots: options.recentSlots ?? 2 ** 20, maxGenerations: options.maxGenerations ?? 4 });
+    this.filter = new IdFilter(options.filterBytes ?? 64 * 1024 * 1024);
+    this.lookupStored = options.lookupStored;
+    this.lookupTimeoutMs = options.lookupTimeoutMs ?? 300;
+    this.lookupPauseMs = options.lookupPauseMs ?? 1_000;
+    this.now = options.now ?? Date.now;
+  }
+
+  /** Takes over what the log holds unsettled. Must have resolved before the first request is served. */
+  async fillFromLog(records: AsyncIterable<LogRecord>): Promise<void> {
+    for await (const { payload, end } of records) {
+      const claims = new Claims();
+      for (const line of parseRequestRecord(payload).events) {
+        const { organization, id, bodyHash } = splitEventLine(line);
+        const identity = identityOf(organization, id);
+        const idHash = hashText(identity);
+        this.filter.add(idHash);
+        if (this.recent.find(identity, idHash, BigInt(bodyHash)) === "unknown") {
+          this.recent.add(identity, idHash, BigInt(bodyHash), claims);
+        }
+      }
+      claims.logged(end);
+    }
+  }
+
+  /**
+   * Takes the hashes (`hashText` of `identityOf`) of all stored identities; may run while requests are served, and
+   * until it has resolved once, every identity that is not recent is looked up.
+   */
+  async fillFromStorage(hashes: AsyncIterable<BigUint64Array>): Promise<void> {
+    for await (const chunk of hashes) for (const hash of chunk) this.filter.add(hash);
+    this.isFilterComplete = true;
+  }
+
+  /** The flush loop calls this when everything in the log up to `position` can be found by `lookupStored`. */
+  settledThrough(position: LogPosition): void {
+    this.recent.settledThrough(position);
+  }
+
+  /** Whether memory cannot tell and storage must be asked before `claim`. */
+  mustAsk(event: IdentifiedEvent): boolean {
+    if (!this.filter.has(event.idHash)) return !this.isFilterComplete;
+    const recent = this.recent.find(event.identity, event.idHash, event.bodyHash);
+    return recent === "unknown" || recent === "unsure";
+  }
+
+  /** Asks storage, together with all that other requests ask at the same time. Never rejects; bounded in time. */
+  async ask(events: readonly StoredIdentity[]): Promise<StoredAnswers> {
+    if (this.now() < this.pausedUntilMs) return undefined;
+    let timer: NodeJS.Timeout | undefined;
+    const answers = await new Promise<StoredAnswers>((resolve) => {
+      this.waiting.push({ events, resolve });
+      timer = setTimeout(() => {
+        this.pausedUntilMs = this.now() + this.lookupPauseMs;
+        resolve(undefined);
+      }, this.lookupTimeoutMs);
+      void this.askNext();
+    });
+    clearTimeout(timer);
+    return answers;
+  }
+
+  /**
+   * The standing of an event, which counts as taken from here on when it is new. The caller must append its record in
+   * the same turn as its claims, so that the log has them in the order in which they were judged, and then settle `claims`.
+   */
+  claim(event: IdentifiedEvent, answers: StoredAnswers, claims: Claims): Standing {
+    const { identity, idHash, bodyHash } = event;
+    let isChecked = this.isFilterComplete;
+    let isInTable = false;
+    if (this.filter.has(idHash)) {
+      const recent = this.recent.find(identity, idHash, bodyHash);
+      if (recent === "same_body") return duplicate;
+      if (recent === "other_body") return conflict;
+      isInTable = recent === "unsure";
+      isChecked = false;
+    }
+    if (!isChecked && answers) {
+      const stored = answers.get(identity);
+      if (stored !== undefined) return stored === String(bodyHash) ? duplicate : conflict;
+      isChecked = !isInTable && this.recent.isCertain;
+    }
+    if (!isInTable) {
+      this.filter.add(idHash);
+      this.recent.add(identity, idHash, bodyHash, claims);
+    }
+    return isChecked ? newAndChecked : newUnchecked;
+  }
+
+  private async askNext(): Promise<void> {
+    if (this.isAsking) return;
+    this.isAsking = true;
+    while (this.waiting.length > 0) {
+      const group = this.waiting;
+      this.waiting = [];
+      let answers: StoredAnswers;
+      try {
+        answers = await this.lookupStored(group.flatMap(({ events }) => events));
+      } catch {
+        // Whoever watches storage reports it; here the events are logged unchecked and sealing looks them up.
+        this.pausedUntilMs = this.now() + this.lookupPauseMs;
+      }
+      for (const { resolve } of group) resolve(answers);
+    }
+    this.isAsking = false;
+  }
+}
+
+const duplicate: Standing = { standing: "duplicate", isChecked: true };
+const conflict: Standing = { standing: "conflict", isChecked: true };
+const newAndChecked: Standing = { standing: "new", isChecked: true };
+const newUnchecked: Standing = { standing: "new", isChecked: false };

@@ -1,0 +1,175 @@
+/** From the inflated bytes of a body to its events. The form is told by headers alone, before a byte is read. */
+import { isUtf8 } from "node:buffer";
+import { limits } from "../contract/events.ts";
+import { binaryCloudEvent, cloudEventToUsageEvent } from "./cloudevents.ts";
+import type { Fault } from "./event-gate.ts";
+import { type ContentEncoding, contentEncodings } from "./inflate-body.ts";
+import { RefusedRequestError } from "./refused-request.ts";
+import type { RequestEvents } from "./request-events.ts";
+
+export const contentTypes = [
+  "application/json",
+  "application/x-ndjson",
+  "application/cloudevents+json",
+  "application/cloudevents-batch+json",
+] as const;
+
+type ContentType = (typeof contentTypes)[number];
+
+export interface BodyForm {
+  type: ContentType | "binary cloudevent";
+  encoding: ContentEncoding;
+}
+
+/** The form a request's headers announce. Throws RefusedRequestError unsupported_media_type. */
+export function bodyFormOf(headers: Headers): BodyForm {
+  const [mediaType = "", ...parameters] = (headers.get("content-type") ?? "").toLowerCase().split(";");
+  const charset = parameters.map((parameter) => parameter.trim()).find((parameter) => parameter.startsWith("charset="));
+  if (charset && !/^charset="?utf-?8"?$/.test(charset)) {
+    throw new RefusedRequestError("unsupported_media_type", "the body must be in UTF-8");
+  }
+  const encodingName = (headers.get("content-encoding") ?? "identity")
+    .trim()
+    .toLowerCase()
+    .replace(/^x-gzip$/, "gzip");
+  const encoding = contentEncodings.find((name) => name === encodingName);
+  if (!encoding) {
+    throw new RefusedRequestError(
+      "unsupported_media_type",
+      `Content-Encoding must be one of ${contentEncodings.join(", ")}`,
+    );
+  }
+  const type = contentTypes.find((name) => name === mediaType.trim());
+  if (type?.startsWith("application/cloudevents") !== true && headers.has("ce-specversion")) {
+    return { type: "binary cloudevent", encoding };
+  }
+  if (!type) {
+    throw new RefusedRequestError("unsupported_media_type", `Content-Type must be one of ${contentTypes.join(", ")}`);
+  }
+  return { type, encoding };
+}
+
+/** The events of an inflated body. Throws RefusedRequestError: unreadable_body, too_many_events. */
+export function readBody(bytes: Buffer, form: BodyForm, headers: Headers): RequestEvents {
+  if (form.type === "binary cloudevent") {
+    const data = bytes.length === 0 ? undefined : parseJson(bytes);
+    const { event, hasSpecialText } = binaryCloudEvent(headers, data);
+    return fromCloudEvents([event], isPlainText(bytes) && !hasSpecialText);
+  }
+  if (isBlank(bytes)) throw new RefusedRequestError("unreadable_body", "the body is empty");
+  switch (form.type) {
+    case "application/x-ndjson":
+      return readLines(bytes);
+    case "application/json": {
+      const parsed = parseJson(bytes);
+      const events = Array.isArray(parsed) ? bounded(parsed) : [expectObject(parsed, "an event or an array of events")];
+      return { events, unreadable: noFaults, isPlain: isPlainText(bytes), rawOf: (index) => toText(events[index]) };
+    }
+    case "application/cloudevents+json":
+      return fromCloudEvents([expectObject(parseJson(bytes), "a CloudEvent")], isPlainText(bytes));
+    case "application/cloudevents-batch+json": {
+      const parsed = parseJson(bytes);
+      if (!Array.isArray(parsed))
+        throw new RefusedRequestError("unreadable_body", "the body is not an array of CloudEvents");
+      return fromCloudEvents(bounded(parsed), isPlainText(bytes));
+    }
+  }
+}
+
+const noFaults: ReadonlyMap<number, Fault> = new Map();
+
+function bounded(events: unknown[]): unknown[] {
+  if (events.length > limits.maxEventsPerRequest) throw tooManyEvents();
+  return events;
+}
+
+function tooManyEvents(): RefusedRequestError {
+  return new RefusedRequestError("too_many_events", `a request has at most ${limits.maxEventsPerRequest} events`);
+}
+
+function expectObject(parsed: unknown, expected: string): unknown {
+  if (typeof parsed === "object" && parsed !== null && !Array.isArray(parsed)) return parsed;
+  throw new RefusedRequestError("unreadable_body", `the body is not ${expected}`);
+}
+
+function parseJson(bytes: Buffer): unknown {
+  if (!isUtf8(bytes)) throw new RefusedRequestError("unreadable_body", "the body is not valid UTF-8");
+  try {
+    return JSON.parse(bytes.toString("utf8", startOfText(bytes)));
+  } catch (error) {
+    const where = error instanceof SyntaxError ? /at position \d+/.exec(error.message)?.[0] : undefined;
+    throw new RefusedRequestError("unreadable_body", `the body is not valid JSON${where ? ` (${where})` : ""}`);
+  }
+}
+
+/** Whether no JSON string in `bytes` can hold a character that was escaped: those are all that a column must escape. */
+function isPlainText(bytes: Buffer): boolean {
+  return !bytes.includes(0x5c);
+}
+
+/** After a byte order mark, which some emitters send. */
+function startOfText(bytes: Buffer): number {
+  return bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? 3 : 0;
+}
+
+function isBlank(bytes: Buffer): boolean {
+  for (let at = startOfText(bytes); at < bytes.length; at++) {
+    const byte = bytes[at];
+    if (byte !== 0x20 && byte !== 0x0a && byte !== 0x0d && byte !== 0x09) return false;
+  }
+  return true;
+}
+
+function readLines(bytes: Buffer): RequestEvents {
+  const events: unknown[] = [];
+  const lines: string[] = [];
+  const unreadable = new Map<number, Fault>();
+  const isWholeUtf8 = isUtf8(bytes);
+  for (let start = startOfText(bytes); start < bytes.length; ) {
+    const newline = bytes.indexOf(0x0a, start);
+    const end = newline < 0 ? bytes.length : newline;
+    if (end > start && !isBlankLine(bytes, start, end)) {
+      if (events.length >= limits.maxEventsPerRequest) throw tooManyEvents();
+      const line = bytes.toString("utf8", start, end);
+      const index = events.length;
+      lines.push(line);
+      if (isWholeUtf8 || isUtf8(bytes.subarray(start, end))) {
+        try {
+          events.push(JSON.parse(line));
+        } catch {
+          unreadable.set(index, { code: "not_json", field: null, message: "this line is not valid JSON" });
+        }
+      } else unreadable.set(index, { code: "not_json", field: null, message: "this line is not valid UTF-8" });
+      if (events.length === index) events.push(undefined);
+    }
+    start = end + 1;
+  }
+  return { events, unreadable, isPlain: isPlainText(bytes), rawOf: (index) => lines[index] ?? "" };
+}
+
+function isBlankLine(bytes: Buffer, start: number, end: number): boolean {
+  for (let at = start; at < end; at++) {
+    const byte = bytes[at];
+    if (byte !== 0x20 && byte !== 0x0d && byte !== 0x09) return false;
+  }
+  return true;
+}
+
+function fromCloudEvents(cloudEvents: unknown[], isPlain: boolean): RequestEvents {
+  const unreadable = new Map<number, Fault>();
+  const events = cloudEvents.map((cloudEvent, index) => {
+    const mapped = cloudEventToUsageEvent(cloudEvent);
+    if ("fault" in mapped) unreadable.set(index, mapped.fault);
+    return "fault" in mapped ? cloudEvent : mapped.event;
+  });
+  return { events, unreadable, isPlain, rawOf: (index) => toText(cloudEvents[index]) };
+}
+
+function toText(event: unknown): string {
+  try {
+    return JSON.stringify(event) ?? "";
+  } catch {
+    // Nested so deeply that it cannot be written back.
+    return "";
+  }
+}

@@ -1,0 +1,223 @@
+/**
+ * From an event that has the right form to what it means: instants in milliseconds, an exact amount, the level it moves,
+ * and the hashes of its identity and of its body. The body hash covers what the emitter gave in one canonical form, so that
+ * key order, a time's offset or a trailing zero make no other body, and neither does a time that was filled in here.
+ */
+import type { EventType } from "../catalog/catalog.ts";
+import { limits, type UsageEvent, type Warning } from "../contract/events.ts";
+import type { Fault } from "./event-gate.ts";
+import { hashText } from "./event-hash.ts";
+import { escapeColumn } from "./event-row.ts";
+import { parseInstant, timeOfUuidV7 } from "./event-time.ts";
+import { exactDecimal } from "./event-value.ts";
+import type { IdentifiedEvent } from "./known-ids.ts";
+
+export interface ReadEvent extends IdentifiedEvent {
+  index: number;
+  agent: string | undefined;
+  type: string;
+  /** The columns agent to properties, escaped. */
+  usage: string;
+  /** The columns dims, level, level_action and alive_within_ms, escaped. */
+  measured: string;
+}
+
+export interface ReadContext {
+  receivedAtMs: number;
+  /** No text of the request holds a character that a column must escape. */
+  isPlain: boolean;
+  eventType: (type: string) => EventType | undefined;
+  /** `identityPrefix`, remembered for the organizations of the request. */
+  prefixOf: (organization: string) => string;
+  warn: (warning: Warning) => void;
+}
+
+const oldestTimeMs = Date.parse(limits.oldestTime);
+/** Clocks that are set by NTP differ by far less; what is further ahead is worth a look at the emitter's clock. */
+const skewWarningMs = 5 * 60 * 1000;
+const maxAliveWithinSeconds = 366 * 24 * 60 * 60;
+
+/** The meaning of `event`, or why it has none. */
+export function readEvent(index: number, event: UsageEvent, context: ReadContext): ReadEvent | Fault {
+  let timeMs = Number.NaN;
+  if (event.time !== undefined) {
+    timeMs = parseInstant(event.time);
+    const fault = timeFault("time", event.time, timeMs, context.receivedAtMs);
+    if (fault) return fault;
+    if (timeMs > context.receivedAtMs + skewWarningMs) warnOfSkew(index, event.id, "time", timeMs, context);
+  }
+  let startedAt = "0";
+  if (event.started_at !== undefined) {
+    const startedAtMs = parseInstant(event.started_at);
+    const fault = timeFault("started_at", event.started_at, startedAtMs, context.receivedAtMs);
+    if (fault) return fault;
+    if (startedAtMs > context.receivedAtMs + skewWarningMs)
+      warnOfSkew(index, event.id, "started_at", startedAtMs, context);
+    startedAt = String(startedAtMs);
+  }
+  let value = "\\N";
+  if (event.value !== undefined) {
+    const exact = exactDecimal(event.value);
+    if (exact === undefined) return inexactValue;
+    value = exact;
+  }
+  const type = context.eventType(event.type);
+  let measured = unmeasured;
+  if (type === undefined) {
+    context.warn({
+      index,
+      id: event.id,
+      code: "unmatched_type",
+      field: "type",
+      message: "no meter knows this type yet; the event is kept and counts when one does",
+    });
+  } else if (type.level !== undefined || type.dimensions.length > 0) {
+    const read = readMeasured(event, type, context.isPlain);
+    if (typeof read !== "string") return read;
+    measured = read;
+  }
+  const properties = event.properties === undefined ? "{}" : canonicalProperties(event.properties);
+  const { agent = "", user = "", session = "", room = "", interval = "", job = "" } = event;
+  const usage = context.isPlain
+    ? `${agent}\t${user}\t${session}\t${room}\t${interval}\t${job}\t${startedAt}\t${value}\t${properties}`
+    : `${[agent, user, session, room, interval, job].map(escapeColumn).join("\t")}\t${startedAt}\t${value}\t${escapeColumn(properties)}`;
+  const eventType = context.isPlain ? event.type : escapeColumn(event.type);
+  const identity = context.prefixOf(event.organization) + event.id;
+  const bodyHash = hashText(`${Number.isNaN(timeMs) ? "" : timeMs}\t${eventType}\t${usage}`);
+  if (Number.isNaN(timeMs)) timeMs = timeFromId(event.id, context.receivedAtMs);
+  return {
+    index,
+    organization: event.organization,
+    id: event.id,
+    timeMs,
+    identity,
+    idHash: hashText(identity),
+    bodyHash,
+    agent: event.agent,
+    type: eventType,
+    usage,
+    measured,
+  };
+}
+
+export interface RowPlace {
+  /** Escaped columns of everything that is the same for many events of a request. */
+  organization: string;
+  partner: string;
+  reseller: string;
+  key: string;
+}
+
+/** The event's line in the order of `eventColumns`, without a line end. */
+export function renderEventRow(
+  event: ReadEvent,
+  isChecked: boolean,
+  receivedAtMs: number,
+  place: RowPlace,
+  isPlain: boolean,
+): string {
+  const id = isPlain ? event.id : escapeColumn(event.id);
+  return `${isChecked ? 1 : 0}\t${place.organization}\t${id}\t${event.bodyHash}\t${event.timeMs}\t${receivedAtMs}\t${event.type}\t${place.partner}\t${place.reseller}\t${event.usage}\t${event.measured}\t${place.key}`;
+}
+
+const inexactValue: Fault = {
+  code: "invalid_field",
+  field: "value",
+  message: `\`value\` is a number that is kept exactly only up to 15 digits and ${limits.maxValueFractionDigits} decimals; send it as a string of up to ${limits.maxValueIntegerDigits} digits and ${limits.maxValueFractionDigits} decimals`,
+};
+
+function timeFault(
+  field: "time" | "started_at",
+  text: string,
+  timeMs: number,
+  receivedAtMs: number,
+): Fault | undefined {
+  if (Number.isNaN(timeMs)) {
+    return { code: "invalid_field", field, message: `\`${field}\` ${text} is on no calendar` };
+  }
+  if (timeMs < oldestTimeMs) {
+    return { code: "time_too_old", field, message: `\`${field}\` must not be before ${limits.oldestTime}` };
+  }
+  if (timeMs > receivedAtMs + limits.maxAheadMs) {
+    const hours = limits.maxAheadMs / 3_600_000;
+    return {
+      code: "time_too_far_ahead",
+      field,
+      message: `\`${field}\` is more than ${hours} hours ahead of the server's clock`,
+    };
+  }
+  return undefined;
+}
+
+function warnOfSkew(index: number, id: string, field: string, timeMs: number, context: ReadContext): void {
+  const seconds = Math.round((timeMs - context.receivedAtMs) / 1000);
+  context.warn({
+    index,
+    id,
+    code: "clock_skew",
+    field,
+    message: `\`${field}\` is ${seconds} seconds ahead of the server's clock`,
+  });
+}
+
+/** An id's own time counts only in the range that an explicit time may have. */
+function timeFromId(id: string, receivedAtMs: number): number {
+  const timeMs = timeOfUuidV7(id);
+  return timeMs >= oldestTimeMs && timeMs <= receivedAtMs + limits.maxAheadMs ? timeMs : receivedAtMs;
+}
+
+const unmeasured = "{}\t\t\t0";
+
+function readMeasured(event: UsageEvent, type: EventType, isPlain: boolean): string | Fault {
+  let aliveWithinMs = 0;
+  if (type.level === "session") {
+    if (event.session === undefined) return missingForLevel(event.type, "session");
+  } else if (type.level !== undefined && event.interval === undefined) {
+    if (event.session === undefined) return missingForLevel(event.type, "session");
+    if (event.user === undefined) return missingForLevel(event.type, "user");
+  }
+  if (type.level !== undefined && event.properties !== undefined && Object.hasOwn(event.properties, "alive_within")) {
+    const seconds = secondsOf(event.properties.alive_within);
+    if (!(seconds > 0 && seconds <= maxAliveWithinSeconds)) {
+      return {
+        code: "invalid_field",
+        field: "properties.alive_within",
+        message: `\`properties.alive_within\` must be seconds, more than 0 and at most ${maxAliveWithinSeconds}`,
+      };
+    }
+    aliveWithinMs = Math.max(1, Math.round(seconds * 1000));
+  }
+  const dims =
+    type.dimensions.length === 0 || event.properties === undefined ? "{}" : dimsOf(event.properties, type.dimensions);
+  return `${isPlain ? dims : escapeColumn(dims)}\t${type.level ?? ""}\t${type.action ?? ""}\t${aliveWithinMs}`;
+}
+
+function missingForLevel(type: string, field: "session" | "user"): Fault {
+  const needs = type === "session.ended" ? "`session`" : "`interval`, or `session` and `user`";
+  return { code: "missing_field", field, message: `an event of type ${type} needs ${needs}` };
+}
+
+function secondsOf(value: string | number | boolean | undefined): number {
+  if (typeof value === "number") return value;
+  return typeof value === "string" && /^\d{1,12}(?:\.\d{1,9})?$/.test(value) ? Number(value) : Number.NaN;
+}
+
+function dimsOf(properties: Record<string, string | number | boolean>, dimensions: readonly string[]): string {
+  let dims = "";
+  for (const name of dimensions) {
+    if (!Object.hasOwn(properties, name)) continue;
+    dims += `${dims === "" ? "" : ","}${JSON.stringify(name)}:${JSON.stringify(String(properties[name]))}`;
+  }
+  return `{${dims}}`;
+}
+
+function canonicalProperties(properties: Record<string, string | number | boolean>): string {
+  const names = Object.keys(properties);
+  for (let index = 1; index < names.length; index++) {
+    if ((names[index - 1] as string) > (names[index] as string)) {
+      const sorted = names.sort().map((name) => `${JSON.stringify(name)}:${JSON.stringify(properties[name])}`);
+      return `{${sorted.join(",")}}`;
+    }
+  }
+  return JSON.stringify(properties);
+}
