@@ -76,14 +76,17 @@ export interface Derivation {
 
 export interface LevelDeriver {
   /** Derives what the batches touched; they must be stored. Idempotent. `nowMs` decides what has timed out. */
-  derive(batches: readonly number[], nowMs: number): Promise<Derivation>;
+  derive(batches: readonly number[], nowMs: number, scope?: DerivationScope): Promise<Derivation>;
 }
+
+/** `changes`: minutes whose edges differ from those derived before; `everything`: all of them, to restore lost rows. */
+export type DerivationScope = "changes" | "everything";
 
 /** `nextVersion` gives numbers that only grow, also over restarts; of two rows of one key the larger wins. */
 export function createLevelDeriver(clickhouse: ClickHouse, nextVersion: () => number): LevelDeriver {
   let running: Promise<unknown> = Promise.resolve();
 
-  async function deriveAlone(batches: readonly number[], nowMs: number): Promise<Derivation> {
+  async function deriveAlone(batches: readonly number[], nowMs: number, scope: DerivationScope): Promise<Derivation> {
     const derivation: Derivation = { touchedNodes: new Set(), sessions: 0, changedMinutes: 0 };
     const touching = { batches: [...batches] };
     let [touched] = await touchedSessions(clickhouse, touching);
@@ -98,7 +101,7 @@ export function createLevelDeriver(clickhouse: ClickHouse, nextVersion: () => nu
     }
     const shares = Math.max(1, Math.ceil((touched?.sessions ?? 0) / sessionsPerShare));
     for (let share = 0; share < shares; share++)
-      await deriveShare({ ...touching, share, shares }, strays, nowMs, derivation);
+      await deriveShare({ ...touching, share, shares }, strays, nowMs, scope, derivation);
     return derivation;
   }
 
@@ -106,6 +109,7 @@ export function createLevelDeriver(clickhouse: ClickHouse, nextVersion: () => nu
     share: { batches: number[]; share: number; shares: number },
     strays: boolean,
     nowMs: number,
+    scope: DerivationScope,
     derivation: Derivation,
   ): Promise<void> {
     const version = nextVersion();
@@ -125,12 +129,12 @@ export function createLevelDeriver(clickhouse: ClickHouse, nextVersion: () => nu
     const openRows: string[] = [];
     for (const [key, session] of sessions) {
       const resolved = resolveSession(session.rows.map(toMember), nowMs, defaultAliveWithinMs);
-      const changed = changedMinutes(earlier.get(key), resolved.edges);
+      const changed = changedMinutes(earlier.get(key), resolved.edges, scope);
       for (const minute of changed) edgeRows.push(JSON.stringify({ ...placeOf(session), ...minute, version }));
       derivation.changedMinutes += changed.length;
       if (changed.length > 0) for (const node of nodesAbove(session)) derivation.touchedNodes.add(node);
       sessionRows.push(JSON.stringify(sessionRow(session, resolved, version)));
-      openRows.push(JSON.stringify(openRow(session, resolved, version)));
+      openRows.push(JSON.stringify(openRow(session, resolved, version, nowMs)));
     }
     if (edgeRows.length > 0) {
       await insertLevelEdges(clickhouse, asBody(edgeRows), {});
@@ -142,8 +146,8 @@ export function createLevelDeriver(clickhouse: ClickHouse, nextVersion: () => nu
   }
 
   return {
-    derive(batches, nowMs) {
-      const next = running.then(() => deriveAlone(batches, nowMs));
+    derive(batches, nowMs, scope = "changes") {
+      const next = running.then(() => deriveAlone(batches, nowMs, scope));
       running = next.catch(() => undefined);
       return next;
     },
@@ -224,7 +228,11 @@ interface MinuteEdges {
 }
 
 /** The (minute, level) pairs whose edges differ from those written before; without edges where they are gone. */
-function changedMinutes(before: z.output<typeof derivedRow> | undefined, edges: readonly Edge[]): MinuteEdges[] {
+function changedMinutes(
+  before: z.output<typeof derivedRow> | undefined,
+  edges: readonly Edge[],
+  scope: DerivationScope,
+): MinuteEdges[] {
   const after = edgesByMinute(edges);
   const earlier = edgesByMinute(
     (before?.edge_ms ?? []).map((atMs, index) => ({
@@ -236,7 +244,7 @@ function changedMinutes(before: z.output<typeof derivedRow> | undefined, edges: 
   );
   const changed: MinuteEdges[] = [];
   for (const [key, minute] of after)
-    if (JSON.stringify(earlier.get(key)) !== JSON.stringify(minute)) changed.push(minute);
+    if (scope === "everything" || JSON.stringify(earlier.get(key)) !== JSON.stringify(minute)) changed.push(minute);
   for (const [key, { minute, level }] of earlier)
     if (!after.has(key)) changed.push({ minute, level, edge_ms: [], edge_delta: [], edge_starts: [] });
   return changed;
@@ -293,9 +301,10 @@ function sessionRow(
   };
 }
 
-/** A session stays listed while an interval is open or its last edge lies ahead of the time it was derived at. */
-function openRow(session: TouchedSession, { spans }: ResolvedSession, version: number): object {
-  const deadlineMs = nextDeadline(spans);
+/** A session stays listed while an interval is open, or while its last end lies ahead: then it is looked at again. */
+function openRow(session: TouchedSession, { spans }: ResolvedSession, version: number, nowMs: number): object {
+  const lastEndMs = spans.reduce((last, span) => Math.max(last, span.endMs ?? 0), 0);
+  const deadlineMs = nextDeadline(spans) || (lastEndMs > nowMs ? lastEndMs : 0);
   const { organization, session: id } = session;
   return { organization, session: id, version, deadline_ms: deadlineMs, is_deleted: deadlineMs === 0 ? 1 : 0 };
 }

@@ -52,7 +52,7 @@ export interface FlushLoop {
   lagMs(): number;
   /** Settled and total counts since the start. */
   readonly storedEvents: number;
-  /** The largest batch id that is settled, below which nothing will be sent again; 0 before the first. */
+  /** The last settled batch: nothing with its id or a smaller one is sent again; 0 before the first. */
   readonly settledBatch: number;
   /** Flushes what is in the log, for at most `graceMs`, then stops. What is left is stored at the next start. */
   stop(graceMs: number): Promise<void>;
@@ -94,7 +94,7 @@ export function startFlushLoop(
       if (error.code !== "ENOENT") logger.warn({ err: error }, "a settled manifest could not be removed");
     });
     settled = manifest.to;
-    settledBatch = manifest.parts.reduce((largest, part) => Math.max(largest, part.batch), manifest.batch);
+    settledBatch = manifest.batch;
     storedEvents += sealed.rows.length;
     pending.settledThrough(manifest.to);
     options.onSettled(manifest.to);

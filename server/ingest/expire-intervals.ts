@@ -1,0 +1,23 @@
+/** The job intervals-expire: ends open intervals that have been silent for longer than their timeout. */
+import { z } from "zod";
+import type { ClickHouse } from "../clickhouse/client.ts";
+import { defineStatement } from "../clickhouse/define-query.ts";
+import type { Derivation, LevelDeriver } from "./derive-levels.ts";
+import type { Sequence } from "./sequence.ts";
+
+const touchExpiredSessions = defineStatement(
+  "touch_expired_sessions",
+  z.object({ batch: z.number(), now: z.number() }),
+);
+
+/** Answers what was derived anew; idempotent, and harmless when it comes late: an interval ends at its last sign of life. */
+export async function expireIntervals(
+  clickhouse: ClickHouse,
+  deriver: LevelDeriver,
+  sequence: Sequence,
+  nowMs: number,
+): Promise<Derivation | undefined> {
+  const batch = sequence.next();
+  const { writtenRows } = await touchExpiredSessions(clickhouse, { batch, now: nowMs });
+  return writtenRows > 0 ? await deriver.derive([batch], nowMs) : undefined;
+}
