@@ -29,7 +29,7 @@ export interface AcceptingTree extends OrganizationTree {
 }
 
 export interface AcceptDeps {
-  log: Pick<WriteAheadLog, "append" | "whenSynced" | "syncedEnd">;
+  log: Pick<WriteAheadLog, "append" | "whenSynced" | "syncedEnd" | "backlogBytes">;
   knownIds: KnownIds;
   tree: AcceptingTree;
   admission: Admission;
@@ -48,8 +48,8 @@ export interface IncomingRequest {
 
 export interface AcceptedRequest {
   decision: Decision;
-  /** Everything that the verdict rests on lies in the log before this. */
-  position: LogPosition;
+  /** Everything that the verdict rests on lies in the log before this; null when all of it is stored already. */
+  position: LogPosition | null;
   rate: RateState;
 }
 
@@ -85,7 +85,7 @@ export async function acceptRequest(deps: AcceptDeps, request: IncomingRequest):
 
     // 3. The two waits, on which nothing is claimed yet.
     const organizations = organizationsToCreate(checked, emitter, tree);
-    if (organizations.length > 0) await tree.ensureOrganizations(organizations, emitter.node);
+    if (organizations.length > 0) await createOrganizations(tree, organizations, emitter);
     const unsure = checked.readable.filter((event) => knownIds.mustAsk(event));
     const answers: StoredAnswers = unsure.length > 0 ? await knownIds.ask(unsure) : undefined;
 
@@ -106,17 +106,27 @@ export async function acceptRequest(deps: AcceptDeps, request: IncomingRequest):
   }
 }
 
+async function createOrganizations(tree: AcceptingTree, organizations: string[], emitter: Emitter): Promise<void> {
+  try {
+    await tree.ensureOrganizations(organizations, emitter.node);
+  } catch (cause) {
+    const message = "nothing was taken: new organizations cannot be created now";
+    throw new RefusedRequestError("store_unavailable", message, 5, { cause });
+  }
+}
+
 async function appendDecision(
   log: AcceptDeps["log"],
   decision: Decision,
   claims: Claims,
   receivedAtMs: number,
-): Promise<LogPosition> {
+): Promise<LogPosition | null> {
   try {
     if (decision.eventRows.length === 0 && decision.quarantineRows.length === 0) {
       // A duplicate's first copy may still be on its way to disk: its answer waits for it.
-      if (decision.restsOnOthers) await log.whenSynced();
-      return log.syncedEnd;
+      if (!decision.restsOnOthers) return null;
+      await log.whenSynced();
+      return log.backlogBytes === 0 ? null : log.syncedEnd;
     }
     const record = renderRequestRecord({
       receivedAtMs,
@@ -135,7 +145,9 @@ async function appendDecision(
     );
   } catch (error) {
     if (error instanceof LogFullError) {
-      throw new RefusedRequestError("overloaded", "nothing was taken: the log is full; send it again later", 30);
+      throw new RefusedRequestError("overloaded", "nothing was taken: the log is full; send it again later", 30, {
+        cause: error,
+      });
     }
     if (error instanceof LogFailedError) {
       throw new RefusedRequestError(

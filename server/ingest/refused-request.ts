@@ -6,8 +6,8 @@ export class RefusedRequestError extends Error {
   readonly code: ProblemCode;
   readonly retryAfterSeconds: number | undefined;
 
-  constructor(code: ProblemCode, message: string, retryAfterSeconds?: number) {
-    super(message);
+  constructor(code: ProblemCode, message: string, retryAfterSeconds?: number, options?: ErrorOptions) {
+    super(message, options);
     this.code = code;
     this.retryAfterSeconds = retryAfterSeconds;
   }

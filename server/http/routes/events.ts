@@ -1,0 +1,173 @@
+/** POST /v1/events: events in, verdicts out. What a request goes through is in server/ingest/accept-request.ts. */
+import type { Readable } from "node:stream";
+import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+import type { Context } from "hono";
+import { eventType } from "../../catalog/catalog.ts";
+import { limits, usageEventSchema, type Verdict, verdictSchema } from "../../contract/events.ts";
+import { problemSchema } from "../../contract/problem.ts";
+import type { Decision, Emitter } from "../../ingest/accept-events.ts";
+import { type AcceptDeps, type AcceptedRequest, acceptRequest } from "../../ingest/accept-request.ts";
+import type { RateState } from "../../ingest/backpressure.ts";
+import { RefusedRequestError } from "../../ingest/refused-request.ts";
+import type { LogPosition } from "../../ingest/write-ahead-log.ts";
+import { createRouter, problemResponses } from "../app-pieces.ts";
+import { requireScope } from "../authenticate.ts";
+import type { HttpEnv } from "../http-env.ts";
+import { ProblemError } from "../problem-error.ts";
+
+export interface EventsRoutesDeps
+  extends Pick<AcceptDeps, "log" | "knownIds" | "tree" | "admission" | "bodyTimeoutMs"> {
+  watermark: () => Date;
+  /** Resolves when the record that ends at `position` can be queried. */
+  flush: { whenStored(position: LogPosition): Promise<void> };
+  now?: () => number;
+  /** How long `ack=stored` waits; default 30,000. */
+  storedTimeoutMs?: number;
+}
+
+const querySchema = z.strictObject({
+  ack: z
+    .enum(["durable", "stored"])
+    .default("durable")
+    .describe("`durable`: 202 once on disk; `stored`: 200 once every event of the request is visible in queries"),
+  atomic: z.enum(["true", "false"]).default("false").describe("Takes all events or, when one is rejected, none (422)"),
+});
+
+const cloudEventSchema = z
+  .looseObject({
+    specversion: z.literal("1.0"),
+    id: z.string(),
+    source: z.string(),
+    type: z.string(),
+    time: z.string().optional(),
+    subject: z.string().optional().describe("The organization, unless `data.organization` names it"),
+    data: usageEventSchema.omit({ id: true, type: true, time: true }).partial().optional(),
+  })
+  .describe("CloudEvents 1.0; attributes with flat values are kept as properties, `source` too");
+
+const rejectedBatchSchema = problemSchema.extend(verdictSchema.shape);
+
+const refusals = problemResponses(400, 401, 403, 413, 415, 429, 503);
+const route = createRoute({
+  method: "post",
+  path: "/v1/events",
+  summary: "Send usage events",
+  description: [
+    "One event, an array, lines, or CloudEvents 1.0 (also in binary mode, with `ce-` headers), each plain or with",
+    "`Content-Encoding: gzip`, `br` or `deflate`.",
+    `At most ${limits.maxEventsPerRequest} events or ${limits.maxInflatedBytes} bytes inflated a request.`,
+    "Each event gets its own verdict. Send again, with the same ids, whatever was answered 429 or 503 or not at all:",
+    "an event counts once however often it is sent.",
+  ].join(" "),
+  middleware: requireScope("ingest"),
+  request: { query: querySchema },
+  responses: {
+    200: {
+      description: "The verdict, with `ack=stored`: all that was accepted can be queried",
+      content: { "application/json": { schema: verdictSchema } },
+    },
+    202: {
+      description: "The verdict; all that was accepted is on disk",
+      content: { "application/json": { schema: verdictSchema } },
+    },
+    422: {
+      description: "With `atomic=true`: nothing was taken because an event was rejected",
+      content: { "application/problem+json": { schema: rejectedBatchSchema } },
+    },
+    ...refusals,
+  },
+  // Described below with its bodies. Here the router must leave the body alone: it is read once, bounded, by the ingest.
+  hide: true,
+});
+
+const bodies = {
+  "application/json": { schema: z.union([usageEventSchema, z.array(usageEventSchema)]) },
+  "application/x-ndjson": { schema: z.string().describe("One event a line") },
+  "application/cloudevents+json": { schema: cloudEventSchema },
+  "application/cloudevents-batch+json": { schema: z.array(cloudEventSchema) },
+};
+
+export function eventsRoutes(deps: EventsRoutesDeps): OpenAPIHono<HttpEnv> {
+  const app = createRouter();
+  const accept: AcceptDeps = { ...deps, eventType, now: deps.now ?? Date.now };
+
+  app.openAPIRegistry.registerPath({
+    ...route,
+    hide: false,
+    request: { query: querySchema, body: { required: true, content: bodies } },
+  });
+  app.openapi(route, async (c) => {
+    const { ack, atomic } = c.req.valid("query");
+    const { id, node, createOrganizations } = c.get("actor");
+    const accepted = await acceptOrRefuse(c, accept, { id, node, createOrganizations }, atomic === "true");
+    writeRate(c, accepted.rate);
+    const verdict = verdictOf(accepted.decision, deps.watermark());
+    if (accepted.decision.isAborted) {
+      const problem: z.infer<typeof rejectedBatchSchema> = {
+        type: "about:blank",
+        title: "Unprocessable Content",
+        status: 422,
+        code: "batch_rejected",
+        detail: "nothing was taken because at least one event of this atomic request was rejected",
+        request_id: c.get("requestId"),
+        ...verdict,
+      };
+      return c.json(problem, 422, { "content-type": "application/problem+json" });
+    }
+    if (ack === "durable") return c.json(verdict, 202);
+    if (accepted.position) await whenStored(deps, accepted.position);
+    return c.json({ ...verdict, watermark: deps.watermark().toISOString() }, 200);
+  });
+  return app;
+}
+
+async function acceptOrRefuse(
+  c: Context<HttpEnv>,
+  deps: AcceptDeps,
+  emitter: Emitter,
+  isAtomic: boolean,
+): Promise<AcceptedRequest> {
+  // Under node-server the socket's own stream is read: it costs half of what the web stream around it does.
+  const { incoming } = (c.env ?? {}) as { incoming?: Readable };
+  try {
+    return await acceptRequest(deps, {
+      headers: c.req.raw.headers,
+      body: incoming ?? c.req.raw.body,
+      emitter,
+      isAtomic,
+    });
+  } catch (error) {
+    if (!(error instanceof RefusedRequestError)) throw error;
+    if (error.code === "too_fast") writeRate(c, deps.admission.rateOf(emitter.id));
+    // The rest of such a body is not worth reading for the sake of the connection.
+    if (error.code === "body_too_large") c.header("connection", "close");
+    throw new ProblemError(error.code, error.message, { retryAfterSeconds: error.retryAfterSeconds });
+  }
+}
+
+function verdictOf(decision: Decision, watermark: Date): Verdict {
+  const { accepted, duplicates, rejected, warnings } = decision;
+  return { accepted, duplicates, rejected, warnings, watermark: watermark.toISOString() };
+}
+
+function writeRate(c: Context<HttpEnv>, rate: RateState): void {
+  c.header("ratelimit-limit", String(rate.limit));
+  c.header("ratelimit-remaining", String(rate.remaining));
+  c.header("ratelimit-reset", String(rate.resetSeconds));
+}
+
+async function whenStored(deps: EventsRoutesDeps, position: LogPosition): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error("not stored in time")), deps.storedTimeoutMs ?? 30_000);
+  });
+  try {
+    await Promise.race([deps.flush.whenStored(position), late]);
+  } catch {
+    const detail =
+      "the events are on disk and will be stored, but they cannot be queried yet; they must not be sent again under other ids";
+    throw new ProblemError("store_unavailable", detail, { retryAfterSeconds: 5 });
+  } finally {
+    clearTimeout(timer);
+  }
+}
