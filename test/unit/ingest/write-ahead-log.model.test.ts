@@ -262,3 +262,52 @@ test("what append resolved is never lost, order is kept, and nothing appears tha
     { numRuns: 400 },
   );
 }, 60_000);
+
+test.each<Fault>(["sync-io", "write-io"])(
+  "after %s nothing more is acknowledged, and the owner is told once",
+  async (fault) => {
+    const disk = new Disk();
+    const told: Error[] = [];
+    const log = await run(
+      disk,
+      openWriteAheadLog({ directory: "", maxBytes: 1e6, onFatal: (error) => told.push(error), files: disk.files() }),
+    );
+    disk.fault = fault;
+    const outcomes = Promise.allSettled([
+      log.append(Buffer.from("in the group")),
+      log.append(Buffer.from("behind it")),
+    ]);
+    expect((await run(disk, outcomes)).map(({ status }) => status)).toEqual(["rejected", "rejected"]);
+    await expect(log.append(Buffer.from("later"))).rejects.toThrow(LogFailedError);
+    await expect(log.whenSynced()).rejects.toThrow(LogFailedError);
+    expect(told).toHaveLength(1);
+  },
+);
+
+test("a full disk refuses the group and what waits behind it, and takes appends again when there is room", async () => {
+  const disk = new Disk();
+  const log = await run(
+    disk,
+    openWriteAheadLog({ directory: "", maxBytes: 1e6, onFatal: () => undefined, files: disk.files() }),
+  );
+  disk.fault = "write-full";
+  const outcomes = Promise.allSettled([
+    log.append(Buffer.from("in the group")),
+    log.append(Buffer.from("behind it")),
+    log.whenSynced(),
+  ]);
+  for (const outcome of await run(disk, outcomes)) {
+    expect(outcome).toMatchObject({ status: "rejected", reason: expect.any(LogFullError) });
+  }
+  expect(log.backlogBytes).toBe(0);
+  await run(disk, log.append(Buffer.from("with room")));
+  const records = await run(
+    disk,
+    (async () => {
+      const payloads: string[] = [];
+      for await (const { payload } of log.read(null)) payloads.push(payload.toString());
+      return payloads;
+    })(),
+  );
+  expect(records).toEqual(["with room"]);
+});
