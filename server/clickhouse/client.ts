@@ -48,8 +48,8 @@ export interface StatementSummary {
 export interface ClickHouse {
   /** Rows of a SELECT as objects. Rejects with StoreUnavailableError when the server cannot be reached. */
   select(sql: string, params: QueryParams, settings?: ClickHouseSettings): Promise<unknown[]>;
-  /** Rows of a SELECT as they arrive, in blocks. */
-  selectBlocks(sql: string, params: QueryParams): AsyncGenerator<unknown[]>;
+  /** The bytes of a SELECT in the format that it names, as they arrive. */
+  selectBytes(sql: string, params: QueryParams): AsyncGenerator<Buffer>;
   /** A statement without a result: DDL, INSERT SELECT. */
   command(sql: string, params?: QueryParams, settings?: ClickHouseSettings): Promise<StatementSummary>;
   /** An INSERT whose rows are `body`, in the format that the statement names. */
@@ -119,15 +119,10 @@ export function connectClickHouse(connection: ClickHouseConnection): ClickHouse 
         throw classify(error);
       }
     },
-    async *selectBlocks(sql, params) {
+    async *selectBytes(sql, params) {
       try {
-        const result = await client.query({
-          query: sql,
-          query_params: params,
-          format: "JSONEachRow",
-          clickhouse_settings: pinnedSettings,
-        });
-        for await (const rows of result.stream()) yield rows.map((row) => row.json());
+        const result = await client.exec({ query: sql, query_params: params, clickhouse_settings: pinnedSettings });
+        for await (const chunk of result.stream) yield chunk as Buffer;
       } catch (error) {
         throw classify(error);
       }

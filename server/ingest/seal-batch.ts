@@ -6,8 +6,9 @@
 import { open, readdir, readFile, rename, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
+import { identityOf } from "./event-hash.ts";
 import { type EventLine, renderQuarantineRow, splitEventLine } from "./event-row.ts";
-import { type EventIdentity, identityKey } from "./known-events.ts";
+import type { StoredIdentity } from "./known-ids.ts";
 import { parseRequestRecord } from "./request-record.ts";
 import type { LogPosition, LogRecord } from "./write-ahead-log.ts";
 
@@ -38,7 +39,7 @@ export interface SealedBatch {
   organizations: Set<string>;
 }
 
-export type FindStored = (events: readonly EventIdentity[]) => Promise<Map<string, string>>;
+export type FindStored = (events: readonly StoredIdentity[]) => Promise<Map<string, string>>;
 
 /**
  * Reads records into a batch. Events whose identity was not checked at acceptance are looked up now: a repeat is left
@@ -61,7 +62,7 @@ export async function sealBatch(
   if (unchecked.size > 0) {
     const stored = await findStored([...unchecked.values()]);
     for (const [ordinal, event] of unchecked) {
-      const bodyHash = stored.get(identityKey(event));
+      const bodyHash = stored.get(identityOf(event.organization, event.id));
       if (bodyHash === undefined) continue;
       (bodyHash === event.bodyHash ? duplicates : conflicts).push(ordinal);
     }

@@ -1,0 +1,67 @@
+/** The configuration files of the embedded ClickHouse. */
+import { createHash } from "node:crypto";
+
+const mebibyte = 1024 * 1024;
+
+/** Modest caches and pools: the service shares a small machine. A person finds the log at `logPath`. */
+export function serverConfig({ logPath, usersPath }: { logPath: string; usersPath: string }): string {
+  return `<clickhouse>
+  <logger>
+    <level>warning</level>
+    <log>${xml(logPath)}</log>
+    <errorlog>${xml(logPath)}.err</errorlog>
+    <size>20M</size>
+    <count>3</count>
+    <console>0</console>
+  </logger>
+  <users_config>${xml(usersPath)}</users_config>
+  <keep_alive_timeout>10</keep_alive_timeout>
+  <mark_cache_size>${128 * mebibyte}</mark_cache_size>
+  <uncompressed_cache_size>0</uncompressed_cache_size>
+  <max_server_memory_usage_to_ram_ratio>0.6</max_server_memory_usage_to_ram_ratio>
+  <background_pool_size>4</background_pool_size>
+  <background_schedule_pool_size>8</background_schedule_pool_size>
+  <background_common_pool_size>2</background_common_pool_size>
+  <http_max_multipart_form_data_size>268435456</http_max_multipart_form_data_size>
+  <timezone>UTC</timezone>
+</clickhouse>
+`;
+}
+
+/** \`default\` may only run the statement that keeps the listener up; the service has a user of its own. */
+export function usersConfig({ username, password }: { username: string; password: string }): string {
+  const hash = createHash("sha256").update(password).digest("hex");
+  return `<clickhouse>
+  <profiles>
+    <default>
+      <http_max_field_value_size>16777216</http_max_field_value_size>
+      <max_query_size>16777216</max_query_size>
+    </default>
+  </profiles>
+  <quotas><default/></quotas>
+  <users>
+    <default>
+      <no_password/>
+      <networks><ip>127.0.0.1</ip></networks>
+      <profile>default</profile>
+      <quota>default</quota>
+      <grants>
+        <query>GRANT SYSTEM LISTEN ON *.*</query>
+        <query>GRANT SELECT ON system.numbers</query>
+      </grants>
+    </default>
+    <${username}>
+      <password_sha256_hex>${hash}</password_sha256_hex>
+      <networks><ip>127.0.0.1</ip></networks>
+      <profile>default</profile>
+      <quota>default</quota>
+      <access_management>1</access_management>
+    </${username}>
+  </users>
+</clickhouse>
+`;
+}
+
+function xml(text: string): string {
+  return text.replace(/[&<>]/g, (character) => (character === "&" ? "&amp;" : character === "<" ? "&lt;" : "&gt;"));
+}
