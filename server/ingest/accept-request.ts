@@ -67,8 +67,9 @@ export async function acceptRequest(deps: AcceptDeps, request: IncomingRequest):
   // 1. Refuse by headers and load alone, before a byte of the body is read.
   const form = bodyFormOf(headers);
   const maxBytes = limits.maxInflatedBytes + (form.encoding === "identity" ? 0 : codingOverheadBytes);
-  admission.enter(emitter.id, announcedLength(headers), maxBytes);
-  const room = admission.hold();
+  const announcedBytes = announcedLength(headers);
+  admission.enter(emitter.id, announcedBytes, maxBytes);
+  const room = await admission.room(announcedBytes, form.encoding !== "identity");
   try {
     // 2. Read and parse. A body that cannot be read leaves nothing behind.
     const bytes = await receiveBody(request.body, {

@@ -11,8 +11,10 @@ export interface AdmissionOptions {
   eventsPerSecond?: number;
   /** Events a key may send at once after a pause; at least one full request. Default 100,000. */
   burstEvents?: number;
-  /** Bytes of bodies that are held at once; default 64 MiB. */
+  /** Bytes of bodies that are held at once, a tenth or so of what they cost once parsed; default 32 MiB. */
   maxBufferedBytes?: number;
+  /** How long a request waits until others have given their room back; default 5,000. */
+  roomTimeoutMs?: number;
   /** Free bytes on the log's disk, asked at most once a second; without it the disk is not watched. */
   freeDiskBytes?: () => Promise<number>;
   /** Default 256 MiB. */
@@ -33,6 +35,19 @@ interface Bucket {
   atMs: number;
 }
 
+/** A request's share of the memory for bodies. */
+export interface Room {
+  /** Counts bytes that arrived or were inflated. Throws RefusedRequestError overloaded. */
+  take(bytes: number): void;
+  release(): void;
+}
+
+/** What is set aside for a body of unknown length, and how many times larger a coded one is taken to become. */
+const unknownBytes = 256 * 1024;
+const usualInflation = 8;
+/** How far bodies may outgrow what was set aside for them, in all: one full body for each that inflates at once. */
+const growthBytes = 4 * limits.maxInflatedBytes;
+
 /** Above this share of its bound the log is drained before more is taken. */
 const overloadedShare = 0.8;
 const maxIdleBuckets = 10_000;
@@ -42,12 +57,14 @@ export class Admission {
   private readonly eventsPerSecond: number;
   private readonly burstEvents: number;
   private readonly maxBufferedBytes: number;
+  private readonly roomTimeoutMs: number;
   private readonly freeDiskBytes: (() => Promise<number>) | undefined;
   private readonly minFreeDiskBytes: number;
   private readonly now: () => number;
   private readonly random: () => number;
   private readonly buckets = new Map<string, Bucket>();
   private bufferedBytes = 0;
+  private waiting: { bytes: number; enter: () => void }[] = [];
   private isDiskLow = false;
   private diskAskedAtMs = Number.NEGATIVE_INFINITY;
   private backlogSeen: { bytes: number; atMs: number } | undefined;
@@ -57,7 +74,8 @@ export class Admission {
     this.log = options.log;
     this.eventsPerSecond = options.eventsPerSecond ?? 50_000;
     this.burstEvents = Math.max(options.burstEvents ?? 100_000, limits.maxEventsPerRequest);
-    this.maxBufferedBytes = options.maxBufferedBytes ?? 64 * 1024 * 1024;
+    this.maxBufferedBytes = options.maxBufferedBytes ?? 32 * 1024 * 1024;
+    this.roomTimeoutMs = options.roomTimeoutMs ?? 5_000;
     this.freeDiskBytes = options.freeDiskBytes;
     this.minFreeDiskBytes = options.minFreeDiskBytes ?? 256 * 1024 * 1024;
     this.now = options.now ?? Date.now;
@@ -83,24 +101,61 @@ export class Admission {
     if (announcedBytes !== undefined && announcedBytes > maxBytes) {
       throw new RefusedRequestError("body_too_large", `the body has more than ${maxBytes} bytes`);
     }
-    if (this.bufferedBytes + (announcedBytes ?? 0) > this.maxBufferedBytes) throw this.bodiesFull();
     if (this.refill(key).tokens < 1) throw this.tooFast(1, 0);
   }
 
-  /** Holds room for `bytes` of a body that arrived; `release` gives all of a request's room back. */
-  hold(): { take: (bytes: number) => void; release: () => void } {
-    let held = 0;
+  /**
+   * Waits, first come first served, for room in memory for a body; nothing of it is read meanwhile, so its sender is held
+   * back by TCP. Throws RefusedRequestError overloaded when there is none in time.
+   */
+  async room(announcedBytes: number | undefined, isCoded: boolean): Promise<Room> {
+    const inflated = isCoded ? (announcedBytes ?? unknownBytes) * usualInflation : (announcedBytes ?? unknownBytes);
+    const bytes = Math.min(inflated, limits.maxInflatedBytes, this.maxBufferedBytes);
+    if (this.waiting.length > 0 || this.bufferedBytes + bytes > this.maxBufferedBytes) await this.waitForRoom(bytes);
+    else this.bufferedBytes += bytes;
+    let reserved = bytes;
+    let used = 0;
     return {
-      take: (bytes) => {
-        if (this.bufferedBytes + bytes > this.maxBufferedBytes) throw this.bodiesFull();
-        this.bufferedBytes += bytes;
-        held += bytes;
+      take: (taken) => {
+        used += taken;
+        const more = Math.max(0, used - reserved);
+        if (this.bufferedBytes + more > this.maxBufferedBytes + growthBytes) throw this.bodiesFull();
+        this.bufferedBytes += more;
+        reserved += more;
       },
       release: () => {
-        this.bufferedBytes -= held;
-        held = 0;
+        this.bufferedBytes -= reserved;
+        reserved = 0;
+        this.letWaitingIn();
       },
     };
+  }
+
+  private waitForRoom(bytes: number): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const entry = {
+        bytes,
+        enter: () => {
+          clearTimeout(timer);
+          resolve();
+        },
+      };
+      const timer = setTimeout(() => {
+        this.waiting = this.waiting.filter((other) => other !== entry);
+        reject(this.bodiesFull());
+        this.letWaitingIn();
+      }, this.roomTimeoutMs);
+      this.waiting.push(entry);
+    });
+  }
+
+  private letWaitingIn(): void {
+    for (let next = this.waiting[0]; next; next = this.waiting[0]) {
+      if (this.bufferedBytes + next.bytes > this.maxBufferedBytes) return;
+      this.bufferedBytes += next.bytes;
+      this.waiting.shift();
+      next.enter();
+    }
   }
 
   /** Takes the events of a request from the key's bucket. Throws RefusedRequestError too_fast, and then takes none. */

@@ -54,7 +54,7 @@ export interface KnownIdsOptions {
 
 interface Waiting {
   events: readonly StoredIdentity[];
-  resolve: (answers: StoredAnswers) => void;
+  answer: (answers: StoredAnswers) => void;
 }
 
 export class KnownIds {
@@ -117,19 +117,25 @@ export class KnownIds {
   }
 
   /** Asks storage, together with all that other requests ask at the same time. Never rejects; bounded in time. */
-  async ask(events: readonly StoredIdentity[]): Promise<StoredAnswers> {
-    if (this.now() < this.pausedUntilMs) return undefined;
-    let timer: NodeJS.Timeout | undefined;
-    const answers = await new Promise<StoredAnswers>((resolve) => {
-      this.waiting.push({ events, resolve });
-      timer = setTimeout(() => {
+  ask(events: readonly StoredIdentity[]): Promise<StoredAnswers> {
+    if (this.now() < this.pausedUntilMs) return Promise.resolve(undefined);
+    return new Promise((resolve) => {
+      const entry: Waiting = {
+        events,
+        answer: (answers) => {
+          clearTimeout(timer);
+          resolve(answers);
+        },
+      };
+      const timer = setTimeout(() => {
+        // Storage that hangs must not gather what waits for it.
+        this.waiting = this.waiting.filter((other) => other !== entry);
         this.pausedUntilMs = this.now() + this.lookupPauseMs;
         resolve(undefined);
       }, this.lookupTimeoutMs);
+      this.waiting.push(entry);
       void this.askNext();
     });
-    clearTimeout(timer);
-    return answers;
   }
 
   /**
@@ -163,8 +169,12 @@ export class KnownIds {
     if (this.isAsking) return;
     this.isAsking = true;
     while (this.waiting.length > 0) {
-      const group = this.waiting;
-      this.waiting = [];
+      let keys = 0;
+      const end = this.waiting.findIndex(({ events }, index) => {
+        keys += events.length;
+        return index > 0 && keys > maxKeysPerLookup;
+      });
+      const group = this.waiting.splice(0, end < 0 ? this.waiting.length : end);
       let answers: StoredAnswers;
       try {
         answers = await this.lookupStored(group.flatMap(({ events }) => events));
@@ -172,11 +182,14 @@ export class KnownIds {
         // Whoever watches storage reports it; here the events are logged unchecked and sealing looks them up.
         this.pausedUntilMs = this.now() + this.lookupPauseMs;
       }
-      for (const { resolve } of group) resolve(answers);
+      for (const { answer } of group) answer(answers);
     }
     this.isAsking = false;
   }
 }
+
+/** Keeps a lookup within its time; a single request may have more. */
+const maxKeysPerLookup = 20_000;
 
 const duplicate: Standing = { standing: "duplicate", isChecked: true };
 const conflict: Standing = { standing: "conflict", isChecked: true };
