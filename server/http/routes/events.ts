@@ -48,7 +48,7 @@ const cloudEventSchema = z
 const rejectedBatchSchema = problemSchema.extend(verdictSchema.shape);
 
 const refusals = problemResponses(400, 401, 403, 413, 415, 429, 503);
-const route = createRoute({
+const operation = {
   method: "post",
   path: "/v1/events",
   summary: "Send usage events",
@@ -76,9 +76,9 @@ const route = createRoute({
     },
     ...refusals,
   },
-  // Described below with its bodies. Here the router must leave the body alone: it is read once, bounded, by the ingest.
-  hide: true,
-});
+} as const;
+/** Described with its bodies below. The router must leave the body alone: the ingest reads it, once and bounded. */
+const route = createRoute({ ...operation, hide: true });
 
 const bodies = {
   "application/json": { schema: z.union([usageEventSchema, z.array(usageEventSchema)]) },
@@ -92,8 +92,7 @@ export function eventsRoutes(deps: EventsRoutesDeps): OpenAPIHono<HttpEnv> {
   const accept: AcceptDeps = { ...deps, eventType, now: deps.now ?? Date.now };
 
   app.openAPIRegistry.registerPath({
-    ...route,
-    hide: false,
+    ...operation,
     request: { query: querySchema, body: { required: true, content: bodies } },
   });
   app.openapi(route, async (c) => {
