@@ -5,6 +5,7 @@
  */
 import type { EventType } from "../catalog/catalog.ts";
 import { limits, type Rejection, type Warning } from "../contract/events.ts";
+import { parseNode } from "../contract/nodes.ts";
 import { explainForm, type Fault, hasEventForm } from "./event-gate.ts";
 import { identityPrefix } from "./event-hash.ts";
 import { escapeColumn, renderQuarantineRow } from "./event-row.ts";
@@ -106,6 +107,7 @@ export interface DecisionContext {
 /** The verdicts and the lines of a checked request. When `isAborted`, the caller must give the claims back. */
 export function decideEvents(request: RequestEvents, checked: CheckedEvents, context: DecisionContext): Decision {
   const { emitter, tree, receivedAtMs } = context;
+  const owner = parseNode(emitter.node);
   const decision: Decision = {
     accepted: 0,
     duplicates: 0,
@@ -145,7 +147,7 @@ export function decideEvents(request: RequestEvents, checked: CheckedEvents, con
       reject(event.index, placed);
       continue;
     }
-    if (emitter.node.startsWith("agent:") && `agent:${event.organization}/${event.agent ?? ""}` !== emitter.node) {
+    if (owner.kind === "agent" && event.agent !== owner.agent) {
       reject(event.index, {
         code: "outside_subtree",
         field: "agent",
@@ -194,10 +196,9 @@ function placeOf(organization: string, emitter: Emitter, tree: OrganizationTree)
 /** Whether the organization exists and is within the key's subtree, or is the one that the key's agent belongs to. */
 function isVisible(organization: string, emitter: Emitter, tree: OrganizationTree): boolean {
   const address = `organization:${organization}`;
-  if (emitter.node.startsWith("agent:")) {
-    return tree.get(address) !== undefined && emitter.node.startsWith(`agent:${organization}/`);
-  }
-  return tree.get(address) !== undefined && tree.isWithin(address, emitter.node);
+  if (!tree.get(address)) return false;
+  const owner = parseNode(emitter.node);
+  return owner.kind === "agent" ? owner.organization === organization : tree.isWithin(address, emitter.node);
 }
 
 /** What an event that may have any form calls itself; bounded, for it goes into an answer. */

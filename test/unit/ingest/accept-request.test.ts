@@ -294,6 +294,16 @@ test("a key writes only to its subtree, creates only below its node, and leaves 
   });
 });
 
+test("an agent's key does not reach an organization whose id looks like the way to another agent", async () => {
+  accepting.tree.organizations.set("acme/a1", { partner: "", reseller: "" });
+  const agent = { id: "key_a", node: "agent:acme/a1/x", createOrganizations: false };
+  expect(await post(event({ organization: "acme/a1", agent: "x" }), { emitter: agent })).toMatchObject({
+    accepted: 0,
+    rejected: [{ code: "outside_subtree", field: "organization" }],
+  });
+  expect(await post(event({ agent: "a1/x" }), { emitter: agent })).toMatchObject({ accepted: 1 });
+});
+
 const ndjson = { headers: { "content-type": "application/x-ndjson" } };
 
 test("each line has its own verdict; blank lines are none; an unreadable line is not_json", async () => {
