@@ -88,6 +88,8 @@ function areProperties(value: unknown): boolean {
   return true;
 }
 
+const fields: ReadonlySet<string> = new Set(Object.keys(usageEventSchema.shape));
+
 /** Why `hasEventForm` refused: the first fault, a missing field before an unknown one before an invalid one. */
 export function explainForm(event: unknown): Fault {
   if (typeof event !== "object" || event === null || Array.isArray(event)) {
@@ -97,25 +99,33 @@ export function explainForm(event: unknown): Fault {
   for (const field of ["id", "type", "organization"]) {
     if (!Object.hasOwn(given, field)) return { code: "missing_field", field, message: `${field} is required` };
   }
-  const issues = usageEventSchema.safeParse(event).error?.issues ?? [];
-  for (const issue of issues) {
-    if (issue.code !== "unrecognized_keys") continue;
-    const field = issue.keys[0] ?? "";
+  for (const field in given) {
+    if (fields.has(field)) continue;
     return {
       code: "unknown_field",
       field: cut(field),
       message: `${quoted(field)} is not a field of an event; what an emitter adds belongs in properties`,
     };
   }
-  const properties = given.properties;
-  if (typeof properties === "object" && properties !== null && Object.hasOwn(properties, "__proto__")) {
-    return {
-      code: "invalid_field",
-      field: "properties.__proto__",
-      message: "__proto__ cannot be the name of a property",
-    };
+  const { properties } = given;
+  if (typeof properties === "object" && properties !== null) {
+    if (Object.hasOwn(properties, "__proto__")) {
+      return {
+        code: "invalid_field",
+        field: "properties.__proto__",
+        message: "__proto__ cannot be the name of a property",
+      };
+    }
+    // Counted before zod sees them: it would make an issue of each of a million bad ones.
+    if (Object.keys(properties).length > limits.maxProperties) {
+      return {
+        code: "invalid_field",
+        field: "properties",
+        message: `\`properties\` has more than ${limits.maxProperties} entries`,
+      };
+    }
   }
-  const issue = issues[0];
+  const issue = usageEventSchema.safeParse(event).error?.issues[0];
   if (!issue) throw new Error("the event gate and usageEventSchema disagree");
   const path = issue.path.map(String);
   return { code: "invalid_field", field: cut(path.join(".")), message: invalidMessage(issue, path, given) };

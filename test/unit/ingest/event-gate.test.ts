@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { usageEventSchema } from "../../../server/contract/events.ts";
 import { explainForm, hasEventForm } from "../../../server/ingest/event-gate.ts";
 
@@ -171,4 +171,13 @@ test("an answer repeats no more than 100 characters of what an emitter sent", ()
   expect(fault.field?.length).toBeLessThan(110);
   expect(fault.message.length).toBeLessThan(250);
   expect(fault.message.isWellFormed()).toBe(true);
+});
+
+test("an event made of countless faults is refused without an issue for each", () => {
+  const parse = vi.spyOn(usageEventSchema, "safeParse");
+  const many = Object.fromEntries(Array.from({ length: 1_000 }, (_, index) => [`p${index}`, null]));
+  expect(explainForm({ ...base, properties: many })).toMatchObject({ code: "invalid_field", field: "properties" });
+  expect(explainForm({ ...base, ...many })).toMatchObject({ code: "unknown_field", field: "p0" });
+  expect(parse).not.toHaveBeenCalled();
+  parse.mockRestore();
 });
