@@ -1,0 +1,166 @@
+/** API keys: 256 random bits, shown once, kept as their hash. A revoked key is refused within two seconds everywhere. */
+import { and, asc, eq, getTableColumns, isNull, sql } from "drizzle-orm";
+import type { Logger } from "pino";
+import { type KeyScope, keyScopes } from "../contract/accounts.ts";
+import type { NodeAddress } from "../contract/nodes.ts";
+import type { Postgres } from "../postgres/client.ts";
+import { apiKeys } from "../postgres/schema.ts";
+import { type Actor, newId } from "./actor.ts";
+import { CredentialCache, hashSecret, newSecret } from "./credential-cache.ts";
+
+export type KeyRecord = Omit<typeof apiKeys.$inferSelect, "keyHash">;
+
+export interface NewKey {
+  name: string;
+  node: NodeAddress;
+  scopes: KeyScope[];
+  createOrganizations: boolean;
+  expiresAt: Date | null;
+  createdBy: string;
+}
+
+const channel = "tidemark_keys";
+const keyPrefix = "tmk_";
+/** Enough to tell keys apart, far from enough to guess one. */
+const shownCharacters = 10;
+const rootKeyId = "key_root";
+/** Uses are gathered for so long and written with one statement. */
+const writeUsesEveryMs = 10_000;
+
+const { keyHash, ...shownColumns } = getTableColumns(apiKeys);
+
+export class Keys {
+  readonly #postgres: Postgres;
+  readonly #log: Logger;
+  readonly #now: () => number;
+  readonly #cache: CredentialCache<Actor>;
+  /** When each key was used since the last write: ms since 1970. */
+  #uses = new Map<string, number>();
+  readonly #timer: NodeJS.Timeout;
+
+  private constructor(postgres: Postgres, log: Logger, now: () => number) {
+    this.#postgres = postgres;
+    this.#log = log;
+    this.#now = now;
+    this.#cache = new CredentialCache((secretHash) => this.#read(secretHash), now);
+    this.#timer = setInterval(() => void this.writeUses(), writeUsesEveryMs);
+    this.#timer.unref();
+  }
+
+  /** Follows what other processes revoke. Rejects when Postgres cannot be reached. */
+  static async open(postgres: Postgres, log: Logger, now: () => number = Date.now): Promise<Keys> {
+    const keys = new Keys(postgres, log, now);
+    const forget = () => keys.#cache.clear();
+    await postgres.notices.subscribe(channel, { notified: forget, listening: forget });
+    return keys;
+  }
+
+  /** Who the key stands for; undefined when it is unknown, revoked or has ended. */
+  async verify(key: string): Promise<Actor | undefined> {
+    const actor = await this.#cache.get(key);
+    if (!actor) return undefined;
+    const nowMs = this.#now();
+    if (actor.expiresAtMs !== undefined && actor.expiresAtMs <= nowMs) return undefined;
+    this.#uses.set(actor.id, nowMs);
+    return actor;
+  }
+
+  /** `key` is the only copy. */
+  async create(wanted: NewKey): Promise<{ record: KeyRecord; key: string }> {
+    const key = keyPrefix + newSecret();
+    const [record] = await this.#postgres.db
+      .insert(apiKeys)
+      .values({ ...wanted, id: newId("key"), keyHash: hashSecret(key), prefix: key.slice(0, shownCharacters) })
+      .returning(shownColumns);
+    if (!record) throw new Error("the key was not stored");
+    return { record, key };
+  }
+
+  /** All keys, the oldest first, revoked ones included. */
+  list(): Promise<KeyRecord[]> {
+    return this.#postgres.db.select(shownColumns).from(apiKeys).orderBy(asc(apiKeys.createdAt), asc(apiKeys.id));
+  }
+
+  async get(id: string): Promise<KeyRecord | undefined> {
+    const [record] = await this.#postgres.db.select(shownColumns).from(apiKeys).where(eq(apiKeys.id, id));
+    return record;
+  }
+
+  /** Revoking a key again leaves it revoked since the first time. */
+  async revoke(id: string): Promise<void> {
+    await this.#postgres.db.transaction(async (tx) => {
+      await tx
+        .update(apiKeys)
+        .set({ revokedAt: new Date(this.#now()) })
+        .where(and(eq(apiKeys.id, id), isNull(apiKeys.revokedAt)));
+      await tx.execute(sql`SELECT pg_notify(${channel}, '')`);
+    });
+    this.#cache.clear();
+  }
+
+  /**
+   * Makes `key` the root key, with all rights on `all`; a root key from before ends with that. The same key again changes
+   * nothing, so that one which was revoked stays revoked.
+   */
+  async ensureRootKey(key: string): Promise<void> {
+    const rights = {
+      keyHash: hashSecret(key),
+      prefix: key.slice(0, Math.min(shownCharacters, Math.floor(key.length / 3))),
+      name: "root",
+      node: "all",
+      scopes: [...keyScopes],
+      createOrganizations: true,
+    };
+    await this.#postgres.db.transaction(async (tx) => {
+      await tx
+        .insert(apiKeys)
+        .values({ ...rights, id: rootKeyId })
+        .onConflictDoUpdate({
+          target: apiKeys.id,
+          set: { ...rights, createdAt: sql`now()`, revokedAt: null, lastUsedAt: null },
+          setWhere: sql`${keyHash} <> excluded.key_hash`,
+        });
+      await tx.execute(sql`SELECT pg_notify(${channel}, '')`);
+    });
+    this.#cache.clear();
+  }
+
+  /** Stores when keys were used; what cannot be stored now is kept for the next time. */
+  async writeUses(): Promise<void> {
+    if (this.#uses.size === 0) return;
+    const uses = this.#uses;
+    this.#uses = new Map();
+    try {
+      await this.#postgres.pool.query(
+        `UPDATE api_keys SET last_used_at = greatest(last_used_at, to_timestamp(used.at_ms / 1000.0))
+         FROM unnest($1::text[], $2::float8[]) AS used (id, at_ms) WHERE api_keys.id = used.id`,
+        [[...uses.keys()], [...uses.values()]],
+      );
+    } catch (error) {
+      this.#log.warn({ err: error }, "the use of keys could not be stored; retrying");
+      for (const [id, atMs] of uses) this.#uses.set(id, Math.max(atMs, this.#uses.get(id) ?? 0));
+    }
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.#timer);
+    await this.writeUses();
+  }
+
+  async #read(secretHash: string): Promise<Actor | undefined> {
+    const [row] = await this.#postgres.db
+      .select(shownColumns)
+      .from(apiKeys)
+      .where(and(eq(keyHash, secretHash), isNull(apiKeys.revokedAt)));
+    if (!row) return undefined;
+    return {
+      kind: "key",
+      id: row.id,
+      name: row.name,
+      node: row.node,
+      scopes: new Set(row.scopes),
+      createOrganizations: row.createOrganizations,
+      ...(row.expiresAt && { expiresAtMs: row.expiresAt.getTime() }),
+    };
+  }
+}

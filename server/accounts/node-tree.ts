@@ -1,0 +1,348 @@
+/**
+ * The account tree, whole in memory, so that rights and paths are answered without a query. Every process holds one and
+ * follows the others through NOTIFY; after a lost connection it reads everything again.
+ */
+import { inArray, sql } from "drizzle-orm";
+import type { Logger } from "pino";
+import { z } from "zod";
+import { type NodeAddress, type NodeKind, nodeKinds, parseNode } from "../contract/nodes.ts";
+import type { Postgres } from "../postgres/client.ts";
+import { nodeParents, nodes } from "../postgres/schema.ts";
+
+export interface NodeRecord {
+  node: NodeAddress;
+  kind: NodeKind | "all";
+  id: string;
+  name: string;
+  /** Now; null for the root. */
+  parent: NodeAddress | null;
+  createdAt: Date;
+}
+
+export interface NewNode {
+  kind: "partner" | "reseller" | "organization";
+  id: string;
+  name: string;
+  parent: NodeAddress;
+}
+
+interface HeldNode extends NodeRecord {
+  /** By time, the first one valid since 1970. */
+  parents: { validFromMs: number; parent: NodeAddress }[];
+}
+
+export interface NodeListOptions {
+  kind?: NodeKind;
+  /** Part of a name or id, in any case. */
+  search?: string;
+  /** Only addresses after this one. */
+  after?: NodeAddress;
+  limit: number;
+}
+
+const channel = "tidemark_nodes";
+/** A NOTIFY takes up to 8,000 bytes. */
+const maxNoticeBytes = 7_000;
+/** Rows per statement; Postgres takes 65,535 parameters in one. */
+const insertChunk = 5_000;
+const firstParentSince = new Date(0);
+
+export class NodeTree {
+  readonly #postgres: Postgres;
+  readonly #log: Logger;
+  #nodes = new Map<NodeAddress, HeldNode>();
+  #children = new Map<NodeAddress, Set<NodeAddress>>();
+  /** All addresses in order; made when a list is asked for, dropped when a node comes. */
+  #sorted: NodeAddress[] | undefined;
+  /** Reads run one after another, so that an older state never replaces a newer one. */
+  #reads: Promise<unknown> = Promise.resolve();
+  #pending = new Set<NodeAddress>();
+  #isReadAllPending = false;
+  #hasLoaded = false;
+
+  private constructor(postgres: Postgres, log: Logger) {
+    this.#postgres = postgres;
+    this.#log = log;
+  }
+
+  /** Reads the tree and follows its changes from then on. Rejects when Postgres cannot be reached. */
+  static async open(postgres: Postgres, log: Logger): Promise<NodeTree> {
+    const tree = new NodeTree(postgres, log);
+    await postgres.notices.subscribe(channel, {
+      notified: (payload) => tree.#readSoon(readAddresses(payload)),
+      listening: () => {
+        if (tree.#hasLoaded) tree.#readSoon("all");
+      },
+    });
+    await tree.#inTurn(() => tree.#readAll());
+    return tree;
+  }
+
+  get size(): number {
+    return this.#nodes.size;
+  }
+
+  /** An agent exists as soon as its organization does. */
+  get(address: NodeAddress): NodeRecord | undefined {
+    const held = this.#nodes.get(address);
+    if (held) return held;
+    const organization = organizationOfAgent(address);
+    const above = organization === undefined ? undefined : this.#nodes.get(organization);
+    if (!above) return undefined;
+    const agent = parseNode(address);
+    if (agent.kind !== "agent") return undefined;
+    return {
+      node: address,
+      kind: "agent",
+      id: agent.id,
+      name: agent.agent,
+      parent: above.node,
+      createdAt: above.createdAt,
+    };
+  }
+
+  /**
+   * Ids of the partner and reseller that the organization stood under at `timeMs` (ms since 1970, UTC), '' where that
+   * depth is skipped; undefined when there is no such organization.
+   */
+  pathAt(organization: string, timeMs: number): { partner: string; reseller: string } | undefined {
+    let current = this.#nodes.get(`organization:${organization}`);
+    if (!current) return undefined;
+    const path = { partner: "", reseller: "" };
+    for (;;) {
+      const parent = parentAt(current, timeMs);
+      const above: HeldNode | undefined = parent === null ? undefined : this.#nodes.get(parent);
+      if (!above || above.kind === "all") return path;
+      if (above.kind === "partner" || above.kind === "reseller") path[above.kind] = above.id;
+      current = above;
+    }
+  }
+
+  /** Whether `address` is `ancestor` or stands below it now. Everything is within `all`, whether it exists or not. */
+  isWithin(address: NodeAddress, ancestor: NodeAddress): boolean {
+    if (ancestor === "all" || address === ancestor) return true;
+    let current: NodeAddress | null = organizationOfAgent(address) ?? address;
+    while (current !== null && current !== "all") {
+      if (current === ancestor) return true;
+      current = this.#nodes.get(current)?.parent ?? null;
+    }
+    return false;
+  }
+
+  /** The address itself and everything above it now, nearest first. */
+  ancestors(address: NodeAddress): NodeAddress[] {
+    const found: NodeAddress[] = [address];
+    let parent = organizationOfAgent(address) ?? this.#nodes.get(address)?.parent ?? null;
+    while (parent !== null) {
+      found.push(parent);
+      parent = this.#nodes.get(parent)?.parent ?? null;
+    }
+    return found;
+  }
+
+  /** Nodes right below, in the order of their addresses; agents are not listed. */
+  children(address: NodeAddress): NodeRecord[] {
+    return [...(this.#children.get(address) ?? [])].sort().map((child) => this.#held(child));
+  }
+
+  /** `top` and the nodes below it, in the order of their addresses; agents are not listed. */
+  list(top: NodeAddress, { kind, search, after, limit }: NodeListOptions): NodeRecord[] {
+    this.#sorted ??= [...this.#nodes.keys()].sort();
+    const wanted = search?.toLowerCase();
+    const found: NodeRecord[] = [];
+    for (let index = after === undefined ? 0 : firstAfter(this.#sorted, after); index < this.#sorted.length; index++) {
+      const record = this.#held(this.#sorted[index] as NodeAddress);
+      if (kind !== undefined && record.kind !== kind) continue;
+      if (wanted && !record.name.toLowerCase().includes(wanted) && !record.id.toLowerCase().includes(wanted)) continue;
+      if (!this.isWithin(record.node, top)) continue;
+      found.push(record);
+      if (found.length === limit) break;
+    }
+    return found;
+  }
+
+  /**
+   * Makes those of the organizations that do not exist, below `parent`; when it resolves, this tree knows them. An id with
+   * U+0000, which Postgres cannot hold, is passed over: there is no such organization afterwards either.
+   */
+  async ensureOrganizations(ids: string[], parent: NodeAddress): Promise<void> {
+    const storable = [...new Set(ids)].filter((id) => !id.includes("\0"));
+    if (storable.length > 0) await this.#insert(storable.map((id) => ({ kind: "organization", id, name: id, parent })));
+  }
+
+  /**
+   * Makes a node, unless one with its address exists, which then stays as it is; answers the node that now stands there
+   * and whether it is new. The caller has checked that `parent` exists and may be one.
+   */
+  async createNode(node: NewNode): Promise<{ node: NodeRecord; isNew: boolean }> {
+    const inserted = await this.#insert([node]);
+    const address = addressOf(node);
+    return { node: this.#held(address), isNew: inserted.has(address) };
+  }
+
+  #held(address: NodeAddress): HeldNode {
+    const held = this.#nodes.get(address);
+    if (!held) throw new Error(`node ${address} is not in the tree`);
+    return held;
+  }
+
+  /** Nodes of one request are inserted in the order of their addresses: two requests never wait for each other in a ring. */
+  async #insert(wanted: NewNode[]): Promise<Set<NodeAddress>> {
+    const ordered = wanted
+      .map((node) => ({ ...node, node: addressOf(node) }))
+      .sort((a, b) => (a.node < b.node ? -1 : 1));
+    const inserted = new Set<NodeAddress>();
+    await this.#postgres.db.transaction(async (tx) => {
+      for (let start = 0; start < ordered.length; start += insertChunk) {
+        const chunk = ordered.slice(start, start + insertChunk);
+        const rows = chunk.map(({ node, kind, id, name }) => ({ node, kind, id, name }));
+        const made = await tx.insert(nodes).values(rows).onConflictDoNothing().returning({ node: nodes.node });
+        const fresh = new Set(made.map(({ node }) => node));
+        const parents = chunk
+          .filter(({ node }) => fresh.has(node))
+          .map(({ node, parent }) => ({ node, parent, validFrom: firstParentSince }));
+        if (parents.length > 0) await tx.insert(nodeParents).values(parents);
+        for (const node of fresh) inserted.add(node);
+      }
+      for (const payload of notices([...inserted])) await tx.execute(sql`SELECT pg_notify(${channel}, ${payload})`);
+    });
+    await this.#inTurn(() => this.#read(ordered.map(({ node }) => node)));
+    return inserted;
+  }
+
+  #inTurn<T>(read: () => Promise<T>): Promise<T> {
+    const result = this.#reads.then(read);
+    this.#reads = result.catch(() => {});
+    return result;
+  }
+
+  /** Notices that come while a read runs are answered by one read after it. A failed read is made up by reading all. */
+  #readSoon(addresses: NodeAddress[] | "all"): void {
+    const isScheduled = this.#isReadAllPending || this.#pending.size > 0;
+    if (addresses === "all") this.#isReadAllPending = true;
+    else for (const address of addresses) this.#pending.add(address);
+    if (isScheduled) return;
+    this.#inTurn(async () => {
+      const wanted = [...this.#pending];
+      const isAll = this.#isReadAllPending;
+      this.#pending.clear();
+      this.#isReadAllPending = false;
+      if (isAll) await this.#readAll();
+      else await this.#read(wanted);
+    }).catch((error: unknown) => {
+      this.#log.warn({ err: error }, "the account tree could not be read again; retrying");
+      setTimeout(() => this.#readSoon("all"), 1_000).unref();
+    });
+  }
+
+  async #readAll(): Promise<void> {
+    const [nodeRows, parentRows] = await this.#postgres.db.transaction(
+      async (tx) => [await tx.select().from(nodes), await tx.select().from(nodeParents)] as const,
+      { isolationLevel: "repeatable read", accessMode: "read only" },
+    );
+    this.#nodes = new Map();
+    this.#children = new Map();
+    this.#put(nodeRows, parentRows);
+    this.#hasLoaded = true;
+  }
+
+  async #read(addresses: NodeAddress[]): Promise<void> {
+    for (let start = 0; start < addresses.length; start += insertChunk) {
+      const chunk = addresses.slice(start, start + insertChunk);
+      const [nodeRows, parentRows] = await this.#postgres.db.transaction(
+        async (tx) =>
+          [
+            await tx.select().from(nodes).where(inArray(nodes.node, chunk)),
+            await tx.select().from(nodeParents).where(inArray(nodeParents.node, chunk)),
+          ] as const,
+        { isolationLevel: "repeatable read", accessMode: "read only" },
+      );
+      this.#put(nodeRows, parentRows);
+    }
+  }
+
+  #put(nodeRows: (typeof nodes.$inferSelect)[], parentRows: (typeof nodeParents.$inferSelect)[]): void {
+    const parentsOf = new Map<NodeAddress, HeldNode["parents"]>();
+    for (const { node, parent, validFrom } of parentRows) {
+      const entry = { validFromMs: validFrom.getTime(), parent };
+      const list = parentsOf.get(node);
+      if (list) list.push(entry);
+      else parentsOf.set(node, [entry]);
+    }
+    for (const row of nodeRows) {
+      const parents = (parentsOf.get(row.node) ?? []).sort((a, b) => a.validFromMs - b.validFromMs);
+      const parent = parents.at(-1)?.parent ?? null;
+      const earlier = this.#nodes.get(row.node);
+      if (!earlier) this.#sorted = undefined;
+      if (earlier?.parent) this.#children.get(earlier.parent)?.delete(row.node);
+      if (parent !== null) {
+        const siblings = this.#children.get(parent);
+        if (siblings) siblings.add(row.node);
+        else this.#children.set(parent, new Set([row.node]));
+      }
+      this.#nodes.set(row.node, { ...row, parent, parents });
+    }
+  }
+}
+
+/** Whether a node of `child` kind may stand right below one of `parent` kind: any depth may be skipped, none reversed. */
+export function mayStandBelow(child: NodeKind, parent: NodeKind | "all"): boolean {
+  return parent === "all" || nodeKinds.indexOf(child) > nodeKinds.indexOf(parent);
+}
+
+function addressOf({ kind, id }: Pick<NewNode, "kind" | "id">): NodeAddress {
+  return `${kind}:${id}`;
+}
+
+function organizationOfAgent(address: NodeAddress): NodeAddress | undefined {
+  if (!address.startsWith("agent:")) return undefined;
+  const slash = address.indexOf("/");
+  return slash < 0 ? undefined : `organization:${address.slice("agent:".length, slash)}`;
+}
+
+function parentAt(node: HeldNode, timeMs: number): NodeAddress | null {
+  const { parents } = node;
+  if (parents.length < 2) return node.parent;
+  for (let index = parents.length - 1; index > 0; index--) {
+    const entry = parents[index];
+    if (entry && entry.validFromMs <= timeMs) return entry.parent;
+  }
+  return parents[0]?.parent ?? null;
+}
+
+function firstAfter(sorted: NodeAddress[], after: NodeAddress): number {
+  let low = 0;
+  let high = sorted.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((sorted[middle] as NodeAddress) <= after) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+const noticeSchema = z.array(z.string());
+
+function readAddresses(payload: string): NodeAddress[] {
+  return noticeSchema.parse(JSON.parse(payload));
+}
+
+/** JSON arrays of addresses, each within what one NOTIFY carries. */
+function notices(addresses: NodeAddress[]): string[] {
+  const payloads: string[] = [];
+  let parts: string[] = [];
+  let bytes = 2;
+  for (const address of addresses) {
+    const part = JSON.stringify(address);
+    const partBytes = Buffer.byteLength(part) + 1;
+    if (bytes + partBytes > maxNoticeBytes) {
+      payloads.push(`[${parts.join(",")}]`);
+      parts = [];
+      bytes = 2;
+    }
+    parts.push(part);
+    bytes += partBytes;
+  }
+  if (parts.length > 0) payloads.push(`[${parts.join(",")}]`);
+  return payloads;
+}

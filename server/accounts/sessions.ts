@@ -1,0 +1,88 @@
+/** Sessions of browsers: an opaque token of 256 random bits in a cookie, its hash in Postgres. Unused for 30 days, one ends. */
+import { and, eq, gt, isNull, lt, sql } from "drizzle-orm";
+import type { Postgres } from "../postgres/client.ts";
+import { sessions, users } from "../postgres/schema.ts";
+import type { Actor } from "./actor.ts";
+import { CredentialCache, hashSecret, newSecret } from "./credential-cache.ts";
+
+const channel = "tidemark_sessions";
+
+export const sessionCookie = "tidemark_session";
+const lifetimeMs = 30 * 24 * 60 * 60 * 1000;
+/** A session in use is prolonged once this much of its life is gone: one write a day at most. */
+const prolongAfterMs = 24 * 60 * 60 * 1000;
+
+export class Sessions {
+  readonly #postgres: Postgres;
+  readonly #now: () => number;
+  readonly #cache: CredentialCache<Actor & { endsAtMs: number }>;
+
+  private constructor(postgres: Postgres, now: () => number) {
+    this.#postgres = postgres;
+    this.#now = now;
+    this.#cache = new CredentialCache((tokenHash) => this.#read(tokenHash), now);
+  }
+
+  /** Follows what other processes end. Rejects when Postgres cannot be reached. */
+  static async open(postgres: Postgres, now: () => number = Date.now): Promise<Sessions> {
+    const sessions = new Sessions(postgres, now);
+    const forget = () => sessions.#cache.clear();
+    await postgres.notices.subscribe(channel, { notified: forget, listening: forget });
+    return sessions;
+  }
+
+  /** A session of the user; `token` is its only copy. Sessions that have ended are removed on the way. */
+  async create(userId: string): Promise<{ token: string }> {
+    const token = newSecret();
+    const expiresAt = new Date(this.#now() + lifetimeMs);
+    await this.#postgres.db.delete(sessions).where(lt(sessions.expiresAt, new Date(this.#now())));
+    await this.#postgres.db.insert(sessions).values({ tokenHash: hashSecret(token), userId, expiresAt });
+    return { token };
+  }
+
+  /** Whose session it is; undefined when it is unknown or over, or its user is disabled. */
+  async verify(token: string): Promise<Actor | undefined> {
+    const found = await this.#cache.get(token);
+    return found && found.endsAtMs > this.#now() ? found : undefined;
+  }
+
+  /** Ends the session everywhere; a token without one changes nothing. */
+  async end(token: string): Promise<void> {
+    await this.#postgres.db.transaction(async (tx) => {
+      await tx.delete(sessions).where(eq(sessions.tokenHash, hashSecret(token)));
+      await tx.execute(sql`SELECT pg_notify(${channel}, '')`);
+    });
+    this.#cache.clear();
+  }
+
+  async #read(tokenHash: string): Promise<(Actor & { endsAtMs: number }) | undefined> {
+    const [row] = await this.#postgres.db
+      .select()
+      .from(sessions)
+      .innerJoin(users, eq(users.id, sessions.userId))
+      .where(
+        and(eq(sessions.tokenHash, tokenHash), gt(sessions.expiresAt, new Date(this.#now())), isNull(users.disabledAt)),
+      );
+    if (!row) return undefined;
+    const endsAtMs = await this.#prolong(tokenHash, row.sessions.expiresAt.getTime());
+    return {
+      kind: "user",
+      id: row.users.id,
+      name: row.users.email,
+      node: row.users.node,
+      scopes: new Set(row.users.scopes),
+      createOrganizations: row.users.createOrganizations,
+      endsAtMs,
+    };
+  }
+
+  async #prolong(tokenHash: string, endsAtMs: number): Promise<number> {
+    const prolongedMs = this.#now() + lifetimeMs;
+    if (prolongedMs - endsAtMs < prolongAfterMs) return endsAtMs;
+    await this.#postgres.db
+      .update(sessions)
+      .set({ expiresAt: new Date(prolongedMs) })
+      .where(eq(sessions.tokenHash, tokenHash));
+    return prolongedMs;
+  }
+}

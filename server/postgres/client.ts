@@ -1,0 +1,77 @@
+/**
+ * The only door to Postgres. Connections that die (a restart, a failover, a kill) are replaced by themselves: the
+ * queries in flight fail with an error that `isPostgresUnavailable` knows, later ones get a new connection.
+ */
+import { drizzle, type NodePgDatabase } from "drizzle-orm/node-postgres";
+import pg from "pg";
+import { Notices } from "./notices.ts";
+import * as schema from "./schema.ts";
+
+export interface Postgres {
+  pool: pg.Pool;
+  db: NodePgDatabase<typeof schema>;
+  notices: Notices;
+  /** Waits for running queries, then closes every connection. */
+  close(): Promise<void>;
+}
+
+/** Longer waits would hold a request until its client has given up. */
+const connectTimeoutMs = 5_000;
+const statementTimeoutMs = 30_000;
+
+/** Connects on first use: this never fails itself. */
+export function connectPostgres(url: string): Postgres {
+  const settings = {
+    connectionString: url,
+    connectionTimeoutMillis: connectTimeoutMs,
+    keepAlive: true,
+    application_name: "tidemark",
+  };
+  const pool = new pg.Pool({
+    ...settings,
+    max: 10,
+    statement_timeout: statementTimeoutMs,
+    query_timeout: statementTimeoutMs + 1_000,
+  });
+  // Without listeners an idle connection that dies would end the process; the pool has already dropped it.
+  pool.on("error", () => {});
+  pool.on("connect", (client) => client.on("error", () => {}));
+  const notices = new Notices(() => new pg.Client(settings));
+  return {
+    pool,
+    db: drizzle(pool, { schema }),
+    notices,
+    async close() {
+      await notices.close();
+      await pool.end();
+    },
+  };
+}
+
+const unavailableCodes: ReadonlySet<string> = new Set([
+  "ECONNREFUSED",
+  "ECONNRESET",
+  "EPIPE",
+  "ENOENT",
+  "ENOTFOUND",
+  "EAI_AGAIN",
+  "ETIMEDOUT",
+  "EHOSTUNREACH",
+  "ENETUNREACH",
+]);
+/** Connection exceptions (08), resources (53), the operator's interventions such as shutdown and statement time-out (57). */
+const unavailableClasses: ReadonlySet<string> = new Set(["08", "53", "57"]);
+/** What pg says, without a code, when the connection ends under a query or cannot be had in time. */
+const unavailableMessages =
+  /^(?:Connection terminated|Client has encountered a connection error|Query read timeout|timeout exceeded when trying to connect|Cannot use a pool after calling end)/;
+
+/** Whether the database could not be asked, so that asking again later may help; looks through wrapping errors. */
+export function isPostgresUnavailable(error: unknown): boolean {
+  for (let current = error, depth = 0; current instanceof Error && depth < 5; current = current.cause, depth++) {
+    const code = "code" in current && typeof current.code === "string" ? current.code : "";
+    if (unavailableCodes.has(code) || unavailableMessages.test(current.message)) return true;
+    if (current instanceof pg.DatabaseError && unavailableClasses.has(code.slice(0, 2))) return true;
+    if (current instanceof AggregateError && current.errors.some(isPostgresUnavailable)) return true;
+  }
+  return false;
+}

@@ -1,0 +1,1 @@
+INSERT INTO "nodes" ("node", "kind", "id", "name") VALUES ('all', 'all', '', 'All') ON CONFLICT DO NOTHING;

@@ -1,0 +1,76 @@
+/** The tables in Postgres. `npx drizzle-kit generate --config server/postgres/drizzle.config.ts` writes a migration from a change here. */
+import { sql } from "drizzle-orm";
+import { boolean, check, index, pgTable, primaryKey, text, timestamp } from "drizzle-orm/pg-core";
+import type { KeyScope } from "../contract/accounts.ts";
+
+const instant = (name: string) => timestamp(name, { withTimezone: true, precision: 3, mode: "date" });
+
+/** The account tree. Agents have no row: they exist as soon as their organization does. */
+export const nodes = pgTable("nodes", {
+  node: text("node").primaryKey(),
+  kind: text("kind").$type<"all" | "partner" | "reseller" | "organization">().notNull(),
+  id: text("id").notNull(),
+  name: text("name").notNull(),
+  createdAt: instant("created_at").notNull().defaultNow(),
+});
+
+/** Under which parent a node stood from `valid_from` on, until its next row. The first row is valid since 1970. */
+export const nodeParents = pgTable(
+  "node_parents",
+  {
+    node: text("node")
+      .notNull()
+      .references(() => nodes.node),
+    parent: text("parent")
+      .notNull()
+      .references(() => nodes.node),
+    validFrom: instant("valid_from").notNull(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.node, table.validFrom] }),
+    check("node_parents_not_itself", sql`${table.node} <> ${table.parent}`),
+  ],
+);
+
+export const users = pgTable("users", {
+  id: text("id").primaryKey(),
+  /** Lower case, so that one address is one account. */
+  email: text("email").notNull().unique(),
+  passwordHash: text("password_hash").notNull(),
+  node: text("node").notNull(),
+  scopes: text("scopes").array().$type<KeyScope[]>().notNull(),
+  createOrganizations: boolean("create_organizations").notNull(),
+  createdAt: instant("created_at").notNull().defaultNow(),
+  disabledAt: instant("disabled_at"),
+});
+
+export const sessions = pgTable(
+  "sessions",
+  {
+    /** sha256 in hex of the token that the browser holds; the token itself is kept nowhere. */
+    tokenHash: text("token_hash").primaryKey(),
+    userId: text("user_id")
+      .notNull()
+      .references(() => users.id, { onDelete: "cascade" }),
+    createdAt: instant("created_at").notNull().defaultNow(),
+    expiresAt: instant("expires_at").notNull(),
+  },
+  (table) => [index("sessions_user").on(table.userId), index("sessions_expiry").on(table.expiresAt)],
+);
+
+export const apiKeys = pgTable("api_keys", {
+  id: text("id").primaryKey(),
+  /** sha256 in hex of the key. */
+  keyHash: text("key_hash").notNull().unique(),
+  prefix: text("prefix").notNull(),
+  name: text("name").notNull(),
+  node: text("node").notNull(),
+  scopes: text("scopes").array().$type<KeyScope[]>().notNull(),
+  createOrganizations: boolean("create_organizations").notNull(),
+  /** Id of the user or key that made it; null for the root key. */
+  createdBy: text("created_by"),
+  createdAt: instant("created_at").notNull().defaultNow(),
+  expiresAt: instant("expires_at"),
+  revokedAt: instant("revoked_at"),
+  lastUsedAt: instant("last_used_at"),
+});
