@@ -150,7 +150,7 @@ export const meters: readonly Meter[] = [
     unit: "count",
     rule: { kind: "distinct_users", level: "participants" },
     description:
-      "Distinct users (an organization's own user ids) with any presence in the window; exact, never a sum of days.",
+      "Distinct user ids with any presence in the window, over the whole subtree; exact, never a sum of days or of children.",
   },
   {
     meter: "sessions",

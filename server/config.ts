@@ -1,0 +1,120 @@
+/** Every setting of the service, read from the environment in this one place. */
+import { readFileSync } from "node:fs";
+import { resolve } from "node:path";
+import { z } from "zod";
+
+export const roles = ["ingest", "api", "worker"] as const;
+export type Role = (typeof roles)[number];
+
+const url = (...protocols: string[]) =>
+  z.string().refine(
+    (value) => {
+      try {
+        return protocols.includes(new URL(value).protocol);
+      } catch {
+        return false;
+      }
+    },
+    `must be a URL that starts with ${protocols.map((protocol) => `${protocol}//`).join(" or ")}`,
+  );
+
+const wholeNumber = (from: number, to: number) =>
+  z
+    .string()
+    .regex(/^\d+$/, "must be a whole number")
+    .transform(Number)
+    .refine((value) => value >= from && value <= to, `must lie between ${from} and ${to}`);
+
+const environmentSchema = z.object({
+  PORT: wholeNumber(0, 65_535).default(8080),
+  HOST: z.string().min(1).default("127.0.0.1"),
+  TIDEMARK_DATA_DIR: z.string().min(1).default(".data"),
+  TIDEMARK_ROOT_KEY: z.string().min(16, "must have at least 16 characters").optional(),
+  TIDEMARK_ADMIN_EMAIL: z.email("must be an e-mail address").default("admin@tidemark.local"),
+  TIDEMARK_ADMIN_PASSWORD: z.string().min(8, "must have at least 8 characters").optional(),
+  CLICKHOUSE_URL: url("http:", "https:").optional(),
+  DATABASE_URL: url("postgres:", "postgresql:").optional(),
+  REDIS_URL: url("redis:", "rediss:").optional(),
+  TIDEMARK_ROLES: z
+    .string()
+    .transform((value) => value.split(",").map((role) => role.trim()))
+    .pipe(z.array(z.enum(roles, `must be a list of ${roles.join(", ")}`)).min(1))
+    .transform((list): ReadonlySet<Role> => new Set(list))
+    .default(new Set(roles)),
+  TIDEMARK_WAL_MAX_BYTES: wholeNumber(16 * 1024 * 1024, Number.MAX_SAFE_INTEGER).default(4 * 1024 * 1024 * 1024),
+  TIDEMARK_EVENTS_PER_SECOND: wholeNumber(1, 100_000_000).default(200_000),
+  LOG_LEVEL: z.enum(["trace", "debug", "info", "warn", "error", "fatal", "silent"]).default("info"),
+});
+
+export interface Config {
+  port: number;
+  host: string;
+  /** Absolute. */
+  dataDir: string;
+  rootKey: string | undefined;
+  adminEmail: string;
+  adminPassword: string | undefined;
+  clickhouseUrl: string | undefined;
+  databaseUrl: string | undefined;
+  redisUrl: string | undefined;
+  roles: ReadonlySet<Role>;
+  walMaxBytes: number;
+  /** What one API key may send on average. */
+  eventsPerSecond: number;
+  logLevel: string;
+}
+
+/** What is wrong with the environment, every fault of it. */
+export class ConfigError extends Error {
+  override name = "ConfigError";
+  readonly faults: readonly string[];
+  constructor(faults: readonly string[]) {
+    super(`The settings cannot be used:\n${faults.map((fault) => `  ${fault}`).join("\n")}`);
+    this.faults = faults;
+  }
+}
+
+/**
+ * Reads the settings; each NAME may be given as NAME_FILE, the path of a file that holds it. Empty is the same as absent.
+ *
+ * @throws ConfigError that lists every fault at once.
+ */
+export function loadConfig(environment: Record<string, string | undefined>): Config {
+  const faults: string[] = [];
+  const given: Record<string, string> = {};
+  for (const name of Object.keys(environmentSchema.shape)) {
+    const value = environment[name];
+    const file = environment[`${name}_FILE`];
+    if (value && file) faults.push(`${name} and ${name}_FILE are both set; use one of them`);
+    if (value) given[name] = value;
+    else if (file) {
+      try {
+        given[name] = readFileSync(file, "utf8").replace(/\r?\n$/, "");
+      } catch (error) {
+        faults.push(`${name}_FILE cannot be read: ${(error as Error).message}`);
+      }
+    }
+  }
+  const parsed = environmentSchema.safeParse(given);
+  if (!parsed.success)
+    faults.push(...parsed.error.issues.map((issue) => `${issue.path[0]?.toString()} ${issue.message}`));
+  const settings = parsed.data;
+  if (settings && settings.TIDEMARK_ROLES.size < roles.length && !settings.REDIS_URL)
+    faults.push("REDIS_URL is required when TIDEMARK_ROLES splits the service over several processes");
+  if (!settings || faults.length > 0) throw new ConfigError(faults);
+  return {
+    port: settings.PORT,
+    host: settings.HOST,
+    dataDir: resolve(settings.TIDEMARK_DATA_DIR),
+    rootKey: settings.TIDEMARK_ROOT_KEY,
+    adminEmail: settings.TIDEMARK_ADMIN_EMAIL,
+    adminPassword: settings.TIDEMARK_ADMIN_PASSWORD,
+    clickhouseUrl: settings.CLICKHOUSE_URL,
+    databaseUrl: settings.DATABASE_URL,
+    redisUrl: settings.REDIS_URL,
+    roles: settings.TIDEMARK_ROLES,
+    walMaxBytes: settings.TIDEMARK_WAL_MAX_BYTES,
+    eventsPerSecond: settings.TIDEMARK_EVENTS_PER_SECOND,
+    logLevel: settings.LOG_LEVEL,
+  };
+}

@@ -1,0 +1,159 @@
+/** GET /v1/usage, /v1/live and /v1/meters: the figures of a node. */
+import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+import type { NodeTree } from "../../accounts/node-tree.ts";
+import { type Meter, meterByName, meters } from "../../catalog/catalog.ts";
+import type { ClickHouse } from "../../clickhouse/client.ts";
+import { liveAnswerSchema } from "../../contract/live.ts";
+import { nodeAddressSchema } from "../../contract/nodes.ts";
+import { meterSchema, type UsageAnswer, usageAnswerSchema, usageQuerySchema } from "../../contract/usage.ts";
+import { readLive } from "../../live/read-live.ts";
+import { answerUsage } from "../../metrics/usage.ts";
+import { InvalidTimeError, isTimeZone, parseInstant } from "../../metrics/windows.ts";
+import { createRouter, problemResponses } from "../app-pieces.ts";
+import { requireScope, resolveNode } from "../authenticate.ts";
+import type { HttpEnv } from "../http-env.ts";
+import { ProblemError } from "../problem-error.ts";
+
+export interface UsageRoutesDeps {
+  clickhouse: ClickHouse;
+  tree: NodeTree;
+  watermark: () => Date;
+  now?: () => number;
+}
+
+const defaultRangeMs = 30 * 24 * 60 * 60 * 1000;
+
+export function usageRoutes({ clickhouse, tree, watermark, now = Date.now }: UsageRoutesDeps): OpenAPIHono<HttpEnv> {
+  const app = createRouter();
+
+  app.openapi(
+    createRoute({
+      method: "get",
+      path: "/v1/usage",
+      summary: "Meters of a node over windows of time",
+      description: "With `Accept: text/csv` the answer is a table: one row per window, one column per meter.",
+      middleware: requireScope("read"),
+      request: { query: usageQuerySchema },
+      responses: {
+        200: {
+          description: "The figures",
+          content: { "application/json": { schema: usageAnswerSchema }, "text/csv": { schema: z.string() } },
+        },
+        ...problemResponses(400, 401, 403, 404, 503),
+      },
+    }),
+    async (c) => {
+      const query = c.req.valid("query");
+      const node = resolveNode(c.get("actor"), tree, query.node);
+      if (!isTimeZone(query.tz))
+        throw new ProblemError("invalid_request", `${query.tz} is not an IANA time zone`, { field: "tz" });
+      const nowMs = now();
+      const toMs = instantOf("to", query.to ?? "now", query.tz, nowMs);
+      const fromMs = query.from === undefined ? toMs - defaultRangeMs : instantOf("from", query.from, query.tz, nowMs);
+      if (fromMs >= toMs) throw new ProblemError("invalid_request", "from must lie before to", { field: "from" });
+      const question = {
+        meters: metersOf(query.meter),
+        node,
+        fromMs,
+        toMs,
+        window: query.window,
+        tz: query.tz,
+        fill: query.fill,
+      };
+      const answer = await answerUsage(clickhouse, question, watermark(), nowMs).catch((error: unknown) => {
+        if (error instanceof InvalidTimeError)
+          throw new ProblemError("invalid_request", error.message, { field: "window" });
+        throw error;
+      });
+      if (prefersCsv(c.req.header("accept"))) {
+        c.header(
+          "content-disposition",
+          `attachment; filename="usage-${answer.from.slice(0, 10)}-${answer.to.slice(0, 10)}.csv"`,
+        );
+        return c.text(usageCsv(answer), 200, { "content-type": "text/csv; charset=utf-8" });
+      }
+      return c.json(answer, 200);
+    },
+  );
+
+  app.openapi(
+    createRoute({
+      method: "get",
+      path: "/v1/live",
+      summary: "What is live in a node now",
+      description: "The same is pushed over Socket.IO: `live:snapshot` after `live:watch`, then `live:changed`.",
+      middleware: requireScope("read"),
+      request: { query: z.strictObject({ node: nodeAddressSchema.optional() }) },
+      responses: {
+        200: { description: "The levels now", content: { "application/json": { schema: liveAnswerSchema } } },
+        ...problemResponses(400, 401, 403, 404, 503),
+      },
+    }),
+    async (c) => {
+      const node = resolveNode(c.get("actor"), tree, c.req.valid("query").node);
+      return c.json(await readLive(clickhouse, node, watermark(), now()), 200);
+    },
+  );
+
+  app.openapi(
+    createRoute({
+      method: "get",
+      path: "/v1/meters",
+      summary: "The meters that usage can be asked for",
+      middleware: requireScope("read"),
+      responses: {
+        200: {
+          description: "All meters",
+          content: { "application/json": { schema: z.object({ meters: z.array(meterSchema) }) } },
+        },
+        ...problemResponses(401, 403),
+      },
+    }),
+    (c) =>
+      c.json(
+        { meters: meters.map(({ meter, title, unit, description }) => ({ meter, title, unit, description })) },
+        200,
+      ),
+  );
+  return app;
+}
+
+function instantOf(field: "from" | "to", text: string, tz: string, nowMs: number): number {
+  try {
+    return parseInstant(text, tz, nowMs);
+  } catch (error) {
+    if (error instanceof InvalidTimeError) throw new ProblemError("invalid_request", error.message, { field });
+    throw error;
+  }
+}
+
+function metersOf(names: string): Meter[] {
+  return [...new Set(names.split(","))].map((name) => {
+    const meter = meterByName(name.trim());
+    if (!meter)
+      throw new ProblemError("invalid_request", `there is no meter named ${JSON.stringify(name)}`, { field: "meter" });
+    return meter;
+  });
+}
+
+function prefersCsv(accept: string | undefined): boolean {
+  return accept !== undefined && /\btext\/csv\b/.test(accept) && !/\bapplication\/json\b/.test(accept);
+}
+
+/** One row per window, one column per meter; RFC 4180. Figures are as in JSON, an empty cell is no data. */
+function usageCsv(answer: UsageAnswer): string {
+  const rows = new Map<string, { end: string; partial: boolean; values: Map<string, string> }>();
+  for (const { meter, series } of answer.meters)
+    for (const { start, end, value, partial } of series) {
+      const row = rows.get(start) ?? { end, partial, values: new Map<string, string>() };
+      rows.set(start, row);
+      row.values.set(meter, value === null ? "" : String(value));
+    }
+  const names = answer.meters.map(({ meter }) => meter);
+  const lines = [["start", "end", "partial", ...names]];
+  // Instants of one zone sort by the moment they stand for, not by their text, where clocks change.
+  const ordered = [...rows].sort(([a], [b]) => Date.parse(a) - Date.parse(b));
+  for (const [start, row] of ordered)
+    lines.push([start, row.end, String(row.partial), ...names.map((name) => row.values.get(name) ?? "")]);
+  return `${lines.map((cells) => cells.join(",")).join("\r\n")}\r\n`;
+}

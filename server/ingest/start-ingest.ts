@@ -1,0 +1,110 @@
+/**
+ * Puts the way of an event together: the log, the identities it and storage hold, the flush loop behind it. What an
+ * earlier process left in the log is known before the first request is taken, and stored without being asked for.
+ */
+import { mkdir, statfs } from "node:fs/promises";
+import { join } from "node:path";
+import type { Logger } from "pino";
+import { z } from "zod";
+import type { ClickHouse } from "../clickhouse/client.ts";
+import { defineQuery } from "../clickhouse/define-query.ts";
+import { Admission } from "./backpressure.ts";
+import { createLevelDeriver, type LevelDeriver } from "./derive-levels.ts";
+import { type FlushLoop, startFlushLoop } from "./flush-loop.ts";
+import { findStoredEvents, storedIdentityHashes } from "./known-events.ts";
+import { KnownIds } from "./known-ids.ts";
+import { batchFiles } from "./seal-batch.ts";
+import { createSequence, type Sequence } from "./sequence.ts";
+import { untilDone } from "./store-batch.ts";
+import { openWriteAheadLog, type WriteAheadLog } from "./write-ahead-log.ts";
+
+const newestVersion = defineQuery("newest_version", z.object({}), z.object({ version: z.coerce.number() }));
+
+export interface IngestOptions {
+  dataDir: string;
+  walMaxBytes: number;
+  eventsPerSecond: number;
+  clickhouse: ClickHouse;
+  /** Called after each settled batch: the organizations with new events, the nodes whose levels may have changed. */
+  announce: (organizations: ReadonlySet<string>, levels: ReadonlySet<string>) => void;
+  /** The log cannot be written any more: the process must end, its acknowledgements would mean nothing. */
+  onFatal: (error: Error) => void;
+  logger: Logger;
+}
+
+export interface Ingest {
+  log: WriteAheadLog;
+  knownIds: KnownIds;
+  admission: Admission;
+  flush: FlushLoop;
+  deriver: LevelDeriver;
+  sequence: Sequence;
+  /** Stores what is in the log, for at most `graceMs`; what is left is stored at the next start. */
+  stop(graceMs: number): Promise<void>;
+}
+
+export async function startIngest(options: IngestOptions): Promise<Ingest> {
+  const { dataDir, clickhouse, logger } = options;
+  const logFolder = join(dataDir, "log");
+  const batchFolder = join(dataDir, "batches");
+  await Promise.all([mkdir(logFolder, { recursive: true }), mkdir(batchFolder, { recursive: true })]);
+  const log = await openWriteAheadLog({
+    directory: logFolder,
+    maxBytes: options.walMaxBytes,
+    onFatal: options.onFatal,
+  });
+  const files = batchFiles(batchFolder);
+  const [progress, manifests] = await Promise.all([files.readProgress(), files.readManifests()]);
+  // A data folder without progress may belong to a ClickHouse that has rows already.
+  const [newest] = progress.sequence === 0 ? await newestVersion(clickhouse, {}) : [];
+  const given = manifests.flatMap((manifest) => [manifest.batch, ...manifest.parts.map((part) => part.batch)]);
+  const sequence = createSequence(Math.max(progress.sequence, newest?.version ?? 0, ...given));
+  const deriver = createLevelDeriver(clickhouse, () => sequence.next());
+
+  const knownIds = new KnownIds({ lookupStored: (identities) => findStoredEvents(clickhouse, identities, Date.now()) });
+  await knownIds.fillFromLog(log.read(progress.settled));
+  const filling = new AbortController();
+  // Until the filter is complete, identities that memory does not hold are looked up: slower, never wrong.
+  const filled = untilDone({ log: logger, signal: filling.signal }, "filling the filter of known ids", () =>
+    knownIds.fillFromStorage(storedIdentityHashes(clickhouse)),
+  ).catch(() => undefined);
+
+  const flush = startFlushLoop(
+    {
+      log,
+      clickhouse,
+      deriver,
+      files,
+      sequence,
+      findStored: (events) => findStoredEvents(clickhouse, events, Date.now()),
+      announce: options.announce,
+      onSettled: (position) => knownIds.settledThrough(position),
+      logger,
+    },
+    progress.settled,
+    manifests,
+  );
+  const admission = new Admission({
+    log,
+    eventsPerSecond: options.eventsPerSecond,
+    burstEvents: options.eventsPerSecond * 2,
+    freeDiskBytes: async () => {
+      const { bavail, bsize } = await statfs(logFolder);
+      return bavail * bsize;
+    },
+  });
+  return {
+    log,
+    knownIds,
+    admission,
+    flush,
+    deriver,
+    sequence,
+    async stop(graceMs) {
+      filling.abort();
+      await flush.stop(graceMs);
+      await filled;
+      await log.close();
+    },
+  };
+}

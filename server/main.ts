@@ -1,0 +1,70 @@
+/** The program: settings from the environment, one service, and a clean end. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import { createRequire } from "node:module";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { ConfigError, loadConfig } from "./config.ts";
+import { DataFolderInUseError } from "./data-folder-lock.ts";
+import { createLogger, type Service, startService } from "./service.ts";
+
+/** Longer than any part may take to stop; then the process ends all the same, and the next start recovers. */
+const stopWithinMs = 9_500;
+
+async function main(): Promise<void> {
+  const config = loadConfig(process.env);
+  const log = createLogger(config.logLevel);
+  let simulator: ChildProcess | undefined;
+  let service: Service | undefined;
+  let isStopping = false;
+
+  async function end(code: number): Promise<void> {
+    if (isStopping) return;
+    isStopping = true;
+    setTimeout(() => process.exit(code === 0 ? 1 : code), stopWithinMs).unref();
+    simulator?.kill("SIGTERM");
+    await service?.stop();
+    process.exit(code);
+  }
+  for (const signal of ["SIGINT", "SIGTERM"] as const)
+    process.on(signal, () => {
+      if (isStopping) process.exit(1);
+      log.info({ signal }, "stopping");
+      void end(0);
+    });
+  process.on("unhandledRejection", (error) => log.error({ err: error }, "a rejection was not handled"));
+
+  service = await startService(config, log, (error) => {
+    log.fatal({ err: error }, "the write-ahead log failed; the service ends, what it acknowledged is on disk");
+    process.exit(1);
+  });
+  if (isStopping) return void (await service.stop());
+  const lines = [``, `  Tidemark is ready: ${service.url}`];
+  if (service.generatedAdminPassword)
+    lines.push(
+      `  Sign in as ${config.adminEmail} with the password ${service.generatedAdminPassword} (shown this once)`,
+    );
+  console.log(`${lines.join("\n")}\n`);
+  if (process.argv.includes("--demo")) simulator = startSimulator(service.url, await service.keys.createDemoKey());
+}
+
+/** A process of its own that knows only the service's URL and a key, as any emitter. */
+function startSimulator(url: string, key: string): ChildProcess {
+  const built = fileURLToPath(new URL("./simulate.js", import.meta.url));
+  const entry = existsSync(built)
+    ? [built]
+    : [
+        "--import",
+        pathToFileURL(createRequire(import.meta.url).resolve("tsx")).href,
+        fileURLToPath(new URL("./demo/simulate.ts", import.meta.url)),
+      ];
+  return spawn(process.execPath, entry, {
+    stdio: "inherit",
+    env: { ...process.env, TIDEMARK_URL: url, TIDEMARK_DEMO_KEY: key },
+  });
+}
+
+main().catch((error: unknown) => {
+  if (error instanceof ConfigError || error instanceof DataFolderInUseError) console.error(error.message);
+  else console.error("Tidemark could not start:", error);
+  process.exit(1);
+});

@@ -1,0 +1,246 @@
+/**
+ * The service: its stores, the ingest, the HTTP server with API, dashboard and sockets, the jobs. Started in the order in
+ * which each part needs the one before it, stopped in the reverse order.
+ */
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { getRequestListener } from "@hono/node-server";
+import { type Logger, pino } from "pino";
+import { createKeys, type Keys } from "./accounts/keys.ts";
+import { NodeTree } from "./accounts/node-tree.ts";
+import { createSessions } from "./accounts/sessions.ts";
+import { createUsers } from "./accounts/users.ts";
+import { createApp } from "./app.ts";
+import { type ClickHouse, type ClickHouseConnection, connectClickHouse } from "./clickhouse/client.ts";
+import { migrateClickHouse } from "./clickhouse/migrate.ts";
+import type { Config } from "./config.ts";
+import { lockDataFolder } from "./data-folder-lock.ts";
+import { createAuthenticator, nodeWithin } from "./http/authenticate.ts";
+import { compactUsage } from "./ingest/compact-usage.ts";
+import { expireIntervals } from "./ingest/expire-intervals.ts";
+import { reconcileUsage } from "./ingest/reconcile-usage.ts";
+import { type Ingest, startIngest } from "./ingest/start-ingest.ts";
+import type { JobDefinition } from "./jobs/job-table.ts";
+import { startJobs } from "./jobs/start-jobs.ts";
+import { createLiveGateway } from "./live/live-gateway.ts";
+import { readLive } from "./live/read-live.ts";
+import { connectPostgres } from "./postgres/client.ts";
+import { migratePostgres } from "./postgres/migrate.ts";
+import { connectRedis } from "./redis/connect-redis.ts";
+
+export interface Service {
+  /** Where the dashboard is. */
+  url: string;
+  /** Shown once: the password made for the administrator when the first start was given none. */
+  generatedAdminPassword: string | undefined;
+  keys: Keys;
+  /** Process numbers of the embedded stores, for tests that end them. */
+  storePids(): { clickhouse: number | undefined; postgres: number | undefined };
+  /** Stops everything within 10 s; children too. */
+  stop(): Promise<void>;
+}
+
+/** How long what is in the log may still be stored when the service stops; the rest is stored at the next start. */
+const flushGraceMs = 4_000;
+
+/** Throws when a part cannot start, after the parts that had started are stopped. `onFatal`: the process must end. */
+export async function startService(config: Config, log: Logger, onFatal: (error: Error) => void): Promise<Service> {
+  const started: (() => Promise<void>)[] = [];
+  let stopping: Promise<void> | undefined;
+  const stopAll = () => {
+    stopping ??= (async () => {
+      for (const stop of started.reverse())
+        await stop().catch((err: unknown) => log.warn({ err }, "a part did not stop cleanly"));
+    })();
+    return stopping;
+  };
+  try {
+    return await startParts(config, log, onFatal, started, stopAll);
+  } catch (error) {
+    await stopAll();
+    throw error;
+  }
+}
+
+async function startParts(
+  config: Config,
+  log: Logger,
+  onFatal: (error: Error) => void,
+  started: (() => Promise<void>)[],
+  stop: () => Promise<void>,
+): Promise<Service> {
+  started.push(await lockDataFolder(config.dataDir));
+  const [clickhouseStore, postgresStore] = await Promise.all([
+    clickhouseFor(config, log, started),
+    postgresFor(config, log, started),
+  ]);
+  const clickhouse = connectClickHouse(clickhouseStore.connection);
+  started.push(() => clickhouse.close());
+  const postgres = connectPostgres(postgresStore.url);
+  started.push(() => postgres.close());
+  await Promise.all([migrateClickHouse(clickhouse), migratePostgres(postgres)]);
+
+  const tree = await NodeTree.load(postgres, log);
+  started.push(() => tree.close());
+  const keys = createKeys(postgres, log);
+  started.push(() => keys.close());
+  const users = createUsers(postgres);
+  const sessions = createSessions(postgres, log);
+  started.push(() => sessions.close());
+  if (config.rootKey) await keys.ensureRootKey(config.rootKey);
+  const { generatedPassword } = await users.ensureAdmin({ email: config.adminEmail, password: config.adminPassword });
+  const authenticator = createAuthenticator({ keys, sessions });
+
+  const redis = config.redisUrl ? await connectRedis(config.redisUrl, log) : undefined;
+  if (redis) started.push(() => redis.close());
+
+  let announce: (nodes: Iterable<string>) => void = () => undefined;
+  const ingest = await startIngest({
+    dataDir: config.dataDir,
+    walMaxBytes: config.walMaxBytes,
+    eventsPerSecond: config.eventsPerSecond,
+    clickhouse,
+    announce: (organizations, levels) => {
+      const nodes = new Set(levels);
+      for (const organization of organizations)
+        for (const node of [`organization:${organization}`, ...tree.ancestors(`organization:${organization}`)])
+          nodes.add(node);
+      announce(nodes);
+    },
+    onFatal,
+    logger: log,
+  });
+  started.push(() => ingest.stop(flushGraceMs));
+
+  const httpServer = createServer();
+  const app = createApp({ clickhouse, postgres, tree, keys, users, sessions, authenticator, ingest, log });
+  httpServer.on("request", getRequestListener(app.fetch));
+  const gateway = await createLiveGateway({
+    httpServer,
+    authenticate: (headers) => authenticator.authenticate(headers),
+    mayWatch: (actor, node) => nodeWithin(actor, tree, node ?? undefined),
+    readLive: (node) => readLive(clickhouse, node, ingest.flush.watermark(), Date.now()),
+    redis,
+    log,
+  });
+  announce = (nodes) => gateway.announce(nodes);
+  started.push(() => gateway.close());
+
+  const jobs = await startJobs({
+    jobs: jobsOf(clickhouse, ingest, log, (nodes) => gateway.announce(nodes)),
+    roles: config.roles,
+    databaseUrl: postgresStore.url,
+    redisUrl: config.redisUrl,
+    log,
+  });
+  started.push(() => jobs.close());
+
+  await listen(httpServer, config);
+  started.push(() => closeServer(httpServer));
+  const { port } = httpServer.address() as AddressInfo;
+  const host = config.host === "0.0.0.0" || config.host === "::" ? "localhost" : config.host;
+  return {
+    url: `http://${host}:${port}`,
+    generatedAdminPassword: generatedPassword,
+    keys,
+    storePids: () => ({ clickhouse: clickhouseStore.pid?.(), postgres: postgresStore.pid?.() }),
+    stop,
+  };
+}
+
+async function clickhouseFor(
+  config: Config,
+  log: Logger,
+  started: (() => Promise<void>)[],
+): Promise<{ connection: ClickHouseConnection; pid?: () => number | undefined }> {
+  if (config.clickhouseUrl) return { connection: connectionOf(config.clickhouseUrl) };
+  const { startEmbeddedClickHouse } = await import("./embedded/embedded-clickhouse.ts");
+  const embedded = await startEmbeddedClickHouse({ dataDir: config.dataDir, log });
+  started.push(() => embedded.stop());
+  return embedded;
+}
+
+/** http://user:password@host:8123/database */
+function connectionOf(text: string): ClickHouseConnection {
+  const url = new URL(text);
+  const connection: ClickHouseConnection = {
+    url: url.origin,
+    username: decodeURIComponent(url.username) || "default",
+    password: decodeURIComponent(url.password),
+    database: decodeURIComponent(url.pathname.slice(1)) || "default",
+  };
+  return connection;
+}
+
+async function postgresFor(
+  config: Config,
+  log: Logger,
+  started: (() => Promise<void>)[],
+): Promise<{ url: string; pid?: () => number | undefined }> {
+  if (config.databaseUrl) return { url: config.databaseUrl };
+  const { startEmbeddedPostgres } = await import("./embedded/embedded-postgres.ts");
+  const embedded = await startEmbeddedPostgres({ dataDir: config.dataDir, log });
+  started.push(() => embedded.stop());
+  return embedded;
+}
+
+function jobsOf(
+  clickhouse: ClickHouse,
+  ingest: Ingest,
+  log: Logger,
+  announce: (nodes: Iterable<string>) => void,
+): JobDefinition[] {
+  const { deriver, sequence, flush } = ingest;
+  return [
+    {
+      name: "intervals-expire",
+      every: { ms: 2_000 },
+      role: "ingest",
+      handler: async () => {
+        const derivation = await expireIntervals(clickhouse, deriver, sequence, Date.now());
+        if (derivation) announce(derivation.touchedNodes);
+      },
+    },
+    {
+      name: "usage-compact",
+      every: { ms: 60 * 60_000 },
+      role: "ingest",
+      handler: async () => {
+        const { foldedRows } = await compactUsage(clickhouse, sequence, flush.settledBatch, Date.now());
+        if (foldedRows > 0) log.info({ foldedRows }, "folded the counters of closed hours");
+      },
+    },
+    {
+      name: "usage-reconcile",
+      every: { ms: 10 * 60_000 },
+      role: "ingest",
+      handler: async () => {
+        const context = { clickhouse, deriver, sequence, settledBatch: flush.settledBatch, log, nowMs: Date.now() };
+        await reconcileUsage(context);
+      },
+    },
+  ];
+}
+
+function listen(server: Server, { host, port }: Config): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(port, host, () => {
+      server.off("error", reject);
+      resolve();
+    });
+  });
+}
+
+/** Requests that run are answered; connections without one are closed. */
+function closeServer(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    server.close(() => resolve());
+    server.closeIdleConnections();
+    setTimeout(() => server.closeAllConnections(), 2_000).unref();
+  });
+}
+
+export function createLogger(level: string): Logger {
+  return pino({ level, base: undefined, redact: ["req.headers.authorization", "req.headers.cookie"] });
+}
