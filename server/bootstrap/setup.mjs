@@ -154,3 +154,14 @@ async function buildWeb() {
   mkdirSync(join(root, "dist", "docs"), { recursive: true });
   cpSync(viewer, join(root, "dist", "docs", "standalone.js"));
 }
+
+/** Installs a Debian package when this is root; else says what to install and why. */
+export async function installSystemPackage(name, why) {
+  if (process.getuid?.() !== 0) throw new Error(`${why}: install it (apt-get install ${name}) and run this again.`);
+  await step(`Installing ${name}`, async () => {
+    const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
+    await run("apt-get", ["update"], { env });
+    // A daemon that the package would start is not wanted: the tests start their own.
+    await run("apt-get", ["install", "-y", "--no-install-recommends", name], { env: { ...env, RUNLEVEL: "1" } });
+  });
+}

@@ -1,0 +1,85 @@
+/** Starts the stores that the integration tests share. A store that cannot be started fails the run. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { Redis } from "ioredis";
+import { pino } from "pino";
+import type { TestProject } from "vitest/node";
+import { startEmbeddedClickHouse } from "../../server/embedded/embedded-clickhouse.ts";
+import { startEmbeddedPostgres } from "../../server/embedded/embedded-postgres.ts";
+import { freeLoopbackPort } from "../../server/embedded/loopback.ts";
+
+declare module "vitest" {
+  interface ProvidedContext {
+    clickhouse: { url: string; username: string; password: string };
+    postgresUrl: string;
+    redisUrl: string;
+  }
+}
+
+export default async function startSharedStores(project: TestProject): Promise<() => Promise<void>> {
+  const dataDir = await mkdtemp(join(tmpdir(), "tidemark-stores-"));
+  const log = pino({ level: "warn" });
+  const [clickhouse, postgres, redis] = await Promise.all([
+    startEmbeddedClickHouse({ dataDir, log }),
+    startEmbeddedPostgres({ dataDir, log }),
+    startRedis(dataDir),
+  ]);
+  const { url, username, password } = clickhouse.connection;
+  project.provide("clickhouse", { url, username, password });
+  project.provide("postgresUrl", postgres.url);
+  project.provide("redisUrl", redis.url);
+  return async () => {
+    await Promise.all([clickhouse.stop(), postgres.stop(), redis.stop()]);
+    await rm(dataDir, { recursive: true, force: true });
+  };
+}
+
+async function startRedis(dataDir: string): Promise<{ url: string; stop(): Promise<void> }> {
+  const port = await freeLoopbackPort();
+  const child: ChildProcess = spawn(
+    "redis-server",
+    [
+      "--port",
+      String(port),
+      "--bind",
+      "127.0.0.1",
+      "--save",
+      "",
+      "--maxmemory-policy",
+      "noeviction",
+      "--databases",
+      "1024",
+      "--dir",
+      dataDir,
+    ],
+    { stdio: "ignore" },
+  );
+  let failure: Error | undefined;
+  child.once("error", (error) => {
+    failure = new Error("redis-server could not be started; install it (apt-get install redis-server)", {
+      cause: error,
+    });
+  });
+  const url = `redis://127.0.0.1:${port}`;
+  const client = new Redis(url, { lazyConnect: true, retryStrategy: () => 25, maxRetriesPerRequest: null });
+  client.on("error", () => undefined);
+  for (const untilMs = Date.now() + 10_000; ; await delay(25)) {
+    if (failure) throw failure;
+    if (Date.now() > untilMs) throw new Error("redis-server did not answer within 10 s");
+    if (client.status === "wait") void client.connect().catch(() => undefined);
+    if (client.status === "ready") break;
+  }
+  client.disconnect();
+  return {
+    url,
+    async stop() {
+      const ended = once(child, "exit");
+      child.kill("SIGTERM");
+      await ended;
+    },
+  };
+}

@@ -1,0 +1,69 @@
+/** A database of its own for each test file, in the stores that all of them share. */
+import { randomBytes } from "node:crypto";
+import { Redis } from "ioredis";
+import pg from "pg";
+import { inject } from "vitest";
+import { type ClickHouse, type ClickHouseConnection, connectClickHouse } from "../../server/clickhouse/client.ts";
+import { migrateClickHouse } from "../../server/clickhouse/migrate.ts";
+
+const freshName = () => `test_${randomBytes(8).toString("hex")}`;
+
+export interface OwnClickHouse {
+  clickhouse: ClickHouse;
+  connection: Required<ClickHouseConnection>;
+  drop(): Promise<void>;
+}
+
+/** A fresh database with the whole schema. */
+export async function ownClickHouse(): Promise<OwnClickHouse> {
+  const server = inject("clickhouse");
+  const database = freshName();
+  const admin = connectClickHouse({ ...server, database: "default" });
+  await admin.command(`CREATE DATABASE ${database}`);
+  const connection = { ...server, database };
+  const clickhouse = connectClickHouse(connection);
+  await migrateClickHouse(clickhouse);
+  return {
+    clickhouse,
+    connection,
+    async drop() {
+      await clickhouse.close();
+      await admin.command(`DROP DATABASE ${database} SYNC`);
+      await admin.close();
+    },
+  };
+}
+
+/** A fresh, empty database. */
+export async function ownPostgres(): Promise<{ url: string; drop(): Promise<void> }> {
+  const server = inject("postgresUrl");
+  const database = freshName();
+  await runOn(server, `CREATE DATABASE ${database}`);
+  const url = new URL(server);
+  url.pathname = `/${database}`;
+  return { url: url.href, drop: () => runOn(server, `DROP DATABASE ${database} WITH (FORCE)`) };
+}
+
+async function runOn(url: string, statement: string): Promise<void> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  try {
+    await client.query(statement);
+  } finally {
+    await client.end();
+  }
+}
+
+/** A Redis database that no other test file uses; emptied when it is taken and when it is given back. */
+export async function ownRedis(): Promise<{ url: string; stop(): Promise<void> }> {
+  const url = `${inject("redisUrl")}/${randomBytes(2).readUInt16LE() % 1024}`;
+  const client = new Redis(url);
+  await client.flushdb();
+  return {
+    url,
+    async stop() {
+      await client.flushdb();
+      client.disconnect();
+    },
+  };
+}

@@ -1,0 +1,47 @@
+import { fileURLToPath } from "node:url";
+import { svelte } from "@sveltejs/vite-plugin-svelte";
+import { defineConfig } from "vitest/config";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const alias = { "@contract": fileURLToPath(new URL("../server/contract", import.meta.url)) };
+
+/** Unit tests need nothing; the others share one ClickHouse, one Postgres and one Redis, and own a database in each. */
+export default defineConfig({
+  root,
+  test: {
+    reporters: ["default", ["json", { outputFile: "dist/test-results.json" }]],
+    projects: [
+      {
+        root,
+        plugins: [svelte()],
+        resolve: { alias },
+        test: { name: "unit", include: ["test/unit/**/*.test.ts"], testTimeout: 60_000 },
+      },
+      {
+        root,
+        resolve: { alias },
+        test: {
+          name: "integration",
+          include: ["test/integration/**/*.test.ts"],
+          globalSetup: ["test/support/shared-stores.ts"],
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+          fileParallelism: false,
+          sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        root,
+        resolve: { alias },
+        test: {
+          name: "system",
+          include: ["test/e2e/**/*.test.ts", "test/chaos/**/*.test.ts"],
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+          fileParallelism: false,
+          sequence: { groupOrder: 2 },
+        },
+      },
+    ],
+  },
+});
