@@ -1,4 +1,5 @@
 /** POST /v1/events: events in, verdicts out. What a request goes through is in server/ingest/accept-request.ts. */
+import { STATUS_CODES } from "node:http";
 import type { Readable } from "node:stream";
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
@@ -104,7 +105,7 @@ export function eventsRoutes(deps: EventsRoutesDeps): OpenAPIHono<HttpEnv> {
     if (accepted.decision.isAborted) {
       const problem: z.infer<typeof rejectedBatchSchema> = {
         type: "about:blank",
-        title: "Unprocessable Content",
+        title: STATUS_CODES[422] ?? "",
         status: 422,
         code: "batch_rejected",
         detail: "nothing was taken because at least one event of this atomic request was rejected",

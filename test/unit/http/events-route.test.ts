@@ -1,0 +1,184 @@
+/** POST /v1/events as an emitter sees it: statuses, headers and bodies. */
+import { gzipSync } from "node:zlib";
+import pino from "pino";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import type { KeyScope } from "../../../server/contract/accounts.ts";
+import { verdictSchema } from "../../../server/contract/events.ts";
+import { createRouter, prepareApp } from "../../../server/http/app-pieces.ts";
+import { eventsRoutes } from "../../../server/http/routes/events.ts";
+import { contentTypes } from "../../../server/ingest/read-body.ts";
+import { LogFailedError } from "../../../server/ingest/write-ahead-log.ts";
+import { type Accepting, rootEmitter, startAccepting } from "../../support/accepting.ts";
+
+const nowMs = Date.UTC(2026, 10, 21, 9);
+let accepting: Accepting;
+let whenStored: () => Promise<void>;
+let storedTimeoutMs: number;
+beforeEach(async () => {
+  accepting = await startAccepting({ now: () => nowMs });
+  whenStored = () => Promise.resolve();
+  storedTimeoutMs = 10_000;
+});
+afterEach(() => accepting.close());
+
+async function post(
+  body: unknown,
+  options: { query?: string; headers?: Record<string, string>; scopes?: KeyScope[] | null } = {},
+) {
+  const { query = "", headers = {}, scopes = ["ingest"] } = options;
+  const app = createRouter();
+  prepareApp(app, {
+    identify: async () =>
+      scopes ? { kind: "key", name: "emitter", scopes: new Set(scopes), ...rootEmitter } : undefined,
+    log: pino({ level: "silent" }),
+  });
+  app.route(
+    "/",
+    eventsRoutes({
+      ...accepting,
+      watermark: () => new Date(nowMs - 100),
+      flush: { whenStored: () => whenStored() },
+      now: () => nowMs,
+      storedTimeoutMs,
+    }),
+  );
+  const response = await app.request(`/v1/events${query}`, {
+    method: "POST",
+    headers: { "content-type": "application/json", ...headers },
+    body: Buffer.isBuffer(body) ? new Uint8Array(body) : typeof body === "string" ? body : JSON.stringify(body),
+  });
+  const answer = (await response.json()) as Record<string, unknown>;
+  return { status: response.status, headers: response.headers, answer };
+}
+
+let made = 0;
+const event = (fields: Record<string, unknown> = {}) => ({
+  id: `e${++made}`,
+  type: "chat.posted",
+  organization: "acme",
+  ...fields,
+});
+
+test("202 says what was taken, what was rejected and why, and up to when queries see everything", async () => {
+  const { status, headers, answer } = await post([event(), event({ user: "" }), event({ type: "x.y" })]);
+  expect(status).toBe(202);
+  expect(verdictSchema.parse(answer)).toEqual(answer);
+  expect(answer).toMatchObject({
+    accepted: 2,
+    duplicates: 0,
+    rejected: [{ index: 1, code: "invalid_field", field: "user" }],
+    warnings: [{ index: 2, code: "unmatched_type" }],
+    watermark: new Date(nowMs - 100).toISOString(),
+  });
+  expect(headers.get("ratelimit-limit")).toBe("100000");
+  expect(headers.get("ratelimit-remaining")).toBe("99997");
+});
+
+test("a retry is answered as accepted before: counted once, no error", async () => {
+  const sent = event({ time: "2026-11-21T08:00:00Z" });
+  await post(sent);
+  expect(await post(gzipSync(JSON.stringify(sent)), { headers: { "content-encoding": "gzip" } })).toMatchObject({
+    status: 202,
+    answer: { accepted: 0, duplicates: 1, rejected: [] },
+  });
+});
+
+test("ack=stored answers 200 once the record can be queried", async () => {
+  let store: () => void = () => undefined;
+  const asked = vi.fn();
+  whenStored = () => {
+    asked();
+    return new Promise((resolve) => {
+      store = resolve;
+    });
+  };
+  const answered = post(event(), { query: "?ack=stored" });
+  await vi.waitFor(() => expect(asked).toHaveBeenCalledOnce());
+  store();
+  expect(await answered).toMatchObject({ status: 200, answer: { accepted: 1 } });
+});
+
+test("ack=stored that takes too long says that the events are safe", async () => {
+  whenStored = () => new Promise(() => undefined);
+  storedTimeoutMs = 5;
+  const { status, headers, answer } = await post(event(), { query: "?ack=stored" });
+  expect(status).toBe(503);
+  expect(answer).toMatchObject({ code: "store_unavailable", detail: expect.stringContaining("on disk") });
+  expect(headers.get("retry-after")).toBe("5");
+  expect(await accepting.loggedEvents()).toHaveLength(1);
+});
+
+test("atomic answers 422 with the verdicts, and nothing is taken", async () => {
+  const { status, headers, answer } = await post([event(), event({ foo: 1 })], { query: "?atomic=true" });
+  expect(status).toBe(422);
+  expect(headers.get("content-type")).toContain("application/problem+json");
+  expect(answer).toMatchObject({
+    code: "batch_rejected",
+    request_id: headers.get("x-request-id"),
+    accepted: 0,
+    rejected: [{ code: "aborted" }, { code: "unknown_field", field: "foo" }],
+  });
+  expect(await accepting.loggedEvents()).toEqual([]);
+});
+
+test.each([
+  ["an unreadable body", "[", {}, 400, "unreadable_body"],
+  ["an unknown ack", "[]", { query: "?ack=maybe" }, 400, "invalid_request"],
+  ["an unknown parameter", "[]", { query: "?wait=true" }, 400, "invalid_request"],
+  ["no key", "[]", { scopes: null }, 401, "unauthenticated"],
+  ["a key without the right", "[]", { scopes: ["read" as const] }, 403, "forbidden"],
+  ["a body beyond the limit", Buffer.alloc(11 * 1024 * 1024, 32), {}, 413, "body_too_large"],
+  ["10,001 events", `[${"1,".repeat(10_000)}1]`, {}, 413, "too_many_events"],
+  ["another media type", "[]", { headers: { "content-type": "text/csv" } }, 415, "unsupported_media_type"],
+  ["another coding", "[]", { headers: { "content-encoding": "zstd" } }, 415, "unsupported_media_type"],
+])("%s is a problem with its status and code", async (_, body, options, status, code) => {
+  expect(await post(body, options)).toMatchObject({ status, answer: { code } });
+});
+
+test("429 and 503 say when to come back", async () => {
+  await accepting.close();
+  accepting = await startAccepting({ now: () => nowMs, admission: { eventsPerSecond: 100, burstEvents: 10_000 } });
+  await post(Array.from({ length: 9_000 }, () => event()));
+  const tooFast = await post(Array.from({ length: 2_000 }, () => event()));
+  expect(tooFast).toMatchObject({ status: 429, answer: { code: "too_fast" } });
+  expect(tooFast.headers.get("retry-after")).toBe("10");
+  expect(tooFast.headers.get("ratelimit-remaining")).toBe("1000");
+
+  vi.spyOn(accepting.log, "append").mockRejectedValueOnce(new LogFailedError("gone"));
+  const failed = await post(event());
+  expect(failed).toMatchObject({ status: 503, answer: { code: "store_unavailable" } });
+  expect(failed.headers.get("retry-after")).toBe("10");
+});
+
+test("a failure to make an organization takes nothing and says so", async () => {
+  vi.spyOn(accepting.tree, "ensureOrganizations").mockRejectedValueOnce(new Error("down"));
+  expect(await post(event({ organization: "newco" }))).toMatchObject({
+    status: 503,
+    answer: { code: "store_unavailable", detail: expect.stringContaining("nothing was taken") },
+  });
+  expect(await accepting.loggedEvents()).toEqual([]);
+});
+
+test("the API describes every form of the body", async () => {
+  const app = createRouter();
+  app.route(
+    "/",
+    eventsRoutes({ ...accepting, watermark: () => new Date(0), flush: { whenStored: () => whenStored() } }),
+  );
+  const described = app.getOpenAPI31Document({ openapi: "3.1.0", info: { title: "t", version: "1" } });
+  const post = described.paths?.["/v1/events"]?.post;
+  const body = post?.requestBody;
+  expect(Object.keys(body && "content" in body ? body.content : {})).toEqual([...contentTypes]);
+  expect(Object.keys(post?.responses ?? {})).toEqual([
+    "200",
+    "202",
+    "400",
+    "401",
+    "403",
+    "413",
+    "415",
+    "422",
+    "429",
+    "503",
+  ]);
+});
