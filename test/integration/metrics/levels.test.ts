@@ -1,0 +1,158 @@
+import fc from "fast-check";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import type { UsageEvent } from "../../../server/contract/events.ts";
+import { formatInstant, windowsBetween } from "../../../server/metrics/windows.ts";
+import { type Ingesting, startIngesting } from "../../support/ingesting.ts";
+import { type OracleInterval, oracleWindows } from "../../support/level-oracle.ts";
+
+let ingesting: Ingesting;
+beforeAll(async () => {
+  ingesting = await startIngesting();
+  ingesting.tree.organizations.set("north", { partner: "", reseller: "tides" });
+  ingesting.tree.organizations.set("south", { partner: "", reseller: "tides" });
+  ingesting.tree.organizations.set("east", { partner: "", reseller: "" });
+});
+afterAll(() => ingesting.close());
+
+const dayMs = 24 * 60 * 60 * 1000;
+let run = 0;
+
+/** Intervals of a few minutes to days around the start of a day; many begin or end on the very same instant. */
+const intervalArbitrary = fc.record({
+  organization: fc.constantFrom("north", "south", "east"),
+  session: fc.constantFrom("s1", "s2", "s3"),
+  user: fc.constantFrom("u1", "u2", "u3", "u4"),
+  startMs: fc.oneof(
+    fc.integer({ min: -20, max: 60 }).map((minutes) => minutes * 60_000),
+    fc.integer({ min: -dayMs, max: 2 * dayMs }),
+  ),
+  lengthMs: fc.oneof(
+    fc.integer({ min: 0, max: 40 }).map((minutes) => minutes * 60_000),
+    fc.integer({ min: 0, max: dayMs }),
+  ),
+});
+
+interface Sent {
+  event: Partial<UsageEvent>;
+  order: number;
+  isRepeated: boolean;
+}
+
+const meters = "participation_minutes,max_concurrent_participants,max_concurrent_sessions,sessions,active_participants";
+
+test("peaks with their instants, minutes, session starts and distinct users equal the oracle's, in any order and with repeats, at every level of the tree", async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(intervalArbitrary, { minLength: 1, maxLength: 14 }),
+      fc.infiniteStream(fc.record({ order: fc.nat(), isRepeated: fc.boolean() })),
+      fc.constantFrom("hour", "day", "week", "total"),
+      fc.constantFrom("UTC", "America/Chicago", "Asia/Kathmandu", "Australia/Lord_Howe"),
+      async (drawn, delivery, window, tz) => {
+        run++;
+        // Each run has days of its own, far enough from those of the others.
+        const baseMs = Date.UTC(2002, 0, 1) + run * 14 * dayMs;
+        const intervals: OracleInterval[] = drawn.map((one) => ({
+          organization: one.organization,
+          session: `${run} ${one.session}`,
+          user: one.user,
+          startMs: baseMs + one.startMs,
+          endMs: baseMs + one.startMs + one.lengthMs,
+        }));
+        const sent: Sent[] = intervals.flatMap((one, index) => {
+          const common = {
+            organization: one.organization,
+            session: one.session,
+            user: one.user,
+            interval: `${run}-${index}`,
+            room: "r",
+          };
+          return [
+            {
+              ...common,
+              id: `${run}-${index}-start`,
+              type: "participant.joined",
+              time: new Date(one.startMs).toISOString(),
+            },
+            { ...common, id: `${run}-${index}-end`, type: "participant.left", time: new Date(one.endMs).toISOString() },
+          ].map((event) => ({ event, ...(delivery.next().value as { order: number; isRepeated: boolean }) }));
+        });
+        const ordered = [...sent].sort((a, b) => a.order - b.order).map((one) => one.event);
+        const half = Math.ceil(ordered.length / 2);
+        await ingesting.send([
+          ...ordered.slice(0, half),
+          ...sent.filter((one) => one.isRepeated).map((one) => one.event),
+        ]);
+        await ingesting.send(ordered.slice(half));
+
+        const [fromMs, toMs] = [baseMs - 2 * dayMs, baseMs + 4 * dayMs];
+        const windows = windowsBetween(fromMs, toMs, window, tz);
+        for (const [node, members] of [
+          ["all", ["north", "south", "east"]],
+          ["reseller:tides", ["north", "south"]],
+          ["organization:north", ["north"]],
+        ] as const) {
+          const range = { from: new Date(fromMs).toISOString(), to: new Date(toMs).toISOString(), window, tz, node };
+          const answer = await ingesting.usage({ meter: meters, ...range });
+          const inside = intervals.filter((one) => (members as readonly string[]).includes(one.organization));
+          const expected = oracleWindows(inside, windows);
+          const [minutes, peak, sessionsPeak, sessions, users] = answer.map((one) =>
+            one.series.map((point) => point.value),
+          );
+          expect(minutes?.map((value) => Math.round(Number(value) * 60_000))).toEqual(
+            expected.map((one) => one.integralMs),
+          );
+          expect(peak).toEqual(expected.map((one) => one.peak));
+          expect(answer[1]?.series.map((point) => point.at)).toEqual(
+            expected.map((one) => (one.peakAtMs === undefined ? null : formatInstant(one.peakAtMs, tz))),
+          );
+          expect(sessionsPeak).toEqual(expected.map((one) => one.sessionsPeak));
+          expect(sessions).toEqual(expected.map((one) => one.sessionsStarted));
+          expect(users).toEqual(expected.map((one) => one.users));
+          const [whole] = oracleWindows(inside, [{ startMs: fromMs, endMs: toMs }]);
+          expect(answer[1]?.total).toBe(whole?.peak);
+          expect(answer[4]?.total).toBe(whole?.users);
+        }
+      },
+    ),
+    { numRuns: Number(process.env.PROPERTY_RUNS ?? 25) },
+  );
+}, 300_000);
+
+test("a reseller's peak is that of the union of its organizations, neither the sum nor the largest of their peaks", async () => {
+  const at = (minute: number) => new Date(Date.UTC(2001, 5, 1, 12, minute)).toISOString();
+  const presence = (organization: string, id: string, from: number, to: number) => [
+    { id: `${id}-in`, type: "participant.joined", organization, interval: id, session: id, user: id, time: at(from) },
+    { id: `${id}-out`, type: "participant.left", organization, interval: id, session: id, user: id, time: at(to) },
+  ];
+  await ingesting.send([
+    ...presence("north", "n1", 0, 10),
+    ...presence("north", "n2", 0, 10),
+    ...presence("north", "n3", 20, 30),
+    ...presence("south", "p1", 20, 30),
+    ...presence("south", "p2", 20, 25),
+  ]);
+  const range = { from: "2001-06-01", to: "2001-06-02", meter: "max_concurrent_participants" };
+  const peakOf = async (node: string) => (await ingesting.usage({ ...range, node }))[0]?.total;
+  expect(await peakOf("organization:north")).toBe(2);
+  expect(await peakOf("organization:south")).toBe(2);
+  expect(await peakOf("reseller:tides")).toBe(3);
+});
+
+test("a participant who leaves at an instant makes room for one who joins at it", async () => {
+  const common = { organization: "east", session: "tie" };
+  const time = (minute: number) => new Date(Date.UTC(2001, 6, 1, 12, minute)).toISOString();
+  await ingesting.send([
+    { ...common, id: "t1", type: "participant.joined", interval: "t-a", user: "a", time: time(0) },
+    { ...common, id: "t2", type: "participant.left", interval: "t-a", user: "a", time: time(5) },
+    { ...common, id: "t3", type: "participant.joined", interval: "t-b", user: "b", time: time(5) },
+    { ...common, id: "t4", type: "participant.left", interval: "t-b", user: "b", time: time(9) },
+  ]);
+  const [peak] = await ingesting.usage({
+    meter: "max_concurrent_participants",
+    from: "2001-07-01",
+    to: "2001-07-02",
+    window: "minute",
+  });
+  expect(peak?.total).toBe(1);
+  expect(peak?.series.filter((point) => point.value === 1)).toHaveLength(9);
+});

@@ -1,0 +1,80 @@
+/** The whole ingest in this process, with a real log and a real ClickHouse database of its own, and a small account tree. */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Readable } from "node:stream";
+import { pino } from "pino";
+import { eventType, meterByName } from "../../server/catalog/catalog.ts";
+import type { UsageEvent, Verdict } from "../../server/contract/events.ts";
+import type { MeterUsage, UsageQuery } from "../../server/contract/usage.ts";
+import { acceptRequest } from "../../server/ingest/accept-request.ts";
+import { type Ingest, startIngest } from "../../server/ingest/start-ingest.ts";
+import { answerUsage } from "../../server/metrics/usage.ts";
+import { parseInstant } from "../../server/metrics/windows.ts";
+import { rootEmitter, SmallTree } from "./accepting.ts";
+import { type OwnClickHouse, ownClickHouse } from "./stores.ts";
+
+export interface Ingesting extends Ingest {
+  store: OwnClickHouse;
+  tree: SmallTree;
+  /** Sends events as one request; resolves when they can be queried. */
+  send(events: readonly Partial<UsageEvent>[]): Promise<Omit<Verdict, "watermark">>;
+  /** Asks as GET /v1/usage does; `nowMs` defaults to the real time. */
+  usage(
+    query: Partial<UsageQuery> & { meter: string; from: string; to: string },
+    nowMs?: number,
+  ): Promise<MeterUsage[]>;
+  /** Ends the ingest and starts it again on the same log and database, as after a crash when `isAbrupt`. */
+  close(): Promise<void>;
+}
+
+export async function startIngesting(): Promise<Ingesting> {
+  const store = await ownClickHouse();
+  const dataDir = await mkdtemp(join(tmpdir(), "tidemark-ingest-"));
+  const tree = new SmallTree();
+  const ingest = await startIngest({
+    dataDir,
+    walMaxBytes: 1e9,
+    eventsPerSecond: 1e6,
+    clickhouse: store.clickhouse,
+    announce: () => undefined,
+    onFatal: (error) => {
+      throw error;
+    },
+    logger: pino({ level: "error" }),
+  });
+  return {
+    ...ingest,
+    store,
+    tree,
+    async send(events) {
+      const body = Readable.from([Buffer.from(JSON.stringify(events))]);
+      const { decision, position } = await acceptRequest(
+        { ...ingest, tree, eventType, now: Date.now },
+        { headers: new Headers({ "content-type": "application/json" }), body, emitter: rootEmitter, isAtomic: false },
+      );
+      if (position) await ingest.flush.whenStored(position);
+      return {
+        accepted: decision.accepted,
+        duplicates: decision.duplicates,
+        rejected: decision.rejected,
+        warnings: decision.warnings,
+      };
+    },
+    async usage({ meter, node = "all", from, to, window = "day", tz = "UTC", fill = "zero" }, nowMs = Date.now()) {
+      const meters = meter.split(",").map((name) => {
+        const found = meterByName(name);
+        if (!found) throw new Error(`no meter ${name}`);
+        return found;
+      });
+      const [fromMs, toMs] = [parseInstant(from, tz, nowMs), parseInstant(to, tz, nowMs)];
+      const question = { meters, node, fromMs, toMs, window, tz, fill };
+      return (await answerUsage(store.clickhouse, question, new Date(nowMs), nowMs)).meters;
+    },
+    async close() {
+      await ingest.stop(5_000);
+      await store.drop();
+      await rm(dataDir, { recursive: true, force: true });
+    },
+  };
+}
