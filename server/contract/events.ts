@@ -15,6 +15,13 @@ export const limits = {
   oldestTime: "2000-01-01T00:00:00.000Z",
   maxAheadMs: 24 * 60 * 60 * 1000,
   dedupeByIdDays: 35,
+  contentTypes: [
+    "application/json",
+    "application/x-ndjson",
+    "application/cloudevents+json",
+    "application/cloudevents-batch+json",
+  ],
+  contentEncodings: ["identity", "gzip", "br", "deflate"],
 } as const;
 
 export const limitsSchema = z.object({

@@ -58,7 +58,7 @@ export function cloudEventToUsageEvent(cloudEvent: unknown): Mapped {
 
 /**
  * The JSON form of a CloudEvent in HTTP binary mode: attributes in `ce-` headers, the body is `data`.
- * `hasSpecialText` says that a decoded header holds a control character or a backslash.
+ * `hasSpecialText` says that a decoded header holds a quote, a backslash or a control character.
  */
 export function binaryCloudEvent(
   headers: Headers,
@@ -70,7 +70,7 @@ export function binaryCloudEvent(
     if (!name.startsWith("ce-")) return;
     const decoded = decodeHeader(value);
     // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
-    if (/[\\\x00-\x1f]/.test(decoded)) hasSpecialText = true;
+    if (/[\\"\x00-\x1f]/.test(decoded)) hasSpecialText = true;
     const attribute = name.slice(3);
     // `data` comes from the body alone, and an attribute of this name would replace the object's prototype.
     if (attribute !== "data" && attribute !== "__proto__") event[attribute] = decoded;

@@ -4,8 +4,7 @@ import { brotliDecompress, gunzip, inflate } from "node:zlib";
 import { limits } from "../contract/events.ts";
 import { RefusedRequestError } from "./refused-request.ts";
 
-export const contentEncodings = ["identity", "gzip", "br", "deflate"] as const;
-export type ContentEncoding = (typeof contentEncodings)[number];
+export type ContentEncoding = (typeof limits.contentEncodings)[number];
 
 const inflaters = {
   gzip: promisify(gunzip),

@@ -3,17 +3,11 @@ import { isUtf8 } from "node:buffer";
 import { limits } from "../contract/events.ts";
 import { binaryCloudEvent, cloudEventToUsageEvent } from "./cloudevents.ts";
 import type { Fault } from "./event-gate.ts";
-import { type ContentEncoding, contentEncodings } from "./inflate-body.ts";
+import type { ContentEncoding } from "./inflate-body.ts";
 import { RefusedRequestError } from "./refused-request.ts";
 import type { RequestEvents } from "./request-events.ts";
 
-export const contentTypes = [
-  "application/json",
-  "application/x-ndjson",
-  "application/cloudevents+json",
-  "application/cloudevents-batch+json",
-] as const;
-
+const { contentTypes, contentEncodings } = limits;
 type ContentType = (typeof contentTypes)[number];
 
 export interface BodyForm {

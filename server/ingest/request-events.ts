@@ -5,7 +5,7 @@ export interface RequestEvents {
   /** In the order of the request, of any form; undefined where `unreadable` says why. */
   events: unknown[];
   unreadable: ReadonlyMap<number, Fault>;
-  /** No text in `events` holds a character that a column of the log must escape: the body has no backslash. */
+  /** No text in `events` holds a character that a column or a JSON string must escape: the body has no backslash. */
   isPlain: boolean;
   /** The event's own bytes as text, for quarantine. */
   rawOf(index: number): string;

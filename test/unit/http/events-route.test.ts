@@ -3,10 +3,9 @@ import { gzipSync } from "node:zlib";
 import pino from "pino";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import type { KeyScope } from "../../../server/contract/accounts.ts";
-import { verdictSchema } from "../../../server/contract/events.ts";
+import { limits, verdictSchema } from "../../../server/contract/events.ts";
 import { createRouter, prepareApp } from "../../../server/http/app-pieces.ts";
 import { eventsRoutes } from "../../../server/http/routes/events.ts";
-import { contentTypes } from "../../../server/ingest/read-body.ts";
 import { LogFailedError } from "../../../server/ingest/write-ahead-log.ts";
 import { type Accepting, rootEmitter, startAccepting } from "../../support/accepting.ts";
 
@@ -168,7 +167,7 @@ test("the API describes every form of the body", async () => {
   const described = app.getOpenAPI31Document({ openapi: "3.1.0", info: { title: "t", version: "1" } });
   const post = described.paths?.["/v1/events"]?.post;
   const body = post?.requestBody;
-  expect(Object.keys(body && "content" in body ? body.content : {})).toEqual([...contentTypes]);
+  expect(Object.keys(body && "content" in body ? body.content : {})).toEqual([...limits.contentTypes]);
   expect(Object.keys(post?.responses ?? {})).toEqual([
     "200",
     "202",
