@@ -2,7 +2,10 @@
 import { z } from "zod";
 import { nodeAddressSchema } from "./nodes.ts";
 
-export const signInSchema = z.strictObject({ email: z.string().min(3).max(256), password: z.string().min(1).max(1024) });
+export const signInSchema = z.strictObject({
+  email: z.string().min(3).max(256),
+  password: z.string().min(1).max(1024),
+});
 export type SignIn = z.infer<typeof signInSchema>;
 
 export const meSchema = z.object({
@@ -34,10 +37,15 @@ export const createKeySchema = z.strictObject({
   name: z.string().min(1).max(256),
   node: nodeAddressSchema.optional(),
   scopes: z.array(z.enum(keyScopes)).min(1),
-  create_organizations: z.boolean().default(true),
+  create_organizations: z.boolean().optional().describe("Default: what the caller itself may"),
   expires_at: z.iso.datetime({ offset: true }).optional(),
 });
 export type CreateKey = z.infer<typeof createKeySchema>;
 
-export const createdKeySchema = keySchema.extend({ key: z.string().describe("Shown this once; only its hash is kept") });
+export const keyListSchema = z.object({ keys: z.array(keySchema) });
+export type KeyList = z.infer<typeof keyListSchema>;
+
+export const createdKeySchema = keySchema.extend({
+  key: z.string().describe("Shown this once; only its hash is kept"),
+});
 export type CreatedKey = z.infer<typeof createdKeySchema>;

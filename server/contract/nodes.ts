@@ -8,7 +8,10 @@ export type NodeKind = (typeof nodeKinds)[number];
 export const nodeAddressSchema = z
   .string()
   .max(600)
-  .regex(/^(?:all|(?:partner|reseller|organization):.{1,256}|agent:.{1,256}\/.{1,256})$/su, "must be `all` or `kind:id`");
+  .regex(
+    /^(?:all|(?:partner|reseller|organization):.{1,256}|agent:.{1,256}\/.{1,256})$/su,
+    "must be `all` or `kind:id`",
+  );
 export type NodeAddress = z.infer<typeof nodeAddressSchema>;
 
 export type ParsedNode =
@@ -38,6 +41,21 @@ export const nodeSchema = z.object({
   created_at: z.string(),
 });
 export type Node = z.infer<typeof nodeSchema>;
+
+export const nodeQuerySchema = z.strictObject({
+  node: nodeAddressSchema.optional().describe("Lists this node and those below it; default: the caller's node"),
+  kind: z.enum(nodeKinds).optional(),
+  search: z.string().min(1).max(256).optional().describe("Part of a name or id, in any case"),
+  limit: z.coerce.number().int().min(1).max(1000).default(100),
+  after: z.string().max(600).optional().describe("`next` of the page before"),
+});
+export type NodeQuery = z.infer<typeof nodeQuerySchema>;
+
+export const nodeListSchema = z.object({
+  nodes: z.array(nodeSchema),
+  next: z.string().nullable().describe("Ask with `after` set to this for the next page; null on the last"),
+});
+export type NodeList = z.infer<typeof nodeListSchema>;
 
 export const createNodeSchema = z.strictObject({
   kind: z.enum(["partner", "reseller", "organization"]),

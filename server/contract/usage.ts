@@ -10,7 +10,10 @@ export type FillKind = (typeof fillKinds)[number];
 export const usageQuerySchema = z.strictObject({
   meter: z.string().min(1).describe("One or several meters, separated by commas"),
   node: nodeAddressSchema.optional().describe("Defaults to the caller's node"),
-  from: z.string().optional().describe("RFC 3339 instant, date (its first instant in `tz`), or `now`; default: 30 days before `to`"),
+  from: z
+    .string()
+    .optional()
+    .describe("RFC 3339 instant, date (its first instant in `tz`), or `now`; default: 30 days before `to`"),
   to: z.string().optional().describe("Exclusive; the same forms; default `now`"),
   window: z.enum(windowKinds).default("day"),
   tz: z.string().default("UTC").describe("IANA time zone"),

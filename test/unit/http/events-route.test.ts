@@ -2,9 +2,11 @@
 import { gzipSync } from "node:zlib";
 import pino from "pino";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import type { Actor } from "../../../server/accounts/actor.ts";
 import type { KeyScope } from "../../../server/contract/accounts.ts";
 import { limits, verdictSchema } from "../../../server/contract/events.ts";
-import { createRouter, prepareApp } from "../../../server/http/app-pieces.ts";
+import { applyFoundation, createRouter } from "../../../server/http/app-pieces.ts";
+import { attachActor } from "../../../server/http/authenticate.ts";
 import { eventsRoutes } from "../../../server/http/routes/events.ts";
 import { LogFailedError } from "../../../server/ingest/write-ahead-log.ts";
 import { type Accepting, rootEmitter, startAccepting } from "../../support/accepting.ts";
@@ -26,11 +28,9 @@ async function post(
 ) {
   const { query = "", headers = {}, scopes = ["ingest"] } = options;
   const app = createRouter();
-  prepareApp(app, {
-    identify: async () =>
-      scopes ? { kind: "key", name: "emitter", scopes: new Set(scopes), ...rootEmitter } : undefined,
-    log: pino({ level: "silent" }),
-  });
+  applyFoundation(app, { log: pino({ level: "silent" }) });
+  const actor: Actor = { kind: "key", name: "emitter", scopes: new Set(scopes), ...rootEmitter };
+  app.use(attachActor(async () => (scopes ? actor : undefined)));
   app.route(
     "/",
     eventsRoutes({

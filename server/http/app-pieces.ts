@@ -1,0 +1,127 @@
+/** What app.ts puts around the routes, and what each file of routes is made with. */
+
+import type { Hook } from "@hono/zod-openapi";
+import { OpenAPIHono } from "@hono/zod-openapi";
+import { requestId } from "hono/request-id";
+import { secureHeaders } from "hono/secure-headers";
+import type { Logger } from "pino";
+import { sessionCookie } from "../accounts/sessions.ts";
+import { problemSchema } from "../contract/problem.ts";
+import { handleError, handleNotFound } from "./handle-error.ts";
+import type { HttpEnv } from "./http-env.ts";
+import { ProblemError } from "./problem-error.ts";
+
+/** A router whose checks of parameters and bodies name the field at fault. */
+export function createRouter(): OpenAPIHono<HttpEnv> {
+  return new OpenAPIHono<HttpEnv>({ defaultHook: refuseInvalid });
+}
+
+const refuseInvalid: Hook<unknown, HttpEnv, string, unknown> = (result) => {
+  if (result.success) return;
+  const issue = result.error.issues[0];
+  const key = issue?.code === "unrecognized_keys" ? issue.keys[0] : undefined;
+  const field = [...(issue?.path ?? []), ...(key === undefined ? [] : [key])].join(".");
+  throw new ProblemError("invalid_request", issue?.message ?? "the request is not valid", {
+    field: field === "" ? undefined : field,
+  });
+};
+
+const problemDescriptions = {
+  400: "The request is not valid; `field` names what is wrong",
+  401: "Credentials are missing or not valid",
+  403: "The credentials do not give this right, or the node is outside their subtree",
+  404: "There is no such thing in the caller's subtree",
+  409: "It conflicts with what exists",
+  413: "The body is too large",
+  415: "The content type or encoding is not supported",
+  422: "The batch was rejected as a whole",
+  429: "Too many requests; see `Retry-After`",
+  503: "Not now; see `Retry-After`",
+} as const;
+type ProblemStatus = keyof typeof problemDescriptions;
+
+interface ProblemResponse {
+  description: string;
+  content: { "application/problem+json": { schema: typeof problemSchema } };
+}
+
+/** The responses of a route that are problems, for its OpenAPI description. */
+export function problemResponses<S extends ProblemStatus>(...statuses: S[]): Record<S, ProblemResponse> {
+  const content = { "application/problem+json": { schema: problemSchema } };
+  const responses: Partial<Record<S, ProblemResponse>> = {};
+  for (const status of statuses) responses[status] = { description: problemDescriptions[status], content };
+  return responses as Record<S, ProblemResponse>;
+}
+
+/** Call first: request ids, security headers, errors, and the answer for paths and methods that no route takes. */
+export function applyFoundation(app: OpenAPIHono<HttpEnv>, { log }: { log: Logger }): void {
+  app.use(requestId());
+  app.use(securityHeaders);
+  app.onError(handleError(log));
+  app.notFound(handleNotFound((path) => methodsOf(app, path)));
+  app.openAPIRegistry.registerComponent("securitySchemes", "key", {
+    type: "http",
+    scheme: "bearer",
+    description: "An API key",
+  });
+  app.openAPIRegistry.registerComponent("securitySchemes", "session", {
+    type: "apiKey",
+    in: "cookie",
+    name: sessionCookie,
+    description: "Set by POST /v1/session",
+  });
+}
+
+/** OpenAPI 3.1 of every route that is mounted on `app` by now. */
+export function describeApi(app: OpenAPIHono<HttpEnv>): object {
+  return app.getOpenAPI31Document({
+    openapi: "3.1.0",
+    info: {
+      title: "Tidemark",
+      version: "1",
+      description:
+        "Usage metrics with exact peaks and minutes at every level of the account tree. Every answer is limited to the caller's subtree.",
+    },
+    security: [{ key: [] }, { session: [] }],
+  });
+}
+
+const self = ["'self'"];
+/** Pages load nothing from elsewhere. Inline styles are allowed as attributes only: no style sheet can be slipped in. */
+const contentSecurityPolicy = {
+  defaultSrc: self,
+  baseUri: self,
+  connectSrc: self,
+  fontSrc: self,
+  formAction: self,
+  frameAncestors: ["'none'"],
+  imgSrc: ["'self'", "data:"],
+  objectSrc: ["'none'"],
+  scriptSrc: self,
+  scriptSrcAttr: ["'none'"],
+  styleSrc: self,
+  styleSrcAttr: ["'unsafe-inline'"],
+};
+const common = {
+  xFrameOptions: "DENY",
+  referrerPolicy: "no-referrer",
+  // Only this host: whether its subdomains have TLS is not ours to say.
+  strictTransportSecurity: "max-age=15552000",
+};
+/** A route that sets a header of its own keeps it. */
+const securityHeaders = secureHeaders({ ...common, contentSecurityPolicy, overwrite: false });
+
+/** For the page that shows the API: its viewer writes its own style elements. */
+export const docsSecurityHeaders = secureHeaders({
+  ...common,
+  contentSecurityPolicy: { ...contentSecurityPolicy, styleSrc: ["'self'", "'unsafe-inline'"] },
+});
+
+const methods = ["GET", "POST", "PUT", "PATCH", "DELETE"] as const;
+
+/** The methods that routes of their own (not middleware, not a route for all paths) take on the path. */
+function methodsOf(app: OpenAPIHono<HttpEnv>, path: string): string[] {
+  return methods.filter((method) =>
+    app.router.match(method, path)[0].some(([[, route]]) => route.method === method && !route.path.includes("*")),
+  );
+}

@@ -1,0 +1,77 @@
+/**
+ * Who asks, and whether they may. Every route that is not public uses `requireScope`; what a route then answers is
+ * limited to the caller's subtree by `resolveNode`.
+ */
+import { createMiddleware } from "hono/factory";
+import type { Actor } from "../accounts/actor.ts";
+import type { Identify } from "../accounts/identify.ts";
+import { accessNode } from "../accounts/node-access.ts";
+import type { NodeTree } from "../accounts/node-tree.ts";
+import type { KeyScope } from "../contract/accounts.ts";
+import type { NodeAddress } from "../contract/nodes.ts";
+import type { HttpEnv } from "./http-env.ts";
+import { ProblemError } from "./problem-error.ts";
+
+/** Mount before the routes that use `requireScope` or `requireActor`. It refuses nothing by itself. */
+export function attachActor(identify: Identify) {
+  return createMiddleware<HttpEnv>(async (c, next) => {
+    let actor: Promise<Actor | undefined> | undefined;
+    c.set("identify", () => {
+      actor ??= identify({ authorization: c.req.header("authorization"), cookie: c.req.header("cookie") });
+      return actor;
+    });
+    await next();
+  });
+}
+
+/** Lets through only callers that have the scope, and puts them into the context as `actor`. */
+export function requireScope(scope: KeyScope) {
+  return createMiddleware<HttpEnv>(async (c, next) => {
+    const actor = await identified(c.get("identify"), c.req.raw);
+    if (!actor.scopes.has(scope)) throw new ProblemError("forbidden", `this needs the scope \`${scope}\``);
+    c.set("actor", actor);
+    await next();
+  });
+}
+
+/** Lets through every caller who is known, whatever the scopes. */
+export const requireActor = createMiddleware<HttpEnv>(async (c, next) => {
+  c.set("actor", await identified(c.get("identify"), c.req.raw));
+  await next();
+});
+
+/**
+ * The node that a request is about: the requested one, by default the caller's own.
+ * Throws `forbidden` outside the caller's subtree, whether the node exists or not; `not_found` inside.
+ */
+export function resolveNode(actor: Actor, tree: NodeTree, requested?: NodeAddress): NodeAddress {
+  const access = accessNode(actor, tree, requested);
+  if ("refused" in access) throw new ProblemError(access.refused, access.detail, { field: "node" });
+  return access.node;
+}
+
+/**
+ * Throws unless a browser says that the request comes from a page of this very server: a cookie is sent along by
+ * itself, so without this any page could act for whoever is signed in. `isOriginNeeded` also refuses callers that say
+ * nothing, which browsers never do on a write.
+ */
+export function refuseForeignOrigin(request: Request, isOriginNeeded: boolean): void {
+  const origin = request.headers.get("origin");
+  if (origin === null && !isOriginNeeded) return;
+  if (!isSameOrigin(origin, request.headers.get("host") ?? new URL(request.url).host))
+    throw new ProblemError("forbidden", "with a session cookie, writes must come from this server's own pages");
+}
+
+/** `host`: name and port as the caller addressed this server. Schemes may differ: TLS often ends at a proxy. */
+export function isSameOrigin(origin: string | null | undefined, host: string | null | undefined): boolean {
+  return origin !== null && origin !== undefined && URL.canParse(origin) && new URL(origin).host === host;
+}
+
+async function identified(identify: () => Promise<Actor | undefined>, request: Request): Promise<Actor> {
+  const actor = await identify();
+  if (!actor)
+    throw new ProblemError("unauthenticated", "a valid API key (Authorization: Bearer) or a session is needed");
+  const isWrite = request.method !== "GET" && request.method !== "HEAD";
+  if (actor.kind === "user" && isWrite) refuseForeignOrigin(request, true);
+  return actor;
+}

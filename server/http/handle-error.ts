@@ -1,0 +1,93 @@
+/** Every error that leaves the server, as problem+json. What is not meant for the caller is logged and not told. */
+import type { Context, ErrorHandler, NotFoundHandler } from "hono";
+import { HTTPException } from "hono/http-exception";
+import type { ContentfulStatusCode } from "hono/utils/http-status";
+import pg from "pg";
+import type { Logger } from "pino";
+import { StoreUnavailableError } from "../clickhouse/client.ts";
+import { type Problem, type ProblemCode, problemStatus } from "../contract/problem.ts";
+import { isPostgresUnavailable } from "../postgres/client.ts";
+import type { HttpEnv } from "./http-env.ts";
+import { ProblemError } from "./problem-error.ts";
+
+const titles: Record<ProblemCode, string> = {
+  invalid_request: "The request is not valid",
+  unreadable_body: "The body cannot be read",
+  unauthenticated: "Credentials are missing or not valid",
+  forbidden: "The credentials do not give this right",
+  not_found: "There is nothing here",
+  method_not_allowed: "The method is not allowed here",
+  conflict: "It conflicts with what exists",
+  body_too_large: "The body is too large",
+  too_many_events: "The request has too many events",
+  unsupported_media_type: "The content type or encoding is not supported",
+  batch_rejected: "The batch was rejected as a whole",
+  too_fast: "Too many requests",
+  internal: "Something went wrong on the server",
+  overloaded: "The server cannot take more now",
+  store_unavailable: "A store is not available now",
+};
+
+/** Embedded stores are back within seconds. */
+const storeRetrySeconds = 2;
+/** Postgres' code for text that it cannot hold. */
+const unstorableCharacter = "22021";
+
+export function handleError(log: Logger): ErrorHandler<HttpEnv> {
+  return (error, c) => {
+    const problem = asProblem(error);
+    if (problem.code === "internal" || problem.code === "store_unavailable")
+      log.error({ err: error, requestId: c.get("requestId"), path: c.req.path }, problem.message);
+    return problemResponse(c, problem);
+  };
+}
+
+/** Answers 405 where the path exists with another method, else 404. Mount it after all routes are known. */
+export function handleNotFound(methodsOf: (path: string) => string[]): NotFoundHandler<HttpEnv> {
+  return (c) => {
+    const methods = methodsOf(c.req.path);
+    if (methods.length === 0) return problemResponse(c, new ProblemError("not_found", `there is no ${c.req.path}`));
+    c.header("allow", methods.join(", "));
+    return problemResponse(c, new ProblemError("method_not_allowed", `${c.req.path} takes ${methods.join(", ")}`));
+  };
+}
+
+function problemResponse(c: Context<HttpEnv>, { code, message, field, retryAfterSeconds }: ProblemError): Response {
+  const status = problemStatus[code];
+  const problem: Problem = {
+    type: "about:blank",
+    title: titles[code],
+    status,
+    code,
+    detail: message,
+    ...(field !== undefined && { field }),
+    request_id: c.get("requestId"),
+  };
+  if (retryAfterSeconds !== undefined) c.header("retry-after", String(retryAfterSeconds));
+  if (code === "unauthenticated") c.header("www-authenticate", "Bearer");
+  c.header("cache-control", "no-store");
+  return c.body(JSON.stringify(problem), status satisfies ContentfulStatusCode, {
+    "content-type": "application/problem+json",
+  });
+}
+
+function asProblem(error: unknown): ProblemError {
+  if (error instanceof ProblemError) return error;
+  if (error instanceof HTTPException) return ofHttpException(error);
+  if (error instanceof StoreUnavailableError || isPostgresUnavailable(error))
+    return new ProblemError("store_unavailable", "a store cannot be reached; nothing was changed for certain", {
+      retryAfterSeconds: storeRetrySeconds,
+    });
+  for (let cause = error; cause instanceof Error; cause = cause.cause)
+    if (cause instanceof pg.DatabaseError && cause.code === unstorableCharacter)
+      return new ProblemError("invalid_request", "text may not contain U+0000");
+  return new ProblemError("internal", "the request could not be carried out; the server's log has the reason");
+}
+
+/** Thrown by Hono itself, where it reads bodies. */
+function ofHttpException({ status, message }: HTTPException): ProblemError {
+  if (status === 413) return new ProblemError("body_too_large", "the body is larger than the limit");
+  if (status === 415) return new ProblemError("unsupported_media_type", message);
+  if (status >= 400 && status < 500) return new ProblemError("unreadable_body", message || "the body cannot be read");
+  return new ProblemError("internal", "the request could not be carried out; the server's log has the reason");
+}

@@ -1,0 +1,129 @@
+/** API keys of the caller's subtree. No key ever gives more than its maker has. */
+import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+import type { Actor } from "../../accounts/actor.ts";
+import type { KeyRecord, Keys } from "../../accounts/keys.ts";
+import type { NodeTree } from "../../accounts/node-tree.ts";
+import {
+  type CreateKey,
+  createdKeySchema,
+  createKeySchema,
+  type Key,
+  keyListSchema,
+  keySchema,
+} from "../../contract/accounts.ts";
+import { createRouter, problemResponses } from "../app-pieces.ts";
+import { requireScope, resolveNode } from "../authenticate.ts";
+import type { HttpEnv } from "../http-env.ts";
+import { ProblemError } from "../problem-error.ts";
+
+export function keysRoutes({ keys, tree }: { keys: Keys; tree: NodeTree }): OpenAPIHono<HttpEnv> {
+  const app = createRouter();
+
+  app.openapi(
+    createRoute({
+      method: "get",
+      path: "/v1/keys",
+      summary: "The keys of the caller's subtree, revoked ones included",
+      middleware: requireScope("admin"),
+      responses: {
+        200: { description: "All keys", content: { "application/json": { schema: keyListSchema } } },
+        ...problemResponses(401, 403, 503),
+      },
+    }),
+    async (c) => {
+      const { node } = c.get("actor");
+      const records = await keys.list();
+      return c.json({ keys: records.filter((record) => tree.isWithin(record.node, node)).map(describe) }, 200);
+    },
+  );
+
+  app.openapi(
+    createRoute({
+      method: "post",
+      path: "/v1/keys",
+      summary: "Make a key",
+      description: "The answer holds the key itself, this once.",
+      middleware: requireScope("admin"),
+      request: { body: { required: true, content: { "application/json": { schema: createKeySchema } } } },
+      responses: {
+        201: { description: "The new key", content: { "application/json": { schema: createdKeySchema } } },
+        ...problemResponses(400, 401, 403, 404, 503),
+      },
+    }),
+    async (c) => {
+      const wanted = c.req.valid("json");
+      const actor = c.get("actor");
+      const { record, key } = await keys.create({
+        name: wanted.name,
+        node: resolveNode(actor, tree, wanted.node),
+        ...rightsWithin(actor, wanted),
+        createdBy: actor.id,
+      });
+      c.header("cache-control", "no-store");
+      return c.json({ ...describe(record), key }, 201);
+    },
+  );
+
+  app.openapi(
+    createRoute({
+      method: "delete",
+      path: "/v1/keys/{id}",
+      summary: "Revoke a key",
+      description:
+        "It is refused within five seconds everywhere, and what it watches live is cut. Again changes nothing.",
+      middleware: requireScope("admin"),
+      request: { params: z.object({ id: z.string().max(100) }) },
+      responses: {
+        200: { description: "The revoked key", content: { "application/json": { schema: keySchema } } },
+        ...problemResponses(401, 403, 404, 503),
+      },
+    }),
+    async (c) => {
+      const { id } = c.req.valid("param");
+      const mayRevoke = (record: KeyRecord | undefined): record is KeyRecord =>
+        record !== undefined && tree.isWithin(record.node, c.get("actor").node);
+      if (!mayRevoke(await keys.get(id))) throw new ProblemError("not_found", "there is no such key");
+      await keys.revoke(id);
+      const revoked = await keys.get(id);
+      if (!mayRevoke(revoked)) throw new ProblemError("not_found", "there is no such key");
+      return c.json(describe(revoked), 200);
+    },
+  );
+  return app;
+}
+
+/** Throws `forbidden` where more is wanted than the maker has; what is left open becomes what the maker has. */
+function rightsWithin(actor: Actor, wanted: CreateKey) {
+  const scopes = [...new Set(wanted.scopes)];
+  const missing = scopes.find((scope) => !actor.scopes.has(scope));
+  if (missing)
+    throw new ProblemError("forbidden", `the caller does not have the scope \`${missing}\``, { field: "scopes" });
+  if (wanted.create_organizations && !actor.createOrganizations)
+    throw new ProblemError("forbidden", "the caller may not create organizations", { field: "create_organizations" });
+  const latest = actor.expiresAtMs;
+  const expiresAtMs = wanted.expires_at === undefined ? latest : Date.parse(wanted.expires_at);
+  if (expiresAtMs !== undefined && latest !== undefined && expiresAtMs > latest)
+    throw new ProblemError("forbidden", "the key would outlive the one that makes it", { field: "expires_at" });
+  if (expiresAtMs !== undefined && expiresAtMs <= Date.now())
+    throw new ProblemError("invalid_request", "must lie ahead", { field: "expires_at" });
+  return {
+    scopes,
+    createOrganizations: wanted.create_organizations ?? actor.createOrganizations,
+    expiresAt: expiresAtMs === undefined ? null : new Date(expiresAtMs),
+  };
+}
+
+function describe(record: KeyRecord): Key {
+  return {
+    id: record.id,
+    name: record.name,
+    node: record.node,
+    scopes: record.scopes,
+    create_organizations: record.createOrganizations,
+    prefix: record.prefix,
+    created_at: record.createdAt.toISOString(),
+    last_used_at: record.lastUsedAt?.toISOString() ?? null,
+    expires_at: record.expiresAt?.toISOString() ?? null,
+    revoked_at: record.revokedAt?.toISOString() ?? null,
+  };
+}

@@ -1,0 +1,111 @@
+/** The account tree, as far as the caller's subtree goes. */
+import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+import type { Actor } from "../../accounts/actor.ts";
+import { mayStandBelow, type NodeRecord, type NodeTree } from "../../accounts/node-tree.ts";
+import {
+  createNodeSchema,
+  type Node,
+  nodeAddressSchema,
+  nodeListSchema,
+  nodeQuerySchema,
+  nodeSchema,
+} from "../../contract/nodes.ts";
+import { createRouter, problemResponses } from "../app-pieces.ts";
+import { requireScope, resolveNode } from "../authenticate.ts";
+import type { HttpEnv } from "../http-env.ts";
+import { ProblemError } from "../problem-error.ts";
+
+export function nodesRoutes({ tree }: { tree: NodeTree }): OpenAPIHono<HttpEnv> {
+  const app = createRouter();
+
+  app.openapi(
+    createRoute({
+      method: "get",
+      path: "/v1/nodes",
+      summary: "A node and those below it",
+      description: "In the order of their addresses. Agents are not listed.",
+      middleware: requireScope("read"),
+      request: { query: nodeQuerySchema },
+      responses: {
+        200: { description: "A page of nodes", content: { "application/json": { schema: nodeListSchema } } },
+        ...problemResponses(400, 401, 403, 404, 503),
+      },
+    }),
+    (c) => {
+      const { node, limit, ...filter } = c.req.valid("query");
+      const actor = c.get("actor");
+      const found = tree.list(resolveNode(actor, tree, node), { ...filter, limit: limit + 1 });
+      const page = found.slice(0, limit);
+      const next = found.length > limit ? (page.at(-1)?.node ?? null) : null;
+      return c.json({ nodes: page.map((record) => describe(record, actor)), next }, 200);
+    },
+  );
+
+  app.openapi(
+    createRoute({
+      method: "get",
+      path: "/v1/nodes/{node}",
+      summary: "One node",
+      middleware: requireScope("read"),
+      request: { params: z.object({ node: nodeAddressSchema }) },
+      responses: {
+        200: { description: "The node", content: { "application/json": { schema: nodeSchema } } },
+        ...problemResponses(400, 401, 403, 404, 503),
+      },
+    }),
+    (c) => {
+      const actor = c.get("actor");
+      const record = tree.get(resolveNode(actor, tree, c.req.valid("param").node));
+      if (!record) throw new ProblemError("not_found", "there is no such node");
+      return c.json(describe(record, actor), 200);
+    },
+  );
+
+  app.openapi(
+    createRoute({
+      method: "post",
+      path: "/v1/nodes",
+      summary: "Make a node",
+      description: "The same node posted again is answered 200 and changes nothing.",
+      middleware: requireScope("admin"),
+      request: { body: { required: true, content: { "application/json": { schema: createNodeSchema } } } },
+      responses: {
+        200: { description: "It was there already", content: { "application/json": { schema: nodeSchema } } },
+        201: { description: "The new node", content: { "application/json": { schema: nodeSchema } } },
+        ...problemResponses(400, 401, 403, 404, 409, 503),
+      },
+    }),
+    async (c) => {
+      const { kind, id, name, parent: requestedParent } = c.req.valid("json");
+      const actor = c.get("actor");
+      const parent = parentOf(actor, tree, requestedParent);
+      if (!mayStandBelow(kind, parent.kind))
+        throw new ProblemError("invalid_request", `a ${kind} cannot stand below a ${parent.kind}`, { field: "parent" });
+      const { node, isNew } = await tree.createNode({ kind, id, name: name ?? id, parent: parent.node });
+      const isSame = node.parent === parent.node && (name === undefined || node.name === name);
+      // A node elsewhere in the tree and one that differs are answered alike: nothing is told about either.
+      if (!isSame) throw new ProblemError("conflict", `${node.node} is taken`, { field: "id" });
+      return isNew ? c.json(describe(node, actor), 201) : c.json(describe(node, actor), 200);
+    },
+  );
+  return app;
+}
+
+function parentOf(actor: Actor, tree: NodeTree, requested: string | undefined): NodeRecord {
+  const address = resolveNode(actor, tree, requested);
+  const record = tree.get(address);
+  if (!record) throw new ProblemError("not_found", `there is no node ${address}`, { field: "parent" });
+  return record;
+}
+
+/** What stands above the caller's own node is not told. */
+function describe(record: NodeRecord, actor: Actor): Node {
+  return {
+    node: record.node,
+    kind: record.kind,
+    id: record.id,
+    name: record.name,
+    parent: record.node === actor.node ? null : record.parent,
+    created_at: record.createdAt.toISOString(),
+  };
+}

@@ -1,0 +1,105 @@
+/** Signing in and out with a browser, and who one is. */
+import { getConnInfo } from "@hono/node-server/conninfo";
+import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
+import type { Context } from "hono";
+import { deleteCookie, setCookie } from "hono/cookie";
+import type { Actor } from "../../accounts/actor.ts";
+import { sessionToken } from "../../accounts/identify.ts";
+import { type Sessions, sessionCookie } from "../../accounts/sessions.ts";
+import type { Users } from "../../accounts/users.ts";
+import { type Me, meSchema, signInSchema } from "../../contract/accounts.ts";
+import { createRouter, problemResponses } from "../app-pieces.ts";
+import { refuseForeignOrigin, requireActor } from "../authenticate.ts";
+import type { HttpEnv } from "../http-env.ts";
+import { ProblemError } from "../problem-error.ts";
+
+/** Browsers keep none longer; when the session ends is decided on the server. */
+const cookieLifetimeSeconds = 400 * 24 * 60 * 60;
+
+export interface SessionRoutesDeps {
+  users: Users;
+  sessions: Sessions;
+}
+
+export function sessionRoutes({ users, sessions }: SessionRoutesDeps): OpenAPIHono<HttpEnv> {
+  const app = createRouter();
+
+  app.openapi(
+    createRoute({
+      method: "post",
+      path: "/v1/session",
+      summary: "Sign in",
+      description: "Sets the session cookie. Too many failed attempts are answered 429 for a while.",
+      security: [],
+      request: { body: { required: true, content: { "application/json": { schema: signInSchema } } } },
+      responses: {
+        200: { description: "Signed in", content: { "application/json": { schema: meSchema } } },
+        ...problemResponses(400, 401, 403, 429, 503),
+      },
+    }),
+    async (c) => {
+      refuseForeignOrigin(c.req.raw, false);
+      const { email, password } = c.req.valid("json");
+      const result = await users.signIn(email, password, addressOf(c));
+      if (result.outcome === "too_fast")
+        throw new ProblemError("too_fast", "too many attempts to sign in; wait before the next", result);
+      if (result.outcome === "refused") throw new ProblemError("unauthenticated", "e-mail or password is wrong");
+      const { token } = await sessions.create(result.userId);
+      const actor = await sessions.verify(token);
+      if (!actor) throw new ProblemError("unauthenticated", "the account was disabled just now");
+      setCookie(c, sessionCookie, token, { ...cookieAttributes(c), maxAge: cookieLifetimeSeconds });
+      return c.json(describe(actor), 200);
+    },
+  );
+
+  app.openapi(
+    createRoute({
+      method: "delete",
+      path: "/v1/session",
+      summary: "Sign out",
+      security: [],
+      responses: {
+        204: { description: "Signed out, whether or not there was a session" },
+        ...problemResponses(403, 503),
+      },
+    }),
+    async (c) => {
+      const token = sessionToken(c.req.header("cookie"));
+      if (token !== undefined) {
+        refuseForeignOrigin(c.req.raw, true);
+        await sessions.end(token);
+        deleteCookie(c, sessionCookie, cookieAttributes(c));
+      }
+      return c.body(null, 204);
+    },
+  );
+
+  app.openapi(
+    createRoute({
+      method: "get",
+      path: "/v1/me",
+      summary: "Who the caller is, and what the caller may",
+      middleware: requireActor,
+      responses: {
+        200: { description: "The caller", content: { "application/json": { schema: meSchema } } },
+        ...problemResponses(401, 503),
+      },
+    }),
+    (c) => c.json(describe(c.get("actor")), 200),
+  );
+  return app;
+}
+
+function describe({ kind, name, node, scopes }: Actor): Me {
+  return { kind, name, node, scopes: [...scopes] };
+}
+
+function cookieAttributes(c: Context) {
+  const isHttps = new URL(c.req.url).protocol === "https:" || c.req.header("x-forwarded-proto") === "https";
+  return { path: "/", httpOnly: true, sameSite: "Lax", secure: isHttps } as const;
+}
+
+/** The peer's address. Forwarded headers are not believed: anyone can write one to get fresh attempts. */
+function addressOf(c: Context): string {
+  return getConnInfo(c).remote.address ?? "unknown";
+}

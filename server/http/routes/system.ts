@@ -1,0 +1,119 @@
+/** Limits, health, and the API's own description. All public: nothing here depends on who asks. */
+import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+import { limits, limitsSchema } from "../../contract/events.ts";
+import { createRouter, describeApi } from "../app-pieces.ts";
+import { docsPage } from "../docs-page.ts";
+import type { HttpEnv } from "../http-env.ts";
+
+/** Resolves when the named store can be used now. */
+export type ReadinessCheck = () => Promise<void>;
+
+export interface SystemRoutesDeps {
+  checks: Readonly<Record<string, ReadinessCheck>>;
+  /** The application whose routes /openapi.json describes; asked on the first request, when all are mounted. */
+  root: OpenAPIHono<HttpEnv>;
+}
+
+/** A store that takes longer is no use to a request either. */
+const checkTimeoutMs = 2_000;
+
+const readinessSchema = z.object({
+  status: z.enum(["ready", "not_ready"]),
+  checks: z.record(z.string(), z.object({ ok: z.boolean(), ms: z.int() })),
+});
+
+export function systemRoutes({ checks, root }: SystemRoutesDeps): OpenAPIHono<HttpEnv> {
+  const app = createRouter();
+
+  app.openapi(
+    createRoute({
+      method: "get",
+      path: "/v1/limits",
+      summary: "The bounds that requests and events are checked against",
+      security: [],
+      responses: { 200: { description: "The limits", content: { "application/json": { schema: limitsSchema } } } },
+    }),
+    (c) =>
+      c.json(
+        {
+          max_events_per_request: limits.maxEventsPerRequest,
+          max_inflated_bytes: limits.maxInflatedBytes,
+          max_string_length: limits.maxStringLength,
+          max_properties: limits.maxProperties,
+          max_value_fraction_digits: limits.maxValueFractionDigits,
+          max_value_integer_digits: limits.maxValueIntegerDigits,
+          oldest_time: limits.oldestTime,
+          max_ahead_seconds: limits.maxAheadMs / 1000,
+          dedupe_by_id_days: limits.dedupeByIdDays,
+          content_types: [...limits.contentTypes],
+          content_encodings: [...limits.contentEncodings],
+        },
+        200,
+      ),
+  );
+
+  app.openapi(
+    createRoute({
+      method: "get",
+      path: "/livez",
+      summary: "The process runs",
+      security: [],
+      responses: {
+        200: {
+          description: "It does",
+          content: { "application/json": { schema: z.object({ status: z.literal("live") }) } },
+        },
+      },
+    }),
+    (c) => c.json({ status: "live" as const }, 200),
+  );
+
+  const readiness = { "application/json": { schema: readinessSchema } };
+  app.openapi(
+    createRoute({
+      method: "get",
+      path: "/readyz",
+      summary: "Every store that requests need can be used",
+      security: [],
+      responses: {
+        200: { description: "Ready", content: readiness },
+        503: { description: "Not ready", content: readiness },
+      },
+    }),
+    async (c) => {
+      const results = await Promise.all(
+        Object.entries(checks).map(async ([name, check]) => [name, await runCheck(check)] as const),
+      );
+      const body = { checks: Object.fromEntries(results) };
+      c.header("cache-control", "no-store");
+      if (results.every(([, { ok }]) => ok)) return c.json({ status: "ready" as const, ...body }, 200);
+      return c.json({ status: "not_ready" as const, ...body }, 503);
+    },
+  );
+
+  let description: object | undefined;
+  app.get("/openapi.json", (c) => {
+    description ??= describeApi(root);
+    return c.json(description);
+  });
+
+  app.route("/", docsPage());
+  return app;
+}
+
+async function runCheck(check: ReadinessCheck): Promise<{ ok: boolean; ms: number }> {
+  const startedAtMs = Date.now();
+  let timer: NodeJS.Timeout | undefined;
+  const tooLate = new Promise<boolean>((resolve) => {
+    timer = setTimeout(() => resolve(false), checkTimeoutMs);
+  });
+  const ok = await Promise.race([
+    check().then(
+      () => true,
+      () => false,
+    ),
+    tooLate,
+  ]);
+  clearTimeout(timer);
+  return { ok, ms: Date.now() - startedAtMs };
+}
