@@ -1,0 +1,74 @@
+/** What the emitter-side programs ask the service besides taking their events: nodes, figures, and how far it has got. */
+import { setTimeout as delay } from "node:timers/promises";
+import type { CreateNode, Node } from "../contract/nodes.ts";
+import type { UsageAnswer, UsageQuery } from "../contract/usage.ts";
+import type { Connection } from "./connection.ts";
+
+/** An answer that is no success; the status is 0 when there was no answer. */
+export class AnswerError extends Error {
+  override name = "AnswerError";
+  readonly status: number;
+  constructor(status: number, message: string, cause?: unknown) {
+    super(message, { cause });
+    this.status = status;
+  }
+}
+
+const visibilityPollMs = 50;
+
+export class UsageApi {
+  private readonly connection: Connection;
+  private readonly signal: AbortSignal | undefined;
+
+  constructor(connection: Connection, signal?: AbortSignal) {
+    this.connection = connection;
+    this.signal = signal;
+  }
+
+  /** Makes a node, or answers the one that is there already. */
+  createNode(node: CreateNode): Promise<Node> {
+    return this.request<Node>("POST", "/v1/nodes", node);
+  }
+
+  usage(question: Partial<UsageQuery> & Pick<UsageQuery, "meter">): Promise<UsageAnswer> {
+    return this.request<UsageAnswer>("GET", `/v1/usage?${new URLSearchParams(question)}`);
+  }
+
+  /**
+   * Resolves when everything that the service accepted before this call can be queried; rejects when that takes longer
+   * than `withinMs`. Both instants compared are the service's own, so that clocks that differ do no harm.
+   */
+  async whenVisible(withinMs: number): Promise<void> {
+    const deadline = Date.now() + withinMs;
+    let calledAtMs: number | undefined;
+    for (;;) {
+      const { to, watermark } = await this.usage({ meter: "chat_posts", to: "now", window: "total" });
+      calledAtMs ??= Date.parse(to);
+      if (Date.parse(watermark) >= calledAtMs) return;
+      if (Date.now() > deadline) throw new AnswerError(0, `events of ${watermark} could not be queried in time`);
+      await delay(visibilityPollMs, undefined, { signal: this.signal });
+    }
+  }
+
+  private async request<T>(method: "GET" | "POST", path: string, body?: unknown): Promise<T> {
+    const { url, key } = this.connection;
+    const headers: Record<string, string> = { authorization: `Bearer ${key}`, accept: "application/json" };
+    if (body !== undefined) headers["content-type"] = "application/json";
+    let response: Response;
+    try {
+      response = await fetch(`${url}${path}`, {
+        method,
+        headers,
+        body: body === undefined ? null : JSON.stringify(body),
+        signal: this.signal ?? null,
+      });
+    } catch (error) {
+      if (this.signal?.aborted) throw error;
+      throw new AnswerError(0, `there is no answer from ${url}`, error);
+    }
+    const text = await response.text();
+    if (!response.ok)
+      throw new AnswerError(response.status, `${method} ${path} was answered ${response.status}: ${text}`);
+    return JSON.parse(text) as T;
+  }
+}
