@@ -29,6 +29,8 @@ const serverEntries = {
   simulate: "server/demo/simulate.ts",
   replay: "server/demo/replay.ts",
   verify: "server/demo/verify.ts",
+  "real-check": "server/demo/real-check.ts",
+  bench: "test/bench/ingest.ts",
 };
 
 export function checkNode() {
@@ -110,7 +112,7 @@ function sourcesOf(...folders) {
 
 /** Builds server and web when their sources have changed since they were built. */
 export async function build() {
-  const wanted = sourcesOf("server", "web", "package-lock.json", "tsconfig.json");
+  const wanted = sourcesOf("server", "web", "test/bench", "package-lock.json", "tsconfig.json");
   if (readStamp(buildStamp) === wanted) return;
   rmSync(buildStamp, { force: true });
   await step("Building server and dashboard", async () => {
