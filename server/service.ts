@@ -6,7 +6,9 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { getRequestListener } from "@hono/node-server";
 import { type Logger, pino } from "pino";
+import { createIdentify } from "./accounts/identify.ts";
 import { createKeys, type Keys } from "./accounts/keys.ts";
+import { accessNode } from "./accounts/node-access.ts";
 import { NodeTree } from "./accounts/node-tree.ts";
 import { createSessions } from "./accounts/sessions.ts";
 import { createUsers } from "./accounts/users.ts";
@@ -15,7 +17,6 @@ import { type ClickHouse, type ClickHouseConnection, connectClickHouse } from ".
 import { migrateClickHouse } from "./clickhouse/migrate.ts";
 import type { Config } from "./config.ts";
 import { lockDataFolder } from "./data-folder-lock.ts";
-import { createAuthenticator, nodeWithin } from "./http/authenticate.ts";
 import { compactUsage } from "./ingest/compact-usage.ts";
 import { expireIntervals } from "./ingest/expire-intervals.ts";
 import { reconcileUsage } from "./ingest/reconcile-usage.ts";
@@ -89,10 +90,10 @@ async function startParts(
   started.push(() => sessions.close());
   if (config.rootKey) await keys.ensureRootKey(config.rootKey);
   const { generatedPassword } = await users.ensureAdmin({ email: config.adminEmail, password: config.adminPassword });
-  const authenticator = createAuthenticator({ keys, sessions });
+  const identify = createIdentify({ keys, sessions });
 
-  const redis = config.redisUrl ? await connectRedis(config.redisUrl, log) : undefined;
-  if (redis) started.push(() => redis.close());
+  const redis = config.redisUrl ? connectRedis(config.redisUrl, { name: "live", whenDown: "wait", log }) : undefined;
+  if (redis) started.push(async () => redis.disconnect());
 
   let announce: (nodes: Iterable<string>) => void = () => undefined;
   const ingest = await startIngest({
@@ -113,12 +114,15 @@ async function startParts(
   started.push(() => ingest.stop(flushGraceMs));
 
   const httpServer = createServer();
-  const app = createApp({ clickhouse, postgres, tree, keys, users, sessions, authenticator, ingest, log });
+  const app = createApp({ clickhouse, postgres, tree, keys, users, sessions, identify, ingest, log });
   httpServer.on("request", getRequestListener(app.fetch));
   const gateway = await createLiveGateway({
     httpServer,
-    authenticate: (headers) => authenticator.authenticate(headers),
-    mayWatch: (actor, node) => nodeWithin(actor, tree, node ?? undefined),
+    authenticate: identify,
+    mayWatch: (actor, node) => {
+      const access = accessNode(actor, tree, node);
+      return "node" in access ? access.node : undefined;
+    },
     readLive: (node) => readLive(clickhouse, node, ingest.flush.watermark(), Date.now()),
     redis,
     log,
