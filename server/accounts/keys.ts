@@ -4,6 +4,7 @@ import type { Logger } from "pino";
 import { type KeyScope, keyScopes } from "../contract/accounts.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import type { Postgres } from "../postgres/client.ts";
+import type { Subscriber } from "../postgres/notices.ts";
 import { apiKeys } from "../postgres/schema.ts";
 import { type Actor, newId } from "./actor.ts";
 import { CredentialCache, hashSecret, newSecret } from "./credential-cache.ts";
@@ -23,36 +24,38 @@ const channel = "tidemark_keys";
 const keyPrefix = "tmk_";
 /** Enough to tell keys apart, far from enough to guess one. */
 const shownCharacters = 10;
-const rootKeyId = "key_root";
 /** Uses are gathered for so long and written with one statement. */
 const writeUsesEveryMs = 10_000;
 
 const { keyHash, ...shownColumns } = getTableColumns(apiKeys);
 
+/** Follows what other processes revoke; where notice of that fails, a key is refused two seconds late. */
+export function createKeys(postgres: Postgres, log: Logger, now: () => number = Date.now): Keys {
+  return new Keys(postgres, log, now);
+}
+
 export class Keys {
   readonly #postgres: Postgres;
   readonly #log: Logger;
   readonly #now: () => number;
+  readonly #subscriber: Subscriber;
   readonly #cache: CredentialCache<Actor>;
   /** When each key was used since the last write: ms since 1970. */
   #uses = new Map<string, number>();
   readonly #timer: NodeJS.Timeout;
 
-  private constructor(postgres: Postgres, log: Logger, now: () => number) {
+  constructor(postgres: Postgres, log: Logger, now: () => number) {
     this.#postgres = postgres;
     this.#log = log;
     this.#now = now;
     this.#cache = new CredentialCache((secretHash) => this.#read(secretHash), now);
     this.#timer = setInterval(() => void this.writeUses(), writeUsesEveryMs);
     this.#timer.unref();
-  }
-
-  /** Follows what other processes revoke. Rejects when Postgres cannot be reached. */
-  static async open(postgres: Postgres, log: Logger, now: () => number = Date.now): Promise<Keys> {
-    const keys = new Keys(postgres, log, now);
-    const forget = () => keys.#cache.clear();
-    await postgres.notices.subscribe(channel, { notified: forget, listening: forget });
-    return keys;
+    const forget = () => this.#cache.clear();
+    this.#subscriber = { notified: forget, listening: forget };
+    postgres.notices.subscribe(channel, this.#subscriber).catch((error: unknown) => {
+      log.warn({ err: error }, "revoked keys are noticed late until Postgres can be reached");
+    });
   }
 
   /** Who the key stands for; undefined when it is unknown, revoked or has ended. */
@@ -103,10 +106,21 @@ export class Keys {
    * nothing, so that one which was revoked stays revoked.
    */
   async ensureRootKey(key: string): Promise<void> {
+    await this.#replace("key_root", "root", key);
+  }
+
+  /** A new key for the demo's simulator, with all rights on `all`; the one from before ends with that. */
+  async createDemoKey(): Promise<string> {
+    const key = keyPrefix + newSecret();
+    await this.#replace("key_demo", "demo", key);
+    return key;
+  }
+
+  async #replace(id: string, name: string, key: string): Promise<void> {
     const rights = {
       keyHash: hashSecret(key),
       prefix: key.slice(0, Math.min(shownCharacters, Math.floor(key.length / 3))),
-      name: "root",
+      name,
       node: "all",
       scopes: [...keyScopes],
       createOrganizations: true,
@@ -114,7 +128,7 @@ export class Keys {
     await this.#postgres.db.transaction(async (tx) => {
       await tx
         .insert(apiKeys)
-        .values({ ...rights, id: rootKeyId })
+        .values({ ...rights, id })
         .onConflictDoUpdate({
           target: apiKeys.id,
           set: { ...rights, createdAt: sql`now()`, revokedAt: null, lastUsedAt: null },
@@ -142,8 +156,10 @@ export class Keys {
     }
   }
 
+  /** Stores the uses that are not stored yet. */
   async close(): Promise<void> {
     clearInterval(this.#timer);
+    this.#postgres.notices.unsubscribe(channel, this.#subscriber);
     await this.writeUses();
   }
 

@@ -7,6 +7,7 @@ import type { Logger } from "pino";
 import { z } from "zod";
 import { type NodeAddress, type NodeKind, nodeKinds, parseNode } from "../contract/nodes.ts";
 import type { Postgres } from "../postgres/client.ts";
+import type { Subscriber } from "../postgres/notices.ts";
 import { nodeParents, nodes } from "../postgres/schema.ts";
 
 export interface NodeRecord {
@@ -32,11 +33,13 @@ interface HeldNode extends NodeRecord {
 }
 
 export interface NodeListOptions {
-  kind?: NodeKind;
+  kind?: NodeKind | undefined;
+  /** Only nodes right below this one. */
+  parent?: NodeAddress | undefined;
   /** Part of a name or id, in any case. */
-  search?: string;
+  search?: string | undefined;
   /** Only addresses after this one. */
-  after?: NodeAddress;
+  after?: NodeAddress | undefined;
   limit: number;
 }
 
@@ -45,6 +48,7 @@ const channel = "tidemark_nodes";
 const maxNoticeBytes = 7_000;
 /** Rows per statement; Postgres takes 65,535 parameters in one. */
 const insertChunk = 5_000;
+const rereadAfterMs = 1_000;
 const firstParentSince = new Date(0);
 
 export class NodeTree {
@@ -59,6 +63,14 @@ export class NodeTree {
   #pending = new Set<NodeAddress>();
   #isReadAllPending = false;
   #hasLoaded = false;
+  #isClosed = false;
+  #retry: NodeJS.Timeout | undefined;
+  readonly #subscriber: Subscriber = {
+    notified: (payload) => this.#readSoon(readAddresses(payload)),
+    listening: () => {
+      if (this.#hasLoaded) this.#readSoon("all");
+    },
+  };
 
   private constructor(postgres: Postgres, log: Logger) {
     this.#postgres = postgres;
@@ -66,16 +78,19 @@ export class NodeTree {
   }
 
   /** Reads the tree and follows its changes from then on. Rejects when Postgres cannot be reached. */
-  static async open(postgres: Postgres, log: Logger): Promise<NodeTree> {
+  static async load(postgres: Postgres, log: Logger): Promise<NodeTree> {
     const tree = new NodeTree(postgres, log);
-    await postgres.notices.subscribe(channel, {
-      notified: (payload) => tree.#readSoon(readAddresses(payload)),
-      listening: () => {
-        if (tree.#hasLoaded) tree.#readSoon("all");
-      },
-    });
+    await postgres.notices.subscribe(channel, tree.#subscriber);
     await tree.#inTurn(() => tree.#readAll());
     return tree;
+  }
+
+  /** Stops following changes; what is being read is read to its end. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    clearTimeout(this.#retry);
+    this.#postgres.notices.unsubscribe(channel, this.#subscriber);
+    await this.#reads;
   }
 
   get size(): number {
@@ -142,16 +157,16 @@ export class NodeTree {
 
   /** Nodes right below, in the order of their addresses; agents are not listed. */
   children(address: NodeAddress): NodeRecord[] {
-    return [...(this.#children.get(address) ?? [])].sort().map((child) => this.#held(child));
+    return this.#inOrder(address).map((child) => this.#held(child));
   }
 
   /** `top` and the nodes below it, in the order of their addresses; agents are not listed. */
-  list(top: NodeAddress, { kind, search, after, limit }: NodeListOptions): NodeRecord[] {
-    this.#sorted ??= [...this.#nodes.keys()].sort();
+  list(top: NodeAddress, { kind, parent, search, after, limit }: NodeListOptions): NodeRecord[] {
+    const addresses = this.#inOrder(parent);
     const wanted = search?.toLowerCase();
     const found: NodeRecord[] = [];
-    for (let index = after === undefined ? 0 : firstAfter(this.#sorted, after); index < this.#sorted.length; index++) {
-      const record = this.#held(this.#sorted[index] as NodeAddress);
+    for (let index = after === undefined ? 0 : firstAfter(addresses, after); index < addresses.length; index++) {
+      const record = this.#held(addresses[index] as NodeAddress);
       if (kind !== undefined && record.kind !== kind) continue;
       if (wanted && !record.name.toLowerCase().includes(wanted) && !record.id.toLowerCase().includes(wanted)) continue;
       if (!this.isWithin(record.node, top)) continue;
@@ -178,6 +193,12 @@ export class NodeTree {
     const inserted = await this.#insert([node]);
     const address = addressOf(node);
     return { node: this.#held(address), isNew: inserted.has(address) };
+  }
+
+  #inOrder(parent: NodeAddress | undefined): NodeAddress[] {
+    if (parent !== undefined) return [...(this.#children.get(parent) ?? [])].sort();
+    this.#sorted ??= [...this.#nodes.keys()].sort();
+    return this.#sorted;
   }
 
   #held(address: NodeAddress): HeldNode {
@@ -230,8 +251,9 @@ export class NodeTree {
       if (isAll) await this.#readAll();
       else await this.#read(wanted);
     }).catch((error: unknown) => {
+      if (this.#isClosed) return;
       this.#log.warn({ err: error }, "the account tree could not be read again; retrying");
-      setTimeout(() => this.#readSoon("all"), 1_000).unref();
+      this.#retry = setTimeout(() => this.#readSoon("all"), rereadAfterMs);
     });
   }
 

@@ -1,6 +1,8 @@
 /** Sessions of browsers: an opaque token of 256 random bits in a cookie, its hash in Postgres. Unused for 30 days, one ends. */
 import { and, eq, gt, isNull, lt, sql } from "drizzle-orm";
+import type { Logger } from "pino";
 import type { Postgres } from "../postgres/client.ts";
+import type { Subscriber } from "../postgres/notices.ts";
 import { sessions, users } from "../postgres/schema.ts";
 import type { Actor } from "./actor.ts";
 import { CredentialCache, hashSecret, newSecret } from "./credential-cache.ts";
@@ -12,23 +14,26 @@ const lifetimeMs = 30 * 24 * 60 * 60 * 1000;
 /** A session in use is prolonged once this much of its life is gone: one write a day at most. */
 const prolongAfterMs = 24 * 60 * 60 * 1000;
 
+/** Follows what other processes end; where notice of that fails, a session is refused two seconds late. */
+export function createSessions(postgres: Postgres, log: Logger, now: () => number = Date.now): Sessions {
+  return new Sessions(postgres, log, now);
+}
+
 export class Sessions {
   readonly #postgres: Postgres;
   readonly #now: () => number;
+  readonly #subscriber: Subscriber;
   readonly #cache: CredentialCache<Actor & { endsAtMs: number }>;
 
-  private constructor(postgres: Postgres, now: () => number) {
+  constructor(postgres: Postgres, log: Logger, now: () => number) {
     this.#postgres = postgres;
     this.#now = now;
     this.#cache = new CredentialCache((tokenHash) => this.#read(tokenHash), now);
-  }
-
-  /** Follows what other processes end. Rejects when Postgres cannot be reached. */
-  static async open(postgres: Postgres, now: () => number = Date.now): Promise<Sessions> {
-    const sessions = new Sessions(postgres, now);
-    const forget = () => sessions.#cache.clear();
-    await postgres.notices.subscribe(channel, { notified: forget, listening: forget });
-    return sessions;
+    const forget = () => this.#cache.clear();
+    this.#subscriber = { notified: forget, listening: forget };
+    postgres.notices.subscribe(channel, this.#subscriber).catch((error: unknown) => {
+      log.warn({ err: error }, "sessions that end elsewhere are noticed late until Postgres can be reached");
+    });
   }
 
   /** A session of the user; `token` is its only copy. Sessions that have ended are removed on the way. */
@@ -53,6 +58,10 @@ export class Sessions {
       await tx.execute(sql`SELECT pg_notify(${channel}, '')`);
     });
     this.#cache.clear();
+  }
+
+  async close(): Promise<void> {
+    this.#postgres.notices.unsubscribe(channel, this.#subscriber);
   }
 
   async #read(tokenHash: string): Promise<(Actor & { endsAtMs: number }) | undefined> {

@@ -11,9 +11,7 @@ import { newId } from "./actor.ts";
 import { newSecret } from "./credential-cache.ts";
 
 export interface AdminAccount {
-  /** The account is new. */
-  created: boolean;
-  /** Set when it is new and no password was given: the only copy. */
+  /** Set when the account is new and no password was given: the only copy. */
   generatedPassword?: string;
 }
 
@@ -31,6 +29,11 @@ const maxFailuresOfPair = 10;
 /** Of one address on any account: many people may share one address. */
 const maxFailuresOfAddress = 100;
 
+/** With `redis` the attempts at all processes count together; while it is away each process counts its own. */
+export function createUsers(postgres: Postgres, { redis }: { redis?: Redis } = {}): Users {
+  return new Users(postgres, redis);
+}
+
 export class Users {
   readonly #postgres: Postgres;
   readonly #pairs: RateLimiterAbstract;
@@ -40,8 +43,7 @@ export class Users {
   /** One password at a time: hashing shares its threads with the disk, whose syncs must not wait behind it. */
   #hashing: Promise<unknown> = Promise.resolve();
 
-  /** With `redis` the attempts at all processes count together; while it is away each process counts its own. */
-  constructor(postgres: Postgres, { redis }: { redis?: Redis } = {}) {
+  constructor(postgres: Postgres, redis: Redis | undefined) {
     this.#postgres = postgres;
     const limiter = (keyPrefix: string, points: number) => {
       const limits = { keyPrefix, points, duration: windowSeconds };
@@ -57,13 +59,13 @@ export class Users {
    * Makes the first administrator, with all rights on `all`. For an account that exists a given password is put in
    * force, and its sessions end if that changes it: so a lost password is replaced by setting one and starting again.
    */
-  async ensureAdmin(email: string, password?: string): Promise<AdminAccount> {
+  async ensureAdmin({ email, password }: { email: string; password?: string | undefined }): Promise<AdminAccount> {
     const account = accountOf(email);
     const [existing] = await this.#postgres.db.select().from(users).where(eq(users.email, account));
     if (existing) {
       if (password !== undefined && !(await this.#matches(existing.passwordHash, password)))
         await this.#replacePassword(existing.id, password);
-      return { created: false };
+      return {};
     }
     const chosen = password ?? newSecret().slice(0, 20);
     const made = await this.#postgres.db
@@ -78,8 +80,7 @@ export class Users {
       })
       .onConflictDoNothing()
       .returning({ id: users.id });
-    if (made.length === 0) return { created: false };
-    return password === undefined ? { created: true, generatedPassword: chosen } : { created: true };
+    return made.length > 0 && password === undefined ? { generatedPassword: chosen } : {};
   }
 
   /** `address`: where the attempt comes from. Unknown accounts and wrong passwords take the same time and answer. */

@@ -4,20 +4,69 @@
  */
 import { createMiddleware } from "hono/factory";
 import type { Actor } from "../accounts/actor.ts";
-import type { Identify } from "../accounts/identify.ts";
-import { accessNode } from "../accounts/node-access.ts";
+import type { Keys } from "../accounts/keys.ts";
 import type { NodeTree } from "../accounts/node-tree.ts";
+import { type Sessions, sessionCookie } from "../accounts/sessions.ts";
 import type { KeyScope } from "../contract/accounts.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import type { HttpEnv } from "./http-env.ts";
 import { ProblemError } from "./problem-error.ts";
 
+/** What a request or a socket carries, as its headers have it. */
+export interface Credentials {
+  authorization?: string | undefined;
+  cookie?: string | undefined;
+}
+
+export interface Authenticator {
+  /**
+   * Undefined when nothing was given or what was given is not (or no longer) valid. Rejects when Postgres cannot be
+   * asked.
+   */
+  authenticate(credentials: Credentials): Promise<Actor | undefined>;
+}
+
+/** Longer ones are not keys, and hashing them would be work for nothing. */
+const maxKeyLength = 512;
+
+/** A bearer key goes before a cookie: a request that shows a key is never answered with the rights of a browser's session. */
+export function createAuthenticator({
+  keys,
+  sessions,
+}: {
+  keys: Pick<Keys, "verify">;
+  sessions: Pick<Sessions, "verify">;
+}): Authenticator {
+  return {
+    async authenticate({ authorization, cookie }) {
+      if (authorization !== undefined) {
+        const key = /^bearer +(\S+) *$/i.exec(authorization)?.[1];
+        return key === undefined || key.length > maxKeyLength ? undefined : keys.verify(key);
+      }
+      const token = sessionToken(cookie);
+      return token === undefined ? undefined : sessions.verify(token);
+    },
+  };
+}
+
+/** The session's token in a `Cookie` header. */
+export function sessionToken(cookie: string | undefined): string | undefined {
+  for (const part of cookie?.split(";") ?? []) {
+    const [name, value] = part.trim().split("=", 2);
+    if (name === sessionCookie && value) return value;
+  }
+  return undefined;
+}
+
 /** Mount before the routes that use `requireScope` or `requireActor`. It refuses nothing by itself. */
-export function attachActor(identify: Identify) {
+export function attachActor(authenticator: Authenticator) {
   return createMiddleware<HttpEnv>(async (c, next) => {
     let actor: Promise<Actor | undefined> | undefined;
     c.set("identify", () => {
-      actor ??= identify({ authorization: c.req.header("authorization"), cookie: c.req.header("cookie") });
+      actor ??= authenticator.authenticate({
+        authorization: c.req.header("authorization"),
+        cookie: c.req.header("cookie"),
+      });
       return actor;
     });
     await next();
@@ -41,13 +90,30 @@ export const requireActor = createMiddleware<HttpEnv>(async (c, next) => {
 });
 
 /**
- * The node that a request is about: the requested one, by default the caller's own.
+ * The node that a request is about: the requested one, by default the caller's own. `field` names the parameter.
  * Throws `forbidden` outside the caller's subtree, whether the node exists or not; `not_found` inside.
  */
-export function resolveNode(actor: Actor, tree: NodeTree, requested?: NodeAddress): NodeAddress {
-  const access = accessNode(actor, tree, requested);
-  if ("refused" in access) throw new ProblemError(access.refused, access.detail, { field: "node" });
-  return access.node;
+export function resolveNode(
+  actor: Pick<Actor, "node">,
+  tree: Pick<NodeTree, "get" | "isWithin">,
+  requested?: NodeAddress,
+  field = "node",
+): NodeAddress {
+  const node = nodeWithin(actor, tree, requested);
+  if (node !== undefined) return node;
+  if (requested !== undefined && tree.isWithin(requested, actor.node))
+    throw new ProblemError("not_found", `there is no node ${requested}`, { field });
+  throw new ProblemError("forbidden", `${requested} is not within ${actor.node}`, { field });
+}
+
+/** The same for sockets: undefined where `resolveNode` throws. */
+export function nodeWithin(
+  actor: Pick<Actor, "node">,
+  tree: Pick<NodeTree, "get" | "isWithin">,
+  requested?: NodeAddress,
+): NodeAddress | undefined {
+  if (requested === undefined) return actor.node;
+  return tree.isWithin(requested, actor.node) && tree.get(requested) ? requested : undefined;
 }
 
 /**

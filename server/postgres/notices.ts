@@ -28,7 +28,10 @@ export class Notices {
     this.#connect = connect;
   }
 
-  /** Resolves when LISTEN is in force and `listening` was called; rejects when the database cannot be reached now. */
+  /**
+   * Resolves when LISTEN is in force and `listening` was called. Rejects when the database cannot be reached now; it is
+   * tried again until it can, so the subscriber stays.
+   */
   async subscribe(channel: string, subscriber: Subscriber): Promise<void> {
     const existing = this.#subscribers.get(channel);
     if (existing) existing.add(subscriber);
@@ -39,6 +42,11 @@ export class Notices {
       return;
     }
     await this.#open();
+  }
+
+  /** What is notified from now on does not reach the subscriber. */
+  unsubscribe(channel: string, subscriber: Subscriber): void {
+    this.#subscribers.get(channel)?.delete(subscriber);
   }
 
   async close(): Promise<void> {
@@ -77,6 +85,7 @@ export class Notices {
       if (channels.length > 0) await client.query(channels.map((channel) => `LISTEN ${quoted(channel)}`).join("; "));
     } catch (error) {
       client.end().catch(() => {});
+      this.#reopenLater();
       throw error;
     }
     if (this.#isClosed) {
@@ -100,7 +109,7 @@ export class Notices {
     if (this.#isClosed) return;
     const delayMs = retryDelaysMs[Math.min(this.#failures++, retryDelaysMs.length - 1)];
     this.#retry = setTimeout(() => {
-      this.#open().catch(() => this.#reopenLater());
+      this.#open().catch(() => {});
     }, delayMs);
   }
 }

@@ -4,12 +4,11 @@ import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import { deleteCookie, setCookie } from "hono/cookie";
 import type { Actor } from "../../accounts/actor.ts";
-import { sessionToken } from "../../accounts/identify.ts";
 import { type Sessions, sessionCookie } from "../../accounts/sessions.ts";
 import type { Users } from "../../accounts/users.ts";
 import { type Me, meSchema, signInSchema } from "../../contract/accounts.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
-import { refuseForeignOrigin, requireActor } from "../authenticate.ts";
+import { refuseForeignOrigin, requireActor, sessionToken } from "../authenticate.ts";
 import type { HttpEnv } from "../http-env.ts";
 import { ProblemError } from "../problem-error.ts";
 
