@@ -4,14 +4,13 @@ import { fileURLToPath } from "node:url";
 import { serveStatic } from "@hono/node-server/serve-static";
 import type { OpenAPIHono } from "@hono/zod-openapi";
 import type { Logger } from "pino";
-import type { Identify } from "./accounts/identify.ts";
 import type { Keys } from "./accounts/keys.ts";
 import type { NodeTree } from "./accounts/node-tree.ts";
 import type { Sessions } from "./accounts/sessions.ts";
 import type { Users } from "./accounts/users.ts";
 import type { ClickHouse } from "./clickhouse/client.ts";
 import { applyFoundation, createRouter } from "./http/app-pieces.ts";
-import { attachActor } from "./http/authenticate.ts";
+import { type Authenticator, attachActor } from "./http/authenticate.ts";
 import type { HttpEnv } from "./http/http-env.ts";
 import { eventsRoutes } from "./http/routes/events.ts";
 import { keysRoutes } from "./http/routes/keys.ts";
@@ -29,7 +28,7 @@ export interface AppDeps {
   keys: Keys;
   users: Users;
   sessions: Sessions;
-  identify: Identify;
+  authenticator: Authenticator;
   ingest: Ingest;
   log: Logger;
 }
@@ -43,7 +42,7 @@ export function createApp(deps: AppDeps): OpenAPIHono<HttpEnv> {
   const watermark = () => flush.watermark();
   const app = createRouter();
   applyFoundation(app, { log });
-  app.use("/v1/*", attachActor(deps.identify));
+  app.use("/v1/*", attachActor(deps.authenticator));
   app.route(
     "/",
     eventsRoutes({ log: ingest.log, knownIds: ingest.knownIds, tree, admission: ingest.admission, watermark, flush }),

@@ -6,9 +6,7 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { getRequestListener } from "@hono/node-server";
 import { type Logger, pino } from "pino";
-import { createIdentify } from "./accounts/identify.ts";
 import { createKeys, type Keys } from "./accounts/keys.ts";
-import { accessNode } from "./accounts/node-access.ts";
 import { NodeTree } from "./accounts/node-tree.ts";
 import { createSessions } from "./accounts/sessions.ts";
 import { createUsers } from "./accounts/users.ts";
@@ -17,6 +15,7 @@ import { type ClickHouse, type ClickHouseConnection, connectClickHouse } from ".
 import { migrateClickHouse } from "./clickhouse/migrate.ts";
 import type { Config } from "./config.ts";
 import { lockDataFolder } from "./data-folder-lock.ts";
+import { createAuthenticator, nodeWithin } from "./http/authenticate.ts";
 import { compactUsage } from "./ingest/compact-usage.ts";
 import { expireIntervals } from "./ingest/expire-intervals.ts";
 import { reconcileUsage } from "./ingest/reconcile-usage.ts";
@@ -90,7 +89,7 @@ async function startParts(
   started.push(() => sessions.close());
   if (config.rootKey) await keys.ensureRootKey(config.rootKey);
   const { generatedPassword } = await users.ensureAdmin({ email: config.adminEmail, password: config.adminPassword });
-  const identify = createIdentify({ keys, sessions });
+  const authenticator = createAuthenticator({ keys, sessions });
 
   const redis = config.redisUrl ? connectRedis(config.redisUrl, { name: "live", whenDown: "wait", log }) : undefined;
   if (redis) started.push(async () => redis.disconnect());
@@ -114,15 +113,12 @@ async function startParts(
   started.push(() => ingest.stop(flushGraceMs));
 
   const httpServer = createServer();
-  const app = createApp({ clickhouse, postgres, tree, keys, users, sessions, identify, ingest, log });
+  const app = createApp({ clickhouse, postgres, tree, keys, users, sessions, authenticator, ingest, log });
   httpServer.on("request", getRequestListener(app.fetch));
   const gateway = await createLiveGateway({
     httpServer,
-    authenticate: identify,
-    mayWatch: (actor, node) => {
-      const access = accessNode(actor, tree, node);
-      return "node" in access ? access.node : undefined;
-    },
+    authenticate: (headers) => authenticator.authenticate(headers),
+    mayWatch: (actor, node) => nodeWithin(actor, tree, node ?? undefined),
     readLive: (node) => readLive(clickhouse, node, ingest.flush.watermark(), Date.now()),
     redis,
     log,
