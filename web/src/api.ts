@@ -1,0 +1,175 @@
+/**
+ * The only place that calls fetch. Every failure becomes an ApiError that carries what a person needs to see: the cause
+ * in words, whether trying again can help, and the id under which the server logged it.
+ */
+import type { CreatedKey, CreateKey, Key, Me, SignIn } from "@contract/accounts.ts";
+import type { LiveAnswer } from "@contract/live.ts";
+import type { Node } from "@contract/nodes.ts";
+import type { Problem, ProblemCode } from "@contract/problem.ts";
+import type { MeterSummary, UsageAnswer, WindowKind } from "@contract/usage.ts";
+
+export type ApiErrorCode = ProblemCode | "unreachable" | "unexpected_answer";
+
+export class ApiError extends Error {
+  override name = "ApiError";
+  readonly code: ApiErrorCode;
+  /** 0 when there was no answer at all. */
+  readonly status: number;
+  readonly field: string | undefined;
+  readonly requestId: string | undefined;
+  /** As the server asked for; undefined when it did not. */
+  readonly retryAfterSeconds: number | undefined;
+
+  constructor(
+    code: ApiErrorCode,
+    message: string,
+    known: { status?: number; field?: string; requestId?: string; retryAfterSeconds?: number } = {},
+  ) {
+    super(message);
+    this.code = code;
+    this.status = known.status ?? 0;
+    this.field = known.field;
+    this.requestId = known.requestId;
+    this.retryAfterSeconds = known.retryAfterSeconds;
+  }
+
+  /** The same request may well succeed later, without anybody changing it. */
+  get isPassing(): boolean {
+    return this.status === 0 || this.status === 429 || this.status >= 502;
+  }
+}
+
+let signedOutListener: (() => void) | undefined;
+
+/** Called whenever an answer says that the session is over. */
+export function onSignedOut(listener: () => void): void {
+  signedOutListener = listener;
+}
+
+export interface UsageQuestion {
+  meters: readonly string[];
+  /** The caller's own node when undefined. */
+  node?: string | undefined;
+  /** An instant, a date in `tz`, or `now`. */
+  from: string;
+  to: string;
+  window: WindowKind;
+  tz: string;
+}
+
+export function readUsage(question: UsageQuestion, signal?: AbortSignal): Promise<UsageAnswer> {
+  return send<UsageAnswer>("GET", usageAddress(question), { signal });
+}
+
+/** The same figures as `readUsage`, as the server writes them into CSV. */
+export async function readUsageCsv(question: UsageQuestion): Promise<Blob> {
+  const response = await request("GET", usageAddress(question), { accept: "text/csv" });
+  return response.blob();
+}
+
+/** The address that answers `question`, as a program would call it. */
+export function usageAddress({ meters, node, from, to, window, tz }: UsageQuestion): string {
+  const search = new URLSearchParams({ meter: meters.join(","), from, to, window, tz });
+  if (node) search.set("node", node);
+  return `/v1/usage?${search}`;
+}
+
+export function readLive(node: string | undefined, signal?: AbortSignal): Promise<LiveAnswer> {
+  return send<LiveAnswer>("GET", node ? `/v1/live?${new URLSearchParams({ node })}` : "/v1/live", { signal });
+}
+
+export async function readNodes(signal?: AbortSignal): Promise<Node[]> {
+  return (await send<{ nodes: Node[] }>("GET", "/v1/nodes", { signal })).nodes;
+}
+
+export async function readMeters(signal?: AbortSignal): Promise<MeterSummary[]> {
+  return (await send<{ meters: MeterSummary[] }>("GET", "/v1/meters", { signal })).meters;
+}
+
+export async function readKeys(signal?: AbortSignal): Promise<Key[]> {
+  return (await send<{ keys: Key[] }>("GET", "/v1/keys", { signal })).keys;
+}
+
+export function createKey(key: CreateKey): Promise<CreatedKey> {
+  return send<CreatedKey>("POST", "/v1/keys", { body: key });
+}
+
+export async function revokeKey(id: string): Promise<void> {
+  await request("DELETE", `/v1/keys/${encodeURIComponent(id)}`);
+}
+
+/** Who is signed in; null when nobody is. */
+export async function readMe(): Promise<Me | null> {
+  try {
+    return await send<Me>("GET", "/v1/me");
+  } catch (error) {
+    if (error instanceof ApiError && error.status === 401) return null;
+    throw error;
+  }
+}
+
+export async function signIn(credentials: SignIn): Promise<void> {
+  await request("POST", "/v1/session", { body: credentials, isSignIn: true });
+}
+
+export async function signOut(): Promise<void> {
+  await request("DELETE", "/v1/session");
+}
+
+interface RequestOptions {
+  body?: object;
+  accept?: string;
+  signal?: AbortSignal | undefined;
+  /** A 401 then means wrong credentials, not a session that ended. */
+  isSignIn?: boolean;
+}
+
+async function send<Answer>(method: string, address: string, options?: RequestOptions): Promise<Answer> {
+  const response = await request(method, address, options);
+  try {
+    return (await response.json()) as Answer;
+  } catch {
+    if (options?.signal?.aborted) throw new DOMException("aborted", "AbortError");
+    throw new ApiError("unexpected_answer", "The answer was cut off or is not JSON.", { status: response.status });
+  }
+}
+
+async function request(method: string, address: string, options: RequestOptions = {}): Promise<Response> {
+  const { body, accept = "application/json", signal, isSignIn = false } = options;
+  let response: Response;
+  try {
+    response = await fetch(address, {
+      method,
+      headers: body ? { accept, "content-type": "application/json" } : { accept },
+      ...(body ? { body: JSON.stringify(body) } : {}),
+      ...(signal ? { signal } : {}),
+    });
+  } catch (error) {
+    if (error instanceof DOMException && error.name === "AbortError") throw error;
+    throw new ApiError("unreachable", "The server cannot be reached. It may be restarting, or the network is down.");
+  }
+  if (response.ok) return response;
+  const error = await apiError(response);
+  if (response.status === 401 && !isSignIn) signedOutListener?.();
+  throw error;
+}
+
+async function apiError(response: Response): Promise<ApiError> {
+  const retryAfter = Number.parseInt(response.headers.get("retry-after") ?? "", 10);
+  const known = {
+    status: response.status,
+    requestId: response.headers.get("x-request-id") ?? undefined,
+    retryAfterSeconds: Number.isNaN(retryAfter) ? undefined : retryAfter,
+  };
+  const problem = await response.json().then(
+    (read: Problem) => read,
+    () => undefined,
+  );
+  if (problem?.code === undefined)
+    return new ApiError("unexpected_answer", `The server answered ${response.status} without saying why.`, known);
+  return new ApiError(problem.code, problem.detail, {
+    ...known,
+    field: problem.field,
+    requestId: problem.request_id ?? known.requestId,
+  });
+}

@@ -1,0 +1,73 @@
+/** Turns an answer of GET /v1/usage into what a chart draws and what a sentence says of it, pure. */
+import type { MeterSummary, UsageAnswer, UsagePoint, WindowKind } from "@contract/usage.ts";
+import type { ChartContent } from "./chart.ts";
+import { dateFormat, formatExact, formatFigure, withUnit } from "./format.ts";
+import { colorOf, drawnAs, titleOf } from "./meters.ts";
+import { isRunning } from "./range.ts";
+
+/** Every meter of an answer has the same windows, so the first one's stand for all. */
+export function chartContent(answer: UsageAnswer, all: readonly MeterSummary[], nowMs: number, only?: string): ChartContent {
+  const windows = answer.meters[0]?.series ?? [];
+  return {
+    labels: windows.map((point) => windowLabel(point, answer.window, answer.tz)),
+    titles: windows.map((point) => windowTitle(point, answer.window, answer.tz)),
+    running: windows.map((point) => isRunning(point, answer, nowMs)),
+    series: answer.meters
+      .filter(({ meter }) => only === undefined || meter === only)
+      .map(({ meter, unit, series }) => ({
+        title: titleOf(meter, all),
+        unit,
+        color: colorOf(meter, all),
+        kind: drawnAs(meter),
+        // A drawing needs no more than a float has; the exact figure is in the text.
+        values: series.map(({ value }) => (value === null ? null : Number(value))),
+        texts: series.map(({ value }) => withUnit(formatExact(value), unit)),
+      })),
+  };
+}
+
+/** Short, for an axis: `14:00`, `21 Nov`, `Nov 2026`. */
+export function windowLabel(point: UsagePoint, window: WindowKind, tz: string): string {
+  const start = Date.parse(point.start);
+  if (window === "hour" || window === "minute")
+    return dateFormat(tz, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" }).format(start);
+  if (window === "month" || window === "quarter") return dateFormat(tz, { month: "short", year: "numeric" }).format(start);
+  if (window === "year") return dateFormat(tz, { year: "numeric" }).format(start);
+  return dateFormat(tz, { day: "numeric", month: "short" }).format(start);
+}
+
+/** In full, for a table's row and a tooltip: `Sat 21 Nov 2026, 14:00`, `Week of 16 Nov 2026`. */
+export function windowTitle(point: UsagePoint, window: WindowKind, tz: string): string {
+  const start = Date.parse(point.start);
+  const day = { weekday: "short", day: "numeric", month: "short", year: "numeric" } as const;
+  switch (window) {
+    case "minute":
+    case "hour":
+      return dateFormat(tz, { ...day, hour: "2-digit", minute: "2-digit", hourCycle: "h23" }).format(start);
+    case "week":
+      return `Week of ${dateFormat(tz, { day: "numeric", month: "short", year: "numeric" }).format(start)}`;
+    case "month":
+      return dateFormat(tz, { month: "long", year: "numeric" }).format(start);
+    case "day":
+      return dateFormat(tz, day).format(start);
+    default:
+      return windowLabel(point, window, tz);
+  }
+}
+
+/** What the chart shows, in a sentence: `Participation minutes: 1,234.5 minutes in all, most on Sat 21 Nov 2026.` */
+export function chartSummary(answer: UsageAnswer, all: readonly MeterSummary[]): string {
+  return answer.meters
+    .map(({ meter, unit, total, series }) => {
+      const title = titleOf(meter, all);
+      const highest = series.reduce<UsagePoint | undefined>(
+        (best, point) => (Number(point.value ?? 0) > Number(best?.value ?? 0) ? point : best),
+        undefined,
+      );
+      if (!highest) return `${title}: none.`;
+      const of = withUnit(formatFigure(total), unit);
+      const when = windowTitle(highest, answer.window, answer.tz);
+      return drawnAs(meter) === "bar" ? `${title}: ${of} in all, most in ${when}.` : `${title}: ${of} over the range, highest in ${when}.`;
+    })
+    .join(" ");
+}

@@ -1,0 +1,75 @@
+/** How figures and times are written for people. Decimal strings are formatted as they are, never through a float. */
+import type { Figure } from "@contract/usage.ts";
+
+export const locale = "en";
+
+const exact = new Intl.NumberFormat(locale, { maximumFractionDigits: 6 });
+const readable = new Intl.NumberFormat(locale, { maximumFractionDigits: 1 });
+const compact = new Intl.NumberFormat(locale, { notation: "compact", maximumFractionDigits: 1 });
+
+/** All digits the server gave; an en dash where there is no figure. */
+export function formatExact(figure: Figure): string {
+  return figure === null ? "–" : exact.format(figure as number | Intl.StringNumericLiteral);
+}
+
+/** For tables and cards: at most one decimal; the exact figure belongs in the title beside it. */
+export function formatFigure(figure: Figure): string {
+  return figure === null ? "–" : readable.format(figure as number | Intl.StringNumericLiteral);
+}
+
+/** For axes and cards without room: 1.2M. */
+export function formatCompact(figure: Figure): string {
+  return figure === null ? "–" : compact.format(figure as number | Intl.StringNumericLiteral);
+}
+
+/** `1 minute`, `2.5 minutes`, `3`; a count has no unit to say. */
+export function withUnit(text: string, unit: string): string {
+  if (unit === "count") return text;
+  return `${text} ${text === "1" ? unit.replace(/s$/, "") : unit}`;
+}
+
+/** An age in its largest whole unit: `now`, `2 s`, `4 min`, `3 h`, `2 d`. */
+export function formatAge(ms: number): string {
+  const seconds = Math.floor(ms / 1000);
+  if (seconds < 1) return "now";
+  if (seconds < 60) return `${seconds} s`;
+  const minutes = Math.floor(seconds / 60);
+  if (minutes < 60) return `${minutes} min`;
+  const hours = Math.floor(minutes / 60);
+  return hours < 48 ? `${hours} h` : `${Math.floor(hours / 24)} d`;
+}
+
+/** How long something has been running: `0:42`, `12:05`, `3 h 07`. */
+export function formatRunning(ms: number): string {
+  const seconds = Math.max(0, Math.floor(ms / 1000));
+  const two = (value: number) => String(value).padStart(2, "0");
+  if (seconds < 3600) return `${Math.floor(seconds / 60)}:${two(seconds % 60)}`;
+  const hours = Math.floor(seconds / 3600);
+  return hours < 48 ? `${hours} h ${two(Math.floor((seconds % 3600) / 60))}` : `${Math.floor(hours / 24)} d ${hours % 24} h`;
+}
+
+const clocks = new Map<string, Intl.DateTimeFormat>();
+
+/** `12:03:11` on the clock of `tz`. */
+export function formatClock(ms: number, tz: string): string {
+  return dateFormat(tz, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" }).format(ms);
+}
+
+/** `21 Nov 2026, 09:00` on the clock of `tz`. */
+export function formatMoment(ms: number, tz: string): string {
+  return dateFormat(tz, {
+    day: "numeric",
+    month: "short",
+    year: "numeric",
+    hour: "2-digit",
+    minute: "2-digit",
+    hourCycle: "h23",
+  }).format(ms);
+}
+
+export function dateFormat(tz: string, options: Intl.DateTimeFormatOptions): Intl.DateTimeFormat {
+  const key = `${tz} ${JSON.stringify(options)}`;
+  const known = clocks.get(key) ?? new Intl.DateTimeFormat("en-GB", { timeZone: tz, ...options });
+  clocks.set(key, known);
+  return known;
+}

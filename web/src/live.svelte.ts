@@ -1,0 +1,179 @@
+/**
+ * The only socket. Keeps the live figures of one node as reactive state: a snapshot when it connects, then every change,
+ * and a new snapshot after a lost connection or a gap in the sequence. Pushes are applied once per frame.
+ */
+import type { ClientToServerEvents, LiveChanged, LiveRoom, LiveSnapshot, ServerToClientEvents } from "@contract/live.ts";
+import type { LiveLevels } from "@contract/live.ts";
+import { io, type Socket } from "socket.io-client";
+import { readLive } from "./api.ts";
+import { judgePush, type LiveState, liveState } from "./live-status.ts";
+
+export interface LiveSample {
+  /** When this page received it, ms since 1970. */
+  receivedAtMs: number;
+  levels: LiveLevels;
+}
+
+/** An hour of pushes, one every 5 s, and room for busier minutes. */
+const maxSamples = 1_200;
+const sampleSpanMs = 30 * 60_000;
+/** Rooms come by request: at most one in this time, however often the levels change. */
+const roomsEveryMs = 2_000;
+const watchTimeoutMs = 8_000;
+
+export class LiveFeed {
+  levels = $state<LiveLevels | null>(null);
+  rooms = $state.raw<LiveRoom[]>([]);
+  samples = $state.raw<LiveSample[]>([]);
+  /** The instant the figures stand for, by the server's clock. */
+  at = $state<string | null>(null);
+  isPaused = $state(false);
+  /** Why the server refused to show this node, if it did. */
+  refusal = $state<string | null>(null);
+  now = $state(Date.now());
+  #isConnected = $state(false);
+  #receivedAtMs = $state<number | null>(null);
+
+  readonly state: LiveState = $derived(
+    liveState({
+      isConnected: this.#isConnected,
+      isPaused: this.isPaused,
+      receivedAtMs: this.#receivedAtMs,
+      nowMs: this.now,
+    }),
+  );
+  /** Since the figures were received; null before the first. Never negative. */
+  readonly ageMs = $derived(this.#receivedAtMs === null ? null : Math.max(0, this.now - this.#receivedAtMs));
+
+  #node: string | undefined;
+  #socket: Socket<ServerToClientEvents, ClientToServerEvents> | undefined;
+  #sequence: number | null = null;
+  #watch = 0;
+  #waiting: LiveChanged | LiveSnapshot | undefined;
+  #frame = 0;
+  #clock: ReturnType<typeof setInterval> | undefined;
+  #roomsTimer: ReturnType<typeof setTimeout> | undefined;
+  #roomsReadAtMs = 0;
+  #roomsRequest: AbortController | undefined;
+
+  /** Shows `node` (the caller's own when undefined) until `close`. */
+  constructor(node: string | undefined) {
+    this.#node = node;
+  }
+
+  open(): void {
+    this.#clock = setInterval(() => {
+      this.now = Date.now();
+    }, 1_000);
+    const socket: Socket<ServerToClientEvents, ClientToServerEvents> = io({
+      reconnectionDelay: 300,
+      reconnectionDelayMax: 3_000,
+      timeout: 5_000,
+    });
+    this.#socket = socket;
+    socket.on("connect", () => {
+      this.#isConnected = true;
+      this.#resync();
+    });
+    socket.on("disconnect", (reason) => {
+      this.#isConnected = false;
+      this.#sequence = null;
+      // After the server closed the connection itself the client would not try again.
+      if (reason === "io server disconnect") socket.connect();
+    });
+    socket.on("live:snapshot", (snapshot) => this.#takeSnapshot(snapshot));
+    socket.on("live:changed", (change) => this.#takeChange(change));
+  }
+
+  close(): void {
+    this.#socket?.disconnect();
+    clearInterval(this.#clock);
+    clearTimeout(this.#roomsTimer);
+    cancelAnimationFrame(this.#frame);
+    this.#roomsRequest?.abort();
+  }
+
+  /** A paused view keeps its figures; resuming asks for the present ones instead of replaying what was missed. */
+  setPaused(isPaused: boolean): void {
+    this.isPaused = isPaused;
+    if (!isPaused) this.#resync();
+  }
+
+  #resync(): void {
+    const socket = this.#socket;
+    if (!socket?.connected) return;
+    this.#watch += 1;
+    const watch = this.#watch;
+    this.#sequence = null;
+    socket.timeout(watchTimeoutMs).emit("live:watch", this.#node ?? null, (error, result) => {
+      if (watch !== this.#watch) return;
+      if (error) {
+        this.#resync();
+        return;
+      }
+      if (result.ok) {
+        this.refusal = null;
+        this.#takeSnapshot(result.snapshot);
+      } else this.refusal = result.message;
+    });
+  }
+
+  #takeSnapshot(snapshot: LiveSnapshot): void {
+    this.#sequence = snapshot.sequence;
+    this.#show(snapshot);
+  }
+
+  #takeChange(change: LiveChanged): void {
+    const verdict = judgePush(this.#sequence, change.sequence);
+    if (verdict === "resync") this.#resync();
+    if (verdict !== "apply") return;
+    this.#sequence = change.sequence;
+    this.#show(change);
+  }
+
+  #show(figures: LiveChanged | LiveSnapshot): void {
+    if (this.isPaused) return;
+    this.#waiting = figures;
+    // A hidden page gets no frames; its figures are drawn when it is looked at again.
+    if (document.hidden) this.#draw();
+    else if (this.#frame === 0) this.#frame = requestAnimationFrame(() => this.#draw());
+  }
+
+  #draw(): void {
+    this.#frame = 0;
+    const figures = this.#waiting;
+    if (!figures || this.isPaused) return;
+    this.#waiting = undefined;
+    const receivedAtMs = Date.now();
+    const isMoved = JSON.stringify(this.levels) !== JSON.stringify(figures.levels);
+    this.levels = figures.levels;
+    this.at = figures.at;
+    this.now = receivedAtMs;
+    this.#receivedAtMs = receivedAtMs;
+    this.samples = [...this.samples, { receivedAtMs, levels: figures.levels }]
+      .filter((sample) => sample.receivedAtMs > receivedAtMs - sampleSpanMs)
+      .slice(-maxSamples);
+    if ("rooms" in figures) {
+      this.rooms = figures.rooms;
+      this.#roomsReadAtMs = receivedAtMs;
+    } else if (isMoved || receivedAtMs - this.#roomsReadAtMs > 15_000) this.#readRoomsSoon();
+  }
+
+  #readRoomsSoon(): void {
+    if (this.#roomsTimer !== undefined) return;
+    const waitMs = Math.max(0, this.#roomsReadAtMs + roomsEveryMs - Date.now());
+    this.#roomsTimer = setTimeout(() => {
+      this.#roomsTimer = undefined;
+      this.#roomsReadAtMs = Date.now();
+      this.#roomsRequest?.abort();
+      this.#roomsRequest = new AbortController();
+      readLive(this.#node, this.#roomsRequest.signal).then(
+        (answer) => {
+          if (!this.isPaused) this.rooms = answer.rooms;
+        },
+        // The list shown stays; the next change, or the next snapshot, brings a newer one.
+        () => {},
+      );
+    }, waitMs);
+  }
+}

@@ -1,0 +1,46 @@
+/** The pages and the address bar. Everything a page shows that is worth sharing is in its query. */
+import { createRouter, searchParams } from "sv-router";
+import Overview from "./pages/Overview.svelte";
+
+export const { p, navigate, isActive, route } = createRouter({
+  "/": Overview,
+  "/usage": () => import("./pages/Usage.svelte"),
+  "/keys": () => import("./pages/Keys.svelte"),
+  "*": () => import("./pages/NotFound.svelte"),
+});
+
+export type PagePath = "/" | "/usage" | "/keys";
+
+/** One value of the query, as it stands; reactive. */
+export function queryValue(name: string): string | undefined {
+  return searchParams.toURLSearchParams().get(name) ?? undefined;
+}
+
+/**
+ * Changes values of the query and leaves the others; undefined removes one. Each call is a step that Back undoes, unless
+ * `replace`.
+ */
+export function setQuery(changes: Record<string, string | undefined>, options: { replace?: boolean } = {}): void {
+  const search = searchParams.toURLSearchParams();
+  const before = search.toString();
+  for (const [name, value] of Object.entries(changes)) {
+    if (value === undefined || value === "") search.delete(name);
+    else search.set(name, value);
+  }
+  if (search.toString() === before) return;
+  void navigate(route.pathname as PagePath, {
+    search: search.toString(),
+    scrollToTop: false,
+    ...options,
+  });
+}
+
+/** Lets the browser handle clicks that ask for a new tab or window, which the router would take for its own. */
+export function keepModifiedClicks(root: Document): () => void {
+  const keep = (event: MouseEvent) => {
+    const isModified = event.metaKey || event.ctrlKey || event.shiftKey || event.altKey || event.button !== 0;
+    if (isModified && event.target instanceof Element && event.target.closest("a")) event.stopPropagation();
+  };
+  root.addEventListener("click", keep);
+  return () => root.removeEventListener("click", keep);
+}

@@ -1,0 +1,44 @@
+/** The theme: light, dark, or as the system has it. theme.js applies the same choice before the first paint. */
+
+export type ThemeChoice = "light" | "dark" | "system";
+
+const storageKey = "tidemark-theme";
+const systemDark = matchMedia("(prefers-color-scheme: dark)");
+
+class Theme {
+  choice = $state<ThemeChoice>(storedChoice());
+  #isSystemDark = $state(systemDark.matches);
+  readonly isDark = $derived(this.choice === "dark" || (this.choice === "system" && this.#isSystemDark));
+
+  constructor() {
+    systemDark.addEventListener("change", ({ matches }) => {
+      this.#isSystemDark = matches;
+      this.#apply();
+    });
+  }
+
+  choose(choice: ThemeChoice): void {
+    this.choice = choice;
+    try {
+      localStorage.setItem(storageKey, choice);
+    } catch {
+      // Storage may be denied; the choice then lasts as long as the page.
+    }
+    this.#apply();
+  }
+
+  #apply(): void {
+    document.documentElement.dataset.theme = this.isDark ? "dark" : "light";
+  }
+}
+
+function storedChoice(): ThemeChoice {
+  try {
+    const stored = localStorage.getItem(storageKey);
+    return stored === "light" || stored === "dark" ? stored : "system";
+  } catch {
+    return "system";
+  }
+}
+
+export const theme = new Theme();
