@@ -30,7 +30,7 @@ async function post(
   const app = createRouter();
   applyFoundation(app, { log: pino({ level: "silent" }) });
   const actor: Actor = { kind: "key", name: "emitter", scopes: new Set(scopes), ...rootEmitter };
-  app.use(attachActor(async () => (scopes ? actor : undefined)));
+  app.use(attachActor({ authenticate: async () => (scopes ? actor : undefined) }));
   app.route(
     "/",
     eventsRoutes({
