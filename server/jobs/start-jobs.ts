@@ -1,0 +1,215 @@
+/**
+ * Runs the periodic jobs of this process's roles: one BullMQ queue per role, a schedule per job. The table in the code
+ * is the truth; what the store holds is made equal to it at boot and again every few seconds, so a store that lost
+ * everything is filled again by itself.
+ */
+import { setTimeout as delay } from "node:timers/promises";
+import { type IQueueBackend, type JobSchedulerJson, Queue, Worker } from "bullmq";
+import type { Logger } from "pino";
+import { openJobLocks } from "./job-locks.ts";
+import { type JobConnection, type JobStore, openPostgresJobStore, openRedisJobStore } from "./job-store.ts";
+import { checkJobTable, type JobDefinition, type JobRole } from "./job-table.ts";
+
+export interface StartJobsOptions {
+  /** The whole table; jobs of other roles are left to other processes. */
+  jobs: readonly JobDefinition[];
+  roles: ReadonlySet<JobRole>;
+  databaseUrl: string;
+  /** Moves the queues from Postgres to this Redis. Runs are still told apart by locks in Postgres. */
+  redisUrl?: string;
+  log: Pick<Logger, "debug" | "info" | "warn" | "error">;
+}
+
+export interface RunningJobs {
+  /** Takes no more ticks, waits at most 8 s for the runs under way, and lets go of the store. Never rejects. */
+  close(): Promise<void>;
+}
+
+type JobQueue = Queue<unknown, void, string, unknown, void, string, IQueueBackend, JobConnection>;
+
+/** A store that does not answer for this long at boot is a wrong address, not an outage to sit out. */
+const bootPatienceMs = 15_000;
+const closePatienceMs = 8_000;
+const repairEveryMs = 10_000;
+/** A tick that is this late has no job behind it any more, or waits behind a run that is longer than its interval. */
+const overdueAfterMs = 15_000;
+/** Failed runs are in the log; a few stay in the store for who looks there. */
+const keptFailures = 50;
+/** BullMQ writes several entries per run that nothing here reads. */
+const keptQueueEvents = 100;
+
+/**
+ * Rejects when the table is wrong or the store does not answer. Afterwards outages of the store are survived: ticks are
+ * left out while it is away and come again when it is back. A job never overlaps itself, in no process: a tick that
+ * comes during a run is left out.
+ */
+export async function startJobs({ jobs, roles, databaseUrl, redisUrl, log }: StartJobsOptions): Promise<RunningJobs> {
+  checkJobTable(jobs);
+  const store =
+    redisUrl === undefined ? await openPostgresJobStore(databaseUrl, log) : openRedisJobStore(redisUrl, log);
+  const locks = openJobLocks(databaseUrl, log);
+  const running = new Set<string>();
+  const stopped = new AbortController();
+
+  async function runOnce({ name, handler }: JobDefinition): Promise<void> {
+    if (running.has(name)) return log.debug({ job: name }, "tick left out: the last run still goes on");
+    running.add(name);
+    try {
+      if (!(await locks.take(name))) return log.debug({ job: name }, "tick left out: another process runs it");
+      try {
+        await handler();
+      } finally {
+        await locks.release(name);
+      }
+    } finally {
+      running.delete(name);
+    }
+  }
+
+  const queues = [...roles].map((role) =>
+    openRoleQueue({ role, jobs: jobs.filter((job) => job.role === role), store, runOnce, log }),
+  );
+  const keepSchedules = () => Promise.all(queues.map((queue) => queue.keepSchedules()));
+
+  async function repair(): Promise<void> {
+    while (!stopped.signal.aborted) {
+      await delay(repairEveryMs, undefined, { signal: stopped.signal }).catch(() => {});
+      if (stopped.signal.aborted) return;
+      await keepSchedules().catch((error: unknown) =>
+        log.error({ err: error }, "the job schedules could not be checked"),
+      );
+    }
+  }
+
+  async function close(): Promise<void> {
+    stopped.abort();
+    const closing = Promise.allSettled(queues.map((queue) => queue.close()))
+      .then(() => Promise.allSettled([locks.close(), store.close()]))
+      .then(() => "closed" as const);
+    const outOfTime = new AbortController();
+    const outcome = await Promise.race([
+      closing,
+      delay(closePatienceMs, "late" as const, { signal: outOfTime.signal }).catch(() => "closed" as const),
+    ]);
+    outOfTime.abort();
+    if (outcome === "closed") return;
+    log.warn({ jobs: [...running] }, "jobs did not end in time and are left to the next process");
+    for (const queue of queues) queue.abandon();
+  }
+
+  try {
+    await withinPatience(
+      Promise.all(queues.map((queue) => queue.ready())),
+      "The store of the job queues does not answer",
+    );
+    await keepSchedules();
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  for (const queue of queues) queue.run();
+  void repair();
+  return { close };
+}
+
+async function withinPatience<T>(work: Promise<T>, message: string): Promise<T> {
+  const settled = new AbortController();
+  const outOfTime = delay(bootPatienceMs, undefined, { signal: settled.signal }).then(() => {
+    throw new Error(`${message} within ${bootPatienceMs / 1000} s`);
+  });
+  outOfTime.catch(() => {});
+  try {
+    return await Promise.race([work, outOfTime]);
+  } finally {
+    settled.abort();
+  }
+}
+
+interface RoleQueue {
+  ready(): Promise<unknown>;
+  run(): void;
+  keepSchedules(): Promise<void>;
+  close(): Promise<void>;
+  /** Cuts the connections under whatever still waits for them. */
+  abandon(): void;
+}
+
+function openRoleQueue({
+  role,
+  jobs,
+  store,
+  runOnce,
+  log,
+}: {
+  role: JobRole;
+  jobs: readonly JobDefinition[];
+  store: JobStore;
+  runOnce: (job: JobDefinition) => Promise<void>;
+  log: StartJobsOptions["log"];
+}): RoleQueue {
+  const table = new Map(jobs.map((job) => [job.name, job]));
+  const name = `tidemark-${role}`;
+  const queue: JobQueue = new Queue(
+    name,
+    { connection: store.connection, streams: { events: { maxLen: keptQueueEvents } } },
+    store.backend,
+  );
+  const worker = new Worker<unknown, void, string, IQueueBackend, number, JobConnection>(
+    name,
+    async (tick) => {
+      const job = table.get(tick.name);
+      // Another version of the service may still tick jobs that this one has no more.
+      if (job !== undefined) await runOnce(job);
+    },
+    {
+      connection: store.connection,
+      autorun: false,
+      // Every job can run at once, so that a long one delays no other.
+      concurrency: Math.max(1, jobs.length),
+      removeOnComplete: { count: 0 },
+      removeOnFail: { count: keptFailures },
+      runRetryDelay: 1_000,
+    },
+    store.backend,
+  );
+  queue.on("error", (error) => log.error({ err: error, role }, "the job queue reports an error"));
+  worker.on("error", (error) => log.error({ err: error, role }, "the job worker reports an error"));
+  worker.on("failed", (tick, error) => log.error({ err: error, job: tick?.name }, "the run of a job failed"));
+
+  async function keepSchedules(): Promise<void> {
+    const kept = new Map((await queue.getJobSchedulers()).map((schedule) => [schedule.key, schedule]));
+    for (const key of kept.keys()) {
+      if (!table.has(key)) await queue.removeJobScheduler(key);
+    }
+    // Upserts replace the next tick, so a schedule that is right is left alone: a process that restarts in a loop
+    // would push the tick ahead of itself for ever.
+    for (const job of jobs) {
+      if (isRight(kept.get(job.name), job, Date.now())) continue;
+      const repeat = "ms" in job.every ? { every: job.every.ms } : { pattern: job.every.cron, tz: job.every.tz };
+      await queue.upsertJobScheduler(job.name, repeat, { name: job.name });
+    }
+  }
+
+  return {
+    ready: () => Promise.all([queue.waitUntilReady(), worker.waitUntilReady()]),
+    run: () => {
+      worker.run().catch((error: unknown) => log.error({ err: error, role }, "the job worker stopped"));
+    },
+    keepSchedules,
+    async close() {
+      await worker.close();
+      await queue.close();
+    },
+    abandon() {
+      for (const part of [worker, queue]) part.disconnect().catch(() => {});
+    },
+  };
+}
+
+/** Whether the store ticks `job` as the table says. `nowMs`: ms since 1970, UTC. */
+function isRight(schedule: JobSchedulerJson | undefined, { every }: JobDefinition, nowMs: number): boolean {
+  if (schedule?.next === undefined || schedule.next < nowMs - overdueAfterMs) return false;
+  if ("cron" in every) return schedule.pattern === every.cron && schedule.tz === every.tz;
+  // A next tick further away than the interval was written under a clock that ran ahead.
+  return schedule.every === every.ms && schedule.next <= nowMs + every.ms + overdueAfterMs;
+}
