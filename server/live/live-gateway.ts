@@ -1,0 +1,240 @@
+/**
+ * The live view over Socket.IO. The server alone decides what a socket sees: rights are checked when it connects, when it
+ * watches a node, and again every two seconds, so that what was revoked is cut within five. Messages may be lost; a gap
+ * in `sequence` says so, and the next snapshot repairs it.
+ */
+import type { Server as HttpServer, IncomingMessage } from "node:http";
+import { createAdapter } from "@socket.io/redis-streams-adapter";
+import type { Redis } from "ioredis";
+import type { Logger } from "pino";
+import { Server, type Socket } from "socket.io";
+import { z } from "zod";
+import type { Actor } from "../accounts/actor.ts";
+import type { ClientToServerEvents, LiveAnswer, ServerToClientEvents, WatchResult } from "../contract/live.ts";
+import { type NodeAddress, nodeAddressSchema } from "../contract/nodes.ts";
+import { WatchedNode } from "./watched-node.ts";
+
+export interface LiveCredentials {
+  authorization?: string | undefined;
+  cookie?: string | undefined;
+}
+
+export interface LiveGatewayDeps {
+  httpServer: HttpServer;
+  /** Undefined for credentials that are not (or no longer) valid. Rejects when that cannot be known now. */
+  authenticate: (credentials: LiveCredentials) => Promise<Actor | undefined>;
+  /** The node that is meant (null: the actor's own), if it exists within the actor's subtree. */
+  mayWatch: (actor: Actor, node: NodeAddress | null) => NodeAddress | undefined;
+  readLive: (node: NodeAddress) => Promise<LiveAnswer>;
+  /** Brings announcements of other processes. It must let commands wait while Redis is away, else its reader spins. */
+  redis?: Redis | undefined;
+  log: Pick<Logger, "warn">;
+}
+
+export interface LiveGateway {
+  /** Something that these nodes count is in storage now; nodes that nobody watches cost nothing. */
+  announce(nodes: Iterable<NodeAddress>): void;
+  /** Cuts every socket. The HTTP server stays as it is. */
+  close(): Promise<void>;
+}
+
+interface BetweenProcesses {
+  "nodes:stored": (nodes: NodeAddress[]) => void;
+}
+
+interface SocketData {
+  actor: Actor;
+  credentials: LiveCredentials;
+  /** The node that the socket sees, or will see with its first snapshot. */
+  node?: NodeAddress;
+  /** Grows with every `live:watch`: of several that are under way only the last one counts. */
+  watches: number;
+  watchedAtMs: number[];
+}
+
+type LiveSocket = Socket<ClientToServerEvents, ServerToClientEvents, BetweenProcesses, SocketData>;
+
+/** With credentials remembered for two seconds at most, a revoked socket is cut after four. */
+const recheckEveryMs = 2_000;
+/** What other processes are told is gathered for so long. */
+const publishEveryMs = 100;
+const maxNodesPerMessage = 1_000;
+/** A client asks for nothing but to watch: its messages are small and few. */
+const maxMessageBytes = 4_096;
+const maxWatchesPerSecond = 10;
+
+/** Call it when `httpServer` has its request listener: requests that are not for sockets go on to it. */
+export function createLiveGateway(deps: LiveGatewayDeps): LiveGateway {
+  const { httpServer, authenticate, mayWatch, readLive, redis, log } = deps;
+  const io = new Server<ClientToServerEvents, ServerToClientEvents, BetweenProcesses, SocketData>(httpServer, {
+    serveClient: false,
+    maxHttpBufferSize: maxMessageBytes,
+    allowRequest: (request, answer) => answer(null, isFromHere(request)),
+    ...(redis && {
+      adapter: createAdapter(redis, {
+        streamName: "tidemark:live",
+        channelPrefix: "tidemark:live",
+        blockTimeInMs: 1_000,
+      }),
+    }),
+  });
+  const watched = new Map<NodeAddress, { state: WatchedNode; viewers: Set<LiveSocket> }>();
+  const unpublished = new Set<NodeAddress>();
+  let publishTimer: NodeJS.Timeout | undefined;
+
+  io.use((socket, next) => {
+    const credentials = credentialsOf(socket);
+    authenticate(credentials).then(
+      (actor) => {
+        if (!actor?.scopes.has("read")) return next(refusal(actor ? "forbidden" : "unauthenticated"));
+        socket.data = { actor, credentials, watches: 0, watchedAtMs: [] };
+        next();
+      },
+      // A refusal would end the client's attempts; a lost connection is tried again by itself.
+      () => socket.conn.close(),
+    );
+  });
+
+  io.on("connection", (socket) => {
+    socket.on("live:watch", (node, answer) => {
+      if (typeof answer !== "function") return;
+      watch(socket, node).then(answer, () => answer(superseded));
+    });
+    socket.on("disconnect", () => leave(socket));
+  });
+
+  function visibleNode(actor: Actor, wanted: unknown): NodeAddress | undefined {
+    const node = requestedNode.safeParse(wanted);
+    return node.success ? mayWatch(actor, node.data) : undefined;
+  }
+
+  async function watch(socket: LiveSocket, wanted: unknown): Promise<WatchResult> {
+    const { data } = socket;
+    if (isTooFast(data.watchedAtMs)) return { ok: false, code: "too_fast", message: "too many requests to watch" };
+    const node = visibleNode(data.actor, wanted);
+    leave(socket);
+    const turn = ++data.watches;
+    if (node === undefined) return { ok: false, code: "forbidden", message: "there is no such node within yours" };
+    const snapshot = await join(socket, node).fresh();
+    if (data.watches !== turn || !socket.connected) return superseded;
+    const answer = snapshot();
+    socket.join(roomOf(node));
+    socket.emit("live:snapshot", answer);
+    return { ok: true, snapshot: answer };
+  }
+
+  function join(socket: LiveSocket, node: NodeAddress): WatchedNode {
+    let entry = watched.get(node);
+    if (!entry) {
+      const state = new WatchedNode({
+        read: () => readLive(node),
+        emit: (change) => io.local.to(roomOf(node)).emit("live:changed", change),
+        failed: (error) => log.warn({ err: error, node }, "live figures could not be read; retrying"),
+      });
+      entry = { state, viewers: new Set() };
+      watched.set(node, entry);
+    }
+    entry.viewers.add(socket);
+    socket.data.node = node;
+    return entry.state;
+  }
+
+  function leave(socket: LiveSocket): void {
+    const { node } = socket.data;
+    const entry = node === undefined ? undefined : watched.get(node);
+    if (node === undefined || !entry) return;
+    delete socket.data.node;
+    socket.leave(roomOf(node));
+    entry.viewers.delete(socket);
+    if (entry.viewers.size > 0) return;
+    entry.state.close();
+    watched.delete(node);
+  }
+
+  async function recheck(socket: LiveSocket): Promise<void> {
+    const { data } = socket;
+    const actor = await authenticate(data.credentials);
+    const mayStay = actor?.scopes.has("read") && (data.node === undefined || mayWatch(actor, data.node) !== undefined);
+    if (!actor || !mayStay) return void socket.disconnect(true);
+    data.actor = actor;
+  }
+
+  // While nobody can say whether credentials are still good, nothing can be revoked either: the sockets stay.
+  const recheckTimer = setInterval(() => {
+    for (const socket of io.of("/").sockets.values()) recheck(socket).catch(() => {});
+  }, recheckEveryMs);
+  recheckTimer.unref();
+
+  function touch(nodes: Iterable<NodeAddress>): void {
+    if (watched.size === 0) return;
+    for (const node of nodes) watched.get(node)?.state.touch();
+  }
+  io.on("nodes:stored", touch);
+
+  function publish(): void {
+    publishTimer = undefined;
+    const nodes = [...unpublished];
+    unpublished.clear();
+    // Messages that wait for Redis would pile up, and tell viewers nothing that their next snapshot does not.
+    if (redis?.status !== "ready") return;
+    for (let start = 0; start < nodes.length; start += maxNodesPerMessage)
+      io.serverSideEmit("nodes:stored", nodes.slice(start, start + maxNodesPerMessage));
+  }
+
+  return {
+    announce(nodes) {
+      touch(nodes);
+      if (!redis) return;
+      for (const node of nodes) unpublished.add(node);
+      publishTimer ??= setTimeout(publish, publishEveryMs);
+    },
+    async close() {
+      clearInterval(recheckTimer);
+      clearTimeout(publishTimer);
+      io.local.disconnectSockets(true);
+      for (const { state } of watched.values()) state.close();
+      watched.clear();
+      await io.of("/").adapter.close();
+      io.engine.close();
+    },
+  };
+}
+
+const requestedNode = nodeAddressSchema.nullable();
+
+const superseded: WatchResult = {
+  ok: false,
+  code: "superseded",
+  message: "another request to watch came after this one",
+};
+
+function roomOf(node: NodeAddress): string {
+  return `node:${node}`;
+}
+
+/** The client reads `data.code`. */
+function refusal(code: "unauthenticated" | "forbidden"): Error {
+  return Object.assign(new Error(code), { data: { code } });
+}
+
+/** A key comes as `auth.key` or as a bearer header, which browsers cannot send; a session as its cookie. */
+function credentialsOf(socket: LiveSocket): LiveCredentials {
+  const { key } = authSchema.parse(socket.handshake.auth);
+  const { authorization, cookie } = socket.handshake.headers;
+  return { authorization: key === undefined ? authorization : `Bearer ${key}`, cookie };
+}
+
+const authSchema = z.object({ key: z.string().max(512).optional().catch(undefined) }).catch({});
+
+/** A page of another origin could use the cookie of whoever visits it; browsers always say where a socket comes from. */
+function isFromHere({ headers: { origin, host } }: IncomingMessage): boolean {
+  return origin === undefined || (URL.canParse(origin) && new URL(origin).host === host);
+}
+
+function isTooFast(atMs: number[]): boolean {
+  const nowMs = performance.now();
+  while (atMs[0] !== undefined && nowMs - atMs[0] > 1_000) atMs.shift();
+  if (atMs.length >= maxWatchesPerSecond) return true;
+  atMs.push(nowMs);
+  return false;
+}

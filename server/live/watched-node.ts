@@ -1,0 +1,127 @@
+/**
+ * One node that somebody watches: read when something of it was stored, at most four times a second and never twice at
+ * once, and told only when its levels changed, or every five seconds so that viewers know how old the figures are.
+ */
+import type { LiveAnswer, LiveChanged, LiveSnapshot } from "../contract/live.ts";
+
+export interface WatchedNodeDeps {
+  /** The node's live view now, from storage. */
+  read: () => Promise<LiveAnswer>;
+  /** A change for everyone who watches; sequences grow by one. */
+  emit: (change: LiveChanged) => void;
+  /** A read failed; it is repeated by itself. */
+  failed: (error: unknown) => void;
+}
+
+const readEveryMs = 250;
+const tellEveryMs = 5_000;
+const retryAfterMs = 1_000;
+
+interface Waiting {
+  resolve: (snapshot: () => LiveSnapshot) => void;
+  reject: (error: unknown) => void;
+}
+
+export class WatchedNode {
+  readonly #deps: WatchedNodeDeps;
+  #answer: LiveAnswer | undefined;
+  #sequence = 0;
+  #readAtMs = Number.NEGATIVE_INFINITY;
+  #toldAtMs = Number.NEGATIVE_INFINITY;
+  #isReading = false;
+  #isStale = false;
+  #isClosed = false;
+  /** Those who want an answer from a read that starts from now on. */
+  #waiting: Waiting[] = [];
+  #nextRead: NodeJS.Timeout | undefined;
+  #nextTell: NodeJS.Timeout | undefined;
+
+  constructor(deps: WatchedNodeDeps) {
+    this.#deps = deps;
+  }
+
+  /** Something that this node counts was stored. */
+  touch(): void {
+    this.#isStale = true;
+    this.#schedule(readEveryMs);
+  }
+
+  /**
+   * Resolves when an answer of the last quarter of a second is there, with a function that gives it: call it in the turn
+   * in which the viewer joins, then the next change that the viewer gets has the next sequence. Waits while storage
+   * cannot be read; rejects when the node is closed.
+   */
+  async fresh(): Promise<() => LiveSnapshot> {
+    if (this.#answer && !this.#isStale && performance.now() - this.#readAtMs < readEveryMs)
+      return () => this.#snapshot();
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ resolve, reject });
+      this.touch();
+    });
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    clearTimeout(this.#nextRead);
+    clearTimeout(this.#nextTell);
+    for (const { reject } of this.#waiting) reject(new Error("nobody watches the node any more"));
+    this.#waiting = [];
+  }
+
+  #snapshot(): LiveSnapshot {
+    if (!this.#answer) throw new Error("the node was not read yet");
+    return { ...this.#answer, sequence: this.#sequence };
+  }
+
+  #schedule(sinceLastMs: number): void {
+    if (this.#isClosed || this.#isReading || this.#nextRead) return;
+    const delayMs = Math.max(0, this.#readAtMs + sinceLastMs - performance.now());
+    this.#nextRead = setTimeout(() => {
+      this.#nextRead = undefined;
+      void this.#read();
+    }, delayMs);
+  }
+
+  async #read(): Promise<void> {
+    this.#isReading = true;
+    this.#isStale = false;
+    this.#readAtMs = performance.now();
+    const started = this.#waiting.length;
+    let nextAfterMs = readEveryMs;
+    try {
+      const answer = await this.#deps.read();
+      if (this.#isClosed) return;
+      this.#take(answer);
+      for (const { resolve } of this.#waiting.splice(0, started)) resolve(() => this.#snapshot());
+    } catch (error) {
+      this.#isStale = true;
+      nextAfterMs = retryAfterMs;
+      this.#deps.failed(error);
+    } finally {
+      this.#isReading = false;
+    }
+    if (this.#isStale) this.#schedule(nextAfterMs);
+  }
+
+  #take(answer: LiveAnswer): void {
+    const earlier = this.#answer;
+    this.#answer = answer;
+    const isChanged = earlier !== undefined && !hasSameLevels(earlier, answer);
+    if (earlier && !isChanged && performance.now() - this.#toldAtMs < tellEveryMs) return;
+    if (earlier) {
+      const { node, at, watermark, levels } = answer;
+      this.#deps.emit({ node, sequence: ++this.#sequence, at, watermark, levels });
+    }
+    this.#toldAtMs = performance.now();
+    clearTimeout(this.#nextTell);
+    this.#nextTell = setTimeout(() => this.touch(), tellEveryMs);
+  }
+}
+
+function hasSameLevels(a: LiveAnswer, b: LiveAnswer): boolean {
+  return (
+    a.levels.live_participants === b.levels.live_participants &&
+    a.levels.live_sessions === b.levels.live_sessions &&
+    a.levels.active_recordings === b.levels.active_recordings
+  );
+}
