@@ -43,17 +43,19 @@ export const nodeSchema = z.object({
 export type Node = z.infer<typeof nodeSchema>;
 
 export const nodeQuerySchema = z.strictObject({
-  node: nodeAddressSchema.optional().describe("Lists this node and those below it; default: the caller's node"),
+  parent: nodeAddressSchema
+    .optional()
+    .describe("Only the nodes right below this one; default: the caller's node and all below it"),
   kind: z.enum(nodeKinds).optional(),
   search: z.string().min(1).max(256).optional().describe("Part of a name or id, in any case"),
   limit: z.coerce.number().int().min(1).max(1000).default(100),
-  after: z.string().max(600).optional().describe("`next` of the page before"),
+  cursor: z.string().max(600).optional().describe("`next_cursor` of the page before"),
 });
 export type NodeQuery = z.infer<typeof nodeQuerySchema>;
 
 export const nodeListSchema = z.object({
   nodes: z.array(nodeSchema),
-  next: z.string().nullable().describe("Ask with `after` set to this for the next page; null on the last"),
+  next_cursor: z.string().nullable().describe("Ask with `cursor` set to this for the next page; null on the last"),
 });
 export type NodeList = z.infer<typeof nodeListSchema>;
 

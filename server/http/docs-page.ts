@@ -1,26 +1,26 @@
 /** The page that shows the API. Everything on it comes from this server. */
 import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { gunzip, gzip } from "node:zlib";
 import { Hono } from "hono";
-import { docsSecurityHeaders } from "./app-pieces.ts";
 import type { HttpEnv } from "./http-env.ts";
 
-/** The same place from the sources and from the built server. */
-const viewerPath = fileURLToPath(
-  new URL("../../node_modules/@scalar/api-reference/dist/browser/standalone.js", import.meta.url),
+/** Where the build leaves the viewer, and where it is without a build; the same from the sources and the built server. */
+const viewerPaths = ["dist/docs/standalone.js", "node_modules/@scalar/api-reference/dist/browser/standalone.js"].map(
+  (path) => fileURLToPath(new URL(`../../${path}`, import.meta.url)),
 );
 
 /** GET /docs and the two scripts that it loads; it reads /openapi.json. */
 export function docsPage(): Hono<HttpEnv> {
   const app = new Hono<HttpEnv>();
-  app.get("/docs", docsSecurityHeaders, (c) => c.html(page));
+  app.get("/docs", (c) => c.html(page));
   app.get("/docs/start.js", (c) => c.body(start, 200, { "content-type": "text/javascript; charset=utf-8" }));
   let viewer: Promise<{ packed: Buffer; etag: string }> | undefined;
   app.get("/docs/viewer.js", async (c) => {
-    viewer ??= packFile(viewerPath);
+    viewer ??= packFile(viewerPaths.find(existsSync));
     viewer.catch(() => {
       viewer = undefined;
     });
@@ -38,7 +38,8 @@ export function docsPage(): Hono<HttpEnv> {
 }
 
 /** Kept packed only: the viewer has 3.6 MB, its packed form 1 MB. */
-async function packFile(path: string): Promise<{ packed: Buffer; etag: string }> {
+async function packFile(path: string | undefined): Promise<{ packed: Buffer; etag: string }> {
+  if (path === undefined) throw new Error("the viewer of the API's page is missing: build the service again");
   const content = await readFile(path);
   const etag = `"${createHash("sha256").update(content).digest("base64url").slice(0, 22)}"`;
   return { packed: await promisify(gzip)(content), etag };

@@ -71,10 +71,15 @@ function problemResponse(c: Context<HttpEnv>, { code, message, field, retryAfter
   });
 }
 
+/** Whether a store could not be asked, so that asking again later may help. */
+export function isStoreUnavailable(error: unknown): boolean {
+  return error instanceof StoreUnavailableError || isPostgresUnavailable(error);
+}
+
 function asProblem(error: unknown): ProblemError {
   if (error instanceof ProblemError) return error;
   if (error instanceof HTTPException) return ofHttpException(error);
-  if (error instanceof StoreUnavailableError || isPostgresUnavailable(error))
+  if (isStoreUnavailable(error))
     return new ProblemError("store_unavailable", "a store cannot be reached; nothing was changed for certain", {
       retryAfterSeconds: storeRetrySeconds,
     });

@@ -22,7 +22,7 @@ export function nodesRoutes({ tree }: { tree: NodeTree }): OpenAPIHono<HttpEnv> 
     createRoute({
       method: "get",
       path: "/v1/nodes",
-      summary: "A node and those below it",
+      summary: "The nodes of the caller's subtree",
       description: "In the order of their addresses. Agents are not listed.",
       middleware: requireScope("read"),
       request: { query: nodeQuerySchema },
@@ -32,12 +32,13 @@ export function nodesRoutes({ tree }: { tree: NodeTree }): OpenAPIHono<HttpEnv> 
       },
     }),
     (c) => {
-      const { node, limit, ...filter } = c.req.valid("query");
+      const { parent, cursor, limit, ...filter } = c.req.valid("query");
       const actor = c.get("actor");
-      const found = tree.list(resolveNode(actor, tree, node), { ...filter, limit: limit + 1 });
+      if (parent !== undefined) resolveNode(actor, tree, parent, "parent");
+      const found = tree.list(actor.node, { ...filter, parent, after: cursor, limit: limit + 1 });
       const page = found.slice(0, limit);
-      const next = found.length > limit ? (page.at(-1)?.node ?? null) : null;
-      return c.json({ nodes: page.map((record) => describe(record, actor)), next }, 200);
+      const last = found.length > limit ? page.at(-1) : undefined;
+      return c.json({ nodes: page.map((record) => describe(record, actor)), next_cursor: last?.node ?? null }, 200);
     },
   );
 
@@ -92,7 +93,7 @@ export function nodesRoutes({ tree }: { tree: NodeTree }): OpenAPIHono<HttpEnv> 
 }
 
 function parentOf(actor: Actor, tree: NodeTree, requested: string | undefined): NodeRecord {
-  const address = resolveNode(actor, tree, requested);
+  const address = resolveNode(actor, tree, requested, "parent");
   const record = tree.get(address);
   if (!record) throw new ProblemError("not_found", `there is no node ${address}`, { field: "parent" });
   return record;
