@@ -35,6 +35,7 @@ export type LiveChanged = { node: string; sequence: number; at: string; watermar
 export type WatchResult = { ok: true; snapshot: LiveSnapshot } | { ok: false; code: string; message: string };
 
 export interface ServerToClientEvents {
+  /** What `live:watch` gives to a client that asked without an answer function. */
   "live:snapshot": (snapshot: LiveSnapshot) => void;
   "live:changed": (change: LiveChanged) => void;
 }

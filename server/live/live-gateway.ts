@@ -23,7 +23,7 @@ export interface LiveGatewayDeps {
   httpServer: HttpServer;
   /** Undefined for credentials that are not (or no longer) valid. Rejects when that cannot be known now. */
   authenticate: (credentials: LiveCredentials) => Promise<Actor | undefined>;
-  /** The node that is meant (null: the actor's own), if it exists within the actor's subtree. */
+  /** The node that is meant (null: the actor's own); undefined when the actor may not see it. */
   mayWatch: (actor: Actor, node: NodeAddress | null) => NodeAddress | undefined;
   readLive: (node: NodeAddress) => Promise<LiveAnswer>;
   /** Brings announcements of other processes. It must let commands wait while Redis is away, else its reader spins. */
@@ -97,8 +97,8 @@ export function createLiveGateway(deps: LiveGatewayDeps): LiveGateway {
 
   io.on("connection", (socket) => {
     socket.on("live:watch", (node, answer) => {
-      if (typeof answer !== "function") return;
-      watch(socket, node).then(answer, () => answer(superseded));
+      const tell = typeof answer === "function" ? answer : (result: WatchResult) => tellSnapshot(socket, result);
+      watch(socket, node).then(tell, () => tell(superseded));
     });
     socket.on("disconnect", () => leave(socket));
   });
@@ -112,15 +112,14 @@ export function createLiveGateway(deps: LiveGatewayDeps): LiveGateway {
     const { data } = socket;
     if (isTooFast(data.watchedAtMs)) return { ok: false, code: "too_fast", message: "too many requests to watch" };
     const node = visibleNode(data.actor, wanted);
-    leave(socket);
     const turn = ++data.watches;
+    // Who asks again for the same node keeps it, and with it the limit of its reads.
+    if (data.node !== node) leave(socket);
     if (node === undefined) return { ok: false, code: "forbidden", message: "there is no such node within yours" };
     const snapshot = await join(socket, node).fresh();
     if (data.watches !== turn || !socket.connected) return superseded;
-    const answer = snapshot();
     socket.join(roomOf(node));
-    socket.emit("live:snapshot", answer);
-    return { ok: true, snapshot: answer };
+    return { ok: true, snapshot: snapshot() };
   }
 
   function join(socket: LiveSocket, node: NodeAddress): WatchedNode {
@@ -129,7 +128,7 @@ export function createLiveGateway(deps: LiveGatewayDeps): LiveGateway {
       const state = new WatchedNode({
         read: () => readLive(node),
         emit: (change) => io.local.to(roomOf(node)).emit("live:changed", change),
-        failed: (error) => log.warn({ err: error, node }, "live figures could not be read; retrying"),
+        failed: (error) => log.warn({ err: error, node }, "live figures cannot be read, trying again until they can"),
       });
       entry = { state, viewers: new Set() };
       watched.set(node, entry);
@@ -166,7 +165,6 @@ export function createLiveGateway(deps: LiveGatewayDeps): LiveGateway {
   recheckTimer.unref();
 
   function touch(nodes: Iterable<NodeAddress>): void {
-    if (watched.size === 0) return;
     for (const node of nodes) watched.get(node)?.state.touch();
   }
   io.on("nodes:stored", touch);
@@ -183,9 +181,11 @@ export function createLiveGateway(deps: LiveGatewayDeps): LiveGateway {
 
   return {
     announce(nodes) {
-      touch(nodes);
-      if (!redis) return;
-      for (const node of nodes) unpublished.add(node);
+      if (!redis) return touch(nodes);
+      for (const node of nodes) {
+        watched.get(node)?.state.touch();
+        unpublished.add(node);
+      }
       publishTimer ??= setTimeout(publish, publishEveryMs);
     },
     async close() {
@@ -212,19 +212,23 @@ function roomOf(node: NodeAddress): string {
   return `node:${node}`;
 }
 
+function tellSnapshot(socket: LiveSocket, result: WatchResult): void {
+  if (result.ok) socket.emit("live:snapshot", result.snapshot);
+}
+
 /** The client reads `data.code`. */
 function refusal(code: "unauthenticated" | "forbidden"): Error {
   return Object.assign(new Error(code), { data: { code } });
 }
 
-/** A key comes as `auth.key` or as a bearer header, which browsers cannot send; a session as its cookie. */
+/** A key comes as `auth.token` or as a bearer header, which browsers cannot send; a session as its cookie. */
 function credentialsOf(socket: LiveSocket): LiveCredentials {
-  const { key } = authSchema.parse(socket.handshake.auth);
+  const { token } = authSchema.parse(socket.handshake.auth);
   const { authorization, cookie } = socket.handshake.headers;
-  return { authorization: key === undefined ? authorization : `Bearer ${key}`, cookie };
+  return { authorization: token === undefined ? authorization : `Bearer ${token}`, cookie };
 }
 
-const authSchema = z.object({ key: z.string().max(512).optional().catch(undefined) }).catch({});
+const authSchema = z.object({ token: z.string().max(512).optional().catch(undefined) }).catch({});
 
 /** A page of another origin could use the cookie of whoever visits it; browsers always say where a socket comes from. */
 function isFromHere({ headers: { origin, host } }: IncomingMessage): boolean {

@@ -1,6 +1,7 @@
 /**
  * One node that somebody watches: read when something of it was stored, at most four times a second and never twice at
- * once, and told only when its levels changed, or every five seconds so that viewers know how old the figures are.
+ * once, and told when its levels changed, and at least every five seconds so that viewers know how old the figures are.
+ * While it cannot be read nothing is told: viewers see their figures grow old.
  */
 import type { LiveAnswer, LiveChanged, LiveSnapshot } from "../contract/live.ts";
 
@@ -9,12 +10,13 @@ export interface WatchedNodeDeps {
   read: () => Promise<LiveAnswer>;
   /** A change for everyone who watches; sequences grow by one. */
   emit: (change: LiveChanged) => void;
-  /** A read failed; it is repeated by itself. */
+  /** Reads began to fail; they are repeated until one succeeds, without another call. */
   failed: (error: unknown) => void;
 }
 
 const readEveryMs = 250;
-const tellEveryMs = 5_000;
+/** Viewers hear from a node at least every five seconds: the rest is for the read. */
+const tellEveryMs = 4_000;
 const retryAfterMs = 1_000;
 
 interface Waiting {
@@ -27,9 +29,11 @@ export class WatchedNode {
   #answer: LiveAnswer | undefined;
   #sequence = 0;
   #readAtMs = Number.NEGATIVE_INFINITY;
-  #toldAtMs = Number.NEGATIVE_INFINITY;
+  /** The viewers heard nothing for a while: the next answer is for them, changed or not. */
+  #isTellDue = false;
   #isReading = false;
   #isStale = false;
+  #isFailing = false;
   #isClosed = false;
   /** Those who want an answer from a read that starts from now on. */
   #waiting: Waiting[] = [];
@@ -91,12 +95,14 @@ export class WatchedNode {
     try {
       const answer = await this.#deps.read();
       if (this.#isClosed) return;
+      this.#isFailing = false;
       this.#take(answer);
       for (const { resolve } of this.#waiting.splice(0, started)) resolve(() => this.#snapshot());
     } catch (error) {
       this.#isStale = true;
       nextAfterMs = retryAfterMs;
-      this.#deps.failed(error);
+      if (!this.#isFailing) this.#deps.failed(error);
+      this.#isFailing = true;
     } finally {
       this.#isReading = false;
     }
@@ -107,14 +113,17 @@ export class WatchedNode {
     const earlier = this.#answer;
     this.#answer = answer;
     const isChanged = earlier !== undefined && !hasSameLevels(earlier, answer);
-    if (earlier && !isChanged && performance.now() - this.#toldAtMs < tellEveryMs) return;
+    if (earlier && !isChanged && !this.#isTellDue) return;
     if (earlier) {
       const { node, at, watermark, levels } = answer;
       this.#deps.emit({ node, sequence: ++this.#sequence, at, watermark, levels });
     }
-    this.#toldAtMs = performance.now();
+    this.#isTellDue = false;
     clearTimeout(this.#nextTell);
-    this.#nextTell = setTimeout(() => this.touch(), tellEveryMs);
+    this.#nextTell = setTimeout(() => {
+      this.#isTellDue = true;
+      this.touch();
+    }, tellEveryMs);
   }
 }
 
