@@ -1,92 +1,156 @@
-/** Keeps one child process alive: starts it, waits until it answers, starts it again with backoff when it dies. */
+/**
+ * Keeps one child process alive: ends what a killed service left behind, starts it, waits until it answers, starts it
+ * again with backoff when it dies. While it is down its users get refused connections, which they retry.
+ */
 import type { ChildProcess } from "node:child_process";
-import { once } from "node:events";
+import { readFile, writeFile } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Logger } from "pino";
+import { endProcess, identifyProcess, processIdentitySchema } from "../process-identity.ts";
 
 export interface ChildOptions {
   name: string;
-  start: () => ChildProcess;
+  start(): Promise<ChildProcess>;
   /** Rejects while the child does not answer yet. */
-  probe: () => Promise<void>;
-  /** How long a start may take, ms. */
+  probe(): Promise<void>;
+  /** How long a start may take, ms; after it the child counts as hung. */
   startWithinMs: number;
   stopSignal: NodeJS.Signals;
+  /** Names the running child, so that a start after kill -9 of the service ends that one first. */
+  identityFile: string;
+  /** Where a person reads why it failed. */
+  logFiles: readonly string[];
   log: Logger;
 }
 
 export interface KeptChild {
+  /** Pid of the child that runs now, or undefined while it is down. */
   pid(): number | undefined;
-  /** Ends it with its signal, and after `graceMs` for good. */
+  /** Ends it with its signal, and after `graceMs` for good; nothing is started again. */
   stop(graceMs?: number): Promise<void>;
 }
 
 const longestBackoffMs = 10_000;
+/** Two stores after one another fit into the 10 s in which a stop of the whole service has to be over. */
+const defaultGraceMs = 4_000;
+/** A child that lived this long was healthy: its next death is repaired at once. */
+const healthyAfterMs = 60_000;
 
 /** Resolves when the child answers. Rejects when the first start fails; later deaths are logged and repaired. */
 export async function keepChild(options: ChildOptions): Promise<KeptChild> {
   const { name, log } = options;
-  let isStopping = false;
-  let child = await startOnce(options);
-  void watch();
+  const stopping = new AbortController();
+  let child: ChildProcess;
+  let startedAtMs: number;
+
+  async function startOnce(): Promise<void> {
+    await endLeftover(options);
+    startedAtMs = Date.now();
+    child = await options.start();
+    const identity = child.pid === undefined ? undefined : identifyProcess(child.pid);
+    if (identity !== undefined) await writeFile(options.identityFile, JSON.stringify(identity), { mode: 0o600 });
+    try {
+      await untilReady(child, options, stopping.signal);
+    } catch (error) {
+      await end(child, "SIGKILL", 0);
+      throw error;
+    }
+  }
 
   async function watch(): Promise<void> {
-    for (let deaths = 0; !isStopping; ) {
-      const startedAtMs = Date.now();
-      if (child.exitCode === null && child.signalCode === null) await once(child, "exit");
-      if (isStopping) return;
-      deaths = Date.now() - startedAtMs > 60_000 ? 0 : deaths + 1;
+    for (let deaths = 0; ; ) {
+      await whenEnded(child);
+      if (stopping.signal.aborted) return;
+      deaths = Date.now() - startedAtMs > healthyAfterMs ? 1 : deaths + 1;
       const backoffMs = deaths === 1 ? 0 : Math.min(longestBackoffMs, 100 * 2 ** deaths);
-      log.error({ signal: child.signalCode, code: child.exitCode, backoffMs }, `${name} died and is started again`);
-      await delay(backoffMs);
-      if (isStopping) return;
+      log.error(
+        { signal: child.signalCode, code: child.exitCode, backoffMs, logFiles: options.logFiles },
+        `${name} died and is started again`,
+      );
+      await delay(backoffMs, undefined, { signal: stopping.signal }).catch(() => undefined);
+      if (stopping.signal.aborted) return;
       try {
-        child = await startOnce(options);
-        log.info({ pid: child.pid }, `${name} is back`);
+        await startOnce();
+        log.info({ pid: child.pid, tookMs: Date.now() - startedAtMs }, `${name} is back`);
       } catch (error) {
-        log.error({ err: error }, `${name} could not be started`);
+        if (!stopping.signal.aborted) log.error({ err: error }, `${name} could not be started`);
       }
     }
   }
 
+  await startOnce();
+  const watching = watch();
   return {
-    pid: () => child.pid,
-    async stop(graceMs = 5_000) {
-      isStopping = true;
-      await endProcess(child, options.stopSignal, graceMs);
+    pid: () => (hasEnded(child) ? undefined : child.pid),
+    async stop(graceMs = defaultGraceMs) {
+      stopping.abort();
+      await end(child, options.stopSignal, graceMs);
+      // A restart that was under way ends its own child when it sees the stop.
+      await watching;
     },
   };
 }
 
-async function startOnce({ name, start, probe, startWithinMs }: ChildOptions): Promise<ChildProcess> {
-  const child = start();
-  let failure: unknown;
+async function untilReady(child: ChildProcess, options: ChildOptions, stopping: AbortSignal): Promise<void> {
+  const { name, probe, startWithinMs, logFiles } = options;
+  let failure: Error | undefined;
   child.once("error", (error) => {
     failure = error;
   });
   const untilMs = Date.now() + startWithinMs;
   for (;;) {
     if (failure) throw failure;
-    if (child.exitCode !== null || child.signalCode !== null)
-      throw new Error(`${name} ended while starting (${child.signalCode ?? `exit code ${child.exitCode}`})`);
+    if (stopping.aborted) throw new Error(`${name} was stopped while starting`);
+    if (hasEnded(child))
+      throw new Error(
+        `${name} ended while starting (${child.signalCode ?? `exit code ${child.exitCode}`}), see ${logFiles.join(" and ")}`,
+      );
     try {
-      await probe();
-      return child;
+      return await probe();
     } catch (error) {
-      if (Date.now() > untilMs) {
-        child.kill("SIGKILL");
-        throw new Error(`${name} did not answer within ${startWithinMs} ms`, { cause: error });
-      }
-      await delay(25);
+      if (Date.now() > untilMs)
+        throw new Error(`${name} did not answer within ${startWithinMs} ms, see ${logFiles.join(" and ")}`, {
+          cause: error,
+        });
     }
+    await delay(25);
   }
 }
 
-async function endProcess(child: ChildProcess, signal: NodeJS.Signals, graceMs: number): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  const ended = once(child, "exit");
+/** The service that started it is gone (the data folder's lock says so), but its child may still hold the data. */
+async function endLeftover({ identityFile, stopSignal, name, log }: ChildOptions): Promise<void> {
+  const kept = await readFile(identityFile, "utf8").catch(() => "");
+  const identity = processIdentitySchema.safeParse(parseJson(kept));
+  if (!identity.success) return;
+  const outcome = await endProcess(identity.data, stopSignal, defaultGraceMs);
+  if (outcome !== "absent") log.warn({ pid: identity.data.pid, outcome }, `ended ${name} of an earlier run`);
+}
+
+async function end(child: ChildProcess, signal: NodeJS.Signals, graceMs: number): Promise<void> {
+  if (hasEnded(child)) return;
+  const ended = whenEnded(child);
   child.kill(signal);
   const timer = setTimeout(() => child.kill("SIGKILL"), graceMs);
   await ended;
   clearTimeout(timer);
+}
+
+/** Also for a child that could not even be started: that one has no pid. */
+function hasEnded(child: ChildProcess): boolean {
+  return child.pid === undefined || child.exitCode !== null || child.signalCode !== null;
+}
+
+function whenEnded(child: ChildProcess): Promise<void> {
+  return new Promise((resolve) => {
+    if (hasEnded(child)) resolve();
+    else child.once("exit", () => resolve());
+  });
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }

@@ -17,13 +17,19 @@ export function serverConfig({ logPath, usersPath }: { logPath: string; usersPat
   <users_config>${xml(usersPath)}</users_config>
   <keep_alive_timeout>10</keep_alive_timeout>
   <mark_cache_size>${128 * mebibyte}</mark_cache_size>
+  <primary_index_cache_size>${128 * mebibyte}</primary_index_cache_size>
+  <index_mark_cache_size>${32 * mebibyte}</index_mark_cache_size>
   <uncompressed_cache_size>0</uncompressed_cache_size>
   <max_server_memory_usage_to_ram_ratio>0.6</max_server_memory_usage_to_ram_ratio>
   <background_pool_size>4</background_pool_size>
-  <background_schedule_pool_size>8</background_schedule_pool_size>
+  <background_schedule_pool_size>16</background_schedule_pool_size>
   <background_common_pool_size>2</background_common_pool_size>
   <http_max_multipart_form_data_size>268435456</http_max_multipart_form_data_size>
   <timezone>UTC</timezone>
+  <merge_tree>
+    <!-- The default of 8 is all that this pool has: a single running merge would hold the others to a fraction of their size. -->
+    <number_of_free_entries_in_pool_to_lower_max_size_of_merge>2</number_of_free_entries_in_pool_to_lower_max_size_of_merge>
+  </merge_tree>
 </clickhouse>
 `;
 }
@@ -55,7 +61,6 @@ export function usersConfig({ username, password }: { username: string; password
       <networks><ip>127.0.0.1</ip></networks>
       <profile>default</profile>
       <quota>default</quota>
-      <access_management>1</access_management>
     </${username}>
   </users>
 </clickhouse>

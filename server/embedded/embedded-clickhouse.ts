@@ -55,15 +55,17 @@ export async function startEmbeddedClickHouse({
   const password = await keptSecret(join(home, "password"));
   const configPath = join(home, "config.xml");
   const usersPath = join(home, "users.xml");
+  const logPath = join(home, "clickhouse.log");
   await writeFile(usersPath, usersConfig({ username, password }), { mode: 0o600 });
-  await writeFile(configPath, serverConfig({ logPath: join(home, "clickhouse.log"), usersPath }));
+  await writeFile(configPath, serverConfig({ logPath, usersPath }));
   const port = await freeLoopbackPort();
   const connection = { url: `http://127.0.0.1:${port}`, username, password, database };
   const probe = connectClickHouse({ ...connection, database: "default" });
-  const outputFile = await open(join(home, "clickhouse-child.log"), "a");
+  const outputPath = join(home, "clickhouse-child.log");
+  const outputFile = await open(outputPath, "a");
   const child = await keepChild({
     name: "the embedded ClickHouse",
-    start: () =>
+    start: async () =>
       spawn(
         process.execPath,
         [
@@ -77,11 +79,14 @@ export async function startEmbeddedClickHouse({
           "--query",
           listenForEver,
         ],
-        { stdio: ["pipe", outputFile.fd, outputFile.fd], cwd: home },
+        // A session of its own: Ctrl-C in a terminal reaches the service alone, which still needs its store to finish.
+        { stdio: ["pipe", outputFile.fd, outputFile.fd], cwd: home, detached: true },
       ),
     probe: () => probe.ping(),
-    startWithinMs: 30_000,
+    startWithinMs: 120_000,
     stopSignal: "SIGINT",
+    identityFile: join(home, "process.json"),
+    logFiles: [logPath, outputPath],
     log,
   });
   await probe.command(`CREATE DATABASE IF NOT EXISTS ${database}`);

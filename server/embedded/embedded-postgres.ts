@@ -1,12 +1,12 @@
 /** Postgres without a server to install: the real binaries from npm, as a child process on a loopback port. */
 import { spawn, spawnSync } from "node:child_process";
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync, statSync } from "node:fs";
 import { chown, mkdir, open, readFile, rm, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
 import pg from "pg";
 import type { Logger } from "pino";
+import { endProcess, identifyProcess } from "../process-identity.ts";
 import { keepChild } from "./child-process.ts";
 import { freeLoopbackPort, keptSecret } from "./loopback.ts";
 
@@ -16,8 +16,11 @@ export interface EmbeddedPostgres {
   stop(): Promise<void>;
 }
 
-/** Postgres refuses to run as root; root runs it as this user, who exists on every Linux and owns nothing else. */
-const unprivileged = { name: "nobody", uid: 65534, gid: 65534 };
+interface Account {
+  uid: number;
+  gid: number;
+}
+
 const isRoot = process.getuid?.() === 0;
 
 /** Starts it with its data below `dataDir`/postgres; resolves when it takes connections. */
@@ -34,13 +37,15 @@ export async function startEmbeddedPostgres({
   await mkdir(home, { recursive: true });
   const password = await keptSecret(join(home, "password"));
   if (!existsSync(join(data, "PG_VERSION"))) await initialise(binaries, home, data, password);
-  await endLeftover(data, log);
+  const account = isRoot ? ownerOf(data) : undefined;
   const port = await freeLoopbackPort();
   const url = `postgres://tidemark:${password}@127.0.0.1:${port}/postgres`;
-  const logFile = await open(join(home, "postgres.log"), "a");
+  const logPath = join(home, "postgres.log");
+  const logFile = await open(logPath, "a");
   const child = await keepChild({
     name: "the embedded Postgres",
-    start: () => {
+    start: async () => {
+      await releasePidFile(data);
       const settings = {
         listen_addresses: "127.0.0.1",
         port: String(port),
@@ -50,16 +55,20 @@ export async function startEmbeddedPostgres({
         log_min_messages: "warning",
         timezone: "UTC",
       };
-      const [command, args] = asUnprivileged(join(binaries, "postgres"), [
+      const [command, args] = commandOf(account, join(binaries, "postgres"), [
         "-D",
         data,
         ...Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`]),
       ]);
-      return spawn(command, args, { stdio: ["ignore", logFile.fd, logFile.fd], cwd: home });
+      // A session of its own: Ctrl-C in a terminal reaches the service alone, which still needs its store to finish.
+      return spawn(command, args, { stdio: ["ignore", logFile.fd, logFile.fd], cwd: home, detached: true });
     },
     probe: () => ping(url),
-    startWithinMs: 30_000,
+    startWithinMs: 120_000,
+    // A fast shutdown: sessions are ended, everything is written.
     stopSignal: "SIGINT",
+    identityFile: join(home, "process.json"),
+    logFiles: [logPath],
     log,
   });
   return {
@@ -94,11 +103,12 @@ async function initialise(binaries: string, home: string, data: string, password
   await mkdir(data, { recursive: true, mode: 0o700 });
   const passwordFile = join(home, "initial-password");
   await writeFile(passwordFile, password, { mode: 0o600 });
-  if (isRoot) {
-    await chown(data, unprivileged.uid, unprivileged.gid);
-    await chown(passwordFile, unprivileged.uid, unprivileged.gid);
+  const account = isRoot ? postgresAccount() : undefined;
+  if (account !== undefined) {
+    await chown(data, account.uid, account.gid);
+    await chown(passwordFile, account.uid, account.gid);
   }
-  const [command, args] = asUnprivileged(join(binaries, "initdb"), [
+  const [command, args] = commandOf(account, join(binaries, "initdb"), [
     "-D",
     data,
     "-U",
@@ -113,45 +123,65 @@ async function initialise(binaries: string, home: string, data: string, password
   if (made.status !== 0) throw new Error(`initdb failed: ${made.stderr || made.error?.message}`);
 }
 
-/**
- * As root: another user, who keeps the right to pass folders such as /root that the data or the binaries may lie in, and
- * who is told to end when the parent does.
- */
-function asUnprivileged(command: string, args: string[]): [string, string[]] {
-  if (!isRoot) return [command, args];
-  return [
-    "setpriv",
-    [
-      `--reuid=${unprivileged.uid}`,
-      `--regid=${unprivileged.gid}`,
-      "--clear-groups",
-      "--inh-caps=-all,+dac_read_search",
-      "--ambient-caps=-all,+dac_read_search",
-      "--pdeathsig=INT",
-      "--",
-      command,
-      ...args,
-    ],
-  ];
+/** Postgres refuses to run as root, and initdb to run as somebody without a name. */
+function postgresAccount(): Account {
+  for (const name of ["postgres", "nobody"]) {
+    const entry = readFileSync("/etc/passwd", "utf8")
+      .split("\n")
+      .map((line) => line.split(":"))
+      .find((fields) => fields[0] === name);
+    const [uid, gid] = [Number(entry?.[2]), Number(entry?.[3])];
+    if (uid > 0 && gid >= 0) return { uid, gid };
+  }
+  throw new Error(
+    "Postgres refuses to run as root, and there is no user postgres or nobody to run it as. Start Tidemark as another user, or set DATABASE_URL.",
+  );
 }
 
-/** A Postgres that outlived its parent still holds the data folder: it is ended before a new one starts. */
-async function endLeftover(data: string, log: Logger): Promise<void> {
+function ownerOf(data: string): Account {
+  const { uid, gid } = statSync(data);
+  return { uid, gid };
+}
+
+/**
+ * On Linux Postgres is told to end when its parent does. `account` additionally keeps the right to pass folders such as
+ * /root, in which the data or the binaries may lie and which only root may enter; without no_setuid_fixup access(2)
+ * would still refuse them, and initdb would not find its own program.
+ */
+function commandOf(account: Account | undefined, command: string, args: string[]): [string, string[]] {
+  if (process.platform !== "linux" || (account === undefined && !existsSync("/usr/bin/setpriv")))
+    return [command, args];
+  const identity =
+    account === undefined
+      ? []
+      : [
+          `--reuid=${account.uid}`,
+          `--regid=${account.gid}`,
+          "--clear-groups",
+          "--inh-caps=-all,+dac_read_search",
+          "--ambient-caps=-all,+dac_read_search",
+          "--securebits=+no_setuid_fixup",
+        ];
+  return ["setpriv", [...identity, "--pdeathsig=INT", "--", command, ...args]];
+}
+
+/**
+ * Postgres takes any living process with the number in postmaster.pid for a server on this data, also one that got the
+ * number after a restart of the machine or the container, and would never start again. The file of a dead server stays:
+ * Postgres needs it to see whether sessions of that server still run.
+ */
+async function releasePidFile(data: string): Promise<void> {
   const pidFile = join(data, "postmaster.pid");
   const pid = Number((await readFile(pidFile, "utf8").catch(() => "")).split("\n")[0]);
-  if (!Number.isInteger(pid) || pid <= 0) return;
-  const isOurs = async () => (await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "")).includes(data);
-  if (!(await isOurs())) {
-    await rm(pidFile, { force: true });
-    return;
-  }
-  log.warn({ pid }, "ending the embedded Postgres of an earlier run");
-  process.kill(pid, "SIGINT");
-  for (let waitedMs = 0; await isOurs(); waitedMs += 50) {
-    if (waitedMs === 5_000) process.kill(pid, "SIGQUIT");
-    if (waitedMs > 15_000) throw new Error(`the Postgres of an earlier run (pid ${pid}) does not end`);
-    await delay(50);
-  }
+  const holder = Number.isInteger(pid) && pid > 0 ? identifyProcess(pid) : undefined;
+  if (holder === undefined) return;
+  if (commandLineOf(pid).includes(data)) await endProcess(holder, "SIGINT", 4_000);
+  else await rm(pidFile, { force: true });
+}
+
+function commandLineOf(pid: number): string {
+  if (process.platform === "linux") return readFileSync(`/proc/${pid}/cmdline`, "utf8");
+  return spawnSync("ps", ["-o", "command=", "-p", String(pid)], { encoding: "utf8" }).stdout;
 }
 
 async function ping(url: string): Promise<void> {

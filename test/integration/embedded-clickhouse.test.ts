@@ -1,0 +1,120 @@
+import { mkdtemp, readFile, rm, stat } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { pino } from "pino";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { connectClickHouse } from "../../server/clickhouse/client.ts";
+import { type EmbeddedClickHouse, startEmbeddedClickHouse } from "../../server/embedded/embedded-clickhouse.ts";
+import { isSameProcessRunning } from "../../server/process-identity.ts";
+import { holdStore, killHard, runningProcess, whenGone } from "../support/embedded-store.ts";
+import { eventually } from "../support/service.ts";
+
+const log = pino({ level: "silent" });
+let dataDir: string;
+let running: EmbeddedClickHouse | undefined;
+
+beforeEach(async () => {
+  dataDir = await mkdtemp(join(tmpdir(), "tidemark-clickhouse-"));
+});
+
+afterEach(async () => {
+  await running?.stop();
+  running = undefined;
+  await rm(dataDir, { recursive: true, force: true });
+});
+
+async function start(): Promise<EmbeddedClickHouse> {
+  running = await startEmbeddedClickHouse({ dataDir, log });
+  return running;
+}
+
+async function values(store: EmbeddedClickHouse): Promise<unknown[]> {
+  const clickhouse = connectClickHouse(store.connection);
+  try {
+    return await clickhouse.select("SELECT value FROM kept ORDER BY value", {});
+  } finally {
+    await clickhouse.close();
+  }
+}
+
+async function keep(store: EmbeddedClickHouse, value: number): Promise<void> {
+  const clickhouse = connectClickHouse(store.connection);
+  await clickhouse.command("CREATE TABLE IF NOT EXISTS kept (value UInt32) ENGINE = MergeTree ORDER BY value");
+  await clickhouse.command(`INSERT INTO kept VALUES (${value})`);
+  await clickhouse.close();
+}
+
+test("it answers over HTTP as soon as its start resolves, and its log lies in the data folder", async () => {
+  const store = await start();
+  await keep(store, 1);
+  expect(await values(store)).toEqual([{ value: 1 }]);
+  expect((await stat(join(dataDir, "clickhouse", "clickhouse.log"))).isFile()).toBe(true);
+});
+
+test("nobody without the generated password reads anything, and only the owner reads the password", async () => {
+  const store = await start();
+  await keep(store, 1);
+  const { connection } = store;
+  for (const query of [
+    "SELECT * FROM tidemark.kept",
+    "DROP TABLE tidemark.kept",
+    "SELECT * FROM file('/etc/passwd')",
+  ]) {
+    const stranger = await fetch(connection.url, { method: "POST", body: query });
+    expect(await stranger.text()).toContain("ACCESS_DENIED");
+  }
+  const wrong = await fetch(`${connection.url}/?query=SELECT+1`, {
+    headers: { "x-clickhouse-user": connection.username, "x-clickhouse-key": "guess" },
+  });
+  expect(wrong.status).toBe(403);
+  expect((await stat(join(dataDir, "clickhouse", "password"))).mode & 0o777).toBe(0o600);
+  expect(await readFile(join(dataDir, "clickhouse", "users.xml"), "utf8")).not.toContain(connection.password);
+});
+
+test("after kill -9 it comes back at the same address with its data", async () => {
+  const store = await start();
+  await keep(store, 1);
+  const killed = runningProcess(store.pid());
+  process.kill(killed.pid, "SIGKILL");
+  await whenGone(killed);
+  expect(await eventually("the rows after the restart", () => values(store).catch(() => undefined))).toEqual([
+    { value: 1 },
+  ]);
+  expect(store.pid()).not.toBe(killed.pid);
+});
+
+test("it ends when the process that started it is killed", async () => {
+  const { holder, store } = await holdStore("clickhouse", dataDir);
+  await killHard(holder);
+  await whenGone(store);
+});
+
+test("a start right after kill -9 of the service has the data, and one ClickHouse runs on it", async () => {
+  const first = await start();
+  await keep(first, 7);
+  await first.stop();
+  const { holder, store: leftover } = await holdStore("clickhouse", dataDir);
+  await killHard(holder);
+  const second = await start();
+  expect(isSameProcessRunning(leftover)).toBe(false);
+  expect(await values(second)).toEqual([{ value: 7 }]);
+});
+
+test("it stops within 10 s, for good, also while queries run", async () => {
+  const store = await start();
+  const child = runningProcess(store.pid());
+  const clickhouse = connectClickHouse(store.connection);
+  const query = clickhouse.select("SELECT sum(sleepEachRow(1)) FROM numbers(60) SETTINGS max_block_size = 1", {});
+  const outcome = expect(query).rejects.toThrow();
+  await eventually("the query to run", async () => {
+    const rows = await clickhouse.select("SELECT 1 FROM system.processes WHERE query LIKE '%sleepEachRow%60%'", {});
+    return rows.length > 1 ? true : undefined;
+  });
+  const startedAt = Date.now();
+  await store.stop();
+  expect(Date.now() - startedAt).toBeLessThan(10_000);
+  expect(isSameProcessRunning(child)).toBe(false);
+  expect(store.pid()).toBeUndefined();
+  await outcome;
+  await clickhouse.close();
+});
