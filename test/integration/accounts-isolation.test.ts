@@ -1,0 +1,204 @@
+/** Who gets what from the routes of accounts: every route against every kind of caller. */
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type Accounts, type Answer, type Asked, startAccounts } from "../support/accounts.ts";
+import { ownPostgres } from "../support/stores.ts";
+
+let accounts: Accounts;
+let drop: () => Promise<void>;
+/** A key in reseller r1, which callers ask about. */
+let target: { id: string; key: string };
+const callers: Record<string, string | undefined> = {};
+
+beforeAll(async () => {
+  const database = await ownPostgres();
+  drop = database.drop;
+  accounts = await startAccounts(database.url);
+  const { tree, keys, makeKey } = accounts;
+  for (const id of ["r1", "r2"]) await tree.createNode({ kind: "reseller", id, name: id, parent: "all" });
+  await tree.ensureOrganizations(["a1", "b1"], "reseller:r1");
+  await tree.ensureOrganizations(["a2"], "reseller:r2");
+  target = await makeKey("organization:a1");
+  callers.own = (await makeKey("reseller:r1")).key;
+  callers.sibling = (await makeKey("reseller:r2")).key;
+  callers.below = (await makeKey("organization:b1")).key;
+  callers["without a key"] = undefined;
+  callers["with a key that nobody made"] = "tmk_nobody";
+  callers["with the ingest scope"] = (await makeKey("reseller:r1", ["ingest"])).key;
+  callers["with the read scope"] = (await makeKey("reseller:r1", ["read"])).key;
+  const revoked = await makeKey("reseller:r1");
+  await keys.revoke(revoked.id);
+  callers.revoked = revoked.key;
+  const expired = {
+    name: "e",
+    node: "reseller:r1",
+    scopes: ["admin" as const, "read" as const],
+    createOrganizations: true,
+  };
+  callers.expired = (await keys.create({ ...expired, expiresAt: new Date(Date.now() - 1), createdBy: "usr_test" })).key;
+});
+afterAll(async () => {
+  await accounts.close();
+  await drop();
+});
+
+interface Case {
+  route: string;
+  ask: (asked: Asked) => Promise<Answer>;
+  /** By caller. */
+  expected: Record<string, number>;
+}
+
+const refusals = { "without a key": 401, "with a key that nobody made": 401, revoked: 401, expired: 401 };
+const needsRead = { ...refusals, "with the ingest scope": 403, "with the read scope": 200 };
+const needsAdmin = { ...refusals, "with the ingest scope": 403, "with the read scope": 403 };
+
+const cases: Case[] = [
+  {
+    route: "GET /v1/me",
+    ask: (asked) => accounts.ask("GET", "/v1/me", asked),
+    expected: {
+      ...refusals,
+      own: 200,
+      sibling: 200,
+      below: 200,
+      "with the ingest scope": 200,
+      "with the read scope": 200,
+    },
+  },
+  {
+    route: "GET /v1/nodes",
+    ask: (asked) => accounts.ask("GET", "/v1/nodes?parent=reseller:r1", asked),
+    expected: { ...needsRead, own: 200, sibling: 403, below: 403 },
+  },
+  {
+    route: "GET /v1/nodes/{node}",
+    ask: (asked) => accounts.ask("GET", "/v1/nodes/organization:a1", asked),
+    expected: { ...needsRead, own: 200, sibling: 403, below: 403 },
+  },
+  {
+    route: "POST /v1/nodes",
+    ask: (asked) =>
+      accounts.ask("POST", "/v1/nodes", { ...asked, body: { kind: "organization", id: "a1", parent: "reseller:r1" } }),
+    expected: { ...needsAdmin, own: 200, sibling: 403, below: 403 },
+  },
+  {
+    route: "GET /v1/keys",
+    ask: (asked) => accounts.ask("GET", "/v1/keys", asked),
+    expected: { ...needsAdmin, own: 200, sibling: 200, below: 200 },
+  },
+  {
+    route: "POST /v1/keys",
+    ask: (asked) =>
+      accounts.ask("POST", "/v1/keys", { ...asked, body: { name: "k", node: "organization:a1", scopes: ["read"] } }),
+    expected: { ...needsAdmin, own: 201, sibling: 403, below: 403 },
+  },
+  {
+    route: "DELETE /v1/keys/{id}",
+    ask: (asked) => accounts.ask("DELETE", `/v1/keys/${target.id}`, asked),
+    // `own` is asked by the last test: it ends the key that the others are refused.
+    expected: { ...needsAdmin, sibling: 404, below: 404 },
+  },
+];
+/** Open to all by design: they tell nothing of any account. */
+const publicRoutes = ["POST /v1/session", "DELETE /v1/session", "GET /v1/limits"];
+
+for (const { route, ask, expected } of cases)
+  describe(route, () => {
+    for (const [caller, status] of Object.entries(expected))
+      test(`answers ${status} to a caller ${caller}`, async () => {
+        const answer = await ask({ key: callers[caller] });
+        expect(answer.status).toBe(status);
+        if (status === 401) expect(answer.headers.get("www-authenticate")).toMatch(/^Bearer/);
+        if (status >= 400) {
+          expect(answer.headers.get("content-type")).toBe("application/problem+json");
+          expect(answer.body).toMatchObject({ status, request_id: answer.headers.get("x-request-id") });
+          expect(JSON.stringify(answer.body)).not.toContain(target.key);
+        }
+      });
+  });
+
+test("every route of accounts has its cases", () => {
+  const routes = accounts.app.routes
+    .filter(({ method, path }) => method !== "ALL" && path.startsWith("/v1/"))
+    .map(({ method, path }) => `${method} ${path.replace(/:(\w+)/g, "{$1}")}`);
+  const known = [...cases.map(({ route }) => route), ...publicRoutes];
+  expect([...new Set(routes)].sort()).toEqual(known.sort());
+});
+
+test("a node outside the caller's subtree is forbidden in the same words whether it exists or not", async () => {
+  const paths = (id: string) => [
+    `/v1/nodes/organization:${id}`,
+    `/v1/nodes?parent=organization:${id}`,
+    `/v1/nodes/agent:${id}%2Fx`,
+  ];
+  for (const [index, path] of paths("a1").entries()) {
+    const existing = await accounts.ask("GET", path, { key: callers.sibling });
+    const missing = await accounts.ask("GET", paths("zz")[index] ?? "", { key: callers.sibling });
+    expect([existing.status, missing.status]).toEqual([403, 403]);
+    expect(existing.body.detail.replaceAll("a1", "zz")).toBe(missing.body.detail);
+  }
+  const all = await accounts.ask("GET", "/v1/nodes/all", { key: callers.own });
+  expect(all.status).toBe(403);
+});
+
+test("lists hold the caller's subtree and nothing else, and not what stands above it", async () => {
+  const nodes = await accounts.ask("GET", "/v1/nodes", { key: callers.sibling });
+  expect(nodes.body.nodes.map(({ node, parent }: { node: string; parent: string }) => [node, parent])).toEqual([
+    ["organization:a2", "reseller:r2"],
+    ["reseller:r2", null],
+  ]);
+  const keys = await accounts.ask("GET", "/v1/keys", { key: callers.sibling });
+  expect(keys.body.keys.map(({ node }: { node: string }) => node)).toEqual(["reseller:r2"]);
+  expect(JSON.stringify(keys.body)).not.toMatch(/hash/i);
+});
+
+test("no key gives more than its maker has", async () => {
+  const maker = (await accounts.makeKey("reseller:r1", ["admin", "read"])).key;
+  const wanted = { name: "more", node: "organization:a1" };
+  const scopes = await accounts.ask("POST", "/v1/keys", {
+    key: maker,
+    body: { ...wanted, scopes: ["read", "ingest"] },
+  });
+  expect([scopes.status, scopes.body.field]).toEqual([403, "scopes"]);
+  const above = await accounts.ask("POST", "/v1/keys", {
+    key: maker,
+    body: { ...wanted, node: "all", scopes: ["read"] },
+  });
+  expect([above.status, above.body.field]).toEqual([403, "node"]);
+  const made = await accounts.ask("POST", "/v1/keys", { key: maker, body: { ...wanted, scopes: ["read"] } });
+  expect(made.body.key).toMatch(/^tmk_[\w-]{43}$/);
+  const me = await accounts.ask("GET", "/v1/me", { key: made.body.key });
+  expect(me.body).toEqual({ kind: "key", name: "more", node: "organization:a1", scopes: ["read"] });
+});
+
+test("a revoked key is refused within five seconds by a process that did not revoke it", async () => {
+  const { key, id } = await accounts.makeKey("organization:a1");
+  const other = await startAccounts(accounts.postgres.pool.options.connectionString ?? "");
+  try {
+    expect((await other.ask("GET", "/v1/me", { key })).status).toBe(200);
+    expect((await accounts.ask("DELETE", `/v1/keys/${id}`, { key: callers.own })).status).toBe(200);
+    await expect
+      .poll(async () => (await other.ask("GET", "/v1/me", { key })).status, { timeout: 5_000, interval: 20 })
+      .toBe(401);
+  } finally {
+    await other.close();
+  }
+});
+
+test("the use of a key is stored, and revoking it twice leaves the first moment", async () => {
+  expect((await accounts.ask("GET", "/v1/me", { key: target.key })).status).toBe(200);
+  await accounts.keys.writeUses();
+  const first = await accounts.ask("DELETE", `/v1/keys/${target.id}`, { key: callers.own });
+  expect(first.status).toBe(200);
+  expect(Date.parse(first.body.last_used_at)).toBeGreaterThan(Date.now() - 60_000);
+  const second = await accounts.ask("DELETE", `/v1/keys/${target.id}`, { key: callers.own });
+  expect(second.body.revoked_at).toBe(first.body.revoked_at);
+  expect((await accounts.ask("GET", "/v1/me", { key: target.key })).status).toBe(401);
+});
+
+test("a root key that changes replaces the one before", async () => {
+  await accounts.keys.ensureRootKey("another-root-key-here");
+  expect((await accounts.ask("GET", "/v1/me", { key: accounts.rootKey })).status).toBe(401);
+  expect((await accounts.ask("GET", "/v1/me", { key: "another-root-key-here" })).body).toMatchObject({ node: "all" });
+  await accounts.keys.ensureRootKey(accounts.rootKey);
+});

@@ -1,0 +1,125 @@
+/** The routes of accounts behind a real HTTP server, on a Postgres database of their own. */
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { getRequestListener } from "@hono/node-server";
+import type { OpenAPIHono } from "@hono/zod-openapi";
+import { type Logger, pino } from "pino";
+import { createKeys, type Keys } from "../../server/accounts/keys.ts";
+import { NodeTree } from "../../server/accounts/node-tree.ts";
+import { createSessions, type Sessions } from "../../server/accounts/sessions.ts";
+import { createUsers, type Users } from "../../server/accounts/users.ts";
+import type { KeyScope } from "../../server/contract/accounts.ts";
+import { applyFoundation, createRouter } from "../../server/http/app-pieces.ts";
+import { attachActor, createAuthenticator } from "../../server/http/authenticate.ts";
+import type { HttpEnv } from "../../server/http/http-env.ts";
+import { keysRoutes } from "../../server/http/routes/keys.ts";
+import { nodesRoutes } from "../../server/http/routes/nodes.ts";
+import { sessionRoutes } from "../../server/http/routes/session.ts";
+import { systemRoutes } from "../../server/http/routes/system.ts";
+import { connectPostgres, type Postgres } from "../../server/postgres/client.ts";
+import { migratePostgres } from "../../server/postgres/migrate.ts";
+
+export interface Asked {
+  key?: string | undefined;
+  /** The value of the session cookie. */
+  session?: string | undefined;
+  body?: unknown;
+  headers?: Record<string, string>;
+}
+
+export interface Answer {
+  status: number;
+  headers: Headers;
+  // biome-ignore lint/suspicious/noExplicitAny: what an answer holds is what the tests are about
+  body: any;
+}
+
+export interface Accounts {
+  app: OpenAPIHono<HttpEnv>;
+  /** Without a slash at its end. */
+  url: string;
+  postgres: Postgres;
+  tree: NodeTree;
+  keys: Keys;
+  users: Users;
+  sessions: Sessions;
+  rootKey: string;
+  ask(method: string, path: string, asked?: Asked): Promise<Answer>;
+  makeKey(node: string, scopes?: KeyScope[]): Promise<{ id: string; key: string }>;
+  close(): Promise<void>;
+}
+
+export const adminEmail = "Admin@Example.com";
+export const adminPassword = "correct horse battery";
+
+/** `now`: the clock that keys and sessions go by. */
+export async function startAccounts(
+  postgresUrl: string,
+  { now, log = pino({ level: "silent" }) }: { now?: () => number; log?: Logger } = {},
+): Promise<Accounts> {
+  const postgres = connectPostgres(postgresUrl);
+  await migratePostgres(postgres);
+  const tree = await NodeTree.load(postgres, log);
+  const keys = createKeys(postgres, log, now);
+  const users = createUsers(postgres);
+  const sessions = createSessions(postgres, log, now);
+  const rootKey = "root-key-of-this-test";
+  await keys.ensureRootKey(rootKey);
+  await users.ensureAdmin({ email: adminEmail, password: adminPassword });
+
+  const app = createRouter();
+  applyFoundation(app, { log });
+  app.use("/v1/*", attachActor(createAuthenticator({ keys, sessions })));
+  app.route("/", sessionRoutes({ users, sessions }));
+  app.route("/", nodesRoutes({ tree }));
+  app.route("/", keysRoutes({ keys, tree }));
+  const askPostgres = async () => {
+    await postgres.pool.query("SELECT 1");
+  };
+  app.route("/", systemRoutes({ root: app, checks: { postgres: askPostgres } }));
+  const server = createServer(getRequestListener(app.fetch)).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+
+  async function ask(method: string, path: string, { key, session, body, headers }: Asked = {}): Promise<Answer> {
+    const response = await fetch(url + path, {
+      method,
+      headers: {
+        ...(key !== undefined && { authorization: `Bearer ${key}` }),
+        ...(session !== undefined && { cookie: `tidemark_session=${session}` }),
+        ...(body !== undefined && { "content-type": "application/json" }),
+        ...headers,
+      },
+      ...(body !== undefined && { body: typeof body === "string" ? body : JSON.stringify(body) }),
+    });
+    const text = await response.text();
+    const isJson = /\bjson\b/.test(response.headers.get("content-type") ?? "");
+    return { status: response.status, headers: response.headers, body: isJson ? JSON.parse(text) : text };
+  }
+
+  return {
+    app,
+    url,
+    postgres,
+    tree,
+    keys,
+    users,
+    sessions,
+    rootKey,
+    ask,
+    async makeKey(node, scopes = ["ingest", "read", "admin"]) {
+      const wanted = { name: node, node, scopes, createOrganizations: true, expiresAt: null, createdBy: "usr_test" };
+      const { record, key } = await keys.create(wanted);
+      return { id: record.id, key };
+    },
+    async close() {
+      server.close();
+      server.closeAllConnections();
+      await keys.close();
+      await sessions.close();
+      await tree.close();
+      await postgres.close();
+    },
+  };
+}
