@@ -2,8 +2,9 @@
  * One service per data folder. The lock names the process and when that process started, so that a lock left by kill -9
  * is told from one whose process number now belongs to something else.
  */
-import { link, mkdir, readFile, unlink, writeFile } from "node:fs/promises";
+import { link, mkdir, readFile, rename, unlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { identifyProcess, isSameProcessRunning, parseProcessIdentity } from "./process-identity.ts";
 
 export class DataFolderInUseError extends Error {
   override name = "DataFolderInUseError";
@@ -13,7 +14,7 @@ export class DataFolderInUseError extends Error {
 export async function lockDataFolder(dataDir: string): Promise<() => Promise<void>> {
   await mkdir(dataDir, { recursive: true });
   const path = join(dataDir, "tidemark.lock");
-  const mine = `${process.pid} ${await startedAt(process.pid)}\n`;
+  const mine = `${JSON.stringify(identifyProcess(process.pid))}\n`;
   const candidate = `${path}.${process.pid}`;
   await writeFile(candidate, mine);
   try {
@@ -22,17 +23,11 @@ export async function lockDataFolder(dataDir: string): Promise<() => Promise<voi
         // Linking fails when the name exists: of two services that start at once, one gets the folder.
         await link(candidate, path);
         return async () => {
-          if ((await readFile(path, "utf8").catch(() => "")) === mine) await unlink(path);
+          if ((await contentOf(path)) === mine) await unlink(path);
         };
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-        const held = await readFile(path, "utf8").catch(() => "");
-        const [pid = "", started = ""] = held.trim().split(" ");
-        if (held !== "" && (await startedAt(Number(pid))) === started)
-          throw new DataFolderInUseError(
-            `The data folder ${dataDir} is in use by the service with process number ${pid}.`,
-          );
-        await unlink(path).catch(() => undefined);
+        await removeStaleLock(dataDir, path);
       }
     }
   } finally {
@@ -40,19 +35,20 @@ export async function lockDataFolder(dataDir: string): Promise<() => Promise<voi
   }
 }
 
-/** When a living process started, in units that only compare; "" for none. Where there is no /proc: whether it lives. */
-async function startedAt(pid: number): Promise<string> {
-  if (!Number.isInteger(pid) || pid <= 0) return "none";
-  try {
-    const stat = await readFile(`/proc/${pid}/stat`, "utf8");
-    // The second field is the name in parentheses and may hold spaces; the start time is the 22nd field.
-    return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19] ?? "";
-  } catch {
-    try {
-      process.kill(pid, 0);
-      return "alive";
-    } catch {
-      return "none";
-    }
-  }
+async function removeStaleLock(dataDir: string, path: string): Promise<void> {
+  const held = await contentOf(path);
+  const owner = parseProcessIdentity(held);
+  if (owner !== undefined && isSameProcessRunning(owner))
+    throw new DataFolderInUseError(
+      `The data folder ${dataDir} is in use by the service with process number ${owner.pid}. Stop that one first, or set TIDEMARK_DATA_DIR to another folder.`,
+    );
+  const removed = `${path}.${process.pid}.stale`;
+  await rename(path, removed).catch(() => undefined);
+  // Another service that starts now may have replaced the stale lock in between: then this took a lock that is in force.
+  if ((await contentOf(removed)) !== held) await link(removed, path).catch(() => undefined);
+  await unlink(removed).catch(() => undefined);
+}
+
+function contentOf(path: string): Promise<string> {
+  return readFile(path, "utf8").catch(() => "");
 }

@@ -7,7 +7,7 @@ import { readFileSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import { z } from "zod";
 
-export const processIdentitySchema = z.object({
+const processIdentitySchema = z.object({
   pid: z.number().int().positive(),
   /** Opaque; differs between two processes that had the same pid. Empty where the platform cannot tell. */
   started: z.string(),
@@ -26,6 +26,15 @@ export function identifyProcess(pid: number): ProcessIdentity | undefined {
   if (process.platform === "win32") return { pid, started: "" };
   try {
     return { pid, started: execFileSync("ps", ["-o", "lstart=", "-p", String(pid)], { encoding: "utf8" }).trim() };
+  } catch {
+    return undefined;
+  }
+}
+
+/** Reads what JSON.stringify made of an identity; undefined for anything else, such as a file that a crash left empty. */
+export function parseProcessIdentity(text: string): ProcessIdentity | undefined {
+  try {
+    return processIdentitySchema.safeParse(JSON.parse(text)).data;
   } catch {
     return undefined;
   }

@@ -6,7 +6,7 @@ import type { ChildProcess } from "node:child_process";
 import { readFile, writeFile } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Logger } from "pino";
-import { endProcess, identifyProcess, processIdentitySchema } from "../process-identity.ts";
+import { endProcess, identifyProcess, parseProcessIdentity } from "../process-identity.ts";
 
 export interface ChildOptions {
   name: string;
@@ -120,10 +120,10 @@ async function untilReady(child: ChildProcess, options: ChildOptions, stopping: 
 /** The service that started it is gone (the data folder's lock says so), but its child may still hold the data. */
 async function endLeftover({ identityFile, stopSignal, name, log }: ChildOptions): Promise<void> {
   const kept = await readFile(identityFile, "utf8").catch(() => "");
-  const identity = processIdentitySchema.safeParse(parseJson(kept));
-  if (!identity.success) return;
-  const outcome = await endProcess(identity.data, stopSignal, defaultGraceMs);
-  if (outcome !== "absent") log.warn({ pid: identity.data.pid, outcome }, `ended ${name} of an earlier run`);
+  const identity = parseProcessIdentity(kept);
+  if (identity === undefined) return;
+  const outcome = await endProcess(identity, stopSignal, defaultGraceMs);
+  if (outcome !== "absent") log.warn({ pid: identity.pid, outcome }, `ended ${name} of an earlier run`);
 }
 
 async function end(child: ChildProcess, signal: NodeJS.Signals, graceMs: number): Promise<void> {
@@ -145,12 +145,4 @@ function whenEnded(child: ChildProcess): Promise<void> {
     if (hasEnded(child)) resolve();
     else child.once("exit", () => resolve());
   });
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

@@ -1,0 +1,126 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { ConfigError, loadConfig } from "../../server/config.ts";
+
+let folder: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), "tidemark-config-"));
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+function file(content: string): string {
+  const path = join(folder, `secret-${Math.random().toString(36).slice(2)}`);
+  writeFileSync(path, content);
+  return path;
+}
+
+function faultsOf(environment: Record<string, string>): readonly string[] {
+  try {
+    loadConfig(environment);
+  } catch (error) {
+    if (error instanceof ConfigError) return error.faults;
+    throw error;
+  }
+  return [];
+}
+
+test("nothing set gives a service on this machine alone, with everything embedded and every role", () => {
+  const config = loadConfig({});
+  expect(config).toMatchObject({
+    port: 8080,
+    host: "127.0.0.1",
+    dataDir: resolve(".data"),
+    rootKey: undefined,
+    adminPassword: undefined,
+    clickhouseUrl: undefined,
+    databaseUrl: undefined,
+    redisUrl: undefined,
+    walMaxBytes: 4 * 1024 ** 3,
+    logLevel: "info",
+  });
+  expect([...config.roles].sort()).toEqual(["api", "ingest", "worker"]);
+});
+
+test("every setting is read", () => {
+  const config = loadConfig({
+    PORT: "9000",
+    HOST: "0.0.0.0",
+    TIDEMARK_DATA_DIR: "/var/lib/tidemark",
+    TIDEMARK_ROOT_KEY: "a-root-key-of-some-length",
+    TIDEMARK_ADMIN_EMAIL: "ops@example.com",
+    TIDEMARK_ADMIN_PASSWORD: "correct horse",
+    CLICKHOUSE_URL: "http://u:p@clickhouse:8123/tidemark",
+    DATABASE_URL: "postgres://u:p@postgres/tidemark",
+    REDIS_URL: "redis://redis:6379",
+    TIDEMARK_ROLES: "ingest, api",
+    TIDEMARK_WAL_MAX_BYTES: "1073741824",
+    LOG_LEVEL: "warn",
+  });
+  expect(config).toMatchObject({
+    port: 9000,
+    host: "0.0.0.0",
+    dataDir: "/var/lib/tidemark",
+    rootKey: "a-root-key-of-some-length",
+    adminEmail: "ops@example.com",
+    adminPassword: "correct horse",
+    clickhouseUrl: "http://u:p@clickhouse:8123/tidemark",
+    databaseUrl: "postgres://u:p@postgres/tidemark",
+    redisUrl: "redis://redis:6379",
+    walMaxBytes: 1024 ** 3,
+    logLevel: "warn",
+  });
+  expect([...config.roles]).toEqual(["ingest", "api"]);
+});
+
+test("all faults are reported at once, each with its name", () => {
+  const faults = faultsOf({
+    PORT: "eighty",
+    TIDEMARK_ADMIN_EMAIL: "nobody",
+    CLICKHOUSE_URL: "clickhouse:8123",
+    DATABASE_URL: "mysql://db",
+    REDIS_URL: "http://redis",
+    TIDEMARK_ROLES: "ingest,cook",
+    LOG_LEVEL: "loud",
+  });
+  const names = [
+    "PORT",
+    "TIDEMARK_ADMIN_EMAIL",
+    "CLICKHOUSE_URL",
+    "DATABASE_URL",
+    "REDIS_URL",
+    "TIDEMARK_ROLES",
+    "LOG_LEVEL",
+  ];
+  for (const name of names) expect(faults.filter((fault) => fault.startsWith(`${name} `))).not.toEqual([]);
+});
+
+describe("secrets in files", () => {
+  test("NAME_FILE gives the content of the file without its last line end", () => {
+    expect(loadConfig({ TIDEMARK_ADMIN_PASSWORD_FILE: file("correct horse\n") }).adminPassword).toBe("correct horse");
+    expect(loadConfig({ PORT_FILE: file("9001") }).port).toBe(9001);
+  });
+
+  test("a file that cannot be read is a fault, and so is giving both forms", () => {
+    expect(faultsOf({ TIDEMARK_ROOT_KEY_FILE: join(folder, "absent") })).toEqual([
+      expect.stringContaining("TIDEMARK_ROOT_KEY_FILE cannot be read"),
+    ]);
+    expect(faultsOf({ PORT: "1", PORT_FILE: file("2") })).toEqual([expect.stringContaining("PORT and PORT_FILE")]);
+  });
+
+  test("a fault never repeats a secret", () => {
+    expect(faultsOf({ TIDEMARK_ROOT_KEY: "short-secret", TIDEMARK_ADMIN_PASSWORD: "tiny" }).join()).not.toMatch(
+      /short-secret|tiny/,
+    );
+  });
+});
+
+test("a service that is split over processes needs Redis", () => {
+  expect(faultsOf({ TIDEMARK_ROLES: "ingest" })).toEqual([expect.stringContaining("REDIS_URL is required")]);
+  expect(faultsOf({ TIDEMARK_ROLES: "ingest", REDIS_URL: "redis://r" })).toEqual([]);
+});
+
+test("an empty setting is the same as none", () => {
+  expect(loadConfig({ PORT: "", REDIS_URL: "", PORT_FILE: "" }).port).toBe(8080);
+});
