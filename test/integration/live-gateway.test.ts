@@ -1,0 +1,355 @@
+import { once } from "node:events";
+import { createServer, type Server as HttpServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import type { Redis } from "ioredis";
+import { pino } from "pino";
+import { io as connect, type Socket } from "socket.io-client";
+import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
+import type { Actor } from "../../server/accounts/actor.ts";
+import type {
+  ClientToServerEvents,
+  LiveAnswer,
+  LiveChanged,
+  LiveSnapshot,
+  ServerToClientEvents,
+  WatchResult,
+} from "../../server/contract/live.ts";
+import { createLiveGateway, type LiveCredentials, type LiveGateway } from "../../server/live/live-gateway.ts";
+import { connectRedis } from "../../server/redis/connect-redis.ts";
+import { ownRedis } from "../support/stores.ts";
+
+type Client = Socket<ServerToClientEvents, ClientToServerEvents>;
+
+const silent = pino({ level: "silent" });
+const mine = "reseller:north";
+const below = "organization:alpha";
+const foreign = "organization:other";
+
+/** Figures that tests change; counts who reads what. */
+class Figures {
+  readonly participants = new Map<string, number>();
+  readonly reads: { node: string; atMs: number }[] = [];
+  isDown = false;
+
+  read = async (node: string): Promise<LiveAnswer> => {
+    this.reads.push({ node, atMs: performance.now() });
+    if (this.isDown) throw new Error("storage is away");
+    const at = new Date().toISOString();
+    const live_participants = this.participants.get(node) ?? 0;
+    return {
+      node,
+      at,
+      watermark: at,
+      levels: { live_participants, live_sessions: 0, active_recordings: 0 },
+      rooms: [],
+    };
+  };
+
+  readsOf(node: string): number {
+    return this.reads.filter((read) => read.node === node).length;
+  }
+}
+
+/** Tokens that are good, and the node that each of them may see with what is below it. */
+class Accounts {
+  readonly nodes = new Map<string, string>([["good", mine]]);
+  readonly seen: LiveCredentials[] = [];
+
+  authenticate = async (credentials: LiveCredentials): Promise<Actor | undefined> => {
+    this.seen.push(credentials);
+    const token =
+      credentials.authorization?.slice("Bearer ".length) ?? /session=(\w+)/.exec(credentials.cookie ?? "")?.[1];
+    const node = token === undefined ? undefined : this.nodes.get(token);
+    if (node === undefined) return undefined;
+    return { kind: "key", id: "key_1", name: "test", node, scopes: new Set(["read"]), createOrganizations: false };
+  };
+}
+
+const mayWatch = (actor: Actor, node: string | null): string | undefined => {
+  if (node === null || node === actor.node) return actor.node;
+  return actor.node === mine && node === below ? below : undefined;
+};
+
+interface Running {
+  url: string;
+  gateway: LiveGateway;
+}
+
+let figures: Figures;
+let accounts: Accounts;
+
+beforeEach(() => {
+  figures = new Figures();
+  accounts = new Accounts();
+});
+
+const stops: (() => Promise<void>)[] = [];
+afterEach(async () => {
+  for (const stop of stops.splice(0).reverse()) await stop();
+});
+
+async function start(options: { figures?: Figures; redis?: Redis } = {}): Promise<Running> {
+  const httpServer: HttpServer = createServer((_, response) => response.end());
+  const gateway = createLiveGateway({
+    httpServer,
+    authenticate: accounts.authenticate,
+    mayWatch,
+    readLive: (options.figures ?? figures).read,
+    redis: options.redis,
+    log: silent,
+  });
+  httpServer.listen(0, "127.0.0.1");
+  await once(httpServer, "listening");
+  stops.push(async () => {
+    await gateway.close();
+    httpServer.closeAllConnections();
+    await new Promise((resolve) => httpServer.close(resolve));
+  });
+  return { url: `http://127.0.0.1:${(httpServer.address() as AddressInfo).port}`, gateway };
+}
+
+interface Viewer {
+  client: Client;
+  changes: LiveChanged[];
+  snapshots: LiveSnapshot[];
+  watch(node: string | null): Promise<WatchResult>;
+}
+
+function open(url: string, options: Parameters<typeof connect>[1] = { auth: { token: "good" } }): Viewer {
+  const client: Client = connect(url, { transports: ["websocket"], reconnection: false, forceNew: true, ...options });
+  onTestFinished(() => void client.disconnect());
+  const changes: LiveChanged[] = [];
+  const snapshots: LiveSnapshot[] = [];
+  client.on("live:changed", (change) => changes.push(change));
+  client.on("live:snapshot", (snapshot) => snapshots.push(snapshot));
+  return { client, changes, snapshots, watch: (node) => client.timeout(5_000).emitWithAck("live:watch", node) };
+}
+
+async function snapshotOf(viewer: Viewer, node: string | null): Promise<LiveSnapshot> {
+  const result = await viewer.watch(node);
+  if (!result.ok) throw new Error(`${result.code}: ${result.message}`);
+  return result.snapshot;
+}
+
+/** Sets the figure and says so, as the ingest does after a batch. */
+function change({ gateway }: Running, node: string, participants: number): void {
+  figures.participants.set(node, participants);
+  gateway.announce([node]);
+}
+
+const untilChange = (viewer: Viewer, participants: number) =>
+  vi.waitUntil(() => viewer.changes.find(({ levels }) => levels.live_participants === participants), {
+    timeout: 10_000,
+    interval: 5,
+  });
+
+const untilClosed = (viewer: Viewer) => vi.waitUntil(() => !viewer.client.connected, { timeout: 10_000, interval: 20 });
+
+describe("what a viewer sees", () => {
+  test("a snapshot first, then every change with the next sequence and no other", async () => {
+    const running = await start();
+    const viewer = open(running.url);
+    figures.participants.set(mine, 3);
+    const snapshot = await snapshotOf(viewer, null);
+    expect(snapshot).toMatchObject({ node: mine, levels: { live_participants: 3 } });
+    for (const participants of [4, 5, 6]) {
+      change(running, mine, participants);
+      await untilChange(viewer, participants);
+    }
+    expect(viewer.changes.map(({ sequence }) => sequence - snapshot.sequence)).toEqual([1, 2, 3]);
+    expect(viewer.snapshots).toEqual([]);
+  });
+
+  test("who comes later goes on from its own snapshot, in step with those who were there", async () => {
+    const running = await start();
+    const early = open(running.url);
+    await snapshotOf(early, mine);
+    change(running, mine, 1);
+    await untilChange(early, 1);
+    const late = open(running.url);
+    const snapshot = await snapshotOf(late, mine);
+    change(running, mine, 2);
+    const seen = await untilChange(late, 2);
+    expect(seen.sequence).toBe(snapshot.sequence + 1);
+    expect((await untilChange(early, 2)).sequence).toBe(seen.sequence);
+  });
+
+  test("the node asked for last, and no change of the one before", async () => {
+    const running = await start();
+    const viewer = open(running.url);
+    await snapshotOf(viewer, mine);
+    await snapshotOf(viewer, below);
+    change(running, mine, 7);
+    change(running, below, 8);
+    await untilChange(viewer, 8);
+    expect(viewer.changes.map(({ node }) => node)).toEqual([below]);
+  });
+
+  test("a client that asks without an answer function gets its snapshot as an event", async () => {
+    const running = await start();
+    const viewer = open(running.url);
+    (viewer.client as Socket).emit("live:watch", mine);
+    await vi.waitUntil(() => viewer.snapshots.length > 0);
+    expect(viewer.snapshots).toMatchObject([{ node: mine }]);
+  });
+
+  test("the age of the figures at least every five seconds when nothing changes, and silence while they cannot be read", async () => {
+    const running = await start();
+    const viewer = open(running.url);
+    const snapshot = await snapshotOf(viewer, mine);
+    const fromMs = performance.now();
+    await vi.waitUntil(() => viewer.changes.length > 0, { timeout: 6_000, interval: 20 });
+    expect(performance.now() - fromMs).toBeLessThan(5_000);
+    expect(viewer.changes).toMatchObject([{ sequence: snapshot.sequence + 1, levels: snapshot.levels }]);
+    figures.isDown = true;
+    const reads = figures.readsOf(mine);
+    await vi.waitUntil(() => figures.readsOf(mine) >= reads + 2, { timeout: 10_000, interval: 20 });
+    expect(viewer.changes).toHaveLength(1);
+    figures.isDown = false;
+    await vi.waitUntil(() => viewer.changes.length === 2, { timeout: 5_000, interval: 20 });
+  }, 20_000);
+});
+
+describe("what storage is asked", () => {
+  test("nothing for nodes that nobody watches, or nobody watches any more", async () => {
+    const running = await start();
+    const viewer = open(running.url);
+    await snapshotOf(viewer, mine);
+    viewer.client.disconnect();
+    const other = open(running.url);
+    await snapshotOf(other, below);
+    const reads = figures.readsOf(mine);
+    change(running, mine, 1);
+    change(running, foreign, 1);
+    change(running, below, 1);
+    await untilChange(other, 1);
+    expect(figures.readsOf(foreign)).toBe(0);
+    expect(figures.readsOf(mine)).toBe(reads);
+  });
+
+  test("at most four times a second for a node, however much is announced, and the last figure arrives", async () => {
+    const running = await start();
+    const viewers = Array.from({ length: 5 }, () => open(running.url));
+    for (const viewer of viewers) await snapshotOf(viewer, mine);
+    const reads = figures.readsOf(mine);
+    const fromMs = performance.now();
+    let participants = 0;
+    await vi.waitUntil(
+      () => {
+        change(running, mine, ++participants);
+        return performance.now() - fromMs > 2_000;
+      },
+      { timeout: 5_000, interval: 1 },
+    );
+    for (const viewer of viewers) await untilChange(viewer, participants);
+    const seconds = (performance.now() - fromMs) / 1_000;
+    expect(participants).toBeGreaterThan(100);
+    expect(figures.readsOf(mine) - reads).toBeLessThanOrEqual(Math.ceil(4 * seconds) + 1);
+  });
+});
+
+describe("who may see it", () => {
+  test("without valid credentials the connection is refused and says why", async () => {
+    const running = await start();
+    for (const auth of [{}, { token: "forged" }]) {
+      const viewer = open(running.url, { auth });
+      const error = await new Promise<Error>((resolve) => viewer.client.once("connect_error", resolve));
+      expect(error).toMatchObject({ data: { code: "unauthenticated" } });
+    }
+  });
+
+  test("a session cookie is as good as a key", async () => {
+    const running = await start();
+    const viewer = open(running.url, { extraHeaders: { cookie: "session=good" } });
+    expect(await snapshotOf(viewer, null)).toMatchObject({ node: mine });
+  });
+
+  test("a page of another origin is refused, with a cookie or not", async () => {
+    const running = await start();
+    const viewer = open(running.url, { extraHeaders: { cookie: "session=good", origin: "https://evil.example" } });
+    await new Promise((resolve) => viewer.client.once("connect_error", resolve));
+    expect(accounts.seen).toEqual([]);
+  });
+
+  test.each([foreign, "no address", { node: mine }])(
+    "%j is refused, and what was watched before is left",
+    async (node) => {
+      const running = await start();
+      const viewer = open(running.url);
+      await snapshotOf(viewer, mine);
+      expect(await viewer.watch(node as string)).toMatchObject({ ok: false, code: "forbidden" });
+      expect(figures.readsOf(foreign)).toBe(0);
+      const other = open(running.url);
+      await snapshotOf(other, mine);
+      change(running, mine, 9);
+      await untilChange(other, 9);
+      expect(viewer.changes).toEqual([]);
+    },
+  );
+
+  test("a revoked key is cut within five seconds, others stay", async () => {
+    accounts.nodes.set("revoked", mine);
+    const running = await start();
+    const viewer = open(running.url, { auth: { token: "revoked" } });
+    const other = open(running.url);
+    await Promise.all([snapshotOf(viewer, mine), snapshotOf(other, mine)]);
+    accounts.nodes.delete("revoked");
+    const fromMs = performance.now();
+    await untilClosed(viewer);
+    expect(performance.now() - fromMs).toBeLessThan(5_000);
+    expect(other.client.connected).toBe(true);
+  });
+
+  test("a key that lost the node it watches is cut within five seconds", async () => {
+    const running = await start();
+    const viewer = open(running.url);
+    await snapshotOf(viewer, mine);
+    accounts.nodes.set("good", foreign);
+    const fromMs = performance.now();
+    await untilClosed(viewer);
+    expect(performance.now() - fromMs).toBeLessThan(5_000);
+  });
+});
+
+describe("several processes with one Redis", () => {
+  async function bus(): Promise<Redis> {
+    const { url, stop } = await ownRedis();
+    const redis = connectRedis(url, { name: "test", whenDown: "wait", log: silent });
+    stops.push(async () => {
+      redis.disconnect();
+      await stop();
+    });
+    return redis;
+  }
+
+  test("what one process announces, viewers of the others see, each in its own sequence without a gap", async () => {
+    const a = await start({ redis: await bus() });
+    const elsewhere = new Figures();
+    const b = await start({ redis: await bus(), figures: elsewhere });
+    const viewer = open(b.url);
+    const snapshot = await snapshotOf(viewer, mine);
+    for (const participants of [11, 12, 13]) {
+      elsewhere.participants.set(mine, participants);
+      // Right after the start the other process may not listen yet; the heartbeat would bring it later.
+      await vi.waitUntil(
+        () => {
+          a.gateway.announce([mine]);
+          return viewer.changes.some(({ levels }) => levels.live_participants === participants);
+        },
+        { timeout: 3_000, interval: 50 },
+      );
+    }
+    expect(viewer.changes.map(({ sequence }) => sequence - snapshot.sequence)).toEqual([1, 2, 3]);
+    expect(figures.reads).toEqual([]);
+  });
+
+  test("without Redis a process still serves its own viewers, and closes", async () => {
+    const redis = connectRedis("redis://127.0.0.1:1", { name: "test", whenDown: "wait", log: silent });
+    stops.push(async () => redis.disconnect());
+    const running = await start({ redis });
+    const viewer = open(running.url);
+    await snapshotOf(viewer, mine);
+    change(running, mine, 1);
+    await untilChange(viewer, 1);
+  });
+});
