@@ -6,7 +6,12 @@ import { colorOf, drawnAs, titleOf } from "./meters.ts";
 import { isRunning } from "./range.ts";
 
 /** Every meter of an answer has the same windows, so the first one's stand for all. */
-export function chartContent(answer: UsageAnswer, all: readonly MeterSummary[], nowMs: number, only?: string): ChartContent {
+export function chartContent(
+  answer: UsageAnswer,
+  all: readonly MeterSummary[],
+  nowMs: number,
+  only?: string,
+): ChartContent {
   const windows = answer.meters[0]?.series ?? [];
   return {
     labels: windows.map((point) => windowLabel(point, answer.window, answer.tz)),
@@ -31,7 +36,8 @@ export function windowLabel(point: UsagePoint, window: WindowKind, tz: string): 
   const start = Date.parse(point.start);
   if (window === "hour" || window === "minute")
     return dateFormat(tz, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" }).format(start);
-  if (window === "month" || window === "quarter") return dateFormat(tz, { month: "short", year: "numeric" }).format(start);
+  if (window === "month" || window === "quarter")
+    return dateFormat(tz, { month: "short", year: "numeric" }).format(start);
   if (window === "year") return dateFormat(tz, { year: "numeric" }).format(start);
   return dateFormat(tz, { day: "numeric", month: "short" }).format(start);
 }
@@ -67,7 +73,9 @@ export function chartSummary(answer: UsageAnswer, all: readonly MeterSummary[]):
       if (!highest) return `${title}: none.`;
       const of = withUnit(formatFigure(total), unit);
       const when = windowTitle(highest, answer.window, answer.tz);
-      return drawnAs(meter) === "bar" ? `${title}: ${of} in all, most in ${when}.` : `${title}: ${of} over the range, highest in ${when}.`;
+      return drawnAs(meter) === "bar"
+        ? `${title}: ${of} in all, most in ${when}.`
+        : `${title}: ${of} over the range, highest in ${when}.`;
     })
     .join(" ");
 }

@@ -103,7 +103,12 @@ function applyContent(chart: Chart<"bar" | "line", (number | null)[], string>, c
           grid: { display: place === 0, color: token("--line") },
           border: { display: false },
           title: { display: units.length > 1, text: unit, color: token("--ink-faint"), font: { family, size: 11 } },
-          ticks: { ...tick, precision: unit === "count" ? 0 : undefined, maxTicksLimit: 6, callback: (value: string | number) => formatCompact(Number(value)) },
+          ticks: {
+            ...tick,
+            precision: unit === "count" ? 0 : undefined,
+            maxTicksLimit: 6,
+            callback: (value: string | number) => formatCompact(Number(value)),
+          },
         },
       ]),
     ),

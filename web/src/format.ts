@@ -45,7 +45,9 @@ export function formatRunning(ms: number): string {
   const two = (value: number) => String(value).padStart(2, "0");
   if (seconds < 3600) return `${Math.floor(seconds / 60)}:${two(seconds % 60)}`;
   const hours = Math.floor(seconds / 3600);
-  return hours < 48 ? `${hours} h ${two(Math.floor((seconds % 3600) / 60))}` : `${Math.floor(hours / 24)} d ${hours % 24} h`;
+  return hours < 48
+    ? `${hours} h ${two(Math.floor((seconds % 3600) / 60))}`
+    : `${Math.floor(hours / 24)} d ${hours % 24} h`;
 }
 
 const clocks = new Map<string, Intl.DateTimeFormat>();

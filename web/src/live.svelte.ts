@@ -2,8 +2,15 @@
  * The only socket. Keeps the live figures of one node as reactive state: a snapshot when it connects, then every change,
  * and a new snapshot after a lost connection or a gap in the sequence. Pushes are applied once per frame.
  */
-import type { ClientToServerEvents, LiveChanged, LiveRoom, LiveSnapshot, ServerToClientEvents } from "@contract/live.ts";
-import type { LiveLevels } from "@contract/live.ts";
+import type {
+  ClientToServerEvents,
+  LiveChanged,
+  LiveLevels,
+  LiveRoom,
+  LiveSnapshot,
+  ServerToClientEvents,
+  WatchResult,
+} from "@contract/live.ts";
 import { io, type Socket } from "socket.io-client";
 import { readLive } from "./api.ts";
 import { judgePush, type LiveState, liveState } from "./live-status.ts";
@@ -105,17 +112,20 @@ export class LiveFeed {
     this.#watch += 1;
     const watch = this.#watch;
     this.#sequence = null;
-    socket.timeout(watchTimeoutMs).emit("live:watch", this.#node ?? null, (error, result) => {
-      if (watch !== this.#watch) return;
-      if (error) {
-        this.#resync();
-        return;
-      }
-      if (result.ok) {
-        this.refusal = null;
-        this.#takeSnapshot(result.snapshot);
-      } else this.refusal = result.message;
-    });
+    socket
+      .timeout(watchTimeoutMs)
+      .emitWithAck("live:watch", this.#node ?? null)
+      .then(
+        (result: WatchResult) => {
+          if (watch !== this.#watch) return;
+          this.refusal = result.ok ? null : result.message;
+          if (result.ok) this.#takeSnapshot(result.snapshot);
+        },
+        // No answer in time: asked again while the connection lasts, and by the next connection when it does not.
+        () => {
+          if (watch === this.#watch) this.#resync();
+        },
+      );
   }
 
   #takeSnapshot(snapshot: LiveSnapshot): void {

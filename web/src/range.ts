@@ -118,11 +118,13 @@ const freshMs = 15 * 60_000;
 
 /** `1 – 30 Nov 2026`, as short as it stays clear. */
 export function describeDays(firstDay: string, lastDay: string): string {
-  const format = (date: string, options: Intl.DateTimeFormatOptions) => dateFormat("UTC", options).format(Date.parse(date));
+  const format = (date: string, options: Intl.DateTimeFormatOptions) =>
+    dateFormat("UTC", options).format(Date.parse(date));
   const full: Intl.DateTimeFormatOptions = { day: "numeric", month: "short", year: "numeric" };
   if (firstDay === lastDay) return format(firstDay, full);
   if (firstDay.slice(0, 4) !== lastDay.slice(0, 4)) return `${format(firstDay, full)} – ${format(lastDay, full)}`;
-  if (firstDay.slice(0, 7) === lastDay.slice(0, 7)) return `${format(firstDay, { day: "numeric" })} – ${format(lastDay, full)}`;
+  if (firstDay.slice(0, 7) === lastDay.slice(0, 7))
+    return `${format(firstDay, { day: "numeric" })} – ${format(lastDay, full)}`;
   return `${format(firstDay, { day: "numeric", month: "short" })} – ${format(lastDay, full)}`;
 }
 

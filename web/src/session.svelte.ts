@@ -1,6 +1,6 @@
 /** Who is signed in. The session itself is a cookie that scripts cannot read; the server alone knows its rights. */
 import type { Me } from "@contract/accounts.ts";
-import { onSignedOut, readMe, signIn as postSignIn, signOut as postSignOut } from "./api.ts";
+import { onSignedOut, signIn as postSignIn, signOut as postSignOut, readMe } from "./api.ts";
 
 class Session {
   /** undefined until the server has said. */

@@ -26,7 +26,8 @@ export function usageRows(answer: UsageAnswer, sort: Sort, nowMs: number): Usage
   });
   const column = answer.meters.findIndex(({ meter }) => meter === sort.by);
   // Rows come in order of time, and a stable sort keeps that order among equals.
-  const ordered = column < 0 ? rows : rows.sort((a, b) => compareFigures(a.figures[column] ?? null, b.figures[column] ?? null));
+  const ordered =
+    column < 0 ? rows : rows.sort((a, b) => compareFigures(a.figures[column] ?? null, b.figures[column] ?? null));
   return sort.isAscending ? ordered : ordered.reverse();
 }
 
