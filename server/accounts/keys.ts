@@ -91,7 +91,7 @@ export class Keys {
 
   /** Revoking a key again leaves it revoked since the first time. */
   async revoke(id: string): Promise<void> {
-    await this.#postgres.db.transaction(async (tx) => {
+    await this.#postgres.transaction(async (tx) => {
       await tx
         .update(apiKeys)
         .set({ revokedAt: new Date(this.#now()) })
@@ -125,7 +125,7 @@ export class Keys {
       scopes: [...keyScopes],
       createOrganizations: true,
     };
-    await this.#postgres.db.transaction(async (tx) => {
+    await this.#postgres.transaction(async (tx) => {
       await tx
         .insert(apiKeys)
         .values({ ...rights, id })

@@ -213,7 +213,7 @@ export class NodeTree {
       .map((node) => ({ ...node, node: addressOf(node) }))
       .sort((a, b) => (a.node < b.node ? -1 : 1));
     const inserted = new Set<NodeAddress>();
-    await this.#postgres.db.transaction(async (tx) => {
+    await this.#postgres.transaction(async (tx) => {
       for (let start = 0; start < ordered.length; start += insertChunk) {
         const chunk = ordered.slice(start, start + insertChunk);
         const rows = chunk.map(({ node, kind, id, name }) => ({ node, kind, id, name }));
@@ -258,9 +258,9 @@ export class NodeTree {
   }
 
   async #readAll(): Promise<void> {
-    const [nodeRows, parentRows] = await this.#postgres.db.transaction(
+    const [nodeRows, parentRows] = await this.#postgres.transaction(
       async (tx) => [await tx.select().from(nodes), await tx.select().from(nodeParents)] as const,
-      { isolationLevel: "repeatable read", accessMode: "read only" },
+      "snapshot",
     );
     this.#nodes = new Map();
     this.#children = new Map();
@@ -271,13 +271,13 @@ export class NodeTree {
   async #read(addresses: NodeAddress[]): Promise<void> {
     for (let start = 0; start < addresses.length; start += insertChunk) {
       const chunk = addresses.slice(start, start + insertChunk);
-      const [nodeRows, parentRows] = await this.#postgres.db.transaction(
+      const [nodeRows, parentRows] = await this.#postgres.transaction(
         async (tx) =>
           [
             await tx.select().from(nodes).where(inArray(nodes.node, chunk)),
             await tx.select().from(nodeParents).where(inArray(nodeParents.node, chunk)),
           ] as const,
-        { isolationLevel: "repeatable read", accessMode: "read only" },
+        "snapshot",
       );
       this.#put(nodeRows, parentRows);
     }

@@ -53,7 +53,7 @@ export class Sessions {
 
   /** Ends the session everywhere; a token without one changes nothing. */
   async end(token: string): Promise<void> {
-    await this.#postgres.db.transaction(async (tx) => {
+    await this.#postgres.transaction(async (tx) => {
       await tx.delete(sessions).where(eq(sessions.tokenHash, hashSecret(token)));
       await tx.execute(sql`SELECT pg_notify(${channel}, '')`);
     });

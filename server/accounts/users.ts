@@ -98,7 +98,7 @@ export class Users {
 
   async #replacePassword(userId: string, password: string): Promise<void> {
     const passwordHash = await this.#hash(password);
-    await this.#postgres.db.transaction(async (tx) => {
+    await this.#postgres.transaction(async (tx) => {
       await tx.update(users).set({ passwordHash }).where(eq(users.id, userId));
       await tx.delete(sessions).where(eq(sessions.userId, userId));
     });

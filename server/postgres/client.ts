@@ -7,9 +7,17 @@ import pg from "pg";
 import { Notices } from "./notices.ts";
 import * as schema from "./schema.ts";
 
+/** Without drizzle's own `transaction`: when its BEGIN fails, the pool has lost a connection for ever. */
+export type Queries = Omit<NodePgDatabase<typeof schema>, "transaction">;
+
 export interface Postgres {
   pool: pg.Pool;
-  db: NodePgDatabase<typeof schema>;
+  db: Queries;
+  /**
+   * Runs `work` in one transaction and commits when it resolves; a snapshot reads everything as of one instant. When
+   * this rejects nothing was changed, except where the connection broke during the commit: then that is unknown.
+   */
+  transaction<T>(work: (tx: Queries) => Promise<T>, kind?: "write" | "snapshot"): Promise<T>;
   notices: Notices;
   /** Waits for running queries, then closes every connection. */
   close(): Promise<void>;
@@ -40,12 +48,33 @@ export function connectPostgres(url: string): Postgres {
   return {
     pool,
     db: drizzle(pool, { schema }),
+    transaction: (work, kind = "write") => runTransaction(pool, begin[kind], work),
     notices,
     async close() {
       await notices.close();
       await pool.end();
     },
   };
+}
+
+const begin = { write: "BEGIN", snapshot: "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY" } as const;
+
+async function runTransaction<T>(pool: pg.Pool, begin: string, work: (tx: Queries) => Promise<T>): Promise<T> {
+  const client = await pool.connect();
+  try {
+    await client.query(begin);
+    const result = await work(drizzle(client, { schema }));
+    await client.query("COMMIT");
+    client.release();
+    return result;
+  } catch (error) {
+    // A connection that cannot even roll back is of no more use; without it Postgres rolls back by itself.
+    await client.query("ROLLBACK").then(
+      () => client.release(),
+      () => client.release(true),
+    );
+    throw error;
+  }
 }
 
 const unavailableCodes: ReadonlySet<string> = new Set([
