@@ -124,13 +124,10 @@ export function nodeWithin(
 export function refuseForeignOrigin(request: Request, isOriginNeeded: boolean): void {
   const origin = request.headers.get("origin");
   if (origin === null && !isOriginNeeded) return;
-  if (!isSameOrigin(origin, request.headers.get("host") ?? new URL(request.url).host))
+  // Names and ports are compared, not schemes: TLS often ends at a proxy.
+  const host = request.headers.get("host") ?? new URL(request.url).host;
+  if (origin === null || !URL.canParse(origin) || new URL(origin).host !== host)
     throw new ProblemError("forbidden", "with a session cookie, writes must come from this server's own pages");
-}
-
-/** `host`: name and port as the caller addressed this server. Schemes may differ: TLS often ends at a proxy. */
-export function isSameOrigin(origin: string | null | undefined, host: string | null | undefined): boolean {
-  return origin !== null && origin !== undefined && URL.canParse(origin) && new URL(origin).host === host;
 }
 
 async function identified(identify: () => Promise<Actor | undefined>, request: Request): Promise<Actor> {

@@ -72,7 +72,8 @@ test("a wrong password, an unknown account and a missing field are told apart on
 test("a session's writes must come from this server's own pages, its reads need not", async () => {
   const session = await freshSession();
   const body = { kind: "organization", id: "from-a-page" };
-  for (const headers of [{ origin: "https://evil.example" }, { origin: "null" }, {}]) {
+  const foreign: Record<string, string>[] = [{ origin: "https://evil.example" }, { origin: "null" }, {}];
+  for (const headers of foreign) {
     const refused = await accounts.ask("POST", "/v1/nodes", { session, body, headers });
     expect([refused.status, refused.body.code]).toEqual([403, "forbidden"]);
   }
