@@ -27,7 +27,7 @@ const listenForEver =
   "SYSTEM START LISTEN HTTP; SELECT sleepEachRow(1) FROM system.numbers SETTINGS max_block_size = 1, function_sleep_max_microseconds_per_block = 0 FORMAT Null";
 
 /** Throws with what to do where the library does not exist for this platform. */
-export function libchdbPath(): string {
+function libchdbPath(): string {
   const require = createRequire(import.meta.url);
   const name = `@chdb/lib-${process.platform}-${process.arch}${process.platform === "linux" ? "-gnu" : ""}`;
   try {
