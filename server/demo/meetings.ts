@@ -48,6 +48,10 @@ const givenNames = [
 ];
 const familyNames = ["abel", "brandt", "castro", "dubois", "eklund", "ferri", "gupta", "haas", "ito", "jansen", "kim"];
 
+/** How long participants stay before their connection drops and they come back, on average. */
+const historicStayMs = 4 * hourMs;
+const liveStayMs = 5 * minuteMs;
+
 /** A launch that the whole world watches, once: the highest day of the history. */
 const launch = { organization: "redwood-robotics", day: 72, hourUtc: 17, participants: 460, minutes: 55 };
 
@@ -112,6 +116,7 @@ class MeetingEvents {
   private readonly room: string;
   private readonly agent: string | undefined;
   private readonly endMs: number;
+  private readonly meanStayMs: number;
   private readonly withSignsOfLife: boolean;
   private readonly events: TimedEvent[] = [];
   private readonly signsOfLife: TimedEvent[] = [];
@@ -121,6 +126,7 @@ class MeetingEvents {
     this.withSignsOfLife = withSignsOfLife;
     this.random = random;
     const { organization, startMs, minutes } = meeting;
+    this.meanStayMs = isLive(startMs, firstMs) ? liveStayMs : historicStayMs;
     const endMs = startMs + Math.round(minutes * minuteMs);
     this.endMs = thrownOutAt(organization, startMs, endMs, firstMs) ?? endMs;
     this.room = pick(rooms, random);
@@ -164,17 +170,15 @@ class MeetingEvents {
     const leaves =
       random() < 0.15 ? joinedMs + Math.floor(random() * (endMs - joinedMs)) : endMs - Math.floor(random() * 20_000);
     const lastMs = Math.max(joinedMs + 1_000, leaves);
-    const comesBack = random() < 0.12 && lastMs - joinedMs > 6 * minuteMs;
-    const pauseMs = joinedMs + Math.floor((lastMs - joinedMs) * (0.3 + 0.4 * random()));
-    const stays = comesBack ? [pauseMs, lastMs] : [lastMs];
-    for (const [visit, leftMs] of stays.entries()) {
+    for (let visit = 0; joinedMs < lastMs; visit++) {
+      const stayMs = 5_000 - Math.log(1 - random()) * this.meanStayMs;
+      const leftMs = Math.floor(Math.min(lastMs, joinedMs + stayMs));
       const interval = `${meeting.id}.p${index}.${visit}`;
       const properties = { device, alive_within: aliveWithin };
       this.add(joinedMs, "participant.joined", { user, interval, properties });
       this.alive("participant.alive", joinedMs, leftMs, { user, interval, properties: { alive_within: aliveWithin } });
       this.add(leftMs, "participant.left", { user, interval });
-      joinedMs = leftMs + 30_000 + Math.floor(random() * 90_000);
-      if (joinedMs >= lastMs) break;
+      joinedMs = leftMs + 10_000 + Math.floor(random() * 40_000);
     }
   }
 

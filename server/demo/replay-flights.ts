@@ -19,10 +19,10 @@ export interface ReplayResult extends Totals {
   seconds: number;
 }
 
-/** Resolves when everything can be queried. `onProgress` is told how many of how many events were handed over. */
+/** Resolves when everything can be queried. */
 export async function replayFlights(
   flights: readonly Flight[],
-  { connection, seed, onProgress }: ReplayOptions,
+  { connection, seed, onProgress, onPosted }: ReplayOptions,
 ): Promise<ReplayResult> {
   const random = seededRandom("replay", seed);
   const { inTime, repeated, late } = planDelivery(flights.flatMap(flightEvents), { repeatedShare, lateShare, random });
@@ -39,6 +39,7 @@ export async function replayFlights(
     }
     await emitter.flush();
   }
+  onPosted();
   await new UsageApi(connection).whenVisible(visibleWithinMs);
   return { ...emitter.totals, sent, seconds: (performance.now() - startedAtMs) / 1000 };
 }
@@ -46,7 +47,10 @@ export async function replayFlights(
 export interface ReplayOptions {
   connection: Connection;
   seed: number;
+  /** Told how many of how many events were handed over. */
   onProgress: (sent: number, total: number) => void;
+  /** Called when every event is answered, before the wait until all can be queried. */
+  onPosted: () => void;
 }
 
 const number = new Intl.NumberFormat("en");

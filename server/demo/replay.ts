@@ -24,8 +24,11 @@ await runProgram("npm run replay -- <csv.gz> [--url URL] [--key KEY] [--seed N]"
         isStarted = true;
         bar.update(sent);
       },
+      onPosted: () => {
+        bar.stop();
+        console.log("all is posted; waiting until all can be queried");
+      },
     });
-    bar.stop();
     console.log(describeReplay(result));
     return result.rejected === 0;
   } finally {

@@ -59,12 +59,12 @@ export const incidents: readonly Incident[] = [
 ];
 
 /**
- * After the history, meetings are more, shorter and as many at weekends, so that counters move while one watches them, at
- * whatever hour that is; the number of those present stays what it was.
+ * After the history, meetings are shorter, more, and nearly as many at weekends, and their participants more restless, so
+ * that counters move while one watches them, at whatever hour that is; the number of those present stays what it was.
  */
-const liveMeetings = 2.5;
+const liveMeetings = 1.7;
 const liveWeekday = 0.8;
-export const liveMinutes = 0.45;
+export const liveMinutes = 0.6;
 
 /** Whether the instant lies after the history. */
 export function isLive(atMs: number, firstMs: number): boolean {
