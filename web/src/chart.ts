@@ -174,7 +174,7 @@ function datasetOf(
     borderColor: color,
     backgroundColor: color,
     borderWidth: 2,
-    pointRadius: series.values.length > 45 ? 0 : 2.5,
+    pointRadius: ({ chart }) => (chart.width > series.values.length * 22 ? 2.5 : 0),
     pointHoverRadius: 4,
     pointHitRadius: 12,
     tension: 0,
