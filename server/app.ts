@@ -33,8 +33,8 @@ export interface AppDeps {
   log: Logger;
 }
 
-/** The built dashboard: the same place from the sources and from the built server. */
-const webFolder = fileURLToPath(new URL("../../dist/web", import.meta.url));
+/** The built dashboard, seen from the sources in server/ or from the built server in dist/server/. */
+const webFolder = fileURLToPath(new URL(import.meta.url.endsWith(".ts") ? "../dist/web" : "../web", import.meta.url));
 
 export function createApp(deps: AppDeps): OpenAPIHono<HttpEnv> {
   const { clickhouse, postgres, tree, keys, users, sessions, ingest, log } = deps;

@@ -4,7 +4,7 @@ import type { Figure } from "@contract/usage.ts";
 export const locale = "en";
 
 const exact = new Intl.NumberFormat(locale, { maximumFractionDigits: 6 });
-const readable = new Intl.NumberFormat(locale, { maximumFractionDigits: 1 });
+const amount = new Intl.NumberFormat(locale, { minimumFractionDigits: 1, maximumFractionDigits: 1 });
 const compact = new Intl.NumberFormat(locale, { notation: "compact", maximumFractionDigits: 1 });
 
 /** All digits the server gave; an en dash where there is no figure. */
@@ -12,9 +12,13 @@ export function formatExact(figure: Figure): string {
   return figure === null ? "–" : exact.format(figure as number | Intl.StringNumericLiteral);
 }
 
-/** For tables and cards: at most one decimal; the exact figure belongs in the title beside it. */
+/**
+ * For tables and cards: one decimal for amounts, which come as decimal strings, so that they line up; none for counts. The
+ * exact figure belongs in the title beside it.
+ */
 export function formatFigure(figure: Figure): string {
-  return figure === null ? "–" : readable.format(figure as number | Intl.StringNumericLiteral);
+  if (figure === null) return "–";
+  return typeof figure === "string" ? amount.format(figure as Intl.StringNumericLiteral) : exact.format(figure);
 }
 
 /** For axes and cards without room: 1.2M. */
