@@ -18,6 +18,8 @@ const patienceMs = 5_000;
 
 export function openJobLocks(databaseUrl: string, log: Pick<Logger, "error">): JobLocks {
   let session: Promise<pg.Client> | undefined;
+  /** A session answers one question at a time. */
+  let turn: Promise<unknown> = Promise.resolve();
 
   function connected(): Promise<pg.Client> {
     if (session !== undefined) return session;
@@ -42,10 +44,14 @@ export function openJobLocks(databaseUrl: string, log: Pick<Logger, "error">): J
     return opening;
   }
 
-  async function ask(sql: string, name: string): Promise<boolean> {
-    const client = await connected();
-    const { rows } = await client.query<{ done: boolean }>(sql, [lockClass, name]);
-    return rows[0]?.done === true;
+  function ask(sql: string, name: string): Promise<boolean> {
+    const answer = turn.then(async () => {
+      const client = await connected();
+      const { rows } = await client.query<{ done: boolean }>(sql, [lockClass, name]);
+      return rows[0]?.done === true;
+    });
+    turn = answer.catch(() => undefined);
+    return answer;
   }
 
   return {

@@ -21,7 +21,7 @@ export interface StartJobsOptions {
 }
 
 export interface RunningJobs {
-  /** Takes no more ticks, waits at most 8 s for the runs under way, and lets go of the store. Never rejects. */
+  /** Takes no more ticks, waits for the runs under way, and lets go of the store: 9 s at most. Never rejects. */
   close(): Promise<void>;
 }
 
@@ -29,7 +29,12 @@ type JobQueue = Queue<unknown, void, string, unknown, void, string, IQueueBacken
 
 /** A store that does not answer for this long at boot is a wrong address, not an outage to sit out. */
 const bootPatienceMs = 15_000;
-const closePatienceMs = 8_000;
+/** For the runs under way when the service stops; what they do is done again by the next process. */
+const runsPatienceMs = 7_000;
+/** For the store to take leave, which it cannot while it is away. */
+const storePatienceMs = 2_000;
+/** While a store is away every connection reports the same failure again and again. */
+const repeatErrorAfterMs = 60_000;
 const repairEveryMs = 10_000;
 /** A tick that is this late has no job behind it any more, or waits behind a run that is longer than its interval. */
 const overdueAfterMs = 15_000;
@@ -48,26 +53,28 @@ export async function startJobs({ jobs, roles, databaseUrl, redisUrl, log }: Sta
   const store =
     redisUrl === undefined ? await openPostgresJobStore(databaseUrl, log) : openRedisJobStore(redisUrl, log);
   const locks = openJobLocks(databaseUrl, log);
-  const running = new Set<string>();
+  const running = new Map<string, Promise<void>>();
   const stopped = new AbortController();
+  const report = onceAMinute((error, context, message) => log.error({ err: error, ...context }, message));
 
-  async function runOnce({ name, handler }: JobDefinition): Promise<void> {
-    if (running.has(name)) return log.debug({ job: name }, "tick left out: the last run still goes on");
-    running.add(name);
+  async function runOnce(job: JobDefinition): Promise<void> {
+    if (running.has(job.name)) return log.debug({ job: job.name }, "tick left out: the last run still goes on");
+    const run = runLocked(job).finally(() => running.delete(job.name));
+    running.set(job.name, run);
+    await run;
+  }
+
+  async function runLocked({ name, handler }: JobDefinition): Promise<void> {
+    if (!(await locks.take(name))) return log.debug({ job: name }, "tick left out: another process runs it");
     try {
-      if (!(await locks.take(name))) return log.debug({ job: name }, "tick left out: another process runs it");
-      try {
-        await handler();
-      } finally {
-        await locks.release(name);
-      }
+      await handler();
     } finally {
-      running.delete(name);
+      await locks.release(name);
     }
   }
 
   const queues = [...roles].map((role) =>
-    openRoleQueue({ role, jobs: jobs.filter((job) => job.role === role), store, runOnce, log }),
+    openRoleQueue({ role, jobs: jobs.filter((job) => job.role === role), store, runOnce, report, log }),
   );
   const keepSchedules = () => Promise.all(queues.map((queue) => queue.keepSchedules()));
 
@@ -75,33 +82,26 @@ export async function startJobs({ jobs, roles, databaseUrl, redisUrl, log }: Sta
     while (!stopped.signal.aborted) {
       await delay(repairEveryMs, undefined, { signal: stopped.signal }).catch(() => {});
       if (stopped.signal.aborted) return;
-      await keepSchedules().catch((error: unknown) =>
-        log.error({ err: error }, "the job schedules could not be checked"),
-      );
+      await keepSchedules().catch((error: Error) => report(error, {}, "the job schedules could not be checked"));
     }
   }
 
   async function close(): Promise<void> {
     stopped.abort();
-    const closing = Promise.allSettled(queues.map((queue) => queue.close()))
-      .then(() => Promise.allSettled([locks.close(), store.close()]))
-      .then(() => "closed" as const);
-    const outOfTime = new AbortController();
-    const outcome = await Promise.race([
-      closing,
-      delay(closePatienceMs, "late" as const, { signal: outOfTime.signal }).catch(() => "closed" as const),
-    ]);
-    outOfTime.abort();
-    if (outcome === "closed") return;
-    log.warn({ jobs: [...running] }, "jobs did not end in time and are left to the next process");
+    const closing = Promise.allSettled(queues.map((queue) => queue.close())).then(() =>
+      Promise.allSettled([locks.close(), store.close()]),
+    );
+    const isClosed =
+      (await withinMs(Promise.allSettled(running.values()), runsPatienceMs)) &&
+      (await withinMs(closing, storePatienceMs));
+    if (isClosed) return;
+    log.warn({ jobs: [...running.keys()] }, "the job queues could not be closed in time");
     for (const queue of queues) queue.abandon();
   }
 
   try {
-    await withinPatience(
-      Promise.all(queues.map((queue) => queue.ready())),
-      "The store of the job queues does not answer",
-    );
+    if (!(await withinMs(Promise.all(queues.map((queue) => queue.ready())), bootPatienceMs)))
+      throw new Error(`The store of the job queues does not answer within ${bootPatienceMs / 1000} s`);
     await keepSchedules();
   } catch (error) {
     await close();
@@ -112,17 +112,30 @@ export async function startJobs({ jobs, roles, databaseUrl, redisUrl, log }: Sta
   return { close };
 }
 
-async function withinPatience<T>(work: Promise<T>, message: string): Promise<T> {
-  const settled = new AbortController();
-  const outOfTime = delay(bootPatienceMs, undefined, { signal: settled.signal }).then(() => {
-    throw new Error(`${message} within ${bootPatienceMs / 1000} s`);
-  });
-  outOfTime.catch(() => {});
+/** True when `work` is done in time, false when it goes on; rejects when it does. */
+async function withinMs(work: Promise<unknown>, patienceMs: number): Promise<boolean> {
+  const done = new AbortController();
+  const outOfTime = delay(patienceMs, false, { signal: done.signal }).catch(() => false);
   try {
-    return await Promise.race([work, outOfTime]);
+    return await Promise.race([work.then(() => true), outOfTime]);
   } finally {
-    settled.abort();
+    done.abort();
   }
+}
+
+type Report = (error: Error, context: { role?: JobRole }, message: string) => void;
+
+/** Passes on the first of equal errors in each minute. */
+function onceAMinute(report: Report): Report {
+  const reportedAtMs = new Map<string, number>();
+  return (error, context, message) => {
+    const nowMs = performance.now();
+    for (const [key, atMs] of reportedAtMs) if (nowMs - atMs > repeatErrorAfterMs) reportedAtMs.delete(key);
+    const key = `${message}: ${error.message}`;
+    if (reportedAtMs.has(key)) return;
+    reportedAtMs.set(key, nowMs);
+    report(error, context, message);
+  };
 }
 
 interface RoleQueue {
@@ -139,12 +152,14 @@ function openRoleQueue({
   jobs,
   store,
   runOnce,
+  report,
   log,
 }: {
   role: JobRole;
   jobs: readonly JobDefinition[];
   store: JobStore;
   runOnce: (job: JobDefinition) => Promise<void>;
+  report: Report;
   log: StartJobsOptions["log"];
 }): RoleQueue {
   const table = new Map(jobs.map((job) => [job.name, job]));
@@ -172,8 +187,8 @@ function openRoleQueue({
     },
     store.backend,
   );
-  queue.on("error", (error) => log.error({ err: error, role }, "the job queue reports an error"));
-  worker.on("error", (error) => log.error({ err: error, role }, "the job worker reports an error"));
+  queue.on("error", (error) => report(error, { role }, "the job queue reports an error"));
+  worker.on("error", (error) => report(error, { role }, "the job worker reports an error"));
   worker.on("failed", (tick, error) => log.error({ err: error, job: tick?.name }, "the run of a job failed"));
 
   async function keepSchedules(): Promise<void> {
