@@ -27,6 +27,15 @@ import { comparePositions, type LogPosition, type LogRecord, type WriteAheadLog 
 const maxBatchBytes = 12 * 1024 * 1024;
 /** Pause between two batches, so that small ones gather and parts stay few; the floor of how fresh queries are. */
 const gatherMs = 100;
+/** How far storing may run ahead of deriving. */
+const maxDerivableBatches = 16;
+
+/** What is left of a batch once it is stored; its rows are let go. */
+interface StoredBatch {
+  manifest: Manifest;
+  organizations: ReadonlySet<string>;
+  events: number;
+}
 
 export interface FlushOptions {
   log: WriteAheadLog;
@@ -85,8 +94,7 @@ export function startFlushLoop(
   const stopListening = log.onSynced(news.tell);
   abort.signal.addEventListener("abort", news.tell);
 
-  async function settle(sealed: SealedBatch, touched: ReadonlySet<string>): Promise<void> {
-    const { manifest } = sealed;
+  async function settle({ manifest, organizations, events }: StoredBatch, touched: ReadonlySet<string>): Promise<void> {
     await untilDone(store, "settling", () =>
       files.writeProgress({ settled: manifest.to, sequence: options.sequence.next() }),
     );
@@ -95,36 +103,34 @@ export function startFlushLoop(
     });
     settled = manifest.to;
     settledBatch = manifest.batch;
-    storedEvents += sealed.rows.length;
+    storedEvents += events;
     pending.settledThrough(manifest.to);
     options.onSettled(manifest.to);
     await log.removeBefore(manifest.to);
     const due = waiters.filter((waiter) => comparePositions(waiter.position, manifest.to) <= 0);
     waiters = waiters.filter((waiter) => comparePositions(waiter.position, manifest.to) > 0);
     for (const waiter of due) waiter.resolve();
-    options.announce(sealed.organizations, touched);
+    options.announce(organizations, touched);
   }
 
-  /** Batches that are stored and wait for their derivation; several are derived at once when it falls behind. */
-  let derivable: SealedBatch[] = [];
+  /** Batches that wait for their derivation. Far behind, many are derived at once: a session they share is derived once. */
+  let derivable: StoredBatch[] = [];
   let deriving: Promise<void> | undefined;
   async function deriveAll(): Promise<void> {
     while (derivable.length > 0) {
       const group = derivable;
       derivable = [];
-      const batches = group.flatMap((sealed) => sealed.manifest.parts.map((part) => part.batch));
+      const batches = group.flatMap(({ manifest }) => manifest.parts.map((part) => part.batch));
       const touched =
         batches.length > 0
           ? (await untilDone(store, "deriving levels", () => options.deriver.derive(batches, now()))).touchedNodes
           : new Set<string>();
-      for (const sealed of group) await settle(sealed, touched);
+      for (const stored of group) await settle(stored, touched);
     }
   }
-  async function deriveSoon(sealed: SealedBatch): Promise<void> {
-    derivable.push(sealed);
-    // One group may be derived while one batch is stored; more would only gather memory.
-    while (deriving && derivable.length > 1) await deriving;
-    if (derivable.length === 0) return;
+  async function deriveSoon({ manifest, organizations, rows }: SealedBatch): Promise<void> {
+    while (deriving && derivable.length >= maxDerivableBatches) await deriving;
+    derivable.push({ manifest, organizations, events: rows.length });
     deriving ??= deriveAll().finally(() => {
       deriving = undefined;
     });
