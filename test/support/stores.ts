@@ -56,7 +56,10 @@ async function runOn(url: string, statement: string): Promise<void> {
 
 /** A Redis database that no other test file uses; emptied when it is taken and when it is given back. */
 export async function ownRedis(): Promise<{ url: string; stop(): Promise<void> }> {
-  const url = `${inject("redisUrl")}/${randomBytes(2).readUInt16LE() % 1024}`;
+  const counter = new Redis(inject("redisUrl"));
+  const database = await counter.incr("test-databases");
+  counter.disconnect();
+  const url = `${inject("redisUrl")}/${database}`;
   const client = new Redis(url);
   await client.flushdb();
   return {
