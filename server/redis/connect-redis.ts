@@ -41,7 +41,7 @@ export function connectRedis(url: string, { name, whenDown, log }: RedisUse): Re
 }
 
 /** Logs the begin and the end of each outage of `redis`; without a listener ioredis prints every failed attempt. */
-export function logOutages(redis: Redis, name: string, log: Pick<Logger, "info" | "error">): void {
+function logOutages(redis: Redis, name: string, log: Pick<Logger, "info" | "error">): void {
   let isDown = false;
   redis.on("error", (error: Error) => {
     if (isDown) return;
