@@ -59,16 +59,19 @@ export const incidents: readonly Incident[] = [
 ];
 
 /**
- * After the history, meetings are shorter, more, and nearly as many at weekends, and their participants more restless, so
+ * From the history's last hours on, meetings are shorter, more, and nearly as many at weekends, and their participants more restless, so
  * that counters move while one watches them, at whatever hour that is; the number of those present stays what it was.
  */
 const liveMeetings = 1.7;
 const liveWeekday = 0.8;
 export const liveMinutes = 0.6;
 
-/** Whether the instant lies after the history. */
+/** Meetings that still run at the end of the history are of the live kind already: hardly any lasts longer than this. */
+const livelyBeforeEndMs = 3 * hourMs;
+
+/** Whether what starts at the instant may be watched while it goes on. */
 export function isLive(atMs: number, firstMs: number): boolean {
-  return atMs >= firstMs + historyDays * dayMs;
+  return atMs >= firstMs + historyDays * dayMs - livelyBeforeEndMs;
 }
 
 /** What part of the full size a customer base has reached, by days since the first: growth that levels off. */

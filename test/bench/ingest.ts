@@ -1,0 +1,320 @@
+/**
+ * `npm run bench`: how many events a second go from HTTP in to queryable, beside what ClickHouse itself takes into the same
+ * tables with the same views in the same run; then how fresh answers are. Use the ratios: a machine's speed varies by the
+ * minute. Everything is in a temporary folder and takes less than three minutes.
+ */
+import { type ChildProcess, spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { existsSync } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
+import { Agent, request } from "node:http";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { pino } from "pino";
+import { io, type Socket } from "socket.io-client";
+import { z } from "zod";
+import { eventType } from "../../server/catalog/catalog.ts";
+import { connectClickHouse } from "../../server/clickhouse/client.ts";
+import { defineInsert } from "../../server/clickhouse/define-query.ts";
+import { migrateClickHouse } from "../../server/clickhouse/migrate.ts";
+import type { UsageEvent, Verdict } from "../../server/contract/events.ts";
+import type { ClientToServerEvents, LiveAnswer, ServerToClientEvents } from "../../server/contract/live.ts";
+import { UsageApi } from "../../server/demo/usage-api.ts";
+import { startEmbeddedClickHouse } from "../../server/embedded/embedded-clickhouse.ts";
+import { checkEvents, decideEvents } from "../../server/ingest/accept-events.ts";
+import { readBody } from "../../server/ingest/read-body.ts";
+
+const requestSizes = [1, 100, 1_000, 5_000];
+const bestInsertRows = 10_000;
+/** For one size; whichever comes first. */
+const postForMs = 6_000;
+const mostEventsPerSize = 150_000;
+const insertForMs = 3_000;
+const lanesOf = (size: number) => (size === 1 ? 32 : 4);
+
+const freshnessForMs = 25_000;
+const probeEveryMs = 400;
+const backgroundEventsPerSecond = 1_000;
+
+let made = 0;
+/** Meetings of eight who come, chat and go within a minute, in forty organizations, at the present time. */
+function makeEvents(count: number): UsageEvent[] {
+  return Array.from({ length: count }, () => {
+    const step = made % 20;
+    const meeting = Math.floor(made / 20);
+    const place = {
+      organization: `bench-${meeting % 40}`,
+      session: `session-${meeting}`,
+      room: `room-${meeting % 90}`,
+    };
+    const id = `event-${String(made++).padStart(12, "0")}`;
+    const time = new Date(Date.now() - 60_000 + step * 3_000).toISOString();
+    const user = `user-${meeting % 4_000}-${step % 8}`;
+    const event = { id, time, ...place, user };
+    if (step < 8) return { ...event, type: "participant.joined", interval: `${meeting}-${step}` };
+    if (step < 11) return { ...event, type: "chat.posted", properties: { visibility: "public", device: "mobile" } };
+    if (step < 12) {
+      const properties = { language: "en", model: "standard", kind: "transcript", mode: "batch" };
+      return { ...event, type: "transcription.completed", value: "12.5", properties };
+    }
+    return { ...event, type: "participant.left", interval: `${meeting}-${step - 12}` };
+  });
+}
+
+const asBody = (events: readonly UsageEvent[]) => Buffer.from(events.map((event) => JSON.stringify(event)).join("\n"));
+
+/** The lines that storage takes for new events, as accepting makes them. */
+function asRows(events: readonly UsageEvent[]): Buffer {
+  const headers = new Headers({ "content-type": "application/x-ndjson" });
+  const read = readBody(asBody(events), { type: "application/x-ndjson", encoding: "identity" }, headers);
+  const decision = decideEvents(read, checkEvents(read, Date.now(), eventType), {
+    receivedAtMs: Date.now(),
+    isAtomic: false,
+    emitter: { id: "key_bench", node: "all", createOrganizations: true },
+    tree: {
+      get: () => ({}),
+      isWithin: () => true,
+      pathAt: () => ({ partner: "", reseller: "r1" }),
+    },
+    claim: () => ({ standing: "new", isChecked: true }),
+  });
+  return Buffer.from(`${decision.eventRows.join("\n")}\n`);
+}
+
+/** Repeats `once` in `lanes` lanes until the time or the events are used up; answers the events and the ms it took. */
+async function repeat(
+  lanes: number,
+  forMs: number,
+  size: number,
+  most: number,
+  once: () => Promise<void>,
+): Promise<{ events: number; ms: number }> {
+  const startedAt = performance.now();
+  let events = 0;
+  await Promise.all(
+    Array.from({ length: lanes }, async () => {
+      while (performance.now() - startedAt < forMs && events < most) {
+        events += size;
+        await once();
+      }
+    }),
+  );
+  return { events, ms: performance.now() - startedAt };
+}
+
+const agent = new Agent({ keepAlive: true, maxSockets: 64 });
+
+function post(url: string, key: string, body: Buffer): Promise<Verdict> {
+  return new Promise((resolve, reject) => {
+    const headers = { authorization: `Bearer ${key}`, "content-type": "application/x-ndjson" };
+    const sent = request(`${url}/v1/events`, { method: "POST", agent, headers }, (response) => {
+      const chunks: Buffer[] = [];
+      response.on("data", (chunk: Buffer) => chunks.push(chunk));
+      response.on("error", reject);
+      response.on("end", () => {
+        const text = Buffer.concat(chunks).toString("utf8");
+        if (response.statusCode !== 202) return reject(new Error(`POST was answered ${response.statusCode}: ${text}`));
+        const verdict = JSON.parse(text) as Verdict;
+        if (verdict.rejected.length > 0) return reject(new Error(`an event was rejected: ${text.slice(0, 500)}`));
+        resolve(verdict);
+      });
+    });
+    sent.on("error", reject);
+    sent.end(body);
+  });
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve, reject) => server.once("error", reject).listen(0, "127.0.0.1", resolve));
+  const address = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  if (address === null || typeof address === "string") throw new Error("no free port was given");
+  return address.port;
+}
+
+async function startService(dataDir: string, clickhouseUrl: string, key: string) {
+  const port = await freePort();
+  const built = fileURLToPath(new URL("./main.js", import.meta.url));
+  const source = fileURLToPath(new URL("../../server/main.ts", import.meta.url));
+  const service = spawn(process.execPath, existsSync(built) ? [built] : ["--import", "tsx", source], {
+    stdio: ["ignore", "ignore", "inherit"],
+    env: {
+      PATH: process.env.PATH,
+      PORT: String(port),
+      TIDEMARK_DATA_DIR: dataDir,
+      TIDEMARK_ROOT_KEY: key,
+      CLICKHOUSE_URL: clickhouseUrl,
+      TIDEMARK_EVENTS_PER_SECOND: "100000000",
+    },
+  });
+  const url = `http://127.0.0.1:${port}`;
+  for (let waitedMs = 0; ; waitedMs += 100) {
+    if (service.exitCode !== null || waitedMs > 60_000) throw new Error("the service did not start");
+    const response = await fetch(`${url}/readyz`).catch(() => undefined);
+    if (response?.ok) return { url, service };
+    await delay(100);
+  }
+}
+
+async function stop(service: ChildProcess): Promise<void> {
+  if (service.exitCode !== null) return;
+  const ended = new Promise((resolve) => service.once("exit", resolve));
+  service.kill("SIGTERM");
+  await ended;
+}
+
+interface Freshness {
+  answered: number[];
+  queryable: number[];
+  pushed: number[];
+}
+
+/** One participant after another joins an organization that a socket watches, while others send at a bounded rate. */
+async function measureFreshness(url: string, key: string): Promise<Freshness> {
+  const node = "organization:bench-fresh";
+  const authorization = `Bearer ${key}`;
+  const join = (number: number) => ({
+    id: `fresh-${number}`,
+    type: "participant.joined",
+    organization: "bench-fresh",
+    session: "fresh",
+    user: `user-${number}`,
+    interval: `fresh-${number}`,
+  });
+  await post(url, key, asBody([join(0)]));
+  await new UsageApi({ url, key }).whenVisible(60_000);
+  const socket: Socket<ServerToClientEvents, ClientToServerEvents> = io(url, {
+    transports: ["websocket"],
+    extraHeaders: { authorization },
+  });
+  const watched = await socket.timeout(10_000).emitWithAck("live:watch", node);
+  if (!watched.ok) throw new Error(`the socket may not watch: ${watched.message}`);
+  const waiting = new Map<number, () => void>();
+  socket.on("live:changed", ({ levels }) => {
+    for (const [count, tell] of waiting) if (levels.live_participants >= count) tell();
+  });
+  const pushedTo = (count: number) =>
+    new Promise<void>((resolve) => {
+      waiting.set(count, () => {
+        waiting.delete(count);
+        resolve();
+      });
+    });
+  const queryableAt = async (count: number): Promise<void> => {
+    for (;;) {
+      const response = await fetch(`${url}/v1/live?node=${node}`, { headers: { authorization } });
+      const live = (await response.json()) as LiveAnswer;
+      if (live.levels.live_participants >= count) return;
+      await delay(5);
+    }
+  };
+
+  const freshness: Freshness = { answered: [], queryable: [], pushed: [] };
+  const endsAt = performance.now() + freshnessForMs;
+  const background = (async () => {
+    while (performance.now() < endsAt) {
+      const next = delay(100);
+      await post(url, key, asBody(makeEvents(backgroundEventsPerSecond / 10)));
+      await next;
+    }
+  })();
+  for (let number = 1; performance.now() < endsAt; number++) {
+    const next = delay(probeEveryMs);
+    const startedAt = performance.now();
+    const since = (times: number[]) => () => void times.push(performance.now() - startedAt);
+    const pushed = pushedTo(number + 1).then(since(freshness.pushed));
+    await post(url, key, asBody([join(number)])).then(since(freshness.answered));
+    await Promise.all([queryableAt(number + 1).then(since(freshness.queryable)), pushed]);
+    await next;
+  }
+  await background;
+  socket.close();
+  return freshness;
+}
+
+const number = (value: number) => new Intl.NumberFormat("en", { maximumFractionDigits: 0 }).format(value);
+const perSecond = ({ events, ms }: { events: number; ms: number }) => events / (ms / 1000);
+const row = (...cells: string[]) =>
+  console.log(cells.map((cell, index) => (index ? cell.padStart(18) : cell.padEnd(20))).join(""));
+
+function percentile(times: readonly number[], share: number): string {
+  const sorted = [...times].sort((a, b) => a - b);
+  return `${number(sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN)} ms`;
+}
+
+const folder = await mkdtemp(join(tmpdir(), "tidemark-bench-"));
+const log = pino({ level: "silent" });
+const embedded = await startEmbeddedClickHouse({ dataDir: folder, log });
+const undo: (() => Promise<unknown>)[] = [() => rm(folder, { recursive: true, force: true }), () => embedded.stop()];
+try {
+  const { connection } = embedded;
+  const server = connectClickHouse(connection);
+  await server.command("CREATE DATABASE bench_direct");
+  await server.command("CREATE DATABASE bench_service");
+  await server.close();
+  const direct = connectClickHouse({ ...connection, database: "bench_direct" });
+  undo.push(() => direct.close());
+  await migrateClickHouse(direct);
+  const storeEvents = defineInsert("store_events", z.object({ batch: z.number() }));
+  let batch = 0;
+  const insertAtSize = async (size: number) => {
+    // Rendered before the clock starts: this is ClickHouse's speed, not that of the one who asks.
+    const bodies = Array.from({ length: Math.min(400, Math.ceil(100_000 / size)) }, () => asRows(makeEvents(size)));
+    return repeat(Math.min(4, lanesOf(size)), insertForMs, size, Number.POSITIVE_INFINITY, async () => {
+      const body = bodies[batch % bodies.length] as Buffer;
+      await storeEvents(direct, [body], { batch: ++batch });
+    });
+  };
+
+  const serviceUrl = new URL(connection.url);
+  Object.assign(serviceUrl, {
+    username: connection.username,
+    password: connection.password,
+    pathname: "/bench_service",
+  });
+  const key = randomBytes(24).toString("hex");
+  const { url, service } = await startService(join(folder, "service"), serviceUrl.href, key);
+  undo.push(() => stop(service));
+  const api = new UsageApi({ url, key });
+
+  await post(url, key, asBody(makeEvents(1_000)));
+  await api.whenVisible(60_000);
+  await insertAtSize(1_000);
+
+  console.log("Events a second, HTTP in to queryable, beside inserts into the same tables with the same views\n");
+  row("events a request", "acknowledged", "queryable", "ClickHouse alone", "ratio", "to its best");
+  const best = perSecond(await insertAtSize(bestInsertRows));
+  for (const size of requestSizes) {
+    const own = perSecond(await insertAtSize(size));
+    const startedAt = performance.now();
+    const posted = await repeat(lanesOf(size), postForMs, size, mostEventsPerSize, async () => {
+      await post(url, key, asBody(makeEvents(size)));
+    });
+    await api.whenVisible(120_000);
+    const whole = perSecond({ events: posted.events, ms: performance.now() - startedAt });
+    row(
+      number(size),
+      number(perSecond(posted)),
+      number(whole),
+      number(own),
+      (whole / own).toFixed(2),
+      (whole / best).toFixed(2),
+    );
+  }
+  row(`inserts of ${number(bestInsertRows)}`, "", "", number(best));
+
+  const { answered, queryable, pushed } = await measureFreshness(url, key);
+  console.log(
+    `\nFreshness of ${answered.length} events, each alone in a request, beside ${number(backgroundEventsPerSecond)} events/s\n`,
+  );
+  row("from POST until", "p50", "p99", "worst");
+  for (const [name, times] of Object.entries({ answered, "in GET /v1/live": queryable, "in live:changed": pushed }))
+    row(name, percentile(times, 0.5), percentile(times, 0.99), percentile(times, 1));
+} finally {
+  agent.destroy();
+  for (const step of undo.reverse()) await step();
+}
