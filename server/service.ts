@@ -84,15 +84,20 @@ async function startParts(
   started.push(() => tree.close());
   const keys = createKeys(postgres, log);
   started.push(() => keys.close());
-  const users = createUsers(postgres);
+  const redis = config.redisUrl ? connectRedis(config.redisUrl, { name: "live", whenDown: "wait", log }) : undefined;
+  // Sign-in must be answered, not queued, while Redis is away: then each process counts attempts for itself.
+  const limits = config.redisUrl ? connectRedis(config.redisUrl, { name: "limits", whenDown: "fail", log }) : undefined;
+  started.push(async () => {
+    redis?.disconnect();
+    limits?.disconnect();
+  });
+
+  const users = createUsers(postgres, { redis: limits });
   const sessions = createSessions(postgres, log);
   started.push(() => sessions.close());
   if (config.rootKey) await keys.ensureRootKey(config.rootKey);
   const { generatedPassword } = await users.ensureAdmin({ email: config.adminEmail, password: config.adminPassword });
   const authenticator = createAuthenticator({ keys, sessions });
-
-  const redis = config.redisUrl ? connectRedis(config.redisUrl, { name: "live", whenDown: "wait", log }) : undefined;
-  if (redis) started.push(async () => redis.disconnect());
 
   let announce: (nodes: Iterable<string>) => void = () => undefined;
   const ingest = await startIngest({
@@ -124,7 +129,6 @@ async function startParts(
     log,
   });
   announce = (nodes) => gateway.announce(nodes);
-  started.push(() => gateway.close());
 
   const jobs = await startJobs({
     jobs: jobsOf(clickhouse, ingest, log, (nodes) => gateway.announce(nodes)),
@@ -136,7 +140,12 @@ async function startParts(
   started.push(() => jobs.close());
 
   await listen(httpServer, config);
-  started.push(() => closeServer(httpServer));
+  // The gateway cuts its sockets, which the server would wait for.
+  started.push(async () => {
+    const closed = closeServer(httpServer);
+    await gateway.close();
+    await closed;
+  });
   const { port } = httpServer.address() as AddressInfo;
   const host = config.host === "0.0.0.0" || config.host === "::" ? "localhost" : config.host;
   return {
