@@ -1,0 +1,289 @@
+/** The dashboard in a real browser, against a whole service of its own. */
+import { execFile } from "node:child_process";
+import { randomUUID } from "node:crypto";
+import { promisify } from "node:util";
+import AxeBuilder from "@axe-core/playwright";
+import type { Browser, BrowserContext, Page } from "playwright-core";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import type { UsageAnswer } from "../../server/contract/usage.ts";
+import { launchBrowser } from "../support/browser.ts";
+import { startService, type TestService } from "../support/service.ts";
+
+let service: TestService;
+let browser: Browser;
+let page: Page;
+/** Signed in once; each test opens a page of its own with it. */
+let cookies: Awaited<ReturnType<BrowserContext["storageState"]>>;
+
+beforeAll(async () => {
+  [service, browser] = await Promise.all([startService(), launchBrowser()]);
+  page = await open("/", { isSignedIn: false });
+  await signIn(page, service.adminPassword);
+  await page.getByTestId("live-status").waitFor();
+  cookies = await page.context().storageState();
+  await page.context().close();
+});
+
+afterEach(async () => {
+  await Promise.all(browser.contexts().map((context) => context.close()));
+});
+
+afterAll(async () => {
+  await browser?.close();
+  await service?.stop();
+});
+
+interface OpenOptions {
+  isSignedIn?: boolean;
+  colorScheme?: "light" | "dark";
+  width?: number;
+}
+
+async function open(path: string, options: OpenOptions = {}): Promise<Page> {
+  const { isSignedIn = true, colorScheme = "light", width = 1280 } = options;
+  const context = await browser.newContext({
+    viewport: { width, height: 800 },
+    colorScheme,
+    reducedMotion: "reduce",
+    ...(isSignedIn ? { storageState: cookies } : {}),
+  });
+  const opened = await context.newPage();
+  await opened.goto(service.url + path);
+  return opened;
+}
+
+async function signIn(on: Page, password: string): Promise<void> {
+  await on.getByLabel("E-mail address").fill(service.adminEmail);
+  await on.getByLabel("Password", { exact: true }).fill(password);
+  await on.getByRole("button", { name: "Sign in" }).click();
+}
+
+async function post(...events: object[]): Promise<void> {
+  const response = await fetch(`${service.url}/v1/events?ack=stored`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${service.rootKey}`, "content-type": "application/json" },
+    body: JSON.stringify(events.map((event) => ({ id: randomUUID(), organization: "demo", ...event }))),
+  });
+  expect([response.status, await response.json()]).toMatchObject([200, { rejected: [] }]);
+}
+
+const counter = async (on: Page, testid: string) => Number(await on.getByTestId(testid).getAttribute("data-value"));
+
+/** The counter as it is once the page has any figures. */
+async function settledCounter(on: Page, testid: string): Promise<number> {
+  await on.locator(`[data-testid=${testid}][data-value]`).waitFor();
+  return counter(on, testid);
+}
+
+async function waitForState(on: Page, ...states: string[]): Promise<void> {
+  const any = states.map((state) => `[data-testid=live-status][data-state=${state}]`).join(", ");
+  await on.locator(any).waitFor({ timeout: 30_000 });
+}
+
+async function waitForCounter(on: Page, testid: string, value: number, timeout: number): Promise<void> {
+  await on.locator(`[data-testid=${testid}][data-value="${value}"]`).waitFor({ timeout });
+}
+
+// It needs a service that has had no event: it runs before every test that sends one.
+describe("a service without events", () => {
+  it("shows no violation of accessibility rules, in both themes", async () => {
+    for (const colorScheme of ["light", "dark"] as const) {
+      const empty = await open("/", { colorScheme });
+      await empty.getByTestId("empty-state").waitFor();
+      expect(await violations(empty)).toEqual([]);
+    }
+  });
+
+  it("offers a command that works as pasted, and the page turns live when it has run", async () => {
+    page = await open("/");
+    await page.getByTestId("create-first-key").click();
+    const command = await page.getByTestId("curl-line").textContent();
+    const { stdout } = await promisify(execFile)("/bin/sh", ["-c", command ?? ""]);
+    expect(JSON.parse(stdout)).toMatchObject({ accepted: 1, rejected: [] });
+    await waitForCounter(page, "live-participants", 1, 5_000);
+    await page.getByTestId("live-rooms").getByText("daily").waitFor();
+    expect(await page.getByTestId("empty-state").count()).toBe(0);
+  });
+});
+
+describe("signing in", () => {
+  it("says that a wrong password is wrong, and opens the page that was asked for with the right one", async () => {
+    page = await open("/usage?range=7d", { isSignedIn: false });
+    await signIn(page, "not the password");
+    await page.getByRole("alert").getByText("do not match").waitFor();
+    await signIn(page, service.adminPassword);
+    await page.getByTestId("usage-table").waitFor();
+    expect(page.url()).toBe(`${service.url}/usage?range=7d`);
+  });
+
+  it("ends for the page when the user signs out", async () => {
+    page = await open("/", { isSignedIn: false });
+    await signIn(page, service.adminPassword);
+    await page.getByRole("button", { name: "Sign out" }).click();
+    await page.getByRole("heading", { name: "Sign in" }).waitFor();
+    await page.reload();
+    await page.getByRole("heading", { name: "Sign in" }).waitFor();
+  });
+});
+
+describe("the live counters", () => {
+  it("change within 2 s of a POST, without a reload", async () => {
+    page = await open("/");
+    await waitForState(page, "live");
+    const before = await settledCounter(page, "live-participants");
+    const session = randomUUID();
+    const started = Date.now();
+    await post(
+      { type: "participant.joined", session, user: "u1" },
+      { type: "participant.joined", session, user: "u2" },
+    );
+    await waitForCounter(page, "live-participants", before + 2, 2_000 - (Date.now() - started));
+    await post({ type: "participant.left", session, user: "u1" }, { type: "participant.left", session, user: "u2" });
+    await waitForCounter(page, "live-participants", before, 2_000);
+  });
+
+  it("stand still while paused, and show the present when resumed", async () => {
+    page = await open("/");
+    await waitForState(page, "live");
+    const before = await settledCounter(page, "live-participants");
+    await page.keyboard.press("Space");
+    await waitForState(page, "paused");
+    const asOf = await page.getByTestId("data-as-of").getAttribute("datetime");
+    const session = randomUUID();
+    await post({ type: "participant.joined", session, user: "u1" });
+    const other = await open("/");
+    await waitForCounter(other, "live-participants", before + 1, 5_000);
+    expect(await counter(page, "live-participants")).toBe(before);
+    expect(await page.getByTestId("data-as-of").getAttribute("datetime")).toBe(asOf);
+    await page.keyboard.press("Space");
+    await waitForCounter(page, "live-participants", before + 1, 2_000);
+  });
+
+  it("say that they are old while the server is gone, and go on by themselves when it is back", async () => {
+    page = await open("/");
+    await waitForState(page, "live");
+    const before = await settledCounter(page, "live-participants");
+    await service.stopServer();
+    await waitForState(page, "reconnecting", "stale");
+    expect(await counter(page, "live-participants")).toBe(before);
+    expect(await page.getByTestId("data-as-of").textContent()).toMatch(/^\d\d:\d\d:\d\d$/);
+    await service.startServer();
+    await waitForState(page, "live");
+    await post({ type: "participant.joined", session: randomUUID(), user: "u1" });
+    await waitForCounter(page, "live-participants", before + 1, 5_000);
+  });
+});
+
+describe("the usage page", () => {
+  it("shows, for each range, the figures that GET /v1/usage gives, totals included", async () => {
+    const hour = 60 * 60_000;
+    const ago = (ms: number) => new Date(Date.now() - ms).toISOString();
+    await post(
+      { type: "participant.joined", session: "past", user: "u1", interval: "i1", time: ago(50 * hour) },
+      { type: "participant.left", session: "past", user: "u1", interval: "i1", time: ago(49 * hour) },
+      { type: "participant.joined", session: "past", user: "u2", interval: "i2", time: ago(50 * hour) },
+      { type: "participant.left", session: "past", user: "u2", interval: "i2", time: ago(27.5 * hour) },
+      { type: "chat.posted", session: "past", user: "u1", time: ago(49.5 * hour) },
+      { type: "transcription.completed", job: "j1", value: "12.345678", time: ago(30 * hour) },
+    );
+    const meters = ["max_concurrent_participants", "chat_posts", "transcribed_minutes", "active_participants"];
+    for (const [preset, tz] of [
+      ["yesterday", "UTC"],
+      ["last-month", "America/Chicago"],
+      ["7d", "Asia/Kolkata"],
+    ] as const) {
+      page = await open(`/usage?range=${preset}&meters=${meters.join(",")}&window=day&tz=${encodeURIComponent(tz)}`);
+      const asked = page.waitForResponse((response) => response.url().includes("/v1/usage?"));
+      await page.reload();
+      const answer = (await (await asked).json()) as UsageAnswer;
+      expect(answer).toMatchObject({ tz, window: "day" });
+      const direct = await fetch((await asked).url(), { headers: { authorization: `Bearer ${service.rootKey}` } });
+      const { meters: expected } = (await direct.json()) as UsageAnswer;
+      await page.getByTestId("usage-table").waitFor();
+      for (const { meter, total, series } of expected) {
+        const cell = page.locator(`[data-testid=usage-totals] [data-meter=${meter}]`);
+        expect(await cell.getAttribute("data-figure")).toBe(String(total));
+        const column = await page
+          .locator(`tr[data-start] [data-meter=${meter}]`)
+          .evaluateAll((cells) => cells.map((one) => one.getAttribute("data-figure")));
+        expect(column).toEqual(series.map(({ value }) => String(value)).reverse());
+      }
+      await page.context().close();
+    }
+  });
+
+  it("keeps what is chosen in its address, and Back undoes a choice", async () => {
+    page = await open("/usage");
+    await page.getByTestId("usage-table").waitFor();
+    await page.keyboard.press("w");
+    await page.waitForURL("**/usage?range=7d");
+    await page.getByTestId("window-picker").getByRole("button", { name: "Hour" }).click();
+    await page.waitForURL("**/usage?range=7d&window=hour");
+    await page.goBack();
+    await page.getByTestId("window-picker").getByRole("button", { name: "Day", pressed: true }).waitFor();
+    await page.goBack();
+    await page.getByTestId("range-picker").getByText("Last 30 days").waitFor();
+  });
+
+  it("saves the same figures as CSV", async () => {
+    page = await open("/usage?range=7d&meters=chat_posts");
+    await page.getByTestId("usage-table").waitFor();
+    const saved = page.waitForEvent("download");
+    await page.getByTestId("download-csv").click();
+    const chunks: Buffer[] = [];
+    for await (const chunk of await (await saved).createReadStream()) chunks.push(chunk as Buffer);
+    const lines = Buffer.concat(chunks).toString().trimEnd().split("\r\n");
+    expect(lines[0]).toBe("start,end,partial,chat_posts");
+    expect(lines).toHaveLength(8);
+  });
+});
+
+describe("API keys", () => {
+  it("are shown once, work, and are refused once revoked", async () => {
+    page = await open("/keys");
+    const name = `Reader ${randomUUID()}`;
+    await page.getByLabel("Name").fill(name);
+    await page.getByLabel("Read figures").check();
+    await page.getByRole("button", { name: "Create key" }).click();
+    const key = await page.getByTestId("created-key-text").textContent();
+    const ask = async () =>
+      (await fetch(`${service.url}/v1/live`, { headers: { authorization: `Bearer ${key}` } })).status;
+    expect(await ask()).toBe(200);
+    await page.getByRole("button", { name: `Revoke ${name}` }).click();
+    await page.getByRole("button", { name: "Revoke key" }).click();
+    await page.getByRole("button", { name: `Revoke ${name}` }).waitFor({ state: "detached" });
+    await expect.poll(ask, { timeout: 10_000 }).toBe(401);
+  });
+});
+
+describe("every page", () => {
+  const pages = [
+    { path: "/", isSignedIn: false, ready: "form" },
+    { path: "/", isSignedIn: true, ready: "[data-testid=summary]" },
+    { path: "/usage", isSignedIn: true, ready: "[data-testid=usage-table]" },
+    { path: "/keys", isSignedIn: true, ready: "[data-testid=key-list]" },
+  ];
+
+  it.each(pages)(
+    "shows no violation of accessibility rules in either theme: $path, signed in: $isSignedIn",
+    async (of) => {
+      for (const colorScheme of ["light", "dark"] as const) {
+        page = await open(of.path, { isSignedIn: of.isSignedIn, colorScheme });
+        await page.locator(of.ready).waitFor();
+        expect(await page.evaluate(() => document.documentElement.dataset.theme)).toBe(colorScheme);
+        expect(await violations(page)).toEqual([]);
+      }
+    },
+  );
+
+  it.each(pages)("fits a phone without sideways scrolling: $path, signed in: $isSignedIn", async (of) => {
+    page = await open(of.path, { isSignedIn: of.isSignedIn, width: 360 });
+    await page.locator(of.ready).waitFor();
+    expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(360);
+  });
+});
+
+async function violations(of: Page): Promise<string[]> {
+  const { violations: found } = await new AxeBuilder({ page: of }).analyze();
+  return found.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(" ")}`);
+}
