@@ -42,16 +42,19 @@ export function windowLabel(point: UsagePoint, window: WindowKind, tz: string): 
   return dateFormat(tz, { day: "numeric", month: "short" }).format(start);
 }
 
-/** In full, for a table's row and a tooltip: `Sat 21 Nov 2026, 14:00`, `Week of 16 Nov 2026`. */
-export function windowTitle(point: UsagePoint, window: WindowKind, tz: string): string {
+/**
+ * In full, for a table's row and a tooltip: `Sat 21 Nov 2026, 14:00`, `Week of 16 Nov 2026`. Without the year where the
+ * place is narrow and the range says it.
+ */
+export function windowTitle(point: UsagePoint, window: WindowKind, tz: string, isNarrow = false): string {
   const start = Date.parse(point.start);
-  const day = { weekday: "short", day: "numeric", month: "short", year: "numeric" } as const;
+  const day = { weekday: "short", day: "numeric", month: "short", year: isNarrow ? undefined : "numeric" } as const;
   switch (window) {
     case "minute":
     case "hour":
       return dateFormat(tz, { ...day, hour: "2-digit", minute: "2-digit", hourCycle: "h23" }).format(start);
     case "week":
-      return `Week of ${dateFormat(tz, { day: "numeric", month: "short", year: "numeric" }).format(start)}`;
+      return `Week of ${dateFormat(tz, { day: "numeric", month: "short", year: day.year }).format(start)}`;
     case "month":
       return dateFormat(tz, { month: "long", year: "numeric" }).format(start);
     case "day":
@@ -61,7 +64,7 @@ export function windowTitle(point: UsagePoint, window: WindowKind, tz: string): 
   }
 }
 
-/** What the chart shows, in a sentence: `Participation minutes: 1,234.5 minutes in all, most on Sat 21 Nov 2026.` */
+/** What the chart shows, in a sentence: `Participation minutes: 1,234.5 minutes in all; highest: Sat, 21 Nov 2026.` */
 export function chartSummary(answer: UsageAnswer, all: readonly MeterSummary[]): string {
   return answer.meters
     .map(({ meter, unit, total, series }) => {
@@ -73,9 +76,7 @@ export function chartSummary(answer: UsageAnswer, all: readonly MeterSummary[]):
       if (!highest) return `${title}: none.`;
       const of = withUnit(formatFigure(total), unit);
       const when = windowTitle(highest, answer.window, answer.tz);
-      return drawnAs(meter) === "bar"
-        ? `${title}: ${of} in all, most in ${when}.`
-        : `${title}: ${of} over the range, highest in ${when}.`;
+      return `${title}: ${of} ${drawnAs(meter) === "bar" ? "in all" : "over the range"}; highest: ${when}.`;
     })
     .join(" ");
 }

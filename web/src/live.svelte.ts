@@ -12,7 +12,7 @@ import type {
   WatchResult,
 } from "@contract/live.ts";
 import { io, type Socket } from "socket.io-client";
-import { readLive } from "./api.ts";
+import { readLive, readMe } from "./api.ts";
 import { judgePush, type LiveState, liveState } from "./live-status.ts";
 
 export interface LiveSample {
@@ -27,6 +27,9 @@ const sampleSpanMs = 30 * 60_000;
 /** Rooms come by request: at most one in this time, however often the levels change. */
 const roomsEveryMs = 2_000;
 const watchTimeoutMs = 8_000;
+const refusedRetryMs = 2_000;
+/** Refusals that say "not now", not "never". */
+const passingRefusals = new Set(["too_fast", "superseded"]);
 
 export class LiveFeed {
   levels = $state<LiveLevels | null>(null);
@@ -58,6 +61,7 @@ export class LiveFeed {
   #watch = 0;
   #waiting: LiveChanged | LiveSnapshot | undefined;
   #frame = 0;
+  #retryTimer: ReturnType<typeof setTimeout> | undefined;
   #clock: ReturnType<typeof setInterval> | undefined;
   #roomsTimer: ReturnType<typeof setTimeout> | undefined;
   #roomsReadAtMs = 0;
@@ -88,12 +92,22 @@ export class LiveFeed {
       // After the server closed the connection itself the client would not try again.
       if (reason === "io server disconnect") socket.connect();
     });
+    socket.on("connect_error", () => {
+      // A refused connection is not tried again by itself. Whether the session is over is told by any request.
+      if (!socket.active) this.#retryTimer = setTimeout(() => this.#reopen(socket), refusedRetryMs);
+    });
     socket.on("live:snapshot", (snapshot) => this.#takeSnapshot(snapshot));
     socket.on("live:changed", (change) => this.#takeChange(change));
   }
 
+  #reopen(socket: Socket<ServerToClientEvents, ClientToServerEvents>): void {
+    socket.connect();
+    readMe().catch(() => {});
+  }
+
   close(): void {
     this.#socket?.disconnect();
+    clearTimeout(this.#retryTimer);
     clearInterval(this.#clock);
     clearTimeout(this.#roomsTimer);
     cancelAnimationFrame(this.#frame);
@@ -118,8 +132,12 @@ export class LiveFeed {
       .then(
         (result: WatchResult) => {
           if (watch !== this.#watch) return;
-          this.refusal = result.ok ? null : result.message;
-          if (result.ok) this.#takeSnapshot(result.snapshot);
+          if (result.ok) {
+            this.refusal = null;
+            this.#takeSnapshot(result.snapshot);
+          } else if (passingRefusals.has(result.code)) {
+            this.#retryTimer = setTimeout(() => this.#resync(), refusedRetryMs);
+          } else this.refusal = result.message;
         },
         // No answer in time: asked again while the connection lasts, and by the next connection when it does not.
         () => {

@@ -1,0 +1,180 @@
+import { execFileSync } from "node:child_process";
+import { describe, expect, it } from "vitest";
+import type { MeterSummary, UsageAnswer } from "../../../server/contract/usage.ts";
+import { chartContent, chartSummary, windowTitle } from "../../../web/src/chart-content.ts";
+import { firstEventCommand, quoted } from "../../../web/src/curl-line.ts";
+import { formatAge, formatExact, formatFigure, formatRunning, withUnit } from "../../../web/src/format.ts";
+import { colorOf, drawnAs } from "../../../web/src/meters.ts";
+import { compareFigures, formatSort, parseSort, usageRows, usualSort } from "../../../web/src/usage-table.ts";
+
+describe("a figure", () => {
+  it("keeps every digit of a decimal that no float can hold", () => {
+    expect(formatExact("9007199254740993.123456")).toBe("9,007,199,254,740,993.123456");
+  });
+
+  it("has one decimal in tables when it is an amount, none when it is a count, a dash when there is none", () => {
+    expect([formatFigure("1234.56"), formatFigure("3"), formatFigure(1234), formatFigure(null)]).toEqual([
+      "1,234.6",
+      "3.0",
+      "1,234",
+      "–",
+    ]);
+  });
+
+  it("carries its unit, in the singular for one", () => {
+    expect([withUnit("1", "minutes"), withUnit("2.5", "minutes"), withUnit("7", "count")]).toEqual([
+      "1 minute",
+      "2.5 minutes",
+      "7",
+    ]);
+  });
+
+  it("is compared as the decimal that it is", () => {
+    expect(compareFigures("9007199254740993.1", "9007199254740993.2")).toBe(-1);
+    expect(compareFigures("9.5", "10")).toBe(-1);
+    expect(compareFigures("1.50", "1.5")).toBe(0);
+    expect(compareFigures("-2", "1")).toBe(-1);
+    expect(compareFigures(null, "0")).toBe(-1);
+  });
+});
+
+it("ages and running times are in their largest unit", () => {
+  expect([0, 999, 2_400, 59_999, 60_000, 7_200_000, 200_000_000].map(formatAge)).toEqual([
+    "now",
+    "now",
+    "2 s",
+    "59 s",
+    "1 min",
+    "2 h",
+    "2 d",
+  ]);
+  expect([-5, 42_000, 725_000, 11_220_000, 180_000_000].map(formatRunning)).toEqual([
+    "0:00",
+    "0:42",
+    "12:05",
+    "3 h 07",
+    "2 d 2 h",
+  ]);
+});
+
+const meters: MeterSummary[] = [
+  { meter: "participation_minutes", title: "Participation minutes", unit: "minutes", description: "" },
+  { meter: "max_concurrent_participants", title: "Peak participants", unit: "count", description: "" },
+];
+const day = (date: number) => `2026-03-0${date}T00:00:00Z`;
+const noon = "2026-03-03T12:00:00Z";
+const answer: UsageAnswer = {
+  node: "all",
+  from: day(1),
+  to: noon,
+  tz: "UTC",
+  window: "day",
+  watermark: noon,
+  meters: [
+    {
+      meter: "participation_minutes",
+      unit: "minutes",
+      total: "35.25",
+      series: [
+        { start: day(1), end: day(2), value: "10", partial: false },
+        { start: day(2), end: day(3), value: "20.25", partial: false },
+        { start: day(3), end: noon, value: "5", partial: true },
+      ],
+    },
+    {
+      meter: "max_concurrent_participants",
+      unit: "count",
+      total: 9,
+      at: day(1),
+      series: [
+        { start: day(1), end: day(2), value: 9, partial: false },
+        { start: day(2), end: day(3), value: 3, partial: false },
+        { start: day(3), end: noon, value: 3, partial: true },
+      ],
+    },
+  ],
+};
+const now = Date.parse(noon) + 1_000;
+
+describe("the table", () => {
+  it("starts with the newest window and marks the one that is still running", () => {
+    const rows = usageRows(answer, usualSort, now);
+    expect(rows.map(({ point }) => point.start)).toEqual([day(3), day(2), day(1)]);
+    expect(rows.map(({ note }) => note)).toEqual(["so far", "", ""]);
+    expect(rows[0]?.figures).toEqual(["5", 3]);
+  });
+
+  it("sorts by a meter either way, and leaves the answer as it is", () => {
+    const starts = (sort: string) => usageRows(answer, parseSort(sort), now).map(({ point }) => point.start);
+    expect(starts("participation_minutes")).toEqual([day(3), day(1), day(2)]);
+    expect(starts("-max_concurrent_participants")).toEqual([day(1), day(3), day(2)]);
+    expect(answer.meters[0]?.series[0]?.start).toBe(day(1));
+  });
+
+  it("marks a window that a person cut as a part, not as running", () => {
+    const old = usageRows(answer, usualSort, now + 7 * 24 * 60 * 60_000);
+    expect(old[0]?.note).toBe("part");
+  });
+
+  it("writes its order into the address and reads it back", () => {
+    for (const sort of [usualSort, { by: "start", isAscending: true }, { by: "sessions", isAscending: false }])
+      expect(parseSort(formatSort(sort))).toEqual(sort);
+  });
+});
+
+describe("the chart", () => {
+  it("draws sums as bars and what does not add up as lines", () => {
+    const { series, running } = chartContent(answer, meters, now);
+    expect(series.map(({ kind }) => kind)).toEqual(["bar", "line"]);
+    expect(series[0]?.texts).toEqual(["10 minutes", "20.25 minutes", "5 minutes"]);
+    expect(running).toEqual([false, false, true]);
+    expect(["sessions", "active_participants", "live_sessions"].map(drawnAs)).toEqual(["bar", "line", "line"]);
+  });
+
+  it("keeps a meter's colour when it is shown alone", () => {
+    const alone = chartContent(answer, meters, now, "max_concurrent_participants");
+    expect(alone.series.map(({ color }) => color)).toEqual([colorOf("max_concurrent_participants", meters)]);
+  });
+
+  it("is said in words, with totals that are the answer's and not sums", () => {
+    expect(chartSummary(answer, meters)).toBe(
+      "Participation minutes: 35.3 minutes in all; highest: Mon, 2 Mar 2026. Peak participants: 9 over the range; highest: Sun, 1 Mar 2026.",
+    );
+  });
+
+  it("names windows on the clock of the answer's zone", () => {
+    const point = { start: "2026-03-01T05:30:00+05:30", end: day(2), value: 1, partial: false };
+    expect(windowTitle(point, "hour", "Asia/Kolkata")).toBe("Sun, 1 Mar 2026, 05:30");
+  });
+});
+
+describe("the first event's command", () => {
+  it("is one command whose words a shell reads as they were meant, quotes included", () => {
+    const nasty = `it's "$HOME" \`id\` \\ !`;
+    expect(execFileSync("/bin/sh", ["-c", `printf %s ${quoted(nasty)}`]).toString()).toBe(nasty);
+  });
+
+  it("sends a participant who joins, with the key, to this page's origin", () => {
+    const command = firstEventCommand({
+      origin: "http://localhost:8080",
+      key: "tm_secret",
+      organization: "o'brien",
+      eventId: "e1",
+      sessionId: "s1",
+    });
+    const words = execFileSync("/bin/sh", ["-c", command.replace(/^curl/, "printf '%s\\n'")])
+      .toString()
+      .split("\n");
+    expect(words).toContain("http://localhost:8080/v1/events");
+    expect(words).toContain("Authorization: Bearer tm_secret");
+    const body = words.find((word) => word.startsWith("{")) ?? "";
+    expect(JSON.parse(body)).toEqual({
+      id: "e1",
+      type: "participant.joined",
+      organization: "o'brien",
+      session: "s1",
+      room: "daily",
+      user: "ada",
+    });
+  });
+});

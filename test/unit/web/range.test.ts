@@ -1,0 +1,127 @@
+import { describe, expect, it } from "vitest";
+import {
+  addDays,
+  dateIn,
+  describeDays,
+  formatRange,
+  isDate,
+  isRunning,
+  type PresetId,
+  parseRange,
+  presets,
+  spanOf,
+  windowsFor,
+} from "../../../web/src/range.ts";
+
+const at = Date.parse("2026-03-01T02:30:00Z");
+
+describe("a named range", () => {
+  it.each<[PresetId, string, string, string, number]>([
+    ["today", "2026-03-01", "now", "2026-03-01", 1],
+    ["yesterday", "2026-02-28", "2026-03-01", "2026-02-28", 1],
+    ["7d", "2026-02-23", "now", "2026-03-01", 7],
+    ["28d", "2026-02-02", "now", "2026-03-01", 28],
+    ["30d", "2026-01-31", "now", "2026-03-01", 30],
+    ["90d", "2025-12-02", "now", "2026-03-01", 90],
+    ["month", "2026-03-01", "now", "2026-03-01", 1],
+    ["last-month", "2026-02-01", "2026-03-01", "2026-02-28", 28],
+    ["year", "2026-01-01", "now", "2026-03-01", 60],
+  ])("%s covers the days it says", (preset, from, to, lastDay, days) => {
+    expect(spanOf({ preset }, "UTC", at)).toEqual({ from, to, firstDay: from, lastDay, days });
+  });
+
+  it("counts the days of the zone, not of UTC", () => {
+    expect(spanOf({ preset: "today" }, "America/Chicago", at).from).toBe("2026-02-28");
+    expect(spanOf({ preset: "last-month" }, "America/Chicago", at).from).toBe("2026-01-01");
+    expect(dateIn("Pacific/Kiritimati", at)).toBe("2026-03-01");
+  });
+
+  it("takes the days through the whole leap February", () => {
+    expect(spanOf({ preset: "last-month" }, "UTC", Date.parse("2028-03-15T00:00:00Z"))).toMatchObject({
+      from: "2028-02-01",
+      lastDay: "2028-02-29",
+      to: "2028-03-01",
+    });
+  });
+});
+
+describe("a custom range", () => {
+  it("includes its last day", () => {
+    const span = spanOf({ preset: "custom", from: "2026-01-01", through: "2026-01-31" }, "UTC", at);
+    expect(span).toMatchObject({ from: "2026-01-01", to: "2026-02-01", days: 31 });
+  });
+
+  it("ends now when its last day has not ended", () => {
+    expect(spanOf({ preset: "custom", from: "2026-01-01", through: "2026-12-31" }, "UTC", at).to).toBe("now");
+  });
+});
+
+describe("the address", () => {
+  it("gives back every range that was written into it", () => {
+    for (const { id } of presets) {
+      const written = formatRange({ preset: id });
+      expect(parseRange(written.range, written.from, written.through)).toEqual({ preset: id });
+    }
+    const custom = { preset: "custom", from: "2026-01-01", through: "2026-01-31" } as const;
+    const written = formatRange(custom);
+    expect(parseRange(written.range, written.from, written.through)).toEqual(custom);
+  });
+
+  it.each([
+    ["an unknown name", "fortnight", undefined, undefined],
+    ["a custom range without days", "custom", undefined, undefined],
+    ["days in the wrong order", "custom", "2026-02-01", "2026-01-01"],
+    ["a day that no calendar has", "custom", "2026-02-30", "2026-03-01"],
+  ])("with %s means the last 30 days", (_, name, from, through) => {
+    expect(parseRange(name, from, through)).toEqual({ preset: "30d" });
+  });
+
+  it("takes only dates that the calendar has", () => {
+    expect(["2028-02-29", "2026-02-29", "2026-13-01", "1999-12-31", "26-1-1", ""].map(isDate)).toEqual([
+      true,
+      false,
+      false,
+      false,
+      false,
+      false,
+    ]);
+  });
+});
+
+describe("the choice of windows", () => {
+  it.each([
+    [1, ["hour", "day"], "hour"],
+    [7, ["hour", "day"], "day"],
+    [14, ["hour", "day", "week"], "day"],
+    [30, ["day", "week"], "day"],
+    [90, ["day", "week", "month"], "day"],
+    [365, ["day", "week", "month"], "week"],
+    [2_000, ["week", "month"], "month"],
+  ])("for %i days offers only sane steps", (days, choices, usual) => {
+    expect(windowsFor(days)).toEqual({ choices, usual });
+  });
+
+  it("always offers the one that it starts from", () => {
+    for (let days = 1; days < 3_000; days++) {
+      const { choices, usual } = windowsFor(days);
+      expect(choices).toContain(usual);
+    }
+  });
+});
+
+it("a window runs only when it is cut by now, not by a person", () => {
+  const now = Date.parse("2026-03-01T12:00:00Z");
+  const point = { start: "2026-03-01T00:00:00Z", end: "2026-03-01T12:00:00Z", value: 1, partial: true };
+  expect(isRunning(point, { to: "2026-03-01T12:00:00Z" }, now)).toBe(true);
+  expect(isRunning({ ...point, partial: false }, { to: "2026-03-01T12:00:00Z" }, now)).toBe(false);
+  expect(isRunning(point, { to: "2026-03-05T00:00:00Z" }, now)).toBe(false);
+  expect(isRunning(point, { to: "2026-03-01T12:00:00Z" }, now + 24 * 60 * 60_000)).toBe(false);
+});
+
+it("days are described as shortly as they stay clear", () => {
+  expect(describeDays("2026-11-21", "2026-11-21")).toBe("21 Nov 2026");
+  expect(describeDays("2026-11-01", "2026-11-21")).toBe("1 – 21 Nov 2026");
+  expect(describeDays("2026-10-23", "2026-11-21")).toBe("23 Oct – 21 Nov 2026");
+  expect(describeDays("2025-12-31", "2026-01-01")).toBe("31 Dec 2025 – 1 Jan 2026");
+  expect(addDays("2026-12-31", 1)).toBe("2027-01-01");
+});
