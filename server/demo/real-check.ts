@@ -25,7 +25,7 @@ const stoppedWithinMs = 15_000;
 function serviceEntry(): string[] {
   const built = fileURLToPath(new URL("./main.js", import.meta.url));
   if (existsSync(built)) return [built];
-  return ["--import", "tsx", fileURLToPath(new URL("../main.ts", import.meta.url))];
+  return ["--import", import.meta.resolve("tsx"), fileURLToPath(new URL("../main.ts", import.meta.url))];
 }
 
 async function freePort(): Promise<number> {

@@ -140,17 +140,21 @@ async function startService(dataDir: string, clickhouseUrl: string, key: string)
   const port = await freePort();
   const built = fileURLToPath(new URL("./main.js", import.meta.url));
   const source = fileURLToPath(new URL("../../server/main.ts", import.meta.url));
-  const service = spawn(process.execPath, existsSync(built) ? [built] : ["--import", "tsx", source], {
-    stdio: ["ignore", "ignore", "inherit"],
-    env: {
-      PATH: process.env.PATH,
-      PORT: String(port),
-      TIDEMARK_DATA_DIR: dataDir,
-      TIDEMARK_ROOT_KEY: key,
-      CLICKHOUSE_URL: clickhouseUrl,
-      TIDEMARK_EVENTS_PER_SECOND: "100000000",
+  const service = spawn(
+    process.execPath,
+    existsSync(built) ? [built] : ["--import", import.meta.resolve("tsx"), source],
+    {
+      stdio: ["ignore", "ignore", "inherit"],
+      env: {
+        PATH: process.env.PATH,
+        PORT: String(port),
+        TIDEMARK_DATA_DIR: dataDir,
+        TIDEMARK_ROOT_KEY: key,
+        CLICKHOUSE_URL: clickhouseUrl,
+        TIDEMARK_EVENTS_PER_SECOND: "100000000",
+      },
     },
-  });
+  );
   const url = `http://127.0.0.1:${port}`;
   for (let waitedMs = 0; ; waitedMs += 100) {
     if (service.exitCode !== null || waitedMs > 60_000) throw new Error("the service did not start");
