@@ -4,7 +4,7 @@
  */
 import type { CreatedKey, CreateKey, Key, Me, SignIn } from "@contract/accounts.ts";
 import type { LiveAnswer } from "@contract/live.ts";
-import type { Node } from "@contract/nodes.ts";
+import type { Node, NodeList } from "@contract/nodes.ts";
 import type { Problem, ProblemCode } from "@contract/problem.ts";
 import type { MeterSummary, UsageAnswer, WindowKind } from "@contract/usage.ts";
 
@@ -78,8 +78,13 @@ export function readLive(node: string | undefined, signal?: AbortSignal): Promis
   return send<LiveAnswer>("GET", node ? `/v1/live?${new URLSearchParams({ node })}` : "/v1/live", { signal });
 }
 
-export async function readNodes(signal?: AbortSignal): Promise<Node[]> {
-  return (await send<{ nodes: Node[] }>("GET", "/v1/nodes", { signal })).nodes;
+/** The first page of the nodes that the caller may see; with `search`, of those that hold it in their name or id. */
+export function readNodes(search: string | undefined, signal?: AbortSignal): Promise<NodeList> {
+  return send<NodeList>("GET", search ? `/v1/nodes?${new URLSearchParams({ search })}` : "/v1/nodes", { signal });
+}
+
+export function readNode(node: string, signal?: AbortSignal): Promise<Node> {
+  return send<Node>("GET", `/v1/nodes/${encodeURIComponent(node)}`, { signal });
 }
 
 export async function readMeters(signal?: AbortSignal): Promise<MeterSummary[]> {

@@ -31,15 +31,18 @@ export function chartContent(
   };
 }
 
-/** Short, for an axis: `14:00`, `21 Nov`, `Nov 2026`. */
+/** Short, for an axis: `14:00` and at midnight the day, `21 Nov`, `Nov 2026`. */
 export function windowLabel(point: UsagePoint, window: WindowKind, tz: string): string {
   const start = Date.parse(point.start);
-  if (window === "hour" || window === "minute")
-    return dateFormat(tz, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" }).format(start);
+  const day = dateFormat(tz, { day: "numeric", month: "short" }).format(start);
+  if (window === "hour" || window === "minute") {
+    const clock = dateFormat(tz, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" }).format(start);
+    return clock === "00:00" ? day : clock;
+  }
   if (window === "month" || window === "quarter")
     return dateFormat(tz, { month: "short", year: "numeric" }).format(start);
   if (window === "year") return dateFormat(tz, { year: "numeric" }).format(start);
-  return dateFormat(tz, { day: "numeric", month: "short" }).format(start);
+  return day;
 }
 
 /**
