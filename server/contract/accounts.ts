@@ -43,7 +43,6 @@ export const createKeySchema = z.strictObject({
 export type CreateKey = z.infer<typeof createKeySchema>;
 
 export const keyListSchema = z.object({ keys: z.array(keySchema) });
-export type KeyList = z.infer<typeof keyListSchema>;
 
 export const createdKeySchema = keySchema.extend({
   key: z.string().describe("Shown this once; only its hash is kept"),

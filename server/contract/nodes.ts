@@ -51,7 +51,6 @@ export const nodeQuerySchema = z.strictObject({
   limit: z.coerce.number().int().min(1).max(1000).default(100),
   cursor: z.string().max(600).optional().describe("`next_cursor` of the page before"),
 });
-export type NodeQuery = z.infer<typeof nodeQuerySchema>;
 
 export const nodeListSchema = z.object({
   nodes: z.array(nodeSchema),
