@@ -225,6 +225,19 @@ describe("the usage page", () => {
     await page.getByTestId("range-picker").getByText("Last 30 days").waitFor();
   });
 
+  it("finds any organization by its name, however many there are, and shows the figures of that one alone", async () => {
+    const many = Array.from({ length: 150 }, (_, place) => `many-${String(place).padStart(3, "0")}`);
+    await post(...many.map((organization) => ({ type: "chat.posted", organization, user: "u1" })));
+    page = await open("/usage?range=today&meters=chat_posts");
+    await page.getByTestId("node-picker").click();
+    await page.getByRole("combobox").fill("MANY-149");
+    await page.getByRole("option", { name: "many-149" }).click();
+    await page.waitForURL("**node=organization%3Amany-149");
+    await page.locator('[data-testid=usage-totals] [data-meter=chat_posts][data-figure="1"]').waitFor();
+    await page.reload();
+    await page.getByTestId("node-picker").getByText("many-149").waitFor();
+  });
+
   it("saves the same figures as CSV", async () => {
     page = await open("/usage?range=7d&meters=chat_posts");
     await page.getByTestId("usage-table").waitFor();
