@@ -8,7 +8,7 @@ import type { Node, NodeList } from "@contract/nodes.ts";
 import type { Problem, ProblemCode } from "@contract/problem.ts";
 import type { MeterSummary, UsageAnswer, WindowKind } from "@contract/usage.ts";
 
-export type ApiErrorCode = ProblemCode | "unreachable" | "unexpected_answer";
+type ApiErrorCode = ProblemCode | "unreachable" | "unexpected_answer";
 
 export class ApiError extends Error {
   override name = "ApiError";

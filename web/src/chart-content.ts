@@ -32,7 +32,7 @@ export function chartContent(
 }
 
 /** Short, for an axis: `14:00` and at midnight the day, `21 Nov`, `Nov 2026`. */
-export function windowLabel(point: UsagePoint, window: WindowKind, tz: string): string {
+function windowLabel(point: UsagePoint, window: WindowKind, tz: string): string {
   const start = Date.parse(point.start);
   const day = dateFormat(tz, { day: "numeric", month: "short" }).format(start);
   if (window === "hour" || window === "minute") {

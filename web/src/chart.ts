@@ -29,7 +29,7 @@ Chart.register(
   Tooltip,
 );
 
-export interface ChartSeries {
+interface ChartSeries {
   title: string;
   unit: string;
   /** 1 to 8, a colour token. */

@@ -1,7 +1,7 @@
 /** How figures and times are written for people. Decimal strings are formatted as they are, never through a float. */
 import type { Figure } from "@contract/usage.ts";
 
-export const locale = "en";
+const locale = "en";
 
 const exact = new Intl.NumberFormat(locale, { maximumFractionDigits: 6 });
 const amount = new Intl.NumberFormat(locale, { minimumFractionDigits: 1, maximumFractionDigits: 1 });

@@ -15,7 +15,7 @@ import { io, type Socket } from "socket.io-client";
 import { readLive, readMe } from "./api.ts";
 import { judgePush, type LiveState, liveState } from "./live-status.ts";
 
-export interface LiveSample {
+interface LiveSample {
   /** When this page received it, ms since 1970. */
   receivedAtMs: number;
   levels: LiveLevels;

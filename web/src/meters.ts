@@ -1,7 +1,7 @@
 /** How meters are drawn. A meter keeps its colour on every page, whatever else is chosen. */
 import type { MeterSummary } from "@contract/usage.ts";
 
-export const seriesColors = 8;
+const seriesColors = 8;
 
 /** 1 to 8: the colour token of the meter, by its place in the catalog. */
 export function colorOf(meter: string, all: readonly MeterSummary[]): number {

@@ -2,14 +2,17 @@
 import { createRouter, searchParams } from "sv-router";
 import Overview from "./pages/Overview.svelte";
 
-export const { p, navigate, isActive, route } = createRouter({
+const router = createRouter({
   "/": Overview,
   "/usage": () => import("./pages/Usage.svelte"),
   "/keys": () => import("./pages/Keys.svelte"),
   "*": () => import("./pages/NotFound.svelte"),
 });
 
-export type PagePath = "/" | "/usage" | "/keys";
+/** The path as it is; reactive. */
+export const route = router.route;
+
+type PagePath = "/" | "/usage" | "/keys";
 
 /** One value of the query, as it stands; reactive. */
 export function queryValue(name: string): string | undefined {
@@ -28,7 +31,7 @@ export function setQuery(changes: Record<string, string | undefined>, options: {
     else search.set(name, value);
   }
   if (search.toString() === before) return;
-  void navigate(route.pathname as PagePath, {
+  void router.navigate(route.pathname as PagePath, {
     search: search.toString(),
     scrollToTop: false,
     ...options,

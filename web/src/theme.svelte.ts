@@ -1,6 +1,6 @@
 /** The theme: light, dark, or as the system has it. theme.js applies the same choice before the first paint. */
 
-export type ThemeChoice = "light" | "dark" | "system";
+type ThemeChoice = "light" | "dark" | "system";
 
 const storageKey = "tidemark-theme";
 const systemDark = matchMedia("(prefers-color-scheme: dark)");
