@@ -57,3 +57,56 @@ export function carryLevel(
     return window;
   });
 }
+
+/** One instant at which a level changes, or at which intervals start. */
+export interface LevelEdge {
+  atMs: number;
+  delta: number;
+  starts: number;
+}
+
+/**
+ * The same changes per window as storage gives, from the edges themselves: for nodes without slots of their own.
+ * `windows` follow each other without gaps; answers the level just before the first one as `opening`.
+ */
+export function changesOfEdges(
+  edges: readonly LevelEdge[],
+  windows: readonly Pick<Window, "startMs" | "endMs">[],
+): { opening: number; changes: LevelChanges[] } {
+  const net = new Map<number, LevelEdge>();
+  for (const edge of edges) {
+    const before = net.get(edge.atMs) ?? { atMs: edge.atMs, delta: 0, starts: 0 };
+    net.set(edge.atMs, {
+      atMs: edge.atMs,
+      delta: before.delta + edge.delta,
+      starts: before.starts + edge.starts,
+    });
+  }
+  const ordered = [...net.values()].sort((a, b) => a.atMs - b.atMs);
+  const firstMs = windows[0]?.startMs ?? Number.POSITIVE_INFINITY;
+  let next = ordered.findIndex((edge) => edge.atMs >= firstMs);
+  if (next < 0) next = ordered.length;
+  const opening = ordered.slice(0, next).reduce((sum, edge) => sum + edge.delta, 0);
+  const changes: LevelChanges[] = [];
+  for (const { startMs, endMs } of windows) {
+    const change: LevelChanges = {
+      windowMs: startMs,
+      firstMs: ordered[next]?.atMs ?? 0,
+      net: 0,
+      lagMs: 0,
+      peak: Number.NEGATIVE_INFINITY,
+      peakAtMs: 0,
+      starts: 0,
+    };
+    const from = next;
+    for (; next < ordered.length && (ordered[next] as LevelEdge).atMs < endMs; next++) {
+      const { atMs, delta, starts } = ordered[next] as LevelEdge;
+      change.net += delta;
+      change.lagMs += delta * (atMs - startMs);
+      change.starts += starts;
+      if (change.net > change.peak) Object.assign(change, { peak: change.net, peakAtMs: atMs });
+    }
+    if (next > from) changes.push(change);
+  }
+  return { opening, changes };
+}

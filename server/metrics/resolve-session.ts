@@ -160,7 +160,10 @@ function pairedSpans(member: Member, closedAt: readonly number[], nowMs: number,
   return spans;
 }
 
-function edgesOf(spans: readonly Span[]): Edge[] {
+/**
+ * The edges of the levels that one session's intervals make up, `sessions` included. Ordered by level, then time.
+ */
+export function edgesOf(spans: readonly Pick<Span, "level" | "startMs" | "endMs">[]): Edge[] {
   const byLevel = new Map<string, Map<number, Edge>>();
   const at = (level: string, atMs: number): Edge => {
     const edges = byLevel.get(level) ?? new Map<number, Edge>();

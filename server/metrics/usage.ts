@@ -9,8 +9,9 @@ import type { ClickHouse } from "../clickhouse/client.ts";
 import { defineQuery } from "../clickhouse/define-query.ts";
 import type { FillKind, MeterUsage, UsageAnswer, UsagePoint, WindowKind } from "../contract/usage.ts";
 import { minutesOf, sumDecimals, trimDecimal } from "./figures.ts";
-import { carryLevel, type LevelWindow } from "./level-windows.ts";
+import { carryLevel, changesOfEdges, type LevelChanges, type LevelEdge, type LevelWindow } from "./level-windows.ts";
 import { type NodeFilter, nodeFilter, nodeParams } from "./node-filter.ts";
+import { type Edge, edgesOf } from "./resolve-session.ts";
 import { formatInstant, type Window, windowsBetween } from "./windows.ts";
 
 const millis = z.coerce.number();
@@ -40,6 +41,11 @@ const usageWindows = defineQuery(
   range.extend({ types: z.array(z.string()), whole_from_ms: z.number(), whole_to_ms: z.number() }),
   z.object({ window_ms: millis, events: millis, amount: z.string() }),
 );
+const agentSpans = defineQuery(
+  "agent_spans",
+  z.object({ organization: z.string(), agent: z.string(), to_ms: z.number() }),
+  z.object({ session: z.string(), level: z.string(), start_ms: millis, end_ms: millis }),
+);
 const activeUsers = defineQuery("active_users", range, z.object({ window_ms: millis, users: millis }));
 
 export interface UsageQuestion {
@@ -68,8 +74,31 @@ export async function levelsAt(
   levels: readonly SlotLevel[],
   atMs: number,
 ): Promise<Map<string, number>> {
-  const rows = await levelOpening(clickhouse, { ...nodeFilter(node), levels: [...levels], at_ms: atMs });
-  return new Map(rows.map((row) => [row.level, row.value]));
+  const filter = nodeFilter(node);
+  if (filter.agent === "") {
+    const rows = await levelOpening(clickhouse, { ...filter, levels: [...levels], at_ms: atMs });
+    return new Map(rows.map((row) => [row.level, row.value]));
+  }
+  const values = new Map<string, number>();
+  for (const { level, atMs: edgeMs, delta } of await agentEdges(clickhouse, filter, atMs))
+    if (edgeMs < atMs) values.set(level, (values.get(level) ?? 0) + delta);
+  return values;
+}
+
+/** Agents have no slots: there are many, each with little. Their edges follow from their own intervals. */
+async function agentEdges(clickhouse: ClickHouse, filter: NodeFilter, toMs: number): Promise<Edge[]> {
+  const rows = await agentSpans(clickhouse, {
+    organization: filter.node,
+    agent: filter.agent,
+    to_ms: toMs,
+  });
+  const sessions = new Map<string, { level: string; startMs: number; endMs: number | undefined }[]>();
+  for (const { session, level, start_ms, end_ms } of rows) {
+    const spans = sessions.get(session) ?? [];
+    sessions.set(session, spans);
+    spans.push({ level, startMs: start_ms, endMs: end_ms === 0 ? undefined : end_ms });
+  }
+  return [...sessions.values()].flatMap(edgesOf);
 }
 
 export async function answerUsage(
@@ -116,30 +145,42 @@ interface LevelSeries {
 }
 
 async function readLevel(clickhouse: ClickHouse, range: Range, level: SlotLevel): Promise<LevelSeries> {
-  const place = { kind: range.filter.kind, node: range.filter.node };
   const begun = range.windows
     .filter((window) => window.startMs < range.toMs)
     .map(({ startMs, endMs }) => ({ startMs, endMs: Math.min(endMs, range.toMs) }));
   if (begun.length === 0) return { opening: 0, windows: [] };
-  const [opening, changes] = await Promise.all([
+  const { opening, changes } =
+    range.filter.agent === ""
+      ? await storedChanges(clickhouse, range, level)
+      : changesOfEdges(await edgesOfLevel(clickhouse, range, level), begun);
+  return { opening, windows: carryLevel(opening, begun, changes) };
+}
+
+async function edgesOfLevel(clickhouse: ClickHouse, { filter, toMs }: Range, level: SlotLevel): Promise<LevelEdge[]> {
+  const edges = await agentEdges(clickhouse, filter, toMs);
+  return edges.filter((edge) => edge.level === level && edge.atMs < toMs);
+}
+
+async function storedChanges(
+  clickhouse: ClickHouse,
+  range: Range,
+  level: SlotLevel,
+): Promise<{ opening: number; changes: LevelChanges[] }> {
+  const place = { kind: range.filter.kind, node: range.filter.node };
+  const [opening, rows] = await Promise.all([
     levelOpening(clickhouse, { ...place, levels: [level], at_ms: range.fromMs }),
     levelWindows(clickhouse, { ...place, level, from_ms: range.fromMs, to_ms: range.toMs, bounds: range.bounds }),
   ]);
-  const openingLevel = opening[0]?.value ?? 0;
-  const windows = carryLevel(
-    openingLevel,
-    begun,
-    changes.map((row) => ({
-      windowMs: row.window_ms,
-      firstMs: row.first_ms,
-      net: row.net,
-      lagMs: row.lag_ms,
-      peak: row.peak,
-      peakAtMs: row.peak_at_ms,
-      starts: row.starts,
-    })),
-  );
-  return { opening: openingLevel, windows };
+  const changes = rows.map((row) => ({
+    windowMs: row.window_ms,
+    firstMs: row.first_ms,
+    net: row.net,
+    lagMs: row.lag_ms,
+    peak: row.peak,
+    peakAtMs: row.peak_at_ms,
+    starts: row.starts,
+  }));
+  return { opening: opening[0]?.value ?? 0, changes };
 }
 
 async function measure(

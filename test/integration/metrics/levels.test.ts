@@ -32,6 +32,8 @@ const intervalArbitrary = fc.record({
   ),
 });
 
+const agentOf = (index: number) => `bot-${index % 2}`;
+
 interface Sent {
   event: Partial<UsageEvent>;
   order: number;
@@ -65,6 +67,7 @@ test("peaks with their instants, minutes, session starts and distinct users equa
             user: one.user,
             interval: `${run}-${index}`,
             room: "r",
+            agent: agentOf(index),
           };
           return [
             {
@@ -90,10 +93,15 @@ test("peaks with their instants, minutes, session starts and distinct users equa
           ["all", ["north", "south", "east"]],
           ["reseller:tides", ["north", "south"]],
           ["organization:north", ["north"]],
+          ["agent:north/bot-0", ["north"]],
         ] as const) {
           const range = { from: new Date(fromMs).toISOString(), to: new Date(toMs).toISOString(), window, tz, node };
           const answer = await ingesting.usage({ meter: meters, ...range });
-          const inside = intervals.filter((one) => (members as readonly string[]).includes(one.organization));
+          const inside = intervals.filter(
+            (one, index) =>
+              (members as readonly string[]).includes(one.organization) &&
+              (!node.startsWith("agent:") || agentOf(index) === "bot-0"),
+          );
           const expected = oracleWindows(inside, windows);
           const [minutes, peak, sessionsPeak, sessions, users] = answer.map((one) =>
             one.series.map((point) => point.value),
