@@ -103,6 +103,10 @@ describe("a service without events", () => {
     await waitForCounter(page, "live-participants", 1, 5_000);
     await page.getByTestId("live-rooms").getByText("daily").waitFor();
     expect(await page.getByTestId("empty-state").count()).toBe(0);
+    const sent = JSON.parse(command?.match(/\{.*\}/)?.[0] ?? "");
+    await post({ type: "participant.left", session: sent.session, user: sent.user });
+    await waitForCounter(page, "live-participants", 0, 5_000);
+    expect(await page.getByTestId("empty-state").count()).toBe(0);
   });
 });
 
@@ -223,6 +227,14 @@ describe("the usage page", () => {
     await page.getByTestId("window-picker").getByRole("button", { name: "Day", pressed: true }).waitFor();
     await page.goBack();
     await page.getByTestId("range-picker").getByText("Last 30 days").waitFor();
+    await page.keyboard.press("?");
+    await page.getByRole("dialog", { name: "Keyboard shortcuts" }).waitFor();
+    await page.keyboard.press("d");
+    expect(new URL(page.url()).search).toBe("");
+    await page.keyboard.press("Escape");
+    await page.getByRole("dialog").waitFor({ state: "hidden" });
+    await page.keyboard.press("d");
+    await page.waitForURL("**/usage?range=today");
   });
 
   it("finds any organization by its name, however many there are, and shows the figures of that one alone", async () => {

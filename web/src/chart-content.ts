@@ -2,7 +2,7 @@
 import type { MeterSummary, UsageAnswer, UsagePoint, WindowKind } from "@contract/usage.ts";
 import type { ChartContent } from "./chart.ts";
 import { dateFormat, formatExact, formatFigure, withUnit } from "./format.ts";
-import { colorOf, drawnAs, titleOf } from "./meters.ts";
+import { colorsOf, drawnAs, titleOf } from "./meters.ts";
 import { isRunning } from "./range.ts";
 
 /** Every meter of an answer has the same windows, so the first one's stand for all. */
@@ -13,6 +13,10 @@ export function chartContent(
   only?: string,
 ): ChartContent {
   const windows = answer.meters[0]?.series ?? [];
+  const colors = colorsOf(
+    answer.meters.map(({ meter }) => meter),
+    all,
+  );
   return {
     labels: windows.map((point) => windowLabel(point, answer.window, answer.tz)),
     titles: windows.map((point) => windowTitle(point, answer.window, answer.tz)),
@@ -22,7 +26,7 @@ export function chartContent(
       .map(({ meter, unit, series }) => ({
         title: titleOf(meter, all),
         unit,
-        color: colorOf(meter, all),
+        color: colors.get(meter) ?? 1,
         kind: drawnAs(meter),
         // A drawing needs no more than a float has; the exact figure is in the text.
         values: series.map(({ value }) => (value === null ? null : Number(value))),

@@ -1,12 +1,27 @@
-/** How meters are drawn. A meter keeps its colour on every page, whatever else is chosen. */
+/** How meters are drawn. */
 import type { MeterSummary } from "@contract/usage.ts";
 
 const seriesColors = 8;
 
-/** 1 to 8: the colour token of the meter, by its place in the catalog. */
-export function colorOf(meter: string, all: readonly MeterSummary[]): number {
-  const place = all.findIndex((candidate) => candidate.meter === meter);
-  return (Math.max(0, place) % seriesColors) + 1;
+/**
+ * The colour token of each chosen meter, 1 to 8: by its place in the catalog, so that it is the same on every page; where
+ * an earlier one has that colour already, the next that is free. Only more than eight meters share colours.
+ */
+export function colorsOf(chosen: readonly string[], all: readonly MeterSummary[]): ReadonlyMap<string, number> {
+  const placeOf = (meter: string) =>
+    Math.max(
+      0,
+      all.findIndex((candidate) => candidate.meter === meter),
+    );
+  const colors = new Map<string, number>();
+  const taken = new Set<number>();
+  for (const meter of [...chosen].sort((a, b) => placeOf(a) - placeOf(b))) {
+    let color = placeOf(meter) % seriesColors;
+    while (taken.has(color) && taken.size < seriesColors) color = (color + 1) % seriesColors;
+    taken.add(color);
+    colors.set(meter, color + 1);
+  }
+  return colors;
 }
 
 /**

@@ -1,10 +1,11 @@
 import { execFileSync } from "node:child_process";
+import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { MeterSummary, UsageAnswer } from "../../../server/contract/usage.ts";
 import { chartContent, chartSummary, windowTitle } from "../../../web/src/chart-content.ts";
 import { firstEventCommand, quoted } from "../../../web/src/curl-line.ts";
 import { formatAge, formatExact, formatFigure, formatRunning, withUnit } from "../../../web/src/format.ts";
-import { colorOf, drawnAs } from "../../../web/src/meters.ts";
+import { colorsOf, drawnAs } from "../../../web/src/meters.ts";
 import { compareFigures, formatSort, parseSort, usageRows, usualSort } from "../../../web/src/usage-table.ts";
 
 describe("a figure", () => {
@@ -133,7 +134,22 @@ describe("the chart", () => {
 
   it("keeps a meter's colour when it is shown alone", () => {
     const alone = chartContent(answer, meters, now, "max_concurrent_participants");
-    expect(alone.series.map(({ color }) => color)).toEqual([colorOf("max_concurrent_participants", meters)]);
+    const both = chartContent(answer, meters, now);
+    expect(alone.series).toEqual([both.series[1]]);
+  });
+
+  it("gives each of up to eight chosen meters a colour of its own, whichever they are and in whatever order", () => {
+    const catalog = Array.from({ length: 23 }, (_, place) => `m${place}`);
+    const all = catalog.map((meter) => ({ meter, title: meter, unit: "count", description: "" }));
+    fc.assert(
+      fc.property(fc.shuffledSubarray(catalog, { minLength: 1, maxLength: 8 }), (chosen) => {
+        const colors = colorsOf(chosen, all);
+        expect(new Set(colors.values()).size).toBe(chosen.length);
+        for (const color of colors.values()) expect(color).toSatisfy((token: number) => token >= 1 && token <= 8);
+        expect(colorsOf([...chosen].reverse(), all)).toEqual(colors);
+      }),
+    );
+    expect(colorsOf(catalog, all).size).toBe(23);
   });
 
   it("is said in words, with totals that are the answer's and not sums", () => {
