@@ -9,6 +9,7 @@ import type { NodeTree } from "./accounts/node-tree.ts";
 import type { Sessions } from "./accounts/sessions.ts";
 import type { Users } from "./accounts/users.ts";
 import type { ClickHouse } from "./clickhouse/client.ts";
+import type { Role } from "./config.ts";
 import { applyFoundation, createRouter } from "./http/app-pieces.ts";
 import { type Authenticator, attachActor } from "./http/authenticate.ts";
 import type { HttpEnv } from "./http/http-env.ts";
@@ -29,7 +30,10 @@ export interface AppDeps {
   users: Users;
   sessions: Sessions;
   authenticator: Authenticator;
-  ingest: Ingest;
+  /** Absent in a process that does not take events. */
+  ingest: Ingest | undefined;
+  watermark: () => Date;
+  roles: ReadonlySet<Role>;
   log: Logger;
 }
 
@@ -37,50 +41,53 @@ export interface AppDeps {
 const webFolder = fileURLToPath(new URL(import.meta.url.endsWith(".ts") ? "../dist/web" : "../web", import.meta.url));
 
 export function createApp(deps: AppDeps): OpenAPIHono<HttpEnv> {
-  const { clickhouse, postgres, tree, keys, users, sessions, ingest, log } = deps;
-  const { flush } = ingest;
-  const watermark = () => flush.watermark();
+  const { clickhouse, tree, keys, users, sessions, ingest, watermark, log } = deps;
   const app = createRouter();
   applyFoundation(app, { log });
   app.use("/v1/*", attachActor(deps.authenticator));
-  app.route(
-    "/",
-    eventsRoutes({ log: ingest.log, knownIds: ingest.knownIds, tree, admission: ingest.admission, watermark, flush }),
-  );
-  app.route("/", usageRoutes({ clickhouse, tree, watermark }));
-  app.route("/", sessionRoutes({ users, sessions }));
-  app.route("/", nodesRoutes({ tree }));
-  app.route("/", keysRoutes({ keys, tree }));
-  app.route(
-    "/",
-    systemRoutes({
-      root: app,
-      checks: {
-        clickhouse: () => clickhouse.ping(),
-        postgres: async () => {
-          await postgres.pool.query("SELECT 1");
-        },
-        log: async () => {
-          if (ingest.admission.isOverloaded) throw new Error("more is waiting to be stored than can be taken now");
-        },
+  if (ingest) {
+    const { knownIds, admission, flush } = ingest;
+    app.route("/", eventsRoutes({ log: ingest.log, knownIds, tree, admission, watermark, flush }));
+  }
+  if (deps.roles.has("api")) {
+    app.route("/", usageRoutes({ clickhouse, tree, watermark }));
+    app.route("/", sessionRoutes({ users, sessions }));
+    app.route("/", nodesRoutes({ tree }));
+    app.route("/", keysRoutes({ keys, tree }));
+  }
+  app.route("/", systemRoutes({ root: app, checks: readinessChecks(deps) }));
+  if (deps.roles.has("api")) serveDashboard(app);
+  return app;
+}
+
+function readinessChecks({ clickhouse, postgres, ingest }: AppDeps): Record<string, () => Promise<void>> {
+  return {
+    clickhouse: () => clickhouse.ping(),
+    postgres: async () => {
+      await postgres.pool.query("SELECT 1");
+    },
+    ...(ingest && {
+      log: async () => {
+        if (ingest.admission.isOverloaded) throw new Error("more is waiting to be stored than can be taken now");
       },
     }),
+  };
+}
+
+function serveDashboard(app: OpenAPIHono<HttpEnv>): void {
+  if (!existsSync(webFolder)) return;
+  app.use(
+    "/assets/*",
+    serveStatic({
+      root: webFolder,
+      rewriteRequestPath: (path) => path,
+      onFound: (_, c) => c.header("cache-control", "public, max-age=31536000, immutable"),
+    }),
   );
-  if (existsSync(webFolder)) {
-    app.use(
-      "/assets/*",
-      serveStatic({
-        root: webFolder,
-        rewriteRequestPath: (path) => path,
-        onFound: (_, c) => c.header("cache-control", "public, max-age=31536000, immutable"),
-      }),
-    );
-    app.use("*", serveStatic({ root: webFolder }));
-    // The dashboard's own paths are all its one page; the router in it reads the path.
-    app.get("*", async (c, next) => {
-      if (!c.req.header("accept")?.includes("text/html") || c.req.path.startsWith("/v1/")) return next();
-      return serveStatic({ root: webFolder, path: "index.html" })(c, next);
-    });
-  }
-  return app;
+  app.use("*", serveStatic({ root: webFolder }));
+  // The dashboard's own paths are all its one page; the router in it reads the path.
+  app.get("*", async (c, next) => {
+    if (!c.req.header("accept")?.includes("text/html") || c.req.path.startsWith("/v1/")) return next();
+    return serveStatic({ root: webFolder, path: "index.html" })(c, next);
+  });
 }

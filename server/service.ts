@@ -5,6 +5,7 @@
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { getRequestListener } from "@hono/node-server";
+import type { Redis } from "ioredis";
 import { type Logger, pino } from "pino";
 import { createKeys, type Keys } from "./accounts/keys.ts";
 import { NodeTree } from "./accounts/node-tree.ts";
@@ -24,6 +25,7 @@ import type { JobDefinition } from "./jobs/job-table.ts";
 import { startJobs } from "./jobs/start-jobs.ts";
 import { createLiveGateway } from "./live/live-gateway.ts";
 import { readLive } from "./live/read-live.ts";
+import { hearWatermark, tellWatermark } from "./live/shared-watermark.ts";
 import { connectPostgres } from "./postgres/client.ts";
 import { migratePostgres } from "./postgres/migrate.ts";
 import { connectRedis } from "./redis/connect-redis.ts";
@@ -100,31 +102,40 @@ async function startParts(
   const authenticator = createAuthenticator({ keys, sessions });
 
   let announce: (nodes: Iterable<string>) => void = () => undefined;
-  const ingest = await startIngest({
-    dataDir: config.dataDir,
-    walMaxBytes: config.walMaxBytes,
-    eventsPerSecond: config.eventsPerSecond,
-    clickhouse,
-    announce: (organizations, levels) => {
-      const nodes = new Set(levels);
-      for (const organization of organizations)
-        for (const node of [`organization:${organization}`, ...tree.ancestors(`organization:${organization}`)])
-          nodes.add(node);
-      announce(nodes);
-    },
-    onFatal,
-    logger: log,
-  });
-  started.push(() => ingest.stop(flushGraceMs));
+  const ingest = config.roles.has("ingest")
+    ? await startIngest({
+        dataDir: config.dataDir,
+        walMaxBytes: config.walMaxBytes,
+        eventsPerSecond: config.eventsPerSecond,
+        clickhouse,
+        announce: (organizations, levels) => announce(nodesAround(tree, organizations, levels)),
+        onFatal,
+        logger: log,
+      })
+    : undefined;
+  if (ingest) started.push(() => ingest.stop(flushGraceMs));
+  const watermark = watermarkOf(ingest, redis, log, started);
 
   const httpServer = createServer();
-  const app = createApp({ clickhouse, postgres, tree, keys, users, sessions, authenticator, ingest, log });
+  const app = createApp({
+    clickhouse,
+    postgres,
+    tree,
+    keys,
+    users,
+    sessions,
+    authenticator,
+    ingest,
+    watermark,
+    roles: config.roles,
+    log,
+  });
   httpServer.on("request", getRequestListener(app.fetch));
   const gateway = await createLiveGateway({
     httpServer,
     authenticate: (headers) => authenticator.authenticate(headers),
     mayWatch: (actor, node) => nodeWithin(actor, tree, node ?? undefined),
-    readLive: (node) => readLive(clickhouse, node, ingest.flush.watermark(), Date.now()),
+    readLive: (node) => readLive(clickhouse, node, watermark(), Date.now()),
     redis,
     log,
   });
@@ -155,6 +166,32 @@ async function startParts(
     storePids: () => ({ clickhouse: clickhouseStore.pid?.(), postgres: postgresStore.pid?.() }),
     stop,
   };
+}
+
+/** The organizations with new events and those above them, and the nodes whose levels may have changed. */
+function nodesAround(tree: NodeTree, organizations: ReadonlySet<string>, levels: ReadonlySet<string>): Set<string> {
+  const nodes = new Set(levels);
+  for (const organization of organizations)
+    for (const node of tree.ancestors(`organization:${organization}`)) nodes.add(node);
+  return nodes;
+}
+
+function watermarkOf(
+  ingest: Ingest | undefined,
+  redis: Redis | undefined,
+  log: Logger,
+  started: (() => Promise<void>)[],
+): () => Date {
+  if (ingest) {
+    const watermark = () => ingest.flush.watermark();
+    const stop = redis ? tellWatermark(redis, watermark) : undefined;
+    started.push(async () => stop?.());
+    return watermark;
+  }
+  if (!redis) throw new Error("a process that does not ingest needs Redis to know the watermark");
+  const heard = hearWatermark(redis, log);
+  started.push(async () => heard.stop());
+  return heard.watermark;
 }
 
 async function clickhouseFor(
@@ -193,19 +230,24 @@ async function postgresFor(
   return embedded;
 }
 
+/** The whole table, the same in every process; those of the role `ingest` run only where there is an ingest. */
 function jobsOf(
   clickhouse: ClickHouse,
-  ingest: Ingest,
+  ingest: Ingest | undefined,
   log: Logger,
   announce: (nodes: Iterable<string>) => void,
 ): JobDefinition[] {
-  const { deriver, sequence, flush } = ingest;
+  const ingesting = () => {
+    if (!ingest) throw new Error("this process does not ingest");
+    return ingest;
+  };
   return [
     {
       name: "intervals-expire",
       every: { ms: 2_000 },
       role: "ingest",
       handler: async () => {
+        const { deriver, sequence } = ingesting();
         const derivation = await expireIntervals(clickhouse, deriver, sequence, Date.now());
         if (derivation) announce(derivation.touchedNodes);
       },
@@ -215,6 +257,7 @@ function jobsOf(
       every: { ms: 60 * 60_000 },
       role: "ingest",
       handler: async () => {
+        const { sequence, flush } = ingesting();
         const { foldedRows } = await compactUsage(clickhouse, sequence, flush.settledBatch, Date.now());
         if (foldedRows > 0) log.info({ foldedRows }, "folded the counters of closed hours");
       },
@@ -224,6 +267,7 @@ function jobsOf(
       every: { ms: 10 * 60_000 },
       role: "ingest",
       handler: async () => {
+        const { deriver, sequence, flush } = ingesting();
         const context = { clickhouse, deriver, sequence, settledBatch: flush.settledBatch, log, nowMs: Date.now() };
         await reconcileUsage(context);
       },

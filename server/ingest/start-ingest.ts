@@ -4,6 +4,7 @@
  */
 import { mkdir, statfs } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import type { Logger } from "pino";
 import { z } from "zod";
 import type { ClickHouse } from "../clickhouse/client.ts";
@@ -19,6 +20,11 @@ import { untilDone } from "./store-batch.ts";
 import { openWriteAheadLog, type WriteAheadLog } from "./write-ahead-log.ts";
 
 const newestVersion = defineQuery("newest_version", z.object({}), z.object({ version: z.coerce.number() }));
+
+/** What a verdict may wait for storage to tell repeats; beyond it the sealer tells them, and the verdict says accepted. */
+const lookupTimeoutMs = 1_000;
+/** With some ten million events the filter is complete within this; with more the first requests pay for look-ups. */
+const filterPatienceMs = 1_500;
 
 export interface IngestOptions {
   dataDir: string;
@@ -61,13 +67,17 @@ export async function startIngest(options: IngestOptions): Promise<Ingest> {
   const sequence = createSequence(Math.max(progress.sequence, newest?.version ?? 0, ...given));
   const deriver = createLevelDeriver(clickhouse, () => sequence.next());
 
-  const knownIds = new KnownIds({ lookupStored: (identities) => findStoredEvents(clickhouse, identities, Date.now()) });
+  const knownIds = new KnownIds({
+    lookupStored: (identities) => findStoredEvents(clickhouse, identities, Date.now()),
+    lookupTimeoutMs,
+  });
   await knownIds.fillFromLog(log.read(progress.settled));
   const filling = new AbortController();
   // Until the filter is complete, identities that memory does not hold are looked up: slower, never wrong.
   const filled = untilDone({ log: logger, signal: filling.signal }, "filling the filter of known ids", () =>
     knownIds.fillFromStorage(storedIdentityHashes(clickhouse)),
   ).catch(() => undefined);
+  await Promise.race([filled, delay(filterPatienceMs, undefined, { ref: false })]);
 
   const flush = startFlushLoop(
     {
