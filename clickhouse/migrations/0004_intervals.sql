@@ -32,13 +32,14 @@ SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 1
 CREATE MATERIALIZED VIEW intervals_mv TO intervals AS
 WITH
     toUnixTimestamp64Milli(time) AS time_ms,
-    interval = '' AS is_paired,
+    -- A closing of the session may name an interval as well; it closes all the same.
+    usage_events.interval = '' OR level = 'session' AS is_paired,
     arrayFilter(start_ms -> start_ms > 0, [if(level_action = 'start', time_ms, 0), usage_events.started_ms]) AS starts
 SELECT
     organization,
     session,
     level,
-    interval,
+    if(level = 'session', '', usage_events.interval) AS interval,
     if(is_paired AND level != 'session', usage_events.user, '') AS member,
     min(arrayMin(arrayPushBack(starts, 9223372036854775807))) AS started_ms,
     max(if(level_action = 'end', time_ms, 0)) AS ended_ms,
@@ -72,4 +73,4 @@ SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 2
 CREATE MATERIALIZED VIEW interval_sessions_mv TO interval_sessions AS
 SELECT DISTINCT organization, level, interval, session
 FROM usage_events
-WHERE level != '' AND interval != '' AND session != '';
+WHERE level NOT IN ('', 'session') AND interval != '' AND session != '';
