@@ -5,7 +5,7 @@ import { type KeyScope, keyScopes } from "../contract/accounts.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import type { Postgres } from "../postgres/client.ts";
 import type { Subscriber } from "../postgres/notices.ts";
-import { apiKeys } from "../postgres/schema.ts";
+import { apiKeys } from "../postgres/schema/accounts.ts";
 import { type Actor, newId } from "./actor.ts";
 import { CredentialCache, hashSecret, newSecret } from "./credential-cache.ts";
 

@@ -8,7 +8,7 @@ import { z } from "zod";
 import { type NodeAddress, type NodeKind, nodeKinds, parseNode } from "../contract/nodes.ts";
 import type { Postgres } from "../postgres/client.ts";
 import type { Subscriber } from "../postgres/notices.ts";
-import { nodeParents, nodes } from "../postgres/schema.ts";
+import { nodeParents, nodes } from "../postgres/schema/accounts.ts";
 
 export interface NodeRecord {
   node: NodeAddress;

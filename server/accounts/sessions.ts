@@ -3,7 +3,7 @@ import { and, eq, gt, isNull, lt, sql } from "drizzle-orm";
 import type { Logger } from "pino";
 import type { Postgres } from "../postgres/client.ts";
 import type { Subscriber } from "../postgres/notices.ts";
-import { sessions, users } from "../postgres/schema.ts";
+import { sessions, users } from "../postgres/schema/accounts.ts";
 import type { Actor } from "./actor.ts";
 import { CredentialCache, hashSecret, newSecret } from "./credential-cache.ts";
 

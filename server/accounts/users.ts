@@ -6,7 +6,7 @@ import type { Redis } from "ioredis";
 import { type RateLimiterAbstract, RateLimiterMemory, RateLimiterRedis, RateLimiterRes } from "rate-limiter-flexible";
 import { keyScopes } from "../contract/accounts.ts";
 import type { Postgres } from "../postgres/client.ts";
-import { sessions, users } from "../postgres/schema.ts";
+import { sessions, users } from "../postgres/schema/accounts.ts";
 import { newId } from "./actor.ts";
 import { newSecret } from "./credential-cache.ts";
 

@@ -5,10 +5,9 @@
 import { drizzle, type NodePgDatabase } from "drizzle-orm/node-postgres";
 import pg from "pg";
 import { Notices } from "./notices.ts";
-import * as schema from "./schema.ts";
 
 /** Without drizzle's own `transaction`: when its BEGIN fails, the pool has lost a connection for ever. */
-export type Queries = Omit<NodePgDatabase<typeof schema>, "transaction">;
+export type Queries = Omit<NodePgDatabase, "transaction">;
 
 export interface Postgres {
   pool: pg.Pool;
@@ -47,7 +46,7 @@ export function connectPostgres(url: string): Postgres {
   const notices = new Notices(() => new pg.Client(settings));
   return {
     pool,
-    db: drizzle(pool, { schema }),
+    db: drizzle(pool),
     transaction: (work, kind = "write") => runTransaction(pool, begin[kind], work),
     notices,
     async close() {
@@ -63,7 +62,7 @@ async function runTransaction<T>(pool: pg.Pool, begin: string, work: (tx: Querie
   const client = await pool.connect();
   try {
     await client.query(begin);
-    const result = await work(drizzle(client, { schema }));
+    const result = await work(drizzle(client));
     await client.query("COMMIT");
     client.release();
     return result;

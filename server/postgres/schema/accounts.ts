@@ -1,7 +1,7 @@
-/** The tables in Postgres. `npx drizzle-kit generate --config server/postgres/drizzle.config.ts` writes a migration from a change here. */
+/** The tables of the account tree and of who may use it. `npx drizzle-kit generate --config server/postgres/drizzle.config.ts` writes a migration from a change in this folder. */
 import { sql } from "drizzle-orm";
 import { boolean, check, index, pgTable, primaryKey, text, timestamp } from "drizzle-orm/pg-core";
-import type { KeyScope } from "../contract/accounts.ts";
+import type { KeyScope } from "../../contract/accounts.ts";
 
 const instant = (name: string) => timestamp(name, { withTimezone: true, precision: 3, mode: "date" });
 
