@@ -23,7 +23,8 @@ CREATE TABLE intervals
     agent SimpleAggregateFunction(max, String),
     partner SimpleAggregateFunction(max, String),
     reseller SimpleAggregateFunction(max, String),
-    medium SimpleAggregateFunction(max, String)
+    dims SimpleAggregateFunction(max, String),           -- canonical JSON; '': none
+    dims_at SimpleAggregateFunction(groupUniqArrayArray, Array(Tuple(Int64, String)))  -- of pairing: (time, dims)
 )
 ENGINE = AggregatingMergeTree
 ORDER BY (organization, session, level, interval, member)
@@ -53,7 +54,8 @@ SELECT
     max(agent) AS agent,
     max(partner) AS partner,
     max(reseller) AS reseller,
-    max(JSONExtractString(properties, 'medium')) AS medium
+    max(if(usage_events.dims = '{}', '', usage_events.dims)) AS dims,
+    groupUniqArrayArray(if(is_paired AND usage_events.dims != '{}', [(time_ms, toString(usage_events.dims))], [])) AS dims_at
 FROM usage_events
 WHERE level != ''
 GROUP BY organization, session, level, interval, member;

@@ -26,7 +26,7 @@ CREATE TABLE sessions
     span_interval Array(String),
     span_user Array(String),
     span_agent Array(String),
-    span_medium Array(LowCardinality(String)),
+    span_dims Array(LowCardinality(String)),  -- canonical JSON; '': none
     span_start_ms Array(Int64),
     span_end_ms Array(Int64),
     span_timed_out Array(UInt8),

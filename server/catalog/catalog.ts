@@ -11,6 +11,8 @@ export interface EventType {
   action?: LevelAction;
   /** The properties that this type's usage may be grouped by. */
   dimensions: readonly string[];
+  /** A dimension that the type itself decides: its name and value. */
+  fixed?: readonly [name: string, value: string];
 }
 
 /** Every level counts intervals of its own; `sessions` is derived: the sessions with at least one participant. */
@@ -30,7 +32,8 @@ export type Level = (typeof levels)[number];
 export const defaultAliveWithinMs = 12 * 60 * 60 * 1000;
 
 const none: readonly string[] = [];
-const medium = ["medium"] as const;
+const device = ["device"] as const;
+const medium = ["medium", "device"] as const;
 const start = (level: Level, dimensions: readonly string[] = none): EventType => ({
   level,
   action: "start",
@@ -43,14 +46,15 @@ const alive = (level: Level, dimensions: readonly string[] = none): EventType =>
 });
 const end = (level: Level, dimensions: readonly string[] = none): EventType => ({ level, action: "end", dimensions });
 const plain = (...dimensions: string[]): EventType => ({ dimensions });
+const feature = (name: string, ...dimensions: string[]): EventType => ({ dimensions, fixed: ["feature", name] });
 
 const transcription = plain("language", "model", "mode", "kind", "format");
 
 const eventTypes: ReadonlyMap<string, EventType> = new Map(
   Object.entries({
-    "participant.joined": start("participants"),
-    "participant.alive": alive("participants"),
-    "participant.left": end("participants"),
+    "participant.joined": start("participants", device),
+    "participant.alive": alive("participants", device),
+    "participant.left": end("participants", device),
     "recording.started": start("recordings"),
     "recording.alive": alive("recordings"),
     "recording.stopped": end("recordings"),
@@ -68,17 +72,17 @@ const eventTypes: ReadonlyMap<string, EventType> = new Map(
     "consumption.stopped": end("consumption", medium),
     "session.ended": end("session"),
     "chat.posted": plain("visibility"),
-    "question.posted": plain(),
-    "answer.posted": plain(),
+    "question.posted": { dimensions: none, fixed: ["kind", "question"] },
+    "answer.posted": { dimensions: none, fixed: ["kind", "answer"] },
     "recording.stored": plain(),
     "recording.deleted": plain(),
     "transcription.requested": transcription,
     "transcription.started": transcription,
     "transcription.completed": transcription,
     "transcription.failed": transcription,
-    "translation.completed": plain("language"),
-    "glossary.used": plain(),
-    "custom_model.used": plain("model"),
+    "translation.completed": feature("translation", "language"),
+    "glossary.used": feature("glossary", "language"),
+    "custom_model.used": feature("custom_model", "model", "language"),
     "api.called": plain(),
     "user.signed_up": plain(),
     "call.completed": plain(),

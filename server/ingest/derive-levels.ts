@@ -33,7 +33,8 @@ const memberRow = z.object({
   agent: z.string(),
   partner: z.string(),
   reseller: z.string(),
-  medium: z.string(),
+  dims: z.string(),
+  dims_at: z.array(z.tuple([millis, z.string()])),
 });
 type MemberRow = z.output<typeof memberRow>;
 
@@ -197,7 +198,7 @@ function mergeMembers(a: MemberRow, b: MemberRow): MemberRow {
       a.seen_ms >= b.seen_ms ? a.alive_within_ms || b.alive_within_ms : b.alive_within_ms || a.alive_within_ms,
     user: larger(a.user, b.user),
     agent: larger(a.agent, b.agent),
-    medium: larger(a.medium, b.medium),
+    dims: larger(a.dims, b.dims),
   };
 }
 
@@ -215,7 +216,8 @@ function toMember(row: MemberRow): Member {
     endTimes: row.end_times,
     user: row.user,
     agent: row.agent,
-    medium: row.medium,
+    dims: row.dims,
+    dimsAt: row.dims_at,
   };
 }
 
@@ -290,7 +292,7 @@ function sessionRow(
     span_interval: spans.map((span) => span.interval),
     span_user: spans.map((span) => span.user),
     span_agent: spans.map((span) => span.agent),
-    span_medium: spans.map((span) => span.medium),
+    span_dims: spans.map((span) => span.dims),
     span_start_ms: spans.map((span) => span.startMs),
     span_end_ms: spans.map((span) => span.endMs ?? 0),
     span_timed_out: spans.map((span) => Number(span.timedOut)),

@@ -188,7 +188,9 @@ function readMeasured(event: UsageEvent, type: EventType, isPlain: boolean): str
     aliveWithinMs = Math.max(1, Math.round(seconds * 1000));
   }
   const dims =
-    type.dimensions.length === 0 || event.properties === undefined ? "{}" : dimsOf(event.properties, type.dimensions);
+    (type.dimensions.length === 0 || event.properties === undefined) && type.fixed === undefined
+      ? "{}"
+      : dimsOf(event.properties ?? {}, type);
   return `${isPlain ? dims : escapeColumn(dims)}\t${type.level ?? ""}\t${type.action ?? ""}\t${aliveWithinMs}`;
 }
 
@@ -202,8 +204,9 @@ function secondsOf(value: string | number | boolean | undefined): number {
   return typeof value === "string" && /^\d{1,12}(?:\.\d{1,9})?$/.test(value) ? Number(value) : Number.NaN;
 }
 
-function dimsOf(properties: Record<string, string | number | boolean>, dimensions: readonly string[]): string {
-  let dims = "";
+/** Canonical JSON: what the type itself says, then its properties in declared order. */
+function dimsOf(properties: Record<string, string | number | boolean>, { dimensions, fixed }: EventType): string {
+  let dims = fixed === undefined ? "" : `${JSON.stringify(fixed[0])}:${JSON.stringify(fixed[1])}`;
   for (const name of dimensions) {
     if (!Object.hasOwn(properties, name)) continue;
     dims += `${dims === "" ? "" : ","}${JSON.stringify(name)}:${JSON.stringify(String(properties[name]))}`;

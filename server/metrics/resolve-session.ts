@@ -23,7 +23,10 @@ export interface Member {
   endTimes: readonly number[];
   user: string;
   agent: string;
-  medium: string;
+  /** Canonical JSON of its dimensions, '' for none. */
+  dims: string;
+  /** Of paired members: (ms, dims) of every sign that named some. */
+  dimsAt: readonly (readonly [number, string])[];
 }
 
 /** An interval that counts. `endMs` is undefined while it is open; then it times out at `deadlineMs`. */
@@ -32,7 +35,7 @@ export interface Span {
   interval: string;
   user: string;
   agent: string;
-  medium: string;
+  dims: string;
   startMs: number;
   endMs: number | undefined;
   timedOut: boolean;
@@ -103,7 +106,7 @@ function namedSpan(member: Member, closedAt: readonly number[], nowMs: number, t
       interval: member.interval,
       user: member.user,
       agent: member.agent,
-      medium: member.medium,
+      dims: member.dims,
       startMs: startedMs,
       endMs,
       timedOut,
@@ -141,7 +144,7 @@ function pairedSpans(member: Member, closedAt: readonly number[], nowMs: number,
       interval: "",
       user: member.member,
       agent: member.agent,
-      medium: member.medium,
+      dims: dimsWithin(member, startMs, endMs),
       startMs,
       endMs,
       timedOut,
@@ -158,6 +161,17 @@ function pairedSpans(member: Member, closedAt: readonly number[], nowMs: number,
   if (nowMs > lastSignMs + timeoutMs) close(lastSignMs, true);
   else close(undefined, false);
   return spans;
+}
+
+/** The dimensions that the first sign of a paired interval gave; the largest where one instant gave several. */
+function dimsWithin({ dimsAt }: Member, startMs: number, endMs: number | undefined): string {
+  let first: readonly [number, string] | undefined;
+  for (const sign of dimsAt) {
+    const [atMs, dims] = sign;
+    if (atMs < startMs || (endMs !== undefined && atMs > endMs)) continue;
+    if (!first || atMs < first[0] || (atMs === first[0] && dims > first[1])) first = sign;
+  }
+  return first?.[1] ?? "";
 }
 
 /**

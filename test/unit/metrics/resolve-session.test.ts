@@ -19,7 +19,8 @@ const member = (given: Partial<Member>): Member => ({
   endTimes: [],
   user: "u",
   agent: "",
-  medium: "",
+  dims: "",
+  dimsAt: [],
   ...given,
 });
 const paired = (given: Partial<Member>): Member => member({ interval: "", member: "u", ...given });
@@ -117,4 +118,23 @@ test("a session is active exactly while at least one participant interval covers
       expect(starts).toBe(drawn.length > 0 ? 1 : 0);
     }),
   );
+});
+
+describe("the dimensions of an interval", () => {
+  const dimsOf = (given: Partial<Member>) =>
+    resolveSession([given.interval === "" ? paired(given) : member(given)], nowMs, timeout).spans.map(
+      ({ dims }) => dims,
+    );
+  test("are those of the named interval", () => {
+    expect(dimsOf({ startedMs: 10, endedMs: 20, dims: '{"medium":"audio"}' })).toEqual(['{"medium":"audio"}']);
+  });
+  test("are, for each paired interval, those that its own signs gave", () => {
+    const given = { interval: "", startTimes: [10, 30, 50], endTimes: [20, 40] };
+    const dimsAt: Member["dimsAt"] = [
+      [30, '{"medium":"video"}'],
+      [20, '{"medium":"late"}'],
+      [10, '{"medium":"audio"}'],
+    ];
+    expect(dimsOf({ ...given, dimsAt })).toEqual(['{"medium":"audio"}', '{"medium":"video"}', ""]);
+  });
 });
