@@ -35,6 +35,8 @@ export interface Answer {
   body: any;
 }
 
+export type Ask = (method: string, path: string, asked?: Asked) => Promise<Answer>;
+
 export interface Accounts {
   app: OpenAPIHono<HttpEnv>;
   /** Without a slash at its end. */
@@ -45,7 +47,7 @@ export interface Accounts {
   users: Users;
   sessions: Sessions;
   rootKey: string;
-  ask(method: string, path: string, asked?: Asked): Promise<Answer>;
+  ask: Ask;
   makeKey(node: string, scopes?: KeyScope[]): Promise<{ id: string; key: string }>;
   close(): Promise<void>;
 }
@@ -82,22 +84,6 @@ export async function startAccounts(
   await once(server, "listening");
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 
-  async function ask(method: string, path: string, { key, session, body, headers }: Asked = {}): Promise<Answer> {
-    const response = await fetch(url + path, {
-      method,
-      headers: {
-        ...(key !== undefined && { authorization: `Bearer ${key}` }),
-        ...(session !== undefined && { cookie: `tidemark_session=${session}` }),
-        ...(body !== undefined && { "content-type": "application/json" }),
-        ...headers,
-      },
-      ...(body !== undefined && { body: typeof body === "string" ? body : JSON.stringify(body) }),
-    });
-    const text = await response.text();
-    const isJson = /\bjson\b/.test(response.headers.get("content-type") ?? "");
-    return { status: response.status, headers: response.headers, body: isJson ? JSON.parse(text) : text };
-  }
-
   return {
     app,
     url,
@@ -107,7 +93,7 @@ export async function startAccounts(
     users,
     sessions,
     rootKey,
-    ask,
+    ask: askAt(url),
     async makeKey(node, scopes = ["ingest", "read", "admin"]) {
       const wanted = { name: node, node, scopes, createOrganizations: true, expiresAt: null, createdBy: "usr_test" };
       const { record, key } = await keys.create(wanted);
@@ -121,5 +107,24 @@ export async function startAccounts(
       await tree.close();
       await postgres.close();
     },
+  };
+}
+
+/** Asks the server at `url`, which has no slash at its end. */
+export function askAt(url: string): Ask {
+  return async (method, path, { key, session, body, headers } = {}) => {
+    const response = await fetch(url + path, {
+      method,
+      headers: {
+        ...(key !== undefined && { authorization: `Bearer ${key}` }),
+        ...(session !== undefined && { cookie: `tidemark_session=${session}` }),
+        ...(body !== undefined && { "content-type": "application/json" }),
+        ...headers,
+      },
+      ...(body !== undefined && { body: typeof body === "string" ? body : JSON.stringify(body) }),
+    });
+    const text = await response.text();
+    const isJson = /\bjson\b/.test(response.headers.get("content-type") ?? "");
+    return { status: response.status, headers: response.headers, body: isJson ? JSON.parse(text) : text };
   };
 }

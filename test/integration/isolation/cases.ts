@@ -1,0 +1,90 @@
+/** One case for each route; see isolation-matrix.test.ts. Grouped by the file that mounts the route. */
+import { randomUUID } from "node:crypto";
+import { expect } from "vitest";
+import { askedAbout, inside } from "../../support/isolation-world.ts";
+import type { RouteCase } from "./route-case.ts";
+
+const systemCases: RouteCase[] = [
+  "GET /livez",
+  "GET /readyz",
+  "GET /openapi.json",
+  "GET /docs",
+  "GET /docs/start.js",
+  "GET /docs/viewer.js",
+  "GET /v1/limits",
+].map((route) => ({ route, needs: "nothing", allowed: 200, elsewhere: "the same" }));
+
+const eventsCases: RouteCase[] = [
+  {
+    route: "POST /v1/events",
+    needs: "ingest",
+    request: () => ({ body: { id: "e1", type: "chat.posted", organization: inside.slice("organization:".length) } }),
+    allowed: 202,
+    elsewhere: ({ status, body }) => {
+      expect(status).toBe(202);
+      expect(body).toMatchObject({ accepted: 0, duplicates: 0, rejected: [{ code: "outside_subtree" }] });
+    },
+  },
+];
+
+const usageCases: RouteCase[] = [
+  {
+    route: "GET /v1/usage",
+    needs: "read",
+    request: () => ({ path: `/v1/usage?meter=chat_posts&node=${askedAbout}` }),
+    allowed: 200,
+    elsewhere: 403,
+  },
+  {
+    route: "GET /v1/live",
+    needs: "read",
+    request: () => ({ path: `/v1/live?node=${askedAbout}` }),
+    allowed: 200,
+    elsewhere: 403,
+  },
+  { route: "GET /v1/meters", needs: "read", allowed: 200, elsewhere: "the same" },
+];
+
+const accountsCases: RouteCase[] = [
+  {
+    route: "POST /v1/session",
+    needs: "nothing",
+    request: () => ({ body: { email: `${randomUUID()}@example.com`, password: "wrong" } }),
+    allowed: 401,
+    elsewhere: "the same",
+  },
+  { route: "DELETE /v1/session", needs: "nothing", allowed: 204, elsewhere: "the same" },
+  { route: "GET /v1/me", needs: "credentials", allowed: 200, elsewhere: "nothing" },
+  { route: "GET /v1/nodes", needs: "read", allowed: 200, elsewhere: "nothing" },
+  {
+    route: "GET /v1/nodes/{node}",
+    needs: "read",
+    request: () => ({ path: `/v1/nodes/${inside}` }),
+    allowed: 200,
+    elsewhere: 403,
+  },
+  {
+    route: "POST /v1/nodes",
+    needs: "admin",
+    request: () => ({ body: { kind: "organization", id: "inside-9f3c", parent: askedAbout } }),
+    allowed: 200,
+    elsewhere: 403,
+  },
+  { route: "GET /v1/keys", needs: "admin", allowed: 200, elsewhere: "nothing" },
+  {
+    route: "POST /v1/keys",
+    needs: "admin",
+    request: () => ({ body: { name: "k", node: inside, scopes: ["admin"] } }),
+    allowed: 201,
+    elsewhere: 403,
+  },
+  {
+    route: "DELETE /v1/keys/{id}",
+    needs: "admin",
+    request: async ({ makeKey }) => ({ path: `/v1/keys/${(await makeKey(["read"])).id}` }),
+    allowed: 200,
+    elsewhere: 404,
+  },
+];
+
+export const routeCases: readonly RouteCase[] = [...systemCases, ...eventsCases, ...usageCases, ...accountsCases];

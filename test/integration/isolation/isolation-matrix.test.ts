@@ -1,0 +1,98 @@
+/**
+ * Every route of the application against every kind of caller: nobody is told or changes anything outside their subtree.
+ * The routes are those that the router has, so one without a case fails the last test.
+ *
+ * To add a route, add one entry to cases.ts:
+ *
+ *     {
+ *       route: "PATCH /v1/rules/{id}",          // as OpenAPI writes it
+ *       needs: "admin",                         // what the route gives to requireScope
+ *       request: async (world) => ({            // about `askedAbout` or something at `inside`; made anew for each caller
+ *         path: `/v1/rules/${await ruleAt(world, inside)}`,
+ *         body: { name: "renamed" },
+ *       }),
+ *       allowed: 200,                           // for those who may
+ *       elsewhere: 404,                         // for a sibling, and for an organization below `askedAbout`
+ *     },
+ *
+ * `world.deps` has every part of the application, to put in place what the request is about. A list without a parameter
+ * that names a node is `elsewhere: "nothing"`: answered, but without a word about `askedAbout` and `inside`.
+ */
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { Answer } from "../../support/accounts.ts";
+import { askedAbout, createWorld, inside, type World } from "../../support/isolation-world.ts";
+import { routeCases } from "./cases.ts";
+import type { RouteCase } from "./route-case.ts";
+
+let world: World;
+beforeAll(async () => {
+  world = await createWorld();
+});
+afterAll(async () => {
+  await world.close();
+});
+
+const nobodies = ["without a key", "with a key that nobody made", "with a revoked key", "with an expired key"];
+const strangers = ["sibling", "child"];
+
+function isRefused({ needs }: RouteCase, caller: string): 401 | 403 | undefined {
+  if (needs === "nothing") return undefined;
+  if (nobodies.includes(caller)) return 401;
+  const only = /^with only the scope (\w+)$/.exec(caller)?.[1];
+  return only === undefined || needs === "credentials" || needs === only ? undefined : 403;
+}
+
+async function askAs(route: RouteCase, caller: string): Promise<Answer> {
+  const [method = "", path = ""] = route.route.split(" ");
+  const request = await route.request?.(world);
+  return world.ask(method, request?.path ?? path, { ...request, ...world.callers.get(caller) });
+}
+
+function checkProblem(answer: Answer, status: number): void {
+  expect(answer.headers.get("content-type")).toBe("application/problem+json");
+  expect(answer.body).toMatchObject({ status, request_id: answer.headers.get("x-request-id") });
+  if (status === 401) expect(answer.headers.get("www-authenticate")).toMatch(/^Bearer/);
+}
+
+function checkElsewhere({ elsewhere, allowed }: RouteCase, answer: Answer): void {
+  if (typeof elsewhere === "function") {
+    elsewhere(answer);
+    return;
+  }
+  const status = typeof elsewhere === "number" ? elsewhere : allowed;
+  expect(answer.status).toBe(status);
+  if (typeof elsewhere === "number") checkProblem(answer, status);
+  if (elsewhere !== "nothing") return;
+  const text = JSON.stringify(answer.body);
+  for (const node of [askedAbout, inside]) expect(text).not.toContain(node.slice(node.indexOf(":") + 1));
+}
+
+const callers = [
+  ...nobodies,
+  ...strangers,
+  "own",
+  "parent",
+  ...["ingest", "read", "admin"].map((scope) => `with only the scope ${scope}`),
+];
+
+for (const route of routeCases)
+  describe(route.route, () => {
+    for (const caller of callers)
+      test(`keeps to the rights of a caller ${caller}`, async () => {
+        const answer = await askAs(route, caller);
+        const refusal = isRefused(route, caller);
+        if (refusal !== undefined) {
+          expect(answer.status).toBe(refusal);
+          checkProblem(answer, refusal);
+        } else if (strangers.includes(caller)) checkElsewhere(route, answer);
+        else expect(answer.status).toBe(route.allowed);
+      });
+  });
+
+test("every route of the application has a case, every case a route", () => {
+  expect(routeCases.map(({ route }) => route).sort()).toEqual(world.routes.sort());
+});
+
+test("every kind of caller is asked for", () => {
+  expect([...world.callers.keys()].sort()).toEqual([...callers].sort());
+});

@@ -1,0 +1,145 @@
+/**
+ * The whole application on stores of its own, with a small account tree and one caller of each kind, for the isolation
+ * matrix. Questions are about reseller `asked-about` and what stands below it:
+ *
+ *     all > partner above > reseller asked-about > organization inside, organization beside
+ *                         > reseller sibling     > organization elsewhere
+ */
+import { randomBytes } from "node:crypto";
+import { once } from "node:events";
+import { mkdtemp, rm } from "node:fs/promises";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { getRequestListener } from "@hono/node-server";
+import { pino } from "pino";
+import { createKeys } from "../../server/accounts/keys.ts";
+import { NodeTree } from "../../server/accounts/node-tree.ts";
+import { createSessions } from "../../server/accounts/sessions.ts";
+import { createUsers } from "../../server/accounts/users.ts";
+import { type AppDeps, createApp } from "../../server/app.ts";
+import type { KeyScope } from "../../server/contract/accounts.ts";
+import { createAuthenticator } from "../../server/http/authenticate.ts";
+import { startIngest } from "../../server/ingest/start-ingest.ts";
+import { connectPostgres } from "../../server/postgres/client.ts";
+import { migratePostgres } from "../../server/postgres/migrate.ts";
+import { type Ask, type Asked, askAt } from "./accounts.ts";
+import { ownClickHouse, ownPostgres } from "./stores.ts";
+
+/** Ids that occur in no other text: an answer that holds one tells of that node. */
+export const askedAbout = "reseller:asked-about-9f3c";
+export const inside = "organization:inside-9f3c";
+const outside = { sibling: "reseller:sibling-9f3c", child: "organization:beside-9f3c" };
+
+export interface World {
+  deps: AppDeps;
+  ask: Ask;
+  /** `METHOD path` of every route but the dashboard's files, the path as OpenAPI writes it. */
+  routes: string[];
+  /** What each kind of caller sends along. */
+  callers: ReadonlyMap<string, Asked>;
+  /** A new key, in `inside` unless another node is named. */
+  makeKey(scopes: KeyScope[], node?: string): Promise<{ id: string; key: string }>;
+  close(): Promise<void>;
+}
+
+export async function createWorld(): Promise<World> {
+  const log = pino({ level: "silent" });
+  const [clickhouse, database] = await Promise.all([ownClickHouse(), ownPostgres()]);
+  const dataDir = await mkdtemp(join(tmpdir(), "tidemark-isolation-"));
+  const postgres = connectPostgres(database.url);
+  await migratePostgres(postgres);
+  const tree = await NodeTree.load(postgres, log);
+  const keys = createKeys(postgres, log);
+  const users = createUsers(postgres);
+  const sessions = createSessions(postgres, log);
+  const ingest = await startIngest({
+    dataDir,
+    walMaxBytes: 1e9,
+    eventsPerSecond: 1e6,
+    clickhouse: clickhouse.clickhouse,
+    announce: () => undefined,
+    onFatal: (error) => {
+      throw error;
+    },
+    logger: log,
+  });
+  const deps: AppDeps = {
+    clickhouse: clickhouse.clickhouse,
+    postgres,
+    tree,
+    keys,
+    users,
+    sessions,
+    authenticator: createAuthenticator({ keys, sessions }),
+    ingest,
+    watermark: () => ingest.flush.watermark(),
+    roles: new Set(["ingest", "api", "worker"]),
+    log,
+  };
+  const app = createApp(deps);
+  const server = createServer(getRequestListener(app.fetch)).listen(0, "127.0.0.1");
+  await once(server, "listening");
+
+  const reseller = (id: string) => ({
+    kind: "reseller" as const,
+    id,
+    name: "A reseller",
+    parent: "partner:above-9f3c",
+  });
+  await tree.createNode({ kind: "partner", id: "above-9f3c", name: "A partner", parent: "all" });
+  await tree.createNode(reseller("asked-about-9f3c"));
+  await tree.createNode(reseller("sibling-9f3c"));
+  await tree.ensureOrganizations(["inside-9f3c", "beside-9f3c"], askedAbout);
+  await tree.ensureOrganizations(["elsewhere-9f3c"], outside.sibling);
+
+  async function makeKey(scopes: KeyScope[], node = inside, expiresAt: Date | null = null) {
+    const made = await keys.create({
+      name: "A key",
+      node,
+      scopes,
+      createOrganizations: true,
+      expiresAt,
+      createdBy: "usr_test",
+    });
+    return { id: made.record.id, key: made.key };
+  }
+  const all: KeyScope[] = ["ingest", "read", "admin"];
+  const revoked = await makeKey(all, askedAbout);
+  await keys.revoke(revoked.id);
+  const callers = new Map<string, Asked>([
+    ["without a key", {}],
+    ["with a key that nobody made", { key: `tmk_${randomBytes(32).toString("base64url")}` }],
+    ["with a revoked key", { key: revoked.key }],
+    ["with an expired key", { key: (await makeKey(all, askedAbout, new Date(0))).key }],
+    ["own", { key: (await makeKey(all, askedAbout)).key }],
+    ["parent", { key: (await makeKey(all, "partner:above-9f3c")).key }],
+    ["sibling", { key: (await makeKey(all, outside.sibling)).key }],
+    ["child", { key: (await makeKey(all, outside.child)).key }],
+  ]);
+  for (const scope of all)
+    callers.set(`with only the scope ${scope}`, { key: (await makeKey([scope], askedAbout)).key });
+
+  return {
+    deps,
+    ask: askAt(`http://127.0.0.1:${(server.address() as AddressInfo).port}`),
+    routes: routesOf(app.routes),
+    callers,
+    makeKey,
+    async close() {
+      server.close();
+      server.closeAllConnections();
+      await ingest.stop(0);
+      await Promise.all([keys.close(), sessions.close(), tree.close()]);
+      await postgres.close();
+      await Promise.all([clickhouse.drop(), database.drop(), rm(dataDir, { recursive: true, force: true })]);
+    },
+  };
+}
+
+/** Middleware is mounted for all methods, and the dashboard's files at `*`; neither answers for accounts. */
+function routesOf(routes: readonly { method: string; path: string }[]): string[] {
+  const own = routes.filter(({ method, path }) => method !== "ALL" && !path.includes("*"));
+  return [...new Set(own.map(({ method, path }) => `${method} ${path.replace(/:(\w+)(?:\{[^}]*\})?/g, "{$1}")}`))];
+}
