@@ -9,6 +9,7 @@ import type { Redis } from "ioredis";
 import { type Logger, pino } from "pino";
 import { createKeys, type Keys } from "./accounts/keys.ts";
 import { NodeTree } from "./accounts/node-tree.ts";
+import { narrowTo } from "./accounts/permissions.ts";
 import { createSessions } from "./accounts/sessions.ts";
 import { createUsers } from "./accounts/users.ts";
 import { createApp } from "./app.ts";
@@ -134,7 +135,10 @@ async function startParts(
   const gateway = await createLiveGateway({
     httpServer,
     authenticate: (headers) => authenticator.authenticate(headers),
-    mayWatch: (actor, node) => nodeWithin(actor, tree, node ?? undefined),
+    mayWatch: (actor, node) => {
+      const reader = narrowTo(actor, "read");
+      return reader && nodeWithin(reader, tree, node ?? undefined);
+    },
     readLive: (node) => readLive(clickhouse, node, watermark(), Date.now()),
     redis,
     log,

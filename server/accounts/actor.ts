@@ -1,15 +1,28 @@
-/** Who asks, and what that gives the right to: rights are a node (with all below it) and scopes. */
+/** Who asks, and what that gives the right to: actions, each at a node and all below it. permissions.ts has the rules. */
 import { randomUUID } from "node:crypto";
-import type { KeyScope } from "../contract/accounts.ts";
+import type { Action, Role } from "../contract/accounts.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
+
+/** A role of a user, or all that a key gives. */
+export interface Grant {
+  node: NodeAddress;
+  actions: ReadonlySet<Action>;
+  /** Users only. */
+  role?: Role;
+}
 
 export interface Actor {
   kind: "user" | "key";
   id: string;
   /** A user's e-mail address, or a key's name. */
   name: string;
+  /** What is meant where no node is asked for: the first of `reach`. */
   node: NodeAddress;
-  scopes: ReadonlySet<KeyScope>;
+  /** The nodes of the grants that allow what the request does; with all below them the most that it may be about. */
+  reach: readonly NodeAddress[];
+  /** At least one. */
+  grants: readonly Grant[];
+  /** May events create the organizations that they name? */
   createOrganizations: boolean;
   /** Keys that end: ms since 1970, UTC. */
   expiresAtMs?: number;

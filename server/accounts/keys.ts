@@ -8,6 +8,7 @@ import type { Subscriber } from "../postgres/notices.ts";
 import { apiKeys } from "../postgres/schema/accounts.ts";
 import { type Actor, newId } from "./actor.ts";
 import { CredentialCache, hashSecret, newSecret } from "./credential-cache.ts";
+import { actionsOfKey } from "./permissions.ts";
 
 export type KeyRecord = Omit<typeof apiKeys.$inferSelect, "keyHash">;
 
@@ -16,6 +17,7 @@ export interface NewKey {
   node: NodeAddress;
   scopes: KeyScope[];
   createOrganizations: boolean;
+  seePrices: boolean;
   expiresAt: Date | null;
   createdBy: string;
 }
@@ -124,6 +126,7 @@ export class Keys {
       node: "all",
       scopes: [...keyScopes],
       createOrganizations: true,
+      seePrices: true,
     };
     await this.#postgres.transaction(async (tx) => {
       await tx
@@ -174,7 +177,8 @@ export class Keys {
       id: row.id,
       name: row.name,
       node: row.node,
-      scopes: new Set(row.scopes),
+      reach: [row.node],
+      grants: [{ node: row.node, actions: actionsOfKey(row.scopes, row.seePrices) }],
       createOrganizations: row.createOrganizations,
       ...(row.expiresAt && { expiresAtMs: row.expiresAt.getTime() }),
     };

@@ -160,8 +160,8 @@ export class NodeTree {
     return this.#inOrder(address).map((child) => this.#held(child));
   }
 
-  /** `top` and the nodes below it, in the order of their addresses; agents are not listed. */
-  list(top: NodeAddress, { kind, parent, search, after, limit }: NodeListOptions): NodeRecord[] {
+  /** `tops` and the nodes below them, each once, in the order of their addresses; agents are not listed. */
+  list(tops: readonly NodeAddress[], { kind, parent, search, after, limit }: NodeListOptions): NodeRecord[] {
     const addresses = this.#inOrder(parent);
     const wanted = search?.toLowerCase();
     const found: NodeRecord[] = [];
@@ -169,7 +169,7 @@ export class NodeTree {
       const record = this.#held(addresses[index] as NodeAddress);
       if (kind !== undefined && record.kind !== kind) continue;
       if (wanted && !record.name.toLowerCase().includes(wanted) && !record.id.toLowerCase().includes(wanted)) continue;
-      if (!this.isWithin(record.node, top)) continue;
+      if (!tops.some((top) => this.isWithin(record.node, top))) continue;
       found.push(record);
       if (found.length === limit) break;
     }

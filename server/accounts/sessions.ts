@@ -3,9 +3,10 @@ import { and, eq, gt, isNull, lt, sql } from "drizzle-orm";
 import type { Logger } from "pino";
 import type { Postgres } from "../postgres/client.ts";
 import type { Subscriber } from "../postgres/notices.ts";
-import { sessions, users } from "../postgres/schema/accounts.ts";
+import { sessions, userRoles, users } from "../postgres/schema/accounts.ts";
 import type { Actor } from "./actor.ts";
 import { CredentialCache, hashSecret, newSecret } from "./credential-cache.ts";
+import { actionsOfRole, byDepth } from "./permissions.ts";
 
 const channel = "tidemark_sessions";
 
@@ -45,7 +46,7 @@ export class Sessions {
     return { token };
   }
 
-  /** Whose session it is; undefined when it is unknown or over, or its user is disabled. */
+  /** Whose session it is; undefined when it is unknown or over, or its user is disabled or has no role. */
   async verify(token: string): Promise<Actor | undefined> {
     const found = await this.#cache.get(token);
     return found && found.endsAtMs > this.#now() ? found : undefined;
@@ -65,22 +66,28 @@ export class Sessions {
   }
 
   async #read(tokenHash: string): Promise<(Actor & { endsAtMs: number }) | undefined> {
-    const [row] = await this.#postgres.db
+    const rows = await this.#postgres.db
       .select()
       .from(sessions)
       .innerJoin(users, eq(users.id, sessions.userId))
+      .innerJoin(userRoles, eq(userRoles.userId, users.id))
       .where(
         and(eq(sessions.tokenHash, tokenHash), gt(sessions.expiresAt, new Date(this.#now())), isNull(users.disabledAt)),
       );
-    if (!row) return undefined;
+    const [row] = rows;
+    const grants = byDepth(
+      rows.map(({ user_roles: { node, role } }) => ({ node, role, actions: actionsOfRole(role) })),
+    );
+    if (!row || !grants[0]) return undefined;
     const endsAtMs = await this.#prolong(tokenHash, row.sessions.expiresAt.getTime());
     return {
       kind: "user",
       id: row.users.id,
       name: row.users.email,
-      node: row.users.node,
-      scopes: new Set(row.users.scopes),
-      createOrganizations: row.users.createOrganizations,
+      node: grants[0].node,
+      reach: grants.map(({ node }) => node),
+      grants,
+      createOrganizations: grants.some(({ actions }) => actions.has("nodes:write")),
       endsAtMs,
     };
   }

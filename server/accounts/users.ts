@@ -4,9 +4,8 @@ import { hash, verify } from "@node-rs/argon2";
 import { eq } from "drizzle-orm";
 import type { Redis } from "ioredis";
 import { type RateLimiterAbstract, RateLimiterMemory, RateLimiterRedis, RateLimiterRes } from "rate-limiter-flexible";
-import { keyScopes } from "../contract/accounts.ts";
 import type { Postgres } from "../postgres/client.ts";
-import { sessions, users } from "../postgres/schema/accounts.ts";
+import { sessions, userRoles, users } from "../postgres/schema/accounts.ts";
 import { newId } from "./actor.ts";
 import { newSecret } from "./credential-cache.ts";
 
@@ -56,7 +55,7 @@ export class Users {
   }
 
   /**
-   * Makes the first administrator, with all rights on `all`. For an account that exists a given password is put in
+   * Makes the first administrator, the owner of `all`. For an account that exists a given password is put in
    * force, and its sessions end if that changes it: so a lost password is replaced by setting one and starting again.
    */
   async ensureAdmin({ email, password }: { email: string; password?: string | undefined }): Promise<AdminAccount> {
@@ -68,19 +67,17 @@ export class Users {
       return {};
     }
     const chosen = password ?? newSecret().slice(0, 20);
-    const made = await this.#postgres.db
-      .insert(users)
-      .values({
-        id: newId("usr"),
-        email: account,
-        passwordHash: await this.#hash(chosen),
-        node: "all",
-        scopes: [...keyScopes],
-        createOrganizations: true,
-      })
-      .onConflictDoNothing()
-      .returning({ id: users.id });
-    return made.length > 0 && password === undefined ? { generatedPassword: chosen } : {};
+    const passwordHash = await this.#hash(chosen);
+    const isMade = await this.#postgres.transaction(async (tx) => {
+      const [made] = await tx
+        .insert(users)
+        .values({ id: newId("usr"), email: account, passwordHash })
+        .onConflictDoNothing()
+        .returning({ id: users.id });
+      if (made) await tx.insert(userRoles).values({ userId: made.id, node: "all", role: "owner" });
+      return made !== undefined;
+    });
+    return isMade && password === undefined ? { generatedPassword: chosen } : {};
   }
 
   /** `address`: where the attempt comes from. Unknown accounts and wrong passwords take the same time and answer. */

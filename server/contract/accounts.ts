@@ -8,11 +8,36 @@ export const signInSchema = z.strictObject({
 });
 export type SignIn = z.infer<typeof signInSchema>;
 
+/** Each holds at a node and everywhere below it. Only `owner` and `finance` see prices and revenue. */
+export const roles = ["owner", "admin", "manager", "finance", "viewer"] as const;
+export type Role = (typeof roles)[number];
+
+/** What can be allowed; `admin` is every configuration that has no action of its own. */
+export const actions = [
+  "ingest",
+  "read",
+  "nodes:write",
+  "events:correct",
+  "rules:write",
+  "reports:write",
+  "meters:write",
+  "keys:write",
+  "users:write",
+  "audit:read",
+  "prices:read",
+  "plans:write",
+  "admin",
+] as const;
+export type Action = (typeof actions)[number];
+
+const roleGrantSchema = z.strictObject({ node: nodeAddressSchema, role: z.enum(roles) });
+
 export const meSchema = z.object({
   kind: z.enum(["user", "key"]),
   name: z.string().describe("A user's e-mail address, or a key's name"),
-  node: nodeAddressSchema,
-  scopes: z.array(z.enum(["ingest", "read", "admin"])),
+  node: nodeAddressSchema.describe("What is meant where a request names no node"),
+  roles: z.array(roleGrantSchema).describe("A user's; keys have none"),
+  actions: z.array(z.enum(actions)).describe("What the caller may do, at one node at least"),
 });
 export type Me = z.infer<typeof meSchema>;
 
@@ -25,6 +50,7 @@ export const keySchema = z.object({
   node: nodeAddressSchema,
   scopes: z.array(z.enum(keyScopes)),
   create_organizations: z.boolean(),
+  see_prices: z.boolean(),
   prefix: z.string().describe("The first characters, to recognise the key by"),
   created_at: z.string(),
   last_used_at: z.string().nullable(),
@@ -38,6 +64,12 @@ export const createKeySchema = z.strictObject({
   node: nodeAddressSchema.optional(),
   scopes: z.array(z.enum(keyScopes)).min(1),
   create_organizations: z.boolean().optional().describe("Default: what the caller itself may"),
+  see_prices: z
+    .boolean()
+    .optional()
+    .describe(
+      "May the key see prices and revenue? Default: with the scope `admin` what the caller itself may, else no",
+    ),
   expires_at: z.iso.datetime({ offset: true }).optional(),
 });
 export type CreateKey = z.infer<typeof createKeySchema>;

@@ -6,8 +6,9 @@ import { createMiddleware } from "hono/factory";
 import type { Actor } from "../accounts/actor.ts";
 import type { Keys } from "../accounts/keys.ts";
 import type { NodeTree } from "../accounts/node-tree.ts";
+import { narrowTo, rightsOfActions } from "../accounts/permissions.ts";
 import { type Sessions, sessionCookie } from "../accounts/sessions.ts";
-import type { KeyScope } from "../contract/accounts.ts";
+import type { Action } from "../contract/accounts.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import type { HttpEnv } from "./http-env.ts";
 import { ProblemError } from "./problem-error.ts";
@@ -73,11 +74,18 @@ export function attachActor(authenticator: Authenticator) {
   });
 }
 
-/** Lets through only callers that have the scope, and puts them into the context as `actor`. */
-export function requireScope(scope: KeyScope) {
+/**
+ * Lets through only callers that may do this at one node at least, and puts them into the context as `actor`, narrowed to
+ * the nodes where they may: what a route then answers is limited to these by `resolveNode` and `isWithinReach`.
+ */
+export function requireScope(action: Action) {
   return createMiddleware<HttpEnv>(async (c, next) => {
-    const actor = await identified(c.get("identify"), c.req.raw);
-    if (!actor.scopes.has(scope)) throw new ProblemError("forbidden", `this needs the scope \`${scope}\``);
+    const actor = narrowTo(await identified(c.get("identify"), c.req.raw), action);
+    if (!actor) {
+      const rights = rightsOfActions[action];
+      const needed = `a key needs ${rights.key.join(" and ")}, a user the role ${rights.roles.join(" or ")}`;
+      throw new ProblemError("forbidden", `the caller may not do this: ${needed}`);
+    }
     c.set("actor", actor);
     await next();
   });
@@ -91,29 +99,39 @@ export const requireActor = createMiddleware<HttpEnv>(async (c, next) => {
 
 /**
  * The node that a request is about: the requested one, by default the caller's own. `field` names the parameter.
- * Throws `forbidden` outside the caller's subtree, whether the node exists or not; `not_found` inside.
+ * Throws `forbidden` outside the nodes that `requireScope` narrowed the caller to, whether the node exists or not;
+ * `not_found` inside.
  */
 export function resolveNode(
-  actor: Pick<Actor, "node">,
+  actor: Pick<Actor, "node" | "reach">,
   tree: Pick<NodeTree, "get" | "isWithin">,
   requested?: NodeAddress,
   field = "node",
 ): NodeAddress {
   const node = nodeWithin(actor, tree, requested);
   if (node !== undefined) return node;
-  if (requested !== undefined && tree.isWithin(requested, actor.node))
+  if (requested !== undefined && isWithinReach(actor, tree, requested))
     throw new ProblemError("not_found", `there is no node ${requested}`, { field });
-  throw new ProblemError("forbidden", `${requested} is not within ${actor.node}`, { field });
+  throw new ProblemError("forbidden", `${requested} is not within ${actor.reach.join(" or ")}`, { field });
+}
+
+/** Whether the node is one of those that the caller is narrowed to, or stands below one. */
+export function isWithinReach(
+  actor: Pick<Actor, "reach">,
+  tree: Pick<NodeTree, "isWithin">,
+  node: NodeAddress,
+): boolean {
+  return actor.reach.some((top) => tree.isWithin(node, top));
 }
 
 /** The same for sockets: undefined where `resolveNode` throws. */
 export function nodeWithin(
-  actor: Pick<Actor, "node">,
+  actor: Pick<Actor, "node" | "reach">,
   tree: Pick<NodeTree, "get" | "isWithin">,
   requested?: NodeAddress,
 ): NodeAddress | undefined {
   if (requested === undefined) return actor.node;
-  return tree.isWithin(requested, actor.node) && tree.get(requested) ? requested : undefined;
+  return isWithinReach(actor, tree, requested) && tree.get(requested) ? requested : undefined;
 }
 
 /**

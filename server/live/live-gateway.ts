@@ -23,7 +23,7 @@ export interface LiveGatewayDeps {
   httpServer: HttpServer;
   /** Undefined for credentials that are not (or no longer) valid. Rejects when that cannot be known now. */
   authenticate: (credentials: LiveCredentials) => Promise<Actor | undefined>;
-  /** The node that is meant (null: the actor's own); undefined when the actor may not see it. */
+  /** The node that is meant (null: the actor's own); undefined when the actor may not read it. */
   mayWatch: (actor: Actor, node: NodeAddress | null) => NodeAddress | undefined;
   readLive: (node: NodeAddress) => Promise<LiveAnswer>;
   /** Brings announcements of other processes. It must let commands wait while Redis is away, else its reader spins. */
@@ -86,7 +86,8 @@ export function createLiveGateway(deps: LiveGatewayDeps): LiveGateway {
     const credentials = credentialsOf(socket);
     authenticate(credentials).then(
       (actor) => {
-        if (!actor?.scopes.has("read")) return next(refusal(actor ? "forbidden" : "unauthenticated"));
+        if (!actor) return next(refusal("unauthenticated"));
+        if (mayWatch(actor, null) === undefined) return next(refusal("forbidden"));
         socket.data = { actor, credentials, watches: 0, watchedAtMs: [] };
         next();
       },
@@ -153,8 +154,7 @@ export function createLiveGateway(deps: LiveGatewayDeps): LiveGateway {
   async function recheck(socket: LiveSocket): Promise<void> {
     const { data } = socket;
     const actor = await authenticate(data.credentials);
-    const mayStay = actor?.scopes.has("read") && (data.node === undefined || mayWatch(actor, data.node) !== undefined);
-    if (!actor || !mayStay) return void socket.disconnect(true);
+    if (!actor || mayWatch(actor, data.node ?? null) === undefined) return void socket.disconnect(true);
     data.actor = actor;
   }
 

@@ -69,7 +69,13 @@ test("no key gives more than its maker has", async () => {
   const made = await accounts.ask("POST", "/v1/keys", { key: maker, body: { ...wanted, scopes: ["read"] } });
   expect(made.body.key).toMatch(/^tmk_[\w-]{43}$/);
   const me = await accounts.ask("GET", "/v1/me", { key: made.body.key });
-  expect(me.body).toEqual({ kind: "key", name: "more", node: "organization:a1", scopes: ["read"] });
+  expect(me.body).toEqual({
+    kind: "key",
+    name: "more",
+    node: "organization:a1",
+    roles: [],
+    actions: ["read"],
+  });
 });
 
 test("a revoked key is refused within five seconds by a process that did not revoke it", async () => {

@@ -1,5 +1,6 @@
 /** Signing in, staying signed in, signing out; and what another site's page cannot do with a session. */
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { actions } from "../../server/contract/accounts.ts";
 import { type Accounts, adminEmail, adminPassword, startAccounts } from "../support/accounts.ts";
 import { ownPostgres } from "../support/stores.ts";
 
@@ -33,7 +34,8 @@ test("signing in sets a cookie that no script reads and no other site's form sen
     kind: "user",
     name: "admin@example.com",
     node: "all",
-    scopes: ["ingest", "read", "admin"],
+    roles: [{ node: "all", role: "owner" }],
+    actions: [...actions],
   });
   const cookie = answer.headers.get("set-cookie") ?? "";
   expect(cookie).toMatch(/^tidemark_session=[\w-]{43};/);

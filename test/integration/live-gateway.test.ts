@@ -61,7 +61,15 @@ class Accounts {
       credentials.authorization?.slice("Bearer ".length) ?? /session=(\w+)/.exec(credentials.cookie ?? "")?.[1];
     const node = token === undefined ? undefined : this.nodes.get(token);
     if (node === undefined) return undefined;
-    return { kind: "key", id: "key_1", name: "test", node, scopes: new Set(["read"]), createOrganizations: false };
+    return {
+      kind: "key",
+      id: "key_1",
+      name: "test",
+      node,
+      reach: [node],
+      grants: [{ node, actions: new Set(["read"]) }],
+      createOrganizations: false,
+    };
   };
 }
 

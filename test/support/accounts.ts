@@ -95,8 +95,15 @@ export async function startAccounts(
     rootKey,
     ask: askAt(url),
     async makeKey(node, scopes = ["ingest", "read", "admin"]) {
-      const wanted = { name: node, node, scopes, createOrganizations: true, expiresAt: null, createdBy: "usr_test" };
-      const { record, key } = await keys.create(wanted);
+      const { record, key } = await keys.create({
+        name: node,
+        node,
+        scopes,
+        createOrganizations: true,
+        seePrices: scopes.includes("admin"),
+        expiresAt: null,
+        createdBy: "usr_test",
+      });
       return { id: record.id, key };
     },
     async close() {

@@ -14,16 +14,18 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { getRequestListener } from "@hono/node-server";
 import { pino } from "pino";
+import { newId } from "../../server/accounts/actor.ts";
 import { createKeys } from "../../server/accounts/keys.ts";
 import { NodeTree } from "../../server/accounts/node-tree.ts";
 import { createSessions } from "../../server/accounts/sessions.ts";
 import { createUsers } from "../../server/accounts/users.ts";
 import { type AppDeps, createApp } from "../../server/app.ts";
-import type { KeyScope } from "../../server/contract/accounts.ts";
+import { type KeyScope, roles } from "../../server/contract/accounts.ts";
 import { createAuthenticator } from "../../server/http/authenticate.ts";
 import { startIngest } from "../../server/ingest/start-ingest.ts";
 import { connectPostgres } from "../../server/postgres/client.ts";
 import { migratePostgres } from "../../server/postgres/migrate.ts";
+import { userRoles, users as userRows } from "../../server/postgres/schema/accounts.ts";
 import { type Ask, type Asked, askAt } from "./accounts.ts";
 import { ownClickHouse, ownPostgres } from "./stores.ts";
 
@@ -100,6 +102,7 @@ export async function createWorld(): Promise<World> {
       node,
       scopes,
       createOrganizations: true,
+      seePrices: scopes.includes("admin"),
       expiresAt,
       createdBy: "usr_test",
     });
@@ -121,9 +124,21 @@ export async function createWorld(): Promise<World> {
   for (const scope of all)
     callers.set(`with only the scope ${scope}`, { key: (await makeKey([scope], askedAbout)).key });
 
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  for (const role of roles) {
+    const [user] = await postgres.db
+      .insert(userRows)
+      .values({ id: newId("usr"), email: `${role}@example.com`, passwordHash: "none" })
+      .returning();
+    if (!user) throw new Error("the user was not stored");
+    await postgres.db.insert(userRoles).values({ userId: user.id, node: askedAbout, role });
+    const { token } = await sessions.create(user.id);
+    callers.set(`with the role ${role}`, { session: token, headers: { origin: url } });
+  }
+
   return {
     deps,
-    ask: askAt(`http://127.0.0.1:${(server.address() as AddressInfo).port}`),
+    ask: askAt(url),
     routes: routesOf(app.routes),
     callers,
     makeKey,

@@ -1,5 +1,5 @@
 /** Who is signed in. The session itself is a cookie that scripts cannot read; the server alone knows its rights. */
-import type { Me } from "@contract/accounts.ts";
+import type { Action, Me } from "@contract/accounts.ts";
 import { onSignedOut, signIn as postSignIn, signOut as postSignOut, readMe } from "./api.ts";
 
 class Session {
@@ -21,9 +21,9 @@ class Session {
     this.me = null;
   }
 
-  /** May the signed-in user manage keys? The server decides again at every request. */
-  get isAdmin(): boolean {
-    return this.me?.scopes.includes("admin") ?? false;
+  /** May the signed-in user do this, at one node at least? The server decides again at every request. */
+  may(action: Action): boolean {
+    return this.me?.actions.includes(action) ?? false;
   }
 }
 

@@ -3,6 +3,7 @@ import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Actor } from "../../accounts/actor.ts";
 import type { KeyRecord, Keys } from "../../accounts/keys.ts";
 import type { NodeTree } from "../../accounts/node-tree.ts";
+import { actionsOfKey, can, canAll } from "../../accounts/permissions.ts";
 import {
   type CreateKey,
   createdKeySchema,
@@ -11,8 +12,9 @@ import {
   keyListSchema,
   keySchema,
 } from "../../contract/accounts.ts";
+import type { NodeAddress } from "../../contract/nodes.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
-import { requireScope, resolveNode } from "../authenticate.ts";
+import { isWithinReach, requireScope, resolveNode } from "../authenticate.ts";
 import type { HttpEnv } from "../http-env.ts";
 import { ProblemError } from "../problem-error.ts";
 
@@ -24,16 +26,16 @@ export function keysRoutes({ keys, tree }: { keys: Keys; tree: NodeTree }): Open
       method: "get",
       path: "/v1/keys",
       summary: "The keys of the caller's subtree, revoked ones included",
-      middleware: requireScope("admin"),
+      middleware: requireScope("keys:write"),
       responses: {
         200: { description: "All keys", content: { "application/json": { schema: keyListSchema } } },
         ...problemResponses(401, 403, 503),
       },
     }),
     async (c) => {
-      const { node } = c.get("actor");
+      const actor = c.get("actor");
       const records = await keys.list();
-      return c.json({ keys: records.filter((record) => tree.isWithin(record.node, node)).map(describe) }, 200);
+      return c.json({ keys: records.filter(({ node }) => isWithinReach(actor, tree, node)).map(describe) }, 200);
     },
   );
 
@@ -43,7 +45,7 @@ export function keysRoutes({ keys, tree }: { keys: Keys; tree: NodeTree }): Open
       path: "/v1/keys",
       summary: "Make a key",
       description: "The answer holds the key itself, this once.",
-      middleware: requireScope("admin"),
+      middleware: requireScope("keys:write"),
       request: { body: { required: true, content: { "application/json": { schema: createKeySchema } } } },
       responses: {
         201: { description: "The new key", content: { "application/json": { schema: createdKeySchema } } },
@@ -53,10 +55,11 @@ export function keysRoutes({ keys, tree }: { keys: Keys; tree: NodeTree }): Open
     async (c) => {
       const wanted = c.req.valid("json");
       const actor = c.get("actor");
+      const node = resolveNode(actor, tree, wanted.node);
       const { record, key } = await keys.create({
         name: wanted.name,
-        node: resolveNode(actor, tree, wanted.node),
-        ...rightsWithin(actor, wanted),
+        node,
+        ...rightsWithin(actor, node, tree, wanted),
         createdBy: actor.id,
       });
       c.header("cache-control", "no-store");
@@ -71,7 +74,7 @@ export function keysRoutes({ keys, tree }: { keys: Keys; tree: NodeTree }): Open
       summary: "Revoke a key",
       description:
         "It is refused within five seconds everywhere, and what it watches live is cut. Again changes nothing.",
-      middleware: requireScope("admin"),
+      middleware: requireScope("keys:write"),
       request: { params: z.object({ id: z.string().max(100) }) },
       responses: {
         200: { description: "The revoked key", content: { "application/json": { schema: keySchema } } },
@@ -81,7 +84,7 @@ export function keysRoutes({ keys, tree }: { keys: Keys; tree: NodeTree }): Open
     async (c) => {
       const { id } = c.req.valid("param");
       const mayRevoke = (record: KeyRecord | undefined): record is KeyRecord =>
-        record !== undefined && tree.isWithin(record.node, c.get("actor").node);
+        record !== undefined && isWithinReach(c.get("actor"), tree, record.node);
       if (!mayRevoke(await keys.get(id))) throw new ProblemError("not_found", "there is no such key");
       await keys.revoke(id);
       const revoked = await keys.get(id);
@@ -93,11 +96,17 @@ export function keysRoutes({ keys, tree }: { keys: Keys; tree: NodeTree }): Open
 }
 
 /** Throws `forbidden` where more is wanted than the maker has; what is left open becomes what the maker has. */
-function rightsWithin(actor: Actor, wanted: CreateKey) {
+function rightsWithin(actor: Actor, node: NodeAddress, tree: NodeTree, wanted: CreateKey) {
   const scopes = [...new Set(wanted.scopes)];
-  const missing = scopes.find((scope) => !actor.scopes.has(scope));
+  const missing = scopes.find((scope) => !canAll(actor, actionsOfKey([scope], false), node, tree));
   if (missing)
     throw new ProblemError("forbidden", `the caller does not have the scope \`${missing}\``, { field: "scopes" });
+  const maySeePrices = can(actor, "prices:read", node, tree);
+  if (wanted.see_prices && !maySeePrices)
+    throw new ProblemError("forbidden", "the caller may not see prices", { field: "see_prices" });
+  const seePrices = wanted.see_prices ?? (maySeePrices && scopes.includes("admin"));
+  if (!canAll(actor, actionsOfKey(scopes, seePrices), node, tree))
+    throw new ProblemError("forbidden", "the key would have more rights than the caller", { field: "scopes" });
   if (wanted.create_organizations && !actor.createOrganizations)
     throw new ProblemError("forbidden", "the caller may not create organizations", { field: "create_organizations" });
   const latest = actor.expiresAtMs;
@@ -108,6 +117,7 @@ function rightsWithin(actor: Actor, wanted: CreateKey) {
     throw new ProblemError("invalid_request", "must lie ahead", { field: "expires_at" });
   return {
     scopes,
+    seePrices,
     createOrganizations: wanted.create_organizations ?? actor.createOrganizations,
     expiresAt: expiresAtMs === undefined ? null : new Date(expiresAtMs),
   };
@@ -120,6 +130,7 @@ function describe(record: KeyRecord): Key {
     node: record.node,
     scopes: record.scopes,
     create_organizations: record.createOrganizations,
+    see_prices: record.seePrices,
     prefix: record.prefix,
     created_at: record.createdAt.toISOString(),
     last_used_at: record.lastUsedAt?.toISOString() ?? null,

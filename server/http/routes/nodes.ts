@@ -11,7 +11,7 @@ import {
   nodeSchema,
 } from "../../contract/nodes.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
-import { requireScope, resolveNode } from "../authenticate.ts";
+import { isWithinReach, requireScope, resolveNode } from "../authenticate.ts";
 import type { HttpEnv } from "../http-env.ts";
 import { ProblemError } from "../problem-error.ts";
 
@@ -35,10 +35,13 @@ export function nodesRoutes({ tree }: { tree: NodeTree }): OpenAPIHono<HttpEnv> 
       const { parent, cursor, limit, ...filter } = c.req.valid("query");
       const actor = c.get("actor");
       if (parent !== undefined) resolveNode(actor, tree, parent, "parent");
-      const found = tree.list(actor.node, { ...filter, parent, after: cursor, limit: limit + 1 });
+      const found = tree.list(actor.reach, { ...filter, parent, after: cursor, limit: limit + 1 });
       const page = found.slice(0, limit);
       const last = found.length > limit ? page.at(-1) : undefined;
-      return c.json({ nodes: page.map((record) => describe(record, actor)), next_cursor: last?.node ?? null }, 200);
+      return c.json(
+        { nodes: page.map((record) => describe(record, actor, tree)), next_cursor: last?.node ?? null },
+        200,
+      );
     },
   );
 
@@ -58,7 +61,7 @@ export function nodesRoutes({ tree }: { tree: NodeTree }): OpenAPIHono<HttpEnv> 
       const actor = c.get("actor");
       const record = tree.get(resolveNode(actor, tree, c.req.valid("param").node));
       if (!record) throw new ProblemError("not_found", "there is no such node");
-      return c.json(describe(record, actor), 200);
+      return c.json(describe(record, actor, tree), 200);
     },
   );
 
@@ -68,7 +71,7 @@ export function nodesRoutes({ tree }: { tree: NodeTree }): OpenAPIHono<HttpEnv> 
       path: "/v1/nodes",
       summary: "Make a node",
       description: "The same node posted again is answered 200 and changes nothing.",
-      middleware: requireScope("admin"),
+      middleware: requireScope("nodes:write"),
       request: { body: { required: true, content: { "application/json": { schema: createNodeSchema } } } },
       responses: {
         200: { description: "It was there already", content: { "application/json": { schema: nodeSchema } } },
@@ -86,7 +89,7 @@ export function nodesRoutes({ tree }: { tree: NodeTree }): OpenAPIHono<HttpEnv> 
       const isSame = node.parent === parent.node && (name === undefined || node.name === name);
       // A node elsewhere in the tree and one that differs are answered alike: nothing is told about either.
       if (!isSame) throw new ProblemError("conflict", `${node.node} is taken`, { field: "id" });
-      return isNew ? c.json(describe(node, actor), 201) : c.json(describe(node, actor), 200);
+      return c.json(describe(node, actor, tree), isNew ? 201 : 200);
     },
   );
   return app;
@@ -100,13 +103,13 @@ function parentOf(actor: Actor, tree: NodeTree, requested: string | undefined): 
 }
 
 /** What stands above the caller's own node is not told. */
-function describe(record: NodeRecord, actor: Actor): Node {
+function describe(record: NodeRecord, actor: Actor, tree: NodeTree): Node {
   return {
     node: record.node,
     kind: record.kind,
     id: record.id,
     name: record.name,
-    parent: record.node === actor.node ? null : record.parent,
+    parent: record.parent !== null && isWithinReach(actor, tree, record.parent) ? record.parent : null,
     created_at: record.createdAt.toISOString(),
   };
 }

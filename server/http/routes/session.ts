@@ -6,7 +6,7 @@ import { deleteCookie, setCookie } from "hono/cookie";
 import type { Actor } from "../../accounts/actor.ts";
 import { type Sessions, sessionCookie } from "../../accounts/sessions.ts";
 import type { Users } from "../../accounts/users.ts";
-import { type Me, meSchema, signInSchema } from "../../contract/accounts.ts";
+import { actions, type Me, meSchema, signInSchema } from "../../contract/accounts.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
 import { refuseForeignOrigin, requireActor, sessionToken } from "../authenticate.ts";
 import type { HttpEnv } from "../http-env.ts";
@@ -89,8 +89,15 @@ export function sessionRoutes({ users, sessions }: SessionRoutesDeps): OpenAPIHo
   return app;
 }
 
-function describe({ kind, name, node, scopes }: Actor): Me {
-  return { kind, name, node, scopes: [...scopes] };
+function describe({ kind, name, node, grants }: Actor): Me {
+  const roles = grants.flatMap(({ node, role }) => (role === undefined ? [] : [{ node, role }]));
+  return {
+    kind,
+    name,
+    node,
+    roles,
+    actions: actions.filter((action) => grants.some((one) => one.actions.has(action))),
+  };
 }
 
 function cookieAttributes(c: Context) {

@@ -1,7 +1,7 @@
 /** The tables of the account tree and of who may use it. `npx drizzle-kit generate --config server/postgres/drizzle.config.ts` writes a migration from a change in this folder. */
 import { sql } from "drizzle-orm";
 import { boolean, check, index, pgTable, primaryKey, text, timestamp } from "drizzle-orm/pg-core";
-import type { KeyScope } from "../../contract/accounts.ts";
+import type { KeyScope, Role } from "../../contract/accounts.ts";
 
 const instant = (name: string) => timestamp(name, { withTimezone: true, precision: 3, mode: "date" });
 
@@ -37,12 +37,22 @@ export const users = pgTable("users", {
   /** Lower case, so that one address is one account. */
   email: text("email").notNull().unique(),
   passwordHash: text("password_hash").notNull(),
-  node: text("node").notNull(),
-  scopes: text("scopes").array().$type<KeyScope[]>().notNull(),
-  createOrganizations: boolean("create_organizations").notNull(),
   createdAt: instant("created_at").notNull().defaultNow(),
   disabledAt: instant("disabled_at"),
 });
+
+/** What a user is, where: each role holds at its node and everywhere below it. */
+export const userRoles = pgTable(
+  "user_roles",
+  {
+    userId: text("user_id")
+      .notNull()
+      .references(() => users.id, { onDelete: "cascade" }),
+    node: text("node").notNull(),
+    role: text("role").$type<Role>().notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.userId, table.node, table.role] }), index("user_roles_node").on(table.node)],
+);
 
 export const sessions = pgTable(
   "sessions",
@@ -67,6 +77,7 @@ export const apiKeys = pgTable("api_keys", {
   node: text("node").notNull(),
   scopes: text("scopes").array().$type<KeyScope[]>().notNull(),
   createOrganizations: boolean("create_organizations").notNull(),
+  seePrices: boolean("see_prices").notNull().default(false),
   /** Id of the user or key that made it; null for the root key. */
   createdBy: text("created_by"),
   createdAt: instant("created_at").notNull().defaultNow(),

@@ -6,7 +6,7 @@
  *
  *     {
  *       route: "PATCH /v1/rules/{id}",          // as OpenAPI writes it
- *       needs: "admin",                         // what the route gives to requireScope
+ *       needs: "rules:write",                   // the action that the route gives to requireScope
  *       request: async (world) => ({            // about `askedAbout` or something at `inside`; made anew for each caller
  *         path: `/v1/rules/${await ruleAt(world, inside)}`,
  *         body: { name: "renamed" },
@@ -19,6 +19,8 @@
  * that names a node is `elsewhere: "nothing"`: answered, but without a word about `askedAbout` and `inside`.
  */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { actionsOfKey, actionsOfRole } from "../../../server/accounts/permissions.ts";
+import { keyScopes, roles } from "../../../server/contract/accounts.ts";
 import type { Answer } from "../../support/accounts.ts";
 import { askedAbout, createWorld, inside, type World } from "../../support/isolation-world.ts";
 import { routeCases } from "./cases.ts";
@@ -38,14 +40,19 @@ const strangers = ["sibling", "child"];
 function isRefused({ needs }: RouteCase, caller: string): 401 | 403 | undefined {
   if (needs === "nothing") return undefined;
   if (nobodies.includes(caller)) return 401;
-  const only = /^with only the scope (\w+)$/.exec(caller)?.[1];
-  return only === undefined || needs === "credentials" || needs === only ? undefined : 403;
+  if (needs === "credentials") return undefined;
+  const role = roles.find((one) => caller === `with the role ${one}`);
+  const scope = keyScopes.find((one) => caller === `with only the scope ${one}`);
+  if (role && !actionsOfRole(role).has(needs)) return 403;
+  return scope && !actionsOfKey([scope], scope === "admin").has(needs) ? 403 : undefined;
 }
 
 async function askAs(route: RouteCase, caller: string): Promise<Answer> {
   const [method = "", path = ""] = route.route.split(" ");
   const request = await route.request?.(world);
-  return world.ask(method, request?.path ?? path, { ...request, ...world.callers.get(caller) });
+  const credentials = world.callers.get(caller);
+  const headers = { ...request?.headers, ...credentials?.headers };
+  return world.ask(method, request?.path ?? path, { ...request, ...credentials, headers });
 }
 
 function checkProblem(answer: Answer, status: number): void {
@@ -72,7 +79,8 @@ const callers = [
   ...strangers,
   "own",
   "parent",
-  ...["ingest", "read", "admin"].map((scope) => `with only the scope ${scope}`),
+  ...keyScopes.map((scope) => `with only the scope ${scope}`),
+  ...roles.map((role) => `with the role ${role}`),
 ];
 
 for (const route of routeCases)

@@ -3,6 +3,7 @@ import { gzipSync } from "node:zlib";
 import pino from "pino";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import type { Actor } from "../../../server/accounts/actor.ts";
+import { actionsOfKey } from "../../../server/accounts/permissions.ts";
 import type { KeyScope } from "../../../server/contract/accounts.ts";
 import { limits, verdictSchema } from "../../../server/contract/events.ts";
 import { applyFoundation, createRouter } from "../../../server/http/app-pieces.ts";
@@ -29,7 +30,8 @@ async function post(
   const { query = "", headers = {}, scopes = ["ingest"] } = options;
   const app = createRouter();
   applyFoundation(app, { log: pino({ level: "silent" }) });
-  const actor: Actor = { kind: "key", name: "emitter", scopes: new Set(scopes), ...rootEmitter };
+  const grants = [{ node: "all", actions: actionsOfKey(scopes ?? [], false) }];
+  const actor: Actor = { kind: "key", name: "emitter", ...rootEmitter, reach: ["all"], grants };
   app.use(attachActor({ authenticate: async () => (scopes ? actor : undefined) }));
   app.route(
     "/",
