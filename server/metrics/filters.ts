@@ -1,0 +1,61 @@
+/** Reads the filters of a query (server/contract/filters.ts has the grammar) into what storage is asked with. Pure. */
+import { z } from "zod";
+import { limits } from "../contract/events.ts";
+import { filterOperators } from "../contract/filters.ts";
+import { ProblemError } from "../http/problem-error.ts";
+
+/** A row passes when its value of the dimension is one of the values, none of them, or starts with one of them. */
+export interface Filter {
+  dimension: string;
+  operator: "in" | "not" | "prefix";
+  values: string[];
+}
+
+const maxValues = 1_000;
+const parameter = /^filter\[([^\]]*)\](?:\[([^\]]*)\])?$/;
+
+/**
+ * The filters among the parameters of a query, all of which must hold, ordered by parameter. Rows without the dimension
+ * have the value ''. Throws `invalid_request` naming the parameter whose dimension, operator or value there is not.
+ */
+export function parseFilters(query: Readonly<Record<string, unknown>>, dimensions: ReadonlySet<string>): Filter[] {
+  return Object.keys(query)
+    .filter((name) => name.startsWith("filter["))
+    .sort()
+    .map((name) => parseFilter(name, textsOf(query[name]), dimensions));
+}
+
+function parseFilter(name: string, texts: readonly string[], dimensions: ReadonlySet<string>): Filter {
+  const refuse = (message: string) => new ProblemError("invalid_request", message, { field: name });
+  const [, dimension = "", operatorName = "in"] = parameter.exec(name) ?? [];
+  if (!dimensions.has(dimension))
+    throw refuse(`there is no dimension ${JSON.stringify(dimension)} here; there are ${[...dimensions].join(", ")}`);
+  const operator = filterOperators.find((one) => one === operatorName);
+  if (operator === undefined) throw refuse(`an operator is one of ${filterOperators.join(", ")}`);
+  const isList = operator === "in" || operator === "not";
+  const values = [...new Set(isList ? texts.flatMap((text) => text.split(",")) : texts)];
+  if (values.length > maxValues) throw refuse(`a filter has at most ${maxValues} values`);
+  if (values.some((value) => value.length > limits.maxStringLength || !value.isWellFormed()))
+    throw refuse(`a value is well-formed Unicode of at most ${limits.maxStringLength} characters`);
+  if (operator === "prefix" && values.includes("")) throw refuse("a prefix has at least one character");
+  return { dimension, operator: operator === "eq" ? "in" : operator, values };
+}
+
+function textsOf(value: unknown): string[] {
+  return (Array.isArray(value) ? value : [value]).filter((text): text is string => typeof text === "string");
+}
+
+/** The parameters by which a query takes filters: the n-th of each belong together. */
+export const filterParams = z.object({
+  filter_dimensions: z.array(z.string()),
+  filter_operators: z.array(z.string()),
+  filter_values: z.array(z.array(z.string())),
+});
+
+export function paramsOfFilters(filters: readonly Filter[]): z.infer<typeof filterParams> {
+  return {
+    filter_dimensions: filters.map(({ dimension }) => dimension),
+    filter_operators: filters.map(({ operator }) => operator),
+    filter_values: filters.map(({ values }) => values),
+  };
+}
