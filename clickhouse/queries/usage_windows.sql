@@ -1,33 +1,33 @@
--- Counts and exact sums of events per window: whole quarters of an hour from the rollup, what from, to or a finer window
--- cuts from the events themselves.
--- Params: kind, node String, agent String ('' for none; then kind is organization); types Array(String);
--- from_ms, to_ms Int64 (to_ms exclusive); bounds Array(Int64), the starts of the windows, ascending, the first not after
--- from_ms; whole_from_ms, whole_to_ms Int64: the multiples of 15 minutes between which the rollup answers (equal: nowhere).
--- Returns window_ms, events, amount (decimal string).
+-- Counts and exact sums of events per window and key: whole quarters of an hour from the rollup, what from, to or a finer
+-- window cuts from the events themselves. The rollup knows no room or session: a question about those reads events alone.
+-- Params: those of fragments/chosen.sql; types Array(String); from_ms, to_ms Int64 (to_ms exclusive); bounds Array(Int64),
+-- the starts of the windows, ascending, the first not after from_ms; whole_from_ms, whole_to_ms Int64: the multiples of 15
+-- minutes between which the rollup answers (equal: nowhere); rank String: amount or events; most UInt64: rows, the largest
+-- of that first.
+-- Returns key, is_other, window_ms, events, amount (decimal string).
 SELECT
+    place.1 AS key,
+    place.2 AS is_other,
     greatest(roundDown(at_ms, {bounds:Array(Int64)}), {from_ms:Int64}) AS window_ms,
     sum(part_events) AS events,
     toString(sum(part_amount)) AS amount
 FROM
 (
-    SELECT toInt64(toUnixTimestamp(bucket)) * 1000 AS at_ms, events AS part_events, amount AS part_amount
+    WITH '' AS room, '' AS session, {{chosen}}
+    SELECT place, toInt64(toUnixTimestamp(bucket)) * 1000 AS at_ms, events AS part_events, amount AS part_amount
     FROM usage_per_15m FINAL
     WHERE type IN {types:Array(String)}
         AND bucket >= toDateTime(intDiv({whole_from_ms:Int64}, 1000), 'UTC') AND bucket < toDateTime(intDiv({whole_to_ms:Int64}, 1000), 'UTC')
-        AND ({kind:String} != 'organization' OR organization = {node:String})
-        AND ({kind:String} != 'reseller' OR reseller = {node:String})
-        AND ({kind:String} != 'partner' OR partner = {node:String})
-        AND ({agent:String} = '' OR agent = {agent:String})
+        AND is_in_subtree AND is_chosen
     UNION ALL
-    SELECT toUnixTimestamp64Milli(time) AS at_ms, toUInt64(1) AS part_events, ifNull(value, toDecimal128(0, 9)) AS part_amount
+    WITH {{chosen}}
+    SELECT place, toUnixTimestamp64Milli(time) AS at_ms, toUInt64(1) AS part_events, ifNull(value, toDecimal128(0, 9)) AS part_amount
     FROM usage_events FINAL
     WHERE type IN {types:Array(String)}
         AND time >= fromUnixTimestamp64Milli({from_ms:Int64}, 'UTC') AND time < fromUnixTimestamp64Milli({to_ms:Int64}, 'UTC')
         AND (time < fromUnixTimestamp64Milli({whole_from_ms:Int64}, 'UTC') OR time >= fromUnixTimestamp64Milli({whole_to_ms:Int64}, 'UTC'))
-        AND ({kind:String} != 'organization' OR organization = {node:String})
-        AND ({kind:String} != 'reseller' OR reseller = {node:String})
-        AND ({kind:String} != 'partner' OR partner = {node:String})
-        AND ({agent:String} = '' OR agent = {agent:String})
+        AND is_in_subtree AND is_chosen
 )
-GROUP BY window_ms
-ORDER BY window_ms
+GROUP BY key, is_other, window_ms
+ORDER BY if({rank:String} = 'amount', sum(part_amount), toDecimal128(events, 9)) DESC, key, window_ms
+LIMIT {most:UInt64}

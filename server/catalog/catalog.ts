@@ -27,6 +27,7 @@ export const levels = [
   "session",
 ] as const;
 export type Level = (typeof levels)[number];
+const intervalLevels = levels.filter((level) => level !== "session");
 
 /** How long an interval may stay silent before it counts as ended at its last sign of life. */
 export const defaultAliveWithinMs = 12 * 60 * 60 * 1000;
@@ -110,18 +111,50 @@ export type MeterRule =
   | { kind: "level"; level: SlotLevel }
   /** How many intervals of a level (for `sessions`: sessions) start in the window. */
   | { kind: "starts"; level: SlotLevel }
-  /** Distinct users with any presence in the window. */
-  | { kind: "distinct_users"; level: "participants" }
+  /** The highest value a level takes inside one session, that session, and the first instant it does. */
+  | { kind: "session_peak"; level: "participants" }
+  /** Distinct users or rooms with an interval of these levels in the window; with `events`, or with any other event. */
+  | { kind: "distinct"; thing: "user" | "room"; levels: readonly Level[]; events: boolean }
   | { kind: "count"; types: readonly string[] }
-  /** Exact decimal sum of `value`. */
-  | { kind: "sum"; types: readonly string[] };
+  /** Exact decimal sum of `value`, or of a property; its average is that per event. */
+  | { kind: "sum"; types: readonly string[]; property?: string }
+  /** Average of a property, weighted by `value`. */
+  | { kind: "weighted_average"; types: readonly string[]; property: string }
+  /** What events raise and lower, by their value or each by one: at the window's end, on average, at its highest. */
+  | { kind: "value_level"; raises: readonly string[]; lowers: readonly string[]; by: "value" | "event" };
 
 export interface Meter {
   meter: string;
   title: string;
-  unit: "minutes" | "count";
+  unit: "minutes" | "count" | "percent";
   rule: MeterRule;
   description: string;
+}
+
+/** What every meter may be grouped and filtered by. */
+export const commonDimensions = ["partner", "reseller", "organization", "agent", "user", "room", "session"] as const;
+
+/** The dimensions of a meter: those that all share, and those that the events behind it declare. */
+export function dimensionsOf({ rule }: Meter): ReadonlySet<string> {
+  const dimensions = new Set<string>(commonDimensions);
+  for (const type of typesBehind(rule)) {
+    const known = eventTypes.get(type);
+    for (const dimension of known?.dimensions ?? []) dimensions.add(dimension);
+    if (known?.fixed) dimensions.add(known.fixed[0]);
+  }
+  return dimensions;
+}
+
+/** The event types that a meter is made of. */
+export function typesBehind(rule: MeterRule): string[] {
+  if ("types" in rule) return [...rule.types];
+  if (rule.kind === "value_level") return [...rule.raises, ...rule.lowers];
+  const wanted: readonly string[] = rule.kind === "distinct" ? rule.levels : [rule.level];
+  return [...eventTypes].flatMap(([type, { level }]) =>
+    level !== undefined && (wanted.includes(level) || (level === "participants" && wanted.includes("sessions")))
+      ? [type]
+      : [],
+  );
 }
 
 export const meters: readonly Meter[] = [
@@ -152,7 +185,7 @@ export const meters: readonly Meter[] = [
     meter: "active_participants",
     title: "Active participants",
     unit: "count",
-    rule: { kind: "distinct_users", level: "participants" },
+    rule: { kind: "distinct", thing: "user", levels: ["participants"], events: false },
     description:
       "Distinct user ids with any presence in the window, over the whole subtree; exact, never a sum of days or of children.",
   },
@@ -288,6 +321,72 @@ export const meters: readonly Meter[] = [
     unit: "count",
     rule: { kind: "level", level: "recordings" },
     description: "Recordings that run at the end of the window, or now while it runs.",
+  },
+  {
+    meter: "max_participants_per_session",
+    title: "Peak participants of one session",
+    unit: "count",
+    rule: { kind: "session_peak", level: "participants" },
+    description: "The most participants at one instant inside a single session, and which session that was.",
+  },
+  {
+    meter: "active_rooms",
+    title: "Active rooms",
+    unit: "count",
+    rule: { kind: "distinct", thing: "room", levels: ["participants"], events: false },
+    description:
+      "Distinct rooms with at least one participant in the window; exact, never a sum of days or of children.",
+  },
+  {
+    meter: "active_users",
+    title: "Active users",
+    unit: "count",
+    rule: { kind: "distinct", thing: "user", levels: intervalLevels, events: true },
+    description:
+      "Distinct user ids with any presence in the window: an interval of any level that overlaps it, or any other event in it.",
+  },
+  {
+    meter: "documents",
+    title: "Documents",
+    unit: "count",
+    rule: { kind: "count", types: ["transcription.completed"] },
+    description: "Transcripts and captions completed in the window.",
+  },
+  {
+    meter: "document_length",
+    title: "Document length",
+    unit: "count",
+    rule: { kind: "sum", types: ["transcription.completed"], property: "length" },
+    description: "The exact sum of the lengths of completed documents, in the unit of `length`, and their average.",
+  },
+  {
+    meter: "transcription_accuracy",
+    title: "Transcription accuracy",
+    unit: "percent",
+    rule: { kind: "weighted_average", types: ["transcription.completed"], property: "accuracy" },
+    description: "The average `accuracy` of completed transcriptions, each weighted by its minutes.",
+  },
+  {
+    meter: "feature_uses",
+    title: "Feature uses",
+    unit: "count",
+    rule: { kind: "count", types: ["translation.completed", "glossary.used", "custom_model.used"] },
+    description: "Uses of translation, glossaries and custom models in the window.",
+  },
+  {
+    meter: "recording_storage",
+    title: "Recording storage",
+    unit: "minutes",
+    rule: { kind: "value_level", raises: ["recording.stored"], lowers: ["recording.deleted"], by: "value" },
+    description:
+      "Recorded minutes in storage when the window ends, or now while it runs; their average and their peak.",
+  },
+  {
+    meter: "sip_trunks",
+    title: "SIP trunks",
+    unit: "count",
+    rule: { kind: "value_level", raises: ["sip.installed"], lowers: ["sip.removed"], by: "event" },
+    description: "SIP trunks installed when the window ends, or now while it runs; their average and their peak.",
   },
 ];
 

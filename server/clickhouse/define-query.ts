@@ -5,13 +5,20 @@
 import { z } from "zod";
 import { type ClickHouse, readSql, type StatementSummary } from "./client.ts";
 
+/** The text of clickhouse/queries/`name`.sql; `{{part}}` stands for clickhouse/fragments/`part`.sql. */
+function readQuery(name: string): string {
+  return readSql(`queries/${name}.sql`).replace(/\{\{(\w+)\}\}/g, (_, part) =>
+    readSql(`fragments/${part}.sql`).trimEnd(),
+  );
+}
+
 /** A SELECT from clickhouse/queries/`name`.sql. */
 export function defineQuery<Params extends z.ZodObject, Row extends z.ZodObject>(
   name: string,
   params: Params,
   row: Row,
 ): (clickhouse: ClickHouse, values: z.input<Params>) => Promise<z.output<Row>[]> {
-  const sql = readSql(`queries/${name}.sql`);
+  const sql = readQuery(name);
   const rows = z.array(row);
   return async function runQuery(clickhouse, values) {
     return rows.parse(await clickhouse.select(sql, params.parse(values)));
@@ -23,7 +30,7 @@ export function defineStatement<Params extends z.ZodObject>(
   name: string,
   params: Params,
 ): (clickhouse: ClickHouse, values: z.input<Params>) => Promise<StatementSummary> {
-  const sql = readSql(`queries/${name}.sql`);
+  const sql = readQuery(name);
   return async function runStatement(clickhouse, values) {
     return await clickhouse.command(sql, params.parse(values));
   };
@@ -34,7 +41,7 @@ export function defineInsert<Params extends z.ZodObject>(
   name: string,
   params: Params,
 ): (clickhouse: ClickHouse, body: readonly Buffer[], values: z.input<Params>) => Promise<StatementSummary> {
-  const sql = readSql(`queries/${name}.sql`).trimEnd().replace(/;$/, "");
+  const sql = readQuery(name).trimEnd().replace(/;$/, "");
   return async function runInsert(clickhouse, body, values) {
     return await clickhouse.insertBytes(sql, body, params.parse(values));
   };

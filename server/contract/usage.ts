@@ -1,5 +1,6 @@
 /** GET /v1/usage: the question and the answer. */
 import { z } from "zod";
+import { queryWithFilters } from "./filters.ts";
 import { nodeAddressSchema } from "./nodes.ts";
 
 export const windowKinds = ["minute", "hour", "day", "week", "month", "quarter", "year", "total"] as const;
@@ -7,9 +8,13 @@ export type WindowKind = (typeof windowKinds)[number];
 export const fillKinds = ["zero", "null", "none"] as const;
 export type FillKind = (typeof fillKinds)[number];
 
-export const usageQuerySchema = z.strictObject({
+const usageParameters = z.object({
   meter: z.string().min(1).describe("One or several meters, separated by commas"),
-  node: nodeAddressSchema.optional().describe("Defaults to the caller's node"),
+  node: z
+    .string()
+    .max(20_000)
+    .optional()
+    .describe("One or several nodes, separated by commas; default: the caller's node"),
   from: z
     .string()
     .optional()
@@ -18,46 +23,97 @@ export const usageQuerySchema = z.strictObject({
   window: z.enum(windowKinds).default("day"),
   tz: z.string().default("UTC").describe("IANA time zone"),
   fill: z.enum(fillKinds).default("zero"),
+  group_by: z
+    .string()
+    .max(256)
+    .optional()
+    .describe(
+      "A dimension of every asked meter; `partner`, `reseller`, `organization`, `agent`, `user`, `room` and `session` are dimensions of all",
+    ),
+  limit: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(1_000)
+    .default(100)
+    .describe("How many groups stand for themselves, the largest first; the rest folds into `other`"),
 });
-export type UsageQuery = z.infer<typeof usageQuerySchema>;
+/** Besides filters. */
+export type UsageQuery = z.infer<typeof usageParameters>;
+export const usageQuerySchema = queryWithFilters(usageParameters.shape);
 
 /** Sums and minutes are decimal strings, counts and peaks numbers; null where `fill=null` found no data. */
 export const figureSchema = z.union([z.string(), z.number(), z.null()]);
 export type Figure = z.infer<typeof figureSchema>;
+
+/** What belongs to some figures. */
+const usageDetails = {
+  at: z.string().nullable().optional().describe("Peaks: the first instant of the peak; null when it is 0"),
+  average: z
+    .string()
+    .nullable()
+    .optional()
+    .describe("Sums: the average per event; levels by value: the average over the time"),
+  peak: figureSchema.optional().describe("Levels by value: the highest"),
+  organization: z.string().nullable().optional().describe("The organization of `session`"),
+  session: z.string().nullable().optional().describe("Peaks inside one session: that session"),
+};
+const usageDetailsSchema = z.object(usageDetails);
+export type UsageDetails = z.infer<typeof usageDetailsSchema>;
 
 export const usagePointSchema = z.object({
   start: z.string().describe("RFC 3339 with the offset of `tz`"),
   end: z.string(),
   value: figureSchema,
   partial: z.boolean().describe("The window is still running, or was cut by `from` or `to`"),
-  at: z.string().nullable().optional().describe("Peaks: the first instant of the peak"),
+  ...usageDetails,
 });
 export type UsagePoint = z.infer<typeof usagePointSchema>;
+
+export const usageGroupSchema = z.object({
+  key: z.string().describe("The value of the dimension, '' for none; `other` where `is_other`"),
+  is_other: z.boolean().optional().describe("What `limit` left, taken together"),
+  total: figureSchema,
+  share: z
+    .number()
+    .nullable()
+    .describe("total / the meter's total; shares of sums come to 1, those of peaks and distinct counts need not"),
+  ...usageDetails,
+  series: z.array(usagePointSchema),
+});
+export type UsageGroup = z.infer<typeof usageGroupSchema>;
 
 export const meterUsageSchema = z.object({
   meter: z.string(),
   unit: z.string(),
   total: figureSchema,
-  at: z.string().nullable().optional(),
+  ...usageDetails,
   series: z.array(usagePointSchema),
+  groups: z.array(usageGroupSchema).optional().describe("With `group_by`: the largest first"),
 });
 export type MeterUsage = z.infer<typeof meterUsageSchema>;
 
-export const usageAnswerSchema = z.object({
-  node: nodeAddressSchema,
+const usageHead = {
   from: z.string(),
   to: z.string(),
   tz: z.string(),
   window: z.enum(windowKinds),
   watermark: z.string(),
-  meters: z.array(meterUsageSchema),
-});
+};
+const nodeUsage = { node: nodeAddressSchema, meters: z.array(meterUsageSchema) };
+
+export const usageAnswerSchema = z.object({ ...usageHead, ...nodeUsage });
 export type UsageAnswer = z.infer<typeof usageAnswerSchema>;
+
+/** The answer when several nodes were asked for. */
+export const nodesUsageAnswerSchema = z.object({ ...usageHead, nodes: z.array(z.object(nodeUsage)) });
+export type NodesUsageAnswer = z.infer<typeof nodesUsageAnswerSchema>;
 
 export const meterSchema = z.object({
   meter: z.string(),
   title: z.string(),
   unit: z.string(),
   description: z.string(),
+  dimensions: z.array(z.string()).describe("What it may be grouped and filtered by"),
 });
 export type MeterSummary = z.infer<typeof meterSchema>;

@@ -30,7 +30,7 @@ export class UsageApi {
     return this.request<Node>("POST", "/v1/nodes", node);
   }
 
-  usage(question: Partial<UsageQuery> & Pick<UsageQuery, "meter">): Promise<UsageAnswer> {
+  usage(question: Partial<Omit<UsageQuery, "limit">> & Pick<UsageQuery, "meter">): Promise<UsageAnswer> {
     return this.request<UsageAnswer>("GET", `/v1/usage?${new URLSearchParams(question)}`);
   }
 

@@ -4,8 +4,8 @@ import type { SlotLevel } from "../catalog/catalog.ts";
 import type { ClickHouse } from "../clickhouse/client.ts";
 import { defineQuery } from "../clickhouse/define-query.ts";
 import type { LiveAnswer } from "../contract/live.ts";
+import { levelsAt } from "../metrics/measure-level.ts";
 import { nodeFilter, nodeParams } from "../metrics/node-filter.ts";
-import { levelsAt } from "../metrics/usage.ts";
 
 const liveRooms = defineQuery(
   "live_rooms",

@@ -12,17 +12,39 @@ export function trimDecimal(decimal: string): string {
   return decimal.includes(".") ? decimal.replace(/\.?0+$/, "") : decimal;
 }
 
-const scale = 9;
+/** More than any figure has: sums have 9 decimals, products of two of them 18. */
+const scale = 18;
 
-/** The exact sum of decimal strings of up to 9 decimals. */
+function unitsOf(decimal: string): bigint {
+  const [whole = "0", fraction = ""] = decimal.replace(/^[+-]/, "").split(".");
+  const units = BigInt(whole + fraction.padEnd(scale, "0"));
+  return decimal.startsWith("-") ? -units : units;
+}
+
+function decimalOf(units: bigint, decimals: number): string {
+  const digits = String(units < 0n ? -units : units).padStart(decimals + 1, "0");
+  return (units < 0n ? "-" : "") + trimDecimal(`${digits.slice(0, -decimals)}.${digits.slice(-decimals)}`);
+}
+
+/** The exact sum of decimal strings of up to 18 decimals. */
 export function sumDecimals(decimals: readonly string[]): string {
-  let total = 0n;
-  for (const decimal of decimals) {
-    const negative = decimal.startsWith("-");
-    const [whole = "0", fraction = ""] = decimal.replace(/^[+-]/, "").split(".");
-    const units = BigInt(whole + fraction.padEnd(scale, "0"));
-    total += negative ? -units : units;
-  }
-  const digits = String(total < 0n ? -total : total).padStart(scale + 1, "0");
-  return (total < 0n ? "-" : "") + trimDecimal(`${digits.slice(0, -scale)}.${digits.slice(-scale)}`);
+  return decimalOf(
+    decimals.reduce((total, decimal) => total + unitsOf(decimal), 0n),
+    scale,
+  );
+}
+
+/** The larger of two decimal strings comes out positive. */
+export function compareDecimals(a: string, b: string): number {
+  const difference = unitsOf(a) - unitsOf(b);
+  return difference > 0n ? 1 : difference < 0n ? -1 : 0;
+}
+
+/** a / b as a decimal string, rounded half away from zero to `decimals`; undefined when b is 0. */
+export function quotient(a: string, b: string, decimals: number): string | undefined {
+  const [dividend, divisor] = [unitsOf(a) * 10n ** BigInt(decimals), unitsOf(b)];
+  if (divisor === 0n) return undefined;
+  const [size, by] = [dividend < 0n ? -dividend : dividend, divisor < 0n ? -divisor : divisor];
+  const rounded = (2n * size + by) / (2n * by);
+  return decimalOf(dividend < 0n === divisor < 0n ? rounded : -rounded, decimals);
 }

@@ -9,6 +9,7 @@ import type { UsageEvent, Verdict } from "../../server/contract/events.ts";
 import type { MeterUsage, UsageQuery } from "../../server/contract/usage.ts";
 import { acceptRequest } from "../../server/ingest/accept-request.ts";
 import { type Ingest, startIngest } from "../../server/ingest/start-ingest.ts";
+import type { Filter } from "../../server/metrics/filters.ts";
 import { answerUsage } from "../../server/metrics/usage.ts";
 import { parseInstant } from "../../server/metrics/windows.ts";
 import { rootEmitter, SmallTree } from "./accepting.ts";
@@ -21,7 +22,7 @@ export interface Ingesting extends Ingest {
   send(events: readonly Partial<UsageEvent>[]): Promise<Omit<Verdict, "watermark">>;
   /** Asks as GET /v1/usage does; `nowMs` defaults to the real time. */
   usage(
-    query: Partial<UsageQuery> & { meter: string; from: string; to: string },
+    query: Partial<UsageQuery> & { meter: string; from: string; to: string; filters?: readonly Filter[] },
     nowMs?: number,
   ): Promise<MeterUsage[]>;
   /** Ends the ingest and starts it again on the same log and database, as after a crash when `isAbrupt`. */
@@ -61,14 +62,17 @@ export async function startIngesting(): Promise<Ingesting> {
         warnings: decision.warnings,
       };
     },
-    async usage({ meter, node = "all", from, to, window = "day", tz = "UTC", fill = "zero" }, nowMs = Date.now()) {
+    async usage(query, nowMs = Date.now()) {
+      const { meter, node = "all", from, to, window = "day", tz = "UTC", fill = "zero" } = query;
+      const { filters = [], group_by, limit = 100 } = query;
       const meters = meter.split(",").map((name) => {
         const found = meterByName(name);
         if (!found) throw new Error(`no meter ${name}`);
         return found;
       });
       const [fromMs, toMs] = [parseInstant(from, tz, nowMs), parseInstant(to, tz, nowMs)];
-      const question = { meters, node, fromMs, toMs, window, tz, fill };
+      const groupBy = group_by === undefined ? undefined : { dimension: group_by, limit };
+      const question = { meters, node, fromMs, toMs, window, tz, fill, filters, groupBy };
       return (await answerUsage(store.clickhouse, question, new Date(nowMs), nowMs)).meters;
     },
     async close() {

@@ -1,13 +1,23 @@
 /** GET /v1/usage, /v1/live and /v1/meters: the figures of a node. */
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+import type { Actor } from "../../accounts/actor.ts";
 import type { NodeTree } from "../../accounts/node-tree.ts";
-import { type Meter, meterByName, meters } from "../../catalog/catalog.ts";
+import { dimensionsOf, type Meter, meterByName, meters } from "../../catalog/catalog.ts";
 import type { ClickHouse } from "../../clickhouse/client.ts";
+import { filterGrammar } from "../../contract/filters.ts";
 import { liveAnswerSchema } from "../../contract/live.ts";
-import { nodeAddressSchema } from "../../contract/nodes.ts";
-import { meterSchema, type UsageAnswer, usageAnswerSchema, usageQuerySchema } from "../../contract/usage.ts";
+import { type NodeAddress, nodeAddressSchema } from "../../contract/nodes.ts";
+import {
+  type MeterSummary,
+  meterSchema,
+  nodesUsageAnswerSchema,
+  type UsageAnswer,
+  usageAnswerSchema,
+  usageQuerySchema,
+} from "../../contract/usage.ts";
 import { readLive } from "../../live/read-live.ts";
-import { answerUsage } from "../../metrics/usage.ts";
+import { parseFilters } from "../../metrics/filters.ts";
+import { answerUsage, type UsageQuestion } from "../../metrics/usage.ts";
 import { InvalidTimeError, isTimeZone, parseInstant } from "../../metrics/windows.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
 import { requireScope, resolveNode } from "../authenticate.ts";
@@ -25,26 +35,42 @@ const defaultRangeMs = 30 * 24 * 60 * 60 * 1000;
 
 export function usageRoutes({ clickhouse, tree, watermark, now = Date.now }: UsageRoutesDeps): OpenAPIHono<HttpEnv> {
   const app = createRouter();
+  const answer = (question: UsageQuestion, asOf: Date, nowMs: number) =>
+    answerUsage(clickhouse, question, asOf, nowMs).catch((error: unknown) => {
+      if (error instanceof InvalidTimeError)
+        throw new ProblemError("invalid_request", error.message, { field: "window" });
+      throw error;
+    });
 
   app.openapi(
     createRoute({
       method: "get",
       path: "/v1/usage",
       summary: "Meters of a node over windows of time",
-      description: "With `Accept: text/csv` the answer is a table: one row per window, one column per meter.",
+      description: `${filterGrammar} When several nodes are asked for, the answer has \`nodes\`, each with its \`meters\`. With \`Accept: text/csv\` the answer is a table: one row per window, one column per meter.`,
       middleware: requireScope("read"),
       request: { query: usageQuerySchema },
       responses: {
         200: {
           description: "The figures",
-          content: { "application/json": { schema: usageAnswerSchema }, "text/csv": { schema: z.string() } },
+          content: {
+            "application/json": { schema: z.union([usageAnswerSchema, nodesUsageAnswerSchema]) },
+            "text/csv": { schema: z.string() },
+          },
         },
         ...problemResponses(400, 401, 403, 404, 503),
       },
     }),
     async (c) => {
       const query = c.req.valid("query");
-      const node = resolveNode(c.get("actor"), tree, query.node);
+      const nodes = nodesOf(c.get("actor"), tree, query.node);
+      const asked = metersOf(query.meter);
+      const dimensions = sharedDimensions(asked);
+      if (query.group_by !== undefined && !dimensions.has(query.group_by))
+        throw new ProblemError("invalid_request", `${query.group_by} is not a dimension of every asked meter`, {
+          field: "group_by",
+        });
+      const filters = parseFilters(query, dimensions);
       if (!isTimeZone(query.tz))
         throw new ProblemError("invalid_request", `${query.tz} is not an IANA time zone`, { field: "tz" });
       const nowMs = now();
@@ -52,27 +78,32 @@ export function usageRoutes({ clickhouse, tree, watermark, now = Date.now }: Usa
       const fromMs = query.from === undefined ? toMs - defaultRangeMs : instantOf("from", query.from, query.tz, nowMs);
       if (fromMs >= toMs) throw new ProblemError("invalid_request", "from must lie before to", { field: "from" });
       const question = {
-        meters: metersOf(query.meter),
-        node,
+        meters: asked,
         fromMs,
         toMs,
         window: query.window,
         tz: query.tz,
         fill: query.fill,
+        filters,
+        groupBy: query.group_by === undefined ? undefined : { dimension: query.group_by, limit: query.limit },
       };
-      const answer = await answerUsage(clickhouse, question, watermark(), nowMs).catch((error: unknown) => {
-        if (error instanceof InvalidTimeError)
-          throw new ProblemError("invalid_request", error.message, { field: "window" });
-        throw error;
-      });
+      const asOf = watermark();
+      const answers: UsageAnswer[] = [];
+      // One node after another: what one question may ask of the store at once stays the same.
+      for (const node of nodes) answers.push(await answer({ ...question, node }, asOf, nowMs));
+      const [first] = answers as [UsageAnswer];
+      if (answers.length > 1) {
+        const { node: _, meters: __, ...head } = first;
+        return c.json({ ...head, nodes: answers.map(({ node, meters }) => ({ node, meters })) }, 200);
+      }
       if (prefersCsv(c.req.header("accept"))) {
         c.header(
           "content-disposition",
-          `attachment; filename="usage-${answer.from.slice(0, 10)}-${answer.to.slice(0, 10)}.csv"`,
+          `attachment; filename="usage-${first.from.slice(0, 10)}-${first.to.slice(0, 10)}.csv"`,
         );
-        return c.text(usageCsv(answer), 200, { "content-type": "text/csv; charset=utf-8" });
+        return c.text(usageCsv(first), 200, { "content-type": "text/csv; charset=utf-8" });
       }
-      return c.json(answer, 200);
+      return c.json(first, 200);
     },
   );
 
@@ -109,11 +140,7 @@ export function usageRoutes({ clickhouse, tree, watermark, now = Date.now }: Usa
         ...problemResponses(401, 403),
       },
     }),
-    (c) =>
-      c.json(
-        { meters: meters.map(({ meter, title, unit, description }) => ({ meter, title, unit, description })) },
-        200,
-      ),
+    (c) => c.json({ meters: meters.map(summaryOf) }, 200),
   );
   return app;
 }
@@ -125,6 +152,32 @@ function instantOf(field: "from" | "to", text: string, tz: string, nowMs: number
     if (error instanceof InvalidTimeError) throw new ProblemError("invalid_request", error.message, { field });
     throw error;
   }
+}
+
+const maxNodes = 50;
+
+/** Commas separate addresses; one within an id is part of it unless an address could begin behind it. */
+function nodesOf(actor: Actor, tree: NodeTree, text: string | undefined): NodeAddress[] {
+  if (text === undefined) return [resolveNode(actor, tree)];
+  const wanted = [...new Set(text.split(/,(?=(?:all$|all,|partner:|reseller:|organization:|agent:))/))];
+  if (wanted.length > maxNodes)
+    throw new ProblemError("invalid_request", `more than ${maxNodes} nodes`, { field: "node" });
+  return wanted.map((address) => {
+    const parsed = nodeAddressSchema.safeParse(address);
+    if (!parsed.success)
+      throw new ProblemError("invalid_request", parsed.error.issues[0]?.message ?? "is not a node", { field: "node" });
+    return resolveNode(actor, tree, parsed.data);
+  });
+}
+
+function sharedDimensions(asked: readonly Meter[]): ReadonlySet<string> {
+  const [first = new Set<string>(), ...others] = asked.map(dimensionsOf);
+  return new Set([...first].filter((dimension) => others.every((dimensions) => dimensions.has(dimension))));
+}
+
+function summaryOf(meter: Meter): MeterSummary {
+  const { meter: name, title, unit, description } = meter;
+  return { meter: name, title, unit, description, dimensions: [...dimensionsOf(meter)] };
 }
 
 function metersOf(names: string): Meter[] {

@@ -59,8 +59,8 @@ it("ages and running times are in their largest unit", () => {
 });
 
 const meters: MeterSummary[] = [
-  { meter: "participation_minutes", title: "Participation minutes", unit: "minutes", description: "" },
-  { meter: "max_concurrent_participants", title: "Peak participants", unit: "count", description: "" },
+  { meter: "participation_minutes", title: "Participation minutes", unit: "minutes", description: "", dimensions: [] },
+  { meter: "max_concurrent_participants", title: "Peak participants", unit: "count", description: "", dimensions: [] },
 ];
 const day = (date: number) => `2026-03-0${date}T00:00:00Z`;
 const noon = "2026-03-03T12:00:00Z";
@@ -140,7 +140,7 @@ describe("the chart", () => {
 
   it("gives each of up to eight chosen meters a colour of its own, whichever they are and in whatever order", () => {
     const catalog = Array.from({ length: 23 }, (_, place) => `m${place}`);
-    const all = catalog.map((meter) => ({ meter, title: meter, unit: "count", description: "" }));
+    const all = catalog.map((meter) => ({ meter, title: meter, unit: "count", description: "", dimensions: [] }));
     fc.assert(
       fc.property(fc.shuffledSubarray(catalog, { minLength: 1, maxLength: 8 }), (chosen) => {
         const colors = colorsOf(chosen, all);

@@ -1,0 +1,37 @@
+-- Distinct users or rooms with any presence per window and key, and over all of the range (the row with window_ms 0): never a
+-- sum of windows. An interval counts in every window that it overlaps; one of no length is nowhere present. Exact at any
+-- size. Ids are compared as they were given, over the whole subtree.
+-- Params: those of fragments/chosen.sql and fragments/pieces.sql; thing String: user or room; levels Array(String): whose
+-- intervals are a presence; events UInt8: 1 when an event that belongs to no interval is one too; most UInt64: rows, the largest
+-- first.
+-- Returns key, is_other, window_ms, things.
+WITH {{pieces}}
+SELECT place.1 AS key, place.2 AS is_other, if(place_in_bounds = 0, 0, window_start(place_in_bounds)) AS window_ms, uniqExact(id) AS things
+FROM
+(
+    WITH {{chosen}}
+    SELECT
+        place,
+        if({thing:String} = 'user', user, room) AS id,
+        greatest(start_ms, {from_ms:Int64}) AS since,
+        if(end_ms = 0, {to_ms:Int64}, least(end_ms, {to_ms:Int64})) AS until,
+        arrayJoin(windows_of(since, until)) AS place_in_bounds
+    FROM sessions FINAL
+    ARRAY JOIN span_level, span_user AS user, span_agent AS agent, span_dims AS dims, span_start_ms AS start_ms, span_end_ms AS end_ms
+    WHERE span_level IN {levels:Array(String)} AND is_in_subtree AND is_chosen AND id != '' AND since < until AND end_ms != start_ms
+    UNION ALL
+    WITH {{chosen}}
+    SELECT
+        place,
+        if({thing:String} = 'user', user, room) AS id,
+        toUnixTimestamp64Milli(time) AS since,
+        since + 1 AS until,
+        arrayJoin(windows_of(since, until)) AS place_in_bounds
+    FROM usage_events FINAL
+    WHERE {events:UInt8} = 1 AND level = '' AND id != ''
+        AND time >= fromUnixTimestamp64Milli({from_ms:Int64}, 'UTC') AND time < fromUnixTimestamp64Milli({to_ms:Int64}, 'UTC')
+        AND is_in_subtree AND is_chosen
+)
+GROUP BY GROUPING SETS ((place, place_in_bounds), (place))
+ORDER BY things DESC, key, window_ms
+LIMIT {most:UInt64}

@@ -1,0 +1,53 @@
+-- A level that events raise and lower by their value (or by 1), per window and key: its time integral, its peak and what it
+-- is when the window or the range ends. Earlier quarters of an hour come from the rollup, the rest from the events.
+-- Params: those of fragments/chosen.sql and fragments/pieces.sql; raises, lowers Array(String): types; counts UInt8: 1 to count
+-- events, 0 to take their value; from_ms, to_ms, bounds; whole_to_ms Int64: the multiple of 15 minutes, not after from_ms,
+-- before which the rollup answers; rank String: closing, peak or integral; most UInt64: rows, the largest of that first.
+-- Returns key, is_other, window_ms, integral (of value and ms), peak, closing (decimal strings), peak_at_ms.
+WITH {{pieces}}
+SELECT
+    place.1 AS key,
+    place.2 AS is_other,
+    window_start(place_in_bounds) AS window_ms,
+    toString(sum(area)) AS integral,
+    max(height) AS highest,
+    toString(highest) AS peak,
+    argMin(since, (-height, since)) AS peak_at_ms,
+    argMax(height, since) AS last,
+    toString(last) AS closing
+FROM
+(
+    SELECT
+        place,
+        arrayJoin(pieces_of(change.1, arrayCumSum(change.2))) AS piece,
+        arrayJoin(windows_of(piece.1, piece.2)) AS place_in_bounds,
+        greatest(piece.1, window_start(place_in_bounds)) AS since,
+        piece.3 AS height,
+        toDecimal256(height, 9) * (least(piece.2, window_end(place_in_bounds)) - since) AS area
+    FROM
+    (
+        SELECT place, sumMap([at_ms], [delta]) AS change
+        FROM
+        (
+            WITH '' AS room, '' AS session, {{chosen}}
+            SELECT place, toInt64(toUnixTimestamp(bucket)) * 1000 AS at_ms,
+                if({counts:UInt8} = 1, toDecimal128(events, 9), amount) * if(type IN {raises:Array(String)}, 1, -1) AS delta
+            FROM usage_per_15m FINAL
+            WHERE (type IN {raises:Array(String)} OR type IN {lowers:Array(String)})
+                AND bucket < toDateTime(intDiv({whole_to_ms:Int64}, 1000), 'UTC')
+                AND is_in_subtree AND is_chosen
+            UNION ALL
+            WITH {{chosen}}
+            SELECT place, toUnixTimestamp64Milli(time) AS at_ms,
+                if({counts:UInt8} = 1, toDecimal128(1, 9), ifNull(value, toDecimal128(0, 9))) * if(type IN {raises:Array(String)}, 1, -1) AS delta
+            FROM usage_events FINAL
+            WHERE (type IN {raises:Array(String)} OR type IN {lowers:Array(String)})
+                AND time >= fromUnixTimestamp64Milli({whole_to_ms:Int64}, 'UTC') AND time < fromUnixTimestamp64Milli({to_ms:Int64}, 'UTC')
+                AND is_in_subtree AND is_chosen
+        )
+        GROUP BY place
+    )
+)
+GROUP BY key, is_other, place_in_bounds
+ORDER BY multiIf({rank:String} = 'peak', highest, {rank:String} = 'integral', toDecimal128(sum(area) / 1000000, 9), last) DESC, key, window_ms
+LIMIT {most:UInt64}

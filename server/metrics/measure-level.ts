@@ -1,0 +1,188 @@
+/**
+ * Meters of levels: minutes, peaks, values and starts. What a node did as a whole comes from its slots; with a filter, a
+ * split or for an agent, which have none, it comes from the intervals themselves.
+ */
+import { z } from "zod";
+import type { SlotLevel } from "../catalog/catalog.ts";
+import type { ClickHouse } from "../clickhouse/client.ts";
+import { defineQuery } from "../clickhouse/define-query.ts";
+import { minutesOf } from "./figures.ts";
+import { carryLevel, type LevelWindow } from "./level-windows.ts";
+import { type NodeFilter, nodeFilter } from "./node-filter.ts";
+import {
+  boundsOf,
+  chosenBy,
+  chosenParams,
+  isPlain,
+  type Measured,
+  type MeterSeries,
+  type Range,
+  rangeParams,
+  type Scope,
+  type SplitSeries,
+  splitRows,
+} from "./scope.ts";
+
+const millis = z.coerce.number();
+const placeParams = z.object({ kind: z.string(), node: z.string() });
+
+const levelWindows = defineQuery(
+  "level_windows",
+  placeParams.extend({ ...rangeParams.shape, level: z.string() }),
+  z.object({
+    window_ms: millis,
+    first_ms: millis,
+    net: millis,
+    lag_ms: millis,
+    peak: millis,
+    peak_at_ms: millis,
+    starts: millis,
+  }),
+);
+const levelOpening = defineQuery(
+  "level_opening",
+  placeParams.extend({ levels: z.array(z.string()), at_ms: z.number() }),
+  z.object({ level: z.string(), value: millis }),
+);
+const spanWindows = defineQuery(
+  "span_windows",
+  chosenParams.extend({ ...rangeParams.shape, level: z.string(), rank: z.string() }),
+  z.object({
+    key: z.string(),
+    is_other: millis,
+    window_ms: millis,
+    integral_ms: millis,
+    peak: millis,
+    peak_at_ms: millis,
+    closing: millis,
+    starts: millis,
+  }),
+);
+
+export type LevelFigure = "minutes" | "peak" | "level" | "starts";
+const ranks: Record<LevelFigure, string> = { minutes: "integral", peak: "peak", level: "closing", starts: "starts" };
+
+/** `slots` answers a level of the whole node; several meters of one question share it. */
+export async function measureLevel(
+  clickhouse: ClickHouse,
+  kind: LevelFigure,
+  level: SlotLevel,
+  scope: Scope,
+  slots: (level: SlotLevel) => Promise<LevelWindow[]>,
+): Promise<SplitSeries> {
+  if (isPlain(scope) && scope.node.agent === "")
+    return { keys: new Map([["", seriesOf(kind, await slots(level))]]), other: undefined };
+  const { range } = scope;
+  const params = { ...chosenBy(scope), ...boundsOf(range), level, rank: ranks[kind] };
+  const rows = range.toMs > range.fromMs ? await spanWindows(clickhouse, params) : [];
+  return splitRows(rows, (own) => {
+    const windows = own.map((row) => ({
+      startMs: row.window_ms,
+      integralMs: row.integral_ms,
+      peak: row.peak,
+      peakAtMs: row.peak === 0 ? undefined : row.peak_at_ms,
+      closing: row.closing,
+      starts: row.starts,
+    }));
+    return seriesOf(
+      kind,
+      windows.sort((a, b) => a.startMs - b.startMs),
+    );
+  });
+}
+
+/** A level of a whole node per window, from its slots. */
+export async function readSlots(
+  clickhouse: ClickHouse,
+  { kind, node }: NodeFilter,
+  range: Range,
+  level: SlotLevel,
+): Promise<LevelWindow[]> {
+  const begun = range.windows
+    .filter((window) => window.startMs < range.toMs)
+    .map(({ startMs, endMs }) => ({ startMs, endMs: Math.min(endMs, range.toMs) }));
+  if (begun.length === 0) return [];
+  const [opening, rows] = await Promise.all([
+    levelOpening(clickhouse, { kind, node, levels: [level], at_ms: range.fromMs }),
+    levelWindows(clickhouse, { kind, node, level, ...boundsOf(range) }),
+  ]);
+  const changes = rows.map((row) => ({
+    windowMs: row.window_ms,
+    firstMs: row.first_ms,
+    net: row.net,
+    lagMs: row.lag_ms,
+    peak: row.peak,
+    peakAtMs: row.peak_at_ms,
+    starts: row.starts,
+  }));
+  return carryLevel(opening[0]?.value ?? 0, begun, changes);
+}
+
+/** Levels of a node just before an instant, by name; levels that never were are missing. */
+export async function levelsAt(
+  clickhouse: ClickHouse,
+  address: string,
+  levels: readonly SlotLevel[],
+  atMs: number,
+): Promise<Map<string, number>> {
+  const node = nodeFilter(address);
+  if (node.agent === "") {
+    const { kind, node: id } = node;
+    const rows = await levelOpening(clickhouse, { kind, node: id, levels: [...levels], at_ms: atMs });
+    return new Map(rows.map((row) => [row.level, row.value]));
+  }
+  const instant: Range = {
+    fromMs: atMs - 1,
+    toMs: atMs,
+    windows: [{ startMs: atMs - 1, endMs: atMs, isCut: false }],
+  };
+  const scope: Scope = { node, filters: [], split: undefined, range: instant };
+  const values = await Promise.all(
+    levels.map(async (level) => {
+      const rows = await spanWindows(clickhouse, { ...chosenBy(scope), ...boundsOf(instant), level, rank: "closing" });
+      return [level, rows[0]?.closing ?? 0] as const;
+    }),
+  );
+  return new Map(values);
+}
+
+type MeasuredWindow = Omit<LevelWindow, "endMs">;
+
+function seriesOf(kind: LevelFigure, windows: readonly MeasuredWindow[]): MeterSeries {
+  return {
+    total: totalOf(kind, windows),
+    windows: new Map(windows.map((window) => [window.startMs, figureOf(kind, window)])),
+  };
+}
+
+function figureOf(kind: LevelFigure, window: MeasuredWindow): Measured {
+  const hasData = window.peak > 0 || window.starts > 0 || window.integralMs > 0;
+  switch (kind) {
+    case "minutes":
+      return { figure: minutesOf(window.integralMs), hasData };
+    case "peak":
+      return { figure: window.peak, hasData, atMs: window.peakAtMs };
+    case "level":
+      return { figure: window.closing, hasData };
+    case "starts":
+      return { figure: window.starts, hasData };
+  }
+}
+
+function totalOf(kind: LevelFigure, windows: readonly MeasuredWindow[]): Measured {
+  switch (kind) {
+    case "minutes":
+      return { figure: minutesOf(windows.reduce((sum, window) => sum + window.integralMs, 0)), hasData: true };
+    case "peak": {
+      const highest = windows.reduce<MeasuredWindow | undefined>(
+        (best, one) => (!best || one.peak > best.peak ? one : best),
+        undefined,
+      );
+      return { figure: highest?.peak ?? 0, hasData: true, atMs: highest?.peakAtMs };
+    }
+    case "level":
+      return { figure: windows.at(-1)?.closing ?? 0, hasData: true };
+    case "starts":
+      return { figure: windows.reduce((sum, window) => sum + window.starts, 0), hasData: true };
+  }
+}

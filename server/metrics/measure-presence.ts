@@ -1,0 +1,75 @@
+/** Meters of who was there: distinct users and rooms, and the fullest session. */
+import { z } from "zod";
+import type { MeterRule } from "../catalog/catalog.ts";
+import type { ClickHouse } from "../clickhouse/client.ts";
+import { defineQuery } from "../clickhouse/define-query.ts";
+import {
+  boundsOf,
+  chosenBy,
+  chosenParams,
+  type Measured,
+  rangeParams,
+  type Scope,
+  type SplitSeries,
+  splitRows,
+} from "./scope.ts";
+
+const millis = z.coerce.number();
+const keyed = { key: z.string(), is_other: millis, window_ms: millis };
+
+const distinctWindows = defineQuery(
+  "distinct_windows",
+  chosenParams.extend({
+    ...rangeParams.shape,
+    thing: z.string(),
+    levels: z.array(z.string()),
+    events: z.number(),
+  }),
+  z.object({ ...keyed, things: millis }),
+);
+const sessionPeaks = defineQuery(
+  "session_peaks",
+  chosenParams.extend({ ...rangeParams.shape, level: z.string() }),
+  z.object({ ...keyed, peak: millis, peak_at_ms: millis, peak_organization: z.string(), peak_session: z.string() }),
+);
+
+/** Totals are counted over the whole range: a user of two windows counts once. */
+export async function measureDistinct(
+  clickhouse: ClickHouse,
+  { thing, levels, events }: Extract<MeterRule, { kind: "distinct" }>,
+  scope: Scope,
+): Promise<SplitSeries> {
+  const asked = { ...chosenBy(scope), ...boundsOf(scope.range), thing, levels: [...levels], events: events ? 1 : 0 };
+  const rows = scope.range.toMs > scope.range.fromMs ? await distinctWindows(clickhouse, asked) : [];
+  return splitRows(rows, (own) => {
+    const figures = own.map((row) => [row.window_ms, { figure: row.things, hasData: row.things > 0 }] as const);
+    const windows = new Map<number, Measured>(figures);
+    return { total: windows.get(0) ?? { figure: 0, hasData: false }, windows };
+  });
+}
+
+export async function measureSessionPeak(
+  clickhouse: ClickHouse,
+  { level }: Extract<MeterRule, { kind: "session_peak" }>,
+  scope: Scope,
+): Promise<SplitSeries> {
+  const asked = { ...chosenBy(scope), ...boundsOf(scope.range), level };
+  const rows = scope.range.toMs > scope.range.fromMs ? await sessionPeaks(clickhouse, asked) : [];
+  return splitRows(rows, (own) => {
+    const measured = own
+      .map((row) => ({
+        startMs: row.window_ms,
+        figure: row.peak,
+        hasData: true,
+        atMs: row.peak_at_ms,
+        session: { organization: row.peak_organization, session: row.peak_session },
+      }))
+      .sort((a, b) => a.startMs - b.startMs);
+    const [first] = measured;
+    const highest = measured.reduce((best, one) => (best && one.figure > best.figure ? one : best), first);
+    return {
+      total: highest ?? { figure: 0, hasData: true },
+      windows: new Map(measured.map((window) => [window.startMs, window])),
+    };
+  });
+}

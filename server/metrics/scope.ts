@@ -1,0 +1,113 @@
+/** What a measurement is about: which rows of which node, over which windows, split by what; and what comes out of it. */
+import { z } from "zod";
+import type { Figure } from "../contract/usage.ts";
+import { type Filter, filterParams, paramsOfFilters } from "./filters.ts";
+import { type NodeFilter, nodeParams } from "./node-filter.ts";
+import type { Window } from "./windows.ts";
+
+export interface Range {
+  fromMs: number;
+  /** Exclusive, never after now. */
+  toMs: number;
+  windows: readonly Window[];
+}
+
+export interface Split {
+  /** A dimension. */
+  by: string;
+  /** Whatever is not among these becomes one; undefined: every key stands for itself. */
+  keep: readonly string[] | undefined;
+  /** Only the rows with the largest figures. */
+  most: number | undefined;
+}
+
+export interface Scope {
+  node: NodeFilter;
+  filters: readonly Filter[];
+  split: Split | undefined;
+  range: Range;
+}
+
+/** One figure with what belongs to it. Instants are ms since 1970, UTC. */
+export interface Measured {
+  figure: string | number;
+  hasData: boolean;
+  /** Of a peak: its first instant; undefined when it is 0. */
+  atMs?: number | undefined;
+  /** Decimal string; undefined where there is nothing to average. */
+  average?: string | undefined;
+  peak?: Figure;
+  /** The session that a peak was reached in. */
+  session?: { organization: string; session: string } | undefined;
+}
+
+export interface MeterSeries {
+  total: Measured;
+  /** By the window's start; windows without data may be missing. */
+  windows: ReadonlyMap<number, Measured>;
+}
+
+/** Without a split everything is under the key ''. */
+export interface SplitSeries {
+  keys: Map<string, MeterSeries>;
+  /** What the split did not keep. */
+  other: MeterSeries | undefined;
+}
+
+/** The parameters of clickhouse/fragments/chosen.sql. */
+export const chosenParams = nodeParams.extend({
+  ...filterParams.shape,
+  by: z.string(),
+  folds: z.number(),
+  keep: z.array(z.string()),
+  most: z.number(),
+});
+
+/** More rows than any answer has. */
+const everything = 1e15;
+
+export function chosenBy({ node, filters, split }: Scope): z.input<typeof chosenParams> {
+  return {
+    ...node,
+    ...paramsOfFilters(filters),
+    by: split?.by ?? "",
+    folds: split?.keep ? 1 : 0,
+    keep: [...(split?.keep ?? [])],
+    most: split?.most ?? everything,
+  };
+}
+
+export const rangeParams = z.object({ from_ms: z.number(), to_ms: z.number(), bounds: z.array(z.number()) });
+
+export function boundsOf({ fromMs, toMs, windows }: Range): z.input<typeof rangeParams> {
+  return { from_ms: fromMs, to_ms: toMs, bounds: windows.map((window) => window.startMs) };
+}
+
+/** Whether the question is about all that a node did, which is kept ready at every level of the tree. */
+export function isPlain({ filters, split }: Scope): boolean {
+  return filters.length === 0 && split === undefined;
+}
+
+/** Whether a filter or the split is about one of these dimensions. */
+export function concerns({ filters, split }: Scope, ...dimensions: string[]): boolean {
+  return [...filters.map((filter) => filter.dimension), ...(split ? [split.by] : [])].some((one) =>
+    dimensions.includes(one),
+  );
+}
+
+/** Rows by their key; those that the split did not keep apart from the others. Each group becomes a series. */
+export function splitRows<Row extends { key: string; is_other: number }>(
+  rows: readonly Row[],
+  seriesOf: (rows: readonly Row[]) => MeterSeries,
+): SplitSeries {
+  const keys = new Map<string, Row[]>();
+  const others: Row[] = [];
+  for (const row of rows) {
+    if (row.is_other === 1) others.push(row);
+    else if (!keys.get(row.key)?.push(row)) keys.set(row.key, [row]);
+  }
+  return {
+    keys: new Map([...keys].map(([key, own]) => [key, seriesOf(own)])),
+    other: others.length === 0 ? undefined : seriesOf(others),
+  };
+}
