@@ -13,6 +13,7 @@ import type { Role } from "./config.ts";
 import { applyFoundation, createRouter } from "./http/app-pieces.ts";
 import { type Authenticator, attachActor } from "./http/authenticate.ts";
 import type { HttpEnv } from "./http/http-env.ts";
+import { auditRoutes } from "./http/routes/audit.ts";
 import { eventsRoutes } from "./http/routes/events.ts";
 import { keysRoutes } from "./http/routes/keys.ts";
 import { nodesRoutes } from "./http/routes/nodes.ts";
@@ -54,6 +55,7 @@ export function createApp(deps: AppDeps): OpenAPIHono<HttpEnv> {
     app.route("/", sessionRoutes({ users, sessions }));
     app.route("/", nodesRoutes({ tree }));
     app.route("/", keysRoutes({ keys, tree }));
+    app.route("/", auditRoutes({ postgres: deps.postgres, tree }));
   }
   app.route("/", systemRoutes({ root: app, checks: readinessChecks(deps) }));
   if (deps.roles.has("api")) serveDashboard(app);

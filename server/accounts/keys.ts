@@ -1,6 +1,7 @@
 /** API keys: 256 random bits, shown once, kept as their hash. A revoked key is refused within two seconds everywhere. */
 import { and, asc, eq, getTableColumns, isNull, sql } from "drizzle-orm";
 import type { Logger } from "pino";
+import { type Author, recordChange, system } from "../audit/record-change.ts";
 import { type KeyScope, keyScopes } from "../contract/accounts.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import type { Postgres } from "../postgres/client.ts";
@@ -71,13 +72,17 @@ export class Keys {
   }
 
   /** `key` is the only copy. */
-  async create(wanted: NewKey): Promise<{ record: KeyRecord; key: string }> {
+  async create(wanted: NewKey, by: Author = system): Promise<{ record: KeyRecord; key: string }> {
     const key = keyPrefix + newSecret();
-    const [record] = await this.#postgres.db
-      .insert(apiKeys)
-      .values({ ...wanted, id: newId("key"), keyHash: hashSecret(key), prefix: key.slice(0, shownCharacters) })
-      .returning(shownColumns);
-    if (!record) throw new Error("the key was not stored");
+    const record = await this.#postgres.transaction(async (tx) => {
+      const [made] = await tx
+        .insert(apiKeys)
+        .values({ ...wanted, id: newId("key"), keyHash: hashSecret(key), prefix: key.slice(0, shownCharacters) })
+        .returning(shownColumns);
+      if (!made) throw new Error("the key was not stored");
+      await recordChange(tx, { by, node: made.node, action: "key.created", subject: made.id, after: asRecorded(made) });
+      return made;
+    });
     return { record, key };
   }
 
@@ -92,13 +97,18 @@ export class Keys {
   }
 
   /** Revoking a key again leaves it revoked since the first time. */
-  async revoke(id: string): Promise<void> {
+  async revoke(id: string, by: Author = system): Promise<void> {
     await this.#postgres.transaction(async (tx) => {
-      await tx
+      const [revoked] = await tx
         .update(apiKeys)
         .set({ revokedAt: new Date(this.#now()) })
-        .where(and(eq(apiKeys.id, id), isNull(apiKeys.revokedAt)));
+        .where(and(eq(apiKeys.id, id), isNull(apiKeys.revokedAt)))
+        .returning(shownColumns);
       await tx.execute(sql`SELECT pg_notify(${channel}, '')`);
+      if (!revoked) return;
+      const after = asRecorded(revoked);
+      const before = { ...after, revokedAt: null };
+      await recordChange(tx, { by, node: revoked.node, action: "key.revoked", subject: id, before, after });
     });
     this.#cache.clear();
   }
@@ -129,15 +139,20 @@ export class Keys {
       seePrices: true,
     };
     await this.#postgres.transaction(async (tx) => {
-      await tx
+      const [replaced] = await tx
         .insert(apiKeys)
         .values({ ...rights, id })
         .onConflictDoUpdate({
           target: apiKeys.id,
           set: { ...rights, createdAt: sql`now()`, revokedAt: null, lastUsedAt: null },
           setWhere: sql`${keyHash} <> excluded.key_hash`,
-        });
+        })
+        .returning(shownColumns);
       await tx.execute(sql`SELECT pg_notify(${channel}, '')`);
+      if (replaced) {
+        const after = asRecorded(replaced);
+        await recordChange(tx, { by: system, node: "all", action: "key.replaced", subject: id, after });
+      }
     });
     this.#cache.clear();
   }
@@ -183,4 +198,9 @@ export class Keys {
       ...(row.expiresAt && { expiresAtMs: row.expiresAt.getTime() }),
     };
   }
+}
+
+/** When a key was last used is not configuration. */
+function asRecorded({ lastUsedAt: _, ...record }: KeyRecord): Omit<KeyRecord, "lastUsedAt"> {
+  return record;
 }

@@ -5,8 +5,9 @@
 import { inArray, sql } from "drizzle-orm";
 import type { Logger } from "pino";
 import { z } from "zod";
+import { type Author, recordChange, system } from "../audit/record-change.ts";
 import { type NodeAddress, type NodeKind, nodeKinds, parseNode } from "../contract/nodes.ts";
-import type { Postgres } from "../postgres/client.ts";
+import type { Postgres, Queries } from "../postgres/client.ts";
 import type { Subscriber } from "../postgres/notices.ts";
 import { nodeParents, nodes } from "../postgres/schema/accounts.ts";
 
@@ -180,18 +181,25 @@ export class NodeTree {
    * Makes those of the organizations that do not exist, below `parent`; when it resolves, this tree knows them. An id with
    * U+0000, which Postgres cannot hold, is passed over: there is no such organization afterwards either.
    */
-  async ensureOrganizations(ids: string[], parent: NodeAddress): Promise<void> {
+  async ensureOrganizations(ids: string[], parent: NodeAddress, by: Author = system): Promise<void> {
     const storable = [...new Set(ids)].filter((id) => !id.includes("\0"));
-    if (storable.length > 0) await this.#insert(storable.map((id) => ({ kind: "organization", id, name: id, parent })));
+    if (storable.length === 0) return;
+    const wanted = storable.map((id) => ({ kind: "organization" as const, id, name: id, parent }));
+    await this.#insert(wanted, async (tx, inserted) => {
+      const after = { organizations: [...inserted].sort() };
+      await recordChange(tx, { by, node: parent, action: "organizations.created", subject: parent, after });
+    });
   }
 
   /**
    * Makes a node, unless one with its address exists, which then stays as it is; answers the node that now stands there
    * and whether it is new. The caller has checked that `parent` exists and may be one.
    */
-  async createNode(node: NewNode): Promise<{ node: NodeRecord; isNew: boolean }> {
-    const inserted = await this.#insert([node]);
+  async createNode(node: NewNode, by: Author = system): Promise<{ node: NodeRecord; isNew: boolean }> {
     const address = addressOf(node);
+    const inserted = await this.#insert([node], (tx) =>
+      recordChange(tx, { by, node: address, action: "node.created", subject: address, after: node }),
+    );
     return { node: this.#held(address), isNew: inserted.has(address) };
   }
 
@@ -208,7 +216,10 @@ export class NodeTree {
   }
 
   /** Nodes of one request are inserted in the order of their addresses: two requests never wait for each other in a ring. */
-  async #insert(wanted: NewNode[]): Promise<Set<NodeAddress>> {
+  async #insert(
+    wanted: NewNode[],
+    record: (tx: Queries, inserted: ReadonlySet<NodeAddress>) => Promise<void>,
+  ): Promise<Set<NodeAddress>> {
     const ordered = wanted
       .map((node) => ({ ...node, node: addressOf(node) }))
       .sort((a, b) => (a.node < b.node ? -1 : 1));
@@ -226,6 +237,7 @@ export class NodeTree {
         for (const node of fresh) inserted.add(node);
       }
       for (const payload of notices([...inserted])) await tx.execute(sql`SELECT pg_notify(${channel}, ${payload})`);
+      if (inserted.size > 0) await record(tx, inserted);
     });
     await this.#inTurn(() => this.#read(ordered.map(({ node }) => node)));
     return inserted;

@@ -13,6 +13,7 @@ import type { KeyScope } from "../../server/contract/accounts.ts";
 import { applyFoundation, createRouter } from "../../server/http/app-pieces.ts";
 import { attachActor, createAuthenticator } from "../../server/http/authenticate.ts";
 import type { HttpEnv } from "../../server/http/http-env.ts";
+import { auditRoutes } from "../../server/http/routes/audit.ts";
 import { keysRoutes } from "../../server/http/routes/keys.ts";
 import { nodesRoutes } from "../../server/http/routes/nodes.ts";
 import { sessionRoutes } from "../../server/http/routes/session.ts";
@@ -76,6 +77,7 @@ export async function startAccounts(
   app.route("/", sessionRoutes({ users, sessions }));
   app.route("/", nodesRoutes({ tree }));
   app.route("/", keysRoutes({ keys, tree }));
+  app.route("/", auditRoutes({ postgres, tree }));
   const askPostgres = async () => {
     await postgres.pool.query("SELECT 1");
   };

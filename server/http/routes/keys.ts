@@ -15,6 +15,7 @@ import {
 import type { NodeAddress } from "../../contract/nodes.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
 import { isWithinReach, requireScope, resolveNode } from "../authenticate.ts";
+import { authorOf } from "../author-of.ts";
 import type { HttpEnv } from "../http-env.ts";
 import { ProblemError } from "../problem-error.ts";
 
@@ -56,12 +57,15 @@ export function keysRoutes({ keys, tree }: { keys: Keys; tree: NodeTree }): Open
       const wanted = c.req.valid("json");
       const actor = c.get("actor");
       const node = resolveNode(actor, tree, wanted.node);
-      const { record, key } = await keys.create({
-        name: wanted.name,
-        node,
-        ...rightsWithin(actor, node, tree, wanted),
-        createdBy: actor.id,
-      });
+      const { record, key } = await keys.create(
+        {
+          name: wanted.name,
+          node,
+          ...rightsWithin(actor, node, tree, wanted),
+          createdBy: actor.id,
+        },
+        authorOf(c),
+      );
       c.header("cache-control", "no-store");
       return c.json({ ...describe(record), key }, 201);
     },
@@ -86,7 +90,7 @@ export function keysRoutes({ keys, tree }: { keys: Keys; tree: NodeTree }): Open
       const mayRevoke = (record: KeyRecord | undefined): record is KeyRecord =>
         record !== undefined && isWithinReach(c.get("actor"), tree, record.node);
       if (!mayRevoke(await keys.get(id))) throw new ProblemError("not_found", "there is no such key");
-      await keys.revoke(id);
+      await keys.revoke(id, authorOf(c));
       const revoked = await keys.get(id);
       if (!mayRevoke(revoked)) throw new ProblemError("not_found", "there is no such key");
       return c.json(describe(revoked), 200);

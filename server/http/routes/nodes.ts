@@ -12,6 +12,7 @@ import {
 } from "../../contract/nodes.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
 import { isWithinReach, requireScope, resolveNode } from "../authenticate.ts";
+import { authorOf } from "../author-of.ts";
 import type { HttpEnv } from "../http-env.ts";
 import { ProblemError } from "../problem-error.ts";
 
@@ -85,7 +86,7 @@ export function nodesRoutes({ tree }: { tree: NodeTree }): OpenAPIHono<HttpEnv> 
       const parent = parentOf(actor, tree, requestedParent);
       if (!mayStandBelow(kind, parent.kind))
         throw new ProblemError("invalid_request", `a ${kind} cannot stand below a ${parent.kind}`, { field: "parent" });
-      const { node, isNew } = await tree.createNode({ kind, id, name: name ?? id, parent: parent.node });
+      const { node, isNew } = await tree.createNode({ kind, id, name: name ?? id, parent: parent.node }, authorOf(c));
       const isSame = node.parent === parent.node && (name === undefined || node.name === name);
       // A node elsewhere in the tree and one that differs are answered alike: nothing is told about either.
       if (!isSame) throw new ProblemError("conflict", `${node.node} is taken`, { field: "id" });

@@ -1,5 +1,4 @@
 /** Signing in and out with a browser, and who one is. */
-import { getConnInfo } from "@hono/node-server/conninfo";
 import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import { deleteCookie, setCookie } from "hono/cookie";
@@ -9,6 +8,7 @@ import type { Users } from "../../accounts/users.ts";
 import { actions, type Me, meSchema, signInSchema } from "../../contract/accounts.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
 import { refuseForeignOrigin, requireActor, sessionToken } from "../authenticate.ts";
+import { addressOf } from "../author-of.ts";
 import type { HttpEnv } from "../http-env.ts";
 import { ProblemError } from "../problem-error.ts";
 
@@ -39,7 +39,7 @@ export function sessionRoutes({ users, sessions }: SessionRoutesDeps): OpenAPIHo
     async (c) => {
       refuseForeignOrigin(c.req.raw, false);
       const { email, password } = c.req.valid("json");
-      const result = await users.signIn(email, password, addressOf(c));
+      const result = await users.signIn(email, password, addressOf(c) ?? "unknown");
       if (result.outcome === "too_fast")
         throw new ProblemError("too_fast", "too many attempts to sign in; wait before the next", result);
       if (result.outcome === "refused") throw new ProblemError("unauthenticated", "e-mail or password is wrong");
@@ -103,9 +103,4 @@ function describe({ kind, name, node, grants }: Actor): Me {
 function cookieAttributes(c: Context) {
   const isHttps = new URL(c.req.url).protocol === "https:" || c.req.header("x-forwarded-proto") === "https";
   return { path: "/", httpOnly: true, sameSite: "Lax", secure: isHttps } as const;
-}
-
-/** The peer's address. Forwarded headers are not believed: anyone can write one to get fresh attempts. */
-function addressOf(c: Context): string {
-  return getConnInfo(c).remote.address ?? "unknown";
 }

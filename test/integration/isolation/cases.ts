@@ -94,4 +94,12 @@ const accountsCases: RouteCase[] = [
   },
 ];
 
-export const routeCases: readonly RouteCase[] = [...systemCases, ...eventsCases, ...usageCases, ...accountsCases];
+const auditCases: RouteCase[] = [{ route: "GET /v1/audit", needs: "audit:read", allowed: 200, elsewhere: "nothing" }];
+
+export const routeCases: readonly RouteCase[] = [
+  ...systemCases,
+  ...eventsCases,
+  ...usageCases,
+  ...accountsCases,
+  ...auditCases,
+];
