@@ -17,6 +17,7 @@ import { auditRoutes } from "./http/routes/audit.ts";
 import { eventsRoutes } from "./http/routes/events.ts";
 import { keysRoutes } from "./http/routes/keys.ts";
 import { nodesRoutes } from "./http/routes/nodes.ts";
+import { recordsRoutes } from "./http/routes/records.ts";
 import { sessionRoutes } from "./http/routes/session.ts";
 import { systemRoutes } from "./http/routes/system.ts";
 import { usageRoutes } from "./http/routes/usage.ts";
@@ -34,6 +35,8 @@ export interface AppDeps {
   /** Absent in a process that does not take events. */
   ingest: Ingest | undefined;
   watermark: () => Date;
+  /** Everything stored under this batch or a smaller one is visible, and nothing more will be stored under one. */
+  settledBatch: () => number;
   roles: ReadonlySet<Role>;
   log: Logger;
 }
@@ -42,7 +45,7 @@ export interface AppDeps {
 const webFolder = fileURLToPath(new URL(import.meta.url.endsWith(".ts") ? "../dist/web" : "../web", import.meta.url));
 
 export function createApp(deps: AppDeps): OpenAPIHono<HttpEnv> {
-  const { clickhouse, tree, keys, users, sessions, ingest, watermark, log } = deps;
+  const { clickhouse, tree, keys, users, sessions, ingest, watermark, settledBatch, log } = deps;
   const app = createRouter();
   applyFoundation(app, { log });
   app.use("/v1/*", attachActor(deps.authenticator));
@@ -52,6 +55,7 @@ export function createApp(deps: AppDeps): OpenAPIHono<HttpEnv> {
   }
   if (deps.roles.has("api")) {
     app.route("/", usageRoutes({ clickhouse, tree, watermark }));
+    app.route("/", recordsRoutes({ clickhouse, tree, watermark, settledBatch }));
     app.route("/", sessionRoutes({ users, sessions }));
     app.route("/", nodesRoutes({ tree }));
     app.route("/", keysRoutes({ keys, tree }));

@@ -26,7 +26,7 @@ import type { JobDefinition } from "./jobs/job-table.ts";
 import { startJobs } from "./jobs/start-jobs.ts";
 import { createLiveGateway } from "./live/live-gateway.ts";
 import { readLive } from "./live/read-live.ts";
-import { hearWatermark, tellWatermark } from "./live/shared-watermark.ts";
+import { hearVisibility, tellVisibility, type Visibility } from "./live/shared-watermark.ts";
 import { connectPostgres } from "./postgres/client.ts";
 import { migratePostgres } from "./postgres/migrate.ts";
 import { connectRedis } from "./redis/connect-redis.ts";
@@ -115,7 +115,7 @@ async function startParts(
       })
     : undefined;
   if (ingest) started.push(() => ingest.stop(flushGraceMs));
-  const watermark = watermarkOf(ingest, redis, log, started);
+  const { watermark, settledBatch } = visibilityOf(ingest, redis, log, started);
 
   const httpServer = createServer();
   const app = createApp({
@@ -128,6 +128,7 @@ async function startParts(
     authenticator,
     ingest,
     watermark,
+    settledBatch,
     roles: config.roles,
     log,
   });
@@ -180,22 +181,22 @@ function nodesAround(tree: NodeTree, organizations: ReadonlySet<string>, levels:
   return nodes;
 }
 
-function watermarkOf(
+function visibilityOf(
   ingest: Ingest | undefined,
   redis: Redis | undefined,
   log: Logger,
   started: (() => Promise<void>)[],
-): () => Date {
+): Visibility {
   if (ingest) {
-    const watermark = () => ingest.flush.watermark();
-    const stop = redis ? tellWatermark(redis, watermark) : undefined;
+    const visibility = { watermark: () => ingest.flush.watermark(), settledBatch: () => ingest.flush.settledBatch };
+    const stop = redis ? tellVisibility(redis, visibility) : undefined;
     started.push(async () => stop?.());
-    return watermark;
+    return visibility;
   }
   if (!redis) throw new Error("a process that does not ingest needs Redis to know the watermark");
-  const heard = hearWatermark(redis, log);
+  const heard = hearVisibility(redis, log);
   started.push(async () => heard.stop());
-  return heard.watermark;
+  return heard;
 }
 
 async function clickhouseFor(

@@ -99,6 +99,11 @@ export function eventType(type: string): EventType | undefined {
   return eventTypes.get(type);
 }
 
+/** All dimensions that a type declares. */
+export const declaredDimensions: ReadonlySet<string> = new Set(
+  [...eventTypes.values()].flatMap(({ dimensions, fixed }) => [...dimensions, ...(fixed ? [fixed[0]] : [])]),
+);
+
 /** The levels whose 1-minute slots are kept: those of intervals, and `sessions`, which follows from `participants`. */
 export type SlotLevel = Exclude<Level, "session"> | "sessions";
 

@@ -49,6 +49,8 @@ export interface FlushOptions {
   /** Called with the position up to which everything is settled. */
   onSettled: (position: LogPosition) => void;
   logger: Logger;
+  /** Batches up to it were settled by earlier processes. */
+  settledBatchBefore: number;
   now?: () => number;
 }
 
@@ -61,7 +63,7 @@ export interface FlushLoop {
   lagMs(): number;
   /** Settled and total counts since the start. */
   readonly storedEvents: number;
-  /** The last settled batch: nothing with its id or a smaller one is sent again; 0 before the first. */
+  /** Everything stored under this id or a smaller one can be queried, and nothing more will be stored under one; 0 before the first. */
   readonly settledBatch: number;
   /** Flushes what is in the log, for at most `graceMs`, then stops. What is left is stored at the next start. */
   stop(graceMs: number): Promise<void>;
@@ -85,7 +87,7 @@ export function startFlushLoop(
   };
 
   let settled = settledBefore;
-  let settledBatch = 0;
+  let settledBatch = options.settledBatchBefore;
   let storedEvents = 0;
   let isStopping = false;
   let waiters: { position: LogPosition; resolve: () => void; reject: (error: Error) => void }[] = [];
@@ -102,7 +104,7 @@ export function startFlushLoop(
       if (error.code !== "ENOENT") logger.warn({ err: error }, "a settled manifest could not be removed");
     });
     settled = manifest.to;
-    settledBatch = manifest.batch;
+    settledBatch = Math.max(manifest.batch, ...manifest.parts.map((part) => part.batch));
     storedEvents += events;
     pending.settledThrough(manifest.to);
     options.onSettled(manifest.to);

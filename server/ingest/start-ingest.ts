@@ -64,7 +64,8 @@ export async function startIngest(options: IngestOptions): Promise<Ingest> {
   // A data folder without progress may belong to a ClickHouse that has rows already.
   const [newest] = progress.sequence === 0 ? await newestVersion(clickhouse, {}) : [];
   const given = manifests.flatMap((manifest) => [manifest.batch, ...manifest.parts.map((part) => part.batch)]);
-  const sequence = createSequence(Math.max(progress.sequence, newest?.version ?? 0, ...given));
+  const lastGiven = Math.max(progress.sequence, newest?.version ?? 0, ...given);
+  const sequence = createSequence(lastGiven);
   const deriver = createLevelDeriver(clickhouse, () => sequence.next());
 
   const knownIds = new KnownIds({
@@ -90,6 +91,7 @@ export async function startIngest(options: IngestOptions): Promise<Ingest> {
       announce: options.announce,
       onSettled: (position) => knownIds.settledThrough(position),
       logger,
+      settledBatchBefore: manifests[0] ? manifests[0].batch - 1 : lastGiven,
     },
     progress.settled,
     manifests,

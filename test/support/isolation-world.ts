@@ -77,6 +77,7 @@ export async function createWorld(): Promise<World> {
     authenticator: createAuthenticator({ keys, sessions }),
     ingest,
     watermark: () => ingest.flush.watermark(),
+    settledBatch: () => ingest.flush.settledBatch,
     roles: new Set(["ingest", "api", "worker"]),
     log,
   };

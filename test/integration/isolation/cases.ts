@@ -45,6 +45,16 @@ const usageCases: RouteCase[] = [
   { route: "GET /v1/meters", needs: "read", allowed: 200, elsewhere: "the same" },
 ];
 
+const recordsCases: RouteCase[] = [
+  {
+    route: "GET /v1/records",
+    needs: "read",
+    request: () => ({ path: `/v1/records?node=${askedAbout}` }),
+    allowed: 200,
+    elsewhere: 403,
+  },
+];
+
 const accountsCases: RouteCase[] = [
   {
     route: "POST /v1/session",
@@ -100,6 +110,7 @@ export const routeCases: readonly RouteCase[] = [
   ...systemCases,
   ...eventsCases,
   ...usageCases,
+  ...recordsCases,
   ...accountsCases,
   ...auditCases,
 ];

@@ -1,0 +1,31 @@
+-- Usage events of a subtree between two instants, newest first, from one key on.
+-- Params: kind, node, agent String as in usage_windows.sql; filter_dimensions, filter_operators Array(String),
+-- filter_values Array(Array(String)): all must hold; from_ms, to_ms Int64 (to_ms exclusive); settled UInt64: batches after
+-- it are left out; before_ms Int64, before_organization, before_id String: only events before this key; most UInt32.
+-- Returns the event's columns, times in ms since 1970, value as a decimal string or null.
+WITH
+    dimension -> multiIf(
+        dimension = 'type', toString(type), dimension = 'organization', organization, dimension = 'agent', agent, dimension = 'user', user,
+        dimension = 'session', session, dimension = 'room', room, dimension = 'interval', usage_events.interval, dimension = 'job', job,
+        dimension = 'key', toString(key), dimension = 'id', id, JSONExtractString(dims, dimension)) AS value_of,
+    (operator, wanted, found) -> multiIf(
+        operator = 'in', has(wanted, found),
+        operator = 'not', NOT has(wanted, found),
+        arrayExists(prefix -> startsWith(found, prefix), wanted)) AS holds
+SELECT
+    organization, id, type, agent, user, session, room, usage_events.interval AS interval, job, started_ms, properties, partner, reseller, key,
+    toUnixTimestamp64Milli(time) AS time_ms,
+    toUnixTimestamp64Milli(received_at) AS received_ms,
+    toString(value) AS value
+FROM usage_events FINAL
+WHERE time >= fromUnixTimestamp64Milli({from_ms:Int64}, 'UTC') AND time < fromUnixTimestamp64Milli({to_ms:Int64}, 'UTC')
+    AND batch <= {settled:UInt64}
+    AND ({kind:String} != 'organization' OR organization = {node:String})
+    AND ({kind:String} != 'reseller' OR reseller = {node:String})
+    AND ({kind:String} != 'partner' OR partner = {node:String})
+    AND ({agent:String} = '' OR agent = {agent:String})
+    AND (toUnixTimestamp64Milli(time), organization, id) < ({before_ms:Int64}, {before_organization:String}, {before_id:String})
+    AND (empty({filter_dimensions:Array(String)}) OR arrayAll((dimension, operator, wanted) -> holds(operator, wanted, value_of(dimension)),
+        {filter_dimensions:Array(String)}, {filter_operators:Array(String)}, {filter_values:Array(Array(String))}))
+ORDER BY time_ms DESC, organization DESC, id DESC
+LIMIT {most:UInt32}

@@ -1,0 +1,149 @@
+/** GET /v1/records: the events behind the figures of a node. */
+import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+import type { NodeTree } from "../../accounts/node-tree.ts";
+import { declaredDimensions } from "../../catalog/catalog.ts";
+import type { ClickHouse } from "../../clickhouse/client.ts";
+import { filterGrammar } from "../../contract/filters.ts";
+import { defaultPageSize } from "../../contract/pages.ts";
+import { recordListSchema, recordSchema, recordsQuerySchema, type UsageRecord } from "../../contract/records.ts";
+import { readCursor, writeCursor } from "../../metrics/cursor.ts";
+import { parseFilters } from "../../metrics/filters.ts";
+import { type ReadRecord, readRecords, recordDimensions, recordKeySchema } from "../../metrics/read-records.ts";
+import { createRouter, problemResponses } from "../app-pieces.ts";
+import { requireScope, resolveNode } from "../authenticate.ts";
+import { csvLine } from "../csv.ts";
+import type { HttpEnv } from "../http-env.ts";
+import { listFormOf, streamOf } from "../list-form.ts";
+import { readTimeRange } from "../time-range.ts";
+
+export interface RecordsRoutesDeps {
+  clickhouse: ClickHouse;
+  tree: NodeTree;
+  watermark: () => Date;
+  settledBatch: () => number;
+  now?: () => number;
+}
+
+const filterable = new Set([...recordDimensions, ...declaredDimensions]);
+const streamedGroup = 5_000;
+const positionSchema = z.object({ settled: z.number(), key: recordKeySchema });
+
+export function recordsRoutes({
+  clickhouse,
+  tree,
+  watermark,
+  settledBatch,
+  now = Date.now,
+}: RecordsRoutesDeps): OpenAPIHono<HttpEnv> {
+  const app = createRouter();
+  app.openapi(
+    createRoute({
+      method: "get",
+      path: "/v1/records",
+      summary: "The usage events of a node, newest first",
+      description: [
+        `${filterGrammar} Dimensions: ${[...filterable].join(", ")}.`,
+        "All pages of a list show what could be queried when its first page was made: events that arrive later,",
+        "whatever their time, are in none of them, and no event is skipped or repeated.",
+        "`Accept: text/csv` or `application/x-ndjson` streams the whole range; then `limit` cuts only where it is given.",
+      ].join(" "),
+      middleware: requireScope("read"),
+      request: { query: recordsQuerySchema },
+      responses: {
+        200: {
+          description: "The events, as they were sent",
+          content: {
+            "application/json": { schema: recordListSchema },
+            "text/csv": { schema: z.string() },
+            "application/x-ndjson": { schema: recordSchema },
+          },
+        },
+        ...problemResponses(400, 401, 403, 404, 503),
+      },
+    }),
+    async (c) => {
+      const query = c.req.valid("query");
+      const node = resolveNode(c.get("actor"), tree, query.node);
+      const filters = parseFilters(query, filterable);
+      const nowMs = now();
+      const range = readTimeRange(query, nowMs);
+      const asked = { list: "records", node, filters, from: query.from, to: query.to, tz: query.tz };
+      const position = readCursor(query.cursor, asked, positionSchema);
+      const settled = position?.settled ?? settledBatch();
+      const question = { node, filters, ...range, settledBatch: settled, after: position?.key };
+      const asOf = watermark();
+      const form = listFormOf(c.req.header("accept"));
+      if (form !== "json") {
+        const groups = readRecords(clickhouse, question, Math.min(query.limit ?? streamedGroup, streamedGroup), nowMs);
+        const pieces = (form === "csv" ? csvPieces : linePieces)(groups, query.limit ?? Number.POSITIVE_INFINITY);
+        c.header("content-type", form === "csv" ? "text/csv; charset=utf-8" : "application/x-ndjson");
+        if (form === "csv") c.header("content-disposition", 'attachment; filename="records.csv"');
+        return c.body(await streamOf(pieces), 200) as never;
+      }
+      const limit = query.limit ?? defaultPageSize;
+      const read = await readRecords(clickhouse, question, limit + 1, nowMs).next();
+      const found = read.done ? [] : read.value;
+      const page = found.slice(0, limit);
+      const last = page.at(-1);
+      return c.json(
+        {
+          node,
+          watermark: asOf.toISOString(),
+          records: page.map(({ record }) => record),
+          next_cursor: found.length > limit && last ? writeCursor(asked, { settled, key: last.key }) : null,
+        },
+        200,
+      );
+    },
+  );
+  return app;
+}
+
+/** The records of the groups, `limit` at most, as texts to send. */
+async function* linePieces(groups: AsyncGenerator<ReadRecord[]>, limit: number): AsyncGenerator<string> {
+  let left = limit;
+  for await (const group of groups) {
+    yield group
+      .slice(0, left)
+      .map(({ record }) => `${JSON.stringify(record)}\n`)
+      .join("");
+    left -= group.length;
+    if (left <= 0) return;
+  }
+}
+
+const columns = [
+  "time",
+  "organization",
+  "id",
+  "type",
+  "agent",
+  "user",
+  "session",
+  "room",
+  "interval",
+  "job",
+  "started_at",
+  "value",
+  "properties",
+  "received_at",
+  "partner",
+  "reseller",
+  "key",
+] as const satisfies (keyof UsageRecord)[];
+
+/** One line per record under a line of names; properties as JSON. */
+async function* csvPieces(groups: AsyncGenerator<ReadRecord[]>, limit: number): AsyncGenerator<string> {
+  yield csvLine(columns);
+  let left = limit;
+  for await (const group of groups) {
+    yield group
+      .slice(0, left)
+      .map(({ record }) =>
+        csvLine(columns.map((name) => (name === "properties" ? JSON.stringify(record[name]) : record[name]))),
+      )
+      .join("");
+    left -= group.length;
+    if (left <= 0) return;
+  }
+}
