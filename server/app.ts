@@ -13,6 +13,7 @@ import type { Role } from "./config.ts";
 import { applyFoundation, createRouter } from "./http/app-pieces.ts";
 import { type Authenticator, attachActor } from "./http/authenticate.ts";
 import type { HttpEnv } from "./http/http-env.ts";
+import { idempotent } from "./http/idempotency.ts";
 import { auditRoutes } from "./http/routes/audit.ts";
 import { eventsRoutes } from "./http/routes/events.ts";
 import { keysRoutes } from "./http/routes/keys.ts";
@@ -49,6 +50,7 @@ export function createApp(deps: AppDeps): OpenAPIHono<HttpEnv> {
   const app = createRouter();
   applyFoundation(app, { log });
   app.use("/v1/*", attachActor(deps.authenticator));
+  app.use("/v1/*", idempotent({ postgres: deps.postgres }));
   if (ingest) {
     const { knownIds, admission, flush } = ingest;
     app.route("/", eventsRoutes({ log: ingest.log, knownIds, tree, admission, watermark, flush }));

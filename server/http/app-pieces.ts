@@ -32,6 +32,7 @@ const problemDescriptions = {
   403: "The credentials do not give this right, or the node is outside their subtree",
   404: "There is no such thing in the caller's subtree",
   409: "It conflicts with what exists",
+  412: "It was changed since the caller read it (`If-Match`)",
   413: "The body is too large",
   415: "The content type or encoding is not supported",
   422: "The batch was rejected as a whole",
@@ -80,8 +81,11 @@ export function describeApi(app: OpenAPIHono<HttpEnv>): object {
     info: {
       title: "Tidemark",
       version: "1",
-      description:
+      description: [
         "Usage metrics with exact peaks and minutes at every level of the account tree. Every answer is limited to the caller's subtree.",
+        "Every write takes `Idempotency-Key`: the same request with the same key is carried out once and answered alike for 24 hours; with another body it is answered 422.",
+        "An edit takes `If-Match` with the `ETag` that was read: it is answered 412 when something changed meanwhile.",
+      ].join("\n\n"),
     },
     security: [{ key: [] }, { session: [] }],
   });

@@ -13,6 +13,7 @@ import type { KeyScope } from "../../server/contract/accounts.ts";
 import { applyFoundation, createRouter } from "../../server/http/app-pieces.ts";
 import { attachActor, createAuthenticator } from "../../server/http/authenticate.ts";
 import type { HttpEnv } from "../../server/http/http-env.ts";
+import { idempotent } from "../../server/http/idempotency.ts";
 import { auditRoutes } from "../../server/http/routes/audit.ts";
 import { keysRoutes } from "../../server/http/routes/keys.ts";
 import { nodesRoutes } from "../../server/http/routes/nodes.ts";
@@ -74,6 +75,7 @@ export async function startAccounts(
   const app = createRouter();
   applyFoundation(app, { log });
   app.use("/v1/*", attachActor(createAuthenticator({ keys, sessions })));
+  app.use("/v1/*", idempotent({ postgres, ...(now && { now }) }));
   app.route("/", sessionRoutes({ users, sessions }));
   app.route("/", nodesRoutes({ tree }));
   app.route("/", keysRoutes({ keys, tree }));

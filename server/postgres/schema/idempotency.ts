@@ -1,0 +1,27 @@
+/** Answers to writes that named an `Idempotency-Key`, for a day; see server/http/idempotency.ts. */
+
+import { customType, index, integer, jsonb, pgTable, text, timestamp } from "drizzle-orm/pg-core";
+import type { ContentfulStatusCode } from "hono/utils/http-status";
+
+const bytes = customType<{ data: Buffer }>({ dataType: () => "bytea" });
+const instant = (name: string) => timestamp(name, { withTimezone: true, precision: 3, mode: "date" });
+
+/** Of answers that carry out what was asked. */
+export type KeptStatus = ContentfulStatusCode | 204;
+
+export const idempotencyKeys = pgTable(
+  "idempotency_keys",
+  {
+    /** sha256 in hex of caller and key; the key itself, which opens the answer, is kept nowhere. */
+    keyHash: text("key_hash").primaryKey(),
+    /** sha256 in hex of method, path, query and body. */
+    requestHash: text("request_hash").notNull(),
+    claimedAt: instant("claimed_at").notNull(),
+    /** Null while the request runs. */
+    status: integer("status").$type<KeptStatus>(),
+    headers: jsonb("headers").$type<Record<string, string>>(),
+    /** Sealed with a key made of the idempotency key: an answer may hold a new API key. */
+    body: bytes("body"),
+  },
+  (table) => [index("idempotency_keys_claimed").on(table.claimedAt)],
+);
