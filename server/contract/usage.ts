@@ -3,7 +3,7 @@ import { z } from "zod";
 import { queryWithFilters } from "./filters.ts";
 import { nodeAddressSchema } from "./nodes.ts";
 
-export const windowKinds = ["minute", "hour", "day", "week", "month", "quarter", "year", "total"] as const;
+export const windowKinds = ["minute", "hour", "day", "week", "month", "quarter", "year", "cycle", "total"] as const;
 export type WindowKind = (typeof windowKinds)[number];
 export const fillKinds = ["zero", "null", "none"] as const;
 export type FillKind = (typeof fillKinds)[number];
@@ -21,6 +21,13 @@ const usageParameters = z.object({
     .describe("RFC 3339 instant, date (its first instant in `tz`), or `now`; default: 30 days before `to`"),
   to: z.string().optional().describe("Exclusive; the same forms; default `now`"),
   window: z.enum(windowKinds).default("day"),
+  anchor: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(31)
+    .optional()
+    .describe("Day of the month on which cycles begin; default: that of the node's subscription, else 1"),
   tz: z.string().default("UTC").describe("IANA time zone"),
   fill: z.enum(fillKinds).default("zero"),
   group_by: z

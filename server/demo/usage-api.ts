@@ -30,8 +30,9 @@ export class UsageApi {
     return this.request<Node>("POST", "/v1/nodes", node);
   }
 
-  usage(question: Partial<Omit<UsageQuery, "limit">> & Pick<UsageQuery, "meter">): Promise<UsageAnswer> {
-    return this.request<UsageAnswer>("GET", `/v1/usage?${new URLSearchParams(question)}`);
+  usage(question: Partial<UsageQuery> & Pick<UsageQuery, "meter">): Promise<UsageAnswer> {
+    const search = new URLSearchParams(Object.entries(question).map(([name, value]) => [name, String(value)]));
+    return this.request<UsageAnswer>("GET", `/v1/usage?${search}`);
   }
 
   /**

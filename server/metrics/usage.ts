@@ -33,6 +33,8 @@ export interface UsageQuestion {
   /** Exclusive. */
   toMs: number;
   window: WindowKind;
+  /** The day of the month on which cycles begin. */
+  anchor: number;
   tz: string;
   fill: FillKind;
   filters: readonly Filter[];
@@ -47,8 +49,8 @@ export async function answerUsage(
   watermark: Date,
   nowMs: number,
 ): Promise<UsageAnswer> {
-  const { fromMs, toMs, tz, window, node } = question;
-  const windows = windowsBetween(fromMs, toMs, window, tz);
+  const { fromMs, toMs, tz, window, anchor, node } = question;
+  const windows = windowsBetween(fromMs, toMs, window, tz, anchor);
   const range: Range = { fromMs, toMs: Math.max(fromMs, Math.min(toMs, nowMs)), windows };
   const scope: Scope = { node: nodeFilter(node), filters: question.filters, split: undefined, range };
   const measure = measurer(clickhouse);

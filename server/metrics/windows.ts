@@ -1,10 +1,12 @@
 /**
  * Windows of time in an IANA zone, half-open. A boundary is an instant at which the zone's clock shows a full minute,
- * hour, or the first moment of a day, week (Monday), month, quarter or year: days have 23 or 25 hours where clocks
- * change, and a day that a zone skipped has none. All instants are ms since 1970, UTC.
+ * hour, or the first moment of a day, week (Monday), month, quarter, year or billing cycle: days have 23 or 25 hours where
+ * clocks change, and a day that a zone skipped has none. Cycles begin on an anchor day of each month; a month that is too
+ * short for it has its last day instead, and the next month the anchor again (31 January, 28 February, 31 March). All instants are ms since 1970, UTC.
  */
-import { CalendarDate, fromAbsolute, parseDate, toZoned } from "@internationalized/date";
+import { type CalendarDate, parseDate } from "@internationalized/date";
 import type { WindowKind } from "../contract/usage.ts";
+import { dateAt, dayOfMonth, offsetAt, startOfDate, weekdayOf } from "./zone-dates.ts";
 
 export interface Window {
   startMs: number;
@@ -62,15 +64,15 @@ export function formatInstant(ms: number, tz: string): string {
 }
 
 /**
- * The windows that cover [fromMs, toMs), the first and the last cut to it. Throws InvalidTimeError when there would be
- * more than `maxWindows`.
+ * The windows that cover [fromMs, toMs), the first and the last cut to it. `anchor` is the day of the month on which
+ * cycles begin, 1 to 31; other kinds ignore it. Throws InvalidTimeError when there would be more than `maxWindows`.
  */
-export function windowsBetween(fromMs: number, toMs: number, kind: WindowKind, tz: string): Window[] {
+export function windowsBetween(fromMs: number, toMs: number, kind: WindowKind, tz: string, anchor = 1): Window[] {
   const windows: Window[] = [];
   for (let startMs = fromMs; startMs < toMs; ) {
-    const nextMs = kind === "total" ? toMs : nextBoundary(startMs, kind, tz);
+    const nextMs = kind === "total" ? toMs : nextBoundary(startMs, kind, tz, anchor);
     const endMs = Math.min(nextMs, toMs);
-    const isCutAtStart = startMs === fromMs && kind !== "total" && !isBoundary(fromMs, kind, tz);
+    const isCutAtStart = startMs === fromMs && kind !== "total" && !isBoundary(fromMs, kind, tz, anchor);
     windows.push({ startMs, endMs, isCut: isCutAtStart || nextMs > toMs });
     if (windows.length > maxWindows)
       throw new InvalidTimeError(`the range has more than ${maxWindows} windows of a ${kind}`);
@@ -79,24 +81,32 @@ export function windowsBetween(fromMs: number, toMs: number, kind: WindowKind, t
   return windows;
 }
 
+/** The billing cycle that an instant lies in: [startMs, endMs), from one anchor day of the zone to the next. */
+export function cycleContaining(ms: number, tz: string, anchor: number): { startMs: number; endMs: number } {
+  let date = startOfUnit(dateAt(ms, tz), "cycle", anchor);
+  // A midnight that clocks repeat begins a cycle the first time, and the date before comes back after it.
+  const next = addUnit(date, "cycle", anchor);
+  if (startOfDate(next, tz) <= ms) date = next;
+  return { startMs: startOfDate(date, tz), endMs: startOfDate(addUnit(date, "cycle", anchor), tz) };
+}
+
 const clockStepMs: Partial<Record<WindowKind, number>> = { minute: 60_000, hour: 3_600_000 };
 
 /** The first boundary after `ms`. */
-function nextBoundary(ms: number, kind: WindowKind, tz: string): number {
+function nextBoundary(ms: number, kind: WindowKind, tz: string, anchor: number): number {
   const stepMs = clockStepMs[kind];
   if (stepMs !== undefined) return nextOnClock(ms, stepMs, tz);
-  const local = fromAbsolute(ms, tz);
-  let date = startOfUnit(new CalendarDate(local.year, local.month, local.day), kind);
+  let date = startOfUnit(dateAt(ms, tz), kind, anchor);
   // A skipped day starts at the same instant as the day after it.
   for (;;) {
-    date = addUnit(date, kind);
+    date = addUnit(date, kind, anchor);
     const startMs = startOfDate(date, tz);
     if (startMs > ms) return startMs;
   }
 }
 
-function isBoundary(ms: number, kind: WindowKind, tz: string): boolean {
-  return nextBoundary(ms - 1, kind, tz) === ms;
+function isBoundary(ms: number, kind: WindowKind, tz: string, anchor: number): boolean {
+  return nextBoundary(ms - 1, kind, tz, anchor) === ms;
 }
 
 /** The next instant at which the clock of `tz` shows a multiple of `stepMs`, clocks that change in between included. */
@@ -122,24 +132,26 @@ function offsetChangeBetween(fromMs: number, toMs: number, tz: string): number {
   return high;
 }
 
-function startOfUnit(date: CalendarDate, kind: WindowKind): CalendarDate {
+function startOfUnit(date: CalendarDate, kind: WindowKind, anchor: number): CalendarDate {
   switch (kind) {
-    case "week": {
-      const daysAfterMonday = (new Date(Date.UTC(date.year, date.month - 1, date.day)).getUTCDay() + 6) % 7;
-      return date.subtract({ days: daysAfterMonday });
-    }
+    case "week":
+      return date.subtract({ days: weekdayOf(date) });
     case "month":
       return date.set({ day: 1 });
     case "quarter":
       return date.set({ day: 1, month: date.month - ((date.month - 1) % 3) });
     case "year":
       return date.set({ day: 1, month: 1 });
+    case "cycle": {
+      const start = dayOfMonth(date.year, date.month, anchor);
+      return start.compare(date) <= 0 ? start : dayOfMonth(date.year, date.month - 1, anchor);
+    }
     default:
       return date;
   }
 }
 
-function addUnit(date: CalendarDate, kind: WindowKind): CalendarDate {
+function addUnit(date: CalendarDate, kind: WindowKind, anchor: number): CalendarDate {
   switch (kind) {
     case "week":
       return date.add({ weeks: 1 });
@@ -149,18 +161,11 @@ function addUnit(date: CalendarDate, kind: WindowKind): CalendarDate {
       return date.add({ months: 3 });
     case "year":
       return date.add({ years: 1 });
+    case "cycle":
+      return dayOfMonth(date.year, date.month + 1, anchor);
     default:
       return date.add({ days: 1 });
   }
-}
-
-/** The first instant of a date: the later side of a gap, the earlier of a repeated midnight. */
-function startOfDate(date: CalendarDate, tz: string): number {
-  return toZoned(date, tz, "compatible").toDate().getTime();
-}
-
-function offsetAt(ms: number, tz: string): number {
-  return tz === "UTC" ? 0 : fromAbsolute(ms, tz).offset;
 }
 
 const modulo = (value: number, divisor: number) => ((value % divisor) + divisor) % divisor;

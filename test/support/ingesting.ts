@@ -72,7 +72,7 @@ export async function startIngesting(): Promise<Ingesting> {
       });
       const [fromMs, toMs] = [parseInstant(from, tz, nowMs), parseInstant(to, tz, nowMs)];
       const groupBy = group_by === undefined ? undefined : { dimension: group_by, limit };
-      const question = { meters, node, fromMs, toMs, window, tz, fill, filters, groupBy };
+      const question = { meters, node, fromMs, toMs, window, anchor: 1, tz, fill, filters, groupBy };
       return (await answerUsage(store.clickhouse, question, new Date(nowMs), nowMs)).meters;
     },
     async close() {

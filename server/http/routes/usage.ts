@@ -82,6 +82,7 @@ export function usageRoutes({ clickhouse, tree, watermark, now = Date.now }: Usa
         fromMs,
         toMs,
         window: query.window,
+        anchor: query.anchor ?? 1,
         tz: query.tz,
         fill: query.fill,
         filters,
