@@ -10,4 +10,4 @@ place_in_bounds -> greatest({bounds:Array(Int64)}[place_in_bounds], {from_ms:Int
 place_in_bounds -> if(place_in_bounds = length({bounds:Array(Int64)}), {to_ms:Int64}, least({bounds:Array(Int64)}[place_in_bounds + 1], {to_ms:Int64})) AS window_end,
 (times, levels) -> arrayFilter(one -> one.1 < one.2, arrayMap(
     (since, until, level) -> (greatest(since, {from_ms:Int64}), least(until, {to_ms:Int64}), level),
-    times, arrayPushBack(arrayPopFront(times), {to_ms:Int64}), levels)) AS pieces_of
+    times, arrayResize(arrayPushBack(arrayPopFront(times), {to_ms:Int64}), length(times)), levels)) AS pieces_of

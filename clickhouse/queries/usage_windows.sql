@@ -13,19 +13,20 @@ SELECT
     toString(sum(part_amount)) AS amount
 FROM
 (
-    WITH '' AS room, '' AS session, {{chosen}}
-    SELECT place, toInt64(toUnixTimestamp(bucket)) * 1000 AS at_ms, events AS part_events, amount AS part_amount
-    FROM usage_per_15m FINAL
-    WHERE type IN {types:Array(String)}
-        AND bucket >= toDateTime(intDiv({whole_from_ms:Int64}, 1000), 'UTC') AND bucket < toDateTime(intDiv({whole_to_ms:Int64}, 1000), 'UTC')
-        AND is_in_subtree AND is_chosen
-    UNION ALL
     WITH {{chosen}}
     SELECT place, toUnixTimestamp64Milli(time) AS at_ms, toUInt64(1) AS part_events, ifNull(value, toDecimal128(0, 9)) AS part_amount
     FROM usage_events FINAL
     WHERE type IN {types:Array(String)}
         AND time >= fromUnixTimestamp64Milli({from_ms:Int64}, 'UTC') AND time < fromUnixTimestamp64Milli({to_ms:Int64}, 'UTC')
         AND (time < fromUnixTimestamp64Milli({whole_from_ms:Int64}, 'UTC') OR time >= fromUnixTimestamp64Milli({whole_to_ms:Int64}, 'UTC'))
+        AND is_in_subtree AND is_chosen
+    UNION ALL
+    -- Second, because ClickHouse lets the names of a first WITH hold for what is united with it.
+    WITH '' AS room, '' AS session, {{chosen}}
+    SELECT place, toInt64(toUnixTimestamp(bucket)) * 1000 AS at_ms, events AS part_events, amount AS part_amount
+    FROM usage_per_15m FINAL
+    WHERE type IN {types:Array(String)}
+        AND bucket >= toDateTime(intDiv({whole_from_ms:Int64}, 1000), 'UTC') AND bucket < toDateTime(intDiv({whole_to_ms:Int64}, 1000), 'UTC')
         AND is_in_subtree AND is_chosen
 )
 GROUP BY key, is_other, window_ms

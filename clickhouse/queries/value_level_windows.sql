@@ -19,7 +19,8 @@ FROM
 (
     SELECT
         place,
-        arrayJoin(pieces_of(change.1, arrayCumSum(change.2))) AS piece,
+        -- Before its first change the level is 0.
+        arrayJoin(pieces_of(arrayPushFront(change.1, toInt64(0)), arrayPushFront(arrayCumSum(change.2), toDecimal128(0, 9)))) AS piece,
         arrayJoin(windows_of(piece.1, piece.2)) AS place_in_bounds,
         greatest(piece.1, window_start(place_in_bounds)) AS since,
         piece.3 AS height,
@@ -29,20 +30,21 @@ FROM
         SELECT place, sumMap([at_ms], [delta]) AS change
         FROM
         (
-            WITH '' AS room, '' AS session, {{chosen}}
-            SELECT place, toInt64(toUnixTimestamp(bucket)) * 1000 AS at_ms,
-                if({counts:UInt8} = 1, toDecimal128(events, 9), amount) * if(type IN {raises:Array(String)}, 1, -1) AS delta
-            FROM usage_per_15m FINAL
-            WHERE (type IN {raises:Array(String)} OR type IN {lowers:Array(String)})
-                AND bucket < toDateTime(intDiv({whole_to_ms:Int64}, 1000), 'UTC')
-                AND is_in_subtree AND is_chosen
-            UNION ALL
             WITH {{chosen}}
             SELECT place, toUnixTimestamp64Milli(time) AS at_ms,
                 if({counts:UInt8} = 1, toDecimal128(1, 9), ifNull(value, toDecimal128(0, 9))) * if(type IN {raises:Array(String)}, 1, -1) AS delta
             FROM usage_events FINAL
             WHERE (type IN {raises:Array(String)} OR type IN {lowers:Array(String)})
                 AND time >= fromUnixTimestamp64Milli({whole_to_ms:Int64}, 'UTC') AND time < fromUnixTimestamp64Milli({to_ms:Int64}, 'UTC')
+                AND is_in_subtree AND is_chosen
+            UNION ALL
+            -- Second, because ClickHouse lets the names of a first WITH hold for what is united with it.
+            WITH '' AS room, '' AS session, {{chosen}}
+            SELECT place, toInt64(toUnixTimestamp(bucket)) * 1000 AS at_ms,
+                if({counts:UInt8} = 1, toDecimal128(events, 9), amount) * if(type IN {raises:Array(String)}, 1, -1) AS delta
+            FROM usage_per_15m FINAL
+            WHERE (type IN {raises:Array(String)} OR type IN {lowers:Array(String)})
+                AND bucket < toDateTime(intDiv({whole_to_ms:Int64}, 1000), 'UTC')
                 AND is_in_subtree AND is_chosen
         )
         GROUP BY place

@@ -144,7 +144,7 @@ export async function measureValueLevel(
     lengthMs: number,
   ): Measured => ({
     figure: figureOf(closing),
-    hasData: true,
+    hasData: [closing, peak, integral].some((decimal) => compareDecimals(decimal, "0") !== 0),
     average: quotient(integral, String(lengthMs), averageDecimals),
     peak: figureOf(peak),
     atMs,

@@ -135,9 +135,14 @@ async function measureGroups(
   const measured = await measure(meter, { ...scope, split: { ...by, keep } });
   const ranked = keys.slice(0, groupBy.limit).flatMap((key) => {
     const series = measured.keys.get(key);
-    return series ? [{ key, series }] : [];
+    return series && hasAnyData(series) ? [{ key, series }] : [];
   });
-  return { ranked, other: measured.other };
+  return { ranked, other: measured.other && hasAnyData(measured.other) ? measured.other : undefined };
+}
+
+/** What was there before the range only has no place in the answer. */
+function hasAnyData({ windows }: MeterSeries): boolean {
+  return [...windows.values()].some((window) => window.hasData);
 }
 
 function presentGroups(
