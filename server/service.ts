@@ -109,6 +109,7 @@ async function startParts(
         walMaxBytes: config.walMaxBytes,
         eventsPerSecond: config.eventsPerSecond,
         clickhouse,
+        pathAt: (organization, timeMs) => tree.pathAt(organization, timeMs),
         announce: (organizations, levels) => announce(nodesAround(tree, organizations, levels)),
         onFatal,
         logger: log,

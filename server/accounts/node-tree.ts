@@ -6,7 +6,14 @@ import { inArray, sql } from "drizzle-orm";
 import type { Logger } from "pino";
 import { z } from "zod";
 import { type Author, recordChange, system } from "../audit/record-change.ts";
-import { type NodeAddress, type NodeKind, nodeKinds, parseNode } from "../contract/nodes.ts";
+import {
+  type NodeAddress,
+  type NodeFields,
+  type NodeKind,
+  type NodeStatus,
+  nodeKinds,
+  parseNode,
+} from "../contract/nodes.ts";
 import type { Postgres, Queries } from "../postgres/client.ts";
 import type { Subscriber } from "../postgres/notices.ts";
 import { nodeParents, nodes } from "../postgres/schema/accounts.ts";
@@ -18,6 +25,9 @@ export interface NodeRecord {
   name: string;
   /** Now; null for the root. */
   parent: NodeAddress | null;
+  externalId: string | null;
+  status: NodeStatus;
+  fields: NodeFields;
   createdAt: Date;
 }
 
@@ -26,6 +36,9 @@ export interface NewNode {
   id: string;
   name: string;
   parent: NodeAddress;
+  externalId?: string | null | undefined;
+  status?: NodeStatus | undefined;
+  fields?: NodeFields | undefined;
 }
 
 interface HeldNode extends NodeRecord {
@@ -37,7 +50,8 @@ export interface NodeListOptions {
   kind?: NodeKind | undefined;
   /** Only nodes right below this one. */
   parent?: NodeAddress | undefined;
-  /** Part of a name or id, in any case. */
+  status?: NodeStatus | undefined;
+  /** Part of a name, id or external id, in any case. */
   search?: string | undefined;
   /** Only addresses after this one. */
   after?: NodeAddress | undefined;
@@ -50,6 +64,8 @@ const maxNoticeBytes = 7_000;
 /** Rows per statement; Postgres takes 65,535 parameters in one. */
 const insertChunk = 5_000;
 const rereadAfterMs = 1_000;
+/** Node's timers take no more than 2^31 ms; a node that moves later than this is looked at again meanwhile. */
+const maxTimerMs = 24 * 60 * 60 * 1000;
 const firstParentSince = new Date(0);
 
 export class NodeTree {
@@ -66,6 +82,8 @@ export class NodeTree {
   #hasLoaded = false;
   #isClosed = false;
   #retry: NodeJS.Timeout | undefined;
+  /** By node, what wakes this process when its next move takes effect. */
+  readonly #moves = new Map<NodeAddress, NodeJS.Timeout>();
   readonly #subscriber: Subscriber = {
     notified: (payload) => this.#readSoon(readAddresses(payload)),
     listening: () => {
@@ -90,6 +108,7 @@ export class NodeTree {
   async close(): Promise<void> {
     this.#isClosed = true;
     clearTimeout(this.#retry);
+    for (const timer of this.#moves.values()) clearTimeout(timer);
     this.#postgres.notices.unsubscribe(channel, this.#subscriber);
     await this.#reads;
   }
@@ -113,6 +132,9 @@ export class NodeTree {
       id: agent.id,
       name: agent.agent,
       parent: above.node,
+      externalId: null,
+      status: above.status,
+      fields: {},
       createdAt: above.createdAt,
     };
   }
@@ -162,14 +184,16 @@ export class NodeTree {
   }
 
   /** `tops` and the nodes below them, each once, in the order of their addresses; agents are not listed. */
-  list(tops: readonly NodeAddress[], { kind, parent, search, after, limit }: NodeListOptions): NodeRecord[] {
+  list(tops: readonly NodeAddress[], { kind, parent, status, search, after, limit }: NodeListOptions): NodeRecord[] {
     const addresses = this.#inOrder(parent);
     const wanted = search?.toLowerCase();
     const found: NodeRecord[] = [];
     for (let index = after === undefined ? 0 : firstAfter(addresses, after); index < addresses.length; index++) {
       const record = this.#held(addresses[index] as NodeAddress);
       if (kind !== undefined && record.kind !== kind) continue;
-      if (wanted && !record.name.toLowerCase().includes(wanted) && !record.id.toLowerCase().includes(wanted)) continue;
+      if (status !== undefined && record.status !== status) continue;
+      if (wanted && ![record.name, record.id, record.externalId].some((text) => text?.toLowerCase().includes(wanted)))
+        continue;
       if (!tops.some((top) => this.isWithin(record.node, top))) continue;
       found.push(record);
       if (found.length === limit) break;
@@ -203,6 +227,34 @@ export class NodeTree {
     return { node: this.#held(address), isNew: inserted.has(address) };
   }
 
+  /**
+   * Makes those of the nodes that do not exist; parents may be among them. The caller has checked that each parent exists
+   * or is made here, and may be one. Answers the addresses of the new ones.
+   */
+  async importNodes(wanted: NewNode[], by: Author): Promise<ReadonlySet<NodeAddress>> {
+    return await this.#insert(wanted, async (tx, inserted) => {
+      const after = { nodes: wanted.map((node) => addressOf(node)).filter((address) => inserted.has(address)) };
+      const tops = new Set(wanted.map(({ parent }) => parent).filter((parent) => !inserted.has(parent)));
+      const [only] = tops.size === 1 ? tops : [];
+      const node = only ?? "all";
+      await recordChange(tx, { by, node, action: "nodes.imported", subject: node, after });
+    });
+  }
+
+  /**
+   * Runs `work` in a transaction and tells every process of the nodes that it changed; when this resolves, this tree
+   * knows them itself.
+   */
+  async change<T>(work: (tx: Queries) => Promise<{ changed: readonly NodeAddress[]; result: T }>): Promise<T> {
+    const { changed, result } = await this.#postgres.transaction(async (tx) => {
+      const done = await work(tx);
+      for (const payload of notices(done.changed)) await tx.execute(sql`SELECT pg_notify(${channel}, ${payload})`);
+      return done;
+    });
+    await this.#inTurn(() => this.#read([...changed]));
+    return result;
+  }
+
   #inOrder(parent: NodeAddress | undefined): NodeAddress[] {
     if (parent !== undefined) return [...(this.#children.get(parent) ?? [])].sort();
     this.#sorted ??= [...this.#nodes.keys()].sort();
@@ -215,19 +267,24 @@ export class NodeTree {
     return held;
   }
 
-  /** Nodes of one request are inserted in the order of their addresses: two requests never wait for each other in a ring. */
+  /**
+   * Parents go before what stands below them, and nodes of one depth in the order of their addresses: two requests never
+   * wait for each other in a ring.
+   */
   async #insert(
     wanted: NewNode[],
     record: (tx: Queries, inserted: ReadonlySet<NodeAddress>) => Promise<void>,
   ): Promise<Set<NodeAddress>> {
     const ordered = wanted
       .map((node) => ({ ...node, node: addressOf(node) }))
-      .sort((a, b) => (a.node < b.node ? -1 : 1));
-    const inserted = new Set<NodeAddress>();
-    await this.#postgres.transaction(async (tx) => {
+      .sort((a, b) => nodeKinds.indexOf(a.kind) - nodeKinds.indexOf(b.kind) || (a.node < b.node ? -1 : 1));
+    // A node that was there is read too: this tree may not have heard of it yet.
+    const changed = ordered.map(({ node }) => node);
+    return await this.change(async (tx) => {
+      const inserted = new Set<NodeAddress>();
       for (let start = 0; start < ordered.length; start += insertChunk) {
         const chunk = ordered.slice(start, start + insertChunk);
-        const rows = chunk.map(({ node, kind, id, name }) => ({ node, kind, id, name }));
+        const rows = chunk.map(({ parent: _, ...row }) => row);
         const made = await tx.insert(nodes).values(rows).onConflictDoNothing().returning({ node: nodes.node });
         const fresh = new Set(made.map(({ node }) => node));
         const parents = chunk
@@ -236,11 +293,9 @@ export class NodeTree {
         if (parents.length > 0) await tx.insert(nodeParents).values(parents);
         for (const node of fresh) inserted.add(node);
       }
-      for (const payload of notices([...inserted])) await tx.execute(sql`SELECT pg_notify(${channel}, ${payload})`);
       if (inserted.size > 0) await record(tx, inserted);
+      return { changed, result: inserted };
     });
-    await this.#inTurn(() => this.#read(ordered.map(({ node }) => node)));
-    return inserted;
   }
 
   #inTurn<T>(read: () => Promise<T>): Promise<T> {
@@ -267,6 +322,15 @@ export class NodeTree {
       this.#log.warn({ err: error }, "the account tree could not be read again; retrying");
       this.#retry = setTimeout(() => this.#readSoon("all"), rereadAfterMs);
     });
+  }
+
+  /** A move that lies ahead takes effect in this process at its instant; only the next one of a node is waited for. */
+  #rereadAt(node: NodeAddress, atMs: number | undefined): void {
+    clearTimeout(this.#moves.get(node));
+    this.#moves.delete(node);
+    if (atMs === undefined || this.#isClosed) return;
+    const timer = setTimeout(() => this.#readSoon([node]), Math.min(atMs - Date.now() + 1, maxTimerMs));
+    this.#moves.set(node, timer.unref());
   }
 
   async #readAll(): Promise<void> {
@@ -305,7 +369,8 @@ export class NodeTree {
     }
     for (const row of nodeRows) {
       const parents = (parentsOf.get(row.node) ?? []).sort((a, b) => a.validFromMs - b.validFromMs);
-      const parent = parents.at(-1)?.parent ?? null;
+      const parent = parentAt({ parents }, Date.now());
+      this.#rereadAt(row.node, parents.find(({ validFromMs }) => validFromMs > Date.now())?.validFromMs);
       const earlier = this.#nodes.get(row.node);
       if (!earlier) this.#sorted = undefined;
       if (earlier?.parent) this.#children.get(earlier.parent)?.delete(row.node);
@@ -334,9 +399,7 @@ function organizationOfAgent(address: NodeAddress): NodeAddress | undefined {
   return slash < 0 ? undefined : `organization:${address.slice("agent:".length, slash)}`;
 }
 
-function parentAt(node: HeldNode, timeMs: number): NodeAddress | null {
-  const { parents } = node;
-  if (parents.length < 2) return node.parent;
+function parentAt({ parents }: Pick<HeldNode, "parents">, timeMs: number): NodeAddress | null {
   for (let index = parents.length - 1; index > 0; index--) {
     const entry = parents[index];
     if (entry && entry.validFromMs <= timeMs) return entry.parent;
@@ -362,7 +425,7 @@ function readAddresses(payload: string): NodeAddress[] {
 }
 
 /** JSON arrays of addresses, each within what one NOTIFY carries. */
-function notices(addresses: NodeAddress[]): string[] {
+function notices(addresses: readonly NodeAddress[]): string[] {
   const payloads: string[] = [];
   let parts: string[] = [];
   let bytes = 2;

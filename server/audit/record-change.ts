@@ -88,7 +88,7 @@ async function pathOf(tx: Queries, node: NodeAddress): Promise<NodeAddress[]> {
     WITH RECURSIVE path (node, depth) AS (
       SELECT ${start}::text, 0
       UNION ALL
-      SELECT (SELECT p.parent FROM node_parents p WHERE p.node = path.node ORDER BY p.valid_from DESC LIMIT 1), depth + 1
+      SELECT (SELECT p.parent FROM node_parents p WHERE p.node = path.node AND p.valid_from <= clock_timestamp() ORDER BY p.valid_from DESC LIMIT 1), depth + 1
       FROM path WHERE path.node IS NOT NULL AND path.node <> 'all' AND depth < 8
     ) SELECT node FROM path WHERE node IS NOT NULL ORDER BY depth`);
   const above = rows.map((row) => row.node);

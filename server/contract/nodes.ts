@@ -32,12 +32,27 @@ export function parseNode(address: string): ParsedNode {
   return { kind, id, organization: id.slice(0, slash), agent: id.slice(slash + 1) };
 }
 
+export const nodeStatuses = ["trial", "active", "suspended", "cancelled"] as const;
+export type NodeStatus = (typeof nodeStatuses)[number];
+
+const wellFormed = (text: z.ZodString) => text.refine((value) => value.isWellFormed(), "must be well-formed Unicode");
+const nameSchema = wellFormed(z.string().min(1).max(256));
+
+const nodeFieldsSchema = z
+  .record(z.string().min(1).max(64), z.union([wellFormed(z.string().max(1024)), z.number(), z.boolean()]))
+  .refine((fields) => Object.keys(fields).length <= 50, "must be at most 50 fields")
+  .describe("Custom fields");
+export type NodeFields = z.infer<typeof nodeFieldsSchema>;
+
 export const nodeSchema = z.object({
   node: nodeAddressSchema,
   kind: z.enum([...nodeKinds, "all"]),
   id: z.string(),
   name: z.string(),
   parent: nodeAddressSchema.nullable(),
+  external_id: z.string().nullable(),
+  status: z.enum(nodeStatuses),
+  fields: nodeFieldsSchema,
   created_at: z.string(),
 });
 export type Node = z.infer<typeof nodeSchema>;
@@ -47,7 +62,8 @@ export const nodeQuerySchema = z.strictObject({
     .optional()
     .describe("Only the nodes right below this one; default: the caller's node and all below it"),
   kind: z.enum(nodeKinds).optional(),
-  search: z.string().min(1).max(256).optional().describe("Part of a name or id, in any case"),
+  status: z.enum(nodeStatuses).optional(),
+  search: z.string().min(1).max(256).optional().describe("Part of a name, id or external id, in any case"),
   limit: z.coerce.number().int().min(1).max(1000).default(100),
   cursor: z.string().max(600).optional().describe("`next_cursor` of the page before"),
 });
@@ -60,12 +76,36 @@ export type NodeList = z.infer<typeof nodeListSchema>;
 
 export const createNodeSchema = z.strictObject({
   kind: z.enum(["partner", "reseller", "organization"]),
-  id: z
-    .string()
-    .min(1)
-    .max(256)
-    .refine((value) => value.isWellFormed(), "must be well-formed Unicode"),
-  name: z.string().min(1).max(256).optional(),
+  id: nameSchema,
+  name: nameSchema.optional(),
   parent: nodeAddressSchema.optional().describe("Defaults to the caller's node"),
+  external_id: nameSchema.optional(),
+  status: z.enum(nodeStatuses).optional().describe("Default: active"),
+  fields: nodeFieldsSchema.optional(),
 });
 export type CreateNode = z.infer<typeof createNodeSchema>;
+
+export const changeNodeSchema = z.strictObject({
+  name: nameSchema.optional(),
+  external_id: nameSchema.nullable().optional(),
+  status: z.enum(nodeStatuses).optional(),
+  fields: nodeFieldsSchema.optional().describe("Replaces all of them"),
+  parent: nodeAddressSchema
+    .optional()
+    .describe("Moves the node and all below it; usage until then stays with the parent it had"),
+  effective_from: z.iso
+    .datetime({ offset: true })
+    .optional()
+    .describe("When the move takes effect, not in the past; default: now"),
+});
+export type ChangeNode = z.infer<typeof changeNodeSchema>;
+
+export const importAnswerSchema = z.object({
+  dry_run: z.boolean(),
+  created: z.int().describe("Nodes that were made, or with `dry_run` would be"),
+  unchanged: z.int().describe("Nodes that were there already, with the same name and parent"),
+  errors: z
+    .array(z.object({ line: z.int(), field: z.string(), message: z.string() }))
+    .describe("The first hundred; with any nothing was imported"),
+});
+export type ImportAnswer = z.infer<typeof importAnswerSchema>;

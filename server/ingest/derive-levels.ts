@@ -83,8 +83,15 @@ export interface LevelDeriver {
 /** `changes`: minutes whose edges differ from those derived before; `everything`: all of them, to restore lost rows. */
 export type DerivationScope = "changes" | "everything";
 
+/** The partner and reseller that the organization stood under at `timeMs`, '' where there is none; undefined: unknown. */
+export type PathAt = (organization: string, timeMs: number) => { partner: string; reseller: string } | undefined;
+
 /** `nextVersion` gives numbers that only grow, also over restarts; of two rows of one key the larger wins. */
-export function createLevelDeriver(clickhouse: ClickHouse, nextVersion: () => number): LevelDeriver {
+export function createLevelDeriver(
+  clickhouse: ClickHouse,
+  nextVersion: () => number,
+  pathAt: PathAt = () => undefined,
+): LevelDeriver {
   let running: Promise<unknown> = Promise.resolve();
 
   async function deriveAlone(batches: readonly number[], nowMs: number, scope: DerivationScope): Promise<Derivation> {
@@ -130,6 +137,9 @@ export function createLevelDeriver(clickhouse: ClickHouse, nextVersion: () => nu
     const openRows: string[] = [];
     for (const [key, session] of sessions) {
       const resolved = resolveSession(session.rows.map(toMember), nowMs, defaultAliveWithinMs);
+      // A session that runs while its organization moves stays whole with the parent it began under.
+      const beganMs = resolved.spans[0]?.startMs;
+      if (beganMs !== undefined) Object.assign(session, pathAt(session.organization, beganMs));
       const changed = changedMinutes(earlier.get(key), resolved.edges, scope);
       for (const minute of changed) edgeRows.push(JSON.stringify({ ...placeOf(session), ...minute, version }));
       derivation.changedMinutes += changed.length;

@@ -10,7 +10,7 @@ import { z } from "zod";
 import type { ClickHouse } from "../clickhouse/client.ts";
 import { defineQuery } from "../clickhouse/define-query.ts";
 import { Admission } from "./backpressure.ts";
-import { createLevelDeriver, type LevelDeriver } from "./derive-levels.ts";
+import { createLevelDeriver, type LevelDeriver, type PathAt } from "./derive-levels.ts";
 import { type FlushLoop, startFlushLoop } from "./flush-loop.ts";
 import { findStoredEvents, storedIdentityHashes } from "./known-events.ts";
 import { KnownIds } from "./known-ids.ts";
@@ -31,6 +31,8 @@ export interface IngestOptions {
   walMaxBytes: number;
   eventsPerSecond: number;
   clickhouse: ClickHouse;
+  /** Where an organization stood at an instant; absent: sessions stand where their events did. */
+  pathAt?: PathAt;
   /** Called after each settled batch: the organizations with new events, the nodes whose levels may have changed. */
   announce: (organizations: ReadonlySet<string>, levels: ReadonlySet<string>) => void;
   /** The log cannot be written any more: the process must end, its acknowledgements would mean nothing. */
@@ -66,7 +68,7 @@ export async function startIngest(options: IngestOptions): Promise<Ingest> {
   const given = manifests.flatMap((manifest) => [manifest.batch, ...manifest.parts.map((part) => part.batch)]);
   const lastGiven = Math.max(progress.sequence, newest?.version ?? 0, ...given);
   const sequence = createSequence(lastGiven);
-  const deriver = createLevelDeriver(clickhouse, () => sequence.next());
+  const deriver = createLevelDeriver(clickhouse, () => sequence.next(), options.pathAt);
 
   const knownIds = new KnownIds({
     lookupStored: (identities) => findStoredEvents(clickhouse, identities, Date.now()),

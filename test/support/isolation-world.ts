@@ -61,6 +61,7 @@ export async function createWorld(): Promise<World> {
     walMaxBytes: 1e9,
     eventsPerSecond: 1e6,
     clickhouse: clickhouse.clickhouse,
+    pathAt: (organization, timeMs) => tree.pathAt(organization, timeMs),
     announce: () => undefined,
     onFatal: (error) => {
       throw error;

@@ -1,20 +1,35 @@
 /** The account tree, as far as the caller's subtree goes. */
+import { STATUS_CODES } from "node:http";
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+import type { Context } from "hono";
 import type { Actor } from "../../accounts/actor.ts";
+import { changeNode, type NodeChange, type NodeState } from "../../accounts/change-node.ts";
+import { type ImportPlan, maxImportedNodes, planImport } from "../../accounts/import-nodes.ts";
 import { mayStandBelow, type NodeRecord, type NodeTree } from "../../accounts/node-tree.ts";
 import {
+  type ChangeNode,
+  changeNodeSchema,
   createNodeSchema,
+  importAnswerSchema,
   type Node,
+  type NodeAddress,
   nodeAddressSchema,
   nodeListSchema,
   nodeQuerySchema,
   nodeSchema,
 } from "../../contract/nodes.ts";
+import { problemSchema } from "../../contract/problem.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
 import { isWithinReach, requireScope, resolveNode } from "../authenticate.ts";
 import { authorOf } from "../author-of.ts";
+import { entityTag, ifMatch } from "../entity-tag.ts";
 import type { HttpEnv } from "../http-env.ts";
 import { ProblemError } from "../problem-error.ts";
+
+const refusedImportSchema = problemSchema.extend(importAnswerSchema.shape);
+const maxTableBytes = 32 * 1024 * 1024;
+/** What "now" of a caller's clock may be behind ours. */
+const clockToleranceMs = 60_000;
 
 export function nodesRoutes({ tree }: { tree: NodeTree }): OpenAPIHono<HttpEnv> {
   const app = createRouter();
@@ -62,6 +77,39 @@ export function nodesRoutes({ tree }: { tree: NodeTree }): OpenAPIHono<HttpEnv> 
       const actor = c.get("actor");
       const record = tree.get(resolveNode(actor, tree, c.req.valid("param").node));
       if (!record) throw new ProblemError("not_found", "there is no such node");
+      c.header("etag", entityTag(stateOf(record)));
+      return c.json(describe(record, actor, tree), 200);
+    },
+  );
+
+  app.openapi(
+    createRoute({
+      method: "patch",
+      path: "/v1/nodes/{node}",
+      summary: "Edit or move a node",
+      description: [
+        "Everything but the name needs the right above the node too. A move takes all below it along; usage of before",
+        "stays with the old parent, and a session that runs at that instant stays whole with the parent it began under.",
+      ].join(" "),
+      middleware: requireScope("nodes:write"),
+      request: {
+        params: z.object({ node: nodeAddressSchema }),
+        body: { required: true, content: { "application/json": { schema: changeNodeSchema } } },
+      },
+      responses: {
+        200: { description: "The node now", content: { "application/json": { schema: nodeSchema } } },
+        ...problemResponses(400, 401, 403, 404, 409, 412, 422, 503),
+      },
+    }),
+    async (c) => {
+      const actor = c.get("actor");
+      const node = resolveNode(actor, tree, c.req.valid("param").node);
+      const wanted = c.req.valid("json");
+      const change = readChange(actor, tree, node, wanted);
+      await changeNode(tree, node, change, { by: authorOf(c), check: ifMatch(c) });
+      const record = tree.get(node);
+      if (!record) throw new ProblemError("not_found", "there is no such node");
+      c.header("etag", entityTag(stateOf(record)));
       return c.json(describe(record, actor, tree), 200);
     },
   );
@@ -81,19 +129,121 @@ export function nodesRoutes({ tree }: { tree: NodeTree }): OpenAPIHono<HttpEnv> 
       },
     }),
     async (c) => {
-      const { kind, id, name, parent: requestedParent } = c.req.valid("json");
+      const { kind, id, name, parent: requestedParent, external_id, status, fields } = c.req.valid("json");
       const actor = c.get("actor");
       const parent = parentOf(actor, tree, requestedParent);
       if (!mayStandBelow(kind, parent.kind))
         throw new ProblemError("invalid_request", `a ${kind} cannot stand below a ${parent.kind}`, { field: "parent" });
-      const { node, isNew } = await tree.createNode({ kind, id, name: name ?? id, parent: parent.node }, authorOf(c));
+      const { node, isNew } = await tree.createNode(
+        { kind, id, name: name ?? id, parent: parent.node, externalId: external_id, status, fields },
+        authorOf(c),
+      );
       const isSame = node.parent === parent.node && (name === undefined || node.name === name);
       // A node elsewhere in the tree and one that differs are answered alike: nothing is told about either.
       if (!isSame) throw new ProblemError("conflict", `${node.node} is taken`, { field: "id" });
       return c.json(describe(node, actor, tree), isNew ? 201 : 200);
     },
   );
+
+  app.openapi(
+    createRoute({
+      method: "post",
+      path: "/v1/nodes/import",
+      summary: "Make nodes from a table",
+      description: [
+        `CSV with a header: kind, id, name, parent, external_id, status, and \`fields.NAME\` for custom fields; at most`,
+        `${maxImportedNodes} lines. Parents may be in the table, in any order. All lines are taken or none; with`,
+        "`dry_run=true` none, and the answer says what would happen. The same table again changes nothing.",
+      ].join(" "),
+      middleware: requireScope("nodes:write"),
+      request: {
+        query: z.strictObject({ dry_run: z.enum(["true", "false"]).default("false") }),
+        body: { required: true, content: { "text/csv": { schema: z.string() } } },
+      },
+      responses: {
+        200: { description: "What was done", content: { "application/json": { schema: importAnswerSchema } } },
+        422: {
+          description: "Lines are wrong; none was taken",
+          content: { "application/problem+json": { schema: refusedImportSchema } },
+        },
+        ...problemResponses(400, 401, 403, 413, 503),
+      },
+    }),
+    async (c) => {
+      const actor = c.get("actor");
+      const isDryRun = c.req.valid("query").dry_run === "true";
+      const text = await readTable(c);
+      const { created, unchanged, errors } = planOrRefuse(() =>
+        planImport(text, actor.node, tree, (node) => isWithinReach(actor, tree, node)),
+      );
+      if (errors.length > 0 && !isDryRun) {
+        const problem: z.infer<typeof refusedImportSchema> = {
+          type: "about:blank",
+          title: STATUS_CODES[422] ?? "",
+          status: 422,
+          code: "batch_rejected",
+          detail: "nothing was imported because at least one line is wrong",
+          request_id: c.get("requestId"),
+          ...{ dry_run: isDryRun, created: 0, unchanged, errors },
+        };
+        return c.json(problem, 422, { "content-type": "application/problem+json" });
+      }
+      if (created.length > 0 && !isDryRun) await tree.importNodes(created, authorOf(c));
+      return c.json({ dry_run: isDryRun, created: created.length, unchanged, errors }, 200);
+    },
+  );
   return app;
+}
+
+/** Refuses what is not UTF-8 and what is larger than any table that may be imported. */
+async function readTable(c: Context<HttpEnv>): Promise<string> {
+  const declared = Number(c.req.header("content-length") ?? 0);
+  const bytes = declared > maxTableBytes ? undefined : await c.req.arrayBuffer();
+  if (bytes === undefined || bytes.byteLength > maxTableBytes)
+    throw new ProblemError("body_too_large", `a table may have ${maxTableBytes} bytes`);
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    throw new ProblemError("unreadable_body", "the table is not UTF-8");
+  }
+}
+
+function planOrRefuse(plan: () => ImportPlan): ImportPlan {
+  try {
+    return plan();
+  } catch (error) {
+    throw new ProblemError("unreadable_body", error instanceof Error ? error.message : "the table is not CSV");
+  }
+}
+
+/** Throws `forbidden` for what a node's own people may not change about it, and what is wrong with a move. */
+function readChange(actor: Actor, tree: NodeTree, node: NodeAddress, wanted: ChangeNode): NodeChange {
+  const { name, external_id, status, fields, parent, effective_from } = wanted;
+  const record = tree.get(node);
+  if (!record || record.kind === "agent")
+    throw new ProblemError("invalid_request", "an agent has nothing to edit", { field: "node" });
+  const fromAbove = ["external_id", "status", "fields", "parent"] as const;
+  const field = fromAbove.find((one) => wanted[one] !== undefined);
+  if (field && !(actor.reach.includes("all") || (record.parent && isWithinReach(actor, tree, record.parent))))
+    throw new ProblemError("forbidden", `\`${field}\` is changed from above the node`, { field });
+  if (effective_from !== undefined && parent === undefined)
+    throw new ProblemError("invalid_request", "belongs to a move: name a parent", { field: "effective_from" });
+  const effectiveFromMs = effective_from === undefined ? undefined : Date.parse(effective_from);
+  if (effectiveFromMs !== undefined && effectiveFromMs < Date.now() - clockToleranceMs)
+    throw new ProblemError("invalid_request", "must not lie in the past: stored usage stays where it is", {
+      field: "effective_from",
+    });
+  if (parent === undefined) return { name, externalId: external_id, status, fields };
+  const above = parentOf(actor, tree, parent);
+  if (record.kind === "all" || !mayStandBelow(record.kind, above.kind))
+    throw new ProblemError("invalid_request", `a ${record.kind} cannot stand below a ${above.kind}`, {
+      field: "parent",
+    });
+  return { name, externalId: external_id, status, fields, parent: above.node, effectiveFromMs };
+}
+
+function stateOf({ node, name, externalId, status, fields, parent }: NodeRecord): NodeState {
+  return { node, name, externalId, status, fields, parent };
 }
 
 function parentOf(actor: Actor, tree: NodeTree, requested: string | undefined): NodeRecord {
@@ -111,6 +261,9 @@ function describe(record: NodeRecord, actor: Actor, tree: NodeTree): Node {
     id: record.id,
     name: record.name,
     parent: record.parent !== null && isWithinReach(actor, tree, record.parent) ? record.parent : null,
+    external_id: record.externalId,
+    status: record.status,
+    fields: record.fields,
     created_at: record.createdAt.toISOString(),
   };
 }

@@ -1,7 +1,8 @@
 /** The tables of the account tree and of who may use it. `npx drizzle-kit generate --config server/postgres/drizzle.config.ts` writes a migration from a change in this folder. */
 import { sql } from "drizzle-orm";
-import { boolean, check, index, pgTable, primaryKey, text, timestamp } from "drizzle-orm/pg-core";
+import { boolean, check, index, jsonb, pgTable, primaryKey, text, timestamp } from "drizzle-orm/pg-core";
 import type { KeyScope, Role } from "../../contract/accounts.ts";
+import type { NodeFields, NodeStatus } from "../../contract/nodes.ts";
 
 const instant = (name: string) => timestamp(name, { withTimezone: true, precision: 3, mode: "date" });
 
@@ -11,6 +12,10 @@ export const nodes = pgTable("nodes", {
   kind: text("kind").$type<"all" | "partner" | "reseller" | "organization">().notNull(),
   id: text("id").notNull(),
   name: text("name").notNull(),
+  /** What the owner's other systems call it. */
+  externalId: text("external_id"),
+  status: text("status").$type<NodeStatus>().notNull().default("active"),
+  fields: jsonb("fields").$type<NodeFields>().notNull().default({}),
   createdAt: instant("created_at").notNull().defaultNow(),
 });
 

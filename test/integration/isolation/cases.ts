@@ -87,6 +87,23 @@ const accountsCases: RouteCase[] = [
     allowed: 200,
     elsewhere: 403,
   },
+  {
+    route: "PATCH /v1/nodes/{node}",
+    needs: "nodes:write",
+    request: () => ({ path: `/v1/nodes/${inside}`, body: { fields: { seen: true } } }),
+    allowed: 200,
+    elsewhere: 403,
+  },
+  {
+    route: "POST /v1/nodes/import",
+    needs: "nodes:write",
+    request: () => ({
+      body: `kind,id,parent\norganization,inside-9f3c,${askedAbout}`,
+      headers: { "content-type": "text/csv" },
+    }),
+    allowed: 200,
+    elsewhere: 422,
+  },
   { route: "GET /v1/keys", needs: "keys:write", allowed: 200, elsewhere: "nothing" },
   {
     route: "POST /v1/keys",

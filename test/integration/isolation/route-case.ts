@@ -19,7 +19,7 @@ export interface RouteCase {
    * What callers are answered whose rights lie elsewhere: a status, or `nothing` where they are answered as the others
    * are, without a word about `askedAbout` and what is in it. A function checks the answer itself.
    */
-  elsewhere: 403 | 404 | "nothing" | "the same" | ((answer: Answer) => void);
+  elsewhere: 403 | 404 | 422 | "nothing" | "the same" | ((answer: Answer) => void);
 }
 
 interface Request extends Pick<Asked, "body" | "headers"> {

@@ -1,0 +1,104 @@
+/** Reads a table of nodes, one a line, and says of each line what is wrong with it before anything is made. */
+import { createNodeSchema, type ImportAnswer, type NodeAddress, nodeAddressSchema } from "../contract/nodes.ts";
+import { mayStandBelow, type NewNode, type NodeRecord, type NodeTree } from "./node-tree.ts";
+import { readCsv } from "./read-csv.ts";
+
+export const maxImportedNodes = 100_000;
+const maxToldErrors = 100;
+const columns = ["kind", "id", "name", "parent", "external_id", "status"] as const;
+/** A column `fields.region` fills the custom field `region`. */
+const fieldPrefix = "fields.";
+
+export interface ImportPlan {
+  created: NewNode[];
+  unchanged: number;
+  errors: ImportAnswer["errors"];
+}
+
+/**
+ * What the table comes to: `top` stands for an empty parent, `isWithin` says which parents the caller may use. A node
+ * that exists with another name or parent is an error, as it is for POST /v1/nodes. Throws an Error for text that is no
+ * CSV.
+ */
+export function planImport(
+  text: string,
+  top: NodeAddress,
+  tree: Pick<NodeTree, "get">,
+  isWithin: (node: NodeAddress) => boolean,
+): ImportPlan {
+  const [header, ...rows] = readCsv(text);
+  const plan: ImportPlan = { created: [], unchanged: 0, errors: [] };
+  const fault = (line: number, field: string, message: string) => {
+    if (plan.errors.length < maxToldErrors) plan.errors.push({ line, field, message });
+  };
+  const names = header?.cells.map((name) => name.trim()) ?? [];
+  const isKnown = (name: string) => (columns as readonly string[]).includes(name) || name.startsWith(fieldPrefix);
+  for (const name of names)
+    if (!isKnown(name)) fault(1, name, `is not a column; there are ${columns.join(", ")}, fields.*`);
+  for (const needed of ["kind", "id"]) if (!names.includes(needed)) fault(1, needed, "this column is needed");
+  if (rows.length > maxImportedNodes) fault(1, "id", `there are more than ${maxImportedNodes} nodes`);
+  if (plan.errors.length > 0) return plan;
+
+  const wanted = new Map<NodeAddress, { line: number; node: NewNode; isNameGiven: boolean }>();
+  for (const { line, cells } of rows) {
+    if (cells.length > names.length) {
+      fault(line, names.at(-1) ?? "", `the line has ${cells.length} cells, the header ${names.length}`);
+      continue;
+    }
+    const parsed = createNodeSchema.safeParse(asNode(names, cells));
+    if (!parsed.success) {
+      for (const issue of parsed.error.issues) fault(line, issue.path.join("."), issue.message);
+      continue;
+    }
+    const { kind, id, name, parent, external_id, status, fields } = parsed.data;
+    const node = { kind, id, name: name ?? id, parent: parent ?? top, externalId: external_id, status, fields };
+    const address = `${kind}:${id}`;
+    if (wanted.has(address)) fault(line, "id", `${address} is already on line ${wanted.get(address)?.line}`);
+    else wanted.set(address, { line, node, isNameGiven: name !== undefined });
+  }
+  for (const [address, { line, node, isNameGiven }] of wanted) {
+    const message = faultOfParent(node, wanted.has(node.parent), tree, isWithin);
+    if (message !== undefined) {
+      fault(line, "parent", message);
+      continue;
+    }
+    const existing = tree.get(address);
+    if (!existing) plan.created.push(node);
+    else if (isSame(existing, node, isNameGiven)) plan.unchanged++;
+    else fault(line, "id", `${address} is taken`);
+  }
+  return plan;
+}
+
+/** Empty cells are left out: they are the defaults. */
+function asNode(names: readonly string[], cells: readonly string[]): object {
+  const given = names.flatMap((name, index) => (cells[index] ? [[name, cells[index]] as const] : []));
+  const fields = given.filter(([name]) => name.startsWith(fieldPrefix));
+  return {
+    ...Object.fromEntries(given.filter(([name]) => !name.startsWith(fieldPrefix))),
+    ...(fields.length > 0 && {
+      fields: Object.fromEntries(fields.map(([name, value]) => [name.slice(fieldPrefix.length), value])),
+    }),
+  };
+}
+
+function faultOfParent(
+  { kind, parent }: NewNode,
+  isInTable: boolean,
+  tree: Pick<NodeTree, "get">,
+  isWithin: (node: NodeAddress) => boolean,
+): string | undefined {
+  if (!isInTable && !isWithin(parent)) return `${parent} is not within the caller's nodes`;
+  const parentKind = isInTable ? kindOf(parent) : tree.get(parent)?.kind;
+  if (parentKind === undefined) return `there is no node ${parent}`;
+  return mayStandBelow(kind, parentKind) ? undefined : `a ${kind} cannot stand below a ${parentKind}`;
+}
+
+function kindOf(address: NodeAddress): NodeRecord["kind"] | undefined {
+  const parsed = nodeAddressSchema.safeParse(address);
+  return parsed.success ? (address.slice(0, address.indexOf(":")) as NodeRecord["kind"]) : undefined;
+}
+
+function isSame(existing: NodeRecord, node: NewNode, isNameGiven: boolean): boolean {
+  return existing.parent === node.parent && (!isNameGiven || existing.name === node.name);
+}
