@@ -15,7 +15,7 @@ CREATE TABLE usage_per_15m
     user String,
     dims LowCardinality(String),
     batch UInt64,
-    events UInt64,
+    events Int64,
     amount Decimal(38, 9),
     version UInt64,
     is_deleted UInt8
@@ -36,8 +36,8 @@ SELECT
     user,
     dims,
     batch,
-    count() AS events,
-    sum(ifNull(value, toDecimal128(0, 9))) AS amount,
+    sum(toInt64(sign)) AS events,
+    sum(ifNull(value, toDecimal128(0, 9)) * sign) AS amount,
     toUInt64(1) AS version,
     toUInt8(0) AS is_deleted
 FROM usage_events

@@ -30,18 +30,44 @@ ENGINE = AggregatingMergeTree
 ORDER BY (organization, session, level, interval, member)
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 1024;
 
+-- What opens, keeps or closes an interval, on its way to the views below; holds nothing itself. A rebuild sends the events
+-- through here again.
+CREATE TABLE level_events
+(
+    organization String,
+    time DateTime64(3, 'UTC'),
+    partner LowCardinality(String),
+    reseller LowCardinality(String),
+    agent String,
+    user String,
+    session String,
+    room String,
+    interval String,
+    started_ms Int64,
+    dims LowCardinality(String),
+    level LowCardinality(String),
+    level_action LowCardinality(String),
+    alive_within_ms Int64
+)
+ENGINE = Null;
+
+CREATE MATERIALIZED VIEW level_events_mv TO level_events AS
+SELECT organization, time, partner, reseller, agent, user, session, room, usage_events.interval AS interval, started_ms, dims, level, level_action, alive_within_ms
+FROM usage_events
+WHERE level != '' AND sign = 1;
+
 CREATE MATERIALIZED VIEW intervals_mv TO intervals AS
 WITH
     toUnixTimestamp64Milli(time) AS time_ms,
     -- A closing of the session may name an interval as well; it closes all the same.
-    usage_events.interval = '' OR level = 'session' AS is_paired,
-    arrayFilter(start_ms -> start_ms > 0, [if(level_action = 'start', time_ms, 0), usage_events.started_ms]) AS starts
+    level_events.interval = '' OR level = 'session' AS is_paired,
+    arrayFilter(start_ms -> start_ms > 0, [if(level_action = 'start', time_ms, 0), level_events.started_ms]) AS starts
 SELECT
     organization,
     session,
     level,
-    if(level = 'session', '', usage_events.interval) AS interval,
-    if(is_paired AND level != 'session', usage_events.user, '') AS member,
+    if(level = 'session', '', level_events.interval) AS interval,
+    if(is_paired AND level != 'session', level_events.user, '') AS member,
     min(arrayMin(arrayPushBack(starts, 9223372036854775807))) AS started_ms,
     max(if(level_action = 'end', time_ms, 0)) AS ended_ms,
     max(time_ms) AS seen_ms,
@@ -49,15 +75,14 @@ SELECT
     groupUniqArrayArray(if(is_paired, starts, [])) AS start_times,
     groupUniqArrayArray(if(is_paired AND level_action = 'alive', [time_ms], [])) AS alive_times,
     groupUniqArrayArray(if(is_paired AND level_action = 'end', [time_ms], [])) AS end_times,
-    max(usage_events.user) AS user,
+    max(level_events.user) AS user,
     max(room) AS room,
     max(agent) AS agent,
     max(partner) AS partner,
     max(reseller) AS reseller,
-    max(if(usage_events.dims = '{}', '', usage_events.dims)) AS dims,
-    groupUniqArrayArray(if(is_paired AND usage_events.dims != '{}', [(time_ms, toString(usage_events.dims))], [])) AS dims_at
-FROM usage_events
-WHERE level != ''
+    max(if(level_events.dims = '{}', '', level_events.dims)) AS dims,
+    groupUniqArrayArray(if(is_paired AND level_events.dims != '{}', [(time_ms, toString(level_events.dims))], [])) AS dims_at
+FROM level_events
 GROUP BY organization, session, level, interval, member;
 
 -- The session of each named interval, from the events that name both.
@@ -74,5 +99,5 @@ SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 2
 
 CREATE MATERIALIZED VIEW interval_sessions_mv TO interval_sessions AS
 SELECT DISTINCT organization, level, interval, session
-FROM usage_events
-WHERE level NOT IN ('', 'session') AND interval != '' AND session != '';
+FROM level_events
+WHERE level != 'session' AND interval != '' AND session != '';

@@ -28,7 +28,7 @@ FROM
         since + 1 AS until,
         arrayJoin(windows_of(since, until)) AS place_in_bounds
     FROM usage_events FINAL
-    WHERE {events:UInt8} = 1 AND level = '' AND id != ''
+    WHERE {events:UInt8} = 1 AND sign = 1 AND level = '' AND id != ''
         AND time >= fromUnixTimestamp64Milli({from_ms:Int64}, 'UTC') AND time < fromUnixTimestamp64Milli({to_ms:Int64}, 'UTC')
         AND is_in_subtree AND is_chosen
 )

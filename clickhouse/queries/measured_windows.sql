@@ -17,7 +17,7 @@ SELECT
     toString(sum(multiplyDecimal(toDecimal256(number, 9), toDecimal256(heft, 9), 18))) AS weighted,
     toString(sum(heft)) AS weights
 FROM usage_events FINAL
-WHERE type IN {types:Array(String)}
+WHERE sign = 1 AND type IN {types:Array(String)}
     AND time >= fromUnixTimestamp64Milli({from_ms:Int64}, 'UTC') AND time < fromUnixTimestamp64Milli({to_ms:Int64}, 'UTC')
     AND is_in_subtree AND is_chosen AND isNotNull(number) AND isNotNull(heft)
 GROUP BY key, is_other, window_ms

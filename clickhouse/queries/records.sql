@@ -18,7 +18,7 @@ SELECT
     toUnixTimestamp64Milli(received_at) AS received_ms,
     toString(value) AS value
 FROM usage_events FINAL
-WHERE time >= fromUnixTimestamp64Milli({from_ms:Int64}, 'UTC') AND time < fromUnixTimestamp64Milli({to_ms:Int64}, 'UTC')
+WHERE sign = 1 AND time >= fromUnixTimestamp64Milli({from_ms:Int64}, 'UTC') AND time < fromUnixTimestamp64Milli({to_ms:Int64}, 'UTC')
     AND batch <= {settled:UInt64}
     AND ({kind:String} != 'organization' OR organization = {node:String})
     AND ({kind:String} != 'reseller' OR reseller = {node:String})

@@ -6,12 +6,12 @@ SELECT organization, type, bucket, partner, reseller, agent, user, dims, batch, 
 FROM
 (
     SELECT organization, type, toStartOfFifteenMinutes(toDateTime(time, 'UTC')) AS bucket, partner, reseller, agent, user, dims, toUInt64(0) AS batch,
-        count() AS new_events, sum(ifNull(value, toDecimal128(0, 9))) AS new_amount
+        toInt64(count()) AS new_events, sum(ifNull(value, toDecimal128(0, 9))) AS new_amount
     FROM usage_events FINAL
-    WHERE organization = {organization:String} AND toDate(time, 'UTC') = toDate({day:String}) AND batch <= {settled:UInt64}
+    WHERE sign = 1 AND organization = {organization:String} AND toDate(time, 'UTC') = toDate({day:String}) AND batch <= {settled:UInt64}
     GROUP BY organization, type, bucket, partner, reseller, agent, user, dims
     UNION ALL
-    SELECT organization, type, bucket, partner, reseller, agent, user, dims, batch, toUInt64(0), toDecimal128(0, 9)
+    SELECT organization, type, bucket, partner, reseller, agent, user, dims, batch, toInt64(0), toDecimal128(0, 9)
     FROM usage_per_15m FINAL
     WHERE organization = {organization:String} AND toDate(bucket, 'UTC') = toDate({day:String}) AND batch <= {settled:UInt64}
 )

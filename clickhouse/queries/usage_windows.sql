@@ -14,9 +14,9 @@ SELECT
 FROM
 (
     WITH {{chosen}}
-    SELECT place, toUnixTimestamp64Milli(time) AS at_ms, toUInt64(1) AS part_events, ifNull(value, toDecimal128(0, 9)) AS part_amount
+    SELECT place, toUnixTimestamp64Milli(time) AS at_ms, toInt64(1) AS part_events, ifNull(value, toDecimal128(0, 9)) AS part_amount
     FROM usage_events FINAL
-    WHERE type IN {types:Array(String)}
+    WHERE sign = 1 AND type IN {types:Array(String)}
         AND time >= fromUnixTimestamp64Milli({from_ms:Int64}, 'UTC') AND time < fromUnixTimestamp64Milli({to_ms:Int64}, 'UTC')
         AND (time < fromUnixTimestamp64Milli({whole_from_ms:Int64}, 'UTC') OR time >= fromUnixTimestamp64Milli({whole_to_ms:Int64}, 'UTC'))
         AND is_in_subtree AND is_chosen
@@ -30,5 +30,6 @@ FROM
         AND is_in_subtree AND is_chosen
 )
 GROUP BY key, is_other, window_ms
+HAVING events != 0
 ORDER BY if({rank:String} = 'amount', sum(part_amount), toDecimal128(events, 9)) DESC, key, window_ms
 LIMIT {most:UInt64}

@@ -34,7 +34,7 @@ FROM
             SELECT place, toUnixTimestamp64Milli(time) AS at_ms,
                 if({counts:UInt8} = 1, toDecimal128(1, 9), ifNull(value, toDecimal128(0, 9))) * if(type IN {raises:Array(String)}, 1, -1) AS delta
             FROM usage_events FINAL
-            WHERE (type IN {raises:Array(String)} OR type IN {lowers:Array(String)})
+            WHERE sign = 1 AND (type IN {raises:Array(String)} OR type IN {lowers:Array(String)})
                 AND time >= fromUnixTimestamp64Milli({whole_to_ms:Int64}, 'UTC') AND time < fromUnixTimestamp64Milli({to_ms:Int64}, 'UTC')
                 AND is_in_subtree AND is_chosen
             UNION ALL

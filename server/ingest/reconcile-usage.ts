@@ -32,6 +32,7 @@ const repairCounters = defineStatement(
   "repair_counters",
   dayParams.extend({ settled: z.number(), version: z.number() }),
 );
+const retellLevelEvents = defineStatement("retell_level_events", dayParams);
 const touchSessionsOfDay = defineStatement("touch_sessions_of_day", dayParams.extend({ batch: z.number() }));
 const dayState = defineQuery("day_state", dayParams, z.object({ slots: z.string(), last_batch: z.coerce.number() }));
 
@@ -90,35 +91,11 @@ async function reconcileLevels(context: Reconciliation, pair: { organization: st
   const { clickhouse, deriver, sequence } = context;
   const [before] = await dayState(clickhouse, pair);
   const batch = sequence.next();
-  await restoreIntervals(clickhouse, pair);
+  await retellLevelEvents(clickhouse, pair);
   await touchSessionsOfDay(clickhouse, { ...pair, batch });
   await deriver.derive([batch], context.nowMs, "everything");
   const [after] = await dayState(clickhouse, pair);
   // Events that arrived in between changed the slots for a good reason.
   if (!before || !after || before.last_batch !== after.last_batch || before.slots === after.slots) return [];
   return [{ ...pair, table: "level_slots", detail: "slots of the day differed from those derived from its events" }];
-}
-
-/**
- * Lets the events of the day say again what they say about intervals. Every column there is a minimum, a maximum or a
- * set, so this restores lost rows and changes nothing else. The statement is that of the view itself.
- */
-async function restoreIntervals(clickhouse: ClickHouse, pair: { organization: string; day: string }): Promise<void> {
-  for (const [view, table] of [
-    ["intervals_mv", "intervals"],
-    ["interval_sessions_mv", "interval_sessions"],
-  ]) {
-    const [row] = z.array(z.object({ as_select: z.string(), database: z.string() })).parse(
-      await clickhouse.select(
-        "SELECT as_select, database FROM system.tables WHERE database = currentDatabase() AND name = {view:String}",
-        {
-          view,
-        },
-      ),
-    );
-    if (!row) throw new Error(`the view ${view} is missing`);
-    const source = `${row.database}.usage_events`;
-    const ofDay = `(SELECT * FROM ${source} FINAL WHERE organization = {organization:String} AND toDate(time, 'UTC') = toDate({day:String})) AS usage_events`;
-    await clickhouse.command(`INSERT INTO ${table} ${row.as_select.replace(`FROM ${source}`, `FROM ${ofDay}`)}`, pair);
-  }
 }
