@@ -18,10 +18,12 @@ import { auditRoutes } from "./http/routes/audit.ts";
 import { eventsRoutes } from "./http/routes/events.ts";
 import { keysRoutes } from "./http/routes/keys.ts";
 import { nodesRoutes } from "./http/routes/nodes.ts";
+import { orphansRoutes } from "./http/routes/orphans.ts";
 import { recordsRoutes } from "./http/routes/records.ts";
 import { sessionRoutes } from "./http/routes/session.ts";
 import { systemRoutes } from "./http/routes/system.ts";
 import { usageRoutes } from "./http/routes/usage.ts";
+import { usageSessionsRoutes } from "./http/routes/usage-sessions.ts";
 import type { Ingest } from "./ingest/start-ingest.ts";
 import type { Postgres } from "./postgres/client.ts";
 
@@ -58,6 +60,8 @@ export function createApp(deps: AppDeps): OpenAPIHono<HttpEnv> {
   if (deps.roles.has("api")) {
     app.route("/", usageRoutes({ clickhouse, tree, watermark }));
     app.route("/", recordsRoutes({ clickhouse, tree, watermark, settledBatch }));
+    app.route("/", usageSessionsRoutes({ clickhouse, tree, watermark }));
+    app.route("/", orphansRoutes({ clickhouse, tree, watermark }));
     app.route("/", sessionRoutes({ users, sessions }));
     app.route("/", nodesRoutes({ tree }));
     app.route("/", keysRoutes({ keys, tree }));

@@ -14,10 +14,7 @@
 dimension -> if(dimension = '', '', if(dimension = 'user', user, if(dimension = 'organization', organization, if(dimension = 'agent', agent,
     if(dimension = 'room', room, if(dimension = 'session', session, if(dimension = 'reseller', toString(reseller), if(dimension = 'partner', toString(partner),
     JSONExtractString(dims, dimension))))))))) AS value_of,
-(operator, wanted, value) -> multiIf(
-    operator = 'in', has(wanted, value),
-    operator = 'not', NOT has(wanted, value),
-    arrayExists(prefix -> startsWith(value, prefix), wanted)) AS holds,
+{{holds}},
 (
     empty({filter_dimensions:Array(String)})
     OR arrayAll((dimension, operator, wanted) -> holds(operator, wanted, value_of(dimension)),

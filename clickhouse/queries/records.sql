@@ -8,10 +8,7 @@ WITH
         dimension = 'type', toString(type), dimension = 'organization', organization, dimension = 'agent', agent, dimension = 'user', user,
         dimension = 'session', session, dimension = 'room', room, dimension = 'interval', usage_events.interval, dimension = 'job', job,
         dimension = 'key', toString(key), dimension = 'id', id, JSONExtractString(dims, dimension)) AS value_of,
-    (operator, wanted, found) -> multiIf(
-        operator = 'in', has(wanted, found),
-        operator = 'not', NOT has(wanted, found),
-        arrayExists(prefix -> startsWith(found, prefix), wanted)) AS holds
+    {{holds}}
 SELECT
     organization, id, type, agent, user, session, room, usage_events.interval AS interval, job, started_ms, properties, partner, reseller, key,
     toUnixTimestamp64Milli(time) AS time_ms,

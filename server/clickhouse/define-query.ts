@@ -5,11 +5,13 @@
 import { z } from "zod";
 import { type ClickHouse, readSql, type StatementSummary } from "./client.ts";
 
-/** The text of clickhouse/queries/`name`.sql; `{{part}}` stands for clickhouse/fragments/`part`.sql. */
+/** The text of clickhouse/queries/`name`.sql; `{{part}}` stands for clickhouse/fragments/`part`.sql, also in fragments. */
 function readQuery(name: string): string {
-  return readSql(`queries/${name}.sql`).replace(/\{\{(\w+)\}\}/g, (_, part) =>
-    readSql(`fragments/${part}.sql`).trimEnd(),
-  );
+  return withFragments(readSql(`queries/${name}.sql`));
+}
+
+function withFragments(sql: string): string {
+  return sql.replace(/\{\{(\w+)\}\}/g, (_, part) => withFragments(readSql(`fragments/${part}.sql`).trimEnd()));
 }
 
 /** A SELECT from clickhouse/queries/`name`.sql. */

@@ -9,7 +9,7 @@ import { z } from "zod";
 import { defaultAliveWithinMs } from "../catalog/catalog.ts";
 import type { ClickHouse } from "../clickhouse/client.ts";
 import { defineInsert, defineQuery, defineStatement } from "../clickhouse/define-query.ts";
-import { type Edge, type Member, type ResolvedSession, resolveSession } from "../metrics/resolve-session.ts";
+import { type Edge, type Member, peakOf, type ResolvedSession, resolveSession } from "../metrics/resolve-session.ts";
 
 const batches = z.object({ batches: z.array(z.number()) });
 const share = batches.extend({ share: z.number(), shares: z.number() });
@@ -324,16 +324,6 @@ function openRow(session: TouchedSession, { spans }: ResolvedSession, version: n
 function nextDeadline(spans: readonly { deadlineMs: number | undefined }[]): number {
   const deadlines = spans.flatMap((span) => (span.deadlineMs === undefined ? [] : [span.deadlineMs]));
   return deadlines.reduce((first, deadline) => Math.min(first, deadline), deadlines[0] ?? 0);
-}
-
-function peakOf(edges: readonly Edge[]): { value: number; atMs: number } {
-  let level = 0;
-  const peak = { value: 0, atMs: 0 };
-  for (const { atMs, delta } of edges) {
-    level += delta;
-    if (level > peak.value) Object.assign(peak, { value: level, atMs });
-  }
-  return peak;
 }
 
 function placeOf({ organization, session, partner, reseller }: TouchedSession) {

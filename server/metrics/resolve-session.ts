@@ -201,6 +201,17 @@ export function edgesOf(spans: readonly Pick<Span, "level" | "startMs" | "endMs"
   return edges;
 }
 
+/** The highest value of a level with these edges, ordered by time, and the first instant of it; 0 at 0 when it never rises. */
+export function peakOf(edges: readonly Edge[]): { value: number; atMs: number } {
+  let level = 0;
+  const peak = { value: 0, atMs: 0 };
+  for (const { atMs, delta } of edges) {
+    level += delta;
+    if (level > peak.value) Object.assign(peak, { value: level, atMs });
+  }
+  return peak;
+}
+
 /** A session is active while at least one participant interval covers the instant; it starts once, at its first. */
 function sessionEdges(participants: readonly Edge[]): Edge[] {
   const edges: Edge[] = [];

@@ -53,6 +53,33 @@ const recordsCases: RouteCase[] = [
     allowed: 200,
     elsewhere: 403,
   },
+  {
+    route: "GET /v1/orphans",
+    needs: "read",
+    request: () => ({ path: `/v1/orphans?node=${askedAbout}` }),
+    allowed: 200,
+    elsewhere: 403,
+  },
+  {
+    route: "GET /v1/sessions",
+    needs: "read",
+    request: () => ({ path: `/v1/sessions?node=${askedAbout}` }),
+    allowed: 200,
+    elsewhere: 403,
+  },
+  {
+    route: "GET /v1/sessions/{organization}/{session}",
+    needs: "read",
+    request: async ({ ask, makeKey }) => {
+      const organization = inside.slice("organization:".length);
+      const event = { id: "s1", type: "participant.joined", organization, session: "s", user: "u" };
+      const { key } = await makeKey(["ingest"]);
+      await ask("POST", "/v1/events?ack=stored", { key, body: { ...event, time: "2026-01-01T00:00:00Z" } });
+      return { path: `/v1/sessions/${organization}/s` };
+    },
+    allowed: 200,
+    elsewhere: 404,
+  },
 ];
 
 const accountsCases: RouteCase[] = [

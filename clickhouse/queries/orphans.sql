@@ -1,0 +1,64 @@
+-- Intervals that count nowhere, or not as they were sent, newest last sign of life first: `orphan` waits for its start,
+-- `inverted` ends before its start, `timed_out` fell silent. `sessions` says where there are any; who they are follows from
+-- `intervals`, joined with the session that other events place an interval in, as in stray_members.sql.
+-- Params: kind, node, agent String as in usage_windows.sql; kinds Array(String); filter_dimensions, filter_operators
+-- Array(String), filter_values Array(Array(String)): all must hold; from_ms, to_ms Int64 (to_ms exclusive): bounds of the last
+-- sign of life; before_ms Int64, before_key Array(String): only what comes before this key; most UInt32.
+-- Returns seen_ms, started_ms and ended_ms (0: not seen), placed: the session, `interval:<name>` for none.
+WITH
+    {{holds}},
+    dimension -> multiIf(
+        dimension = 'user', user, dimension = 'agent', agent, dimension = 'room', room, dimension = 'level', level,
+        dimension = 'interval', interval, dimension = 'organization', organization, placed) AS value_of,
+    suspects AS
+    (
+        SELECT organization, session FROM sessions FINAL
+        WHERE ((has({kinds:Array(String)}, 'orphan') AND orphans > 0) OR (has({kinds:Array(String)}, 'inverted') AND inverted > 0))
+            AND ({kind:String} != 'organization' OR organization = {node:String})
+            AND ({kind:String} != 'reseller' OR reseller = {node:String})
+            AND ({kind:String} != 'partner' OR partner = {node:String})
+    )
+SELECT found_kind, organization, placed, level, interval, user, agent, room, started_ms, ended_ms, seen_ms
+FROM
+(
+    SELECT
+        multiIf(first_ms = 9223372036854775807, 'orphan', if(last_ms = 0, last_seen_ms, last_ms) < first_ms, 'inverted', '') AS found_kind,
+        organization, placed, level, interval, if(member = '', any_user, member) AS user, any_agent AS agent, any_room AS room,
+        if(first_ms = 9223372036854775807, 0, first_ms) AS started_ms, last_ms AS ended_ms, last_seen_ms AS seen_ms
+    FROM
+    (
+        SELECT
+            i.organization AS organization, if(i.session != '', i.session, if(place.session = '', concat('interval:', i.interval), place.session)) AS placed,
+            i.level AS level, i.interval AS interval, i.member AS member,
+            min(i.started_ms) AS first_ms, max(i.ended_ms) AS last_ms, max(i.seen_ms) AS last_seen_ms,
+            max(i.user) AS any_user, max(i.agent) AS any_agent, max(i.room) AS any_room
+        FROM intervals AS i
+        LEFT JOIN
+        (
+            SELECT organization, level, interval, session FROM interval_sessions
+            WHERE (organization, level, interval) IN (SELECT organization, level, interval FROM intervals WHERE session = '' AND interval != '')
+        ) AS place ON place.organization = i.organization AND place.level = i.level AND place.interval = i.interval
+        WHERE i.level != 'session'
+            AND ((i.organization, i.session) IN suspects OR (i.session = '' AND i.organization IN (SELECT organization FROM suspects)))
+        GROUP BY organization, placed, level, interval, member
+        HAVING (organization, placed) IN suspects
+    )
+    WHERE has({kinds:Array(String)}, found_kind) AND (found_kind != 'inverted' OR interval != '')
+    UNION ALL
+    SELECT
+        'timed_out' AS found_kind, organization, session AS placed, one.1 AS level, one.2 AS interval, one.3 AS user, one.4 AS agent, room,
+        one.5 AS started_ms, one.6 AS ended_ms, one.6 AS seen_ms
+    FROM sessions FINAL
+    ARRAY JOIN arrayFilter(span -> span.7 = 1, arrayZip(span_level, span_interval, span_user, span_agent, span_start_ms, span_end_ms, span_timed_out)) AS one
+    WHERE has({kinds:Array(String)}, 'timed_out') AND sessions.timed_out > 0
+        AND ({kind:String} != 'organization' OR organization = {node:String})
+        AND ({kind:String} != 'reseller' OR reseller = {node:String})
+        AND ({kind:String} != 'partner' OR partner = {node:String})
+)
+WHERE seen_ms >= {from_ms:Int64} AND seen_ms < {to_ms:Int64}
+    AND ({agent:String} = '' OR agent = {agent:String})
+    AND (seen_ms, [organization, placed, level, interval, user]) < ({before_ms:Int64}, {before_key:Array(String)})
+    AND (empty({filter_dimensions:Array(String)}) OR arrayAll((dimension, operator, wanted) -> holds(operator, wanted, value_of(dimension)),
+        {filter_dimensions:Array(String)}, {filter_operators:Array(String)}, {filter_values:Array(Array(String))}))
+ORDER BY seen_ms DESC, [organization, placed, level, interval, user] DESC
+LIMIT {most:UInt32}

@@ -1,0 +1,68 @@
+/** GET /v1/sessions: the sessions of a node and the intervals in them. (Sign-in is in accounts.ts.) */
+import { z } from "zod";
+import { queryWithFilters } from "./filters.ts";
+import { nodeAddressSchema } from "./nodes.ts";
+import { nextCursorSchema, pageQuery } from "./pages.ts";
+
+export const sessionStates = ["open", "ended"] as const;
+export type SessionState = (typeof sessionStates)[number];
+
+export const sessionsQuerySchema = queryWithFilters({
+  ...pageQuery,
+  from: pageQuery.from.describe("Sessions that overlap the range from here; forms as in /v1/usage; default: no bound"),
+  state: z.enum(sessionStates).optional(),
+});
+
+export const sessionSummarySchema = z.object({
+  organization: z.string(),
+  session: z.string(),
+  room: z.string().nullable(),
+  partner: z.string().nullable(),
+  reseller: z.string().nullable(),
+  state: z.enum(sessionStates).describe("`open` while somebody is in it"),
+  started_at: z
+    .string()
+    .nullable()
+    .describe(
+      "The first participant's start; without participants that of the first interval; null: nothing counts yet",
+    ),
+  ended_at: z.string().nullable().describe("The last end; null while open"),
+  duration_ms: z.int().describe("From start to end, of an open one up to now"),
+  participants: z.int().describe("Distinct users with a participant interval"),
+  peak_participants: z.int(),
+  peak_at: z.string().nullable().describe("The first instant of the peak; null when it is 0"),
+  open_intervals: z.int(),
+  timed_out: z.int().describe("Intervals that ended at their last sign of life because they fell silent"),
+  orphans: z.int().nullable().describe("Ends and signs of life that wait for their start; null for an agent's node"),
+  inverted: z.int().nullable().describe("Ends before their starts, counted as zero; null for an agent's node"),
+});
+export type SessionSummary = z.infer<typeof sessionSummarySchema>;
+
+export const sessionListSchema = z.object({
+  node: nodeAddressSchema,
+  watermark: z.string(),
+  sessions: z.array(sessionSummarySchema),
+  next_cursor: nextCursorSchema,
+});
+
+export const sessionIntervalSchema = z.object({
+  level: z.string().describe("participants, recordings, captions and so on"),
+  interval: z
+    .string()
+    .nullable()
+    .describe("As the emitter named it; null for one that was paired from starts and ends"),
+  user: z.string().nullable(),
+  agent: z.string().nullable(),
+  dimensions: z.record(z.string(), z.string()),
+  start: z.string(),
+  end: z.string().nullable().describe("null while open"),
+  open: z.boolean(),
+  timed_out: z.boolean(),
+  duration_ms: z.int().describe("Of an open one up to now"),
+});
+
+export const sessionAnswerSchema = sessionSummarySchema.extend({
+  watermark: z.string(),
+  intervals: z.array(sessionIntervalSchema).describe("In the order of their starts"),
+});
+export type SessionAnswer = z.infer<typeof sessionAnswerSchema>;

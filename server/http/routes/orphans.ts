@@ -1,0 +1,78 @@
+/** GET /v1/orphans: intervals of a node that count nowhere, or not as they were sent. */
+import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
+import type { NodeTree } from "../../accounts/node-tree.ts";
+import type { ClickHouse } from "../../clickhouse/client.ts";
+import { filterGrammar } from "../../contract/filters.ts";
+import { type Orphan, orphanKinds, orphanListSchema, orphansQuerySchema } from "../../contract/orphans.ts";
+import { defaultPageSize } from "../../contract/pages.ts";
+import { readCursor, writeCursor } from "../../metrics/cursor.ts";
+import { parseFilters } from "../../metrics/filters.ts";
+import { orphanDimensions, orphanKeySchema, readOrphans } from "../../metrics/read-orphans.ts";
+import { createRouter, problemResponses } from "../app-pieces.ts";
+import { requireScope, resolveNode } from "../authenticate.ts";
+import type { HttpEnv } from "../http-env.ts";
+import { ProblemError } from "../problem-error.ts";
+import { readTimeRange } from "../time-range.ts";
+
+export interface OrphansRoutesDeps {
+  clickhouse: ClickHouse;
+  tree: NodeTree;
+  watermark: () => Date;
+  now?: () => number;
+}
+
+export function orphansRoutes({
+  clickhouse,
+  tree,
+  watermark,
+  now = Date.now,
+}: OrphansRoutesDeps): OpenAPIHono<HttpEnv> {
+  const app = createRouter();
+  app.openapi(
+    createRoute({
+      method: "get",
+      path: "/v1/orphans",
+      summary: "Intervals that count nowhere, or not as they were sent",
+      description: `By their last sign of life, newest first, as they are now: an orphan whose start arrives is gone. ${filterGrammar} Dimensions: ${[...orphanDimensions].join(", ")}.`,
+      middleware: requireScope("read"),
+      request: { query: orphansQuerySchema },
+      responses: {
+        200: { description: "The intervals", content: { "application/json": { schema: orphanListSchema } } },
+        ...problemResponses(400, 401, 403, 404, 503),
+      },
+    }),
+    async (c) => {
+      const query = c.req.valid("query");
+      const node = resolveNode(c.get("actor"), tree, query.node);
+      const filters = parseFilters(query, orphanDimensions);
+      const kinds = kindsOf(query.kind);
+      const { from, to, tz, limit = defaultPageSize } = query;
+      const range = readTimeRange(query, now());
+      const asked = { list: "orphans", node, kinds, filters, from, to, tz };
+      const after = readCursor(query.cursor, asked, orphanKeySchema);
+      const asOf = watermark();
+      const found = await readOrphans(clickhouse, { node, kinds, filters, ...range, after }, limit + 1);
+      const page = found.slice(0, limit);
+      const last = page.at(-1);
+      return c.json(
+        {
+          node,
+          watermark: asOf.toISOString(),
+          orphans: page.map(({ orphan }) => orphan),
+          next_cursor: found.length > limit && last ? writeCursor(asked, last.key) : null,
+        },
+        200,
+      );
+    },
+  );
+  return app;
+}
+
+function kindsOf(names: string): Orphan["kind"][] {
+  return names.split(",").map((name) => {
+    const kind = orphanKinds.find((one) => one === name);
+    if (!kind)
+      throw new ProblemError("invalid_request", `a kind is one of ${orphanKinds.join(", ")}`, { field: "kind" });
+    return kind;
+  });
+}
