@@ -15,9 +15,13 @@ export function trimDecimal(decimal: string): string {
 /** More than any figure has: sums have 9 decimals, products of two of them 18. */
 const scale = 18;
 
+/** Takes what String() makes of a number too: "1e-7". Digits after the last place are dropped. */
 function unitsOf(decimal: string): bigint {
-  const [whole = "0", fraction = ""] = decimal.replace(/^[+-]/, "").split(".");
-  const units = BigInt(whole + fraction.padEnd(scale, "0"));
+  const [mantissa = "0", exponent = "0"] = decimal.replace(/^[+-]/, "").split("e");
+  const [whole = "0", fraction = ""] = mantissa.split(".");
+  const places = scale + Number(exponent) - fraction.length;
+  const digits = BigInt(whole + fraction);
+  const units = places >= 0 ? digits * 10n ** BigInt(places) : digits / 10n ** BigInt(-places);
   return decimal.startsWith("-") ? -units : units;
 }
 
@@ -47,4 +51,10 @@ export function quotient(a: string, b: string, decimals: number): string | undef
   const [size, by] = [dividend < 0n ? -dividend : dividend, divisor < 0n ? -divisor : divisor];
   const rounded = (2n * size + by) / (2n * by);
   return decimalOf(dividend < 0n === divisor < 0n ? rounded : -rounded, decimals);
+}
+
+/** a / b in percent, rounded half away from zero to 4 decimals; undefined when b is 0. */
+export function percentOf(a: string, b: string): number | undefined {
+  const share = quotient(a, b, 6);
+  return share === undefined ? undefined : Number(decimalOf(unitsOf(share) * 100n, scale));
 }
