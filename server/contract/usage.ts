@@ -44,6 +44,20 @@ const usageParameters = z.object({
     .max(1_000)
     .default(100)
     .describe("How many groups stand for themselves, the largest first; the rest folds into `other`"),
+  compare: z
+    .string()
+    .optional()
+    .describe(
+      "`previous` (as many months, cycles or days before), `year` (the same dates a year before) or FROM/TO; adds a `comparison` to each meter",
+    ),
+  compare_partial: z
+    .enum(["same", "full"])
+    .default("same")
+    .describe("While the asked range runs: the same elapsed part of the compared one, or all of it"),
+  compare_match: z
+    .enum(["date", "weekday"])
+    .default("date")
+    .describe("`weekday` moves by whole weeks: `year` by 52, `previous` by as few as the range fits into"),
 });
 /** Besides filters. */
 export type UsageQuery = z.infer<typeof usageParameters>;
@@ -90,6 +104,21 @@ export const usageGroupSchema = z.object({
 });
 export type UsageGroup = z.infer<typeof usageGroupSchema>;
 
+export const usageComparisonSchema = z.object({
+  from: z.string(),
+  to: z.string().describe("Exclusive; where now lies in the compared range while the asked one runs"),
+  total: figureSchema,
+  ...usageDetails,
+  delta: figureSchema.describe("The asked total minus this one"),
+  percent: z.number().nullable().describe("delta in percent of this total's size; null when that is 0"),
+  series: z.array(
+    usagePointSchema.extend({
+      against: z.string().nullable().describe("The start of the asked window that it stands beside"),
+    }),
+  ),
+});
+export type UsageComparison = z.infer<typeof usageComparisonSchema>;
+
 export const meterUsageSchema = z.object({
   meter: z.string(),
   unit: z.string(),
@@ -97,6 +126,7 @@ export const meterUsageSchema = z.object({
   ...usageDetails,
   series: z.array(usagePointSchema),
   groups: z.array(usageGroupSchema).optional().describe("With `group_by`: the largest first"),
+  comparison: usageComparisonSchema.optional().describe("With `compare`; the whole meter, not its groups"),
 });
 export type MeterUsage = z.infer<typeof meterUsageSchema>;
 

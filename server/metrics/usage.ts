@@ -53,7 +53,7 @@ export async function answerUsage(
   const windows = windowsBetween(fromMs, toMs, window, tz, anchor);
   const range: Range = { fromMs, toMs: Math.max(fromMs, Math.min(toMs, nowMs)), windows };
   const scope: Scope = { node: nodeFilter(node), filters: question.filters, split: undefined, range };
-  const measure = measurer(clickhouse);
+  const measure = windows.length === 0 ? nothingMeasured : measurer(clickhouse);
   const meters = await Promise.all(
     question.meters.map(async (meter): Promise<MeterUsage> => {
       const [whole, groups] = await Promise.all([
@@ -75,6 +75,9 @@ export async function answerUsage(
 }
 
 type Measure = (meter: Meter, scope: Scope) => Promise<SplitSeries>;
+
+/** Of a range without any length. */
+const nothingMeasured: Measure = async () => ({ keys: new Map(), other: undefined });
 
 /** Meters of one question share what they read of a level. */
 function measurer(clickhouse: ClickHouse): Measure {

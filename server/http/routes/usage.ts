@@ -12,10 +12,13 @@ import {
   meterSchema,
   nodesUsageAnswerSchema,
   type UsageAnswer,
+  type UsageQuery,
   usageAnswerSchema,
   usageQuerySchema,
 } from "../../contract/usage.ts";
 import { readLive } from "../../live/read-live.ts";
+import { answerComparedUsage } from "../../metrics/compare-usage.ts";
+import { type AskedRange, type ComparedRange, comparedRange, parseCompared } from "../../metrics/comparison.ts";
 import { parseFilters } from "../../metrics/filters.ts";
 import { answerUsage, type UsageQuestion } from "../../metrics/usage.ts";
 import { InvalidTimeError, isTimeZone, parseInstant } from "../../metrics/windows.ts";
@@ -26,7 +29,7 @@ import { ProblemError } from "../problem-error.ts";
 
 export interface UsageRoutesDeps {
   clickhouse: ClickHouse;
-  tree: NodeTree;
+  tree: Pick<NodeTree, "get" | "isWithin">;
   watermark: () => Date;
   now?: () => number;
 }
@@ -35,8 +38,11 @@ const defaultRangeMs = 30 * 24 * 60 * 60 * 1000;
 
 export function usageRoutes({ clickhouse, tree, watermark, now = Date.now }: UsageRoutesDeps): OpenAPIHono<HttpEnv> {
   const app = createRouter();
-  const answer = (question: UsageQuestion, asOf: Date, nowMs: number) =>
-    answerUsage(clickhouse, question, asOf, nowMs).catch((error: unknown) => {
+  const answer = (question: UsageQuestion, compared: ComparedRange | undefined, asOf: Date, nowMs: number) =>
+    (compared
+      ? answerComparedUsage(clickhouse, question, compared, asOf, nowMs)
+      : answerUsage(clickhouse, question, asOf, nowMs)
+    ).catch((error: unknown) => {
       if (error instanceof InvalidTimeError)
         throw new ProblemError("invalid_request", error.message, { field: "window" });
       throw error;
@@ -88,10 +94,11 @@ export function usageRoutes({ clickhouse, tree, watermark, now = Date.now }: Usa
         filters,
         groupBy: query.group_by === undefined ? undefined : { dimension: query.group_by, limit: query.limit },
       };
+      const compared = comparedOf(query, question, nowMs);
       const asOf = watermark();
       const answers: UsageAnswer[] = [];
       // One node after another: what one question may ask of the store at once stays the same.
-      for (const node of nodes) answers.push(await answer({ ...question, node }, asOf, nowMs));
+      for (const node of nodes) answers.push(await answer({ ...question, node }, compared, asOf, nowMs));
       const [first] = answers as [UsageAnswer];
       if (answers.length > 1) {
         const { node: _, meters: __, ...head } = first;
@@ -155,10 +162,22 @@ function instantOf(field: "from" | "to", text: string, tz: string, nowMs: number
   }
 }
 
+function comparedOf(query: UsageQuery, asked: AskedRange, nowMs: number): ComparedRange | undefined {
+  const { compare, compare_match: match, compare_partial: partial, tz } = query;
+  if (compare === undefined) return undefined;
+  try {
+    return comparedRange(asked, { with: parseCompared(compare, tz, nowMs), match, partial }, nowMs);
+  } catch (error) {
+    if (error instanceof InvalidTimeError)
+      throw new ProblemError("invalid_request", error.message, { field: "compare" });
+    throw error;
+  }
+}
+
 const maxNodes = 50;
 
 /** Commas separate addresses; one within an id is part of it unless an address could begin behind it. */
-function nodesOf(actor: Actor, tree: NodeTree, text: string | undefined): NodeAddress[] {
+function nodesOf(actor: Actor, tree: UsageRoutesDeps["tree"], text: string | undefined): NodeAddress[] {
   if (text === undefined) return [resolveNode(actor, tree)];
   const wanted = [...new Set(text.split(/,(?=(?:all$|all,|partner:|reseller:|organization:|agent:))/))];
   if (wanted.length > maxNodes)
