@@ -14,9 +14,11 @@ import { applyFoundation, createRouter } from "./http/app-pieces.ts";
 import { type Authenticator, attachActor } from "./http/authenticate.ts";
 import type { HttpEnv } from "./http/http-env.ts";
 import { idempotent } from "./http/idempotency.ts";
+import { measureRequests } from "./http/measure-requests.ts";
 import { auditRoutes } from "./http/routes/audit.ts";
 import { eventsRoutes } from "./http/routes/events.ts";
 import { keysRoutes } from "./http/routes/keys.ts";
+import { metricsRoutes } from "./http/routes/metrics.ts";
 import { nodesRoutes } from "./http/routes/nodes.ts";
 import { orphansRoutes } from "./http/routes/orphans.ts";
 import { recordsRoutes } from "./http/routes/records.ts";
@@ -26,6 +28,7 @@ import { usageRoutes } from "./http/routes/usage.ts";
 import { usageSessionsRoutes } from "./http/routes/usage-sessions.ts";
 import type { Ingest } from "./ingest/start-ingest.ts";
 import type { Postgres } from "./postgres/client.ts";
+import type { Telemetry } from "./telemetry/telemetry.ts";
 
 export interface AppDeps {
   clickhouse: ClickHouse;
@@ -41,6 +44,7 @@ export interface AppDeps {
   /** Everything stored under this batch or a smaller one is visible, and nothing more will be stored under one. */
   settledBatch: () => number;
   roles: ReadonlySet<Role>;
+  telemetry: Telemetry;
   log: Logger;
 }
 
@@ -48,14 +52,16 @@ export interface AppDeps {
 const webFolder = fileURLToPath(new URL(import.meta.url.endsWith(".ts") ? "../dist/web" : "../web", import.meta.url));
 
 export function createApp(deps: AppDeps): OpenAPIHono<HttpEnv> {
-  const { clickhouse, tree, keys, users, sessions, ingest, watermark, settledBatch, log } = deps;
+  const { clickhouse, tree, keys, users, sessions, ingest, watermark, settledBatch, telemetry, log } = deps;
   const app = createRouter();
+  app.use(measureRequests(telemetry));
   applyFoundation(app, { log });
   app.use("/v1/*", attachActor(deps.authenticator));
+  app.use("/metrics", attachActor(deps.authenticator));
   app.use("/v1/*", idempotent({ postgres: deps.postgres }));
   if (ingest) {
     const { knownIds, admission, flush } = ingest;
-    app.route("/", eventsRoutes({ log: ingest.log, knownIds, tree, admission, watermark, flush }));
+    app.route("/", eventsRoutes({ log: ingest.log, knownIds, tree, admission, watermark, flush, telemetry }));
   }
   if (deps.roles.has("api")) {
     app.route("/", usageRoutes({ clickhouse, tree, watermark }));
@@ -67,6 +73,7 @@ export function createApp(deps: AppDeps): OpenAPIHono<HttpEnv> {
     app.route("/", keysRoutes({ keys, tree }));
     app.route("/", auditRoutes({ postgres: deps.postgres, tree }));
   }
+  app.route("/", metricsRoutes({ telemetry }));
   app.route("/", systemRoutes({ root: app, checks: readinessChecks(deps) }));
   if (deps.roles.has("api")) serveDashboard(app);
   return app;

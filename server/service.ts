@@ -27,9 +27,10 @@ import { startJobs } from "./jobs/start-jobs.ts";
 import { createLiveGateway } from "./live/live-gateway.ts";
 import { readLive } from "./live/read-live.ts";
 import { hearVisibility, tellVisibility, type Visibility } from "./live/shared-watermark.ts";
-import { connectPostgres } from "./postgres/client.ts";
+import { connectPostgres, type Postgres } from "./postgres/client.ts";
 import { migratePostgres } from "./postgres/migrate.ts";
 import { connectRedis } from "./redis/connect-redis.ts";
+import { createTelemetry, type Telemetry } from "./telemetry/telemetry.ts";
 
 export interface Service {
   /** Where the dashboard is. */
@@ -77,9 +78,10 @@ async function startParts(
     clickhouseFor(config, log, started),
     postgresFor(config, log, started),
   ]);
-  const clickhouse = connectClickHouse(clickhouseStore.connection);
+  const telemetry = createTelemetry();
+  const clickhouse = connectClickHouse(clickhouseStore.connection, telemetry.clickhouseAnswered);
   started.push(() => clickhouse.close());
-  const postgres = connectPostgres(postgresStore.url);
+  const postgres = connectPostgres(postgresStore.url, telemetry.postgresFailed);
   started.push(() => postgres.close());
   await Promise.all([migrateClickHouse(clickhouse), migratePostgres(postgres)]);
 
@@ -113,6 +115,7 @@ async function startParts(
         announce: (organizations, levels) => announce(nodesAround(tree, organizations, levels)),
         onFatal,
         logger: log,
+        observer: telemetry,
       })
     : undefined;
   if (ingest) started.push(() => ingest.stop(flushGraceMs));
@@ -131,6 +134,7 @@ async function startParts(
     watermark,
     settledBatch,
     roles: config.roles,
+    telemetry,
     log,
   });
   httpServer.on("request", getRequestListener(app.fetch));
@@ -152,10 +156,13 @@ async function startParts(
     roles: config.roles,
     databaseUrl: postgresStore.url,
     redisUrl: config.redisUrl,
+    onRun: telemetry.jobRan,
     log,
   });
   started.push(() => jobs.close());
 
+  telemetry.read("sockets", () => gateway.sockets);
+  readStores(telemetry, ingest, postgres, watermark);
   await listen(httpServer, config);
   // The gateway cuts its sockets, which the server would wait for.
   started.push(async () => {
@@ -172,6 +179,19 @@ async function startParts(
     storePids: () => ({ clickhouse: clickhouseStore.pid?.(), postgres: postgresStore.pid?.() }),
     stop,
   };
+}
+
+function readStores(telemetry: Telemetry, ingest: Ingest | undefined, { pool }: Postgres, watermark: () => Date): void {
+  if (ingest) {
+    telemetry.read("walBacklogBytes", () => ingest.log.backlogBytes);
+    telemetry.read("walMaxBytes", () => ingest.log.maxBytes);
+  }
+  telemetry.read("watermarkAgeSeconds", () => Math.max(0, Date.now() - watermark().getTime()) / 1000);
+  telemetry.read("postgresConnections", () => [
+    { state: "idle", count: pool.idleCount },
+    { state: "busy", count: pool.totalCount - pool.idleCount },
+    { state: "awaited", count: pool.waitingCount },
+  ]);
 }
 
 /** The organizations with new events and those above them, and the nodes whose levels may have changed. */

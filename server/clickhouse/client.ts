@@ -92,8 +92,15 @@ function classify(error: unknown): Error {
   return new StoreUnavailableError(error);
 }
 
+/** How a statement ended: `unavailable`: no answer or not now; `refused`: an answer that will not change. */
+export type OnAnswered = (
+  kind: "select" | "insert" | "command",
+  outcome: "ok" | "unavailable" | "refused",
+  seconds: number,
+) => void;
+
 /** `connection.database` must exist. Idle sockets are dropped before the server's own keep-alive ends them. */
-export function connectClickHouse(connection: ClickHouseConnection): ClickHouse {
+export function connectClickHouse(connection: ClickHouseConnection, onAnswered?: OnAnswered): ClickHouse {
   const client: ClickHouseClient = createClient({
     url: connection.url,
     username: connection.username,
@@ -105,9 +112,24 @@ export function connectClickHouse(connection: ClickHouseConnection): ClickHouse 
     use_multipart_params_auto: true,
     log: { level: 127 as never },
   });
+  /** What `statement` answers; what it throws is one of this module's errors. */
+  async function observed<Result>(kind: Parameters<OnAnswered>[0], statement: () => Promise<Result>): Promise<Result> {
+    const startedAtMs = performance.now();
+    const tell = (outcome: Parameters<OnAnswered>[1]) =>
+      onAnswered?.(kind, outcome, (performance.now() - startedAtMs) / 1000);
+    try {
+      const result = await statement();
+      tell("ok");
+      return result;
+    } catch (cause) {
+      const error = classify(cause);
+      tell(error instanceof StatementRefusedError ? "refused" : "unavailable");
+      throw error;
+    }
+  }
   return {
-    async select(sql, params, settings) {
-      try {
+    select: (sql, params, settings) =>
+      observed("select", async () => {
         const result = await client.query({
           query: sql,
           query_params: params,
@@ -115,10 +137,7 @@ export function connectClickHouse(connection: ClickHouseConnection): ClickHouse 
           clickhouse_settings: { ...pinnedSettings, ...settings },
         });
         return await result.json();
-      } catch (error) {
-        throw classify(error);
-      }
-    },
+      }),
     async *selectBytes(sql, params) {
       try {
         const result = await client.exec({ query: sql, query_params: params, clickhouse_settings: pinnedSettings });
@@ -127,20 +146,17 @@ export function connectClickHouse(connection: ClickHouseConnection): ClickHouse 
         throw classify(error);
       }
     },
-    async command(sql, params, settings) {
-      try {
+    command: (sql, params, settings) =>
+      observed("command", async () => {
         const result = await client.command({
           query: sql,
           query_params: params,
           clickhouse_settings: { ...insertSettings, wait_end_of_query: 1, ...settings },
         });
         return { writtenRows: Number(result.summary?.written_rows ?? 0) };
-      } catch (error) {
-        throw classify(error);
-      }
-    },
-    async insertBytes(sql, body, params) {
-      try {
+      }),
+    insertBytes: (sql, body, params) =>
+      observed("insert", async () => {
         const result = await client.exec({
           query: sql,
           query_params: params,
@@ -149,10 +165,7 @@ export function connectClickHouse(connection: ClickHouseConnection): ClickHouse 
         });
         result.stream.resume();
         return { writtenRows: Number(result.summary?.written_rows ?? 0) };
-      } catch (error) {
-        throw classify(error);
-      }
-    },
+      }),
     async ping() {
       const result = await client.ping({ select: true });
       if (!result.success) throw new StoreUnavailableError(result.error);

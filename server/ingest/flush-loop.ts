@@ -37,6 +37,12 @@ interface StoredBatch {
   events: number;
 }
 
+/** Told how long batches spend in each stage, retries included, and what was in them. */
+export interface FlushObserver {
+  flushStageEnded(stage: "seal" | "store" | "derive" | "settle", seconds: number): void;
+  batchSealed(batch: { events: number; duplicates: number; conflicts: number; quarantined: number }): void;
+}
+
 export interface FlushOptions {
   log: WriteAheadLog;
   clickhouse: ClickHouse;
@@ -51,6 +57,7 @@ export interface FlushOptions {
   logger: Logger;
   /** Batches up to it were settled by earlier processes. */
   settledBatchBefore: number;
+  observer?: FlushObserver | undefined;
   now?: () => number;
 }
 
@@ -75,7 +82,7 @@ export function startFlushLoop(
   settledBefore: LogPosition | null,
   left: readonly Manifest[],
 ): FlushLoop {
-  const { log, files, logger } = options;
+  const { log, files, logger, observer } = options;
   const now = options.now ?? Date.now;
   const abort = new AbortController();
   const store = {
@@ -95,6 +102,13 @@ export function startFlushLoop(
   const news = createNews();
   const stopListening = log.onSynced(news.tell);
   abort.signal.addEventListener("abort", news.tell);
+
+  async function timed<Result>(stage: Parameters<FlushObserver["flushStageEnded"]>[0], work: Promise<Result>) {
+    const startedAtMs = performance.now();
+    const result = await work;
+    observer?.flushStageEnded(stage, (performance.now() - startedAtMs) / 1000);
+    return result;
+  }
 
   async function settle({ manifest, organizations, events }: StoredBatch, touched: ReadonlySet<string>): Promise<void> {
     await untilDone(store, "settling", () =>
@@ -125,9 +139,14 @@ export function startFlushLoop(
       const batches = group.flatMap(({ manifest }) => manifest.parts.map((part) => part.batch));
       const touched =
         batches.length > 0
-          ? (await untilDone(store, "deriving levels", () => options.deriver.derive(batches, now()))).touchedNodes
+          ? (
+              await timed(
+                "derive",
+                untilDone(store, "deriving levels", () => options.deriver.derive(batches, now())),
+              )
+            ).touchedNodes
           : new Set<string>();
-      for (const stored of group) await settle(stored, touched);
+      for (const stored of group) await timed("settle", settle(stored, touched));
     }
   }
   async function deriveSoon({ manifest, organizations, rows }: SealedBatch): Promise<void> {
@@ -137,6 +156,20 @@ export function startFlushLoop(
       deriving = undefined;
     });
     deriving.catch(() => undefined);
+  }
+
+  async function seal(records: LogRecord[], from: LogPosition | null): Promise<SealedBatch> {
+    const sealed = await untilDone(store, "sealing", () =>
+      sealBatch(records, from, options.sequence.next(), options.findStored, now()),
+    );
+    await untilDone(store, "sealing", () => files.writeManifest(sealed.manifest));
+    observer?.batchSealed({
+      events: sealed.rows.length,
+      duplicates: sealed.manifest.duplicates.length,
+      conflicts: sealed.manifest.conflicts.length,
+      quarantined: sealed.quarantined.length,
+    });
+    return sealed;
   }
 
   async function run(): Promise<void> {
@@ -152,7 +185,7 @@ export function startFlushLoop(
         { batch: manifest.batch, events: sealed.rows.length },
         "storing a batch that an earlier process sealed",
       );
-      await storeBatch(store, sealed, true);
+      await timed("store", storeBatch(store, sealed, true));
       await deriveSoon(sealed);
       cursor = manifest.to;
     }
@@ -169,12 +202,9 @@ export function startFlushLoop(
       }
       gatherUntilMs = isFull ? 0 : now() + gatherMs;
       const from = cursor;
-      const sealed = await untilDone(store, "sealing", () =>
-        sealBatch(records, from, options.sequence.next(), options.findStored, now()),
-      );
-      await untilDone(store, "sealing", () => files.writeManifest(sealed.manifest));
+      const sealed = await timed("seal", seal(records, from));
       cursor = sealed.manifest.to;
-      await storeBatch(store, sealed, false);
+      await timed("store", storeBatch(store, sealed, false));
       await deriveSoon(sealed);
     }
   }

@@ -11,7 +11,7 @@ import type { ClickHouse } from "../clickhouse/client.ts";
 import { defineQuery } from "../clickhouse/define-query.ts";
 import { Admission } from "./backpressure.ts";
 import { createLevelDeriver, type LevelDeriver, type PathAt } from "./derive-levels.ts";
-import { type FlushLoop, startFlushLoop } from "./flush-loop.ts";
+import { type FlushLoop, type FlushObserver, startFlushLoop } from "./flush-loop.ts";
 import { findStoredEvents, storedIdentityHashes } from "./known-events.ts";
 import { KnownIds } from "./known-ids.ts";
 import { batchFiles } from "./seal-batch.ts";
@@ -38,6 +38,7 @@ export interface IngestOptions {
   /** The log cannot be written any more: the process must end, its acknowledgements would mean nothing. */
   onFatal: (error: Error) => void;
   logger: Logger;
+  observer?: FlushObserver;
 }
 
 export interface Ingest {
@@ -93,6 +94,7 @@ export async function startIngest(options: IngestOptions): Promise<Ingest> {
       announce: options.announce,
       onSettled: (position) => knownIds.settledThrough(position),
       logger,
+      observer: options.observer,
       settledBatchBefore: manifests[0] ? manifests[0].batch - 1 : lastGiven,
     },
     progress.settled,

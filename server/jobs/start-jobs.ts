@@ -17,6 +17,8 @@ export interface StartJobsOptions {
   databaseUrl: string;
   /** Moves the queues from Postgres to this Redis. Runs are still told apart by locks in Postgres. */
   redisUrl?: string;
+  /** Told of every tick; `left_out`: the last run still goes on, here or in another process. */
+  onRun?: (job: string, outcome: "done" | "failed" | "left_out", seconds: number) => void;
   log: Pick<Logger, "debug" | "info" | "warn" | "error">;
 }
 
@@ -48,7 +50,14 @@ const keptQueueEvents = 100;
  * left out while it is away and come again when it is back. A job never overlaps itself, in no process: a tick that
  * comes during a run is left out.
  */
-export async function startJobs({ jobs, roles, databaseUrl, redisUrl, log }: StartJobsOptions): Promise<RunningJobs> {
+export async function startJobs({
+  jobs,
+  roles,
+  databaseUrl,
+  redisUrl,
+  onRun = () => undefined,
+  log,
+}: StartJobsOptions): Promise<RunningJobs> {
   checkJobTable(jobs);
   const store =
     redisUrl === undefined ? await openPostgresJobStore(databaseUrl, log) : openRedisJobStore(redisUrl, log);
@@ -58,16 +67,28 @@ export async function startJobs({ jobs, roles, databaseUrl, redisUrl, log }: Sta
   const report = onceAMinute((error, context, message) => log.error({ err: error, ...context }, message));
 
   async function runOnce(job: JobDefinition): Promise<void> {
-    if (running.has(job.name)) return log.debug({ job: job.name }, "tick left out: the last run still goes on");
+    if (running.has(job.name)) {
+      onRun(job.name, "left_out", 0);
+      return log.debug({ job: job.name }, "tick left out: the last run still goes on");
+    }
     const run = runLocked(job).finally(() => running.delete(job.name));
     running.set(job.name, run);
     await run;
   }
 
   async function runLocked({ name, handler }: JobDefinition): Promise<void> {
-    if (!(await locks.take(name))) return log.debug({ job: name }, "tick left out: another process runs it");
+    if (!(await locks.take(name))) {
+      onRun(name, "left_out", 0);
+      return log.debug({ job: name }, "tick left out: another process runs it");
+    }
+    const startedAtMs = performance.now();
+    const seconds = () => (performance.now() - startedAtMs) / 1000;
     try {
       await handler();
+      onRun(name, "done", seconds());
+    } catch (error) {
+      onRun(name, "failed", seconds());
+      throw error;
     } finally {
       await locks.release(name);
     }

@@ -34,6 +34,8 @@ export interface LiveGatewayDeps {
 export interface LiveGateway {
   /** Something that these nodes count is in storage now; nodes that nobody watches cost nothing. */
   announce(nodes: Iterable<NodeAddress>): void;
+  /** Open now, in this process. */
+  readonly sockets: number;
   /** Cuts every socket. The HTTP server stays as it is. */
   close(): Promise<void>;
 }
@@ -180,6 +182,9 @@ export function createLiveGateway(deps: LiveGatewayDeps): LiveGateway {
   }
 
   return {
+    get sockets() {
+      return io.engine.clientsCount;
+    },
     announce(nodes) {
       if (!redis) return touch(nodes);
       for (const node of nodes) {

@@ -26,8 +26,11 @@ export interface Postgres {
 const connectTimeoutMs = 5_000;
 const statementTimeoutMs = 30_000;
 
+/** `unavailable`: no answer or not now; `refused`: an error of the statement. Not called for what was rolled back otherwise. */
+type OnFailed = (outcome: "unavailable" | "refused") => void;
+
 /** Connects on first use: this never fails itself. */
-export function connectPostgres(url: string): Postgres {
+export function connectPostgres(url: string, onFailed: OnFailed = () => undefined): Postgres {
   const settings = {
     connectionString: url,
     connectionTimeoutMillis: connectTimeoutMs,
@@ -43,11 +46,28 @@ export function connectPostgres(url: string): Postgres {
   // Without listeners an idle connection that dies would end the process; the pool has already dropped it.
   pool.on("error", () => {});
   pool.on("connect", (client) => client.on("error", () => {}));
+  const tell = (error: unknown) => {
+    if (isPostgresUnavailable(error)) onFailed("unavailable");
+    else if (error instanceof pg.DatabaseError) onFailed("refused");
+  };
+  const query = pool.query;
+  // Queries with a callback are not told: nothing here makes any.
+  Object.defineProperty(pool, "query", {
+    value: (...args: unknown[]) => {
+      const result: unknown = Reflect.apply(query, pool, args);
+      if (result instanceof Promise) result.catch(tell);
+      return result;
+    },
+  });
   const notices = new Notices(() => new pg.Client(settings));
   return {
     pool,
     db: drizzle(pool),
-    transaction: (work, kind = "write") => runTransaction(pool, begin[kind], work),
+    transaction: (work, kind = "write") => {
+      const result = runTransaction(pool, begin[kind], work);
+      result.catch(tell);
+      return result;
+    },
     notices,
     async close() {
       await notices.close();

@@ -26,6 +26,7 @@ import { startIngest } from "../../server/ingest/start-ingest.ts";
 import { connectPostgres } from "../../server/postgres/client.ts";
 import { migratePostgres } from "../../server/postgres/migrate.ts";
 import { userRoles, users as userRows } from "../../server/postgres/schema/accounts.ts";
+import { createTelemetry } from "../../server/telemetry/telemetry.ts";
 import { type Ask, type Asked, askAt } from "./accounts.ts";
 import { ownClickHouse, ownPostgres } from "./stores.ts";
 
@@ -50,7 +51,8 @@ export async function createWorld(): Promise<World> {
   const log = pino({ level: "silent" });
   const [clickhouse, database] = await Promise.all([ownClickHouse(), ownPostgres()]);
   const dataDir = await mkdtemp(join(tmpdir(), "tidemark-isolation-"));
-  const postgres = connectPostgres(database.url);
+  const telemetry = createTelemetry();
+  const postgres = connectPostgres(database.url, telemetry.postgresFailed);
   await migratePostgres(postgres);
   const tree = await NodeTree.load(postgres, log);
   const keys = createKeys(postgres, log);
@@ -67,6 +69,7 @@ export async function createWorld(): Promise<World> {
       throw error;
     },
     logger: log,
+    observer: telemetry,
   });
   const deps: AppDeps = {
     clickhouse: clickhouse.clickhouse,
@@ -80,6 +83,7 @@ export async function createWorld(): Promise<World> {
     watermark: () => ingest.flush.watermark(),
     settledBatch: () => ingest.flush.settledBatch,
     roles: new Set(["ingest", "api", "worker"]),
+    telemetry,
     log,
   };
   const app = createApp(deps);

@@ -11,6 +11,7 @@ import { type AcceptDeps, type AcceptedRequest, acceptRequest } from "../../inge
 import type { RateState } from "../../ingest/backpressure.ts";
 import { RefusedRequestError } from "../../ingest/refused-request.ts";
 import type { LogPosition } from "../../ingest/write-ahead-log.ts";
+import type { Telemetry } from "../../telemetry/telemetry.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
 import { requireScope } from "../authenticate.ts";
 import type { HttpEnv } from "../http-env.ts";
@@ -21,6 +22,7 @@ export interface EventsRoutesDeps
   watermark: () => Date;
   /** Resolves when the record that ends at `position` can be queried. */
   flush: { whenStored(position: LogPosition): Promise<void> };
+  telemetry?: Pick<Telemetry, "verdictGiven" | "requestRefused">;
   now?: () => number;
   /** How long `ack=stored` waits; default 30,000. */
   storedTimeoutMs?: number;
@@ -90,7 +92,7 @@ const bodies = {
 
 export function eventsRoutes(deps: EventsRoutesDeps): OpenAPIHono<HttpEnv> {
   const app = createRouter();
-  const accept: AcceptDeps = { ...deps, eventType, now: deps.now ?? Date.now };
+  const accept: EventsRoutesDeps & AcceptDeps = { ...deps, eventType, now: deps.now ?? Date.now };
 
   app.openAPIRegistry.registerPath({
     ...operation,
@@ -100,6 +102,7 @@ export function eventsRoutes(deps: EventsRoutesDeps): OpenAPIHono<HttpEnv> {
     const { ack, atomic } = c.req.valid("query");
     const { id, node, createOrganizations } = c.get("actor");
     const accepted = await acceptOrRefuse(c, accept, { id, node, createOrganizations }, atomic === "true");
+    deps.telemetry?.verdictGiven(accepted.decision);
     writeRate(c, accepted.rate);
     const verdict = verdictOf(accepted.decision, deps.watermark());
     if (accepted.decision.isAborted) {
@@ -123,7 +126,7 @@ export function eventsRoutes(deps: EventsRoutesDeps): OpenAPIHono<HttpEnv> {
 
 async function acceptOrRefuse(
   c: Context<HttpEnv>,
-  deps: AcceptDeps,
+  deps: AcceptDeps & Pick<EventsRoutesDeps, "telemetry">,
   emitter: Emitter,
   isAtomic: boolean,
 ): Promise<AcceptedRequest> {
@@ -138,6 +141,7 @@ async function acceptOrRefuse(
     });
   } catch (error) {
     if (!(error instanceof RefusedRequestError)) throw error;
+    deps.telemetry?.requestRefused(error.code);
     if (error.code === "too_fast") writeRate(c, deps.admission.rateOf(emitter.id));
     // The rest of such a body is not worth reading for the sake of the connection.
     if (error.code === "body_too_large") c.header("connection", "close");

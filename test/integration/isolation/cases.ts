@@ -14,6 +14,17 @@ const systemCases: RouteCase[] = [
   "GET /v1/limits",
 ].map((route) => ({ route, needs: "nothing", allowed: 200, elsewhere: "the same" }));
 
+const metricsCases: RouteCase[] = [
+  {
+    route: "GET /metrics",
+    needs: "read",
+    // As a proxy passes it on; a scraper on the same machine needs no credentials. No caller here may read all nodes.
+    request: () => ({ headers: { "x-forwarded-for": "192.0.2.1" } }),
+    allowed: 403,
+    elsewhere: 403,
+  },
+];
+
 const eventsCases: RouteCase[] = [
   {
     route: "POST /v1/events",
@@ -152,6 +163,7 @@ const auditCases: RouteCase[] = [{ route: "GET /v1/audit", needs: "audit:read", 
 
 export const routeCases: readonly RouteCase[] = [
   ...systemCases,
+  ...metricsCases,
   ...eventsCases,
   ...usageCases,
   ...recordsCases,

@@ -1,0 +1,196 @@
+/**
+ * What an operator watches of the service itself, for Prometheus. Labels come from closed sets (routes as they were
+ * declared, codes, names of jobs), never from what callers send: the number of series does not grow with use. Usage of
+ * nodes is not here; it is asked for with GET /v1/usage, and what became of the events of one key with /v1/ingest-health.
+ */
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+
+export type FlushStage = "seal" | "store" | "derive" | "settle";
+export type StoreOutcome = "ok" | "unavailable" | "refused";
+export type RunOutcome = "done" | "failed" | "left_out";
+
+/** The verdict on the events of one request. */
+export interface CountedVerdict {
+  accepted: number;
+  duplicates: number;
+  rejected: readonly { code: string }[];
+}
+
+/** Read when Prometheus asks, each only in a process that has such a part. */
+export interface LiveReadings {
+  walBacklogBytes(): number;
+  walMaxBytes(): number;
+  /** How far queries are behind, in seconds. */
+  watermarkAgeSeconds(): number;
+  sockets(): number;
+  postgresConnections(): { state: "idle" | "busy" | "awaited"; count: number }[];
+}
+
+export interface Telemetry {
+  /** `route` is the pattern that the route was declared with. */
+  requestAnswered(request: { method: string; route: string; status: number; seconds: number }): void;
+  verdictGiven(verdict: CountedVerdict): void;
+  /** A request of events was refused as a whole. */
+  requestRefused(code: string): void;
+  flushStageEnded(stage: FlushStage, seconds: number): void;
+  /** Sizes of a sealed batch, and the events that had been accepted and were found to be repeats only now. */
+  batchSealed(batch: { events: number; duplicates: number; conflicts: number; quarantined: number }): void;
+  clickhouseAnswered(kind: "select" | "insert" | "command", outcome: StoreOutcome, seconds: number): void;
+  postgresFailed(outcome: Exclude<StoreOutcome, "ok">): void;
+  jobRan(job: string, outcome: RunOutcome, seconds: number): void;
+  /** Adds a gauge that is read at each scrape; a second reading under the name takes the place of the first. */
+  read<Name extends keyof LiveReadings>(name: Name, reading: LiveReadings[Name]): void;
+  /** The text exposition format of Prometheus. */
+  exposition(): Promise<{ contentType: string; text: string }>;
+}
+
+const requestBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
+const stageBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
+const sizeBuckets = [1, 3, 10, 30, 100, 300, 1_000, 3_000, 10_000, 30_000, 100_000];
+
+/** With a registry of its own, so that several services in one process do not meet. */
+export function createTelemetry(): Telemetry {
+  const registry = new Registry();
+  const registers = [registry];
+  collectDefaultMetrics({ register: registry });
+  const readings: Partial<LiveReadings> = {};
+
+  const requests = new Histogram({
+    name: "tidemark_http_request_duration_seconds",
+    help: "Time to the head of the answer, by route as it was declared; none: no route takes the path",
+    labelNames: ["method", "route", "status"] as const,
+    buckets: requestBuckets,
+    registers,
+  });
+  const events = new Counter({
+    name: "tidemark_events_total",
+    help: "Events by the verdict that their emitter was given: accepted, duplicate, rejected",
+    labelNames: ["verdict"] as const,
+    registers,
+  });
+  const rejections = new Counter({
+    name: "tidemark_events_rejected_total",
+    help: "Rejected events by reason",
+    labelNames: ["code"] as const,
+    registers,
+  });
+  const refusals = new Counter({
+    name: "tidemark_event_requests_refused_total",
+    help: "Requests of events that were refused as a whole, by reason",
+    labelNames: ["code"] as const,
+    registers,
+  });
+  const requestEvents = new Histogram({
+    name: "tidemark_events_per_request",
+    help: "Events in a request that was read",
+    buckets: sizeBuckets,
+    registers,
+  });
+  const stages = new Histogram({
+    name: "tidemark_flush_stage_duration_seconds",
+    help: "Time that a batch spends in each stage from the log to the queries, retries included",
+    labelNames: ["stage"] as const,
+    buckets: stageBuckets,
+    registers,
+  });
+  const batchEvents = new Histogram({
+    name: "tidemark_batch_events",
+    help: "Events in a sealed batch",
+    buckets: sizeBuckets,
+    registers,
+  });
+  const sealedOut = new Counter({
+    name: "tidemark_events_sealed_out_total",
+    help: "Events that were answered as accepted and found to be a repeat (duplicate) or another body under a known id (conflict) when their batch was sealed",
+    labelNames: ["as"] as const,
+    registers,
+  });
+  const quarantined = new Counter({
+    name: "tidemark_events_quarantined_total",
+    help: "Events kept in quarantine",
+    registers,
+  });
+  const statements = new Histogram({
+    name: "tidemark_clickhouse_statement_duration_seconds",
+    help: "Statements to ClickHouse; unavailable: no answer or not now, refused: an answer that will not change",
+    labelNames: ["kind", "outcome"] as const,
+    buckets: stageBuckets,
+    registers,
+  });
+  const postgresFailures = new Counter({
+    name: "tidemark_postgres_errors_total",
+    help: "Queries to Postgres that failed; unavailable: no answer or not now, refused: an error of the statement, a violated constraint too",
+    labelNames: ["outcome"] as const,
+    registers,
+  });
+  const jobRuns = new Histogram({
+    name: "tidemark_job_duration_seconds",
+    help: "Runs of periodic jobs; left_out: the last run still went on, here or in another process",
+    labelNames: ["job", "outcome"] as const,
+    buckets: stageBuckets,
+    registers,
+  });
+  const gauge = (
+    name: string,
+    help: string,
+    reading: "walBacklogBytes" | "walMaxBytes" | "watermarkAgeSeconds" | "sockets",
+  ) =>
+    new Gauge({
+      name,
+      help,
+      registers,
+      collect() {
+        const read = readings[reading];
+        if (read) this.set(read());
+        else this.remove();
+      },
+    });
+  gauge("tidemark_wal_backlog_bytes", "Bytes in the write-ahead log that are not stored yet", "walBacklogBytes");
+  gauge("tidemark_wal_max_bytes", "Bytes the log may hold; at 80 % of it events are answered 503", "walMaxBytes");
+  gauge("tidemark_watermark_age_seconds", "How far queries are behind what was accepted", "watermarkAgeSeconds");
+  gauge("tidemark_sockets", "Open sockets of dashboards", "sockets");
+  new Gauge({
+    name: "tidemark_postgres_connections",
+    help: "Connections to Postgres; awaited: queries that wait for one",
+    labelNames: ["state"] as const,
+    registers,
+    collect() {
+      for (const { state, count } of readings.postgresConnections?.() ?? []) this.set({ state }, count);
+    },
+  });
+
+  // So that a rate over a restart begins at 0, not at the first event.
+  for (const verdict of ["accepted", "duplicate", "rejected"]) events.inc({ verdict }, 0);
+  for (const outcome of ["unavailable", "refused"]) postgresFailures.inc({ outcome }, 0);
+  for (const as of ["duplicate", "conflict"]) sealedOut.inc({ as }, 0);
+
+  return {
+    requestAnswered({ method, route, status, seconds }) {
+      requests.observe({ method, route, status }, seconds);
+    },
+    verdictGiven({ accepted, duplicates, rejected }) {
+      events.inc({ verdict: "accepted" }, accepted);
+      events.inc({ verdict: "duplicate" }, duplicates);
+      events.inc({ verdict: "rejected" }, rejected.length);
+      for (const { code } of rejected) rejections.inc({ code });
+      requestEvents.observe(accepted + duplicates + rejected.length);
+    },
+    requestRefused: (code) => refusals.inc({ code }),
+    flushStageEnded: (stage, seconds) => stages.observe({ stage }, seconds),
+    batchSealed(batch) {
+      batchEvents.observe(batch.events);
+      sealedOut.inc({ as: "duplicate" }, batch.duplicates);
+      sealedOut.inc({ as: "conflict" }, batch.conflicts);
+      quarantined.inc(batch.quarantined);
+    },
+    clickhouseAnswered: (kind, outcome, seconds) => statements.observe({ kind, outcome }, seconds),
+    postgresFailed: (outcome) => postgresFailures.inc({ outcome }),
+    jobRan: (job, outcome, seconds) => jobRuns.observe({ job, outcome }, seconds),
+    read(name, reading) {
+      readings[name] = reading;
+    },
+    async exposition() {
+      return { contentType: registry.contentType, text: await registry.metrics() };
+    },
+  };
+}
