@@ -25,7 +25,9 @@ import { InvalidTimeError, isTimeZone, parseInstant } from "../../metrics/window
 import { createRouter, problemResponses } from "../app-pieces.ts";
 import { requireScope, resolveNode } from "../authenticate.ts";
 import type { HttpEnv } from "../http-env.ts";
+import { listFormOf, streamOf } from "../list-form.ts";
 import { ProblemError } from "../problem-error.ts";
+import { usageCsv, usageLines } from "../usage-rows.ts";
 
 export interface UsageRoutesDeps {
   clickhouse: ClickHouse;
@@ -53,7 +55,7 @@ export function usageRoutes({ clickhouse, tree, watermark, now = Date.now }: Usa
       method: "get",
       path: "/v1/usage",
       summary: "Meters of a node over windows of time",
-      description: `${filterGrammar} When several nodes are asked for, the answer has \`nodes\`, each with its \`meters\`. With \`Accept: text/csv\` the answer is a table: one row per window, one column per meter.`,
+      description: `${filterGrammar} When several nodes are asked for, the answer has \`nodes\`, each with its \`meters\`. With \`Accept: text/csv\` the answer is a table: of one node without groups a row for each window and a column for each meter, else a row for each window of each node, meter and group. With \`Accept: application/x-ndjson\` the first line is the answer without its series, each further line a window.`,
       middleware: requireScope("read"),
       request: { query: usageQuerySchema },
       responses: {
@@ -62,6 +64,7 @@ export function usageRoutes({ clickhouse, tree, watermark, now = Date.now }: Usa
           content: {
             "application/json": { schema: z.union([usageAnswerSchema, nodesUsageAnswerSchema]) },
             "text/csv": { schema: z.string() },
+            "application/x-ndjson": { schema: z.string() },
           },
         },
         ...problemResponses(400, 401, 403, 404, 503),
@@ -100,18 +103,18 @@ export function usageRoutes({ clickhouse, tree, watermark, now = Date.now }: Usa
       // One node after another: what one question may ask of the store at once stays the same.
       for (const node of nodes) answers.push(await answer({ ...question, node }, compared, asOf, nowMs));
       const [first] = answers as [UsageAnswer];
-      if (answers.length > 1) {
-        const { node: _, meters: __, ...head } = first;
-        return c.json({ ...head, nodes: answers.map(({ node, meters }) => ({ node, meters })) }, 200);
-      }
-      if (prefersCsv(c.req.header("accept"))) {
+      const { node: _, meters: __, ...head } = first;
+      const whole =
+        answers.length > 1 ? { ...head, nodes: answers.map(({ node, meters }) => ({ node, meters })) } : first;
+      const form = listFormOf(c.req.header("accept"));
+      if (form === "json") return c.json(whole, 200);
+      c.header("content-type", form === "csv" ? "text/csv; charset=utf-8" : "application/x-ndjson");
+      if (form === "csv")
         c.header(
           "content-disposition",
-          `attachment; filename="usage-${first.from.slice(0, 10)}-${first.to.slice(0, 10)}.csv"`,
+          `attachment; filename="usage-${head.from.slice(0, 10)}-${head.to.slice(0, 10)}.csv"`,
         );
-        return c.text(usageCsv(first), 200, { "content-type": "text/csv; charset=utf-8" });
-      }
-      return c.json(first, 200);
+      return c.body(await streamOf(form === "csv" ? usageCsv(whole) : usageLines(whole)), 200) as never;
     },
   );
 
@@ -207,26 +210,4 @@ function metersOf(names: string): Meter[] {
       throw new ProblemError("invalid_request", `there is no meter named ${JSON.stringify(name)}`, { field: "meter" });
     return meter;
   });
-}
-
-function prefersCsv(accept: string | undefined): boolean {
-  return accept !== undefined && /\btext\/csv\b/.test(accept) && !/\bapplication\/json\b/.test(accept);
-}
-
-/** One row per window, one column per meter; RFC 4180. Figures are as in JSON, an empty cell is no data. */
-function usageCsv(answer: UsageAnswer): string {
-  const rows = new Map<string, { end: string; partial: boolean; values: Map<string, string> }>();
-  for (const { meter, series } of answer.meters)
-    for (const { start, end, value, partial } of series) {
-      const row = rows.get(start) ?? { end, partial, values: new Map<string, string>() };
-      rows.set(start, row);
-      row.values.set(meter, value === null ? "" : String(value));
-    }
-  const names = answer.meters.map(({ meter }) => meter);
-  const lines = [["start", "end", "partial", ...names]];
-  // Instants of one zone sort by the moment they stand for, not by their text, where clocks change.
-  const ordered = [...rows].sort(([a], [b]) => Date.parse(a) - Date.parse(b));
-  for (const [start, row] of ordered)
-    lines.push([start, row.end, String(row.partial), ...names.map((name) => row.values.get(name) ?? "")]);
-  return `${lines.map((cells) => cells.join(",")).join("\r\n")}\r\n`;
 }

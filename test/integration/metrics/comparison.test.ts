@@ -177,6 +177,26 @@ test("a running billing cycle is compared with the cycle before", async () => {
   expect(chats?.comparison.series).toHaveLength(1);
 });
 
+test("the same answer comes as a table or as lines to who accepts these", async () => {
+  const query = "meter=chat_posts&from=2025-11-20&to=2025-11-21&compare=previous";
+  const get = (accept: string) => app.request(`/v1/usage?${query}`, { headers: { accept } });
+  const table = await get("text/csv");
+  expect(table.headers.get("content-type")).toBe("text/csv; charset=utf-8");
+  expect(await table.text()).toBe(
+    "start,end,partial,compared_start,compared_end,chat_posts,chat_posts_compared,chat_posts_delta,chat_posts_percent\r\n2025-11-20T00:00:00Z,2025-11-21T00:00:00Z,false,2025-11-19T00:00:00Z,2025-11-20T00:00:00Z,4,0,4,\r\n",
+  );
+  const lines = await get("application/x-ndjson");
+  expect(lines.headers.get("content-type")).toBe("application/x-ndjson");
+  const [head, ...windows] = (await lines.text()).trim().split("\n");
+  expect(JSON.parse(head ?? "")).toMatchObject({
+    node: "organization:acme",
+    meters: [{ total: 4, comparison: { total: 0 } }],
+  });
+  expect(windows.map((line) => JSON.parse(line))).toMatchObject([
+    { meter: "chat_posts", value: 4, delta: 4, percent: null },
+  ]);
+});
+
 test.each([
   ["compare=last", "compare"],
   ["compare=2025-02-01/2025-01-01", "compare"],

@@ -109,6 +109,7 @@ describe("while the asked range runs, the compared one ends where now is shifted
       "previous",
       ["2026-02-01", "2026-02-28T10:00:00Z"],
     ],
+    [{ from: "2026-04-01", to: "2026-07-01", now: "2026-05-30T10:00:00Z" }, "previous", ["2026-01-01", "2026-03-01"]],
     [
       { from: "2026-02-28", to: "2026-03-31", anchor: 31, now: "2026-02-28T12:00:00Z" },
       "previous",

@@ -1,0 +1,127 @@
+/**
+ * An answer of GET /v1/usage as lines, each made when it is sent: CSV, or a JSON object a line. Figures are written as in
+ * JSON; an empty cell is no data.
+ */
+import type {
+  Figure,
+  MeterUsage,
+  NodesUsageAnswer,
+  UsageAnswer,
+  UsageComparison,
+  UsagePoint,
+} from "../contract/usage.ts";
+import { compareFigures } from "../metrics/comparison.ts";
+import { csvLine } from "./csv.ts";
+
+/** One window of one meter, or of one of its groups. */
+interface UsageRow {
+  node: string;
+  meter: string;
+  group?: string;
+  is_other?: boolean;
+  /** Absent where only the compared range has data. */
+  point?: UsagePoint;
+  compared?: UsageComparison["series"][number];
+}
+
+/** The groups of a meter follow it. */
+function* rowsOf(answer: UsageAnswer | NodesUsageAnswer): Generator<UsageRow> {
+  for (const { node, meters } of nodesOf(answer))
+    for (const usage of meters) {
+      const { meter, groups = [] } = usage;
+      for (const pair of pairsOf(usage)) yield { node, meter, ...pair };
+      for (const { key, is_other, series } of groups)
+        for (const point of series) yield { node, meter, group: key, ...(is_other && { is_other }), point };
+    }
+}
+
+const nodesOf = (answer: UsageAnswer | NodesUsageAnswer) => ("nodes" in answer ? answer.nodes : [answer]);
+
+function* pairsOf({ series, comparison }: MeterUsage): Generator<Pick<UsageRow, "point" | "compared">> {
+  const beside = new Map(comparison?.series.map((point) => [point.against, point]));
+  for (const point of series) {
+    const compared = beside.get(point.start);
+    yield compared ? { point, compared } : { point };
+  }
+  const starts = new Set(series.map(({ start }) => start));
+  for (const compared of comparison?.series ?? [])
+    if (compared.against === null || !starts.has(compared.against)) yield { compared };
+}
+
+function differenceOf({ point, compared }: UsageRow): { delta: Figure; percent: number | null } {
+  return compareFigures(point?.value ?? null, compared?.value ?? null);
+}
+
+const textOf = (value: Figure | boolean | undefined) => (value === null || value === undefined ? "" : String(value));
+
+/**
+ * Of one node without groups, a row for each window and a column for each meter; else a row for each window of each node,
+ * meter and group. What was compared has columns of its own.
+ */
+export function usageCsv(answer: UsageAnswer | NodesUsageAnswer): AsyncGenerator<string> {
+  const nodes = nodesOf(answer);
+  const isWide = nodes.length === 1 && nodes[0]?.meters.every(({ groups }) => groups === undefined);
+  const isCompared = nodes.some(({ meters }) => meters.some(({ comparison }) => comparison));
+  return isWide ? wideCsv(answer, isCompared) : longCsv(answer, isCompared);
+}
+
+async function* wideCsv(answer: UsageAnswer | NodesUsageAnswer, isCompared: boolean): AsyncGenerator<string> {
+  const [{ meters } = { meters: [] }] = nodesOf(answer);
+  const names = meters.map(({ meter }) => meter);
+  const windows = new Map<string, Map<string, UsageRow>>();
+  for (const row of rowsOf(answer)) {
+    // An asked window that no meter has data in may still stand beside a compared one.
+    const key = row.point?.start ?? row.compared?.against ?? `beside nothing ${row.compared?.start}`;
+    const window = windows.get(key) ?? new Map<string, UsageRow>();
+    windows.set(key, window.set(row.meter, row));
+  }
+  const beside = ["compared_start", "compared_end"];
+  const columns = names.flatMap((name) => [name, `${name}_compared`, `${name}_delta`, `${name}_percent`]);
+  yield csvLine(["start", "end", "partial", ...(isCompared ? [...beside, ...columns] : names)]);
+  for (const window of [...windows.values()].sort((a, b) => instantOf(a) - instantOf(b))) {
+    const rows = [...window.values()];
+    const point = rows.find((row) => row.point)?.point;
+    const compared = rows.find((row) => row.compared)?.compared;
+    const head = [point?.start ?? compared?.against, point?.end, textOf(point?.partial)];
+    const values = (name: string) => {
+      const row = window.get(name);
+      const value = textOf(row?.point?.value);
+      if (!isCompared) return [value];
+      const { delta, percent } = row ? differenceOf(row) : { delta: null, percent: null };
+      return [value, textOf(row?.compared?.value), textOf(delta), textOf(percent)];
+    };
+    yield csvLine([...head, ...(isCompared ? [compared?.start, compared?.end] : []), ...names.flatMap(values)]);
+  }
+}
+
+/** Instants of one zone sort by the moment they stand for, not by their text, where clocks change; what stands beside nothing is last. */
+function instantOf(window: ReadonlyMap<string, UsageRow>): number {
+  const [row] = window.values();
+  const start = row?.point?.start ?? row?.compared?.against;
+  return start ? Date.parse(start) : Number.MAX_SAFE_INTEGER;
+}
+
+async function* longCsv(answer: UsageAnswer | NodesUsageAnswer, isCompared: boolean): AsyncGenerator<string> {
+  const beside = ["compared_start", "compared_end", "compared_value", "delta", "percent"];
+  const columns = ["node", "meter", "group", "is_other", "start", "end", "partial", "value", "at"];
+  yield csvLine([...columns, ...(isCompared ? beside : [])]);
+  for (const row of rowsOf(answer)) {
+    const { node, meter, group, is_other, point, compared } = row;
+    const cells = [node, meter, group, textOf(is_other), point?.start ?? compared?.against, point?.end];
+    cells.push(textOf(point?.partial), textOf(point?.value), point?.at ?? "");
+    if (isCompared) {
+      const { delta, percent } = differenceOf(row);
+      cells.push(compared?.start, compared?.end, textOf(compared?.value), textOf(delta), textOf(percent));
+    }
+    yield csvLine(cells);
+  }
+}
+
+/** First the answer without its series, so with every total, then each window of each node, meter and group. */
+export async function* usageLines(answer: UsageAnswer | NodesUsageAnswer): AsyncGenerator<string> {
+  yield `${JSON.stringify(answer, (key, value) => (key === "series" ? undefined : value))}\n`;
+  for (const { point, compared, ...place } of rowsOf(answer)) {
+    const comparison = compared && { compared, ...differenceOf({ ...place, ...(point && { point }), compared }) };
+    yield `${JSON.stringify({ ...place, ...point, ...comparison })}\n`;
+  }
+}
