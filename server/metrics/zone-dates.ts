@@ -17,7 +17,7 @@ export function offsetAt(ms: number, tz: string): number {
 }
 
 /** The date and time that the zone's clock shows. */
-export function clockAt(ms: number, tz: string): CalendarDateTime {
+function clockAt(ms: number, tz: string): CalendarDateTime {
   return toCalendarDateTime(fromAbsolute(ms, tz));
 }
 
