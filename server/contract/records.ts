@@ -5,7 +5,10 @@ import { queryWithFilters } from "./filters.ts";
 import { nodeAddressSchema } from "./nodes.ts";
 import { nextCursorSchema, pageQuery } from "./pages.ts";
 
-export const recordsQuerySchema = queryWithFilters(pageQuery);
+export const recordsQuerySchema = queryWithFilters({
+  ...pageQuery,
+  include: z.literal("voided").optional().describe("`voided`: events that count no more are listed too, marked"),
+});
 
 /** Fields that were not sent are left out; `time` is there always, for it is given where it was not sent. */
 export const recordSchema = z.object({
@@ -26,6 +29,7 @@ export const recordSchema = z.object({
   partner: z.string().nullable().describe("Above the organization at `time`"),
   reseller: z.string().nullable().describe("Above the organization at `time`"),
   key: z.string().describe("Id of the API key that sent it"),
+  voided: z.literal(true).optional().describe("It counts no more; only with `include=voided`"),
 });
 export type UsageRecord = z.infer<typeof recordSchema>;
 

@@ -27,6 +27,7 @@ const recordRow = z.object({
   partner: z.string(),
   reseller: z.string(),
   key: z.string(),
+  sign: z.coerce.number(),
   time_ms: millis,
   received_ms: millis,
   value: z.string().nullable(),
@@ -40,6 +41,8 @@ const records = defineQuery(
     from_ms: z.number(),
     to_ms: z.number(),
     settled: z.number(),
+    received_ms: z.number(),
+    voided: z.number(),
     before_ms: z.number(),
     before_organization: z.string(),
     before_id: z.string(),
@@ -66,14 +69,26 @@ export const recordDimensions = [
 export const recordKeySchema = z.tuple([z.number(), z.string(), z.string()]);
 export type RecordKey = z.infer<typeof recordKeySchema>;
 
+/** Everything stored under this batch or a smaller one, and accepted up to this instant, can be queried. */
+export const asOfSchema = z.object({ settledBatch: z.number(), watermarkMs: z.number() });
+export type AsOf = z.infer<typeof asOfSchema>;
+
+/**
+ * A corrected event has a later batch than the one that it came with; that it was there before is told by its receipt.
+ * Between receipt and log an event waits at most for its id to be looked up and its organization to be made.
+ */
+const longestAcceptMs = 10_000;
+
 export interface RecordsQuestion {
   node: string;
   filters: readonly Filter[];
   fromMs: number | undefined;
   /** Exclusive. */
   toMs: number | undefined;
-  /** Batches after it are left out. */
-  settledBatch: number;
+  /** What could be queried when the list began. */
+  asOf: AsOf;
+  /** Events that count no more, too. */
+  withVoided: boolean;
   /** Only what comes after this one in the list. */
   after: RecordKey | undefined;
 }
@@ -112,7 +127,9 @@ export async function* readRecords(
       ...paramsOfFilters(question.filters),
       from_ms: sinceMs,
       to_ms: toMs,
-      settled: question.settledBatch,
+      settled: question.asOf.settledBatch,
+      received_ms: question.asOf.watermarkMs - longestAcceptMs,
+      voided: question.withVoided ? 1 : 0,
       before_ms: after[0],
       before_organization: after[1],
       before_id: after[2],
@@ -157,5 +174,6 @@ function recordOf(row: RecordRow): UsageRecord {
     partner: row.partner || null,
     reseller: row.reseller || null,
     key: row.key,
+    ...(row.sign < 0 && { voided: true as const }),
   };
 }

@@ -176,6 +176,34 @@ test("events that arrive between two pages, early or late ones, are in none of t
   expect(await pages(query)).toHaveLength(14);
 });
 
+test("an event that is voided while pages are read keeps its place or leaves, and is listed when voided ones are asked for", async () => {
+  const day = "2026-05-05";
+  const at = (n: number) => `${day}T00:00:0${n}Z`;
+  await send([0, 1, 2, 3].map((n) => ({ id: `v${n}`, type: "chat.posted", organization, time: at(n) })));
+  const query = `from=${day}&to=2026-05-06`;
+  const voided = await pages(`${query}&limit=1`, () =>
+    world.deps.clickhouse
+      .command(
+        `INSERT INTO usage_events SELECT * REPLACE (-1 AS sign, batch + 1 AS batch, received_at - INTERVAL 1 HOUR AS received_at)
+         FROM usage_events WHERE id = 'v1'`,
+      )
+      .then(() => undefined),
+  );
+  expect(names(voided)).toEqual(["v3", "v2", "v0"]);
+  const all = await list(`${query}&include=voided`);
+  expect(all.records.map((one) => [one.id, one.voided])).toEqual([
+    ["v3", undefined],
+    ["v2", undefined],
+    ["v1", true],
+    ["v0", undefined],
+  ]);
+  const csv = await world.ask("GET", `/v1/records?${query}&include=voided`, {
+    key: root.key,
+    headers: { accept: "text/csv" },
+  });
+  expect(csv.body.match(/,true\r\n/g)).toHaveLength(1);
+});
+
 test("events of one instant are in the order of organization and id, and a page may end between any two", async () => {
   const time = "2026-05-03T00:00:00Z";
   const ids = ["B", "a", "b", "z", "é"];
@@ -226,6 +254,7 @@ test("a stream holds the whole range, as lines and as a table that no spreadshee
   expect(rows).toHaveLength(total + 1);
   expect(rows[1]).toContain(`,'=cmd|'/c calc'!A1,`);
   expect(rows[1]).toContain(",-1.5,{},");
+  expect(rows[1]).toMatch(/,false$/);
   const cut = await ask("application/x-ndjson", "&limit=2");
   expect(String(cut.body).trimEnd().split("\n")).toHaveLength(2);
 });
@@ -271,6 +300,7 @@ test("what cannot be answered is refused by the name of its parameter", async ()
     ["filter[colour]=red", "filter[colour]"],
     ["filter[user][like]=a", "filter[user][like]"],
     ["order=up", "order"],
+    ["include=everything", "include"],
   ];
   for (const [query, field] of refused) {
     const { status, headers, body } = await world.ask("GET", `/v1/records?${query}`, { key: root.key });

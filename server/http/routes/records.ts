@@ -8,7 +8,13 @@ import { defaultPageSize } from "../../contract/pages.ts";
 import { recordListSchema, recordSchema, recordsQuerySchema, type UsageRecord } from "../../contract/records.ts";
 import { readCursor, writeCursor } from "../../metrics/cursor.ts";
 import { parseFilters } from "../../metrics/filters.ts";
-import { type ReadRecord, readRecords, recordDimensions, recordKeySchema } from "../../metrics/read-records.ts";
+import {
+  asOfSchema,
+  type ReadRecord,
+  readRecords,
+  recordDimensions,
+  recordKeySchema,
+} from "../../metrics/read-records.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
 import { requireScope, resolveNode } from "../authenticate.ts";
 import { csvLine } from "../csv.ts";
@@ -26,7 +32,7 @@ export interface RecordsRoutesDeps {
 
 const filterable = new Set([...recordDimensions, ...declaredDimensions]);
 const streamedGroup = 5_000;
-const positionSchema = z.object({ settled: z.number(), key: recordKeySchema });
+const positionSchema = z.object({ asOf: asOfSchema, key: recordKeySchema });
 
 export function recordsRoutes({
   clickhouse,
@@ -67,11 +73,19 @@ export function recordsRoutes({
       const filters = parseFilters(query, filterable);
       const nowMs = now();
       const range = readTimeRange(query, nowMs);
-      const asked = { list: "records", node, filters, from: query.from, to: query.to, tz: query.tz };
+      const asked = {
+        list: "records",
+        node,
+        filters,
+        from: query.from,
+        to: query.to,
+        tz: query.tz,
+        include: query.include,
+      };
       const position = readCursor(query.cursor, asked, positionSchema);
-      const settled = position?.settled ?? settledBatch();
-      const question = { node, filters, ...range, settledBatch: settled, after: position?.key };
-      const asOf = watermark();
+      const seen = watermark();
+      const asOf = position?.asOf ?? { settledBatch: settledBatch(), watermarkMs: seen.getTime() };
+      const question = { node, filters, ...range, asOf, withVoided: query.include === "voided", after: position?.key };
       const form = listFormOf(c.req.header("accept"));
       if (form !== "json") {
         const groups = readRecords(clickhouse, question, Math.min(query.limit ?? streamedGroup, streamedGroup), nowMs);
@@ -88,9 +102,9 @@ export function recordsRoutes({
       return c.json(
         {
           node,
-          watermark: asOf.toISOString(),
+          watermark: seen.toISOString(),
           records: page.map(({ record }) => record),
-          next_cursor: found.length > limit && last ? writeCursor(asked, { settled, key: last.key }) : null,
+          next_cursor: found.length > limit && last ? writeCursor(asked, { asOf, key: last.key }) : null,
         },
         200,
       );
@@ -130,6 +144,7 @@ const columns = [
   "partner",
   "reseller",
   "key",
+  "voided",
 ] as const satisfies (keyof UsageRecord)[];
 
 /** One line per record under a line of names; properties as JSON. */
@@ -139,11 +154,14 @@ async function* csvPieces(groups: AsyncGenerator<ReadRecord[]>, limit: number): 
   for await (const group of groups) {
     yield group
       .slice(0, left)
-      .map(({ record }) =>
-        csvLine(columns.map((name) => (name === "properties" ? JSON.stringify(record[name]) : record[name]))),
-      )
+      .map(({ record }) => csvLine(columns.map((name) => cellOf(record, name))))
       .join("");
     left -= group.length;
     if (left <= 0) return;
   }
+}
+
+function cellOf(record: UsageRecord, name: (typeof columns)[number]): string | null | undefined {
+  if (name === "properties") return JSON.stringify(record.properties);
+  return name === "voided" ? String(record.voided === true) : record[name];
 }
