@@ -17,6 +17,7 @@ import { idempotent } from "./http/idempotency.ts";
 import { measureRequests } from "./http/measure-requests.ts";
 import { auditRoutes } from "./http/routes/audit.ts";
 import { eventsRoutes } from "./http/routes/events.ts";
+import { jobsRoutes } from "./http/routes/jobs.ts";
 import { keysRoutes } from "./http/routes/keys.ts";
 import { metricsRoutes } from "./http/routes/metrics.ts";
 import { nodesRoutes } from "./http/routes/nodes.ts";
@@ -68,6 +69,7 @@ export function createApp(deps: AppDeps): OpenAPIHono<HttpEnv> {
     app.route("/", recordsRoutes({ clickhouse, tree, watermark, settledBatch }));
     app.route("/", usageSessionsRoutes({ clickhouse, tree, watermark }));
     app.route("/", orphansRoutes({ clickhouse, tree, watermark }));
+    app.route("/", jobsRoutes({ clickhouse, tree, watermark, settledBatch }));
     app.route("/", sessionRoutes({ users, sessions }));
     app.route("/", nodesRoutes({ tree }));
     app.route("/", keysRoutes({ keys, tree }));

@@ -3,6 +3,8 @@
  * number. Adding a type or a meter is one entry here; nothing else in the server knows a type's or a meter's name.
  */
 
+import type { JobStep } from "../contract/jobs.ts";
+
 export type LevelAction = "start" | "alive" | "end";
 
 export interface EventType {
@@ -13,6 +15,8 @@ export interface EventType {
   dimensions: readonly string[];
   /** A dimension that the type itself decides: its name and value. */
   fixed?: readonly [name: string, value: string];
+  /** What this event says about the job that it names. */
+  jobStep?: JobStep;
 }
 
 /** Every level counts intervals of its own; `sessions` is derived: the sessions with at least one participant. */
@@ -77,10 +81,10 @@ const eventTypes: ReadonlyMap<string, EventType> = new Map(
     "answer.posted": { dimensions: none, fixed: ["kind", "answer"] },
     "recording.stored": plain(),
     "recording.deleted": plain(),
-    "transcription.requested": transcription,
-    "transcription.started": transcription,
-    "transcription.completed": transcription,
-    "transcription.failed": transcription,
+    "transcription.requested": { ...transcription, jobStep: "requested" },
+    "transcription.started": { ...transcription, jobStep: "started" },
+    "transcription.completed": { ...transcription, jobStep: "completed" },
+    "transcription.failed": { ...transcription, jobStep: "failed" },
     "translation.completed": feature("translation", "language"),
     "glossary.used": feature("glossary", "language"),
     "custom_model.used": feature("custom_model", "model", "language"),
@@ -98,6 +102,11 @@ const eventTypes: ReadonlyMap<string, EventType> = new Map(
 export function eventType(type: string): EventType | undefined {
   return eventTypes.get(type);
 }
+
+/** What events of these types say about their job. */
+export const stepsOfTypes: ReadonlyMap<string, JobStep> = new Map(
+  [...eventTypes].flatMap(([type, { jobStep }]) => (jobStep ? [[type, jobStep] as const] : [])),
+);
 
 /** All dimensions that a type declares. */
 export const declaredDimensions: ReadonlySet<string> = new Set(

@@ -120,6 +120,7 @@ async function splitPart(
 async function removePart(clickhouse: ClickHouse, batch: number): Promise<void> {
   for (const statement of [
     "DELETE FROM event_ids WHERE (organization, id) IN (SELECT organization, id FROM usage_events WHERE batch = {batch:UInt64})",
+    "DELETE FROM job_events WHERE batch = {batch:UInt64}",
     "DELETE FROM usage_per_15m WHERE batch = {batch:UInt64}",
     "DELETE FROM usage_events WHERE batch = {batch:UInt64}",
   ])

@@ -1,13 +1,13 @@
 /**
  * The usage events behind the figures, newest first by (time, organization, id). A list is bound to what could be queried
- * when it began: events that are stored later, whatever their time, are in none of its pages, so that all pages together
- * are one consistent set. Pages go on from the last event's key, so none is skipped or repeated.
+ * when it began (as-of.ts): events that are stored later, whatever their time, are in none of its pages. Pages go on from the last event's key, so none is skipped or repeated.
  */
 import { z } from "zod";
 import type { ClickHouse } from "../clickhouse/client.ts";
 import { defineQuery } from "../clickhouse/define-query.ts";
 import { limits } from "../contract/events.ts";
 import type { UsageRecord } from "../contract/records.ts";
+import { type AsOf, asOfParams, paramsOfAsOf } from "./as-of.ts";
 import { type Filter, filterParams, paramsOfFilters } from "./filters.ts";
 import { nodeFilter, nodeParams } from "./node-filter.ts";
 
@@ -40,8 +40,7 @@ const records = defineQuery(
     ...filterParams.shape,
     from_ms: z.number(),
     to_ms: z.number(),
-    settled: z.number(),
-    received_ms: z.number(),
+    ...asOfParams.shape,
     voided: z.number(),
     before_ms: z.number(),
     before_organization: z.string(),
@@ -68,16 +67,6 @@ export const recordDimensions = [
 /** The key of an event in the order of the list: events before it come on later pages. */
 export const recordKeySchema = z.tuple([z.number(), z.string(), z.string()]);
 export type RecordKey = z.infer<typeof recordKeySchema>;
-
-/** Everything stored under this batch or a smaller one, and accepted up to this instant, can be queried. */
-export const asOfSchema = z.object({ settledBatch: z.number(), watermarkMs: z.number() });
-export type AsOf = z.infer<typeof asOfSchema>;
-
-/**
- * A corrected event has a later batch than the one that it came with; that it was there before is told by its receipt.
- * Between receipt and log an event waits at most for its id to be looked up and its organization to be made.
- */
-const longestAcceptMs = 10_000;
 
 export interface RecordsQuestion {
   node: string;
@@ -127,8 +116,7 @@ export async function* readRecords(
       ...paramsOfFilters(question.filters),
       from_ms: sinceMs,
       to_ms: toMs,
-      settled: question.asOf.settledBatch,
-      received_ms: question.asOf.watermarkMs - longestAcceptMs,
+      ...paramsOfAsOf(question.asOf),
       voided: question.withVoided ? 1 : 0,
       before_ms: after[0],
       before_organization: after[1],

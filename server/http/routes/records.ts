@@ -6,15 +6,10 @@ import type { ClickHouse } from "../../clickhouse/client.ts";
 import { filterGrammar } from "../../contract/filters.ts";
 import { defaultPageSize } from "../../contract/pages.ts";
 import { recordListSchema, recordSchema, recordsQuerySchema, type UsageRecord } from "../../contract/records.ts";
+import { asOfSchema } from "../../metrics/as-of.ts";
 import { readCursor, writeCursor } from "../../metrics/cursor.ts";
 import { parseFilters } from "../../metrics/filters.ts";
-import {
-  asOfSchema,
-  type ReadRecord,
-  readRecords,
-  recordDimensions,
-  recordKeySchema,
-} from "../../metrics/read-records.ts";
+import { type ReadRecord, readRecords, recordDimensions, recordKeySchema } from "../../metrics/read-records.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
 import { requireScope, resolveNode } from "../authenticate.ts";
 import { csvLine } from "../csv.ts";

@@ -65,6 +65,13 @@ const recordsCases: RouteCase[] = [
     elsewhere: 403,
   },
   {
+    route: "GET /v1/jobs",
+    needs: "read",
+    request: () => ({ path: `/v1/jobs?node=${askedAbout}` }),
+    allowed: 200,
+    elsewhere: 403,
+  },
+  {
     route: "GET /v1/orphans",
     needs: "read",
     request: () => ({ path: `/v1/orphans?node=${askedAbout}` }),

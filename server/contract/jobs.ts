@@ -1,0 +1,49 @@
+/** GET /v1/jobs: what transcription jobs came to. */
+import { z } from "zod";
+import { queryWithFilters } from "./filters.ts";
+import { nodeAddressSchema } from "./nodes.ts";
+import { nextCursorSchema, pageQuery } from "./pages.ts";
+
+/** What an event says about its job, the least final first: of two at one instant the later one here is its state. */
+export const jobSteps = ["requested", "started", "failed", "completed"] as const;
+export type JobStep = (typeof jobSteps)[number];
+
+export const jobsQuerySchema = queryWithFilters({
+  ...pageQuery,
+  from: pageQuery.from.describe("Bounds the last change; forms as in /v1/usage; default: no bound"),
+});
+
+export const jobSchema = z.object({
+  organization: z.string(),
+  job: z.string(),
+  status: z.enum(jobSteps).describe("What its latest event says"),
+  changed_at: z.string().describe("The time of its latest event"),
+  requested_at: z.string().nullable().describe("The first request"),
+  started_at: z.string().nullable().describe("The latest start"),
+  completed_at: z.string().nullable(),
+  failed_at: z.string().nullable(),
+  duration_ms: z
+    .int()
+    .nullable()
+    .describe("Of a completed or failed job, since its start, or its request where no start is known; null otherwise"),
+  minutes: z.string().nullable().describe("The value that its latest completion carried, an exact decimal"),
+  model: z.string().nullable(),
+  language: z.string().nullable(),
+  kind: z.string().nullable(),
+  format: z.string().nullable(),
+  mode: z.string().nullable(),
+  user: z.string().nullable(),
+  agent: z.string().nullable(),
+  session: z.string().nullable(),
+  room: z.string().nullable(),
+  partner: z.string().nullable(),
+  reseller: z.string().nullable(),
+});
+export type Job = z.infer<typeof jobSchema>;
+
+export const jobListSchema = z.object({
+  node: nodeAddressSchema,
+  watermark: z.string(),
+  jobs: z.array(jobSchema),
+  next_cursor: nextCursorSchema,
+});

@@ -1,0 +1,77 @@
+/** GET /v1/jobs: what the jobs of a node came to. */
+import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+import type { NodeTree } from "../../accounts/node-tree.ts";
+import type { ClickHouse } from "../../clickhouse/client.ts";
+import { filterGrammar } from "../../contract/filters.ts";
+import { jobListSchema, jobsQuerySchema } from "../../contract/jobs.ts";
+import { defaultPageSize } from "../../contract/pages.ts";
+import { asOfSchema } from "../../metrics/as-of.ts";
+import { readCursor, writeCursor } from "../../metrics/cursor.ts";
+import { parseFilters } from "../../metrics/filters.ts";
+import { jobDimensions, jobKeySchema, readJobs } from "../../metrics/read-jobs.ts";
+import { createRouter, problemResponses } from "../app-pieces.ts";
+import { requireScope, resolveNode } from "../authenticate.ts";
+import type { HttpEnv } from "../http-env.ts";
+import { readTimeRange } from "../time-range.ts";
+
+export interface JobsRoutesDeps {
+  clickhouse: ClickHouse;
+  tree: NodeTree;
+  watermark: () => Date;
+  settledBatch: () => number;
+  now?: () => number;
+}
+
+const positionSchema = z.object({ asOf: asOfSchema, key: jobKeySchema });
+
+export function jobsRoutes({
+  clickhouse,
+  tree,
+  watermark,
+  settledBatch,
+  now = Date.now,
+}: JobsRoutesDeps): OpenAPIHono<HttpEnv> {
+  const app = createRouter();
+  app.openapi(
+    createRoute({
+      method: "get",
+      path: "/v1/jobs",
+      summary: "The jobs of a node, the latest change first",
+      description: [
+        "A job's state is what its latest event says, at one instant the more final one, in whatever order they arrived.",
+        "All pages of a list show jobs as they were when its first page was made.",
+        `${filterGrammar} Dimensions: ${[...jobDimensions].join(", ")}.`,
+      ].join(" "),
+      middleware: requireScope("read"),
+      request: { query: jobsQuerySchema },
+      responses: {
+        200: { description: "The jobs", content: { "application/json": { schema: jobListSchema } } },
+        ...problemResponses(400, 401, 403, 404, 503),
+      },
+    }),
+    async (c) => {
+      const query = c.req.valid("query");
+      const node = resolveNode(c.get("actor"), tree, query.node);
+      const filters = parseFilters(query, jobDimensions);
+      const { from, to, tz, limit = defaultPageSize } = query;
+      const range = readTimeRange(query, now());
+      const asked = { list: "jobs", node, filters, from, to, tz };
+      const position = readCursor(query.cursor, asked, positionSchema);
+      const seen = watermark();
+      const asOf = position?.asOf ?? { settledBatch: settledBatch(), watermarkMs: seen.getTime() };
+      const found = await readJobs(clickhouse, { node, filters, ...range, asOf, after: position?.key }, limit + 1);
+      const page = found.slice(0, limit);
+      const last = page.at(-1);
+      return c.json(
+        {
+          node,
+          watermark: seen.toISOString(),
+          jobs: page.map(({ job }) => job),
+          next_cursor: found.length > limit && last ? writeCursor(asked, { asOf, key: last.key }) : null,
+        },
+        200,
+      );
+    },
+  );
+  return app;
+}
