@@ -10,12 +10,14 @@ import type { Sessions } from "./accounts/sessions.ts";
 import type { Users } from "./accounts/users.ts";
 import type { ClickHouse } from "./clickhouse/client.ts";
 import type { Role } from "./config.ts";
+import type { Corrections } from "./corrections/corrections.ts";
 import { applyFoundation, createRouter } from "./http/app-pieces.ts";
 import { type Authenticator, attachActor } from "./http/authenticate.ts";
 import type { HttpEnv } from "./http/http-env.ts";
 import { idempotent } from "./http/idempotency.ts";
 import { measureRequests } from "./http/measure-requests.ts";
 import { auditRoutes } from "./http/routes/audit.ts";
+import { correctionsRoutes } from "./http/routes/corrections.ts";
 import { eventsRoutes } from "./http/routes/events.ts";
 import { jobsRoutes } from "./http/routes/jobs.ts";
 import { keysRoutes } from "./http/routes/keys.ts";
@@ -41,6 +43,7 @@ export interface AppDeps {
   authenticator: Authenticator;
   /** Absent in a process that does not take events. */
   ingest: Ingest | undefined;
+  corrections: Corrections;
   watermark: () => Date;
   /** Everything stored under this batch or a smaller one is visible, and nothing more will be stored under one. */
   settledBatch: () => number;
@@ -66,6 +69,7 @@ export function createApp(deps: AppDeps): OpenAPIHono<HttpEnv> {
   }
   if (deps.roles.has("api")) {
     app.route("/", usageRoutes({ clickhouse, tree, watermark }));
+    app.route("/", correctionsRoutes({ corrections: deps.corrections, tree }));
     app.route("/", recordsRoutes({ clickhouse, tree, watermark, settledBatch }));
     app.route("/", usageSessionsRoutes({ clickhouse, tree, watermark }));
     app.route("/", orphansRoutes({ clickhouse, tree, watermark }));

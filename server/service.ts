@@ -16,6 +16,7 @@ import { createApp } from "./app.ts";
 import { type ClickHouse, type ClickHouseConnection, connectClickHouse } from "./clickhouse/client.ts";
 import { migrateClickHouse } from "./clickhouse/migrate.ts";
 import type { Config } from "./config.ts";
+import { type Corrections, createCorrections } from "./corrections/corrections.ts";
 import { lockDataFolder } from "./data-folder-lock.ts";
 import { createAuthenticator, nodeWithin } from "./http/authenticate.ts";
 import { compactUsage } from "./ingest/compact-usage.ts";
@@ -121,6 +122,8 @@ async function startParts(
   if (ingest) started.push(() => ingest.stop(flushGraceMs));
   const { watermark, settledBatch } = visibilityOf(ingest, redis, log, started);
 
+  const corrections = createCorrections({ postgres, clickhouse, tree, ingest });
+
   const httpServer = createServer();
   const app = createApp({
     clickhouse,
@@ -131,6 +134,7 @@ async function startParts(
     sessions,
     authenticator,
     ingest,
+    corrections,
     watermark,
     settledBatch,
     roles: config.roles,
@@ -152,7 +156,7 @@ async function startParts(
   announce = (nodes) => gateway.announce(nodes);
 
   const jobs = await startJobs({
-    jobs: jobsOf(clickhouse, ingest, log, (nodes) => gateway.announce(nodes)),
+    jobs: jobsOf(clickhouse, ingest, corrections, log, (nodes) => gateway.announce(nodes)),
     roles: config.roles,
     databaseUrl: postgresStore.url,
     redisUrl: config.redisUrl,
@@ -260,6 +264,7 @@ async function postgresFor(
 function jobsOf(
   clickhouse: ClickHouse,
   ingest: Ingest | undefined,
+  corrections: Corrections,
   log: Logger,
   announce: (nodes: Iterable<string>) => void,
 ): JobDefinition[] {
@@ -277,6 +282,12 @@ function jobsOf(
         const derivation = await expireIntervals(clickhouse, deriver, sequence, Date.now());
         if (derivation) announce(derivation.touchedNodes);
       },
+    },
+    {
+      name: "corrections-apply",
+      every: { ms: 2_000 },
+      role: "ingest",
+      handler: () => corrections.applyPending(),
     },
     {
       name: "usage-compact",

@@ -77,7 +77,13 @@ export interface Derivation {
 
 export interface LevelDeriver {
   /** Derives what the batches touched; they must be stored. Idempotent. `nowMs` decides what has timed out. */
-  derive(batches: readonly number[], nowMs: number, scope?: DerivationScope): Promise<Derivation>;
+  derive(
+    batches: readonly number[],
+    nowMs: number,
+    scope?: DerivationScope,
+    /** Runs first, while nothing else is derived. */
+    prepare?: () => Promise<void>,
+  ): Promise<Derivation>;
 }
 
 /** `changes`: minutes whose edges differ from those derived before; `everything`: all of them, to restore lost rows. */
@@ -157,8 +163,8 @@ export function createLevelDeriver(
   }
 
   return {
-    derive(batches, nowMs, scope = "changes") {
-      const next = running.then(() => deriveAlone(batches, nowMs, scope));
+    derive(batches, nowMs, scope = "changes", prepare = async () => undefined) {
+      const next = running.then(prepare).then(() => deriveAlone(batches, nowMs, scope));
       running = next.catch(() => undefined);
       return next;
     },

@@ -61,6 +61,13 @@ export interface FlushOptions {
   now?: () => number;
 }
 
+export interface ExclusiveResult {
+  batch: number;
+  organizations: ReadonlySet<string>;
+  /** Addresses of nodes whose levels may have changed. */
+  levels: ReadonlySet<string>;
+}
+
 export interface FlushLoop {
   /** Resolves when the record that ends at `position` can be queried. */
   whenStored(position: LogPosition): Promise<void>;
@@ -72,6 +79,11 @@ export interface FlushLoop {
   readonly storedEvents: number;
   /** Everything stored under this id or a smaller one can be queried, and nothing more will be stored under one; 0 before the first. */
   readonly settledBatch: number;
+  /**
+   * Runs `work` while no batch is being stored or derived. It answers the newest batch it wrote under and of what something
+   * changed. Rejects when `work` does, or when the loop stops first.
+   */
+  exclusive(work: () => Promise<ExclusiveResult>): Promise<void>;
   /** Flushes what is in the log, for at most `graceMs`, then stops. What is left is stored at the next start. */
   stop(graceMs: number): Promise<void>;
 }
@@ -172,6 +184,14 @@ export function startFlushLoop(
     return sealed;
   }
 
+  let works: { run: () => Promise<void>; abandon: () => void }[] = [];
+  async function runExclusive(): Promise<void> {
+    while (works.length > 0 && !abort.signal.aborted) {
+      await deriving;
+      await works.shift()?.run();
+    }
+  }
+
   async function run(): Promise<void> {
     let cursor = settled;
     for (const manifest of left) {
@@ -193,6 +213,7 @@ export function startFlushLoop(
     while (!abort.signal.aborted) {
       if (!isStopping) await delay(Math.max(0, gatherUntilMs - now()), undefined, { signal: abort.signal });
       news.clear();
+      await runExclusive();
       const { records, isFull } = await nextRecords(log, cursor);
       if (records.length === 0) {
         if (isStopping) return;
@@ -226,6 +247,19 @@ export function startFlushLoop(
     get settledBatch() {
       return settledBatch;
     },
+    exclusive(work) {
+      if (isStopping) return Promise.reject(new Error("the service is stopping"));
+      return new Promise((resolve, reject) => {
+        const run = () =>
+          work().then(({ batch, organizations, levels }) => {
+            settledBatch = Math.max(settledBatch, batch);
+            options.announce(organizations, levels);
+            resolve();
+          }, reject);
+        works.push({ run, abandon: () => reject(new Error("the service is stopping")) });
+        news.tell();
+      });
+    },
     async stop(graceMs) {
       isStopping = true;
       news.tell();
@@ -236,6 +270,8 @@ export function startFlushLoop(
       abort.abort();
       stopListening();
       pending.close();
+      for (const { abandon } of works) abandon();
+      works = [];
       for (const waiter of waiters) waiter.reject(new Error("the service is stopping"));
     },
   };

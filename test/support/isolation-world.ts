@@ -21,6 +21,7 @@ import { createSessions } from "../../server/accounts/sessions.ts";
 import { createUsers } from "../../server/accounts/users.ts";
 import { type AppDeps, createApp } from "../../server/app.ts";
 import { type KeyScope, roles } from "../../server/contract/accounts.ts";
+import { createCorrections } from "../../server/corrections/corrections.ts";
 import { createAuthenticator } from "../../server/http/authenticate.ts";
 import { startIngest } from "../../server/ingest/start-ingest.ts";
 import { connectPostgres } from "../../server/postgres/client.ts";
@@ -80,6 +81,7 @@ export async function createWorld(): Promise<World> {
     sessions,
     authenticator: createAuthenticator({ keys, sessions }),
     ingest,
+    corrections: createCorrections({ postgres, clickhouse: clickhouse.clickhouse, tree, ingest }),
     watermark: () => ingest.flush.watermark(),
     settledBatch: () => ingest.flush.settledBatch,
     roles: new Set(["ingest", "api", "worker"]),

@@ -5,6 +5,7 @@
  */
 
 export interface OracleEvent {
+  id: string;
   type: string;
   organization: string;
   reseller: string;

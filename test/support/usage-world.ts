@@ -213,12 +213,14 @@ function nanos(units: bigint): string {
   return `${digits.slice(0, -9)}.${digits.slice(-9)}`;
 }
 
-function asOracle(
+/** The event as the oracle takes it; its organization is one of the world's. */
+export function asOracle(
   event: Partial<UsageEvent>,
   paths: ReadonlyMap<string, { partner: string; reseller: string }>,
 ): OracleEvent {
   const { organization = "", value, properties = {} } = event;
   return {
+    id: event.id ?? "",
     type: event.type ?? "",
     organization,
     reseller: paths.get(organization)?.reseller ?? "",

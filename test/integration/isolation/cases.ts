@@ -56,6 +56,34 @@ const usageCases: RouteCase[] = [
   { route: "GET /v1/meters", needs: "read", allowed: 200, elsewhere: "the same" },
 ];
 
+const organizationInside = inside.slice("organization:".length);
+const correctionsCases: RouteCase[] = [
+  {
+    route: "GET /v1/events/{id}",
+    needs: "read",
+    request: () => ({ path: `/v1/events/unknown?organization=${organizationInside}` }),
+    allowed: 404,
+    elsewhere: 403,
+  },
+  {
+    route: "POST /v1/events/{id}/void",
+    needs: "events:correct",
+    request: () => ({ path: "/v1/events/unknown/void", body: { organization: organizationInside, reason: "wrong" } }),
+    allowed: 404,
+    elsewhere: 403,
+  },
+  {
+    route: "POST /v1/events/{id}/amend",
+    needs: "events:correct",
+    request: () => ({
+      path: "/v1/events/unknown/amend",
+      body: { organization: organizationInside, reason: "wrong", changes: { user: "u1" } },
+    }),
+    allowed: 404,
+    elsewhere: 403,
+  },
+];
+
 const recordsCases: RouteCase[] = [
   {
     route: "GET /v1/records",
@@ -173,6 +201,7 @@ export const routeCases: readonly RouteCase[] = [
   ...metricsCases,
   ...eventsCases,
   ...usageCases,
+  ...correctionsCases,
   ...recordsCases,
   ...accountsCases,
   ...auditCases,

@@ -1,0 +1,76 @@
+/** From an event as it stands and what is to change to the event as it shall stand, by the rules of accepting. Pure. */
+import type { EventType } from "../catalog/catalog.ts";
+import type { UsageEvent } from "../contract/events.ts";
+import { explainForm, type Fault, hasEventForm } from "../ingest/event-gate.ts";
+import { identityPrefix } from "../ingest/event-hash.ts";
+import { escapeColumn, eventColumns, unescapeColumn } from "../ingest/event-row.ts";
+import { readEvent, renderEventRow } from "../ingest/read-event.ts";
+import { type EventRow, eventRowSchema } from "./stored-event.ts";
+
+/** What an emitter would send to have the event stored like this. */
+export function eventOfRow(row: EventRow): UsageEvent {
+  const { agent, user, session, room, interval, job, value } = row;
+  return {
+    id: row.id,
+    type: row.type,
+    time: new Date(row.time_ms).toISOString(),
+    organization: row.organization,
+    ...(agent && { agent }),
+    ...(user && { user }),
+    ...(session && { session }),
+    ...(room && { room }),
+    ...(interval && { interval }),
+    ...(job && { job }),
+    ...(row.started_ms !== 0 && { started_at: new Date(row.started_ms).toISOString() }),
+    ...(value !== null && { value }),
+    ...(row.properties !== "{}" && { properties: JSON.parse(row.properties) }),
+  };
+}
+
+export interface AmendContext {
+  nowMs: number;
+  eventType: (type: string) => EventType | undefined;
+  pathAt: (organization: string, timeMs: number) => { partner: string; reseller: string } | undefined;
+}
+
+/**
+ * `changes` has the fields that change; null takes one away. The id stays, and so does the hash of the body as it was first
+ * sent: a late repeat of the first event is still known as that.
+ */
+export function amendEvent(
+  row: EventRow,
+  changes: Readonly<Record<string, unknown>>,
+  context: AmendContext,
+): EventRow | Fault {
+  const merged: Record<string, unknown> = { ...eventOfRow(row), ...changes };
+  for (const [field, value] of Object.entries(changes)) if (value === null) delete merged[field];
+  if (merged.id !== row.id) return { code: "invalid_field", field: "id", message: "the id of an event stays" };
+  if (!hasEventForm(merged)) return explainForm(merged);
+  const read = readEvent(0, merged, {
+    receivedAtMs: context.nowMs,
+    isPlain: false,
+    eventType: context.eventType,
+    prefixOf: identityPrefix,
+    warn: () => undefined,
+  });
+  if ("code" in read) return read;
+  const path = context.pathAt(read.organization, read.timeMs) ?? { partner: "", reseller: "" };
+  const place = {
+    organization: escapeColumn(read.organization),
+    partner: escapeColumn(path.partner),
+    reseller: escapeColumn(path.reseller),
+    key: escapeColumn(row.key),
+  };
+  const line = renderEventRow(read, true, row.received_ms, place, false);
+  const texts = line.split("\t");
+  const column = (name: (typeof eventColumns)[number]) => unescapeColumn(texts[eventColumns.indexOf(name)] ?? "");
+  const value = texts[eventColumns.indexOf("value")];
+  return eventRowSchema.parse({
+    ...Object.fromEntries(eventColumns.map((name) => [name, column(name)])),
+    body_hash: row.body_hash,
+    time_ms: column("time"),
+    received_ms: column("received_at"),
+    started_ms: column("started_at"),
+    value: value === "\\N" ? null : value,
+  });
+}

@@ -1,0 +1,47 @@
+/**
+ * Carries a correction into storage: the row that counts no more, the row that takes its place, and everything derived
+ * from them. Doing it again writes the same, so a crash anywhere in between is healed by that. Nothing else may be stored
+ * or derived meanwhile (FlushLoop.exclusive).
+ */
+import { z } from "zod";
+import type { ClickHouse } from "../clickhouse/client.ts";
+import { defineInsert, defineStatement } from "../clickhouse/define-query.ts";
+import type { LevelDeriver } from "../ingest/derive-levels.ts";
+import type { EventRow } from "./stored-event.ts";
+
+const batches = z.object({ batches: z.array(z.number()) });
+const storeCorrectedEvents = defineInsert("store_corrected_events", z.object({ batch: z.number(), sign: z.number() }));
+const touchCorrectedIntervals = defineStatement("touch_corrected_intervals", batches);
+const forgetTouchedIntervals = defineStatement("forget_touched_intervals", batches);
+const forgetTouchedPlaces = defineStatement("forget_touched_places", batches);
+const retellTouchedEvents = defineStatement("retell_touched_events", batches);
+
+export interface StorableCorrection {
+  before: EventRow;
+  voidBatch: number;
+  /** Undefined: the event is voided. */
+  after: EventRow | undefined;
+  /** Larger than `voidBatch`, so that of one key the amended row stands. */
+  amendBatch: number | undefined;
+}
+
+/** Answers the nodes whose levels may have changed. */
+export async function applyCorrection(
+  { clickhouse, deriver }: { clickhouse: ClickHouse; deriver: LevelDeriver },
+  { before, voidBatch, after, amendBatch }: StorableCorrection,
+  nowMs: number,
+): Promise<ReadonlySet<string>> {
+  const body = (row: EventRow) => [Buffer.from(JSON.stringify(row))];
+  await storeCorrectedEvents(clickhouse, body(before), { batch: voidBatch, sign: -1 });
+  if (after && amendBatch !== undefined)
+    await storeCorrectedEvents(clickhouse, body(after), { batch: amendBatch, sign: 1 });
+  if (before.level === "" && (after?.level ?? "") === "") return new Set();
+  const touched = amendBatch === undefined ? [voidBatch] : [voidBatch, amendBatch];
+  const { touchedNodes } = await deriver.derive(touched, nowMs, "changes", async () => {
+    await touchCorrectedIntervals(clickhouse, { batches: touched });
+    await forgetTouchedIntervals(clickhouse, { batches: touched });
+    await forgetTouchedPlaces(clickhouse, { batches: touched });
+    await retellTouchedEvents(clickhouse, { batches: touched });
+  });
+  return touchedNodes;
+}

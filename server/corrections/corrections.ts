@@ -1,0 +1,232 @@
+/**
+ * Voids and amends events of any age. A correction is on record, with its reason and what the event was before, and in the
+ * audit, before storage is touched; what is on record and not yet applied is applied by the job corrections-apply, at the
+ * latest after the next start. Corrections of one row exclude each other.
+ */
+import { randomUUID } from "node:crypto";
+import { setTimeout as delay } from "node:timers/promises";
+import { and, asc, eq, isNull, or } from "drizzle-orm";
+import type { NodeTree } from "../accounts/node-tree.ts";
+import { type Author, recordChange } from "../audit/record-change.ts";
+import { eventType } from "../catalog/catalog.ts";
+import { type ClickHouse, StoreUnavailableError } from "../clickhouse/client.ts";
+import { ProblemError } from "../http/problem-error.ts";
+import type { Ingest } from "../ingest/start-ingest.ts";
+import type { Postgres } from "../postgres/client.ts";
+import { eventCorrections } from "../postgres/schema/corrections.ts";
+import { amendEvent, eventOfRow } from "./amend-event.ts";
+import { applyCorrection } from "./apply-correction.ts";
+import { type EventRow, findStoredEvent } from "./stored-event.ts";
+
+export type Correction = typeof eventCorrections.$inferSelect;
+
+export interface CorrectionRequest {
+  organization: string;
+  id: string;
+  /** The event's time, ms since 1970, where it is known: an old event is found faster. */
+  timeMs: number | undefined;
+  reason: string;
+  /** Undefined: the event is voided. Else the fields that change, null for those taken away. */
+  changes: Readonly<Record<string, unknown>> | undefined;
+  by: Author;
+  /** Throws when the caller may not correct events of the organization that an event is moved to. */
+  mayMoveTo: (organization: string) => void;
+}
+
+export interface Corrections {
+  /**
+   * Resolves when queries show the correction, or with `appliedAt` null when that takes longer than `patienceMs`. Throws
+   * ProblemError: `not_found`, `conflict` when the event is void already or was changed meanwhile, `invalid_request`.
+   * Voiding again answers the first voiding.
+   */
+  correct(request: CorrectionRequest): Promise<Correction>;
+  /** The oldest first; also of events that were moved here from another organization. */
+  history(organization: string, id: string): Promise<Correction[]>;
+  /** The event as it counts now; undefined when there is none or it is void. */
+  find(organization: string, id: string, timeMs: number | undefined): Promise<EventRow | undefined>;
+  /** Applies what is on record and not applied yet; only where events are stored. */
+  applyPending(): Promise<void>;
+}
+
+export interface CorrectionsDeps {
+  postgres: Postgres;
+  clickhouse: ClickHouse;
+  tree: Pick<NodeTree, "pathAt">;
+  /** Absent in a process that does not store events: then another one applies what is recorded here. */
+  ingest: Pick<Ingest, "flush" | "log" | "deriver" | "sequence"> | undefined;
+  patienceMs?: number;
+}
+
+const pollMs = 100;
+const uniqueViolation = "23505";
+
+export function createCorrections(deps: CorrectionsDeps): Corrections {
+  const { postgres, clickhouse, tree, ingest, patienceMs = 10_000 } = deps;
+  let applying: Promise<void> = Promise.resolve();
+
+  async function applyOne(correction: Correction): Promise<void> {
+    if (!ingest) return;
+    const { flush, deriver, sequence } = ingest;
+    const numbers = {
+      voidBatch: correction.voidBatch ?? sequence.next(),
+      amendBatch: correction.after === null ? null : (correction.amendBatch ?? sequence.next()),
+    };
+    // On record before they are used: applying again must write under the same numbers.
+    if (correction.voidBatch === null)
+      await postgres.db.update(eventCorrections).set(numbers).where(eq(eventCorrections.id, correction.id));
+    await flush.exclusive(async () => {
+      const levels = await applyCorrection(
+        { clickhouse, deriver },
+        {
+          before: correction.before,
+          voidBatch: numbers.voidBatch,
+          after: correction.after ?? undefined,
+          amendBatch: numbers.amendBatch ?? undefined,
+        },
+        Date.now(),
+      );
+      const organizations = new Set([correction.organization, correction.newOrganization ?? correction.organization]);
+      return { batch: Math.max(numbers.voidBatch, numbers.amendBatch ?? 0), organizations, levels };
+    });
+    await postgres.db
+      .update(eventCorrections)
+      .set({ appliedAt: new Date() })
+      .where(eq(eventCorrections.id, correction.id));
+  }
+
+  function applyPending(): Promise<void> {
+    const next = applying.then(async () => {
+      const pending = await postgres.db
+        .select()
+        .from(eventCorrections)
+        .where(isNull(eventCorrections.appliedAt))
+        .orderBy(asc(eventCorrections.at), asc(eventCorrections.id));
+      for (const correction of pending) await applyOne(correction);
+    });
+    applying = next.catch(() => undefined);
+    return next;
+  }
+
+  async function record(request: CorrectionRequest, before: EventRow, after: EventRow | null, replaces: number) {
+    const { organization, id: eventId, reason, by } = request;
+    const action = after === null ? ("void" as const) : ("amend" as const);
+    const correction = {
+      id: `cor_${randomUUID()}`,
+      organization,
+      eventId,
+      action,
+      reason,
+      actorKind: by.kind,
+      actorId: by.id,
+      actorName: by.name,
+      at: new Date(),
+      before,
+      after,
+      newOrganization: after === null || after.organization === organization ? null : after.organization,
+      replaces,
+      voidBatch: null,
+      amendBatch: null,
+      appliedAt: null,
+    };
+    try {
+      await postgres.transaction(async (tx) => {
+        await tx.insert(eventCorrections).values(correction);
+        await recordChange(tx, {
+          by,
+          node: `organization:${organization}`,
+          action: after === null ? "event.voided" : "event.amended",
+          subject: eventId,
+          before: eventOfRow(before),
+          ...(after && { after: { ...eventOfRow(after), reason } }),
+        });
+      });
+    } catch (error) {
+      if (isUniqueViolation(error))
+        throw new ProblemError("conflict", "the event is being corrected by somebody else; look at it again");
+      throw error;
+    }
+    return correction;
+  }
+
+  /** What was accepted before this call can be found from here on. */
+  async function whenStored(): Promise<void> {
+    if (!ingest || ingest.log.backlogBytes === 0) return;
+    const stored = ingest.flush.whenStored(ingest.log.syncedEnd);
+    const isStored = await Promise.race([stored.then(() => true), delay(patienceMs, false, { ref: false })]);
+    if (!isStored) throw new StoreUnavailableError(new Error("what was accepted before could not be stored in time"));
+  }
+
+  async function history(organization: string, id: string): Promise<Correction[]> {
+    return await postgres.db
+      .select()
+      .from(eventCorrections)
+      .where(
+        and(
+          eq(eventCorrections.eventId, id),
+          or(eq(eventCorrections.organization, organization), eq(eventCorrections.newOrganization, organization)),
+        ),
+      )
+      .orderBy(asc(eventCorrections.at), asc(eventCorrections.id));
+  }
+
+  async function whenApplied(correction: Correction): Promise<Correction> {
+    const isApplied = async () => {
+      const [row] = await postgres.db.select().from(eventCorrections).where(eq(eventCorrections.id, correction.id));
+      return row?.appliedAt ? row : undefined;
+    };
+    const untilMs = Date.now() + patienceMs;
+    if (ingest)
+      await Promise.race([applyPending().catch(() => undefined), delay(patienceMs, undefined, { ref: false })]);
+    for (;;) {
+      const applied = await isApplied();
+      if (applied || Date.now() >= untilMs) return applied ?? correction;
+      await delay(pollMs);
+    }
+  }
+
+  return {
+    history,
+    applyPending,
+    async find(organization, id, timeMs) {
+      return (await findStoredEvent(clickhouse, organization, id, timeMs))?.current;
+    },
+    async correct(request) {
+      const { organization, id, timeMs, changes } = request;
+      await whenStored();
+      // A correction that is on record and not applied yet comes first.
+      if (ingest) await applyPending();
+      const stored = await findStoredEvent(clickhouse, organization, id, timeMs);
+      if (!stored) throw new ProblemError("not_found", "there is no such event", { field: "id" });
+      if (!stored.current) {
+        const last = (await history(organization, id)).findLast((one) => one.organization === organization);
+        if (changes === undefined && last?.action === "void") return last;
+        throw new ProblemError("conflict", "the event does not count here any more; see its history");
+      }
+      const before = stored.current;
+      if (changes === undefined) return await whenApplied(await record(request, before, null, stored.batch));
+      const after = amendEvent(before, changes, {
+        nowMs: Date.now(),
+        eventType,
+        pathAt: (place, atMs) => tree.pathAt(place, atMs),
+      });
+      if ("code" in after)
+        throw new ProblemError("invalid_request", after.message, { field: `changes.${after.field ?? ""}` });
+      if (after.organization !== organization) {
+        request.mayMoveTo(after.organization);
+        if (await findStoredEvent(clickhouse, after.organization, id, undefined))
+          throw new ProblemError("conflict", "the other organization has an event with this id", {
+            field: "changes.organization",
+          });
+      }
+      if (JSON.stringify(after) === JSON.stringify(before))
+        throw new ProblemError("invalid_request", "this would change nothing", { field: "changes" });
+      return await whenApplied(await record(request, before, after, stored.batch));
+    },
+  };
+}
+
+function isUniqueViolation(error: unknown): boolean {
+  for (let cause = error; cause instanceof Error; cause = cause.cause)
+    if ("code" in cause && cause.code === uniqueViolation) return true;
+  return false;
+}

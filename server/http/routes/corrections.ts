@@ -1,0 +1,147 @@
+/** GET /v1/events/{id} and its void and amend: one event, corrected on the record. */
+import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+import type { Context } from "hono";
+import type { NodeTree } from "../../accounts/node-tree.ts";
+import {
+  amendEventSchema,
+  type CorrectionAnswer,
+  correctionSchema,
+  eventHistorySchema,
+  eventQuerySchema,
+  voidEventSchema,
+} from "../../contract/corrections.ts";
+import { eventOfRow } from "../../corrections/amend-event.ts";
+import type { Correction, Corrections } from "../../corrections/corrections.ts";
+import type { EventRow } from "../../corrections/stored-event.ts";
+import { createRouter, problemResponses } from "../app-pieces.ts";
+import { requireScope, resolveNode } from "../authenticate.ts";
+import { authorOf } from "../author-of.ts";
+import type { HttpEnv } from "../http-env.ts";
+import { ProblemError } from "../problem-error.ts";
+
+export interface CorrectionsRoutesDeps {
+  corrections: Corrections;
+  tree: NodeTree;
+}
+
+const idParam = z.object({ id: z.string().min(1).max(256) });
+const corrected = {
+  200: {
+    description: "The correction, visible in queries",
+    content: { "application/json": { schema: correctionSchema } },
+  },
+  202: {
+    description: "The correction is on record and will be applied",
+    content: { "application/json": { schema: correctionSchema } },
+  },
+  ...problemResponses(400, 401, 403, 404, 409, 422, 503),
+};
+
+export function correctionsRoutes({ corrections, tree }: CorrectionsRoutesDeps): OpenAPIHono<HttpEnv> {
+  const app = createRouter();
+
+  async function correct(
+    c: Context<HttpEnv>,
+    id: string,
+    asked: { organization: string; time?: string | undefined; reason: string },
+    changes: Record<string, unknown> | undefined,
+  ) {
+    const actor = c.get("actor");
+    resolveNode(actor, tree, `organization:${asked.organization}`, "organization");
+    const correction = await corrections.correct({
+      organization: asked.organization,
+      id,
+      timeMs: timeOf(asked.time),
+      reason: asked.reason,
+      changes,
+      by: authorOf(c),
+      mayMoveTo: (organization) =>
+        void resolveNode(actor, tree, `organization:${organization}`, "changes.organization"),
+    });
+    return correction;
+  }
+
+  app.openapi(
+    createRoute({
+      method: "get",
+      path: "/v1/events/{id}",
+      summary: "One event, as it counts now, with everything that was done to it",
+      middleware: requireScope("read"),
+      request: { params: idParam, query: eventQuerySchema },
+      responses: {
+        200: { description: "The event", content: { "application/json": { schema: eventHistorySchema } } },
+        ...problemResponses(400, 401, 403, 404, 503),
+      },
+    }),
+    async (c) => {
+      const { id } = c.req.valid("param");
+      const { organization, time } = c.req.valid("query");
+      resolveNode(c.get("actor"), tree, `organization:${organization}`, "organization");
+      const [row, history] = await Promise.all([
+        corrections.find(organization, id, timeOf(time)),
+        corrections.history(organization, id),
+      ]);
+      if (!row && history.length === 0) throw new ProblemError("not_found", "there is no such event", { field: "id" });
+      return c.json({ event: row ? eventOfRow(row) : null, corrections: history.map(describe) } as never, 200);
+    },
+  );
+
+  app.openapi(
+    createRoute({
+      method: "post",
+      path: "/v1/events/{id}/void",
+      summary: "Let an event count no more",
+      description:
+        "Of any age; it stays on record with the reason. Its id cannot be used again. Voiding again changes nothing.",
+      middleware: requireScope("events:correct"),
+      request: {
+        params: idParam,
+        body: { required: true, content: { "application/json": { schema: voidEventSchema } } },
+      },
+      responses: corrected,
+    }),
+    async (c) => {
+      const correction = await correct(c, c.req.valid("param").id, c.req.valid("json"), undefined);
+      return c.json(describe(correction), correction.appliedAt ? 200 : 202);
+    },
+  );
+
+  app.openapi(
+    createRoute({
+      method: "post",
+      path: "/v1/events/{id}/amend",
+      summary: "Change an event",
+      description:
+        "Of any age, by the rules by which events are accepted. What it was stays on record. It may move in time, and to another organization of the caller's.",
+      middleware: requireScope("events:correct"),
+      request: {
+        params: idParam,
+        body: { required: true, content: { "application/json": { schema: amendEventSchema } } },
+      },
+      responses: corrected,
+    }),
+    async (c) => {
+      const { changes, ...asked } = c.req.valid("json");
+      const correction = await correct(c, c.req.valid("param").id, asked, changes);
+      return c.json(describe(correction), correction.appliedAt ? 200 : 202);
+    },
+  );
+  return app;
+}
+
+const timeOf = (text: string | undefined) => (text === undefined ? undefined : Date.parse(text));
+
+function describe(correction: Correction): CorrectionAnswer {
+  const { id, action, reason, actorKind, actorId, actorName, at, appliedAt, before, after } = correction;
+  const shown = (row: EventRow) => eventOfRow(row) as CorrectionAnswer["before"];
+  return {
+    correction: id,
+    action,
+    reason,
+    actor: { kind: actorKind, id: actorId, name: actorName },
+    at: at.toISOString(),
+    applied_at: appliedAt?.toISOString() ?? null,
+    before: shown(before),
+    after: after ? shown(after) : null,
+  };
+}

@@ -1,0 +1,37 @@
+/** What became of events after they were stored. Rows are never removed: they are what the events were before. */
+import { sql } from "drizzle-orm";
+import { bigint, index, jsonb, pgTable, text, timestamp, uniqueIndex } from "drizzle-orm/pg-core";
+import type { EventRow } from "../../corrections/stored-event.ts";
+
+const instant = (name: string) => timestamp(name, { withTimezone: true, precision: 3, mode: "date" });
+
+export const eventCorrections = pgTable(
+  "event_corrections",
+  {
+    id: text("id").primaryKey(),
+    /** The identity of the event before the correction. */
+    organization: text("organization").notNull(),
+    eventId: text("event_id").notNull(),
+    action: text("action").$type<"void" | "amend">().notNull(),
+    reason: text("reason").notNull(),
+    actorKind: text("actor_kind").notNull(),
+    actorId: text("actor_id").notNull(),
+    actorName: text("actor_name").notNull(),
+    at: instant("at").notNull(),
+    before: jsonb("before").$type<EventRow>().notNull(),
+    after: jsonb("after").$type<EventRow>(),
+    /** Null where the event stays in its organization. */
+    newOrganization: text("new_organization"),
+    /** The batch of the row that is corrected: no row is corrected twice. */
+    replaces: bigint("replaces", { mode: "number" }).notNull(),
+    /** Given when it is applied for the first time. */
+    voidBatch: bigint("void_batch", { mode: "number" }),
+    amendBatch: bigint("amend_batch", { mode: "number" }),
+    /** Null until it can be seen in queries. */
+    appliedAt: instant("applied_at"),
+  },
+  (table) => [
+    uniqueIndex("event_corrections_once").on(table.organization, table.eventId, table.replaces),
+    index("event_corrections_pending").on(table.at).where(sql`${table.appliedAt} IS NULL`),
+  ],
+);
