@@ -16,6 +16,7 @@ import { type Authenticator, attachActor } from "./http/authenticate.ts";
 import type { HttpEnv } from "./http/http-env.ts";
 import { idempotent } from "./http/idempotency.ts";
 import { measureRequests } from "./http/measure-requests.ts";
+import { accountRoutes } from "./http/routes/account.ts";
 import { auditRoutes } from "./http/routes/audit.ts";
 import { correctionsRoutes } from "./http/routes/corrections.ts";
 import { eventsRoutes } from "./http/routes/events.ts";
@@ -29,7 +30,9 @@ import { sessionRoutes } from "./http/routes/session.ts";
 import { systemRoutes } from "./http/routes/system.ts";
 import { usageRoutes } from "./http/routes/usage.ts";
 import { usageSessionsRoutes } from "./http/routes/usage-sessions.ts";
+import { usersRoutes } from "./http/routes/users.ts";
 import type { Ingest } from "./ingest/start-ingest.ts";
+import type { Mailer } from "./mail/mailer.ts";
 import type { Postgres } from "./postgres/client.ts";
 import type { Telemetry } from "./telemetry/telemetry.ts";
 
@@ -41,6 +44,10 @@ export interface AppDeps {
   users: Users;
   sessions: Sessions;
   authenticator: Authenticator;
+  /** Absent without a mail server. */
+  mailer: Mailer | undefined;
+  /** Where people reach the dashboard, without a slash at its end. */
+  publicUrl: string;
   /** Absent in a process that does not take events. */
   ingest: Ingest | undefined;
   corrections: Corrections;
@@ -75,6 +82,9 @@ export function createApp(deps: AppDeps): OpenAPIHono<HttpEnv> {
     app.route("/", orphansRoutes({ clickhouse, tree, watermark }));
     app.route("/", jobsRoutes({ clickhouse, tree, watermark, settledBatch }));
     app.route("/", sessionRoutes({ users, sessions }));
+    const { postgres, mailer, publicUrl } = deps;
+    app.route("/", accountRoutes({ postgres, users, sessions, mailer, publicUrl, log }));
+    app.route("/", usersRoutes({ postgres, tree, mailer, publicUrl, log }));
     app.route("/", nodesRoutes({ tree }));
     app.route("/", keysRoutes({ keys, tree }));
     app.route("/", auditRoutes({ postgres: deps.postgres, tree }));

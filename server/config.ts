@@ -43,6 +43,9 @@ const environmentSchema = z.object({
     .default(new Set(roles)),
   TIDEMARK_WAL_MAX_BYTES: wholeNumber(16 * 1024 * 1024, Number.MAX_SAFE_INTEGER).default(4 * 1024 * 1024 * 1024),
   TIDEMARK_EVENTS_PER_SECOND: wholeNumber(1, 100_000_000).default(200_000),
+  TIDEMARK_PUBLIC_URL: url("http:", "https:").optional(),
+  TIDEMARK_SMTP_URL: url("smtp:", "smtps:").optional(),
+  TIDEMARK_MAIL_FROM: z.string().min(3).default("Tidemark <tidemark@localhost>"),
   LOG_LEVEL: z.enum(["trace", "debug", "info", "warn", "error", "fatal", "silent"]).default("info"),
 });
 
@@ -61,6 +64,10 @@ export interface Config {
   walMaxBytes: number;
   /** What one API key may send on average. */
   eventsPerSecond: number;
+  /** Where people reach the dashboard, for links in mails; without a slash at its end. */
+  publicUrl: string;
+  smtpUrl: string | undefined;
+  mailFrom: string;
   logLevel: string;
 }
 
@@ -115,6 +122,9 @@ export function loadConfig(environment: Record<string, string | undefined>): Con
     roles: settings.TIDEMARK_ROLES,
     walMaxBytes: settings.TIDEMARK_WAL_MAX_BYTES,
     eventsPerSecond: settings.TIDEMARK_EVENTS_PER_SECOND,
+    publicUrl: (settings.TIDEMARK_PUBLIC_URL ?? `http://localhost:${settings.PORT}`).replace(/\/+$/, ""),
+    smtpUrl: settings.TIDEMARK_SMTP_URL,
+    mailFrom: settings.TIDEMARK_MAIL_FROM,
     logLevel: settings.LOG_LEVEL,
   };
 }

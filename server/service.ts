@@ -28,6 +28,7 @@ import { startJobs } from "./jobs/start-jobs.ts";
 import { createLiveGateway } from "./live/live-gateway.ts";
 import { readLive } from "./live/read-live.ts";
 import { hearVisibility, tellVisibility, type Visibility } from "./live/shared-watermark.ts";
+import { createMailer } from "./mail/mailer.ts";
 import { connectPostgres, type Postgres } from "./postgres/client.ts";
 import { migratePostgres } from "./postgres/migrate.ts";
 import { connectRedis } from "./redis/connect-redis.ts";
@@ -103,6 +104,8 @@ async function startParts(
   started.push(() => sessions.close());
   if (config.rootKey) await keys.ensureRootKey(config.rootKey);
   const { generatedPassword } = await users.ensureAdmin({ email: config.adminEmail, password: config.adminPassword });
+  const mailer = config.smtpUrl ? createMailer({ smtpUrl: config.smtpUrl, from: config.mailFrom }) : undefined;
+  started.push(async () => mailer?.close());
   const authenticator = createAuthenticator({ keys, sessions });
 
   let announce: (nodes: Iterable<string>) => void = () => undefined;
@@ -133,6 +136,8 @@ async function startParts(
     users,
     sessions,
     authenticator,
+    mailer,
+    publicUrl: config.publicUrl,
     ingest,
     corrections,
     watermark,

@@ -31,7 +31,8 @@ export const rightsOfActions: Readonly<Record<Action, ActionRights>> = {
   "reports:write": { roles: managers, key: ["admin"] },
   "meters:write": { roles: admins, key: ["admin"] },
   "keys:write": { roles: admins, key: ["admin"] },
-  "users:write": { roles: admins, key: ["admin"] },
+  // Every role reads, and nobody gives what they do not have.
+  "users:write": { roles: admins, key: ["admin", "read"] },
   "audit:read": { roles: admins, key: ["admin"] },
   "prices:read": { roles: accountants, key: ["read", "prices"] },
   "plans:write": { roles: accountants, key: ["admin", "prices"] },

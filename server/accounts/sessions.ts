@@ -1,5 +1,5 @@
 /** Sessions of browsers: an opaque token of 256 random bits in a cookie, its hash in Postgres. Unused for 30 days, one ends. */
-import { and, eq, gt, isNull, lt, sql } from "drizzle-orm";
+import { and, desc, eq, gt, isNull, lt, sql } from "drizzle-orm";
 import type { Logger } from "pino";
 import type { Postgres } from "../postgres/client.ts";
 import type { Subscriber } from "../postgres/notices.ts";
@@ -8,7 +8,8 @@ import type { Actor } from "./actor.ts";
 import { CredentialCache, hashSecret, newSecret } from "./credential-cache.ts";
 import { actionsOfRole, byDepth } from "./permissions.ts";
 
-const channel = "tidemark_sessions";
+/** A notice on it makes every process look at sessions and roles anew. */
+export const sessionsChannel = "tidemark_sessions";
 
 export const sessionCookie = "tidemark_session";
 const lifetimeMs = 30 * 24 * 60 * 60 * 1000;
@@ -19,6 +20,14 @@ const prolongAfterMs = 24 * 60 * 60 * 1000;
 export function createSessions(postgres: Postgres, log: Logger, now: () => number = Date.now): Sessions {
   return new Sessions(postgres, log, now);
 }
+
+/** From where a session was begun. */
+export interface SessionOrigin {
+  address?: string | undefined;
+  userAgent?: string | undefined;
+}
+
+type SessionRecord = Omit<typeof sessions.$inferSelect, "tokenHash">;
 
 export class Sessions {
   readonly #postgres: Postgres;
@@ -32,17 +41,17 @@ export class Sessions {
     this.#cache = new CredentialCache((tokenHash) => this.#read(tokenHash), now);
     const forget = () => this.#cache.clear();
     this.#subscriber = { notified: forget, listening: forget };
-    postgres.notices.subscribe(channel, this.#subscriber).catch((error: unknown) => {
+    postgres.notices.subscribe(sessionsChannel, this.#subscriber).catch((error: unknown) => {
       log.warn({ err: error }, "sessions that end elsewhere are noticed late until Postgres can be reached");
     });
   }
 
   /** A session of the user; `token` is its only copy. Sessions that have ended are removed on the way. */
-  async create(userId: string): Promise<{ token: string }> {
+  async create(userId: string, from: SessionOrigin = {}): Promise<{ token: string }> {
     const token = newSecret();
     const expiresAt = new Date(this.#now() + lifetimeMs);
     await this.#postgres.db.delete(sessions).where(lt(sessions.expiresAt, new Date(this.#now())));
-    await this.#postgres.db.insert(sessions).values({ tokenHash: hashSecret(token), userId, expiresAt });
+    await this.#postgres.db.insert(sessions).values({ tokenHash: hashSecret(token), userId, expiresAt, ...from });
     return { token };
   }
 
@@ -52,17 +61,42 @@ export class Sessions {
     return found && found.endsAtMs > this.#now() ? found : undefined;
   }
 
+  /** The user's sessions, the newest first. `token`: the one that asks. */
+  async list(userId: string, token: string | undefined): Promise<(SessionRecord & { isCurrent: boolean })[]> {
+    const rows = await this.#postgres.db
+      .select()
+      .from(sessions)
+      .where(and(eq(sessions.userId, userId), gt(sessions.expiresAt, new Date(this.#now()))))
+      .orderBy(desc(sessions.createdAt), desc(sessions.id));
+    const current = token === undefined ? undefined : hashSecret(token);
+    return rows.map(({ tokenHash, ...row }) => ({ ...row, isCurrent: tokenHash === current }));
+  }
+
+  /** Ends one of the user's sessions everywhere; false when there is none. */
+  async endById(userId: string, id: string): Promise<boolean> {
+    const isEnded = await this.#postgres.transaction(async (tx) => {
+      const ended = await tx
+        .delete(sessions)
+        .where(and(eq(sessions.id, id), eq(sessions.userId, userId)))
+        .returning({ id: sessions.id });
+      await tx.execute(sql`SELECT pg_notify(${sessionsChannel}, '')`);
+      return ended.length > 0;
+    });
+    this.#cache.clear();
+    return isEnded;
+  }
+
   /** Ends the session everywhere; a token without one changes nothing. */
   async end(token: string): Promise<void> {
     await this.#postgres.transaction(async (tx) => {
       await tx.delete(sessions).where(eq(sessions.tokenHash, hashSecret(token)));
-      await tx.execute(sql`SELECT pg_notify(${channel}, '')`);
+      await tx.execute(sql`SELECT pg_notify(${sessionsChannel}, '')`);
     });
     this.#cache.clear();
   }
 
   async close(): Promise<void> {
-    this.#postgres.notices.unsubscribe(channel, this.#subscriber);
+    this.#postgres.notices.unsubscribe(sessionsChannel, this.#subscriber);
   }
 
   async #read(tokenHash: string): Promise<(Actor & { endsAtMs: number }) | undefined> {

@@ -1,13 +1,16 @@
 /** People who sign in with e-mail and password. */
 import { createHash } from "node:crypto";
-import { hash, verify } from "@node-rs/argon2";
 import { eq } from "drizzle-orm";
 import type { Redis } from "ioredis";
 import { type RateLimiterAbstract, RateLimiterMemory, RateLimiterRedis, RateLimiterRes } from "rate-limiter-flexible";
+import { type Author, recordChange, system } from "../audit/record-change.ts";
 import type { Postgres } from "../postgres/client.ts";
-import { sessions, userRoles, users } from "../postgres/schema/accounts.ts";
+import { userRoles, users } from "../postgres/schema/accounts.ts";
 import { newId } from "./actor.ts";
 import { newSecret } from "./credential-cache.ts";
+import { Passwords } from "./passwords.ts";
+import { takeSecondFactor } from "./second-factor.ts";
+import { issueToken, replacePassword, setPasswordByToken } from "./user-tokens.ts";
 
 export interface AdminAccount {
   /** Set when the account is new and no password was given: the only copy. */
@@ -17,33 +20,37 @@ export interface AdminAccount {
 export type SignInResult =
   | { outcome: "signed_in"; userId: string }
   | { outcome: "refused" }
+  /** The password is right; a code of the second factor is needed too. */
+  | { outcome: "code_needed" }
   | { outcome: "too_fast"; retryAfterSeconds: number };
-
-/** argon2id as OWASP advises: 19 MiB, two passes; some 30 ms of one core. */
-const hashing = { memoryCost: 19_456, timeCost: 2, parallelism: 1 } as const;
 
 const windowSeconds = 15 * 60;
 /** Failures in the window, of one address on one account. */
 const maxFailuresOfPair = 10;
 /** Of one address on any account: many people may share one address. */
 const maxFailuresOfAddress = 100;
+/** Mails to one account that one address may ask for in the window. */
+const maxResets = 3;
 
 /** With `redis` the attempts at all processes count together; while it is away each process counts its own. */
-export function createUsers(postgres: Postgres, { redis }: { redis?: Redis } = {}): Users {
-  return new Users(postgres, redis);
+export function createUsers(
+  postgres: Postgres,
+  { redis, now = Date.now }: { redis?: Redis | undefined; now?: (() => number) | undefined } = {},
+): Users {
+  return new Users(postgres, redis, now);
 }
 
 export class Users {
   readonly #postgres: Postgres;
   readonly #pairs: RateLimiterAbstract;
   readonly #addresses: RateLimiterAbstract;
-  /** What passwords of unknown accounts are compared with, so that they take as long as known ones. */
-  readonly #decoy: Promise<string>;
-  /** One password at a time: hashing shares its threads with the disk, whose syncs must not wait behind it. */
-  #hashing: Promise<unknown> = Promise.resolve();
+  readonly #resets: RateLimiterAbstract;
+  readonly #passwords = new Passwords();
+  readonly #now: () => number;
 
-  constructor(postgres: Postgres, redis: Redis | undefined) {
+  constructor(postgres: Postgres, redis: Redis | undefined, now: () => number) {
     this.#postgres = postgres;
+    this.#now = now;
     const limiter = (keyPrefix: string, points: number) => {
       const limits = { keyPrefix, points, duration: windowSeconds };
       const inMemory = new RateLimiterMemory(limits);
@@ -51,7 +58,7 @@ export class Users {
     };
     this.#pairs = limiter("tidemark-sign-in-pair", maxFailuresOfPair);
     this.#addresses = limiter("tidemark-sign-in-address", maxFailuresOfAddress);
-    this.#decoy = this.#hash(newSecret());
+    this.#resets = limiter("tidemark-reset", maxResets);
   }
 
   /**
@@ -62,62 +69,98 @@ export class Users {
     const account = accountOf(email);
     const [existing] = await this.#postgres.db.select().from(users).where(eq(users.email, account));
     if (existing) {
-      if (password !== undefined && !(await this.#matches(existing.passwordHash, password)))
-        await this.#replacePassword(existing.id, password);
+      if (password !== undefined && !(await this.#passwords.matches(existing.passwordHash, password))) {
+        const passwordHash = await this.#passwords.hash(password);
+        await this.#postgres.transaction((tx) => replacePassword(tx, existing, passwordHash, system));
+      }
       return {};
     }
     const chosen = password ?? newSecret().slice(0, 20);
-    const passwordHash = await this.#hash(chosen);
+    const passwordHash = await this.#passwords.hash(chosen);
     const isMade = await this.#postgres.transaction(async (tx) => {
       const [made] = await tx
         .insert(users)
         .values({ id: newId("usr"), email: account, passwordHash })
         .onConflictDoNothing()
         .returning({ id: users.id });
-      if (made) await tx.insert(userRoles).values({ userId: made.id, node: "all", role: "owner" });
+      if (made) {
+        const roles = [{ node: "all", role: "owner" as const }];
+        await tx.insert(userRoles).values(roles.map((role) => ({ ...role, userId: made.id })));
+        const after = { email: account, roles };
+        await recordChange(tx, { by: system, node: "all", action: "user.created", subject: made.id, after });
+      }
       return made !== undefined;
     });
     return isMade && password === undefined ? { generatedPassword: chosen } : {};
   }
 
-  /** `address`: where the attempt comes from. Unknown accounts and wrong passwords take the same time and answer. */
-  async signIn(email: string, password: string, address: string): Promise<SignInResult> {
+  /**
+   * `address`: where the attempt comes from; `code`: of the second factor, where the account has one. Unknown accounts and
+   * wrong passwords take the same time and answer. Attempts are counted by address and account together, so that nobody
+   * is kept out by what others try from elsewhere.
+   */
+  async signIn(email: string, password: string, address: string, code?: string): Promise<SignInResult> {
     const account = accountOf(email);
-    const pair = createHash("sha256").update(`${address}\n${account}`).digest("base64url");
+    const pair = pairOf(address, account);
     const blockedMs = Math.max(await consume(this.#addresses, address), await consume(this.#pairs, pair));
     if (blockedMs > 0) return { outcome: "too_fast", retryAfterSeconds: Math.ceil(blockedMs / 1000) };
     const [user] = await this.#postgres.db.select().from(users).where(eq(users.email, account));
-    const isRight = await this.#matches(user?.passwordHash ?? (await this.#decoy), password);
+    const isRight = await this.#passwords.matches(user?.passwordHash, password);
     if (!user || !isRight || user.disabledAt) return { outcome: "refused" };
+    if (user.totpSince) {
+      if (code === undefined) return { outcome: "code_needed" };
+      if (!(await takeSecondFactor(this.#postgres, user, code, this.#now()))) return { outcome: "refused" };
+    }
     await Promise.all([this.#pairs.delete(pair), this.#addresses.reward(address)]);
     return { outcome: "signed_in", userId: user.id };
   }
 
-  async #replacePassword(userId: string, password: string): Promise<void> {
-    const passwordHash = await this.#hash(password);
+  /**
+   * A token to set a new password with, for an account that has one and is not asked for too often; undefined otherwise,
+   * which the one who asks is not told.
+   */
+  async requestReset(email: string, address: string): Promise<{ email: string; token: string } | undefined> {
+    const account = accountOf(email);
+    if ((await consume(this.#resets, pairOf(address, account))) > 0) return undefined;
+    const [user] = await this.#postgres.db.select().from(users).where(eq(users.email, account));
+    if (!user?.passwordHash || user.disabledAt) return undefined;
+    return { email: account, token: await issueToken(this.#postgres.db, user.id, "password_reset", this.#now()) };
+  }
+
+  /** With the token of an invitation or of a reset. Undefined where it is not valid any more. */
+  async setPassword(token: string, password: string, address: string | null): Promise<{ userId: string } | undefined> {
+    const passwordHash = await this.#passwords.hash(password);
+    return await setPasswordByToken(this.#postgres, { token, passwordHash, address, nowMs: this.#now() });
+  }
+
+  /** Whether it is the user's password; attempts count as those to sign in do. */
+  async isPassword(userId: string, password: string, address: string): Promise<boolean | "too_fast"> {
+    const [user] = await this.#postgres.db.select().from(users).where(eq(users.id, userId));
+    if (!user) return false;
+    const pair = pairOf(address, user.email);
+    if ((await consume(this.#pairs, pair)) > 0) return "too_fast";
+    const isRight = await this.#passwords.matches(user.passwordHash, password);
+    if (isRight) await this.#pairs.delete(pair);
+    return isRight;
+  }
+
+  /** The caller has checked the present password. All sessions of the user end. */
+  async changePassword(userId: string, password: string, by: Author): Promise<void> {
+    const passwordHash = await this.#passwords.hash(password);
     await this.#postgres.transaction(async (tx) => {
-      await tx.update(users).set({ passwordHash }).where(eq(users.id, userId));
-      await tx.delete(sessions).where(eq(sessions.userId, userId));
+      const [user] = await tx.select().from(users).where(eq(users.id, userId)).for("update");
+      if (user) await replacePassword(tx, user, passwordHash, by);
     });
-  }
-
-  #hash(password: string): Promise<string> {
-    return this.#inTurn(() => hash(password, hashing));
-  }
-
-  #matches(passwordHash: string, password: string): Promise<boolean> {
-    return this.#inTurn(() => verify(passwordHash, password));
-  }
-
-  #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const result = this.#hashing.then(work);
-    this.#hashing = result.catch(() => {});
-    return result;
   }
 }
 
-function accountOf(email: string): string {
+/** Lower case, so that one address is one account. */
+export function accountOf(email: string): string {
   return email.trim().toLowerCase();
+}
+
+function pairOf(address: string, account: string): string {
+  return createHash("sha256").update(`${address}\n${account}`).digest("base64url");
 }
 
 /** 0 when the attempt may be made, else the ms until one may. */

@@ -5,6 +5,12 @@ import { nodeAddressSchema } from "./nodes.ts";
 export const signInSchema = z.strictObject({
   email: z.string().min(3).max(256),
   password: z.string().min(1).max(1024),
+  code: z
+    .string()
+    .min(6)
+    .max(32)
+    .optional()
+    .describe("Of the authenticator app, or a recovery code; asked for by `second_factor_required`"),
 });
 export type SignIn = z.infer<typeof signInSchema>;
 
@@ -30,7 +36,7 @@ export const actions = [
 ] as const;
 export type Action = (typeof actions)[number];
 
-const roleGrantSchema = z.strictObject({ node: nodeAddressSchema, role: z.enum(roles) });
+export const roleGrantSchema = z.strictObject({ node: nodeAddressSchema, role: z.enum(roles) });
 
 export const meSchema = z.object({
   kind: z.enum(["user", "key"]),
@@ -40,6 +46,42 @@ export const meSchema = z.object({
   actions: z.array(z.enum(actions)).describe("What the caller may do, at one node at least"),
 });
 export type Me = z.infer<typeof meSchema>;
+
+export const sessionListSchema = z.object({
+  sessions: z.array(
+    z.object({
+      id: z.string(),
+      is_current: z.boolean(),
+      address: z.string().nullable().describe("That signed in"),
+      user_agent: z.string().nullable(),
+      created_at: z.string(),
+      expires_at: z.string(),
+    }),
+  ),
+});
+export type SessionList = z.infer<typeof sessionListSchema>;
+
+const newPasswordSchema = z.string().min(10, "must have at least 10 characters").max(1024);
+
+export const requestResetSchema = z.strictObject({ email: z.string().min(3).max(256) });
+export const setPasswordSchema = z.strictObject({
+  token: z.string().min(1).max(256).describe("Of the mail: an invitation's or a reset's"),
+  password: newPasswordSchema,
+});
+export const changePasswordSchema = z.strictObject({
+  current_password: z.string().min(1).max(1024),
+  new_password: newPasswordSchema,
+});
+export const confirmPasswordSchema = z.strictObject({ password: z.string().min(1).max(1024) });
+export const totpCodeSchema = z.strictObject({ code: z.string().regex(/^\d{6}$/, "must be six digits") });
+
+export const totpSecretSchema = z.object({
+  secret: z.string().describe("Base32, for an authenticator app"),
+  address: z.string().describe("The same as `otpauth://`"),
+});
+export const recoveryCodesSchema = z.object({
+  recovery_codes: z.array(z.string()).describe("Each signs in once when the app is lost; shown this once"),
+});
 
 export const keyScopes = ["ingest", "read", "admin"] as const;
 export type KeyScope = (typeof keyScopes)[number];

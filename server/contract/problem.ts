@@ -5,6 +5,7 @@ export const problemStatus = {
   invalid_request: 400,
   unreadable_body: 400,
   unauthenticated: 401,
+  second_factor_required: 401,
   forbidden: 403,
   not_found: 404,
   method_not_allowed: 405,

@@ -13,6 +13,7 @@ import { ProblemError } from "./problem-error.ts";
 const titles: Record<ProblemCode, string> = {
   invalid_request: "The request is not valid",
   unreadable_body: "The body cannot be read",
+  second_factor_required: "A code of the second factor is needed too",
   unauthenticated: "Credentials are missing or not valid",
   forbidden: "The credentials do not give this right",
   not_found: "There is nothing here",

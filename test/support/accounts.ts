@@ -14,11 +14,14 @@ import { applyFoundation, createRouter } from "../../server/http/app-pieces.ts";
 import { attachActor, createAuthenticator } from "../../server/http/authenticate.ts";
 import type { HttpEnv } from "../../server/http/http-env.ts";
 import { idempotent } from "../../server/http/idempotency.ts";
+import { accountRoutes } from "../../server/http/routes/account.ts";
 import { auditRoutes } from "../../server/http/routes/audit.ts";
 import { keysRoutes } from "../../server/http/routes/keys.ts";
 import { nodesRoutes } from "../../server/http/routes/nodes.ts";
 import { sessionRoutes } from "../../server/http/routes/session.ts";
 import { systemRoutes } from "../../server/http/routes/system.ts";
+import { usersRoutes } from "../../server/http/routes/users.ts";
+import type { Mailer } from "../../server/mail/mailer.ts";
 import { connectPostgres, type Postgres } from "../../server/postgres/client.ts";
 import { migratePostgres } from "../../server/postgres/migrate.ts";
 
@@ -60,13 +63,13 @@ export const adminPassword = "correct horse battery";
 /** `now`: the clock that keys and sessions go by. */
 export async function startAccounts(
   postgresUrl: string,
-  { now, log = pino({ level: "silent" }) }: { now?: () => number; log?: Logger } = {},
+  { now, log = pino({ level: "silent" }), mailer }: { now?: () => number; log?: Logger; mailer?: Mailer } = {},
 ): Promise<Accounts> {
   const postgres = connectPostgres(postgresUrl);
   await migratePostgres(postgres);
   const tree = await NodeTree.load(postgres, log);
   const keys = createKeys(postgres, log, now);
-  const users = createUsers(postgres);
+  const users = createUsers(postgres, { now });
   const sessions = createSessions(postgres, log, now);
   const rootKey = "root-key-of-this-test";
   await keys.ensureRootKey(rootKey);
@@ -77,6 +80,9 @@ export async function startAccounts(
   app.use("/v1/*", attachActor(createAuthenticator({ keys, sessions })));
   app.use("/v1/*", idempotent({ postgres, ...(now && { now }) }));
   app.route("/", sessionRoutes({ users, sessions }));
+  const publicUrl = "https://usage.example.com";
+  app.route("/", accountRoutes({ postgres, users, sessions, mailer, publicUrl, log, ...(now && { now }) }));
+  app.route("/", usersRoutes({ postgres, tree, mailer, publicUrl, log }));
   app.route("/", nodesRoutes({ tree }));
   app.route("/", keysRoutes({ keys, tree }));
   app.route("/", auditRoutes({ postgres, tree }));

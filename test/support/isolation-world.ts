@@ -80,6 +80,8 @@ export async function createWorld(): Promise<World> {
     users,
     sessions,
     authenticator: createAuthenticator({ keys, sessions }),
+    mailer: undefined,
+    publicUrl: "http://localhost",
     ingest,
     corrections: createCorrections({ postgres, clickhouse: clickhouse.clickhouse, tree, ingest }),
     watermark: () => ingest.flush.watermark(),
@@ -136,7 +138,7 @@ export async function createWorld(): Promise<World> {
   for (const role of roles) {
     const [user] = await postgres.db
       .insert(userRows)
-      .values({ id: newId("usr"), email: `${role}@example.com`, passwordHash: "none" })
+      .values({ id: newId("usr"), email: `${role}@example.com` })
       .returning();
     if (!user) throw new Error("the user was not stored");
     await postgres.db.insert(userRoles).values({ userId: user.id, node: askedAbout, role });

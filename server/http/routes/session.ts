@@ -38,12 +38,20 @@ export function sessionRoutes({ users, sessions }: SessionRoutesDeps): OpenAPIHo
     }),
     async (c) => {
       refuseForeignOrigin(c.req.raw, false);
-      const { email, password } = c.req.valid("json");
-      const result = await users.signIn(email, password, addressOf(c) ?? "unknown");
+      const { email, password, code } = c.req.valid("json");
+      const address = addressOf(c);
+      const result = await users.signIn(email, password, address ?? "unknown", code);
       if (result.outcome === "too_fast")
         throw new ProblemError("too_fast", "too many attempts to sign in; wait before the next", result);
-      if (result.outcome === "refused") throw new ProblemError("unauthenticated", "e-mail or password is wrong");
-      const { token } = await sessions.create(result.userId);
+      if (result.outcome === "code_needed")
+        throw new ProblemError("second_factor_required", "send `code` too", { field: "code" });
+      if (result.outcome === "refused")
+        throw new ProblemError(
+          "unauthenticated",
+          `e-mail${code === undefined ? " or password" : ", password or code"} is wrong`,
+        );
+      const userAgent = c.req.header("user-agent")?.slice(0, 256);
+      const { token } = await sessions.create(result.userId, { address, userAgent });
       const actor = await sessions.verify(token);
       if (!actor) throw new ProblemError("unauthenticated", "the account was disabled just now");
       setCookie(c, sessionCookie, token, { ...cookieAttributes(c), maxAge: cookieLifetimeSeconds });

@@ -1,6 +1,17 @@
 /** The tables of the account tree and of who may use it. `npx drizzle-kit generate --config server/postgres/drizzle.config.ts` writes a migration from a change in this folder. */
 import { sql } from "drizzle-orm";
-import { boolean, check, index, jsonb, pgTable, primaryKey, text, timestamp } from "drizzle-orm/pg-core";
+import {
+  bigint,
+  boolean,
+  check,
+  index,
+  jsonb,
+  pgTable,
+  primaryKey,
+  text,
+  timestamp,
+  unique,
+} from "drizzle-orm/pg-core";
 import type { KeyScope, Role } from "../../contract/accounts.ts";
 import type { NodeFields, NodeStatus } from "../../contract/nodes.ts";
 
@@ -41,7 +52,16 @@ export const users = pgTable("users", {
   id: text("id").primaryKey(),
   /** Lower case, so that one address is one account. */
   email: text("email").notNull().unique(),
-  passwordHash: text("password_hash").notNull(),
+  name: text("name"),
+  /** Null until an invitation is accepted. */
+  passwordHash: text("password_hash"),
+  /** Base32; in force since `totp_since`. */
+  totpSecret: text("totp_secret"),
+  totpSince: instant("totp_since"),
+  /** The 30-second step of the last code taken: none is taken twice. */
+  totpLastStep: bigint("totp_last_step", { mode: "number" }),
+  /** sha256 in hex of the codes that are left. */
+  recoveryHashes: text("recovery_hashes").array(),
   createdAt: instant("created_at").notNull().defaultNow(),
   disabledAt: instant("disabled_at"),
 });
@@ -59,14 +79,34 @@ export const userRoles = pgTable(
   (table) => [primaryKey({ columns: [table.userId, table.node, table.role] }), index("user_roles_node").on(table.node)],
 );
 
+/** What a mail carries; one of each purpose a user. */
+export const userTokens = pgTable(
+  "user_tokens",
+  {
+    /** sha256 in hex. */
+    tokenHash: text("token_hash").primaryKey(),
+    userId: text("user_id")
+      .notNull()
+      .references(() => users.id, { onDelete: "cascade" }),
+    purpose: text("purpose").$type<"invitation" | "password_reset">().notNull(),
+    expiresAt: instant("expires_at").notNull(),
+  },
+  (table) => [unique("user_tokens_user_purpose").on(table.userId, table.purpose)],
+);
+
 export const sessions = pgTable(
   "sessions",
   {
     /** sha256 in hex of the token that the browser holds; the token itself is kept nowhere. */
     tokenHash: text("token_hash").primaryKey(),
+    /** To name a session by, where its token is not known. */
+    id: text("id").notNull().unique().default(sql`gen_random_uuid()::text`),
     userId: text("user_id")
       .notNull()
       .references(() => users.id, { onDelete: "cascade" }),
+    /** Of the sign-in, to recognise the session by. */
+    address: text("address"),
+    userAgent: text("user_agent"),
     createdAt: instant("created_at").notNull().defaultNow(),
     expiresAt: instant("expires_at").notNull(),
   },

@@ -1,7 +1,9 @@
 /** One case for each route; see isolation-matrix.test.ts. Grouped by the file that mounts the route. */
 import { randomUUID } from "node:crypto";
 import { expect } from "vitest";
-import { askedAbout, inside } from "../../support/isolation-world.ts";
+import { newId } from "../../../server/accounts/actor.ts";
+import { userRoles, users } from "../../../server/postgres/schema/accounts.ts";
+import { askedAbout, inside, type World } from "../../support/isolation-world.ts";
 import type { RouteCase } from "./route-case.ts";
 
 const systemCases: RouteCase[] = [
@@ -194,6 +196,73 @@ const accountsCases: RouteCase[] = [
   },
 ];
 
+const usersCases: RouteCase[] = [
+  { route: "GET /v1/users", needs: "users:write", allowed: 200, elsewhere: "nothing" },
+  ...(
+    ["GET /v1/users/{id}", "PATCH /v1/users/{id}", "DELETE /v1/users/{id}", "POST /v1/users/{id}/invitation"] as const
+  ).map(
+    (route): RouteCase => ({
+      route,
+      needs: "users:write",
+      request: async (world) => ({
+        path: route.slice(route.indexOf("/")).replace("{id}", await userInside(world)),
+        ...(route.startsWith("PATCH") && { body: { name: "Renamed" } }),
+      }),
+      allowed: route.startsWith("DELETE") ? 204 : 200,
+      elsewhere: 404,
+    }),
+  ),
+  {
+    route: "POST /v1/users",
+    needs: "users:write",
+    request: () => ({ body: { email: `${randomUUID()}@example.com`, roles: [{ node: inside, role: "viewer" }] } }),
+    allowed: 201,
+    elsewhere: 403,
+  },
+];
+
+async function userInside({ deps: { postgres } }: World): Promise<string> {
+  const [user] = await postgres.db
+    .insert(users)
+    .values({ id: newId("usr"), email: `${randomUUID()}@x.com` })
+    .returning();
+  if (!user) throw new Error("the user was not stored");
+  await postgres.db.insert(userRoles).values({ userId: user.id, node: inside, role: "viewer" });
+  return user.id;
+}
+
+/** Of one's own account: keys have none, whatever their scopes. */
+const ownAccountCases: RouteCase[] = [
+  { route: "GET /v1/me/sessions", allowed: 200 },
+  { route: "DELETE /v1/me/sessions/{id}", path: "/v1/me/sessions/none", allowed: 404 },
+  { route: "POST /v1/me/password", body: { current_password: "wrong", new_password: "long enough" }, allowed: 403 },
+  { route: "POST /v1/me/totp", body: { password: "wrong" }, allowed: 403 },
+  { route: "PUT /v1/me/totp", body: { code: "000000" }, allowed: 400 },
+  { route: "DELETE /v1/me/totp", body: { password: "wrong" }, allowed: 403 },
+].map(({ route, path, body, allowed }) => ({
+  route,
+  needs: "a session",
+  request: () => ({ ...(path && { path }), ...(body && { body }) }),
+  allowed,
+  elsewhere: "the same",
+}));
+const passwordCases: RouteCase[] = [
+  {
+    route: "POST /v1/password-resets",
+    needs: "nothing",
+    request: () => ({ body: { email: "nobody@example.com" } }),
+    allowed: 202,
+    elsewhere: "the same",
+  },
+  {
+    route: "POST /v1/password",
+    needs: "nothing",
+    request: () => ({ body: { token: "none", password: "long enough" } }),
+    allowed: 404,
+    elsewhere: "the same",
+  },
+];
+
 const auditCases: RouteCase[] = [{ route: "GET /v1/audit", needs: "audit:read", allowed: 200, elsewhere: "nothing" }];
 
 export const routeCases: readonly RouteCase[] = [
@@ -204,5 +273,8 @@ export const routeCases: readonly RouteCase[] = [
   ...correctionsCases,
   ...recordsCases,
   ...accountsCases,
+  ...usersCases,
+  ...ownAccountCases,
+  ...passwordCases,
   ...auditCases,
 ];

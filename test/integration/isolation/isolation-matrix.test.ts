@@ -41,6 +41,7 @@ function isRefused({ needs }: RouteCase, caller: string): 401 | 403 | undefined 
   if (needs === "nothing") return undefined;
   if (nobodies.includes(caller)) return 401;
   if (needs === "credentials") return undefined;
+  if (needs === "a session") return caller.startsWith("with the role") ? undefined : 403;
   const role = roles.find((one) => caller === `with the role ${one}`);
   const scope = keyScopes.find((one) => caller === `with only the scope ${one}`);
   if (role && !actionsOfRole(role).has(needs)) return 403;

@@ -6,8 +6,8 @@ import type { World } from "../../support/isolation-world.ts";
 export interface RouteCase {
   /** Method and path as OpenAPI writes them: `GET /v1/nodes/{node}`. */
   route: string;
-  /** The action that the route demands; `credentials`: any caller who is known; `nothing`: open to everybody. */
-  needs: Action | "credentials" | "nothing";
+  /** The action that the route demands; `credentials`: any caller who is known; `a session`: a user;`nothing`: open to everybody. */
+  needs: Action | "credentials" | "a session" | "nothing";
   /**
    * A request about `askedAbout` or something at or below `inside`, made anew for every caller: what a request uses up
    * (a key to revoke) is made here. `path` takes the place of the route's own where it has parameters or a query.

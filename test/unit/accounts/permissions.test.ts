@@ -4,21 +4,21 @@ import type { Actor } from "../../../server/accounts/actor.ts";
 import { actionsOfKey, actionsOfRole, byDepth, can, canAll, narrowTo } from "../../../server/accounts/permissions.ts";
 import { type Action, actions, type KeyScope, type Role, roles } from "../../../server/contract/accounts.ts";
 
-/** Columns: owner, admin, manager, finance, viewer | a key with ingest, read, admin, admin + prices, read + prices. */
+/** Columns: owner, admin, manager, finance, viewer | a key with ingest, read, admin, admin + prices, read + prices, read + admin. */
 const table: Record<Action, string> = {
-  ingest: "xx... | x....",
-  read: "xxxxx | .x..x",
-  "nodes:write": "xxx.. | ..xx.",
-  "events:correct": "xxx.. | ..xx.",
-  "rules:write": "xxx.. | ..xx.",
-  "reports:write": "xxx.. | ..xx.",
-  "meters:write": "xx... | ..xx.",
-  "keys:write": "xx... | ..xx.",
-  "users:write": "xx... | ..xx.",
-  "audit:read": "xx... | ..xx.",
-  "prices:read": "x..x. | ....x",
-  "plans:write": "x..x. | ...x.",
-  admin: "xx... | ..xx.",
+  ingest: "xx... | x.....",
+  read: "xxxxx | .x..xx",
+  "nodes:write": "xxx.. | ..xx.x",
+  "events:correct": "xxx.. | ..xx.x",
+  "rules:write": "xxx.. | ..xx.x",
+  "reports:write": "xxx.. | ..xx.x",
+  "meters:write": "xx... | ..xx.x",
+  "keys:write": "xx... | ..xx.x",
+  "users:write": "xx... | .....x",
+  "audit:read": "xx... | ..xx.x",
+  "prices:read": "x..x. | ....x.",
+  "plans:write": "x..x. | ...x..",
+  admin: "xx... | ..xx.x",
 };
 const keys: [KeyScope[], boolean][] = [
   [["ingest"], false],
@@ -26,6 +26,7 @@ const keys: [KeyScope[], boolean][] = [
   [["admin"], false],
   [["admin"], true],
   [["read"], true],
+  [["read", "admin"], false],
 ];
 
 describe.each(actions)("%s", (action) => {

@@ -1,0 +1,35 @@
+/** The mails that accounts send. A token stands behind `#`, which browsers send to no server and no log keeps. */
+import type { Mail } from "../mail/mailer.ts";
+
+export function passwordPage(publicUrl: string, token: string): string {
+  return `${publicUrl}/set-password#${token}`;
+}
+
+export function invitationMail(to: string, url: string, invitedBy: string): Mail {
+  const text = [
+    `${oneLine(invitedBy)} has invited you to Tidemark.`,
+    "",
+    "Choose a password here, within seven days:",
+    url,
+    "",
+    "If you did not expect this, you need not do anything.",
+  ];
+  return { to, subject: "You are invited to Tidemark", text: `${text.join("\n")}\n` };
+}
+
+export function resetMail(to: string, url: string): Mail {
+  const text = [
+    "Somebody, hopefully you, asked for a new password for Tidemark.",
+    "",
+    "Choose one here, within the hour:",
+    url,
+    "",
+    "If it was not you, you need not do anything: your password stays as it is.",
+  ];
+  return { to, subject: "A new password for Tidemark", text: `${text.join("\n")}\n` };
+}
+
+/** A key's name may be anything; a mail's lines are ours. */
+function oneLine(text: string): string {
+  return text.replace(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, " ").slice(0, 100);
+}

@@ -1,0 +1,42 @@
+/** People who sign in, and their roles. */
+import { z } from "zod";
+import { roleGrantSchema } from "./accounts.ts";
+
+export const userSchema = z.object({
+  id: z.string(),
+  email: z.string(),
+  name: z.string().nullable(),
+  status: z.enum(["invited", "active", "disabled"]),
+  roles: z.array(roleGrantSchema).describe("Those within the caller's nodes"),
+  has_second_factor: z.boolean(),
+  created_at: z.string(),
+});
+export type User = z.infer<typeof userSchema>;
+
+export const userListSchema = z.object({ users: z.array(userSchema) });
+export type UserList = z.infer<typeof userListSchema>;
+
+const rolesSchema = z.array(roleGrantSchema).min(1).max(100);
+const nameSchema = z.string().min(1).max(256);
+
+export const inviteUserSchema = z.strictObject({
+  email: z.email().max(256),
+  name: nameSchema.optional(),
+  roles: rolesSchema,
+});
+export type InviteUser = z.infer<typeof inviteUserSchema>;
+
+export const changeUserSchema = z.strictObject({
+  name: nameSchema.nullable().optional(),
+  roles: rolesSchema.optional().describe("Replaces those within the caller's nodes"),
+  disabled: z.boolean().optional(),
+});
+export type ChangeUser = z.infer<typeof changeUserSchema>;
+
+export const invitationSchema = z.object({
+  sent: z.boolean().describe("By mail"),
+  url: z.string().nullable().describe("To be passed on by hand, where no mail was sent"),
+});
+
+export const invitedUserSchema = userSchema.extend({ invitation: invitationSchema.nullable() });
+export type InvitedUser = z.infer<typeof invitedUserSchema>;

@@ -1,0 +1,224 @@
+/** One's own account: sessions, password, second factor; and setting a password with a token from a mail. */
+import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+import type { Context } from "hono";
+import { createMiddleware } from "hono/factory";
+import type { Logger } from "pino";
+import { passwordPage, resetMail } from "../../accounts/mails.ts";
+import { beginTotp, confirmTotp, removeTotp } from "../../accounts/second-factor.ts";
+import type { Sessions } from "../../accounts/sessions.ts";
+import type { Users } from "../../accounts/users.ts";
+import {
+  changePasswordSchema,
+  confirmPasswordSchema,
+  recoveryCodesSchema,
+  requestResetSchema,
+  sessionListSchema,
+  setPasswordSchema,
+  totpCodeSchema,
+  totpSecretSchema,
+} from "../../contract/accounts.ts";
+import type { Mailer } from "../../mail/mailer.ts";
+import type { Postgres } from "../../postgres/client.ts";
+import { createRouter, problemResponses } from "../app-pieces.ts";
+import { refuseForeignOrigin, requireActor, sessionToken } from "../authenticate.ts";
+import { addressOf, authorOf } from "../author-of.ts";
+import type { HttpEnv } from "../http-env.ts";
+import { ProblemError } from "../problem-error.ts";
+
+export interface AccountRoutesDeps {
+  postgres: Postgres;
+  users: Users;
+  sessions: Sessions;
+  mailer: Mailer | undefined;
+  publicUrl: string;
+  log: Logger;
+  now?: () => number;
+}
+
+/** Keys have no password, no sessions and no second factor. */
+const requireUser = createMiddleware<HttpEnv>(async (c, next) => {
+  if (c.get("actor").kind !== "user") throw new ProblemError("forbidden", "this is for people who are signed in");
+  await next();
+});
+const ofUser = [requireActor, requireUser];
+const json = <T extends z.ZodType>(schema: T) => ({ "application/json": { schema } });
+const bodyOf = <T extends z.ZodType>(schema: T) => ({ body: { required: true, content: json(schema) } });
+
+export function accountRoutes(deps: AccountRoutesDeps): OpenAPIHono<HttpEnv> {
+  const { postgres, users, sessions, mailer, publicUrl, log, now = Date.now } = deps;
+  const app = createRouter();
+
+  async function checkPassword(c: Context<HttpEnv>, password: string, field: string): Promise<void> {
+    const isRight = await users.isPassword(c.get("actor").id, password, addressOf(c) ?? "unknown");
+    if (isRight === "too_fast") throw new ProblemError("too_fast", "too many attempts", { retryAfterSeconds: 900 });
+    if (!isRight) throw new ProblemError("forbidden", "the password is wrong", { field });
+  }
+
+  app.openapi(
+    createRoute({
+      method: "get",
+      path: "/v1/me/sessions",
+      summary: "Where one is signed in",
+      middleware: ofUser,
+      responses: {
+        200: { description: "The newest first", content: json(sessionListSchema) },
+        ...problemResponses(401, 403, 503),
+      },
+    }),
+    async (c) => {
+      const list = await sessions.list(c.get("actor").id, sessionToken(c.req.header("cookie")));
+      const described = list.map(({ id, isCurrent, address, userAgent, createdAt, expiresAt }) => ({
+        id,
+        is_current: isCurrent,
+        address,
+        user_agent: userAgent,
+        created_at: createdAt.toISOString(),
+        expires_at: expiresAt.toISOString(),
+      }));
+      return c.json({ sessions: described }, 200);
+    },
+  );
+
+  app.openapi(
+    createRoute({
+      method: "delete",
+      path: "/v1/me/sessions/{id}",
+      summary: "Sign out elsewhere",
+      description: "The session is refused within five seconds everywhere, and what it watches live is cut.",
+      middleware: ofUser,
+      request: { params: z.object({ id: z.string().max(100) }) },
+      responses: { 204: { description: "Ended" }, ...problemResponses(401, 403, 404, 422, 503) },
+    }),
+    async (c) => {
+      if (!(await sessions.endById(c.get("actor").id, c.req.valid("param").id)))
+        throw new ProblemError("not_found", "there is no such session");
+      return c.body(null, 204);
+    },
+  );
+
+  app.openapi(
+    createRoute({
+      method: "post",
+      path: "/v1/me/password",
+      summary: "Change one's password",
+      description: "All sessions end, this one too.",
+      middleware: ofUser,
+      request: bodyOf(changePasswordSchema),
+      responses: { 204: { description: "Changed" }, ...problemResponses(400, 401, 403, 422, 429, 503) },
+    }),
+    async (c) => {
+      const { current_password, new_password } = c.req.valid("json");
+      await checkPassword(c, current_password, "current_password");
+      await users.changePassword(c.get("actor").id, new_password, authorOf(c));
+      return c.body(null, 204);
+    },
+  );
+
+  app.openapi(
+    createRoute({
+      method: "post",
+      path: "/v1/me/totp",
+      summary: "Begin with a second factor",
+      description: "The secret comes in force with PUT and a code that is made of it.",
+      middleware: ofUser,
+      request: bodyOf(confirmPasswordSchema),
+      responses: {
+        200: { description: "The secret", content: json(totpSecretSchema) },
+        ...problemResponses(400, 401, 403, 409, 422, 429, 503),
+      },
+    }),
+    async (c) => {
+      await checkPassword(c, c.req.valid("json").password, "password");
+      const begun = await beginTotp(postgres, c.get("actor").id);
+      if (!begun) throw new ProblemError("conflict", "a second factor is in force already");
+      c.header("cache-control", "no-store");
+      return c.json(begun, 200);
+    },
+  );
+
+  app.openapi(
+    createRoute({
+      method: "put",
+      path: "/v1/me/totp",
+      summary: "Put the second factor in force",
+      middleware: ofUser,
+      request: bodyOf(totpCodeSchema),
+      responses: {
+        200: { description: "Codes for the day the app is lost", content: json(recoveryCodesSchema) },
+        ...problemResponses(400, 401, 403, 422, 503),
+      },
+    }),
+    async (c) => {
+      const { code } = c.req.valid("json");
+      const codes = await confirmTotp(postgres, { userId: c.get("actor").id, code, by: authorOf(c), nowMs: now() });
+      if (!codes) throw new ProblemError("invalid_request", "is not the code of now", { field: "code" });
+      c.header("cache-control", "no-store");
+      return c.json({ recovery_codes: codes }, 200);
+    },
+  );
+
+  app.openapi(
+    createRoute({
+      method: "delete",
+      path: "/v1/me/totp",
+      summary: "End the second factor",
+      middleware: ofUser,
+      request: bodyOf(confirmPasswordSchema),
+      responses: { 204: { description: "Ended" }, ...problemResponses(400, 401, 403, 422, 429, 503) },
+    }),
+    async (c) => {
+      await checkPassword(c, c.req.valid("json").password, "password");
+      await removeTotp(postgres, c.get("actor").id, authorOf(c));
+      return c.body(null, 204);
+    },
+  );
+
+  app.openapi(
+    createRoute({
+      method: "post",
+      path: "/v1/password-resets",
+      summary: "Ask for a mail to set a new password with",
+      description: "Answered alike whether or not there is such an account.",
+      security: [],
+      request: bodyOf(requestResetSchema),
+      responses: {
+        202: { description: "If there is such an account, a mail is under way" },
+        ...problemResponses(400, 403, 503),
+      },
+    }),
+    async (c) => {
+      refuseForeignOrigin(c.req.raw, false);
+      const reset = await users.requestReset(c.req.valid("json").email, addressOf(c) ?? "unknown");
+      if (reset && !mailer)
+        log.warn("a password reset was asked for, but there is no TIDEMARK_SMTP_URL to send it with");
+      // Not waited for: how long the answer takes tells nothing.
+      if (reset && mailer)
+        mailer
+          .send(resetMail(reset.email, passwordPage(publicUrl, reset.token)))
+          .catch((error: unknown) => log.warn({ err: error }, "a password reset could not be mailed"));
+      return c.body(null, 202);
+    },
+  );
+
+  app.openapi(
+    createRoute({
+      method: "post",
+      path: "/v1/password",
+      summary: "Set a password with the token of an invitation or a reset",
+      description: "The token is used up; all sessions of the user end.",
+      security: [],
+      request: bodyOf(setPasswordSchema),
+      responses: { 204: { description: "Set" }, ...problemResponses(400, 403, 404, 503) },
+    }),
+    async (c) => {
+      refuseForeignOrigin(c.req.raw, false);
+      const { token, password } = c.req.valid("json");
+      if (!(await users.setPassword(token, password, addressOf(c) ?? null)))
+        throw new ProblemError("not_found", "the link was used, has ended or was replaced by a newer one", {
+          field: "token",
+        });
+      return c.body(null, 204);
+    },
+  );
+  return app;
+}

@@ -1,0 +1,192 @@
+/** People of the caller's subtree: inviting them, their roles, and removing them. */
+import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+import type { Logger } from "pino";
+import { invitationMail, passwordPage } from "../../accounts/mails.ts";
+import type { NodeTree } from "../../accounts/node-tree.ts";
+import { UserDirectory, type UserRecord } from "../../accounts/user-directory.ts";
+import {
+  changeUserSchema,
+  invitationSchema,
+  invitedUserSchema,
+  inviteUserSchema,
+  type User,
+  userListSchema,
+  userSchema,
+} from "../../contract/users.ts";
+import type { Mailer } from "../../mail/mailer.ts";
+import type { Postgres } from "../../postgres/client.ts";
+import { createRouter, problemResponses } from "../app-pieces.ts";
+import { requireScope } from "../authenticate.ts";
+import { authorOf } from "../author-of.ts";
+import { entityTag, ifMatch } from "../entity-tag.ts";
+import type { HttpEnv } from "../http-env.ts";
+import { ProblemError } from "../problem-error.ts";
+
+export interface UsersRoutesDeps {
+  postgres: Postgres;
+  tree: NodeTree;
+  /** Absent where no mail can be sent: then who invites passes the link on. */
+  mailer: Mailer | undefined;
+  publicUrl: string;
+  log: Logger;
+}
+
+const idParams = z.object({ id: z.string().max(100) });
+const json = <T extends z.ZodType>(schema: T) => ({ "application/json": { schema } });
+
+export function usersRoutes({ postgres, tree, mailer, publicUrl, log }: UsersRoutesDeps): OpenAPIHono<HttpEnv> {
+  const app = createRouter();
+  const directory = new UserDirectory(postgres, tree);
+
+  /** A mail that cannot be sent is no reason to undo the invitation: its link is answered instead. */
+  async function deliver(to: string, token: string, by: string): Promise<z.infer<typeof invitationSchema>> {
+    const url = passwordPage(publicUrl, token);
+    if (!mailer) return { sent: false, url };
+    try {
+      await mailer.send(invitationMail(to, url, by));
+      return { sent: true, url: null };
+    } catch (error) {
+      log.warn({ err: error }, "an invitation could not be mailed");
+      return { sent: false, url };
+    }
+  }
+
+  app.openapi(
+    createRoute({
+      method: "get",
+      path: "/v1/users",
+      summary: "The users with a role in the caller's subtree",
+      middleware: requireScope("users:write"),
+      responses: {
+        200: { description: "All of them, by e-mail address", content: json(userListSchema) },
+        ...problemResponses(401, 403, 503),
+      },
+    }),
+    async (c) => c.json({ users: (await directory.list(c.get("actor"))).map(describe) }, 200),
+  );
+
+  app.openapi(
+    createRoute({
+      method: "get",
+      path: "/v1/users/{id}",
+      summary: "One user",
+      middleware: requireScope("users:write"),
+      request: { params: idParams },
+      responses: {
+        200: { description: "The user", content: json(userSchema) },
+        ...problemResponses(401, 403, 404, 503),
+      },
+    }),
+    async (c) => {
+      const user = found(await directory.get(c.get("actor"), c.req.valid("param").id));
+      c.header("etag", entityTag(user));
+      return c.json(describe(user), 200);
+    },
+  );
+
+  app.openapi(
+    createRoute({
+      method: "post",
+      path: "/v1/users",
+      summary: "Invite a user, or give one more roles",
+      description: "Nobody gives a role that has a right which they do not have at its node themselves.",
+      middleware: requireScope("users:write"),
+      request: { body: { required: true, content: json(inviteUserSchema) } },
+      responses: {
+        201: { description: "The user, and how the invitation went", content: json(invitedUserSchema) },
+        ...problemResponses(400, 401, 403, 404, 422, 503),
+      },
+    }),
+    async (c) => {
+      const by = authorOf(c);
+      const { user, token } = await directory.invite(c.req.valid("json"), { actor: c.get("actor"), by });
+      const invitation = token === undefined ? null : await deliver(user.email, token, by.name);
+      c.header("cache-control", "no-store");
+      c.header("etag", entityTag(user));
+      return c.json({ ...describe(user), invitation }, 201);
+    },
+  );
+
+  app.openapi(
+    createRoute({
+      method: "post",
+      path: "/v1/users/{id}/invitation",
+      summary: "Invite again who has not accepted yet",
+      description: "The link of before ends.",
+      middleware: requireScope("users:write"),
+      request: { params: idParams },
+      responses: {
+        200: { description: "How it went", content: json(invitationSchema) },
+        ...problemResponses(401, 403, 404, 422, 503),
+      },
+    }),
+    async (c) => {
+      const again = await directory.inviteAgain(c.req.valid("param").id, c.get("actor"));
+      if (!again) throw new ProblemError("not_found", "there is no such user, or no invitation to accept");
+      c.header("cache-control", "no-store");
+      return c.json(await deliver(again.user.email, again.token, c.get("actor").name), 200);
+    },
+  );
+
+  app.openapi(
+    createRoute({
+      method: "patch",
+      path: "/v1/users/{id}",
+      summary: "Change a user's roles or name, or disable the user",
+      description:
+        "Name and `disabled` are of the whole account: they need the right at every node where it has a role.",
+      middleware: requireScope("users:write"),
+      request: { params: idParams, body: { required: true, content: json(changeUserSchema) } },
+      responses: {
+        200: { description: "The user now", content: json(userSchema) },
+        ...problemResponses(400, 401, 403, 404, 409, 412, 422, 503),
+      },
+    }),
+    async (c) => {
+      const { name, roles, disabled } = c.req.valid("json");
+      const change = { name, roles, isDisabled: disabled };
+      const by = { actor: c.get("actor"), by: authorOf(c) };
+      const user = found(await directory.change(c.req.valid("param").id, change, by, ifMatch(c)));
+      c.header("etag", entityTag(user));
+      return c.json(describe(user), 200);
+    },
+  );
+
+  app.openapi(
+    createRoute({
+      method: "delete",
+      path: "/v1/users/{id}",
+      summary: "Take all roles of a user in the caller's subtree",
+      description: "Who has no role left elsewhere is removed, and every session ends within five seconds.",
+      middleware: requireScope("users:write"),
+      request: { params: idParams },
+      responses: {
+        204: { description: "Removed" },
+        ...problemResponses(401, 403, 404, 409, 422, 503),
+      },
+    }),
+    async (c) => {
+      if (!(await directory.remove(c.req.valid("param").id, { actor: c.get("actor"), by: authorOf(c) })))
+        found(undefined);
+      return c.body(null, 204);
+    },
+  );
+  return app;
+}
+
+function found(user: UserRecord | undefined): UserRecord {
+  if (!user) throw new ProblemError("not_found", "there is no such user");
+  return user;
+}
+
+function describe({ id, email, name, isInvited, isDisabled, hasSecondFactor, roles, createdAt }: UserRecord): User {
+  return {
+    id,
+    email,
+    name,
+    status: isDisabled ? "disabled" : isInvited ? "invited" : "active",
+    roles: [...roles],
+    has_second_factor: hasSecondFactor,
+    created_at: createdAt.toISOString(),
+  };
+}
