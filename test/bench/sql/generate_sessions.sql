@@ -6,7 +6,7 @@ WITH
     folded AS
     (
         SELECT organization, session, level, interval, min(started_ms) AS start_ms, max(ended_ms) AS end_ms,
-            max(user) AS user, max(room) AS room, max(agent) AS agent, max(partner) AS partner, max(reseller) AS reseller, max(medium) AS medium
+            max(user) AS user, max(room) AS room, max(agent) AS agent, max(partner) AS partner, max(reseller) AS reseller, max(dims) AS dims
         FROM intervals
         WHERE organization BETWEEN {first:String} AND {last:String}
         GROUP BY organization, session, level, interval
@@ -39,7 +39,7 @@ WITH
         SELECT
             organization, session, max(partner) AS partner, max(reseller) AS reseller, max(room) AS room,
             minIf(start_ms, level = 'participants') AS started_ms, maxIf(end_ms, level = 'participants') AS ended_ms,
-            arraySort(groupArray((start_ms, level, interval, user, agent, medium, end_ms))) AS span
+            arraySort(groupArray((start_ms, level, interval, user, agent, dims, end_ms))) AS span
         FROM folded
         GROUP BY organization, session
     )
