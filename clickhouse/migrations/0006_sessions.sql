@@ -33,7 +33,8 @@ CREATE TABLE sessions
     edge_level Array(LowCardinality(String)),
     edge_ms Array(Int64),
     edge_delta Array(Int64),
-    edge_starts Array(Int64)
+    edge_starts Array(Int64),
+    days Array(UInt16)                        -- since 1970: where presences has, or once had, rows of the session
 )
 ENGINE = ReplacingMergeTree(version)
 ORDER BY (organization, session)

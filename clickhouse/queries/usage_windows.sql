@@ -5,6 +5,10 @@
 -- minutes between which the rollup answers (equal: nowhere); rank String: amount or events; most UInt64: rows, the largest
 -- of that first.
 -- Returns key, is_other, window_ms, events, amount (decimal string).
+WITH
+    -- An edge that is empty is folded away, so that no event is looked for.
+    least({whole_from_ms:Int64}, {to_ms:Int64}) AS before_ms,
+    greatest({whole_to_ms:Int64}, {from_ms:Int64}) AS after_ms
 SELECT
     place.1 AS key,
     place.2 AS is_other,
@@ -17,8 +21,9 @@ FROM
     SELECT place, toUnixTimestamp64Milli(time) AS at_ms, toInt64(1) AS part_events, ifNull(value, toDecimal128(0, 9)) AS part_amount
     FROM usage_events FINAL
     WHERE sign = 1 AND type IN {types:Array(String)}
-        AND time >= fromUnixTimestamp64Milli({from_ms:Int64}, 'UTC') AND time < fromUnixTimestamp64Milli({to_ms:Int64}, 'UTC')
-        AND (time < fromUnixTimestamp64Milli({whole_from_ms:Int64}, 'UTC') OR time >= fromUnixTimestamp64Milli({whole_to_ms:Int64}, 'UTC'))
+        AND (
+            {from_ms:Int64} < before_ms AND time >= fromUnixTimestamp64Milli({from_ms:Int64}, 'UTC') AND time < fromUnixTimestamp64Milli(before_ms, 'UTC')
+            OR after_ms < {to_ms:Int64} AND time >= fromUnixTimestamp64Milli(after_ms, 'UTC') AND time < fromUnixTimestamp64Milli({to_ms:Int64}, 'UTC'))
         AND is_in_subtree AND is_chosen
     UNION ALL
     -- Second, because ClickHouse lets the names of a first WITH hold for what is united with it.

@@ -4,15 +4,21 @@ import type { ClickHouse } from "../clickhouse/client.ts";
 import { defineQuery, defineStatement } from "../clickhouse/define-query.ts";
 import type { Sequence } from "./sequence.ts";
 
-const compactableHours = defineQuery(
-  "compactable_hours",
-  z.object({ before_ms: z.number(), settled: z.number(), most: z.number() }),
-  z.object({ hour_ms: z.coerce.number(), part_rows: z.coerce.number() }),
-);
-const compactHours = defineStatement(
-  "compact_hours",
-  z.object({ hours: z.array(z.number()), settled: z.number(), version: z.number() }),
-);
+const hoursParams = z.object({ before_ms: z.number(), settled: z.number(), most: z.number() });
+const hourRow = z.object({ hour_ms: z.coerce.number(), part_rows: z.coerce.number() });
+const foldParams = z.object({ hours: z.array(z.number()), settled: z.number(), version: z.number() });
+
+/** The tables of counters, which are folded alike. */
+const counters = [
+  {
+    compactableHours: defineQuery("compactable_hours", hoursParams, hourRow),
+    compactHours: defineStatement("compact_hours", foldParams),
+  },
+  {
+    compactableHours: defineQuery("compactable_node_hours", hoursParams, hourRow),
+    compactHours: defineStatement("compact_node_hours", foldParams),
+  },
+];
 
 /** Stays below one block of an INSERT, which is what is stored whole or not at all: each part gives up to two rows. */
 const maxPartRows = 400_000;
@@ -28,21 +34,23 @@ export async function compactUsage(
   nowMs: number,
 ): Promise<{ foldedRows: number }> {
   let foldedRows = 0;
-  for (;;) {
-    const hours = await compactableHours(clickhouse, {
-      before_ms: nowMs - closedForMs,
-      settled: settledBatch,
-      most: maxHours,
-    });
-    const group = firstGroup(hours);
-    if (group.length === 0) return { foldedRows };
-    await compactHours(clickhouse, {
-      hours: group.map((hour) => hour.hour_ms),
-      settled: settledBatch,
-      version: sequence.next(),
-    });
-    foldedRows += group.reduce((sum, hour) => sum + hour.part_rows, 0);
-  }
+  for (const { compactableHours, compactHours } of counters)
+    for (;;) {
+      const hours = await compactableHours(clickhouse, {
+        before_ms: nowMs - closedForMs,
+        settled: settledBatch,
+        most: maxHours,
+      });
+      const group = firstGroup(hours);
+      if (group.length === 0) break;
+      await compactHours(clickhouse, {
+        hours: group.map((hour) => hour.hour_ms),
+        settled: settledBatch,
+        version: sequence.next(),
+      });
+      foldedRows += group.reduce((sum, hour) => sum + hour.part_rows, 0);
+    }
+  return { foldedRows };
 }
 
 /** The first hours of one year that fit into one block; an hour beyond that alone is left as it is. */

@@ -10,6 +10,7 @@ import { defaultAliveWithinMs } from "../catalog/catalog.ts";
 import type { ClickHouse } from "../clickhouse/client.ts";
 import { defineInsert, defineQuery, defineStatement } from "../clickhouse/define-query.ts";
 import { type Edge, type Member, peakOf, type ResolvedSession, resolveSession } from "../metrics/resolve-session.ts";
+import { presenceDays } from "./presence-days.ts";
 
 const batches = z.object({ batches: z.array(z.number()) });
 const share = batches.extend({ share: z.number(), shares: z.number() });
@@ -47,6 +48,7 @@ const derivedRow = z.object({
   edge_ms: z.array(millis),
   edge_delta: z.array(millis),
   edge_starts: z.array(millis),
+  days: z.array(millis),
 });
 
 const touchedSessions = defineQuery("touched_sessions", batches, z.object({ sessions: millis, nameless: millis }));
@@ -150,7 +152,7 @@ export function createLevelDeriver(
       for (const minute of changed) edgeRows.push(JSON.stringify({ ...placeOf(session), ...minute, version }));
       derivation.changedMinutes += changed.length;
       if (changed.length > 0) for (const node of nodesAbove(session)) derivation.touchedNodes.add(node);
-      sessionRows.push(JSON.stringify(sessionRow(session, resolved, version)));
+      sessionRows.push(JSON.stringify(sessionRow(session, resolved, earlier.get(key)?.days ?? [], version)));
       openRows.push(JSON.stringify(openRow(session, resolved, version, nowMs)));
     }
     if (edgeRows.length > 0) {
@@ -285,6 +287,7 @@ function edgesByMinute(edges: readonly Edge[]): Map<string, MinuteEdges> {
 function sessionRow(
   session: TouchedSession,
   { spans, edges, orphans, inverted }: ResolvedSession,
+  earlierDays: readonly number[],
   version: number,
 ): object {
   const participants = edges.filter((edge) => edge.level === "participants");
@@ -316,6 +319,7 @@ function sessionRow(
     edge_ms: edges.map((edge) => edge.atMs),
     edge_delta: edges.map((edge) => edge.delta),
     edge_starts: edges.map((edge) => edge.starts),
+    days: presenceDays(spans, earlierDays),
   };
 }
 

@@ -16,30 +16,36 @@ const reconcilableDays = defineQuery(
   z.object({ recent: z.number(), random: z.number() }),
   dayParams,
 );
-const driftedCounters = defineQuery(
-  "drifted_counters",
-  dayParams.extend({ settled: z.number() }),
-  z.object({
-    type: z.string(),
-    bucket_ms: z.coerce.number(),
-    expected_events: z.coerce.number(),
-    found_events: z.coerce.number(),
-    expected_amount: z.string(),
-    found_amount: z.string(),
-  }),
-);
+const driftedRow = z.object({
+  type: z.string(),
+  bucket_ms: z.coerce.number(),
+  expected_events: z.coerce.number(),
+  found_events: z.coerce.number(),
+  expected_amount: z.string(),
+  found_amount: z.string(),
+});
+const driftedCounters = defineQuery("drifted_counters", dayParams.extend({ settled: z.number() }), driftedRow);
 const repairCounters = defineStatement(
   "repair_counters",
   dayParams.extend({ settled: z.number(), version: z.number() }),
 );
 const retellLevelEvents = defineStatement("retell_level_events", dayParams);
+const driftedNodeCounters = defineQuery(
+  "drifted_node_counters",
+  dayParams.extend({ settled: z.number() }),
+  driftedRow.extend({ kind: z.string(), node: z.string() }),
+);
+const repairNodeCounters = defineStatement(
+  "repair_node_counters",
+  dayParams.extend({ settled: z.number(), version: z.number() }),
+);
 const touchSessionsOfDay = defineStatement("touch_sessions_of_day", dayParams.extend({ batch: z.number() }));
 const dayState = defineQuery("day_state", dayParams, z.object({ slots: z.string(), last_batch: z.coerce.number() }));
 
 export interface Drift {
   organization: string;
   day: string;
-  table: "usage_per_15m" | "level_slots";
+  table: "usage_per_15m" | "node_usage_per_15m" | "level_slots";
   detail: string;
 }
 
@@ -66,7 +72,11 @@ export async function reconcileDay(
   context: Reconciliation,
   pair: { organization: string; day: string },
 ): Promise<Drift[]> {
-  const drifts = [...(await reconcileCounters(context, pair)), ...(await reconcileLevels(context, pair))];
+  const drifts = [
+    ...(await reconcileCounters(context, pair)),
+    ...(await reconcileNodeCounters(context, pair)),
+    ...(await reconcileLevels(context, pair)),
+  ];
   for (const drift of drifts)
     context.log.error(drift, "drift between a rollup and the raw events was found and repaired");
   return drifts;
@@ -80,11 +90,27 @@ async function reconcileCounters(
   const drifted = await driftedCounters(clickhouse, { ...pair, settled: settledBatch });
   if (drifted.length === 0) return [];
   await repairCounters(clickhouse, { ...pair, settled: settledBatch, version: sequence.next() });
+  return drifted.map((row) => ({ ...pair, table: "usage_per_15m", detail: differenceOf(row) }));
+}
+
+/** After the organizations' own counters, which it takes for right. */
+async function reconcileNodeCounters(
+  context: Reconciliation,
+  pair: { organization: string; day: string },
+): Promise<Drift[]> {
+  const { clickhouse, sequence, settledBatch } = context;
+  const drifted = await driftedNodeCounters(clickhouse, { ...pair, settled: settledBatch });
+  if (drifted.length === 0) return [];
+  await repairNodeCounters(clickhouse, { ...pair, settled: settledBatch, version: sequence.next() });
   return drifted.map((row) => ({
     ...pair,
-    table: "usage_per_15m",
-    detail: `${row.type} at ${new Date(row.bucket_ms).toISOString()}: ${row.found_events} events and ${row.found_amount} instead of ${row.expected_events} and ${row.expected_amount}`,
+    table: "node_usage_per_15m",
+    detail: `${row.kind}:${row.node}: ${differenceOf(row)}`,
   }));
+}
+
+function differenceOf(row: z.output<typeof driftedRow>): string {
+  return `${row.type} at ${new Date(row.bucket_ms).toISOString()}: ${row.found_events} events and ${row.found_amount} instead of ${row.expected_events} and ${row.expected_amount}`;
 }
 
 async function reconcileLevels(context: Reconciliation, pair: { organization: string; day: string }): Promise<Drift[]> {

@@ -17,7 +17,7 @@ const storeQuarantine = defineInsert("store_quarantine", batchParam);
 const countBatch = defineQuery(
   "count_batch",
   batchParam,
-  z.object({ events: z.coerce.number(), counted: z.coerce.number() }),
+  z.object({ events: z.coerce.number(), counted: z.coerce.number(), counted_for_nodes: z.coerce.number() }),
 );
 
 /** ClickHouse's codes for values that a column or a view cannot take. */
@@ -78,9 +78,9 @@ async function storePart(context: StoreContext, sealed: SealedBatch, part: Part,
 async function verifyPart({ clickhouse }: StoreContext, part: Part): Promise<void> {
   const [count] = await countBatch(clickhouse, { batch: part.batch });
   const expected = part.to - part.from;
-  if (count?.events !== expected || count.counted !== expected)
+  if (count?.events !== expected || count.counted !== expected || count.counted_for_nodes !== expected)
     throw new Error(
-      `batch ${part.batch} has ${expected} events, of which ${count?.events} are stored and ${count?.counted} counted`,
+      `batch ${part.batch} has ${expected} events, of which ${count?.events} are stored, ${count?.counted} counted and ${count?.counted_for_nodes} counted for nodes`,
     );
 }
 
@@ -122,6 +122,7 @@ async function removePart(clickhouse: ClickHouse, batch: number): Promise<void> 
     "DELETE FROM event_ids WHERE (organization, id) IN (SELECT organization, id FROM usage_events WHERE batch = {batch:UInt64})",
     "DELETE FROM job_events WHERE batch = {batch:UInt64}",
     "DELETE FROM usage_per_15m WHERE batch = {batch:UInt64}",
+    "DELETE FROM node_usage_per_15m WHERE batch = {batch:UInt64}",
     "DELETE FROM usage_events WHERE batch = {batch:UInt64}",
   ])
     await clickhouse.command(statement, { batch }, { lightweight_deletes_sync: "2" });

@@ -9,6 +9,7 @@ import {
   chosenBy,
   chosenParams,
   concerns,
+  isPlain,
   type Measured,
   type MeterSeries,
   type Range,
@@ -16,11 +17,14 @@ import {
   type Scope,
   type SplitSeries,
   splitRows,
+  unsplit,
 } from "./scope.ts";
 
 const millis = z.coerce.number();
 const keyed = { key: z.string(), is_other: millis, window_ms: millis };
 const asked = chosenParams.extend(rangeParams.shape);
+
+const counterRow = z.object({ ...keyed, events: millis, amount: z.string() });
 
 const usageWindows = defineQuery(
   "usage_windows",
@@ -30,7 +34,18 @@ const usageWindows = defineQuery(
     whole_to_ms: z.number(),
     rank: z.string(),
   }),
-  z.object({ ...keyed, events: millis, amount: z.string() }),
+  counterRow,
+);
+const nodeUsageWindows = defineQuery(
+  "node_usage_windows",
+  rangeParams.extend({
+    kind: z.string(),
+    node: z.string(),
+    types: z.array(z.string()),
+    whole_from_ms: z.number(),
+    whole_to_ms: z.number(),
+  }),
+  z.object({ window_ms: millis, events: millis, amount: z.string() }),
 );
 const measuredWindows = defineQuery(
   "measured_windows",
@@ -58,7 +73,7 @@ export async function measureCount(
   { types }: Extract<MeterRule, { kind: "count" }>,
   scope: Scope,
 ): Promise<SplitSeries> {
-  const rows = await usageWindows(clickhouse, { ...countersOf(scope), types: [...types], rank: "events" });
+  const rows = await countersPerWindow(clickhouse, scope, types, "events");
   return splitRows(rows, (own) => {
     const total = own.reduce((sum, row) => sum + row.events, 0);
     return {
@@ -75,7 +90,7 @@ export async function measureSum(
 ): Promise<SplitSeries> {
   const rows =
     property === undefined
-      ? await usageWindows(clickhouse, { ...countersOf(scope), types: [...types], rank: "amount" })
+      ? await countersPerWindow(clickhouse, scope, types, "amount")
       : await measuredWindows(clickhouse, {
           ...chosenBy(scope),
           ...boundsOf(scope.range),
@@ -185,9 +200,21 @@ export async function measureValueLevel(
 /** The rollup knows no rooms and sessions: a question about those is answered from the events. */
 const knowsOnlyEvents = (scope: Scope) => concerns(scope, "room", "session");
 
-function countersOf(scope: Scope) {
+/** What a node did as a whole is kept ready for it; an agent, a filter or a split takes the counters by organization. */
+async function countersPerWindow(
+  clickhouse: ClickHouse,
+  scope: Scope,
+  types: readonly string[],
+  rank: "events" | "amount",
+): Promise<z.output<typeof counterRow>[]> {
+  const { kind, node, agent } = scope.node;
+  const asked = { ...boundsOf(scope.range), types: [...types] };
+  if (isPlain(scope) && agent === "") {
+    const rows = await nodeUsageWindows(clickhouse, { ...asked, kind, node, ...wholeBuckets(scope.range) });
+    return rows.map(unsplit);
+  }
   const whole = knowsOnlyEvents(scope) ? { whole_from_ms: 0, whole_to_ms: 0 } : wholeBuckets(scope.range);
-  return { ...chosenBy(scope), ...boundsOf(scope.range), ...whole };
+  return await usageWindows(clickhouse, { ...chosenBy(scope), ...asked, ...whole, rank });
 }
 
 /** The quarters of an hour that lie whole in one window and in the range; finer windows have none. */

@@ -7,11 +7,13 @@ import {
   boundsOf,
   chosenBy,
   chosenParams,
+  isPlain,
   type Measured,
   rangeParams,
   type Scope,
   type SplitSeries,
   splitRows,
+  unsplit,
 } from "./scope.ts";
 
 const millis = z.coerce.number();
@@ -27,6 +29,11 @@ const distinctWindows = defineQuery(
   }),
   z.object({ ...keyed, things: millis }),
 );
+const nodeDistinctWindows = defineQuery(
+  "node_distinct_windows",
+  rangeParams.extend({ kind: z.string(), node: z.string(), thing: z.string(), levels: z.array(z.string()) }),
+  z.object({ window_ms: millis, things: millis }),
+);
 const sessionPeaks = defineQuery(
   "session_peaks",
   chosenParams.extend({ ...rangeParams.shape, level: z.string() }),
@@ -39,8 +46,13 @@ export async function measureDistinct(
   { thing, levels, events }: Extract<MeterRule, { kind: "distinct" }>,
   scope: Scope,
 ): Promise<SplitSeries> {
-  const asked = { ...chosenBy(scope), ...boundsOf(scope.range), thing, levels: [...levels], events: events ? 1 : 0 };
-  const rows = scope.range.toMs > scope.range.fromMs ? await distinctWindows(clickhouse, asked) : [];
+  const { range, node } = scope;
+  if (range.toMs <= range.fromMs) return { keys: new Map(), other: undefined };
+  const asked = { ...boundsOf(range), thing, levels: [...levels] };
+  const isWhole = isPlain(scope) && node.agent === "" && !events;
+  const rows = isWhole
+    ? (await nodeDistinctWindows(clickhouse, { ...asked, kind: node.kind, node: node.node })).map(unsplit)
+    : await distinctWindows(clickhouse, { ...chosenBy(scope), ...asked, events: events ? 1 : 0 });
   return splitRows(rows, (own) => {
     const figures = own.map((row) => [row.window_ms, { figure: row.things, hasData: row.things > 0 }] as const);
     const windows = new Map<number, Measured>(figures);

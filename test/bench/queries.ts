@@ -46,7 +46,15 @@ function metersOf(names: readonly string[]): Meter[] {
 
 /** 90 days up to now by day, and the 90 before. */
 async function ask(clickhouse: ClickHouse, node: string, names: readonly string[]): Promise<void> {
-  const question = { meters: metersOf(names), node, window: "day" as const, tz: "UTC", fill: "zero" as const };
+  const question = {
+    meters: metersOf(names),
+    node,
+    window: "day" as const,
+    tz: "UTC",
+    fill: "zero" as const,
+    filters: [],
+    groupBy: undefined,
+  };
   const range = (toMs: number) => ({ fromMs: toMs - 90 * dayMs, toMs });
   await Promise.all(
     [range(nowMs), range(nowMs - 90 * dayMs)].map((one) =>

@@ -58,7 +58,8 @@ SELECT
     event.8 AS level_action,
     toInt64(0) AS alive_within_ms,
     'key_bench' AS key,
-    if(time_ms >= {by_second_from_ms:Int64}, toUInt64(intDiv(time_ms, 1000)), {batch:UInt64}) AS batch
+    if(time_ms >= {by_second_from_ms:Int64}, toUInt64(intDiv(time_ms, 1000)), {batch:UInt64}) AS batch,
+    toInt8(1) AS sign
 FROM
 (
     SELECT n, o, name, session_ms, event, index, session_ms + event.2 AS time_ms

@@ -47,5 +47,6 @@ SELECT
     spans.organization, spans.session, {version:UInt64}, partner, reseller, room, started_ms, ended_ms,
     0, 0, arrayMax(running), present[indexOf(running, arrayMax(running))].2, 0, 0, 0,
     span.2, span.3, span.4, span.5, span.6, span.1, span.7, arrayMap(one -> 0, span),
-    edge.1, edge.2, edge.3, edge.4
+    edge.1, edge.2, edge.3, edge.4,
+    arraySort(arrayDistinct(arrayFlatten(arrayMap(one -> range(toUInt16(intDiv(one.1, 86400000)), toUInt16(intDiv(one.7 - 1, 86400000) + 1)), span)))) AS days
 FROM spans INNER JOIN edges ON edges.organization = spans.organization AND edges.session = spans.session

@@ -52,6 +52,11 @@ test("folding the counters of closed hours leaves one row per key and changes no
   expect(await rows()).toEqual({ rows: "2", events: "5", amount: "0.000000005" });
   await fold();
   expect(await rows()).toEqual({ rows: "1", events: "5", amount: "0.000000005" });
+  expect(
+    await one(
+      "SELECT toString(count()) AS rows, toString(sum(events)) AS events, toString(sum(amount)) AS amount FROM node_usage_per_15m FINAL WHERE kind = 'organization' AND node = 'folded'",
+    ),
+  ).toEqual({ rows: "1", events: "5", amount: "0.000000005" });
   expect((await fold()).foldedRows).toBe(0);
 });
 
@@ -147,13 +152,23 @@ test("reconciliation finds nothing in a healthy day, names counters and slots th
     "DELETE FROM usage_per_15m WHERE organization = 'drift' AND type = 'transcription.completed'",
   );
   await clickhouse.command(
+    "DELETE FROM node_usage_per_15m WHERE type = 'transcription.completed' AND toDate(bucket) = '2026-02-03'",
+  );
+  await clickhouse.command(
     "DELETE FROM level_slots WHERE node = 'drift' AND level = 'participants' AND minute = '2026-02-03 09:07:00'",
   );
   expect((await figures())[2]).toBe("0");
   expect((await figures())[0]).not.toBe("7");
 
   const drifts = await reconcileDay(reconciliation(), pair);
-  expect(drifts.map((drift) => drift.table).sort()).toEqual(["level_slots", "usage_per_15m"]);
+  expect([...new Set(drifts.map((drift) => drift.table))].sort()).toEqual([
+    "level_slots",
+    "node_usage_per_15m",
+    "usage_per_15m",
+  ]);
+  expect(
+    drifts.filter((drift) => drift.table === "node_usage_per_15m").map(({ detail }) => detail.split(": ")[0]),
+  ).toEqual(expect.arrayContaining(["organization:drift", "all:"]));
   expect(drifts.find((drift) => drift.table === "usage_per_15m")?.detail).toContain("transcription.completed");
   expect(await figures()).toEqual(["7", 1, "1.5"]);
   expect(await reconcileDay(reconciliation(), pair)).toEqual([]);

@@ -166,3 +166,60 @@ test("a participant who leaves at an instant makes room for one who joins at it"
   expect(peak?.total).toBe(1);
   expect(peak?.series.filter((point) => point.value === 1)).toHaveLength(9);
 });
+
+test("a participant is counted on every day of a stay, however long, and on none after it", async () => {
+  const at = (day: number) => new Date(Date.UTC(2001, 7, 1) + day * dayMs).toISOString();
+  const presence = (id: string, from: number, to: number) => [
+    {
+      id: `${id}-in`,
+      type: "participant.joined",
+      organization: "south",
+      interval: id,
+      session: id,
+      user: id,
+      time: at(from),
+    },
+    {
+      id: `${id}-out`,
+      type: "participant.left",
+      organization: "south",
+      interval: id,
+      session: id,
+      user: id,
+      time: at(to),
+    },
+  ];
+  await ingesting.send([...presence("stays-quarter", 1.5, 92), ...presence("stays-night", 2.9, 3.1)]);
+  for (const node of ["organization:south", "reseller:tides", "all"]) {
+    const range = {
+      from: at(0).slice(0, 10),
+      to: at(94).slice(0, 10),
+      meter: "active_participants,active_rooms",
+      node,
+    };
+    const [users] = await ingesting.usage(range);
+    expect(users?.series.map((point) => point.value)).toEqual(
+      Array.from({ length: 94 }, (_, day) => (day === 2 || day === 3 ? 2 : day >= 1 && day < 92 ? 1 : 0)),
+    );
+    expect(users?.total).toBe(2);
+  }
+});
+
+test("a participant who left is not counted on the day until which the stay could have lasted", async () => {
+  const startMs = Date.now() - 10 * 60_000;
+  const common = { organization: "east", session: "left", interval: "left", user: "left" };
+  const alive = { properties: { alive_within: 3 * 24 * 60 * 60 } };
+  const users = async () => {
+    const range = { from: new Date(startMs).toISOString(), to: new Date(startMs + 2 * dayMs).toISOString() };
+    const asked = { ...range, meter: "active_participants", node: "organization:east", fill: "none" as const };
+    return (await ingesting.usage(asked, startMs + 2 * dayMs))[0]?.series.length;
+  };
+  await ingesting.send([
+    { ...common, ...alive, id: "left-1", type: "participant.joined", time: new Date(startMs).toISOString() },
+  ]);
+  expect(await users()).toBe(3);
+  await ingesting.send([
+    { ...common, id: "left-2", type: "participant.left", time: new Date(startMs + 1).toISOString() },
+  ]);
+  expect(await users()).toBe(1);
+});

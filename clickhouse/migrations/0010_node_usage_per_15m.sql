@@ -1,0 +1,58 @@
+-- The counters of usage_per_15m for each node above the events, without agent and user: what a question about all that a
+-- node did reads, whose answer then costs the same for a reseller of a thousand organizations as for one organization.
+--
+-- Written from the events and not from usage_per_15m, so that it holds its own under the rules there: the batch is part of
+-- the sorting key, usage-compact folds settled batches into batch 0, and reading takes FINAL.
+CREATE TABLE node_usage_per_15m
+(
+    kind LowCardinality(String),          -- organization, reseller, partner, all
+    node String,
+    type LowCardinality(String),
+    bucket DateTime('UTC'),
+    dims LowCardinality(String),
+    batch UInt64,
+    events Int64,
+    amount Decimal(38, 9),
+    version UInt64,
+    is_deleted UInt8
+)
+ENGINE = ReplacingMergeTree(version, is_deleted)
+PARTITION BY toYear(bucket)
+ORDER BY (kind, node, type, bucket, dims, batch)
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, allow_experimental_replacing_merge_with_cleanup = 1;
+
+CREATE MATERIALIZED VIEW node_usage_per_15m_mv TO node_usage_per_15m AS
+SELECT
+    place.1 AS kind,
+    place.2 AS node,
+    type,
+    bucket,
+    dims,
+    batch,
+    sum(part_events) AS events,
+    sum(part_amount) AS amount,
+    toUInt64(1) AS version,
+    toUInt8(0) AS is_deleted
+FROM
+(
+    SELECT
+        arrayJoin([('organization', organization), ('reseller', toString(reseller)), ('partner', toString(partner)), ('all', '')]) AS place,
+        type, bucket, dims, batch, part_events, part_amount
+    FROM
+    (
+        SELECT
+            organization,
+            reseller,
+            partner,
+            type,
+            toStartOfFifteenMinutes(toDateTime(time, 'UTC')) AS bucket,
+            dims,
+            batch,
+            sum(toInt64(sign)) AS part_events,
+            sum(ifNull(value, toDecimal128(0, 9)) * sign) AS part_amount
+        FROM usage_events
+        GROUP BY organization, reseller, partner, type, bucket, dims, batch
+    )
+)
+WHERE place.1 IN ('organization', 'all') OR place.2 != ''
+GROUP BY kind, node, type, bucket, dims, batch;

@@ -1,0 +1,9 @@
+-- As compactable_hours.sql, of the counters of nodes.
+-- Params: before_ms Int64 (hours that end by then), settled UInt64 (batches up to it are never sent again); most UInt32.
+-- Returns hour_ms, part_rows; the oldest first.
+SELECT toInt64(toUnixTimestamp(toStartOfHour(bucket))) * 1000 AS hour_ms, count() AS part_rows
+FROM node_usage_per_15m FINAL
+WHERE batch > 0 AND batch <= {settled:UInt64} AND bucket < toDateTime(intDiv({before_ms:Int64}, 3600000) * 3600, 'UTC')
+GROUP BY hour_ms
+ORDER BY hour_ms
+LIMIT {most:UInt32}

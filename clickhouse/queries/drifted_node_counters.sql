@@ -1,0 +1,26 @@
+-- Counters of the nodes above one organization, on one UTC day, that differ from the sums of the organizations' counters;
+-- in a healthy store there are none. Batches that are not settled are left out on both sides.
+-- Params: organization String, day String, settled UInt64. Returns one row per drifted key.
+WITH places AS
+(
+    SELECT DISTINCT arrayJoin([('organization', organization), ('reseller', toString(reseller)), ('partner', toString(partner)), ('all', '')]) AS place
+    FROM usage_events
+    WHERE organization = {organization:String} AND toDate(time, 'UTC') = toDate({day:String})
+)
+SELECT place.1 AS kind, place.2 AS node, type, toInt64(toUnixTimestamp(bucket)) * 1000 AS bucket_ms, dims,
+    sum(summed_events) AS expected_events, toString(sum(summed_amount)) AS expected_amount,
+    sum(kept_events) AS found_events, toString(sum(kept_amount)) AS found_amount
+FROM
+(
+    SELECT arrayJoin([('organization', organization), ('reseller', toString(reseller)), ('partner', toString(partner)), ('all', '')]) AS place,
+        type, bucket, dims, events AS summed_events, amount AS summed_amount, toInt64(0) AS kept_events, toDecimal128(0, 9) AS kept_amount
+    FROM usage_per_15m FINAL
+    WHERE toDate(bucket, 'UTC') = toDate({day:String}) AND batch <= {settled:UInt64}
+    UNION ALL
+    SELECT (toString(kind), node), type, bucket, dims, toInt64(0), toDecimal128(0, 9), events, amount
+    FROM node_usage_per_15m FINAL
+    WHERE toDate(bucket, 'UTC') = toDate({day:String}) AND batch <= {settled:UInt64}
+)
+WHERE place IN places AND (place.1 IN ('organization', 'all') OR place.2 != '')
+GROUP BY place, type, bucket, dims
+HAVING expected_events != found_events OR sum(summed_amount) != sum(kept_amount)

@@ -1,0 +1,24 @@
+-- Rewrites the counters of the nodes above one organization, on one UTC day, from those of the organizations: the right sums
+-- as rows of batch 0, and the deletion of every other row, in one block.
+-- Params: organization String, day String, settled UInt64, version UInt64 (greater than any before).
+INSERT INTO node_usage_per_15m (kind, node, type, bucket, dims, batch, events, amount, version, is_deleted)
+WITH places AS
+(
+    SELECT DISTINCT arrayJoin([('organization', organization), ('reseller', toString(reseller)), ('partner', toString(partner)), ('all', '')]) AS place
+    FROM usage_events
+    WHERE organization = {organization:String} AND toDate(time, 'UTC') = toDate({day:String})
+)
+SELECT place.1, place.2, type, bucket, dims, batch, sum(new_events) AS right_events, sum(new_amount), {version:UInt64}, right_events = 0
+FROM
+(
+    SELECT arrayJoin([('organization', organization), ('reseller', toString(reseller)), ('partner', toString(partner)), ('all', '')]) AS place,
+        type, bucket, dims, toUInt64(0) AS batch, events AS new_events, amount AS new_amount
+    FROM usage_per_15m FINAL
+    WHERE toDate(bucket, 'UTC') = toDate({day:String}) AND batch <= {settled:UInt64}
+    UNION ALL
+    SELECT (toString(kind), node), type, bucket, dims, batch, toInt64(0), toDecimal128(0, 9)
+    FROM node_usage_per_15m FINAL
+    WHERE toDate(bucket, 'UTC') = toDate({day:String}) AND batch <= {settled:UInt64}
+)
+WHERE place IN places AND (place.1 IN ('organization', 'all') OR place.2 != '')
+GROUP BY place, type, bucket, dims, batch
