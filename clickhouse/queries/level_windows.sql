@@ -9,20 +9,20 @@
 WITH
     intDiv({from_ms:Int64} + 59999, 60000) * 60000 AS first_whole_ms,
     intDiv({to_ms:Int64}, 60000) * 60000 AS end_whole_ms
-SELECT
-    window_ms,
-    min(at_ms) AS first_ms,
-    sum(change) AS net,
-    sum(change * (at_ms - window_ms) + weight) AS lag_ms,
-    max(before + highest) AS peak,
-    argMin(highest_at_ms, (-(before + highest), at_ms)) AS peak_at_ms,
-    sum(begun) AS starts
+SELECT window_ms, first_ms, net, lag_ms, peak, peak_at_ms, starts
 FROM
 (
+    -- The running level over a window's steps in order of time, by arrays: half of what a window function takes.
     SELECT
-        *,
         greatest(roundDown(at_ms, {bounds:Array(Int64)}), {from_ms:Int64}) AS window_ms,
-        sum(change) OVER (PARTITION BY window_ms ORDER BY at_ms ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) - change AS before
+        min(at_ms) AS first_ms,
+        sum(change) AS net,
+        sum(change * (at_ms - window_ms) + weight) AS lag_ms,
+        sum(begun) AS starts,
+        arraySort(groupArray((at_ms, change, highest, highest_at_ms))) AS steps,
+        arrayMap((after, step) -> after - step.2 + step.3, arrayCumSum(steps.2), steps) AS heights,
+        arrayMax(heights) AS peak,
+        steps[indexOf(heights, peak)].4 AS peak_at_ms
     FROM
     (
         SELECT toInt64(toUnixTimestamp(minute)) * 1000 AS at_ms, net AS change, weighted AS weight, peak AS highest, peak_at_ms AS highest_at_ms, starts AS begun
@@ -42,6 +42,6 @@ FROM
         WHERE edge.1 >= {from_ms:Int64} AND edge.1 < {to_ms:Int64} AND (edge.1 < first_whole_ms OR edge.1 >= end_whole_ms)
         GROUP BY at_ms
     )
+    GROUP BY window_ms
 )
-GROUP BY window_ms
 ORDER BY window_ms
