@@ -1,8 +1,8 @@
 /**
  * Fills a database with usage as months of a busy service leave it: events made inside ClickHouse, so that the views fan
  * them out as they do everything else, then levels derived from the intervals. Deriving millions of sessions in Node
- * would take an hour, so sessions and edges are made by SQL of the same rules for the plain intervals that are made
- * here; a sample of them is derived again by the service's own deriver, which must find nothing to change.
+ * would take an hour, so sessions, edges and slots are made by SQL of the same rules for the plain intervals that are made
+ * here; a sample of them is derived again by the service's own deriver, which must change nothing.
  */
 
 import { setTimeout as delay } from "node:timers/promises";
@@ -16,7 +16,7 @@ const benchSql = (name: string) => readSql(`../test/bench/sql/${name}.sql`);
 const generateEvents = benchSql("generate_events");
 const generateSessions = benchSql("generate_sessions");
 const generateEdges = benchSql("generate_edges");
-const deriveSlots = readSql("queries/derive_slots.sql");
+const generateSlots = benchSql("generate_slots");
 
 const dayMs = 24 * 60 * 60 * 1000;
 /** What a session of generate_events.sql comes to on average; the events are counted afterwards. */
@@ -79,32 +79,38 @@ export async function generateUsage(
       return clickhouse.command(generateSessions, { ...params, version: sequence.next() });
     }),
   );
-  const daysAtOnce = 5;
+  const daysAtOnce = 10;
   await step(
     "edges and slots",
     Array.from({ length: days.length / daysAtOnce }, (_, index) => async () => {
       const fromMs = days[index * daysAtOnce] as number;
-      const version = sequence.next();
-      await clickhouse.command(generateEdges, { from_ms: fromMs, to_ms: fromMs + daysAtOnce * dayMs, version });
-      await clickhouse.command(deriveSlots, { version });
+      const minutes = { from_ms: fromMs, to_ms: fromMs + daysAtOnce * dayMs, version: sequence.next() };
+      await clickhouse.command(generateEdges, minutes);
+      await clickhouse.command(generateSlots, minutes);
     }),
   );
 }
 
 const sessionRow = z.looseObject({ organization: z.string(), session: z.string() });
 
-/** Throws unless the service's own deriver writes exactly the rows that are there, for some sessions of every kind. */
+/** Throws unless the service's own deriver writes exactly the sessions, edges and slots that are there, for some sessions. */
 export async function checkDerivation(clickhouse: ClickHouse, sessions: number, nowMs: number): Promise<void> {
   const sequence = createSequence(0);
   const batch = sequence.next();
   await clickhouse.command(benchSql("touch_sample"), { batch, sessions });
-  const readSample = async () =>
-    z.array(sessionRow).parse(await clickhouse.select(benchSql("sampled_sessions"), { batch }));
-  const before = await readSample();
-  const derivation = await createLevelDeriver(clickhouse, sequence.next).derive([batch], nowMs);
-  if (before.length < sessions || derivation.sessions !== before.length || derivation.changedMinutes > 0)
-    throw new Error(`${derivation.changedMinutes} minutes of ${before.length} sessions are not what is derived`);
-  if (!isDeepStrictEqual(before, await readSample())) throw new Error("generated sessions differ from derived ones");
+  const read = async () => ({
+    sample: z.array(sessionRow).parse(await clickhouse.select(benchSql("sampled_sessions"), { batch })),
+    slots: await clickhouse.select(benchSql("slots_fingerprint"), {}),
+  });
+  const { derive } = createLevelDeriver(clickhouse, sequence.next);
+  const before = await read();
+  const changes = await derive([batch], nowMs);
+  if (changes.sessions !== sessions || changes.changedMinutes > 0)
+    throw new Error(`${changes.changedMinutes} minutes of ${changes.sessions} sessions are not what is derived`);
+  await derive([batch], nowMs, "everything");
+  const after = await read();
+  if (!isDeepStrictEqual(before.sample, after.sample)) throw new Error("generated sessions differ from derived ones");
+  if (!isDeepStrictEqual(before.slots, after.slots)) throw new Error("generated slots differ from derived ones");
 }
 
 /** Resolves when background merges have caught up, as they have in a service that runs. */

@@ -50,6 +50,7 @@ async function ask(clickhouse: ClickHouse, node: string, names: readonly string[
     meters: metersOf(names),
     node,
     window: "day" as const,
+    anchor: 1,
     tz: "UTC",
     fill: "zero" as const,
     filters: [],
