@@ -1,11 +1,12 @@
--- The counters of usage_per_15m for each node above the events, without agent and user: what a question about all that a
--- node did reads, whose answer then costs the same for a reseller of a thousand organizations as for one organization.
+-- The counters of usage_per_15m for the nodes above organizations, without agents: what a question about all that a node did
+-- reads, which then costs the same for a reseller of a thousand organizations as for one organization.
 --
--- Written from the events and not from usage_per_15m, so that it holds its own under the rules there: the batch is part of
--- the sorting key, usage-compact folds settled batches into batch 0, and reading takes FINAL.
+-- Its view sees what the view of usage_per_15m writes there (version 1), and not what compacting or repairing does, which
+-- treat this table on their own. It keeps the rules of usage_per_15m: the batch is part of the sorting key, usage-compact
+-- folds settled batches into batch 0, and reading takes FINAL.
 CREATE TABLE node_usage_per_15m
 (
-    kind LowCardinality(String),          -- organization, reseller, partner, all
+    kind LowCardinality(String),          -- reseller, partner, all
     node String,
     type LowCardinality(String),
     bucket DateTime('UTC'),
@@ -36,23 +37,10 @@ SELECT
 FROM
 (
     SELECT
-        arrayJoin([('organization', organization), ('reseller', toString(reseller)), ('partner', toString(partner)), ('all', '')]) AS place,
-        type, bucket, dims, batch, part_events, part_amount
-    FROM
-    (
-        SELECT
-            organization,
-            reseller,
-            partner,
-            type,
-            toStartOfFifteenMinutes(toDateTime(time, 'UTC')) AS bucket,
-            dims,
-            batch,
-            sum(toInt64(sign)) AS part_events,
-            sum(ifNull(value, toDecimal128(0, 9)) * sign) AS part_amount
-        FROM usage_events
-        GROUP BY organization, reseller, partner, type, bucket, dims, batch
-    )
+        arrayJoin([('reseller', toString(reseller)), ('partner', toString(partner)), ('all', '')]) AS place,
+        type, bucket, dims, batch, usage_per_15m.events AS part_events, usage_per_15m.amount AS part_amount
+    FROM usage_per_15m
+    WHERE version = 1
 )
-WHERE place.1 IN ('organization', 'all') OR place.2 != ''
+WHERE place.1 = 'all' OR place.2 != ''
 GROUP BY kind, node, type, bucket, dims, batch;

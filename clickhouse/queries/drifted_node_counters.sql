@@ -3,7 +3,7 @@
 -- Params: organization String, day String, settled UInt64. Returns one row per drifted key.
 WITH places AS
 (
-    SELECT DISTINCT arrayJoin([('organization', organization), ('reseller', toString(reseller)), ('partner', toString(partner)), ('all', '')]) AS place
+    SELECT DISTINCT arrayJoin([('reseller', toString(reseller)), ('partner', toString(partner)), ('all', '')]) AS place
     FROM usage_events
     WHERE organization = {organization:String} AND toDate(time, 'UTC') = toDate({day:String})
 )
@@ -12,7 +12,7 @@ SELECT place.1 AS kind, place.2 AS node, type, toInt64(toUnixTimestamp(bucket)) 
     sum(kept_events) AS found_events, toString(sum(kept_amount)) AS found_amount
 FROM
 (
-    SELECT arrayJoin([('organization', organization), ('reseller', toString(reseller)), ('partner', toString(partner)), ('all', '')]) AS place,
+    SELECT arrayJoin([('reseller', toString(reseller)), ('partner', toString(partner)), ('all', '')]) AS place,
         type, bucket, dims, events AS summed_events, amount AS summed_amount, toInt64(0) AS kept_events, toDecimal128(0, 9) AS kept_amount
     FROM usage_per_15m FINAL
     WHERE toDate(bucket, 'UTC') = toDate({day:String}) AND batch <= {settled:UInt64}
@@ -21,6 +21,6 @@ FROM
     FROM node_usage_per_15m FINAL
     WHERE toDate(bucket, 'UTC') = toDate({day:String}) AND batch <= {settled:UInt64}
 )
-WHERE place IN places AND (place.1 IN ('organization', 'all') OR place.2 != '')
+WHERE place IN places AND (place.1 = 'all' OR place.2 != '')
 GROUP BY place, type, bucket, dims
 HAVING expected_events != found_events OR sum(summed_amount) != sum(kept_amount)

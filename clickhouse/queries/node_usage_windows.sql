@@ -1,6 +1,6 @@
--- Counts and exact sums of events per window of all that a node did: whole quarters of an hour from the node's own rollup,
+-- Counts and exact sums of events per window of all that a node above organizations did: whole quarters of an hour from the node's own rollup,
 -- what from, to or a finer window cuts from the events themselves. The same figures as usage_windows.sql, unsplit.
--- Params: kind, node String; types Array(String); from_ms, to_ms, bounds, whole_from_ms, whole_to_ms as in usage_windows.sql.
+-- Params: kind (reseller, partner or all), node String; types Array(String); from_ms, to_ms, bounds, whole_from_ms, whole_to_ms as in usage_windows.sql.
 -- Returns window_ms, events, amount (decimal string).
 WITH
     -- An edge that is empty is folded away, so that no event is looked for.
@@ -24,7 +24,7 @@ FROM
         AND (
             {from_ms:Int64} < before_ms AND time >= fromUnixTimestamp64Milli({from_ms:Int64}, 'UTC') AND time < fromUnixTimestamp64Milli(before_ms, 'UTC')
             OR after_ms < {to_ms:Int64} AND time >= fromUnixTimestamp64Milli(after_ms, 'UTC') AND time < fromUnixTimestamp64Milli({to_ms:Int64}, 'UTC'))
-        AND multiIf({kind:String} = 'organization', organization = {node:String}, {kind:String} = 'reseller', reseller = {node:String}, {kind:String} = 'partner', partner = {node:String}, 1)
+        AND multiIf({kind:String} = 'reseller', reseller = {node:String}, {kind:String} = 'partner', partner = {node:String}, 1)
 )
 GROUP BY window_ms
 HAVING events != 0

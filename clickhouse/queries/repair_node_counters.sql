@@ -4,14 +4,14 @@
 INSERT INTO node_usage_per_15m (kind, node, type, bucket, dims, batch, events, amount, version, is_deleted)
 WITH places AS
 (
-    SELECT DISTINCT arrayJoin([('organization', organization), ('reseller', toString(reseller)), ('partner', toString(partner)), ('all', '')]) AS place
+    SELECT DISTINCT arrayJoin([('reseller', toString(reseller)), ('partner', toString(partner)), ('all', '')]) AS place
     FROM usage_events
     WHERE organization = {organization:String} AND toDate(time, 'UTC') = toDate({day:String})
 )
 SELECT place.1, place.2, type, bucket, dims, batch, sum(new_events) AS right_events, sum(new_amount), {version:UInt64}, right_events = 0
 FROM
 (
-    SELECT arrayJoin([('organization', organization), ('reseller', toString(reseller)), ('partner', toString(partner)), ('all', '')]) AS place,
+    SELECT arrayJoin([('reseller', toString(reseller)), ('partner', toString(partner)), ('all', '')]) AS place,
         type, bucket, dims, toUInt64(0) AS batch, events AS new_events, amount AS new_amount
     FROM usage_per_15m FINAL
     WHERE toDate(bucket, 'UTC') = toDate({day:String}) AND batch <= {settled:UInt64}
@@ -20,5 +20,5 @@ FROM
     FROM node_usage_per_15m FINAL
     WHERE toDate(bucket, 'UTC') = toDate({day:String}) AND batch <= {settled:UInt64}
 )
-WHERE place IN places AND (place.1 IN ('organization', 'all') OR place.2 != '')
+WHERE place IN places AND (place.1 = 'all' OR place.2 != '')
 GROUP BY place, type, bucket, dims, batch

@@ -1,5 +1,5 @@
 -- Counts and exact sums of events per window and key: whole quarters of an hour from the rollup, what from, to or a finer
--- window cuts from the events themselves. The rollup knows no room or session: a question about those reads events alone.
+-- window cuts from the events themselves. The rollup knows no user, room or session: a question about those reads events alone.
 -- Params: those of fragments/chosen.sql; types Array(String); from_ms, to_ms Int64 (to_ms exclusive); bounds Array(Int64),
 -- the starts of the windows, ascending, the first not after from_ms; whole_from_ms, whole_to_ms Int64: the multiples of 15
 -- minutes between which the rollup answers (equal: nowhere); rank String: amount or events; most UInt64: rows, the largest
@@ -27,7 +27,7 @@ FROM
         AND is_in_subtree AND is_chosen
     UNION ALL
     -- Second, because ClickHouse lets the names of a first WITH hold for what is united with it.
-    WITH '' AS room, '' AS session, {{chosen}}
+    WITH '' AS user, '' AS room, '' AS session, {{chosen}}
     SELECT place, toInt64(toUnixTimestamp(bucket)) * 1000 AS at_ms, events AS part_events, amount AS part_amount
     FROM usage_per_15m FINAL
     WHERE type IN {types:Array(String)}

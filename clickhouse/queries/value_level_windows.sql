@@ -39,7 +39,7 @@ FROM
                 AND is_in_subtree AND is_chosen
             UNION ALL
             -- Second, because ClickHouse lets the names of a first WITH hold for what is united with it.
-            WITH '' AS room, '' AS session, {{chosen}}
+            WITH '' AS user, '' AS room, '' AS session, {{chosen}}
             SELECT place, toInt64(toUnixTimestamp(bucket)) * 1000 AS at_ms,
                 if({counts:UInt8} = 1, toDecimal128(events, 9), amount) * if(type IN {raises:Array(String)}, 1, -1) AS delta
             FROM usage_per_15m FINAL

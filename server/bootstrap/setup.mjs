@@ -32,6 +32,7 @@ const serverEntries = {
   "audit-verify": "server/audit/verify-program.ts",
   "real-check": "server/demo/real-check.ts",
   bench: "test/bench/ingest.ts",
+  "bench-queries": "test/bench/queries.ts",
 };
 
 export function checkNode() {

@@ -105,7 +105,7 @@ async function reconcileNodeCounters(
   return drifted.map((row) => ({
     ...pair,
     table: "node_usage_per_15m",
-    detail: `${row.kind}:${row.node}: ${differenceOf(row)}`,
+    detail: `${row.kind === "all" ? "all" : `${row.kind}:${row.node}`}: ${differenceOf(row)}`,
   }));
 }
 

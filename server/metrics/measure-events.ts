@@ -197,19 +197,19 @@ export async function measureValueLevel(
   });
 }
 
-/** The rollup knows no rooms and sessions: a question about those is answered from the events. */
-const knowsOnlyEvents = (scope: Scope) => concerns(scope, "room", "session");
+/** The rollup knows no users, rooms and sessions: a question about those is answered from the events. */
+const knowsOnlyEvents = (scope: Scope) => concerns(scope, "user", "room", "session");
 
-/** What a node did as a whole is kept ready for it; an agent, a filter or a split takes the counters by organization. */
+/** What a node above organizations did as a whole is kept ready for it; the rest is summed up from organizations' counters. */
 async function countersPerWindow(
   clickhouse: ClickHouse,
   scope: Scope,
   types: readonly string[],
   rank: "events" | "amount",
 ): Promise<z.output<typeof counterRow>[]> {
-  const { kind, node, agent } = scope.node;
+  const { kind, node } = scope.node;
   const asked = { ...boundsOf(scope.range), types: [...types] };
-  if (isPlain(scope) && agent === "") {
+  if (isPlain(scope) && kind !== "organization") {
     const rows = await nodeUsageWindows(clickhouse, { ...asked, kind, node, ...wholeBuckets(scope.range) });
     return rows.map(unsplit);
   }
