@@ -4,7 +4,7 @@ import type { Logger } from "pino";
 import { type Author, recordChange, system } from "../audit/record-change.ts";
 import { type KeyScope, keyScopes } from "../contract/accounts.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
-import type { Postgres } from "../postgres/client.ts";
+import type { Postgres, Queries } from "../postgres/client.ts";
 import type { Subscriber } from "../postgres/notices.ts";
 import { apiKeys } from "../postgres/schema/accounts.ts";
 import { type Actor, newId } from "./actor.ts";
@@ -73,17 +73,32 @@ export class Keys {
 
   /** `key` is the only copy. */
   async create(wanted: NewKey, by: Author = system): Promise<{ record: KeyRecord; key: string }> {
-    const key = keyPrefix + newSecret();
-    const record = await this.#postgres.transaction(async (tx) => {
-      const [made] = await tx
-        .insert(apiKeys)
-        .values({ ...wanted, id: newId("key"), keyHash: hashSecret(key), prefix: key.slice(0, shownCharacters) })
-        .returning(shownColumns);
-      if (!made) throw new Error("the key was not stored");
-      await recordChange(tx, { by, node: made.node, action: "key.created", subject: made.id, after: asRecorded(made) });
+    return await this.#postgres.transaction((tx) => insertKey(tx, wanted, by));
+  }
+
+  /**
+   * Makes `wanted` in place of a key, which ends at `oldEndsAt` unless it ends sooner. Undefined where the key has ended
+   * or was revoked already.
+   */
+  async rotate(
+    id: string,
+    { wanted, oldEndsAt }: { wanted: NewKey; oldEndsAt: Date },
+    by: Author,
+  ): Promise<{ record: KeyRecord; key: string } | undefined> {
+    const rotated = await this.#postgres.transaction(async (tx) => {
+      const [old] = await tx.select(shownColumns).from(apiKeys).where(eq(apiKeys.id, id)).for("update");
+      const hasEnded = !old || old.revokedAt || (old.expiresAt && old.expiresAt.getTime() <= this.#now());
+      if (hasEnded) return undefined;
+      const expiresAt = old.expiresAt && old.expiresAt < oldEndsAt ? old.expiresAt : oldEndsAt;
+      await tx.update(apiKeys).set({ expiresAt }).where(eq(apiKeys.id, id));
+      await tx.execute(sql`SELECT pg_notify(${channel}, '')`);
+      const made = await insertKey(tx, wanted, by);
+      const [before, after] = [asRecorded(old), { ...asRecorded(old), expiresAt, rotatedTo: made.record.id }];
+      await recordChange(tx, { by, node: old.node, action: "key.rotated", subject: id, before, after });
       return made;
     });
-    return { record, key };
+    this.#cache.clear();
+    return rotated;
   }
 
   /** All keys, the oldest first, revoked ones included. */
@@ -198,6 +213,18 @@ export class Keys {
       ...(row.expiresAt && { expiresAtMs: row.expiresAt.getTime() }),
     };
   }
+}
+
+async function insertKey(tx: Queries, wanted: NewKey, by: Author): Promise<{ record: KeyRecord; key: string }> {
+  const key = keyPrefix + newSecret();
+  const [record] = await tx
+    .insert(apiKeys)
+    .values({ ...wanted, id: newId("key"), keyHash: hashSecret(key), prefix: key.slice(0, shownCharacters) })
+    .returning(shownColumns);
+  if (!record) throw new Error("the key was not stored");
+  const { id, node } = record;
+  await recordChange(tx, { by, node, action: "key.created", subject: id, after: asRecorded(record) });
+  return { record, key };
 }
 
 /** When a key was last used is not configuration. */

@@ -116,6 +116,19 @@ export const createKeySchema = z.strictObject({
 });
 export type CreateKey = z.infer<typeof createKeySchema>;
 
+export const rotateKeySchema = z.strictObject({
+  overlap_seconds: z
+    .int()
+    .min(0)
+    .max(30 * 24 * 60 * 60)
+    .default(24 * 60 * 60)
+    .describe("How long the old key is good beside the new one"),
+  expires_at: z.iso
+    .datetime({ offset: true })
+    .optional()
+    .describe("Of the new key; default: as long from now as the old one was given, or never"),
+});
+
 export const keyListSchema = z.object({ keys: z.array(keySchema) });
 
 export const createdKeySchema = keySchema.extend({

@@ -92,6 +92,27 @@ test("a revoked key is refused within five seconds by a process that did not rev
   }
 });
 
+test("a rotated key is good beside the new one for the overlap, then ends everywhere", async () => {
+  const old = await accounts.makeKey("organization:a1", ["read"]);
+  const rotate = (body: object) => accounts.ask("POST", `/v1/keys/${old.id}/rotate`, { key: callers.own, body });
+  const statusOf = async (key: string) => (await accounts.ask("GET", "/v1/me", { key })).status;
+  const first = await rotate({ overlap_seconds: 3_600 });
+  expect(first.body).toMatchObject({
+    name: "organization:a1",
+    node: "organization:a1",
+    scopes: ["read"],
+    expires_at: null,
+  });
+  expect([await statusOf(old.key), await statusOf(first.body.key)]).toEqual([200, 200]);
+  const second = await rotate({ overlap_seconds: 0 });
+  expect(second.status).toBe(201);
+  expect([await statusOf(old.key), await statusOf(second.body.key)]).toEqual([401, 200]);
+  expect((await rotate({})).status).toBe(409);
+  const reader = await accounts.makeKey("reseller:r1", ["admin"]);
+  const more = await accounts.ask("POST", `/v1/keys/${first.body.id}/rotate`, { key: reader.key, body: {} });
+  expect([more.status, more.body.field]).toEqual([403, "scopes"]);
+});
+
 test("the use of a key is stored, and revoking it twice leaves the first moment", async () => {
   expect((await accounts.ask("GET", "/v1/me", { key: target.key })).status).toBe(200);
   await accounts.keys.writeUses();

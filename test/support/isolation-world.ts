@@ -112,7 +112,7 @@ export async function createWorld(): Promise<World> {
       node,
       scopes,
       createOrganizations: true,
-      seePrices: scopes.includes("admin"),
+      seePrices: scopes.includes("admin") && scopes.includes("read"),
       expiresAt,
       createdBy: "usr_test",
     });

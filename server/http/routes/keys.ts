@@ -11,6 +11,7 @@ import {
   type Key,
   keyListSchema,
   keySchema,
+  rotateKeySchema,
 } from "../../contract/accounts.ts";
 import type { NodeAddress } from "../../contract/nodes.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
@@ -68,6 +69,53 @@ export function keysRoutes({ keys, tree }: { keys: Keys; tree: NodeTree }): Open
       );
       c.header("cache-control", "no-store");
       return c.json({ ...describe(record), key }, 201);
+    },
+  );
+
+  app.openapi(
+    createRoute({
+      method: "post",
+      path: "/v1/keys/{id}/rotate",
+      summary: "Replace a key by a new one with the same rights",
+      description:
+        "Both are good for the time of the overlap; then the old one ends. The answer holds the new key, this once.",
+      middleware: requireScope("keys:write"),
+      request: {
+        params: z.object({ id: z.string().max(100) }),
+        body: { required: true, content: { "application/json": { schema: rotateKeySchema } } },
+      },
+      responses: {
+        201: { description: "The new key", content: { "application/json": { schema: createdKeySchema } } },
+        ...problemResponses(400, 401, 403, 404, 409, 422, 503),
+      },
+    }),
+    async (c) => {
+      const { overlap_seconds, expires_at } = c.req.valid("json");
+      const actor = c.get("actor");
+      const { id } = c.req.valid("param");
+      const old = await keys.get(id);
+      if (!old || !isWithinReach(actor, tree, old.node)) throw new ProblemError("not_found", "there is no such key");
+      const nowMs = Date.now();
+      const lifetimeMs = old.expiresAt && old.expiresAt.getTime() - old.createdAt.getTime();
+      const wanted = {
+        name: old.name,
+        scopes: old.scopes,
+        create_organizations: old.createOrganizations,
+        see_prices: old.seePrices,
+        expires_at: expires_at ?? (lifetimeMs === null ? undefined : new Date(nowMs + lifetimeMs).toISOString()),
+      };
+      const rights = rightsWithin(actor, old.node, tree, wanted);
+      const rotated = await keys.rotate(
+        id,
+        {
+          wanted: { name: old.name, node: old.node, ...rights, createdBy: actor.id },
+          oldEndsAt: new Date(nowMs + overlap_seconds * 1000),
+        },
+        authorOf(c),
+      );
+      if (!rotated) throw new ProblemError("conflict", "the key has ended: make a new one", { field: "id" });
+      c.header("cache-control", "no-store");
+      return c.json({ ...describe(rotated.record), key: rotated.key }, 201);
     },
   );
 

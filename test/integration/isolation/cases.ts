@@ -188,6 +188,13 @@ const accountsCases: RouteCase[] = [
     elsewhere: 403,
   },
   {
+    route: "POST /v1/keys/{id}/rotate",
+    needs: "keys:write",
+    request: async ({ makeKey }) => ({ path: `/v1/keys/${(await makeKey(["admin"])).id}/rotate`, body: {} }),
+    allowed: 201,
+    elsewhere: 404,
+  },
+  {
     route: "DELETE /v1/keys/{id}",
     needs: "keys:write",
     request: async ({ makeKey }) => ({ path: `/v1/keys/${(await makeKey(["read"])).id}` }),
