@@ -25,6 +25,7 @@ import { keysRoutes } from "./http/routes/keys.ts";
 import { metricsRoutes } from "./http/routes/metrics.ts";
 import { nodesRoutes } from "./http/routes/nodes.ts";
 import { orphansRoutes } from "./http/routes/orphans.ts";
+import { quarantineReplayRoutes, quarantineRoutes } from "./http/routes/quarantine.ts";
 import { recordsRoutes } from "./http/routes/records.ts";
 import { sessionRoutes } from "./http/routes/session.ts";
 import { systemRoutes } from "./http/routes/system.ts";
@@ -72,6 +73,7 @@ export function createApp(deps: AppDeps): OpenAPIHono<HttpEnv> {
   app.use("/v1/*", idempotent({ postgres: deps.postgres }));
   if (ingest) {
     const { knownIds, admission, flush } = ingest;
+    app.route("/", quarantineReplayRoutes({ clickhouse, tree, log: ingest.log, knownIds, admission }));
     app.route("/", eventsRoutes({ log: ingest.log, knownIds, tree, admission, watermark, flush, telemetry }));
   }
   if (deps.roles.has("api")) {
@@ -81,6 +83,7 @@ export function createApp(deps: AppDeps): OpenAPIHono<HttpEnv> {
     app.route("/", usageSessionsRoutes({ clickhouse, tree, watermark }));
     app.route("/", orphansRoutes({ clickhouse, tree, watermark }));
     app.route("/", jobsRoutes({ clickhouse, tree, watermark, settledBatch }));
+    app.route("/", quarantineRoutes({ clickhouse, tree, watermark }));
     app.route("/", sessionRoutes({ users, sessions }));
     const { postgres, mailer, publicUrl } = deps;
     app.route("/", accountRoutes({ postgres, users, sessions, mailer, publicUrl, log }));

@@ -1,5 +1,6 @@
 -- Events that were not taken, with the reason and their bytes, so that they can be listed, fixed and replayed.
--- Keyed by the place in the write-ahead log that holds them: a replay after a crash writes the same rows.
+-- Keyed by the place in the write-ahead log that holds them: a replay after a crash writes the same rows. What came of
+-- sending one again is its row once more under a later version.
 CREATE TABLE quarantine
 (
     batch UInt64,
@@ -11,9 +12,15 @@ CREATE TABLE quarantine
     field String,
     message String,
     key LowCardinality(String),
-    raw String CODEC(ZSTD(1))
+    raw String CODEC(ZSTD(1)),
+    outcome LowCardinality(String),           -- of the last time it was sent again: accepted, duplicate, rejected; '': never
+    outcome_code LowCardinality(String),
+    outcome_field String,
+    outcome_message String,
+    outcome_at DateTime64(3, 'UTC'),
+    version UInt64                            -- 0: as it came from the log
 )
-ENGINE = ReplacingMergeTree
+ENGINE = ReplacingMergeTree(version)
 PARTITION BY toYYYYMM(received_at)
 ORDER BY (received_at, batch, row)
 TTL toDateTime(received_at, 'UTC') + INTERVAL 90 DAY

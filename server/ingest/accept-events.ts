@@ -40,11 +40,13 @@ export function checkEvents(
   request: RequestEvents,
   receivedAtMs: number,
   eventType: (type: string) => EventType | undefined,
+  firstReceivedMs = receivedAtMs,
 ): CheckedEvents {
   const checked: CheckedEvents = { readable: [], faults: [], warnings: [] };
   const prefixes = new Map<string, string>();
   const context: ReadContext = {
     receivedAtMs,
+    firstReceivedMs,
     isPlain: request.isPlain,
     eventType,
     prefixOf(organization) {

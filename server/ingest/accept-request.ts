@@ -44,6 +44,8 @@ export interface IncomingRequest {
   body: Readable | ReadableStream<Uint8Array> | null;
   emitter: Emitter;
   isAtomic: boolean;
+  /** When the events were received the first time (ms since 1970): the time of those that carry none; default: now. */
+  firstReceivedMs?: number;
 }
 
 export interface AcceptedRequest {
@@ -82,7 +84,7 @@ export async function acceptRequest(deps: AcceptDeps, request: IncomingRequest):
     const events = readBody(inflated, form, headers);
     const rate = admission.spend(emitter.id, events.events.length);
     const receivedAtMs = deps.now();
-    const checked = checkEvents(events, receivedAtMs, deps.eventType);
+    const checked = checkEvents(events, receivedAtMs, deps.eventType, request.firstReceivedMs);
 
     // 3. The two waits, on which nothing is claimed yet.
     const organizations = organizationsToCreate(checked, emitter, tree);

@@ -4,6 +4,8 @@
  * order of the columns here is the order in which storage must name them.
  */
 
+import type { UsageEvent } from "../contract/events.ts";
+
 /** The first column says how far identity was checked; it is for the sealer and is not stored. */
 export const eventColumns = [
   "checked",
@@ -134,4 +136,24 @@ export function splitEventLine(line: string): EventLine {
     timeMs: Number(line.slice(timeAt, timeEnd)),
     stored: line.slice(organizationAt),
   };
+}
+
+/** An event line of the log as the event that it came from, with the time that it was given, and who sent it when. */
+export function eventOfLine(line: string): { event: UsageEvent; receivedAtMs: number; key: string } {
+  const columns = line.split("\t");
+  if (columns.length !== eventColumns.length) throw new Error("an event line of the log has not all of its columns");
+  const column = (name: (typeof eventColumns)[number]) => unescapeColumn(columns[eventColumns.indexOf(name)] ?? "");
+  const instant = (name: "time" | "started_at") => new Date(Number(column(name))).toISOString();
+  const event: UsageEvent = {
+    id: column("id"),
+    type: column("type"),
+    time: instant("time"),
+    organization: column("organization"),
+  };
+  for (const name of ["agent", "user", "session", "room", "interval", "job"] as const)
+    if (column(name) !== "") event[name] = column(name);
+  if (column("started_at") !== "0") event.started_at = instant("started_at");
+  if (columns[eventColumns.indexOf("value")] !== "\\N") event.value = column("value");
+  if (column("properties") !== "{}") event.properties = JSON.parse(column("properties"));
+  return { event, receivedAtMs: Number(column("received_at")), key: column("key") };
 }

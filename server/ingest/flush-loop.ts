@@ -172,7 +172,7 @@ export function startFlushLoop(
 
   async function seal(records: LogRecord[], from: LogPosition | null): Promise<SealedBatch> {
     const sealed = await untilDone(store, "sealing", () =>
-      sealBatch(records, from, options.sequence.next(), options.findStored, now()),
+      sealBatch(records, from, options.sequence.next(), options.findStored),
     );
     await untilDone(store, "sealing", () => files.writeManifest(sealed.manifest));
     observer?.batchSealed({
@@ -200,7 +200,7 @@ export function startFlushLoop(
         continue;
       }
       const records = await readRecords(log, manifest.from, manifest.to);
-      const sealed = readBatch(records, manifest, now());
+      const sealed = readBatch(records, manifest);
       logger.info(
         { batch: manifest.batch, events: sealed.rows.length },
         "storing a batch that an earlier process sealed",

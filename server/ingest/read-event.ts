@@ -24,6 +24,8 @@ export interface ReadEvent extends IdentifiedEvent {
 
 export interface ReadContext {
   receivedAtMs: number;
+  /** The time of events that carry none, neither themselves nor in their id; default: `receivedAtMs`. */
+  firstReceivedMs?: number;
   /** No text of the request holds a character that a column or a JSON string must escape. */
   isPlain: boolean;
   eventType: (type: string) => EventType | undefined;
@@ -84,7 +86,7 @@ export function readEvent(index: number, event: UsageEvent, context: ReadContext
   const eventType = context.isPlain ? event.type : escapeColumn(event.type);
   const identity = context.prefixOf(event.organization) + event.id;
   const bodyHash = hashText(`${Number.isNaN(timeMs) ? "" : timeMs}\t${eventType}\t${usage}`);
-  if (Number.isNaN(timeMs)) timeMs = timeFromId(event.id, context.receivedAtMs);
+  if (Number.isNaN(timeMs)) timeMs = timeFromId(event.id, context);
   return {
     index,
     organization: event.organization,
@@ -161,9 +163,9 @@ function warnOfSkew(index: number, id: string, field: string, timeMs: number, co
 }
 
 /** An id's own time counts only in the range that an explicit time may have. */
-function timeFromId(id: string, receivedAtMs: number): number {
+function timeFromId(id: string, { receivedAtMs, firstReceivedMs = receivedAtMs }: ReadContext): number {
   const timeMs = timeOfUuidV7(id);
-  return timeMs >= oldestTimeMs && timeMs <= receivedAtMs + limits.maxAheadMs ? timeMs : receivedAtMs;
+  return timeMs >= oldestTimeMs && timeMs <= receivedAtMs + limits.maxAheadMs ? timeMs : firstReceivedMs;
 }
 
 const unmeasured = "{}\t\t\t0";

@@ -7,7 +7,7 @@ import { open, readdir, readFile, rename, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { identityOf } from "./event-hash.ts";
-import { type EventLine, renderQuarantineRow, splitEventLine } from "./event-row.ts";
+import { type EventLine, eventOfLine, renderQuarantineRow, splitEventLine } from "./event-row.ts";
 import type { StoredIdentity } from "./known-ids.ts";
 import { parseRequestRecord } from "./request-record.ts";
 import type { LogPosition, LogRecord } from "./write-ahead-log.ts";
@@ -50,7 +50,6 @@ export async function sealBatch(
   from: LogPosition | null,
   batch: number,
   findStored: FindStored,
-  nowMs: number,
 ): Promise<SealedBatch> {
   const lines = records.flatMap((record) => parseRequestRecord(record.payload).events);
   const unchecked = new Map<number, EventLine>();
@@ -72,11 +71,11 @@ export async function sealBatch(
   const kept = lines.length - duplicates.length - conflicts.length;
   const parts = kept > 0 ? [{ batch, from: 0, to: kept }] : [];
   const manifest: Manifest = { batch, from, to: last.end, duplicates, conflicts, parts, refused: [] };
-  return readBatch(records, manifest, nowMs);
+  return readBatch(records, manifest);
 }
 
 /** The rows of a sealed batch, from the records that its manifest names. Gives the same rows every time. */
-export function readBatch(records: readonly LogRecord[], manifest: Manifest, nowMs: number): SealedBatch {
+export function readBatch(records: readonly LogRecord[], manifest: Manifest): SealedBatch {
   const leftOut = new Set([...manifest.duplicates, ...manifest.conflicts]);
   const rows: string[] = [];
   const quarantined: string[] = [];
@@ -91,13 +90,7 @@ export function readBatch(records: readonly LogRecord[], manifest: Manifest, now
         organizations.add(organizationOf(line));
       } else if (manifest.conflicts.includes(ordinal)) {
         conflicting.push(
-          quarantineOfEvent(
-            line,
-            "id_conflict",
-            "id",
-            "another event with this id and another body was taken before",
-            nowMs,
-          ),
+          quarantineOfEvent(line, "id_conflict", "id", "another event with this id and another body was taken before"),
         );
       }
       ordinal++;
@@ -112,24 +105,10 @@ function organizationOf(line: string): string {
 }
 
 /** A stored form of an event that had been accepted and cannot be kept with the others. */
-export function quarantineOfEvent(
-  line: string,
-  code: string,
-  field: string,
-  message: string,
-  receivedAtMs: number,
-): string {
-  const { organization, id, stored } = splitEventLine(line);
-  return renderQuarantineRow({
-    receivedAtMs,
-    organization,
-    id,
-    code,
-    field,
-    message,
-    key: stored.slice(stored.lastIndexOf("\t") + 1),
-    raw: stored,
-  });
+export function quarantineOfEvent(line: string, code: string, field: string, message: string): string {
+  const { event, receivedAtMs, key } = eventOfLine(line);
+  const { organization, id } = event;
+  return renderQuarantineRow({ receivedAtMs, organization, id, code, field, message, key, raw: JSON.stringify(event) });
 }
 
 const progressSchema = z.object({ settled: positionSchema.nullable(), sequence: z.number() });

@@ -48,7 +48,7 @@ export async function storeBatch(context: StoreContext, sealed: SealedBatch, isI
     if (await storePart(context, sealed, part, isInDoubt)) index++;
   }
   const refused = manifest.refused.map(({ row, message }) =>
-    quarantineOfEvent(sealed.rows[row] ?? "", "refused_by_storage", "", message, Math.floor(manifest.batch / 1024)),
+    quarantineOfEvent(sealed.rows[row] ?? "", "refused_by_storage", "", message),
   );
   const lines = [...sealed.quarantined, ...refused].map((line, row) => `${row}\t${line}\n`);
   if (lines.length > 0)

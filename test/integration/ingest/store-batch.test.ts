@@ -21,6 +21,7 @@ afterAll(async () => {
 
 const sequence = createSequence(0);
 const timeMs = Date.UTC(2026, 0, 1);
+const receivedMs = Date.now();
 
 function line(id: string, value: string): string {
   const columns = [
@@ -29,7 +30,7 @@ function line(id: string, value: string): string {
     id,
     1,
     timeMs,
-    timeMs,
+    receivedMs,
     "call.completed",
     "",
     "",

@@ -86,6 +86,17 @@ const correctionsCases: RouteCase[] = [
   },
 ];
 
+/** The id of an event of `inside` that was rejected. */
+async function quarantinedIn({ ask, makeKey }: World): Promise<string> {
+  const organization = inside.slice("organization:".length);
+  const { key } = await makeKey(["ingest", "read"]);
+  const refused = { id: "q1", type: "chat.posted", organization, time: "1999-01-01T00:00:00Z" };
+  const taken = { id: randomUUID(), type: "chat.posted", organization };
+  await ask("POST", "/v1/events?ack=stored", { key, body: [refused, taken] });
+  const { body } = await ask("GET", "/v1/quarantine?limit=1", { key });
+  return body.events[0].id;
+}
+
 const recordsCases: RouteCase[] = [
   {
     route: "GET /v1/records",
@@ -100,6 +111,27 @@ const recordsCases: RouteCase[] = [
     request: () => ({ path: `/v1/jobs?node=${askedAbout}` }),
     allowed: 200,
     elsewhere: 403,
+  },
+  {
+    route: "GET /v1/quarantine",
+    needs: "read",
+    request: () => ({ path: `/v1/quarantine?node=${askedAbout}` }),
+    allowed: 200,
+    elsewhere: 403,
+  },
+  {
+    route: "POST /v1/quarantine/replay",
+    needs: "events:correct",
+    request: async (world) => ({ body: { ids: [await quarantinedIn(world)] } }),
+    allowed: 200,
+    elsewhere: 404,
+  },
+  {
+    route: "POST /v1/quarantine/{id}/replay",
+    needs: "events:correct",
+    request: async (world) => ({ path: `/v1/quarantine/${await quarantinedIn(world)}/replay`, body: {} }),
+    allowed: 200,
+    elsewhere: 404,
   },
   {
     route: "GET /v1/orphans",

@@ -4,7 +4,7 @@ import { eventType } from "../../../server/catalog/catalog.ts";
 import type { UsageEvent } from "../../../server/contract/events.ts";
 import { acceptRequest } from "../../../server/ingest/accept-request.ts";
 import { identityPrefix } from "../../../server/ingest/event-hash.ts";
-import { eventColumns, unescapeColumn } from "../../../server/ingest/event-row.ts";
+import { eventColumns, eventOfLine, unescapeColumn } from "../../../server/ingest/event-row.ts";
 import { readEvent, renderEventRow } from "../../../server/ingest/read-event.ts";
 import { RefusedRequestError } from "../../../server/ingest/refused-request.ts";
 import { rootEmitter, startAccepting } from "../../support/accepting.ts";
@@ -41,11 +41,34 @@ function events(text: fc.Arbitrary<string>): fc.Arbitrary<UsageEvent> {
   );
 }
 
+const bodyHashAt = eventColumns.indexOf("body_hash");
 const place = { organization: "o", partner: "p", reseller: "r", key: "k" };
 const row = (event: UsageEvent, isPlain: boolean) => {
   const read = readEvent(0, event, context(isPlain));
   return "code" in read ? read.code : renderEventRow(read, true, receivedAtMs, place, isPlain);
 };
+
+test("a line tells the event that it came from: read again, it makes the same line", () => {
+  const text = fc.string({
+    unit: fc.oneof(fc.constantFrom("\t", "\n", "\\", "\0", '"', "é"), fc.string({ maxLength: 2 })),
+  });
+  fc.assert(
+    fc.property(events(text), (event) => {
+      const line = row(event, false);
+      fc.pre(line.includes("\t"));
+      const told = eventOfLine(line);
+      expect([told.receivedAtMs, told.key, told.event.organization]).toEqual([
+        receivedAtMs,
+        place.key,
+        place.organization,
+      ]);
+      const again = row({ ...told.event, organization: event.organization }, false);
+      const withoutBody = (one: string) =>
+        one.split("\t").filter((_, index) => event.time !== undefined || index !== bodyHashAt);
+      expect(withoutBody(again)).toEqual(withoutBody(line));
+    }),
+  );
+});
 
 test("the fast way for requests without a backslash gives the same line as the careful way", () => {
   const plain = fc.string({ unit: "grapheme", maxLength: 12 }).filter((text) => !JSON.stringify(text).includes("\\"));

@@ -1,0 +1,219 @@
+/** /v1/quarantine: the events that were not taken, and sending them again. */
+import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
+import type { Actor } from "../../accounts/actor.ts";
+import type { NodeTree } from "../../accounts/node-tree.ts";
+import { eventType } from "../../catalog/catalog.ts";
+import type { ClickHouse } from "../../clickhouse/client.ts";
+import { filterGrammar } from "../../contract/filters.ts";
+import { defaultPageSize } from "../../contract/pages.ts";
+import {
+  quarantineListSchema,
+  quarantineParamsSchema,
+  quarantineQuerySchema,
+  type ReplayedEvent,
+  replayAnswerSchema,
+  replayedEventSchema,
+  replayOneRequestSchema,
+  replayRequestSchema,
+} from "../../contract/quarantine.ts";
+import type { AcceptDeps } from "../../ingest/accept-request.ts";
+import {
+  type FoundQuarantined,
+  keyOfQuarantineId,
+  quarantineDimensions,
+  quarantineKeySchema,
+  readQuarantine,
+  visibleAt,
+} from "../../ingest/read-quarantine.ts";
+import { RefusedRequestError } from "../../ingest/refused-request.ts";
+import { replayQuarantined } from "../../ingest/replay-quarantine.ts";
+import { readCursor, writeCursor } from "../../metrics/cursor.ts";
+import { type Filter, parseFilters } from "../../metrics/filters.ts";
+import { createRouter, problemResponses } from "../app-pieces.ts";
+import { requireScope, resolveNode } from "../authenticate.ts";
+import type { HttpEnv } from "../http-env.ts";
+import { ProblemError } from "../problem-error.ts";
+import { readTimeRange } from "../time-range.ts";
+
+export interface QuarantineRoutesDeps {
+  clickhouse: ClickHouse;
+  tree: NodeTree;
+  watermark: () => Date;
+  now?: () => number;
+}
+
+/** GET: in every process that answers questions. */
+export function quarantineRoutes({
+  clickhouse,
+  tree,
+  watermark,
+  now = Date.now,
+}: QuarantineRoutesDeps): OpenAPIHono<HttpEnv> {
+  const app = createRouter();
+  app.openapi(
+    createRoute({
+      method: "get",
+      path: "/v1/quarantine",
+      summary: "The events that were not taken, the latest received first",
+      description: `Those of the node's organizations, and with the caller's own node those without an organization that the caller itself has sent; at the root all of them. ${filterGrammar} Dimensions: ${[...quarantineDimensions].join(", ")}. Events are kept for 90 days.`,
+      middleware: requireScope("read"),
+      request: { query: quarantineQuerySchema },
+      responses: {
+        200: { description: "The events", content: { "application/json": { schema: quarantineListSchema } } },
+        ...problemResponses(400, 401, 403, 404, 503),
+      },
+    }),
+    async (c) => {
+      const query = c.req.valid("query");
+      const actor = c.get("actor");
+      const node = resolveNode(actor, tree, query.node);
+      const filters = parseFilters(query, quarantineDimensions);
+      const { from, to, tz, status, limit = defaultPageSize } = query;
+      const range = readTimeRange(query, now());
+      const asked = { list: "quarantine", node, filters, status, from, to, tz };
+      const after = readCursor(query.cursor, asked, quarantineKeySchema);
+      const visible = visibleAt([node], node === actor.node ? actor.id : "", tree);
+      const asOf = watermark();
+      const found = await readQuarantine(clickhouse, { visible, status, filters, ...range, after }, limit + 1);
+      const page = found.slice(0, limit);
+      const last = page.at(-1);
+      return c.json(
+        {
+          node,
+          watermark: asOf.toISOString(),
+          events: page.map(({ event }) => event),
+          next_cursor: found.length > limit && last ? writeCursor(asked, last.key) : null,
+        },
+        200,
+      );
+    },
+  );
+  return app;
+}
+
+export interface QuarantineReplayRoutesDeps
+  extends Pick<AcceptDeps, "log" | "knownIds" | "admission">,
+    Pick<QuarantineRoutesDeps, "clickhouse" | "now"> {
+  tree: NodeTree;
+}
+
+const replayed = [
+  "Events are sent with the caller's own rights, through the same checks as all others, and keep the time of their first",
+  "receipt where they carry none. Sending them again is always safe: what was taken before is a `duplicate` and counts",
+  "once. One that is rejected again goes on waiting, with its new reason.",
+].join(" ");
+
+/** POST: where events are taken. */
+export function quarantineReplayRoutes({
+  clickhouse,
+  tree,
+  now = Date.now,
+  ...ingest
+}: QuarantineReplayRoutesDeps): OpenAPIHono<HttpEnv> {
+  const app = createRouter();
+  const deps = { ...ingest, clickhouse, tree, eventType, now };
+
+  async function replay(
+    { id, node, createOrganizations }: Actor,
+    found: readonly FoundQuarantined[],
+    instead?: Record<string, unknown>,
+  ): Promise<ReplayedEvent[]> {
+    try {
+      return await replayQuarantined(deps, { id, node, createOrganizations }, found, instead);
+    } catch (error) {
+      if (!(error instanceof RefusedRequestError)) throw error;
+      throw new ProblemError(error.code, error.message, { retryAfterSeconds: error.retryAfterSeconds });
+    }
+  }
+
+  app.openapi(
+    createRoute({
+      method: "post",
+      path: "/v1/quarantine/replay",
+      summary: "Send quarantined events again",
+      description: `By \`ids\`, or all that wait and match; then \`next_cursor\` leads to the rest. ${replayed}`,
+      middleware: requireScope("events:correct"),
+      request: { body: { required: true, content: { "application/json": { schema: replayRequestSchema } } } },
+      responses: {
+        200: { description: "What came of it", content: { "application/json": { schema: replayAnswerSchema } } },
+        ...problemResponses(400, 401, 403, 404, 429, 503),
+      },
+    }),
+    async (c) => {
+      const body = c.req.valid("json");
+      const actor = c.get("actor");
+      if (body.ids) {
+        const ids = [...new Set(body.ids)].map(keyOfQuarantineId);
+        const found = await readIds(actor, ids);
+        if (found.length < ids.length) throw missing("ids");
+        return c.json(answerOf(await replay(actor, found), null), 200);
+      }
+      const node = resolveNode(actor, tree, body.node);
+      const filters = [
+        ...listed("code", body.codes),
+        ...listed("key", body.keys),
+        ...listed("organization", body.organizations),
+      ];
+      const { from, to, tz, limit } = body;
+      const asked = { list: "replay", node, filters, from, to, tz };
+      const after = readCursor(body.cursor, asked, quarantineKeySchema);
+      const visible = visibleAt([node], node === actor.node ? actor.id : "", tree);
+      const question = { visible, status: "waiting" as const, filters, ...readTimeRange(body, now()), after };
+      const found = await readQuarantine(clickhouse, question, limit + 1);
+      const page = found.slice(0, limit);
+      const last = page.at(-1);
+      const next = found.length > limit && last ? writeCursor(asked, last.key) : null;
+      return c.json(answerOf(await replay(actor, page), next), 200);
+    },
+  );
+
+  app.openapi(
+    createRoute({
+      method: "post",
+      path: "/v1/quarantine/{id}/replay",
+      summary: "Send a quarantined event again, corrected or as it is",
+      description: replayed,
+      middleware: requireScope("events:correct"),
+      request: {
+        params: quarantineParamsSchema,
+        body: { required: false, content: { "application/json": { schema: replayOneRequestSchema } } },
+      },
+      responses: {
+        200: { description: "What came of it", content: { "application/json": { schema: replayedEventSchema } } },
+        ...problemResponses(400, 401, 403, 404, 429, 503),
+      },
+    }),
+    async (c) => {
+      const actor = c.get("actor");
+      const found = await readIds(actor, [keyOfQuarantineId(c.req.valid("param").id)]);
+      const [result] = await replay(actor, found, c.req.valid("json").event);
+      if (!result) throw missing("id");
+      return c.json(result, 200);
+    },
+  );
+
+  function readIds(actor: Actor, ids: ReturnType<typeof keyOfQuarantineId>[]): Promise<FoundQuarantined[]> {
+    const visible = visibleAt(actor.reach, actor.id, tree);
+    const any = { status: "all" as const, filters: [], fromMs: undefined, toMs: undefined, after: undefined };
+    return readQuarantine(clickhouse, { ...any, visible, ids }, ids.length);
+  }
+  return app;
+}
+
+const missing = (field: string) =>
+  new ProblemError("not_found", "there is no such event in quarantine, or it is kept no longer", { field });
+
+function listed(dimension: string, values: readonly string[] | undefined): Filter[] {
+  return values === undefined ? [] : [{ dimension, operator: "in", values: [...values] }];
+}
+
+function answerOf(events: ReplayedEvent[], nextCursor: string | null) {
+  const count = (outcome: ReplayedEvent["outcome"]) => events.filter((one) => one.outcome === outcome).length;
+  return {
+    accepted: count("accepted"),
+    duplicates: count("duplicate"),
+    rejected: count("rejected"),
+    events,
+    next_cursor: nextCursor,
+  };
+}

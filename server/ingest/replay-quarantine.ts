@@ -1,0 +1,74 @@
+/**
+ * Sends quarantined events again, through the very path that every event takes: the same checks, the same identities, so
+ * that one that was taken meanwhile is a duplicate and counts once. Each is a request of its own and atomic: one that is
+ * rejected again leaves nothing behind but its mark, and goes on waiting.
+ */
+import { Readable } from "node:stream";
+import type { ClickHouse } from "../clickhouse/client.ts";
+import type { ReplayedEvent, ReplayResult } from "../contract/quarantine.ts";
+import type { Emitter } from "./accept-events.ts";
+import { type AcceptDeps, acceptRequest } from "./accept-request.ts";
+import { type FoundQuarantined, markReplayed } from "./read-quarantine.ts";
+import { RefusedRequestError } from "./refused-request.ts";
+
+/** Sends these as `emitter`, the earliest received first; `instead` takes the place of what they were. */
+export async function replayQuarantined(
+  { clickhouse, ...deps }: AcceptDeps & { clickhouse: ClickHouse },
+  emitter: Emitter,
+  found: readonly FoundQuarantined[],
+  instead?: Readonly<Record<string, unknown>>,
+): Promise<ReplayedEvent[]> {
+  const ordered = [...found].sort((a, b) => a.key[0] - b.key[0] || a.key[1] - b.key[1] || a.key[2] - b.key[2]);
+  const results: { found: FoundQuarantined; result: ReplayResult }[] = [];
+  try {
+    for (const one of ordered) {
+      const text = instead === undefined ? one.event.raw : JSON.stringify(instead);
+      results.push({ found: one, result: await sendAgain(deps, emitter, text, one.key[0]) });
+    }
+  } finally {
+    // What was taken stays marked as taken, also when the rest is refused for now.
+    const news = results.filter(({ found }) => found.event.status === "waiting");
+    await markReplayed(
+      clickhouse,
+      news.map(({ found, result }) => ({ key: found.key, result })),
+      deps.now(),
+    );
+  }
+  return results.map(({ found, result }) => ({ id: found.event.id, ...result }));
+}
+
+/** Throws RefusedRequestError when the service takes nothing now. */
+async function sendAgain(
+  deps: AcceptDeps,
+  emitter: Emitter,
+  text: string,
+  firstReceivedMs: number,
+): Promise<ReplayResult> {
+  const headers = new Headers({
+    "content-type": isCloudEvent(text) ? "application/cloudevents+json" : "application/x-ndjson",
+  });
+  const request = { headers, body: Readable.from([Buffer.from(text)]), emitter, isAtomic: true, firstReceivedMs };
+  try {
+    const { decision } = await acceptRequest(deps, request);
+    const [rejection] = decision.rejected;
+    if (rejection) {
+      const { code, field, message } = rejection;
+      return { outcome: "rejected", code, field, message };
+    }
+    return { ...taken, outcome: decision.duplicates > 0 ? "duplicate" : "accepted" };
+  } catch (error) {
+    if (!(error instanceof RefusedRequestError) || error.code !== "unreadable_body") throw error;
+    return { outcome: "rejected", code: "not_json", field: null, message: error.message };
+  }
+}
+
+const taken = { code: null, field: null, message: null };
+
+function isCloudEvent(text: string): boolean {
+  try {
+    const event: unknown = JSON.parse(text);
+    return typeof event === "object" && event !== null && !Array.isArray(event) && "specversion" in event;
+  } catch {
+    return false;
+  }
+}
