@@ -1,0 +1,171 @@
+/** Plans: what a node may use, against which limits, at what prices. */
+import { z } from "zod";
+import { currencySchema } from "./currencies.ts";
+import { nodeAddressSchema } from "./nodes.ts";
+
+/** A decimal of 0 or more, kept as it was written; a number is taken as String() writes it. */
+const decimal = (wholes: number, decimals: number) =>
+  z
+    .union([z.string(), z.number()])
+    .transform(String)
+    .refine(
+      (text) => new RegExp(`^\\d{1,${wholes}}(\\.\\d{1,${decimals}})?$`).test(text),
+      `must be a decimal of 0 or more with up to ${decimals} decimals`,
+    );
+const amountSchema = decimal(18, 9);
+const priceSchema = decimal(15, 12);
+
+export const tierSchema = z.strictObject({
+  up_to: amountSchema.nullable().describe("The last amount of the tier; null for the last tier, which has no end"),
+  unit_price: priceSchema,
+  flat_fee: priceSchema.optional().describe("Charged once where the amount reaches into the tier"),
+});
+export type Tier = z.infer<typeof tierSchema>;
+
+export const maxTiers = 50;
+const tiersSchema = z
+  .array(tierSchema)
+  .min(1)
+  .max(maxTiers)
+  .refine((tiers) => tiers.every(({ up_to }, index) => (up_to === null) === (index === tiers.length - 1)), {
+    message: "every tier but the last has an `up_to`, the last has null",
+  })
+  .refine((tiers) => tiers.every(({ up_to }, index) => isAbove(up_to, tiers[index - 1]?.up_to ?? "0")), {
+    message: "each `up_to` must lie above the one before",
+  });
+
+function isAbove(upTo: string | null, before: string): boolean {
+  if (upTo === null) return true;
+  const padded = (text: string) => {
+    const [whole = "", fraction = ""] = text.split(".");
+    return BigInt(whole + fraction.padEnd(9, "0"));
+  };
+  return padded(upTo) > padded(before);
+}
+
+export const pricingSchema = z.discriminatedUnion("model", [
+  z.strictObject({ model: z.literal("graduated"), tiers: tiersSchema }).describe("Each unit at its own tier's price"),
+  z
+    .strictObject({ model: z.literal("volume"), tiers: tiersSchema })
+    .describe("All units at the price of the tier that the amount falls in"),
+  z
+    .strictObject({
+      model: z.literal("package"),
+      size: amountSchema.refine((size) => Number(size) > 0, "must be above 0"),
+      price: priceSchema,
+    })
+    .describe("Whole packages of `size` units; a begun one is charged whole"),
+]);
+export type Pricing = z.infer<typeof pricingSchema>;
+
+/** Who pays: what an organization pays is the price of the one above it, whose own price to the next one is its cost. */
+export const priceLevels = ["organization", "reseller", "partner"] as const;
+export type PriceLevel = (typeof priceLevels)[number];
+
+const byLevel = <S extends z.ZodType>(schema: S) =>
+  z
+    .strictObject({ organization: schema.optional(), reseller: schema.optional(), partner: schema.optional() })
+    .describe("What an organization pays, what a reseller pays for it, what a partner pays for it");
+
+export const overagePolicies = ["block", "bill", "notify"] as const;
+export type OveragePolicy = (typeof overagePolicies)[number];
+
+/** Percent of the limit. */
+export const defaultThresholds: readonly number[] = [50, 75, 90, 100];
+
+export const planFeatureSchema = z
+  .strictObject({
+    key: z.string().regex(/^[a-z][a-z0-9_-]{0,63}$/, "must be lower case letters, digits, - and _"),
+    enabled: z.boolean().default(true),
+    meter: z
+      .string()
+      .max(64)
+      .nullable()
+      .default(null)
+      .describe("What it is measured by; null for what is only on or off"),
+    included: amountSchema
+      .nullable()
+      .default(null)
+      .describe("The amount of a cycle that the fixed fee covers, and the quota's limit; null for no limit"),
+    overage: z
+      .enum(overagePolicies)
+      .default("notify")
+      .describe("Beyond `included`: no more is allowed, it is charged by `prices`, or it is only told"),
+    grace_hours: z
+      .int()
+      .min(0)
+      .max(8_784)
+      .default(0)
+      .describe("With `block`: how long after the limit was reached more is allowed"),
+    prices: byLevel(pricingSchema).default({}).describe("Of what lies beyond `included`"),
+    thresholds: z
+      .array(z.number().positive().max(1_000))
+      .max(20)
+      .default([...defaultThresholds])
+      .describe("Percent of the limit at which people are told"),
+  })
+  .refine(({ meter, included }) => meter !== null || included === null, {
+    path: ["included"],
+    message: "needs a meter",
+  })
+  .refine(({ overage, prices }) => overage === "bill" || Object.keys(prices).length === 0, {
+    path: ["prices"],
+    message: "are charged only with the overage policy `bill`",
+  })
+  .refine(({ overage, grace_hours }) => overage === "block" || grace_hours === 0, {
+    path: ["grace_hours"],
+    message: "belong to the overage policy `block`",
+  });
+export type PlanFeature = z.infer<typeof planFeatureSchema>;
+
+export const planTermsSchema = z.strictObject({
+  currency: currencySchema,
+  fixed_fee: byLevel(priceSchema).default({}).describe("Of a whole cycle"),
+  features: z
+    .array(planFeatureSchema)
+    .max(100)
+    .default([])
+    .refine((features) => new Set(features.map(({ key }) => key)).size === features.length, "keys must differ"),
+});
+export type PlanTerms = z.infer<typeof planTermsSchema>;
+
+const nameSchema = z.string().min(1).max(256);
+export const createPlanSchema = planTermsSchema.extend({
+  name: nameSchema,
+  node: nodeAddressSchema.optional().describe("Whose plan it is; default: the caller's node"),
+  offered: z.boolean().default(false).describe("May those below the node see it and subscribe to it?"),
+});
+export type CreatePlan = z.infer<typeof createPlanSchema>;
+
+export const changePlanSchema = z.strictObject({
+  name: nameSchema.optional(),
+  offered: z.boolean().optional(),
+  terms: planTermsSchema
+    .optional()
+    .describe("Replaces the draft's; where all versions are published, a new draft is begun"),
+});
+export type ChangePlan = z.infer<typeof changePlanSchema>;
+
+export const planStatuses = ["draft", "published"] as const;
+
+/** `prices` and `fixed_fee` hold only what the caller may see. */
+export const planVersionSchema = z.object({
+  version: z.int(),
+  status: z.enum(planStatuses),
+  published_at: z.string().nullable(),
+  currency: currencySchema,
+  fixed_fee: byLevel(z.string()),
+  features: z.array(planFeatureSchema),
+});
+export type PlanVersion = z.infer<typeof planVersionSchema>;
+
+export const planSchema = z.object({
+  id: z.string(),
+  name: z.string(),
+  node: nodeAddressSchema,
+  offered: z.boolean(),
+  created_at: z.string(),
+  versions: z.array(planVersionSchema).describe("The newest first; at most one is a draft"),
+});
+export type Plan = z.infer<typeof planSchema>;
+export const planListSchema = z.object({ plans: z.array(planSchema) });
