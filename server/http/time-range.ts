@@ -15,16 +15,20 @@ export function readTimeRange(
   nowMs: number,
 ): TimeRange {
   if (!isTimeZone(tz)) throw new ProblemError("invalid_request", `${tz} is not an IANA time zone`, { field: "tz" });
-  const instant = (field: "from" | "to", text: string | undefined) => {
-    try {
-      return text === undefined ? undefined : parseInstant(text, tz, nowMs);
-    } catch (error) {
-      if (error instanceof InvalidTimeError) throw new ProblemError("invalid_request", error.message, { field });
-      throw error;
-    }
-  };
+  const instant = (field: "from" | "to", text: string | undefined) =>
+    text === undefined ? undefined : readInstant(field, text, tz, nowMs);
   const range = { fromMs: instant("from", from), toMs: instant("to", to) };
   if (range.fromMs !== undefined && range.toMs !== undefined && range.fromMs >= range.toMs)
     throw new ProblemError("invalid_request", "from must lie before to", { field: "from" });
   return range;
+}
+
+/** ms since 1970, UTC, of an instant, date or `now` in the parameter `field`. Throws `invalid_request` naming it. */
+export function readInstant(field: string, text: string, tz: string, nowMs: number): number {
+  try {
+    return parseInstant(text, tz, nowMs);
+  } catch (error) {
+    if (error instanceof InvalidTimeError) throw new ProblemError("invalid_request", error.message, { field });
+    throw error;
+  }
 }

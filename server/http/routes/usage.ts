@@ -21,12 +21,13 @@ import { answerComparedUsage } from "../../metrics/compare-usage.ts";
 import { type AskedRange, type ComparedRange, comparedRange, parseCompared } from "../../metrics/comparison.ts";
 import { parseFilters } from "../../metrics/filters.ts";
 import { answerUsage, type UsageQuestion } from "../../metrics/usage.ts";
-import { InvalidTimeError, isTimeZone, parseInstant } from "../../metrics/windows.ts";
+import { InvalidTimeError, isTimeZone } from "../../metrics/windows.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
 import { requireScope, resolveNode } from "../authenticate.ts";
 import type { HttpEnv } from "../http-env.ts";
 import { listFormOf, streamOf } from "../list-form.ts";
 import { ProblemError } from "../problem-error.ts";
+import { readInstant } from "../time-range.ts";
 import { usageCsv, usageLines } from "../usage-rows.ts";
 
 export interface UsageRoutesDeps {
@@ -83,8 +84,9 @@ export function usageRoutes({ clickhouse, tree, watermark, now = Date.now }: Usa
       if (!isTimeZone(query.tz))
         throw new ProblemError("invalid_request", `${query.tz} is not an IANA time zone`, { field: "tz" });
       const nowMs = now();
-      const toMs = instantOf("to", query.to ?? "now", query.tz, nowMs);
-      const fromMs = query.from === undefined ? toMs - defaultRangeMs : instantOf("from", query.from, query.tz, nowMs);
+      const toMs = readInstant("to", query.to ?? "now", query.tz, nowMs);
+      const fromMs =
+        query.from === undefined ? toMs - defaultRangeMs : readInstant("from", query.from, query.tz, nowMs);
       if (fromMs >= toMs) throw new ProblemError("invalid_request", "from must lie before to", { field: "from" });
       const question = {
         meters: asked,
@@ -154,15 +156,6 @@ export function usageRoutes({ clickhouse, tree, watermark, now = Date.now }: Usa
     (c) => c.json({ meters: meters.map(summaryOf) }, 200),
   );
   return app;
-}
-
-function instantOf(field: "from" | "to", text: string, tz: string, nowMs: number): number {
-  try {
-    return parseInstant(text, tz, nowMs);
-  } catch (error) {
-    if (error instanceof InvalidTimeError) throw new ProblemError("invalid_request", error.message, { field });
-    throw error;
-  }
 }
 
 function comparedOf(query: UsageQuery, asked: AskedRange, nowMs: number): ComparedRange | undefined {
