@@ -98,9 +98,12 @@ interface Sign {
   model: string;
 }
 
+/** The least final first. */
+const finality = ["requested", "started", "failed", "completed"];
+
 /** What the signs of one job come to, said another way: by walking them in order. */
 function expected(signs: readonly Sign[]) {
-  const ordered = [...signs].sort((a, b) => a.second - b.second || jobSteps.indexOf(a.step) - jobSteps.indexOf(b.step));
+  const ordered = [...signs].sort((a, b) => a.second - b.second || finality.indexOf(a.step) - finality.indexOf(b.step));
   const seen = new Map<string, number>();
   let first: number | undefined;
   for (const { step, second } of ordered) {

@@ -112,6 +112,7 @@ test("a session tells its intervals with their levels, its peak, and what in it 
     ["inverted", "captions", "cap", null],
     ["orphan", "participants", null, "nobody"],
   ]);
+  expect((await sessions("from=2026-01-10&to=2026-01-11&filter[user][not]=u1")).sessions).toEqual([]);
   await send([joined("nobody", `${day}T09:59:00Z`, own)]);
   expect((await orphans("from=2026-01-10&to=2026-01-11&kind=orphan")).orphans).toEqual([]);
 });
