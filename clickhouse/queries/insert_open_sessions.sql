@@ -1,2 +1,2 @@
--- Rows of open_sessions as derived by server/ingest/derive-levels.ts. No params.
-INSERT INTO open_sessions FORMAT JSONEachRow
+-- Rows of open_sessions as rendered by server/ingest/session-rows.ts. No params.
+INSERT INTO open_sessions (organization, session, version, deadline_ms, is_deleted) FORMAT TabSeparated

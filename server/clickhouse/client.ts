@@ -48,6 +48,8 @@ export interface StatementSummary {
 export interface ClickHouse {
   /** Rows of a SELECT as objects. Rejects with StoreUnavailableError when the server cannot be reached. */
   select(sql: string, params: QueryParams, settings?: ClickHouseSettings): Promise<unknown[]>;
+  /** The columns of a SELECT, each an array with one value per row: what many rows are read with, at a third of the cost. */
+  selectColumns(sql: string, params: QueryParams): Promise<unknown[][]>;
   /** The bytes of a SELECT in the format that it names, as they arrive. */
   selectBytes(sql: string, params: QueryParams): AsyncGenerator<Buffer>;
   /** A statement without a result: DDL, INSERT SELECT. */
@@ -137,6 +139,17 @@ export function connectClickHouse(connection: ClickHouseConnection, onAnswered?:
           clickhouse_settings: { ...pinnedSettings, ...settings },
         });
         return await result.json();
+      }),
+    selectColumns: (sql, params) =>
+      observed("select", async () => {
+        const result = await client.exec({
+          query: `${sql}\nFORMAT JSONCompactColumns`,
+          query_params: params,
+          clickhouse_settings: { ...pinnedSettings, wait_end_of_query: 1 },
+        });
+        const chunks: Buffer[] = [];
+        for await (const chunk of result.stream) chunks.push(chunk as Buffer);
+        return JSON.parse(Buffer.concat(chunks).toString("utf8")) as unknown[][];
       }),
     async *selectBytes(sql, params) {
       try {

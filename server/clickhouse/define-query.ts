@@ -27,6 +27,50 @@ export function defineQuery<Params extends z.ZodObject, Row extends z.ZodObject>
   };
 }
 
+/** How the values of a column are checked: cheap enough for a million of them, unlike a schema per row. */
+const columnChecks = {
+  text: (value: unknown): value is string => typeof value === "string",
+  number: (value: unknown): value is number => typeof value === "number",
+  texts: (value: unknown): value is string[] => Array.isArray(value) && value.every((item) => typeof item === "string"),
+  numbers: (value: unknown): value is number[] =>
+    Array.isArray(value) && value.every((item) => typeof item === "number"),
+  timedTexts: (value: unknown): value is [number, string][] =>
+    Array.isArray(value) &&
+    value.every((item) => Array.isArray(item) && typeof item[0] === "number" && typeof item[1] === "string"),
+};
+type ColumnKind = keyof typeof columnChecks;
+type ColumnValue<Kind extends ColumnKind> = (typeof columnChecks)[Kind] extends (value: unknown) => value is infer Value
+  ? Value
+  : never;
+
+/** A SELECT of many rows from clickhouse/queries/`name`.sql: the columns that `kinds` names, in the query's order. */
+export function defineColumnsQuery<Params extends z.ZodObject, Kinds extends Record<string, ColumnKind>>(
+  name: string,
+  params: Params,
+  kinds: Kinds,
+): (
+  clickhouse: ClickHouse,
+  values: z.input<Params>,
+) => Promise<{ rows: number; columns: { [Name in keyof Kinds]: ColumnValue<Kinds[Name]>[] } }> {
+  const sql = readQuery(name);
+  const expected = Object.entries(kinds);
+  return async function runColumnsQuery(clickhouse, values) {
+    const found = await clickhouse.selectColumns(sql, params.parse(values));
+    // Without a row there may be no columns at all.
+    const rows = found[0]?.length ?? 0;
+    const columns: Record<string, unknown[]> = {};
+    for (const [index, [column, kind]] of expected.entries()) {
+      const cells = found[index] ?? [];
+      if (cells.length !== rows || !cells.every(columnChecks[kind]))
+        throw new Error(`${name}.sql: column ${column} is not ${rows} values of kind ${kind}`);
+      columns[column] = cells;
+    }
+    if (rows > 0 && found.length !== expected.length)
+      throw new Error(`${name}.sql answered ${found.length} columns instead of ${expected.length}`);
+    return { rows, columns: columns as { [Name in keyof Kinds]: ColumnValue<Kinds[Name]>[] } };
+  };
+}
+
 /** An INSERT SELECT or other statement without a result from clickhouse/queries/`name`.sql. */
 export function defineStatement<Params extends z.ZodObject>(
   name: string,

@@ -8,62 +8,79 @@
 import { z } from "zod";
 import { defaultAliveWithinMs } from "../catalog/catalog.ts";
 import type { ClickHouse } from "../clickhouse/client.ts";
-import { defineInsert, defineQuery, defineStatement } from "../clickhouse/define-query.ts";
-import { type Edge, type Member, peakOf, type ResolvedSession, resolveSession } from "../metrics/resolve-session.ts";
-import { presenceDays } from "./presence-days.ts";
+import { defineColumnsQuery, defineInsert, defineQuery, defineStatement } from "../clickhouse/define-query.ts";
+import { type Edge, type Member, resolveSession } from "../metrics/resolve-session.ts";
+import { createMinuteSlots, type MinuteChange, type MinuteEdges, type Place } from "./minute-slots.ts";
+import { renderEdgeRow, renderOpenRow, renderSessionRow, type SessionPlace } from "./session-rows.ts";
 
 const batches = z.object({ batches: z.array(z.number()) });
 const share = batches.extend({ share: z.number(), shares: z.number() });
 const millis = z.coerce.number();
 
-const memberRow = z.object({
-  organization: z.string(),
-  session: z.string(),
-  level: z.string(),
-  interval: z.string(),
-  member: z.string(),
-  started_ms: millis,
-  ended_ms: millis,
-  seen_ms: millis,
-  alive_within_ms: millis,
-  start_times: z.array(millis),
-  alive_times: z.array(millis),
-  end_times: z.array(millis),
-  user: z.string(),
-  room: z.string(),
-  agent: z.string(),
-  partner: z.string(),
-  reseller: z.string(),
-  dims: z.string(),
-  dims_at: z.array(z.tuple([millis, z.string()])),
-});
-type MemberRow = z.output<typeof memberRow>;
+const memberColumns = {
+  organization: "text",
+  session: "text",
+  level: "text",
+  interval: "text",
+  member: "text",
+  started_ms: "number",
+  ended_ms: "number",
+  seen_ms: "number",
+  alive_within_ms: "number",
+  start_times: "numbers",
+  alive_times: "numbers",
+  end_times: "numbers",
+  user: "text",
+  room: "text",
+  agent: "text",
+  partner: "text",
+  reseller: "text",
+  dims: "text",
+  dims_at: "timedTexts",
+} as const;
 
-const derivedRow = z.object({
-  organization: z.string(),
-  session: z.string(),
-  partner: z.string(),
-  reseller: z.string(),
-  edge_level: z.array(z.string()),
-  edge_ms: z.array(millis),
-  edge_delta: z.array(millis),
-  edge_starts: z.array(millis),
-  days: z.array(millis),
-});
+interface MemberRow extends Member {
+  organization: string;
+  session: string;
+  room: string;
+  partner: string;
+  reseller: string;
+}
+
+const derivedColumns = {
+  organization: "text",
+  session: "text",
+  partner: "text",
+  reseller: "text",
+  edge_level: "texts",
+  edge_ms: "numbers",
+  edge_delta: "numbers",
+  edge_starts: "numbers",
+  days: "numbers",
+} as const;
+
+interface DerivedSession extends Place {
+  session: string;
+  edges: Edge[];
+  /** Where the table `presences` may have rows of it. */
+  days: number[];
+}
 
 const touchedSessions = defineQuery("touched_sessions", batches, z.object({ sessions: millis, nameless: millis }));
 const hasStrays = defineQuery("has_strays", batches, z.object({ found: millis }));
 const touchSessionsOfNameless = defineStatement("touch_sessions_of_nameless", batches.extend({ batch: z.number() }));
 const touchSessionsOfStrays = defineStatement("touch_sessions_of_strays", batches.extend({ batch: z.number() }));
-const sessionMembers = defineQuery("session_members", share, memberRow);
-const strayMembers = defineQuery("stray_members", share, memberRow);
-const derivedSessions = defineQuery("derived_sessions", share, derivedRow);
+const sessionMembers = defineColumnsQuery("session_members", share, memberColumns);
+const strayMembers = defineColumnsQuery("stray_members", share, memberColumns);
+const derivedSessions = defineColumnsQuery("derived_sessions", share, derivedColumns);
 const noParams = z.object({});
 const insertSessions = defineInsert("insert_sessions", noParams);
 const insertOpenSessions = defineInsert("insert_open_sessions", noParams);
 const insertLevelEdges = defineInsert("insert_level_edges", noParams);
-const deriveSlots = defineStatement("derive_slots", z.object({ version: z.number() }));
+const deriveSlots = defineStatement("derive_slots", z.object({ version: z.number(), before: z.number() }));
 
+/** Minutes younger than this are still changing: their slots are computed from memory. */
+const changingMs = 15 * 60 * 1000;
 /** Sessions resolved at once: bounds the memory of one step, whatever a batch or a rebuild touches. */
 const sessionsPerShare = 25_000;
 /** Larger than every ms since 1970 that an event can have: stands in `started_ms` where no start was seen. */
@@ -101,6 +118,7 @@ export function createLevelDeriver(
   pathAt: PathAt = () => undefined,
 ): LevelDeriver {
   let running: Promise<unknown> = Promise.resolve();
+  const minuteSlots = createMinuteSlots(clickhouse);
 
   async function deriveAlone(batches: readonly number[], nowMs: number, scope: DerivationScope): Promise<Derivation> {
     const derivation: Derivation = { touchedNodes: new Set(), sessions: 0, changedMinutes: 0 };
@@ -129,56 +147,71 @@ export function createLevelDeriver(
     derivation: Derivation,
   ): Promise<void> {
     const version = nextVersion();
+    // To restore what was lost, nothing that memory holds may stand in for what is stored.
+    if (scope === "everything") minuteSlots.forget();
     const [members, stray, before] = await Promise.all([
-      sessionMembers(clickhouse, share),
-      strays ? strayMembers(clickhouse, share) : [],
-      derivedSessions(clickhouse, share),
+      sessionMembers(clickhouse, share).then(asMembers),
+      strays ? strayMembers(clickhouse, share).then(asMembers) : [],
+      derivedSessions(clickhouse, share).then(asDerived),
     ]);
     const earlier = new Map(before.map((row) => [sessionKey(row), row]));
     const sessions = groupMembers(members, stray);
     // A session that has lost its last interval to another one is resolved too, to nothing.
     for (const row of before)
-      if (!sessions.has(sessionKey(row))) sessions.set(sessionKey(row), { ...row, room: "", rows: [] });
+      if (!sessions.has(sessionKey(row)))
+        sessions.set(sessionKey(row), { ...placeOf(row), session: row.session, room: "", rows: [] });
 
     const edgeRows: string[] = [];
+    const changes: MinuteChange[] = [];
     const sessionRows: string[] = [];
     const openRows: string[] = [];
     for (const [key, session] of sessions) {
-      const resolved = resolveSession(session.rows.map(toMember), nowMs, defaultAliveWithinMs);
+      const resolved = resolveSession(session.rows, nowMs, defaultAliveWithinMs);
       // A session that runs while its organization moves stays whole with the parent it began under.
       const beganMs = resolved.spans[0]?.startMs;
       if (beganMs !== undefined) Object.assign(session, pathAt(session.organization, beganMs));
-      const changed = changedMinutes(earlier.get(key), resolved.edges, scope);
-      for (const minute of changed) edgeRows.push(JSON.stringify({ ...placeOf(session), ...minute, version }));
+      const before = earlier.get(key);
+      const changed = changedMinutes(before, session, resolved.edges, scope);
+      for (const change of changed) {
+        const { minute, level, after = withoutEdges } = change;
+        edgeRows.push(renderEdgeRow(session, minute, level, after, version));
+        changes.push(change);
+      }
       derivation.changedMinutes += changed.length;
-      if (changed.length > 0) for (const node of nodesAbove(session)) derivation.touchedNodes.add(node);
-      sessionRows.push(JSON.stringify(sessionRow(session, resolved, earlier.get(key)?.days ?? [], version)));
-      openRows.push(JSON.stringify(openRow(session, resolved, version, nowMs)));
+      if (changed.length > 0)
+        for (const place of before ? [before, session] : [session])
+          for (const node of nodesAbove(place)) derivation.touchedNodes.add(node);
+      sessionRows.push(renderSessionRow(session, resolved, before?.days ?? [], version));
+      openRows.push(renderOpenRow(session, resolved, version, nowMs));
     }
     if (edgeRows.length > 0) {
       await insertLevelEdges(clickhouse, asBody(edgeRows), {});
-      await deriveSlots(clickhouse, { version });
+      await writeSlots(changes, version, nowMs);
     }
     if (openRows.length > 0) await insertOpenSessions(clickhouse, asBody(openRows), {});
     if (sessionRows.length > 0) await insertSessions(clickhouse, asBody(sessionRows), {});
     derivation.sessions += sessions.size;
   }
 
+  async function writeSlots(changes: readonly MinuteChange[], version: number, nowMs: number): Promise<void> {
+    const before = Math.floor((nowMs - changingMs) / minuteMs) * (minuteMs / 1000);
+    if (changes.some(({ minute }) => minute < before)) await deriveSlots(clickhouse, { version, before });
+    // A session that now stands elsewhere changes the slots above its former place too, which its new rows do not tell.
+    const fromMemory = changes.filter((change) => change.minute >= before || hasMoved(change));
+    if (fromMemory.length > 0) await minuteSlots.write(fromMemory, version);
+    minuteSlots.forgetBefore(before);
+  }
+
   return {
     derive(batches, nowMs, scope = "changes", prepare = async () => undefined) {
       const next = running.then(prepare).then(() => deriveAlone(batches, nowMs, scope));
-      running = next.catch(() => undefined);
+      running = next.catch(() => minuteSlots.forget());
       return next;
     },
   };
 }
 
-interface TouchedSession {
-  organization: string;
-  session: string;
-  partner: string;
-  reseller: string;
-  room: string;
+interface TouchedSession extends SessionPlace {
   rows: MemberRow[];
 }
 
@@ -209,66 +242,106 @@ const isSameMember = (a: MemberRow, b: MemberRow) =>
 function mergeMembers(a: MemberRow, b: MemberRow): MemberRow {
   return {
     ...a,
-    started_ms: Math.min(a.started_ms, b.started_ms),
-    ended_ms: Math.max(a.ended_ms, b.ended_ms),
-    seen_ms: Math.max(a.seen_ms, b.seen_ms),
-    alive_within_ms:
-      a.seen_ms >= b.seen_ms ? a.alive_within_ms || b.alive_within_ms : b.alive_within_ms || a.alive_within_ms,
+    startedMs: ofKnown(a.startedMs, b.startedMs, Math.min),
+    endedMs: ofKnown(a.endedMs, b.endedMs, Math.max),
+    seenMs: Math.max(a.seenMs, b.seenMs),
+    aliveWithinMs: a.seenMs >= b.seenMs ? (a.aliveWithinMs ?? b.aliveWithinMs) : (b.aliveWithinMs ?? a.aliveWithinMs),
     user: larger(a.user, b.user),
     agent: larger(a.agent, b.agent),
     dims: larger(a.dims, b.dims),
   };
 }
 
-function toMember(row: MemberRow): Member {
-  return {
-    level: row.level,
-    interval: row.interval,
-    member: row.member,
-    startedMs: row.started_ms > neverMs ? undefined : row.started_ms,
-    endedMs: row.ended_ms === 0 ? undefined : row.ended_ms,
-    seenMs: row.seen_ms,
-    aliveWithinMs: row.alive_within_ms === 0 ? undefined : row.alive_within_ms,
-    startTimes: row.start_times,
-    aliveTimes: row.alive_times,
-    endTimes: row.end_times,
-    user: row.user,
-    agent: row.agent,
-    dims: row.dims,
-    dimsAt: row.dims_at,
-  };
+/** The one that is known, or what `choose` makes of both. */
+function ofKnown(a: number | undefined, b: number | undefined, choose: (a: number, b: number) => number) {
+  return a === undefined || b === undefined ? (a ?? b) : choose(a, b);
 }
 
-interface MinuteEdges {
-  minute: number;
-  level: string;
-  edge_ms: number[];
-  edge_delta: number[];
-  edge_starts: number[];
+type MembersFound = Awaited<ReturnType<typeof sessionMembers>>;
+
+function asMembers({ rows, columns }: MembersFound): MemberRow[] {
+  const at = <Value>(column: readonly Value[], row: number) => column[row] as Value;
+  return Array.from({ length: rows }, (_, row) => {
+    const startedMs = at(columns.started_ms, row);
+    return {
+      organization: at(columns.organization, row),
+      session: at(columns.session, row),
+      room: at(columns.room, row),
+      partner: at(columns.partner, row),
+      reseller: at(columns.reseller, row),
+      level: at(columns.level, row),
+      interval: at(columns.interval, row),
+      member: at(columns.member, row),
+      startedMs: startedMs > neverMs ? undefined : startedMs,
+      endedMs: at(columns.ended_ms, row) || undefined,
+      seenMs: at(columns.seen_ms, row),
+      aliveWithinMs: at(columns.alive_within_ms, row) || undefined,
+      startTimes: at(columns.start_times, row),
+      aliveTimes: at(columns.alive_times, row),
+      endTimes: at(columns.end_times, row),
+      user: at(columns.user, row),
+      agent: at(columns.agent, row),
+      dims: at(columns.dims, row),
+      dimsAt: at(columns.dims_at, row),
+    };
+  });
 }
 
-/** The (minute, level) pairs whose edges differ from those written before; without edges where they are gone. */
+function asDerived({ rows, columns }: Awaited<ReturnType<typeof derivedSessions>>): DerivedSession[] {
+  const at = <Value>(column: readonly Value[], row: number) => column[row] as Value;
+  return Array.from({ length: rows }, (_, row) => ({
+    organization: at(columns.organization, row),
+    session: at(columns.session, row),
+    partner: at(columns.partner, row),
+    reseller: at(columns.reseller, row),
+    edges: at(columns.edge_ms, row).map((atMs, edge) => ({
+      level: at(at(columns.edge_level, row), edge),
+      atMs,
+      delta: at(at(columns.edge_delta, row), edge),
+      starts: at(at(columns.edge_starts, row), edge),
+    })),
+    days: at(columns.days, row),
+  }));
+}
+
+const withoutEdges = { edge_ms: [], edge_delta: [], edge_starts: [] };
+
+/** What changed against the edges written before, by minute and level: all of it where the session now stands elsewhere. */
 function changedMinutes(
-  before: z.output<typeof derivedRow> | undefined,
+  before: DerivedSession | undefined,
+  place: Place,
   edges: readonly Edge[],
   scope: DerivationScope,
-): MinuteEdges[] {
-  const after = edgesByMinute(edges);
-  const earlier = edgesByMinute(
-    (before?.edge_ms ?? []).map((atMs, index) => ({
-      level: before?.edge_level[index] ?? "",
-      atMs,
-      delta: before?.edge_delta[index] ?? 0,
-      starts: before?.edge_starts[index] ?? 0,
-    })),
-  );
-  const changed: MinuteEdges[] = [];
-  for (const [key, minute] of after)
-    if (scope === "everything" || JSON.stringify(earlier.get(key)) !== JSON.stringify(minute)) changed.push(minute);
-  for (const [key, { minute, level }] of earlier)
-    if (!after.has(key)) changed.push({ minute, level, edge_ms: [], edge_delta: [], edge_starts: [] });
+): MinuteChange[] {
+  const minutesAfter = edgesByMinute(edges);
+  const minutesBefore = edgesByMinute(before?.edges ?? []);
+  const places = { placeBefore: placeOf(before ?? place), placeAfter: placeOf(place) };
+  const isEverywhere = scope === "everything" || hasMoved(places);
+  const changed: MinuteChange[] = [];
+  for (const [key, after] of minutesAfter) {
+    const { minute, level } = after;
+    const earlier = minutesBefore.get(key);
+    if (isEverywhere || !earlier || !isSame(earlier, after))
+      changed.push({ minute, level, ...places, before: earlier, after });
+  }
+  for (const [key, earlier] of minutesBefore) {
+    const { minute, level } = earlier;
+    if (!minutesAfter.has(key)) changed.push({ minute, level, ...places, before: earlier, after: undefined });
+  }
   return changed;
 }
+
+const hasMoved = ({ placeBefore, placeAfter }: Pick<MinuteChange, "placeBefore" | "placeAfter">) =>
+  placeBefore.partner !== placeAfter.partner || placeBefore.reseller !== placeAfter.reseller;
+
+const isSame = (a: MinuteEdges, b: MinuteEdges) =>
+  a.edge_ms.length === b.edge_ms.length &&
+  a.edge_ms.every(
+    (atMs, index) =>
+      atMs === b.edge_ms[index] &&
+      a.edge_delta[index] === b.edge_delta[index] &&
+      a.edge_starts[index] === b.edge_starts[index],
+  );
 
 function edgesByMinute(edges: readonly Edge[]): Map<string, MinuteEdges> {
   const minutes = new Map<string, MinuteEdges>();
@@ -284,63 +357,11 @@ function edgesByMinute(edges: readonly Edge[]): Map<string, MinuteEdges> {
   return minutes;
 }
 
-function sessionRow(
-  session: TouchedSession,
-  { spans, edges, orphans, inverted }: ResolvedSession,
-  earlierDays: readonly number[],
-  version: number,
-): object {
-  const participants = edges.filter((edge) => edge.level === "participants");
-  const peak = peakOf(participants);
-  const present = spans.filter((span) => span.level === "participants");
-  const isOpen = present.some((span) => span.endMs === undefined);
-  return {
-    ...placeOf(session),
-    version,
-    room: session.room,
-    started_ms: present.reduce((first, span) => Math.min(first, span.startMs), present[0]?.startMs ?? 0),
-    ended_ms: isOpen ? 0 : present.reduce((last, span) => Math.max(last, span.endMs ?? 0), 0),
-    open_spans: spans.filter((span) => span.endMs === undefined).length,
-    deadline_ms: nextDeadline(spans),
-    peak_participants: peak.value,
-    peak_at_ms: peak.atMs,
-    orphans,
-    inverted,
-    timed_out: spans.filter((span) => span.timedOut).length,
-    span_level: spans.map((span) => span.level),
-    span_interval: spans.map((span) => span.interval),
-    span_user: spans.map((span) => span.user),
-    span_agent: spans.map((span) => span.agent),
-    span_dims: spans.map((span) => span.dims),
-    span_start_ms: spans.map((span) => span.startMs),
-    span_end_ms: spans.map((span) => span.endMs ?? 0),
-    span_timed_out: spans.map((span) => Number(span.timedOut)),
-    edge_level: edges.map((edge) => edge.level),
-    edge_ms: edges.map((edge) => edge.atMs),
-    edge_delta: edges.map((edge) => edge.delta),
-    edge_starts: edges.map((edge) => edge.starts),
-    days: presenceDays(spans, earlierDays),
-  };
+function placeOf({ organization, partner, reseller }: Place): Place {
+  return { organization, partner, reseller };
 }
 
-/** A session stays listed while an interval is open, or while its last end lies ahead: then it is looked at again. */
-function openRow(session: TouchedSession, { spans }: ResolvedSession, version: number, nowMs: number): object {
-  const lastEndMs = spans.reduce((last, span) => Math.max(last, span.endMs ?? 0), 0);
-  const deadlineMs = nextDeadline(spans) || (lastEndMs > nowMs ? lastEndMs : 0);
-  const { organization, session: id } = session;
-  return { organization, session: id, version, deadline_ms: deadlineMs, is_deleted: deadlineMs === 0 ? 1 : 0 };
-}
-
-function nextDeadline(spans: readonly { deadlineMs: number | undefined }[]): number {
-  const deadlines = spans.flatMap((span) => (span.deadlineMs === undefined ? [] : [span.deadlineMs]));
-  return deadlines.reduce((first, deadline) => Math.min(first, deadline), deadlines[0] ?? 0);
-}
-
-function placeOf({ organization, session, partner, reseller }: TouchedSession) {
-  return { organization, session, partner, reseller };
-}
-
-function nodesAbove({ organization, partner, reseller }: TouchedSession): string[] {
+function nodesAbove({ organization, partner, reseller }: Place): string[] {
   return [
     `organization:${organization}`,
     ...(reseller ? [`reseller:${reseller}`] : []),
@@ -352,4 +373,4 @@ function nodesAbove({ organization, partner, reseller }: TouchedSession): string
 const sessionKey = ({ organization, session }: { organization: string; session: string }) =>
   `${organization}\0${session}`;
 const larger = (a: string, b: string) => (a > b ? a : b);
-const asBody = (rows: readonly string[]) => [Buffer.from(rows.join("\n"))];
+const asBody = (rows: readonly string[]) => [Buffer.from(rows.join(""))];

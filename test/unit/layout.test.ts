@@ -119,7 +119,7 @@ test("no module of the server imports itself over others", () => {
 
 test("every query file is loaded by exactly one definition, and says what it is for", () => {
   const defined = server.flatMap((file) => [
-    ...[...file.text.matchAll(/define(?:Query|Statement|Insert)\(\s*"([a-z0-9_]+)"/g)].map(
+    ...[...file.text.matchAll(/define(?:Query|ColumnsQuery|Statement|Insert)\(\s*"([a-z0-9_]+)"/g)].map(
       (match) => match[1] as string,
     ),
     ...[...file.text.matchAll(/readSql\("queries\/([a-z0-9_]+)\.sql"\)/g)].map((match) => match[1] as string),

@@ -1,0 +1,95 @@
+import fc from "fast-check";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { createMinuteSlots } from "../../../server/ingest/minute-slots.ts";
+import { type Ingesting, startIngesting } from "../../support/ingesting.ts";
+
+let ingesting: Ingesting;
+beforeAll(async () => {
+  ingesting = await startIngesting();
+  ingesting.tree.organizations.set("north", { partner: "sea", reseller: "tides" });
+  ingesting.tree.organizations.set("south", { partner: "", reseller: "tides" });
+  ingesting.tree.organizations.set("east", { partner: "", reseller: "" });
+});
+afterAll(() => ingesting.close());
+
+let run = 0;
+
+const signArbitrary = fc.record({
+  organization: fc.constantFrom("north", "south", "east"),
+  session: fc.constantFrom("s1", "s2"),
+  interval: fc.constantFrom("i1", "i2", "i3"),
+  action: fc.constantFrom("joined", "left"),
+  // Whole seconds, often the first instant of a minute; several signs of an interval move its edges about.
+  secondsAgo: fc.oneof(
+    fc.integer({ min: 1, max: 400 }),
+    fc.integer({ min: 1, max: 6 }).map((minutes) => minutes * 60),
+  ),
+});
+
+const slots = () =>
+  ingesting.store.clickhouse.select(
+    "SELECT kind, node, level, toString(minute) AS at, net, weighted, peak, peak_at_ms, starts FROM level_slots FINAL ORDER BY kind, node, level, minute",
+    {},
+  );
+
+test("slots of minutes that are still changing equal those computed anew from all edges, whatever each batch changed", async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(fc.array(signArbitrary, { minLength: 1, maxLength: 8 }), { maxLength: 4 }),
+      async (batches) => {
+        run++;
+        const minuteMs = Math.floor(Date.now() / 60_000) * 60_000;
+        let sent = 0;
+        for (const batch of batches)
+          await ingesting.send(
+            batch.map(({ secondsAgo, action, session, interval, organization }) => ({
+              id: `${run}-${sent++}`,
+              type: `participant.${action}`,
+              organization,
+              session: `${run} ${session}`,
+              interval: `${run} ${session} ${interval}`,
+              user: interval,
+              time: new Date(minuteMs - secondsAgo * 1000).toISOString(),
+            })),
+          );
+        const fromMemory = await slots();
+        const batchOfAll = ingesting.sequence.next();
+        await ingesting.store.clickhouse.command(
+          "INSERT INTO touched_sessions (batch, organization, session, level, interval) SELECT {batch:UInt64}, organization, session, '', '' FROM sessions FINAL",
+          { batch: batchOfAll },
+        );
+        // An hour later these minutes are no longer changing, and nothing has timed out yet.
+        await ingesting.deriver.derive([batchOfAll], Date.now() + 60 * 60 * 1000, "everything");
+        expect(fromMemory).toEqual(await slots());
+      },
+    ),
+    { numRuns: Number(process.env.PROPERTY_RUNS ?? 12) },
+  );
+}, 300_000);
+
+test("a session that moves to another reseller leaves the slots of the former one", async () => {
+  const minute = 1_700_000_040;
+  const [former, later] = ["ebb", "flow"].map((reseller) => ({ organization: "west", partner: "", reseller }));
+  const edges = { minute, level: "participants", edge_ms: [minute * 1000 + 5], edge_delta: [1], edge_starts: [1] };
+  const { clickhouse } = ingesting.store;
+  const write = async (place: typeof former, version: number) =>
+    await clickhouse.command(
+      "INSERT INTO level_edges SELECT toDateTime({minute:UInt32}, 'UTC'), 'west', 'w', 'participants', '', {reseller:String}, {version:UInt64}, [{at:Int64}], [1], [1]",
+      { minute, reseller: place?.reseller, version, at: edges.edge_ms[0] },
+    );
+  const netOf = async (reseller: string) =>
+    await clickhouse.select(
+      "SELECT net, starts FROM level_slots FINAL WHERE kind = 'reseller' AND node = {reseller:String}",
+      { reseller },
+    );
+  if (!former || !later) throw new Error("both places are given");
+  const change = { minute, level: "participants" };
+  const minuteSlots = createMinuteSlots(clickhouse);
+  await write(former, 1);
+  await minuteSlots.write([{ ...change, placeBefore: former, before: undefined, placeAfter: former, after: edges }], 1);
+  expect(await netOf("ebb")).toEqual([{ net: 1, starts: 1 }]);
+  await write(later, 2);
+  await minuteSlots.write([{ ...change, placeBefore: former, before: edges, placeAfter: later, after: edges }], 2);
+  expect(await netOf("ebb")).toEqual([{ net: 0, starts: 0 }]);
+  expect(await netOf("flow")).toEqual([{ net: 1, starts: 1 }]);
+});
