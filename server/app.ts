@@ -8,6 +8,7 @@ import type { Keys } from "./accounts/keys.ts";
 import type { NodeTree } from "./accounts/node-tree.ts";
 import type { Sessions } from "./accounts/sessions.ts";
 import type { Users } from "./accounts/users.ts";
+import type { EventType } from "./catalog/catalog.ts";
 import type { ClickHouse } from "./clickhouse/client.ts";
 import type { Role } from "./config.ts";
 import type { Corrections } from "./corrections/corrections.ts";
@@ -22,6 +23,7 @@ import { correctionsRoutes } from "./http/routes/corrections.ts";
 import { eventsRoutes } from "./http/routes/events.ts";
 import { jobsRoutes } from "./http/routes/jobs.ts";
 import { keysRoutes } from "./http/routes/keys.ts";
+import { metersRoutes } from "./http/routes/meters.ts";
 import { metricsRoutes } from "./http/routes/metrics.ts";
 import { nodesRoutes } from "./http/routes/nodes.ts";
 import { orphansRoutes } from "./http/routes/orphans.ts";
@@ -34,6 +36,7 @@ import { usageSessionsRoutes } from "./http/routes/usage-sessions.ts";
 import { usersRoutes } from "./http/routes/users.ts";
 import type { Ingest } from "./ingest/start-ingest.ts";
 import type { Mailer } from "./mail/mailer.ts";
+import type { OwnMeters } from "./meters/own-meters.ts";
 import type { Postgres } from "./postgres/client.ts";
 import type { Telemetry } from "./telemetry/telemetry.ts";
 
@@ -52,6 +55,9 @@ export interface AppDeps {
   /** Absent in a process that does not take events. */
   ingest: Ingest | undefined;
   corrections: Corrections;
+  ownMeters: OwnMeters;
+  /** What events of a type mean; undefined when no meter knows it. */
+  eventType: (type: string) => EventType | undefined;
   watermark: () => Date;
   /** Everything stored under this batch or a smaller one is visible, and nothing more will be stored under one. */
   settledBatch: () => number;
@@ -73,11 +79,13 @@ export function createApp(deps: AppDeps): OpenAPIHono<HttpEnv> {
   app.use("/v1/*", idempotent({ postgres: deps.postgres }));
   if (ingest) {
     const { knownIds, admission, flush } = ingest;
-    app.route("/", quarantineReplayRoutes({ clickhouse, tree, log: ingest.log, knownIds, admission }));
-    app.route("/", eventsRoutes({ log: ingest.log, knownIds, tree, admission, watermark, flush, telemetry }));
+    const accepting = { log: ingest.log, knownIds, tree, admission, eventType: deps.eventType };
+    app.route("/", quarantineReplayRoutes({ ...accepting, clickhouse }));
+    app.route("/", eventsRoutes({ ...accepting, watermark, flush, telemetry }));
   }
   if (deps.roles.has("api")) {
-    app.route("/", usageRoutes({ clickhouse, tree, watermark }));
+    app.route("/", usageRoutes({ clickhouse, tree, watermark, ownMeters: deps.ownMeters }));
+    app.route("/", metersRoutes({ ownMeters: deps.ownMeters, tree }));
     app.route("/", correctionsRoutes({ corrections: deps.corrections, tree }));
     app.route("/", recordsRoutes({ clickhouse, tree, watermark, settledBatch }));
     app.route("/", usageSessionsRoutes({ clickhouse, tree, watermark }));

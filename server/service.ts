@@ -13,6 +13,7 @@ import { narrowTo } from "./accounts/permissions.ts";
 import { createSessions } from "./accounts/sessions.ts";
 import { createUsers } from "./accounts/users.ts";
 import { createApp } from "./app.ts";
+import { eventType } from "./catalog/catalog.ts";
 import { type ClickHouse, type ClickHouseConnection, connectClickHouse } from "./clickhouse/client.ts";
 import { migrateClickHouse } from "./clickhouse/migrate.ts";
 import type { Config } from "./config.ts";
@@ -29,6 +30,7 @@ import { createLiveGateway } from "./live/live-gateway.ts";
 import { readLive } from "./live/read-live.ts";
 import { hearVisibility, tellVisibility, type Visibility } from "./live/shared-watermark.ts";
 import { createMailer } from "./mail/mailer.ts";
+import { OwnMeters } from "./meters/own-meters.ts";
 import { connectPostgres, type Postgres } from "./postgres/client.ts";
 import { migratePostgres } from "./postgres/migrate.ts";
 import { connectRedis } from "./redis/connect-redis.ts";
@@ -125,6 +127,8 @@ async function startParts(
   if (ingest) started.push(() => ingest.stop(flushGraceMs));
   const { watermark, settledBatch } = visibilityOf(ingest, redis, log, started);
 
+  const ownMeters = await OwnMeters.load(postgres, tree, log);
+  started.push(async () => ownMeters.close());
   const corrections = createCorrections({ postgres, clickhouse, tree, ingest });
 
   const httpServer = createServer();
@@ -140,6 +144,8 @@ async function startParts(
     publicUrl: config.publicUrl,
     ingest,
     corrections,
+    ownMeters,
+    eventType: (type) => eventType(type) ?? (ownMeters.knowsType(type) ? { dimensions: [] } : undefined),
     watermark,
     settledBatch,
     roles: config.roles,

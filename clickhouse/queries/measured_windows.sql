@@ -1,25 +1,40 @@
--- Sums and weighted averages of a number that events carry, `value` or one of their properties, per window and key, from
--- the events themselves; events without the number count nowhere.
--- Params: those of fragments/chosen.sql; types Array(String); measure String: a property, '' for `value`; weight String:
--- '' for 1, else `value` (events without it count nowhere either); from_ms, to_ms, bounds as in usage_windows.sql; most UInt64:
--- rows, the largest average or sum first as rank (average, amount) says.
--- Returns key, is_other, window_ms, events, amount (sum of the number), weighted (sum of number times weight), weights
--- (sum of weights); decimal strings.
-WITH {{chosen}},
-    if({measure:String} = '', value, toDecimal128OrNull(trim(BOTH '"' FROM JSONExtractRaw(properties, {measure:String})), 9)) AS number,
-    if({weight:String} = '', toDecimal128(1, 9), value) AS heft
+-- What events say one by one, per window and key and over all of the range (the row with window_ms 0), from the events
+-- themselves: sums, weighted averages, extremes and distinct values of `value` or one of their properties.
+-- Params: those of fragments/chosen.sql, its dims the declared dimensions, or with own 1 all properties; types Array(String);
+-- measure String: a property, '' for `value`; events without that number count nowhere unless counts is 1; weight String: ''
+-- for 1, else `value`; unique_of String: the dimension whose values are counted, '' for none; from_ms, to_ms, bounds as in
+-- usage_windows.sql; rank String: average, amount, events, things, highest or latest; most UInt64: rows, the largest first.
+-- Returns key, is_other, window_ms, events, amount (sum of the number), weighted (sum of number times weight), weights (sum of
+-- weights), things, highest with its first instant, latest with its instant; decimal strings.
+WITH
+    if({own:UInt8} = 1, properties, toString(usage_events.dims)) AS dims,
+    {{chosen}},
+    if({measure:String} = '', value, JSONExtract(properties, {measure:String}, 'Nullable(Decimal(38, 9))')) AS number,
+    if({weight:String} = '', toNullable(toDecimal128(1, 9)), value) AS heft,
+    value_of({unique_of:String}) AS thing,
+    toUnixTimestamp64Milli(time) AS at_ms,
+    greatest(roundDown(at_ms, {bounds:Array(Int64)}), {from_ms:Int64}) AS window_start_ms
 SELECT
     place.1 AS key,
     place.2 AS is_other,
-    greatest(roundDown(toUnixTimestamp64Milli(time), {bounds:Array(Int64)}), {from_ms:Int64}) AS window_ms,
+    window_start_ms AS window_ms,
     count() AS events,
-    toString(sum(number)) AS amount,
-    toString(sum(multiplyDecimal(toDecimal256(number, 9), toDecimal256(heft, 9), 18))) AS weighted,
-    toString(sum(heft)) AS weights
+    toString(ifNull(sum(number), toDecimal128(0, 9))) AS amount,
+    toString(ifNull(sum(multiplyDecimal(toDecimal256(number, 9), toDecimal256(heft, 9), 18)), toDecimal256(0, 18))) AS weighted,
+    toString(ifNull(sum(heft), toDecimal128(0, 9))) AS weights,
+    uniqExactIf(thing, thing != '') AS things,
+    toString(ifNull(max(number), toDecimal128(0, 9))) AS highest,
+    argMin(at_ms, (-number, at_ms)) AS highest_at_ms,
+    toString(ifNull(argMax(number, (at_ms, id)), toDecimal128(0, 9))) AS latest,
+    max(at_ms) AS latest_at_ms
 FROM usage_events FINAL
 WHERE sign = 1 AND type IN {types:Array(String)}
     AND time >= fromUnixTimestamp64Milli({from_ms:Int64}, 'UTC') AND time < fromUnixTimestamp64Milli({to_ms:Int64}, 'UTC')
-    AND is_in_subtree AND is_chosen AND isNotNull(number) AND isNotNull(heft)
-GROUP BY key, is_other, window_ms
-ORDER BY if({rank:String} = 'average', toFloat64(sum(number * toFloat64(heft))) / toFloat64(sum(heft)), toFloat64(sum(number))) DESC, key, window_ms
+    AND is_in_subtree AND is_chosen AND ({counts:UInt8} = 1 OR (isNotNull(number) AND isNotNull(heft)))
+GROUP BY GROUPING SETS ((place, window_start_ms), (place))
+ORDER BY
+    multiIf(
+        {rank:String} = 'average', toFloat64(weighted) / toFloat64(weights), {rank:String} = 'events', toFloat64(events), {rank:String} = 'things', toFloat64(things),
+        {rank:String} = 'highest', toFloat64(highest), {rank:String} = 'latest', toFloat64(latest), toFloat64(amount)) DESC,
+    key, window_ms
 LIMIT {most:UInt64}

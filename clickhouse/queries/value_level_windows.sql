@@ -1,7 +1,8 @@
--- A level that events raise and lower by their value (or by 1), per window and key: its time integral, its peak and what it
+-- A level that events raise and lower by a number they carry (or by 1), per window and key: its time integral, its peak and what it
 -- is when the window or the range ends. Earlier quarters of an hour come from the rollup, the rest from the events.
 -- Params: those of fragments/chosen.sql and fragments/pieces.sql; raises, lowers Array(String): types; counts UInt8: 1 to count
--- events, 0 to take their value; from_ms, to_ms, bounds; whole_to_ms Int64: the multiple of 15 minutes, not after from_ms,
+-- events, 0 to take the number; measure String: the property that is the number, '' for `value`; own UInt8: as in
+-- measured_windows.sql; with a property or own 1, whole_to_ms must be 0; from_ms, to_ms, bounds; whole_to_ms Int64: the multiple of 15 minutes, not after from_ms,
 -- before which the rollup answers; rank String: closing, peak or integral; most UInt64: rows, the largest of that first.
 -- Returns key, is_other, window_ms, integral (of value and ms), peak, closing (decimal strings), peak_at_ms.
 WITH {{pieces}}
@@ -30,16 +31,19 @@ FROM
         SELECT place, sumMap([at_ms], [delta]) AS change
         FROM
         (
-            WITH {{chosen}}
+            WITH
+                if({own:UInt8} = 1, properties, toString(usage_events.dims)) AS dims,
+                {{chosen}},
+                if({measure:String} = '', value, JSONExtract(properties, {measure:String}, 'Nullable(Decimal(38, 9))')) AS number
             SELECT place, toUnixTimestamp64Milli(time) AS at_ms,
-                if({counts:UInt8} = 1, toDecimal128(1, 9), ifNull(value, toDecimal128(0, 9))) * if(type IN {raises:Array(String)}, 1, -1) AS delta
+                if({counts:UInt8} = 1, toDecimal128(1, 9), ifNull(number, toDecimal128(0, 9))) * if(type IN {raises:Array(String)}, 1, -1) AS delta
             FROM usage_events FINAL
             WHERE sign = 1 AND (type IN {raises:Array(String)} OR type IN {lowers:Array(String)})
                 AND time >= fromUnixTimestamp64Milli({whole_to_ms:Int64}, 'UTC') AND time < fromUnixTimestamp64Milli({to_ms:Int64}, 'UTC')
                 AND is_in_subtree AND is_chosen
             UNION ALL
             -- Second, because ClickHouse lets the names of a first WITH hold for what is united with it.
-            WITH '' AS user, '' AS room, '' AS session, {{chosen}}
+            WITH '' AS user, '' AS room, '' AS session, toString(usage_per_15m.dims) AS dims, {{chosen}}
             SELECT place, toInt64(toUnixTimestamp(bucket)) * 1000 AS at_ms,
                 if({counts:UInt8} = 1, toDecimal128(events, 9), amount) * if(type IN {raises:Array(String)}, 1, -1) AS delta
             FROM usage_per_15m FINAL

@@ -5,6 +5,9 @@
 
 import type { JobStep } from "../contract/jobs.ts";
 
+import type { Filter } from "../metrics/filters.ts";
+import type { Formula } from "../metrics/formula.ts";
+
 export type LevelAction = "start" | "alive" | "end";
 
 export interface EventType {
@@ -130,27 +133,55 @@ export type MeterRule =
   /** Distinct users or rooms with an interval of these levels in the window; with `events`, or with any other event. */
   | { kind: "distinct"; thing: "user" | "room"; levels: readonly Level[]; events: boolean }
   | { kind: "count"; types: readonly string[] }
-  /** Exact decimal sum of `value`, or of a property; its average is that per event. */
-  | { kind: "sum"; types: readonly string[]; property?: string }
-  /** Average of a property, weighted by `value`. */
-  | { kind: "weighted_average"; types: readonly string[]; property: string }
-  /** What events raise and lower, by their value or each by one: at the window's end, on average, at its highest. */
-  | { kind: "value_level"; raises: readonly string[]; lowers: readonly string[]; by: "value" | "event" };
+  /** Exact decimal sum of `value`; its average is that per event. */
+  | { kind: "sum"; types: readonly string[] }
+  /** Of `value` or a property of each event; `unique` counts the values of a dimension. */
+  | {
+      kind: "events";
+      types: readonly string[];
+      aggregation: "count" | "sum" | "average" | "unique" | "max" | "latest";
+      property?: string | undefined;
+      weight?: "value" | undefined;
+      uniqueOf?: string | undefined;
+    }
+  /** What events raise and lower, by `value`, by a property or each by one: at the window's end, on average, at its highest. */
+  | {
+      kind: "value_level";
+      raises: readonly string[];
+      lowers: readonly string[];
+      by: "value" | "event";
+      property?: string | undefined;
+    }
+  /** A formula over the figures of other meters. */
+  | { kind: "derived"; formula: Formula; operands: readonly Meter[] };
 
 export interface Meter {
   meter: string;
   title: string;
-  unit: "minutes" | "count" | "percent";
+  unit: string;
   rule: MeterRule;
   description: string;
+  /** Of a meter that users made. */
+  own?: OwnMeter;
+}
+
+export interface OwnMeter {
+  version: number;
+  /** Only events that pass all of these count. */
+  filters: readonly Filter[];
+  /** Properties that it may be grouped and filtered by. */
+  dimensions: readonly string[];
 }
 
 /** What every meter may be grouped and filtered by. */
 export const commonDimensions = ["partner", "reseller", "organization", "agent", "user", "room", "session"] as const;
 
 /** The dimensions of a meter: those that all share, and those that the events behind it declare. */
-export function dimensionsOf({ rule }: Meter): ReadonlySet<string> {
-  const dimensions = new Set<string>(commonDimensions);
+export function dimensionsOf({ rule, own }: Meter): ReadonlySet<string> {
+  const dimensions = new Set<string>([...commonDimensions, ...(own?.dimensions ?? [])]);
+  // A formula is of whole figures.
+  if (rule.kind === "derived") return new Set();
+  if (own) return dimensions;
   for (const type of typesBehind(rule)) {
     const known = eventTypes.get(type);
     for (const dimension of known?.dimensions ?? []) dimensions.add(dimension);
@@ -162,6 +193,7 @@ export function dimensionsOf({ rule }: Meter): ReadonlySet<string> {
 /** The event types that a meter is made of. */
 export function typesBehind(rule: MeterRule): string[] {
   if ("types" in rule) return [...rule.types];
+  if (rule.kind === "derived") return rule.operands.flatMap((meter) => typesBehind(meter.rule));
   if (rule.kind === "value_level") return [...rule.raises, ...rule.lowers];
   const wanted: readonly string[] = rule.kind === "distinct" ? rule.levels : [rule.level];
   return [...eventTypes].flatMap(([type, { level }]) =>
@@ -370,14 +402,20 @@ export const meters: readonly Meter[] = [
     meter: "document_length",
     title: "Document length",
     unit: "count",
-    rule: { kind: "sum", types: ["transcription.completed"], property: "length" },
+    rule: { kind: "events", aggregation: "sum", types: ["transcription.completed"], property: "length" },
     description: "The exact sum of the lengths of completed documents, in the unit of `length`, and their average.",
   },
   {
     meter: "transcription_accuracy",
     title: "Transcription accuracy",
     unit: "percent",
-    rule: { kind: "weighted_average", types: ["transcription.completed"], property: "accuracy" },
+    rule: {
+      kind: "events",
+      aggregation: "average",
+      types: ["transcription.completed"],
+      property: "accuracy",
+      weight: "value",
+    },
     description: "The average `accuracy` of completed transcriptions, each weighted by its minutes.",
   },
   {

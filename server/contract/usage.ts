@@ -145,12 +145,3 @@ export type UsageAnswer = z.infer<typeof usageAnswerSchema>;
 /** The answer when several nodes were asked for. */
 export const nodesUsageAnswerSchema = z.object({ ...usageHead, nodes: z.array(z.object(nodeUsage)) });
 export type NodesUsageAnswer = z.infer<typeof nodesUsageAnswerSchema>;
-
-export const meterSchema = z.object({
-  meter: z.string(),
-  title: z.string(),
-  unit: z.string(),
-  description: z.string(),
-  dimensions: z.array(z.string()).describe("What it may be grouped and filtered by"),
-});
-export type MeterSummary = z.infer<typeof meterSchema>;

@@ -1,4 +1,4 @@
-/** Meters of events one by one: counts, sums, averages, and levels that events raise and lower by a value. */
+/** Meters of events one by one: counts, sums, averages, extremes, distinct values, and levels that events raise and lower by a value. */
 import { z } from "zod";
 import type { MeterRule } from "../catalog/catalog.ts";
 import type { ClickHouse } from "../clickhouse/client.ts";
@@ -49,8 +49,27 @@ const nodeUsageWindows = defineQuery(
 );
 const measuredWindows = defineQuery(
   "measured_windows",
-  asked.extend({ types: z.array(z.string()), measure: z.string(), weight: z.string(), rank: z.string() }),
-  z.object({ ...keyed, events: millis, amount: z.string(), weighted: z.string(), weights: z.string() }),
+  asked.extend({
+    types: z.array(z.string()),
+    own: z.number(),
+    counts: z.number(),
+    measure: z.string(),
+    weight: z.string(),
+    unique_of: z.string(),
+    rank: z.string(),
+  }),
+  z.object({
+    ...keyed,
+    events: millis,
+    amount: z.string(),
+    weighted: z.string(),
+    weights: z.string(),
+    things: millis,
+    highest: z.string(),
+    highest_at_ms: millis.nullable(),
+    latest: z.string(),
+    latest_at_ms: millis,
+  }),
 );
 const valueLevelWindows = defineQuery(
   "value_level_windows",
@@ -58,6 +77,8 @@ const valueLevelWindows = defineQuery(
     raises: z.array(z.string()),
     lowers: z.array(z.string()),
     counts: z.number(),
+    own: z.number(),
+    measure: z.string(),
     whole_to_ms: z.number(),
     rank: z.string(),
   }),
@@ -85,60 +106,82 @@ export async function measureCount(
 
 export async function measureSum(
   clickhouse: ClickHouse,
-  { types, property }: Extract<MeterRule, { kind: "sum" }>,
+  { types }: Extract<MeterRule, { kind: "sum" }>,
   scope: Scope,
 ): Promise<SplitSeries> {
-  const rows =
-    property === undefined
-      ? await countersPerWindow(clickhouse, scope, types, "amount")
-      : await measuredWindows(clickhouse, {
-          ...chosenBy(scope),
-          ...boundsOf(scope.range),
-          types: [...types],
-          measure: property,
-          weight: "",
-          rank: "amount",
-        });
-  const measuredOf = (amount: string, events: number): Measured => ({
-    figure: trimDecimal(amount),
-    hasData: true,
-    average: quotient(amount, String(events), averageDecimals),
-  });
+  const rows = await countersPerWindow(clickhouse, scope, types, "amount");
   return splitRows(rows, (own) => ({
-    total: measuredOf(
+    total: sumOf(
       sumDecimals(own.map((row) => row.amount)),
       own.reduce((sum, row) => sum + row.events, 0),
     ),
-    windows: new Map(own.map((row) => [row.window_ms, measuredOf(row.amount, row.events)])),
+    windows: new Map(own.map((row) => [row.window_ms, sumOf(row.amount, row.events)])),
   }));
 }
 
-export async function measureWeightedAverage(
+function sumOf(amount: string, events: number): Measured {
+  const average = quotient(amount, String(events), averageDecimals);
+  return { figure: trimDecimal(amount), hasData: true, average };
+}
+
+/** What each aggregation ranks its groups by. */
+const ranks: Record<EventsRule["aggregation"], string> = {
+  count: "events",
+  sum: "amount",
+  average: "average",
+  unique: "things",
+  max: "highest",
+  latest: "latest",
+};
+type EventsRule = Extract<MeterRule, { kind: "events" }>;
+
+/** One number or value of each event, from the events themselves; totals are those of the whole range. */
+export async function measureEvents(
   clickhouse: ClickHouse,
-  { types, property }: Extract<MeterRule, { kind: "weighted_average" }>,
+  { types, aggregation, property, weight, uniqueOf }: EventsRule,
   scope: Scope,
 ): Promise<SplitSeries> {
+  if (scope.range.toMs <= scope.range.fromMs) return { keys: new Map(), other: undefined };
   const rows = await measuredWindows(clickhouse, {
     ...chosenBy(scope),
     ...boundsOf(scope.range),
     types: [...types],
-    measure: property,
-    weight: "value",
-    rank: "average",
+    own: scope.isOwn ? 1 : 0,
+    counts: aggregation === "count" || aggregation === "unique" ? 1 : 0,
+    measure: property ?? "",
+    weight: weight ?? "",
+    unique_of: uniqueOf ?? "",
+    rank: ranks[aggregation],
   });
-  const measuredOf = (weighted: string, weights: string): Measured => {
-    const figure = quotient(weighted, weights, averageDecimals);
-    return { figure: figure ?? "0", hasData: figure !== undefined };
+  const measuredOf = (row: (typeof rows)[number]): Measured => {
+    switch (aggregation) {
+      case "count":
+        return { figure: row.events, hasData: row.events > 0 };
+      case "unique":
+        return { figure: row.things, hasData: row.things > 0 };
+      case "sum":
+        return sumOf(row.amount, row.events);
+      case "average": {
+        const figure = quotient(row.weighted, row.weights, averageDecimals);
+        return { figure: figure ?? "0", hasData: figure !== undefined };
+      }
+      case "max":
+        return { figure: trimDecimal(row.highest), hasData: true, atMs: row.highest_at_ms ?? undefined };
+      case "latest":
+        return { figure: trimDecimal(row.latest), hasData: true, atMs: row.latest_at_ms };
+    }
   };
-  return splitRows(rows, (own) => ({
-    total: measuredOf(sumDecimals(own.map((row) => row.weighted)), sumDecimals(own.map((row) => row.weights))),
-    windows: new Map(own.map((row) => [row.window_ms, measuredOf(row.weighted, row.weights)])),
-  }));
+  return splitRows(rows, (own) => {
+    const windows = new Map(own.map((row) => [row.window_ms, measuredOf(row)] as const));
+    const total = windows.get(0) ?? { figure: 0, hasData: false };
+    windows.delete(0);
+    return { total, windows };
+  });
 }
 
 export async function measureValueLevel(
   clickhouse: ClickHouse,
-  { raises, lowers, by }: Extract<MeterRule, { kind: "value_level" }>,
+  { raises, lowers, by, property }: Extract<MeterRule, { kind: "value_level" }>,
   scope: Scope,
 ): Promise<SplitSeries> {
   const { range } = scope;
@@ -149,7 +192,9 @@ export async function measureValueLevel(
     raises: [...raises],
     lowers: [...lowers],
     counts: by === "event" ? 1 : 0,
-    whole_to_ms: knowsOnlyEvents(scope) ? 0 : Math.floor(range.fromMs / bucketMs) * bucketMs,
+    own: scope.isOwn ? 1 : 0,
+    measure: property ?? "",
+    whole_to_ms: knowsOnlyEvents(scope) || property !== undefined ? 0 : Math.floor(range.fromMs / bucketMs) * bucketMs,
     rank: "closing",
   });
   const endOf = new Map(range.windows.map((window) => [window.startMs, Math.min(window.endMs, range.toMs)]));
@@ -198,7 +243,7 @@ export async function measureValueLevel(
 }
 
 /** The rollup knows no users, rooms and sessions: a question about those is answered from the events. */
-const knowsOnlyEvents = (scope: Scope) => concerns(scope, "user", "room", "session");
+const knowsOnlyEvents = (scope: Scope) => scope.isOwn || concerns(scope, "user", "room", "session");
 
 /** What a node above organizations did as a whole is kept ready for it; the rest is summed up from organizations' counters. */
 async function countersPerWindow(

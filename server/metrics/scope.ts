@@ -25,6 +25,8 @@ export interface Scope {
   node: NodeFilter;
   filters: readonly Filter[];
   split: Split | undefined;
+  /** Of a meter that users made: its dimensions are any properties, which only the events themselves know. */
+  isOwn: boolean;
   range: Range;
 }
 

@@ -3,7 +3,7 @@
  * counts up to now; what lies ahead of now is not counted yet. Totals fold as the meter demands (a peak's is the peak of
  * the whole range, a distinct count's is counted over the whole range), never as a sum of windows where that would be wrong.
  */
-import type { Meter, SlotLevel } from "../catalog/catalog.ts";
+import type { Meter, MeterRule, SlotLevel } from "../catalog/catalog.ts";
 import type { ClickHouse } from "../clickhouse/client.ts";
 import type {
   Figure,
@@ -17,8 +17,9 @@ import type {
 } from "../contract/usage.ts";
 import { quotient } from "./figures.ts";
 import type { Filter } from "./filters.ts";
+import { combineFigures } from "./formula.ts";
 import type { LevelWindow } from "./level-windows.ts";
-import { measureCount, measureSum, measureValueLevel, measureWeightedAverage } from "./measure-events.ts";
+import { measureCount, measureEvents, measureSum, measureValueLevel } from "./measure-events.ts";
 import { measureLevel, readSlots } from "./measure-level.ts";
 import { measureDistinct, measureSessionPeak } from "./measure-presence.ts";
 import { nodeFilter } from "./node-filter.ts";
@@ -52,7 +53,7 @@ export async function answerUsage(
   const { fromMs, toMs, tz, window, anchor, node } = question;
   const windows = windowsBetween(fromMs, toMs, window, tz, anchor);
   const range: Range = { fromMs, toMs: Math.max(fromMs, Math.min(toMs, nowMs)), windows };
-  const scope: Scope = { node: nodeFilter(node), filters: question.filters, split: undefined, range };
+  const scope: Scope = { node: nodeFilter(node), filters: question.filters, split: undefined, isOwn: false, range };
   const measure = windows.length === 0 ? nothingMeasured : measurer(clickhouse);
   const meters = await Promise.all(
     question.meters.map(async (meter): Promise<MeterUsage> => {
@@ -82,7 +83,8 @@ const nothingMeasured: Measure = async () => ({ keys: new Map(), other: undefine
 /** Meters of one question share what they read of a level. */
 function measurer(clickhouse: ClickHouse): Measure {
   const read = new Map<string, Promise<LevelWindow[]>>();
-  return async ({ rule }, scope) => {
+  const measure: Measure = async ({ rule, own }, asked) => {
+    const scope: Scope = own ? { ...asked, filters: [...asked.filters, ...own.filters], isOwn: true } : asked;
     const slots = (level: SlotLevel) => {
       const found = read.get(level) ?? readSlots(clickhouse, scope.node, scope.range, level);
       read.set(level, found);
@@ -102,11 +104,37 @@ function measurer(clickhouse: ClickHouse): Measure {
         return measureCount(clickhouse, rule, scope);
       case "sum":
         return measureSum(clickhouse, rule, scope);
-      case "weighted_average":
-        return measureWeightedAverage(clickhouse, rule, scope);
+      case "events":
+        return measureEvents(clickhouse, rule, scope);
       case "value_level":
         return measureValueLevel(clickhouse, rule, scope);
+      case "derived": {
+        const operands = await Promise.all(rule.operands.map((operand) => measure(operand, asked)));
+        return { keys: new Map([["", combine(rule, operands, asked.range)]]), other: undefined };
+      }
     }
+  };
+  return measure;
+}
+
+/** The formula of each window over the operands' windows, and of the range over their totals. */
+function combine(
+  { formula, operands }: Extract<MeterRule, { kind: "derived" }>,
+  measured: readonly SplitSeries[],
+  range: Range,
+): MeterSeries {
+  const figureOf = (of: (series: MeterSeries | undefined) => Measured | undefined): Measured => {
+    const figures = operands.map((operand, place) => {
+      const found = of(measured[place]?.keys.get(""));
+      return [operand.meter, String(found?.hasData ? found.figure : 0)] as const;
+    });
+    const figure = combineFigures(formula, new Map(figures));
+    return { figure: figure ?? "0", hasData: figure !== undefined };
+  };
+  const windows = range.windows.filter((window) => window.startMs < range.toMs);
+  return {
+    total: figureOf((series) => series?.total),
+    windows: new Map(windows.map(({ startMs }) => [startMs, figureOf((series) => series?.windows.get(startMs))])),
   };
 }
 
@@ -166,7 +194,7 @@ function presentGroups(
 
 /** A part of the whole, rounded to 6 decimals; an average has no parts. */
 function shareOf({ rule }: Meter, part: Figure, whole: Figure): number | null {
-  if (rule.kind === "weighted_average" || part === null || whole === null) return null;
+  if (isAverage(rule) || part === null || whole === null) return null;
   const share = quotient(String(part), String(whole), 6);
   return share === undefined ? null : Number(share);
 }
@@ -180,9 +208,15 @@ function zeroOf({ rule }: Meter): string | number {
   const isDecimal =
     rule.kind === "minutes" ||
     rule.kind === "sum" ||
-    rule.kind === "weighted_average" ||
+    rule.kind === "derived" ||
+    (rule.kind === "events" && rule.aggregation !== "count" && rule.aggregation !== "unique") ||
     (rule.kind === "value_level" && rule.by === "value");
   return isDecimal ? "0" : 0;
+}
+
+/** Of nothing there is none of these, which 0 would claim. */
+function isAverage(rule: MeterRule): boolean {
+  return rule.kind === "derived" || (rule.kind === "events" && ["average", "max", "latest"].includes(rule.aggregation));
 }
 
 type PresentedSeries = UsageDetails & { total: Figure; series: UsagePoint[] };
@@ -194,12 +228,11 @@ function presentSeries(
   windows: readonly Window[],
   nowMs: number,
 ): PresentedSeries {
-  const isAverage = meter.rule.kind === "weighted_average";
+  const isNoneOfNothing = isAverage(meter.rule);
   const series = windows.flatMap((window): UsagePoint[] => {
     const value = measured.get(window.startMs);
     if (fill === "none" && !value?.hasData) return [];
-    // There is no average of nothing, which 0 would claim.
-    const empty = fill === "null" || isAverage ? null : zeroOf(meter);
+    const empty = fill === "null" || isNoneOfNothing ? null : zeroOf(meter);
     return [
       {
         start: formatInstant(window.startMs, tz),
@@ -210,7 +243,7 @@ function presentSeries(
       },
     ];
   });
-  return { total: isAverage && !total.hasData ? null : total.figure, ...detailsOf(meter, total, tz), series };
+  return { total: isNoneOfNothing && !total.hasData ? null : total.figure, ...detailsOf(meter, total, tz), series };
 }
 
 function detailsOf({ rule }: Meter, measured: Measured | undefined, tz: string): UsageDetails {
@@ -224,6 +257,9 @@ function detailsOf({ rule }: Meter, measured: Measured | undefined, tz: string):
         organization: measured?.session?.organization ?? null,
         session: measured?.session?.session ?? null,
       };
+    case "events":
+      if (rule.aggregation === "max" || rule.aggregation === "latest") return { at };
+      return rule.aggregation === "sum" ? { average: measured?.average ?? null } : {};
     case "sum":
       return { average: measured?.average ?? null };
     case "value_level":

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { pino } from "pino";
-import { eventType, meterByName } from "../../server/catalog/catalog.ts";
+import { eventType, type Meter, meterByName } from "../../server/catalog/catalog.ts";
 import type { UsageEvent, Verdict } from "../../server/contract/events.ts";
 import type { MeterUsage, UsageQuery } from "../../server/contract/usage.ts";
 import { acceptRequest } from "../../server/ingest/accept-request.ts";
@@ -22,7 +22,13 @@ export interface Ingesting extends Ingest {
   send(events: readonly Partial<UsageEvent>[]): Promise<Omit<Verdict, "watermark">>;
   /** Asks as GET /v1/usage does; `nowMs` defaults to the real time. */
   usage(
-    query: Partial<UsageQuery> & { meter: string; from: string; to: string; filters?: readonly Filter[] },
+    query: Partial<UsageQuery> & {
+      meter: string;
+      from: string;
+      to: string;
+      filters?: readonly Filter[];
+      meters?: readonly Meter[];
+    },
     nowMs?: number,
   ): Promise<MeterUsage[]>;
   /** Ends the ingest and starts it again on the same log and database, as after a crash when `isAbrupt`. */
@@ -65,11 +71,13 @@ export async function startIngesting(): Promise<Ingesting> {
     async usage(query, nowMs = Date.now()) {
       const { meter, node = "all", from, to, window = "day", tz = "UTC", fill = "zero" } = query;
       const { filters = [], group_by, limit = 100 } = query;
-      const meters = meter.split(",").map((name) => {
-        const found = meterByName(name);
-        if (!found) throw new Error(`no meter ${name}`);
-        return found;
-      });
+      const named = () =>
+        meter.split(",").map((name) => {
+          const found = meterByName(name);
+          if (!found) throw new Error(`no meter ${name}`);
+          return found;
+        });
+      const meters = query.meters ?? named();
       const [fromMs, toMs] = [parseInstant(from, tz, nowMs), parseInstant(to, tz, nowMs)];
       const groupBy = group_by === undefined ? undefined : { dimension: group_by, limit };
       const question = { meters, node, fromMs, toMs, window, anchor: 1, tz, fill, filters, groupBy };

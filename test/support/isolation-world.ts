@@ -20,10 +20,12 @@ import { NodeTree } from "../../server/accounts/node-tree.ts";
 import { createSessions } from "../../server/accounts/sessions.ts";
 import { createUsers } from "../../server/accounts/users.ts";
 import { type AppDeps, createApp } from "../../server/app.ts";
+import { eventType } from "../../server/catalog/catalog.ts";
 import { type KeyScope, roles } from "../../server/contract/accounts.ts";
 import { createCorrections } from "../../server/corrections/corrections.ts";
 import { createAuthenticator } from "../../server/http/authenticate.ts";
 import { startIngest } from "../../server/ingest/start-ingest.ts";
+import { OwnMeters } from "../../server/meters/own-meters.ts";
 import { connectPostgres } from "../../server/postgres/client.ts";
 import { migratePostgres } from "../../server/postgres/migrate.ts";
 import { userRoles, users as userRows } from "../../server/postgres/schema/accounts.ts";
@@ -72,6 +74,7 @@ export async function createWorld(): Promise<World> {
     logger: log,
     observer: telemetry,
   });
+  const ownMeters = await OwnMeters.load(postgres, tree, log);
   const deps: AppDeps = {
     clickhouse: clickhouse.clickhouse,
     postgres,
@@ -83,6 +86,8 @@ export async function createWorld(): Promise<World> {
     mailer: undefined,
     publicUrl: "http://localhost",
     ingest,
+    ownMeters,
+    eventType,
     corrections: createCorrections({ postgres, clickhouse: clickhouse.clickhouse, tree, ingest }),
     watermark: () => ingest.flush.watermark(),
     settledBatch: () => ingest.flush.settledBatch,

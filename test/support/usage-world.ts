@@ -139,7 +139,9 @@ export function usageWorlds(count: number, seed: number, recentMs: number): Usag
 
     one.intervals.forEach((made, index) => {
       const isMedium = made.kind === "broadcast" || made.kind === "consumption";
-      const dimension = made.dimension && "medium" in made.dimension && !isMedium ? null : made.dimension;
+      // Recordings declare no dimension, and only what is sent or watched has a medium.
+      const isDeclared = made.kind !== "recording" && (isMedium || !(made.dimension && "medium" in made.dimension));
+      const dimension = isDeclared ? made.dimension : null;
       const common: Partial<UsageEvent> = {
         organization: placeOf(made.organization),
         user: `u${made.user}`,

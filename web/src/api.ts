@@ -4,9 +4,10 @@
  */
 import type { CreatedKey, CreateKey, Key, Me, SignIn } from "@contract/accounts.ts";
 import type { LiveAnswer } from "@contract/live.ts";
+import type { MeterSummary } from "@contract/meters.ts";
 import type { Node, NodeList } from "@contract/nodes.ts";
 import type { Problem, ProblemCode } from "@contract/problem.ts";
-import type { MeterSummary, UsageAnswer, WindowKind } from "@contract/usage.ts";
+import type { UsageAnswer, WindowKind } from "@contract/usage.ts";
 
 type ApiErrorCode = ProblemCode | "unreachable" | "unexpected_answer";
 

@@ -1,5 +1,6 @@
 /** Turns an answer of GET /v1/usage into what a chart draws and what a sentence says of it, pure. */
-import type { MeterSummary, UsageAnswer, UsagePoint, WindowKind } from "@contract/usage.ts";
+import type { MeterSummary } from "@contract/meters.ts";
+import type { UsageAnswer, UsagePoint, WindowKind } from "@contract/usage.ts";
 import type { ChartContent } from "./chart.ts";
 import { dateFormat, formatExact, formatFigure, withUnit } from "./format.ts";
 import { colorsOf, drawnAs, titleOf } from "./meters.ts";

@@ -2,8 +2,9 @@
  * What hardly changes and several pages need: the meters there are and the first of the nodes that the caller may see;
  * the node picker asks for the others as they are searched for.
  */
+
+import type { MeterSummary } from "@contract/meters.ts";
 import type { NodeList } from "@contract/nodes.ts";
-import type { MeterSummary } from "@contract/usage.ts";
 import { readMeters, readNodes } from "./api.ts";
 import { Loaded } from "./loaded.svelte.ts";
 

@@ -1,5 +1,5 @@
 /** How meters are drawn. */
-import type { MeterSummary } from "@contract/usage.ts";
+import type { MeterSummary } from "@contract/meters.ts";
 
 const seriesColors = 8;
 

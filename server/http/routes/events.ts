@@ -3,7 +3,6 @@ import { STATUS_CODES } from "node:http";
 import type { Readable } from "node:stream";
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
-import { eventType } from "../../catalog/catalog.ts";
 import { limits, usageEventSchema, type Verdict, verdictSchema } from "../../contract/events.ts";
 import { problemSchema } from "../../contract/problem.ts";
 import type { Decision, Emitter } from "../../ingest/accept-events.ts";
@@ -18,7 +17,7 @@ import type { HttpEnv } from "../http-env.ts";
 import { ProblemError } from "../problem-error.ts";
 
 export interface EventsRoutesDeps
-  extends Pick<AcceptDeps, "log" | "knownIds" | "tree" | "admission" | "bodyTimeoutMs"> {
+  extends Pick<AcceptDeps, "log" | "knownIds" | "tree" | "admission" | "eventType" | "bodyTimeoutMs"> {
   watermark: () => Date;
   /** Resolves when the record that ends at `position` can be queried. */
   flush: { whenStored(position: LogPosition): Promise<void> };
@@ -92,7 +91,7 @@ const bodies = {
 
 export function eventsRoutes(deps: EventsRoutesDeps): OpenAPIHono<HttpEnv> {
   const app = createRouter();
-  const accept: EventsRoutesDeps & AcceptDeps = { ...deps, eventType, now: deps.now ?? Date.now };
+  const accept: EventsRoutesDeps & AcceptDeps = { ...deps, now: deps.now ?? Date.now };
 
   app.openAPIRegistry.registerPath({
     ...operation,

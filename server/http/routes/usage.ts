@@ -1,15 +1,13 @@
-/** GET /v1/usage, /v1/live and /v1/meters: the figures of a node. */
+/** GET /v1/usage and /v1/live: the figures of a node. */
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Actor } from "../../accounts/actor.ts";
 import type { NodeTree } from "../../accounts/node-tree.ts";
-import { dimensionsOf, type Meter, meterByName, meters } from "../../catalog/catalog.ts";
+import { dimensionsOf, type Meter, meterByName } from "../../catalog/catalog.ts";
 import type { ClickHouse } from "../../clickhouse/client.ts";
 import { filterGrammar } from "../../contract/filters.ts";
 import { liveAnswerSchema } from "../../contract/live.ts";
 import { type NodeAddress, nodeAddressSchema } from "../../contract/nodes.ts";
 import {
-  type MeterSummary,
-  meterSchema,
   nodesUsageAnswerSchema,
   type UsageAnswer,
   type UsageQuery,
@@ -17,6 +15,7 @@ import {
   usageQuerySchema,
 } from "../../contract/usage.ts";
 import { readLive } from "../../live/read-live.ts";
+import type { OwnMeters } from "../../meters/own-meters.ts";
 import { answerComparedUsage } from "../../metrics/compare-usage.ts";
 import { type AskedRange, type ComparedRange, comparedRange, parseCompared } from "../../metrics/comparison.ts";
 import { parseFilters } from "../../metrics/filters.ts";
@@ -34,12 +33,21 @@ export interface UsageRoutesDeps {
   clickhouse: ClickHouse;
   tree: Pick<NodeTree, "get" | "isWithin">;
   watermark: () => Date;
+  ownMeters: OwnMeterLookup;
   now?: () => number;
 }
 
+type OwnMeterLookup = Pick<OwnMeters, "find">;
+
 const defaultRangeMs = 30 * 24 * 60 * 60 * 1000;
 
-export function usageRoutes({ clickhouse, tree, watermark, now = Date.now }: UsageRoutesDeps): OpenAPIHono<HttpEnv> {
+export function usageRoutes({
+  clickhouse,
+  tree,
+  watermark,
+  ownMeters,
+  now = Date.now,
+}: UsageRoutesDeps): OpenAPIHono<HttpEnv> {
   const app = createRouter();
   const answer = (question: UsageQuestion, compared: ComparedRange | undefined, asOf: Date, nowMs: number) =>
     (compared
@@ -74,13 +82,6 @@ export function usageRoutes({ clickhouse, tree, watermark, now = Date.now }: Usa
     async (c) => {
       const query = c.req.valid("query");
       const nodes = nodesOf(c.get("actor"), tree, query.node);
-      const asked = metersOf(query.meter);
-      const dimensions = sharedDimensions(asked);
-      if (query.group_by !== undefined && !dimensions.has(query.group_by))
-        throw new ProblemError("invalid_request", `${query.group_by} is not a dimension of every asked meter`, {
-          field: "group_by",
-        });
-      const filters = parseFilters(query, dimensions);
       if (!isTimeZone(query.tz))
         throw new ProblemError("invalid_request", `${query.tz} is not an IANA time zone`, { field: "tz" });
       const nowMs = now();
@@ -88,8 +89,14 @@ export function usageRoutes({ clickhouse, tree, watermark, now = Date.now }: Usa
       const fromMs =
         query.from === undefined ? toMs - defaultRangeMs : readInstant("from", query.from, query.tz, nowMs);
       if (fromMs >= toMs) throw new ProblemError("invalid_request", "from must lie before to", { field: "from" });
+      const metersOfNodes = new Map(nodes.map((node) => [node, metersOf(query.meter, node, toMs, ownMeters)]));
+      const dimensions = sharedDimensions([...metersOfNodes.values()].flat());
+      if (query.group_by !== undefined && !dimensions.has(query.group_by))
+        throw new ProblemError("invalid_request", `${query.group_by} is not a dimension of every asked meter`, {
+          field: "group_by",
+        });
+      const filters = parseFilters(query, dimensions);
       const question = {
-        meters: asked,
         fromMs,
         toMs,
         window: query.window,
@@ -103,7 +110,8 @@ export function usageRoutes({ clickhouse, tree, watermark, now = Date.now }: Usa
       const asOf = watermark();
       const answers: UsageAnswer[] = [];
       // One node after another: what one question may ask of the store at once stays the same.
-      for (const node of nodes) answers.push(await answer({ ...question, node }, compared, asOf, nowMs));
+      for (const [node, meters] of metersOfNodes)
+        answers.push(await answer({ ...question, node, meters }, compared, asOf, nowMs));
       const [first] = answers as [UsageAnswer];
       const { node: _, meters: __, ...head } = first;
       const whole =
@@ -137,23 +145,6 @@ export function usageRoutes({ clickhouse, tree, watermark, now = Date.now }: Usa
       const node = resolveNode(c.get("actor"), tree, c.req.valid("query").node);
       return c.json(await readLive(clickhouse, node, watermark(), now()), 200);
     },
-  );
-
-  app.openapi(
-    createRoute({
-      method: "get",
-      path: "/v1/meters",
-      summary: "The meters that usage can be asked for",
-      middleware: requireScope("read"),
-      responses: {
-        200: {
-          description: "All meters",
-          content: { "application/json": { schema: z.object({ meters: z.array(meterSchema) }) } },
-        },
-        ...problemResponses(401, 403),
-      },
-    }),
-    (c) => c.json({ meters: meters.map(summaryOf) }, 200),
   );
   return app;
 }
@@ -191,16 +182,15 @@ function sharedDimensions(asked: readonly Meter[]): ReadonlySet<string> {
   return new Set([...first].filter((dimension) => others.every((dimensions) => dimensions.has(dimension))));
 }
 
-function summaryOf(meter: Meter): MeterSummary {
-  const { meter: name, title, unit, description } = meter;
-  return { meter: name, title, unit, description, dimensions: [...dimensionsOf(meter)] };
-}
-
-function metersOf(names: string): Meter[] {
-  return [...new Set(names.split(","))].map((name) => {
-    const meter = meterByName(name.trim());
+/** Throws a ProblemError where a meter is not one of the node's. */
+function metersOf(names: string, node: NodeAddress, toMs: number, ownMeters: OwnMeterLookup): Meter[] {
+  return [...new Set(names.split(","))].map((text) => {
+    const name = text.trim();
+    const meter = meterByName(name) ?? ownMeters.find(name, node, toMs);
     if (!meter)
-      throw new ProblemError("invalid_request", `there is no meter named ${JSON.stringify(name)}`, { field: "meter" });
+      throw new ProblemError("invalid_request", `there is no meter named ${JSON.stringify(name)} for ${node}`, {
+        field: "meter",
+      });
     return meter;
   });
 }

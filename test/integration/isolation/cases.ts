@@ -2,6 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { expect } from "vitest";
 import { newId } from "../../../server/accounts/actor.ts";
+import { system } from "../../../server/audit/record-change.ts";
 import { userRoles, users } from "../../../server/postgres/schema/accounts.ts";
 import { askedAbout, inside, type World } from "../../support/isolation-world.ts";
 import type { RouteCase } from "./route-case.ts";
@@ -55,7 +56,69 @@ const usageCases: RouteCase[] = [
     allowed: 200,
     elsewhere: 403,
   },
-  { route: "GET /v1/meters", needs: "read", allowed: 200, elsewhere: "the same" },
+];
+
+const meterOfInside = async (world: World) => {
+  const meter = `m${randomUUID().replaceAll("-", "")}`;
+  const definition = { title: "M", unit: "count", description: "", events: countOf("x") };
+  await world.deps.ownMeters.create(meter, inside, definition, system);
+  return meter;
+};
+const countOf = (type: string) => ({
+  types: [type],
+  aggregation: "count" as const,
+  value: "value",
+  lowered_by: [],
+  each: false,
+  dimensions: [],
+  filters: [],
+});
+const metersCases: RouteCase[] = [
+  {
+    route: "GET /v1/meters",
+    needs: "read",
+    request: () => ({ path: `/v1/meters?node=${askedAbout}` }),
+    allowed: 200,
+    elsewhere: 403,
+  },
+  {
+    route: "POST /v1/meters",
+    needs: "meters:write",
+    request: () => ({
+      body: {
+        meter: `m${randomUUID().replaceAll("-", "")}`,
+        node: inside,
+        title: "M",
+        events: { types: ["x"], aggregation: "count" },
+      },
+    }),
+    allowed: 201,
+    elsewhere: 403,
+  },
+  {
+    route: "GET /v1/meters/{meter}",
+    needs: "read",
+    request: async (world) => ({ path: `/v1/meters/${await meterOfInside(world)}` }),
+    allowed: 200,
+    elsewhere: 404,
+  },
+  {
+    route: "PATCH /v1/meters/{meter}",
+    needs: "meters:write",
+    request: async (world) => ({
+      path: `/v1/meters/${await meterOfInside(world)}`,
+      body: { title: "N", events: { types: ["y"], aggregation: "count" } },
+    }),
+    allowed: 200,
+    elsewhere: 404,
+  },
+  {
+    route: "DELETE /v1/meters/{meter}",
+    needs: "meters:write",
+    request: async (world) => ({ path: `/v1/meters/${await meterOfInside(world)}` }),
+    allowed: 200,
+    elsewhere: 404,
+  },
 ];
 
 const organizationInside = inside.slice("organization:".length);
@@ -309,6 +372,7 @@ export const routeCases: readonly RouteCase[] = [
   ...metricsCases,
   ...eventsCases,
   ...usageCases,
+  ...metersCases,
   ...correctionsCases,
   ...recordsCases,
   ...accountsCases,

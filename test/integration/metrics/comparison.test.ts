@@ -33,7 +33,16 @@ beforeAll(async () => {
   const watermark = () => new Date(now);
   // Every question here is about the caller's own node.
   const tree = { get: () => undefined, isWithin: () => false };
-  app.route("/", usageRoutes({ clickhouse: ingesting.store.clickhouse, tree, watermark, now: () => now }));
+  app.route(
+    "/",
+    usageRoutes({
+      clickhouse: ingesting.store.clickhouse,
+      tree,
+      watermark,
+      ownMeters: { find: () => undefined },
+      now: () => now,
+    }),
+  );
   const chat = (time: string, n: number): Partial<UsageEvent>[] =>
     Array.from({ length: n }, (_, index) => ({
       id: `${time} ${index}`,

@@ -1,7 +1,8 @@
 import { execFileSync } from "node:child_process";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { MeterSummary, UsageAnswer } from "../../../server/contract/usage.ts";
+import type { MeterSummary } from "../../../server/contract/meters.ts";
+import type { UsageAnswer } from "../../../server/contract/usage.ts";
 import { chartContent, chartSummary, windowTitle } from "../../../web/src/chart-content.ts";
 import { firstEventCommand, quoted } from "../../../web/src/curl-line.ts";
 import { formatAge, formatExact, formatFigure, formatRunning, withUnit } from "../../../web/src/format.ts";
@@ -58,9 +59,21 @@ it("ages and running times are in their largest unit", () => {
   ]);
 });
 
-const meters: MeterSummary[] = [
-  { meter: "participation_minutes", title: "Participation minutes", unit: "minutes", description: "", dimensions: [] },
-  { meter: "max_concurrent_participants", title: "Peak participants", unit: "count", description: "", dimensions: [] },
+const meterOf = (meter: string, title: string, unit: string): MeterSummary => ({
+  meter,
+  title,
+  unit,
+  description: "",
+  dimensions: [],
+  rule: "",
+  types: [],
+  freshness: "",
+  version: null,
+  node: null,
+});
+const meters = [
+  meterOf("participation_minutes", "Participation minutes", "minutes"),
+  meterOf("max_concurrent_participants", "Peak participants", "count"),
 ];
 const day = (date: number) => `2026-03-0${date}T00:00:00Z`;
 const noon = "2026-03-03T12:00:00Z";
@@ -140,7 +153,7 @@ describe("the chart", () => {
 
   it("gives each of up to eight chosen meters a colour of its own, whichever they are and in whatever order", () => {
     const catalog = Array.from({ length: 23 }, (_, place) => `m${place}`);
-    const all = catalog.map((meter) => ({ meter, title: meter, unit: "count", description: "", dimensions: [] }));
+    const all = catalog.map((meter) => meterOf(meter, meter, "count"));
     fc.assert(
       fc.property(fc.shuffledSubarray(catalog, { minLength: 1, maxLength: 8 }), (chosen) => {
         const colors = colorsOf(chosen, all);

@@ -1,0 +1,106 @@
+/** Meters: those that are built in, and those that users make over their own event types or as formulas. */
+import { z } from "zod";
+import { nodeAddressSchema } from "./nodes.ts";
+
+export const aggregations = ["count", "sum", "average", "unique", "max", "latest", "level"] as const;
+
+const name = z
+  .string()
+  .regex(/^[a-z][a-z0-9_]{0,63}$/, "must be a lower-case letter, then letters, digits or _, 64 at most");
+const dimension = z.string().min(1).max(256);
+
+const eventsMeterSchema = z.strictObject({
+  types: z
+    .array(z.string().min(1).max(256))
+    .min(1)
+    .max(50)
+    .describe("The event types that count; for `level`, those that raise it"),
+  aggregation: z.enum(aggregations),
+  value: z
+    .string()
+    .min(1)
+    .max(256)
+    .default("value")
+    .describe("What is added up or compared: `value`, or the name of a property that is a number"),
+  unique_of: dimension.optional().describe("For `unique`: the property or field whose values are counted"),
+  lowered_by: z.array(z.string().min(1).max(256)).max(50).default([]).describe("For `level`: the types that lower it"),
+  each: z.boolean().default(false).describe("For `level`: every event counts one, whatever its value"),
+  dimensions: z.array(dimension).max(50).default([]).describe("Properties that it may be grouped and filtered by"),
+  filters: z
+    .array(
+      z.strictObject({
+        dimension,
+        operator: z.enum(["in", "not", "prefix"]),
+        values: z.array(z.string().max(256)).min(1).max(1_000),
+      }),
+    )
+    .max(20)
+    .default([])
+    .describe("Only events that pass all of these count"),
+});
+
+const definition = {
+  title: z.string().min(1).max(100),
+  unit: z.string().min(1).max(30).default("count"),
+  description: z.string().max(1_000).default(""),
+  events: eventsMeterSchema.optional(),
+  formula: z
+    .string()
+    .min(1)
+    .max(1_000)
+    .optional()
+    .describe("Meters, numbers, + - * / and brackets: `participation_minutes / sessions`"),
+  effective_from: z.iso
+    .datetime({ offset: true })
+    .optional()
+    .describe("Questions about a range that ends later are answered by this version; default: every question"),
+};
+const isOneOf = ({ events, formula }: { events?: unknown; formula?: unknown }) =>
+  (events === undefined) !== (formula === undefined);
+const oneOf = { message: "needs either `events` or `formula`", path: ["events"] };
+
+export const createMeterSchema = z
+  .strictObject({
+    meter: name,
+    node: nodeAddressSchema.optional().describe("Defaults to the caller's node"),
+    ...definition,
+  })
+  .refine(isOneOf, oneOf);
+export const changeMeterSchema = z.strictObject(definition).refine(isOneOf, oneOf);
+export type MeterDefinition = z.output<typeof changeMeterSchema>;
+
+export const meterSchema = z.object({
+  meter: z.string(),
+  title: z.string(),
+  unit: z.string(),
+  description: z.string(),
+  dimensions: z.array(z.string()).describe("What it may be grouped and filtered by"),
+  rule: z.string().describe("How events become the figure"),
+  types: z.array(z.string()).describe("The event types behind it"),
+  freshness: z.string(),
+  version: z.int().nullable().describe("Of a meter that users made; null: built in"),
+  node: nodeAddressSchema.nullable().describe("Whose meter it is: for questions about this node and those below it"),
+});
+export type MeterSummary = z.infer<typeof meterSchema>;
+
+export const ownMeterSchema = z.object({
+  meter: z.string(),
+  node: nodeAddressSchema,
+  versions: z
+    .array(
+      z.object({
+        version: z.int(),
+        effective_from: z.string().nullable(),
+        created_at: z.string(),
+        created_by: z.string(),
+        title: z.string(),
+        unit: z.string(),
+        description: z.string(),
+        events: eventsMeterSchema.optional(),
+        formula: z.string().optional(),
+      }),
+    )
+    .describe("The newest first"),
+  retired_at: z.string().nullable(),
+});
+export type OwnMeterAnswer = z.infer<typeof ownMeterSchema>;

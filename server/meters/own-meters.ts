@@ -1,0 +1,227 @@
+/**
+ * Meters that users make. They are answered from the raw events, so a new meter knows the whole past at once and needs no
+ * filling; every process holds the definitions in memory and follows the others through NOTIFY.
+ */
+import { eq, sql } from "drizzle-orm";
+import type { Logger } from "pino";
+import type { NodeTree } from "../accounts/node-tree.ts";
+import { type Author, recordChange } from "../audit/record-change.ts";
+import { commonDimensions, type Meter, type MeterRule, meterByName, meters } from "../catalog/catalog.ts";
+import type { MeterDefinition } from "../contract/meters.ts";
+import type { NodeAddress } from "../contract/nodes.ts";
+import { ProblemError } from "../http/problem-error.ts";
+import { InvalidFormulaError, metersIn, parseFormula } from "../metrics/formula.ts";
+import type { Postgres } from "../postgres/client.ts";
+import type { Subscriber } from "../postgres/notices.ts";
+import { ownMeters } from "../postgres/schema/meters.ts";
+
+export type MeterVersion = typeof ownMeters.$inferSelect;
+
+const channel = "tidemark_meters";
+
+export class OwnMeters {
+  readonly #postgres: Postgres;
+  readonly #tree: Pick<NodeTree, "isWithin">;
+  /** By name, the newest version first. */
+  #versions = new Map<string, MeterVersion[]>();
+  #types = new Set<string>();
+  readonly #subscriber: Subscriber;
+
+  private constructor(postgres: Postgres, tree: Pick<NodeTree, "isWithin">, log: Logger) {
+    this.#postgres = postgres;
+    this.#tree = tree;
+    const readAgain = () =>
+      void this.#read().catch((error: unknown) => {
+        log.warn({ err: error }, "the meters that users made could not be read again");
+      });
+    this.#subscriber = { notified: readAgain, listening: readAgain };
+  }
+
+  static async load(postgres: Postgres, tree: Pick<NodeTree, "isWithin">, log: Logger): Promise<OwnMeters> {
+    const own = new OwnMeters(postgres, tree, log);
+    await postgres.notices.subscribe(channel, own.#subscriber);
+    await own.#read();
+    return own;
+  }
+
+  close(): void {
+    this.#postgres.notices.unsubscribe(channel, this.#subscriber);
+  }
+
+  /** Whether a meter that is in use counts events of this type. */
+  knowsType(type: string): boolean {
+    return this.#types.has(type);
+  }
+
+  /** All versions, the newest first; undefined when there never was such a meter. */
+  versionsOf(name: string): readonly MeterVersion[] | undefined {
+    return this.#versions.get(name);
+  }
+
+  /** The meters in use that answer questions about the node, as of now. */
+  listFor(node: NodeAddress): Meter[] {
+    return [...this.#versions.keys()].sort().flatMap((name) => this.find(name, node, Date.now()) ?? []);
+  }
+
+  /**
+   * The meter by that name for a question about the node whose range ends at `atMs` (ms since 1970, UTC): the newest version
+   * that is effective by then, or the very version that `name@2` names. Undefined when there is none for this node.
+   */
+  find(name: string, node: NodeAddress, atMs: number): Meter | undefined {
+    const [plain = "", wanted] = name.split("@", 2);
+    const versions = this.#versions.get(plain);
+    const [newest] = versions ?? [];
+    if (!versions || !newest || newest.retiredAt || !this.#tree.isWithin(node, newest.node)) return undefined;
+    const version =
+      wanted === undefined
+        ? versions.find((one) => one.effectiveFrom === null || one.effectiveFrom.getTime() < atMs)
+        : versions.find((one) => String(one.version) === wanted);
+    return version && this.#meterOf(version, node, atMs);
+  }
+
+  /** Throws ProblemError: `conflict` when the name is taken, `invalid_request` where the definition makes no meter. */
+  async create(name: string, node: NodeAddress, definition: MeterDefinition, by: Author): Promise<void> {
+    if (meterByName(name) || this.#versions.has(name))
+      throw new ProblemError("conflict", `there is a meter named ${name} already`, { field: "meter" });
+    this.#check(definition, node);
+    await this.#add(name, node, 1, definition, undefined, by);
+  }
+
+  /** Adds a version. Throws as `create` does. */
+  async change(name: string, definition: MeterDefinition, by: Author): Promise<void> {
+    const newest = this.#inUse(name);
+    this.#check(definition, newest.node as NodeAddress);
+    await this.#add(name, newest.node as NodeAddress, newest.version + 1, definition, newest.definition, by);
+  }
+
+  /** No question is answered by it any more; its versions stay on record. */
+  async retire(name: string, by: Author): Promise<void> {
+    const newest = this.#inUse(name);
+    const user = [...this.#versions.values()].find(
+      ([other]) => other && !other.retiredAt && usesMeter(other.definition, name),
+    )?.[0];
+    if (user) throw new ProblemError("conflict", `the meter ${user.meter} is made of it`);
+    await this.#postgres.transaction(async (tx) => {
+      await tx.update(ownMeters).set({ retiredAt: new Date() }).where(eq(ownMeters.meter, name));
+      await tx.execute(sql`SELECT pg_notify(${channel}, '')`);
+      const { node, definition } = newest;
+      await recordChange(tx, { by, node, action: "meter.retired", subject: name, before: definition });
+    });
+    await this.#read();
+  }
+
+  #inUse(name: string): MeterVersion {
+    const [newest] = this.#versions.get(name) ?? [];
+    if (!newest || newest.retiredAt) throw new ProblemError("not_found", `there is no meter ${name} that users made`);
+    return newest;
+  }
+
+  async #add(
+    meter: string,
+    node: NodeAddress,
+    version: number,
+    definition: MeterDefinition,
+    before: MeterDefinition | undefined,
+    by: Author,
+  ): Promise<void> {
+    const { effective_from: effectiveFrom } = definition;
+    const row = {
+      meter,
+      version,
+      node,
+      definition,
+      effectiveFrom: effectiveFrom === undefined ? null : new Date(effectiveFrom),
+      createdAt: new Date(),
+      createdBy: by.name,
+    };
+    await this.#postgres.transaction(async (tx) => {
+      const made = await tx.insert(ownMeters).values(row).onConflictDoNothing().returning();
+      if (made.length === 0) throw new ProblemError("conflict", "somebody else was faster; look at it again");
+      await tx.execute(sql`SELECT pg_notify(${channel}, '')`);
+      const action = version === 1 ? "meter.created" : "meter.changed";
+      await recordChange(tx, { by, node, action, subject: meter, ...(before && { before }), after: definition });
+    });
+    await this.#read();
+  }
+
+  async #read(): Promise<void> {
+    const rows = await this.#postgres.db.select().from(ownMeters);
+    const versions = new Map<string, MeterVersion[]>();
+    for (const row of rows.sort((a, b) => b.version - a.version)) {
+      const list = versions.get(row.meter);
+      if (list) list.push(row);
+      else versions.set(row.meter, [row]);
+    }
+    this.#versions = versions;
+    const used = rows.filter((row) => row.retiredAt === null).flatMap(({ definition: { events } }) => events ?? []);
+    this.#types = new Set(used.flatMap((events) => [...events.types, ...events.lowered_by]));
+  }
+
+  #check({ events, formula }: MeterDefinition, node: NodeAddress): void {
+    const refuse = (field: string, message: string) => new ProblemError("invalid_request", message, { field });
+    if (formula !== undefined) {
+      const names = namesIn(formula);
+      if (names.length === 0) throw refuse("formula", "names no meter");
+      for (const name of names) {
+        const operand = meterByName(name) ?? this.find(name, node, Number.MAX_SAFE_INTEGER);
+        if (!operand) throw refuse("formula", `there is no meter named ${name}`);
+        if (operand.rule.kind === "derived") throw refuse("formula", `${name} is a formula itself`);
+      }
+    }
+    if (!events) return;
+    if (events.aggregation === "unique" && events.unique_of === undefined)
+      throw refuse("events.unique_of", "is needed to count distinct values");
+    if (events.aggregation !== "unique" && events.unique_of !== undefined)
+      throw refuse("events.unique_of", "is for the aggregation unique alone");
+    if (events.aggregation !== "level" && (events.lowered_by.length > 0 || events.each))
+      throw refuse(events.each ? "events.each" : "events.lowered_by", "is for the aggregation level alone");
+    const known = new Set<string>([...commonDimensions, ...events.dimensions]);
+    const named = [
+      ...events.filters.map((filter) => filter.dimension),
+      ...(events.unique_of ? [events.unique_of] : []),
+    ];
+    const unknown = named.find((dimension) => !known.has(dimension));
+    if (unknown !== undefined) throw refuse("events.dimensions", `must name ${unknown}, which the meter uses`);
+  }
+
+  #meterOf({ meter, version, definition }: MeterVersion, node: NodeAddress, atMs: number): Meter {
+    const { title, unit, description, events, formula } = definition;
+    const about = { meter, title, unit, description };
+    if (events)
+      return {
+        ...about,
+        rule: ruleOf(events),
+        own: { version, filters: events.filters, dimensions: events.dimensions },
+      };
+    const parsed = parseFormula(formula ?? "0");
+    const operands = metersIn(parsed).flatMap((name) => meterByName(name) ?? this.find(name, node, atMs) ?? []);
+    return { ...about, rule: { kind: "derived", formula: parsed, operands } };
+  }
+}
+
+/** Built-in meters and those that users made for the node. */
+export function metersFor(own: OwnMeters, node: NodeAddress): Meter[] {
+  return [...meters, ...own.listFor(node)];
+}
+
+function ruleOf(events: NonNullable<MeterDefinition["events"]>): MeterRule {
+  const { types, aggregation, value, unique_of: uniqueOf, lowered_by: lowers, each } = events;
+  const property = value === "value" ? undefined : value;
+  if (aggregation === "level")
+    return { kind: "value_level", raises: types, lowers, by: each ? "event" : "value", property };
+  return { kind: "events", types, aggregation, property, uniqueOf };
+}
+
+function namesIn(formula: string): string[] {
+  try {
+    return metersIn(parseFormula(formula));
+  } catch (error) {
+    if (error instanceof InvalidFormulaError)
+      throw new ProblemError("invalid_request", error.message, { field: "formula" });
+    throw error;
+  }
+}
+
+function usesMeter({ formula }: MeterDefinition, name: string): boolean {
+  return formula !== undefined && namesIn(formula).includes(name);
+}

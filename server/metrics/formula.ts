@@ -1,0 +1,102 @@
+/**
+ * Formulas over meters, such as `participation_minutes / sessions`: names, decimal numbers, + - * / and brackets, nothing
+ * else. Computed exactly, as fractions of whole numbers, and rounded once.
+ */
+import { quotient } from "./figures.ts";
+
+export type Formula =
+  | { kind: "number"; value: string }
+  | { kind: "meter"; name: string }
+  | { kind: "operation"; operator: "+" | "-" | "*" | "/"; left: Formula; right: Formula };
+
+export class InvalidFormulaError extends Error {
+  override name = "InvalidFormulaError";
+}
+
+const maxLength = 1_000;
+const maxDepth = 50;
+const token = /\s*(?:([a-z][a-z0-9_]*)|(\d{1,18}(?:\.\d{1,9})?)|([-+*/()]))/y;
+
+/** Throws InvalidFormulaError, which says where. */
+export function parseFormula(text: string): Formula {
+  if (text.length > maxLength) throw new InvalidFormulaError(`longer than ${maxLength} characters`);
+  const tokens: string[] = [];
+  const source = text.trimEnd();
+  token.lastIndex = 0;
+  while (token.lastIndex < source.length) {
+    const at = token.lastIndex;
+    const match = token.exec(source);
+    if (!match) throw new InvalidFormulaError(`cannot be read from ${JSON.stringify(source.slice(at, at + 20))} on`);
+    tokens.push(match[1] ?? match[2] ?? match[3] ?? "");
+  }
+  let next = 0;
+  const take = (...wanted: string[]) => (wanted.includes(tokens[next] ?? "") ? tokens[next++] : undefined);
+  const expression = (depth: number): Formula => {
+    if (depth > maxDepth) throw new InvalidFormulaError(`more than ${maxDepth} brackets within each other`);
+    return chain(["+", "-"], () => chain(["*", "/"], () => operand(depth)));
+  };
+  const chain = (operators: string[], part: () => Formula): Formula => {
+    let left = part();
+    for (let operator = take(...operators); operator !== undefined; operator = take(...operators))
+      left = { kind: "operation", operator: operator as "+" | "-" | "*" | "/", left, right: part() };
+    return left;
+  };
+  const operand = (depth: number): Formula => {
+    if (take("(") !== undefined) {
+      const inner = expression(depth + 1);
+      if (take(")") === undefined) throw new InvalidFormulaError("a bracket is not closed");
+      return inner;
+    }
+    const found = tokens[next++];
+    if (found === undefined) throw new InvalidFormulaError("ends where a meter or a number must follow");
+    if (/^\d/.test(found)) return { kind: "number", value: found };
+    if (/^[a-z]/.test(found)) return { kind: "meter", name: found };
+    throw new InvalidFormulaError(`has ${found} where a meter or a number must stand`);
+  };
+  const formula = expression(0);
+  if (next < tokens.length) throw new InvalidFormulaError(`has ${tokens[next]} where an operator must stand`);
+  return formula;
+}
+
+/** The names of the meters in a formula, each once. */
+export function metersIn(formula: Formula): string[] {
+  if (formula.kind === "number") return [];
+  if (formula.kind === "meter") return [formula.name];
+  return [...new Set([...metersIn(formula.left), ...metersIn(formula.right)])];
+}
+
+interface Fraction {
+  over: bigint;
+  under: bigint;
+}
+
+const decimals = 9;
+
+/** The formula with these figures, decimal strings by meter, rounded half away from zero to 9 decimals; undefined: divides by 0. */
+export function combineFigures(formula: Formula, figures: ReadonlyMap<string, string>): string | undefined {
+  const result = resultOf(formula, figures);
+  return result && quotient(String(result.over), String(result.under), decimals);
+}
+
+function resultOf(formula: Formula, figures: ReadonlyMap<string, string>): Fraction | undefined {
+  if (formula.kind !== "operation")
+    return fractionOf(formula.kind === "number" ? formula.value : (figures.get(formula.name) ?? "0"));
+  const left = resultOf(formula.left, figures);
+  const right = resultOf(formula.right, figures);
+  if (!left || !right) return undefined;
+  switch (formula.operator) {
+    case "+":
+      return { over: left.over * right.under + right.over * left.under, under: left.under * right.under };
+    case "-":
+      return { over: left.over * right.under - right.over * left.under, under: left.under * right.under };
+    case "*":
+      return { over: left.over * right.over, under: left.under * right.under };
+    case "/":
+      return right.over === 0n ? undefined : { over: left.over * right.under, under: left.under * right.over };
+  }
+}
+
+function fractionOf(decimal: string): Fraction {
+  const [whole = "0", fraction = ""] = decimal.split(".");
+  return { over: BigInt(whole + fraction), under: 10n ** BigInt(fraction.length) };
+}

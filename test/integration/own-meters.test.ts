@@ -1,0 +1,173 @@
+import { pino } from "pino";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { NodeTree } from "../../server/accounts/node-tree.ts";
+import { system } from "../../server/audit/record-change.ts";
+import { createMeterSchema } from "../../server/contract/meters.ts";
+import type { UsageQuery } from "../../server/contract/usage.ts";
+import { OwnMeters } from "../../server/meters/own-meters.ts";
+import { connectPostgres, type Postgres } from "../../server/postgres/client.ts";
+import { migratePostgres } from "../../server/postgres/migrate.ts";
+import { type Ingesting, startIngesting } from "../support/ingesting.ts";
+import { ownPostgres } from "../support/stores.ts";
+
+let ingesting: Ingesting;
+let postgres: Postgres;
+let tree: NodeTree;
+let own: OwnMeters;
+let dropPostgres: () => Promise<void>;
+const silent = pino({ level: "silent" });
+
+beforeAll(async () => {
+  const database = await ownPostgres();
+  dropPostgres = database.drop;
+  postgres = connectPostgres(database.url);
+  await migratePostgres(postgres);
+  tree = await NodeTree.load(postgres, silent);
+  await tree.ensureOrganizations(["acme", "globex"], "all");
+  own = await OwnMeters.load(postgres, tree, silent);
+  ingesting = await startIngesting();
+  const at = (minute: number) => new Date(Date.UTC(2026, 2, 5, 10, minute)).toISOString();
+  const print = (id: string, minute: number, pages: string | number, printer: string, user: string) => ({
+    id,
+    type: "page.printed",
+    organization: "acme",
+    user,
+    time: at(minute),
+    properties: { pages, printer, color: printer === "p1" },
+  });
+  await ingesting.send([
+    print("p1", 0, 3, "p1", "u1"),
+    print("p2", 5, "2.5", "p2", "u1"),
+    print("p3", 10, 7, "p1", "u2"),
+    { ...print("p4", 10, 1, "p1", "u2"), organization: "globex" },
+    { id: "p5", type: "page.printed", organization: "acme", time: at(11) },
+    { id: "s1", type: "seat.added", organization: "acme", value: "4", time: at(0) },
+    { id: "s2", type: "seat.removed", organization: "acme", value: 1, time: at(30) },
+  ]);
+});
+afterAll(async () => {
+  await ingesting.close();
+  own.close();
+  await tree.close();
+  await postgres.close();
+  await dropPostgres();
+});
+
+const make = (meter: string, events: object, node = "all") => {
+  const { meter: name, node: _, ...definition } = createMeterSchema.parse({ meter, title: meter, events });
+  return own.create(name, node as "all", definition, system);
+};
+const ask = async (meter: string, query: Partial<UsageQuery> = {}) => {
+  const found = own.find(meter, "all", Date.UTC(2026, 2, 6));
+  if (!found) throw new Error(`no meter ${meter}`);
+  const range = { from: "2026-03-05T10:00:00Z", to: "2026-03-05T11:00:00Z", window: "hour" as const };
+  const [answer] = await ingesting.usage({ ...range, ...query, meter, meters: [found] });
+  if (!answer) throw new Error("no answer");
+  return answer;
+};
+const printed = { types: ["page.printed"], value: "pages", dimensions: ["printer", "color"] };
+
+test("a meter made after its events knows them all, by every aggregation, and is grouped by their properties", async () => {
+  await make("prints", { ...printed, aggregation: "count" });
+  await make("pages", { ...printed, aggregation: "sum" });
+  await make("pages_each", { ...printed, aggregation: "average" });
+  await make("pages_most", { ...printed, aggregation: "max" });
+  await make("pages_last", { ...printed, aggregation: "latest" });
+  await make("printers", { ...printed, aggregation: "unique", unique_of: "printer" });
+  expect((await ask("prints")).total).toBe(5);
+  expect(await ask("pages")).toMatchObject({ total: "13.5", average: "3.375" });
+  expect((await ask("pages_each")).total).toBe("3.375");
+  expect(await ask("pages_most")).toMatchObject({ total: "7", at: "2026-03-05T10:10:00Z" });
+  expect((await ask("pages_last", { node: "organization:acme" })).total).toBe("7");
+  expect((await ask("printers")).total).toBe(2);
+  const { groups } = await ask("pages", { group_by: "printer" });
+  expect(groups?.map(({ key, total }) => [key, total])).toEqual([
+    ["p1", "11"],
+    ["p2", "2.5"],
+  ]);
+  const colors = await ask("prints", { group_by: "color" });
+  expect(colors.groups?.map(({ key, total }) => [key, total])).toEqual([
+    ["true", 3],
+    ["", 1],
+    ["false", 1],
+  ]);
+});
+
+test("a meter counts only what passes its own filters, and an hour without a number has none", async () => {
+  await make("color_pages", {
+    ...printed,
+    aggregation: "sum",
+    filters: [{ dimension: "color", operator: "in", values: ["true"] }],
+  });
+  expect((await ask("color_pages", { node: "organization:acme" })).total).toBe("10");
+  const later = { from: "2026-03-05T12:00:00Z", to: "2026-03-05T13:00:00Z" };
+  expect((await ask("pages_last", later)).series[0]?.value).toBeNull();
+});
+
+test("a level of an own type rises and falls by its value", async () => {
+  await make("seats", { types: ["seat.added"], lowered_by: ["seat.removed"], aggregation: "level" });
+  expect(await ask("seats")).toMatchObject({ total: "3", peak: "4", average: "3.5" });
+});
+
+test("a formula is computed exactly over windows and over totals, and is nothing where it divides by nothing", async () => {
+  const {
+    meter,
+    node: _,
+    ...definition
+  } = createMeterSchema.parse({
+    meter: "pages_per_print",
+    title: "Pages per print",
+    formula: "pages / (prints - 2) * 1.5",
+  });
+  await own.create(meter, "all", definition, system);
+  expect((await ask("pages_per_print")).total).toBe("6.75");
+  const { series } = await ask("pages_per_print", { from: "2026-03-05T09:00:00Z" });
+  expect(series.map(({ value }) => value)).toEqual(["0", "6.75"]);
+  await expect(own.retire("pages", system)).rejects.toMatchObject({ code: "conflict" });
+});
+
+test("a version answers questions whose range ends after it takes effect, and every version can be asked for by its number", async () => {
+  await make("printing", { ...printed, aggregation: "count" });
+  const {
+    meter: _,
+    node: __,
+    ...changed
+  } = createMeterSchema.parse({
+    meter: "printing",
+    title: "Pages printed",
+    events: { ...printed, aggregation: "sum" },
+    effective_from: "2026-03-05T10:30:00Z",
+  });
+  await own.change("printing", changed, system);
+  const totalAt = async (name: string, end: string) => {
+    const found = own.find(name, "all", Date.parse(end));
+    if (!found) throw new Error(`no meter ${name}`);
+    const [answer] = await ingesting.usage({ meter: name, meters: [found], from: "2026-03-05", to: end });
+    return answer?.total;
+  };
+  expect(await totalAt("printing", "2026-03-05T10:30:00Z")).toBe(5);
+  expect(await totalAt("printing", "2026-03-05T11:00:00Z")).toBe("13.5");
+  expect(await totalAt("printing@1", "2026-03-05T11:00:00Z")).toBe(5);
+});
+
+test("a node's meter answers for that node and below, and what makes no meter is refused by its field", async () => {
+  await make("acme_prints", { ...printed, aggregation: "count" }, "organization:acme");
+  expect(own.find("acme_prints", "organization:acme", Date.now())).toBeDefined();
+  expect(own.find("acme_prints", "organization:globex", Date.now())).toBeUndefined();
+  expect(own.find("acme_prints", "all", Date.now())).toBeUndefined();
+  await expect(make("sessions", { ...printed, aggregation: "count" })).rejects.toMatchObject({ code: "conflict" });
+  await expect(make("none", { ...printed, aggregation: "unique" })).rejects.toMatchObject({
+    field: "events.unique_of",
+  });
+  const strange = createMeterSchema.parse({ meter: "strange", title: "S", formula: "pages / nothing_known" });
+  await expect(own.create("strange", "all", strange, system)).rejects.toMatchObject({ field: "formula" });
+  const half = createMeterSchema.parse({ meter: "half", title: "S", formula: "pages / (1 +" });
+  await expect(own.create("half", "all", half, system)).rejects.toMatchObject({ field: "formula" });
+});
+
+test("what one process makes, the others know", async () => {
+  const other = await OwnMeters.load(postgres, tree, silent);
+  await make("shared", { types: ["fax.sent"], aggregation: "count" });
+  await expect.poll(() => other.knowsType("fax.sent")).toBe(true);
+  other.close();
+});
