@@ -21,6 +21,7 @@ import { accountRoutes } from "./http/routes/account.ts";
 import { auditRoutes } from "./http/routes/audit.ts";
 import { correctionsRoutes } from "./http/routes/corrections.ts";
 import { eventsRoutes } from "./http/routes/events.ts";
+import { ingestHealthRoutes } from "./http/routes/ingest-health.ts";
 import { jobsRoutes } from "./http/routes/jobs.ts";
 import { keysRoutes } from "./http/routes/keys.ts";
 import { metersRoutes } from "./http/routes/meters.ts";
@@ -92,6 +93,7 @@ export function createApp(deps: AppDeps): OpenAPIHono<HttpEnv> {
     app.route("/", orphansRoutes({ clickhouse, tree, watermark }));
     app.route("/", jobsRoutes({ clickhouse, tree, watermark, settledBatch }));
     app.route("/", quarantineRoutes({ clickhouse, tree, watermark }));
+    app.route("/", ingestHealthRoutes({ clickhouse, tree, watermark }));
     app.route("/", sessionRoutes({ users, sessions }));
     const { postgres, mailer, publicUrl } = deps;
     app.route("/", accountRoutes({ postgres, users, sessions, mailer, publicUrl, log }));

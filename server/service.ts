@@ -20,6 +20,7 @@ import type { Config } from "./config.ts";
 import { type Corrections, createCorrections } from "./corrections/corrections.ts";
 import { lockDataFolder } from "./data-folder-lock.ts";
 import { createAuthenticator, nodeWithin } from "./http/authenticate.ts";
+import { compactIngestOutcomes } from "./ingest/compact-outcomes.ts";
 import { compactUsage } from "./ingest/compact-usage.ts";
 import { expireIntervals } from "./ingest/expire-intervals.ts";
 import { reconcileUsage } from "./ingest/reconcile-usage.ts";
@@ -308,6 +309,15 @@ function jobsOf(
         const { sequence, flush } = ingesting();
         const { foldedRows } = await compactUsage(clickhouse, sequence, flush.settledBatch, Date.now());
         if (foldedRows > 0) log.info({ foldedRows }, "folded the counters of closed hours");
+      },
+    },
+    {
+      name: "ingest-outcomes-compact",
+      every: { ms: 10 * 60_000 },
+      role: "ingest",
+      handler: async () => {
+        const { sequence, flush } = ingesting();
+        await compactIngestOutcomes(clickhouse, sequence, flush.settledBatch, Date.now());
       },
     },
     {

@@ -8,6 +8,7 @@ import { limits, type Rejection, type Warning } from "../contract/events.ts";
 import { parseNode } from "../contract/nodes.ts";
 import { explainForm, type Fault, hasEventForm } from "./event-gate.ts";
 import { identityPrefix } from "./event-hash.ts";
+import { latenessOf, type OutcomeCount, type OutcomePlace, OutcomeTally } from "./event-outcomes.ts";
 import { escapeColumn, renderQuarantineRow } from "./event-row.ts";
 import type { IdentifiedEvent, Standing } from "./known-ids.ts";
 import { type ReadContext, type ReadEvent, readEvent, renderEventRow } from "./read-event.ts";
@@ -25,6 +26,8 @@ export interface Emitter {
 export interface OrganizationTree {
   get(address: string): unknown;
   isWithin(address: string, ancestor: string): boolean;
+  /** The node itself and all above it. */
+  ancestors(address: string): Iterable<string>;
   /** Undefined for an organization that is not in the tree. */
   pathAt(organization: string, timeMs: number): { partner: string; reseller: string } | undefined;
 }
@@ -93,6 +96,8 @@ export interface Decision {
   isAborted: boolean;
   eventRows: string[];
   quarantineRows: string[];
+  /** What became of every event of the request, those of an aborted one too. */
+  outcomes: OutcomeCount[];
   /** The verdict rests on events that may still be on their way to disk. */
   restsOnOthers: boolean;
 }
@@ -118,17 +123,31 @@ export function decideEvents(request: RequestEvents, checked: CheckedEvents, con
     isAborted: false,
     eventRows: [],
     quarantineRows: [],
+    outcomes: [],
     restsOnOthers: false,
   };
-  const places = new Map<string, Fault | { organization: string }>();
+  const places = new Map<
+    string,
+    Fault | { organization: string; at: OutcomePlace; accepted: number; duplicates: number }
+  >();
+  const unmatched = new Set(checked.warnings.flatMap(({ code, index }) => (code === "unmatched_type" ? [index] : [])));
+  const tally = new OutcomeTally();
+  const ownersPlace = placeOfOwner(emitter, tree, receivedAtMs);
   const place = { organization: "", partner: "", reseller: "", key: escapeColumn(emitter.id) };
   const reject = (index: number, fault: Fault) => {
     const { id, organization } = namesOf(request.events[index]);
+    const isSeen = organization !== "" && isVisible(organization, emitter, tree);
     decision.rejected.push({ index, id, ...fault });
+    tally.add(
+      isSeen ? placeAbove(organization, emitter, tree, receivedAtMs) : ownersPlace,
+      emitter.id,
+      "rejected",
+      fault.code,
+    );
     decision.quarantineRows.push(
       renderQuarantineRow({
         receivedAtMs,
-        organization: organization !== "" && isVisible(organization, emitter, tree) ? organization : "",
+        organization: isSeen ? organization : "",
         id: id ?? "",
         code: fault.code,
         field: fault.field ?? "",
@@ -142,7 +161,11 @@ export function decideEvents(request: RequestEvents, checked: CheckedEvents, con
   for (const event of checked.readable) {
     let placed = places.get(event.organization);
     if (!placed) {
-      placed = placeOf(event.organization, emitter, tree);
+      const found = placeOf(event.organization, emitter, tree);
+      placed =
+        "code" in found
+          ? found
+          : { ...found, at: placeAbove(event.organization, emitter, tree, receivedAtMs), accepted: 0, duplicates: 0 };
       places.set(event.organization, placed);
     }
     if ("code" in placed) {
@@ -164,16 +187,31 @@ export function decideEvents(request: RequestEvents, checked: CheckedEvents, con
       place.partner = path ? escapeColumn(path.partner) : "";
       place.reseller = path ? escapeColumn(path.reseller) : "";
       decision.accepted++;
+      placed.accepted++;
+      const lateness = latenessOf(event.timeMs, receivedAtMs);
+      if (lateness !== undefined) tally.add(placed.at, emitter.id, "late", lateness);
+      if (unmatched.has(event.index)) tally.add(placed.at, emitter.id, "unmatched");
       decision.eventRows.push(renderEventRow(event, isChecked, receivedAtMs, place, request.isPlain));
       continue;
     }
     decision.restsOnOthers = true;
-    if (standing === "duplicate") decision.duplicates++;
-    else reject(event.index, idConflict);
+    if (standing === "duplicate") {
+      decision.duplicates++;
+      placed.duplicates++;
+    } else reject(event.index, idConflict);
   }
+  for (const placed of places.values()) {
+    if ("code" in placed) continue;
+    if (placed.accepted > 0) tally.add(placed.at, emitter.id, "accepted", "", placed.accepted);
+    if (placed.duplicates > 0) tally.add(placed.at, emitter.id, "duplicate", "", placed.duplicates);
+  }
+  decision.outcomes = tally.list();
   decision.rejected.sort((a, b) => a.index - b.index);
   dropWarningsOfRejected(decision);
-  if (context.isAtomic && decision.rejected.length > 0) abort(request, decision);
+  if (context.isAtomic && decision.rejected.length > 0) {
+    abort(request, decision);
+    decision.outcomes = outcomesOfAborted(request, decision.rejected, context, ownersPlace);
+  }
   return decision;
 }
 
@@ -193,6 +231,47 @@ function placeOf(organization: string, emitter: Emitter, tree: OrganizationTree)
     };
   }
   return { code: "outside_subtree", field: "organization", message: `this organization is not within ${emitter.node}` };
+}
+
+/** An organization that the key may see, with what stands above it at that time. */
+function placeAbove(organization: string, emitter: Emitter, tree: OrganizationTree, timeMs: number): OutcomePlace {
+  const path = tree.pathAt(organization, timeMs);
+  return { organization, partner: path?.partner ?? "", reseller: path?.reseller ?? "", agent: agentOf(emitter) };
+}
+
+/** Where events are counted that name no organization the key may see: at the key's own node. */
+function placeOfOwner(emitter: Emitter, tree: OrganizationTree, timeMs: number): OutcomePlace {
+  const owner = parseNode(emitter.node);
+  if (owner.kind === "agent") return placeAbove(owner.organization, emitter, tree, timeMs);
+  if (owner.kind === "organization") return placeAbove(owner.id, emitter, tree, timeMs);
+  const place = { organization: "", partner: "", reseller: "", agent: "" };
+  for (const address of tree.ancestors(emitter.node)) {
+    const { kind, id } = parseNode(address);
+    if (kind === "partner" || kind === "reseller") place[kind] = id;
+  }
+  return place;
+}
+
+function agentOf(emitter: Emitter): string {
+  const owner = parseNode(emitter.node);
+  return owner.kind === "agent" ? owner.agent : "";
+}
+
+/** Every event of an aborted request is rejected, most of them for the sake of others. */
+function outcomesOfAborted(
+  request: RequestEvents,
+  rejected: readonly Rejection[],
+  { emitter, tree, receivedAtMs }: DecisionContext,
+  ownersPlace: OutcomePlace,
+): OutcomeCount[] {
+  const tally = new OutcomeTally();
+  for (const { index, code } of rejected) {
+    const { organization } = namesOf(request.events[index]);
+    const isSeen = organization !== "" && isVisible(organization, emitter, tree);
+    const place = isSeen ? placeAbove(organization, emitter, tree, receivedAtMs) : ownersPlace;
+    tally.add(place, emitter.id, "rejected", code);
+  }
+  return tally.list();
 }
 
 /** Whether the organization exists and is within the key's subtree, or is the one that the key's agent belongs to. */

@@ -29,7 +29,7 @@ export interface AcceptingTree extends OrganizationTree {
 }
 
 export interface AcceptDeps {
-  log: Pick<WriteAheadLog, "append" | "whenSynced" | "syncedEnd" | "backlogBytes">;
+  log: Pick<WriteAheadLog, "append">;
   knownIds: KnownIds;
   tree: AcceptingTree;
   admission: Admission;
@@ -125,16 +125,14 @@ async function appendDecision(
   receivedAtMs: number,
 ): Promise<LogPosition | null> {
   try {
-    if (decision.eventRows.length === 0 && decision.quarantineRows.length === 0) {
-      // A duplicate's first copy may still be on its way to disk: its answer waits for it.
-      if (!decision.restsOnOthers) return null;
-      await log.whenSynced();
-      return log.backlogBytes === 0 ? null : log.syncedEnd;
-    }
+    // Verdicts that leave nothing to store are logged too, for the counts of what became of events; and a duplicate's
+    // first copy, which may still be on its way to disk, is there when this record is.
+    if (decision.outcomes.length === 0) return null;
     const record = renderRequestRecord({
       receivedAtMs,
       events: decision.eventRows,
       quarantined: decision.quarantineRows,
+      outcomes: decision.outcomes,
     });
     return await log.append(record).then(
       (position) => {

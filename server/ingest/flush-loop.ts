@@ -35,12 +35,15 @@ interface StoredBatch {
   manifest: Manifest;
   organizations: ReadonlySet<string>;
   events: number;
+  receipts: SealedBatch["receipts"];
 }
 
 /** Told how long batches spend in each stage, retries included, and what was in them. */
 export interface FlushObserver {
   flushStageEnded(stage: "seal" | "store" | "derive" | "settle", seconds: number): void;
   batchSealed(batch: { events: number; duplicates: number; conflicts: number; quarantined: number }): void;
+  /** Everything of a batch can be queried now; `receipts` say when its events were received. */
+  batchSettled(receipts: readonly { atMs: number; events: number }[], nowMs: number): void;
 }
 
 export interface FlushOptions {
@@ -122,7 +125,10 @@ export function startFlushLoop(
     return result;
   }
 
-  async function settle({ manifest, organizations, events }: StoredBatch, touched: ReadonlySet<string>): Promise<void> {
+  async function settle(
+    { manifest, organizations, events, receipts }: StoredBatch,
+    touched: ReadonlySet<string>,
+  ): Promise<void> {
     await untilDone(store, "settling", () =>
       files.writeProgress({ settled: manifest.to, sequence: options.sequence.next() }),
     );
@@ -134,6 +140,7 @@ export function startFlushLoop(
     storedEvents += events;
     pending.settledThrough(manifest.to);
     options.onSettled(manifest.to);
+    observer?.batchSettled(receipts, now());
     await log.removeBefore(manifest.to);
     const due = waiters.filter((waiter) => comparePositions(waiter.position, manifest.to) <= 0);
     waiters = waiters.filter((waiter) => comparePositions(waiter.position, manifest.to) > 0);
@@ -161,9 +168,9 @@ export function startFlushLoop(
       for (const stored of group) await timed("settle", settle(stored, touched));
     }
   }
-  async function deriveSoon({ manifest, organizations, rows }: SealedBatch): Promise<void> {
+  async function deriveSoon({ manifest, organizations, rows, receipts }: SealedBatch): Promise<void> {
     while (deriving && derivable.length >= maxDerivableBatches) await deriving;
-    derivable.push({ manifest, organizations, events: rows.length });
+    derivable.push({ manifest, organizations, events: rows.length, receipts });
     deriving ??= deriveAll().finally(() => {
       deriving = undefined;
     });

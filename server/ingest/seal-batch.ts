@@ -7,6 +7,7 @@ import { open, readdir, readFile, rename, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { identityOf } from "./event-hash.ts";
+import { minuteOf, OutcomeTally, recount } from "./event-outcomes.ts";
 import { type EventLine, eventOfLine, renderQuarantineRow, splitEventLine } from "./event-row.ts";
 import type { StoredIdentity } from "./known-ids.ts";
 import { parseRequestRecord } from "./request-record.ts";
@@ -37,6 +38,10 @@ export interface SealedBatch {
   /** Quarantine lines, those of conflicts found while sealing last. */
   quarantined: string[];
   organizations: Set<string>;
+  /** What became of the events of its records, repeats that were found while sealing taken into account. */
+  outcomes: OutcomeTally;
+  /** When its events were received (ms since 1970), and how many at each instant. */
+  receipts: { atMs: number; events: number }[];
 }
 
 export type FindStored = (events: readonly StoredIdentity[]) => Promise<Map<string, string>>;
@@ -81,14 +86,22 @@ export function readBatch(records: readonly LogRecord[], manifest: Manifest): Se
   const quarantined: string[] = [];
   const conflicting: string[] = [];
   const organizations = new Set<string>();
+  const outcomes = new OutcomeTally();
+  const receipts: SealedBatch["receipts"] = [];
   let ordinal = 0;
   for (const record of records) {
     const request = parseRequestRecord(record.payload);
+    const minuteMs = minuteOf(request.receivedAtMs);
+    for (const count of request.outcomes)
+      outcomes.add(count, count.key, count.outcome, count.reason, count.events, minuteMs);
+    if (request.events.length > 0) receipts.push({ atMs: request.receivedAtMs, events: request.events.length });
     for (const line of request.events) {
       if (!leftOut.has(ordinal)) {
         rows.push(line);
         organizations.add(organizationOf(line));
-      } else if (manifest.conflicts.includes(ordinal)) {
+      } else if (!manifest.conflicts.includes(ordinal)) recount(outcomes, line, "duplicate");
+      else {
+        recount(outcomes, line, "rejected", "id_conflict");
         conflicting.push(
           quarantineOfEvent(line, "id_conflict", "id", "another event with this id and another body was taken before"),
         );
@@ -97,7 +110,7 @@ export function readBatch(records: readonly LogRecord[], manifest: Manifest): Se
     }
     quarantined.push(...request.quarantined);
   }
-  return { manifest, rows, quarantined: [...quarantined, ...conflicting], organizations };
+  return { manifest, rows, quarantined: [...quarantined, ...conflicting], organizations, outcomes, receipts };
 }
 
 function organizationOf(line: string): string {

@@ -14,6 +14,7 @@ import { createLevelDeriver, type LevelDeriver, type PathAt } from "./derive-lev
 import { type FlushLoop, type FlushObserver, startFlushLoop } from "./flush-loop.ts";
 import { findStoredEvents, storedIdentityHashes } from "./known-events.ts";
 import { KnownIds } from "./known-ids.ts";
+import { createFreshnessSampler } from "./sample-freshness.ts";
 import { batchFiles } from "./seal-batch.ts";
 import { createSequence, type Sequence } from "./sequence.ts";
 import { untilDone } from "./store-batch.ts";
@@ -38,7 +39,7 @@ export interface IngestOptions {
   /** The log cannot be written any more: the process must end, its acknowledgements would mean nothing. */
   onFatal: (error: Error) => void;
   logger: Logger;
-  observer?: FlushObserver;
+  observer?: FlushObserver | undefined;
 }
 
 export interface Ingest {
@@ -83,6 +84,8 @@ export async function startIngest(options: IngestOptions): Promise<Ingest> {
   ).catch(() => undefined);
   await Promise.race([filled, delay(filterPatienceMs, undefined, { ref: false })]);
 
+  const sampler = createFreshnessSampler(clickhouse, logger);
+  const { observer } = options;
   const flush = startFlushLoop(
     {
       log,
@@ -94,7 +97,14 @@ export async function startIngest(options: IngestOptions): Promise<Ingest> {
       announce: options.announce,
       onSettled: (position) => knownIds.settledThrough(position),
       logger,
-      observer: options.observer,
+      observer: {
+        flushStageEnded: (stage, seconds) => observer?.flushStageEnded(stage, seconds),
+        batchSealed: (batch) => observer?.batchSealed(batch),
+        batchSettled(receipts, nowMs) {
+          observer?.batchSettled(receipts, nowMs);
+          sampler.batchSettled(receipts, nowMs);
+        },
+      },
       settledBatchBefore: manifests[0] ? manifests[0].batch - 1 : lastGiven,
     },
     progress.settled,
@@ -120,6 +130,7 @@ export async function startIngest(options: IngestOptions): Promise<Ingest> {
       filling.abort();
       await flush.stop(graceMs);
       await filled;
+      await sampler.close();
       await log.close();
     },
   };

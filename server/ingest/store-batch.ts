@@ -8,8 +8,10 @@ import type { Logger } from "pino";
 import { z } from "zod";
 import { type ClickHouse, StatementRefusedError } from "../clickhouse/client.ts";
 import { defineInsert, defineQuery } from "../clickhouse/define-query.ts";
+import { recount } from "./event-outcomes.ts";
 import { type BatchFiles, type Part, quarantineOfEvent, type SealedBatch } from "./seal-batch.ts";
 import type { Sequence } from "./sequence.ts";
+import { storeOutcomes } from "./store-outcomes.ts";
 
 const batchParam = z.object({ batch: z.number() });
 const storeEvents = defineInsert("store_events", batchParam);
@@ -42,10 +44,21 @@ export interface StoreContext {
  */
 export async function storeBatch(context: StoreContext, sealed: SealedBatch, isInDoubt: boolean): Promise<void> {
   const { manifest } = sealed;
+  const countOutcomes = (version: number) =>
+    untilDone(context, "outcomes", () => storeOutcomes(context.clickhouse, sealed.outcomes, manifest.batch, version));
+  const counted = manifest.refused.length === 0 ? countOutcomes(1) : undefined;
+  // What it rejects with is seen below; parts may reject first.
+  counted?.catch(() => undefined);
   // Parts are read anew each time: a refusal replaces one by its halves.
   for (let index = 0; index < manifest.parts.length; ) {
     const part = manifest.parts[index] as Part;
     if (await storePart(context, sealed, part, isInDoubt)) index++;
+  }
+  await counted;
+  if (manifest.refused.length > 0) {
+    for (const { row } of manifest.refused)
+      recount(sealed.outcomes, sealed.rows[row] ?? "", "rejected", "refused_by_storage");
+    await countOutcomes(2);
   }
   const refused = manifest.refused.map(({ row, message }) =>
     quarantineOfEvent(sealed.rows[row] ?? "", "refused_by_storage", "", message),

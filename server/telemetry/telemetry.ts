@@ -35,6 +35,8 @@ export interface Telemetry {
   flushStageEnded(stage: FlushStage, seconds: number): void;
   /** Sizes of a sealed batch, and the events that had been accepted and were found to be repeats only now. */
   batchSealed(batch: { events: number; duplicates: number; conflicts: number; quarantined: number }): void;
+  /** When the events of a batch that queries see now were received, ms since 1970. */
+  batchSettled(receipts: readonly { atMs: number; events: number }[], nowMs: number): void;
   clickhouseAnswered(kind: "select" | "insert" | "command", outcome: StoreOutcome, seconds: number): void;
   postgresFailed(outcome: Exclude<StoreOutcome, "ok">): void;
   jobRan(job: string, outcome: RunOutcome, seconds: number): void;
@@ -97,6 +99,12 @@ export function createTelemetry(): Telemetry {
     name: "tidemark_batch_events",
     help: "Events in a sealed batch",
     buckets: sizeBuckets,
+    registers,
+  });
+  const freshness = new Histogram({
+    name: "tidemark_freshness_seconds",
+    help: "From receipt of a request of events until queries saw them",
+    buckets: stageBuckets,
     registers,
   });
   const sealedOut = new Counter({
@@ -182,6 +190,9 @@ export function createTelemetry(): Telemetry {
       sealedOut.inc({ as: "duplicate" }, batch.duplicates);
       sealedOut.inc({ as: "conflict" }, batch.conflicts);
       quarantined.inc(batch.quarantined);
+    },
+    batchSettled(receipts, nowMs) {
+      for (const { atMs } of receipts) freshness.observe(Math.max(0, nowMs - atMs) / 1000);
     },
     clickhouseAnswered: (kind, outcome, seconds) => statements.observe({ kind, outcome }, seconds),
     postgresFailed: (outcome) => postgresFailures.inc({ outcome }),

@@ -23,6 +23,7 @@ const types = ["participant.joined", "participant.left", "chat.posted", "transcr
 const emitter = { id: "key_bench", node: "all", createOrganizations: true };
 const tree = {
   get: () => ({}),
+  ancestors: () => [],
   isWithin: () => true,
   pathAt: () => ({ partner: "p1", reseller: "r1" }),
   ensureOrganizations: async () => undefined,
@@ -109,7 +110,12 @@ for (const [name, type] of Object.entries(bodies)) {
       }),
     );
     const record = measure("record", () =>
-      renderRequestRecord({ receivedAtMs: Date.now(), events: decision.eventRows, quarantined: [] }),
+      renderRequestRecord({
+        receivedAtMs: Date.now(),
+        events: decision.eventRows,
+        quarantined: [],
+        outcomes: decision.outcomes,
+      }),
     );
     const written = measure("append (until it yields)", () => log.append(record));
     claims.logged(await written);

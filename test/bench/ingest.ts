@@ -77,6 +77,7 @@ function asRows(events: readonly UsageEvent[]): Buffer {
     tree: {
       get: () => ({}),
       isWithin: () => true,
+      ancestors: () => [],
       pathAt: () => ({ partner: "", reseller: "r1" }),
     },
     claim: () => ({ standing: "new", isChecked: true }),

@@ -33,6 +33,7 @@ const eventsPerRequest = 1_000;
 const emitter = { id: "key_bench", node: "all", createOrganizations: true };
 const tree = {
   get: () => ({}),
+  ancestors: () => [],
   isWithin: () => true,
   pathAt: () => ({ partner: "", reseller: "r1" }),
 };
@@ -124,7 +125,9 @@ export async function measureStages(
         });
         claims.logged(
           await measure("log", () =>
-            log.append(renderRequestRecord({ receivedAtMs, events: decision.eventRows, quarantined: [] })),
+            log.append(
+              renderRequestRecord({ receivedAtMs, events: decision.eventRows, quarantined: [], outcomes: [] }),
+            ),
           ),
         );
       }

@@ -28,6 +28,10 @@ export class SmallTree implements AcceptingTree {
     return ["all", address, `partner:${path.partner}`, `reseller:${path.reseller}`].includes(ancestor);
   }
 
+  ancestors(address: string): string[] {
+    return address === "reseller:r1" ? [address, "partner:p1", "all"] : [address, "all"];
+  }
+
   pathAt(organization: string, timeMs: number): { partner: string; reseller: string } | undefined {
     if (organization === "acme" && timeMs >= Date.UTC(2026, 0, 1)) return { partner: "p1", reseller: "r2" };
     return this.organizations.get(organization);

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pino } from "pino";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { OutcomeTally } from "../../../server/ingest/event-outcomes.ts";
 import { batchFiles, type Manifest, type SealedBatch } from "../../../server/ingest/seal-batch.ts";
 import { createSequence } from "../../../server/ingest/sequence.ts";
 import { storeBatch } from "../../../server/ingest/store-batch.ts";
@@ -63,7 +64,14 @@ function sealed(rows: string[]): SealedBatch {
     parts: [{ batch, from: 0, to: rows.length }],
     refused: [],
   };
-  return { manifest, rows, quarantined: [], organizations: new Set(["acme"]) };
+  return {
+    manifest,
+    rows,
+    quarantined: [],
+    outcomes: new OutcomeTally(),
+    receipts: [],
+    organizations: new Set(["acme"]),
+  };
 }
 
 const context = () => ({

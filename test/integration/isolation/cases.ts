@@ -225,6 +225,16 @@ const recordsCases: RouteCase[] = [
   },
 ];
 
+const ingestHealthCases: RouteCase[] = [
+  {
+    route: "GET /v1/ingest-health",
+    needs: "read",
+    request: () => ({ path: `/v1/ingest-health?node=${askedAbout}` }),
+    allowed: 200,
+    elsewhere: 403,
+  },
+];
+
 const accountsCases: RouteCase[] = [
   {
     route: "POST /v1/session",
@@ -375,6 +385,7 @@ export const routeCases: readonly RouteCase[] = [
   ...metersCases,
   ...correctionsCases,
   ...recordsCases,
+  ...ingestHealthCases,
   ...accountsCases,
   ...usersCases,
   ...ownAccountCases,

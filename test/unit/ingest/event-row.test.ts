@@ -54,9 +54,12 @@ test("sealing reads identity, body and time from any event line, and leaves the 
 test("a record gives back the lines it was made of, and a cut one is refused", () => {
   const line = fc.string({ unit: "grapheme" }).filter((text) => !text.includes("\n"));
   fc.assert(
-    fc.property(fc.nat(), fc.array(line), fc.array(line), (receivedAtMs, events, quarantined) => {
-      const payload = renderRequestRecord({ receivedAtMs, events, quarantined });
-      expect(parseRequestRecord(payload)).toEqual({ receivedAtMs, events, quarantined });
+    fc.property(fc.nat(), fc.array(line), fc.array(line), fc.string(), (receivedAtMs, events, quarantined, name) => {
+      const place = { organization: name, partner: "p", reseller: name, agent: "" };
+      const outcomes = [{ ...place, key: "key_1", outcome: "late" as const, reason: "over_1h", events: 3 }];
+      const record = { receivedAtMs, events, quarantined, outcomes };
+      const payload = renderRequestRecord(record);
+      expect(parseRequestRecord(payload)).toEqual(record);
       expect(() => parseRequestRecord(payload.subarray(0, -1))).toThrow();
     }),
   );

@@ -191,7 +191,12 @@ test("two identities with one hash are told apart: the second is never refused",
 test("what an earlier process logged is known before the first request", async () => {
   const ids = await knownIds();
   const line = (id: string, body: string) => `1\tac\\tme\t${id}\t${hashText(body)}\t0\t0\tchat.posted`;
-  const payload = renderRequestRecord({ receivedAtMs: 0, events: [line("e1", "a"), line("e2", "a")], quarantined: [] });
+  const payload = renderRequestRecord({
+    receivedAtMs: 0,
+    events: [line("e1", "a"), line("e2", "a")],
+    quarantined: [],
+    outcomes: [],
+  });
   await ids.fillFromLog(
     (async function* () {
       yield { payload, end: { segment: 1, offset: 99 } };

@@ -1,0 +1,82 @@
+/** GET /v1/ingest-health: what became of the events that keys sent. */
+import { z } from "zod";
+import { rejectionCodes } from "./events.ts";
+import { nodeAddressSchema } from "./nodes.ts";
+
+const minuteMs = 60_000;
+/** An event is late when it is received a minute or more after its time; ascending. */
+export const latenessBounds = [
+  { reason: "over_1m", fromMs: minuteMs },
+  { reason: "over_15m", fromMs: 15 * minuteMs },
+  { reason: "over_1h", fromMs: 60 * minuteMs },
+  { reason: "over_1d", fromMs: 24 * 60 * minuteMs },
+  { reason: "over_7d", fromMs: 7 * 24 * 60 * minuteMs },
+] as const;
+export const latenessReasons = latenessBounds.map(({ reason }) => reason);
+export type LatenessReason = (typeof latenessBounds)[number]["reason"];
+
+export const ingestWindows = ["minute", "hour", "day"] as const;
+export type IngestWindow = (typeof ingestWindows)[number];
+export const ingestGroupings = ["key", "organization"] as const;
+
+export const ingestHealthQuerySchema = z.object({
+  node: nodeAddressSchema.optional().describe("Default: the caller's node"),
+  from: z
+    .string()
+    .optional()
+    .describe(
+      "RFC 3339 instant, date (its first instant in `tz`), or `now`; default: 60 minutes, 24 hours or 30 days before `to`",
+    ),
+  to: z.string().optional().describe("Exclusive; the same forms; default `now`"),
+  window: z.enum(ingestWindows).default("minute"),
+  tz: z.string().default("UTC").describe("IANA time zone"),
+  group_by: z.enum(ingestGroupings).optional(),
+});
+
+const counts = {
+  accepted: z.int(),
+  duplicates: z.int().describe("Repeats of events that were taken before; counted in usage once"),
+  rejected: z.int(),
+  late: z.int().describe("Accepted a minute or more after their time"),
+  unmatched: z.int().describe("Accepted with a type that no meter knew then"),
+};
+const detailed = {
+  ...counts,
+  rejected_by: z
+    .partialRecord(z.enum(rejectionCodes), z.int())
+    .describe("By reason; reasons without events are left out"),
+  late_by: z
+    .partialRecord(z.enum(latenessReasons as [LatenessReason, ...LatenessReason[]]), z.int())
+    .describe("By the largest bound that their lateness reached"),
+};
+const detailedSchema = z.object(detailed);
+export type IngestCounts = z.infer<typeof detailedSchema>;
+
+export const ingestHealthSchema = z.object({
+  node: nodeAddressSchema,
+  from: z.string().describe("The first minute that is counted"),
+  to: z.string().describe("Exclusive: the end of the last minute that is counted"),
+  tz: z.string(),
+  window: z.enum(ingestWindows),
+  watermark: z.string().describe("Every event accepted up to this instant is counted"),
+  total: detailedSchema,
+  series: z.array(z.object({ start: z.string(), end: z.string(), partial: z.boolean(), ...counts })),
+  groups: z
+    .array(
+      z.object({
+        key: z.string().describe("A key's id, or an organization; empty for events that named none that exists"),
+        ...detailed,
+      }),
+    )
+    .optional()
+    .describe("The 100 with the most events, the largest first"),
+  freshness: z
+    .object({
+      p50_ms: z.number(),
+      p99_ms: z.number(),
+      events: z.int(),
+    })
+    .nullable()
+    .describe("From receipt until queries saw it, of the events of all nodes in this range; null when none came"),
+});
+export type IngestHealth = z.infer<typeof ingestHealthSchema>;

@@ -1,0 +1,69 @@
+/** GET /v1/ingest-health: what became of the events that were sent for a node. */
+import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
+import type { NodeTree } from "../../accounts/node-tree.ts";
+import type { ClickHouse } from "../../clickhouse/client.ts";
+import { type IngestWindow, ingestHealthQuerySchema, ingestHealthSchema } from "../../contract/ingest-health.ts";
+import { answerIngestHealth, wholeMinutes } from "../../metrics/ingest-health.ts";
+import { InvalidTimeError } from "../../metrics/windows.ts";
+import { createRouter, problemResponses } from "../app-pieces.ts";
+import { requireScope, resolveNode } from "../authenticate.ts";
+import type { HttpEnv } from "../http-env.ts";
+import { ProblemError } from "../problem-error.ts";
+import { readTimeRange } from "../time-range.ts";
+
+export interface IngestHealthRoutesDeps {
+  clickhouse: ClickHouse;
+  tree: NodeTree;
+  watermark: () => Date;
+  now?: () => number;
+}
+
+const hourMs = 60 * 60 * 1000;
+const usualRangeMs: Record<IngestWindow, number> = { minute: hourMs, hour: 24 * hourMs, day: 30 * 24 * hourMs };
+
+export function ingestHealthRoutes({
+  clickhouse,
+  tree,
+  watermark,
+  now = Date.now,
+}: IngestHealthRoutesDeps): OpenAPIHono<HttpEnv> {
+  const app = createRouter();
+  app.openapi(
+    createRoute({
+      method: "get",
+      path: "/v1/ingest-health",
+      summary: "What became of the events that were sent",
+      description: [
+        "Every event that a request held is accepted, a duplicate or rejected, counted in the minute in which it was received,",
+        "for the organization that it named. Events that named none which the key may see are counted at the key's own node.",
+        "Counted by whole minutes: `from` and `to` are widened to them. Requests refused as a whole are in `/metrics`.",
+      ].join(" "),
+      middleware: requireScope("read"),
+      request: { query: ingestHealthQuerySchema },
+      responses: {
+        200: { description: "The counts", content: { "application/json": { schema: ingestHealthSchema } } },
+        ...problemResponses(400, 401, 403, 404, 503),
+      },
+    }),
+    async (c) => {
+      const query = c.req.valid("query");
+      const { window, tz, group_by: groupBy } = query;
+      const node = resolveNode(c.get("actor"), tree, query.node);
+      const nowMs = now();
+      const given = readTimeRange(query, nowMs);
+      const toMs = given.toMs ?? nowMs;
+      const fromMs = given.fromMs ?? toMs - usualRangeMs[window];
+      if (fromMs >= toMs) throw new ProblemError("invalid_request", "from must lie before to", { field: "from" });
+      const asOf = watermark();
+      try {
+        const question = { node, ...wholeMinutes(fromMs, toMs), window, tz, groupBy };
+        return c.json(await answerIngestHealth(clickhouse, question, asOf, nowMs), 200);
+      } catch (error) {
+        if (error instanceof InvalidTimeError)
+          throw new ProblemError("invalid_request", error.message, { field: "window" });
+        throw error;
+      }
+    },
+  );
+  return app;
+}

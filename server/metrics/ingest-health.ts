@@ -1,0 +1,133 @@
+/** What became of the events that keys sent, and how soon queries saw them: the answer of GET /v1/ingest-health. */
+import { z } from "zod";
+import type { ClickHouse } from "../clickhouse/client.ts";
+import { defineQuery } from "../clickhouse/define-query.ts";
+import type { RejectionCode } from "../contract/events.ts";
+import type { IngestCounts, IngestHealth, IngestWindow, LatenessReason } from "../contract/ingest-health.ts";
+import { nodeFilter, nodeParams } from "./node-filter.ts";
+import { formatInstant, windowsBetween } from "./windows.ts";
+
+const millis = z.coerce.number();
+const ingestOutcomes = defineQuery(
+  "ingest_outcomes",
+  nodeParams.extend({ from_ms: z.number(), to_ms: z.number(), bounds: z.array(z.number()), by: z.string() }),
+  z.object({
+    window_ms: millis,
+    group_key: z.string(),
+    outcome: z.enum(["accepted", "duplicate", "rejected", "late", "unmatched"]),
+    reason: z.string(),
+    events: millis,
+  }),
+);
+const readFreshness = defineQuery(
+  "freshness",
+  z.object({ from_ms: z.number(), to_ms: z.number() }),
+  z.object({ p50_ms: millis.nullable(), p99_ms: millis.nullable(), events: millis }),
+);
+
+export interface IngestQuestion {
+  node: string;
+  /** Whole minutes, ms since 1970; see `wholeMinutes`. */
+  fromMs: number;
+  toMs: number;
+  window: IngestWindow;
+  tz: string;
+  groupBy: "key" | "organization" | undefined;
+}
+
+const minuteMs = 60_000;
+const mostGroups = 100;
+
+/** The minutes that the range touches, for outcomes are counted by whole minutes. */
+export function wholeMinutes(fromMs: number, toMs: number): { fromMs: number; toMs: number } {
+  return { fromMs: Math.floor(fromMs / minuteMs) * minuteMs, toMs: Math.ceil(toMs / minuteMs) * minuteMs };
+}
+
+/** Throws InvalidTimeError where the range has too many windows. */
+export async function answerIngestHealth(
+  clickhouse: ClickHouse,
+  { node, fromMs, toMs, window, tz, groupBy }: IngestQuestion,
+  watermark: Date,
+  nowMs: number,
+): Promise<IngestHealth> {
+  const windows = windowsBetween(fromMs, toMs, window, tz);
+  const range = { from_ms: fromMs, to_ms: toMs };
+  const [rows, [freshness]] = await Promise.all([
+    ingestOutcomes(clickhouse, {
+      ...nodeFilter(node),
+      ...range,
+      bounds: windows.map(({ startMs }) => startMs),
+      by: groupBy ?? "",
+    }),
+    readFreshness(clickhouse, range),
+  ]);
+  const total = noCounts();
+  const byWindow = new Map(windows.map(({ startMs }) => [startMs, noCounts()]));
+  const byGroup = new Map<string, IngestCounts>();
+  for (const row of rows) {
+    add(total, row);
+    add(byWindow.get(row.window_ms) ?? noCounts(), row);
+    const group = byGroup.get(row.group_key) ?? noCounts();
+    add(group, row);
+    byGroup.set(row.group_key, group);
+  }
+  const sizeOf = ({ accepted, duplicates, rejected }: IngestCounts) => accepted + duplicates + rejected;
+  return {
+    node,
+    from: formatInstant(fromMs, tz),
+    to: formatInstant(toMs, tz),
+    tz,
+    window,
+    watermark: watermark.toISOString(),
+    total,
+    series: windows.map(({ startMs, endMs, isCut }) => {
+      const { rejected_by: _, late_by: __, ...counts } = byWindow.get(startMs) ?? noCounts();
+      return {
+        start: formatInstant(startMs, tz),
+        end: formatInstant(endMs, tz),
+        partial: isCut || endMs > nowMs,
+        ...counts,
+      };
+    }),
+    ...(groupBy && {
+      groups: [...byGroup]
+        .map(([key, counts]) => ({ key, ...counts }))
+        .sort((a, b) => sizeOf(b) - sizeOf(a) || (a.key < b.key ? -1 : 1))
+        .slice(0, mostGroups),
+    }),
+    freshness:
+      freshness && freshness.events > 0
+        ? { p50_ms: freshness.p50_ms ?? 0, p99_ms: freshness.p99_ms ?? 0, events: freshness.events }
+        : null,
+  };
+}
+
+function noCounts(): IngestCounts {
+  return { accepted: 0, duplicates: 0, rejected: 0, late: 0, unmatched: 0, rejected_by: {}, late_by: {} };
+}
+
+function add(counts: IngestCounts, { outcome, reason, events }: { outcome: string; reason: string; events: number }) {
+  switch (outcome) {
+    case "accepted":
+      counts.accepted += events;
+      break;
+    case "duplicate":
+      counts.duplicates += events;
+      break;
+    case "unmatched":
+      counts.unmatched += events;
+      break;
+    case "rejected": {
+      const code = reason as RejectionCode;
+      counts.rejected += events;
+      counts.rejected_by[code] = (counts.rejected_by[code] ?? 0) + events;
+      break;
+    }
+    case "late": {
+      const bound = reason as LatenessReason;
+      counts.late += events;
+      counts.late_by[bound] = (counts.late_by[bound] ?? 0) + events;
+      break;
+    }
+  }
+}
