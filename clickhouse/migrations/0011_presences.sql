@@ -8,7 +8,7 @@ CREATE TABLE presences
 (
     organization String,
     day Date,
-    session String,
+    session_hash UInt64,         -- sipHash64: a key of fixed size, which FINAL compares in half the time
     version UInt64,
     partner LowCardinality(String),
     reseller LowCardinality(String),
@@ -21,8 +21,8 @@ CREATE TABLE presences
     INDEX partners partner TYPE set(8) GRANULARITY 1
 )
 ENGINE = ReplacingMergeTree(version)
-ORDER BY (organization, day, session)
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 1024;
+ORDER BY (organization, day, session_hash)
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 256;
 
 CREATE MATERIALIZED VIEW presences_mv TO presences AS
 WITH
@@ -36,7 +36,7 @@ WITH
 SELECT
     organization,
     toDate(number) AS day,
-    session,
+    sipHash64(session) AS session_hash,
     version,
     partner,
     reseller,

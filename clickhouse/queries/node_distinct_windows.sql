@@ -21,8 +21,9 @@ FROM
         ARRAY JOIN level AS of_level, user_hash AS user, since_ms AS since, until_ms AS until
         WHERE (day = toDate('1970-01-01') OR day BETWEEN toDate(from_time) AND toDate(to_time))
             AND ({kind:String} != 'organization' OR organization = {node:String})
-            AND ({kind:String} != 'reseller' OR reseller = {node:String})
-            AND ({kind:String} != 'partner' OR partner = {node:String})
+            -- The organizations that were ever there, first: FINAL then reads by the primary key and not by what a version says.
+            AND ({kind:String} != 'reseller' OR reseller = {node:String} AND organization IN (SELECT organization FROM presences WHERE reseller = {node:String}))
+            AND ({kind:String} != 'partner' OR partner = {node:String} AND organization IN (SELECT organization FROM presences WHERE partner = {node:String}))
             AND of_level IN {levels:Array(String)} AND if({thing:String} = 'user', user != 0, room != '')
             AND since < {to_ms:Int64} AND until > {from_ms:Int64}
     )

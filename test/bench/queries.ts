@@ -3,7 +3,7 @@
  * stored. BENCH_EVENTS says how many (100 million by default, which takes a quarter of an hour and 20 GB to make), and
  * BENCH_DATA names a folder that keeps them for the next run.
  */
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -13,7 +13,8 @@ import { type Meter, meterByName } from "../../server/catalog/catalog.ts";
 import { type ClickHouse, connectClickHouse } from "../../server/clickhouse/client.ts";
 import { migrateClickHouse } from "../../server/clickhouse/migrate.ts";
 import { startEmbeddedClickHouse } from "../../server/embedded/embedded-clickhouse.ts";
-import { answerUsage } from "../../server/metrics/usage.ts";
+import { answerComparedUsage } from "../../server/metrics/compare-usage.ts";
+import { comparedRange, parseCompared } from "../../server/metrics/comparison.ts";
 import { checkDerivation, generateUsage, usagePeriod, whenMerged } from "./generate-usage.ts";
 
 const events = Number(process.env.BENCH_EVENTS ?? 100_000_000);
@@ -44,11 +45,13 @@ function metersOf(names: readonly string[]): Meter[] {
   });
 }
 
-/** 90 days up to now by day, and the 90 before. */
+/** 90 days up to now by day, compared with the 90 before. */
 async function ask(clickhouse: ClickHouse, node: string, names: readonly string[]): Promise<void> {
   const question = {
     meters: metersOf(names),
     node,
+    fromMs: nowMs - 90 * dayMs,
+    toMs: nowMs,
     window: "day" as const,
     anchor: 1,
     tz: "UTC",
@@ -56,12 +59,9 @@ async function ask(clickhouse: ClickHouse, node: string, names: readonly string[
     filters: [],
     groupBy: undefined,
   };
-  const range = (toMs: number) => ({ fromMs: toMs - 90 * dayMs, toMs });
-  await Promise.all(
-    [range(nowMs), range(nowMs - 90 * dayMs)].map((one) =>
-      answerUsage(clickhouse, { ...question, ...one }, new Date(nowMs), nowMs),
-    ),
-  );
+  const choice = { with: parseCompared("previous", question.tz, nowMs), match: "date", partial: "same" } as const;
+  const compared = comparedRange(question, choice, nowMs);
+  await answerComparedUsage(clickhouse, question, compared, new Date(nowMs), nowMs);
 }
 
 const readResult = z.object({
@@ -91,20 +91,33 @@ function countingReads(clickhouse: ClickHouse): { clickhouse: ClickHouse; read: 
 const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
 const row = (...cells: string[]) =>
   console.log(cells.map((cell, index) => (index < 2 ? cell.padEnd(index ? 30 : 20) : cell.padStart(14))).join(""));
+/** What a process has used of the processors so far; other work on the machine delays an answer, but adds nothing to this. */
+function processorMs(pid: number | undefined): number {
+  if (pid === undefined || process.platform !== "linux") return Number.NaN;
+  const [user, system] = readFileSync(`/proc/${pid}/stat`, "utf8")
+    .replace(/^.*\) /s, "")
+    .split(" ")
+    .slice(11, 13);
+  const msPerTick = 10;
+  return (Number(user) + Number(system)) * msPerTick;
+}
+
 const percentile = (times: readonly number[], share: number) =>
   [...times].sort((a, b) => a - b)[Math.min(times.length - 1, Math.ceil(times.length * share) - 1)] ?? Number.NaN;
 
 async function measure(clickhouse: ClickHouse, node: string, names: readonly string[]) {
   await ask(clickhouse, node, names);
   const times: number[] = [];
+  const usedBefore = processorMs(embedded.pid());
   for (let run = 0; run < runs; run++) {
     const startedAt = performance.now();
     await ask(clickhouse, node, names);
     times.push(performance.now() - startedAt);
   }
+  const processor = (processorMs(embedded.pid()) - usedBefore) / runs;
   const counting = countingReads(clickhouse);
   await ask(counting.clickhouse, node, names);
-  return { p50: percentile(times, 0.5), p95: percentile(times, 0.95), read: counting.read };
+  return { p50: percentile(times, 0.5), p95: percentile(times, 0.95), processor, read: counting.read };
 }
 
 const kept = process.env.BENCH_DATA;
@@ -124,12 +137,16 @@ try {
   }
   const [stored] = (await clickhouse.select("SELECT count() AS events FROM usage_events", {})) as { events: number }[];
   console.log(`\n90 days by day and the 90 before, ${whole.format(stored?.events ?? 0)} events stored, ${runs} runs\n`);
-  row("of", "meters", "p50 ms", "p95 ms", "bar ms", "rows read", "MB read");
+  row("of", "meters", "p50 ms", "p95 ms", "bar ms", "CPU ms", "rows read", "MB read");
   for (const { name, node, barMs } of places)
     for (const names of [meterNames, ...meterNames.map((one) => [one])]) {
-      const { p50, p95, read } = await measure(clickhouse, node, names);
+      const { p50, p95, processor, read } = await measure(clickhouse, node, names);
       const label = names.length > 1 ? `all ${names.length} together` : (names[0] ?? "");
-      row(name, label, ...[p50, p95, barMs, read.rows, read.bytes / 1e6].map((figure) => whole.format(figure)));
+      row(
+        name,
+        label,
+        ...[p50, p95, barMs, processor, read.rows, read.bytes / 1e6].map((figure) => whole.format(figure)),
+      );
     }
 } finally {
   await clickhouse.close();
