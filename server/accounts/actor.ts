@@ -24,6 +24,8 @@ export interface Actor {
   grants: readonly Grant[];
   /** May events create the organizations that they name? */
   createOrganizations: boolean;
+  /** A user's; keys have none. */
+  hasSecondFactor?: boolean;
   /** Keys that end: ms since 1970, UTC. */
   expiresAtMs?: number;
 }

@@ -122,6 +122,7 @@ export class Sessions {
       reach: grants.map(({ node }) => node),
       grants,
       createOrganizations: grants.some(({ actions }) => actions.has("nodes:write")),
+      hasSecondFactor: row.users.totpSince !== null,
       endsAtMs,
     };
   }

@@ -44,6 +44,7 @@ export const meSchema = z.object({
   node: nodeAddressSchema.describe("What is meant where a request names no node"),
   roles: z.array(roleGrantSchema).describe("A user's; keys have none"),
   actions: z.array(z.enum(actions)).describe("What the caller may do, at one node at least"),
+  has_second_factor: z.boolean().describe("A user's; keys have none"),
 });
 export type Me = z.infer<typeof meSchema>;
 

@@ -38,5 +38,7 @@ export const invitationSchema = z.object({
   url: z.string().nullable().describe("To be passed on by hand, where no mail was sent"),
 });
 
+export type Invitation = z.infer<typeof invitationSchema>;
+
 export const invitedUserSchema = userSchema.extend({ invitation: invitationSchema.nullable() });
 export type InvitedUser = z.infer<typeof invitedUserSchema>;

@@ -2,12 +2,14 @@
  * The only place that calls fetch. Every failure becomes an ApiError that carries what a person needs to see: the cause
  * in words, whether trying again can help, and the id under which the server logged it.
  */
-import type { CreatedKey, CreateKey, Key, Me, SignIn } from "@contract/accounts.ts";
+import type { CreatedKey, CreateKey, Key, Me, SessionList, SignIn } from "@contract/accounts.ts";
+import type { AuditList } from "@contract/audit.ts";
 import type { LiveAnswer } from "@contract/live.ts";
 import type { MeterSummary } from "@contract/meters.ts";
 import type { Node, NodeList } from "@contract/nodes.ts";
 import type { Problem, ProblemCode } from "@contract/problem.ts";
 import type { UsageAnswer, WindowKind } from "@contract/usage.ts";
+import type { ChangeUser, Invitation, InvitedUser, InviteUser, User, UserList } from "@contract/users.ts";
 
 type ApiErrorCode = ProblemCode | "unreachable" | "unexpected_answer";
 
@@ -102,6 +104,88 @@ export function createKey(key: CreateKey): Promise<CreatedKey> {
 
 export async function revokeKey(id: string): Promise<void> {
   await request("DELETE", `/v1/keys/${encodeURIComponent(id)}`);
+}
+
+export function readUsers(signal?: AbortSignal): Promise<UserList> {
+  return send<UserList>("GET", "/v1/users", { signal });
+}
+
+export function inviteUser(user: InviteUser): Promise<InvitedUser> {
+  return send<InvitedUser>("POST", "/v1/users", { body: user });
+}
+
+export function inviteAgain(id: string): Promise<Invitation> {
+  return send<Invitation>("POST", `/v1/users/${encodeURIComponent(id)}/invitation`);
+}
+
+export function changeUser(id: string, change: ChangeUser): Promise<User> {
+  return send<User>("PATCH", `/v1/users/${encodeURIComponent(id)}`, { body: change });
+}
+
+export async function removeUser(id: string): Promise<void> {
+  await request("DELETE", `/v1/users/${encodeURIComponent(id)}`);
+}
+
+export interface AuditQuestion {
+  action?: string | undefined;
+  actor?: string | undefined;
+  subject?: string | undefined;
+  cursor?: number | undefined;
+}
+
+/** The newest first, page by page. */
+export function readAudit(question: AuditQuestion, signal?: AbortSignal): Promise<AuditList> {
+  return send<AuditList>("GET", `/v1/audit?${auditSearch(question)}`, { signal });
+}
+
+/** Everything that matches, as the server writes it into CSV. */
+export async function readAuditCsv(question: AuditQuestion): Promise<Blob> {
+  const response = await request("GET", `/v1/audit?${auditSearch(question)}`, { accept: "text/csv" });
+  return response.blob();
+}
+
+function auditSearch(question: AuditQuestion): URLSearchParams {
+  const search = new URLSearchParams();
+  for (const [name, value] of Object.entries(question))
+    if (value !== undefined && value !== "") search.set(name, String(value));
+  return search;
+}
+
+export function readSessions(signal?: AbortSignal): Promise<SessionList> {
+  return send<SessionList>("GET", "/v1/me/sessions", { signal });
+}
+
+export async function endSession(id: string): Promise<void> {
+  await request("DELETE", `/v1/me/sessions/${encodeURIComponent(id)}`);
+}
+
+export async function changePassword(currentPassword: string, newPassword: string): Promise<void> {
+  const body = { current_password: currentPassword, new_password: newPassword };
+  await request("POST", "/v1/me/password", { body });
+}
+
+/** The secret for an authenticator app; in force once `confirmTotp` gave a code of it. */
+export function beginTotp(password: string): Promise<{ secret: string; address: string }> {
+  return send("POST", "/v1/me/totp", { body: { password } });
+}
+
+/** The recovery codes, this once. */
+export async function confirmTotp(code: string): Promise<string[]> {
+  return (await send<{ recovery_codes: string[] }>("PUT", "/v1/me/totp", { body: { code } })).recovery_codes;
+}
+
+export async function removeTotp(password: string): Promise<void> {
+  await request("DELETE", "/v1/me/totp", { body: { password } });
+}
+
+/** Answered alike whether or not there is such an account. */
+export async function requestReset(email: string): Promise<void> {
+  await request("POST", "/v1/password-resets", { body: { email } });
+}
+
+/** With the token of an invitation or a reset. */
+export async function setPassword(token: string, password: string): Promise<void> {
+  await request("POST", "/v1/password", { body: { token, password } });
 }
 
 /** Who is signed in; null when nobody is. */

@@ -6,13 +6,16 @@ const router = createRouter({
   "/": Overview,
   "/usage": () => import("./pages/Usage.svelte"),
   "/keys": () => import("./pages/Keys.svelte"),
+  "/people": () => import("./pages/People.svelte"),
+  "/audit": () => import("./pages/Audit.svelte"),
+  "/account": () => import("./pages/Account.svelte"),
   "*": () => import("./pages/NotFound.svelte"),
 });
 
 /** The path as it is; reactive. */
 export const route = router.route;
 
-type PagePath = "/" | "/usage" | "/keys";
+type PagePath = "/" | "/usage" | "/keys" | "/people" | "/audit" | "/account";
 
 /** One value of the query, as it stands; reactive. */
 export function queryValue(name: string): string | undefined {

@@ -10,9 +10,9 @@ class Session {
     this.me = await readMe();
   }
 
-  /** Throws ApiError: 401 when the address or the password is wrong. */
-  async signIn(email: string, password: string): Promise<void> {
-    await postSignIn({ email, password });
+  /** Throws ApiError: 401 when the address or the password is wrong, and `second_factor_required` without a code. */
+  async signIn(email: string, password: string, code?: string): Promise<void> {
+    await postSignIn({ email, password, ...(code !== undefined && { code }) });
     await this.read();
   }
 

@@ -97,7 +97,7 @@ export function sessionRoutes({ users, sessions }: SessionRoutesDeps): OpenAPIHo
   return app;
 }
 
-function describe({ kind, name, node, grants }: Actor): Me {
+function describe({ kind, name, node, grants, hasSecondFactor = false }: Actor): Me {
   const roles = grants.flatMap(({ node, role }) => (role === undefined ? [] : [{ node, role }]));
   return {
     kind,
@@ -105,6 +105,7 @@ function describe({ kind, name, node, grants }: Actor): Me {
     node,
     roles,
     actions: actions.filter((action) => grants.some((one) => one.actions.has(action))),
+    has_second_factor: hasSecondFactor,
   };
 }
 

@@ -1,0 +1,123 @@
+/** People in a real browser: invited, choosing a password, a second factor, and what the audit says of it. */
+import AxeBuilder from "@axe-core/playwright";
+import type { Browser, BrowserContextOptions, Page } from "playwright-core";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { totpCode } from "../../server/accounts/totp.ts";
+import { launchBrowser } from "../support/browser.ts";
+import { startService, type TestService } from "../support/service.ts";
+
+let service: TestService;
+let browser: Browser;
+
+beforeAll(async () => {
+  [service, browser] = await Promise.all([startService(), launchBrowser()]);
+});
+afterAll(async () => {
+  await browser?.close();
+  await service?.stop();
+});
+
+async function open(path: string, options: BrowserContextOptions = {}): Promise<Page> {
+  const context = await browser.newContext({
+    viewport: { width: 1280, height: 800 },
+    reducedMotion: "reduce",
+    ...options,
+  });
+  const page = await context.newPage();
+  await page.goto(service.url + path);
+  return page;
+}
+
+async function signIn(page: Page, email: string, password: string): Promise<void> {
+  await page.getByLabel("E-mail address").fill(email);
+  await page.getByLabel("Password", { exact: true }).fill(password);
+  await page.getByRole("button", { name: "Sign in" }).click();
+}
+
+async function expectAccessible(page: Page): Promise<void> {
+  const { violations } = await new AxeBuilder({ page }).analyze();
+  expect(violations.map(({ id, nodes }) => [id, nodes.map(({ html }) => html)])).toEqual([]);
+}
+
+test("a person is invited, chooses a password, sees what the role allows, and signs in with a second factor", async () => {
+  const admin = await open("/people");
+  await signIn(admin, service.adminEmail, service.adminPassword);
+  await admin.getByTestId("user-list").waitFor();
+  await admin.getByLabel("E-mail address").fill("mia@example.com");
+  await admin.getByLabel("Role", { exact: true }).selectOption("viewer");
+  await admin.getByRole("button", { name: "Invite", exact: true }).click();
+  const link = (await admin.getByTestId("invitation-url").textContent()) ?? "";
+  const path = /\/set-password#[\w-]{43}/.exec(link)?.[0] ?? "";
+  await admin.getByTestId("user-list").getByText("mia@example.com").waitFor();
+  await admin.getByText("invited", { exact: true }).waitFor();
+  await expectAccessible(admin);
+
+  const mia = await open(path);
+  expect(new URL(mia.url()).hash).toBe("");
+  await mia.getByLabel("New password").fill("a long enough password");
+  await mia.getByLabel("The same again").fill("another password");
+  await mia.getByRole("button", { name: "Set password" }).click();
+  await mia.getByText("This is not the same.").waitFor();
+  await mia.getByLabel("The same again").fill("a long enough password");
+  await expectAccessible(mia);
+  await mia.getByRole("button", { name: "Set password" }).click();
+  await mia.getByRole("button", { name: "Sign in" }).click();
+  await signIn(mia, "mia@example.com", "a long enough password");
+  const pages = mia.getByRole("navigation", { name: "Pages" }).first();
+  await pages.getByRole("link", { name: "Usage" }).waitFor();
+  expect(await pages.getByRole("link", { name: "People" }).count()).toBe(0);
+
+  await mia.getByRole("link", { name: /Your account/ }).click();
+  const factor = mia.locator("section", { has: mia.getByRole("heading", { name: "Second factor" }) });
+  await factor.getByLabel("Password").fill("a long enough password");
+  await factor.getByRole("button", { name: "Set up" }).click();
+  const secret = /[A-Z2-7]{32}/.exec((await mia.getByTestId("totp-secret").textContent()) ?? "")?.[0] ?? "";
+  const code = (steps = 0) => totpCode(secret, Math.floor(Date.now() / 30_000) + steps);
+  await factor.getByLabel("Code").fill(code());
+  await factor.getByRole("button", { name: "Put in force" }).click();
+  await mia.getByTestId("recovery-codes").waitFor();
+  await expectAccessible(mia);
+  await mia.getByRole("button", { name: "Sign out", exact: true }).first().click();
+
+  await signIn(mia, "mia@example.com", "a long enough password");
+  await mia.getByLabel("Code").fill("000000");
+  await mia.getByRole("button", { name: "Sign in" }).click();
+  await mia.getByText("The password or the code is wrong").waitFor();
+  await mia.getByLabel("Code").fill(code(1));
+  await mia.getByRole("button", { name: "Sign in" }).click();
+  await pages.getByRole("link", { name: "Usage" }).waitFor();
+
+  await admin.reload();
+  await admin.getByText("second factor").waitFor();
+  await admin.getByRole("button", { name: "Edit mia@example.com" }).click();
+  await admin.getByLabel("Another role").selectOption("manager");
+  await admin.getByRole("button", { name: "Add" }).click();
+  await admin.getByRole("button", { name: "Take manager of everything" }).waitFor();
+  await admin.getByRole("button", { name: "Done" }).click();
+  await admin.getByText("manager of everything, viewer of everything").waitFor();
+
+  await admin.getByRole("navigation", { name: "Pages" }).first().getByRole("link", { name: "Audit" }).click();
+  const changed = admin.getByTestId("audit-list").locator("li", { hasText: "user changed" }).first();
+  await changed.click();
+  await changed.getByText("roles:").waitFor();
+  await expectAccessible(admin);
+});
+
+test("the pages of people fit a phone, in the dark too", async () => {
+  const headings = { "/people": "People", "/audit": "Audit", "/account": "Your account" };
+  for (const colorScheme of ["light", "dark"] as const) {
+    const page = await open("/people", { viewport: { width: 360, height: 740 }, colorScheme });
+    await signIn(page, service.adminEmail, service.adminPassword);
+    await page.getByTestId("user-list").waitFor();
+    for (const [path, name] of Object.entries(headings)) {
+      await page.goto(service.url + path);
+      await page.getByRole("heading", { level: 1, name }).waitFor();
+      await page.locator("[data-testid$=-list] li").first().waitFor();
+      const overflow = await page.evaluate(
+        () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
+      );
+      expect([path, overflow]).toEqual([path, 0]);
+      await expectAccessible(page);
+    }
+  }
+});
