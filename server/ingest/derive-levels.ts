@@ -82,7 +82,7 @@ const deriveSlots = defineStatement("derive_slots", z.object({ version: z.number
 /** Minutes younger than this are still changing: their slots are computed from memory. */
 const changingMs = 15 * 60 * 1000;
 /** Sessions resolved at once: bounds the memory of one step, whatever a batch or a rebuild touches. */
-const sessionsPerShare = 25_000;
+const sessionsPerShare = 8_000;
 /** Larger than every ms since 1970 that an event can have: stands in `started_ms` where no start was seen. */
 const neverMs = 8e15;
 const minuteMs = 60_000;

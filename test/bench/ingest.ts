@@ -1,11 +1,11 @@
 /**
  * `npm run bench`: how many events a second go from HTTP in to queryable, beside what ClickHouse itself takes into the same
  * tables with the same views in the same run; then how fresh answers are. Use the ratios: a machine's speed varies by the
- * minute. Everything is in a temporary folder and takes less than three minutes.
+ * minute. Everything is in a temporary folder and takes less than five minutes.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { Agent, request } from "node:http";
 import { createServer } from "node:net";
@@ -26,45 +26,26 @@ import { UsageApi } from "../../server/demo/usage-api.ts";
 import { startEmbeddedClickHouse } from "../../server/embedded/embedded-clickhouse.ts";
 import { checkEvents, decideEvents } from "../../server/ingest/accept-events.ts";
 import { readBody } from "../../server/ingest/read-body.ts";
+import { asLineProtocol, startInflux } from "./influx.ts";
+import { asBody, makeEvents } from "./made-events.ts";
+import { measureStages } from "./stages.ts";
 
 const requestSizes = [1, 100, 1_000, 5_000];
 const bestInsertRows = 10_000;
 /** For one size; whichever comes first. */
 const postForMs = 6_000;
-const mostEventsPerSize = 150_000;
+const mostEventsPerSize = (size: number) => (size === 1 ? 20_000 : 200_000);
 const insertForMs = 3_000;
 const lanesOf = (size: number) => (size === 1 ? 32 : 4);
 
 const freshnessForMs = 25_000;
 const probeEveryMs = 400;
-const backgroundEventsPerSecond = 1_000;
-
-let made = 0;
-/** Meetings of eight who come, chat and go within a minute, in forty organizations, at the present time. */
-function makeEvents(count: number): UsageEvent[] {
-  return Array.from({ length: count }, () => {
-    const step = made % 20;
-    const meeting = Math.floor(made / 20);
-    const place = {
-      organization: `bench-${meeting % 40}`,
-      session: `session-${meeting}`,
-      room: `room-${meeting % 90}`,
-    };
-    const id = `event-${String(made++).padStart(12, "0")}`;
-    const time = new Date(Date.now() - 60_000 + step * 3_000).toISOString();
-    const user = `user-${meeting % 4_000}-${step % 8}`;
-    const event = { id, time, ...place, user };
-    if (step < 8) return { ...event, type: "participant.joined", interval: `${meeting}-${step}` };
-    if (step < 11) return { ...event, type: "chat.posted", properties: { visibility: "public", device: "mobile" } };
-    if (step < 12) {
-      const properties = { language: "en", model: "standard", kind: "transcript", mode: "batch" };
-      return { ...event, type: "transcription.completed", value: "12.5", properties };
-    }
-    return { ...event, type: "participant.left", interval: `${meeting}-${step - 12}` };
-  });
-}
-
-const asBody = (events: readonly UsageEvent[]) => Buffer.from(events.map((event) => JSON.stringify(event)).join("\n"));
+const backgroundEventsPerSecond = 10_000;
+const queryEveryMs = 250;
+const stageBatches = 8;
+const stageBatchEvents = 20_000;
+const influxEvents = 100_000;
+const influxBatchEvents = 5_000;
 
 /** The lines that storage takes for new events, as accepting makes them. */
 function asRows(events: readonly UsageEvent[]): Buffer {
@@ -227,6 +208,19 @@ async function measureFreshness(url: string, key: string): Promise<Freshness> {
       await next;
     }
   })();
+  const api = new UsageApi({ url, key });
+  const asking = (async () => {
+    while (performance.now() < endsAt) {
+      const next = delay(queryEveryMs);
+      await api.usage({
+        meter: "participation_minutes,max_concurrent_participants",
+        from: new Date(Date.now() - 90 * 86_400_000).toISOString(),
+        to: "now",
+        window: "day",
+      });
+      await next;
+    }
+  })();
   for (let number = 1; performance.now() < endsAt; number++) {
     const next = delay(probeEveryMs);
     const startedAt = performance.now();
@@ -236,7 +230,7 @@ async function measureFreshness(url: string, key: string): Promise<Freshness> {
     await Promise.all([queryableAt(number + 1).then(since(freshness.queryable)), pushed]);
     await next;
   }
-  await background;
+  await Promise.all([background, asking]);
   socket.close();
   return freshness;
 }
@@ -249,6 +243,38 @@ const row = (...cells: string[]) =>
 function percentile(times: readonly number[], share: number): string {
   const sorted = [...times].sort((a, b) => a - b);
   return `${number(sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN)} ms`;
+}
+
+/** The kernel's own record of the largest resident size; "unknown" where there is no /proc. */
+function peakMemoryMb(pid: number | undefined): string {
+  const path = `/proc/${pid}/status`;
+  const peak = existsSync(path) ? /VmHWM:\s+(\d+) kB/.exec(readFileSync(path, "utf8"))?.[1] : undefined;
+  return peak === undefined ? "unknown" : number(Number(peak) / 1024);
+}
+
+async function compareWithInflux(own: number): Promise<void> {
+  const influx = await startInflux(folder, [await freePort(), await freePort()]);
+  if (!influx) {
+    console.log(
+      "\nInfluxDB is not installed; `apt-get install influxdb` on Debian brings it, and it is compared then.",
+    );
+    return;
+  }
+  try {
+    const bodies = Array.from({ length: influxEvents / influxBatchEvents }, () =>
+      asLineProtocol(makeEvents(influxBatchEvents)),
+    );
+    const written = await repeat(4, Number.POSITIVE_INFINITY, influxBatchEvents, influxEvents, async () => {
+      const body = bodies.pop();
+      if (body) await influx.write(body);
+    });
+    const speed = perSecond({ events: influxEvents, ms: written.ms });
+    console.log(
+      `\nInfluxDB, first write of ${number(influxEvents)} such events: ${number(speed)} a second; Tidemark's best is ${(own / speed).toFixed(2)} times that`,
+    );
+  } finally {
+    await influx.stop();
+  }
 }
 
 const folder = await mkdtemp(join(tmpdir(), "tidemark-bench-"));
@@ -293,11 +319,15 @@ try {
   console.log("Events a second, HTTP in to queryable, beside inserts into the same tables with the same views\n");
   row("events a request", "acknowledged", "queryable", "ClickHouse alone", "ratio", "to its best");
   const best = perSecond(await insertAtSize(bestInsertRows));
+  let fastest = 0;
   for (const size of requestSizes) {
     const own = perSecond(await insertAtSize(size));
+    const most = mostEventsPerSize(size);
+    // Rendered before the clock starts, as for ClickHouse: the emitter is not what is measured.
+    const bodies = Array.from({ length: Math.ceil(most / size) + lanesOf(size) }, () => asBody(makeEvents(size)));
     const startedAt = performance.now();
-    const posted = await repeat(lanesOf(size), postForMs, size, mostEventsPerSize, async () => {
-      await post(url, key, asBody(makeEvents(size)));
+    const posted = await repeat(lanesOf(size), postForMs, size, most, async () => {
+      await post(url, key, bodies.pop() as Buffer);
     });
     await api.whenVisible(120_000);
     const whole = perSecond({ events: posted.events, ms: performance.now() - startedAt });
@@ -309,8 +339,11 @@ try {
       (whole / own).toFixed(2),
       (whole / best).toFixed(2),
     );
+    fastest = Math.max(fastest, whole);
   }
   row(`inserts of ${number(bestInsertRows)}`, "", "", number(best));
+
+  await compareWithInflux(fastest);
 
   const { answered, queryable, pushed } = await measureFreshness(url, key);
   console.log(
@@ -319,6 +352,15 @@ try {
   row("from POST until", "p50", "p99", "worst");
   for (const [name, times] of Object.entries({ answered, "in GET /v1/live": queryable, "in live:changed": pushed }))
     row(name, percentile(times, 0.5), percentile(times, 0.99), percentile(times, 1));
+  console.log(`\nMost memory that the server process has held: ${peakMemoryMb(service.pid)} MB`);
+
+  console.log("\nCPU per event and stage, one stage at a time\n");
+  row("stage", "server µs", "ClickHouse µs", "share");
+  const costs = await measureStages(direct, embedded.pid() ?? 0, stageBatches, stageBatchEvents);
+  const whole = costs.reduce((sum, { node, clickhouse }) => sum + node + clickhouse, 0);
+  for (const { stage, node, clickhouse } of costs)
+    row(stage, node.toFixed(2), clickhouse.toFixed(2), `${((100 * (node + clickhouse)) / whole).toFixed(0)} %`);
+  row("in all", "", whole.toFixed(2), "");
 } finally {
   agent.destroy();
   for (const step of undo.reverse()) await step();
