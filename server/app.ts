@@ -28,9 +28,11 @@ import { metersRoutes } from "./http/routes/meters.ts";
 import { metricsRoutes } from "./http/routes/metrics.ts";
 import { nodesRoutes } from "./http/routes/nodes.ts";
 import { orphansRoutes } from "./http/routes/orphans.ts";
+import { plansRoutes } from "./http/routes/plans.ts";
 import { quarantineReplayRoutes, quarantineRoutes } from "./http/routes/quarantine.ts";
 import { recordsRoutes } from "./http/routes/records.ts";
 import { sessionRoutes } from "./http/routes/session.ts";
+import { subscriptionsRoutes } from "./http/routes/subscriptions.ts";
 import { systemRoutes } from "./http/routes/system.ts";
 import { usageRoutes } from "./http/routes/usage.ts";
 import { usageSessionsRoutes } from "./http/routes/usage-sessions.ts";
@@ -100,6 +102,8 @@ export function createApp(deps: AppDeps): OpenAPIHono<HttpEnv> {
     app.route("/", usersRoutes({ postgres, tree, mailer, publicUrl, log }));
     app.route("/", nodesRoutes({ tree }));
     app.route("/", keysRoutes({ keys, tree }));
+    app.route("/", plansRoutes({ postgres, tree }));
+    app.route("/", subscriptionsRoutes({ postgres, tree }));
     app.route("/", auditRoutes({ postgres: deps.postgres, tree }));
   }
   app.route("/", metricsRoutes({ telemetry }));

@@ -1,0 +1,88 @@
+/** What of a subscription follows from its dates alone: its status, its cycles, and under which plan each part of a cycle was. */
+import type { NodeAddress } from "../contract/nodes.ts";
+import type { SubscriptionStatus } from "../contract/subscriptions.ts";
+import { cycleContaining } from "../metrics/windows.ts";
+import type { subscriptionPlans, subscriptions } from "../postgres/schema/plans.ts";
+
+export interface SubscriptionRecord {
+  id: string;
+  node: NodeAddress;
+  anchor: number;
+  tz: string;
+  startsAt: Date;
+  trialEndsAt: Date | null;
+  expiresAt: Date | null;
+  renews: boolean;
+  cancelledAt: Date | null;
+  createdAt: Date;
+  /** The oldest first; the first is valid from the start on. */
+  history: PlanSince[];
+}
+
+export type SubscriptionRow = typeof subscriptions.$inferSelect;
+export type PlanSince = Omit<typeof subscriptionPlans.$inferSelect, "subscriptionId">;
+
+/** A span under one version of a plan, half-open, ms since 1970, UTC. */
+export interface PlanSegment {
+  fromMs: number;
+  toMs: number;
+  planId: string;
+  version: number;
+}
+
+export function statusOf(subscription: SubscriptionRow, nowMs: number): SubscriptionStatus {
+  const { startsAt, trialEndsAt, cancelledAt } = subscription;
+  if (cancelledAt && cancelledAt.getTime() <= nowMs) return "cancelled";
+  if (nowMs >= endMsOf(subscription)) return "expired";
+  if (nowMs < startsAt.getTime()) return "scheduled";
+  return trialEndsAt && nowMs < trialEndsAt.getTime() ? "trial" : "active";
+}
+
+/** Exclusive; Infinity while no end is known. */
+export function endMsOf({
+  expiresAt,
+  renews,
+  cancelledAt,
+}: Pick<SubscriptionRow, "expiresAt" | "renews" | "cancelledAt">): number {
+  const expiresMs = expiresAt && !renews ? expiresAt.getTime() : Number.POSITIVE_INFINITY;
+  return Math.min(expiresMs, cancelledAt?.getTime() ?? Number.POSITIVE_INFINITY);
+}
+
+export interface Cycle {
+  startMs: number;
+  /** Exclusive. */
+  endMs: number;
+}
+
+/** The cycle with `ms` in it and the `count` ones before it that the subscription had begun by their end, the newest first. */
+export function cyclesUntil(
+  { tz, anchor, startsAt }: Pick<SubscriptionRow, "tz" | "anchor" | "startsAt">,
+  ms: number,
+  count: number,
+): Cycle[] {
+  const cycles = [cycleContaining(ms, tz, anchor)];
+  for (let current = cycles[0]; current && cycles.length <= count && current.startMs > startsAt.getTime(); ) {
+    current = cycleContaining(current.startMs - 1, tz, anchor);
+    cycles.push(current);
+  }
+  return cycles;
+}
+
+/** The parts of a cycle during which the subscription ran, each under one version of a plan, in order. */
+export function segmentsOf(subscription: SubscriptionRecord, { startMs, endMs }: Cycle): PlanSegment[] {
+  const fromMs = Math.max(startMs, subscription.startsAt.getTime());
+  const toMs = Math.min(endMs, endMsOf(subscription));
+  const { history } = subscription;
+  return history.flatMap(({ planId, version, validFrom }, index) => {
+    const from = Math.max(fromMs, index === 0 ? fromMs : validFrom.getTime());
+    const to = Math.min(toMs, history[index + 1]?.validFrom.getTime() ?? toMs);
+    return from < to ? [{ fromMs: from, toMs: to, planId, version }] : [];
+  });
+}
+
+/** The version in force at an instant: before the start the first one. */
+export function planAt({ history }: Pick<SubscriptionRecord, "history">, ms: number): PlanSince {
+  const current = history.findLast(({ validFrom }) => validFrom.getTime() <= ms) ?? history[0];
+  if (!current) throw new Error("a subscription has at least one plan");
+  return current;
+}

@@ -1,0 +1,166 @@
+/** Subscriptions. A node has one at a time; a change of plan adds a row, so that the limits of any past instant are known. */
+import { and, asc, eq, gt, gte, inArray, sql } from "drizzle-orm";
+import { type Author, recordChange } from "../audit/record-change.ts";
+import { type NodeAddress, parseNode } from "../contract/nodes.ts";
+import { ProblemError } from "../http/problem-error.ts";
+import { cycleContaining } from "../metrics/windows.ts";
+import type { Postgres, Queries } from "../postgres/client.ts";
+import { nodes } from "../postgres/schema/accounts.ts";
+import { planVersions, subscriptionPlans, subscriptions } from "../postgres/schema/plans.ts";
+import { newId } from "./actor.ts";
+import { endMsOf, planAt, type SubscriptionRecord, type SubscriptionRow, statusOf } from "./billing-cycle.ts";
+import type { NodeTree } from "./node-tree.ts";
+
+export interface NewSubscription {
+  node: NodeAddress;
+  planId: string;
+  version: number;
+  anchor: number;
+  tz: string;
+  startsAt: Date;
+  trialEndsAt: Date | null;
+  expiresAt: Date | null;
+  renews: boolean;
+}
+
+export interface SubscriptionEdit {
+  plan?: { planId: string; version: number } | undefined;
+  isCancelled: boolean;
+  at: "now" | "next_cycle";
+  trialEndsAt?: Date | null | undefined;
+  expiresAt?: Date | null | undefined;
+  renews?: boolean | undefined;
+}
+
+/** Those of the nodes, or all, the oldest first. */
+export async function listSubscriptions(db: Queries, ofNodes?: readonly NodeAddress[]): Promise<SubscriptionRecord[]> {
+  if (ofNodes?.length === 0) return [];
+  const rows = await db
+    .select()
+    .from(subscriptions)
+    .where(ofNodes && inArray(subscriptions.node, [...ofNodes]))
+    .orderBy(asc(subscriptions.createdAt), asc(subscriptions.id));
+  return await withHistory(db, rows, ofNodes !== undefined);
+}
+
+export async function readSubscription(db: Queries, id: string): Promise<SubscriptionRecord | undefined> {
+  const rows = await db.select().from(subscriptions).where(eq(subscriptions.id, id));
+  return (await withHistory(db, rows, true))[0];
+}
+
+async function withHistory(db: Queries, rows: SubscriptionRow[], areFew: boolean): Promise<SubscriptionRecord[]> {
+  const ids = rows.map(({ id }) => id);
+  if (ids.length === 0) return [];
+  const plans = await db
+    .select()
+    .from(subscriptionPlans)
+    .where(areFew ? inArray(subscriptionPlans.subscriptionId, ids) : undefined)
+    .orderBy(asc(subscriptionPlans.validFrom));
+  const byId = new Map(rows.map((row): [string, SubscriptionRecord] => [row.id, { ...row, history: [] }]));
+  for (const { subscriptionId, ...plan } of plans) byId.get(subscriptionId)?.history.push(plan);
+  return [...byId.values()];
+}
+
+/** The subscription that holds for the node at an instant; an agent has that of its organization. */
+export async function subscriptionAt(
+  db: Queries,
+  node: NodeAddress,
+  ms: number,
+): Promise<SubscriptionRecord | undefined> {
+  const found = await listSubscriptions(db, [subscribedNode(node)]);
+  return found.find((one) => one.startsAt.getTime() <= ms && ms < endMsOf(one));
+}
+
+function subscribedNode(node: NodeAddress): NodeAddress {
+  const parsed = parseNode(node);
+  return parsed.kind === "agent" ? `organization:${parsed.organization}` : node;
+}
+
+/** When billing cycles of a node begin: as its subscription says, else that of the nearest node above, else on the 1st, UTC. */
+export async function cycleSettings(
+  db: Queries,
+  tree: Pick<NodeTree, "ancestors">,
+  node: NodeAddress,
+  nowMs: number,
+): Promise<{ anchor: number; tz: string }> {
+  const path = tree.ancestors(node);
+  const rows = await db.select().from(subscriptions).where(inArray(subscriptions.node, path));
+  const running = rows.filter((row) => row.startsAt.getTime() <= nowMs && nowMs < endMsOf(row));
+  const [nearest] = running.sort((a, b) => path.indexOf(a.node) - path.indexOf(b.node));
+  return nearest ? { anchor: nearest.anchor, tz: nearest.tz } : { anchor: 1, tz: "UTC" };
+}
+
+/** Throws `conflict` where the node has one that has not ended by then, `invalid_request` where the version is not published. */
+export async function createSubscription(
+  postgres: Postgres,
+  { planId, version, ...wanted }: NewSubscription,
+  by: Author,
+): Promise<SubscriptionRecord> {
+  return await postgres.transaction(async (tx) => {
+    // One decision about a node's subscriptions at a time.
+    await tx.select().from(nodes).where(eq(nodes.node, wanted.node)).for("update");
+    await checkPublished(tx, planId, version);
+    const others = await tx.select().from(subscriptions).where(eq(subscriptions.node, wanted.node));
+    const end = endMsOf({ ...wanted, cancelledAt: null });
+    if (others.some((other) => endMsOf(other) > wanted.startsAt.getTime() && other.startsAt.getTime() < end))
+      throw new ProblemError("conflict", `${wanted.node} has a subscription then`, { field: "node" });
+    const id = newId("sub");
+    await tx.insert(subscriptions).values({ ...wanted, id });
+    await tx.insert(subscriptionPlans).values({ subscriptionId: id, planId, version, validFrom: wanted.startsAt });
+    const made = await subscriptionIn(tx, id);
+    await recordChange(tx, { by, node: made.node, action: "subscription.created", subject: id, after: made });
+    return made;
+  });
+}
+
+/** `check` throws where the subscription is not what the caller saw. A later decision replaces what had not taken effect. */
+export async function changeSubscription(
+  postgres: Postgres,
+  id: string,
+  { plan, isCancelled, at, ...dates }: SubscriptionEdit,
+  { by, check, nowMs }: { by: Author; check: (current: unknown) => void; nowMs: number },
+): Promise<SubscriptionRecord> {
+  return await postgres.transaction(async (tx) => {
+    await tx.select().from(subscriptions).where(eq(subscriptions.id, id)).for("update");
+    const before = await subscriptionIn(tx, id);
+    check(before);
+    const status = statusOf(before, nowMs);
+    if (status === "cancelled" || status === "expired")
+      throw new ProblemError("conflict", `the subscription is ${status}: make a new one`);
+    const startMs = before.startsAt.getTime();
+    const nextCycleMs = cycleContaining(Math.max(nowMs, startMs), before.tz, before.anchor).endMs;
+    const effective = new Date(at === "now" ? Math.max(nowMs, startMs) : nextCycleMs);
+    if (plan) {
+      await checkPublished(tx, plan.planId, plan.version);
+      const ofThis = eq(subscriptionPlans.subscriptionId, id);
+      await tx.delete(subscriptionPlans).where(and(ofThis, gte(subscriptionPlans.validFrom, effective)));
+      await tx
+        .delete(subscriptionPlans)
+        .where(and(ofThis, gt(subscriptionPlans.validFrom, new Date(Math.max(nowMs, startMs)))));
+      const { planId, version } = planAt(before, at === "now" ? effective.getTime() - 1 : nowMs);
+      if (effective.getTime() === startMs || planId !== plan.planId || version !== plan.version)
+        await tx.insert(subscriptionPlans).values({ subscriptionId: id, ...plan, validFrom: effective });
+    }
+    const given = Object.fromEntries(Object.entries(dates).filter(([, value]) => value !== undefined));
+    const edits = { ...given, ...(isCancelled && { cancelledAt: effective }) };
+    if (Object.keys(edits).length > 0) await tx.update(subscriptions).set(edits).where(eq(subscriptions.id, id));
+    const after = await subscriptionIn(tx, id);
+    await recordChange(tx, { by, node: after.node, action: "subscription.changed", subject: id, before, after });
+    return after;
+  });
+}
+
+async function checkPublished(tx: Queries, planId: string, version: number): Promise<void> {
+  const [found] = await tx
+    .select()
+    .from(planVersions)
+    .where(and(eq(planVersions.planId, planId), eq(planVersions.version, version), sql`published_at IS NOT NULL`));
+  if (!found)
+    throw new ProblemError("invalid_request", `the plan has no published version ${version}`, { field: "version" });
+}
+
+async function subscriptionIn(tx: Queries, id: string): Promise<SubscriptionRecord> {
+  const found = await readSubscription(tx, id);
+  if (!found) throw new ProblemError("not_found", "there is no such subscription");
+  return found;
+}

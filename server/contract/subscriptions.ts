@@ -1,0 +1,73 @@
+/** Subscriptions: which plan a node is under, since when, and in which billing cycles. */
+import { z } from "zod";
+import { nodeAddressSchema } from "./nodes.ts";
+
+/** `scheduled` has not begun; `expired` reached its end, `cancelled` was ended. */
+export const subscriptionStatuses = ["scheduled", "trial", "active", "expired", "cancelled"] as const;
+export type SubscriptionStatus = (typeof subscriptionStatuses)[number];
+
+const instantSchema = z.iso.datetime({ offset: true });
+
+export const createSubscriptionSchema = z.strictObject({
+  node: nodeAddressSchema,
+  plan: z.string().max(100),
+  version: z.int().min(1).optional().describe("A published one; default: the newest"),
+  starts_at: instantSchema.optional().describe("Default: now"),
+  anchor: z
+    .int()
+    .min(1)
+    .max(31)
+    .optional()
+    .describe(
+      "Day of the month on which cycles begin, the last day where a month is shorter; default: that of the start",
+    ),
+  tz: z.string().max(64).default("UTC").describe("IANA zone of the cycles"),
+  trial_ends_at: instantSchema.optional(),
+  expires_at: instantSchema.optional(),
+  renews: z.boolean().default(true).describe("Goes on beyond `expires_at`"),
+});
+export type CreateSubscription = z.infer<typeof createSubscriptionSchema>;
+
+export const changeTimes = ["now", "next_cycle"] as const;
+export const changeSubscriptionSchema = z.strictObject({
+  plan: z.string().max(100).optional(),
+  version: z.int().min(1).optional().describe("A published one; default: the newest of `plan`"),
+  at: z.enum(changeTimes).default("now").describe("When another plan, or the cancellation, takes effect"),
+  cancel: z.literal(true).optional(),
+  trial_ends_at: instantSchema.nullable().optional(),
+  expires_at: instantSchema.nullable().optional(),
+  renews: z.boolean().optional(),
+});
+export type ChangeSubscription = z.infer<typeof changeSubscriptionSchema>;
+
+export const subscriptionSchema = z.object({
+  id: z.string(),
+  node: nodeAddressSchema,
+  status: z.enum(subscriptionStatuses),
+  plan: z.string().describe("Now; before the start: the first"),
+  version: z.int(),
+  plan_name: z.string(),
+  anchor: z.int(),
+  tz: z.string(),
+  starts_at: z.string(),
+  trial_ends_at: z.string().nullable(),
+  expires_at: z.string().nullable(),
+  renews: z.boolean(),
+  cancelled_at: z.string().nullable(),
+  created_at: z.string(),
+  history: z
+    .array(z.object({ plan: z.string(), version: z.int(), valid_from: z.string() }))
+    .describe("The oldest first; what lies ahead included"),
+});
+export type Subscription = z.infer<typeof subscriptionSchema>;
+
+export const subscriptionQuerySchema = z.strictObject({
+  node: nodeAddressSchema.optional().describe("Of this node and all below it; default: the caller's node"),
+  status: z.enum(subscriptionStatuses).optional(),
+  limit: z.coerce.number().int().min(1).max(1000).default(100),
+  cursor: z.string().max(100).optional().describe("`next_cursor` of the page before"),
+});
+export const subscriptionListSchema = z.object({
+  subscriptions: z.array(subscriptionSchema),
+  next_cursor: z.string().nullable(),
+});

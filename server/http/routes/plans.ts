@@ -1,0 +1,204 @@
+/** Plans of the caller's subtree, and those that nodes above offer to it. */
+import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+import type { Actor } from "../../accounts/actor.ts";
+import type { NodeTree } from "../../accounts/node-tree.ts";
+import {
+  changePlan,
+  createPlan,
+  listPlans,
+  type PlanRecord,
+  publishPlan,
+  readPlan,
+  stateOfPlan,
+} from "../../accounts/plans.ts";
+import { highestLevel, visibleLevels } from "../../accounts/price-sight.ts";
+import { meterByName } from "../../catalog/catalog.ts";
+import type { NodeAddress } from "../../contract/nodes.ts";
+import {
+  changePlanSchema,
+  createPlanSchema,
+  type Plan,
+  type PlanTerms,
+  type PriceLevel,
+  planListSchema,
+  planSchema,
+  priceLevels,
+} from "../../contract/plans.ts";
+import type { Postgres } from "../../postgres/client.ts";
+import { createRouter, problemResponses } from "../app-pieces.ts";
+import { isWithinReach, requireScope, resolveNode } from "../authenticate.ts";
+import { authorOf } from "../author-of.ts";
+import { entityTag, ifMatch } from "../entity-tag.ts";
+import type { HttpEnv } from "../http-env.ts";
+import { ProblemError } from "../problem-error.ts";
+
+const idParams = z.object({ id: z.string().max(100) });
+const answered = (description: string) => ({ description, content: { "application/json": { schema: planSchema } } });
+
+export function plansRoutes({ postgres, tree }: { postgres: Postgres; tree: NodeTree }): OpenAPIHono<HttpEnv> {
+  const app = createRouter();
+
+  app.openapi(
+    createRoute({
+      method: "get",
+      path: "/v1/plans",
+      summary: "The plans of the caller's subtree, and those offered to it",
+      description: "Prices are left out where the caller may not see them, drafts where the plan is another's.",
+      middleware: requireScope("read"),
+      responses: {
+        200: { description: "All plans", content: { "application/json": { schema: planListSchema } } },
+        ...problemResponses(401, 403, 503),
+      },
+    }),
+    async (c) => {
+      const actor = c.get("actor");
+      const found = (await listPlans(postgres)).filter((plan) => maySee(actor, tree, plan));
+      return c.json({ plans: found.map((plan) => describePlan(plan, actor, tree)) }, 200);
+    },
+  );
+
+  app.openapi(
+    createRoute({
+      method: "post",
+      path: "/v1/plans",
+      summary: "Make a plan",
+      description: "Its first version is a draft: nobody can subscribe to it until it is published.",
+      middleware: requireScope("plans:write"),
+      request: { body: { required: true, content: { "application/json": { schema: createPlanSchema } } } },
+      responses: { 201: answered("The new plan"), ...problemResponses(400, 401, 403, 404, 503) },
+    }),
+    async (c) => {
+      const { name, node: requested, offered, ...terms } = c.req.valid("json");
+      const actor = c.get("actor");
+      const node = resolveNode(actor, tree, requested);
+      checkTerms(terms, node);
+      const plan = await createPlan(postgres, { node, name, offered, terms }, authorOf(c));
+      c.header("etag", entityTag(stateOfPlan(plan)));
+      return c.json(describePlan(plan, actor, tree), 201);
+    },
+  );
+
+  app.openapi(
+    createRoute({
+      method: "get",
+      path: "/v1/plans/{id}",
+      summary: "One plan with all its versions",
+      middleware: requireScope("read"),
+      request: { params: idParams },
+      responses: { 200: answered("The plan"), ...problemResponses(401, 403, 404, 503) },
+    }),
+    async (c) => {
+      const actor = c.get("actor");
+      const plan = await readPlan(postgres.db, c.req.valid("param").id);
+      if (!plan || !maySee(actor, tree, plan)) throw new ProblemError("not_found", "there is no such plan");
+      c.header("etag", entityTag(stateOfPlan(plan)));
+      return c.json(describePlan(plan, actor, tree), 200);
+    },
+  );
+
+  app.openapi(
+    createRoute({
+      method: "patch",
+      path: "/v1/plans/{id}",
+      summary: "Edit a plan",
+      description:
+        "Terms go to the draft, which is begun where all versions are published: a published one never changes.",
+      middleware: requireScope("plans:write"),
+      request: {
+        params: idParams,
+        body: { required: true, content: { "application/json": { schema: changePlanSchema } } },
+      },
+      responses: { 200: answered("The plan now"), ...problemResponses(400, 401, 403, 404, 412, 503) },
+    }),
+    async (c) => {
+      const actor = c.get("actor");
+      const { id, node } = await ownPlan(actor, c.req.valid("param").id);
+      const wanted = c.req.valid("json");
+      if (wanted.terms) checkTerms(wanted.terms, node);
+      const plan = await changePlan(postgres, id, wanted, { by: authorOf(c), check: ifMatch(c) });
+      c.header("etag", entityTag(stateOfPlan(plan)));
+      return c.json(describePlan(plan, actor, tree), 200);
+    },
+  );
+
+  app.openapi(
+    createRoute({
+      method: "post",
+      path: "/v1/plans/{id}/publish",
+      summary: "Publish a plan's draft",
+      description: "Subscriptions stay with the version that they have until they are changed.",
+      middleware: requireScope("plans:write"),
+      request: { params: idParams },
+      responses: { 200: answered("The plan now"), ...problemResponses(401, 403, 404, 409, 412, 503) },
+    }),
+    async (c) => {
+      const actor = c.get("actor");
+      const { id } = await ownPlan(actor, c.req.valid("param").id);
+      const plan = await publishPlan(postgres, id, { by: authorOf(c), check: ifMatch(c) });
+      c.header("etag", entityTag(stateOfPlan(plan)));
+      return c.json(describePlan(plan, actor, tree), 200);
+    },
+  );
+
+  async function ownPlan(actor: Actor, id: string): Promise<PlanRecord> {
+    const plan = await readPlan(postgres.db, id);
+    if (!plan || !isWithinReach(actor, tree, plan.node)) throw new ProblemError("not_found", "there is no such plan");
+    return plan;
+  }
+  return app;
+}
+
+function isOfferedTo(actor: Actor, tree: Pick<NodeTree, "isWithin">, plan: PlanRecord): boolean {
+  return plan.offered && actor.reach.some((top) => tree.isWithin(top, plan.node));
+}
+
+function maySee(actor: Actor, tree: Pick<NodeTree, "isWithin">, plan: PlanRecord): boolean {
+  if (isWithinReach(actor, tree, plan.node)) return true;
+  return isOfferedTo(actor, tree, plan) && plan.versions.some(({ publishedAt }) => publishedAt !== null);
+}
+
+function describePlan(plan: PlanRecord, actor: Actor, tree: Pick<NodeTree, "isWithin">): Plan {
+  const levels = visibleLevels(actor, plan.node, tree);
+  const isOwn = isWithinReach(actor, tree, plan.node);
+  return {
+    id: plan.id,
+    name: plan.name,
+    node: plan.node,
+    offered: plan.offered,
+    created_at: plan.createdAt.toISOString(),
+    versions: plan.versions
+      .filter(({ publishedAt }) => isOwn || publishedAt !== null)
+      .map(({ version, publishedAt, terms }) => ({
+        version,
+        status: publishedAt === null ? "draft" : "published",
+        published_at: publishedAt?.toISOString() ?? null,
+        currency: terms.currency,
+        fixed_fee: only(terms.fixed_fee, levels),
+        features: terms.features.map((feature) => ({ ...feature, prices: only(feature.prices, levels) })),
+      })),
+  };
+}
+
+function only<T>(
+  prices: Partial<Record<PriceLevel, T>>,
+  levels: ReadonlySet<PriceLevel>,
+): Partial<Record<PriceLevel, T>> {
+  const shown = Object.entries(prices).filter(([level]) => levels.has(level as PriceLevel));
+  return Object.fromEntries(shown) as Partial<Record<PriceLevel, T>>;
+}
+
+/** Throws `invalid_request` for meters that do not exist and for prices that those above the node would pay. */
+function checkTerms({ features, fixed_fee }: PlanTerms, node: NodeAddress): void {
+  const unknown = features.find(({ meter }) => meter !== null && !meterByName(meter));
+  if (unknown)
+    throw new ProblemError("invalid_request", `there is no meter named ${JSON.stringify(unknown.meter)}`, {
+      field: `features.${features.indexOf(unknown)}.meter`,
+    });
+  const above = priceLevels.slice(highestLevel(node));
+  for (const level of above) {
+    const index = features.findIndex(({ prices }) => prices[level] !== undefined);
+    if (index < 0 && fixed_fee[level] === undefined) continue;
+    const field = index < 0 ? `fixed_fee.${level}` : `features.${index}.prices.${level}`;
+    throw new ProblemError("invalid_request", `a plan of ${node} does not say what a ${level} pays`, { field });
+  }
+}

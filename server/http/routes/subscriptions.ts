@@ -1,0 +1,247 @@
+/** Subscriptions of the caller's subtree. They are made and changed from above the node: nobody chooses their own price. */
+import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+import type { Actor } from "../../accounts/actor.ts";
+import { planAt, type SubscriptionRecord, statusOf } from "../../accounts/billing-cycle.ts";
+import type { NodeTree } from "../../accounts/node-tree.ts";
+import { readPlan } from "../../accounts/plans.ts";
+import {
+  changeSubscription,
+  createSubscription,
+  listSubscriptions,
+  readSubscription,
+} from "../../accounts/subscriptions.ts";
+import type { NodeAddress } from "../../contract/nodes.ts";
+import {
+  changeSubscriptionSchema,
+  createSubscriptionSchema,
+  type Subscription,
+  subscriptionListSchema,
+  subscriptionQuerySchema,
+  subscriptionSchema,
+} from "../../contract/subscriptions.ts";
+import { formatInstant, isTimeZone } from "../../metrics/windows.ts";
+import { dateAt } from "../../metrics/zone-dates.ts";
+import type { Postgres } from "../../postgres/client.ts";
+import { plans } from "../../postgres/schema/plans.ts";
+import { createRouter, problemResponses } from "../app-pieces.ts";
+import { isWithinReach, requireScope, resolveNode } from "../authenticate.ts";
+import { authorOf } from "../author-of.ts";
+import { entityTag, ifMatch } from "../entity-tag.ts";
+import type { HttpEnv } from "../http-env.ts";
+import { ProblemError } from "../problem-error.ts";
+
+export interface SubscriptionsRoutesDeps {
+  postgres: Postgres;
+  tree: NodeTree;
+  now?: () => number;
+}
+
+const idParams = z.object({ id: z.string().max(100) });
+const answered = (description: string) => ({
+  description,
+  content: { "application/json": { schema: subscriptionSchema } },
+});
+
+export function subscriptionsRoutes({ postgres, tree, now = Date.now }: SubscriptionsRoutesDeps): OpenAPIHono<HttpEnv> {
+  const app = createRouter();
+
+  async function describeAll(records: readonly SubscriptionRecord[]): Promise<Subscription[]> {
+    const rows = await postgres.db.select({ id: plans.id, name: plans.name }).from(plans);
+    const names = new Map(rows.map(({ id, name }) => [id, name]));
+    return records.map((record) => describe(record, names, now()));
+  }
+  async function describeOne(record: SubscriptionRecord): Promise<Subscription> {
+    const [described] = await describeAll([record]);
+    return described as Subscription;
+  }
+
+  app.openapi(
+    createRoute({
+      method: "get",
+      path: "/v1/subscriptions",
+      summary: "The subscriptions of a node and all below it",
+      description: "In the order of their nodes; of one node the oldest first.",
+      middleware: requireScope("read"),
+      request: { query: subscriptionQuerySchema },
+      responses: {
+        200: { description: "A page", content: { "application/json": { schema: subscriptionListSchema } } },
+        ...problemResponses(400, 401, 403, 404, 503),
+      },
+    }),
+    async (c) => {
+      const { node: requested, status, limit, cursor } = c.req.valid("query");
+      const actor = c.get("actor");
+      const node = requested === undefined ? undefined : resolveNode(actor, tree, requested);
+      const all = await listSubscriptions(postgres.db);
+      const found = all
+        .filter((one) => (node === undefined ? isWithinReach(actor, tree, one.node) : tree.isWithin(one.node, node)))
+        .filter((one) => status === undefined || statusOf(one, now()) === status)
+        .sort((a, b) => compareText(a.node, b.node) || a.startsAt.getTime() - b.startsAt.getTime());
+      const start = cursor === undefined ? 0 : found.findIndex(({ id }) => id === cursor) + 1;
+      const page = found.slice(start, start + limit);
+      const last = found.length > start + limit ? page.at(-1) : undefined;
+      return c.json({ subscriptions: await describeAll(page), next_cursor: last?.id ?? null }, 200);
+    },
+  );
+
+  app.openapi(
+    createRoute({
+      method: "post",
+      path: "/v1/subscriptions",
+      summary: "Subscribe a node to a plan",
+      description: "By who may write plans above the node.",
+      middleware: requireScope("plans:write"),
+      request: { body: { required: true, content: { "application/json": { schema: createSubscriptionSchema } } } },
+      responses: { 201: answered("The new subscription"), ...problemResponses(400, 401, 403, 404, 409, 503) },
+    }),
+    async (c) => {
+      const wanted = c.req.valid("json");
+      const actor = c.get("actor");
+      const node = subscribable(actor, tree, wanted.node);
+      const { planId, version } = await choosePlan(postgres, actor, tree, node, wanted.plan, wanted.version);
+      if (!isTimeZone(wanted.tz))
+        throw new ProblemError("invalid_request", `${wanted.tz} is not an IANA time zone`, { field: "tz" });
+      const startsAt = wanted.starts_at === undefined ? new Date(now()) : new Date(wanted.starts_at);
+      const [trialEndsAt, expiresAt] = [dateOf(wanted.trial_ends_at), dateOf(wanted.expires_at)];
+      checkOrder(startsAt, { trial_ends_at: trialEndsAt, expires_at: expiresAt });
+      const anchor = wanted.anchor ?? dateAt(startsAt.getTime(), wanted.tz).day;
+      const { tz, renews } = wanted;
+      const made = await createSubscription(
+        postgres,
+        { node, planId, version, anchor, tz, startsAt, trialEndsAt, expiresAt, renews },
+        authorOf(c),
+      );
+      c.header("etag", entityTag(made));
+      return c.json(await describeOne(made), 201);
+    },
+  );
+
+  app.openapi(
+    createRoute({
+      method: "get",
+      path: "/v1/subscriptions/{id}",
+      summary: "One subscription",
+      middleware: requireScope("read"),
+      request: { params: idParams },
+      responses: { 200: answered("The subscription"), ...problemResponses(401, 403, 404, 503) },
+    }),
+    async (c) => {
+      const record = await readSubscription(postgres.db, c.req.valid("param").id);
+      if (!record || !isWithinReach(c.get("actor"), tree, record.node))
+        throw new ProblemError("not_found", "there is no such subscription");
+      c.header("etag", entityTag(record));
+      return c.json(await describeOne(record), 200);
+    },
+  );
+
+  app.openapi(
+    createRoute({
+      method: "patch",
+      path: "/v1/subscriptions/{id}",
+      summary: "Change or cancel a subscription",
+      description:
+        "Another plan or version takes effect at once or with the next cycle; what was in force before is kept.",
+      middleware: requireScope("plans:write"),
+      request: {
+        params: idParams,
+        body: { required: true, content: { "application/json": { schema: changeSubscriptionSchema } } },
+      },
+      responses: { 200: answered("The subscription now"), ...problemResponses(400, 401, 403, 404, 409, 412, 503) },
+    }),
+    async (c) => {
+      const wanted = c.req.valid("json");
+      const actor = c.get("actor");
+      const record = await readSubscription(postgres.db, c.req.valid("param").id);
+      if (!record || !isWithinReach(actor, tree, record.node))
+        throw new ProblemError("not_found", "there is no such subscription");
+      const node = subscribable(actor, tree, record.node);
+      if (wanted.plan === undefined && wanted.version !== undefined)
+        throw new ProblemError("invalid_request", "belongs to a plan: name it", { field: "version" });
+      const plan =
+        wanted.plan === undefined
+          ? undefined
+          : await choosePlan(postgres, actor, tree, node, wanted.plan, wanted.version);
+      const dates = { trialEndsAt: dateOf(wanted.trial_ends_at), expiresAt: dateOf(wanted.expires_at) };
+      checkOrder(record.startsAt, { trial_ends_at: dates.trialEndsAt, expires_at: dates.expiresAt });
+      const edit = {
+        plan,
+        isCancelled: wanted.cancel === true,
+        at: wanted.at,
+        trialEndsAt: wanted.trial_ends_at === undefined ? undefined : dates.trialEndsAt,
+        expiresAt: wanted.expires_at === undefined ? undefined : dates.expiresAt,
+        renews: wanted.renews,
+      };
+      const changed = await changeSubscription(postgres, record.id, edit, {
+        by: authorOf(c),
+        check: ifMatch(c),
+        nowMs: now(),
+      });
+      c.header("etag", entityTag(changed));
+      return c.json(await describeOne(changed), 200);
+    },
+  );
+  return app;
+}
+
+const compareText = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);
+const dateOf = (text: string | null | undefined) => (text === null || text === undefined ? null : new Date(text));
+
+function checkOrder(startsAt: Date, ends: Record<string, Date | null>): void {
+  for (const [field, end] of Object.entries(ends))
+    if (end && end <= startsAt) throw new ProblemError("invalid_request", "must lie after the start", { field });
+}
+
+/** Throws `forbidden` unless the caller may write plans above the node. */
+function subscribable(actor: Actor, tree: NodeTree, requested: NodeAddress): NodeAddress {
+  const node = resolveNode(actor, tree, requested);
+  const record = tree.get(node);
+  if (!record || record.kind === "agent" || record.kind === "all")
+    throw new ProblemError("invalid_request", `${node} cannot be subscribed`, { field: "node" });
+  if (record.parent === null || !isWithinReach(actor, tree, record.parent))
+    throw new ProblemError("forbidden", "a subscription is made from above the node", { field: "node" });
+  return node;
+}
+
+/** A plan of the node itself or of one above it that the caller may see, and its published version. */
+async function choosePlan(
+  { db }: Postgres,
+  actor: Actor,
+  tree: NodeTree,
+  node: NodeAddress,
+  id: string,
+  version: number | undefined,
+): Promise<{ planId: string; version: number }> {
+  const plan = await readPlan(db, id);
+  const isKnown = plan && (plan.offered || isWithinReach(actor, tree, plan.node));
+  if (!isKnown || !tree.isWithin(node, plan.node))
+    throw new ProblemError("invalid_request", "there is no such plan for this node", { field: "plan" });
+  const newest = plan.versions.find(({ publishedAt }) => publishedAt !== null);
+  if (!newest) throw new ProblemError("invalid_request", "the plan is not published", { field: "plan" });
+  return { planId: id, version: version ?? newest.version };
+}
+
+function describe(record: SubscriptionRecord, names: ReadonlyMap<string, string>, nowMs: number): Subscription {
+  const { planId, version } = planAt(record, nowMs);
+  const instant = (at: Date | null) => (at ? formatInstant(at.getTime(), record.tz) : null);
+  return {
+    id: record.id,
+    node: record.node,
+    status: statusOf(record, nowMs),
+    plan: planId,
+    version,
+    plan_name: names.get(planId) ?? planId,
+    anchor: record.anchor,
+    tz: record.tz,
+    starts_at: formatInstant(record.startsAt.getTime(), record.tz),
+    trial_ends_at: instant(record.trialEndsAt),
+    expires_at: instant(record.expiresAt),
+    renews: record.renews,
+    cancelled_at: instant(record.cancelledAt),
+    created_at: record.createdAt.toISOString(),
+    history: record.history.map((since) => ({
+      plan: since.planId,
+      version: since.version,
+      valid_from: formatInstant(since.validFrom.getTime(), record.tz),
+    })),
+  };
+}

@@ -1,0 +1,95 @@
+/** Plans, subscriptions and what is charged by them. */
+
+import { createPlan, publishPlan } from "../../../server/accounts/plans.ts";
+import { createSubscription } from "../../../server/accounts/subscriptions.ts";
+import { system } from "../../../server/audit/record-change.ts";
+import { planTermsSchema } from "../../../server/contract/plans.ts";
+import { inside, type World } from "../../support/isolation-world.ts";
+import type { RouteCase } from "./route-case.ts";
+
+const terms = planTermsSchema.parse({
+  currency: "EUR",
+  fixed_fee: { organization: "10" },
+  features: [{ key: "posts", meter: "chat_posts", included: "5", overage: "block" }],
+});
+
+async function planInside({ deps: { postgres } }: World, isPublished: boolean): Promise<string> {
+  const { id } = await createPlan(postgres, { node: inside, name: "A plan", offered: false, terms }, system);
+  if (isPublished) await publishPlan(postgres, id, { by: system, check: () => undefined });
+  return id;
+}
+
+let subscription: Promise<string> | undefined;
+/** A node has one at a time: all callers ask for the same. */
+function subscriptionInside(world: World): Promise<string> {
+  subscription ??= subscribeInside(world);
+  return subscription;
+}
+
+async function subscribeInside(world: World): Promise<string> {
+  const planId = await planInside(world, true);
+  const when = { startsAt: new Date("2026-01-01T00:00:00Z"), trialEndsAt: null, expiresAt: null, renews: true };
+  const wanted = { node: inside, planId, version: 1, anchor: 1, tz: "UTC", ...when };
+  return (await createSubscription(world.deps.postgres, wanted, system)).id;
+}
+
+export const planCases: readonly RouteCase[] = [
+  { route: "GET /v1/plans", needs: "read", allowed: 200, elsewhere: "nothing" },
+  {
+    route: "POST /v1/plans",
+    needs: "plans:write",
+    request: () => ({ body: { name: "A plan", node: inside, currency: "EUR" } }),
+    allowed: 201,
+    elsewhere: 403,
+  },
+  {
+    route: "GET /v1/plans/{id}",
+    needs: "read",
+    request: async (world) => ({ path: `/v1/plans/${await planInside(world, false)}` }),
+    allowed: 200,
+    elsewhere: 404,
+  },
+  {
+    route: "PATCH /v1/plans/{id}",
+    needs: "plans:write",
+    request: async (world) => ({ path: `/v1/plans/${await planInside(world, false)}`, body: { name: "Renamed" } }),
+    allowed: 200,
+    elsewhere: 404,
+  },
+  {
+    route: "POST /v1/plans/{id}/publish",
+    needs: "plans:write",
+    request: async (world) => ({ path: `/v1/plans/${await planInside(world, false)}/publish` }),
+    allowed: 200,
+    elsewhere: 404,
+  },
+  { route: "GET /v1/subscriptions", needs: "read", allowed: 200, elsewhere: "nothing" },
+  {
+    route: "POST /v1/subscriptions",
+    needs: "plans:write",
+    request: async (world) => {
+      await subscriptionInside(world);
+      return { body: { node: inside, plan: await planInside(world, true) } };
+    },
+    // It has one already.
+    allowed: 409,
+    elsewhere: 403,
+  },
+  {
+    route: "GET /v1/subscriptions/{id}",
+    needs: "read",
+    request: async (world) => ({ path: `/v1/subscriptions/${await subscriptionInside(world)}` }),
+    allowed: 200,
+    elsewhere: 404,
+  },
+  {
+    route: "PATCH /v1/subscriptions/{id}",
+    needs: "plans:write",
+    request: async (world) => ({
+      path: `/v1/subscriptions/${await subscriptionInside(world)}`,
+      body: { renews: true },
+    }),
+    allowed: 200,
+    elsewhere: 404,
+  },
+];

@@ -1,0 +1,207 @@
+/** /v1/plans and /v1/subscriptions. */
+import { afterAll, beforeAll, expect, test } from "vitest";
+import type { Asked } from "../support/accounts.ts";
+import { createWorld, type World } from "../support/isolation-world.ts";
+
+let world: World;
+let partner: string;
+let reseller: string;
+let organization: string;
+const reads: Asked = {};
+const acme = "organization:inside-9f3c";
+const seller = "reseller:asked-about-9f3c";
+
+beforeAll(async () => {
+  world = await createWorld();
+  partner = (await world.makeKey(["read", "admin"], "partner:above-9f3c")).key;
+  reseller = (await world.makeKey(["read", "admin"], seller)).key;
+  organization = (await world.makeKey(["read", "admin"], acme)).key;
+  reads.key = (await world.makeKey(["read"], seller)).key;
+});
+afterAll(() => world.close());
+
+const tiers = [
+  { up_to: 1000, unit_price: "0.05" },
+  { up_to: null, unit_price: "0.04" },
+];
+const terms = {
+  currency: "EUR",
+  fixed_fee: { organization: "49", reseller: "30" },
+  features: [
+    {
+      key: "calls",
+      meter: "call_minutes",
+      included: 500,
+      overage: "bill",
+      prices: { organization: { model: "graduated", tiers }, reseller: { model: "package", size: 10, price: "0.2" } },
+    },
+    { key: "sso", enabled: false },
+  ],
+};
+
+async function published(body: object, key = reseller): Promise<string> {
+  const made = await world.ask("POST", "/v1/plans", { key, body: { name: "Plan", ...terms, ...body } });
+  expect(made.status).toBe(201);
+  expect((await world.ask("POST", `/v1/plans/${made.body.id}/publish`, { key })).status).toBe(200);
+  return made.body.id;
+}
+
+let made = 0;
+async function newOrganization(): Promise<string> {
+  made++;
+  await world.deps.tree.ensureOrganizations([`made-${made}`], seller);
+  return `organization:made-${made}`;
+}
+
+test("a published version never changes: edits begin a draft, and history keeps both", async () => {
+  const id = await published({});
+  const edit = { ...terms, fixed_fee: { organization: "59" } };
+  const edited = await world.ask("PATCH", `/v1/plans/${id}`, { key: reseller, body: { terms: edit } });
+  expect(edited.status).toBe(200);
+  expect(edited.body.versions.map((one: { version: number; status: string }) => [one.version, one.status])).toEqual([
+    [2, "draft"],
+    [1, "published"],
+  ]);
+  expect(edited.body.versions[1].fixed_fee).toEqual({ organization: "49", reseller: "30" });
+  expect(edited.body.versions[1].features[0]).toMatchObject({ included: "500", thresholds: [50, 75, 90, 100] });
+  await world.ask("PATCH", `/v1/plans/${id}`, { key: reseller, body: { terms: { ...edit, currency: "USD" } } });
+  const again = await world.ask("POST", `/v1/plans/${id}/publish`, { key: reseller });
+  expect(again.body.versions.map((one: { version: number; currency: string }) => [one.version, one.currency])).toEqual([
+    [2, "USD"],
+    [1, "EUR"],
+  ]);
+  const none = await world.ask("POST", `/v1/plans/${id}/publish`, { key: reseller });
+  expect([none.status, none.body.code]).toEqual([409, "conflict"]);
+});
+
+test("an edit of what changed meanwhile is refused", async () => {
+  const id = await published({});
+  const { headers } = await world.ask("GET", `/v1/plans/${id}`, { key: reseller });
+  const match = { "if-match": headers.get("etag") ?? "" };
+  const edit = (name: string) =>
+    world.ask("PATCH", `/v1/plans/${id}`, { key: reseller, body: { name }, headers: match });
+  expect((await edit("One")).status).toBe(200);
+  expect((await edit("Two")).status).toBe(412);
+});
+
+test("each level sees the prices of its own and below, and only with the right to see prices", async () => {
+  const offered = await published({ offered: true }, partner);
+  const versionSeenBy = async (asked: Asked) =>
+    (await world.ask("GET", `/v1/plans/${offered}`, asked)).body.versions[0];
+  expect(Object.keys((await versionSeenBy({ key: partner })).fixed_fee).sort()).toEqual(["organization", "reseller"]);
+  expect(Object.keys((await versionSeenBy({ key: reseller })).features[0].prices).sort()).toEqual([
+    "organization",
+    "reseller",
+  ]);
+  expect(Object.keys((await versionSeenBy({ key: organization })).fixed_fee)).toEqual(["organization"]);
+  expect((await versionSeenBy(reads)).fixed_fee).toEqual({});
+  expect((await versionSeenBy(reads)).features[0].prices).toEqual({});
+  const hidden = await published({}, partner);
+  expect((await world.ask("GET", `/v1/plans/${hidden}`, { key: reseller })).status).toBe(404);
+});
+
+test.each([
+  ["a meter that does not exist", { features: [{ key: "x", meter: "nothing" }] }, "features.0.meter"],
+  ["a price that those above would pay", { fixed_fee: { partner: "1" } }, "fixed_fee.partner"],
+  [
+    "tiers that do not rise",
+    {
+      features: [
+        {
+          key: "x",
+          meter: "emails",
+          overage: "bill",
+          prices: { organization: { model: "volume", tiers: [tiers[1], tiers[0]] } },
+        },
+      ],
+    },
+    "features.0.prices.organization.tiers",
+  ],
+  [
+    "prices that would never be charged",
+    {
+      features: [{ key: "x", meter: "emails", overage: "block", prices: { organization: { model: "volume", tiers } } }],
+    },
+    "features.0.prices",
+  ],
+  ["a negative amount", { features: [{ key: "x", meter: "emails", included: "-1" }] }, "features.0.included"],
+  ["the same key twice", { features: [{ key: "x" }, { key: "x" }] }, "features"],
+  ["no currency", { currency: "euro" }, "currency"],
+])("a plan with %s is refused, naming the field", async (_, change, field) => {
+  const { status, body } = await world.ask("POST", "/v1/plans", {
+    key: reseller,
+    body: { name: "Bad", ...terms, ...change },
+  });
+  expect([status, body.field]).toEqual([400, field]);
+});
+
+test("a node has one subscription at a time, made from above it and for what is published", async () => {
+  const node = await newOrganization();
+  const plan = await published({});
+  const body = { node, plan, starts_at: "2026-01-31T12:00:00Z", tz: "Europe/Berlin" };
+  const first = await world.ask("POST", "/v1/subscriptions", { key: reseller, body });
+  expect(first.status).toBe(201);
+  expect(first.body).toMatchObject({
+    node,
+    anchor: 31,
+    status: "active",
+    plan,
+    version: 1,
+    starts_at: "2026-01-31T13:00:00+01:00",
+  });
+  expect((await world.ask("POST", "/v1/subscriptions", { key: reseller, body })).status).toBe(409);
+  const own = (await world.makeKey(["read", "admin"], node)).key;
+  expect((await world.ask("POST", "/v1/subscriptions", { key: own, body })).status).toBe(403);
+  expect(
+    (await world.ask("PATCH", `/v1/subscriptions/${first.body.id}`, { key: own, body: { cancel: true } })).status,
+  ).toBe(403);
+  const draft = await world.ask("POST", "/v1/plans", { key: reseller, body: { name: "Draft", ...terms } });
+  const refused = await world.ask("POST", "/v1/subscriptions", {
+    key: reseller,
+    body: { ...body, plan: draft.body.id },
+  });
+  expect([refused.status, refused.body.field]).toEqual([400, "plan"]);
+  for (const [field, value] of Object.entries({ tz: "Mars/Base", version: 9, expires_at: "2025-01-01T00:00:00Z" })) {
+    const bad = await world.ask("POST", "/v1/subscriptions", { key: reseller, body: { ...body, [field]: value } });
+    expect([bad.status, bad.body.field]).toEqual([400, field]);
+  }
+});
+
+test("a change takes effect at once or with the next cycle, and what was in force before is kept", async () => {
+  const node = await newOrganization();
+  const [basic, large] = [await published({ name: "Basic" }), await published({ name: "Large" })];
+  const body = { node, plan: basic, starts_at: "2026-01-01T00:00:00Z" };
+  const { id } = (await world.ask("POST", "/v1/subscriptions", { key: reseller, body })).body;
+  const change = async (wanted: object) =>
+    (await world.ask("PATCH", `/v1/subscriptions/${id}`, { key: reseller, body: wanted })).body;
+  const later = await change({ plan: large, at: "next_cycle" });
+  expect(later.plan).toBe(basic);
+  const next = Date.parse(later.history[1].valid_from);
+  expect(next).toBeGreaterThan(Date.now());
+  expect(new Date(next).toISOString()).toMatch(/-01T00:00:00.000Z$/);
+  const atOnce = await change({ plan: large });
+  expect([atOnce.plan, atOnce.plan_name]).toEqual([large, "Large"]);
+  expect(atOnce.history.map((one: { plan: string }) => one.plan)).toEqual([basic, large]);
+  expect(Date.parse(atOnce.history[1].valid_from)).toBeLessThanOrEqual(Date.now());
+  expect((await change({ plan: large })).history).toHaveLength(2);
+  const cancelled = await change({ cancel: true });
+  expect(cancelled.status).toBe("cancelled");
+  expect((await change({ plan: basic })).code).toBe("conflict");
+  const again = await world.ask("POST", "/v1/subscriptions", { key: reseller, body: { node, plan: basic } });
+  expect(again.status).toBe(201);
+  const list = await world.ask("GET", `/v1/subscriptions?node=${node}`, { key: reseller });
+  expect(list.body.subscriptions.map((one: { status: string }) => one.status)).toEqual(["cancelled", "active"]);
+});
+
+test("every change of plans and subscriptions is in the audit", async () => {
+  const { body } = await world.ask("GET", "/v1/audit?limit=1000", { key: reseller });
+  const actions = new Set(body.entries.map(({ action }: { action: string }) => action));
+  for (const action of [
+    "plan.created",
+    "plan.changed",
+    "plan.published",
+    "subscription.created",
+    "subscription.changed",
+  ])
+    expect(actions).toContain(action);
+});
