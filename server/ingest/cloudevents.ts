@@ -3,6 +3,7 @@
  * `subject`; the other fields come from `data`. Every other attribute with a flat value is kept as a property, `source`
  * too, unless `data.properties` has one of that name.
  */
+import { isUtf8 } from "node:buffer";
 import type { Fault } from "./event-gate.ts";
 
 type Mapped = { event: Record<string, unknown> } | { fault: Fault };
@@ -27,16 +28,18 @@ export function cloudEventToUsageEvent(cloudEvent: unknown): Mapped {
   const attributes = cloudEvent as Record<string, unknown>;
   if (attributes.specversion !== "1.0") return invalid("specversion", "must be 1.0");
   for (const name of ["id", "source", "type"]) {
-    const value = attributes[name];
-    if (typeof value !== "string" || value === "") return invalid(name, "is required and must be a string");
+    if (!isText(attributes[name])) return invalid(name, "is required and must be a string");
   }
-  const { data, subject } = attributes;
-  if (attributes.data_base64 !== undefined) return invalid("data_base64", "is not supported; send `data` as JSON");
-  if (isSet(data) && (typeof data !== "object" || Array.isArray(data))) {
-    return invalid("data", "must be a JSON object with the fields of an event");
+  for (const name of ["time", "subject", "datacontenttype", "dataschema"]) {
+    if (isSet(attributes[name]) && !isText(attributes[name]))
+      return invalid(name, "must be a string that is not empty");
   }
+  const { subject } = attributes;
+  const found = dataOf(attributes);
+  if ("fault" in found) return found;
+  const { data } = found;
   const event: Record<string, unknown> = {
-    ...(data as object | null | undefined),
+    ...data,
     id: attributes.id,
     type: attributes.type,
   };
@@ -56,6 +59,47 @@ export function cloudEventToUsageEvent(cloudEvent: unknown): Mapped {
   return { event };
 }
 
+/** The event's data as an object; `datacontenttype` says what it is, JSON where it says nothing. */
+function dataOf(attributes: Record<string, unknown>): { data: object | undefined } | { fault: Fault } {
+  const { data, data_base64: coded, datacontenttype } = attributes;
+  const isGiven = isSet(data) || isSet(coded);
+  if (isGiven && typeof datacontenttype === "string" && !isJsonType(datacontenttype))
+    return invalid(
+      "datacontenttype",
+      "must be JSON, as the data must be: `application/json` or a type that ends with `+json`",
+    );
+  if (isSet(data) && isSet(coded)) return invalid("data_base64", "and `data` are both there");
+  let value = data;
+  let field = "data";
+  if (isSet(coded)) {
+    field = "data_base64";
+    if (typeof coded !== "string" || !base64.test(coded)) return invalid(field, "is not base64");
+    const bytes = Buffer.from(coded, "base64");
+    if (!isUtf8(bytes)) return invalid(field, "is not JSON in UTF-8");
+    try {
+      value = JSON.parse(bytes.toString("utf8"));
+    } catch {
+      return invalid(field, "is not JSON in UTF-8");
+    }
+  }
+  if (!isSet(value)) return { data: undefined };
+  if (typeof value === "object" && value !== null && !Array.isArray(value)) return { data: value };
+  return invalid(field, "must be a JSON object with the fields of an event");
+}
+
+/** With its padding, as RFC 4648 has it. */
+const base64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
+
+/** As the JSON format tells them: the subtype is `json` or ends with `+json`, whatever the parameters. */
+export function isJsonType(mediaType: string): boolean {
+  return /^[^/;\s]+\/(?:[^/;\s]+\+)?json\s*(?:;|$)/i.test(mediaType.trim());
+}
+
+/** Headers of which one is enough to tell binary mode: what is missing is then told by its name. */
+export function isBinaryMode(headers: Headers): boolean {
+  return ["ce-specversion", "ce-id", "ce-source", "ce-type"].some((name) => headers.has(name));
+}
+
 /**
  * The JSON form of a CloudEvent in HTTP binary mode: attributes in `ce-` headers, the body is `data`.
  * `hasSpecialText` says that a decoded header holds a quote, a backslash or a control character.
@@ -72,21 +116,34 @@ export function binaryCloudEvent(
     // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
     if (/[\\"\x00-\x1f]/.test(decoded)) hasSpecialText = true;
     const attribute = name.slice(3);
-    // `data` comes from the body alone, and an attribute of this name would replace the object's prototype.
-    if (attribute !== "data" && attribute !== "__proto__") event[attribute] = decoded;
+    if (!notHeaders.has(attribute)) event[attribute] = decoded;
   });
+  const contentType = headers.get("content-type");
+  if (contentType !== null) event.datacontenttype = contentType;
   if (data !== undefined) event.data = data;
   return { event, hasSpecialText };
 }
 
-/** A header's value as the HTTP binding writes it: perhaps quoted, with percent-encoded UTF-8. */
+/** Data and its type come from the body and Content-Type alone; the last name would replace the object's prototype. */
+const notHeaders = new Set(["data", "data_base64", "datacontenttype", "__proto__"]);
+
+/**
+ * A header's value as the HTTP binding writes it: perhaps quoted, with percent-encoded UTF-8. What only looks encoded (a
+ * percent sign on its own, bytes that are not UTF-8) is left as it stands.
+ */
 function decodeHeader(value: string): string {
   const unquoted = /^".*"$/s.test(value) && value.length > 1 ? value.slice(1, -1).replace(/\\(.)/gs, "$1") : value;
-  try {
-    return decodeURIComponent(unquoted);
-  } catch {
-    return unquoted;
-  }
+  return unquoted.replace(/(?:%[0-9a-f]{2})+/gi, (coded) => {
+    try {
+      return decodeURIComponent(coded);
+    } catch {
+      return coded;
+    }
+  });
+}
+
+function isText(value: unknown): boolean {
+  return typeof value === "string" && value !== "";
 }
 
 function isSet(value: unknown): boolean {
@@ -97,6 +154,6 @@ function isFlat(value: unknown): boolean {
   return typeof value === "string" || typeof value === "number" || typeof value === "boolean";
 }
 
-function invalid(field: string, message: string): Mapped {
+function invalid(field: string, message: string): { fault: Fault } {
   return { fault: { code: "invalid_cloudevent", field, message: `\`${field}\` ${message}` } };
 }

@@ -1,7 +1,7 @@
 /** From the inflated bytes of a body to its events. The form is told by headers alone, before a byte is read. */
 import { isUtf8 } from "node:buffer";
 import { limits } from "../contract/events.ts";
-import { binaryCloudEvent, cloudEventToUsageEvent } from "./cloudevents.ts";
+import { binaryCloudEvent, cloudEventToUsageEvent, isBinaryMode, isJsonType } from "./cloudevents.ts";
 import type { Fault } from "./event-gate.ts";
 import type { ContentEncoding } from "./inflate-body.ts";
 import { RefusedRequestError } from "./refused-request.ts";
@@ -34,7 +34,7 @@ export function bodyFormOf(headers: Headers): BodyForm {
     );
   }
   const type = contentTypes.find((name) => name === mediaType.trim());
-  if (type?.startsWith("application/cloudevents") !== true && headers.has("ce-specversion")) {
+  if (!mediaType.trim().startsWith("application/cloudevents") && isBinaryMode(headers)) {
     return { type: "binary cloudevent", encoding };
   }
   if (!type) {
@@ -46,7 +46,7 @@ export function bodyFormOf(headers: Headers): BodyForm {
 /** The events of an inflated body. Throws RefusedRequestError: unreadable_body, too_many_events. */
 export function readBody(bytes: Buffer, form: BodyForm, headers: Headers): RequestEvents {
   if (form.type === "binary cloudevent") {
-    const data = bytes.length === 0 ? undefined : parseJson(bytes);
+    const data = bytes.length === 0 ? undefined : dataInBody(bytes, headers);
     const { event, hasSpecialText } = binaryCloudEvent(headers, data);
     return fromCloudEvents([event], isPlainText(bytes) && !hasSpecialText);
   }
@@ -94,6 +94,11 @@ function parseJson(bytes: Buffer): unknown {
     const where = error instanceof SyntaxError ? /at position \d+/.exec(error.message)?.[0] : undefined;
     throw new RefusedRequestError("unreadable_body", `the body is not valid JSON${where ? ` (${where})` : ""}`);
   }
+}
+
+/** Data that is not JSON is refused by its type, which says more than that it cannot be parsed; quarantine has its text. */
+function dataInBody(bytes: Buffer, headers: Headers): unknown {
+  return isJsonType(headers.get("content-type") ?? "application/json") ? parseJson(bytes) : bytes.toString("utf8");
 }
 
 /** Whether no JSON string in `bytes` can hold a character that was escaped: those are all that a column must escape. */
@@ -151,12 +156,14 @@ function isBlankLine(bytes: Buffer, start: number, end: number): boolean {
 
 function fromCloudEvents(cloudEvents: unknown[], isPlain: boolean): RequestEvents {
   const unreadable = new Map<number, Fault>();
+  // What is coded in base64 may hold any character, whatever the body holds.
+  const isCoded = cloudEvents.some((one) => typeof one === "object" && one !== null && "data_base64" in one);
   const events = cloudEvents.map((cloudEvent, index) => {
     const mapped = cloudEventToUsageEvent(cloudEvent);
     if ("fault" in mapped) unreadable.set(index, mapped.fault);
     return "fault" in mapped ? cloudEvent : mapped.event;
   });
-  return { events, unreadable, isPlain, rawOf: (index) => toText(cloudEvents[index]) };
+  return { events, unreadable, isPlain: isPlain && !isCoded, rawOf: (index) => toText(cloudEvents[index]) };
 }
 
 function toText(event: unknown): string {
