@@ -21,7 +21,9 @@ import { accountRoutes } from "./http/routes/account.ts";
 import { auditRoutes } from "./http/routes/audit.ts";
 import { correctionsRoutes } from "./http/routes/corrections.ts";
 import { eventsRoutes } from "./http/routes/events.ts";
+import { explainRoutes } from "./http/routes/explain.ts";
 import { ingestHealthRoutes } from "./http/routes/ingest-health.ts";
+
 import { jobsRoutes } from "./http/routes/jobs.ts";
 import { keysRoutes } from "./http/routes/keys.ts";
 import { metersRoutes } from "./http/routes/meters.ts";
@@ -90,6 +92,8 @@ export function createApp(deps: AppDeps): OpenAPIHono<HttpEnv> {
     app.route("/", usageRoutes({ clickhouse, tree, watermark, ownMeters: deps.ownMeters }));
     app.route("/", metersRoutes({ ownMeters: deps.ownMeters, tree }));
     app.route("/", correctionsRoutes({ corrections: deps.corrections, tree }));
+    const { corrections, ownMeters } = deps;
+    app.route("/", explainRoutes({ clickhouse, tree, ownMeters, corrections, watermark }));
     app.route("/", recordsRoutes({ clickhouse, tree, watermark, settledBatch }));
     app.route("/", usageSessionsRoutes({ clickhouse, tree, watermark }));
     app.route("/", orphansRoutes({ clickhouse, tree, watermark }));

@@ -19,7 +19,7 @@ export const amendEventSchema = z.strictObject({
 });
 
 /** The event as it was sent, or as it was amended. */
-const correctedRecordSchema = recordSchema
+export const correctedRecordSchema = recordSchema
   .pick({
     id: true,
     type: true,

@@ -76,6 +76,10 @@ const usageDetails = {
     .optional()
     .describe("Sums: the average per event; levels by value: the average over the time"),
   peak: figureSchema.optional().describe("Levels by value: the highest"),
+  relative_error: z
+    .number()
+    .optional()
+    .describe("Distinct counts: how far off the count may be, as a part of it; 0: exact, as it is at any size"),
   organization: z.string().nullable().optional().describe("The organization of `session`"),
   session: z.string().nullable().optional().describe("Peaks inside one session: that session"),
 };

@@ -7,8 +7,21 @@ import { escapeColumn, eventColumns, unescapeColumn } from "../ingest/event-row.
 import { readEvent, renderEventRow } from "../ingest/read-event.ts";
 import { type EventRow, eventRowSchema } from "./stored-event.ts";
 
+/** Columns that an emitter does not send. */
+const notSent = [
+  "body_hash",
+  "received_ms",
+  "partner",
+  "reseller",
+  "dims",
+  "level",
+  "level_action",
+  "alive_within_ms",
+  "key",
+] as const;
+
 /** What an emitter would send to have the event stored like this. */
-export function eventOfRow(row: EventRow): UsageEvent {
+export function eventOfRow(row: Omit<EventRow, (typeof notSent)[number]>): UsageEvent {
   const { agent, user, session, room, interval, job, value } = row;
   return {
     id: row.id,

@@ -5,7 +5,7 @@
  */
 import { randomUUID } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
-import { and, asc, eq, isNull, or } from "drizzle-orm";
+import { and, asc, desc, eq, gte, isNull, lt, or, sql } from "drizzle-orm";
 import type { NodeTree } from "../accounts/node-tree.ts";
 import { type Author, recordChange } from "../audit/record-change.ts";
 import { eventType } from "../catalog/catalog.ts";
@@ -44,6 +44,8 @@ export interface Corrections {
   history(organization: string, id: string): Promise<Correction[]>;
   /** The event as it counts now; undefined when there is none or it is void. */
   find(organization: string, id: string, timeMs: number | undefined): Promise<EventRow | undefined>;
+  /** Of events with a time in this range (ms since 1970, UTC; toMs exclusive), the newest 100, the oldest first. */
+  within(fromMs: number, toMs: number, isVisible: (organization: string) => boolean): Promise<Correction[]>;
   /** Applies what is on record and not applied yet; only where events are stored. */
   applyPending(): Promise<void>;
 }
@@ -58,6 +60,7 @@ export interface CorrectionsDeps {
 }
 
 const pollMs = 100;
+const shownCorrections = 100;
 const uniqueViolation = "23505";
 
 export function createCorrections(deps: CorrectionsDeps): Corrections {
@@ -187,6 +190,18 @@ export function createCorrections(deps: CorrectionsDeps): Corrections {
   return {
     history,
     applyPending,
+    async within(fromMs, toMs, isVisible) {
+      const beforeMs = sql<number>`(${eventCorrections.before}->>'time_ms')::bigint`;
+      const rows = await postgres.db
+        .select()
+        .from(eventCorrections)
+        .where(and(gte(beforeMs, fromMs), lt(beforeMs, toMs)))
+        .orderBy(desc(eventCorrections.at), desc(eventCorrections.id));
+      return rows
+        .filter((row) => isVisible(row.organization))
+        .slice(0, shownCorrections)
+        .reverse();
+    },
     async find(organization, id, timeMs) {
       return (await findStoredEvent(clickhouse, organization, id, timeMs))?.current;
     },

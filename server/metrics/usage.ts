@@ -251,6 +251,8 @@ function detailsOf({ rule }: Meter, measured: Measured | undefined, tz: string):
   switch (rule.kind) {
     case "peak":
       return { at };
+    case "distinct":
+      return { relative_error: 0 };
     case "session_peak":
       return {
         at,
@@ -259,6 +261,7 @@ function detailsOf({ rule }: Meter, measured: Measured | undefined, tz: string):
       };
     case "events":
       if (rule.aggregation === "max" || rule.aggregation === "latest") return { at };
+      if (rule.aggregation === "unique") return { relative_error: 0 };
       return rule.aggregation === "sum" ? { average: measured?.average ?? null } : {};
     case "sum":
       return { average: measured?.average ?? null };

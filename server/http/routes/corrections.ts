@@ -82,7 +82,10 @@ export function correctionsRoutes({ corrections, tree }: CorrectionsRoutesDeps):
         corrections.history(organization, id),
       ]);
       if (!row && history.length === 0) throw new ProblemError("not_found", "there is no such event", { field: "id" });
-      return c.json({ event: row ? eventOfRow(row) : null, corrections: history.map(describe) } as never, 200);
+      return c.json(
+        { event: row ? eventOfRow(row) : null, corrections: history.map(describeCorrection) } as never,
+        200,
+      );
     },
   );
 
@@ -102,7 +105,7 @@ export function correctionsRoutes({ corrections, tree }: CorrectionsRoutesDeps):
     }),
     async (c) => {
       const correction = await correct(c, c.req.valid("param").id, c.req.valid("json"), undefined);
-      return c.json(describe(correction), correction.appliedAt ? 200 : 202);
+      return c.json(describeCorrection(correction), correction.appliedAt ? 200 : 202);
     },
   );
 
@@ -123,7 +126,7 @@ export function correctionsRoutes({ corrections, tree }: CorrectionsRoutesDeps):
     async (c) => {
       const { changes, ...asked } = c.req.valid("json");
       const correction = await correct(c, c.req.valid("param").id, asked, changes);
-      return c.json(describe(correction), correction.appliedAt ? 200 : 202);
+      return c.json(describeCorrection(correction), correction.appliedAt ? 200 : 202);
     },
   );
   return app;
@@ -131,7 +134,8 @@ export function correctionsRoutes({ corrections, tree }: CorrectionsRoutesDeps):
 
 const timeOf = (text: string | undefined) => (text === undefined ? undefined : Date.parse(text));
 
-function describe(correction: Correction): CorrectionAnswer {
+/** As it is told to callers. */
+export function describeCorrection(correction: Correction): CorrectionAnswer {
   const { id, action, reason, actorKind, actorId, actorName, at, appliedAt, before, after } = correction;
   const shown = (row: EventRow) => eventOfRow(row) as CorrectionAnswer["before"];
   return {

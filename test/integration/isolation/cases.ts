@@ -161,6 +161,16 @@ async function quarantinedIn({ ask, makeKey }: World): Promise<string> {
   return body.events[0].id;
 }
 
+const explainCases: RouteCase[] = [
+  {
+    route: "GET /v1/explain",
+    needs: "read",
+    request: () => ({ path: `/v1/explain?meter=chat_posts&node=${askedAbout}&from=2026-03-01` }),
+    allowed: 200,
+    elsewhere: 403,
+  },
+];
+
 const recordsCases: RouteCase[] = [
   {
     route: "GET /v1/records",
@@ -385,6 +395,7 @@ export const routeCases: readonly RouteCase[] = [
   ...usageCases,
   ...metersCases,
   ...correctionsCases,
+  ...explainCases,
   ...recordsCases,
   ...ingestHealthCases,
   ...accountsCases,

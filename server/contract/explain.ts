@@ -1,0 +1,39 @@
+/** GET /v1/explain: what is behind one figure. */
+import { z } from "zod";
+import { correctedRecordSchema, correctionSchema } from "./corrections.ts";
+import { queryWithFilters } from "./filters.ts";
+import { meterSchema } from "./meters.ts";
+import { nodeAddressSchema } from "./nodes.ts";
+import { nextCursorSchema } from "./pages.ts";
+import { meterUsageSchema } from "./usage.ts";
+
+export const explainQuerySchema = queryWithFilters({
+  meter: z.string().min(1).describe("One meter"),
+  node: nodeAddressSchema.optional().describe("Defaults to the caller's node"),
+  from: z.string().describe("Where the window starts: RFC 3339 instant, or a date (its first instant in `tz`)"),
+  to: z.string().default("now").describe("Exclusive"),
+  tz: z.string().default("UTC").describe("IANA time zone"),
+  limit: z.coerce.number().int().min(1).max(1_000).default(20).describe("Events of the sample"),
+  cursor: z.string().max(2_000).optional().describe("`next_cursor` of the sample before: leads to all of them"),
+});
+
+export const explainAnswerSchema = z.object({
+  node: nodeAddressSchema,
+  from: z.string(),
+  to: z.string(),
+  tz: z.string(),
+  watermark: z.string().describe("Every event accepted up to this instant is in the figure"),
+  meter: meterSchema,
+  figure: meterUsageSchema.omit({ series: true, groups: true, comparison: true, unit: true, meter: true }),
+  events: z.object({
+    count: z
+      .int()
+      .describe("Those behind the figure; of a level also what began before the window and reaches into it"),
+    last_received_at: z.string().nullable(),
+    sample: z.array(correctedRecordSchema.extend({ received_at: z.string() })).describe("The newest first"),
+    next_cursor: nextCursorSchema,
+  }),
+  corrections: z
+    .array(correctionSchema)
+    .describe("Of events that are or were in the window, the newest 100, the oldest first"),
+});

@@ -1,0 +1,127 @@
+/** GET /v1/explain: one figure, with its definition, the events behind it and what was corrected. */
+import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
+import type { NodeTree } from "../../accounts/node-tree.ts";
+import { dimensionsOf, meterByName } from "../../catalog/catalog.ts";
+import type { ClickHouse } from "../../clickhouse/client.ts";
+import { explainAnswerSchema, explainQuerySchema } from "../../contract/explain.ts";
+import { filterGrammar } from "../../contract/filters.ts";
+import { parseNode } from "../../contract/nodes.ts";
+import { eventOfRow } from "../../corrections/amend-event.ts";
+import type { Corrections } from "../../corrections/corrections.ts";
+import { describeMeter } from "../../meters/describe-meter.ts";
+import type { OwnMeters } from "../../meters/own-meters.ts";
+import { readCursor, writeCursor } from "../../metrics/cursor.ts";
+import { explainFigure, explainKeySchema } from "../../metrics/explain.ts";
+import { parseFilters } from "../../metrics/filters.ts";
+import { answerUsage } from "../../metrics/usage.ts";
+import { formatInstant } from "../../metrics/windows.ts";
+import { createRouter, problemResponses } from "../app-pieces.ts";
+import { requireScope, resolveNode } from "../authenticate.ts";
+import type { HttpEnv } from "../http-env.ts";
+import { ProblemError } from "../problem-error.ts";
+import { readTimeRange } from "../time-range.ts";
+import { describeCorrection } from "./corrections.ts";
+
+export interface ExplainRoutesDeps {
+  clickhouse: ClickHouse;
+  tree: NodeTree;
+  ownMeters: OwnMeters;
+  corrections: Corrections;
+  watermark: () => Date;
+  now?: () => number;
+}
+
+export function explainRoutes(deps: ExplainRoutesDeps): OpenAPIHono<HttpEnv> {
+  const { clickhouse, tree, ownMeters, corrections, watermark, now = Date.now } = deps;
+  const app = createRouter();
+  app.openapi(
+    createRoute({
+      method: "get",
+      path: "/v1/explain",
+      summary: "Why a figure is what it is",
+      description: `For one cell of an answer of /v1/usage: its window as from and to, the same node and filters; a group is a filter for its key. ${filterGrammar}`,
+      middleware: requireScope("read"),
+      request: { query: explainQuerySchema },
+      responses: {
+        200: {
+          description: "The figure and what is behind it",
+          content: { "application/json": { schema: explainAnswerSchema } },
+        },
+        ...problemResponses(400, 401, 403, 404, 503),
+      },
+    }),
+    async (c) => {
+      const query = c.req.valid("query");
+      const node = resolveNode(c.get("actor"), tree, query.node);
+      const nowMs = now();
+      const range = readTimeRange(query, nowMs);
+      const fromMs = range.fromMs ?? 0;
+      const toMs = range.toMs ?? nowMs;
+      const meter = meterByName(query.meter) ?? ownMeters.find(query.meter, node, toMs);
+      if (!meter)
+        throw new ProblemError("invalid_request", `there is no meter named ${query.meter} for ${node}`, {
+          field: "meter",
+        });
+      const filters = parseFilters(query, dimensionsOf(meter));
+      const asked = {
+        list: "explain",
+        meter: query.meter,
+        node,
+        filters,
+        from: query.from,
+        to: query.to,
+        tz: query.tz,
+      };
+      const asOf = watermark();
+      const window = { node, fromMs, toMs, tz: query.tz, fill: "zero", window: "total", anchor: 1 } as const;
+      const [answer, explained, corrected] = await Promise.all([
+        answerUsage(clickhouse, { ...window, meters: [meter], filters, groupBy: undefined }, asOf, nowMs),
+        explainFigure(clickhouse, {
+          meter,
+          node,
+          filters,
+          fromMs,
+          toMs: Math.min(toMs, nowMs),
+          after: readCursor(query.cursor, asked, explainKeySchema),
+          limit: query.limit,
+        }),
+        corrections.within(fromMs, toMs, (organization) =>
+          tree.isWithin(`organization:${organization}`, aboveAgent(node)),
+        ),
+      ]);
+      const [figure] = answer.meters;
+      if (!figure) throw new Error("a meter was not answered");
+      const { series: _, unit: __, meter: ___, ...whole } = figure;
+      return c.json(
+        {
+          node,
+          from: formatInstant(fromMs, query.tz),
+          to: formatInstant(toMs, query.tz),
+          tz: query.tz,
+          watermark: asOf.toISOString(),
+          meter: describeMeter(meter, ownMeters.versionsOf(meter.meter)?.[0]?.node ?? null),
+          figure: whole,
+          events: {
+            count: explained.events,
+            last_received_at:
+              explained.lastReceivedMs === undefined ? null : new Date(explained.lastReceivedMs).toISOString(),
+            sample: explained.sample.map((row) => ({
+              ...eventOfRow(row),
+              received_at: new Date(row.received_ms).toISOString(),
+            })),
+            next_cursor: explained.next ? writeCursor(asked, explained.next) : null,
+          },
+          corrections: corrected.map(describeCorrection),
+        } as never,
+        200,
+      );
+    },
+  );
+  return app;
+}
+
+/** Corrections are those of the whole organization. */
+function aboveAgent(node: string): string {
+  const parsed = parseNode(node);
+  return parsed.kind === "agent" ? `organization:${parsed.organization}` : node;
+}
