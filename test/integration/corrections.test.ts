@@ -17,7 +17,7 @@ import { asOracle, organizationsOf, usageWorlds } from "../support/usage-world.t
 
 const runs = Number(process.env.PROPERTY_RUNS ?? 50);
 const seed = Number(process.env.PROPERTY_SEED ?? 20_261_121);
-const nowMs = Math.floor(Date.now() / 600_000) * 600_000;
+const nowMs = Date.now();
 
 let ingesting: Ingesting;
 let postgres: Postgres;

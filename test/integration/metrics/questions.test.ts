@@ -8,8 +8,8 @@ import { organizationsOf, usageWorlds } from "../../support/usage-world.ts";
 const runs = Number(process.env.PROPERTY_RUNS ?? 1_000);
 const worldCount = Math.ceil(runs / 50);
 const seed = Number(process.env.PROPERTY_SEED ?? 20_261_121);
-/** In the middle between two points of the grid on which the worlds of today have their signs of life. */
-const nowMs = Math.floor(Date.now() / 600_000) * 600_000;
+/** The worlds of today have their signs of life 5 minutes before it and 10, 20 and so on before that, give or take 90 s. */
+const nowMs = Date.now();
 
 let ingesting: Ingesting;
 let worlds: AskableWorld[];
