@@ -5,6 +5,7 @@ import { createRouter, describeApi } from "../app-pieces.ts";
 import { docsPage } from "../docs-page.ts";
 import { isStoreUnavailable } from "../handle-error.ts";
 import type { HttpEnv } from "../http-env.ts";
+import { meterPages } from "../meter-pages.ts";
 
 /** Resolves when the named thing can be used now; the message of what it throws is shown to everybody. */
 export type ReadinessCheck = () => Promise<void>;
@@ -99,6 +100,7 @@ export function systemRoutes({ checks, root }: SystemRoutesDeps): OpenAPIHono<Ht
   });
 
   app.route("/", docsPage());
+  app.route("/", meterPages());
   return app;
 }
 

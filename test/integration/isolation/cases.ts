@@ -15,6 +15,7 @@ const systemCases: RouteCase[] = [
   "GET /docs",
   "GET /docs/start.js",
   "GET /docs/viewer.js",
+  "GET /docs/meters",
   "GET /v1/limits",
 ].map((route) => ({ route, needs: "nothing", allowed: 200, elsewhere: "the same" }));
 
@@ -28,6 +29,14 @@ const metricsCases: RouteCase[] = [
     elsewhere: 403,
   },
 ];
+
+systemCases.push({
+  route: "GET /docs/meters/:meter",
+  needs: "nothing",
+  request: () => ({ path: "/docs/meters/sessions" }),
+  allowed: 200,
+  elsewhere: "the same",
+});
 
 const eventsCases: RouteCase[] = [
   {
