@@ -23,7 +23,6 @@ import { createAuthenticator, nodeWithin } from "./http/authenticate.ts";
 import { compactIngestOutcomes } from "./ingest/compact-outcomes.ts";
 import { compactUsage } from "./ingest/compact-usage.ts";
 import { expireIntervals } from "./ingest/expire-intervals.ts";
-import { reconcileUsage } from "./ingest/reconcile-usage.ts";
 import { type Ingest, startIngest } from "./ingest/start-ingest.ts";
 import type { JobDefinition } from "./jobs/job-table.ts";
 import { startJobs } from "./jobs/start-jobs.ts";
@@ -34,6 +33,7 @@ import { createMailer } from "./mail/mailer.ts";
 import { OwnMeters } from "./meters/own-meters.ts";
 import { connectPostgres, type Postgres } from "./postgres/client.ts";
 import { migratePostgres } from "./postgres/migrate.ts";
+import { reconcileRecent } from "./reconciliation/reconcile-recent.ts";
 import { connectRedis } from "./redis/connect-redis.ts";
 import { createTelemetry, type Telemetry } from "./telemetry/telemetry.ts";
 
@@ -168,7 +168,7 @@ async function startParts(
   announce = (nodes) => gateway.announce(nodes);
 
   const jobs = await startJobs({
-    jobs: jobsOf(clickhouse, ingest, corrections, log, (nodes) => gateway.announce(nodes)),
+    jobs: jobsOf(clickhouse, postgres, tree, ingest, corrections, log, (nodes) => gateway.announce(nodes)),
     roles: config.roles,
     databaseUrl: postgresStore.url,
     redisUrl: config.redisUrl,
@@ -275,6 +275,8 @@ async function postgresFor(
 /** The whole table, the same in every process; those of the role `ingest` run only where there is an ingest. */
 function jobsOf(
   clickhouse: ClickHouse,
+  postgres: Postgres,
+  tree: NodeTree,
   ingest: Ingest | undefined,
   corrections: Corrections,
   log: Logger,
@@ -291,7 +293,7 @@ function jobsOf(
       role: "ingest",
       handler: async () => {
         const { deriver, sequence } = ingesting();
-        const derivation = await expireIntervals(clickhouse, deriver, sequence, Date.now());
+        const derivation = await expireIntervals(clickhouse, deriver.derive, sequence, Date.now());
         if (derivation) announce(derivation.touchedNodes);
       },
     },
@@ -326,8 +328,7 @@ function jobsOf(
       role: "ingest",
       handler: async () => {
         const { deriver, sequence, flush } = ingesting();
-        const context = { clickhouse, deriver, sequence, settledBatch: flush.settledBatch, log, nowMs: Date.now() };
-        await reconcileUsage(context);
+        await reconcileRecent({ clickhouse, postgres, tree, deriver, sequence, flush, log });
       },
     },
   ];

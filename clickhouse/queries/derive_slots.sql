@@ -9,39 +9,6 @@ WITH
         SELECT DISTINCT minute, level, arrayJoin([('organization', organization), ('reseller', toString(reseller)), ('partner', toString(partner)), ('all', '')]) AS place
         FROM level_edges
         WHERE version = {version:UInt64} AND minute < toDateTime({before:UInt32}, 'UTC')
-    ),
-    arraySort(groupArray((at_ms, change))) AS steps,
-    -- The level against the slot's opening, from the minute's first instant on: what ends exactly then is not in it.
-    arrayCumSum(steps.2) AS running
-SELECT
-    place.1,
-    place.2,
-    level,
-    minute,
-    {version:UInt64},
-    sum(change) AS net,
-    sum(change * (at_ms - minute_ms)) AS weighted,
-    arrayMax(running) AS peak,
-    steps[indexOf(running, peak)].1 AS peak_at_ms,
-    sum(begun) AS starts
-FROM
-(
-    -- One instant's ends and starts come to one net change: an end at t frees before a start at t.
-    SELECT minute, minute_ms, level, place, at_ms, sum(edge.2) AS change, sum(edge.3) AS begun
-    FROM
-    (
-        SELECT
-            minute,
-            toInt64(toUnixTimestamp(minute)) * 1000 AS minute_ms,
-            level,
-            arrayJoin([('organization', organization), ('reseller', toString(reseller)), ('partner', toString(partner)), ('all', '')]) AS place,
-            -- The empty change at the first instant stands for the level there, and keeps a slot that lost its edges.
-            arrayJoin(arrayPushBack(arrayZip(edge_ms, edge_delta, edge_starts), (minute_ms, toInt64(0), toInt64(0)))) AS edge,
-            edge.1 AS at_ms
-        FROM level_edges FINAL
-        WHERE (minute, level) IN (SELECT minute, level FROM changed)
     )
-    WHERE (place.1 IN ('organization', 'all') OR place.2 != '') AND (minute, level, place) IN changed
-    GROUP BY minute, minute_ms, level, place, at_ms
-)
-GROUP BY minute, minute_ms, level, place
+SELECT kind, node, level, minute, {version:UInt64}, net, weighted, peak, peak_at_ms, starts
+FROM ({{slots_of_edges}})

@@ -1,6 +1,6 @@
 -- Counters of one organization and UTC day that differ from the events they count; in a healthy store there are none.
--- Batches that are not settled are left out on both sides. Amounts are compared as exact decimals.
--- Params: organization String, day String, settled UInt64. Returns one row per drifted key.
+-- Batches after `settled` are left out on both sides. Amounts are compared as exact decimals.
+-- Params: organization String, day String, settled UInt64; most UInt32. Returns one row per drifted key.
 SELECT type, toInt64(toUnixTimestamp(bucket)) * 1000 AS bucket_ms, partner, reseller, agent, dims,
     sum(raw_events) AS expected_events, toString(sum(raw_amount)) AS expected_amount,
     sum(rolled_events) AS found_events, toString(sum(rolled_amount)) AS found_amount
@@ -17,3 +17,5 @@ FROM
 )
 GROUP BY type, bucket, partner, reseller, agent, dims
 HAVING expected_events != found_events OR sum(raw_amount) != sum(rolled_amount)
+ORDER BY bucket_ms, type
+LIMIT {most:UInt32}

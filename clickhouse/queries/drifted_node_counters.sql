@@ -1,6 +1,6 @@
 -- Counters of the nodes above one organization, on one UTC day, that differ from the sums of the organizations' counters;
--- in a healthy store there are none. Batches that are not settled are left out on both sides.
--- Params: organization String, day String, settled UInt64. Returns one row per drifted key.
+-- in a healthy store there are none. Batches after `settled` are left out on both sides.
+-- Params: organization String, day String, settled UInt64; most UInt32. Returns one row per drifted key.
 WITH places AS
 (
     SELECT DISTINCT arrayJoin([('reseller', toString(reseller)), ('partner', toString(partner)), ('all', '')]) AS place
@@ -24,3 +24,5 @@ FROM
 WHERE place IN places AND (place.1 = 'all' OR place.2 != '')
 GROUP BY place, type, bucket, dims
 HAVING expected_events != found_events OR sum(summed_amount) != sum(kept_amount)
+ORDER BY kind, node, bucket_ms, type
+LIMIT {most:UInt32}

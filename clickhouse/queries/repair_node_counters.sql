@@ -1,6 +1,7 @@
 -- Rewrites the counters of the nodes above one organization, on one UTC day, from those of the organizations: the right sums
--- as rows of batch 0, and the deletion of every other row, in one block.
--- Params: organization String, day String, settled UInt64, version UInt64 (greater than any before).
+-- as rows of batch 0, and the deletion of every other row, in one block; also of rows that a batch which is sent again would
+-- write, by what usage_per_15m has of it.
+-- Params: organization String, day String, version UInt64 (greater than any before).
 INSERT INTO node_usage_per_15m (kind, node, type, bucket, dims, batch, events, amount, version, is_deleted)
 WITH places AS
 (
@@ -14,11 +15,15 @@ FROM
     SELECT arrayJoin([('reseller', toString(reseller)), ('partner', toString(partner)), ('all', '')]) AS place,
         type, bucket, dims, toUInt64(0) AS batch, events AS new_events, amount AS new_amount
     FROM usage_per_15m FINAL
-    WHERE toDate(bucket, 'UTC') = toDate({day:String}) AND batch <= {settled:UInt64}
+    WHERE toDate(bucket, 'UTC') = toDate({day:String})
     UNION ALL
     SELECT (toString(kind), node), type, bucket, dims, batch, toInt64(0), toDecimal128(0, 9)
     FROM node_usage_per_15m FINAL
-    WHERE toDate(bucket, 'UTC') = toDate({day:String}) AND batch <= {settled:UInt64}
+    WHERE toDate(bucket, 'UTC') = toDate({day:String})
+    UNION ALL
+    SELECT arrayJoin([('reseller', toString(reseller)), ('partner', toString(partner)), ('all', '')]), type, bucket, dims, batch, toInt64(0), toDecimal128(0, 9)
+    FROM usage_per_15m
+    WHERE toDate(bucket, 'UTC') = toDate({day:String})
 )
 WHERE place IN places AND (place.1 = 'all' OR place.2 != '')
 GROUP BY place, type, bucket, dims, batch

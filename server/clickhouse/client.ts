@@ -187,7 +187,11 @@ export function connectClickHouse(connection: ClickHouseConnection, onAnswered?:
   };
 }
 
-/** The text of a file below clickhouse/, the same place from the sources and from the built server. */
+/**
+ * The text of a file below clickhouse/, the same place from the sources and from the built server. `{{part}}` in it stands for
+ * clickhouse/fragments/`part`.sql, also in fragments.
+ */
 export function readSql(path: string): string {
-  return readFileSync(fileURLToPath(new URL(`../../clickhouse/${path}`, import.meta.url)), "utf8");
+  const sql = readFileSync(fileURLToPath(new URL(`../../clickhouse/${path}`, import.meta.url)), "utf8");
+  return sql.replace(/\{\{(\w+)\}\}/g, (_, part) => readSql(`fragments/${part}.sql`).trimEnd());
 }

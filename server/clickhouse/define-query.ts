@@ -5,14 +5,7 @@
 import { z } from "zod";
 import { type ClickHouse, readSql, type StatementSummary } from "./client.ts";
 
-/** The text of clickhouse/queries/`name`.sql; `{{part}}` stands for clickhouse/fragments/`part`.sql, also in fragments. */
-function readQuery(name: string): string {
-  return withFragments(readSql(`queries/${name}.sql`));
-}
-
-function withFragments(sql: string): string {
-  return sql.replace(/\{\{(\w+)\}\}/g, (_, part) => withFragments(readSql(`fragments/${part}.sql`).trimEnd()));
-}
+const readQuery = (name: string) => readSql(`queries/${name}.sql`);
 
 /** A SELECT from clickhouse/queries/`name`.sql. */
 export function defineQuery<Params extends z.ZodObject, Row extends z.ZodObject>(

@@ -7,14 +7,12 @@ import { z } from "zod";
 import type { ClickHouse } from "../clickhouse/client.ts";
 import { defineInsert, defineStatement } from "../clickhouse/define-query.ts";
 import type { LevelDeriver } from "../ingest/derive-levels.ts";
+import { retellIntervalsAnew } from "../ingest/retell-intervals.ts";
 import type { EventRow } from "./stored-event.ts";
 
 const batches = z.object({ batches: z.array(z.number()) });
 const storeCorrectedEvents = defineInsert("store_corrected_events", z.object({ batch: z.number(), sign: z.number() }));
 const touchCorrectedIntervals = defineStatement("touch_corrected_intervals", batches);
-const forgetTouchedIntervals = defineStatement("forget_touched_intervals", batches);
-const forgetTouchedPlaces = defineStatement("forget_touched_places", batches);
-const retellTouchedEvents = defineStatement("retell_touched_events", batches);
 
 export interface StorableCorrection {
   before: EventRow;
@@ -39,9 +37,7 @@ export async function applyCorrection(
   const touched = amendBatch === undefined ? [voidBatch] : [voidBatch, amendBatch];
   const { touchedNodes } = await deriver.derive(touched, nowMs, "changes", async () => {
     await touchCorrectedIntervals(clickhouse, { batches: touched });
-    await forgetTouchedIntervals(clickhouse, { batches: touched });
-    await forgetTouchedPlaces(clickhouse, { batches: touched });
-    await retellTouchedEvents(clickhouse, { batches: touched });
+    await retellIntervalsAnew(clickhouse, touched);
   });
   return touchedNodes;
 }

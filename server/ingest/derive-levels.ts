@@ -10,8 +10,18 @@ import { defaultAliveWithinMs } from "../catalog/catalog.ts";
 import type { ClickHouse } from "../clickhouse/client.ts";
 import { defineColumnsQuery, defineInsert, defineQuery, defineStatement } from "../clickhouse/define-query.ts";
 import { type Edge, type Member, resolveSession } from "../metrics/resolve-session.ts";
+import { compareSessions, type SessionDifference } from "./compare-sessions.ts";
 import { createMinuteSlots, type MinuteChange, type MinuteEdges, type Place } from "./minute-slots.ts";
-import { renderEdgeRow, renderOpenRow, renderSessionRow, type SessionPlace } from "./session-rows.ts";
+import {
+  type OpenRow,
+  openRow,
+  renderEdgeRow,
+  renderOpenRow,
+  renderSessionRow,
+  type SessionPlace,
+  type SessionRow,
+  sessionRow,
+} from "./session-rows.ts";
 
 const batches = z.object({ batches: z.array(z.number()) });
 const share = batches.extend({ share: z.number(), shares: z.number() });
@@ -92,6 +102,8 @@ export interface Derivation {
   touchedNodes: Set<string>;
   sessions: number;
   changedMinutes: number;
+  /** Of a comparison: the sessions that are stored otherwise than they would be derived now. */
+  differences: SessionDifference[];
 }
 
 export interface LevelDeriver {
@@ -103,10 +115,14 @@ export interface LevelDeriver {
     /** Runs first, while nothing else is derived. */
     prepare?: () => Promise<void>,
   ): Promise<Derivation>;
+  /** Runs `work` while nothing else is derived; within it, only `derive` may derive. */
+  alone<Result>(work: (derive: Derive) => Promise<Result>): Promise<Result>;
 }
 
-/** `changes`: minutes whose edges differ from those derived before; `everything`: all of them, to restore lost rows. */
-export type DerivationScope = "changes" | "everything";
+export type Derive = (batches: readonly number[], nowMs: number, scope: DerivationScope) => Promise<Derivation>;
+
+/** `changes`: what differs from what was derived before is written; `comparison`: nothing is, the differences are told. */
+export type DerivationScope = "changes" | "comparison";
 
 /** The partner and reseller that the organization stood under at `timeMs`, '' where there is none; undefined: unknown. */
 export type PathAt = (organization: string, timeMs: number) => { partner: string; reseller: string } | undefined;
@@ -121,7 +137,7 @@ export function createLevelDeriver(
   const minuteSlots = createMinuteSlots(clickhouse);
 
   async function deriveAlone(batches: readonly number[], nowMs: number, scope: DerivationScope): Promise<Derivation> {
-    const derivation: Derivation = { touchedNodes: new Set(), sessions: 0, changedMinutes: 0 };
+    const derivation: Derivation = { touchedNodes: new Set(), sessions: 0, changedMinutes: 0, differences: [] };
     const touching = { batches: [...batches] };
     let [touched] = await touchedSessions(clickhouse, touching);
     if (!touched || touched.sessions + touched.nameless === 0) return derivation;
@@ -147,8 +163,6 @@ export function createLevelDeriver(
     derivation: Derivation,
   ): Promise<void> {
     const version = nextVersion();
-    // To restore what was lost, nothing that memory holds may stand in for what is stored.
-    if (scope === "everything") minuteSlots.forget();
     const [members, stray, before] = await Promise.all([
       sessionMembers(clickhouse, share).then(asMembers),
       strays ? strayMembers(clickhouse, share).then(asMembers) : [],
@@ -163,15 +177,15 @@ export function createLevelDeriver(
 
     const edgeRows: string[] = [];
     const changes: MinuteChange[] = [];
-    const sessionRows: string[] = [];
-    const openRows: string[] = [];
+    const sessionRows: SessionRow[] = [];
+    const openRows: OpenRow[] = [];
     for (const [key, session] of sessions) {
       const resolved = resolveSession(session.rows, nowMs, defaultAliveWithinMs);
       // A session that runs while its organization moves stays whole with the parent it began under.
       const beganMs = resolved.spans[0]?.startMs;
       if (beganMs !== undefined) Object.assign(session, pathAt(session.organization, beganMs));
       const before = earlier.get(key);
-      const changed = changedMinutes(before, session, resolved.edges, scope);
+      const changed = changedMinutes(before, session, resolved.edges);
       for (const change of changed) {
         const { minute, level, after = withoutEdges } = change;
         edgeRows.push(renderEdgeRow(session, minute, level, after, version));
@@ -181,16 +195,26 @@ export function createLevelDeriver(
       if (changed.length > 0)
         for (const place of before ? [before, session] : [session])
           for (const node of nodesAbove(place)) derivation.touchedNodes.add(node);
-      sessionRows.push(renderSessionRow(session, resolved, before?.days ?? [], version));
-      openRows.push(renderOpenRow(session, resolved, version, nowMs));
+      sessionRows.push(sessionRow(session, resolved, before?.days ?? [], version));
+      openRows.push(openRow(session, resolved, version, nowMs));
+    }
+    derivation.sessions += sessions.size;
+    if (scope === "comparison") {
+      derivation.differences.push(...(await compareSessions(clickhouse, share, sessionRows, openRows)));
+      return;
     }
     if (edgeRows.length > 0) {
       await insertLevelEdges(clickhouse, asBody(edgeRows), {});
       await writeSlots(changes, version, nowMs);
     }
-    if (openRows.length > 0) await insertOpenSessions(clickhouse, asBody(openRows), {});
-    if (sessionRows.length > 0) await insertSessions(clickhouse, asBody(sessionRows), {});
-    derivation.sessions += sessions.size;
+    if (openRows.length > 0) await insertOpenSessions(clickhouse, asBody(openRows.map(renderOpenRow)), {});
+    if (sessionRows.length > 0) await insertSessions(clickhouse, asBody(sessionRows.map(renderSessionRow)), {});
+  }
+
+  function inTurn<Result>(work: () => Promise<Result>): Promise<Result> {
+    const next = running.then(work);
+    running = next.catch(() => minuteSlots.forget());
+    return next;
   }
 
   async function writeSlots(changes: readonly MinuteChange[], version: number, nowMs: number): Promise<void> {
@@ -203,11 +227,14 @@ export function createLevelDeriver(
   }
 
   return {
-    derive(batches, nowMs, scope = "changes", prepare = async () => undefined) {
-      const next = running.then(prepare).then(() => deriveAlone(batches, nowMs, scope));
-      running = next.catch(() => minuteSlots.forget());
-      return next;
-    },
+    derive: (batches, nowMs, scope = "changes", prepare = async () => undefined) =>
+      inTurn(async () => {
+        await prepare();
+        return await deriveAlone(batches, nowMs, scope);
+      }),
+    alone: (work) =>
+      // It may write edges of its own, which memory does not have.
+      inTurn(() => work(deriveAlone).finally(() => minuteSlots.forget())),
   };
 }
 
@@ -307,21 +334,16 @@ function asDerived({ rows, columns }: Awaited<ReturnType<typeof derivedSessions>
 const withoutEdges = { edge_ms: [], edge_delta: [], edge_starts: [] };
 
 /** What changed against the edges written before, by minute and level: all of it where the session now stands elsewhere. */
-function changedMinutes(
-  before: DerivedSession | undefined,
-  place: Place,
-  edges: readonly Edge[],
-  scope: DerivationScope,
-): MinuteChange[] {
+function changedMinutes(before: DerivedSession | undefined, place: Place, edges: readonly Edge[]): MinuteChange[] {
   const minutesAfter = edgesByMinute(edges);
   const minutesBefore = edgesByMinute(before?.edges ?? []);
   const places = { placeBefore: placeOf(before ?? place), placeAfter: placeOf(place) };
-  const isEverywhere = scope === "everything" || hasMoved(places);
+  const isElsewhere = hasMoved(places);
   const changed: MinuteChange[] = [];
   for (const [key, after] of minutesAfter) {
     const { minute, level } = after;
     const earlier = minutesBefore.get(key);
-    if (isEverywhere || !earlier || !isSame(earlier, after))
+    if (isElsewhere || !earlier || !isSame(earlier, after))
       changed.push({ minute, level, ...places, before: earlier, after });
   }
   for (const [key, earlier] of minutesBefore) {

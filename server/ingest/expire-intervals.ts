@@ -2,7 +2,7 @@
 import { z } from "zod";
 import type { ClickHouse } from "../clickhouse/client.ts";
 import { defineStatement } from "../clickhouse/define-query.ts";
-import type { Derivation, LevelDeriver } from "./derive-levels.ts";
+import type { Derivation, Derive } from "./derive-levels.ts";
 import type { Sequence } from "./sequence.ts";
 
 const touchExpiredSessions = defineStatement(
@@ -13,11 +13,11 @@ const touchExpiredSessions = defineStatement(
 /** Answers what was derived anew; idempotent, and harmless when it comes late: an interval ends at its last sign of life. */
 export async function expireIntervals(
   clickhouse: ClickHouse,
-  deriver: LevelDeriver,
+  derive: Derive,
   sequence: Sequence,
   nowMs: number,
 ): Promise<Derivation | undefined> {
   const batch = sequence.next();
   const { writtenRows } = await touchExpiredSessions(clickhouse, { batch, now: nowMs });
-  return writtenRows > 0 ? await deriver.derive([batch], nowMs) : undefined;
+  return writtenRows > 0 ? await derive([batch], nowMs, "changes") : undefined;
 }

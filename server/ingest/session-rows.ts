@@ -24,61 +24,97 @@ export function renderEdgeRow(
   return `${placeColumns(session)}\t${version}\t${minute}\t${escapeColumn(level)}\t${arrays}\n`;
 }
 
-/** A row of sessions. */
-export function renderSessionRow(
-  session: SessionPlace,
+/** A row of sessions, by the names of its columns. */
+export type SessionRow = ReturnType<typeof sessionRow>;
+
+export function sessionRow(
+  { organization, session, partner, reseller, room }: SessionPlace,
   { spans, edges, orphans, inverted }: ResolvedSession,
   earlierDays: readonly number[],
   version: number,
-): string {
+) {
   const peak = peakOf(edges.filter((edge) => edge.level === "participants"));
   const present = spans.filter((span) => span.level === "participants");
   const isOpen = present.some((span) => span.endMs === undefined);
-  const startedMs = present.reduce((first, span) => Math.min(first, span.startMs), present[0]?.startMs ?? 0);
-  const endedMs = isOpen ? 0 : present.reduce((last, span) => Math.max(last, span.endMs ?? 0), 0);
-  return `${[
-    placeColumns(session),
+  return {
+    organization,
+    session,
+    partner,
+    reseller,
     version,
-    escapeColumn(session.room),
-    startedMs,
-    endedMs,
-    spans.filter((span) => span.endMs === undefined).length,
-    nextDeadline(spans),
-    peak.value,
-    peak.atMs,
+    room,
+    started_ms: present.reduce((first, span) => Math.min(first, span.startMs), present[0]?.startMs ?? 0),
+    ended_ms: isOpen ? 0 : present.reduce((last, span) => Math.max(last, span.endMs ?? 0), 0),
+    open_spans: spans.filter((span) => span.endMs === undefined).length,
+    deadline_ms: nextDeadline(spans),
+    peak_participants: peak.value,
+    peak_at_ms: peak.atMs,
     orphans,
     inverted,
-    spans.filter((span) => span.timedOut).length,
-    texts(spans.map((span) => span.level)),
-    texts(spans.map((span) => span.interval)),
-    texts(spans.map((span) => span.user)),
-    texts(spans.map((span) => span.agent)),
-    texts(spans.map((span) => span.dims)),
-    `[${spans.map((span) => span.startMs)}]`,
-    `[${spans.map((span) => span.endMs ?? 0)}]`,
-    `[${spans.map((span) => Number(span.timedOut))}]`,
-    texts(edges.map((edge) => edge.level)),
-    `[${edges.map((edge) => edge.atMs)}]`,
-    `[${edges.map((edge) => edge.delta)}]`,
-    `[${edges.map((edge) => edge.starts)}]`,
-    `[${presenceDays(spans, earlierDays)}]`,
+    timed_out: spans.filter((span) => span.timedOut).length,
+    span_level: spans.map((span) => span.level),
+    span_interval: spans.map((span) => span.interval),
+    span_user: spans.map((span) => span.user),
+    span_agent: spans.map((span) => span.agent),
+    span_dims: spans.map((span) => span.dims),
+    span_start_ms: spans.map((span) => span.startMs),
+    span_end_ms: spans.map((span) => span.endMs ?? 0),
+    span_timed_out: spans.map((span) => Number(span.timedOut)),
+    edge_level: edges.map((edge) => edge.level),
+    edge_ms: edges.map((edge) => edge.atMs),
+    edge_delta: edges.map((edge) => edge.delta),
+    edge_starts: edges.map((edge) => edge.starts),
+    days: presenceDays(spans, earlierDays),
+  };
+}
+
+export function renderSessionRow(row: SessionRow): string {
+  return `${[
+    placeColumns(row),
+    row.version,
+    escapeColumn(row.room),
+    row.started_ms,
+    row.ended_ms,
+    row.open_spans,
+    row.deadline_ms,
+    row.peak_participants,
+    row.peak_at_ms,
+    row.orphans,
+    row.inverted,
+    row.timed_out,
+    texts(row.span_level),
+    texts(row.span_interval),
+    texts(row.span_user),
+    texts(row.span_agent),
+    texts(row.span_dims),
+    `[${row.span_start_ms}]`,
+    `[${row.span_end_ms}]`,
+    `[${row.span_timed_out}]`,
+    texts(row.edge_level),
+    `[${row.edge_ms}]`,
+    `[${row.edge_delta}]`,
+    `[${row.edge_starts}]`,
+    `[${row.days}]`,
   ].join("\t")}\n`;
 }
 
-/**
- * A row of open_sessions: a session stays listed while an interval is open, or while its last end lies ahead: then it is
- * looked at again.
- */
-export function renderOpenRow(
+/** A row of open_sessions, by the names of its columns. */
+export type OpenRow = ReturnType<typeof openRow>;
+
+/** A session stays listed while an interval is open, or while its last end lies ahead: then it is looked at again. */
+export function openRow(
   { organization, session }: SessionPlace,
   { spans }: ResolvedSession,
   version: number,
   nowMs: number,
-): string {
+) {
   const lastEndMs = spans.reduce((last, span) => Math.max(last, span.endMs ?? 0), 0);
   const deadlineMs = nextDeadline(spans) || (lastEndMs > nowMs ? lastEndMs : 0);
-  const isDeleted = deadlineMs === 0 ? 1 : 0;
-  return `${escapeColumn(organization)}\t${escapeColumn(session)}\t${version}\t${deadlineMs}\t${isDeleted}\n`;
+  return { organization, session, version, deadline_ms: deadlineMs, is_deleted: deadlineMs === 0 ? 1 : 0 };
+}
+
+export function renderOpenRow({ organization, session, version, deadline_ms, is_deleted }: OpenRow): string {
+  return `${escapeColumn(organization)}\t${escapeColumn(session)}\t${version}\t${deadline_ms}\t${is_deleted}\n`;
 }
 
 function nextDeadline(spans: readonly { deadlineMs: number | undefined }[]): number {
@@ -88,7 +124,7 @@ function nextDeadline(spans: readonly { deadlineMs: number | undefined }[]): num
   return next;
 }
 
-const placeColumns = ({ organization, session, partner, reseller }: SessionPlace) =>
+const placeColumns = ({ organization, session, partner, reseller }: Omit<SessionPlace, "room">) =>
   `${escapeColumn(organization)}\t${escapeColumn(session)}\t${escapeColumn(partner)}\t${escapeColumn(reseller)}`;
 
 const quote = /'/g;

@@ -1,9 +1,7 @@
-import { pino } from "pino";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { UsageEvent } from "../../../server/contract/events.ts";
 import { compactUsage } from "../../../server/ingest/compact-usage.ts";
 import { expireIntervals } from "../../../server/ingest/expire-intervals.ts";
-import { reconcileDay } from "../../../server/ingest/reconcile-usage.ts";
 import { type Ingesting, startIngesting } from "../../support/ingesting.ts";
 
 let ingesting: Ingesting;
@@ -12,7 +10,6 @@ beforeAll(async () => {
 });
 afterAll(() => ingesting.close());
 
-const log = pino({ level: "silent" });
 const iso = (ms: number) => new Date(ms).toISOString();
 
 async function one<Row>(sql: string): Promise<Row> {
@@ -20,15 +17,6 @@ async function one<Row>(sql: string): Promise<Row> {
   if (row === undefined) throw new Error(`no row: ${sql}`);
   return row;
 }
-
-const reconciliation = () => ({
-  clickhouse: ingesting.store.clickhouse,
-  deriver: ingesting.deriver,
-  sequence: ingesting.sequence,
-  settledBatch: ingesting.flush.settledBatch,
-  log,
-  nowMs: Date.now(),
-});
 
 test("folding the counters of closed hours leaves one row per key and changes no figure, also for events that come later", async () => {
   const chat = (id: string): Partial<UsageEvent> => ({
@@ -120,60 +108,18 @@ test("the job that expires intervals ends what became silent, and only that", as
   };
   expect(await live("brief", Date.now())).toBe(1);
   const laterMs = startMs + 61_000;
-  const derivation = await expireIntervals(ingesting.store.clickhouse, ingesting.deriver, ingesting.sequence, laterMs);
+  const derivation = await expireIntervals(
+    ingesting.store.clickhouse,
+    ingesting.deriver.derive,
+    ingesting.sequence,
+    laterMs,
+  );
   expect([...(derivation?.touchedNodes ?? [])].sort()).toEqual(["all", "organization:brief"]);
   expect(await live("brief", laterMs)).toBe(0);
   expect(await live("lasting", laterMs)).toBe(1);
   expect(
-    await expireIntervals(ingesting.store.clickhouse, ingesting.deriver, ingesting.sequence, laterMs),
+    await expireIntervals(ingesting.store.clickhouse, ingesting.deriver.derive, ingesting.sequence, laterMs),
   ).toBeUndefined();
-});
-
-test("reconciliation finds nothing in a healthy day, names counters and slots that were lost by hand, and repairs them", async () => {
-  const day = "2026-02-03";
-  const at = (minute: number) => iso(Date.UTC(2026, 1, 3, 9, minute));
-  const common = { organization: "drift", session: "s-drift", user: "u", interval: "i-drift" };
-  await ingesting.send([
-    { ...common, id: "drift-1", type: "participant.joined", time: at(0) },
-    { ...common, id: "drift-2", type: "participant.left", time: at(7) },
-    { organization: "drift", id: "drift-3", type: "transcription.completed", time: at(2), value: "1.5" },
-  ]);
-  const figures = async () => {
-    const range = { from: day, to: "2026-02-04", window: "total" as const };
-    const meter = "participation_minutes,max_concurrent_participants,transcribed_minutes";
-    const own = await ingesting.usage({ meter, node: "organization:drift", ...range });
-    const whole = await ingesting.usage({ meter: "transcribed_minutes", node: "all", ...range });
-    return [...own, ...whole].map((answer) => answer.total);
-  };
-  const pair = { organization: "drift", day };
-  expect(await figures()).toEqual(["7", 1, "1.5", "1.5"]);
-  expect(await reconcileDay(reconciliation(), pair)).toEqual([]);
-
-  const { clickhouse } = ingesting.store;
-  await clickhouse.command(
-    "DELETE FROM usage_per_15m WHERE organization = 'drift' AND type = 'transcription.completed'",
-  );
-  await clickhouse.command(
-    "DELETE FROM node_usage_per_15m WHERE type = 'transcription.completed' AND toDate(bucket) = '2026-02-03'",
-  );
-  await clickhouse.command(
-    "DELETE FROM level_slots WHERE node = 'drift' AND level = 'participants' AND minute = '2026-02-03 09:07:00'",
-  );
-  expect((await figures()).slice(2)).toEqual(["0", "0"]);
-  expect((await figures())[0]).not.toBe("7");
-
-  const drifts = await reconcileDay(reconciliation(), pair);
-  expect([...new Set(drifts.map((drift) => drift.table))].sort()).toEqual([
-    "level_slots",
-    "node_usage_per_15m",
-    "usage_per_15m",
-  ]);
-  expect(drifts.find((drift) => drift.table === "node_usage_per_15m")?.detail).toContain(
-    "all: transcription.completed",
-  );
-  expect(drifts.find((drift) => drift.table === "usage_per_15m")?.detail).toContain("transcription.completed");
-  expect(await figures()).toEqual(["7", 1, "1.5", "1.5"]);
-  expect(await reconcileDay(reconciliation(), pair)).toEqual([]);
 });
 
 test("an interval whose events name its session late, or only once, is one interval of that session", async () => {

@@ -1,0 +1,41 @@
+-- Intervals of touched sessions of which the table says something else than the events, and where intervals are placed
+-- otherwise; in a healthy store there are none.
+-- Params: batches Array(UInt64); most UInt32. Returns what it is about and both sides, '' for nothing.
+SELECT organization, concat(if(session = '', '', concat('session ', session, ', ')), level, ' ', interval, member) AS subject,
+    anyIf(said, is_expected) AS expected, anyIf(said, NOT is_expected) AS found
+FROM
+(
+    SELECT organization, session, toString(level) AS level, interval, member, is_expected,
+        toString((first_ms, last_ms, last_seen_ms, alive, arraySort(starts), arraySort(signs), arraySort(ends), any_user, any_room, any_agent, any_partner, any_reseller, any_dims, arraySort(all_dims))) AS said
+    FROM
+    (
+        SELECT organization, session, level, interval, member, toUInt8(1) AS is_expected,
+            started_ms AS first_ms, ended_ms AS last_ms, seen_ms AS last_seen_ms, alive_within AS alive, start_times AS starts, alive_times AS signs, end_times AS ends,
+            user AS any_user, room AS any_room, agent AS any_agent, toString(partner) AS any_partner, toString(reseller) AS any_reseller, toString(dims) AS any_dims, dims_at AS all_dims
+        FROM ({{said_of_touched}})
+        UNION ALL
+        SELECT organization, session, level, intervals.interval AS interval, member, toUInt8(0),
+            min(intervals.started_ms), max(intervals.ended_ms), max(intervals.seen_ms), max(intervals.alive_within),
+            groupUniqArrayArray(intervals.start_times), groupUniqArrayArray(intervals.alive_times), groupUniqArrayArray(intervals.end_times),
+            max(intervals.user), max(intervals.room), max(intervals.agent), max(intervals.partner), max(intervals.reseller), max(intervals.dims), groupUniqArrayArray(intervals.dims_at)
+        FROM intervals
+        WHERE (organization, session) IN (SELECT organization, session FROM touched_sessions WHERE batch IN {batches:Array(UInt64)} AND session != '')
+            OR (session = '' AND (organization, level, intervals.interval) IN
+                (SELECT organization, level, interval FROM touched_sessions WHERE batch IN {batches:Array(UInt64)} AND session = ''))
+        GROUP BY organization, session, level, interval, member
+    )
+    UNION ALL
+    SELECT organization, '', toString(level), level_events.interval, '', toUInt8(1), concat('in session ', session)
+    FROM ({{level_events_of_touched}}) AS level_events
+    WHERE session != '' AND level != 'session' AND level_events.interval != ''
+    GROUP BY organization, level, level_events.interval, session
+    UNION ALL
+    SELECT organization, '', toString(level), interval_sessions.interval, '', toUInt8(0), concat('in session ', session)
+    FROM interval_sessions
+    WHERE (organization, session) IN (SELECT organization, session FROM touched_sessions WHERE batch IN {batches:Array(UInt64)} AND session != '')
+    GROUP BY organization, level, interval_sessions.interval, session
+)
+GROUP BY organization, session, level, interval, member, if(startsWith(said, 'in session '), said, '')
+HAVING expected != found
+ORDER BY organization, subject
+LIMIT {most:UInt32}

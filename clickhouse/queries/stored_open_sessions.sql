@@ -1,0 +1,8 @@
+-- Those of the touched sessions that are listed as open. Params as in session_members.sql.
+SELECT organization, session, deadline_ms
+FROM open_sessions FINAL
+WHERE (organization, session) IN
+(
+    SELECT organization, session FROM touched_sessions
+    WHERE batch IN {batches:Array(UInt64)} AND session != '' AND cityHash64(organization, session) % {shares:UInt32} = {share:UInt32}
+)

@@ -1,0 +1,8 @@
+-- The touched sessions as they are stored, every column. Params as in session_members.sql.
+SELECT *
+FROM sessions FINAL
+WHERE (organization, session) IN
+(
+    SELECT organization, session FROM touched_sessions
+    WHERE batch IN {batches:Array(UInt64)} AND session != '' AND cityHash64(organization, session) % {shares:UInt32} = {share:UInt32}
+)
