@@ -1,8 +1,8 @@
 /** Posts flights through the API in an order that an exact service must not mind: shuffled, some twice, some days late. */
 import type { UsageEvent } from "../contract/events.ts";
+import { Emitter, type Totals } from "../emitter/emitter.ts";
 import type { Connection } from "./connection.ts";
 import { planDelivery } from "./delivery.ts";
-import { Emitter, type Totals } from "./emitter.ts";
 import { type Flight, flightEvents } from "./flights.ts";
 import { seededRandom } from "./random.ts";
 import { UsageApi } from "./usage-api.ts";

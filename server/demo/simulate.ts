@@ -5,9 +5,9 @@
  */
 import { setTimeout as delay } from "node:timers/promises";
 import type { UsageEvent } from "../contract/events.ts";
+import { Emitter } from "../emitter/emitter.ts";
 import type { Connection } from "./connection.ts";
 import { demoOrganizations, demoResellers } from "./demo-accounts.ts";
-import { Emitter } from "./emitter.ts";
 import { type Demonstration, eventsOfHour, hourReachMs, type TimedEvent } from "./meetings.ts";
 import { dayMs, historyDays, hourMs } from "./rhythm.ts";
 import { AnswerError, UsageApi } from "./usage-api.ts";

@@ -41,6 +41,8 @@ const outside = { sibling: "reseller:sibling-9f3c", child: "organization:beside-
 export interface World {
   deps: AppDeps;
   ask: Ask;
+  /** Without a slash at its end. */
+  url: string;
   /** `METHOD path` of every route but the dashboard's files, the path as OpenAPI writes it. */
   routes: string[];
   /** What each kind of caller sends along. */
@@ -154,6 +156,7 @@ export async function createWorld(): Promise<World> {
   return {
     deps,
     ask: askAt(url),
+    url,
     routes: routesOf(app.routes),
     callers,
     makeKey,

@@ -89,9 +89,15 @@ test("domain folders never import http or jobs", () => {
 test("the emitters of server/demo know the service by its contract only", () => {
   for (const { path, imports } of inFolders("demo"))
     expect(
-      imports.filter((one) => one.startsWith("../") && !one.startsWith("../contract/")),
+      imports.filter((one) => one.startsWith("../") && !/^\.\.\/(?:contract|emitter)\//.test(one)),
       path,
     ).toEqual([]);
+});
+
+test("the emitter is one file that needs nothing but Node, so that users can copy it", () => {
+  const [file, ...others] = inFolders("emitter");
+  expect(others).toEqual([]);
+  expect(file?.imports.filter((one) => !one.startsWith("node:"))).toEqual([]);
 });
 
 test("one module of the dashboard opens the socket, one fetches, one draws charts", () => {
