@@ -31,7 +31,7 @@ const metricsCases: RouteCase[] = [
 ];
 
 systemCases.push({
-  route: "GET /docs/meters/:meter",
+  route: "GET /docs/meters/{meter}",
   needs: "nothing",
   request: () => ({ path: "/docs/meters/sessions" }),
   allowed: 200,

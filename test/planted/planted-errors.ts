@@ -1,0 +1,174 @@
+/**
+ * Plants one error in each rule, in a copy of the project, and runs the tests that guard the rule: every one must turn red.
+ * `npm run test:planted [text]` runs those whose rule contains the text.
+ */
+import { spawnSync } from "node:child_process";
+import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+interface PlantedError {
+  rule: string;
+  file: string;
+  right: string;
+  wrong: string;
+  tests: string;
+}
+
+const unit = "--project unit test/unit/metrics";
+const questions = "--project integration test/integration/metrics/questions.test.ts";
+const levels = "--project integration test/integration/metrics/levels.test.ts";
+
+const errors: PlantedError[] = [
+  {
+    rule: "a named interval starts with the earliest of its starts",
+    file: "clickhouse/migrations/0004_intervals.sql",
+    right: "min(arrayMin(arrayPushBack(starts, 9223372036854775807))) AS started_ms",
+    wrong: "max(arrayMin(arrayPushBack(starts, 9223372036854775807))) AS started_ms",
+    tests: questions,
+  },
+  {
+    rule: "a named interval ends with the latest of its ends",
+    file: "clickhouse/migrations/0004_intervals.sql",
+    right: "max(if(level_action = 'end', time_ms, 0)) AS ended_ms",
+    wrong: "any(if(level_action = 'end', time_ms, 0)) AS ended_ms",
+    tests: `${levels} ${questions}`,
+  },
+  {
+    rule: "an end at an instant frees before a start at it, where starts and ends are paired",
+    file: "server/metrics/resolve-session.ts",
+    right: "{ end: 0, start: 1, alive: 2 }",
+    wrong: "{ end: 1, start: 0, alive: 2 }",
+    tests: `${unit} ${questions}`,
+  },
+  {
+    rule: "a start while one is open changes nothing",
+    file: "server/metrics/resolve-session.ts",
+    right: "startMs ??= atMs",
+    wrong: "startMs = atMs",
+    tests: `${unit} ${questions}`,
+  },
+  {
+    rule: "what is silent for longer than its timeout ended at its last sign of life",
+    file: "server/metrics/resolve-session.ts",
+    right: "if (nowMs > seenMs + timeoutMs) return span(seenMs, true);",
+    wrong: "if (nowMs > seenMs + timeoutMs) return span(seenMs + timeoutMs, true);",
+    tests: `${unit} ${questions}`,
+  },
+  {
+    rule: "a session's end ends what is open in it",
+    file: "server/metrics/resolve-session.ts",
+    right: "if (closed !== undefined && closed <= seenMs + timeoutMs) return span(closed);",
+    wrong: "",
+    tests: `${unit} ${questions}`,
+  },
+  {
+    rule: "a session is active while at least one participant is there",
+    file: "server/metrics/resolve-session.ts",
+    right: "Number(present > 0) - Number(before > 0)",
+    wrong: "Number(present > 1) - Number(before > 1)",
+    tests: `${unit} ${levels}`,
+  },
+  {
+    rule: "a level is carried into the next window",
+    file: "server/metrics/level-windows.ts",
+    right: "    level += net;\n",
+    wrong: "",
+    tests: levels,
+  },
+  {
+    rule: "what ends at a window's first instant is not in its peak",
+    file: "server/metrics/level-windows.ts",
+    right: "change.firstMs === startMs",
+    wrong: "false",
+    tests: `${levels} ${questions}`,
+  },
+  {
+    rule: "minutes are split exactly at the edges of windows",
+    file: "clickhouse/queries/span_windows.sql",
+    right: "least(piece.2, window_end(place_in_bounds)) - since",
+    wrong: "piece.2 - since",
+    tests: questions,
+  },
+  {
+    rule: "minutes are rounded half up, once, to 6 decimals",
+    file: "server/metrics/figures.ts",
+    right: "100n + 3n) / 6n",
+    wrong: "100n) / 6n",
+    tests: `${unit} ${questions}`,
+  },
+  {
+    rule: "an interval of no length is nowhere present",
+    file: "clickhouse/queries/distinct_windows.sql",
+    right: "AND end_ms != start_ms",
+    wrong: "",
+    tests: questions,
+  },
+  {
+    rule: "what a limit leaves is one group",
+    file: "clickhouse/fragments/chosen.sql",
+    right: "{folds:UInt8} = 1 AND NOT has",
+    wrong: "{folds:UInt8} = 1 AND has",
+    tests: questions,
+  },
+  {
+    rule: "a filter that excludes takes what it names away",
+    file: "clickhouse/fragments/holds.sql",
+    right: "operator = 'not', NOT has(wanted, value)",
+    wrong: "operator = 'not', has(wanted, value)",
+    tests: questions,
+  },
+  {
+    rule: "an average is weighted",
+    file: "clickhouse/queries/measured_windows.sql",
+    right: "if({weight:String} = '', toNullable(toDecimal128(1, 9)), value) AS heft",
+    wrong: "toNullable(toDecimal128(1, 9)) AS heft",
+    tests: questions,
+  },
+  {
+    rule: "a level by value falls",
+    file: "clickhouse/queries/value_level_windows.sql",
+    right: "ifNull(number, toDecimal128(0, 9))) * if(type IN {raises:Array(String)}, 1, -1) AS delta",
+    wrong: "ifNull(number, toDecimal128(0, 9))) AS delta",
+    tests: questions,
+  },
+  {
+    rule: "a void event counts no more",
+    file: "clickhouse/migrations/0003_usage_per_15m.sql",
+    right: "sum(toInt64(sign)) AS events",
+    wrong: "toInt64(count()) AS events",
+    tests: "--project integration test/integration/corrections.test.ts",
+  },
+  {
+    rule: "a day begins at local midnight",
+    file: "server/metrics/zone-dates.ts",
+    right: '"compatible"',
+    wrong: '"later"',
+    tests: unit,
+  },
+];
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+const wanted = process.argv[2] ?? "";
+let green = 0;
+for (const { rule, file, right, wrong, tests } of errors.filter((error) => error.rule.includes(wanted))) {
+  const copy = mkdtempSync(join(tmpdir(), "tidemark-planted-"));
+  for (const part of ["server", "clickhouse", "test", "web", "package.json", "tsconfig.json"])
+    cpSync(join(root, part), join(copy, part), { recursive: true });
+  symlinkSync(join(root, "node_modules"), join(copy, "node_modules"));
+  const text = readFileSync(join(copy, file), "utf8");
+  if (!text.includes(right)) throw new Error(`${file} has no ${right}`);
+  writeFileSync(join(copy, file), text.replace(right, wrong));
+  const { status } = spawnSync(
+    "npx",
+    ["vitest", "run", "--config", "test/vitest.config.ts", "--reporter", "dot", ...tests.split(" ")],
+    { cwd: copy, env: { ...process.env, PROPERTY_RUNS: process.env.PROPERTY_RUNS ?? "300" }, stdio: "ignore" },
+  );
+  const isRed = status !== 0;
+  if (!isRed) green++;
+  console.log(`${isRed ? "red  " : "GREEN"}  ${rule}`);
+  rmSync(copy, { recursive: true, force: true });
+}
+console.log(green === 0 ? "every planted error turned a test red" : `${green} planted errors went unnoticed`);
+process.exitCode = green === 0 ? 0 : 1;
