@@ -9,6 +9,7 @@ import type { NodeTree } from "./accounts/node-tree.ts";
 import type { Sessions } from "./accounts/sessions.ts";
 import type { Users } from "./accounts/users.ts";
 import type { EventType } from "./catalog/catalog.ts";
+import { meterByName } from "./catalog/catalog.ts";
 import type { ClickHouse } from "./clickhouse/client.ts";
 import type { Role } from "./config.ts";
 import type { Corrections } from "./corrections/corrections.ts";
@@ -32,6 +33,7 @@ import { nodesRoutes } from "./http/routes/nodes.ts";
 import { orphansRoutes } from "./http/routes/orphans.ts";
 import { plansRoutes } from "./http/routes/plans.ts";
 import { quarantineReplayRoutes, quarantineRoutes } from "./http/routes/quarantine.ts";
+import { quotasRoutes } from "./http/routes/quotas.ts";
 import { recordsRoutes } from "./http/routes/records.ts";
 import { sessionRoutes } from "./http/routes/session.ts";
 import { subscriptionsRoutes } from "./http/routes/subscriptions.ts";
@@ -106,7 +108,10 @@ export function createApp(deps: AppDeps): OpenAPIHono<HttpEnv> {
     app.route("/", usersRoutes({ postgres, tree, mailer, publicUrl, log }));
     app.route("/", nodesRoutes({ tree }));
     app.route("/", keysRoutes({ keys, tree }));
-    app.route("/", plansRoutes({ postgres, tree }));
+    const meterOf = (name: string, node: string, atMs: number) =>
+      meterByName(name) ?? deps.ownMeters.find(name, node, atMs);
+    app.route("/", plansRoutes({ postgres, tree, meterOf }));
+    app.route("/", quotasRoutes({ clickhouse, postgres, tree, meterOf, watermark }));
     app.route("/", subscriptionsRoutes({ postgres, tree }));
     app.route("/", auditRoutes({ postgres: deps.postgres, tree }));
   }

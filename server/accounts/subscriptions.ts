@@ -4,6 +4,7 @@ import { type Author, recordChange } from "../audit/record-change.ts";
 import { type NodeAddress, parseNode } from "../contract/nodes.ts";
 import { ProblemError } from "../http/problem-error.ts";
 import { cycleContaining } from "../metrics/windows.ts";
+import { dateAt, startOfDate } from "../metrics/zone-dates.ts";
 import type { Postgres, Queries } from "../postgres/client.ts";
 import { nodes } from "../postgres/schema/accounts.ts";
 import { planVersions, subscriptionPlans, subscriptions } from "../postgres/schema/plans.ts";
@@ -101,16 +102,24 @@ export async function createSubscription(
     await tx.select().from(nodes).where(eq(nodes.node, wanted.node)).for("update");
     await checkPublished(tx, planId, version);
     const others = await tx.select().from(subscriptions).where(eq(subscriptions.node, wanted.node));
+    const startsAt = startOf(wanted, others);
     const end = endMsOf({ ...wanted, cancelledAt: null });
-    if (others.some((other) => endMsOf(other) > wanted.startsAt.getTime() && other.startsAt.getTime() < end))
+    if (others.some((other) => endMsOf(other) > startsAt.getTime() && other.startsAt.getTime() < end))
       throw new ProblemError("conflict", `${wanted.node} has a subscription then`, { field: "node" });
     const id = newId("sub");
-    await tx.insert(subscriptions).values({ ...wanted, id });
-    await tx.insert(subscriptionPlans).values({ subscriptionId: id, planId, version, validFrom: wanted.startsAt });
+    await tx.insert(subscriptions).values({ ...wanted, startsAt, id });
+    await tx.insert(subscriptionPlans).values({ subscriptionId: id, planId, version, validFrom: startsAt });
     const made = await subscriptionIn(tx, id);
     await recordChange(tx, { by, node: made.node, action: "subscription.created", subject: id, after: made });
     return made;
   });
+}
+
+/** The first moment of the day, or the end of what the node had on that day before: a begun day counts whole, none twice. */
+function startOf({ startsAt, tz }: Pick<NewSubscription, "startsAt" | "tz">, others: readonly SubscriptionRow[]): Date {
+  const wantedMs = startsAt.getTime();
+  const ends = others.map(endMsOf).filter((endMs) => endMs <= wantedMs);
+  return new Date(Math.max(startOfDate(dateAt(wantedMs, tz), tz), ...ends));
 }
 
 /** `check` throws where the subscription is not what the caller saw. A later decision replaces what had not taken effect. */

@@ -12,7 +12,7 @@ export const createSubscriptionSchema = z.strictObject({
   node: nodeAddressSchema,
   plan: z.string().max(100),
   version: z.int().min(1).optional().describe("A published one; default: the newest"),
-  starts_at: instantSchema.optional().describe("Default: now"),
+  starts_at: instantSchema.optional().describe("Counts from the first moment of its day in `tz`; default: now"),
   anchor: z
     .int()
     .min(1)

@@ -147,7 +147,7 @@ test("a node has one subscription at a time, made from above it and for what is 
     status: "active",
     plan,
     version: 1,
-    starts_at: "2026-01-31T13:00:00+01:00",
+    starts_at: "2026-01-31T00:00:00+01:00",
   });
   expect((await world.ask("POST", "/v1/subscriptions", { key: reseller, body })).status).toBe(409);
   const own = (await world.makeKey(["read", "admin"], node)).key;

@@ -12,7 +12,7 @@ import {
   stateOfPlan,
 } from "../../accounts/plans.ts";
 import { highestLevel, visibleLevels } from "../../accounts/price-sight.ts";
-import { meterByName } from "../../catalog/catalog.ts";
+import type { UsageSource } from "../../accounts/quotas.ts";
 import type { NodeAddress } from "../../contract/nodes.ts";
 import {
   changePlanSchema,
@@ -35,7 +35,13 @@ import { ProblemError } from "../problem-error.ts";
 const idParams = z.object({ id: z.string().max(100) });
 const answered = (description: string) => ({ description, content: { "application/json": { schema: planSchema } } });
 
-export function plansRoutes({ postgres, tree }: { postgres: Postgres; tree: NodeTree }): OpenAPIHono<HttpEnv> {
+export interface PlansRoutesDeps {
+  postgres: Postgres;
+  tree: NodeTree;
+  meterOf: UsageSource["meterOf"];
+}
+
+export function plansRoutes({ postgres, tree, meterOf }: PlansRoutesDeps): OpenAPIHono<HttpEnv> {
   const app = createRouter();
 
   app.openapi(
@@ -71,7 +77,7 @@ export function plansRoutes({ postgres, tree }: { postgres: Postgres; tree: Node
       const { name, node: requested, offered, ...terms } = c.req.valid("json");
       const actor = c.get("actor");
       const node = resolveNode(actor, tree, requested);
-      checkTerms(terms, node);
+      checkTerms(terms, node, meterOf);
       const plan = await createPlan(postgres, { node, name, offered, terms }, authorOf(c));
       c.header("etag", entityTag(stateOfPlan(plan)));
       return c.json(describePlan(plan, actor, tree), 201);
@@ -114,7 +120,7 @@ export function plansRoutes({ postgres, tree }: { postgres: Postgres; tree: Node
       const actor = c.get("actor");
       const { id, node } = await ownPlan(actor, c.req.valid("param").id);
       const wanted = c.req.valid("json");
-      if (wanted.terms) checkTerms(wanted.terms, node);
+      if (wanted.terms) checkTerms(wanted.terms, node, meterOf);
       const plan = await changePlan(postgres, id, wanted, { by: authorOf(c), check: ifMatch(c) });
       c.header("etag", entityTag(stateOfPlan(plan)));
       return c.json(describePlan(plan, actor, tree), 200);
@@ -188,8 +194,8 @@ function only<T>(
 }
 
 /** Throws `invalid_request` for meters that do not exist and for prices that those above the node would pay. */
-function checkTerms({ features, fixed_fee }: PlanTerms, node: NodeAddress): void {
-  const unknown = features.find(({ meter }) => meter !== null && !meterByName(meter));
+function checkTerms({ features, fixed_fee }: PlanTerms, node: NodeAddress, meterOf: UsageSource["meterOf"]): void {
+  const unknown = features.find(({ meter }) => meter !== null && !meterOf(meter, node, Date.now()));
   if (unknown)
     throw new ProblemError("invalid_request", `there is no meter named ${JSON.stringify(unknown.meter)}`, {
       field: `features.${features.indexOf(unknown)}.meter`,

@@ -92,4 +92,18 @@ export const planCases: readonly RouteCase[] = [
     allowed: 200,
     elsewhere: 404,
   },
+  {
+    route: "GET /v1/period",
+    needs: "read",
+    request: () => ({ path: `/v1/period?node=${inside}` }),
+    allowed: 200,
+    elsewhere: 403,
+  },
+  {
+    route: "GET /v1/entitlements/{feature}",
+    needs: "read",
+    request: () => ({ path: `/v1/entitlements/posts?node=${inside}` }),
+    allowed: 200,
+    elsewhere: 403,
+  },
 ];

@@ -1,0 +1,90 @@
+/** GET /v1/period and GET /v1/entitlements/{feature}: what of the limits of this billing cycle is used, and whether more may be. */
+import { z } from "zod";
+import { nodeAddressSchema } from "./nodes.ts";
+import { overagePolicies } from "./plans.ts";
+import { quotaStatuses } from "./quota-status.ts";
+import { subscriptionStatuses } from "./subscriptions.ts";
+
+export const projectionSchema = z.object({
+  value: z.string().describe("At the end of the cycle, at the pace so far"),
+  low: z.string().nullable(),
+  high: z
+    .string()
+    .nullable()
+    .describe(
+      "8 of 10 cycles end between `low` and `high`, by how such projections turned out before; null without enough past",
+    ),
+  error_percent: z.number().nullable().describe("By how much such projections were wrong on average"),
+});
+
+export const quotaSchema = z.object({
+  feature: z.string(),
+  meter: z.string(),
+  unit: z.string(),
+  used: z.string(),
+  limit: z
+    .string()
+    .nullable()
+    .describe("Of this cycle: what is a sum over time has of each plan its part of the cycle; null for no limit"),
+  percent: z.string().nullable().describe("Rounded down to 2 decimals; null without a limit"),
+  status: z.enum(quotaStatuses).nullable(),
+  overage: z.enum(overagePolicies),
+  thresholds: z.array(z.object({ percent: z.number(), reached: z.boolean() })),
+  projected: projectionSchema.nullable().describe("Of sums over time, while the cycle runs"),
+  hit_at: z.string().nullable().describe("When the limit was reached, or will be in this cycle at the pace so far"),
+  at: z.string().nullable().describe("Of peaks: the first instant of the peak"),
+});
+export type Quota = z.infer<typeof quotaSchema>;
+
+export const cycleUsageSchema = z.object({
+  start: z.string(),
+  end: z.string().describe("Exclusive"),
+  plans: z
+    .array(z.object({ plan: z.string(), version: z.int(), name: z.string(), from: z.string(), to: z.string() }))
+    .describe("Which version was in force in which part of the cycle"),
+  quotas: z.array(quotaSchema),
+});
+
+export const periodSchema = cycleUsageSchema.extend({
+  node: nodeAddressSchema,
+  tz: z.string(),
+  anchor: z.int(),
+  watermark: z.string(),
+  subscription: z.object({ id: z.string(), status: z.enum(subscriptionStatuses) }).nullable(),
+  days_remaining: z.int().describe("Whole days of the zone's calendar until the end"),
+  hours_remaining: z.int().describe("Whole hours beyond these days"),
+  past: z.array(cycleUsageSchema).describe("The newest first"),
+});
+export type Period = z.infer<typeof periodSchema>;
+
+export const periodQuerySchema = z.strictObject({
+  node: nodeAddressSchema.optional(),
+  cycles: z.coerce.number().int().min(0).max(24).default(0).describe("How many past cycles to tell of too"),
+});
+
+export const entitlementReasons = [
+  "within_limit",
+  "unlimited",
+  "overage_billed",
+  "overage_notified",
+  "in_grace",
+  "limit_reached",
+  "usage_unknown",
+  "not_in_plan",
+  "no_subscription",
+  "suspended",
+] as const;
+
+export const entitlementSchema = z.object({
+  node: nodeAddressSchema,
+  feature: z.string(),
+  allowed: z.boolean(),
+  reason: z.enum(entitlementReasons),
+  used: z.string().nullable(),
+  limit: z.string().nullable(),
+  percent: z.string().nullable(),
+  status: z.enum(quotaStatuses).nullable(),
+  grace_until: z.string().nullable(),
+  as_of: z.string().nullable().describe("Everything accepted until then is counted; null where nothing was"),
+});
+export type Entitlement = z.infer<typeof entitlementSchema>;

@@ -1,0 +1,60 @@
+/** GET /v1/period and GET /v1/entitlements/{feature}. */
+import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+import { type EntitlementSource, Entitlements } from "../../accounts/entitlements.ts";
+import { readPeriod } from "../../accounts/period.ts";
+import { nodeAddressSchema } from "../../contract/nodes.ts";
+import { entitlementSchema, periodQuerySchema, periodSchema } from "../../contract/quotas.ts";
+import { createRouter, problemResponses } from "../app-pieces.ts";
+import { requireScope, resolveNode } from "../authenticate.ts";
+import type { HttpEnv } from "../http-env.ts";
+
+export function quotasRoutes(source: EntitlementSource): OpenAPIHono<HttpEnv> {
+  const { tree, now = Date.now } = source;
+  const entitlements = new Entitlements(source);
+  const app = createRouter();
+
+  app.openapi(
+    createRoute({
+      method: "get",
+      path: "/v1/period",
+      summary: "This billing cycle of a node: what of each limit is used, and where it will end",
+      description:
+        "An agent is asked about within its organization's subscription. Status: under 50 % `under`, from there `moderate`, from 80 % `high`, from 95 % `over`.",
+      middleware: requireScope("read"),
+      request: { query: periodQuerySchema },
+      responses: {
+        200: { description: "The cycle", content: { "application/json": { schema: periodSchema } } },
+        ...problemResponses(400, 401, 403, 404, 503),
+      },
+    }),
+    async (c) => {
+      const { node: requested, cycles } = c.req.valid("query");
+      const node = resolveNode(c.get("actor"), tree, requested);
+      return c.json(await readPeriod(source, node, cycles, now()), 200);
+    },
+  );
+
+  app.openapi(
+    createRoute({
+      method: "get",
+      path: "/v1/entitlements/{feature}",
+      summary: "May this node use more of a feature, now",
+      description:
+        "Answered from memory, at most 30 seconds behind and mostly one. While usage cannot be read for longer, a feature that is blocked at its limit is refused with `usage_unknown`.",
+      middleware: requireScope("read"),
+      request: {
+        params: z.object({ feature: z.string().max(64) }),
+        query: z.strictObject({ node: nodeAddressSchema.optional() }),
+      },
+      responses: {
+        200: { description: "Whether it may, and why", content: { "application/json": { schema: entitlementSchema } } },
+        ...problemResponses(400, 401, 403, 404, 503),
+      },
+    }),
+    async (c) => {
+      const node = resolveNode(c.get("actor"), tree, c.req.valid("query").node);
+      return c.json(await entitlements.ask(node, c.req.valid("param").feature), 200);
+    },
+  );
+  return app;
+}

@@ -1,0 +1,211 @@
+/** What of a plan's limits is used: /v1/period and /v1/entitlements. */
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { type EntitlementSource, Entitlements } from "../../server/accounts/entitlements.ts";
+import { readPeriod, remaining } from "../../server/accounts/period.ts";
+import { meterByName } from "../../server/catalog/catalog.ts";
+import { createWorld, type World } from "../support/isolation-world.ts";
+
+let world: World;
+let key: string;
+let source: EntitlementSource;
+const seller = "reseller:asked-about-9f3c";
+
+beforeAll(async () => {
+  world = await createWorld();
+  key = (await world.makeKey(["ingest", "read", "admin"], seller)).key;
+  source = { ...world.deps, meterOf: meterByName };
+});
+afterAll(() => world.close());
+
+const features = [
+  { key: "calls", meter: "call_minutes", included: 1000, overage: "block", grace_hours: 24 },
+  { key: "people", meter: "max_concurrent_participants", included: 4, overage: "notify" },
+  { key: "mail", meter: "emails", included: null },
+  { key: "sso" },
+  { key: "chat", enabled: false, meter: "chat_posts", included: 5 },
+];
+
+async function plan(change: object = {}): Promise<string> {
+  const body = { name: "Plan", currency: "EUR", features, ...change };
+  const { id } = (await world.ask("POST", "/v1/plans", { key, body })).body;
+  await world.ask("POST", `/v1/plans/${id}/publish`, { key });
+  return id;
+}
+
+let made = 0;
+async function subscribed(body: object): Promise<{ organization: string; node: string; id: string }> {
+  made++;
+  const organization = `quota-${made}`;
+  await world.deps.tree.ensureOrganizations([organization], seller);
+  const node = `organization:${organization}`;
+  const answer = await world.ask("POST", "/v1/subscriptions", { key, body: { node, ...body } });
+  expect(answer.status).toBe(201);
+  return { organization, node, id: answer.body.id };
+}
+
+async function send(events: object[]): Promise<void> {
+  const body = events.map((event, index) => ({ id: `q${made}-${index}-${JSON.stringify(event).length}`, ...event }));
+  const { status, body: verdict } = await world.ask("POST", "/v1/events?ack=stored", { key, body });
+  expect([status, verdict.accepted]).toEqual([200, events.length]);
+}
+
+const call = (organization: string, time: string, value: string) => ({
+  type: "call.completed",
+  organization,
+  time,
+  value,
+  id: `${organization} ${time}`,
+});
+const quotaOf = (period: Awaited<ReturnType<typeof readPeriod>>, feature: string) => {
+  const found = period.quotas.find((one) => one.feature === feature);
+  if (!found) throw new Error(`no quota ${feature}`);
+  return found;
+};
+
+test("a cycle from the 31st in a zone tells used, limit, status, projection, days and hours that remain", async () => {
+  const tz = "Europe/Berlin";
+  const { organization, node } = await subscribed({ plan: await plan(), starts_at: "2026-01-31T10:00:00Z", tz });
+  // The cycle of 28 February to 31 March; in Berlin it begins an hour before that day of UTC, and clocks change in it.
+  await send([
+    call(organization, "2026-02-27T22:59:59Z", "77"),
+    call(organization, "2026-02-27T23:00:00Z", "300.5"),
+    call(organization, "2026-03-05T12:00:00Z", "199.5"),
+    call(organization, "2026-03-30T22:00:00Z", "55"),
+    ...["a", "b"].map((user) => ({
+      type: "participant.joined",
+      organization,
+      session: "s",
+      user,
+      time: "2026-03-04T10:00:00Z",
+    })),
+    ...["a", "b"].map((user) => ({
+      type: "participant.left",
+      organization,
+      session: "s",
+      user,
+      time: "2026-03-04T10:30:00Z",
+    })),
+  ]);
+  const period = await readPeriod(source, node, 2, Date.parse("2026-03-15T11:00:00Z"));
+  expect(period).toMatchObject({
+    start: "2026-02-28T00:00:00+01:00",
+    end: "2026-03-31T00:00:00+02:00",
+    anchor: 31,
+    tz,
+  });
+  expect([period.days_remaining, period.hours_remaining]).toEqual([15, 12]);
+  expect(quotaOf(period, "calls")).toMatchObject({ used: "500", limit: "1000", percent: "50.00", status: "moderate" });
+  expect(quotaOf(period, "calls").thresholds.filter(({ reached }) => reached)).toEqual([
+    { percent: 50, reached: true },
+  ]);
+  // 15.5 of 30 days and 23 hours are over.
+  expect(Number(quotaOf(period, "calls").projected?.value)).toBeCloseTo((500 * 743) / 372, 1);
+  expect(quotaOf(period, "calls").hit_at).toBeNull();
+  const earlier = await readPeriod(source, node, 0, Date.parse("2026-03-09T23:00:00Z"));
+  expect(quotaOf(earlier, "calls").hit_at).toBe("2026-03-20T00:00:00+01:00");
+  expect(quotaOf(period, "people")).toMatchObject({
+    used: "2",
+    limit: "4",
+    status: "moderate",
+    at: "2026-03-04T11:00:00+01:00",
+    projected: null,
+  });
+  expect(quotaOf(period, "mail")).toMatchObject({ limit: null, percent: null, status: null });
+  expect(period.past.map(({ start, quotas }) => [start, quotas[0]?.used])).toEqual([
+    ["2026-01-31T00:00:00+01:00", "77"],
+  ]);
+  const answered = await world.ask("GET", `/v1/period?node=${node}&cycles=1`, { key });
+  expect([answered.status, answered.body.past.length]).toEqual([200, 1]);
+});
+
+test("a change in the middle of a cycle gives each plan its part of a summed limit; a peak has the limit in force", async () => {
+  const small = await plan();
+  const large = await plan({
+    features: [
+      { ...features[0], included: 3000 },
+      { ...features[1], included: 10 },
+    ],
+  });
+  const { node, id } = await subscribed({ plan: small, starts_at: "2026-04-01T00:00:00Z" });
+  const { subscriptionPlans } = await import("../../server/postgres/schema/plans.ts");
+  await world.deps.postgres.db
+    .insert(subscriptionPlans)
+    .values({ subscriptionId: id, planId: large, version: 1, validFrom: new Date("2026-04-11T00:00:00Z") });
+  const period = await readPeriod(source, node, 0, Date.parse("2026-04-20T00:00:00Z"));
+  expect(period.plans.map((one) => [one.plan, one.from, one.to])).toEqual([
+    [small, "2026-04-01T00:00:00Z", "2026-04-11T00:00:00Z"],
+    [large, "2026-04-11T00:00:00Z", "2026-05-01T00:00:00Z"],
+  ]);
+  expect(quotaOf(period, "calls").limit).toBe(String(1000 / 3 + 2000).slice(0, 11));
+  expect(quotaOf(period, "people").limit).toBe("10");
+});
+
+test("an entitlement is refused at the limit, after the hours of grace, and says why", async () => {
+  const { organization, node } = await subscribed({ plan: await plan(), starts_at: "2026-05-01T00:00:00Z" });
+  await send([call(organization, "2026-05-03T10:00:00Z", "999"), call(organization, "2026-05-04T10:30:20Z", "1")]);
+  const at = async (time: string, feature = "calls") =>
+    await new Entitlements({ ...source, now: () => Date.parse(time) }).ask(node, feature);
+  expect(await at("2026-05-04T10:30:00Z")).toMatchObject({
+    allowed: true,
+    reason: "within_limit",
+    used: "999",
+    status: "over",
+  });
+  expect(await at("2026-05-04T12:00:00Z")).toMatchObject({
+    allowed: true,
+    reason: "in_grace",
+    used: "1000",
+    grace_until: "2026-05-05T10:31:00Z",
+  });
+  expect(await at("2026-05-05T10:31:00Z")).toMatchObject({ allowed: false, reason: "limit_reached" });
+  expect(await at("2026-06-01T00:00:00Z")).toMatchObject({ allowed: true, reason: "within_limit", used: "0" });
+  expect(await at("2026-05-05T10:31:00Z", "sso")).toMatchObject({ allowed: true, reason: "unlimited" });
+  expect(await at("2026-05-05T10:31:00Z", "chat")).toMatchObject({ allowed: false, reason: "not_in_plan" });
+  expect(await at("2026-04-05T10:31:00Z")).toMatchObject({ allowed: false, reason: "no_subscription" });
+  await world.ask("PATCH", `/v1/nodes/${node}`, { key, body: { status: "suspended" } });
+  expect(await at("2026-05-02T00:00:00Z")).toMatchObject({ allowed: false, reason: "suspended" });
+});
+
+test("while usage cannot be read, what is blocked at its limit is refused once what is known is too old", async () => {
+  const { node } = await subscribed({ plan: await plan(), starts_at: "2026-05-01T00:00:00Z" });
+  let nowMs = Date.parse("2026-05-10T00:00:00Z");
+  let isDown = false;
+  const watermark = () => {
+    if (isDown) throw new Error("down");
+    return new Date(nowMs);
+  };
+  const entitlements = new Entitlements({ ...source, watermark, now: () => nowMs });
+  expect((await entitlements.ask(node, "calls")).reason).toBe("within_limit");
+  isDown = true;
+  nowMs += 20_000;
+  expect((await entitlements.ask(node, "calls")).reason).toBe("within_limit");
+  nowMs += 20_000;
+  expect(await entitlements.ask(node, "calls")).toMatchObject({ allowed: false, reason: "usage_unknown" });
+  expect(await entitlements.ask(node, "people")).toMatchObject({ allowed: true, reason: "within_limit" });
+  isDown = false;
+  expect((await entitlements.ask(node, "calls")).reason).toBe("within_limit");
+});
+
+test("an entitlement that was asked for before is answered within 20 ms at the 99th percentile", async () => {
+  const { node } = await subscribed({ plan: await plan(), starts_at: "2026-05-01T00:00:00Z" });
+  const entitlements = new Entitlements(source);
+  await entitlements.ask(node, "calls");
+  const times: number[] = [];
+  for (let index = 0; index < 1_000; index++) {
+    const startedAt = performance.now();
+    await entitlements.ask(node, "calls");
+    times.push(performance.now() - startedAt);
+  }
+  expect(times.sort((a, b) => a - b)[989]).toBeLessThan(20);
+});
+
+test.each([
+  ["2026-03-28T12:00:00+01:00", "2026-03-31T00:00:00+02:00", [2, 12]],
+  ["2026-03-28T23:30:00+01:00", "2026-03-30T00:00:00+02:00", [1, 0]],
+  ["2026-10-24T12:00:00+02:00", "2026-10-25T12:00:00+01:00", [1, 0]],
+  ["2026-10-24T12:00:00+02:00", "2026-10-25T11:00:00+01:00", [0, 24]],
+  ["2026-03-30T23:59:59+02:00", "2026-03-31T00:00:00+02:00", [0, 0]],
+])("from %s until %s there remain %j days and hours", (now, end, expected) => {
+  const found = remaining(Date.parse(now), Date.parse(end), "Europe/Berlin");
+  expect([found.days_remaining, found.hours_remaining]).toEqual(expected);
+});
