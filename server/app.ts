@@ -20,6 +20,7 @@ import { idempotent } from "./http/idempotency.ts";
 import { measureRequests } from "./http/measure-requests.ts";
 import { accountRoutes } from "./http/routes/account.ts";
 import { auditRoutes } from "./http/routes/audit.ts";
+import { chargesRoutes } from "./http/routes/charges.ts";
 import { correctionsRoutes } from "./http/routes/corrections.ts";
 import { eventsRoutes } from "./http/routes/events.ts";
 import { explainRoutes } from "./http/routes/explain.ts";
@@ -111,6 +112,7 @@ export function createApp(deps: AppDeps): OpenAPIHono<HttpEnv> {
     const meterOf = (name: string, node: string, atMs: number) =>
       meterByName(name) ?? deps.ownMeters.find(name, node, atMs);
     app.route("/", plansRoutes({ postgres, tree, meterOf }));
+    app.route("/", chargesRoutes({ clickhouse, postgres, tree, meterOf, watermark }));
     app.route("/", quotasRoutes({ clickhouse, postgres, tree, meterOf, watermark }));
     app.route("/", subscriptionsRoutes({ postgres, tree }));
     app.route("/", auditRoutes({ postgres: deps.postgres, tree }));

@@ -209,3 +209,38 @@ test.each([
   const found = remaining(Date.parse(now), Date.parse(end), "Europe/Berlin");
   expect([found.days_remaining, found.hours_remaining]).toEqual(expected);
 });
+
+test("what a cycle costs is told line by line, at the levels that the caller may see", async () => {
+  const prices = {
+    organization: { model: "graduated", tiers: [{ up_to: null, unit_price: "0.10" }] },
+    reseller: { model: "package", size: 100, price: "4" },
+    partner: { model: "volume", tiers: [{ up_to: null, unit_price: "0.01" }] },
+  };
+  const partner = (await world.makeKey(["read", "admin"], "partner:above-9f3c")).key;
+  const body = {
+    ...{ name: "Billed", currency: "EUR", node: "partner:above-9f3c", offered: true },
+    fixed_fee: { organization: "20", reseller: "10" },
+    features: [{ key: "calls", meter: "call_minutes", included: 100, overage: "bill", prices }],
+  };
+  const { id } = (await world.ask("POST", "/v1/plans", { key: partner, body })).body;
+  await world.ask("POST", `/v1/plans/${id}/publish`, { key: partner });
+  const { organization, node } = await subscribed({ plan: id, starts_at: "2026-06-01T00:00:00Z" });
+  const time = new Date(Date.now() - 1).toISOString();
+  await send([call(organization, time, "150.55"), call(organization, "2026-06-10T00:00:00Z", "40")]);
+  const chargesFor = async (asker: string) =>
+    (await world.ask("GET", `/v1/charges?node=${node}`, { key: asker })).body.levels;
+  expect(
+    (await chargesFor(partner)).map((one: { level: string; total: string; margin: string }) => [
+      one.level,
+      one.total,
+      one.margin,
+    ]),
+  ).toEqual([
+    ["organization", "25.06", null],
+    ["reseller", "14.00", "11.06"],
+    ["partner", "0.51", "13.49"],
+  ]);
+  expect((await chargesFor(key)).map(({ level }: { level: string }) => level)).toEqual(["organization", "reseller"]);
+  const own = (await world.makeKey(["read", "admin"], node)).key;
+  expect((await chargesFor(own)).map(({ level }: { level: string }) => level)).toEqual(["organization"]);
+});

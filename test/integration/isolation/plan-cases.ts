@@ -106,4 +106,14 @@ export const planCases: readonly RouteCase[] = [
     allowed: 200,
     elsewhere: 403,
   },
+  {
+    route: "GET /v1/charges",
+    needs: "prices:read",
+    request: async (world) => {
+      await subscriptionInside(world);
+      return { path: `/v1/charges?node=${inside}` };
+    },
+    allowed: 200,
+    elsewhere: 403,
+  },
 ];

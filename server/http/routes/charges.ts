@@ -1,0 +1,48 @@
+/** GET /v1/charges: what a cycle costs so far, for who may see prices. */
+import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
+import type { NodeTree } from "../../accounts/node-tree.ts";
+import type { PeriodSource } from "../../accounts/period.ts";
+import { highestLevel, visibleLevels } from "../../accounts/price-sight.ts";
+import { readCharges } from "../../accounts/read-charges.ts";
+import { chargesQuerySchema, chargesSchema } from "../../contract/charges.ts";
+import { priceLevels } from "../../contract/plans.ts";
+import { createRouter, problemResponses } from "../app-pieces.ts";
+import { requireScope, resolveNode } from "../authenticate.ts";
+import type { HttpEnv } from "../http-env.ts";
+import { ProblemError } from "../problem-error.ts";
+
+export interface ChargesRoutesDeps extends PeriodSource {
+  tree: NodeTree;
+  now?: () => number;
+}
+
+export function chargesRoutes(source: ChargesRoutesDeps): OpenAPIHono<HttpEnv> {
+  const { tree, now = Date.now } = source;
+  const app = createRouter();
+  app.openapi(
+    createRoute({
+      method: "get",
+      path: "/v1/charges",
+      summary: "What a billing cycle of a subscribed node costs so far",
+      description:
+        "By the usage as it is known now. Of a cycle in which the plan changed, each part is charged as that part of a whole cycle at the same pace: fixed fee, included amount and bounds of tiers shrink with it.",
+      middleware: requireScope("prices:read"),
+      request: { query: chargesQuerySchema },
+      responses: {
+        200: { description: "The charges", content: { "application/json": { schema: chargesSchema } } },
+        ...problemResponses(400, 401, 403, 404, 503),
+      },
+    }),
+    async (c) => {
+      const { node: requested, cycle } = c.req.valid("query");
+      const actor = c.get("actor");
+      const node = resolveNode(actor, tree, requested);
+      const seen = visibleLevels(actor, node, tree);
+      const levels = priceLevels.slice(highestLevel(node) - 1).filter((level) => seen.has(level));
+      const charges = await readCharges(source, node, cycle, levels, now());
+      if (!charges) throw new ProblemError("not_found", `${node} has no subscription in that cycle`, { field: "node" });
+      return c.json(charges, 200);
+    },
+  );
+  return app;
+}
