@@ -3,6 +3,7 @@ import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import { limits, limitsSchema } from "../../contract/events.ts";
 import { createRouter, describeApi } from "../app-pieces.ts";
 import { docsPage } from "../docs-page.ts";
+import { emittersPage } from "../emitters-page.ts";
 import { isStoreUnavailable } from "../handle-error.ts";
 import type { HttpEnv } from "../http-env.ts";
 import { meterPages } from "../meter-pages.ts";
@@ -100,6 +101,7 @@ export function systemRoutes({ checks, root }: SystemRoutesDeps): OpenAPIHono<Ht
   });
 
   app.route("/", docsPage());
+  app.route("/", emittersPage());
   app.route("/", meterPages());
   return app;
 }

@@ -13,6 +13,7 @@ const systemCases: RouteCase[] = [
   "GET /readyz",
   "GET /openapi.json",
   "GET /docs",
+  "GET /docs/emitters",
   "GET /docs/start.js",
   "GET /docs/viewer.js",
   "GET /docs/meters",

@@ -1,0 +1,251 @@
+/** The page that shows how to send events from a terminal, from JavaScript, Python and Go. Tests run what it shows. */
+import { Hono } from "hono";
+import type { HttpEnv } from "./http-env.ts";
+
+/** GET /docs/emitters. */
+export function emittersPage(): Hono<HttpEnv> {
+  const app = new Hono<HttpEnv>();
+  app.get("/docs/emitters", (c) => c.html(page));
+  return app;
+}
+
+const curl = `curl --fail-with-body --retry 8 --retry-all-errors \\
+  "$TIDEMARK_URL/v1/events" \\
+  -H "Authorization: Bearer $TIDEMARK_KEY" \\
+  -H "Content-Type: application/json" \\
+  -d '{
+    "id": "chat-5821",
+    "type": "chat.posted",
+    "organization": "acme",
+    "user": "u1"
+  }'
+`;
+
+const typescript = `import { env } from "node:process";
+import { Emitter } from "./emitter.ts";
+
+const { TIDEMARK_URL: url = "", TIDEMARK_KEY: key = "" } = env;
+const emitter = new Emitter({
+  url,
+  key,
+  onRejected: (reason, event) => console.error(reason.code, reason.field, reason.message, event),
+});
+emitter.closeOnExit();
+
+const presence = emitter.joined({ organization: "acme", session: "s1", user: "u1", room: "daily" });
+emitter.offer({ type: "chat.posted", organization: "acme", session: "s1", user: "u1" });
+presence.left();
+`;
+
+const python = `import gzip
+import json
+import os
+import random
+import time
+import urllib.error
+import urllib.request
+import uuid
+from datetime import datetime, timezone
+
+
+def event(type, organization, **fields):
+    """An event with its id and time. Make it once, and send the same one again when you must."""
+    now = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
+    return {"id": str(uuid.uuid4()), "type": type, "organization": organization, "time": now, **fields}
+
+
+def send(events, attempts=12):
+    """Sends up to 10,000 events; answers the verdict once they are on the service's disk."""
+    request = urllib.request.Request(
+        os.environ["TIDEMARK_URL"] + "/v1/events",
+        data=gzip.compress("\\n".join(json.dumps(one) for one in events).encode()),
+        headers={
+            "Authorization": "Bearer " + os.environ["TIDEMARK_KEY"],
+            "Content-Type": "application/x-ndjson",
+            "Content-Encoding": "gzip",
+        },
+    )
+    for attempt in range(attempts):
+        wait = random.uniform(0, min(10, 0.1 * 2**attempt))
+        try:
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                return json.load(answer)
+        except urllib.error.HTTPError as error:
+            if error.code not in (408, 429) and error.code < 500:
+                raise RuntimeError(error.read().decode()) from error
+            wait += float(error.headers.get("Retry-After") or 0)
+        except (OSError, json.JSONDecodeError):
+            pass  # Whether they arrived is unknown: the same ids are sent again, and count once.
+        time.sleep(wait)
+    raise RuntimeError("no answer: keep the events and send them again later")
+
+
+verdict = send([event("chat.posted", "acme", user="u1"), event("chat.posted", "acme", user="u2")])
+print(verdict["accepted"], "accepted,", verdict["duplicates"], "known already")
+for rejected in verdict["rejected"]:
+    print("not taken:", rejected["code"], rejected["field"], rejected["message"])
+`;
+
+const go = `package main
+
+import (
+	"bytes"
+	"compress/gzip"
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math"
+	mathrand "math/rand"
+	"net/http"
+	"os"
+	"strconv"
+	"time"
+)
+
+// Event is made once, with its id and time, and sent again unchanged when it must be.
+type Event struct {
+	ID           string    \`json:"id"\`
+	Type         string    \`json:"type"\`
+	Organization string    \`json:"organization"\`
+	Time         time.Time \`json:"time"\`
+	User         string    \`json:"user,omitempty"\`
+}
+
+type Verdict struct {
+	Accepted   int \`json:"accepted"\`
+	Duplicates int \`json:"duplicates"\`
+	Rejected   []struct {
+		Index   int    \`json:"index"\`
+		Code    string \`json:"code"\`
+		Message string \`json:"message"\`
+	} \`json:"rejected"\`
+}
+
+func newEvent(kind, organization, user string) Event {
+	id := make([]byte, 16)
+	if _, err := rand.Read(id); err != nil {
+		panic(err)
+	}
+	return Event{ID: fmt.Sprintf("%x", id), Type: kind, Organization: organization, User: user, Time: time.Now().UTC().Truncate(time.Millisecond)}
+}
+
+var client = &http.Client{Timeout: time.Minute}
+
+// Send answers the verdict on up to 10,000 events once they are on the service's disk.
+func Send(events []Event) (*Verdict, error) {
+	var body bytes.Buffer
+	packed := gzip.NewWriter(&body)
+	lines := json.NewEncoder(packed)
+	for _, event := range events {
+		if err := lines.Encode(event); err != nil {
+			return nil, err
+		}
+	}
+	if err := packed.Close(); err != nil {
+		return nil, err
+	}
+	for attempt := 0; attempt < 12; attempt++ {
+		verdict, retryAfter, err := sendOnce(body.Bytes())
+		if verdict != nil || err != nil {
+			return verdict, err
+		}
+		jitter := mathrand.Float64() * math.Min(10, 0.1*math.Pow(2, float64(attempt)))
+		time.Sleep(retryAfter + time.Duration(jitter*float64(time.Second)))
+	}
+	return nil, fmt.Errorf("no answer: keep the events and send them again later")
+}
+
+// sendOnce answers neither a verdict nor an error when the same events are to be sent again: they count once.
+func sendOnce(body []byte) (*Verdict, time.Duration, error) {
+	request, err := http.NewRequest(http.MethodPost, os.Getenv("TIDEMARK_URL")+"/v1/events", bytes.NewReader(body))
+	if err != nil {
+		return nil, 0, err
+	}
+	request.Header.Set("Authorization", "Bearer "+os.Getenv("TIDEMARK_KEY"))
+	request.Header.Set("Content-Type", "application/x-ndjson")
+	request.Header.Set("Content-Encoding", "gzip")
+	answer, err := client.Do(request)
+	if err != nil {
+		return nil, 0, nil
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	if err != nil {
+		return nil, 0, nil
+	}
+	switch {
+	case answer.StatusCode < 300:
+		verdict := &Verdict{}
+		return verdict, 0, json.Unmarshal(text, verdict)
+	case answer.StatusCode == 408 || answer.StatusCode == 429 || answer.StatusCode >= 500:
+		seconds, _ := strconv.Atoi(answer.Header.Get("Retry-After"))
+		return nil, time.Duration(seconds) * time.Second, nil
+	default:
+		return nil, 0, fmt.Errorf("refused with %d: %s", answer.StatusCode, text)
+	}
+}
+
+func main() {
+	verdict, err := Send([]Event{newEvent("chat.posted", "acme", "u1")})
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	fmt.Println(verdict.Accepted, "accepted,", verdict.Duplicates, "known already")
+}
+`;
+
+const sections = [
+  { id: "curl", title: "Terminal", about: "curl 7.76 or newer.", code: curl },
+  {
+    id: "typescript",
+    title: "JavaScript and TypeScript",
+    about:
+      "Copy server/emitter/emitter.ts from Tidemark's sources: one file for Node 18 or newer, without dependencies. It gathers events into requests, and sends signs of life for participants.",
+    code: typescript,
+  },
+  { id: "python", title: "Python", about: "Python 3.9 or newer, its standard library only.", code: python },
+  { id: "go", title: "Go", about: "Go 1.20 or newer, its standard library only.", code: go },
+];
+
+const escapeHtml = (text: string) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
+
+const page = `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Sending events to Tidemark</title>
+<style>
+:root { color-scheme: light dark; --page: #f7f8f8; --code: #fff; --ink: #10191b; --soft: #445155; --line: #e3e7e7; --accent: #0f766e; }
+@media (prefers-color-scheme: dark) { :root { --page: #0a0f10; --code: #111819; --ink: #ecf2f2; --soft: #b1bfc1; --line: #222d2f; --accent: #3fd0c0; } }
+body { margin: 0 auto; max-width: 56rem; padding: 2rem 1rem 4rem; background: var(--page); color: var(--ink); font: 15px/1.6 system-ui, sans-serif; }
+h1 { font-size: 1.5rem; } h2 { font-size: 1.1rem; margin: 2.5rem 0 0; } p, li { color: var(--soft); } a { color: var(--accent); }
+pre { overflow-x: auto; padding: 1rem; border: 1px solid var(--line); border-radius: .75rem; background: var(--code); font: 13px/1.5 ui-monospace, monospace; tab-size: 4; }
+</style>
+</head>
+<body>
+<main>
+<h1>Sending events</h1>
+<p>Set <code>TIDEMARK_URL</code> to where this service is and <code>TIDEMARK_KEY</code> to an <a href="/keys">API key</a> that may send events. The <a href="/docs">API documentation</a> has every field.</p>
+<ul>
+<li>Give each event its <code>id</code> and <code>time</code> once, where it happens. An event counts once however often it is sent.</li>
+<li>Send again what was not answered, or answered 408, 429 or 5xx: the same events with the same ids, after the seconds in <code>Retry-After</code> and a random time more.</li>
+<li>Everything else in 4xx will be answered alike every time. Events listed under <code>rejected</code> were not taken; the others of their request were.</li>
+<li>Few large requests cost less than many small ones: up to 10,000 events each.</li>
+</ul>
+${sections
+  .map(
+    ({ id, title, about, code }) =>
+      `<section aria-labelledby="${id}">
+<h2 id="${id}">${title}</h2>
+<p>${about}</p>
+<pre tabindex="0" data-snippet="${id}"><code>${escapeHtml(code)}</code></pre>
+</section>`,
+  )
+  .join("\n")}
+</main>
+</body>
+</html>
+`;
