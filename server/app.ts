@@ -35,6 +35,7 @@ import { orphansRoutes } from "./http/routes/orphans.ts";
 import { plansRoutes } from "./http/routes/plans.ts";
 import { quarantineReplayRoutes, quarantineRoutes } from "./http/routes/quarantine.ts";
 import { quotasRoutes } from "./http/routes/quotas.ts";
+import { reconciliationRoutes } from "./http/routes/reconciliation.ts";
 import { recordsRoutes } from "./http/routes/records.ts";
 import { sessionRoutes } from "./http/routes/session.ts";
 import { subscriptionsRoutes } from "./http/routes/subscriptions.ts";
@@ -116,6 +117,7 @@ export function createApp(deps: AppDeps): OpenAPIHono<HttpEnv> {
     app.route("/", quotasRoutes({ clickhouse, postgres, tree, meterOf, watermark }));
     app.route("/", subscriptionsRoutes({ postgres, tree }));
     app.route("/", auditRoutes({ postgres: deps.postgres, tree }));
+    app.route("/", reconciliationRoutes({ postgres: deps.postgres, tree }));
   }
   app.route("/", metricsRoutes({ telemetry }));
   app.route("/", systemRoutes({ root: app, checks: readinessChecks(deps) }));

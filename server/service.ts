@@ -33,6 +33,7 @@ import { createMailer } from "./mail/mailer.ts";
 import { OwnMeters } from "./meters/own-meters.ts";
 import { connectPostgres, type Postgres } from "./postgres/client.ts";
 import { migratePostgres } from "./postgres/migrate.ts";
+import { runRebuilds } from "./reconciliation/rebuild.ts";
 import { reconcileRecent } from "./reconciliation/reconcile-recent.ts";
 import { connectRedis } from "./redis/connect-redis.ts";
 import { createTelemetry, type Telemetry } from "./telemetry/telemetry.ts";
@@ -329,6 +330,15 @@ function jobsOf(
       handler: async () => {
         const { deriver, sequence, flush } = ingesting();
         await reconcileRecent({ clickhouse, postgres, tree, deriver, sequence, flush, log });
+      },
+    },
+    {
+      name: "rebuilds-run",
+      every: { ms: 2_000 },
+      role: "ingest",
+      handler: async () => {
+        const { deriver, sequence, flush } = ingesting();
+        await runRebuilds({ clickhouse, postgres, tree, deriver, sequence, flush, log });
       },
     },
   ];

@@ -29,6 +29,7 @@ const serverEntries = {
   simulate: "server/demo/simulate.ts",
   replay: "server/demo/replay.ts",
   verify: "server/demo/verify.ts",
+  rebuild: "server/reconciliation/rebuild-program.ts",
   "audit-verify": "server/audit/verify-program.ts",
   "real-check": "server/demo/real-check.ts",
   bench: "test/bench/ingest.ts",

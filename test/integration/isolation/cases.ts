@@ -398,6 +398,36 @@ const passwordCases: RouteCase[] = [
 
 const auditCases: RouteCase[] = [{ route: "GET /v1/audit", needs: "audit:read", allowed: 200, elsewhere: "nothing" }];
 
+const reconciliationCases: RouteCase[] = [
+  {
+    route: "GET /v1/reconciliations",
+    needs: "admin",
+    request: () => ({ path: `/v1/reconciliations?node=${askedAbout}` }),
+    allowed: 200,
+    elsewhere: 403,
+  },
+  {
+    route: "POST /v1/rebuilds",
+    needs: "admin",
+    request: () => ({ body: { stage: "counters", organization: inside.slice("organization:".length) } }),
+    allowed: 202,
+    elsewhere: 403,
+  },
+  { route: "GET /v1/rebuilds", needs: "admin", allowed: 200, elsewhere: "nothing" },
+  {
+    route: "GET /v1/rebuilds/{id}",
+    needs: "admin",
+    request: async ({ ask, makeKey }) => {
+      const { key } = await makeKey(["admin"]);
+      const organization = inside.slice("organization:".length);
+      const { body } = await ask("POST", "/v1/rebuilds", { key, body: { stage: "counters", organization } });
+      return { path: `/v1/rebuilds/${(body as { id: string }).id}` };
+    },
+    allowed: 200,
+    elsewhere: 404,
+  },
+];
+
 export const routeCases: readonly RouteCase[] = [
   ...systemCases,
   ...metricsCases,
@@ -413,5 +443,6 @@ export const routeCases: readonly RouteCase[] = [
   ...ownAccountCases,
   ...passwordCases,
   ...auditCases,
+  ...reconciliationCases,
   ...planCases,
 ];

@@ -1,0 +1,176 @@
+/** GET /v1/reconciliations and /v1/rebuilds: where storage differed from the events, and rebuilds of what was made of them. */
+import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+import type { NodeTree } from "../../accounts/node-tree.ts";
+import { defaultPageSize } from "../../contract/pages.ts";
+import {
+  type RebuildAnswer,
+  type ReconciliationAnswer,
+  rebuildListSchema,
+  rebuildRequestSchema,
+  rebuildSchema,
+  reconciliationListSchema,
+  reconciliationsQuerySchema,
+} from "../../contract/reconciliation.ts";
+import { readCursor, writeCursor } from "../../metrics/cursor.ts";
+import type { Postgres } from "../../postgres/client.ts";
+import { readReconciliations, reconciliationKeySchema } from "../../reconciliation/read-reconciliations.ts";
+import { type Rebuild, readRebuilds, requestRebuild } from "../../reconciliation/rebuild.ts";
+import type { Drift } from "../../reconciliation/reconcile-piece.ts";
+import { createRouter, problemResponses } from "../app-pieces.ts";
+import { requireScope, resolveNode } from "../authenticate.ts";
+import { authorOf } from "../author-of.ts";
+import type { HttpEnv } from "../http-env.ts";
+import { ProblemError } from "../problem-error.ts";
+import { readTimeRange } from "../time-range.ts";
+
+export interface ReconciliationRoutesDeps {
+  postgres: Postgres;
+  tree: NodeTree;
+  now?: () => number;
+}
+
+export function reconciliationRoutes({
+  postgres,
+  tree,
+  now = Date.now,
+}: ReconciliationRoutesDeps): OpenAPIHono<HttpEnv> {
+  const app = createRouter();
+
+  app.openapi(
+    createRoute({
+      method: "get",
+      path: "/v1/reconciliations",
+      summary: "Where storage differed from the events, newest first",
+      description:
+        "Recent and random days are compared with the events all the time, and what differs is repaired. In a healthy service this list is empty.",
+      middleware: requireScope("admin"),
+      request: { query: reconciliationsQuerySchema },
+      responses: {
+        200: {
+          description: "The differences",
+          content: { "application/json": { schema: reconciliationListSchema } },
+        },
+        ...problemResponses(400, 401, 403, 404, 503),
+      },
+    }),
+    async (c) => {
+      const query = c.req.valid("query");
+      const node = resolveNode(c.get("actor"), tree, query.node);
+      const { from, to, tz, stage, limit = defaultPageSize } = query;
+      const range = readTimeRange(query, now());
+      const asked = { list: "reconciliations", node, stage, from, to, tz };
+      const after = readCursor(query.cursor, asked, reconciliationKeySchema);
+      const found = await readReconciliations(postgres, { node, stage, ...range, after }, limit + 1);
+      const page = found.slice(0, limit);
+      const last = page.at(-1);
+      return c.json(
+        {
+          node,
+          reconciliations: page.map(describeDrift),
+          next_cursor: found.length > limit && last ? writeCursor(asked, [last.at.getTime(), last.id]) : null,
+        },
+        200,
+      );
+    },
+  );
+
+  app.openapi(
+    createRoute({
+      method: "post",
+      path: "/v1/rebuilds",
+      summary: "Make a stage anew of the stage before, while the service runs",
+      description:
+        "Every day of every organization in question is compared, and what differs is written: no reader sees less meanwhile.",
+      middleware: requireScope("admin"),
+      request: { body: { required: true, content: { "application/json": { schema: rebuildRequestSchema } } } },
+      responses: {
+        202: { description: "It begins within seconds", content: { "application/json": { schema: rebuildSchema } } },
+        ...problemResponses(400, 401, 403, 404, 503),
+      },
+    }),
+    async (c) => {
+      const { stage, organization, from, to } = c.req.valid("json");
+      resolveNode(
+        c.get("actor"),
+        tree,
+        organization === undefined ? "all" : `organization:${organization}`,
+        "organization",
+      );
+      if (from !== undefined && to !== undefined && from >= to)
+        throw new ProblemError("invalid_request", "from must lie before to", { field: "from" });
+      const rebuild = await requestRebuild({ postgres, tree }, { stage, organization, from, to }, authorOf(c));
+      return c.json(describeRebuild(rebuild), 202);
+    },
+  );
+
+  app.openapi(
+    createRoute({
+      method: "get",
+      path: "/v1/rebuilds",
+      summary: "The latest rebuilds, newest first",
+      middleware: requireScope("admin"),
+      responses: {
+        200: { description: "The rebuilds", content: { "application/json": { schema: rebuildListSchema } } },
+        ...problemResponses(401, 403, 503),
+      },
+    }),
+    async (c) => {
+      const found = await readRebuilds(postgres, c.get("actor").reach);
+      return c.json({ rebuilds: found.map(describeRebuild) }, 200);
+    },
+  );
+
+  app.openapi(
+    createRoute({
+      method: "get",
+      path: "/v1/rebuilds/{id}",
+      summary: "How far a rebuild has got",
+      middleware: requireScope("admin"),
+      request: { params: z.object({ id: z.string().min(1).max(100) }) },
+      responses: {
+        200: { description: "The rebuild", content: { "application/json": { schema: rebuildSchema } } },
+        ...problemResponses(401, 403, 404, 503),
+      },
+    }),
+    async (c) => {
+      const [rebuild] = await readRebuilds(postgres, c.get("actor").reach, c.req.valid("param").id);
+      if (!rebuild) throw new ProblemError("not_found", "there is no such rebuild", { field: "id" });
+      return c.json(describeRebuild(rebuild), 200);
+    },
+  );
+  return app;
+}
+
+function describeDrift(drift: Drift): ReconciliationAnswer {
+  const { id, at, node, day, stage, differences, subject, expected, found, repairedAt } = drift;
+  return {
+    id,
+    at: at.toISOString(),
+    node: node as ReconciliationAnswer["node"],
+    day,
+    stage,
+    differences,
+    subject,
+    expected,
+    found,
+    repaired_at: repairedAt?.toISOString() ?? null,
+  };
+}
+
+function describeRebuild(rebuild: Rebuild): RebuildAnswer {
+  const { id, stage, organization, from, to, requestedAt, actorName, pieces, piecesDone, repaired, finishedAt } =
+    rebuild;
+  return {
+    id,
+    stage,
+    organization,
+    from,
+    to,
+    requested_at: requestedAt.toISOString(),
+    requested_by: actorName,
+    pieces,
+    pieces_done: piecesDone,
+    repaired,
+    finished_at: finishedAt?.toISOString() ?? null,
+  };
+}
