@@ -7,6 +7,7 @@ import type { Logger } from "pino";
 import type { Keys } from "./accounts/keys.ts";
 import type { NodeTree } from "./accounts/node-tree.ts";
 import type { Sessions } from "./accounts/sessions.ts";
+import { cycleSettings } from "./accounts/subscriptions.ts";
 import type { Users } from "./accounts/users.ts";
 import type { EventType } from "./catalog/catalog.ts";
 import { meterByName } from "./catalog/catalog.ts";
@@ -93,7 +94,8 @@ export function createApp(deps: AppDeps): OpenAPIHono<HttpEnv> {
     app.route("/", eventsRoutes({ ...accepting, watermark, flush, telemetry }));
   }
   if (deps.roles.has("api")) {
-    app.route("/", usageRoutes({ clickhouse, tree, watermark, ownMeters: deps.ownMeters }));
+    const cycleOf = (node: string, nowMs: number) => cycleSettings(deps.postgres.db, tree, node, nowMs);
+    app.route("/", usageRoutes({ clickhouse, tree, watermark, ownMeters: deps.ownMeters, cycleOf }));
     app.route("/", metersRoutes({ ownMeters: deps.ownMeters, tree }));
     app.route("/", correctionsRoutes({ corrections: deps.corrections, tree }));
     const { corrections, ownMeters } = deps;

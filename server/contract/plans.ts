@@ -68,7 +68,6 @@ const byLevel = <S extends z.ZodType>(schema: S) =>
     .describe("What an organization pays, what a reseller pays for it, what a partner pays for it");
 
 export const overagePolicies = ["block", "bill", "notify"] as const;
-export type OveragePolicy = (typeof overagePolicies)[number];
 
 /** Percent of the limit. */
 export const defaultThresholds: readonly number[] = [50, 75, 90, 100];
@@ -135,7 +134,6 @@ export const createPlanSchema = planTermsSchema.extend({
   node: nodeAddressSchema.optional().describe("Whose plan it is; default: the caller's node"),
   offered: z.boolean().default(false).describe("May those below the node see it and subscribe to it?"),
 });
-export type CreatePlan = z.infer<typeof createPlanSchema>;
 
 export const changePlanSchema = z.strictObject({
   name: nameSchema.optional(),
@@ -144,7 +142,6 @@ export const changePlanSchema = z.strictObject({
     .optional()
     .describe("Replaces the draft's; where all versions are published, a new draft is begun"),
 });
-export type ChangePlan = z.infer<typeof changePlanSchema>;
 
 export const planStatuses = ["draft", "published"] as const;
 
@@ -157,7 +154,6 @@ export const planVersionSchema = z.object({
   fixed_fee: byLevel(z.string()),
   features: z.array(planFeatureSchema),
 });
-export type PlanVersion = z.infer<typeof planVersionSchema>;
 
 export const planSchema = z.object({
   id: z.string(),

@@ -26,7 +26,6 @@ export const createSubscriptionSchema = z.strictObject({
   expires_at: instantSchema.optional(),
   renews: z.boolean().default(true).describe("Goes on beyond `expires_at`"),
 });
-export type CreateSubscription = z.infer<typeof createSubscriptionSchema>;
 
 export const changeTimes = ["now", "next_cycle"] as const;
 export const changeSubscriptionSchema = z.strictObject({
@@ -38,7 +37,6 @@ export const changeSubscriptionSchema = z.strictObject({
   expires_at: instantSchema.nullable().optional(),
   renews: z.boolean().optional(),
 });
-export type ChangeSubscription = z.infer<typeof changeSubscriptionSchema>;
 
 export const subscriptionSchema = z.object({
   id: z.string(),

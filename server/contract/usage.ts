@@ -27,8 +27,13 @@ const usageParameters = z.object({
     .min(1)
     .max(31)
     .optional()
-    .describe("Day of the month on which cycles begin; default: that of the node's subscription, else 1"),
-  tz: z.string().default("UTC").describe("IANA time zone"),
+    .describe(
+      "Day of the month on which cycles begin; default: that of the node's subscription (of several nodes the first's), else 1",
+    ),
+  tz: z
+    .string()
+    .optional()
+    .describe("IANA time zone; default: UTC, for windows of a cycle that of the node's subscription"),
   fill: z.enum(fillKinds).default("zero"),
   group_by: z
     .string()

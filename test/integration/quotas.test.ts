@@ -244,3 +244,29 @@ test("what a cycle costs is told line by line, at the levels that the caller may
   const own = (await world.makeKey(["read", "admin"], node)).key;
   expect((await chargesFor(own)).map(({ level }: { level: string }) => level)).toEqual(["organization"]);
 });
+
+test("windows of a cycle are those of the node's subscription, in its zone", async () => {
+  const { organization, node } = await subscribed({
+    plan: await plan(),
+    starts_at: "2026-01-15T12:00:00Z",
+    tz: "Asia/Kolkata",
+  });
+  await send([call(organization, "2026-02-14T18:29:59Z", "7"), call(organization, "2026-02-14T18:30:00Z", "5")]);
+  const asked = async (query: string) =>
+    (
+      await world.ask(
+        "GET",
+        `/v1/usage?meter=call_minutes&window=cycle&from=2026-01-15&to=2026-03-15&node=${node}${query}`,
+        { key },
+      )
+    ).body;
+  const answer = await asked("");
+  expect(answer.tz).toBe("Asia/Kolkata");
+  const series = (body: { meters: { series: { start: string; value: string; partial: boolean }[] }[] }) =>
+    body.meters[0]?.series.map(({ start, value, partial }) => [start, value, partial]);
+  expect(series(answer)).toEqual([
+    ["2026-01-15T00:00:00+05:30", "7", false],
+    ["2026-02-15T00:00:00+05:30", "5", false],
+  ]);
+  expect(series(await asked("&tz=UTC&anchor=15"))?.map(([, value]) => value)).toEqual(["12", "0"]);
+});

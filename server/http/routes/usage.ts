@@ -34,6 +34,8 @@ export interface UsageRoutesDeps {
   tree: Pick<NodeTree, "get" | "isWithin">;
   watermark: () => Date;
   ownMeters: OwnMeterLookup;
+  /** When billing cycles of a node begin. */
+  cycleOf: (node: NodeAddress, nowMs: number) => Promise<{ anchor: number; tz: string }>;
   now?: () => number;
 }
 
@@ -46,6 +48,7 @@ export function usageRoutes({
   tree,
   watermark,
   ownMeters,
+  cycleOf,
   now = Date.now,
 }: UsageRoutesDeps): OpenAPIHono<HttpEnv> {
   const app = createRouter();
@@ -82,12 +85,13 @@ export function usageRoutes({
     async (c) => {
       const query = c.req.valid("query");
       const nodes = nodesOf(c.get("actor"), tree, query.node);
-      if (!isTimeZone(query.tz))
-        throw new ProblemError("invalid_request", `${query.tz} is not an IANA time zone`, { field: "tz" });
       const nowMs = now();
-      const toMs = readInstant("to", query.to ?? "now", query.tz, nowMs);
-      const fromMs =
-        query.from === undefined ? toMs - defaultRangeMs : readInstant("from", query.from, query.tz, nowMs);
+      const isCycleOpen = query.window === "cycle" && (query.anchor === undefined || query.tz === undefined);
+      const cycle = isCycleOpen && nodes[0] !== undefined ? await cycleOf(nodes[0], nowMs) : undefined;
+      const tz = query.tz ?? cycle?.tz ?? "UTC";
+      if (!isTimeZone(tz)) throw new ProblemError("invalid_request", `${tz} is not an IANA time zone`, { field: "tz" });
+      const toMs = readInstant("to", query.to ?? "now", tz, nowMs);
+      const fromMs = query.from === undefined ? toMs - defaultRangeMs : readInstant("from", query.from, tz, nowMs);
       if (fromMs >= toMs) throw new ProblemError("invalid_request", "from must lie before to", { field: "from" });
       const metersOfNodes = new Map(nodes.map((node) => [node, metersOf(query.meter, node, toMs, ownMeters)]));
       const dimensions = sharedDimensions([...metersOfNodes.values()].flat());
@@ -100,8 +104,8 @@ export function usageRoutes({
         fromMs,
         toMs,
         window: query.window,
-        anchor: query.anchor ?? 1,
-        tz: query.tz,
+        anchor: query.anchor ?? cycle?.anchor ?? 1,
+        tz,
         fill: query.fill,
         filters,
         groupBy: query.group_by === undefined ? undefined : { dimension: query.group_by, limit: query.limit },
@@ -150,10 +154,10 @@ export function usageRoutes({
 }
 
 function comparedOf(query: UsageQuery, asked: AskedRange, nowMs: number): ComparedRange | undefined {
-  const { compare, compare_match: match, compare_partial: partial, tz } = query;
+  const { compare, compare_match: match, compare_partial: partial } = query;
   if (compare === undefined) return undefined;
   try {
-    return comparedRange(asked, { with: parseCompared(compare, tz, nowMs), match, partial }, nowMs);
+    return comparedRange(asked, { with: parseCompared(compare, asked.tz, nowMs), match, partial }, nowMs);
   } catch (error) {
     if (error instanceof InvalidTimeError)
       throw new ProblemError("invalid_request", error.message, { field: "compare" });

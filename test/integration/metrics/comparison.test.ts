@@ -36,6 +36,7 @@ beforeAll(async () => {
   app.route(
     "/",
     usageRoutes({
+      cycleOf: async () => ({ anchor: 1, tz: "UTC" }),
       clickhouse: ingesting.store.clickhouse,
       tree,
       watermark,
