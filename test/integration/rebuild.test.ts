@@ -6,6 +6,7 @@ import type { UsageEvent } from "../../server/contract/events.ts";
 import { connectPostgres, type Postgres } from "../../server/postgres/client.ts";
 import { migratePostgres } from "../../server/postgres/migrate.ts";
 import { readRebuilds, requestRebuild, runRebuilds } from "../../server/reconciliation/rebuild.ts";
+import { reconcilePiece } from "../../server/reconciliation/reconcile-piece.ts";
 import { type Ingesting, startIngesting } from "../support/ingesting.ts";
 import { ownPostgres } from "../support/stores.ts";
 
@@ -95,6 +96,19 @@ test("a rebuild of every stage while events arrive changes no figure at any mome
   expect(finished).toMatchObject({ repaired: 0, finishedAt: expect.any(Date) });
   expect(finished?.piecesDone).toBe(finished?.pieces);
   expect(await settledFigures()).toEqual(before);
+});
+
+test("what is half way in is no drift, however often a day is compared while its events arrive", async () => {
+  let isComparing = true;
+  const arriving = (async () => {
+    while (isComparing) await ingesting.send(usageOf("reef", 12, "s12"));
+  })();
+  const found = [];
+  for (let run = 0; run < 12; run++)
+    found.push(...(await reconcilePiece(deps(), { organization: "reef", day: "2026-05-12" })));
+  isComparing = false;
+  await arriving;
+  expect(found).toEqual([]);
 });
 
 test("a rebuild restores every figure from the events alone, and one of an organization only its own and those above", async () => {
