@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { combineFigures, metersIn, parseFormula } from "../../../server/metrics/formula.ts";
+import { combineFigures, InvalidFormulaError, metersIn, parseFormula } from "../../../server/metrics/formula.ts";
 
 const figures = new Map([
   ["a", "7"],
@@ -32,7 +32,7 @@ describe("a formula", () => {
   test.each(["", "a +", "(a", "a b", "a ** b", "1e5", "A", "a)", "a % b", "process.exit()", `${"(".repeat(99)}a`])(
     "%j is refused",
     (text) => {
-      expect(() => parseFormula(text)).toThrow("");
+      expect(() => parseFormula(text)).toThrow(InvalidFormulaError);
     },
   );
   test("whatever is written is read or refused, never run and never a crash", () => {
