@@ -6,7 +6,7 @@ import { eq, sql } from "drizzle-orm";
 import type { Logger } from "pino";
 import type { NodeTree } from "../accounts/node-tree.ts";
 import { type Author, recordChange } from "../audit/record-change.ts";
-import { commonDimensions, type Meter, type MeterRule, meterByName, meters } from "../catalog/catalog.ts";
+import { commonDimensions, type Meter, type MeterRule, meterByName } from "../catalog/catalog.ts";
 import type { MeterDefinition } from "../contract/meters.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import { ProblemError } from "../http/problem-error.ts";
@@ -197,11 +197,6 @@ export class OwnMeters {
     const operands = metersIn(parsed).flatMap((name) => meterByName(name) ?? this.find(name, node, atMs) ?? []);
     return { ...about, rule: { kind: "derived", formula: parsed, operands } };
   }
-}
-
-/** Built-in meters and those that users made for the node. */
-export function metersFor(own: OwnMeters, node: NodeAddress): Meter[] {
-  return [...meters, ...own.listFor(node)];
 }
 
 function ruleOf(events: NonNullable<MeterDefinition["events"]>): MeterRule {
