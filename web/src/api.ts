@@ -4,6 +4,7 @@
  */
 import type { CreatedKey, CreateKey, Key, Me, SessionList, SignIn } from "@contract/accounts.ts";
 import type { AuditList } from "@contract/audit.ts";
+import type { IngestHealth, IngestWindow } from "@contract/ingest-health.ts";
 import type { LiveAnswer } from "@contract/live.ts";
 import type { MeterSummary } from "@contract/meters.ts";
 import type { Node, NodeList } from "@contract/nodes.ts";
@@ -75,6 +76,23 @@ export function usageAddress({ meters, node, from, to, window, tz }: UsageQuesti
   const search = new URLSearchParams({ meter: meters.join(","), from, to, window, tz });
   if (node) search.set("node", node);
   return `/v1/usage?${search}`;
+}
+
+export interface IngestQuestion {
+  node: string | undefined;
+  window: IngestWindow;
+  groupBy: "key" | "organization";
+  tz: string;
+}
+
+/** Of the last 60 minutes, 24 hours or 30 days, by `window`. */
+export function readIngestHealth(
+  { node, window, groupBy, tz }: IngestQuestion,
+  signal?: AbortSignal,
+): Promise<IngestHealth> {
+  const search = new URLSearchParams({ window, group_by: groupBy, tz });
+  if (node) search.set("node", node);
+  return send<IngestHealth>("GET", `/v1/ingest-health?${search}`, { signal });
 }
 
 export function readLive(node: string | undefined, signal?: AbortSignal): Promise<LiveAnswer> {

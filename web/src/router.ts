@@ -5,6 +5,7 @@ import Overview from "./pages/Overview.svelte";
 const router = createRouter({
   "/": Overview,
   "/usage": () => import("./pages/Usage.svelte"),
+  "/ingest": () => import("./pages/Ingest.svelte"),
   "/keys": () => import("./pages/Keys.svelte"),
   "/people": () => import("./pages/People.svelte"),
   "/audit": () => import("./pages/Audit.svelte"),
@@ -15,7 +16,7 @@ const router = createRouter({
 /** The path as it is; reactive. */
 export const route = router.route;
 
-type PagePath = "/" | "/usage" | "/keys" | "/people" | "/audit" | "/account";
+type PagePath = "/" | "/usage" | "/ingest" | "/keys" | "/people" | "/audit" | "/account";
 
 /** One value of the query, as it stands; reactive. */
 export function queryValue(name: string): string | undefined {
