@@ -23,14 +23,14 @@ const levels = "--project integration test/integration/metrics/levels.test.ts";
 const errors: PlantedError[] = [
   {
     rule: "a named interval starts with the earliest of its starts",
-    file: "clickhouse/migrations/0004_intervals.sql",
+    file: "clickhouse/fragments/said_of_intervals.sql",
     right: "min(arrayMin(arrayPushBack(starts, 9223372036854775807))) AS started_ms",
     wrong: "max(arrayMin(arrayPushBack(starts, 9223372036854775807))) AS started_ms",
     tests: questions,
   },
   {
     rule: "a named interval ends with the latest of its ends",
-    file: "clickhouse/migrations/0004_intervals.sql",
+    file: "clickhouse/fragments/said_of_intervals.sql",
     right: "max(if(level_action = 'end', time_ms, 0)) AS ended_ms",
     wrong: "any(if(level_action = 'end', time_ms, 0)) AS ended_ms",
     tests: `${levels} ${questions}`,
