@@ -52,7 +52,7 @@ const interval = fc.record({
   ),
   isNamed: fc.boolean(),
   beginning: fc.constantFrom("event", "event", "event", "started_at", "both", "lost"),
-  ending: fc.constantFrom("event", "event", "event", "none", "before"),
+  ending: fc.constantFrom("event", "event", "event", "none", "before", "twice"),
   endNamesSession: fc.boolean(),
   alives: fc.array(fc.integer({ min: 1, max: 20 }), { maxLength: 3 }),
   aliveWithin: fc.option(fc.constantFrom(600, 3_600, 7_200)),
@@ -170,6 +170,9 @@ export function usageWorlds(count: number, seed: number, recentMs: number): Usag
       // Nothing may lie ahead of what the oracle takes as now.
       if (made.ending !== "none" && endMs <= 0)
         send({ ...common, ...(isEndPlaced && inSession), ...startedAt, type: endType, time: time(endMs) });
+      // The end that came first is not the last word.
+      if (made.ending === "twice" && endMs <= 0)
+        send({ ...common, ...inSession, type: endType, time: time(endMs - 20 * minuteMs) });
       for (const step of made.alives) {
         const atMs = made.start + step * 10 * minuteMs;
         if (atMs <= 0) send({ ...common, ...inSession, ...startedAt, type: aliveType, time: time(atMs) });
