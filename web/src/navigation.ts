@@ -1,0 +1,48 @@
+/** The pages that the navigation leads to, in groups. A page whose action the user has nowhere would answer nothing but refusals. */
+import type { Action } from "@contract/accounts.ts";
+import ChartColumn from "@lucide/svelte/icons/chart-column";
+import Inbox from "@lucide/svelte/icons/inbox";
+import KeyRound from "@lucide/svelte/icons/key-round";
+import Radio from "@lucide/svelte/icons/radio";
+import ScrollText from "@lucide/svelte/icons/scroll-text";
+import Users from "@lucide/svelte/icons/users";
+import type { Component } from "svelte";
+
+interface NavigationPage {
+  path: string;
+  label: string;
+  Icon: Component<{ size?: number; class?: string; "aria-hidden"?: "true" }>;
+  /** What one must be allowed to do, at one node at least. */
+  action: Action;
+  /** Within reach of a thumb on a phone; four have room there. */
+  isMain?: true;
+}
+
+interface NavigationGroup {
+  label: string;
+  pages: readonly NavigationPage[];
+}
+
+export const navigation: readonly NavigationGroup[] = [
+  {
+    label: "Usage",
+    pages: [
+      { path: "/", label: "Live", Icon: Radio, action: "read", isMain: true },
+      { path: "/usage", label: "Usage", Icon: ChartColumn, action: "read", isMain: true },
+      { path: "/ingest", label: "Ingest", Icon: Inbox, action: "read" },
+    ],
+  },
+  {
+    label: "Settings",
+    pages: [
+      { path: "/keys", label: "API keys", Icon: KeyRound, action: "keys:write" },
+      { path: "/people", label: "People", Icon: Users, action: "users:write" },
+      { path: "/audit", label: "Audit", Icon: ScrollText, action: "audit:read" },
+    ],
+  },
+];
+
+/** Whether `pathname` is the page at `path` or one below it. */
+export function isAt(pathname: string, path: string): boolean {
+  return pathname === path || (path !== "/" && pathname.startsWith(`${path}/`));
+}
