@@ -39,6 +39,7 @@ import { quotasRoutes } from "./http/routes/quotas.ts";
 import { reconciliationRoutes } from "./http/routes/reconciliation.ts";
 import { recordsRoutes } from "./http/routes/records.ts";
 import { sessionRoutes } from "./http/routes/session.ts";
+import { statementsRoutes } from "./http/routes/statements.ts";
 import { subscriptionsRoutes } from "./http/routes/subscriptions.ts";
 import { systemRoutes } from "./http/routes/system.ts";
 import { usageRoutes } from "./http/routes/usage.ts";
@@ -118,6 +119,7 @@ export function createApp(deps: AppDeps): OpenAPIHono<HttpEnv> {
     app.route("/", chargesRoutes({ clickhouse, postgres, tree, meterOf, watermark }));
     app.route("/", quotasRoutes({ clickhouse, postgres, tree, meterOf, watermark }));
     app.route("/", subscriptionsRoutes({ postgres, tree }));
+    app.route("/", statementsRoutes({ postgres, tree }));
     app.route("/", auditRoutes({ postgres: deps.postgres, tree }));
     app.route("/", reconciliationRoutes({ postgres: deps.postgres, tree }));
   }

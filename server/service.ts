@@ -13,7 +13,7 @@ import { narrowTo } from "./accounts/permissions.ts";
 import { createSessions } from "./accounts/sessions.ts";
 import { createUsers } from "./accounts/users.ts";
 import { createApp } from "./app.ts";
-import { eventType } from "./catalog/catalog.ts";
+import { eventType, meterByName } from "./catalog/catalog.ts";
 import { type ClickHouse, type ClickHouseConnection, connectClickHouse } from "./clickhouse/client.ts";
 import { migrateClickHouse } from "./clickhouse/migrate.ts";
 import type { Config } from "./config.ts";
@@ -36,6 +36,8 @@ import { migratePostgres } from "./postgres/migrate.ts";
 import { runRebuilds } from "./reconciliation/rebuild.ts";
 import { reconcileRecent } from "./reconciliation/reconcile-recent.ts";
 import { connectRedis } from "./redis/connect-redis.ts";
+import { adjustStatements } from "./statements/adjust-statements.ts";
+import { closeStatements, type StatementSource } from "./statements/close-statements.ts";
 import { createTelemetry, type Telemetry } from "./telemetry/telemetry.ts";
 
 export interface Service {
@@ -168,8 +170,12 @@ async function startParts(
   });
   announce = (nodes) => gateway.announce(nodes);
 
+  const statements: StatementSource = {
+    ...{ clickhouse, postgres, tree, watermark, settledBatch, log },
+    meterOf: (name, node, atMs) => meterByName(name) ?? ownMeters.find(name, node, atMs),
+  };
   const jobs = await startJobs({
-    jobs: jobsOf(clickhouse, postgres, tree, ingest, corrections, log, (nodes) => gateway.announce(nodes)),
+    jobs: jobsOf(clickhouse, postgres, tree, ingest, corrections, statements, log, (nodes) => gateway.announce(nodes)),
     roles: config.roles,
     databaseUrl: postgresStore.url,
     redisUrl: config.redisUrl,
@@ -280,6 +286,7 @@ function jobsOf(
   tree: NodeTree,
   ingest: Ingest | undefined,
   corrections: Corrections,
+  statements: StatementSource,
   log: Logger,
   announce: (nodes: Iterable<string>) => void,
 ): JobDefinition[] {
@@ -339,6 +346,17 @@ function jobsOf(
       handler: async () => {
         const { deriver, sequence, flush } = ingesting();
         await runRebuilds({ clickhouse, postgres, tree, deriver, sequence, flush, log });
+      },
+    },
+    {
+      name: "statements-close",
+      every: { ms: 5 * 60_000 },
+      role: "worker",
+      handler: async () => {
+        // First what is known of closed ones: what is closed next carries it.
+        await adjustStatements(statements, Date.now());
+        const closed = await closeStatements(statements, Date.now());
+        if (closed > 0) log.info({ closed }, "closed statements");
       },
     },
   ];

@@ -68,6 +68,39 @@ export function cyclesUntil(
   return cycles;
 }
 
+/** A cycle of one of a node's subscriptions, and where that subscription's part of it ends: with the cycle, or before. */
+export interface SubscribedCycle {
+  subscription: SubscriptionRecord;
+  cycle: Cycle;
+  endMs: number;
+}
+
+/**
+ * The newest `count` cycles of a node's subscriptions, those that ended included, that had begun by `ms`: the newest first.
+ * Two subscriptions that follow each other within what would be one cycle have each its own.
+ */
+export function cyclesBefore(
+  subscriptions: readonly SubscriptionRecord[],
+  ms: number,
+  count: number,
+): SubscribedCycle[] {
+  return subscriptions
+    .filter(
+      (subscription) =>
+        subscription.startsAt.getTime() <= ms && subscription.startsAt.getTime() < endMsOf(subscription),
+    )
+    .sort((a, b) => b.startsAt.getTime() - a.startsAt.getTime())
+    .flatMap((subscription) => {
+      const endMs = endMsOf(subscription);
+      return cyclesUntil(subscription, Math.min(ms, endMs - 1), count - 1).map((cycle) => ({
+        subscription,
+        cycle,
+        endMs: Math.min(cycle.endMs, endMs),
+      }));
+    })
+    .slice(0, Math.max(0, count));
+}
+
 /** The parts of a cycle during which the subscription ran, each under one version of a plan, in order. */
 export function segmentsOf(subscription: SubscriptionRecord, { startMs, endMs }: Cycle): PlanSegment[] {
   const fromMs = Math.max(startMs, subscription.startsAt.getTime());

@@ -14,7 +14,7 @@ import { priceUsage, roundMoney } from "./pricing.ts";
 export interface ChargedSegment extends PlanSegment {
   terms: PlanTerms;
   /** By feature: features that are off or have no meter are absent. */
-  used: ReadonlyMap<string, { meter: string; isSum: boolean; amount: string }>;
+  used: ReadonlyMap<string, { meter: string; unit: string; isSum: boolean; amount: string }>;
 }
 
 /** The parts that are charged: what lies before the trial's end is not. */

@@ -41,6 +41,13 @@ export interface NewNode {
   fields?: NodeFields | undefined;
 }
 
+/** Where a node stood in a span: the node itself and everything above it, nearest first. */
+export interface Place {
+  fromMs: number;
+  toMs: number;
+  path: NodeAddress[];
+}
+
 interface HeldNode extends NodeRecord {
   /** By time, the first one valid since 1970. */
   parents: { validFromMs: number; parent: NodeAddress }[];
@@ -153,6 +160,30 @@ export class NodeTree {
       if (above.kind === "partner" || above.kind === "reseller") path[above.kind] = above.id;
       current = above;
     }
+  }
+
+  /**
+   * The node and everything above it, nearest first, as it stood in each part of a span (ms since 1970, UTC, half-open): a
+   * move of the node or of one above it begins a new part.
+   */
+  placesBetween(address: NodeAddress, fromMs: number, toMs: number): Place[] {
+    const places: Place[] = [];
+    for (let atMs = fromMs; atMs < toMs; ) {
+      const path: NodeAddress[] = [];
+      let untilMs = toMs;
+      for (let current = this.#nodes.get(address); current; ) {
+        path.push(current.node);
+        const next = current.parents.find(({ validFromMs }) => validFromMs > atMs)?.validFromMs;
+        if (next !== undefined) untilMs = Math.min(untilMs, next);
+        const parent = parentAt(current, atMs);
+        current = parent === null ? undefined : this.#nodes.get(parent);
+      }
+      const last = places.at(-1);
+      if (last && last.path.join() === path.join()) last.toMs = untilMs;
+      else places.push({ fromMs: atMs, toMs: untilMs, path });
+      atMs = untilMs;
+    }
+    return places;
   }
 
   /** Whether `address` is `ancestor` or stands below it now. Everything is within `all`, whether it exists or not. */

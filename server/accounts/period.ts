@@ -5,11 +5,20 @@ import { formatInstant } from "../metrics/windows.ts";
 import { dateAt, daysBetween, onDate } from "../metrics/zone-dates.ts";
 import type { Postgres } from "../postgres/client.ts";
 import { plans } from "../postgres/schema/plans.ts";
-import { type Cycle, cyclesUntil, type PlanSegment, segmentsOf, statusOf } from "./billing-cycle.ts";
+import {
+  type Cycle,
+  cyclesBefore,
+  cyclesUntil,
+  endMsOf,
+  type PlanSegment,
+  type SubscriptionRecord,
+  segmentsOf,
+  statusOf,
+} from "./billing-cycle.ts";
 import type { NodeTree } from "./node-tree.ts";
 import { readTerms } from "./plans.ts";
 import { readQuotas, type UsageSource } from "./quotas.ts";
-import { cycleSettings, subscriptionAt } from "./subscriptions.ts";
+import { cycleSettings, subscriptionsOf } from "./subscriptions.ts";
 
 export interface PeriodSource extends UsageSource {
   postgres: Postgres;
@@ -19,7 +28,10 @@ export interface PeriodSource extends UsageSource {
 /** How many cycles of before a projection is judged by. */
 const testedCycles = 3;
 
-/** Of a node without a subscription there is a cycle, but no quota. */
+/**
+ * Of a node without a subscription there is a cycle, but no quota. Past cycles are those of all subscriptions that the node
+ * had, each in its own zone.
+ */
 export async function readPeriod(
   source: PeriodSource,
   node: NodeAddress,
@@ -28,11 +40,10 @@ export async function readPeriod(
 ): Promise<Period> {
   const { db } = source.postgres;
   const watermark = source.watermark().toISOString();
-  const subscription = await subscriptionAt(db, node, nowMs);
+  const all = await subscriptionsOf(db, node);
+  const subscription = all.find((one) => one.startsAt.getTime() <= nowMs && nowMs < endMsOf(one));
   const { tz, anchor } = subscription ?? (await cycleSettings(db, source.tree, node, nowMs));
-  const settings = subscription ?? { tz, anchor, startsAt: new Date(0) };
-  const cycles = cyclesUntil(settings, nowMs, Math.max(pastCycles, testedCycles));
-  const [current] = cycles as [Cycle];
+  const [current] = cyclesUntil({ tz, anchor, startsAt: new Date(0) }, nowMs, 0) as [Cycle];
   const head = {
     node,
     tz,
@@ -41,33 +52,52 @@ export async function readPeriod(
     ...remaining(nowMs, current.endMs, tz),
     subscription: subscription ? { id: subscription.id, status: statusOf(subscription, nowMs) } : null,
   };
-  const span = ({ startMs, endMs }: Cycle) => ({ start: formatInstant(startMs, tz), end: formatInstant(endMs, tz) });
-  if (!subscription) {
-    const bare = (cycle: Cycle) => ({ ...span(cycle), plans: [], quotas: [] });
-    return { ...head, ...bare(current), past: cycles.slice(1, 1 + pastCycles).map(bare) };
-  }
+  const subscribed = cyclesBefore(all, nowMs, Math.max(pastCycles, testedCycles) + 1);
+  const [running, ...rest] = subscribed;
+  const isRunning = running !== undefined && running.subscription === subscription;
+  const before = isRunning ? rest : subscribed;
   const [terms, rows] = await Promise.all([
-    readTerms(db, subscription.history),
+    readTerms(
+      db,
+      all.flatMap(({ history }) => history),
+    ),
     db.select({ id: plans.id, name: plans.name }).from(plans),
   ]);
   const names = new Map(rows.map(({ id, name }) => [id, name]));
-  const told = ({ planId, version, fromMs, toMs }: PlanSegment) => ({
-    plan: planId,
-    version,
-    name: names.get(planId) ?? planId,
-    from: formatInstant(fromMs, tz),
-    to: formatInstant(toMs, tz),
-  });
-  const describe = async (cycle: Cycle, before: readonly Cycle[]) => {
-    const segments = segmentsOf(subscription, cycle);
-    const quotas = await readQuotas(source, { node, tz }, cycle, before, segments, terms, nowMs);
-    return { ...span(cycle), plans: segments.map(told), quotas };
+  const describe = async (of: SubscriptionRecord, cycle: Cycle, tested: readonly Cycle[]) => {
+    const segments = segmentsOf(of, cycle);
+    const quotas = await readQuotas(source, { node, tz: of.tz }, cycle, tested, segments, terms, nowMs);
+    const told = ({ planId, version, fromMs, toMs }: PlanSegment) => ({
+      plan: planId,
+      version,
+      name: names.get(planId) ?? planId,
+      from: formatInstant(fromMs, of.tz),
+      to: formatInstant(toMs, of.tz),
+    });
+    return { ...spanOf(cycle, of.tz), plans: segments.map(told), quotas };
   };
-  const now = await describe(current, cycles.slice(1, 1 + testedCycles));
+  // A projection is judged by cycles of the same subscription: another one's may be of another length.
+  const tested = before.filter((one) => one.subscription === subscription).slice(0, testedCycles);
+  const now = subscription
+    ? await describe(
+        subscription,
+        current,
+        tested.map(({ cycle }) => cycle),
+      )
+    : { ...spanOf(current, tz), plans: [], quotas: [] };
   const past = [];
-  for (const cycle of cycles.slice(1, 1 + pastCycles)) past.push(await describe(cycle, []));
+  for (const { subscription: of, cycle } of before.slice(0, pastCycles)) past.push(await describe(of, cycle, []));
+  if (past.length === 0 && all.length === 0) {
+    const bare = cyclesUntil({ tz, anchor, startsAt: new Date(0) }, nowMs, pastCycles).slice(1);
+    return { ...head, ...now, past: bare.map((cycle) => ({ ...spanOf(cycle, tz), plans: [], quotas: [] })) };
+  }
   return { ...head, ...now, past };
 }
+
+const spanOf = ({ startMs, endMs }: Cycle, tz: string) => ({
+  start: formatInstant(startMs, tz),
+  end: formatInstant(endMs, tz),
+});
 
 /** Days of the zone's calendar, which may have 23 or 25 hours, and the hours beyond them. */
 export function remaining(

@@ -68,8 +68,13 @@ export async function subscriptionAt(
   node: NodeAddress,
   ms: number,
 ): Promise<SubscriptionRecord | undefined> {
-  const found = await listSubscriptions(db, [subscribedNode(node)]);
+  const found = await subscriptionsOf(db, node);
   return found.find((one) => one.startsAt.getTime() <= ms && ms < endMsOf(one));
+}
+
+/** All that a node has or had, the oldest first; of an agent those of its organization. */
+export async function subscriptionsOf(db: Queries, node: NodeAddress): Promise<SubscriptionRecord[]> {
+  return await listSubscriptions(db, [subscribedNode(node)]);
 }
 
 function subscribedNode(node: NodeAddress): NodeAddress {

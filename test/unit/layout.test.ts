@@ -79,7 +79,16 @@ test("only the settings read the environment; programs hand it over whole", () =
 });
 
 test("domain folders never import http or jobs", () => {
-  for (const { path, imports } of inFolders("audit", "ingest", "metrics", "catalog", "accounts", "clickhouse", "live"))
+  for (const { path, imports } of inFolders(
+    "audit",
+    "ingest",
+    "metrics",
+    "catalog",
+    "accounts",
+    "statements",
+    "clickhouse",
+    "live",
+  ))
     expect(
       imports.filter((one) => /\/(http|jobs)\//.test(one) && !one.endsWith("/http/problem-error.ts")),
       path,

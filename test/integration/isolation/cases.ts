@@ -7,6 +7,7 @@ import { userRoles, users } from "../../../server/postgres/schema/accounts.ts";
 import { askedAbout, inside, type World } from "../../support/isolation-world.ts";
 import { planCases } from "./plan-cases.ts";
 import type { RouteCase } from "./route-case.ts";
+import { statementCases } from "./statement-cases.ts";
 
 const systemCases: RouteCase[] = [
   "GET /livez",
@@ -445,4 +446,5 @@ export const routeCases: readonly RouteCase[] = [
   ...auditCases,
   ...reconciliationCases,
   ...planCases,
+  ...statementCases,
 ];

@@ -38,7 +38,7 @@ const terms = (change: object = {}) =>
     ],
     ...change,
   });
-const calls = (amount: string) => new Map([["calls", { meter: "call_minutes", isSum: true, amount }]]);
+const calls = (amount: string) => new Map([["calls", { meter: "call_minutes", unit: "minutes", isSum: true, amount }]]);
 
 function subscription(history: [string, string][], tz: string, anchor: number): SubscriptionRecord {
   const startsAt = new Date(history[0]?.[1] ?? 0);

@@ -1,0 +1,33 @@
+-- Organizations with events stored or corrected under the batches after `after` up to `settled` that change what is known of
+-- times before `before_ms`, the earliest such time of each, and the resellers and partners that these events belong to. Of
+-- an interval it is the start of the first one of its session: an end that comes late changes all minutes since then.
+-- May tell too much (a session that merely goes on), never too little.
+-- Params: after, settled UInt64; before_ms Int64.
+-- Returns organization, first_ms, resellers, partners.
+WITH
+    touched AS
+    (
+        SELECT DISTINCT organization, session, level, interval
+        FROM usage_events
+        WHERE batch > {after:UInt64} AND batch <= {settled:UInt64} AND level != ''
+    ),
+    nameless AS (SELECT organization, level, interval FROM touched WHERE session = '' AND interval != '')
+SELECT organization, min(at_ms) AS first_ms, groupUniqArray(reseller) AS resellers, groupUniqArray(partner) AS partners
+FROM
+(
+    SELECT organization, toUnixTimestamp64Milli(time) AS at_ms, toString(reseller) AS reseller, toString(partner) AS partner
+    FROM usage_events
+    WHERE batch > {after:UInt64} AND batch <= {settled:UInt64} AND time < fromUnixTimestamp64Milli({before_ms:Int64}, 'UTC')
+    UNION ALL
+    SELECT organization, arrayMin(span_start_ms) AS at_ms, toString(reseller) AS reseller, toString(partner) AS partner
+    FROM sessions FINAL
+    WHERE (organization, session) IN
+        (
+            SELECT organization, session FROM touched WHERE session != ''
+            UNION ALL
+            SELECT organization, session FROM interval_sessions WHERE (organization, level, interval) IN (SELECT organization, level, interval FROM nameless)
+        )
+        AND notEmpty(span_start_ms) AND arrayMin(span_start_ms) < {before_ms:Int64}
+)
+GROUP BY organization
+ORDER BY organization

@@ -1,0 +1,162 @@
+/** Statements: what a node owes for a billing cycle, frozen when it is closed, and what became of the payment. */
+import { z } from "zod";
+import { currencySchema } from "./currencies.ts";
+import { nodeAddressSchema } from "./nodes.ts";
+import { pageQuery } from "./pages.ts";
+import { priceLevels } from "./plans.ts";
+
+/**
+ * `subscription`: by a node's own plan. `summary`: of a reseller or a partner, all that the statements below it and its own
+ * come to. `correction`: adjustments of a node that gets no further statement here.
+ */
+export const statementKinds = ["subscription", "summary", "correction"] as const;
+export type StatementKind = (typeof statementKinds)[number];
+
+/** `adjustment`: what later events changed of an earlier statement. `statement`: the whole of another statement. */
+export const statementLineKinds = ["fixed_fee", "usage", "adjustment", "statement"] as const;
+
+export const statementLineSchema = z.object({
+  kind: z.enum(statementLineKinds),
+  node: nodeAddressSchema.describe("Whose usage this is about"),
+  statement: z.string().nullable().describe("The statement that is adjusted, or summed up"),
+  feature: z.string().nullable(),
+  meter: z.string().nullable(),
+  plan: z.string().nullable(),
+  version: z.int().nullable(),
+  from: z.string(),
+  to: z.string().describe("Exclusive"),
+  tier: z.int().nullable().describe("The first is 1; null for fees, packages and whole statements"),
+  quantity: z.string().describe("Of an adjustment: how much more, negative for less"),
+  unit_price: z.string(),
+  flat_fee: z.string(),
+  amount: z.string().describe("In the currency's minor unit; negative for what is given back"),
+});
+export type StatementLine = z.infer<typeof statementLineSchema>;
+
+export const statementChargesSchema = z.object({
+  level: z.enum(priceLevels).describe("Who pays this"),
+  payer: nodeAddressSchema,
+  lines: z.array(statementLineSchema),
+  total: z.string().describe("The sum of the lines"),
+  margin: z
+    .string()
+    .nullable()
+    .describe("What the payer keeps of what those below it pay; null where they pay nothing by this plan"),
+});
+export type StatementCharges = z.infer<typeof statementChargesSchema>;
+
+export const statementUsageSchema = z.object({
+  feature: z.string(),
+  meter: z.string(),
+  unit: z.string(),
+  plan: z.string(),
+  version: z.int(),
+  from: z.string(),
+  to: z.string(),
+  used: z.string(),
+  included: z
+    .string()
+    .nullable()
+    .describe("Of this part of the cycle, rounded half to even to 6 decimals; null for no limit"),
+});
+export type StatementUsage = z.infer<typeof statementUsageSchema>;
+
+export const paymentStatuses = ["open", "paid", "failed", "void", "refunded"] as const;
+export type PaymentStatus = (typeof paymentStatuses)[number];
+
+/** What may follow each; everything else is refused. */
+export const nextPaymentStatuses: Readonly<Record<PaymentStatus, readonly PaymentStatus[]>> = {
+  open: ["paid", "failed", "void"],
+  // `failed`: charged back; `open`: taken for paid by mistake.
+  paid: ["refunded", "failed", "open"],
+  failed: ["paid", "open", "void"],
+  void: ["open"],
+  refunded: [],
+};
+
+export const paymentSchema = z.object({
+  status: z.enum(paymentStatuses),
+  at: z.string(),
+  reason: z.string().nullable(),
+  reference: z.string().nullable().describe("What the payment is called elsewhere"),
+  by: z.string().describe("Who said so: a user, a key, or the payment provider's message"),
+});
+export type Payment = z.infer<typeof paymentSchema>;
+
+export const statementAdjustmentSchema = z.object({
+  id: z.string(),
+  at: z.string().describe("When it was last computed; never again once a statement carries it"),
+  carried_by: z.string().nullable().describe("The statement that it is charged with; null until one is closed"),
+  charges: z.array(statementChargesSchema.pick({ level: true, lines: true, total: true })),
+});
+export type StatementAdjustment = z.infer<typeof statementAdjustmentSchema>;
+
+/** Amounts are there only for who may see prices: `charges`, `income`, `total` and `margin` are empty or null else. */
+export const statementSchema = z.object({
+  id: z.string(),
+  kind: z.enum(statementKinds),
+  node: nodeAddressSchema.describe("Who pays"),
+  parent: nodeAddressSchema.describe("Who is paid: what stood right above the node"),
+  currency: currencySchema,
+  subscription: z.string().nullable(),
+  cycle: z.object({ start: z.string(), end: z.string().describe("Exclusive") }),
+  from: z.string().describe("The part of the cycle that it is about: a node that moves has one under each parent"),
+  to: z.string().describe("Exclusive"),
+  tz: z.string(),
+  closed_at: z.string(),
+  plans: z
+    .array(z.object({ plan: z.string(), version: z.int(), name: z.string(), from: z.string(), to: z.string() }))
+    .describe("Which version was in force in which part"),
+  total: z.string().nullable().describe("What the node pays"),
+  income: z.string().nullable().describe("What those right below the node pay; null where it sells nothing"),
+  margin: z.string().nullable().describe("income - total"),
+  adjusted_total: z.string().nullable().describe("With what later events changed, wherever that is charged"),
+  payment: paymentSchema.pick({ status: true, at: true }),
+  summary: z.string().nullable().describe("The summary that it is part of"),
+});
+export type Statement = z.infer<typeof statementSchema>;
+
+export const statementDetailSchema = statementSchema.extend({
+  usage: z.array(statementUsageSchema),
+  charges: z.array(statementChargesSchema).describe("At the levels that the caller may see, the node's own first"),
+  income_lines: z.array(statementLineSchema),
+  adjustments: z.array(statementAdjustmentSchema).describe("The oldest first"),
+  payments: z.array(paymentSchema).describe("The newest first"),
+});
+export type StatementDetail = z.infer<typeof statementDetailSchema>;
+
+export const statementQuerySchema = z.strictObject({
+  ...pageQuery,
+  node: nodeAddressSchema.optional().describe("Of this node and all that stood below it; default: the caller's node"),
+  from: z.string().optional().describe("Whose part of a cycle ended at or after this; forms as elsewhere"),
+  to: z.string().optional().describe("Whose part of a cycle ended before this"),
+  cycle: z.string().optional().describe("Whose cycle holds this instant or date"),
+  kind: z.enum(statementKinds).optional(),
+  status: z.enum(paymentStatuses).optional().describe("Of the payment"),
+});
+
+export const statementListSchema = z.object({
+  statements: z.array(statementSchema),
+  next_cursor: z.string().nullable().describe("Ask with `cursor` set to this for the next page; null on the last"),
+});
+export type StatementList = z.infer<typeof statementListSchema>;
+
+export const setPaymentSchema = z.strictObject({
+  status: z.enum(paymentStatuses),
+  at: z.iso.datetime({ offset: true }).optional().describe("When that was so; default: now, never later"),
+  reason: z.string().min(1).max(1000).optional(),
+  reference: z.string().min(1).max(256).optional(),
+});
+export type SetPayment = z.infer<typeof setPaymentSchema>;
+
+/** The body of a payment provider's message. */
+export const paymentMessageSchema = z.object({
+  type: z.literal("statement.payment"),
+  data: setPaymentSchema.extend({ statement: z.string().min(1).max(100) }),
+});
+
+export const paymentReceiptSchema = z.object({
+  statement: z.string(),
+  status: z.enum(paymentStatuses).describe("Of the statement now"),
+  duplicate: z.boolean().describe("The message was taken before"),
+});

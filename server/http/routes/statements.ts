@@ -1,0 +1,166 @@
+/** Closed statements of the caller's subtree, as it was in their cycles. Amounts only for who may see prices. */
+import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+import type { NodeTree } from "../../accounts/node-tree.ts";
+import { defaultPageSize } from "../../contract/pages.ts";
+import {
+  type Statement,
+  type StatementDetail,
+  type StatementLine,
+  statementDetailSchema,
+  statementListSchema,
+  statementQuerySchema,
+} from "../../contract/statements.ts";
+import { readCursor, writeCursor } from "../../metrics/cursor.ts";
+import type { Postgres } from "../../postgres/client.ts";
+import {
+  describeStatement,
+  describeStatements,
+  listStatements,
+  readStatement,
+  type StatementFilter,
+} from "../../statements/read-statements.ts";
+import { createRouter, problemResponses } from "../app-pieces.ts";
+import { requireScope, resolveNode } from "../authenticate.ts";
+import { csvLine } from "../csv.ts";
+import type { HttpEnv } from "../http-env.ts";
+import { listFormOf, streamOf } from "../list-form.ts";
+import { ProblemError } from "../problem-error.ts";
+import { readInstant, readTimeRange } from "../time-range.ts";
+
+export interface StatementsRoutesDeps {
+  postgres: Postgres;
+  tree: NodeTree;
+  now?: () => number;
+}
+
+/** An export reads so many statements at a time. */
+const exportPage = 500;
+const positionSchema = z.object({ toMs: z.number(), id: z.string() });
+
+export function statementsRoutes({ postgres, tree, now = Date.now }: StatementsRoutesDeps): OpenAPIHono<HttpEnv> {
+  const { db } = postgres;
+  const app = createRouter();
+
+  app.openapi(
+    createRoute({
+      method: "get",
+      path: "/v1/statements",
+      summary: "The closed statements of a node and of all that stood below it, the newest first",
+      description:
+        "A statement is of one node, one cycle, one currency and one place in the tree. It is closed 24 hours after its part of the cycle ended, and never changes after. A page as JSON; with `Accept: text/csv` everything that matches, without `limit`.",
+      middleware: requireScope("read"),
+      request: { query: statementQuerySchema },
+      responses: {
+        200: {
+          description: "The statements",
+          content: { "application/json": { schema: statementListSchema }, "text/csv": { schema: z.string() } },
+        },
+        ...problemResponses(400, 401, 403, 404, 503),
+      },
+    }),
+    async (c) => {
+      const query = c.req.valid("query");
+      const actor = c.get("actor");
+      const { node, kind, status, cycle, from, to, tz } = query;
+      const range = readTimeRange(query, now());
+      const asked = { list: "statements", node, kind, status, cycle, from, to, tz };
+      const filter: Omit<StatementFilter, "after" | "limit"> = {
+        ...range,
+        ...{ reach: actor.reach, kind, status },
+        node: node === undefined ? undefined : resolveNode(actor, tree, node),
+        cycleMs: cycle === undefined ? undefined : readInstant("cycle", cycle, tz, now()),
+      };
+      const after = readCursor(query.cursor, asked, positionSchema);
+      if (listFormOf(c.req.header("accept")) === "csv") {
+        const pieces = async function* () {
+          yield csvLine(listColumns);
+          for (let position = after; ; ) {
+            const rows = await listStatements(db, { ...filter, after: position, limit: exportPage });
+            const told = await describeStatements(db, actor, rows);
+            yield told.map((one) => csvLine(listCells(one))).join("");
+            const last = rows.at(-1);
+            if (!last || rows.length < exportPage) return;
+            position = { toMs: last.partTo.getTime(), id: last.id };
+          }
+        };
+        c.header("content-type", "text/csv; charset=utf-8");
+        c.header("content-disposition", 'attachment; filename="statements.csv"');
+        return c.body(await streamOf(pieces()), 200) as never;
+      }
+      const limit = query.limit ?? defaultPageSize;
+      const found = await listStatements(db, { ...filter, after, limit: limit + 1 });
+      const page = found.slice(0, limit);
+      const last = found.length > limit ? page.at(-1) : undefined;
+      const position = last && { toMs: last.partTo.getTime(), id: last.id };
+      const statements = await describeStatements(db, actor, page);
+      return c.json({ statements, next_cursor: position ? writeCursor(asked, position) : null }, 200);
+    },
+  );
+
+  app.openapi(
+    createRoute({
+      method: "get",
+      path: "/v1/statements/{id}",
+      summary: "One statement with its lines, adjustments and payments",
+      description:
+        "What later events changed is in `adjustments`; it is charged with the node's next statement. With `Accept: text/csv` its lines.",
+      middleware: requireScope("read"),
+      request: { params: z.object({ id: z.string().max(100) }) },
+      responses: {
+        200: {
+          description: "The statement",
+          content: { "application/json": { schema: statementDetailSchema }, "text/csv": { schema: z.string() } },
+        },
+        ...problemResponses(401, 403, 404, 503),
+      },
+    }),
+    async (c) => {
+      const actor = c.get("actor");
+      const row = await readStatement(db, c.req.valid("param").id);
+      if (!row?.path.some((node) => actor.reach.includes(node)))
+        throw new ProblemError("not_found", "there is no such statement");
+      const told = await describeStatement(db, actor, row);
+      if (listFormOf(c.req.header("accept")) !== "csv") return c.json(told, 200);
+      c.header("content-type", "text/csv; charset=utf-8");
+      c.header("content-disposition", `attachment; filename="${row.id}.csv"`);
+      return c.body(detailCsv(told), 200) as never;
+    },
+  );
+  return app;
+}
+
+const listColumns = [
+  ...["id", "kind", "node", "parent", "cycle_start", "cycle_end", "from", "to", "currency"],
+  ...["total", "income", "margin", "adjusted_total", "payment_status", "payment_at", "closed_at", "summary"],
+];
+
+function listCells(one: Statement): (string | null)[] {
+  const { id, kind, node, parent, cycle, from, to, currency, total, income, margin, payment } = one;
+  return [
+    ...[id, kind, node, parent, cycle.start, cycle.end, from, to, currency],
+    ...[total, income, margin, one.adjusted_total, payment.status, payment.at, one.closed_at, one.summary],
+  ];
+}
+
+const lineColumns = [
+  ...["section", "level", "payer", "currency", "kind", "node", "statement", "feature", "meter", "plan", "version"],
+  ...["from", "to", "tier", "quantity", "unit_price", "flat_fee", "amount"],
+] as const;
+
+/** The lines of what each level pays, of the income, and of the adjustments that are charged with other statements. */
+function detailCsv({ currency, charges, income_lines, adjustments }: StatementDetail): string {
+  const cells = (section: string, level: string, payer: string, line: StatementLine) =>
+    csvLine([
+      ...[section, level, payer, currency, line.kind, line.node, line.statement, line.feature, line.meter, line.plan],
+      ...[line.version?.toString(), line.from, line.to, line.tier?.toString()],
+      ...[line.quantity, line.unit_price, line.flat_fee, line.amount],
+    ]);
+  return [
+    csvLine(lineColumns),
+    ...charges.flatMap(({ level, payer, lines }) => lines.map((line) => cells("charge", level, payer, line))),
+    ...income_lines.map((line) => cells("income", "", line.node, line)),
+    ...adjustments.flatMap((one) =>
+      one.charges.flatMap(({ level, lines }) => lines.map((line) => cells("adjustment", level, "", line))),
+    ),
+  ].join("");
+}

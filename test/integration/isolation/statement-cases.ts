@@ -1,0 +1,36 @@
+/** Statements, their payment, and what another plan would have come to. */
+import { newId } from "../../../server/accounts/actor.ts";
+import { statements } from "../../../server/postgres/schema/statements.ts";
+import { inside, type World } from "../../support/isolation-world.ts";
+import type { RouteCase } from "./route-case.ts";
+
+/** A closed one, of its own cycle. */
+async function statementInside({ deps: { postgres, tree } }: World): Promise<string> {
+  const [id, from, to] = [newId("stm"), new Date("2026-01-01T00:00:00Z"), new Date("2026-02-01T00:00:00Z")];
+  const money = { currency: "EUR", total: "10.00", charges: [] };
+  const times = { cycleStart: from, cycleEnd: to, partFrom: from, partTo: to, closedAt: to, paymentAt: to, tz: "UTC" };
+  const nothing = { segments: [], chargedSegments: [], usage: [] };
+  const about = { id, kind: "subscription" as const, node: inside, path: tree.ancestors(inside), subscriptionId: id };
+  await postgres.db.insert(statements).values({ ...about, ...money, ...times, ...nothing });
+  return id;
+}
+
+export const statementCases: readonly RouteCase[] = [
+  {
+    route: "GET /v1/statements",
+    needs: "read",
+    request: async (world) => {
+      await statementInside(world);
+      return {};
+    },
+    allowed: 200,
+    elsewhere: "nothing",
+  },
+  {
+    route: "GET /v1/statements/{id}",
+    needs: "read",
+    request: async (world) => ({ path: `/v1/statements/${await statementInside(world)}` }),
+    allowed: 200,
+    elsewhere: 404,
+  },
+];
