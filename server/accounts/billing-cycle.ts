@@ -54,6 +54,14 @@ export interface Cycle {
   endMs: number;
 }
 
+/** When the next cycle begins, ms since 1970; of what has not begun the second one. */
+export function nextCycleMs(
+  { tz, anchor, startsAt }: Pick<SubscriptionRow, "tz" | "anchor" | "startsAt">,
+  nowMs: number,
+): number {
+  return cycleContaining(Math.max(nowMs, startsAt.getTime()), tz, anchor).endMs;
+}
+
 /** The cycle with `ms` in it and the `count` ones before it that the subscription had begun by their end, the newest first. */
 export function cyclesUntil(
   { tz, anchor, startsAt }: Pick<SubscriptionRow, "tz" | "anchor" | "startsAt">,

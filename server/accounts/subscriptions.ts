@@ -3,13 +3,19 @@ import { and, asc, eq, gt, gte, inArray, sql } from "drizzle-orm";
 import { type Author, recordChange } from "../audit/record-change.ts";
 import { type NodeAddress, parseNode } from "../contract/nodes.ts";
 import { ProblemError } from "../http/problem-error.ts";
-import { cycleContaining } from "../metrics/windows.ts";
 import { dateAt, startOfDate } from "../metrics/zone-dates.ts";
 import type { Postgres, Queries } from "../postgres/client.ts";
 import { nodes } from "../postgres/schema/accounts.ts";
 import { planVersions, subscriptionPlans, subscriptions } from "../postgres/schema/plans.ts";
 import { newId } from "./actor.ts";
-import { endMsOf, planAt, type SubscriptionRecord, type SubscriptionRow, statusOf } from "./billing-cycle.ts";
+import {
+  endMsOf,
+  nextCycleMs,
+  planAt,
+  type SubscriptionRecord,
+  type SubscriptionRow,
+  statusOf,
+} from "./billing-cycle.ts";
 import type { NodeTree } from "./node-tree.ts";
 
 export interface NewSubscription {
@@ -142,8 +148,7 @@ export async function changeSubscription(
     if (status === "cancelled" || status === "expired")
       throw new ProblemError("conflict", `the subscription is ${status}: make a new one`);
     const startMs = before.startsAt.getTime();
-    const nextCycleMs = cycleContaining(Math.max(nowMs, startMs), before.tz, before.anchor).endMs;
-    const effective = new Date(at === "now" ? Math.max(nowMs, startMs) : nextCycleMs);
+    const effective = new Date(at === "now" ? Math.max(nowMs, startMs) : nextCycleMs(before, nowMs));
     if (plan) {
       await checkPublished(tx, plan.planId, plan.version);
       const ofThis = eq(subscriptionPlans.subscriptionId, id);

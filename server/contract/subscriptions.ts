@@ -1,6 +1,7 @@
 /** Subscriptions: which plan a node is under, since when, and in which billing cycles. */
 import { z } from "zod";
 import { nodeAddressSchema } from "./nodes.ts";
+import { overagePolicies } from "./plans.ts";
 
 /** `scheduled` has not begun; `expired` reached its end, `cancelled` was ended. */
 export const subscriptionStatuses = ["scheduled", "trial", "active", "expired", "cancelled"] as const;
@@ -26,6 +27,7 @@ export const createSubscriptionSchema = z.strictObject({
   expires_at: instantSchema.optional(),
   renews: z.boolean().default(true).describe("Goes on beyond `expires_at`"),
 });
+export type CreateSubscription = z.input<typeof createSubscriptionSchema>;
 
 export const changeTimes = ["now", "next_cycle"] as const;
 export const changeSubscriptionSchema = z.strictObject({
@@ -37,10 +39,19 @@ export const changeSubscriptionSchema = z.strictObject({
   expires_at: instantSchema.nullable().optional(),
   renews: z.boolean().optional(),
 });
+export type ChangeSubscription = z.input<typeof changeSubscriptionSchema>;
+
+const planSinceSchema = z.object({
+  plan: z.string(),
+  version: z.int(),
+  plan_name: z.string(),
+  valid_from: z.string(),
+});
 
 export const subscriptionSchema = z.object({
   id: z.string(),
   node: nodeAddressSchema,
+  node_name: z.string(),
   status: z.enum(subscriptionStatuses),
   plan: z.string().describe("Now; before the start: the first"),
   version: z.int(),
@@ -53,15 +64,35 @@ export const subscriptionSchema = z.object({
   renews: z.boolean(),
   cancelled_at: z.string().nullable(),
   created_at: z.string(),
-  history: z
-    .array(z.object({ plan: z.string(), version: z.int(), valid_from: z.string() }))
-    .describe("The oldest first; what lies ahead included"),
+  history: z.array(planSinceSchema).describe("The oldest first; what lies ahead included"),
 });
 export type Subscription = z.infer<typeof subscriptionSchema>;
+
+/** What a version gives its subscribers, without its prices: so that who is subscribed knows it of a plan that stands above them. */
+export const subscriptionDetailSchema = subscriptionSchema.extend({
+  next_cycle_at: z.string().nullable().describe("When a change `next_cycle` would take effect; null once it has ended"),
+  history: z
+    .array(
+      planSinceSchema.extend({
+        features: z.array(
+          z.object({
+            key: z.string(),
+            enabled: z.boolean(),
+            meter: z.string().nullable(),
+            included: z.string().nullable(),
+            overage: z.enum(overagePolicies),
+          }),
+        ),
+      }),
+    )
+    .describe("The oldest first; what lies ahead included"),
+});
+export type SubscriptionDetail = z.infer<typeof subscriptionDetailSchema>;
 
 export const subscriptionQuerySchema = z.strictObject({
   node: nodeAddressSchema.optional().describe("Of this node and all below it; default: the caller's node"),
   status: z.enum(subscriptionStatuses).optional(),
+  plan: z.string().max(100).optional().describe("Only those under this plan now"),
   limit: z.coerce.number().int().min(1).max(1000).default(100),
   cursor: z.string().max(100).optional().describe("`next_cursor` of the page before"),
 });
@@ -69,3 +100,4 @@ export const subscriptionListSchema = z.object({
   subscriptions: z.array(subscriptionSchema),
   next_cursor: z.string().nullable(),
 });
+export type SubscriptionList = z.infer<typeof subscriptionListSchema>;

@@ -176,6 +176,7 @@ test("a change takes effect at once or with the next cycle, and what was in forc
     (await world.ask("PATCH", `/v1/subscriptions/${id}`, { key: reseller, body: wanted })).body;
   const later = await change({ plan: large, at: "next_cycle" });
   expect(later.plan).toBe(basic);
+  expect(later.next_cycle_at).toBe(later.history[1].valid_from);
   const next = Date.parse(later.history[1].valid_from);
   expect(next).toBeGreaterThan(Date.now());
   expect(new Date(next).toISOString()).toMatch(/-01T00:00:00.000Z$/);
@@ -184,6 +185,10 @@ test("a change takes effect at once or with the next cycle, and what was in forc
   expect(atOnce.history.map((one: { plan: string }) => one.plan)).toEqual([basic, large]);
   expect(Date.parse(atOnce.history[1].valid_from)).toBeLessThanOrEqual(Date.now());
   expect((await change({ plan: large })).history).toHaveLength(2);
+  const under = async (plan: string) =>
+    (await world.ask("GET", `/v1/subscriptions?node=${node}&plan=${plan}`, { key: reseller })).body.subscriptions
+      .length;
+  expect([await under(basic), await under(large)]).toEqual([0, 1]);
   const cancelled = await change({ cancel: true });
   expect(cancelled.status).toBe("cancelled");
   expect((await change({ plan: basic })).code).toBe("conflict");
@@ -191,6 +196,24 @@ test("a change takes effect at once or with the next cycle, and what was in forc
   expect(again.status).toBe(201);
   const list = await world.ask("GET", `/v1/subscriptions?node=${node}`, { key: reseller });
   expect(list.body.subscriptions.map((one: { status: string }) => one.status)).toEqual(["cancelled", "active"]);
+});
+
+test("who is subscribed reads the limits of all times, of a plan that is kept from them too, but no price", async () => {
+  const node = await newOrganization();
+  const plan = await published({});
+  const { id } = (await world.ask("POST", "/v1/subscriptions", { key: reseller, body: { node, plan } })).body;
+  const higher = { ...terms, features: [{ ...terms.features[0], included: 800 }] };
+  await world.ask("PATCH", `/v1/plans/${plan}`, { key: reseller, body: { terms: higher } });
+  await world.ask("POST", `/v1/plans/${plan}/publish`, { key: reseller });
+  await world.ask("PATCH", `/v1/subscriptions/${id}`, { key: reseller, body: { plan, at: "next_cycle" } });
+  const own = (await world.makeKey(["read", "admin"], node)).key;
+  expect((await world.ask("GET", `/v1/plans/${plan}`, { key: own })).status).toBe(404);
+  const { body } = await world.ask("GET", `/v1/subscriptions/${id}`, { key: own });
+  const calls = { key: "calls", enabled: true, meter: "call_minutes", overage: "bill" };
+  expect(body.history.map(({ features }: { features: object[] }) => features[0])).toEqual([
+    { ...calls, included: "500" },
+    { ...calls, included: "800" },
+  ]);
 });
 
 test("every change of plans and subscriptions is in the audit", async () => {

@@ -1,9 +1,10 @@
 /** Subscriptions of the caller's subtree. They are made and changed from above the node: nobody chooses their own price. */
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Actor } from "../../accounts/actor.ts";
-import { planAt, type SubscriptionRecord, statusOf } from "../../accounts/billing-cycle.ts";
+import { nextCycleMs, planAt, type SubscriptionRecord, statusOf } from "../../accounts/billing-cycle.ts";
 import type { NodeTree } from "../../accounts/node-tree.ts";
-import { readPlan } from "../../accounts/plans.ts";
+import { readPlan, readTerms } from "../../accounts/plans.ts";
+import { termsOf } from "../../accounts/quotas.ts";
 import {
   changeSubscription,
   createSubscription,
@@ -15,6 +16,8 @@ import {
   changeSubscriptionSchema,
   createSubscriptionSchema,
   type Subscription,
+  type SubscriptionDetail,
+  subscriptionDetailSchema,
   subscriptionListSchema,
   subscriptionQuerySchema,
   subscriptionSchema,
@@ -39,7 +42,7 @@ export interface SubscriptionsRoutesDeps {
 const idParams = z.object({ id: z.string().max(100) });
 const answered = (description: string) => ({
   description,
-  content: { "application/json": { schema: subscriptionSchema } },
+  content: { "application/json": { schema: subscriptionDetailSchema } },
 });
 
 export function subscriptionsRoutes({ postgres, tree, now = Date.now }: SubscriptionsRoutesDeps): OpenAPIHono<HttpEnv> {
@@ -48,11 +51,22 @@ export function subscriptionsRoutes({ postgres, tree, now = Date.now }: Subscrip
   async function describeAll(records: readonly SubscriptionRecord[]): Promise<Subscription[]> {
     const rows = await postgres.db.select({ id: plans.id, name: plans.name }).from(plans);
     const names = new Map(rows.map(({ id, name }) => [id, name]));
-    return records.map((record) => describe(record, names, now()));
+    return records.map((record) => describe(record, tree, names, now()));
   }
-  async function describeOne(record: SubscriptionRecord): Promise<Subscription> {
-    const [described] = await describeAll([record]);
-    return described as Subscription;
+  async function describeOne(record: SubscriptionRecord): Promise<SubscriptionDetail> {
+    const [[described], terms] = await Promise.all([describeAll([record]), readTerms(postgres.db, record.history)]);
+    const { history, ...rest } = described as Subscription;
+    const features = ({ plan, version }: { plan: string; version: number }) =>
+      termsOf(terms, { planId: plan, version }).features.map(({ key, enabled, meter, included, overage }) => ({
+        ...{ key, enabled, meter, included, overage },
+      }));
+    return {
+      ...rest,
+      next_cycle_at: ["expired", "cancelled"].includes(rest.status)
+        ? null
+        : formatInstant(nextCycleMs(record, now()), record.tz),
+      history: history.map((since) => ({ ...since, features: features(since) })),
+    };
   }
 
   app.openapi(
@@ -69,13 +83,14 @@ export function subscriptionsRoutes({ postgres, tree, now = Date.now }: Subscrip
       },
     }),
     async (c) => {
-      const { node: requested, status, limit, cursor } = c.req.valid("query");
+      const { node: requested, status, plan, limit, cursor } = c.req.valid("query");
       const actor = c.get("actor");
       const node = requested === undefined ? undefined : resolveNode(actor, tree, requested);
       const all = await listSubscriptions(postgres.db);
       const found = all
         .filter((one) => (node === undefined ? isWithinReach(actor, tree, one.node) : tree.isWithin(one.node, node)))
         .filter((one) => status === undefined || statusOf(one, now()) === status)
+        .filter((one) => plan === undefined || planAt(one, now()).planId === plan)
         .sort((a, b) => compareText(a.node, b.node) || a.startsAt.getTime() - b.startsAt.getTime());
       const start = cursor === undefined ? 0 : found.findIndex(({ id }) => id === cursor) + 1;
       const page = found.slice(start, start + limit);
@@ -220,16 +235,23 @@ async function choosePlan(
   return { planId: id, version: version ?? newest.version };
 }
 
-function describe(record: SubscriptionRecord, names: ReadonlyMap<string, string>, nowMs: number): Subscription {
+function describe(
+  record: SubscriptionRecord,
+  tree: Pick<NodeTree, "get">,
+  names: ReadonlyMap<string, string>,
+  nowMs: number,
+): Subscription {
   const { planId, version } = planAt(record, nowMs);
+  const nameOf = (id: string) => names.get(id) ?? id;
   const instant = (at: Date | null) => (at ? formatInstant(at.getTime(), record.tz) : null);
   return {
     id: record.id,
     node: record.node,
+    node_name: tree.get(record.node)?.name ?? record.node,
     status: statusOf(record, nowMs),
     plan: planId,
     version,
-    plan_name: names.get(planId) ?? planId,
+    plan_name: nameOf(planId),
     anchor: record.anchor,
     tz: record.tz,
     starts_at: formatInstant(record.startsAt.getTime(), record.tz),
@@ -241,6 +263,7 @@ function describe(record: SubscriptionRecord, names: ReadonlyMap<string, string>
     history: record.history.map((since) => ({
       plan: since.planId,
       version: since.version,
+      plan_name: nameOf(since.planId),
       valid_from: formatInstant(since.validFrom.getTime(), record.tz),
     })),
   };
