@@ -127,6 +127,8 @@ export const planTermsSchema = z.strictObject({
     .refine((features) => new Set(features.map(({ key }) => key)).size === features.length, "keys must differ"),
 });
 export type PlanTerms = z.infer<typeof planTermsSchema>;
+/** As a caller writes them. */
+export type PlanTermsInput = z.input<typeof planTermsSchema>;
 
 const nameSchema = z.string().min(1).max(256);
 export const createPlanSchema = planTermsSchema.extend({
@@ -134,6 +136,8 @@ export const createPlanSchema = planTermsSchema.extend({
   node: nodeAddressSchema.optional().describe("Whose plan it is; default: the caller's node"),
   offered: z.boolean().default(false).describe("May those below the node see it and subscribe to it?"),
 });
+
+export type CreatePlan = z.input<typeof createPlanSchema>;
 
 export const changePlanSchema = z.strictObject({
   name: nameSchema.optional(),
@@ -144,6 +148,8 @@ export const changePlanSchema = z.strictObject({
 });
 
 export const planStatuses = ["draft", "published"] as const;
+
+export type ChangePlan = z.input<typeof changePlanSchema>;
 
 /** `prices` and `fixed_fee` hold only what the caller may see. */
 export const planVersionSchema = z.object({
@@ -164,4 +170,6 @@ export const planSchema = z.object({
   versions: z.array(planVersionSchema).describe("The newest first; at most one is a draft"),
 });
 export type Plan = z.infer<typeof planSchema>;
+export type PlanVersion = z.infer<typeof planVersionSchema>;
 export const planListSchema = z.object({ plans: z.array(planSchema) });
+export type PlanList = z.infer<typeof planListSchema>;

@@ -14,6 +14,11 @@ import type { ChangeUser, Invitation, InvitedUser, InviteUser, User, UserList } 
 
 type ApiErrorCode = ProblemCode | "unreachable" | "unexpected_answer";
 
+/** What `thrown` says to a person, whatever it is. */
+export function asApiError(thrown: unknown): ApiError {
+  return thrown instanceof ApiError ? thrown : new ApiError("unexpected_answer", "The server gave no clear answer.");
+}
+
 export class ApiError extends Error {
   override name = "ApiError";
   readonly code: ApiErrorCode;
@@ -59,6 +64,9 @@ export interface UsageQuestion {
   to: string;
   window: WindowKind;
   tz: string;
+  groupBy?: string | undefined;
+  /** How many groups stand for themselves. */
+  limit?: number | undefined;
 }
 
 export function readUsage(question: UsageQuestion, signal?: AbortSignal): Promise<UsageAnswer> {
@@ -72,9 +80,11 @@ export async function readUsageCsv(question: UsageQuestion): Promise<Blob> {
 }
 
 /** The address that answers `question`, as a program would call it. */
-export function usageAddress({ meters, node, from, to, window, tz }: UsageQuestion): string {
+export function usageAddress({ meters, node, from, to, window, tz, groupBy, limit }: UsageQuestion): string {
   const search = new URLSearchParams({ meter: meters.join(","), from, to, window, tz });
   if (node) search.set("node", node);
+  if (groupBy) search.set("group_by", groupBy);
+  if (limit) search.set("limit", String(limit));
   return `/v1/usage?${search}`;
 }
 
@@ -230,10 +240,34 @@ interface RequestOptions {
   signal?: AbortSignal | undefined;
   /** A 401 then means wrong credentials, not a session that ended. */
   isSignIn?: boolean;
+  /** Sent as it is, as CSV. */
+  csv?: string;
+  /** The `ETag` of what the person saw: the edit is refused when it is something else by now. */
+  ifMatch?: string | undefined;
+  /** Sent with each try of one and the same write, so that it happens once. */
+  idempotencyKey?: string | undefined;
 }
 
-async function send<Answer>(method: string, address: string, options?: RequestOptions): Promise<Answer> {
+/** An answer together with its `ETag`, to be edited on. */
+export interface Tagged<Answer> {
+  value: Answer;
+  tag: string | undefined;
+}
+
+export async function sendTagged<Answer>(
+  method: string,
+  address: string,
+  options?: RequestOptions,
+): Promise<Tagged<Answer>> {
   const response = await request(method, address, options);
+  return { value: await readJson<Answer>(response, options), tag: response.headers.get("etag") ?? undefined };
+}
+
+export async function send<Answer>(method: string, address: string, options?: RequestOptions): Promise<Answer> {
+  return readJson<Answer>(await request(method, address, options), options);
+}
+
+async function readJson<Answer>(response: Response, options?: RequestOptions): Promise<Answer> {
   try {
     return (await response.json()) as Answer;
   } catch {
@@ -243,13 +277,19 @@ async function send<Answer>(method: string, address: string, options?: RequestOp
 }
 
 async function request(method: string, address: string, options: RequestOptions = {}): Promise<Response> {
-  const { body, accept = "application/json", signal, isSignIn = false } = options;
+  const { body, csv, accept = "application/json", signal, isSignIn = false, ifMatch, idempotencyKey } = options;
+  const type = csv === undefined ? (body ? "application/json" : undefined) : "text/csv; charset=utf-8";
   let response: Response;
   try {
     response = await fetch(address, {
       method,
-      headers: body ? { accept, "content-type": "application/json" } : { accept },
-      ...(body ? { body: JSON.stringify(body) } : {}),
+      headers: {
+        accept,
+        ...(type && { "content-type": type }),
+        ...(ifMatch && { "if-match": ifMatch }),
+        ...(idempotencyKey && { "idempotency-key": idempotencyKey }),
+      },
+      ...(csv === undefined ? body && { body: JSON.stringify(body) } : { body: csv }),
       ...(signal ? { signal } : {}),
     });
   } catch (error) {

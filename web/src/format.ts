@@ -26,6 +26,22 @@ export function formatCompact(figure: Figure): string {
   return figure === null ? "–" : compact.format(figure as number | Intl.StringNumericLiteral);
 }
 
+const currencies = new Map<string, Intl.NumberFormat>();
+
+/** `€49.00`, `€0.0004`, `¥300`: all decimals that were given, and at least those of the currency's minor unit. */
+export function formatMoney(figure: string, currency: string): string {
+  const known =
+    currencies.get(currency) ??
+    new Intl.NumberFormat(locale, {
+      style: "currency",
+      currency,
+      currencyDisplay: "narrowSymbol",
+      maximumFractionDigits: 12,
+    });
+  currencies.set(currency, known);
+  return known.format(figure as Intl.StringNumericLiteral);
+}
+
 /** `1 minute`, `2.5 minutes`, `3`; a count has no unit to say. */
 export function withUnit(text: string, unit: string): string {
   if (unit === "count") return text;

@@ -3,6 +3,7 @@ import type { Action } from "@contract/accounts.ts";
 import ChartColumn from "@lucide/svelte/icons/chart-column";
 import Inbox from "@lucide/svelte/icons/inbox";
 import KeyRound from "@lucide/svelte/icons/key-round";
+import Layers from "@lucide/svelte/icons/layers";
 import Radio from "@lucide/svelte/icons/radio";
 import ScrollText from "@lucide/svelte/icons/scroll-text";
 import Users from "@lucide/svelte/icons/users";
@@ -31,6 +32,10 @@ export const navigation: readonly NavigationGroup[] = [
       { path: "/usage", label: "Usage", Icon: ChartColumn, action: "read", isMain: true },
       { path: "/ingest", label: "Ingest", Icon: Inbox, action: "read" },
     ],
+  },
+  {
+    label: "Billing",
+    pages: [{ path: "/plans", label: "Plans", Icon: Layers, action: "read" }],
   },
   {
     label: "Settings",

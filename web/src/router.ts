@@ -6,6 +6,9 @@ const router = createRouter({
   "/": Overview,
   "/usage": () => import("./pages/Usage.svelte"),
   "/ingest": () => import("./pages/Ingest.svelte"),
+  "/plans": () => import("./pages/Plans.svelte"),
+  "/plans/new": () => import("./pages/NewPlan.svelte"),
+  "/plans/:id": () => import("./pages/Plan.svelte"),
   "/keys": () => import("./pages/Keys.svelte"),
   "/people": () => import("./pages/People.svelte"),
   "/audit": () => import("./pages/Audit.svelte"),
@@ -16,7 +19,18 @@ const router = createRouter({
 /** The path as it is; reactive. */
 export const route = router.route;
 
-type PagePath = "/" | "/usage" | "/ingest" | "/keys" | "/people" | "/audit" | "/account";
+/** As the router's types want it: a path without parameters. Those with parameters are written out before they get here. */
+type PagePath = "/";
+
+/** Opens another page. */
+export function goTo(path: string): void {
+  void router.navigate(path as PagePath);
+}
+
+/** What stands in the path for `:name`, decoded; empty where the page has none. Reactive. */
+export function pathValue(name: string): string {
+  return (route.params as Record<string, string | undefined>)[name] ?? "";
+}
 
 /** One value of the query, as it stands; reactive. */
 export function queryValue(name: string): string | undefined {
