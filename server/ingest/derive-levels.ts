@@ -1,7 +1,8 @@
 /**
  * After a batch is stored: the sessions it touched are resolved again from their intervals, the minutes in which their
- * edges changed are written, and the slots of those minutes computed for every node above. `sessions` is written last,
- * so that a crash anywhere in between is healed by doing it again.
+ * edges changed are written, and the slots of those minutes computed for every node above. `sessions` is written last: what
+ * it says is what the next derivation compares with. One that did not end may have written edges that `sessions` does not
+ * know, and doing it again with more events need not write the same ones: so it is undone before anything else is derived.
  *
  * One derivation runs at a time: two at once could each see the other's session half written.
  */
@@ -83,6 +84,19 @@ const touchSessionsOfStrays = defineStatement("touch_sessions_of_strays", batche
 const sessionMembers = defineColumnsQuery("session_members", share, memberColumns);
 const strayMembers = defineColumnsQuery("stray_members", share, memberColumns);
 const derivedSessions = defineColumnsQuery("derived_sessions", share, derivedColumns);
+const since = z.object({ since: z.number() });
+const unfinishedEdges = defineColumnsQuery("unfinished_edges", since, {
+  organization: "text",
+  session: "text",
+  minute: "number",
+  level: "text",
+  partner: "text",
+  reseller: "text",
+  edge_ms: "numbers",
+  edge_delta: "numbers",
+  edge_starts: "numbers",
+});
+const unfinishedSessions = defineColumnsQuery("unfinished_sessions", since, derivedColumns);
 const noParams = z.object({});
 const insertSessions = defineInsert("insert_sessions", noParams);
 const insertOpenSessions = defineInsert("insert_open_sessions", noParams);
@@ -96,6 +110,8 @@ const sessionsPerShare = 8_000;
 /** Larger than every ms since 1970 that an event can have: stands in `started_ms` where no start was seen. */
 const neverMs = 8e15;
 const minuteMs = 60_000;
+/** After every minute that an event can have, seconds since 1970. */
+const endOfTime = 4_294_967_280;
 
 export interface Derivation {
   /** Node addresses whose levels may have changed. */
@@ -117,6 +133,8 @@ export interface LevelDeriver {
   ): Promise<Derivation>;
   /** Runs `work` while nothing else is derived; within it, only `derive` may derive. */
   alone<Result>(work: (derive: Derive) => Promise<Result>): Promise<Result>;
+  /** The version from which on written edges may be of a derivation that has not ended; undefined: all have. */
+  unfinishedSince(): number | undefined;
 }
 
 export type Derive = (batches: readonly number[], nowMs: number, scope: DerivationScope) => Promise<Derivation>;
@@ -127,13 +145,18 @@ export type DerivationScope = "changes" | "comparison";
 /** The partner and reseller that the organization stood under at `timeMs`, '' where there is none; undefined: unknown. */
 export type PathAt = (organization: string, timeMs: number) => { partner: string; reseller: string } | undefined;
 
-/** `nextVersion` gives numbers that only grow, also over restarts; of two rows of one key the larger wins. */
+/**
+ * `nextVersion` gives numbers that only grow, also over restarts; of two rows of one key the larger wins. `leftSince`: the
+ * version from which on an earlier process may have left derivations that did not end.
+ */
 export function createLevelDeriver(
   clickhouse: ClickHouse,
   nextVersion: () => number,
   pathAt: PathAt = () => undefined,
+  leftSince?: number,
 ): LevelDeriver {
   let running: Promise<unknown> = Promise.resolve();
+  let unfinishedSince = leftSince;
   const minuteSlots = createMinuteSlots(clickhouse);
 
   async function deriveAlone(batches: readonly number[], nowMs: number, scope: DerivationScope): Promise<Derivation> {
@@ -212,9 +235,51 @@ export function createLevelDeriver(
   }
 
   function inTurn<Result>(work: () => Promise<Result>): Promise<Result> {
-    const next = running.then(work);
+    const next = running.then(async () => {
+      if (unfinishedSince !== undefined) await undoFrom(unfinishedSince);
+      unfinishedSince = nextVersion();
+      const result = await work();
+      unfinishedSince = undefined;
+      return result;
+    });
     running = next.catch(() => minuteSlots.forget());
     return next;
+  }
+
+  /** Puts the edges written under `since` and later versions back to what `sessions` says, and the slots of their minutes. */
+  async function undoFrom(since: number): Promise<void> {
+    const { rows, columns } = await unfinishedEdges(clickhouse, { since });
+    if (rows === 0) return;
+    const sessions = new Map(
+      asDerived(await unfinishedSessions(clickhouse, { since })).map((row) => [
+        sessionKey(row),
+        { placeAfter: placeOf(row), edges: edgesByMinute(row.edges) },
+      ]),
+    );
+    const version = nextVersion();
+    const edgeRows: string[] = [];
+    const moved: MinuteChange[] = [];
+    for (let row = 0; row < rows; row++) {
+      const at = <Value>(column: readonly Value[]) => column[row] as Value;
+      const [minute, level, session] = [at(columns.minute), at(columns.level), at(columns.session)];
+      const placeBefore = {
+        organization: at(columns.organization),
+        partner: at(columns.partner),
+        reseller: at(columns.reseller),
+      };
+      const { placeAfter, edges } = sessions.get(sessionKey({ ...placeBefore, session })) ?? {
+        placeAfter: placeBefore,
+      };
+      const after = edges?.get(minuteKey(minute, level));
+      edgeRows.push(renderEdgeRow({ ...placeAfter, session, room: "" }, minute, level, after ?? withoutEdges, version));
+      // Written below from what is stored then: what was there before is of no interest.
+      if (hasMoved({ placeBefore, placeAfter }))
+        moved.push({ minute, level, placeBefore, before: undefined, placeAfter, after: undefined });
+    }
+    await insertLevelEdges(clickhouse, asBody(edgeRows), {});
+    await deriveSlots(clickhouse, { version, before: endOfTime });
+    minuteSlots.forget();
+    if (moved.length > 0) await minuteSlots.write(moved, version);
   }
 
   async function writeSlots(changes: readonly MinuteChange[], version: number, nowMs: number): Promise<void> {
@@ -235,6 +300,7 @@ export function createLevelDeriver(
     alone: (work) =>
       // It may write edges of its own, which memory does not have.
       inTurn(() => work(deriveAlone).finally(() => minuteSlots.forget())),
+    unfinishedSince: () => unfinishedSince,
   };
 }
 
@@ -369,7 +435,7 @@ function edgesByMinute(edges: readonly Edge[]): Map<string, MinuteEdges> {
   const minutes = new Map<string, MinuteEdges>();
   for (const { level, atMs, delta, starts } of edges) {
     const minute = Math.floor(atMs / minuteMs) * (minuteMs / 1000);
-    const key = `${minute} ${level}`;
+    const key = minuteKey(minute, level);
     const row = minutes.get(key) ?? { minute, level, edge_ms: [], edge_delta: [], edge_starts: [] };
     minutes.set(key, row);
     row.edge_ms.push(atMs);
@@ -378,6 +444,8 @@ function edgesByMinute(edges: readonly Edge[]): Map<string, MinuteEdges> {
   }
   return minutes;
 }
+
+const minuteKey = (minute: number, level: string) => `${minute} ${level}`;
 
 function placeOf({ organization, partner, reseller }: Place): Place {
   return { organization, partner, reseller };

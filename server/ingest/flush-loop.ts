@@ -132,9 +132,11 @@ export function startFlushLoop(
     { manifest, organizations, events, receipts }: StoredBatch,
     touched: ReadonlySet<string>,
   ): Promise<void> {
-    await untilDone(store, "settling", () =>
-      files.writeProgress({ settled: manifest.to, sequence: options.sequence.next() }),
-    );
+    await untilDone(store, "settling", () => {
+      const sequence = options.sequence.next();
+      const unfinishedSince = options.deriver.unfinishedSince() ?? sequence;
+      return files.writeProgress({ settled: manifest.to, sequence, unfinishedSince });
+    });
     await files.removeManifest(manifest.batch).catch((error: NodeJS.ErrnoException) => {
       if (error.code !== "ENOENT") logger.warn({ err: error }, "a settled manifest could not be removed");
     });

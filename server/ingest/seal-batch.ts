@@ -124,7 +124,12 @@ export function quarantineOfEvent(line: string, code: string, field: string, mes
   return renderQuarantineRow({ receivedAtMs, organization, id, code, field, message, key, raw: JSON.stringify(event) });
 }
 
-const progressSchema = z.object({ settled: positionSchema.nullable(), sequence: z.number() });
+const progressSchema = z.object({
+  settled: positionSchema.nullable(),
+  sequence: z.number(),
+  /** The version from which on derivations may not have ended. */
+  unfinishedSince: z.number().optional(),
+});
 export type Progress = z.infer<typeof progressSchema>;
 
 /** The sealed batches that are not settled, and how far the log is settled, as files of one folder. */
@@ -164,7 +169,9 @@ export function batchFiles(directory: string): BatchFiles {
         if (error.code === "ENOENT") return undefined;
         throw error;
       });
-      return text === undefined ? { settled: null, sequence: 0 } : progressSchema.parse(JSON.parse(text));
+      return text === undefined
+        ? { settled: null, sequence: 0 }
+        : progressSchema.parse(JSON.parse(text));
     },
     writeProgress: (progress) => writeDurably(progressName, progress),
     async readManifests() {

@@ -70,7 +70,9 @@ export async function startIngest(options: IngestOptions): Promise<Ingest> {
   const given = manifests.flatMap((manifest) => [manifest.batch, ...manifest.parts.map((part) => part.batch)]);
   const lastGiven = Math.max(progress.sequence, newest?.version ?? 0, ...given);
   const sequence = createSequence(lastGiven);
-  const deriver = createLevelDeriver(clickhouse, () => sequence.next(), options.pathAt);
+  // Before the first progress there is nothing older than the first batch.
+  const leftSince = progress.unfinishedSince ?? (progress.sequence || manifests[0]?.batch);
+  const deriver = createLevelDeriver(clickhouse, () => sequence.next(), options.pathAt, leftSince);
 
   const knownIds = new KnownIds({
     lookupStored: (identities) => findStoredEvents(clickhouse, identities, Date.now()),

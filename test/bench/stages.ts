@@ -142,7 +142,8 @@ export async function measureStages(
       await measure("store, with its views", () => storeBatch(context, sealed, false));
       await measure("derive sessions", () => deriver.derive([sealed.manifest.batch], Date.now()));
       await measure("settle", async () => {
-        await files.writeProgress({ settled: sealed.manifest.to, sequence: sequence.next() });
+        const newest = sequence.next();
+        await files.writeProgress({ settled: sealed.manifest.to, sequence: newest, unfinishedSince: newest });
         await files.removeManifest(sealed.manifest.batch);
         knownIds.settledThrough(sealed.manifest.to);
         await log.removeBefore(sealed.manifest.to);

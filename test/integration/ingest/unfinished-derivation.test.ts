@@ -1,0 +1,69 @@
+import { afterAll, beforeAll, expect, test } from "vitest";
+import type { ClickHouse } from "../../../server/clickhouse/client.ts";
+import { createLevelDeriver, type LevelDeriver } from "../../../server/ingest/derive-levels.ts";
+import { stageComparisons } from "../../../server/reconciliation/compare-stages.ts";
+import { type Ingesting, startIngesting } from "../../support/ingesting.ts";
+
+let ingesting: Ingesting;
+beforeAll(async () => {
+  ingesting = await startIngesting();
+});
+afterAll(() => ingesting.close());
+
+/** The store, until a derivation wants to write its sessions: then it is cut off, once. */
+function cutBeforeSessions(clickhouse: ClickHouse): ClickHouse {
+  let isCut = false;
+  return {
+    ...clickhouse,
+    async insertBytes(sql, body, params) {
+      if (!isCut && sql.includes("INSERT INTO sessions\n")) {
+        isCut = true;
+        throw new Error("cut off");
+      }
+      return await clickhouse.insertBytes(sql, body, params);
+    },
+  };
+}
+
+/** Edges that are not those of the sessions, and slots that are not those of the edges. */
+async function differences(organization: string, day: string): Promise<unknown[]> {
+  const { store, sequence, deriver } = ingesting;
+  const whole = { clickhouse: store.clickhouse, sequence, derive: deriver.derive, nowMs: Date.now(), settledBatch: 0 };
+  const comparison = { ...whole, touchedNodes: new Set<string>(), touched: 0 };
+  const piece = { organization, day };
+  const { edges, slots } = stageComparisons;
+  return [...(await edges.compare(comparison, piece)), ...(await slots.compare(comparison, piece))];
+}
+
+const later: Record<string, (unfinished: LevelDeriver) => LevelDeriver> = {
+  "in the same process": (unfinished) => unfinished,
+  "after a restart": (unfinished) => {
+    const { store, sequence } = ingesting;
+    return createLevelDeriver(store.clickhouse, () => sequence.next(), undefined, unfinished.unfinishedSince());
+  },
+};
+
+test.each(Object.entries(later))(
+  "what a derivation wrote before it was cut off is undone %s, also where it is not done again with the same events",
+  async (name, next) => {
+    const { store, sequence } = ingesting;
+    const organization = `cut off ${name}`;
+    const now = Date.now();
+    const minutesAgo = (minutes: number) => new Date(now - minutes * 60_000).toISOString();
+    const send = (id: string, action: string, time: string) =>
+      ingesting.send([
+        { id, type: `participant.${action}`, organization, session: "s", user: "u", interval: "i", time },
+      ]);
+    await send("in", "joined", minutesAgo(10));
+    await send("alive", "alive", minutesAgo(8));
+    const day = minutesAgo(8).slice(0, 10);
+    const batch = ingesting.flush.settledBatch;
+    const deriver = createLevelDeriver(cutBeforeSessions(store.clickhouse), () => sequence.next());
+    // A day later the interval has ended at its last sign of life, in a minute that had no edge so far and will have none.
+    await expect(deriver.derive([batch], now + 24 * 60 * 60_000)).rejects.toThrow("cut off");
+    await send("out", "left", minutesAgo(5));
+    expect(await differences(organization, day)).not.toEqual([]);
+    await next(deriver).derive([], now);
+    expect(await differences(organization, day)).toEqual([]);
+  },
+);
