@@ -34,6 +34,7 @@ const serverEntries = {
   "real-check": "server/demo/real-check.ts",
   bench: "test/bench/ingest.ts",
   "bench-queries": "test/bench/queries.ts",
+  chaos: "test/chaos/run-chaos.ts",
 };
 
 export function checkNode() {
@@ -115,7 +116,15 @@ function sourcesOf(...folders) {
 
 /** Builds server and web when their sources have changed since they were built. */
 export async function build() {
-  const wanted = sourcesOf("server", "web", "test/bench", "package-lock.json", "tsconfig.json");
+  const wanted = sourcesOf(
+    "server",
+    "web",
+    "test/bench",
+    "test/chaos",
+    "test/support",
+    "package-lock.json",
+    "tsconfig.json",
+  );
   if (readStamp(buildStamp) === wanted) return;
   rmSync(buildStamp, { force: true });
   await step("Building server and dashboard", async () => {

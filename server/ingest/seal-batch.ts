@@ -169,9 +169,7 @@ export function batchFiles(directory: string): BatchFiles {
         if (error.code === "ENOENT") return undefined;
         throw error;
       });
-      return text === undefined
-        ? { settled: null, sequence: 0 }
-        : progressSchema.parse(JSON.parse(text));
+      return text === undefined ? { settled: null, sequence: 0 } : progressSchema.parse(JSON.parse(text));
     },
     writeProgress: (progress) => writeDurably(progressName, progress),
     async readManifests() {

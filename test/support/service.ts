@@ -2,7 +2,8 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -23,15 +24,27 @@ export interface TestService {
   stopServer(signal?: NodeJS.Signals): Promise<void>;
   /** Starts it again on the same port and data folder; resolves when it is ready. */
   startServer(): Promise<void>;
+  /** The same without waiting until it is ready. */
+  launchServer(): void;
+  isServerRunning(): boolean;
   restart(): Promise<void>;
   /** Ends it and removes its data folder. */
   stop(): Promise<void>;
 }
 
-const main = fileURLToPath(new URL("../../server/main.ts", import.meta.url));
-const tsx = pathToFileURL(createRequire(import.meta.url).resolve("tsx")).href;
+/** The built server beside a built program, or the source through tsx. */
+function serverEntry(): string[] {
+  const built = fileURLToPath(new URL("./main.js", import.meta.url));
+  if (existsSync(built)) return [built];
+  const tsx = pathToFileURL(createRequire(import.meta.url).resolve("tsx")).href;
+  return ["--import", tsx, fileURLToPath(new URL("../../server/main.ts", import.meta.url))];
+}
 
-export async function startService(environment: Record<string, string> = {}): Promise<TestService> {
+/** `nodeArguments` stand before the server's entry. */
+export async function startService(
+  environment: Record<string, string> = {},
+  nodeArguments: readonly string[] = [],
+): Promise<TestService> {
   const dataDir = await mkdtemp(join(tmpdir(), "tidemark-service-"));
   const port = await freeLoopbackPort();
   const url = `http://127.0.0.1:${port}`;
@@ -41,9 +54,9 @@ export async function startService(environment: Record<string, string> = {}): Pr
   let child: ChildProcess | undefined;
   let output = "";
 
-  async function startServer(): Promise<void> {
+  function launchServer(): ChildProcess {
     output = "";
-    const started = spawn(process.execPath, ["--import", tsx, main], {
+    const started = spawn(process.execPath, [...nodeArguments, ...serverEntry()], {
       stdio: ["ignore", "pipe", "pipe"],
       env: {
         PATH: process.env.PATH,
@@ -64,6 +77,11 @@ export async function startService(environment: Record<string, string> = {}): Pr
       output += chunk;
     });
     child = started;
+    return started;
+  }
+
+  async function startServer(): Promise<void> {
+    const started = launchServer();
     for (const untilMs = Date.now() + 60_000; ; await delay(50)) {
       if (started.exitCode !== null || started.signalCode !== null)
         throw new Error(`the service ended while starting:\n${output}`);
@@ -92,6 +110,8 @@ export async function startService(environment: Record<string, string> = {}): Pr
     output: () => output,
     stopServer,
     startServer,
+    launchServer: () => void launchServer(),
+    isServerRunning: () => child !== undefined && child.exitCode === null && child.signalCode === null,
     async restart() {
       await stopServer();
       await startServer();
@@ -101,18 +121,6 @@ export async function startService(environment: Record<string, string> = {}): Pr
       await rm(dataDir, { recursive: true, force: true });
     },
   };
-}
-
-/** The process number of an embedded store, by the data folder on its command line. */
-export async function storePid(service: TestService, store: "clickhouse" | "postgres"): Promise<number | undefined> {
-  if (store === "postgres") {
-    const file = await readFile(join(service.dataDir, "postgres", "data", "postmaster.pid"), "utf8").catch(() => "");
-    return Number(file.split("\n")[0]) || undefined;
-  }
-  const { stdout } = spawn("pgrep", ["-f", `clickhouse-child.*${service.dataDir}`]);
-  let found = "";
-  for await (const chunk of stdout) found += chunk;
-  return Number(found.split("\n")[0]) || undefined;
 }
 
 /** Asks again until `probe` gives something; fails after `withinMs` with what was being waited for. */
