@@ -33,6 +33,7 @@ import { metersRoutes } from "./http/routes/meters.ts";
 import { metricsRoutes } from "./http/routes/metrics.ts";
 import { nodesRoutes } from "./http/routes/nodes.ts";
 import { orphansRoutes } from "./http/routes/orphans.ts";
+import { paymentsRoutes } from "./http/routes/payments.ts";
 import { plansRoutes } from "./http/routes/plans.ts";
 import { quarantineReplayRoutes, quarantineRoutes } from "./http/routes/quarantine.ts";
 import { quotasRoutes } from "./http/routes/quotas.ts";
@@ -72,6 +73,8 @@ export interface AppDeps {
   watermark: () => Date;
   /** Everything stored under this batch or a smaller one is visible, and nothing more will be stored under one. */
   settledBatch: () => number;
+  /** Of the messages of payment providers. */
+  paymentKeys: readonly Buffer[];
   roles: ReadonlySet<Role>;
   telemetry: Telemetry;
   log: Logger;
@@ -120,6 +123,7 @@ export function createApp(deps: AppDeps): OpenAPIHono<HttpEnv> {
     app.route("/", quotasRoutes({ clickhouse, postgres, tree, meterOf, watermark }));
     app.route("/", subscriptionsRoutes({ postgres, tree }));
     app.route("/", statementsRoutes({ postgres, tree }));
+    app.route("/", paymentsRoutes({ postgres, paymentKeys: deps.paymentKeys }));
     app.route("/", auditRoutes({ postgres: deps.postgres, tree }));
     app.route("/", reconciliationRoutes({ postgres: deps.postgres, tree }));
   }

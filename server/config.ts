@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { z } from "zod";
+import { secretKey } from "./statements/verify-message.ts";
 
 export const roles = ["ingest", "api", "worker"] as const;
 export type Role = (typeof roles)[number];
@@ -46,6 +47,15 @@ const environmentSchema = z.object({
   TIDEMARK_PUBLIC_URL: url("http:", "https:").optional(),
   TIDEMARK_SMTP_URL: url("smtp:", "smtps:").optional(),
   TIDEMARK_MAIL_FROM: z.string().min(3).default("Tidemark <tidemark@localhost>"),
+  TIDEMARK_PAYMENT_SECRETS: z
+    .string()
+    .transform((value) => value.split(",").map((secret) => secretKey(secret.trim())))
+    .refine(
+      (keys) => keys.length <= 2 && keys.every((key) => key !== undefined),
+      "must be one or two `whsec_…`, by a comma",
+    )
+    .transform((keys) => keys.filter((key) => key !== undefined))
+    .default([]),
   LOG_LEVEL: z.enum(["trace", "debug", "info", "warn", "error", "fatal", "silent"]).default("info"),
 });
 
@@ -68,6 +78,8 @@ export interface Config {
   publicUrl: string;
   smtpUrl: string | undefined;
   mailFrom: string;
+  /** Of the messages of payment providers; the second while one is replaced. */
+  paymentKeys: readonly Buffer[];
   logLevel: string;
 }
 
@@ -125,6 +137,7 @@ export function loadConfig(environment: Record<string, string | undefined>): Con
     publicUrl: (settings.TIDEMARK_PUBLIC_URL ?? `http://localhost:${settings.PORT}`).replace(/\/+$/, ""),
     smtpUrl: settings.TIDEMARK_SMTP_URL,
     mailFrom: settings.TIDEMARK_MAIL_FROM,
+    paymentKeys: settings.TIDEMARK_PAYMENT_SECRETS,
     logLevel: settings.LOG_LEVEL,
   };
 }

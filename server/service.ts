@@ -152,6 +152,7 @@ async function startParts(
     eventType: (type) => eventType(type) ?? (ownMeters.knowsType(type) ? { dimensions: [] } : undefined),
     watermark,
     settledBatch,
+    paymentKeys: config.paymentKeys,
     roles: config.roles,
     telemetry,
     log,

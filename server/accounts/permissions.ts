@@ -36,6 +36,7 @@ export const rightsOfActions: Readonly<Record<Action, ActionRights>> = {
   "audit:read": { roles: admins, key: ["admin"] },
   "prices:read": { roles: accountants, key: ["read", "prices"] },
   "plans:write": { roles: accountants, key: ["admin", "prices"] },
+  "payments:write": { roles: accountants, key: ["admin", "prices"] },
   admin: { roles: admins, key: ["admin"] },
 };
 const actions = Object.keys(rightsOfActions) as Action[];

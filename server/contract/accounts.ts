@@ -32,6 +32,7 @@ export const actions = [
   "audit:read",
   "prices:read",
   "plans:write",
+  "payments:write",
   "admin",
 ] as const;
 export type Action = (typeof actions)[number];

@@ -1,11 +1,12 @@
 /** Plans, subscriptions, usage and moves of the past, for tests of statements. */
+import { createHmac, randomUUID } from "node:crypto";
 import { expect } from "vitest";
 import { meterByName } from "../../server/catalog/catalog.ts";
 import { nodeParents } from "../../server/postgres/schema/accounts.ts";
 import { subscriptionPlans } from "../../server/postgres/schema/plans.ts";
 import { adjustStatements } from "../../server/statements/adjust-statements.ts";
 import { closeStatements, type StatementSource } from "../../server/statements/close-statements.ts";
-import { createWorld, type World } from "./isolation-world.ts";
+import { createWorld, paymentKey, type World } from "./isolation-world.ts";
 
 export interface Billing {
   world: World;
@@ -98,3 +99,19 @@ export const perMinute = (currency: string, prices: Record<string, string>, rest
   ],
   ...rest,
 });
+
+/** As a payment provider sends it, now unless another time is given. */
+export function signedMessage(
+  message: object,
+  {
+    id = `msg_${randomUUID()}`,
+    key = paymentKey,
+    atMs = Date.now(),
+  }: { id?: string; key?: Buffer; atMs?: number } = {},
+): { body: string; headers: Record<string, string> } {
+  const body = JSON.stringify(message);
+  const timestamp = String(Math.floor(atMs / 1000));
+  const signature = createHmac("sha256", key).update(`${id}.${timestamp}.${body}`).digest("base64");
+  const headers = { "webhook-id": id, "webhook-timestamp": timestamp, "webhook-signature": `v1,${signature}` };
+  return { body, headers };
+}

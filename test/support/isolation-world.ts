@@ -38,6 +38,9 @@ export const askedAbout = "reseller:asked-about-9f3c";
 export const inside = "organization:inside-9f3c";
 const outside = { sibling: "reseller:sibling-9f3c", child: "organization:beside-9f3c" };
 
+/** What payment providers sign with. */
+export const paymentKey = Buffer.alloc(32, 7);
+
 export interface World {
   deps: AppDeps;
   ask: Ask;
@@ -93,6 +96,7 @@ export async function createWorld(): Promise<World> {
     corrections: createCorrections({ postgres, clickhouse: clickhouse.clickhouse, tree, ingest }),
     watermark: () => ingest.flush.watermark(),
     settledBatch: () => ingest.flush.settledBatch,
+    paymentKeys: [paymentKey],
     roles: new Set(["ingest", "api", "worker"]),
     telemetry,
     log,

@@ -19,9 +19,11 @@ import {
   readStatement,
   type StatementFilter,
 } from "../../statements/read-statements.ts";
+import { paymentState } from "../../statements/record-payment.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
 import { requireScope, resolveNode } from "../authenticate.ts";
 import { csvLine } from "../csv.ts";
+import { entityTag } from "../entity-tag.ts";
 import type { HttpEnv } from "../http-env.ts";
 import { listFormOf, streamOf } from "../list-form.ts";
 import { ProblemError } from "../problem-error.ts";
@@ -120,6 +122,7 @@ export function statementsRoutes({ postgres, tree, now = Date.now }: StatementsR
       if (!row?.path.some((node) => actor.reach.includes(node)))
         throw new ProblemError("not_found", "there is no such statement");
       const told = await describeStatement(db, actor, row);
+      c.header("etag", entityTag(paymentState(row)));
       if (listFormOf(c.req.header("accept")) !== "csv") return c.json(told, 200);
       c.header("content-type", "text/csv; charset=utf-8");
       c.header("content-disposition", `attachment; filename="${row.id}.csv"`);

@@ -1,6 +1,7 @@
 /** Statements, their payment, and what another plan would have come to. */
 import { newId } from "../../../server/accounts/actor.ts";
 import { statements } from "../../../server/postgres/schema/statements.ts";
+import { signedMessage } from "../../support/billing.ts";
 import { inside, type World } from "../../support/isolation-world.ts";
 import type { RouteCase } from "./route-case.ts";
 
@@ -32,5 +33,23 @@ export const statementCases: readonly RouteCase[] = [
     request: async (world) => ({ path: `/v1/statements/${await statementInside(world)}` }),
     allowed: 200,
     elsewhere: 404,
+  },
+  {
+    route: "POST /v1/statements/{id}/payment",
+    needs: "payments:write",
+    request: async (world) => ({
+      path: `/v1/statements/${await statementInside(world)}/payment`,
+      body: { status: "paid" },
+    }),
+    allowed: 200,
+    elsewhere: 404,
+  },
+  {
+    route: "POST /v1/payment-messages",
+    needs: "nothing",
+    request: async (world) =>
+      signedMessage({ type: "statement.payment", data: { statement: await statementInside(world), status: "paid" } }),
+    allowed: 200,
+    elsewhere: "the same",
   },
 ];

@@ -18,6 +18,7 @@ const table: Record<Action, string> = {
   "audit:read": "xx... | ..xx.x",
   "prices:read": "x..x. | ....x.",
   "plans:write": "x..x. | ...x..",
+  "payments:write": "x..x. | ...x..",
   admin: "xx... | ..xx.x",
 };
 const keys: [KeyScope[], boolean][] = [

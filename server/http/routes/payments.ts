@@ -1,0 +1,135 @@
+/** The payment of statements: set by who is paid or stands above, and told by a payment provider's signed messages. */
+import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+import { bodyLimit } from "hono/body-limit";
+import { every } from "hono/combine";
+import { createMiddleware } from "hono/factory";
+import {
+  paymentMessageSchema,
+  paymentReceiptSchema,
+  setPaymentSchema,
+  statementDetailSchema,
+} from "../../contract/statements.ts";
+import type { Postgres } from "../../postgres/client.ts";
+import type { StatementRow } from "../../statements/close-statements.ts";
+import { describeStatement } from "../../statements/read-statements.ts";
+import { paymentState, recordPayment } from "../../statements/record-payment.ts";
+import { refusalOf } from "../../statements/verify-message.ts";
+import { createRouter, problemResponses } from "../app-pieces.ts";
+import { requireScope } from "../authenticate.ts";
+import { addressOf, authorOf } from "../author-of.ts";
+import { entityTag, ifMatch } from "../entity-tag.ts";
+import type { HttpEnv } from "../http-env.ts";
+import { ProblemError } from "../problem-error.ts";
+
+export interface PaymentsRoutesDeps {
+  postgres: Postgres;
+  /** Of the messages; with none of them every message is refused. */
+  paymentKeys: readonly Buffer[];
+  now?: () => number;
+}
+
+const maxMessageBytes = 64 * 1024;
+const messageHeaders = z.object({
+  "webhook-id": z.string().min(1).max(256),
+  "webhook-timestamp": z.string(),
+  "webhook-signature": z.string(),
+});
+
+export function paymentsRoutes({ postgres, paymentKeys, now = Date.now }: PaymentsRoutesDeps): OpenAPIHono<HttpEnv> {
+  const app = createRouter();
+
+  app.openapi(
+    createRoute({
+      method: "post",
+      path: "/v1/statements/{id}/payment",
+      summary: "Say what became of a statement's payment",
+      description:
+        "By who may write payments above the node that pays. open → paid, failed, void; paid → refunded, failed, open; failed → paid, open, void; void → open. All that was said is kept.",
+      middleware: requireScope("payments:write"),
+      request: {
+        params: z.object({ id: z.string().max(100) }),
+        body: { required: true, content: { "application/json": { schema: setPaymentSchema } } },
+      },
+      responses: {
+        200: { description: "The statement now", content: { "application/json": { schema: statementDetailSchema } } },
+        ...problemResponses(400, 401, 403, 404, 409, 412, 503),
+      },
+    }),
+    async (c) => {
+      const { reach, grants } = c.get("actor");
+      const { status, at, reason = null, reference = null } = c.req.valid("json");
+      const nowMs = now();
+      const saidAt = at === undefined ? new Date(nowMs) : new Date(at);
+      if (saidAt.getTime() > nowMs) throw new ProblemError("invalid_request", "must not lie ahead", { field: "at" });
+      const matches = ifMatch(c);
+      const check = (row: StatementRow) => {
+        if (!row.path.some((node) => reach.includes(node)))
+          throw new ProblemError("not_found", "there is no such statement");
+        if (!row.path.slice(1).some((node) => reach.includes(node)))
+          throw new ProblemError("forbidden", "who pays does not say what is paid");
+        matches(paymentState(row));
+      };
+      const { row } = await recordPayment(
+        postgres,
+        { statement: c.req.valid("param").id, status, at: saidAt, reason, reference, messageId: null },
+        { by: authorOf(c), check, nowMs },
+      );
+      c.header("etag", entityTag(paymentState(row)));
+      return c.json(await describeStatement(postgres.db, { grants }, row), 200);
+    },
+  );
+
+  // The text is read before anything parses it: what is signed is its bytes.
+  const genuine = createMiddleware<HttpEnv>(async (c, next) => {
+    const message = {
+      id: c.req.header("webhook-id") ?? "",
+      timestamp: c.req.header("webhook-timestamp") ?? "",
+      signature: c.req.header("webhook-signature") ?? "",
+      body: await c.req.text(),
+    };
+    const refusal = paymentKeys.length === 0 ? "no secret is set" : refusalOf(message, paymentKeys, now());
+    if (refusal !== undefined) throw new ProblemError("unauthenticated", refusal);
+    await next();
+  });
+
+  app.openapi(
+    createRoute({
+      method: "post",
+      path: "/v1/payment-messages",
+      summary: "A payment provider's message about a statement",
+      description:
+        "Signed as Standard Webhooks has it, with a secret of TIDEMARK_PAYMENT_SECRETS: HMAC-SHA256 over `id.timestamp.body`, at most 5 minutes old. A message is taken once by its id; one that tells of an earlier time than what is known changes nothing; one that cannot follow yet is answered 409, to be sent again.",
+      security: [],
+      middleware: every(bodyLimit({ maxSize: maxMessageBytes, onError: refuseLarge }), genuine),
+      request: {
+        headers: messageHeaders,
+        body: { required: true, content: { "application/json": { schema: paymentMessageSchema } } },
+      },
+      responses: {
+        200: { description: "It was taken", content: { "application/json": { schema: paymentReceiptSchema } } },
+        ...problemResponses(400, 401, 404, 409, 413, 503),
+      },
+    }),
+    async (c) => {
+      const { statement, status, at, reason = null, reference = null } = c.req.valid("json").data;
+      const { "webhook-id": messageId, "webhook-timestamp": seconds } = c.req.valid("header");
+      const saidAt = at === undefined ? new Date(Number(seconds) * 1000) : new Date(at);
+      const name = "Payment provider";
+      const { row, isDuplicate } = await recordPayment(
+        postgres,
+        { statement, status, at: saidAt, reason, reference, messageId },
+        {
+          by: { kind: "system", id: "payment-provider", name, address: addressOf(c) ?? null },
+          check: () => undefined,
+          nowMs: now(),
+        },
+      );
+      return c.json({ statement, status: row.paymentStatus, duplicate: isDuplicate }, 200);
+    },
+  );
+  return app;
+}
+
+function refuseLarge(): never {
+  throw new ProblemError("body_too_large", `a message has at most ${maxMessageBytes} bytes`);
+}

@@ -1,0 +1,47 @@
+/**
+ * Whether a message comes from a payment provider that knows the secret, by the rules of Standard Webhooks
+ * (standardwebhooks.com): HMAC-SHA256 over `id.timestamp.body`. Two secrets may be in force at once, so that one can be
+ * replaced without losing a message.
+ */
+import { createHmac, timingSafeEqual } from "node:crypto";
+
+export interface SignedMessage {
+  /** `webhook-id` */
+  id: string;
+  /** `webhook-timestamp`: seconds since 1970. */
+  timestamp: string;
+  /** `webhook-signature`: one or more of `v1,BASE64`, by spaces. */
+  signature: string;
+  body: string;
+}
+
+/** A message that was recorded is of no use later. */
+const toleranceMs = 5 * 60_000;
+const secretPrefix = "whsec_";
+
+/** The key in `whsec_BASE64`; undefined where it is none of 24 to 64 bytes, as the standard has it. */
+export function secretKey(secret: string): Buffer | undefined {
+  if (!secret.startsWith(secretPrefix)) return undefined;
+  const text = secret.slice(secretPrefix.length);
+  const key = Buffer.from(text, "base64");
+  const isWhole = key.toString("base64").replace(/=+$/, "") === text.replace(/=+$/, "");
+  return isWhole && key.length >= 24 && key.length <= 64 ? key : undefined;
+}
+
+/** Undefined where the message is genuine, else why it is not. Every signature is compared with every key, whatever matches. */
+export function refusalOf(message: SignedMessage, keys: readonly Buffer[], nowMs: number): string | undefined {
+  if (!/^\d{1,12}$/.test(message.timestamp)) return "webhook-timestamp must be seconds since 1970";
+  if (Math.abs(nowMs - Number(message.timestamp) * 1000) > toleranceMs)
+    return "webhook-timestamp is more than 5 minutes away";
+  const signed = `${message.id}.${message.timestamp}.${message.body}`;
+  const given = message.signature
+    .split(" ")
+    .filter((one) => one.startsWith("v1,"))
+    .map((one) => Buffer.from(one.slice(3), "base64"));
+  let isGenuine = false;
+  for (const key of keys) {
+    const expected = createHmac("sha256", key).update(signed).digest();
+    for (const one of given) if (one.length === expected.length && timingSafeEqual(one, expected)) isGenuine = true;
+  }
+  return isGenuine ? undefined : "no signature in webhook-signature is made with a secret that is in force";
+}

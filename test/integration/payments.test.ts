@@ -1,0 +1,101 @@
+/** What became of a statement's payment: by the API and by a provider's messages. */
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { type Billing, createBilling, perMinute, signedMessage } from "../support/billing.ts";
+
+let billing: Billing;
+let ids: string[];
+const seller = "reseller:asked-about-9f3c";
+const node = "organization:inside-9f3c";
+
+beforeAll(async () => {
+  billing = await createBilling();
+  const terms = perMinute("EUR", { organization: "1" }, { fixed_fee: { organization: "30" } });
+  const plan = await billing.plan(seller, terms);
+  const when = { starts_at: "2026-01-01T00:00:00Z", expires_at: "2026-07-01T00:00:00Z", renews: false };
+  await billing.subscribe(node, plan, when);
+  const fee = await billing.plan("partner:above-9f3c", { currency: "EUR", fixed_fee: { reseller: "5" } });
+  await billing.subscribe(seller, fee, when);
+  await billing.run("2026-08-02T00:00:00Z");
+  const { statements } = await billing.get(`/v1/statements?node=${node}`);
+  ids = statements.map(({ id }: { id: string }) => id);
+});
+afterAll(() => billing.world.close());
+
+const set = (id: string | undefined, body: object, headers: Record<string, string> = {}) =>
+  billing.world.ask("POST", `/v1/statements/${id}/payment`, { key: billing.key, body, headers });
+const tell = (data: object, options?: Parameters<typeof signedMessage>[1]) =>
+  billing.world.ask("POST", "/v1/payment-messages", signedMessage({ type: "statement.payment", data }, options));
+
+test("a payment goes from status to status as such things go, all of it is kept, and it is in the audit", async () => {
+  const [id] = ids;
+  const paid = await set(id, { status: "paid", at: "2026-07-20T12:00:00+02:00", reference: "INV-1" });
+  expect([paid.status, paid.body.payment]).toEqual([200, { status: "paid", at: "2026-07-20T10:00:00.000Z" }]);
+  expect((await set(id, { status: "void" })).body).toMatchObject({ code: "conflict", field: "status" });
+  expect((await set(id, { status: "refunded", reason: "an outage" })).status).toBe(200);
+  expect((await set(id, { status: "open" })).status).toBe(409);
+  expect((await set(id, { status: "paid", at: "2100-01-01T00:00:00Z" })).body.field).toBe("at");
+  const { payments, total } = await billing.get(`/v1/statements/${id}`);
+  expect(payments.map((one: { status: string; reason: string | null }) => [one.status, one.reason])).toEqual([
+    ["refunded", "an outage"],
+    ["paid", null],
+  ]);
+  expect(total).toBe("30.00");
+  const { entries } = await billing.get(`/v1/audit?subject=${id}`);
+  expect(entries.map((one: { action: string; after: { status: string } }) => [one.action, one.after.status])).toEqual([
+    ["statement.payment_set", "refunded"],
+    ["statement.payment_set", "paid"],
+  ]);
+  const { statements } = await billing.get(`/v1/statements?node=${node}&status=refunded`);
+  expect(statements.map((one: { id: string }) => one.id)).toEqual([id]);
+});
+
+test("what changed since it was read is not overwritten", async () => {
+  const id = ids[1];
+  const { headers } = await billing.world.ask("GET", `/v1/statements/${id}`, { key: billing.key });
+  const match = { "if-match": headers.get("etag") ?? "" };
+  expect((await set(id, { status: "failed" }, match)).status).toBe(200);
+  expect((await set(id, { status: "paid" }, match)).status).toBe(412);
+});
+
+test("who pays does not say what is paid, and what a summary holds is paid with it", async () => {
+  const own = (await billing.world.makeKey(["read", "admin"], node)).key;
+  const path = `/v1/statements/${ids[1]}/payment`;
+  expect((await billing.world.ask("POST", path, { key: own, body: { status: "paid" } })).status).toBe(403);
+  const { statements } = await billing.get(`/v1/statements?node=${seller}`);
+  const ofSeller = statements.filter((one: { node: string }) => one.node === seller);
+  const fee = ofSeller.find(({ kind }: { kind: string }) => kind === "subscription");
+  expect((await set(fee.id, { status: "paid" })).status).toBe(409);
+  const summary = ofSeller.find(({ id }: { id: string }) => id === fee.summary);
+  expect((await set(summary.id, { status: "paid" })).body.payment.status).toBe("paid");
+});
+
+test("a provider's message is taken once, whatever comes again and in whatever order", async () => {
+  const statement = ids[2];
+  const [early, late] = [{ at: "2026-07-10T00:00:00Z" }, { at: "2026-07-11T00:00:00Z" }];
+  const first = await tell({ statement, status: "paid", ...late }, { id: "msg_1" });
+  expect([first.status, first.body]).toEqual([200, { statement, status: "paid", duplicate: false }]);
+  const again = await tell({ statement, status: "refunded", ...late }, { id: "msg_1" });
+  expect(again.body).toEqual({ statement, status: "paid", duplicate: true });
+  const older = await tell({ statement, status: "failed", ...early }, { id: "msg_2" });
+  expect(older.body).toEqual({ statement, status: "paid", duplicate: false });
+  const { payments } = await billing.get(`/v1/statements/${statement}`);
+  expect(payments).toHaveLength(2);
+  // It cannot follow yet: the provider sends it again later.
+  expect((await tell({ statement: ids[3], status: "refunded" }, { id: "msg_3" })).status).toBe(409);
+  expect((await tell({ statement: ids[3], status: "paid", at: "2026-07-11T00:00:00Z" })).status).toBe(200);
+  expect((await tell({ statement: ids[3], status: "refunded" }, { id: "msg_3" })).body.status).toBe("refunded");
+});
+
+test("a message that is not signed, too old or not understood changes nothing", async () => {
+  const data = { statement: ids[4], status: "paid" };
+  expect((await tell(data, { key: Buffer.alloc(32, 8) })).status).toBe(401);
+  expect((await tell(data, { atMs: Date.now() - 301_000 })).status).toBe(401);
+  const { key } = billing;
+  const unsigned = { key, body: { type: "statement.payment", data } };
+  expect((await billing.world.ask("POST", "/v1/payment-messages", unsigned)).status).toBe(401);
+  expect((await tell({ ...data, status: "settled" })).body).toMatchObject({ status: 400, field: "data.status" });
+  expect((await tell({ statement: "stm_none", status: "paid" })).status).toBe(404);
+  const large = signedMessage({ type: "statement.payment", data: { ...data, reason: "x".repeat(70_000) } });
+  expect((await billing.world.ask("POST", "/v1/payment-messages", large)).status).toBe(413);
+  expect((await billing.get(`/v1/statements/${ids[4]}`)).payment.status).toBe("open");
+});
