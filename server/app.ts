@@ -32,6 +32,7 @@ import { keysRoutes } from "./http/routes/keys.ts";
 import { metersRoutes } from "./http/routes/meters.ts";
 import { metricsRoutes } from "./http/routes/metrics.ts";
 import { nodesRoutes } from "./http/routes/nodes.ts";
+import { organizationsRoutes } from "./http/routes/organizations.ts";
 import { orphansRoutes } from "./http/routes/orphans.ts";
 import { paymentsRoutes } from "./http/routes/payments.ts";
 import { plansRoutes } from "./http/routes/plans.ts";
@@ -49,6 +50,7 @@ import { usersRoutes } from "./http/routes/users.ts";
 import type { Ingest } from "./ingest/start-ingest.ts";
 import type { Mailer } from "./mail/mailer.ts";
 import type { OwnMeters } from "./meters/own-meters.ts";
+import { OrganizationFigures } from "./overview/organization-figures.ts";
 import type { Postgres } from "./postgres/client.ts";
 import type { Telemetry } from "./telemetry/telemetry.ts";
 
@@ -121,6 +123,8 @@ export function createApp(deps: AppDeps): OpenAPIHono<HttpEnv> {
     app.route("/", plansRoutes({ postgres, tree, meterOf }));
     app.route("/", chargesRoutes({ clickhouse, postgres, tree, meterOf, watermark }));
     app.route("/", quotasRoutes({ clickhouse, postgres, tree, meterOf, watermark }));
+    const figures = new OrganizationFigures({ clickhouse, postgres, meterOf, watermark, settledBatch });
+    app.route("/", organizationsRoutes({ tree, figures, meterOf }));
     app.route("/", subscriptionsRoutes({ postgres, tree }));
     app.route("/", statementsRoutes({ postgres, tree }));
     app.route("/", paymentsRoutes({ postgres, paymentKeys: deps.paymentKeys }));

@@ -1,6 +1,6 @@
 /** Meters of events one by one: counts, sums, averages, extremes, distinct values, and levels that events raise and lower by a value. */
 import { z } from "zod";
-import type { MeterRule } from "../catalog/catalog.ts";
+import { commonDimensions, type MeterRule } from "../catalog/catalog.ts";
 import type { ClickHouse } from "../clickhouse/client.ts";
 import { defineQuery } from "../clickhouse/define-query.ts";
 import { compareDecimals, quotient, sumDecimals, trimDecimal } from "./figures.ts";
@@ -9,7 +9,6 @@ import {
   chosenBy,
   chosenParams,
   concerns,
-  isPlain,
   type Measured,
   type MeterSeries,
   type Range,
@@ -17,7 +16,6 @@ import {
   type Scope,
   type SplitSeries,
   splitRows,
-  unsplit,
 } from "./scope.ts";
 
 const millis = z.coerce.number();
@@ -38,14 +36,13 @@ const usageWindows = defineQuery(
 );
 const nodeUsageWindows = defineQuery(
   "node_usage_windows",
-  rangeParams.extend({
-    kind: z.string(),
-    node: z.string(),
+  asked.extend({
     types: z.array(z.string()),
     whole_from_ms: z.number(),
     whole_to_ms: z.number(),
+    rank: z.string(),
   }),
-  z.object({ window_ms: millis, events: millis, amount: z.string() }),
+  counterRow,
 );
 const measuredWindows = defineQuery(
   "measured_windows",
@@ -245,21 +242,18 @@ export async function measureValueLevel(
 /** The rollup knows no users, rooms and sessions: a question about those is answered from the events. */
 const knowsOnlyEvents = (scope: Scope) => scope.isOwn || concerns(scope, "user", "room", "session");
 
-/** What a node above organizations did as a whole is kept ready for it; the rest is summed up from organizations' counters. */
+/** What a node above organizations did, by what its events declare, is kept ready for it; the rest is summed up from organizations' counters. */
 async function countersPerWindow(
   clickhouse: ClickHouse,
   scope: Scope,
   types: readonly string[],
   rank: "events" | "amount",
 ): Promise<z.output<typeof counterRow>[]> {
-  const { kind, node } = scope.node;
-  const asked = { ...boundsOf(scope.range), types: [...types] };
-  if (isPlain(scope) && kind !== "organization") {
-    const rows = await nodeUsageWindows(clickhouse, { ...asked, kind, node, ...wholeBuckets(scope.range) });
-    return rows.map(unsplit);
-  }
+  const asked = { ...chosenBy(scope), ...boundsOf(scope.range), types: [...types], rank };
+  const isAbove = scope.node.kind !== "organization" && !scope.isOwn && !concerns(scope, ...commonDimensions);
+  if (isAbove) return await nodeUsageWindows(clickhouse, { ...asked, ...wholeBuckets(scope.range) });
   const whole = knowsOnlyEvents(scope) ? { whole_from_ms: 0, whole_to_ms: 0 } : wholeBuckets(scope.range);
-  return await usageWindows(clickhouse, { ...chosenBy(scope), ...asked, ...whole, rank });
+  return await usageWindows(clickhouse, { ...asked, ...whole });
 }
 
 /** The quarters of an hour that lie whole in one window and in the range; finer windows have none. */

@@ -75,6 +75,30 @@ export async function answerUsage(
   return { node, from: instant(fromMs), to: instant(toMs), tz, window, watermark: watermark.toISOString(), meters };
 }
 
+/**
+ * What a meter comes to for every value of one of its dimensions, each over all of [fromMs, toMs): by value, largest first,
+ * those without any usage left out. `toMs` must not lie after now. A formula over meters has no dimensions and gives none.
+ */
+export async function totalsBy(
+  clickhouse: ClickHouse,
+  meter: Meter,
+  dimension: string,
+  { node, fromMs, toMs }: { node: string; fromMs: number; toMs: number },
+): Promise<Map<string, string | number>> {
+  if (fromMs >= toMs || meter.rule.kind === "derived") return new Map();
+  const range: Range = { fromMs, toMs, windows: [{ startMs: fromMs, endMs: toMs, isCut: false }] };
+  const split: Split = { by: dimension, keep: undefined, most: undefined };
+  const measured = await measurer(clickhouse)(meter, {
+    node: nodeFilter(node),
+    filters: [],
+    split,
+    isOwn: false,
+    range,
+  });
+  const found = [...measured.keys].filter(([, series]) => hasAnyData(series));
+  return new Map(found.map(([key, { total }]) => [key, total.figure]));
+}
+
 type Measure = (meter: Meter, scope: Scope) => Promise<SplitSeries>;
 
 /** Of a range without any length. */
@@ -203,8 +227,8 @@ function emptySeries(meter: Meter): MeterSeries {
   return { total: { figure: zeroOf(meter), hasData: false }, windows: new Map() };
 }
 
-/** Sums, minutes and averages are decimal strings, counts and peaks numbers. */
-function zeroOf({ rule }: Meter): string | number {
+/** What a meter is of nothing: sums, minutes and averages are decimal strings, counts and peaks numbers. */
+export function zeroOf({ rule }: Pick<Meter, "rule">): string | number {
   const isDecimal =
     rule.kind === "minutes" ||
     rule.kind === "sum" ||

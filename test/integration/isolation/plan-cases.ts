@@ -4,7 +4,7 @@ import { createPlan, publishPlan } from "../../../server/accounts/plans.ts";
 import { createSubscription } from "../../../server/accounts/subscriptions.ts";
 import { system } from "../../../server/audit/record-change.ts";
 import { planTermsSchema } from "../../../server/contract/plans.ts";
-import { inside, type World } from "../../support/isolation-world.ts";
+import { askedAbout, inside, type World } from "../../support/isolation-world.ts";
 import type { RouteCase } from "./route-case.ts";
 
 const terms = planTermsSchema.parse({
@@ -113,6 +113,13 @@ export const planCases: readonly RouteCase[] = [
       await subscriptionInside(world);
       return { path: `/v1/charges?node=${inside}` };
     },
+    allowed: 200,
+    elsewhere: 403,
+  },
+  {
+    route: "GET /v1/organizations",
+    needs: "read",
+    request: () => ({ path: `/v1/organizations?node=${askedAbout}` }),
     allowed: 200,
     elsewhere: 403,
   },

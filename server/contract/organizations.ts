@@ -1,0 +1,84 @@
+/** GET /v1/organizations: the organizations of a node with their plan, users, usage and quota status. */
+import { z } from "zod";
+import { nodeAddressSchema, nodeStatuses } from "./nodes.ts";
+import { nextCursorSchema } from "./pages.ts";
+import { quotaStatuses } from "./quota-status.ts";
+import { subscriptionStatuses } from "./subscriptions.ts";
+import { figureSchema } from "./usage.ts";
+
+export const organizationSorts = ["name", "usage", "created", "users", "relevance"] as const;
+export type OrganizationSort = (typeof organizationSorts)[number];
+export const quotaFilters = [...quotaStatuses, "none"] as const;
+
+/** The meter that a reseller of transcriptions asks about. */
+export const defaultMeter = "transcribed_minutes";
+
+/** One or several of some words, separated by commas. */
+const oneOrMore = <const Words extends readonly [string, ...string[]]>(words: Words) =>
+  z
+    .string()
+    .transform((text) => text.split(","))
+    .pipe(z.array(z.enum(words)))
+    .optional();
+
+export const organizationQuerySchema = z.strictObject({
+  node: nodeAddressSchema.optional().describe("Of this node and all below it; default: the caller's node"),
+  search: z
+    .string()
+    .min(1)
+    .max(256)
+    .optional()
+    .describe("What names, ids and external ids contain, or begin their words with but for a typo or two"),
+  plan: z.string().max(2_000).optional().describe("Ids of plans, separated by commas; `none`: without a subscription"),
+  status: oneOrMore(nodeStatuses).describe("One or several, separated by commas"),
+  quota: oneOrMore(quotaFilters).describe(
+    "Status of the most used limit, one or several, separated by commas; `none`: nothing is limited",
+  ),
+  meter: z.string().min(1).max(100).default(defaultMeter).describe("What `usage` is of"),
+  tz: z.string().default("UTC").describe("IANA zone of the month"),
+  sort: z
+    .enum(organizationSorts)
+    .optional()
+    .describe("Default: `relevance` with `search`, which puts the best matches first, else `name`"),
+  order: z.enum(["asc", "desc"]).optional().describe("Default: names from a to z, everything else the largest first"),
+  limit: z.coerce.number().int().min(1).max(1000).default(50),
+  cursor: z.string().max(4000).optional().describe("`next_cursor` of the page before, with the same other parameters"),
+});
+
+export const organizationSchema = z.object({
+  node: nodeAddressSchema,
+  id: z.string(),
+  name: z.string(),
+  external_id: z.string().nullable(),
+  parent: nodeAddressSchema.nullable().describe("null where it is not the caller's to see"),
+  status: z.enum(nodeStatuses),
+  plan: z
+    .object({ id: z.string(), name: z.string(), version: z.int(), status: z.enum(subscriptionStatuses) })
+    .nullable()
+    .describe("Of the subscription that runs"),
+  users: z.int().describe("With a role at the organization or one of its agents, who are not disabled"),
+  usage: figureSchema.describe("Of `meter`, this month, as far as it was within the asked node"),
+  quota: z
+    .object({
+      status: z.enum(quotaStatuses),
+      feature: z.string(),
+      percent: z.string().nullable().describe("null of a limit of 0"),
+    })
+    .nullable()
+    .describe("The most used limit of the billing cycle that runs; null where nothing is limited"),
+  created_at: z.string(),
+});
+export type Organization = z.infer<typeof organizationSchema>;
+
+export const organizationListSchema = z.object({
+  node: nodeAddressSchema,
+  watermark: z.string().describe("Everything accepted until then is in the figures"),
+  tz: z.string(),
+  month: z.object({ start: z.string(), end: z.string().describe("Exclusive") }),
+  meter: z.string(),
+  unit: z.string(),
+  total: z.int().describe("How many match, on all pages"),
+  organizations: z.array(organizationSchema),
+  next_cursor: nextCursorSchema,
+});
+export type OrganizationList = z.infer<typeof organizationListSchema>;

@@ -1,0 +1,154 @@
+/** GET /v1/organizations: who a reseller's customers are, what they are subscribed to, and what they use. */
+import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+import { planAt, statusOf } from "../../accounts/billing-cycle.ts";
+import type { NodeRecord, NodeTree } from "../../accounts/node-tree.ts";
+import type { UsageSource } from "../../accounts/quotas.ts";
+import { dimensionsOf, type Meter } from "../../catalog/catalog.ts";
+import type { NodeAddress } from "../../contract/nodes.ts";
+import { type Organization, organizationListSchema, organizationQuerySchema } from "../../contract/organizations.ts";
+import { readCursor, writeCursor } from "../../metrics/cursor.ts";
+import { zeroOf } from "../../metrics/usage.ts";
+import { cycleContaining, formatInstant, isTimeZone } from "../../metrics/windows.ts";
+import { type OrganizationFacts, pageOfOrganizations } from "../../overview/list-organizations.ts";
+import { type OrganizationFigures, usersByOrganization } from "../../overview/organization-figures.ts";
+import { quotaOf, runningSubscriptions } from "../../overview/read-standings.ts";
+import { createRouter, problemResponses } from "../app-pieces.ts";
+import { isWithinReach, requireScope, resolveNode } from "../authenticate.ts";
+import type { HttpEnv } from "../http-env.ts";
+import { ProblemError } from "../problem-error.ts";
+
+export interface OrganizationsRoutesDeps {
+  tree: NodeTree;
+  figures: OrganizationFigures;
+  meterOf: UsageSource["meterOf"];
+  now?: () => number;
+}
+
+const placeSchema = z.object({ value: z.union([z.string(), z.number()]), node: z.string() });
+
+export function organizationsRoutes({
+  tree,
+  figures,
+  meterOf,
+  now = Date.now,
+}: OrganizationsRoutesDeps): OpenAPIHono<HttpEnv> {
+  const app = createRouter();
+  app.openapi(
+    createRoute({
+      method: "get",
+      path: "/v1/organizations",
+      summary: "The organizations of a node: plan, users, usage this month, status, quota status",
+      description: ["Searched, filtered, sorted and paged by the server.", heldFigures].join(" "),
+      middleware: requireScope("read"),
+      request: { query: organizationQuerySchema },
+      responses: {
+        200: {
+          description: "A page of organizations",
+          content: { "application/json": { schema: organizationListSchema } },
+        },
+        ...problemResponses(400, 401, 403, 404, 503),
+      },
+    }),
+    async (c) => {
+      const query = c.req.valid("query");
+      const actor = c.get("actor");
+      const node = resolveNode(actor, tree, query.node);
+      const nowMs = now();
+      const { tz, limit, cursor, search } = query;
+      if (!isTimeZone(tz)) throw new ProblemError("invalid_request", `${tz} is not an IANA time zone`, { field: "tz" });
+      const meter = measuredBy("organization", query.meter, node, nowMs, meterOf);
+      const sort = query.sort ?? (search === undefined ? "name" : "relevance");
+      const isRising = sort === "name" || sort === "relevance";
+      const question = {
+        search,
+        plans: query.plan?.split(","),
+        statuses: query.status,
+        quotas: query.quota,
+        sort,
+        order: query.order ?? (isRising ? "asc" : "desc"),
+      } as const;
+      const asked = { list: "organizations", node, meter: query.meter, tz, ...question };
+      const after = readCursor(cursor, asked, placeSchema);
+      const month = cycleContaining(nowMs, tz, 1);
+      const isPatient = asksForAll(c.req.header("cache-control"));
+      const state = await figures.accounts();
+      const [standings, usage] = await Promise.all([
+        figures.standings(state, nowMs, isPatient),
+        figures.usage(node, meter, month.startMs, nowMs, isPatient),
+      ]);
+      const running = runningSubscriptions(state, nowMs);
+      const users = usersByOrganization(state);
+      const nothing = zeroOf(meter);
+      const facts: OrganizationFacts = {
+        planOf: (record) => {
+          const subscription = running.get(record.node);
+          if (!subscription) return null;
+          const { planId: id, version } = planAt(subscription, nowMs);
+          return { id, name: state.planNames.get(id) ?? id, version, status: statusOf(subscription, nowMs) };
+        },
+        usersOf: (record) => users.get(record.node) ?? 0,
+        usageOf: (record) => usage.answer.get(record.id) ?? nothing,
+        quotaOf: (record) => {
+          const standing = standings.answer.get(record.node);
+          return standing ? quotaOf(standing) : null;
+        },
+      };
+      const records = tree.list([node], { kind: "organization", limit: Number.POSITIVE_INFINITY });
+      const page = pageOfOrganizations(records, facts, question, after, limit);
+      const describe = (record: NodeRecord): Organization => ({
+        node: record.node,
+        id: record.id,
+        name: record.name,
+        external_id: record.externalId,
+        parent: record.parent !== null && isWithinReach(actor, tree, record.parent) ? record.parent : null,
+        status: record.status,
+        plan: facts.planOf(record),
+        users: facts.usersOf(record),
+        usage: facts.usageOf(record),
+        quota: facts.quotaOf(record),
+        created_at: record.createdAt.toISOString(),
+      });
+      const watermark = Math.min(standings.watermark.getTime(), usage.watermark.getTime());
+      return c.json(
+        {
+          node,
+          watermark: new Date(watermark).toISOString(),
+          tz,
+          month: { start: formatInstant(month.startMs, tz), end: formatInstant(month.endMs, tz) },
+          meter: meter.meter,
+          unit: meter.unit,
+          total: page.total,
+          organizations: page.records.map(describe),
+          next_cursor: page.next ? writeCursor(asked, page.next) : null,
+        },
+        200,
+      );
+    },
+  );
+  return app;
+}
+
+/** For the description of a route whose figures are held. */
+export const heldFigures =
+  "Where there is so much usage that reading it takes longer than a moment, figures may be up to a minute old: `watermark` says up to when they know everything. `Cache-Control: no-cache` waits for all that is stored.";
+
+/** Whether a caller does not take a held answer (RFC 9111, 5.2.1.4). */
+export function asksForAll(cacheControl: string | undefined): boolean {
+  return /(?:^|,)\s*no-cache\s*(?:,|$)/i.test(cacheControl ?? "");
+}
+
+/** The meter by that name, which must have the dimension. Throws `invalid_request`. */
+export function measuredBy(
+  dimension: string,
+  name: string,
+  node: NodeAddress,
+  atMs: number,
+  meterOf: UsageSource["meterOf"],
+): Meter {
+  const meter = meterOf(name, node, atMs);
+  if (!meter)
+    throw new ProblemError("invalid_request", `there is no meter named ${JSON.stringify(name)}`, { field: "meter" });
+  if (!dimensionsOf(meter).has(dimension))
+    throw new ProblemError("invalid_request", `${name} cannot be grouped by ${dimension}`, { field: "meter" });
+  return meter;
+}

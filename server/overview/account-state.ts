@@ -1,0 +1,66 @@
+/**
+ * All subscriptions, plans and roles, held in memory. Every change of them has an entry in the audit, written in the same
+ * transaction, so the audit's newest number says whether what is held is still what is stored: that is all that is asked
+ * of Postgres while nothing changed.
+ */
+import { and, asc, eq, isNull } from "drizzle-orm";
+import type { SubscriptionRecord } from "../accounts/billing-cycle.ts";
+import type { TermsByVersion } from "../accounts/quotas.ts";
+import { listSubscriptions } from "../accounts/subscriptions.ts";
+import type { NodeAddress } from "../contract/nodes.ts";
+import type { Postgres } from "../postgres/client.ts";
+import { userRoles, users } from "../postgres/schema/accounts.ts";
+import { auditHead } from "../postgres/schema/audit.ts";
+import { plans, planVersions } from "../postgres/schema/plans.ts";
+
+export interface AccountState {
+  /** Another one after every change. */
+  sequence: number;
+  subscriptions: readonly SubscriptionRecord[];
+  terms: TermsByVersion;
+  planNames: ReadonlyMap<string, string>;
+  /** By node, the ids of the users with a role there who are not disabled. */
+  users: ReadonlyMap<NodeAddress, ReadonlySet<string>>;
+}
+
+export class AccountStates {
+  readonly #postgres: Postgres;
+  #held: AccountState | undefined;
+
+  constructor(postgres: Postgres) {
+    this.#postgres = postgres;
+  }
+
+  async read(): Promise<AccountState> {
+    const [head] = await this.#postgres.db.select({ sequence: auditHead.sequence }).from(auditHead);
+    if (!this.#held || this.#held.sequence !== head?.sequence) this.#held = await readState(this.#postgres);
+    return this.#held;
+  }
+}
+
+function readState(postgres: Postgres): Promise<AccountState> {
+  return postgres.transaction(async (tx) => {
+    const [head] = await tx.select({ sequence: auditHead.sequence }).from(auditHead);
+    const subscriptions = await listSubscriptions(tx);
+    const versions = await tx.select().from(planVersions);
+    const named = await tx.select({ id: plans.id, name: plans.name }).from(plans);
+    const roles = await tx
+      .select({ userId: userRoles.userId, node: userRoles.node })
+      .from(userRoles)
+      .innerJoin(users, and(eq(users.id, userRoles.userId), isNull(users.disabledAt)))
+      .orderBy(asc(userRoles.node));
+    const usersOf = new Map<NodeAddress, Set<string>>();
+    for (const { node, userId } of roles) {
+      const found = usersOf.get(node);
+      if (found) found.add(userId);
+      else usersOf.set(node, new Set([userId]));
+    }
+    return {
+      sequence: head?.sequence ?? 0,
+      subscriptions,
+      terms: new Map(versions.map(({ planId, version, terms }) => [`${planId} ${version}`, terms])),
+      planNames: new Map(named.map(({ id, name }) => [id, name])),
+      users: usersOf,
+    };
+  }, "snapshot");
+}

@@ -1,0 +1,94 @@
+/** The figures of organizations that the list and the overview share, held in memory between questions. */
+import type { UsageSource } from "../accounts/quotas.ts";
+import type { Meter } from "../catalog/catalog.ts";
+import { type NodeAddress, parseNode } from "../contract/nodes.ts";
+import { totalsBy } from "../metrics/usage.ts";
+import type { Postgres } from "../postgres/client.ts";
+import { type AccountState, AccountStates } from "./account-state.ts";
+import { HeldAnswers, type HeldAnswersOptions } from "./held-answers.ts";
+import type { FigureByOrganization } from "./measure-organizations.ts";
+import { readStandings, type Standings } from "./read-standings.ts";
+
+export interface FiguresSource extends UsageSource {
+  postgres: Postgres;
+  /** Another number whenever more is stored. */
+  settledBatch: () => number;
+}
+
+/** What was read, and up to when every accepted event is in it. */
+export interface AsOf<Answer> {
+  watermark: Date;
+  answer: Answer;
+}
+
+/** Within these a person sees no delay, and minutes of what is open grow by a few seconds. */
+export const holding: HeldAnswersOptions = { freshMs: 5_000, maxAgeMs: 60_000, patienceMs: 500, maxAnswers: 200 };
+
+export class OrganizationFigures {
+  readonly #source: FiguresSource;
+  readonly #accounts: AccountStates;
+  readonly #standings: HeldAnswers<AsOf<Standings>>;
+  readonly #usage: HeldAnswers<AsOf<FigureByOrganization>>;
+
+  constructor(source: FiguresSource, options: HeldAnswersOptions = holding) {
+    this.#source = source;
+    this.#accounts = new AccountStates(source.postgres);
+    this.#standings = new HeldAnswers(options);
+    this.#usage = new HeldAnswers(options);
+  }
+
+  accounts(): Promise<AccountState> {
+    return this.#accounts.read();
+  }
+
+  /** Of every subscribed node there is. `isPatient` waits until everything that is stored is in it, here and below. */
+  async standings(state: AccountState, nowMs: number, isPatient: boolean): Promise<AsOf<Standings>> {
+    const stored = `${this.#source.settledBatch()} ${state.sequence}`;
+    return await this.#standings.ask("", stored, isPatient, async () => {
+      const watermark = this.#source.watermark();
+      return { watermark, answer: await readStandings(this.#source, state, nowMs) };
+    });
+  }
+
+  /** Of a meter since an instant until now, by organization, as far as it was within the node. */
+  async usage(
+    node: NodeAddress,
+    meter: Meter,
+    fromMs: number,
+    nowMs: number,
+    isPatient: boolean,
+  ): Promise<AsOf<FigureByOrganization>> {
+    const key = JSON.stringify([node, meter.meter, meter.own?.version, fromMs]);
+    return await this.#usage.ask(key, String(this.#source.settledBatch()), isPatient, async () => {
+      const watermark = this.#source.watermark();
+      const span = { node, fromMs, toMs: nowMs };
+      return { watermark, answer: await totalsBy(this.#source.clickhouse, meter, "organization", span) };
+    });
+  }
+}
+
+/** The users with a role at one of the nodes, each once. */
+export function usersAt({ users }: Pick<AccountState, "users">, isThere: (node: NodeAddress) => boolean): Set<string> {
+  const found = new Set<string>();
+  for (const [node, ids] of users) if (isThere(node)) for (const id of ids) found.add(id);
+  return found;
+}
+
+/** How many users each organization has, its agents' included: by its address. */
+export function usersByOrganization({ users }: Pick<AccountState, "users">): Map<NodeAddress, number> {
+  const found = new Map<NodeAddress, Set<string>>();
+  for (const [node, ids] of users) {
+    const organization = organizationOf(node);
+    if (organization === undefined) continue;
+    const own = found.get(organization) ?? new Set();
+    for (const id of ids) own.add(id);
+    found.set(organization, own);
+  }
+  return new Map([...found].map(([node, ids]) => [node, ids.size]));
+}
+
+function organizationOf(node: NodeAddress): NodeAddress | undefined {
+  const parsed = parseNode(node);
+  if (parsed.kind === "agent") return `organization:${parsed.organization}`;
+  return parsed.kind === "organization" ? node : undefined;
+}

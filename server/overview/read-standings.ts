@@ -1,0 +1,140 @@
+/**
+ * Where every subscribed node stands in its billing cycle: what of each limit is used, as GET /v1/period tells it of one
+ * node, for all of them at once.
+ */
+import {
+  type Cycle,
+  cyclesUntil,
+  endMsOf,
+  type PlanSegment,
+  planAt,
+  type SubscriptionRecord,
+  segmentsOf,
+  statusOf,
+} from "../accounts/billing-cycle.ts";
+import { type Limited, limitedFeatures, measureSpan, type UsageSource } from "../accounts/quotas.ts";
+import type { Meter } from "../catalog/catalog.ts";
+import { type NodeAddress, parseNode } from "../contract/nodes.ts";
+import { percentUsed, type QuotaStatus, quotaStatus, quotaStatuses } from "../contract/quota-status.ts";
+import type { SubscriptionStatus } from "../contract/subscriptions.ts";
+import { compareDecimals } from "../metrics/figures.ts";
+import type { AccountState } from "./account-state.ts";
+import { isMeasuredTogether, measureOrganizations } from "./measure-organizations.ts";
+
+export interface UsedFeature extends Limited {
+  used: string;
+}
+
+export interface Standing {
+  node: NodeAddress;
+  subscription: SubscriptionRecord;
+  status: SubscriptionStatus;
+  planId: string;
+  version: number;
+  cycle: Cycle;
+  segments: readonly PlanSegment[];
+  features: readonly UsedFeature[];
+}
+
+/** The most used of a node's limits, by the shared rule; null where nothing is limited. */
+interface NodeQuota {
+  status: QuotaStatus;
+  feature: string;
+  /** As `percentUsed`. */
+  percent: string | null;
+}
+
+export type Standings = ReadonlyMap<NodeAddress, Standing>;
+
+export function runningSubscriptions({ subscriptions }: Pick<AccountState, "subscriptions">, nowMs: number) {
+  const running = subscriptions.filter((one) => one.startsAt.getTime() <= nowMs && nowMs < endMsOf(one));
+  return new Map(running.map((one) => [one.node, one]));
+}
+
+export async function readStandings(source: UsageSource, state: AccountState, nowMs: number): Promise<Standings> {
+  const standings = new Map<NodeAddress, Standing>();
+  for (const [node, subscription] of runningSubscriptions(state, nowMs)) {
+    const [cycle] = cyclesUntil(subscription, nowMs, 0);
+    if (!cycle) throw new Error("every instant lies in a cycle");
+    const segments = segmentsOf(subscription, cycle);
+    const limited = limitedFeatures(source, node, segments, cycle, state.terms);
+    const { planId, version } = planAt(subscription, nowMs);
+    const features = limited.map((one) => ({ ...one, used: "0" }));
+    const status = statusOf(subscription, nowMs);
+    standings.set(node, { node, subscription, status, planId, version, cycle, segments, features });
+  }
+  await measure(source, [...standings.values()], nowMs);
+  return standings;
+}
+
+export function quotaOf({ features }: Pick<Standing, "features">): NodeQuota | null {
+  let worst: (NodeQuota & { rank: number }) | null = null;
+  for (const { feature, used, limit } of features) {
+    if (limit === null) continue;
+    const status = quotaStatus(used, limit);
+    const [rank, percent] = [quotaStatuses.indexOf(status), percentUsed(used, limit)];
+    if (worst && (worst.rank > rank || (worst.rank === rank && !isMore(percent, worst.percent)))) continue;
+    worst = { status, feature: feature.key, percent, rank };
+  }
+  return worst && { status: worst.status, feature: worst.feature, percent: worst.percent };
+}
+
+/** A limit of 0, which has no percentage, comes before all that have one. */
+function isMore(percent: string | null, than: string | null): boolean {
+  if (percent === null || than === null) return percent === null && than !== null;
+  return compareDecimals(percent, than) > 0;
+}
+
+interface Wanted {
+  meter: Meter;
+  starts: Map<string, number>;
+  /** By the organization's id. */
+  features: Map<string, UsedFeature[]>;
+}
+
+/** Fills in `used`: each meter of all organizations together; what cannot be measured so node by node. */
+async function measure(source: UsageSource, standings: readonly Standing[], nowMs: number): Promise<void> {
+  const together = new Map<string, Wanted>();
+  for (const standing of standings) {
+    const parsed = parseNode(standing.node);
+    const fromMs = startOf(standing);
+    const alone: UsedFeature[] = [];
+    for (const feature of standing.features) {
+      const { meter } = feature;
+      if (parsed.kind !== "organization" || !isMeasuredTogether(fromMs) || meter.rule.kind === "derived") {
+        alone.push(feature);
+        continue;
+      }
+      const name = `${meter.meter} ${meter.own?.version ?? ""}`;
+      const wanted: Wanted = together.get(name) ?? { meter, starts: new Map(), features: new Map() };
+      together.set(name, wanted);
+      wanted.starts.set(parsed.id, fromMs);
+      wanted.features.set(parsed.id, [...(wanted.features.get(parsed.id) ?? []), feature]);
+    }
+    await measureAlone(source, standing, alone, nowMs);
+  }
+  await Promise.all(
+    [...together.values()].map(async ({ meter, starts, features }) => {
+      const figures = await measureOrganizations(source.clickhouse, meter, starts, nowMs);
+      for (const [organization, own] of features)
+        for (const feature of own) feature.used = String(figures.get(organization) ?? 0);
+    }),
+  );
+}
+
+async function measureAlone(
+  source: UsageSource,
+  standing: Standing,
+  features: readonly UsedFeature[],
+  nowMs: number,
+): Promise<void> {
+  if (features.length === 0) return;
+  const { node, subscription, segments } = standing;
+  const toMs = segments.at(-1)?.toMs ?? nowMs;
+  const span = { fromMs: startOf(standing), toMs, window: "total" as const, tz: subscription.tz };
+  const meters = features.map(({ meter }) => meter);
+  const usage = await measureSpan(source, node, meters, span, nowMs);
+  for (const feature of features) feature.used = String(usage.get(feature.meter.meter)?.total ?? 0);
+}
+
+const startOf = ({ segments, cycle }: Standing) => segments[0]?.fromMs ?? cycle.startMs;

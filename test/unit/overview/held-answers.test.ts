@@ -1,0 +1,105 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { expect, test } from "vitest";
+import { HeldAnswers } from "../../../server/overview/held-answers.ts";
+
+function holding(patienceMs = 10_000) {
+  let nowMs = 0;
+  const readings: { state: string; answer: (value: string) => void; fail: () => void }[] = [];
+  const held = new HeldAnswers<string>({
+    freshMs: 5_000,
+    maxAgeMs: 60_000,
+    patienceMs,
+    maxAnswers: 10,
+    now: () => nowMs,
+  });
+  return {
+    readings,
+    pass: (ms: number) => {
+      nowMs += ms;
+    },
+    ask: (state: string, isPatient = false) =>
+      held.ask("key", state, isPatient, () => {
+        let [resolve, reject] = [(_: string) => {}, (_: Error) => {}];
+        const promise = new Promise<string>((done, failed) => {
+          [resolve, reject] = [done, failed];
+        });
+        readings.push({ state, answer: resolve, fail: () => reject(new Error("the store is down")) });
+        return promise;
+      }),
+  };
+}
+
+/** Lets what is ready run. */
+const turn = () => delay(1);
+
+test("while nothing was stored, what was read is the answer, and many who ask at once read once", async () => {
+  const { ask, readings, pass } = holding();
+  const asked = Promise.all([ask("1"), ask("1"), ask("1")]);
+  await turn();
+  readings[0]?.answer("a");
+  expect(await asked).toEqual(["a", "a", "a"]);
+  pass(5_000);
+  expect(await ask("1")).toBe("a");
+  expect(readings.length).toBe(1);
+});
+
+test("after more was stored, who asks waits for a quick reading", async () => {
+  const { ask, readings } = holding();
+  const first = ask("1");
+  await turn();
+  readings[0]?.answer("a");
+  await first;
+  const second = ask("2");
+  await turn();
+  readings[1]?.answer("b");
+  expect(await second).toBe("b");
+});
+
+test("what was stored before asking is in the answer, even where an older state is just being read", async () => {
+  const { ask, readings } = holding();
+  const first = ask("1");
+  await turn();
+  const second = ask("2");
+  readings[0]?.answer("a");
+  expect(await first).toBe("a");
+  await turn();
+  readings[1]?.answer("b");
+  expect(await second).toBe("b");
+});
+
+test("a reading that is not quick goes on behind the held answer, until that is too old; who is patient waits", async () => {
+  const { ask, readings, pass } = holding(0);
+  const first = ask("1");
+  await delay(5);
+  readings[0]?.answer("a");
+  await first;
+  pass(10_000);
+  expect(await ask("2")).toBe("a");
+  const patient = ask("2", true);
+  await turn();
+  readings[1]?.answer("b");
+  expect(await patient).toBe("b");
+  pass(60_001);
+  const late = ask("3");
+  await turn();
+  readings[2]?.answer("c");
+  expect(await late).toBe("c");
+});
+
+test("while the store fails, what is held is the answer until it is too old", async () => {
+  const { ask, readings, pass } = holding();
+  const first = ask("1");
+  await turn();
+  readings[0]?.answer("a");
+  await first;
+  pass(10_000);
+  const second = ask("2");
+  await turn();
+  readings[1]?.fail();
+  expect(await second).toBe("a");
+  pass(60_000);
+  const third = ask("3");
+  await turn();
+  readings[2]?.fail();
+  await expect(third).rejects.toThrow("down");
+});
