@@ -1,6 +1,8 @@
 /** The pages that the navigation leads to, in groups. A page whose action the user has nowhere would answer nothing but refusals. */
 import type { Action } from "@contract/accounts.ts";
+import CalendarSync from "@lucide/svelte/icons/calendar-sync";
 import ChartColumn from "@lucide/svelte/icons/chart-column";
+import Gauge from "@lucide/svelte/icons/gauge";
 import Inbox from "@lucide/svelte/icons/inbox";
 import KeyRound from "@lucide/svelte/icons/key-round";
 import Layers from "@lucide/svelte/icons/layers";
@@ -29,13 +31,17 @@ export const navigation: readonly NavigationGroup[] = [
     label: "Usage",
     pages: [
       { path: "/", label: "Live", Icon: Radio, action: "read", isMain: true },
+      { path: "/period", label: "This period", Icon: Gauge, action: "read", isMain: true },
       { path: "/usage", label: "Usage", Icon: ChartColumn, action: "read", isMain: true },
       { path: "/ingest", label: "Ingest", Icon: Inbox, action: "read" },
     ],
   },
   {
     label: "Billing",
-    pages: [{ path: "/plans", label: "Plans", Icon: Layers, action: "read" }],
+    pages: [
+      { path: "/plans", label: "Plans", Icon: Layers, action: "read" },
+      { path: "/subscriptions", label: "Subscriptions", Icon: CalendarSync, action: "read" },
+    ],
   },
   {
     label: "Settings",
