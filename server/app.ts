@@ -47,6 +47,7 @@ import { systemRoutes } from "./http/routes/system.ts";
 import { usageRoutes } from "./http/routes/usage.ts";
 import { usageSessionsRoutes } from "./http/routes/usage-sessions.ts";
 import { usersRoutes } from "./http/routes/users.ts";
+import { whatIfRoutes } from "./http/routes/what-if.ts";
 import type { Ingest } from "./ingest/start-ingest.ts";
 import type { Mailer } from "./mail/mailer.ts";
 import type { OwnMeters } from "./meters/own-meters.ts";
@@ -122,6 +123,7 @@ export function createApp(deps: AppDeps): OpenAPIHono<HttpEnv> {
       meterByName(name) ?? deps.ownMeters.find(name, node, atMs);
     app.route("/", plansRoutes({ postgres, tree, meterOf }));
     app.route("/", chargesRoutes({ clickhouse, postgres, tree, meterOf, watermark }));
+    app.route("/", whatIfRoutes({ clickhouse, postgres, tree, meterOf, watermark }));
     app.route("/", quotasRoutes({ clickhouse, postgres, tree, meterOf, watermark }));
     const figures = new OrganizationFigures({ clickhouse, postgres, meterOf, watermark, settledBatch });
     app.route("/", organizationsRoutes({ tree, figures, meterOf }));

@@ -58,7 +58,7 @@ export function plansRoutes({ postgres, tree, meterOf }: PlansRoutesDeps): OpenA
     }),
     async (c) => {
       const actor = c.get("actor");
-      const found = (await listPlans(postgres)).filter((plan) => maySee(actor, tree, plan));
+      const found = (await listPlans(postgres)).filter((plan) => mayUsePlan(actor, tree, plan));
       return c.json({ plans: found.map((plan) => describePlan(plan, actor, tree)) }, 200);
     },
   );
@@ -96,7 +96,7 @@ export function plansRoutes({ postgres, tree, meterOf }: PlansRoutesDeps): OpenA
     async (c) => {
       const actor = c.get("actor");
       const plan = await readPlan(postgres.db, c.req.valid("param").id);
-      if (!plan || !maySee(actor, tree, plan)) throw new ProblemError("not_found", "there is no such plan");
+      if (!plan || !mayUsePlan(actor, tree, plan)) throw new ProblemError("not_found", "there is no such plan");
       c.header("etag", entityTag(stateOfPlan(plan)));
       return c.json(describePlan(plan, actor, tree), 200);
     },
@@ -158,7 +158,8 @@ function isOfferedTo(actor: Actor, tree: Pick<NodeTree, "isWithin">, plan: PlanR
   return plan.offered && actor.reach.some((top) => tree.isWithin(top, plan.node));
 }
 
-function maySee(actor: Actor, tree: Pick<NodeTree, "isWithin">, plan: PlanRecord): boolean {
+/** Whether the plan is of the caller's subtree, or offered to it and published. */
+export function mayUsePlan(actor: Actor, tree: Pick<NodeTree, "isWithin">, plan: PlanRecord): boolean {
   if (isWithinReach(actor, tree, plan.node)) return true;
   return isOfferedTo(actor, tree, plan) && plan.versions.some(({ publishedAt }) => publishedAt !== null);
 }
@@ -194,7 +195,11 @@ function only<T>(
 }
 
 /** Throws `invalid_request` for meters that do not exist and for prices that those above the node would pay. */
-function checkTerms({ features, fixed_fee }: PlanTerms, node: NodeAddress, meterOf: UsageSource["meterOf"]): void {
+export function checkTerms(
+  { features, fixed_fee }: PlanTerms,
+  node: NodeAddress,
+  meterOf: UsageSource["meterOf"],
+): void {
   const unknown = features.find(({ meter }) => meter !== null && !meterOf(meter, node, Date.now()));
   if (unknown)
     throw new ProblemError("invalid_request", `there is no meter named ${JSON.stringify(unknown.meter)}`, {

@@ -52,4 +52,11 @@ export const statementCases: readonly RouteCase[] = [
     allowed: 200,
     elsewhere: "the same",
   },
+  {
+    route: "POST /v1/what-if",
+    needs: "prices:read",
+    request: () => ({ body: { node: inside, cycles: 1, terms: { currency: "EUR" } } }),
+    allowed: 200,
+    elsewhere: 403,
+  },
 ];

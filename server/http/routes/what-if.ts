@@ -1,0 +1,91 @@
+/** POST /v1/what-if */
+import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
+import type { Actor } from "../../accounts/actor.ts";
+import type { NodeRecord, NodeTree } from "../../accounts/node-tree.ts";
+import { readPlan } from "../../accounts/plans.ts";
+import type { PlanTerms } from "../../contract/plans.ts";
+import { whatIfRequestSchema, whatIfSchema } from "../../contract/what-if.ts";
+import { seenLevels } from "../../statements/read-statements.ts";
+import { answerWhatIf, type WhatIfSource } from "../../statements/what-if.ts";
+import { createRouter, problemResponses } from "../app-pieces.ts";
+import { isWithinReach, requireScope, resolveNode } from "../authenticate.ts";
+import type { HttpEnv } from "../http-env.ts";
+import { ProblemError } from "../problem-error.ts";
+import { checkTerms, mayUsePlan } from "./plans.ts";
+
+export interface WhatIfRoutesDeps extends WhatIfSource {
+  tree: NodeTree;
+  now?: () => number;
+}
+
+/** A cycle of a node is measured in some hundredths of a second, and answers are waited for. */
+const maxCycles = 600;
+
+export function whatIfRoutes(source: WhatIfRoutesDeps): OpenAPIHono<HttpEnv> {
+  const { tree, meterOf, postgres, now = Date.now } = source;
+  const app = createRouter();
+
+  app.openapi(
+    createRoute({
+      method: "post",
+      path: "/v1/what-if",
+      summary: "What a plan would have come to over the last cycles",
+      description: `Changes nothing. A plan that exists, drafts included, or terms that are kept nowhere, on the usage of the cycles that are over: charges and margin at each level that the caller may see, beside what was charged; who would have been alerted or blocked, and when. Up to ${maxCycles} cycles of nodes at once.`,
+      middleware: requireScope("prices:read"),
+      request: { body: { required: true, content: { "application/json": { schema: whatIfRequestSchema } } } },
+      responses: {
+        200: { description: "What it would have come to", content: { "application/json": { schema: whatIfSchema } } },
+        ...problemResponses(400, 401, 403, 404, 503),
+      },
+    }),
+    async (c) => {
+      const actor = c.get("actor");
+      const { node: requested, of, cycles, plan, version, terms: given } = c.req.valid("json");
+      const node = resolveNode(actor, tree, requested);
+      if (given) checkTerms(given, actor.node, meterOf);
+      const terms = given ?? (await termsOfPlan(actor, plan ?? "", version));
+      const nodes = of === "node" ? [asSubscriber(node)] : organizationsIn(node, Math.floor(maxCycles / cycles));
+      const answer = await answerWhatIf(
+        source,
+        {
+          ...{ node, nodes, cycles, terms },
+          seenLevels: (path) => seenLevels(actor, { path }),
+        },
+        now(),
+      );
+      return c.json(answer, 200);
+    },
+  );
+
+  async function termsOfPlan(actor: Actor, id: string, version: number | undefined): Promise<PlanTerms> {
+    const found = await readPlan(postgres.db, id);
+    if (!found || !mayUsePlan(actor, tree, found))
+      throw new ProblemError("invalid_request", "there is no such plan", { field: "plan" });
+    const isOwn = isWithinReach(actor, tree, found.node);
+    const known = found.versions.filter(({ publishedAt }) => isOwn || publishedAt !== null);
+    const chosen = version === undefined ? known[0] : known.find((one) => one.version === version);
+    if (!chosen) throw new ProblemError("invalid_request", `the plan has no version ${version}`, { field: "version" });
+    return chosen.terms;
+  }
+
+  function asSubscriber(node: string): NodeRecord {
+    const record = tree.get(node);
+    if (!record || record.kind === "agent" || record.kind === "all")
+      throw new ProblemError("invalid_request", `${node} cannot be subscribed`, { field: "node" });
+    return record;
+  }
+
+  function organizationsIn(node: string, most: number): NodeRecord[] {
+    const found = tree.list([node], { kind: "organization", limit: most + 1 });
+    if (found.length > most)
+      throw new ProblemError(
+        "invalid_request",
+        `there are more than ${most} organizations: ask for fewer cycles or a node below`,
+        {
+          field: "node",
+        },
+      );
+    return found;
+  }
+  return app;
+}
