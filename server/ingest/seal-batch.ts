@@ -7,10 +7,11 @@ import { open, readdir, readFile, rename, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { identityOf } from "./event-hash.ts";
+import { EventLines } from "./event-lines.ts";
 import { minuteOf, OutcomeTally, recount } from "./event-outcomes.ts";
 import { type EventLine, eventOfLine, renderQuarantineRow, splitEventLine } from "./event-row.ts";
 import type { StoredIdentity } from "./known-ids.ts";
-import { parseRequestRecord } from "./request-record.ts";
+import { linesOf, organizationOf, readLoggedRequest } from "./request-record.ts";
 import type { LogPosition, LogRecord } from "./write-ahead-log.ts";
 
 const positionSchema = z.object({ segment: z.number(), offset: z.number() });
@@ -34,7 +35,7 @@ export type Manifest = z.infer<typeof manifestSchema>;
 export interface SealedBatch {
   manifest: Manifest;
   /** Event lines that are stored, in the order of the log. */
-  rows: string[];
+  rows: EventLines;
   /** Quarantine lines, those of conflicts found while sealing last. */
   quarantined: string[];
   organizations: Set<string>;
@@ -56,24 +57,28 @@ export async function sealBatch(
   batch: number,
   findStored: FindStored,
 ): Promise<SealedBatch> {
-  const lines = records.flatMap((record) => parseRequestRecord(record.payload).events);
   const unchecked = new Map<number, EventLine>();
-  lines.forEach((line, ordinal) => {
-    if (!line.startsWith("1")) unchecked.set(ordinal, splitEventLine(line));
-  });
+  let ordinal = 0;
+  for (const { payload } of records) {
+    const request = readLoggedRequest(payload);
+    if (request.unchecked > 0)
+      for (const [index, line] of linesOf(request.eventBytes).entries())
+        if (!line.startsWith("1")) unchecked.set(ordinal + index, splitEventLine(line));
+    ordinal += request.eventCount;
+  }
   const duplicates: number[] = [];
   const conflicts: number[] = [];
   if (unchecked.size > 0) {
     const stored = await findStored([...unchecked.values()]);
-    for (const [ordinal, event] of unchecked) {
+    for (const [uncheckedOrdinal, event] of unchecked) {
       const bodyHash = stored.get(identityOf(event.organization, event.id));
       if (bodyHash === undefined) continue;
-      (bodyHash === event.bodyHash ? duplicates : conflicts).push(ordinal);
+      (bodyHash === event.bodyHash ? duplicates : conflicts).push(uncheckedOrdinal);
     }
   }
   const last = records.at(-1);
   if (!last) throw new Error("a batch needs at least one record");
-  const kept = lines.length - duplicates.length - conflicts.length;
+  const kept = ordinal - duplicates.length - conflicts.length;
   const parts = kept > 0 ? [{ batch, from: 0, to: kept }] : [];
   const manifest: Manifest = { batch, from, to: last.end, duplicates, conflicts, parts, refused: [] };
   return readBatch(records, manifest);
@@ -82,7 +87,7 @@ export async function sealBatch(
 /** The rows of a sealed batch, from the records that its manifest names. Gives the same rows every time. */
 export function readBatch(records: readonly LogRecord[], manifest: Manifest): SealedBatch {
   const leftOut = new Set([...manifest.duplicates, ...manifest.conflicts]);
-  const rows: string[] = [];
+  const rows = new EventLines();
   const quarantined: string[] = [];
   const conflicting: string[] = [];
   const organizations = new Set<string>();
@@ -90,31 +95,40 @@ export function readBatch(records: readonly LogRecord[], manifest: Manifest): Se
   const receipts: SealedBatch["receipts"] = [];
   let ordinal = 0;
   for (const record of records) {
-    const request = parseRequestRecord(record.payload);
+    const request = readLoggedRequest(record.payload);
+    const { eventCount } = request;
     const minuteMs = minuteOf(request.receivedAtMs);
     for (const count of request.outcomes)
       outcomes.add(count, count.key, count.outcome, count.reason, count.events, minuteMs);
-    if (request.events.length > 0) receipts.push({ atMs: request.receivedAtMs, events: request.events.length });
-    for (const line of request.events) {
-      if (!leftOut.has(ordinal)) {
-        rows.push(line);
-        organizations.add(organizationOf(line));
-      } else if (!manifest.conflicts.includes(ordinal)) recount(outcomes, line, "duplicate");
-      else {
-        recount(outcomes, line, "rejected", "id_conflict");
-        conflicting.push(
-          quarantineOfEvent(line, "id_conflict", "id", "another event with this id and another body was taken before"),
-        );
+    if (eventCount > 0) receipts.push({ atMs: request.receivedAtMs, events: eventCount });
+    const isWhole = leftOut.size === 0 || !hasAny(leftOut, ordinal, ordinal + eventCount);
+    if (isWhole) {
+      rows.add(request.eventBytes, eventCount);
+      for (const organization of request.organizations) organizations.add(organization);
+    } else {
+      const kept: string[] = [];
+      for (const [index, line] of linesOf(request.eventBytes).entries()) {
+        if (!leftOut.has(ordinal + index)) {
+          kept.push(`${line}\n`);
+          organizations.add(organizationOf(line));
+        } else if (!manifest.conflicts.includes(ordinal + index)) recount(outcomes, line, "duplicate");
+        else {
+          recount(outcomes, line, "rejected", "id_conflict");
+          const message = "another event with this id and another body was taken before";
+          conflicting.push(quarantineOfEvent(line, "id_conflict", "id", message));
+        }
       }
-      ordinal++;
+      rows.add(Buffer.from(kept.join("")), kept.length);
     }
-    quarantined.push(...request.quarantined);
+    ordinal += eventCount;
+    for (const line of linesOf(request.quarantineBytes)) quarantined.push(line);
   }
   return { manifest, rows, quarantined: [...quarantined, ...conflicting], organizations, outcomes, receipts };
 }
 
-function organizationOf(line: string): string {
-  return line.slice(2, line.indexOf("\t", 2));
+function hasAny(ordinals: ReadonlySet<number>, from: number, to: number): boolean {
+  for (let ordinal = from; ordinal < to; ordinal++) if (ordinals.has(ordinal)) return true;
+  return false;
 }
 
 /** A stored form of an event that had been accepted and cannot be kept with the others. */

@@ -57,11 +57,11 @@ export async function storeBatch(context: StoreContext, sealed: SealedBatch, isI
   await counted;
   if (manifest.refused.length > 0) {
     for (const { row } of manifest.refused)
-      recount(sealed.outcomes, sealed.rows[row] ?? "", "rejected", "refused_by_storage");
+      recount(sealed.outcomes, sealed.rows.line(row), "rejected", "refused_by_storage");
     await countOutcomes(2);
   }
   const refused = manifest.refused.map(({ row, message }) =>
-    quarantineOfEvent(sealed.rows[row] ?? "", "refused_by_storage", "", message),
+    quarantineOfEvent(sealed.rows.line(row), "refused_by_storage", "", message),
   );
   const lines = [...sealed.quarantined, ...refused].map((line, row) => `${row}\t${line}\n`);
   if (lines.length > 0)
@@ -72,7 +72,8 @@ export async function storeBatch(context: StoreContext, sealed: SealedBatch, isI
 
 /** True when the part is stored, false when it was replaced in the manifest. */
 async function storePart(context: StoreContext, sealed: SealedBatch, part: Part, isInDoubt: boolean): Promise<boolean> {
-  const body = [Buffer.from(`${sealed.rows.slice(part.from, part.to).join("\n")}\n`)];
+  // One buffer: thousands of small requests would be thousands of writes to the socket.
+  const body = [Buffer.concat(sealed.rows.bytes(part.from, part.to))];
   let hadErrors = isInDoubt;
   return await untilDone(context, `batch ${part.batch}`, async (attempt) => {
     hadErrors ||= attempt > 0;

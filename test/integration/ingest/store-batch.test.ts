@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pino } from "pino";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { EventLines } from "../../../server/ingest/event-lines.ts";
 import { OutcomeTally } from "../../../server/ingest/event-outcomes.ts";
 import { batchFiles, type Manifest, type SealedBatch } from "../../../server/ingest/seal-batch.ts";
 import { createSequence } from "../../../server/ingest/sequence.ts";
@@ -66,7 +67,7 @@ function sealed(rows: string[]): SealedBatch {
   };
   return {
     manifest,
-    rows,
+    rows: EventLines.of(rows),
     quarantined: [],
     outcomes: new OutcomeTally(),
     receipts: [],

@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { EventLines } from "../../../server/ingest/event-lines.ts";
 import {
   escapeColumn,
   eventColumns,
@@ -9,7 +10,7 @@ import {
   splitEventLine,
   unescapeColumn,
 } from "../../../server/ingest/event-row.ts";
-import { parseRequestRecord, renderRequestRecord } from "../../../server/ingest/request-record.ts";
+import { parseRequestRecord, readLoggedRequest, renderRequestRecord } from "../../../server/ingest/request-record.ts";
 
 const anyText = fc.string({
   unit: fc.oneof(
@@ -61,6 +62,39 @@ test("a record gives back the lines it was made of, and a cut one is refused", (
       const payload = renderRequestRecord(record);
       expect(parseRequestRecord(payload)).toEqual(record);
       expect(() => parseRequestRecord(payload.subarray(0, -1))).toThrow();
+    }),
+  );
+});
+
+test("a record tells what its event lines are without reading them, and they are stored as they were logged", () => {
+  const column = fc.string({ unit: "grapheme" });
+  const event = fc.record({ isChecked: fc.boolean(), organization: column, id: column });
+  fc.assert(
+    fc.property(fc.array(fc.array(event)), fc.nat(60), fc.nat(60), (requests, a, b) => {
+      const lines: string[] = [];
+      const eventLines = new EventLines();
+      for (const request of requests) {
+        const events = request.map(({ isChecked, organization, id }) =>
+          [isChecked ? 1 : 0, escapeColumn(organization), escapeColumn(id), "1", "5", "x"].join("\t"),
+        );
+        lines.push(...events);
+        const record = { receivedAtMs: 5, events, quarantined: ["q"], outcomes: [] };
+        const logged = readLoggedRequest(renderRequestRecord(record));
+        expect(logged.eventCount).toBe(events.length);
+        expect(logged.unchecked).toBe(request.filter(({ isChecked }) => !isChecked).length);
+        expect(new Set(logged.organizations)).toEqual(new Set(request.map(({ organization }) => organization)));
+        eventLines.add(logged.eventBytes, logged.eventCount);
+      }
+      expect(eventLines.length).toBe(lines.length);
+      const [from, to] = [Math.min(a, b), Math.max(a, b)];
+      const text = Buffer.concat(eventLines.bytes(from, to)).toString("utf8");
+      expect(text).toBe(
+        lines
+          .slice(from, to)
+          .map((line) => `${line}\n`)
+          .join(""),
+      );
+      for (const [index, line] of lines.entries()) expect(eventLines.line(index)).toBe(line);
     }),
   );
 });
