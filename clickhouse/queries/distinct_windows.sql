@@ -18,7 +18,7 @@ FROM
         arrayJoin(windows_of(since, until)) AS place_in_bounds
     FROM sessions FINAL
     ARRAY JOIN span_level, span_user AS user, span_agent AS agent, span_dims AS dims, span_start_ms AS start_ms, span_end_ms AS end_ms
-    WHERE span_level IN {levels:Array(String)} AND is_in_subtree AND is_chosen AND id != '' AND since < until AND end_ms != start_ms
+    WHERE span_level IN {levels:Array(String)} AND is_in_subtree AND is_chosen AND id != '' AND since < until
     UNION ALL
     WITH {{chosen}}
     SELECT

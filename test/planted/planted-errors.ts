@@ -101,8 +101,8 @@ const errors: PlantedError[] = [
   {
     rule: "an interval of no length is nowhere present",
     file: "clickhouse/queries/distinct_windows.sql",
-    right: "AND end_ms != start_ms",
-    wrong: "",
+    right: "AND since < until",
+    wrong: "AND since <= until",
     tests: questions,
   },
   {
