@@ -31,6 +31,7 @@ import { jobsRoutes } from "./http/routes/jobs.ts";
 import { keysRoutes } from "./http/routes/keys.ts";
 import { metersRoutes } from "./http/routes/meters.ts";
 import { metricsRoutes } from "./http/routes/metrics.ts";
+import { modelsRoutes } from "./http/routes/models.ts";
 import { nodesRoutes } from "./http/routes/nodes.ts";
 import { organizationsRoutes } from "./http/routes/organizations.ts";
 import { orphansRoutes } from "./http/routes/orphans.ts";
@@ -126,6 +127,7 @@ export function createApp(deps: AppDeps): OpenAPIHono<HttpEnv> {
     app.route("/", whatIfRoutes({ clickhouse, postgres, tree, meterOf, watermark }));
     app.route("/", quotasRoutes({ clickhouse, postgres, tree, meterOf, watermark }));
     const figures = new OrganizationFigures({ clickhouse, postgres, meterOf, watermark, settledBatch });
+    app.route("/", modelsRoutes({ postgres, tree }));
     app.route("/", organizationsRoutes({ tree, figures, meterOf }));
     app.route("/", subscriptionsRoutes({ postgres, tree }));
     app.route("/", statementsRoutes({ postgres, tree }));

@@ -31,6 +31,6 @@ export interface Actor {
 }
 
 /** A new id such as `key_5f…`: 122 random bits, its kind in front. */
-export function newId(kind: "key" | "usr" | "plan" | "sub" | "stm" | "adj" | "pay"): string {
+export function newId(kind: "key" | "usr" | "plan" | "sub" | "stm" | "adj" | "pay" | "mdl"): string {
   return `${kind}_${randomUUID().replaceAll("-", "")}`;
 }

@@ -1,10 +1,11 @@
 /**
- * All subscriptions, plans and roles, held in memory. Every change of them has an entry in the audit, written in the same
+ * All subscriptions, plans, models and roles, held in memory. Every change of them has an entry in the audit, written in the same
  * transaction, so the audit's newest number says whether what is held is still what is stored: that is all that is asked
  * of Postgres while nothing changed.
  */
 import { and, asc, eq, isNull } from "drizzle-orm";
 import type { SubscriptionRecord } from "../accounts/billing-cycle.ts";
+import { listModels, type ModelRecord } from "../accounts/models.ts";
 import type { TermsByVersion } from "../accounts/quotas.ts";
 import { listSubscriptions } from "../accounts/subscriptions.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
@@ -19,6 +20,7 @@ export interface AccountState {
   subscriptions: readonly SubscriptionRecord[];
   terms: TermsByVersion;
   planNames: ReadonlyMap<string, string>;
+  models: readonly ModelRecord[];
   /** By node, the ids of the users with a role there who are not disabled. */
   users: ReadonlyMap<NodeAddress, ReadonlySet<string>>;
 }
@@ -60,6 +62,7 @@ function readState(postgres: Postgres): Promise<AccountState> {
       subscriptions,
       terms: new Map(versions.map(({ planId, version, terms }) => [`${planId} ${version}`, terms])),
       planNames: new Map(named.map(({ id, name }) => [id, name])),
+      models: await listModels(tx),
       users: usersOf,
     };
   }, "snapshot");

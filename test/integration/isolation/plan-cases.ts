@@ -1,5 +1,7 @@
 /** Plans, subscriptions and what is charged by them. */
 
+import { randomUUID } from "node:crypto";
+import { createModel } from "../../../server/accounts/models.ts";
 import { createPlan, publishPlan } from "../../../server/accounts/plans.ts";
 import { createSubscription } from "../../../server/accounts/subscriptions.ts";
 import { system } from "../../../server/audit/record-change.ts";
@@ -123,4 +125,31 @@ export const planCases: readonly RouteCase[] = [
     allowed: 200,
     elsewhere: 403,
   },
+  {
+    route: "GET /v1/models",
+    needs: "read",
+    request: () => ({ path: `/v1/models?node=${askedAbout}` }),
+    allowed: 200,
+    elsewhere: 403,
+  },
+  {
+    route: "POST /v1/models",
+    needs: "meters:write",
+    request: () => ({ body: { model: randomUUID(), name: "M", node: inside } }),
+    allowed: 201,
+    elsewhere: 403,
+  },
+  ...(["GET", "PATCH", "DELETE"] as const).map(
+    (method): RouteCase => ({
+      route: `${method} /v1/models/{id}`,
+      needs: method === "GET" ? "read" : "meters:write",
+      request: async ({ deps: { postgres } }) => {
+        const wanted = { node: inside, model: randomUUID(), name: "M", tier: "custom" as const, description: "" };
+        const { id } = await createModel(postgres, wanted, system);
+        return { path: `/v1/models/${id}`, ...(method === "PATCH" && { body: { name: "N" } }) };
+      },
+      allowed: method === "DELETE" ? 204 : 200,
+      elsewhere: 404,
+    }),
+  ),
 ];

@@ -1,0 +1,61 @@
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { createWorld, type World } from "../support/isolation-world.ts";
+
+let world: World;
+let partner: string;
+let reseller: string;
+let organization: string;
+
+beforeAll(async () => {
+  world = await createWorld();
+  partner = (await world.makeKey(["read", "admin"], "partner:above-9f3c")).key;
+  reseller = (await world.makeKey(["read", "admin"], "reseller:asked-about-9f3c")).key;
+  organization = (await world.makeKey(["read", "admin"])).key;
+}, 60_000);
+afterAll(() => world.close());
+
+const make = (key: string, body: object) => world.ask("POST", "/v1/models", { key, body });
+const known = async (key: string) =>
+  (await world.ask("GET", "/v1/models", { key })).body.models.map((one: { model: string; is_own: boolean }) => [
+    one.model,
+    one.is_own,
+  ]);
+
+test("a model is known at its node and everywhere below it, and is changed from its node or above only", async () => {
+  const shared = await make(partner, { model: "law-2", name: "Law" });
+  expect([shared.status, shared.body.tier]).toEqual([201, "custom"]);
+  const own = await make(organization, { model: "acme-1", name: "Our words", tier: "enhanced" });
+  expect(await known(partner)).toEqual([
+    ["acme-1", true],
+    ["law-2", true],
+  ]);
+  expect(await known(organization)).toEqual([
+    ["acme-1", true],
+    ["law-2", false],
+  ]);
+  const path = `/v1/models/${shared.body.id}`;
+  expect((await world.ask("GET", path, { key: reseller })).body).toMatchObject({ name: "Law", is_own: false });
+  expect((await world.ask("PATCH", path, { key: reseller, body: { name: "Mine" } })).status).toBe(404);
+  expect((await world.ask("DELETE", `/v1/models/${own.body.id}`, { key: reseller })).status).toBe(204);
+  expect(await known(organization)).toEqual([["law-2", false]]);
+});
+
+test("a node has one model by an id, an edit of what changed meanwhile is refused, and each change is in the audit", async () => {
+  const { body, headers } = await make(reseller, { model: "med-1", name: "Medicine" });
+  const again = await make(reseller, { model: "med-1", name: "Other" });
+  expect([again.status, again.body.field]).toEqual([409, "model"]);
+  const edit = (name: string) =>
+    world.ask("PATCH", `/v1/models/${body.id}`, {
+      key: reseller,
+      body: { name },
+      headers: { "if-match": headers.get("etag") ?? "" },
+    });
+  expect((await edit("Clinic")).status).toBe(200);
+  expect((await edit("Hospital")).status).toBe(412);
+  await world.ask("DELETE", `/v1/models/${body.id}`, { key: reseller });
+  const { entries } = (await world.ask("GET", "/v1/audit?limit=10", { key: reseller })).body;
+  const actions = entries
+    .map((one: { action: string }) => one.action)
+    .filter((one: string) => one.startsWith("model."));
+  expect(actions.slice(0, 3)).toEqual(["model.removed", "model.changed", "model.created"]);
+});
