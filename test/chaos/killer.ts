@@ -70,8 +70,8 @@ export interface KillerOptions {
 }
 
 const momentShares: readonly [Moment, number][] = [
-  ["under load", 0.25],
-  ["while recovering", 0.5],
+  ["under load", 0.15],
+  ["while recovering", 0.6],
   ["several at once", 0.22],
   ["when idle", 0.03],
 ];

@@ -8,7 +8,7 @@ import { type RoundFigures, runRound } from "./chaos-round.ts";
 import { told } from "./check-stores.ts";
 
 const kills = Number(process.env.CHAOS_KILLS ?? 1_000);
-const mostKillsPerRound = 100;
+const mostKillsPerRound = 125;
 
 const hasRedis = spawnSync("redis-server", ["--version"]).status === 0;
 if (!hasRedis) console.log("redis-server is not installed: all rounds run without Redis");
