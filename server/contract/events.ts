@@ -38,6 +38,15 @@ export const limitsSchema = z.object({
   content_encodings: z.array(z.string()),
 });
 
+/**
+ * Whether `value` has at most `maxStringLength` characters: code points, as zod and JSON Schema count them, so that a text of
+ * emojis may be as long as one of letters.
+ */
+export function isBoundedText(value: string): boolean {
+  if (value.length <= limits.maxStringLength) return true;
+  return value.length <= 2 * limits.maxStringLength && [...value].length <= limits.maxStringLength;
+}
+
 /** A lone surrogate has no UTF-8 form: stored, it would come back as another string. */
 const text = z
   .string()

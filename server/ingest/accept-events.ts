@@ -4,7 +4,7 @@
  * asked about ids; then `decideEvents` judges and claims in one turn, in which the caller must also append to the log.
  */
 import type { EventType } from "../catalog/catalog.ts";
-import { limits, type Rejection, type Warning } from "../contract/events.ts";
+import { isBoundedText, type Rejection, type Warning } from "../contract/events.ts";
 import { parseNode } from "../contract/nodes.ts";
 import { explainForm, type Fault, hasEventForm } from "./event-gate.ts";
 import { identityPrefix } from "./event-hash.ts";
@@ -290,7 +290,7 @@ function namesOf(event: unknown): { id: string | null; organization: string } {
 }
 
 function isName(value: unknown): value is string {
-  return typeof value === "string" && value.length <= limits.maxStringLength && value.isWellFormed();
+  return typeof value === "string" && isBoundedText(value) && value.isWellFormed();
 }
 
 function dropWarningsOfRejected(decision: Decision): void {

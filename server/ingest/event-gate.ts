@@ -5,6 +5,7 @@
 import {
   decimalPattern,
   instantPattern,
+  isBoundedText,
   limits,
   type RejectionCode,
   type UsageEvent,
@@ -57,9 +58,7 @@ export function hasEventForm(event: unknown): event is UsageEvent {
 }
 
 function isText(value: unknown): boolean {
-  return (
-    typeof value === "string" && value.length > 0 && value.length <= limits.maxStringLength && value.isWellFormed()
-  );
+  return typeof value === "string" && value.length > 0 && isBoundedText(value) && value.isWellFormed();
 }
 
 function isFiniteNumber(value: unknown): boolean {
@@ -74,7 +73,7 @@ function areProperties(value: unknown): boolean {
     const property: unknown = (value as Record<string, unknown>)[name];
     switch (typeof property) {
       case "string":
-        if (property.length > limits.maxStringLength || !property.isWellFormed()) return false;
+        if (!isBoundedText(property) || !property.isWellFormed()) return false;
         break;
       case "number":
         if (!Number.isFinite(property)) return false;

@@ -1,6 +1,6 @@
 /** Reads the filters of a query (server/contract/filters.ts has the grammar) into what storage is asked with. Pure. */
 import { z } from "zod";
-import { limits } from "../contract/events.ts";
+import { isBoundedText, limits } from "../contract/events.ts";
 import { filterOperators } from "../contract/filters.ts";
 import { ProblemError } from "../http/problem-error.ts";
 
@@ -35,7 +35,7 @@ function parseFilter(name: string, texts: readonly string[], dimensions: Readonl
   const isList = operator === "in" || operator === "not";
   const values = [...new Set(isList ? texts.flatMap((text) => text.split(",")) : texts)];
   if (values.length > maxValues) throw refuse(`a filter has at most ${maxValues} values`);
-  if (values.some((value) => value.length > limits.maxStringLength || !value.isWellFormed()))
+  if (values.some((value) => !isBoundedText(value) || !value.isWellFormed()))
     throw refuse(`a value is well-formed Unicode of at most ${limits.maxStringLength} characters`);
   if (operator === "prefix" && values.includes("")) throw refuse("a prefix has at least one character");
   return { dimension, operator: operator === "eq" ? "in" : operator, values };

@@ -7,7 +7,7 @@ import type { UsageEvent, Verdict } from "../../server/contract/events.ts";
 
 const dayMs = 24 * 60 * 60 * 1000;
 export const pastFromMs = Date.UTC(2026, 2, 2);
-const pastDays = 7;
+const pastDays = 2;
 export const pastToMs = pastFromMs + (pastDays + 1) * dayMs;
 
 /** What one participant did: the truth that the service's answers are held against. */
@@ -169,7 +169,7 @@ export class Ledger {
     // Every few sessions, an organization that the service has to make.
     const organization =
       session % 10 === 9
-        ? `new-${Math.floor(session / 50)}`
+        ? `new-${Math.floor(session / 200)}`
         : (this.organizations[session % this.organizations.length] as string);
     // Minutes of the past are whole, so that many edges share an instant; those of now meet what is kept in memory.
     const isPast = number % 10 < 7;

@@ -3,16 +3,11 @@
  * `npm run test:planted [text]` runs those whose rule contains the text.
  */
 import { spawnSync } from "node:child_process";
-import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { rmSync } from "node:fs";
+import { copyWithErrors, type Replacement } from "./project-copy.ts";
 
-interface PlantedError {
+interface PlantedError extends Replacement {
   rule: string;
-  file: string;
-  right: string;
-  wrong: string;
   tests: string;
 }
 
@@ -149,17 +144,10 @@ const errors: PlantedError[] = [
   },
 ];
 
-const root = fileURLToPath(new URL("../..", import.meta.url));
 const wanted = process.argv[2] ?? "";
 let green = 0;
 for (const { rule, file, right, wrong, tests } of errors.filter((error) => error.rule.includes(wanted))) {
-  const copy = mkdtempSync(join(tmpdir(), "tidemark-planted-"));
-  for (const part of ["server", "clickhouse", "test", "web", "package.json", "tsconfig.json"])
-    cpSync(join(root, part), join(copy, part), { recursive: true });
-  symlinkSync(join(root, "node_modules"), join(copy, "node_modules"));
-  const text = readFileSync(join(copy, file), "utf8");
-  if (!text.includes(right)) throw new Error(`${file} has no ${right}`);
-  writeFileSync(join(copy, file), text.replace(right, wrong));
+  const copy = copyWithErrors([{ file, right, wrong }]);
   const { status } = spawnSync(
     "npx",
     ["vitest", "run", "--config", "test/vitest.config.ts", "--reporter", "dot", ...tests.split(" ")],
