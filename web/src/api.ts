@@ -28,11 +28,19 @@ export class ApiError extends Error {
   readonly requestId: string | undefined;
   /** As the server asked for; undefined when it did not. */
   readonly retryAfterSeconds: number | undefined;
+  /** All that the server said; some problems say more than what is common to them. */
+  readonly problem: Problem | undefined;
 
   constructor(
     code: ApiErrorCode,
     message: string,
-    known: { status?: number; field?: string; requestId?: string; retryAfterSeconds?: number } = {},
+    known: {
+      status?: number;
+      field?: string;
+      requestId?: string;
+      retryAfterSeconds?: number;
+      problem?: Problem;
+    } = {},
   ) {
     super(message);
     this.code = code;
@@ -40,6 +48,7 @@ export class ApiError extends Error {
     this.field = known.field;
     this.requestId = known.requestId;
     this.retryAfterSeconds = known.retryAfterSeconds;
+    this.problem = known.problem;
   }
 
   /** The same request may well succeed later, without anybody changing it. */
@@ -317,6 +326,7 @@ async function apiError(response: Response): Promise<ApiError> {
     return new ApiError("unexpected_answer", `The server answered ${response.status} without saying why.`, known);
   return new ApiError(problem.code, problem.detail, {
     ...known,
+    problem,
     field: problem.field,
     requestId: problem.request_id ?? known.requestId,
   });

@@ -6,6 +6,7 @@ import Gauge from "@lucide/svelte/icons/gauge";
 import Inbox from "@lucide/svelte/icons/inbox";
 import KeyRound from "@lucide/svelte/icons/key-round";
 import Layers from "@lucide/svelte/icons/layers";
+import Network from "@lucide/svelte/icons/network";
 import Radio from "@lucide/svelte/icons/radio";
 import ScrollText from "@lucide/svelte/icons/scroll-text";
 import Users from "@lucide/svelte/icons/users";
@@ -35,6 +36,10 @@ export const navigation: readonly NavigationGroup[] = [
       { path: "/usage", label: "Usage", Icon: ChartColumn, action: "read", isMain: true },
       { path: "/ingest", label: "Ingest", Icon: Inbox, action: "read" },
     ],
+  },
+  {
+    label: "Customers",
+    pages: [{ path: "/tree", label: "Account tree", Icon: Network, action: "read" }],
   },
   {
     label: "Billing",
