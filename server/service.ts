@@ -20,6 +20,7 @@ import type { Config } from "./config.ts";
 import { type Corrections, createCorrections } from "./corrections/corrections.ts";
 import { lockDataFolder } from "./data-folder-lock.ts";
 import { createAuthenticator, nodeWithin } from "./http/authenticate.ts";
+import { applyMoves } from "./ingest/apply-moves.ts";
 import { compactIngestOutcomes } from "./ingest/compact-outcomes.ts";
 import { compactUsage } from "./ingest/compact-usage.ts";
 import { expireIntervals } from "./ingest/expire-intervals.ts";
@@ -121,7 +122,7 @@ async function startParts(
         walMaxBytes: config.walMaxBytes,
         eventsPerSecond: config.eventsPerSecond,
         clickhouse,
-        pathAt: (organization, timeMs) => tree.pathAt(organization, timeMs),
+        staysWithin: (organization, fromMs, toMs) => tree.staysWithin(organization, fromMs, toMs),
         announce: (organizations, levels) => announce(nodesAround(tree, organizations, levels)),
         onFatal,
         logger: log,
@@ -311,6 +312,15 @@ function jobsOf(
       every: { ms: 2_000 },
       role: "ingest",
       handler: () => corrections.applyPending(),
+    },
+    {
+      name: "moves-apply",
+      every: { ms: 2_000 },
+      role: "ingest",
+      handler: async () => {
+        const { deriver, sequence, flush } = ingesting();
+        await applyMoves({ clickhouse, postgres, tree, deriver, sequence, flush });
+      },
     },
     {
       name: "usage-compact",

@@ -4,10 +4,11 @@
 -- level that all earlier events made).
 present AS
 (
+    WITH {{stands}}
     SELECT organization, session, interval, member
     FROM sessions FINAL
     ARRAY JOIN span_level, span_interval AS interval, span_user AS member, span_start_ms, span_end_ms
-    WHERE span_level IN {levels:Array(String)} AND span_start_ms < {to_ms:Int64} AND (span_end_ms = 0 OR span_end_ms >= {from_ms:Int64})
+    WHERE is_read AND span_level IN {levels:Array(String)} AND start_ms < {to_ms:Int64} AND (end_ms = 0 OR end_ms >= {from_ms:Int64} AND end_ms >= start_ms)
         AND ({kind:String} != 'organization' OR organization = {node:String})
         AND ({kind:String} != 'reseller' OR reseller = {node:String})
         AND ({kind:String} != 'partner' OR partner = {node:String})

@@ -30,6 +30,10 @@ FROM
             edge.1 AS at_ms
         FROM level_edges FINAL
         WHERE (minute, level) IN (SELECT minute, level FROM changed)
+        UNION ALL
+        -- A slot that lost its edges to another place.
+        SELECT minute, toInt64(toUnixTimestamp(minute)) * 1000 AS minute_ms, level, place, (minute_ms, toInt64(0), toInt64(0)), minute_ms
+        FROM changed
     )
     WHERE (place.1 IN ('organization', 'all') OR place.2 != '') AND (minute, level, place) IN changed
     GROUP BY minute, minute_ms, level, place, at_ms

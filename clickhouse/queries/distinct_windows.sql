@@ -9,7 +9,8 @@ WITH {{pieces}}
 SELECT place.1 AS key, place.2 AS is_other, if(place_in_bounds = 0, 0, window_start(place_in_bounds)) AS window_ms, uniqExact(id) AS things
 FROM
 (
-    WITH {{chosen}}
+    WITH {{chosen}},
+    {{stands}}
     SELECT
         place,
         if({thing:String} = 'user', user, room) AS id,
@@ -17,8 +18,8 @@ FROM
         if(end_ms = 0, {to_ms:Int64}, least(end_ms, {to_ms:Int64})) AS until,
         arrayJoin(windows_of(since, until)) AS place_in_bounds
     FROM sessions FINAL
-    ARRAY JOIN span_level, span_user AS user, span_agent AS agent, span_dims AS dims, span_start_ms AS start_ms, span_end_ms AS end_ms
-    WHERE span_level IN {levels:Array(String)} AND is_in_subtree AND is_chosen AND id != '' AND since < until
+    ARRAY JOIN span_level, span_user AS user, span_agent AS agent, span_dims AS dims, span_start_ms, span_end_ms
+    WHERE span_level IN {levels:Array(String)} AND is_read AND is_in_subtree AND is_chosen AND id != '' AND since < until
     UNION ALL
     WITH {{chosen}}
     SELECT

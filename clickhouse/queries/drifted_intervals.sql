@@ -1,23 +1,23 @@
 -- Intervals of touched sessions of which the table says something else than the events, and where intervals are placed
--- otherwise; in a healthy store there are none.
+-- otherwise; in a healthy store there are none. Their path is not looked at: where a session stands the account tree says.
 -- Params: batches Array(UInt64); most UInt32. Returns what it is about and both sides, '' for nothing.
 SELECT organization, concat(if(session = '', '', concat('session ', session, ', ')), level, ' ', interval, member) AS subject,
     anyIf(said, is_expected) AS expected, anyIf(said, NOT is_expected) AS found
 FROM
 (
     SELECT organization, session, toString(level) AS level, interval, member, is_expected,
-        toString((first_ms, last_ms, last_seen_ms, alive, arraySort(starts), arraySort(signs), arraySort(ends), any_user, any_room, any_agent, any_partner, any_reseller, any_dims, arraySort(all_dims))) AS said
+        toString((first_ms, last_ms, last_seen_ms, alive, arraySort(starts), arraySort(signs), arraySort(ends), any_user, any_room, any_agent, any_dims, arraySort(all_dims))) AS said
     FROM
     (
         SELECT organization, session, level, interval, member, toUInt8(1) AS is_expected,
             started_ms AS first_ms, ended_ms AS last_ms, seen_ms AS last_seen_ms, alive_within AS alive, start_times AS starts, alive_times AS signs, end_times AS ends,
-            user AS any_user, room AS any_room, agent AS any_agent, toString(partner) AS any_partner, toString(reseller) AS any_reseller, toString(dims) AS any_dims, dims_at AS all_dims
+            user AS any_user, room AS any_room, agent AS any_agent, toString(dims) AS any_dims, dims_at AS all_dims
         FROM ({{said_of_touched}})
         UNION ALL
         SELECT organization, session, level, intervals.interval AS interval, member, toUInt8(0),
             min(intervals.started_ms), max(intervals.ended_ms), max(intervals.seen_ms), max(intervals.alive_within),
             groupUniqArrayArray(intervals.start_times), groupUniqArrayArray(intervals.alive_times), groupUniqArrayArray(intervals.end_times),
-            max(intervals.user), max(intervals.room), max(intervals.agent), max(intervals.partner), max(intervals.reseller), max(intervals.dims), groupUniqArrayArray(intervals.dims_at)
+            max(intervals.user), max(intervals.room), max(intervals.agent), max(intervals.dims), groupUniqArrayArray(intervals.dims_at)
         FROM intervals
         WHERE (organization, session) IN (SELECT organization, session FROM touched_sessions WHERE batch IN {batches:Array(UInt64)} AND session != '')
             OR (session = '' AND (organization, level, intervals.interval) IN

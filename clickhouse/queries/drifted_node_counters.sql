@@ -6,6 +6,10 @@ WITH places AS
     SELECT DISTINCT arrayJoin([('reseller', toString(reseller)), ('partner', toString(partner)), ('all', '')]) AS place
     FROM usage_events
     WHERE organization = {organization:String} AND toDate(time, 'UTC') = toDate({day:String})
+    UNION DISTINCT
+    SELECT DISTINCT arrayJoin([('reseller', toString(reseller)), ('partner', toString(partner)), ('all', '')])
+    FROM usage_per_15m
+    WHERE organization = {organization:String} AND toDate(bucket, 'UTC') = toDate({day:String})
 )
 SELECT place.1 AS kind, place.2 AS node, type, toInt64(toUnixTimestamp(bucket)) * 1000 AS bucket_ms, dims,
     sum(summed_events) AS expected_events, toString(sum(summed_amount)) AS expected_amount,

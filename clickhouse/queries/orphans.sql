@@ -13,7 +13,8 @@ WITH
     suspects AS
     (
         SELECT organization, session FROM sessions FINAL
-        WHERE ((has({kinds:Array(String)}, 'orphan') AND orphans > 0) OR (has({kinds:Array(String)}, 'inverted') AND inverted > 0))
+        WHERE if({kind:String} IN ('reseller', 'partner'), parts = 0, part = 0)
+            AND ((has({kinds:Array(String)}, 'orphan') AND orphans > 0) OR (has({kinds:Array(String)}, 'inverted') AND inverted > 0))
             AND ({kind:String} != 'organization' OR organization = {node:String})
             AND ({kind:String} != 'reseller' OR reseller = {node:String})
             AND ({kind:String} != 'partner' OR partner = {node:String})
@@ -51,6 +52,7 @@ FROM
     FROM sessions FINAL
     ARRAY JOIN arrayFilter(span -> span.7 = 1, arrayZip(span_level, span_interval, span_user, span_agent, span_start_ms, span_end_ms, span_timed_out)) AS one
     WHERE has({kinds:Array(String)}, 'timed_out') AND sessions.timed_out > 0
+        AND if({kind:String} IN ('reseller', 'partner'), parts = 0 AND one.6 > since_ms AND one.6 <= until_ms, part = 0)
         AND ({kind:String} != 'organization' OR organization = {node:String})
         AND ({kind:String} != 'reseller' OR reseller = {node:String})
         AND ({kind:String} != 'partner' OR partner = {node:String})

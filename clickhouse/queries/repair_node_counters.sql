@@ -1,13 +1,18 @@
--- Rewrites the counters of the nodes above one organization, on one UTC day, from those of the organizations: the right sums
+-- Rewrites the counters of the nodes above some organizations, on one UTC day, those under which their counters once stood among them, from those of the organizations: the right sums
 -- as rows of batch 0, and the deletion of every other row, in one block; also of rows that a batch which is sent again would
 -- write, by what usage_per_15m has of it.
--- Params: organization String, day String, version UInt64 (greater than any before).
+-- Params: organizations Array(String), day String, version UInt64 (greater than any before).
 INSERT INTO node_usage_per_15m (kind, node, type, bucket, dims, batch, events, amount, version, is_deleted)
 WITH places AS
 (
     SELECT DISTINCT arrayJoin([('reseller', toString(reseller)), ('partner', toString(partner)), ('all', '')]) AS place
     FROM usage_events
-    WHERE organization = {organization:String} AND toDate(time, 'UTC') = toDate({day:String})
+    WHERE organization IN {organizations:Array(String)} AND toDate(time, 'UTC') = toDate({day:String})
+    UNION DISTINCT
+    -- Rows that count no more tell of the places that lost what they had.
+    SELECT DISTINCT arrayJoin([('reseller', toString(reseller)), ('partner', toString(partner)), ('all', '')])
+    FROM usage_per_15m
+    WHERE organization IN {organizations:Array(String)} AND toDate(bucket, 'UTC') = toDate({day:String})
 )
 SELECT place.1, place.2, type, bucket, dims, batch, sum(new_events) AS right_events, sum(new_amount), {version:UInt64}, right_events = 0
 FROM

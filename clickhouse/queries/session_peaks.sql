@@ -24,12 +24,13 @@ FROM
         piece.3 AS height
     FROM
     (
-        WITH {{chosen}}
+        WITH {{chosen}},
+        {{stands}}
         SELECT place, organization, session, sumMap([start_ms, end_ms], [toInt64(1), if(end_ms = 0, toInt64(0), toInt64(-1))]) AS change
         FROM sessions FINAL
-        ARRAY JOIN span_level, span_user AS user, span_agent AS agent, span_dims AS dims, span_start_ms AS start_ms, span_end_ms AS end_ms
+        ARRAY JOIN span_level, span_user AS user, span_agent AS agent, span_dims AS dims, span_start_ms, span_end_ms
         WHERE span_level = {level:String} AND start_ms < {to_ms:Int64} AND (end_ms = 0 OR end_ms > {from_ms:Int64})
-            AND is_in_subtree AND is_chosen
+            AND (start_ms < end_ms OR end_ms = 0) AND is_read AND is_in_subtree AND is_chosen
         GROUP BY place, organization, session
     )
 )

@@ -1,4 +1,5 @@
--- Sessions of a subtree that overlap a range, newest first by (start, organization, session), from one key on. The start is the
+-- Sessions of a subtree that overlap a range, newest first by (start, organization, session), from one key on; of one that ran while its
+-- organization moved a parent sees what it was under that parent, from the move on or until it (clickhouse/migrations/0017_sessions.sql). The start is the
 -- first participant's; of a session without participants that of its first interval, and the end likewise.
 -- Params: kind, node, agent String as in usage_windows.sql: of an agent's sessions only its own intervals are looked at;
 -- organization, session String: only this one, '' for any; filter_dimensions, filter_operators Array(String), filter_values
@@ -8,30 +9,40 @@
 -- Returns columns of `sessions`; first_ms (0: nothing counts yet), last_ms (0: open), is_open, participants: distinct users.
 WITH
     {{holds}},
+    -- Where a parent of some of the time asks: what the session was in that time.
+    {kind:String} IN ('reseller', 'partner') AS is_of_parents,
+    if(is_of_parents, parts = 0, part = 0) AS is_read,
+    values -> if(part = 0, values, arrayFilter((one, start_ms, end_ms) -> start_ms < until_ms AND (end_ms = 0 OR end_ms > since_ms OR start_ms >= since_ms), values, span_start_ms, span_end_ms)) AS here,
+    here(span_level) AS levels,
+    here(span_user) AS users,
+    here(span_agent) AS owners,
+    if(part = 0, span_start_ms, arrayMap(at_ms -> greatest(at_ms, since_ms), here(span_start_ms))) AS start_times,
+    if(part = 0, span_end_ms, arrayMap(at_ms -> multiIf(at_ms != 0, least(at_ms, until_ms), until_ms < 9007199254740991, until_ms, 0), here(span_end_ms))) AS end_times,
     owner -> ({agent:String} = '' OR owner = {agent:String}) AS is_own,
-    arrayFilter((at_ms, level, owner) -> level = 'participants' AND is_own(owner), span_start_ms, span_level, span_agent) AS present_starts,
-    arrayFilter((at_ms, level, owner) -> level = 'participants' AND is_own(owner), span_end_ms, span_level, span_agent) AS present_ends,
-    if(empty(present_starts), arrayFilter((at_ms, owner) -> is_own(owner), span_start_ms, span_agent), present_starts) AS starts,
-    if(empty(present_starts), arrayFilter((at_ms, owner) -> is_own(owner), span_end_ms, span_agent), present_ends) AS ends,
+    arrayFilter((at_ms, level, owner) -> level = 'participants' AND is_own(owner), start_times, levels, owners) AS present_starts,
+    arrayFilter((at_ms, level, owner) -> level = 'participants' AND is_own(owner), end_times, levels, owners) AS present_ends,
+    if(empty(present_starts), arrayFilter((at_ms, owner) -> is_own(owner), start_times, owners), present_starts) AS starts,
+    if(empty(present_starts), arrayFilter((at_ms, owner) -> is_own(owner), end_times, owners), present_ends) AS ends,
     if(empty(starts), 0, arrayMin(starts)) AS first_ms,
     if(empty(ends) OR has(ends, 0), 0, arrayMax(ends)) AS last_ms,
     first_ms != 0 AND (last_ms = 0 OR last_ms > {now_ms:Int64}) AS is_open,
     dimension -> multiIf(
-        dimension = 'user', span_user, dimension = 'agent', span_agent, dimension = 'room', [room],
+        dimension = 'user', users, dimension = 'agent', owners, dimension = 'room', [room],
         dimension = 'organization', [organization], [session]) AS values_of
 SELECT
     organization, session, toString(partner) AS partner, toString(reseller) AS reseller, room, first_ms, last_ms, is_open,
     peak_participants, peak_at_ms, orphans, inverted,
-    arrayUniq(arrayFilter((user, level, owner) -> user != '' AND level = 'participants' AND is_own(owner), span_user, span_level, span_agent)) AS participants,
-    arrayCount((end_ms, owner) -> end_ms = 0 AND is_own(owner), span_end_ms, span_agent) AS open_intervals,
-    arrayCount((timed_out, owner) -> timed_out AND is_own(owner), span_timed_out, span_agent) AS timed_out,
-    if({with_spans:UInt8} = 0, [], arrayFilter(span -> is_own(span.4), arrayZip(span_level, span_interval, span_user, span_agent, span_dims, span_start_ms, span_end_ms, span_timed_out))) AS spans
+    arrayUniq(arrayFilter((user, level, owner) -> user != '' AND level = 'participants' AND is_own(owner), users, levels, owners)) AS participants,
+    arrayCount((end_ms, owner) -> end_ms = 0 AND is_own(owner), end_times, owners) AS open_intervals,
+    arrayCount((timed_out, owner) -> timed_out AND is_own(owner), here(span_timed_out), owners) AS timed_out,
+    if({with_spans:UInt8} = 0, [], arrayFilter(span -> is_own(span.4), arrayZip(levels, here(span_interval), users, owners, here(span_dims), start_times, end_times, here(span_timed_out)))) AS spans
 FROM sessions FINAL
-WHERE (organization, session) IN
+WHERE (organization, session, part) IN
 (
-    SELECT organization, session
+    SELECT organization, session, part
     FROM sessions FINAL
-    WHERE ({kind:String} != 'organization' OR organization = {node:String})
+    WHERE is_read
+        AND ({kind:String} != 'organization' OR organization = {node:String})
         AND ({kind:String} != 'reseller' OR reseller = {node:String})
         AND ({kind:String} != 'partner' OR partner = {node:String})
         AND ({agent:String} = '' OR has(span_agent, {agent:String}))

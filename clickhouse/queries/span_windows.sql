@@ -8,18 +8,19 @@ WITH
     {{pieces}},
     chosen_spans AS
     (
-        WITH {{chosen}}
-        SELECT place, organization, session, start_ms, end_ms
+        WITH {{chosen}},
+        {{stands}}
+        SELECT place, organization, session, start_ms, end_ms, starts_here, span_start_ms AS began_ms
         FROM sessions FINAL
-        ARRAY JOIN span_level, span_user AS user, span_agent AS agent, span_dims AS dims, span_start_ms AS start_ms, span_end_ms AS end_ms
+        ARRAY JOIN span_level, span_user AS user, span_agent AS agent, span_dims AS dims, span_start_ms, span_end_ms
         WHERE span_level = if({level:String} = 'sessions', 'participants', {level:String})
-            AND start_ms < {to_ms:Int64} AND is_in_subtree AND is_chosen
+            AND start_ms < {to_ms:Int64} AND is_read AND is_in_subtree AND is_chosen
     ),
     changes AS
     (
         SELECT place, sumMap([start_ms, end_ms], [toInt64(1), if(end_ms = 0, toInt64(0), toInt64(-1))]) AS change
         FROM chosen_spans
-        WHERE {level:String} != 'sessions'
+        WHERE {level:String} != 'sessions' AND (start_ms < end_ms OR end_ms = 0)
         GROUP BY place
         UNION ALL
         SELECT
@@ -33,7 +34,7 @@ WITH
                 arrayMap(present -> toInt64(present > 0), arrayCumSum(presence.2)) AS active,
                 arrayFilter(turn -> turn.2 != 0, arrayZip(presence.1, arrayPopFront(arrayDifference(arrayPushFront(active, 0))))) AS turns
             FROM chosen_spans
-            WHERE {level:String} = 'sessions'
+            WHERE {level:String} = 'sessions' AND (start_ms < end_ms OR end_ms = 0)
             GROUP BY place, organization, session
         )
         GROUP BY place
@@ -59,15 +60,16 @@ FROM
         toUInt64(0) AS begun
     FROM changes
     UNION ALL
-    SELECT place, (toInt64(0), toInt64(0), toInt64(0)), arrayJoin(windows_of(start_ms, start_ms + 1)), toInt64(-1), toInt64(0), toInt64(0), count()
+    SELECT place, (toInt64(0), toInt64(0), toInt64(0)), arrayJoin(windows_of(began_ms, began_ms + 1)), toInt64(-1), toInt64(0), toInt64(0), count()
     FROM
     (
-        SELECT place, start_ms FROM chosen_spans WHERE {level:String} != 'sessions'
+        SELECT place, began_ms, starts_here FROM chosen_spans WHERE {level:String} != 'sessions'
         UNION ALL
-        SELECT place, min(start_ms) AS start_ms FROM chosen_spans WHERE {level:String} = 'sessions' GROUP BY place, organization, session
+        -- A session starts once, where it stood then: its later parts know its first participant too.
+        SELECT place, min(began_ms), argMin(starts_here, (began_ms, -starts_here)) FROM chosen_spans WHERE {level:String} = 'sessions' GROUP BY place, organization, session
     )
-    WHERE start_ms >= {from_ms:Int64}
-    GROUP BY place, start_ms
+    WHERE starts_here AND began_ms >= {from_ms:Int64}
+    GROUP BY place, began_ms
 )
 GROUP BY key, is_other, place_in_bounds
 ORDER BY multiIf({rank:String} = 'peak', peak, {rank:String} = 'closing', closing, {rank:String} = 'starts', toInt64(starts), integral_ms) DESC, key, window_ms

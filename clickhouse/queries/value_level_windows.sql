@@ -1,11 +1,16 @@
 -- A level that events raise and lower by a number they carry (or by 1), per window and key: its time integral, its peak and what it
 -- is when the window or the range ends. Earlier quarters of an hour come from the rollup, the rest from the events.
+-- What an organization that moved had gathered goes along with it: the level falls at the old parent and rises at the new one, whatever
+-- later arrives of before (organization_stays). Such a question of parents reads those organizations' events instead of the rollup.
 -- Params: those of fragments/chosen.sql and fragments/pieces.sql; raises, lowers Array(String): types; counts UInt8: 1 to count
 -- events, 0 to take the number; measure String: the property that is the number, '' for `value`; own UInt8: as in
 -- measured_windows.sql; with a property or own 1, whole_to_ms must be 0; from_ms, to_ms, bounds; whole_to_ms Int64: the multiple of 15 minutes, not after from_ms,
 -- before which the rollup answers; rank String: closing, peak or integral; most UInt64: rows, the largest of that first.
 -- Returns key, is_other, window_ms, integral (of value and ms), peak, closing (decimal strings), peak_at_ms.
-WITH {{pieces}}
+WITH
+    {{pieces}},
+    {kind:String} IN ('reseller', 'partner') OR {by:String} IN ('reseller', 'partner') OR hasAny({filter_dimensions:Array(String)}, ['reseller', 'partner']) AS is_of_parents,
+    moved AS (SELECT organization FROM organization_stays WHERE is_of_parents)
 SELECT
     place.1 AS key,
     place.2 AS is_other,
@@ -40,7 +45,30 @@ FROM
             FROM usage_events FINAL
             WHERE sign = 1 AND (type IN {raises:Array(String)} OR type IN {lowers:Array(String)})
                 AND time >= fromUnixTimestamp64Milli({whole_to_ms:Int64}, 'UTC') AND time < fromUnixTimestamp64Milli({to_ms:Int64}, 'UTC')
-                AND is_in_subtree AND is_chosen
+                AND is_in_subtree AND is_chosen AND NOT (is_of_parents AND organization IN moved)
+            UNION ALL
+            WITH
+                if({own:UInt8} = 1, properties, toString(usage_events.dims)) AS dims,
+                {{chosen}},
+                if({measure:String} = '', value, JSONExtract(properties, {measure:String}, 'Nullable(Decimal(38, 9))')) AS number
+            SELECT place, turned_ms AS at_ms,
+                if({counts:UInt8} = 1, toDecimal128(1, 9), ifNull(number, toDecimal128(0, 9))) * if(type IN {raises:Array(String)}, 1, -1) * direction AS delta
+            FROM
+            (
+                WITH
+                    toUnixTimestamp64Milli(time) AS time_ms,
+                    arrayFilter(stay -> stay.2 > time_ms, arrayZip(sinces, arrayPushBack(arrayPopFront(sinces), 9007199254740991), partners, resellers)) AS later
+                SELECT type, organization, turn.4 AS reseller, turn.3 AS partner, agent, user, room, session, value, properties, dims, turn.1 AS turned_ms, turn.2 AS direction
+                FROM (SELECT type, organization, agent, user, room, session, value, properties, dims, time FROM usage_events FINAL
+                    WHERE sign = 1 AND is_of_parents AND organization IN moved AND (type IN {raises:Array(String)} OR type IN {lowers:Array(String)})
+                        AND time < fromUnixTimestamp64Milli({to_ms:Int64}, 'UTC')) AS events
+                INNER JOIN (SELECT organization, since_ms AS sinces, partner AS partners, reseller AS resellers FROM organization_stays FINAL WHERE is_of_parents) AS stays
+                    USING (organization)
+                ARRAY JOIN arrayConcat(
+                    arrayMap(stay -> (greatest(stay.1, time_ms), toInt8(1), stay.3, stay.4), later),
+                    arrayMap(stay -> (stay.2, toInt8(-1), stay.3, stay.4), arrayFilter(stay -> stay.2 < {to_ms:Int64}, later))) AS turn
+            ) AS usage_events
+            WHERE turned_ms < {to_ms:Int64} AND is_in_subtree AND is_chosen
             UNION ALL
             -- Second, because ClickHouse lets the names of a first WITH hold for what is united with it.
             WITH '' AS user, '' AS room, '' AS session, toString(usage_per_15m.dims) AS dims, {{chosen}}
@@ -49,7 +77,7 @@ FROM
             FROM usage_per_15m FINAL
             WHERE (type IN {raises:Array(String)} OR type IN {lowers:Array(String)})
                 AND bucket < toDateTime(intDiv({whole_to_ms:Int64}, 1000), 'UTC')
-                AND is_in_subtree AND is_chosen
+                AND is_in_subtree AND is_chosen AND NOT (is_of_parents AND organization IN moved)
         )
         GROUP BY place
     )

@@ -2,7 +2,7 @@
 import { eq, sql } from "drizzle-orm";
 import { type Author, recordChange } from "../audit/record-change.ts";
 import type { NodeAddress, NodeFields, NodeStatus } from "../contract/nodes.ts";
-import { nodeParents, nodes } from "../postgres/schema/accounts.ts";
+import { nodeMoves, nodeParents, nodes } from "../postgres/schema/accounts.ts";
 import type { NodeTree } from "./node-tree.ts";
 
 /** What may be edited; what is left out stays. */
@@ -13,7 +13,7 @@ export interface NodeChange {
   fields?: NodeFields | undefined;
   /** The caller has checked that it exists and may be one. */
   parent?: NodeAddress | undefined;
-  /** When the move takes effect, ms since 1970, UTC; not in the past. Default: now. */
+  /** When the move takes effect, ms since 1970, UTC; in the past, what was stored since follows. Default: now. */
   effectiveFromMs?: number | undefined;
 }
 
@@ -49,12 +49,13 @@ export async function changeNode(
     const after = { ...before, ...given };
     const isMoved = parent !== undefined && (parent !== before.parent || effectiveFromMs !== undefined);
     if (isMoved) {
-      const validFrom = new Date(Math.max(effectiveFromMs ?? 0, Number(rows[0]?.now_ms ?? 0)));
-      // A later decision replaces the moves that had not taken effect yet.
+      const validFrom = new Date(effectiveFromMs ?? Number(rows[0]?.now_ms ?? 0));
+      // From then on this is where it stands: moves that were to follow, or did, are replaced.
       await tx
         .delete(nodeParents)
         .where(sql`${nodeParents.node} = ${node} AND ${nodeParents.validFrom} >= ${validFrom}`);
       await tx.insert(nodeParents).values({ node, parent, validFrom });
+      await tx.insert(nodeMoves).values({ node, effectiveAt: validFrom });
       Object.assign(after, { parent, ...(effectiveFromMs !== undefined && { parentFrom: validFrom }) });
     }
     await recordChange(tx, {

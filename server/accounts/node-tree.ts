@@ -186,6 +186,50 @@ export class NodeTree {
     return places;
   }
 
+  /**
+   * Where the organization stood from `fromMs` to `toMs` (ms since 1970, UTC, both included), in order of time: one stay
+   * unless it, or what stands above it, moved meanwhile to another path; the first since `fromMs`. undefined as in `pathAt`.
+   */
+  staysWithin(
+    organization: string,
+    fromMs: number,
+    toMs: number,
+  ): { sinceMs: number; partner: string; reseller: string }[] | undefined {
+    const stays: { sinceMs: number; partner: string; reseller: string }[] = [];
+    for (const { fromMs: sinceMs, path } of this.placesBetween(`organization:${organization}`, fromMs, toMs + 1)) {
+      const above = (kind: string) => path.find((node) => node.startsWith(kind))?.slice(kind.length) ?? "";
+      const [partner, reseller] = [above("partner:"), above("reseller:")];
+      const last = stays.at(-1);
+      if (!last || last.partner !== partner || last.reseller !== reseller) stays.push({ sinceMs, partner, reseller });
+    }
+    return this.#nodes.has(`organization:${organization}`) ? stays : undefined;
+  }
+
+  /** Ids of the organizations that ever stood below the node, or are to; itself where it is one. */
+  organizationsEverBelow(address: NodeAddress): string[] {
+    const below = new Map<NodeAddress, HeldNode[]>();
+    for (const held of this.#nodes.values())
+      for (const { parent } of held.parents) {
+        const list = below.get(parent);
+        if (list) list.push(held);
+        else below.set(parent, [held]);
+      }
+    const found = new Set<HeldNode>();
+    const top = this.#nodes.get(address);
+    const waiting = top ? [top] : [];
+    for (let held = waiting.pop(); held; held = waiting.pop()) {
+      if (found.has(held)) continue;
+      found.add(held);
+      waiting.push(...(below.get(held.node) ?? []));
+    }
+    return [...found].filter(({ kind }) => kind === "organization").map(({ id }) => id);
+  }
+
+  /** When it resolves this tree knows these nodes as they are in Postgres. */
+  async reread(addresses: readonly NodeAddress[]): Promise<void> {
+    await this.#inTurn(() => this.#read([...addresses]));
+  }
+
   /** Whether `address` is `ancestor` or stands below it now. Everything is within `all`, whether it exists or not. */
   isWithin(address: NodeAddress, ancestor: NodeAddress): boolean {
     if (ancestor === "all" || address === ancestor) return true;

@@ -96,7 +96,7 @@ export const changeNodeSchema = z.strictObject({
   effective_from: z.iso
     .datetime({ offset: true })
     .optional()
-    .describe("When the move takes effect, not in the past; default: now"),
+    .describe("When the move takes effect, from 2000 on; in the past, stored usage since then follows. Default: now"),
 });
 export type ChangeNode = z.infer<typeof changeNodeSchema>;
 

@@ -6,7 +6,7 @@ import type { OpenRow, SessionRow } from "./session-rows.ts";
 
 const share = z.object({ batches: z.array(z.number()), share: z.number(), shares: z.number() });
 const identity = z.object({ organization: z.string(), session: z.string() });
-const storedSessions = defineQuery("stored_sessions", share, z.looseObject(identity.shape));
+const storedSessions = defineQuery("stored_sessions", share, z.looseObject({ ...identity.shape, part: z.number() }));
 const storedOpenSessions = defineQuery(
   "stored_open_sessions",
   share,
@@ -32,13 +32,13 @@ export async function compareSessions(
     storedSessions(clickhouse, touched),
     storedOpenSessions(clickhouse, touched),
   ]);
-  const found = new Map(stored.map((row) => [keyOf(row), row]));
+  const found = new Map(stored.map((row) => [partOf(row), row]));
   const foundDeadlines = new Map(storedOpen.map((row) => [keyOf(row), row.deadline_ms]));
   const deadlines = new Map(openRows.map((row) => [keyOf(row), row.is_deleted === 1 ? 0 : row.deadline_ms]));
   return sessionRows.flatMap((row): SessionDifference[] => {
     const key = keyOf(row);
     const expectedRow = { ...row, listed_until_ms: deadlines.get(key) ?? 0 };
-    const foundRow = found.get(key);
+    const foundRow = found.get(partOf(row));
     const difference = foundRow
       ? differingColumns(expectedRow, { ...foundRow, listed_until_ms: foundDeadlines.get(key) ?? 0 })
       : isEmpty(row)
@@ -63,4 +63,5 @@ function differingColumns(
 }
 
 const isEmpty = (row: SessionRow) => row.orphans === 0 && row.inverted === 0 && row.span_level.length === 0;
+const partOf = (row: Identity & { part: number }) => `${keyOf(row)}\0${row.part}`;
 const keyOf = ({ organization, session }: Identity) => `${organization}\0${session}`;

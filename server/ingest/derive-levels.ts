@@ -10,9 +10,10 @@ import { z } from "zod";
 import { defaultAliveWithinMs } from "../catalog/catalog.ts";
 import type { ClickHouse } from "../clickhouse/client.ts";
 import { defineColumnsQuery, defineInsert, defineQuery, defineStatement } from "../clickhouse/define-query.ts";
-import { type Edge, type Member, resolveSession } from "../metrics/resolve-session.ts";
+import { type Edge, type Member, type ResolvedSession, resolveSession } from "../metrics/resolve-session.ts";
 import { compareSessions, type SessionDifference } from "./compare-sessions.ts";
 import { createMinuteSlots, type MinuteChange, type MinuteEdges, type Place } from "./minute-slots.ts";
+import { neverMs as endlessMs, type SessionPart, type StaysWithin, sessionParts } from "./session-parts.ts";
 import {
   type OpenRow,
   openRow,
@@ -61,6 +62,7 @@ interface MemberRow extends Member {
 const derivedColumns = {
   organization: "text",
   session: "text",
+  part: "number",
   partner: "text",
   reseller: "text",
   edge_level: "texts",
@@ -70,8 +72,9 @@ const derivedColumns = {
   days: "numbers",
 } as const;
 
-interface DerivedSession extends Place {
+interface DerivedPart extends Place {
   session: string;
+  part: number;
   edges: Edge[];
   /** Where the table `presences` may have rows of it. */
   days: number[];
@@ -90,6 +93,7 @@ const unfinishedEdges = defineColumnsQuery("unfinished_edges", since, {
   session: "text",
   minute: "number",
   level: "text",
+  part: "number",
   partner: "text",
   reseller: "text",
   edge_ms: "numbers",
@@ -101,7 +105,15 @@ const noParams = z.object({});
 const insertSessions = defineInsert("insert_sessions", noParams);
 const insertOpenSessions = defineInsert("insert_open_sessions", noParams);
 const insertLevelEdges = defineInsert("insert_level_edges", noParams);
-const deriveSlots = defineStatement("derive_slots", z.object({ version: z.number(), before: z.number() }));
+const deriveSlots = defineStatement(
+  "derive_slots",
+  z.object({
+    version: z.number(),
+    before: z.number(),
+    former_kinds: z.array(z.string()),
+    former_nodes: z.array(z.string()),
+  }),
+);
 
 /** Minutes younger than this are still changing: their slots are computed from memory. */
 const changingMs = 15 * 60 * 1000;
@@ -142,9 +154,6 @@ export type Derive = (batches: readonly number[], nowMs: number, scope: Derivati
 /** `changes`: what differs from what was derived before is written; `comparison`: nothing is, the differences are told. */
 export type DerivationScope = "changes" | "comparison";
 
-/** The partner and reseller that the organization stood under at `timeMs`, '' where there is none; undefined: unknown. */
-export type PathAt = (organization: string, timeMs: number) => { partner: string; reseller: string } | undefined;
-
 /**
  * `nextVersion` gives numbers that only grow, also over restarts; of two rows of one key the larger wins. `leftSince`: the
  * version from which on an earlier process may have left derivations that did not end.
@@ -152,7 +161,7 @@ export type PathAt = (organization: string, timeMs: number) => { partner: string
 export function createLevelDeriver(
   clickhouse: ClickHouse,
   nextVersion: () => number,
-  pathAt: PathAt = () => undefined,
+  staysWithin: StaysWithin = () => undefined,
   leftSince?: number,
 ): LevelDeriver {
   let running: Promise<unknown> = Promise.resolve();
@@ -191,7 +200,7 @@ export function createLevelDeriver(
       strays ? strayMembers(clickhouse, share).then(asMembers) : [],
       derivedSessions(clickhouse, share).then(asDerived),
     ]);
-    const earlier = new Map(before.map((row) => [sessionKey(row), row]));
+    const earlier = partsBySession(before);
     const sessions = groupMembers(members, stray);
     // A session that has lost its last interval to another one is resolved too, to nothing.
     for (const row of before)
@@ -204,21 +213,19 @@ export function createLevelDeriver(
     const openRows: OpenRow[] = [];
     for (const [key, session] of sessions) {
       const resolved = resolveSession(session.rows, nowMs, defaultAliveWithinMs);
-      // A session that runs while its organization moves stays whole with the parent it began under.
-      const beganMs = resolved.spans[0]?.startMs;
-      if (beganMs !== undefined) Object.assign(session, pathAt(session.organization, beganMs));
-      const before = earlier.get(key);
-      const changed = changedMinutes(before, session, resolved.edges);
-      for (const change of changed) {
-        const { minute, level, after = withoutEdges } = change;
-        edgeRows.push(renderEdgeRow(session, minute, level, after, version));
-        changes.push(change);
+      const { organization, session: id } = session;
+      for (const [part, before] of withEarlier(partsOf(session, resolved, nowMs), earlier.get(key) ?? [])) {
+        const changed = changedMinutes(before, { organization, ...part }, part.edges);
+        for (const change of changed) {
+          const { minute, level, placeAfter, after = withoutEdges } = change;
+          edgeRows.push(renderEdgeRow({ ...placeAfter, session: id, part: part.part }, minute, level, after, version));
+          changes.push(change);
+          for (const place of [change.placeBefore, placeAfter])
+            for (const node of nodesAbove(place)) derivation.touchedNodes.add(node);
+        }
+        derivation.changedMinutes += changed.length;
+        sessionRows.push(sessionRow(session, resolved, part, before?.days ?? [], version));
       }
-      derivation.changedMinutes += changed.length;
-      if (changed.length > 0)
-        for (const place of before ? [before, session] : [session])
-          for (const node of nodesAbove(place)) derivation.touchedNodes.add(node);
-      sessionRows.push(sessionRow(session, resolved, before?.days ?? [], version));
       openRows.push(openRow(session, resolved, version, nowMs));
     }
     derivation.sessions += sessions.size;
@@ -232,6 +239,13 @@ export function createLevelDeriver(
     }
     if (openRows.length > 0) await insertOpenSessions(clickhouse, asBody(openRows.map(renderOpenRow)), {});
     if (sessionRows.length > 0) await insertSessions(clickhouse, asBody(sessionRows.map(renderSessionRow)), {});
+  }
+
+  function partsOf(session: TouchedSession, resolved: ResolvedSession, nowMs: number): SessionPart[] {
+    const beganMs = resolved.spans[0]?.startMs;
+    const lastMs = resolved.spans.reduce((last, span) => Math.max(last, span.endMs ?? nowMs, span.startMs), 0);
+    const stays = beganMs === undefined ? undefined : staysWithin(session.organization, beganMs, lastMs);
+    return sessionParts(resolved, stays, session);
   }
 
   function inTurn<Result>(work: () => Promise<Result>): Promise<Result> {
@@ -250,43 +264,41 @@ export function createLevelDeriver(
   async function undoFrom(since: number): Promise<void> {
     const { rows, columns } = await unfinishedEdges(clickhouse, { since });
     if (rows === 0) return;
-    const sessions = new Map(
+    const parts = new Map(
       asDerived(await unfinishedSessions(clickhouse, { since })).map((row) => [
-        sessionKey(row),
+        `${sessionKey(row)}\0${row.part}`,
         { placeAfter: placeOf(row), edges: edgesByMinute(row.edges) },
       ]),
     );
     const version = nextVersion();
     const edgeRows: string[] = [];
-    const moved: MinuteChange[] = [];
+    const moved: Pick<MinuteChange, "placeBefore" | "placeAfter">[] = [];
     for (let row = 0; row < rows; row++) {
       const at = <Value>(column: readonly Value[]) => column[row] as Value;
       const [minute, level, session] = [at(columns.minute), at(columns.level), at(columns.session)];
+      const part = at(columns.part);
       const placeBefore = {
         organization: at(columns.organization),
         partner: at(columns.partner),
         reseller: at(columns.reseller),
       };
-      const { placeAfter, edges } = sessions.get(sessionKey({ ...placeBefore, session })) ?? {
+      const { placeAfter, edges } = parts.get(`${sessionKey({ ...placeBefore, session })}\0${part}`) ?? {
         placeAfter: placeBefore,
       };
       const after = edges?.get(minuteKey(minute, level));
-      edgeRows.push(renderEdgeRow({ ...placeAfter, session, room: "" }, minute, level, after ?? withoutEdges, version));
-      // Written below from what is stored then: what was there before is of no interest.
-      if (hasMoved({ placeBefore, placeAfter }))
-        moved.push({ minute, level, placeBefore, before: undefined, placeAfter, after: undefined });
+      edgeRows.push(renderEdgeRow({ ...placeAfter, session, part }, minute, level, after ?? withoutEdges, version));
+      moved.push({ placeBefore, placeAfter });
     }
     await insertLevelEdges(clickhouse, asBody(edgeRows), {});
-    await deriveSlots(clickhouse, { version, before: endOfTime });
+    await deriveSlots(clickhouse, { version, before: endOfTime, ...formerNodes(moved) });
     minuteSlots.forget();
-    if (moved.length > 0) await minuteSlots.write(moved, version);
   }
 
   async function writeSlots(changes: readonly MinuteChange[], version: number, nowMs: number): Promise<void> {
     const before = Math.floor((nowMs - changingMs) / minuteMs) * (minuteMs / 1000);
-    if (changes.some(({ minute }) => minute < before)) await deriveSlots(clickhouse, { version, before });
-    // A session that now stands elsewhere changes the slots above its former place too, which its new rows do not tell.
-    const fromMemory = changes.filter((change) => change.minute >= before || hasMoved(change));
+    const older = changes.filter(({ minute }) => minute < before);
+    if (older.length > 0) await deriveSlots(clickhouse, { version, before, ...formerNodes(older) });
+    const fromMemory = changes.filter(({ minute }) => minute >= before);
     if (fromMemory.length > 0) await minuteSlots.write(fromMemory, version);
     minuteSlots.forgetBefore(before);
   }
@@ -380,11 +392,12 @@ function asMembers({ rows, columns }: MembersFound): MemberRow[] {
   });
 }
 
-function asDerived({ rows, columns }: Awaited<ReturnType<typeof derivedSessions>>): DerivedSession[] {
+function asDerived({ rows, columns }: Awaited<ReturnType<typeof derivedSessions>>): DerivedPart[] {
   const at = <Value>(column: readonly Value[], row: number) => column[row] as Value;
   return Array.from({ length: rows }, (_, row) => ({
     organization: at(columns.organization, row),
     session: at(columns.session, row),
+    part: at(columns.part, row),
     partner: at(columns.partner, row),
     reseller: at(columns.reseller, row),
     edges: at(columns.edge_ms, row).map((atMs, edge) => ({
@@ -397,10 +410,41 @@ function asDerived({ rows, columns }: Awaited<ReturnType<typeof derivedSessions>
   }));
 }
 
+function partsBySession(parts: readonly DerivedPart[]): Map<string, DerivedPart[]> {
+  const bySession = new Map<string, DerivedPart[]>();
+  for (const part of parts) {
+    const key = sessionKey(part);
+    const own = bySession.get(key);
+    if (own) own.push(part);
+    else bySession.set(key, [part]);
+  }
+  return bySession;
+}
+
+/** Each part beside what it was before; one that is no more is emptied where it stood. */
+function withEarlier(
+  parts: readonly SessionPart[],
+  earlier: readonly DerivedPart[],
+): [SessionPart, DerivedPart | undefined][] {
+  const gone = earlier.filter(({ part }) => part >= parts.length);
+  return [
+    ...parts.map((part): [SessionPart, DerivedPart | undefined] => [
+      part,
+      earlier.find((one) => one.part === part.part),
+    ]),
+    ...gone.map((before): [SessionPart, DerivedPart] => {
+      const { part, partner, reseller } = before;
+      // It lies after all time, and so has nothing of the session.
+      const empty = { parts: 0, sinceMs: endlessMs, untilMs: endlessMs, edges: [], peak: { value: 0, atMs: 0 } };
+      return [{ part, partner, reseller, ...empty }, before];
+    }),
+  ];
+}
+
 const withoutEdges = { edge_ms: [], edge_delta: [], edge_starts: [] };
 
-/** What changed against the edges written before, by minute and level: all of it where the session now stands elsewhere. */
-function changedMinutes(before: DerivedSession | undefined, place: Place, edges: readonly Edge[]): MinuteChange[] {
+/** What changed against the edges written before, by minute and level: all of it where the part now stands elsewhere. */
+function changedMinutes(before: DerivedPart | undefined, place: Place, edges: readonly Edge[]): MinuteChange[] {
   const minutesAfter = edgesByMinute(edges);
   const minutesBefore = edgesByMinute(before?.edges ?? []);
   const places = { placeBefore: placeOf(before ?? place), placeAfter: placeOf(place) };
@@ -414,9 +458,26 @@ function changedMinutes(before: DerivedSession | undefined, place: Place, edges:
   }
   for (const [key, earlier] of minutesBefore) {
     const { minute, level } = earlier;
-    if (!minutesAfter.has(key)) changed.push({ minute, level, ...places, before: earlier, after: undefined });
+    // Where edges only go, it is above their former place that slots change.
+    const { placeBefore } = places;
+    if (!minutesAfter.has(key))
+      changed.push({ minute, level, placeBefore, placeAfter: placeBefore, before: earlier, after: undefined });
   }
   return changed;
+}
+
+/** What now stands elsewhere changes the slots above its former place too. */
+function formerNodes(changes: readonly Pick<MinuteChange, "placeBefore" | "placeAfter">[]): {
+  former_kinds: string[];
+  former_nodes: string[];
+} {
+  const moved = changes.filter(hasMoved).map(({ placeBefore }) => placeBefore);
+  const resellers = [...new Set(moved.map(({ reseller }) => reseller))].filter((id) => id !== "");
+  const partners = [...new Set(moved.map(({ partner }) => partner))].filter((id) => id !== "");
+  return {
+    former_kinds: [...resellers.map(() => "reseller"), ...partners.map(() => "partner")],
+    former_nodes: [...resellers, ...partners],
+  };
 }
 
 const hasMoved = ({ placeBefore, placeAfter }: Pick<MinuteChange, "placeBefore" | "placeAfter">) =>

@@ -2,10 +2,11 @@
  * What a session was resolved to, as lines of TabSeparated in the order of columns that the INSERT of the table names:
  * written by hand, because rendering and reading them as JSON costs a multiple for every interval.
  */
-import { peakOf, type ResolvedSession } from "../metrics/resolve-session.ts";
+import type { ResolvedSession } from "../metrics/resolve-session.ts";
 import { escapeColumn } from "./event-row.ts";
 import type { MinuteEdges, Place } from "./minute-slots.ts";
 import { presenceDays } from "./presence-days.ts";
+import { type SessionPart, spansWithin } from "./session-parts.ts";
 
 export interface SessionPlace extends Place {
   session: string;
@@ -14,38 +15,43 @@ export interface SessionPlace extends Place {
 
 /** A row of level_edges. */
 export function renderEdgeRow(
-  session: SessionPlace,
+  session: Omit<SessionPlace, "room"> & { part: number },
   minute: number,
   level: string,
   edges: Pick<MinuteEdges, "edge_ms" | "edge_delta" | "edge_starts">,
   version: number,
 ): string {
   const arrays = `[${edges.edge_ms}]\t[${edges.edge_delta}]\t[${edges.edge_starts}]`;
-  return `${placeColumns(session)}\t${version}\t${minute}\t${escapeColumn(level)}\t${arrays}\n`;
+  return `${placeColumns(session)}\t${session.part}\t${version}\t${minute}\t${escapeColumn(level)}\t${arrays}\n`;
 }
 
 /** A row of sessions, by the names of its columns. */
 export type SessionRow = ReturnType<typeof sessionRow>;
 
 export function sessionRow(
-  { organization, session, partner, reseller, room }: SessionPlace,
-  { spans, edges, orphans, inverted }: ResolvedSession,
+  { organization, session, room }: Omit<SessionPlace, "partner" | "reseller">,
+  { spans, orphans, inverted }: ResolvedSession,
+  { part, parts, sinceMs, untilMs, partner, reseller, edges, peak }: SessionPart,
   earlierDays: readonly number[],
   version: number,
 ) {
-  const peak = peakOf(edges.filter((edge) => edge.level === "participants"));
-  const present = spans.filter((span) => span.level === "participants");
+  const within = spansWithin(spans, { sinceMs, untilMs });
+  const present = within.filter((span) => span.level === "participants");
   const isOpen = present.some((span) => span.endMs === undefined);
   return {
     organization,
     session,
     partner,
     reseller,
+    part,
+    parts,
+    since_ms: sinceMs,
+    until_ms: untilMs,
     version,
     room,
     started_ms: present.reduce((first, span) => Math.min(first, span.startMs), present[0]?.startMs ?? 0),
     ended_ms: isOpen ? 0 : present.reduce((last, span) => Math.max(last, span.endMs ?? 0), 0),
-    open_spans: spans.filter((span) => span.endMs === undefined).length,
+    open_spans: within.filter((span) => span.endMs === undefined).length,
     deadline_ms: nextDeadline(spans),
     peak_participants: peak.value,
     peak_at_ms: peak.atMs,
@@ -64,13 +70,17 @@ export function sessionRow(
     edge_ms: edges.map((edge) => edge.atMs),
     edge_delta: edges.map((edge) => edge.delta),
     edge_starts: edges.map((edge) => edge.starts),
-    days: presenceDays(spans, earlierDays),
+    days: presenceDays(within, earlierDays),
   };
 }
 
 export function renderSessionRow(row: SessionRow): string {
   return `${[
     placeColumns(row),
+    row.part,
+    row.parts,
+    row.since_ms,
+    row.until_ms,
     row.version,
     escapeColumn(row.room),
     row.started_ms,
@@ -103,7 +113,7 @@ export type OpenRow = ReturnType<typeof openRow>;
 
 /** A session stays listed while an interval is open, or while its last end lies ahead: then it is looked at again. */
 export function openRow(
-  { organization, session }: SessionPlace,
+  { organization, session }: Pick<SessionPlace, "organization" | "session">,
   { spans }: ResolvedSession,
   version: number,
   nowMs: number,

@@ -10,13 +10,14 @@ import { z } from "zod";
 import type { ClickHouse } from "../clickhouse/client.ts";
 import { defineQuery } from "../clickhouse/define-query.ts";
 import { Admission } from "./backpressure.ts";
-import { createLevelDeriver, type LevelDeriver, type PathAt } from "./derive-levels.ts";
+import { createLevelDeriver, type LevelDeriver } from "./derive-levels.ts";
 import { type FlushLoop, type FlushObserver, startFlushLoop } from "./flush-loop.ts";
 import { findStoredEvents, storedIdentityHashes } from "./known-events.ts";
 import { KnownIds } from "./known-ids.ts";
 import { createFreshnessSampler } from "./sample-freshness.ts";
 import { batchFiles } from "./seal-batch.ts";
 import { createSequence, type Sequence } from "./sequence.ts";
+import type { StaysWithin } from "./session-parts.ts";
 import { untilDone } from "./store-batch.ts";
 import { openWriteAheadLog, type WriteAheadLog } from "./write-ahead-log.ts";
 
@@ -32,8 +33,8 @@ export interface IngestOptions {
   walMaxBytes: number;
   eventsPerSecond: number;
   clickhouse: ClickHouse;
-  /** Where an organization stood at an instant; absent: sessions stand where their events did. */
-  pathAt?: PathAt;
+  /** Where an organization stood; absent: sessions stand where their events did. */
+  staysWithin?: StaysWithin;
   /** Called after each settled batch: the organizations with new events, the nodes whose levels may have changed. */
   announce: (organizations: ReadonlySet<string>, levels: ReadonlySet<string>) => void;
   /** The log cannot be written any more: the process must end, its acknowledgements would mean nothing. */
@@ -72,7 +73,7 @@ export async function startIngest(options: IngestOptions): Promise<Ingest> {
   const sequence = createSequence(lastGiven);
   // Before the first progress there is nothing older than the first batch.
   const leftSince = progress.unfinishedSince ?? (progress.sequence || manifests[0]?.batch);
-  const deriver = createLevelDeriver(clickhouse, () => sequence.next(), options.pathAt, leftSince);
+  const deriver = createLevelDeriver(clickhouse, () => sequence.next(), options.staysWithin, leftSince);
 
   const knownIds = new KnownIds({
     lookupStored: (identities) => findStoredEvents(clickhouse, identities, Date.now()),

@@ -9,6 +9,7 @@ import { defineQuery, defineStatement } from "../clickhouse/define-query.ts";
 import type { Stage } from "../contract/reconciliation.ts";
 import type { Derive } from "../ingest/derive-levels.ts";
 import { retellIntervals, retellIntervalsAnew } from "../ingest/retell-intervals.ts";
+import { rewriteCounters, rewriteNodeCounters } from "../ingest/rewrite-counters.ts";
 import type { Sequence } from "../ingest/sequence.ts";
 
 /** An organization on one UTC day ('YYYY-MM-DD'); organization '': every node's slots of that day, and no other stage. */
@@ -62,13 +63,11 @@ const driftedCounter = z.object({
   found_amount: z.string(),
 });
 const driftedCounters = defineQuery("drifted_counters", countersParams, driftedCounter);
-const repairCounters = defineStatement("repair_counters", repairParams);
 const driftedNodeCounters = defineQuery(
   "drifted_node_counters",
   countersParams,
   driftedCounter.extend({ kind: z.string(), node: z.string() }),
 );
-const repairNodeCounters = defineStatement("repair_node_counters", repairParams);
 const driftedPresences = defineQuery("drifted_presences", pieceParams.extend({ most: z.number() }), difference);
 const repairPresences = defineStatement("repair_presences", repairParams);
 const driftedIntervals = defineQuery(
@@ -91,7 +90,7 @@ const counters: StageComparison = {
     return rows.map((row) => differenceOfCounter(`organization:${piece.organization}`, row));
   },
   async repair({ clickhouse, sequence }, piece) {
-    await repairCounters(clickhouse, { ...piece, version: sequence.next() });
+    await rewriteCounters(clickhouse, [piece.organization], piece.day, sequence);
   },
 };
 
@@ -102,7 +101,7 @@ const nodeCounters: StageComparison = {
     return rows.map((row) => differenceOfCounter(row.kind === "all" ? "all" : `${row.kind}:${row.node}`, row));
   },
   async repair({ clickhouse, sequence }, piece) {
-    await repairNodeCounters(clickhouse, { ...piece, version: sequence.next() });
+    await rewriteNodeCounters(clickhouse, [piece.organization], piece.day, sequence);
   },
 };
 

@@ -40,7 +40,7 @@ test("an edit changes what it names and leaves the rest, and can be found by its
     [{ fields: { a: { b: 1 } } }, "fields.a"],
     [{ id: "x" }, "id"],
     [{ effective_from: "2030-01-01T00:00:00Z" }, "effective_from"],
-    [{ parent: "reseller:r2", effective_from: "2020-01-01T00:00:00Z" }, "effective_from"],
+    [{ parent: "reseller:r2", effective_from: "1999-12-31T23:59:59Z" }, "effective_from"],
     [{ parent: "organization:b1" }, "parent"],
     [{ parent: "reseller:nowhere" }, "parent"],
   ] as const) {

@@ -1,5 +1,9 @@
 /** What usage a moved organization's parents see: the old one what was until the move, the new one what came after. */
+import { pino } from "pino";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { applyMoves } from "../../server/ingest/apply-moves.ts";
+import { nodeMoves } from "../../server/postgres/schema/accounts.ts";
+import { reconcilePiece } from "../../server/reconciliation/reconcile-piece.ts";
 import { askedAbout, createWorld, inside, type World } from "../support/isolation-world.ts";
 
 const sibling = "reseller:sibling-9f3c";
@@ -31,7 +35,7 @@ async function totals(node: string): Promise<Record<string, string | number>> {
   );
 }
 
-test("counts before the move stay, counts after it go along, and a session that runs then stays where it began", async () => {
+test("what a reseller's organization does until it moves stays there, what it does from then on is the new one's, a session that runs meanwhile too", async () => {
   const beganMs = Date.now() - 10 * minuteMs;
   const at = (ms: number) => new Date(ms).toISOString();
   await send([
@@ -40,8 +44,15 @@ test("counts before the move stay, counts after it go along, and a session that 
   ]);
   const moved = await world.ask("PATCH", `/v1/nodes/${inside}`, { key, body: { parent: sibling } });
   expect(moved.body.parent).toBe(sibling);
-  const movedMs = Date.now();
+  const [row] = (await world.deps.postgres.db.select().from(nodeMoves)) as [typeof nodeMoves.$inferSelect];
+  const movedMs = row.effectiveAt.getTime();
   await expect.poll(() => Date.now(), { interval: 5 }).toBeGreaterThan(movedMs + 60);
+  const minutes = (ms: number) => String(Number((ms / minuteMs).toFixed(6)));
+  await applyMoves(moving());
+  // Nobody has sent anything since, and the running session counts at the new parent alone.
+  const live = async (node: string) =>
+    (await world.ask("GET", `/v1/live?node=${node}`, { key })).body.levels.live_participants;
+  expect([await live(askedAbout), await live(sibling), await live(inside)]).toEqual([0, 1, 1]);
   await send([
     { id: "3", type: "chat.posted", time: at(movedMs + 10) },
     { id: "4", type: "chat.posted", time: at(movedMs + 20) },
@@ -51,9 +62,59 @@ test("counts before the move stay, counts after it go along, and a session that 
     { id: "7", type: "participant.joined", session: "after", user: "u2", time: at(movedMs + 30) },
     { id: "8", type: "participant.left", session: "after", user: "u2", time: at(movedMs + 60) },
   ]);
-  const minutes = (ms: number) => String(Number((ms / minuteMs).toFixed(6)));
-  const spanning = movedMs + 30 - beganMs;
-  expect(await totals(askedAbout)).toEqual({ chat_posts: 2, participation_minutes: minutes(spanning), sessions: 1 });
-  expect(await totals(sibling)).toEqual({ chat_posts: 2, participation_minutes: minutes(30), sessions: 1 });
-  expect(await totals(inside)).toEqual({ chat_posts: 4, participation_minutes: minutes(spanning + 30), sessions: 2 });
+  const untilMove = minutes(movedMs - beganMs);
+  expect(await totals(askedAbout)).toEqual({ chat_posts: 2, participation_minutes: untilMove, sessions: 1 });
+  expect(await totals(sibling)).toEqual({ chat_posts: 2, participation_minutes: minutes(60), sessions: 1 });
+  const whole = minutes(movedMs + 60 - beganMs);
+  expect(await totals(inside)).toEqual({ chat_posts: 4, participation_minutes: whole, sessions: 2 });
+
+  const listed = async (node: string) => {
+    const { body } = await world.ask("GET", `/v1/sessions?node=${node}`, { key });
+    return body.sessions.map((one: { session: string; started_at: string; ended_at: string }) => [
+      one.session,
+      Date.parse(one.started_at),
+      Date.parse(one.ended_at),
+    ]);
+  };
+  expect(await listed(askedAbout)).toEqual([["spans", beganMs, movedMs]]);
+  expect(await listed(sibling)).toEqual([
+    ["after", movedMs + 30, movedMs + 60],
+    ["spans", movedMs, movedMs + 30],
+  ]);
+  expect(await listed(inside)).toEqual([
+    ["after", movedMs + 30, movedMs + 60],
+    ["spans", beganMs, movedMs + 30],
+  ]);
+  await expectNoDrift(beganMs);
+
+  // It had moved five minutes earlier, as is found out now.
+  const fromMs = movedMs - 5 * minuteMs;
+  const body = { parent: sibling, effective_from: at(fromMs) };
+  expect((await world.ask("PATCH", `/v1/nodes/${inside}`, { key, body })).status).toBe(200);
+  await applyMoves(moving());
+  const untilThen = minutes(fromMs - beganMs);
+  expect(await totals(askedAbout)).toEqual({ chat_posts: 2, participation_minutes: untilThen, sessions: 1 });
+  expect((await totals(sibling)).participation_minutes).toBe(minutes(movedMs + 60 - fromMs));
+  // And had never been where it was: its counts go too.
+  const never = { parent: sibling, effective_from: "2000-01-01T00:00:00Z" };
+  expect((await world.ask("PATCH", `/v1/nodes/${inside}`, { key, body: never })).status).toBe(200);
+  await applyMoves(moving());
+  expect(await totals(askedAbout)).toEqual({ chat_posts: 0, participation_minutes: "0", sessions: 0 });
+  expect(await totals(sibling)).toEqual({ chat_posts: 4, participation_minutes: whole, sessions: 2 });
+  expect(await totals(inside)).toEqual({ chat_posts: 4, participation_minutes: whole, sessions: 2 });
+  await expectNoDrift(beganMs);
 });
+
+function moving() {
+  const { clickhouse, postgres, tree, ingest } = world.deps;
+  if (!ingest) throw new Error("the world ingests");
+  return { clickhouse, postgres, tree, ...ingest };
+}
+
+/** No stage differs from the one before it, on the days since `sinceMs`. */
+async function expectNoDrift(sinceMs: number): Promise<void> {
+  const log = pino({ level: "silent" });
+  for (const day of new Set([sinceMs, Date.now()].map((ms) => new Date(ms).toISOString().slice(0, 10))))
+    for (const piece of [organization, ""])
+      expect(await reconcilePiece({ ...moving(), log }, { organization: piece, day })).toEqual([]);
+}

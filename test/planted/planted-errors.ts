@@ -14,8 +14,23 @@ interface PlantedError extends Replacement {
 const unit = "--project unit test/unit/metrics";
 const questions = "--project integration test/integration/metrics/questions.test.ts";
 const levels = "--project integration test/integration/metrics/levels.test.ts";
+const moves = "--project integration test/integration/metrics/moves.test.ts";
 
 const errors: PlantedError[] = [
+  {
+    rule: "what runs while its organization moves goes on at the new parent",
+    file: "server/ingest/session-parts.ts",
+    right: "lists[place + 1]?.push({ level, atMs, delta: running, starts: 0 });",
+    wrong: "lists[place + 1]?.push({ level, atMs, delta: running, starts: running });",
+    tests: `--project unit test/unit/ingest/session-parts.test.ts ${moves}`,
+  },
+  {
+    rule: "events of before a backdated move was known go to the new parent",
+    file: "server/ingest/apply-moves.ts",
+    right: "      await replaceEvents(clickhouse, params);\n",
+    wrong: "",
+    tests: moves,
+  },
   {
     rule: "a named interval starts with the earliest of its starts",
     file: "clickhouse/fragments/said_of_intervals.sql",
@@ -151,7 +166,7 @@ for (const { rule, file, right, wrong, tests } of errors.filter((error) => error
   const { status } = spawnSync(
     "npx",
     ["vitest", "run", "--config", "test/vitest.config.ts", "--reporter", "dot", ...tests.split(" ")],
-    { cwd: copy, stdio: "ignore" },
+    { cwd: copy, env: { ...process.env, PROPERTY_RUNS: process.env.PROPERTY_RUNS ?? "300" }, stdio: "ignore" },
   );
   const isRed = status !== 0;
   if (!isRed) green++;

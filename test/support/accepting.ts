@@ -9,10 +9,21 @@ import { Admission, type AdmissionOptions } from "../../server/ingest/backpressu
 import { eventColumns, quarantineColumns, unescapeColumn } from "../../server/ingest/event-row.ts";
 import { KnownIds } from "../../server/ingest/known-ids.ts";
 import { parseRequestRecord } from "../../server/ingest/request-record.ts";
+import type { Stay } from "../../server/ingest/session-parts.ts";
 import { openWriteAheadLog, type WriteAheadLog } from "../../server/ingest/write-ahead-log.ts";
 
 /** Organizations and the partner and reseller above each; `acme` moved from r1 to r2 at 2026-01-01. */
 export class SmallTree implements AcceptingTree {
+  /** Of organizations that move: in order of time, the first since 1970. */
+  readonly stays = new Map<string, Stay[]>([
+    [
+      "acme",
+      [
+        { sinceMs: 0, partner: "p1", reseller: "r1" },
+        { sinceMs: Date.UTC(2026, 0, 1), partner: "p1", reseller: "r2" },
+      ],
+    ],
+  ]);
   readonly organizations = new Map([
     ["acme", { partner: "p1", reseller: "r1" }],
     ["globex", { partner: "p2", reseller: "" }],
@@ -33,8 +44,14 @@ export class SmallTree implements AcceptingTree {
   }
 
   pathAt(organization: string, timeMs: number): { partner: string; reseller: string } | undefined {
-    if (organization === "acme" && timeMs >= Date.UTC(2026, 0, 1)) return { partner: "p1", reseller: "r2" };
-    return this.organizations.get(organization);
+    const stay = this.stays.get(organization)?.findLast(({ sinceMs }) => sinceMs <= timeMs);
+    return stay ? { partner: stay.partner, reseller: stay.reseller } : this.organizations.get(organization);
+  }
+
+  staysWithin(organization: string, fromMs: number, toMs: number): Stay[] | undefined {
+    const first = this.pathAt(organization, fromMs);
+    const later = (this.stays.get(organization) ?? []).filter(({ sinceMs }) => sinceMs > fromMs && sinceMs <= toMs);
+    return first && [{ sinceMs: fromMs, ...first }, ...later];
   }
 
   async ensureOrganizations(organizations: string[], parent: string): Promise<void> {

@@ -71,7 +71,7 @@ export async function createWorld(): Promise<World> {
     walMaxBytes: 1e9,
     eventsPerSecond: 1e6,
     clickhouse: clickhouse.clickhouse,
-    pathAt: (organization, timeMs) => tree.pathAt(organization, timeMs),
+    staysWithin: (organization, fromMs, toMs) => tree.staysWithin(organization, fromMs, toMs),
     announce: () => undefined,
     onFatal: (error) => {
       throw error;

@@ -35,6 +35,8 @@ export interface OracleSpan {
   startMs: number;
   /** Infinity while it is open. */
   endMs: number;
+  /** When its session began; Infinity where that is told elsewhere. */
+  sessionBeganMs?: number;
 }
 
 const actions: Record<string, readonly [level: string, action: "start" | "alive" | "end"]> = {
@@ -333,7 +335,10 @@ export const oracleRules: Readonly<Record<string, Rule>> = {
   sessions(facts, startMs, endMs) {
     const first = new Map<string, number>();
     for (const one of ofLevel(facts, "participants"))
-      first.set(sessionKey(one), Math.min(first.get(sessionKey(one)) ?? Number.POSITIVE_INFINITY, one.startMs));
+      first.set(
+        sessionKey(one),
+        Math.min(first.get(sessionKey(one)) ?? Number.POSITIVE_INFINITY, one.sessionBeganMs ?? one.startMs),
+      );
     const found = [...first.values()].filter((atMs) => atMs >= startMs && atMs < endMs).length;
     return { value: BigInt(found), hasData: found > 0 };
   },

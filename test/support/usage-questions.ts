@@ -101,8 +101,7 @@ export async function expectAnswer(
   const index = asked.world % worlds.length;
   const world = worlds[index];
   const meter = meterByName(asked.meter);
-  const rule = oracleRules[asked.meter];
-  if (!world || !meter || !rule) throw new Error("no such world or meter");
+  if (!world || !meter) throw new Error("no such world or meter");
   const known = dimensionsOf(meter);
   const filters = asked.filters.filter((filter) => known.has(filter.dimension));
   const groupBy = asked.groupBy !== null && known.has(asked.groupBy) ? asked.groupBy : undefined;
@@ -114,7 +113,6 @@ export async function expectAnswer(
   const spanMs = asked.window === "minute" ? 3 * 60 * 60_000 : (asked.days[0] + asked.days[1] + 1) * dayMs;
   const fromMs = world.baseMs - asked.days[0] * dayMs + asked.cutMs - (asked.window === "minute" ? 2 * 60 * 60_000 : 0);
   const toMs = fromMs + spanMs;
-  const untilMs = Math.max(fromMs, Math.min(toMs, nowMs));
 
   const isInside = (one: OracleSpan | OracleEvent) =>
     node.startsWith("agent:")
@@ -122,25 +120,55 @@ export async function expectAnswer(
       : [`organization:${one.organization}`, `reseller:${one.reseller}`, `partner:${one.partner}`].includes(node);
   const isChosen = (one: OracleSpan | OracleEvent) =>
     isInside(one) && filters.every((filter) => passes(filter, oracleDimension(one, filter.dimension)));
-  const facts = factsWhere(world, isChosen);
-
-  const range = { from: new Date(fromMs).toISOString(), to: new Date(toMs).toISOString() };
-  const [answer] = await usage(
-    {
-      meter: asked.meter,
+  await expectFigures(usage, {
+    meter: asked.meter,
+    facts: factsWhere(world, isChosen),
+    query: {
       node,
-      ...range,
       window: asked.window as "day",
       tz: asked.tz,
       filters,
       limit: asked.limit,
       ...(groupBy && { group_by: groupBy }),
     },
+    fromMs,
+    toMs,
     nowMs,
-  );
+  });
+}
+
+/** Asks about a range, and throws where a figure, total, instant or group is not what the oracle says of `facts`. */
+export async function expectFigures(
+  usage: Ingesting["usage"],
+  {
+    meter,
+    facts,
+    query,
+    fromMs,
+    toMs,
+    nowMs,
+  }: {
+    meter: string;
+    /** What the question is about. */
+    facts: Facts;
+    query: Omit<Parameters<Ingesting["usage"]>[0], "meter" | "from" | "to"> & {
+      tz: string;
+      window: "day" | "hour" | "total";
+    };
+    fromMs: number;
+    toMs: number;
+    nowMs: number;
+  },
+): Promise<void> {
+  const rule = oracleRules[meter];
+  if (!rule) throw new Error(`no rule for ${meter}`);
+  const { group_by: groupBy, limit = 100, window, tz } = query;
+  const untilMs = Math.max(fromMs, Math.min(toMs, nowMs));
+  const range = { from: new Date(fromMs).toISOString(), to: new Date(toMs).toISOString() };
+  const [answer] = await usage({ ...query, meter, ...range }, nowMs);
   if (!answer) throw new Error("no answer");
 
-  const windows = windowsBetween(fromMs, toMs, asked.window as "day", asked.tz);
+  const windows = windowsBetween(fromMs, toMs, window, tz);
   const expectSeries = (
     given: { total: unknown; series: { value: unknown }[] } & UsageDetails,
     of: Facts,
@@ -151,12 +179,12 @@ export async function expectAnswer(
     );
     expect({ what, values: given.series.map((point) => normal(point.value)) }).toEqual({
       what,
-      values: figures.map((figure) => written(asked.meter, figure)),
+      values: figures.map((figure) => written(meter, figure)),
     });
     for (const [place, figure] of figures.entries()) expectDetails(given.series[place] as UsageDetails, figure);
     if (untilMs > fromMs) {
       const total = rule(of, fromMs, untilMs);
-      expect({ what, total: normal(given.total) }).toEqual({ what, total: written(asked.meter, total) });
+      expect({ what, total: normal(given.total) }).toEqual({ what, total: written(meter, total) });
       expectDetails(given, total);
     }
   };
@@ -168,21 +196,21 @@ export async function expectAnswer(
   const groups = keys
     .map((key) => ({ key, own: factsWhere(facts, (one) => keyOf(one) === key) }))
     .map((group) => ({ ...group, total: rule(group.own, fromMs, untilMs) }))
-    .filter(({ own, total }) => isThere(asked.meter, own, total, fromMs, untilMs))
+    .filter(({ own, total }) => isThere(meter, own, total, fromMs, untilMs))
     .sort((a, b) => compare(b.total.value ?? 0n, a.total.value ?? 0n) || (a.key < b.key ? -1 : 1));
   const given = answer.groups ?? [];
   expect(given.filter((group) => !group.is_other).map((group) => group.key)).toEqual(
-    groups.slice(0, asked.limit).map((group) => group.key),
+    groups.slice(0, limit).map((group) => group.key),
   );
-  for (const [place, group] of groups.slice(0, asked.limit).entries())
+  for (const [place, group] of groups.slice(0, limit).entries())
     expectSeries(given[place] as (typeof given)[number], group.own, `group ${group.key}`);
-  const rest = groups.slice(asked.limit).map((group) => group.key);
+  const rest = groups.slice(limit).map((group) => group.key);
   const other = given.find((group) => group.is_other);
   expect(other !== undefined).toBe(rest.length > 0);
   if (other)
     expectSeries(
       other,
-      factsWhere(facts, (one) => !groups.slice(0, asked.limit).some((group) => group.key === keyOf(one))),
+      factsWhere(facts, (one) => !groups.slice(0, limit).some((group) => group.key === keyOf(one))),
       "other",
     );
 }

@@ -28,8 +28,8 @@ import { ProblemError } from "../problem-error.ts";
 
 const refusedImportSchema = problemSchema.extend(importAnswerSchema.shape);
 const maxTableBytes = 32 * 1024 * 1024;
-/** What "now" of a caller's clock may be behind ours. */
-const clockToleranceMs = 60_000;
+/** No event is older. */
+const earliestMoveMs = Date.UTC(2000, 0, 1);
 
 export function nodesRoutes({ tree }: { tree: NodeTree }): OpenAPIHono<HttpEnv> {
   const app = createRouter();
@@ -88,8 +88,10 @@ export function nodesRoutes({ tree }: { tree: NodeTree }): OpenAPIHono<HttpEnv> 
       path: "/v1/nodes/{node}",
       summary: "Edit or move a node",
       description: [
-        "Everything but the name needs the right above the node too. A move takes all below it along; usage of before",
-        "stays with the old parent, and a session that runs at that instant stays whole with the parent it began under.",
+        "Everything but the name needs the right above the node too. A move takes all below it along. Usage until",
+        "`effective_from` stays with the old parent and usage from then on belongs to the new one, in every meter, to the",
+        "millisecond, sessions that run at that instant among it. A move that lies back takes stored usage along within",
+        "seconds, and replaces moves of the node that took effect since.",
       ].join(" "),
       middleware: requireScope("nodes:write"),
       request: {
@@ -229,10 +231,8 @@ function readChange(actor: Actor, tree: NodeTree, node: NodeAddress, wanted: Cha
   if (effective_from !== undefined && parent === undefined)
     throw new ProblemError("invalid_request", "belongs to a move: name a parent", { field: "effective_from" });
   const effectiveFromMs = effective_from === undefined ? undefined : Date.parse(effective_from);
-  if (effectiveFromMs !== undefined && effectiveFromMs < Date.now() - clockToleranceMs)
-    throw new ProblemError("invalid_request", "must not lie in the past: stored usage stays where it is", {
-      field: "effective_from",
-    });
+  if (effectiveFromMs !== undefined && effectiveFromMs < earliestMoveMs)
+    throw new ProblemError("invalid_request", "must not lie before 2000: no usage does", { field: "effective_from" });
   if (parent === undefined) return { name, externalId: external_id, status, fields };
   const above = parentOf(actor, tree, parent);
   if (record.kind === "all" || !mayStandBelow(record.kind, above.kind))

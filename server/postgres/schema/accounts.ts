@@ -48,6 +48,28 @@ export const nodeParents = pgTable(
   ],
 );
 
+/**
+ * What was decided about places, until every figure follows it. `node_parents` says where nodes stand; this says since when
+ * storage may not know it yet.
+ */
+export const nodeMoves = pgTable(
+  "node_moves",
+  {
+    id: bigint("id", { mode: "number" }).primaryKey().generatedAlwaysAsIdentity(),
+    node: text("node")
+      .notNull()
+      .references(() => nodes.node),
+    effectiveAt: instant("effective_at").notNull(),
+    decidedAt: instant("decided_at").notNull().defaultNow(),
+    /** Days whose counters have to follow their events, while these are rewritten. */
+    rewriting: jsonb("rewriting").$type<{ day: string; misplaced: string[] }[]>(),
+    /** Since then figures follow it, but for events that a process accepted before it heard of the move. */
+    appliedAt: instant("applied_at"),
+    settledAt: instant("settled_at"),
+  },
+  (table) => [index("node_moves_pending").on(table.effectiveAt).where(sql`${table.settledAt} IS NULL`)],
+);
+
 export const users = pgTable("users", {
   id: text("id").primaryKey(),
   /** Lower case, so that one address is one account. */

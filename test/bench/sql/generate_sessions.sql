@@ -2,6 +2,10 @@
 -- The benchmark compares a sample of the rows with the deriver's.
 -- Params: first, last String (organizations, both inclusive); version UInt64.
 INSERT INTO sessions
+(
+    organization, session, version, partner, reseller, room, started_ms, ended_ms, open_spans, deadline_ms, peak_participants, peak_at_ms, orphans, inverted, timed_out,
+    span_level, span_interval, span_user, span_agent, span_dims, span_start_ms, span_end_ms, span_timed_out, edge_level, edge_ms, edge_delta, edge_starts, days
+)
 WITH
     folded AS
     (
