@@ -113,7 +113,7 @@ async function startParts(
   const { generatedPassword } = await users.ensureAdmin({ email: config.adminEmail, password: config.adminPassword });
   const mailer = config.smtpUrl ? createMailer({ smtpUrl: config.smtpUrl, from: config.mailFrom }) : undefined;
   started.push(async () => mailer?.close());
-  const authenticator = createAuthenticator({ keys, sessions });
+  const authenticator = createAuthenticator({ keys, sessions, tree });
 
   let announce: (nodes: Iterable<string>) => void = () => undefined;
   const ingest = config.roles.has("ingest")

@@ -9,6 +9,8 @@ export interface Grant {
   actions: ReadonlySet<Action>;
   /** Users only. */
   role?: Role;
+  /** Of the node, where it takes actions away that the role or the key would give. */
+  standing?: "suspended" | "cancelled";
 }
 
 export interface Actor {

@@ -230,6 +230,17 @@ export class NodeTree {
     await this.#inTurn(() => this.#read([...addresses]));
   }
 
+  /**
+   * The strictest status of the node and of what stands above it now: below a suspended reseller everything is suspended.
+   * undefined when there is no such node.
+   */
+  standing(address: NodeAddress): NodeStatus | undefined {
+    const own = this.get(address)?.status;
+    if (own === undefined || own === "cancelled") return own;
+    const above = new Set(this.ancestors(address).map((node) => this.#nodes.get(node)?.status));
+    return above.has("cancelled") ? "cancelled" : above.has("suspended") ? "suspended" : own;
+  }
+
   /** Whether `address` is `ancestor` or stands below it now. Everything is within `all`, whether it exists or not. */
   isWithin(address: NodeAddress, ancestor: NodeAddress): boolean {
     if (ancestor === "all" || address === ancestor) return true;

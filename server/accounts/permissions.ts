@@ -77,6 +77,25 @@ export function narrowTo(actor: Actor, action: Action): Actor | undefined {
   return first && { ...actor, node: first.node, reach: grants.map(({ node }) => node) };
 }
 
+/** What a node's status leaves to its own people and keys. Usage that happened is always taken: it must not be lost. */
+const actionsOfStanding: Readonly<Record<"suspended" | "cancelled", ReadonlySet<Action>>> = {
+  suspended: new Set<Action>(["ingest", "read", "prices:read", "audit:read"]),
+  cancelled: new Set<Action>(["ingest"]),
+};
+
+/** The actor as the status of each of its nodes, and of what stands above them, allows now. */
+export function withinStanding(actor: Actor, tree: Pick<NodeTree, "standing">): Actor {
+  const standings = actor.grants.map(({ node }) => tree.standing(node));
+  if (!standings.some((standing) => standing === "suspended" || standing === "cancelled")) return actor;
+  const grants = actor.grants.map((grant, index): Grant => {
+    const standing = standings[index];
+    if (standing !== "suspended" && standing !== "cancelled") return grant;
+    const left = actionsOfStanding[standing];
+    return { ...grant, actions: new Set([...grant.actions].filter((action) => left.has(action))), standing };
+  });
+  return { ...actor, grants };
+}
+
 /** Grants in the order in which one of them is taken where no node is asked for: nearest to the root first. */
 export function byDepth(grants: readonly Grant[]): Grant[] {
   const depth = ({ node }: Grant) => {

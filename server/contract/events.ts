@@ -124,7 +124,7 @@ export const rejectionSchema = z.object({
 });
 export type Rejection = z.infer<typeof rejectionSchema>;
 
-export const warningCodes = ["clock_skew", "unmatched_type"] as const;
+export const warningCodes = ["clock_skew", "unmatched_type", "suspended_organization"] as const;
 export const warningSchema = z.object({
   index: z.int(),
   id: z.string(),

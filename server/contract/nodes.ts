@@ -74,13 +74,22 @@ export const nodeListSchema = z.object({
 });
 export type NodeList = z.infer<typeof nodeListSchema>;
 
+const statusSchema = z
+  .enum(nodeStatuses)
+  .describe(
+    [
+      "Holds for everything below too. `suspended`: entitlements are denied, its own people and keys read and send usage but",
+      "change nothing. `cancelled`: they do not read either. Usage that arrives is metered in any case, with a warning.",
+    ].join(" "),
+  );
+
 export const createNodeSchema = z.strictObject({
   kind: z.enum(["partner", "reseller", "organization"]),
   id: nameSchema,
   name: nameSchema.optional(),
   parent: nodeAddressSchema.optional().describe("Defaults to the caller's node"),
   external_id: nameSchema.optional(),
-  status: z.enum(nodeStatuses).optional().describe("Default: active"),
+  status: statusSchema.optional(),
   fields: nodeFieldsSchema.optional(),
 });
 export type CreateNode = z.infer<typeof createNodeSchema>;
@@ -88,7 +97,7 @@ export type CreateNode = z.infer<typeof createNodeSchema>;
 export const changeNodeSchema = z.strictObject({
   name: nameSchema.optional(),
   external_id: nameSchema.nullable().optional(),
-  status: z.enum(nodeStatuses).optional(),
+  status: statusSchema.optional(),
   fields: nodeFieldsSchema.optional().describe("Replaces all of them"),
   parent: nodeAddressSchema
     .optional()

@@ -6,7 +6,7 @@ import { createMiddleware } from "hono/factory";
 import type { Actor } from "../accounts/actor.ts";
 import type { Keys } from "../accounts/keys.ts";
 import type { NodeTree } from "../accounts/node-tree.ts";
-import { narrowTo, rightsOfActions } from "../accounts/permissions.ts";
+import { narrowTo, rightsOfActions, withinStanding } from "../accounts/permissions.ts";
 import { type Sessions, sessionCookie } from "../accounts/sessions.ts";
 import type { Action } from "../contract/accounts.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
@@ -34,18 +34,24 @@ const maxKeyLength = 512;
 export function createAuthenticator({
   keys,
   sessions,
+  tree,
 }: {
   keys: Pick<Keys, "verify">;
   sessions: Pick<Sessions, "verify">;
+  tree: Pick<NodeTree, "standing">;
 }): Authenticator {
+  async function identify({ authorization, cookie }: Credentials): Promise<Actor | undefined> {
+    if (authorization !== undefined) {
+      const key = /^bearer +(\S+) *$/i.exec(authorization)?.[1];
+      return key === undefined || key.length > maxKeyLength ? undefined : keys.verify(key);
+    }
+    const token = sessionToken(cookie);
+    return token === undefined ? undefined : sessions.verify(token);
+  }
   return {
-    async authenticate({ authorization, cookie }) {
-      if (authorization !== undefined) {
-        const key = /^bearer +(\S+) *$/i.exec(authorization)?.[1];
-        return key === undefined || key.length > maxKeyLength ? undefined : keys.verify(key);
-      }
-      const token = sessionToken(cookie);
-      return token === undefined ? undefined : sessions.verify(token);
+    async authenticate(credentials) {
+      const actor = await identify(credentials);
+      return actor && withinStanding(actor, tree);
     },
   };
 }
@@ -80,8 +86,12 @@ export function attachActor(authenticator: Authenticator) {
  */
 export function requireScope(action: Action) {
   return createMiddleware<HttpEnv>(async (c, next) => {
-    const actor = narrowTo(await identified(c.get("identify"), c.req.raw), action);
+    const caller = await identified(c.get("identify"), c.req.raw);
+    const actor = narrowTo(caller, action);
     if (!actor) {
+      const held = caller.grants.find(({ standing }) => standing !== undefined);
+      if (held?.standing)
+        throw new ProblemError("forbidden", `${held.node} or what stands above it is ${held.standing}`);
       const rights = rightsOfActions[action];
       const needed = `a key needs ${rights.key.join(" and ")}, a user the role ${rights.roles.join(" or ")}`;
       throw new ProblemError("forbidden", `the caller may not do this: ${needed}`);

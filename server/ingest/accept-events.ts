@@ -28,6 +28,8 @@ export interface OrganizationTree {
   isWithin(address: string, ancestor: string): boolean;
   /** The node itself and all above it. */
   ancestors(address: string): Iterable<string>;
+  /** The strictest status of a node and of what stands above it. */
+  standing(address: string): string | undefined;
   /** Undefined for an organization that is not in the tree. */
   pathAt(organization: string, timeMs: number): { partner: string; reseller: string } | undefined;
 }
@@ -131,6 +133,7 @@ export function decideEvents(request: RequestEvents, checked: CheckedEvents, con
     Fault | { organization: string; at: OutcomePlace; accepted: number; duplicates: number }
   >();
   const unmatched = new Set(checked.warnings.flatMap(({ code, index }) => (code === "unmatched_type" ? [index] : [])));
+  const warnedBefore = checked.warnings.length;
   const tally = new OutcomeTally();
   const ownersPlace = placeOfOwner(emitter, tree, receivedAtMs);
   const place = { organization: "", partner: "", reseller: "", key: escapeColumn(emitter.id) };
@@ -187,7 +190,7 @@ export function decideEvents(request: RequestEvents, checked: CheckedEvents, con
       place.partner = path ? escapeColumn(path.partner) : "";
       place.reseller = path ? escapeColumn(path.reseller) : "";
       decision.accepted++;
-      placed.accepted++;
+      if (placed.accepted++ === 0) warnOfStanding(decision.warnings, event, tree);
       const lateness = latenessOf(event.timeMs, receivedAtMs);
       if (lateness !== undefined) tally.add(placed.at, emitter.id, "late", lateness);
       if (unmatched.has(event.index)) tally.add(placed.at, emitter.id, "unmatched");
@@ -207,12 +210,21 @@ export function decideEvents(request: RequestEvents, checked: CheckedEvents, con
   }
   decision.outcomes = tally.list();
   decision.rejected.sort((a, b) => a.index - b.index);
+  if (decision.warnings.length > warnedBefore) decision.warnings.sort((a, b) => a.index - b.index);
   dropWarningsOfRejected(decision);
   if (context.isAtomic && decision.rejected.length > 0) {
     abort(request, decision);
     decision.outcomes = outcomesOfAborted(request, decision.rejected, context, ownersPlace);
   }
   return decision;
+}
+
+/** Once for each organization of a request: what happened is metered whatever the account's state is, and its owner should know. */
+function warnOfStanding(warnings: Warning[], { index, id, organization }: ReadEvent, tree: OrganizationTree): void {
+  const standing = tree.standing(`organization:${organization}`);
+  if (standing !== "suspended" && standing !== "cancelled") return;
+  const message = `the organization or what stands above it is ${standing}; its events are counted all the same`;
+  warnings.push({ index, id, code: "suspended_organization", field: "organization", message });
 }
 
 const idConflict: Fault = {

@@ -25,6 +25,7 @@ const tree = {
   get: () => ({}),
   ancestors: () => [],
   isWithin: () => true,
+  standing: () => "active",
   pathAt: () => ({ partner: "p1", reseller: "r1" }),
   ensureOrganizations: async () => undefined,
 };

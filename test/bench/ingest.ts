@@ -59,6 +59,7 @@ function asRows(events: readonly UsageEvent[]): Buffer {
       get: () => ({}),
       isWithin: () => true,
       ancestors: () => [],
+      standing: () => "active",
       pathAt: () => ({ partner: "", reseller: "r1" }),
     },
     claim: () => ({ standing: "new", isChecked: true }),

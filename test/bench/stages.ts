@@ -35,6 +35,7 @@ const tree = {
   get: () => ({}),
   ancestors: () => [],
   isWithin: () => true,
+  standing: () => "active",
   pathAt: () => ({ partner: "", reseller: "r1" }),
 };
 /** Of the kernel's accounting in /proc, on every Linux that Node runs on. */

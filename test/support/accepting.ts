@@ -39,6 +39,10 @@ export class SmallTree implements AcceptingTree {
     return ["all", address, `partner:${path.partner}`, `reseller:${path.reseller}`].includes(ancestor);
   }
 
+  standing(): string {
+    return "active";
+  }
+
   ancestors(address: string): string[] {
     return address === "reseller:r1" ? [address, "partner:p1", "all"] : [address, "all"];
   }

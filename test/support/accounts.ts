@@ -77,7 +77,7 @@ export async function startAccounts(
 
   const app = createRouter();
   applyFoundation(app, { log });
-  app.use("/v1/*", attachActor(createAuthenticator({ keys, sessions })));
+  app.use("/v1/*", attachActor(createAuthenticator({ keys, sessions, tree })));
   app.use("/v1/*", idempotent({ postgres, ...(now && { now }) }));
   app.route("/", sessionRoutes({ users, sessions }));
   const publicUrl = "https://usage.example.com";

@@ -87,7 +87,7 @@ export async function createWorld(): Promise<World> {
     keys,
     users,
     sessions,
-    authenticator: createAuthenticator({ keys, sessions }),
+    authenticator: createAuthenticator({ keys, sessions, tree }),
     mailer: undefined,
     publicUrl: "http://localhost",
     ingest,

@@ -228,6 +228,8 @@ function readChange(actor: Actor, tree: NodeTree, node: NodeAddress, wanted: Cha
   const field = fromAbove.find((one) => wanted[one] !== undefined);
   if (field && !(actor.reach.includes("all") || (record.parent && isWithinReach(actor, tree, record.parent))))
     throw new ProblemError("forbidden", `\`${field}\` is changed from above the node`, { field });
+  if (record.kind === "all" && status !== undefined)
+    throw new ProblemError("invalid_request", "the root is always active", { field: "status" });
   if (effective_from !== undefined && parent === undefined)
     throw new ProblemError("invalid_request", "belongs to a move: name a parent", { field: "effective_from" });
   const effectiveFromMs = effective_from === undefined ? undefined : Date.parse(effective_from);

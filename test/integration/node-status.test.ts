@@ -1,0 +1,84 @@
+/** What the status of a node means: for its own people and keys, for what stands below it, and never for usage itself. */
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { askedAbout, createWorld, inside, type World } from "../support/isolation-world.ts";
+
+let world: World;
+let rootKey: string;
+let ownKey: string;
+const organization = inside.slice("organization:".length);
+
+beforeAll(async () => {
+  world = await createWorld();
+  rootKey = (await world.makeKey(["ingest", "read", "admin"], "all")).key;
+  ownKey = (await world.makeKey(["ingest", "read", "admin"])).key;
+});
+afterAll(() => world.close());
+
+async function setStatus(node: string, status: string): Promise<void> {
+  expect((await world.ask("PATCH", `/v1/nodes/${node}`, { key: rootKey, body: { status } })).status).toBe(200);
+}
+
+let sent = 0;
+const send = (...organizations: string[]) =>
+  world.ask("POST", "/v1/events?ack=stored", {
+    key: rootKey,
+    body: organizations.map((one) => ({ id: `status-${sent++}`, type: "chat.posted", organization: one })),
+  });
+const posts = async () => {
+  const range = "from=2026-01-01&to=2100-01-01&window=total";
+  const { body } = await world.ask("GET", `/v1/usage?meter=chat_posts&node=${inside}&${range}`, { key: rootKey });
+  return body.meters[0].total;
+};
+const reads = async (asked: object) => (await world.ask("GET", `/v1/nodes/${inside}`, asked)).status;
+const writes = async (asked: object) =>
+  (await world.ask("PATCH", `/v1/nodes/${inside}`, { ...asked, body: { name: "Inside" } })).status;
+const entitlement = async () =>
+  (await world.ask("GET", `/v1/entitlements/calls?node=${inside}`, { key: rootKey })).body.reason;
+
+test.each([inside, askedAbout])(
+  "with %s suspended its keys read and send, and change nothing; its usage counts",
+  async (node) => {
+    await setStatus(node, "suspended");
+    const before = await posts();
+    const { status, body } = await send(organization, organization, "elsewhere-9f3c");
+    expect([status, body.accepted, body.rejected]).toEqual([200, 3, []]);
+    expect(body.warnings).toEqual([
+      expect.objectContaining({ index: 0, code: "suspended_organization", field: "organization" }),
+    ]);
+    expect(await posts()).toBe(before + 2);
+    const own = await world.ask("POST", "/v1/events", {
+      key: ownKey,
+      body: { id: `own-${node}`, type: "chat.posted", organization },
+    });
+    expect([own.status, own.body.accepted]).toEqual([202, 1]);
+    expect([await reads({ key: ownKey }), await writes({ key: ownKey })]).toEqual([200, 403]);
+    expect(await entitlement()).toBe("suspended");
+    // Whoever is above it goes on.
+    expect(await writes({ key: rootKey })).toBe(200);
+    await setStatus(node, "active");
+    expect([await writes({ key: ownKey }), await entitlement()]).toEqual([200, "no_subscription"]);
+  },
+);
+
+test("with a node cancelled its keys and people do not read either, are told why, and its usage still counts", async () => {
+  const manager = world.callers.get("with the role manager");
+  if (!manager) throw new Error("there is a manager");
+  expect([await reads(manager), await writes(manager)]).toEqual([200, 200]);
+  await setStatus(askedAbout, "cancelled");
+  expect([await reads(manager), await writes(manager), await reads({ key: ownKey })]).toEqual([403, 403, 403]);
+  const refused = await world.ask("GET", `/v1/nodes/${inside}`, { key: ownKey });
+  expect(refused.body.detail).toContain("is cancelled");
+  // They still know who they are, and may sign out.
+  expect((await world.ask("GET", "/v1/me", manager)).body).toMatchObject({ actions: [] });
+  const { body } = await send(organization);
+  expect([body.accepted, body.warnings[0].code]).toEqual([1, "suspended_organization"]);
+  expect(await entitlement()).toBe("suspended");
+  await setStatus(askedAbout, "trial");
+  expect([await reads(manager), await writes(manager), await entitlement()]).toEqual([200, 200, "no_subscription"]);
+  expect((await send(organization)).body.warnings).toEqual([]);
+});
+
+test("the root is always active", async () => {
+  const refused = await world.ask("PATCH", "/v1/nodes/all", { key: rootKey, body: { status: "suspended" } });
+  expect([refused.status, refused.body.field]).toEqual([400, "status"]);
+});
