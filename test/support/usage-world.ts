@@ -82,6 +82,9 @@ const single = fc
   .record({
     type: fc.constantFrom(
       "chat.posted",
+      // Often enough that several fall into one window, where only weighing tells them apart.
+      "transcription.completed",
+      "transcription.completed",
       "transcription.completed",
       "transcription.completed",
       "call.completed",
@@ -106,7 +109,7 @@ const draft = fc.record({
   isRecent: fc.boolean(),
   base: fc.constantFrom(...longAgo),
   intervals: fc.array(interval, { minLength: 1, maxLength: 25 }),
-  singles: fc.array(single, { maxLength: 25 }),
+  singles: fc.array(single, { maxLength: 60 }),
   closings: fc.array(
     fc.record({ organization: fc.integer({ min: 0, max: 4 }), session: fc.integer({ min: 0, max: 3 }), at: offset }),
     { maxLength: 3 },
