@@ -35,6 +35,7 @@ import { modelsRoutes } from "./http/routes/models.ts";
 import { nodesRoutes } from "./http/routes/nodes.ts";
 import { organizationsRoutes } from "./http/routes/organizations.ts";
 import { orphansRoutes } from "./http/routes/orphans.ts";
+import { overviewRoutes } from "./http/routes/overview.ts";
 import { paymentsRoutes } from "./http/routes/payments.ts";
 import { plansRoutes } from "./http/routes/plans.ts";
 import { quarantineReplayRoutes, quarantineRoutes } from "./http/routes/quarantine.ts";
@@ -129,6 +130,7 @@ export function createApp(deps: AppDeps): OpenAPIHono<HttpEnv> {
     const figures = new OrganizationFigures({ clickhouse, postgres, meterOf, watermark, settledBatch });
     app.route("/", modelsRoutes({ postgres, tree }));
     app.route("/", organizationsRoutes({ tree, figures, meterOf }));
+    app.route("/", overviewRoutes({ clickhouse, postgres, tree, meterOf, watermark, settledBatch, figures }));
     app.route("/", subscriptionsRoutes({ postgres, tree }));
     app.route("/", statementsRoutes({ postgres, tree }));
     app.route("/", paymentsRoutes({ postgres, paymentKeys: deps.paymentKeys }));

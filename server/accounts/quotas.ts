@@ -170,7 +170,7 @@ export async function readQuotas(
 const estimate = (value: number) => trimDecimal(value.toFixed(2));
 
 /** The usage of the days that lie in a cycle, added up. */
-function courseOf(series: MeterUsage["series"], { startMs, endMs }: Cycle): Course {
+export function courseOf(series: MeterUsage["series"], { startMs, endMs }: Cycle): Course {
   let used = 0;
   const points = series.flatMap(({ start, end, value, partial }) => {
     const [fromMs, toMs] = [Date.parse(start), Date.parse(end)];

@@ -447,3 +447,31 @@ const metersByName: ReadonlyMap<string, Meter> = new Map(meters.map((meter) => [
 export function meterByName(name: string): Meter | undefined {
   return metersByName.get(name);
 }
+
+/** What organizations are said to have adopted, by the event types that show it; of a type with `kind` only its events of that kind. */
+export const adoptedFeatures: readonly { feature: string; title: string; type: string; kind?: string }[] = [
+  { feature: "transcription", title: "Transcription", type: "transcription.completed" },
+  { feature: "captions", title: "Captions", type: "captions.enabled" },
+  { feature: "captions", title: "Captions", type: "transcription.completed", kind: "caption" },
+  { feature: "translation", title: "Translation", type: "translation.completed" },
+  { feature: "glossaries", title: "Glossaries", type: "glossary.used" },
+  { feature: "custom_models", title: "Custom models", type: "custom_model.used" },
+  { feature: "api", title: "API", type: "api.called" },
+];
+
+/** What completes a document, whose `value` is its minutes. */
+export const documentTypes: readonly string[] = ["transcription.completed"];
+
+/** What an overview tells of a month besides the meter that it was asked about. */
+export const overviewMeters: readonly string[] = [
+  "transcribed_minutes",
+  "documents",
+  "participation_minutes",
+  "sessions",
+  "recorded_minutes",
+  "call_minutes",
+  "chat_sessions",
+  "emails",
+  "api_calls",
+  "user_signups",
+];

@@ -126,6 +126,13 @@ export const planCases: readonly RouteCase[] = [
     elsewhere: 403,
   },
   {
+    route: "GET /v1/overview",
+    needs: "read",
+    request: () => ({ path: `/v1/overview?node=${askedAbout}` }),
+    allowed: 200,
+    elsewhere: 403,
+  },
+  {
     route: "GET /v1/models",
     needs: "read",
     request: () => ({ path: `/v1/models?node=${askedAbout}` }),
