@@ -1,9 +1,8 @@
 /** People in a real browser: invited, choosing a password, a second factor, and what the audit says of it. */
-import AxeBuilder from "@axe-core/playwright";
 import type { Browser, BrowserContextOptions, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { totpCode } from "../../server/accounts/totp.ts";
-import { launchBrowser } from "../support/browser.ts";
+import { expectAccessible, launchBrowser, signIn } from "../support/browser.ts";
 import { startService, type TestService } from "../support/service.ts";
 
 let service: TestService;
@@ -26,17 +25,6 @@ async function open(path: string, options: BrowserContextOptions = {}): Promise<
   const page = await context.newPage();
   await page.goto(service.url + path);
   return page;
-}
-
-async function signIn(page: Page, email: string, password: string): Promise<void> {
-  await page.getByLabel("E-mail address").fill(email);
-  await page.getByLabel("Password", { exact: true }).fill(password);
-  await page.getByRole("button", { name: "Sign in" }).click();
-}
-
-async function expectAccessible(page: Page): Promise<void> {
-  const { violations } = await new AxeBuilder({ page }).analyze();
-  expect(violations.map(({ id, nodes }) => [id, nodes.map(({ html }) => html)])).toEqual([]);
 }
 
 test("a person is invited, chooses a password, sees what the role allows, and signs in with a second factor", async () => {

@@ -7,6 +7,8 @@ import { SMTPServer } from "smtp-server";
 import { createMailer, type Mailer } from "../../server/mail/mailer.ts";
 
 export interface Mailbox {
+  /** `smtp://…`, for a service in a process of its own. */
+  url: string;
   mailer: Mailer;
   mails: Email[];
   close(): Promise<void>;
@@ -32,8 +34,10 @@ export async function openMailbox(): Promise<Mailbox> {
   const listener = server.listen(0, "127.0.0.1");
   await once(listener, "listening");
   const { port } = listener.address() as AddressInfo;
-  const mailer = createMailer({ smtpUrl: `smtp://127.0.0.1:${port}`, from: "Tidemark <usage@example.com>" });
+  const url = `smtp://127.0.0.1:${port}`;
+  const mailer = createMailer({ smtpUrl: url, from: "Tidemark <usage@example.com>" });
   return {
+    url,
     mailer,
     mails,
     async close() {

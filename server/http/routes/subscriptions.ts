@@ -20,7 +20,6 @@ import {
   subscriptionDetailSchema,
   subscriptionListSchema,
   subscriptionQuerySchema,
-  subscriptionSchema,
 } from "../../contract/subscriptions.ts";
 import { formatInstant, isTimeZone } from "../../metrics/windows.ts";
 import { dateAt } from "../../metrics/zone-dates.ts";

@@ -1,0 +1,216 @@
+/** Customers in a real browser: who is invited sees what their role allows, and a plan becomes a quota that is nearly used. */
+import { randomUUID } from "node:crypto";
+import type { Browser, BrowserContextOptions, Page } from "playwright-core";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { expectAccessible, launchBrowser, signIn } from "../support/browser.ts";
+import { type Mailbox, openMailbox } from "../support/mailbox.ts";
+import { eventually, startService, type TestService } from "../support/service.ts";
+
+let service: TestService;
+let browser: Browser;
+let mailbox: Mailbox;
+
+beforeAll(async () => {
+  mailbox = await openMailbox();
+  [service, browser] = await Promise.all([startService({ TIDEMARK_SMTP_URL: mailbox.url }), launchBrowser()]);
+  await ask("POST", "/v1/nodes", { kind: "reseller", id: "r1", name: "Brightwater" });
+  await ask("POST", "/v1/nodes", { kind: "organization", id: "acme", name: "Acme", parent: "reseller:r1" });
+  await ask("POST", "/v1/nodes", { kind: "organization", id: "known", name: "Known", parent: "reseller:r1" });
+  await ask("POST", "/v1/nodes", { kind: "reseller", id: "r2", name: "Kestrel" });
+  const features = [{ key: "posts", meter: "chat_posts", included: "10" }];
+  const plan = { name: "Small", currency: "EUR", fixed_fee: { organization: "5" }, features };
+  const { id } = await ask("POST", "/v1/plans", plan);
+  await ask("POST", `/v1/plans/${id}/publish`);
+  await ask("POST", "/v1/subscriptions", { node: "organization:known", plan: id });
+});
+afterAll(async () => {
+  await browser?.close();
+  await service?.stop();
+  await mailbox?.close();
+});
+
+async function ask(method: string, path: string, body: object = {}): Promise<{ id: string }> {
+  const response = await fetch(service.url + path, {
+    method,
+    headers: { authorization: `Bearer ${service.rootKey}`, "content-type": "application/json" },
+    body: JSON.stringify(body),
+  });
+  const answer = await response.json();
+  expect([path, response.ok, answer]).toMatchObject([path, true, {}]);
+  return answer;
+}
+
+async function open(path: string, options: BrowserContextOptions = {}): Promise<Page> {
+  const context = await browser.newContext({
+    viewport: { width: 1280, height: 800 },
+    reducedMotion: "reduce",
+    ...options,
+  });
+  const page = await context.newPage();
+  await page.goto(service.url + path);
+  return page;
+}
+
+async function asAdmin(path: string, options: BrowserContextOptions = {}): Promise<Page> {
+  const page = await open(path, options);
+  await signIn(page, service.adminEmail, service.adminPassword);
+  return page;
+}
+
+test("a plan is made, published and subscribed to, and usage near its limit shows as high", async () => {
+  const page = await asAdmin("/plans");
+  await page.getByRole("link", { name: "New plan" }).click();
+  await page.getByLabel("Name", { exact: true }).fill("Team");
+  await page.getByLabel("Organization pays", { exact: true }).fill("49");
+  await page.getByLabel("Another feature").selectOption("chat_posts");
+  await page.getByRole("button", { name: "Add feature" }).click();
+  const feature = page.getByRole("region", { name: "Feature chat_posts" });
+  await feature.getByLabel(/Included in a cycle/).fill("many");
+  await feature.getByLabel("Beyond it").selectOption("bill");
+  const price = feature.getByRole("group", { name: "Organization pays" });
+  await price.getByLabel("Model").selectOption("graduated");
+  await price.getByRole("textbox", { name: /price of each/ }).fill("0.05");
+  await page.getByRole("button", { name: "Create draft" }).click();
+  // What the server refuses is said at its field, which has the focus.
+  await feature.getByText("must be a decimal of 0 or more").waitFor();
+  expect(await feature.getByLabel(/Included in a cycle/).evaluate((field) => field === document.activeElement)).toBe(
+    true,
+  );
+  await expectAccessible(page);
+  await feature.getByLabel(/Included in a cycle/).fill("10");
+  await page.getByRole("button", { name: "Create draft" }).click();
+  await page.getByTestId("plan-features").getByText("€0.05 each").waitFor();
+  await page.getByRole("button", { name: "Publish draft" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Publish" }).click();
+  await page.getByText("version 1 published", { exact: true }).waitFor();
+  await expectAccessible(page);
+
+  await page.goto(`${service.url}/subscriptions/new?node=organization:acme`);
+  await page.getByLabel("Plan", { exact: true }).selectOption({ label: "Team" });
+  // From the first of the month on: of a cycle that it has in part, a subscription has a part of the limit.
+  await page.getByLabel("First day").fill(`${new Date().toISOString().slice(0, 7)}-01`);
+  await page.getByRole("button", { name: "Subscribe" }).click();
+  await page.getByTestId("limit-history").getByText("10, then charged").waitFor();
+  await expectAccessible(page);
+
+  const posts = Array.from({ length: 9 }, () => ({
+    id: randomUUID(),
+    type: "chat.posted",
+    organization: "acme",
+    user: "u1",
+  }));
+  await ask("POST", "/v1/events?ack=stored", posts);
+  await page.getByRole("link", { name: "This period" }).last().click();
+  const quota = page.getByTestId("quota");
+  await quota.getByText("High", { exact: true }).waitFor();
+  expect(await quota.textContent()).toMatch(/9\s+of\s+10\s+90 %/);
+  expect(await page.getByTestId("charges-total").textContent()).toMatch(/^€\d+\.\d\d$/);
+  await expectAccessible(page);
+
+  await page.goto(`${service.url}/organizations/acme`);
+  await page.getByTestId("quota").getByText("High", { exact: true }).waitFor();
+  await page.getByRole("button", { name: "Edit" }).click();
+  await page.getByLabel("Status").selectOption("suspended");
+  await page.getByRole("button", { name: "Field", exact: true }).click();
+  await page.getByLabel("Name of field 1").fill("region");
+  await page.getByLabel("Value of field 1").fill("eu");
+  await expectAccessible(page);
+  await page.getByRole("button", { name: "Save" }).click();
+  await page.getByText("suspended", { exact: true }).waitFor();
+  await page.getByText("region: eu").waitFor();
+});
+
+test("who is invited by mail sees what the role allows, prices only with finance, and no neighbour", async () => {
+  const admin = await asAdmin("/people");
+  await admin.getByTestId("user-list").waitFor();
+  await admin.getByLabel("E-mail address").fill("mia@example.com");
+  await admin.getByLabel("Role", { exact: true }).selectOption("viewer");
+  await admin.getByLabel("Of", { exact: true }).first().fill("reseller:r1");
+  await admin.getByRole("button", { name: "Invite", exact: true }).click();
+  await admin.getByText("mia@example.com has a mail.").waitFor();
+  const mail = await eventually("the invitation", () =>
+    mailbox.mails.find(({ to }) => to?.[0]?.address === "mia@example.com"),
+  );
+  const path = /\/set-password#[\w-]{43}/.exec(mail.text ?? "")?.[0] ?? "";
+
+  const mia = await open(path);
+  await mia.getByLabel("New password").fill("a long enough password");
+  await mia.getByLabel("The same again").fill("a long enough password");
+  await mia.getByRole("button", { name: "Set password" }).click();
+  await mia.getByRole("button", { name: "Sign in" }).click();
+  await signIn(mia, "mia@example.com", "a long enough password");
+  await mia.getByRole("link", { name: /Your account/ }).waitFor();
+
+  // A viewer looks at her own subtree, changes nothing, and sees no price.
+  await mia.goto(`${service.url}/tree`);
+  await mia.getByTestId("tree").getByRole("link", { name: "Known" }).waitFor();
+  expect(await mia.getByText("Kestrel").count()).toBe(0);
+  expect(await mia.getByRole("button", { name: "New" }).count()).toBe(0);
+  await mia.goto(`${service.url}/period?node=organization:known`);
+  await mia.getByTestId("quota").waitFor();
+  expect(await mia.getByText(/€/).count()).toBe(0);
+  expect(await mia.getByText("Charges so far").count()).toBe(0);
+  await mia.goto(`${service.url}/period?node=reseller:r2`);
+  await mia.getByText("You may not see this").waitFor();
+
+  await admin.getByRole("button", { name: "Edit mia@example.com" }).click();
+  await admin.getByLabel("Another role").selectOption("finance");
+  await admin.getByRole("dialog").getByLabel("Of", { exact: true }).fill("reseller:r1");
+  await admin.getByRole("button", { name: "Add" }).click();
+  await admin.getByRole("button", { name: "Take finance of reseller:r1" }).waitFor();
+  await mia.goto(`${service.url}/period?node=organization:known`);
+  await mia.getByTestId("charges-total").waitFor();
+});
+
+test("the pages of customers and plans fit a phone, in the dark too", async () => {
+  const page = await asAdmin("/plans", { viewport: { width: 360, height: 740 }, colorScheme: "dark" });
+  await page.getByTestId("plan-list").waitFor();
+  const shown = {
+    "/plans/new": "heading",
+    "/subscriptions": "[data-testid=subscription-list] li",
+    "/subscriptions/new": "h2",
+    "/period?node=organization:known": "[data-testid=quota]",
+    "/organizations/known": "[data-testid=quota]",
+    "/tree": "[data-testid=tree] li a",
+  };
+  for (const [path, selector] of Object.entries(shown)) {
+    await page.goto(service.url + path);
+    await page
+      .locator(selector === "heading" ? "h1" : selector)
+      .first()
+      .waitFor();
+    const overflow = await page.evaluate(
+      () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
+    );
+    expect([path, overflow]).toEqual([path, 0]);
+    await expectAccessible(page);
+  }
+});
+
+test("a table of nodes is tried before it is taken, and a node moves to another parent", async () => {
+  const page = await asAdmin("/tree");
+  const choose = async (csv: string) =>
+    page.getByLabel("File").setInputFiles({ name: "nodes.csv", mimeType: "text/csv", buffer: Buffer.from(csv) });
+  await page.getByRole("button", { name: "Import" }).click();
+  await choose("kind,id,parent\norganization,beta,reseller:r2\norganization,gamma,reseller:nobody\n");
+  await page.getByTestId("import-tried").getByText("line 3,").waitFor();
+  expect(
+    await page
+      .getByRole("dialog")
+      .getByRole("button", { name: /^Import/ })
+      .isDisabled(),
+  ).toBe(true);
+  await choose("kind,id,parent\norganization,beta,reseller:r2\n");
+  await page.getByRole("button", { name: "Import 1 node" }).click();
+  await page.getByText("1 node made; 0 nodes were there already.").waitFor();
+  await page.getByRole("button", { name: "Done" }).click();
+
+  await page.getByLabel("Search", { exact: true }).fill("beta");
+  await page.getByRole("button", { name: "Edit beta" }).click();
+  const dialog = page.getByTestId("node-dialog");
+  await dialog.getByTestId("node-picker").click();
+  await dialog.getByRole("combobox", { name: /Search/ }).fill("bright");
+  await dialog.getByRole("option", { name: /Brightwater/ }).click();
+  await dialog.getByRole("button", { name: "Save" }).click();
+  await page.getByTestId("found-nodes").getByText("under reseller:r1").waitFor();
+});
