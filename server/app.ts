@@ -133,7 +133,7 @@ export function createApp(deps: AppDeps): OpenAPIHono<HttpEnv> {
     app.route("/", overviewRoutes({ clickhouse, postgres, tree, meterOf, watermark, settledBatch, figures }));
     app.route("/", subscriptionsRoutes({ postgres, tree }));
     app.route("/", statementsRoutes({ postgres, tree }));
-    app.route("/", paymentsRoutes({ postgres, paymentKeys: deps.paymentKeys }));
+    app.route("/", paymentsRoutes({ postgres, tree, paymentKeys: deps.paymentKeys }));
     app.route("/", auditRoutes({ postgres: deps.postgres, tree }));
     app.route("/", reconciliationRoutes({ postgres: deps.postgres, tree }));
   }

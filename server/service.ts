@@ -361,7 +361,7 @@ function jobsOf(
     },
     {
       name: "statements-close",
-      every: { ms: 5 * 60_000 },
+      every: { ms: 60_000 },
       role: "worker",
       handler: async () => {
         // First what is known of closed ones: what is closed next carries it.

@@ -89,13 +89,13 @@ export const statementAdjustmentSchema = z.object({
   carried_by: z.string().nullable().describe("The statement that it is charged with; null until one is closed"),
   charges: z.array(statementChargesSchema.pick({ level: true, lines: true, total: true })),
 });
-export type StatementAdjustment = z.infer<typeof statementAdjustmentSchema>;
 
 /** Amounts are there only for who may see prices: `charges`, `income`, `total` and `margin` are empty or null else. */
 export const statementSchema = z.object({
   id: z.string(),
   kind: z.enum(statementKinds),
   node: nodeAddressSchema.describe("Who pays"),
+  node_name: z.string(),
   parent: nodeAddressSchema.describe("Who is paid: what stood right above the node"),
   currency: currencySchema,
   subscription: z.string().nullable(),
@@ -112,7 +112,7 @@ export const statementSchema = z.object({
   margin: z.string().nullable().describe("income - total"),
   adjusted_total: z.string().nullable().describe("With what later events changed, wherever that is charged"),
   payment: paymentSchema.pick({ status: true, at: true }),
-  summary: z.string().nullable().describe("The summary that it is part of"),
+  summary: z.string().nullable().describe("The summary that it is part of, where the caller may see that"),
 });
 export type Statement = z.infer<typeof statementSchema>;
 

@@ -1,6 +1,7 @@
 /** Statements as they are told: with the amounts of those levels only that the caller may see. */
 import { and, arrayContains, arrayOverlaps, asc, desc, eq, gt, gte, inArray, lt, lte, or, type SQL } from "drizzle-orm";
 import type { Actor } from "../accounts/actor.ts";
+import type { NodeTree } from "../accounts/node-tree.ts";
 import { highestLevel } from "../accounts/price-sight.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import { type PriceLevel, priceLevels } from "../contract/plans.ts";
@@ -75,9 +76,13 @@ export function seenLevels(
   return new Set(priceLevels.slice(0, Math.max(0, ...tops)));
 }
 
+/** Where nodes have their names from. */
+type Names = Pick<NodeTree, "get">;
+
 /** In the order of the rows. */
 export async function describeStatements(
   db: Queries,
+  tree: Names,
   actor: Pick<Actor, "grants">,
   rows: readonly StatementRow[],
 ): Promise<Statement[]> {
@@ -96,12 +101,13 @@ export async function describeStatements(
   ]);
   return rows.map((row) => {
     const own = adjustments.filter(({ statement }) => statement === row.id);
-    return describe(row, seenLevels(actor, row), names, own);
+    return describe(row, tree, actor, names, own);
   });
 }
 
 export async function describeStatement(
   db: Queries,
+  tree: Names,
   actor: Pick<Actor, "grants">,
   row: StatementRow,
 ): Promise<StatementDetail> {
@@ -123,7 +129,7 @@ export async function describeStatement(
       : [],
   ]);
   return {
-    ...describe(row, seen, names, adjustments),
+    ...describe(row, tree, actor, names, adjustments),
     usage: row.usage,
     charges: row.charges.filter(({ level }) => seen.has(level)),
     income_lines: isSeen ? (row.income ?? []) : [],
@@ -146,13 +152,16 @@ function describePayment(row: typeof statementPayments.$inferSelect): Payment {
 
 function describe(
   row: StatementRow,
-  seen: ReadonlySet<PriceLevel>,
+  tree: Names,
+  actor: Pick<Actor, "grants">,
   names: ReadonlyMap<string, string>,
   adjustments: readonly Pick<typeof statementAdjustments.$inferSelect, "charges">[],
 ): Statement {
   const { tz, currency, node } = row;
   const instant = (ms: number) => formatInstant(ms, tz);
-  const isSeen = seen.size > 0;
+  const isSeen = seenLevels(actor, row).size > 0;
+  const above = row.claimant === null ? [] : row.path.slice(row.path.indexOf(row.claimant));
+  const isSummarySeen = actor.grants.some((grant) => grant.actions.has("read") && above.includes(grant.node));
   const ownLevel = row.charges.find(({ payer }) => payer === node)?.level ?? priceLevels[highestLevel(node) - 1];
   const changes = adjustments.flatMap(({ charges }) =>
     charges.filter(({ level }) => level === ownLevel).map(({ total }) => total),
@@ -162,6 +171,7 @@ function describe(
     id: row.id,
     kind: row.kind,
     node,
+    node_name: tree.get(node)?.name ?? node,
     parent: row.path[1] ?? "all",
     currency,
     subscription: row.subscriptionId === "" ? null : row.subscriptionId,
@@ -180,7 +190,7 @@ function describe(
     margin: isSeen ? margin : null,
     adjusted_total: isSeen ? sumOfAmounts([row.total, ...changes], currency) : null,
     payment: { status: row.paymentStatus, at: row.paymentAt.toISOString() },
-    summary: row.summaryId,
+    summary: isSummarySeen ? row.summaryId : null,
   };
 }
 

@@ -364,7 +364,7 @@ test("without the right to prices there is no amount, and pages go on where they
   const reader = (await billing.world.makeKey(["read"], node)).key;
   const all = (await billing.get("/v1/statements", reader)).statements;
   expect(all).toHaveLength(7);
-  expect(all[0]).toMatchObject({ total: null, income: null, margin: null, adjusted_total: null });
+  expect(all[0]).toMatchObject({ total: null, income: null, margin: null, adjusted_total: null, summary: null });
   const detail = await billing.get(`/v1/statements/${all[0].id}`, reader);
   expect(JSON.stringify(detail)).not.toMatch(/30\.00|0\.10/);
   expect([detail.charges, detail.adjustments, detail.payments]).toEqual([[], [], []]);

@@ -276,6 +276,11 @@ export async function send<Answer>(method: string, address: string, options?: Re
   return readJson<Answer>(await request(method, address, options), options);
 }
 
+/** The same as CSV, as the server writes it. */
+export async function readCsv(address: string): Promise<Blob> {
+  return (await request("GET", address, { accept: "text/csv" })).blob();
+}
+
 async function readJson<Answer>(response: Response, options?: RequestOptions): Promise<Answer> {
   try {
     return (await response.json()) as Answer;

@@ -1,5 +1,6 @@
 /** The pages that the navigation leads to, in groups. A page whose action the user has nowhere would answer nothing but refusals. */
 import type { Action } from "@contract/accounts.ts";
+import Calculator from "@lucide/svelte/icons/calculator";
 import CalendarSync from "@lucide/svelte/icons/calendar-sync";
 import ChartColumn from "@lucide/svelte/icons/chart-column";
 import Gauge from "@lucide/svelte/icons/gauge";
@@ -8,6 +9,7 @@ import KeyRound from "@lucide/svelte/icons/key-round";
 import Layers from "@lucide/svelte/icons/layers";
 import Network from "@lucide/svelte/icons/network";
 import Radio from "@lucide/svelte/icons/radio";
+import ReceiptText from "@lucide/svelte/icons/receipt-text";
 import ScrollText from "@lucide/svelte/icons/scroll-text";
 import Users from "@lucide/svelte/icons/users";
 import type { Component } from "svelte";
@@ -46,6 +48,8 @@ export const navigation: readonly NavigationGroup[] = [
     pages: [
       { path: "/plans", label: "Plans", Icon: Layers, action: "read" },
       { path: "/subscriptions", label: "Subscriptions", Icon: CalendarSync, action: "read" },
+      { path: "/statements", label: "Statements", Icon: ReceiptText, action: "read" },
+      { path: "/what-if", label: "What if", Icon: Calculator, action: "prices:read" },
     ],
   },
   {

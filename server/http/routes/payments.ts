@@ -3,6 +3,7 @@ import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import { bodyLimit } from "hono/body-limit";
 import { every } from "hono/combine";
 import { createMiddleware } from "hono/factory";
+import type { NodeTree } from "../../accounts/node-tree.ts";
 import {
   paymentMessageSchema,
   paymentReceiptSchema,
@@ -23,6 +24,7 @@ import { ProblemError } from "../problem-error.ts";
 
 export interface PaymentsRoutesDeps {
   postgres: Postgres;
+  tree: Pick<NodeTree, "get">;
   /** Of the messages; with none of them every message is refused. */
   paymentKeys: readonly Buffer[];
   now?: () => number;
@@ -35,7 +37,12 @@ const messageHeaders = z.object({
   "webhook-signature": z.string(),
 });
 
-export function paymentsRoutes({ postgres, paymentKeys, now = Date.now }: PaymentsRoutesDeps): OpenAPIHono<HttpEnv> {
+export function paymentsRoutes({
+  postgres,
+  tree,
+  paymentKeys,
+  now = Date.now,
+}: PaymentsRoutesDeps): OpenAPIHono<HttpEnv> {
   const app = createRouter();
 
   app.openapi(
@@ -75,7 +82,7 @@ export function paymentsRoutes({ postgres, paymentKeys, now = Date.now }: Paymen
         { by: authorOf(c), check, nowMs },
       );
       c.header("etag", entityTag(paymentState(row)));
-      return c.json(await describeStatement(postgres.db, { grants }, row), 200);
+      return c.json(await describeStatement(postgres.db, tree, { grants }, row), 200);
     },
   );
 

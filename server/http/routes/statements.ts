@@ -78,7 +78,7 @@ export function statementsRoutes({ postgres, tree, now = Date.now }: StatementsR
           yield csvLine(listColumns);
           for (let position = after; ; ) {
             const rows = await listStatements(db, { ...filter, after: position, limit: exportPage });
-            const told = await describeStatements(db, actor, rows);
+            const told = await describeStatements(db, tree, actor, rows);
             yield told.map((one) => csvLine(listCells(one))).join("");
             const last = rows.at(-1);
             if (!last || rows.length < exportPage) return;
@@ -94,7 +94,7 @@ export function statementsRoutes({ postgres, tree, now = Date.now }: StatementsR
       const page = found.slice(0, limit);
       const last = found.length > limit ? page.at(-1) : undefined;
       const position = last && { toMs: last.partTo.getTime(), id: last.id };
-      const statements = await describeStatements(db, actor, page);
+      const statements = await describeStatements(db, tree, actor, page);
       return c.json({ statements, next_cursor: position ? writeCursor(asked, position) : null }, 200);
     },
   );
@@ -121,7 +121,7 @@ export function statementsRoutes({ postgres, tree, now = Date.now }: StatementsR
       const row = await readStatement(db, c.req.valid("param").id);
       if (!row?.path.some((node) => actor.reach.includes(node)))
         throw new ProblemError("not_found", "there is no such statement");
-      const told = await describeStatement(db, actor, row);
+      const told = await describeStatement(db, tree, actor, row);
       c.header("etag", entityTag(paymentState(row)));
       if (listFormOf(c.req.header("accept")) !== "csv") return c.json(told, 200);
       c.header("content-type", "text/csv; charset=utf-8");
