@@ -35,6 +35,8 @@ const serverEntries = {
   bench: "test/bench/ingest.ts",
   "bench-queries": "test/bench/queries.ts",
   chaos: "test/chaos/run-chaos.ts",
+  poison: "test/poison/run-poison.ts",
+  overload: "test/overload/run-overload.ts",
 };
 
 export function checkNode() {
@@ -121,6 +123,8 @@ export async function build() {
     "web",
     "test/bench",
     "test/chaos",
+    "test/poison",
+    "test/overload",
     "test/support",
     "package-lock.json",
     "tsconfig.json",

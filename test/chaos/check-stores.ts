@@ -91,7 +91,7 @@ function nanosOf(decimal: unknown): bigint {
   return BigInt(whole + fraction.padEnd(9, "0"));
 }
 
-/** Differences between stages that the service itself found while it ran or finds now, comparing all of every stage. */
+/** Differences between stages that the service itself found while it ran, or finds first when it compares all of every stage. */
 export async function driftedStages(service: TestService): Promise<string[]> {
   const ask = async (method: string, path: string, body?: unknown): Promise<unknown> => {
     const response = await fetch(`${service.url}${path}`, {
@@ -103,12 +103,14 @@ export async function driftedStages(service: TestService): Promise<string[]> {
     return await response.json();
   };
   let rebuild = (await ask("POST", "/v1/rebuilds", { stage: "all" })) as RebuildAnswer;
-  while (rebuild.finished_at === null) {
+  for (;;) {
+    const { reconciliations } = (await ask("GET", "/v1/reconciliations?limit=100")) as { reconciliations: unknown[] };
+    // Once something differs the rest is not waited for: what cannot be repaired is compared again for ever.
+    if (reconciliations.length > 0 || rebuild.finished_at !== null)
+      return reconciliations.map((found) => JSON.stringify(found));
     await delay(200);
     rebuild = (await ask("GET", `/v1/rebuilds/${rebuild.id}`)) as RebuildAnswer;
   }
-  const { reconciliations } = (await ask("GET", "/v1/reconciliations?limit=100")) as { reconciliations: unknown[] };
-  return reconciliations.map((found) => JSON.stringify(found));
 }
 
 export interface StoredCheck {

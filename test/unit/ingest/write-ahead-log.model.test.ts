@@ -9,6 +9,8 @@ import {
   type WriteAheadLog,
 } from "../../../server/ingest/write-ahead-log.ts";
 
+const runs = Number(process.env.PROPERTY_RUNS ?? 400);
+
 type Fault = "write-full" | "write-io" | "sync-io";
 
 interface DiskFile {
@@ -181,87 +183,91 @@ const actions: fc.Arbitrary<Action[]> = fc.array(
   { minLength: 1, maxLength: 40 },
 );
 
-test("what append resolved is never lost, order is kept, and nothing appears that was not appended", async () => {
-  await fc.assert(
-    fc.asyncProperty(actions, async (steps) => {
-      const disk = new Disk();
-      const appended: number[] = [];
-      const acknowledged = new Set<number>();
-      const refused = new Set<number>();
-      let settledBelow = 0;
-      const open = () =>
-        run(
-          disk,
-          openWriteAheadLog({
-            directory: "",
-            maxBytes: 1e6,
-            segmentBytes: 150,
-            onFatal: () => undefined,
-            files: disk.files(),
-          }),
-        );
-      let log: WriteAheadLog = await open();
-
-      const readBack = async () => {
-        const reading = (async () => {
-          const records: number[] = [];
-          for await (const record of log.read(null)) records.push(record.payload.readUInt32LE(0));
-          return records;
-        })();
-        return run(disk, reading);
-      };
-      const check = async () => {
-        const present = await readBack();
-        expect(present).toEqual([...present].sort((a, b) => a - b));
-        for (const number of present) expect(appended).toContain(number);
-        for (const number of present) expect(refused).not.toContain(number);
-        expect([...acknowledged].filter((number) => number >= settledBelow && !present.includes(number))).toEqual([]);
-      };
-      const crash = async (keep: number, garbage: boolean) => {
-        disk.crash(keep, garbage);
-        log = await open();
-        await check();
-      };
-
-      for (const step of steps) {
-        if (step.do === "append") {
-          const number = appended.length;
-          appended.push(number);
-          const payload = Buffer.alloc(step.bytes, number & 255);
-          payload.writeUInt32LE(number, 0);
-          const halves = [payload.subarray(0, 4), payload.subarray(4)];
-          log.append(halves).then(
-            () => acknowledged.add(number),
-            (error: Error) => {
-              if (error instanceof LogFullError) refused.add(number);
-              else expect(error).toBeInstanceOf(LogFailedError);
-            },
-          );
-        } else if (step.do === "steps") await disk.step(step.count);
-        else if (step.do === "fault") disk.fault = step.fault;
-        else if (step.do === "settleHalf") {
-          await disk.settle();
-          const records: { number: number; end: { segment: number; offset: number } }[] = [];
-          await run(
+test(
+  "what append resolved is never lost, order is kept, and nothing appears that was not appended",
+  async () => {
+    await fc.assert(
+      fc.asyncProperty(actions, async (steps) => {
+        const disk = new Disk();
+        const appended: number[] = [];
+        const acknowledged = new Set<number>();
+        const refused = new Set<number>();
+        let settledBelow = 0;
+        const open = () =>
+          run(
             disk,
-            (async () => {
-              for await (const record of log.read(null))
-                records.push({ number: record.payload.readUInt32LE(0), end: record.end });
-            })(),
+            openWriteAheadLog({
+              directory: "",
+              maxBytes: 1e6,
+              segmentBytes: 150,
+              onFatal: () => undefined,
+              files: disk.files(),
+            }),
           );
-          const middle = records[Math.floor(records.length / 2)];
-          if (middle) {
-            await run(disk, log.removeBefore(middle.end));
-            settledBelow = Math.max(settledBelow, middle.number + 1);
-          }
-        } else await crash(step.keep, step.garbage);
-      }
-      await disk.settle();
-      await crash(0, false);
-    }),
-    { numRuns: 400 },
-  );
-}, 60_000);
+        let log: WriteAheadLog = await open();
+
+        const readBack = async () => {
+          const reading = (async () => {
+            const records: number[] = [];
+            for await (const record of log.read(null)) records.push(record.payload.readUInt32LE(0));
+            return records;
+          })();
+          return run(disk, reading);
+        };
+        const check = async () => {
+          const present = await readBack();
+          expect(present).toEqual([...present].sort((a, b) => a - b));
+          for (const number of present) expect(appended).toContain(number);
+          for (const number of present) expect(refused).not.toContain(number);
+          expect([...acknowledged].filter((number) => number >= settledBelow && !present.includes(number))).toEqual([]);
+        };
+        const crash = async (keep: number, garbage: boolean) => {
+          disk.crash(keep, garbage);
+          log = await open();
+          await check();
+        };
+
+        for (const step of steps) {
+          if (step.do === "append") {
+            const number = appended.length;
+            appended.push(number);
+            const payload = Buffer.alloc(step.bytes, number & 255);
+            payload.writeUInt32LE(number, 0);
+            const halves = [payload.subarray(0, 4), payload.subarray(4)];
+            log.append(halves).then(
+              () => acknowledged.add(number),
+              (error: Error) => {
+                if (error instanceof LogFullError) refused.add(number);
+                else expect(error).toBeInstanceOf(LogFailedError);
+              },
+            );
+          } else if (step.do === "steps") await disk.step(step.count);
+          else if (step.do === "fault") disk.fault = step.fault;
+          else if (step.do === "settleHalf") {
+            await disk.settle();
+            const records: { number: number; end: { segment: number; offset: number } }[] = [];
+            await run(
+              disk,
+              (async () => {
+                for await (const record of log.read(null))
+                  records.push({ number: record.payload.readUInt32LE(0), end: record.end });
+              })(),
+            );
+            const middle = records[Math.floor(records.length / 2)];
+            if (middle) {
+              await run(disk, log.removeBefore(middle.end));
+              settledBelow = Math.max(settledBelow, middle.number + 1);
+            }
+          } else await crash(step.keep, step.garbage);
+        }
+        await disk.settle();
+        await crash(0, false);
+      }),
+      { numRuns: runs },
+    );
+  },
+  60_000 + 50 * runs,
+);
 
 test.each<Fault>(["sync-io", "write-io"])(
   "after %s nothing more is acknowledged, and the owner is told once",
