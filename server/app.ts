@@ -6,6 +6,7 @@ import type { OpenAPIHono } from "@hono/zod-openapi";
 import type { Logger } from "pino";
 import type { Keys } from "./accounts/keys.ts";
 import type { NodeTree } from "./accounts/node-tree.ts";
+import type { Oidc } from "./accounts/oidc.ts";
 import type { Sessions } from "./accounts/sessions.ts";
 import { cycleSettings } from "./accounts/subscriptions.ts";
 import type { Users } from "./accounts/users.ts";
@@ -33,6 +34,7 @@ import { metersRoutes } from "./http/routes/meters.ts";
 import { metricsRoutes } from "./http/routes/metrics.ts";
 import { modelsRoutes } from "./http/routes/models.ts";
 import { nodesRoutes } from "./http/routes/nodes.ts";
+import { oidcRoutes } from "./http/routes/oidc.ts";
 import { organizationsRoutes } from "./http/routes/organizations.ts";
 import { orphansRoutes } from "./http/routes/orphans.ts";
 import { overviewRoutes } from "./http/routes/overview.ts";
@@ -67,6 +69,8 @@ export interface AppDeps {
   authenticator: Authenticator;
   /** Absent without a mail server. */
   mailer: Mailer | undefined;
+  /** Absent without an identity provider. */
+  oidc: Oidc | undefined;
   /** Where people reach the dashboard, without a slash at its end. */
   publicUrl: string;
   /** Absent in a process that does not take events. */
@@ -117,6 +121,7 @@ export function createApp(deps: AppDeps): OpenAPIHono<HttpEnv> {
     app.route("/", ingestHealthRoutes({ clickhouse, tree, watermark }));
     app.route("/", sessionRoutes({ users, sessions }));
     const { postgres, mailer, publicUrl } = deps;
+    app.route("/", oidcRoutes({ oidc: deps.oidc, users, sessions, publicUrl, log }));
     app.route("/", accountRoutes({ postgres, users, sessions, mailer, publicUrl, log }));
     app.route("/", usersRoutes({ postgres, tree, mailer, publicUrl, log }));
     app.route("/", nodesRoutes({ tree }));

@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { z } from "zod";
+import type { OidcSettings } from "./accounts/oidc.ts";
 import { secretKey } from "./statements/verify-message.ts";
 
 export const roles = ["ingest", "api", "worker"] as const;
@@ -56,6 +57,18 @@ const environmentSchema = z.object({
     )
     .transform((keys) => keys.filter((key) => key !== undefined))
     .default([]),
+  TIDEMARK_OIDC_ISSUER: url("http:", "https:")
+    .refine(
+      (value) => {
+        const { protocol, hostname } = new URL(value);
+        return protocol === "https:" || ["localhost", "127.0.0.1", "[::1]"].includes(hostname);
+      },
+      { error: "must start with https:// unless it is on this machine", when: ({ issues }) => issues.length === 0 },
+    )
+    .optional(),
+  TIDEMARK_OIDC_CLIENT_ID: z.string().min(1).optional(),
+  TIDEMARK_OIDC_CLIENT_SECRET: z.string().min(1).optional(),
+  TIDEMARK_OIDC_NAME: z.string().min(1).max(64).default("single sign-on"),
   LOG_LEVEL: z.enum(["trace", "debug", "info", "warn", "error", "fatal", "silent"]).default("info"),
 });
 
@@ -80,6 +93,8 @@ export interface Config {
   mailFrom: string;
   /** Of the messages of payment providers; the second while one is replaced. */
   paymentKeys: readonly Buffer[];
+  /** The identity provider; absent without one. */
+  oidc: OidcSettings | undefined;
   logLevel: string;
 }
 
@@ -120,6 +135,10 @@ export function loadConfig(environment: Record<string, string | undefined>): Con
   const settings = parsed.data;
   if (settings && settings.TIDEMARK_ROLES.size < roles.length && !settings.REDIS_URL)
     faults.push("REDIS_URL is required when TIDEMARK_ROLES splits the service over several processes");
+  const ofOidc = ["TIDEMARK_OIDC_ISSUER", "TIDEMARK_OIDC_CLIENT_ID", "TIDEMARK_OIDC_CLIENT_SECRET"] as const;
+  const absent = ofOidc.filter((name) => !given[name]);
+  if (absent.length > 0 && absent.length < ofOidc.length)
+    faults.push(`${absent.join(" and ")} must be set too: an identity provider needs all three`);
   if (!settings || faults.length > 0) throw new ConfigError(faults);
   return {
     port: settings.PORT,
@@ -138,6 +157,15 @@ export function loadConfig(environment: Record<string, string | undefined>): Con
     smtpUrl: settings.TIDEMARK_SMTP_URL,
     mailFrom: settings.TIDEMARK_MAIL_FROM,
     paymentKeys: settings.TIDEMARK_PAYMENT_SECRETS,
+    oidc:
+      settings.TIDEMARK_OIDC_ISSUER && settings.TIDEMARK_OIDC_CLIENT_ID && settings.TIDEMARK_OIDC_CLIENT_SECRET
+        ? {
+            issuer: settings.TIDEMARK_OIDC_ISSUER,
+            clientId: settings.TIDEMARK_OIDC_CLIENT_ID,
+            clientSecret: settings.TIDEMARK_OIDC_CLIENT_SECRET,
+            name: settings.TIDEMARK_OIDC_NAME,
+          }
+        : undefined,
     logLevel: settings.LOG_LEVEL,
   };
 }

@@ -9,6 +9,7 @@ import type { Redis } from "ioredis";
 import { type Logger, pino } from "pino";
 import { createKeys, type Keys } from "./accounts/keys.ts";
 import { NodeTree } from "./accounts/node-tree.ts";
+import { createOidc } from "./accounts/oidc.ts";
 import { narrowTo } from "./accounts/permissions.ts";
 import { createSessions } from "./accounts/sessions.ts";
 import { createUsers } from "./accounts/users.ts";
@@ -146,6 +147,7 @@ async function startParts(
     sessions,
     authenticator,
     mailer,
+    oidc: config.oidc && createOidc(config.oidc),
     publicUrl: config.publicUrl,
     ingest,
     corrections,

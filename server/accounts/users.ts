@@ -115,6 +115,15 @@ export class Users {
     return { outcome: "signed_in", userId: user.id };
   }
 
+  /** Of an account that may be used, by an e-mail address that somebody else has verified. */
+  async idOf(email: string): Promise<string | undefined> {
+    const [user] = await this.#postgres.db
+      .select()
+      .from(users)
+      .where(eq(users.email, accountOf(email)));
+    return user && !user.disabledAt ? user.id : undefined;
+  }
+
   /**
    * A token to set a new password with, for an account that has one and is not asked for too often; undefined otherwise,
    * which the one who asks is not told.

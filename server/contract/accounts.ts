@@ -14,6 +14,18 @@ export const signInSchema = z.strictObject({
 });
 export type SignIn = z.infer<typeof signInSchema>;
 
+export const signInWaysSchema = z.object({
+  password: z.boolean(),
+  oidc: z
+    .object({
+      name: z.string().describe("What people know the provider as"),
+      path: z.string().describe("Where the browser goes to sign in there"),
+    })
+    .nullable()
+    .describe("Null without an identity provider"),
+});
+export type SignInWays = z.infer<typeof signInWaysSchema>;
+
 /** Each holds at a node and everywhere below it. Only `owner` and `finance` see prices and revenue. */
 export const roles = ["owner", "admin", "manager", "finance", "viewer"] as const;
 export type Role = (typeof roles)[number];

@@ -7,6 +7,7 @@ import type { OpenAPIHono } from "@hono/zod-openapi";
 import { type Logger, pino } from "pino";
 import { createKeys, type Keys } from "../../server/accounts/keys.ts";
 import { NodeTree } from "../../server/accounts/node-tree.ts";
+import type { Oidc } from "../../server/accounts/oidc.ts";
 import { createSessions, type Sessions } from "../../server/accounts/sessions.ts";
 import { createUsers, type Users } from "../../server/accounts/users.ts";
 import type { KeyScope } from "../../server/contract/accounts.ts";
@@ -18,6 +19,7 @@ import { accountRoutes } from "../../server/http/routes/account.ts";
 import { auditRoutes } from "../../server/http/routes/audit.ts";
 import { keysRoutes } from "../../server/http/routes/keys.ts";
 import { nodesRoutes } from "../../server/http/routes/nodes.ts";
+import { oidcRoutes } from "../../server/http/routes/oidc.ts";
 import { sessionRoutes } from "../../server/http/routes/session.ts";
 import { systemRoutes } from "../../server/http/routes/system.ts";
 import { usersRoutes } from "../../server/http/routes/users.ts";
@@ -63,7 +65,12 @@ export const adminPassword = "correct horse battery";
 /** `now`: the clock that keys and sessions go by. */
 export async function startAccounts(
   postgresUrl: string,
-  { now, log = pino({ level: "silent" }), mailer }: { now?: () => number; log?: Logger; mailer?: Mailer } = {},
+  {
+    now,
+    log = pino({ level: "silent" }),
+    mailer,
+    oidc,
+  }: { now?: () => number; log?: Logger; mailer?: Mailer; oidc?: (url: string) => Oidc } = {},
 ): Promise<Accounts> {
   const postgres = connectPostgres(postgresUrl);
   await migratePostgres(postgres);
@@ -80,6 +87,10 @@ export async function startAccounts(
   app.use("/v1/*", attachActor(createAuthenticator({ keys, sessions, tree })));
   app.use("/v1/*", idempotent({ postgres, ...(now && { now }) }));
   app.route("/", sessionRoutes({ users, sessions }));
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  if (oidc) app.route("/", oidcRoutes({ oidc: oidc(url), users, sessions, publicUrl: url, log }));
   const publicUrl = "https://usage.example.com";
   app.route("/", accountRoutes({ postgres, users, sessions, mailer, publicUrl, log, ...(now && { now }) }));
   app.route("/", usersRoutes({ postgres, tree, mailer, publicUrl, log }));
@@ -90,9 +101,7 @@ export async function startAccounts(
     await postgres.pool.query("SELECT 1");
   };
   app.route("/", systemRoutes({ root: app, checks: { postgres: askPostgres } }));
-  const server = createServer(getRequestListener(app.fetch)).listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  server.on("request", getRequestListener(app.fetch));
 
   return {
     app,

@@ -89,6 +89,7 @@ export async function createWorld(): Promise<World> {
     sessions,
     authenticator: createAuthenticator({ keys, sessions, tree }),
     mailer: undefined,
+    oidc: undefined,
     publicUrl: "http://localhost",
     ingest,
     ownMeters,

@@ -2,7 +2,7 @@
  * The only place that calls fetch. Every failure becomes an ApiError that carries what a person needs to see: the cause
  * in words, whether trying again can help, and the id under which the server logged it.
  */
-import type { CreatedKey, CreateKey, Key, Me, SessionList, SignIn } from "@contract/accounts.ts";
+import type { CreatedKey, CreateKey, Key, Me, SessionList, SignIn, SignInWays } from "@contract/accounts.ts";
 import type { AuditList } from "@contract/audit.ts";
 import type { IngestHealth, IngestWindow } from "@contract/ingest-health.ts";
 import type { LiveAnswer } from "@contract/live.ts";
@@ -233,6 +233,11 @@ export async function readMe(): Promise<Me | null> {
     if (error instanceof ApiError && error.status === 401) return null;
     throw error;
   }
+}
+
+/** The ways in which people may sign in here. */
+export function readSignInWays(): Promise<SignInWays> {
+  return send<SignInWays>("GET", "/v1/session/ways");
 }
 
 export async function signIn(credentials: SignIn): Promise<void> {

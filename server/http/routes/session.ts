@@ -1,7 +1,6 @@
 /** Signing in and out with a browser, and who one is. */
 import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
-import type { Context } from "hono";
-import { deleteCookie, setCookie } from "hono/cookie";
+import { deleteCookie } from "hono/cookie";
 import type { Actor } from "../../accounts/actor.ts";
 import { type Sessions, sessionCookie } from "../../accounts/sessions.ts";
 import type { Users } from "../../accounts/users.ts";
@@ -11,9 +10,7 @@ import { refuseForeignOrigin, requireActor, sessionToken } from "../authenticate
 import { addressOf } from "../author-of.ts";
 import type { HttpEnv } from "../http-env.ts";
 import { ProblemError } from "../problem-error.ts";
-
-/** Browsers keep none longer; when the session ends is decided on the server. */
-const cookieLifetimeSeconds = 400 * 24 * 60 * 60;
+import { cookieAttributes, setSessionCookie } from "../session-cookie.ts";
 
 export interface SessionRoutesDeps {
   users: Users;
@@ -54,7 +51,7 @@ export function sessionRoutes({ users, sessions }: SessionRoutesDeps): OpenAPIHo
       const { token } = await sessions.create(result.userId, { address, userAgent });
       const actor = await sessions.verify(token);
       if (!actor) throw new ProblemError("unauthenticated", "the account was disabled just now");
-      setCookie(c, sessionCookie, token, { ...cookieAttributes(c), maxAge: cookieLifetimeSeconds });
+      setSessionCookie(c, token);
       return c.json(describe(actor), 200);
     },
   );
@@ -107,9 +104,4 @@ function describe({ kind, name, node, grants, hasSecondFactor = false }: Actor):
     actions: actions.filter((action) => grants.some((one) => one.actions.has(action))),
     has_second_factor: hasSecondFactor,
   };
-}
-
-function cookieAttributes(c: Context) {
-  const isHttps = new URL(c.req.url).protocol === "https:" || c.req.header("x-forwarded-proto") === "https";
-  return { path: "/", httpOnly: true, sameSite: "Lax", secure: isHttps } as const;
 }

@@ -273,6 +273,10 @@ const accountsCases: RouteCase[] = [
     allowed: 204,
     elsewhere: "the same",
   },
+  { route: "GET /v1/session/ways", needs: "nothing", allowed: 200, elsewhere: "the same" },
+  // The matrix has no identity provider.
+  { route: "GET /v1/session/oidc", needs: "nothing", allowed: 404, elsewhere: "the same" },
+  { route: "GET /v1/session/oidc/callback", needs: "nothing", allowed: 404, elsewhere: "the same" },
   { route: "GET /v1/me", needs: "credentials", allowed: 200, elsewhere: "nothing" },
   { route: "GET /v1/nodes", needs: "read", allowed: 200, elsewhere: "nothing" },
   {

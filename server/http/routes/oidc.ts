@@ -1,0 +1,115 @@
+/** Signing in through an identity provider: off to it, and back. Both are pages to the browser, so both answer by redirects. */
+import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+import { deleteCookie, getCookie, setCookie } from "hono/cookie";
+import type { Logger } from "pino";
+import { type Oidc, type PendingSignIn, pendingSignInSchema } from "../../accounts/oidc.ts";
+import type { Sessions } from "../../accounts/sessions.ts";
+import type { Users } from "../../accounts/users.ts";
+import { signInWaysSchema } from "../../contract/accounts.ts";
+import { createRouter, problemResponses } from "../app-pieces.ts";
+import { addressOf } from "../author-of.ts";
+import type { HttpEnv } from "../http-env.ts";
+import { ProblemError } from "../problem-error.ts";
+import { cookieAttributes, setSessionCookie } from "../session-cookie.ts";
+
+const beginPath = "/v1/session/oidc";
+const callbackPath = `${beginPath}/callback`;
+const pendingCookie = "tidemark_oidc";
+/** For as long as people take to sign in at the provider. */
+const pendingSeconds = 10 * 60;
+
+export interface OidcRoutesDeps {
+  /** Absent without a provider. */
+  oidc: Oidc | undefined;
+  users: Users;
+  sessions: Sessions;
+  /** Where people reach the dashboard, without a slash at its end; the provider knows the callback below it. */
+  publicUrl: string;
+  log: Logger;
+}
+
+export function oidcRoutes({ oidc, users, sessions, publicUrl, log }: OidcRoutesDeps): OpenAPIHono<HttpEnv> {
+  const app = createRouter();
+  const callbackUrl = publicUrl + callbackPath;
+
+  app.openapi(
+    createRoute({
+      method: "get",
+      path: "/v1/session/ways",
+      summary: "The ways in which people may sign in",
+      security: [],
+      responses: {
+        200: { description: "The ways", content: { "application/json": { schema: signInWaysSchema } } },
+      },
+    }),
+    (c) => c.json({ password: true, oidc: oidc ? { name: oidc.name, path: beginPath } : null }, 200),
+  );
+
+  app.openapi(
+    createRoute({
+      method: "get",
+      path: beginPath,
+      summary: "Sign in at the identity provider",
+      description: "For browsers: answers a redirect to the provider.",
+      security: [],
+      responses: { 302: { description: "To the provider" }, ...problemResponses(404, 503) },
+    }),
+    async (c) => {
+      if (!oidc) throw noProvider();
+      const { url, pending } = await oidc.begin(callbackUrl).catch((error: unknown) => {
+        log.warn({ err: error }, "the identity provider cannot be reached");
+        throw new ProblemError("store_unavailable", "the identity provider cannot be reached; try again later", {
+          retryAfterSeconds: 5,
+        });
+      });
+      const held = Buffer.from(JSON.stringify(pending)).toString("base64url");
+      setCookie(c, pendingCookie, held, { ...cookieAttributes(c), path: beginPath, maxAge: pendingSeconds });
+      return c.redirect(url.href, 302);
+    },
+  );
+
+  app.openapi(
+    createRoute({
+      method: "get",
+      path: callbackPath,
+      summary: "Back from the identity provider",
+      description: [
+        "Signs in the user whose e-mail address the provider vouches for, and goes on to the dashboard; with",
+        "`?sign_in=unknown` where there is none, with `?sign_in=failed` where the provider did not say who it is.",
+        "A second factor is the provider's matter.",
+      ].join(" "),
+      security: [],
+      request: { query: z.object({}) },
+      responses: { 302: { description: "To the dashboard" }, ...problemResponses(404, 503) },
+    }),
+    async (c) => {
+      if (!oidc) throw noProvider();
+      const pending = readPending(getCookie(c, pendingCookie));
+      deleteCookie(c, pendingCookie, { ...cookieAttributes(c), path: beginPath });
+      const failed = (reason: "failed" | "unknown") => c.redirect(`${publicUrl}/?sign_in=${reason}`, 302);
+      if (!pending) return failed("failed");
+      const email = await oidc.finish(new URL(callbackUrl + new URL(c.req.url).search), pending).catch((error) => {
+        log.warn({ err: error }, "what came back from the identity provider signs nobody in");
+        return "";
+      });
+      if (email === "") return failed("failed");
+      const userId = email === undefined ? undefined : await users.idOf(email);
+      if (userId === undefined) return failed("unknown");
+      const userAgent = c.req.header("user-agent")?.slice(0, 256);
+      const { token } = await sessions.create(userId, { address: addressOf(c), userAgent });
+      setSessionCookie(c, token);
+      return c.redirect(`${publicUrl}/`, 302);
+    },
+  );
+  return app;
+}
+
+const noProvider = () => new ProblemError("not_found", "there is no identity provider to sign in with");
+
+function readPending(cookie: string | undefined): PendingSignIn | undefined {
+  try {
+    return pendingSignInSchema.parse(JSON.parse(Buffer.from(cookie ?? "", "base64url").toString("utf8")));
+  } catch {
+    return undefined;
+  }
+}
