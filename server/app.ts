@@ -23,6 +23,7 @@ import { measureRequests } from "./http/measure-requests.ts";
 import { accountRoutes } from "./http/routes/account.ts";
 import { auditRoutes } from "./http/routes/audit.ts";
 import { chargesRoutes } from "./http/routes/charges.ts";
+import { type ClusterRoutesDeps, clusterRoutes } from "./http/routes/cluster.ts";
 import { correctionsRoutes } from "./http/routes/corrections.ts";
 import { eventsRoutes } from "./http/routes/events.ts";
 import { explainRoutes } from "./http/routes/explain.ts";
@@ -75,6 +76,8 @@ export interface AppDeps {
   publicUrl: string;
   /** Absent in a process that does not take events. */
   ingest: Ingest | undefined;
+  /** Present where several processes ingest together. */
+  cluster?: ClusterRoutesDeps | undefined;
   corrections: Corrections;
   ownMeters: OwnMeters;
   /** What events of a type mean; undefined when no meter knows it. */
@@ -102,7 +105,8 @@ export function createApp(deps: AppDeps): OpenAPIHono<HttpEnv> {
   app.use("/v1/*", idempotent({ postgres: deps.postgres }));
   if (ingest) {
     const { knownIds, admission, flush } = ingest;
-    const accepting = { log: ingest.log, knownIds, tree, admission, eventType: deps.eventType };
+    const take = deps.cluster?.cluster.take;
+    const accepting = { log: ingest.log, knownIds, tree, admission, eventType: deps.eventType, take };
     app.route("/", quarantineReplayRoutes({ ...accepting, clickhouse }));
     app.route("/", eventsRoutes({ ...accepting, watermark, flush, telemetry }));
   }
@@ -142,6 +146,7 @@ export function createApp(deps: AppDeps): OpenAPIHono<HttpEnv> {
     app.route("/", auditRoutes({ postgres: deps.postgres, tree }));
     app.route("/", reconciliationRoutes({ postgres: deps.postgres, tree }));
   }
+  if (deps.cluster) app.route("/", clusterRoutes(deps.cluster));
   app.route("/", metricsRoutes({ telemetry }));
   app.route("/", systemRoutes({ root: app, checks: readinessChecks(deps) }));
   if (deps.roles.has("api")) serveDashboard(app);

@@ -45,6 +45,12 @@ const environmentSchema = z.object({
     .default(new Set(roles)),
   TIDEMARK_WAL_MAX_BYTES: wholeNumber(16 * 1024 * 1024, Number.MAX_SAFE_INTEGER).default(4 * 1024 * 1024 * 1024),
   TIDEMARK_EVENTS_PER_SECOND: wholeNumber(1, 100_000_000).default(200_000),
+  TIDEMARK_NODE_URL: url("http:", "https:").optional(),
+  TIDEMARK_NODE: z
+    .string()
+    .regex(/^[a-z0-9][a-z0-9-]{0,62}$/, "must be up to 63 lower-case letters, digits and hyphens")
+    .optional(),
+  TIDEMARK_CLUSTER_SECRET: z.string().min(32, "must have at least 32 characters").optional(),
   TIDEMARK_PUBLIC_URL: url("http:", "https:").optional(),
   TIDEMARK_SMTP_URL: url("smtp:", "smtps:").optional(),
   TIDEMARK_MAIL_FROM: z.string().min(3).default("Tidemark <tidemark@localhost>"),
@@ -87,6 +93,8 @@ export interface Config {
   walMaxBytes: number;
   /** What one API key may send on average. */
   eventsPerSecond: number;
+  /** Several processes ingest into the same stores, and this is how they reach each other; undefined: this one is alone. */
+  cluster: ClusterConfig | undefined;
   /** Where people reach the dashboard, for links in mails; without a slash at its end. */
   publicUrl: string;
   smtpUrl: string | undefined;
@@ -96,6 +104,14 @@ export interface Config {
   /** The identity provider; absent without one. */
   oidc: OidcSettings | undefined;
   logLevel: string;
+}
+
+export interface ClusterConfig {
+  /** Where the others reach this node, without a slash at its end. */
+  url: string;
+  /** Undefined: a name that stays with the data folder. */
+  name: string | undefined;
+  secret: string;
 }
 
 /** What is wrong with the environment, every fault of it. */
@@ -139,6 +155,9 @@ export function loadConfig(environment: Record<string, string | undefined>): Con
   const absent = ofOidc.filter((name) => !given[name]);
   if (absent.length > 0 && absent.length < ofOidc.length)
     faults.push(`${absent.join(" and ")} must be set too: an identity provider needs all three`);
+  if (settings?.TIDEMARK_NODE_URL)
+    for (const name of ["TIDEMARK_CLUSTER_SECRET", "CLICKHOUSE_URL", "DATABASE_URL", "REDIS_URL"] as const)
+      if (!settings[name]) faults.push(`${name} is required with TIDEMARK_NODE_URL: the ingest nodes share it`);
   if (!settings || faults.length > 0) throw new ConfigError(faults);
   return {
     port: settings.PORT,
@@ -153,6 +172,13 @@ export function loadConfig(environment: Record<string, string | undefined>): Con
     roles: settings.TIDEMARK_ROLES,
     walMaxBytes: settings.TIDEMARK_WAL_MAX_BYTES,
     eventsPerSecond: settings.TIDEMARK_EVENTS_PER_SECOND,
+    cluster: settings.TIDEMARK_NODE_URL
+      ? {
+          url: settings.TIDEMARK_NODE_URL.replace(/\/+$/, ""),
+          name: settings.TIDEMARK_NODE,
+          secret: settings.TIDEMARK_CLUSTER_SECRET ?? "",
+        }
+      : undefined,
     publicUrl: (settings.TIDEMARK_PUBLIC_URL ?? `http://localhost:${settings.PORT}`).replace(/\/+$/, ""),
     smtpUrl: settings.TIDEMARK_SMTP_URL,
     mailFrom: settings.TIDEMARK_MAIL_FROM,

@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { fileURLToPath, pathToFileURL } from "node:url";
+import { NodeNameInUseError } from "./cluster/membership.ts";
 import { ConfigError, loadConfig } from "./config.ts";
 import { DataFolderInUseError } from "./data-folder-lock.ts";
 import { createLogger, type Service, startService } from "./service.ts";
@@ -64,7 +65,8 @@ function startSimulator(url: string, key: string): ChildProcess {
 }
 
 main().catch((error: unknown) => {
-  if (error instanceof ConfigError || error instanceof DataFolderInUseError) console.error(error.message);
+  const isForOperator = [ConfigError, DataFolderInUseError, NodeNameInUseError].some((kind) => error instanceof kind);
+  if (isForOperator) console.error((error as Error).message);
   else console.error("Tidemark could not start:", error);
   process.exit(1);
 });

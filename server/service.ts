@@ -17,6 +17,7 @@ import { createApp } from "./app.ts";
 import { eventType, meterByName } from "./catalog/catalog.ts";
 import { type ClickHouse, type ClickHouseConnection, connectClickHouse } from "./clickhouse/client.ts";
 import { migrateClickHouse } from "./clickhouse/migrate.ts";
+import { type RunningCluster, startCluster } from "./cluster/start-cluster.ts";
 import type { Config } from "./config.ts";
 import { type Corrections, createCorrections } from "./corrections/corrections.ts";
 import { lockDataFolder } from "./data-folder-lock.ts";
@@ -34,7 +35,7 @@ import { hearVisibility, tellVisibility, type Visibility } from "./live/shared-w
 import { createMailer } from "./mail/mailer.ts";
 import { OwnMeters } from "./meters/own-meters.ts";
 import { connectPostgres, type Postgres } from "./postgres/client.ts";
-import { migratePostgres } from "./postgres/migrate.ts";
+import { migratePostgres, whileMigrating } from "./postgres/migrate.ts";
 import { runRebuilds } from "./reconciliation/rebuild.ts";
 import { reconcileRecent } from "./reconciliation/reconcile-recent.ts";
 import { connectRedis } from "./redis/connect-redis.ts";
@@ -93,7 +94,11 @@ async function startParts(
   started.push(() => clickhouse.close());
   const postgres = connectPostgres(postgresStore.url, telemetry.postgresFailed);
   started.push(() => postgres.close());
-  await Promise.all([migrateClickHouse(clickhouse), migratePostgres(postgres)]);
+  await migratePostgres(postgres);
+  // One process at a time: ClickHouse has no transactions around a schema.
+  await whileMigrating(postgres, async () => {
+    await migrateClickHouse(clickhouse);
+  });
 
   const tree = await NodeTree.load(postgres, log);
   started.push(() => tree.close());
@@ -116,6 +121,20 @@ async function startParts(
   started.push(async () => mailer?.close());
   const authenticator = createAuthenticator({ keys, sessions, tree });
 
+  const ownMeters = await OwnMeters.load(postgres, tree, log);
+  started.push(async () => ownMeters.close());
+  const typeOf = (type: string) => eventType(type) ?? (ownMeters.knowsType(type) ? { dimensions: [] } : undefined);
+
+  let running: RunningCluster | undefined;
+  const cluster =
+    config.cluster && config.roles.has("ingest")
+      ? await startCluster({
+          ...config.cluster,
+          ...{ dataDir: config.dataDir, walMaxBytes: config.walMaxBytes, postgres, clickhouse, onFatal, log },
+        })
+      : undefined;
+  started.push(async () => await running?.leave());
+
   let announce: (nodes: Iterable<string>) => void = () => undefined;
   const ingest = config.roles.has("ingest")
     ? await startIngest({
@@ -128,14 +147,30 @@ async function startParts(
         onFatal,
         logger: log,
         observer: telemetry,
+        shared: cluster?.shared,
       })
     : undefined;
   if (ingest) started.push(() => ingest.stop(flushGraceMs));
-  const { watermark, settledBatch } = visibilityOf(ingest, redis, log, started);
+  if (ingest) running = await cluster?.run(ingest, { tree, eventType: typeOf });
+  started.push(async () => await running?.stopTaking());
+  const { watermark, settledBatch } = visibilityOf(ingest, running, redis, log, started);
+  const storing = storingOf(ingest, running);
+  const corrections = createCorrections({
+    ...{ postgres, clickhouse, tree, ingest: storing },
+    others: running && {
+      ...{ isHere: running.isDeriver, watermark },
+      applyThere: () => running?.runThere("corrections-apply") ?? Promise.resolve(),
+    },
+  });
 
-  const ownMeters = await OwnMeters.load(postgres, tree, log);
-  started.push(async () => ownMeters.close());
-  const corrections = createCorrections({ postgres, clickhouse, tree, ingest });
+  const statements: StatementSource = {
+    ...{ clickhouse, postgres, tree, watermark, settledBatch, log },
+    meterOf: (name, node, atMs) => meterByName(name) ?? ownMeters.find(name, node, atMs),
+  };
+  const jobTable = jobsOf(clickhouse, postgres, tree, storing, corrections, statements, log, (nodes) =>
+    announce(nodes),
+  );
+  const led = running ? ledJobs(jobTable, running) : undefined;
 
   const httpServer = createServer();
   const app = createApp({
@@ -150,9 +185,10 @@ async function startParts(
     oidc: config.oidc && createOidc(config.oidc),
     publicUrl: config.publicUrl,
     ingest,
+    cluster: running && led && { cluster: running, runJob: led.runJob },
     corrections,
     ownMeters,
-    eventType: (type) => eventType(type) ?? (ownMeters.knowsType(type) ? { dimensions: [] } : undefined),
+    eventType: typeOf,
     watermark,
     settledBatch,
     paymentKeys: config.paymentKeys,
@@ -174,12 +210,8 @@ async function startParts(
   });
   announce = (nodes) => gateway.announce(nodes);
 
-  const statements: StatementSource = {
-    ...{ clickhouse, postgres, tree, watermark, settledBatch, log },
-    meterOf: (name, node, atMs) => meterByName(name) ?? ownMeters.find(name, node, atMs),
-  };
   const jobs = await startJobs({
-    jobs: jobsOf(clickhouse, postgres, tree, ingest, corrections, statements, log, (nodes) => gateway.announce(nodes)),
+    jobs: led?.jobs ?? jobTable,
     roles: config.roles,
     databaseUrl: postgresStore.url,
     redisUrl: config.redisUrl,
@@ -229,12 +261,57 @@ function nodesAround(tree: NodeTree, organizations: ReadonlySet<string>, levels:
   return nodes;
 }
 
+/** What jobs and corrections need to change what is stored, without anything being stored meanwhile. */
+function storingOf(ingest: Ingest | undefined, cluster: RunningCluster | undefined): Storing | undefined {
+  if (!ingest || !cluster) return ingest;
+  const { log, deriver, sequence, flush } = ingest;
+  return {
+    ...{ log, deriver, sequence },
+    flush: {
+      exclusive: cluster.flush.exclusive,
+      whenStored: flush.whenStored,
+      watermark: cluster.watermark,
+      get settledBatch() {
+        return cluster.settledBatch();
+      },
+    },
+  };
+}
+
+type Storing = Pick<Ingest, "log" | "deriver" | "sequence"> & {
+  flush: Pick<Ingest["flush"], "exclusive" | "whenStored" | "watermark" | "settledBatch">;
+};
+
+/** Jobs of the role `ingest` run on the node that derives, whichever of them the tick comes to. */
+function ledJobs(jobs: readonly JobDefinition[], cluster: RunningCluster) {
+  const runs = new Map<string, Promise<void>>();
+  async function runJob(name: string): Promise<void> {
+    const job = jobs.find((one) => one.name === name && one.role === "ingest");
+    if (!job) return;
+    const run = runs.get(name) ?? job.handler().finally(() => runs.delete(name));
+    runs.set(name, run);
+    await run;
+  }
+  const led = jobs.map((job) =>
+    job.role === "ingest"
+      ? { ...job, handler: () => (cluster.isDeriver() ? runJob(job.name) : cluster.runThere(job.name)) }
+      : job,
+  );
+  return { jobs: led, runJob };
+}
+
 function visibilityOf(
   ingest: Ingest | undefined,
+  cluster: RunningCluster | undefined,
   redis: Redis | undefined,
   log: Logger,
   started: (() => Promise<void>)[],
 ): Visibility {
+  if (cluster) {
+    const stop = redis ? tellVisibility(redis, cluster, cluster.isDeriver) : undefined;
+    started.push(async () => stop?.());
+    return cluster;
+  }
   if (ingest) {
     const visibility = { watermark: () => ingest.flush.watermark(), settledBatch: () => ingest.flush.settledBatch };
     const stop = redis ? tellVisibility(redis, visibility) : undefined;
@@ -288,7 +365,7 @@ function jobsOf(
   clickhouse: ClickHouse,
   postgres: Postgres,
   tree: NodeTree,
-  ingest: Ingest | undefined,
+  ingest: Storing | undefined,
   corrections: Corrections,
   statements: StatementSource,
   log: Logger,

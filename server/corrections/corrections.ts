@@ -55,8 +55,21 @@ export interface CorrectionsDeps {
   clickhouse: ClickHouse;
   tree: Pick<NodeTree, "pathAt">;
   /** Absent in a process that does not store events: then another one applies what is recorded here. */
-  ingest: Pick<Ingest, "flush" | "log" | "deriver" | "sequence"> | undefined;
+  ingest:
+    | (Pick<Ingest, "log" | "deriver" | "sequence"> & { flush: Pick<Ingest["flush"], "exclusive" | "whenStored"> })
+    | undefined;
+  /** Where other processes store too, and one of them applies what is recorded. */
+  others?: OtherStorers | undefined;
   patienceMs?: number;
+}
+
+export interface OtherStorers {
+  /** Whether this process is the one that applies corrections now. */
+  isHere(): boolean;
+  /** Asks the one that does to do it now. */
+  applyThere(): Promise<void>;
+  /** What every process accepted up to then can be found. */
+  watermark(): Date;
 }
 
 const pollMs = 100;
@@ -64,12 +77,14 @@ const shownCorrections = 100;
 const uniqueViolation = "23505";
 
 export function createCorrections(deps: CorrectionsDeps): Corrections {
-  const { postgres, clickhouse, tree, ingest, patienceMs = 10_000 } = deps;
+  const { postgres, clickhouse, tree, ingest, others, patienceMs = 10_000 } = deps;
   let applying: Promise<void> = Promise.resolve();
 
   async function applyOne(correction: Correction): Promise<void> {
     if (!ingest) return;
     const { flush, deriver, sequence } = ingest;
+    // The row may have been stored by a process whose clock is ahead: of one key the larger number stands.
+    sequence.advance(correction.replaces);
     const numbers = {
       voidBatch: correction.voidBatch ?? sequence.next(),
       amendBatch: correction.after === null ? null : (correction.amendBatch ?? sequence.next()),
@@ -98,6 +113,7 @@ export function createCorrections(deps: CorrectionsDeps): Corrections {
   }
 
   function applyPending(): Promise<void> {
+    if (others && !others.isHere()) return others.applyThere();
     const next = applying.then(async () => {
       const pending = await postgres.db
         .select()
@@ -153,10 +169,19 @@ export function createCorrections(deps: CorrectionsDeps): Corrections {
 
   /** What was accepted before this call can be found from here on. */
   async function whenStored(): Promise<void> {
+    if (others) return await whenVisible(others, Date.now());
     if (!ingest || ingest.log.backlogBytes === 0) return;
     const stored = ingest.flush.whenStored(ingest.log.syncedEnd);
     const isStored = await Promise.race([stored.then(() => true), delay(patienceMs, false, { ref: false })]);
     if (!isStored) throw new StoreUnavailableError(new Error("what was accepted before could not be stored in time"));
+  }
+
+  async function whenVisible({ watermark }: OtherStorers, acceptedMs: number): Promise<void> {
+    while (watermark().getTime() < acceptedMs) {
+      if (Date.now() > acceptedMs + patienceMs)
+        throw new StoreUnavailableError(new Error("what was accepted before could not be stored in time"));
+      await delay(pollMs);
+    }
   }
 
   async function history(organization: string, id: string): Promise<Correction[]> {

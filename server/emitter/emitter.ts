@@ -6,9 +6,23 @@
  *     await emitter.close();
  *
  * An event gets its id and time once, here, and keeps them through every retry: however often it is sent, it counts once.
- * What waits is held in memory within bounds; when they are reached new events are refused, never old ones dropped.
+ * What waits is held in memory, or with `spool` on disk, within bounds; when they are reached new events are refused, never
+ * old ones dropped.
  */
 import { randomBytes } from "node:crypto";
+import {
+  closeSync,
+  ftruncateSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  unlinkSync,
+  writeSync,
+} from "node:fs";
+import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { promisify } from "node:util";
 import { constants, gzip } from "node:zlib";
@@ -56,6 +70,12 @@ export interface EmitterOptions {
   concurrency?: number;
   /** Bytes of events held, those on their way included, before new ones are refused; default 64 MiB. */
   maxHeldBytes?: number;
+  /**
+   * Holds events in files of this folder instead of in memory: they outlive this program, however it ends, and a service
+   * that is away for longer than memory lasts; the next emitter with this folder sends them. Up to `maxBytes`, default
+   * 1 GiB. What the machine itself had not written when it lost power is lost. A folder is for programs of one machine.
+   */
+  spool?: { directory: string; maxBytes?: number };
   /** `stored` waits until the events can be queried; default `durable`: until they are on the service's disk. */
   ack?: "durable" | "stored";
   /** How long one attempt may take; default 60,000. */
@@ -112,6 +132,7 @@ const isPassing = (status: number) => status === 408 || status === 425 || status
 const firstBackoffMs = 100;
 const longestBackoffMs = 10_000;
 const keptRejections = 20;
+const defaultSpoolBytes = 1024 * 1024 * 1024;
 /** Signs of life that may be missing before an interval ends. */
 const missedSigns = 3;
 const participantWords = { start: "participant.joined", alive: "participant.alive", end: "participant.left" };
@@ -139,11 +160,9 @@ export function uuidV7(nowMs = Date.now()): string {
 
 export class Emitter {
   readonly totals: Totals = { requests: 0, retries: 0, accepted: 0, duplicates: 0, rejected: 0, rejections: [] };
-  readonly #options: EmitterOptions & Required<Omit<EmitterOptions, "signal" | "onRejected" | "onRefused">>;
-  /** Events as the JSON that is sent, in the order in which they came. */
-  #waiting: string[] = [];
-  #waitingBytes = 0;
-  #heldBytes = 0;
+  readonly #options: EmitterOptions & Required<Omit<EmitterOptions, "signal" | "onRejected" | "onRefused" | "spool">>;
+  readonly #queue: Queue;
+  readonly #mostHeldBytes: number;
   /** So many of the waiting ones go without waiting for more. */
   #due = 0;
   #ageTimer: ReturnType<typeof setTimeout> | undefined;
@@ -164,24 +183,33 @@ export class Emitter {
       random: Math.random,
       ...options,
     };
-    const { signal } = options;
+    const { spool, signal } = options;
+    this.#queue = spool ? new SpoolQueue(spool.directory, this.#options) : new MemoryQueue(this.#options);
+    this.#mostHeldBytes = spool ? (spool.maxBytes ?? defaultSpoolBytes) : this.#options.maxHeldBytes;
     if (signal?.aborted) this.#stopped.abort(signal.reason);
     signal?.addEventListener("abort", () => this.#stopped.abort(signal.reason), { once: true });
+    // What an earlier emitter left in the spool.
+    this.#due = this.#queue.count;
+    this.#pump();
   }
 
   /** Events held, those on their way not included. */
   get waiting(): number {
-    return this.#waiting.length;
+    return this.#queue.count;
   }
 
   /**
-   * Takes an event without waiting; false when it was not taken: as much is held as may be, the emitter was closed, or a
-   * request was refused for good and nobody was told.
+   * Takes an event without waiting; false when it was not taken: as much is held as may be, the spool cannot be written,
+   * the emitter was closed, or a request was refused for good and nobody was told.
    */
   offer(event: EmittedEvent): boolean {
     const isOver = this.#stopped.signal.aborted || this.#failure !== undefined;
-    if (isOver || this.#heldBytes >= this.#options.maxHeldBytes) return false;
-    this.#take(event);
+    if (isOver || this.#queue.heldBytes >= this.#mostHeldBytes) return false;
+    try {
+      this.#take(event);
+    } catch {
+      return false;
+    }
     this.#pump();
     return true;
   }
@@ -193,9 +221,9 @@ export class Emitter {
   async send(events: readonly EmittedEvent[]): Promise<void> {
     for (const event of events) {
       this.#take(event);
-      if (!this.#isFull()) continue;
+      if (!this.#queue.hasWhole()) continue;
       this.#pump();
-      while (this.#isFull() && this.#onTheWay.size > 0) await Promise.race(this.#onTheWay);
+      while (this.#mustWait() && this.#onTheWay.size > 0) await Promise.race(this.#onTheWay);
       this.#throwFailure();
     }
     this.#pump();
@@ -203,7 +231,7 @@ export class Emitter {
 
   /** Sends what waits and resolves when every event taken so far is answered, however long that takes. */
   async flush(): Promise<Totals> {
-    this.#due = this.#waiting.length;
+    this.#due = this.#queue.count;
     this.#pump();
     while (this.#onTheWay.size > 0) await Promise.race(this.#onTheWay);
     this.#throwFailure();
@@ -211,8 +239,8 @@ export class Emitter {
   }
 
   /**
-   * Ends signs of life, sends what waits for at most `withinMs` (default 5,000), then gives up what is left. Answers how
-   * many bytes of events were not answered: 0 when all were.
+   * Ends signs of life, sends what waits for at most `withinMs` (default 5,000), then gives up what is left, or leaves it in
+   * the spool. Answers how many bytes of events were not answered: 0 when all were.
    */
   async close({ withinMs = 5_000 }: { withinMs?: number } = {}): Promise<{ unansweredBytes: number }> {
     for (const timer of this.#presences) clearInterval(timer);
@@ -224,7 +252,8 @@ export class Emitter {
     this.#stopped.abort(new Error("the emitter was closed"));
     clearTimeout(this.#ageTimer);
     await flushed;
-    return { unansweredBytes: this.#heldBytes };
+    this.#queue.close();
+    return { unansweredBytes: this.#queue.heldBytes };
   }
 
   /** Closes when the program is told to end (SIGTERM, SIGINT) or has nothing more to do, then lets it end. */
@@ -271,60 +300,44 @@ export class Emitter {
     const stamped = { ...event };
     stamped.id ??= uuidV7();
     stamped.time ??= new Date().toISOString();
-    const text = JSON.stringify(stamped);
-    this.#waiting.push(text);
-    this.#waitingBytes += text.length;
-    this.#heldBytes += text.length;
+    this.#queue.add(JSON.stringify(stamped));
     if (this.#ageTimer) return;
     this.#ageTimer = setTimeout(() => {
       this.#ageTimer = undefined;
-      this.#due = this.#waiting.length;
+      this.#due = this.#queue.count;
       this.#pump();
     }, this.#options.maxAgeMs);
     this.#ageTimer.unref();
   }
 
-  /** A whole request waits. */
-  #isFull(): boolean {
-    const { eventsPerRequest, bytesPerRequest } = this.#options;
-    return this.#waiting.length >= eventsPerRequest || this.#waitingBytes >= bytesPerRequest;
+  /** In memory no more waits than is on its way; a spool is for more. */
+  #mustWait(): boolean {
+    return this.#options.spool ? this.#queue.heldBytes >= this.#mostHeldBytes : this.#queue.hasWhole();
   }
 
   /** Starts the requests that are due, as many as may be on their way. */
   #pump(): void {
-    while (this.#onTheWay.size < this.#options.concurrency && (this.#isFull() || this.#due > 0)) {
-      const batch = this.#nextBatch();
-      if (batch.length === 0) return;
-      const request = this.#post(batch)
-        .then(
-          () => {
-            this.#heldBytes -= sizeOf(batch);
-          },
-          (error: unknown) => {
-            this.#failure ??= error;
-          },
-        )
+    if (this.#failure !== undefined || this.#stopped.signal.aborted) return;
+    while (this.#onTheWay.size < this.#options.concurrency && (this.#queue.hasWhole() || this.#due > 0)) {
+      const batch = this.#queue.next();
+      if (!batch) return;
+      this.#due = Math.max(0, this.#due - batch.count);
+      const request = this.#sendBatch(batch)
+        .catch((error: unknown) => {
+          this.#failure ??= error;
+        })
         .finally(() => {
           this.#onTheWay.delete(request);
-          if (this.#failure === undefined) this.#pump();
+          this.#pump();
         });
       this.#onTheWay.add(request);
     }
   }
 
-  #nextBatch(): string[] {
-    const { eventsPerRequest, bytesPerRequest } = this.#options;
-    let bytes = 0;
-    let count = 0;
-    while (count < this.#waiting.length && count < eventsPerRequest) {
-      const size = (this.#waiting[count] as string).length;
-      if (count > 0 && bytes + size > bytesPerRequest) break;
-      bytes += size;
-      count++;
-    }
-    this.#waitingBytes -= bytes;
-    this.#due = Math.max(0, this.#due - count);
-    return this.#waiting.splice(0, count);
+  async #sendBatch(batch: Batch): Promise<void> {
+    const texts = batch.read();
+    if (texts.length > 0) await this.#post(texts);
+    batch.answered();
   }
 
   /** One request, repeated with the same bytes until it is answered; one that is too large is sent in halves. */
@@ -409,12 +422,219 @@ export class Emitter {
   }
 }
 
+/** Events that go as one request. */
+interface Batch {
+  count: number;
+  /** As the JSON that is sent, in the order in which they came. */
+  read(): string[];
+  /** They need not be held any more. */
+  answered(): void;
+}
+
+/** What is held until it is answered. */
+interface Queue {
+  /** Events that wait, those on their way not included. */
+  readonly count: number;
+  /** Of all that is held, that on its way included. */
+  readonly heldBytes: number;
+  /** Throws when it cannot be held. */
+  add(text: string): void;
+  /** As many wait as go in one request. */
+  hasWhole(): boolean;
+  next(): Batch | undefined;
+  close(): void;
+}
+
+type RequestBounds = Required<Pick<EmitterOptions, "eventsPerRequest" | "bytesPerRequest">>;
+
+class MemoryQueue implements Queue {
+  heldBytes = 0;
+  readonly #bounds: RequestBounds;
+  #waiting: string[] = [];
+  #waitingBytes = 0;
+
+  constructor(bounds: RequestBounds) {
+    this.#bounds = bounds;
+  }
+
+  get count(): number {
+    return this.#waiting.length;
+  }
+
+  add(text: string): void {
+    this.#waiting.push(text);
+    this.#waitingBytes += text.length;
+    this.heldBytes += text.length;
+  }
+
+  hasWhole(): boolean {
+    return this.#waiting.length >= this.#bounds.eventsPerRequest || this.#waitingBytes >= this.#bounds.bytesPerRequest;
+  }
+
+  next(): Batch | undefined {
+    const { eventsPerRequest, bytesPerRequest } = this.#bounds;
+    let bytes = 0;
+    let count = 0;
+    while (count < this.#waiting.length && count < eventsPerRequest) {
+      const size = (this.#waiting[count] as string).length;
+      if (count > 0 && bytes + size > bytesPerRequest) break;
+      bytes += size;
+      count++;
+    }
+    if (count === 0) return undefined;
+    this.#waitingBytes -= bytes;
+    const texts = this.#waiting.splice(0, count);
+    return {
+      count,
+      read: () => texts,
+      answered: () => {
+        this.heldBytes -= bytes;
+      },
+    };
+  }
+
+  close(): void {}
+}
+
+interface Segment {
+  path: string;
+  count: number;
+  bytes: number;
+}
+
+/** Emitters of this process by the mark in the names of their files. */
+const liveSpools = new Set<string>();
+
+/**
+ * One file of lines for each request: written event by event, read again when it is its turn, removed when it is answered.
+ * Files are named for the process that writes them; those of one that has ended are taken over.
+ */
+class SpoolQueue implements Queue {
+  heldBytes = 0;
+  readonly #directory: string;
+  readonly #bounds: RequestBounds;
+  readonly #mark = randomBytes(8).toString("hex");
+  readonly #whole: Segment[] = [];
+  #wholeCount = 0;
+  #open: (Segment & { file: number }) | undefined;
+  #number = 0;
+
+  constructor(directory: string, bounds: RequestBounds) {
+    this.#directory = directory;
+    this.#bounds = bounds;
+    mkdirSync(directory, { recursive: true });
+    liveSpools.add(this.#mark);
+    const left = readdirSync(directory).flatMap((name) => {
+      const [, pid, mark, number] = /^(\d+)\.([0-9a-f]{16})\.(\d{12})\.ndjson$/.exec(name) ?? [];
+      const isLeft = mark !== undefined && !liveSpools.has(mark) && !isRunning(Number(pid));
+      return isLeft ? [{ name, order: `${statSync(join(directory, name)).mtimeMs} ${number}` }] : [];
+    });
+    for (const { name } of left.sort((a, b) => (a.order < b.order ? -1 : 1))) {
+      const path = this.#nextPath();
+      renameSync(join(directory, name), path);
+      const bytes = statSync(path).size;
+      this.#keep({ path, bytes, count: linesOf(path).length });
+      this.heldBytes += bytes;
+    }
+  }
+
+  get count(): number {
+    return this.#wholeCount + (this.#open?.count ?? 0);
+  }
+
+  add(text: string): void {
+    if (!this.#open) {
+      const path = this.#nextPath();
+      this.#open = { path, file: openSync(path, "wx", 0o600), count: 0, bytes: 0 };
+    }
+    const segment = this.#open;
+    const line = Buffer.from(`${text}\n`, "utf8");
+    try {
+      for (let done = 0; done < line.length; )
+        done += writeSync(segment.file, line, done, line.length - done, segment.bytes + done);
+    } catch (error) {
+      // A full disk may have taken a part of the line; the next one is written over it.
+      ftruncateSync(segment.file, segment.bytes);
+      throw error;
+    }
+    segment.count++;
+    segment.bytes += line.length;
+    this.heldBytes += line.length;
+    const { eventsPerRequest, bytesPerRequest } = this.#bounds;
+    if (segment.count >= eventsPerRequest || segment.bytes >= bytesPerRequest) this.#closeOpen();
+  }
+
+  hasWhole(): boolean {
+    return this.#whole.length > 0;
+  }
+
+  next(): Batch | undefined {
+    if (this.#whole.length === 0) this.#closeOpen();
+    const segment = this.#whole.shift();
+    if (!segment) return undefined;
+    const { path, count, bytes } = segment;
+    this.#wholeCount -= count;
+    return {
+      count,
+      read: () => linesOf(path),
+      answered: () => {
+        unlinkSync(path);
+        this.heldBytes -= bytes;
+      },
+    };
+  }
+
+  close(): void {
+    this.#closeOpen();
+    liveSpools.delete(this.#mark);
+  }
+
+  #closeOpen(): void {
+    const segment = this.#open;
+    this.#open = undefined;
+    if (!segment) return;
+    closeSync(segment.file);
+    if (segment.count > 0) this.#keep(segment);
+    else unlinkSync(segment.path);
+  }
+
+  #keep({ path, count, bytes }: Segment): void {
+    this.#whole.push({ path, count, bytes });
+    this.#wholeCount += count;
+  }
+
+  #nextPath(): string {
+    return join(this.#directory, `${process.pid}.${this.#mark}.${String(this.#number++).padStart(12, "0")}.ndjson`);
+  }
+}
+
+/** Whole lines only: what a machine that lost power had not written to its end was never sent, and cannot be. */
+function linesOf(path: string): string[] {
+  return readFileSync(path, "utf8")
+    .split("\n")
+    .slice(0, -1)
+    .filter((line) => {
+      try {
+        return typeof JSON.parse(line) === "object";
+      } catch {
+        return false;
+      }
+    });
+}
+
+/** Whether another process has this number. One with this process's own has ended: two cannot have it. */
+function isRunning(pid: number): boolean {
+  if (pid === process.pid) return false;
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EPERM";
+  }
+}
+
 interface Verdict {
   accepted: number;
   duplicates: number;
   rejected: EventRejection[];
-}
-
-function sizeOf(batch: readonly string[]): number {
-  return batch.reduce((sum, text) => sum + text.length, 0);
 }

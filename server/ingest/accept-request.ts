@@ -20,6 +20,7 @@ import { bodyFormOf, readBody } from "./read-body.ts";
 import { receiveBody } from "./receive-body.ts";
 import { Claims } from "./recent-ids.ts";
 import { RefusedRequestError } from "./refused-request.ts";
+import type { RequestEvents } from "./request-events.ts";
 import { renderRequestRecord } from "./request-record.ts";
 import { LogFailedError, LogFullError, type LogPosition, type WriteAheadLog } from "./write-ahead-log.ts";
 
@@ -37,21 +38,34 @@ export interface AcceptDeps {
   now: () => number;
   /** For a whole body to arrive; default 30,000. */
   bodyTimeoutMs?: number;
+  /** Where events of some organizations are taken by other nodes (server/cluster); default: all are taken here. */
+  take?: ((events: RequestEvents, sender: Sender) => Promise<TakenEvents>) | undefined;
 }
 
-export interface IncomingRequest {
-  headers: Headers;
-  body: Readable | ReadableStream<Uint8Array> | null;
+/** Who sends events, and how. */
+export interface Sender {
   emitter: Emitter;
   isAtomic: boolean;
   /** When the events were received the first time (ms since 1970): the time of those that carry none; default: now. */
-  firstReceivedMs?: number;
+  firstReceivedMs?: number | undefined;
 }
 
-export interface AcceptedRequest {
-  decision: Decision;
-  /** Everything that the verdict rests on lies in the log before this; null when all of it is stored already. */
+export type TakenVerdict = Pick<Decision, "accepted" | "duplicates" | "rejected" | "warnings" | "isAborted">;
+
+export interface TakenEvents {
+  decision: TakenVerdict;
+  /** Everything that the verdict rests on lies in the log of this process before this; null when nothing of it does. */
   position: LogPosition | null;
+  /** Some of the events lie in logs of other processes, and can be queried when the watermark is past this; null: none do. */
+  elsewhereMs: number | null;
+}
+
+export interface IncomingRequest extends Sender {
+  headers: Headers;
+  body: Readable | ReadableStream<Uint8Array> | null;
+}
+
+export interface AcceptedRequest extends TakenEvents {
   rate: RateState;
 }
 
@@ -63,7 +77,7 @@ const codingOverheadBytes = 64 * 1024;
  * was taken (with LogFailedError as its cause: when that is unknown, and a retry with the same ids is safe).
  */
 export async function acceptRequest(deps: AcceptDeps, request: IncomingRequest): Promise<AcceptedRequest> {
-  const { admission, knownIds, tree, log } = deps;
+  const { admission } = deps;
   const { headers, emitter } = request;
 
   // 1. Refuse by headers and load alone, before a byte of the body is read.
@@ -83,33 +97,53 @@ export async function acceptRequest(deps: AcceptDeps, request: IncomingRequest):
     if (inflated !== bytes) room.take(inflated.length);
     const events = readBody(inflated, form, headers);
     const rate = admission.spend(emitter.id, events.events.length);
-    const receivedAtMs = deps.now();
-    const checked = checkEvents(events, receivedAtMs, deps.eventType, request.firstReceivedMs);
-
-    // 3. The two waits, on which nothing is claimed yet.
-    const organizations = organizationsToCreate(checked, emitter, tree);
-    if (organizations.length > 0) await createOrganizations(tree, organizations, emitter);
-    const unsure = checked.readable.filter((event) => knownIds.mustAsk(event));
-    const answers: StoredAnswers = unsure.length > 0 ? await knownIds.ask(unsure) : undefined;
-
-    // 4. Judge, claim and append in one turn: the log has identities in the order in which they were judged.
-    const claims = new Claims();
-    const decision = decideEvents(events, checked, {
-      receivedAtMs,
-      isAtomic: request.isAtomic,
-      emitter,
-      tree,
-      claim: (event) => knownIds.claim(event, answers, claims),
-    });
-    if (decision.isAborted) claims.forget();
-    const position = await appendDecision(log, decision, claims, receivedAtMs);
-    return { decision, position, rate };
+    const taken = await (deps.take ?? ((events, sender) => takeEvents(deps, events, sender)))(events, request);
+    return { ...taken, rate };
   } finally {
     room.release();
   }
 }
 
-async function createOrganizations(tree: AcceptingTree, organizations: string[], emitter: Emitter): Promise<void> {
+/**
+ * Takes events that were read, in this process. `mayTake` is asked in the turn in which identities are judged, and nothing
+ * is taken when it throws; `isTrial`: nothing is taken in any case, the verdict is what it would be.
+ */
+export async function takeEvents(
+  deps: Pick<AcceptDeps, "log" | "knownIds" | "tree" | "eventType" | "now">,
+  events: RequestEvents,
+  { emitter, isAtomic, firstReceivedMs }: Sender,
+  { mayTake = () => undefined, isTrial = false }: { mayTake?: () => void; isTrial?: boolean } = {},
+): Promise<TakenEvents & { decision: Decision }> {
+  const { knownIds, tree, log } = deps;
+  const receivedAtMs = deps.now();
+  const checked = checkEvents(events, receivedAtMs, deps.eventType, firstReceivedMs);
+
+  // 3. The two waits, on which nothing is claimed yet.
+  const organizations = organizationsToCreate(checked, emitter, tree);
+  if (organizations.length > 0) await createOrganizations(tree, organizations, emitter);
+  const unsure = checked.readable.filter((event) => knownIds.mustAsk(event));
+  const answers: StoredAnswers = unsure.length > 0 ? await knownIds.ask(unsure) : undefined;
+
+  // 4. Judge, claim and append in one turn: the log has identities in the order in which they were judged.
+  mayTake();
+  const claims = new Claims();
+  const decision = decideEvents(events, checked, {
+    receivedAtMs,
+    isAtomic,
+    emitter,
+    tree,
+    claim: (event) => knownIds.claim(event, answers, claims),
+  });
+  if (decision.isAborted || isTrial) claims.forget();
+  const position = isTrial ? null : await appendDecision(log, decision, claims, receivedAtMs);
+  return { decision, position, elsewhereMs: null };
+}
+
+export async function createOrganizations(
+  tree: AcceptingTree,
+  organizations: string[],
+  emitter: Emitter,
+): Promise<void> {
   try {
     await tree.ensureOrganizations(organizations, emitter.node);
   } catch (cause) {
@@ -118,7 +152,8 @@ async function createOrganizations(tree: AcceptingTree, organizations: string[],
   }
 }
 
-async function appendDecision(
+/** Puts a decision into the log, and its claims with it. Throws RefusedRequestError when it cannot be. */
+export async function appendDecision(
   log: AcceptDeps["log"],
   decision: Decision,
   claims: Claims,
@@ -145,20 +180,25 @@ async function appendDecision(
       },
     );
   } catch (error) {
-    if (error instanceof LogFullError) {
-      throw new RefusedRequestError("overloaded", "nothing was taken: the log is full; send it again later", 30, {
-        cause: error,
-      });
-    }
-    if (error instanceof LogFailedError) {
-      throw new RefusedRequestError(
-        "store_unavailable",
-        "the log cannot be written; send it again with the same ids",
-        10,
-      );
-    }
-    throw error;
+    throw refusalOf(error);
   }
+}
+
+/** The answer to a request that could not be logged. */
+export function refusalOf(error: unknown): unknown {
+  if (error instanceof LogFullError) {
+    return new RefusedRequestError("overloaded", "nothing was taken: the log is full; send it again later", 30, {
+      cause: error,
+    });
+  }
+  if (error instanceof LogFailedError) {
+    return new RefusedRequestError(
+      "store_unavailable",
+      "the log cannot be written; send it again with the same ids",
+      10,
+    );
+  }
+  return error;
 }
 
 function announcedLength(headers: Headers): number | undefined {

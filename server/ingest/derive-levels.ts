@@ -12,6 +12,7 @@ import type { ClickHouse } from "../clickhouse/client.ts";
 import { defineColumnsQuery, defineInsert, defineQuery, defineStatement } from "../clickhouse/define-query.ts";
 import { type Edge, type Member, type ResolvedSession, resolveSession } from "../metrics/resolve-session.ts";
 import { compareSessions, type SessionDifference } from "./compare-sessions.ts";
+import type { Term } from "./deriver-term.ts";
 import { createMinuteSlots, type MinuteChange, type MinuteEdges, type Place } from "./minute-slots.ts";
 import { neverMs as endlessMs, type SessionPart, type StaysWithin, sessionParts } from "./session-parts.ts";
 import {
@@ -101,13 +102,13 @@ const unfinishedEdges = defineColumnsQuery("unfinished_edges", since, {
   edge_starts: "numbers",
 });
 const unfinishedSessions = defineColumnsQuery("unfinished_sessions", since, derivedColumns);
-const noParams = z.object({});
-const insertSessions = defineInsert("insert_sessions", noParams);
-const insertOpenSessions = defineInsert("insert_open_sessions", noParams);
-const insertLevelEdges = defineInsert("insert_level_edges", noParams);
+const ofTerm = z.object({ term: z.number() });
+const insertSessions = defineInsert("insert_sessions", ofTerm);
+const insertOpenSessions = defineInsert("insert_open_sessions", ofTerm);
+const insertLevelEdges = defineInsert("insert_level_edges", ofTerm);
 const deriveSlots = defineStatement(
   "derive_slots",
-  z.object({
+  ofTerm.extend({
     version: z.number(),
     before: z.number(),
     former_kinds: z.array(z.string()),
@@ -155,18 +156,20 @@ export type Derive = (batches: readonly number[], nowMs: number, scope: Derivati
 export type DerivationScope = "changes" | "comparison";
 
 /**
- * `nextVersion` gives numbers that only grow, also over restarts; of two rows of one key the larger wins. `leftSince`: the
- * version from which on an earlier process may have left derivations that did not end.
+ * `nextVersion` gives numbers that only grow, also over restarts; of two rows of one key the larger wins. `currentTerm` is
+ * this deriver's (see deriver-term.ts); it throws while there is none.
  */
 export function createLevelDeriver(
   clickhouse: ClickHouse,
   nextVersion: () => number,
+  currentTerm: () => Term,
   staysWithin: StaysWithin = () => undefined,
-  leftSince?: number,
 ): LevelDeriver {
   let running: Promise<unknown> = Promise.resolve();
-  let unfinishedSince = leftSince;
+  let unfinishedSince: number | undefined;
   const minuteSlots = createMinuteSlots(clickhouse);
+  /** Of what memory holds: in another term others may have written what it does not have. */
+  let term = 0;
 
   async function deriveAlone(batches: readonly number[], nowMs: number, scope: DerivationScope): Promise<Derivation> {
     const derivation: Derivation = { touchedNodes: new Set(), sessions: 0, changedMinutes: 0, differences: [] };
@@ -234,11 +237,19 @@ export function createLevelDeriver(
       return;
     }
     if (edgeRows.length > 0) {
-      await insertLevelEdges(clickhouse, asBody(edgeRows), {});
+      await insertLevelEdges(clickhouse, asBody(edgeRows), { term });
       await writeSlots(changes, version, nowMs);
     }
-    if (openRows.length > 0) await insertOpenSessions(clickhouse, asBody(openRows.map(renderOpenRow)), {});
-    if (sessionRows.length > 0) await insertSessions(clickhouse, asBody(sessionRows.map(renderSessionRow)), {});
+    if (openRows.length > 0) await insertOpenSessions(clickhouse, asBody(openRows.map(renderOpenRow)), { term });
+    if (sessionRows.length > 0) await insertSessions(clickhouse, asBody(sessionRows.map(renderSessionRow)), { term });
+  }
+
+  function enterTerm(): void {
+    const current = currentTerm();
+    if (current.number === term) return;
+    minuteSlots.forget();
+    unfinishedSince = current.leftSince;
+    term = current.number;
   }
 
   function partsOf(session: TouchedSession, resolved: ResolvedSession, nowMs: number): SessionPart[] {
@@ -250,6 +261,7 @@ export function createLevelDeriver(
 
   function inTurn<Result>(work: () => Promise<Result>): Promise<Result> {
     const next = running.then(async () => {
+      enterTerm();
       if (unfinishedSince !== undefined) await undoFrom(unfinishedSince);
       unfinishedSince = nextVersion();
       const result = await work();
@@ -289,17 +301,17 @@ export function createLevelDeriver(
       edgeRows.push(renderEdgeRow({ ...placeAfter, session, part }, minute, level, after ?? withoutEdges, version));
       moved.push({ placeBefore, placeAfter });
     }
-    await insertLevelEdges(clickhouse, asBody(edgeRows), {});
-    await deriveSlots(clickhouse, { version, before: endOfTime, ...formerNodes(moved) });
+    await insertLevelEdges(clickhouse, asBody(edgeRows), { term });
+    await deriveSlots(clickhouse, { term, version, before: endOfTime, ...formerNodes(moved) });
     minuteSlots.forget();
   }
 
   async function writeSlots(changes: readonly MinuteChange[], version: number, nowMs: number): Promise<void> {
     const before = Math.floor((nowMs - changingMs) / minuteMs) * (minuteMs / 1000);
     const older = changes.filter(({ minute }) => minute < before);
-    if (older.length > 0) await deriveSlots(clickhouse, { version, before, ...formerNodes(older) });
+    if (older.length > 0) await deriveSlots(clickhouse, { term, version, before, ...formerNodes(older) });
     const fromMemory = changes.filter(({ minute }) => minute >= before);
-    if (fromMemory.length > 0) await minuteSlots.write(fromMemory, version);
+    if (fromMemory.length > 0) await minuteSlots.write(fromMemory, version, term);
     minuteSlots.forgetBefore(before);
   }
 

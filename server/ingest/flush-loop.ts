@@ -63,6 +63,8 @@ export interface FlushOptions {
   logger: Logger;
   /** Batches up to it were settled by earlier processes. */
   settledBatchBefore: number;
+  /** When the oldest record that an earlier process left unsettled was received; undefined: it left none. */
+  leftSinceMs: number | undefined;
   observer?: FlushObserver | undefined;
   now?: () => number;
 }
@@ -116,7 +118,7 @@ export function startFlushLoop(
   let storedEvents = 0;
   let isStopping = false;
   let waiters: { position: LogPosition; resolve: () => void; reject: (error: Error) => void }[] = [];
-  const pending = createPendingGroups(log, settledBefore, now);
+  const pending = createPendingGroups(log, options.leftSinceMs, now);
   const news = createNews();
   const stopListening = log.onSynced(news.tell);
   abort.signal.addEventListener("abort", news.tell);
@@ -340,11 +342,10 @@ async function nextRecords(log: WriteAheadLog, from: LogPosition | null) {
  * When the groups of the log that are not settled were synced, which is before their requests were answered. Groups
  * within `mergeMs` are remembered as one, so that a backlog of hours stays small.
  */
-function createPendingGroups(log: WriteAheadLog, settledBefore: LogPosition | null, now: () => number) {
+export function createPendingGroups(log: WriteAheadLog, leftSinceMs: number | undefined, now: () => number) {
   const mergeMs = 20;
   let groups: { end: LogPosition; atMs: number }[] = [];
-  const isBehind = !settledBefore || comparePositions(log.syncedEnd, settledBefore) > 0;
-  if (isBehind && log.backlogBytes > 0) groups.push({ end: log.syncedEnd, atMs: now() });
+  if (leftSinceMs !== undefined) groups.push({ end: log.syncedEnd, atMs: leftSinceMs });
   const stop = log.onSynced((end) => {
     const last = groups.at(-1);
     const atMs = now();

@@ -61,6 +61,7 @@ export class KnownIds {
   private readonly recent: RecentIds;
   private readonly filter: IdFilter;
   private isFilterComplete = false;
+  private gains = 0;
   private readonly lookupStored: LookupStored;
   private readonly lookupTimeoutMs: number;
   private readonly lookupPauseMs: number;
@@ -100,8 +101,15 @@ export class KnownIds {
    * until it has resolved once, every identity that is not recent is looked up.
    */
   async fillFromStorage(hashes: AsyncIterable<BigUint64Array>): Promise<void> {
+    const { gains } = this;
     for await (const chunk of hashes) for (const hash of chunk) this.filter.add(hash);
-    this.isFilterComplete = true;
+    this.isFilterComplete = gains === this.gains;
+  }
+
+  /** Storage holds identities that another process put there and that count here from now on: it must be read again. */
+  hasGained(): void {
+    this.gains++;
+    this.isFilterComplete = false;
   }
 
   /** The flush loop calls this when everything in the log up to `position` can be found by `lookupStored`. */

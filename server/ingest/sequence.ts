@@ -1,18 +1,34 @@
 /** Numbers that only grow, over restarts too: batch ids, and versions of rows of which the newest wins. */
 
 /** A number is (ms << 10) + n, so it tells about when it was given, and stays exact in a JavaScript number until 2248. */
-const perMs = 1024;
+export const perMs = 1024;
+/** As many processes can give numbers without ever giving the same: each those that leave its own rest. */
+const mostSlots = 64;
 
 export interface Sequence {
   next(): number;
+  /** Numbers up to this one are not given any more. */
+  advance(past: number): void;
+  /** The largest number that may have been given. */
+  readonly last: number;
 }
 
-/** `after` is the largest number that may have been given before; a clock that was set back does not reuse one. */
-export function createSequence(after: number, now: () => number = Date.now): Sequence {
+/**
+ * `after` is the largest number that may have been given before; a clock that was set back does not reuse one. `slot`,
+ * below 64, is of this process alone among those that write to the same storage.
+ */
+export function createSequence(after: number, now: () => number = Date.now, slot = 0): Sequence {
   let last = after;
   return {
     next() {
-      last = Math.max(last + 1, now() * perMs);
+      const least = Math.max(last + 1, now() * perMs);
+      last = least + ((slot - (least % mostSlots) + mostSlots) % mostSlots);
+      return last;
+    },
+    advance(past) {
+      last = Math.max(last, past);
+    },
+    get last() {
       return last;
     },
   };

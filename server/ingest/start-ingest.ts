@@ -11,15 +11,17 @@ import type { ClickHouse } from "../clickhouse/client.ts";
 import { defineQuery } from "../clickhouse/define-query.ts";
 import { Admission } from "./backpressure.ts";
 import { createLevelDeriver, type LevelDeriver } from "./derive-levels.ts";
+import { beginTerm, newestTerm, type Term } from "./deriver-term.ts";
 import { type FlushLoop, type FlushObserver, startFlushLoop } from "./flush-loop.ts";
 import { findStoredEvents, storedIdentityHashes } from "./known-events.ts";
 import { KnownIds } from "./known-ids.ts";
+import { parseRequestRecord } from "./request-record.ts";
 import { createFreshnessSampler } from "./sample-freshness.ts";
 import { batchFiles } from "./seal-batch.ts";
 import { createSequence, type Sequence } from "./sequence.ts";
 import type { StaysWithin } from "./session-parts.ts";
 import { untilDone } from "./store-batch.ts";
-import { openWriteAheadLog, type WriteAheadLog } from "./write-ahead-log.ts";
+import { comparePositions, type LogRecord, openWriteAheadLog, type WriteAheadLog } from "./write-ahead-log.ts";
 
 const newestVersion = defineQuery("newest_version", z.object({}), z.object({ version: z.coerce.number() }));
 
@@ -41,6 +43,20 @@ export interface IngestOptions {
   onFatal: (error: Error) => void;
   logger: Logger;
   observer?: FlushObserver | undefined;
+  /** Where other processes store in the same ClickHouse. */
+  shared?: SharedIngest | undefined;
+}
+
+/** What an ingest has to know of others that store what they take in the same ClickHouse. */
+export interface SharedIngest {
+  /** See `createSequence`: no two have the same. */
+  slot: number;
+  /** No number was given yet, by any of them, that is larger. */
+  numbersBefore: number;
+  /** The term in which this process derives. Throws while another does. */
+  term: () => Term;
+  /** What the flush loop derives by: here where this process is the one that does, else where that is. */
+  deriver: (here: LevelDeriver) => LevelDeriver;
 }
 
 export interface Ingest {
@@ -50,6 +66,8 @@ export interface Ingest {
   flush: FlushLoop;
   deriver: LevelDeriver;
   sequence: Sequence;
+  /** Identities that others stored count here from now on. */
+  gained(): void;
   /** Stores what is in the log, for at most `graceMs`; what is left is stored at the next start. */
   stop(graceMs: number): Promise<void>;
 }
@@ -66,14 +84,20 @@ export async function startIngest(options: IngestOptions): Promise<Ingest> {
   });
   const files = batchFiles(batchFolder);
   const [progress, manifests] = await Promise.all([files.readProgress(), files.readManifests()]);
+  // From here on the log tells of nothing but what is unsettled.
+  if (progress.settled && comparePositions(progress.settled, log.syncedEnd) <= 0)
+    await log.removeBefore(progress.settled);
   // A data folder without progress may belong to a ClickHouse that has rows already.
   const [newest] = progress.sequence === 0 ? await newestVersion(clickhouse, {}) : [];
   const given = manifests.flatMap((manifest) => [manifest.batch, ...manifest.parts.map((part) => part.batch)]);
-  const lastGiven = Math.max(progress.sequence, newest?.version ?? 0, ...given);
-  const sequence = createSequence(lastGiven);
+  const { shared } = options;
+  const lastGiven = Math.max(progress.sequence, newest?.version ?? 0, shared?.numbersBefore ?? 0, ...given);
+  const sequence = createSequence(lastGiven, Date.now, shared?.slot);
   // Before the first progress there is nothing older than the first batch.
   const leftSince = progress.unfinishedSince ?? (progress.sequence || manifests[0]?.batch);
-  const deriver = createLevelDeriver(clickhouse, () => sequence.next(), options.staysWithin, leftSince);
+  const currentTerm = shared?.term ?? (await onlyTerm(clickhouse, leftSince));
+  const hereDeriver = createLevelDeriver(clickhouse, () => sequence.next(), currentTerm, options.staysWithin);
+  const deriver = shared ? shared.deriver(hereDeriver) : hereDeriver;
 
   const knownIds = new KnownIds({
     lookupStored: (identities) => findStoredEvents(clickhouse, identities, Date.now()),
@@ -82,9 +106,11 @@ export async function startIngest(options: IngestOptions): Promise<Ingest> {
   await knownIds.fillFromLog(log.read(progress.settled));
   const filling = new AbortController();
   // Until the filter is complete, identities that memory does not hold are looked up: slower, never wrong.
-  const filled = untilDone({ log: logger, signal: filling.signal }, "filling the filter of known ids", () =>
-    knownIds.fillFromStorage(storedIdentityHashes(clickhouse)),
-  ).catch(() => undefined);
+  const fill = () =>
+    untilDone({ log: logger, signal: filling.signal }, "filling the filter of known ids", () =>
+      knownIds.fillFromStorage(storedIdentityHashes(clickhouse)),
+    ).catch(() => undefined);
+  let filled = fill();
   await Promise.race([filled, delay(filterPatienceMs, undefined, { ref: false })]);
 
   const sampler = createFreshnessSampler(clickhouse, logger);
@@ -109,6 +135,7 @@ export async function startIngest(options: IngestOptions): Promise<Ingest> {
         },
       },
       settledBatchBefore: manifests[0] ? manifests[0].batch - 1 : lastGiven,
+      leftSinceMs: await receivedAtMsOfFirst(log.read(progress.settled)),
     },
     progress.settled,
     manifests,
@@ -129,6 +156,10 @@ export async function startIngest(options: IngestOptions): Promise<Ingest> {
     flush,
     deriver,
     sequence,
+    gained() {
+      knownIds.hasGained();
+      filled = filled.then(fill);
+    },
     async stop(graceMs) {
       filling.abort();
       await flush.stop(graceMs);
@@ -137,4 +168,16 @@ export async function startIngest(options: IngestOptions): Promise<Ingest> {
       await log.close();
     },
   };
+}
+
+/** Of a process that is alone: what one before it may still be writing, after it was killed, is ended. */
+async function onlyTerm(clickhouse: ClickHouse, leftSince: number | undefined): Promise<() => Term> {
+  const number = (await newestTerm(clickhouse)) + 1;
+  await beginTerm(clickhouse, number);
+  return () => ({ number, leftSince });
+}
+
+async function receivedAtMsOfFirst(records: AsyncIterable<LogRecord>): Promise<number | undefined> {
+  for await (const { payload } of records) return parseRequestRecord(payload).receivedAtMs;
+  return undefined;
 }

@@ -20,9 +20,14 @@ export interface Visibility {
 const toldSchema = z.object({ watermarkMs: z.number(), settledBatch: z.number() });
 
 /** Tells it to other processes, several times a second. Returns the function that stops it. */
-export function tellVisibility(redis: Redis, { watermark, settledBatch }: Visibility): () => void {
+export function tellVisibility(
+  redis: Redis,
+  { watermark, settledBatch }: Visibility,
+  /** Of several processes that know it, one tells it. */
+  isTeller: () => boolean = () => true,
+): () => void {
   const timer = setInterval(() => {
-    if (redis.status !== "ready") return;
+    if (redis.status !== "ready" || !isTeller()) return;
     const told = { watermarkMs: watermark().getTime(), settledBatch: settledBatch() };
     redis.set(key, JSON.stringify(told)).catch(() => undefined);
   }, everyMs);

@@ -96,7 +96,8 @@ export async function checkDerivation(clickhouse: ClickHouse, sessions: number, 
   const sequence = createSequence(0);
   const batch = sequence.next();
   await clickhouse.command(benchSql("touch_sample"), { batch, sessions });
-  const { derive } = createLevelDeriver(clickhouse, sequence.next);
+  // It compares and writes nothing, so it needs no term of its own.
+  const { derive } = createLevelDeriver(clickhouse, sequence.next, () => ({ number: 1, leftSince: undefined }));
   const comparison = await derive([batch], nowMs, "comparison");
   if (comparison.sessions !== sessions || comparison.differences.length > 0)
     throw new Error("generated sessions differ from derived ones", { cause: comparison.differences[0] });

@@ -38,8 +38,8 @@ const mostEventsPerSize = (size: number) => (size === 1 ? 20_000 : 200_000);
 const insertForMs = 3_000;
 const lanesOf = (size: number) => (size === 1 ? 32 : 4);
 
-const freshnessForMs = 25_000;
-const probeEveryMs = 400;
+const freshnessForMs = 30_000;
+const probeEveryMs = 100;
 const backgroundEventsPerSecond = 10_000;
 const queryEveryMs = 250;
 const stageBatches = 8;
@@ -158,7 +158,12 @@ interface Freshness {
   answered: number[];
   queryable: number[];
   pushed: number[];
+  /** That the others really sent meanwhile. */
+  backgroundPerSecond: number;
 }
+
+/** As many requests of others may wait for their answer before one is left out. */
+const backgroundLanes = 8;
 
 /** One participant after another joins an organization that a socket watches, while others send at a bounded rate. */
 async function measureFreshness(url: string, key: string): Promise<Freshness> {
@@ -200,14 +205,26 @@ async function measureFreshness(url: string, key: string): Promise<Freshness> {
     }
   };
 
-  const freshness: Freshness = { answered: [], queryable: [], pushed: [] };
-  const endsAt = performance.now() + freshnessForMs;
+  const freshness: Freshness = { answered: [], queryable: [], pushed: [], backgroundPerSecond: 0 };
+  const startedAtMs = performance.now();
+  const endsAt = startedAtMs + freshnessForMs;
+  let sent = 0;
   const background = (async () => {
-    while (performance.now() < endsAt) {
-      const next = delay(100);
-      await post(url, key, asBody(makeEvents(backgroundEventsPerSecond / 10)));
-      await next;
+    const onTheWay = new Set<Promise<unknown>>();
+    const eventsPerRequest = backgroundEventsPerSecond / 10;
+    // By the clock and not by the answers: a slow answer must not make the load smaller.
+    for (let dueAtMs = startedAtMs; dueAtMs < endsAt; dueAtMs += 100) {
+      await delay(Math.max(0, dueAtMs - performance.now()));
+      if (onTheWay.size >= backgroundLanes) continue;
+      const request: Promise<unknown> = post(url, key, asBody(makeEvents(eventsPerRequest)))
+        .then(() => {
+          sent += eventsPerRequest;
+        })
+        .finally(() => onTheWay.delete(request));
+      onTheWay.add(request);
     }
+    await Promise.all(onTheWay);
+    freshness.backgroundPerSecond = sent / ((performance.now() - startedAtMs) / 1000);
   })();
   const api = new UsageApi({ url, key });
   const asking = (async () => {
@@ -346,13 +363,18 @@ try {
 
   await compareWithInflux(fastest);
 
-  const { answered, queryable, pushed } = await measureFreshness(url, key);
+  const { answered, queryable, pushed, backgroundPerSecond } = await measureFreshness(url, key);
   console.log(
-    `\nFreshness of ${answered.length} events, each alone in a request, beside ${number(backgroundEventsPerSecond)} events/s\n`,
+    `\nFreshness of ${answered.length} events, each alone in a request, beside queries and ${number(backgroundPerSecond)} events/s of others (meant: ${number(backgroundEventsPerSecond)})\n`,
   );
-  row("from POST until", "p50", "p99", "worst");
-  for (const [name, times] of Object.entries({ answered, "in GET /v1/live": queryable, "in live:changed": pushed }))
-    row(name, percentile(times, 0.5), percentile(times, 0.99), percentile(times, 1));
+  row("from POST until", "p50", "p99", "worst", "wanted at p99");
+  const stages = [
+    ["answered", answered, ""],
+    ["in GET /v1/live", queryable, "below 2,000 ms"],
+    ["in live:changed", pushed, "below 1,000 ms"],
+  ] as const;
+  for (const [name, times, wanted] of stages)
+    row(name, percentile(times, 0.5), percentile(times, 0.99), percentile(times, 1), wanted);
   console.log(`\nMost memory that the server process has held: ${peakMemoryMb(service.pid)} MB`);
 
   console.log("\nCPU per event and stage, one stage at a time\n");

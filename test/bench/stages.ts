@@ -101,6 +101,8 @@ export async function measureStages(
         },
       },
       () => sequence.next(),
+      // Later than every term that a service began on this database.
+      () => ({ number: Number.MAX_SAFE_INTEGER, leftSince: undefined }),
     );
     const headers = new Headers({ "content-type": "application/x-ndjson" });
     let cursor: LogPosition | null = null;

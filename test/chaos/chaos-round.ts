@@ -74,7 +74,7 @@ export async function runRound({ kills, withRedis }: { kills: number; withRedis:
 }
 
 /** Two resellers of one partner with two organizations each, and one organization at the root. */
-async function makeTree(service: TestService): Promise<CheckedNode[]> {
+export async function makeTree(service: Pick<TestService, "url" | "rootKey">): Promise<CheckedNode[]> {
   const api = new UsageApi({ url: service.url, key: service.rootKey });
   await api.createNode({ kind: "partner", id: "p" });
   const nodes: CheckedNode[] = [

@@ -4,7 +4,7 @@
  */
 import { setTimeout as delay } from "node:timers/promises";
 import { pino } from "pino";
-import { connectClickHouse, readSql } from "../../server/clickhouse/client.ts";
+import { type ClickHouse, connectClickHouse, readSql } from "../../server/clickhouse/client.ts";
 import type { RebuildAnswer } from "../../server/contract/reconciliation.ts";
 import type { MeterUsage } from "../../server/contract/usage.ts";
 import { UsageApi } from "../../server/demo/usage-api.ts";
@@ -26,7 +26,7 @@ export interface CheckedNode {
 
 /** Figures of the service that are not the oracle's, by node and window. */
 export async function wrongAnswers(
-  service: TestService,
+  service: Pick<TestService, "url" | "rootKey">,
   stays: readonly Stay[],
   nodes: readonly CheckedNode[],
 ): Promise<string[]> {
@@ -92,7 +92,7 @@ function nanosOf(decimal: unknown): bigint {
 }
 
 /** Differences between stages that the service itself found while it ran, or finds first when it compares all of every stage. */
-export async function driftedStages(service: TestService): Promise<string[]> {
+export async function driftedStages(service: Pick<TestService, "url" | "rootKey">): Promise<string[]> {
   const ask = async (method: string, path: string, body?: unknown): Promise<unknown> => {
     const response = await fetch(`${service.url}${path}`, {
       method,
@@ -130,29 +130,38 @@ export async function checkStored(
 ): Promise<StoredCheck> {
   const store = await startEmbeddedClickHouse({ dataDir, log: pino({ level: "silent" }) });
   const clickhouse = connectClickHouse(store.connection);
-  const missing = new Set(acknowledged);
-  const check: StoredCheck = { lost: [], doubled: [], differing: [] };
   try {
-    for (const organization of new Set(stays.map((stay) => stay.organization))) {
-      const rows = await clickhouse.select(readSql("../test/chaos/sql/stored_ids.sql"), { organization });
-      for (const { id, copies } of rows as { id: string; copies: number }[]) {
-        const key = `${organization}/${id}`;
-        missing.delete(key);
-        if (Number(copies) !== 1) check.doubled.push(`${key} is stored ${copies} times`);
-        if (!acknowledged.has(key)) check.differing.push(`${key} is stored and was never acknowledged`);
-      }
-    }
-    check.lost = [...missing];
-    const [figures] = await clickhouse.select(readSql("../test/chaos/sql/stored_figures.sql"), {});
-    const events = acknowledged.size;
-    const expected = { stored: events, identities: events, counted: events, counted_for_nodes: events, known: events };
-    for (const [name, count] of Object.entries({ ...expected, intervals: stays.length })) {
-      const found = Number((figures as Record<string, unknown>)[name]);
-      if (found !== count) check.differing.push(`${name}: expected ${count}, found ${found}`);
-    }
+    return await checkTables(clickhouse, acknowledged, stays);
   } finally {
     await clickhouse.close();
     await store.stop();
+  }
+}
+
+/** The same in a store that runs. */
+export async function checkTables(
+  clickhouse: ClickHouse,
+  acknowledged: ReadonlySet<string>,
+  stays: readonly Stay[],
+): Promise<StoredCheck> {
+  const missing = new Set(acknowledged);
+  const check: StoredCheck = { lost: [], doubled: [], differing: [] };
+  for (const organization of new Set(stays.map((stay) => stay.organization))) {
+    const rows = await clickhouse.select(readSql("../test/chaos/sql/stored_ids.sql"), { organization });
+    for (const { id, copies } of rows as { id: string; copies: number }[]) {
+      const key = `${organization}/${id}`;
+      missing.delete(key);
+      if (Number(copies) !== 1) check.doubled.push(`${key} is stored ${copies} times`);
+      if (!acknowledged.has(key)) check.differing.push(`${key} is stored and was never acknowledged`);
+    }
+  }
+  check.lost = [...missing];
+  const [figures] = await clickhouse.select(readSql("../test/chaos/sql/stored_figures.sql"), {});
+  const events = acknowledged.size;
+  const expected = { stored: events, identities: events, counted: events, counted_for_nodes: events, known: events };
+  for (const [name, count] of Object.entries({ ...expected, intervals: stays.length })) {
+    const found = Number((figures as Record<string, unknown>)[name]);
+    if (found !== count) check.differing.push(`${name}: expected ${count}, found ${found}`);
   }
   return check;
 }

@@ -40,9 +40,9 @@ function serverEntry(): string[] {
   return ["--import", tsx, fileURLToPath(new URL("../../server/main.ts", import.meta.url))];
 }
 
-/** `nodeArguments` stand before the server's entry. */
+/** `nodeArguments` stand before the server's entry; the environment may tell the service its own URL. */
 export async function startService(
-  environment: Record<string, string> = {},
+  environment: Record<string, string> | ((url: string) => Record<string, string>) = {},
   nodeArguments: readonly string[] = [],
 ): Promise<TestService> {
   const dataDir = await mkdtemp(join(tmpdir(), "tidemark-service-"));
@@ -67,7 +67,7 @@ export async function startService(
         TIDEMARK_ADMIN_EMAIL: adminEmail,
         TIDEMARK_ADMIN_PASSWORD: adminPassword,
         LOG_LEVEL: "warn",
-        ...environment,
+        ...(typeof environment === "function" ? environment(url) : environment),
       },
     });
     started.stdout?.on("data", (chunk) => {

@@ -124,3 +124,24 @@ test("a service that is split over processes needs Redis", () => {
 test("an empty setting is the same as none", () => {
   expect(loadConfig({ PORT: "", REDIS_URL: "", PORT_FILE: "" }).port).toBe(8080);
 });
+
+test("a node of several names what it shares with them, and every such setting that is missing is told", () => {
+  expect(faultsOf({ TIDEMARK_NODE_URL: "http://one:8080", TIDEMARK_NODE: "No Name" })).toEqual([
+    expect.stringMatching(/^TIDEMARK_NODE must be/),
+  ]);
+  expect(faultsOf({ TIDEMARK_NODE_URL: "http://one:8080" }).map((fault) => fault.split(" ")[0])).toEqual([
+    "TIDEMARK_CLUSTER_SECRET",
+    "CLICKHOUSE_URL",
+    "DATABASE_URL",
+    "REDIS_URL",
+  ]);
+  const { cluster } = loadConfig({
+    TIDEMARK_NODE_URL: "http://one:8080/",
+    TIDEMARK_NODE: "one",
+    TIDEMARK_CLUSTER_SECRET: "s".repeat(32),
+    CLICKHOUSE_URL: "http://u:p@clickhouse:8123/tidemark",
+    DATABASE_URL: "postgres://u:p@postgres/tidemark",
+    REDIS_URL: "redis://redis:6379",
+  });
+  expect(cluster).toEqual({ url: "http://one:8080", name: "one", secret: "s".repeat(32) });
+});

@@ -1,12 +1,18 @@
 /** POST /v1/events: events in, verdicts out. What a request goes through is in server/ingest/accept-request.ts. */
 import { STATUS_CODES } from "node:http";
 import type { Readable } from "node:stream";
+import { setTimeout as delay } from "node:timers/promises";
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import { limits, usageEventSchema, type Verdict, verdictSchema } from "../../contract/events.ts";
 import { problemSchema } from "../../contract/problem.ts";
-import type { Decision, Emitter } from "../../ingest/accept-events.ts";
-import { type AcceptDeps, type AcceptedRequest, acceptRequest } from "../../ingest/accept-request.ts";
+import type { Emitter } from "../../ingest/accept-events.ts";
+import {
+  type AcceptDeps,
+  type AcceptedRequest,
+  acceptRequest,
+  type TakenVerdict,
+} from "../../ingest/accept-request.ts";
 import type { RateState } from "../../ingest/backpressure.ts";
 import { RefusedRequestError } from "../../ingest/refused-request.ts";
 import type { LogPosition } from "../../ingest/write-ahead-log.ts";
@@ -17,7 +23,7 @@ import type { HttpEnv } from "../http-env.ts";
 import { ProblemError } from "../problem-error.ts";
 
 export interface EventsRoutesDeps
-  extends Pick<AcceptDeps, "log" | "knownIds" | "tree" | "admission" | "eventType" | "bodyTimeoutMs"> {
+  extends Pick<AcceptDeps, "log" | "knownIds" | "tree" | "admission" | "eventType" | "bodyTimeoutMs" | "take"> {
   watermark: () => Date;
   /** Resolves when the record that ends at `position` can be queried. */
   flush: { whenStored(position: LogPosition): Promise<void> };
@@ -26,6 +32,9 @@ export interface EventsRoutesDeps
   /** How long `ack=stored` waits; default 30,000. */
   storedTimeoutMs?: number;
 }
+
+/** How often other processes tell how far queries see. */
+const watermarkEveryMs = 50;
 
 const querySchema = z.strictObject({
   ack: z
@@ -117,7 +126,7 @@ export function eventsRoutes(deps: EventsRoutesDeps): OpenAPIHono<HttpEnv> {
       return c.json(problem, 422, { "content-type": "application/problem+json" });
     }
     if (ack === "durable") return c.json(verdict, 202);
-    if (accepted.position) await whenStored(deps, accepted.position);
+    await whenStored(deps, accepted);
     return c.json({ ...verdict, watermark: deps.watermark().toISOString() }, 200);
   });
   return app;
@@ -148,7 +157,7 @@ async function acceptOrRefuse(
   }
 }
 
-function verdictOf(decision: Decision, watermark: Date): Verdict {
+function verdictOf(decision: TakenVerdict, watermark: Date): Verdict {
   const { accepted, duplicates, rejected, warnings } = decision;
   return { accepted, duplicates, rejected, warnings, watermark: watermark.toISOString() };
 }
@@ -159,13 +168,18 @@ function writeRate(c: Context<HttpEnv>, rate: RateState): void {
   c.header("ratelimit-reset", String(rate.resetSeconds));
 }
 
-async function whenStored(deps: EventsRoutesDeps, position: LogPosition): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error("not stored in time")), deps.storedTimeoutMs ?? 30_000);
+async function whenStored(deps: EventsRoutesDeps, { position, elsewhereMs }: AcceptedRequest): Promise<void> {
+  const late = new AbortController();
+  const timer = setTimeout(() => late.abort(), deps.storedTimeoutMs ?? 30_000);
+  const isLate = new Promise<never>((_, reject) => {
+    late.signal.addEventListener("abort", () => reject(new Error("not stored in time")));
   });
+  isLate.catch(() => undefined);
   try {
-    await Promise.race([deps.flush.whenStored(position), late]);
+    if (position) await Promise.race([deps.flush.whenStored(position), isLate]);
+    if (elsewhereMs !== null)
+      while (deps.watermark().getTime() < elsewhereMs)
+        await delay(watermarkEveryMs, undefined, { signal: late.signal });
   } catch {
     const detail =
       "the events are on disk and will be stored, but they cannot be queried yet; they must not be sent again under other ids";

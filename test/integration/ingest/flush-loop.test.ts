@@ -91,7 +91,11 @@ test("of a backlog two full batches are stored at once, settle in order, and a r
     {
       log,
       clickhouse,
-      deriver: createLevelDeriver(clickhouse, () => sequence.next()),
+      deriver: createLevelDeriver(
+        clickhouse,
+        () => sequence.next(),
+        () => ({ number: 1, leftSince: undefined }),
+      ),
       files: batchFiles(directory),
       sequence,
       async findStored(events) {
@@ -107,6 +111,7 @@ test("of a backlog two full batches are stored at once, settle in order, and a r
       onSettled: (position) => settled.push(position),
       logger: pino({ level: "error" }),
       settledBatchBefore: 0,
+      leftSinceMs: undefined,
     },
     null,
     [],

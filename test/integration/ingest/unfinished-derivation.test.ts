@@ -35,11 +35,14 @@ async function differences(organization: string, day: string): Promise<unknown[]
   return [...(await edges.compare(comparison, piece)), ...(await slots.compare(comparison, piece))];
 }
 
+/** Later than those that began on this database. */
+const latestTerm = (leftSince: number | undefined) => () => ({ number: Number.MAX_SAFE_INTEGER, leftSince });
+
 const later: Record<string, (unfinished: LevelDeriver) => LevelDeriver> = {
   "in the same process": (unfinished) => unfinished,
   "after a restart": (unfinished) => {
     const { store, sequence } = ingesting;
-    return createLevelDeriver(store.clickhouse, () => sequence.next(), undefined, unfinished.unfinishedSince());
+    return createLevelDeriver(store.clickhouse, () => sequence.next(), latestTerm(unfinished.unfinishedSince()));
   },
 };
 
@@ -58,7 +61,11 @@ test.each(Object.entries(later))(
     await send("alive", "alive", minutesAgo(8));
     const day = minutesAgo(8).slice(0, 10);
     const batch = ingesting.flush.settledBatch;
-    const deriver = createLevelDeriver(cutBeforeSessions(store.clickhouse), () => sequence.next());
+    const deriver = createLevelDeriver(
+      cutBeforeSessions(store.clickhouse),
+      () => sequence.next(),
+      latestTerm(undefined),
+    );
     // A day later the interval has ended at its last sign of life, in a minute that had no edge so far and will have none.
     await expect(deriver.derive([batch], now + 24 * 60 * 60_000)).rejects.toThrow("cut off");
     await send("out", "left", minutesAgo(5));

@@ -1,0 +1,156 @@
+/**
+ * Events that were answered for another node: a log per node that they wait for, each delivered in order as soon as that
+ * node, or whoever owns their organizations by then, takes them. Delivering again what was delivered is harmless: the
+ * owner knows their ids.
+ */
+import { mkdir, readdir } from "node:fs/promises";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import type { Logger } from "pino";
+import { refusalOf } from "../ingest/accept-request.ts";
+import { createPendingGroups } from "../ingest/flush-loop.ts";
+import { type BatchFiles, batchFiles } from "../ingest/seal-batch.ts";
+import { type LogPosition, openWriteAheadLog, type WriteAheadLog } from "../ingest/write-ahead-log.ts";
+import { parseSent, renderSent, type SentEvents } from "./take-anywhere.ts";
+
+export interface HandOverOptions {
+  directory: string;
+  maxBytes: number;
+  onFatal: (error: Error) => void;
+  deliver: (sent: SentEvents) => Promise<void>;
+  /** Up to when everything that the other nodes accepted can be queried, as they last told. */
+  watermarkOfOthersMs: () => number;
+  log: Logger;
+}
+
+export interface HandOver {
+  /** Resolves when they are on disk. Throws RefusedRequestError. */
+  append(node: string, sent: SentEvents): Promise<void>;
+  /** When the oldest was received, ms since 1970, that no other node answers for yet; undefined when there is none. */
+  oldestAtMs(): number | undefined;
+  /** Whether everything was delivered. */
+  readonly isEmpty: boolean;
+  /** What waits stays on disk and is delivered after the next start. */
+  stop(): Promise<void>;
+}
+
+interface Waiting {
+  log: WriteAheadLog;
+  files: BatchFiles;
+  groups: ReturnType<typeof createPendingGroups>;
+  settled: LogPosition | null;
+  /** What was delivered when: until whoever took it tells a later watermark, which then counts it, it counts here. */
+  delivered: { end: LogPosition; atMs: number }[];
+  /** Something was logged since it was last read. */
+  hasNews: boolean;
+  delivering: Promise<void> | undefined;
+}
+
+const retryMs = 200;
+
+/** Opens what an earlier process left, and goes on with it. */
+export async function openHandOver(options: HandOverOptions): Promise<HandOver> {
+  const { directory, deliver } = options;
+  const stopped = new AbortController();
+  const waiting = new Map<string, Promise<Waiting>>();
+  const opened: Waiting[] = [];
+
+  async function open(node: string): Promise<Waiting> {
+    const folder = join(directory, node);
+    await mkdir(folder, { recursive: true });
+    const log = await openWriteAheadLog({
+      directory: join(folder, "log"),
+      maxBytes: options.maxBytes,
+      onFatal: options.onFatal,
+    });
+    const files = batchFiles(folder);
+    const { settled } = await files.readProgress();
+    if (settled) await log.removeBefore(settled);
+    let oldestMs: number | undefined;
+    for await (const { payload } of log.read(settled)) {
+      oldestMs = parseSent(payload).by.firstReceivedMs;
+      break;
+    }
+    const groups = createPendingGroups(log, oldestMs, Date.now);
+    const one: Waiting = { log, files, groups, settled, delivered: [], hasNews: true, delivering: undefined };
+    opened.push(one);
+    log.onSynced(() => deliverSoon(node, one));
+    deliverSoon(node, one);
+    return one;
+  }
+
+  function waitingFor(node: string): Promise<Waiting> {
+    const existing = waiting.get(node);
+    if (existing) return existing;
+    const opening = open(node);
+    waiting.set(node, opening);
+    opening.catch(() => waiting.delete(node));
+    return opening;
+  }
+
+  function deliverSoon(node: string, one: Waiting): void {
+    one.hasNews = true;
+    one.delivering ??= deliverAll(node, one).finally(() => {
+      one.delivering = undefined;
+    });
+  }
+
+  async function deliverAll(node: string, one: Waiting): Promise<void> {
+    while (one.hasNews && !stopped.signal.aborted) {
+      one.hasNews = false;
+      for await (const { payload, end } of one.log.read(one.settled)) {
+        await untilDelivered(node, parseSent(payload));
+        if (stopped.signal.aborted) return;
+        await one.files.writeProgress({ settled: end, sequence: 0 });
+        one.settled = end;
+        one.delivered.push({ end, atMs: Date.now() });
+        await one.log.removeBefore(end);
+      }
+    }
+  }
+
+  async function untilDelivered(node: string, sent: SentEvents): Promise<void> {
+    for (let attempt = 0; !stopped.signal.aborted; attempt++) {
+      try {
+        return await deliver(sent);
+      } catch (err) {
+        if (attempt === 0)
+          options.log.warn({ err, node }, "events wait here until the node that owns them can take them");
+        await delay(retryMs, undefined, { signal: stopped.signal }).catch(() => undefined);
+      }
+    }
+  }
+
+  await mkdir(directory, { recursive: true });
+  for (const node of await readdir(directory)) await waitingFor(node);
+  return {
+    async append(node, sent) {
+      try {
+        await (await waitingFor(node)).log.append(renderSent(sent));
+      } catch (error) {
+        throw refusalOf(error);
+      }
+    },
+    get isEmpty() {
+      return opened.every(({ log }) => log.backlogBytes === 0);
+    },
+    oldestAtMs() {
+      const toldMs = options.watermarkOfOthersMs();
+      for (const { delivered, groups } of opened)
+        for (let next = delivered[0]; next && next.atMs <= toldMs; next = delivered[0]) {
+          groups.settledThrough(next.end);
+          delivered.shift();
+        }
+      const times = opened.flatMap(({ groups }) => groups.oldestAtMs() ?? []);
+      return times.length > 0 ? Math.min(...times) : undefined;
+    },
+    async stop() {
+      stopped.abort();
+      for (const one of opened) {
+        await one.delivering?.catch(() => undefined);
+        one.groups.close();
+        await one.log.close();
+      }
+    },
+  };
+}

@@ -1,0 +1,282 @@
+/**
+ * What one ingest node is to the others: it takes events with them, stores what it owns, derives levels where it is the one
+ * that does, and knows how far queries see into what all of them accepted.
+ */
+import { randomUUID } from "node:crypto";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import type { Logger } from "pino";
+import { z } from "zod";
+import type { ClickHouse } from "../clickhouse/client.ts";
+import type { AcceptDeps } from "../ingest/accept-request.ts";
+import type { LevelDeriver } from "../ingest/derive-levels.ts";
+import { beginTerm, newestTerm, type Term } from "../ingest/deriver-term.ts";
+import type { ExclusiveResult, FlushLoop } from "../ingest/flush-loop.ts";
+import { perMs } from "../ingest/sequence.ts";
+import type { Ingest, SharedIngest } from "../ingest/start-ingest.ts";
+import type { Visibility } from "../live/shared-watermark.ts";
+import type { Postgres } from "../postgres/client.ts";
+import { type HandOver, openHandOver } from "./hand-over.ts";
+import { joinCluster, type Membership } from "./membership.ts";
+import { createPeers, type Peers } from "./peers.ts";
+import { deliver, type TakeAnywhereDeps, takeAnywhere } from "./take-anywhere.ts";
+
+export interface ClusterOptions {
+  /** A name of its own; default: one that stays with the data folder. */
+  name: string | undefined;
+  url: string;
+  secret: string;
+  dataDir: string;
+  walMaxBytes: number;
+  postgres: Postgres;
+  clickhouse: ClickHouse;
+  onFatal: (error: Error) => void;
+  log: Logger;
+}
+
+export interface Cluster {
+  readonly membership: Membership;
+  readonly peers: Peers;
+  /** For `startIngest`. */
+  readonly shared: SharedIngest;
+  /** Begins to own, take and hand over; call it when the ingest runs and before the first request is served. */
+  run(ingest: Ingest, accepting: Pick<AcceptDeps, "tree" | "eventType">): Promise<RunningCluster>;
+}
+
+export interface RunningCluster extends Visibility {
+  readonly membership: Membership;
+  readonly peers: Peers;
+  readonly ingest: Ingest;
+  readonly taking: TakeAnywhereDeps;
+  readonly take: NonNullable<AcceptDeps["take"]>;
+  /** In front of the node's own: nothing is stored by any node while `exclusive` runs, and batches are those of all. */
+  readonly flush: Pick<FlushLoop, "exclusive" | "settledBatch">;
+  /** Whether jobs that change what is derived run here. */
+  isDeriver(): boolean;
+  /** Asks the node that derives to run one of its jobs now. */
+  runThere(job: string): Promise<void>;
+  /** Holds this node's storing for another node, until `release` or for as long as a hold lasts. */
+  hold(token: string): Promise<void>;
+  release(token: string): void;
+  /** Ends taking and handing over; call it before the ingest stops. */
+  stopTaking(): Promise<void>;
+  /** Leaves the others; call it when the ingest has stopped. */
+  leave(): Promise<void>;
+}
+
+export const derivedSchema = z.object({ touchedNodes: z.array(z.string()) });
+export const deriveBodySchema = z.object({ batches: z.array(z.number()) });
+export const tokenBodySchema = z.object({ token: z.string() });
+const doneSchema = z.object({});
+
+const deriveWithinMs = 60_000;
+/** While another node takes over; then the flush loop tries again by itself. */
+const deriverPatienceMs = 10_000;
+const holdWithinMs = 30_000;
+/** A hold ends by itself when the node that asked for it is not heard of any more. */
+const holdLastsMs = 15_000;
+const settlePatienceMs = 5_000;
+/** What a node may have given since it last told its numbers: as many as fit into a lease, and into clocks that differ. */
+const untoldNumbers = 5_000 * perMs;
+const jobWithinMs = 20_000;
+
+/** Registers this node. Throws NodeNameInUseError. */
+export async function startCluster(options: ClusterOptions): Promise<Cluster> {
+  const { postgres, clickhouse, dataDir, url, log } = options;
+  const folder = await identityOfFolder(dataDir);
+  const membership = await joinCluster({ postgres, name: options.name ?? folder.slice(0, 8), folder, url, log });
+  const peers = createPeers(options.secret);
+  let here: LevelDeriver | undefined;
+
+  const term = (): Term => {
+    const current = membership.term();
+    if (!current) throw new Error("another node derives levels now");
+    return current;
+  };
+  const shared: SharedIngest = {
+    slot: membership.slot,
+    numbersBefore: Math.max(0, ...membership.nodes().map(({ lastNumber }) => lastNumber)),
+    term,
+    deriver(local) {
+      here = local;
+      return sharedDeriver(local, membership, peers);
+    },
+  };
+
+  return {
+    membership,
+    peers,
+    shared,
+    async run(ingest, { tree, eventType }) {
+      const others = () => membership.nodes().filter(({ name }) => name !== membership.name);
+      let taking: TakeAnywhereDeps | undefined;
+      const handOver: HandOver = await openHandOver({
+        directory: join(dataDir, "hand-over"),
+        maxBytes: options.walMaxBytes,
+        onFatal: options.onFatal,
+        // Nothing is delivered before this node knows what it owns.
+        deliver: async (sent) => {
+          if (!taking) throw new Error("the node is starting");
+          await deliver(taking, sent);
+        },
+        watermarkOfOthersMs: () => Math.min(...others().map(({ watermarkMs }) => watermarkMs)),
+        log,
+      });
+      const { knownIds, log: ingestLog, flush, sequence } = ingest;
+      taking = { log: ingestLog, knownIds, tree, eventType, now: Date.now, membership, peers, handOver };
+      const takingDeps = taking;
+      const own = () => {
+        const waitingMs = handOver.oldestAtMs();
+        const watermarkMs = Math.min(flush.watermark().getTime(), (waitingMs ?? Number.POSITIVE_INFINITY) - 1);
+        // With nothing in the log, what comes will be stored under later numbers than all that were given.
+        const settledBatch = ingestLog.backlogBytes === 0 ? sequence.next() : flush.settledBatch;
+        return { watermarkMs, settledBatch, lastNumber: sequence.last };
+      };
+      let told = own();
+      membership.run({
+        told() {
+          told = own();
+          // Later than what others gave: a correction must be stored under a later number than what it corrects.
+          sequence.advance(Math.max(0, ...membership.nodes().map(({ lastNumber }) => lastNumber)));
+          return told;
+        },
+        isBehind: () => flush.lagMs() > settlePatienceMs / 2,
+        async whenSettled() {
+          await ingestLog.whenSynced();
+          const late = delay(settlePatienceMs, undefined, { ref: false }).then(() => {
+            throw new Error("what was accepted could not be stored in time");
+          });
+          await Promise.race([ingestLog.backlogBytes === 0 ? undefined : flush.whenStored(ingestLog.syncedEnd), late]);
+        },
+        gained: () => ingest.gained(),
+        newestTerm: () => newestTerm(clickhouse),
+        unfinishedSince: () => here?.unfinishedSince() ?? sequence.next(),
+        async begin(number) {
+          await membership.refresh();
+          sequence.advance(Math.max(0, ...membership.nodes().map(({ lastNumber }) => lastNumber)) + untoldNumbers);
+          await beginTerm(clickhouse, number);
+        },
+      });
+
+      const holds = new Map<string, { end: () => void; timer: NodeJS.Timeout; begun: Promise<void> }>();
+      let exclusives: Promise<unknown> = Promise.resolve();
+      return {
+        membership,
+        peers,
+        ingest,
+        taking: takingDeps,
+        take: (events, sender) => takeAnywhere(takingDeps, events, sender),
+        watermark: () => new Date(Math.min(own().watermarkMs, ...others().map(({ watermarkMs }) => watermarkMs))),
+        settledBatch,
+        flush: {
+          exclusive(work) {
+            const next = exclusives.then(() => alone(work));
+            exclusives = next.catch(() => undefined);
+            return next;
+          },
+          get settledBatch() {
+            return settledBatch();
+          },
+        },
+        isDeriver: () => membership.term() !== undefined,
+        async runThere(job) {
+          const node = membership.deriver();
+          if (!node || node.name === membership.name) return;
+          await peers.ask(node, "/cluster/jobs", asBody({ token: job }), doneSchema, jobWithinMs);
+        },
+        async hold(token) {
+          const known = holds.get(token);
+          if (known) {
+            known.timer.refresh();
+            return await known.begun;
+          }
+          let end: () => void = () => undefined;
+          const held = new Promise<void>((resolve) => {
+            end = resolve;
+          });
+          const timer = setTimeout(() => end(), holdLastsMs);
+          const begun = new Promise<void>((resolve, reject) => {
+            flush
+              .exclusive(async () => {
+                resolve();
+                await held;
+                return { batch: 0, organizations: new Set(), levels: new Set() };
+              })
+              .catch(reject)
+              .finally(() => {
+                clearTimeout(timer);
+                holds.delete(token);
+              });
+          });
+          holds.set(token, { end, timer, begun });
+          await begun;
+        },
+        release: (token) => holds.get(token)?.end(),
+        async stopTaking() {
+          for (const { end } of holds.values()) end();
+          await handOver.stop();
+        },
+        async leave() {
+          await membership.leave(ingestLog.backlogBytes === 0 && handOver.isEmpty);
+        },
+      };
+
+      function settledBatch(): number {
+        return Math.min(told.settledBatch, ...others().map((node) => node.settledBatch));
+      }
+
+      /** Every other node holds still first, so what runs here sees nothing half stored and nobody's batch in between. */
+      async function alone(work: () => Promise<ExclusiveResult>): Promise<void> {
+        term();
+        const token = randomUUID();
+        const asked = others();
+        const ask = (path: string) =>
+          Promise.all(asked.map((node) => peers.ask(node, path, asBody({ token }), doneSchema, holdWithinMs)));
+        const keep = setInterval(() => void ask("/cluster/hold").catch(() => undefined), holdLastsMs / 3);
+        try {
+          await ask("/cluster/hold");
+          await flush.exclusive(work);
+        } finally {
+          clearInterval(keep);
+          await ask("/cluster/release").catch(() => undefined);
+        }
+      }
+    },
+  };
+}
+
+/** Derives here where this node is the one that does, else asks the node that is. */
+function sharedDeriver(local: LevelDeriver, membership: Membership, peers: Peers): LevelDeriver {
+  return {
+    async derive(batches, nowMs, scope = "changes", prepare) {
+      for (const untilMs = Date.now() + deriverPatienceMs; ; ) {
+        if (membership.term()) return await local.derive(batches, nowMs, scope, prepare);
+        const node = membership.deriver();
+        if (scope !== "changes" || prepare) throw new Error("another node derives levels now");
+        if (node && node.name !== membership.name) {
+          const body = asBody({ batches });
+          const { touchedNodes } = await peers.ask(node, "/cluster/derive", body, derivedSchema, deriveWithinMs);
+          return { touchedNodes: new Set(touchedNodes), sessions: 0, changedMinutes: 0, differences: [] };
+        }
+        if (Date.now() > untilMs) throw new Error("no node derives levels now");
+        await delay(100);
+      }
+    },
+    alone: (work) => local.alone(work),
+    unfinishedSince: () => local.unfinishedSince(),
+  };
+}
+
+const asBody = (value: unknown) => Buffer.from(JSON.stringify(value));
+
+/** The same for as long as the folder stands. */
+async function identityOfFolder(dataDir: string): Promise<string> {
+  await mkdir(dataDir, { recursive: true });
+  const path = join(dataDir, "node-id");
+  const found = await readFile(path, "utf8").catch(() => "");
+  if (found !== "") return found.trim();
+  const made = randomUUID();
+  await writeFile(path, `${made}\n`, { flush: true });
+  return made;
+}

@@ -1,0 +1,282 @@
+/**
+ * Takes the events of a request wherever they belong: each organization's by the node that owns it, which alone judges its
+ * identities. The verdict of each part comes back before the request is answered, after the owner's log is on disk.
+ *
+ * A part whose owner cannot be reached (it was killed, is cut off, or it is not known whether it took them) is judged as
+ * far as that needs no memory of identities, and logged here to be handed over: what was taken twice meanwhile is found by
+ * the owner, by id. So nothing that is answered 202 rests on a node that is away, and no node ever decides for another.
+ */
+import { z } from "zod";
+import { rejectionSchema, warningSchema } from "../contract/events.ts";
+import { checkEvents, decideEvents, organizationsToCreate } from "../ingest/accept-events.ts";
+import {
+  type AcceptDeps,
+  appendDecision,
+  createOrganizations,
+  type Sender,
+  type TakenEvents,
+  type TakenVerdict,
+  takeEvents,
+} from "../ingest/accept-request.ts";
+import { Claims } from "../ingest/recent-ids.ts";
+import type { RequestEvents } from "../ingest/request-events.ts";
+import type { Membership } from "./membership.ts";
+import { NotMineError, type Peers, PeerUnavailableError } from "./peers.ts";
+
+const senderSchema = z.object({
+  emitter: z.object({ id: z.string(), node: z.string(), createOrganizations: z.boolean() }),
+  isAtomic: z.boolean(),
+  firstReceivedMs: z.number(),
+  isTrial: z.boolean(),
+  /** Organizations that exist, of which the receiving node may not have heard yet. */
+  known: z.array(z.string()),
+});
+export type SentBy = z.infer<typeof senderSchema>;
+
+/** What one node asks another to take: one line of JSON that says who sends, then the events as a JSON array. */
+export interface SentEvents {
+  by: SentBy;
+  events: unknown[];
+}
+
+export const takenSchema = z.object({
+  accepted: z.number(),
+  duplicates: z.number(),
+  rejected: z.array(rejectionSchema),
+  warnings: z.array(warningSchema),
+  isAborted: z.boolean(),
+});
+
+export interface TakeAnywhereDeps extends Pick<AcceptDeps, "log" | "knownIds" | "tree" | "eventType" | "now"> {
+  membership: Pick<Membership, "name" | "nodes" | "ownerElsewhere" | "refresh">;
+  peers: Peers;
+  /** Logs events for the node that owns them (server/cluster/hand-over.ts). Throws RefusedRequestError. */
+  handOver: { append(node: string, sent: SentEvents): Promise<void> };
+}
+
+/** Events that belong to one node, with where each of them was in the request. */
+interface Part {
+  /** Undefined: this one. */
+  owner: string | undefined;
+  indexes: number[];
+}
+
+/** Longer than a sync and a look-up take on a node that is well. */
+const forwardWithinMs = 4_000;
+/** How often it is looked up anew who owns what, while it changes hands. */
+const mostTurns = 10;
+const turnPauseMs = 100;
+
+export function renderSent({ by, events }: SentEvents): Buffer {
+  return Buffer.from(`${JSON.stringify(by)}\n${JSON.stringify(events)}`, "utf8");
+}
+
+/** Throws when the bytes are not what `renderSent` made. */
+export function parseSent(bytes: Buffer): SentEvents {
+  const end = bytes.indexOf(0x0a);
+  const by = senderSchema.parse(JSON.parse(bytes.toString("utf8", 0, end)));
+  return { by, events: z.array(z.unknown()).parse(JSON.parse(bytes.toString("utf8", end + 1))) };
+}
+
+/** Takes events that belong here and nowhere else. Throws NotMineError, and then has taken none of them. */
+export async function takeHere(deps: TakeAnywhereDeps, { by, events }: SentEvents): Promise<TakenEvents> {
+  const request = asRequest(events);
+  const mayTake = () => {
+    for (const event of events)
+      if (deps.membership.ownerElsewhere(organizationOf(event)) !== undefined)
+        throw new NotMineError("an organization of these events belongs to another node");
+  };
+  mayTake();
+  const unheard = by.known.filter((organization) => !deps.tree.get(`organization:${organization}`));
+  // They exist, so this makes none: it reads them.
+  if (unheard.length > 0) await createOrganizations(deps.tree, unheard, { ...by.emitter, node: "all" });
+  return await takeEvents(deps, request, by, { mayTake, isTrial: by.isTrial });
+}
+
+/** Takes a request. Resolves when its verdict is durable. Throws RefusedRequestError. */
+export async function takeAnywhere(
+  deps: TakeAnywhereDeps,
+  request: RequestEvents,
+  sender: Sender,
+): Promise<TakenEvents> {
+  const parts = partsOf(deps, request);
+  const by = {
+    emitter: sender.emitter,
+    isAtomic: sender.isAtomic,
+    firstReceivedMs: sender.firstReceivedMs ?? deps.now(),
+    isTrial: false,
+    known: [],
+  };
+  if (parts.length > 1 && sender.isAtomic) return await takeAllOrNothing(deps, request, by, parts);
+  const take = async (part: Part) => ({ part, result: await takePart(deps, request, by, part) });
+  // What can be refused comes first: when this log is full, nothing was taken anywhere.
+  const here = await Promise.all(parts.filter(({ owner }) => owner === undefined).map(take));
+  const elsewhere = await Promise.all(parts.filter(({ owner }) => owner !== undefined).map(take));
+  return merged([...here, ...elsewhere]);
+}
+
+/** Throws PeerUnavailableError and NotMineError when nobody can be asked to take a part, and it may not wait. */
+export async function deliver(deps: TakeAnywhereDeps, { by, events }: SentEvents): Promise<void> {
+  const request = asRequest(events);
+  for (const part of partsOf(deps, request)) {
+    const chosen = { by, events: part.indexes.map((index) => events[index]) };
+    if (part.owner === undefined) await takeHere(deps, chosen);
+    else await forward(deps, part.owner, chosen);
+  }
+}
+
+function partsOf({ membership }: TakeAnywhereDeps, { events, unreadable }: RequestEvents): Part[] {
+  const parts = new Map<string | undefined, Part>();
+  const owners = new Map<string, string | undefined>();
+  events.forEach((event, index) => {
+    const organization = unreadable.has(index) ? "" : organizationOf(event);
+    // What names no organization is rejected, which every node can do.
+    if (organization !== "" && !owners.has(organization))
+      owners.set(organization, membership.ownerElsewhere(organization));
+    const owner = owners.get(organization);
+    const part = parts.get(owner);
+    if (part) part.indexes.push(index);
+    else parts.set(owner, { owner, indexes: [index] });
+  });
+  // A request without events has a verdict too.
+  return parts.size > 0 ? [...parts.values()] : [{ owner: undefined, indexes: [] }];
+}
+
+function organizationOf(event: unknown): string {
+  if (typeof event !== "object" || event === null || !("organization" in event)) return "";
+  return typeof event.organization === "string" ? event.organization : "";
+}
+
+async function takePart(deps: TakeAnywhereDeps, request: RequestEvents, by: SentBy, part: Part): Promise<TakenEvents> {
+  const chosen = choose(request, part.indexes);
+  for (let turn = 0; turn < mostTurns; turn++) {
+    const [now, ...more] = partsOf(deps, chosen);
+    if (!now || more.length > 0) break;
+    try {
+      if (now.owner === undefined) {
+        const mayTake = () => {
+          if (partsOf(deps, chosen).some(({ owner }) => owner !== undefined))
+            throw new NotMineError("it changed hands");
+        };
+        return await takeEvents(deps, chosen, by, { mayTake, isTrial: by.isTrial });
+      }
+      const decision = await forward(deps, now.owner, { by, events: chosen.events });
+      return { decision, position: null, elsewhereMs: deps.now() };
+    } catch (error) {
+      if (!(error instanceof NotMineError)) {
+        if (error instanceof PeerUnavailableError) break;
+        throw error;
+      }
+      await deps.membership.refresh().catch(() => undefined);
+      await new Promise((resolve) => setTimeout(resolve, turnPauseMs));
+    }
+  }
+  return await keep(deps, chosen, by, part.owner ?? deps.membership.name);
+}
+
+async function forward(deps: TakeAnywhereDeps, owner: string, sent: SentEvents): Promise<TakenVerdict> {
+  const node = deps.membership.nodes().find(({ name }) => name === owner);
+  if (!node?.isAlive) throw new PeerUnavailableError(`the ingest node ${owner} is away`);
+  const known = sent.by.emitter.createOrganizations
+    ? []
+    : [...new Set(sent.events.map(organizationOf))].filter((one) => deps.tree.get(`organization:${one}`));
+  const body = renderSent({ ...sent, by: { ...sent.by, known } });
+  return await deps.peers.ask(node, "/cluster/events", body, takenSchema, forwardWithinMs);
+}
+
+/** Judges what can be judged here, and logs the rest to be handed over. */
+async function keep(
+  deps: TakeAnywhereDeps,
+  request: RequestEvents,
+  by: SentBy,
+  owner: string,
+  conflicts: ReadonlySet<number> = new Set(),
+): Promise<TakenEvents> {
+  const { emitter, isAtomic, firstReceivedMs, isTrial } = by;
+  const receivedAtMs = deps.now();
+  const checked = checkEvents(request, receivedAtMs, deps.eventType, firstReceivedMs);
+  const organizations = organizationsToCreate(checked, emitter, deps.tree);
+  if (organizations.length > 0) await createOrganizations(deps.tree, organizations, emitter);
+  const conflicting = new Set(
+    checked.readable.flatMap((event) => (conflicts.has(event.index) ? [event.identity] : [])),
+  );
+  const decision = decideEvents(request, checked, {
+    receivedAtMs,
+    isAtomic,
+    emitter,
+    tree: deps.tree,
+    claim: ({ identity }) => ({ standing: conflicting.has(identity) ? "conflict" : "new", isChecked: false }),
+  });
+  if (isTrial) return { decision, position: null, elsewhereMs: null };
+  // What is rejected is on record here; what is taken will be where it belongs.
+  const outcomes = decision.outcomes.filter(({ outcome }) => outcome === "rejected");
+  const rejections = { ...decision, eventRows: [], outcomes };
+  const position = await appendDecision(deps.log, rejections, new Claims(), receivedAtMs);
+  if (decision.isAborted) return { decision, position, elsewhereMs: null };
+  const isRejected = new Set(decision.rejected.map(({ index }) => index));
+  const events = request.events.filter((_, index) => !isRejected.has(index));
+  if (events.length > 0) await deps.handOver.append(owner, { by: { ...by, isAtomic: false }, events });
+  return { decision, position, elsewhereMs: deps.now() };
+}
+
+/** One record holds the request until each part is where it belongs: a crash leaves all of it or nothing. */
+async function takeAllOrNothing(
+  deps: TakeAnywhereDeps,
+  request: RequestEvents,
+  by: SentBy,
+  parts: readonly Part[],
+): Promise<TakenEvents> {
+  const trials = [];
+  for (const part of parts)
+    trials.push({ part, result: await takePart(deps, request, { ...by, isAtomic: false, isTrial: true }, part) });
+  const { decision } = merged(trials);
+  const conflicts = new Set(decision.rejected.flatMap(({ index, code }) => (code === "id_conflict" ? [index] : [])));
+  const kept = await keep(deps, request, by, deps.membership.name, conflicts);
+  if (kept.decision.isAborted) return kept;
+  return { ...kept, decision: { ...kept.decision, accepted: decision.accepted, duplicates: decision.duplicates } };
+}
+
+function choose(request: RequestEvents, indexes: readonly number[]): RequestEvents {
+  if (indexes.length === request.events.length) return request;
+  const unreadable = new Map(
+    indexes.flatMap((index, place) => {
+      const fault = request.unreadable.get(index);
+      return fault ? [[place, fault] as const] : [];
+    }),
+  );
+  return {
+    events: indexes.map((index) => request.events[index]),
+    unreadable,
+    isPlain: request.isPlain,
+    rawOf: (place) => request.rawOf(indexes[place] as number),
+  };
+}
+
+function asRequest(events: unknown[]): RequestEvents {
+  return { events, unreadable: new Map(), isPlain: false, rawOf: (index) => JSON.stringify(events[index]) };
+}
+
+/** The verdict on the whole request, of those on its parts. */
+function merged(taken: readonly { part: Part; result: TakenEvents }[]): TakenEvents {
+  const [only] = taken;
+  if (taken.length === 1 && only) return only.result;
+  const decision: TakenVerdict = { accepted: 0, duplicates: 0, rejected: [], warnings: [], isAborted: false };
+  let position: TakenEvents["position"] = null;
+  let elsewhereMs: number | null = null;
+  for (const { part, result } of taken) {
+    const inRequest = <Entry extends { index: number }>(entry: Entry): Entry => ({
+      ...entry,
+      index: part.indexes[entry.index] ?? entry.index,
+    });
+    decision.accepted += result.decision.accepted;
+    decision.duplicates += result.decision.duplicates;
+    decision.rejected.push(...result.decision.rejected.map(inRequest));
+    decision.warnings.push(...result.decision.warnings.map(inRequest));
+    position ??= result.position;
+    elsewhereMs = Math.max(elsewhereMs ?? 0, result.elsewhereMs ?? 0) || null;
+  }
+  const byIndex = (a: { index: number }, b: { index: number }) => a.index - b.index;
+  decision.rejected.sort(byIndex);
+  decision.warnings.sort(byIndex);
+  return { decision, position, elsewhereMs };
+}

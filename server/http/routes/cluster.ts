@@ -1,0 +1,79 @@
+/**
+ * What ingest nodes ask of each other. Not part of the API: no key and no session opens these, only a signature with the
+ * secret that the nodes share (server/cluster/peers.ts).
+ */
+import type { OpenAPIHono } from "@hono/zod-openapi";
+import type { Context } from "hono";
+import { NotMineError } from "../../cluster/peers.ts";
+import { deriveBodySchema, type RunningCluster, tokenBodySchema } from "../../cluster/start-cluster.ts";
+import { parseSent, takeHere } from "../../cluster/take-anywhere.ts";
+import { createRouter } from "../app-pieces.ts";
+import type { HttpEnv } from "../http-env.ts";
+import { ProblemError } from "../problem-error.ts";
+
+export interface ClusterRoutesDeps {
+  cluster: RunningCluster;
+  /** Runs a job of this process now; joins the run that is under way. */
+  runJob: (name: string) => Promise<void>;
+}
+
+/** The events of a request as JSON are at most this much larger than its body was. */
+const maxBodyBytes = 64 * 1024 * 1024;
+
+export function clusterRoutes({ cluster, runJob }: ClusterRoutesDeps): OpenAPIHono<HttpEnv> {
+  const app = createRouter();
+
+  const post = (path: string, answer: (body: Buffer) => Promise<object>) =>
+    app.post(path, async (c) => {
+      const body = await bodyOf(c);
+      if (!cluster.peers.isFromPeer(c.req.raw.headers, path, body))
+        throw new ProblemError("unauthenticated", "only the other ingest nodes may ask this");
+      try {
+        return c.json(await answer(body), 200);
+      } catch (error) {
+        if (error instanceof NotMineError) throw new ProblemError("conflict", error.message);
+        throw error;
+      }
+    });
+
+  post("/cluster/events", async (body) => {
+    const { decision } = await takeHere(cluster.taking, parseSent(body));
+    const { accepted, duplicates, rejected, warnings, isAborted } = decision;
+    return { accepted, duplicates, rejected, warnings, isAborted };
+  });
+  post("/cluster/derive", async (body) => {
+    const { batches } = deriveBodySchema.parse(JSON.parse(body.toString("utf8")));
+    if (!cluster.isDeriver()) throw new NotMineError("another node derives levels");
+    const { touchedNodes } = await cluster.ingest.deriver.derive(batches, Date.now());
+    return { touchedNodes: [...touchedNodes] };
+  });
+  post("/cluster/hold", async (body) => {
+    await cluster.hold(tokenOf(body));
+    return {};
+  });
+  post("/cluster/release", async (body) => {
+    cluster.release(tokenOf(body));
+    return {};
+  });
+  post("/cluster/jobs", async (body) => {
+    if (!cluster.isDeriver()) throw new NotMineError("another node derives levels");
+    await runJob(tokenOf(body));
+    return {};
+  });
+  return app;
+}
+
+function tokenOf(body: Buffer): string {
+  return tokenBodySchema.parse(JSON.parse(body.toString("utf8"))).token;
+}
+
+async function bodyOf(c: Context<HttpEnv>): Promise<Buffer> {
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const chunk of c.req.raw.body ?? []) {
+    bytes += chunk.length;
+    if (bytes > maxBodyBytes) throw new ProblemError("body_too_large", `the body has more than ${maxBodyBytes} bytes`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}

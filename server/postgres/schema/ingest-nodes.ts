@@ -1,0 +1,37 @@
+/** Which processes take events together, which of them owns what, and which derives. Instants are of Postgres' clock. */
+import { bigint, integer, pgTable, smallint, text, timestamp } from "drizzle-orm/pg-core";
+
+const instant = (name: string) => timestamp(name, { withTimezone: true, precision: 3, mode: "date" });
+
+export const ingestNodes = pgTable("ingest_nodes", {
+  name: text("name").primaryKey(),
+  /** Of the data folder whose log the node's is: two processes with one name are told apart by it. */
+  folder: text("folder").notNull(),
+  /** Where the others reach it. */
+  url: text("url").notNull(),
+  /** Its numbers (batch ids, versions) leave this rest, so that no two nodes give the same. */
+  slot: smallint("slot").notNull().unique(),
+  heardAt: instant("heard_at").notNull(),
+  /** Not null: it has stopped with nothing left in its log, and owns nothing that others may not take. */
+  leftAt: instant("left_at"),
+  /** As it last told: everything it accepted up to then is visible; nothing more will be stored under this batch. */
+  watermark: instant("watermark").notNull(),
+  settledBatch: bigint("settled_batch", { mode: "number" }).notNull(),
+  /** The largest number it had given. */
+  lastNumber: bigint("last_number", { mode: "number" }).notNull(),
+});
+
+/** One row. */
+export const ingestCluster = pgTable("ingest_cluster", {
+  only: integer("only").primaryKey(),
+  /** The name of the node that owns each partition of the organizations. */
+  owners: text("owners").array().notNull(),
+  /** Grows with every change of `owners` and every node that joins. */
+  version: integer("version").notNull(),
+  /** The one node that derives levels, until when at least, and how many did before it. */
+  deriver: text("deriver"),
+  deriverUntil: instant("deriver_until").notNull(),
+  term: bigint("term", { mode: "number" }).notNull(),
+  /** As the deriver last told: derivations with this version or a later one may not have ended. */
+  unfinishedSince: bigint("unfinished_since", { mode: "number" }),
+});

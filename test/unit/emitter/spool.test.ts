@@ -1,0 +1,127 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { createServer, type Server } from "node:http";
+import { createRequire } from "node:module";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { gunzipSync } from "node:zlib";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { Emitter } from "../../../server/emitter/emitter.ts";
+
+let directory: string;
+let server: Server;
+let url: string;
+let isAway: boolean;
+/** As often as each id was taken. */
+let taken: Map<string, number>;
+const children: ChildProcess[] = [];
+
+beforeEach(async () => {
+  directory = mkdtempSync(join(tmpdir(), "tidemark-spool-"));
+  isAway = false;
+  taken = new Map();
+  server = createServer(async (request, response) => {
+    const chunks: Buffer[] = [];
+    for await (const chunk of request) chunks.push(chunk as Buffer);
+    if (isAway) return void response.writeHead(503).end("{}");
+    const lines = gunzipSync(Buffer.concat(chunks)).toString("utf8").split("\n");
+    for (const line of lines) {
+      const { id } = JSON.parse(line) as { id: string };
+      taken.set(id, (taken.get(id) ?? 0) + 1);
+    }
+    response.writeHead(202).end(JSON.stringify({ accepted: lines.length, duplicates: 0, rejected: [] }));
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+});
+afterEach(() => {
+  for (const child of children.splice(0)) child.kill("SIGKILL");
+  server.closeAllConnections();
+  server.close();
+  rmSync(directory, { recursive: true, force: true });
+});
+
+/** Resolves when the program has offered `count` events. */
+async function startProgram(count: number, ...withinMs: string[]): Promise<ChildProcess> {
+  const tsx = pathToFileURL(createRequire(import.meta.url).resolve("tsx")).href;
+  const program = fileURLToPath(new URL("../../support/spooling-emitter.ts", import.meta.url));
+  const child = spawn(process.execPath, ["--import", tsx, program, url, directory, String(count), ...withinMs], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  children.push(child);
+  await once(child.stdout as NodeJS.ReadableStream, "data");
+  return child;
+}
+
+const offers = (emitter: Emitter, from: number, to: number) =>
+  Array.from({ length: to - from }, (_, index) =>
+    emitter.offer({ id: String(from + index), type: "chat.posted", organization: "acme" }),
+  );
+
+test("what a program that was killed had offered is sent by the next one, and what the service answered is not kept", async () => {
+  isAway = true;
+  const child = await startProgram(1_234);
+  child.kill("SIGKILL");
+  await once(child, "exit");
+  expect(taken.size).toBe(0);
+  isAway = false;
+  const emitter = new Emitter({ url, key: "tmk_test", spool: { directory } });
+  expect(emitter.waiting + taken.size).toBeLessThanOrEqual(1_234);
+  expect(await emitter.flush()).toMatchObject({ accepted: 1_234 });
+  expect(new Set(taken.values())).toEqual(new Set([1]));
+  expect(taken.size).toBe(1_234);
+  expect(readdirSync(directory)).toEqual([]);
+  expect(await emitter.close()).toEqual({ unansweredBytes: 0 });
+});
+
+test("two emitters with one folder leave each other's events alone while both run", async () => {
+  isAway = true;
+  const child = await startProgram(120);
+  const first = new Emitter({ url, key: "tmk_test", spool: { directory }, random: () => 0.01 });
+  offers(first, 0, 10);
+  const second = new Emitter({ url, key: "tmk_test", spool: { directory } });
+  expect([first.waiting, second.waiting]).toEqual([10, 0]);
+  isAway = false;
+  await first.flush();
+  expect([...taken.keys()].filter((id) => !id.startsWith(`${child.pid}-`))).toHaveLength(10);
+  await Promise.all([first.close(), second.close()]);
+});
+
+test("a spool holds more than memory would, up to its own bound, and then refuses new events and keeps the old ones", async () => {
+  isAway = true;
+  const spool = { directory, maxBytes: 100_000 };
+  const emitter = new Emitter({ url, key: "tmk_test", spool, maxHeldBytes: 1, random: () => 0.001 });
+  const answers = offers(emitter, 0, 2_000);
+  const held = answers.indexOf(false);
+  expect(held).toBeGreaterThan(500);
+  expect(answers.slice(held)).not.toContain(true);
+  isAway = false;
+  expect(await emitter.flush()).toMatchObject({ accepted: held, rejected: 0 });
+  expect(offers(emitter, 2_000, 2_001)).toEqual([true]);
+  expect(await emitter.close()).toEqual({ unansweredBytes: 0 });
+});
+
+test("what is not answered when an emitter is closed waits in the spool for the next one", async () => {
+  isAway = true;
+  const emitter = new Emitter({ url, key: "tmk_test", spool: { directory }, random: () => 0.01 });
+  offers(emitter, 0, 30);
+  const { unansweredBytes } = await emitter.close({ withinMs: 50 });
+  expect(unansweredBytes).toBeGreaterThan(0);
+  isAway = false;
+  const next = new Emitter({ url, key: "tmk_test", spool: { directory } });
+  expect(await next.flush()).toMatchObject({ accepted: 30 });
+  await next.close();
+});
+
+test("a program that is told to end sends what waits, then ends by the same signal", async () => {
+  const child = await startProgram(70, "10000");
+  const ended = once(child, "exit");
+  child.kill("SIGTERM");
+  expect(await ended).toEqual([null, "SIGTERM"]);
+  expect(taken.size).toBe(70);
+  expect(readdirSync(directory)).toEqual([]);
+});
