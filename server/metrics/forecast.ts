@@ -4,7 +4,10 @@
  */
 export interface Forecast {
   value: number;
-  /** 8 of 10 past ones ended between the two, in proportion; null with fewer than `minTests`. */
+  /**
+   * 8 of 10 past ones ended between the two, in proportion; wider where that would leave `value` itself out. Null with fewer
+   * than `minTests`.
+   */
   low: number | null;
   high: number | null;
   /** Mean of |projected - actual| / actual over the tests, in percent; null with fewer than `minTests`. */
@@ -41,8 +44,8 @@ export function forecast(
   const errors = tests.map(({ projected, actual }) => Math.abs(projected - actual) / actual);
   return {
     value,
-    low: Math.max(used, value * quantile(ratios, 0.1)),
-    high: Math.max(used, value * quantile(ratios, 0.9)),
+    low: Math.max(used, Math.min(value, value * quantile(ratios, 0.1))),
+    high: Math.max(value, value * quantile(ratios, 0.9)),
     errorPercent: (100 * errors.reduce((sum, error) => sum + error, 0)) / errors.length,
   };
 }
