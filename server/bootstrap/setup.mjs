@@ -34,6 +34,7 @@ const serverEntries = {
   "real-check": "server/demo/real-check.ts",
   bench: "test/bench/ingest.ts",
   "bench-queries": "test/bench/queries.ts",
+  "bench-overview": "test/bench/overview.ts",
   chaos: "test/chaos/run-chaos.ts",
   poison: "test/poison/run-poison.ts",
   overload: "test/overload/run-overload.ts",

@@ -47,3 +47,4 @@ export const jobListSchema = z.object({
   jobs: z.array(jobSchema),
   next_cursor: nextCursorSchema,
 });
+export type JobList = z.infer<typeof jobListSchema>;

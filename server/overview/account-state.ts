@@ -8,7 +8,7 @@ import type { SubscriptionRecord } from "../accounts/billing-cycle.ts";
 import { listModels, type ModelRecord } from "../accounts/models.ts";
 import type { TermsByVersion } from "../accounts/quotas.ts";
 import { listSubscriptions } from "../accounts/subscriptions.ts";
-import type { NodeAddress } from "../contract/nodes.ts";
+import { type NodeAddress, parseNode } from "../contract/nodes.ts";
 import type { Postgres } from "../postgres/client.ts";
 import { userRoles, users } from "../postgres/schema/accounts.ts";
 import { auditHead } from "../postgres/schema/audit.ts";
@@ -23,6 +23,8 @@ export interface AccountState {
   models: readonly ModelRecord[];
   /** By node, the ids of the users with a role there who are not disabled. */
   users: ReadonlyMap<NodeAddress, ReadonlySet<string>>;
+  /** How many users each organization has, those of its agents included. */
+  userCounts: ReadonlyMap<NodeAddress, number>;
 }
 
 export class AccountStates {
@@ -64,6 +66,26 @@ function readState(postgres: Postgres): Promise<AccountState> {
       planNames: new Map(named.map(({ id, name }) => [id, name])),
       models: await listModels(tx),
       users: usersOf,
+      userCounts: usersByOrganization(usersOf),
     };
   }, "snapshot");
+}
+
+/** How many users each organization has, its agents' included: by its address. */
+function usersByOrganization(users: AccountState["users"]): Map<NodeAddress, number> {
+  const found = new Map<NodeAddress, Set<string>>();
+  for (const [node, ids] of users) {
+    const organization = organizationOf(node);
+    if (organization === undefined) continue;
+    const own = found.get(organization) ?? new Set();
+    for (const id of ids) own.add(id);
+    found.set(organization, own);
+  }
+  return new Map([...found].map(([node, ids]) => [node, ids.size]));
+}
+
+function organizationOf(node: NodeAddress): NodeAddress | undefined {
+  const parsed = parseNode(node);
+  if (parsed.kind === "agent") return `organization:${parsed.organization}`;
+  return parsed.kind === "organization" ? node : undefined;
 }

@@ -1,7 +1,7 @@
 /** The figures of organizations that the list and the overview share, held in memory between questions. */
 import type { UsageSource } from "../accounts/quotas.ts";
 import type { Meter } from "../catalog/catalog.ts";
-import { type NodeAddress, parseNode } from "../contract/nodes.ts";
+import type { NodeAddress } from "../contract/nodes.ts";
 import { totalsBy } from "../metrics/usage.ts";
 import type { Postgres } from "../postgres/client.ts";
 import { type AccountState, AccountStates } from "./account-state.ts";
@@ -72,23 +72,4 @@ export function usersAt({ users }: Pick<AccountState, "users">, isThere: (node: 
   const found = new Set<string>();
   for (const [node, ids] of users) if (isThere(node)) for (const id of ids) found.add(id);
   return found;
-}
-
-/** How many users each organization has, its agents' included: by its address. */
-export function usersByOrganization({ users }: Pick<AccountState, "users">): Map<NodeAddress, number> {
-  const found = new Map<NodeAddress, Set<string>>();
-  for (const [node, ids] of users) {
-    const organization = organizationOf(node);
-    if (organization === undefined) continue;
-    const own = found.get(organization) ?? new Set();
-    for (const id of ids) own.add(id);
-    found.set(organization, own);
-  }
-  return new Map([...found].map(([node, ids]) => [node, ids.size]));
-}
-
-function organizationOf(node: NodeAddress): NodeAddress | undefined {
-  const parsed = parseNode(node);
-  if (parsed.kind === "agent") return `organization:${parsed.organization}`;
-  return parsed.kind === "organization" ? node : undefined;
 }

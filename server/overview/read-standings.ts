@@ -2,6 +2,7 @@
  * Where every subscribed node stands in its billing cycle: what of each limit is used, as GET /v1/period tells it of one
  * node, for all of them at once.
  */
+import { setImmediate as turn } from "node:timers/promises";
 import {
   type Cycle,
   cyclesUntil,
@@ -34,6 +35,7 @@ export interface Standing {
   cycle: Cycle;
   segments: readonly PlanSegment[];
   features: readonly UsedFeature[];
+  quota: NodeQuota | null;
 }
 
 /** The most used of a node's limits, by the shared rule; null where nothing is limited. */
@@ -43,6 +45,9 @@ interface NodeQuota {
   /** As `percentUsed`. */
   percent: string | null;
 }
+
+/** Comparing exact decimals of thousands of limits takes a while, during which others are to be answered too. */
+const standingsPerTurn = 500;
 
 export type Standings = ReadonlyMap<NodeAddress, Standing>;
 
@@ -61,13 +66,18 @@ export async function readStandings(source: UsageSource, state: AccountState, no
     const { planId, version } = planAt(subscription, nowMs);
     const features = limited.map((one) => ({ ...one, used: "0" }));
     const status = statusOf(subscription, nowMs);
-    standings.set(node, { node, subscription, status, planId, version, cycle, segments, features });
+    standings.set(node, { node, subscription, status, planId, version, cycle, segments, features, quota: null });
   }
   await measure(source, [...standings.values()], nowMs);
+  let done = 0;
+  for (const standing of standings.values()) {
+    standing.quota = quotaOf(standing);
+    if (++done % standingsPerTurn === 0) await turn();
+  }
   return standings;
 }
 
-export function quotaOf({ features }: Pick<Standing, "features">): NodeQuota | null {
+function quotaOf({ features }: Pick<Standing, "features">): NodeQuota | null {
   let worst: (NodeQuota & { rank: number }) | null = null;
   for (const { feature, used, limit } of features) {
     if (limit === null) continue;

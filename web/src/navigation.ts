@@ -1,5 +1,6 @@
 /** The pages that the navigation leads to, in groups. A page whose action the user has nowhere would answer nothing but refusals. */
 import type { Action } from "@contract/accounts.ts";
+import Building from "@lucide/svelte/icons/building-2";
 import Calculator from "@lucide/svelte/icons/calculator";
 import CalendarSync from "@lucide/svelte/icons/calendar-sync";
 import ChartColumn from "@lucide/svelte/icons/chart-column";
@@ -7,6 +8,7 @@ import Gauge from "@lucide/svelte/icons/gauge";
 import Inbox from "@lucide/svelte/icons/inbox";
 import KeyRound from "@lucide/svelte/icons/key-round";
 import Layers from "@lucide/svelte/icons/layers";
+import LayoutDashboard from "@lucide/svelte/icons/layout-dashboard";
 import Network from "@lucide/svelte/icons/network";
 import Radio from "@lucide/svelte/icons/radio";
 import ReceiptText from "@lucide/svelte/icons/receipt-text";
@@ -41,7 +43,11 @@ export const navigation: readonly NavigationGroup[] = [
   },
   {
     label: "Customers",
-    pages: [{ path: "/tree", label: "Account tree", Icon: Network, action: "read" }],
+    pages: [
+      { path: "/overview", label: "Overview", Icon: LayoutDashboard, action: "read", isMain: true },
+      { path: "/organizations", label: "Organizations", Icon: Building, action: "read" },
+      { path: "/tree", label: "Account tree", Icon: Network, action: "read" },
+    ],
   },
   {
     label: "Billing",

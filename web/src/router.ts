@@ -1,12 +1,14 @@
 /** The pages and the address bar. Everything a page shows that is worth sharing is in its query. */
 import { createRouter, searchParams } from "sv-router";
-import Overview from "./pages/Overview.svelte";
+import Live from "./pages/Live.svelte";
 
 const router = createRouter({
-  "/": Overview,
+  "/": Live,
+  "/overview": () => import("./pages/Overview.svelte"),
   "/usage": () => import("./pages/Usage.svelte"),
   "/ingest": () => import("./pages/Ingest.svelte"),
   "/period": () => import("./pages/Period.svelte"),
+  "/organizations": () => import("./pages/Organizations.svelte"),
   "/organizations/:id": () => import("./pages/Organization.svelte"),
   "/tree": () => import("./pages/Tree.svelte"),
   "/plans": () => import("./pages/Plans.svelte"),

@@ -10,8 +10,8 @@ import { readCursor, writeCursor } from "../../metrics/cursor.ts";
 import { zeroOf } from "../../metrics/usage.ts";
 import { cycleContaining, formatInstant, isTimeZone } from "../../metrics/windows.ts";
 import { type OrganizationFacts, pageOfOrganizations } from "../../overview/list-organizations.ts";
-import { type OrganizationFigures, usersByOrganization } from "../../overview/organization-figures.ts";
-import { quotaOf, runningSubscriptions } from "../../overview/read-standings.ts";
+import type { OrganizationFigures } from "../../overview/organization-figures.ts";
+import { runningSubscriptions } from "../../overview/read-standings.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
 import { isWithinReach, requireScope, resolveNode } from "../authenticate.ts";
 import type { HttpEnv } from "../http-env.ts";
@@ -77,7 +77,6 @@ export function organizationsRoutes({
         figures.usage(node, meter, month.startMs, nowMs, isPatient),
       ]);
       const running = runningSubscriptions(state, nowMs);
-      const users = usersByOrganization(state);
       const nothing = zeroOf(meter);
       const facts: OrganizationFacts = {
         planOf: (record) => {
@@ -86,12 +85,9 @@ export function organizationsRoutes({
           const { planId: id, version } = planAt(subscription, nowMs);
           return { id, name: state.planNames.get(id) ?? id, version, status: statusOf(subscription, nowMs) };
         },
-        usersOf: (record) => users.get(record.node) ?? 0,
+        usersOf: (record) => state.userCounts.get(record.node) ?? 0,
         usageOf: (record) => usage.answer.get(record.id) ?? nothing,
-        quotaOf: (record) => {
-          const standing = standings.answer.get(record.node);
-          return standing ? quotaOf(standing) : null;
-        },
+        quotaOf: (record) => standings.answer.get(record.node)?.quota ?? null,
       };
       const records = tree.list([node], { kind: "organization", limit: Number.POSITIVE_INFINITY });
       const page = pageOfOrganizations(records, facts, question, after, limit);

@@ -9,7 +9,6 @@ import { HeldAnswers } from "../../overview/held-answers.ts";
 import { type AsOf, holding, type OrganizationFigures, usersAt } from "../../overview/organization-figures.ts";
 import { type MonthFigures, type OverviewSource, readMonth } from "../../overview/read-overview.ts";
 import { type Revenue, readRevenue } from "../../overview/read-revenue.ts";
-import { quotaOf } from "../../overview/read-standings.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
 import { requireScope, resolveNode } from "../authenticate.ts";
 import type { HttpEnv } from "../http-env.ts";
@@ -77,8 +76,7 @@ export function overviewRoutes(source: OverviewRoutesDeps): OpenAPIHono<HttpEnv>
       const byStatus = Object.fromEntries(nodeStatuses.map((status) => [status, 0]));
       const byQuota = Object.fromEntries(quotaFilters.map((status) => [status, 0]));
       for (const { node: organization, status } of organizations) {
-        const standing = standings.answer.get(organization);
-        const quota = (standing && quotaOf(standing)?.status) ?? "none";
+        const quota = standings.answer.get(organization)?.quota?.status ?? "none";
         byStatus[status] = (byStatus[status] ?? 0) + 1;
         byQuota[quota] = (byQuota[quota] ?? 0) + 1;
       }
