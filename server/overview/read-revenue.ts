@@ -17,7 +17,7 @@ import type { Standing } from "./read-standings.ts";
 export type Revenue = NonNullable<Overview["revenue"]>;
 
 /** Exact arithmetic of thousands of cycles takes a second, during which others are to be answered too. */
-const standingsPerTurn = 100;
+const standingsPerTurn = 10;
 
 /** Totals are sums of rounded lines, so they agree to the cent with GET /v1/charges of each. */
 export async function readRevenue(

@@ -47,7 +47,7 @@ interface NodeQuota {
 }
 
 /** Comparing exact decimals of thousands of limits takes a while, during which others are to be answered too. */
-const standingsPerTurn = 500;
+const standingsPerTurn = 100;
 
 export type Standings = ReadonlyMap<NodeAddress, Standing>;
 
