@@ -127,7 +127,7 @@ export function createApp(deps: AppDeps): OpenAPIHono<HttpEnv> {
     const { postgres, mailer, publicUrl } = deps;
     app.route("/", oidcRoutes({ oidc: deps.oidc, users, sessions, publicUrl, log }));
     app.route("/", accountRoutes({ postgres, users, sessions, mailer, publicUrl, log }));
-    app.route("/", usersRoutes({ postgres, tree, mailer, publicUrl, log }));
+    app.route("/", usersRoutes({ postgres, tree, sessions, mailer, publicUrl, log }));
     app.route("/", nodesRoutes({ tree }));
     app.route("/", keysRoutes({ keys, tree }));
     const meterOf = (name: string, node: string, atMs: number) =>

@@ -61,6 +61,11 @@ export class Sessions {
     return found && found.endsAtMs > this.#now() ? found : undefined;
   }
 
+  /** Sessions were ended, or roles changed, past this object: the next request of each is looked at anew, here at once. */
+  forget(): void {
+    this.#cache.clear();
+  }
+
   /** The user's sessions, the newest first. `token`: the one that asks. */
   async list(userId: string, token: string | undefined): Promise<(SessionRecord & { isCurrent: boolean })[]> {
     const rows = await this.#postgres.db

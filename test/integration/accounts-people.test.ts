@@ -165,8 +165,11 @@ test("a forgotten password is reset by mail: told to nobody, few mails, all sess
   const [unknown, known] = [await reset("nobody@example.com"), await reset("rosa@example.com")];
   expect([unknown.status, unknown.body]).toEqual([known.status, known.body]);
   await expect.poll(() => mailbox.mails.length).toBe(before + 1);
-  for (let count = 0; count < 5; count++) expect((await reset("rosa@example.com")).status).toBe(202);
-  await expect.poll(() => mailbox.mails.length).toBe(before + 3);
+  for (let count = 1; count <= 5; count++) {
+    expect((await reset("rosa@example.com")).status).toBe(202);
+    // One by one: only the newest link works, and of two mails under way either may arrive first.
+    await expect.poll(() => mailbox.mails.length).toBe(before + Math.min(1 + count, 3));
+  }
   const token = await mailedToken("rosa@example.com");
   const set = await accounts.ask("POST", "/v1/password", { body: { token, password: "another long password" } });
   expect(set.status).toBe(204);

@@ -93,7 +93,7 @@ export async function startAccounts(
   if (oidc) app.route("/", oidcRoutes({ oidc: oidc(url), users, sessions, publicUrl: url, log }));
   const publicUrl = "https://usage.example.com";
   app.route("/", accountRoutes({ postgres, users, sessions, mailer, publicUrl, log, ...(now && { now }) }));
-  app.route("/", usersRoutes({ postgres, tree, mailer, publicUrl, log }));
+  app.route("/", usersRoutes({ postgres, tree, sessions, mailer, publicUrl, log }));
   app.route("/", nodesRoutes({ tree }));
   app.route("/", keysRoutes({ keys, tree }));
   app.route("/", auditRoutes({ postgres, tree }));

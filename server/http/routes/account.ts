@@ -110,6 +110,7 @@ export function accountRoutes(deps: AccountRoutesDeps): OpenAPIHono<HttpEnv> {
       const { current_password, new_password } = c.req.valid("json");
       await checkPassword(c, current_password, "current_password");
       await users.changePassword(c.get("actor").id, new_password, authorOf(c));
+      sessions.forget();
       return c.body(null, 204);
     },
   );
@@ -217,6 +218,7 @@ export function accountRoutes(deps: AccountRoutesDeps): OpenAPIHono<HttpEnv> {
         throw new ProblemError("not_found", "the link was used, has ended or was replaced by a newer one", {
           field: "token",
         });
+      sessions.forget();
       return c.body(null, 204);
     },
   );

@@ -3,6 +3,7 @@ import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Logger } from "pino";
 import { invitationMail, passwordPage } from "../../accounts/mails.ts";
 import type { NodeTree } from "../../accounts/node-tree.ts";
+import type { Sessions } from "../../accounts/sessions.ts";
 import { UserDirectory, type UserRecord } from "../../accounts/user-directory.ts";
 import {
   changeUserSchema,
@@ -25,6 +26,7 @@ import { ProblemError } from "../problem-error.ts";
 export interface UsersRoutesDeps {
   postgres: Postgres;
   tree: NodeTree;
+  sessions: Sessions;
   /** Absent where no mail can be sent: then who invites passes the link on. */
   mailer: Mailer | undefined;
   publicUrl: string;
@@ -34,7 +36,14 @@ export interface UsersRoutesDeps {
 const idParams = z.object({ id: z.string().max(100) });
 const json = <T extends z.ZodType>(schema: T) => ({ "application/json": { schema } });
 
-export function usersRoutes({ postgres, tree, mailer, publicUrl, log }: UsersRoutesDeps): OpenAPIHono<HttpEnv> {
+export function usersRoutes({
+  postgres,
+  tree,
+  sessions,
+  mailer,
+  publicUrl,
+  log,
+}: UsersRoutesDeps): OpenAPIHono<HttpEnv> {
   const app = createRouter();
   const directory = new UserDirectory(postgres, tree);
 
@@ -147,6 +156,7 @@ export function usersRoutes({ postgres, tree, mailer, publicUrl, log }: UsersRou
       const change = { name, roles, isDisabled: disabled };
       const by = { actor: c.get("actor"), by: authorOf(c) };
       const user = found(await directory.change(c.req.valid("param").id, change, by, ifMatch(c)));
+      sessions.forget();
       c.header("etag", entityTag(user));
       return c.json(describe(user), 200);
     },
@@ -168,6 +178,7 @@ export function usersRoutes({ postgres, tree, mailer, publicUrl, log }: UsersRou
     async (c) => {
       if (!(await directory.remove(c.req.valid("param").id, { actor: c.get("actor"), by: authorOf(c) })))
         found(undefined);
+      sessions.forget();
       return c.body(null, 204);
     },
   );
