@@ -64,6 +64,8 @@ test("of two edits on the same state the second is refused and changes nothing",
 });
 
 test("a node's own people name it; its status, external id, fields and place are decided above it", async () => {
+  // While it is suspended its own people change nothing.
+  expect((await patch("organization:a1", { status: "active" })).status).toBe(200);
   const own = (await accounts.makeKey("organization:a1")).key;
   expect((await patch("organization:a1", { name: "Ours" }, own)).status).toBe(200);
   for (const body of [{ status: "active" }, { external_id: "x" }, { fields: {} }, { parent: "reseller:r2" }])
