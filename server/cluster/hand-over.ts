@@ -18,8 +18,11 @@ export interface HandOverOptions {
   maxBytes: number;
   onFatal: (error: Error) => void;
   deliver: (sent: SentEvents) => Promise<void>;
-  /** Up to when everything that the other nodes accepted can be queried, as they last told. */
-  watermarkOfOthersMs: () => number;
+  /**
+   * Up to when everything in the other nodes' own logs can be queried, as they last told. Their watermarks would not do:
+   * those wait for what they hand over themselves, and two nodes that hand over to each other would wait for ever.
+   */
+  storedByOthersUntilMs: () => number;
   log: Logger;
 }
 
@@ -39,7 +42,7 @@ interface Waiting {
   files: BatchFiles;
   groups: ReturnType<typeof createPendingGroups>;
   settled: LogPosition | null;
-  /** What was delivered when: until whoever took it tells a later watermark, which then counts it, it counts here. */
+  /** What was delivered when: until whoever took it tells that it stored for longer, it counts here. */
   delivered: { end: LogPosition; atMs: number }[];
   /** Something was logged since it was last read. */
   hasNews: boolean;
@@ -135,9 +138,9 @@ export async function openHandOver(options: HandOverOptions): Promise<HandOver> 
       return opened.every(({ log }) => log.backlogBytes === 0);
     },
     oldestAtMs() {
-      const toldMs = options.watermarkOfOthersMs();
+      const storedMs = options.storedByOthersUntilMs();
       for (const { delivered, groups } of opened)
-        for (let next = delivered[0]; next && next.atMs <= toldMs; next = delivered[0]) {
+        for (let next = delivered[0]; next && next.atMs <= storedMs; next = delivered[0]) {
           groups.settledThrough(next.end);
           delivered.shift();
         }

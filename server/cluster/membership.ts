@@ -22,13 +22,17 @@ export interface ClusterNode {
   /** Heard of within `aliveMs`. */
   isAlive: boolean;
   watermarkMs: number;
+  storedUntilMs: number;
   settledBatch: number;
   lastNumber: number;
 }
 
 /** What a node tells the others of itself. */
 export interface Told {
+  /** Up to when everything that it answered for is visible, wherever it lies. */
   watermarkMs: number;
+  /** Up to when everything in its own log is: no node's depends on another's. */
+  storedUntilMs: number;
   settledBatch: number;
   lastNumber: number;
 }
@@ -128,6 +132,7 @@ export async function joinCluster(options: MembershipOptions): Promise<Membershi
       hasLeft: row.leftAt !== null,
       isAlive: row.leftAt === null && Number(silentMs) < aliveMs,
       watermarkMs: row.watermark.getTime(),
+      storedUntilMs: row.storedUntil.getTime(),
       settledBatch: row.settledBatch,
       lastNumber: row.lastNumber,
     }));
@@ -144,10 +149,15 @@ export async function joinCluster(options: MembershipOptions): Promise<Membershi
 
   async function tell(): Promise<void> {
     if (!handlers) return;
-    const { watermarkMs, settledBatch, lastNumber } = handlers.told();
+    const { watermarkMs, storedUntilMs, ...numbers } = handlers.told();
     await db
       .update(ingestNodes)
-      .set({ heardAt: sql`now()`, watermark: new Date(watermarkMs), settledBatch, lastNumber })
+      .set({
+        heardAt: sql`now()`,
+        watermark: new Date(watermarkMs),
+        storedUntil: new Date(storedUntilMs),
+        ...numbers,
+      })
       .where(and(eq(ingestNodes.name, name), eq(ingestNodes.folder, folder)));
   }
 
@@ -333,7 +343,7 @@ export async function joinCluster(options: MembershipOptions): Promise<Membershi
         const known = { folder, url, heardAt: sql`now()`, leftAt: null };
         // A node that begins with nothing gives larger numbers than all that were given, and holds nobody's view back.
         const lastNumber = Math.max(0, ...rows.map(({ row }) => row.lastNumber));
-        const empty = { watermark: sql`now()`, settledBatch: lastNumber, lastNumber };
+        const empty = { watermark: sql`now()`, storedUntil: sql`now()`, settledBatch: lastNumber, lastNumber };
         await tx
           .insert(ingestNodes)
           .values({ ...known, ...empty, name, slot })

@@ -120,7 +120,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
           if (!taking) throw new Error("the node is starting");
           await deliver(taking, sent);
         },
-        watermarkOfOthersMs: () => Math.min(...others().map(({ watermarkMs }) => watermarkMs)),
+        storedByOthersUntilMs: () => Math.min(...others().map(({ storedUntilMs }) => storedUntilMs)),
         log,
       });
       const { knownIds, log: ingestLog, flush, sequence } = ingest;
@@ -128,10 +128,11 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
       const takingDeps = taking;
       const own = () => {
         const waitingMs = handOver.oldestAtMs();
-        const watermarkMs = Math.min(flush.watermark().getTime(), (waitingMs ?? Number.POSITIVE_INFINITY) - 1);
+        const storedUntilMs = flush.watermark().getTime();
+        const watermarkMs = Math.min(storedUntilMs, (waitingMs ?? Number.POSITIVE_INFINITY) - 1);
         // With nothing in the log, what comes will be stored under later numbers than all that were given.
         const settledBatch = ingestLog.backlogBytes === 0 ? sequence.next() : flush.settledBatch;
-        return { watermarkMs, settledBatch, lastNumber: sequence.last };
+        return { watermarkMs, storedUntilMs, settledBatch, lastNumber: sequence.last };
       };
       let told = own();
       membership.run({

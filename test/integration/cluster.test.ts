@@ -145,6 +145,18 @@ test("an atomic request over several nodes is taken whole or not at all", async 
   expect((await send(a(), acrossNodes("atomic"), "?atomic=true")).verdict.duplicates).toBe(20);
 });
 
+test("nodes that hand over to each other at once do not wait for each other: all of it can be queried", async () => {
+  const before = await postsOf(a());
+  process.kill(b().pid(), "SIGSTOP");
+  expect((await send(a(), acrossNodes("kept-by-a"))).status).toBe(202);
+  process.kill(a().pid(), "SIGSTOP");
+  process.kill(b().pid(), "SIGCONT");
+  expect((await send(b(), acrossNodes("kept-by-b"))).status).toBe(202);
+  process.kill(a().pid(), "SIGCONT");
+  for (const node of nodes) await new UsageApi({ url: node.url, key: rootKey }).whenVisible(30_000);
+  expect(await postsOf(b())).toBe(before + 40);
+});
+
 test("an answer with ack=stored can be queried on every node, whichever node took it", async () => {
   const before = await Promise.all([a(), b()].map(postsOf));
   const sent = await send(b(), acrossNodes("seen"), "?ack=stored");

@@ -16,6 +16,8 @@ export const ingestNodes = pgTable("ingest_nodes", {
   leftAt: instant("left_at"),
   /** As it last told: everything it accepted up to then is visible; nothing more will be stored under this batch. */
   watermark: instant("watermark").notNull(),
+  /** As it last told: what its own log held up to then is visible. What it keeps for other nodes is not counted. */
+  storedUntil: instant("stored_until").notNull(),
   settledBatch: bigint("settled_batch", { mode: "number" }).notNull(),
   /** The largest number it had given. */
   lastNumber: bigint("last_number", { mode: "number" }).notNull(),
