@@ -28,11 +28,14 @@ export interface Actor {
   createOrganizations: boolean;
   /** A user's; keys have none. */
   hasSecondFactor?: boolean;
+  hasPassword?: boolean;
+  /** When the session began: ms since 1970, UTC. */
+  signedInAtMs?: number;
   /** Keys that end: ms since 1970, UTC. */
   expiresAtMs?: number;
 }
 
 /** A new id such as `key_5f…`: 122 random bits, its kind in front. */
-export function newId(kind: "key" | "usr" | "plan" | "sub" | "stm" | "adj" | "pay" | "mdl"): string {
+export function newId(kind: "key" | "usr" | "plan" | "sub" | "stm" | "adj" | "pay" | "mdl" | "psk"): string {
   return `${kind}_${randomUUID().replaceAll("-", "")}`;
 }

@@ -128,6 +128,8 @@ export class Sessions {
       grants,
       createOrganizations: grants.some(({ actions }) => actions.has("nodes:write")),
       hasSecondFactor: row.users.totpSince !== null,
+      hasPassword: row.users.passwordHash !== null,
+      signedInAtMs: row.sessions.createdAt.getTime(),
       endsAtMs,
     };
   }

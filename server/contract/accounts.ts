@@ -23,6 +23,10 @@ export const signInWaysSchema = z.object({
     })
     .nullable()
     .describe("Null without an identity provider"),
+  passkeys: z
+    .object({ origin: z.string().describe("The only one whose pages may use them") })
+    .nullable()
+    .describe("Null where the public URL can have none"),
 });
 export type SignInWays = z.infer<typeof signInWaysSchema>;
 
@@ -58,6 +62,7 @@ export const meSchema = z.object({
   roles: z.array(roleGrantSchema).describe("A user's; keys have none"),
   actions: z.array(z.enum(actions)).describe("What the caller may do, at one node at least"),
   has_second_factor: z.boolean().describe("A user's; keys have none"),
+  has_password: z.boolean().describe("A user's; keys have none, nor who signs in elsewhere or with passkeys only"),
 });
 export type Me = z.infer<typeof meSchema>;
 

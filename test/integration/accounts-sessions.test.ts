@@ -37,6 +37,7 @@ test("signing in sets a cookie that no script reads and no other site's form sen
     roles: [{ node: "all", role: "owner" }],
     actions: [...actions],
     has_second_factor: false,
+    has_password: true,
   });
   const cookie = answer.headers.get("set-cookie") ?? "";
   expect(cookie).toMatch(/^tidemark_session=[\w-]{43};/);

@@ -105,6 +105,7 @@ test("the ways to sign in tell of the provider; while it is away signing in ther
   expect((await accounts.ask("GET", "/v1/session/ways")).body).toEqual({
     password: true,
     oidc: { name: "Acme ID", path: "/v1/session/oidc" },
+    passkeys: { origin: "https://usage.example.com" },
   });
   const database = await ownPostgres();
   const away = await startAccounts(database.url, {

@@ -1,7 +1,5 @@
 /** One's own account: sessions, password, second factor; and setting a password with a token from a mail. */
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
-import type { Context } from "hono";
-import { createMiddleware } from "hono/factory";
 import type { Logger } from "pino";
 import { passwordPage, resetMail } from "../../accounts/mails.ts";
 import { beginTotp, confirmTotp, removeTotp } from "../../accounts/second-factor.ts";
@@ -20,9 +18,10 @@ import {
 import type { Mailer } from "../../mail/mailer.ts";
 import type { Postgres } from "../../postgres/client.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
-import { refuseForeignOrigin, requireActor, sessionToken } from "../authenticate.ts";
+import { refuseForeignOrigin, sessionToken } from "../authenticate.ts";
 import { addressOf, authorOf } from "../author-of.ts";
 import type { HttpEnv } from "../http-env.ts";
+import { checkPassword, ofUser } from "../own-account.ts";
 import { ProblemError } from "../problem-error.ts";
 
 export interface AccountRoutesDeps {
@@ -35,24 +34,12 @@ export interface AccountRoutesDeps {
   now?: () => number;
 }
 
-/** Keys have no password, no sessions and no second factor. */
-const requireUser = createMiddleware<HttpEnv>(async (c, next) => {
-  if (c.get("actor").kind !== "user") throw new ProblemError("forbidden", "this is for people who are signed in");
-  await next();
-});
-const ofUser = [requireActor, requireUser];
 const json = <T extends z.ZodType>(schema: T) => ({ "application/json": { schema } });
 const bodyOf = <T extends z.ZodType>(schema: T) => ({ body: { required: true, content: json(schema) } });
 
 export function accountRoutes(deps: AccountRoutesDeps): OpenAPIHono<HttpEnv> {
   const { postgres, users, sessions, mailer, publicUrl, log, now = Date.now } = deps;
   const app = createRouter();
-
-  async function checkPassword(c: Context<HttpEnv>, password: string, field: string): Promise<void> {
-    const isRight = await users.isPassword(c.get("actor").id, password, addressOf(c) ?? "unknown");
-    if (isRight === "too_fast") throw new ProblemError("too_fast", "too many attempts", { retryAfterSeconds: 900 });
-    if (!isRight) throw new ProblemError("forbidden", "the password is wrong", { field });
-  }
 
   app.openapi(
     createRoute({
@@ -108,7 +95,7 @@ export function accountRoutes(deps: AccountRoutesDeps): OpenAPIHono<HttpEnv> {
     }),
     async (c) => {
       const { current_password, new_password } = c.req.valid("json");
-      await checkPassword(c, current_password, "current_password");
+      await checkPassword(c, users, current_password, "current_password");
       await users.changePassword(c.get("actor").id, new_password, authorOf(c));
       sessions.forget();
       return c.body(null, 204);
@@ -129,7 +116,7 @@ export function accountRoutes(deps: AccountRoutesDeps): OpenAPIHono<HttpEnv> {
       },
     }),
     async (c) => {
-      await checkPassword(c, c.req.valid("json").password, "password");
+      await checkPassword(c, users, c.req.valid("json").password, "password");
       const begun = await beginTotp(postgres, c.get("actor").id);
       if (!begun) throw new ProblemError("conflict", "a second factor is in force already");
       c.header("cache-control", "no-store");
@@ -168,7 +155,7 @@ export function accountRoutes(deps: AccountRoutesDeps): OpenAPIHono<HttpEnv> {
       responses: { 204: { description: "Ended" }, ...problemResponses(400, 401, 403, 422, 429, 503) },
     }),
     async (c) => {
-      await checkPassword(c, c.req.valid("json").password, "password");
+      await checkPassword(c, users, c.req.valid("json").password, "password");
       await removeTotp(postgres, c.get("actor").id, authorOf(c));
       return c.body(null, 204);
     },

@@ -3,6 +3,7 @@ import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import { deleteCookie, getCookie, setCookie } from "hono/cookie";
 import type { Logger } from "pino";
 import { type Oidc, type PendingSignIn, pendingSignInSchema } from "../../accounts/oidc.ts";
+import type { Passkeys } from "../../accounts/passkeys.ts";
 import type { Sessions } from "../../accounts/sessions.ts";
 import type { Users } from "../../accounts/users.ts";
 import { signInWaysSchema } from "../../contract/accounts.ts";
@@ -21,6 +22,8 @@ const pendingSeconds = 10 * 60;
 export interface OidcRoutesDeps {
   /** Absent without a provider. */
   oidc: Oidc | undefined;
+  /** Absent where the public URL can have none. */
+  passkeys: Pick<Passkeys, "relyingParty"> | undefined;
   users: Users;
   sessions: Sessions;
   /** Where people reach the dashboard, without a slash at its end; the provider knows the callback below it. */
@@ -28,7 +31,7 @@ export interface OidcRoutesDeps {
   log: Logger;
 }
 
-export function oidcRoutes({ oidc, users, sessions, publicUrl, log }: OidcRoutesDeps): OpenAPIHono<HttpEnv> {
+export function oidcRoutes({ oidc, passkeys, users, sessions, publicUrl, log }: OidcRoutesDeps): OpenAPIHono<HttpEnv> {
   const app = createRouter();
   const callbackUrl = publicUrl + callbackPath;
 
@@ -42,7 +45,11 @@ export function oidcRoutes({ oidc, users, sessions, publicUrl, log }: OidcRoutes
         200: { description: "The ways", content: { "application/json": { schema: signInWaysSchema } } },
       },
     }),
-    (c) => c.json({ password: true, oidc: oidc ? { name: oidc.name, path: beginPath } : null }, 200),
+    (c) => {
+      const provider = oidc ? { name: oidc.name, path: beginPath } : null;
+      const origin = passkeys?.relyingParty.origin;
+      return c.json({ password: true, oidc: provider, passkeys: origin === undefined ? null : { origin } }, 200);
+    },
   );
 
   app.openapi(

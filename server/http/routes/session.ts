@@ -1,16 +1,16 @@
 /** Signing in and out with a browser, and who one is. */
 import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
 import { deleteCookie } from "hono/cookie";
-import type { Actor } from "../../accounts/actor.ts";
 import { type Sessions, sessionCookie } from "../../accounts/sessions.ts";
 import type { Users } from "../../accounts/users.ts";
-import { actions, type Me, meSchema, signInSchema } from "../../contract/accounts.ts";
+import { meSchema, signInSchema } from "../../contract/accounts.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
 import { refuseForeignOrigin, requireActor, sessionToken } from "../authenticate.ts";
 import { addressOf } from "../author-of.ts";
+import { beginSession, describeActor } from "../begin-session.ts";
 import type { HttpEnv } from "../http-env.ts";
 import { ProblemError } from "../problem-error.ts";
-import { cookieAttributes, setSessionCookie } from "../session-cookie.ts";
+import { cookieAttributes } from "../session-cookie.ts";
 
 export interface SessionRoutesDeps {
   users: Users;
@@ -36,8 +36,7 @@ export function sessionRoutes({ users, sessions }: SessionRoutesDeps): OpenAPIHo
     async (c) => {
       refuseForeignOrigin(c.req.raw, false);
       const { email, password, code } = c.req.valid("json");
-      const address = addressOf(c);
-      const result = await users.signIn(email, password, address ?? "unknown", code);
+      const result = await users.signIn(email, password, addressOf(c) ?? "unknown", code);
       if (result.outcome === "too_fast")
         throw new ProblemError("too_fast", "too many attempts to sign in; wait before the next", result);
       if (result.outcome === "code_needed")
@@ -47,12 +46,7 @@ export function sessionRoutes({ users, sessions }: SessionRoutesDeps): OpenAPIHo
           "unauthenticated",
           `e-mail${code === undefined ? " or password" : ", password or code"} is wrong`,
         );
-      const userAgent = c.req.header("user-agent")?.slice(0, 256);
-      const { token } = await sessions.create(result.userId, { address, userAgent });
-      const actor = await sessions.verify(token);
-      if (!actor) throw new ProblemError("unauthenticated", "the account was disabled just now");
-      setSessionCookie(c, token);
-      return c.json(describe(actor), 200);
+      return c.json(await beginSession(c, sessions, result.userId), 200);
     },
   );
 
@@ -89,19 +83,7 @@ export function sessionRoutes({ users, sessions }: SessionRoutesDeps): OpenAPIHo
         ...problemResponses(401, 503),
       },
     }),
-    (c) => c.json(describe(c.get("actor")), 200),
+    (c) => c.json(describeActor(c.get("actor")), 200),
   );
   return app;
-}
-
-function describe({ kind, name, node, grants, hasSecondFactor = false }: Actor): Me {
-  const roles = grants.flatMap(({ node, role }) => (role === undefined ? [] : [{ node, role }]));
-  return {
-    kind,
-    name,
-    node,
-    roles,
-    actions: actions.filter((action) => grants.some((one) => one.actions.has(action))),
-    has_second_factor: hasSecondFactor,
-  };
 }

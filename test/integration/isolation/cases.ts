@@ -274,6 +274,14 @@ const accountsCases: RouteCase[] = [
     elsewhere: "the same",
   },
   { route: "GET /v1/session/ways", needs: "nothing", allowed: 200, elsewhere: "the same" },
+  { route: "POST /v1/session/passkey/options", needs: "nothing", allowed: 200, elsewhere: "the same" },
+  {
+    route: "POST /v1/session/passkey",
+    needs: "nothing",
+    request: () => ({ body: { credential: {} } }),
+    allowed: 400,
+    elsewhere: "the same",
+  },
   // The matrix has no identity provider.
   { route: "GET /v1/session/oidc", needs: "nothing", allowed: 404, elsewhere: "the same" },
   { route: "GET /v1/session/oidc/callback", needs: "nothing", allowed: 404, elsewhere: "the same" },
@@ -377,6 +385,11 @@ const ownAccountCases: RouteCase[] = [
   { route: "POST /v1/me/totp", body: { password: "wrong" }, allowed: 403 },
   { route: "PUT /v1/me/totp", body: { code: "000000" }, allowed: 400 },
   { route: "DELETE /v1/me/totp", body: { password: "wrong" }, allowed: 403 },
+  { route: "GET /v1/me/passkeys", allowed: 200 },
+  { route: "POST /v1/me/passkeys/options", body: {}, allowed: 200 },
+  { route: "POST /v1/me/passkeys", body: { credential: {} }, allowed: 400 },
+  { route: "PATCH /v1/me/passkeys/{id}", path: "/v1/me/passkeys/none", body: { name: "x" }, allowed: 404 },
+  { route: "DELETE /v1/me/passkeys/{id}", path: "/v1/me/passkeys/none", body: {}, allowed: 404 },
 ].map(({ route, path, body, allowed }) => ({
   route,
   needs: "a session",
