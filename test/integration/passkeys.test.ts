@@ -233,6 +233,8 @@ test("who is disabled or has no role any more is not signed in by a passkey", as
   await change({ disabled: true });
   const refused = await signIn(authenticator);
   expect([refused.status, sessionOf(refused)]).toEqual([401, ""]);
+  const { rows } = await accounts.postgres.pool.query("SELECT * FROM sessions WHERE user_id = $1", [person.id]);
+  expect(rows).toEqual([]);
   await change({ disabled: false });
   expect((await signIn(authenticator)).status).toBe(200);
   await accounts.ask("DELETE", `/v1/users/${person.id}`, { key: accounts.rootKey });

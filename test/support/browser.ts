@@ -27,7 +27,7 @@ export async function launchBrowser(): Promise<Browser> {
 export async function signIn(page: Page, email: string, password: string): Promise<void> {
   await page.getByLabel("E-mail address").fill(email);
   await page.getByLabel("Password", { exact: true }).fill(password);
-  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.getByRole("button", { name: "Sign in", exact: true }).click();
 }
 
 /** Fails with what breaks a rule of accessibility on the page as it stands. */

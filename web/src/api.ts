@@ -295,7 +295,8 @@ async function readJson<Answer>(response: Response, options?: RequestOptions): P
   }
 }
 
-async function request(method: string, address: string, options: RequestOptions = {}): Promise<Response> {
+/** Where the answer has no body, or is not JSON. */
+export async function request(method: string, address: string, options: RequestOptions = {}): Promise<Response> {
   const { body, csv, accept = "application/json", signal, isSignIn = false, ifMatch, idempotencyKey } = options;
   const type = csv === undefined ? (body ? "application/json" : undefined) : "text/csv; charset=utf-8";
   let response: Response;

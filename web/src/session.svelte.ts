@@ -1,6 +1,7 @@
 /** Who is signed in. The session itself is a cookie that scripts cannot read; the server alone knows its rights. */
 import type { Action, Me } from "@contract/accounts.ts";
 import { onSignedOut, signIn as postSignIn, signOut as postSignOut, readMe } from "./api.ts";
+import { signInWithPasskey } from "./passkeys.ts";
 
 class Session {
   /** undefined until the server has said. */
@@ -13,6 +14,12 @@ class Session {
   /** Throws ApiError: 401 when the address or the password is wrong, and `second_factor_required` without a code. */
   async signIn(email: string, password: string, code?: string): Promise<void> {
     await postSignIn({ email, password, ...(code !== undefined && { code }) });
+    await this.read();
+  }
+
+  /** Throws as `signInWithPasskey` does. */
+  async signInWithPasskey(isAutofill: boolean): Promise<void> {
+    await signInWithPasskey(isAutofill);
     await this.read();
   }
 
