@@ -1,16 +1,17 @@
 /**
  * `npm run overload`: noisy keys offer three times what the service can take for OVERLOAD_SECONDS (default 300), then go on
  * while ClickHouse stands still for STOPPED_SECONDS (default 120). A quiet key beside them must keep being answered, memory
- * must stay flat, what does not fit must be refused by 429 and 503, and nothing that was acknowledged may be lost.
+ * must stay flat, what does not fit must be refused by 429 and 503, and nothing that was acknowledged may be lost. Then the
+ * disk of the log is filled.
  */
 import { readFile } from "node:fs/promises";
-import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import type { CreatedKey } from "../../server/contract/accounts.ts";
-import type { Verdict } from "../../server/contract/events.ts";
 import { UsageApi } from "../../server/demo/usage-api.ts";
-import { parseProcessIdentity } from "../../server/process-identity.ts";
 import { startService } from "../support/service.ts";
+import { fillDisk } from "./fill-disk.ts";
+import { describe, expectAtMost, faults, newTally, post, type Tally } from "./offer-events.ts";
+import { clickHousePid } from "./stand-still.ts";
 
 const overloadSeconds = Number(process.env.OVERLOAD_SECONDS ?? 300);
 const stoppedSeconds = Number(process.env.STOPPED_SECONDS ?? 120);
@@ -24,43 +25,6 @@ const recoverWithinMs = 30_000;
 const drainWithinMs = 600_000;
 /** Small enough to be full while ClickHouse stands still. */
 const walMaxBytes = 256 * 1024 * 1024;
-
-interface Tally {
-  acknowledged: number;
-  answers: Map<string, number>;
-  /** Of requests that were answered 202, ms. */
-  latencies: number[];
-}
-
-const newTally = (): Tally => ({ acknowledged: 0, answers: new Map(), latencies: [] });
-let sequence = 0;
-
-async function post(url: string, key: string, events: number, tally: Tally): Promise<boolean> {
-  const first = sequence;
-  sequence += events;
-  let body = "";
-  for (let id = first; id < sequence; id++) body += `{"id":"o${id}","type":"api.called","organization":"acme"}\n`;
-  const startedAt = performance.now();
-  let outcome: string;
-  try {
-    const response = await fetch(`${url}/v1/events`, {
-      method: "POST",
-      headers: { authorization: `Bearer ${key}`, "content-type": "application/x-ndjson" },
-      body,
-      signal: AbortSignal.timeout(60_000),
-    });
-    outcome = String(response.status);
-    const answer = (await response.json()) as Verdict;
-    if (response.status === 202) {
-      tally.acknowledged += answer.accepted;
-      tally.latencies.push(performance.now() - startedAt);
-    }
-  } catch {
-    outcome = "no answer";
-  }
-  tally.answers.set(outcome, (tally.answers.get(outcome) ?? 0) + 1);
-  return outcome === "202";
-}
 
 /** Offers `perSecond` events a second in `lanes` lanes until `untilMs`, whatever the answers are. */
 async function offer(url: string, key: string, perSecond: number, untilMs: number, tally: Tally): Promise<void> {
@@ -97,19 +61,6 @@ function watchMemory(pid: () => number): { highestMb(): number; stop(): void } {
     },
     stop: () => clearInterval(timer),
   };
-}
-
-function describe({ acknowledged, answers, latencies }: Tally): string {
-  const sorted = [...latencies].sort((a, b) => a - b);
-  const at = (share: number) => Math.round(sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0);
-  const answered = [...answers].map(([status, count]) => `${count} × ${status}`).join(", ");
-  return `${acknowledged} events acknowledged; answers ${answered || "none"}; 202 after p50 ${at(0.5)} ms, p99 ${at(0.99)} ms`;
-}
-
-const faults: string[] = [];
-function expectAtMost(what: string, found: number, most: number): void {
-  console.log(`  ${what}: ${found} (at most ${most})`);
-  if (!(found <= most)) faults.push(`${what}: ${found}, more than ${most}`);
 }
 
 // What it can take, without a limit per key.
@@ -157,13 +108,12 @@ try {
   const shares = noisy.map(({ acknowledged }) => acknowledged);
   expectAtMost("largest share of a noisy key over the smallest", Math.max(...shares) / Math.min(...shares), 1.5);
 
-  const identity = parseProcessIdentity(await readFile(join(service.dataDir, "clickhouse", "process.json"), "utf8"));
-  if (!identity) throw new Error("the embedded ClickHouse does not say which process it is");
-  process.kill(identity.pid, "SIGSTOP");
+  const pid = await clickHousePid(service.dataDir);
+  process.kill(pid, "SIGSTOP");
   try {
     await overload("the same while ClickHouse stands still", stoppedSeconds);
   } finally {
-    process.kill(identity.pid, "SIGCONT");
+    process.kill(pid, "SIGCONT");
   }
   const mendedAtMs = Date.now();
   const afterwards = newTally();
@@ -183,6 +133,7 @@ try {
   memory.stop();
   await service.stop();
 }
+await fillDisk();
 for (const fault of faults) console.log(`FAULT ${fault}`);
 console.log(faults.length === 0 ? "overload does no harm" : "overload DOES HARM");
 process.exit(faults.length === 0 ? 0 : 1);
