@@ -11,7 +11,6 @@ import {
   cyclesUntil,
   endMsOf,
   type PlanSegment,
-  type SubscriptionRecord,
   segmentsOf,
   statusOf,
 } from "./billing-cycle.ts";
@@ -64,32 +63,30 @@ export async function readPeriod(
     db.select({ id: plans.id, name: plans.name }).from(plans),
   ]);
   const names = new Map(rows.map(({ id, name }) => [id, name]));
-  const describe = async (of: SubscriptionRecord, cycle: Cycle, tested: readonly Cycle[]) => {
-    const segments = segmentsOf(of, cycle);
-    const quotas = await readQuotas(source, { node, tz: of.tz }, cycle, tested, segments, terms, nowMs);
+  // A projection is judged by cycles of the same subscription: another one's may be of another length.
+  const tested = before.filter((one) => one.subscription === subscription).slice(0, testedCycles);
+  const ofNow = subscription ? [{ subscription, cycle: current, past: tested.map(({ cycle }) => cycle) }] : [];
+  const earlier = before.slice(0, pastCycles).map((one) => ({ ...one, past: [] }));
+  const cycles = [...ofNow, ...earlier].map(({ subscription: of, cycle, past }) => {
+    return { tz: of.tz, cycle, past, segments: segmentsOf(of, cycle) };
+  });
+  const quotas = await readQuotas(source, node, cycles, terms, nowMs);
+  const described = cycles.map(({ tz: zone, cycle, segments }, index) => {
     const told = ({ planId, version, fromMs, toMs }: PlanSegment) => ({
       plan: planId,
       version,
       name: names.get(planId) ?? planId,
-      from: formatInstant(fromMs, of.tz),
-      to: formatInstant(toMs, of.tz),
+      from: formatInstant(fromMs, zone),
+      to: formatInstant(toMs, zone),
     });
-    return { ...spanOf(cycle, of.tz), plans: segments.map(told), quotas };
-  };
-  // A projection is judged by cycles of the same subscription: another one's may be of another length.
-  const tested = before.filter((one) => one.subscription === subscription).slice(0, testedCycles);
-  const now = subscription
-    ? await describe(
-        subscription,
-        current,
-        tested.map(({ cycle }) => cycle),
-      )
-    : { ...spanOf(current, tz), plans: [], quotas: [] };
-  const past = [];
-  for (const { subscription: of, cycle } of before.slice(0, pastCycles)) past.push(await describe(of, cycle, []));
+    return { ...spanOf(cycle, zone), plans: segments.map(told), quotas: quotas[index] ?? [] };
+  });
+  const bareOf = (cycle: Cycle) => ({ ...spanOf(cycle, tz), plans: [], quotas: [] });
+  const now = (subscription ? described[0] : undefined) ?? bareOf(current);
+  const past = subscription ? described.slice(1) : described;
   if (past.length === 0 && all.length === 0) {
     const bare = cyclesUntil({ tz, anchor, startsAt: new Date(0) }, nowMs, pastCycles).slice(1);
-    return { ...head, ...now, past: bare.map((cycle) => ({ ...spanOf(cycle, tz), plans: [], quotas: [] })) };
+    return { ...head, ...now, past: bare.map(bareOf) };
   }
   return { ...head, ...now, past };
 }

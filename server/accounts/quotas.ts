@@ -9,9 +9,9 @@ import type { MeterUsage, WindowKind } from "../contract/usage.ts";
 import { compareDecimals, sumDecimals, trimDecimal } from "../metrics/figures.ts";
 import { type Course, forecast, reachesAt } from "../metrics/forecast.ts";
 import { isSumOverTime } from "../metrics/sum-over-time.ts";
-import { answerUsage } from "../metrics/usage.ts";
+import { answerTogether } from "../metrics/usage.ts";
 import { formatInstant } from "../metrics/windows.ts";
-import type { Cycle, PlanSegment, SubscriptionRecord } from "./billing-cycle.ts";
+import type { Cycle, PlanSegment } from "./billing-cycle.ts";
 import { exact, plus, ratio, roundHalfEven, times, zero } from "./exact.ts";
 
 export interface UsageSource {
@@ -79,91 +79,129 @@ function summedLimit(
   return trimDecimal(roundHalfEven(sum, 6));
 }
 
-/** The usage of a span, each meter whole: by its name. */
-export async function measureSpan(
-  { clickhouse, watermark }: UsageSource,
-  node: NodeAddress,
-  meters: readonly Meter[],
-  span: { fromMs: number; toMs: number; window: WindowKind; tz: string },
-  nowMs: number,
-): Promise<Map<string, MeterUsage>> {
-  if (meters.length === 0 || span.fromMs >= span.toMs) return new Map();
-  const wanted = [...new Map(meters.map((meter) => [meter.meter, meter])).values()];
-  const rest = { anchor: 1, fill: "zero" as const, filters: [], groupBy: undefined };
-  const answer = await answerUsage(clickhouse, { meters: wanted, node, ...span, ...rest }, watermark(), nowMs);
-  return new Map(answer.meters.map((usage) => [usage.meter, usage]));
+export interface MeasuredSpan {
+  meters: readonly Meter[];
+  fromMs: number;
+  toMs: number;
+  window: WindowKind;
+  tz: string;
 }
 
-/** Of one cycle; `past` are cycles of before, by which the projection is judged. */
+/** The usage of a span, each meter whole: by its name. */
+export async function measureSpan(
+  source: UsageSource,
+  node: NodeAddress,
+  meters: readonly Meter[],
+  span: Omit<MeasuredSpan, "meters">,
+  nowMs: number,
+): Promise<Map<string, MeterUsage>> {
+  const [usage] = await measureSpans(source, node, [{ meters, ...span }], nowMs);
+  return usage ?? new Map();
+}
+
+/** The usage of several spans in their order, read together. */
+async function measureSpans(
+  { clickhouse, watermark }: UsageSource,
+  node: NodeAddress,
+  spans: readonly MeasuredSpan[],
+  nowMs: number,
+): Promise<Map<string, MeterUsage>[]> {
+  const rest = { node, anchor: 1, fill: "zero" as const, filters: [], groupBy: undefined };
+  const questions = spans.map((span) => {
+    const isMeasured = span.fromMs < span.toMs;
+    const meters = isMeasured ? [...new Map(span.meters.map((meter) => [meter.meter, meter])).values()] : [];
+    return { ...span, ...rest, meters };
+  });
+  const answers = await answerTogether(clickhouse, questions, watermark(), nowMs);
+  return answers.map((answer) => new Map(answer.meters.map((usage) => [usage.meter, usage])));
+}
+
+/** A cycle with the plans in force in it; `past` are cycles of before, by which the projection of one that runs is judged. */
+export interface QuotaCycle {
+  tz: string;
+  cycle: Cycle;
+  past: readonly Cycle[];
+  segments: readonly PlanSegment[];
+}
+
+/** Of each cycle. */
 export async function readQuotas(
   source: UsageSource,
-  { node, tz }: Pick<SubscriptionRecord, "node" | "tz">,
-  cycle: Cycle,
-  past: readonly Cycle[],
-  segments: readonly PlanSegment[],
+  node: NodeAddress,
+  cycles: readonly QuotaCycle[],
   terms: TermsByVersion,
   nowMs: number,
-): Promise<Quota[]> {
-  const limited = limitedFeatures(source, node, segments, cycle, terms);
-  const [fromMs, toMs] = [segments[0]?.fromMs ?? cycle.startMs, segments.at(-1)?.toMs ?? cycle.startMs];
-  const runs = cycle.startMs <= nowMs && nowMs < cycle.endMs;
-  const summed = runs ? limited.map(({ meter }) => meter).filter(({ rule }) => isSumOverTime(rule)) : [];
-  const courseFromMs = past.at(-1)?.startMs ?? fromMs;
-  const [usage, days] = await Promise.all([
-    measureSpan(
-      source,
-      node,
-      limited.map(({ meter }) => meter),
-      { fromMs, toMs, window: "total", tz },
-      nowMs,
-    ),
-    measureSpan(source, node, summed, { fromMs: courseFromMs, toMs: nowMs, window: "day", tz }, nowMs),
-  ]);
+): Promise<Quota[][]> {
+  const asked = cycles.map((one) => {
+    const limited = limitedFeatures(source, node, one.segments, one.cycle, terms);
+    const { startMs, endMs } = one.cycle;
+    const [fromMs, toMs] = [one.segments[0]?.fromMs ?? startMs, one.segments.at(-1)?.toMs ?? startMs];
+    const runs = startMs <= nowMs && nowMs < endMs;
+    const meters = limited.map(({ meter }) => meter);
+    const summed = runs ? meters.filter(({ rule }) => isSumOverTime(rule)) : [];
+    const courseFromMs = one.past.at(-1)?.startMs ?? fromMs;
+    const whole: MeasuredSpan = { meters, fromMs, toMs, window: "total", tz: one.tz };
+    const byDay: MeasuredSpan = { meters: summed, fromMs: courseFromMs, toMs: nowMs, window: "day", tz: one.tz };
+    return { ...one, limited, runs, whole, byDay };
+  });
+  const wholes = asked.map(({ whole }) => whole);
+  const measured = await measureSpans(source, node, [...wholes, ...asked.map(({ byDay }) => byDay)], nowMs);
   return await Promise.all(
-    limited.map(async ({ feature, meter, limit }): Promise<Quota> => {
-      const measured = usage.get(meter.meter);
-      const used = String(measured?.total ?? 0);
-      const series = days.get(meter.meter)?.series ?? [];
-      const course = courseOf(series, { startMs: fromMs, endMs: toMs });
-      const projected =
-        runs && series.length > 0
-          ? forecast(
-              course,
-              Number(used),
-              nowMs,
-              past.map((one) => courseOf(series, one)),
-            )
-          : undefined;
-      const isOver = limit !== null && compareDecimals(used, limit) >= 0 && compareDecimals(used, "0") > 0;
-      const expectedMs =
-        projected && limit !== null ? reachesAt(course, Number(used), Number(limit), nowMs) : undefined;
-      const hitMs = isOver ? await reachedAt(source, node, { meter, limit }, { fromMs, toMs, tz }, nowMs) : expectedMs;
-      return {
-        feature: feature.key,
-        meter: meter.meter,
-        unit: meter.unit,
-        used,
-        limit,
-        percent: limit === null ? null : percentUsed(used, limit),
-        status: limit === null ? null : quotaStatus(used, limit),
-        overage: feature.overage,
-        thresholds: feature.thresholds.map((percent) => ({
-          percent,
-          reached: limit !== null && hasReached(used, limit, percent),
-        })),
-        projected: projected
-          ? {
-              value: estimate(projected.value),
-              low: projected.low === null ? null : estimate(projected.low),
-              high: projected.high === null ? null : estimate(projected.high),
-              error_percent: projected.errorPercent === null ? null : Number(projected.errorPercent.toFixed(1)),
-            }
-          : null,
-        hit_at: hitMs === undefined ? null : formatInstant(hitMs, tz),
-        at: measured?.at ?? null,
-      };
+    asked.map(async ({ past, limited, runs, whole, tz }, index) => {
+      const usage = measured[index] ?? new Map<string, MeterUsage>();
+      const days = measured[asked.length + index] ?? new Map<string, MeterUsage>();
+      const span = { fromMs: whole.fromMs, toMs: whole.toMs, tz };
+      const described = limited.map(async (one): Promise<Quota> => {
+        const series = days.get(one.meter.meter)?.series ?? [];
+        const courses = runs && series.length > 0 ? { series, past } : undefined;
+        return await describeQuota(source, node, one, span, usage.get(one.meter.meter), courses, nowMs);
+      });
+      return await Promise.all(described);
     }),
   );
+}
+
+async function describeQuota(
+  source: UsageSource,
+  node: NodeAddress,
+  { feature, meter, limit }: Limited,
+  span: { fromMs: number; toMs: number; tz: string },
+  measured: MeterUsage | undefined,
+  days: { series: MeterUsage["series"]; past: readonly Cycle[] } | undefined,
+  nowMs: number,
+): Promise<Quota> {
+  const used = String(measured?.total ?? 0);
+  const { series, past } = days ?? { series: [], past: [] };
+  const course = courseOf(series, { startMs: span.fromMs, endMs: span.toMs });
+  const courses = past.map((one) => courseOf(series, one));
+  const projected = days ? forecast(course, Number(used), nowMs, courses) : undefined;
+  const isOver = limit !== null && compareDecimals(used, limit) >= 0 && compareDecimals(used, "0") > 0;
+  const expectedMs = projected && limit !== null ? reachesAt(course, Number(used), Number(limit), nowMs) : undefined;
+  const hitMs = isOver ? await reachedAt(source, node, { meter, limit }, span, nowMs) : expectedMs;
+  return {
+    feature: feature.key,
+    meter: meter.meter,
+    unit: meter.unit,
+    used,
+    limit,
+    percent: limit === null ? null : percentUsed(used, limit),
+    status: limit === null ? null : quotaStatus(used, limit),
+    overage: feature.overage,
+    thresholds: feature.thresholds.map((percent) => ({
+      percent,
+      reached: limit !== null && hasReached(used, limit, percent),
+    })),
+    projected: projected
+      ? {
+          value: estimate(projected.value),
+          low: projected.low === null ? null : estimate(projected.low),
+          high: projected.high === null ? null : estimate(projected.high),
+          error_percent: projected.errorPercent === null ? null : Number(projected.errorPercent.toFixed(1)),
+        }
+      : null,
+    hit_at: hitMs === undefined ? null : formatInstant(hitMs, span.tz),
+    at: measured?.at ?? null,
+  };
 }
 
 /** Two decimals are more than a projection knows. */

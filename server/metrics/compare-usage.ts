@@ -2,7 +2,7 @@
 import type { ClickHouse } from "../clickhouse/client.ts";
 import type { MeterUsage, UsageAnswer, UsageComparison } from "../contract/usage.ts";
 import { type ComparedRange, compareFigures } from "./comparison.ts";
-import { answerUsage, type UsageQuestion } from "./usage.ts";
+import { answerTogether, type UsageQuestion } from "./usage.ts";
 import { formatInstant, windowsBetween } from "./windows.ts";
 
 /** Throws InvalidTimeError when there would be too many windows. Groups are not compared. */
@@ -14,10 +14,8 @@ export async function answerComparedUsage(
   nowMs: number,
 ): Promise<UsageAnswer> {
   const { fromMs, toMs } = compared;
-  const [asked, beside] = await Promise.all([
-    answerUsage(clickhouse, question, watermark, nowMs),
-    answerUsage(clickhouse, { ...question, fromMs, toMs, groupBy: undefined }, watermark, nowMs),
-  ]);
+  const questions = [question, { ...question, fromMs, toMs, groupBy: undefined }];
+  const [asked, beside] = (await answerTogether(clickhouse, questions, watermark, nowMs)) as [UsageAnswer, UsageAnswer];
   const pairs = pairWindows(question, compared);
   const range = { from: beside.from, to: beside.to };
   return {

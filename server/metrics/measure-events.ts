@@ -17,6 +17,8 @@ import {
   type SplitSeries,
   splitRows,
 } from "./scope.ts";
+import { bucketMs } from "./stretch.ts";
+import { hasFinerWindows, isOfWholeNode, type WholeNode } from "./whole-node.ts";
 
 const millis = z.coerce.number();
 const keyed = { key: z.string(), is_other: millis, window_ms: millis };
@@ -84,14 +86,14 @@ const valueLevelWindows = defineQuery(
 
 /** Averages have as many decimals as amounts may have. */
 const averageDecimals = 9;
-const bucketMs = 15 * 60_000;
 
 export async function measureCount(
   clickhouse: ClickHouse,
   { types }: Extract<MeterRule, { kind: "count" }>,
   scope: Scope,
+  whole: WholeNode,
 ): Promise<SplitSeries> {
-  const rows = await countersPerWindow(clickhouse, scope, types, "events");
+  const rows = await countersPerWindow(clickhouse, scope, types, "events", whole);
   return splitRows(rows, (own) => {
     const total = own.reduce((sum, row) => sum + row.events, 0);
     return {
@@ -105,8 +107,9 @@ export async function measureSum(
   clickhouse: ClickHouse,
   { types }: Extract<MeterRule, { kind: "sum" }>,
   scope: Scope,
+  whole: WholeNode,
 ): Promise<SplitSeries> {
-  const rows = await countersPerWindow(clickhouse, scope, types, "amount");
+  const rows = await countersPerWindow(clickhouse, scope, types, "amount", whole);
   return splitRows(rows, (own) => ({
     total: sumOf(
       sumDecimals(own.map((row) => row.amount)),
@@ -248,18 +251,21 @@ async function countersPerWindow(
   scope: Scope,
   types: readonly string[],
   rank: "events" | "amount",
+  whole: WholeNode,
 ): Promise<z.output<typeof counterRow>[]> {
+  if (isOfWholeNode(scope) && !hasFinerWindows(scope.range))
+    return (await whole.counters(types, scope.range)).map((counter) => ({ key: "", is_other: 0, ...counter }));
   const asked = { ...chosenBy(scope), ...boundsOf(scope.range), types: [...types], rank };
   const isAbove = scope.node.kind !== "organization" && !scope.isOwn && !concerns(scope, ...commonDimensions);
   if (isAbove) return await nodeUsageWindows(clickhouse, { ...asked, ...wholeBuckets(scope.range) });
-  const whole = knowsOnlyEvents(scope) ? { whole_from_ms: 0, whole_to_ms: 0 } : wholeBuckets(scope.range);
-  return await usageWindows(clickhouse, { ...asked, ...whole });
+  const buckets = knowsOnlyEvents(scope) ? { whole_from_ms: 0, whole_to_ms: 0 } : wholeBuckets(scope.range);
+  return await usageWindows(clickhouse, { ...asked, ...buckets });
 }
 
 /** The quarters of an hour that lie whole in one window and in the range; finer windows have none. */
-function wholeBuckets({ fromMs, toMs, windows }: Range): { whole_from_ms: number; whole_to_ms: number } {
-  const isFiner = windows.some((window, index) => index > 0 && window.startMs % bucketMs !== 0);
+function wholeBuckets(range: Range): { whole_from_ms: number; whole_to_ms: number } {
+  const { fromMs, toMs } = range;
   const from = Math.ceil(fromMs / bucketMs) * bucketMs;
   const to = Math.max(from, Math.floor(toMs / bucketMs) * bucketMs);
-  return { whole_from_ms: from, whole_to_ms: isFiner ? from : to };
+  return { whole_from_ms: from, whole_to_ms: hasFinerWindows(range) ? from : to };
 }

@@ -7,13 +7,12 @@ import type { SlotLevel } from "../catalog/catalog.ts";
 import type { ClickHouse } from "../clickhouse/client.ts";
 import { defineQuery } from "../clickhouse/define-query.ts";
 import { minutesOf } from "./figures.ts";
-import { carryLevel, type LevelWindow } from "./level-windows.ts";
-import { type NodeFilter, nodeFilter } from "./node-filter.ts";
+import type { LevelWindow } from "./level-windows.ts";
+import { nodeFilter } from "./node-filter.ts";
 import {
   boundsOf,
   chosenBy,
   chosenParams,
-  isPlain,
   type Measured,
   type MeterSeries,
   type Range,
@@ -22,23 +21,11 @@ import {
   type SplitSeries,
   splitRows,
 } from "./scope.ts";
+import { isOfWholeNode, type WholeNode } from "./whole-node.ts";
 
 const millis = z.coerce.number();
 const placeParams = z.object({ kind: z.string(), node: z.string() });
 
-const levelWindows = defineQuery(
-  "level_windows",
-  placeParams.extend({ ...rangeParams.shape, level: z.string() }),
-  z.object({
-    window_ms: millis,
-    first_ms: millis,
-    net: millis,
-    lag_ms: millis,
-    peak: millis,
-    peak_at_ms: millis,
-    starts: millis,
-  }),
-);
 const levelOpening = defineQuery(
   "level_opening",
   placeParams.extend({ levels: z.array(z.string()), at_ms: z.number() }),
@@ -62,16 +49,15 @@ const spanWindows = defineQuery(
 export type LevelFigure = "minutes" | "peak" | "level" | "starts";
 const ranks: Record<LevelFigure, string> = { minutes: "integral", peak: "peak", level: "closing", starts: "starts" };
 
-/** `slots` answers a level of the whole node; several meters of one question share it. */
 export async function measureLevel(
   clickhouse: ClickHouse,
   kind: LevelFigure,
   level: SlotLevel,
   scope: Scope,
-  slots: (level: SlotLevel) => Promise<LevelWindow[]>,
+  whole: WholeNode,
 ): Promise<SplitSeries> {
-  if (isPlain(scope) && scope.node.agent === "")
-    return { keys: new Map([["", seriesOf(kind, await slots(level))]]), other: undefined };
+  if (isOfWholeNode(scope))
+    return { keys: new Map([["", seriesOf(kind, await whole.slots(level, scope.range))]]), other: undefined };
   const { range } = scope;
   const params = { ...chosenBy(scope), ...boundsOf(range), level, rank: ranks[kind] };
   const rows = range.toMs > range.fromMs ? await spanWindows(clickhouse, params) : [];
@@ -89,33 +75,6 @@ export async function measureLevel(
       windows.sort((a, b) => a.startMs - b.startMs),
     );
   });
-}
-
-/** A level of a whole node per window, from its slots. */
-export async function readSlots(
-  clickhouse: ClickHouse,
-  { kind, node }: NodeFilter,
-  range: Range,
-  level: SlotLevel,
-): Promise<LevelWindow[]> {
-  const begun = range.windows
-    .filter((window) => window.startMs < range.toMs)
-    .map(({ startMs, endMs }) => ({ startMs, endMs: Math.min(endMs, range.toMs) }));
-  if (begun.length === 0) return [];
-  const [opening, rows] = await Promise.all([
-    levelOpening(clickhouse, { kind, node, levels: [level], at_ms: range.fromMs }),
-    levelWindows(clickhouse, { kind, node, level, ...boundsOf(range) }),
-  ]);
-  const changes = rows.map((row) => ({
-    windowMs: row.window_ms,
-    firstMs: row.first_ms,
-    net: row.net,
-    lagMs: row.lag_ms,
-    peak: row.peak,
-    peakAtMs: row.peak_at_ms,
-    starts: row.starts,
-  }));
-  return carryLevel(opening[0]?.value ?? 0, begun, changes);
 }
 
 /** Levels of a node just before an instant, by name; levels that never were are missing. */

@@ -7,14 +7,13 @@ import {
   boundsOf,
   chosenBy,
   chosenParams,
-  isPlain,
   type Measured,
   rangeParams,
   type Scope,
   type SplitSeries,
   splitRows,
-  unsplit,
 } from "./scope.ts";
+import { isOfWholeNode, type WholeNode } from "./whole-node.ts";
 
 const millis = z.coerce.number();
 const keyed = { key: z.string(), is_other: millis, window_ms: millis };
@@ -29,11 +28,6 @@ const distinctWindows = defineQuery(
   }),
   z.object({ ...keyed, things: millis }),
 );
-const nodeDistinctWindows = defineQuery(
-  "node_distinct_windows",
-  rangeParams.extend({ kind: z.string(), node: z.string(), thing: z.string(), levels: z.array(z.string()) }),
-  z.object({ window_ms: millis, things: millis }),
-);
 const sessionPeaks = defineQuery(
   "session_peaks",
   chosenParams.extend({ ...rangeParams.shape, level: z.string() }),
@@ -45,18 +39,24 @@ export async function measureDistinct(
   clickhouse: ClickHouse,
   { thing, levels, events }: Extract<MeterRule, { kind: "distinct" }>,
   scope: Scope,
+  whole: WholeNode,
 ): Promise<SplitSeries> {
-  const { range, node } = scope;
+  const { range } = scope;
   if (range.toMs <= range.fromMs) return { keys: new Map(), other: undefined };
-  const asked = { ...boundsOf(range), thing, levels: [...levels] };
-  const isWhole = isPlain(scope) && node.agent === "" && !events;
-  const rows = isWhole
-    ? (await nodeDistinctWindows(clickhouse, { ...asked, kind: node.kind, node: node.node })).map(unsplit)
-    : await distinctWindows(clickhouse, { ...chosenBy(scope), ...asked, events: events ? 1 : 0 });
+  const counted = (things: number): Measured => ({ figure: things, hasData: things > 0 });
+  if (isOfWholeNode(scope) && !events) {
+    const { total, windows } = await whole.things(thing, levels, range);
+    const series = {
+      total: counted(total),
+      windows: new Map([...windows].map(([ms, things]) => [ms, counted(things)])),
+    };
+    return { keys: new Map([["", series]]), other: undefined };
+  }
+  const asked = { ...chosenBy(scope), ...boundsOf(range), thing, levels: [...levels], events: events ? 1 : 0 };
+  const rows = await distinctWindows(clickhouse, asked);
   return splitRows(rows, (own) => {
-    const figures = own.map((row) => [row.window_ms, { figure: row.things, hasData: row.things > 0 }] as const);
-    const windows = new Map<number, Measured>(figures);
-    return { total: windows.get(0) ?? { figure: 0, hasData: false }, windows };
+    const windows = new Map(own.map((row) => [row.window_ms, counted(row.things)]));
+    return { total: windows.get(0) ?? counted(0), windows };
   });
 }
 

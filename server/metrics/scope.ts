@@ -113,8 +113,3 @@ export function splitRows<Row extends { key: string; is_other: number }>(
     other: others.length === 0 ? undefined : seriesOf(others),
   };
 }
-
-/** A row of a question without a split. */
-export function unsplit<Row extends object>(row: Row): Row & { key: string; is_other: number } {
-  return { ...row, key: "", is_other: 0 };
-}

@@ -3,7 +3,7 @@
  * counts up to now; what lies ahead of now is not counted yet. Totals fold as the meter demands (a peak's is the peak of
  * the whole range, a distinct count's is counted over the whole range), never as a sum of windows where that would be wrong.
  */
-import type { Meter, MeterRule, SlotLevel } from "../catalog/catalog.ts";
+import type { Meter, MeterRule } from "../catalog/catalog.ts";
 import type { ClickHouse } from "../clickhouse/client.ts";
 import type {
   Figure,
@@ -18,12 +18,12 @@ import type {
 import { quotient } from "./figures.ts";
 import type { Filter } from "./filters.ts";
 import { combineFigures } from "./formula.ts";
-import type { LevelWindow } from "./level-windows.ts";
 import { measureCount, measureEvents, measureSum, measureValueLevel } from "./measure-events.ts";
-import { measureLevel, readSlots } from "./measure-level.ts";
+import { measureLevel } from "./measure-level.ts";
 import { measureDistinct, measureSessionPeak } from "./measure-presence.ts";
 import { nodeFilter } from "./node-filter.ts";
 import type { Measured, MeterSeries, Range, Scope, Split, SplitSeries } from "./scope.ts";
+import { type WholeNode, wholeNode } from "./whole-node.ts";
 import { formatInstant, type Window, windowsBetween } from "./windows.ts";
 
 export interface UsageQuestion {
@@ -50,18 +50,53 @@ export async function answerUsage(
   watermark: Date,
   nowMs: number,
 ): Promise<UsageAnswer> {
-  const { fromMs, toMs, tz, window, anchor, node } = question;
-  const windows = windowsBetween(fromMs, toMs, window, tz, anchor);
-  const range: Range = { fromMs, toMs: Math.max(fromMs, Math.min(toMs, nowMs)), windows };
+  const [answer] = await answerTogether(clickhouse, [question], watermark, nowMs);
+  return answer as UsageAnswer;
+}
+
+/**
+ * Answers several questions about one node, in their order: what they need of all that it did is read together. Throws
+ * InvalidTimeError when one would have too many windows.
+ */
+export async function answerTogether(
+  clickhouse: ClickHouse,
+  questions: readonly UsageQuestion[],
+  watermark: Date,
+  nowMs: number,
+): Promise<UsageAnswer[]> {
+  const [first] = questions;
+  if (questions.some(({ node }) => node !== first?.node)) throw new Error("the questions are about several nodes");
+  const asked = questions.map((question) => {
+    const { fromMs, toMs, tz, window, anchor } = question;
+    const windows = windowsBetween(fromMs, toMs, window, tz, anchor);
+    return { question, range: { fromMs, toMs: Math.max(fromMs, Math.min(toMs, nowMs)), windows } };
+  });
+  const measured = asked.filter(({ question }) => question.meters.length > 0);
+  const meters = new Map<Range, readonly Meter[]>(measured.map(({ question, range }) => [range, question.meters]));
+  const measure = first && measurer(clickhouse, wholeNode(clickhouse, nodeFilter(first.node), meters));
+  return await Promise.all(
+    asked.map(({ question, range }) =>
+      answerFrom(range.windows.length === 0 || !measure ? nothingMeasured : measure, question, range, watermark, nowMs),
+    ),
+  );
+}
+
+async function answerFrom(
+  measure: Measure,
+  question: UsageQuestion,
+  range: Range,
+  watermark: Date,
+  nowMs: number,
+): Promise<UsageAnswer> {
+  const { fromMs, toMs, tz, window, node } = question;
   const scope: Scope = { node: nodeFilter(node), filters: question.filters, split: undefined, isOwn: false, range };
-  const measure = windows.length === 0 ? nothingMeasured : measurer(clickhouse);
   const meters = await Promise.all(
     question.meters.map(async (meter): Promise<MeterUsage> => {
       const [whole, groups] = await Promise.all([
         measure(meter, scope),
         measureGroups(measure, meter, scope, question),
       ]);
-      const present = (series: MeterSeries) => presentSeries(meter, series, question, windows, nowMs);
+      const present = (series: MeterSeries) => presentSeries(meter, series, question, range.windows, nowMs);
       const all = present(whole.keys.get("") ?? emptySeries(meter));
       return {
         meter: meter.meter,
@@ -88,13 +123,9 @@ export async function totalsBy(
   if (fromMs >= toMs || meter.rule.kind === "derived") return new Map();
   const range: Range = { fromMs, toMs, windows: [{ startMs: fromMs, endMs: toMs, isCut: false }] };
   const split: Split = { by: dimension, keep: undefined, most: undefined };
-  const measured = await measurer(clickhouse)(meter, {
-    node: nodeFilter(node),
-    filters: [],
-    split,
-    isOwn: false,
-    range,
-  });
+  const filter = nodeFilter(node);
+  const measure = measurer(clickhouse, wholeNode(clickhouse, filter, new Map()));
+  const measured = await measure(meter, { node: filter, filters: [], split, isOwn: false, range });
   const found = [...measured.keys].filter(([, series]) => hasAnyData(series));
   return new Map(found.map(([key, { total }]) => [key, total.figure]));
 }
@@ -104,30 +135,24 @@ type Measure = (meter: Meter, scope: Scope) => Promise<SplitSeries>;
 /** Of a range without any length. */
 const nothingMeasured: Measure = async () => ({ keys: new Map(), other: undefined });
 
-/** Meters of one question share what they read of a level. */
-function measurer(clickhouse: ClickHouse): Measure {
-  const read = new Map<string, Promise<LevelWindow[]>>();
+/** `whole` has the ranges of every scope that will be measured without a split. */
+function measurer(clickhouse: ClickHouse, whole: WholeNode): Measure {
   const measure: Measure = async ({ rule, own }, asked) => {
     const scope: Scope = own ? { ...asked, filters: [...asked.filters, ...own.filters], isOwn: true } : asked;
-    const slots = (level: SlotLevel) => {
-      const found = read.get(level) ?? readSlots(clickhouse, scope.node, scope.range, level);
-      read.set(level, found);
-      return found;
-    };
     switch (rule.kind) {
       case "minutes":
       case "peak":
       case "level":
       case "starts":
-        return measureLevel(clickhouse, rule.kind, rule.level, scope, slots);
+        return measureLevel(clickhouse, rule.kind, rule.level, scope, whole);
       case "session_peak":
         return measureSessionPeak(clickhouse, rule, scope);
       case "distinct":
-        return measureDistinct(clickhouse, rule, scope);
+        return measureDistinct(clickhouse, rule, scope, whole);
       case "count":
-        return measureCount(clickhouse, rule, scope);
+        return measureCount(clickhouse, rule, scope, whole);
       case "sum":
-        return measureSum(clickhouse, rule, scope);
+        return measureSum(clickhouse, rule, scope, whole);
       case "events":
         return measureEvents(clickhouse, rule, scope);
       case "value_level":

@@ -1,0 +1,80 @@
+/**
+ * Several ranges that one statement reads: what is asked and what it is compared with, or billing cycles one after another.
+ * Their windows follow each other in one list, and so does what lies between two ranges: a level has to be carried through it.
+ */
+import type { Range } from "./scope.ts";
+
+export interface Stretch {
+  /** In order of time, none reaching into the next, each of some length. */
+  ranges: readonly Range[];
+  /** Where each window begins, and all of `passed`; ascending, ms. */
+  bounds: readonly number[];
+  /** Where that begins which nobody asks about: before the first range (the first of bounds), between two, after the last. */
+  passed: readonly number[];
+  /** The longest time between two ranges, which is not read in detail; of no length where they follow each other. */
+  gap: { fromMs: number; toMs: number };
+}
+
+/** As many quarters of an hour as a statement takes that ranges begin or end within. */
+const mostCuts = 4;
+
+/** The fewest stretches that hold all ranges of some length: those that overlap stand in different ones. */
+export function stretchesOf(ranges: readonly Range[]): Stretch[] {
+  const groups: Range[][] = [];
+  const byTime = ranges.filter((range) => range.fromMs < range.toMs).sort((a, b) => a.fromMs - b.fromMs);
+  for (const range of byTime) {
+    const group = groups.find((one) => (one.at(-1)?.toMs ?? 0) <= range.fromMs && edgesOf([...one, range]) <= mostCuts);
+    if (group) group.push(range);
+    else groups.push([range]);
+  }
+  return groups.map(stretchOf);
+}
+
+/** The instants at which ranges begin and end, each once. */
+const instantsOf = (ranges: readonly Range[]) => [...new Set(ranges.flatMap(({ fromMs, toMs }) => [fromMs, toMs]))];
+const edgesOf = (ranges: readonly Range[]) => instantsOf(ranges).filter((ms) => ms % bucketMs !== 0).length;
+
+function stretchOf(ranges: readonly Range[]): Stretch {
+  const first = ranges[0]?.fromMs ?? 0;
+  const bounds = [first - 1];
+  const passed = [first - 1];
+  let gap = { fromMs: first, toMs: first };
+  for (const [index, range] of ranges.entries()) {
+    bounds.push(...begunWindows(range).map(({ startMs }) => startMs));
+    const nextMs = ranges[index + 1]?.fromMs ?? Number.POSITIVE_INFINITY;
+    if (nextMs === range.toMs) continue;
+    bounds.push(range.toMs);
+    passed.push(range.toMs);
+    if (Number.isFinite(nextMs) && nextMs - range.toMs > gap.toMs - gap.fromMs)
+      gap = { fromMs: range.toMs, toMs: nextMs };
+  }
+  return { ranges, bounds, passed, gap };
+}
+
+/** The windows that have begun, each as long as the range knows of it. */
+export function begunWindows({ windows, toMs }: Range): { startMs: number; endMs: number }[] {
+  return windows
+    .filter((window) => window.startMs < toMs)
+    .map(({ startMs, endMs }) => ({ startMs, endMs: Math.min(endMs, toMs) }));
+}
+
+export const bucketMs = 15 * 60_000;
+export const minuteMs = 60_000;
+
+/** A stretch in whole steps of storage, as DateTime parameters: which steps it covers, passes over, and cuts. */
+export function stepsOf({ ranges, gap }: Stretch, stepMs: number) {
+  const up = (ms: number) => Math.ceil(ms / stepMs) * stepMs;
+  const down = (ms: number) => Math.floor(ms / stepMs) * stepMs;
+  const [fromMs, toMs] = [ranges[0]?.fromMs ?? 0, ranges.at(-1)?.toMs ?? 0];
+  const cut = instantsOf(ranges).filter((ms) => ms % stepMs !== 0);
+  return {
+    since: dateTimeOf(up(fromMs)),
+    until: dateTimeOf(down(toMs)),
+    gap_since: dateTimeOf(up(gap.fromMs)),
+    gap_until: dateTimeOf(down(gap.toMs)),
+    cuts: [...new Set(cut.map(down))].map(dateTimeOf),
+  };
+}
+
+/** What a DateTime of ClickHouse takes; there is none before 1970. */
+const dateTimeOf = (ms: number) => new Date(Math.max(0, ms)).toISOString().slice(0, 19).replace("T", " ");

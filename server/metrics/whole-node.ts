@@ -1,0 +1,212 @@
+/**
+ * What all of a node did over the ranges of one question: everything that its meters read of levels, counters and presences, each
+ * of these in one statement, however many meters and ranges there are. A statement costs as much to be understood as to
+ * be answered.
+ */
+import { z } from "zod";
+import type { Level, Meter, MeterRule, SlotLevel } from "../catalog/catalog.ts";
+import type { ClickHouse } from "../clickhouse/client.ts";
+import { defineQuery } from "../clickhouse/define-query.ts";
+import { sumDecimals } from "./figures.ts";
+import { carryLevel, type LevelWindow } from "./level-windows.ts";
+import type { NodeFilter } from "./node-filter.ts";
+import { isPlain, type Range, type Scope } from "./scope.ts";
+import { begunWindows, bucketMs, minuteMs, type Stretch, stepsOf, stretchesOf } from "./stretch.ts";
+
+const millis = z.coerce.number();
+const instants = z.array(z.number());
+const stepParams = z.object({
+  kind: z.string(),
+  node: z.string(),
+  bounds: instants,
+  since: z.string(),
+  until: z.string(),
+  gap_since: z.string(),
+  gap_until: z.string(),
+  cuts: z.array(z.string()),
+});
+
+const levelRow = z.object({
+  level: z.string(),
+  window_ms: millis,
+  first_ms: millis,
+  net: millis,
+  lag_ms: millis,
+  peak: millis,
+  peak_at_ms: millis,
+  starts: millis,
+});
+const levelWindows = defineQuery(
+  "level_windows",
+  stepParams.extend({ levels: z.array(z.string()), passed: instants, gap_ms: z.number() }),
+  levelRow,
+);
+const counterWindows = defineQuery(
+  "counter_windows",
+  stepParams.extend({ types: z.array(z.string()) }),
+  z.object({ type: z.string(), window_ms: millis, events: millis, amount: z.string() }),
+);
+const nodeDistinctWindows = defineQuery(
+  "node_distinct_windows",
+  z.object({
+    kind: z.string(),
+    node: z.string(),
+    thing: z.string(),
+    levels: z.array(z.string()),
+    bounds: instants,
+    passed: instants,
+    range_starts: instants,
+    from_ms: z.number(),
+    to_ms: z.number(),
+    gap_from_ms: z.number(),
+    gap_to_ms: z.number(),
+  }),
+  z.object({ range_ms: millis, is_whole: millis, window_ms: millis, things: millis }),
+);
+
+/** Of events of some types, in one window. */
+export interface Counter {
+  window_ms: number;
+  events: number;
+  amount: string;
+}
+
+export interface WholeNode {
+  /** A level per window that has begun. */
+  slots(level: SlotLevel, range: Range): Promise<readonly LevelWindow[]>;
+  /** Windows without events are missing. */
+  counters(types: readonly string[], range: Range): Promise<readonly Counter[]>;
+  /** Distinct users or rooms in the range and in each window that has any. */
+  things(
+    thing: "user" | "room",
+    levels: readonly Level[],
+    range: Range,
+  ): Promise<{ total: number; windows: ReadonlyMap<number, number> }>;
+}
+
+/** Whether rollups of the whole node answer a question. */
+export const isOfWholeNode = (scope: Scope): boolean => isPlain(scope) && !scope.isOwn && scope.node.agent === "";
+
+/** Counters are kept by quarters of an hour: of finer windows they know nothing. */
+export const hasFinerWindows = ({ windows }: Range): boolean =>
+  windows.some((window, index) => index > 0 && window.startMs % bucketMs !== 0);
+
+/** Of a node that is no agent. `asked`: the meters that are wanted of each range; nothing is read before one of them is. */
+export function wholeNode(
+  clickhouse: ClickHouse,
+  { kind, node }: NodeFilter,
+  asked: ReadonlyMap<Range, readonly Meter[]>,
+): WholeNode {
+  const stretches = stretchesOf([...asked.keys()]);
+  const stretchWith = (range: Range) => stretches.find(({ ranges }) => ranges.includes(range));
+  const rulesOf = ({ ranges }: Stretch) => ranges.flatMap((range) => (asked.get(range) ?? []).flatMap(rulesBehind));
+  const readLevels = once((stretch: Stretch) =>
+    levelWindows(clickhouse, {
+      ...{ kind, node, levels: unique(rulesOf(stretch).flatMap(levelOf)), gap_ms: stretch.gap.fromMs },
+      ...{ bounds: [...stretch.bounds], passed: [...stretch.passed], ...stepsOf(stretch, minuteMs) },
+    }),
+  );
+  const readCounters = once((stretch: Stretch) => {
+    const types = unique(rulesOf(stretch).flatMap(countedTypes));
+    return counterWindows(clickhouse, {
+      kind,
+      node,
+      types,
+      bounds: [...stretch.bounds],
+      ...stepsOf(stretch, bucketMs),
+    });
+  });
+  const readThings = once((stretch: Stretch, thing: string, levels: string) => {
+    const { ranges, bounds, passed, gap } = stretch;
+    return nodeDistinctWindows(clickhouse, {
+      ...{ kind, node, thing, levels: levels.split(" "), bounds: [...bounds], passed: [...passed] },
+      range_starts: ranges.map(({ fromMs }) => fromMs),
+      ...{ from_ms: ranges[0]?.fromMs ?? 0, to_ms: ranges.at(-1)?.toMs ?? 0 },
+      ...{ gap_from_ms: gap.fromMs, gap_to_ms: gap.toMs },
+    });
+  });
+  return {
+    async slots(level, range) {
+      const stretch = stretchWith(range);
+      if (!stretch) return [];
+      const rows = (await readLevels(stretch)).filter((row) => row.level === level);
+      return carriedThrough(stretch, range, rows);
+    },
+    async counters(types, range) {
+      const stretch = stretchWith(range);
+      if (!stretch) return [];
+      const rows = (await readCounters(stretch)).filter((row) => types.includes(row.type));
+      const byWindow = new Map<number, Counter[]>(begunWindows(range).map(({ startMs }) => [startMs, []]));
+      for (const { window_ms, events, amount } of rows) byWindow.get(window_ms)?.push({ window_ms, events, amount });
+      return [...byWindow.values()].flatMap(addedUp);
+    },
+    async things(thing, levels, range) {
+      const stretch = stretchWith(range);
+      const rows = stretch ? await readThings(stretch, thing, levels.join(" ")) : [];
+      const own = rows.filter((row) => row.range_ms === range.fromMs);
+      return {
+        total: own.find((row) => row.is_whole === 1)?.things ?? 0,
+        windows: new Map(own.filter((row) => row.is_whole === 0).map((row) => [row.window_ms, row.things])),
+      };
+    },
+  };
+}
+
+type LevelRow = z.output<typeof levelRow>;
+
+/** A level in one range of a stretch, from what it was before that through all that lies in between. */
+function carriedThrough(stretch: Stretch, range: Range, rows: readonly LevelRow[]): LevelWindow[] {
+  const isBefore = (row: LevelRow) => row.window_ms < range.fromMs;
+  const opening = rows.filter(isBefore).reduce((level, row) => level + row.net, 0);
+  const passed = new Set(stretch.passed);
+  const changes = rows
+    .filter((row) => !isBefore(row) && row.window_ms < range.toMs && !passed.has(row.window_ms))
+    .map((row) => ({
+      windowMs: row.window_ms,
+      firstMs: row.first_ms,
+      net: row.net,
+      lagMs: row.lag_ms,
+      peak: row.peak,
+      peakAtMs: row.peak_at_ms,
+      starts: row.starts,
+    }));
+  return carryLevel(opening, begunWindows(range), changes);
+}
+
+function addedUp(counters: readonly Counter[]): Counter[] {
+  const [first, ...more] = counters;
+  if (!first || more.length === 0) return first ? [first] : [];
+  const events = counters.reduce((sum, counter) => sum + counter.events, 0);
+  return [{ window_ms: first.window_ms, events, amount: sumDecimals(counters.map(({ amount }) => amount)) }];
+}
+
+function rulesBehind({ rule, own }: Meter): MeterRule[] {
+  if (rule.kind === "derived") return rule.operands.flatMap(rulesBehind);
+  return own ? [] : [rule];
+}
+
+function levelOf(rule: MeterRule): SlotLevel[] {
+  return rule.kind === "minutes" || rule.kind === "peak" || rule.kind === "level" || rule.kind === "starts"
+    ? [rule.level]
+    : [];
+}
+
+const countedTypes = (rule: MeterRule): readonly string[] =>
+  rule.kind === "count" || rule.kind === "sum" ? rule.types : [];
+
+const unique = <Item>(items: readonly Item[]): Item[] => [...new Set(items)];
+
+/** Reads the same once, and the answer is everybody's. */
+function once<Rest extends string[], Answer>(
+  read: (stretch: Stretch, ...rest: Rest) => Promise<Answer>,
+): (stretch: Stretch, ...rest: Rest) => Promise<Answer> {
+  const answers = new Map<Stretch, Map<string, Promise<Answer>>>();
+  return function readOnce(stretch, ...rest) {
+    const known = answers.get(stretch) ?? new Map<string, Promise<Answer>>();
+    answers.set(stretch, known);
+    const key = rest.join();
+    const answer = known.get(key) ?? read(stretch, ...rest);
+    known.set(key, answer);
+    return answer;
+  };
+}

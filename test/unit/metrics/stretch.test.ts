@@ -1,0 +1,56 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { bucketMs, minuteMs, stepsOf, stretchesOf } from "../../../server/metrics/stretch.ts";
+
+const hourMs = 60 * minuteMs;
+const baseMs = Date.UTC(2026, 2, 1);
+const rangeOf = (fromMs: number, toMs: number, stepMs = toMs - fromMs) => {
+  const windows = [];
+  for (let startMs = fromMs; startMs < toMs; startMs += stepMs)
+    windows.push({ startMs, endMs: Math.min(startMs + stepMs, toMs), isCut: false });
+  return { fromMs, toMs, windows };
+};
+const instant = fc.oneof(
+  fc.integer({ min: 0, max: 48 }).map((hours) => baseMs + hours * hourMs),
+  fc.integer({ min: 0, max: 48 * hourMs }).map((ms) => baseMs + ms),
+);
+const ranges = fc
+  .array(fc.tuple(instant, fc.integer({ min: 0, max: 12 * hourMs }), fc.integer({ min: 1, max: 4 })), { maxLength: 6 })
+  .map((drawn) => drawn.map(([fromMs, ms, parts]) => rangeOf(fromMs, fromMs + ms, Math.max(1, Math.ceil(ms / parts)))));
+
+test("every instant of every range falls into its own window, and every other one into what is passed", () => {
+  fc.assert(
+    fc.property(ranges, instant, (asked, ms) => {
+      const stretches = stretchesOf(asked);
+      expect(stretches.flatMap((stretch) => stretch.ranges).length).toBe(
+        asked.filter(({ fromMs, toMs }) => fromMs < toMs).length,
+      );
+      for (const { ranges: own, bounds, passed } of stretches) {
+        expect([...bounds].sort((a, b) => a - b)).toEqual(bounds);
+        const bound = bounds.findLast((one) => one <= ms) ?? bounds[0];
+        const holding = own.filter(({ fromMs, toMs }) => fromMs <= ms && ms < toMs);
+        expect(holding.length).toBeLessThanOrEqual(1);
+        if (holding.length === 0) expect(passed).toContain(bound);
+        else expect(holding[0]?.windows.findLast(({ startMs }) => startMs <= ms)?.startMs).toBe(bound);
+      }
+    }),
+  );
+});
+
+test("whole steps, cut ones and those passed over have no instant twice, and miss none of a range", () => {
+  const parse = (text: string) => Date.parse(`${text.replace(" ", "T")}Z`);
+  fc.assert(
+    fc.property(ranges, instant, fc.constantFrom(minuteMs, bucketMs), (asked, ms, stepMs) => {
+      for (const stretch of stretchesOf(asked)) {
+        const { since, until, gap_since, gap_until, cuts } = stepsOf(stretch, stepMs);
+        expect(cuts.length).toBeLessThanOrEqual(4);
+        const step = Math.floor(ms / stepMs) * stepMs;
+        const isCut = cuts.map(parse).includes(step);
+        const isPassed = step >= parse(gap_since) && step < parse(gap_until);
+        const isWhole = step >= parse(since) && step < parse(until) && !isPassed && !isCut;
+        if (stretch.ranges.some(({ fromMs, toMs }) => fromMs <= ms && ms < toMs)) expect(isWhole || isCut).toBe(true);
+        if (isPassed) expect(isCut).toBe(false);
+      }
+    }),
+  );
+});
