@@ -206,6 +206,27 @@ test("all pages together are each match once, in order, whatever the order", asy
   expect(usages).toEqual([...usages].sort((a, b) => b - a));
 });
 
+test("as CSV all that match are told as in the pages, in their order", async () => {
+  const { organizations } = await list("sort=usage&limit=1000");
+  const answer = await fetch(`${world.url}/v1/organizations?sort=usage&limit=1`, {
+    headers: { authorization: `Bearer ${key}`, accept: "text/csv", "cache-control": "no-cache" },
+  });
+  expect(answer.headers.get("content-type")).toContain("text/csv");
+  const [columns, ...rows] = (await answer.text())
+    .trimEnd()
+    .split("\r\n")
+    .map((line) => line.split(","));
+  const of = (row: string[] | undefined, column: string) => row?.[columns?.indexOf(column) ?? -1];
+  expect(rows.map((row) => [of(row, "node"), of(row, "usage"), of(row, "users"), of(row, "quota_percent")])).toEqual(
+    organizations.map(({ id, usage, users, quota }) => [
+      `organization:${id}`,
+      usage,
+      String(users),
+      quota?.percent ?? "",
+    ]),
+  );
+});
+
 test("usage of before a move stays with the old parent", async () => {
   const root = (await world.makeKey(["ingest", "read", "admin"], "all")).key;
   await world.ask("POST", "/v1/nodes", { key: root, body: { kind: "reseller", id: "other-list", parent: "all" } });

@@ -14,7 +14,9 @@ import type { OrganizationFigures } from "../../overview/organization-figures.ts
 import { runningSubscriptions } from "../../overview/read-standings.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
 import { isWithinReach, requireScope, resolveNode } from "../authenticate.ts";
+import { csvLine } from "../csv.ts";
 import type { HttpEnv } from "../http-env.ts";
+import { listFormOf } from "../list-form.ts";
 import { ProblemError } from "../problem-error.ts";
 
 export interface OrganizationsRoutesDeps {
@@ -38,13 +40,16 @@ export function organizationsRoutes({
       method: "get",
       path: "/v1/organizations",
       summary: "The organizations of a node: plan, users, usage this month, status, quota status",
-      description: ["Searched, filtered, sorted and paged by the server.", heldFigures].join(" "),
+      description: [
+        "Searched, filtered, sorted and paged by the server. With `Accept: text/csv` all that match, without `limit`.",
+        heldFigures,
+      ].join(" "),
       middleware: requireScope("read"),
       request: { query: organizationQuerySchema },
       responses: {
         200: {
           description: "A page of organizations",
-          content: { "application/json": { schema: organizationListSchema } },
+          content: { "application/json": { schema: organizationListSchema }, "text/csv": { schema: z.string() } },
         },
         ...problemResponses(400, 401, 403, 404, 503),
       },
@@ -90,7 +95,8 @@ export function organizationsRoutes({
         quotaOf: (record) => standings.answer.get(record.node)?.quota ?? null,
       };
       const records = tree.list([node], { kind: "organization", limit: Number.POSITIVE_INFINITY });
-      const page = pageOfOrganizations(records, facts, question, after, limit);
+      const isCsv = listFormOf(c.req.header("accept")) === "csv";
+      const page = pageOfOrganizations(records, facts, question, after, isCsv ? Number.POSITIVE_INFINITY : limit);
       const describe = (record: NodeRecord): Organization => ({
         node: record.node,
         id: record.id,
@@ -104,6 +110,12 @@ export function organizationsRoutes({
         quota: facts.quotaOf(record),
         created_at: record.createdAt.toISOString(),
       });
+      if (isCsv) {
+        c.header("content-type", "text/csv; charset=utf-8");
+        c.header("content-disposition", 'attachment; filename="organizations.csv"');
+        const lines = page.records.map((record) => csvLine(listCells(describe(record), meter)));
+        return c.body([csvLine(listColumns), ...lines].join(""), 200) as never;
+      }
       const watermark = Math.min(standings.watermark.getTime(), usage.watermark.getTime());
       return c.json(
         {
@@ -122,6 +134,20 @@ export function organizationsRoutes({
     },
   );
   return app;
+}
+
+const listColumns = [
+  ...["node", "name", "external_id", "parent", "status", "plan", "plan_version", "subscription_status", "users"],
+  ...["meter", "unit", "usage", "quota_status", "quota_feature", "quota_percent", "created_at"],
+];
+
+function listCells(one: Organization, { meter, unit }: Meter): (string | null | undefined)[] {
+  const { plan, quota } = one;
+  return [
+    ...[one.node, one.name, one.external_id, one.parent, one.status, plan?.name, plan?.version.toString()],
+    ...[plan?.status, one.users.toString(), meter, unit, one.usage?.toString()],
+    ...[quota?.status, quota?.feature, quota?.percent, one.created_at],
+  ];
 }
 
 /** For the description of a route whose figures are held. */
