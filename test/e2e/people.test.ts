@@ -16,14 +16,14 @@ afterAll(async () => {
   await service?.stop();
 });
 
-async function open(path: string, options: BrowserContextOptions = {}): Promise<Page> {
+async function open(path: string, options: BrowserContextOptions = {}, url = service.url): Promise<Page> {
   const context = await browser.newContext({
     viewport: { width: 1280, height: 800 },
     reducedMotion: "reduce",
     ...options,
   });
   const page = await context.newPage();
-  await page.goto(service.url + path);
+  await page.goto(url + path);
   return page;
 }
 
@@ -89,6 +89,59 @@ test("a person is invited, chooses a password, sees what the role allows, and si
   await changed.click();
   await changed.getByText("roles:").waitFor();
   await expectAccessible(admin);
+});
+
+test("a passkey is added, signs in alone, is renamed, and signs nobody in once it is removed", async () => {
+  // Browsers give passkeys to names, not to addresses.
+  const page = await open("/account", {}, service.url.replace("127.0.0.1", "localhost"));
+  const devtools = await page.context().newCDPSession(page);
+  await devtools.send("WebAuthn.enable");
+  await devtools.send("WebAuthn.addVirtualAuthenticator", {
+    options: {
+      protocol: "ctap2",
+      transport: "internal",
+      hasResidentKey: true,
+      hasUserVerification: true,
+      isUserVerified: true,
+      automaticPresenceSimulation: true,
+    },
+  });
+  const signOut = () => page.getByRole("button", { name: "Sign out", exact: true }).first().click();
+  const usePasskey = () => page.getByRole("button", { name: "Continue with a passkey" }).click();
+
+  await signIn(page, service.adminEmail, service.adminPassword);
+  await page.getByRole("button", { name: "Add a passkey" }).click();
+  const dialog = page.getByTestId("passkey-dialog");
+  await dialog.getByLabel("Name").fill("Laptop");
+  await dialog.getByLabel("Password").fill("wrong");
+  await dialog.getByRole("button", { name: "Continue" }).click();
+  await dialog.getByText("the password is wrong").waitFor();
+  await dialog.getByLabel("Password").fill(service.adminPassword);
+  await expectAccessible(page);
+  await dialog.getByRole("button", { name: "Continue" }).click();
+  const list = page.getByTestId("passkey-list");
+  await list.getByText("never used").waitFor();
+
+  // This authenticator chooses at once what the browser would fill in.
+  await signOut();
+  await list.getByText(/used .* ago/).waitFor();
+  await page.evaluate(() => {
+    PublicKeyCredential.isConditionalMediationAvailable = async () => false;
+  });
+  await signOut();
+  await usePasskey();
+  await list.getByRole("button", { name: "Rename Laptop" }).click();
+  await dialog.getByLabel("Name").fill("Desk");
+  await dialog.getByRole("button", { name: "Rename" }).click();
+  await list.getByRole("button", { name: "Remove Desk" }).click();
+  await dialog.getByLabel("Password").fill(service.adminPassword);
+  await dialog.getByRole("button", { name: "Remove" }).click();
+  await list.waitFor({ state: "detached" });
+
+  await signOut();
+  await usePasskey();
+  await page.getByText("This passkey is not known here").waitFor();
+  await expectAccessible(page);
 });
 
 test("the pages of people fit a phone, in the dark too", async () => {
