@@ -129,7 +129,8 @@ export function createApp(deps: AppDeps): OpenAPIHono<HttpEnv> {
     const { postgres, mailer, publicUrl } = deps;
     const passkeys = createPasskeys({ postgres, publicUrl, log });
     app.route("/", oidcRoutes({ oidc: deps.oidc, passkeys, users, sessions, publicUrl, log }));
-    app.route("/", passkeysRoutes({ passkeys, users, sessions, providerName: deps.oidc?.name }));
+    const providerName = deps.oidc?.name;
+    app.route("/", passkeysRoutes({ passkeys, users, sessions, providerName, mailer, publicUrl, log }));
     app.route("/", accountRoutes({ postgres, users, sessions, mailer, publicUrl, log }));
     app.route("/", usersRoutes({ postgres, tree, sessions, mailer, publicUrl, log }));
     app.route("/", nodesRoutes({ tree }));

@@ -29,6 +29,17 @@ export function resetMail(to: string, url: string): Mail {
   return { to, subject: "A new password for Tidemark", text: `${text.join("\n")}\n` };
 }
 
+/** A new password leaves passkeys as they are, so whoever has the account must hear of a new one. */
+export function passkeyMail(to: string, name: string, publicUrl: string): Mail {
+  const text = [
+    `A passkey, “${oneLine(name)}”, was added to your account. It signs in without your password.`,
+    "",
+    "If it was not you, remove it here and change your password:",
+    `${publicUrl}/account`,
+  ];
+  return { to, subject: "A new passkey for Tidemark", text: `${text.join("\n")}\n` };
+}
+
 /** A key's name may be anything; a mail's lines are ours. */
 function oneLine(text: string): string {
   return text.replace(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, " ").slice(0, 100);

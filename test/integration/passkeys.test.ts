@@ -2,9 +2,11 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { createOidc } from "../../server/accounts/oidc.ts";
 import { totpCode } from "../../server/accounts/totp.ts";
+import { system } from "../../server/audit/record-change.ts";
 import { verifyAudit } from "../../server/audit/verify-audit.ts";
 import { type Accounts, type Answer, startAccounts } from "../support/accounts.ts";
 import { Authenticator, type Deviations } from "../support/authenticator.ts";
+import { type Mailbox, openMailbox } from "../support/mailbox.ts";
 import { ownPostgres } from "../support/stores.ts";
 
 const origin = "https://usage.example.com";
@@ -12,14 +14,17 @@ const password = "a long enough password";
 const minuteMs = 60_000;
 let accounts: Accounts;
 let database: Awaited<ReturnType<typeof ownPostgres>>;
+let mailbox: Mailbox;
 let aheadMs = 0;
 
 beforeAll(async () => {
   database = await ownPostgres();
-  accounts = await startAccounts(database.url, { now: () => Date.now() + aheadMs });
+  mailbox = await openMailbox();
+  accounts = await startAccounts(database.url, { mailer: mailbox.mailer, now: () => Date.now() + aheadMs });
 });
 afterAll(async () => {
   await accounts.close();
+  await mailbox.close();
   await database.drop();
 });
 
@@ -34,15 +39,15 @@ const sessionOf = (answer: Answer) =>
   /tidemark_session=([^;]+)/.exec(answer.headers.get("set-cookie") ?? "")?.[1] ?? "";
 const signInWithPassword = (email: string) => accounts.ask("POST", "/v1/session", { body: { email, password } });
 
-/** Invited, with a password, signed in. */
+/** With a password and a role, signed in. */
 async function newPerson(name: string): Promise<Person> {
   const email = `${name}@example.com`;
+  const { users, sessions, rootKey } = accounts;
   const body = { email, roles: [{ node: "all", role: "viewer" }] };
-  const invited = await accounts.ask("POST", "/v1/users", { key: accounts.rootKey, body });
-  const token = /#(.+)$/.exec(invited.body.invitation.url)?.[1];
-  await accounts.ask("POST", "/v1/password", { body: { token, password } });
-  const session = sessionOf(await signInWithPassword(email));
-  return { id: invited.body.id, email, session, own: withSession(session) };
+  const { id } = (await accounts.ask("POST", "/v1/users", { key: rootKey, body })).body;
+  await users.changePassword(id, password, system);
+  const session = (await sessions.create(id)).token;
+  return { id, email, session, own: withSession(session) };
 }
 
 function withSession(session: string, { ask, url } = accounts): Person["own"] {
@@ -93,6 +98,14 @@ test("a passkey signs in alone, without a name, a password or the code that the 
       last_used_at: expect.any(String),
     },
   ]);
+});
+
+test("who has the account hears of a passkey that was added, so that nobody keeps one in it unseen", async () => {
+  const { person } = await withPasskey("alba");
+  const told = () =>
+    mailbox.mails.find(({ to, subject }) => to?.[0]?.address === person.email && /passkey/.test(subject ?? ""));
+  await expect.poll(told, { interval: 10 }).toBeDefined();
+  expect(told()?.text).toMatch(/“Laptop”[\s\S]*https:\/\/usage\.example\.com\/account/);
 });
 
 test("a session alone adds no passkey and takes none away: the password is asked for", async () => {

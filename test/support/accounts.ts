@@ -96,7 +96,11 @@ export async function startAccounts(
   const passkeys = createPasskeys({ postgres, publicUrl, log }, now);
   const provider = oidc?.(url);
   app.route("/", oidcRoutes({ oidc: provider, passkeys, users, sessions, publicUrl: url, log }));
-  app.route("/", passkeysRoutes({ passkeys, users, sessions, providerName: provider?.name, ...(now && { now }) }));
+  const mailing = { mailer, publicUrl, log };
+  app.route(
+    "/",
+    passkeysRoutes({ passkeys, users, sessions, providerName: provider?.name, ...mailing, ...(now && { now }) }),
+  );
   app.route("/", accountRoutes({ postgres, users, sessions, mailer, publicUrl, log, ...(now && { now }) }));
   app.route("/", usersRoutes({ postgres, tree, sessions, mailer, publicUrl, log }));
   app.route("/", nodesRoutes({ tree }));

@@ -68,7 +68,7 @@ export function whyNoPasskey(thrown: unknown): string | undefined {
     case "AbortError":
       return undefined;
     case "NotAllowedError":
-      return "No passkey was used: the browser was told to stop, or nobody answered it.";
+      return "No passkey was used: that was cancelled, or took too long.";
     case "InvalidStateError":
       return "This device has a passkey for your account already.";
     default:

@@ -1,5 +1,7 @@
 /** Passkeys: one's own, and signing in with one. */
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+import type { Logger } from "pino";
+import { passkeyMail } from "../../accounts/mails.ts";
 import type { PasskeyRecord, Passkeys } from "../../accounts/passkeys.ts";
 import type { Sessions } from "../../accounts/sessions.ts";
 import type { Users } from "../../accounts/users.ts";
@@ -16,6 +18,7 @@ import {
   renamePasskeySchema,
   signInWithPasskeySchema,
 } from "../../contract/passkeys.ts";
+import type { Mailer } from "../../mail/mailer.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
 import { refuseForeignOrigin } from "../authenticate.ts";
 import { authorOf } from "../author-of.ts";
@@ -32,6 +35,9 @@ export interface PasskeysRoutesDeps {
   sessions: Sessions;
   /** What people know the identity provider as; absent without one. */
   providerName: string | undefined;
+  mailer: Mailer | undefined;
+  publicUrl: string;
+  log: Logger;
   now?: () => number;
 }
 
@@ -40,7 +46,7 @@ const bodyOf = <T extends z.ZodType>(schema: T) => ({ body: { required: true, co
 const idParams = z.object({ id: z.string().max(100) });
 
 export function passkeysRoutes(deps: PasskeysRoutesDeps): OpenAPIHono<HttpEnv> {
-  const { users, sessions, providerName, now = Date.now } = deps;
+  const { users, sessions, providerName, mailer, publicUrl, log, now = Date.now } = deps;
   const app = createRouter();
 
   function available(): Passkeys {
@@ -90,7 +96,8 @@ export function passkeysRoutes(deps: PasskeysRoutesDeps): OpenAPIHono<HttpEnv> {
       method: "post",
       path: "/v1/me/passkeys",
       summary: "Add a passkey",
-      description: "From then on it signs in by itself, without a password and without a code of the second factor.",
+      description:
+        "From then on it signs in by itself, without a password and without a code of the second factor. A mail tells the user.",
       middleware: ofUser,
       request: bodyOf(newPasskeySchema),
       responses: {
@@ -99,7 +106,11 @@ export function passkeysRoutes(deps: PasskeysRoutesDeps): OpenAPIHono<HttpEnv> {
       },
     }),
     async (c) => {
-      const added = await available().add(c.get("actor").id, c.req.valid("json"), authorOf(c));
+      const { id, name: email } = c.get("actor");
+      const added = await available().add(id, c.req.valid("json"), authorOf(c));
+      mailer
+        ?.send(passkeyMail(email, added.name, publicUrl))
+        .catch((error: unknown) => log.warn({ err: error }, "that a passkey was added could not be mailed"));
       c.header("etag", entityTag(stateOf(added)));
       return c.json(describe(added), 201);
     },
