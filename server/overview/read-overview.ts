@@ -13,7 +13,7 @@ import { type Comparison, comparedRange, compareFigures } from "../metrics/compa
 import { compareDecimals, trimDecimal } from "../metrics/figures.ts";
 import { forecast } from "../metrics/forecast.ts";
 import { isSumOverTime } from "../metrics/sum-over-time.ts";
-import { answerUsage, totalsBy, zeroOf } from "../metrics/usage.ts";
+import { answerTogether, answerUsage, totalsBy, zeroOf } from "../metrics/usage.ts";
 import { cycleContaining, formatInstant } from "../metrics/windows.ts";
 import type { AccountState } from "./account-state.ts";
 import { averages, type RankedTotal, ranked, type Totals } from "./ranks.ts";
@@ -132,17 +132,16 @@ async function readGrowth(
 ): Promise<Overview["usage"]> {
   const others = overviewMeters.filter((name) => name !== meter.meter).flatMap((name) => meterByName(name) ?? []);
   const meters = [meter, ...others];
-  const totals = async ({ fromMs, toMs }: { fromMs: number; toMs: number }) => {
-    const rest = { node, anchor: 1, tz, fill: "zero" as const, filters: [], groupBy: undefined };
-    const question = { meters, fromMs, toMs, window: "total" as const, ...rest };
-    // A span that the clock has not reached, such as the month before at its first instant, has no windows and counts 0.
-    const answer = await answerUsage(clickhouse, question, new Date(nowMs), nowMs);
-    return answer.meters.map(({ total }) => total);
-  };
+  const rest = { node, meters, anchor: 1, tz, fill: "zero" as const, filters: [], groupBy: undefined };
   const beside = (choice: Comparison["with"]) =>
     comparedRange(whole, { with: choice, match: "date", partial: "same" }, nowMs);
   const [previous, year] = [beside("previous"), beside("year")];
-  const [now, then, aYearAgo] = await Promise.all([totals(whole), totals(previous), totals(year)]);
+  // A span that the clock has not reached, such as the month before at its first instant, has no windows and counts 0.
+  const questions = [whole, previous, year].map(({ fromMs, toMs }) => {
+    return { ...rest, fromMs, toMs, window: "total" as const };
+  });
+  const answers = await answerTogether(clickhouse, questions, new Date(nowMs), nowMs);
+  const [now = [], then = [], aYearAgo = []] = answers.map((answer) => answer.meters.map(({ total }) => total));
   return meters.map((one, index) => {
     const total = now[index] ?? zeroOf(one);
     const growth = (span: { fromMs: number; toMs: number }, figures: readonly (typeof total | null)[]): Growth => {
