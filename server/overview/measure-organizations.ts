@@ -1,9 +1,9 @@
 /**
- * A meter of many organizations at once, each since an instant of its own (the start of its billing cycle) until now, in one
- * statement whatever their number. The same figures as measuring each of them alone.
+ * A meter of many organizations at once, each since an instant of its own (the start of its billing cycle) until now, in a
+ * few statements whatever their number. The same figures as measuring each of them alone.
  */
 import { z } from "zod";
-import type { Meter, SlotLevel } from "../catalog/catalog.ts";
+import { type Meter, type SlotLevel, typesBehind } from "../catalog/catalog.ts";
 import type { ClickHouse } from "../clickhouse/client.ts";
 import { defineQuery } from "../clickhouse/define-query.ts";
 import { minutesOf, sumDecimals, trimDecimal } from "../metrics/figures.ts";
@@ -34,20 +34,65 @@ const bucketMs = 15 * 60_000;
 /** Whether `measureOrganizations` takes a span from there; what begins within a quarter of an hour is measured by itself. */
 export const isMeasuredTogether = (fromMs: number) => fromMs % bucketMs === 0;
 
-/** `starts` are multiples of 15 minutes and do not lie after `nowMs`. */
+/** A meter, and the organizations that it is wanted of. */
+export interface WantedMeter {
+  meter: Meter;
+  starts: Starts;
+}
+
+/**
+ * What each meter comes to, in the order of `wanted`: all counters in one statement, and each level. Starts are multiples of
+ * 15 minutes, do not lie after `nowMs`, and of one organization they are the same for every meter.
+ */
 export async function measureOrganizations(
+  clickhouse: ClickHouse,
+  wanted: readonly WantedMeter[],
+  nowMs: number,
+): Promise<FigureByOrganization[]> {
+  const alike = (isAlike: (meter: Meter) => boolean) => wanted.filter(({ meter }) => isAlike(meter));
+  const readCounters = once(() => countersSince(clickhouse, alike(isCounter), nowMs));
+  const readLevel = once((level: SlotLevel) => {
+    return levelsSince(
+      clickhouse,
+      level,
+      alike((meter) => levelOf(meter) === level),
+      nowMs,
+    );
+  });
+  return await Promise.all(
+    wanted.map(async ({ meter, starts }): Promise<FigureByOrganization> => {
+      const { rule, own } = meter;
+      if (starts.size === 0) return new Map();
+      if (!own && (rule.kind === "count" || rule.kind === "sum"))
+        return countedFigures(rule, starts, await readCounters(""));
+      if (!own && (rule.kind === "minutes" || rule.kind === "starts" || rule.kind === "peak"))
+        return levelFigures(rule.kind, starts, await readLevel(rule.level));
+      return await measureByStart(clickhouse, meter, starts, nowMs);
+    }),
+  );
+}
+
+const isCounter = ({ rule, own }: Meter) => !own && (rule.kind === "count" || rule.kind === "sum");
+const levelOf = ({ rule, own }: Meter) =>
+  !own && (rule.kind === "minutes" || rule.kind === "starts" || rule.kind === "peak") ? rule.level : undefined;
+
+/** Reads the same once, and the answer is everybody's. */
+function once<Key extends string, Answer>(read: (key: Key) => Promise<Answer>): (key: Key) => Promise<Answer> {
+  const answers = new Map<Key, Promise<Answer>>();
+  return function readOnce(key) {
+    const answer = answers.get(key) ?? read(key);
+    answers.set(key, answer);
+    return answer;
+  };
+}
+
+/** Each instant at once for all organizations: there are as many as days on which cycles begin. */
+async function measureByStart(
   clickhouse: ClickHouse,
   meter: Meter,
   starts: Starts,
   nowMs: number,
 ): Promise<FigureByOrganization> {
-  if (starts.size === 0) return new Map();
-  const { rule, own } = meter;
-  if (!own && (rule.kind === "count" || rule.kind === "sum"))
-    return await measureCounters(clickhouse, rule, starts, nowMs);
-  if (!own && (rule.kind === "minutes" || rule.kind === "starts" || rule.kind === "peak"))
-    return await measureLevels(clickhouse, rule.kind, rule.level, starts, nowMs);
-  // Each instant at once for all organizations: there are as many as days on which cycles begin.
   const byStart = new Map<number, string[]>();
   for (const [organization, fromMs] of starts) byStart.set(fromMs, [...(byStart.get(fromMs) ?? []), organization]);
   const figures = new Map<string, string | number>();
@@ -61,24 +106,30 @@ export async function measureOrganizations(
   return figures;
 }
 
-function paramsOf(starts: Starts, nowMs: number): z.input<typeof startsParams> {
+/** The starts of every organization that any of the meters is wanted of. */
+function paramsOf(wanted: readonly WantedMeter[], nowMs: number): z.input<typeof startsParams> {
+  const starts = new Map(wanted.flatMap((one) => [...one.starts]));
   return { organizations: [...starts.keys()], from_ms: [...starts.values()], to_ms: nowMs };
 }
 
-async function measureCounters(
-  clickhouse: ClickHouse,
-  { kind, types }: { kind: "count" | "sum"; types: readonly string[] },
-  starts: Starts,
-  nowMs: number,
-): Promise<FigureByOrganization> {
-  const rows = await organizationCounters(clickhouse, {
-    ...paramsOf(starts, nowMs),
-    types: [...types],
-    earliest_ms: Math.min(...starts.values()),
+async function countersSince(clickhouse: ClickHouse, wanted: readonly WantedMeter[], nowMs: number) {
+  const params = paramsOf(wanted, nowMs);
+  return await organizationCounters(clickhouse, {
+    ...params,
+    types: [...new Set(wanted.flatMap(({ meter }) => typesBehind(meter.rule)))],
+    earliest_ms: params.from_ms.reduce((least, ms) => Math.min(least, ms), nowMs),
     whole_to_ms: Math.floor(nowMs / bucketMs) * bucketMs,
   });
+}
+
+function countedFigures(
+  { kind, types }: { kind: "count" | "sum"; types: readonly string[] },
+  starts: Starts,
+  rows: Awaited<ReturnType<typeof countersSince>>,
+): FigureByOrganization {
   const figures = new Map<string, string | number>();
-  for (const { organization, events, amount } of rows) {
+  for (const { organization, type, events, amount } of rows) {
+    if (!types.includes(type) || !starts.has(organization)) continue;
     const before = figures.get(organization);
     if (kind === "count") figures.set(organization, Number(before ?? 0) + events);
     else figures.set(organization, before === undefined ? trimDecimal(amount) : sumDecimals([String(before), amount]));
@@ -86,21 +137,20 @@ async function measureCounters(
   return figures;
 }
 
-async function measureLevels(
-  clickhouse: ClickHouse,
+async function levelsSince(clickhouse: ClickHouse, level: SlotLevel, wanted: readonly WantedMeter[], nowMs: number) {
+  const peaks = wanted.some(({ meter }) => meter.rule.kind === "peak") ? 1 : 0;
+  return await organizationLevels(clickhouse, { ...paramsOf(wanted, nowMs), level, peaks });
+}
+
+function levelFigures(
   kind: "minutes" | "peak" | "starts",
-  level: SlotLevel,
   starts: Starts,
-  nowMs: number,
-): Promise<FigureByOrganization> {
-  const rows = await organizationLevels(clickhouse, {
-    ...paramsOf(starts, nowMs),
-    level,
-    peaks: kind === "peak" ? 1 : 0,
-  });
+  rows: Awaited<ReturnType<typeof levelsSince>>,
+): FigureByOrganization {
   const figureOf = (row: (typeof rows)[number]) => {
     if (kind === "minutes") return minutesOf(row.integral_ms);
     return kind === "peak" ? row.peak : row.starts;
   };
-  return new Map(rows.map((row) => [row.organization, figureOf(row)]));
+  const own = rows.filter((row) => starts.has(row.organization));
+  return new Map(own.map((row) => [row.organization, figureOf(row)]));
 }

@@ -14,13 +14,12 @@ import {
   statusOf,
 } from "../accounts/billing-cycle.ts";
 import { type Limited, limitedFeatures, measureSpan, type UsageSource } from "../accounts/quotas.ts";
-import type { Meter } from "../catalog/catalog.ts";
 import { type NodeAddress, parseNode } from "../contract/nodes.ts";
 import { percentUsed, type QuotaStatus, quotaStatus, quotaStatuses } from "../contract/quota-status.ts";
 import type { SubscriptionStatus } from "../contract/subscriptions.ts";
 import { compareDecimals } from "../metrics/figures.ts";
 import type { AccountState } from "./account-state.ts";
-import { isMeasuredTogether, measureOrganizations } from "./measure-organizations.ts";
+import { isMeasuredTogether, measureOrganizations, type WantedMeter } from "./measure-organizations.ts";
 
 export interface UsedFeature extends Limited {
   used: string;
@@ -95,8 +94,7 @@ function isMore(percent: string | null, than: string | null): boolean {
   return compareDecimals(percent, than) > 0;
 }
 
-interface Wanted {
-  meter: Meter;
+interface Wanted extends WantedMeter {
   starts: Map<string, number>;
   /** By the organization's id. */
   features: Map<string, UsedFeature[]>;
@@ -123,13 +121,11 @@ async function measure(source: UsageSource, standings: readonly Standing[], nowM
     }
     await measureAlone(source, standing, alone, nowMs);
   }
-  await Promise.all(
-    [...together.values()].map(async ({ meter, starts, features }) => {
-      const figures = await measureOrganizations(source.clickhouse, meter, starts, nowMs);
-      for (const [organization, own] of features)
-        for (const feature of own) feature.used = String(figures.get(organization) ?? 0);
-    }),
-  );
+  const wanted = [...together.values()];
+  const measured = await measureOrganizations(source.clickhouse, wanted, nowMs);
+  for (const [index, { features }] of wanted.entries())
+    for (const [organization, own] of features)
+      for (const feature of own) feature.used = String(measured[index]?.get(organization) ?? 0);
 }
 
 async function measureAlone(
