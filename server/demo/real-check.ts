@@ -20,6 +20,8 @@ import { UsageApi } from "./usage-api.ts";
 
 const readyWithinMs = 120_000;
 const stoppedWithinMs = 15_000;
+/** Characters of what the service printed last, told when something went wrong. */
+const mostPrinted = 10_000;
 
 /** The built service beside this program, or its sources when this runs from them. */
 function serviceEntry(): string[] {
@@ -68,8 +70,18 @@ async function withOwnService<T>(work: (connection: Connection) => Promise<T>): 
   const key = randomBytes(24).toString("hex");
   const port = await freePort();
   const service = spawn(process.execPath, serviceEntry(), {
-    stdio: ["ignore", "ignore", "inherit"],
-    env: { PATH: process.env.PATH, PORT: String(port), TIDEMARK_DATA_DIR: dataDir, TIDEMARK_ROOT_KEY: key },
+    stdio: ["ignore", "pipe", "inherit"],
+    env: {
+      PATH: process.env.PATH,
+      PORT: String(port),
+      TIDEMARK_DATA_DIR: dataDir,
+      TIDEMARK_ROOT_KEY: key,
+      LOG_LEVEL: "error",
+    },
+  });
+  let printed = "";
+  service.stdout?.setEncoding("utf8").on("data", (text: string) => {
+    printed = (printed + text).slice(-mostPrinted);
   });
   const interrupted = () => void service.kill("SIGTERM");
   process.once("SIGINT", interrupted).once("SIGTERM", interrupted);
@@ -77,6 +89,11 @@ async function withOwnService<T>(work: (connection: Connection) => Promise<T>): 
   try {
     await whenReady(url, service);
     return await work({ url, key });
+  } catch (error) {
+    console.error(
+      `the service ${service.exitCode === null ? "was running" : "had ended"}; what it printed:\n${printed}`,
+    );
+    throw error;
   } finally {
     await end(service);
     await rm(dataDir, { recursive: true, force: true, maxRetries: 3 });

@@ -65,7 +65,9 @@ export class UsageApi {
       });
     } catch (error) {
       if (this.signal?.aborted) throw error;
-      throw new AnswerError(0, `there is no answer from ${url}`, error);
+      // What fetch throws says no more than that it failed; why is its cause.
+      const reason = error instanceof Error && error.cause instanceof Error ? `: ${error.cause.message}` : "";
+      throw new AnswerError(0, `there is no answer from ${url}${reason}`, error);
     }
     const text = await response.text();
     if (!response.ok)
