@@ -8,6 +8,7 @@ import type { UsageEvent } from "../contract/events.ts";
 import { Emitter } from "../emitter/emitter.ts";
 import type { Connection } from "./connection.ts";
 import { demoOrganizations, demoResellers } from "./demo-accounts.ts";
+import { demoPlans, planOf } from "./demo-plans.ts";
 import { type Demonstration, eventsOfHour, hourReachMs, type TimedEvent } from "./meetings.ts";
 import { dayMs, historyDays, hourMs } from "./rhythm.ts";
 import { AnswerError, UsageApi } from "./usage-api.ts";
@@ -18,6 +19,9 @@ const tickMs = 250;
 const repeatedMs = 3 * dayMs;
 const historyEventsPerRequest = 5_000;
 const attemptEveryMs = 1_000;
+const visibleWithinMs = 10 * 60_000;
+/** Who became a customer later than this is on trial. */
+const trialFromDay = 60;
 const number = new Intl.NumberFormat("en");
 
 const say = (text: string) => console.log(`Demo: ${text}`);
@@ -112,6 +116,33 @@ async function postHistory(course: Course, fromMs: number, toMs: number, emitter
   );
 }
 
+/**
+ * Subscribes those who are not yet. Only after the history can be queried: what a cycle came to is closed as it is known
+ * a day after its end, and all of the history's cycles ended long ago.
+ */
+async function subscribe(api: UsageApi, firstMs: number): Promise<void> {
+  const known = (await api.plans()).plans;
+  const ids = new Map<string, string>();
+  for (const plan of demoPlans)
+    ids.set(plan.name, (known.find(({ name }) => name === plan.name) ?? (await api.createPlan(plan))).id);
+  const subscribed = new Set((await api.subscriptions()).subscriptions.map(({ node }) => node));
+  for (const [place, organization] of demoOrganizations.entries()) {
+    const { id, timeZone: tz, joinedOnDay } = organization;
+    const node = `organization:${id}`;
+    const plan = ids.get(planOf(organization));
+    if (plan === undefined || subscribed.has(node)) continue;
+    await api.subscribe({
+      node,
+      plan,
+      tz,
+      starts_at: new Date(firstMs + joinedOnDay * dayMs).toISOString(),
+      anchor: 1 + ((place * 5) % 28),
+      ...(joinedOnDay > trialFromDay && { trial_ends_at: new Date(firstMs + (historyDays + 7) * dayMs).toISOString() }),
+    });
+  }
+  say(`${demoPlans.length} plans, and who is subscribed to them`);
+}
+
 async function live(course: Course, emitter: Emitter, signal: AbortSignal): Promise<void> {
   say("live from here on");
   while (!signal.aborted) {
@@ -147,6 +178,8 @@ async function simulate(connection: Connection, signal: AbortSignal): Promise<vo
   );
   const history = new Emitter({ ...connection, signal, eventsPerRequest: historyEventsPerRequest, concurrency: 3 });
   await postHistory(course, fromMs, liveFromMs, history);
+  await patiently(() => api.whenVisible(visibleWithinMs), signal);
+  await patiently(() => subscribe(api, firstMs), signal);
   await live(course, new Emitter({ ...connection, signal }), signal);
 }
 

@@ -1,6 +1,8 @@
 /** What the emitter-side programs ask the service besides taking their events: nodes, figures, and how far it has got. */
 import { setTimeout as delay } from "node:timers/promises";
 import type { CreateNode, Node } from "../contract/nodes.ts";
+import type { CreatePlan, Plan, PlanList } from "../contract/plans.ts";
+import type { CreateSubscription, Subscription, SubscriptionList } from "../contract/subscriptions.ts";
 import type { UsageAnswer, UsageQuery } from "../contract/usage.ts";
 import type { Connection } from "./connection.ts";
 
@@ -28,6 +30,25 @@ export class UsageApi {
   /** Makes a node, or answers the one that is there already. */
   createNode(node: CreateNode): Promise<Node> {
     return this.request<Node>("POST", "/v1/nodes", node);
+  }
+
+  plans(): Promise<PlanList> {
+    return this.request<PlanList>("GET", "/v1/plans");
+  }
+
+  /** Published at once. */
+  async createPlan(plan: CreatePlan): Promise<Plan> {
+    const { id } = await this.request<Plan>("POST", "/v1/plans", plan);
+    return this.request<Plan>("POST", `/v1/plans/${id}/publish`);
+  }
+
+  /** Up to a thousand of them. */
+  subscriptions(): Promise<SubscriptionList> {
+    return this.request<SubscriptionList>("GET", "/v1/subscriptions?limit=1000");
+  }
+
+  subscribe(subscription: CreateSubscription): Promise<Subscription> {
+    return this.request<Subscription>("POST", "/v1/subscriptions", subscription);
   }
 
   usage(question: Partial<UsageQuery> & Pick<UsageQuery, "meter">): Promise<UsageAnswer> {
