@@ -3,6 +3,7 @@ import { z } from "zod";
 import { currencySchema } from "./currencies.ts";
 import { nodeAddressSchema } from "./nodes.ts";
 import { pageQuery } from "./pages.ts";
+import { paymentStatuses } from "./payment-status.ts";
 import { priceLevels } from "./plans.ts";
 
 /**
@@ -60,19 +61,6 @@ export const statementUsageSchema = z.object({
     .describe("Of this part of the cycle, rounded half to even to 6 decimals; null for no limit"),
 });
 export type StatementUsage = z.infer<typeof statementUsageSchema>;
-
-export const paymentStatuses = ["open", "paid", "failed", "void", "refunded"] as const;
-export type PaymentStatus = (typeof paymentStatuses)[number];
-
-/** What may follow each; everything else is refused. */
-export const nextPaymentStatuses: Readonly<Record<PaymentStatus, readonly PaymentStatus[]>> = {
-  open: ["paid", "failed", "void"],
-  // `failed`: charged back; `open`: taken for paid by mistake.
-  paid: ["refunded", "failed", "open"],
-  failed: ["paid", "open", "void"],
-  void: ["open"],
-  refunded: [],
-};
 
 export const paymentSchema = z.object({
   status: z.enum(paymentStatuses),

@@ -2,7 +2,7 @@
 import { desc, eq } from "drizzle-orm";
 import { newId } from "../accounts/actor.ts";
 import { type Author, recordChange } from "../audit/record-change.ts";
-import { nextPaymentStatuses, type PaymentStatus } from "../contract/statements.ts";
+import { nextPaymentStatuses, type PaymentStatus } from "../contract/payment-status.ts";
 import { ProblemError } from "../http/problem-error.ts";
 import type { Postgres } from "../postgres/client.ts";
 import { statementPayments, statements } from "../postgres/schema/statements.ts";

@@ -1,5 +1,6 @@
 /** Statements in words. */
-import type { PaymentStatus, Statement, StatementKind, StatementLine } from "@contract/statements.ts";
+import type { PaymentStatus } from "@contract/payment-status.ts";
+import type { Statement, StatementKind, StatementLine } from "@contract/statements.ts";
 import { formatExact, formatMoney } from "./format.ts";
 import { featureName, type MeterLookup } from "./plan-words.ts";
 import { formatEnd, formatStart } from "./zone-days.ts";

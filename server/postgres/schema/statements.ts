@@ -1,13 +1,8 @@
 /** Statements. What a row says was frozen when it was closed; only its payment and the summary that claims it come later. */
 import { sql } from "drizzle-orm";
 import { bigint, check, index, integer, jsonb, pgTable, smallint, text, timestamp, unique } from "drizzle-orm/pg-core";
-import type {
-  PaymentStatus,
-  StatementCharges,
-  StatementKind,
-  StatementLine,
-  StatementUsage,
-} from "../../contract/statements.ts";
+import type { PaymentStatus } from "../../contract/payment-status.ts";
+import type { StatementCharges, StatementKind, StatementLine, StatementUsage } from "../../contract/statements.ts";
 
 const instant = (name: string) => timestamp(name, { withTimezone: true, precision: 3, mode: "date" });
 
