@@ -76,6 +76,15 @@ export interface UsageQuestion {
   groupBy?: string | undefined;
   /** How many groups stand for themselves. */
   limit?: number | undefined;
+  compare?: Comparison | undefined;
+  /** `none` leaves out the windows without usage; zeros otherwise. */
+  fill?: "none" | undefined;
+}
+
+/** Which range stands beside the asked one; `byWeekday` moves it by whole weeks, so that a Monday stands beside a Monday. */
+export interface Comparison {
+  to: "previous" | "year";
+  byWeekday: boolean;
 }
 
 export function readUsage(question: UsageQuestion, signal?: AbortSignal): Promise<UsageAnswer> {
@@ -89,11 +98,15 @@ export async function readUsageCsv(question: UsageQuestion): Promise<Blob> {
 }
 
 /** The address that answers `question`, as a program would call it. */
-export function usageAddress({ meters, node, from, to, window, tz, groupBy, limit }: UsageQuestion): string {
+export function usageAddress(question: UsageQuestion): string {
+  const { meters, node, from, to, window, tz, groupBy, limit, compare, fill } = question;
   const search = new URLSearchParams({ meter: meters.join(","), from, to, window, tz });
   if (node) search.set("node", node);
   if (groupBy) search.set("group_by", groupBy);
   if (limit) search.set("limit", String(limit));
+  if (fill) search.set("fill", fill);
+  if (compare) search.set("compare", compare.to);
+  if (compare?.byWeekday) search.set("compare_match", "weekday");
   return `/v1/usage?${search}`;
 }
 
@@ -137,6 +150,12 @@ export async function readKeys(signal?: AbortSignal): Promise<Key[]> {
 
 export function createKey(key: CreateKey): Promise<CreatedKey> {
   return send<CreatedKey>("POST", "/v1/keys", { body: key });
+}
+
+/** A new key with the same rights; the old one goes on for `overlapSeconds`. */
+export function rotateKey(id: string, overlapSeconds: number): Promise<CreatedKey> {
+  const body = { overlap_seconds: overlapSeconds };
+  return send<CreatedKey>("POST", `/v1/keys/${encodeURIComponent(id)}/rotate`, { body });
 }
 
 export async function revokeKey(id: string): Promise<void> {

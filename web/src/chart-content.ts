@@ -1,10 +1,11 @@
 /** Turns an answer of GET /v1/usage into what a chart draws and what a sentence says of it, pure. */
 import type { MeterSummary } from "@contract/meters.ts";
-import type { UsageAnswer, UsagePoint, WindowKind } from "@contract/usage.ts";
+import type { Figure, UsageAnswer, UsagePoint, WindowKind } from "@contract/usage.ts";
 import type { ChartContent } from "./chart.ts";
 import { dateFormat, formatExact, formatFigure, withUnit } from "./format.ts";
 import { colorsOf, drawnAs, titleOf } from "./meters.ts";
 import { isRunning } from "./range.ts";
+import { comparedPoints } from "./usage-table.ts";
 
 /** Every meter of an answer has the same windows, so the first one's stand for all. */
 export function chartContent(
@@ -24,17 +25,29 @@ export function chartContent(
     running: windows.map((point) => isRunning(point, answer, nowMs)),
     series: answer.meters
       .filter(({ meter }) => only === undefined || meter === only)
-      .map(({ meter, unit, series }) => ({
-        title: titleOf(meter, all),
-        unit,
-        color: colors.get(meter) ?? 1,
-        kind: drawnAs(meter),
-        // A drawing needs no more than a float has; the exact figure is in the text.
-        values: series.map(({ value }) => (value === null ? null : Number(value))),
-        texts: series.map(({ value }) => withUnit(formatExact(value), unit)),
-      })),
+      .map((one) => {
+        const { meter, unit, series } = one;
+        const compared = comparedPoints(one);
+        return {
+          title: titleOf(meter, all),
+          unit,
+          color: colors.get(meter) ?? 1,
+          kind: drawnAs(meter),
+          values: series.map(({ value }) => drawn(value)),
+          texts: series.map(({ value }) => withUnit(formatExact(value), unit)),
+          compared: compared.map((point) => drawn(point?.value ?? null)),
+          comparedTexts: compared.map((point) =>
+            point === null
+              ? ""
+              : `${withUnit(formatExact(point.value), unit)}, ${windowTitle(point, answer.window, answer.tz)}`,
+          ),
+        };
+      }),
   };
 }
+
+/** A drawing needs no more than a float has; the exact figure is in the text. */
+const drawn = (value: Figure) => (value === null ? null : Number(value));
 
 /** Short, for an axis: `14:00` and at midnight the day, `21 Nov`, `Nov 2026`. */
 function windowLabel(point: UsagePoint, window: WindowKind, tz: string): string {
@@ -75,7 +88,7 @@ export function windowTitle(point: UsagePoint, window: WindowKind, tz: string, i
 /** What the chart shows, in a sentence: `Participation minutes: 1,234.5 minutes in all; highest: Sat, 21 Nov 2026.` */
 export function chartSummary(answer: UsageAnswer, all: readonly MeterSummary[]): string {
   return answer.meters
-    .map(({ meter, unit, total, series }) => {
+    .map(({ meter, unit, total, series, comparison }) => {
       const title = titleOf(meter, all);
       const highest = series.reduce<UsagePoint | undefined>(
         (best, point) => (Number(point.value ?? 0) > Number(best?.value ?? 0) ? point : best),
@@ -84,7 +97,10 @@ export function chartSummary(answer: UsageAnswer, all: readonly MeterSummary[]):
       if (!highest) return `${title}: none.`;
       const of = withUnit(formatFigure(total), unit);
       const when = windowTitle(highest, answer.window, answer.tz);
-      return `${title}: ${of} ${drawnAs(meter) === "bar" ? "in all" : "over the range"}; highest: ${when}.`;
+      const before = comparison
+        ? `; in the range compared with: ${withUnit(formatFigure(comparison.total), unit)}`
+        : "";
+      return `${title}: ${of} ${drawnAs(meter) === "bar" ? "in all" : "over the range"}${before}; highest: ${when}.`;
     })
     .join(" ");
 }

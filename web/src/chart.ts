@@ -38,6 +38,9 @@ interface ChartSeries {
   values: readonly (number | null)[];
   /** What the tooltip says of each point: the exact figure with its unit. */
   texts: readonly string[];
+  /** The same of the range that it is compared with, with the window's name; both empty without a comparison. */
+  compared: readonly (number | null)[];
+  comparedTexts: readonly string[];
 }
 
 export interface ChartContent {
@@ -84,7 +87,15 @@ function applyContent(chart: Chart<"bar" | "line", (number | null)[], string>, c
   const units = [...new Set(content.series.map(({ unit }) => unit))];
   const family = style.fontFamily;
   chart.data.labels = [...content.labels];
-  chart.data.datasets = content.series.map((series) => datasetOf(series, content, units, token));
+  chart.data.datasets = content.series.flatMap((series) => [
+    datasetOf(series, content, units, token),
+    ...(series.compared.length > 0 ? [comparedDatasetOf(series, units, token)] : []),
+  ]);
+  /** Of each dataset, and whether it is what that series is compared with. */
+  const drawn = content.series.flatMap((series) => [
+    { series, isCompared: false },
+    ...(series.compared.length > 0 ? [{ series, isCompared: true }] : []),
+  ]);
   const tick = { color: token("--ink-faint"), font: { family, size: 11 } };
   chart.options.scales = {
     x: {
@@ -134,12 +145,15 @@ function applyContent(chart: Chart<"bar" | "line", (number | null)[], string>, c
           return content.running[first.dataIndex] ? `${title} · so far` : title;
         },
         label: ({ datasetIndex, dataIndex }) => {
-          const series = content.series[datasetIndex];
-          return series ? `${series.title}  ${series.texts[dataIndex] ?? ""}` : "";
+          const one = drawn[datasetIndex];
+          if (!one) return "";
+          if (one.isCompared) return `before: ${one.series.comparedTexts[dataIndex] || "nothing"}`;
+          return `${one.series.title}  ${one.series.texts[dataIndex] ?? ""}`;
         },
         labelColor: ({ datasetIndex }) => {
-          const color = token(`--series-${content.series[datasetIndex]?.color ?? 1}`);
-          return { borderColor: color, backgroundColor: color, borderRadius: 2 };
+          const one = drawn[datasetIndex];
+          const color = token(`--series-${one?.series.color ?? 1}`);
+          return { borderColor: color, backgroundColor: one?.isCompared ? token("--raised") : color, borderRadius: 2 };
         },
       },
     },
@@ -181,6 +195,31 @@ function datasetOf(
     spanGaps: false,
     segment: { borderDash: ({ p1DataIndex }) => (running[p1DataIndex] ? [4, 4] : undefined) },
     order: 0,
+  };
+}
+
+/** A thin dashed line over bars and lines alike: it says where things stood, and is never taken for the present. */
+function comparedDatasetOf(
+  series: ChartSeries,
+  units: readonly string[],
+  token: (name: string) => string,
+): ChartDataset<"bar" | "line", (number | null)[]> {
+  const color = `color-mix(in srgb, ${token(`--series-${series.color}`)} 45%, ${token("--ink")})`;
+  return {
+    type: "line",
+    label: `${series.title}, before`,
+    data: [...series.compared],
+    yAxisID: axisOf(series.unit, units),
+    borderColor: color,
+    backgroundColor: color,
+    borderWidth: 1.5,
+    borderDash: [3, 3],
+    pointRadius: 0,
+    pointHoverRadius: 3,
+    pointHitRadius: 0,
+    tension: 0,
+    spanGaps: false,
+    order: -1,
   };
 }
 

@@ -1,5 +1,5 @@
 /** The rows of the usage table, pure. Figures stay as the server wrote them; sorting never goes through a float. */
-import type { Figure, UsageAnswer, UsagePoint } from "@contract/usage.ts";
+import type { Figure, MeterUsage, UsageAnswer, UsagePoint } from "@contract/usage.ts";
 import { isRunning } from "./range.ts";
 
 export interface UsageRow {
@@ -8,6 +8,8 @@ export interface UsageRow {
   note: "" | "so far" | "part";
   /** One a meter, in the answer's order. */
   figures: Figure[];
+  /** What stands beside each of them in the compared range; null where nothing does. */
+  compared: (UsagePoint | null)[];
 }
 
 /** `start`, or a meter; descending unless `isAscending`. */
@@ -20,15 +22,28 @@ export const usualSort: Sort = { by: "start", isAscending: false };
 
 export function usageRows(answer: UsageAnswer, sort: Sort, nowMs: number): UsageRow[] {
   const windows = answer.meters[0]?.series ?? [];
+  const compared = answer.meters.map((meter) => comparedPoints(meter));
   const rows = windows.map((point, place): UsageRow => {
     const note = isRunning(point, answer, nowMs) ? "so far" : point.partial ? "part" : "";
-    return { point, note, figures: answer.meters.map(({ series }) => series[place]?.value ?? null) };
+    return {
+      point,
+      note,
+      figures: answer.meters.map(({ series }) => series[place]?.value ?? null),
+      compared: compared.map((points) => points[place] ?? null),
+    };
   });
   const column = answer.meters.findIndex(({ meter }) => meter === sort.by);
   // Rows come in order of time, and a stable sort keeps that order among equals.
   const ordered =
     column < 0 ? rows : rows.sort((a, b) => compareFigures(a.figures[column] ?? null, b.figures[column] ?? null));
   return sort.isAscending ? ordered : ordered.reverse();
+}
+
+/** The compared windows of a meter, each at the place of the window that it stands beside; empty without a comparison. */
+export function comparedPoints({ series, comparison }: MeterUsage): (UsagePoint | null)[] {
+  if (!comparison) return [];
+  const beside = new Map(comparison.series.map((point) => [Date.parse(point.against ?? ""), point]));
+  return series.map(({ start }) => beside.get(Date.parse(start)) ?? null);
 }
 
 /** No figure comes before every figure. */

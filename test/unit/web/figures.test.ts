@@ -3,7 +3,9 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { MeterSummary } from "../../../server/contract/meters.ts";
 import type { UsageAnswer } from "../../../server/contract/usage.ts";
+import { breakdownRows } from "../../../web/src/breakdown.ts";
 import { chartContent, chartSummary, windowTitle } from "../../../web/src/chart-content.ts";
+import { formatComparison, parseComparison } from "../../../web/src/comparison.ts";
 import { firstEventCommand, quoted } from "../../../web/src/curl-line.ts";
 import { formatAge, formatExact, formatFigure, formatRunning, withUnit } from "../../../web/src/format.ts";
 import { colorsOf, drawnAs } from "../../../web/src/meters.ts";
@@ -133,6 +135,82 @@ describe("the table", () => {
   it("writes its order into the address and reads it back", () => {
     for (const sort of [usualSort, { by: "start", isAscending: true }, { by: "sessions", isAscending: false }])
       expect(parseSort(formatSort(sort))).toEqual(sort);
+  });
+});
+
+describe("a comparison", () => {
+  const earlier = (date: number) => `2026-02-2${date}T00:00:00Z`;
+  const compared: UsageAnswer = {
+    ...answer,
+    meters: answer.meters.slice(0, 1).map((meter) => ({
+      ...meter,
+      comparison: {
+        from: earlier(5),
+        to: earlier(8),
+        total: "7",
+        delta: "28.25",
+        percent: 403.5714,
+        series: [
+          // Two of three: of the last window nothing stands beside the running one.
+          { start: earlier(6), end: earlier(7), value: "3", partial: false, against: day(2) },
+          { start: earlier(5), end: earlier(6), value: "4", partial: false, against: "2026-03-01T01:00:00+01:00" },
+        ],
+      },
+    })),
+  };
+
+  it("stands beside the window that the server says, whatever the order and the offset", () => {
+    const rows = usageRows(compared, { by: "start", isAscending: true }, now);
+    expect(rows.map((row) => row.compared[0]?.value ?? null)).toEqual(["4", "3", null]);
+    expect(usageRows(answer, usualSort, now)[0]?.compared).toEqual([null, null]);
+  });
+
+  it("is drawn and told beside its meter, and nothing is without one", () => {
+    const [series] = chartContent(compared, meters, now).series;
+    expect(series?.compared).toEqual([4, 3, null]);
+    expect(series?.comparedTexts).toEqual(["4 minutes, Wed, 25 Feb 2026", "3 minutes, Thu, 26 Feb 2026", ""]);
+    expect(chartContent(answer, meters, now).series.map((one) => one.compared)).toEqual([[], []]);
+    expect(chartSummary(compared, meters)).toContain("in the range compared with: 7.0 minutes");
+  });
+
+  it("is written into the address and read back", () => {
+    for (const comparison of [
+      undefined,
+      { to: "previous", byWeekday: true },
+      { to: "year", byWeekday: false },
+    ] as const) {
+      const { compare, match } = formatComparison(comparison);
+      expect(parseComparison(compare, match)).toEqual(comparison);
+    }
+    expect(parseComparison("nonsense", undefined)).toBeUndefined();
+  });
+});
+
+describe("a breakdown", () => {
+  const groupsOf = (meter: string, groups: [key: string, total: string, share: number][]) => ({
+    meter,
+    unit: "minutes",
+    total: String(groups.reduce((sum, [, total]) => sum + Number(total), 0)),
+    series: [],
+    groups: groups.map(([key, total, share]) => ({ key, total, share, series: [] })),
+  });
+
+  it("shares out one meter alone: the first with any usage", () => {
+    const rows = breakdownRows({
+      meters: [
+        groupsOf("a", []),
+        groupsOf("b", [
+          ["u1", "3", 0.75],
+          ["u2", "1", 0.25],
+        ]),
+        groupsOf("c", [["u3", "5", 1]]),
+      ],
+    });
+    expect(rows.map(({ key, share }) => [key, share])).toEqual([
+      ["u1", 0.75],
+      ["u2", 0.25],
+      ["u3", null],
+    ]);
   });
 });
 
