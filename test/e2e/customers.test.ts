@@ -1,6 +1,6 @@
 /** Customers in a real browser: who is invited sees what their role allows, and a plan becomes a quota that is nearly used. */
 import { randomUUID } from "node:crypto";
-import type { Browser, BrowserContextOptions, Page } from "playwright-core";
+import type { Browser, BrowserContextOptions, Locator, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { expectAccessible, launchBrowser, signIn } from "../support/browser.ts";
 import { type Mailbox, openMailbox } from "../support/mailbox.ts";
@@ -49,6 +49,12 @@ async function open(path: string, options: BrowserContextOptions = {}): Promise<
   const page = await context.newPage();
   await page.goto(service.url + path);
   return page;
+}
+
+async function chooseNode(within: Locator, name: string): Promise<void> {
+  await within.getByTestId("node-picker").click();
+  await within.getByRole("combobox", { name: /Search/ }).fill(name);
+  await within.getByRole("option", { name }).click();
 }
 
 async function asAdmin(path: string, options: BrowserContextOptions = {}): Promise<Page> {
@@ -118,6 +124,8 @@ test("a plan is made, published and subscribed to, and usage near its limit show
   await page.getByRole("button", { name: "Save" }).click();
   await page.getByText("suspended", { exact: true }).waitFor();
   await page.getByText("region: eu").waitFor();
+  await page.getByRole("navigation", { name: "Breadcrumbs" }).getByRole("link", { name: "Brightwater" }).waitFor();
+  await expectAccessible(page);
 });
 
 test("who is invited by mail sees what the role allows, prices only with finance, and no neighbour", async () => {
@@ -125,7 +133,7 @@ test("who is invited by mail sees what the role allows, prices only with finance
   await admin.getByTestId("user-list").waitFor();
   await admin.getByLabel("E-mail address").fill("mia@example.com");
   await admin.getByLabel("Role", { exact: true }).selectOption("viewer");
-  await admin.getByLabel("Of", { exact: true }).first().fill("reseller:r1");
+  await chooseNode(admin.locator("form"), "Brightwater");
   await admin.getByRole("button", { name: "Invite", exact: true }).click();
   await admin.getByText("mia@example.com has a mail.").waitFor();
   const mail = await eventually("the invitation", () =>
@@ -155,9 +163,9 @@ test("who is invited by mail sees what the role allows, prices only with finance
 
   await admin.getByRole("button", { name: "Edit mia@example.com" }).click();
   await admin.getByLabel("Another role").selectOption("finance");
-  await admin.getByRole("dialog").getByLabel("Of", { exact: true }).fill("reseller:r1");
+  await chooseNode(admin.locator("dialog"), "Brightwater");
   await admin.getByRole("button", { name: "Add" }).click();
-  await admin.getByRole("button", { name: "Take finance of reseller:r1" }).waitFor();
+  await admin.getByRole("button", { name: "Take finance of Brightwater" }).waitFor();
   await mia.goto(`${service.url}/period?node=organization:known`);
   await mia.getByTestId("charges-total").waitFor();
 });
@@ -212,5 +220,5 @@ test("a table of nodes is tried before it is taken, and a node moves to another 
   await dialog.getByRole("combobox", { name: /Search/ }).fill("bright");
   await dialog.getByRole("option", { name: /Brightwater/ }).click();
   await dialog.getByRole("button", { name: "Save" }).click();
-  await page.getByTestId("found-nodes").getByText("under reseller:r1").waitFor();
+  await page.getByTestId("found-nodes").getByText("under Brightwater").waitFor();
 });

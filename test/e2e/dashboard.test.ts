@@ -237,6 +237,24 @@ describe("the usage page", () => {
     await page.waitForURL("**/usage?range=today");
   });
 
+  it("puts the period before beside the range, in the table and in its totals, and takes it away again", async () => {
+    page = await open("/usage?range=7d&meters=chat_posts");
+    await page.getByTestId("usage-table").waitFor();
+    const asked = page.waitForResponse((response) => response.url().includes("compare=previous"));
+    await page.getByTestId("compare-picker").click();
+    await page.getByRole("button", { name: "The period before" }).click();
+    await page.waitForURL("**compare=previous");
+    const comparison = ((await (await asked).json()) as UsageAnswer).meters[0]?.comparison;
+    const cells = page.locator("[data-compared][data-meter=chat_posts]");
+    await expect.poll(() => cells.count(), { timeout: 10_000 }).toBe(7);
+    const shown = await cells.evaluateAll((all) => all.map((one) => one.getAttribute("data-compared")));
+    expect(shown).toEqual(comparison?.series.map(({ value }) => String(value)).reverse());
+    expect(await page.getByTestId("usage-totals").textContent()).toContain("the period before");
+    expect(await violations(page)).toEqual([]);
+    await page.keyboard.press("x");
+    await expect.poll(() => cells.count(), { timeout: 10_000 }).toBe(0);
+  });
+
   it("finds any organization by its name, however many there are, and shows the figures of that one alone", async () => {
     const many = Array.from({ length: 150 }, (_, place) => `many-${String(place).padStart(3, "0")}`);
     await post(...many.map((organization) => ({ type: "chat.posted", organization, user: "u1" })));
@@ -264,20 +282,35 @@ describe("the usage page", () => {
 });
 
 describe("API keys", () => {
-  it("are shown once, work, and are refused once revoked", async () => {
+  it("are shown once, work, are rotated, and are refused once revoked", async () => {
     page = await open("/keys");
     const name = `Reader ${randomUUID()}`;
     await page.getByLabel("Name").fill(name);
     await page.getByLabel("Read figures").check();
     await page.getByRole("button", { name: "Create key" }).click();
     const key = await page.getByTestId("created-key-text").textContent();
-    const ask = async () =>
-      (await fetch(`${service.url}/v1/live`, { headers: { authorization: `Bearer ${key}` } })).status;
-    expect(await ask()).toBe(200);
-    await page.getByRole("button", { name: `Revoke ${name}` }).click();
-    await page.getByRole("button", { name: "Revoke key" }).click();
+    const ask = async (of: string | null) =>
+      (await fetch(`${service.url}/v1/live`, { headers: { authorization: `Bearer ${of}` } })).status;
+    expect(await ask(key)).toBe(200);
+    await page.getByRole("button", { name: `Rotate ${name}` }).click();
+    await page.getByRole("button", { name: "Rotate key" }).click();
+    await expect.poll(() => page.getByTestId("created-key-text").textContent(), { timeout: 10_000 }).not.toBe(key);
+    const rotated = await page.getByTestId("created-key-text").textContent();
+    expect(await ask(rotated)).toBe(200);
+    // The old one goes on for the overlap, unless it is revoked.
+    for (let left = 2; left > 0; left--) {
+      await expect
+        .poll(() => page.getByRole("button", { name: `Revoke ${name}` }).count(), { timeout: 10_000 })
+        .toBe(left);
+      await page
+        .getByRole("button", { name: `Revoke ${name}` })
+        .first()
+        .click();
+      await page.getByRole("button", { name: "Revoke key" }).click();
+    }
     await page.getByRole("button", { name: `Revoke ${name}` }).waitFor({ state: "detached" });
-    await expect.poll(ask, { timeout: 10_000 }).toBe(401);
+    await expect.poll(() => ask(key), { timeout: 10_000 }).toBe(401);
+    await expect.poll(() => ask(rotated), { timeout: 10_000 }).toBe(401);
   });
 });
 

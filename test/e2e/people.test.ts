@@ -82,7 +82,9 @@ test("a person is invited, chooses a password, sees what the role allows, and si
   await admin.getByRole("button", { name: "Add" }).click();
   await admin.getByRole("button", { name: "Take manager of everything" }).waitFor();
   await admin.getByRole("button", { name: "Done" }).click();
-  await admin.getByText("manager of everything, viewer of everything").waitFor();
+  const row = admin.getByTestId("user-list").getByRole("listitem").filter({ hasText: "mia@example.com" });
+  await row.getByText("manager of everything").waitFor();
+  await row.getByText("viewer of everything").waitFor();
 
   await admin.getByRole("navigation", { name: "Pages" }).first().getByRole("link", { name: "Audit" }).click();
   const changed = admin.getByTestId("audit-list").locator("li", { hasText: "user changed" }).first();

@@ -6,8 +6,13 @@ import { ApiError } from "./api.ts";
 
 /** Shorter waits show nothing: a skeleton that flashes is worse than none. */
 const skeletonAfterMs = 150;
+/** From here on people wonder whether anything still happens. */
+const lateAfterMs = 8_000;
 const firstRetryMs = 2_000;
 const lastRetryMs = 15_000;
+
+/** How many panels have waited for long; reactive. */
+export const lateReads = $state({ count: 0 });
 
 export class Loaded<Value> {
   value = $state.raw<Value | null>(null);
@@ -22,6 +27,8 @@ export class Loaded<Value> {
   #read: ((signal: AbortSignal) => Promise<Value>) | undefined;
   #request: AbortController | undefined;
   #slowTimer: ReturnType<typeof setTimeout> | undefined;
+  #lateTimer: ReturnType<typeof setTimeout> | undefined;
+  #isLate = false;
   #retryTimer: ReturnType<typeof setTimeout> | undefined;
   #failures = 0;
 
@@ -39,7 +46,7 @@ export class Loaded<Value> {
 
   close(): void {
     this.#request?.abort();
-    clearTimeout(this.#slowTimer);
+    this.#endWait();
     clearTimeout(this.#retryTimer);
   }
 
@@ -54,6 +61,10 @@ export class Loaded<Value> {
     this.#slowTimer = setTimeout(() => {
       this.isSlow = true;
     }, skeletonAfterMs);
+    this.#lateTimer = setTimeout(() => {
+      this.#isLate = true;
+      lateReads.count += 1;
+    }, lateAfterMs);
     this.#read(request.signal).then(
       (value) => {
         if (request.signal.aborted) return;
@@ -70,8 +81,15 @@ export class Loaded<Value> {
     );
   }
 
-  #settle(): void {
+  #endWait(): void {
     clearTimeout(this.#slowTimer);
+    clearTimeout(this.#lateTimer);
+    if (this.#isLate) lateReads.count -= 1;
+    this.#isLate = false;
+  }
+
+  #settle(): void {
+    this.#endWait();
     this.isLoading = false;
     this.isSlow = false;
   }

@@ -9,9 +9,10 @@ export const nodeStatusTones: Record<NodeStatus, "neutral" | "good" | "warn" | "
 };
 export const nodeStatuses = Object.keys(nodeStatusTones) as NodeStatus[];
 
-/** Of an organization its own page, of all others the figures of this period. */
+/** Of an organization its own page, of resellers and partners the overview of their customers, of agents their usage. */
 export function pageOf(node: string): string {
-  return node.startsWith("organization:")
-    ? `/organizations/${encodeURIComponent(node.slice("organization:".length))}`
-    : `/period?${new URLSearchParams({ node })}`;
+  if (node === "all") return "/overview";
+  if (node.startsWith("organization:"))
+    return `/organizations/${encodeURIComponent(node.slice("organization:".length))}`;
+  return `${node.startsWith("agent:") ? "/usage" : "/overview"}?${new URLSearchParams({ node })}`;
 }

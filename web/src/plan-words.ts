@@ -19,7 +19,7 @@ export const overageNames: Record<PlanFeature["overage"], string> = {
 export function featureName({ key, meter }: Pick<PlanFeature, "key" | "meter">, meterOf: MeterLookup): string {
   const known = meter === null ? undefined : meterOf(meter);
   if (known && key === meter) return known.title;
-  const words = key.replaceAll(/[_-]+/g, " ");
+  const words = key.replaceAll(/[_-]+/g, " ").replaceAll(/\b(?:api|sip|sms|sso|pdf)\b/g, (word) => word.toUpperCase());
   return words.charAt(0).toUpperCase() + words.slice(1);
 }
 

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { ApiError } from "../../../web/src/api.ts";
-import { Loaded } from "../../../web/src/loaded.svelte.ts";
+import { Loaded, lateReads } from "../../../web/src/loaded.svelte.ts";
 
 let panel: Loaded<string>;
 
@@ -29,6 +29,24 @@ it("an answer that comes at once is shown without a skeleton, a slow one with", 
   expect(panel).toMatchObject({ value: "quick", isSlow: true, isLoading: true });
   await pass(200);
   expect(panel).toMatchObject({ value: "slow", isSlow: false, isLoading: false });
+});
+
+it("an answer that keeps people waiting is counted until it comes, or until nobody waits for it", async () => {
+  panel.load(() => after(20_000, "late"));
+  await pass(7_900);
+  expect(lateReads.count).toBe(0);
+  await pass(200);
+  expect(lateReads.count).toBe(1);
+  panel.reload();
+  expect(lateReads.count).toBe(0);
+  await pass(10_000);
+  expect(lateReads.count).toBe(1);
+  await pass(10_000);
+  expect([lateReads.count, panel.value]).toEqual([0, "late"]);
+  panel.reload();
+  await pass(9_000);
+  panel.close();
+  expect(lateReads.count).toBe(0);
 });
 
 it("a store that is away is asked again until it answers, and the last good value stays meanwhile", async () => {
