@@ -258,7 +258,7 @@ class MeetingEvents {
       });
       return;
     }
-    const accuracy = Number((0.975 - 0.09 * random() * (properties.model === "standard" ? 1 : 0.4)).toFixed(4));
+    const accuracy = Number((97.5 - 9 * random() * (properties.model === "standard" ? 1 : 0.4)).toFixed(2));
     const length = Math.round(Number(minutes) * (95 + 60 * random()));
     this.add(completedMs, "transcription.completed", {
       user,

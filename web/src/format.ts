@@ -26,6 +26,16 @@ export function formatCompact(figure: Figure): string {
   return figure === null ? "–" : compact.format(figure as number | Intl.StringNumericLiteral);
 }
 
+const shares = new Map<number, Intl.NumberFormat>();
+
+/** A share of 1 in percent: `12.5 %`; a dash where there is none. */
+export function formatShare(share: number | null, decimals = 1): string {
+  if (share === null) return "–";
+  const known = shares.get(decimals) ?? new Intl.NumberFormat(locale, { maximumFractionDigits: decimals });
+  shares.set(decimals, known);
+  return `${known.format(share * 100)} %`;
+}
+
 const currencies = new Map<string, Intl.NumberFormat>();
 
 /** `€49.00`, `€0.0004`, `¥300`: all decimals that were given, and at least those of the currency's minor unit. */
