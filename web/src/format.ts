@@ -26,6 +26,17 @@ export function formatCompact(figure: Figure): string {
   return figure === null ? "–" : compact.format(figure as number | Intl.StringNumericLiteral);
 }
 
+const languages = new Intl.DisplayNames([locale], { type: "language", fallback: "code" });
+
+/** `German` for `de`; what is no language tag stays as it is. */
+export function formatLanguage(tag: string): string {
+  try {
+    return languages.of(tag) ?? tag;
+  } catch {
+    return tag;
+  }
+}
+
 const shares = new Map<number, Intl.NumberFormat>();
 
 /** A share of 1 in percent: `12.5 %`; a dash where there is none. */
