@@ -1,6 +1,8 @@
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { meterByName } from "../../../server/catalog/catalog.ts";
 import type { UsageEvent } from "../../../server/contract/events.ts";
+import { answerTogether } from "../../../server/metrics/usage.ts";
 import { formatInstant, windowsBetween } from "../../../server/metrics/windows.ts";
 import { type Ingesting, startIngesting } from "../../support/ingesting.ts";
 import { type OracleInterval, oracleWindows } from "../../support/level-oracle.ts";
@@ -165,6 +167,41 @@ test("a participant who leaves at an instant makes room for one who joins at it"
   });
   expect(peak?.total).toBe(1);
   expect(peak?.series.filter((point) => point.value === 1)).toHaveLength(9);
+});
+
+test("who joins between two ranges that are asked together, or leaves there, is counted in the later one accordingly", async () => {
+  const common = { organization: "south", session: "between" };
+  const atMs = (hour: number, minute = 0, ms = 0) => Date.UTC(2001, 8, 1, hour, minute, 0, ms);
+  const time = (hour: number, minute: number) => new Date(atMs(hour, minute)).toISOString();
+  await ingesting.send([
+    { ...common, id: "b1", type: "participant.joined", interval: "b-a", user: "a", time: time(8, 30) },
+    { ...common, id: "b2", type: "participant.left", interval: "b-a", user: "a", time: time(9, 30) },
+    { ...common, id: "b3", type: "participant.joined", interval: "b-b", user: "b", time: time(9, 0) },
+    { ...common, id: "b4", type: "participant.joined", interval: "b-c", user: "c", time: time(9, 59) },
+    { ...common, id: "b5", type: "participant.left", interval: "b-b", user: "b", time: time(10, 30) },
+    { ...common, id: "b6", type: "participant.left", interval: "b-c", user: "c", time: time(13, 0) },
+  ]);
+  const meters = ["participation_minutes", "max_concurrent_participants", "active_participants"].flatMap(
+    (name) => meterByName(name) ?? [],
+  );
+  const rest = { meters, node: "reseller:tides", window: "total" as const, anchor: 1, tz: "UTC" };
+  const spans = [
+    [atMs(10), atMs(11)],
+    [atMs(8), atMs(9)],
+    [atMs(9, 59, 30_000), atMs(10, 29, 59_999)],
+    [atMs(12, 59), atMs(14)],
+  ] as const;
+  const questions = spans.map(([fromMs, toMs]) => {
+    return { ...rest, fromMs, toMs, fill: "zero" as const, filters: [], groupBy: undefined };
+  });
+  const answers = await answerTogether(ingesting.store.clickhouse, questions, new Date(), Date.now());
+  const totals = answers.map((answer) => answer.meters.map(({ total }) => total));
+  expect(totals).toEqual([
+    ["90", 2, 2],
+    ["30", 1, 1],
+    ["60.999967", 2, 2],
+    ["1", 1, 1],
+  ]);
 });
 
 test("a participant is counted on every day of a stay, however long, and on none after it", async () => {
