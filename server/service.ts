@@ -172,7 +172,7 @@ async function startParts(
   );
   const led = running ? ledJobs(jobTable, running) : undefined;
 
-  const httpServer = createServer();
+  const httpServer = createServer({ keepAliveTimeout: keepAliveMs });
   const app = createApp({
     clickhouse,
     postgres,
@@ -451,6 +451,12 @@ function jobsOf(
     },
   ];
 }
+
+/**
+ * How long a connection without a request is kept. Longer than proxies (nginx 60 s) and clients keep theirs, so that they
+ * close it and never send into one that is being closed, which a client sees as a reset: with Node's 5 s a busy machine did.
+ */
+const keepAliveMs = 75_000;
 
 function listen(server: Server, { host, port }: Config): Promise<void> {
   return new Promise((resolve, reject) => {
