@@ -48,23 +48,31 @@ export function queryValue(name: string): string | undefined {
   return searchParams.toURLSearchParams().get(name) ?? undefined;
 }
 
+/** A query on its way into the address: what changes next is added to it, or it would be lost. */
+let underway: { pathname: string; search: URLSearchParams } | undefined;
+
 /**
  * Changes values of the query and leaves the others; undefined removes one. Each call is a step that Back undoes, unless
  * `replace`.
  */
 export function setQuery(changes: Record<string, string | undefined>, options: { replace?: boolean } = {}): void {
-  const search = searchParams.toURLSearchParams();
+  const pathname: string = route.pathname;
+  const search = new URLSearchParams(
+    underway?.pathname === pathname ? underway.search : searchParams.toURLSearchParams(),
+  );
   const before = search.toString();
   for (const [name, value] of Object.entries(changes)) {
     if (value === undefined || value === "") search.delete(name);
     else search.set(name, value);
   }
   if (search.toString() === before) return;
-  void router.navigate(route.pathname as PagePath, {
-    search: search.toString(),
-    scrollToTop: false,
-    ...options,
-  });
+  const next = { pathname, search };
+  underway = next;
+  void router
+    .navigate(pathname as PagePath, { search: search.toString(), scrollToTop: false, ...options })
+    .finally(() => {
+      if (underway === next) underway = undefined;
+    });
 }
 
 /** Lets the browser handle clicks that ask for a new tab or window, which the router would take for its own. */
