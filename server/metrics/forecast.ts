@@ -36,7 +36,7 @@ export function forecast(
   const elapsed = Math.min(1, (nowMs - startMs) / (endMs - startMs));
   const value = used / elapsed;
   if (elapsed === 1) return { value, low: value, high: value, errorPercent: 0 };
-  const whole = past.flatMap((course) => testsOf(course, elapsed));
+  const whole = sinceUsageBegan(past).flatMap((course) => testsOf(course, elapsed));
   const soFar = points.flatMap((point) => testOf({ startMs, endMs: nowMs, used }, point) ?? []);
   const tests = whole.length >= minTests ? whole : soFar;
   if (tests.length < minTests) return { value, low: null, high: null, errorPercent: null };
@@ -56,6 +56,12 @@ export function reachesAt({ startMs, endMs }: Course, used: number, limit: numbe
   if (!(pace > 0) || used >= limit) return undefined;
   const atMs = nowMs + (limit - used) / pace;
   return atMs < endMs ? Math.ceil(atMs) : undefined;
+}
+
+/** Without the span in the middle of which usage first began: its whole says nothing of a pace that it had for a part. */
+function sinceUsageBegan(past: readonly Course[]): Course[] {
+  const used = [...past].sort((a, b) => a.startMs - b.startMs).filter(({ points }) => (points.at(-1)?.used ?? 0) > 0);
+  return (used[0]?.points[0]?.used ?? 0) > 0 ? used : used.slice(1);
 }
 
 interface BackTest {

@@ -35,6 +35,13 @@ test("cycles that always ended with a rush stretch the interval to what they wou
   expect(found?.errorPercent).toBeCloseTo(50, 9);
 });
 
+test("the span in which usage began is no test of how spans end", () => {
+  const running = course(90, 30, Array<number>(12).fill(10));
+  const begun = course(30, 30, [...Array<number>(11).fill(0), ...Array<number>(19).fill(10)]);
+  const found = forecast(running, 120, 102 * day, [steady(60), begun]);
+  expect([found?.low, found?.high]).toEqual([expect.closeTo(300, 9), expect.closeTo(300, 9)]);
+});
+
 test("without any past nothing is said about how far to trust it, and nothing is below what is used already", () => {
   const running = course(0, 30, [5, 5]);
   expect(forecast(running, 10, 2 * day, [])).toEqual({ value: 150, low: null, high: null, errorPercent: null });
