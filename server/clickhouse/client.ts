@@ -7,6 +7,8 @@ import { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { type ClickHouseClient, ClickHouseError, type ClickHouseSettings, createClient } from "@clickhouse/client";
 
+import { createWatch, type Patience } from "./while-alive.ts";
+
 export interface ClickHouseConnection {
   url: string;
   username?: string;
@@ -101,8 +103,16 @@ export type OnAnswered = (
   seconds: number,
 ) => void;
 
-/** `connection.database` must exist. Idle sockets are dropped before the server's own keep-alive ends them. */
-export function connectClickHouse(connection: ClickHouseConnection, onAnswered?: OnAnswered): ClickHouse {
+/**
+ * `connection.database` must exist. Idle sockets are dropped before the server's own keep-alive ends them. A SELECT may take
+ * its time from a server that is alive, and no longer than `patience` from one that is not.
+ */
+export function connectClickHouse(
+  connection: ClickHouseConnection,
+  onAnswered?: OnAnswered,
+  patience?: Patience,
+): ClickHouse {
+  const whileAlive = createWatch(connection.url, patience);
   const client: ClickHouseClient = createClient({
     url: connection.url,
     username: connection.username,
@@ -131,26 +141,32 @@ export function connectClickHouse(connection: ClickHouseConnection, onAnswered?:
   }
   return {
     select: (sql, params, settings) =>
-      observed("select", async () => {
-        const result = await client.query({
-          query: sql,
-          query_params: params,
-          format: "JSONEachRow",
-          clickhouse_settings: { ...pinnedSettings, ...settings },
-        });
-        return await result.json();
-      }),
+      observed("select", () =>
+        whileAlive(async (abort_signal) => {
+          const result = await client.query({
+            query: sql,
+            query_params: params,
+            format: "JSONEachRow",
+            clickhouse_settings: { ...pinnedSettings, ...settings },
+            abort_signal,
+          });
+          return await result.json();
+        }),
+      ),
     selectColumns: (sql, params) =>
-      observed("select", async () => {
-        const result = await client.exec({
-          query: `${sql}\nFORMAT JSONCompactColumns`,
-          query_params: params,
-          clickhouse_settings: { ...pinnedSettings, wait_end_of_query: 1 },
-        });
-        const chunks: Buffer[] = [];
-        for await (const chunk of result.stream) chunks.push(chunk as Buffer);
-        return JSON.parse(Buffer.concat(chunks).toString("utf8")) as unknown[][];
-      }),
+      observed("select", () =>
+        whileAlive(async (abort_signal) => {
+          const result = await client.exec({
+            query: `${sql}\nFORMAT JSONCompactColumns`,
+            query_params: params,
+            clickhouse_settings: { ...pinnedSettings, wait_end_of_query: 1 },
+            abort_signal,
+          });
+          const chunks: Buffer[] = [];
+          for await (const chunk of result.stream) chunks.push(chunk as Buffer);
+          return JSON.parse(Buffer.concat(chunks).toString("utf8")) as unknown[][];
+        }),
+      ),
     async *selectBytes(sql, params) {
       try {
         const result = await client.exec({ query: sql, query_params: params, clickhouse_settings: pinnedSettings });

@@ -51,6 +51,26 @@ test("it answers over HTTP as soon as its start resolves, and its log lies in th
   expect((await stat(join(dataDir, "clickhouse", "clickhouse.log"))).isFile()).toBe(true);
 });
 
+test("a question may take its time while it is alive, and is given up soon when it hangs", async () => {
+  const store = await start();
+  const patience = { askAfterMs: 200, answerWithinMs: 1_500 };
+  const clickhouse = connectClickHouse(store.connection, undefined, patience);
+  try {
+    const slow = "SELECT sleepEachRow(0.5) AS slept FROM numbers(3) SETTINGS max_block_size = 1";
+    expect(await clickhouse.select(slow, {})).toHaveLength(3);
+    const { pid } = runningProcess(store.pid());
+    process.kill(pid, "SIGSTOP");
+    try {
+      await expect(clickhouse.select("SELECT 1 AS one", {})).rejects.toThrow("it did not answer for 1.7 s");
+    } finally {
+      process.kill(pid, "SIGCONT");
+    }
+    expect(await clickhouse.select("SELECT 1 AS one", {})).toEqual([{ one: 1 }]);
+  } finally {
+    await clickhouse.close();
+  }
+});
+
 test("nobody without the generated password reads anything, and only the owner reads the password", async () => {
   const store = await start();
   await keep(store, 1);
