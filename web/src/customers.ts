@@ -2,7 +2,7 @@
 import type { OrganizationList, OrganizationSort } from "@contract/organizations.ts";
 import type { Overview } from "@contract/overview.ts";
 import type { QuotaStatus } from "@contract/quota-status.ts";
-import { send } from "./api.ts";
+import { readCsv, send } from "./api.ts";
 
 export interface OrganizationsQuestion {
   node?: string | undefined;
@@ -26,6 +26,11 @@ export function readOrganizations(question: OrganizationsQuestion, signal?: Abor
       signal,
     },
   );
+}
+
+/** All that match, not one page. */
+export function readOrganizationsCsv(question: OrganizationsQuestion): Promise<Blob> {
+  return readCsv(`/v1/organizations?${searchOf({ ...question, limit: undefined, cursor: undefined })}`);
 }
 
 export function readOverview(

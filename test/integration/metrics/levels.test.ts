@@ -171,7 +171,7 @@ test("a participant who leaves at an instant makes room for one who joins at it"
 
 test("who joins between two ranges that are asked together, or leaves there, is counted in the later one accordingly", async () => {
   const common = { organization: "south", session: "between" };
-  const atMs = (hour: number, minute = 0, ms = 0) => Date.UTC(2001, 8, 1, hour, minute, 0, ms);
+  const atMs = (hour: number, minute = 0, ms = 0) => Date.UTC(2002, 2, 1, hour, minute, 0, ms);
   const time = (hour: number, minute: number) => new Date(atMs(hour, minute)).toISOString();
   await ingesting.send([
     { ...common, id: "b1", type: "participant.joined", interval: "b-a", user: "a", time: time(8, 30) },
