@@ -5,6 +5,9 @@ import { defineConfig } from "vitest/config";
 const root = fileURLToPath(new URL("..", import.meta.url));
 const alias = { "@contract": fileURLToPath(new URL("../server/contract", import.meta.url)) };
 
+/** Two whole services whose leases are of seconds: it has the machine to itself. */
+const cluster = "test/integration/cluster.test.ts";
+
 /** Unit tests need nothing; the others share one ClickHouse, one Postgres and one Redis, and own a database in each. */
 export default defineConfig({
   root,
@@ -23,11 +26,24 @@ export default defineConfig({
         test: {
           name: "integration",
           include: ["test/integration/**/*.test.ts"],
+          exclude: [cluster],
           globalSetup: ["test/support/shared-stores.ts"],
           testTimeout: 60_000,
           hookTimeout: 60_000,
           maxWorkers: 2,
           sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        root,
+        resolve: { alias },
+        test: {
+          name: "cluster",
+          include: [cluster],
+          globalSetup: ["test/support/shared-stores.ts"],
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+          sequence: { groupOrder: 3 },
         },
       },
       {
