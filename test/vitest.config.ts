@@ -8,7 +8,10 @@ const alias = { "@contract": fileURLToPath(new URL("../server/contract", import.
 /** Two whole services whose leases are of seconds: it has the machine to itself. */
 const cluster = "test/integration/cluster.test.ts";
 
-/** Unit tests need nothing; the others share one ClickHouse, one Postgres and one Redis, and own a database in each. */
+/**
+ * Unit tests need nothing; the others share one ClickHouse, one Postgres and one Redis, and own a database in each.
+ * Their time-outs are there to end what hangs: none of them says how fast anything has to be.
+ */
 export default defineConfig({
   root,
   test: {
@@ -28,8 +31,8 @@ export default defineConfig({
           include: ["test/integration/**/*.test.ts"],
           exclude: [cluster],
           globalSetup: ["test/support/shared-stores.ts"],
-          testTimeout: 60_000,
-          hookTimeout: 60_000,
+          testTimeout: 180_000,
+          hookTimeout: 180_000,
           maxWorkers: 2,
           sequence: { groupOrder: 1 },
         },
@@ -41,8 +44,8 @@ export default defineConfig({
           name: "cluster",
           include: [cluster],
           globalSetup: ["test/support/shared-stores.ts"],
-          testTimeout: 60_000,
-          hookTimeout: 60_000,
+          testTimeout: 180_000,
+          hookTimeout: 180_000,
           sequence: { groupOrder: 3 },
         },
       },

@@ -78,7 +78,7 @@ test("the overview tells of the month: organizations, revenue, ranks, quotas, ad
   const results = await new AxeBuilder({ page }).analyze();
   expect(results.violations.map(({ id, nodes }) => [id, nodes[0]?.html])).toEqual([]);
   await shoot("overview");
-}, 60_000);
+});
 
 test("organizations are found in spite of a typo, filtered by quota, sorted and made", async () => {
   await page.goto(`${service.url}/organizations`);
@@ -102,7 +102,7 @@ test("organizations are found in spite of a typo, filtered by quota, sorted and 
   await dialog.getByLabel("Name").fill("Zenith");
   await dialog.getByRole("button", { name: /Create|Make/ }).click();
   await expect.poll(listed, { timeout: 20_000 }).toContain("Zenith");
-}, 90_000);
+});
 
 /** Pictures for who looks at them, where a folder for them is named. */
 async function shoot(name: string): Promise<void> {

@@ -75,6 +75,7 @@ test("no key gives more than its maker has", async () => {
     node: "organization:a1",
     roles: [],
     actions: ["read"],
+    has_password: false,
     has_second_factor: false,
   });
 });

@@ -43,12 +43,12 @@ beforeAll(async () => {
   [clickhouse, postgres, redis] = await Promise.all([ownClickHouse(), ownPostgres(), ownRedis()]);
   nodes.push(await startNode("a"));
   nodes.push(await startNode("b"));
-}, 120_000);
+});
 afterAll(async () => {
   for (const node of nodes) await node.stop();
   await Promise.all([clickhouse?.drop(), redis?.stop()]);
   await postgres?.drop();
-}, 60_000);
+});
 
 const [a, b] = [() => nodes[0] as TestService, () => nodes[1] as TestService];
 

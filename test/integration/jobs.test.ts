@@ -194,7 +194,7 @@ describe.each([
     isDone = false;
     await stop(other);
     expect(isDone).toBe(true);
-  }, 30_000);
+  });
 });
 
 async function schedules({ databaseUrl, redisUrl }: Store): Promise<string[]> {
@@ -285,7 +285,7 @@ test("Redis killed and started again, empty: the jobs go on by themselves, and e
   const fromMs = performance.now();
   await stop(running);
   expect(performance.now() - fromMs).toBeLessThan(10_000);
-}, 120_000);
+});
 
 test("a store that does not answer at boot is an error", async () => {
   await expect(start({ databaseUrl: "postgres://127.0.0.1:1/none" }, counted().job)).rejects.toThrow(/ECONNREFUSED/);

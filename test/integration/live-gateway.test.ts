@@ -215,7 +215,7 @@ describe("what a viewer sees", () => {
     expect(viewer.changes).toHaveLength(1);
     figures.isDown = false;
     await vi.waitUntil(() => viewer.changes.length === 2, { timeout: 5_000, interval: 20 });
-  }, 20_000);
+  });
 });
 
 describe("what storage is asked", () => {

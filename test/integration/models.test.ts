@@ -11,7 +11,7 @@ beforeAll(async () => {
   partner = (await world.makeKey(["read", "admin"], "partner:above-9f3c")).key;
   reseller = (await world.makeKey(["read", "admin"], "reseller:asked-about-9f3c")).key;
   organization = (await world.makeKey(["read", "admin"])).key;
-}, 60_000);
+});
 afterAll(() => world.close());
 
 const make = (key: string, body: object) => world.ask("POST", "/v1/models", { key, body });

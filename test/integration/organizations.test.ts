@@ -13,7 +13,7 @@ beforeAll(async () => {
   const root = (await world.makeKey(["ingest", "read", "admin"], "all")).key;
   await world.ask("POST", "/v1/nodes", { key: root, body: { kind: "reseller", id: "list", parent: "all" } });
   key = (await world.makeKey(["ingest", "read", "admin"], reseller)).key;
-}, 60_000);
+});
 afterAll(() => world.close());
 
 interface Listed {

@@ -112,7 +112,7 @@ beforeAll(async () => {
   const sent = await world.ask("POST", "/v1/events?ack=stored", { key, body: events });
   expect(sent.body).toMatchObject({ accepted: events.length, rejected: [] });
   overview = await ask();
-}, 120_000);
+});
 afterAll(() => world.close());
 
 test("organizations, subscriptions and users are counted, those of one user at two organizations once", () => {
