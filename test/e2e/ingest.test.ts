@@ -35,10 +35,21 @@ test("the page says that nothing came, then shows by itself what became of event
     body: JSON.stringify([event, event, { ...event, id: "2", tiem: 1 }, { ...event, id: "3", type: "made.up" }]),
   });
   expect(answer.status).toBe(200);
-  await page.getByTestId("ingest-reasons").getByText("rejected: unknown_field").waitFor();
+  await page.getByTestId("ingest-reasons").getByText("Rejected: a field that is not known").waitFor();
   const row = page.getByTestId("ingest-groups").locator("tbody tr").first();
   const cells = await row.locator("td").allTextContents();
   expect(cells.slice(-5).map((cell) => cell.trim())).toEqual(["2", "1", "1", "0", "1"]);
+  expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(360);
+});
+
+test("what was rejected is shown as it was sent, and is sent again from the page", async () => {
+  const list = page.getByTestId("quarantine-list");
+  const entry = list.getByRole("listitem").filter({ hasText: "A field that is not known" });
+  await entry.locator("summary").click();
+  await entry.getByText('"tiem": 1').waitFor();
+  await entry.getByRole("button", { name: "Send again" }).click();
+  await page.getByRole("status").getByText("Sent again: 0 accepted, 1 rejected again.").waitFor();
+  expect(await list.getByRole("listitem").count()).toBe(1);
   expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(360);
 });
 
