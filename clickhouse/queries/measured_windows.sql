@@ -20,7 +20,7 @@ SELECT
     window_start_ms AS window_ms,
     count() AS events,
     toString(ifNull(sum(number), toDecimal128(0, 9))) AS amount,
-    toString(ifNull(sum(multiplyDecimal(toDecimal256(number, 9), toDecimal256(heft, 9), 18)), toDecimal256(0, 18))) AS weighted,
+    toString(ifNull(sum(toDecimal256(number, 9) * toDecimal256(heft, 9)), toDecimal256(0, 18))) AS weighted,
     toString(ifNull(sum(heft), toDecimal128(0, 9))) AS weights,
     uniqExactIf(thing, thing != '') AS things,
     toString(ifNull(max(number), toDecimal128(0, 9))) AS highest,

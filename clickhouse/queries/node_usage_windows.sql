@@ -4,9 +4,10 @@
 -- Params: as in usage_windows.sql; kind is reseller, partner or all, agent ''.
 -- Returns key, is_other, window_ms, events, amount (decimal string).
 WITH
+    {{whole_end}},
     -- An edge that is empty is folded away, so that no event is looked for.
     least({whole_from_ms:Int64}, {to_ms:Int64}) AS before_ms,
-    greatest({whole_to_ms:Int64}, {from_ms:Int64}) AS after_ms
+    greatest(whole_end_ms, {from_ms:Int64}) AS after_ms
 SELECT
     place.1 AS key,
     place.2 AS is_other,
@@ -29,7 +30,7 @@ FROM
     SELECT place, toInt64(toUnixTimestamp(bucket)) * 1000 AS at_ms, sum(events) AS part_events, sum(amount) AS part_amount
     FROM node_usage_per_15m FINAL
     WHERE kind = {kind:String} AND node = {node:String} AND type IN {types:Array(String)}
-        AND bucket >= toDateTime(intDiv({whole_from_ms:Int64}, 1000), 'UTC') AND bucket < toDateTime(intDiv({whole_to_ms:Int64}, 1000), 'UTC')
+        AND bucket >= toDateTime(intDiv({whole_from_ms:Int64}, 1000), 'UTC') AND bucket < toDateTime(intDiv(whole_end_ms, 1000), 'UTC')
         AND is_chosen
     GROUP BY place, at_ms
 )

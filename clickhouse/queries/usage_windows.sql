@@ -2,13 +2,14 @@
 -- window cuts from the events themselves. The rollup knows no user, room or session: a question about those reads events alone.
 -- Params: those of fragments/chosen.sql; types Array(String); from_ms, to_ms Int64 (to_ms exclusive); bounds Array(Int64),
 -- the starts of the windows, ascending, the first not after from_ms; whole_from_ms, whole_to_ms Int64: the multiples of 15
--- minutes between which the rollup answers (equal: nowhere); rank String: amount or events; most UInt64: rows, the largest
+-- minutes between which the rollup answers (equal: nowhere), with rounded_to_ms (fragments/whole_end.sql); rank String: amount or events; most UInt64: rows, the largest
 -- of that first.
 -- Returns key, is_other, window_ms, events, amount (decimal string).
 WITH
+    {{whole_end}},
     -- An edge that is empty is folded away, so that no event is looked for.
     least({whole_from_ms:Int64}, {to_ms:Int64}) AS before_ms,
-    greatest({whole_to_ms:Int64}, {from_ms:Int64}) AS after_ms
+    greatest(whole_end_ms, {from_ms:Int64}) AS after_ms
 SELECT
     place.1 AS key,
     place.2 AS is_other,
@@ -31,7 +32,7 @@ FROM
     SELECT place, toInt64(toUnixTimestamp(bucket)) * 1000 AS at_ms, events AS part_events, amount AS part_amount
     FROM usage_per_15m FINAL
     WHERE type IN {types:Array(String)}
-        AND bucket >= toDateTime(intDiv({whole_from_ms:Int64}, 1000), 'UTC') AND bucket < toDateTime(intDiv({whole_to_ms:Int64}, 1000), 'UTC')
+        AND bucket >= toDateTime(intDiv({whole_from_ms:Int64}, 1000), 'UTC') AND bucket < toDateTime(intDiv(whole_end_ms, 1000), 'UTC')
         AND is_in_subtree AND is_chosen
 )
 GROUP BY key, is_other, window_ms

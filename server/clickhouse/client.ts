@@ -28,6 +28,10 @@ const pinnedSettings: ClickHouseSettings = {
   output_format_json_quote_64bit_integers: 0,
   output_format_json_quote_decimals: 1,
   session_timezone: "UTC",
+  optimize_move_to_prewhere_if_final: 1,
+  compile_expressions: 0,
+  compile_aggregate_expressions: 0,
+  compile_sort_description: 0,
   date_time_input_format: "basic",
 };
 

@@ -17,7 +17,7 @@ import {
   type SplitSeries,
   splitRows,
 } from "./scope.ts";
-import { bucketMs } from "./stretch.ts";
+import { bucketMs, wholeEnd, wholeEndParams } from "./stretch.ts";
 import { hasFinerWindows, isOfWholeNode, type WholeNode } from "./whole-node.ts";
 
 const millis = z.coerce.number();
@@ -30,8 +30,8 @@ const usageWindows = defineQuery(
   "usage_windows",
   asked.extend({
     types: z.array(z.string()),
+    ...wholeEndParams.shape,
     whole_from_ms: z.number(),
-    whole_to_ms: z.number(),
     rank: z.string(),
   }),
   counterRow,
@@ -40,8 +40,8 @@ const nodeUsageWindows = defineQuery(
   "node_usage_windows",
   asked.extend({
     types: z.array(z.string()),
+    ...wholeEndParams.shape,
     whole_from_ms: z.number(),
-    whole_to_ms: z.number(),
     rank: z.string(),
   }),
   counterRow,
@@ -258,14 +258,17 @@ async function countersPerWindow(
   const asked = { ...chosenBy(scope), ...boundsOf(scope.range), types: [...types], rank };
   const isAbove = scope.node.kind !== "organization" && !scope.isOwn && !concerns(scope, ...commonDimensions);
   if (isAbove) return await nodeUsageWindows(clickhouse, { ...asked, ...wholeBuckets(scope.range) });
-  const buckets = knowsOnlyEvents(scope) ? { whole_from_ms: 0, whole_to_ms: 0 } : wholeBuckets(scope.range);
+  const buckets = knowsOnlyEvents(scope) ? noBuckets : wholeBuckets(scope.range);
   return await usageWindows(clickhouse, { ...asked, ...buckets });
 }
 
+const noBuckets = { whole_from_ms: 0, whole_to_ms: 0, rounded_to_ms: 0 };
+
 /** The quarters of an hour that lie whole in one window and in the range; finer windows have none. */
-function wholeBuckets(range: Range): { whole_from_ms: number; whole_to_ms: number } {
-  const { fromMs, toMs } = range;
+function wholeBuckets(range: Range): typeof noBuckets {
+  const { fromMs, toMs, windows } = range;
   const from = Math.ceil(fromMs / bucketMs) * bucketMs;
-  const to = Math.max(from, Math.floor(toMs / bucketMs) * bucketMs);
-  return { whole_from_ms: from, whole_to_ms: hasFinerWindows(range) ? from : to };
+  if (hasFinerWindows(range) || from >= toMs) return { whole_from_ms: from, whole_to_ms: from, rounded_to_ms: from };
+  const starts = windows.map(({ startMs }) => startMs);
+  return { whole_from_ms: from, ...wholeEnd(toMs, starts) };
 }

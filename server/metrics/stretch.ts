@@ -2,6 +2,7 @@
  * Several ranges that one statement reads: what is asked and what it is compared with, or billing cycles one after another.
  * Their windows follow each other in one list, and so does what lies between two ranges: a level has to be carried through it.
  */
+import { z } from "zod";
 import type { Range } from "./scope.ts";
 
 export interface Stretch {
@@ -75,6 +76,18 @@ export function stepsOf({ ranges, gap }: Stretch, stepMs: number) {
     cuts: [...new Set(cut.map(down))].map(dateTimeOf),
   };
 }
+
+/**
+ * Where whole quarters of an hour end for a range, as the parameters of clickhouse/fragments/whole_end.sql. `bounds`: where
+ * windows begin.
+ */
+export function wholeEnd(toMs: number, bounds: readonly number[]) {
+  const wholeToMs = Math.floor(toMs / bucketMs) * bucketMs;
+  const isWindowWithin = bounds.some((boundMs) => boundMs > wholeToMs && boundMs < toMs);
+  const roundedToMs = isWindowWithin ? wholeToMs : Math.ceil(toMs / bucketMs) * bucketMs;
+  return { to_ms: toMs, whole_to_ms: wholeToMs, rounded_to_ms: roundedToMs };
+}
+export const wholeEndParams = z.object({ to_ms: z.number(), whole_to_ms: z.number(), rounded_to_ms: z.number() });
 
 /** What a DateTime of ClickHouse takes; there is none before 1970. */
 const dateTimeOf = (ms: number) => new Date(Math.max(0, ms)).toISOString().slice(0, 19).replace("T", " ");

@@ -11,7 +11,16 @@ import { sumDecimals } from "./figures.ts";
 import { carryLevel, type LevelWindow } from "./level-windows.ts";
 import type { NodeFilter } from "./node-filter.ts";
 import { isPlain, type Range, type Scope } from "./scope.ts";
-import { begunWindows, bucketMs, minuteMs, type Stretch, stepsOf, stretchesOf } from "./stretch.ts";
+import {
+  begunWindows,
+  bucketMs,
+  minuteMs,
+  type Stretch,
+  stepsOf,
+  stretchesOf,
+  wholeEnd,
+  wholeEndParams,
+} from "./stretch.ts";
 
 const millis = z.coerce.number();
 const instants = z.array(z.number());
@@ -43,7 +52,7 @@ const levelWindows = defineQuery(
 );
 const counterWindows = defineQuery(
   "counter_windows",
-  stepParams.extend({ types: z.array(z.string()) }),
+  stepParams.omit({ until: true }).extend({ ...wholeEndParams.shape, types: z.array(z.string()) }),
   z.object({ type: z.string(), window_ms: millis, events: millis, amount: z.string() }),
 );
 const nodeDistinctWindows = defineQuery(
@@ -107,13 +116,10 @@ export function wholeNode(
     }),
   );
   const readCounters = once((stretch: Stretch) => {
-    const types = unique(rulesOf(stretch).flatMap(countedTypes));
+    const { ranges, bounds } = stretch;
     return counterWindows(clickhouse, {
-      kind,
-      node,
-      types,
-      bounds: [...stretch.bounds],
-      ...stepsOf(stretch, bucketMs),
+      ...{ kind, node, types: unique(rulesOf(stretch).flatMap(countedTypes)), bounds: [...bounds] },
+      ...{ ...stepsOf(stretch, bucketMs), ...wholeEnd(ranges.at(-1)?.toMs ?? 0, bounds) },
     });
   });
   const readThings = once((stretch: Stretch, thing: string, levels: string) => {

@@ -7,6 +7,7 @@ import { type Meter, type SlotLevel, typesBehind } from "../catalog/catalog.ts";
 import type { ClickHouse } from "../clickhouse/client.ts";
 import { defineQuery } from "../clickhouse/define-query.ts";
 import { minutesOf, sumDecimals, trimDecimal } from "../metrics/figures.ts";
+import { bucketMs, wholeEnd, wholeEndParams } from "../metrics/stretch.ts";
 import { totalsBy } from "../metrics/usage.ts";
 
 /** By the organization's id, ms since 1970, UTC. */
@@ -20,7 +21,7 @@ const startsParams = z.object({ organizations: z.array(z.string()), from_ms: z.a
 
 const organizationCounters = defineQuery(
   "organization_counters",
-  startsParams.extend({ types: z.array(z.string()), earliest_ms: z.number(), whole_to_ms: z.number() }),
+  startsParams.extend({ types: z.array(z.string()), ...wholeEndParams.shape, earliest_ms: z.number() }),
   z.object({ organization: z.string(), type: z.string(), events: millis, amount: z.string() }),
 );
 const organizationLevels = defineQuery(
@@ -28,8 +29,6 @@ const organizationLevels = defineQuery(
   startsParams.extend({ level: z.string(), peaks: z.number() }),
   z.object({ organization: z.string(), integral_ms: millis, peak: millis, starts: millis }),
 );
-
-const bucketMs = 15 * 60_000;
 
 /** Whether `measureOrganizations` takes a span from there; what begins within a quarter of an hour is measured by itself. */
 export const isMeasuredTogether = (fromMs: number) => fromMs % bucketMs === 0;
@@ -118,7 +117,7 @@ async function countersSince(clickhouse: ClickHouse, wanted: readonly WantedMete
     ...params,
     types: [...new Set(wanted.flatMap(({ meter }) => typesBehind(meter.rule)))],
     earliest_ms: params.from_ms.reduce((least, ms) => Math.min(least, ms), nowMs),
-    whole_to_ms: Math.floor(nowMs / bucketMs) * bucketMs,
+    ...wholeEnd(nowMs, []),
   });
 }
 

@@ -126,7 +126,7 @@ test("peaks with their instants, minutes, session starts and distinct users equa
         }
       },
     ),
-    { numRuns: Number(process.env.PROPERTY_RUNS ?? 25) },
+    { numRuns: Number(process.env.PROPERTY_RUNS ?? 12) },
   );
 }, 300_000);
 
