@@ -34,7 +34,7 @@ interface Reading<Answer> {
 /** What is not quick is read again so many times its length after it was: at most a fifth of the time is spent on one answer. */
 const pausePerReading = 4;
 /** Something holds the stores up where a quick reading takes this many times what people wait. */
-const longestWait = 4;
+const longestWait = 2;
 
 export class HeldAnswers<Answer> {
   readonly #options: HeldAnswersOptions;

@@ -22,7 +22,7 @@ export interface AsOf<Answer> {
 }
 
 /** Within these a person sees no delay, and minutes of what is open grow by a few seconds. */
-export const holding: HeldAnswersOptions = { freshMs: 5_000, maxAgeMs: 60_000, patienceMs: 500, maxAnswers: 200 };
+export const holding: HeldAnswersOptions = { freshMs: 5_000, maxAgeMs: 600_000, patienceMs: 200, maxAnswers: 200 };
 
 export class OrganizationFigures {
   readonly #source: FiguresSource;

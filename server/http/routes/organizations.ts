@@ -152,7 +152,7 @@ function listCells(one: Organization, { meter, unit }: Meter): (string | null | 
 
 /** For the description of a route whose figures are held. */
 export const heldFigures =
-  "Where there is so much usage that reading it takes longer than a moment, figures may be up to a minute old: `watermark` says up to when they know everything. `Cache-Control: no-cache` waits for all that is stored.";
+  "Where there is so much usage that reading it takes longer than a moment, figures may be up to ten minutes old, and newer ones are read meanwhile: `watermark` says up to when they know everything. `Cache-Control: no-cache` waits for all that is stored.";
 
 /** Whether a caller does not take a held answer (RFC 9111, 5.2.1.4). */
 export function asksForAll(cacheControl: string | undefined): boolean {
