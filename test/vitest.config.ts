@@ -33,7 +33,7 @@ export default defineConfig({
           globalSetup: ["test/support/shared-stores.ts"],
           testTimeout: 180_000,
           hookTimeout: 180_000,
-          maxWorkers: 2,
+          maxWorkers: 3,
           sequence: { groupOrder: 1 },
         },
       },

@@ -2,14 +2,10 @@
 -- window cuts from the events themselves. The rollup knows no user, room or session: a question about those reads events alone.
 -- Params: those of fragments/chosen.sql; types Array(String); from_ms, to_ms Int64 (to_ms exclusive); bounds Array(Int64),
 -- the starts of the windows, ascending, the first not after from_ms; whole_from_ms, whole_to_ms Int64: the multiples of 15
--- minutes between which the rollup answers (equal: nowhere), with rounded_to_ms (fragments/whole_end.sql); rank String: amount or events; most UInt64: rows, the largest
--- of that first.
+-- minutes between which the rollup answers (equal: nowhere), with rounded_to_ms (fragments/whole_end.sql); rank String: amount or
+-- events; most UInt64: rows, the largest of that first.
 -- Returns key, is_other, window_ms, events, amount (decimal string).
-WITH
-    {{whole_end}},
-    -- An edge that is empty is folded away, so that no event is looked for.
-    least({whole_from_ms:Int64}, {to_ms:Int64}) AS before_ms,
-    greatest(whole_end_ms, {from_ms:Int64}) AS after_ms
+WITH {{rolled_up}}
 SELECT
     place.1 AS key,
     place.2 AS is_other,
@@ -18,14 +14,7 @@ SELECT
     toString(sum(part_amount)) AS amount
 FROM
 (
-    WITH {{chosen}}
-    SELECT place, toUnixTimestamp64Milli(time) AS at_ms, toInt64(1) AS part_events, ifNull(value, toDecimal128(0, 9)) AS part_amount
-    FROM usage_events FINAL
-    WHERE sign = 1 AND type IN {types:Array(String)}
-        AND (
-            {from_ms:Int64} < before_ms AND time >= fromUnixTimestamp64Milli({from_ms:Int64}, 'UTC') AND time < fromUnixTimestamp64Milli(before_ms, 'UTC')
-            OR after_ms < {to_ms:Int64} AND time >= fromUnixTimestamp64Milli(after_ms, 'UTC') AND time < fromUnixTimestamp64Milli({to_ms:Int64}, 'UTC'))
-        AND is_in_subtree AND is_chosen
+    {{events_at_edges}}
     UNION ALL
     -- Second, because ClickHouse lets the names of a first WITH hold for what is united with it.
     WITH '' AS user, '' AS room, '' AS session, {{chosen}}

@@ -1,0 +1,45 @@
+import { expect, it, vi } from "vitest";
+import { PagedList } from "../../../web/src/paged-list.svelte.ts";
+
+interface Page {
+  rows: string[];
+  next_cursor: string | null;
+}
+
+const pages: Record<string, Page> = {
+  first: { rows: ["a", "b"], next_cursor: "second" },
+  second: { rows: ["c"], next_cursor: null },
+};
+const listed = () => new PagedList<Page, string>(({ rows }) => rows);
+const read = async (cursor: string | undefined) => pages[cursor ?? "first"] as Page;
+
+it("rows of all pages read so far stand one after another, and a list that is read anew begins with its first page", async () => {
+  const list = listed();
+  list.load(read);
+  await vi.waitFor(() => expect(list.rows).toEqual(["a", "b"]));
+  expect(list.hasMore).toBe(true);
+  list.more();
+  expect(list.rows).toEqual(["a", "b"]);
+  await vi.waitFor(() => expect(list.rows).toEqual(["a", "b", "c"]));
+  expect(list.hasMore).toBe(false);
+  list.load(read);
+  expect(list.rows).toEqual(["a", "b", "c"]);
+  await vi.waitFor(() => expect(list.rows).toEqual(["a", "b"]));
+  list.close();
+});
+
+it("a page that failed is asked for again, and the rows before it stay", async () => {
+  const list = listed();
+  let failures = 1;
+  list.load(async (cursor) => {
+    if (cursor === "second" && failures-- > 0) throw new Error("away");
+    return await read(cursor);
+  });
+  await vi.waitFor(() => expect(list.rows).toEqual(["a", "b"]));
+  list.more();
+  await vi.waitFor(() => expect(list.page.error).not.toBeNull());
+  expect(list.rows).toEqual(["a", "b"]);
+  list.page.reload();
+  await vi.waitFor(() => expect(list.rows).toEqual(["a", "b", "c"]));
+  list.close();
+});
