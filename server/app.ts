@@ -141,7 +141,7 @@ export function createApp(deps: AppDeps): OpenAPIHono<HttpEnv> {
     app.route("/", chargesRoutes({ clickhouse, postgres, tree, meterOf, watermark }));
     app.route("/", whatIfRoutes({ clickhouse, postgres, tree, meterOf, watermark }));
     app.route("/", quotasRoutes({ clickhouse, postgres, tree, meterOf, watermark }));
-    const figures = new OrganizationFigures({ clickhouse, postgres, meterOf, watermark, settledBatch });
+    const figures = new OrganizationFigures({ clickhouse, postgres, tree, meterOf, watermark, settledBatch });
     app.route("/", modelsRoutes({ postgres, tree }));
     app.route("/", organizationsRoutes({ tree, figures, meterOf }));
     app.route("/", overviewRoutes({ clickhouse, postgres, tree, meterOf, watermark, settledBatch, figures }));

@@ -12,8 +12,8 @@ export interface HeldAnswersOptions {
   freshMs: number;
   /** How old an answer may be given while it is read again. */
   maxAgeMs: number;
-  /** How long a reading may take for those who ask to wait for it while there is an older answer. */
-  patienceMs: number;
+  /** How long a reading may take for those who ask to wait for it while there is an older answer; may change. */
+  patienceMs: () => number;
   maxAnswers: number;
   now?: (() => number) | undefined;
 }
@@ -53,11 +53,12 @@ export class HeldAnswers<Answer> {
    * long it takes. Rejects as `read` does where nothing held may be given.
    */
   async ask(key: string, state: string, isPatient: boolean, read: () => Promise<Answer>): Promise<Answer> {
-    const { freshMs, maxAgeMs, patienceMs } = this.#options;
+    const { freshMs, maxAgeMs } = this.#options;
     const held = this.#held.get(key);
     const ageMs = held ? this.#now() - held.readAtMs : Number.POSITIVE_INFINITY;
     if (held && held.state === state && ageMs <= freshMs) return held.answer;
     if (!held || ageMs > maxAgeMs || isPatient) return await this.#read(key, state, read);
+    const patienceMs = this.#options.patienceMs();
     const isQuick = held.costMs <= patienceMs;
     if (!isQuick && ageMs < held.costMs * (1 + pausePerReading)) return held.answer;
     // Its failure is met by the next one that asks when what is held has become too old.

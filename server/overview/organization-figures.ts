@@ -1,4 +1,5 @@
 /** The figures of organizations that the list and the overview share, held in memory between questions. */
+import type { NodeTree } from "../accounts/node-tree.ts";
 import type { UsageSource } from "../accounts/quotas.ts";
 import type { Meter } from "../catalog/catalog.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
@@ -11,6 +12,7 @@ import { readStandings, type Standings } from "./read-standings.ts";
 
 export interface FiguresSource extends UsageSource {
   postgres: Postgres;
+  tree: Pick<NodeTree, "size">;
   /** Another number whenever more is stored. */
   settledBatch: () => number;
 }
@@ -21,8 +23,14 @@ export interface AsOf<Answer> {
   answer: Answer;
 }
 
-/** Within these a person sees no delay, and minutes of what is open grow by a few seconds. */
-export const holding: HeldAnswersOptions = { freshMs: 5_000, maxAgeMs: 600_000, patienceMs: 200, maxAnswers: 200 };
+/** A tree of more nodes has so much usage that an answer within 300 ms can only be one that was read before. */
+const manyNodes = 2_000;
+
+/** Minutes of what is open grow by a few seconds within `freshMs`, of which a person sees nothing. */
+export function holding(tree: Pick<NodeTree, "size">): HeldAnswersOptions {
+  const patienceMs = () => (tree.size > manyNodes ? 200 : 1_000);
+  return { freshMs: 5_000, maxAgeMs: 600_000, patienceMs, maxAnswers: 200 };
+}
 
 export class OrganizationFigures {
   readonly #source: FiguresSource;
@@ -30,7 +38,7 @@ export class OrganizationFigures {
   readonly #standings: HeldAnswers<AsOf<Standings>>;
   readonly #usage: HeldAnswers<AsOf<FigureByOrganization>>;
 
-  constructor(source: FiguresSource, options: HeldAnswersOptions = holding) {
+  constructor(source: FiguresSource, options = holding(source.tree)) {
     this.#source = source;
     this.#accounts = new AccountStates(source.postgres);
     this.#standings = new HeldAnswers(options);

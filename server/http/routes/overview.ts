@@ -23,8 +23,8 @@ export interface OverviewRoutesDeps extends OverviewSource {
 
 export function overviewRoutes(source: OverviewRoutesDeps): OpenAPIHono<HttpEnv> {
   const { tree, figures, settledBatch, watermark, meterOf, now = Date.now } = source;
-  const months = new HeldAnswers<AsOf<MonthFigures>>(holding);
-  const revenues = new HeldAnswers<AsOf<Revenue>>(holding);
+  const months = new HeldAnswers<AsOf<MonthFigures>>(holding(tree));
+  const revenues = new HeldAnswers<AsOf<Revenue>>(holding(tree));
   const app = createRouter();
   app.openapi(
     createRoute({

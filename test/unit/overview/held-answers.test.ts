@@ -8,7 +8,7 @@ function holding(patienceMs = 10_000) {
   const held = new HeldAnswers<string>({
     freshMs: 5_000,
     maxAgeMs: 60_000,
-    patienceMs,
+    patienceMs: () => patienceMs,
     maxAnswers: 10,
     now: () => nowMs,
   });
