@@ -160,6 +160,11 @@ test("who is invited by mail sees what the role allows, prices only with finance
   expect(await mia.getByText("Charges so far").count()).toBe(0);
   await mia.goto(`${service.url}/period?node=reseller:r2`);
   await mia.getByText("You may not see this").waitFor();
+  for (const path of ["people", "keys", "plans/new"]) {
+    await mia.goto(`${service.url}/${path}`);
+    await mia.getByTestId("not-allowed").waitFor();
+    expect(await mia.getByRole("textbox").count()).toBe(0);
+  }
 
   await admin.getByRole("button", { name: "Edit mia@example.com" }).click();
   await admin.getByLabel("Another role").selectOption("finance");

@@ -68,6 +68,18 @@ export const navigation: readonly NavigationGroup[] = [
   },
 ];
 
+/** Pages below those, which change something. */
+const forms: readonly Pick<NavigationPage, "path" | "action">[] = [
+  { path: "/plans/new", action: "plans:write" },
+  { path: "/subscriptions/new", action: "plans:write" },
+];
+
+/** What one must be allowed to do for the page at `pathname`. */
+export function actionFor(pathname: string): Action {
+  const pages = [...forms, ...navigation.flatMap((group) => group.pages)];
+  return pages.find(({ path }) => isAt(pathname, path))?.action ?? "read";
+}
+
 /** Whether `pathname` is the page at `path` or one below it. */
 export function isAt(pathname: string, path: string): boolean {
   return pathname === path || (path !== "/" && pathname.startsWith(`${path}/`));

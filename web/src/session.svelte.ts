@@ -28,6 +28,12 @@ class Session {
     this.me = null;
   }
 
+  /** `owner of everything, viewer of organization:acme` */
+  get roles(): string {
+    const roles = this.me?.roles ?? [];
+    return roles.map(({ role, node }) => `${role} of ${node === "all" ? "everything" : node}`).join(", ");
+  }
+
   /** May the signed-in user do this, at one node at least? The server decides again at every request. */
   may(action: Action): boolean {
     return this.me?.actions.includes(action) ?? false;
