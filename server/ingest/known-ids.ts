@@ -41,9 +41,9 @@ export interface KnownIdsOptions {
   lookupStored: LookupStored;
   /** Memory of the "definitely new" filter; default 64 MiB. */
   filterBytes?: number;
-  /** Slots of a generation of recent ids, 20 bytes each, a power of two; default 2^20. */
+  /** Slots of a generation of recent ids, 20 bytes each, a power of two; default 2^19. */
   recentSlots?: number;
-  /** Default 4: with the default slots 80 MiB at most, 3 million events. */
+  /** Default 4: with the default slots 40 MiB at most, 1.5 million events. */
   maxGenerations?: number;
   /** How long a request waits for storage; default 300. */
   lookupTimeoutMs?: number;
@@ -71,7 +71,7 @@ export class KnownIds {
   private pausedUntilMs = 0;
 
   constructor(options: KnownIdsOptions) {
-    this.recent = new RecentIds({ slots: options.recentSlots ?? 2 ** 20, maxGenerations: options.maxGenerations ?? 4 });
+    this.recent = new RecentIds({ slots: options.recentSlots ?? 2 ** 19, maxGenerations: options.maxGenerations ?? 4 });
     this.filter = new IdFilter(options.filterBytes ?? 64 * 1024 * 1024);
     this.lookupStored = options.lookupStored;
     this.lookupTimeoutMs = options.lookupTimeoutMs ?? 300;
