@@ -28,7 +28,7 @@ const manyNodes = 2_000;
 
 /** Minutes of what is open grow by a few seconds within `freshMs`, of which a person sees nothing. */
 export function holding(tree: Pick<NodeTree, "size">): HeldAnswersOptions {
-  const patienceMs = () => (tree.size > manyNodes ? 200 : 1_000);
+  const patienceMs = () => (tree.size > manyNodes ? 100 : 1_000);
   return { freshMs: 5_000, maxAgeMs: 600_000, patienceMs, maxAnswers: 200 };
 }
 
