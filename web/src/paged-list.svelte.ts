@@ -22,6 +22,11 @@ export class PagedList<Page extends { next_cursor: string | number | null }, Row
     return (this.page.value?.next_cursor ?? null) !== null;
   }
 
+  /** Whether nobody has asked for a page after the first one. */
+  get isAtStart(): boolean {
+    return this.#earlier.length === 0;
+  }
+
   /** Reads the first page; the rows shown stay until it is there. */
   load(read: (cursor: CursorOf<Page> | undefined, signal: AbortSignal) => Promise<Page>): void {
     this.#read = read;

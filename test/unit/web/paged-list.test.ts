@@ -17,11 +17,11 @@ it("rows of all pages read so far stand one after another, and a list that is re
   const list = listed();
   list.load(read);
   await vi.waitFor(() => expect(list.rows).toEqual(["a", "b"]));
-  expect(list.hasMore).toBe(true);
+  expect([list.hasMore, list.isAtStart]).toEqual([true, true]);
   list.more();
   expect(list.rows).toEqual(["a", "b"]);
   await vi.waitFor(() => expect(list.rows).toEqual(["a", "b", "c"]));
-  expect(list.hasMore).toBe(false);
+  expect([list.hasMore, list.isAtStart]).toEqual([false, false]);
   list.load(read);
   expect(list.rows).toEqual(["a", "b", "c"]);
   await vi.waitFor(() => expect(list.rows).toEqual(["a", "b"]));
