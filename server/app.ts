@@ -11,6 +11,7 @@ import { createPasskeys } from "./accounts/passkeys.ts";
 import type { Sessions } from "./accounts/sessions.ts";
 import { cycleSettings } from "./accounts/subscriptions.ts";
 import type { Users } from "./accounts/users.ts";
+import type { AddressRanges } from "./address-ranges.ts";
 import type { EventType } from "./catalog/catalog.ts";
 import { meterByName } from "./catalog/catalog.ts";
 import type { ClickHouse } from "./clickhouse/client.ts";
@@ -76,6 +77,8 @@ export interface AppDeps {
   oidc: Oidc | undefined;
   /** Where people reach the dashboard, without a slash at its end. */
   publicUrl: string;
+  /** Whose forwarding headers are believed. */
+  isTrustedProxy: AddressRanges;
   /** Absent in a process that does not take events. */
   ingest: Ingest | undefined;
   /** Present where several processes ingest together. */
@@ -101,7 +104,7 @@ export function createApp(deps: AppDeps): OpenAPIHono<HttpEnv> {
   const { clickhouse, tree, keys, users, sessions, ingest, watermark, settledBatch, telemetry, log } = deps;
   const app = createRouter();
   app.use(measureRequests(telemetry));
-  applyFoundation(app, { log });
+  applyFoundation(app, { log, isTrustedProxy: deps.isTrustedProxy });
   app.use("/v1/*", attachActor(deps.authenticator));
   app.use("/metrics", attachActor(deps.authenticator));
   app.use("/v1/*", idempotent({ postgres: deps.postgres }));
@@ -152,7 +155,7 @@ export function createApp(deps: AppDeps): OpenAPIHono<HttpEnv> {
     app.route("/", reconciliationRoutes({ postgres: deps.postgres, tree }));
   }
   if (deps.cluster) app.route("/", clusterRoutes(deps.cluster));
-  app.route("/", metricsRoutes({ telemetry }));
+  app.route("/", metricsRoutes({ telemetry, publicUrl: deps.publicUrl }));
   app.route("/", systemRoutes({ root: app, checks: readinessChecks(deps) }));
   if (deps.roles.has("api")) serveDashboard(app);
   return app;

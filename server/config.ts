@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { z } from "zod";
 import type { OidcSettings } from "./accounts/oidc.ts";
+import { type AddressRanges, parseAddressRanges } from "./address-ranges.ts";
 import { secretKey } from "./statements/verify-message.ts";
 
 export const roles = ["ingest", "api", "worker"] as const;
@@ -52,6 +53,11 @@ const environmentSchema = z.object({
     .optional(),
   TIDEMARK_CLUSTER_SECRET: z.string().min(32, "must have at least 32 characters").optional(),
   TIDEMARK_PUBLIC_URL: url("http:", "https:").optional(),
+  TIDEMARK_TRUSTED_PROXIES: z
+    .string()
+    .transform(parseAddressRanges)
+    .refine((ranges) => ranges !== undefined, "must be addresses and CIDR ranges such as 10.0.0.0/8, by commas")
+    .optional(),
   TIDEMARK_SMTP_URL: url("smtp:", "smtps:").optional(),
   TIDEMARK_MAIL_FROM: z.string().min(3).default("Tidemark <tidemark@localhost>"),
   TIDEMARK_PAYMENT_SECRETS: z
@@ -97,6 +103,8 @@ export interface Config {
   cluster: ClusterConfig | undefined;
   /** Where people reach the dashboard, for links in mails; without a slash at its end. */
   publicUrl: string;
+  /** Proxies whose forwarding headers are believed; without the setting nobody's are. */
+  isTrustedProxy: AddressRanges;
   smtpUrl: string | undefined;
   mailFrom: string;
   /** Of the messages of payment providers; the second while one is replaced. */
@@ -180,6 +188,7 @@ export function loadConfig(environment: Record<string, string | undefined>): Con
         }
       : undefined,
     publicUrl: (settings.TIDEMARK_PUBLIC_URL ?? `http://localhost:${settings.PORT}`).replace(/\/+$/, ""),
+    isTrustedProxy: settings.TIDEMARK_TRUSTED_PROXIES ?? (() => false),
     smtpUrl: settings.TIDEMARK_SMTP_URL,
     mailFrom: settings.TIDEMARK_MAIL_FROM,
     paymentKeys: settings.TIDEMARK_PAYMENT_SECRETS,

@@ -184,6 +184,7 @@ async function startParts(
     mailer,
     oidc: config.oidc && createOidc(config.oidc),
     publicUrl: config.publicUrl,
+    isTrustedProxy: config.isTrustedProxy,
     ingest,
     cluster: running && led && { cluster: running, runJob: led.runJob },
     corrections,

@@ -6,7 +6,9 @@ import { createMiddleware } from "hono/factory";
 import { requestId } from "hono/request-id";
 import type { Logger } from "pino";
 import { sessionCookie } from "../accounts/sessions.ts";
+import type { AddressRanges } from "../address-ranges.ts";
 import { problemSchema } from "../contract/problem.ts";
+import { attachClient } from "./client.ts";
 import { handleError, handleNotFound } from "./handle-error.ts";
 import type { HttpEnv } from "./http-env.ts";
 import { ProblemError } from "./problem-error.ts";
@@ -54,8 +56,12 @@ export function problemResponses<S extends ProblemStatus>(...statuses: S[]): Rec
   return responses as Record<S, ProblemResponse>;
 }
 
-/** Call first: request ids, security headers, the access log at `debug`, errors, and the answer for paths and methods that no route takes. */
-export function applyFoundation(app: OpenAPIHono<HttpEnv>, { log }: { log: Logger }): void {
+/** Call first: the client, request ids, security headers, the access log at `debug`, errors, and the answer for paths and methods that no route takes. */
+export function applyFoundation(
+  app: OpenAPIHono<HttpEnv>,
+  { log, isTrustedProxy = () => false }: { log: Logger; isTrustedProxy?: AddressRanges },
+): void {
+  app.use(attachClient(isTrustedProxy));
   app.use(requestId());
   app.use(addSecurityHeaders);
   if (log.isLevelEnabled("debug")) app.use(logAccess(log));

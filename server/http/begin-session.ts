@@ -3,7 +3,6 @@ import type { Context } from "hono";
 import type { Actor } from "../accounts/actor.ts";
 import type { Sessions } from "../accounts/sessions.ts";
 import { actions, type Me } from "../contract/accounts.ts";
-import { addressOf } from "./author-of.ts";
 import type { HttpEnv } from "./http-env.ts";
 import { ProblemError } from "./problem-error.ts";
 import { setSessionCookie } from "./session-cookie.ts";
@@ -11,7 +10,7 @@ import { setSessionCookie } from "./session-cookie.ts";
 /** The caller has made sure that it is this user. Throws `unauthenticated` where the account cannot be used (any more). */
 export async function beginSession(c: Context<HttpEnv>, sessions: Sessions, userId: string): Promise<Me> {
   const userAgent = c.req.header("user-agent")?.slice(0, 256);
-  const { token } = await sessions.create(userId, { address: addressOf(c), userAgent });
+  const { token } = await sessions.create(userId, { address: c.get("client")().address, userAgent });
   const actor = await sessions.verify(token);
   if (!actor) throw new ProblemError("unauthenticated", "the account was disabled just now");
   setSessionCookie(c, token);

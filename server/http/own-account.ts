@@ -3,7 +3,6 @@ import type { Context } from "hono";
 import { createMiddleware } from "hono/factory";
 import type { Users } from "../accounts/users.ts";
 import { requireActor } from "./authenticate.ts";
-import { addressOf } from "./author-of.ts";
 import type { HttpEnv } from "./http-env.ts";
 import { ProblemError } from "./problem-error.ts";
 
@@ -24,7 +23,7 @@ export async function checkPassword(
   password: string,
   field: string,
 ): Promise<void> {
-  const isRight = await users.isPassword(c.get("actor").id, password, addressOf(c) ?? "unknown");
+  const isRight = await users.isPassword(c.get("actor").id, password, c.get("client")().address ?? "unknown");
   if (isRight === "too_fast") throw new ProblemError("too_fast", "too many attempts", { retryAfterSeconds: 900 });
   if (!isRight) throw new ProblemError("forbidden", "the password is wrong", { field });
 }

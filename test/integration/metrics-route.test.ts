@@ -1,4 +1,8 @@
+import { once } from "node:events";
+import { createServer, request } from "node:http";
+import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { askAt } from "../support/accounts.ts";
 import { parseExposition, type Sample, sumOf } from "../support/exposition.ts";
 import { createWorld, type World } from "../support/isolation-world.ts";
 
@@ -31,6 +35,39 @@ test("a scraper on the same machine needs no credentials, one behind a proxy a k
   expect(await world.ask("GET", "/metrics", { headers: forwarded, key: ingestKey })).toMatchObject({ status: 403 });
   const { key } = await world.makeKey(["read"]);
   expect(await world.ask("GET", "/metrics", { headers: forwarded, key })).toMatchObject({ status: 403 });
+});
+
+test("what a proxy on this machine passes on without a word of it is not taken for a scraper here", async () => {
+  const { hostname, port } = new URL(world.url);
+  const proxy = createServer(({ method, url, headers }, response) => {
+    request({ hostname, port, method, path: url, headers }, (answer) => {
+      response.writeHead(answer.statusCode ?? 502, answer.headers);
+      answer.pipe(response);
+    }).end();
+  }).listen(0, "127.0.0.1");
+  await once(proxy, "listening");
+  try {
+    const ask = askAt(`http://127.0.0.1:${(proxy.address() as AddressInfo).port}`);
+    expect(await ask("GET", "/metrics")).toMatchObject({ status: 401 });
+    expect(await ask("GET", "/metrics", { key: readKey })).toMatchObject({ status: 200 });
+  } finally {
+    proxy.close();
+    proxy.closeAllConnections();
+  }
+});
+
+test.each([
+  ["a proxy on this machine", { isTrustedProxy: (address: string) => address === "127.0.0.1" }],
+  ["a public place", { publicUrl: "https://usage.example.com" }],
+])("once the settings name %s, nobody is answered without credentials", async (_, placed) => {
+  const behind = await createWorld(placed);
+  try {
+    expect(await behind.ask("GET", "/metrics")).toMatchObject({ status: 401 });
+    const { key } = await behind.makeKey(["read"], "all");
+    expect(await behind.ask("GET", "/metrics", { key })).toMatchObject({ status: 200 });
+  } finally {
+    await behind.close();
+  }
 });
 
 test("every event is counted under the verdict that its emitter was given, every refused request under its reason", async () => {

@@ -11,6 +11,7 @@ import type { Oidc } from "../../server/accounts/oidc.ts";
 import { createPasskeys } from "../../server/accounts/passkeys.ts";
 import { createSessions, type Sessions } from "../../server/accounts/sessions.ts";
 import { createUsers, type Users } from "../../server/accounts/users.ts";
+import type { AddressRanges } from "../../server/address-ranges.ts";
 import type { KeyScope } from "../../server/contract/accounts.ts";
 import { applyFoundation, createRouter } from "../../server/http/app-pieces.ts";
 import { attachActor, createAuthenticator } from "../../server/http/authenticate.ts";
@@ -72,7 +73,14 @@ export async function startAccounts(
     log = pino({ level: "silent" }),
     mailer,
     oidc,
-  }: { now?: () => number; log?: Logger; mailer?: Mailer; oidc?: (url: string) => Oidc } = {},
+    isTrustedProxy,
+  }: {
+    now?: () => number;
+    log?: Logger;
+    mailer?: Mailer;
+    oidc?: (url: string) => Oidc;
+    isTrustedProxy?: AddressRanges;
+  } = {},
 ): Promise<Accounts> {
   const postgres = connectPostgres(postgresUrl);
   await migratePostgres(postgres);
@@ -85,7 +93,7 @@ export async function startAccounts(
   await users.ensureAdmin({ email: adminEmail, password: adminPassword });
 
   const app = createRouter();
-  applyFoundation(app, { log });
+  applyFoundation(app, { log, ...(isTrustedProxy && { isTrustedProxy }) });
   app.use("/v1/*", attachActor(createAuthenticator({ keys, sessions, tree })));
   app.use("/v1/*", idempotent({ postgres, ...(now && { now }) }));
   app.route("/", sessionRoutes({ users, sessions }));

@@ -55,7 +55,8 @@ export interface World {
   close(): Promise<void>;
 }
 
-export async function createWorld(): Promise<World> {
+/** `placed`: how the service stands in its network. */
+export async function createWorld(placed: Partial<Pick<AppDeps, "publicUrl" | "isTrustedProxy">> = {}): Promise<World> {
   const log = pino({ level: "silent" });
   const [clickhouse, database] = await Promise.all([ownClickHouse(), ownPostgres()]);
   const dataDir = await mkdtemp(join(tmpdir(), "tidemark-isolation-"));
@@ -91,6 +92,8 @@ export async function createWorld(): Promise<World> {
     mailer: undefined,
     oidc: undefined,
     publicUrl: "http://localhost",
+    isTrustedProxy: () => false,
+    ...placed,
     ingest,
     ownMeters,
     eventType,

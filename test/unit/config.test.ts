@@ -43,6 +43,15 @@ test("nothing set gives a service on this machine alone, with everything embedde
   expect([...config.roles].sort()).toEqual(["api", "ingest", "worker"]);
 });
 
+test("the proxies whose headers are believed are those that are named, by default none", () => {
+  const isTrusted = (text?: string) => loadConfig(text ? { TIDEMARK_TRUSTED_PROXIES: text } : {}).isTrustedProxy;
+  expect(isTrusted()("127.0.0.1")).toBe(false);
+  expect(["10.9.9.9", "::1", "203.0.113.5"].map(isTrusted("10.0.0.0/8, ::1"))).toEqual([true, true, false]);
+  expect(faultsOf({ TIDEMARK_TRUSTED_PROXIES: "10.0.0.0/8 proxy" })).toEqual([
+    expect.stringContaining("TIDEMARK_TRUSTED_PROXIES must be addresses and CIDR ranges"),
+  ]);
+});
+
 test("every setting is read", () => {
   const config = loadConfig({
     PORT: "9000",

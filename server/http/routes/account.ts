@@ -19,7 +19,7 @@ import type { Mailer } from "../../mail/mailer.ts";
 import type { Postgres } from "../../postgres/client.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
 import { refuseForeignOrigin, sessionToken } from "../authenticate.ts";
-import { addressOf, authorOf } from "../author-of.ts";
+import { authorOf } from "../author-of.ts";
 import type { HttpEnv } from "../http-env.ts";
 import { checkPassword, ofUser } from "../own-account.ts";
 import { ProblemError } from "../problem-error.ts";
@@ -176,7 +176,7 @@ export function accountRoutes(deps: AccountRoutesDeps): OpenAPIHono<HttpEnv> {
     }),
     async (c) => {
       refuseForeignOrigin(c.req.raw, false);
-      const reset = await users.requestReset(c.req.valid("json").email, addressOf(c) ?? "unknown");
+      const reset = await users.requestReset(c.req.valid("json").email, c.get("client")().address ?? "unknown");
       if (reset && !mailer)
         log.warn("a password reset was asked for, but there is no TIDEMARK_SMTP_URL to send it with");
       // Not waited for: how long the answer takes tells nothing.
@@ -201,7 +201,7 @@ export function accountRoutes(deps: AccountRoutesDeps): OpenAPIHono<HttpEnv> {
     async (c) => {
       refuseForeignOrigin(c.req.raw, false);
       const { token, password } = c.req.valid("json");
-      if (!(await users.setPassword(token, password, addressOf(c) ?? null)))
+      if (!(await users.setPassword(token, password, c.get("client")().address ?? null)))
         throw new ProblemError("not_found", "the link was used, has ended or was replaced by a newer one", {
           field: "token",
         });

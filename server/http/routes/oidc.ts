@@ -8,7 +8,6 @@ import type { Sessions } from "../../accounts/sessions.ts";
 import type { Users } from "../../accounts/users.ts";
 import { signInWaysSchema } from "../../contract/accounts.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
-import { addressOf } from "../author-of.ts";
 import type { HttpEnv } from "../http-env.ts";
 import { ProblemError } from "../problem-error.ts";
 import { cookieAttributes, setSessionCookie } from "../session-cookie.ts";
@@ -103,7 +102,7 @@ export function oidcRoutes({ oidc, passkeys, users, sessions, publicUrl, log }: 
       const userId = email === undefined ? undefined : await users.idOf(email);
       if (userId === undefined) return failed("unknown");
       const userAgent = c.req.header("user-agent")?.slice(0, 256);
-      const { token } = await sessions.create(userId, { address: addressOf(c), userAgent });
+      const { token } = await sessions.create(userId, { address: c.get("client")().address, userAgent });
       setSessionCookie(c, token);
       return c.redirect(`${publicUrl}/`, 302);
     },

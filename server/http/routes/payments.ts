@@ -17,7 +17,7 @@ import { paymentState, recordPayment } from "../../statements/record-payment.ts"
 import { refusalOf } from "../../statements/verify-message.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
 import { requireScope } from "../authenticate.ts";
-import { addressOf, authorOf } from "../author-of.ts";
+import { authorOf } from "../author-of.ts";
 import { entityTag, ifMatch } from "../entity-tag.ts";
 import type { HttpEnv } from "../http-env.ts";
 import { ProblemError } from "../problem-error.ts";
@@ -126,7 +126,7 @@ export function paymentsRoutes({
         postgres,
         { statement, status, at: saidAt, reason, reference, messageId },
         {
-          by: { kind: "system", id: "payment-provider", name, address: addressOf(c) ?? null },
+          by: { kind: "system", id: "payment-provider", name, address: c.get("client")().address ?? null },
           check: () => undefined,
           nowMs: now(),
         },

@@ -6,7 +6,6 @@ import type { Users } from "../../accounts/users.ts";
 import { meSchema, signInSchema } from "../../contract/accounts.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
 import { refuseForeignOrigin, requireActor, sessionToken } from "../authenticate.ts";
-import { addressOf } from "../author-of.ts";
 import { beginSession, describeActor } from "../begin-session.ts";
 import type { HttpEnv } from "../http-env.ts";
 import { ProblemError } from "../problem-error.ts";
@@ -36,7 +35,7 @@ export function sessionRoutes({ users, sessions }: SessionRoutesDeps): OpenAPIHo
     async (c) => {
       refuseForeignOrigin(c.req.raw, false);
       const { email, password, code } = c.req.valid("json");
-      const result = await users.signIn(email, password, addressOf(c) ?? "unknown", code);
+      const result = await users.signIn(email, password, c.get("client")().address ?? "unknown", code);
       if (result.outcome === "too_fast")
         throw new ProblemError("too_fast", "too many attempts to sign in; wait before the next", result);
       if (result.outcome === "code_needed")

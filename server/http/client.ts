@@ -1,0 +1,107 @@
+/**
+ * Who is at the other end of a request, as far as that can be known: the one place that tells it, to limits, audit, cookies
+ * and /metrics alike. What forwarding headers say is believed of the proxies that the settings name and of nobody else:
+ * anyone can write such a header to get fresh attempts, or to be another.
+ */
+import type { IncomingMessage } from "node:http";
+import type { Context } from "hono";
+import { createMiddleware } from "hono/factory";
+import { type AddressRanges, parseAddressRanges, plainAddress } from "../address-ranges.ts";
+import type { HttpEnv } from "./http-env.ts";
+
+export interface Client {
+  /** IPv4 as such even where it came mapped into IPv6; undefined where there is no connection to tell it by. */
+  address: string | undefined;
+  /** Whether it came over TLS, or somebody on its way says so: who says it falsely only keeps a cookie from himself. */
+  isHttps: boolean;
+  /** Whether it is a program on this machine that connected by itself, as far as can be seen: by no declared proxy, and to this very port. */
+  isDirectFromHere: boolean;
+}
+
+interface Peer {
+  address?: string | undefined;
+  port?: number | undefined;
+  isTls: boolean;
+}
+
+const forwardingHeaders = ["forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip", "via"];
+const isLoopback = parseAddressRanges("127.0.0.0/8, ::1") as AddressRanges;
+
+/** Mount first: everything that asks for the client needs it. */
+export function attachClient(isTrustedProxy: AddressRanges) {
+  return createMiddleware<HttpEnv>(async (c, next) => {
+    let client: Client | undefined;
+    c.set("client", () => {
+      client ??= tellClient(peerOf(c), (name) => c.req.header(name), isTrustedProxy);
+      return client;
+    });
+    await next();
+  });
+}
+
+/** `peer`: the other end of the connection; `header`: several of one name joined by commas, in the order they came. */
+export function tellClient(
+  peer: Peer,
+  header: (name: string) => string | undefined,
+  isTrustedProxy: AddressRanges,
+): Client {
+  const peerAddress = peer.address === undefined ? undefined : plainAddress(peer.address);
+  const isProxied = peerAddress !== undefined && isTrustedProxy(peerAddress);
+  const protocols = listOf(header("x-forwarded-proto")).map((one) => one.toLowerCase());
+  const says = forwardingHeaders.some((name) => header(name) !== undefined);
+  return {
+    address: isProxied ? beforeProxies(peerAddress, header("x-forwarded-for"), isTrustedProxy) : peerAddress,
+    isHttps: peer.isTls || protocols.includes("https") || /\bproto="?https\b/i.test(header("forwarded") ?? ""),
+    isDirectFromHere:
+      peerAddress !== undefined &&
+      isLoopback(peerAddress) &&
+      !isProxied &&
+      !says &&
+      isNamedHere(header("host"), peer.port),
+  };
+}
+
+/**
+ * Each proxy adds whom it heard from at the end of the list, so it is read from there: the first address that is no proxy's
+ * is the client's, and what stands before it is the client's own invention. Something that is no address ends the way.
+ */
+function beforeProxies(peer: string, forwardedFor: string | undefined, isTrustedProxy: AddressRanges): string {
+  let address = peer;
+  for (const hop of listOf(forwardedFor).reverse()) {
+    const heardFrom = plainAddress(withoutPort(hop));
+    if (heardFrom === undefined) break;
+    address = heardFrom;
+    if (!isTrustedProxy(address)) break;
+  }
+  return address;
+}
+
+/** `192.0.2.1:4711`, `[2001:db8::1]:4711`, either in quotes. */
+function withoutPort(hop: string): string {
+  const [, bracketed, dotted] = /^"?(?:\[([^\]]*)\](?::\d+)?|([\d.]+):\d+)"?$/.exec(hop) ?? [];
+  return bracketed ?? dotted ?? hop;
+}
+
+function listOf(header: string | undefined): string[] {
+  return (header ?? "")
+    .split(",")
+    .map((one) => one.trim())
+    .filter((one) => one !== "");
+}
+
+/**
+ * Whether the name that was asked for is this machine and the port this server's. A page in a browser here must not read it
+ * for another site by a name that points here, nor does whoever asks by the port of something that passes requests on.
+ */
+function isNamedHere(host: string | undefined, port: number | undefined): boolean {
+  const [, name = "", asked = "80"] = /^(\[[^\]]*\]|[^:]*)(?::(\d+))?$/.exec(host ?? "") ?? [];
+  const isHere = name === "localhost" || isLoopback(name.replace(/^\[|\]$/g, ""));
+  return isHere && Number(asked) === port;
+}
+
+/** Nothing is known in a test that hands requests to the application by itself. */
+function peerOf(c: Context): Peer {
+  const { incoming } = (c.env ?? {}) as { incoming?: IncomingMessage };
+  const isTls = new URL(c.req.url).protocol === "https:";
+  return { address: incoming?.socket?.remoteAddress, port: incoming?.socket?.localPort, isTls };
+}
