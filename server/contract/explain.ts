@@ -5,6 +5,7 @@ import { queryWithFilters } from "./filters.ts";
 import { meterSchema } from "./meters.ts";
 import { nodeAddressSchema } from "./nodes.ts";
 import { nextCursorSchema } from "./pages.ts";
+import { timeZoneSchema } from "./time-zones.ts";
 import { meterUsageSchema } from "./usage.ts";
 
 export const explainQuerySchema = queryWithFilters({
@@ -12,7 +13,7 @@ export const explainQuerySchema = queryWithFilters({
   node: nodeAddressSchema.optional().describe("Defaults to the caller's node"),
   from: z.string().describe("Where the window starts: RFC 3339 instant, or a date (its first instant in `tz`)"),
   to: z.string().default("now").describe("Exclusive"),
-  tz: z.string().default("UTC").describe("IANA time zone"),
+  tz: timeZoneSchema.default("UTC").describe("IANA time zone"),
   limit: z.coerce.number().int().min(1).max(1_000).default(20).describe("Events of the sample"),
   cursor: z.string().max(2_000).optional().describe("`next_cursor` of the sample before: leads to all of them"),
 });

@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { rejectionCodes } from "./events.ts";
 import { nodeAddressSchema } from "./nodes.ts";
+import { timeZoneSchema } from "./time-zones.ts";
 
 const minuteMs = 60_000;
 /** An event is late when it is received a minute or more after its time; ascending. */
@@ -29,7 +30,7 @@ export const ingestHealthQuerySchema = z.object({
     ),
   to: z.string().optional().describe("Exclusive; the same forms; default `now`"),
   window: z.enum(ingestWindows).default("minute"),
-  tz: z.string().default("UTC").describe("IANA time zone"),
+  tz: timeZoneSchema.default("UTC").describe("IANA time zone"),
   group_by: z.enum(ingestGroupings).optional(),
 });
 

@@ -4,6 +4,7 @@ import { nodeAddressSchema, nodeStatuses } from "./nodes.ts";
 import { nextCursorSchema } from "./pages.ts";
 import { quotaStatuses } from "./quota-status.ts";
 import { subscriptionStatuses } from "./subscriptions.ts";
+import { timeZoneSchema } from "./time-zones.ts";
 import { figureSchema } from "./usage.ts";
 
 export const organizationSorts = ["name", "usage", "created", "users", "relevance"] as const;
@@ -35,7 +36,7 @@ export const organizationQuerySchema = z.strictObject({
     "Status of the most used limit, one or several, separated by commas; `none`: nothing is limited",
   ),
   meter: z.string().min(1).max(100).default(defaultMeter).describe("What `usage` is of"),
-  tz: z.string().default("UTC").describe("IANA zone of the month"),
+  tz: timeZoneSchema.default("UTC").describe("IANA zone of the month"),
   sort: z
     .enum(organizationSorts)
     .optional()

@@ -5,6 +5,7 @@ import { modelTiers } from "./models.ts";
 import { nodeAddressSchema, nodeStatuses } from "./nodes.ts";
 import { defaultMeter, quotaFilters } from "./organizations.ts";
 import { priceLevels } from "./plans.ts";
+import { timeZoneSchema } from "./time-zones.ts";
 import { figureSchema } from "./usage.ts";
 
 export const overviewQuerySchema = z.strictObject({
@@ -15,7 +16,7 @@ export const overviewQuerySchema = z.strictObject({
     .max(100)
     .default(defaultMeter)
     .describe("What trends, averages, ranks and breakdowns are of"),
-  tz: z.string().default("UTC").describe("IANA zone of the month and its days"),
+  tz: timeZoneSchema.default("UTC").describe("IANA zone of the month and its days"),
   limit: z.coerce.number().int().min(1).max(100).default(10).describe("How many of each rank"),
 });
 

@@ -1,6 +1,7 @@
 /** Lists that are asked for page by page, newest first. */
 import { z } from "zod";
 import { nodeAddressSchema } from "./nodes.ts";
+import { timeZoneSchema } from "./time-zones.ts";
 
 export const defaultPageSize = 100;
 
@@ -12,7 +13,7 @@ export const pageQuery = {
     .optional()
     .describe("RFC 3339 instant, date (its first instant in `tz`), or `now`; default: no bound"),
   to: z.string().optional().describe("Exclusive; the same forms; default: no bound"),
-  tz: z.string().default("UTC").describe("IANA time zone in which dates in `from` and `to` are read"),
+  tz: timeZoneSchema.default("UTC").describe("IANA time zone in which dates in `from` and `to` are read"),
   limit: z.coerce.number().int().min(1).max(1000).optional().describe(`Default ${defaultPageSize}`),
   cursor: z.string().max(4000).optional().describe("`next_cursor` of the page before, with the same other parameters"),
 };

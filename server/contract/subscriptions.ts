@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { nodeAddressSchema } from "./nodes.ts";
 import { overagePolicies } from "./plans.ts";
+import { timeZoneSchema } from "./time-zones.ts";
 
 /** `scheduled` has not begun; `expired` reached its end, `cancelled` was ended. */
 export const subscriptionStatuses = ["scheduled", "trial", "active", "expired", "cancelled"] as const;
@@ -22,7 +23,7 @@ export const createSubscriptionSchema = z.strictObject({
     .describe(
       "Day of the month on which cycles begin, the last day where a month is shorter; default: that of the start",
     ),
-  tz: z.string().max(64).default("UTC").describe("IANA zone of the cycles"),
+  tz: timeZoneSchema.default("UTC").describe("IANA zone of the cycles"),
   trial_ends_at: instantSchema.optional(),
   expires_at: instantSchema.optional(),
   renews: z.boolean().default(true).describe("Goes on beyond `expires_at`"),

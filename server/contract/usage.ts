@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { queryWithFilters } from "./filters.ts";
 import { nodeAddressSchema } from "./nodes.ts";
+import { timeZoneSchema } from "./time-zones.ts";
 
 export const windowKinds = ["minute", "hour", "day", "week", "month", "quarter", "year", "cycle", "total"] as const;
 export type WindowKind = (typeof windowKinds)[number];
@@ -30,8 +31,7 @@ const usageParameters = z.object({
     .describe(
       "Day of the month on which cycles begin; default: that of the node's subscription (of several nodes the first's), else 1",
     ),
-  tz: z
-    .string()
+  tz: timeZoneSchema
     .optional()
     .describe("IANA time zone; default: UTC, for windows of a cycle that of the node's subscription"),
   fill: z.enum(fillKinds).default("zero"),

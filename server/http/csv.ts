@@ -1,8 +1,12 @@
 /** CSV as RFC 4180 has it, made so that no spreadsheet takes what a stranger sent for a formula. */
 
-const formulaStart = /^[=+\-@\t\r]/;
-const number = /^-?\d+(?:\.\d+)?$/;
+/** Of a text in its compatibility form, in which a full-width sign is a plain one: what a spreadsheet leaves out, then a sign. */
+const formulaStart = /^(?:\p{Cc}|[\p{Z}\p{Cf}]*[=+\-@])/u;
+const number = /^-?\d+(?:\.\d+)?(?:e[+-]?\d+)?$/i;
 const needsQuotes = /[",\r\n]/;
+
+/** Nothing that is left out before a sign is longer in any text that is kept. */
+const longestStart = 256;
 
 /** One line with its end. A text that a spreadsheet would run gets an apostrophe in front; numbers stay as they are. */
 export function csvLine(cells: readonly (string | null | undefined)[]): string {
@@ -10,6 +14,7 @@ export function csvLine(cells: readonly (string | null | undefined)[]): string {
 }
 
 function csvCell(text: string): string {
-  const inert = formulaStart.test(text) && !number.test(text) ? `'${text}` : text;
+  const isRun = formulaStart.test(text.slice(0, longestStart).normalize("NFKC")) && !number.test(text);
+  const inert = isRun ? `'${text}` : text;
   return needsQuotes.test(inert) ? `"${inert.replaceAll('"', '""')}"` : inert;
 }

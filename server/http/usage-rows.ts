@@ -17,6 +17,7 @@ import { csvLine } from "./csv.ts";
 interface UsageRow {
   node: string;
   meter: string;
+  /** Absent where the row is of all of the meter; '' is the group of what has no value. */
   group?: string;
   is_other?: boolean;
   /** Absent where only the compared range has data. */
@@ -31,7 +32,7 @@ function* rowsOf(answer: UsageAnswer | NodesUsageAnswer): Generator<UsageRow> {
       const { meter, groups = [] } = usage;
       for (const pair of pairsOf(usage)) yield { node, meter, ...pair };
       for (const { key, is_other, series } of groups)
-        for (const point of series) yield { node, meter, group: key, ...(is_other && { is_other }), point };
+        for (const point of series) yield { node, meter, group: key, is_other: is_other === true, point };
     }
 }
 
@@ -103,11 +104,12 @@ function instantOf(window: ReadonlyMap<string, UsageRow>): number {
 
 async function* longCsv(answer: UsageAnswer | NodesUsageAnswer, isCompared: boolean): AsyncGenerator<string> {
   const beside = ["compared_start", "compared_end", "compared_value", "delta", "percent"];
-  const columns = ["node", "meter", "group", "is_other", "start", "end", "partial", "value", "at"];
+  const columns = ["node", "meter", "of", "group", "is_other", "start", "end", "partial", "value", "at"];
   yield csvLine([...columns, ...(isCompared ? beside : [])]);
   for (const row of rowsOf(answer)) {
-    const { node, meter, group, is_other, point, compared } = row;
-    const cells = [node, meter, group, textOf(is_other), point?.start ?? compared?.against, point?.end];
+    const { node, meter, group, is_other = false, point, compared } = row;
+    const of = group === undefined ? "total" : is_other ? "other" : "group";
+    const cells = [node, meter, of, group, textOf(is_other), point?.start ?? compared?.against, point?.end];
     cells.push(textOf(point?.partial), textOf(point?.value), point?.at ?? "");
     if (isCompared) {
       const { delta, percent } = differenceOf(row);

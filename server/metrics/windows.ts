@@ -22,16 +22,6 @@ export class InvalidTimeError extends Error {
 /** The most windows that one answer may have. */
 export const maxWindows = 20_000;
 
-export function isTimeZone(name: string): boolean {
-  if (!/^[A-Za-z]/.test(name)) return false;
-  try {
-    new Intl.DateTimeFormat("en", { timeZone: name });
-    return true;
-  } catch {
-    return false;
-  }
-}
-
 /** An RFC 3339 instant, a date (its first instant in `tz`) or `now`. Throws InvalidTimeError. */
 export function parseInstant(text: string, tz: string, nowMs: number): number {
   if (text === "now") return nowMs;
@@ -49,10 +39,11 @@ export function parseInstant(text: string, tz: string, nowMs: number): number {
   throw new InvalidTimeError(`${text} is neither an RFC 3339 instant with an offset, nor a date, nor "now"`);
 }
 
-/** An instant as RFC 3339 with the offset that `tz` has then; milliseconds only where there are any. */
+/** An instant as RFC 3339 with the offset that `tz` has then, `Z` where that is none; milliseconds only where there are any. */
 export function formatInstant(ms: number, tz: string): string {
-  if (tz === "UTC") return new Date(ms).toISOString().replace(".000Z", "Z");
-  const offsetMs = offsetAt(ms, tz);
+  // Before zones were introduced local clocks differed by seconds, which RFC 3339 cannot say.
+  const offsetMs = Math.round(offsetAt(ms, tz) / 60_000) * 60_000;
+  if (offsetMs === 0) return new Date(ms).toISOString().replace(".000Z", "Z");
   const sign = offsetMs < 0 ? "-" : "+";
   const minutes = Math.abs(offsetMs) / 60_000;
   const two = (value: number) => String(Math.floor(value)).padStart(2, "0");

@@ -8,6 +8,7 @@ import { type AuditEntryAnswer, auditListSchema, auditQuerySchema } from "../../
 import type { Postgres } from "../../postgres/client.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
 import { requireScope, resolveNode } from "../authenticate.ts";
+import { csvLine } from "../csv.ts";
 import type { HttpEnv } from "../http-env.ts";
 
 /** An export reads so many entries at a time. */
@@ -57,9 +58,10 @@ export function auditRoutes({ postgres, tree }: { postgres: Postgres; tree: Node
         c.header("content-type", `${format}; charset=utf-8`);
         const extension = format === "text/csv" ? "csv" : "ndjson";
         c.header("content-disposition", `attachment; filename="audit.${extension}"`);
-        const line = format === "text/csv" ? csvLine : (entry: AuditEntryAnswer) => `${JSON.stringify(entry)}\n`;
+        const line = (entry: AuditEntryAnswer) =>
+          format === "text/csv" ? csvLine(cellsOf(entry)) : `${JSON.stringify(entry)}\n`;
         return stream(c, async (out) => {
-          if (format === "text/csv") await out.write(`${columns.join(",")}\r\n`);
+          if (format === "text/csv") await out.write(csvLine(columns));
           for (let page = first; page.length > 0; ) {
             await out.write(page.map((entry) => line(describe(entry))).join(""));
             if (page.length < exportPage || out.aborted) break;
@@ -91,14 +93,10 @@ function describe(entry: AuditEntry): AuditEntryAnswer {
   };
 }
 
-/** RFC 4180. A cell that a spreadsheet would take for a formula gets an apostrophe in front. */
-function csvLine(entry: AuditEntryAnswer): string {
-  const cells = columns.map((column) => {
+function cellsOf(entry: AuditEntryAnswer): string[] {
+  return columns.map((column) => {
     const value = column === "actor" ? entry.actor.name : entry[column];
     if (value === null || value === undefined) return "";
-    const text = typeof value === "object" ? JSON.stringify(value) : String(value);
-    const inert = /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
-    return /[",\r\n]/.test(inert) ? `"${inert.replaceAll('"', '""')}"` : inert;
+    return typeof value === "object" ? JSON.stringify(value) : String(value);
   });
-  return `${cells.join(",")}\r\n`;
 }

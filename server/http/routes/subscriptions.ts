@@ -21,7 +21,7 @@ import {
   subscriptionListSchema,
   subscriptionQuerySchema,
 } from "../../contract/subscriptions.ts";
-import { formatInstant, isTimeZone } from "../../metrics/windows.ts";
+import { formatInstant } from "../../metrics/windows.ts";
 import { dateAt } from "../../metrics/zone-dates.ts";
 import type { Postgres } from "../../postgres/client.ts";
 import { plans } from "../../postgres/schema/plans.ts";
@@ -113,8 +113,6 @@ export function subscriptionsRoutes({ postgres, tree, now = Date.now }: Subscrip
       const actor = c.get("actor");
       const node = subscribable(actor, tree, wanted.node);
       const { planId, version } = await choosePlan(postgres, actor, tree, node, wanted.plan, wanted.version);
-      if (!isTimeZone(wanted.tz))
-        throw new ProblemError("invalid_request", `${wanted.tz} is not an IANA time zone`, { field: "tz" });
       const startsAt = wanted.starts_at === undefined ? new Date(now()) : new Date(wanted.starts_at);
       const [trialEndsAt, expiresAt] = [dateOf(wanted.trial_ends_at), dateOf(wanted.expires_at)];
       checkOrder(startsAt, { trial_ends_at: trialEndsAt, expires_at: expiresAt });

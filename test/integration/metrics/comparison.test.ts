@@ -1,12 +1,15 @@
 /** GET /v1/usage with `compare`, at an instant that the test chooses. */
 import { pino } from "pino";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { z } from "zod";
 import type { Actor } from "../../../server/accounts/actor.ts";
 import type { UsageEvent } from "../../../server/contract/events.ts";
 import { problemSchema } from "../../../server/contract/problem.ts";
+import { timeZoneNames } from "../../../server/contract/time-zones.ts";
 import { usageAnswerSchema } from "../../../server/contract/usage.ts";
 import { applyFoundation, createRouter } from "../../../server/http/app-pieces.ts";
 import { usageRoutes } from "../../../server/http/routes/usage.ts";
+import { offsetAt } from "../../../server/metrics/zone-dates.ts";
 import { type Ingesting, startIngesting } from "../../support/ingesting.ts";
 
 const now = Date.parse("2025-11-21T08:30:00Z");
@@ -160,6 +163,19 @@ test("windows without data are left out of both, and those that stay say beside 
     ["2025-11-02T00:00:00Z", 2],
     ["2025-11-21T00:00:00Z", 2],
   ]);
+});
+
+test("the store has the same clocks in every zone that may be named", async () => {
+  const instants = [Date.UTC(2003, 0, 15), Date.UTC(2012, 6, 15), Date.UTC(2024, 0, 15), Date.UTC(2024, 6, 15)];
+  const clock = (ms: number) => new Date(ms).toISOString().slice(0, 19).replace("T", " ");
+  const seconds = instants.map((ms) => ms / 1000).join();
+  const clocks = timeZoneNames.map(
+    (tz, place) => `CAST([${seconds}], 'Array(DateTime(\\'${tz}\\'))') AS zone_${place}`,
+  );
+  const [row] = await ingesting.store.clickhouse.select(`SELECT ${clocks.join()}`, {});
+  const stored = Object.values(z.record(z.string(), z.array(z.string())).parse(row));
+  const here = timeZoneNames.map((tz) => instants.map((ms) => clock(ms + offsetAt(ms, tz))));
+  expect(timeZoneNames.filter((_, place) => `${stored[place]}` !== `${here[place]}`)).toEqual([]);
 });
 
 test("a range that has not begun is compared with nothing", async () => {

@@ -72,6 +72,17 @@ describe("as CSV", () => {
       "@SUM(A1)",
       "\tx",
       "\rx",
+      "\nx",
+      "\0x",
+      "\u001bx",
+      "＝1+1",
+      "＋1",
+      "－1",
+      "＠SUM(A1)",
+      " =1+1",
+      "\u200b\ufeff=1+1",
+      "-1e-7",
+      "1-1",
       'a,"b"',
       "two\nlines",
       '=HYPERLINK("x","y")',
@@ -81,8 +92,8 @@ describe("as CSV", () => {
     const groups = hostile.map((key) => ({ key, total: 0, share: 0, series: [day(5, "-5")] }));
     const answer = answerOf(meterOf("a", [], { groups }));
     const [header, ...rows] = await csv(answer);
-    expect(header).toBe("node,meter,group,is_other,start,end,partial,value,at");
-    const tail = ",,2026-03-05T00:00:00Z,2026-03-06T00:00:00Z,false,-5,";
+    expect(header).toBe("node,meter,of,group,is_other,start,end,partial,value,at");
+    const tail = ",false,2026-03-05T00:00:00Z,2026-03-06T00:00:00Z,false,-5,";
     expect(rows).toEqual(
       [
         "'=1+1",
@@ -91,13 +102,36 @@ describe("as CSV", () => {
         "'@SUM(A1)",
         "'\tx",
         `"'\rx"`,
+        `"'\nx"`,
+        "'\0x",
+        "'\u001bx",
+        "'＝1+1",
+        "'＋1",
+        "'－1",
+        "'＠SUM(A1)",
+        "' =1+1",
+        "'\u200b\ufeff=1+1",
+        "-1e-7",
+        "1-1",
         '"a,""b"""',
         '"two\nlines"',
         `"'=HYPERLINK(""x"",""y"")"`,
         "漢字",
         "",
-      ].map((cell) => `organization:acme,a,${cell}${tail}`),
+      ].map((cell) => `organization:acme,a,group,${cell}${tail}`),
     );
+  });
+
+  test("what has no value is a group of its own beside the total and what was taken together", async () => {
+    const group = (key: string, rest = {}) => ({ key, total: 0, share: 0, series: [day(5, 1)], ...rest });
+    const groups = [group(""), group("other"), group("other", { is_other: true })];
+    const rows = await csv(answerOf(meterOf("a", [day(5, 3)], { groups })));
+    expect(rows.slice(1).map((row) => row.split(",").slice(2, 5))).toEqual([
+      ["total", "", "false"],
+      ["group", "", "false"],
+      ["group", "other", "false"],
+      ["other", "other", "true"],
+    ]);
   });
 
   test("several nodes have a row for each window of each node and meter", async () => {
@@ -106,7 +140,9 @@ describe("as CSV", () => {
       meters: [meterOf("a", [{ ...day(5, 1), at: "2026-03-05T09:00:00Z" }])],
     }));
     expect((await csv({ ...head, nodes })).slice(1)).toEqual(
-      nodes.map(({ node }) => `${node},a,,,2026-03-05T00:00:00Z,2026-03-06T00:00:00Z,false,1,2026-03-05T09:00:00Z`),
+      nodes.map(
+        ({ node }) => `${node},a,total,,false,2026-03-05T00:00:00Z,2026-03-06T00:00:00Z,false,1,2026-03-05T09:00:00Z`,
+      ),
     );
   });
 });
