@@ -38,6 +38,7 @@ const serverEntries = {
   chaos: "test/chaos/run-chaos.ts",
   poison: "test/poison/run-poison.ts",
   overload: "test/overload/run-overload.ts",
+  fuzz: "test/fuzz/run-fuzz.ts",
 };
 
 export function checkNode() {
@@ -126,6 +127,7 @@ export async function build() {
     "test/chaos",
     "test/poison",
     "test/overload",
+    "test/fuzz",
     "test/support",
     "package-lock.json",
     "tsconfig.json",

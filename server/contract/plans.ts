@@ -10,7 +10,8 @@ const decimal = (wholes: number, decimals: number) =>
     .transform(String)
     .refine(
       (text) => new RegExp(`^\\d{1,${wholes}}(\\.\\d{1,${decimals}})?$`).test(text),
-      `must be a decimal of 0 or more with up to ${decimals} decimals`,
+      // What compares amounts is not asked about a text that is none.
+      { message: `must be a decimal of 0 or more with up to ${decimals} decimals`, abort: true },
     );
 const amountSchema = decimal(18, 9);
 const priceSchema = decimal(15, 12);
