@@ -25,4 +25,25 @@ ORDER BY (organization, day, session_hash)
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 256;
 
 CREATE MATERIALIZED VIEW presences_mv TO presences AS
-{{presences_of_sessions}};
+-- Rows of presences, from `sessions`: the table of that name or sessions that are named so in its place.
+WITH
+    toInt64(number) * 86400000 AS opens_ms,
+    if(number = 0, 9223372036854775807, opens_ms + 86400000) AS closes_ms,
+    arrayFilter(
+        span -> span.3 < span.4,
+        arrayMap(
+            (level, user, start_ms, end_ms) -> (level, if(user = '', 0, sipHash64(user)), greatest(start_ms, opens_ms), if(end_ms = 0, closes_ms, least(end_ms, closes_ms))),
+            span_level, span_user, span_start_ms, span_end_ms)) AS spans
+SELECT
+    organization,
+    toDate(number) AS day,
+    sipHash64(session) AS session_hash,
+    version,
+    partner,
+    reseller,
+    room,
+    spans.1 AS level,
+    spans.2 AS user_hash,
+    spans.3 AS since_ms,
+    spans.4 AS until_ms
+FROM (SELECT *, arrayJoin(days) AS number FROM sessions);

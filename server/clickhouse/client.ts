@@ -208,7 +208,7 @@ export function connectClickHouse(
 }
 
 /**
- * The text of a file below clickhouse/, the same place from the sources and from the built server. `{{part}}` in it stands for
+ * The text of a query below clickhouse/, the same place from the sources and from the built server. `{{part}}` in it stands for
  * clickhouse/fragments/`part`.sql, also in fragments.
  */
 export function readSql(path: string): string {

@@ -1,12 +1,13 @@
 /**
- * Brings a database to the newest schema. Migrations are plain SQL files, forward only: an applied file never changes,
- * and one that did is reported instead of being run or ignored.
+ * Brings a database to the newest schema. Migrations are plain SQL files, forward only, and each stands alone: it includes
+ * no fragment, for an applied file never changes, and one that did is reported instead of being run or ignored.
  */
 import { createHash } from "node:crypto";
-import { readdirSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { z } from "zod";
-import { type ClickHouse, readSql } from "./client.ts";
+import type { ClickHouse } from "./client.ts";
 
 export interface Migration {
   name: string;
@@ -32,13 +33,16 @@ function withoutComments(sql: string): string {
   return sql.replace(/--[^\n]*/g, "").trim();
 }
 
-export function readMigrations(): Migration[] {
-  const directory = fileURLToPath(new URL("../../clickhouse/migrations", import.meta.url));
+/** @throws when a file includes a fragment: editing that would change what installations have applied already. */
+export function readMigrations(
+  directory = fileURLToPath(new URL("../../clickhouse/migrations", import.meta.url)),
+): Migration[] {
   return readdirSync(directory)
     .filter((file) => file.endsWith(".sql"))
     .sort()
     .map((file) => {
-      const sql = readSql(`migrations/${file}`);
+      const sql = readFileSync(join(directory, file), "utf8");
+      if (/\{\{\w+\}\}/.test(sql)) throw new Error(`Migration ${file} includes a fragment; write its text out.`);
       return {
         name: file.slice(0, -".sql".length),
         checksum: createHash("sha256").update(sql).digest("hex"),
