@@ -19,6 +19,7 @@ import type { Role } from "./config.ts";
 import type { Corrections } from "./corrections/corrections.ts";
 import { applyFoundation, createRouter } from "./http/app-pieces.ts";
 import { type Authenticator, attachActor } from "./http/authenticate.ts";
+import { keyedTags } from "./http/entity-tag.ts";
 import type { HttpEnv } from "./http/http-env.ts";
 import { idempotent } from "./http/idempotency.ts";
 import { measureRequests } from "./http/measure-requests.ts";
@@ -107,6 +108,7 @@ export function createApp(deps: AppDeps): OpenAPIHono<HttpEnv> {
   applyFoundation(app, { log, isTrustedProxy: deps.isTrustedProxy });
   app.use("/v1/*", attachActor(deps.authenticator));
   app.use("/metrics", attachActor(deps.authenticator));
+  app.use("/v1/*", keyedTags(deps.postgres));
   app.use("/v1/*", idempotent({ postgres: deps.postgres }));
   if (ingest) {
     const { knownIds, admission, flush } = ingest;

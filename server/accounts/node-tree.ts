@@ -263,6 +263,12 @@ export class NodeTree {
     return found;
   }
 
+  /** Where the node stood and is to stand, in order of time; the first since ever. */
+  stays(address: NodeAddress): { parent: NodeAddress; from: Date }[] {
+    const parents = this.#nodes.get(address)?.parents ?? [];
+    return parents.map(({ parent, validFromMs }) => ({ parent, from: new Date(validFromMs) }));
+  }
+
   /** Nodes right below, in the order of their addresses; agents are not listed. */
   children(address: NodeAddress): NodeRecord[] {
     return this.#inOrder(address).map((child) => this.#held(child));
@@ -314,15 +320,25 @@ export class NodeTree {
 
   /**
    * Makes those of the nodes that do not exist; parents may be among them. The caller has checked that each parent exists
-   * or is made here, and may be one. Answers the addresses of the new ones.
+   * or is made here, and may be one. Answers the addresses of the new ones. Each node that was there and got some has its
+   * entry in the audit, with these alone.
    */
   async importNodes(wanted: NewNode[], by: Author): Promise<ReadonlySet<NodeAddress>> {
     return await this.#insert(wanted, async (tx, inserted) => {
-      const after = { nodes: wanted.map((node) => addressOf(node)).filter((address) => inserted.has(address)) };
-      const tops = new Set(wanted.map(({ parent }) => parent).filter((parent) => !inserted.has(parent)));
-      const [only] = tops.size === 1 ? tops : [];
-      const node = only ?? "all";
-      await recordChange(tx, { by, node, action: "nodes.imported", subject: node, after });
+      const made = new Map(wanted.map((node) => [addressOf(node), node] as const).filter(([one]) => inserted.has(one)));
+      const topOf = (address: NodeAddress): NodeAddress => {
+        const above = made.get(address);
+        return above ? topOf(above.parent) : address;
+      };
+      const byTop = new Map<NodeAddress, NodeAddress[]>();
+      for (const address of made.keys()) {
+        const top = topOf(address);
+        const list = byTop.get(top);
+        if (list) list.push(address);
+        else byTop.set(top, [address]);
+      }
+      for (const [node, nodes] of byTop)
+        await recordChange(tx, { by, node, action: "nodes.imported", subject: node, after: { nodes } });
     });
   }
 

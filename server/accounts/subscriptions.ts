@@ -17,6 +17,7 @@ import {
   statusOf,
 } from "./billing-cycle.ts";
 import type { NodeTree } from "./node-tree.ts";
+import { ownersWithin, type PastRights, sinceWhenBelow } from "./past-owners.ts";
 
 export interface NewSubscription {
   node: NodeAddress;
@@ -102,18 +103,23 @@ export async function cycleSettings(
   return nearest ? { anchor: nearest.anchor, tz: nearest.tz } : { anchor: 1, tz: "UTC" };
 }
 
-/** Throws `conflict` where the node has one that has not ended by then, `invalid_request` where the version is not published. */
+/**
+ * Throws `conflict` where the node has one that has not ended by then, `invalid_request` where the version is not published,
+ * `forbidden` where it begins when the node stood below others. Without `rights` there is no such limit.
+ */
 export async function createSubscription(
   postgres: Postgres,
   { planId, version, ...wanted }: NewSubscription,
   by: Author,
+  rights?: PastRights,
 ): Promise<SubscriptionRecord> {
   return await postgres.transaction(async (tx) => {
     // One decision about a node's subscriptions at a time.
     await tx.select().from(nodes).where(eq(nodes.node, wanted.node)).for("update");
     await checkPublished(tx, planId, version);
     const others = await tx.select().from(subscriptions).where(eq(subscriptions.node, wanted.node));
-    const startsAt = startOf(wanted, others);
+    const startsAt = startOf(wanted, others, rights);
+    const alsoOf = ownersSince(rights, wanted.node, startsAt.getTime(), "starts_at");
     const end = endMsOf({ ...wanted, cancelledAt: null });
     if (others.some((other) => endMsOf(other) > startsAt.getTime() && other.startsAt.getTime() < end))
       throw new ProblemError("conflict", `${wanted.node} has a subscription then`, { field: "node" });
@@ -121,25 +127,56 @@ export async function createSubscription(
     await tx.insert(subscriptions).values({ ...wanted, startsAt, id });
     await tx.insert(subscriptionPlans).values({ subscriptionId: id, planId, version, validFrom: startsAt });
     const made = await subscriptionIn(tx, id);
-    await recordChange(tx, { by, node: made.node, action: "subscription.created", subject: id, after: made });
+    await recordChange(tx, { by, node: made.node, alsoOf, action: "subscription.created", subject: id, after: made });
     return made;
   });
 }
 
-/** The first moment of the day, or the end of what the node had on that day before: a begun day counts whole, none twice. */
-function startOf({ startsAt, tz }: Pick<NewSubscription, "startsAt" | "tz">, others: readonly SubscriptionRow[]): Date {
+/**
+ * The first moment of the day, the end of what the node had on that day before, or the moment when it moved to the caller on
+ * that day: a begun day counts whole, none twice, and none in which the node was another's.
+ */
+function startOf(
+  { node, startsAt, tz }: Pick<NewSubscription, "node" | "startsAt" | "tz">,
+  others: readonly SubscriptionRow[],
+  rights: PastRights | undefined,
+): Date {
   const wantedMs = startsAt.getTime();
+  const dayMs = startOfDate(dateAt(wantedMs, tz), tz);
   const ends = others.map(endMsOf).filter((endMs) => endMs <= wantedMs);
-  return new Date(Math.max(startOfDate(dateAt(wantedMs, tz), tz), ...ends));
+  const sinceMs = rights ? sinceWhenBelow(rights, node, dayMs, wantedMs) : dayMs;
+  return new Date(Math.max(dayMs, sinceMs, ...ends));
 }
 
-/** `check` throws where the subscription is not what the caller saw. A later decision replaces what had not taken effect. */
+/** Who had the node since `fromMs`; throws `forbidden` where the caller did not all that time. */
+function ownersSince(rights: PastRights | undefined, node: NodeAddress, fromMs: number, field: string): NodeAddress[] {
+  if (!rights || fromMs >= rights.nowMs) return [];
+  if (sinceWhenBelow(rights, node, fromMs, rights.nowMs) > fromMs)
+    throw new ProblemError("forbidden", "the node stood below others then, whose charges this would change", { field });
+  return ownersWithin(rights.tree, node, fromMs, rights.nowMs);
+}
+
+/** From when on an edit changes what was charged; Infinity where it does not. */
+function changedSince(before: SubscriptionRecord, after: SubscriptionRecord): number {
+  const ends = [endMsOf(before), endMsOf(after)] as const;
+  const trials = [before, after].map(({ trialEndsAt, startsAt }) => (trialEndsAt ?? startsAt).getTime());
+  return Math.min(
+    ends[0] === ends[1] ? Number.POSITIVE_INFINITY : Math.min(...ends),
+    trials[0] === trials[1] ? Number.POSITIVE_INFINITY : Math.min(...trials),
+  );
+}
+
+/**
+ * `check` throws where the subscription is not what the caller saw. A later decision replaces what had not taken effect. Throws
+ * `forbidden` where it would change charges of a time when the node stood below others.
+ */
 export async function changeSubscription(
   postgres: Postgres,
   id: string,
   { plan, isCancelled, at, ...dates }: SubscriptionEdit,
-  { by, check, nowMs }: { by: Author; check: (current: unknown) => void; nowMs: number },
+  { by, check, rights }: { by: Author; check: (current: unknown) => void; rights: PastRights },
 ): Promise<SubscriptionRecord> {
+  const { nowMs } = rights;
   return await postgres.transaction(async (tx) => {
     await tx.select().from(subscriptions).where(eq(subscriptions.id, id)).for("update");
     const before = await subscriptionIn(tx, id);
@@ -164,7 +201,10 @@ export async function changeSubscription(
     const edits = { ...given, ...(isCancelled && { cancelledAt: effective }) };
     if (Object.keys(edits).length > 0) await tx.update(subscriptions).set(edits).where(eq(subscriptions.id, id));
     const after = await subscriptionIn(tx, id);
-    await recordChange(tx, { by, node: after.node, action: "subscription.changed", subject: id, before, after });
+    const field = before.trialEndsAt?.getTime() === after.trialEndsAt?.getTime() ? "expires_at" : "trial_ends_at";
+    const alsoOf = ownersSince(rights, after.node, changedSince(before, after), field);
+    const about = { by, node: after.node, alsoOf, action: "subscription.changed", subject: id };
+    await recordChange(tx, { ...about, before, after });
     return after;
   });
 }

@@ -1,15 +1,19 @@
 /** JSON in which equal values are equal text, so that a hash of it can be checked later. */
 
-/** Keys whose values are told to nobody, wherever they stand; null and booleans only tell whether there is one. */
-const secretKey =
-  /(?:secret|password|token|hash|passphrase|credential)s?$|^(?:api_?)?key$|authorization|recovery_?codes/i;
+/** Columns and members of this service that hold what nobody may read, wherever they stand. */
+const secretNames: ReadonlySet<string> = new Set([
+  ...["secret", "secrets", "password", "passwords", "token", "tokens"],
+  ...["passwordHash", "keyHash", "tokenHash", "totpSecret", "recoveryHashes", "recoveryCodes"],
+]);
+/** What stands in these is named by users, by words of their own: a field `token` is no more of a secret than `region`. */
+const namedByUsers: ReadonlySet<string> = new Set(["fields", "properties"]);
 const redacted = "[redacted]";
 
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 
 /**
  * What JSON would hold of the value, with dates as RFC 3339 in UTC, bigints as decimal text, maps' and objects' undefined
- * left out, and secrets replaced.
+ * left out.
  */
 export function toPlainJson(value: unknown): Json {
   if (value === null || value === undefined) return null;
@@ -19,13 +23,20 @@ export function toPlainJson(value: unknown): Json {
   if (typeof value === "number") return Number.isFinite(value) ? value : null;
   if (value instanceof Set || Array.isArray(value)) return [...value].map(toPlainJson);
   if (typeof value !== "object") throw new TypeError(`a ${typeof value} has no JSON`);
-  const plain: { [key: string]: Json } = {};
-  for (const [key, inner] of Object.entries(value)) {
-    if (inner === undefined) continue;
-    const isSecret = inner !== null && typeof inner !== "boolean" && secretKey.test(key);
-    plain[key] = isSecret ? redacted : toPlainJson(inner);
-  }
-  return plain;
+  const members = Object.entries(value).filter(([, inner]) => inner !== undefined);
+  return Object.fromEntries(members.map(([key, inner]) => [key, toPlainJson(inner)]));
+}
+
+/** The value to be kept and shown: secrets replaced; null and booleans stay, since they only tell whether there is one. */
+export function withoutSecrets(value: Json): Json {
+  if (Array.isArray(value)) return value.map(withoutSecrets);
+  if (value === null || typeof value !== "object") return value;
+  const shown = ([key, inner]: [string, Json]): [string, Json] => {
+    if (namedByUsers.has(key)) return [key, inner];
+    const isSecret = secretNames.has(key) && inner !== null && typeof inner !== "boolean";
+    return [key, isSecret ? redacted : withoutSecrets(inner)];
+  };
+  return Object.fromEntries(Object.entries(value).map(shown));
 }
 
 /** The same for equal values: keys in the order of their UTF-16 units, no space. */

@@ -7,7 +7,7 @@ import { eq, sql } from "drizzle-orm";
 import type { NodeAddress } from "../contract/nodes.ts";
 import type { Queries } from "../postgres/client.ts";
 import { auditEntries, auditHead } from "../postgres/schema/audit.ts";
-import { canonicalJson, toPlainJson } from "./canonical-json.ts";
+import { canonicalJson, toPlainJson, withoutSecrets } from "./canonical-json.ts";
 
 /** Who makes a change; a handler has it from `authorOf`. */
 export interface Author {
@@ -26,6 +26,8 @@ export interface Change {
   by: Author;
   /** Who has `audit:read` here or above sees the entry. */
   node: NodeAddress;
+  /** Others that see it: those that had, lose or gain what is changed, where they do not stand above `node` now. */
+  alsoOf?: readonly NodeAddress[];
   /** `<noun>.<past tense>`, such as `key.revoked`. */
   action: string;
   /** A node's address, or an id. */
@@ -43,13 +45,13 @@ export const firstHash = "0".repeat(64);
 
 /**
  * Call it last in the transaction: from here to the commit nobody else can record a change. Nothing is recorded where
- * `before` and `after` are the same.
+ * `before` and `after` are the same, secrets in them included.
  */
 export async function recordChange(tx: Queries, change: Change): Promise<void> {
-  const before = change.before === undefined ? null : canonicalJson(toPlainJson(change.before));
-  const after = change.after === undefined ? null : canonicalJson(toPlainJson(change.after));
-  if (before === after && before !== null) return;
-  const path = await pathOf(tx, change.node);
+  const before = change.before === undefined ? null : toPlainJson(change.before);
+  const after = change.after === undefined ? null : toPlainJson(change.after);
+  if (before !== null && after !== null && canonicalJson(before) === canonicalJson(after)) return;
+  const path = [...new Set([...(await pathOf(tx, change.node)), ...(change.alsoOf ?? [])])];
   const [head] = await tx.select().from(auditHead).for("update");
   if (!head) throw new Error("the audit has no head: its row of audit_head was removed");
   const entry = {
@@ -63,8 +65,8 @@ export async function recordChange(tx: Queries, change: Change): Promise<void> {
     path,
     action: change.action,
     subject: change.subject,
-    before,
-    after,
+    before: before === null ? null : canonicalJson(withoutSecrets(before)),
+    after: after === null ? null : canonicalJson(withoutSecrets(after)),
     previousHash: head.hash,
   };
   const next = { ...entry, hash: hashOfEntry(entry) };

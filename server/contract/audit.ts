@@ -25,7 +25,10 @@ export const auditEntrySchema = z.object({
   subject: z.string(),
   before: snapshotSchema,
   after: snapshotSchema,
-  hash: z.string().describe("sha256 of the entry and of the hash before it"),
+  hash: z
+    .string()
+    .nullable()
+    .describe("sha256 of the whole entry and of the hash before it; null for who does not see all of the audit whole"),
 });
 export type AuditEntryAnswer = z.infer<typeof auditEntrySchema>;
 

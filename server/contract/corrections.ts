@@ -43,8 +43,10 @@ export const correctionSchema = z.object({
   actor: z.object({ kind: z.string(), id: z.string(), name: z.string() }),
   at: z.string(),
   applied_at: z.string().nullable().describe("When queries showed it; null: not yet"),
-  before: correctedRecordSchema,
-  after: correctedRecordSchema.nullable().describe("null: the event was voided"),
+  before: correctedRecordSchema.nullable().describe("null: it was an event of what the caller does not see"),
+  after: correctedRecordSchema
+    .nullable()
+    .describe("null: the event was voided, or is one of what the caller does not see"),
 });
 export type CorrectionAnswer = z.infer<typeof correctionSchema>;
 

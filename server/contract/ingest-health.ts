@@ -75,9 +75,9 @@ export const ingestHealthSchema = z.object({
     .object({
       p50_ms: z.number(),
       p99_ms: z.number(),
-      events: z.int(),
+      events: z.int().describe("Accepted for the node"),
     })
     .nullable()
-    .describe("From receipt until queries saw it, of the events of all nodes in this range; null when none came"),
+    .describe("From receipt until queries saw it, as the service was in this range; null when none came for the node"),
 });
 export type IngestHealth = z.infer<typeof ingestHealthSchema>;

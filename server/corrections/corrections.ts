@@ -10,12 +10,14 @@ import type { NodeTree } from "../accounts/node-tree.ts";
 import { type Author, recordChange } from "../audit/record-change.ts";
 import { eventType } from "../catalog/catalog.ts";
 import { type ClickHouse, StoreUnavailableError } from "../clickhouse/client.ts";
+import type { UsageEvent } from "../contract/events.ts";
 import { ProblemError } from "../http/problem-error.ts";
 import type { Ingest } from "../ingest/start-ingest.ts";
 import type { Postgres } from "../postgres/client.ts";
 import { eventCorrections } from "../postgres/schema/corrections.ts";
 import { amendEvent, eventOfRow } from "./amend-event.ts";
 import { applyCorrection } from "./apply-correction.ts";
+import { type ConcernedSpan, concernedSpan, ownersOf } from "./concerned-span.ts";
 import { type EventRow, findStoredEvent } from "./stored-event.ts";
 
 export type Correction = typeof eventCorrections.$inferSelect;
@@ -31,6 +33,10 @@ export interface CorrectionRequest {
   by: Author;
   /** Throws when the caller may not correct events of the organization that an event is moved to. */
   mayMoveTo: (organization: string) => void;
+  /** Throws when the event is not what the caller saw. */
+  check: (current: UsageEvent) => void;
+  /** Throws when somebody else had the organization in that time, whose figures the correction could change. */
+  mayChange: (span: ConcernedSpan) => void;
 }
 
 export interface Corrections {
@@ -45,7 +51,7 @@ export interface Corrections {
   /** The event as it counts now; undefined when there is none or it is void. */
   find(organization: string, id: string, timeMs: number | undefined): Promise<EventRow | undefined>;
   /** Of events with a time in this range (ms since 1970, UTC; toMs exclusive), the newest 100, the oldest first. */
-  within(fromMs: number, toMs: number, isVisible: (organization: string) => boolean): Promise<Correction[]>;
+  within(fromMs: number, toMs: number, isVisible: (event: EventRow) => boolean): Promise<Correction[]>;
   /** Applies what is on record and not applied yet; only where events are stored. */
   applyPending(): Promise<void>;
 }
@@ -53,7 +59,7 @@ export interface Corrections {
 export interface CorrectionsDeps {
   postgres: Postgres;
   clickhouse: ClickHouse;
-  tree: Pick<NodeTree, "pathAt">;
+  tree: Pick<NodeTree, "pathAt" | "placesBetween">;
   /** Absent in a process that does not store events: then another one applies what is recorded here. */
   ingest:
     | (Pick<Ingest, "log" | "deriver" | "sequence"> & { flush: Pick<Ingest["flush"], "exclusive" | "whenStored"> })
@@ -126,7 +132,39 @@ export function createCorrections(deps: CorrectionsDeps): Corrections {
     return next;
   }
 
-  async function record(request: CorrectionRequest, before: EventRow, after: EventRow | null, replaces: number) {
+  /** An event that leaves its organization has an entry there and one where it goes to: each has its own side of it. */
+  function changesOf(
+    request: CorrectionRequest,
+    before: EventRow,
+    after: EventRow | null,
+    spans: readonly ConcernedSpan[],
+  ) {
+    const { organization, id: subject, reason, by } = request;
+    const about = (place: string) => ({
+      ...{ by, subject, node: `organization:${place}` },
+      alsoOf: spans.filter((span) => span.organization === place).flatMap((span) => ownersOf(tree, span)),
+    });
+    const shown = { before: eventOfRow(before), after: after && { ...eventOfRow(after), reason } };
+    if (!after) return [{ ...about(organization), action: "event.voided", before: shown.before }];
+    const action = "event.amended";
+    if (after.organization === organization) return [{ ...about(organization), action, ...shown }];
+    return [
+      { ...about(organization), action, before: shown.before, after: { reason } },
+      { ...about(after.organization), action, after: shown.after },
+    ];
+  }
+
+  async function record(
+    request: CorrectionRequest,
+    before: EventRow,
+    after: EventRow | null,
+    replaces: number,
+  ): Promise<Correction> {
+    const nowMs = Date.now();
+    const spans = await Promise.all(
+      [before, ...(after ? [after] : [])].map((row) => concernedSpan({ clickhouse, tree }, row, nowMs)),
+    );
+    for (const span of spans) request.mayChange(span);
     const { organization, id: eventId, reason, by } = request;
     const action = after === null ? ("void" as const) : ("amend" as const);
     const correction = {
@@ -150,14 +188,7 @@ export function createCorrections(deps: CorrectionsDeps): Corrections {
     try {
       await postgres.transaction(async (tx) => {
         await tx.insert(eventCorrections).values(correction);
-        await recordChange(tx, {
-          by,
-          node: `organization:${organization}`,
-          action: after === null ? "event.voided" : "event.amended",
-          subject: eventId,
-          before: eventOfRow(before),
-          ...(after && { after: { ...eventOfRow(after), reason } }),
-        });
+        for (const change of changesOf(request, before, after, spans)) await recordChange(tx, change);
       });
     } catch (error) {
       if (isUniqueViolation(error))
@@ -223,7 +254,7 @@ export function createCorrections(deps: CorrectionsDeps): Corrections {
         .where(and(gte(beforeMs, fromMs), lt(beforeMs, toMs)))
         .orderBy(desc(eventCorrections.at), desc(eventCorrections.id));
       return rows
-        .filter((row) => isVisible(row.organization))
+        .filter(({ before, after }) => isVisible(before) || (after !== null && isVisible(after)))
         .slice(0, shownCorrections)
         .reverse();
     },
@@ -243,6 +274,7 @@ export function createCorrections(deps: CorrectionsDeps): Corrections {
         throw new ProblemError("conflict", "the event does not count here any more; see its history");
       }
       const before = stored.current;
+      request.check(eventOfRow(before));
       if (changes === undefined) return await whenApplied(await record(request, before, null, stored.batch));
       const after = amendEvent(before, changes, {
         nowMs: Date.now(),

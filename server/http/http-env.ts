@@ -11,5 +11,7 @@ export interface HttpEnv {
     client: () => Client;
     /** Who asks, found out on the first call; a route that never calls it costs no look-up. */
     identify: () => Promise<Actor | undefined>;
+    /** The key of entity tags; see entity-tag.ts. */
+    tagSecret: () => Promise<string>;
   };
 }

@@ -6,6 +6,7 @@
 import { createCipheriv, createDecipheriv, hash, hkdfSync, randomBytes } from "node:crypto";
 import { and, eq, isNull, lt, or } from "drizzle-orm";
 import { createMiddleware } from "hono/factory";
+import type { Actor } from "../accounts/actor.ts";
 import type { Postgres } from "../postgres/client.ts";
 import { idempotencyKeys, type KeptStatus } from "../postgres/schema/idempotency.ts";
 import type { HttpEnv } from "./http-env.ts";
@@ -34,7 +35,10 @@ export function idempotent({ postgres, now = Date.now }: { postgres: Postgres; n
     const body = Buffer.from(await c.req.arrayBuffer());
     const requestHash = hash(
       "sha256",
-      Buffer.concat([Buffer.from(`${c.req.method} ${pathname}${search}\n${c.req.header("if-match") ?? ""}\n`), body]),
+      Buffer.concat([
+        Buffer.from(`${c.req.method} ${pathname}${search}\n${c.req.header("if-match") ?? ""}\n${rightsOf(caller)}\n`),
+        body,
+      ]),
       "hex",
     );
     const keyHash = hash("sha256", `${caller.kind} ${caller.id} ${key}`, "hex");
@@ -62,6 +66,11 @@ export function idempotent({ postgres, now = Date.now }: { postgres: Postgres; n
   });
 }
 
+/** An answer is not given again to a caller who has other rights by now: it may hold what these do not show. */
+function rightsOf({ grants }: Actor): string {
+  return JSON.stringify(grants.map(({ node, actions }) => [node, ...[...actions].sort()]).sort());
+}
+
 /** Whether the key was free; old ones are removed on the way. */
 async function claim(
   { db }: Postgres,
@@ -84,7 +93,7 @@ async function keptAnswer(
 ): Promise<{ body: Uint8Array<ArrayBuffer>; status: KeptStatus; headers: Record<string, string> }> {
   const [row] = await db.select().from(idempotencyKeys).where(eq(idempotencyKeys.keyHash, keyHash));
   if (row && row.requestHash !== requestHash)
-    throw new ProblemError("idempotency_key_reused", "the key was used for another request", {
+    throw new ProblemError("idempotency_key_reused", "the key was used for another request, or with other rights", {
       field: "Idempotency-Key",
     });
   if (!row || row.status === null || row.body === null)

@@ -11,19 +11,31 @@ import { type AcceptDeps, acceptRequest } from "./accept-request.ts";
 import { type FoundQuarantined, markReplayed } from "./read-quarantine.ts";
 import { RefusedRequestError } from "./refused-request.ts";
 
-/** Sends these as `emitter`, the earliest received first; `instead` takes the place of what they were. */
+export interface Replay {
+  /** As whom an event is sent. */
+  emitterOf: (found: FoundQuarantined) => Emitter;
+  /** Why an event may not be sent by the caller; undefined when it may. */
+  refusalOf: (found: FoundQuarantined) => Omit<ReplayResult, "outcome"> | undefined;
+  /** Takes the place of what they were. */
+  instead?: Readonly<Record<string, unknown>> | undefined;
+}
+
+/** The earliest received first. */
 export async function replayQuarantined(
   { clickhouse, ...deps }: AcceptDeps & { clickhouse: ClickHouse },
-  emitter: Emitter,
   found: readonly FoundQuarantined[],
-  instead?: Readonly<Record<string, unknown>>,
+  { emitterOf, refusalOf, instead }: Replay,
 ): Promise<ReplayedEvent[]> {
   const ordered = [...found].sort((a, b) => a.key[0] - b.key[0] || a.key[1] - b.key[1] || a.key[2] - b.key[2]);
   const results: { found: FoundQuarantined; result: ReplayResult }[] = [];
   try {
     for (const one of ordered) {
       const text = instead === undefined ? one.event.raw : JSON.stringify(instead);
-      results.push({ found: one, result: await sendAgain(deps, emitter, text, one.key[0]) });
+      const refusal = refusalOf(one);
+      const result: ReplayResult = refusal
+        ? { outcome: "rejected", ...refusal }
+        : await sendAgain(deps, emitterOf(one), text, one.key[0]);
+      results.push({ found: one, result });
     }
   } finally {
     // What was taken stays marked as taken, also when the rest is refused for now.

@@ -19,11 +19,8 @@ const ingestOutcomes = defineQuery(
     events: millis,
   }),
 );
-const readFreshness = defineQuery(
-  "freshness",
-  z.object({ from_ms: z.number(), to_ms: z.number() }),
-  z.object({ p50_ms: millis.nullable(), p99_ms: millis.nullable(), events: millis }),
-);
+const freshnessRow = z.object({ p50_ms: millis.nullable(), p99_ms: millis.nullable(), events: millis });
+const readFreshness = defineQuery("freshness", z.object({ from_ms: z.number(), to_ms: z.number() }), freshnessRow);
 
 export interface IngestQuestion {
   node: string;
@@ -95,11 +92,17 @@ export async function answerIngestHealth(
         .sort((a, b) => sizeOf(b) - sizeOf(a) || (a.key < b.key ? -1 : 1))
         .slice(0, mostGroups),
     }),
-    freshness:
-      freshness && freshness.events > 0
-        ? { p50_ms: freshness.p50_ms ?? 0, p99_ms: freshness.p99_ms ?? 0, events: freshness.events }
-        : null,
+    freshness: freshnessOf(freshness, node === "all" ? undefined : total.accepted),
   };
+}
+
+/** How soon queries see events is one for all nodes; how many there were is told of the node's own alone. */
+function freshnessOf(
+  measured: z.infer<typeof freshnessRow> | undefined,
+  ownEvents = measured?.events ?? 0,
+): IngestHealth["freshness"] {
+  if (!measured || measured.events === 0 || ownEvents === 0) return null;
+  return { p50_ms: measured.p50_ms ?? 0, p99_ms: measured.p99_ms ?? 0, events: ownEvents };
 }
 
 function noCounts(): IngestCounts {

@@ -2,10 +2,10 @@
 import { and, arrayContains, arrayOverlaps, asc, desc, eq, gt, gte, inArray, lt, lte, or, type SQL } from "drizzle-orm";
 import type { Actor } from "../accounts/actor.ts";
 import type { NodeTree } from "../accounts/node-tree.ts";
-import { highestLevel } from "../accounts/price-sight.ts";
+import { highestLevel, seenLevels } from "../accounts/price-sight.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import type { PaymentStatus } from "../contract/payment-status.ts";
-import { type PriceLevel, priceLevels } from "../contract/plans.ts";
+import { priceLevels } from "../contract/plans.ts";
 import type { Payment, Statement, StatementDetail, StatementKind } from "../contract/statements.ts";
 import { formatInstant } from "../metrics/windows.ts";
 import type { Queries } from "../postgres/client.ts";
@@ -61,20 +61,6 @@ export async function listStatements(db: Queries, filter: StatementFilter): Prom
 export async function readStatement(db: Queries, id: string): Promise<StatementRow | undefined> {
   const [row] = await db.select().from(statements).where(eq(statements.id, id));
   return row;
-}
-
-/**
- * The levels of a statement that the caller sees: what each level pays is known to it and to those above it, as the tree was
- * in that part of the cycle.
- */
-export function seenLevels(
-  actor: Pick<Actor, "grants">,
-  { path }: Pick<StatementRow, "path">,
-): ReadonlySet<PriceLevel> {
-  const tops = actor.grants
-    .filter(({ node, actions }) => actions.has("prices:read") && path.includes(node))
-    .map(({ node }) => highestLevel(node));
-  return new Set(priceLevels.slice(0, Math.max(0, ...tops)));
 }
 
 /** Where nodes have their names from. */

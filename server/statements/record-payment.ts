@@ -1,5 +1,5 @@
 /** What became of the payment of a statement. Who pays lies elsewhere: here it is only kept, with all that was ever said. */
-import { desc, eq } from "drizzle-orm";
+import { desc, eq, sql } from "drizzle-orm";
 import { newId } from "../accounts/actor.ts";
 import { type Author, recordChange } from "../audit/record-change.ts";
 import { nextPaymentStatuses, type PaymentStatus } from "../contract/payment-status.ts";
@@ -17,6 +17,10 @@ export interface PaymentToRecord {
   /** A provider's message, which is taken once; null of what a person or a program says by the API. */
   messageId: string | null;
 }
+
+/** Nothing happened after it was told, whatever was told: a time that lies ahead would hold off all that follows. */
+const happened = sql`least(${statementPayments.at}, ${statementPayments.recordedAt})`;
+const earlier = (one: Date, other: Date) => (one < other ? one : other);
 
 /** What an `ETag` of a statement is made of: nothing else of it changes. */
 export function paymentState({ id, paymentStatus, paymentAt }: StatementRow): object {
@@ -46,9 +50,9 @@ export async function recordPayment(
       .select()
       .from(statementPayments)
       .where(eq(statementPayments.statementId, id))
-      .orderBy(desc(statementPayments.at))
+      .orderBy(desc(happened))
       .limit(1);
-    const isOlder = messageId !== null && last !== undefined && said.at < last.at;
+    const isOlder = messageId !== null && last !== undefined && said.at < earlier(last.at, last.recordedAt);
     const { status } = said;
     if (!isOlder && status !== row.paymentStatus && !nextPaymentStatuses[row.paymentStatus].includes(status))
       throw new ProblemError("conflict", `a payment that is ${row.paymentStatus} cannot become ${status}`, {
@@ -64,6 +68,7 @@ export async function recordPayment(
       by,
       // Who is paid: a node that has moved since is another's now.
       node: row.path[1] ?? row.node,
+      alsoOf: row.path,
       action: "statement.payment_set",
       subject: id,
       before: { status: row.paymentStatus, at: row.paymentAt },

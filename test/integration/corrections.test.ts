@@ -55,6 +55,8 @@ const asked = (organization: string, id: string, changes?: Record<string, unknow
   changes,
   by: system,
   mayMoveTo: () => undefined,
+  mayChange: () => undefined,
+  check: () => undefined,
 });
 
 const picks = fc.array(

@@ -1,7 +1,9 @@
 /** Accepting with a real log in a temporary directory, a small account tree, and storage that only answers lookups. */
+
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { Place } from "../../server/accounts/node-tree.ts";
 import { eventType } from "../../server/catalog/catalog.ts";
 import type { Emitter } from "../../server/ingest/accept-events.ts";
 import type { AcceptDeps, AcceptingTree } from "../../server/ingest/accept-request.ts";
@@ -56,6 +58,15 @@ export class SmallTree implements AcceptingTree {
     const first = this.pathAt(organization, fromMs);
     const later = (this.stays.get(organization) ?? []).filter(({ sinceMs }) => sinceMs > fromMs && sinceMs <= toMs);
     return first && [{ sinceMs: fromMs, ...first }, ...later];
+  }
+
+  placesBetween(address: string, fromMs: number, toMs: number): Place[] {
+    const stays = this.staysWithin(address.slice("organization:".length), fromMs, toMs - 1) ?? [];
+    return stays.map(({ sinceMs, partner, reseller }, index) => ({
+      fromMs: sinceMs,
+      toMs: stays[index + 1]?.sinceMs ?? toMs,
+      path: [address, ...(reseller ? [`reseller:${reseller}`] : []), ...(partner ? [`partner:${partner}`] : []), "all"],
+    }));
   }
 
   async ensureOrganizations(organizations: string[], parent: string): Promise<void> {

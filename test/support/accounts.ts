@@ -15,6 +15,7 @@ import type { AddressRanges } from "../../server/address-ranges.ts";
 import type { KeyScope } from "../../server/contract/accounts.ts";
 import { applyFoundation, createRouter } from "../../server/http/app-pieces.ts";
 import { attachActor, createAuthenticator } from "../../server/http/authenticate.ts";
+import { keyedTags } from "../../server/http/entity-tag.ts";
 import type { HttpEnv } from "../../server/http/http-env.ts";
 import { idempotent } from "../../server/http/idempotency.ts";
 import { accountRoutes } from "../../server/http/routes/account.ts";
@@ -95,6 +96,7 @@ export async function startAccounts(
   const app = createRouter();
   applyFoundation(app, { log, ...(isTrustedProxy && { isTrustedProxy }) });
   app.use("/v1/*", attachActor(createAuthenticator({ keys, sessions, tree })));
+  app.use("/v1/*", keyedTags(postgres));
   app.use("/v1/*", idempotent({ postgres, ...(now && { now }) }));
   app.route("/", sessionRoutes({ users, sessions }));
   const server = createServer().listen(0, "127.0.0.1");

@@ -4,10 +4,11 @@ import { stream } from "hono/streaming";
 import type { NodeTree } from "../../accounts/node-tree.ts";
 import { type AuditFilter, readAudit } from "../../audit/read-audit.ts";
 import type { AuditEntry } from "../../audit/record-change.ts";
+import { type AuditReader, shownEntry } from "../../audit/shown-entry.ts";
 import { type AuditEntryAnswer, auditListSchema, auditQuerySchema } from "../../contract/audit.ts";
 import type { Postgres } from "../../postgres/client.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
-import { requireScope, resolveNode } from "../authenticate.ts";
+import { isWithinReach, requireScope, resolveNode } from "../authenticate.ts";
 import { csvLine } from "../csv.ts";
 import type { HttpEnv } from "../http-env.ts";
 
@@ -24,7 +25,7 @@ export function auditRoutes({ postgres, tree }: { postgres: Postgres; tree: Node
       path: "/v1/audit",
       summary: "Every change of configuration, newest first",
       description:
-        "A page as JSON; with `Accept: text/csv` or `application/x-ndjson` everything that matches, without `limit`.",
+        "Prices only where the reader sees them, nodes only within the reader's subtree. A page as JSON; with `Accept: text/csv` or `application/x-ndjson` everything that matches, without `limit`.",
       middleware: requireScope("audit:read"),
       request: { query: auditQuerySchema },
       responses: {
@@ -42,6 +43,10 @@ export function auditRoutes({ postgres, tree }: { postgres: Postgres; tree: Node
     async (c) => {
       const { node, from, to, cursor, limit, ...rest } = c.req.valid("query");
       const actor = c.get("actor");
+      // Who reads the audit by one role may see prices by another.
+      const whole = (await c.get("identify")()) ?? actor;
+      const reader: AuditReader = { actor: whole, isWithin: (one) => isWithinReach(actor, tree, one) };
+      const told = (entry: AuditEntry) => describe(entry, reader);
       const filter: AuditFilter = {
         ...rest,
         reach: actor.reach,
@@ -63,7 +68,7 @@ export function auditRoutes({ postgres, tree }: { postgres: Postgres; tree: Node
         return stream(c, async (out) => {
           if (format === "text/csv") await out.write(csvLine(columns));
           for (let page = first; page.length > 0; ) {
-            await out.write(page.map((entry) => line(describe(entry))).join(""));
+            await out.write(page.map((entry) => line(told(entry))).join(""));
             if (page.length < exportPage || out.aborted) break;
             page = await readAudit(postgres, { ...filter, limit: exportPage, before: page.at(-1)?.sequence });
           }
@@ -72,13 +77,13 @@ export function auditRoutes({ postgres, tree }: { postgres: Postgres; tree: Node
       const found = await readAudit(postgres, filter);
       const page = found.slice(0, limit);
       const last = found.length > limit ? page.at(-1) : undefined;
-      return c.json({ entries: page.map(describe), next_cursor: last?.sequence ?? null }, 200);
+      return c.json({ entries: page.map(told), next_cursor: last?.sequence ?? null }, 200);
     },
   );
   return app;
 }
 
-function describe(entry: AuditEntry): AuditEntryAnswer {
+function describe(entry: AuditEntry, reader: AuditReader): AuditEntryAnswer {
   return {
     sequence: entry.sequence,
     at: entry.at.toISOString(),
@@ -87,9 +92,7 @@ function describe(entry: AuditEntry): AuditEntryAnswer {
     node: entry.node,
     action: entry.action,
     subject: entry.subject,
-    before: entry.before === null ? null : JSON.parse(entry.before),
-    after: entry.after === null ? null : JSON.parse(entry.after),
-    hash: entry.hash,
+    ...shownEntry(entry, reader),
   };
 }
 

@@ -2,6 +2,7 @@
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import type { NodeTree } from "../../accounts/node-tree.ts";
+import { stoodWithin } from "../../accounts/past-owners.ts";
 import {
   amendEventSchema,
   type CorrectionAnswer,
@@ -14,8 +15,9 @@ import { eventOfRow } from "../../corrections/amend-event.ts";
 import type { Correction, Corrections } from "../../corrections/corrections.ts";
 import type { EventRow } from "../../corrections/stored-event.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
-import { requireScope, resolveNode } from "../authenticate.ts";
+import { isWithinReach, requireScope, resolveNode } from "../authenticate.ts";
 import { authorOf } from "../author-of.ts";
+import { entityTag, ifMatch } from "../entity-tag.ts";
 import type { HttpEnv } from "../http-env.ts";
 import { ProblemError } from "../problem-error.ts";
 
@@ -34,7 +36,7 @@ const corrected = {
     description: "The correction is on record and will be applied",
     content: { "application/json": { schema: correctionSchema } },
   },
-  ...problemResponses(400, 401, 403, 404, 409, 422, 503),
+  ...problemResponses(400, 401, 403, 404, 409, 412, 422, 503),
 };
 
 export function correctionsRoutes({ corrections, tree }: CorrectionsRoutesDeps): OpenAPIHono<HttpEnv> {
@@ -57,6 +59,13 @@ export function correctionsRoutes({ corrections, tree }: CorrectionsRoutesDeps):
       by: authorOf(c),
       mayMoveTo: (organization) =>
         void resolveNode(actor, tree, `organization:${organization}`, "changes.organization"),
+      mayChange: ({ organization, fromMs, toMs }) => {
+        if (!stoodWithin(tree, actor.reach, `organization:${organization}`, fromMs, toMs))
+          throw new ProblemError("forbidden", "figures of that time are those of nodes which are not the caller's", {
+            field: changes?.time === undefined ? "id" : "changes.time",
+          });
+      },
+      check: await ifMatch(c),
     });
     return correction;
   }
@@ -76,16 +85,17 @@ export function correctionsRoutes({ corrections, tree }: CorrectionsRoutesDeps):
     async (c) => {
       const { id } = c.req.valid("param");
       const { organization, time } = c.req.valid("query");
-      resolveNode(c.get("actor"), tree, `organization:${organization}`, "organization");
+      const actor = c.get("actor");
+      resolveNode(actor, tree, `organization:${organization}`, "organization");
       const [row, history] = await Promise.all([
         corrections.find(organization, id, timeOf(time)),
         corrections.history(organization, id),
       ]);
       if (!row && history.length === 0) throw new ProblemError("not_found", "there is no such event", { field: "id" });
-      return c.json(
-        { event: row ? eventOfRow(row) : null, corrections: history.map(describeCorrection) } as never,
-        200,
-      );
+      if (row) c.header("etag", await entityTag(c, eventOfRow(row)));
+      const isSeen = (one: EventRow) => isWithinReach(actor, tree, `organization:${one.organization}`);
+      const told = history.map((one) => describeCorrection(one, isSeen));
+      return c.json({ event: row ? eventOfRow(row) : null, corrections: told } as never, 200);
     },
   );
 
@@ -95,7 +105,7 @@ export function correctionsRoutes({ corrections, tree }: CorrectionsRoutesDeps):
       path: "/v1/events/{id}/void",
       summary: "Let an event count no more",
       description:
-        "Of any age; it stays on record with the reason. Its id cannot be used again. Voiding again changes nothing.",
+        "Of any age, by who had the organization in all the time that it changes; who had it then has it in the audit. It stays on record with the reason. Its id cannot be used again. Voiding again changes nothing.",
       middleware: requireScope("events:correct"),
       request: {
         params: idParam,
@@ -105,7 +115,10 @@ export function correctionsRoutes({ corrections, tree }: CorrectionsRoutesDeps):
     }),
     async (c) => {
       const correction = await correct(c, c.req.valid("param").id, c.req.valid("json"), undefined);
-      return c.json(describeCorrection(correction), correction.appliedAt ? 200 : 202);
+      return c.json(
+        describeCorrection(correction, () => true),
+        correction.appliedAt ? 200 : 202,
+      );
     },
   );
 
@@ -115,7 +128,7 @@ export function correctionsRoutes({ corrections, tree }: CorrectionsRoutesDeps):
       path: "/v1/events/{id}/amend",
       summary: "Change an event",
       description:
-        "Of any age, by the rules by which events are accepted. What it was stays on record. It may move in time, and to another organization of the caller's.",
+        "Of any age, by who had the organization in all the time that it changes, and by the rules by which events are accepted. What it was stays on record. It may move in time, and to another organization of the caller's.",
       middleware: requireScope("events:correct"),
       request: {
         params: idParam,
@@ -126,7 +139,10 @@ export function correctionsRoutes({ corrections, tree }: CorrectionsRoutesDeps):
     async (c) => {
       const { changes, ...asked } = c.req.valid("json");
       const correction = await correct(c, c.req.valid("param").id, asked, changes);
-      return c.json(describeCorrection(correction), correction.appliedAt ? 200 : 202);
+      return c.json(
+        describeCorrection(correction, () => true),
+        correction.appliedAt ? 200 : 202,
+      );
     },
   );
   return app;
@@ -134,10 +150,10 @@ export function correctionsRoutes({ corrections, tree }: CorrectionsRoutesDeps):
 
 const timeOf = (text: string | undefined) => (text === undefined ? undefined : Date.parse(text));
 
-/** As it is told to callers. */
-export function describeCorrection(correction: Correction): CorrectionAnswer {
+/** As it is told to callers: of an event that was moved to or from what the caller does not see, its own side alone. */
+export function describeCorrection(correction: Correction, isSeen: (row: EventRow) => boolean): CorrectionAnswer {
   const { id, action, reason, actorKind, actorId, actorName, at, appliedAt, before, after } = correction;
-  const shown = (row: EventRow) => eventOfRow(row) as CorrectionAnswer["before"];
+  const shown = (row: EventRow | null) => (row && isSeen(row) ? (eventOfRow(row) as CorrectionAnswer["after"]) : null);
   return {
     correction: id,
     action,
@@ -146,6 +162,6 @@ export function describeCorrection(correction: Correction): CorrectionAnswer {
     at: at.toISOString(),
     applied_at: appliedAt?.toISOString() ?? null,
     before: shown(before),
-    after: after ? shown(after) : null,
+    after: shown(after),
   };
 }

@@ -5,9 +5,9 @@ import { dimensionsOf, meterByName } from "../../catalog/catalog.ts";
 import type { ClickHouse } from "../../clickhouse/client.ts";
 import { explainAnswerSchema, explainQuerySchema } from "../../contract/explain.ts";
 import { filterGrammar } from "../../contract/filters.ts";
-import { parseNode } from "../../contract/nodes.ts";
 import { eventOfRow } from "../../corrections/amend-event.ts";
 import type { Corrections } from "../../corrections/corrections.ts";
+import type { EventRow } from "../../corrections/stored-event.ts";
 import { describeMeter } from "../../meters/describe-meter.ts";
 import type { OwnMeters } from "../../meters/own-meters.ts";
 import { readCursor, writeCursor } from "../../metrics/cursor.ts";
@@ -72,6 +72,8 @@ export function explainRoutes(deps: ExplainRoutesDeps): OpenAPIHono<HttpEnv> {
         to: query.to,
         tz: query.tz,
       };
+      const isOf = ({ organization, agent }: Pick<EventRow, "organization" | "agent">) =>
+        tree.isWithin(agent === "" ? `organization:${organization}` : `agent:${organization}/${agent}`, node);
       const asOf = watermark();
       const window = { node, fromMs, toMs, tz: query.tz, fill: "zero", window: "total", anchor: 1 } as const;
       const [answer, explained, corrected] = await Promise.all([
@@ -85,9 +87,7 @@ export function explainRoutes(deps: ExplainRoutesDeps): OpenAPIHono<HttpEnv> {
           after: readCursor(query.cursor, asked, explainKeySchema),
           limit: query.limit,
         }),
-        corrections.within(fromMs, toMs, (organization) =>
-          tree.isWithin(`organization:${organization}`, aboveAgent(node)),
-        ),
+        corrections.within(fromMs, toMs, isOf),
       ]);
       const [figure] = answer.meters;
       if (!figure) throw new Error("a meter was not answered");
@@ -111,17 +111,11 @@ export function explainRoutes(deps: ExplainRoutesDeps): OpenAPIHono<HttpEnv> {
             })),
             next_cursor: explained.next ? writeCursor(asked, explained.next) : null,
           },
-          corrections: corrected.map(describeCorrection),
+          corrections: corrected.map((one) => describeCorrection(one, isOf)),
         } as never,
         200,
       );
     },
   );
   return app;
-}
-
-/** Corrections are those of the whole organization. */
-function aboveAgent(node: string): string {
-  const parsed = parseNode(node);
-  return parsed.kind === "agent" ? `organization:${parsed.organization}` : node;
 }

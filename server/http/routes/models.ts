@@ -72,7 +72,7 @@ export function modelsRoutes({ postgres, tree }: { postgres: Postgres; tree: Nod
       if (node.startsWith("agent:"))
         throw new ProblemError("invalid_request", "an agent has no models of its own", { field: "node" });
       const made = await createModel(postgres, { ...wanted, node }, authorOf(c));
-      c.header("etag", entityTag(stateOfModel(made)));
+      c.header("etag", await entityTag(c, stateOfModel(made)));
       return c.json(describe(made, actor, tree), 201);
     },
   );
@@ -92,7 +92,7 @@ export function modelsRoutes({ postgres, tree }: { postgres: Postgres; tree: Nod
       const isShared = found && actor.reach.some((top) => tree.isWithin(top, found.node));
       if (!found || !(isShared || isWithinReach(actor, tree, found.node)))
         throw new ProblemError("not_found", "there is no such model");
-      c.header("etag", entityTag(stateOfModel(found)));
+      c.header("etag", await entityTag(c, stateOfModel(found)));
       return c.json(describe(found, actor, tree), 200);
     },
   );
@@ -112,8 +112,11 @@ export function modelsRoutes({ postgres, tree }: { postgres: Postgres; tree: Nod
     async (c) => {
       const actor = c.get("actor");
       const id = await ownId(actor, c.req.valid("param").id);
-      const changed = await changeModel(postgres, id, c.req.valid("json"), { by: authorOf(c), check: ifMatch(c) });
-      c.header("etag", entityTag(stateOfModel(changed)));
+      const changed = await changeModel(postgres, id, c.req.valid("json"), {
+        by: authorOf(c),
+        check: await ifMatch(c),
+      });
+      c.header("etag", await entityTag(c, stateOfModel(changed)));
       return c.json(describe(changed, actor, tree), 200);
     },
   );
@@ -130,7 +133,7 @@ export function modelsRoutes({ postgres, tree }: { postgres: Postgres; tree: Nod
     }),
     async (c) => {
       const id = await ownId(c.get("actor"), c.req.valid("param").id);
-      await removeModel(postgres, id, { by: authorOf(c), check: ifMatch(c) });
+      await removeModel(postgres, id, { by: authorOf(c), check: await ifMatch(c) });
       return c.body(null, 204);
     },
   );

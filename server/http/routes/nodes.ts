@@ -73,11 +73,11 @@ export function nodesRoutes({ tree }: { tree: NodeTree }): OpenAPIHono<HttpEnv> 
         ...problemResponses(400, 401, 403, 404, 503),
       },
     }),
-    (c) => {
+    async (c) => {
       const actor = c.get("actor");
       const record = tree.get(resolveNode(actor, tree, c.req.valid("param").node));
       if (!record) throw new ProblemError("not_found", "there is no such node");
-      c.header("etag", entityTag(stateOf(record)));
+      c.header("etag", await entityTag(c, stateOf(record, tree)));
       return c.json(describe(record, actor, tree), 200);
     },
   );
@@ -91,7 +91,8 @@ export function nodesRoutes({ tree }: { tree: NodeTree }): OpenAPIHono<HttpEnv> 
         "Everything but the name needs the right above the node too. A move takes all below it along. Usage until",
         "`effective_from` stays with the old parent and usage from then on belongs to the new one, in every meter, to the",
         "millisecond, sessions that run at that instant among it. A move that lies back takes stored usage along within",
-        "seconds, and replaces moves of the node that took effect since.",
+        "seconds, and replaces moves of the node that took effect since; it needs the right at what lost and gains the usage of",
+        "then, as the tree was then, and each of them has it in its audit.",
       ].join(" "),
       middleware: requireScope("nodes:write"),
       request: {
@@ -108,10 +109,10 @@ export function nodesRoutes({ tree }: { tree: NodeTree }): OpenAPIHono<HttpEnv> 
       const node = resolveNode(actor, tree, c.req.valid("param").node);
       const wanted = c.req.valid("json");
       const change = readChange(actor, tree, node, wanted);
-      await changeNode(tree, node, change, { by: authorOf(c), check: ifMatch(c) });
+      await changeNode(tree, node, change, { by: authorOf(c), check: await ifMatch(c), reach: actor.reach });
       const record = tree.get(node);
       if (!record) throw new ProblemError("not_found", "there is no such node");
-      c.header("etag", entityTag(stateOf(record)));
+      c.header("etag", await entityTag(c, stateOf(record, tree)));
       return c.json(describe(record, actor, tree), 200);
     },
   );
@@ -244,8 +245,8 @@ function readChange(actor: Actor, tree: NodeTree, node: NodeAddress, wanted: Cha
   return { name, externalId: external_id, status, fields, parent: above.node, effectiveFromMs };
 }
 
-function stateOf({ node, name, externalId, status, fields, parent }: NodeRecord): NodeState {
-  return { node, name, externalId, status, fields, parent };
+function stateOf({ node, name, externalId, status, fields, parent }: NodeRecord, tree: NodeTree): NodeState {
+  return { node, name, externalId, status, fields, parent, stays: tree.stays(node) };
 }
 
 function parentOf(actor: Actor, tree: NodeTree, requested: string | undefined): NodeRecord {

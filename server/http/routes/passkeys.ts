@@ -111,7 +111,7 @@ export function passkeysRoutes(deps: PasskeysRoutesDeps): OpenAPIHono<HttpEnv> {
       mailer
         ?.send(passkeyMail(email, added.name, publicUrl))
         .catch((error: unknown) => log.warn({ err: error }, "that a passkey was added could not be mailed"));
-      c.header("etag", entityTag(stateOf(added)));
+      c.header("etag", await entityTag(c, stateOf(added)));
       return c.json(describe(added), 201);
     },
   );
@@ -130,11 +130,11 @@ export function passkeysRoutes(deps: PasskeysRoutesDeps): OpenAPIHono<HttpEnv> {
     }),
     async (c) => {
       const which = { userId: c.get("actor").id, id: c.req.valid("param").id, name: c.req.valid("json").name };
-      const check = ifMatch(c);
+      const check = await ifMatch(c);
       const edit = { by: authorOf(c), check: (current: PasskeyRecord) => check(stateOf(current)) };
       const renamed = await available().rename(which, edit);
       if (!renamed) throw noSuchPasskey();
-      c.header("etag", entityTag(stateOf(renamed)));
+      c.header("etag", await entityTag(c, stateOf(renamed)));
       return c.json(describe(renamed), 200);
     },
   );

@@ -30,6 +30,8 @@ export interface PaymentsRoutesDeps {
   now?: () => number;
 }
 
+/** A provider's clock may be ahead by so much, as its signature's time may. */
+const maxClockSkewMs = 5 * 60_000;
 const maxMessageBytes = 64 * 1024;
 const messageHeaders = z.object({
   "webhook-id": z.string().min(1).max(256),
@@ -67,8 +69,8 @@ export function paymentsRoutes({
       const { status, at, reason = null, reference = null } = c.req.valid("json");
       const nowMs = now();
       const saidAt = at === undefined ? new Date(nowMs) : new Date(at);
-      if (saidAt.getTime() > nowMs) throw new ProblemError("invalid_request", "must not lie ahead", { field: "at" });
-      const matches = ifMatch(c);
+      if (saidAt.getTime() > nowMs) throw liesAhead("at");
+      const matches = await ifMatch(c);
       const check = (row: StatementRow) => {
         if (!row.path.some((node) => reach.includes(node)))
           throw new ProblemError("not_found", "there is no such statement");
@@ -81,7 +83,7 @@ export function paymentsRoutes({
         { statement: c.req.valid("param").id, status, at: saidAt, reason, reference, messageId: null },
         { by: authorOf(c), check, nowMs },
       );
-      c.header("etag", entityTag(paymentState(row)));
+      c.header("etag", await entityTag(c, paymentState(row)));
       return c.json(await describeStatement(postgres.db, tree, { grants }, row), 200);
     },
   );
@@ -105,7 +107,7 @@ export function paymentsRoutes({
       path: "/v1/payment-messages",
       summary: "A payment provider's message about a statement",
       description:
-        "Signed as Standard Webhooks has it, with a secret of TIDEMARK_PAYMENT_SECRETS: HMAC-SHA256 over `id.timestamp.body`, at most 5 minutes old. A message is taken once by its id; one that tells of an earlier time than what is known changes nothing; one that cannot follow yet is answered 409, to be sent again.",
+        "Signed as Standard Webhooks has it, with a secret of TIDEMARK_PAYMENT_SECRETS: HMAC-SHA256 over `id.timestamp.body`, at most 5 minutes old. A message is taken once by its id; one that tells of an earlier time than what is known changes nothing, one of a time that lies ahead is refused; one that cannot follow yet is answered 409, to be sent again.",
       security: [],
       middleware: every(bodyLimit({ maxSize: maxMessageBytes, onError: refuseLarge }), genuine),
       request: {
@@ -120,7 +122,10 @@ export function paymentsRoutes({
     async (c) => {
       const { statement, status, at, reason = null, reference = null } = c.req.valid("json").data;
       const { "webhook-id": messageId, "webhook-timestamp": seconds } = c.req.valid("header");
-      const saidAt = at === undefined ? new Date(Number(seconds) * 1000) : new Date(at);
+      const nowMs = now();
+      const toldMs = at === undefined ? Number(seconds) * 1000 : Date.parse(at);
+      if (toldMs > nowMs + maxClockSkewMs) throw liesAhead("data.at");
+      const saidAt = new Date(Math.min(toldMs, nowMs));
       const name = "Payment provider";
       const { row, isDuplicate } = await recordPayment(
         postgres,
@@ -128,7 +133,7 @@ export function paymentsRoutes({
         {
           by: { kind: "system", id: "payment-provider", name, address: c.get("client")().address ?? null },
           check: () => undefined,
-          nowMs: now(),
+          nowMs,
         },
       );
       return c.json({ statement, status: row.paymentStatus, duplicate: isDuplicate }, 200);
@@ -136,6 +141,8 @@ export function paymentsRoutes({
   );
   return app;
 }
+
+const liesAhead = (field: string) => new ProblemError("invalid_request", "must not lie ahead", { field });
 
 function refuseLarge(): never {
   throw new ProblemError("body_too_large", `a message has at most ${maxMessageBytes} bytes`);

@@ -11,7 +11,7 @@ import {
   readPlan,
   stateOfPlan,
 } from "../../accounts/plans.ts";
-import { highestLevel, visibleLevels } from "../../accounts/price-sight.ts";
+import { highestLevel, termsSeen, visibleLevels } from "../../accounts/price-sight.ts";
 import type { UsageSource } from "../../accounts/quotas.ts";
 import type { NodeAddress } from "../../contract/nodes.ts";
 import {
@@ -19,7 +19,6 @@ import {
   createPlanSchema,
   type Plan,
   type PlanTerms,
-  type PriceLevel,
   planListSchema,
   planSchema,
   priceLevels,
@@ -79,7 +78,7 @@ export function plansRoutes({ postgres, tree, meterOf }: PlansRoutesDeps): OpenA
       const node = resolveNode(actor, tree, requested);
       checkTerms(terms, node, meterOf);
       const plan = await createPlan(postgres, { node, name, offered, terms }, authorOf(c));
-      c.header("etag", entityTag(stateOfPlan(plan)));
+      c.header("etag", await entityTag(c, stateOfPlan(plan)));
       return c.json(describePlan(plan, actor, tree), 201);
     },
   );
@@ -97,7 +96,7 @@ export function plansRoutes({ postgres, tree, meterOf }: PlansRoutesDeps): OpenA
       const actor = c.get("actor");
       const plan = await readPlan(postgres.db, c.req.valid("param").id);
       if (!plan || !mayUsePlan(actor, tree, plan)) throw new ProblemError("not_found", "there is no such plan");
-      c.header("etag", entityTag(stateOfPlan(plan)));
+      c.header("etag", await entityTag(c, stateOfPlan(plan)));
       return c.json(describePlan(plan, actor, tree), 200);
     },
   );
@@ -121,8 +120,8 @@ export function plansRoutes({ postgres, tree, meterOf }: PlansRoutesDeps): OpenA
       const { id, node } = await ownPlan(actor, c.req.valid("param").id);
       const wanted = c.req.valid("json");
       if (wanted.terms) checkTerms(wanted.terms, node, meterOf);
-      const plan = await changePlan(postgres, id, wanted, { by: authorOf(c), check: ifMatch(c) });
-      c.header("etag", entityTag(stateOfPlan(plan)));
+      const plan = await changePlan(postgres, id, wanted, { by: authorOf(c), check: await ifMatch(c) });
+      c.header("etag", await entityTag(c, stateOfPlan(plan)));
       return c.json(describePlan(plan, actor, tree), 200);
     },
   );
@@ -140,8 +139,8 @@ export function plansRoutes({ postgres, tree, meterOf }: PlansRoutesDeps): OpenA
     async (c) => {
       const actor = c.get("actor");
       const { id } = await ownPlan(actor, c.req.valid("param").id);
-      const plan = await publishPlan(postgres, id, { by: authorOf(c), check: ifMatch(c) });
-      c.header("etag", entityTag(stateOfPlan(plan)));
+      const plan = await publishPlan(postgres, id, { by: authorOf(c), check: await ifMatch(c) });
+      c.header("etag", await entityTag(c, stateOfPlan(plan)));
       return c.json(describePlan(plan, actor, tree), 200);
     },
   );
@@ -179,19 +178,9 @@ function describePlan(plan: PlanRecord, actor: Actor, tree: Pick<NodeTree, "isWi
         version,
         status: publishedAt === null ? "draft" : "published",
         published_at: publishedAt?.toISOString() ?? null,
-        currency: terms.currency,
-        fixed_fee: only(terms.fixed_fee, levels),
-        features: terms.features.map((feature) => ({ ...feature, prices: only(feature.prices, levels) })),
+        ...termsSeen(terms, levels),
       })),
   };
-}
-
-function only<T>(
-  prices: Partial<Record<PriceLevel, T>>,
-  levels: ReadonlySet<PriceLevel>,
-): Partial<Record<PriceLevel, T>> {
-  const shown = Object.entries(prices).filter(([level]) => levels.has(level as PriceLevel));
-  return Object.fromEntries(shown) as Partial<Record<PriceLevel, T>>;
 }
 
 /** Throws `invalid_request` for meters that do not exist and for prices that those above the node would pay. */

@@ -1,7 +1,10 @@
 /** /v1/quarantine: the events that were not taken, and sending them again. */
 import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
+import type { Context } from "hono";
 import type { Actor } from "../../accounts/actor.ts";
 import type { NodeTree } from "../../accounts/node-tree.ts";
+import { stoodWithin } from "../../accounts/past-owners.ts";
+import { can, narrowTo } from "../../accounts/permissions.ts";
 import { eventType } from "../../catalog/catalog.ts";
 import type { ClickHouse } from "../../clickhouse/client.ts";
 import { filterGrammar } from "../../contract/filters.ts";
@@ -100,7 +103,8 @@ export interface QuarantineReplayRoutesDeps
 const replayed = [
   "Events are sent with the caller's own rights, through the same checks as all others, and keep the time of their first",
   "receipt where they carry none. Sending them again is always safe: what was taken before is a `duplicate` and counts",
-  "once. One that is rejected again goes on waiting, with its new reason.",
+  "once. One that is rejected again goes on waiting, with its new reason. Another event in the place of one is sent by who may",
+  "send events; who may not, replays none into a time in which the organization was another's.",
 ].join(" ");
 
 /** POST: where events are taken. */
@@ -114,12 +118,35 @@ export function quarantineReplayRoutes({
   const deps = { ...ingest, clickhouse, tree, eventType, now };
 
   async function replay(
-    { id, node, createOrganizations }: Actor,
+    c: Context<HttpEnv>,
     found: readonly FoundQuarantined[],
     instead?: Record<string, unknown>,
   ): Promise<ReplayedEvent[]> {
+    const actor = c.get("actor");
+    // What else the caller may do decides here too: who sends events may send late ones.
+    const whole = (await c.get("identify")()) ?? actor;
+    const sender = instead === undefined ? actor : narrowTo(whole, "ingest");
+    if (!sender)
+      throw new ProblemError("forbidden", "another event in its place is sent by who may send events", {
+        field: "event",
+      });
+    const nodeOf = ({ event }: FoundQuarantined) => event.organization && `organization:${event.organization}`;
     try {
-      return await replayQuarantined(deps, { id, node, createOrganizations }, found, instead);
+      return await replayQuarantined(deps, found, {
+        instead,
+        emitterOf(one) {
+          const node = nodeOf(one);
+          const top = node === null ? undefined : sender.reach.find((reached) => tree.isWithin(node, reached));
+          return { id: actor.id, node: top ?? sender.node, createOrganizations: actor.createOrganizations };
+        },
+        refusalOf(one) {
+          const node = nodeOf(one);
+          if (node === null || can(whole, "ingest", node, tree)) return undefined;
+          const { fromMs, toMs } = timesOf(one);
+          if (stoodWithin(tree, actor.reach, node, fromMs, toMs)) return undefined;
+          return { code: "outside_subtree", field: "time", message: "the organization was another's at that time" };
+        },
+      });
     } catch (error) {
       if (!(error instanceof RefusedRequestError)) throw error;
       throw new ProblemError(error.code, error.message, { retryAfterSeconds: error.retryAfterSeconds });
@@ -146,7 +173,7 @@ export function quarantineReplayRoutes({
         const ids = [...new Set(body.ids)].map(keyOfQuarantineId);
         const found = await readIds(actor, ids);
         if (found.length < ids.length) throw missing("ids");
-        return c.json(answerOf(await replay(actor, found), null), 200);
+        return c.json(answerOf(await replay(c, found), null), 200);
       }
       const node = resolveNode(actor, tree, body.node);
       const filters = [
@@ -163,7 +190,7 @@ export function quarantineReplayRoutes({
       const page = found.slice(0, limit);
       const last = page.at(-1);
       const next = found.length > limit && last ? writeCursor(asked, last.key) : null;
-      return c.json(answerOf(await replay(actor, page), next), 200);
+      return c.json(answerOf(await replay(c, page), next), 200);
     },
   );
 
@@ -186,7 +213,7 @@ export function quarantineReplayRoutes({
     async (c) => {
       const actor = c.get("actor");
       const found = await readIds(actor, [keyOfQuarantineId(c.req.valid("param").id)]);
-      const [result] = await replay(actor, found, c.req.valid("json").event);
+      const [result] = await replay(c, found, c.req.valid("json").event);
       if (!result) throw missing("id");
       return c.json(result, 200);
     },
@@ -202,6 +229,24 @@ export function quarantineReplayRoutes({
 
 const missing = (field: string) =>
   new ProblemError("not_found", "there is no such event in quarantine, or it is kept no longer", { field });
+
+/** From the earliest to the latest that an event says of its own time; its first receipt where it says nothing. */
+function timesOf({ event, key: [receivedMs] }: FoundQuarantined): { fromMs: number; toMs: number } {
+  const { time, started_at } = objectIn(event.raw);
+  const told = [time, started_at].map((text) => (typeof text === "string" ? Date.parse(text) : Number.NaN));
+  if (Number.isNaN(told[0])) told[0] = receivedMs;
+  const times = told.filter((ms) => !Number.isNaN(ms));
+  return { fromMs: Math.min(...times), toMs: Math.max(...times) };
+}
+
+function objectIn(text: string): { time?: unknown; started_at?: unknown } {
+  try {
+    const parsed: unknown = JSON.parse(text);
+    return typeof parsed === "object" && parsed !== null ? parsed : {};
+  } catch {
+    return {};
+  }
+}
 
 function listed(dimension: string, values: readonly string[] | undefined): Filter[] {
   return values === undefined ? [] : [{ dimension, operator: "in", values: [...values] }];

@@ -122,7 +122,7 @@ export function statementsRoutes({ postgres, tree, now = Date.now }: StatementsR
       if (!row?.path.some((node) => actor.reach.includes(node)))
         throw new ProblemError("not_found", "there is no such statement");
       const told = await describeStatement(db, tree, actor, row);
-      c.header("etag", entityTag(paymentState(row)));
+      c.header("etag", await entityTag(c, paymentState(row)));
       if (listFormOf(c.req.header("accept")) !== "csv") return c.json(told, 200);
       c.header("content-type", "text/csv; charset=utf-8");
       c.header("content-disposition", `attachment; filename="${row.id}.csv"`);

@@ -103,7 +103,8 @@ export function subscriptionsRoutes({ postgres, tree, now = Date.now }: Subscrip
       method: "post",
       path: "/v1/subscriptions",
       summary: "Subscribe a node to a plan",
-      description: "By who may write plans above the node.",
+      description:
+        "By who may write plans above the node, and since the beginning of the subscription could all the time: the former reseller's charges are not another's to change.",
       middleware: requireScope("plans:write"),
       request: { body: { required: true, content: { "application/json": { schema: createSubscriptionSchema } } } },
       responses: { 201: answered("The new subscription"), ...problemResponses(400, 401, 403, 404, 409, 503) },
@@ -122,8 +123,9 @@ export function subscriptionsRoutes({ postgres, tree, now = Date.now }: Subscrip
         postgres,
         { node, planId, version, anchor, tz, startsAt, trialEndsAt, expiresAt, renews },
         authorOf(c),
+        { tree, reach: actor.reach, nowMs: now() },
       );
-      c.header("etag", entityTag(made));
+      c.header("etag", await entityTag(c, made));
       return c.json(await describeOne(made), 201);
     },
   );
@@ -141,7 +143,7 @@ export function subscriptionsRoutes({ postgres, tree, now = Date.now }: Subscrip
       const record = await readSubscription(postgres.db, c.req.valid("param").id);
       if (!record || !isWithinReach(c.get("actor"), tree, record.node))
         throw new ProblemError("not_found", "there is no such subscription");
-      c.header("etag", entityTag(record));
+      c.header("etag", await entityTag(c, record));
       return c.json(await describeOne(record), 200);
     },
   );
@@ -185,10 +187,10 @@ export function subscriptionsRoutes({ postgres, tree, now = Date.now }: Subscrip
       };
       const changed = await changeSubscription(postgres, record.id, edit, {
         by: authorOf(c),
-        check: ifMatch(c),
-        nowMs: now(),
+        check: await ifMatch(c),
+        rights: { tree, reach: actor.reach, nowMs: now() },
       });
-      c.header("etag", entityTag(changed));
+      c.header("etag", await entityTag(c, changed));
       return c.json(await describeOne(changed), 200);
     },
   );

@@ -88,7 +88,7 @@ export function usersRoutes({
     }),
     async (c) => {
       const user = found(await directory.get(c.get("actor"), c.req.valid("param").id));
-      c.header("etag", entityTag(user));
+      c.header("etag", await entityTag(c, user));
       return c.json(describe(user), 200);
     },
   );
@@ -111,7 +111,7 @@ export function usersRoutes({
       const { user, token } = await directory.invite(c.req.valid("json"), { actor: c.get("actor"), by });
       const invitation = token === undefined ? null : await deliver(user.email, token, by.name);
       c.header("cache-control", "no-store");
-      c.header("etag", entityTag(user));
+      c.header("etag", await entityTag(c, user));
       return c.json({ ...describe(user), invitation }, 201);
     },
   );
@@ -155,9 +155,9 @@ export function usersRoutes({
       const { name, roles, disabled } = c.req.valid("json");
       const change = { name, roles, isDisabled: disabled };
       const by = { actor: c.get("actor"), by: authorOf(c) };
-      const user = found(await directory.change(c.req.valid("param").id, change, by, ifMatch(c)));
+      const user = found(await directory.change(c.req.valid("param").id, change, by, await ifMatch(c)));
       sessions.forget();
-      c.header("etag", entityTag(user));
+      c.header("etag", await entityTag(c, user));
       return c.json(describe(user), 200);
     },
   );

@@ -1,0 +1,78 @@
+/**
+ * The past of a node belongs to those that had it then. Who changes it needs a right that reached the node at each instant
+ * concerned; a right that came with a later move does not reach back.
+ */
+import type { NodeAddress } from "../contract/nodes.ts";
+import type { NodeTree } from "./node-tree.ts";
+
+type Places = Pick<NodeTree, "placesBetween">;
+
+/** Of a caller who changes what happened: the nodes where they may, as of `nowMs` (ms since 1970, UTC). */
+export interface PastRights {
+  tree: Places;
+  reach: readonly NodeAddress[];
+  nowMs: number;
+}
+
+/** Paths as `Place` has them: the node itself, then everything above it. */
+interface MovedPath {
+  before: NodeAddress[];
+  after: NodeAddress[];
+}
+
+/** Whether the node was one of `reach`, or stood below one, all the time (ms since 1970, UTC, both included). */
+export function stoodWithin(
+  tree: Places,
+  reach: readonly NodeAddress[],
+  node: NodeAddress,
+  fromMs: number,
+  toMs: number,
+): boolean {
+  return tree.placesBetween(node, fromMs, toMs + 1).every(({ path }) => path.some((one) => reach.includes(one)));
+}
+
+/** Since when, from `fromMs` on, one of `reach` stood above the node without a break until `toMs`; `toMs` where none did then. */
+export function sinceWhenBelow(
+  { tree, reach }: Pick<PastRights, "tree" | "reach">,
+  node: NodeAddress,
+  fromMs: number,
+  toMs: number,
+): number {
+  const places = tree.placesBetween(node, fromMs, toMs + 1);
+  const other = places.findLastIndex(({ path }) => !path.slice(1).some((one) => reach.includes(one)));
+  return Math.min(toMs, places[other + 1]?.fromMs ?? toMs);
+}
+
+/** The node and all that stood above it at some time of the span (both ends included): whose usage of then it is. */
+export function ownersWithin(tree: Places, node: NodeAddress, fromMs: number, toMs: number): NodeAddress[] {
+  return [...new Set(tree.placesBetween(node, fromMs, toMs + 1).flatMap(({ path }) => path))];
+}
+
+/**
+ * Where a node stood and where it is to have stood in a span (ms since 1970, UTC, half-open). `stays` has its parents in order
+ * of time, the first since ever.
+ */
+export function movedPaths(
+  tree: Places,
+  stays: readonly { parent: NodeAddress; from: Date }[],
+  { node, parent, fromMs, toMs }: { node: NodeAddress; parent: NodeAddress; fromMs: number; toMs: number },
+): MovedPath[] {
+  const paths: MovedPath[] = [];
+  for (const [index, stay] of stays.entries()) {
+    const startMs = index === 0 ? fromMs : Math.max(fromMs, stay.from.getTime());
+    const endMs = Math.min(toMs, stays[index + 1]?.from.getTime() ?? toMs);
+    for (const old of tree.placesBetween(stay.parent, startMs, endMs))
+      for (const young of tree.placesBetween(parent, old.fromMs, old.toMs))
+        paths.push({ before: [node, ...old.path], after: [node, ...young.path] });
+  }
+  return paths;
+}
+
+/** Whether some node of `reach` stood at or above the topmost that loses, and one at or above the topmost that gains. */
+export function mayMove(reach: readonly NodeAddress[], { before, after }: MovedPath): boolean {
+  const reaches = (path: readonly NodeAddress[], other: readonly NodeAddress[]) => {
+    const topmost = path.findLastIndex((node) => !other.includes(node));
+    return topmost < 0 || path.slice(topmost).some((node) => reach.includes(node));
+  };
+  return reaches(before, after) && reaches(after, before);
+}

@@ -1,0 +1,68 @@
+/**
+ * An entry of the audit as a reader may see it: prices only of the levels that they see, nodes only of their subtree. What is
+ * kept is whole; the hash of it is told to those alone who see all of it, since a hash confirms a guess.
+ */
+import type { Actor } from "../accounts/actor.ts";
+import { seenLevels, termsSeen } from "../accounts/price-sight.ts";
+import type { NodeAddress } from "../contract/nodes.ts";
+import type { PlanTerms, PriceLevel } from "../contract/plans.ts";
+import type { AuditEntry } from "./record-change.ts";
+
+export interface AuditReader {
+  /** With all that the caller may, not what the audit needs alone. */
+  actor: Pick<Actor, "grants">;
+  /** Whether the node stands within the subtree that the reader reads the audit of. */
+  isWithin: (node: NodeAddress) => boolean;
+}
+
+/** `before` and `after` parsed, null where there was nothing; `hash` null where something of the audit is not shown. */
+export function shownEntry(
+  entry: AuditEntry,
+  { actor, isWithin }: AuditReader,
+): { before: unknown; after: unknown; hash: string | null } {
+  const levels = seenLevels(actor, entry);
+  const show = (text: string | null) =>
+    text === null ? null : shownSnapshot(entry.action, JSON.parse(text), levels, isWithin);
+  const seesAll = actor.grants.some(
+    ({ node, actions }) => node === "all" && actions.has("audit:read") && actions.has("prices:read"),
+  );
+  return { before: show(entry.before), after: show(entry.after), hash: seesAll ? entry.hash : null };
+}
+
+function shownSnapshot(
+  action: string,
+  snapshot: unknown,
+  levels: ReadonlySet<PriceLevel>,
+  isWithin: AuditReader["isWithin"],
+): unknown {
+  if (typeof snapshot !== "object" || snapshot === null) return snapshot;
+  switch (action.slice(0, action.indexOf("."))) {
+    case "plan":
+      return "terms" in snapshot ? { ...snapshot, terms: termsSeen(snapshot.terms as PlanTerms, levels) } : snapshot;
+    case "statement":
+      return levels.size > 0 ? snapshot : withoutMembers(snapshot, ["reason", "reference"]);
+    case "node":
+      return withinSight(snapshot, isWithin);
+    default:
+      return snapshot;
+  }
+}
+
+function withoutMembers(snapshot: object, names: readonly string[]): object {
+  return Object.fromEntries(Object.entries(snapshot).filter(([name]) => !names.includes(name)));
+}
+
+/** What stands above the reader's own node, and where a node went to or came from, is another's. */
+function withinSight(snapshot: object, isWithin: AuditReader["isWithin"]): object {
+  const shown = (node: unknown) => (typeof node === "string" && isWithin(node) ? node : null);
+  return {
+    ...snapshot,
+    ...("parent" in snapshot && { parent: shown(snapshot.parent) }),
+    ...("stays" in snapshot && {
+      stays: (snapshot.stays as { parent: string; from: string }[]).map((stay) => ({
+        ...stay,
+        parent: shown(stay.parent),
+      })),
+    }),
+  };
+}

@@ -1,0 +1,46 @@
+/** The time whose figures a correction of an event can change, and with it those whose figures they are. */
+import { z } from "zod";
+import type { NodeTree } from "../accounts/node-tree.ts";
+import { ownersWithin } from "../accounts/past-owners.ts";
+import type { ClickHouse } from "../clickhouse/client.ts";
+import { defineQuery } from "../clickhouse/define-query.ts";
+import { limits } from "../contract/events.ts";
+import type { NodeAddress } from "../contract/nodes.ts";
+import type { EventRow } from "./stored-event.ts";
+
+const millis = z.coerce.number();
+const sessionSpan = defineQuery(
+  "session_span",
+  z.object({ organization: z.string(), session: z.string(), interval: z.string() }),
+  z.object({ first_ms: millis, last_ms: millis }),
+);
+
+/** Of an organization, ms since 1970, UTC, both included. */
+export interface ConcernedSpan {
+  organization: string;
+  fromMs: number;
+  toMs: number;
+}
+
+/**
+ * An event that begins, keeps alive or ends something concerns the whole session: without its end an interval ends at its
+ * last sign of life, which may lie long before.
+ */
+export async function concernedSpan(
+  { clickhouse, tree }: { clickhouse: ClickHouse; tree: Pick<NodeTree, "placesBetween"> },
+  row: EventRow,
+  nowMs: number,
+): Promise<ConcernedSpan> {
+  const { organization, time_ms, started_ms, session, interval } = row;
+  const span = { organization, fromMs: started_ms === 0 ? time_ms : Math.min(time_ms, started_ms), toMs: time_ms };
+  const hasMoved = tree.placesBetween(`organization:${organization}`, Date.parse(limits.oldestTime), nowMs).length > 1;
+  if (!hasMoved || row.level === "" || (session === "" && interval === "")) return span;
+  const [known] = await sessionSpan(clickhouse, { organization, session, interval });
+  if (!known || known.last_ms === 0) return span;
+  return { organization, fromMs: Math.min(span.fromMs, known.first_ms), toMs: Math.max(span.toMs, known.last_ms) };
+}
+
+/** All that the organization was, or stood below, in the span. */
+export function ownersOf(tree: Pick<NodeTree, "placesBetween">, span: ConcernedSpan): NodeAddress[] {
+  return ownersWithin(tree, `organization:${span.organization}`, span.fromMs, span.toMs);
+}
