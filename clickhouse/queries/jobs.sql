@@ -5,7 +5,7 @@
 -- filter_dimensions, filter_operators Array(String), filter_values Array(Array(String)): all must hold; from_ms, to_ms Int64
 -- (to_ms exclusive): bounds of the last change; settled UInt64, received_ms Int64 as in records.sql; before_ms Int64,
 -- before_organization, before_job String: only jobs before this key; most UInt32.
--- Returns times in ms since 1970 (0: not seen), value as a decimal string or null.
+-- Returns times in ms since 1970 (0: not seen), value as a decimal string or null with the dims that say its unit.
 WITH
     {{holds}},
     dimension -> multiIf(
@@ -14,7 +14,7 @@ WITH
         dimension = 'model', last_model, dimension = 'language', last_language, dimension = 'kind', last_kind,
         dimension = 'format', last_format, last_mode) AS value_of
 SELECT
-    organization, job, status, changed_ms, requested_ms, begun_ms, completed_ms, failed_ms, toString(minutes) AS value,
+    organization, job, status, changed_ms, requested_ms, begun_ms, completed_ms, failed_ms, toString(completion.1) AS value, completion.2 AS value_dims,
     last_user AS user, last_agent AS agent, last_session AS session, last_room AS room, last_partner AS partner, last_reseller AS reseller,
     last_model AS model, last_language AS language, last_kind AS kind, last_format AS format, last_mode AS mode
 FROM
@@ -27,7 +27,7 @@ FROM
         maxIf(time_ms, step = 'started') AS begun_ms,
         maxIf(time_ms, step = 'completed') AS completed_ms,
         maxIf(time_ms, step = 'failed') AS failed_ms,
-        argMaxIf(value, place, step = 'completed') AS minutes,
+        argMaxIf((value, toString(dims)), place, step = 'completed' AND isNotNull(value)) AS completion,
         argMaxIf(user, place, user != '') AS last_user,
         argMaxIf(agent, place, agent != '') AS last_agent,
         argMaxIf(session, place, session != '') AS last_session,
@@ -42,7 +42,7 @@ FROM
     FROM
     (
         SELECT
-            organization, job, partner, reseller, agent, user, session, room, value,
+            organization, job, partner, reseller, agent, user, session, room, value, dims,
             JSONExtractString(dims, 'model') AS model, JSONExtractString(dims, 'language') AS language, JSONExtractString(dims, 'kind') AS kind_of_document,
             JSONExtractString(dims, 'format') AS format, JSONExtractString(dims, 'mode') AS mode,
             toUnixTimestamp64Milli(time) AS time_ms,

@@ -4,13 +4,15 @@
 -- measure String: a property, '' for `value`; events without that number count nowhere unless counts is 1; weight String: ''
 -- for 1, else `value`; unique_of String: the dimension whose values are counted, '' for none; from_ms, to_ms, bounds as in
 -- usage_windows.sql; rank String: average, amount, events, things, highest or latest; most UInt64: rows, the largest first.
--- Returns key, is_other, window_ms, events, amount (sum of the number), weighted (sum of number times weight), weights (sum of
--- weights), things, highest with its first instant, latest with its instant; decimal strings.
+-- Returns key, is_other, window_ms, events, sixtieths (of the sum of the number), weighted and weights (their quotient is the average),
+-- things, highest with its first instant, latest with its instant, both in sixtieths; decimal strings.
 WITH
+    {{in_seconds}},
     if({own:UInt8} = 1, properties, toString(usage_events.dims)) AS dims,
     {{chosen}},
-    if({measure:String} = '', value, JSONExtract(properties, {measure:String}, 'Nullable(Decimal(38, 9))')) AS number,
-    if({weight:String} = '', toNullable(toDecimal128(1, 9)), value) AS heft,
+    toDecimal256(value, 9) * if(in_seconds(usage_events.dims), 1, 60) AS value_in_sixtieths,
+    if({measure:String} = '', value_in_sixtieths, toDecimal256(JSONExtract(properties, {measure:String}, 'Nullable(Decimal(38, 9))'), 9) * 60) AS number,
+    if({weight:String} = '', toNullable(toDecimal256(60, 9)), value_in_sixtieths) AS heft,
     value_of({unique_of:String}) AS thing,
     toUnixTimestamp64Milli(time) AS at_ms,
     greatest(roundDown(at_ms, {bounds:Array(Int64)}), {from_ms:Int64}) AS window_start_ms
@@ -19,13 +21,13 @@ SELECT
     place.2 AS is_other,
     window_start_ms AS window_ms,
     count() AS events,
-    toString(ifNull(sum(number), toDecimal128(0, 9))) AS amount,
-    toString(ifNull(sum(toDecimal256(number, 9) * toDecimal256(heft, 9)), toDecimal256(0, 18))) AS weighted,
-    toString(ifNull(sum(heft), toDecimal128(0, 9))) AS weights,
+    toString(ifNull(sum(number), toDecimal256(0, 9))) AS sixtieths,
+    toString(ifNull(sum(number * heft), toDecimal256(0, 18))) AS weighted,
+    toString(ifNull(sum(heft), toDecimal256(0, 9)) * 60) AS weights,
     uniqExactIf(thing, thing != '') AS things,
-    toString(ifNull(max(number), toDecimal128(0, 9))) AS highest,
+    toString(ifNull(max(number), toDecimal256(0, 9))) AS highest,
     argMin(at_ms, (-number, at_ms)) AS highest_at_ms,
-    toString(ifNull(argMax(number, (at_ms, id)), toDecimal128(0, 9))) AS latest,
+    toString(ifNull(argMax(number, (at_ms, id)), toDecimal256(0, 9))) AS latest,
     max(at_ms) AS latest_at_ms
 FROM usage_events FINAL
 WHERE sign = 1 AND type IN {types:Array(String)}
@@ -35,6 +37,6 @@ GROUP BY GROUPING SETS ((place, window_start_ms), (place))
 ORDER BY
     multiIf(
         {rank:String} = 'average', toFloat64(weighted) / toFloat64(weights), {rank:String} = 'events', toFloat64(events), {rank:String} = 'things', toFloat64(things),
-        {rank:String} = 'highest', toFloat64(highest), {rank:String} = 'latest', toFloat64(latest), toFloat64(amount)) DESC,
+        {rank:String} = 'highest', toFloat64(highest), {rank:String} = 'latest', toFloat64(latest), toFloat64(sixtieths)) DESC,
     key, window_ms
 LIMIT {most:UInt64}

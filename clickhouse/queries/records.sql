@@ -11,7 +11,7 @@ WITH
         dimension = 'key', toString(key), dimension = 'id', id, JSONExtractString(dims, dimension)) AS value_of,
     {{holds}}
 SELECT
-    organization, id, type, agent, user, session, room, usage_events.interval AS interval, job, started_ms, properties, partner, reseller, key, sign,
+    organization, id, type, agent, user, session, room, usage_events.interval AS interval, job, started_ms, properties, toString(dims) AS declared_dims, partner, reseller, key, sign,
     toUnixTimestamp64Milli(time) AS time_ms,
     toUnixTimestamp64Milli(received_at) AS received_ms,
     toString(value) AS value

@@ -6,8 +6,11 @@
 -- events, 0 to take the number; measure String: the property that is the number, '' for `value`; own UInt8: as in
 -- measured_windows.sql; with a property or own 1, whole_to_ms must be 0; from_ms, to_ms, bounds; whole_to_ms Int64: the multiple of 15 minutes, not after from_ms,
 -- before which the rollup answers; rank String: closing, peak or integral; most UInt64: rows, the largest of that first.
--- Returns key, is_other, window_ms, integral (of value and ms), peak, closing (decimal strings), peak_at_ms.
+-- Returns key, is_other, window_ms, integral (of value and ms), peak, closing (decimal strings, all in sixtieths), peak_at_ms.
 WITH
+    {{in_seconds}},
+    -- An amount in sixtieths of its unit.
+    (amount, dims_of_amount) -> toDecimal256(amount, 9) * if(in_seconds(dims_of_amount), 1, 60) AS in_sixtieths,
     {{pieces}},
     {kind:String} IN ('reseller', 'partner') OR {by:String} IN ('reseller', 'partner') OR hasAny({filter_dimensions:Array(String)}, ['reseller', 'partner']) AS is_of_parents,
     moved AS (SELECT organization FROM organization_stays WHERE is_of_parents)
@@ -26,11 +29,11 @@ FROM
     SELECT
         place,
         -- Before its first change the level is 0.
-        arrayJoin(pieces_of(arrayPushFront(change.1, toInt64(0)), arrayPushFront(arrayCumSum(change.2), toDecimal128(0, 9)))) AS piece,
+        arrayJoin(pieces_of(arrayPushFront(change.1, toInt64(0)), arrayPushFront(arrayCumSum(change.2), toDecimal256(0, 9)))) AS piece,
         arrayJoin(windows_of(piece.1, piece.2)) AS place_in_bounds,
         greatest(piece.1, window_start(place_in_bounds)) AS since,
         piece.3 AS height,
-        toDecimal256(height, 9) * (least(piece.2, window_end(place_in_bounds)) - since) AS area
+        height * (least(piece.2, window_end(place_in_bounds)) - since) AS area
     FROM
     (
         SELECT place, sumMap([at_ms], [delta]) AS change
@@ -39,9 +42,9 @@ FROM
             WITH
                 if({own:UInt8} = 1, properties, toString(usage_events.dims)) AS dims,
                 {{chosen}},
-                if({measure:String} = '', value, JSONExtract(properties, {measure:String}, 'Nullable(Decimal(38, 9))')) AS number
+                if({measure:String} = '', in_sixtieths(value, usage_events.dims), in_sixtieths(JSONExtract(properties, {measure:String}, 'Nullable(Decimal(38, 9))'), '')) AS number
             SELECT place, toUnixTimestamp64Milli(time) AS at_ms,
-                if({counts:UInt8} = 1, toDecimal128(1, 9), ifNull(number, toDecimal128(0, 9))) * if(type IN {raises:Array(String)}, 1, -1) AS delta
+                if({counts:UInt8} = 1, toDecimal256(60, 9), ifNull(number, toDecimal256(0, 9))) * if(type IN {raises:Array(String)}, 1, -1) AS delta
             FROM usage_events FINAL
             WHERE sign = 1 AND (type IN {raises:Array(String)} OR type IN {lowers:Array(String)})
                 AND time >= fromUnixTimestamp64Milli({whole_to_ms:Int64}, 'UTC') AND time < fromUnixTimestamp64Milli({to_ms:Int64}, 'UTC')
@@ -50,9 +53,9 @@ FROM
             WITH
                 if({own:UInt8} = 1, properties, toString(usage_events.dims)) AS dims,
                 {{chosen}},
-                if({measure:String} = '', value, JSONExtract(properties, {measure:String}, 'Nullable(Decimal(38, 9))')) AS number
+                if({measure:String} = '', in_sixtieths(value, usage_events.dims), in_sixtieths(JSONExtract(properties, {measure:String}, 'Nullable(Decimal(38, 9))'), '')) AS number
             SELECT place, turned_ms AS at_ms,
-                if({counts:UInt8} = 1, toDecimal128(1, 9), ifNull(number, toDecimal128(0, 9))) * if(type IN {raises:Array(String)}, 1, -1) * direction AS delta
+                if({counts:UInt8} = 1, toDecimal256(60, 9), ifNull(number, toDecimal256(0, 9))) * if(type IN {raises:Array(String)}, 1, -1) * direction AS delta
             FROM
             (
                 WITH
@@ -73,7 +76,7 @@ FROM
             -- Second, because ClickHouse lets the names of a first WITH hold for what is united with it.
             WITH '' AS user, '' AS room, '' AS session, toString(usage_per_15m.dims) AS dims, {{chosen}}
             SELECT place, toInt64(toUnixTimestamp(bucket)) * 1000 AS at_ms,
-                if({counts:UInt8} = 1, toDecimal128(events, 9), amount) * if(type IN {raises:Array(String)}, 1, -1) AS delta
+                if({counts:UInt8} = 1, toDecimal256(events, 9) * 60, in_sixtieths(amount, usage_per_15m.dims)) * if(type IN {raises:Array(String)}, 1, -1) AS delta
             FROM usage_per_15m FINAL
             WHERE (type IN {raises:Array(String)} OR type IN {lowers:Array(String)})
                 AND bucket < toDateTime(intDiv({whole_to_ms:Int64}, 1000), 'UTC')
@@ -83,5 +86,5 @@ FROM
     )
 )
 GROUP BY key, is_other, place_in_bounds
-ORDER BY multiIf({rank:String} = 'peak', highest, {rank:String} = 'integral', toDecimal128(sum(area) / 1000000, 9), last) DESC, key, window_ms
+ORDER BY multiIf({rank:String} = 'peak', highest, {rank:String} = 'integral', toDecimal256(sum(area) / 1000000, 9), last) DESC, key, window_ms
 LIMIT {most:UInt64}

@@ -18,6 +18,8 @@ export interface EventType {
   dimensions: readonly string[];
   /** A dimension that the type itself decides: its name and value. */
   fixed?: readonly [name: string, value: string];
+  /** Of a `value` that is minutes: it may be sent as `seconds` instead. */
+  valueIs?: "minutes";
   /** What this event says about the job that it names. */
   jobStep?: JobStep;
 }
@@ -54,6 +56,7 @@ const alive = (level: Level, dimensions: readonly string[] = none): EventType =>
 });
 const end = (level: Level, dimensions: readonly string[] = none): EventType => ({ level, action: "end", dimensions });
 const plain = (...dimensions: string[]): EventType => ({ dimensions });
+const minutes = (): EventType => ({ dimensions: none, valueIs: "minutes" });
 const feature = (name: string, ...dimensions: string[]): EventType => ({ dimensions, fixed: ["feature", name] });
 
 const transcription = plain("language", "model", "mode", "kind", "format");
@@ -82,18 +85,18 @@ const eventTypes: ReadonlyMap<string, EventType> = new Map(
     "chat.posted": plain("visibility"),
     "question.posted": { dimensions: none, fixed: ["kind", "question"] },
     "answer.posted": { dimensions: none, fixed: ["kind", "answer"] },
-    "recording.stored": plain(),
-    "recording.deleted": plain(),
+    "recording.stored": minutes(),
+    "recording.deleted": minutes(),
     "transcription.requested": { ...transcription, jobStep: "requested" },
     "transcription.started": { ...transcription, jobStep: "started" },
-    "transcription.completed": { ...transcription, jobStep: "completed" },
+    "transcription.completed": { ...transcription, valueIs: "minutes", jobStep: "completed" },
     "transcription.failed": { ...transcription, jobStep: "failed" },
     "translation.completed": feature("translation", "language"),
     "glossary.used": feature("glossary", "language"),
     "custom_model.used": feature("custom_model", "model", "language"),
     "api.called": plain(),
     "user.signed_up": plain(),
-    "call.completed": plain(),
+    "call.completed": minutes(),
     "chat_session.completed": plain(),
     "email.sent": plain(),
     "sip.installed": plain(),

@@ -33,6 +33,7 @@ export const correctedRecordSchema = recordSchema
     job: true,
     started_at: true,
     value: true,
+    seconds: true,
   })
   .extend({ properties: recordSchema.shape.properties.optional() });
 

@@ -87,6 +87,9 @@ export const usageEventSchema = z.strictObject({
   job: text.optional(),
   started_at: instantSchema.optional(),
   value: decimalSchema.optional(),
+  seconds: decimalSchema
+    .optional()
+    .describe("In place of `value`, of types whose value is minutes; divided by 60 once, where a figure is written"),
   properties: z
     .record(text, propertyValueSchema)
     .refine(

@@ -24,6 +24,7 @@ export const recordSchema = z.object({
   job: z.string().optional(),
   started_at: z.string().optional(),
   value: z.string().optional().describe("Exact decimal"),
+  seconds: z.string().optional().describe("Exact decimal; of an amount in minutes that was sent in seconds"),
   properties: z.record(z.string(), propertyValueSchema),
   received_at: z.string(),
   partner: z.string().nullable().describe("Above the organization at `time`"),

@@ -1,6 +1,7 @@
 /** From an event as it stands and what is to change to the event as it shall stand, by the rules of accepting. Pure. */
 import type { EventType } from "../catalog/catalog.ts";
 import type { UsageEvent } from "../contract/events.ts";
+import { amountOf } from "../ingest/amount-unit.ts";
 import { explainForm, type Fault, hasEventForm } from "../ingest/event-gate.ts";
 import { identityPrefix } from "../ingest/event-hash.ts";
 import { escapeColumn, eventColumns, unescapeColumn } from "../ingest/event-row.ts";
@@ -13,7 +14,6 @@ const notSent = [
   "received_ms",
   "partner",
   "reseller",
-  "dims",
   "level",
   "level_action",
   "alive_within_ms",
@@ -35,7 +35,7 @@ export function eventOfRow(row: Omit<EventRow, (typeof notSent)[number]>): Usage
     ...(interval && { interval }),
     ...(job && { job }),
     ...(row.started_ms !== 0 && { started_at: new Date(row.started_ms).toISOString() }),
-    ...(value !== null && { value }),
+    ...amountOf(value, row.dims),
     ...(row.properties !== "{}" && { properties: JSON.parse(row.properties) }),
   };
 }
@@ -56,6 +56,9 @@ export function amendEvent(
   context: AmendContext,
 ): EventRow | Fault {
   const merged: Record<string, unknown> = { ...eventOfRow(row), ...changes };
+  // Either of the two takes the other's place.
+  if (changes.seconds != null && changes.value === undefined) delete merged.value;
+  if (changes.value != null && changes.seconds === undefined) delete merged.seconds;
   for (const [field, value] of Object.entries(changes)) if (value === null) delete merged[field];
   if (merged.id !== row.id) return { code: "invalid_field", field: "id", message: "the id of an event stays" };
   if (!hasEventForm(merged)) return explainForm(merged);

@@ -45,6 +45,7 @@ export function hasEventForm(event: unknown): event is UsageEvent {
         if (typeof value !== "string" || !instantPattern.test(value)) return false;
         break;
       case "value":
+      case "seconds":
         if (typeof value === "string" ? !decimalPattern.test(value) : !isFiniteNumber(value)) return false;
         break;
       case "properties":
@@ -137,7 +138,7 @@ function invalidMessage(issue: Issue, path: readonly string[], given: Record<str
   const field = quoted(path.join("."));
   if (issue.code === "custom") return `${field} ${issue.message}`;
   if (top === "time" || top === "started_at") return `${field} must be an RFC 3339 date-time with an offset`;
-  if (top === "value") {
+  if (top === "value" || top === "seconds") {
     return `${field} must be a decimal of up to ${limits.maxValueIntegerDigits} digits and ${limits.maxValueFractionDigits} decimals`;
   }
   if (top === "properties" && name === undefined) return `${field} must be an object`;

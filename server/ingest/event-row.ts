@@ -5,6 +5,7 @@
  */
 
 import type { UsageEvent } from "../contract/events.ts";
+import { amountOf } from "./amount-unit.ts";
 
 /** The first column says how far identity was checked; it is for the sealer and is not stored. */
 export const eventColumns = [
@@ -153,7 +154,10 @@ export function eventOfLine(line: string): { event: UsageEvent; receivedAtMs: nu
   for (const name of ["agent", "user", "session", "room", "interval", "job"] as const)
     if (column(name) !== "") event[name] = column(name);
   if (column("started_at") !== "0") event.started_at = instant("started_at");
-  if (columns[eventColumns.indexOf("value")] !== "\\N") event.value = column("value");
+  Object.assign(
+    event,
+    amountOf(columns[eventColumns.indexOf("value")] === "\\N" ? null : column("value"), column("dims")),
+  );
   if (column("properties") !== "{}") event.properties = JSON.parse(column("properties"));
   return { event, receivedAtMs: Number(column("received_at")), key: column("key") };
 }

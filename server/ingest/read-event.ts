@@ -5,6 +5,7 @@
  */
 import type { EventType } from "../catalog/catalog.ts";
 import { limits, type UsageEvent, type Warning } from "../contract/events.ts";
+import { unitOfSeconds } from "./amount-unit.ts";
 import type { Fault } from "./event-gate.ts";
 import { hashText } from "./event-hash.ts";
 import { escapeColumn } from "./event-row.ts";
@@ -57,13 +58,18 @@ export function readEvent(index: number, event: UsageEvent, context: ReadContext
       warnOfSkew(index, event.id, "started_at", startedAtMs, context);
     startedAt = String(startedAtMs);
   }
+  const type = context.eventType(event.type);
   let value = "\\N";
-  if (event.value !== undefined) {
-    const exact = exactDecimal(event.value);
-    if (exact === undefined) return inexactValue;
+  const given = event.seconds ?? event.value;
+  if (given !== undefined) {
+    if (event.seconds !== undefined) {
+      const fault = secondsFault(event, type);
+      if (fault) return fault;
+    }
+    const exact = exactDecimal(given);
+    if (exact === undefined) return inexact(event.seconds === undefined ? "value" : "seconds");
     value = exact;
   }
-  const type = context.eventType(event.type);
   let measured = unmeasured;
   if (type === undefined) {
     context.warn({
@@ -73,7 +79,7 @@ export function readEvent(index: number, event: UsageEvent, context: ReadContext
       field: "type",
       message: "no meter knows this type yet; the event is kept and counts when one does",
     });
-  } else if (type.level !== undefined || type.dimensions.length > 0) {
+  } else if (type.level !== undefined || type.dimensions.length > 0 || event.seconds !== undefined) {
     const read = readMeasured(event, type, context.isPlain);
     if (typeof read !== "string") return read;
     measured = read;
@@ -85,7 +91,8 @@ export function readEvent(index: number, event: UsageEvent, context: ReadContext
     : `${[agent, user, session, room, interval, job].map(escapeColumn).join("\t")}\t${startedAt}\t${value}\t${escapeColumn(properties)}`;
   const eventType = context.isPlain ? event.type : escapeColumn(event.type);
   const identity = context.prefixOf(event.organization) + event.id;
-  const bodyHash = hashText(`${Number.isNaN(timeMs) ? "" : timeMs}\t${eventType}\t${usage}`);
+  const unit = event.seconds === undefined ? "" : "\tseconds";
+  const bodyHash = hashText(`${Number.isNaN(timeMs) ? "" : timeMs}\t${eventType}\t${usage}${unit}`);
   if (Number.isNaN(timeMs)) timeMs = timeFromId(event.id, context);
   return {
     index,
@@ -122,11 +129,23 @@ export function renderEventRow(
   return `${isChecked ? 1 : 0}\t${place.organization}\t${id}\t${event.bodyHash}\t${event.timeMs}\t${receivedAtMs}\t${event.type}\t${place.partner}\t${place.reseller}\t${event.usage}\t${event.measured}\t${place.key}`;
 }
 
-const inexactValue: Fault = {
-  code: "invalid_field",
-  field: "value",
-  message: `\`value\` is a number that is kept exactly only up to 15 digits and ${limits.maxValueFractionDigits} decimals; send it as a string of up to ${limits.maxValueIntegerDigits} digits and ${limits.maxValueFractionDigits} decimals`,
-};
+function inexact(field: "value" | "seconds"): Fault {
+  const { maxValueIntegerDigits: digits, maxValueFractionDigits: decimals } = limits;
+  const message = `\`${field}\` is a number that is kept exactly only up to 15 digits and ${decimals} decimals; send it as a string of up to ${digits} digits and ${decimals} decimals`;
+  return { code: "invalid_field", field, message };
+}
+
+function secondsFault(event: UsageEvent, type: EventType | undefined): Fault | undefined {
+  if (event.value !== undefined)
+    return {
+      code: "invalid_field",
+      field: "seconds",
+      message: "`seconds` takes the place of `value`: give one of them",
+    };
+  if (type?.valueIs === "minutes") return undefined;
+  const message = `\`seconds\` is for types whose value is minutes, which ${event.type} is not`;
+  return { code: "invalid_field", field: "seconds", message };
+}
 
 function timeFault(
   field: "time" | "started_at",
@@ -189,10 +208,11 @@ function readMeasured(event: UsageEvent, type: EventType, isPlain: boolean): str
     }
     aliveWithinMs = Math.max(1, Math.round(seconds * 1000));
   }
+  const isInSeconds = event.seconds !== undefined;
   const dims =
-    (type.dimensions.length === 0 || event.properties === undefined) && type.fixed === undefined
+    (type.dimensions.length === 0 || event.properties === undefined) && type.fixed === undefined && !isInSeconds
       ? "{}"
-      : dimsOf(event.properties ?? {}, type);
+      : dimsOf(event.properties ?? {}, type, isInSeconds);
   return `${isPlain ? dims : escapeColumn(dims)}\t${type.level ?? ""}\t${type.action ?? ""}\t${aliveWithinMs}`;
 }
 
@@ -206,9 +226,14 @@ function secondsOf(value: string | number | boolean | undefined): number {
   return typeof value === "string" && /^\d{1,12}(?:\.\d{1,9})?$/.test(value) ? Number(value) : Number.NaN;
 }
 
-/** Canonical JSON: what the type itself says, then its properties in declared order. */
-function dimsOf(properties: Record<string, string | number | boolean>, { dimensions, fixed }: EventType): string {
-  let dims = fixed === undefined ? "" : `${JSON.stringify(fixed[0])}:${JSON.stringify(fixed[1])}`;
+/** Canonical JSON: the unit of an amount in seconds, what the type itself says, then its properties in declared order. */
+function dimsOf(
+  properties: Record<string, string | number | boolean>,
+  { dimensions, fixed }: EventType,
+  isInSeconds: boolean,
+): string {
+  let dims = isInSeconds ? unitOfSeconds : "";
+  if (fixed !== undefined) dims += `${dims === "" ? "" : ","}${JSON.stringify(fixed[0])}:${JSON.stringify(fixed[1])}`;
   for (const name of dimensions) {
     if (!Object.hasOwn(properties, name)) continue;
     dims += `${dims === "" ? "" : ","}${JSON.stringify(name)}:${JSON.stringify(String(properties[name]))}`;

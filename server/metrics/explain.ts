@@ -31,6 +31,7 @@ const eventRow = z.object({
   started_ms: millis,
   value: z.string().nullable(),
   properties: z.string(),
+  declared_dims: z.string(),
 });
 export type ExplainedRow = z.output<typeof eventRow>;
 

@@ -12,6 +12,9 @@ export function trimDecimal(decimal: string): string {
   return decimal.includes(".") ? decimal.replace(/\.?0+$/, "") : decimal;
 }
 
+/** Of what emitters send, and so of sums and averages of it. */
+export const amountDecimals = 9;
+
 /** More than any figure has: sums have 9 decimals, products of two of them 18. */
 const scale = 18;
 
@@ -51,6 +54,14 @@ export function quotient(a: string, b: string, decimals: number): string | undef
   const [size, by] = [dividend < 0n ? -dividend : dividend, divisor < 0n ? -divisor : divisor];
   const rounded = (2n * size + by) / (2n * by);
   return decimalOf(dividend < 0n === divisor < 0n ? rounded : -rounded, decimals);
+}
+
+/**
+ * An amount from its sixtieths, in which minutes and seconds are added up: the one division that a figure sees, rounded half
+ * away from zero to the 9 decimals of amounts.
+ */
+export function amountOfSixtieths(sixtieths: string): string {
+  return quotient(sixtieths, "60", amountDecimals) ?? "0";
 }
 
 /** a / b in percent, rounded half away from zero to 4 decimals; undefined when b is 0. */

@@ -3,7 +3,7 @@ import { z } from "zod";
 import { commonDimensions, type MeterRule } from "../catalog/catalog.ts";
 import type { ClickHouse } from "../clickhouse/client.ts";
 import { defineQuery } from "../clickhouse/define-query.ts";
-import { compareDecimals, quotient, sumDecimals, trimDecimal } from "./figures.ts";
+import { amountDecimals, amountOfSixtieths, compareDecimals, quotient, sumDecimals } from "./figures.ts";
 import {
   boundsOf,
   chosenBy,
@@ -24,7 +24,7 @@ const millis = z.coerce.number();
 const keyed = { key: z.string(), is_other: millis, window_ms: millis };
 const asked = chosenParams.extend(rangeParams.shape);
 
-const counterRow = z.object({ ...keyed, events: millis, amount: z.string() });
+const counterRow = z.object({ ...keyed, events: millis, sixtieths: z.string() });
 
 const usageWindows = defineQuery(
   "usage_windows",
@@ -60,7 +60,7 @@ const measuredWindows = defineQuery(
   z.object({
     ...keyed,
     events: millis,
-    amount: z.string(),
+    sixtieths: z.string(),
     weighted: z.string(),
     weights: z.string(),
     things: millis,
@@ -83,9 +83,6 @@ const valueLevelWindows = defineQuery(
   }),
   z.object({ ...keyed, integral: z.string(), peak: z.string(), closing: z.string(), peak_at_ms: millis }),
 );
-
-/** Averages have as many decimals as amounts may have. */
-const averageDecimals = 9;
 
 export async function measureCount(
   clickhouse: ClickHouse,
@@ -112,16 +109,16 @@ export async function measureSum(
   const rows = await countersPerWindow(clickhouse, scope, types, "amount", whole);
   return splitRows(rows, (own) => ({
     total: sumOf(
-      sumDecimals(own.map((row) => row.amount)),
+      sumDecimals(own.map((row) => row.sixtieths)),
       own.reduce((sum, row) => sum + row.events, 0),
     ),
-    windows: new Map(own.map((row) => [row.window_ms, sumOf(row.amount, row.events)])),
+    windows: new Map(own.map((row) => [row.window_ms, sumOf(row.sixtieths, row.events)])),
   }));
 }
 
-function sumOf(amount: string, events: number): Measured {
-  const average = quotient(amount, String(events), averageDecimals);
-  return { figure: trimDecimal(amount), hasData: true, average };
+function sumOf(sixtieths: string, events: number): Measured {
+  const average = quotient(sixtieths, String(60 * events), amountDecimals);
+  return { figure: amountOfSixtieths(sixtieths), hasData: true, average };
 }
 
 /** What each aggregation ranks its groups by. */
@@ -160,15 +157,15 @@ export async function measureEvents(
       case "unique":
         return { figure: row.things, hasData: row.things > 0 };
       case "sum":
-        return sumOf(row.amount, row.events);
+        return sumOf(row.sixtieths, row.events);
       case "average": {
-        const figure = quotient(row.weighted, row.weights, averageDecimals);
+        const figure = quotient(row.weighted, row.weights, amountDecimals);
         return { figure: figure ?? "0", hasData: figure !== undefined };
       }
       case "max":
-        return { figure: trimDecimal(row.highest), hasData: true, atMs: row.highest_at_ms ?? undefined };
+        return { figure: amountOfSixtieths(row.highest), hasData: true, atMs: row.highest_at_ms ?? undefined };
       case "latest":
-        return { figure: trimDecimal(row.latest), hasData: true, atMs: row.latest_at_ms };
+        return { figure: amountOfSixtieths(row.latest), hasData: true, atMs: row.latest_at_ms };
     }
   };
   return splitRows(rows, (own) => {
@@ -198,14 +195,15 @@ export async function measureValueLevel(
     rank: "closing",
   });
   const endOf = new Map(range.windows.map((window) => [window.startMs, Math.min(window.endMs, range.toMs)]));
-  const figureOf = (decimal: string) => (by === "event" ? Number(decimal) : trimDecimal(decimal));
+  const figureOf = (decimal: string) =>
+    by === "event" ? Number(amountOfSixtieths(decimal)) : amountOfSixtieths(decimal);
   const measuredOf = (
     { integral, peak, closing, atMs }: { integral: string; peak: string; closing: string; atMs: number },
     lengthMs: number,
   ): Measured => ({
     figure: figureOf(closing),
     hasData: [closing, peak, integral].some((decimal) => compareDecimals(decimal, "0") !== 0),
-    average: quotient(integral, String(lengthMs), averageDecimals),
+    average: quotient(integral, String(60 * lengthMs), amountDecimals),
     peak: figureOf(peak),
     atMs,
   });

@@ -4,7 +4,9 @@ import { stepsOfTypes } from "../catalog/catalog.ts";
 import type { ClickHouse } from "../clickhouse/client.ts";
 import { defineQuery } from "../clickhouse/define-query.ts";
 import { type Job, jobSteps } from "../contract/jobs.ts";
+import { amountOf } from "../ingest/amount-unit.ts";
 import { type AsOf, asOfParams, paramsOfAsOf } from "./as-of.ts";
+import { amountOfSixtieths } from "./figures.ts";
 import { type Filter, filterParams, paramsOfFilters } from "./filters.ts";
 import { nodeFilter, nodeParams } from "./node-filter.ts";
 
@@ -19,6 +21,7 @@ const jobRow = z.object({
   completed_ms: millis,
   failed_ms: millis,
   value: z.string().nullable(),
+  value_dims: z.string(),
   user: z.string(),
   agent: z.string(),
   session: z.string(),
@@ -120,7 +123,7 @@ function jobOf(row: JobRow): Job {
     completed_at: isoOf(row.completed_ms),
     failed_at: isoOf(row.failed_ms),
     duration_ms: durationOf(row),
-    minutes: row.value,
+    minutes: minutesOfJob(row),
     model: row.model || null,
     language: row.language || null,
     kind: row.kind || null,
@@ -133,6 +136,11 @@ function jobOf(row: JobRow): Job {
     partner: row.partner || null,
     reseller: row.reseller || null,
   };
+}
+
+function minutesOfJob({ value, value_dims }: JobRow): string | null {
+  const { value: minutes, seconds } = amountOf(value, value_dims);
+  return minutes ?? (seconds === undefined ? null : amountOfSixtieths(seconds));
 }
 
 /** The latest change of a job that is over is its end, and no start or request of it lies later. */

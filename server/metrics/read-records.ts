@@ -7,6 +7,7 @@ import type { ClickHouse } from "../clickhouse/client.ts";
 import { defineQuery } from "../clickhouse/define-query.ts";
 import { limits } from "../contract/events.ts";
 import type { UsageRecord } from "../contract/records.ts";
+import { amountOf } from "../ingest/amount-unit.ts";
 import { type AsOf, asOfParams, paramsOfAsOf } from "./as-of.ts";
 import { type Filter, filterParams, paramsOfFilters } from "./filters.ts";
 import { nodeFilter, nodeParams } from "./node-filter.ts";
@@ -24,6 +25,7 @@ const recordRow = z.object({
   job: z.string(),
   started_ms: millis,
   properties: z.string(),
+  declared_dims: z.string(),
   partner: z.string(),
   reseller: z.string(),
   key: z.string(),
@@ -156,7 +158,7 @@ function recordOf(row: RecordRow): UsageRecord {
     ...(interval && { interval }),
     ...(job && { job }),
     ...(row.started_ms !== 0 && { started_at: isoOf(row.started_ms) }),
-    ...(value !== null && { value }),
+    ...amountOf(value, row.declared_dims),
     properties: JSON.parse(row.properties),
     received_at: isoOf(row.received_ms),
     partner: row.partner || null,

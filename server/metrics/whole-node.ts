@@ -53,7 +53,7 @@ const levelWindows = defineQuery(
 const counterWindows = defineQuery(
   "counter_windows",
   stepParams.omit({ until: true }).extend({ ...wholeEndParams.shape, types: z.array(z.string()) }),
-  z.object({ type: z.string(), window_ms: millis, events: millis, amount: z.string() }),
+  z.object({ type: z.string(), window_ms: millis, events: millis, sixtieths: z.string() }),
 );
 const nodeDistinctWindows = defineQuery(
   "node_distinct_windows",
@@ -77,7 +77,8 @@ const nodeDistinctWindows = defineQuery(
 export interface Counter {
   window_ms: number;
   events: number;
-  amount: string;
+  /** Of the sum of their amounts, a decimal string. */
+  sixtieths: string;
 }
 
 export interface WholeNode {
@@ -143,7 +144,8 @@ export function wholeNode(
       if (!stretch) return [];
       const rows = (await readCounters(stretch)).filter((row) => types.includes(row.type));
       const byWindow = new Map<number, Counter[]>(begunWindows(range).map(({ startMs }) => [startMs, []]));
-      for (const { window_ms, events, amount } of rows) byWindow.get(window_ms)?.push({ window_ms, events, amount });
+      for (const { window_ms, events, sixtieths } of rows)
+        byWindow.get(window_ms)?.push({ window_ms, events, sixtieths });
       return [...byWindow.values()].flatMap(addedUp);
     },
     async things(thing, levels, range) {
@@ -183,7 +185,7 @@ function addedUp(counters: readonly Counter[]): Counter[] {
   const [first, ...more] = counters;
   if (!first || more.length === 0) return first ? [first] : [];
   const events = counters.reduce((sum, counter) => sum + counter.events, 0);
-  return [{ window_ms: first.window_ms, events, amount: sumDecimals(counters.map(({ amount }) => amount)) }];
+  return [{ window_ms: first.window_ms, events, sixtieths: sumDecimals(counters.map(({ sixtieths }) => sixtieths)) }];
 }
 
 function rulesBehind({ rule, own }: Meter): MeterRule[] {

@@ -6,7 +6,7 @@ import { z } from "zod";
 import { type Meter, type SlotLevel, typesBehind } from "../catalog/catalog.ts";
 import type { ClickHouse } from "../clickhouse/client.ts";
 import { defineQuery } from "../clickhouse/define-query.ts";
-import { minutesOf, sumDecimals, trimDecimal } from "../metrics/figures.ts";
+import { amountOfSixtieths, minutesOf, sumDecimals } from "../metrics/figures.ts";
 import { bucketMs, wholeEnd, wholeEndParams } from "../metrics/stretch.ts";
 import { totalsBy } from "../metrics/usage.ts";
 
@@ -22,7 +22,7 @@ const startsParams = z.object({ organizations: z.array(z.string()), from_ms: z.a
 const organizationCounters = defineQuery(
   "organization_counters",
   startsParams.extend({ types: z.array(z.string()), ...wholeEndParams.shape, earliest_ms: z.number() }),
-  z.object({ organization: z.string(), type: z.string(), events: millis, amount: z.string() }),
+  z.object({ organization: z.string(), type: z.string(), events: millis, sixtieths: z.string() }),
 );
 const organizationLevels = defineQuery(
   "organization_levels",
@@ -126,14 +126,21 @@ function countedFigures(
   starts: Starts,
   rows: Awaited<ReturnType<typeof countersSince>>,
 ): FigureByOrganization {
-  const figures = new Map<string, string | number>();
-  for (const { organization, type, events, amount } of rows) {
+  const counters = new Map<string, { events: number; sixtieths: string }>();
+  for (const { organization, type, events, sixtieths } of rows) {
     if (!types.includes(type) || !starts.has(organization)) continue;
-    const before = figures.get(organization);
-    if (kind === "count") figures.set(organization, Number(before ?? 0) + events);
-    else figures.set(organization, before === undefined ? trimDecimal(amount) : sumDecimals([String(before), amount]));
+    const counter = counters.get(organization);
+    counters.set(organization, {
+      events: events + (counter?.events ?? 0),
+      sixtieths: counter ? sumDecimals([counter.sixtieths, sixtieths]) : sixtieths,
+    });
   }
-  return figures;
+  return new Map(
+    [...counters].map(([organization, { events, sixtieths }]) => [
+      organization,
+      kind === "count" ? events : amountOfSixtieths(sixtieths),
+    ]),
+  );
 }
 
 async function levelsSince(clickhouse: ClickHouse, level: SlotLevel, wanted: readonly WantedMeter[], nowMs: number) {

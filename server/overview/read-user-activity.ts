@@ -4,7 +4,7 @@ import { documentTypes } from "../catalog/catalog.ts";
 import type { ClickHouse } from "../clickhouse/client.ts";
 import { defineQuery } from "../clickhouse/define-query.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
-import { trimDecimal } from "../metrics/figures.ts";
+import { amountOfSixtieths } from "../metrics/figures.ts";
 import { nodeFilter, nodeParams } from "../metrics/node-filter.ts";
 
 const millis = z.coerce.number();
@@ -18,7 +18,7 @@ const userActivity = defineQuery(
   }),
   z.object({
     user: z.string(),
-    minutes: z.string(),
+    sixtieths: z.string(),
     documents: millis,
     last_ms: millis,
     one_organization: z.string(),
@@ -44,10 +44,10 @@ export async function readUserActivity(
   const asked = { users: [...users], documents: [...documentTypes], from_ms: fromMs, to_ms: toMs };
   const rows = await userActivity(clickhouse, { ...nodeFilter(node), ...asked });
   return new Map(
-    rows.map(({ user, minutes, documents, last_ms, one_organization, organizations }) => [
+    rows.map(({ user, sixtieths, documents, last_ms, one_organization, organizations }) => [
       user,
       {
-        minutes: trimDecimal(minutes),
+        minutes: amountOfSixtieths(sixtieths),
         documents,
         lastMs: last_ms,
         organization: organizations === 1 ? one_organization : null,

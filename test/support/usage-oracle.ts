@@ -17,8 +17,8 @@ export interface OracleEvent {
   room: string;
   interval: string;
   startedMs: number | undefined;
-  /** In units of 1e-9. */
-  value: bigint | undefined;
+  /** Of its amount, in units of 1e-9: seconds where the amount is minutes. */
+  sixtieths: bigint | undefined;
   properties: Readonly<Record<string, string>>;
 }
 
@@ -257,14 +257,15 @@ const count =
     return { value: BigInt(found), hasData: found > 0 };
   };
 const sum =
-  (type: string, amountOf: (event: OracleEvent) => bigint | undefined): Rule =>
+  (type: string, sixtiethsOf: (event: OracleEvent) => bigint | undefined): Rule =>
   (facts, startMs, endMs) => {
-    const amounts = among(facts, [type], startMs, endMs).flatMap((one) => amountOf(one) ?? []);
+    const amounts = among(facts, [type], startMs, endMs).flatMap((one) => sixtiethsOf(one) ?? []);
     const total = amounts.reduce((all, one) => all + one, 0n);
-    const average = amounts.length === 0 ? undefined : divide(total, BigInt(amounts.length));
-    return { value: total, average, hasData: amounts.length > 0 };
+    const average = amounts.length === 0 ? undefined : divide(total, 60n * BigInt(amounts.length));
+    return { value: divide(total, 60n), average, hasData: amounts.length > 0 };
   };
 const nanosOf = (text: string | undefined) => (text === undefined ? undefined : BigInt(Math.round(Number(text) * 1e9)));
+const sixtyTimes = (units: bigint | undefined) => (units === undefined ? undefined : 60n * units);
 
 /** Rounded half away from zero. */
 function divide(a: bigint, b: bigint): bigint {
@@ -277,7 +278,7 @@ const valueLevel =
   (facts, startMs, endMs) => {
     const deltas = facts.events.flatMap((one) => {
       const sign = one.type === raises ? 1n : one.type === lowers ? -1n : 0n;
-      return sign === 0n ? [] : [{ atMs: one.timeMs, delta: sign * (counts ? nano : (one.value ?? 0n)) }];
+      return sign === 0n ? [] : [{ atMs: one.timeMs, delta: sign * (counts ? 60n * nano : (one.sixtieths ?? 0n)) }];
     });
     const at = (atMs: number) => deltas.reduce((all, one) => (one.atMs <= atMs ? all + one.delta : all), 0n);
     const turns = [startMs, ...deltas.map((one) => one.atMs).filter((t) => t > startMs && t < endMs)].sort(
@@ -290,11 +291,11 @@ const valueLevel =
       if (!top || at(turn) > top.value) top = { value: at(turn), atMs: turn };
     });
     const isFlat = turns.every((turn) => at(turn) === 0n);
-    const scale = counts ? nano : 1n;
+    const scale = counts ? 60n * nano : 60n;
     return {
-      value: at(endMs - 1) / scale,
-      average: divide(area, BigInt(endMs - startMs)),
-      peak: (top?.value ?? 0n) / scale,
+      value: divide(at(endMs - 1), scale),
+      average: divide(area, 60n * BigInt(endMs - startMs)),
+      peak: divide(top?.value ?? 0n, scale),
       atMs: top?.atMs,
       hasData: !isFlat,
     };
@@ -349,13 +350,13 @@ export const oracleRules: Readonly<Record<string, Rule>> = {
   qa_posts: count("question.posted", "answer.posted"),
   documents: count("transcription.completed"),
   feature_uses: count("translation.completed", "glossary.used", "custom_model.used"),
-  transcribed_minutes: sum("transcription.completed", (one) => one.value ?? 0n),
-  call_minutes: sum("call.completed", (one) => one.value ?? 0n),
-  document_length: sum("transcription.completed", (one) => nanosOf(one.properties.length)),
+  transcribed_minutes: sum("transcription.completed", (one) => one.sixtieths ?? 0n),
+  call_minutes: sum("call.completed", (one) => one.sixtieths ?? 0n),
+  document_length: sum("transcription.completed", (one) => sixtyTimes(nanosOf(one.properties.length))),
   transcription_accuracy(facts, startMs, endMs) {
     const rated = among(facts, ["transcription.completed"], startMs, endMs).flatMap((one) => {
       const accuracy = nanosOf(one.properties.accuracy);
-      return accuracy === undefined || one.value === undefined ? [] : [{ accuracy, weight: one.value }];
+      return accuracy === undefined || one.sixtieths === undefined ? [] : [{ accuracy, weight: one.sixtieths }];
     });
     const weights = rated.reduce((all, one) => all + one.weight, 0n);
     const weighted = rated.reduce((all, one) => all + one.accuracy * one.weight, 0n);

@@ -189,7 +189,7 @@ export function usageWorlds(count: number, seed: number, recentMs: number): Usag
         ...(made.session !== null && { session: `s${made.session}`, room: `room-${made.session % 2}` }),
         ...(made.user !== null && { user: `u${made.user}` }),
         ...(made.user !== null && made.user < 2 && { agent: `bot-${made.user}` }),
-        ...(made.value !== null && { value: nanos(made.value) }),
+        ...(made.value !== null && amountOf(made.type, made.value)),
         properties: made.given,
       });
     for (const made of one.closings)
@@ -216,6 +216,13 @@ export function usageWorlds(count: number, seed: number, recentMs: number): Usag
   });
 }
 
+/** Half of the amounts that are minutes are sent in seconds. */
+function amountOf(type: string, units: bigint): { value: string } | { seconds: string } {
+  return typesOfMinutes.has(type) && units % 2n === 1n ? { seconds: nanos(units) } : { value: nanos(units) };
+}
+
+const typesOfMinutes = new Set(["transcription.completed", "call.completed", "recording.stored", "recording.deleted"]);
+
 function nanos(units: bigint): string {
   const digits = String(units).padStart(10, "0");
   return `${digits.slice(0, -9)}.${digits.slice(-9)}`;
@@ -226,7 +233,7 @@ export function asOracle(
   event: Partial<UsageEvent>,
   paths: ReadonlyMap<string, { partner: string; reseller: string }>,
 ): OracleEvent {
-  const { organization = "", value, properties = {} } = event;
+  const { organization = "", value, seconds, properties = {} } = event;
   return {
     id: event.id ?? "",
     type: event.type ?? "",
@@ -240,7 +247,12 @@ export function asOracle(
     room: event.room ?? "",
     interval: event.interval ?? "",
     startedMs: event.started_at === undefined ? undefined : Date.parse(event.started_at),
-    value: value === undefined ? undefined : BigInt(String(value).replace(".", "")),
+    sixtieths: seconds !== undefined ? unitsOf(seconds) : value === undefined ? undefined : 60n * unitsOf(value),
     properties: Object.fromEntries(Object.entries(properties).map(([name, given]) => [name, String(given)])),
   };
+}
+
+function unitsOf(decimal: string | number): bigint {
+  const [whole = "", fraction = ""] = String(decimal).split(".");
+  return BigInt(whole + fraction.padEnd(9, "0"));
 }

@@ -106,7 +106,7 @@ export function explainRoutes(deps: ExplainRoutesDeps): OpenAPIHono<HttpEnv> {
             last_received_at:
               explained.lastReceivedMs === undefined ? null : new Date(explained.lastReceivedMs).toISOString(),
             sample: explained.sample.map((row) => ({
-              ...eventOfRow(row),
+              ...eventOfRow({ ...row, dims: row.declared_dims }),
               received_at: new Date(row.received_ms).toISOString(),
             })),
             next_cursor: explained.next ? writeCursor(asked, explained.next) : null,

@@ -135,6 +135,7 @@ const columns = [
   "started_at",
   "value",
   "properties",
+  "seconds",
   "received_at",
   "partner",
   "reseller",
