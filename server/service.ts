@@ -2,7 +2,7 @@
  * The service: its stores, the ingest, the HTTP server with API, dashboard and sockets, the jobs. Started in the order in
  * which each part needs the one before it, stopped in the reverse order.
  */
-import { createServer, type Server } from "node:http";
+import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { getRequestListener } from "@hono/node-server";
 import type { Redis } from "ioredis";
@@ -22,6 +22,7 @@ import type { Config } from "./config.ts";
 import { type Corrections, createCorrections } from "./corrections/corrections.ts";
 import { lockDataFolder } from "./data-folder-lock.ts";
 import { createAuthenticator, nodeWithin } from "./http/authenticate.ts";
+import { createHttpServer } from "./http/http-server.ts";
 import { applyMoves } from "./ingest/apply-moves.ts";
 import { compactIngestOutcomes } from "./ingest/compact-outcomes.ts";
 import { compactUsage } from "./ingest/compact-usage.ts";
@@ -172,7 +173,7 @@ async function startParts(
   );
   const led = running ? ledJobs(jobTable, running) : undefined;
 
-  const httpServer = createServer({ keepAliveTimeout: keepAliveMs });
+  const httpServer = createHttpServer(config.isTrustedProxy);
   const app = createApp({
     clickhouse,
     postgres,
@@ -452,12 +453,6 @@ function jobsOf(
     },
   ];
 }
-
-/**
- * How long a connection without a request is kept. Longer than proxies (nginx 60 s) and clients keep theirs, so that they
- * close it and never send into one that is being closed, which a client sees as a reset: with Node's 5 s a busy machine did.
- */
-const keepAliveMs = 75_000;
 
 function listen(server: Server, { host, port }: Config): Promise<void> {
   return new Promise((resolve, reject) => {

@@ -1,9 +1,9 @@
 /**
- * Requests between ingest nodes. Each is signed with the cluster's secret over its time, path and body, so that whoever
- * can reach a node but does not know the secret can neither make one nor change one. Repeating one within the minute that
+ * Requests between ingest nodes. Each is signed with the cluster's secret over its time, path and the hash of its
+ * body, so that whoever can reach a node but does not know the secret can neither make one nor change one, nor have a body read. Repeating one within the minute that
  * a signature lasts does no harm: events count once, and everything else asked here may be asked again.
  */
-import { createHmac, timingSafeEqual } from "node:crypto";
+import { createHash, createHmac, timingSafeEqual } from "node:crypto";
 import type { z } from "zod";
 
 /** The node did not answer, or answered that it cannot now: whether it did what was asked is unknown. */
@@ -19,6 +19,7 @@ export class NotMineError extends Error {
 const signatureLastsMs = 60_000;
 const timeHeader = "tidemark-time";
 const signatureHeader = "tidemark-signature";
+const bodyHashHeader = "tidemark-body-sha256";
 
 export interface Peers {
   /** What the node answers. Throws PeerUnavailableError, NotMineError. */
@@ -29,22 +30,26 @@ export interface Peers {
     answer: Answer,
     withinMs: number,
   ): Promise<z.output<Answer>>;
-  /** Whether a request with these headers and this body was signed with the secret, not long ago. */
-  isFromPeer(headers: Headers, path: string, body: Buffer): boolean;
+  /** Whether these headers were signed with the secret, not long ago; asked before the body is read. */
+  isFromPeer(headers: Headers, path: string): boolean;
+  /** Whether `body` is the one that the headers were signed for. */
+  isSignedBody(headers: Headers, body: Buffer): boolean;
 }
 
 export function createPeers(secret: string, now: () => number = Date.now): Peers {
-  const sign = (time: string, path: string, body: Buffer) =>
-    createHmac("sha256", secret).update(`${time}\n${path}\n`).update(body).digest();
+  const sign = (time: string, path: string, bodyHash: string) =>
+    createHmac("sha256", secret).update(`${time}\n${path}\n${bodyHash}`).digest();
   return {
     async ask(peer, path, body, answer, withinMs) {
       const time = String(now());
+      const bodyHash = hashOf(body);
       const response = await fetch(`${peer.url}${path}`, {
         method: "POST",
         headers: {
           "content-type": "application/octet-stream",
           [timeHeader]: time,
-          [signatureHeader]: sign(time, path, body).toString("hex"),
+          [bodyHashHeader]: bodyHash,
+          [signatureHeader]: sign(time, path, bodyHash).toString("hex"),
         },
         body: new Uint8Array(body),
         signal: AbortSignal.timeout(withinMs),
@@ -63,12 +68,17 @@ export function createPeers(secret: string, now: () => number = Date.now): Peers
         throw new PeerUnavailableError(`${peer.url} cannot do it now`, { cause });
       }
     },
-    isFromPeer(headers, path, body) {
+    isFromPeer(headers, path) {
       const time = headers.get(timeHeader) ?? "";
       const given = Buffer.from(headers.get(signatureHeader) ?? "", "hex");
       if (!/^\d{1,15}$/.test(time) || Math.abs(now() - Number(time)) > signatureLastsMs) return false;
-      const expected = sign(time, path, body);
+      const expected = sign(time, path, headers.get(bodyHashHeader) ?? "");
       return given.length === expected.length && timingSafeEqual(given, expected);
     },
+    isSignedBody: (headers, body) => headers.get(bodyHashHeader) === hashOf(body),
   };
+}
+
+function hashOf(body: Buffer): string {
+  return createHash("sha256").update(body).digest("hex");
 }

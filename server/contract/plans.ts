@@ -24,6 +24,8 @@ export const tierSchema = z.strictObject({
 export type Tier = z.infer<typeof tierSchema>;
 
 export const maxTiers = 50;
+/** Every feature with a price of most tiers at each level is half of it. */
+export const maxTermsBytes = 2 * 1024 * 1024;
 const tiersSchema = z
   .array(tierSchema)
   .min(1)

@@ -1,7 +1,8 @@
 /** What app.ts puts around the routes, and what each file of routes is made with. */
 
-import type { Hook } from "@hono/zod-openapi";
+import type { Hook, RouteConfig } from "@hono/zod-openapi";
 import { OpenAPIHono } from "@hono/zod-openapi";
+import type { MiddlewareHandler } from "hono";
 import { createMiddleware } from "hono/factory";
 import { requestId } from "hono/request-id";
 import type { Logger } from "pino";
@@ -12,11 +13,31 @@ import { attachClient } from "./client.ts";
 import { handleError, handleNotFound } from "./handle-error.ts";
 import type { HttpEnv } from "./http-env.ts";
 import { ProblemError } from "./problem-error.ts";
+import { boundBodies, receive } from "./read-body.ts";
 
-/** A router whose checks of parameters and bodies name the field at fault. */
-export function createRouter(): OpenAPIHono<HttpEnv> {
-  return new OpenAPIHono<HttpEnv>({ defaultHook: refuseInvalid });
+/**
+ * A router whose checks of parameters and bodies name the field at fault, and whose routes read bodies within bounds, after
+ * their own middleware has judged the caller. `bodies: "streamed"`: its routes read them themselves, as they come.
+ */
+export function createRouter({ bodies = "whole" }: { bodies?: "whole" | "streamed" } = {}): OpenAPIHono<HttpEnv> {
+  const router = new OpenAPIHono<HttpEnv>({ defaultHook: refuseInvalid });
+  if (bodies === "streamed") return router;
+  const register = router.openapi as (route: RouteConfig, ...rest: unknown[]) => unknown;
+  const registerBounded = (
+    route: RouteConfig & { middleware?: MiddlewareHandler | MiddlewareHandler[] },
+    ...rest: unknown[]
+  ) => {
+    if (route.method === "get") return register(route, ...rest);
+    const middleware = [route.middleware ?? [], receive(route[maxBodyBytes] as number | undefined)].flat();
+    const responses = { ...problemResponses(413, 415, 429), ...route.responses };
+    return register({ ...route, middleware, responses } as RouteConfig, ...rest);
+  };
+  router.openapi = registerBounded as typeof router.openapi;
+  return router;
 }
+
+/** How a route's description says the largest body that it takes; most take what `receive` does by itself. */
+export const maxBodyBytes = "x-max-body-bytes";
 
 const refuseInvalid: Hook<unknown, HttpEnv, string, unknown> = (result) => {
   if (result.success) return;
@@ -63,6 +84,7 @@ export function applyFoundation(
 ): void {
   app.use(attachClient(isTrustedProxy));
   app.use(requestId());
+  app.use(boundBodies());
   app.use(addSecurityHeaders);
   if (log.isLevelEnabled("debug")) app.use(logAccess(log));
   app.onError(handleError(log));

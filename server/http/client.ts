@@ -25,7 +25,7 @@ interface Peer {
 }
 
 const forwardingHeaders = ["forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip", "via"];
-const isLoopback = parseAddressRanges("127.0.0.0/8, ::1") as AddressRanges;
+export const isLoopback = parseAddressRanges("127.0.0.0/8, ::1") as AddressRanges;
 
 /** Mount first: everything that asks for the client needs it. */
 export function attachClient(isTrustedProxy: AddressRanges) {

@@ -1,5 +1,7 @@
 /** What every handler finds in its context. */
+import type { Next } from "hono";
 import type { Actor } from "../accounts/actor.ts";
+import type { BodyShare } from "./body-room.ts";
 import type { Client } from "./client.ts";
 
 export interface HttpEnv {
@@ -7,6 +9,12 @@ export interface HttpEnv {
     /** Set by `requireScope`: there only in routes that use it. */
     actor: Actor;
     requestId: string;
+    /** Of the memory for bodies. */
+    bodyShare: BodyShare;
+    /** There once somebody began to read it. */
+    body?: Promise<Buffer>;
+    /** Carries out the rest of the request at most once; there where the caller asked for that. */
+    once?: (next: Next) => Promise<Response | undefined>;
     /** Who is at the other end, found out on the first call. */
     client: () => Client;
     /** Who asks, found out on the first call; a route that never calls it costs no look-up. */

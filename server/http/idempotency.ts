@@ -5,12 +5,14 @@
  */
 import { createCipheriv, createDecipheriv, hash, hkdfSync, randomBytes } from "node:crypto";
 import { and, eq, isNull, lt, or } from "drizzle-orm";
+import type { Context, Next } from "hono";
 import { createMiddleware } from "hono/factory";
 import type { Actor } from "../accounts/actor.ts";
 import type { Postgres } from "../postgres/client.ts";
 import { idempotencyKeys, type KeptStatus } from "../postgres/schema/idempotency.ts";
 import type { HttpEnv } from "./http-env.ts";
 import { ProblemError } from "./problem-error.ts";
+import { readBody } from "./read-body.ts";
 
 const keptMs = 24 * 60 * 60 * 1000;
 /** Longer than any request may run. */
@@ -19,7 +21,10 @@ const claimMs = 60_000;
 const keptHeaders = ["content-type", "etag", "location", "cache-control"];
 const writes: ReadonlySet<string> = new Set(["POST", "PUT", "PATCH", "DELETE"]);
 
-/** Mount after `attachActor`. Requests without the header, and of callers who are not known, pass through. */
+/**
+ * Mount after `attachActor`. Requests without the header, and of callers who are not known, pass through. The request is
+ * compared and carried out where `receive` has read its body: behind the route's own judgement of the caller.
+ */
 export function idempotent({ postgres, now = Date.now }: { postgres: Postgres; now?: () => number }) {
   return createMiddleware<HttpEnv>(async (c, next) => {
     const key = c.req.header("idempotency-key");
@@ -31,39 +36,49 @@ export function idempotent({ postgres, now = Date.now }: { postgres: Postgres; n
       });
     const caller = await c.get("identify")();
     if (!caller) return next();
-    const { pathname, search } = new URL(c.req.url);
-    const body = Buffer.from(await c.req.arrayBuffer());
-    const requestHash = hash(
-      "sha256",
-      Buffer.concat([
-        Buffer.from(`${c.req.method} ${pathname}${search}\n${c.req.header("if-match") ?? ""}\n${rightsOf(caller)}\n`),
-        body,
-      ]),
-      "hex",
-    );
-    const keyHash = hash("sha256", `${caller.kind} ${caller.id} ${key}`, "hex");
-    const claimedAt = new Date(now());
-    if (!(await claim(postgres, { keyHash, requestHash, claimedAt }))) {
-      const { body, status, headers } = await keptAnswer(postgres, { key, keyHash, requestHash });
-      return status === 204 ? c.body(null, status, headers) : c.body(body, status, headers);
-    }
-    const mine = and(eq(idempotencyKeys.keyHash, keyHash), eq(idempotencyKeys.claimedAt, claimedAt));
-    try {
-      await next();
-    } finally {
-      // What was refused or failed changed nothing: it may be tried again with the same key.
-      if (!c.res.ok || c.error) await postgres.db.delete(idempotencyKeys).where(mine);
-    }
-    if (!c.res.ok || c.error) return;
-    const answer = Buffer.from(await c.res.clone().arrayBuffer());
-    const headers: Record<string, string> = {};
-    for (const name of keptHeaders) {
-      const value = c.res.headers.get(name);
-      if (value !== null) headers[name] = value;
-    }
-    const kept = { status: c.res.status as KeptStatus, headers, body: seal(answer, key, keyHash) };
-    await postgres.db.update(idempotencyKeys).set(kept).where(mine);
+    c.set("once", (rest) => carryOutOnce(c, rest, { postgres, now, key, caller }));
+    await next();
   });
+}
+
+async function carryOutOnce(
+  c: Context<HttpEnv>,
+  next: Next,
+  { postgres, now, key, caller }: { postgres: Postgres; now: () => number; key: string; caller: Actor },
+): Promise<Response | undefined> {
+  const { pathname, search } = new URL(c.req.url);
+  const body = await readBody(c);
+  const requestHash = hash(
+    "sha256",
+    Buffer.concat([
+      Buffer.from(`${c.req.method} ${pathname}${search}\n${c.req.header("if-match") ?? ""}\n${rightsOf(caller)}\n`),
+      body,
+    ]),
+    "hex",
+  );
+  const keyHash = hash("sha256", `${caller.kind} ${caller.id} ${key}`, "hex");
+  const claimedAt = new Date(now());
+  if (!(await claim(postgres, { keyHash, requestHash, claimedAt }))) {
+    const { body, status, headers } = await keptAnswer(postgres, { key, keyHash, requestHash });
+    return status === 204 ? c.body(null, status, headers) : c.body(body, status, headers);
+  }
+  const mine = and(eq(idempotencyKeys.keyHash, keyHash), eq(idempotencyKeys.claimedAt, claimedAt));
+  try {
+    await next();
+  } finally {
+    // What was refused or failed changed nothing: it may be tried again with the same key.
+    if (!c.res.ok || c.error) await postgres.db.delete(idempotencyKeys).where(mine);
+  }
+  if (!c.res.ok || c.error) return undefined;
+  const answer = Buffer.from(await c.res.clone().arrayBuffer());
+  const headers: Record<string, string> = {};
+  for (const name of keptHeaders) {
+    const value = c.res.headers.get(name);
+    if (value !== null) headers[name] = value;
+  }
+  const kept = { status: c.res.status as KeptStatus, headers, body: seal(answer, key, keyHash) };
+  await postgres.db.update(idempotencyKeys).set(kept).where(mine);
+  return undefined;
 }
 
 /** An answer is not given again to a caller who has other rights by now: it may hold what these do not show. */

@@ -69,9 +69,9 @@ export async function fuzz(
   return { wrong, longestWaitMs: waiting.longestMs(), quietWaitMs: quiet.longestMs(), routes: maker.routes };
 }
 
-function inWords({ sent, statuses, reached }: FuzzBooks): string {
+function inWords({ sent, statuses, reached, slowest }: FuzzBooks): string {
   const answered = [...statuses].sort(([a], [b]) => a - b).map(([status, count]) => `${count} × ${status}`);
-  return `${sent} sent, ${answered.join(", ")}; ${reached.size} routes let one through`;
+  return `${sent} sent, ${answered.join(", ")}; ${reached.size} routes let one through; the slowest took ${Math.round(slowest.ms)} ms: ${slowest.request}`;
 }
 
 const meterNames = meters.map(({ meter }) => meter);

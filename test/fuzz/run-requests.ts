@@ -15,6 +15,7 @@ export interface FuzzBooks {
   statuses: Map<number, number>;
   /** Answers of 500 and above and broken connections, one for each route and kind, with the request that led there. */
   wrong: Map<string, string>;
+  slowest: { ms: number; request: string };
   /** Routes that answered something other than 401, 403 and 404 at least once. */
   reached: Set<string>;
 }
@@ -63,12 +64,21 @@ export async function runRequests(
   make: (turn: number) => FuzzRequest,
   { count, lanes, known }: { count: number; lanes: number; known: KnownTexts },
 ): Promise<FuzzBooks> {
-  const books: FuzzBooks = { sent: 0, statuses: new Map(), wrong: new Map(), reached: new Set() };
+  const books: FuzzBooks = {
+    sent: 0,
+    statuses: new Map(),
+    wrong: new Map(),
+    slowest: { ms: 0, request: "" },
+    reached: new Set(),
+  };
   const agent = new Agent({ keepAlive: true, maxSockets: lanes });
   async function lane(): Promise<void> {
     while (books.sent < count) {
       const request = make(books.sent++);
+      const sentAtMs = performance.now();
       const answer = await sendRaw(url, agent, request).catch((error: NodeJS.ErrnoException) => error);
+      const ms = performance.now() - sentAtMs;
+      if (ms > books.slowest.ms) books.slowest = { ms, request: inShort(request) };
       if (answer instanceof Error) {
         // A server that refuses a body before its end answers and closes: the sender may see only the closing.
         if (answer.code !== "EPIPE" && answer.code !== "ECONNRESET") note(books, request, answer.message, "");
@@ -85,14 +95,15 @@ export async function runRequests(
   return books;
 }
 
-function note({ wrong }: FuzzBooks, { route, path, headers, body }: FuzzRequest, what: string, answer: string): void {
+function note({ wrong }: FuzzBooks, request: FuzzRequest, what: string, answer: string): void {
+  const kind = `${what} ${request.route}`;
+  if (!wrong.has(kind)) wrong.set(kind, `${inShort(request)} → ${answer.slice(0, 300)}`);
+}
+
+function inShort({ method, path, headers, body }: FuzzRequest): string {
   const { authorization: _, cookie: __, ...told } = headers;
-  const kind = `${what} ${route}`;
-  if (!wrong.has(kind))
-    wrong.set(
-      kind,
-      `${path.slice(0, 500)} ${JSON.stringify(told).slice(0, 300)} ${body?.toString("utf8").slice(0, 600) ?? ""} → ${answer.slice(0, 300)}`,
-    );
+  const start = body?.toString("utf8").slice(0, 600) ?? "";
+  return `${method} ${path.slice(0, 500)} ${JSON.stringify(told).slice(0, 300)} ${start}`;
 }
 
 function learn(known: KnownTexts, { status, headers, text }: FuzzAnswer): void {

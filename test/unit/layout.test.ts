@@ -95,6 +95,12 @@ test("domain folders never import http or jobs", () => {
     ).toEqual([]);
 });
 
+test("bodies of requests are read in one place, and as they come by the ingest alone", () => {
+  const reads = /\breq\.(?:json|text|arrayBuffer|bytes|blob|formData|parseBody)\(|\breq\.raw\.body\b|\bincoming \?\?/;
+  const found = inFolders("http").filter(({ text }) => reads.test(text));
+  expect(found.map(({ path }) => path).sort()).toEqual(["server/http/read-body.ts", "server/http/routes/events.ts"]);
+});
+
 test("the emitters of server/demo know the service by its contract only", () => {
   for (const { path, imports } of inFolders("demo"))
     expect(

@@ -3,13 +3,13 @@
  * secret that the nodes share (server/cluster/peers.ts).
  */
 import type { OpenAPIHono } from "@hono/zod-openapi";
-import type { Context } from "hono";
 import { NotMineError } from "../../cluster/peers.ts";
 import { deriveBodySchema, type RunningCluster, tokenBodySchema } from "../../cluster/start-cluster.ts";
 import { parseSent, takeHere } from "../../cluster/take-anywhere.ts";
 import { createRouter } from "../app-pieces.ts";
 import type { HttpEnv } from "../http-env.ts";
 import { ProblemError } from "../problem-error.ts";
+import { readBody } from "../read-body.ts";
 
 export interface ClusterRoutesDeps {
   cluster: RunningCluster;
@@ -25,9 +25,11 @@ export function clusterRoutes({ cluster, runJob }: ClusterRoutesDeps): OpenAPIHo
 
   const post = (path: string, answer: (body: Buffer) => Promise<object>) =>
     app.post(path, async (c) => {
-      const body = await bodyOf(c);
-      if (!cluster.peers.isFromPeer(c.req.raw.headers, path, body))
-        throw new ProblemError("unauthenticated", "only the other ingest nodes may ask this");
+      const { headers } = c.req.raw;
+      const refuse = () => new ProblemError("unauthenticated", "only the other ingest nodes may ask this");
+      if (!cluster.peers.isFromPeer(headers, path)) throw refuse();
+      const body = await readBody(c, maxBodyBytes, { kind: "peer", id: "" });
+      if (!cluster.peers.isSignedBody(headers, body)) throw refuse();
       try {
         return c.json(await answer(body), 200);
       } catch (error) {
@@ -65,15 +67,4 @@ export function clusterRoutes({ cluster, runJob }: ClusterRoutesDeps): OpenAPIHo
 
 function tokenOf(body: Buffer): string {
   return tokenBodySchema.parse(JSON.parse(body.toString("utf8"))).token;
-}
-
-async function bodyOf(c: Context<HttpEnv>): Promise<Buffer> {
-  const chunks: Uint8Array[] = [];
-  let bytes = 0;
-  for await (const chunk of c.req.raw.body ?? []) {
-    bytes += chunk.length;
-    if (bytes > maxBodyBytes) throw new ProblemError("body_too_large", `the body has more than ${maxBodyBytes} bytes`);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks);
 }

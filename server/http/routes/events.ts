@@ -99,7 +99,7 @@ const bodies = {
 };
 
 export function eventsRoutes(deps: EventsRoutesDeps): OpenAPIHono<HttpEnv> {
-  const app = createRouter();
+  const app = createRouter({ bodies: "streamed" });
   const accept: EventsRoutesDeps & AcceptDeps = { ...deps, now: deps.now ?? Date.now };
 
   app.openAPIRegistry.registerPath({

@@ -19,12 +19,13 @@ import {
   nodeSchema,
 } from "../../contract/nodes.ts";
 import { problemSchema } from "../../contract/problem.ts";
-import { createRouter, problemResponses } from "../app-pieces.ts";
+import { createRouter, maxBodyBytes, problemResponses } from "../app-pieces.ts";
 import { isWithinReach, requireScope, resolveNode } from "../authenticate.ts";
 import { authorOf } from "../author-of.ts";
 import { entityTag, ifMatch } from "../entity-tag.ts";
 import type { HttpEnv } from "../http-env.ts";
 import { ProblemError } from "../problem-error.ts";
+import { readBody } from "../read-body.ts";
 
 const refusedImportSchema = problemSchema.extend(importAnswerSchema.shape);
 const maxTableBytes = 32 * 1024 * 1024;
@@ -159,6 +160,7 @@ export function nodesRoutes({ tree }: { tree: NodeTree }): OpenAPIHono<HttpEnv> 
         "`dry_run=true` none, and the answer says what would happen. The same table again changes nothing.",
       ].join(" "),
       middleware: requireScope("nodes:write"),
+      [maxBodyBytes]: maxTableBytes,
       request: {
         query: z.strictObject({ dry_run: z.enum(["true", "false"]).default("false") }),
         body: { required: true, content: { "text/csv": { schema: z.string() } } },
@@ -198,14 +200,10 @@ export function nodesRoutes({ tree }: { tree: NodeTree }): OpenAPIHono<HttpEnv> 
   return app;
 }
 
-/** Refuses what is not UTF-8 and what is larger than any table that may be imported. */
+/** Refuses what is not UTF-8. */
 async function readTable(c: Context<HttpEnv>): Promise<string> {
-  const declared = Number(c.req.header("content-length") ?? 0);
-  const bytes = declared > maxTableBytes ? undefined : await c.req.arrayBuffer();
-  if (bytes === undefined || bytes.byteLength > maxTableBytes)
-    throw new ProblemError("body_too_large", `a table may have ${maxTableBytes} bytes`);
   try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+    return new TextDecoder("utf-8", { fatal: true }).decode(await readBody(c));
   } catch {
     throw new ProblemError("unreadable_body", "the table is not UTF-8");
   }

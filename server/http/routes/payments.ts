@@ -1,7 +1,5 @@
 /** The payment of statements: set by who is paid or stands above, and told by a payment provider's signed messages. */
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
-import { bodyLimit } from "hono/body-limit";
-import { every } from "hono/combine";
 import { createMiddleware } from "hono/factory";
 import type { NodeTree } from "../../accounts/node-tree.ts";
 import {
@@ -15,12 +13,13 @@ import type { StatementRow } from "../../statements/close-statements.ts";
 import { describeStatement } from "../../statements/read-statements.ts";
 import { paymentState, recordPayment } from "../../statements/record-payment.ts";
 import { refusalOf } from "../../statements/verify-message.ts";
-import { createRouter, problemResponses } from "../app-pieces.ts";
+import { createRouter, maxBodyBytes, problemResponses } from "../app-pieces.ts";
 import { requireScope } from "../authenticate.ts";
 import { authorOf } from "../author-of.ts";
 import { entityTag, ifMatch } from "../entity-tag.ts";
 import type { HttpEnv } from "../http-env.ts";
 import { ProblemError } from "../problem-error.ts";
+import { readBody } from "../read-body.ts";
 
 export interface PaymentsRoutesDeps {
   postgres: Postgres;
@@ -94,7 +93,7 @@ export function paymentsRoutes({
       id: c.req.header("webhook-id") ?? "",
       timestamp: c.req.header("webhook-timestamp") ?? "",
       signature: c.req.header("webhook-signature") ?? "",
-      body: await c.req.text(),
+      body: (await readBody(c, maxMessageBytes)).toString("utf8"),
     };
     const refusal = paymentKeys.length === 0 ? "no secret is set" : refusalOf(message, paymentKeys, now());
     if (refusal !== undefined) throw new ProblemError("unauthenticated", refusal);
@@ -109,7 +108,8 @@ export function paymentsRoutes({
       description:
         "Signed as Standard Webhooks has it, with a secret of TIDEMARK_PAYMENT_SECRETS: HMAC-SHA256 over `id.timestamp.body`, at most 5 minutes old. A message is taken once by its id; one that tells of an earlier time than what is known changes nothing, one of a time that lies ahead is refused; one that cannot follow yet is answered 409, to be sent again.",
       security: [],
-      middleware: every(bodyLimit({ maxSize: maxMessageBytes, onError: refuseLarge }), genuine),
+      middleware: genuine,
+      [maxBodyBytes]: maxMessageBytes,
       request: {
         headers: messageHeaders,
         body: { required: true, content: { "application/json": { schema: paymentMessageSchema } } },
@@ -143,7 +143,3 @@ export function paymentsRoutes({
 }
 
 const liesAhead = (field: string) => new ProblemError("invalid_request", "must not lie ahead", { field });
-
-function refuseLarge(): never {
-  throw new ProblemError("body_too_large", `a message has at most ${maxMessageBytes} bytes`);
-}

@@ -17,6 +17,7 @@ import type { NodeAddress } from "../../contract/nodes.ts";
 import {
   changePlanSchema,
   createPlanSchema,
+  maxTermsBytes,
   type Plan,
   type PlanTerms,
   planListSchema,
@@ -24,7 +25,7 @@ import {
   priceLevels,
 } from "../../contract/plans.ts";
 import type { Postgres } from "../../postgres/client.ts";
-import { createRouter, problemResponses } from "../app-pieces.ts";
+import { createRouter, maxBodyBytes, problemResponses } from "../app-pieces.ts";
 import { isWithinReach, requireScope, resolveNode } from "../authenticate.ts";
 import { authorOf } from "../author-of.ts";
 import { entityTag, ifMatch } from "../entity-tag.ts";
@@ -69,6 +70,7 @@ export function plansRoutes({ postgres, tree, meterOf }: PlansRoutesDeps): OpenA
       summary: "Make a plan",
       description: "Its first version is a draft: nobody can subscribe to it until it is published.",
       middleware: requireScope("plans:write"),
+      [maxBodyBytes]: maxTermsBytes,
       request: { body: { required: true, content: { "application/json": { schema: createPlanSchema } } } },
       responses: { 201: answered("The new plan"), ...problemResponses(400, 401, 403, 404, 503) },
     }),
@@ -109,6 +111,7 @@ export function plansRoutes({ postgres, tree, meterOf }: PlansRoutesDeps): OpenA
       description:
         "Terms go to the draft, which is begun where all versions are published: a published one never changes.",
       middleware: requireScope("plans:write"),
+      [maxBodyBytes]: maxTermsBytes,
       request: {
         params: idParams,
         body: { required: true, content: { "application/json": { schema: changePlanSchema } } },

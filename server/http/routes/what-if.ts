@@ -4,10 +4,10 @@ import type { Actor } from "../../accounts/actor.ts";
 import type { NodeRecord, NodeTree } from "../../accounts/node-tree.ts";
 import { readPlan } from "../../accounts/plans.ts";
 import { seenLevels } from "../../accounts/price-sight.ts";
-import type { PlanTerms } from "../../contract/plans.ts";
+import { maxTermsBytes, type PlanTerms } from "../../contract/plans.ts";
 import { whatIfRequestSchema, whatIfSchema } from "../../contract/what-if.ts";
 import { answerWhatIf, type WhatIfSource } from "../../statements/what-if.ts";
-import { createRouter, problemResponses } from "../app-pieces.ts";
+import { createRouter, maxBodyBytes, problemResponses } from "../app-pieces.ts";
 import { isWithinReach, requireScope, resolveNode } from "../authenticate.ts";
 import type { HttpEnv } from "../http-env.ts";
 import { ProblemError } from "../problem-error.ts";
@@ -32,6 +32,7 @@ export function whatIfRoutes(source: WhatIfRoutesDeps): OpenAPIHono<HttpEnv> {
       summary: "What a plan would have come to over the last cycles",
       description: `Changes nothing. A plan that exists, drafts included, or terms that are kept nowhere, on the usage of the cycles that are over: charges and margin at each level that the caller may see, beside what was charged; who would have been alerted or blocked, and when. Up to ${maxCycles} cycles of nodes at once.`,
       middleware: requireScope("prices:read"),
+      [maxBodyBytes]: maxTermsBytes,
       request: { body: { required: true, content: { "application/json": { schema: whatIfRequestSchema } } } },
       responses: {
         200: { description: "What it would have come to", content: { "application/json": { schema: whatIfSchema } } },

@@ -1,0 +1,96 @@
+/**
+ * How routes get the bodies of requests: whole, once, and never more of one than the route takes, however it comes and
+ * whatever its headers say. Every route of `createRouter` reads its body here, after it has asked who the caller is and
+ * what they may; a route that takes more than most says so in its description, as `x-max-body-bytes`.
+ */
+import type { Readable } from "node:stream";
+import type { Context } from "hono";
+import { createMiddleware } from "hono/factory";
+import { receiveBody } from "../ingest/receive-body.ts";
+import { RefusedRequestError } from "../ingest/refused-request.ts";
+import { judgeJson, requestBounds } from "../json/judge-json.ts";
+import { type BodyHolder, BodyRoom } from "./body-room.ts";
+import type { HttpEnv } from "./http-env.ts";
+import { ProblemError } from "./problem-error.ts";
+
+/** Of a caller who is known, where the route names no other bound: the largest event there can be, coded, fits. */
+const callerBytes = 256 * 1024;
+/** Of anybody else: credentials, passkeys and their proofs. */
+const strangerBytes = 16 * 1024;
+/** A sender has so long for any body, and a second more for each mebibyte that the route takes. */
+const anyBodyMs = 10_000;
+
+/** Mount before all that reads bodies. What a request holds is given back when it is answered. */
+export function boundBodies(room: BodyRoom = new BodyRoom()) {
+  return createMiddleware<HttpEnv>(async (c, next) => {
+    const share = room.share();
+    c.set("bodyShare", share);
+    try {
+      await next();
+    } finally {
+      share.release();
+    }
+  });
+}
+
+/** Reads the body for the route's own checks and its handler, and carries the request out once where `idempotent` says so. */
+export function receive(maxBytes?: number) {
+  return createMiddleware<HttpEnv>(async (c, next) => {
+    await readBody(c, maxBytes);
+    const once = c.get("once");
+    if (!once) return next();
+    return once(next);
+  });
+}
+
+/**
+ * The bytes of the body; a second call gives the same. JSON among them neither nests nor holds more than a request may.
+ * Throws ProblemError: body_too_large, unreadable_body (cut off, too slow, not UTF-8, JSON beyond its bounds),
+ * unsupported_media_type (compressed), too_fast, overloaded.
+ */
+export function readBody(c: Context<HttpEnv>, maxBytes?: number, holder?: BodyHolder): Promise<Buffer> {
+  const begun = c.get("body");
+  if (begun) return begun;
+  const reading = read(c, maxBytes, holder);
+  c.set("body", reading);
+  return reading;
+}
+
+async function read(c: Context<HttpEnv>, wanted: number | undefined, named: BodyHolder | undefined): Promise<Buffer> {
+  const actor = c.get("actor");
+  const holder: BodyHolder =
+    named ?? (actor ? { kind: "caller", id: actor.id } : { kind: "stranger", id: c.get("client")().address ?? "" });
+  const maxBytes = wanted ?? (holder.kind === "stranger" ? strangerBytes : callerBytes);
+  const { headers } = c.req.raw;
+  const coding = headers.get("content-encoding");
+  if (coding !== null && coding.trim().toLowerCase() !== "identity")
+    throw new ProblemError("unsupported_media_type", "only events may be sent compressed");
+  if (Number(headers.get("content-length")) > maxBytes)
+    throw new ProblemError("body_too_large", `the body has more than ${maxBytes} bytes`);
+  const share = c.get("bodyShare");
+  // Under node-server the socket's own stream: nothing is buffered beside it.
+  const { incoming } = (c.env ?? {}) as { incoming?: Readable };
+  const bytes = await receiveBody(incoming ?? c.req.raw.body, {
+    maxBytes,
+    timeoutMs: anyBodyMs + maxBytes / 1024,
+    onBytes: (taken) => share.take(holder, taken),
+  }).catch((error: unknown) => {
+    if (error instanceof RefusedRequestError) throw new ProblemError(error.code, error.message);
+    throw error;
+  });
+  const isJson = /\bjson\b/i.test(headers.get("content-type") ?? "");
+  const fault = isJson ? judgeJson(bytes, requestBounds) : undefined;
+  if (fault !== undefined) throw new ProblemError("unreadable_body", `the body ${fault}`);
+  // Hono reads the body where this is absent, and awaits it, whatever its type says.
+  Object.assign(c.req.bodyCache, { text: Promise.resolve(textOf(bytes, isJson)) });
+  return bytes;
+}
+
+/** Without the byte order mark that some senders put before it. */
+function textOf(bytes: Buffer, isJson: boolean): string {
+  try {
+    return new TextDecoder("utf-8", { fatal: isJson }).decode(bytes);
+  } catch {
+    throw new ProblemError("unreadable_body", "the body is not UTF-8");
+  }
+}
