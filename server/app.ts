@@ -38,6 +38,7 @@ import { metersRoutes } from "./http/routes/meters.ts";
 import { metricsRoutes } from "./http/routes/metrics.ts";
 import { modelsRoutes } from "./http/routes/models.ts";
 import { nodesRoutes } from "./http/routes/nodes.ts";
+import { offersRoutes } from "./http/routes/offers.ts";
 import { oidcRoutes } from "./http/routes/oidc.ts";
 import { organizationsRoutes } from "./http/routes/organizations.ts";
 import { orphansRoutes } from "./http/routes/orphans.ts";
@@ -137,6 +138,7 @@ export function createApp(deps: AppDeps): OpenAPIHono<HttpEnv> {
     const providerName = deps.oidc?.name;
     app.route("/", passkeysRoutes({ passkeys, users, sessions, providerName, mailer, publicUrl, log }));
     app.route("/", accountRoutes({ postgres, users, sessions, mailer, publicUrl, log }));
+    app.route("/", offersRoutes({ postgres, sessions }));
     app.route("/", usersRoutes({ postgres, tree, sessions, mailer, publicUrl, log }));
     app.route("/", nodesRoutes({ tree }));
     app.route("/", keysRoutes({ keys, tree }));

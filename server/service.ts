@@ -113,7 +113,7 @@ async function startParts(
     limits?.disconnect();
   });
 
-  const users = createUsers(postgres, { redis: limits });
+  const users = createUsers({ postgres, tree }, { redis: limits });
   const sessions = createSessions(postgres, log);
   started.push(() => sessions.close());
   if (config.rootKey) await keys.ensureRootKey(config.rootKey);

@@ -17,6 +17,23 @@ export function invitationMail(to: string, url: string, invitedBy: string): Mail
   return { to, subject: "You are invited to Tidemark", text: `${text.join("\n")}\n` };
 }
 
+/** To who has an account already; the roles are theirs once they accept. */
+export function offerMail(
+  to: string,
+  token: string,
+  { publicUrl, offeredBy }: { publicUrl: string; offeredBy: string },
+): Mail {
+  const text = [
+    `${oneLine(offeredBy)} offers you a role in Tidemark.`,
+    "",
+    "Sign in as you do already, and accept or decline it here, within seven days:",
+    `${publicUrl}/account#${token}`,
+    "",
+    "If you did not expect this, you need not do anything.",
+  ];
+  return { to, subject: "A role for you in Tidemark", text: `${text.join("\n")}\n` };
+}
+
 export function resetMail(to: string, url: string): Mail {
   const text = [
     "Somebody, hopefully you, asked for a new password for Tidemark.",

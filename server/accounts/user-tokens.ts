@@ -1,9 +1,10 @@
-/** Tokens that a mail carries: to accept an invitation, or to set a new password. Each is used once, and only in time. */
-import { and, eq, gt, sql } from "drizzle-orm";
+/** Tokens of links that set a password: of a reset, or to come into an account that nobody uses yet. Each is used once, and only in time. */
+import { eq, sql } from "drizzle-orm";
 import { type Author, recordChange } from "../audit/record-change.ts";
-import type { Postgres, Queries } from "../postgres/client.ts";
+import type { Queries } from "../postgres/client.ts";
 import { sessions, users, userTokens } from "../postgres/schema/accounts.ts";
 import { hashSecret, newSecret } from "./credential-cache.ts";
+import type { RightsAt } from "./rights-at.ts";
 import { sessionsChannel } from "./sessions.ts";
 
 export type TokenPurpose = "invitation" | "password_reset";
@@ -13,41 +14,22 @@ const lifetimeMs: Record<TokenPurpose, number> = {
   password_reset: 60 * 60 * 1000,
 };
 
+export interface NewToken {
+  userId: string;
+  purpose: TokenPurpose;
+  /** The rights of whom the link will be shown to; null where a mail alone will have it. */
+  shownTo: RightsAt[] | null;
+}
+
 /** Ends the tokens of the same purpose from before; the answer is the only copy. */
-export async function issueToken(db: Queries, userId: string, purpose: TokenPurpose, nowMs: number): Promise<string> {
+export async function issueToken(db: Queries, { userId, purpose, shownTo }: NewToken, nowMs: number): Promise<string> {
   const token = newSecret();
-  const row = { tokenHash: hashSecret(token), purpose, expiresAt: new Date(nowMs + lifetimeMs[purpose]) };
+  const row = { tokenHash: hashSecret(token), purpose, shownTo, expiresAt: new Date(nowMs + lifetimeMs[purpose]) };
   await db
     .insert(userTokens)
     .values({ ...row, userId })
     .onConflictDoUpdate({ target: [userTokens.userId, userTokens.purpose], set: row });
   return token;
-}
-
-/**
- * Sets the password of whose token it is, and ends all their sessions and tokens. Undefined where the token is unknown,
- * used or too old, or its user is disabled.
- */
-export async function setPasswordByToken(
-  postgres: Postgres,
-  {
-    token,
-    passwordHash,
-    address,
-    nowMs,
-  }: { token: string; passwordHash: string; address: string | null; nowMs: number },
-): Promise<{ userId: string } | undefined> {
-  return await postgres.transaction(async (tx) => {
-    const [used] = await tx
-      .delete(userTokens)
-      .where(and(eq(userTokens.tokenHash, hashSecret(token)), gt(userTokens.expiresAt, new Date(nowMs))))
-      .returning();
-    const [user] = used ? await tx.select().from(users).where(eq(users.id, used.userId)).for("update") : [];
-    if (!used || !user || user.disabledAt) return undefined;
-    const by: Author = { kind: "user", id: user.id, name: user.email, address };
-    await replacePassword(tx, user, passwordHash, by);
-    return { userId: user.id };
-  });
 }
 
 /** In the caller's transaction; every session and token of the user ends with it. */

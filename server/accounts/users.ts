@@ -6,11 +6,15 @@ import { type RateLimiterAbstract, RateLimiterMemory, RateLimiterRedis, RateLimi
 import { type Author, recordChange, system } from "../audit/record-change.ts";
 import type { Postgres } from "../postgres/client.ts";
 import { userRoles, users } from "../postgres/schema/accounts.ts";
+import { claimForAddress, lockAddress } from "./account-use.ts";
 import { newId } from "./actor.ts";
 import { newSecret } from "./credential-cache.ts";
+import type { NodeTree } from "./node-tree.ts";
+import { type LinkState, setPasswordByLink, stateOfLink } from "./password-links.ts";
 import { Passwords } from "./passwords.ts";
+import { offersTo, takeRoles } from "./role-offers.ts";
 import { takeSecondFactor } from "./second-factor.ts";
-import { issueToken, replacePassword, setPasswordByToken } from "./user-tokens.ts";
+import { issueToken, replacePassword } from "./user-tokens.ts";
 
 export interface AdminAccount {
   /** Set when the account is new and no password was given: the only copy. */
@@ -34,22 +38,29 @@ const maxResets = 3;
 
 /** With `redis` the attempts at all processes count together; while it is away each process counts its own. */
 export function createUsers(
-  postgres: Postgres,
+  { postgres, tree }: UsersDeps,
   { redis, now = Date.now }: { redis?: Redis | undefined; now?: (() => number) | undefined } = {},
 ): Users {
-  return new Users(postgres, redis, now);
+  return new Users({ postgres, tree }, redis, now);
+}
+
+interface UsersDeps {
+  postgres: Postgres;
+  tree: Pick<NodeTree, "isWithin">;
 }
 
 export class Users {
   readonly #postgres: Postgres;
+  readonly #tree: Pick<NodeTree, "isWithin">;
   readonly #pairs: RateLimiterAbstract;
   readonly #addresses: RateLimiterAbstract;
   readonly #resets: RateLimiterAbstract;
   readonly #passwords = new Passwords();
   readonly #now: () => number;
 
-  constructor(postgres: Postgres, redis: Redis | undefined, now: () => number) {
+  constructor({ postgres, tree }: UsersDeps, redis: Redis | undefined, now: () => number) {
     this.#postgres = postgres;
+    this.#tree = tree;
     this.#now = now;
     const limiter = (keyPrefix: string, points: number) => {
       const limits = { keyPrefix, points, duration: windowSeconds };
@@ -80,7 +91,7 @@ export class Users {
     const isMade = await this.#postgres.transaction(async (tx) => {
       const [made] = await tx
         .insert(users)
-        .values({ id: newId("usr"), email: account, passwordHash })
+        .values({ id: newId("usr"), email: account, passwordHash, emailVerifiedAt: new Date(this.#now()) })
         .onConflictDoNothing()
         .returning({ id: users.id });
       if (made) {
@@ -115,13 +126,30 @@ export class Users {
     return { outcome: "signed_in", userId: user.id };
   }
 
-  /** Of an account that may be used, by an e-mail address that somebody else has verified. */
-  async idOf(email: string): Promise<string | undefined> {
-    const [user] = await this.#postgres.db
-      .select()
-      .from(users)
-      .where(eq(users.email, accountOf(email)));
-    return user && !user.disabledAt ? user.id : undefined;
+  /**
+   * The account of an e-mail address that an identity provider has verified; made, with the roles that wait for it, for who
+   * is invited and comes for the first time. Undefined where there is none, or it is disabled.
+   */
+  async arrive(email: string, address: string | null): Promise<string | undefined> {
+    const account = accountOf(email);
+    const nowMs = this.#now();
+    return await this.#postgres.transaction(async (tx) => {
+      await lockAddress(tx, account);
+      const [user] = await tx.select().from(users).where(eq(users.email, account)).for("update");
+      if (user?.disabledAt) return undefined;
+      const author = (id: string): Author => ({ kind: "user", id, name: account, address });
+      if (user) {
+        await claimForAddress(tx, user, { by: author(user.id), nowMs });
+        return user.id;
+      }
+      const offers = await offersTo(tx, account, nowMs);
+      const [first] = offers;
+      if (!first) return undefined;
+      const { id, name } = first;
+      await tx.insert(users).values({ id, email: account, name, emailVerifiedAt: new Date(nowMs) });
+      for (const offer of offers) await takeRoles(tx, offer, id, author(id));
+      return id;
+    });
   }
 
   /**
@@ -133,13 +161,21 @@ export class Users {
     if ((await consume(this.#resets, pairOf(address, account))) > 0) return undefined;
     const [user] = await this.#postgres.db.select().from(users).where(eq(users.email, account));
     if (!user?.passwordHash || user.disabledAt) return undefined;
-    return { email: account, token: await issueToken(this.#postgres.db, user.id, "password_reset", this.#now()) };
+    const reset = { userId: user.id, purpose: "password_reset", shownTo: null } as const;
+    return { email: account, token: await issueToken(this.#postgres.db, reset, this.#now()) };
   }
 
-  /** With the token of an invitation or of a reset. Undefined where it is not valid any more. */
-  async setPassword(token: string, password: string, address: string | null): Promise<{ userId: string } | undefined> {
+  /** With the token of an invitation or of a reset; what is not one costs no hashing. The link's state where it is not usable. */
+  async setPassword(
+    token: string,
+    password: string,
+    address: string | null,
+  ): Promise<{ userId: string } | Exclude<LinkState, "usable">> {
+    const link = { token, nowMs: this.#now(), tree: this.#tree };
+    const state = await stateOfLink(this.#postgres, link);
+    if (state !== "usable") return state;
     const passwordHash = await this.#passwords.hash(password);
-    return await setPasswordByToken(this.#postgres, { token, passwordHash, address, nowMs: this.#now() });
+    return await setPasswordByLink(this.#postgres, { ...link, passwordHash, address });
   }
 
   /** Whether it is the user's password; attempts count as those to sign in do. */

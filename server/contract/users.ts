@@ -40,5 +40,24 @@ export const invitationSchema = z.object({
 
 export type Invitation = z.infer<typeof invitationSchema>;
 
+export const roleOfferSchema = z.object({
+  id: z.string(),
+  roles: z.array(roleGrantSchema),
+  offered_by: z.string().describe("A user's e-mail address, or a key's name"),
+  created_at: z.string(),
+  expires_at: z.string(),
+  needs_link: z
+    .boolean()
+    .describe("Whether the `token` of the offer's link is needed: nothing has told yet that the address is the user's"),
+});
+export type RoleOffer = z.infer<typeof roleOfferSchema>;
+
+export const roleOfferListSchema = z.object({ offers: z.array(roleOfferSchema) });
+export type RoleOfferList = z.infer<typeof roleOfferListSchema>;
+
+export const acceptOfferSchema = z.strictObject({
+  token: z.string().min(1).max(256).optional().describe("What stands behind `#` in the offer's link"),
+});
+
 export const invitedUserSchema = userSchema.extend({ invitation: invitationSchema.nullable() });
 export type InvitedUser = z.infer<typeof invitedUserSchema>;

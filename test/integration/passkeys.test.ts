@@ -1,9 +1,11 @@
 /** Passkeys: added by who can prove to be the person, signing in alone, and refused in every way that they can be wrong. */
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { newId } from "../../server/accounts/actor.ts";
 import { createOidc } from "../../server/accounts/oidc.ts";
 import { totpCode } from "../../server/accounts/totp.ts";
 import { system } from "../../server/audit/record-change.ts";
 import { verifyAudit } from "../../server/audit/verify-audit.ts";
+import { userRoles, users as userRows } from "../../server/postgres/schema/accounts.ts";
 import { type Accounts, type Answer, startAccounts } from "../support/accounts.ts";
 import { Authenticator, type Deviations } from "../support/authenticator.ts";
 import { type Mailbox, openMailbox } from "../support/mailbox.ts";
@@ -42,9 +44,10 @@ const signInWithPassword = (email: string) => accounts.ask("POST", "/v1/session"
 /** With a password and a role, signed in. */
 async function newPerson(name: string): Promise<Person> {
   const email = `${name}@example.com`;
-  const { users, sessions, rootKey } = accounts;
-  const body = { email, roles: [{ node: "all", role: "viewer" }] };
-  const { id } = (await accounts.ask("POST", "/v1/users", { key: rootKey, body })).body;
+  const { users, sessions, postgres } = accounts;
+  const id = newId("usr");
+  await postgres.db.insert(userRows).values({ id, email, emailVerifiedAt: new Date() });
+  await postgres.db.insert(userRoles).values({ userId: id, node: "all", role: "viewer" });
   await users.changePassword(id, password, system);
   const session = (await sessions.create(id)).token;
   return { id, email, session, own: withSession(session) };

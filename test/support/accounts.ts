@@ -22,6 +22,7 @@ import { accountRoutes } from "../../server/http/routes/account.ts";
 import { auditRoutes } from "../../server/http/routes/audit.ts";
 import { keysRoutes } from "../../server/http/routes/keys.ts";
 import { nodesRoutes } from "../../server/http/routes/nodes.ts";
+import { offersRoutes } from "../../server/http/routes/offers.ts";
 import { oidcRoutes } from "../../server/http/routes/oidc.ts";
 import { passkeysRoutes } from "../../server/http/routes/passkeys.ts";
 import { sessionRoutes } from "../../server/http/routes/session.ts";
@@ -87,7 +88,7 @@ export async function startAccounts(
   await migratePostgres(postgres);
   const tree = await NodeTree.load(postgres, log);
   const keys = createKeys(postgres, log, now);
-  const users = createUsers(postgres, { now });
+  const users = createUsers({ postgres, tree }, { now });
   const sessions = createSessions(postgres, log, now);
   const rootKey = "root-key-of-this-test";
   await keys.ensureRootKey(rootKey);
@@ -112,7 +113,8 @@ export async function startAccounts(
     passkeysRoutes({ passkeys, users, sessions, providerName: provider?.name, ...mailing, ...(now && { now }) }),
   );
   app.route("/", accountRoutes({ postgres, users, sessions, mailer, publicUrl, log, ...(now && { now }) }));
-  app.route("/", usersRoutes({ postgres, tree, sessions, mailer, publicUrl, log }));
+  app.route("/", offersRoutes({ postgres, sessions, ...(now && { now }) }));
+  app.route("/", usersRoutes({ postgres, tree, sessions, mailer, publicUrl, log, ...(now && { now }) }));
   app.route("/", nodesRoutes({ tree }));
   app.route("/", keysRoutes({ keys, tree }));
   app.route("/", auditRoutes({ postgres, tree }));

@@ -65,7 +65,7 @@ export async function createWorld(placed: Partial<Pick<AppDeps, "publicUrl" | "i
   await migratePostgres(postgres);
   const tree = await NodeTree.load(postgres, log);
   const keys = createKeys(postgres, log);
-  const users = createUsers(postgres);
+  const users = createUsers({ postgres, tree });
   const sessions = createSessions(postgres, log);
   const ingest = await startIngest({
     dataDir,

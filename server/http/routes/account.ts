@@ -196,13 +196,18 @@ export function accountRoutes(deps: AccountRoutesDeps): OpenAPIHono<HttpEnv> {
       description: "The token is used up; all sessions of the user end.",
       security: [],
       request: bodyOf(setPasswordSchema),
-      responses: { 204: { description: "Set" }, ...problemResponses(400, 403, 404, 503) },
+      responses: { 204: { description: "Set" }, ...problemResponses(400, 403, 404, 409, 503) },
     }),
     async (c) => {
       refuseForeignOrigin(c.req.raw, false);
       const { token, password } = c.req.valid("json");
-      if (!(await users.setPassword(token, password, c.get("client")().address ?? null)))
+      const set = await users.setPassword(token, password, c.get("client")().address ?? null);
+      if (set === "gone")
         throw new ProblemError("not_found", "the link was used, has ended or was replaced by a newer one", {
+          field: "token",
+        });
+      if (set === "in_use")
+        throw new ProblemError("conflict", "the address has an account already: sign in to accept the roles", {
           field: "token",
         });
       sessions.forget();

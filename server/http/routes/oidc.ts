@@ -99,7 +99,7 @@ export function oidcRoutes({ oidc, passkeys, users, sessions, publicUrl, log }: 
         return "";
       });
       if (email === "") return failed("failed");
-      const userId = email === undefined ? undefined : await users.idOf(email);
+      const userId = email === undefined ? undefined : await users.arrive(email, c.get("client")().address ?? null);
       if (userId === undefined) return failed("unknown");
       const userAgent = c.req.header("user-agent")?.slice(0, 256);
       const { token } = await sessions.create(userId, { address: c.get("client")().address, userAgent });

@@ -1,12 +1,15 @@
 /** People of the caller's subtree: inviting them, their roles, and removing them. */
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Logger } from "pino";
-import { invitationMail, passwordPage } from "../../accounts/mails.ts";
+import type { Actor } from "../../accounts/actor.ts";
+import { invitationMail, offerMail, passwordPage, resetMail } from "../../accounts/mails.ts";
 import type { NodeTree } from "../../accounts/node-tree.ts";
+import type { UserRecord } from "../../accounts/read-users.ts";
 import type { Sessions } from "../../accounts/sessions.ts";
-import { UserDirectory, type UserRecord } from "../../accounts/user-directory.ts";
+import { type Link, UserDirectory } from "../../accounts/user-directory.ts";
 import {
   changeUserSchema,
+  type Invitation,
   invitationSchema,
   invitedUserSchema,
   inviteUserSchema,
@@ -14,7 +17,7 @@ import {
   userListSchema,
   userSchema,
 } from "../../contract/users.ts";
-import type { Mailer } from "../../mail/mailer.ts";
+import type { Mail, Mailer } from "../../mail/mailer.ts";
 import type { Postgres } from "../../postgres/client.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
 import { requireScope } from "../authenticate.ts";
@@ -31,6 +34,7 @@ export interface UsersRoutesDeps {
   mailer: Mailer | undefined;
   publicUrl: string;
   log: Logger;
+  now?: () => number;
 }
 
 const idParams = z.object({ id: z.string().max(100) });
@@ -43,21 +47,32 @@ export function usersRoutes({
   mailer,
   publicUrl,
   log,
+  now,
 }: UsersRoutesDeps): OpenAPIHono<HttpEnv> {
   const app = createRouter();
-  const directory = new UserDirectory(postgres, tree);
+  const directory = new UserDirectory(postgres, tree, { isMailed: mailer !== undefined, ...(now && { now }) });
 
-  /** A mail that cannot be sent is no reason to undo the invitation: its link is answered instead. */
-  async function deliver(to: string, token: string, by: string): Promise<z.infer<typeof invitationSchema>> {
-    const url = passwordPage(publicUrl, token);
+  /**
+   * A mail that cannot be sent is no reason to undo the invitation: its link is answered instead, in the same form whoever it
+   * is for. A link into an account in use is never answered.
+   */
+  async function deliver(link: Link, actor: Actor): Promise<Invitation> {
+    const url = passwordPage(publicUrl, link.token);
     if (!mailer) return { sent: false, url };
     try {
-      await mailer.send(invitationMail(to, url, by));
+      await mailer.send(mailOf(link, url, actor.name));
       return { sent: true, url: null };
     } catch (error) {
       log.warn({ err: error }, "an invitation could not be mailed");
+      if (link.kind === "reset") return { sent: false, url: null };
+      await directory.showInstead(link, actor);
       return { sent: false, url };
     }
+  }
+
+  function mailOf({ kind, email, token }: Link, url: string, offeredBy: string): Mail {
+    if (kind === "reset") return resetMail(email, url);
+    return kind === "offer" ? offerMail(email, token, { publicUrl, offeredBy }) : invitationMail(email, url, offeredBy);
   }
 
   app.openapi(
@@ -97,19 +112,23 @@ export function usersRoutes({
     createRoute({
       method: "post",
       path: "/v1/users",
-      summary: "Invite a user, or give one more roles",
-      description: "Nobody gives a role that has a right which they do not have at its node themselves.",
+      summary: "Offer roles to an e-mail address",
+      description: [
+        "They wait until its holder accepts, who is mailed. Answered alike whether there is an account with the address or",
+        "not: until somebody accepts, nothing but the offer itself is told. Who has no account yet chooses a password by the link.",
+        "Nobody gives a role that has a right which they do not have at its node themselves.",
+      ].join(" "),
       middleware: requireScope("users:write"),
       request: { body: { required: true, content: json(inviteUserSchema) } },
       responses: {
-        201: { description: "The user, and how the invitation went", content: json(invitedUserSchema) },
+        201: { description: "The offer, and how its mail went", content: json(invitedUserSchema) },
         ...problemResponses(400, 401, 403, 404, 422, 503),
       },
     }),
     async (c) => {
       const by = authorOf(c);
-      const { user, token } = await directory.invite(c.req.valid("json"), { actor: c.get("actor"), by });
-      const invitation = token === undefined ? null : await deliver(user.email, token, by.name);
+      const { user, link } = await directory.offer(c.req.valid("json"), { actor: c.get("actor"), by });
+      const invitation = await deliver(link, c.get("actor"));
       c.header("cache-control", "no-store");
       c.header("etag", await entityTag(c, user));
       return c.json({ ...describe(user), invitation }, 201);
@@ -120,20 +139,21 @@ export function usersRoutes({
     createRoute({
       method: "post",
       path: "/v1/users/{id}/invitation",
-      summary: "Invite again who has not accepted yet",
-      description: "The link of before ends.",
+      summary: "Invite again, or mail somebody a link to choose a new password",
+      description:
+        "The link of before ends. Only for those who could give every role that the account has; for an account in use by mail alone.",
       middleware: requireScope("users:write"),
       request: { params: idParams },
       responses: {
         200: { description: "How it went", content: json(invitationSchema) },
-        ...problemResponses(401, 403, 404, 422, 503),
+        ...problemResponses(401, 403, 404, 409, 422, 503),
       },
     }),
     async (c) => {
       const again = await directory.inviteAgain(c.req.valid("param").id, c.get("actor"));
-      if (!again) throw new ProblemError("not_found", "there is no such user, or no invitation to accept");
+      if (!again) throw noSuchUser();
       c.header("cache-control", "no-store");
-      return c.json(await deliver(again.user.email, again.token, c.get("actor").name), 200);
+      return c.json(await deliver(again, c.get("actor")), 200);
     },
   );
 
@@ -166,7 +186,7 @@ export function usersRoutes({
     createRoute({
       method: "delete",
       path: "/v1/users/{id}",
-      summary: "Take all roles of a user in the caller's subtree",
+      summary: "Take all roles of a user in the caller's subtree, or withdraw an offer",
       description: "Who has no role left elsewhere is removed, and every session ends within five seconds.",
       middleware: requireScope("users:write"),
       request: { params: idParams },
@@ -186,9 +206,11 @@ export function usersRoutes({
 }
 
 function found(user: UserRecord | undefined): UserRecord {
-  if (!user) throw new ProblemError("not_found", "there is no such user");
+  if (!user) throw noSuchUser();
   return user;
 }
+
+const noSuchUser = () => new ProblemError("not_found", "there is no such user");
 
 function describe({ id, email, name, isInvited, isDisabled, hasSecondFactor, roles, createdAt }: UserRecord): User {
   return {

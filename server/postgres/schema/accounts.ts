@@ -12,6 +12,8 @@ import {
   timestamp,
   unique,
 } from "drizzle-orm/pg-core";
+import type { RoleAt } from "../../accounts/actor.ts";
+import type { RightsAt } from "../../accounts/rights-at.ts";
 import type { KeyScope, Role } from "../../contract/accounts.ts";
 import type { NodeFields, NodeStatus } from "../../contract/nodes.ts";
 
@@ -75,8 +77,10 @@ export const users = pgTable("users", {
   /** Lower case, so that one address is one account. */
   email: text("email").notNull().unique(),
   name: text("name"),
-  /** Null until an invitation is accepted. */
+  /** Null for who signs in by other ways, or has not come yet. */
   passwordHash: text("password_hash"),
+  /** Since when it is known that the account is of whom the address is: by a mailed link, or by an identity provider. */
+  emailVerifiedAt: instant("email_verified_at"),
   /** Base32; in force since `totp_since`. */
   totpSecret: text("totp_secret"),
   totpSince: instant("totp_since"),
@@ -111,9 +115,33 @@ export const userTokens = pgTable(
       .notNull()
       .references(() => users.id, { onDelete: "cascade" }),
     purpose: text("purpose").$type<"invitation" | "password_reset">().notNull(),
+    /** The rights of whom the link was shown to; null where a mail alone has it. */
+    shownTo: jsonb("shown_to").$type<RightsAt[]>(),
     expiresAt: instant("expires_at").notNull(),
   },
   (table) => [unique("user_tokens_user_purpose").on(table.userId, table.purpose)],
+);
+
+/** Roles that wait until whose address it is accepts them; see server/accounts/role-offers.ts. */
+export const roleOffers = pgTable(
+  "role_offers",
+  {
+    /** As a user's: who accepts without an account yet has it from then on. */
+    id: text("id").primaryKey(),
+    /** Lower case. There may be an account with it or not. */
+    email: text("email").notNull(),
+    /** As who offers calls them. */
+    name: text("name"),
+    roles: jsonb("roles").$type<RoleAt[]>().notNull(),
+    offeredBy: jsonb("offered_by").$type<{ kind: string; id: string; name: string }>().notNull(),
+    /** sha256 in hex. */
+    tokenHash: text("token_hash").notNull().unique(),
+    /** The rights of whom the link was shown to; null where a mail alone has it. */
+    shownTo: jsonb("shown_to").$type<RightsAt[]>(),
+    createdAt: instant("created_at").notNull().defaultNow(),
+    expiresAt: instant("expires_at").notNull(),
+  },
+  (table) => [index("role_offers_email").on(table.email)],
 );
 
 export const sessions = pgTable(

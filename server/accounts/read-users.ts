@@ -1,0 +1,59 @@
+/** Users with all their roles, and offers as the users that they may become. */
+import { asc, inArray, type SQL } from "drizzle-orm";
+import type { Queries } from "../postgres/client.ts";
+import { roleOffers, userRoles, users } from "../postgres/schema/accounts.ts";
+import { isInUse } from "./account-use.ts";
+import type { RoleAt } from "./actor.ts";
+import type { RoleOffer } from "./role-offers.ts";
+
+export interface UserRecord {
+  id: string;
+  email: string;
+  name: string | null;
+  /** Nobody uses it yet. */
+  isInvited: boolean;
+  isDisabled: boolean;
+  hasSecondFactor: boolean;
+  createdAt: Date;
+  /** All of them, by node, then role. */
+  roles: RoleAt[];
+}
+
+/** Those of `users` that match, by e-mail address. */
+export async function readAccounts(db: Queries, condition?: SQL): Promise<UserRecord[]> {
+  const rows = await db.select({ user: users, isInUse }).from(users).where(condition).orderBy(asc(users.email));
+  const roles = await db
+    .select()
+    .from(userRoles)
+    .where(
+      condition &&
+        inArray(
+          userRoles.userId,
+          rows.map(({ user }) => user.id),
+        ),
+    )
+    .orderBy(asc(userRoles.node), asc(userRoles.role));
+  const byUser = new Map<string, RoleAt[]>();
+  for (const { userId, node, role } of roles) byUser.set(userId, [...(byUser.get(userId) ?? []), { node, role }]);
+  return rows.map(({ user, isInUse }) => ({
+    id: user.id,
+    email: user.email,
+    name: user.name,
+    isInvited: !isInUse,
+    isDisabled: user.disabledAt !== null,
+    hasSecondFactor: user.totpSince !== null,
+    createdAt: user.createdAt,
+    roles: byUser.get(user.id) ?? [],
+  }));
+}
+
+/** Those of `role_offers` that match, ended ones too: they can be made good again. */
+export async function readOffers(db: Queries, condition?: SQL, lock?: "update"): Promise<RoleOffer[]> {
+  const reading = db.select().from(roleOffers).where(condition);
+  return await (lock ? reading.for(lock) : reading);
+}
+
+/** What who offers may know, which is what they said themselves. */
+export function ofOffer({ id, email, name, roles, createdAt }: RoleOffer): UserRecord {
+  return { id, email, name, isInvited: true, isDisabled: false, hasSecondFactor: false, createdAt, roles };
+}

@@ -1,0 +1,99 @@
+/** The roles that one is offered: accepting or declining them. */
+import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+import { acceptOffer, declineOffer, offersOf } from "../../accounts/role-offers.ts";
+import type { Sessions } from "../../accounts/sessions.ts";
+import { acceptOfferSchema, type RoleOffer, roleOfferListSchema } from "../../contract/users.ts";
+import type { Postgres } from "../../postgres/client.ts";
+import { createRouter, problemResponses } from "../app-pieces.ts";
+import { authorOf } from "../author-of.ts";
+import type { HttpEnv } from "../http-env.ts";
+import { ofUser } from "../own-account.ts";
+import { ProblemError } from "../problem-error.ts";
+
+export interface OffersRoutesDeps {
+  postgres: Postgres;
+  sessions: Sessions;
+  now?: () => number;
+}
+
+const idParams = z.object({ id: z.string().max(100) });
+
+export function offersRoutes({ postgres, sessions, now = Date.now }: OffersRoutesDeps): OpenAPIHono<HttpEnv> {
+  const app = createRouter();
+
+  app.openapi(
+    createRoute({
+      method: "get",
+      path: "/v1/me/offers",
+      summary: "The roles that one is offered",
+      middleware: ofUser,
+      responses: {
+        200: { description: "The newest first", content: { "application/json": { schema: roleOfferListSchema } } },
+        ...problemResponses(401, 403, 503),
+      },
+    }),
+    async (c) => c.json({ offers: (await offersOf(postgres, c.get("actor").id, now())).map(describe) }, 200),
+  );
+
+  app.openapi(
+    createRoute({
+      method: "post",
+      path: "/v1/me/offers/{id}/accept",
+      summary: "Accept the roles of an offer",
+      middleware: ofUser,
+      request: {
+        params: idParams,
+        body: { required: true, content: { "application/json": { schema: acceptOfferSchema } } },
+      },
+      responses: { 204: { description: "They are the user's" }, ...problemResponses(400, 401, 403, 404, 422, 503) },
+    }),
+    async (c) => {
+      const answer = { userId: c.get("actor").id, id: c.req.valid("param").id, by: authorOf(c), nowMs: now() };
+      const accepted = await acceptOffer(postgres, { ...answer, token: c.req.valid("json").token });
+      if (accepted === undefined) throw noSuchOffer();
+      if (accepted === "link_needed")
+        throw new ProblemError("forbidden", "open the link of the offer: nothing tells yet that the address is yours", {
+          field: "token",
+        });
+      sessions.forget();
+      return c.body(null, 204);
+    },
+  );
+
+  app.openapi(
+    createRoute({
+      method: "delete",
+      path: "/v1/me/offers/{id}",
+      summary: "Decline an offer",
+      middleware: ofUser,
+      request: { params: idParams },
+      responses: { 204: { description: "Declined" }, ...problemResponses(401, 403, 404, 422, 503) },
+    }),
+    async (c) => {
+      const answer = { userId: c.get("actor").id, id: c.req.valid("param").id, by: authorOf(c), nowMs: now() };
+      if (!(await declineOffer(postgres, answer))) throw noSuchOffer();
+      return c.body(null, 204);
+    },
+  );
+  return app;
+}
+
+const noSuchOffer = () => new ProblemError("not_found", "there is no such offer");
+
+function describe({
+  id,
+  roles,
+  offeredBy,
+  createdAt,
+  expiresAt,
+  needsLink,
+}: Awaited<ReturnType<typeof offersOf>>[number]): RoleOffer {
+  return {
+    id,
+    roles,
+    offered_by: offeredBy.name,
+    created_at: createdAt.toISOString(),
+    expires_at: expiresAt.toISOString(),
+    needs_link: needsLink,
+  };
+}
