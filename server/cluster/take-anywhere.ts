@@ -8,7 +8,7 @@
  */
 import { z } from "zod";
 import { rejectionSchema, warningSchema } from "../contract/events.ts";
-import { checkEvents, decideEvents, organizationsToCreate } from "../ingest/accept-events.ts";
+import { checkEvents, decideEvents, organizationsToCreate, withOrganizations } from "../ingest/accept-events.ts";
 import {
   type AcceptDeps,
   appendDecision,
@@ -28,6 +28,7 @@ const senderSchema = z.object({
   isAtomic: z.boolean(),
   firstReceivedMs: z.number(),
   isTrial: z.boolean(),
+  isDryRun: z.boolean().default(false),
   /** Organizations that exist, of which the receiving node may not have heard yet. */
   known: z.array(z.string()),
 });
@@ -105,6 +106,7 @@ export async function takeAnywhere(
     isAtomic: sender.isAtomic,
     firstReceivedMs: sender.firstReceivedMs ?? deps.now(),
     isTrial: false,
+    isDryRun: sender.isDryRun ?? false,
     known: [],
   };
   if (parts.length > 1 && sender.isAtomic) return await takeAllOrNothing(deps, request, by, parts);
@@ -161,7 +163,7 @@ async function takePart(deps: TakeAnywhereDeps, request: RequestEvents, by: Sent
         return await takeEvents(deps, chosen, by, { mayTake, isTrial: by.isTrial });
       }
       const decision = await forward(deps, now.owner, { by, events: chosen.events });
-      return { decision, position: null, elsewhereMs: deps.now() };
+      return { decision, position: null, elsewhereMs: by.isDryRun ? null : deps.now() };
     } catch (error) {
       if (!(error instanceof NotMineError)) {
         if (error instanceof PeerUnavailableError) break;
@@ -192,11 +194,11 @@ async function keep(
   owner: string,
   conflicts: ReadonlySet<number> = new Set(),
 ): Promise<TakenEvents> {
-  const { emitter, isAtomic, firstReceivedMs, isTrial } = by;
+  const { emitter, isAtomic, firstReceivedMs, isTrial, isDryRun } = by;
   const receivedAtMs = deps.now();
   const checked = checkEvents(request, receivedAtMs, deps.eventType, firstReceivedMs);
   const organizations = organizationsToCreate(checked, emitter, deps.tree);
-  if (organizations.length > 0) await createOrganizations(deps.tree, organizations, emitter);
+  if (organizations.length > 0 && !isDryRun) await createOrganizations(deps.tree, organizations, emitter);
   const conflicting = new Set(
     checked.readable.flatMap((event) => (conflicts.has(event.index) ? [event.identity] : [])),
   );
@@ -204,10 +206,10 @@ async function keep(
     receivedAtMs,
     isAtomic,
     emitter,
-    tree: deps.tree,
+    tree: isDryRun ? withOrganizations(deps.tree, organizations, emitter) : deps.tree,
     claim: ({ identity }) => ({ standing: conflicting.has(identity) ? "conflict" : "new", isChecked: false }),
   });
-  if (isTrial) return { decision, position: null, elsewhereMs: null };
+  if (isTrial || isDryRun) return { decision, position: null, elsewhereMs: null };
   // What is rejected is on record here; what is taken will be where it belongs.
   const outcomes = decision.outcomes.filter(({ outcome }) => outcome === "rejected");
   const rejections = { ...decision, eventRows: [], outcomes };

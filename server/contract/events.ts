@@ -143,5 +143,6 @@ export const verdictSchema = z.object({
   rejected: z.array(rejectionSchema),
   warnings: z.array(warningSchema),
   watermark: z.string().describe("Every event accepted up to this instant is visible in queries"),
+  dry_run: z.literal(true).optional().describe("With `dry_run=true`: what the verdict would be; nothing was taken"),
 });
 export type Verdict = z.infer<typeof verdictSchema>;

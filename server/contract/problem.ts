@@ -15,6 +15,7 @@ export const problemStatus = {
   too_many_events: 413,
   unsupported_media_type: 415,
   batch_rejected: 422,
+  events_rejected: 422,
   idempotency_key_reused: 422,
   too_fast: 429,
   internal: 500,

@@ -24,6 +24,7 @@ const titles: Record<ProblemCode, string> = {
   too_many_events: "The request has too many events",
   unsupported_media_type: "The content type or encoding is not supported",
   batch_rejected: "The batch was rejected as a whole",
+  events_rejected: "Some of the events were rejected",
   idempotency_key_reused: "The idempotency key belongs to another request",
   too_fast: "Too many requests",
   internal: "Something went wrong on the server",

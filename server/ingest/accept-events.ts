@@ -84,6 +84,25 @@ export function organizationsToCreate(checked: CheckedEvents, emitter: Emitter, 
   return [...unknown];
 }
 
+/** The tree as it would be with these organizations right below the emitter's node. */
+export function withOrganizations(
+  tree: OrganizationTree,
+  organizations: readonly string[],
+  emitter: Emitter,
+): OrganizationTree {
+  if (organizations.length === 0) return tree;
+  const made = new Set(organizations.map((organization) => `organization:${organization}`));
+  const standIn = (address: string) => (made.has(address) ? emitter.node : address);
+  return {
+    get: (address) => tree.get(address) ?? (made.has(address) ? address : undefined),
+    isWithin: (address, ancestor) =>
+      (made.has(address) && ancestor === emitter.node) || tree.isWithin(standIn(address), ancestor),
+    ancestors: (address) => tree.ancestors(standIn(address)),
+    standing: (address) => tree.standing(standIn(address)),
+    pathAt: (organization, timeMs) => tree.pathAt(organization, timeMs),
+  };
+}
+
 function mayHoldOrganizations(node: string): boolean {
   return node === "all" || node.startsWith("partner:") || node.startsWith("reseller:");
 }

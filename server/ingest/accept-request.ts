@@ -12,6 +12,7 @@ import {
   type Emitter,
   type OrganizationTree,
   organizationsToCreate,
+  withOrganizations,
 } from "./accept-events.ts";
 import type { Admission, RateState } from "./backpressure.ts";
 import { inflateBody } from "./inflate-body.ts";
@@ -46,6 +47,8 @@ export interface AcceptDeps {
 export interface Sender {
   emitter: Emitter;
   isAtomic: boolean;
+  /** The verdict is what it would be; nothing is taken, made or remembered. */
+  isDryRun?: boolean | undefined;
   /** When the events were received the first time (ms since 1970): the time of those that carry none; default: now. */
   firstReceivedMs?: number | undefined;
 }
@@ -69,6 +72,11 @@ export interface AcceptedRequest extends TakenEvents {
   rate: RateState;
 }
 
+/** Dry runs are bounded as events are, and take nothing of what a key may send. */
+export function rateKeyOf({ emitter, isDryRun }: Sender): string {
+  return isDryRun ? `${emitter.id} dry run` : emitter.id;
+}
+
 /** A body that does not compress still fits when coded: gzip and br add far less than this. */
 const codingOverheadBytes = 64 * 1024;
 
@@ -78,13 +86,13 @@ const codingOverheadBytes = 64 * 1024;
  */
 export async function acceptRequest(deps: AcceptDeps, request: IncomingRequest): Promise<AcceptedRequest> {
   const { admission } = deps;
-  const { headers, emitter } = request;
+  const { headers } = request;
 
   // 1. Refuse by headers and load alone, before a byte of the body is read.
   const form = bodyFormOf(headers);
   const maxBytes = limits.maxInflatedBytes + (form.encoding === "identity" ? 0 : codingOverheadBytes);
   const announcedBytes = announcedLength(headers);
-  admission.enter(emitter.id, announcedBytes, maxBytes);
+  admission.enter(rateKeyOf(request), announcedBytes, maxBytes);
   const room = await admission.room(announcedBytes, form.encoding !== "identity");
   try {
     // 2. Read and parse. A body that cannot be read leaves nothing behind.
@@ -96,7 +104,7 @@ export async function acceptRequest(deps: AcceptDeps, request: IncomingRequest):
     const inflated = await inflateBody(bytes, form.encoding);
     if (inflated !== bytes) room.take(inflated.length);
     const events = readBody(inflated, form, headers);
-    const rate = admission.spend(emitter.id, events.events.length);
+    const rate = admission.spend(rateKeyOf(request), events.events.length);
     const taken = await (deps.take ?? ((events, sender) => takeEvents(deps, events, sender)))(events, request);
     return { ...taken, rate };
   } finally {
@@ -111,7 +119,7 @@ export async function acceptRequest(deps: AcceptDeps, request: IncomingRequest):
 export async function takeEvents(
   deps: Pick<AcceptDeps, "log" | "knownIds" | "tree" | "eventType" | "now">,
   events: RequestEvents,
-  { emitter, isAtomic, firstReceivedMs }: Sender,
+  { emitter, isAtomic, isDryRun = false, firstReceivedMs }: Sender,
   { mayTake = () => undefined, isTrial = false }: { mayTake?: () => void; isTrial?: boolean } = {},
 ): Promise<TakenEvents & { decision: Decision }> {
   const { knownIds, tree, log } = deps;
@@ -120,22 +128,30 @@ export async function takeEvents(
 
   // 3. The two waits, on which nothing is claimed yet.
   const organizations = organizationsToCreate(checked, emitter, tree);
-  if (organizations.length > 0) await createOrganizations(tree, organizations, emitter);
+  if (organizations.length > 0 && !isDryRun) await createOrganizations(tree, organizations, emitter);
   const unsure = checked.readable.filter((event) => knownIds.mustAsk(event));
   const answers: StoredAnswers = unsure.length > 0 ? await knownIds.ask(unsure) : undefined;
 
   // 4. Judge, claim and append in one turn: the log has identities in the order in which they were judged.
   mayTake();
+  const context = { receivedAtMs, isAtomic, emitter };
+  if (isTrial || isDryRun) {
+    const before = new Map<string, bigint>();
+    const decision = decideEvents(events, checked, {
+      ...context,
+      tree: withOrganizations(tree, organizations, emitter),
+      claim: (event) => knownIds.judge(event, answers, before),
+    });
+    return { decision, position: null, elsewhereMs: null };
+  }
   const claims = new Claims();
   const decision = decideEvents(events, checked, {
-    receivedAtMs,
-    isAtomic,
-    emitter,
+    ...context,
     tree,
     claim: (event) => knownIds.claim(event, answers, claims),
   });
-  if (decision.isAborted || isTrial) claims.forget();
-  const position = isTrial ? null : await appendDecision(log, decision, claims, receivedAtMs);
+  if (decision.isAborted) claims.forget();
+  const position = await appendDecision(log, decision, claims, receivedAtMs);
   return { decision, position, elsewhereMs: null };
 }
 

@@ -151,7 +151,24 @@ export class KnownIds {
    * the same turn as its claims, so that the log has them in the order in which they were judged, and then settle `claims`.
    */
   claim(event: IdentifiedEvent, answers: StoredAnswers, claims: Claims): Standing {
-    const { identity, idHash, bodyHash } = event;
+    const found = this.find(event, answers);
+    if (found.standing === "new" && found !== newInTable) {
+      this.filter.add(event.idHash);
+      this.recent.add(event.identity, event.idHash, event.bodyHash, claims);
+    }
+    return found;
+  }
+
+  /** The standing that `claim` would tell, of requests whose earlier events are in `before`; nothing is remembered but there. */
+  judge(event: IdentifiedEvent, answers: StoredAnswers, before: Map<string, bigint>): Standing {
+    const earlier = before.get(event.identity);
+    if (earlier !== undefined) return earlier === event.bodyHash ? duplicate : conflict;
+    const found = this.find(event, answers);
+    if (found.standing === "new") before.set(event.identity, event.bodyHash);
+    return found;
+  }
+
+  private find({ identity, idHash, bodyHash }: IdentifiedEvent, answers: StoredAnswers): Standing {
     let isChecked = this.isFilterComplete;
     let isInTable = false;
     if (this.filter.has(idHash)) {
@@ -166,10 +183,7 @@ export class KnownIds {
       if (stored !== undefined) return stored === String(bodyHash) ? duplicate : conflict;
       isChecked = !isInTable && this.recent.isCertain;
     }
-    if (!isInTable) {
-      this.filter.add(idHash);
-      this.recent.add(identity, idHash, bodyHash, claims);
-    }
+    if (isInTable) return newInTable;
     return isChecked ? newAndChecked : newUnchecked;
   }
 
@@ -203,3 +217,5 @@ const duplicate: Standing = { standing: "duplicate", isChecked: true };
 const conflict: Standing = { standing: "conflict", isChecked: true };
 const newAndChecked: Standing = { standing: "new", isChecked: true };
 const newUnchecked: Standing = { standing: "new", isChecked: false };
+/** Its hash is in the table of recent ids already, perhaps for another identity. */
+const newInTable: Standing = { standing: "new", isChecked: false };

@@ -6,11 +6,12 @@ import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import { limits, usageEventSchema, type Verdict, verdictSchema } from "../../contract/events.ts";
 import { problemSchema } from "../../contract/problem.ts";
-import type { Emitter } from "../../ingest/accept-events.ts";
 import {
   type AcceptDeps,
   type AcceptedRequest,
   acceptRequest,
+  rateKeyOf,
+  type Sender,
   type TakenVerdict,
 } from "../../ingest/accept-request.ts";
 import type { RateState } from "../../ingest/backpressure.ts";
@@ -42,6 +43,14 @@ const querySchema = z.strictObject({
     .default("durable")
     .describe("`durable`: 202 once on disk; `stored`: 200 once every event of the request is visible in queries"),
   atomic: z.enum(["true", "false"]).default("false").describe("Takes all events or, when one is rejected, none (422)"),
+  strict: z
+    .enum(["true", "false"])
+    .default("false")
+    .describe("Answers 422 when an event was rejected, with the verdict as usual: the others are taken"),
+  dry_run: z
+    .enum(["true", "false"])
+    .default("false")
+    .describe("Judges all events and takes none: nothing is stored, made or remembered (200)"),
 });
 
 const cloudEventSchema = z
@@ -74,7 +83,8 @@ const operation = {
   request: { query: querySchema },
   responses: {
     200: {
-      description: "The verdict, with `ack=stored`: all that was accepted can be queried",
+      description:
+        "The verdict, with `ack=stored`: all that was accepted can be queried; with `dry_run=true`: nothing was taken",
       content: { "application/json": { schema: verdictSchema } },
     },
     202: {
@@ -82,7 +92,8 @@ const operation = {
       content: { "application/json": { schema: verdictSchema } },
     },
     422: {
-      description: "With `atomic=true`: nothing was taken because an event was rejected",
+      description:
+        "An event was rejected. With `atomic=true` nothing was taken (`batch_rejected`), with `strict=true` the others were (`events_rejected`)",
       content: { "application/problem+json": { schema: rejectedBatchSchema } },
     },
     ...refusals,
@@ -107,36 +118,46 @@ export function eventsRoutes(deps: EventsRoutesDeps): OpenAPIHono<HttpEnv> {
     request: { query: querySchema, body: { required: true, content: bodies } },
   });
   app.openapi(route, async (c) => {
-    const { ack, atomic } = c.req.valid("query");
+    const { ack, atomic, strict, dry_run: dryRun } = c.req.valid("query");
     const { id, node, createOrganizations } = c.get("actor");
-    const accepted = await acceptOrRefuse(c, accept, { id, node, createOrganizations }, atomic === "true");
-    deps.telemetry?.verdictGiven(accepted.decision);
+    const isDryRun = dryRun === "true";
+    const sender = { emitter: { id, node, createOrganizations }, isAtomic: atomic === "true", isDryRun };
+    const accepted = await acceptOrRefuse(c, accept, sender);
+    if (!isDryRun) deps.telemetry?.verdictGiven(accepted.decision);
     writeRate(c, accepted.rate);
-    const verdict = verdictOf(accepted.decision, deps.watermark());
-    if (accepted.decision.isAborted) {
+    const { isAborted, rejected } = accepted.decision;
+    const isStored = ack === "stored" && !isAborted && !isDryRun;
+    if (isStored) await whenStored(deps, accepted);
+    const verdict = verdictOf(accepted.decision, deps.watermark(), isDryRun);
+    if (isAborted || (strict === "true" && rejected.length > 0)) {
       const problem: z.infer<typeof rejectedBatchSchema> = {
         type: "about:blank",
         title: STATUS_CODES[422] ?? "",
         status: 422,
-        code: "batch_rejected",
-        detail: "nothing was taken because at least one event of this atomic request was rejected",
+        ...(isAborted ? nothingTaken : someRejected),
         request_id: c.get("requestId"),
         ...verdict,
       };
       return c.json(problem, 422, { "content-type": "application/problem+json" });
     }
-    if (ack === "durable") return c.json(verdict, 202);
-    await whenStored(deps, accepted);
-    return c.json({ ...verdict, watermark: deps.watermark().toISOString() }, 200);
+    return isStored || isDryRun ? c.json(verdict, 200) : c.json(verdict, 202);
   });
   return app;
 }
 
+const nothingTaken = {
+  code: "batch_rejected",
+  detail: "nothing was taken because at least one event of this atomic request was rejected",
+} as const;
+const someRejected = {
+  code: "events_rejected",
+  detail: "at least one event was rejected, see `rejected`; what is not named there was taken",
+} as const;
+
 async function acceptOrRefuse(
   c: Context<HttpEnv>,
   deps: AcceptDeps & Pick<EventsRoutesDeps, "telemetry">,
-  emitter: Emitter,
-  isAtomic: boolean,
+  sender: Sender,
 ): Promise<AcceptedRequest> {
   // Under node-server the socket's own stream is read: it costs half of what the web stream around it does.
   const { incoming } = (c.env ?? {}) as { incoming?: Readable };
@@ -144,22 +165,22 @@ async function acceptOrRefuse(
     return await acceptRequest(deps, {
       headers: c.req.raw.headers,
       body: incoming ?? c.req.raw.body,
-      emitter,
-      isAtomic,
+      ...sender,
     });
   } catch (error) {
     if (!(error instanceof RefusedRequestError)) throw error;
     deps.telemetry?.requestRefused(error.code);
-    if (error.code === "too_fast") writeRate(c, deps.admission.rateOf(emitter.id));
+    if (error.code === "too_fast") writeRate(c, deps.admission.rateOf(rateKeyOf(sender)));
     // The rest of such a body is not worth reading for the sake of the connection.
     if (error.code === "body_too_large") c.header("connection", "close");
     throw new ProblemError(error.code, error.message, { retryAfterSeconds: error.retryAfterSeconds });
   }
 }
 
-function verdictOf(decision: TakenVerdict, watermark: Date): Verdict {
+function verdictOf(decision: TakenVerdict, watermark: Date, isDryRun: boolean): Verdict {
   const { accepted, duplicates, rejected, warnings } = decision;
-  return { accepted, duplicates, rejected, warnings, watermark: watermark.toISOString() };
+  const verdict = { accepted, duplicates, rejected, warnings, watermark: watermark.toISOString() };
+  return isDryRun ? { ...verdict, dry_run: true } : verdict;
 }
 
 function writeRate(c: Context<HttpEnv>, rate: RateState): void {

@@ -122,6 +122,59 @@ test("atomic answers 422 with the verdicts, and nothing is taken", async () => {
   expect(await accepting.loggedEvents()).toEqual([]);
 });
 
+test("strict answers 422 when an event was rejected, and the others are taken", async () => {
+  const { status, headers, answer } = await post([event(), event({ foo: 1 })], { query: "?strict=true" });
+  expect(status).toBe(422);
+  expect(headers.get("content-type")).toContain("application/problem+json");
+  expect(answer).toMatchObject({
+    code: "events_rejected",
+    request_id: headers.get("x-request-id"),
+    accepted: 1,
+    rejected: [{ index: 1, code: "unknown_field", field: "foo" }],
+  });
+  expect(await accepting.loggedEvents()).toHaveLength(1);
+  expect(await post([event({ type: "x.y" })], { query: "?strict=true" })).toMatchObject({ status: 202 });
+});
+
+test("a dry run gives every verdict and takes, makes and remembers nothing", async () => {
+  const sent = event({ time: "2026-11-21T08:00:00Z" });
+  const taken = { ...sent, id: "taken" };
+  await post(taken);
+  const batch = [
+    sent,
+    sent,
+    { ...sent, user: "another" },
+    taken,
+    event({ foo: 1 }),
+    event({ type: "x.y", organization: "nobody" }),
+  ];
+  const before = accepting.log.syncedEnd;
+  const { status, headers, answer } = await post(batch, { query: "?dry_run=true" });
+  expect(status).toBe(200);
+  expect(verdictSchema.parse(answer)).toEqual(answer);
+  expect(answer).toMatchObject({
+    dry_run: true,
+    accepted: 2,
+    duplicates: 2,
+    rejected: [
+      { index: 2, code: "id_conflict" },
+      { index: 4, code: "unknown_field" },
+    ],
+    warnings: [{ index: 5, code: "unmatched_type" }],
+  });
+  expect(headers.get("ratelimit-remaining")).toBe("99994");
+  expect(accepting.log.syncedEnd).toEqual(before);
+  expect(accepting.tree.organizations.has("nobody")).toBe(false);
+  expect(await post(batch, { query: "?dry_run=true&strict=true" })).toMatchObject({ status: 422 });
+  expect(await post(batch, { query: "?dry_run=true&ack=stored&atomic=true" })).toMatchObject({
+    status: 422,
+    answer: { code: "batch_rejected", dry_run: true },
+  });
+  const real = await post({ ...sent, user: "another" });
+  expect(real).toMatchObject({ status: 202, answer: { accepted: 1, duplicates: 0, rejected: [] } });
+  expect(real.headers.get("ratelimit-remaining")).toBe("99998");
+});
+
 test.each([
   ["an unreadable body", "[", {}, 400, "unreadable_body"],
   ["an unknown ack", "[]", { query: "?ack=maybe" }, 400, "invalid_request"],
