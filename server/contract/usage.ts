@@ -53,7 +53,7 @@ const usageParameters = z.object({
     .string()
     .optional()
     .describe(
-      "`previous` (as many months, cycles or days before), `year` (the same dates a year before) or FROM/TO; adds a `comparison` to each meter",
+      "`previous` (as many whole months or cycles before, else as long a range), `year` (the same dates a year before) or FROM/TO; adds a `comparison` to each meter. Windows stand beside the same day and hour of the compared month, cycle or year, else beside what clocks showed as long after the start; what has no such beside nothing",
     ),
   compare_partial: z
     .enum(["same", "full"])
@@ -116,16 +116,24 @@ export type UsageGroup = z.infer<typeof usageGroupSchema>;
 export const usageComparisonSchema = z.object({
   from: z.string(),
   to: z.string().describe("Exclusive; where now lies in the compared range while the asked one runs"),
-  total: figureSchema,
+  total: figureSchema.describe("Of the whole compared range; null where none of the asked dates is in that year"),
   ...usageDetails,
   delta: figureSchema.describe("The asked total minus this one"),
   percent: z.number().nullable().describe("delta in percent of this total's size; null when that is 0"),
-  series: z.array(
-    usagePointSchema.extend({
-      against: z.string().nullable().describe("The start of the asked window that it stands beside"),
-    }),
-  ),
+  series: z
+    .array(
+      usagePointSchema.extend({
+        start: z
+          .string()
+          .nullable()
+          .describe("Null, as `end` and `value`, where nothing stands beside the asked window"),
+        end: z.string().nullable(),
+        against: z.string().describe("The start of the asked window that it stands beside"),
+      }),
+    )
+    .describe("One for each asked window, in their order; with `fill=none` those that have data"),
 });
+export type ComparedPoint = UsageComparison["series"][number];
 export type UsageComparison = z.infer<typeof usageComparisonSchema>;
 
 export const meterUsageSchema = z.object({

@@ -3,11 +3,11 @@
  * JSON; an empty cell is no data.
  */
 import type {
+  ComparedPoint,
   Figure,
   MeterUsage,
   NodesUsageAnswer,
   UsageAnswer,
-  UsageComparison,
   UsagePoint,
 } from "../contract/usage.ts";
 import { compareFigures } from "../metrics/comparison.ts";
@@ -22,7 +22,7 @@ interface UsageRow {
   is_other?: boolean;
   /** Absent where only the compared range has data. */
   point?: UsagePoint;
-  compared?: UsageComparison["series"][number];
+  compared?: ComparedPoint;
 }
 
 /** The groups of a meter follow it. */
@@ -45,8 +45,7 @@ function* pairsOf({ series, comparison }: MeterUsage): Generator<Pick<UsageRow, 
     yield compared ? { point, compared } : { point };
   }
   const starts = new Set(series.map(({ start }) => start));
-  for (const compared of comparison?.series ?? [])
-    if (compared.against === null || !starts.has(compared.against)) yield { compared };
+  for (const compared of comparison?.series ?? []) if (!starts.has(compared.against)) yield { compared };
 }
 
 function differenceOf({ point, compared }: UsageRow): { delta: Figure; percent: number | null } {
@@ -72,7 +71,7 @@ async function* wideCsv(answer: UsageAnswer | NodesUsageAnswer, isCompared: bool
   const windows = new Map<string, Map<string, UsageRow>>();
   for (const row of rowsOf(answer)) {
     // An asked window that no meter has data in may still stand beside a compared one.
-    const key = row.point?.start ?? row.compared?.against ?? `beside nothing ${row.compared?.start}`;
+    const key = row.point?.start ?? row.compared?.against ?? "";
     const window = windows.get(key) ?? new Map<string, UsageRow>();
     windows.set(key, window.set(row.meter, row));
   }
@@ -95,11 +94,10 @@ async function* wideCsv(answer: UsageAnswer | NodesUsageAnswer, isCompared: bool
   }
 }
 
-/** Instants of one zone sort by the moment they stand for, not by their text, where clocks change; what stands beside nothing is last. */
+/** Instants of one zone sort by the moment they stand for, not by their text, where clocks change. */
 function instantOf(window: ReadonlyMap<string, UsageRow>): number {
   const [row] = window.values();
-  const start = row?.point?.start ?? row?.compared?.against;
-  return start ? Date.parse(start) : Number.MAX_SAFE_INTEGER;
+  return Date.parse(row?.point?.start ?? row?.compared?.against ?? "");
 }
 
 async function* longCsv(answer: UsageAnswer | NodesUsageAnswer, isCompared: boolean): AsyncGenerator<string> {
@@ -113,7 +111,13 @@ async function* longCsv(answer: UsageAnswer | NodesUsageAnswer, isCompared: bool
     cells.push(textOf(point?.partial), textOf(point?.value), point?.at ?? "");
     if (isCompared) {
       const { delta, percent } = differenceOf(row);
-      cells.push(compared?.start, compared?.end, textOf(compared?.value), textOf(delta), textOf(percent));
+      cells.push(
+        textOf(compared?.start),
+        textOf(compared?.end),
+        textOf(compared?.value),
+        textOf(delta),
+        textOf(percent),
+      );
     }
     yield csvLine(cells);
   }

@@ -1,4 +1,7 @@
-/** Answers GET /v1/usage beside another range: the same meters, filters and windows over both, the n-th window with the n-th. */
+/**
+ * Answers GET /v1/usage beside another range: the same meters and filters over both, and beside each window of the asked one
+ * what the calendar sets there.
+ */
 import type { ClickHouse } from "../clickhouse/client.ts";
 import type { MeterUsage, UsageAnswer, UsageComparison } from "../contract/usage.ts";
 import { type ComparedRange, compareFigures } from "./comparison.ts";
@@ -13,42 +16,47 @@ export async function answerComparedUsage(
   watermark: Date,
   nowMs: number,
 ): Promise<UsageAnswer> {
-  const { fromMs, toMs } = compared;
-  const questions = [question, { ...question, fromMs, toMs, groupBy: undefined }];
+  const { fromMs, toMs, windows } = compared;
+  const questions = [question, { ...question, fromMs, toMs, windows, groupBy: undefined }];
   const [asked, beside] = (await answerTogether(clickhouse, questions, watermark, nowMs)) as [UsageAnswer, UsageAnswer];
-  const pairs = pairWindows(question, compared);
-  const range = { from: beside.from, to: beside.to };
+  const pairs = pairsOf(question, compared);
+  const { from, to } = beside;
   return {
     ...asked,
-    meters: asked.meters.map((usage, index) => ({
-      ...usage,
-      comparison: comparisonOf(usage, beside.meters[index] as MeterUsage, range, pairs),
-    })),
+    meters: asked.meters.map((usage, index) => {
+      const { series, meter: _, unit: __, ...rest } = beside.meters[index] as MeterUsage;
+      const figures = compared.hasAny ? rest : { ...rest, total: null };
+      return {
+        ...usage,
+        comparison: {
+          ...{ from, to, ...figures, ...compareFigures(usage.total, figures.total) },
+          series: besideEach(series, pairs, question.fill),
+        },
+      };
+    }),
   };
 }
 
-function comparisonOf(
-  asked: MeterUsage,
-  { series, meter: _, unit: __, ...beside }: MeterUsage,
-  range: { from: string; to: string },
-  pairs: ReadonlyMap<string, string>,
-): UsageComparison {
-  return {
-    ...range,
-    ...beside,
-    ...compareFigures(asked.total, beside.total),
-    series: series.map((point) => ({ ...point, against: pairs.get(point.start) ?? null })),
-  };
+/** Where each asked window begins, and what stands beside it. */
+type Pair = [against: string, start: string | undefined];
+
+function pairsOf({ fromMs, toMs, window, tz, anchor }: UsageQuestion, { partners }: ComparedRange): Pair[] {
+  return windowsBetween(fromMs, toMs, window, tz, anchor).map(({ startMs }, index): Pair => {
+    const partner = partners[index];
+    return [formatInstant(startMs, tz), partner && formatInstant(partner.startMs, tz)];
+  });
 }
 
-/** The start of each compared window with the start of the asked one that it stands beside. */
-function pairWindows(question: UsageQuestion, { windows }: ComparedRange): Map<string, string> {
-  const { fromMs, toMs, window, tz, anchor } = question;
-  const asked = windowsBetween(fromMs, toMs, window, tz, anchor);
-  const pairs = new Map<string, string>();
-  for (const [index, { startMs }] of windows.entries()) {
-    const beside = asked[index];
-    if (beside) pairs.set(formatInstant(startMs, tz), formatInstant(beside.startMs, tz));
-  }
-  return pairs;
+/** One for each asked window, in their order; with `fill=none` those alone that have data. */
+function besideEach(
+  series: MeterUsage["series"],
+  pairs: readonly Pair[],
+  fill: UsageQuestion["fill"],
+): UsageComparison["series"] {
+  const byStart = new Map(series.map((point) => [point.start, point]));
+  return pairs.flatMap(([against, start]): UsageComparison["series"] => {
+    const point = start === undefined ? undefined : byStart.get(start);
+    if (point) return [{ ...point, against }];
+    return fill === "none" ? [] : [{ start: null, end: null, value: null, partial: false, against }];
+  });
 }

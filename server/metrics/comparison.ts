@@ -4,14 +4,21 @@
  * range runs the compared one ends where now is shifted to.
  */
 import type { Figure, WindowKind } from "../contract/usage.ts";
+import {
+  byCycles,
+  byReading,
+  byYears,
+  cyclesBetween,
+  moveEdge,
+  readingOfEdge,
+  type Shift,
+  type Span,
+  startsCycle,
+} from "./calendar-shift.ts";
 import { compareDecimals, percentOf, sumDecimals } from "./figures.ts";
-import { cycleContaining, InvalidTimeError, parseInstant, type Window, windowsBetween } from "./windows.ts";
-import { dateAt, dayOfMonth, daysBetween, isStartOfDate, onDate, startOfDate } from "./zone-dates.ts";
-
-interface Span {
-  fromMs: number;
-  toMs: number;
-}
+import { coveringWindows, partnersOf } from "./paired-windows.ts";
+import { InvalidTimeError, parseInstant, type Window, windowsBetween } from "./windows.ts";
+import { dayMs, ZoneClock } from "./zone-clock.ts";
 
 export interface Comparison {
   with: "previous" | "year" | Span;
@@ -28,14 +35,14 @@ export interface AskedRange extends Span {
   tz: string;
 }
 
-/** Cut to what counts; the n-th window stands beside the n-th asked one. */
+/** Cut to what counts. */
 export interface ComparedRange extends Span {
+  /** False where no date of the asked range is one of the compared. */
+  hasAny: boolean;
+  /** Cover it. */
   windows: Window[];
-}
-
-/** The whole compared range, and where in it an instant of the asked one lies. */
-interface Shift extends Span {
-  move: (ms: number) => number;
+  /** What of it stands beside each window of the asked range. */
+  partners: (Window | undefined)[];
 }
 
 /** `previous`, `year` or FROM/TO with instants as `parseInstant` takes them. Throws InvalidTimeError. */
@@ -51,95 +58,74 @@ export function parseCompared(text: string, tz: string, nowMs: number): Comparis
 
 /**
  * The range that the asked one is compared with. Nothing of it is left when the asked one has not begun. Throws
- * InvalidTimeError when it has too many windows.
+ * InvalidTimeError when one of the two has too many windows.
  */
 export function comparedRange(asked: AskedRange, comparison: Comparison, nowMs: number): ComparedRange {
-  const shift = shiftOf(asked, comparison);
-  const { fromMs } = shift;
-  const toMs = comparison.partial === "full" ? shift.toMs : elapsedEnd(asked, shift, nowMs);
-  return { fromMs, toMs, windows: windowsBetween(fromMs, toMs, asked.window, asked.tz, asked.anchor) };
+  const { fromMs, toMs, window, tz, anchor } = asked;
+  const clock = new ZoneClock(tz);
+  const shift = shiftOf(asked, comparison, clock);
+  const endMs = comparison.partial === "full" ? shift.toMs : elapsedEnd(asked, shift, nowMs, clock);
+  const pairing = { asked, window, shift, endMs, clock };
+  const partners = partnersOf(windowsBetween(fromMs, toMs, window, tz, anchor), pairing);
+  // Of the other kinds neither range is much longer than the other.
+  if (typeof comparison.with === "object") windowsBetween(shift.fromMs, endMs, window, tz, anchor);
+  const windows = coveringWindows(partners, pairing);
+  return { fromMs: shift.fromMs, toMs: endMs, hasAny: shift.fromMs < shift.toMs, windows, partners };
 }
 
-function elapsedEnd(asked: Span, { fromMs, toMs, move }: Shift, nowMs: number): number {
-  if (nowMs >= asked.toMs) return toMs;
-  if (nowMs <= asked.fromMs) return fromMs;
-  return Math.min(Math.max(move(nowMs), fromMs), toMs);
+function elapsedEnd(asked: Span, shift: Shift, nowMs: number, clock: ZoneClock): number {
+  if (nowMs >= asked.toMs) return shift.toMs;
+  if (nowMs <= asked.fromMs) return shift.fromMs;
+  return Math.min(Math.max(moveEdge(nowMs, shift, clock), shift.fromMs), shift.toMs);
 }
 
-function shiftOf(asked: AskedRange, comparison: Comparison): Shift {
-  if (typeof comparison.with === "object") return shiftTo(asked, comparison.with);
-  if (comparison.match === "weekday")
-    return shiftDays(asked, comparison.with === "year" ? 52 * 7 : wholeWeeksOver(asked));
-  return comparison.with === "year" ? shiftYear(asked) : shiftToPrevious(asked);
-}
-
-/** By as many cycles or months as the range has, if it has whole ones, else days, else by its length. */
-function shiftToPrevious(asked: AskedRange): Shift {
-  const { fromMs, toMs, tz, anchor } = asked;
-  for (const day of new Set([anchor, 1])) {
-    const isWhole = [fromMs, toMs].every((ms) => cycleContaining(ms, tz, day).startMs === ms);
-    if (isWhole) return shiftCycles(asked, monthOf(toMs, tz) - monthOf(fromMs, tz), day);
+function shiftOf(asked: AskedRange, comparison: Comparison, clock: ZoneClock): Shift {
+  if (typeof comparison.with === "object") return shiftTo(asked, comparison.with, clock);
+  if (comparison.match === "weekday") {
+    const days = comparison.with === "year" ? 52 * 7 : wholeWeeksOver(asked, clock);
+    return shiftedBy(asked, byReading(days * dayMs), clock);
   }
-  if (isStartOfDate(fromMs, tz) && isStartOfDate(toMs, tz))
-    return shiftDays(asked, daysBetween(dateAt(fromMs, tz), dateAt(toMs, tz)));
-  return shiftBy(asked, toMs - fromMs);
+  const { fromMs, toMs, tz } = asked;
+  const day = wholeCycleDay(asked, [fromMs, toMs]);
+  if (comparison.with === "year")
+    return shiftedBy(asked, day === undefined ? byYears(1) : byCycles(12, day, clock), clock);
+  if (day === undefined) return shiftByLength(asked, clock);
+  return shiftedBy(asked, byCycles(cyclesBetween(fromMs, toMs, day, tz), day, clock), clock);
 }
 
-/**
- * An instant moves to the same day and time of its cycle `count` cycles before, and to that one's end when it is too
- * short: of March, the 30th moves to the end of February. Months are cycles from the 1st.
- */
-function shiftCycles({ fromMs, toMs, tz }: AskedRange, count: number, anchor: number): Shift {
-  const startOfCycle = (month: number) => startOfDate(dayOfMonth(Math.floor(month / 12), (month % 12) + 1, anchor), tz);
-  const move = (ms: number) => {
-    const { startMs } = cycleContaining(ms, tz, anchor);
-    const month = monthOf(startMs, tz) - count;
-    const days = daysBetween(dateAt(startMs, tz), dateAt(ms, tz));
-    const movedMs = onDate(ms, dateAt(startOfCycle(month), tz).add({ days }), tz);
-    return Math.min(movedMs, startOfCycle(month + 1));
-  };
-  return { fromMs: move(fromMs), toMs: move(toMs), move };
+/** The day of the month that cycles begin on, or months, where one begins at each of the instants. */
+function wholeCycleDay({ anchor, tz }: AskedRange, instants: readonly number[]): number | undefined {
+  return [...new Set([anchor, 1])].find((day) => instants.every((ms) => startsCycle(ms, day, tz)));
 }
 
-/** To the same date and time of the year before; 29 February to the 28th. */
-function shiftYear({ fromMs, toMs, tz }: AskedRange): Shift {
-  const move = (ms: number) => onDate(ms, dateAt(ms, tz).subtract({ years: 1 }), tz);
-  return { fromMs: move(fromMs), toMs: move(toMs), move };
+function shiftedBy({ fromMs, toMs }: Span, movement: ReturnType<typeof byReading>, clock: ZoneClock): Shift {
+  return { ...movement, fromMs: moveEdge(fromMs, movement, clock), toMs: moveEdge(toMs, movement, clock) };
 }
 
-/** By days of the calendar, whatever the clocks do on them. */
-function shiftDays({ fromMs, toMs, tz }: AskedRange, days: number): Shift {
-  const move = (ms: number) => onDate(ms, dateAt(ms, tz).subtract({ days }), tz);
-  return { fromMs: move(fromMs), toMs: move(toMs), move };
+/** By as much as the clock shows between its edges, up to where it begins. */
+function shiftByLength({ fromMs, toMs }: Span, clock: ZoneClock): Shift {
+  const shown = readingOfEdge(toMs, clock) - readingOfEdge(fromMs, clock);
+  // Between the two times of an hour that comes twice a clock shows no time, or less.
+  const movement = byReading(shown > 0 ? shown : toMs - fromMs);
+  return { ...movement, fromMs: Math.min(moveEdge(fromMs, movement, clock), fromMs - 1), toMs: fromMs };
 }
 
-function shiftBy({ fromMs, toMs }: Span, byMs: number): Shift {
-  const move = (ms: number) => ms - byMs;
-  return { fromMs: move(fromMs), toMs: move(toMs), move };
-}
-
-function shiftTo(asked: AskedRange, { fromMs, toMs }: Span): Shift {
-  const { tz } = asked;
-  const isByDays = isStartOfDate(asked.fromMs, tz) && isStartOfDate(fromMs, tz);
-  const { move } = isByDays
-    ? shiftDays(asked, daysBetween(dateAt(fromMs, tz), dateAt(asked.fromMs, tz)))
-    : shiftBy(asked, asked.fromMs - fromMs);
-  return { fromMs, toMs, move };
+/** By whole months or cycles where both ranges have whole ones, else by what clocks show since the two began. */
+function shiftTo(asked: AskedRange, { fromMs, toMs }: Span, clock: ZoneClock): Shift {
+  const day = wholeCycleDay(asked, [asked.fromMs, asked.toMs, fromMs, toMs]);
+  const movement =
+    day === undefined
+      ? byReading(readingOfEdge(asked.fromMs, clock) - readingOfEdge(fromMs, clock))
+      : byCycles(cyclesBetween(fromMs, asked.fromMs, day, asked.tz), day, clock);
+  return { ...movement, fromMs, toMs };
 }
 
 /** The least number of days, a multiple of 7, by which the range moves out of itself. */
-function wholeWeeksOver(asked: AskedRange): number {
+function wholeWeeksOver(asked: Span, clock: ZoneClock): number {
   // Clocks make a week at most a day longer or shorter than 168 hours, so the count starts one week early.
-  const weekMs = 7 * 86_400_000;
-  let days = Math.max(1, Math.floor((asked.toMs - asked.fromMs) / weekMs)) * 7;
-  while (shiftDays(asked, days).toMs > asked.fromMs) days += 7;
+  let days = Math.max(1, Math.floor((asked.toMs - asked.fromMs) / (7 * dayMs))) * 7;
+  while (moveEdge(asked.toMs, byReading(days * dayMs), clock) > asked.fromMs) days += 7;
   return days;
-}
-
-/** Months since the year 0, of the zone's calendar. */
-function monthOf(ms: number, tz: string): number {
-  const { year, month } = dateAt(ms, tz);
-  return year * 12 + month - 1;
 }
 
 /**

@@ -21,7 +21,7 @@ import {
   type SplitSeries,
   splitRows,
 } from "./scope.ts";
-import { isOfWholeNode, type WholeNode } from "./whole-node.ts";
+import { hasWindowsWithinMinutes, isOfWholeNode, type WholeNode } from "./whole-node.ts";
 
 const millis = z.coerce.number();
 const placeParams = z.object({ kind: z.string(), node: z.string() });
@@ -56,7 +56,7 @@ export async function measureLevel(
   scope: Scope,
   whole: WholeNode,
 ): Promise<SplitSeries> {
-  if (isOfWholeNode(scope))
+  if (isOfWholeNode(scope) && !hasWindowsWithinMinutes(scope.range))
     return { keys: new Map([["", seriesOf(kind, await whole.slots(level, scope.range))]]), other: undefined };
   const { range } = scope;
   const params = { ...chosenBy(scope), ...boundsOf(range), level, rank: ranks[kind] };

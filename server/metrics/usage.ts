@@ -34,6 +34,8 @@ export interface UsageQuestion {
   /** Exclusive. */
   toMs: number;
   window: WindowKind;
+  /** In place of those of the calendar; they cover the range. */
+  windows?: readonly Window[] | undefined;
   /** The day of the month on which cycles begin. */
   anchor: number;
   tz: string;
@@ -68,7 +70,7 @@ export async function answerTogether(
   if (questions.some(({ node }) => node !== first?.node)) throw new Error("the questions are about several nodes");
   const asked = questions.map((question) => {
     const { fromMs, toMs, tz, window, anchor } = question;
-    const windows = windowsBetween(fromMs, toMs, window, tz, anchor);
+    const windows = question.windows ?? windowsBetween(fromMs, toMs, window, tz, anchor);
     return { question, range: { fromMs, toMs: Math.max(fromMs, Math.min(toMs, nowMs)), windows } };
   });
   const measured = asked.filter(({ question }) => question.meters.length > 0);

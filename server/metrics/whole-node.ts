@@ -101,6 +101,10 @@ export const isOfWholeNode = (scope: Scope): boolean => isPlain(scope) && !scope
 export const hasFinerWindows = ({ windows }: Range): boolean =>
   windows.some((window, index) => index > 0 && window.startMs % bucketMs !== 0);
 
+/** Levels are kept by minutes: of what begins or ends within one, between the edges of the range, they know nothing. */
+export const hasWindowsWithinMinutes = ({ windows }: Range): boolean =>
+  windows.some((window, index) => index > 0 && window.startMs % minuteMs !== 0);
+
 /** Of a node that is no agent. `asked`: the meters that are wanted of each range; nothing is read before one of them is. */
 export function wholeNode(
   clickhouse: ClickHouse,

@@ -6,7 +6,17 @@
  */
 import { type CalendarDate, parseDate } from "@internationalized/date";
 import type { WindowKind } from "../contract/usage.ts";
-import { dateAt, dayOfMonth, offsetAt, startOfDate, weekdayOf } from "./zone-dates.ts";
+import { ZoneClock } from "./zone-clock.ts";
+import {
+  dateAt,
+  dateOfReading,
+  dayOfMonth,
+  offsetAt,
+  offsetChangeBetween,
+  readingOfDate,
+  startOfDate,
+  weekdayOf,
+} from "./zone-dates.ts";
 
 export interface Window {
   startMs: number;
@@ -60,10 +70,11 @@ export function formatInstant(ms: number, tz: string): string {
  */
 export function windowsBetween(fromMs: number, toMs: number, kind: WindowKind, tz: string, anchor = 1): Window[] {
   const windows: Window[] = [];
+  const clock = new ZoneClock(tz);
   for (let startMs = fromMs; startMs < toMs; ) {
-    const nextMs = kind === "total" ? toMs : nextBoundary(startMs, kind, tz, anchor);
+    const nextMs = kind === "total" ? toMs : nextBoundary(startMs, kind, clock, anchor);
     const endMs = Math.min(nextMs, toMs);
-    const isCutAtStart = startMs === fromMs && kind !== "total" && !isBoundary(fromMs, kind, tz, anchor);
+    const isCutAtStart = startMs === fromMs && kind !== "total" && !isBoundary(fromMs, kind, clock, anchor);
     windows.push({ startMs, endMs, isCut: isCutAtStart || nextMs > toMs });
     if (windows.length > maxWindows)
       throw new InvalidTimeError(`the range has more than ${maxWindows} windows of a ${kind}`);
@@ -74,56 +85,49 @@ export function windowsBetween(fromMs: number, toMs: number, kind: WindowKind, t
 
 /** The billing cycle that an instant lies in: [startMs, endMs), from one anchor day of the zone to the next. */
 export function cycleContaining(ms: number, tz: string, anchor: number): { startMs: number; endMs: number } {
-  let date = startOfUnit(dateAt(ms, tz), "cycle", anchor);
-  // A midnight that clocks repeat begins a cycle the first time, and the date before comes back after it.
-  const next = addUnit(date, "cycle", anchor);
-  if (startOfDate(next, tz) <= ms) date = next;
+  const date = cycleDateAt(ms, tz, anchor);
   return { startMs: startOfDate(date, tz), endMs: startOfDate(addUnit(date, "cycle", anchor), tz) };
 }
 
-const clockStepMs: Partial<Record<WindowKind, number>> = { minute: 60_000, hour: 3_600_000 };
+/** The date that the billing cycle began on which an instant lies in. */
+export function cycleDateAt(ms: number, tz: string, anchor: number): CalendarDate {
+  const date = startOfUnit(dateAt(ms, tz), "cycle", anchor);
+  // A midnight that clocks repeat begins a cycle the first time, and the date before comes back after it.
+  const next = addUnit(date, "cycle", anchor);
+  return startOfDate(next, tz) <= ms ? next : date;
+}
+
+/** Windows that the clock bounds and not the calendar, with what it shows between two of them. */
+export const clockStepMs: Partial<Record<WindowKind, number>> = { minute: 60_000, hour: 3_600_000 };
 
 /** The first boundary after `ms`. */
-function nextBoundary(ms: number, kind: WindowKind, tz: string, anchor: number): number {
+function nextBoundary(ms: number, kind: WindowKind, clock: ZoneClock, anchor: number): number {
   const stepMs = clockStepMs[kind];
-  if (stepMs !== undefined) return nextOnClock(ms, stepMs, tz);
-  let date = startOfUnit(dateAt(ms, tz), kind, anchor);
+  if (stepMs !== undefined) return nextOnClock(ms, stepMs, clock);
+  let date = startOfUnit(dateOfReading(clock.readingAt(ms)), kind, anchor);
   // A skipped day starts at the same instant as the day after it.
   for (;;) {
     date = addUnit(date, kind, anchor);
-    const startMs = startOfDate(date, tz);
+    const startMs = clock.firstInstantOf(readingOfDate(date));
     if (startMs > ms) return startMs;
   }
 }
 
-function isBoundary(ms: number, kind: WindowKind, tz: string, anchor: number): boolean {
-  return nextBoundary(ms - 1, kind, tz, anchor) === ms;
+function isBoundary(ms: number, kind: WindowKind, clock: ZoneClock, anchor: number): boolean {
+  return nextBoundary(ms - 1, kind, clock, anchor) === ms;
 }
 
-/** The next instant at which the clock of `tz` shows a multiple of `stepMs`, clocks that change in between included. */
-function nextOnClock(ms: number, stepMs: number, tz: string): number {
-  const offsetMs = offsetAt(ms, tz);
+/** The next instant at which the clock shows a multiple of `stepMs`, clocks that change in between included. */
+export function nextOnClock(ms: number, stepMs: number, clock: ZoneClock): number {
+  const offsetMs = clock.offsetAt(ms);
   const nextMs = ms + stepMs - modulo(ms + offsetMs, stepMs);
-  if (offsetAt(nextMs, tz) === offsetMs) return nextMs;
-  const changeMs = offsetChangeBetween(ms, nextMs, tz);
-  const passed = modulo(changeMs + offsetAt(changeMs, tz), stepMs);
+  if (clock.offsetAt(nextMs) === offsetMs) return nextMs;
+  const changeMs = offsetChangeBetween(ms, nextMs, clock.tz);
+  const passed = modulo(clock.readingAt(changeMs), stepMs);
   return passed === 0 ? changeMs : changeMs + stepMs - passed;
 }
 
-/** The first instant with the offset of `toMs`, in a span with one change of offset. */
-function offsetChangeBetween(fromMs: number, toMs: number, tz: string): number {
-  const before = offsetAt(fromMs, tz);
-  let low = fromMs;
-  let high = toMs;
-  while (high - low > 1) {
-    const middle = Math.floor((low + high) / 2);
-    if (offsetAt(middle, tz) === before) low = middle;
-    else high = middle;
-  }
-  return high;
-}
-
-function startOfUnit(date: CalendarDate, kind: WindowKind, anchor: number): CalendarDate {
+export function startOfUnit(date: CalendarDate, kind: WindowKind, anchor: number): CalendarDate {
   switch (kind) {
     case "week":
       return date.subtract({ days: weekdayOf(date) });

@@ -16,6 +16,19 @@ export function offsetAt(ms: number, tz: string): number {
   return tz === "UTC" ? 0 : fromAbsolute(ms, tz).offset;
 }
 
+/** The first instant with the offset of `toMs`, in a span with one change of offset. */
+export function offsetChangeBetween(fromMs: number, toMs: number, tz: string): number {
+  const before = offsetAt(fromMs, tz);
+  let low = fromMs;
+  let high = toMs;
+  while (high - low > 1) {
+    const middle = Math.floor((low + high) / 2);
+    if (offsetAt(middle, tz) === before) low = middle;
+    else high = middle;
+  }
+  return high;
+}
+
 /** The date and time that the zone's clock shows. */
 function clockAt(ms: number, tz: string): CalendarDateTime {
   return toCalendarDateTime(fromAbsolute(ms, tz));
@@ -48,12 +61,12 @@ export function onDate(ms: number, date: CalendarDate, tz: string): number {
 
 /** The whole days from one date to another, by the calendar. */
 export function daysBetween(from: CalendarDate, to: CalendarDate): number {
-  return (utcOf(to) - utcOf(from)) / 86_400_000;
+  return (readingOfDate(to) - readingOfDate(from)) / 86_400_000;
 }
 
 /** 0 is Monday. */
 export function weekdayOf(date: CalendarDate): number {
-  return (new Date(utcOf(date)).getUTCDay() + 6) % 7;
+  return (new Date(readingOfDate(date)).getUTCDay() + 6) % 7;
 }
 
 /** A day of a month, the last one where the month is too short for it. `month` may lie outside 1 to 12. */
@@ -62,4 +75,10 @@ export function dayOfMonth(year: number, month: number, day: number): CalendarDa
   return first.set({ day });
 }
 
-const utcOf = (date: CalendarDate) => Date.UTC(date.year, date.month - 1, date.day);
+/** A date as the ms since 1970 at which it begins in UTC. */
+export const readingOfDate = (date: CalendarDate): number => Date.UTC(date.year, date.month - 1, date.day);
+
+export function dateOfReading(reading: number): CalendarDate {
+  const date = new Date(reading);
+  return new CalendarDate(date.getUTCFullYear(), date.getUTCMonth() + 1, date.getUTCDate());
+}

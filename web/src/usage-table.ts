@@ -42,7 +42,11 @@ export function usageRows(answer: UsageAnswer, sort: Sort, nowMs: number): Usage
 /** The compared windows of a meter, each at the place of the window that it stands beside; empty without a comparison. */
 export function comparedPoints({ series, comparison }: MeterUsage): (UsagePoint | null)[] {
   if (!comparison) return [];
-  const beside = new Map(comparison.series.map((point) => [Date.parse(point.against ?? ""), point]));
+  const beside = new Map(
+    comparison.series.flatMap(({ start, end, against, ...point }) =>
+      start === null || end === null ? [] : [[Date.parse(against), { ...point, start, end }] as const],
+    ),
+  );
   return series.map(({ start }) => beside.get(Date.parse(start)) ?? null);
 }
 

@@ -86,9 +86,12 @@ export function usageRoutes({
       const query = c.req.valid("query");
       const nodes = nodesOf(c.get("actor"), tree, query.node);
       const nowMs = now();
-      const isCycleOpen = query.window === "cycle" && (query.anchor === undefined || query.tz === undefined);
+      const isByCycle = query.window === "cycle";
+      const isCycleOpen =
+        (isByCycle && query.tz === undefined) ||
+        (query.anchor === undefined && (isByCycle || query.compare !== undefined));
       const cycle = isCycleOpen && nodes[0] !== undefined ? await cycleOf(nodes[0], nowMs) : undefined;
-      const tz = query.tz ?? cycle?.tz ?? "UTC";
+      const tz = query.tz ?? (isByCycle ? cycle?.tz : undefined) ?? "UTC";
       const toMs = readInstant("to", query.to ?? "now", tz, nowMs);
       const fromMs = query.from === undefined ? toMs - defaultRangeMs : readInstant("from", query.from, tz, nowMs);
       if (fromMs >= toMs) throw new ProblemError("invalid_request", "from must lie before to", { field: "from" });

@@ -111,7 +111,8 @@ test("a running month is compared with the same elapsed part of the month before
   expect(minutes).toEqual({ ...range, total: "30", delta: "-10", percent: -33.3333 });
   expect(peak).toEqual({ ...range, total: 1, at: "2025-10-10T23:50:00Z", delta: 0, percent: 0 });
   const series = meters[0]?.comparison.series ?? [];
-  expect(series).toHaveLength(21);
+  expect(series.map(({ against }) => against)).toEqual(meters[0]?.series.map(({ start }) => start));
+  expect(series.slice(21).map(({ start, value }) => [start, value])).toEqual(Array(9).fill([null, null]));
   expect(series[1]).toMatchObject({
     start: "2025-10-02T00:00:00Z",
     against: "2025-11-02T00:00:00Z",
@@ -130,8 +131,8 @@ test("a running month is compared with the same elapsed part of the month before
 test("all of the month before counts when that is asked for", async () => {
   const [chats] = await ask(`${november}&meter=chat_posts&compare=previous&compare_partial=full`);
   expect(chats?.comparison).toMatchObject({ to: "2025-11-01T00:00:00Z", total: 16, delta: -9, percent: -56.25 });
-  expect(chats?.comparison.series).toHaveLength(31);
-  expect(chats?.comparison.series[30]?.against).toBeNull();
+  expect(chats?.comparison.series).toHaveLength(30);
+  expect(chats?.comparison.series[29]).toMatchObject({ start: "2025-10-30T00:00:00Z", value: 5 });
 });
 
 test("a year ago, matching weekdays, and any range are compared alike", async () => {
@@ -188,7 +189,7 @@ test("a range that has not begun is compared with nothing", async () => {
     total: 0,
     delta: 0,
     percent: null,
-    series: [],
+    series: chats?.series.map(({ start }) => ({ start: null, end: null, value: null, partial: false, against: start })),
   });
 });
 

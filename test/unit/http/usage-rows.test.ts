@@ -8,7 +8,8 @@ const day = (n: number, value: UsagePoint["value"]): UsagePoint => ({
   value,
   partial: false,
 });
-const against = (n: number, value: UsagePoint["value"], start: string | null) => ({ ...day(n, value), against: start });
+const against = (n: number, value: UsagePoint["value"], start: string) => ({ ...day(n, value), against: start });
+const nothing = (start: string) => ({ start: null, end: null, value: null, partial: false, against: start });
 const head = {
   from: "2026-03-05T00:00:00Z",
   to: "2026-03-07T00:00:00Z",
@@ -47,20 +48,24 @@ describe("as CSV", () => {
     ]);
   });
 
-  test("what was compared stands in the row of the window it is compared with, whatever has no such row comes last", async () => {
+  test("what was compared stands in the row of the window it is compared with, and nothing beside what has no such", async () => {
     const comparison = {
       from: "2026-03-01T00:00:00Z",
       to: "2026-03-04T00:00:00Z",
       total: 0,
       delta: 0,
       percent: null,
-      series: [against(1, 4, "2026-03-05T00:00:00Z"), against(2, 5, "2026-03-06T00:00:00Z"), against(3, 6, null)],
+      series: [
+        against(1, 4, "2026-03-05T00:00:00Z"),
+        nothing("2026-03-06T00:00:00Z"),
+        against(3, 6, "2026-03-07T00:00:00Z"),
+      ],
     };
-    expect(await csv(answerOf(meterOf("a", [day(5, 3)], { comparison })))).toEqual([
+    expect(await csv(answerOf(meterOf("a", [day(5, 3), day(6, 2)], { comparison })))).toEqual([
       "start,end,partial,compared_start,compared_end,a,a_compared,a_delta,a_percent",
       "2026-03-05T00:00:00Z,2026-03-06T00:00:00Z,false,2026-03-01T00:00:00Z,2026-03-02T00:00:00Z,3,4,-1,-25",
-      "2026-03-06T00:00:00Z,,,2026-03-02T00:00:00Z,2026-03-03T00:00:00Z,,5,,",
-      ",,,2026-03-03T00:00:00Z,2026-03-04T00:00:00Z,,6,,",
+      "2026-03-06T00:00:00Z,2026-03-07T00:00:00Z,false,,,2,,,",
+      "2026-03-07T00:00:00Z,,,2026-03-03T00:00:00Z,2026-03-04T00:00:00Z,,6,,",
     ]);
   });
 

@@ -69,12 +69,13 @@ describe("the period before has as many months, cycles or days as the asked one,
   });
 });
 
-describe("a year ago is the same dates, 29 February the 28th", () => {
+describe("a year ago is the same dates, of which 29 February is none", () => {
   test.each<[Case, [string, string]]>([
     [{ from: "2026-03-01", to: "2026-04-01" }, ["2025-03-01", "2025-04-01"]],
     [{ from: "2024-02-01", to: "2024-03-01" }, ["2023-02-01", "2023-03-01"]],
     [{ from: "2025-02-01", to: "2025-03-01" }, ["2024-02-01", "2024-03-01"]],
-    [{ from: "2024-02-29", to: "2024-03-01" }, ["2023-02-28", "2023-03-01"]],
+    [{ from: "2024-02-29", to: "2024-03-01" }, ["2023-03-01", "2023-03-01"]],
+    [{ from: "2024-01-15", to: "2024-02-29" }, ["2023-01-15", "2023-03-01"]],
     [{ from: "2026-03-08", to: "2026-03-09", tz: "America/Chicago" }, ["2025-03-08", "2025-03-09"]],
     [{ from: "2017-10-15", to: "2017-10-16", tz: "America/Sao_Paulo" }, ["2016-10-15", "2016-10-16"]],
   ])("%j", (asked, expected) => {

@@ -1,0 +1,93 @@
+/**
+ * Which part of the compared range stands beside each window of the asked one: the same minute or hour, the same date, the
+ * month or cycle at the same place. Never the n-th beside the n-th: what has no partner stands beside nothing.
+ */
+import type { WindowKind } from "../contract/usage.ts";
+import { moveEdge, type Place, type Shift, type Span } from "./calendar-shift.ts";
+import { clockStepMs, nextOnClock, type Window } from "./windows.ts";
+import { dayMs, type ZoneClock } from "./zone-clock.ts";
+import { offsetChangeBetween } from "./zone-dates.ts";
+
+export interface Pairing {
+  asked: Span;
+  window: WindowKind;
+  shift: Shift;
+  /** What of the compared range counts ends here. */
+  endMs: number;
+  clock: ZoneClock;
+}
+
+/** One for each window, in their order; they follow each other in time and none reaches into the next. */
+export function partnersOf(windows: readonly Window[], pairing: Pairing): (Window | undefined)[] {
+  const { shift, endMs } = pairing;
+  let passedMs = shift.fromMs;
+  return windows.map((window) => {
+    const whole = partnerOf(window, pairing);
+    if (whole === undefined) return undefined;
+    const [startMs, until] = [Math.max(whole.fromMs, passedMs), Math.min(whole.toMs, endMs)];
+    if (startMs >= until) return undefined;
+    passedMs = until;
+    return { startMs, endMs: until, isCut: window.isCut || startMs > whole.fromMs || until < whole.toMs };
+  });
+}
+
+function partnerOf(window: Window, pairing: Pairing): Span | undefined {
+  if (pairing.window === "total") return pairing.shift;
+  const stepMs = clockStepMs[pairing.window];
+  return stepMs === undefined ? partOfDates(window, pairing) : partOfClock(window, stepMs, pairing);
+}
+
+/** Minutes and hours: what the clock shows, the first time and the second. */
+function partOfClock({ startMs, endMs }: Window, stepMs: number, pairing: Pairing): Span | undefined {
+  const { asked, shift, clock } = pairing;
+  const start = placeOf(startMs, pairing);
+  if (!start.isThere) return undefined;
+  const isOnStep = (clock.readingAt(startMs) - clock.readingAt(start.at)) % stepMs === 0;
+  const toMs = isOnStep ? nextOnClock(start.at, stepMs, clock) : placeOf(endMs, pairing).at;
+  return { fromMs: start.at, toMs: endMs === asked.toMs ? Math.min(toMs, moveEdge(endMs, shift, clock)) : toMs };
+}
+
+/** Days and longer ones: the same dates, or the times of them that the range was cut at. */
+function partOfDates({ startMs, endMs }: Window, pairing: Pairing): Span {
+  const { window, shift, clock } = pairing;
+  const isDate = (ms: number) => shift.keepsTime && clock.isStartOfDate(ms);
+  const isOfDays = window === "day" || window === "week";
+  function edge(ms: number, midnight: () => number): number {
+    if (!isDate(ms)) return placeOf(ms, pairing).at;
+    return isOfDays ? clock.firstInstantOf(midnight()) : moveEdge(ms, shift, clock);
+  }
+  function afterLast(): number {
+    const last = shift.move(clock.midnightBefore(endMs - 1));
+    return last.isThere ? last.at + dayMs : last.at;
+  }
+  return { fromMs: edge(startMs, () => shift.move(clock.midnightBefore(startMs)).at), toMs: edge(endMs, afterLast) };
+}
+
+/** An instant of the asked range in the compared one; of a time that comes twice the first is beside the first, the second beside the second. */
+function placeOf(ms: number, { asked, shift, clock }: Pairing): Place {
+  const reading = clock.readingAt(ms);
+  const earlier = clock.instantsOf(reading).filter((one) => one >= asked.fromMs && one < ms);
+  const moved = shift.move(reading);
+  const instants = moved.isThere ? clock.instantsOf(moved.at).filter((one) => one >= shift.fromMs) : [];
+  const found = instants[earlier.length];
+  if (found !== undefined) return { at: found, isThere: true };
+  const [first] = earlier;
+  if (first === undefined || instants.length === 0) return { at: clock.firstInstantOf(moved.at), isThere: false };
+  // All that the clock shows twice has passed there when it begins to show it again here.
+  const repeatedTo = offsetChangeBetween(first, ms, clock.tz) + clock.offsetAt(first);
+  return { at: clock.firstInstantOf(shift.move(repeatedTo).at), isThere: false };
+}
+
+/** Windows that cover all of [fromMs, endMs): those that stand beside something, and between them what stands beside nothing. */
+export function coveringWindows(partners: readonly (Window | undefined)[], { shift, endMs }: Pairing): Window[] {
+  const windows: Window[] = [];
+  let passedMs = shift.fromMs;
+  for (const partner of partners) {
+    if (partner === undefined) continue;
+    if (passedMs < partner.startMs) windows.push({ startMs: passedMs, endMs: partner.startMs, isCut: true });
+    windows.push(partner);
+    passedMs = partner.endMs;
+  }
+  if (passedMs < endMs) windows.push({ startMs: passedMs, endMs, isCut: true });
+  return windows;
+}
