@@ -8,10 +8,12 @@
 -- things, highest with its first instant, latest with its instant, both in sixtieths; decimal strings.
 WITH
     {{in_seconds}},
-    if({own:UInt8} = 1, properties, toString(usage_events.dims)) AS dims,
+    {{told_properties}},
+    if({own:UInt8} = 1, told_properties, toString(usage_events.dims)) AS dims,
     {{chosen}},
     toDecimal256(value, 9) * if(in_seconds(usage_events.dims), 1, 60) AS value_in_sixtieths,
-    if({measure:String} = '', value_in_sixtieths, toDecimal256(JSONExtract(properties, {measure:String}, 'Nullable(Decimal(38, 9))'), 9) * 60) AS number,
+    {{measured_property}},
+    if({measure:String} = '', value_in_sixtieths, toDecimal256(measured_property, 9) * 60) AS number,
     if({weight:String} = '', toNullable(toDecimal256(60, 9)), value_in_sixtieths) AS heft,
     value_of({unique_of:String}) AS thing,
     toUnixTimestamp64Milli(time) AS at_ms,

@@ -40,9 +40,11 @@ FROM
         FROM
         (
             WITH
-                if({own:UInt8} = 1, properties, toString(usage_events.dims)) AS dims,
+                {{told_properties}},
+                if({own:UInt8} = 1, told_properties, toString(usage_events.dims)) AS dims,
                 {{chosen}},
-                if({measure:String} = '', in_sixtieths(value, usage_events.dims), in_sixtieths(JSONExtract(properties, {measure:String}, 'Nullable(Decimal(38, 9))'), '')) AS number
+                {{measured_property}},
+                if({measure:String} = '', in_sixtieths(value, usage_events.dims), in_sixtieths(measured_property, '')) AS number
             SELECT place, toUnixTimestamp64Milli(time) AS at_ms,
                 if({counts:UInt8} = 1, toDecimal256(60, 9), ifNull(number, toDecimal256(0, 9))) * if(type IN {raises:Array(String)}, 1, -1) AS delta
             FROM usage_events FINAL
@@ -51,9 +53,11 @@ FROM
                 AND is_in_subtree AND is_chosen AND NOT (is_of_parents AND organization IN moved)
             UNION ALL
             WITH
-                if({own:UInt8} = 1, properties, toString(usage_events.dims)) AS dims,
+                {{told_properties}},
+                if({own:UInt8} = 1, told_properties, toString(usage_events.dims)) AS dims,
                 {{chosen}},
-                if({measure:String} = '', in_sixtieths(value, usage_events.dims), in_sixtieths(JSONExtract(properties, {measure:String}, 'Nullable(Decimal(38, 9))'), '')) AS number
+                {{measured_property}},
+                if({measure:String} = '', in_sixtieths(value, usage_events.dims), in_sixtieths(measured_property, '')) AS number
             SELECT place, turned_ms AS at_ms,
                 if({counts:UInt8} = 1, toDecimal256(60, 9), ifNull(number, toDecimal256(0, 9))) * if(type IN {raises:Array(String)}, 1, -1) * direction AS delta
             FROM
@@ -86,5 +90,5 @@ FROM
     )
 )
 GROUP BY key, is_other, place_in_bounds
-ORDER BY multiIf({rank:String} = 'peak', highest, {rank:String} = 'integral', toDecimal256(sum(area) / 1000000, 9), last) DESC, key, window_ms
+ORDER BY multiIf({rank:String} = 'peak', highest, {rank:String} = 'integral', sum(area), last) DESC, key, window_ms
 LIMIT {most:UInt64}

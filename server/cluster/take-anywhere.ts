@@ -20,6 +20,7 @@ import {
 } from "../ingest/accept-request.ts";
 import { Claims } from "../ingest/recent-ids.ts";
 import type { RequestEvents } from "../ingest/request-events.ts";
+import { parseExactJson, stringifyExact } from "../numbers/exact-json.ts";
 import type { Membership } from "./membership.ts";
 import { NotMineError, type Peers, PeerUnavailableError } from "./peers.ts";
 
@@ -69,14 +70,14 @@ const mostTurns = 10;
 const turnPauseMs = 100;
 
 export function renderSent({ by, events }: SentEvents): Buffer {
-  return Buffer.from(`${JSON.stringify(by)}\n${JSON.stringify(events)}`, "utf8");
+  return Buffer.from(`${JSON.stringify(by)}\n${stringifyExact(events)}`, "utf8");
 }
 
 /** Throws when the bytes are not what `renderSent` made. */
 export function parseSent(bytes: Buffer): SentEvents {
   const end = bytes.indexOf(0x0a);
   const by = senderSchema.parse(JSON.parse(bytes.toString("utf8", 0, end)));
-  return { by, events: z.array(z.unknown()).parse(JSON.parse(bytes.toString("utf8", end + 1))) };
+  return { by, events: z.array(z.unknown()).parse(parseExactJson(bytes, end + 1)) };
 }
 
 /** Takes events that belong here and nowhere else. Throws NotMineError, and then has taken none of them. */
@@ -255,7 +256,7 @@ function choose(request: RequestEvents, indexes: readonly number[]): RequestEven
 }
 
 function asRequest(events: unknown[]): RequestEvents {
-  return { events, unreadable: new Map(), isPlain: false, rawOf: (index) => JSON.stringify(events[index]) };
+  return { events, unreadable: new Map(), isPlain: false, rawOf: (index) => stringifyExact(events[index]) };
 }
 
 /** The verdict on the whole request, of those on its parts. */

@@ -3,6 +3,7 @@
  * Strings are limited to what the stored columns take, so that nothing accepted here can be refused by storage.
  */
 import { z } from "zod";
+import { idSchema, storable, textSchema } from "./text.ts";
 
 /** Published at GET /v1/limits; every bound that a request or an event is checked against. */
 export const limits = {
@@ -12,6 +13,7 @@ export const limits = {
   maxProperties: 64,
   maxValueFractionDigits: 9,
   maxValueIntegerDigits: 18,
+  maxPropertyIntegerDigits: 29,
   oldestTime: "2000-01-01T00:00:00.000Z",
   maxAheadMs: 24 * 60 * 60 * 1000,
   dedupeByIdDays: 35,
@@ -31,6 +33,7 @@ export const limitsSchema = z.object({
   max_properties: z.int(),
   max_value_fraction_digits: z.int(),
   max_value_integer_digits: z.int(),
+  max_property_integer_digits: z.int(),
   oldest_time: z.string(),
   max_ahead_seconds: z.int(),
   dedupe_by_id_days: z.int(),
@@ -47,44 +50,43 @@ export function isBoundedText(value: string): boolean {
   return value.length <= 2 * limits.maxStringLength && [...value].length <= limits.maxStringLength;
 }
 
-/** A lone surrogate has no UTF-8 form: stored, it would come back as another string. */
-const text = z
-  .string()
-  .min(1)
-  .max(limits.maxStringLength)
-  .refine((value) => value.isWellFormed(), "must be well-formed Unicode");
+const text = textSchema(limits.maxStringLength);
+const id = idSchema(limits.maxStringLength);
 
 /** The form only; that the calendar has the day is checked where the instant is read. */
 export const instantPattern =
-  /^\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])[Tt ](?:[01]\d|2[0-3]):[0-5]\d:(?:[0-5]\d|60)(?:\.\d{1,9})?(?:[Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)$/;
+  /^\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])[Tt ](?:[01]\d|2[0-3]):[0-5]\d:(?:[0-5]\d|60)(?:\.\d+)?(?:[Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)$/;
 export const instantSchema = z.string().regex(instantPattern, "must be an RFC 3339 date-time with an offset");
 
-export const decimalPattern = /^[+-]?(?:\d{1,18})(?:\.\d{1,9})?$/;
-export const decimalSchema = z.union([
-  z.string().regex(decimalPattern, "must be a decimal of up to 18 digits and 9 decimals"),
-  z.number(),
-]);
+/** The form only; how many digits fit is checked where the number is read. */
+export const decimalPattern = /^[+-]?\d+(?:\.\d+)?$/;
+export const decimalSchema = z
+  .union([z.string().max(limits.maxStringLength).regex(decimalPattern, "must be a decimal"), z.number()])
+  .describe(
+    `A decimal of up to ${limits.maxValueIntegerDigits} digits before the point, kept exactly as its text says; decimals beyond the ninth are rounded half to even, with the warning \`rounded\``,
+  );
 
 export const propertyValueSchema = z.union([
+  storable(z.string().max(limits.maxStringLength)),
   z
-    .string()
-    .max(limits.maxStringLength)
-    .refine((value) => value.isWellFormed(), "must be well-formed Unicode"),
-  z.number(),
+    .number()
+    .describe(
+      `Kept exactly as its text says, up to ${limits.maxPropertyIntegerDigits} digits before the point; decimals beyond the ninth are rounded half to even`,
+    ),
   z.boolean(),
 ]);
 
 export const usageEventSchema = z.strictObject({
-  id: text,
+  id,
   type: text,
-  organization: text,
+  organization: id,
   time: instantSchema.optional(),
-  agent: text.optional(),
-  user: text.optional(),
-  session: text.optional(),
-  room: text.optional(),
-  interval: text.optional(),
-  job: text.optional(),
+  agent: id.optional(),
+  user: id.optional(),
+  session: id.optional(),
+  room: id.optional(),
+  interval: id.optional(),
+  job: id.optional(),
   started_at: instantSchema.optional(),
   value: decimalSchema.optional(),
   seconds: decimalSchema
@@ -127,7 +129,13 @@ export const rejectionSchema = z.object({
 });
 export type Rejection = z.infer<typeof rejectionSchema>;
 
-export const warningCodes = ["clock_skew", "unmatched_type", "suspended_organization"] as const;
+export const warningCodes = [
+  "clock_skew",
+  "unmatched_type",
+  "suspended_organization",
+  "rounded",
+  "not_a_number",
+] as const;
 export const warningSchema = z.object({
   index: z.int(),
   id: z.string(),

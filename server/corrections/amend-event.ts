@@ -1,10 +1,10 @@
 /** From an event as it stands and what is to change to the event as it shall stand, by the rules of accepting. Pure. */
 import type { EventType } from "../catalog/catalog.ts";
-import type { UsageEvent } from "../contract/events.ts";
 import { amountOf } from "../ingest/amount-unit.ts";
-import { explainForm, type Fault, hasEventForm } from "../ingest/event-gate.ts";
+import { explainForm, type Fault, type GivenEvent, hasEventForm } from "../ingest/event-gate.ts";
 import { identityPrefix } from "../ingest/event-hash.ts";
 import { escapeColumn, eventColumns, unescapeColumn } from "../ingest/event-row.ts";
+import { propertiesOf } from "../ingest/event-value.ts";
 import { readEvent, renderEventRow } from "../ingest/read-event.ts";
 import { type EventRow, eventRowSchema } from "./stored-event.ts";
 
@@ -21,7 +21,7 @@ const notSent = [
 ] as const;
 
 /** What an emitter would send to have the event stored like this. */
-export function eventOfRow(row: Omit<EventRow, (typeof notSent)[number]>): UsageEvent {
+export function eventOfRow(row: Omit<EventRow, (typeof notSent)[number]>): GivenEvent {
   const { agent, user, session, room, interval, job, value } = row;
   return {
     id: row.id,
@@ -36,7 +36,7 @@ export function eventOfRow(row: Omit<EventRow, (typeof notSent)[number]>): Usage
     ...(job && { job }),
     ...(row.started_ms !== 0 && { started_at: new Date(row.started_ms).toISOString() }),
     ...amountOf(value, row.dims),
-    ...(row.properties !== "{}" && { properties: JSON.parse(row.properties) }),
+    ...(row.properties !== "{}" && { properties: propertiesOf(row.properties) }),
   };
 }
 

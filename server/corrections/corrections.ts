@@ -10,8 +10,8 @@ import type { NodeTree } from "../accounts/node-tree.ts";
 import { type Author, recordChange } from "../audit/record-change.ts";
 import { eventType } from "../catalog/catalog.ts";
 import { type ClickHouse, StoreUnavailableError } from "../clickhouse/client.ts";
-import type { UsageEvent } from "../contract/events.ts";
 import { ProblemError } from "../http/problem-error.ts";
+import type { GivenEvent } from "../ingest/event-gate.ts";
 import type { Ingest } from "../ingest/start-ingest.ts";
 import type { Postgres } from "../postgres/client.ts";
 import { eventCorrections } from "../postgres/schema/corrections.ts";
@@ -34,7 +34,7 @@ export interface CorrectionRequest {
   /** Throws when the caller may not correct events of the organization that an event is moved to. */
   mayMoveTo: (organization: string) => void;
   /** Throws when the event is not what the caller saw. */
-  check: (current: UsageEvent) => void;
+  check: (current: GivenEvent) => void;
   /** Throws when somebody else had the organization in that time, whose figures the correction could change. */
   mayChange: (span: ConcernedSpan) => void;
 }

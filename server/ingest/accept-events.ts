@@ -6,6 +6,7 @@
 import type { EventType } from "../catalog/catalog.ts";
 import { isBoundedText, type Rejection, type Warning } from "../contract/events.ts";
 import { parseNode } from "../contract/nodes.ts";
+import { isStorableText } from "../contract/text.ts";
 import { explainForm, type Fault, hasEventForm } from "./event-gate.ts";
 import { identityPrefix } from "./event-hash.ts";
 import { latenessOf, type OutcomeCount, type OutcomePlace, OutcomeTally } from "./event-outcomes.ts";
@@ -67,7 +68,8 @@ export function checkEvents(
   for (let index = 0; index < request.events.length; index++) {
     const event = request.events[index];
     const unreadable = request.unreadable.get(index);
-    const read = unreadable ?? (hasEventForm(event) ? readEvent(index, event, context) : explainForm(event));
+    const read =
+      unreadable ?? (hasEventForm(event, request.isPlain) ? readEvent(index, event, context) : explainForm(event));
     if ("code" in read) checked.faults.push({ index, fault: read });
     else checked.readable.push(read);
   }
@@ -321,7 +323,7 @@ function namesOf(event: unknown): { id: string | null; organization: string } {
 }
 
 function isName(value: unknown): value is string {
-  return typeof value === "string" && isBoundedText(value) && value.isWellFormed();
+  return typeof value === "string" && isBoundedText(value) && isStorableText(value);
 }
 
 function dropWarningsOfRejected(decision: Decision): void {

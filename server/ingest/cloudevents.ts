@@ -4,6 +4,7 @@
  * too, unless `data.properties` has one of that name.
  */
 import { isUtf8 } from "node:buffer";
+import { ExactNumber, parseExactJson } from "../numbers/exact-json.ts";
 import type { Fault } from "./event-gate.ts";
 
 type Mapped = { event: Record<string, unknown> } | { fault: Fault };
@@ -77,7 +78,7 @@ function dataOf(attributes: Record<string, unknown>): { data: object | undefined
     const bytes = Buffer.from(coded, "base64");
     if (!isUtf8(bytes)) return invalid(field, "is not JSON in UTF-8");
     try {
-      value = JSON.parse(bytes.toString("utf8"));
+      value = parseExactJson(bytes);
     } catch {
       return invalid(field, "is not JSON in UTF-8");
     }
@@ -107,39 +108,47 @@ export function isBinaryMode(headers: Headers): boolean {
 export function binaryCloudEvent(
   headers: Headers,
   data: unknown,
-): { event: Record<string, unknown>; hasSpecialText: boolean } {
+): { event: Record<string, unknown>; hasSpecialText: boolean; fault?: Fault } {
   const event: Record<string, unknown> = {};
   let hasSpecialText = false;
+  let fault: Fault | undefined;
   headers.forEach((value, name) => {
     if (!name.startsWith("ce-")) return;
+    const attribute = name.slice(3);
     const decoded = decodeHeader(value);
+    if (decoded === undefined) {
+      fault ??= invalid(attribute, "is not UTF-8, of which what is not printable ASCII is percent-encoded").fault;
+      // In a form that is refused again when it is sent again as it is.
+      event[attribute] = { not_utf8: value };
+      return;
+    }
     // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
     if (/[\\"\x00-\x1f]/.test(decoded)) hasSpecialText = true;
-    const attribute = name.slice(3);
     if (!notHeaders.has(attribute)) event[attribute] = decoded;
   });
   const contentType = headers.get("content-type");
   if (contentType !== null) event.datacontenttype = contentType;
   if (data !== undefined) event.data = data;
-  return { event, hasSpecialText };
+  return { event, hasSpecialText, ...(fault && { fault }) };
 }
 
 /** Data and its type come from the body and Content-Type alone; the last name would replace the object's prototype. */
 const notHeaders = new Set(["data", "data_base64", "datacontenttype", "__proto__"]);
 
 /**
- * A header's value as the HTTP binding writes it: perhaps quoted, with percent-encoded UTF-8. What only looks encoded (a
- * percent sign on its own, bytes that are not UTF-8) is left as it stands.
+ * A header's value as the HTTP binding writes it: perhaps quoted, with percent-encoded UTF-8; a percent sign on its own is left
+ * as it stands. Bytes that were not encoded are taken for UTF-8 too. Undefined for bytes that are none.
  */
-function decodeHeader(value: string): string {
-  const unquoted = /^".*"$/s.test(value) && value.length > 1 ? value.slice(1, -1).replace(/\\(.)/gs, "$1") : value;
-  return unquoted.replace(/(?:%[0-9a-f]{2})+/gi, (coded) => {
-    try {
-      return decodeURIComponent(coded);
-    } catch {
-      return coded;
-    }
-  });
+function decodeHeader(value: string): string | undefined {
+  const bytes = Buffer.from(value, "latin1");
+  if (!isUtf8(bytes)) return undefined;
+  const text = bytes.toString("utf8");
+  const unquoted = /^".*"$/s.test(text) && text.length > 1 ? text.slice(1, -1).replace(/\\(.)/gs, "$1") : text;
+  try {
+    return unquoted.replace(/(?:%[0-9a-f]{2})+/gi, (coded) => decodeURIComponent(coded));
+  } catch {
+    return undefined;
+  }
 }
 
 function isText(value: unknown): boolean {
@@ -151,7 +160,9 @@ function isSet(value: unknown): boolean {
 }
 
 function isFlat(value: unknown): boolean {
-  return typeof value === "string" || typeof value === "number" || typeof value === "boolean";
+  return (
+    typeof value === "string" || typeof value === "number" || typeof value === "boolean" || value instanceof ExactNumber
+  );
 }
 
 function invalid(field: string, message: string): { fault: Fault } {

@@ -4,8 +4,9 @@
  * order of the columns here is the order in which storage must name them.
  */
 
-import type { UsageEvent } from "../contract/events.ts";
 import { amountOf } from "./amount-unit.ts";
+import type { GivenEvent } from "./event-gate.ts";
+import { propertiesOf } from "./event-value.ts";
 
 /** The first column says how far identity was checked; it is for the sealer and is not stored. */
 export const eventColumns = [
@@ -140,12 +141,12 @@ export function splitEventLine(line: string): EventLine {
 }
 
 /** An event line of the log as the event that it came from, with the time that it was given, and who sent it when. */
-export function eventOfLine(line: string): { event: UsageEvent; receivedAtMs: number; key: string } {
+export function eventOfLine(line: string): { event: GivenEvent; receivedAtMs: number; key: string } {
   const columns = line.split("\t");
   if (columns.length !== eventColumns.length) throw new Error("an event line of the log has not all of its columns");
   const column = (name: (typeof eventColumns)[number]) => unescapeColumn(columns[eventColumns.indexOf(name)] ?? "");
   const instant = (name: "time" | "started_at") => new Date(Number(column(name))).toISOString();
-  const event: UsageEvent = {
+  const event: GivenEvent = {
     id: column("id"),
     type: column("type"),
     time: instant("time"),
@@ -158,6 +159,6 @@ export function eventOfLine(line: string): { event: UsageEvent; receivedAtMs: nu
     event,
     amountOf(columns[eventColumns.indexOf("value")] === "\\N" ? null : column("value"), column("dims")),
   );
-  if (column("properties") !== "{}") event.properties = JSON.parse(column("properties"));
+  if (column("properties") !== "{}") event.properties = propertiesOf(column("properties"));
   return { event, receivedAtMs: Number(column("received_at")), key: column("key") };
 }

@@ -1,34 +1,40 @@
-/** Amounts as exact decimals: one text for each number, so that 12.5, "12.50" and "+12.5" are the same amount. */
+/** The numbers of an event as exact decimals: one text for each number, so that 12.5, "12.50", 1.25e1 and "+12.5" are the same. */
 import { limits } from "../contract/events.ts";
+import { type Decimal, readDecimal } from "../numbers/decimal.ts";
+import { ExactNumber } from "../numbers/exact-json.ts";
+import type { GivenProperty } from "./event-gate.ts";
+
+/** What an amount of the form of `value` comes to; undefined when it has more digits before the point than its meters can sum. */
+export function readValue(value: string | number | ExactNumber): Decimal | undefined {
+  return readNumber(value, limits.maxValueIntegerDigits);
+}
+
+/** What a property that is a number comes to; undefined when it has more digits before the point than are kept. */
+export function readPropertyNumber(value: number | ExactNumber): Decimal | undefined {
+  return readNumber(value, limits.maxPropertyIntegerDigits);
+}
+
+function readNumber(value: string | number | ExactNumber, mostDigits: number): Decimal | undefined {
+  if (typeof value === "number" && Number.isSafeInteger(value)) return { text: String(value), isRounded: false };
+  return readDecimal(value instanceof ExactNumber ? value.text : String(value), mostDigits);
+}
 
 /**
- * The shortest decimal text of an amount that has the form of `value`; undefined for a number whose digits are not
- * certain. A JSON number arrives as a double, which keeps 15 significant digits and whole numbers up to 2^53 exactly;
- * whatever has more must be a string, or the sum would be of other digits than the emitter wrote.
+ * A decimal as a JSON value that every reader keeps whole, the store's too: a number where a double holds it to the last
+ * digit, else an object with its text, which no property of an emitter can be.
  */
-export function exactDecimal(value: string | number): string | undefined {
-  if (typeof value === "string") return shortestDecimal(value);
-  if (Number.isSafeInteger(value)) return value === 0 ? "0" : String(value);
-  const shortest = String(value);
-  // A double below 0.000001 is written with an exponent; its nine decimals are it, or it has more than nine.
-  const text = shortest.includes("e") ? shortestDecimal(value.toFixed(limits.maxValueFractionDigits)) : shortest;
-  if (Number(text) !== value || significantDigits(text) > 15) return undefined;
-  const point = text.indexOf(".");
-  return point < 0 || text.length - point - 1 > limits.maxValueFractionDigits ? undefined : text;
+export function storedNumber(decimal: string): string {
+  const double = Number(decimal);
+  const isKept = String(double) === decimal && (!Number.isInteger(double) || Number.isSafeInteger(double));
+  return isKept ? decimal : `{"decimal":"${decimal}"}`;
 }
 
-const padded = /^\+|^-?0\d|\.\d*0$|^-0/;
-
-function shortestDecimal(text: string): string {
-  if (!padded.test(text)) return text;
-  const isNegative = text.startsWith("-");
-  const [whole = "", fraction = ""] = text.replace(/^[+-]/, "").split(".");
-  const shortWhole = whole.replace(/^0+(?=\d)/, "");
-  const shortFraction = fraction.replace(/0+$/, "");
-  const short = shortFraction === "" ? shortWhole : `${shortWhole}.${shortFraction}`;
-  return isNegative && short !== "0" ? `-${short}` : short;
-}
-
-function significantDigits(text: string): number {
-  return text.replace(/^-?0*\.?0*/, "").replace(".", "").length;
+/** The properties of a stored event as they were sent, their numbers with all digits. */
+export function propertiesOf(stored: string): Record<string, GivenProperty> {
+  const properties = JSON.parse(stored) as Record<string, string | number | boolean | { decimal: string }>;
+  const exact = Object.entries(properties).map(([name, value]): [string, GivenProperty] => [
+    name,
+    typeof value === "object" ? new ExactNumber(value.decimal) : value,
+  ]);
+  return Object.fromEntries(exact);
 }

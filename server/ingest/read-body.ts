@@ -1,9 +1,11 @@
 /** From the inflated bytes of a body to its events. The form is told by headers alone, before a byte is read. */
 import { isUtf8 } from "node:buffer";
 import { limits } from "../contract/events.ts";
+import { mayBendNumbers, parseEveryDigit, parseExactJson, stringifyExact } from "../numbers/exact-json.ts";
 import { binaryCloudEvent, cloudEventToUsageEvent, isBinaryMode, isJsonType } from "./cloudevents.ts";
 import type { Fault } from "./event-gate.ts";
 import type { ContentEncoding } from "./inflate-body.ts";
+import { rawElements } from "./raw-elements.ts";
 import { RefusedRequestError } from "./refused-request.ts";
 import type { RequestEvents } from "./request-events.ts";
 
@@ -47,8 +49,11 @@ export function bodyFormOf(headers: Headers): BodyForm {
 export function readBody(bytes: Buffer, form: BodyForm, headers: Headers): RequestEvents {
   if (form.type === "binary cloudevent") {
     const data = bytes.length === 0 ? undefined : dataInBody(bytes, headers);
-    const { event, hasSpecialText } = binaryCloudEvent(headers, data);
-    return fromCloudEvents([event], isPlainText(bytes) && !hasSpecialText);
+    const { event, hasSpecialText, fault } = binaryCloudEvent(headers, data);
+    const isPlain = isPlainText(bytes) && !hasSpecialText;
+    const rawOf = () => stringifyExact(event);
+    if (fault) return { events: [event], unreadable: new Map([[0, fault]]), isPlain, rawOf };
+    return fromCloudEvents([event], isPlain, rawOf);
   }
   if (isBlank(bytes)) throw new RefusedRequestError("unreadable_body", "the body is empty");
   switch (form.type) {
@@ -57,15 +62,15 @@ export function readBody(bytes: Buffer, form: BodyForm, headers: Headers): Reque
     case "application/json": {
       const parsed = parseJson(bytes);
       const events = Array.isArray(parsed) ? bounded(parsed) : [expectObject(parsed, "an event or an array of events")];
-      return { events, unreadable: noFaults, isPlain: isPlainText(bytes), rawOf: (index) => toText(events[index]) };
+      return { events, unreadable: noFaults, isPlain: isPlainText(bytes), rawOf: rawElements(bytes) };
     }
     case "application/cloudevents+json":
-      return fromCloudEvents([expectObject(parseJson(bytes), "a CloudEvent")], isPlainText(bytes));
+      return fromCloudEvents([expectObject(parseJson(bytes), "a CloudEvent")], isPlainText(bytes), rawElements(bytes));
     case "application/cloudevents-batch+json": {
       const parsed = parseJson(bytes);
       if (!Array.isArray(parsed))
         throw new RefusedRequestError("unreadable_body", "the body is not an array of CloudEvents");
-      return fromCloudEvents(bounded(parsed), isPlainText(bytes));
+      return fromCloudEvents(bounded(parsed), isPlainText(bytes), rawElements(bytes));
     }
   }
 }
@@ -86,10 +91,10 @@ function expectObject(parsed: unknown, expected: string): unknown {
   throw new RefusedRequestError("unreadable_body", `the body is not ${expected}`);
 }
 
-function parseJson(bytes: Buffer): unknown {
+function parseJson(bytes: Buffer, parse = parseExactJson): unknown {
   if (!isUtf8(bytes)) throw new RefusedRequestError("unreadable_body", "the body is not valid UTF-8");
   try {
-    return JSON.parse(bytes.toString("utf8", startOfText(bytes)));
+    return parse(bytes, startOfText(bytes));
   } catch (error) {
     const where = error instanceof SyntaxError ? /at position \d+/.exec(error.message)?.[0] : undefined;
     throw new RefusedRequestError("unreadable_body", `the body is not valid JSON${where ? ` (${where})` : ""}`);
@@ -98,7 +103,9 @@ function parseJson(bytes: Buffer): unknown {
 
 /** Data that is not JSON is refused by its type, which says more than that it cannot be parsed; quarantine has its text. */
 function dataInBody(bytes: Buffer, headers: Headers): unknown {
-  return isJsonType(headers.get("content-type") ?? "application/json") ? parseJson(bytes) : bytes.toString("utf8");
+  return isJsonType(headers.get("content-type") ?? "application/json")
+    ? parseJson(bytes, parseEveryDigit)
+    : bytes.toString("utf8");
 }
 
 /** Whether no JSON string in `bytes` can hold a character that was escaped: those are all that a column must escape. */
@@ -124,6 +131,7 @@ function readLines(bytes: Buffer): RequestEvents {
   const lines: string[] = [];
   const unreadable = new Map<number, Fault>();
   const isWholeUtf8 = isUtf8(bytes);
+  const isExact = mayBendNumbers(bytes);
   for (let start = startOfText(bytes); start < bytes.length; ) {
     const newline = bytes.indexOf(0x0a, start);
     const end = newline < 0 ? bytes.length : newline;
@@ -134,7 +142,7 @@ function readLines(bytes: Buffer): RequestEvents {
       lines.push(line);
       if (isWholeUtf8 || isUtf8(bytes.subarray(start, end))) {
         try {
-          events.push(JSON.parse(line));
+          events.push(isExact ? parseExactJson(bytes, start, end) : JSON.parse(line));
         } catch {
           unreadable.set(index, { code: "not_json", field: null, message: "this line is not valid JSON" });
         }
@@ -154,7 +162,7 @@ function isBlankLine(bytes: Buffer, start: number, end: number): boolean {
   return true;
 }
 
-function fromCloudEvents(cloudEvents: unknown[], isPlain: boolean): RequestEvents {
+function fromCloudEvents(cloudEvents: unknown[], isPlain: boolean, rawOf: RequestEvents["rawOf"]): RequestEvents {
   const unreadable = new Map<number, Fault>();
   // What is coded in base64 may hold any character, whatever the body holds.
   const isCoded = cloudEvents.some((one) => typeof one === "object" && one !== null && "data_base64" in one);
@@ -163,14 +171,5 @@ function fromCloudEvents(cloudEvents: unknown[], isPlain: boolean): RequestEvent
     if ("fault" in mapped) unreadable.set(index, mapped.fault);
     return "fault" in mapped ? cloudEvent : mapped.event;
   });
-  return { events, unreadable, isPlain: isPlain && !isCoded, rawOf: (index) => toText(cloudEvents[index]) };
-}
-
-function toText(event: unknown): string {
-  try {
-    return JSON.stringify(event) ?? "";
-  } catch {
-    // Nested so deeply that it cannot be written back.
-    return "";
-  }
+  return { events, unreadable, isPlain: isPlain && !isCoded, rawOf };
 }

@@ -4,13 +4,14 @@
  * key order, a time's offset or a trailing zero make no other body, and neither does a time that was filled in here.
  */
 import type { EventType } from "../catalog/catalog.ts";
-import { limits, type UsageEvent, type Warning } from "../contract/events.ts";
+import { limits, type Warning } from "../contract/events.ts";
+import { ExactNumber } from "../numbers/exact-json.ts";
 import { unitOfSeconds } from "./amount-unit.ts";
-import type { Fault } from "./event-gate.ts";
+import type { Fault, GivenEvent, GivenProperty } from "./event-gate.ts";
 import { hashText } from "./event-hash.ts";
 import { escapeColumn } from "./event-row.ts";
 import { parseInstant, timeOfUuidV7 } from "./event-time.ts";
-import { exactDecimal } from "./event-value.ts";
+import { readPropertyNumber, readValue, storedNumber } from "./event-value.ts";
 import type { IdentifiedEvent } from "./known-ids.ts";
 
 export interface ReadEvent extends IdentifiedEvent {
@@ -41,7 +42,7 @@ const skewWarningMs = 5 * 60 * 1000;
 const maxAliveWithinSeconds = 366 * 24 * 60 * 60;
 
 /** The meaning of `event`, or why it has none. */
-export function readEvent(index: number, event: UsageEvent, context: ReadContext): ReadEvent | Fault {
+export function readEvent(index: number, event: GivenEvent, context: ReadContext): ReadEvent | Fault {
   let timeMs = Number.NaN;
   if (event.time !== undefined) {
     timeMs = parseInstant(event.time);
@@ -62,13 +63,15 @@ export function readEvent(index: number, event: UsageEvent, context: ReadContext
   let value = "\\N";
   const given = event.seconds ?? event.value;
   if (given !== undefined) {
+    const field = event.seconds === undefined ? "value" : "seconds";
     if (event.seconds !== undefined) {
       const fault = secondsFault(event, type);
       if (fault) return fault;
     }
-    const exact = exactDecimal(given);
-    if (exact === undefined) return inexact(event.seconds === undefined ? "value" : "seconds");
-    value = exact;
+    const exact = readValue(given);
+    if (exact === undefined) return tooLarge(field, limits.maxValueIntegerDigits);
+    if (exact.isRounded) warnOfRounding(index, event.id, field, context);
+    value = exact.text;
   }
   let measured = unmeasured;
   if (type === undefined) {
@@ -84,7 +87,8 @@ export function readEvent(index: number, event: UsageEvent, context: ReadContext
     if (typeof read !== "string") return read;
     measured = read;
   }
-  const properties = event.properties === undefined ? "{}" : canonicalProperties(event.properties, context.isPlain);
+  const properties = event.properties === undefined ? "{}" : canonicalProperties(index, event, context);
+  if (typeof properties !== "string") return properties;
   const { agent = "", user = "", session = "", room = "", interval = "", job = "" } = event;
   const usage = context.isPlain
     ? `${agent}\t${user}\t${session}\t${room}\t${interval}\t${job}\t${startedAt}\t${value}\t${properties}`
@@ -129,13 +133,7 @@ export function renderEventRow(
   return `${isChecked ? 1 : 0}\t${place.organization}\t${id}\t${event.bodyHash}\t${event.timeMs}\t${receivedAtMs}\t${event.type}\t${place.partner}\t${place.reseller}\t${event.usage}\t${event.measured}\t${place.key}`;
 }
 
-function inexact(field: "value" | "seconds"): Fault {
-  const { maxValueIntegerDigits: digits, maxValueFractionDigits: decimals } = limits;
-  const message = `\`${field}\` is a number that is kept exactly only up to 15 digits and ${decimals} decimals; send it as a string of up to ${digits} digits and ${decimals} decimals`;
-  return { code: "invalid_field", field, message };
-}
-
-function secondsFault(event: UsageEvent, type: EventType | undefined): Fault | undefined {
+function secondsFault(event: GivenEvent, type: EventType | undefined): Fault | undefined {
   if (event.value !== undefined)
     return {
       code: "invalid_field",
@@ -147,6 +145,16 @@ function secondsFault(event: UsageEvent, type: EventType | undefined): Fault | u
   return { code: "invalid_field", field: "seconds", message };
 }
 
+function tooLarge(field: string, mostDigits: number): Fault {
+  const message = `\`${field}\` is a number of more than ${mostDigits} digits before the point`;
+  return { code: "invalid_field", field, message };
+}
+
+function warnOfRounding(index: number, id: string, field: string, context: ReadContext): void {
+  const message = `\`${field}\` was rounded to ${limits.maxValueFractionDigits} decimals, half to even`;
+  context.warn({ index, id, code: "rounded", field, message });
+}
+
 function timeFault(
   field: "time" | "started_at",
   text: string,
@@ -154,7 +162,7 @@ function timeFault(
   receivedAtMs: number,
 ): Fault | undefined {
   if (Number.isNaN(timeMs)) {
-    return { code: "invalid_field", field, message: `\`${field}\` ${text} is on no calendar` };
+    return { code: "invalid_field", field, message: `\`${field}\` ${text.slice(0, 64)} is on no calendar` };
   }
   if (timeMs < oldestTimeMs) {
     return { code: "time_too_old", field, message: `\`${field}\` must not be before ${limits.oldestTime}` };
@@ -189,7 +197,7 @@ function timeFromId(id: string, { receivedAtMs, firstReceivedMs = receivedAtMs }
 
 const unmeasured = "{}\t\t\t0";
 
-function readMeasured(event: UsageEvent, type: EventType, isPlain: boolean): string | Fault {
+function readMeasured(event: GivenEvent, type: EventType, isPlain: boolean): string | Fault {
   let aliveWithinMs = 0;
   if (type.level === "session") {
     if (event.session === undefined) return missingForLevel(event.type, "session");
@@ -221,14 +229,15 @@ function missingForLevel(type: string, field: "session" | "user"): Fault {
   return { code: "missing_field", field, message: `an event of type ${type} needs ${needs}` };
 }
 
-function secondsOf(value: string | number | boolean | undefined): number {
+function secondsOf(value: GivenProperty | undefined): number {
   if (typeof value === "number") return value;
+  if (value instanceof ExactNumber) return Number(value.text);
   return typeof value === "string" && /^\d{1,12}(?:\.\d{1,9})?$/.test(value) ? Number(value) : Number.NaN;
 }
 
 /** Canonical JSON: the unit of an amount in seconds, what the type itself says, then its properties in declared order. */
 function dimsOf(
-  properties: Record<string, string | number | boolean>,
+  properties: Record<string, GivenProperty>,
   { dimensions, fixed }: EventType,
   isInSeconds: boolean,
 ): string {
@@ -236,26 +245,42 @@ function dimsOf(
   if (fixed !== undefined) dims += `${dims === "" ? "" : ","}${JSON.stringify(fixed[0])}:${JSON.stringify(fixed[1])}`;
   for (const name of dimensions) {
     if (!Object.hasOwn(properties, name)) continue;
-    dims += `${dims === "" ? "" : ","}${JSON.stringify(name)}:${JSON.stringify(String(properties[name]))}`;
+    dims += `${dims === "" ? "" : ","}${JSON.stringify(name)}:${JSON.stringify(textOf(properties[name] as GivenProperty))}`;
   }
   return `{${dims}}`;
 }
 
-/** JSON with sorted names. In a plain request no text needs JSON's escapes, which saves most of the cost. */
-function canonicalProperties(properties: Record<string, string | number | boolean>, isPlain: boolean): string {
+/** As figures are split by it and filters name it: a number by its shortest text, whatever form it was sent in. */
+function textOf(property: GivenProperty): string {
+  if (typeof property !== "number" && !(property instanceof ExactNumber)) return String(property);
+  return readPropertyNumber(property)?.text ?? "";
+}
+
+/** JSON with sorted names and exact numbers. In a plain request no text needs JSON's escapes, which saves most of the cost. */
+function canonicalProperties(index: number, event: GivenEvent, context: ReadContext): string | Fault {
+  const { properties = {} } = event;
   const names = Object.keys(properties);
-  for (let index = 1; index < names.length; index++) {
-    if ((names[index - 1] as string) > (names[index] as string)) {
+  for (let at = 1; at < names.length; at++) {
+    if ((names[at - 1] as string) > (names[at] as string)) {
       names.sort();
       break;
     }
   }
   let json = "";
   for (const name of names) {
-    const value = properties[name];
+    const value = properties[name] as GivenProperty;
     const separator = json === "" ? "{" : ",";
-    if (!isPlain) json += `${separator}${JSON.stringify(name)}:${JSON.stringify(value)}`;
-    else json += typeof value === "string" ? `${separator}"${name}":"${value}"` : `${separator}"${name}":${value}`;
+    const label = context.isPlain ? `"${name}"` : JSON.stringify(name);
+    if (typeof value === "string")
+      json += `${separator}${label}:${context.isPlain ? `"${value}"` : JSON.stringify(value)}`;
+    else if (typeof value === "boolean" || Number.isSafeInteger(value)) json += `${separator}${label}:${value}`;
+    else {
+      const field = `properties.${name}`;
+      const exact = readPropertyNumber(value);
+      if (exact === undefined) return tooLarge(field, limits.maxPropertyIntegerDigits);
+      if (exact.isRounded) warnOfRounding(index, event.id, field, context);
+      json += `${separator}${label}:${storedNumber(exact.text)}`;
+    }
   }
   return json === "" ? "{}" : `${json}}`;
 }

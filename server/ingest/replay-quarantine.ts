@@ -6,6 +6,7 @@
 import { Readable } from "node:stream";
 import type { ClickHouse } from "../clickhouse/client.ts";
 import type { ReplayedEvent, ReplayResult } from "../contract/quarantine.ts";
+import { stringifyExact } from "../numbers/exact-json.ts";
 import type { Emitter } from "./accept-events.ts";
 import { type AcceptDeps, acceptRequest } from "./accept-request.ts";
 import { type FoundQuarantined, markReplayed } from "./read-quarantine.ts";
@@ -30,7 +31,7 @@ export async function replayQuarantined(
   const results: { found: FoundQuarantined; result: ReplayResult }[] = [];
   try {
     for (const one of ordered) {
-      const text = instead === undefined ? one.event.raw : JSON.stringify(instead);
+      const text = instead === undefined ? one.event.raw : stringifyExact(instead);
       const refusal = refusalOf(one);
       const result: ReplayResult = refusal
         ? { outcome: "rejected", ...refusal }

@@ -6,6 +6,7 @@
 import { open, readdir, readFile, rename, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
+import { stringifyExact } from "../numbers/exact-json.ts";
 import { identityOf } from "./event-hash.ts";
 import { EventLines } from "./event-lines.ts";
 import { minuteOf, OutcomeTally, recount } from "./event-outcomes.ts";
@@ -135,7 +136,7 @@ function hasAny(ordinals: ReadonlySet<number>, from: number, to: number): boolea
 export function quarantineOfEvent(line: string, code: string, field: string, message: string): string {
   const { event, receivedAtMs, key } = eventOfLine(line);
   const { organization, id } = event;
-  return renderQuarantineRow({ receivedAtMs, organization, id, code, field, message, key, raw: JSON.stringify(event) });
+  return renderQuarantineRow({ receivedAtMs, organization, id, code, field, message, key, raw: stringifyExact(event) });
 }
 
 const progressSchema = z.object({

@@ -8,6 +8,8 @@ import { defineQuery } from "../clickhouse/define-query.ts";
 import { limits } from "../contract/events.ts";
 import type { UsageRecord } from "../contract/records.ts";
 import { amountOf } from "../ingest/amount-unit.ts";
+import type { GivenEvent } from "../ingest/event-gate.ts";
+import { propertiesOf } from "../ingest/event-value.ts";
 import { type AsOf, asOfParams, paramsOfAsOf } from "./as-of.ts";
 import { type Filter, filterParams, paramsOfFilters } from "./filters.ts";
 import { nodeFilter, nodeParams } from "./node-filter.ts";
@@ -89,8 +91,11 @@ const firstSpanMs = 60 * 60 * 1000;
 const spanGrowth = 8;
 const shortestSpanMs = 1_000;
 
+/** As `UsageRecord`, its numbers exact; to be written by `stringifyExact`. */
+export type ExactRecord = Omit<UsageRecord, "properties"> & Pick<Required<GivenEvent>, "properties">;
+
 export interface ReadRecord {
-  record: UsageRecord;
+  record: ExactRecord;
   key: RecordKey;
 }
 
@@ -143,7 +148,7 @@ export async function* readRecords(
 
 const keyOf = ({ time_ms, organization, id }: RecordRow): RecordKey => [time_ms, organization, id];
 
-function recordOf(row: RecordRow): UsageRecord {
+function recordOf(row: RecordRow): ExactRecord {
   const { agent, user, session, room, interval, job, value } = row;
   const isoOf = (ms: number) => new Date(ms).toISOString();
   return {
@@ -159,7 +164,7 @@ function recordOf(row: RecordRow): UsageRecord {
     ...(job && { job }),
     ...(row.started_ms !== 0 && { started_at: isoOf(row.started_ms) }),
     ...amountOf(value, row.declared_dims),
-    properties: JSON.parse(row.properties),
+    properties: propertiesOf(row.properties),
     received_at: isoOf(row.received_ms),
     partner: row.partner || null,
     reseller: row.reseller || null,

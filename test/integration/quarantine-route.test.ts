@@ -50,7 +50,7 @@ test("an event that was not taken is kept as it was sent, with its reason and it
     id: "q'1\t\\",
     type: "chat.posted",
     organization,
-    value: "1.0000000001",
+    value: "1,5",
     properties: { note: "漢字\n🌊" },
   };
   await send([event]);

@@ -18,6 +18,7 @@ import { createRouter, problemResponses } from "../app-pieces.ts";
 import { isWithinReach, requireScope, resolveNode } from "../authenticate.ts";
 import { authorOf } from "../author-of.ts";
 import { entityTag, ifMatch } from "../entity-tag.ts";
+import { answerExact, readExact } from "../exact-json.ts";
 import type { HttpEnv } from "../http-env.ts";
 import { ProblemError } from "../problem-error.ts";
 
@@ -95,7 +96,7 @@ export function correctionsRoutes({ corrections, tree }: CorrectionsRoutesDeps):
       if (row) c.header("etag", await entityTag(c, eventOfRow(row)));
       const isSeen = (one: EventRow) => isWithinReach(actor, tree, `organization:${one.organization}`);
       const told = history.map((one) => describeCorrection(one, isSeen));
-      return c.json({ event: row ? eventOfRow(row) : null, corrections: told } as never, 200);
+      return answerExact(c, { event: row ? eventOfRow(row) : null, corrections: told });
     },
   );
 
@@ -115,10 +116,8 @@ export function correctionsRoutes({ corrections, tree }: CorrectionsRoutesDeps):
     }),
     async (c) => {
       const correction = await correct(c, c.req.valid("param").id, c.req.valid("json"), undefined);
-      return c.json(
-        describeCorrection(correction, () => true),
-        correction.appliedAt ? 200 : 202,
-      );
+      const told = describeCorrection(correction, () => true);
+      return answerExact(c, told, correction.appliedAt ? 200 : 202);
     },
   );
 
@@ -137,12 +136,11 @@ export function correctionsRoutes({ corrections, tree }: CorrectionsRoutesDeps):
       responses: corrected,
     }),
     async (c) => {
-      const { changes, ...asked } = c.req.valid("json");
+      const asked = c.req.valid("json");
+      const { changes } = await readExact<typeof asked>(c);
       const correction = await correct(c, c.req.valid("param").id, asked, changes);
-      return c.json(
-        describeCorrection(correction, () => true),
-        correction.appliedAt ? 200 : 202,
-      );
+      const told = describeCorrection(correction, () => true);
+      return answerExact(c, told, correction.appliedAt ? 200 : 202);
     },
   );
   return app;

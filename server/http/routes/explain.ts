@@ -17,6 +17,7 @@ import { answerUsage } from "../../metrics/usage.ts";
 import { formatInstant } from "../../metrics/windows.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
 import { requireScope, resolveNode } from "../authenticate.ts";
+import { answerExact } from "../exact-json.ts";
 import type { HttpEnv } from "../http-env.ts";
 import { ProblemError } from "../problem-error.ts";
 import { readTimeRange } from "../time-range.ts";
@@ -92,29 +93,26 @@ export function explainRoutes(deps: ExplainRoutesDeps): OpenAPIHono<HttpEnv> {
       const [figure] = answer.meters;
       if (!figure) throw new Error("a meter was not answered");
       const { series: _, unit: __, meter: ___, ...whole } = figure;
-      return c.json(
-        {
-          node,
-          from: formatInstant(fromMs, query.tz),
-          to: formatInstant(toMs, query.tz),
-          tz: query.tz,
-          watermark: asOf.toISOString(),
-          meter: describeMeter(meter, ownMeters.versionsOf(meter.meter)?.[0]?.node ?? null),
-          figure: whole,
-          events: {
-            count: explained.events,
-            last_received_at:
-              explained.lastReceivedMs === undefined ? null : new Date(explained.lastReceivedMs).toISOString(),
-            sample: explained.sample.map((row) => ({
-              ...eventOfRow({ ...row, dims: row.declared_dims }),
-              received_at: new Date(row.received_ms).toISOString(),
-            })),
-            next_cursor: explained.next ? writeCursor(asked, explained.next) : null,
-          },
-          corrections: corrected.map((one) => describeCorrection(one, isOf)),
-        } as never,
-        200,
-      );
+      return answerExact(c, {
+        node,
+        from: formatInstant(fromMs, query.tz),
+        to: formatInstant(toMs, query.tz),
+        tz: query.tz,
+        watermark: asOf.toISOString(),
+        meter: describeMeter(meter, ownMeters.versionsOf(meter.meter)?.[0]?.node ?? null),
+        figure: whole,
+        events: {
+          count: explained.events,
+          last_received_at:
+            explained.lastReceivedMs === undefined ? null : new Date(explained.lastReceivedMs).toISOString(),
+          sample: explained.sample.map((row) => ({
+            ...eventOfRow({ ...row, dims: row.declared_dims }),
+            received_at: new Date(row.received_ms).toISOString(),
+          })),
+          next_cursor: explained.next ? writeCursor(asked, explained.next) : null,
+        },
+        corrections: corrected.map((one) => describeCorrection(one, isOf)),
+      });
     },
   );
   return app;

@@ -1,5 +1,5 @@
 /** /v1/quarantine: the events that were not taken, and sending them again. */
-import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
+import { createRoute, type OpenAPIHono, type z } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import type { Actor } from "../../accounts/actor.ts";
 import type { NodeTree } from "../../accounts/node-tree.ts";
@@ -34,6 +34,7 @@ import { readCursor, writeCursor } from "../../metrics/cursor.ts";
 import { type Filter, parseFilters } from "../../metrics/filters.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
 import { requireScope, resolveNode } from "../authenticate.ts";
+import { readExact } from "../exact-json.ts";
 import type { HttpEnv } from "../http-env.ts";
 import { ProblemError } from "../problem-error.ts";
 import { readTimeRange } from "../time-range.ts";
@@ -213,11 +214,16 @@ export function quarantineReplayRoutes({
     async (c) => {
       const actor = c.get("actor");
       const found = await readIds(actor, [keyOfQuarantineId(c.req.valid("param").id)]);
-      const [result] = await replay(c, found, c.req.valid("json").event);
+      const [result] = await replay(c, found, await instead(c));
       if (!result) throw missing("id");
       return c.json(result, 200);
     },
   );
+
+  async function instead(c: Context<HttpEnv>): Promise<Record<string, unknown> | undefined> {
+    const isSent = (await c.req.arrayBuffer()).byteLength > 0;
+    return isSent ? (await readExact<z.infer<typeof replayOneRequestSchema>>(c)).event : undefined;
+  }
 
   function readIds(actor: Actor, ids: ReturnType<typeof keyOfQuarantineId>[]): Promise<FoundQuarantined[]> {
     const visible = visibleAt(actor.reach, actor.id, tree);

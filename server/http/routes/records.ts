@@ -9,10 +9,18 @@ import { recordListSchema, recordSchema, recordsQuerySchema, type UsageRecord } 
 import { asOfSchema } from "../../metrics/as-of.ts";
 import { readCursor, writeCursor } from "../../metrics/cursor.ts";
 import { parseFilters } from "../../metrics/filters.ts";
-import { type ReadRecord, readRecords, recordDimensions, recordKeySchema } from "../../metrics/read-records.ts";
+import {
+  type ExactRecord,
+  type ReadRecord,
+  readRecords,
+  recordDimensions,
+  recordKeySchema,
+} from "../../metrics/read-records.ts";
+import { stringifyExact } from "../../numbers/exact-json.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
 import { requireScope, resolveNode } from "../authenticate.ts";
 import { csvLine } from "../csv.ts";
+import { answerExact } from "../exact-json.ts";
 import type { HttpEnv } from "../http-env.ts";
 import { listFormOf, streamOf } from "../list-form.ts";
 import { readTimeRange } from "../time-range.ts";
@@ -94,15 +102,12 @@ export function recordsRoutes({
       const found = read.done ? [] : read.value;
       const page = found.slice(0, limit);
       const last = page.at(-1);
-      return c.json(
-        {
-          node,
-          watermark: seen.toISOString(),
-          records: page.map(({ record }) => record),
-          next_cursor: found.length > limit && last ? writeCursor(asked, { asOf, key: last.key }) : null,
-        },
-        200,
-      );
+      return answerExact(c, {
+        node,
+        watermark: seen.toISOString(),
+        records: page.map(({ record }) => record),
+        next_cursor: found.length > limit && last ? writeCursor(asked, { asOf, key: last.key }) : null,
+      });
     },
   );
   return app;
@@ -114,7 +119,7 @@ async function* linePieces(groups: AsyncGenerator<ReadRecord[]>, limit: number):
   for await (const group of groups) {
     yield group
       .slice(0, left)
-      .map(({ record }) => `${JSON.stringify(record)}\n`)
+      .map(({ record }) => `${stringifyExact(record)}\n`)
       .join("");
     left -= group.length;
     if (left <= 0) return;
@@ -157,7 +162,7 @@ async function* csvPieces(groups: AsyncGenerator<ReadRecord[]>, limit: number): 
   }
 }
 
-function cellOf(record: UsageRecord, name: (typeof columns)[number]): string | null | undefined {
-  if (name === "properties") return JSON.stringify(record.properties);
+function cellOf(record: ExactRecord, name: (typeof columns)[number]): string | null | undefined {
+  if (name === "properties") return stringifyExact(record.properties);
   return name === "voided" ? String(record.voided === true) : record[name];
 }

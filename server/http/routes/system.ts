@@ -45,6 +45,7 @@ export function systemRoutes({ checks, root }: SystemRoutesDeps): OpenAPIHono<Ht
           max_properties: limits.maxProperties,
           max_value_fraction_digits: limits.maxValueFractionDigits,
           max_value_integer_digits: limits.maxValueIntegerDigits,
+          max_property_integer_digits: limits.maxPropertyIntegerDigits,
           oldest_time: limits.oldestTime,
           max_ahead_seconds: limits.maxAheadMs / 1000,
           dedupe_by_id_days: limits.dedupeByIdDays,

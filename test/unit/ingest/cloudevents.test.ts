@@ -164,12 +164,25 @@ describe("binary mode", () => {
     ["100%", "100%"],
     ["100%25%20sure", "100% sure"],
     ["%2525", "%25"],
-    ["%FFkept%20", "%FFkept "],
     ["lower%c3%b6", "lowerö"],
   ])("the header %s is %s", (header, value) => {
     const { events, isPlain } = read({ ...json, "ce-subject": "acme", "ce-note": header }, {});
     expect(events).toMatchObject([{ properties: { note: value } }]);
     expect(isPlain).toBe(!/["\\]/.test(value));
+  });
+
+  test.each(["a%FFb", "%C0%80", "%ED%A0%80", "caf\u00e9", "%e2%82"])(
+    "the header %s is no UTF-8 and is refused by its name",
+    (header) => {
+      const { faults } = read({ ...json, "ce-subject": header }, { organization: "acme" });
+      expect(faults).toEqual([[0, "invalid_cloudevent", "subject"]]);
+    },
+  );
+
+  test("a header that is UTF-8 without being encoded is read as that", () => {
+    const bytes = Buffer.from("café €", "utf8").toString("latin1");
+    const { events } = read({ ...json, "ce-subject": "acme", "ce-note": bytes }, {});
+    expect(events).toMatchObject([{ properties: { note: "café €" } }]);
   });
 
   test("what is missing or wrong is named as in the other modes", () => {

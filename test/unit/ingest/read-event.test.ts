@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 import { eventType } from "../../../server/catalog/catalog.ts";
 import type { UsageEvent } from "../../../server/contract/events.ts";
 import { acceptRequest } from "../../../server/ingest/accept-request.ts";
+import type { GivenEvent } from "../../../server/ingest/event-gate.ts";
 import { identityPrefix } from "../../../server/ingest/event-hash.ts";
 import { eventColumns, eventOfLine, unescapeColumn } from "../../../server/ingest/event-row.ts";
 import { readEvent, renderEventRow } from "../../../server/ingest/read-event.ts";
@@ -33,7 +34,12 @@ function events(text: fc.Arbitrary<string>): fc.Arbitrary<UsageEvent> {
       value: fc.constantFrom("1.50", 2, -0, 0.25),
       properties: fc.dictionary(
         fc.oneof(name, fc.constantFrom("language", "medium", "10", "9")),
-        fc.oneof(text, fc.double({ noNaN: true, noDefaultInfinity: true }), fc.boolean()),
+        fc.oneof(
+          text,
+          fc.integer(),
+          fc.integer().map((units) => units / 1000),
+          fc.boolean(),
+        ),
         { maxKeys: 8 },
       ),
     },
@@ -43,7 +49,7 @@ function events(text: fc.Arbitrary<string>): fc.Arbitrary<UsageEvent> {
 
 const bodyHashAt = eventColumns.indexOf("body_hash");
 const place = { organization: "o", partner: "p", reseller: "r", key: "k" };
-const row = (event: UsageEvent, isPlain: boolean) => {
+const row = (event: GivenEvent, isPlain: boolean) => {
   const read = readEvent(0, event, context(isPlain));
   return "code" in read ? read.code : renderEventRow(read, true, receivedAtMs, place, isPlain);
 };

@@ -1,0 +1,13 @@
+/** Bodies and answers whose numbers keep every digit. */
+import type { Context } from "hono";
+import { parseExactJson, stringifyExact } from "../numbers/exact-json.ts";
+
+/** The body, after its schema was checked, with numbers that a double might bend as `ExactNumber`. */
+export async function readExact<Body>(c: Context): Promise<Body> {
+  return parseExactJson(Buffer.from(await c.req.arrayBuffer())) as Body;
+}
+
+/** Answers `value`, in which numbers may be `ExactNumber`. The route's schema knows those as numbers. */
+export function answerExact(c: Context, value: unknown, status: 200 | 202 = 200): never {
+  return c.body(stringifyExact(value), status, { "content-type": "application/json" }) as never;
+}
