@@ -20,9 +20,16 @@ export interface EventType {
   fixed?: readonly [name: string, value: string];
   /** Of a `value` that is minutes: it may be sent as `seconds` instead. */
   valueIs?: "minutes";
+  /** What its properties mean, where that is more than any text. */
+  properties?: Readonly<Record<string, PropertyRule>>;
   /** What this event says about the job that it names. */
   jobStep?: JobStep;
 }
+
+/** Of a property: the only values that are known, or that it is a number, perhaps within bounds. */
+export type PropertyRule =
+  | { oneOf: readonly string[]; between?: undefined }
+  | { oneOf?: undefined; between?: readonly [least: number, most: number] };
 
 /** Every level counts intervals of its own; `sessions` is derived: the sessions with at least one participant. */
 export const levels = [
@@ -44,22 +51,31 @@ export const defaultAliveWithinMs = 12 * 60 * 60 * 1000;
 const none: readonly string[] = [];
 const device = ["device"] as const;
 const medium = ["medium", "device"] as const;
-const start = (level: Level, dimensions: readonly string[] = none): EventType => ({
-  level,
-  action: "start",
-  dimensions,
-});
-const alive = (level: Level, dimensions: readonly string[] = none): EventType => ({
-  level,
-  action: "alive",
-  dimensions,
-});
-const end = (level: Level, dimensions: readonly string[] = none): EventType => ({ level, action: "end", dimensions });
+const media = { medium: { oneOf: ["video_audio", "video", "audio", "screenshare"] } } as const;
+const moves =
+  (action: LevelAction) =>
+  (level: Level, dimensions: readonly string[] = none): EventType => ({
+    level,
+    action,
+    dimensions,
+    ...(dimensions.includes("medium") && { properties: media }),
+  });
+const start = moves("start");
+const alive = moves("alive");
+const end = moves("end");
 const plain = (...dimensions: string[]): EventType => ({ dimensions });
 const minutes = (): EventType => ({ dimensions: none, valueIs: "minutes" });
 const feature = (name: string, ...dimensions: string[]): EventType => ({ dimensions, fixed: ["feature", name] });
 
-const transcription = plain("language", "model", "mode", "kind", "format");
+const transcription: EventType = {
+  ...plain("language", "model", "mode", "kind", "format"),
+  properties: {
+    mode: { oneOf: ["batch", "realtime"] },
+    kind: { oneOf: ["transcript", "caption"] },
+    accuracy: { between: [0, 100] },
+    length: {},
+  },
+};
 
 const eventTypes: ReadonlyMap<string, EventType> = new Map(
   Object.entries({
@@ -82,7 +98,7 @@ const eventTypes: ReadonlyMap<string, EventType> = new Map(
     "consumption.alive": alive("consumption", medium),
     "consumption.stopped": end("consumption", medium),
     "session.ended": end("session"),
-    "chat.posted": plain("visibility"),
+    "chat.posted": { ...plain("visibility"), properties: { visibility: { oneOf: ["public", "private"] } } },
     "question.posted": { dimensions: none, fixed: ["kind", "question"] },
     "answer.posted": { dimensions: none, fixed: ["kind", "answer"] },
     "recording.stored": minutes(),

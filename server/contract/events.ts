@@ -134,8 +134,11 @@ export const warningCodes = [
   "unmatched_type",
   "suspended_organization",
   "rounded",
+  "missing_value",
+  "unknown_value",
   "not_a_number",
 ] as const;
+export type WarningCode = (typeof warningCodes)[number];
 export const warningSchema = z.object({
   index: z.int(),
   id: z.string(),

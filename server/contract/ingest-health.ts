@@ -1,6 +1,6 @@
 /** GET /v1/ingest-health: what became of the events that keys sent. */
 import { z } from "zod";
-import { rejectionCodes } from "./events.ts";
+import { rejectionCodes, warningCodes } from "./events.ts";
 import { nodeAddressSchema } from "./nodes.ts";
 import { timeZoneSchema } from "./time-zones.ts";
 
@@ -40,6 +40,7 @@ const counts = {
   rejected: z.int(),
   late: z.int().describe("Accepted a minute or more after their time"),
   unmatched: z.int().describe("Accepted with a type that no meter knew then"),
+  warned: z.int().describe("Warnings about accepted events: what may count otherwise than was meant"),
 };
 const detailed = {
   ...counts,
@@ -49,6 +50,7 @@ const detailed = {
   late_by: z
     .partialRecord(z.enum(latenessReasons as [LatenessReason, ...LatenessReason[]]), z.int())
     .describe("By the largest bound that their lateness reached"),
+  warned_by: z.partialRecord(z.enum(warningCodes), z.int()).describe("By code"),
 };
 const detailedSchema = z.object(detailed);
 export type IngestCounts = z.infer<typeof detailedSchema>;

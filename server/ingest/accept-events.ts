@@ -153,7 +153,7 @@ export function decideEvents(request: RequestEvents, checked: CheckedEvents, con
     string,
     Fault | { organization: string; at: OutcomePlace; accepted: number; duplicates: number }
   >();
-  const unmatched = new Set(checked.warnings.flatMap(({ code, index }) => (code === "unmatched_type" ? [index] : [])));
+  const warnedOf = warningsByIndex(checked.warnings);
   const warnedBefore = checked.warnings.length;
   const tally = new OutcomeTally();
   const ownersPlace = placeOfOwner(emitter, tree, receivedAtMs);
@@ -214,7 +214,9 @@ export function decideEvents(request: RequestEvents, checked: CheckedEvents, con
       if (placed.accepted++ === 0) warnOfStanding(decision.warnings, event, tree);
       const lateness = latenessOf(event.timeMs, receivedAtMs);
       if (lateness !== undefined) tally.add(placed.at, emitter.id, "late", lateness);
-      if (unmatched.has(event.index)) tally.add(placed.at, emitter.id, "unmatched");
+      for (const code of warnedOf.get(event.index) ?? [])
+        if (code === "unmatched_type") tally.add(placed.at, emitter.id, "unmatched");
+        else tally.add(placed.at, emitter.id, "warned", code);
       decision.eventRows.push(renderEventRow(event, isChecked, receivedAtMs, place, request.isPlain));
       continue;
     }
@@ -238,6 +240,16 @@ export function decideEvents(request: RequestEvents, checked: CheckedEvents, con
     decision.outcomes = outcomesOfAborted(request, decision.rejected, context, ownersPlace);
   }
   return decision;
+}
+
+function warningsByIndex(warnings: readonly Warning[]): Map<number, Warning["code"][]> {
+  const byIndex = new Map<number, Warning["code"][]>();
+  for (const { index, code } of warnings) {
+    const before = byIndex.get(index);
+    if (before) before.push(code);
+    else byIndex.set(index, [code]);
+  }
+  return byIndex;
 }
 
 /** Once for each organization of a request: what happened is metered whatever the account's state is, and its owner should know. */

@@ -1,13 +1,13 @@
 /**
  * What became of the events of a request, counted: each event is accepted, a duplicate or rejected, exactly one of them;
- * late and unmatched are said of accepted ones besides. The counts travel in the log's record of the request, so that they
+ * late, unmatched and warned are said of accepted ones besides. The counts travel in the log's record of the request, so that they
  * are as durable as its events and are stored once.
  */
 import { eventType } from "../catalog/catalog.ts";
 import { type LatenessReason, latenessBounds } from "../contract/ingest-health.ts";
 import { unescapeColumn } from "./event-row.ts";
 
-export type Outcome = "accepted" | "duplicate" | "rejected" | "late" | "unmatched";
+export type Outcome = "accepted" | "duplicate" | "rejected" | "late" | "unmatched" | "warned";
 
 /** Whose events they are: an organization and what stands above it at receipt; '' where there is none. */
 export interface OutcomePlace {
@@ -22,7 +22,7 @@ export interface OutcomeCount extends OutcomePlace {
   /** Id of the API key. */
   key: string;
   outcome: Outcome;
-  /** Of a rejection: its code; of a late event: how late at least; else ''. */
+  /** Of a rejection or a warning: its code; of a late event: how late at least; else ''. */
   reason: string;
   events: number;
 }

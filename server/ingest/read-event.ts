@@ -7,6 +7,7 @@ import type { EventType } from "../catalog/catalog.ts";
 import { limits, type Warning } from "../contract/events.ts";
 import { ExactNumber } from "../numbers/exact-json.ts";
 import { unitOfSeconds } from "./amount-unit.ts";
+import { checkByType } from "./check-by-type.ts";
 import type { Fault, GivenEvent, GivenProperty } from "./event-gate.ts";
 import { hashText } from "./event-hash.ts";
 import { escapeColumn } from "./event-row.ts";
@@ -72,6 +73,12 @@ export function readEvent(index: number, event: GivenEvent, context: ReadContext
     if (exact === undefined) return tooLarge(field, limits.maxValueIntegerDigits);
     if (exact.isRounded) warnOfRounding(index, event.id, field, context);
     value = exact.text;
+  }
+  if (type !== undefined && (type.valueIs !== undefined || type.properties !== undefined)) {
+    const fault = checkByType(event, type, value === "\\N" ? undefined : value, (code, field, message) =>
+      context.warn({ index, id: event.id, code, field, message }),
+    );
+    if (fault) return fault;
   }
   let measured = unmeasured;
   if (type === undefined) {

@@ -2,7 +2,7 @@
 import { z } from "zod";
 import type { ClickHouse } from "../clickhouse/client.ts";
 import { defineQuery } from "../clickhouse/define-query.ts";
-import type { RejectionCode } from "../contract/events.ts";
+import type { RejectionCode, WarningCode } from "../contract/events.ts";
 import type { IngestCounts, IngestHealth, IngestWindow, LatenessReason } from "../contract/ingest-health.ts";
 import { nodeFilter, nodeParams } from "./node-filter.ts";
 import { formatInstant, windowsBetween } from "./windows.ts";
@@ -14,7 +14,7 @@ const ingestOutcomes = defineQuery(
   z.object({
     window_ms: millis,
     group_key: z.string(),
-    outcome: z.enum(["accepted", "duplicate", "rejected", "late", "unmatched"]),
+    outcome: z.enum(["accepted", "duplicate", "rejected", "late", "unmatched", "warned"]),
     reason: z.string(),
     events: millis,
   }),
@@ -78,7 +78,7 @@ export async function answerIngestHealth(
     watermark: watermark.toISOString(),
     total,
     series: windows.map(({ startMs, endMs, isCut }) => {
-      const { rejected_by: _, late_by: __, ...counts } = byWindow.get(startMs) ?? noCounts();
+      const { rejected_by: _, late_by: __, warned_by: ___, ...counts } = byWindow.get(startMs) ?? noCounts();
       return {
         start: formatInstant(startMs, tz),
         end: formatInstant(endMs, tz),
@@ -106,7 +106,17 @@ function freshnessOf(
 }
 
 function noCounts(): IngestCounts {
-  return { accepted: 0, duplicates: 0, rejected: 0, late: 0, unmatched: 0, rejected_by: {}, late_by: {} };
+  return {
+    accepted: 0,
+    duplicates: 0,
+    rejected: 0,
+    late: 0,
+    unmatched: 0,
+    warned: 0,
+    rejected_by: {},
+    late_by: {},
+    warned_by: {},
+  };
 }
 
 function add(counts: IngestCounts, { outcome, reason, events }: { outcome: string; reason: string; events: number }) {
@@ -124,6 +134,12 @@ function add(counts: IngestCounts, { outcome, reason, events }: { outcome: strin
       const code = reason as RejectionCode;
       counts.rejected += events;
       counts.rejected_by[code] = (counts.rejected_by[code] ?? 0) + events;
+      break;
+    }
+    case "warned": {
+      const code = reason as WarningCode;
+      counts.warned += events;
+      counts.warned_by[code] = (counts.warned_by[code] ?? 0) + events;
       break;
     }
     case "late": {

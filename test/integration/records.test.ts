@@ -231,7 +231,7 @@ test("a stream holds the whole range, as lines and as a table that no spreadshee
   const total = 6_000;
   const bulk = Array.from({ length: total }, (_, n) => ({
     id: `bulk-${n}`,
-    type: "call.completed",
+    type: "credit.given",
     organization,
     user: "=cmd|'/c calc'!A1",
     value: "-1.5",

@@ -1,5 +1,5 @@
-/** Why events were not taken, in words that go on after a colon; the codes themselves are the API's. */
-import type { RejectionCode } from "@contract/events.ts";
+/** Why events were not taken, or are doubted, in words that go on after a colon; the codes themselves are the API's. */
+import type { RejectionCode, WarningCode } from "@contract/events.ts";
 
 const words: Record<RejectionCode, string> = {
   not_json: "not JSON",
@@ -19,3 +19,16 @@ const words: Record<RejectionCode, string> = {
 
 /** A code that this page does not know is shown as it is. */
 export const rejectionWords = (code: string): string => words[code as RejectionCode] ?? code;
+
+const warnings: Record<WarningCode, string> = {
+  clock_skew: "a time ahead of the server's clock",
+  unmatched_type: "a type that no meter knows",
+  suspended_organization: "a suspended or cancelled organization",
+  rounded: "rounded to nine decimals",
+  missing_value: "no minutes were given",
+  unknown_value: "a value that is none of the usual ones",
+  not_a_number: "a text where a number is counted",
+};
+
+/** A code that this page does not know is shown as it is. */
+export const warningWords = (code: string): string => warnings[code as WarningCode] ?? code;

@@ -66,10 +66,49 @@ test("every event is counted once under what became of it, whatever else is said
     unmatched: 1,
     rejected_by: { id_conflict: 2, invalid_field: 1, missing_field: 1, not_an_object: 1 },
     late_by: { over_1h: 1, over_15m: 1 },
+    warned: 0,
+    warned_by: {},
   });
   expect(series.reduce((sum, { accepted }) => sum + accepted, 0)).toBe(5);
   expect(series.at(-1)?.partial).toBe(true);
   expect(freshness).toBeNull();
+});
+
+test("a warning is in the verdict, by its field, and is counted by its code", async () => {
+  const done = (id: string, rest: object) => event(id, { type: "transcription.completed", job: id, value: 1, ...rest });
+  const properties = (id: string, given: object) => done(id, { properties: given });
+  const { accepted, warnings, rejected } = await send([
+    done("w1", { value: undefined }),
+    event("w2", { type: "call.completed" }),
+    properties("w3", { mode: "live", kind: "transcript" }),
+    properties("w4", { accuracy: "good" }),
+    event("w5", { properties: { visibility: "hidden" } }),
+    event("w6", { type: "broadcast.started", interval: "b1", properties: { medium: "smell" } }),
+    properties("fine", { mode: "batch", kind: "caption", accuracy: "100", length: "12" }),
+    properties("r1", { accuracy: 100.5 }),
+    properties("r2", { accuracy: "-1" }),
+    done("r3", { value: "-0.5" }),
+    done("r4", { value: undefined, seconds: -1 }),
+    event("r5", { type: "recording.stored", value: -2 }),
+  ]);
+  expect(accepted).toBe(7);
+  expect(warnings.map(({ index, id, code, field }) => [index, id, code, field])).toEqual([
+    [0, "w1", "missing_value", "value"],
+    [1, "w2", "missing_value", "value"],
+    [2, "w3", "unknown_value", "properties.mode"],
+    [3, "w4", "not_a_number", "properties.accuracy"],
+    [4, "w5", "unknown_value", "properties.visibility"],
+    [5, "w6", "unknown_value", "properties.medium"],
+  ]);
+  expect(rejected.map(({ id, code, field }) => [id, code, field])).toEqual([
+    ["r1", "invalid_field", "properties.accuracy"],
+    ["r2", "invalid_field", "properties.accuracy"],
+    ["r3", "invalid_field", "value"],
+    ["r4", "invalid_field", "seconds"],
+    ["r5", "invalid_field", "value"],
+  ]);
+  const { total } = await health("organization:acme");
+  expect([total.warned, total.warned_by]).toEqual([6, { missing_value: 2, unknown_value: 3, not_a_number: 1 }]);
 });
 
 test("a subtree sees its own counts only, and a key's owner what named no organization that the key may see", async () => {
