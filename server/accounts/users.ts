@@ -1,19 +1,19 @@
 /** People who sign in with e-mail and password. */
-import { createHash } from "node:crypto";
 import { eq } from "drizzle-orm";
 import type { Redis } from "ioredis";
-import { type RateLimiterAbstract, RateLimiterMemory, RateLimiterRedis, RateLimiterRes } from "rate-limiter-flexible";
 import { type Author, recordChange, system } from "../audit/record-change.ts";
+import type { SignIn } from "../contract/accounts.ts";
 import type { Postgres } from "../postgres/client.ts";
 import { userRoles, users } from "../postgres/schema/accounts.ts";
 import { claimForAddress, lockAddress } from "./account-use.ts";
 import { newId } from "./actor.ts";
-import { newSecret } from "./credential-cache.ts";
+import { hashSecret, newSecret } from "./credential-cache.ts";
 import type { NodeTree } from "./node-tree.ts";
 import { type LinkState, setPasswordByLink, stateOfLink } from "./password-links.ts";
 import { Passwords } from "./passwords.ts";
 import { offersTo, takeRoles } from "./role-offers.ts";
-import { takeSecondFactor } from "./second-factor.ts";
+import { confirmTotp, takeSecondFactor } from "./second-factor.ts";
+import { type Place, SignInLimits } from "./sign-in-limits.ts";
 import { issueToken, replacePassword } from "./user-tokens.ts";
 
 export interface AdminAccount {
@@ -27,14 +27,6 @@ export type SignInResult =
   /** The password is right; a code of the second factor is needed too. */
   | { outcome: "code_needed" }
   | { outcome: "too_fast"; retryAfterSeconds: number };
-
-const windowSeconds = 15 * 60;
-/** Failures in the window, of one address on one account. */
-const maxFailuresOfPair = 10;
-/** Of one address on any account: many people may share one address. */
-const maxFailuresOfAddress = 100;
-/** Mails to one account that one address may ask for in the window. */
-const maxResets = 3;
 
 /** With `redis` the attempts at all processes count together; while it is away each process counts its own. */
 export function createUsers(
@@ -52,9 +44,7 @@ interface UsersDeps {
 export class Users {
   readonly #postgres: Postgres;
   readonly #tree: Pick<NodeTree, "isWithin">;
-  readonly #pairs: RateLimiterAbstract;
-  readonly #addresses: RateLimiterAbstract;
-  readonly #resets: RateLimiterAbstract;
+  readonly #limits: SignInLimits;
   readonly #passwords = new Passwords();
   readonly #now: () => number;
 
@@ -62,14 +52,7 @@ export class Users {
     this.#postgres = postgres;
     this.#tree = tree;
     this.#now = now;
-    const limiter = (keyPrefix: string, points: number) => {
-      const limits = { keyPrefix, points, duration: windowSeconds };
-      const inMemory = new RateLimiterMemory(limits);
-      return redis ? new RateLimiterRedis({ ...limits, storeClient: redis, insuranceLimiter: inMemory }) : inMemory;
-    };
-    this.#pairs = limiter("tidemark-sign-in-pair", maxFailuresOfPair);
-    this.#addresses = limiter("tidemark-sign-in-address", maxFailuresOfAddress);
-    this.#resets = limiter("tidemark-reset", maxResets);
+    this.#limits = new SignInLimits(postgres, redis, now);
   }
 
   /**
@@ -80,7 +63,7 @@ export class Users {
     const account = accountOf(email);
     const [existing] = await this.#postgres.db.select().from(users).where(eq(users.email, account));
     if (existing) {
-      if (password !== undefined && !(await this.#passwords.matches(existing.passwordHash, password))) {
+      if (password !== undefined && !(await this.#passwords.matches(existing.passwordHash, password, "known"))) {
         const passwordHash = await this.#passwords.hash(password);
         await this.#postgres.transaction((tx) => replacePassword(tx, existing, passwordHash, system));
       }
@@ -106,24 +89,33 @@ export class Users {
   }
 
   /**
-   * `address`: where the attempt comes from; `code`: of the second factor, where the account has one. Unknown accounts and
-   * wrong passwords take the same time and answer. Attempts are counted by address and account together, so that nobody
-   * is kept out by what others try from elsewhere.
+   * `code`: of the second factor, where the account has one. Unknown accounts and wrong passwords take the same time and
+   * answer. Throws `overloaded` where too many wait who never signed in from where they are.
    */
-  async signIn(email: string, password: string, address: string, code?: string): Promise<SignInResult> {
+  async signIn({ email, password, code }: SignIn, place: Place): Promise<SignInResult> {
     const account = accountOf(email);
-    const pair = pairOf(address, account);
-    const blockedMs = Math.max(await consume(this.#addresses, address), await consume(this.#pairs, pair));
-    if (blockedMs > 0) return { outcome: "too_fast", retryAfterSeconds: Math.ceil(blockedMs / 1000) };
+    const attempt = await this.#limits.begin(account, place);
+    if (typeof attempt === "number") return tooFast(attempt);
     const [user] = await this.#postgres.db.select().from(users).where(eq(users.email, account));
-    const isRight = await this.#passwords.matches(user?.passwordHash, password);
+    const turn = attempt.isUsual ? "known" : "stranger";
+    const isRight = await this.#passwords.matches(user?.passwordHash, password, turn);
     if (!user || !isRight || user.disabledAt) return { outcome: "refused" };
     if (user.totpSince) {
-      if (code === undefined) return { outcome: "code_needed" };
+      if (code === undefined) {
+        await attempt.knowsPassword();
+        return { outcome: "code_needed" };
+      }
+      const waitMs = await attempt.beforeCode();
+      if (waitMs > 0) return tooFast(waitMs);
       if (!(await takeSecondFactor(this.#postgres, user, code, this.#now()))) return { outcome: "refused" };
     }
-    await Promise.all([this.#pairs.delete(pair), this.#addresses.reward(address)]);
+    await attempt.succeeded();
     return { outcome: "signed_in", userId: user.id };
+  }
+
+  /** The user has signed in from here, in whatever way: from now on attempts from here are told from those of others. */
+  async rememberPlace(userId: string, place: Place): Promise<void> {
+    await this.#limits.remember(userId, place);
   }
 
   /**
@@ -153,40 +145,52 @@ export class Users {
   }
 
   /**
-   * A token to set a new password with, for an account that has one and is not asked for too often; undefined otherwise,
-   * which the one who asks is not told.
+   * Whose password may be set anew, for an account that has one and is not asked for too often; undefined otherwise, which
+   * the one who asks is not told.
    */
-  async requestReset(email: string, address: string): Promise<{ email: string; token: string } | undefined> {
+  async requestReset(email: string, place: Place): Promise<{ userId: string; email: string } | undefined> {
     const account = accountOf(email);
-    if ((await consume(this.#resets, pairOf(address, account))) > 0) return undefined;
+    if (!(await this.#limits.mayReset(account, place))) return undefined;
     const [user] = await this.#postgres.db.select().from(users).where(eq(users.email, account));
-    if (!user?.passwordHash || user.disabledAt) return undefined;
-    const reset = { userId: user.id, purpose: "password_reset", shownTo: null } as const;
-    return { email: account, token: await issueToken(this.#postgres.db, reset, this.#now()) };
+    return user?.passwordHash && !user.disabledAt ? { userId: user.id, email: account } : undefined;
   }
 
-  /** With the token of an invitation or of a reset; what is not one costs no hashing. The link's state where it is not usable. */
+  /** The token of a mail to the user, to set a new password with. */
+  async issueReset(userId: string): Promise<string> {
+    const reset = { userId, purpose: "password_reset", shownTo: null } as const;
+    return await issueToken(this.#postgres.db, reset, this.#now());
+  }
+
+  /** With the token of an invitation or of a reset; what is not one costs no hashing. The link's state where it is not usable; "too_fast" after too many tries with it. */
   async setPassword(
     token: string,
     password: string,
     address: string | null,
-  ): Promise<{ userId: string } | Exclude<LinkState, "usable">> {
+  ): Promise<{ userId: string } | Exclude<LinkState, "usable"> | "too_fast"> {
     const link = { token, nowMs: this.#now(), tree: this.#tree };
     const state = await stateOfLink(this.#postgres, link);
     if (state !== "usable") return state;
+    if ((await this.#limits.beforeOwn(hashSecret(token))) > 0) return "too_fast";
     const passwordHash = await this.#passwords.hash(password);
     return await setPasswordByLink(this.#postgres, { ...link, passwordHash, address });
   }
 
-  /** Whether it is the user's password; attempts count as those to sign in do. */
-  async isPassword(userId: string, password: string, address: string): Promise<boolean | "too_fast"> {
+  /** Whether it is the user's password; "too_fast" after too many wrong ones. */
+  async isPassword(userId: string, password: string): Promise<boolean | "too_fast"> {
     const [user] = await this.#postgres.db.select().from(users).where(eq(users.id, userId));
     if (!user) return false;
-    const pair = pairOf(address, user.email);
-    if ((await consume(this.#pairs, pair)) > 0) return "too_fast";
-    const isRight = await this.#passwords.matches(user.passwordHash, password);
-    if (isRight) await this.#pairs.delete(pair);
+    if ((await this.#limits.beforeOwn(userId)) > 0) return "too_fast";
+    const isRight = await this.#passwords.matches(user.passwordHash, password, "known");
+    if (isRight) await this.#limits.ownSucceeded(userId);
     return isRight;
+  }
+
+  /** As `confirmTotp`; "too_fast" after too many wrong codes. */
+  async confirmSecondFactor(userId: string, code: string, by: Author): Promise<string[] | "too_fast" | undefined> {
+    if ((await this.#limits.beforeOwn(userId)) > 0) return "too_fast";
+    const codes = await confirmTotp(this.#postgres, { userId, code, by, nowMs: this.#now() });
+    if (codes) await this.#limits.ownSucceeded(userId);
+    return codes;
   }
 
   /** The caller has checked the present password. All sessions of the user end. */
@@ -204,17 +208,6 @@ export function accountOf(email: string): string {
   return email.trim().toLowerCase();
 }
 
-function pairOf(address: string, account: string): string {
-  return createHash("sha256").update(`${address}\n${account}`).digest("base64url");
-}
-
-/** 0 when the attempt may be made, else the ms until one may. */
-async function consume(limiter: RateLimiterAbstract, key: string): Promise<number> {
-  try {
-    await limiter.consume(key);
-    return 0;
-  } catch (refusal) {
-    if (refusal instanceof RateLimiterRes) return Math.max(refusal.msBeforeNext, 1);
-    throw refusal;
-  }
+function tooFast(waitMs: number): SignInResult {
+  return { outcome: "too_fast", retryAfterSeconds: Math.ceil(waitMs / 1000) };
 }

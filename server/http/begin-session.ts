@@ -1,19 +1,48 @@
-/** The end of signing in: a session, its cookie, and what the dashboard is told of who that is. */
+/** The end of signing in: a session, its cookies, and what the dashboard is told of who that is. */
 import type { Context } from "hono";
+import { getCookie } from "hono/cookie";
 import type { Actor } from "../accounts/actor.ts";
+import { newSecret } from "../accounts/credential-cache.ts";
 import type { Sessions } from "../accounts/sessions.ts";
+import type { Place } from "../accounts/sign-in-limits.ts";
+import type { Users } from "../accounts/users.ts";
 import { actions, type Me } from "../contract/accounts.ts";
 import type { HttpEnv } from "./http-env.ts";
 import { ProblemError } from "./problem-error.ts";
-import { setSessionCookie } from "./session-cookie.ts";
+import { deviceCookie, setDeviceCookie, setSessionCookie } from "./session-cookie.ts";
 
-/** The caller has made sure that it is this user. Throws `unauthenticated` where the account cannot be used (any more). */
-export async function beginSession(c: Context<HttpEnv>, sessions: Sessions, userId: string): Promise<Me> {
+interface BeginDeps {
+  sessions: Sessions;
+  users: Pick<Users, "rememberPlace">;
+}
+
+/** From where a request comes, as attempts to sign in are counted. */
+export function placeOf(c: Context<HttpEnv>): Place {
+  const device = getCookie(c, deviceCookie);
+  const isOurs = device !== undefined && /^[\w-]{43}$/.test(device);
+  return { address: c.get("client")().address ?? "unknown", ...(isOurs && { device }) };
+}
+
+/** The caller has made sure that it is this user. Answers the session's token. */
+export async function startSession(
+  c: Context<HttpEnv>,
+  { sessions, users }: BeginDeps,
+  userId: string,
+): Promise<string> {
   const userAgent = c.req.header("user-agent")?.slice(0, 256);
   const { token } = await sessions.create(userId, { address: c.get("client")().address, userAgent });
-  const actor = await sessions.verify(token);
-  if (!actor) throw new ProblemError("unauthenticated", "the account was disabled just now");
+  const place = placeOf(c);
+  const device = place.device ?? newSecret();
+  await users.rememberPlace(userId, { ...place, device });
   setSessionCookie(c, token);
+  setDeviceCookie(c, device);
+  return token;
+}
+
+/** As `startSession`. Throws `unauthenticated` where the account cannot be used (any more). */
+export async function beginSession(c: Context<HttpEnv>, deps: BeginDeps, userId: string): Promise<Me> {
+  const actor = await deps.sessions.verify(await startSession(c, deps, userId));
+  if (!actor) throw new ProblemError("unauthenticated", "the account was disabled just now");
   return describeActor(actor);
 }
 

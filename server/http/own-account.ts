@@ -16,14 +16,14 @@ const requireUser = createMiddleware<HttpEnv>(async (c, next) => {
 });
 export const ofUser = [requireActor, requireUser];
 
-/** Throws unless it is the caller's password; attempts count as those to sign in do. `field` names it in the body. */
+/** Throws unless it is the caller's password; attempts are counted. `field` names it in the body. */
 export async function checkPassword(
   c: Context<HttpEnv>,
   users: Pick<Users, "isPassword">,
   password: string,
   field: string,
 ): Promise<void> {
-  const isRight = await users.isPassword(c.get("actor").id, password, c.get("client")().address ?? "unknown");
+  const isRight = await users.isPassword(c.get("actor").id, password);
   if (isRight === "too_fast") throw new ProblemError("too_fast", "too many attempts", { retryAfterSeconds: 900 });
   if (!isRight) throw new ProblemError("forbidden", "the password is wrong", { field });
 }

@@ -112,7 +112,7 @@ export async function startAccounts(
     "/",
     passkeysRoutes({ passkeys, users, sessions, providerName: provider?.name, ...mailing, ...(now && { now }) }),
   );
-  app.route("/", accountRoutes({ postgres, users, sessions, mailer, publicUrl, log, ...(now && { now }) }));
+  app.route("/", accountRoutes({ postgres, users, sessions, mailer, publicUrl, log }));
   app.route("/", offersRoutes({ postgres, sessions, ...(now && { now }) }));
   app.route("/", usersRoutes({ postgres, tree, sessions, mailer, publicUrl, log, ...(now && { now }) }));
   app.route("/", nodesRoutes({ tree }));

@@ -2,7 +2,7 @@
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Logger } from "pino";
 import { passwordPage, resetMail } from "../../accounts/mails.ts";
-import { beginTotp, confirmTotp, removeTotp } from "../../accounts/second-factor.ts";
+import { beginTotp, removeTotp } from "../../accounts/second-factor.ts";
 import type { Sessions } from "../../accounts/sessions.ts";
 import type { Users } from "../../accounts/users.ts";
 import {
@@ -20,6 +20,7 @@ import type { Postgres } from "../../postgres/client.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
 import { refuseForeignOrigin, sessionToken } from "../authenticate.ts";
 import { authorOf } from "../author-of.ts";
+import { placeOf } from "../begin-session.ts";
 import type { HttpEnv } from "../http-env.ts";
 import { checkPassword, ofUser } from "../own-account.ts";
 import { ProblemError } from "../problem-error.ts";
@@ -31,14 +32,13 @@ export interface AccountRoutesDeps {
   mailer: Mailer | undefined;
   publicUrl: string;
   log: Logger;
-  now?: () => number;
 }
 
 const json = <T extends z.ZodType>(schema: T) => ({ "application/json": { schema } });
 const bodyOf = <T extends z.ZodType>(schema: T) => ({ body: { required: true, content: json(schema) } });
 
 export function accountRoutes(deps: AccountRoutesDeps): OpenAPIHono<HttpEnv> {
-  const { postgres, users, sessions, mailer, publicUrl, log, now = Date.now } = deps;
+  const { postgres, users, sessions, mailer, publicUrl, log } = deps;
   const app = createRouter();
 
   app.openapi(
@@ -133,12 +133,13 @@ export function accountRoutes(deps: AccountRoutesDeps): OpenAPIHono<HttpEnv> {
       request: bodyOf(totpCodeSchema),
       responses: {
         200: { description: "Codes for the day the app is lost", content: json(recoveryCodesSchema) },
-        ...problemResponses(400, 401, 403, 422, 503),
+        ...problemResponses(400, 401, 403, 422, 429, 503),
       },
     }),
     async (c) => {
       const { code } = c.req.valid("json");
-      const codes = await confirmTotp(postgres, { userId: c.get("actor").id, code, by: authorOf(c), nowMs: now() });
+      const codes = await users.confirmSecondFactor(c.get("actor").id, code, authorOf(c));
+      if (codes === "too_fast") throw new ProblemError("too_fast", "too many attempts", { retryAfterSeconds: 900 });
       if (!codes) throw new ProblemError("invalid_request", "is not the code of now", { field: "code" });
       c.header("cache-control", "no-store");
       return c.json({ recovery_codes: codes }, 200);
@@ -176,13 +177,14 @@ export function accountRoutes(deps: AccountRoutesDeps): OpenAPIHono<HttpEnv> {
     }),
     async (c) => {
       refuseForeignOrigin(c.req.raw, false);
-      const reset = await users.requestReset(c.req.valid("json").email, c.get("client")().address ?? "unknown");
+      const reset = await users.requestReset(c.req.valid("json").email, placeOf(c));
       if (reset && !mailer)
         log.warn("a password reset was asked for, but there is no TIDEMARK_SMTP_URL to send it with");
       // Not waited for: how long the answer takes tells nothing.
       if (reset && mailer)
-        mailer
-          .send(resetMail(reset.email, passwordPage(publicUrl, reset.token)))
+        users
+          .issueReset(reset.userId)
+          .then((token) => mailer.send(resetMail(reset.email, passwordPage(publicUrl, token))))
           .catch((error: unknown) => log.warn({ err: error }, "a password reset could not be mailed"));
       return c.body(null, 202);
     },
@@ -196,7 +198,7 @@ export function accountRoutes(deps: AccountRoutesDeps): OpenAPIHono<HttpEnv> {
       description: "The token is used up; all sessions of the user end.",
       security: [],
       request: bodyOf(setPasswordSchema),
-      responses: { 204: { description: "Set" }, ...problemResponses(400, 403, 404, 409, 503) },
+      responses: { 204: { description: "Set" }, ...problemResponses(400, 403, 404, 409, 429, 503) },
     }),
     async (c) => {
       refuseForeignOrigin(c.req.raw, false);
@@ -206,6 +208,7 @@ export function accountRoutes(deps: AccountRoutesDeps): OpenAPIHono<HttpEnv> {
         throw new ProblemError("not_found", "the link was used, has ended or was replaced by a newer one", {
           field: "token",
         });
+      if (set === "too_fast") throw new ProblemError("too_fast", "too many attempts", { retryAfterSeconds: 900 });
       if (set === "in_use")
         throw new ProblemError("conflict", "the address has an account already: sign in to accept the roles", {
           field: "token",

@@ -8,9 +8,10 @@ import type { Sessions } from "../../accounts/sessions.ts";
 import type { Users } from "../../accounts/users.ts";
 import { signInWaysSchema } from "../../contract/accounts.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
+import { startSession } from "../begin-session.ts";
 import type { HttpEnv } from "../http-env.ts";
 import { ProblemError } from "../problem-error.ts";
-import { cookieAttributes, setSessionCookie } from "../session-cookie.ts";
+import { cookieAttributes } from "../session-cookie.ts";
 
 const beginPath = "/v1/session/oidc";
 const callbackPath = `${beginPath}/callback`;
@@ -101,9 +102,7 @@ export function oidcRoutes({ oidc, passkeys, users, sessions, publicUrl, log }: 
       if (email === "") return failed("failed");
       const userId = email === undefined ? undefined : await users.arrive(email, c.get("client")().address ?? null);
       if (userId === undefined) return failed("unknown");
-      const userAgent = c.req.header("user-agent")?.slice(0, 256);
-      const { token } = await sessions.create(userId, { address: c.get("client")().address, userAgent });
-      setSessionCookie(c, token);
+      await startSession(c, { sessions, users }, userId);
       return c.redirect(`${publicUrl}/`, 302);
     },
   );

@@ -204,7 +204,7 @@ export function passkeysRoutes(deps: PasskeysRoutesDeps): OpenAPIHono<HttpEnv> {
       const userId = await available().signIn(c.req.valid("json"));
       if (userId === undefined)
         throw new ProblemError("unauthenticated", "this passkey signs nobody in, or its answer is old or was used");
-      return c.json(await beginSession(c, sessions, userId), 200);
+      return c.json(await beginSession(c, { sessions, users }, userId), 200);
     },
   );
   return app;

@@ -6,7 +6,7 @@ import type { Users } from "../../accounts/users.ts";
 import { meSchema, signInSchema } from "../../contract/accounts.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
 import { refuseForeignOrigin, requireActor, sessionToken } from "../authenticate.ts";
-import { beginSession, describeActor } from "../begin-session.ts";
+import { beginSession, describeActor, placeOf } from "../begin-session.ts";
 import type { HttpEnv } from "../http-env.ts";
 import { ProblemError } from "../problem-error.ts";
 import { cookieAttributes } from "../session-cookie.ts";
@@ -34,8 +34,8 @@ export function sessionRoutes({ users, sessions }: SessionRoutesDeps): OpenAPIHo
     }),
     async (c) => {
       refuseForeignOrigin(c.req.raw, false);
-      const { email, password, code } = c.req.valid("json");
-      const result = await users.signIn(email, password, c.get("client")().address ?? "unknown", code);
+      const asked = c.req.valid("json");
+      const result = await users.signIn(asked, placeOf(c));
       if (result.outcome === "too_fast")
         throw new ProblemError("too_fast", "too many attempts to sign in; wait before the next", result);
       if (result.outcome === "code_needed")
@@ -43,9 +43,9 @@ export function sessionRoutes({ users, sessions }: SessionRoutesDeps): OpenAPIHo
       if (result.outcome === "refused")
         throw new ProblemError(
           "unauthenticated",
-          `e-mail${code === undefined ? " or password" : ", password or code"} is wrong`,
+          `e-mail${asked.code === undefined ? " or password" : ", password or code"} is wrong`,
         );
-      return c.json(await beginSession(c, sessions, result.userId), 200);
+      return c.json(await beginSession(c, { sessions, users }, result.userId), 200);
     },
   );
 

@@ -163,6 +163,19 @@ export const sessions = pgTable(
   (table) => [index("sessions_user").on(table.userId), index("sessions_expiry").on(table.expiresAt)],
 );
 
+/** From where people signed in: a browser or a network, as sha256; see server/accounts/sign-in-limits.ts. */
+export const signInPlaces = pgTable(
+  "sign_in_places",
+  {
+    userId: text("user_id")
+      .notNull()
+      .references(() => users.id, { onDelete: "cascade" }),
+    place: text("place").notNull(),
+    lastUsedAt: instant("last_used_at").notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.userId, table.place] }), index("sign_in_places_use").on(table.lastUsedAt)],
+);
+
 export const apiKeys = pgTable("api_keys", {
   id: text("id").primaryKey(),
   /** sha256 in hex of the key. */
