@@ -14,9 +14,10 @@ import type { Users } from "./accounts/users.ts";
 import type { AddressRanges } from "./address-ranges.ts";
 import type { EventType } from "./catalog/catalog.ts";
 import { meterByName } from "./catalog/catalog.ts";
-import type { ClickHouse } from "./clickhouse/client.ts";
+import { askedFor, type ClickHouse } from "./clickhouse/client.ts";
 import type { Role } from "./config.ts";
 import type { Corrections } from "./corrections/corrections.ts";
+import type { Questions } from "./fairness/questions.ts";
 import { applyFoundation, createRouter } from "./http/app-pieces.ts";
 import { type Authenticator, attachActor } from "./http/authenticate.ts";
 import { keyedTags } from "./http/entity-tag.ts";
@@ -58,6 +59,7 @@ import { usageRoutes } from "./http/routes/usage.ts";
 import { usageSessionsRoutes } from "./http/routes/usage-sessions.ts";
 import { usersRoutes } from "./http/routes/users.ts";
 import { whatIfRoutes } from "./http/routes/what-if.ts";
+import { takeTurns } from "./http/take-turns.ts";
 import type { Ingest } from "./ingest/start-ingest.ts";
 import type { Mailer } from "./mail/mailer.ts";
 import type { OwnMeters } from "./meters/own-meters.ts";
@@ -87,6 +89,7 @@ export interface AppDeps {
   cluster?: ClusterRoutesDeps | undefined;
   corrections: Corrections;
   ownMeters: OwnMeters;
+  questions: Questions;
   /** What events of a type mean; undefined when no meter knows it. */
   eventType: (type: string) => EventType | undefined;
   watermark: () => Date;
@@ -110,6 +113,8 @@ export function createApp(deps: AppDeps): OpenAPIHono<HttpEnv> {
   app.use("/v1/*", attachActor(deps.authenticator));
   app.use("/metrics", attachActor(deps.authenticator));
   app.use("/v1/*", keyedTags(deps.postgres));
+  app.use("/v1/*", takeTurns(deps.questions, tree));
+  app.use("/metrics", takeTurns(deps.questions, tree));
   app.use("/v1/*", idempotent({ postgres: deps.postgres }));
   if (ingest) {
     const { knownIds, admission, flush } = ingest;
@@ -148,10 +153,12 @@ export function createApp(deps: AppDeps): OpenAPIHono<HttpEnv> {
     app.route("/", chargesRoutes({ clickhouse, postgres, tree, meterOf, watermark }));
     app.route("/", whatIfRoutes({ clickhouse, postgres, tree, meterOf, watermark }));
     app.route("/", quotasRoutes({ clickhouse, postgres, tree, meterOf, watermark }));
-    const figures = new OrganizationFigures({ clickhouse, postgres, tree, meterOf, watermark, settledBatch });
+    // What many are answered with ends with nobody's request.
+    const shared = askedFor(clickhouse);
+    const figures = new OrganizationFigures({ clickhouse: shared, postgres, tree, meterOf, watermark, settledBatch });
     app.route("/", modelsRoutes({ postgres, tree }));
     app.route("/", organizationsRoutes({ tree, figures, meterOf }));
-    app.route("/", overviewRoutes({ clickhouse, postgres, tree, meterOf, watermark, settledBatch, figures }));
+    app.route("/", overviewRoutes({ clickhouse: shared, postgres, tree, meterOf, watermark, settledBatch, figures }));
     app.route("/", subscriptionsRoutes({ postgres, tree }));
     app.route("/", statementsRoutes({ postgres, tree }));
     app.route("/", paymentsRoutes({ postgres, tree, paymentKeys: deps.paymentKeys }));

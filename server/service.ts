@@ -21,6 +21,7 @@ import { type RunningCluster, startCluster } from "./cluster/start-cluster.ts";
 import type { Config } from "./config.ts";
 import { type Corrections, createCorrections } from "./corrections/corrections.ts";
 import { lockDataFolder } from "./data-folder-lock.ts";
+import { Questions } from "./fairness/questions.ts";
 import { createAuthenticator, nodeWithin } from "./http/authenticate.ts";
 import { createHttpServer } from "./http/http-server.ts";
 import { applyMoves } from "./ingest/apply-moves.ts";
@@ -190,6 +191,7 @@ async function startParts(
     cluster: running && led && { cluster: running, runJob: led.runJob },
     corrections,
     ownMeters,
+    questions: new Questions(),
     eventType: typeOf,
     watermark,
     settledBatch,

@@ -52,8 +52,11 @@ export interface StatementSummary {
 }
 
 export interface ClickHouse {
-  /** Rows of a SELECT as objects. Rejects with StoreUnavailableError when the server cannot be reached. */
-  select(sql: string, params: QueryParams, settings?: ClickHouseSettings): Promise<unknown[]>;
+  /**
+   * Rows of a SELECT as objects. Rejects with StoreUnavailableError when the server cannot be reached, and with the reason of
+   * `signal` once that is aborted: the server ends the statement then, where `askedFor` gave the settings.
+   */
+  select(sql: string, params: QueryParams, settings?: ClickHouseSettings, signal?: AbortSignal): Promise<unknown[]>;
   /** The columns of a SELECT, each an array with one value per row: what many rows are read with, at a third of the cost. */
   selectColumns(sql: string, params: QueryParams): Promise<unknown[][]>;
   /** The bytes of a SELECT in the format that it names, as they arrive. */
@@ -94,7 +97,19 @@ const passingCodes: ReadonlySet<number> = new Set([
   394, 425, 439, 473, 516, 999, 1000, 1001, 1002,
 ]);
 
+/** ClickHouse's codes for a statement that took more time, memory, rows or bytes than its settings allow it. */
+const heavyCodes: ReadonlySet<number> = new Set([158, 159, 160, 241, 307, 396]);
+
+/** The statement took more time or memory than it may, or than the server has left now. */
+export class StatementTooHeavyError extends StoreUnavailableError {
+  constructor(cause: ClickHouseError) {
+    super(cause);
+    this.name = "StatementTooHeavyError";
+  }
+}
+
 function classify(error: unknown): Error {
+  if (error instanceof ClickHouseError && heavyCodes.has(Number(error.code))) return new StatementTooHeavyError(error);
   if (error instanceof ClickHouseError && !passingCodes.has(Number(error.code)))
     return new StatementRefusedError(error);
   return new StoreUnavailableError(error);
@@ -144,19 +159,24 @@ export function connectClickHouse(
     }
   }
   return {
-    select: (sql, params, settings) =>
-      observed("select", () =>
-        whileAlive(async (abort_signal) => {
+    select: async (sql, params, settings, signal) => {
+      signal?.throwIfAborted();
+      const select = () =>
+        whileAlive(async (given) => {
           const result = await client.query({
             query: sql,
             query_params: params,
             format: "JSONEachRow",
             clickhouse_settings: { ...pinnedSettings, ...settings },
-            abort_signal,
+            abort_signal: signal ? AbortSignal.any([given, signal]) : given,
           });
           return await result.json();
-        }),
-      ),
+        });
+      return await observed("select", select).catch((error: unknown) => {
+        signal?.throwIfAborted();
+        throw error;
+      });
+    },
     selectColumns: (sql, params) =>
       observed("select", () =>
         whileAlive(async (abort_signal) => {
@@ -208,7 +228,45 @@ export function connectClickHouse(
 }
 
 /**
+<<<<<<< HEAD
  * The text of a query below clickhouse/, the same place from the sources and from the built server. `{{part}}` in it stands for
+=======
+ * What a statement of a question may take: others ask the same server. `readonly` is what lets the server end a statement whose
+ * reader has gone.
+ */
+const questionSettings: ClickHouseSettings = {
+  readonly: "2",
+  cancel_http_readonly_queries_on_client_close: 1,
+  max_execution_time: 60,
+  timeout_overflow_mode: "throw",
+  max_memory_usage: String(4 * 1024 ** 3),
+  max_bytes_before_external_group_by: String(1024 ** 3),
+  max_bytes_before_external_sort: String(1024 ** 3),
+};
+
+/** A question as far as the store is concerned. */
+interface Asker {
+  signal: AbortSignal;
+  ask<Answer>(statement: () => Promise<Answer>): Promise<Answer>;
+}
+
+/**
+ * The same store for those who ask: their statements take no more than a question may. With a `question` they end with it, and
+ * as many of them run at once as it may have; without one an answer belongs to many, and nobody's leaving ends it.
+ */
+export function askedFor(clickhouse: ClickHouse, question?: Asker): ClickHouse {
+  return {
+    ...clickhouse,
+    select: async (sql, params, settings) => {
+      const select = () => clickhouse.select(sql, params, { ...questionSettings, ...settings }, question?.signal);
+      return question ? await question.ask(select) : await select();
+    },
+  };
+}
+
+/**
+ * The text of a file below clickhouse/, the same place from the sources and from the built server. `{{part}}` in it stands for
+>>>>>>> 1d44ba1 (wip)
  * clickhouse/fragments/`part`.sql, also in fragments.
  */
 export function readSql(path: string): string {

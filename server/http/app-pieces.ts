@@ -69,11 +69,15 @@ interface ProblemResponse {
   content: { "application/problem+json": { schema: typeof problemSchema } };
 }
 
-/** The responses of a route that are problems, for its OpenAPI description. */
+/**
+ * The responses of a route that are problems, for its OpenAPI description: where a caller has to be known (401) their requests
+ * take turns, so that too many are refused.
+ */
 export function problemResponses<S extends ProblemStatus>(...statuses: S[]): Record<S, ProblemResponse> {
   const content = { "application/problem+json": { schema: problemSchema } };
-  const responses: Partial<Record<S, ProblemResponse>> = {};
-  for (const status of statuses) responses[status] = { description: problemDescriptions[status], content };
+  const responses: Partial<Record<ProblemStatus, ProblemResponse>> = {};
+  const withTurns = statuses.some((status) => status === 401) ? ([...statuses, 429, 503] as const) : statuses;
+  for (const status of withTurns) responses[status] = { description: problemDescriptions[status], content };
   return responses as Record<S, ProblemResponse>;
 }
 

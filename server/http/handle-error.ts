@@ -4,8 +4,10 @@ import { HTTPException } from "hono/http-exception";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import pg from "pg";
 import type { Logger } from "pino";
-import { StoreUnavailableError } from "../clickhouse/client.ts";
+import { StatementTooHeavyError, StoreUnavailableError } from "../clickhouse/client.ts";
 import { type Problem, type ProblemCode, problemStatus } from "../contract/problem.ts";
+import { NoTurnError } from "../fairness/fair-turns.ts";
+import { CallerGoneError, TooLongError } from "../fairness/questions.ts";
 import { isPostgresUnavailable } from "../postgres/client.ts";
 import type { HttpEnv } from "./http-env.ts";
 import { ProblemError } from "./problem-error.ts";
@@ -34,6 +36,9 @@ const titles: Record<ProblemCode, string> = {
 
 /** Embedded stores are back within seconds. */
 const storeRetrySeconds = 2;
+const heavyRetrySeconds = 30;
+const tooHeavy =
+  "it takes more time or memory than one question may have: ask for a shorter range, fewer meters, groups or nodes, or again later";
 /** Postgres' code for text that it cannot hold. */
 const unstorableCharacter = "22021";
 
@@ -83,6 +88,10 @@ export function isStoreUnavailable(error: unknown): boolean {
 function asProblem(error: unknown): ProblemError {
   if (error instanceof ProblemError) return error;
   if (error instanceof HTTPException) return ofHttpException(error);
+  if (error instanceof NoTurnError) return ofNoTurn(error);
+  if (error instanceof CallerGoneError) return new ProblemError("overloaded", "the caller has gone");
+  if (error instanceof TooLongError || error instanceof StatementTooHeavyError)
+    return new ProblemError("overloaded", tooHeavy, { retryAfterSeconds: heavyRetrySeconds });
   if (isStoreUnavailable(error))
     return new ProblemError("store_unavailable", "a store cannot be reached; nothing was changed for certain", {
       retryAfterSeconds: storeRetrySeconds,
@@ -91,6 +100,12 @@ function asProblem(error: unknown): ProblemError {
     if (cause instanceof pg.DatabaseError && cause.code === unstorableCharacter)
       return new ProblemError("invalid_request", "text may not contain U+0000");
   return new ProblemError("internal", "the request could not be carried out; the server's log has the reason");
+}
+
+function ofNoTurn({ reason, retryAfterSeconds }: NoTurnError): ProblemError {
+  return reason === "crowded"
+    ? new ProblemError("too_fast", "too many requests of this caller are waiting already", { retryAfterSeconds })
+    : new ProblemError("overloaded", "too many requests are being answered; ask again", { retryAfterSeconds });
 }
 
 /** Thrown by Hono itself, where it reads bodies. */

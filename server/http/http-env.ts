@@ -1,6 +1,7 @@
 /** What every handler finds in its context. */
 import type { Next } from "hono";
 import type { Actor } from "../accounts/actor.ts";
+import type { Question } from "../fairness/questions.ts";
 import type { BodyShare } from "./body-room.ts";
 import type { Client } from "./client.ts";
 
@@ -21,5 +22,9 @@ export interface HttpEnv {
     identify: () => Promise<Actor | undefined>;
     /** The key of entity tags; see entity-tag.ts. */
     tagSecret: () => Promise<string>;
+    /** Carries the rest of the request out when it is the caller's turn; absent where nobody shares anything. */
+    inTurn?: (actor: Actor, answer: () => Promise<void>) => Promise<void>;
+    /** The request as one of those that share this process and the stores; set by `inTurn`. */
+    question?: Question;
   };
 }

@@ -1,5 +1,7 @@
 /** In which form a list is answered, told by `Accept`, and how a long one is streamed. */
 import { Readable } from "node:stream";
+import { createPace } from "../fairness/pace.ts";
+import type { Question } from "../fairness/questions.ts";
 
 export type ListForm = "json" | "csv" | "ndjson";
 
@@ -10,16 +12,69 @@ export function listFormOf(accept: string | undefined): ListForm {
   return /\bapplication\/(?:x-)?ndjson\b/.test(accept) ? "ndjson" : "json";
 }
 
+/** What is made of a stream before it is sent on: many small pieces cost more than the bytes in them. */
+const chunkCharacters = 32 * 1024;
+
 /**
- * A body that is made while it is sent, as fast as it is taken. The first piece is made before it resolves, so that a
- * store that cannot be asked is still answered with a problem; a failure after that cuts the connection, so that nobody
- * takes a part for the whole.
+ * A body that is made while it is sent, as fast as it is taken, in slices between which others have their turn. The first
+ * piece is made before it resolves, so that a store that cannot be asked is still answered with a problem; a failure after
+ * that cuts the connection, so that nobody takes a part for the whole. `question` ends when the body has, or its reader.
  */
-export async function streamOf(pieces: AsyncGenerator<string>): Promise<ReadableStream<Uint8Array>> {
+export async function streamOf(
+  pieces: AsyncGenerator<string> | Generator<string>,
+  question?: Pick<Question, "send" | "signal">,
+): Promise<ReadableStream<Uint8Array>> {
   const first = await pieces.next();
+  const pace = createPace(question?.signal);
+  const { isSent } = question?.send() ?? { isSent: () => undefined };
   async function* all(): AsyncGenerator<Buffer> {
-    if (!first.done) yield Buffer.from(first.value);
-    for await (const piece of pieces) yield Buffer.from(piece);
+    try {
+      let chunk = first.done ? "" : first.value;
+      for await (const piece of pieces) {
+        chunk += piece;
+        await pace.rest();
+        if (chunk.length < chunkCharacters) continue;
+        yield Buffer.from(chunk);
+        chunk = "";
+      }
+      yield Buffer.from(chunk);
+    } finally {
+      isSent();
+    }
   }
-  return Readable.toWeb(Readable.from(all())) as ReadableStream<Uint8Array>;
+  const body = Readable.from(all());
+  // A reader that leaves before the first chunk is taken never lets the generator begin, nor end.
+  body.once("close", isSent);
+  return Readable.toWeb(body) as ReadableStream<Uint8Array>;
+}
+
+const itemsPerPiece = 500;
+
+/** JSON of a value whose lists may be long, in pieces: the same text as JSON.stringify makes at once. Of plain data only. */
+export function* jsonPieces(value: unknown): Generator<string> {
+  if (Array.isArray(value)) {
+    const isOfLists = value.some((item) => holdsList(item));
+    yield "[";
+    for (let start = 0; start < value.length; start += isOfLists ? 1 : itemsPerPiece) {
+      if (start > 0) yield ",";
+      if (isOfLists) yield* jsonPieces(value[start] ?? null);
+      else yield JSON.stringify(value.slice(start, start + itemsPerPiece)).slice(1, -1);
+    }
+    yield "]";
+  } else if (holdsList(value)) {
+    let separator = "{";
+    for (const [key, member] of Object.entries(value as object)) {
+      if (member === undefined) continue;
+      yield `${separator}${JSON.stringify(key)}:`;
+      yield* jsonPieces(member);
+      separator = ",";
+    }
+    yield "}";
+  } else yield JSON.stringify(value) ?? "null";
+}
+
+/** Whether a list is a member of it, or of one of its members. */
+function holdsList(value: unknown): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  return Array.isArray(value) || Object.values(value).some(holdsList);
 }

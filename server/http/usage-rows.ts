@@ -10,6 +10,7 @@ import type {
   UsageAnswer,
   UsagePoint,
 } from "../contract/usage.ts";
+import { createPace } from "../fairness/pace.ts";
 import { compareFigures } from "../metrics/comparison.ts";
 import { csvLine } from "./csv.ts";
 
@@ -68,8 +69,10 @@ export function usageCsv(answer: UsageAnswer | NodesUsageAnswer): AsyncGenerator
 async function* wideCsv(answer: UsageAnswer | NodesUsageAnswer, isCompared: boolean): AsyncGenerator<string> {
   const [{ meters } = { meters: [] }] = nodesOf(answer);
   const names = meters.map(({ meter }) => meter);
+  const pace = createPace();
   const windows = new Map<string, Map<string, UsageRow>>();
   for (const row of rowsOf(answer)) {
+    await pace.rest();
     // An asked window that no meter has data in may still stand beside a compared one.
     const key = row.point?.start ?? row.compared?.against ?? "";
     const window = windows.get(key) ?? new Map<string, UsageRow>();
@@ -78,7 +81,9 @@ async function* wideCsv(answer: UsageAnswer | NodesUsageAnswer, isCompared: bool
   const beside = ["compared_start", "compared_end"];
   const columns = names.flatMap((name) => [name, `${name}_compared`, `${name}_delta`, `${name}_percent`]);
   yield csvLine(["start", "end", "partial", ...(isCompared ? [...beside, ...columns] : names)]);
-  for (const window of [...windows.values()].sort((a, b) => instantOf(a) - instantOf(b))) {
+  const placed = [...windows.values()].map((window) => ({ window, atMs: instantOf(window) }));
+  await pace.rest();
+  for (const { window } of placed.sort((a, b) => a.atMs - b.atMs)) {
     const rows = [...window.values()];
     const point = rows.find((row) => row.point)?.point;
     const compared = rows.find((row) => row.compared)?.compared;

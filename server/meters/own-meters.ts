@@ -10,7 +10,7 @@ import { commonDimensions, type Meter, type MeterRule, meterByName } from "../ca
 import type { MeterDefinition } from "../contract/meters.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import { ProblemError } from "../http/problem-error.ts";
-import { InvalidFormulaError, metersIn, parseFormula } from "../metrics/formula.ts";
+import { InvalidFormulaError, metersIn, operationsIn, parseFormula } from "../metrics/formula.ts";
 import type { Postgres } from "../postgres/client.ts";
 import type { Subscriber } from "../postgres/notices.ts";
 import { ownMeters } from "../postgres/schema/meters.ts";
@@ -18,6 +18,8 @@ import { ownMeters } from "../postgres/schema/meters.ts";
 export type MeterVersion = typeof ownMeters.$inferSelect;
 
 const channel = "tidemark_meters";
+/** Of a formula: each is computed exactly for every window that somebody asks for. */
+const maxOperations = 100;
 
 export class OwnMeters {
   readonly #postgres: Postgres;
@@ -162,6 +164,8 @@ export class OwnMeters {
     if (formula !== undefined) {
       const names = namesIn(formula);
       if (names.length === 0) throw refuse("formula", "names no meter");
+      if (operationsIn(parseFormula(formula)) > maxOperations)
+        throw refuse("formula", `has more than ${maxOperations} operations`);
       for (const name of names) {
         const operand = meterByName(name) ?? this.find(name, node, Number.MAX_SAFE_INTEGER);
         if (!operand) throw refuse("formula", `there is no meter named ${name}`);

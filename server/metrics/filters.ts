@@ -11,6 +11,8 @@ export interface Filter {
   values: string[];
 }
 
+/** Each is held against every row. */
+const maxFilters = 20;
 const maxValues = 1_000;
 const parameter = /^filter\[([^\]]*)\](?:\[([^\]]*)\])?$/;
 
@@ -19,10 +21,14 @@ const parameter = /^filter\[([^\]]*)\](?:\[([^\]]*)\])?$/;
  * have the value ''. Throws `invalid_request` naming the parameter whose dimension, operator or value there is not.
  */
 export function parseFilters(query: Readonly<Record<string, unknown>>, dimensions: ReadonlySet<string>): Filter[] {
-  return Object.keys(query)
+  const names = Object.keys(query)
     .filter((name) => name.startsWith("filter["))
-    .sort()
-    .map((name) => parseFilter(name, textsOf(query[name]), dimensions));
+    .sort();
+  if (names.length > maxFilters)
+    throw new ProblemError("invalid_request", `there are more than ${maxFilters} filters`, {
+      field: names[maxFilters],
+    });
+  return names.map((name) => parseFilter(name, textsOf(query[name]), dimensions));
 }
 
 function parseFilter(name: string, texts: readonly string[], dimensions: ReadonlySet<string>): Filter {

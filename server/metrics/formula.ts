@@ -65,6 +65,11 @@ export function metersIn(formula: Formula): string[] {
   return [...new Set([...metersIn(formula.left), ...metersIn(formula.right)])];
 }
 
+/** How many sums, differences, products and quotients one figure of it takes. */
+export function operationsIn(formula: Formula): number {
+  return formula.kind === "operation" ? 1 + operationsIn(formula.left) + operationsIn(formula.right) : 0;
+}
+
 interface Fraction {
   over: bigint;
   under: bigint;

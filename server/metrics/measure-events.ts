@@ -91,7 +91,7 @@ export async function measureCount(
   whole: WholeNode,
 ): Promise<SplitSeries> {
   const rows = await countersPerWindow(clickhouse, scope, types, "events", whole);
-  return splitRows(rows, (own) => {
+  return await splitRows(rows, (own) => {
     const total = own.reduce((sum, row) => sum + row.events, 0);
     return {
       total: { figure: total, hasData: true },
@@ -107,7 +107,7 @@ export async function measureSum(
   whole: WholeNode,
 ): Promise<SplitSeries> {
   const rows = await countersPerWindow(clickhouse, scope, types, "amount", whole);
-  return splitRows(rows, (own) => ({
+  return await splitRows(rows, (own) => ({
     total: sumOf(
       sumDecimals(own.map((row) => row.sixtieths)),
       own.reduce((sum, row) => sum + row.events, 0),
@@ -168,7 +168,7 @@ export async function measureEvents(
         return { figure: amountOfSixtieths(row.latest), hasData: true, atMs: row.latest_at_ms };
     }
   };
-  return splitRows(rows, (own) => {
+  return await splitRows(rows, (own) => {
     const windows = new Map(own.map((row) => [row.window_ms, measuredOf(row)] as const));
     const total = windows.get(0) ?? { figure: 0, hasData: false };
     windows.delete(0);
@@ -207,7 +207,7 @@ export async function measureValueLevel(
     peak: figureOf(peak),
     atMs,
   });
-  return splitRows(rows, (own): MeterSeries => {
+  return await splitRows(rows, (own): MeterSeries => {
     const windows = own
       .map(({ window_ms: startMs, peak_at_ms: atMs, integral, peak, closing }) => ({
         startMs,

@@ -61,7 +61,7 @@ export async function measureLevel(
   const { range } = scope;
   const params = { ...chosenBy(scope), ...boundsOf(range), level, rank: ranks[kind] };
   const rows = range.toMs > range.fromMs ? await spanWindows(clickhouse, params) : [];
-  return splitRows(rows, (own) => {
+  return await splitRows(rows, (own) => {
     const windows = own.map((row) => ({
       startMs: row.window_ms,
       integralMs: row.integral_ms,

@@ -54,7 +54,7 @@ export async function measureDistinct(
   }
   const asked = { ...chosenBy(scope), ...boundsOf(range), thing, levels: [...levels], events: events ? 1 : 0 };
   const rows = await distinctWindows(clickhouse, asked);
-  return splitRows(rows, (own) => {
+  return await splitRows(rows, (own) => {
     const windows = new Map(own.map((row) => [row.window_ms, counted(row.things)]));
     return { total: windows.get(0) ?? counted(0), windows };
   });
@@ -67,7 +67,7 @@ export async function measureSessionPeak(
 ): Promise<SplitSeries> {
   const asked = { ...chosenBy(scope), ...boundsOf(scope.range), level };
   const rows = scope.range.toMs > scope.range.fromMs ? await sessionPeaks(clickhouse, asked) : [];
-  return splitRows(rows, (own) => {
+  return await splitRows(rows, (own) => {
     const measured = own
       .map((row) => ({
         startMs: row.window_ms,

@@ -1,6 +1,7 @@
 /** What a measurement is about: which rows of which node, over which windows, split by what; and what comes out of it. */
 import { z } from "zod";
 import type { Figure } from "../contract/usage.ts";
+import { createPace } from "../fairness/pace.ts";
 import { type Filter, filterParams, paramsOfFilters } from "./filters.ts";
 import { type NodeFilter, nodeParams } from "./node-filter.ts";
 import type { Window } from "./windows.ts";
@@ -97,19 +98,25 @@ export function concerns({ filters, split }: Scope, ...dimensions: string[]): bo
   );
 }
 
-/** Rows by their key; those that the split did not keep apart from the others. Each group becomes a series. */
-export function splitRows<Row extends { key: string; is_other: number }>(
+/** Rows by their key; those that the split did not keep apart from the others. Each group becomes a series, in slices. */
+export async function splitRows<Row extends { key: string; is_other: number }>(
   rows: readonly Row[],
   seriesOf: (rows: readonly Row[]) => MeterSeries,
-): SplitSeries {
+): Promise<SplitSeries> {
+  const pace = createPace();
   const keys = new Map<string, Row[]>();
   const others: Row[] = [];
   for (const row of rows) {
     if (row.is_other === 1) others.push(row);
     else if (!keys.get(row.key)?.push(row)) keys.set(row.key, [row]);
   }
+  const series = new Map<string, MeterSeries>();
+  for (const [key, own] of keys) {
+    series.set(key, seriesOf(own));
+    await pace.rest();
+  }
   return {
-    keys: new Map([...keys].map(([key, own]) => [key, seriesOf(own)])),
+    keys: series,
     other: others.length === 0 ? undefined : seriesOf(others),
   };
 }

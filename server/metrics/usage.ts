@@ -15,6 +15,7 @@ import type {
   UsagePoint,
   WindowKind,
 } from "../contract/usage.ts";
+import { createPace } from "../fairness/pace.ts";
 import { quotient } from "./figures.ts";
 import type { Filter } from "./filters.ts";
 import { combineFigures } from "./formula.ts";
@@ -68,11 +69,14 @@ export async function answerTogether(
 ): Promise<UsageAnswer[]> {
   const [first] = questions;
   if (questions.some(({ node }) => node !== first?.node)) throw new Error("the questions are about several nodes");
-  const asked = questions.map((question) => {
+  const pace = createPace();
+  const asked: { question: UsageQuestion; range: Range }[] = [];
+  for (const question of questions) {
     const { fromMs, toMs, tz, window, anchor } = question;
     const windows = question.windows ?? windowsBetween(fromMs, toMs, window, tz, anchor);
-    return { question, range: { fromMs, toMs: Math.max(fromMs, Math.min(toMs, nowMs)), windows } };
-  });
+    asked.push({ question, range: { fromMs, toMs: Math.max(fromMs, Math.min(toMs, nowMs)), windows } });
+    await pace.rest();
+  }
   const measured = asked.filter(({ question }) => question.meters.length > 0);
   const meters = new Map<Range, readonly Meter[]>(measured.map(({ question, range }) => [range, question.meters]));
   const measure = first && measurer(clickhouse, wholeNode(clickhouse, nodeFilter(first.node), meters));
@@ -92,19 +96,20 @@ async function answerFrom(
 ): Promise<UsageAnswer> {
   const { fromMs, toMs, tz, window, node } = question;
   const scope: Scope = { node: nodeFilter(node), filters: question.filters, split: undefined, isOwn: false, range };
+  const windows = await labelled(range.windows, tz, nowMs);
   const meters = await Promise.all(
     question.meters.map(async (meter): Promise<MeterUsage> => {
       const [whole, groups] = await Promise.all([
         measure(meter, scope),
         measureGroups(measure, meter, scope, question),
       ]);
-      const present = (series: MeterSeries) => presentSeries(meter, series, question, range.windows, nowMs);
+      const present = (series: MeterSeries) => presentSeries(meter, series, question, windows);
       const all = present(whole.keys.get("") ?? emptySeries(meter));
       return {
         meter: meter.meter,
         unit: meter.unit,
         ...all,
-        ...(groups && { groups: presentGroups(meter, groups, all.total, present) }),
+        ...(groups && { groups: await presentGroups(meter, groups, all.total, present) }),
       };
     }),
   );
@@ -161,19 +166,19 @@ function measurer(clickhouse: ClickHouse, whole: WholeNode): Measure {
         return measureValueLevel(clickhouse, rule, scope);
       case "derived": {
         const operands = await Promise.all(rule.operands.map((operand) => measure(operand, asked)));
-        return { keys: new Map([["", combine(rule, operands, asked.range)]]), other: undefined };
+        return { keys: new Map([["", await combine(rule, operands, asked.range)]]), other: undefined };
       }
     }
   };
   return measure;
 }
 
-/** The formula of each window over the operands' windows, and of the range over their totals. */
-function combine(
+/** The formula of each window over the operands' windows, and of the range over their totals, in slices. */
+async function combine(
   { formula, operands }: Extract<MeterRule, { kind: "derived" }>,
   measured: readonly SplitSeries[],
   range: Range,
-): MeterSeries {
+): Promise<MeterSeries> {
   const figureOf = (of: (series: MeterSeries | undefined) => Measured | undefined): Measured => {
     const figures = operands.map((operand, place) => {
       const found = of(measured[place]?.keys.get(""));
@@ -182,11 +187,17 @@ function combine(
     const figure = combineFigures(formula, new Map(figures));
     return { figure: figure ?? "0", hasData: figure !== undefined };
   };
-  const windows = range.windows.filter((window) => window.startMs < range.toMs);
-  return {
-    total: figureOf((series) => series?.total),
-    windows: new Map(windows.map(({ startMs }) => [startMs, figureOf((series) => series?.windows.get(startMs))])),
-  };
+  const pace = createPace();
+  const windows = new Map<number, Measured>();
+  for (const { startMs } of range.windows) {
+    if (startMs >= range.toMs) break;
+    windows.set(
+      startMs,
+      figureOf((series) => series?.windows.get(startMs)),
+    );
+    await pace.rest();
+  }
+  return { total: figureOf((series) => series?.total), windows };
 }
 
 interface Groups {
@@ -227,20 +238,23 @@ function hasAnyData({ windows }: MeterSeries): boolean {
   return [...windows.values()].some((window) => window.hasData);
 }
 
-function presentGroups(
+async function presentGroups(
   meter: Meter,
   { ranked, other }: Groups,
   total: Figure,
   present: (series: MeterSeries) => PresentedSeries,
-): UsageGroup[] {
+): Promise<UsageGroup[]> {
+  const pace = createPace();
   const group = (key: string, series: MeterSeries): UsageGroup => {
     const presented = present(series);
     return { key, ...presented, share: shareOf(meter, presented.total, total) };
   };
-  return [
-    ...ranked.map(({ key, series }) => group(key, series)),
-    ...(other ? [{ ...group("other", other), is_other: true }] : []),
-  ];
+  const groups: UsageGroup[] = [];
+  for (const { key, series } of ranked) {
+    groups.push(group(key, series));
+    await pace.rest();
+  }
+  return other ? [...groups, { ...group("other", other), is_other: true }] : groups;
 }
 
 /** A part of the whole, rounded to 6 decimals; an average has no parts. */
@@ -270,29 +284,35 @@ function isAverage(rule: MeterRule): boolean {
   return rule.kind === "derived" || (rule.kind === "events" && ["average", "max", "latest"].includes(rule.aggregation));
 }
 
+/** A window as every series of the answer writes it. */
+type LabelledWindow = Pick<UsagePoint, "start" | "end" | "partial"> & { startMs: number };
+
+/** Written once, however many series there are: instants of a zone cost more than all else of a point. */
+async function labelled(windows: readonly Window[], tz: string, nowMs: number): Promise<LabelledWindow[]> {
+  const pace = createPace();
+  const written: LabelledWindow[] = [];
+  for (const { startMs, endMs, isCut } of windows) {
+    const [start, end] = [formatInstant(startMs, tz), formatInstant(endMs, tz)];
+    written.push({ startMs, start, end, partial: isCut || endMs > nowMs });
+    await pace.rest();
+  }
+  return written;
+}
+
 type PresentedSeries = UsageDetails & { total: Figure; series: UsagePoint[] };
 
 function presentSeries(
   meter: Meter,
   { total, windows: measured }: MeterSeries,
   { fill, tz }: UsageQuestion,
-  windows: readonly Window[],
-  nowMs: number,
+  windows: readonly LabelledWindow[],
 ): PresentedSeries {
   const isNoneOfNothing = isAverage(meter.rule);
-  const series = windows.flatMap((window): UsagePoint[] => {
-    const value = measured.get(window.startMs);
+  const series = windows.flatMap(({ startMs, start, end, partial }): UsagePoint[] => {
+    const value = measured.get(startMs);
     if (fill === "none" && !value?.hasData) return [];
     const empty = fill === "null" || isNoneOfNothing ? null : zeroOf(meter);
-    return [
-      {
-        start: formatInstant(window.startMs, tz),
-        end: formatInstant(window.endMs, tz),
-        value: value?.hasData ? value.figure : empty,
-        partial: window.isCut || window.endMs > nowMs,
-        ...detailsOf(meter, value, tz),
-      },
-    ];
+    return [{ start, end, value: value?.hasData ? value.figure : empty, partial, ...detailsOf(meter, value, tz) }];
   });
   return { total: isNoneOfNothing && !total.hasData ? null : total.figure, ...detailsOf(meter, total, tz), series };
 }

@@ -11,6 +11,7 @@ import {
   dateAt,
   dateOfReading,
   dayOfMonth,
+  daysAfter,
   offsetAt,
   offsetChangeBetween,
   readingOfDate,
@@ -149,7 +150,7 @@ export function startOfUnit(date: CalendarDate, kind: WindowKind, anchor: number
 function addUnit(date: CalendarDate, kind: WindowKind, anchor: number): CalendarDate {
   switch (kind) {
     case "week":
-      return date.add({ weeks: 1 });
+      return daysAfter(date, 7);
     case "month":
       return date.add({ months: 1 });
     case "quarter":
@@ -159,7 +160,7 @@ function addUnit(date: CalendarDate, kind: WindowKind, anchor: number): Calendar
     case "cycle":
       return dayOfMonth(date.year, date.month + 1, anchor);
     default:
-      return date.add({ days: 1 });
+      return daysAfter(date, 1);
   }
 }
 

@@ -23,6 +23,7 @@ import { type AppDeps, createApp } from "../../server/app.ts";
 import { eventType } from "../../server/catalog/catalog.ts";
 import { type KeyScope, roles } from "../../server/contract/accounts.ts";
 import { createCorrections } from "../../server/corrections/corrections.ts";
+import { Questions } from "../../server/fairness/questions.ts";
 import { createAuthenticator } from "../../server/http/authenticate.ts";
 import { startIngest } from "../../server/ingest/start-ingest.ts";
 import { OwnMeters } from "../../server/meters/own-meters.ts";
@@ -90,6 +91,7 @@ export async function createWorld(placed: Partial<Pick<AppDeps, "publicUrl" | "i
     sessions,
     authenticator: createAuthenticator({ keys, sessions, tree }),
     mailer: undefined,
+    questions: new Questions(),
     oidc: undefined,
     publicUrl: "http://localhost",
     isTrustedProxy: () => false,

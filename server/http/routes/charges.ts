@@ -10,6 +10,7 @@ import { createRouter, problemResponses } from "../app-pieces.ts";
 import { requireScope, resolveNode } from "../authenticate.ts";
 import type { HttpEnv } from "../http-env.ts";
 import { ProblemError } from "../problem-error.ts";
+import { storeFor } from "../take-turns.ts";
 
 export interface ChargesRoutesDeps extends PeriodSource {
   tree: NodeTree;
@@ -39,7 +40,13 @@ export function chargesRoutes(source: ChargesRoutesDeps): OpenAPIHono<HttpEnv> {
       const node = resolveNode(actor, tree, requested);
       const seen = visibleLevels(actor, node, tree);
       const levels = priceLevels.slice(highestLevel(node) - 1).filter((level) => seen.has(level));
-      const charges = await readCharges(source, node, cycle, levels, now());
+      const charges = await readCharges(
+        { ...source, clickhouse: storeFor(c, source.clickhouse) },
+        node,
+        cycle,
+        levels,
+        now(),
+      );
       if (!charges) throw new ProblemError("not_found", `${node} has no subscription in that cycle`, { field: "node" });
       return c.json(charges, 200);
     },

@@ -20,6 +20,7 @@ import { requireScope, resolveNode } from "../authenticate.ts";
 import { answerExact } from "../exact-json.ts";
 import type { HttpEnv } from "../http-env.ts";
 import { ProblemError } from "../problem-error.ts";
+import { storeFor } from "../take-turns.ts";
 import { readTimeRange } from "../time-range.ts";
 import { describeCorrection } from "./corrections.ts";
 
@@ -76,10 +77,11 @@ export function explainRoutes(deps: ExplainRoutesDeps): OpenAPIHono<HttpEnv> {
       const isOf = ({ organization, agent }: Pick<EventRow, "organization" | "agent">) =>
         tree.isWithin(agent === "" ? `organization:${organization}` : `agent:${organization}/${agent}`, node);
       const asOf = watermark();
+      const store = storeFor(c, clickhouse);
       const window = { node, fromMs, toMs, tz: query.tz, fill: "zero", window: "total", anchor: 1 } as const;
       const [answer, explained, corrected] = await Promise.all([
-        answerUsage(clickhouse, { ...window, meters: [meter], filters, groupBy: undefined }, asOf, nowMs),
-        explainFigure(clickhouse, {
+        answerUsage(store, { ...window, meters: [meter], filters, groupBy: undefined }, asOf, nowMs),
+        explainFigure(store, {
           meter,
           node,
           filters,

@@ -9,6 +9,7 @@ import { createRouter, problemResponses } from "../app-pieces.ts";
 import { requireScope, resolveNode } from "../authenticate.ts";
 import type { HttpEnv } from "../http-env.ts";
 import { ProblemError } from "../problem-error.ts";
+import { storeFor } from "../take-turns.ts";
 import { readTimeRange } from "../time-range.ts";
 
 export interface IngestHealthRoutesDeps {
@@ -57,7 +58,7 @@ export function ingestHealthRoutes({
       const asOf = watermark();
       try {
         const question = { node, ...wholeMinutes(fromMs, toMs), window, tz, groupBy };
-        return c.json(await answerIngestHealth(clickhouse, question, asOf, nowMs), 200);
+        return c.json(await answerIngestHealth(storeFor(c, clickhouse), question, asOf, nowMs), 200);
       } catch (error) {
         if (error instanceof InvalidTimeError)
           throw new ProblemError("invalid_request", error.message, { field: "window" });

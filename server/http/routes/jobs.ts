@@ -12,6 +12,7 @@ import { jobDimensions, jobKeySchema, readJobs } from "../../metrics/read-jobs.t
 import { createRouter, problemResponses } from "../app-pieces.ts";
 import { requireScope, resolveNode } from "../authenticate.ts";
 import type { HttpEnv } from "../http-env.ts";
+import { storeFor } from "../take-turns.ts";
 import { readTimeRange } from "../time-range.ts";
 
 export interface JobsRoutesDeps {
@@ -59,7 +60,11 @@ export function jobsRoutes({
       const position = readCursor(query.cursor, asked, positionSchema);
       const seen = watermark();
       const asOf = position?.asOf ?? { settledBatch: settledBatch(), watermarkMs: seen.getTime() };
-      const found = await readJobs(clickhouse, { node, filters, ...range, asOf, after: position?.key }, limit + 1);
+      const found = await readJobs(
+        storeFor(c, clickhouse),
+        { node, filters, ...range, asOf, after: position?.key },
+        limit + 1,
+      );
       const page = found.slice(0, limit);
       const last = page.at(-1);
       return c.json(

@@ -12,6 +12,7 @@ import { createRouter, problemResponses } from "../app-pieces.ts";
 import { requireScope, resolveNode } from "../authenticate.ts";
 import type { HttpEnv } from "../http-env.ts";
 import { ProblemError } from "../problem-error.ts";
+import { storeFor } from "../take-turns.ts";
 import { readTimeRange } from "../time-range.ts";
 
 export interface OrphansRoutesDeps {
@@ -51,7 +52,7 @@ export function orphansRoutes({
       const asked = { list: "orphans", node, kinds, filters, from, to, tz };
       const after = readCursor(query.cursor, asked, orphanKeySchema);
       const asOf = watermark();
-      const found = await readOrphans(clickhouse, { node, kinds, filters, ...range, after }, limit + 1);
+      const found = await readOrphans(storeFor(c, clickhouse), { node, kinds, filters, ...range, after }, limit + 1);
       const page = found.slice(0, limit);
       const last = page.at(-1);
       return c.json(

@@ -37,6 +37,7 @@ import { requireScope, resolveNode } from "../authenticate.ts";
 import { readExact } from "../exact-json.ts";
 import type { HttpEnv } from "../http-env.ts";
 import { ProblemError } from "../problem-error.ts";
+import { storeFor } from "../take-turns.ts";
 import { readTimeRange } from "../time-range.ts";
 
 export interface QuarantineRoutesDeps {
@@ -78,7 +79,11 @@ export function quarantineRoutes({
       const after = readCursor(query.cursor, asked, quarantineKeySchema);
       const visible = visibleAt([node], node === actor.node ? actor.id : "", tree);
       const asOf = watermark();
-      const found = await readQuarantine(clickhouse, { visible, status, filters, ...range, after }, limit + 1);
+      const found = await readQuarantine(
+        storeFor(c, clickhouse),
+        { visible, status, filters, ...range, after },
+        limit + 1,
+      );
       const page = found.slice(0, limit);
       const last = page.at(-1);
       return c.json(
@@ -187,7 +192,7 @@ export function quarantineReplayRoutes({
       const after = readCursor(body.cursor, asked, quarantineKeySchema);
       const visible = visibleAt([node], node === actor.node ? actor.id : "", tree);
       const question = { visible, status: "waiting" as const, filters, ...readTimeRange(body, now()), after };
-      const found = await readQuarantine(clickhouse, question, limit + 1);
+      const found = await readQuarantine(storeFor(c, clickhouse), question, limit + 1);
       const page = found.slice(0, limit);
       const last = page.at(-1);
       const next = found.length > limit && last ? writeCursor(asked, last.key) : null;

@@ -7,6 +7,7 @@ import { entitlementSchema, periodQuerySchema, periodSchema } from "../../contra
 import { createRouter, problemResponses } from "../app-pieces.ts";
 import { requireScope, resolveNode } from "../authenticate.ts";
 import type { HttpEnv } from "../http-env.ts";
+import { storeFor } from "../take-turns.ts";
 
 export function quotasRoutes(source: EntitlementSource): OpenAPIHono<HttpEnv> {
   const { tree, now = Date.now } = source;
@@ -30,7 +31,10 @@ export function quotasRoutes(source: EntitlementSource): OpenAPIHono<HttpEnv> {
     async (c) => {
       const { node: requested, cycles } = c.req.valid("query");
       const node = resolveNode(c.get("actor"), tree, requested);
-      return c.json(await readPeriod(source, node, cycles, now()), 200);
+      return c.json(
+        await readPeriod({ ...source, clickhouse: storeFor(c, source.clickhouse) }, node, cycles, now()),
+        200,
+      );
     },
   );
 

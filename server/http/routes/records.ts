@@ -23,6 +23,7 @@ import { csvLine } from "../csv.ts";
 import { answerExact } from "../exact-json.ts";
 import type { HttpEnv } from "../http-env.ts";
 import { listFormOf, streamOf } from "../list-form.ts";
+import { storeFor } from "../take-turns.ts";
 import { readTimeRange } from "../time-range.ts";
 
 export interface RecordsRoutesDeps {
@@ -91,14 +92,19 @@ export function recordsRoutes({
       const question = { node, filters, ...range, asOf, withVoided: query.include === "voided", after: position?.key };
       const form = listFormOf(c.req.header("accept"));
       if (form !== "json") {
-        const groups = readRecords(clickhouse, question, Math.min(query.limit ?? streamedGroup, streamedGroup), nowMs);
+        const groups = readRecords(
+          storeFor(c, clickhouse),
+          question,
+          Math.min(query.limit ?? streamedGroup, streamedGroup),
+          nowMs,
+        );
         const pieces = (form === "csv" ? csvPieces : linePieces)(groups, query.limit ?? Number.POSITIVE_INFINITY);
         c.header("content-type", form === "csv" ? "text/csv; charset=utf-8" : "application/x-ndjson");
         if (form === "csv") c.header("content-disposition", 'attachment; filename="records.csv"');
-        return c.body(await streamOf(pieces), 200) as never;
+        return c.body(await streamOf(pieces, c.get("question")), 200) as never;
       }
       const limit = query.limit ?? defaultPageSize;
-      const read = await readRecords(clickhouse, question, limit + 1, nowMs).next();
+      const read = await readRecords(storeFor(c, clickhouse), question, limit + 1, nowMs).next();
       const found = read.done ? [] : read.value;
       const page = found.slice(0, limit);
       const last = page.at(-1);

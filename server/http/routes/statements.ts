@@ -87,7 +87,7 @@ export function statementsRoutes({ postgres, tree, now = Date.now }: StatementsR
         };
         c.header("content-type", "text/csv; charset=utf-8");
         c.header("content-disposition", 'attachment; filename="statements.csv"');
-        return c.body(await streamOf(pieces()), 200) as never;
+        return c.body(await streamOf(pieces(), c.get("question")), 200) as never;
       }
       const limit = query.limit ?? defaultPageSize;
       const found = await listStatements(db, { ...filter, after, limit: limit + 1 });

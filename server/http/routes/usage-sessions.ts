@@ -12,6 +12,7 @@ import { createRouter, problemResponses } from "../app-pieces.ts";
 import { requireScope, resolveNode } from "../authenticate.ts";
 import type { HttpEnv } from "../http-env.ts";
 import { ProblemError } from "../problem-error.ts";
+import { storeFor } from "../take-turns.ts";
 import { readTimeRange } from "../time-range.ts";
 
 export interface UsageSessionsRoutesDeps {
@@ -52,7 +53,12 @@ export function usageSessionsRoutes({
       const asked = { list: "sessions", node, filters, state, from, to, tz };
       const after = readCursor(query.cursor, asked, sessionKeySchema);
       const asOf = watermark();
-      const found = await readSessions(clickhouse, { node, filters, state, ...range, after }, limit + 1, nowMs);
+      const found = await readSessions(
+        storeFor(c, clickhouse),
+        { node, filters, state, ...range, after },
+        limit + 1,
+        nowMs,
+      );
       const page = found.slice(0, limit);
       const last = page.at(-1);
       return c.json(
@@ -88,7 +94,7 @@ export function usageSessionsRoutes({
       const asOf = watermark();
       const nowMs = now();
       for (const node of c.get("actor").reach) {
-        const found = await readSession(clickhouse, node, wanted, nowMs);
+        const found = await readSession(storeFor(c, clickhouse), node, wanted, nowMs);
         if (found) return c.json({ ...found, watermark: asOf.toISOString() }, 200);
       }
       throw new ProblemError("not_found", "there is no such session");

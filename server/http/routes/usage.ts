@@ -16,6 +16,13 @@ import {
 } from "../../contract/usage.ts";
 import { readLive } from "../../live/read-live.ts";
 import type { OwnMeters } from "../../meters/own-meters.ts";
+import {
+  type AskedSize,
+  largeFigures,
+  maxMeters,
+  sizeOfAnswer,
+  TooManyFiguresError,
+} from "../../metrics/answer-size.ts";
 import { answerComparedUsage } from "../../metrics/compare-usage.ts";
 import { type AskedRange, type ComparedRange, comparedRange, parseCompared } from "../../metrics/comparison.ts";
 import { parseFilters } from "../../metrics/filters.ts";
@@ -24,8 +31,9 @@ import { InvalidTimeError } from "../../metrics/windows.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
 import { requireScope, resolveNode } from "../authenticate.ts";
 import type { HttpEnv } from "../http-env.ts";
-import { listFormOf, streamOf } from "../list-form.ts";
+import { jsonPieces, type ListForm, listFormOf, streamOf } from "../list-form.ts";
 import { ProblemError } from "../problem-error.ts";
+import { storeFor } from "../take-turns.ts";
 import { readInstant } from "../time-range.ts";
 import { usageCsv, usageLines } from "../usage-rows.ts";
 
@@ -52,10 +60,16 @@ export function usageRoutes({
   now = Date.now,
 }: UsageRoutesDeps): OpenAPIHono<HttpEnv> {
   const app = createRouter();
-  const answer = (question: UsageQuestion, compared: ComparedRange | undefined, asOf: Date, nowMs: number) =>
+  const answer = (
+    store: ClickHouse,
+    question: UsageQuestion,
+    compared: ComparedRange | undefined,
+    asOf: Date,
+    nowMs: number,
+  ) =>
     (compared
-      ? answerComparedUsage(clickhouse, question, compared, asOf, nowMs)
-      : answerUsage(clickhouse, question, asOf, nowMs)
+      ? answerComparedUsage(store, question, compared, asOf, nowMs)
+      : answerUsage(store, question, asOf, nowMs)
     ).catch((error: unknown) => {
       if (error instanceof InvalidTimeError)
         throw new ProblemError("invalid_request", error.message, { field: "window" });
@@ -112,25 +126,32 @@ export function usageRoutes({
         filters,
         groupBy: query.group_by === undefined ? undefined : { dimension: query.group_by, limit: query.limit },
       };
+      const sized = { window: query.window, meters: [...metersOfNodes.values()], groups: question.groupBy?.limit };
+      sizeOf({ ...sized, lengthMs: toMs - fromMs, comparedWindows: 0 });
       const compared = comparedOf(query, question, nowMs);
+      const comparedWindows = compared?.windows.length ?? 0;
+      const isLarge = sizeOf({ ...sized, lengthMs: toMs - fromMs, comparedWindows }) > largeFigures;
+      if (isLarge) await c.get("question")?.becomeLarge();
+      const store = storeFor(c, clickhouse);
       const asOf = watermark();
       const answers: UsageAnswer[] = [];
       // One node after another: what one question may ask of the store at once stays the same.
       for (const [node, meters] of metersOfNodes)
-        answers.push(await answer({ ...question, node, meters }, compared, asOf, nowMs));
+        answers.push(await answer(store, { ...question, node, meters }, compared, asOf, nowMs));
       const [first] = answers as [UsageAnswer];
       const { node: _, meters: __, ...head } = first;
       const whole =
         answers.length > 1 ? { ...head, nodes: answers.map(({ node, meters }) => ({ node, meters })) } : first;
       const form = listFormOf(c.req.header("accept"));
-      if (form === "json") return c.json(whole, 200);
-      c.header("content-type", form === "csv" ? "text/csv; charset=utf-8" : "application/x-ndjson");
+      if (form === "json" && !isLarge) return c.json(whole, 200);
+      c.header("content-type", contentTypes[form]);
       if (form === "csv")
         c.header(
           "content-disposition",
           `attachment; filename="usage-${head.from.slice(0, 10)}-${head.to.slice(0, 10)}.csv"`,
         );
-      return c.body(await streamOf(form === "csv" ? usageCsv(whole) : usageLines(whole)), 200) as never;
+      const pieces = { json: jsonPieces, csv: usageCsv, ndjson: usageLines }[form](whole);
+      return c.body(await streamOf(pieces, c.get("question")), 200) as never;
     },
   );
 
@@ -149,10 +170,27 @@ export function usageRoutes({
     }),
     async (c) => {
       const node = resolveNode(c.get("actor"), tree, c.req.valid("query").node);
-      return c.json(await readLive(clickhouse, node, watermark(), now()), 200);
+      return c.json(await readLive(storeFor(c, clickhouse), node, watermark(), now()), 200);
     },
   );
   return app;
+}
+
+const contentTypes: Readonly<Record<ListForm, string>> = {
+  json: "application/json",
+  csv: "text/csv; charset=utf-8",
+  ndjson: "application/x-ndjson",
+};
+
+/** Throws `invalid_request` naming the parameter to narrow where the answer would have too many figures. */
+function sizeOf(asked: AskedSize): number {
+  try {
+    return sizeOfAnswer(asked);
+  } catch (error) {
+    if (error instanceof TooManyFiguresError)
+      throw new ProblemError("invalid_request", error.message, { field: error.field });
+    throw error;
+  }
 }
 
 function comparedOf(query: UsageQuery, asked: AskedRange, nowMs: number): ComparedRange | undefined {
@@ -190,8 +228,10 @@ function sharedDimensions(asked: readonly Meter[]): ReadonlySet<string> {
 
 /** Throws a ProblemError where a meter is not one of the node's. */
 function metersOf(names: string, node: NodeAddress, toMs: number, ownMeters: OwnMeterLookup): Meter[] {
-  return [...new Set(names.split(","))].map((text) => {
-    const name = text.trim();
+  const wanted = new Set(names.split(",").map((name) => name.trim()));
+  if (wanted.size > maxMeters)
+    throw new ProblemError("invalid_request", `more than ${maxMeters} meters`, { field: "meter" });
+  return [...wanted].map((name) => {
     const meter = meterByName(name) ?? ownMeters.find(name, node, toMs);
     if (!meter)
       throw new ProblemError("invalid_request", `there is no meter named ${JSON.stringify(name)} for ${node}`, {

@@ -11,6 +11,7 @@ import { createRouter, maxBodyBytes, problemResponses } from "../app-pieces.ts";
 import { isWithinReach, requireScope, resolveNode } from "../authenticate.ts";
 import type { HttpEnv } from "../http-env.ts";
 import { ProblemError } from "../problem-error.ts";
+import { storeFor } from "../take-turns.ts";
 import { checkTerms, mayUsePlan } from "./plans.ts";
 
 export interface WhatIfRoutesDeps extends WhatIfSource {
@@ -47,7 +48,7 @@ export function whatIfRoutes(source: WhatIfRoutesDeps): OpenAPIHono<HttpEnv> {
       const terms = given ?? (await termsOfPlan(actor, plan ?? "", version));
       const nodes = of === "node" ? [asSubscriber(node)] : organizationsIn(node, Math.floor(maxCycles / cycles));
       const answer = await answerWhatIf(
-        source,
+        { ...source, clickhouse: storeFor(c, source.clickhouse) },
         {
           ...{ node, nodes, cycles, terms },
           seenLevels: (path) => seenLevels(actor, { path }),

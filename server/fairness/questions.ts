@@ -1,0 +1,132 @@
+/**
+ * Who may ask now: every request of a known caller is a question, and what questions take of this process and of the stores
+ * is shared fairly between those who ask. A question ends with its caller: what it asked of the stores ends too.
+ */
+import { type Caller, FairTurns } from "./fair-turns.ts";
+
+export const questionLimits = {
+  mostOfCaller: 6,
+  mostOfTenant: 12,
+  most: 24,
+  /** A tenant's only question waits for nobody until there are so many tenants at once. */
+  mostWithFirst: 64,
+  mostWaitingOfCaller: 200,
+  mostWaitingOfTenant: 1_000,
+  patienceMs: 30_000,
+  /** Answers that are large, in all: each holds its figures in memory until it is sent. */
+  mostLarge: 2,
+  /** How long a question may take once it is its turn, until its answer begins. */
+  mostMs: 60_000,
+  /** Statements of one question that the store works on at once. */
+  mostStatements: 8,
+} as const;
+
+/** The caller has gone, so nobody reads the answer. */
+export class CallerGoneError extends Error {
+  override name = "CallerGoneError";
+}
+
+/** It took longer than a question may. */
+export class TooLongError extends Error {
+  override name = "TooLongError";
+}
+
+/** One question while it is answered. */
+export interface Question {
+  caller: Caller;
+  /** Aborted when the caller has gone (CallerGoneError) or it took too long (TooLongError). */
+  signal: AbortSignal;
+  /** Resolves when there is room for a large answer, which it keeps until the question ends. Throws NoTurnError. */
+  becomeLarge(): Promise<void>;
+  /** Its answer is sent in pieces from now on: it ends when `isSent` is called, and may take as long as its caller reads. */
+  send(): { isSent: () => void };
+  /** Runs a statement when fewer than `mostStatements` of this question run. */
+  ask<Answer>(statement: () => Promise<Answer>): Promise<Answer>;
+}
+
+export class Questions {
+  readonly #turns = new FairTurns(questionLimits);
+  readonly #large = new FairTurns({
+    ...questionLimits,
+    most: questionLimits.mostLarge,
+    mostWithFirst: questionLimits.mostLarge,
+    mostOfTenant: 1,
+    mostOfCaller: 1,
+  });
+
+  /** Being answered, and waiting for it. */
+  get running(): number {
+    return this.#turns.running;
+  }
+  get waiting(): number {
+    return this.#turns.waiting;
+  }
+
+  /**
+   * What `answer` gives for a question, when it is the caller's turn. `gone` is aborted when the caller has gone. Throws
+   * NoTurnError, and whatever `answer` throws.
+   */
+  async answer<Answer>(
+    caller: Caller,
+    gone: AbortSignal,
+    answer: (question: Question) => Promise<Answer>,
+  ): Promise<Answer> {
+    const ending = new AbortController();
+    const leave = () => ending.abort(new CallerGoneError("the caller has gone"));
+    if (gone.aborted) leave();
+    gone.addEventListener("abort", leave, { once: true });
+    const ends: (() => void)[] = [() => gone.removeEventListener("abort", leave)];
+    let parts = 1;
+    const end = () => {
+      if (--parts === 0) for (const one of ends.splice(0)) one();
+    };
+    try {
+      ends.push(await this.#turns.take(caller, ending.signal));
+      const timer = setTimeout(() => ending.abort(new TooLongError("it took too long")), questionLimits.mostMs);
+      ends.push(() => clearTimeout(timer));
+      const statements = new FairTurns(statementLimits);
+      let isLarge = false;
+      return await answer({
+        caller,
+        signal: ending.signal,
+        becomeLarge: async () => {
+          if (isLarge) return;
+          isLarge = true;
+          ends.push(await this.#large.take(caller, ending.signal));
+        },
+        send: () => {
+          clearTimeout(timer);
+          parts++;
+          let isSent = false;
+          return {
+            isSent: () => {
+              if (!isSent) end();
+              isSent = true;
+            },
+          };
+        },
+        ask: async (statement) => {
+          const over = await statements.take(caller, ending.signal);
+          try {
+            return await statement();
+          } finally {
+            over();
+          }
+        },
+      });
+    } finally {
+      end();
+    }
+  }
+}
+
+const { mostStatements, mostMs } = questionLimits;
+const statementLimits = {
+  most: mostStatements,
+  mostWithFirst: mostStatements,
+  mostOfTenant: mostStatements,
+  mostOfCaller: mostStatements,
+  mostWaitingOfCaller: Number.POSITIVE_INFINITY,
+  mostWaitingOfTenant: Number.POSITIVE_INFINITY,
+  patienceMs: mostMs,
+};
