@@ -115,6 +115,7 @@ export const rejectionCodes = [
   "unknown_organization",
   "outside_subtree",
   "id_conflict",
+  "too_complex",
   "refused_by_storage",
   "aborted",
 ] as const;

@@ -1,10 +1,12 @@
 /** Bodies and answers whose numbers keep every digit. */
 import type { Context } from "hono";
 import { parseExactJson, stringifyExact } from "../numbers/exact-json.ts";
+import type { HttpEnv } from "./http-env.ts";
+import { readBody } from "./read-body.ts";
 
 /** The body, after its schema was checked, with numbers that a double might bend as `ExactNumber`. */
-export async function readExact<Body>(c: Context): Promise<Body> {
-  return parseExactJson(Buffer.from(await c.req.arrayBuffer())) as Body;
+export async function readExact<Body>(c: Context<HttpEnv>): Promise<Body> {
+  return parseExactJson(await readBody(c)) as Body;
 }
 
 /** Answers `value`, in which numbers may be `ExactNumber`. The route's schema knows those as numbers. */

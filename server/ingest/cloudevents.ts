@@ -6,6 +6,7 @@
 import { isUtf8 } from "node:buffer";
 import { ExactNumber, parseExactJson } from "../numbers/exact-json.ts";
 import type { Fault } from "./event-gate.ts";
+import { faultOfText } from "./parse-events.ts";
 
 type Mapped = { event: Record<string, unknown> } | { fault: Fault };
 
@@ -74,9 +75,12 @@ function dataOf(attributes: Record<string, unknown>): { data: object | undefined
   let field = "data";
   if (isSet(coded)) {
     field = "data_base64";
-    if (typeof coded !== "string" || !base64.test(coded)) return invalid(field, "is not base64");
+    if (typeof coded !== "string" || !isBase64(coded)) return invalid(field, "is not base64");
     const bytes = Buffer.from(coded, "base64");
+    if (bytes.length > maxDataBytes) return invalid(field, `has more than ${maxDataBytes} bytes`);
     if (!isUtf8(bytes)) return invalid(field, "is not JSON in UTF-8");
+    const fault = faultOfText(bytes);
+    if (fault) return { fault };
     try {
       value = parseExactJson(bytes);
     } catch {
@@ -88,8 +92,14 @@ function dataOf(attributes: Record<string, unknown>): { data: object | undefined
   return invalid(field, "must be a JSON object with the fields of an event");
 }
 
-/** With its padding, as RFC 4648 has it. */
-const base64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
+/** More than an event has whose every text is as long as it may be and escaped throughout. */
+const maxDataBytes = 256 * 1024;
+
+/** With its padding, as RFC 4648 has it. In one pass without going back: the text may be as long as a request. */
+function isBase64(text: string): boolean {
+  const padding = text.endsWith("==") ? 2 : text.endsWith("=") ? 1 : 0;
+  return text.length % 4 === 0 && !/[^A-Za-z0-9+/]/.test(padding === 0 ? text : text.slice(0, -padding));
+}
 
 /** As the JSON format tells them: the subtype is `json` or ends with `+json`, whatever the parameters. */
 export function isJsonType(mediaType: string): boolean {

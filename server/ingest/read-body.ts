@@ -5,6 +5,7 @@ import { mayBendNumbers, parseEveryDigit, parseExactJson, stringifyExact } from 
 import { binaryCloudEvent, cloudEventToUsageEvent, isBinaryMode, isJsonType } from "./cloudevents.ts";
 import type { Fault } from "./event-gate.ts";
 import type { ContentEncoding } from "./inflate-body.ts";
+import { faultOfText, type ParsedArray, parseSuspectArray } from "./parse-events.ts";
 import { rawElements } from "./raw-elements.ts";
 import { RefusedRequestError } from "./refused-request.ts";
 import type { RequestEvents } from "./request-events.ts";
@@ -60,19 +61,38 @@ export function readBody(bytes: Buffer, form: BodyForm, headers: Headers): Reque
     case "application/x-ndjson":
       return readLines(bytes);
     case "application/json": {
-      const parsed = parseJson(bytes);
-      const events = Array.isArray(parsed) ? bounded(parsed) : [expectObject(parsed, "an event or an array of events")];
-      return { events, unreadable: noFaults, isPlain: isPlainText(bytes), rawOf: rawElements(bytes) };
+      const { events, unreadable } = parseArray(bytes, (parsed) => [
+        expectObject(parsed, "an event or an array of events"),
+      ]);
+      return { events, unreadable, isPlain: isPlainText(bytes), rawOf: rawElements(bytes, startOfText(bytes)) };
     }
     case "application/cloudevents+json":
-      return fromCloudEvents([expectObject(parseJson(bytes), "a CloudEvent")], isPlainText(bytes), rawElements(bytes));
+      return fromCloudEvents(
+        [expectObject(parseJson(bytes), "a CloudEvent")],
+        isPlainText(bytes),
+        rawElements(bytes, startOfText(bytes)),
+      );
     case "application/cloudevents-batch+json": {
-      const parsed = parseJson(bytes);
-      if (!Array.isArray(parsed))
+      const parsed = parseArray(bytes, () => {
         throw new RefusedRequestError("unreadable_body", "the body is not an array of CloudEvents");
-      return fromCloudEvents(bounded(parsed), isPlainText(bytes), rawElements(bytes));
+      });
+      return fromCloudEvents(
+        parsed.events,
+        isPlainText(bytes),
+        rawElements(bytes, startOfText(bytes)),
+        parsed.unreadable,
+      );
     }
   }
+}
+
+/** The elements of the array that the body is; `other` gives them for a body that is something else. */
+function parseArray(bytes: Buffer, other: (parsed: unknown) => unknown[]): ParsedArray {
+  const suspect = parseSuspectArray(bytes, startOfText(bytes), (from, to) => parseJson(bytes.subarray(from, to)));
+  if (suspect) return suspect;
+  const parsed = parseWhole(bytes);
+  const events = Array.isArray(parsed) ? bounded(parsed) : other(parsed);
+  return { events, unreadable: noFaults };
 }
 
 const noFaults: ReadonlyMap<number, Fault> = new Map();
@@ -91,7 +111,15 @@ function expectObject(parsed: unknown, expected: string): unknown {
   throw new RefusedRequestError("unreadable_body", `the body is not ${expected}`);
 }
 
+/** One event, or the data of one. */
 function parseJson(bytes: Buffer, parse = parseExactJson): unknown {
+  const fault = faultOfText(bytes);
+  if (fault) throw new RefusedRequestError("unreadable_body", fault.message);
+  return parseWhole(bytes, parse);
+}
+
+/** Of bytes that were judged. */
+function parseWhole(bytes: Buffer, parse = parseExactJson): unknown {
   if (!isUtf8(bytes)) throw new RefusedRequestError("unreadable_body", "the body is not valid UTF-8");
   try {
     return parse(bytes, startOfText(bytes));
@@ -141,11 +169,14 @@ function readLines(bytes: Buffer): RequestEvents {
       const index = events.length;
       lines.push(line);
       if (isWholeUtf8 || isUtf8(bytes.subarray(start, end))) {
-        try {
-          events.push(isExact ? parseExactJson(bytes, start, end) : JSON.parse(line));
-        } catch {
-          unreadable.set(index, { code: "not_json", field: null, message: "this line is not valid JSON" });
-        }
+        const fault = faultOfText(bytes, start, end);
+        if (fault) unreadable.set(index, fault);
+        else
+          try {
+            events.push(isExact ? parseExactJson(bytes, start, end) : JSON.parse(line));
+          } catch {
+            unreadable.set(index, { code: "not_json", field: null, message: "this line is not valid JSON" });
+          }
       } else unreadable.set(index, { code: "not_json", field: null, message: "this line is not valid UTF-8" });
       if (events.length === index) events.push(undefined);
     }
@@ -162,11 +193,17 @@ function isBlankLine(bytes: Buffer, start: number, end: number): boolean {
   return true;
 }
 
-function fromCloudEvents(cloudEvents: unknown[], isPlain: boolean, rawOf: RequestEvents["rawOf"]): RequestEvents {
-  const unreadable = new Map<number, Fault>();
+function fromCloudEvents(
+  cloudEvents: unknown[],
+  isPlain: boolean,
+  rawOf: RequestEvents["rawOf"],
+  unread: ParsedArray["unreadable"] = noFaults,
+): RequestEvents {
+  const unreadable = new Map(unread);
   // What is coded in base64 may hold any character, whatever the body holds.
   const isCoded = cloudEvents.some((one) => typeof one === "object" && one !== null && "data_base64" in one);
   const events = cloudEvents.map((cloudEvent, index) => {
+    if (unread.has(index)) return undefined;
     const mapped = cloudEventToUsageEvent(cloudEvent);
     if ("fault" in mapped) unreadable.set(index, mapped.fault);
     return "fault" in mapped ? cloudEvent : mapped.event;

@@ -24,7 +24,7 @@ export function receiveBody(
 
 function receiveFromNode(source: Readable, options: ReceiveOptions): Promise<Buffer> {
   return new Promise((resolve, reject) => {
-    const chunks: Buffer[] = [];
+    const body = new Gathered();
     let received = 0;
     const timer = setTimeout(() => finish(tooSlow(options.timeoutMs)), options.timeoutMs);
     const onData = (chunk: Buffer) => {
@@ -36,7 +36,7 @@ function receiveFromNode(source: Readable, options: ReceiveOptions): Promise<Buf
         finish(error as Error);
         return;
       }
-      chunks.push(chunk);
+      body.add(chunk);
     };
     const onEnd = () => finish(undefined);
     const onCut = () => finish(new RefusedRequestError("unreadable_body", "the body was cut off"));
@@ -48,7 +48,7 @@ function receiveFromNode(source: Readable, options: ReceiveOptions): Promise<Buf
         // The socket of a sender that was refused may still fail; its answer is already decided.
         source.on("error", () => undefined);
         reject(error);
-      } else resolve(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks, received));
+      } else resolve(body.whole());
     }
     if (source.destroyed && !source.readableEnded) {
       onCut();
@@ -60,7 +60,7 @@ function receiveFromNode(source: Readable, options: ReceiveOptions): Promise<Buf
 
 async function receiveFromWeb(source: ReadableStream<Uint8Array>, options: ReceiveOptions): Promise<Buffer> {
   const reader = source.getReader();
-  const chunks: Uint8Array[] = [];
+  const body = new Gathered();
   let received = 0;
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
@@ -69,17 +69,56 @@ async function receiveFromWeb(source: ReadableStream<Uint8Array>, options: Recei
   try {
     for (;;) {
       const { done, value } = await Promise.race([reader.read(), late]);
-      if (done) return Buffer.concat(chunks, received);
+      if (done) return body.whole();
       received += value.length;
       if (received > options.maxBytes) throw tooLarge(options.maxBytes);
       options.onBytes(value.length);
-      chunks.push(value);
+      body.add(value);
     }
   } catch (error) {
     if (error instanceof RefusedRequestError) throw error;
     throw new RefusedRequestError("unreadable_body", "the body was cut off");
   } finally {
     clearTimeout(timer);
+  }
+}
+
+/** A piece that keeps a buffer of the socket alive for less than this is copied out of it. */
+const smallPieceBytes = 8 * 1024;
+const blockBytes = 64 * 1024;
+/** Not worth a block: most bodies come in one or two. */
+const fewPieces = 4;
+
+/** The pieces of a body. Held as they came, a body that comes a byte at a time would take a hundred times its size. */
+class Gathered {
+  private readonly pieces: Uint8Array[] = [];
+  private block = Buffer.alloc(0);
+  private used = 0;
+
+  add(piece: Uint8Array): void {
+    if (piece.length >= smallPieceBytes || this.pieces.length < fewPieces) {
+      this.endBlock();
+      this.pieces.push(piece);
+      return;
+    }
+    if (this.used + piece.length > this.block.length) {
+      this.endBlock();
+      this.block = Buffer.allocUnsafe(blockBytes);
+    }
+    this.block.set(piece, this.used);
+    this.used += piece.length;
+  }
+
+  whole(): Buffer {
+    this.endBlock();
+    const [only] = this.pieces;
+    return this.pieces.length === 1 && Buffer.isBuffer(only) ? only : Buffer.concat(this.pieces);
+  }
+
+  private endBlock(): void {
+    if (this.used > 0) this.pieces.push(this.block.subarray(0, this.used));
+    this.block = this.block.subarray(this.used);
+    this.used = 0;
   }
 }
 

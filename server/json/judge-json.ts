@@ -3,6 +3,8 @@
  * on a few kilobytes of brackets, and what walks its result recursively has no stack for it.
  */
 
+import { endOfString } from "../numbers/exact-json.ts";
+
 export interface JsonBounds {
   maxDepth: number;
   /** Of one object or array. */
@@ -14,7 +16,7 @@ export interface JsonBounds {
 /** More than any request of the API has: plans, the largest of them, nest 8 levels. */
 export const requestBounds: JsonBounds = { maxDepth: 32, maxMembers: 10_000, maxContainers: 50_000 };
 
-const [quote, comma, backslash] = [0x22, 0x2c, 0x5c];
+const [quote, comma] = [0x22, 0x2c];
 const [openArray, closeArray, openObject, closeObject] = [0x5b, 0x5d, 0x7b, 0x7d];
 
 /**
@@ -32,7 +34,7 @@ export function judgeJson(
   let containers = 0;
   for (let at = from; at < to; at++) {
     const byte = bytes[at];
-    if (byte === quote) at = endOfString(bytes, at, to);
+    if (byte === quote) at = endOfString(bytes, at, to) - 1;
     else if (byte === comma) {
       const count = (members[depth] ?? 0) + 1;
       if (count >= maxMembers) return `has an object or an array with more than ${maxMembers} members`;
@@ -66,7 +68,7 @@ export function elementsOf(
   let depth = 1;
   for (let at = start; at < bytes.length && elements.length <= maxElements; at++) {
     const byte = bytes[at];
-    if (byte === quote) at = endOfString(bytes, at, bytes.length);
+    if (byte === quote) at = endOfString(bytes, at, bytes.length) - 1;
     else if (byte === openArray || byte === openObject) depth++;
     else if (byte === closeArray || byte === closeObject) depth--;
     if (depth > 1 || (depth === 1 && byte !== comma)) continue;
@@ -82,14 +84,4 @@ export function elementsOf(
 
 function isBlank(byte: number | undefined): boolean {
   return byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09;
-}
-
-/** Where the string that begins at `at` has its closing quote; the last byte when it has none. */
-function endOfString(bytes: Uint8Array, at: number, to: number): number {
-  for (let end = at + 1; end < to; end++) {
-    const byte = bytes[end];
-    if (byte === quote) return end;
-    if (byte === backslash) end++;
-  }
-  return to - 1;
 }

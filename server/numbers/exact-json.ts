@@ -107,7 +107,7 @@ function markLongNumbers(bytes: Buffer, start: number, end: number): string {
 const jsonNumber = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][-+]?\d+)?$/;
 
 /** Behind the string that begins at `at`. */
-export function endOfString(bytes: Buffer, at: number, end: number): number {
+export function endOfString(bytes: Uint8Array, at: number, end: number): number {
   for (let next = at + 1; next < end; next++) {
     if (bytes[next] === quote) return next + 1;
     if (bytes[next] === backslash) next++;

@@ -13,6 +13,7 @@ const words: Record<RejectionCode, string> = {
   unknown_organization: "an organization that is not known",
   outside_subtree: "outside what its key may send",
   id_conflict: "an id that another event has",
+  too_complex: "nested more deeply, or with more in it, than an event may be",
   refused_by_storage: "refused by the database",
   aborted: "beside a rejected event, in an all-or-nothing request",
 };

@@ -37,6 +37,7 @@ import { requireScope, resolveNode } from "../authenticate.ts";
 import { readExact } from "../exact-json.ts";
 import type { HttpEnv } from "../http-env.ts";
 import { ProblemError } from "../problem-error.ts";
+import { readBody } from "../read-body.ts";
 import { storeFor } from "../take-turns.ts";
 import { readTimeRange } from "../time-range.ts";
 
@@ -226,7 +227,7 @@ export function quarantineReplayRoutes({
   );
 
   async function instead(c: Context<HttpEnv>): Promise<Record<string, unknown> | undefined> {
-    const isSent = (await c.req.arrayBuffer()).byteLength > 0;
+    const isSent = (await readBody(c)).length > 0;
     return isSent ? (await readExact<z.infer<typeof replayOneRequestSchema>>(c)).event : undefined;
   }
 

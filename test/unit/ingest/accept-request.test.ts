@@ -370,7 +370,7 @@ test.each<[string, unknown, PostOptions | undefined, string]>([
 test("deep nesting is a rejected event, not a crash", async () => {
   const deep = `${"[".repeat(100_000)}${"]".repeat(100_000)}`;
   expect(await post(`[{"id":"d","type":"t","organization":"acme","properties":{"a":${deep}}}]`)).toMatchObject({
-    rejected: [{ index: 0, id: "d", code: "invalid_field", field: "properties.a" }],
+    rejected: [{ index: 0, id: null, code: "too_complex", field: null }],
   });
 });
 

@@ -1,6 +1,7 @@
 /** Bodies off a real socket. */
 import { createServer, request, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { Readable } from "node:stream";
 import { afterEach, expect, test } from "vitest";
 import { type ReceiveOptions, receiveBody } from "../../../server/ingest/receive-body.ts";
 
@@ -88,4 +89,17 @@ test("a refusal while bytes arrive is the answer", async () => {
     },
   });
   expect(await send(port, [Buffer.alloc(10)]).answer).toBe("no room");
+});
+
+test("a body that comes a byte at a time is held in no more than it has, and arrives as it was sent", async () => {
+  const bytes = Buffer.from(Array.from({ length: 200_000 }, (_, at) => at % 251));
+  function* pieces() {
+    // Each byte is a view of a buffer of its own, as a socket's pieces are.
+    for (let at = 0; at < bytes.length; at++) yield Buffer.alloc(8 * 1024, bytes[at]).subarray(0, 1);
+  }
+  const before = process.memoryUsage().arrayBuffers;
+  const options = { maxBytes: bytes.length, timeoutMs: 60_000, onBytes: () => undefined };
+  const received = await receiveBody(Readable.from(pieces(), { objectMode: true }), options);
+  expect(received.equals(bytes)).toBe(true);
+  expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(200 * 1024 * 1024);
 });
