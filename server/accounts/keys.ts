@@ -11,6 +11,12 @@ import { type Actor, newId } from "./actor.ts";
 import { CredentialCache, hashSecret, newSecret } from "./credential-cache.ts";
 import { actionsOfKey } from "./permissions.ts";
 
+export interface KeyEdit {
+  by: Author;
+  /** Throws where the key is not what the caller saw. */
+  check: (current: unknown) => void;
+}
+
 export type KeyRecord = Omit<typeof apiKeys.$inferSelect, "keyHash">;
 
 export interface NewKey {
@@ -83,17 +89,18 @@ export class Keys {
   async rotate(
     id: string,
     { wanted, oldEndsAt }: { wanted: NewKey; oldEndsAt: Date },
-    by: Author,
+    { by, check }: KeyEdit,
   ): Promise<{ record: KeyRecord; key: string } | undefined> {
     const rotated = await this.#postgres.transaction(async (tx) => {
       const [old] = await tx.select(shownColumns).from(apiKeys).where(eq(apiKeys.id, id)).for("update");
       const hasEnded = !old || old.revokedAt || (old.expiresAt && old.expiresAt.getTime() <= this.#now());
       if (hasEnded) return undefined;
+      check(stateOfKey(old));
       const expiresAt = old.expiresAt && old.expiresAt < oldEndsAt ? old.expiresAt : oldEndsAt;
       await tx.update(apiKeys).set({ expiresAt }).where(eq(apiKeys.id, id));
       await tx.execute(sql`SELECT pg_notify(${channel}, '')`);
       const made = await insertKey(tx, wanted, by);
-      const [before, after] = [asRecorded(old), { ...asRecorded(old), expiresAt, rotatedTo: made.record.id }];
+      const [before, after] = [stateOfKey(old), { ...stateOfKey(old), expiresAt, rotatedTo: made.record.id }];
       await recordChange(tx, { by, node: old.node, action: "key.rotated", subject: id, before, after });
       return made;
     });
@@ -112,8 +119,10 @@ export class Keys {
   }
 
   /** Revoking a key again leaves it revoked since the first time. */
-  async revoke(id: string, by: Author = system): Promise<void> {
+  async revoke(id: string, { by, check }: KeyEdit): Promise<void> {
     await this.#postgres.transaction(async (tx) => {
+      const [current] = await tx.select(shownColumns).from(apiKeys).where(eq(apiKeys.id, id)).for("update");
+      if (current) check(stateOfKey(current));
       const [revoked] = await tx
         .update(apiKeys)
         .set({ revokedAt: new Date(this.#now()) })
@@ -121,7 +130,7 @@ export class Keys {
         .returning(shownColumns);
       await tx.execute(sql`SELECT pg_notify(${channel}, '')`);
       if (!revoked) return;
-      const after = asRecorded(revoked);
+      const after = stateOfKey(revoked);
       const before = { ...after, revokedAt: null };
       await recordChange(tx, { by, node: revoked.node, action: "key.revoked", subject: id, before, after });
     });
@@ -165,7 +174,7 @@ export class Keys {
         .returning(shownColumns);
       await tx.execute(sql`SELECT pg_notify(${channel}, '')`);
       if (replaced) {
-        const after = asRecorded(replaced);
+        const after = stateOfKey(replaced);
         await recordChange(tx, { by: system, node: "all", action: "key.replaced", subject: id, after });
       }
     });
@@ -223,11 +232,11 @@ async function insertKey(tx: Queries, wanted: NewKey, by: Author): Promise<{ rec
     .returning(shownColumns);
   if (!record) throw new Error("the key was not stored");
   const { id, node } = record;
-  await recordChange(tx, { by, node, action: "key.created", subject: id, after: asRecorded(record) });
+  await recordChange(tx, { by, node, action: "key.created", subject: id, after: stateOfKey(record) });
   return { record, key };
 }
 
-/** When a key was last used is not configuration. */
-function asRecorded({ lastUsedAt: _, ...record }: KeyRecord): Omit<KeyRecord, "lastUsedAt"> {
+/** What an `ETag` of a key is made of, and what the audit keeps: when it was last used is not configuration. */
+export function stateOfKey({ lastUsedAt: _, ...record }: KeyRecord): Omit<KeyRecord, "lastUsedAt"> {
   return record;
 }

@@ -1,5 +1,6 @@
 /** A node's address in the account tree: `all`, or `kind:id`; an agent's id is `organization/agent`. */
 import { z } from "zod";
+import { recordByWords } from "./words.ts";
 
 /** From the top of the tree down; a parent's kind stands before its child's, any depth may be skipped. */
 export const nodeKinds = ["partner", "reseller", "organization", "agent"] as const;
@@ -38,8 +39,10 @@ export type NodeStatus = (typeof nodeStatuses)[number];
 const wellFormed = (text: z.ZodString) => text.refine((value) => value.isWellFormed(), "must be well-formed Unicode");
 const nameSchema = wellFormed(z.string().min(1).max(256));
 
-const nodeFieldsSchema = z
-  .record(z.string().min(1).max(64), z.union([wellFormed(z.string().max(1024)), z.number(), z.boolean()]))
+const nodeFieldsSchema = recordByWords(
+  z.string().min(1).max(64),
+  z.union([wellFormed(z.string().max(1024)), z.number(), z.boolean()]),
+)
   .refine((fields) => Object.keys(fields).length <= 50, "must be at most 50 fields")
   .describe("Custom fields");
 export type NodeFields = z.infer<typeof nodeFieldsSchema>;

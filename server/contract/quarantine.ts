@@ -4,6 +4,7 @@ import { rejectionCodes } from "./events.ts";
 import { queryWithFilters } from "./filters.ts";
 import { nodeAddressSchema } from "./nodes.ts";
 import { nextCursorSchema, pageQuery } from "./pages.ts";
+import { recordByWords } from "./words.ts";
 
 /** `qtn_`, then where storage finds it: when it was received (ms since 1970), its batch, its row in that. */
 export const quarantineIdPattern = /^qtn_(\d{1,15})_(\d{1,16})_(\d{1,10})$/;
@@ -97,6 +98,8 @@ export const replayAnswerSchema = z.object({
 });
 
 export const replayOneRequestSchema = z.strictObject({
-  event: z.record(z.string(), z.unknown()).optional().describe("What to send instead; default: the event as it is"),
+  event: recordByWords(z.string(), z.unknown())
+    .optional()
+    .describe("What to send instead; default: the event as it is"),
 });
 export const quarantineParamsSchema = z.object({ id: quarantineIdSchema });

@@ -266,15 +266,12 @@ const idConflict: Fault = {
   message: "an event with this id and another body was taken before; it stands",
 };
 
+/** Below the root an organization that does not exist and one of others are refused alike: neither is told of. */
 function placeOf(organization: string, emitter: Emitter, tree: OrganizationTree): Fault | { organization: string } {
   if (isVisible(organization, emitter, tree)) return { organization: escapeColumn(organization) };
-  if (!tree.get(`organization:${organization}`)) {
-    return {
-      code: "unknown_organization",
-      field: "organization",
-      message: "there is no such organization, and this key may not create it",
-    };
-  }
+  const message = "there is no such organization, and this key may not create it";
+  if (emitter.node === "all" && !tree.get(`organization:${organization}`))
+    return { code: "unknown_organization", field: "organization", message };
   return { code: "outside_subtree", field: "organization", message: `this organization is not within ${emitter.node}` };
 }
 

@@ -46,18 +46,18 @@ export function cloudEventToUsageEvent(cloudEvent: unknown): Mapped {
     type: attributes.type,
   };
   if (isSet(attributes.time)) event.time = attributes.time;
-  const properties: Record<string, unknown> = {};
+  const properties: { subject?: string } = {};
   if (!Object.hasOwn(event, "organization")) {
     if (isSet(subject)) event.organization = subject;
   } else if (typeof subject === "string" && subject !== event.organization) properties.subject = subject;
-  for (const [name, value] of Object.entries(attributes)) {
-    if (!notProperties.has(name) && isFlat(value)) properties[name] = value;
-  }
+  const isExtension = ([name, value]: [string, unknown]) => !notProperties.has(name) && isFlat(value);
+  // As own members, `__proto__` among them: the gate refuses it by its name.
+  const extensions = Object.fromEntries(Object.entries(attributes).filter(isExtension));
   const given = event.properties;
   // A `properties` of another form is left for the gate to refuse.
-  if (given === undefined) event.properties = properties;
+  if (given === undefined) event.properties = { ...properties, ...extensions };
   else if (typeof given === "object" && given !== null && !Array.isArray(given))
-    event.properties = { ...properties, ...given };
+    event.properties = { ...properties, ...extensions, ...given };
   return { event };
 }
 

@@ -2,7 +2,7 @@
  * Meters that users make. They are answered from the raw events, so a new meter knows the whole past at once and needs no
  * filling; every process holds the definitions in memory and follows the others through NOTIFY.
  */
-import { eq, sql } from "drizzle-orm";
+import { and, desc, eq, sql } from "drizzle-orm";
 import type { Logger } from "pino";
 import type { NodeTree } from "../accounts/node-tree.ts";
 import { type Author, recordChange } from "../audit/record-change.ts";
@@ -24,8 +24,8 @@ const maxOperations = 100;
 export class OwnMeters {
   readonly #postgres: Postgres;
   readonly #tree: Pick<NodeTree, "isWithin">;
-  /** By name, the newest version first. */
-  #versions = new Map<string, MeterVersion[]>();
+  /** By name, of each node that has a meter by it, the newest version first. */
+  #owned = new Map<string, (readonly [MeterVersion, ...MeterVersion[]])[]>();
   #types = new Set<string>();
   readonly #subscriber: Subscriber;
 
@@ -55,14 +55,24 @@ export class OwnMeters {
     return this.#types.has(type);
   }
 
-  /** All versions, the newest first; undefined when there never was such a meter. */
-  versionsOf(name: string): readonly MeterVersion[] | undefined {
-    return this.#versions.get(name);
+  /** All versions of the node's own meter by that name, the newest first; undefined when there never was one. */
+  versionsOf(name: string, node: NodeAddress): readonly MeterVersion[] | undefined {
+    return this.#owned.get(name)?.find(([newest]) => newest.node === node);
+  }
+
+  /** The nodes that have, or had, a meter by that name. */
+  ownersOf(name: string): NodeAddress[] {
+    return (this.#owned.get(name) ?? []).map(([newest]) => newest.node);
+  }
+
+  /** Whose the meter is that answers questions about the node by that name; null where it is nobody's. */
+  ownerFor(name: string, node: NodeAddress): NodeAddress | null {
+    return this.#answering(name, node)?.[0].node ?? null;
   }
 
   /** The meters in use that answer questions about the node, as of now. */
   listFor(node: NodeAddress): Meter[] {
-    return [...this.#versions.keys()].sort().flatMap((name) => this.find(name, node, Date.now()) ?? []);
+    return [...this.#owned.keys()].sort().flatMap((name) => this.find(name, node, Date.now()) ?? []);
   }
 
   /**
@@ -71,49 +81,76 @@ export class OwnMeters {
    */
   find(name: string, node: NodeAddress, atMs: number): Meter | undefined {
     const [plain = "", wanted] = name.split("@", 2);
-    const versions = this.#versions.get(plain);
-    const [newest] = versions ?? [];
-    if (!versions || !newest || newest.retiredAt || !this.#tree.isWithin(node, newest.node)) return undefined;
+    const versions = this.#answering(plain, node);
     const version =
       wanted === undefined
-        ? versions.find((one) => one.effectiveFrom === null || one.effectiveFrom.getTime() < atMs)
-        : versions.find((one) => String(one.version) === wanted);
+        ? versions?.find((one) => one.effectiveFrom === null || one.effectiveFrom.getTime() < atMs)
+        : versions?.find((one) => String(one.version) === wanted);
     return version && this.#meterOf(version, node, atMs);
   }
 
-  /** Throws ProblemError: `conflict` when the name is taken, `invalid_request` where the definition makes no meter. */
+  /** In use, at the node or above it: the nearest, where a node that moved came below another's of that name. */
+  #answering(name: string, node: NodeAddress): readonly [MeterVersion, ...MeterVersion[]] | undefined {
+    const above = (this.#owned.get(name) ?? []).filter(
+      ([newest]) => !newest.retiredAt && this.#tree.isWithin(node, newest.node),
+    );
+    return above.find(([one]) => above.every(([other]) => this.#tree.isWithin(one.node, other.node)));
+  }
+
+  /**
+   * Throws ProblemError: `conflict` when the name is taken above or below the node, `invalid_request` where the definition
+   * makes no meter. What others call theirs is not told: it may be called alike.
+   */
   async create(name: string, node: NodeAddress, definition: MeterDefinition, by: Author): Promise<void> {
-    if (meterByName(name) || this.#versions.has(name))
+    const isRelated = (other: NodeAddress) => this.#tree.isWithin(other, node) || this.#tree.isWithin(node, other);
+    if (meterByName(name) || this.ownersOf(name).some(isRelated))
       throw new ProblemError("conflict", `there is a meter named ${name} already`, { field: "meter" });
     this.#check(definition, node);
     await this.#add(name, node, 1, definition, undefined, by);
   }
 
-  /** Adds a version. Throws as `create` does. */
-  async change(name: string, definition: MeterDefinition, by: Author): Promise<void> {
-    const newest = this.#inUse(name);
-    this.#check(definition, newest.node as NodeAddress);
-    await this.#add(name, newest.node as NodeAddress, newest.version + 1, definition, newest.definition, by);
+  /** Adds a version to the node's own meter. `check` throws where it is not what the caller saw. Throws as `create` does. */
+  async change(
+    name: string,
+    node: NodeAddress,
+    definition: MeterDefinition,
+    { by, check }: { by: Author; check: (newest: MeterVersion) => void },
+  ): Promise<void> {
+    const newest = this.#inUse(name, node);
+    check(newest);
+    this.#check(definition, node);
+    // Of two who saw the same version one is refused by the number of the next.
+    await this.#add(name, node, newest.version + 1, definition, newest.definition, by);
   }
 
   /** No question is answered by it any more; its versions stay on record. */
-  async retire(name: string, by: Author): Promise<void> {
-    const newest = this.#inUse(name);
-    const user = [...this.#versions.values()].find(
-      ([other]) => other && !other.retiredAt && usesMeter(other.definition, name),
-    )?.[0];
+  async retire(
+    name: string,
+    node: NodeAddress,
+    { by, check }: { by: Author; check: (newest: MeterVersion) => void },
+  ): Promise<void> {
+    const newest = this.#inUse(name, node);
+    check(newest);
+    const user = [...this.#owned.values()]
+      .flat()
+      .map(([other]) => other)
+      .find((other) => !other.retiredAt && usesMeter(other.definition, name) && this.#tree.isWithin(other.node, node));
     if (user) throw new ProblemError("conflict", `the meter ${user.meter} is made of it`);
     await this.#postgres.transaction(async (tx) => {
-      await tx.update(ownMeters).set({ retiredAt: new Date() }).where(eq(ownMeters.meter, name));
+      const ofThis = and(eq(ownMeters.node, node), eq(ownMeters.meter, name));
+      const versions = await tx.select().from(ownMeters).where(ofThis).orderBy(desc(ownMeters.version)).for("update");
+      if (versions[0]?.version !== newest.version || versions[0].retiredAt)
+        throw new ProblemError("conflict", "somebody else was faster; look at it again");
+      await tx.update(ownMeters).set({ retiredAt: new Date() }).where(ofThis);
       await tx.execute(sql`SELECT pg_notify(${channel}, '')`);
-      const { node, definition } = newest;
+      const { definition } = newest;
       await recordChange(tx, { by, node, action: "meter.retired", subject: name, before: definition });
     });
     await this.#read();
   }
 
-  #inUse(name: string): MeterVersion {
-    const [newest] = this.#versions.get(name) ?? [];
+  #inUse(name: string, node: NodeAddress): MeterVersion {
+    const [newest] = this.versionsOf(name, node) ?? [];
     if (!newest || newest.retiredAt) throw new ProblemError("not_found", `there is no meter ${name} that users made`);
     return newest;
   }
@@ -148,13 +185,19 @@ export class OwnMeters {
 
   async #read(): Promise<void> {
     const rows = await this.#postgres.db.select().from(ownMeters);
-    const versions = new Map<string, MeterVersion[]>();
+    const byOwner = new Map<string, [MeterVersion, ...MeterVersion[]]>();
     for (const row of rows.sort((a, b) => b.version - a.version)) {
-      const list = versions.get(row.meter);
+      const owner = `${row.meter} ${row.node}`;
+      const list = byOwner.get(owner);
       if (list) list.push(row);
-      else versions.set(row.meter, [row]);
+      else byOwner.set(owner, [row]);
     }
-    this.#versions = versions;
+    const owned = new Map<string, [MeterVersion, ...MeterVersion[]][]>();
+    for (const versions of byOwner.values()) {
+      const [{ meter }] = versions;
+      owned.set(meter, [...(owned.get(meter) ?? []), versions]);
+    }
+    this.#owned = owned;
     const used = rows.filter((row) => row.retiredAt === null).flatMap(({ definition: { events } }) => events ?? []);
     this.#types = new Set(used.flatMap((events) => [...events.types, ...events.lowered_by]));
   }

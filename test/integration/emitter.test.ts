@@ -29,7 +29,7 @@ test("the service takes what the emitter sends, every event once, and its presen
     expect(emitter.offer({ type: "chat.posted", organization, user: `u${index}` })).toBe(true);
   emitter.offer({ type: "chat.posted", organization: "nowhere", user: "lost" });
   expect(await emitter.flush()).toMatchObject({ accepted: 1_203, duplicates: 0, rejected: 1, retries: 0 });
-  expect(rejections).toMatchObject([[{ code: "unknown_organization", field: "organization" }, "lost"]]);
+  expect(rejections).toMatchObject([[{ code: "outside_subtree", field: "organization" }, "lost"]]);
   expect(await emitter.close()).toEqual({ unansweredBytes: 0 });
   const query = "meter=chat_posts,participation_minutes,sessions&window=total";
   const { body } = await world.ask("GET", `/v1/usage?${query}`, { key });

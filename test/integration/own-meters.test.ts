@@ -67,6 +67,8 @@ const ask = async (meter: string, query: Partial<UsageQuery> = {}) => {
 };
 const printed = { types: ["page.printed"], value: "pages", dimensions: ["printer", "color"] };
 
+const unseen = { by: system, check: () => undefined };
+
 test("a meter made after its events knows them all, by every aggregation, and is grouped by their properties", async () => {
   await make("prints", { ...printed, aggregation: "count" });
   await make("pages", { ...printed, aggregation: "sum" });
@@ -123,7 +125,28 @@ test("a formula is computed exactly over windows and over totals, and is nothing
   expect((await ask("pages_per_print")).total).toBe("6.75");
   const { series } = await ask("pages_per_print", { from: "2026-03-05T09:00:00Z" });
   expect(series.map(({ value }) => value)).toEqual(["0", "6.75"]);
-  await expect(own.retire("pages", system)).rejects.toMatchObject({ code: "conflict" });
+  await expect(own.retire("pages", "all", unseen)).rejects.toMatchObject({ code: "conflict" });
+});
+
+test("others' meters are neither told of nor in the way: each subtree has its own by a name, and the nearest answers", async () => {
+  const named = async (node: string, title: string) => {
+    const { meter, node: _, ...definition } = createMeterSchema.parse({
+      ...{ meter: "same_name", title },
+      events: { types: ["page.printed"], aggregation: "count" },
+    });
+    await own.create(meter, node, definition, system);
+  };
+  await named("organization:acme", "Of the one");
+  await named("organization:globex", "Of the other");
+  const titleFor = (node: string) => own.find("same_name", node, Date.now())?.title;
+  expect([titleFor("organization:acme"), titleFor("organization:globex"), titleFor("all")]).toEqual([
+    "Of the one",
+    "Of the other",
+    undefined,
+  ]);
+  await expect(named("all", "Above both")).rejects.toMatchObject({ code: "conflict" });
+  await own.retire("same_name", "organization:globex", unseen);
+  expect([titleFor("organization:acme"), titleFor("organization:globex")]).toEqual(["Of the one", undefined]);
 });
 
 test("a version answers questions whose range ends after it takes effect, and every version can be asked for by its number", async () => {
@@ -138,7 +161,7 @@ test("a version answers questions whose range ends after it takes effect, and ev
     events: { ...printed, aggregation: "sum" },
     effective_from: "2026-03-05T10:30:00Z",
   });
-  await own.change("printing", changed, system);
+  await own.change("printing", "all", changed, unseen);
   const totalAt = async (name: string, end: string) => {
     const found = own.find(name, "all", Date.parse(end));
     if (!found) throw new Error(`no meter ${name}`);

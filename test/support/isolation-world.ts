@@ -4,6 +4,7 @@
  *
  *     all > partner above > reseller asked-about > organization inside, organization beside
  *                         > reseller sibling     > organization elsewhere
+ *                         > reseller former, below which organization inside stood until June 2025
  */
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
@@ -20,6 +21,7 @@ import { NodeTree } from "../../server/accounts/node-tree.ts";
 import { createSessions } from "../../server/accounts/sessions.ts";
 import { createUsers } from "../../server/accounts/users.ts";
 import { type AppDeps, createApp } from "../../server/app.ts";
+import { system } from "../../server/audit/record-change.ts";
 import { eventType } from "../../server/catalog/catalog.ts";
 import { type KeyScope, roles } from "../../server/contract/accounts.ts";
 import { createCorrections } from "../../server/corrections/corrections.ts";
@@ -29,7 +31,7 @@ import { startIngest } from "../../server/ingest/start-ingest.ts";
 import { OwnMeters } from "../../server/meters/own-meters.ts";
 import { connectPostgres } from "../../server/postgres/client.ts";
 import { migratePostgres } from "../../server/postgres/migrate.ts";
-import { userRoles, users as userRows } from "../../server/postgres/schema/accounts.ts";
+import { nodeParents, userRoles, users as userRows } from "../../server/postgres/schema/accounts.ts";
 import { createTelemetry } from "../../server/telemetry/telemetry.ts";
 import { type Ask, type Asked, askAt } from "./accounts.ts";
 import { ownClickHouse, ownPostgres } from "./stores.ts";
@@ -37,6 +39,8 @@ import { ownClickHouse, ownPostgres } from "./stores.ts";
 /** Ids that occur in no other text: an answer that holds one tells of that node. */
 export const askedAbout = "reseller:asked-about-9f3c";
 export const inside = "organization:inside-9f3c";
+export const pastOwner = "reseller:former-9f3c";
+export const pastOwnerUntil = new Date("2025-06-01T00:00:00Z");
 const outside = { sibling: "reseller:sibling-9f3c", child: "organization:beside-9f3c" };
 
 /** What payment providers sign with. */
@@ -120,7 +124,11 @@ export async function createWorld(placed: Partial<Pick<AppDeps, "publicUrl" | "i
   await tree.createNode({ kind: "partner", id: "above-9f3c", name: "A partner", parent: "all" });
   await tree.createNode(reseller("asked-about-9f3c"));
   await tree.createNode(reseller("sibling-9f3c"));
-  await tree.ensureOrganizations(["inside-9f3c", "beside-9f3c"], askedAbout);
+  await tree.createNode(reseller("former-9f3c"));
+  await tree.ensureOrganizations(["inside-9f3c"], pastOwner);
+  await postgres.db.insert(nodeParents).values({ node: inside, parent: askedAbout, validFrom: pastOwnerUntil });
+  await tree.reread([inside]);
+  await tree.ensureOrganizations(["beside-9f3c"], askedAbout);
   await tree.ensureOrganizations(["elsewhere-9f3c"], outside.sibling);
 
   async function makeKey(scopes: KeyScope[], node = inside, expiresAt: Date | null = null) {
@@ -137,7 +145,7 @@ export async function createWorld(placed: Partial<Pick<AppDeps, "publicUrl" | "i
   }
   const all: KeyScope[] = ["ingest", "read", "admin"];
   const revoked = await makeKey(all, askedAbout);
-  await keys.revoke(revoked.id);
+  await keys.revoke(revoked.id, { by: system, check: () => undefined });
   const callers = new Map<string, Asked>([
     ["without a key", {}],
     ["with a key that nobody made", { key: `tmk_${randomBytes(32).toString("base64url")}` }],
@@ -146,6 +154,7 @@ export async function createWorld(placed: Partial<Pick<AppDeps, "publicUrl" | "i
     ["own", { key: (await makeKey(all, askedAbout)).key }],
     ["parent", { key: (await makeKey(all, "partner:above-9f3c")).key }],
     ["sibling", { key: (await makeKey(all, outside.sibling)).key }],
+    ["past owner", { key: (await makeKey(all, pastOwner)).key }],
     ["child", { key: (await makeKey(all, outside.child)).key }],
   ]);
   for (const scope of all)

@@ -101,7 +101,7 @@ export function explainRoutes(deps: ExplainRoutesDeps): OpenAPIHono<HttpEnv> {
         to: formatInstant(toMs, query.tz),
         tz: query.tz,
         watermark: asOf.toISOString(),
-        meter: describeMeter(meter, ownMeters.versionsOf(meter.meter)?.[0]?.node ?? null),
+        meter: describeMeter(meter, ownMeters.ownerFor(meter.meter, node)),
         figure: whole,
         events: {
           count: explained.events,

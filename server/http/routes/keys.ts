@@ -1,7 +1,7 @@
 /** API keys of the caller's subtree. No key ever gives more than its maker has. */
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Actor } from "../../accounts/actor.ts";
-import type { KeyRecord, Keys } from "../../accounts/keys.ts";
+import { type KeyRecord, type Keys, stateOfKey } from "../../accounts/keys.ts";
 import type { NodeTree } from "../../accounts/node-tree.ts";
 import { actionsOfKey, can, canAll } from "../../accounts/permissions.ts";
 import {
@@ -17,6 +17,7 @@ import type { NodeAddress } from "../../contract/nodes.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
 import { isWithinReach, requireScope, resolveNode } from "../authenticate.ts";
 import { authorOf } from "../author-of.ts";
+import { entityTag, ifMatch } from "../entity-tag.ts";
 import type { HttpEnv } from "../http-env.ts";
 import { ProblemError } from "../problem-error.ts";
 
@@ -68,6 +69,7 @@ export function keysRoutes({ keys, tree }: { keys: Keys; tree: NodeTree }): Open
         authorOf(c),
       );
       c.header("cache-control", "no-store");
+      c.header("etag", await entityTag(c, stateOfKey(record)));
       return c.json({ ...describe(record), key }, 201);
     },
   );
@@ -86,7 +88,7 @@ export function keysRoutes({ keys, tree }: { keys: Keys; tree: NodeTree }): Open
       },
       responses: {
         201: { description: "The new key", content: { "application/json": { schema: createdKeySchema } } },
-        ...problemResponses(400, 401, 403, 404, 409, 422, 503),
+        ...problemResponses(400, 401, 403, 404, 409, 412, 422, 503),
       },
     }),
     async (c) => {
@@ -111,10 +113,11 @@ export function keysRoutes({ keys, tree }: { keys: Keys; tree: NodeTree }): Open
           wanted: { name: old.name, node: old.node, ...rights, createdBy: actor.id },
           oldEndsAt: new Date(nowMs + overlap_seconds * 1000),
         },
-        authorOf(c),
+        { by: authorOf(c), check: await ifMatch(c) },
       );
       if (!rotated) throw new ProblemError("conflict", "the key has ended: make a new one", { field: "id" });
       c.header("cache-control", "no-store");
+      c.header("etag", await entityTag(c, stateOfKey(rotated.record)));
       return c.json({ ...describe(rotated.record), key: rotated.key }, 201);
     },
   );
@@ -130,7 +133,7 @@ export function keysRoutes({ keys, tree }: { keys: Keys; tree: NodeTree }): Open
       request: { params: z.object({ id: z.string().max(100) }) },
       responses: {
         200: { description: "The revoked key", content: { "application/json": { schema: keySchema } } },
-        ...problemResponses(401, 403, 404, 503),
+        ...problemResponses(401, 403, 404, 412, 503),
       },
     }),
     async (c) => {
@@ -138,7 +141,7 @@ export function keysRoutes({ keys, tree }: { keys: Keys; tree: NodeTree }): Open
       const mayRevoke = (record: KeyRecord | undefined): record is KeyRecord =>
         record !== undefined && isWithinReach(c.get("actor"), tree, record.node);
       if (!mayRevoke(await keys.get(id))) throw new ProblemError("not_found", "there is no such key");
-      await keys.revoke(id, authorOf(c));
+      await keys.revoke(id, { by: authorOf(c), check: await ifMatch(c) });
       const revoked = await keys.get(id);
       if (!mayRevoke(revoked)) throw new ProblemError("not_found", "there is no such key");
       return c.json(describe(revoked), 200);

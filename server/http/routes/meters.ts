@@ -1,5 +1,7 @@
 /** Meters: what can be asked for, and those that users make. */
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+import type { Context } from "hono";
+import type { Actor } from "../../accounts/actor.ts";
 import type { NodeTree } from "../../accounts/node-tree.ts";
 import { meters } from "../../catalog/catalog.ts";
 import {
@@ -9,16 +11,22 @@ import {
   type OwnMeterAnswer,
   ownMeterSchema,
 } from "../../contract/meters.ts";
-import { nodeAddressSchema } from "../../contract/nodes.ts";
+import { type NodeAddress, nodeAddressSchema } from "../../contract/nodes.ts";
 import { describeMeter } from "../../meters/describe-meter.ts";
 import type { MeterVersion, OwnMeters } from "../../meters/own-meters.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
 import { isWithinReach, requireScope, resolveNode } from "../authenticate.ts";
 import { authorOf } from "../author-of.ts";
+import { entityTag, ifMatch } from "../entity-tag.ts";
 import type { HttpEnv } from "../http-env.ts";
 import { ProblemError } from "../problem-error.ts";
 
 const nameParam = z.object({ meter: z.string().max(64) });
+const ownerQuery = z.strictObject({
+  node: nodeAddressSchema
+    .optional()
+    .describe("Whose meter it is; needed where several nodes below have one by that name"),
+});
 
 export function metersRoutes({ ownMeters, tree }: { ownMeters: OwnMeters; tree: NodeTree }): OpenAPIHono<HttpEnv> {
   const app = createRouter();
@@ -42,9 +50,7 @@ export function metersRoutes({ ownMeters, tree }: { ownMeters: OwnMeters; tree: 
     }),
     (c) => {
       const node = resolveNode(c.get("actor"), tree, c.req.valid("query").node);
-      const own = ownMeters
-        .listFor(node)
-        .map((meter) => describeMeter(meter, ownMeters.versionsOf(meter.meter)?.[0]?.node ?? null));
+      const own = ownMeters.listFor(node).map((meter) => describeMeter(meter, ownMeters.ownerFor(meter.meter, node)));
       return c.json({ meters: [...meters.map((meter) => describeMeter(meter, null)), ...own] }, 200);
     },
   );
@@ -67,17 +73,35 @@ export function metersRoutes({ ownMeters, tree }: { ownMeters: OwnMeters; tree: 
       const { meter, node: requested, ...definition } = c.req.valid("json");
       const node = resolveNode(c.get("actor"), tree, requested);
       await ownMeters.create(meter, node, definition, authorOf(c));
-      return c.json(describe(ownMeters.versionsOf(meter)), 201);
+      return await answer(c, ownMeters.versionsOf(meter, node), 201);
     },
   );
 
-  const ownedBy = (actor: Parameters<typeof isWithinReach>[0], meter: string): readonly MeterVersion[] => {
-    const versions = ownMeters.versionsOf(meter);
+  /** The caller's meter by that name, of the node that is asked for or the only one. */
+  function ownedBy(actor: Actor, { meter }: { meter: string }, { node }: { node?: string | undefined }): NodeAddress {
+    const asked = node === undefined ? undefined : resolveNode(actor, tree, node);
+    const owners = ownMeters
+      .ownersOf(meter)
+      .filter((owner) => (asked === undefined ? isWithinReach(actor, tree, owner) : owner === asked));
+    const [owner] = owners;
+    if (owner === undefined) throw new ProblemError("not_found", "there is no such meter that users made");
+    if (owners.length > 1)
+      throw new ProblemError("invalid_request", "several nodes have a meter by that name: say which", {
+        field: "node",
+      });
+    return owner;
+  }
+
+  async function answer<S extends 200 | 201>(
+    c: Context<HttpEnv>,
+    versions: readonly MeterVersion[] | undefined,
+    status: S,
+  ) {
     const [newest] = versions ?? [];
-    if (!versions || !newest || !isWithinReach(actor, tree, newest.node))
-      throw new ProblemError("not_found", "there is no such meter that users made");
-    return versions;
-  };
+    if (!newest) throw new ProblemError("not_found", "there is no such meter that users made");
+    c.header("etag", await entityTag(c, stateOf(newest)));
+    return c.json(describe(versions), status);
+  }
 
   app.openapi(
     createRoute({
@@ -85,13 +109,16 @@ export function metersRoutes({ ownMeters, tree }: { ownMeters: OwnMeters; tree: 
       path: "/v1/meters/{meter}",
       summary: "A meter that users made, with all its versions",
       middleware: requireScope("read"),
-      request: { params: nameParam },
+      request: { params: nameParam, query: ownerQuery },
       responses: {
         200: { description: "The meter", content: { "application/json": { schema: ownMeterSchema } } },
-        ...problemResponses(401, 403, 404),
+        ...problemResponses(400, 401, 403, 404),
       },
     }),
-    (c) => c.json(describe(ownedBy(c.get("actor"), c.req.valid("param").meter)), 200),
+    async (c) => {
+      const node = ownedBy(c.get("actor"), c.req.valid("param"), c.req.valid("query"));
+      return await answer(c, ownMeters.versionsOf(c.req.valid("param").meter, node), 200);
+    },
   );
 
   app.openapi(
@@ -104,18 +131,19 @@ export function metersRoutes({ ownMeters, tree }: { ownMeters: OwnMeters; tree: 
       middleware: requireScope("meters:write"),
       request: {
         params: nameParam,
+        query: ownerQuery,
         body: { required: true, content: { "application/json": { schema: changeMeterSchema } } },
       },
       responses: {
         200: { description: "The meter", content: { "application/json": { schema: ownMeterSchema } } },
-        ...problemResponses(400, 401, 403, 404, 409, 422, 503),
+        ...problemResponses(400, 401, 403, 404, 409, 412, 422, 503),
       },
     }),
     async (c) => {
       const { meter } = c.req.valid("param");
-      ownedBy(c.get("actor"), meter);
-      await ownMeters.change(meter, c.req.valid("json"), authorOf(c));
-      return c.json(describe(ownMeters.versionsOf(meter)), 200);
+      const node = ownedBy(c.get("actor"), { meter }, c.req.valid("query"));
+      await ownMeters.change(meter, node, c.req.valid("json"), await editOf(c));
+      return await answer(c, ownMeters.versionsOf(meter, node), 200);
     },
   );
 
@@ -126,20 +154,28 @@ export function metersRoutes({ ownMeters, tree }: { ownMeters: OwnMeters; tree: 
       summary: "Retire a meter",
       description: "No question is answered by it any more; its name stays taken. Its events stay.",
       middleware: requireScope("meters:write"),
-      request: { params: nameParam },
+      request: { params: nameParam, query: ownerQuery },
       responses: {
         200: { description: "The retired meter", content: { "application/json": { schema: ownMeterSchema } } },
-        ...problemResponses(401, 403, 404, 409, 422, 503),
+        ...problemResponses(400, 401, 403, 404, 409, 412, 422, 503),
       },
     }),
     async (c) => {
       const { meter } = c.req.valid("param");
-      ownedBy(c.get("actor"), meter);
-      await ownMeters.retire(meter, authorOf(c));
-      return c.json(describe(ownMeters.versionsOf(meter)), 200);
+      const node = ownedBy(c.get("actor"), { meter }, c.req.valid("query"));
+      await ownMeters.retire(meter, node, await editOf(c));
+      return await answer(c, ownMeters.versionsOf(meter, node), 200);
     },
   );
   return app;
+}
+
+/** What an `ETag` of a meter is made of. */
+const stateOf = ({ meter, node, version, retiredAt }: MeterVersion) => ({ meter, node, version, retiredAt });
+
+async function editOf(c: Context<HttpEnv>) {
+  const check = await ifMatch(c);
+  return { by: authorOf(c), check: (newest: MeterVersion) => check(stateOf(newest)) };
 }
 
 function describe(versions: readonly MeterVersion[] | undefined): OwnMeterAnswer {

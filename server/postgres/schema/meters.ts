@@ -1,5 +1,5 @@
 /** Meters that users made. A version is never changed: a change is a new version. */
-import { index, integer, jsonb, pgTable, primaryKey, text, timestamp } from "drizzle-orm/pg-core";
+import { integer, jsonb, pgTable, primaryKey, text, timestamp } from "drizzle-orm/pg-core";
 import type { MeterDefinition } from "../../contract/meters.ts";
 
 const instant = (name: string) => timestamp(name, { withTimezone: true, precision: 3, mode: "date" });
@@ -18,5 +18,5 @@ export const ownMeters = pgTable(
     createdBy: text("created_by").notNull(),
     retiredAt: instant("retired_at"),
   },
-  (table) => [primaryKey({ columns: [table.meter, table.version] }), index("own_meters_node").on(table.node)],
+  (table) => [primaryKey({ columns: [table.node, table.meter, table.version] })],
 );

@@ -417,7 +417,21 @@ const passwordCases: RouteCase[] = [
   },
 ];
 
-const auditCases: RouteCase[] = [{ route: "GET /v1/audit", needs: "audit:read", allowed: 200, elsewhere: "nothing" }];
+const auditCases: RouteCase[] = [
+  {
+    route: "GET /v1/audit",
+    needs: "audit:read",
+    allowed: 200,
+    elsewhere: "nothing",
+    // What was decided while it had the organization stays in its audit, and nothing of what came after.
+    pastOwner({ status, body }) {
+      expect(status).toBe(200);
+      const about = body.entries.filter((entry: object) => JSON.stringify(entry).includes(inside.split(":")[1] ?? ""));
+      expect(about.map(({ action }: { action: string }) => action)).toEqual(["organizations.created"]);
+      expect(JSON.stringify(body)).not.toContain(askedAbout);
+    },
+  },
+];
 
 const reconciliationCases: RouteCase[] = [
   {

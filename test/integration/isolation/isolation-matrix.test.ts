@@ -12,7 +12,7 @@
  *         body: { name: "renamed" },
  *       }),
  *       allowed: 200,                           // for those who may
- *       elsewhere: 404,                         // for a sibling, and for an organization below `askedAbout`
+ *       elsewhere: 404,                         // for a sibling, an organization below `askedAbout`, and who had `inside` before
  *     },
  *
  * `world.deps` has every part of the application, to put in place what the request is about. A list without a parameter
@@ -35,7 +35,7 @@ afterAll(async () => {
 });
 
 const nobodies = ["without a key", "with a key that nobody made", "with a revoked key", "with an expired key"];
-const strangers = ["sibling", "child"];
+const strangers = ["sibling", "past owner", "child"];
 
 function isRefused({ needs }: RouteCase, caller: string): 401 | 403 | undefined {
   if (needs === "nothing") return undefined;
@@ -93,7 +93,8 @@ for (const route of routeCases)
         if (refusal !== undefined) {
           expect(answer.status).toBe(refusal);
           checkProblem(answer, refusal);
-        } else if (strangers.includes(caller)) checkElsewhere(route, answer);
+        } else if (caller === "past owner" && route.pastOwner) route.pastOwner(answer);
+        else if (strangers.includes(caller)) checkElsewhere(route, answer);
         else expect(answer.status).toBe(route.allowed);
       });
   });

@@ -20,6 +20,8 @@ export interface RouteCase {
    * are, without a word about `askedAbout` and what is in it. A function checks the answer itself.
    */
   elsewhere: 403 | 404 | 422 | "nothing" | "the same" | ((answer: Answer) => void);
+  /** What who had `inside` before is answered, where it is not `elsewhere`. */
+  pastOwner?: (answer: Answer) => void;
 }
 
 interface Request extends Pick<Asked, "body" | "headers"> {

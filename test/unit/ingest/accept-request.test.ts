@@ -278,11 +278,17 @@ test("a key writes only to its subtree, creates only below its node, and leaves 
     { ...reseller, createOrganizations: false },
     { id: "key_o", node: "organization:acme", createOrganizations: true },
   ]) {
-    expect(await post(event({ organization: "nowhere" }), { emitter })).toMatchObject({
-      accepted: 0,
-      rejected: [{ code: "unknown_organization", field: "organization" }],
-    });
+    const refused = async (organization: string) => (await post(event({ organization }), { emitter })).rejected;
+    const unknown = await refused("nowhere");
+    expect(unknown).toMatchObject([{ code: "outside_subtree", field: "organization" }]);
+    const [{ id: _, ...toldOfUnknown } = { id: "" }] = unknown;
+    expect(await refused("globex"), "nothing tells which organizations others have").toMatchObject([toldOfUnknown]);
   }
+  const root = { id: "key_0", node: "all", createOrganizations: false };
+  expect(await post(event({ organization: "nowhere" }), { emitter: root })).toMatchObject({
+    accepted: 0,
+    rejected: [{ code: "unknown_organization", field: "organization" }],
+  });
   const agent = { id: "key_a", node: "agent:acme/a1", createOrganizations: false };
   expect(await post([event({ agent: "a1" }), event({ agent: "a2" }), event()], { emitter: agent })).toMatchObject({
     accepted: 1,

@@ -1,0 +1,190 @@
+/** The past of what moved belongs to who had it then: it is changed by nobody who had no right at it then, and not unseen. */
+import { afterAll, beforeAll, expect, test } from "vitest";
+import {
+  askedAbout,
+  createWorld,
+  inside,
+  pastOwner,
+  pastOwnerUntil,
+  type World,
+} from "../../support/isolation-world.ts";
+
+let world: World;
+/** Of the node where `inside` stands now, of the one where it stood, and of the partner above both. */
+let newcomer: string;
+let former: string;
+let above: string;
+const organization = inside.slice("organization:".length);
+
+beforeAll(async () => {
+  world = await createWorld();
+  const keyOf = async (node: string) => (await world.makeKey(["ingest", "read", "admin"], node)).key;
+  newcomer = await keyOf(askedAbout);
+  former = await keyOf(pastOwner);
+  above = await keyOf("partner:above-9f3c");
+  const { key } = await world.makeKey(["ingest"], "all");
+  const join = { type: "participant.joined", session: "long", user: "u1" };
+  const events = [
+    { id: "theirs", type: "chat.posted", time: "2025-03-01T09:00:00Z" },
+    { id: "theirs too", type: "chat.posted", time: "2025-03-02T09:00:00Z" },
+    { id: "ours", type: "chat.posted", time: "2025-09-01T09:00:00Z" },
+    { id: "ours too", type: "chat.posted", time: "2025-09-02T09:00:00Z" },
+    { ...join, id: "began theirs", time: "2025-05-31T23:00:00Z" },
+    { ...join, id: "ended ours", type: "participant.left", time: "2025-06-01T01:00:00Z" },
+    { id: "of a2", type: "chat.posted", agent: "a2", time: "2025-10-01T09:00:00Z" },
+  ];
+  const body = events.map((event) => ({ organization, ...event }));
+  expect((await world.ask("POST", "/v1/events?ack=stored", { key, body })).body).toMatchObject({ rejected: [] });
+});
+afterAll(() => world.close());
+
+const move = (key: string, body: object, node = inside) => world.ask("PATCH", `/v1/nodes/${node}`, { key, body });
+const correct = (key: string, id: string, changes?: object) =>
+  world.ask("POST", `/v1/events/${encodeURIComponent(id)}/${changes ? "amend" : "void"}`, {
+    key,
+    body: { organization, reason: "wrong", ...(changes && { changes }) },
+  });
+const postsOf = async (node: string, key: string) => {
+  const { body } = await world.ask("GET", `/v1/usage?meter=chat_posts&node=${node}&from=2025-01-01&to=2025-12-31`, {
+    key,
+  });
+  return body.meters[0].total;
+};
+const audit = async (key: string, query: string) =>
+  (await world.ask("GET", `/v1/audit?${query}`, { key })).body.entries;
+
+test("a move back in time is refused to who did not have the node then, and is in the audit of all who lose or gain", async () => {
+  const back = { parent: askedAbout, effective_from: "2000-01-01T00:00:00Z" };
+  const refused = await move(newcomer, back);
+  expect([refused.status, refused.body.field]).toEqual([403, "effective_from"]);
+  expect(JSON.stringify(refused.body)).not.toContain("former");
+  expect((await move(newcomer, { ...back, effective_from: "2025-05-31T23:59:59.999Z" })).status).toBe(403);
+  expect([await postsOf(pastOwner, former), await postsOf(askedAbout, newcomer)]).toEqual([2, 3]);
+  expect((await move(newcomer, { ...back, effective_from: pastOwnerUntil.toISOString() })).status).toBe(200);
+  // Who stood above both all the time may.
+  const later = { parent: askedAbout, effective_from: "2025-05-31T23:30:00Z" };
+  expect((await move(above, later)).status).toBe(200);
+  const [seen] = await audit(former, `subject=${inside}&action=node.moved`);
+  expect(seen).toMatchObject({
+    actor: { kind: "key" },
+    after: { parent: null, parentFrom: "2025-05-31T23:30:00.000Z" },
+  });
+  expect(JSON.stringify(seen)).not.toContain(askedAbout);
+  for (const key of [newcomer, above]) expect(await audit(key, `subject=${inside}&action=node.moved`)).not.toEqual([]);
+  expect((await move(above, { ...later, effective_from: pastOwnerUntil.toISOString() })).status).toBe(200);
+});
+
+test("what somebody else planned for the node is not replaced by who does not have it then", async () => {
+  const own = "organization:planned-9f3c";
+  await world.deps.tree.createNode({ kind: "organization", id: "planned-9f3c", name: "P", parent: askedAbout });
+  const soon = new Date(Date.now() + 3_600_000).toISOString();
+  expect((await move(above, { parent: pastOwner, effective_from: soon }, own)).status).toBe(200);
+  const kept = await move(newcomer, { parent: askedAbout, effective_from: new Date().toISOString() }, own);
+  expect([kept.status, kept.body.field]).toEqual([403, "parent"]);
+});
+
+test("an event of the former era is corrected by who had it then alone, and the former owner has it in the audit", async () => {
+  for (const refused of [await correct(newcomer, "theirs"), await correct(newcomer, "theirs", { user: "u9" })])
+    expect([refused.status, refused.body.code]).toEqual([403, "forbidden"]);
+  const moved = await correct(newcomer, "ours", { time: "2025-03-05T09:00:00Z" });
+  expect([moved.status, moved.body.field]).toEqual([403, "changes.time"]);
+  // Without its end the session would have ended at its last sign of life, which was the former owner's.
+  expect((await correct(newcomer, "ended ours")).status).toBe(403);
+  expect((await correct(former, "theirs")).status).toBe(403);
+  expect(await postsOf(pastOwner, former)).toBe(2);
+  expect((await correct(newcomer, "ours")).status).toBe(200);
+  expect((await correct(above, "theirs")).status).toBe(200);
+  expect(await postsOf(pastOwner, former)).toBe(1);
+  expect(await audit(former, "action=event")).toMatchObject([{ action: "event.voided", subject: "theirs" }]);
+  expect(await audit(newcomer, "action=event.voided&subject=ours")).toHaveLength(1);
+});
+
+test("a correction is refused on what was changed meanwhile", async () => {
+  const path = `/v1/events/${encodeURIComponent("ours too")}`;
+  const { headers } = await world.ask("GET", `${path}?organization=${organization}`, { key: newcomer });
+  const match = { "if-match": headers.get("etag") ?? "" };
+  const body = { organization, reason: "wrong", changes: { user: "u1" } };
+  expect((await world.ask("POST", `${path}/amend`, { key: newcomer, headers: match, body })).status).toBe(200);
+  const stale = { ...body, changes: { user: "u2" } };
+  expect((await world.ask("POST", `${path}/amend`, { key: newcomer, headers: match, body: stale })).status).toBe(412);
+});
+
+test("a subscription begins, ends and is on trial back in time by who had the node then alone", async () => {
+  const { body: plan } = await world.ask("POST", "/v1/plans", {
+    key: above,
+    body: { name: "P", node: "partner:above-9f3c", offered: true, currency: "EUR", fixed_fee: { organization: "10" } },
+  });
+  await world.ask("POST", `/v1/plans/${plan.id}/publish`, { key: above });
+  const subscribe = (key: string, starts_at: string) =>
+    world.ask("POST", "/v1/subscriptions", { key, body: { node: inside, plan: plan.id, starts_at } });
+  const early = await subscribe(newcomer, "2025-05-01T00:00:00Z");
+  expect([early.status, early.body.field]).toEqual([403, "starts_at"]);
+  const { status, body, headers } = await subscribe(above, "2025-04-01T00:00:00Z");
+  expect(status).toBe(201);
+  expect(await audit(former, `subject=${body.id}`)).toMatchObject([{ action: "subscription.created" }]);
+  const path = `/v1/subscriptions/${body.id}`;
+  for (const [change, field] of [
+    [{ trial_ends_at: "2025-05-01T00:00:00Z" }, "trial_ends_at"],
+    [{ trial_ends_at: "2025-08-01T00:00:00Z" }, "trial_ends_at"],
+    [{ expires_at: "2025-05-01T00:00:00Z", renews: false }, "expires_at"],
+  ] as const) {
+    const refused = await world.ask("PATCH", path, { key: newcomer, body: change });
+    expect([refused.status, refused.body.field]).toEqual([403, field]);
+  }
+  const match = { "if-match": headers.get("etag") ?? "" };
+  const ended = { expires_at: "2025-09-01T00:00:00Z", renews: false };
+  expect((await world.ask("PATCH", path, { key: newcomer, headers: match, body: ended })).status).toBe(200);
+  expect((await world.ask("PATCH", path, { key: newcomer, headers: match, body: ended })).status).toBe(412);
+});
+
+test("a day on which a node moved counts for its new owner from the move on", async () => {
+  const id = "moved-today-9f3c";
+  await world.deps.tree.createNode({ kind: "organization", id, name: id, parent: pastOwner });
+  expect((await move(above, { parent: askedAbout }, `organization:${id}`)).status).toBe(200);
+  const since = world.deps.tree.stays(`organization:${id}`).at(-1)?.from;
+  const { body: plan } = await world.ask("POST", "/v1/plans", { key: newcomer, body: { name: "P", currency: "EUR" } });
+  await world.ask("POST", `/v1/plans/${plan.id}/publish`, { key: newcomer });
+  const wanted = { node: `organization:${id}`, plan: plan.id };
+  const made = await world.ask("POST", "/v1/subscriptions", { key: newcomer, body: wanted });
+  expect([made.status, new Date(made.body.starts_at)]).toEqual([201, since]);
+});
+
+test("who may not send events sends none in the place of one in quarantine, and none into what was another's", async () => {
+  const manager = world.callers.get("with the role manager");
+  const time = "2025-02-01T09:00:00Z";
+  const { key } = await world.makeKey(["ingest"]);
+  const rejected = { id: "wait", type: "chat.posted", organization, time, properties: { a: { b: 1 } } };
+  const taken = { id: "now", type: "chat.posted", organization };
+  await world.ask("POST", "/v1/events?ack=stored", { key, body: [rejected, taken] });
+  const { events } = (await world.ask("GET", `/v1/quarantine?node=${inside}`, { key: newcomer })).body;
+  const path = `/v1/quarantine/${events[0].id}/replay`;
+  const other = { id: "made up", type: "chat.posted", organization };
+  const refused = await world.ask("POST", path, { ...manager, body: { event: other } });
+  expect([refused.status, refused.body.field]).toEqual([403, "event"]);
+  const before = await postsOf(pastOwner, former);
+  expect((await world.ask("POST", path, { ...manager, body: {} })).body).toMatchObject({
+    outcome: "rejected",
+    code: "outside_subtree",
+    field: "time",
+  });
+  expect(await postsOf(pastOwner, former)).toBe(before);
+  // A late event of an emitter is an event.
+  const fixed = { ...rejected, properties: {} };
+  const late = await world.ask("POST", path, { key: newcomer, body: { event: fixed } });
+  expect(late.body).toMatchObject({ outcome: "accepted" });
+});
+
+test("an agent's key is told of corrections of its own events alone, and a node of its own events' number", async () => {
+  const { key } = await world.makeKey(["read"], `agent:${organization}/a1`);
+  const voided = await correct(newcomer, "of a2");
+  expect(voided.status).toBe(200);
+  const query = "meter=chat_posts&from=2025-01-01&to=2025-12-31";
+  const correctionsFor = async (asker: string, node: string) =>
+    (await world.ask("GET", `/v1/explain?${query}&node=${node}`, { key: asker })).body.corrections;
+  expect(await correctionsFor(key, `agent:${organization}/a1`)).toEqual([]);
+  expect((await correctionsFor(newcomer, `agent:${organization}/a2`)).length).toBe(1);
+  const { clickhouse } = world.deps;
+  await clickhouse.command(`INSERT INTO freshness_samples (at, lag_ms, weights) VALUES (now64(3), [5], [4711])`, {});
+  const { freshness } = (await world.ask("GET", "/v1/ingest-health", { key: former })).body;
+  expect(freshness).toBeNull();
+});
