@@ -57,6 +57,20 @@ test("what changed since it was read is not overwritten", async () => {
   expect((await set(id, { status: "paid" }, match)).status).toBe(412);
 });
 
+test("a message of a time that lies ahead is refused, and one that was taken once holds off nothing that follows", async () => {
+  const id = ids[5];
+  const ahead = await tell({ statement: id, status: "paid", at: "2099-01-01T00:00:00Z" });
+  expect([ahead.status, ahead.body.field]).toEqual([400, "data.at"]);
+  // As it would stand where it was taken before.
+  expect((await tell({ statement: id, status: "paid" })).body.status).toBe("paid");
+  await billing.world.deps.postgres.pool.query(
+    "UPDATE statement_payments SET at = '2099-01-01' WHERE statement_id = $1",
+    [id],
+  );
+  const soon = new Date(Date.now() + 1_000).toISOString();
+  expect((await tell({ statement: id, status: "refunded", at: soon })).body.status).toBe("refunded");
+});
+
 test("who pays does not say what is paid, and what a summary holds is paid with it", async () => {
   const own = (await billing.world.makeKey(["read", "admin"], node)).key;
   const path = `/v1/statements/${ids[1]}/payment`;
