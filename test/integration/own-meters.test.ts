@@ -130,7 +130,11 @@ test("a formula is computed exactly over windows and over totals, and is nothing
 
 test("others' meters are neither told of nor in the way: each subtree has its own by a name, and the nearest answers", async () => {
   const named = async (node: string, title: string) => {
-    const { meter, node: _, ...definition } = createMeterSchema.parse({
+    const {
+      meter,
+      node: _,
+      ...definition
+    } = createMeterSchema.parse({
       ...{ meter: "same_name", title },
       events: { types: ["page.printed"], aggregation: "count" },
     });

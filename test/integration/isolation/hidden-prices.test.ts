@@ -116,7 +116,7 @@ test("an answer is not given again to who has other rights by now", async () => 
   };
   await setRole("finance", "viewer");
   const again = await ask();
-  expect([again.status, JSON.stringify(again.body)]).toEqual([422, expect.not.stringContaining("3471.39")]);
+  expect([again.status, JSON.stringify(again.body)]).toEqual([403, expect.not.stringContaining("3471.39")]);
 });
 
 test("what others have is not confirmed by a name: a meter may be called like theirs", async () => {
