@@ -159,7 +159,7 @@ export class Passkeys {
    */
   async remove(
     { userId, id, lastRefusal }: { userId: string; id: string; lastRefusal: string | undefined },
-    by: Author,
+    { by, check }: { by: Author; check: (current: PasskeyRecord) => void },
   ): Promise<boolean> {
     return await this.#postgres.transaction(async (tx) => {
       // Locked first, so that of two that are removed at once the second is seen to be the last.
@@ -167,6 +167,7 @@ export class Passkeys {
       const own = await tx.select().from(passkeys).where(eq(passkeys.userId, userId));
       const removed = own.find((one) => one.id === id);
       if (!user || !removed) return false;
+      check(removed);
       if (lastRefusal !== undefined && own.length === 1 && user.passwordHash === null)
         throw new ProblemError("conflict", lastRefusal, { field: "even_if_last" });
       await tx.delete(passkeys).where(eq(passkeys.id, id));

@@ -169,10 +169,11 @@ export class UserDirectory {
   }
 
   /** Takes the roles within reach; who has none left is removed with all sessions. False when there is no such user. */
-  async remove(id: string, { actor, by }: Change): Promise<boolean> {
+  async remove(id: string, { actor, by }: Change, check: (current: UserRecord) => void): Promise<boolean> {
     return await this.#postgres.transaction(async (tx) => {
       const before = await this.#find(tx, actor, id, "update");
       if (!before) return false;
+      check(before.seen);
       const isLast = before.seen.roles.length === before.user.roles.length;
       if (before.offer) {
         const roles = this.#rolesInstead(before, [], actor);

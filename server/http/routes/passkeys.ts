@@ -148,7 +148,7 @@ export function passkeysRoutes(deps: PasskeysRoutesDeps): OpenAPIHono<HttpEnv> {
         "It signs nobody in any more; sessions that it began go on. The last way to sign in is not removed unasked.",
       middleware: ofUser,
       request: { params: idParams, ...bodyOf(removePasskeySchema) },
-      responses: { 204: { description: "Removed" }, ...problemResponses(400, 401, 403, 404, 409, 422, 429, 503) },
+      responses: { 204: { description: "Removed" }, ...problemResponses(400, 401, 403, 404, 409, 412, 422, 429, 503) },
     }),
     async (c) => {
       const passkeys = available();
@@ -161,7 +161,9 @@ export function passkeysRoutes(deps: PasskeysRoutesDeps): OpenAPIHono<HttpEnv> {
             ? undefined
             : `without it only ${providerName} signs in to this account: send \`even_if_last\` to go on`;
       const which = { userId: c.get("actor").id, id: c.req.valid("param").id, lastRefusal };
-      if (!(await passkeys.remove(which, authorOf(c)))) throw noSuchPasskey();
+      const check = await ifMatch(c);
+      const edit = { by: authorOf(c), check: (current: PasskeyRecord) => check(stateOf(current)) };
+      if (!(await passkeys.remove(which, edit))) throw noSuchPasskey();
       return c.body(null, 204);
     },
   );

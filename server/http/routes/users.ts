@@ -192,12 +192,12 @@ export function usersRoutes({
       request: { params: idParams },
       responses: {
         204: { description: "Removed" },
-        ...problemResponses(401, 403, 404, 409, 422, 503),
+        ...problemResponses(401, 403, 404, 409, 412, 422, 503),
       },
     }),
     async (c) => {
-      if (!(await directory.remove(c.req.valid("param").id, { actor: c.get("actor"), by: authorOf(c) })))
-        found(undefined);
+      const by = { actor: c.get("actor"), by: authorOf(c) };
+      if (!(await directory.remove(c.req.valid("param").id, by, await ifMatch(c)))) found(undefined);
       sessions.forget();
       return c.body(null, 204);
     },

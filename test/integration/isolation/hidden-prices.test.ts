@@ -83,7 +83,7 @@ test("what is called like a secret is compared and kept like everything else, an
   expect([changed.before.fields.key, changed.after.fields.key]).toEqual(["b", "changed"]);
 });
 
-test("a stale edit of a meter and of a key is refused", async () => {
+test("a stale edit of a meter, a key and a user is refused", async () => {
   const meter = { meter: "tagged", node: inside, title: "T", events: { types: ["x"], aggregation: "count" } };
   const made = await world.ask("POST", "/v1/meters", { key, body: meter });
   const match = { "if-match": made.headers.get("etag") ?? "" };
@@ -101,6 +101,12 @@ test("a stale edit of a meter and of a key is refused", async () => {
   const rotated = await world.ask("POST", `${path}/rotate`, { key, body: { overlap_seconds: 60 }, headers: tag });
   expect(rotated.status).toBe(201);
   expect((await world.ask("DELETE", path, { key, headers: tag })).status).toBe(412);
+
+  const { users } = (await world.ask("GET", "/v1/users", { key })).body;
+  const user = `/v1/users/${users.find(({ email }: { email: string }) => email === "viewer@example.com").id}`;
+  const seen = { "if-match": (await world.ask("GET", user, { key })).headers.get("etag") ?? "" };
+  expect((await world.ask("PATCH", user, { key, headers: seen, body: { name: "Renamed" } })).status).toBe(200);
+  expect((await world.ask("DELETE", user, { key, headers: seen })).status).toBe(412);
 });
 
 test("an answer is not given again to who has other rights by now", async () => {
