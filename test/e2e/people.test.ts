@@ -146,6 +146,35 @@ test("a passkey is added, signs in alone, is renamed, and signs nobody in once i
   await expectAccessible(page);
 });
 
+test("a role offered to who has an account is accepted by its link, on every page", async () => {
+  const key = { authorization: `Bearer ${service.rootKey}`, "content-type": "application/json" };
+  const offer = async (role: string) => {
+    const body = JSON.stringify({ email: "zoe@example.com", roles: [{ node: "all", role }] });
+    const answer = await fetch(`${service.url}/v1/users`, { method: "POST", headers: key, body });
+    return ((await answer.json()) as { invitation: { url: string } }).invitation.url.replace(
+      /^.*(?=\/set-password)/,
+      "",
+    );
+  };
+  const token = (await offer("viewer")).split("#")[1];
+  const body = JSON.stringify({ token, password: "a long enough password" });
+  expect((await fetch(`${service.url}/v1/password`, { method: "POST", headers: key, body })).status).toBe(204);
+
+  const page = await open(await offer("admin"));
+  await page.getByLabel("New password").fill("another long password");
+  await page.getByLabel("The same again").fill("another long password");
+  await page.getByRole("button", { name: "Set password" }).click();
+  await page.getByText("This address has an account already.").waitFor();
+  await page.getByRole("button", { name: "Go on" }).click();
+  await signIn(page, "zoe@example.com", "a long enough password");
+  const notice = page.getByTestId("role-offer");
+  await notice.getByText("admin of everything").waitFor();
+  await expectAccessible(page);
+  await notice.getByRole("button", { name: "Accept" }).click();
+  await notice.waitFor({ state: "detached" });
+  await page.getByRole("navigation", { name: "Pages" }).first().getByRole("link", { name: "People" }).waitFor();
+});
+
 test("the pages of people fit a phone, in the dark too", async () => {
   const headings = { "/people": "People", "/audit": "Audit", "/account": "Your account" };
   for (const colorScheme of ["light", "dark"] as const) {
