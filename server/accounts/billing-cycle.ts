@@ -121,6 +121,38 @@ export function segmentsOf(subscription: SubscriptionRecord, { startMs, endMs }:
   });
 }
 
+/** What of the segments lies in [fromMs, toMs). */
+export function segmentsWithin(segments: readonly PlanSegment[], fromMs: number, toMs: number): PlanSegment[] {
+  return segments.flatMap((one) => {
+    const cut = { ...one, fromMs: Math.max(one.fromMs, fromMs), toMs: Math.min(one.toMs, toMs) };
+    return cut.fromMs < cut.toMs ? [cut] : [];
+  });
+}
+
+/** The part of a cycle whose usage counts against limits together: the trial in it, or what is paid for. */
+export interface CountedSpan {
+  segments: PlanSegment[];
+  fromMs: number;
+  toMs: number;
+  /** What a limit of a sum over time is for: the cycle, of a trial the trial in it. */
+  whole: Cycle;
+  isTrial: boolean;
+}
+
+/** The part with the instant in it, else the last of the cycle. Undefined where no plan was in force in the cycle. */
+export function countedSpan(subscription: SubscriptionRecord, cycle: Cycle, ms: number): CountedSpan | undefined {
+  const all = segmentsOf(subscription, cycle);
+  const trialEndMs = subscription.trialEndsAt?.getTime() ?? Number.NEGATIVE_INFINITY;
+  const paid = segmentsWithin(all, trialEndMs, cycle.endMs);
+  const trial = segmentsWithin(all, cycle.startMs, trialEndMs);
+  const isTrial = trial.length > 0 && (ms < trialEndMs || paid.length === 0);
+  const segments = isTrial ? trial : paid;
+  const [first, last] = [segments[0], segments.at(-1)];
+  if (!first || !last) return undefined;
+  const span = { fromMs: first.fromMs, toMs: last.toMs };
+  return { segments, ...span, whole: isTrial ? { startMs: span.fromMs, endMs: span.toMs } : cycle, isTrial };
+}
+
 /** The version in force at an instant: before the start the first one. */
 export function planAt({ history }: Pick<SubscriptionRecord, "history">, ms: number): PlanSince {
   const current = history.findLast(({ validFrom }) => validFrom.getTime() <= ms) ?? history[0];

@@ -6,7 +6,7 @@ import type { ChargeLine, ChargesAtLevel } from "../contract/charges.ts";
 import type { PlanTerms, PriceLevel } from "../contract/plans.ts";
 import { trimDecimal } from "../metrics/figures.ts";
 import { formatInstant } from "../metrics/windows.ts";
-import type { Cycle, PlanSegment } from "./billing-cycle.ts";
+import { type Cycle, type PlanSegment, segmentsWithin } from "./billing-cycle.ts";
 import { type Exact, exact, minus, plus, ratio, roundHalfEven, times, zero } from "./exact.ts";
 import { priceUsage, roundMoney } from "./pricing.ts";
 
@@ -19,8 +19,7 @@ export interface ChargedSegment extends PlanSegment {
 
 /** The parts that are charged: what lies before the trial's end is not. */
 export function afterTrial(segments: readonly PlanSegment[], trialEndsAt: Date | null): PlanSegment[] {
-  const endMs = trialEndsAt?.getTime() ?? Number.NEGATIVE_INFINITY;
-  return segments.flatMap((one) => (one.toMs > endMs ? [{ ...one, fromMs: Math.max(one.fromMs, endMs) }] : []));
+  return segmentsWithin(segments, trialEndsAt?.getTime() ?? Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY);
 }
 
 /** At each of the levels, from the lowest up; of a level without any price nothing. */

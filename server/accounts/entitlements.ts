@@ -5,15 +5,16 @@
  */
 import { LRUCache } from "lru-cache";
 import type { NodeAddress } from "../contract/nodes.ts";
-import { percentUsed, quotaStatus } from "../contract/quota-status.ts";
+import { limitState, percentUsed, quotaStatus } from "../contract/quota-status.ts";
 import type { Entitlement } from "../contract/quotas.ts";
-import { compareDecimals } from "../metrics/figures.ts";
 import { formatInstant } from "../metrics/windows.ts";
-import { cyclesUntil, segmentsOf } from "./billing-cycle.ts";
+import { countedSpan, cyclesUntil } from "./billing-cycle.ts";
+import { measureSpan } from "./measure-span.ts";
 import type { NodeTree } from "./node-tree.ts";
 import type { PeriodSource } from "./period.ts";
 import { readTerms } from "./plans.ts";
-import { type Limited, limitedFeatures, measureSpan, reachedAt, termsOf } from "./quotas.ts";
+import { type Limited, limitedFeatures, termsOf } from "./quotas.ts";
+import { reachedAt } from "./reached-at.ts";
 import { subscriptionAt } from "./subscriptions.ts";
 
 export interface EntitlementSource extends PeriodSource {
@@ -33,6 +34,8 @@ interface Known {
 
 interface KnownFeature {
   isEnabled: boolean;
+  /** What is used in a trial costs nothing. */
+  isTrial: boolean;
   /** Absent for what is only on or off. */
   limited?: Limited;
   used: string;
@@ -100,28 +103,27 @@ async function readKnown(source: EntitlementSource, node: NodeAddress, nowMs: nu
   const [cycle] = cyclesUntil(subscription, nowMs, 0);
   if (!cycle) throw new Error("every instant lies in a cycle");
   const terms = await readTerms(db, subscription.history);
-  const all = segmentsOf(subscription, cycle);
-  // A change that lies ahead says nothing about now.
-  const segments = all.filter(({ fromMs }) => fromMs <= nowMs);
-  const last = segments.at(-1);
-  if (!last) return { readAtMs: nowMs, asOf, features: undefined, endMs: cycle.endMs };
+  const counted = countedSpan(subscription, cycle, nowMs);
+  const last = counted?.segments.at(-1);
+  if (!counted || !last) return { readAtMs: nowMs, asOf, features: undefined, endMs: cycle.endMs };
   const { tz, node: subscribed } = subscription;
-  const limited = limitedFeatures(source, subscribed, segments, cycle, terms);
-  const fromMs = all[0]?.fromMs ?? cycle.startMs;
-  const span = { fromMs, toMs: last.toMs, tz };
+  const { fromMs, toMs, isTrial } = counted;
+  const limited = limitedFeatures(source, subscribed, counted, terms);
+  const span = { fromMs, toMs, tz };
   const meters = limited.map(({ meter }) => meter);
   const usage = await measureSpan(source, subscribed, meters, { ...span, window: "total" }, nowMs);
   const features = new Map<string, KnownFeature>();
   for (const feature of termsOf(terms, last).features) {
     const one = limited.find((candidate) => candidate.feature.key === feature.key);
     const used = String((one && usage.get(one.meter.meter)?.total) ?? 0);
-    features.set(feature.key, { isEnabled: feature.enabled, used, tz, ...(one && { limited: one }) });
-    if (!one || one.limit === null || feature.grace_hours === 0 || compareDecimals(used, one.limit) < 0) continue;
+    features.set(feature.key, { isEnabled: feature.enabled, isTrial, used, tz, ...(one && { limited: one }) });
+    if (!one || one.limit === null || feature.grace_hours === 0) continue;
+    if (limitState(used, one.limit) !== "reached") continue;
     const hitMs = await reachedAt(source, subscribed, { meter: one.meter, limit: one.limit }, span, nowMs);
     const known = features.get(feature.key);
     if (known && hitMs !== undefined) known.graceUntilMs = hitMs + feature.grace_hours * 3_600_000;
   }
-  return { readAtMs: nowMs, asOf, features, endMs: Math.min(cycle.endMs, last.toMs) };
+  return { readAtMs: nowMs, asOf, features, endMs: toMs };
 }
 
 function answerOf(known: Known, node: NodeAddress, key: string, nowMs: number, isCurrent: boolean): Entitlement {
@@ -129,7 +131,7 @@ function answerOf(known: Known, node: NodeAddress, key: string, nowMs: number, i
   if (!known.features) return { ...none, reason: "no_subscription" };
   const feature = known.features.get(key);
   if (!feature?.isEnabled) return { ...none, reason: "not_in_plan" };
-  const { limited, used, graceUntilMs, tz } = feature;
+  const { limited, isTrial, used, graceUntilMs, tz } = feature;
   if (!limited) return { ...none, allowed: true, reason: "unlimited" };
   const { limit, feature: terms } = limited;
   if (limit === null) return { ...none, allowed: true, reason: "unlimited", used };
@@ -142,9 +144,12 @@ function answerOf(known: Known, node: NodeAddress, key: string, nowMs: number, i
     grace_until: graceUntilMs === undefined ? null : formatInstant(graceUntilMs, tz),
   };
   if (terms.overage === "block" && !isCurrent) return { ...told, reason: "usage_unknown" };
-  if (compareDecimals(used, limit) < 0) return { ...told, allowed: true, reason: "within_limit" };
-  if (terms.overage === "bill") return { ...told, allowed: true, reason: "overage_billed" };
+  const state = limitState(used, limit);
+  if (state === "within") return { ...told, allowed: true, reason: "within_limit" };
+  if (terms.overage === "bill")
+    return { ...told, allowed: true, reason: isTrial ? "overage_in_trial" : "overage_billed" };
   if (terms.overage === "notify") return { ...told, allowed: true, reason: "overage_notified" };
+  if (state === "nothing_included") return { ...told, reason: "nothing_included" };
   const isInGrace = graceUntilMs !== undefined && nowMs < graceUntilMs;
   return isInGrace ? { ...told, allowed: true, reason: "in_grace" } : { ...told, reason: "limit_reached" };
 }

@@ -7,6 +7,7 @@ import type { Postgres } from "../postgres/client.ts";
 import { plans } from "../postgres/schema/plans.ts";
 import {
   type Cycle,
+  countedSpan,
   cyclesBefore,
   cyclesUntil,
   endMsOf,
@@ -14,9 +15,10 @@ import {
   segmentsOf,
   statusOf,
 } from "./billing-cycle.ts";
+import type { UsageSource } from "./measure-span.ts";
 import type { NodeTree } from "./node-tree.ts";
 import { readTerms } from "./plans.ts";
-import { readQuotas, type UsageSource } from "./quotas.ts";
+import { readQuotas } from "./quotas.ts";
 import { cycleSettings, subscriptionsOf } from "./subscriptions.ts";
 
 export interface PeriodSource extends UsageSource {
@@ -68,10 +70,11 @@ export async function readPeriod(
   const ofNow = subscription ? [{ subscription, cycle: current, past: tested.map(({ cycle }) => cycle) }] : [];
   const earlier = before.slice(0, pastCycles).map((one) => ({ ...one, past: [] }));
   const cycles = [...ofNow, ...earlier].map(({ subscription: of, cycle, past }) => {
-    return { tz: of.tz, cycle, past, segments: segmentsOf(of, cycle) };
+    const counted = countedSpan(of, cycle, Math.min(nowMs, cycle.endMs - 1));
+    return { tz: of.tz, cycle, past, segments: segmentsOf(of, cycle), counted };
   });
   const quotas = await readQuotas(source, node, cycles, terms, nowMs);
-  const described = cycles.map(({ tz: zone, cycle, segments }, index) => {
+  const described = cycles.map(({ tz: zone, cycle, segments, counted }, index) => {
     const told = ({ planId, version, fromMs, toMs }: PlanSegment) => ({
       plan: planId,
       version,
@@ -79,9 +82,15 @@ export async function readPeriod(
       from: formatInstant(fromMs, zone),
       to: formatInstant(toMs, zone),
     });
-    return { ...spanOf(cycle, zone), plans: segments.map(told), quotas: quotas[index] ?? [] };
+    const span = counted && {
+      from: formatInstant(counted.fromMs, zone),
+      to: formatInstant(counted.toMs, zone),
+      is_trial: counted.isTrial,
+    };
+    const head = { ...spanOf(cycle, zone), plans: segments.map(told), counted: span ?? null };
+    return { ...head, quotas: quotas[index] ?? [] };
   });
-  const bareOf = (cycle: Cycle) => ({ ...spanOf(cycle, tz), plans: [], quotas: [] });
+  const bareOf = (cycle: Cycle) => ({ ...spanOf(cycle, tz), plans: [], counted: null, quotas: [] });
   const now = (subscription ? described[0] : undefined) ?? bareOf(current);
   const past = subscription ? described.slice(1) : described;
   if (past.length === 0 && all.length === 0) {

@@ -1,25 +1,18 @@
 /** What of a node's limits is used in a billing cycle, where it will end, and when a limit was or will be reached. */
 import type { Meter } from "../catalog/catalog.ts";
-import type { ClickHouse } from "../clickhouse/client.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import type { PlanFeature, PlanTerms } from "../contract/plans.ts";
-import { hasReached, percentUsed, quotaStatus } from "../contract/quota-status.ts";
+import { hasReached, limitState, percentUsed, quotaStatus } from "../contract/quota-status.ts";
 import type { Quota } from "../contract/quotas.ts";
-import type { MeterUsage, WindowKind } from "../contract/usage.ts";
-import { compareDecimals, sumDecimals, trimDecimal } from "../metrics/figures.ts";
+import type { MeterUsage } from "../contract/usage.ts";
+import { trimDecimal } from "../metrics/figures.ts";
 import { type Course, forecast, reachesAt } from "../metrics/forecast.ts";
 import { isSumOverTime } from "../metrics/sum-over-time.ts";
-import { answerTogether } from "../metrics/usage.ts";
 import { formatInstant } from "../metrics/windows.ts";
-import type { Cycle, PlanSegment } from "./billing-cycle.ts";
+import type { CountedSpan, Cycle, PlanSegment } from "./billing-cycle.ts";
 import { exact, plus, ratio, roundHalfEven, times, zero } from "./exact.ts";
-
-export interface UsageSource {
-  clickhouse: ClickHouse;
-  /** Built in, or made by users for the node. */
-  meterOf: (name: string, node: NodeAddress, atMs: number) => Meter | undefined;
-  watermark: () => Date;
-}
+import { type MeasuredSpan, measureSpans, type UsageSource } from "./measure-span.ts";
+import { reachedAt } from "./reached-at.ts";
 
 /** A feature of a plan with its meter, and its limit in one cycle. */
 export interface Limited {
@@ -41,15 +34,14 @@ export function termsOf(
 }
 
 /**
- * The measured features of the version in force last, with their limits in the cycle. Of a sum over time each version
- * gives the part of its limit that it has of the cycle, rounded half to even to 6 decimals; any version without a limit
- * gives none. What has no sum has the limit in force.
+ * The measured features of the version in force last, with their limits in the span. Of a sum over time each version
+ * gives the part of its limit that it has of the span's whole, rounded half to even to 6 decimals; any version without a
+ * limit gives none. What has no sum has the limit in force.
  */
 export function limitedFeatures(
   { meterOf }: UsageSource,
   node: NodeAddress,
-  segments: readonly PlanSegment[],
-  cycle: Cycle,
+  { segments, whole }: Pick<CountedSpan, "segments" | "whole">,
   terms: TermsByVersion,
 ): Limited[] {
   const last = segments.at(-1);
@@ -57,7 +49,7 @@ export function limitedFeatures(
   return termsOf(terms, last).features.flatMap((feature): Limited[] => {
     const meter = feature.enabled && feature.meter !== null ? meterOf(feature.meter, node, last.toMs) : undefined;
     if (!meter) return [];
-    const limit = isSumOverTime(meter.rule) ? summedLimit(feature, segments, cycle, terms) : feature.included;
+    const limit = isSumOverTime(meter.rule) ? summedLimit(feature, segments, whole, terms) : feature.included;
     return [{ feature, meter, limit }];
   });
 }
@@ -79,49 +71,13 @@ function summedLimit(
   return trimDecimal(roundHalfEven(sum, 6));
 }
 
-export interface MeasuredSpan {
-  meters: readonly Meter[];
-  fromMs: number;
-  toMs: number;
-  window: WindowKind;
-  tz: string;
-}
-
-/** The usage of a span, each meter whole: by its name. */
-export async function measureSpan(
-  source: UsageSource,
-  node: NodeAddress,
-  meters: readonly Meter[],
-  span: Omit<MeasuredSpan, "meters">,
-  nowMs: number,
-): Promise<Map<string, MeterUsage>> {
-  const [usage] = await measureSpans(source, node, [{ meters, ...span }], nowMs);
-  return usage ?? new Map();
-}
-
-/** The usage of several spans in their order, read together. */
-async function measureSpans(
-  { clickhouse, watermark }: UsageSource,
-  node: NodeAddress,
-  spans: readonly MeasuredSpan[],
-  nowMs: number,
-): Promise<Map<string, MeterUsage>[]> {
-  const rest = { node, anchor: 1, fill: "zero" as const, filters: [], groupBy: undefined };
-  const questions = spans.map((span) => {
-    const isMeasured = span.fromMs < span.toMs;
-    const meters = isMeasured ? [...new Map(span.meters.map((meter) => [meter.meter, meter])).values()] : [];
-    return { ...span, ...rest, meters };
-  });
-  const answers = await answerTogether(clickhouse, questions, watermark(), nowMs);
-  return answers.map((answer) => new Map(answer.meters.map((usage) => [usage.meter, usage])));
-}
-
-/** A cycle with the plans in force in it; `past` are cycles of before, by which the projection of one that runs is judged. */
+/** A cycle with what of it is counted; `past` are cycles of before, by which the projection of one that runs is judged. */
 export interface QuotaCycle {
   tz: string;
   cycle: Cycle;
   past: readonly Cycle[];
-  segments: readonly PlanSegment[];
+  /** Undefined where no plan was in force. */
+  counted: CountedSpan | undefined;
 }
 
 /** Of each cycle. */
@@ -133,9 +89,9 @@ export async function readQuotas(
   nowMs: number,
 ): Promise<Quota[][]> {
   const asked = cycles.map((one) => {
-    const limited = limitedFeatures(source, node, one.segments, one.cycle, terms);
+    const limited = one.counted ? limitedFeatures(source, node, one.counted, terms) : [];
     const { startMs, endMs } = one.cycle;
-    const [fromMs, toMs] = [one.segments[0]?.fromMs ?? startMs, one.segments.at(-1)?.toMs ?? startMs];
+    const { fromMs, toMs } = one.counted ?? { fromMs: startMs, toMs: startMs };
     const runs = startMs <= nowMs && nowMs < endMs;
     const meters = limited.map(({ meter }) => meter);
     const summed = runs ? meters.filter(({ rule }) => isSumOverTime(rule)) : [];
@@ -175,7 +131,7 @@ async function describeQuota(
   const course = courseOf(series, { startMs: span.fromMs, endMs: span.toMs });
   const courses = past.map((one) => courseOf(series, one));
   const projected = days ? forecast(course, Number(used), nowMs, courses) : undefined;
-  const isOver = limit !== null && compareDecimals(used, limit) >= 0 && compareDecimals(used, "0") > 0;
+  const isOver = limit !== null && limitState(used, limit) === "reached";
   const expectedMs = projected && limit !== null ? reachesAt(course, Number(used), Number(limit), nowMs) : undefined;
   const hitMs = isOver ? await reachedAt(source, node, { meter, limit }, span, nowMs) : expectedMs;
   return {
@@ -217,31 +173,4 @@ export function courseOf(series: MeterUsage["series"], { startMs, endMs }: Cycle
     return [{ ms: toMs, used }];
   });
   return { startMs, endMs, points };
-}
-
-/** The end of the first minute with which the limit was reached; of a peak the instant. */
-export async function reachedAt(
-  source: UsageSource,
-  node: NodeAddress,
-  { meter, limit }: { meter: Meter; limit: string },
-  { fromMs, toMs, tz }: { fromMs: number; toMs: number; tz: string },
-  nowMs: number,
-): Promise<number | undefined> {
-  let span = { fromMs, toMs: Math.min(toMs, nowMs) };
-  let before = "0";
-  let atMs: number | undefined;
-  for (const window of ["day", "hour", "minute"] as const) {
-    const usage = (await measureSpan(source, node, [meter], { ...span, window, tz }, nowMs)).get(meter.meter);
-    const isSum = isSumOverTime(meter.rule);
-    const found = usage?.series.find(({ value }) => {
-      const reached = isSum ? sumDecimals([before, String(value ?? 0)]) : String(value ?? 0);
-      if (compareDecimals(reached, limit) >= 0) return true;
-      if (isSum) before = reached;
-      return false;
-    });
-    if (!found) return atMs;
-    span = { fromMs: Date.parse(found.start), toMs: Math.min(Date.parse(found.end), nowMs) };
-    atMs = !isSum && typeof found.at === "string" ? Date.parse(found.at) : span.toMs;
-  }
-  return atMs;
 }

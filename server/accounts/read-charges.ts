@@ -6,9 +6,10 @@ import { isSumOverTime } from "../metrics/sum-over-time.ts";
 import { formatInstant } from "../metrics/windows.ts";
 import { cyclesBefore, type PlanSegment, segmentsOf } from "./billing-cycle.ts";
 import { afterTrial, type ChargedSegment, chargesOf } from "./charges.ts";
+import { measureSpan, type UsageSource } from "./measure-span.ts";
 import type { PeriodSource } from "./period.ts";
 import { readTerms } from "./plans.ts";
-import { measureSpan, type TermsByVersion, termsOf, type UsageSource } from "./quotas.ts";
+import { type TermsByVersion, termsOf } from "./quotas.ts";
 import { subscriptionsOf } from "./subscriptions.ts";
 
 /** `cyclesAgo` 0 is the cycle that runs. Undefined where the node had no subscription in that cycle. */
@@ -22,7 +23,8 @@ export async function readCharges(
   const { db } = source.postgres;
   const watermark = source.watermark().toISOString();
   const known = cyclesBefore(await subscriptionsOf(db, node), nowMs, cyclesAgo + 1);
-  const runs = known[0] !== undefined && nowMs < known[0].endMs;
+  // A cycle runs to its end, also where the subscription was cancelled in it.
+  const runs = known[0] !== undefined && nowMs < known[0].cycle.endMs;
   const found = known[runs ? cyclesAgo : cyclesAgo - 1];
   if (!found) return undefined;
   const { subscription, cycle } = found;

@@ -19,6 +19,16 @@ export function quotaStatus(used: string | number, limit: string | number): Quot
   return edges.find(([percent]) => amount * 100n >= bound * percent)?.[1] ?? "under";
 }
 
+/**
+ * Whether more would lie within the limit. Of a limit of 0 nothing is included: it is not reached before anything is used,
+ * as its status says, and yet leaves nothing to use.
+ */
+export function limitState(used: string | number, limit: string | number): "within" | "nothing_included" | "reached" {
+  const [amount, bound] = [unitsOf(used), unitsOf(limit)];
+  if (amount <= 0n) return bound <= 0n ? "nothing_included" : "within";
+  return amount < bound ? "within" : "reached";
+}
+
 /** Whether `used` is at or above so many percent of the limit; of a limit of 0 anything used is. */
 export function hasReached(used: string | number, limit: string | number, percent: string | number): boolean {
   const amount = unitsOf(used);

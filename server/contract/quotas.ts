@@ -25,13 +25,18 @@ export const quotaSchema = z.object({
   limit: z
     .string()
     .nullable()
-    .describe("Of this cycle: what is a sum over time has of each plan its part of the cycle; null for no limit"),
+    .describe(
+      "Of what is counted: what is a sum over time has of each plan its part of the cycle, in a trial of the trial; null for no limit",
+    ),
   percent: z.string().nullable().describe("Rounded down to 2 decimals; null without a limit"),
   status: z.enum(quotaStatuses).nullable(),
   overage: z.enum(overagePolicies),
   thresholds: z.array(z.object({ percent: z.number(), reached: z.boolean() })),
   projected: projectionSchema.nullable().describe("Of sums over time, while the cycle runs"),
-  hit_at: z.string().nullable().describe("When the limit was reached, or will be in this cycle at the pace so far"),
+  hit_at: z
+    .string()
+    .nullable()
+    .describe("When the limit was reached, to the millisecond, or will be at the pace so far"),
   at: z.string().nullable().describe("Of peaks: the first instant of the peak"),
 });
 export type Quota = z.infer<typeof quotaSchema>;
@@ -42,6 +47,10 @@ export const cycleUsageSchema = z.object({
   plans: z
     .array(z.object({ plan: z.string(), version: z.int(), name: z.string(), from: z.string(), to: z.string() }))
     .describe("Which version was in force in which part of the cycle"),
+  counted: z
+    .object({ from: z.string(), to: z.string().describe("Exclusive"), is_trial: z.boolean() })
+    .nullable()
+    .describe("What `quotas` are of: the trial, which is a span of its own, or what of the cycle is paid for"),
   quotas: z.array(quotaSchema),
 });
 
@@ -67,8 +76,10 @@ export const entitlementReasons = [
   "unlimited",
   "overage_billed",
   "overage_notified",
+  "overage_in_trial",
   "in_grace",
   "limit_reached",
+  "nothing_included",
   "usage_unknown",
   "not_in_plan",
   "no_subscription",

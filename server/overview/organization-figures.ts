@@ -1,6 +1,7 @@
 /** The figures of organizations that the list and the overview share, held in memory between questions. */
+
+import type { UsageSource } from "../accounts/measure-span.ts";
 import type { NodeTree } from "../accounts/node-tree.ts";
-import type { UsageSource } from "../accounts/quotas.ts";
 import type { Meter } from "../catalog/catalog.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import { totalsBy } from "../metrics/usage.ts";

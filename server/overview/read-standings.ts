@@ -4,7 +4,9 @@
  */
 import { setImmediate as turn } from "node:timers/promises";
 import {
+  type CountedSpan,
   type Cycle,
+  countedSpan,
   cyclesUntil,
   endMsOf,
   type PlanSegment,
@@ -13,7 +15,8 @@ import {
   segmentsOf,
   statusOf,
 } from "../accounts/billing-cycle.ts";
-import { type Limited, limitedFeatures, measureSpan, type UsageSource } from "../accounts/quotas.ts";
+import { measureSpan, type UsageSource } from "../accounts/measure-span.ts";
+import { type Limited, limitedFeatures } from "../accounts/quotas.ts";
 import { type NodeAddress, parseNode } from "../contract/nodes.ts";
 import { percentUsed, type QuotaStatus, quotaStatus, quotaStatuses } from "../contract/quota-status.ts";
 import type { SubscriptionStatus } from "../contract/subscriptions.ts";
@@ -33,6 +36,8 @@ export interface Standing {
   version: number;
   cycle: Cycle;
   segments: readonly PlanSegment[];
+  /** What of the cycle `features` tell the usage of. */
+  counted: CountedSpan | undefined;
   features: readonly UsedFeature[];
   quota: NodeQuota | null;
 }
@@ -61,11 +66,23 @@ export async function readStandings(source: UsageSource, state: AccountState, no
     const [cycle] = cyclesUntil(subscription, nowMs, 0);
     if (!cycle) throw new Error("every instant lies in a cycle");
     const segments = segmentsOf(subscription, cycle);
-    const limited = limitedFeatures(source, node, segments, cycle, state.terms);
+    const counted = countedSpan(subscription, cycle, nowMs);
+    const limited = counted ? limitedFeatures(source, node, counted, state.terms) : [];
     const { planId, version } = planAt(subscription, nowMs);
     const features = limited.map((one) => ({ ...one, used: "0" }));
     const status = statusOf(subscription, nowMs);
-    standings.set(node, { node, subscription, status, planId, version, cycle, segments, features, quota: null });
+    standings.set(node, {
+      node,
+      subscription,
+      status,
+      planId,
+      version,
+      cycle,
+      segments,
+      counted,
+      features,
+      quota: null,
+    });
   }
   await measure(source, [...standings.values()], nowMs);
   let done = 0;
@@ -135,12 +152,16 @@ async function measureAlone(
   nowMs: number,
 ): Promise<void> {
   if (features.length === 0) return;
-  const { node, subscription, segments } = standing;
-  const toMs = segments.at(-1)?.toMs ?? nowMs;
-  const span = { fromMs: startOf(standing), toMs, window: "total" as const, tz: subscription.tz };
+  const { node, subscription, counted } = standing;
+  const span = {
+    fromMs: startOf(standing),
+    toMs: counted?.toMs ?? nowMs,
+    window: "total" as const,
+    tz: subscription.tz,
+  };
   const meters = features.map(({ meter }) => meter);
   const usage = await measureSpan(source, node, meters, span, nowMs);
   for (const feature of features) feature.used = String(usage.get(feature.meter.meter)?.total ?? 0);
 }
 
-const startOf = ({ segments, cycle }: Standing) => segments[0]?.fromMs ?? cycle.startMs;
+const startOf = ({ counted, cycle }: Standing) => counted?.fromMs ?? cycle.startMs;

@@ -5,6 +5,7 @@ import {
   type PlanSegment,
   type SubscriptionRecord,
   segmentsOf,
+  segmentsWithin,
 } from "../accounts/billing-cycle.ts";
 import type { Place } from "../accounts/node-tree.ts";
 import { cycleContaining } from "../metrics/windows.ts";
@@ -35,17 +36,10 @@ export function dueParts(
     const all = segmentsOf(subscription, cycle);
     for (const place of placesBetween(atMs, untilMs)) {
       if (place.toMs > dueMs) return parts;
-      const segments = cutTo(all, place);
+      const segments = segmentsWithin(all, place.fromMs, place.toMs);
       if (segments.length > 0) parts.push({ ...place, cycle, segments });
     }
     atMs = untilMs;
   }
   return parts;
-}
-
-function cutTo(segments: readonly PlanSegment[], { fromMs, toMs }: Place): PlanSegment[] {
-  return segments.flatMap((one) => {
-    const cut = { ...one, fromMs: Math.max(one.fromMs, fromMs), toMs: Math.min(one.toMs, toMs) };
-    return cut.fromMs < cut.toMs ? [cut] : [];
-  });
 }

@@ -8,7 +8,7 @@ import { afterTrial, chargesOf } from "../accounts/charges.ts";
 import { exact, minus, ratio, roundHalfEven, times } from "../accounts/exact.ts";
 import type { NodeRecord } from "../accounts/node-tree.ts";
 import { includedIn, roundMoney } from "../accounts/pricing.ts";
-import { reachedAt } from "../accounts/quotas.ts";
+import { reachedAt } from "../accounts/reached-at.ts";
 import { measureSegments } from "../accounts/read-charges.ts";
 import { cycleSettings, subscriptionsOf } from "../accounts/subscriptions.ts";
 import type { NodeAddress } from "../contract/nodes.ts";

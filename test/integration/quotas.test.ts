@@ -155,9 +155,10 @@ test("an entitlement is refused at the limit, after the hours of grace, and says
     allowed: true,
     reason: "in_grace",
     used: "1000",
-    grace_until: "2026-05-05T10:31:00Z",
+    grace_until: "2026-05-05T10:30:20Z",
   });
-  expect(await at("2026-05-05T10:31:00Z")).toMatchObject({ allowed: false, reason: "limit_reached" });
+  expect(await at("2026-05-05T10:30:19.999Z")).toMatchObject({ allowed: true, reason: "in_grace" });
+  expect(await at("2026-05-05T10:30:20Z")).toMatchObject({ allowed: false, reason: "limit_reached" });
   expect(await at("2026-06-01T00:00:00Z")).toMatchObject({ allowed: true, reason: "within_limit", used: "0" });
   expect(await at("2026-05-05T10:31:00Z", "sso")).toMatchObject({ allowed: true, reason: "unlimited" });
   expect(await at("2026-05-05T10:31:00Z", "chat")).toMatchObject({ allowed: false, reason: "not_in_plan" });

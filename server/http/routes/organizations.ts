@@ -1,8 +1,8 @@
 /** GET /v1/organizations: who a reseller's customers are, what they are subscribed to, and what they use. */
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import { planAt, statusOf } from "../../accounts/billing-cycle.ts";
+import type { UsageSource } from "../../accounts/measure-span.ts";
 import type { NodeRecord, NodeTree } from "../../accounts/node-tree.ts";
-import type { UsageSource } from "../../accounts/quotas.ts";
 import { dimensionsOf, type Meter } from "../../catalog/catalog.ts";
 import type { NodeAddress } from "../../contract/nodes.ts";
 import { type Organization, organizationListSchema, organizationQuerySchema } from "../../contract/organizations.ts";

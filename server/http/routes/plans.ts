@@ -1,6 +1,7 @@
 /** Plans of the caller's subtree, and those that nodes above offer to it. */
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Actor } from "../../accounts/actor.ts";
+import type { UsageSource } from "../../accounts/measure-span.ts";
 import type { NodeTree } from "../../accounts/node-tree.ts";
 import {
   changePlan,
@@ -12,7 +13,6 @@ import {
   stateOfPlan,
 } from "../../accounts/plans.ts";
 import { highestLevel, termsSeen, visibleLevels } from "../../accounts/price-sight.ts";
-import type { UsageSource } from "../../accounts/quotas.ts";
 import type { NodeAddress } from "../../contract/nodes.ts";
 import {
   changePlanSchema,

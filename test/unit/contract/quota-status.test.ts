@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { hasReached, percentUsed, quotaStatus } from "../../../server/contract/quota-status.ts";
+import { hasReached, limitState, percentUsed, quotaStatus } from "../../../server/contract/quota-status.ts";
 
 describe("the status changes exactly at 50, 80 and 95 %", () => {
   test.each([
@@ -46,4 +46,15 @@ test("a percentage is never rounded up to one that was not reached", () => {
   expect(percentUsed("1", "3")).toBe("33.33");
   expect(percentUsed("500", "400")).toBe("125.00");
   expect(percentUsed("5", "0")).toBeNull();
+});
+
+test.each([
+  ["0", "100", "within"],
+  ["99.999999999", "100", "within"],
+  ["100", "100", "reached"],
+  ["0", "0", "nothing_included"],
+  ["0.000000001", "0", "reached"],
+] as const)("%s of %s is %s, and what is reached is never under its limit", (used, limit, expected) => {
+  expect(limitState(used, limit)).toBe(expected);
+  if (expected === "reached") expect(quotaStatus(used, limit)).toBe("over");
 });
