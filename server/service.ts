@@ -24,6 +24,7 @@ import { lockDataFolder } from "./data-folder-lock.ts";
 import { Questions } from "./fairness/questions.ts";
 import { createAuthenticator, nodeWithin } from "./http/authenticate.ts";
 import { createHttpServer } from "./http/http-server.ts";
+import { tenantOf } from "./http/take-turns.ts";
 import { applyMoves } from "./ingest/apply-moves.ts";
 import { compactIngestOutcomes } from "./ingest/compact-outcomes.ts";
 import { compactUsage } from "./ingest/compact-usage.ts";
@@ -31,8 +32,8 @@ import { expireIntervals } from "./ingest/expire-intervals.ts";
 import { type Ingest, startIngest } from "./ingest/start-ingest.ts";
 import type { JobDefinition } from "./jobs/job-table.ts";
 import { startJobs } from "./jobs/start-jobs.ts";
+import { createFairReads } from "./live/fair-reads.ts";
 import { createLiveGateway } from "./live/live-gateway.ts";
-import { readLive } from "./live/read-live.ts";
 import { hearVisibility, tellVisibility, type Visibility } from "./live/shared-watermark.ts";
 import { createMailer } from "./mail/mailer.ts";
 import { OwnMeters } from "./meters/own-meters.ts";
@@ -208,7 +209,8 @@ async function startParts(
       const reader = narrowTo(actor, "read");
       return reader && nodeWithin(reader, tree, node ?? undefined);
     },
-    readLive: (node) => readLive(clickhouse, node, watermark(), Date.now()),
+    tenantOf: (node) => tenantOf(node, tree),
+    ...createFairReads(clickhouse, watermark, (node) => tenantOf(node, tree)),
     redis,
     log,
   });

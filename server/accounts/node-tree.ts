@@ -17,6 +17,7 @@ import {
 import type { Postgres, Queries } from "../postgres/client.ts";
 import type { Subscriber } from "../postgres/notices.ts";
 import { nodeParents, nodes } from "../postgres/schema/accounts.ts";
+import { CreationLimits, type CreationRate, creationRates } from "./creation-limits.ts";
 
 export interface NodeRecord {
   node: NodeAddress;
@@ -77,6 +78,7 @@ const maxTimerMs = 24 * 60 * 60 * 1000;
 export class NodeTree {
   readonly #postgres: Postgres;
   readonly #log: Logger;
+  readonly #creations = new CreationLimits();
   #nodes = new Map<NodeAddress, HeldNode>();
   #children = new Map<NodeAddress, Set<NodeAddress>>();
   /** All addresses in order; made when a list is asked for, dropped when a node comes. */
@@ -294,12 +296,22 @@ export class NodeTree {
 
   /**
    * Makes those of the organizations that do not exist, below `parent`; when it resolves, this tree knows them. An id with
-   * U+0000, which Postgres cannot hold, is passed over: there is no such organization afterwards either.
+   * U+0000, which Postgres cannot hold, is passed over: there is no such organization afterwards either. Throws
+   * TooManyNodesError where `emitterId`, or the tenant that `parent` belongs to, makes too many in so short a time.
    */
-  async ensureOrganizations(ids: string[], parent: NodeAddress, by: Author = system): Promise<void> {
+  async ensureOrganizations(
+    ids: string[],
+    parent: NodeAddress,
+    by: Author = system,
+    emitterId?: string,
+  ): Promise<void> {
     const storable = [...new Set(ids)].filter((id) => !id.includes("\0"));
     if (storable.length === 0) return;
     const wanted = storable.map((id) => ({ kind: "organization" as const, id, name: id, parent }));
+    if (emitterId !== undefined) {
+      const made = wanted.filter((node) => !this.#nodes.has(addressOf(node))).length;
+      this.#creations.spend([{ id: emitterId, rate: creationRates.ofEmitter }, this.#tenantOf(parent)], made);
+    }
     await this.#insert(wanted, async (tx, inserted) => {
       const after = { organizations: [...inserted].sort() };
       await recordChange(tx, { by, node: parent, action: "organizations.created", subject: parent, after });
@@ -312,6 +324,7 @@ export class NodeTree {
    */
   async createNode(node: NewNode, by: Author = system): Promise<{ node: NodeRecord; isNew: boolean }> {
     const address = addressOf(node);
+    if (by.kind !== "system" && !this.#nodes.has(address)) this.#creations.spend([this.#tenantOf(node.parent)], 1);
     const inserted = await this.#insert([node], (tx) =>
       recordChange(tx, { by, node: address, action: "node.created", subject: address, after: node }),
     );
@@ -324,6 +337,9 @@ export class NodeTree {
    * entry in the audit, with these alone.
    */
   async importNodes(wanted: NewNode[], by: Author): Promise<ReadonlySet<NodeAddress>> {
+    const tops = wanted.map(({ parent }) => parent).filter((parent) => this.#nodes.has(parent));
+    const tenants = new Map(tops.map((top) => this.#tenantOf(top)).map((tenant) => [tenant.id, tenant]));
+    this.#creations.spend([...tenants.values()], wanted.length);
     return await this.#insert(wanted, async (tx, inserted) => {
       const made = new Map(wanted.map((node) => [addressOf(node), node] as const).filter(([one]) => inserted.has(one)));
       const topOf = (address: NodeAddress): NodeAddress => {
@@ -354,6 +370,12 @@ export class NodeTree {
     });
     await this.#inTurn(() => this.#read([...changed]));
     return result;
+  }
+
+  /** Who makes nodes below `parent`, as far as limits are concerned: all below one node right below the root. */
+  #tenantOf(parent: NodeAddress): { id: NodeAddress; rate: CreationRate } {
+    const id = this.ancestors(parent).at(-2) ?? "all";
+    return { id, rate: id === "all" ? creationRates.ofOperator : creationRates.ofTenant };
   }
 
   #inOrder(parent: NodeAddress | undefined): NodeAddress[] {

@@ -26,6 +26,8 @@ export const limits = {
   contentEncodings: ["identity", "gzip", "br", "deflate"],
 } as const;
 
+const creationRateSchema = z.object({ burst: z.int(), per_second: z.int() });
+
 export const limitsSchema = z.object({
   max_events_per_request: z.int(),
   max_inflated_bytes: z.int(),
@@ -39,6 +41,26 @@ export const limitsSchema = z.object({
   dedupe_by_id_days: z.int(),
   content_types: z.array(z.string()),
   content_encodings: z.array(z.string()),
+  questions: z.object({
+    max_figures: z.int().describe("Of one answer: nodes × meters × groups × windows"),
+    max_windows: z.int(),
+    max_meters: z.int(),
+    max_seconds: z.int().describe("That one may take until its answer begins"),
+    max_at_once: z.int().describe("Of one key or user; more wait"),
+    max_at_once_of_tenant: z.int().describe("Of all below one node right below the root"),
+    max_waiting: z.int().describe("Of one key or user; more are answered 429"),
+  }),
+  live: z.object({
+    max_sockets: z.int().describe("Of one key or user"),
+    max_sockets_of_tenant: z.int(),
+    max_watches_per_second: z.int().describe("Of one socket"),
+  }),
+  rebuilds: z.object({ max_waiting_of_tenant: z.int(), max_waiting: z.int() }),
+  created_nodes: z.object({
+    of_emitter: creationRateSchema.describe("Organizations that events of one key create"),
+    of_tenant: creationRateSchema.describe("Nodes made below one node right below the root"),
+    of_operator: creationRateSchema.describe("Nodes made right below the root"),
+  }),
 });
 
 /**

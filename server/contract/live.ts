@@ -5,6 +5,14 @@
 import { z } from "zod";
 import { nodeAddressSchema } from "./nodes.ts";
 
+/** Of the sockets of one process; those of a tenant are all below one node right below the root. */
+export const liveLimits = {
+  maxSockets: 5_000,
+  maxSocketsOfTenant: 1_000,
+  maxSocketsOfCaller: 250,
+  maxWatchesPerSecond: 10,
+} as const;
+
 export const liveLevelsSchema = z.object({
   live_participants: z.int(),
   live_sessions: z.int(),

@@ -106,6 +106,17 @@ export function applyFoundation(
   });
 }
 
+/** What OpenAPI has no form for. */
+const liveContract = `## Live over Socket.IO
+
+Connect a Socket.IO 4 client to this server, path \`/socket.io\`, with a key as \`auth: { token }\` or as a bearer header, or with the session's cookie from this server's own pages. A refused connection is a \`connect_error\` whose \`data.code\` is \`unauthenticated\`, \`forbidden\` or \`too_many_sockets\`.
+
+- \`live:watch\` (sent by the client): \`(node | null, answer)\`. \`null\` is the caller's own node. \`answer\` gets \`{ ok: true, snapshot }\` or \`{ ok: false, code, message }\` with the code \`forbidden\` (no such node within the caller's; an agent is known from its first event on), \`too_fast\` or \`superseded\` (a later \`live:watch\` took its place). A socket watches one node: the last that it asked for. Without \`answer\` the snapshot comes as \`live:snapshot\`.
+- \`live:snapshot\` (sent by the server): what \`GET /v1/live\` answers, and \`sequence\`.
+- \`live:changed\` (sent by the server): \`{ node, sequence, at, watermark, levels }\` when a level has changed, four times a second at most, and at least every five seconds.
+
+\`sequence\` grows by one with each change of a node. Messages may be lost: after a gap, or after connecting again, send \`live:watch\` again. Rights are checked again every two seconds; a socket whose key or session was revoked is cut within five.`;
+
 /** OpenAPI 3.1 of every route that is mounted on `app` by now. */
 export function describeApi(app: OpenAPIHono<HttpEnv>): object {
   return app.getOpenAPI31Document({
@@ -116,6 +127,8 @@ export function describeApi(app: OpenAPIHono<HttpEnv>): object {
       description: [
         "Usage metrics with exact peaks and minutes at every level of the account tree. Every answer is limited to the caller's subtree.",
         "Every write takes `Idempotency-Key`: the same request with the same key is carried out once and answered alike for 24 hours; with another body it is answered 422.",
+        "Requests take turns, fairly between tenants: a caller with too many at once waits, then is answered 429 or 503 with `Retry-After`. An answer that would be too large is a 400 whose `field` names what to narrow. A question ends when its connection is closed. `GET /v1/limits` has the bounds.",
+        liveContract,
         "An edit takes `If-Match` with the `ETag` that was read: it is answered 412 when something changed meanwhile.",
       ].join("\n\n"),
     },

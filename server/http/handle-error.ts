@@ -4,11 +4,13 @@ import { HTTPException } from "hono/http-exception";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import pg from "pg";
 import type { Logger } from "pino";
+import { TooManyNodesError } from "../accounts/creation-limits.ts";
 import { StatementTooHeavyError, StoreUnavailableError } from "../clickhouse/client.ts";
 import { type Problem, type ProblemCode, problemStatus } from "../contract/problem.ts";
 import { NoTurnError } from "../fairness/fair-turns.ts";
 import { CallerGoneError, TooLongError } from "../fairness/questions.ts";
 import { isPostgresUnavailable } from "../postgres/client.ts";
+import { TooManyRebuildsError } from "../reconciliation/rebuild.ts";
 import type { HttpEnv } from "./http-env.ts";
 import { ProblemError } from "./problem-error.ts";
 
@@ -89,6 +91,8 @@ function asProblem(error: unknown): ProblemError {
   if (error instanceof ProblemError) return error;
   if (error instanceof HTTPException) return ofHttpException(error);
   if (error instanceof NoTurnError) return ofNoTurn(error);
+  if (error instanceof TooManyNodesError || error instanceof TooManyRebuildsError)
+    return new ProblemError("too_fast", error.message, { retryAfterSeconds: error.retryAfterSeconds });
   if (error instanceof CallerGoneError) return new ProblemError("overloaded", "the caller has gone");
   if (error instanceof TooLongError || error instanceof StatementTooHeavyError)
     return new ProblemError("overloaded", tooHeavy, { retryAfterSeconds: heavyRetrySeconds });

@@ -3,6 +3,7 @@
  * answered before its record is synced, and between judging identities and appending to the log nothing else runs.
  */
 import type { Readable } from "node:stream";
+import { TooManyNodesError } from "../accounts/creation-limits.ts";
 import type { EventType } from "../catalog/catalog.ts";
 import { limits } from "../contract/events.ts";
 import {
@@ -27,7 +28,7 @@ import { LogFailedError, LogFullError, type LogPosition, type WriteAheadLog } fr
 
 export interface AcceptingTree extends OrganizationTree {
   /** Makes those of the organizations that do not exist, below `parent`; when it resolves, the tree knows them. */
-  ensureOrganizations(organizations: string[], parent: string): Promise<void>;
+  ensureOrganizations(organizations: string[], parent: string, by: undefined, emitterId: string): Promise<void>;
 }
 
 export interface AcceptDeps {
@@ -161,8 +162,12 @@ export async function createOrganizations(
   emitter: Emitter,
 ): Promise<void> {
   try {
-    await tree.ensureOrganizations(organizations, emitter.node);
+    await tree.ensureOrganizations(organizations, emitter.node, undefined, emitter.id);
   } catch (cause) {
+    if (cause instanceof TooManyNodesError) {
+      const message = "nothing was taken: this key makes more new organizations than it may in so short a time";
+      throw new RefusedRequestError("too_fast", message, cause.retryAfterSeconds, { cause });
+    }
     const message = "nothing was taken: new organizations cannot be created now";
     throw new RefusedRequestError("store_unavailable", message, 5, { cause });
   }

@@ -11,7 +11,9 @@ import { Server, type Socket } from "socket.io";
 import { z } from "zod";
 import type { Actor } from "../accounts/actor.ts";
 import type { ClientToServerEvents, LiveAnswer, ServerToClientEvents, WatchResult } from "../contract/live.ts";
+import { liveLimits } from "../contract/live.ts";
 import { type NodeAddress, nodeAddressSchema } from "../contract/nodes.ts";
+import { NoTurnError } from "../fairness/fair-turns.ts";
 import { WatchedNode } from "./watched-node.ts";
 
 export interface LiveCredentials {
@@ -25,6 +27,10 @@ export interface LiveGatewayDeps {
   authenticate: (credentials: LiveCredentials) => Promise<Actor | undefined>;
   /** The node that is meant (null: the actor's own); undefined when the actor may not read it. */
   mayWatch: (actor: Actor, node: NodeAddress | null) => NodeAddress | undefined;
+  /** Whether there is such a node, as far as only what is stored can tell; throws NoTurnError where too many ask that. */
+  isKnown: (node: NodeAddress) => Promise<boolean>;
+  /** Whose sockets share what one tenant may have: those below the same node right below the root. */
+  tenantOf: (node: NodeAddress) => string;
   readLive: (node: NodeAddress) => Promise<LiveAnswer>;
   /** Brings announcements of other processes. It must let commands wait while Redis is away, else its reader spins. */
   redis?: Redis | undefined;
@@ -63,11 +69,11 @@ const publishEveryMs = 100;
 const maxNodesPerMessage = 1_000;
 /** A client asks for nothing but to watch: its messages are small and few. */
 const maxMessageBytes = 4_096;
-const maxWatchesPerSecond = 10;
+const { maxWatchesPerSecond, maxSockets, maxSocketsOfTenant, maxSocketsOfCaller } = liveLimits;
 
 /** Call it when `httpServer` has its request listener: requests that are not for sockets go on to it. */
 export function createLiveGateway(deps: LiveGatewayDeps): LiveGateway {
-  const { httpServer, authenticate, mayWatch, readLive, redis, log } = deps;
+  const { httpServer, authenticate, mayWatch, isKnown, tenantOf, readLive, redis, log } = deps;
   const io = new Server<ClientToServerEvents, ServerToClientEvents, BetweenProcesses, SocketData>(httpServer, {
     serveClient: false,
     maxHttpBufferSize: maxMessageBytes,
@@ -90,6 +96,7 @@ export function createLiveGateway(deps: LiveGatewayDeps): LiveGateway {
       (actor) => {
         if (!actor) return next(refusal("unauthenticated"));
         if (mayWatch(actor, null) === undefined) return next(refusal("forbidden"));
+        if (isCrowded(actor)) return next(refusal("too_many_sockets"));
         socket.data = { actor, credentials, watches: 0, watchedAtMs: [] };
         next();
       },
@@ -101,10 +108,21 @@ export function createLiveGateway(deps: LiveGatewayDeps): LiveGateway {
   io.on("connection", (socket) => {
     socket.on("live:watch", (node, answer) => {
       const tell = typeof answer === "function" ? answer : (result: WatchResult) => tellSnapshot(socket, result);
-      watch(socket, node).then(tell, () => tell(superseded));
+      watch(socket, node).then(tell, (error: unknown) => tell(error instanceof NoTurnError ? tooFast : superseded));
     });
     socket.on("disconnect", () => leave(socket));
   });
+
+  function isCrowded({ id, node }: Actor): boolean {
+    const tenant = tenantOf(node);
+    let [all, ofTenant, ofCaller] = [0, 0, 0];
+    for (const { data } of io.of("/").sockets.values()) {
+      all++;
+      if (tenantOf(data.actor.node) === tenant) ofTenant++;
+      if (data.actor.id === id) ofCaller++;
+    }
+    return all >= maxSockets || ofTenant >= maxSocketsOfTenant || ofCaller >= maxSocketsOfCaller;
+  }
 
   function visibleNode(actor: Actor, wanted: unknown): NodeAddress | undefined {
     const node = requestedNode.safeParse(wanted);
@@ -113,12 +131,14 @@ export function createLiveGateway(deps: LiveGatewayDeps): LiveGateway {
 
   async function watch(socket: LiveSocket, wanted: unknown): Promise<WatchResult> {
     const { data } = socket;
-    if (isTooFast(data.watchedAtMs)) return { ok: false, code: "too_fast", message: "too many requests to watch" };
+    if (isTooFast(data.watchedAtMs)) return tooFast;
     const node = visibleNode(data.actor, wanted);
     const turn = ++data.watches;
     // Who asks again for the same node keeps it, and with it the limit of its reads.
     if (data.node !== node) leave(socket);
-    if (node === undefined) return { ok: false, code: "forbidden", message: "there is no such node within yours" };
+    if (node === undefined) return unseen;
+    if (!watched.has(node) && !(await isKnown(node))) return unseen;
+    if (data.watches !== turn || !socket.connected) return superseded;
     const snapshot = await join(socket, node).fresh();
     if (data.watches !== turn || !socket.connected) return superseded;
     socket.join(roomOf(node));
@@ -207,6 +227,8 @@ export function createLiveGateway(deps: LiveGatewayDeps): LiveGateway {
 
 const requestedNode = nodeAddressSchema.nullable();
 
+const tooFast: WatchResult = { ok: false, code: "too_fast", message: "too many requests to watch" };
+const unseen: WatchResult = { ok: false, code: "forbidden", message: "there is no such node within yours" };
 const superseded: WatchResult = {
   ok: false,
   code: "superseded",
@@ -222,7 +244,7 @@ function tellSnapshot(socket: LiveSocket, result: WatchResult): void {
 }
 
 /** The client reads `data.code`. */
-function refusal(code: "unauthenticated" | "forbidden"): Error {
+function refusal(code: "unauthenticated" | "forbidden" | "too_many_sockets"): Error {
   return Object.assign(new Error(code), { data: { code } });
 }
 

@@ -4,7 +4,7 @@
  * the stage before says, and no reader has seen less meanwhile. It goes on after a restart where it stopped.
  */
 import { randomUUID } from "node:crypto";
-import { and, arrayOverlaps, asc, desc, eq, isNull } from "drizzle-orm";
+import { and, arrayOverlaps, asc, desc, eq, isNull, sql } from "drizzle-orm";
 import { z } from "zod";
 import type { NodeTree } from "../accounts/node-tree.ts";
 import { type Author, recordChange } from "../audit/record-change.ts";
@@ -28,6 +28,18 @@ const allDays = { from: "2000-01-01", to: "2100-01-01" };
 const progressEveryMs = 500;
 const mostListed = 100;
 
+/** Rebuilds that wait or run, of all that stands below one node right below the root, and in all. */
+export const rebuildLimits = { mostOfTenant: 10, most: 200 } as const;
+/** How long one rebuild goes on while another tenant's waits. */
+const turnMs = 5_000;
+const retryAfterSeconds = 60;
+
+/** As many as may wait are waiting already. */
+export class TooManyRebuildsError extends Error {
+  override name = "TooManyRebuildsError";
+  readonly retryAfterSeconds = retryAfterSeconds;
+}
+
 export type Rebuild = typeof rebuilds.$inferSelect;
 
 export interface RebuildRequest {
@@ -38,7 +50,9 @@ export interface RebuildRequest {
   to: string | undefined;
 }
 
-/** Puts a rebuild on record; the job begins it within seconds. */
+const tenantOf = ({ path }: Pick<Rebuild, "path">) => path.at(-2) ?? "all";
+
+/** Puts a rebuild on record; the job begins it within seconds. Throws TooManyRebuildsError. */
 export async function requestRebuild(
   { postgres, tree }: { postgres: Postgres; tree: Pick<NodeTree, "ancestors"> },
   { stage, organization, from, to }: RebuildRequest,
@@ -62,6 +76,14 @@ export async function requestRebuild(
     finishedAt: null,
   };
   await postgres.transaction(async (tx) => {
+    // Of several requests at once each counts the ones before it.
+    await tx.execute(sql`LOCK TABLE rebuilds IN SHARE ROW EXCLUSIVE MODE`);
+    const waiting = await tx.select({ path: rebuilds.path }).from(rebuilds).where(isNull(rebuilds.finishedAt));
+    const { most, mostOfTenant } = rebuildLimits;
+    if (waiting.filter((one) => tenantOf(one) === tenantOf(rebuild)).length >= mostOfTenant)
+      throw new TooManyRebuildsError(`${mostOfTenant} rebuilds are waiting already: ask again when one is finished`);
+    if (waiting.length >= most)
+      throw new TooManyRebuildsError(`${most} rebuilds of all callers are waiting already: ask again later`);
     await tx.insert(rebuilds).values(rebuild);
     await recordChange(tx, {
       by,
@@ -89,36 +111,55 @@ export async function readRebuilds(postgres: Postgres, reach: readonly NodeAddre
     .limit(mostListed);
 }
 
-/** The job rebuilds-run: carries out what was asked for and is not finished, the oldest first. */
+/**
+ * The job rebuilds-run: carries out what was asked for and is not finished, one at a time: of one tenant the oldest first, and
+ * between tenants in turns.
+ */
 export async function runRebuilds(deps: ReconciliationDeps): Promise<void> {
+  const { db } = deps.postgres;
+  /** The longest ago first; a tenant that had no turn yet goes before all of them. */
+  const served: string[] = [];
   for (;;) {
-    const [next] = await deps.postgres.db
+    const waiting = await db
       .select()
       .from(rebuilds)
       .where(isNull(rebuilds.finishedAt))
       .orderBy(asc(rebuilds.requestedAt), asc(rebuilds.id))
-      .limit(1);
+      .limit(rebuildLimits.most);
+    const oldest = new Map<string, Rebuild>();
+    for (const one of waiting) if (!oldest.has(tenantOf(one))) oldest.set(tenantOf(one), one);
+    const [next] = [...oldest].sort(([a], [b]) => served.lastIndexOf(a) - served.lastIndexOf(b));
     if (!next) return;
-    await runRebuild(deps, next);
+    const [tenant, rebuild] = next;
+    if (served.includes(tenant)) served.splice(served.indexOf(tenant), 1);
+    served.push(tenant);
+    await runRebuild(deps, rebuild);
   }
 }
 
+/** To its end, or for one turn while another tenant's rebuild waits. */
 async function runRebuild(deps: ReconciliationDeps, rebuild: Rebuild): Promise<void> {
   const { db } = deps.postgres;
   const pieces = await piecesOf(deps, rebuild);
   const done = pieces.findIndex(({ piece }) => keyOf(piece) === rebuild.lastPiece) + 1;
   let { repaired } = rebuild;
   let writtenAtMs = 0;
+  let turnEndsAtMs = performance.now() + turnMs;
   for (const [index, { piece, wanted }] of pieces.entries()) {
     if (index < done) continue;
     for (const drift of await reconcilePiece(deps, piece, wanted)) repaired += drift.differences;
+    const isTurnOver = performance.now() > turnEndsAtMs;
     const isLast = index === pieces.length - 1;
-    if (!isLast && performance.now() - writtenAtMs < progressEveryMs) continue;
+    if (!isLast && !isTurnOver && performance.now() - writtenAtMs < progressEveryMs) continue;
     writtenAtMs = performance.now();
     await db
       .update(rebuilds)
       .set({ pieces: pieces.length, piecesDone: index + 1, lastPiece: keyOf(piece), repaired })
       .where(eq(rebuilds.id, rebuild.id));
+    if (isLast || !isTurnOver) continue;
+    const waiting = await db.select({ path: rebuilds.path }).from(rebuilds).where(isNull(rebuilds.finishedAt));
+    if (waiting.some((one) => tenantOf(one) !== tenantOf(rebuild))) return;
+    turnEndsAtMs = performance.now() + turnMs;
   }
   await db
     .update(rebuilds)

@@ -102,6 +102,8 @@ async function start(options: { figures?: Figures; redis?: Redis } = {}): Promis
     httpServer,
     authenticate: accounts.authenticate,
     mayWatch,
+    isKnown: async (node) => !node.startsWith("agent:"),
+    tenantOf: () => mine,
     readLive: (options.figures ?? figures).read,
     redis: options.redis,
     log: silent,

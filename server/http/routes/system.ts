@@ -1,6 +1,12 @@
 /** Limits, health, and the API's own description. All public: nothing here depends on who asks. */
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+import { type CreationRate, creationRates } from "../../accounts/creation-limits.ts";
 import { limits, limitsSchema } from "../../contract/events.ts";
+import { liveLimits } from "../../contract/live.ts";
+import { questionLimits } from "../../fairness/questions.ts";
+import { maxFigures, maxMeters } from "../../metrics/answer-size.ts";
+import { maxWindows } from "../../metrics/windows.ts";
+import { rebuildLimits } from "../../reconciliation/rebuild.ts";
 import { createRouter, describeApi } from "../app-pieces.ts";
 import { docsPage } from "../docs-page.ts";
 import { emittersPage } from "../emitters-page.ts";
@@ -51,6 +57,26 @@ export function systemRoutes({ checks, root }: SystemRoutesDeps): OpenAPIHono<Ht
           dedupe_by_id_days: limits.dedupeByIdDays,
           content_types: [...limits.contentTypes],
           content_encodings: [...limits.contentEncodings],
+          questions: {
+            max_figures: maxFigures,
+            max_windows: maxWindows,
+            max_meters: maxMeters,
+            max_seconds: questionLimits.mostMs / 1_000,
+            max_at_once: questionLimits.mostOfCaller,
+            max_at_once_of_tenant: questionLimits.mostOfTenant,
+            max_waiting: questionLimits.mostWaitingOfCaller,
+          },
+          live: {
+            max_sockets: liveLimits.maxSocketsOfCaller,
+            max_sockets_of_tenant: liveLimits.maxSocketsOfTenant,
+            max_watches_per_second: liveLimits.maxWatchesPerSecond,
+          },
+          rebuilds: { max_waiting_of_tenant: rebuildLimits.mostOfTenant, max_waiting: rebuildLimits.most },
+          created_nodes: {
+            of_emitter: toldRate(creationRates.ofEmitter),
+            of_tenant: toldRate(creationRates.ofTenant),
+            of_operator: toldRate(creationRates.ofOperator),
+          },
         },
         200,
       ),
@@ -106,6 +132,8 @@ export function systemRoutes({ checks, root }: SystemRoutesDeps): OpenAPIHono<Ht
   app.route("/", meterPages());
   return app;
 }
+
+const toldRate = ({ burst, perSecond }: CreationRate) => ({ burst, per_second: perSecond });
 
 async function runCheck(check: ReadinessCheck): Promise<{ ok: boolean; detail: string }> {
   let timer: NodeJS.Timeout | undefined;

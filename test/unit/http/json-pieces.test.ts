@@ -1,0 +1,32 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { jsonPieces, streamOf } from "../../../server/http/list-form.ts";
+
+test("an answer made in pieces is the text that it is made of at once", () => {
+  fc.assert(
+    fc.property(fc.jsonValue({ maxDepth: 5 }), (value) => {
+      expect([...jsonPieces(value)].join("")).toBe(JSON.stringify(value));
+    }),
+  );
+  const long = {
+    list: Array.from({ length: 1_201 }, (_, n) => ({ n })),
+    nested: [[1], { more: [2] }],
+    none: undefined,
+  };
+  expect([...jsonPieces(long)].join("")).toBe(JSON.stringify(long));
+});
+
+test("a question lasts until its answer is sent or its reader has left, and ends once", async () => {
+  let ended = 0;
+  const question = { signal: new AbortController().signal, send: () => ({ isSent: () => void ended++ }) };
+  const read = await streamOf(jsonPieces([1, 2, 3]), question);
+  expect(await new Response(read).text()).toBe("[1,2,3]");
+  expect(ended).toBeGreaterThan(0);
+  ended = 0;
+  async function* endless() {
+    for (;;) yield "x".repeat(100_000);
+  }
+  const left = await streamOf(endless(), question);
+  await left.cancel();
+  await expect.poll(() => ended).toBeGreaterThan(0);
+});
