@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { serveStatic } from "@hono/node-server/serve-static";
 import type { OpenAPIHono } from "@hono/zod-openapi";
+import { cors } from "hono/cors";
 import type { Logger } from "pino";
 import type { Keys } from "./accounts/keys.ts";
 import type { NodeTree } from "./accounts/node-tree.ts";
@@ -102,6 +103,8 @@ export interface AppDeps {
   log: Logger;
 }
 
+const eventHeaders = ["authorization", "content-type", "content-encoding", "idempotency-key"];
+
 /** The built dashboard, seen from the sources in server/ or from the built server in dist/server/. */
 const webFolder = fileURLToPath(new URL(import.meta.url.endsWith(".ts") ? "../dist/web" : "../web", import.meta.url));
 
@@ -110,6 +113,8 @@ export function createApp(deps: AppDeps): OpenAPIHono<HttpEnv> {
   const app = createRouter();
   app.use(measureRequests(telemetry));
   applyFoundation(app, { log, isTrustedProxy: deps.isTrustedProxy });
+  // A page of any site may send events with a key; no cookie goes with them, so nobody's session is used.
+  app.use("/v1/events", cors({ origin: "*", allowMethods: ["POST"], allowHeaders: eventHeaders, maxAge: 86_400 }));
   app.use("/v1/*", attachActor(deps.authenticator));
   app.use("/metrics", attachActor(deps.authenticator));
   app.use("/v1/*", keyedTags(deps.postgres));

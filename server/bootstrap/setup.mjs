@@ -10,6 +10,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -135,7 +136,7 @@ export async function build() {
   if (readStamp(buildStamp) === wanted) return;
   rmSync(buildStamp, { force: true });
   await step("Building server and dashboard", async () => {
-    await Promise.all([buildServer(), buildWeb()]);
+    await Promise.all([buildServer(), buildWeb(), packEmitter()]);
   });
   writeFileSync(buildStamp, wanted);
 }
@@ -174,6 +175,20 @@ async function buildWeb() {
   if (!existsSync(viewer)) return;
   mkdirSync(join(root, "dist", "docs"), { recursive: true });
   cpSync(viewer, join(root, "dist", "docs", "standalone.js"));
+}
+
+/** The emitter as packages that the service offers to install. */
+export async function packEmitter() {
+  const sources = join(root, "server", "emitter");
+  if (!existsSync(join(sources, "package.json"))) return;
+  const made = join(root, "dist", "emitter");
+  mkdirSync(made, { recursive: true });
+  const npm = process.env.npm_execpath;
+  const pack = ["pack", sources, "--pack-destination", made, "--silent"];
+  await (npm ? run(process.execPath, [npm, ...pack]) : run("npm", pack));
+  const [packed] = readdirSync(made).filter((name) => /^tidemark-emitter-.*\.tgz$/.test(name));
+  renameSync(join(made, packed), join(made, "tidemark-emitter.tgz"));
+  cpSync(join(sources, "tidemark_emitter.py"), join(made, "tidemark_emitter.py"));
 }
 
 /** Installs a Debian package when this is root; else says what to install and why. */

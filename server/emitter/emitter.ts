@@ -1,176 +1,70 @@
 /**
- * Sends usage events to Tidemark from any program on Node 18 or newer. One file without dependencies: copy it.
+ * Sends usage events to Tidemark from any program on Node 18 or newer.
  *
  *     const emitter = new Emitter({ url: "https://tidemark.example.com", key: "tmk_…" });
+ *     emitter.closeOnExit();
  *     emitter.offer({ type: "chat.posted", organization: "acme", user: "u1" });
- *     await emitter.close();
  *
  * An event gets its id and time once, here, and keeps them through every retry: however often it is sent, it counts once.
  * What waits is held in memory, or with `spool` on disk, within bounds; when they are reached new events are refused, never
- * old ones dropped.
+ * old ones dropped. An event is let go of for two reasons only: the service took it, or it rejected it by name. Whatever else
+ * happens is said on stderr, once for each reason.
  */
-import { randomBytes } from "node:crypto";
-import {
-  closeSync,
-  ftruncateSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  statSync,
-  unlinkSync,
-  writeSync,
-} from "node:fs";
-import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { promisify } from "node:util";
-import { constants, gzip } from "node:zlib";
+import { type EmittedEvent, type EventRejection, type RequestRefusedError, uuidV7, type Verdict } from "./event.ts";
+import type { Closed, CloseOptions, EmitterOptions, Presence, PresenceOptions, Totals } from "./options.ts";
+import { type Batch, MemoryQueue, type Queue } from "./queue.ts";
+import { backoffMs, compressLines, postEvents } from "./request.ts";
+import { SpoolQueue } from "./spool.ts";
 
-const compress = promisify(gzip);
+export { type EmittedEvent, type EventRejection, RequestRefusedError } from "./event.ts";
+export type { Closed, CloseOptions, EmitterOptions, Presence, PresenceOptions, Totals } from "./options.ts";
 
-/** An event as the service takes it; `id` and `time` are set when they are missing. */
-export interface EmittedEvent {
-  id?: string | undefined;
-  type: string;
-  organization: string;
-  /** RFC 3339. */
-  time?: string | undefined;
-  agent?: string | undefined;
-  user?: string | undefined;
-  session?: string | undefined;
-  room?: string | undefined;
-  interval?: string | undefined;
-  job?: string | undefined;
-  started_at?: string | undefined;
-  value?: string | number | undefined;
-  properties?: Record<string, string | number | boolean> | undefined;
-}
-
-export interface EventRejection {
-  index: number;
-  id: string | null;
-  code: string;
-  field: string | null;
-  message: string;
-}
-
-export interface EmitterOptions {
-  /** Of the service, without a slash at its end. */
-  url: string;
-  /** An API key that may ingest. */
-  key: string;
-  /** A request is sent when so many events wait; default 1,000, at most 10,000. */
-  eventsPerRequest?: number;
-  /** Or so many bytes of them; default 4 MiB. */
-  bytesPerRequest?: number;
-  /** Or when the oldest has waited so long; default 1,000. */
-  maxAgeMs?: number;
-  /** Requests on their way at once. Default 4. */
-  concurrency?: number;
-  /** Bytes of events held, those on their way included, before new ones are refused; default 64 MiB. */
-  maxHeldBytes?: number;
-  /**
-   * Holds events in files of this folder instead of in memory: they outlive this program, however it ends, and a service
-   * that is away for longer than memory lasts; the next emitter with this folder sends them. Up to `maxBytes`, default
-   * 1 GiB. What the machine itself had not written when it lost power is lost. A folder is for programs of one machine.
-   */
-  spool?: { directory: string; maxBytes?: number };
-  /** `stored` waits until the events can be queried; default `durable`: until they are on the service's disk. */
-  ack?: "durable" | "stored";
-  /** How long one attempt may take; default 60,000. */
-  requestTimeoutMs?: number;
-  /** Told of each event that the service did not take, and why: sending it again unchanged would change nothing. */
-  onRejected?: (rejection: EventRejection, event: EmittedEvent) => void;
-  /** Told of a request that was refused for good, with its events. Without it `send` and `flush` reject from then on. */
-  onRefused?: (error: RequestRefusedError, events: EmittedEvent[]) => void;
-  /** Ends retries: what is on its way then rejects with the signal's reason. */
-  signal?: AbortSignal;
-  random?: () => number;
-}
-
-/** What the service answered so far. A retry whose first answer was lost counts as duplicates. */
-export interface Totals {
-  requests: number;
-  retries: number;
-  accepted: number;
-  duplicates: number;
-  rejected: number;
-  /** The first rejections, to show. */
-  rejections: EventRejection[];
-}
-
-/** The service refused a request for good: a key without the right, a body that it cannot read. */
-export class RequestRefusedError extends Error {
-  override name = "RequestRefusedError";
-  readonly status: number;
-  constructor(status: number, answer: string) {
-    super(`the service refused a request of events with ${status}: ${answer.slice(0, 1_000)}`);
-    this.status = status;
-  }
-}
-
-/** Someone or something that is there, and says so until it leaves. */
-export interface Presence {
-  /** The interval's id, by which the service knows its events. */
-  readonly interval: string;
-  /** Says now that it is still there; a timer does so by itself. */
-  alive(): void;
-  /** It left; calls after the first do nothing. */
-  left(): void;
-}
-
-export interface PresenceOptions {
-  /** What is present: `participant`, `recording`, … with the words of its events; default: a participant joins and leaves. */
-  words?: { start: string; alive: string; end: string };
-  /** Between two signs of life; default 30,000. The service ends the interval at the last one after three are missing. */
-  aliveEveryMs?: number;
-}
-
-/** Answers that a repeat of the same request may change; every other refusal is about the request itself. */
-const isPassing = (status: number) => status === 408 || status === 425 || status === 429 || status >= 500;
-const firstBackoffMs = 100;
-const longestBackoffMs = 10_000;
 const keptRejections = 20;
 const defaultSpoolBytes = 1024 * 1024 * 1024;
+const takeOverEveryMs = 10_000;
+/** A request that was refused is sent again after such a pause: somebody has to mend the key, or the service. */
+const longestRefusedPauseMs = 60_000;
+const firstRefusedPauseMs = 1_000;
+/** So many attempts may fail before it is said: one that fails now and then is nothing to read about. */
+const silentFailures = 3;
 /** Signs of life that may be missing before an interval ends. */
 const missedSigns = 3;
 const participantWords = { start: "participant.joined", alive: "participant.alive", end: "participant.left" };
+/** Reasons that are said once; beyond it nothing new is said, so that no log fills up. */
+const mostReasons = 100;
 
-/**
- * How long to wait before another attempt, in ms: full jitter below a bound that doubles, so that emitters who failed
- * together do not come back together; never before the service's own `Retry-After` (seconds, or an HTTP date).
- */
-export function backoffMs(attempt: number, retryAfter: string | null, nowMs: number, random: () => number): number {
-  const jitter = random() * Math.min(longestBackoffMs, firstBackoffMs * 2 ** attempt);
-  if (retryAfter === null) return jitter;
-  const seconds = Number(retryAfter);
-  const asked = Number.isFinite(seconds) ? seconds * 1000 : Date.parse(retryAfter) - nowMs;
-  return Math.max(0, Number.isNaN(asked) ? 0 : asked) + jitter;
-}
-
-/** A version 7 UUID (RFC 9562): its first 48 bits are the time, the others but six are random. */
-export function uuidV7(nowMs = Date.now()): string {
-  const bytes = randomBytes(16);
-  bytes.writeUIntBE(nowMs, 0, 6);
-  bytes[6] = ((bytes[6] as number) & 0x0f) | 0x70;
-  bytes[8] = ((bytes[8] as number) & 0x3f) | 0x80;
-  return bytes.toString("hex").replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
+function signal(): { given: Promise<void>; give(): void } {
+  let give = () => {};
+  const given = new Promise<void>((resolve) => {
+    give = resolve;
+  });
+  return { given, give };
 }
 
 export class Emitter {
   readonly totals: Totals = { requests: 0, retries: 0, accepted: 0, duplicates: 0, rejected: 0, rejections: [] };
-  readonly #options: EmitterOptions & Required<Omit<EmitterOptions, "signal" | "onRejected" | "onRefused" | "spool">>;
+  readonly #options: EmitterOptions &
+    Required<Omit<EmitterOptions, "signal" | "onRejected" | "onRefused" | "spool" | "report">>;
   readonly #queue: Queue;
   readonly #mostHeldBytes: number;
   /** So many of the waiting ones go without waiting for more. */
   #due = 0;
   #ageTimer: ReturnType<typeof setTimeout> | undefined;
+  readonly #takeOverTimer: ReturnType<typeof setInterval> | undefined;
+  #takingOver: Promise<void>;
   readonly #onTheWay = new Set<Promise<void>>();
-  readonly #presences = new Set<ReturnType<typeof setInterval>>();
+  readonly #presences = new Set<{ alive(): void; left(): void; timer: ReturnType<typeof setInterval> }>();
   readonly #stopped = new AbortController();
+  /** Why what is on its way is not taken now; undefined after any answer that takes. */
+  #refusal: RequestRefusedError | undefined;
+  /** Resolves with the next refusal. */
+  #nextRefusal = signal();
   #failure: unknown;
+  readonly #said = new Set<string>();
+  #closing: Promise<Closed> | undefined;
 
+  /** @throws when the spool's folder cannot be used. */
   constructor(options: EmitterOptions) {
     this.#options = {
       eventsPerRequest: 1_000,
@@ -188,79 +82,99 @@ export class Emitter {
     this.#mostHeldBytes = spool ? (spool.maxBytes ?? defaultSpoolBytes) : this.#options.maxHeldBytes;
     if (signal?.aborted) this.#stopped.abort(signal.reason);
     signal?.addEventListener("abort", () => this.#stopped.abort(signal.reason), { once: true });
-    // What an earlier emitter left in the spool.
-    this.#due = this.#queue.count;
-    this.#pump();
+    this.#takingOver = this.#takeOver();
+    if (!spool) return;
+    this.#takeOverTimer = setInterval(() => {
+      this.#takingOver = this.#takeOver();
+    }, takeOverEveryMs);
+    this.#takeOverTimer.unref();
   }
 
-  /** Events held, those on their way not included. */
+  /** Events held that are not on their way. */
   get waiting(): number {
     return this.#queue.count;
   }
 
   /**
-   * Takes an event without waiting; false when it was not taken: as much is held as may be, the spool cannot be written,
-   * the emitter was closed, or a request was refused for good and nobody was told.
+   * Takes an event without waiting; false when it was not taken: as much is held as may be, the spool cannot be written, or
+   * the emitter was closed.
    */
   offer(event: EmittedEvent): boolean {
-    const isOver = this.#stopped.signal.aborted || this.#failure !== undefined;
-    if (isOver || this.#queue.heldBytes >= this.#mostHeldBytes) return false;
+    if (this.#stopped.signal.aborted || this.#failure !== undefined)
+      return this.#notTaken("the emitter is closed: events that are offered now are not taken");
+    if (this.#queue.heldBytes >= this.#mostHeldBytes)
+      return this.#notTaken(
+        `${this.#queue.heldCount} events are held, which is as much as may be: new ones are not taken`,
+      );
     try {
       this.#take(event);
-    } catch {
-      return false;
+    } catch (error) {
+      return this.#notTaken(`events cannot be held and are not taken: ${(error as Error).message}`);
     }
     this.#pump();
     return true;
   }
 
   /**
-   * Takes events; resolves when there is room for more, not when these are answered. Rejects after a request was refused
-   * for good, unless `onRefused` is told of those.
+   * Takes events; resolves when there is room for more, not when these are answered.
+   *
+   * @throws RequestRefusedError while the service refuses requests, unless `onRefused` is told; the events are held all the same.
    */
   async send(events: readonly EmittedEvent[]): Promise<void> {
     for (const event of events) {
       this.#take(event);
       if (!this.#queue.hasWhole()) continue;
       this.#pump();
-      while (this.#mustWait() && this.#onTheWay.size > 0) await Promise.race(this.#onTheWay);
+      while (this.#mustWait() && this.#onTheWay.size > 0) await this.#oneAnswer();
       this.#throwFailure();
     }
     this.#pump();
   }
 
-  /** Sends what waits and resolves when every event taken so far is answered, however long that takes. */
+  /**
+   * Sends what waits and resolves when every event taken so far is answered, however long that takes.
+   *
+   * @throws RequestRefusedError when the service refuses requests, unless `onRefused` is told; what is held is sent again.
+   */
   async flush(): Promise<Totals> {
-    this.#due = this.#queue.count;
-    this.#pump();
-    while (this.#onTheWay.size > 0) await Promise.race(this.#onTheWay);
-    this.#throwFailure();
-    return this.totals;
+    const keepsRunning = setInterval(() => undefined, 60_000);
+    try {
+      await this.#takingOver;
+      this.#due = this.#queue.count;
+      this.#pump();
+      while (this.#onTheWay.size > 0) {
+        this.#throwFailure();
+        await this.#oneAnswer();
+      }
+      this.#throwFailure();
+      return this.totals;
+    } finally {
+      clearInterval(keepsRunning);
+    }
+  }
+
+  /** Sends what waits for as long as it may, then leaves what is left in the spool, or gives it up, and says so. */
+  close(options: CloseOptions = {}): Promise<Closed> {
+    this.#closing ??= this.#close(options);
+    return this.#closing;
   }
 
   /**
-   * Ends signs of life, sends what waits for at most `withinMs` (default 5,000), then gives up what is left, or leaves it in
-   * the spool. Answers how many bytes of events were not answered: 0 when all were.
+   * Closes when the program is told to end (SIGTERM, SIGINT) or has nothing more to do, then lets it end. Its exit code is 1
+   * when the service did not take everything: an event was rejected without `onRejected`, or not answered for.
    */
-  async close({ withinMs = 5_000 }: { withinMs?: number } = {}): Promise<{ unansweredBytes: number }> {
-    for (const timer of this.#presences) clearInterval(timer);
-    this.#presences.clear();
-    const patience = new AbortController();
-    const flushed = this.flush().catch(() => undefined);
-    await Promise.race([flushed, delay(withinMs, undefined, { signal: patience.signal }).catch(() => undefined)]);
-    patience.abort();
-    this.#stopped.abort(new Error("the emitter was closed"));
-    clearTimeout(this.#ageTimer);
-    await flushed;
-    this.#queue.close();
-    return { unansweredBytes: this.#queue.heldBytes };
-  }
-
-  /** Closes when the program is told to end (SIGTERM, SIGINT) or has nothing more to do, then lets it end. */
-  closeOnExit(withinMs = 5_000): void {
+  closeOnExit(options: CloseOptions = {}): void {
+    const closeNow = async () => {
+      const { unsent, rejected } = await this.close(options);
+      if (unsent > 0 || (rejected > 0 && !this.#options.onRejected)) process.exitCode ||= 1;
+    };
     for (const name of ["SIGTERM", "SIGINT"] as const)
-      process.once(name, () => void this.close({ withinMs }).finally(() => process.kill(process.pid, name)));
-    process.once("beforeExit", () => void this.close({ withinMs }));
+      process.once(name, () => void closeNow().finally(() => process.kill(process.pid, name)));
+    process.once("beforeExit", () => void closeNow());
+    // process.exit() leaves no time to send anything.
+    process.once("exit", () => {
+      if (!this.#closing && this.#queue.heldCount > 0) this.#sayUnsent();
+    });
   }
 
   /**
@@ -268,7 +182,7 @@ export class Emitter {
    * ends the interval at its last sign of life.
    */
   joined(
-    who: Omit<EmittedEvent, "id" | "type" | "interval" | "started_at" | "value">,
+    who: Omit<EmittedEvent, "id" | "type" | "interval" | "started_at" | "value" | "seconds">,
     { words = participantWords, aliveEveryMs = 30_000 }: PresenceOptions = {},
   ): Presence {
     const interval = uuidV7();
@@ -281,19 +195,47 @@ export class Emitter {
     const alive = () => void this.offer({ ...event, type: words.alive, properties: within });
     const timer = setInterval(alive, aliveEveryMs);
     timer.unref();
-    this.#presences.add(timer);
-    let isGone = false;
-    return {
-      interval,
-      alive,
+    const presence = {
+      ...{ interval, alive, timer },
       left: () => {
-        if (isGone) return;
-        isGone = true;
+        if (!this.#presences.delete(presence)) return;
         clearInterval(timer);
-        this.#presences.delete(timer);
         this.offer({ ...event, type: words.end });
       },
     };
+    this.#presences.add(presence);
+    return { interval, alive, left: presence.left };
+  }
+
+  async #close({ withinMs = 5_000, presences = "alive" }: CloseOptions): Promise<Closed> {
+    for (const presence of [...this.#presences]) {
+      clearInterval(presence.timer);
+      presence[presences]();
+    }
+    this.#presences.clear();
+    clearInterval(this.#takeOverTimer);
+    const patience = new AbortController();
+    const flushed = this.flush().catch(() => undefined);
+    await Promise.race([flushed, delay(withinMs, undefined, { signal: patience.signal }).catch(() => undefined)]);
+    patience.abort();
+    this.#stopped.abort(new Error("the emitter was closed"));
+    clearTimeout(this.#ageTimer);
+    await flushed;
+    await Promise.allSettled(this.#onTheWay);
+    this.#queue.close();
+    if (this.#queue.heldCount > 0) this.#sayUnsent();
+    return { unsent: this.#queue.heldCount, rejected: this.totals.rejected };
+  }
+
+  async #takeOver(): Promise<void> {
+    try {
+      const taken = await this.#queue.takeOver();
+      if (taken === 0 || this.#stopped.signal.aborted) return;
+      this.#due = this.#queue.count;
+      this.#pump();
+    } catch (error) {
+      this.#say(`what other programs left in the spool cannot be read: ${(error as Error).message}`);
+    }
   }
 
   #take(event: EmittedEvent): void {
@@ -336,305 +278,109 @@ export class Emitter {
 
   async #sendBatch(batch: Batch): Promise<void> {
     const texts = batch.read();
-    if (texts.length > 0) await this.#post(texts);
-    batch.answered();
+    const setAside: string[] = [];
+    if (texts.length > 0) await this.#post(texts, setAside);
+    batch.answered(setAside);
   }
 
   /** One request, repeated with the same bytes until it is answered; one that is too large is sent in halves. */
-  async #post(batch: readonly string[]): Promise<void> {
+  async #post(texts: readonly string[], setAside: string[]): Promise<void> {
     const { signal } = this.#stopped;
-    const body = await compress(batch.join("\n"), { level: constants.Z_BEST_SPEED });
+    const body = await compressLines(texts);
+    let refusals = 0;
     for (let attempt = 0; ; attempt++) {
       signal.throwIfAborted();
-      const answer = await this.#attempt(body);
-      if ("verdict" in answer) return this.#count(answer.verdict, batch);
-      if ("refusal" in answer) {
-        if (answer.refusal.status !== 413 || batch.length < 2) return this.#refused(answer.refusal, batch);
-        const middle = Math.ceil(batch.length / 2);
-        await this.#post(batch.slice(0, middle));
-        return this.#post(batch.slice(middle));
+      const answer = await postEvents(this.#options, body, signal);
+      if (answer.kind === "taken") return this.#count(answer.verdict, texts);
+      if (answer.kind === "refused") {
+        if (answer.refusal.status === 413) {
+          if (texts.length === 1) return this.#setAside(texts[0] as string, setAside);
+          const middle = Math.ceil(texts.length / 2);
+          await this.#post(texts.slice(0, middle), setAside);
+          return this.#post(texts.slice(middle), setAside);
+        }
+        this.#refused(answer.refusal);
+        const pauseMs = Math.min(longestRefusedPauseMs, firstRefusedPauseMs * 2 ** refusals++);
+        await delay(pauseMs * (0.5 + this.#options.random() / 2), undefined, { signal, ref: false });
+        continue;
       }
       this.totals.retries++;
-      await delay(backoffMs(attempt, answer.retryAfter, Date.now(), this.#options.random), undefined, { signal });
+      if (attempt + 1 === silentFailures)
+        this.#say(`events are not taken now (${answer.why}); they are held and sent again`, answer.why);
+      const pauseMs = backoffMs(attempt, answer.retryAfter, Date.now(), this.#options.random);
+      await delay(pauseMs, undefined, { signal, ref: false });
     }
   }
 
-  async #attempt(
-    body: Buffer,
-  ): Promise<{ verdict: Verdict } | { refusal: RequestRefusedError } | { retryAfter: string | null }> {
-    const { url, key, ack, requestTimeoutMs } = this.#options;
-    const { signal } = this.#stopped;
-    const request = new AbortController();
-    const cancel = () => request.abort(signal.reason);
-    signal.addEventListener("abort", cancel, { once: true });
-    const timer = setTimeout(() => request.abort(new Error("no answer in time")), requestTimeoutMs);
-    try {
-      const response = await fetch(`${url}/v1/events?ack=${ack}`, {
-        method: "POST",
-        headers: {
-          authorization: `Bearer ${key}`,
-          "content-type": "application/x-ndjson",
-          "content-encoding": "gzip",
-        },
-        body: new Uint8Array(body),
-        signal: request.signal,
-      });
-      const text = await response.text();
-      if (response.ok) return { verdict: JSON.parse(text) as Verdict };
-      if (isPassing(response.status)) return { retryAfter: response.headers.get("retry-after") };
-      return { refusal: new RequestRefusedError(response.status, text) };
-    } catch {
-      // Whether the service took them is unknown: the same events with the same ids are sent again.
-      signal.throwIfAborted();
-      return { retryAfter: null };
-    } finally {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", cancel);
-    }
-  }
-
-  #count({ accepted, duplicates, rejected }: Verdict, batch: readonly string[]): void {
+  #count({ accepted, duplicates, rejected, warnings = [] }: Verdict, batch: readonly string[]): void {
     const { totals } = this;
+    this.#refusal = undefined;
     totals.requests++;
     totals.accepted += accepted;
     totals.duplicates += duplicates;
-    totals.rejected += rejected.length;
-    totals.rejections.push(...rejected.slice(0, keptRejections - totals.rejections.length));
-    const { onRejected } = this.#options;
-    if (!onRejected) return;
-    for (const rejection of rejected) {
-      const text = batch[rejection.index];
-      if (text !== undefined) onRejected(rejection, JSON.parse(text) as EmittedEvent);
-    }
+    for (const rejection of rejected) this.#reject(rejection, batch[rejection.index]);
+    for (const { code, field, message, id } of warnings)
+      this.#say(
+        `the service warns of event ${id}: ${field ? `${field} ` : ""}${message} (${code})`,
+        `${code} ${field}`,
+      );
   }
 
-  #refused(refusal: RequestRefusedError, batch: readonly string[]): void {
+  #reject(rejection: EventRejection, text: string | undefined): void {
+    const { totals } = this;
+    totals.rejected++;
+    if (totals.rejections.length < keptRejections) totals.rejections.push(rejection);
+    if (this.#options.onRejected) {
+      if (text !== undefined) this.#options.onRejected(rejection, JSON.parse(text) as EmittedEvent);
+      return;
+    }
+    const { id, code, field, message } = rejection;
+    this.#say(`event ${id} was rejected: ${field ? `${field} ` : ""}${message} (${code})`, `${code} ${field}`);
+  }
+
+  /** One event larger than any request may be: no attempt will ever change that. */
+  #setAside(text: string, setAside: string[]): void {
+    const { id = null } = JSON.parse(text) as EmittedEvent;
+    setAside.push(text);
+    this.#reject({ index: 0, id, code: "too_large", field: null, message: "is larger than a request may be" }, text);
+  }
+
+  #refused(refusal: RequestRefusedError): void {
+    this.#refusal = refusal;
     const { onRefused } = this.#options;
-    if (!onRefused) throw refusal;
-    onRefused(
-      refusal,
-      batch.map((text) => JSON.parse(text) as EmittedEvent),
-    );
+    if (onRefused) onRefused(refusal);
+    else this.#say(`${refusal.message}; its events are held and sent again`, refusal.message);
+    this.#nextRefusal.give();
+    this.#nextRefusal = signal();
+  }
+
+  /** Resolves when a request was answered, also with a refusal. */
+  async #oneAnswer(): Promise<void> {
+    await Promise.race([...this.#onTheWay, this.#nextRefusal.given]);
   }
 
   #throwFailure(): void {
     if (this.#failure !== undefined) throw this.#failure;
-  }
-}
-
-/** Events that go as one request. */
-interface Batch {
-  count: number;
-  /** As the JSON that is sent, in the order in which they came. */
-  read(): string[];
-  /** They need not be held any more. */
-  answered(): void;
-}
-
-/** What is held until it is answered. */
-interface Queue {
-  /** Events that wait, those on their way not included. */
-  readonly count: number;
-  /** Of all that is held, that on its way included. */
-  readonly heldBytes: number;
-  /** Throws when it cannot be held. */
-  add(text: string): void;
-  /** As many wait as go in one request. */
-  hasWhole(): boolean;
-  next(): Batch | undefined;
-  close(): void;
-}
-
-type RequestBounds = Required<Pick<EmitterOptions, "eventsPerRequest" | "bytesPerRequest">>;
-
-class MemoryQueue implements Queue {
-  heldBytes = 0;
-  readonly #bounds: RequestBounds;
-  #waiting: string[] = [];
-  #waitingBytes = 0;
-
-  constructor(bounds: RequestBounds) {
-    this.#bounds = bounds;
+    if (this.#refusal !== undefined && !this.#options.onRefused) throw this.#refusal;
   }
 
-  get count(): number {
-    return this.#waiting.length;
+  #notTaken(why: string): false {
+    this.#say(why);
+    return false;
   }
 
-  add(text: string): void {
-    this.#waiting.push(text);
-    this.#waitingBytes += text.length;
-    this.heldBytes += text.length;
+  #sayUnsent(): void {
+    const { heldCount, keptIn } = this.#queue;
+    const isOne = heldCount === 1;
+    const lost = isOne ? "is lost" : "are lost";
+    const kept = `${isOne ? "waits" : "wait"} in ${keptIn} for the next emitter with this folder`;
+    this.#say(`${heldCount} ${isOne ? "event was" : "events were"} not sent, and ${keptIn ? kept : lost}`);
   }
 
-  hasWhole(): boolean {
-    return this.#waiting.length >= this.#bounds.eventsPerRequest || this.#waitingBytes >= this.#bounds.bytesPerRequest;
+  #say(line: string, reason = line): void {
+    if (this.#said.has(reason) || this.#said.size >= mostReasons) return;
+    this.#said.add(reason);
+    const { report = (text) => process.stderr.write(`${text}\n`) } = this.#options;
+    report(`tidemark: ${line}`);
   }
-
-  next(): Batch | undefined {
-    const { eventsPerRequest, bytesPerRequest } = this.#bounds;
-    let bytes = 0;
-    let count = 0;
-    while (count < this.#waiting.length && count < eventsPerRequest) {
-      const size = (this.#waiting[count] as string).length;
-      if (count > 0 && bytes + size > bytesPerRequest) break;
-      bytes += size;
-      count++;
-    }
-    if (count === 0) return undefined;
-    this.#waitingBytes -= bytes;
-    const texts = this.#waiting.splice(0, count);
-    return {
-      count,
-      read: () => texts,
-      answered: () => {
-        this.heldBytes -= bytes;
-      },
-    };
-  }
-
-  close(): void {}
-}
-
-interface Segment {
-  path: string;
-  count: number;
-  bytes: number;
-}
-
-/** Emitters of this process by the mark in the names of their files. */
-const liveSpools = new Set<string>();
-
-/**
- * One file of lines for each request: written event by event, read again when it is its turn, removed when it is answered.
- * Files are named for the process that writes them; those of one that has ended are taken over.
- */
-class SpoolQueue implements Queue {
-  heldBytes = 0;
-  readonly #directory: string;
-  readonly #bounds: RequestBounds;
-  readonly #mark = randomBytes(8).toString("hex");
-  readonly #whole: Segment[] = [];
-  #wholeCount = 0;
-  #open: (Segment & { file: number }) | undefined;
-  #number = 0;
-
-  constructor(directory: string, bounds: RequestBounds) {
-    this.#directory = directory;
-    this.#bounds = bounds;
-    mkdirSync(directory, { recursive: true });
-    liveSpools.add(this.#mark);
-    const left = readdirSync(directory).flatMap((name) => {
-      const [, pid, mark, number] = /^(\d+)\.([0-9a-f]{16})\.(\d{12})\.ndjson$/.exec(name) ?? [];
-      const isLeft = mark !== undefined && !liveSpools.has(mark) && !isRunning(Number(pid));
-      return isLeft ? [{ name, order: `${statSync(join(directory, name)).mtimeMs} ${number}` }] : [];
-    });
-    for (const { name } of left.sort((a, b) => (a.order < b.order ? -1 : 1))) {
-      const path = this.#nextPath();
-      renameSync(join(directory, name), path);
-      const bytes = statSync(path).size;
-      this.#keep({ path, bytes, count: linesOf(path).length });
-      this.heldBytes += bytes;
-    }
-  }
-
-  get count(): number {
-    return this.#wholeCount + (this.#open?.count ?? 0);
-  }
-
-  add(text: string): void {
-    if (!this.#open) {
-      const path = this.#nextPath();
-      this.#open = { path, file: openSync(path, "wx", 0o600), count: 0, bytes: 0 };
-    }
-    const segment = this.#open;
-    const line = Buffer.from(`${text}\n`, "utf8");
-    try {
-      for (let done = 0; done < line.length; )
-        done += writeSync(segment.file, line, done, line.length - done, segment.bytes + done);
-    } catch (error) {
-      // A full disk may have taken a part of the line; the next one is written over it.
-      ftruncateSync(segment.file, segment.bytes);
-      throw error;
-    }
-    segment.count++;
-    segment.bytes += line.length;
-    this.heldBytes += line.length;
-    const { eventsPerRequest, bytesPerRequest } = this.#bounds;
-    if (segment.count >= eventsPerRequest || segment.bytes >= bytesPerRequest) this.#closeOpen();
-  }
-
-  hasWhole(): boolean {
-    return this.#whole.length > 0;
-  }
-
-  next(): Batch | undefined {
-    if (this.#whole.length === 0) this.#closeOpen();
-    const segment = this.#whole.shift();
-    if (!segment) return undefined;
-    const { path, count, bytes } = segment;
-    this.#wholeCount -= count;
-    return {
-      count,
-      read: () => linesOf(path),
-      answered: () => {
-        unlinkSync(path);
-        this.heldBytes -= bytes;
-      },
-    };
-  }
-
-  close(): void {
-    this.#closeOpen();
-    liveSpools.delete(this.#mark);
-  }
-
-  #closeOpen(): void {
-    const segment = this.#open;
-    this.#open = undefined;
-    if (!segment) return;
-    closeSync(segment.file);
-    if (segment.count > 0) this.#keep(segment);
-    else unlinkSync(segment.path);
-  }
-
-  #keep({ path, count, bytes }: Segment): void {
-    this.#whole.push({ path, count, bytes });
-    this.#wholeCount += count;
-  }
-
-  #nextPath(): string {
-    return join(this.#directory, `${process.pid}.${this.#mark}.${String(this.#number++).padStart(12, "0")}.ndjson`);
-  }
-}
-
-/** Whole lines only: what a machine that lost power had not written to its end was never sent, and cannot be. */
-function linesOf(path: string): string[] {
-  return readFileSync(path, "utf8")
-    .split("\n")
-    .slice(0, -1)
-    .filter((line) => {
-      try {
-        return typeof JSON.parse(line) === "object";
-      } catch {
-        return false;
-      }
-    });
-}
-
-/** Whether another process has this number. One with this process's own has ended: two cannot have it. */
-function isRunning(pid: number): boolean {
-  if (pid === process.pid) return false;
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM";
-  }
-}
-
-interface Verdict {
-  accepted: number;
-  duplicates: number;
-  rejected: EventRejection[];
 }

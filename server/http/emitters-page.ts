@@ -1,16 +1,30 @@
 /** The page that shows how to send events from a terminal, from JavaScript, Python and Go. Tests run what it shows. */
+import { readFile } from "node:fs/promises";
 import { Hono } from "hono";
 import type { HttpEnv } from "./http-env.ts";
+import { ProblemError } from "./problem-error.ts";
 
-/** GET /docs/emitters. */
+/** Made by the build: the emitter as packages to install. Seen from the sources in server/http/ or the built server in dist/server/. */
+const packageFolder = new URL(import.meta.url.endsWith(".ts") ? "../../dist/emitter/" : "../emitter/", import.meta.url);
+
+/** GET /docs/emitters, and what it tells to install. */
 export function emittersPage(): Hono<HttpEnv> {
   const app = new Hono<HttpEnv>();
   app.get("/docs/emitters", (c) => c.html(page));
+  for (const [name, type] of [
+    ["tidemark-emitter.tgz", "application/gzip"],
+    ["tidemark_emitter.py", "text/x-python; charset=utf-8"],
+  ] as const)
+    app.get(`/docs/emitters/${name}`, async (c) => {
+      const bytes = await readFile(new URL(name, packageFolder)).catch(() => undefined);
+      if (!bytes) throw new ProblemError("not_found", "this service was started without being built: `npm run build`");
+      return c.body(new Uint8Array(bytes), 200, { "content-type": type });
+    });
   return app;
 }
 
-const curl = `curl --fail-with-body --retry 8 --retry-all-errors \\
-  "$TIDEMARK_URL/v1/events" \\
+const curl = `curl --silent --show-error --fail-with-body --retry 4 --retry-connrefused \\
+  "$TIDEMARK_URL/v1/events?strict=true" \\
   -H "Authorization: Bearer $TIDEMARK_KEY" \\
   -H "Content-Type: application/json" \\
   -d '{
@@ -22,14 +36,10 @@ const curl = `curl --fail-with-body --retry 8 --retry-all-errors \\
 `;
 
 const typescript = `import { env } from "node:process";
-import { Emitter } from "./emitter.ts";
+import { Emitter } from "tidemark-emitter";
 
 const { TIDEMARK_URL: url = "", TIDEMARK_KEY: key = "" } = env;
-const emitter = new Emitter({
-  url,
-  key,
-  onRejected: (reason, event) => console.error(reason.code, reason.field, reason.message, event),
-});
+const emitter = new Emitter({ url, key });
 emitter.closeOnExit();
 
 const presence = emitter.joined({ organization: "acme", session: "s1", user: "u1", room: "daily" });
@@ -37,53 +47,19 @@ emitter.offer({ type: "chat.posted", organization: "acme", session: "s1", user: 
 presence.left();
 `;
 
-const python = `import gzip
-import json
-import os
-import random
-import time
-import urllib.error
-import urllib.request
-import uuid
-from datetime import datetime, timezone
+const browser = `import { Beacon } from "tidemark-emitter/beacon";
 
+const beacon = new Beacon({ url: "https://tidemark.example.com", key: "tmk_…" });
+beacon.offer({ type: "chat.posted", organization: "acme", user: "u1" });
+`;
 
-def event(type, organization, **fields):
-    """An event with its id and time. Make it once, and send the same one again when you must."""
-    now = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
-    return {"id": str(uuid.uuid4()), "type": type, "organization": organization, "time": now, **fields}
+const python = `import os
 
+from tidemark_emitter import Emitter
 
-def send(events, attempts=12):
-    """Sends up to 10,000 events; answers the verdict once they are on the service's disk."""
-    request = urllib.request.Request(
-        os.environ["TIDEMARK_URL"] + "/v1/events",
-        data=gzip.compress("\\n".join(json.dumps(one) for one in events).encode()),
-        headers={
-            "Authorization": "Bearer " + os.environ["TIDEMARK_KEY"],
-            "Content-Type": "application/x-ndjson",
-            "Content-Encoding": "gzip",
-        },
-    )
-    for attempt in range(attempts):
-        wait = random.uniform(0, min(10, 0.1 * 2**attempt))
-        try:
-            with urllib.request.urlopen(request, timeout=60) as answer:
-                return json.load(answer)
-        except urllib.error.HTTPError as error:
-            if error.code not in (408, 429) and error.code < 500:
-                raise RuntimeError(error.read().decode()) from error
-            wait += float(error.headers.get("Retry-After") or 0)
-        except (OSError, json.JSONDecodeError):
-            pass  # Whether they arrived is unknown: the same ids are sent again, and count once.
-        time.sleep(wait)
-    raise RuntimeError("no answer: keep the events and send them again later")
-
-
-verdict = send([event("chat.posted", "acme", user="u1"), event("chat.posted", "acme", user="u2")])
-print(verdict["accepted"], "accepted,", verdict["duplicates"], "known already")
-for rejected in verdict["rejected"]:
-    print("not taken:", rejected["code"], rejected["field"], rejected["message"])
+with Emitter(os.environ["TIDEMARK_URL"], os.environ["TIDEMARK_KEY"]) as emitter:
+    emitter.offer("chat.posted", "acme", user="u1")
+    emitter.offer("call.completed", "acme", agent="a1", seconds="20")
 `;
 
 const go = `package main
@@ -145,7 +121,7 @@ func Send(events []Event) (*Verdict, error) {
 	if err := packed.Close(); err != nil {
 		return nil, err
 	}
-	for attempt := 0; attempt < 12; attempt++ {
+	for attempt := 0; attempt < 6; attempt++ {
 		verdict, retryAfter, err := sendOnce(body.Bytes())
 		if verdict != nil || err != nil {
 			return verdict, err
@@ -193,19 +169,44 @@ func main() {
 		os.Exit(1)
 	}
 	fmt.Println(verdict.Accepted, "accepted,", verdict.Duplicates, "known already")
+	for _, rejected := range verdict.Rejected {
+		fmt.Fprintln(os.Stderr, "not taken:", rejected.Code, rejected.Message)
+	}
+	if len(verdict.Rejected) > 0 {
+		os.Exit(1)
+	}
 }
 `;
 
 const sections = [
-  { id: "curl", title: "Terminal", about: "curl 7.76 or newer.", code: curl },
+  {
+    id: "curl",
+    title: "Terminal",
+    about: "curl 7.76 or newer. It ends with 0 only when the event was taken.",
+    code: curl,
+  },
   {
     id: "typescript",
     title: "JavaScript and TypeScript",
-    about:
-      "Copy server/emitter/emitter.ts from Tidemark's sources: one file for Node 18 or newer, without dependencies. It gathers events into requests, and sends signs of life for participants.",
+    about: `Node 18 or newer: <code>npm install $TIDEMARK_URL/docs/emitters/tidemark-emitter.tgz</code> installs a package without
+dependencies. It gathers events into requests, sends signs of life for participants, keeps events on disk with
+<code>spool: { directory }</code>, and says on stderr what was not taken. With <code>closeOnExit</code> the program ends with 1 when not everything was.`,
     code: typescript,
   },
-  { id: "python", title: "Python", about: "Python 3.9 or newer, its standard library only.", code: python },
+  {
+    id: "browser",
+    title: "Browsers",
+    about: `From the same package. A page can be read by everybody who opens it: give it a key that may only send events, of one
+organization. What a page cannot send before it goes away is sent by the next one.`,
+    code: browser,
+  },
+  {
+    id: "python",
+    title: "Python",
+    about: `Python 3.9 or newer, its standard library only: <code>curl -O $TIDEMARK_URL/docs/emitters/tidemark_emitter.py</code> brings the one
+file, which does the same. Leaving the block raises an error when not everything was taken; <code>spool="/var/lib/mine/events"</code> keeps events on disk.`,
+    code: python,
+  },
   { id: "go", title: "Go", about: "Go 1.20 or newer, its standard library only.", code: go },
 ];
 

@@ -30,7 +30,7 @@ test("the service takes what the emitter sends, every event once, and its presen
   emitter.offer({ type: "chat.posted", organization: "nowhere", user: "lost" });
   expect(await emitter.flush()).toMatchObject({ accepted: 1_203, duplicates: 0, rejected: 1, retries: 0 });
   expect(rejections).toMatchObject([[{ code: "outside_subtree", field: "organization" }, "lost"]]);
-  expect(await emitter.close()).toEqual({ unansweredBytes: 0 });
+  expect(await emitter.close()).toEqual({ unsent: 0, rejected: 1 });
   const query = "meter=chat_posts,participation_minutes,sessions&window=total";
   const { body } = await world.ask("GET", `/v1/usage?${query}`, { key });
   const [chats, minutes, sessions] = body.meters.map(({ total }: { total: unknown }) => Number(total));

@@ -1,16 +1,22 @@
 import { execFile } from "node:child_process";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { readdirSync, writeFileSync } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { promisify } from "node:util";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
+// @ts-expect-error a script without types
+import { packEmitter } from "../../server/bootstrap/setup.mjs";
+import { freeLoopbackPort } from "../../server/embedded/loopback.ts";
+import { Beacon } from "../../server/emitter/beacon.ts";
 import { createWorld, type World } from "../support/isolation-world.ts";
 
 const run = promisify(execFile);
 let world: World;
 let folder: string;
+const dist = fileURLToPath(new URL("../../dist/emitter", import.meta.url));
 let page: string;
 let environment: NodeJS.ProcessEnv;
 beforeAll(async () => {
@@ -19,6 +25,13 @@ beforeAll(async () => {
   const { key } = await world.makeKey(["ingest", "read"], "all");
   environment = { PATH: process.env.PATH, TIDEMARK_URL: world.url, TIDEMARK_KEY: key };
   page = (await world.ask("GET", "/docs/emitters")).body;
+  const first = { id: "first", type: "chat.posted", organization: "acme" };
+  await world.ask("POST", "/v1/events?ack=stored", { key, body: first });
+  await packEmitter();
+  await run("npm", ["install", "--no-audit", "--no-fund", `${world.url}/docs/emitters/tidemark-emitter.tgz`], {
+    cwd: folder,
+  });
+  await run("curl", ["-sSfO", `${world.url}/docs/emitters/tidemark_emitter.py`], { cwd: folder });
 });
 afterAll(async () => {
   await world.close();
@@ -32,37 +45,178 @@ function snippet(id: string): string {
   return escaped.replaceAll("&lt;", "<").replaceAll("&gt;", ">").replaceAll("&amp;", "&");
 }
 
-async function stored(): Promise<{ type: string; user: string }[]> {
+async function stored(): Promise<{ id: string; type: string }[]> {
   await world.deps.ingest?.flush.whenStored(world.deps.ingest.log.syncedEnd);
-  const { body } = await world.ask("GET", "/v1/records?node=organization:acme", {
-    key: environment.TIDEMARK_KEY,
-  });
-  return body.records;
+  const records: { id: string; type: string }[] = [];
+  for (let cursor = ""; ; ) {
+    const { body } = await world.ask("GET", `/v1/records?node=organization:acme&limit=1000${cursor}`, {
+      key: environment.TIDEMARK_KEY,
+    });
+    records.push(...body.records);
+    if (body.records.length < 1_000) return records;
+    cursor = `&cursor=${body.next_cursor}`;
+  }
 }
 
-test("the curl line on the page is taken, and counted once when it is run again", async () => {
-  const script = snippet("curl");
-  const first = JSON.parse((await run("bash", ["-c", script], { env: environment })).stdout);
-  expect(first).toMatchObject({ accepted: 1, duplicates: 0, rejected: [] });
-  const again = JSON.parse((await run("bash", ["-c", script], { env: environment })).stdout);
-  expect(again).toMatchObject({ accepted: 0, duplicates: 1, rejected: [] });
-});
+const tsx = pathToFileURL(createRequire(import.meta.url).resolve("tsx")).href;
+/** How each snippet is run, as a reader would in the folder where they installed what the page says. */
+const programs: Record<string, () => [command: string, ...args: string[]]> = {
+  curl: () => ["bash", "--norc", "-c", snippet("curl")],
+  typescript: () => {
+    writeFileSync(join(folder, "program.mts"), snippet("typescript"));
+    return [process.execPath, "--import", tsx, join(folder, "program.mts")];
+  },
+  python: () => ["python3", "-c", snippet("python")],
+};
+type Ended = { code: number; stdout: string; stderr: string };
+async function ended(name: string, changed: NodeJS.ProcessEnv = {}): Promise<Ended> {
+  const [command, ...args] = (programs[name] as (typeof programs)[string])();
+  const options = { cwd: folder, env: { ...environment, ...changed } };
+  return await run(command, args, options).then(
+    (done) => ({ code: 0, ...done }),
+    (error: Ended) => ({ code: error.code, stdout: error.stdout, stderr: error.stderr }),
+  );
+}
 
-test("the Python program on the page sends its events", async () => {
+test.each([
+  ["curl", 1, ["chat.posted"]],
+  ["typescript", 3, ["chat.posted", "participant.joined", "participant.left"]],
+  ["python", 2, ["call.completed", "chat.posted"]],
+])(
+  "the %s snippet of the page sends its events, and ends with 0 and without a complaint",
+  async (name, count, types) => {
+    const before = await stored();
+    expect(await ended(name)).toMatchObject({ code: 0, stderr: "" });
+    const after = await stored();
+    expect(after.length).toBe(before.length + count);
+    const known = new Set(before.map(({ id }) => id));
+    const added = after.filter(({ id }) => !known.has(id)).map(({ type }) => type);
+    expect(added.sort()).toEqual(types);
+  },
+);
+
+test("the curl line is counted once when it is run again", async () => {
   const before = (await stored()).length;
-  const { stdout } = await run("python3", ["-c", snippet("python")], { env: environment });
-  expect(stdout).toBe("2 accepted, 0 known already\n");
-  expect((await stored()).length).toBe(before + 2);
+  expect(JSON.parse((await ended("curl")).stdout)).toMatchObject({ accepted: 0, duplicates: 1, rejected: [] });
+  expect((await stored()).length).toBe(before);
 });
 
-test("the program with the emitter on the page sends its events before it ends by itself", async () => {
-  const emitter = fileURLToPath(new URL("../../server/emitter/emitter.ts", import.meta.url));
-  const program = join(folder, "program.mts");
-  await writeFile(program, snippet("typescript").replace("./emitter.ts", pathToFileURL(emitter).href));
-  const tsx = pathToFileURL(createRequire(import.meta.url).resolve("tsx")).href;
-  await run(process.execPath, ["--import", tsx, program], { env: environment, timeout: 20_000 });
-  const types = (await stored()).map(({ type }) => type);
-  for (const type of ["participant.joined", "participant.left"]) expect(types).toContain(type);
+test.each(Object.keys(programs))("the %s snippet fails with a wrong key, and says why", async (name) => {
+  const before = (await stored()).length;
+  const { code, stdout, stderr } = await ended(name, { TIDEMARK_KEY: "tmk_wrong" });
+  expect(code).toBeGreaterThan(0);
+  expect(stdout + stderr).toMatch(/401/);
+  expect((await stored()).length).toBe(before);
+});
+
+test.each(Object.keys(programs))("the %s snippet fails when no service is there, and says so", async (name) => {
+  const { code, stderr } = await ended(name, { TIDEMARK_URL: `http://127.0.0.1:${await freeLoopbackPort()}` });
+  expect(code).toBeGreaterThan(0);
+  expect(stderr).toMatch(/refused|connect|not sent/i);
+});
+
+test("the curl line fails when the service rejects its event", async () => {
+  const script = snippet("curl").replace('"chat.posted"', '""');
+  const failed = await run("bash", ["--norc", "-c", script], { env: environment }).catch((error: Ended) => error);
+  expect(failed).toMatchObject({ code: 22 });
+});
+
+test("the package has types that a strict project accepts, and runs without one of ours", async () => {
+  const program = join(folder, "typed.mts");
+  writeFileSync(
+    program,
+    `import { Emitter, type EmittedEvent, type EventRejection } from "tidemark-emitter";
+import { Beacon } from "tidemark-emitter/beacon";
+const event: EmittedEvent = { type: "chat.posted", organization: "acme" };
+const told: EventRejection[] = [];
+const emitter = new Emitter({ url: "http://localhost", key: "k", onRejected: (rejection) => told.push(rejection) });
+const held: boolean = emitter.offer(event);
+const { unsent }: { unsent: number } = await emitter.close({ withinMs: 1 });
+const beacon = new Beacon({ url: "http://localhost", key: "k", storage: undefined });
+// @ts-expect-error an event has an organization
+beacon.offer({ type: "chat.posted" });
+console.log(held, unsent);
+`,
+  );
+  const compilerOptions = { noEmit: true, strict: true, module: "nodenext", target: "es2022", types: [] };
+  writeFileSync(join(folder, "tsconfig.json"), JSON.stringify({ compilerOptions, files: ["typed.mts"] }));
+  await run(process.execPath, [createRequire(import.meta.url).resolve("typescript/bin/tsc"), "-p", folder]);
+  const files = (await run("tar", ["-tzf", join(dist, "tidemark-emitter.tgz")])).stdout;
+  for (const file of ["dist/emitter.js", "dist/emitter.d.ts", "dist/beacon.js", "README.md", "tidemark_emitter.py"])
+    expect(files).toContain(`package/${file}`);
+  expect(files).not.toMatch(/node_modules|\.test\./);
+});
+
+test("a page of another site may send events with a key, and nothing else with a cookie", async () => {
+  const asked = { origin: "https://shop.example", "access-control-request-method": "POST" };
+  const preflight = (path: string) =>
+    fetch(`${world.url}${path}`, {
+      method: "OPTIONS",
+      headers: { ...asked, "access-control-request-headers": "authorization,content-type" },
+    });
+  const events = (await preflight("/v1/events")).headers;
+  expect(events.get("access-control-allow-origin")).toBe("*");
+  expect(events.get("access-control-allow-headers")?.toLowerCase()).toContain("authorization");
+  expect(events.get("access-control-allow-credentials")).toBeNull();
+  expect((await preflight("/v1/nodes")).headers.get("access-control-allow-origin")).toBeNull();
+  const { status, headers } = await fetch(`${world.url}/v1/events`, {
+    method: "POST",
+    headers: {
+      origin: asked.origin,
+      authorization: `Bearer ${environment.TIDEMARK_KEY}`,
+      "content-type": "application/json",
+    },
+    body: JSON.stringify({ id: "from-a-page", type: "chat.posted", organization: "acme" }),
+  });
+  expect([status, headers.get("access-control-allow-origin")]).toEqual([202, "*"]);
+});
+
+test("the beacon sends what a page had left, each event once, and says when it is refused", async () => {
+  const held = new Map<string, string>();
+  const storage = {
+    getItem: (name: string) => held.get(name) ?? null,
+    setItem: (name: string, text: string) => void held.set(name, text),
+    removeItem: (name: string) => void held.delete(name),
+  };
+  const said: string[] = [];
+  const options = { url: world.url, storage, everyMs: 3_600_000, report: (line: string) => said.push(line) };
+  const before = (await stored()).length;
+  const first = new Beacon({ ...options, key: "tmk_wrong" });
+  for (let index = 0; index < 150; index++)
+    first.offer({ type: "chat.posted", organization: "acme", user: `b${index}` });
+  expect(await first.flush()).toBe(150);
+  expect(said).toEqual(["tidemark: events are kept and sent again: the service answers 401"]);
+  // The page is gone; the next one finds them.
+  const next = new Beacon({ ...options, key: environment.TIDEMARK_KEY as string });
+  await vi.waitFor(async () => expect(await next.flush()).toBe(0), { timeout: 30_000 });
+  expect((await stored()).length).toBe(before + 150);
+  expect(held.size).toBe(0);
+});
+
+test("the Python emitter sends what a killed program had spooled, keeps what is refused, and says what it rejects", async () => {
+  const spool = join(folder, "spool");
+  const python = (code: string, changed: NodeJS.ProcessEnv = {}) =>
+    run("python3", ["-c", `import os, sys, signal\nfrom tidemark_emitter import Emitter\n${code}`], {
+      cwd: folder,
+      env: { ...environment, ...changed, SPOOL: spool },
+    });
+  const make =
+    'emitter = Emitter(os.environ["TIDEMARK_URL"], os.environ["TIDEMARK_KEY"], spool=os.environ["SPOOL"], max_age=3600)';
+  const offer = 'for i in range(2500): assert emitter.offer("chat.posted", "acme", user=f"py{i}")';
+  const before = (await stored()).length;
+  const killed = await python(`${make}\n${offer}\nos.kill(os.getpid(), signal.SIGKILL)`, {
+    TIDEMARK_KEY: "tmk_wrong",
+  }).catch((error: { signal: string }) => error);
+  expect(killed).toMatchObject({ signal: "SIGKILL" });
+  const refused = (await python(`${make}\nprint(emitter.close(0.5))`, { TIDEMARK_KEY: "tmk_wrong" })) as Ended;
+  expect(refused.stdout).toContain("'unsent': 2500");
+  expect(refused.stderr).toMatch(/refused events with 401.*held/s);
+  expect((await stored()).length).toBe(before);
+  const sent = await python(`${make}\nemitter.offer("", "acme")\nprint(emitter.close(60), emitter.accepted)`);
+  expect(sent.stdout).toBe("{'unsent': 0, 'rejected': 1} 2500\n");
+  expect(sent.stderr).toMatch(/was rejected: type/);
+  expect((await stored()).length).toBe(before + 2_500);
+  expect(readdirSync(spool)).toEqual([]);
 });
 
 test("the Go program on the page is indented by tabs and names only packages of the standard library that it uses", () => {
