@@ -19,6 +19,8 @@ setFlagsFromString("--heap-growing-percent=50");
 const stopWithinMs = 9_500;
 
 async function main(): Promise<void> {
+  // What this process and its children make is its owner's alone: usage, logs, secrets.
+  process.umask(0o077);
   const config = loadConfig(process.env);
   const log = createLogger(config.logLevel);
   let simulator: ChildProcess | undefined;

@@ -36,14 +36,28 @@ const defaultGraceMs = 4_000;
 /** A child that lived this long was healthy: its next death is repaired at once. */
 const healthyAfterMs = 60_000;
 
+const probeEveryMs = 2_000;
+/** Nothing listens any more, though the process runs. */
+const refusedAfterMs = 10_000;
+/** A store that is busy, or a machine that stands still, may be silent for a while and go on. */
+const silentAfterMs = 150_000;
+
+function isRefused(error: unknown): boolean {
+  for (let cause = error; cause instanceof Error; cause = cause.cause)
+    if ((cause as NodeJS.ErrnoException).code === "ECONNREFUSED") return true;
+  return false;
+}
+
 /** Resolves when the child answers. Rejects when the first start fails; later deaths are logged and repaired. */
 export async function keepChild(options: ChildOptions): Promise<KeptChild> {
   const { name, log } = options;
   const stopping = new AbortController();
   let child: ChildProcess;
   let startedAtMs: number;
+  let isReady = false;
 
   async function startOnce(): Promise<void> {
+    isReady = false;
     await endLeftover(options);
     startedAtMs = Date.now();
     child = await options.start();
@@ -51,9 +65,33 @@ export async function keepChild(options: ChildOptions): Promise<KeptChild> {
     if (identity !== undefined) await writeFile(options.identityFile, JSON.stringify(identity), { mode: 0o600 });
     try {
       await untilReady(child, options, stopping.signal);
+      isReady = true;
     } catch (error) {
       await end(child, "SIGKILL", 0);
       throw error;
+    }
+  }
+
+  /** Ends a child that runs but does not answer; `watch` starts it again. */
+  async function watchAnswers(): Promise<void> {
+    let answeredAtMs = Date.now();
+    let asked: ChildProcess | undefined;
+    for (;;) {
+      await delay(probeEveryMs, undefined, { signal: stopping.signal, ref: false }).catch(() => undefined);
+      if (stopping.signal.aborted) return;
+      if (asked !== child) answeredAtMs = Date.now();
+      asked = child;
+      if (!isReady || hasEnded(child)) continue;
+      try {
+        await options.probe();
+        answeredAtMs = Date.now();
+      } catch (error) {
+        const silentMs = Date.now() - answeredAtMs;
+        const patienceMs = isRefused(error) ? refusedAfterMs : silentAfterMs;
+        if (silentMs < patienceMs || asked !== child || stopping.signal.aborted) continue;
+        log.error({ err: error, silentMs }, `${name} runs but does not answer, and is ended`);
+        child.kill("SIGKILL");
+      }
     }
   }
 
@@ -79,7 +117,7 @@ export async function keepChild(options: ChildOptions): Promise<KeptChild> {
   }
 
   await startOnce();
-  const watching = watch();
+  const watching = Promise.all([watch(), watchAnswers()]);
   return {
     pid: () => (hasEnded(child) ? undefined : child.pid),
     async stop(graceMs = defaultGraceMs) {

@@ -3,8 +3,23 @@ import { createHash } from "node:crypto";
 
 const mebibyte = 1024 * 1024;
 
-/** Modest caches and pools: the service shares a small machine. A person finds the log at `logPath`. */
-export function serverConfig({ logPath, usersPath }: { logPath: string; usersPath: string }): string {
+interface ServerFiles {
+  logPath: string;
+  usersPath: string;
+}
+
+/** Of the service. */
+interface Credentials {
+  username: string;
+  password: string;
+}
+
+/**
+ * Modest caches and pools: the service shares a small machine. A person finds the log at `logPath`. Holds the password: its
+ * file is the owner's alone. A request without it finds nothing at any path, so that no user is guessed at.
+ */
+export function serverConfig({ logPath, usersPath, username, password }: ServerFiles & Credentials): string {
+  const basic = Buffer.from(`${username}:${password}`).toString("base64");
   return `<clickhouse>
   <logger>
     <level>warning</level>
@@ -26,6 +41,12 @@ export function serverConfig({ logPath, usersPath }: { logPath: string; usersPat
   <background_common_pool_size>2</background_common_pool_size>
   <http_max_multipart_form_data_size>268435456</http_max_multipart_form_data_size>
   <timezone>UTC</timezone>
+  <http_handlers>
+    <rule>
+      <headers><Authorization>Basic ${basic}</Authorization></headers>
+      <handler><type>dynamic_query_handler</type><query_param_name>query</query_param_name></handler>
+    </rule>
+  </http_handlers>
   <merge_tree>
     <!-- The default of 8 is all that this pool has: a single running merge would hold the others to a fraction of their size. -->
     <number_of_free_entries_in_pool_to_lower_max_size_of_merge>2</number_of_free_entries_in_pool_to_lower_max_size_of_merge>
@@ -34,8 +55,11 @@ export function serverConfig({ logPath, usersPath }: { logPath: string; usersPat
 `;
 }
 
-/** \`default\` may only run the statement that keeps the listener up; the service has a user of its own. */
-export function usersConfig({ username, password }: { username: string; password: string }): string {
+/**
+ * `default`, which has no password, may only run the statement that keeps the listener up, from within the process: over HTTP
+ * only who shows the service's password is answered at all (`serverConfig`).
+ */
+export function usersConfig({ username, password }: Credentials): string {
   const hash = createHash("sha256").update(password).digest("hex");
   return `<clickhouse>
   <profiles>

@@ -4,7 +4,7 @@
  */
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
-import { mkdir, open, writeFile } from "node:fs/promises";
+import { mkdir, open, rm, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
@@ -57,7 +57,8 @@ export async function startEmbeddedClickHouse({
   const usersPath = join(home, "users.xml");
   const logPath = join(home, "clickhouse.log");
   await writeFile(usersPath, usersConfig({ username, password }), { mode: 0o600 });
-  await writeFile(configPath, serverConfig({ logPath, usersPath }));
+  await rm(configPath, { force: true });
+  await writeFile(configPath, serverConfig({ logPath, usersPath, username, password }), { mode: 0o600 });
   const port = await freeLoopbackPort();
   const connection = { url: `http://127.0.0.1:${port}`, username, password, database };
   const probe = connectClickHouse({ ...connection, database: "default" });
@@ -90,12 +91,12 @@ export async function startEmbeddedClickHouse({
     log,
   });
   await probe.command(`CREATE DATABASE IF NOT EXISTS ${database}`);
-  await probe.close();
   return {
     connection,
     pid: child.pid,
     async stop() {
       await child.stop();
+      await probe.close();
       await outputFile.close();
     },
   };

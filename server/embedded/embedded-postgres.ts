@@ -1,6 +1,6 @@
 /** Postgres without a server to install: the real binaries from npm, as a child process on a loopback port. */
 import { spawn, spawnSync } from "node:child_process";
-import { existsSync, readFileSync, statSync } from "node:fs";
+import { existsSync, readFileSync, readlinkSync, realpathSync, statSync } from "node:fs";
 import { chown, mkdir, open, readFile, rm, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
@@ -38,6 +38,11 @@ export async function startEmbeddedPostgres({
   const password = await keptSecret(join(home, "password"));
   if (!existsSync(join(data, "PG_VERSION"))) await initialise(binaries, home, data, password);
   const account = isRoot ? ownerOf(data) : undefined;
+  if (account && !mayReach(account, binaries))
+    log.warn(
+      { folder: binaries },
+      "the embedded Postgres keeps the right to read all files: only root may enter the folder that its programs lie in",
+    );
   const port = await freeLoopbackPort();
   const url = `postgres://tidemark:${password}@127.0.0.1:${port}/postgres`;
   const logPath = join(home, "postgres.log");
@@ -57,11 +62,11 @@ export async function startEmbeddedPostgres({
       };
       const [command, args] = commandOf(account, join(binaries, "postgres"), [
         "-D",
-        data,
+        folderOf(data),
         ...Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`]),
       ]);
       // A session of its own: Ctrl-C in a terminal reaches the service alone, which still needs its store to finish.
-      return spawn(command, args, { stdio: ["ignore", logFile.fd, logFile.fd], cwd: home, detached: true });
+      return spawn(command, args, { stdio: ["ignore", logFile.fd, logFile.fd], cwd: data, detached: true });
     },
     probe: () => ping(url),
     startWithinMs: 120_000,
@@ -110,15 +115,17 @@ async function initialise(binaries: string, home: string, data: string, password
   }
   const [command, args] = commandOf(account, join(binaries, "initdb"), [
     "-D",
-    data,
+    folderOf(data),
     "-U",
     "tidemark",
     "--auth=scram-sha-256",
-    `--pwfile=${passwordFile}`,
+    `--pwfile=${process.platform === "linux" ? "/proc/self/fd/3" : passwordFile}`,
     "--encoding=UTF8",
     "--locale=C",
   ]);
-  const made = spawnSync(command, args, { cwd: home, encoding: "utf8" });
+  const opened = await open(passwordFile, "r");
+  const made = spawnSync(command, args, { cwd: data, encoding: "utf8", stdio: ["ignore", "pipe", "pipe", opened.fd] });
+  await opened.close();
   await rm(passwordFile, { force: true });
   if (made.status !== 0) throw new Error(`initdb failed: ${made.stderr || made.error?.message}`);
 }
@@ -143,10 +150,26 @@ function ownerOf(data: string): Account {
   return { uid, gid };
 }
 
+/** The data folder as the process that is started in it names it: it need not be able to enter the folders above. */
+function folderOf(data: string): string {
+  return process.platform === "linux" ? "/proc/self/cwd" : data;
+}
+
+/** Whether the account may enter a folder and all above it. */
+function mayReach({ uid, gid }: Account, folder: string): boolean {
+  for (let path = realpathSync(folder); ; path = dirname(path)) {
+    const { mode, uid: owner, gid: group } = statSync(path);
+    const bit = owner === uid ? 0o100 : group === gid ? 0o010 : 0o001;
+    if (!(mode & bit)) return false;
+    if (path === dirname(path)) return true;
+  }
+}
+
 /**
- * On Linux Postgres is told to end when its parent does. `account` additionally keeps the right to pass folders such as
- * /root, in which the data or the binaries may lie and which only root may enter; without no_setuid_fixup access(2)
- * would still refuse them, and initdb would not find its own program.
+ * On Linux Postgres is told to end when its parent does. As `account` it has no capability and gets none. Only where its
+ * programs lie in a folder such as /root, which root alone may enter, does it keep the right to pass such folders, which is
+ * the right to read any file; without no_setuid_fixup access(2) would still refuse them, and initdb would not find its own
+ * program.
  */
 function commandOf(account: Account | undefined, command: string, args: string[]): [string, string[]] {
   if (process.platform !== "linux" || (account === undefined && !existsSync("/usr/bin/setpriv")))
@@ -158,9 +181,14 @@ function commandOf(account: Account | undefined, command: string, args: string[]
           `--reuid=${account.uid}`,
           `--regid=${account.gid}`,
           "--clear-groups",
-          "--inh-caps=-all,+dac_read_search",
-          "--ambient-caps=-all,+dac_read_search",
-          "--securebits=+no_setuid_fixup",
+          "--no-new-privs",
+          ...(mayReach(account, dirname(command))
+            ? ["--inh-caps=-all", "--ambient-caps=-all", "--bounding-set=-all"]
+            : [
+                "--inh-caps=-all,+dac_read_search",
+                "--ambient-caps=-all,+dac_read_search",
+                "--securebits=+no_setuid_fixup",
+              ]),
         ];
   return ["setpriv", [...identity, "--pdeathsig=INT", "--", command, ...args]];
 }
@@ -175,12 +203,25 @@ async function releasePidFile(data: string): Promise<void> {
   const pid = Number((await readFile(pidFile, "utf8").catch(() => "")).split("\n")[0]);
   const holder = Number.isInteger(pid) && pid > 0 ? identifyProcess(pid) : undefined;
   if (holder === undefined) return;
-  if (commandLineOf(pid).includes(data)) await endProcess(holder, "SIGINT", 4_000);
+  if (runsOn(pid, data)) await endProcess(holder, "SIGINT", 4_000);
   else await rm(pidFile, { force: true });
 }
 
+/** By where it was started, or by its command line as earlier releases and other systems have it. */
+function runsOn(pid: number, data: string): boolean {
+  if (process.platform !== "linux") return commandLineOf(pid).includes(data);
+  try {
+    const folder = readlinkSync(`/proc/${pid}/cwd`);
+    return (
+      folder === data || folder === realpathSync(data) || readFileSync(`/proc/${pid}/cmdline`, "utf8").includes(data)
+    );
+  } catch {
+    // It has ended meanwhile, or is somebody else's.
+    return false;
+  }
+}
+
 function commandLineOf(pid: number): string {
-  if (process.platform === "linux") return readFileSync(`/proc/${pid}/cmdline`, "utf8");
   return spawnSync("ps", ["-o", "command=", "-p", String(pid)], { encoding: "utf8" }).stdout;
 }
 

@@ -81,13 +81,14 @@ test("nobody without the generated password reads anything, and only the owner r
     "SELECT * FROM file('/etc/passwd')",
   ]) {
     const stranger = await fetch(connection.url, { method: "POST", body: query });
-    expect(await stranger.text()).toContain("ACCESS_DENIED");
+    expect(stranger.status).toBe(404);
   }
   const wrong = await fetch(`${connection.url}/?query=SELECT+1`, {
     headers: { "x-clickhouse-user": connection.username, "x-clickhouse-key": "guess" },
   });
-  expect(wrong.status).toBe(403);
-  expect((await stat(join(dataDir, "clickhouse", "password"))).mode & 0o777).toBe(0o600);
+  expect(wrong.status).toBe(404);
+  for (const secret of ["password", "config.xml", "users.xml"])
+    expect((await stat(join(dataDir, "clickhouse", secret))).mode & 0o777).toBe(0o600);
   expect(await readFile(join(dataDir, "clickhouse", "users.xml"), "utf8")).not.toContain(connection.password);
 });
 
@@ -137,4 +138,36 @@ test("it stops within 10 s, for good, also while queries run", async () => {
   expect(store.pid()).toBeUndefined();
   await outcome;
   await clickhouse.close();
+});
+
+test("nobody is let in without a password, whatever a page on this machine asks", async () => {
+  const { connection } = await start();
+  for (const sql of ["SELECT 1", "SYSTEM STOP LISTEN HTTP", "SELECT number FROM system.numbers LIMIT 1"])
+    for (const user of ["", "?user=default", "?user=default&password="]) {
+      const answer = await fetch(`${connection.url}/${user}`, { method: "POST", body: sql });
+      expect([sql, user, answer.status]).toEqual([sql, user, 404]);
+    }
+  const clickhouse = connectClickHouse(connection);
+  await clickhouse.ping();
+  await clickhouse.close();
+});
+
+test("one that runs but listens no more is started again", async () => {
+  const store = await start();
+  const before = store.pid();
+  const { username, password } = store.connection;
+  await fetch(`${store.connection.url}/`, {
+    method: "POST",
+    headers: { authorization: `Basic ${Buffer.from(`${username}:${password}`).toString("base64")}` },
+    body: "SYSTEM STOP LISTEN HTTP",
+  }).catch(() => undefined);
+  const after = await eventually("another process that answers", async () => {
+    const pid = store.pid();
+    const answers = await fetch(store.connection.url).then(
+      () => true,
+      () => false,
+    );
+    return answers && pid !== before ? pid : undefined;
+  });
+  expect(after).not.toBe(before);
 });

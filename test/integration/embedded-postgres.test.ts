@@ -120,3 +120,15 @@ test("it stops within 10 s, for good, also with sessions open", async () => {
   expect(isSameProcessRunning(child)).toBe(false);
   await outcome;
 });
+
+test.runIf(process.platform === "linux" && process.getuid?.() === 0)(
+  "started by root it has no capability, cannot get one, and reads only its own files",
+  async () => {
+    await chmod(dataDir, 0o700);
+    const { url, pid } = await start();
+    const status = await readFile(`/proc/${pid()}/status`, "utf8");
+    for (const set of ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"])
+      expect([set, new RegExp(`^${set}:\\s+(\\w+)$`, "m").exec(status)?.[1]]).toEqual([set, "0000000000000000"]);
+    await expect(query(url, "SELECT pg_read_file('/etc/shadow')")).rejects.toThrow(/Permission denied/);
+  },
+);

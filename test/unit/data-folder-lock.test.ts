@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -54,4 +54,17 @@ test("a lock whose process number now belongs to another process is taken over",
 test("a lock file that a power cut left empty is taken over", async () => {
   await writeFile(lockFile(), "");
   await (await lockDataFolder(dataDir))();
+});
+
+test("a folder that everybody could read is closed to all but its owner, with what lies in it", async () => {
+  const open = join(dataDir, "wal");
+  await mkdir(open, { mode: 0o755 });
+  await writeFile(join(dataDir, "node-name"), "x", { mode: 0o644 });
+  await chmod(dataDir, 0o755);
+  const unlock = await lockDataFolder(dataDir);
+  const modeOf = async (path: string) => (await stat(path)).mode & 0o777;
+  expect(await modeOf(dataDir)).toBe(0o700);
+  expect(await modeOf(open)).toBe(0o700);
+  expect(await modeOf(join(dataDir, "node-name"))).toBe(0o600);
+  await unlock();
 });
