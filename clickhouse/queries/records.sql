@@ -8,7 +8,8 @@ WITH
     dimension -> multiIf(
         dimension = 'type', toString(type), dimension = 'organization', organization, dimension = 'agent', agent, dimension = 'user', user,
         dimension = 'session', session, dimension = 'room', room, dimension = 'interval', usage_events.interval, dimension = 'job', job,
-        dimension = 'key', toString(key), dimension = 'id', id, JSONExtractString(dims, dimension)) AS value_of,
+        dimension = 'key', toString(key), dimension = 'id', substringIndex(id, char(0), 1),
+        dimension = 'source', if(position(id, char(0)) = 0, '', substring(id, position(id, char(0)) + 1)), JSONExtractString(dims, dimension)) AS value_of,
     {{holds}}
 SELECT
     organization, id, type, agent, user, session, room, usage_events.interval AS interval, job, started_ms, properties, toString(dims) AS declared_dims, partner, reseller, key, sign,

@@ -30,6 +30,8 @@ const senderSchema = z.object({
   firstReceivedMs: z.number(),
   isTrial: z.boolean(),
   isDryRun: z.boolean().default(false),
+  /** Of CloudEvents: the source of each event. */
+  sources: z.array(z.string()).optional(),
   /** Organizations that exist, of which the receiving node may not have heard yet. */
   known: z.array(z.string()),
 });
@@ -82,7 +84,7 @@ export function parseSent(bytes: Buffer): SentEvents {
 
 /** Takes events that belong here and nowhere else. Throws NotMineError, and then has taken none of them. */
 export async function takeHere(deps: TakeAnywhereDeps, { by, events }: SentEvents): Promise<TakenEvents> {
-  const request = asRequest(events);
+  const request = asRequest(events, by.sources);
   const mayTake = () => {
     for (const event of events)
       if (deps.membership.ownerElsewhere(organizationOf(event)) !== undefined)
@@ -120,9 +122,9 @@ export async function takeAnywhere(
 
 /** Throws PeerUnavailableError and NotMineError when nobody can be asked to take a part, and it may not wait. */
 export async function deliver(deps: TakeAnywhereDeps, { by, events }: SentEvents): Promise<void> {
-  const request = asRequest(events);
+  const request = asRequest(events, by.sources);
   for (const part of partsOf(deps, request)) {
-    const chosen = { by, events: part.indexes.map((index) => events[index]) };
+    const chosen = sentOf(by, choose(request, part.indexes));
     if (part.owner === undefined) await takeHere(deps, chosen);
     else await forward(deps, part.owner, chosen);
   }
@@ -163,7 +165,7 @@ async function takePart(deps: TakeAnywhereDeps, request: RequestEvents, by: Sent
         };
         return await takeEvents(deps, chosen, by, { mayTake, isTrial: by.isTrial });
       }
-      const decision = await forward(deps, now.owner, { by, events: chosen.events });
+      const decision = await forward(deps, now.owner, sentOf(by, chosen));
       return { decision, position: null, elsewhereMs: by.isDryRun ? null : deps.now() };
     } catch (error) {
       if (!(error instanceof NotMineError)) {
@@ -217,8 +219,11 @@ async function keep(
   const position = await appendDecision(deps.log, rejections, new Claims(), receivedAtMs);
   if (decision.isAborted) return { decision, position, elsewhereMs: null };
   const isRejected = new Set(decision.rejected.map(({ index }) => index));
-  const events = request.events.filter((_, index) => !isRejected.has(index));
-  if (events.length > 0) await deps.handOver.append(owner, { by: { ...by, isAtomic: false }, events });
+  const taken = choose(
+    request,
+    [...request.events.keys()].filter((index) => !isRejected.has(index)),
+  );
+  if (taken.events.length > 0) await deps.handOver.append(owner, sentOf({ ...by, isAtomic: false }, taken));
   return { decision, position, elsewhereMs: deps.now() };
 }
 
@@ -250,13 +255,18 @@ function choose(request: RequestEvents, indexes: readonly number[]): RequestEven
   return {
     events: indexes.map((index) => request.events[index]),
     unreadable,
+    sources: request.sources && indexes.map((index) => request.sources?.[index] ?? ""),
     isPlain: request.isPlain,
     rawOf: (place) => request.rawOf(indexes[place] as number),
   };
 }
 
-function asRequest(events: unknown[]): RequestEvents {
-  return { events, unreadable: new Map(), isPlain: false, rawOf: (index) => stringifyExact(events[index]) };
+function sentOf(by: SentBy, { events, sources }: RequestEvents): SentEvents {
+  return { by: { ...by, sources: sources && [...sources] }, events };
+}
+
+function asRequest(events: unknown[], sources: readonly string[] | undefined): RequestEvents {
+  return { events, sources, unreadable: new Map(), isPlain: false, rawOf: (index) => stringifyExact(events[index]) };
 }
 
 /** The verdict on the whole request, of those on its parts. */

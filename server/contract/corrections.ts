@@ -2,9 +2,14 @@
 import { z } from "zod";
 import { instantSchema } from "./events.ts";
 import { recordSchema } from "./records.ts";
+import { storable } from "./text.ts";
 
+const source = storable(z.string().max(256))
+  .optional()
+  .describe("Of a CloudEvent: with the id its identity. It may be left out where only one event has the id");
 const correctedEvent = {
   organization: z.string().min(1).max(256).describe("The event's organization: an id is unique within one"),
+  source,
   time: instantSchema.optional().describe("The event's time, where it is known: an old event is found faster"),
   reason: z.string().min(1).max(1_000),
 };
@@ -22,6 +27,7 @@ export const amendEventSchema = z.strictObject({
 export const correctedRecordSchema = recordSchema
   .pick({
     id: true,
+    source: true,
     type: true,
     time: true,
     organization: true,
@@ -53,6 +59,7 @@ export type CorrectionAnswer = z.infer<typeof correctionSchema>;
 
 export const eventQuerySchema = z.strictObject({
   organization: z.string().min(1).max(256),
+  source,
   time: instantSchema.optional().describe("The event's time, where it is known: an old event is found faster"),
 });
 

@@ -10,6 +10,7 @@ import { type EventRow, eventRowSchema } from "./stored-event.ts";
 
 /** Columns that an emitter does not send. */
 const notSent = [
+  "source",
   "body_hash",
   "received_ms",
   "partner",
@@ -63,6 +64,7 @@ export function amendEvent(
   if (merged.id !== row.id) return { code: "invalid_field", field: "id", message: "the id of an event stays" };
   if (!hasEventForm(merged)) return explainForm(merged);
   const read = readEvent(0, merged, {
+    sources: row.source === undefined ? undefined : [row.source],
     receivedAtMs: context.nowMs,
     isPlain: false,
     eventType: context.eventType,
@@ -83,6 +85,8 @@ export function amendEvent(
   const value = texts[eventColumns.indexOf("value")];
   return eventRowSchema.parse({
     ...Object.fromEntries(eventColumns.map((name) => [name, column(name)])),
+    id: row.id,
+    source: row.source,
     body_hash: row.body_hash,
     time_ms: column("time"),
     received_ms: column("received_at"),

@@ -7,6 +7,7 @@ import { z } from "zod";
 import type { ClickHouse } from "../clickhouse/client.ts";
 import { defineInsert, defineStatement } from "../clickhouse/define-query.ts";
 import type { LevelDeriver } from "../ingest/derive-levels.ts";
+import { storedId } from "../ingest/event-identity.ts";
 import { retellIntervalsAnew } from "../ingest/retell-intervals.ts";
 import type { EventRow } from "./stored-event.ts";
 
@@ -29,7 +30,9 @@ export async function applyCorrection(
   { before, voidBatch, after, amendBatch }: StorableCorrection,
   nowMs: number,
 ): Promise<ReadonlySet<string>> {
-  const body = (row: EventRow) => [Buffer.from(JSON.stringify(row))];
+  const body = ({ source, ...row }: EventRow) => [
+    Buffer.from(JSON.stringify({ ...row, id: storedId({ id: row.id, source }) })),
+  ];
   await storeCorrectedEvents(clickhouse, body(before), { batch: voidBatch, sign: -1 });
   if (after && amendBatch !== undefined)
     await storeCorrectedEvents(clickhouse, body(after), { batch: amendBatch, sign: 1 });

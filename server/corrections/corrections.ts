@@ -12,19 +12,22 @@ import { eventType } from "../catalog/catalog.ts";
 import { type ClickHouse, StoreUnavailableError } from "../clickhouse/client.ts";
 import { ProblemError } from "../http/problem-error.ts";
 import type { GivenEvent } from "../ingest/event-gate.ts";
+import type { EventName } from "../ingest/event-identity.ts";
 import type { Ingest } from "../ingest/start-ingest.ts";
 import type { Postgres } from "../postgres/client.ts";
 import { eventCorrections } from "../postgres/schema/corrections.ts";
 import { amendEvent, eventOfRow } from "./amend-event.ts";
 import { applyCorrection } from "./apply-correction.ts";
 import { type ConcernedSpan, concernedSpan, ownersOf } from "./concerned-span.ts";
-import { type EventRow, findStoredEvent } from "./stored-event.ts";
+import { type EventRow, findStoredEvent, SeveralSourcesError } from "./stored-event.ts";
 
 export type Correction = typeof eventCorrections.$inferSelect;
 
 export interface CorrectionRequest {
   organization: string;
   id: string;
+  /** Of a CloudEvent; undefined: as `findStoredEvent` has it. */
+  source?: string | undefined;
   /** The event's time, ms since 1970, where it is known: an old event is found faster. */
   timeMs: number | undefined;
   reason: string;
@@ -46,10 +49,10 @@ export interface Corrections {
    * Voiding again answers the first voiding.
    */
   correct(request: CorrectionRequest): Promise<Correction>;
-  /** The oldest first; also of events that were moved here from another organization. */
-  history(organization: string, id: string): Promise<Correction[]>;
+  /** The oldest first; of every source where none is named, '' for what has none; also of events that were moved here from another organization. */
+  history(organization: string, name: EventName): Promise<Correction[]>;
   /** The event as it counts now; undefined when there is none or it is void. */
-  find(organization: string, id: string, timeMs: number | undefined): Promise<EventRow | undefined>;
+  find(organization: string, name: EventName, timeMs: number | undefined): Promise<EventRow | undefined>;
   /** Of events with a time in this range (ms since 1970, UTC; toMs exclusive), the newest 100, the oldest first. */
   within(fromMs: number, toMs: number, isVisible: (event: EventRow) => boolean): Promise<Correction[]>;
   /** Applies what is on record and not applied yet; only where events are stored. */
@@ -165,12 +168,14 @@ export function createCorrections(deps: CorrectionsDeps): Corrections {
       [before, ...(after ? [after] : [])].map((row) => concernedSpan({ clickhouse, tree }, row, nowMs)),
     );
     for (const span of spans) request.mayChange(span);
-    const { organization, id: eventId, reason, by } = request;
+    const { organization, reason, by } = request;
+    const { id: eventId, source = "" } = before;
     const action = after === null ? ("void" as const) : ("amend" as const);
     const correction = {
       id: `cor_${randomUUID()}`,
       organization,
       eventId,
+      source,
       action,
       reason,
       actorKind: by.kind,
@@ -215,17 +220,28 @@ export function createCorrections(deps: CorrectionsDeps): Corrections {
     }
   }
 
-  async function history(organization: string, id: string): Promise<Correction[]> {
+  async function history(organization: string, { id, source }: EventName): Promise<Correction[]> {
     return await postgres.db
       .select()
       .from(eventCorrections)
       .where(
         and(
           eq(eventCorrections.eventId, id),
+          source === undefined ? undefined : eq(eventCorrections.source, source),
           or(eq(eventCorrections.organization, organization), eq(eventCorrections.newOrganization, organization)),
         ),
       )
       .orderBy(asc(eventCorrections.at), asc(eventCorrections.id));
+  }
+
+  /** Throws ProblemError where the id alone does not say which event is meant. */
+  async function findEvent(organization: string, name: EventName, timeMs: number | undefined) {
+    try {
+      return await findStoredEvent(clickhouse, organization, name, timeMs);
+    } catch (error) {
+      if (!(error instanceof SeveralSourcesError)) throw error;
+      throw new ProblemError("invalid_request", error.message, { field: "source" });
+    }
   }
 
   async function whenApplied(correction: Correction): Promise<Correction> {
@@ -258,18 +274,20 @@ export function createCorrections(deps: CorrectionsDeps): Corrections {
         .slice(0, shownCorrections)
         .reverse();
     },
-    async find(organization, id, timeMs) {
-      return (await findStoredEvent(clickhouse, organization, id, timeMs))?.current;
+    async find(organization, name, timeMs) {
+      return (await findEvent(organization, name, timeMs))?.current;
     },
     async correct(request) {
-      const { organization, id, timeMs, changes } = request;
+      const { organization, timeMs, changes } = request;
       await whenStored();
       // A correction that is on record and not applied yet comes first.
       if (ingest) await applyPending();
-      const stored = await findStoredEvent(clickhouse, organization, id, timeMs);
+      const stored = await findEvent(organization, { id: request.id, source: request.source }, timeMs);
       if (!stored) throw new ProblemError("not_found", "there is no such event", { field: "id" });
       if (!stored.current) {
-        const last = (await history(organization, id)).findLast((one) => one.organization === organization);
+        const last = (await history(organization, { ...stored.name, source: stored.name.source ?? "" })).findLast(
+          (one) => one.organization === organization,
+        );
         if (changes === undefined && last?.action === "void") return last;
         throw new ProblemError("conflict", "the event does not count here any more; see its history");
       }
@@ -283,9 +301,10 @@ export function createCorrections(deps: CorrectionsDeps): Corrections {
       });
       if ("code" in after)
         throw new ProblemError("invalid_request", after.message, { field: `changes.${after.field ?? ""}` });
+      const { id, source } = before;
       if (after.organization !== organization) {
         request.mayMoveTo(after.organization);
-        if (await findStoredEvent(clickhouse, after.organization, id, undefined))
+        if (await findStoredEvent(clickhouse, after.organization, { id, source }, undefined))
           throw new ProblemError("conflict", "the other organization has an event with this id", {
             field: "changes.organization",
           });

@@ -3,6 +3,7 @@ import { z } from "zod";
 import type { ClickHouse } from "../clickhouse/client.ts";
 import { defineQuery } from "../clickhouse/define-query.ts";
 import { limits } from "../contract/events.ts";
+import { type EventName, nameOfStored, storedId } from "../ingest/event-identity.ts";
 
 const millis = z.coerce.number();
 
@@ -10,6 +11,8 @@ const millis = z.coerce.number();
 export const eventRowSchema = z.object({
   organization: z.string(),
   id: z.string(),
+  /** Of a CloudEvent, whose identity it is with the id. */
+  source: z.string().optional(),
   /** UInt64 as decimal digits. */
   body_hash: z.string(),
   time_ms: millis,
@@ -36,29 +39,56 @@ export type EventRow = z.output<typeof eventRowSchema>;
 
 const storedEvent = defineQuery(
   "stored_event",
-  z.object({ organization: z.string(), id: z.string(), from_ms: z.number(), to_ms: z.number() }),
-  eventRowSchema.extend({ batch: millis, sign: millis }),
+  z.object({
+    organization: z.string(),
+    id: z.string(),
+    any_source: z.number(),
+    from_ms: z.number(),
+    to_ms: z.number(),
+  }),
+  eventRowSchema.omit({ source: true }).extend({ batch: millis, sign: millis }),
 );
 
 export interface StoredEvent {
+  /** With the source that it has. */
+  name: EventName;
   /** As it counts now; undefined when it was voided. */
   current: EventRow | undefined;
   /** The batch of its newest row. */
   batch: number;
 }
 
-/** Undefined when there never was such an event. `timeMs`: its time, where the caller knows it; else all time is searched. */
+/** Of the event of another source than the caller may have meant. */
+export class SeveralSourcesError extends Error {}
+
+/**
+ * Undefined when there never was such an event. `timeMs`: its time, where the caller knows it; else all time is searched.
+ * Without a source it is the event that was sent without one, else the only one of that id. Throws SeveralSourcesError.
+ */
 export async function findStoredEvent(
   clickhouse: ClickHouse,
   organization: string,
-  id: string,
+  { id, source }: EventName,
   timeMs: number | undefined,
 ): Promise<StoredEvent | undefined> {
   const from_ms = timeMs ?? Date.parse(limits.oldestTime);
   const to_ms = timeMs === undefined ? Date.now() + limits.maxAheadMs + 1 : timeMs + 1;
-  const rows = await storedEvent(clickhouse, { organization, id, from_ms, to_ms });
+  const asked = {
+    organization,
+    id: storedId({ id, source }),
+    any_source: source === undefined ? 1 : 0,
+    from_ms,
+    to_ms,
+  };
+  const found = await storedEvent(clickhouse, asked);
+  const named = found.some((row) => row.id === id) ? found.filter((row) => row.id === id) : found;
+  if (new Set(named.map((row) => row.id)).size > 1)
+    throw new SeveralSourcesError("several sources have an event with this id; say which one is meant");
+  const rows = named.map((row) => ({ ...row, ...nameOfStored(row.id) }));
+  const [first] = rows;
+  if (!first) return undefined;
   const newest = rows.reduce<number>((latest, row) => Math.max(latest, row.batch), 0);
-  if (rows.length === 0) return undefined;
   const counting = rows.find((row) => row.sign === 1);
-  return { current: counting && eventRowSchema.parse(counting), batch: newest };
+  const name = { id: first.id, source: first.source };
+  return { name, current: counting && eventRowSchema.parse(counting), batch: newest };
 }

@@ -9,6 +9,7 @@ import { parseNode } from "../contract/nodes.ts";
 import { isStorableText } from "../contract/text.ts";
 import { explainForm, type Fault, hasEventForm } from "./event-gate.ts";
 import { identityPrefix } from "./event-hash.ts";
+import { nameOfStored } from "./event-identity.ts";
 import { latenessOf, type OutcomeCount, type OutcomePlace, OutcomeTally } from "./event-outcomes.ts";
 import { escapeColumn, renderQuarantineRow } from "./event-row.ts";
 import type { IdentifiedEvent, Standing } from "./known-ids.ts";
@@ -54,6 +55,7 @@ export function checkEvents(
     receivedAtMs,
     firstReceivedMs,
     isPlain: request.isPlain,
+    sources: request.sources,
     eventType,
     prefixOf(organization) {
       let prefix = prefixes.get(organization);
@@ -253,7 +255,12 @@ function warningsByIndex(warnings: readonly Warning[]): Map<number, Warning["cod
 }
 
 /** Once for each organization of a request: what happened is metered whatever the account's state is, and its owner should know. */
-function warnOfStanding(warnings: Warning[], { index, id, organization }: ReadEvent, tree: OrganizationTree): void {
+function warnOfStanding(
+  warnings: Warning[],
+  { index, id: stored, organization }: ReadEvent,
+  tree: OrganizationTree,
+): void {
+  const { id } = nameOfStored(stored);
   const standing = tree.standing(`organization:${organization}`);
   if (standing !== "suspended" && standing !== "cancelled") return;
   const message = `the organization or what stands above it is ${standing}; its events are counted all the same`;

@@ -1,14 +1,17 @@
 /**
  * CloudEvents 1.0 as usage events: `id`, `type` and `time` as they stand; the organization is `data.organization`, else
- * `subject`; the other fields come from `data`. Every other attribute with a flat value is kept as a property, `source`
- * too, unless `data.properties` has one of that name.
+ * `subject`; the other fields come from `data`, whose members that are no field become properties. Every other attribute
+ * with a flat value is kept as a property, `source` too, in place of such a member and unless `data.properties` has one of
+ * that name.
  */
 import { isUtf8 } from "node:buffer";
+import { isBoundedText, limits } from "../contract/events.ts";
+import { isStorableText, storableTextMessage } from "../contract/text.ts";
 import { ExactNumber, parseExactJson } from "../numbers/exact-json.ts";
-import type { Fault } from "./event-gate.ts";
+import { type Fault, type GivenEvent, isEventField } from "./event-gate.ts";
 import { faultOfText } from "./parse-events.ts";
 
-type Mapped = { event: Record<string, unknown> } | { fault: Fault };
+type Mapped = { event: Record<string, unknown>; source: string } | { fault: Fault };
 
 /** Attributes that say how the event is carried, or become fields; all others become properties. */
 const notProperties = new Set([
@@ -39,14 +42,16 @@ export function cloudEventToUsageEvent(cloudEvent: unknown): Mapped {
   const { subject } = attributes;
   const found = dataOf(attributes);
   if ("fault" in found) return found;
-  const { data } = found;
-  const event: Record<string, unknown> = {
-    ...data,
-    id: attributes.id,
-    type: attributes.type,
-  };
+  const source = String(attributes.source);
+  if (!isBoundedText(source) || !isStorableText(source))
+    return invalid("source", `must have at most ${limits.maxStringLength} characters, and ${storableTextMessage}`);
+  const members = Object.entries(found.data ?? {});
+  const event: Record<string, unknown> = Object.fromEntries(members.filter(([name]) => isEventField(name)));
+  const isOther = ([name, value]: [string, unknown]) => !isEventField(name) && isSet(value);
+  const properties: Record<string, unknown> = Object.fromEntries(members.filter(isOther));
+  event.id = attributes.id;
+  event.type = attributes.type;
   if (isSet(attributes.time)) event.time = attributes.time;
-  const properties: { subject?: string } = {};
   if (!Object.hasOwn(event, "organization")) {
     if (isSet(subject)) event.organization = subject;
   } else if (typeof subject === "string" && subject !== event.organization) properties.subject = subject;
@@ -58,7 +63,12 @@ export function cloudEventToUsageEvent(cloudEvent: unknown): Mapped {
   if (given === undefined) event.properties = { ...properties, ...extensions };
   else if (typeof given === "object" && given !== null && !Array.isArray(given))
     event.properties = { ...properties, ...extensions, ...given };
-  return { event };
+  return { event, source };
+}
+
+/** The CloudEvent in JSON form that stands for the usage event. */
+export function cloudEventOf({ id, type, time, ...data }: GivenEvent, source: string): Record<string, unknown> {
+  return { specversion: "1.0", id, source, type, time, data };
 }
 
 /** The event's data as an object; `datacontenttype` says what it is, JSON where it says nothing. */

@@ -102,6 +102,8 @@ function areProperties(value: unknown, isPlain: boolean): boolean {
   return true;
 }
 
+export const isEventField = (name: string): boolean => fields.has(name);
+
 const fields: ReadonlySet<string> = new Set(Object.keys(usageEventSchema.shape));
 
 /** Why `hasEventForm` refused: the first fault, a missing field before an unknown one before an invalid one. */

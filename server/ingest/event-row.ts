@@ -6,6 +6,7 @@
 
 import { amountOf } from "./amount-unit.ts";
 import type { GivenEvent } from "./event-gate.ts";
+import { nameOfStored } from "./event-identity.ts";
 import { propertiesOf } from "./event-value.ts";
 
 /** The first column says how far identity was checked; it is for the sealer and is not stored. */
@@ -141,13 +142,19 @@ export function splitEventLine(line: string): EventLine {
 }
 
 /** An event line of the log as the event that it came from, with the time that it was given, and who sent it when. */
-export function eventOfLine(line: string): { event: GivenEvent; receivedAtMs: number; key: string } {
+export function eventOfLine(line: string): {
+  event: GivenEvent;
+  source: string | undefined;
+  receivedAtMs: number;
+  key: string;
+} {
   const columns = line.split("\t");
   if (columns.length !== eventColumns.length) throw new Error("an event line of the log has not all of its columns");
   const column = (name: (typeof eventColumns)[number]) => unescapeColumn(columns[eventColumns.indexOf(name)] ?? "");
   const instant = (name: "time" | "started_at") => new Date(Number(column(name))).toISOString();
+  const { id, source } = nameOfStored(column("id"));
   const event: GivenEvent = {
-    id: column("id"),
+    id,
     type: column("type"),
     time: instant("time"),
     organization: column("organization"),
@@ -160,5 +167,5 @@ export function eventOfLine(line: string): { event: GivenEvent; receivedAtMs: nu
     amountOf(columns[eventColumns.indexOf("value")] === "\\N" ? null : column("value"), column("dims")),
   );
   if (column("properties") !== "{}") event.properties = propertiesOf(column("properties"));
-  return { event, receivedAtMs: Number(column("received_at")), key: column("key") };
+  return { event, source, receivedAtMs: Number(column("received_at")), key: column("key") };
 }

@@ -5,6 +5,7 @@
  */
 
 import { hashText, identityOf } from "./event-hash.ts";
+import { nameOfStored } from "./event-identity.ts";
 import { splitEventLine } from "./event-row.ts";
 import { IdFilter } from "./id-filter.ts";
 import { Claims, RecentIds } from "./recent-ids.ts";
@@ -23,6 +24,10 @@ export interface IdentifiedEvent extends StoredIdentity {
   identity: string;
   idHash: bigint;
   bodyHash: bigint;
+  /**
+   * Of a CloudEvent: its identity as earlier versions had it, by the id alone. The same body under that is the same event.
+   */
+  withoutSource?: string | undefined;
 }
 
 /** Answers, for those of `identities` that are stored, `identityOf(organization, id)` to the body hash as decimal digits. */
@@ -119,13 +124,21 @@ export class KnownIds {
 
   /** Whether memory cannot tell and storage must be asked before `claim`. */
   mustAsk(event: IdentifiedEvent): boolean {
+    const { withoutSource } = event;
+    return this.isUnsureOf(event) || (withoutSource !== undefined && this.isUnsureOf(asBefore(event, withoutSource)));
+  }
+
+  private isUnsureOf(event: IdentifiedEvent): boolean {
     if (!this.filter.has(event.idHash)) return !this.isFilterComplete;
     const recent = this.recent.find(event.identity, event.idHash, event.bodyHash);
     return recent === "unknown" || recent === "unsure";
   }
 
   /** Asks storage, together with all that other requests ask at the same time. Never rejects; bounded in time. */
-  ask(events: readonly StoredIdentity[]): Promise<StoredAnswers> {
+  ask(asked: readonly (StoredIdentity & { withoutSource?: string | undefined })[]): Promise<StoredAnswers> {
+    const events = asked.flatMap((event) =>
+      event.withoutSource === undefined ? [event] : [event, { ...event, id: nameOfStored(event.id).id }],
+    );
     if (this.now() < this.pausedUntilMs) return Promise.resolve(undefined);
     return new Promise((resolve) => {
       const entry: Waiting = {
@@ -168,7 +181,16 @@ export class KnownIds {
     return found;
   }
 
-  private find({ identity, idHash, bodyHash }: IdentifiedEvent, answers: StoredAnswers): Standing {
+  private find(event: IdentifiedEvent, answers: StoredAnswers): Standing {
+    const found = this.findOne(event, answers);
+    if (event.withoutSource === undefined || found.standing !== "new") return found;
+    const before = this.findOne(asBefore(event, event.withoutSource), answers);
+    if (before === duplicate) return duplicate;
+    const isCertain = before === conflict || before === newAndChecked;
+    return isCertain || found !== newAndChecked ? found : newUnchecked;
+  }
+
+  private findOne({ identity, idHash, bodyHash }: IdentifiedEvent, answers: StoredAnswers): Standing {
     let isChecked = this.isFilterComplete;
     let isInTable = false;
     if (this.filter.has(idHash)) {
@@ -208,6 +230,10 @@ export class KnownIds {
     }
     this.isAsking = false;
   }
+}
+
+function asBefore(event: IdentifiedEvent, withoutSource: string): IdentifiedEvent {
+  return { ...event, identity: withoutSource, idHash: hashText(withoutSource) };
 }
 
 /** Keeps a lookup within its time; a single request may have more. */

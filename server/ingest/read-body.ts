@@ -200,13 +200,15 @@ function fromCloudEvents(
   unread: ParsedArray["unreadable"] = noFaults,
 ): RequestEvents {
   const unreadable = new Map(unread);
+  const sources = cloudEvents.map(() => "");
   // What is coded in base64 may hold any character, whatever the body holds.
   const isCoded = cloudEvents.some((one) => typeof one === "object" && one !== null && "data_base64" in one);
   const events = cloudEvents.map((cloudEvent, index) => {
     if (unread.has(index)) return undefined;
     const mapped = cloudEventToUsageEvent(cloudEvent);
     if ("fault" in mapped) unreadable.set(index, mapped.fault);
+    if ("source" in mapped) sources[index] = mapped.source;
     return "fault" in mapped ? cloudEvent : mapped.event;
   });
-  return { events, unreadable, isPlain: isPlain && !isCoded, rawOf };
+  return { events, unreadable, sources, isPlain: isPlain && !isCoded, rawOf };
 }

@@ -10,6 +10,7 @@ import { unitOfSeconds } from "./amount-unit.ts";
 import { checkByType } from "./check-by-type.ts";
 import type { Fault, GivenEvent, GivenProperty } from "./event-gate.ts";
 import { hashText } from "./event-hash.ts";
+import { storedId } from "./event-identity.ts";
 import { escapeColumn } from "./event-row.ts";
 import { parseInstant, timeOfUuidV7 } from "./event-time.ts";
 import { readPropertyNumber, readValue, storedNumber } from "./event-value.ts";
@@ -32,6 +33,8 @@ export interface ReadContext {
   /** No text of the request holds a character that a column or a JSON string must escape. */
   isPlain: boolean;
   eventType: (type: string) => EventType | undefined;
+  /** `RequestEvents.sources`. */
+  sources?: readonly string[] | undefined;
   /** `identityPrefix`, remembered for the organizations of the request. */
   prefixOf: (organization: string) => string;
   warn: (warning: Warning) => void;
@@ -101,18 +104,22 @@ export function readEvent(index: number, event: GivenEvent, context: ReadContext
     ? `${agent}\t${user}\t${session}\t${room}\t${interval}\t${job}\t${startedAt}\t${value}\t${properties}`
     : `${[agent, user, session, room, interval, job].map(escapeColumn).join("\t")}\t${startedAt}\t${value}\t${escapeColumn(properties)}`;
   const eventType = context.isPlain ? event.type : escapeColumn(event.type);
-  const identity = context.prefixOf(event.organization) + event.id;
+  const prefix = context.prefixOf(event.organization);
+  const source = context.sources?.[index];
+  const id = source === undefined ? event.id : storedId({ id: event.id, source });
+  const identity = prefix + id;
   const unit = event.seconds === undefined ? "" : "\tseconds";
   const bodyHash = hashText(`${Number.isNaN(timeMs) ? "" : timeMs}\t${eventType}\t${usage}${unit}`);
   if (Number.isNaN(timeMs)) timeMs = timeFromId(event.id, context);
   return {
     index,
     organization: event.organization,
-    id: event.id,
+    id,
     timeMs,
     identity,
     idHash: hashText(identity),
     bodyHash,
+    withoutSource: source === undefined ? undefined : prefix + event.id,
     agent: event.agent,
     type: eventType,
     usage,
@@ -136,7 +143,7 @@ export function renderEventRow(
   place: RowPlace,
   isPlain: boolean,
 ): string {
-  const id = isPlain ? event.id : escapeColumn(event.id);
+  const id = isPlain && event.withoutSource === undefined ? event.id : escapeColumn(event.id);
   return `${isChecked ? 1 : 0}\t${place.organization}\t${id}\t${event.bodyHash}\t${event.timeMs}\t${receivedAtMs}\t${event.type}\t${place.partner}\t${place.reseller}\t${event.usage}\t${event.measured}\t${place.key}`;
 }
 

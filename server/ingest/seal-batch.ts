@@ -7,7 +7,9 @@ import { open, readdir, readFile, rename, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { stringifyExact } from "../numbers/exact-json.ts";
+import { cloudEventOf } from "./cloudevents.ts";
 import { identityOf } from "./event-hash.ts";
+import { nameOfStored } from "./event-identity.ts";
 import { EventLines } from "./event-lines.ts";
 import { minuteOf, OutcomeTally, recount } from "./event-outcomes.ts";
 import { type EventLine, eventOfLine, renderQuarantineRow, splitEventLine } from "./event-row.ts";
@@ -70,10 +72,17 @@ export async function sealBatch(
   const duplicates: number[] = [];
   const conflicts: number[] = [];
   if (unchecked.size > 0) {
-    const stored = await findStored([...unchecked.values()]);
+    const withoutSource = (event: EventLine) => ({ ...event, id: nameOfStored(event.id).id });
+    const sourced = [...unchecked.values()].filter(({ id }) => nameOfStored(id).source !== undefined);
+    const stored = await findStored([...unchecked.values(), ...sourced.map(withoutSource)]);
+    const hashOf = (event: EventLine) => stored.get(identityOf(event.organization, event.id));
     for (const [uncheckedOrdinal, event] of unchecked) {
-      const bodyHash = stored.get(identityOf(event.organization, event.id));
-      if (bodyHash === undefined) continue;
+      const bodyHash = hashOf(event);
+      if (bodyHash === undefined) {
+        // Of a CloudEvent that an earlier version stored by its id alone.
+        if (hashOf(withoutSource(event)) === event.bodyHash) duplicates.push(uncheckedOrdinal);
+        continue;
+      }
       (bodyHash === event.bodyHash ? duplicates : conflicts).push(uncheckedOrdinal);
     }
   }
@@ -134,9 +143,10 @@ function hasAny(ordinals: ReadonlySet<number>, from: number, to: number): boolea
 
 /** A stored form of an event that had been accepted and cannot be kept with the others. */
 export function quarantineOfEvent(line: string, code: string, field: string, message: string): string {
-  const { event, receivedAtMs, key } = eventOfLine(line);
+  const { event, source, receivedAtMs, key } = eventOfLine(line);
   const { organization, id } = event;
-  return renderQuarantineRow({ receivedAtMs, organization, id, code, field, message, key, raw: stringifyExact(event) });
+  const raw = stringifyExact(source === undefined ? event : cloudEventOf(event, source));
+  return renderQuarantineRow({ receivedAtMs, organization, id, code, field, message, key, raw });
 }
 
 const progressSchema = z.object({

@@ -9,6 +9,7 @@ import { limits } from "../contract/events.ts";
 import type { UsageRecord } from "../contract/records.ts";
 import { amountOf } from "../ingest/amount-unit.ts";
 import type { GivenEvent } from "../ingest/event-gate.ts";
+import { nameOfStored } from "../ingest/event-identity.ts";
 import { propertiesOf } from "../ingest/event-value.ts";
 import { type AsOf, asOfParams, paramsOfAsOf } from "./as-of.ts";
 import { type Filter, filterParams, paramsOfFilters } from "./filters.ts";
@@ -66,6 +67,7 @@ export const recordDimensions = [
   "interval",
   "key",
   "id",
+  "source",
 ] as const;
 
 /** The key of an event in the order of the list: events before it come on later pages. */
@@ -152,7 +154,7 @@ function recordOf(row: RecordRow): ExactRecord {
   const { agent, user, session, room, interval, job, value } = row;
   const isoOf = (ms: number) => new Date(ms).toISOString();
   return {
-    id: row.id,
+    ...nameOfStored(row.id),
     type: row.type,
     time: isoOf(row.time_ms),
     organization: row.organization,

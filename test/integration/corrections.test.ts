@@ -177,7 +177,7 @@ test("a correction that was on record when the process ended is applied by the n
   await postgres.db.update(eventCorrections).set({ appliedAt: null }).where(eq(eventCorrections.eventId, "c1"));
   await Promise.all([corrections.applyPending(), corrections.applyPending()]);
   expect(await ask()).toBe(1);
-  const [{ appliedAt } = { appliedAt: null }] = await corrections.history("acme", "c1");
+  const [{ appliedAt } = { appliedAt: null }] = await corrections.history("acme", { id: "c1" });
   expect(appliedAt).not.toBeNull();
 });
 

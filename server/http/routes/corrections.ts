@@ -11,6 +11,8 @@ import {
   eventQuerySchema,
   voidEventSchema,
 } from "../../contract/corrections.ts";
+import { limits } from "../../contract/events.ts";
+import { textSchema } from "../../contract/text.ts";
 import { eventOfRow } from "../../corrections/amend-event.ts";
 import type { Correction, Corrections } from "../../corrections/corrections.ts";
 import type { EventRow } from "../../corrections/stored-event.ts";
@@ -27,7 +29,7 @@ export interface CorrectionsRoutesDeps {
   tree: NodeTree;
 }
 
-const idParam = z.object({ id: z.string().min(1).max(256) });
+const idParam = z.object({ id: textSchema(limits.maxStringLength) });
 const corrected = {
   200: {
     description: "The correction, visible in queries",
@@ -46,7 +48,7 @@ export function correctionsRoutes({ corrections, tree }: CorrectionsRoutesDeps):
   async function correct(
     c: Context<HttpEnv>,
     id: string,
-    asked: { organization: string; time?: string | undefined; reason: string },
+    asked: { organization: string; source?: string | undefined; time?: string | undefined; reason: string },
     changes: Record<string, unknown> | undefined,
   ) {
     const actor = c.get("actor");
@@ -54,6 +56,7 @@ export function correctionsRoutes({ corrections, tree }: CorrectionsRoutesDeps):
     const correction = await corrections.correct({
       organization: asked.organization,
       id,
+      source: asked.source,
       timeMs: timeOf(asked.time),
       reason: asked.reason,
       changes,
@@ -85,18 +88,16 @@ export function correctionsRoutes({ corrections, tree }: CorrectionsRoutesDeps):
     }),
     async (c) => {
       const { id } = c.req.valid("param");
-      const { organization, time } = c.req.valid("query");
+      const { organization, source, time } = c.req.valid("query");
       const actor = c.get("actor");
       resolveNode(actor, tree, `organization:${organization}`, "organization");
-      const [row, history] = await Promise.all([
-        corrections.find(organization, id, timeOf(time)),
-        corrections.history(organization, id),
-      ]);
+      const row = await corrections.find(organization, { id, source }, timeOf(time));
+      const history = await corrections.history(organization, { id, source: row ? (row.source ?? "") : source });
       if (!row && history.length === 0) throw new ProblemError("not_found", "there is no such event", { field: "id" });
       if (row) c.header("etag", await entityTag(c, eventOfRow(row)));
       const isSeen = (one: EventRow) => isWithinReach(actor, tree, `organization:${one.organization}`);
       const told = history.map((one) => describeCorrection(one, isSeen));
-      return answerExact(c, { event: row ? eventOfRow(row) : null, corrections: told });
+      return answerExact(c, { event: row ? shownRow(row) : null, corrections: told });
     },
   );
 
@@ -148,10 +149,12 @@ export function correctionsRoutes({ corrections, tree }: CorrectionsRoutesDeps):
 
 const timeOf = (text: string | undefined) => (text === undefined ? undefined : Date.parse(text));
 
+const shownRow = (row: EventRow) => ({ ...eventOfRow(row), ...(row.source !== undefined && { source: row.source }) });
+
 /** As it is told to callers: of an event that was moved to or from what the caller does not see, its own side alone. */
 export function describeCorrection(correction: Correction, isSeen: (row: EventRow) => boolean): CorrectionAnswer {
   const { id, action, reason, actorKind, actorId, actorName, at, appliedAt, before, after } = correction;
-  const shown = (row: EventRow | null) => (row && isSeen(row) ? (eventOfRow(row) as CorrectionAnswer["after"]) : null);
+  const shown = (row: EventRow | null) => (row && isSeen(row) ? (shownRow(row) as CorrectionAnswer["after"]) : null);
   return {
     correction: id,
     action,

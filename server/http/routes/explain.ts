@@ -8,6 +8,7 @@ import { filterGrammar } from "../../contract/filters.ts";
 import { eventOfRow } from "../../corrections/amend-event.ts";
 import type { Corrections } from "../../corrections/corrections.ts";
 import type { EventRow } from "../../corrections/stored-event.ts";
+import { nameOfStored } from "../../ingest/event-identity.ts";
 import { describeMeter } from "../../meters/describe-meter.ts";
 import type { OwnMeters } from "../../meters/own-meters.ts";
 import { readCursor, writeCursor } from "../../metrics/cursor.ts";
@@ -109,6 +110,7 @@ export function explainRoutes(deps: ExplainRoutesDeps): OpenAPIHono<HttpEnv> {
             explained.lastReceivedMs === undefined ? null : new Date(explained.lastReceivedMs).toISOString(),
           sample: explained.sample.map((row) => ({
             ...eventOfRow({ ...row, dims: row.declared_dims }),
+            ...nameOfStored(row.id),
             received_at: new Date(row.received_ms).toISOString(),
           })),
           next_cursor: explained.next ? writeCursor(asked, explained.next) : null,

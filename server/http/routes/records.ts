@@ -147,6 +147,7 @@ const columns = [
   "value",
   "properties",
   "seconds",
+  "source",
   "received_at",
   "partner",
   "reseller",

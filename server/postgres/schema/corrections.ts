@@ -12,6 +12,8 @@ export const eventCorrections = pgTable(
     /** The identity of the event before the correction. */
     organization: text("organization").notNull(),
     eventId: text("event_id").notNull(),
+    /** Of a CloudEvent; '' for an event that has none. */
+    source: text("source").notNull().default(""),
     action: text("action").$type<"void" | "amend">().notNull(),
     reason: text("reason").notNull(),
     actorKind: text("actor_kind").notNull(),
@@ -31,7 +33,7 @@ export const eventCorrections = pgTable(
     appliedAt: instant("applied_at"),
   },
   (table) => [
-    uniqueIndex("event_corrections_once").on(table.organization, table.eventId, table.replaces),
+    uniqueIndex("event_corrections_once").on(table.organization, table.eventId, table.source, table.replaces),
     index("event_corrections_pending").on(table.at).where(sql`${table.appliedAt} IS NULL`),
   ],
 );

@@ -452,25 +452,34 @@ test("each CloudEvent of a batch has its own verdict", async () => {
       cloudEvent({ id: "" }),
       cloudEvent({ source: undefined }),
       cloudEvent({ data: "text" }),
-      cloudEvent({ data: { organization: "acme", foo: 1 } }),
+      cloudEvent({ data: { organization: "acme", foo: 1, nothing: null } }),
       cloudEvent({ data: {} }),
       7,
       cloudEvent({ data: { organization: "acme", properties: [] } }),
       cloudEvent({ data_base64: "e30=" }),
+      cloudEvent({ data: { organization: "acme", foo: { nested: 1 } } }),
+      cloudEvent({ source: "/".repeat(257) }),
+      cloudEvent({ source: "/a\0b" }),
     ],
     batch,
   );
-  expect(decision.accepted).toBe(1);
+  expect(decision.accepted).toBe(2);
   expect(decision.rejected.map(({ index, code, field }) => [index, code, field])).toEqual([
     [1, "invalid_cloudevent", "specversion"],
     [2, "invalid_cloudevent", "id"],
     [3, "invalid_cloudevent", "source"],
     [4, "invalid_cloudevent", "data"],
-    [5, "unknown_field", "foo"],
     [6, "missing_field", "organization"],
     [7, "not_an_object", null],
     [8, "invalid_field", "properties"],
     [9, "invalid_cloudevent", "data_base64"],
+    [10, "invalid_field", "properties.foo"],
+    [11, "invalid_cloudevent", "source"],
+    [12, "invalid_cloudevent", "source"],
+  ]);
+  expect((await accepting.loggedEvents()).map(({ properties }) => JSON.parse(properties))).toEqual([
+    expect.anything(),
+    { foo: 1, source: "/rooms/7" },
   ]);
 });
 
@@ -490,12 +499,31 @@ test("a CloudEvent in binary mode is read from its headers, percent-decoded, wit
     accepted: 1,
   });
   const [first] = await accepting.loggedEvents();
-  expect(first).toMatchObject({ id: "b1", organization: "acme", user: "u1" });
+  expect(first).toMatchObject({ id: 'b1\0/rö m"\t', organization: "acme", user: "u1" });
   expect(JSON.parse(first?.properties ?? "")).toEqual({ region: 'e"u', source: '/rö m"\t' });
   expect(await post({}, { headers: { ...headers, "ce-specversion": "2.0" } })).toMatchObject({
     rejected: [{ code: "invalid_cloudevent", field: "specversion" }],
   });
   expect(await refusal("{", { headers })).toMatchObject({ code: "unreadable_body" });
+});
+
+test("one id from two sources is two events, each of which is counted once", async () => {
+  const of = (source: string | undefined, user: string) =>
+    source === undefined
+      ? post({ ...event(), id: "same", user }, {})
+      : post([cloudEvent({ id: "same", source, data: { organization: "acme", user } })], batch);
+  for (const source of ["/a", "/b", undefined])
+    expect(await of(source, "u1"), source).toMatchObject({ accepted: 1, duplicates: 0, rejected: [] });
+  expect(await of("/a", "u1")).toMatchObject({ duplicates: 1 });
+  expect(await of("/b", "u2")).toMatchObject({ rejected: [{ id: "same", code: "id_conflict" }] });
+});
+
+test("a CloudEvent that an earlier version stored by its id alone is known when it is sent again", async () => {
+  const sent = cloudEvent({ id: "old", data: { organization: "acme" } });
+  const asStored = { ...event(), id: "old", type: sent.type, time: sent.time, properties: { source: sent.source } };
+  expect(await post({ ...asStored, user: undefined })).toMatchObject({ accepted: 1 });
+  expect(await post([sent], batch)).toMatchObject({ accepted: 0, duplicates: 1 });
+  expect(await post([{ ...sent, source: "/another" }], batch)).toMatchObject({ accepted: 1 });
 });
 
 test("a duplicate is not answered before its first copy is on disk", async () => {

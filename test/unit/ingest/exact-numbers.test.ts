@@ -61,7 +61,7 @@ test("every digit of a number arrives in CloudEvents, structured, in a batch, bi
     "content-type": "application/cloudevents+json",
   });
   for (const id of [a, b, c, d]) {
-    const line = await logged(id);
+    const line = await logged(`${id}\0/s`);
     expect(line?.value).toBe("100000000.000000001");
     expect(line?.properties).toContain('"call":{"decimal":"1524831183200260097"}');
   }

@@ -1,0 +1,21 @@
+/**
+ * An event's id as storage holds it. An id is unique within its organization; that of a CloudEvent only within its source,
+ * which stands behind it after a character that no text has, so that no two identities are ever written alike.
+ */
+
+const separator = "\0";
+
+export interface EventName {
+  id: string;
+  /** Of a CloudEvent; undefined: the id alone says which event of the organization it is. */
+  source?: string | undefined;
+}
+
+export function storedId({ id, source }: EventName): string {
+  return source === undefined ? id : id + separator + source;
+}
+
+export function nameOfStored(stored: string): EventName {
+  const at = stored.indexOf(separator);
+  return at < 0 ? { id: stored } : { id: stored.slice(0, at), source: stored.slice(at + 1) };
+}
