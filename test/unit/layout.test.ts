@@ -36,10 +36,12 @@ const inFolders = (...folders: string[]) =>
 
 test("the top level holds the folders and files that the README names, and nothing else", () => {
   const allowed = [
+    "CHANGELOG.md",
     "CONTRIBUTING.md",
     "Dockerfile",
     "LICENSE",
     "README.md",
+    "SECURITY.md",
     "biome.json",
     "clickhouse",
     "docker-compose.yml",
