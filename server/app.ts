@@ -25,6 +25,7 @@ import { keyedTags } from "./http/entity-tag.ts";
 import type { HttpEnv } from "./http/http-env.ts";
 import { idempotent } from "./http/idempotency.ts";
 import { measureRequests } from "./http/measure-requests.ts";
+import { type HealthDeps, readinessChecks } from "./http/readiness-checks.ts";
 import { accountRoutes } from "./http/routes/account.ts";
 import { auditRoutes } from "./http/routes/audit.ts";
 import { chargesRoutes } from "./http/routes/charges.ts";
@@ -99,6 +100,8 @@ export interface AppDeps {
   /** Of the messages of payment providers. */
   paymentKeys: readonly Buffer[];
   roles: ReadonlySet<Role>;
+  /** Absent: nothing but the stores and the log can fail. */
+  health?: HealthDeps | undefined;
   telemetry: Telemetry;
   log: Logger;
 }
@@ -172,23 +175,11 @@ export function createApp(deps: AppDeps): OpenAPIHono<HttpEnv> {
   }
   if (deps.cluster) app.route("/", clusterRoutes(deps.cluster));
   app.route("/", metricsRoutes({ telemetry, publicUrl: deps.publicUrl }));
-  app.route("/", systemRoutes({ root: app, checks: readinessChecks(deps) }));
+  const { roles, health = { standing: { isStanding: false }, redis: undefined, isStopping: () => false } } = deps;
+  const { isStopping } = health;
+  app.route("/", systemRoutes({ root: app, roles, isStopping, checks: readinessChecks(deps, health) }));
   if (deps.roles.has("api")) serveDashboard(app);
   return app;
-}
-
-function readinessChecks({ clickhouse, postgres, ingest }: AppDeps): Record<string, () => Promise<void>> {
-  return {
-    clickhouse: () => clickhouse.ping(),
-    postgres: async () => {
-      await postgres.pool.query("SELECT 1");
-    },
-    ...(ingest && {
-      log: async () => {
-        if (ingest.admission.isOverloaded) throw new Error("more is waiting to be stored than can be taken now");
-      },
-    }),
-  };
 }
 
 function serveDashboard(app: OpenAPIHono<HttpEnv>): void {

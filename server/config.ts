@@ -38,6 +38,10 @@ const environmentSchema = z.object({
   CLICKHOUSE_URL: url("http:", "https:").optional(),
   DATABASE_URL: url("postgres:", "postgresql:").optional(),
   REDIS_URL: url("redis:", "rediss:").optional(),
+  // Take the place of a password in the URL, with any characters as they are.
+  CLICKHOUSE_PASSWORD: z.string().optional(),
+  DATABASE_PASSWORD: z.string().optional(),
+  REDIS_PASSWORD: z.string().optional(),
   TIDEMARK_ROLES: z
     .string()
     .transform((value) => value.split(",").map((role) => role.trim()))
@@ -51,6 +55,9 @@ const environmentSchema = z.object({
     .string()
     .regex(/^[a-z0-9][a-z0-9-]{0,62}$/, "must be up to 63 lower-case letters, digits and hyphens")
     .optional(),
+  TIDEMARK_LOST_NODE: z.string().min(1).optional(),
+  TIDEMARK_INSTALLATION: z.string().min(1).optional(),
+  TIDEMARK_DRAIN_SECONDS: wholeNumber(0, 600).default(5),
   TIDEMARK_CLUSTER_SECRET: z.string().min(32, "must have at least 32 characters").optional(),
   TIDEMARK_PUBLIC_URL: url("http:", "https:").optional(),
   TIDEMARK_TRUSTED_PROXIES: z
@@ -84,6 +91,22 @@ const environmentSchema = z.object({
   LOG_LEVEL: z.enum(["trace", "debug", "info", "warn", "error", "fatal", "silent"]).default("info"),
 });
 
+/** Every setting, each of which may also be given as NAME_FILE. */
+export const settingNames: readonly string[] = Object.keys(environmentSchema.shape);
+
+/** Settings that nobody but the service should read. */
+export const secretSettings: readonly string[] = [
+  "TIDEMARK_ROOT_KEY",
+  "TIDEMARK_ADMIN_PASSWORD",
+  "CLICKHOUSE_PASSWORD",
+  "DATABASE_PASSWORD",
+  "REDIS_PASSWORD",
+  "TIDEMARK_CLUSTER_SECRET",
+  "TIDEMARK_SMTP_URL",
+  "TIDEMARK_PAYMENT_SECRETS",
+  "TIDEMARK_OIDC_CLIENT_SECRET",
+];
+
 export interface Config {
   port: number;
   host: string;
@@ -99,6 +122,14 @@ export interface Config {
   walMaxBytes: number;
   /** What one API key may send on average. */
   eventsPerSecond: number;
+  /** The name of this process among those that ingest; undefined: one that stays with the data folder. */
+  node: string | undefined;
+  /** The ingest process whose data folder is lost for good, and whose place this one takes. */
+  lostNode: string | undefined;
+  /** The installation whose ClickHouse is taken over by a new Postgres, when its own is lost. */
+  adoptedInstallation: string | undefined;
+  /** After SIGTERM, how long requests are answered while /readyz says that the process is about to end. */
+  drainMs: number;
   /** Several processes ingest into the same stores, and this is how they reach each other; undefined: this one is alone. */
   cluster: ClusterConfig | undefined;
   /** Where people reach the dashboard, for links in mails; without a slash at its end. */
@@ -140,7 +171,7 @@ export class ConfigError extends Error {
 export function loadConfig(environment: Record<string, string | undefined>): Config {
   const faults: string[] = [];
   const given: Record<string, string> = {};
-  for (const name of Object.keys(environmentSchema.shape)) {
+  for (const name of settingNames) {
     const value = environment[name];
     const file = environment[`${name}_FILE`];
     if (value && file) faults.push(`${name} and ${name}_FILE are both set; use one of them`);
@@ -166,6 +197,10 @@ export function loadConfig(environment: Record<string, string | undefined>): Con
   if (settings?.TIDEMARK_NODE_URL)
     for (const name of ["TIDEMARK_CLUSTER_SECRET", "CLICKHOUSE_URL", "DATABASE_URL", "REDIS_URL"] as const)
       if (!settings[name]) faults.push(`${name} is required with TIDEMARK_NODE_URL: the ingest nodes share it`);
+  if (settings?.TIDEMARK_CLUSTER_SECRET && settings.TIDEMARK_ROLES.has("ingest") && !settings.TIDEMARK_NODE_URL)
+    faults.push(
+      "TIDEMARK_NODE_URL is required with TIDEMARK_CLUSTER_SECRET: the other ingest nodes reach this one there",
+    );
   if (!settings || faults.length > 0) throw new ConfigError(faults);
   return {
     port: settings.PORT,
@@ -174,12 +209,16 @@ export function loadConfig(environment: Record<string, string | undefined>): Con
     rootKey: settings.TIDEMARK_ROOT_KEY,
     adminEmail: settings.TIDEMARK_ADMIN_EMAIL,
     adminPassword: settings.TIDEMARK_ADMIN_PASSWORD,
-    clickhouseUrl: settings.CLICKHOUSE_URL,
-    databaseUrl: settings.DATABASE_URL,
-    redisUrl: settings.REDIS_URL,
+    clickhouseUrl: withPassword(settings.CLICKHOUSE_URL, settings.CLICKHOUSE_PASSWORD),
+    databaseUrl: withPassword(settings.DATABASE_URL, settings.DATABASE_PASSWORD),
+    redisUrl: withPassword(settings.REDIS_URL, settings.REDIS_PASSWORD),
     roles: settings.TIDEMARK_ROLES,
     walMaxBytes: settings.TIDEMARK_WAL_MAX_BYTES,
     eventsPerSecond: settings.TIDEMARK_EVENTS_PER_SECOND,
+    node: settings.TIDEMARK_NODE,
+    lostNode: settings.TIDEMARK_LOST_NODE,
+    adoptedInstallation: settings.TIDEMARK_INSTALLATION,
+    drainMs: settings.TIDEMARK_DRAIN_SECONDS * 1000,
     cluster: settings.TIDEMARK_NODE_URL
       ? {
           url: settings.TIDEMARK_NODE_URL.replace(/\/+$/, ""),
@@ -203,4 +242,11 @@ export function loadConfig(environment: Record<string, string | undefined>): Con
         : undefined,
     logLevel: settings.LOG_LEVEL,
   };
+}
+
+function withPassword(url: string | undefined, password: string | undefined): string | undefined {
+  if (url === undefined || password === undefined) return url;
+  const given = new URL(url);
+  given.password = encodeURIComponent(password);
+  return given.href;
 }

@@ -4,10 +4,13 @@ import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { setFlagsFromString } from "node:v8";
-import { NodeNameInUseError } from "./cluster/membership.ts";
+import { ClaimRefusedError } from "./cluster/claim-stores.ts";
 import { ConfigError, loadConfig } from "./config.ts";
 import { DataFolderInUseError } from "./data-folder-lock.ts";
-import { createLogger, type Service, startService } from "./service.ts";
+import { StoreRefusedError } from "./health/await-store.ts";
+import { isStoreUnavailable, storeTrouble } from "./health/store-trouble.ts";
+import { type Service, startService } from "./service.ts";
+import { createLogger } from "./telemetry/logger.ts";
 
 /**
  * Garbage is collected when the heap has grown by half since the last time, not by several times what is in use: under three
@@ -27,10 +30,16 @@ async function main(): Promise<void> {
   let service: Service | undefined;
   let isStopping = false;
 
-  async function end(code: number): Promise<void> {
+  async function end(code: number, drain: boolean): Promise<void> {
     if (isStopping) return;
     isStopping = true;
-    setTimeout(() => process.exit(code === 0 ? 1 : code), stopWithinMs).unref();
+    if (drain) await service?.drain();
+    setTimeout(() => {
+      log.error(
+        "the service could not stop in time; what it acknowledged is in its data folder, and stored at the next start",
+      );
+      process.exit(code === 0 ? 1 : code);
+    }, stopWithinMs).unref();
     simulator?.kill("SIGTERM");
     await service?.stop();
     process.exit(code);
@@ -39,11 +48,16 @@ async function main(): Promise<void> {
     process.on(signal, () => {
       if (isStopping) process.exit(1);
       log.info({ signal }, "stopping");
-      void end(0);
+      // Whoever presses Ctrl-C waits in front of it; SIGTERM comes from what restarts services behind balancers.
+      void end(0, signal === "SIGTERM");
     });
   process.on("unhandledRejection", (error) => log.error({ err: error }, "a rejection was not handled"));
 
   service = await startService(config, log, (error) => {
+    if (error instanceof ClaimRefusedError) {
+      log.fatal(error.message);
+      return void end(1, false);
+    }
     log.fatal({ err: error }, "the write-ahead log failed; the service ends, what it acknowledged is on disk");
     process.exit(1);
   });
@@ -74,8 +88,14 @@ function startSimulator(url: string, key: string): ChildProcess {
 }
 
 main().catch((error: unknown) => {
-  const isForOperator = [ConfigError, DataFolderInUseError, NodeNameInUseError].some((kind) => error instanceof kind);
+  const isForOperator = [ConfigError, DataFolderInUseError, ClaimRefusedError, StoreRefusedError].some(
+    (kind) => error instanceof kind,
+  );
   if (isForOperator) console.error((error as Error).message);
+  else if (isStoreUnavailable(error))
+    console.error(`Tidemark could not start: a store was lost meanwhile (${storeTrouble(error).words}).`);
+  else if ((error as NodeJS.ErrnoException).code === "EADDRINUSE")
+    console.error("Tidemark could not start: another process listens on PORT already.");
   else console.error("Tidemark could not start:", error);
   process.exit(1);
 });

@@ -2,11 +2,9 @@
  * The service: its stores, the ingest, the HTTP server with API, dashboard and sockets, the jobs. Started in the order in
  * which each part needs the one before it, stopped in the reverse order.
  */
-import type { Server } from "node:http";
-import type { AddressInfo } from "node:net";
 import { getRequestListener } from "@hono/node-server";
 import type { Redis } from "ioredis";
-import { type Logger, pino } from "pino";
+import type { Logger } from "pino";
 import { createKeys, type Keys } from "./accounts/keys.ts";
 import { NodeTree } from "./accounts/node-tree.ts";
 import { createOidc } from "./accounts/oidc.ts";
@@ -15,15 +13,19 @@ import { createSessions } from "./accounts/sessions.ts";
 import { createUsers } from "./accounts/users.ts";
 import { createApp } from "./app.ts";
 import { eventType, meterByName } from "./catalog/catalog.ts";
-import { type ClickHouse, type ClickHouseConnection, connectClickHouse } from "./clickhouse/client.ts";
+import { type ClickHouse, connectClickHouse } from "./clickhouse/client.ts";
 import { migrateClickHouse } from "./clickhouse/migrate.ts";
+import { claimAlone, claimClickHouse } from "./cluster/claim-stores.ts";
+import { identifyIngest } from "./cluster/ingest-process.ts";
 import { type RunningCluster, startCluster } from "./cluster/start-cluster.ts";
 import type { Config } from "./config.ts";
 import { type Corrections, createCorrections } from "./corrections/corrections.ts";
 import { lockDataFolder } from "./data-folder-lock.ts";
 import { Questions } from "./fairness/questions.ts";
+import type { Waits } from "./health/await-store.ts";
+import { watchWatermark } from "./health/standing-watermark.ts";
 import { createAuthenticator, nodeWithin } from "./http/authenticate.ts";
-import { createHttpServer } from "./http/http-server.ts";
+import { serve } from "./http/serve.ts";
 import { tenantOf } from "./http/take-turns.ts";
 import { applyMoves } from "./ingest/apply-moves.ts";
 import { compactIngestOutcomes } from "./ingest/compact-outcomes.ts";
@@ -37,6 +39,7 @@ import { createLiveGateway } from "./live/live-gateway.ts";
 import { hearVisibility, tellVisibility, type Visibility } from "./live/shared-watermark.ts";
 import { createMailer } from "./mail/mailer.ts";
 import { OwnMeters } from "./meters/own-meters.ts";
+import { awaitStores, clickhouseFor, postgresFor } from "./open-stores.ts";
 import { connectPostgres, type Postgres } from "./postgres/client.ts";
 import { migratePostgres, whileMigrating } from "./postgres/migrate.ts";
 import { runRebuilds } from "./reconciliation/rebuild.ts";
@@ -54,6 +57,8 @@ export interface Service {
   keys: Keys;
   /** Process numbers of the embedded stores, for tests that end them. */
   storePids(): { clickhouse: number | undefined; postgres: number | undefined };
+  /** Says to whoever routes to it that it is about to end, and resolves when they have had the time to see it. */
+  drain(): Promise<void>;
   /** Stops everything within 10 s; children too. */
   stop(): Promise<void>;
 }
@@ -61,8 +66,11 @@ export interface Service {
 /** How long what is in the log may still be stored when the service stops; the rest is stored at the next start. */
 const flushGraceMs = 4_000;
 
-/** Throws when a part cannot start, after the parts that had started are stopped. `onFatal`: the process must end. */
-export async function startService(config: Config, log: Logger, onFatal: (error: Error) => void): Promise<Service> {
+/** Why the process must end: its log failed, or another process has taken its place. */
+export type OnFatal = (error: Error) => void;
+
+/** Throws when a part cannot start, after the parts that had started are stopped. */
+export async function startService(config: Config, log: Logger, onFatal: OnFatal): Promise<Service> {
   const started: (() => Promise<void>)[] = [];
   let stopping: Promise<void> | undefined;
   const stopAll = () => {
@@ -83,11 +91,17 @@ export async function startService(config: Config, log: Logger, onFatal: (error:
 async function startParts(
   config: Config,
   log: Logger,
-  onFatal: (error: Error) => void,
+  onFatal: OnFatal,
   started: (() => Promise<void>)[],
   stop: () => Promise<void>,
 ): Promise<Service> {
   started.push(await lockDataFolder(config.dataDir));
+  const waits: Waits = new Map();
+  const serving = await serve(config, waits, log);
+  started.push(() => serving.close());
+  const giveUp = new AbortController();
+  started.push(async () => giveUp.abort());
+  const reached = awaitStores(config, waits, log, giveUp.signal);
   const [clickhouseStore, postgresStore] = await Promise.all([
     clickhouseFor(config, log, started),
     postgresFor(config, log, started),
@@ -97,11 +111,18 @@ async function startParts(
   started.push(() => clickhouse.close());
   const postgres = connectPostgres(postgresStore.url, telemetry.postgresFailed);
   started.push(() => postgres.close());
-  await migratePostgres(postgres);
+  await Promise.all([
+    reached.postgres(() => migratePostgres(postgres)),
+    reached.clickhouse(() => clickhouse.ping()),
+    reached.redis(),
+  ]);
   // One process at a time: ClickHouse has no transactions around a schema.
-  await whileMigrating(postgres, async () => {
-    await migrateClickHouse(clickhouse);
-  });
+  await reached.clickhouse(() =>
+    whileMigrating(postgres, async () => {
+      await migrateClickHouse(clickhouse);
+      await claimClickHouse(postgres, clickhouse, config.adoptedInstallation);
+    }),
+  );
 
   const tree = await NodeTree.load(postgres, log);
   started.push(() => tree.close());
@@ -129,14 +150,20 @@ async function startParts(
   const typeOf = (type: string) => eventType(type) ?? (ownMeters.knowsType(type) ? { dimensions: [] } : undefined);
 
   let running: RunningCluster | undefined;
+  const claimant = config.roles.has("ingest") ? await identifyIngest(config) : undefined;
   const cluster =
-    config.cluster && config.roles.has("ingest")
+    config.cluster && claimant
       ? await startCluster({
-          ...config.cluster,
+          ...{ ...config.cluster, process: claimant, onLost: onFatal },
           ...{ dataDir: config.dataDir, walMaxBytes: config.walMaxBytes, postgres, clickhouse, onFatal, log },
         })
       : undefined;
-  started.push(async () => await running?.leave());
+  const alone = claimant && !cluster ? await claimAlone(postgres, claimant, log) : undefined;
+  let isAllStored = false;
+  started.push(async () => {
+    await running?.leave();
+    await alone?.release(isAllStored);
+  });
 
   let announce: (nodes: Iterable<string>) => void = () => undefined;
   const ingest = config.roles.has("ingest")
@@ -153,7 +180,13 @@ async function startParts(
         shared: cluster?.shared,
       })
     : undefined;
-  if (ingest) started.push(() => ingest.stop(flushGraceMs));
+  if (ingest)
+    started.push(async () => {
+      await ingest.stop(flushGraceMs);
+      isAllStored = ingest.log.backlogBytes === 0;
+    });
+  if (ingest)
+    alone?.run({ watermark: () => ingest.flush.watermark(), whileHeld: () => ingest.keepTerm(), onLost: onFatal });
   if (ingest) running = await cluster?.run(ingest, { tree, eventType: typeOf });
   started.push(async () => await running?.stopTaking());
   const { watermark, settledBatch } = visibilityOf(ingest, running, redis, log, started);
@@ -175,7 +208,8 @@ async function startParts(
   );
   const led = running ? ledJobs(jobTable, running) : undefined;
 
-  const httpServer = createHttpServer(config.isTrustedProxy);
+  const standing = watchWatermark(watermark, { log, explain: () => running?.trouble() });
+  started.push(async () => standing.stop());
   const app = createApp({
     clickhouse,
     postgres,
@@ -198,12 +232,12 @@ async function startParts(
     settledBatch,
     paymentKeys: config.paymentKeys,
     roles: config.roles,
+    health: { standing, redis, isStopping: () => serving.isStopping },
     telemetry,
     log,
   });
-  httpServer.on("request", getRequestListener(app.fetch));
   const gateway = await createLiveGateway({
-    httpServer,
+    httpServer: serving.server,
     authenticate: (headers) => authenticator.authenticate(headers),
     mayWatch: (actor, node) => {
       const reader = narrowTo(actor, "read");
@@ -228,17 +262,18 @@ async function startParts(
 
   telemetry.read("sockets", () => gateway.sockets);
   readStores(telemetry, ingest, postgres, watermark);
-  await listen(httpServer, config);
+  telemetry.read("watermarkStandingSeconds", () => standing.standingMs() / 1000);
   // The gateway cuts its sockets, which the server would wait for.
   started.push(async () => {
-    const closed = closeServer(httpServer);
+    const closed = serving.close();
     await gateway.close();
     await closed;
   });
-  const { port } = httpServer.address() as AddressInfo;
-  const host = config.host === "0.0.0.0" || config.host === "::" ? "localhost" : config.host;
+  serving.answerWith(getRequestListener(app.fetch));
+  running?.served();
   return {
-    url: `http://${host}:${port}`,
+    url: serving.url,
+    drain: () => serving.drain(config.drainMs),
     generatedAdminPassword: generatedPassword,
     keys,
     storePids: () => ({ clickhouse: clickhouseStore.pid?.(), postgres: postgresStore.pid?.() }),
@@ -328,42 +363,6 @@ function visibilityOf(
   const heard = hearVisibility(redis, log);
   started.push(async () => heard.stop());
   return heard;
-}
-
-async function clickhouseFor(
-  config: Config,
-  log: Logger,
-  started: (() => Promise<void>)[],
-): Promise<{ connection: ClickHouseConnection; pid?: () => number | undefined }> {
-  if (config.clickhouseUrl) return { connection: connectionOf(config.clickhouseUrl) };
-  const { startEmbeddedClickHouse } = await import("./embedded/embedded-clickhouse.ts");
-  const embedded = await startEmbeddedClickHouse({ dataDir: config.dataDir, log });
-  started.push(() => embedded.stop());
-  return embedded;
-}
-
-/** http://user:password@host:8123/database */
-function connectionOf(text: string): ClickHouseConnection {
-  const url = new URL(text);
-  const connection: ClickHouseConnection = {
-    url: url.origin,
-    username: decodeURIComponent(url.username) || "default",
-    password: decodeURIComponent(url.password),
-    database: decodeURIComponent(url.pathname.slice(1)) || "default",
-  };
-  return connection;
-}
-
-async function postgresFor(
-  config: Config,
-  log: Logger,
-  started: (() => Promise<void>)[],
-): Promise<{ url: string; pid?: () => number | undefined }> {
-  if (config.databaseUrl) return { url: config.databaseUrl };
-  const { startEmbeddedPostgres } = await import("./embedded/embedded-postgres.ts");
-  const embedded = await startEmbeddedPostgres({ dataDir: config.dataDir, log });
-  started.push(() => embedded.stop());
-  return embedded;
 }
 
 /** The whole table, the same in every process; those of the role `ingest` run only where there is an ingest. */
@@ -456,27 +455,4 @@ function jobsOf(
       },
     },
   ];
-}
-
-function listen(server: Server, { host, port }: Config): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once("error", reject);
-    server.listen(port, host, () => {
-      server.off("error", reject);
-      resolve();
-    });
-  });
-}
-
-/** Requests that run are answered; connections without one are closed. */
-function closeServer(server: Server): Promise<void> {
-  return new Promise((resolve) => {
-    server.close(() => resolve());
-    server.closeIdleConnections();
-    setTimeout(() => server.closeAllConnections(), 2_000).unref();
-  });
-}
-
-export function createLogger(level: string): Logger {
-  return pino({ level, base: undefined, redact: ["req.headers.authorization", "req.headers.cookie"] });
 }

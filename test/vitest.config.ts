@@ -5,8 +5,8 @@ import { defineConfig } from "vitest/config";
 const root = fileURLToPath(new URL("..", import.meta.url));
 const alias = { "@contract": fileURLToPath(new URL("../server/contract", import.meta.url)) };
 
-/** Two whole services whose leases are of seconds: it has the machine to itself. */
-const cluster = "test/integration/cluster.test.ts";
+/** Several whole services whose leases are of seconds: each has the machine to itself. */
+const cluster = ["test/integration/cluster.test.ts", "test/integration/mixed-ingest.test.ts"];
 
 /**
  * Unit tests need nothing; the others share one ClickHouse, one Postgres and one Redis, and own a database in each.
@@ -29,7 +29,7 @@ export default defineConfig({
         test: {
           name: "integration",
           include: ["test/integration/**/*.test.ts"],
-          exclude: [cluster],
+          exclude: cluster,
           globalSetup: ["test/support/shared-stores.ts"],
           testTimeout: 180_000,
           hookTimeout: 180_000,
@@ -42,7 +42,8 @@ export default defineConfig({
         resolve: { alias },
         test: {
           name: "cluster",
-          include: [cluster],
+          include: cluster,
+          fileParallelism: false,
           globalSetup: ["test/support/shared-stores.ts"],
           testTimeout: 180_000,
           hookTimeout: 180_000,

@@ -1,10 +1,13 @@
-/** API keys: 256 random bits, shown once, kept as their hash. A revoked key is refused within two seconds everywhere. */
-import { and, asc, eq, getTableColumns, isNull, sql } from "drizzle-orm";
+/**
+ * API keys: 256 random bits, shown once, kept as their hash. A revoked key is refused within two seconds everywhere. While
+ * Postgres is away, keys that this process knows go on for an hour; one that it was told of as revoked stays revoked.
+ */
+import { and, asc, eq, getTableColumns, inArray, isNull, sql } from "drizzle-orm";
 import type { Logger } from "pino";
 import { type Author, recordChange, system } from "../audit/record-change.ts";
 import { type KeyScope, keyScopes } from "../contract/accounts.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
-import type { Postgres, Queries } from "../postgres/client.ts";
+import { isPostgresUnavailable, type Postgres, type Queries } from "../postgres/client.ts";
 import type { Subscriber } from "../postgres/notices.ts";
 import { apiKeys } from "../postgres/schema/accounts.ts";
 import { type Actor, newId } from "./actor.ts";
@@ -33,6 +36,8 @@ const channel = "tidemark_keys";
 const keyPrefix = "tmk_";
 /** Enough to tell keys apart, far from enough to guess one. */
 const shownCharacters = 10;
+/** How long known keys go on without Postgres. */
+const holdMs = 60 * 60 * 1000;
 /** Uses are gathered for so long and written with one statement. */
 const writeUsesEveryMs = 10_000;
 
@@ -57,14 +62,26 @@ export class Keys {
     this.#postgres = postgres;
     this.#log = log;
     this.#now = now;
-    this.#cache = new CredentialCache((secretHash) => this.#read(secretHash), now);
+    this.#cache = new CredentialCache(async (secretHash) => (await this.#read([secretHash])).get(secretHash), now, {
+      holdMs,
+      isUnavailable: isPostgresUnavailable,
+      readMany: (secretHashes) => this.#read(secretHashes),
+    });
     this.#timer = setInterval(() => void this.writeUses(), writeUsesEveryMs);
     this.#timer.unref();
-    const forget = () => this.#cache.clear();
-    this.#subscriber = { notified: forget, listening: forget };
+    this.#subscriber = {
+      // Without an id: of a version that told that something had changed, and not what.
+      notified: (id) => (id === "" ? this.#cache.clear() : this.#forget(id)),
+      listening: () => this.#cache.clear(),
+    };
     postgres.notices.subscribe(channel, this.#subscriber).catch((error: unknown) => {
       log.warn({ err: error }, "revoked keys are noticed late until Postgres can be reached");
     });
+  }
+
+  /** False when Postgres has been away for so long that no key counts any more. */
+  get isTrusted(): boolean {
+    return this.#cache.isTrusted;
   }
 
   /** Who the key stands for; undefined when it is unknown, revoked or has ended. */
@@ -98,13 +115,13 @@ export class Keys {
       check(stateOfKey(old));
       const expiresAt = old.expiresAt && old.expiresAt < oldEndsAt ? old.expiresAt : oldEndsAt;
       await tx.update(apiKeys).set({ expiresAt }).where(eq(apiKeys.id, id));
-      await tx.execute(sql`SELECT pg_notify(${channel}, '')`);
+      await tx.execute(sql`SELECT pg_notify(${channel}, ${id})`);
       const made = await insertKey(tx, wanted, by);
       const [before, after] = [stateOfKey(old), { ...stateOfKey(old), expiresAt, rotatedTo: made.record.id }];
       await recordChange(tx, { by, node: old.node, action: "key.rotated", subject: id, before, after });
       return made;
     });
-    this.#cache.clear();
+    this.#forget(id);
     return rotated;
   }
 
@@ -128,13 +145,13 @@ export class Keys {
         .set({ revokedAt: new Date(this.#now()) })
         .where(and(eq(apiKeys.id, id), isNull(apiKeys.revokedAt)))
         .returning(shownColumns);
-      await tx.execute(sql`SELECT pg_notify(${channel}, '')`);
+      await tx.execute(sql`SELECT pg_notify(${channel}, ${id})`);
       if (!revoked) return;
       const after = stateOfKey(revoked);
       const before = { ...after, revokedAt: null };
       await recordChange(tx, { by, node: revoked.node, action: "key.revoked", subject: id, before, after });
     });
-    this.#cache.clear();
+    this.#forget(id);
   }
 
   /**
@@ -172,13 +189,13 @@ export class Keys {
           setWhere: sql`${keyHash} <> excluded.key_hash`,
         })
         .returning(shownColumns);
-      await tx.execute(sql`SELECT pg_notify(${channel}, '')`);
+      await tx.execute(sql`SELECT pg_notify(${channel}, ${id})`);
       if (replaced) {
         const after = stateOfKey(replaced);
         await recordChange(tx, { by: system, node: "all", action: "key.replaced", subject: id, after });
       }
     });
-    this.#cache.clear();
+    this.#forget(id);
   }
 
   /** Stores when keys were used; what cannot be stored now is kept for the next time. */
@@ -205,23 +222,31 @@ export class Keys {
     await this.writeUses();
   }
 
-  async #read(secretHash: string): Promise<Actor | undefined> {
-    const [row] = await this.#postgres.db
-      .select(shownColumns)
-      .from(apiKeys)
-      .where(and(eq(keyHash, secretHash), isNull(apiKeys.revokedAt)));
-    if (!row) return undefined;
-    return {
-      kind: "key",
-      id: row.id,
-      name: row.name,
-      node: row.node,
-      reach: [row.node],
-      grants: [{ node: row.node, actions: actionsOfKey(row.scopes, row.seePrices) }],
-      createOrganizations: row.createOrganizations,
-      ...(row.expiresAt && { expiresAtMs: row.expiresAt.getTime() }),
-    };
+  #forget(id: string): void {
+    this.#cache.clear((actor) => actor.id === id);
   }
+
+  /** Who those of the hashes stand for that are a key's in force. */
+  async #read(secretHashes: readonly string[]): Promise<Map<string, Actor>> {
+    const rows = await this.#postgres.db
+      .select({ ...shownColumns, keyHash })
+      .from(apiKeys)
+      .where(and(inArray(keyHash, [...secretHashes]), isNull(apiKeys.revokedAt)));
+    return new Map(rows.map((row) => [row.keyHash, actorOf(row)]));
+  }
+}
+
+function actorOf(row: KeyRecord): Actor {
+  return {
+    kind: "key",
+    id: row.id,
+    name: row.name,
+    node: row.node,
+    reach: [row.node],
+    grants: [{ node: row.node, actions: actionsOfKey(row.scopes, row.seePrices) }],
+    createOrganizations: row.createOrganizations,
+    ...(row.expiresAt && { expiresAtMs: row.expiresAt.getTime() }),
+  };
 }
 
 async function insertKey(tx: Queries, wanted: NewKey, by: Author): Promise<{ record: KeyRecord; key: string }> {

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { type Config, loadConfig } from "../config.ts";
 import { DataFolderInUseError, lockDataFolder } from "../data-folder-lock.ts";
 import { connectPostgres } from "../postgres/client.ts";
-import { createLogger } from "../service.ts";
+import { createLogger } from "../telemetry/logger.ts";
 import { verifyAudit } from "./verify-audit.ts";
 
 try {

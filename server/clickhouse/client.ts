@@ -73,7 +73,15 @@ export interface ClickHouse {
 export class StoreUnavailableError extends Error {
   readonly store = "clickhouse";
   constructor(cause: unknown) {
-    super(`ClickHouse is not reachable: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+    const message = cause instanceof Error ? cause.message : String(cause);
+    super(
+      cause instanceof ClickHouseError
+        ? `ClickHouse cannot now: ${message}`
+        : `ClickHouse is not reachable: ${message}`,
+      {
+        cause,
+      },
+    );
     this.name = "StoreUnavailableError";
   }
 }
@@ -86,6 +94,13 @@ export class StatementRefusedError extends Error {
     this.name = "StatementRefusedError";
     this.code = Number(error.code);
   }
+}
+
+/** ClickHouse's own number of what it answered; undefined where it did not answer. */
+export function clickHouseCode(error: unknown): number | undefined {
+  if (error instanceof StatementRefusedError) return error.code;
+  const cause = error instanceof StoreUnavailableError ? error.cause : error;
+  return cause instanceof ClickHouseError ? Number(cause.code) : undefined;
 }
 
 /**

@@ -33,8 +33,8 @@ export interface HandOver {
   oldestAtMs(): number | undefined;
   /** Whether everything was delivered. */
   readonly isEmpty: boolean;
-  /** What waits stays on disk and is delivered after the next start. */
-  stop(): Promise<void>;
+  /** Delivers for at most `graceMs` more; what waits then stays on disk and is delivered after the next start. */
+  stop(graceMs: number): Promise<void>;
 }
 
 interface Waiting {
@@ -147,7 +147,9 @@ export async function openHandOver(options: HandOverOptions): Promise<HandOver> 
       const times = opened.flatMap(({ groups }) => groups.oldestAtMs() ?? []);
       return times.length > 0 ? Math.min(...times) : undefined;
     },
-    async stop() {
+    async stop(graceMs) {
+      const delivered = Promise.all(opened.map(({ delivering }) => delivering?.catch(() => undefined)));
+      await Promise.race([delivered, delay(graceMs, undefined, { ref: false })]);
       stopped.abort();
       for (const one of opened) {
         await one.delivering?.catch(() => undefined);

@@ -9,10 +9,14 @@
  */
 import { and, eq, isNull, lt, or, sql } from "drizzle-orm";
 import type { Logger } from "pino";
-import type { Term } from "../ingest/deriver-term.ts";
+import type { LaterTerms, Term } from "../ingest/deriver-term.ts";
+import { perMs } from "../ingest/sequence.ts";
 import type { Postgres } from "../postgres/client.ts";
-import { ingestCluster, ingestNodes } from "../postgres/schema/ingest-nodes.ts";
-import { partitionCount, partitionOf, preferredOwner } from "./partitions.ts";
+import { ingestCluster, ingestNodes, ingestStores } from "../postgres/schema/ingest-nodes.ts";
+import { aliveMs, ClaimRefusedError } from "./claim-stores.ts";
+import type { IngestProcess } from "./judge-claim.ts";
+import { partitionOf, preferredOwner } from "./partitions.ts";
+import { registerNode } from "./register-node.ts";
 
 export interface ClusterNode {
   name: string;
@@ -37,18 +41,21 @@ export interface Told {
   lastNumber: number;
 }
 
-export interface MembershipOptions {
+export interface MembershipOptions extends IngestProcess {
   postgres: Postgres;
-  name: string;
-  /** Of the data folder: the same name with another one is another process. */
-  folder: string;
   url: string;
+  secretProof: string;
   log: Logger;
+  /** Another process has taken this node's place: nothing that this one does counts any more. */
+  onLost: (error: Error) => void;
 }
 
 export interface Membership {
   readonly name: string;
+  readonly process: string;
   readonly slot: number;
+  /** How long ago, in ms, the others were last heard of, which is how old all of this may be. */
+  silentMs(): number;
   /** All that have not left, this one too, as they were when Postgres was last read. */
   nodes(): readonly ClusterNode[];
   /** Undefined when the organization is this node's now. */
@@ -77,29 +84,25 @@ export interface MembershipHandlers {
   begin(term: number): Promise<void>;
   /** The version from which on derivations of this node may not have ended. */
   unfinishedSince(): number;
-  /** The number of the newest term that storage knows. */
-  newestTerm(): Promise<number>;
+  /** The version from which on derivations may not have ended that were begun before there was a cluster. */
+  leftSince: number | undefined;
+  /** The terms that storage knows after one. */
+  laterTerms(term: number): Promise<LaterTerms>;
 }
 
 const tickMs = 200;
-/** Silent for longer, a node is not sent anything: events for it wait where they were received. */
-const aliveMs = 3_000;
 const leaseMs = 3_000;
 /** The lease is taken to end this much earlier here than by Postgres' clock. */
 const leaseMarginMs = 500;
-const mostSlots = 64;
-/** How long another process with this name may still be heard of before it is taken to be another node. */
-const impostorMs = 10_000;
+/** While this node is behind, storage is asked this often whether its term is still the newest. */
+const askTermsEveryMs = 2_000;
 
-export class NodeNameInUseError extends Error {
-  override name = "NodeNameInUseError";
-}
-
-/** Registers the node: it may own partitions when this resolves. Throws NodeNameInUseError. */
+/** Registers the node: it may own partitions when this resolves. Throws ClaimRefusedError. */
 export async function joinCluster(options: MembershipOptions): Promise<Membership> {
-  const { postgres, name, folder, log } = options;
+  const { postgres, name, process, log } = options;
   const { db } = postgres;
-  const slot = await register(options);
+  const slot = await registerNode(options);
+  const isMine = and(eq(ingestNodes.name, name), eq(ingestNodes.process, process));
   let nodes: ClusterNode[] = [];
   let cluster = { owners: [] as string[], version: 0, deriver: null as string | null, isLeased: false, term: 0 };
   /** Given away as soon as everything of them is settled; nothing more of them is taken meanwhile. */
@@ -110,11 +113,14 @@ export async function joinCluster(options: MembershipOptions): Promise<Membershi
   let timer: NodeJS.Timeout | undefined;
   let handlers: MembershipHandlers | undefined;
   let reading: Promise<void> | undefined;
+  let readAtMs = performance.now();
+  let termsAskedAtMs = 0;
 
   const others = () => nodes.filter((node) => node.name !== name);
   const candidates = () => [name, ...others().flatMap((node) => (node.isAlive ? [node.name] : []))];
 
   async function read(): Promise<void> {
+    const askedAtMs = performance.now();
     // The cluster's row first: a node that joins after it was read has made it out of date (see `take`).
     const [row] = await db
       .select({ row: ingestCluster, isLeased: sql<boolean>`${ingestCluster.deriverUntil} > now()` })
@@ -123,6 +129,7 @@ export async function joinCluster(options: MembershipOptions): Promise<Membershi
       .select({ row: ingestNodes, silentMs: sql<number>`extract(epoch FROM now() - ${ingestNodes.heardAt}) * 1000` })
       .from(ingestNodes);
     if (!row) throw new Error("the row of the ingest cluster is missing");
+    readAtMs = askedAtMs;
     const before = cluster.owners;
     cluster = { ...row.row, isLeased: row.isLeased };
     nodes = rows.map(({ row, silentMs }) => ({
@@ -150,7 +157,7 @@ export async function joinCluster(options: MembershipOptions): Promise<Membershi
   async function tell(): Promise<void> {
     if (!handlers) return;
     const { watermarkMs, storedUntilMs, ...numbers } = handlers.told();
-    await db
+    const told = await db
       .update(ingestNodes)
       .set({
         heardAt: sql`now()`,
@@ -158,7 +165,13 @@ export async function joinCluster(options: MembershipOptions): Promise<Membershi
         storedUntil: new Date(storedUntilMs),
         ...numbers,
       })
-      .where(and(eq(ingestNodes.name, name), eq(ingestNodes.folder, folder)));
+      .where(isMine)
+      .returning({ name: ingestNodes.name });
+    if (told.length > 0 || isClosed) return;
+    isClosed = true;
+    options.onLost(
+      new ClaimRefusedError(`Another process has taken the place of the ingest node ${name}: it ends here.`),
+    );
   }
 
   /** Writes new owners, unless anything has changed since they were read. */
@@ -231,13 +244,13 @@ export async function joinCluster(options: MembershipOptions): Promise<Membershi
         .set({ deriverUntil: until, ...(held.hasBegun && { unfinishedSince: handlers.unfinishedSince() }) })
         .where(and(eq(ingestCluster.deriver, name), eq(ingestCluster.term, held.term.number)))
         .returning({ term: ingestCluster.term });
-      if (renewed.length > 0) held.untilMs = askedAtMs + leaseMs - leaseMarginMs;
-      else held = undefined;
+      if (renewed.length === 0 || (await hasLaterTerm(held.term.number))) held = undefined;
+      else held.untilMs = askedAtMs + leaseMs - leaseMarginMs;
       return;
     }
     // A process of this name before this one is over: two cannot have the same data folder.
     if (cluster.isLeased && cluster.deriver !== name) return;
-    const newest = await handlers.newestTerm();
+    const { newest, sinceMs } = await handlers.laterTerms(cluster.term);
     const [taken] = await db
       .update(ingestCluster)
       .set({ deriver: name, deriverUntil: until, term: sql`greatest(${ingestCluster.term}, ${newest}) + 1` })
@@ -246,7 +259,11 @@ export async function joinCluster(options: MembershipOptions): Promise<Membershi
       )
       .returning({ number: ingestCluster.term, leftSince: ingestCluster.unfinishedSince });
     if (!taken) return;
-    const term = { number: taken.number, leftSince: taken.leftSince ?? undefined };
+    // Of a term that is nobody's of these nodes it is not known what of it has ended either.
+    const since =
+      cluster.deriver === null ? [handlers.leftSince] : [taken.leftSince, newest > 0 ? sinceMs * perMs : null];
+    const known = since.filter((version) => version !== null && version !== undefined);
+    const term = { number: taken.number, leftSince: known.length > 0 ? Math.min(...known) : undefined };
     const mine = { term, untilMs: askedAtMs + leaseMs - leaseMarginMs, hasBegun: false };
     held = mine;
     log.info({ term: term.number }, "this node derives levels from now on");
@@ -259,6 +276,16 @@ export async function joinCluster(options: MembershipOptions): Promise<Membershi
         if (held === mine) held = undefined;
       },
     );
+  }
+
+  /** A process that is none of these nodes may have begun one; it is taken back, else the watermark would stand for ever. */
+  async function hasLaterTerm(term: number): Promise<boolean> {
+    const nowMs = performance.now();
+    if (!handlers?.isBehind() || nowMs - termsAskedAtMs < askTermsEveryMs) return false;
+    termsAskedAtMs = nowMs;
+    const { newest } = await handlers.laterTerms(term);
+    if (newest > 0) log.warn({ term, newest }, "a process outside of the cluster has begun to derive; taking it back");
+    return newest > 0;
   }
 
   async function tick(): Promise<void> {
@@ -288,7 +315,9 @@ export async function joinCluster(options: MembershipOptions): Promise<Membershi
   await refresh();
   return {
     name,
+    process,
     slot,
+    silentMs: () => performance.now() - readAtMs,
     nodes: () => nodes.filter((node) => !node.hasLeft),
     ownerElsewhere(organization) {
       const partition = partitionOf(organization);
@@ -306,11 +335,16 @@ export async function joinCluster(options: MembershipOptions): Promise<Membershi
     async leave(isEmpty) {
       isClosed = true;
       clearTimeout(timer);
-      const leftAt = isEmpty ? sql`now()` : null;
-      await db
-        .update(ingestNodes)
-        .set({ leftAt })
-        .where(and(eq(ingestNodes.name, name), eq(ingestNodes.folder, folder)));
+      await postgres.transaction(async (tx) => {
+        await tx.select().from(ingestStores).for("update");
+        const leftAt = isEmpty ? sql`now()` : null;
+        await tx.update(ingestNodes).set({ leftAt }).where(isMine);
+        const [present] = await tx
+          .select({ name: ingestNodes.name })
+          .from(ingestNodes)
+          .where(isNull(ingestNodes.leftAt));
+        if (!present) await tx.update(ingestStores).set({ mode: "none", secretProof: null });
+      });
       if (held)
         await db
           .update(ingestCluster)
@@ -319,45 +353,4 @@ export async function joinCluster(options: MembershipOptions): Promise<Membershi
       held = undefined;
     },
   };
-
-  async function register({ postgres, name, folder, url }: MembershipOptions): Promise<number> {
-    for (const untilMs = Date.now() + impostorMs; ; ) {
-      const slot = await postgres.transaction(async (tx) => {
-        await tx
-          .insert(ingestCluster)
-          .values({ only: 1, owners: [], version: 0, deriver: null, deriverUntil: new Date(0), term: 0 })
-          .onConflictDoNothing();
-        const [cluster] = await tx.select().from(ingestCluster).for("update");
-        const rows = await tx
-          .select({
-            row: ingestNodes,
-            silentMs: sql<number>`extract(epoch FROM now() - ${ingestNodes.heardAt}) * 1000`,
-          })
-          .from(ingestNodes);
-        const mine = rows.find(({ row }) => row.name === name);
-        if (mine && mine.row.folder !== folder && mine.row.leftAt === null && Number(mine.silentMs) < aliveMs) return;
-        const used = new Set(rows.map(({ row }) => row.slot));
-        const slot =
-          mine?.row.slot ?? Array.from({ length: mostSlots }, (_, index) => index).find((index) => !used.has(index));
-        if (slot === undefined) throw new Error(`a cluster has at most ${mostSlots} ingest nodes`);
-        const known = { folder, url, heardAt: sql`now()`, leftAt: null };
-        // A node that begins with nothing gives larger numbers than all that were given, and holds nobody's view back.
-        const lastNumber = Math.max(0, ...rows.map(({ row }) => row.lastNumber));
-        const empty = { watermark: sql`now()`, storedUntil: sql`now()`, settledBatch: lastNumber, lastNumber };
-        await tx
-          .insert(ingestNodes)
-          .values({ ...known, ...empty, name, slot })
-          .onConflictDoUpdate({ target: ingestNodes.name, set: mine?.row.leftAt ? { ...known, ...empty } : known });
-        const owners = cluster?.owners.length ? cluster.owners : new Array<string>(partitionCount).fill(name);
-        await tx.update(ingestCluster).set({ owners, version: (cluster?.version ?? 0) + 1 });
-        return slot;
-      });
-      if (slot !== undefined) return slot;
-      if (Date.now() > untilMs)
-        throw new NodeNameInUseError(
-          `Another process with another data folder is the ingest node ${name}. Give each its own TIDEMARK_NODE.`,
-        );
-      await new Promise((resolve) => setTimeout(resolve, 500));
-    }
-  }
 }

@@ -1,9 +1,10 @@
 /**
- * Requests between ingest nodes. Each is signed with the cluster's secret over its time, path and the hash of its
- * body, so that whoever can reach a node but does not know the secret can neither make one nor change one, nor have a body read. Repeating one within the minute that
- * a signature lasts does no harm: events count once, and everything else asked here may be asked again.
+ * Requests between ingest nodes. Each is signed with the cluster's secret over its method, path, time, a number that is used
+ * once, the address that it is meant for, and the hash of its body: whoever can reach a node but does not know the secret can neither
+ * make one nor change one, nor have a body read, nor send one again that was overheard, to this node, to another, or to this
+ * one after a restart.
  */
-import { createHash, createHmac, timingSafeEqual } from "node:crypto";
+import { createHash, createHmac, randomBytes, timingSafeEqual } from "node:crypto";
 import type { z } from "zod";
 
 /** The node did not answer, or answered that it cannot now: whether it did what was asked is unknown. */
@@ -18,8 +19,10 @@ export class NotMineError extends Error {
 
 const signatureLastsMs = 60_000;
 const timeHeader = "tidemark-time";
-const signatureHeader = "tidemark-signature";
+const onceHeader = "tidemark-once";
 const bodyHashHeader = "tidemark-body-sha256";
+const signatureHeader = "tidemark-signature";
+const method = "POST";
 
 export interface Peers {
   /** What the node answers. Throws PeerUnavailableError, NotMineError. */
@@ -30,28 +33,36 @@ export interface Peers {
     answer: Answer,
     withinMs: number,
   ): Promise<z.output<Answer>>;
-  /** Whether these headers were signed with the secret, not long ago; asked before the body is read. */
+  /**
+   * Whether these headers were signed with the secret, for this node, not long ago, and are seen for the first time; asked
+   * before the body is read.
+   */
   isFromPeer(headers: Headers, path: string): boolean;
   /** Whether `body` is the one that the headers were signed for. */
   isSignedBody(headers: Headers, body: Buffer): boolean;
 }
 
-export function createPeers(secret: string, now: () => number = Date.now): Peers {
-  const sign = (time: string, path: string, bodyHash: string) =>
-    createHmac("sha256", secret).update(`${time}\n${path}\n${bodyHash}`).digest();
+/** `url`: where others reach this node, which they sign; without it nothing is from a peer. */
+export function createPeers(secret: string, now: () => number = Date.now, url = ""): Peers {
+  const seen = createSeen(now);
+  const sign = (to: string, time: string, once: string, path: string, bodyHash: string) =>
+    createHmac("sha256", secret).update([method, path, time, once, to, bodyHash].join("\n")).digest();
   return {
     async ask(peer, path, body, answer, withinMs) {
       const time = String(now());
+      const once = randomBytes(16).toString("hex");
       const bodyHash = hashOf(body);
       const response = await fetch(`${peer.url}${path}`, {
-        method: "POST",
+        method,
         headers: {
           "content-type": "application/octet-stream",
           [timeHeader]: time,
+          [onceHeader]: once,
           [bodyHashHeader]: bodyHash,
-          [signatureHeader]: sign(time, path, bodyHash).toString("hex"),
+          [signatureHeader]: sign(peer.url, time, once, path, bodyHash).toString("hex"),
         },
         body: new Uint8Array(body),
+        redirect: "error",
         signal: AbortSignal.timeout(withinMs),
       }).catch((cause: unknown) => {
         throw new PeerUnavailableError(`${peer.url} does not answer`, { cause });
@@ -70,12 +81,37 @@ export function createPeers(secret: string, now: () => number = Date.now): Peers
     },
     isFromPeer(headers, path) {
       const time = headers.get(timeHeader) ?? "";
+      const once = headers.get(onceHeader) ?? "";
       const given = Buffer.from(headers.get(signatureHeader) ?? "", "hex");
       if (!/^\d{1,15}$/.test(time) || Math.abs(now() - Number(time)) > signatureLastsMs) return false;
-      const expected = sign(time, path, headers.get(bodyHashHeader) ?? "");
-      return given.length === expected.length && timingSafeEqual(given, expected);
+      if (url === "" || !/^[0-9a-f]{32}$/.test(once) || seen.isForgotten(Number(time))) return false;
+      const expected = sign(url, time, once, path, headers.get(bodyHashHeader) ?? "");
+      // Only what was signed is remembered: strangers cannot fill the memory.
+      return given.length === expected.length && timingSafeEqual(given, expected) && seen.isFirst(once);
     },
     isSignedBody: (headers, body) => headers.get(bodyHashHeader) === hashOf(body),
+  };
+}
+
+/** What was seen within the time that a signature lasts, in both directions of clocks that differ. */
+function createSeen(now: () => number) {
+  const keptMs = 2 * signatureLastsMs;
+  const sinceMs = now();
+  let older = new Set<string>();
+  let newer = new Set<string>();
+  let turnedAtMs = sinceMs;
+  return {
+    /** It may have been seen before this process began. */
+    isForgotten: (timeMs: number) => timeMs < sinceMs,
+    isFirst(once: string): boolean {
+      if (now() - turnedAtMs > keptMs) {
+        [older, newer] = [newer, new Set()];
+        turnedAtMs = now();
+      }
+      if (older.has(once) || newer.has(once)) return false;
+      newer.add(once);
+      return true;
+    },
   };
 }
 

@@ -3,7 +3,6 @@
  * that does, and knows how far queries see into what all of them accepted.
  */
 import { randomUUID } from "node:crypto";
-import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Logger } from "pino";
@@ -11,20 +10,21 @@ import { z } from "zod";
 import type { ClickHouse } from "../clickhouse/client.ts";
 import type { AcceptDeps } from "../ingest/accept-request.ts";
 import type { LevelDeriver } from "../ingest/derive-levels.ts";
-import { beginTerm, newestTerm, type Term } from "../ingest/deriver-term.ts";
+import { beginTerm, laterTerms, type Term } from "../ingest/deriver-term.ts";
 import type { ExclusiveResult, FlushLoop } from "../ingest/flush-loop.ts";
 import { perMs } from "../ingest/sequence.ts";
 import type { Ingest, SharedIngest } from "../ingest/start-ingest.ts";
 import type { Visibility } from "../live/shared-watermark.ts";
 import type { Postgres } from "../postgres/client.ts";
+import { notAllStored, proofOfSecret } from "./claim-stores.ts";
 import { type HandOver, openHandOver } from "./hand-over.ts";
+import type { IngestProcess } from "./judge-claim.ts";
 import { joinCluster, type Membership } from "./membership.ts";
 import { createPeers, type Peers } from "./peers.ts";
 import { deliver, type TakeAnywhereDeps, takeAnywhere } from "./take-anywhere.ts";
 
 export interface ClusterOptions {
-  /** A name of its own; default: one that stays with the data folder. */
-  name: string | undefined;
+  process: IngestProcess;
   url: string;
   secret: string;
   dataDir: string;
@@ -32,6 +32,8 @@ export interface ClusterOptions {
   postgres: Postgres;
   clickhouse: ClickHouse;
   onFatal: (error: Error) => void;
+  /** Another process has taken this node's place. */
+  onLost: (error: Error) => void;
   log: Logger;
 }
 
@@ -56,9 +58,13 @@ export interface RunningCluster extends Visibility {
   isDeriver(): boolean;
   /** Asks the node that derives to run one of its jobs now. */
   runThere(job: string): Promise<void>;
+  /** Call it when requests are served. */
+  served(): void;
   /** Holds this node's storing for another node, until `release` or for as long as a hold lasts. */
   hold(token: string): Promise<void>;
   release(token: string): void;
+  /** What keeps this node from its work, in words; undefined: nothing does. */
+  trouble(): string | undefined;
   /** Ends taking and handing over; call it before the ingest stops. */
   stopTaking(): Promise<void>;
   /** Leaves the others; call it when the ingest has stopped. */
@@ -68,6 +74,7 @@ export interface RunningCluster extends Visibility {
 export const derivedSchema = z.object({ touchedNodes: z.array(z.string()) });
 export const deriveBodySchema = z.object({ batches: z.array(z.number()) });
 export const tokenBodySchema = z.object({ token: z.string() });
+export const selfSchema = z.object({ name: z.string(), process: z.string() });
 const doneSchema = z.object({});
 
 const deriveWithinMs = 60_000;
@@ -79,14 +86,21 @@ const holdLastsMs = 15_000;
 const settlePatienceMs = 5_000;
 /** What a node may have given since it last told its numbers: as many as fit into a lease, and into clocks that differ. */
 const untoldNumbers = 5_000 * perMs;
+/** For what waits for other nodes, when this one stops. */
+const handOverGraceMs = 2_000;
 const jobWithinMs = 20_000;
+const askSelfWithinMs = 2_000;
+const askSelfAgainMs = 1_000;
+const askSelfEveryMs = 30_000;
 
-/** Registers this node. Throws NodeNameInUseError. */
+/** Registers this node. Throws ClaimRefusedError. */
 export async function startCluster(options: ClusterOptions): Promise<Cluster> {
-  const { postgres, clickhouse, dataDir, url, log } = options;
-  const folder = await identityOfFolder(dataDir);
-  const membership = await joinCluster({ postgres, name: options.name ?? folder.slice(0, 8), folder, url, log });
-  const peers = createPeers(options.secret);
+  const { postgres, clickhouse, dataDir, url, secret, log } = options;
+  const membership = await joinCluster({
+    ...options.process,
+    ...{ postgres, url, log, secretProof: proofOfSecret(secret), onLost: options.onLost },
+  });
+  const peers = createPeers(secret, Date.now, url);
   let here: LevelDeriver | undefined;
 
   const term = (): Term => {
@@ -151,7 +165,8 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
           await Promise.race([ingestLog.backlogBytes === 0 ? undefined : flush.whenStored(ingestLog.syncedEnd), late]);
         },
         gained: () => ingest.gained(),
-        newestTerm: () => newestTerm(clickhouse),
+        leftSince: ingest.leftSince,
+        laterTerms: (term) => laterTerms(clickhouse, term),
         unfinishedSince: () => here?.unfinishedSince() ?? sequence.next(),
         async begin(number) {
           await membership.refresh();
@@ -159,6 +174,25 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
           await beginTerm(clickhouse, number);
         },
       });
+
+      // Others reach this node where TIDEMARK_NODE_URL says: whether that leads here is asked until it does.
+      const elsewhere = "the other ingest nodes do not reach this one at TIDEMARK_NODE_URL";
+      let selfTrouble: string | undefined;
+      let selfTimer: NodeJS.Timeout | undefined;
+      async function askSelf(): Promise<void> {
+        selfTrouble = await peers.ask({ url }, "/cluster/self", asBody({}), selfSchema, askSelfWithinMs).then(
+          ({ process }) => (process === membership.process ? undefined : elsewhere),
+          () => elsewhere,
+        );
+        selfTimer = setTimeout(() => void askSelf(), selfTrouble ? askSelfAgainMs : askSelfEveryMs);
+        selfTimer.unref();
+      }
+      function trouble(): string | undefined {
+        if (selfTrouble) return selfTrouble;
+        const silent = others().filter(({ isAlive }) => !isAlive);
+        if (silent.length === 0) return undefined;
+        return `not heard of: ${silent.map(({ name }) => name).join(", ")}; what is theirs waits until they are back`;
+      }
 
       const holds = new Map<string, { end: () => void; timer: NodeJS.Timeout; begun: Promise<void> }>();
       let exclusives: Promise<unknown> = Promise.resolve();
@@ -186,6 +220,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
           if (!node || node.name === membership.name) return;
           await peers.ask(node, "/cluster/jobs", asBody({ token: job }), doneSchema, jobWithinMs);
         },
+        served: () => void askSelf(),
         async hold(token) {
           const known = holds.get(token);
           if (known) {
@@ -214,12 +249,16 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
           await begun;
         },
         release: (token) => holds.get(token)?.end(),
+        trouble,
         async stopTaking() {
+          clearTimeout(selfTimer);
           for (const { end } of holds.values()) end();
-          await handOver.stop();
+          await handOver.stop(handOverGraceMs);
         },
         async leave() {
-          await membership.leave(ingestLog.backlogBytes === 0 && handOver.isEmpty);
+          const isEmpty = ingestLog.backlogBytes === 0 && handOver.isEmpty;
+          if (!isEmpty) log.error(notAllStored);
+          await membership.leave(isEmpty);
         },
       };
 
@@ -270,14 +309,3 @@ function sharedDeriver(local: LevelDeriver, membership: Membership, peers: Peers
 }
 
 const asBody = (value: unknown) => Buffer.from(JSON.stringify(value));
-
-/** The same for as long as the folder stands. */
-async function identityOfFolder(dataDir: string): Promise<string> {
-  await mkdir(dataDir, { recursive: true });
-  const path = join(dataDir, "node-id");
-  const found = await readFile(path, "utf8").catch(() => "");
-  if (found !== "") return found.trim();
-  const made = randomUUID();
-  await writeFile(path, `${made}\n`, { flush: true });
-  return made;
-}

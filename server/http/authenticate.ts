@@ -10,6 +10,7 @@ import { narrowTo, rightsOfActions, withinStanding } from "../accounts/permissio
 import { type Sessions, sessionCookie } from "../accounts/sessions.ts";
 import type { Action } from "../contract/accounts.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
+import { isStoreUnavailable } from "../health/store-trouble.ts";
 import type { HttpEnv } from "./http-env.ts";
 import { ProblemError } from "./problem-error.ts";
 
@@ -29,6 +30,8 @@ export interface Authenticator {
 
 /** Longer ones are not keys, and hashing them would be work for nothing. */
 const maxKeyLength = 512;
+
+const lookUpRetrySeconds = 5;
 
 /** A bearer key goes before a cookie: a request that shows a key is never answered with the rights of a browser's session. */
 export function createAuthenticator({
@@ -50,7 +53,11 @@ export function createAuthenticator({
   }
   return {
     async authenticate(credentials) {
-      const actor = await identify(credentials);
+      const actor = await identify(credentials).catch((cause: unknown) => {
+        if (!isStoreUnavailable(cause)) throw cause;
+        const detail = "whether these credentials are valid cannot be looked up now; nothing was done";
+        throw new ProblemError("store_unavailable", detail, { retryAfterSeconds: lookUpRetrySeconds, cause });
+      });
       return actor && withinStanding(actor, tree);
     },
   };

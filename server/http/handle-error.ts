@@ -5,11 +5,11 @@ import type { ContentfulStatusCode } from "hono/utils/http-status";
 import pg from "pg";
 import type { Logger } from "pino";
 import { TooManyNodesError } from "../accounts/creation-limits.ts";
-import { StatementTooHeavyError, StoreUnavailableError } from "../clickhouse/client.ts";
+import { StatementTooHeavyError } from "../clickhouse/client.ts";
 import { type Problem, type ProblemCode, problemStatus } from "../contract/problem.ts";
 import { NoTurnError } from "../fairness/fair-turns.ts";
 import { CallerGoneError, TooLongError } from "../fairness/questions.ts";
-import { isPostgresUnavailable } from "../postgres/client.ts";
+import { isStoreUnavailable } from "../health/store-trouble.ts";
 import { TooManyRebuildsError } from "../reconciliation/rebuild.ts";
 import type { HttpEnv } from "./http-env.ts";
 import { ProblemError } from "./problem-error.ts";
@@ -47,8 +47,13 @@ const unstorableCharacter = "22021";
 export function handleError(log: Logger): ErrorHandler<HttpEnv> {
   return (error, c) => {
     const problem = asProblem(error);
-    if (problem.code === "internal" || problem.code === "store_unavailable")
-      log.error({ err: error, requestId: c.get("requestId"), path: c.req.path }, problem.message);
+    // A refusal that nothing caused is part of the service, such as while it starts.
+    const isRefusal = error instanceof ProblemError && error.cause === undefined;
+    if (problem.code === "internal" || (problem.code === "store_unavailable" && !isRefusal))
+      log.error(
+        { err: error instanceof ProblemError ? error.cause : error, requestId: c.get("requestId"), path: c.req.path },
+        problem.message,
+      );
     return problemResponse(c, problem);
   };
 }
@@ -80,11 +85,6 @@ function problemResponse(c: Context<HttpEnv>, { code, message, field, retryAfter
   return c.body(JSON.stringify(problem), status satisfies ContentfulStatusCode, {
     "content-type": "application/problem+json",
   });
-}
-
-/** Whether a store could not be asked, so that asking again later may help. */
-export function isStoreUnavailable(error: unknown): boolean {
-  return error instanceof StoreUnavailableError || isPostgresUnavailable(error);
 }
 
 function asProblem(error: unknown): ProblemError {

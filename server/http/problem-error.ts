@@ -6,6 +6,8 @@ export interface ProblemDetails {
   field?: string | undefined;
   /** Sent as `Retry-After`. */
   retryAfterSeconds?: number | undefined;
+  /** What the server's log should have of it. */
+  cause?: unknown;
 }
 
 export class ProblemError extends Error {
@@ -14,8 +16,8 @@ export class ProblemError extends Error {
   readonly retryAfterSeconds: number | undefined;
 
   /** `detail` is shown to the caller. */
-  constructor(code: ProblemCode, detail: string, { field, retryAfterSeconds }: ProblemDetails = {}) {
-    super(detail);
+  constructor(code: ProblemCode, detail: string, { field, retryAfterSeconds, cause }: ProblemDetails = {}) {
+    super(detail, { cause });
     this.name = "ProblemError";
     this.code = code;
     this.field = field;

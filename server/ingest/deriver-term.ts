@@ -15,14 +15,23 @@ export interface Term {
 }
 
 const noParams = z.object({});
-const newestTermRow = defineQuery("newest_term", noParams, z.object({ term: z.coerce.number() }));
+const readLaterTerms = defineQuery(
+  "later_terms",
+  z.object({ term: z.number() }),
+  z.object({ newest: z.coerce.number(), since_ms: z.coerce.number() }),
+);
 const insertTerm = defineStatement("begin_term", z.object({ term: z.number() }));
 const endDerivations = defineStatement("end_derivations", noParams);
 
-/** The number of the newest term that has begun; 0 before the first. */
-export async function newestTerm(clickhouse: ClickHouse): Promise<number> {
-  const [newest] = await newestTermRow(clickhouse, {});
-  return newest?.term ?? 0;
+/** Terms after one: the newest, and since when (ms since 1970, UTC) there are any; both 0 when there are none. */
+export interface LaterTerms {
+  newest: number;
+  sinceMs: number;
+}
+
+export async function laterTerms(clickhouse: ClickHouse, term: number): Promise<LaterTerms> {
+  const [later] = await readLaterTerms(clickhouse, { term });
+  return { newest: later?.newest ?? 0, sinceMs: later?.since_ms ?? 0 };
 }
 
 /** When it resolves, nothing that was derived in an earlier term can be written any more. */

@@ -11,14 +11,14 @@ import type { ClickHouse } from "../clickhouse/client.ts";
 import { defineQuery } from "../clickhouse/define-query.ts";
 import { Admission } from "./backpressure.ts";
 import { createLevelDeriver, type LevelDeriver } from "./derive-levels.ts";
-import { beginTerm, newestTerm, type Term } from "./deriver-term.ts";
+import { beginTerm, laterTerms, type Term } from "./deriver-term.ts";
 import { type FlushLoop, type FlushObserver, startFlushLoop } from "./flush-loop.ts";
 import { findStoredEvents, storedIdentityHashes } from "./known-events.ts";
 import { KnownIds } from "./known-ids.ts";
 import { parseRequestRecord } from "./request-record.ts";
 import { createFreshnessSampler } from "./sample-freshness.ts";
 import { batchFiles } from "./seal-batch.ts";
-import { createSequence, type Sequence } from "./sequence.ts";
+import { createSequence, perMs, type Sequence } from "./sequence.ts";
 import type { StaysWithin } from "./session-parts.ts";
 import { untilDone } from "./store-batch.ts";
 import { comparePositions, type LogRecord, openWriteAheadLog, type WriteAheadLog } from "./write-ahead-log.ts";
@@ -27,6 +27,8 @@ const newestVersion = defineQuery("newest_version", z.object({}), z.object({ ver
 
 /** What a verdict may wait for storage to tell repeats; beyond it the sealer tells them, and the verdict says accepted. */
 const lookupTimeoutMs = 1_000;
+/** What derives is behind by no more than this; later it is asked whether it still may. */
+const askTermAfterMs = 2_000;
 /** With some ten million events the filter is complete within this; with more the first requests pay for look-ups. */
 const filterPatienceMs = 1_500;
 
@@ -66,6 +68,10 @@ export interface Ingest {
   flush: FlushLoop;
   deriver: LevelDeriver;
   sequence: Sequence;
+  /** The version from which on derivations of an earlier process may not have ended. */
+  leftSince: number | undefined;
+  /** Of a process that is alone: takes back the right to derive, where one that must not be there has taken it. */
+  keepTerm(): Promise<void>;
   /** Identities that others stored count here from now on. */
   gained(): void;
   /** Stores what is in the log, for at most `graceMs`; what is left is stored at the next start. */
@@ -95,8 +101,9 @@ export async function startIngest(options: IngestOptions): Promise<Ingest> {
   const sequence = createSequence(lastGiven, Date.now, shared?.slot);
   // Before the first progress there is nothing older than the first batch.
   const leftSince = progress.unfinishedSince ?? (progress.sequence || manifests[0]?.batch);
-  const currentTerm = shared?.term ?? (await onlyTerm(clickhouse, leftSince));
-  const hereDeriver = createLevelDeriver(clickhouse, () => sequence.next(), currentTerm, options.staysWithin);
+  const alone = shared ? undefined : await onlyTerm(clickhouse, leftSince);
+  const term = () => (shared ?? (alone as OnlyTerm)).term();
+  const hereDeriver = createLevelDeriver(clickhouse, () => sequence.next(), term, options.staysWithin);
   const deriver = shared ? shared.deriver(hereDeriver) : hereDeriver;
 
   const knownIds = new KnownIds({
@@ -156,6 +163,12 @@ export async function startIngest(options: IngestOptions): Promise<Ingest> {
     flush,
     deriver,
     sequence,
+    leftSince,
+    async keepTerm() {
+      if (!alone || flush.lagMs() < askTermAfterMs) return;
+      if (await alone.takeBack(hereDeriver.unfinishedSince()))
+        logger.warn("another process had begun to derive levels from these events; taken back");
+    },
     gained() {
       knownIds.hasGained();
       filled = filled.then(fill);
@@ -170,11 +183,29 @@ export async function startIngest(options: IngestOptions): Promise<Ingest> {
   };
 }
 
+interface OnlyTerm {
+  term(): Term;
+  /** Begins a term anew where another process has begun a later one; true when one had. */
+  takeBack(unfinishedSince: number | undefined): Promise<boolean>;
+}
+
 /** Of a process that is alone: what one before it may still be writing, after it was killed, is ended. */
-async function onlyTerm(clickhouse: ClickHouse, leftSince: number | undefined): Promise<() => Term> {
-  const number = (await newestTerm(clickhouse)) + 1;
-  await beginTerm(clickhouse, number);
-  return () => ({ number, leftSince });
+async function onlyTerm(clickhouse: ClickHouse, leftSince: number | undefined): Promise<OnlyTerm> {
+  let current: Term = { number: (await laterTerms(clickhouse, 0)).newest + 1, leftSince };
+  await beginTerm(clickhouse, current.number);
+  return {
+    term: () => current,
+    async takeBack(unfinishedSince) {
+      const { newest, sinceMs } = await laterTerms(clickhouse, current.number);
+      if (newest === 0) return false;
+      await beginTerm(clickhouse, newest + 1);
+      current = {
+        number: newest + 1,
+        leftSince: Math.min(sinceMs * perMs, unfinishedSince ?? Number.POSITIVE_INFINITY),
+      };
+      return true;
+    },
+  };
 }
 
 async function receivedAtMsOfFirst(records: AsyncIterable<LogRecord>): Promise<number | undefined> {

@@ -40,13 +40,39 @@ export function connectRedis(url: string, { name, whenDown, log }: RedisUse): Re
   return redis;
 }
 
+/** Resolves when Redis answers this one time. */
+export async function askRedisOnce(url: string): Promise<void> {
+  const redis = new Redis(url, {
+    lazyConnect: true,
+    connectTimeout: connectTimeoutMs,
+    commandTimeout: connectTimeoutMs,
+    maxRetriesPerRequest: 0,
+    retryStrategy: () => null,
+  });
+  let trouble: Error | undefined;
+  redis.on("error", (error: Error) => {
+    trouble = error;
+  });
+  try {
+    await redis.connect();
+    await redis.ping();
+  } catch (error) {
+    throw trouble ?? error;
+  } finally {
+    redis.disconnect();
+  }
+}
+
 /** Logs the begin and the end of each outage of `redis`; without a listener ioredis prints every failed attempt. */
 function logOutages(redis: Redis, name: string, log: Pick<Logger, "info" | "error">): void {
   let isDown = false;
   redis.on("error", (error: Error) => {
     if (isDown) return;
     isDown = true;
-    log.error({ err: error, connection: name }, "Redis cannot be reached, trying again until it can");
+    log.error(
+      { err: Object.assign(error, { store: "redis" }), connection: name },
+      "Redis cannot be reached, trying again until it can",
+    );
   });
   redis.on("ready", () => {
     if (isDown) log.info({ connection: name }, "Redis is back");

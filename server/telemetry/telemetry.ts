@@ -22,6 +22,8 @@ export interface LiveReadings {
   walMaxBytes(): number;
   /** How far queries are behind, in seconds. */
   watermarkAgeSeconds(): number;
+  /** For how long the watermark has not moved, in seconds; 0 while it moves. */
+  watermarkStandingSeconds(): number;
   sockets(): number;
   postgresConnections(): { state: "idle" | "busy" | "awaited"; count: number }[];
 }
@@ -141,7 +143,7 @@ export function createTelemetry(): Telemetry {
   const gauge = (
     name: string,
     help: string,
-    reading: "walBacklogBytes" | "walMaxBytes" | "watermarkAgeSeconds" | "sockets",
+    reading: "walBacklogBytes" | "walMaxBytes" | "watermarkAgeSeconds" | "watermarkStandingSeconds" | "sockets",
   ) =>
     new Gauge({
       name,
@@ -156,6 +158,11 @@ export function createTelemetry(): Telemetry {
   gauge("tidemark_wal_backlog_bytes", "Bytes in the write-ahead log that are not stored yet", "walBacklogBytes");
   gauge("tidemark_wal_max_bytes", "Bytes the log may hold; at 80 % of it events are answered 503", "walMaxBytes");
   gauge("tidemark_watermark_age_seconds", "How far queries are behind what was accepted", "watermarkAgeSeconds");
+  gauge(
+    "tidemark_watermark_standing_seconds",
+    "For how long the watermark has not moved; 0 while it moves",
+    "watermarkStandingSeconds",
+  );
   gauge("tidemark_sockets", "Open sockets of dashboards", "sockets");
   new Gauge({
     name: "tidemark_postgres_connections",

@@ -67,6 +67,8 @@ export async function startService(
         TIDEMARK_ADMIN_EMAIL: adminEmail,
         TIDEMARK_ADMIN_PASSWORD: adminPassword,
         LOG_LEVEL: "warn",
+        // No balancer is in front.
+        TIDEMARK_DRAIN_SECONDS: "0",
         ...(typeof environment === "function" ? environment(url) : environment),
       },
     });

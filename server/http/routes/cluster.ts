@@ -53,6 +53,10 @@ export function clusterRoutes({ cluster, runJob }: ClusterRoutesDeps): OpenAPIHo
     await cluster.hold(tokenOf(body));
     return {};
   });
+  post("/cluster/self", async () => {
+    const { name, process } = cluster.membership;
+    return { name, process };
+  });
   post("/cluster/release", async (body) => {
     cluster.release(tokenOf(body));
     return {};

@@ -1,24 +1,29 @@
 /** Limits, health, and the API's own description. All public: nothing here depends on who asks. */
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import { type CreationRate, creationRates } from "../../accounts/creation-limits.ts";
+import type { Role } from "../../config.ts";
 import { limits, limitsSchema } from "../../contract/events.ts";
 import { liveLimits } from "../../contract/live.ts";
 import { questionLimits } from "../../fairness/questions.ts";
+import { type Check, type CheckResult, isProcessReady, type Probe, readyRoles } from "../../health/readiness.ts";
+import { isStoreUnavailable, storeTrouble } from "../../health/store-trouble.ts";
 import { maxFigures, maxMeters } from "../../metrics/answer-size.ts";
 import { maxWindows } from "../../metrics/windows.ts";
 import { rebuildLimits } from "../../reconciliation/rebuild.ts";
 import { createRouter, describeApi } from "../app-pieces.ts";
 import { docsPage } from "../docs-page.ts";
 import { emittersPage } from "../emitters-page.ts";
-import { isStoreUnavailable } from "../handle-error.ts";
 import type { HttpEnv } from "../http-env.ts";
 import { meterPages } from "../meter-pages.ts";
-
-/** Resolves when the named thing can be used now; the message of what it throws is shown to everybody. */
-export type ReadinessCheck = () => Promise<void>;
+import { ProblemError } from "../problem-error.ts";
 
 export interface SystemRoutesDeps {
-  checks: Readonly<Record<string, ReadinessCheck>>;
+  /** What is a probe alone is needed whatever the roles. */
+  checks: Readonly<Record<string, Check | Probe>>;
+  /** Of the process. */
+  roles?: Iterable<Role>;
+  /** Whether the process is about to end: it still answers, and wants no new connections. */
+  isStopping?: () => boolean;
   /** The application whose routes /openapi.json describes; asked on the first request, when all are mounted. */
   root: OpenAPIHono<HttpEnv>;
 }
@@ -26,12 +31,31 @@ export interface SystemRoutesDeps {
 /** A store that takes longer is no use to a request either. */
 const checkTimeoutMs = 2_000;
 
+const statusSchema = z.enum(["ready", "not_ready"]);
+const roleSchema = z.enum(["ingest", "api", "worker"]);
 const readinessSchema = z.object({
-  status: z.enum(["ready", "not_ready"]),
-  checks: z.record(z.string(), z.object({ ok: z.boolean(), detail: z.string() })),
+  status: statusSchema,
+  roles: z
+    .partialRecord(roleSchema, statusSchema)
+    .optional()
+    .describe("What the process is for, and whether it can do it now"),
+  checks: z.record(
+    z.string(),
+    z.object({
+      ok: z.boolean(),
+      detail: z.string(),
+      needed_by: z.array(roleSchema).optional().describe("The roles that cannot do without it"),
+      costs: z.string().optional().describe("What is amiss while it fails"),
+    }),
+  ),
 });
 
-export function systemRoutes({ checks, root }: SystemRoutesDeps): OpenAPIHono<HttpEnv> {
+export function systemRoutes({
+  checks,
+  roles,
+  isStopping = () => false,
+  root,
+}: SystemRoutesDeps): OpenAPIHono<HttpEnv> {
   const app = createRouter();
 
   app.openapi(
@@ -103,21 +127,45 @@ export function systemRoutes({ checks, root }: SystemRoutesDeps): OpenAPIHono<Ht
     createRoute({
       method: "get",
       path: "/readyz",
-      summary: "Every store that requests need can be used",
+      summary: "The process can do what its roles are for",
+      description: [
+        "A process that takes events is ready while it can take them, whatever else fails; `role` asks for one role alone, such as",
+        "`/readyz?role=api` for a balancer of dashboards. From the moment that the process is told to end it is not ready.",
+      ].join(" "),
       security: [],
+      request: { query: z.object({ role: roleSchema.optional() }) },
       responses: {
         200: { description: "Ready", content: readiness },
         503: { description: "Not ready", content: readiness },
       },
     }),
     async (c) => {
-      const results = await Promise.all(
-        Object.entries(checks).map(async ([name, check]) => [name, await runCheck(check)] as const),
-      );
-      const body = { checks: Object.fromEntries(results) };
       c.header("cache-control", "no-store");
-      if (results.every(([, { ok }]) => ok)) return c.json({ status: "ready" as const, ...body }, 200);
-      return c.json({ status: "not_ready" as const, ...body }, 503);
+      const { role } = c.req.valid("query");
+      const asked = Object.entries(checks).map(
+        async ([name, check]) => [name, await runCheck(typeof check === "function" ? check : check.probe)] as const,
+      );
+      const results: Record<string, CheckResult> = Object.fromEntries(await Promise.all(asked));
+      const needed = Object.fromEntries(
+        Object.entries(checks).map(([name, check]) => [name, typeof check === "function" ? { neededBy: all } : check]),
+      );
+      const ready = readyRoles(roles ?? all, needed, results);
+      if (role && !ready.has(role))
+        throw new ProblemError("not_found", `this process does not have the role ${role}`, { field: "role" });
+      const isReady = !isStopping() && (role ? ready.get(role) === true : isProcessReady(ready));
+      const told = Object.entries(results).map(([name, result]) => {
+        const check = checks[name];
+        if (typeof check !== "object") return [name, result] as const;
+        return [name, { ...result, needed_by: [...check.neededBy], costs: check.costs }] as const;
+      });
+      if (isStopping()) told.push(["stopping", { ok: false, detail: "the process is about to end" }]);
+      const statusOf = (is: boolean) => (is ? ("ready" as const) : ("not_ready" as const));
+      const body = {
+        status: statusOf(isReady),
+        ...(roles && { roles: Object.fromEntries([...ready].map(([role, is]) => [role, statusOf(is)])) }),
+        checks: Object.fromEntries(told),
+      };
+      return isReady ? c.json(body, 200) : c.json(body, 503);
     },
   );
 
@@ -135,17 +183,20 @@ export function systemRoutes({ checks, root }: SystemRoutesDeps): OpenAPIHono<Ht
 
 const toldRate = ({ burst, perSecond }: CreationRate) => ({ burst, per_second: perSecond });
 
-async function runCheck(check: ReadinessCheck): Promise<{ ok: boolean; detail: string }> {
+const all = roleSchema.options;
+
+async function runCheck(probe: Probe): Promise<CheckResult> {
   let timer: NodeJS.Timeout | undefined;
   const tooLate = new Promise<never>((_, reject) => {
     timer = setTimeout(() => reject(new Error(`no answer within ${checkTimeoutMs} ms`)), checkTimeoutMs);
   });
   try {
-    await Promise.race([check(), tooLate]);
-    return { ok: true, detail: "ok" };
+    return { ok: true, detail: (await Promise.race([probe(), tooLate])) ?? "ok" };
   } catch (error) {
     // What a store's client says names hosts, ports and users, which are nobody's business here.
-    if (isStoreUnavailable(error) || !(error instanceof Error)) return { ok: false, detail: "cannot be reached" };
+    const trouble = storeTrouble(error);
+    if (isStoreUnavailable(error) || trouble.isFinal || !(error instanceof Error))
+      return { ok: false, detail: trouble.words };
     return { ok: false, detail: error.message };
   } finally {
     clearTimeout(timer);

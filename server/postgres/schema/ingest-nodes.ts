@@ -3,10 +3,33 @@ import { bigint, integer, pgTable, smallint, text, timestamp } from "drizzle-orm
 
 const instant = (name: string) => timestamp(name, { withTimezone: true, precision: 3, mode: "date" });
 
+/** One row: who may ingest into these stores. */
+export const ingestStores = pgTable("ingest_stores", {
+  only: integer("only").primaryKey(),
+  /** ClickHouse keeps the same: events of one installation are in no other's storage. */
+  installation: text("installation").notNull(),
+  /** `none`: whoever comes first; everything that was acknowledged is stored. */
+  mode: text("mode", { enum: ["none", "single", "cluster"] }).notNull(),
+  /** Of a cluster: tells its secret from another one without holding it; null until a node tells it. */
+  secretProof: text("secret_proof"),
+  /** Of a single process: the name, data folder, host and start of the one that ingests. */
+  node: text("node"),
+  folder: text("folder"),
+  host: text("host"),
+  process: text("process"),
+  heardAt: instant("heard_at"),
+  /** As it last told: everything it accepted up to then is visible. */
+  watermark: instant("watermark"),
+});
+
 export const ingestNodes = pgTable("ingest_nodes", {
   name: text("name").primaryKey(),
   /** Of the data folder whose log the node's is: two processes with one name are told apart by it. */
   folder: text("folder").notNull(),
+  /** Where the process runs: on one machine a folder has one process, over several it might have two. */
+  host: text("host").notNull().default(""),
+  /** New at each start. */
+  process: text("process").notNull().default(""),
   /** Where the others reach it. */
   url: text("url").notNull(),
   /** Its numbers (batch ids, versions) leave this rest, so that no two nodes give the same. */

@@ -1,0 +1,53 @@
+/** How a node comes to be one of the cluster: judged, entered with a slot of its own, and owner of what nobody owns yet. */
+import { sql } from "drizzle-orm";
+import { ingestCluster, ingestNodes, ingestStores } from "../postgres/schema/ingest-nodes.ts";
+import { knownStores, untilGranted, watermarkOfSingle } from "./claim-stores.ts";
+import { judgeNode } from "./judge-claim.ts";
+import type { MembershipOptions } from "./membership.ts";
+import { partitionCount } from "./partitions.ts";
+
+const mostSlots = 64;
+
+/** The node's slot. Throws ClaimRefusedError. */
+export async function registerNode(options: MembershipOptions): Promise<number> {
+  const { postgres, name, folder, host, process, url, secretProof, lostNode, log } = options;
+  return await untilGranted(async () => {
+    return await postgres.transaction(async (tx) => {
+      const stores = await knownStores(tx);
+      const judgement = judgeNode({ name, folder, host, process, lostNode, url, secretProof }, stores);
+      if (judgement.kind !== "granted") return { judgement };
+      const singleUntil = await watermarkOfSingle(tx);
+      await tx
+        .insert(ingestCluster)
+        .values({ only: 1, owners: [], version: 0, deriver: null, deriverUntil: new Date(0), term: 0 })
+        .onConflictDoNothing();
+      const [cluster] = await tx.select().from(ingestCluster).for("update");
+      const rows = await tx.select().from(ingestNodes);
+      const mine = rows.find((row) => row.name === name);
+      const used = new Set(rows.map((row) => row.slot));
+      const slot =
+        mine?.slot ?? Array.from({ length: mostSlots }, (_, index) => index).find((index) => !used.has(index));
+      if (slot === undefined) throw new Error(`a cluster has at most ${mostSlots} ingest nodes`);
+      const known = { folder, host, process, url, heardAt: sql`now()`, leftAt: null };
+      // A node that begins with nothing gives larger numbers than all that were given, and holds nobody's view back. What
+      // a process alone left in the folder, nobody sees before this node has told of it.
+      const lastNumber = Math.max(0, ...rows.map((row) => row.lastNumber));
+      const since = singleUntil ?? sql`now()`;
+      const empty = { watermark: since, storedUntil: since, settledBatch: lastNumber, lastNumber };
+      const isNew = !mine || mine.leftAt !== null || singleUntil !== undefined;
+      await tx
+        .insert(ingestNodes)
+        .values({ ...known, ...empty, name, slot })
+        .onConflictDoUpdate({ target: ingestNodes.name, set: isNew ? { ...known, ...empty } : known });
+      // The first node owns everything: its folder may hold ids that nobody else knows.
+      const isFirst = stores.mode !== "cluster" || !cluster?.owners.length;
+      const version = (cluster?.version ?? 0) + 1;
+      const begun = { owners: new Array<string>(partitionCount).fill(name), deriver: null, unfinishedSince: null };
+      await tx.update(ingestCluster).set({ version, ...(isFirst && begun) });
+      await tx
+        .update(ingestStores)
+        .set({ mode: "cluster", secretProof, node: null, folder: null, host: null, process: null, heardAt: null });
+      return { judgement, claimed: slot };
+    });
+  }, log);
+}

@@ -1,0 +1,62 @@
+/** An alarm for a watermark that stands still: what was acknowledged then does not come to be seen. */
+import type { Logger } from "pino";
+
+/** Longer than a batch, a lease and a restart take together. */
+const standsAfterMs = 15_000;
+const lookEveryMs = 500;
+const sayAgainMs = 60_000;
+
+export interface StandingWatermark {
+  /** For how long it has not moved, in ms; 0 while it moves. */
+  standingMs(): number;
+  /** Whether that is too long. */
+  readonly isStanding: boolean;
+  stop(): void;
+}
+
+/** `explain`: why it stands, where that is known. Says once a minute that it does. */
+export function watchWatermark(
+  watermark: () => Date,
+  {
+    log,
+    explain,
+    now = performance.now.bind(performance),
+  }: {
+    log: Pick<Logger, "error" | "info">;
+    explain: () => string | undefined;
+    now?: () => number;
+  },
+): StandingWatermark {
+  let newestMs = Number.NEGATIVE_INFINITY;
+  let movedAtMs = now();
+  let saidAtMs: number | undefined;
+  const look = () => {
+    const currentMs = watermark().getTime();
+    const nowMs = now();
+    if (currentMs > newestMs) {
+      newestMs = currentMs;
+      movedAtMs = nowMs;
+      if (saidAtMs !== undefined) log.info("the watermark moves again");
+      saidAtMs = undefined;
+    } else if (nowMs - movedAtMs > standsAfterMs && nowMs - (saidAtMs ?? Number.NEGATIVE_INFINITY) > sayAgainMs) {
+      saidAtMs = nowMs;
+      const why = explain();
+      const watermarkAt = new Date(newestMs).toISOString();
+      log.error({ watermarkAt, ...(why && { why }) }, "the watermark stands still: queries do not see what is taken");
+    }
+  };
+  look();
+  const timer = setInterval(look, lookEveryMs);
+  timer.unref();
+  const standingMs = () => {
+    look();
+    return now() - movedAtMs > 2 * lookEveryMs ? now() - movedAtMs : 0;
+  };
+  return {
+    standingMs,
+    get isStanding() {
+      return standingMs() > standsAfterMs;
+    },
+    stop: () => clearInterval(timer),
+  };
+}

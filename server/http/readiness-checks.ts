@@ -1,0 +1,94 @@
+/** What /readyz looks at, for each thing the roles that cannot do without it, and what its absence costs. */
+import type { Keys } from "../accounts/keys.ts";
+import type { ClickHouse } from "../clickhouse/client.ts";
+import type { RunningCluster } from "../cluster/start-cluster.ts";
+import type { Check } from "../health/readiness.ts";
+import type { StandingWatermark } from "../health/standing-watermark.ts";
+import type { Ingest } from "../ingest/start-ingest.ts";
+import type { Postgres } from "../postgres/client.ts";
+
+export interface HealthDeps {
+  standing: Pick<StandingWatermark, "isStanding">;
+  /** Absent where there is none. */
+  redis: { readonly status: string } | undefined;
+  isStopping: () => boolean;
+}
+
+interface Checked {
+  clickhouse: ClickHouse;
+  postgres: Postgres;
+  keys: Keys;
+  ingest: Ingest | undefined;
+  cluster?: { cluster: RunningCluster } | undefined;
+}
+
+export function readinessChecks(
+  { clickhouse, postgres, keys, ingest, cluster }: Checked,
+  { standing, redis }: HealthDeps,
+): Record<string, Check> {
+  const askPostgres = async () => {
+    await postgres.pool.query("SELECT 1");
+  };
+  const askClickHouse = () => clickhouse.ping();
+  return {
+    clickhouse: {
+      probe: askClickHouse,
+      neededBy: ["api", "worker"],
+      costs: "questions are refused; events are taken into the log until it is full",
+    },
+    postgres: {
+      probe: askPostgres,
+      neededBy: ["api", "worker"],
+      costs: "nothing can be changed and nobody can sign in; known keys go on sending events for an hour",
+    },
+    ...(redis && {
+      redis: {
+        probe: async () => {
+          if (redis.status !== "ready") throw new Error("cannot be reached");
+        },
+        neededBy: ["api", "worker"] as const,
+        costs: "live figures are not pushed between processes, jobs do not run, and limits hold for each process alone",
+      },
+    }),
+    watermark: {
+      async probe() {
+        if (!standing.isStanding) return undefined;
+        // What an outage holds up is the outage's, and told with it: events are still taken.
+        const outages = await Promise.allSettled([askClickHouse(), askPostgres()]);
+        if (ingest && outages.some(({ status }) => status === "rejected"))
+          return "stands still until the stores are back";
+        throw new Error(`stands still${because(cluster?.cluster.trouble())}`);
+      },
+      neededBy: ["ingest", "api"],
+      costs: "figures do not have what was taken since",
+    },
+    ...(ingest && {
+      log: {
+        probe: async () => {
+          if (ingest.admission.isOverloaded) throw new Error("more is waiting to be stored than can be taken now");
+        },
+        neededBy: ["ingest"] as const,
+        costs: "events are refused until some of it is stored",
+      },
+      keys: {
+        probe: async () => {
+          if (!keys.isTrusted) throw new Error("they could not be checked for too long");
+        },
+        neededBy: ["ingest"] as const,
+        costs: "nobody's events are taken",
+      },
+    }),
+    ...(cluster && {
+      nodes: {
+        probe: async () => {
+          const trouble = cluster.cluster.trouble();
+          if (trouble) throw new Error(trouble);
+        },
+        neededBy: [],
+        costs: "events of organizations that are theirs wait here, and figures do not have them yet",
+      },
+    }),
+  };
+}
+
+const because = (reason: string | undefined) => (reason === undefined ? "" : `: ${reason}`);

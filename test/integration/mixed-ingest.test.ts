@@ -1,0 +1,233 @@
+/** Ingest processes whose settings do not go together, beside ones that store, under load, in the orders in which they start and stop. */
+import { randomBytes } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { z } from "zod";
+import { UsageApi } from "../../server/demo/usage-api.ts";
+import { beginTerm, laterTerms } from "../../server/ingest/deriver-term.ts";
+import { makeTree } from "../chaos/chaos-round.ts";
+import { checkTables, wrongAnswers } from "../chaos/check-stores.ts";
+import { Ledger } from "../chaos/ledger.ts";
+import { eventually, startService, type TestService } from "../support/service.ts";
+import { type OwnClickHouse, ownClickHouse, ownPostgres, ownRedis } from "../support/stores.ts";
+
+const rootKey = `root-${randomBytes(16).toString("hex")}`;
+const secret = randomBytes(32).toString("hex");
+
+let clickhouse: OwnClickHouse;
+let postgres: Awaited<ReturnType<typeof ownPostgres>>;
+let otherPostgres: Awaited<ReturnType<typeof ownPostgres>>;
+let redis: Awaited<ReturnType<typeof ownRedis>>;
+const running = new Set<TestService>();
+
+type Settings = Record<string, string>;
+
+async function start(settings: Settings | ((url: string) => Settings) = {}): Promise<TestService> {
+  const { url, username, password, database } = clickhouse.connection;
+  const store = new URL(url);
+  Object.assign(store, { username, password, pathname: database });
+  const service = await startService((own) => ({
+    TIDEMARK_ROOT_KEY: rootKey,
+    CLICKHOUSE_URL: store.href,
+    DATABASE_URL: postgres.url,
+    REDIS_URL: redis.url,
+    LOG_LEVEL: process.env.CLUSTER_LOG ?? "error",
+    ...(typeof settings === "function" ? settings(own) : settings),
+  }));
+  running.add(service);
+  return { ...service, rootKey };
+}
+const startNode = (name: string, settings: Settings = {}) =>
+  start((url) => ({ TIDEMARK_NODE: name, TIDEMARK_NODE_URL: url, TIDEMARK_CLUSTER_SECRET: secret, ...settings }));
+
+/** What the process said when it ended instead of starting. */
+const refusal = async (starting: Promise<TestService>) =>
+  starting.then(
+    () => "it started",
+    (error: Error) => error.message,
+  );
+
+async function readiness(service: TestService, query = ""): Promise<{ status: number; body: Readiness }> {
+  const answer = await fetch(`${service.url}/readyz${query}`);
+  return { status: answer.status, body: readinessSchema.parse(await answer.json()) };
+}
+const readinessSchema = z.object({
+  status: z.string(),
+  checks: z.record(z.string(), z.object({ ok: z.boolean(), detail: z.string() })),
+});
+type Readiness = z.infer<typeof readinessSchema>;
+
+beforeAll(async () => {
+  [clickhouse, postgres, otherPostgres, redis] = await Promise.all([
+    ownClickHouse(),
+    ownPostgres(),
+    ownPostgres(),
+    ownRedis(),
+  ]);
+});
+afterAll(async () => {
+  for (const service of running) await service.stop();
+  await Promise.all([clickhouse?.drop(), redis?.stop()]);
+  await Promise.all([postgres?.drop(), otherPostgres?.drop()]);
+});
+
+// First, because it compares all that there is.
+test("single processes and nodes, right and wrong, that start and stop beside each other under load: what was acknowledged is stored, once, and who does not belong is told why", async () => {
+  let target = await startNode("a");
+  const a = target;
+  const b = await startNode("b");
+  const checked = await makeTree(a);
+  const organizations = checked.flatMap(({ node }) => (node.startsWith("organization:") ? [node.slice(13)] : []));
+  const ledger = new Ledger(
+    {
+      rootKey,
+      get url() {
+        return target.url;
+      },
+    },
+    organizations,
+  );
+  ledger.start();
+
+  expect(await refusal(start())).toMatch(/belong to a cluster of ingest nodes \(a, b\).*TIDEMARK_CLUSTER_SECRET/);
+  expect(await refusal(startNode("c", { TIDEMARK_CLUSTER_SECRET: randomBytes(32).toString("hex") }))).toMatch(
+    /TIDEMARK_CLUSTER_SECRET is not the one of the cluster/,
+  );
+  expect(await refusal(startNode("a"))).toMatch(/is the ingest node a\. Give each its own TIDEMARK_NODE/);
+  expect(await refusal(startNode("c", { TIDEMARK_NODE_URL: b.url }))).toMatch(/is where the ingest node b is reached/);
+  expect(await refusal(start({ DATABASE_URL: otherPostgres.url }))).toMatch(
+    /holds the events of the installation .* another Postgres/,
+  );
+  expect(await refusal(start({ TIDEMARK_CLUSTER_SECRET: secret }))).toMatch(/TIDEMARK_NODE_URL is required/);
+
+  // A node that was killed holds what it acknowledged: nobody takes its place unasked, nobody its folder under another name.
+  await b.stopServer("SIGKILL");
+  expect(await refusal(startNode("b"))).toMatch(/was not stopped cleanly.*TIDEMARK_LOST_NODE=b/);
+  expect(await refusal(startNode("c", { TIDEMARK_DATA_DIR: b.dataDir }))).toMatch(/data folder is the ingest node b's/);
+  await b.startServer();
+
+  // On a busy machine storing may take longer than a process may take to end.
+  const stopWhole = async (service: TestService) => {
+    for (
+      await service.stopServer();
+      /not everything that was acknowledged|could not stop in time/.test(service.output());
+    ) {
+      await service.startServer();
+      await service.stopServer();
+    }
+  };
+  // The last node that leaves gives the stores back, and not before.
+  target = b;
+  await stopWhole(a);
+  expect(await refusal(start())).toMatch(/belong to a cluster of ingest nodes \(b\)/);
+  await stopWhole(b);
+  const alone = await start();
+  target = alone;
+  expect(await refusal(a.startServer().then(() => a))).toMatch(/The ingest process .* stores into these stores/);
+  expect(await refusal(start())).toMatch(/would count events twice/);
+  await alone.stopServer("SIGKILL");
+  expect(await refusal(start())).toMatch(/was not stopped cleanly/);
+  expect(await refusal(a.startServer().then(() => a))).toMatch(/was not stopped cleanly/);
+  await alone.startServer();
+  await stopWhole(alone);
+  await a.startServer();
+  target = a;
+  await b.startServer();
+
+  await ledger.drain();
+  for (const node of [a, b]) {
+    await new UsageApi({ url: node.url, key: rootKey }).whenVisible(60_000);
+    expect(await wrongAnswers(node, ledger.stays, checked)).toEqual([]);
+  }
+  expect(ledger.figures.wrongVerdicts).toEqual([]);
+  expect(await checkTables(clickhouse.clickhouse, ledger.acknowledged, ledger.stays)).toEqual({
+    lost: [],
+    doubled: [],
+    differing: [],
+  });
+  expect(ledger.acknowledged.size).toBeGreaterThan(500);
+  nodes.push(a, b);
+}, 600_000);
+
+const nodes: TestService[] = [];
+const send = async (service: TestService, id: string) => {
+  const answer = await fetch(`${service.url}/v1/events`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${rootKey}`, "content-type": "application/json" },
+    body: JSON.stringify([{ id, type: "participant.joined", organization: `of-${id}`, session: id, user: "u" }]),
+  });
+  return answer.status;
+};
+
+/** Sends an event, and waits until what was taken up to now is seen. */
+async function untilSeen(service: TestService, id: string): Promise<void> {
+  expect(await send(service, id)).toBe(202);
+  await new UsageApi({ url: service.url, key: rootKey }).whenVisible(60_000);
+}
+
+test("a term that a process outside of the cluster began is taken back, and the watermark moves on", async () => {
+  const [a] = nodes as [TestService];
+  await beginTerm(clickhouse.clickhouse, (await laterTerms(clickhouse.clickhouse, 0)).newest + 1);
+  await untilSeen(a, "after-a-foreign-term");
+});
+
+test("while a node is away with what it acknowledged the watermark stands, and that is not ready, in words and figures, until it moves again", async () => {
+  const [a, b] = nodes as [TestService, TestService];
+  process.kill(b.pid(), "SIGSTOP");
+  const standing = await eventually(
+    "the standing watermark to be told",
+    async () => {
+      const { status, body } = await readiness(a);
+      return status === 503 ? body : undefined;
+    },
+    60_000,
+  );
+  expect(standing.checks.watermark).toEqual({
+    ok: false,
+    detail: expect.stringMatching(/stands still.*not heard of: b/),
+  });
+  expect(standing.checks.nodes?.ok).toBe(false);
+  const metrics = await (await fetch(`${a.url}/metrics`, { headers: { authorization: `Bearer ${rootKey}` } })).text();
+  expect(Number(/^tidemark_watermark_standing_seconds ([\d.]+)/m.exec(metrics)?.[1])).toBeGreaterThan(10);
+  expect(a.output()).toMatch(/the watermark stands still/);
+  expect(await send(a, "taken-meanwhile")).toBe(202);
+  process.kill(b.pid(), "SIGCONT");
+  await eventually("it to be ready again", async () => ((await readiness(a)).status === 200 ? true : undefined));
+});
+
+test("a node whose place was taken ends by itself", async () => {
+  const [, b] = nodes as [TestService, TestService];
+  process.kill(b.pid(), "SIGSTOP");
+  const inItsPlace = await eventually(
+    "the node to be silent for long enough",
+    () => startNode("b", { TIDEMARK_LOST_NODE: "b" }).catch(() => undefined),
+    60_000,
+  );
+  process.kill(b.pid(), "SIGCONT");
+  await eventually("the former one to end", () => (b.isServerRunning() ? undefined : true));
+  expect(b.output()).toMatch(/has taken the place of the ingest node b/);
+  await untilSeen(inItsPlace, "after-its-place-was-taken");
+  nodes[1] = inItsPlace;
+});
+
+test("a process alone takes back its term, and ends when the stores were given to another", async () => {
+  for (const node of nodes) await node.stopServer();
+  const alone = await start();
+  await beginTerm(clickhouse.clickhouse, (await laterTerms(clickhouse.clickhouse, 0)).newest + 1);
+  await untilSeen(alone, "alone-after-a-foreign-term");
+  const left = await readFolderName(alone);
+  process.kill(alone.pid(), "SIGSTOP");
+  const next = await eventually(
+    "it to be silent for long enough",
+    () => start({ TIDEMARK_NODE: left, TIDEMARK_LOST_NODE: left }).catch(() => undefined),
+    60_000,
+  );
+  process.kill(alone.pid(), "SIGCONT");
+  await eventually("the former one to end", () => (alone.isServerRunning() ? undefined : true));
+  expect(alone.output()).toMatch(/given to another ingest process/);
+  await untilSeen(next, "alone-again");
+});
+
+async function readFolderName(service: TestService): Promise<string> {
+  return (await readFile(`${service.dataDir}/node-id`, "utf8")).slice(0, 8);
+}
