@@ -243,9 +243,6 @@ export function connectClickHouse(
 }
 
 /**
-<<<<<<< HEAD
- * The text of a query below clickhouse/, the same place from the sources and from the built server. `{{part}}` in it stands for
-=======
  * What a statement of a question may take: others ask the same server. `readonly` is what lets the server end a statement whose
  * reader has gone.
  */
@@ -280,8 +277,7 @@ export function askedFor(clickhouse: ClickHouse, question?: Asker): ClickHouse {
 }
 
 /**
- * The text of a file below clickhouse/, the same place from the sources and from the built server. `{{part}}` in it stands for
->>>>>>> 1d44ba1 (wip)
+ * The text of a query below clickhouse/, the same place from the sources and from the built server. `{{part}}` in it stands for
  * clickhouse/fragments/`part`.sql, also in fragments.
  */
 export function readSql(path: string): string {
