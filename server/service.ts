@@ -19,6 +19,7 @@ import { claimAlone, claimClickHouse } from "./cluster/claim-stores.ts";
 import { identifyIngest } from "./cluster/ingest-process.ts";
 import { type RunningCluster, startCluster } from "./cluster/start-cluster.ts";
 import type { Config } from "./config.ts";
+import { nodeAddress } from "./contract/node-address.ts";
 import { type Corrections, createCorrections } from "./corrections/corrections.ts";
 import { lockDataFolder } from "./data-folder-lock.ts";
 import { Questions } from "./fairness/questions.ts";
@@ -298,7 +299,7 @@ function readStores(telemetry: Telemetry, ingest: Ingest | undefined, { pool }: 
 function nodesAround(tree: NodeTree, organizations: ReadonlySet<string>, levels: ReadonlySet<string>): Set<string> {
   const nodes = new Set(levels);
   for (const organization of organizations)
-    for (const node of tree.ancestors(`organization:${organization}`)) nodes.add(node);
+    for (const node of tree.ancestors(nodeAddress("organization", organization))) nodes.add(node);
   return nodes;
 }
 

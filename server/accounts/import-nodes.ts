@@ -1,4 +1,5 @@
 /** Reads a table of nodes, one a line, and says of each line what is wrong with it before anything is made. */
+import { nodeAddress } from "../contract/node-address.ts";
 import { createNodeSchema, type ImportAnswer, type NodeAddress, nodeAddressSchema } from "../contract/nodes.ts";
 import { mayStandBelow, type NewNode, type NodeRecord, type NodeTree } from "./node-tree.ts";
 import { readCsv } from "./read-csv.ts";
@@ -52,7 +53,7 @@ export function planImport(
     }
     const { kind, id, name, parent, external_id, status, fields } = parsed.data;
     const node = { kind, id, name: name ?? id, parent: parent ?? top, externalId: external_id, status, fields };
-    const address = `${kind}:${id}`;
+    const address = nodeAddress(kind, id);
     if (wanted.has(address)) fault(line, "id", `${address} is already on line ${wanted.get(address)?.line}`);
     else wanted.set(address, { line, node, isNameGiven: name !== undefined });
   }

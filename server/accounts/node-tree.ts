@@ -6,14 +6,8 @@ import { inArray, sql } from "drizzle-orm";
 import type { Logger } from "pino";
 import { z } from "zod";
 import { type Author, recordChange, system } from "../audit/record-change.ts";
-import {
-  type NodeAddress,
-  type NodeFields,
-  type NodeKind,
-  type NodeStatus,
-  nodeKinds,
-  parseNode,
-} from "../contract/nodes.ts";
+import { type NodeKind, nodeAddress, nodeKinds, parseNode } from "../contract/node-address.ts";
+import type { NodeAddress, NodeFields, NodeStatus } from "../contract/nodes.ts";
 import type { Postgres, Queries } from "../postgres/client.ts";
 import type { Subscriber } from "../postgres/notices.ts";
 import { nodeParents, nodes } from "../postgres/schema/accounts.ts";
@@ -152,7 +146,7 @@ export class NodeTree {
    * depth is skipped; undefined when there is no such organization.
    */
   pathAt(organization: string, timeMs: number): { partner: string; reseller: string } | undefined {
-    let current = this.#nodes.get(`organization:${organization}`);
+    let current = this.#nodes.get(nodeAddress("organization", organization));
     if (!current) return undefined;
     const path = { partner: "", reseller: "" };
     for (;;) {
@@ -198,13 +192,17 @@ export class NodeTree {
     toMs: number,
   ): { sinceMs: number; partner: string; reseller: string }[] | undefined {
     const stays: { sinceMs: number; partner: string; reseller: string }[] = [];
-    for (const { fromMs: sinceMs, path } of this.placesBetween(`organization:${organization}`, fromMs, toMs + 1)) {
+    for (const { fromMs: sinceMs, path } of this.placesBetween(
+      nodeAddress("organization", organization),
+      fromMs,
+      toMs + 1,
+    )) {
       const above = (kind: string) => path.find((node) => node.startsWith(kind))?.slice(kind.length) ?? "";
       const [partner, reseller] = [above("partner:"), above("reseller:")];
       const last = stays.at(-1);
       if (!last || last.partner !== partner || last.reseller !== reseller) stays.push({ sinceMs, partner, reseller });
     }
-    return this.#nodes.has(`organization:${organization}`) ? stays : undefined;
+    return this.#nodes.has(nodeAddress("organization", organization)) ? stays : undefined;
   }
 
   /** Ids of the organizations that ever stood below the node, or are to; itself where it is one. */
@@ -523,7 +521,7 @@ export function mayStandBelow(child: NodeKind, parent: NodeKind | "all"): boolea
 }
 
 function addressOf({ kind, id }: Pick<NewNode, "kind" | "id">): NodeAddress {
-  return `${kind}:${id}`;
+  return nodeAddress(kind, id);
 }
 
 function organizationOfAgent(address: NodeAddress): NodeAddress | undefined {

@@ -3,7 +3,8 @@
  * and everywhere below it.
  */
 import type { Action, KeyScope, Role } from "../contract/accounts.ts";
-import { type NodeAddress, nodeKinds, parseNode } from "../contract/nodes.ts";
+import { nodeKinds, parseNode } from "../contract/node-address.ts";
+import type { NodeAddress } from "../contract/nodes.ts";
 import type { Actor, Grant } from "./actor.ts";
 import type { NodeTree } from "./node-tree.ts";
 

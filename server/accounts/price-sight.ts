@@ -1,6 +1,7 @@
 /** Which prices a caller sees: those that its own level pays and all below, and only with the right to see prices there. */
+
+import { parseNode } from "../contract/node-address.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
-import { parseNode } from "../contract/nodes.ts";
 import { type PlanTerms, type PriceLevel, priceLevels } from "../contract/plans.ts";
 import type { Actor } from "./actor.ts";
 import type { NodeTree } from "./node-tree.ts";

@@ -1,7 +1,8 @@
 /** Subscriptions. A node has one at a time; a change of plan adds a row, so that the limits of any past instant are known. */
 import { and, asc, eq, gt, gte, inArray, sql } from "drizzle-orm";
 import { type Author, recordChange } from "../audit/record-change.ts";
-import { type NodeAddress, parseNode } from "../contract/nodes.ts";
+import { nodeAddress, parseNode } from "../contract/node-address.ts";
+import type { NodeAddress } from "../contract/nodes.ts";
 import { ProblemError } from "../http/problem-error.ts";
 import { dateAt, startOfDate } from "../metrics/zone-dates.ts";
 import type { Postgres, Queries } from "../postgres/client.ts";
@@ -86,7 +87,7 @@ export async function subscriptionsOf(db: Queries, node: NodeAddress): Promise<S
 
 function subscribedNode(node: NodeAddress): NodeAddress {
   const parsed = parseNode(node);
-  return parsed.kind === "agent" ? `organization:${parsed.organization}` : node;
+  return parsed.kind === "agent" ? nodeAddress("organization", parsed.organization) : node;
 }
 
 /** When billing cycles of a node begin: as its subscription says, else that of the nearest node above, else on the 1st, UTC. */

@@ -6,8 +6,10 @@
  * far as that needs no memory of identities, and logged here to be handed over: what was taken twice meanwhile is found by
  * the owner, by id. So nothing that is answered 202 rests on a node that is away, and no node ever decides for another.
  */
+
 import { z } from "zod";
 import { rejectionSchema, warningSchema } from "../contract/events.ts";
+import { nodeAddress } from "../contract/node-address.ts";
 import { checkEvents, decideEvents, organizationsToCreate, withOrganizations } from "../ingest/accept-events.ts";
 import {
   type AcceptDeps,
@@ -91,7 +93,7 @@ export async function takeHere(deps: TakeAnywhereDeps, { by, events }: SentEvent
         throw new NotMineError("an organization of these events belongs to another node");
   };
   mayTake();
-  const unheard = by.known.filter((organization) => !deps.tree.get(`organization:${organization}`));
+  const unheard = by.known.filter((organization) => !deps.tree.get(nodeAddress("organization", organization)));
   // They exist, so this makes none: it reads them.
   if (unheard.length > 0) await createOrganizations(deps.tree, unheard, { ...by.emitter, node: "all" });
   return await takeEvents(deps, request, by, { mayTake, isTrial: by.isTrial });
@@ -184,7 +186,7 @@ async function forward(deps: TakeAnywhereDeps, owner: string, sent: SentEvents):
   if (!node?.isAlive) throw new PeerUnavailableError(`the ingest node ${owner} is away`);
   const known = sent.by.emitter.createOrganizations
     ? []
-    : [...new Set(sent.events.map(organizationOf))].filter((one) => deps.tree.get(`organization:${one}`));
+    : [...new Set(sent.events.map(organizationOf))].filter((one) => deps.tree.get(nodeAddress("organization", one)));
   const body = renderSent({ ...sent, by: { ...sent.by, known } });
   return await deps.peers.ask(node, "/cluster/events", body, takenSchema, forwardWithinMs);
 }

@@ -1,13 +1,13 @@
 /** /v1/models: the registry of speech models, shared by a node with all below it or an organization's own. */
 import { z } from "zod";
 import { nodeAddressSchema } from "./nodes.ts";
+import { textSchema } from "./text.ts";
 
 export const modelTiers = ["standard", "enhanced", "custom"] as const;
 export type ModelTier = (typeof modelTiers)[number];
 
-const wellFormed = (text: z.ZodString) => text.refine((value) => value.isWellFormed(), "must be well-formed Unicode");
-const nameSchema = wellFormed(z.string().min(1).max(256));
-const descriptionSchema = wellFormed(z.string().max(1_000));
+const nameSchema = textSchema(256);
+const descriptionSchema = textSchema(1_000, 0);
 
 export const createModelSchema = z.strictObject({
   model: nameSchema.describe("The `model` that events carry"),

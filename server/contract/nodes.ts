@@ -1,48 +1,34 @@
-/** A node's address in the account tree: `all`, or `kind:id`; an agent's id is `organization/agent`. */
+/** Nodes of the account tree as they cross a wire. */
 import { z } from "zod";
+import { addressOf, nodeKinds, parseNode } from "./node-address.ts";
+import { idSchema, isAddressable, isStorableText, textSchema } from "./text.ts";
 import { recordByWords } from "./words.ts";
-
-/** From the top of the tree down; a parent's kind stands before its child's, any depth may be skipped. */
-export const nodeKinds = ["partner", "reseller", "organization", "agent"] as const;
-export type NodeKind = (typeof nodeKinds)[number];
 
 export const nodeAddressSchema = z
   .string()
-  .max(600)
-  .regex(
-    /^(?:all|(?:partner|reseller|organization):.{1,256}|agent:.{1,256}\/.{1,256})$/su,
-    "must be `all` or `kind:id`",
-  );
+  .max(1_600)
+  .refine(isAddress, "must be `all` or `kind:id`, in which `/` and `%` of an id are percent-encoded")
+  .overwrite((address) => (isAddress(address) ? addressOf(parseNode(address)) : address));
 export type NodeAddress = z.infer<typeof nodeAddressSchema>;
 
-export type ParsedNode =
-  | { kind: "all"; id: "" }
-  | { kind: "partner" | "reseller" | "organization"; id: string }
-  | { kind: "agent"; id: string; organization: string; agent: string };
-
-/** Splits an address that `nodeAddressSchema` accepts; throws on any other. */
-export function parseNode(address: string): ParsedNode {
-  if (address === "all") return { kind: "all", id: "" };
-  const colon = address.indexOf(":");
-  const kind = address.slice(0, colon) as NodeKind;
-  const id = address.slice(colon + 1);
-  if (colon < 0 || !nodeKinds.includes(kind) || id === "") throw new Error(`not a node address: ${address}`);
-  if (kind !== "agent") return { kind, id };
-  const slash = id.indexOf("/");
-  if (slash < 1) throw new Error(`an agent's address is agent:organization/agent, not ${address}`);
-  return { kind, id, organization: id.slice(0, slash), agent: id.slice(slash + 1) };
+function isAddress(address: string): boolean {
+  if (address === "all") return true;
+  try {
+    const node = parseNode(address);
+    return (node.kind === "agent" ? [node.organization, node.agent] : [node.id]).every(isId);
+  } catch {
+    return false;
+  }
 }
+
+const isId = (id: string) => isStorableText(id) && isAddressable(id) && [...id].length <= 256;
 
 export const nodeStatuses = ["trial", "active", "suspended", "cancelled"] as const;
 export type NodeStatus = (typeof nodeStatuses)[number];
 
-const wellFormed = (text: z.ZodString) => text.refine((value) => value.isWellFormed(), "must be well-formed Unicode");
-const nameSchema = wellFormed(z.string().min(1).max(256));
+const nameSchema = textSchema(256);
 
-const nodeFieldsSchema = recordByWords(
-  z.string().min(1).max(64),
-  z.union([wellFormed(z.string().max(1024)), z.number(), z.boolean()]),
-)
+const nodeFieldsSchema = recordByWords(textSchema(64), z.union([textSchema(1024, 0), z.number(), z.boolean()]))
   .refine((fields) => Object.keys(fields).length <= 50, "must be at most 50 fields")
   .describe("Custom fields");
 export type NodeFields = z.infer<typeof nodeFieldsSchema>;
@@ -88,7 +74,7 @@ const statusSchema = z
 
 export const createNodeSchema = z.strictObject({
   kind: z.enum(["partner", "reseller", "organization"]),
-  id: nameSchema,
+  id: idSchema(256),
   name: nameSchema.optional(),
   parent: nodeAddressSchema.optional().describe("Defaults to the caller's node"),
   external_id: nameSchema.optional(),

@@ -5,6 +5,7 @@ import { ownersWithin } from "../accounts/past-owners.ts";
 import type { ClickHouse } from "../clickhouse/client.ts";
 import { defineQuery } from "../clickhouse/define-query.ts";
 import { limits } from "../contract/events.ts";
+import { nodeAddress } from "../contract/node-address.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import type { EventRow } from "./stored-event.ts";
 
@@ -33,7 +34,8 @@ export async function concernedSpan(
 ): Promise<ConcernedSpan> {
   const { organization, time_ms, started_ms, session, interval } = row;
   const span = { organization, fromMs: started_ms === 0 ? time_ms : Math.min(time_ms, started_ms), toMs: time_ms };
-  const hasMoved = tree.placesBetween(`organization:${organization}`, Date.parse(limits.oldestTime), nowMs).length > 1;
+  const hasMoved =
+    tree.placesBetween(nodeAddress("organization", organization), Date.parse(limits.oldestTime), nowMs).length > 1;
   if (!hasMoved || row.level === "" || (session === "" && interval === "")) return span;
   const [known] = await sessionSpan(clickhouse, { organization, session, interval });
   if (!known || known.last_ms === 0) return span;
@@ -42,5 +44,5 @@ export async function concernedSpan(
 
 /** All that the organization was, or stood below, in the span. */
 export function ownersOf(tree: Pick<NodeTree, "placesBetween">, span: ConcernedSpan): NodeAddress[] {
-  return ownersWithin(tree, `organization:${span.organization}`, span.fromMs, span.toMs);
+  return ownersWithin(tree, nodeAddress("organization", span.organization), span.fromMs, span.toMs);
 }

@@ -3,6 +3,7 @@
  * audit, before storage is touched; what is on record and not yet applied is applied by the job corrections-apply, at the
  * latest after the next start. Corrections of one row exclude each other.
  */
+
 import { randomUUID } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import { and, asc, desc, eq, gte, isNull, lt, or, sql } from "drizzle-orm";
@@ -10,6 +11,7 @@ import type { NodeTree } from "../accounts/node-tree.ts";
 import { type Author, recordChange } from "../audit/record-change.ts";
 import { eventType } from "../catalog/catalog.ts";
 import { type ClickHouse, StoreUnavailableError } from "../clickhouse/client.ts";
+import { nodeAddress } from "../contract/node-address.ts";
 import { ProblemError } from "../http/problem-error.ts";
 import type { GivenEvent } from "../ingest/event-gate.ts";
 import type { EventName } from "../ingest/event-identity.ts";
@@ -144,7 +146,7 @@ export function createCorrections(deps: CorrectionsDeps): Corrections {
   ) {
     const { organization, id: subject, reason, by } = request;
     const about = (place: string) => ({
-      ...{ by, subject, node: `organization:${place}` },
+      ...{ by, subject, node: nodeAddress("organization", place) },
       alsoOf: spans.filter((span) => span.organization === place).flatMap((span) => ownersOf(tree, span)),
     });
     const shown = { before: eventOfRow(before), after: after && { ...eventOfRow(after), reason } };

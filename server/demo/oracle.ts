@@ -1,4 +1,5 @@
 /** Compares the service's answers with an independent sweep over the same rows. */
+import { nodeAddress } from "../contract/node-address.ts";
 import type { MeterUsage, UsageAnswer, UsagePoint } from "../contract/usage.ts";
 import type { UsageApi } from "./usage-api.ts";
 
@@ -49,7 +50,7 @@ export async function compareWithOracle(oracle: Oracle, api: Pick<UsageApi, "usa
   check(comparison, "whole set: ms", oracle.total_ms, msOf(meterOf(whole, "participation_minutes").total));
   check(comparison, "whole set: intervals", oracle.rows, meterOf(whole, "sessions").total);
   for (const [group, expected] of Object.entries(oracle.peak_by_group)) {
-    const node = `organization:${group}`;
+    const node = nodeAddress("organization", group);
     const answer = await api.usage({ meter: "max_concurrent_participants", node, window: "total", ...range });
     check(comparison, `${node}: peak`, expected, meterOf(answer, "max_concurrent_participants").total);
   }

@@ -3,8 +3,10 @@
  * It is an emitter like any other and knows only TIDEMARK_URL and TIDEMARK_DEMO_KEY, a key at `all` that may make nodes.
  * What it sends follows from the first start's instant, which the service remembers: a later start fills the gap since.
  */
+
 import { setTimeout as delay } from "node:timers/promises";
 import type { UsageEvent } from "../contract/events.ts";
+import { nodeAddress } from "../contract/node-address.ts";
 import { Emitter } from "../emitter/emitter.ts";
 import type { Connection } from "./connection.ts";
 import { demoOrganizations, demoResellers } from "./demo-accounts.ts";
@@ -73,7 +75,7 @@ async function makeNodes(api: UsageApi): Promise<number> {
     startedAtMs = Math.min(startedAtMs, Date.parse(node.created_at));
   }
   for (const { id, name, reseller } of demoOrganizations)
-    await api.createNode({ kind: "organization", id, name, parent: `reseller:${reseller}` });
+    await api.createNode({ kind: "organization", id, name, parent: nodeAddress("reseller", reseller) });
   return startedAtMs;
 }
 
@@ -83,7 +85,7 @@ async function presentTo(api: UsageApi, firstMs: number): Promise<number> {
     demoResellers.map(async ({ id }) => {
       const answer = await api.usage({
         meter: "sessions",
-        node: `reseller:${id}`,
+        node: nodeAddress("reseller", id),
         from: new Date(firstMs).toISOString(),
         to: "now",
         window: "hour",
@@ -128,7 +130,7 @@ async function subscribe(api: UsageApi, firstMs: number): Promise<void> {
   const subscribed = new Set((await api.subscriptions()).subscriptions.map(({ node }) => node));
   for (const [place, organization] of demoOrganizations.entries()) {
     const { id, timeZone: tz, joinedOnDay } = organization;
-    const node = `organization:${id}`;
+    const node = nodeAddress("organization", id);
     const plan = ids.get(planOf(organization));
     if (plan === undefined || subscribed.has(node)) continue;
     await api.subscribe({

@@ -12,23 +12,31 @@ import { problemSchema } from "../contract/problem.ts";
 import { attachClient } from "./client.ts";
 import { handleError, handleNotFound } from "./handle-error.ts";
 import type { HttpEnv } from "./http-env.ts";
+import { judgeJson, judgeUrl } from "./judge-text.ts";
 import { ProblemError } from "./problem-error.ts";
 import { boundBodies, receive } from "./read-body.ts";
 
 /**
  * A router whose checks of parameters and bodies name the field at fault, and whose routes read bodies within bounds, after
- * their own middleware has judged the caller. `bodies: "streamed"`: its routes read them themselves, as they come.
+ * their own middleware has judged the caller. `bodies: "exact"`: they read numbers by their text (exact-json.ts); `"streamed"`:
+ * they read bodies themselves, as they come.
  */
-export function createRouter({ bodies = "whole" }: { bodies?: "whole" | "streamed" } = {}): OpenAPIHono<HttpEnv> {
+export function createRouter({
+  bodies = "whole",
+}: {
+  bodies?: "whole" | "exact" | "streamed";
+} = {}): OpenAPIHono<HttpEnv> {
   const router = new OpenAPIHono<HttpEnv>({ defaultHook: refuseInvalid });
-  if (bodies === "streamed") return router;
   const register = router.openapi as (route: RouteConfig, ...rest: unknown[]) => unknown;
   const registerBounded = (
     route: RouteConfig & { middleware?: MiddlewareHandler | MiddlewareHandler[] },
     ...rest: unknown[]
   ) => {
-    if (route.method === "get") return register(route, ...rest);
-    const middleware = [route.middleware ?? [], receive(route[maxBodyBytes] as number | undefined)].flat();
+    const readsBody = route.method !== "get" && bodies !== "streamed";
+    const judging = [route.middleware ?? [], judgeUrl].flat();
+    if (!readsBody) return register({ ...route, middleware: judging } as RouteConfig, ...rest);
+    const reading = receive(route[maxBodyBytes] as number | undefined);
+    const middleware = [...judging, reading, judgeJson({ keepsDigits: bodies === "exact" })];
     const responses = { ...problemResponses(413, 415, 429), ...route.responses };
     return register({ ...route, middleware, responses } as RouteConfig, ...rest);
   };

@@ -1,12 +1,13 @@
 /** Bodies and answers whose numbers keep every digit. */
 import type { Context } from "hono";
-import { parseExactJson, stringifyExact } from "../numbers/exact-json.ts";
+import { parseExactJson, startOfText, stringifyExact } from "../numbers/exact-json.ts";
 import type { HttpEnv } from "./http-env.ts";
 import { readBody } from "./read-body.ts";
 
 /** The body, after its schema was checked, with numbers that a double might bend as `ExactNumber`. */
 export async function readExact<Body>(c: Context<HttpEnv>): Promise<Body> {
-  return parseExactJson(await readBody(c)) as Body;
+  const bytes = await readBody(c);
+  return parseExactJson(bytes, startOfText(bytes)) as Body;
 }
 
 /** Answers `value`, in which numbers may be `ExactNumber`. The route's schema knows those as numbers. */

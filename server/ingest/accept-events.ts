@@ -5,7 +5,7 @@
  */
 import type { EventType } from "../catalog/catalog.ts";
 import { isBoundedText, type Rejection, type Warning } from "../contract/events.ts";
-import { parseNode } from "../contract/nodes.ts";
+import { nodeAddress, parseNode } from "../contract/node-address.ts";
 import { isStorableText } from "../contract/text.ts";
 import { explainForm, type Fault, hasEventForm } from "./event-gate.ts";
 import { identityPrefix } from "./event-hash.ts";
@@ -83,7 +83,7 @@ export function organizationsToCreate(checked: CheckedEvents, emitter: Emitter, 
   if (!emitter.createOrganizations || !mayHoldOrganizations(emitter.node)) return [];
   const unknown = new Set<string>();
   for (const { organization } of checked.readable) {
-    if (!unknown.has(organization) && !tree.get(`organization:${organization}`)) unknown.add(organization);
+    if (!unknown.has(organization) && !tree.get(nodeAddress("organization", organization))) unknown.add(organization);
   }
   return [...unknown];
 }
@@ -95,7 +95,7 @@ export function withOrganizations(
   emitter: Emitter,
 ): OrganizationTree {
   if (organizations.length === 0) return tree;
-  const made = new Set(organizations.map((organization) => `organization:${organization}`));
+  const made = new Set(organizations.map((organization) => nodeAddress("organization", organization)));
   const standIn = (address: string) => (made.has(address) ? emitter.node : address);
   return {
     get: (address) => tree.get(address) ?? (made.has(address) ? address : undefined),
@@ -261,7 +261,7 @@ function warnOfStanding(
   tree: OrganizationTree,
 ): void {
   const { id } = nameOfStored(stored);
-  const standing = tree.standing(`organization:${organization}`);
+  const standing = tree.standing(nodeAddress("organization", organization));
   if (standing !== "suspended" && standing !== "cancelled") return;
   const message = `the organization or what stands above it is ${standing}; its events are counted all the same`;
   warnings.push({ index, id, code: "suspended_organization", field: "organization", message });
@@ -277,7 +277,7 @@ const idConflict: Fault = {
 function placeOf(organization: string, emitter: Emitter, tree: OrganizationTree): Fault | { organization: string } {
   if (isVisible(organization, emitter, tree)) return { organization: escapeColumn(organization) };
   const message = "there is no such organization, and this key may not create it";
-  if (emitter.node === "all" && !tree.get(`organization:${organization}`))
+  if (emitter.node === "all" && !tree.get(nodeAddress("organization", organization)))
     return { code: "unknown_organization", field: "organization", message };
   return { code: "outside_subtree", field: "organization", message: `this organization is not within ${emitter.node}` };
 }
@@ -325,7 +325,7 @@ function outcomesOfAborted(
 
 /** Whether the organization exists and is within the key's subtree, or is the one that the key's agent belongs to. */
 function isVisible(organization: string, emitter: Emitter, tree: OrganizationTree): boolean {
-  const address = `organization:${organization}`;
+  const address = nodeAddress("organization", organization);
   if (!tree.get(address)) return false;
   const owner = parseNode(emitter.node);
   return owner.kind === "agent" ? owner.organization === organization : tree.isWithin(address, emitter.node);

@@ -6,10 +6,12 @@
  *
  * One derivation runs at a time: two at once could each see the other's session half written.
  */
+
 import { z } from "zod";
 import { defaultAliveWithinMs } from "../catalog/catalog.ts";
 import type { ClickHouse } from "../clickhouse/client.ts";
 import { defineColumnsQuery, defineInsert, defineQuery, defineStatement } from "../clickhouse/define-query.ts";
+import { nodeAddress } from "../contract/node-address.ts";
 import { type Edge, type Member, type ResolvedSession, resolveSession } from "../metrics/resolve-session.ts";
 import { compareSessions, type SessionDifference } from "./compare-sessions.ts";
 import type { Term } from "./deriver-term.ts";
@@ -526,9 +528,9 @@ function placeOf({ organization, partner, reseller }: Place): Place {
 
 function nodesAbove({ organization, partner, reseller }: Place): string[] {
   return [
-    `organization:${organization}`,
-    ...(reseller ? [`reseller:${reseller}`] : []),
-    ...(partner ? [`partner:${partner}`] : []),
+    nodeAddress("organization", organization),
+    ...(reseller ? [nodeAddress("reseller", reseller)] : []),
+    ...(partner ? [nodeAddress("partner", partner)] : []),
     "all",
   ];
 }

@@ -1,7 +1,7 @@
 /** From the inflated bytes of a body to its events. The form is told by headers alone, before a byte is read. */
 import { isUtf8 } from "node:buffer";
 import { limits } from "../contract/events.ts";
-import { mayBendNumbers, parseEveryDigit, parseExactJson, stringifyExact } from "../numbers/exact-json.ts";
+import { mayBendNumbers, parseEveryDigit, parseExactJson, startOfText, stringifyExact } from "../numbers/exact-json.ts";
 import { binaryCloudEvent, cloudEventToUsageEvent, isBinaryMode, isJsonType } from "./cloudevents.ts";
 import type { Fault } from "./event-gate.ts";
 import type { ContentEncoding } from "./inflate-body.ts";
@@ -139,11 +139,6 @@ function dataInBody(bytes: Buffer, headers: Headers): unknown {
 /** Whether no JSON string in `bytes` can hold a character that was escaped: those are all that a column must escape. */
 function isPlainText(bytes: Buffer): boolean {
   return !bytes.includes(0x5c);
-}
-
-/** After a byte order mark, which some emitters send. */
-function startOfText(bytes: Buffer): number {
-  return bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? 3 : 0;
 }
 
 function isBlank(bytes: Buffer): boolean {

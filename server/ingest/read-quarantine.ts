@@ -4,7 +4,7 @@ import type { NodeTree } from "../accounts/node-tree.ts";
 import type { ClickHouse } from "../clickhouse/client.ts";
 import { defineQuery, defineStatement } from "../clickhouse/define-query.ts";
 import { rejectionCodes } from "../contract/events.ts";
-import { parseNode } from "../contract/nodes.ts";
+import { parseNode } from "../contract/node-address.ts";
 import {
   type QuarantinedEvent,
   quarantineIdPattern,

@@ -4,7 +4,8 @@ import { z } from "zod";
 import { askedFor, type ClickHouse } from "../clickhouse/client.ts";
 import { defineQuery } from "../clickhouse/define-query.ts";
 import type { LiveAnswer } from "../contract/live.ts";
-import { type NodeAddress, parseNode } from "../contract/nodes.ts";
+import { parseNode } from "../contract/node-address.ts";
+import type { NodeAddress } from "../contract/nodes.ts";
 import { FairTurns } from "../fairness/fair-turns.ts";
 import { readLive } from "./read-live.ts";
 

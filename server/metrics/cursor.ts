@@ -4,6 +4,7 @@
  */
 import { createHash } from "node:crypto";
 import { z } from "zod";
+import { isStorableText } from "../contract/text.ts";
 import { ProblemError } from "../http/problem-error.ts";
 
 /** `question`: everything that must be the same on every page, as JSON can hold it. */
@@ -37,7 +38,10 @@ function fingerprint(question: unknown): string {
 
 function parseJson(text: string): unknown {
   try {
-    return JSON.parse(text);
+    return JSON.parse(text, (_, value) => {
+      if (typeof value === "string" && !isStorableText(value)) throw new SyntaxError("no cursor holds such a text");
+      return value;
+    });
   } catch {
     return undefined;
   }

@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { isBoundedText, limits } from "../contract/events.ts";
 import { filterOperators } from "../contract/filters.ts";
+import { isStorableText } from "../contract/text.ts";
 import { ProblemError } from "../http/problem-error.ts";
 
 /** A row passes when its value of the dimension is one of the values, none of them, or starts with one of them. */
@@ -41,8 +42,8 @@ function parseFilter(name: string, texts: readonly string[], dimensions: Readonl
   const isList = operator === "in" || operator === "not";
   const values = [...new Set(isList ? texts.flatMap((text) => text.split(",")) : texts)];
   if (values.length > maxValues) throw refuse(`a filter has at most ${maxValues} values`);
-  if (values.some((value) => !isBoundedText(value) || !value.isWellFormed()))
-    throw refuse(`a value is well-formed Unicode of at most ${limits.maxStringLength} characters`);
+  if (values.some((value) => !isBoundedText(value) || !isStorableText(value)))
+    throw refuse(`a value is well-formed Unicode without U+0000 of at most ${limits.maxStringLength} characters`);
   if (operator === "prefix" && values.includes("")) throw refuse("a prefix has at least one character");
   return { dimension, operator: operator === "eq" ? "in" : operator, values };
 }

@@ -1,6 +1,6 @@
 /** A node of the account tree as the parameters by which every query limits itself to its subtree. */
 import { z } from "zod";
-import { parseNode } from "../contract/nodes.ts";
+import { parseNode } from "../contract/node-address.ts";
 
 export const nodeParams = z.object({ kind: z.string(), node: z.string(), agent: z.string() });
 export type NodeFilter = z.infer<typeof nodeParams>;

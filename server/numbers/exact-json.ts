@@ -33,6 +33,11 @@ export function stringifyExact(value: unknown): string {
   }
 }
 
+/** Behind the byte order mark that some senders put before a text. */
+export function startOfText(bytes: Buffer): number {
+  return bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? 3 : 0;
+}
+
 /** The value of the JSON text in `bytes`, which must be UTF-8. Throws SyntaxError as `JSON.parse` does. */
 export function parseExactJson(bytes: Buffer, start = 0, end = bytes.length): unknown {
   if (!mayBendNumbers(bytes, start, end)) return JSON.parse(bytes.toString("utf8", start, end));

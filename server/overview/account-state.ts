@@ -8,7 +8,8 @@ import type { SubscriptionRecord } from "../accounts/billing-cycle.ts";
 import { listModels, type ModelRecord } from "../accounts/models.ts";
 import type { TermsByVersion } from "../accounts/quotas.ts";
 import { listSubscriptions } from "../accounts/subscriptions.ts";
-import { type NodeAddress, parseNode } from "../contract/nodes.ts";
+import { nodeAddress, parseNode } from "../contract/node-address.ts";
+import type { NodeAddress } from "../contract/nodes.ts";
 import type { Postgres } from "../postgres/client.ts";
 import { userRoles, users } from "../postgres/schema/accounts.ts";
 import { auditHead } from "../postgres/schema/audit.ts";
@@ -86,6 +87,6 @@ function usersByOrganization(users: AccountState["users"]): Map<NodeAddress, num
 
 function organizationOf(node: NodeAddress): NodeAddress | undefined {
   const parsed = parseNode(node);
-  if (parsed.kind === "agent") return `organization:${parsed.organization}`;
+  if (parsed.kind === "agent") return nodeAddress("organization", parsed.organization);
   return parsed.kind === "organization" ? node : undefined;
 }

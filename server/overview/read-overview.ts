@@ -6,6 +6,7 @@ import type { NodeTree } from "../accounts/node-tree.ts";
 import type { PeriodSource } from "../accounts/period.ts";
 import { courseOf } from "../accounts/quotas.ts";
 import { dimensionsOf, type Meter, meterByName, overviewMeters } from "../catalog/catalog.ts";
+import { nodeAddress } from "../contract/node-address.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import type { Growth, Overview } from "../contract/overview.ts";
 import type { MeterUsage, WindowKind } from "../contract/usage.ts";
@@ -97,7 +98,7 @@ export async function readMonth(
     describeModels(source, state, question, byModel, span),
   ]);
   const names = new Map(organizations.map(({ id, name }) => [id, name]));
-  const nameOf = (id: string) => names.get(id) ?? tree.get(`organization:${id}`)?.name ?? id;
+  const nameOf = (id: string) => names.get(id) ?? tree.get(nodeAddress("organization", id))?.name ?? id;
   return {
     month: { start: formatInstant(month.startMs, tz), end: formatInstant(month.endMs, tz) },
     usage,

@@ -17,7 +17,8 @@ import {
 } from "../accounts/billing-cycle.ts";
 import { measureSpan, type UsageSource } from "../accounts/measure-span.ts";
 import { type Limited, limitedFeatures } from "../accounts/quotas.ts";
-import { type NodeAddress, parseNode } from "../contract/nodes.ts";
+import { parseNode } from "../contract/node-address.ts";
+import type { NodeAddress } from "../contract/nodes.ts";
 import { percentUsed, type QuotaStatus, quotaStatus, quotaStatuses } from "../contract/quota-status.ts";
 import type { SubscriptionStatus } from "../contract/subscriptions.ts";
 import { compareDecimals } from "../metrics/figures.ts";

@@ -3,9 +3,11 @@
  * reads, but for marks in `touched_sessions`, which nobody reads afterwards. Repairs write what differs and nothing else, so
  * readers never see less than before.
  */
+
 import { z } from "zod";
 import type { ClickHouse } from "../clickhouse/client.ts";
 import { defineQuery, defineStatement } from "../clickhouse/define-query.ts";
+import { nodeAddress } from "../contract/node-address.ts";
 import type { Stage } from "../contract/reconciliation.ts";
 import type { Derive } from "../ingest/derive-levels.ts";
 import { retellIntervals, retellIntervalsAnew } from "../ingest/retell-intervals.ts";
@@ -87,7 +89,7 @@ const repairSlots = defineStatement("repair_slots", repairParams);
 const counters: StageComparison = {
   async compare({ clickhouse, settledBatch }, piece) {
     const rows = await driftedCounters(clickhouse, { ...piece, settled: settledBatch, most });
-    return rows.map((row) => differenceOfCounter(`organization:${piece.organization}`, row));
+    return rows.map((row) => differenceOfCounter(nodeAddress("organization", piece.organization), row));
   },
   async repair({ clickhouse, sequence }, piece) {
     await rewriteCounters(clickhouse, [piece.organization], piece.day, sequence);
@@ -98,7 +100,9 @@ const counters: StageComparison = {
 const nodeCounters: StageComparison = {
   async compare({ clickhouse, settledBatch }, piece) {
     const rows = await driftedNodeCounters(clickhouse, { ...piece, settled: settledBatch, most });
-    return rows.map((row) => differenceOfCounter(row.kind === "all" ? "all" : `${row.kind}:${row.node}`, row));
+    return rows.map((row) =>
+      differenceOfCounter(row.kind === "all" ? "all" : nodeAddress(row.kind as "reseller" | "partner", row.node), row),
+    );
   },
   async repair({ clickhouse, sequence }, piece) {
     await rewriteNodeCounters(clickhouse, [piece.organization], piece.day, sequence);
@@ -117,7 +121,7 @@ function differenceOfCounter(node: string, row: z.output<typeof driftedCounter>)
 const intervals: StageComparison = {
   async compare({ clickhouse, touched }, { organization }) {
     const rows = await driftedIntervals(clickhouse, { batches: [touched], most });
-    return rows.map((row) => ({ node: `organization:${organization}`, ...row }));
+    return rows.map((row) => ({ node: nodeAddress("organization", organization), ...row }));
   },
   async repair(comparison, piece) {
     const { clickhouse, touched } = comparison;
@@ -131,7 +135,7 @@ const sessions: StageComparison = {
   async compare({ derive, touched, nowMs }, { organization }) {
     const { differences } = await derive([touched], nowMs, "comparison");
     return differences.slice(0, most).map(({ session, expected, found }) => ({
-      node: `organization:${organization}`,
+      node: nodeAddress("organization", organization),
       subject: `session ${session}`,
       expected,
       found,
@@ -146,7 +150,7 @@ const sessions: StageComparison = {
 const presences: StageComparison = {
   async compare({ clickhouse }, piece) {
     const rows = await driftedPresences(clickhouse, { ...piece, most });
-    return rows.map((row) => ({ node: `organization:${piece.organization}`, ...row }));
+    return rows.map((row) => ({ node: nodeAddress("organization", piece.organization), ...row }));
   },
   async repair({ clickhouse, sequence }, piece) {
     await repairPresences(clickhouse, { ...piece, version: sequence.next() });
@@ -156,7 +160,7 @@ const presences: StageComparison = {
 const edges: StageComparison = {
   async compare({ clickhouse }, piece) {
     const rows = await driftedEdges(clickhouse, { ...piece, most });
-    return rows.map((row) => ({ node: `organization:${piece.organization}`, ...row }));
+    return rows.map((row) => ({ node: nodeAddress("organization", piece.organization), ...row }));
   },
   async repair({ clickhouse, sequence }, piece) {
     await repairEdges(clickhouse, { ...piece, version: sequence.next() });

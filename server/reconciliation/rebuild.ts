@@ -9,6 +9,7 @@ import { z } from "zod";
 import type { NodeTree } from "../accounts/node-tree.ts";
 import { type Author, recordChange } from "../audit/record-change.ts";
 import { defineQuery } from "../clickhouse/define-query.ts";
+import { nodeAddress } from "../contract/node-address.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import { type RebuildStage, type Stage, stages } from "../contract/reconciliation.ts";
 import type { Postgres } from "../postgres/client.ts";
@@ -58,7 +59,7 @@ export async function requestRebuild(
   { stage, organization, from, to }: RebuildRequest,
   by: Author,
 ): Promise<Rebuild> {
-  const node: NodeAddress = organization === undefined ? "all" : `organization:${organization}`;
+  const node: NodeAddress = organization === undefined ? "all" : nodeAddress("organization", organization);
   const rebuild: Rebuild = {
     id: `reb_${randomUUID()}`,
     stage,

@@ -13,6 +13,7 @@ import { readTerms } from "../accounts/plans.ts";
 import { measureSegments } from "../accounts/read-charges.ts";
 import { canonicalJson, toPlainJson } from "../audit/canonical-json.ts";
 import { defineQuery } from "../clickhouse/define-query.ts";
+import { nodeAddress } from "../contract/node-address.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import { statementAdjustments, statementProgress, statements } from "../postgres/schema/statements.ts";
 import type { StatementRow, StatementSource } from "./close-statements.ts";
@@ -47,9 +48,9 @@ export async function adjustStatements(source: StatementSource, nowMs: number): 
     const earliest = new Map<NodeAddress, number>();
     const note = (node: NodeAddress, ms: number) => earliest.set(node, Math.min(ms, earliest.get(node) ?? ms));
     for (const { organization, first_ms, resellers, partners } of late) {
-      note(`organization:${organization}`, first_ms);
-      for (const id of resellers) note(`reseller:${id}`, first_ms);
-      for (const id of partners) note(`partner:${id}`, first_ms);
+      note(nodeAddress("organization", organization), first_ms);
+      for (const id of resellers) note(nodeAddress("reseller", id), first_ms);
+      for (const id of partners) note(nodeAddress("partner", id), first_ms);
     }
     for (const [node, ms] of earliest) {
       const rows = await db

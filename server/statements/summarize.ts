@@ -2,7 +2,9 @@
  * The summary of a reseller or partner: at each level a line for every statement below it and for its own, so that it equals
  * their sum to the last minor unit. It is of one currency and of one place in the tree, as the statements in it are.
  */
-import { type NodeAddress, parseNode } from "../contract/nodes.ts";
+
+import { parseNode } from "../contract/node-address.ts";
+import type { NodeAddress } from "../contract/nodes.ts";
 import type { PriceLevel } from "../contract/plans.ts";
 import type { StatementCharges, StatementKind, StatementLine } from "../contract/statements.ts";
 import { chargesWithLines, payingLevels, sumOfAmounts } from "./statement-charges.ts";

@@ -2,6 +2,7 @@
  * What nodes are called, wherever an answer tells only their addresses. Each is asked for once, when it is first shown, a
  * few at a time; until the answer, and where the caller may not see the node, its id stands for it.
  */
+import { parseNode } from "@contract/node-address.ts";
 import type { Node } from "@contract/nodes.ts";
 import { SvelteMap } from "svelte/reactivity";
 import { readNode } from "./api.ts";
@@ -30,7 +31,10 @@ export function nodeAt(address: string): Node | undefined {
 /** Its name, else its id; reactive. */
 export function nodeName(address: string): string {
   if (address === "all") return "All organizations";
-  return nodeAt(address)?.name ?? address.slice(address.indexOf(":") + 1);
+  const node = nodeAt(address);
+  if (node) return node.name;
+  const parsed = parseNode(address);
+  return parsed.kind === "agent" ? `${parsed.organization}/${parsed.agent}` : parsed.id;
 }
 
 /** Forgets what nodes were called: somebody changed one. */

@@ -1,4 +1,5 @@
 /** Nodes of the account tree in words, and where their pages are. */
+import { parseNode } from "@contract/node-address.ts";
 import type { NodeStatus } from "@contract/nodes.ts";
 
 export const nodeStatusTones: Record<NodeStatus, "neutral" | "good" | "warn" | "bad"> = {
@@ -12,7 +13,6 @@ export const nodeStatuses = Object.keys(nodeStatusTones) as NodeStatus[];
 /** Of an organization its own page, of resellers and partners the overview of their customers, of agents their usage. */
 export function pageOf(node: string): string {
   if (node === "all") return "/overview";
-  if (node.startsWith("organization:"))
-    return `/organizations/${encodeURIComponent(node.slice("organization:".length))}`;
+  if (node.startsWith("organization:")) return `/organizations/${encodeURIComponent(parseNode(node).id)}`;
   return `${node.startsWith("agent:") ? "/usage" : "/overview"}?${new URLSearchParams({ node })}`;
 }

@@ -1,4 +1,5 @@
 /** GET /v1/events/{id} and its void and amend: one event, corrected on the record. */
+
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import type { NodeTree } from "../../accounts/node-tree.ts";
@@ -12,6 +13,7 @@ import {
   voidEventSchema,
 } from "../../contract/corrections.ts";
 import { limits } from "../../contract/events.ts";
+import { nodeAddress } from "../../contract/node-address.ts";
 import { textSchema } from "../../contract/text.ts";
 import { eventOfRow } from "../../corrections/amend-event.ts";
 import type { Correction, Corrections } from "../../corrections/corrections.ts";
@@ -43,7 +45,7 @@ const corrected = {
 };
 
 export function correctionsRoutes({ corrections, tree }: CorrectionsRoutesDeps): OpenAPIHono<HttpEnv> {
-  const app = createRouter();
+  const app = createRouter({ bodies: "exact" });
 
   async function correct(
     c: Context<HttpEnv>,
@@ -52,7 +54,7 @@ export function correctionsRoutes({ corrections, tree }: CorrectionsRoutesDeps):
     changes: Record<string, unknown> | undefined,
   ) {
     const actor = c.get("actor");
-    resolveNode(actor, tree, `organization:${asked.organization}`, "organization");
+    resolveNode(actor, tree, nodeAddress("organization", asked.organization), "organization");
     const correction = await corrections.correct({
       organization: asked.organization,
       id,
@@ -62,9 +64,9 @@ export function correctionsRoutes({ corrections, tree }: CorrectionsRoutesDeps):
       changes,
       by: authorOf(c),
       mayMoveTo: (organization) =>
-        void resolveNode(actor, tree, `organization:${organization}`, "changes.organization"),
+        void resolveNode(actor, tree, nodeAddress("organization", organization), "changes.organization"),
       mayChange: ({ organization, fromMs, toMs }) => {
-        if (!stoodWithin(tree, actor.reach, `organization:${organization}`, fromMs, toMs))
+        if (!stoodWithin(tree, actor.reach, nodeAddress("organization", organization), fromMs, toMs))
           throw new ProblemError("forbidden", "figures of that time are those of nodes which are not the caller's", {
             field: changes?.time === undefined ? "id" : "changes.time",
           });
@@ -90,12 +92,12 @@ export function correctionsRoutes({ corrections, tree }: CorrectionsRoutesDeps):
       const { id } = c.req.valid("param");
       const { organization, source, time } = c.req.valid("query");
       const actor = c.get("actor");
-      resolveNode(actor, tree, `organization:${organization}`, "organization");
+      resolveNode(actor, tree, nodeAddress("organization", organization), "organization");
       const row = await corrections.find(organization, { id, source }, timeOf(time));
       const history = await corrections.history(organization, { id, source: row ? (row.source ?? "") : source });
       if (!row && history.length === 0) throw new ProblemError("not_found", "there is no such event", { field: "id" });
       if (row) c.header("etag", await entityTag(c, eventOfRow(row)));
-      const isSeen = (one: EventRow) => isWithinReach(actor, tree, `organization:${one.organization}`);
+      const isSeen = (one: EventRow) => isWithinReach(actor, tree, nodeAddress("organization", one.organization));
       const told = history.map((one) => describeCorrection(one, isSeen));
       return answerExact(c, { event: row ? shownRow(row) : null, corrections: told });
     },

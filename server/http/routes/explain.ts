@@ -1,10 +1,12 @@
 /** GET /v1/explain: one figure, with its definition, the events behind it and what was corrected. */
+
 import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
 import type { NodeTree } from "../../accounts/node-tree.ts";
 import { dimensionsOf, meterByName } from "../../catalog/catalog.ts";
 import type { ClickHouse } from "../../clickhouse/client.ts";
 import { explainAnswerSchema, explainQuerySchema } from "../../contract/explain.ts";
 import { filterGrammar } from "../../contract/filters.ts";
+import { nodeAddress } from "../../contract/node-address.ts";
 import { eventOfRow } from "../../corrections/amend-event.ts";
 import type { Corrections } from "../../corrections/corrections.ts";
 import type { EventRow } from "../../corrections/stored-event.ts";
@@ -76,7 +78,10 @@ export function explainRoutes(deps: ExplainRoutesDeps): OpenAPIHono<HttpEnv> {
         tz: query.tz,
       };
       const isOf = ({ organization, agent }: Pick<EventRow, "organization" | "agent">) =>
-        tree.isWithin(agent === "" ? `organization:${organization}` : `agent:${organization}/${agent}`, node);
+        tree.isWithin(
+          agent === "" ? nodeAddress("organization", organization) : `agent:${organization}/${agent}`,
+          node,
+        );
       const asOf = watermark();
       const store = storeFor(c, clickhouse);
       const window = { node, fromMs, toMs, tz: query.tz, fill: "zero", window: "total", anchor: 1 } as const;

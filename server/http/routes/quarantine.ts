@@ -1,4 +1,5 @@
 /** /v1/quarantine: the events that were not taken, and sending them again. */
+
 import { createRoute, type OpenAPIHono, type z } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import type { Actor } from "../../accounts/actor.ts";
@@ -8,6 +9,7 @@ import { can, narrowTo } from "../../accounts/permissions.ts";
 import { eventType } from "../../catalog/catalog.ts";
 import type { ClickHouse } from "../../clickhouse/client.ts";
 import { filterGrammar } from "../../contract/filters.ts";
+import { nodeAddress } from "../../contract/node-address.ts";
 import { defaultPageSize } from "../../contract/pages.ts";
 import {
   quarantineListSchema,
@@ -121,7 +123,7 @@ export function quarantineReplayRoutes({
   now = Date.now,
   ...ingest
 }: QuarantineReplayRoutesDeps): OpenAPIHono<HttpEnv> {
-  const app = createRouter();
+  const app = createRouter({ bodies: "exact" });
   const deps = { ...ingest, clickhouse, tree, eventType, now };
 
   async function replay(
@@ -137,7 +139,8 @@ export function quarantineReplayRoutes({
       throw new ProblemError("forbidden", "another event in its place is sent by who may send events", {
         field: "event",
       });
-    const nodeOf = ({ event }: FoundQuarantined) => event.organization && `organization:${event.organization}`;
+    const nodeOf = ({ event }: FoundQuarantined) =>
+      event.organization && nodeAddress("organization", event.organization);
     try {
       return await replayQuarantined(deps, found, {
         instead,

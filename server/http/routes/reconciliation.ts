@@ -1,6 +1,8 @@
 /** GET /v1/reconciliations and /v1/rebuilds: where storage differed from the events, and rebuilds of what was made of them. */
+
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import type { NodeTree } from "../../accounts/node-tree.ts";
+import { nodeAddress } from "../../contract/node-address.ts";
 import { defaultPageSize } from "../../contract/pages.ts";
 import {
   type RebuildAnswer,
@@ -93,7 +95,7 @@ export function reconciliationRoutes({
       resolveNode(
         c.get("actor"),
         tree,
-        organization === undefined ? "all" : `organization:${organization}`,
+        organization === undefined ? "all" : nodeAddress("organization", organization),
         "organization",
       );
       if (from !== undefined && to !== undefined && from >= to)

@@ -1,0 +1,161 @@
+/** One rule for text at every entry, and an address for everything that exists. */
+import { readFile } from "node:fs/promises";
+import { eq, sql } from "drizzle-orm";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { nodeParents, nodes } from "../../server/postgres/schema/accounts.ts";
+import { createWorld, type World } from "../support/isolation-world.ts";
+
+let world: World;
+let key: string;
+beforeAll(async () => {
+  world = await createWorld();
+  key = (await world.makeKey(["ingest", "read", "admin"], "all")).key;
+  await send([{ id: "known", type: "chat.posted", organization: "acme" }]);
+});
+afterAll(async () => {
+  await world.close();
+});
+
+async function send(events: object[]) {
+  const { status, body } = await world.ask("POST", "/v1/events?ack=stored", { key, body: events });
+  expect(status).toBe(200);
+  return body;
+}
+
+const texts = ["a\0b", "\ud800", "b\udfff"];
+const bodies = (text: string): [string, string, object, string][] => [
+  ["POST", "/v1/events/known/void", { organization: "acme", reason: text }, "reason"],
+  ["POST", "/v1/events/known/void", { organization: text, reason: "r" }, "organization"],
+  ["POST", "/v1/events/known/amend", { organization: "acme", reason: "r", changes: { user: text } }, "changes.user"],
+  ["POST", "/v1/nodes", { kind: "organization", id: text, name: "n" }, "id"],
+  ["POST", "/v1/nodes", { kind: "organization", id: "x", name: text }, "name"],
+  ["POST", "/v1/nodes", { kind: "organization", id: "x", fields: { a: text } }, "fields.a"],
+  ["POST", "/v1/nodes", { kind: "organization", id: "x", parent: `reseller:${text}` }, "parent"],
+  ["PATCH", "/v1/nodes/organization:acme", { name: text }, "name"],
+  ["POST", "/v1/keys", { name: text, scopes: ["read"] }, "name"],
+  ["POST", "/v1/plans", { name: text, currency: "EUR" }, "name"],
+  ["POST", "/v1/meters", { meter: "m", title: text, events: { types: ["t"] } }, "title"],
+  ["POST", "/v1/meters", { meter: "m", title: "t", events: { types: [text], aggregation: "count" } }, "events.types.0"],
+  ["POST", "/v1/models", { model: text, name: "n" }, "model"],
+  ["POST", "/v1/users", { email: "a@example.com", name: text, roles: [{ node: "all", role: "viewer" }] }, "name"],
+  ["POST", "/v1/quarantine/replay", { organizations: [text] }, "organizations.0"],
+];
+
+test("no body brings U+0000 or a lone surrogate in: it is refused by its field, at every route alike", async () => {
+  for (const text of texts)
+    for (const [method, path, body, field] of bodies(text)) {
+      const answer = await world.ask(method, path, { key, body });
+      expect([path, answer.status, answer.body.code, answer.body.field]).toEqual([path, 400, "invalid_request", field]);
+    }
+});
+
+test("nor does a path or a query, nor bytes there that are no UTF-8", async () => {
+  for (const bad of ["a%00b", "%FF", "%ED%A0%80"]) {
+    for (const [path, field] of [
+      [`/v1/events/${bad}?organization=acme`, "id"],
+      [`/v1/events/known?organization=${bad}`, "organization"],
+      [`/v1/nodes/organization:${bad}`, "node"],
+      [`/v1/records?filter[user]=${bad}`, "filter[user]"],
+      [`/v1/usage?meter=chat_posts&node=organization:${bad}&from=2026-01-01`, "node"],
+      [`/v1/nodes?search=${bad}`, "search"],
+    ] as const) {
+      const answer = await world.ask("GET", path, { key });
+      expect([path, answer.status, answer.body.field]).toEqual([path, 400, field]);
+    }
+    const answer = await world.ask("POST", `/v1/events/${bad}/void`, {
+      key,
+      body: { organization: "acme", reason: "r" },
+    });
+    expect([answer.status, answer.body.field]).toEqual([400, "id"]);
+  }
+});
+
+test("nor does a cursor", async () => {
+  for (const text of texts) {
+    const forged = Buffer.from(JSON.stringify(["x", [1, text, text]])).toString("base64url");
+    const answer = await world.ask("GET", `/v1/records?cursor=${forged}`, { key });
+    expect([answer.status, answer.body.field]).toEqual([400, "cursor"]);
+  }
+});
+
+test("text is judged before rights: an organization with U+0000 is refused for its text", async () => {
+  const { key: inner } = await world.makeKey(["ingest"]);
+  const event = { id: "n1", type: "chat.posted", organization: "a\0b" };
+  const { body } = await world.ask("POST", "/v1/events", { key: inner, body: [event] });
+  expect(body.rejected).toMatchObject([{ code: "invalid_field", field: "organization" }]);
+});
+
+test("what no URL can hold is not taken: nothing is named . or ..", async () => {
+  for (const name of [".", ".."]) {
+    for (const field of ["id", "organization", "session", "agent"]) {
+      const event = { id: "d1", type: "chat.posted", organization: "acme", [field]: name };
+      expect((await send([event])).rejected).toMatchObject([{ code: "invalid_field", field }]);
+    }
+    const made = await world.ask("POST", "/v1/nodes", { key, body: { kind: "organization", id: name } });
+    expect([made.status, made.body.field]).toEqual([400, "id"]);
+  }
+});
+
+test("a number that would be bent is refused by its field where it is not read by its text", async () => {
+  const raw = (body: string, path: string) =>
+    fetch(`${world.url}${path}`, {
+      method: "POST",
+      headers: { authorization: `Bearer ${key}`, "content-type": "application/json" },
+      body,
+    });
+  const node = await raw('{"kind":"organization","id":"bent","fields":{"crm":1524831183200260097}}', "/v1/nodes");
+  expect([node.status, (await node.json()).field]).toEqual([400, "fields.crm"]);
+  const plan = await raw(
+    '{"name":"p","currency":"EUR","features":[{"key":"calls","meter":"call_minutes","included":100000000.000000001}]}',
+    "/v1/plans",
+  );
+  expect([plan.status, (await plan.json()).field]).toEqual([400, "features.0.included"]);
+});
+
+test("nodes of before, whose addresses were not encoded, are found under their address of now", async () => {
+  const { db } = world.deps.postgres;
+  const parent = "partner:above-9f3c";
+  await db.insert(nodes).values({ node: "reseller:old/one%", kind: "reseller", id: "old/one%", name: "Old" });
+  await db.insert(nodeParents).values({ node: "reseller:old/one%", parent, validFrom: new Date(0) });
+  const migration = await readFile("server/postgres/migrations/0023_node_addresses.sql", "utf8");
+  await db.execute(sql.raw(migration));
+  await db.execute(sql.raw(migration));
+  const rows = await db.select().from(nodes).where(eq(nodes.id, "old/one%"));
+  expect(rows.map(({ node, name }) => [node, name])).toEqual([["reseller:old%2Fone%25", "Old"]]);
+  const [stood] = await db.select().from(nodeParents).where(eq(nodeParents.node, "reseller:old%2Fone%25"));
+  expect(stood?.parent).toBe(parent);
+});
+
+const hostile = ["acme/x", "100%", "a%2Fb", "%", "/", "a b", "漢字🌊", "x'y\"z", "{node}", "%25"];
+
+test("everything that exists can be addressed, by the address that answers tell", async () => {
+  const from = "2026-03-01";
+  await send(
+    hostile.map((id, index) => ({
+      id: `addressed-${index}`,
+      type: "call.completed",
+      organization: id,
+      agent: id,
+      time: "2026-03-05T10:00:00Z",
+      value: index + 1,
+    })),
+  );
+  const { body: listed } = await world.ask("GET", "/v1/nodes?kind=organization&limit=1000", { key });
+  for (const [index, id] of hostile.entries()) {
+    const record = listed.nodes.find((one: { id: string }) => one.id === id);
+    expect(record?.node).toBe(`organization:${id.replaceAll("%", "%25").replaceAll("/", "%2F")}`);
+    const one = await world.ask("GET", `/v1/nodes/${encodeURIComponent(record.node)}`, { key });
+    expect([one.status, one.body.id]).toEqual([200, id]);
+    const agent = `agent:${record.node.slice("organization:".length)}/${record.node.slice("organization:".length)}`;
+    for (const node of [record.node, agent]) {
+      const query = new URLSearchParams({ meter: "call_minutes", node, from, to: "2026-04-01" });
+      const usage = await world.ask("GET", `/v1/usage?${query}`, { key });
+      expect([node, usage.status, usage.body.node, usage.body.meters?.[0].total]).toEqual([
+        node,
+        200,
+        node,
+        String(index + 1),
+      ]);
+    }
+  }
+});
