@@ -4,6 +4,7 @@
  */
 import type { ClickHouse } from "../clickhouse/client.ts";
 import type { MeterUsage, UsageAnswer, UsageComparison } from "../contract/usage.ts";
+import { createPace } from "../fairness/pace.ts";
 import { type ComparedRange, compareFigures } from "./comparison.ts";
 import { answerTogether, type UsageQuestion } from "./usage.ts";
 import { formatInstant, windowsBetween } from "./windows.ts";
@@ -19,7 +20,7 @@ export async function answerComparedUsage(
   const { fromMs, toMs, windows } = compared;
   const questions = [question, { ...question, fromMs, toMs, windows, groupBy: undefined }];
   const [asked, beside] = (await answerTogether(clickhouse, questions, watermark, nowMs)) as [UsageAnswer, UsageAnswer];
-  const pairs = pairsOf(question, compared);
+  const pairs = await pairsOf(question, compared);
   const { from, to } = beside;
   return {
     ...asked,
@@ -40,11 +41,18 @@ export async function answerComparedUsage(
 /** Where each asked window begins, and what stands beside it. */
 type Pair = [against: string, start: string | undefined];
 
-function pairsOf({ fromMs, toMs, window, tz, anchor }: UsageQuestion, { partners }: ComparedRange): Pair[] {
-  return windowsBetween(fromMs, toMs, window, tz, anchor).map(({ startMs }, index): Pair => {
+async function pairsOf(
+  { fromMs, toMs, window, tz, anchor }: UsageQuestion,
+  { partners }: ComparedRange,
+): Promise<Pair[]> {
+  const pace = createPace();
+  const pairs: Pair[] = [];
+  for (const [index, { startMs }] of windowsBetween(fromMs, toMs, window, tz, anchor).entries()) {
     const partner = partners[index];
-    return [formatInstant(startMs, tz), partner && formatInstant(partner.startMs, tz)];
-  });
+    pairs.push([formatInstant(startMs, tz), partner && formatInstant(partner.startMs, tz)]);
+    await pace.rest();
+  }
+  return pairs;
 }
 
 /** One for each asked window, in their order; with `fill=none` those alone that have data. */

@@ -144,10 +144,8 @@ test("a formula of many divisions over many windows leaves others their turn", a
 test("hundreds of questions of one caller wait for each other, are answered or told when to come back, and hold nobody up", async () => {
   const harm = await harmOf(world.bystander, async () => {
     const answers = await Promise.all(
-      Array.from({ length: 400 }, async (_, n) => {
-        const answer = await world.ask(
-          `/v1/usage?meter=active_users,chat_posts&group_by=user&window=hour&${range(2_000 + n)}`,
-        );
+      Array.from({ length: 260 }, async (_, n) => {
+        const answer = await world.ask(`/v1/usage?meter=chat_posts&window=hour&${range(2_000 + n)}`);
         await answer.arrayBuffer();
         return { status: answer.status, retryAfter: answer.headers.get("retry-after") };
       }),
