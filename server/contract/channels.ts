@@ -1,0 +1,99 @@
+/** /v1/channels: where alerts and reports are sent, beside the dashboard's bell, which is always there and is no channel. */
+import { z } from "zod";
+import { nodeAddressSchema } from "./nodes.ts";
+import { defaultPageSize, nextCursorSchema } from "./pages.ts";
+import { textSchema } from "./text.ts";
+
+export const channelKinds = ["email", "webhook", "slack", "sms"] as const;
+export type ChannelKind = (typeof channelKinds)[number];
+
+const named = (list: readonly string[]) => new Set(list.map((one) => one.toLowerCase())).size === list.length;
+
+export const mailAddressSchema = textSchema(254).pipe(z.email("must be an e-mail address"));
+const mailAddressesSchema = z.array(mailAddressSchema).min(1).max(50).refine(named, "must name each address once");
+export const phoneNumberSchema = z
+  .string()
+  .regex(/^\+[1-9]\d{6,14}$/, "must be a phone number in E.164 form, such as +14155550100");
+const phoneNumbersSchema = z.array(phoneNumberSchema).min(1).max(20).refine(named, "must name each number once");
+const targetUrlSchema = textSchema(2048).describe("http or https, of a public address unless the operator allows it");
+const monthlyCapSchema = z
+  .int()
+  .min(1)
+  .max(100_000)
+  .describe("Messages a calendar month (UTC); what is beyond is not sent");
+
+const common = {
+  name: textSchema(256),
+  node: nodeAddressSchema
+    .optional()
+    .describe("Whose it is: it hears of this node and of all below; default: the caller's"),
+  enabled: z.boolean().default(true),
+};
+
+export const createChannelSchema = z.discriminatedUnion("kind", [
+  z.strictObject({ kind: z.literal("email"), ...common, to: mailAddressesSchema }),
+  z.strictObject({ kind: z.literal("webhook"), ...common, url: targetUrlSchema }),
+  z.strictObject({ kind: z.literal("slack"), ...common, url: targetUrlSchema }),
+  z.strictObject({
+    kind: z.literal("sms"),
+    ...common,
+    to: phoneNumbersSchema,
+    monthly_cap: monthlyCapSchema.default(200),
+  }),
+]);
+export type CreateChannel = z.infer<typeof createChannelSchema>;
+
+/** A channel stays of its kind; what its kind does not have is refused. */
+export const changeChannelSchema = z.strictObject({
+  name: textSchema(256).optional(),
+  enabled: z.boolean().optional(),
+  to: z.union([mailAddressesSchema, phoneNumbersSchema]).optional().describe("Of `email` and `sms`"),
+  url: targetUrlSchema.optional().describe("Of `webhook` and `slack`"),
+  monthly_cap: monthlyCapSchema.optional().describe("Of `sms`"),
+});
+export type ChangeChannel = z.infer<typeof changeChannelSchema>;
+
+export const channelSchema = z.object({
+  id: z.string(),
+  name: z.string(),
+  node: nodeAddressSchema,
+  kind: z.enum(channelKinds),
+  enabled: z.boolean(),
+  disabled_because: z.string().nullable().describe("Why the service switched it off; null where it did not"),
+  to: z.array(z.string()).optional().describe("Of `email` and `sms`"),
+  unsubscribed: z.array(z.string()).optional().describe("Of `email`: those of `to` who want no more of it"),
+  url: z
+    .string()
+    .optional()
+    .describe("Of `webhook` and `slack`; that of `slack` is a secret: shown whole to who may change the channel alone"),
+  monthly_cap: z.int().optional().describe("Of `sms`"),
+  sent_this_month: z.int().optional().describe("Of `sms`"),
+  old_secret_until: z
+    .string()
+    .nullable()
+    .optional()
+    .describe("Of `webhook`: until when messages are signed with the secret before, too"),
+  created_at: z.string(),
+});
+export type Channel = z.infer<typeof channelSchema>;
+
+export const createdChannelSchema = channelSchema.extend({
+  secret: z.string().optional().describe("Of `webhook`: `whsec_…`, what its messages are signed with; shown this once"),
+});
+export type CreatedChannel = z.infer<typeof createdChannelSchema>;
+
+export const channelListSchema = z.object({ channels: z.array(channelSchema), next_cursor: nextCursorSchema });
+export type ChannelList = z.infer<typeof channelListSchema>;
+
+export const channelQuerySchema = z.strictObject({
+  node: nodeAddressSchema.optional().describe("Those of this node and below; default: the caller's"),
+  kind: z.enum(channelKinds).optional(),
+  limit: z.coerce.number().int().min(1).max(1000).default(defaultPageSize),
+  cursor: z.string().max(4000).optional().describe("`next_cursor` of the page before, with the same other parameters"),
+});
+
+export const testedChannelSchema = z.object({
+  delivery: z.string().describe("Its id: GET /v1/deliveries/{id} tells what became of it"),
+  deliveries: z.array(z.string()).describe("One for each address or number of the channel; the first is `delivery`"),
+});
+export type TestedChannel = z.infer<typeof testedChannelSchema>;

@@ -1,0 +1,51 @@
+/** /v1/deliveries: what was sent where, with every attempt. A delivery is one message to one address. */
+import { z } from "zod";
+import { channelKinds } from "./channels.ts";
+import { nodeAddressSchema } from "./nodes.ts";
+import { defaultPageSize, nextCursorSchema } from "./pages.ts";
+
+/** What a message is about; `report` is mail with files. */
+export const messageTypes = ["alert.firing", "alert.resolved", "alert.reminder", "channel.test", "report"] as const;
+export type MessageType = (typeof messageTypes)[number];
+
+/** `failed`: not taken yet, to be tried again; `given_up`: not tried any more unless somebody resends it. */
+export const deliveryStates = ["waiting", "sent", "failed", "given_up"] as const;
+export type DeliveryState = (typeof deliveryStates)[number];
+
+export const deliveryAttemptSchema = z.object({
+  at: z.string(),
+  status: z.int().nullable().describe("Of the answer, by HTTP or SMTP; null where there was none"),
+  ms: z.int().describe("How long it took"),
+  excerpt: z.string().describe("The beginning of the answer, or why there was none"),
+});
+export type DeliveryAttempt = z.infer<typeof deliveryAttemptSchema>;
+
+export const deliverySchema = z.object({
+  id: z.string().describe("A webhook's `webhook-id`, and part of a mail's `Message-ID`: the same at each attempt"),
+  type: z.enum(messageTypes),
+  node: nodeAddressSchema.describe("Of the channel"),
+  channel: z.string().nullable().describe("Null of mail to addresses that no channel has"),
+  channel_name: z.string().nullable().describe("Null where the channel was removed"),
+  kind: z.enum(channelKinds),
+  to: z.string().nullable().describe("The address or number; null of webhooks"),
+  alert: z.string().nullable(),
+  subject: z.string(),
+  state: z.enum(deliveryStates),
+  attempts: z.array(deliveryAttemptSchema).describe("The oldest first"),
+  next_attempt_at: z.string().nullable(),
+  created_at: z.string(),
+  sent_at: z.string().nullable(),
+});
+export type Delivery = z.infer<typeof deliverySchema>;
+
+export const deliveryListSchema = z.object({ deliveries: z.array(deliverySchema), next_cursor: nextCursorSchema });
+export type DeliveryList = z.infer<typeof deliveryListSchema>;
+
+export const deliveryQuerySchema = z.strictObject({
+  node: nodeAddressSchema.optional().describe("By channels of this node and below; default: the caller's"),
+  alert: z.string().min(1).max(100).optional(),
+  channel: z.string().min(1).max(100).optional(),
+  state: z.enum(deliveryStates).optional(),
+  limit: z.coerce.number().int().min(1).max(1000).default(defaultPageSize),
+  cursor: z.string().max(4000).optional().describe("`next_cursor` of the page before, with the same other parameters"),
+});

@@ -1,0 +1,136 @@
+/**
+ * The door to the outbox. A delivery is written in the transaction of what it tells of: both are there or neither is. Sending is
+ * the business of others, who hear of it when the transaction commits.
+ */
+import { hash } from "node:crypto";
+import { inArray, sql } from "drizzle-orm";
+import { newId } from "../accounts/actor.ts";
+import type { MessageType } from "../contract/deliveries.ts";
+import type { NodeAddress } from "../contract/nodes.ts";
+import type { Queries } from "../postgres/client.ts";
+import { attachments, channels, type DeliveryMessage, deliveries, unsubscribed } from "../postgres/schema/delivery.ts";
+
+export type ChannelRow = typeof channels.$inferSelect;
+
+/** Postgres tells on it of new deliveries, when they are committed. */
+export const deliveriesNotice = "tidemark_deliveries";
+
+/** What is told of an alert. */
+export interface AlertMessage {
+  type: Extract<MessageType, "alert.firing" | "alert.resolved" | "alert.reminder">;
+  /** As GET /v1/alerts has it: a webhook carries it as `data`. Its `node` decides who may hear of it, its `url` is the button's. */
+  alert: { id: string; node: NodeAddress; url: string };
+  /** Ids; those that are switched off or removed are left out, and those whose node does not have the alert's below it. */
+  channels: readonly string[];
+  /** One line, as a person reads it. What users named may stand in it as it is. */
+  subject: string;
+  /** Sentences, without markup. */
+  lines: readonly string[];
+  /** What makes this telling unique, such as `ALERT firing 1`: the same again is not written again. */
+  once?: string;
+}
+
+/** Mail to addresses that no channel has. */
+export interface MailMessage {
+  type: Extract<MessageType, "report">;
+  /** Who may read here sees the deliveries. */
+  node: NodeAddress;
+  to: readonly string[];
+  /** What unsubscribing ends, such as a schedule's id. */
+  list: string;
+  subject: string;
+  lines: readonly string[];
+  url: string;
+  button: string;
+  attachments: readonly { filename: string; contentType: string; content: Buffer }[];
+  /** As that of an alert. */
+  once?: string;
+}
+
+/**
+ * Writes one delivery for each address of each channel and gives their ids. Call it in the transaction that changes the alert.
+ */
+export async function enqueueDeliveries(
+  tx: Queries,
+  { type, alert, channels: wanted, subject, lines, once }: AlertMessage,
+  tree: { isWithin(node: NodeAddress, ancestor: NodeAddress): boolean },
+): Promise<string[]> {
+  const ids = [...new Set(wanted)];
+  const found = ids.length === 0 ? [] : await tx.select().from(channels).where(inArray(channels.id, ids));
+  const hearing = found.filter((one) => one.enabled && tree.isWithin(alert.node, one.node));
+  const message = { subject, lines: [...lines], url: alert.url, button: "Open the alert", data: alert };
+  return await writeDeliveries(tx, hearing, { type, aboutNode: alert.node, alert: alert.id, message, once });
+}
+
+/** Writes one delivery for each address and gives their ids; who unsubscribed from the list gets none. */
+export async function enqueueMail(
+  tx: Queries,
+  { type, node, to, list, subject, lines, url, button, attachments: files, once }: MailMessage,
+): Promise<string[]> {
+  const kept: NonNullable<DeliveryMessage["attachments"]> = [];
+  for (const { filename, contentType, content } of files) {
+    const sha256 = hash("sha256", content, "hex");
+    await tx
+      .insert(attachments)
+      .values({ sha256, content })
+      .onConflictDoUpdate({ target: attachments.sha256, set: { createdAt: sql`now()` } });
+    kept.push({ filename, contentType, sha256 });
+  }
+  const message: DeliveryMessage = { subject, lines: [...lines], url, button, data: null, attachments: kept };
+  const addresses = await subscribers(tx, list, to);
+  return await insertDeliveries(
+    tx,
+    addresses.map((address) => ({
+      ...{ type, node, aboutNode: node, kind: "email" as const, to: address, list, message },
+      ...(once !== undefined && { once: `${once} ${address}` }),
+    })),
+  );
+}
+
+/** The same for channels that the caller has read in this transaction. */
+export async function writeDeliveries(
+  tx: Queries,
+  to: readonly ChannelRow[],
+  told: {
+    type: MessageType;
+    aboutNode: NodeAddress;
+    alert: string | null;
+    message: DeliveryMessage;
+    once?: string | undefined;
+  },
+): Promise<string[]> {
+  const { once, ...same } = told;
+  const rows: NewDelivery[] = [];
+  for (const { id: channel, node, kind, to: list } of to) {
+    const recipients = list === null ? [null] : kind === "email" ? await subscribers(tx, channel, list) : list;
+    for (const recipient of recipients)
+      rows.push({
+        ...same,
+        ...{ node, channel, kind, to: recipient, list: kind === "email" ? channel : null },
+        ...(once !== undefined && { once: [once, channel, ...(recipient === null ? [] : [recipient])].join(" ") }),
+      });
+  }
+  return await insertDeliveries(tx, rows);
+}
+
+type NewDelivery = Omit<typeof deliveries.$inferInsert, "id">;
+
+async function insertDeliveries(tx: Queries, rows: readonly NewDelivery[]): Promise<string[]> {
+  if (rows.length === 0) return [];
+  const written = await tx
+    .insert(deliveries)
+    .values(rows.map((row) => ({ ...row, id: newId("dlv"), dueAt: sql`now()` })))
+    .onConflictDoNothing()
+    .returning({ id: deliveries.id });
+  if (written.length > 0) await tx.execute(sql`SELECT pg_notify(${deliveriesNotice}, '')`);
+  return written.map(({ id }) => id);
+}
+
+async function subscribers(tx: Queries, list: string, addresses: readonly string[]): Promise<string[]> {
+  const gone = await tx
+    .select({ address: unsubscribed.address })
+    .from(unsubscribed)
+    .where(sql`${unsubscribed.list} = ${list}`);
+  const left = new Set(gone.map(({ address }) => address));
+  return addresses.filter((address) => !left.has(address.toLowerCase()));
+}

@@ -1,0 +1,143 @@
+/**
+ * Channels, and the outbox: a delivery is written in the transaction of what it tells of, and the outbox is the truth of what
+ * is still to be sent.
+ */
+import { sql } from "drizzle-orm";
+import {
+  bigserial,
+  boolean,
+  customType,
+  index,
+  integer,
+  json,
+  jsonb,
+  pgTable,
+  primaryKey,
+  text,
+  timestamp,
+  uniqueIndex,
+} from "drizzle-orm/pg-core";
+import type { ChannelKind } from "../../contract/channels.ts";
+import type { DeliveryState, MessageType } from "../../contract/deliveries.ts";
+import { nodes } from "./accounts.ts";
+
+const bytes = customType<{ data: Buffer }>({ dataType: () => "bytea" });
+const instant = (name: string) => timestamp(name, { withTimezone: true, precision: 3, mode: "date" });
+
+export const channels = pgTable(
+  "channels",
+  {
+    id: text("id").primaryKey(),
+    node: text("node")
+      .notNull()
+      .references(() => nodes.node),
+    name: text("name").notNull(),
+    kind: text("kind").$type<ChannelKind>().notNull(),
+    enabled: boolean("enabled").notNull(),
+    /** Why the service switched it off by itself. */
+    disabledBecause: text("disabled_because"),
+    /** Addresses or numbers; null where the kind has a URL. */
+    to: jsonb("to").$type<string[]>(),
+    /** Sealed: of webhooks the URL and the secrets that they are signed with, of Slack's the URL. */
+    sealed: bytes("sealed"),
+    /** Until when a webhook is signed with the secret before, too. */
+    oldSecretUntil: instant("old_secret_until"),
+    /** SMS only. */
+    monthlyCap: integer("monthly_cap"),
+    /** `YYYY-MM` in UTC, and what was sent in it. */
+    sentMonth: text("sent_month"),
+    sentInMonth: integer("sent_in_month").notNull().default(0),
+    createdAt: instant("created_at").notNull().defaultNow(),
+  },
+  (table) => [index("channels_node").on(table.node)],
+);
+
+/** Who wants no more mail of a channel or another list. */
+export const unsubscribed = pgTable(
+  "unsubscribed",
+  {
+    /** A channel's id, or what a sender of mail without a channel names. */
+    list: text("list").notNull(),
+    /** In lower case. */
+    address: text("address").notNull(),
+    at: instant("at").notNull().defaultNow(),
+  },
+  (table) => [primaryKey({ columns: [table.list, table.address] })],
+);
+
+/** What a delivery says, in whichever form its channel has. */
+export interface DeliveryMessage {
+  subject: string;
+  lines: string[];
+  /** Where the button leads. */
+  url: string;
+  button: string;
+  /** What a webhook carries as `data`. */
+  data: unknown;
+  attachments?: { filename: string; contentType: string; sha256: string }[];
+}
+
+export const deliveries = pgTable(
+  "deliveries",
+  {
+    id: text("id").primaryKey(),
+    /** In the order in which they were written. */
+    position: bigserial("position", { mode: "number" }).notNull(),
+    type: text("type").$type<MessageType>().notNull(),
+    /** Of the channel; who may read there sees the delivery. */
+    node: text("node").notNull(),
+    /** What it tells of: a channel hears of its node and of those below it only. */
+    aboutNode: text("about_node").notNull(),
+    channel: text("channel"),
+    kind: text("kind").$type<ChannelKind>().notNull(),
+    /** The address or number; null where the channel has a URL. */
+    to: text("to"),
+    /** What unsubscribing from a mail ends. */
+    list: text("list"),
+    alert: text("alert"),
+    /** As text: a webhook's body is the same, byte by byte, at each attempt. */
+    message: json("message").$type<DeliveryMessage>().notNull(),
+    /** One that names the same is not written again. */
+    once: text("once"),
+    state: text("state").$type<DeliveryState>().notNull().default("waiting"),
+    /** Attempts since it was written or resent. */
+    tries: integer("tries").notNull().default(0),
+    /** Null once there is nothing more to do. */
+    dueAt: instant("due_at"),
+    /** Who sends it now, until when nobody else may take it. */
+    claim: text("claim"),
+    claimedUntil: instant("claimed_until"),
+    createdAt: instant("created_at").notNull().defaultNow(),
+    sentAt: instant("sent_at"),
+  },
+  (table) => [
+    uniqueIndex("deliveries_once").on(table.once),
+    index("deliveries_due").on(table.dueAt).where(sql`${table.dueAt} IS NOT NULL`),
+    index("deliveries_state").on(table.state),
+    index("deliveries_alert").on(table.alert),
+    index("deliveries_channel").on(table.channel, table.position),
+    index("deliveries_position").on(table.position),
+  ],
+);
+
+export const deliveryAttempts = pgTable(
+  "delivery_attempts",
+  {
+    delivery: text("delivery")
+      .notNull()
+      .references(() => deliveries.id, { onDelete: "cascade" }),
+    at: instant("at").notNull(),
+    /** Of the answer, by HTTP or SMTP. */
+    status: integer("status"),
+    ms: integer("ms").notNull(),
+    excerpt: text("excerpt").notNull(),
+  },
+  (table) => [index("delivery_attempts_delivery").on(table.delivery, table.at)],
+);
+
+/** Files of mails, each kept once however many get it. */
+export const attachments = pgTable("attachments", {
+  sha256: text("sha256").primaryKey(),
+  content: bytes("content").notNull(),
+  createdAt: instant("created_at").notNull().defaultNow(),
+});
