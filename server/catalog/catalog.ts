@@ -8,7 +8,8 @@ import type { JobStep } from "../contract/jobs.ts";
 import type { Filter } from "../metrics/filters.ts";
 import type { Formula } from "../metrics/formula.ts";
 
-export type LevelAction = "start" | "alive" | "end";
+/** A `span` is an interval of its own: from its `started_at`, for as long as its amount of minutes says. */
+export type LevelAction = "start" | "alive" | "end" | "span";
 
 export interface EventType {
   /** The level whose intervals this event opens, keeps alive or closes. */
@@ -40,6 +41,7 @@ export const levels = [
   "breakout",
   "broadcast",
   "consumption",
+  "calls",
   "session",
 ] as const;
 export type Level = (typeof levels)[number];
@@ -112,7 +114,10 @@ const eventTypes: ReadonlyMap<string, EventType> = new Map(
     "custom_model.used": feature("custom_model", "model", "language"),
     "api.called": plain(),
     "user.signed_up": plain(),
-    "call.completed": minutes(),
+    "call.started": start("calls"),
+    "call.alive": alive("calls"),
+    "call.ended": end("calls"),
+    "call.completed": { ...minutes(), level: "calls", action: "span" },
     "chat_session.completed": plain(),
     "email.sent": plain(),
     "sip.installed": plain(),
@@ -379,6 +384,28 @@ export const meters: readonly Meter[] = [
     unit: "minutes",
     rule: { kind: "sum", types: ["call.completed"] },
     description: "The exact decimal sum of the minutes that completed calls carried.",
+  },
+  {
+    meter: "live_calls",
+    title: "Live calls",
+    unit: "count",
+    rule: { kind: "level", level: "calls" },
+    description: "Calls that run at the end of the window, or now while it runs.",
+  },
+  {
+    meter: "max_concurrent_calls",
+    title: "Peak calls",
+    unit: "count",
+    rule: { kind: "peak", level: "calls" },
+    description:
+      "The most calls at one instant in the whole subtree: those that were started, and completed ones that say when they started and how long they took.",
+  },
+  {
+    meter: "failed_jobs",
+    title: "Failed jobs",
+    unit: "count",
+    rule: { kind: "count", types: ["transcription.failed"] },
+    description: "Transcription jobs that were said to have failed in the window.",
   },
   {
     meter: "active_recordings",

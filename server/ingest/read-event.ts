@@ -84,6 +84,7 @@ export function readEvent(index: number, event: GivenEvent, context: ReadContext
     if (fault) return fault;
   }
   let measured = unmeasured;
+  let isSpan = false;
   if (type === undefined) {
     context.warn({
       index,
@@ -93,21 +94,27 @@ export function readEvent(index: number, event: GivenEvent, context: ReadContext
       message: "no meter knows this type yet; the event is kept and counts when one does",
     });
   } else if (type.level !== undefined || type.dimensions.length > 0 || event.seconds !== undefined) {
-    const read = readMeasured(event, type, context.isPlain);
+    isSpan = type.action === "span" && lastsAsSaid(startedAt, value, event.seconds !== undefined, context.receivedAtMs);
+    const read = readMeasured(event, type, context.isPlain, isSpan);
     if (typeof read !== "string") return read;
     measured = read;
   }
   const properties = event.properties === undefined ? "{}" : canonicalProperties(index, event, context);
   if (typeof properties !== "string") return properties;
   const { agent = "", user = "", session = "", room = "", interval = "", job = "" } = event;
-  const usage = context.isPlain
-    ? `${agent}\t${user}\t${session}\t${room}\t${interval}\t${job}\t${startedAt}\t${value}\t${properties}`
-    : `${[agent, user, session, room, interval, job].map(escapeColumn).join("\t")}\t${startedAt}\t${value}\t${escapeColumn(properties)}`;
+  const behindInterval = context.isPlain
+    ? `${job}\t${startedAt}\t${value}\t${properties}`
+    : `${escapeColumn(job)}\t${startedAt}\t${value}\t${escapeColumn(properties)}`;
+  const beforeInterval = context.isPlain
+    ? `${agent}\t${user}\t${session}\t${room}`
+    : [agent, user, session, room].map(escapeColumn).join("\t");
+  const usage = `${beforeInterval}\t${context.isPlain ? interval : escapeColumn(interval)}\t${behindInterval}`;
   const eventType = context.isPlain ? event.type : escapeColumn(event.type);
   const prefix = context.prefixOf(event.organization);
   const source = context.sources?.[index];
   const id = source === undefined ? event.id : storedId({ id: event.id, source });
   const identity = prefix + id;
+  const idHash = hashText(identity);
   const unit = event.seconds === undefined ? "" : "\tseconds";
   const bodyHash = hashText(`${Number.isNaN(timeMs) ? "" : timeMs}\t${eventType}\t${usage}${unit}`);
   if (Number.isNaN(timeMs)) timeMs = timeFromId(event.id, context);
@@ -117,12 +124,16 @@ export function readEvent(index: number, event: GivenEvent, context: ReadContext
     id,
     timeMs,
     identity,
-    idHash: hashText(identity),
+    idHash,
     bodyHash,
     withoutSource: source === undefined ? undefined : prefix + event.id,
     agent: event.agent,
     type: eventType,
-    usage,
+    // A span that names no interval and has nobody to be paired for is one by its own identity.
+    usage:
+      isSpan && interval === "" && (session === "" || user === "")
+        ? `${beforeInterval}\t${escapeColumn(spanName(event.id, source, idHash))}\t${behindInterval}`
+        : usage,
     measured,
   };
 }
@@ -203,6 +214,20 @@ function warnOfSkew(index: number, id: string, field: string, timeMs: number, co
   });
 }
 
+/**
+ * Whether a span is one: it says when it started and for how long, and was over by the time that events may have. Else it
+ * moves no level, and its amount counts all the same.
+ */
+function lastsAsSaid(startedAt: string, value: string, isInSeconds: boolean, receivedAtMs: number): boolean {
+  if (startedAt === "0" || value === "\\N") return false;
+  const lengthMs = Number(value) * (isInSeconds ? 1_000 : 60_000);
+  return lengthMs >= 1 && Number(startedAt) + lengthMs <= receivedAtMs + limits.maxAheadMs;
+}
+
+function spanName(id: string, source: string | undefined, idHash: bigint): string {
+  return source === undefined ? id : idHash.toString(16);
+}
+
 /** An id's own time counts only in the range that an explicit time may have. */
 function timeFromId(id: string, { receivedAtMs, firstReceivedMs = receivedAtMs }: ReadContext): number {
   const timeMs = timeOfUuidV7(id);
@@ -211,15 +236,18 @@ function timeFromId(id: string, { receivedAtMs, firstReceivedMs = receivedAtMs }
 
 const unmeasured = "{}\t\t\t0";
 
-function readMeasured(event: GivenEvent, type: EventType, isPlain: boolean): string | Fault {
+function readMeasured(event: GivenEvent, type: EventType, isPlain: boolean, isSpan: boolean): string | Fault {
   let aliveWithinMs = 0;
-  if (type.level === "session") {
+  const level = type.action === "span" && !isSpan ? undefined : type.level;
+  if (isSpan) {
+    // It needs nobody to pair it with.
+  } else if (level === "session") {
     if (event.session === undefined) return missingForLevel(event.type, "session");
-  } else if (type.level !== undefined && event.interval === undefined) {
+  } else if (level !== undefined && event.interval === undefined) {
     if (event.session === undefined) return missingForLevel(event.type, "session");
     if (event.user === undefined) return missingForLevel(event.type, "user");
   }
-  if (type.level !== undefined && event.properties !== undefined && Object.hasOwn(event.properties, "alive_within")) {
+  if (level !== undefined && event.properties !== undefined && Object.hasOwn(event.properties, "alive_within")) {
     const seconds = secondsOf(event.properties.alive_within);
     if (!(seconds > 0 && seconds <= maxAliveWithinSeconds)) {
       return {
@@ -235,7 +263,7 @@ function readMeasured(event: GivenEvent, type: EventType, isPlain: boolean): str
     (type.dimensions.length === 0 || event.properties === undefined) && type.fixed === undefined && !isInSeconds
       ? "{}"
       : dimsOf(event.properties ?? {}, type, isInSeconds);
-  return `${isPlain ? dims : escapeColumn(dims)}\t${type.level ?? ""}\t${type.action ?? ""}\t${aliveWithinMs}`;
+  return `${isPlain ? dims : escapeColumn(dims)}\t${level ?? ""}\t${level === undefined ? "" : (type.action ?? "")}\t${aliveWithinMs}`;
 }
 
 function missingForLevel(type: string, field: "session" | "user"): Fault {

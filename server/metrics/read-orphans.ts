@@ -84,11 +84,18 @@ export async function readOrphans(
   }));
 }
 
+function reasonOf({ found_kind, started_ms, seen_ms }: OrphanRow): Orphan["reason"] {
+  if (found_kind === "orphan") return "no_start";
+  if (found_kind === "inverted") return "ends_before_start";
+  return seen_ms > started_ms ? "fell_silent" : "no_sign_of_life";
+}
+
 function orphanOf(row: OrphanRow): Orphan {
   const isoOf = (ms: number) => (ms === 0 ? null : new Date(ms).toISOString());
   const isPlaced = row.interval === "" || row.placed !== `interval:${row.interval}`;
   return {
     kind: row.found_kind,
+    reason: reasonOf(row),
     organization: row.organization,
     session: isPlaced ? row.placed : null,
     room: row.room || null,
