@@ -41,8 +41,8 @@ const storeRetrySeconds = 2;
 const heavyRetrySeconds = 30;
 const tooHeavy =
   "it takes more time or memory than one question may have: ask for a shorter range, fewer meters, groups or nodes, or again later";
-/** Postgres' code for text that it cannot hold. */
-const unstorableCharacter = "22021";
+/** Postgres' codes for what it cannot hold, and for what names something that is not there: no check before it saw to that. */
+const unstorable: ReadonlySet<string | undefined> = new Set(["22021", "22P02", "22P05", "22003", "22001", "23503"]);
 
 export function handleError(log: Logger): ErrorHandler<HttpEnv> {
   return (error, c) => {
@@ -101,8 +101,11 @@ function asProblem(error: unknown): ProblemError {
       retryAfterSeconds: storeRetrySeconds,
     });
   for (let cause = error; cause instanceof Error; cause = cause.cause)
-    if (cause instanceof pg.DatabaseError && cause.code === unstorableCharacter)
-      return new ProblemError("invalid_request", "text may not contain U+0000");
+    if (cause instanceof pg.DatabaseError && unstorable.has(cause.code))
+      return new ProblemError(
+        "invalid_request",
+        "it holds text or a number that cannot be kept, or names what is not there",
+      );
   return new ProblemError("internal", "the request could not be carried out; the server's log has the reason");
 }
 

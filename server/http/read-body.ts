@@ -70,7 +70,7 @@ async function read(c: Context<HttpEnv>, wanted: number | undefined, named: Body
   const share = c.get("bodyShare");
   // Under node-server the socket's own stream: nothing is buffered beside it.
   const { incoming } = (c.env ?? {}) as { incoming?: Readable };
-  const bytes = await receiveBody(incoming ?? c.req.raw.body, {
+  const received = await receiveBody(incoming ?? c.req.raw.body, {
     maxBytes,
     timeoutMs: anyBodyMs + maxBytes / 1024,
     onBytes: (taken) => share.take(holder, taken),
@@ -79,6 +79,7 @@ async function read(c: Context<HttpEnv>, wanted: number | undefined, named: Body
     throw error;
   });
   const isJson = /\bjson\b/i.test(headers.get("content-type") ?? "");
+  const bytes = isJson && startsWithMark(received) ? received.subarray(3) : received;
   const fault = isJson ? judgeJson(bytes, requestBounds) : undefined;
   if (fault !== undefined) throw new ProblemError("unreadable_body", `the body ${fault}`);
   // Hono reads the body where this is absent, and awaits it, whatever its type says.
@@ -86,7 +87,11 @@ async function read(c: Context<HttpEnv>, wanted: number | undefined, named: Body
   return bytes;
 }
 
-/** Without the byte order mark that some senders put before it. */
+/** A byte order mark, which some senders put before JSON. */
+function startsWithMark(bytes: Buffer): boolean {
+  return bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf;
+}
+
 function textOf(bytes: Buffer, isJson: boolean): string {
   try {
     return new TextDecoder("utf-8", { fatal: isJson }).decode(bytes);

@@ -78,6 +78,8 @@ export function plansRoutes({ postgres, tree, meterOf }: PlansRoutesDeps): OpenA
       const { name, node: requested, offered, ...terms } = c.req.valid("json");
       const actor = c.get("actor");
       const node = resolveNode(actor, tree, requested);
+      if (node.startsWith("agent:"))
+        throw new ProblemError("invalid_request", "an agent has no plans of its own", { field: "node" });
       checkTerms(terms, node, meterOf);
       const plan = await createPlan(postgres, { node, name, offered, terms }, authorOf(c));
       c.header("etag", await entityTag(c, stateOfPlan(plan)));

@@ -99,3 +99,13 @@ test("the description says what a route takes that takes more than most", async 
   expect(body.paths["/v1/nodes/import"].post["x-max-body-bytes"]).toBe(32 * mebibyte);
   expect(Object.keys(body.paths["/v1/nodes"].post.responses)).toContain("413");
 });
+
+test.each([
+  ["POST", "/v1/plans", `{"name":"p","currency":"USD","features":[],"node":"agent:inside-9f3c/a1"}`],
+  ["POST", "/v1/nodes", `{"kind":"organization","id":"odd","fields":{"a\\udfff":1}}`],
+  ["POST", "/v1/events/none/amend", `\uFEFF{"organization":"inside-9f3c","reason":"r","changes":{"user":"u"}}`],
+])("what was found by chance is refused and no fault of the server's: %s %s", async (method, path, body) => {
+  const { status } = await world.ask(method, path, { key, body });
+  expect(status).toBeGreaterThanOrEqual(400);
+  expect(status).toBeLessThan(500);
+});
