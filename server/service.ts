@@ -12,7 +12,7 @@ import { narrowTo } from "./accounts/permissions.ts";
 import { createSessions } from "./accounts/sessions.ts";
 import { createUsers } from "./accounts/users.ts";
 import { createApp } from "./app.ts";
-import { eventType, meterByName } from "./catalog/catalog.ts";
+import { meterByName } from "./catalog/catalog.ts";
 import { type ClickHouse, connectClickHouse } from "./clickhouse/client.ts";
 import { migrateClickHouse } from "./clickhouse/migrate.ts";
 import { claimAlone, claimClickHouse } from "./cluster/claim-stores.ts";
@@ -148,7 +148,7 @@ async function startParts(
 
   const ownMeters = await OwnMeters.load(postgres, tree, log);
   started.push(async () => ownMeters.close());
-  const typeOf = (type: string) => eventType(type) ?? (ownMeters.knowsType(type) ? { dimensions: [] } : undefined);
+  const typeOf = (type: string) => ownMeters.typeOf(type);
 
   let running: RunningCluster | undefined;
   const claimant = config.roles.has("ingest") ? await identifyIngest(config) : undefined;

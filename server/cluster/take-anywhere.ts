@@ -202,7 +202,7 @@ async function keep(
   const { emitter, isAtomic, firstReceivedMs, isTrial, isDryRun } = by;
   const receivedAtMs = deps.now();
   const checked = checkEvents(request, receivedAtMs, deps.eventType, firstReceivedMs);
-  const organizations = organizationsToCreate(checked, emitter, deps.tree);
+  const organizations = organizationsToCreate(request, checked, emitter, deps.tree);
   if (organizations.length > 0 && !isDryRun) await createOrganizations(deps.tree, organizations, emitter);
   const conflicting = new Set(
     checked.readable.flatMap((event) => (conflicts.has(event.index) ? [event.identity] : [])),

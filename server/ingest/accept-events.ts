@@ -6,7 +6,7 @@
 import type { EventType } from "../catalog/catalog.ts";
 import { isBoundedText, type Rejection, type Warning } from "../contract/events.ts";
 import { nodeAddress, parseNode } from "../contract/node-address.ts";
-import { isStorableText } from "../contract/text.ts";
+import { isAddressable, isStorableText } from "../contract/text.ts";
 import { explainForm, type Fault, hasEventForm } from "./event-gate.ts";
 import { identityPrefix } from "./event-hash.ts";
 import { nameOfStored } from "./event-identity.ts";
@@ -78,12 +78,25 @@ export function checkEvents(
   return checked;
 }
 
-/** The organizations that the request names, that do not exist and that this key may make below its node. */
-export function organizationsToCreate(checked: CheckedEvents, emitter: Emitter, tree: OrganizationTree): string[] {
+/**
+ * The organizations that the request names, that do not exist and that this key may make below its node. Also those of
+ * events that are rejected: else nobody but the sender would find a first batch that is wrong in quarantine.
+ */
+export function organizationsToCreate(
+  request: RequestEvents,
+  checked: CheckedEvents,
+  emitter: Emitter,
+  tree: OrganizationTree,
+): string[] {
   if (!emitter.createOrganizations || !mayHoldOrganizations(emitter.node)) return [];
   const unknown = new Set<string>();
-  for (const { organization } of checked.readable) {
+  const note = (organization: string) => {
     if (!unknown.has(organization) && !tree.get(nodeAddress("organization", organization))) unknown.add(organization);
+  };
+  for (const { organization } of checked.readable) note(organization);
+  for (const { index } of checked.faults) {
+    const { organization } = namesOf(request.events[index]);
+    if (organization !== "" && isAddressable(organization)) note(organization);
   }
   return [...unknown];
 }

@@ -128,7 +128,7 @@ export async function takeEvents(
   const checked = checkEvents(events, receivedAtMs, deps.eventType, firstReceivedMs);
 
   // 3. The two waits, on which nothing is claimed yet.
-  const organizations = organizationsToCreate(checked, emitter, tree);
+  const organizations = organizationsToCreate(events, checked, emitter, tree);
   if (organizations.length > 0 && !isDryRun) await createOrganizations(tree, organizations, emitter);
   const unsure = checked.readable.filter((event) => knownIds.mustAsk(event));
   const answers: StoredAnswers = unsure.length > 0 ? await knownIds.ask(unsure) : undefined;

@@ -6,7 +6,14 @@ import { and, desc, eq, sql } from "drizzle-orm";
 import type { Logger } from "pino";
 import type { NodeTree } from "../accounts/node-tree.ts";
 import { type Author, recordChange } from "../audit/record-change.ts";
-import { commonDimensions, type Meter, type MeterRule, meterByName } from "../catalog/catalog.ts";
+import {
+  commonDimensions,
+  type EventType,
+  eventType,
+  type Meter,
+  type MeterRule,
+  meterByName,
+} from "../catalog/catalog.ts";
 import type { MeterDefinition } from "../contract/meters.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import { ProblemError } from "../http/problem-error.ts";
@@ -26,7 +33,8 @@ export class OwnMeters {
   readonly #tree: Pick<NodeTree, "isWithin">;
   /** By name, of each node that has a meter by it, the newest version first. */
   #owned = new Map<string, (readonly [MeterVersion, ...MeterVersion[]])[]>();
-  #types = new Set<string>();
+  /** What the meters in use ask of each type that they count. */
+  #types = new Map<string, EventType>();
   readonly #subscriber: Subscriber;
 
   private constructor(postgres: Postgres, tree: Pick<NodeTree, "isWithin">, log: Logger) {
@@ -50,9 +58,9 @@ export class OwnMeters {
     this.#postgres.notices.unsubscribe(channel, this.#subscriber);
   }
 
-  /** Whether a meter that is in use counts events of this type. */
-  knowsType(type: string): boolean {
-    return this.#types.has(type);
+  /** The type as the catalog and the meters in use know it: a property that one of them adds up must be a number. */
+  typeOf(type: string): EventType | undefined {
+    return this.#types.get(type) ?? eventType(type);
   }
 
   /** All versions of the node's own meter by that name, the newest first; undefined when there never was one. */
@@ -199,7 +207,15 @@ export class OwnMeters {
     }
     this.#owned = owned;
     const used = rows.filter((row) => row.retiredAt === null).flatMap(({ definition: { events } }) => events ?? []);
-    this.#types = new Set(used.flatMap((events) => [...events.types, ...events.lowered_by]));
+    this.#types = new Map();
+    for (const { types, lowered_by: lowers, aggregation, value } of used) {
+      const isNumber = value !== "value" && aggregation !== "count" && aggregation !== "unique";
+      for (const type of [...types, ...lowers]) {
+        const known = this.#types.get(type) ?? eventType(type) ?? { dimensions: [] };
+        // A rule of the catalog's own stands: it says more.
+        this.#types.set(type, isNumber ? { ...known, properties: { [value]: {}, ...known.properties } } : known);
+      }
+    }
   }
 
   #check({ events, formula }: MeterDefinition, node: NodeAddress): void {

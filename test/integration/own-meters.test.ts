@@ -2,6 +2,7 @@ import { pino } from "pino";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { NodeTree } from "../../server/accounts/node-tree.ts";
 import { system } from "../../server/audit/record-change.ts";
+import { eventType } from "../../server/catalog/catalog.ts";
 import { createMeterSchema } from "../../server/contract/meters.ts";
 import type { UsageQuery } from "../../server/contract/usage.ts";
 import { OwnMeters } from "../../server/meters/own-meters.ts";
@@ -195,6 +196,11 @@ test("a node's meter answers for that node and below, and what makes no meter is
 test("what one process makes, the others know", async () => {
   const other = await OwnMeters.load(postgres, tree, silent);
   await make("shared", { types: ["fax.sent"], aggregation: "count" });
-  await expect.poll(() => other.knowsType("fax.sent")).toBe(true);
+  await expect.poll(() => other.typeOf("fax.sent")).toBeDefined();
   other.close();
+});
+
+test("a text in a property that a meter adds up is a warning, and a number in a text is none", async () => {
+  expect(own.typeOf("page.printed")?.properties).toEqual({ pages: {} });
+  expect(own.typeOf("chat.posted")).toBe(eventType("chat.posted"));
 });

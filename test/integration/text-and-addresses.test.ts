@@ -85,6 +85,18 @@ test("text is judged before rights: an organization with U+0000 is refused for i
   expect(body.rejected).toMatchObject([{ code: "invalid_field", field: "organization" }]);
 });
 
+test("a first batch that is wholly rejected is in quarantine under its organization, for those above it to see", async () => {
+  const { key: reseller } = await world.makeKey(["ingest", "read", "admin"], "reseller:asked-about-9f3c");
+  const event = { id: "w1", type: "chat.posted", organization: "first-wrong", value: "many" };
+  const { body } = await world.ask("POST", "/v1/events", { key: reseller, body: [event] });
+  expect(body.rejected).toMatchObject([{ code: "invalid_field", field: "value" }]);
+  await send([{ id: "w2", type: "chat.posted", organization: "acme" }]);
+  const seen = await world.ask("GET", "/v1/quarantine?filter[id]=w1", {
+    key: (await world.makeKey(["read"], "partner:above-9f3c")).key,
+  });
+  expect(seen.body.events).toMatchObject([{ organization: "first-wrong", code: "invalid_field" }]);
+});
+
 test("what no URL can hold is not taken: nothing is named . or ..", async () => {
   for (const name of [".", ".."]) {
     for (const field of ["id", "organization", "session", "agent"]) {
