@@ -108,6 +108,9 @@ export interface AppDeps {
 
 const eventHeaders = ["authorization", "content-type", "content-encoding", "idempotency-key"];
 
+/** Of the role `ingest`. */
+const ingestPaths = ["/v1/events", "/v1/quarantine/replay", "/v1/quarantine/:id/replay"];
+
 /** The built dashboard, seen from the sources in server/ or from the built server in dist/server/. */
 const webFolder = fileURLToPath(new URL(import.meta.url.endsWith(".ts") ? "../dist/web" : "../web", import.meta.url));
 
@@ -115,7 +118,9 @@ export function createApp(deps: AppDeps): OpenAPIHono<HttpEnv> {
   const { clickhouse, tree, keys, users, sessions, ingest, watermark, settledBatch, telemetry, log } = deps;
   const app = createRouter();
   app.use(measureRequests(telemetry));
-  applyFoundation(app, { log, isTrustedProxy: deps.isTrustedProxy });
+  // Routes of roles that other processes have: known by their paths, never answered here.
+  const elsewhere = createRouter();
+  applyFoundation(app, { log, isTrustedProxy: deps.isTrustedProxy, elsewhere, roles: deps.roles });
   // A page of any site may send events with a key; no cookie goes with them, so nobody's session is used.
   app.use("/v1/events", cors({ origin: "*", allowMethods: ["POST"], allowHeaders: eventHeaders, maxAge: 86_400 }));
   app.use("/v1/*", attachActor(deps.authenticator));
@@ -130,8 +135,8 @@ export function createApp(deps: AppDeps): OpenAPIHono<HttpEnv> {
     const accepting = { log: ingest.log, knownIds, tree, admission, eventType: deps.eventType, take };
     app.route("/", quarantineReplayRoutes({ ...accepting, clickhouse }));
     app.route("/", eventsRoutes({ ...accepting, watermark, flush, telemetry }));
-  }
-  if (deps.roles.has("api")) {
+  } else for (const path of ingestPaths) elsewhere.post(path, (c) => c.notFound());
+  const mountApi = (app: OpenAPIHono<HttpEnv>) => {
     const cycleOf = (node: string, nowMs: number) => cycleSettings(deps.postgres.db, tree, node, nowMs);
     app.route("/", usageRoutes({ clickhouse, tree, watermark, ownMeters: deps.ownMeters, cycleOf }));
     app.route("/", metersRoutes({ ownMeters: deps.ownMeters, tree }));
@@ -172,7 +177,8 @@ export function createApp(deps: AppDeps): OpenAPIHono<HttpEnv> {
     app.route("/", paymentsRoutes({ postgres, tree, paymentKeys: deps.paymentKeys }));
     app.route("/", auditRoutes({ postgres: deps.postgres, tree }));
     app.route("/", reconciliationRoutes({ postgres: deps.postgres, tree }));
-  }
+  };
+  mountApi(deps.roles.has("api") ? app : elsewhere);
   if (deps.cluster) app.route("/", clusterRoutes(deps.cluster));
   app.route("/", metricsRoutes({ telemetry, publicUrl: deps.publicUrl }));
   const { roles, health = { standing: { isStanding: false }, redis: undefined, isStopping: () => false } } = deps;

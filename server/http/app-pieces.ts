@@ -92,7 +92,18 @@ export function problemResponses<S extends ProblemStatus>(...statuses: S[]): Rec
 /** Call first: the client, request ids, security headers, the access log at `debug`, errors, and the answer for paths and methods that no route takes. */
 export function applyFoundation(
   app: OpenAPIHono<HttpEnv>,
-  { log, isTrustedProxy = () => false }: { log: Logger; isTrustedProxy?: AddressRanges },
+  {
+    log,
+    isTrustedProxy = () => false,
+    elsewhere,
+    roles = [],
+  }: {
+    log: Logger;
+    isTrustedProxy?: AddressRanges;
+    /** Routes that processes with other roles than `roles` answer. */
+    elsewhere?: OpenAPIHono<HttpEnv>;
+    roles?: Iterable<string>;
+  },
 ): void {
   app.use(attachClient(isTrustedProxy));
   app.use(requestId());
@@ -100,7 +111,8 @@ export function applyFoundation(
   app.use(addSecurityHeaders);
   if (log.isLevelEnabled("debug")) app.use(logAccess(log));
   app.onError(handleError(log));
-  app.notFound(handleNotFound((path) => methodsOf(app, path)));
+  const elsewhereOf = (path: string) => (elsewhere && methodsOf(elsewhere, path).length > 0 ? [...roles] : undefined);
+  app.notFound(handleNotFound((path) => methodsOf(app, path), elsewhereOf));
   app.openAPIRegistry.registerComponent("securitySchemes", "key", {
     type: "http",
     scheme: "bearer",

@@ -58,13 +58,26 @@ export function handleError(log: Logger): ErrorHandler<HttpEnv> {
   };
 }
 
-/** Answers 405 where the path exists with another method, else 404. Mount it after all routes are known. */
-export function handleNotFound(methodsOf: (path: string) => string[]): NotFoundHandler<HttpEnv> {
+/**
+ * Answers 405 where the path exists with another method, else 404. Mount it after all routes are known. `elsewhereOf`: this
+ * process's roles where the path is a route of another role.
+ */
+export function handleNotFound(
+  methodsOf: (path: string) => string[],
+  elsewhereOf: (path: string) => string[] | undefined = () => undefined,
+): NotFoundHandler<HttpEnv> {
   return (c) => {
-    const methods = methodsOf(c.req.path);
-    if (methods.length === 0) return problemResponse(c, new ProblemError("not_found", `there is no ${c.req.path}`));
+    const { path } = c.req;
+    const methods = methodsOf(path);
+    if (methods.length === 0) {
+      const roles = elsewhereOf(path);
+      const detail = roles
+        ? `${path} is answered by processes with another role; this one has ${roles.join(", ")} alone (TIDEMARK_ROLES)`
+        : `there is no ${path}`;
+      return problemResponse(c, new ProblemError("not_found", detail));
+    }
     c.header("allow", methods.join(", "));
-    return problemResponse(c, new ProblemError("method_not_allowed", `${c.req.path} takes ${methods.join(", ")}`));
+    return problemResponse(c, new ProblemError("method_not_allowed", `${path} takes ${methods.join(", ")}`));
   };
 }
 
