@@ -44,6 +44,7 @@ export async function openBreakableConnection(target: string): Promise<Breakable
     url: url.href,
     cut,
     async mend() {
+      if (server.listening) return;
       server = await listen(ownPort);
     },
     close: cut,
