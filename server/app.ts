@@ -27,6 +27,7 @@ import { idempotent } from "./http/idempotency.ts";
 import { measureRequests } from "./http/measure-requests.ts";
 import { type HealthDeps, readinessChecks } from "./http/readiness-checks.ts";
 import { accountRoutes } from "./http/routes/account.ts";
+import { alertsRoutes } from "./http/routes/alerts.ts";
 import { auditRoutes } from "./http/routes/audit.ts";
 import { chargesRoutes } from "./http/routes/charges.ts";
 import { type ClusterRoutesDeps, clusterRoutes } from "./http/routes/cluster.ts";
@@ -53,6 +54,7 @@ import { quarantineReplayRoutes, quarantineRoutes } from "./http/routes/quaranti
 import { quotasRoutes } from "./http/routes/quotas.ts";
 import { reconciliationRoutes } from "./http/routes/reconciliation.ts";
 import { recordsRoutes } from "./http/routes/records.ts";
+import { rulesRoutes } from "./http/routes/rules.ts";
 import { sessionRoutes } from "./http/routes/session.ts";
 import { statementsRoutes } from "./http/routes/statements.ts";
 import { subscriptionsRoutes } from "./http/routes/subscriptions.ts";
@@ -174,6 +176,8 @@ export function createApp(deps: AppDeps): OpenAPIHono<HttpEnv> {
     app.route("/", overviewRoutes({ clickhouse: shared, postgres, tree, meterOf, watermark, settledBatch, figures }));
     app.route("/", subscriptionsRoutes({ postgres, tree }));
     app.route("/", statementsRoutes({ postgres, tree }));
+    app.route("/", rulesRoutes({ postgres, tree, meterOf }));
+    app.route("/", alertsRoutes({ postgres, tree, publicUrl }));
     app.route("/", paymentsRoutes({ postgres, tree, paymentKeys: deps.paymentKeys }));
     app.route("/", auditRoutes({ postgres: deps.postgres, tree }));
     app.route("/", reconciliationRoutes({ postgres: deps.postgres, tree }));

@@ -4,6 +4,7 @@
  */
 import { z } from "zod";
 import { nodeAddressSchema } from "./nodes.ts";
+import type { NotificationPush } from "./notifications.ts";
 
 /** Of the sockets of one process; those of a tenant are all below one node right below the root. */
 export const liveLimits = {
@@ -46,6 +47,8 @@ export interface ServerToClientEvents {
   /** What `live:watch` gives to a client that asked without an answer function. */
   "live:snapshot": (snapshot: LiveSnapshot) => void;
   "live:changed": (change: LiveChanged) => void;
+  /** To every socket of the person who is told, whatever it watches. */
+  "notification:new": (notification: NotificationPush) => void;
 }
 export interface ClientToServerEvents {
   /** Joins the room of `node` (default: the caller's node) and answers its snapshot. One node per socket: the last one asked. */

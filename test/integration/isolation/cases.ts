@@ -5,6 +5,7 @@ import { newId } from "../../../server/accounts/actor.ts";
 import { system } from "../../../server/audit/record-change.ts";
 import { userRoles, users } from "../../../server/postgres/schema/accounts.ts";
 import { askedAbout, inside, type World } from "../../support/isolation-world.ts";
+import { alertCases } from "./alert-cases.ts";
 import { planCases } from "./plan-cases.ts";
 import type { RouteCase } from "./route-case.ts";
 import { statementCases } from "./statement-cases.ts";
@@ -481,4 +482,5 @@ export const routeCases: readonly RouteCase[] = [
   ...reconciliationCases,
   ...planCases,
   ...statementCases,
+  ...alertCases,
 ];

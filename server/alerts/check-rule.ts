@@ -1,0 +1,62 @@
+/** Whether a rule can hold where it is made: its meter, its filter, what it takes the place of. */
+import type { UsageSource } from "../accounts/measure-span.ts";
+import type { NodeTree } from "../accounts/node-tree.ts";
+import { dimensionsOf, type Meter } from "../catalog/catalog.ts";
+import type { NodeAddress } from "../contract/nodes.ts";
+import type { Condition, RuleFilter, RuleScope } from "../contract/rules.ts";
+import { ProblemError } from "../http/problem-error.ts";
+import { type Filter, parseFilters } from "../metrics/filters.ts";
+import type { Queries } from "../postgres/client.ts";
+import { readRule } from "./rules.ts";
+
+interface Wanted {
+  node: NodeAddress;
+  scope: RuleScope;
+  replaces: string | null;
+  condition: Condition;
+}
+
+interface Sources {
+  tree: Pick<NodeTree, "isWithin">;
+  meterOf: UsageSource["meterOf"];
+}
+
+/** Throws `invalid_request` naming the field. */
+export async function checkRule(
+  db: Queries,
+  { tree, meterOf }: Sources,
+  { node, scope, replaces, condition }: Wanted,
+): Promise<void> {
+  if (condition.kind === "system" && node !== "all") throw refusal("node", "rules about the system are made at all");
+  if (condition.kind === "system" && scope !== "node")
+    throw refusal("scope", "what the system does is of no single organization");
+  if ("meter" in condition && condition.meter !== undefined) {
+    const meter = meterOf(condition.meter, node, Date.now());
+    if (!meter) throw refusal("condition.meter", `there is no meter named ${JSON.stringify(condition.meter)}`);
+    if (condition.kind === "threshold") filtersOf(condition.filter, meter);
+  }
+  if (replaces === null) return;
+  const replaced = await readRule(db, replaces);
+  const isAbove = replaced && replaced.node !== node && tree.isWithin(node, replaced.node);
+  // A rule that holds here is known here; of others nothing is said, not even that they are there.
+  if (!isAbove || replaced.scope !== "organizations" || replaced.kind !== condition.kind)
+    throw refusal("replaces", "there is no such rule of the same kind that holds here from further above");
+}
+
+/** Of a condition's `filter`. Throws `invalid_request` naming it. */
+export function filtersOf(filter: RuleFilter | undefined, meter: Meter): Filter[] {
+  const query = Object.entries(filter ?? {}).flatMap(([dimension, value]): [string, unknown][] => {
+    if (typeof value === "string" || Array.isArray(value)) return [[`filter[${dimension}]`, value]];
+    return Object.entries(value).flatMap(([operator, values]): [string, unknown][] =>
+      values === undefined ? [] : [[`filter[${dimension}][${operator}]`, values]],
+    );
+  });
+  try {
+    return parseFilters(Object.fromEntries(query), dimensionsOf(meter));
+  } catch (error) {
+    if (error instanceof ProblemError) throw refusal("condition.filter", error.message);
+    throw error;
+  }
+}
+
+const refusal = (field: string, message: string) => new ProblemError("invalid_request", message, { field });

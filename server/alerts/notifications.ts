@@ -1,0 +1,79 @@
+/** What the bell of the dashboard tells a person: only of what they may still see. */
+import { and, count, desc, eq, inArray, isNotNull, isNull, lt, or, type SQL } from "drizzle-orm";
+import type { Notification, ReadNotifications } from "../contract/notifications.ts";
+import type { Queries } from "../postgres/client.ts";
+import { alerts, notifications } from "../postgres/schema/alerts.ts";
+import { type AlertRecord, describeAlert } from "./read-alerts.ts";
+
+export type NotificationRecord = typeof notifications.$inferSelect;
+
+export interface ToldNotification {
+  notification: NotificationRecord;
+  alert: AlertRecord;
+}
+
+interface NotificationFilter {
+  /** Of the alerts that the person may see now. */
+  seen: SQL | undefined;
+  isUnread?: boolean | undefined;
+  after?: { atMs: number; id: string } | undefined;
+  limit: number;
+}
+
+/** The newest first. */
+export async function listNotifications(
+  db: Queries,
+  userId: string,
+  { seen, isUnread, after, limit }: NotificationFilter,
+): Promise<ToldNotification[]> {
+  return await db
+    .select({ notification: notifications, alert: alerts })
+    .from(notifications)
+    .innerJoin(alerts, eq(alerts.id, notifications.alertId))
+    .where(
+      and(
+        eq(notifications.userId, userId),
+        seen,
+        isUnread === undefined ? undefined : isUnread ? isNull(notifications.readAt) : isNotNull(notifications.readAt),
+        after &&
+          or(
+            lt(notifications.at, new Date(after.atMs)),
+            and(eq(notifications.at, new Date(after.atMs)), lt(notifications.id, after.id)),
+          ),
+      ),
+    )
+    .orderBy(desc(notifications.at), desc(notifications.id))
+    .limit(limit);
+}
+
+export async function countUnread(db: Queries, userId: string, seen: SQL | undefined): Promise<number> {
+  const [found] = await db
+    .select({ unread: count() })
+    .from(notifications)
+    .innerJoin(alerts, eq(alerts.id, notifications.alertId))
+    .where(and(eq(notifications.userId, userId), isNull(notifications.readAt), seen));
+  return found?.unread ?? 0;
+}
+
+/** Ids of others are passed over. */
+export async function markRead(db: Queries, userId: string, which: ReadNotifications, at: Date): Promise<void> {
+  const chosen = "ids" in which ? inArray(notifications.id, which.ids) : undefined;
+  await db
+    .update(notifications)
+    .set({ readAt: at })
+    .where(and(eq(notifications.userId, userId), isNull(notifications.readAt), chosen));
+}
+
+/** `publicUrl`: without a slash at its end. */
+export function describeNotification({ notification, alert }: ToldNotification, publicUrl: string): Notification {
+  const { id, type, at, readAt, text, others } = notification;
+  return {
+    id,
+    type,
+    at: at.toISOString(),
+    read_at: readAt?.toISOString() ?? null,
+    text,
+    alert: describeAlert(alert, publicUrl),
+    others: others.length,
+  };
+}

@@ -1,0 +1,132 @@
+/** Alerts as they are listed and shown, and what people do about them. */
+import { and, desc, eq, gte, isNull, lt, or, type SQL } from "drizzle-orm";
+import { type Author, recordChange } from "../audit/record-change.ts";
+import type { Alert, AlertState } from "../contract/alerts.ts";
+import type { RuleKind } from "../contract/rules.ts";
+import { ProblemError } from "../http/problem-error.ts";
+import type { Postgres, Queries } from "../postgres/client.ts";
+import { alerts } from "../postgres/schema/alerts.ts";
+
+export type AlertRecord = typeof alerts.$inferSelect;
+
+export interface AlertFilter {
+  /** What the caller may see, and the node that was asked for. */
+  within: (SQL | undefined)[];
+  state?: AlertState | undefined;
+  rule?: string | undefined;
+  kind?: RuleKind | undefined;
+  /** ms since 1970, UTC; `toMs` is exclusive. */
+  fromMs: number | undefined;
+  toMs: number | undefined;
+  after: { atMs: number; id: string } | undefined;
+  limit: number;
+}
+
+/** The newest first. What a higher threshold's message stood for is left out. */
+export async function listAlerts(db: Queries, filter: AlertFilter): Promise<AlertRecord[]> {
+  const { within, state, rule, kind, fromMs, toMs, after, limit } = filter;
+  return await db
+    .select()
+    .from(alerts)
+    .where(
+      and(
+        ...within,
+        isNull(alerts.passedWith),
+        state && eq(alerts.state, state),
+        rule === undefined ? undefined : eq(alerts.ruleId, rule),
+        kind && eq(alerts.kind, kind),
+        fromMs === undefined ? undefined : gte(alerts.at, new Date(fromMs)),
+        toMs === undefined ? undefined : lt(alerts.at, new Date(toMs)),
+        after &&
+          or(lt(alerts.at, new Date(after.atMs)), and(eq(alerts.at, new Date(after.atMs)), lt(alerts.id, after.id))),
+      ),
+    )
+    .orderBy(desc(alerts.at), desc(alerts.id))
+    .limit(limit);
+}
+
+/** Undefined where the caller may not see it. */
+export async function readAlert(db: Queries, id: string, within: SQL | undefined): Promise<AlertRecord | undefined> {
+  const [found] = await db
+    .select()
+    .from(alerts)
+    .where(and(eq(alerts.id, id), within, isNull(alerts.passedWith)));
+  return found;
+}
+
+/** `publicUrl`: where people reach the dashboard, without a slash at its end. */
+export function describeAlert(row: AlertRecord, publicUrl: string): Alert {
+  const instant = (at: Date | null) => at?.toISOString() ?? null;
+  const { periodStart, periodEnd, acknowledgedBy, acknowledgedAt } = row;
+  return {
+    id: row.id,
+    rule: row.ruleId,
+    rule_name: row.ruleName,
+    kind: row.kind,
+    node: row.node,
+    severity: row.severity,
+    state: row.state,
+    feature: row.feature,
+    meter: row.meter,
+    threshold: row.threshold,
+    value: row.value,
+    limit: row.limit,
+    percent: row.percent,
+    period: periodStart && periodEnd ? { start: periodStart.toISOString(), end: periodEnd.toISOString() } : null,
+    at: row.at.toISOString(),
+    fired_at: instant(row.firedAt),
+    resolved_at: instant(row.resolvedAt),
+    acknowledged:
+      acknowledgedBy !== null && acknowledgedAt ? { by: acknowledgedBy, at: acknowledgedAt.toISOString() } : null,
+    snoozed_until: instant(row.snoozedUntil),
+    explanation: row.explanation,
+    watermark: row.watermark.toISOString(),
+    url: `${publicUrl}/alerts/${row.id}`,
+  };
+}
+
+interface Handled {
+  by: Author;
+  check: (current: unknown) => void;
+}
+
+/** What an `ETag` of an alert is made of: what people do about it. */
+export const handlingOf = ({ acknowledgedBy, snoozedUntil }: AlertRecord): object => ({ acknowledgedBy, snoozedUntil });
+
+/** Nothing more is told of it but that it resolved. Who was first stays. */
+export async function acknowledgeAlert(postgres: Postgres, id: string, { by, check }: Handled): Promise<AlertRecord> {
+  return await change(postgres, id, "alert.acknowledged", { by, check }, (before) =>
+    before.acknowledgedAt === null
+      ? {
+          acknowledgedBy: by.name,
+          acknowledgedAt: new Date(),
+          due: before.due === "alert.reminder" ? null : before.due,
+        }
+      : undefined,
+  );
+}
+
+/** Nothing is told of it until then. */
+export async function snoozeAlert(postgres: Postgres, id: string, until: Date, how: Handled): Promise<AlertRecord> {
+  return await change(postgres, id, "alert.snoozed", how, () => ({ snoozedUntil: until }));
+}
+
+async function change(
+  postgres: Postgres,
+  id: string,
+  action: string,
+  { by, check }: Handled,
+  edit: (before: AlertRecord) => Partial<AlertRecord> | undefined,
+): Promise<AlertRecord> {
+  return await postgres.transaction(async (tx) => {
+    const [before] = await tx.select().from(alerts).where(eq(alerts.id, id)).for("update");
+    if (!before) throw new ProblemError("not_found", "there is no such alert");
+    check(handlingOf(before));
+    const edited = edit(before);
+    if (!edited) return before;
+    const [after = before] = await tx.update(alerts).set(edited).where(eq(alerts.id, id)).returning();
+    const told = { before: handlingOf(before), after: handlingOf(after) };
+    await recordChange(tx, { by, node: after.node, action, subject: id, ...told });
+    return after;
+  });
+}

@@ -1,0 +1,149 @@
+/** Rules as they are kept. What a rule holds for follows from the tree, so nothing is copied to the organizations below it. */
+import { and, asc, count, eq, isNull, ne, sql } from "drizzle-orm";
+import { newId } from "../accounts/actor.ts";
+import { type Author, recordChange, system } from "../audit/record-change.ts";
+import type { NodeAddress } from "../contract/nodes.ts";
+import { type Condition, type MuteWindow, maxRulesOfNode, type RuleScope, type Severity } from "../contract/rules.ts";
+import { ProblemError } from "../http/problem-error.ts";
+import type { Postgres, Queries } from "../postgres/client.ts";
+import { alertProgress, alerts, rules } from "../postgres/schema/alerts.ts";
+import { auditHead } from "../postgres/schema/audit.ts";
+
+export type RuleRecord = typeof rules.$inferSelect;
+
+export interface NewRule {
+  node: NodeAddress;
+  name: string;
+  scope: RuleScope;
+  severity: Severity;
+  enabled: boolean;
+  channels: string[];
+  repeatHours: number | null;
+  mute: MuteWindow[];
+  replaces: string | null;
+  condition: Condition;
+}
+
+export type RuleEdit = { [Field in Exclude<keyof NewRule, "node" | "replaces">]?: NewRule[Field] | undefined };
+
+/** All rules, the oldest first. */
+export async function listRules(db: Queries): Promise<RuleRecord[]> {
+  return await db.select().from(rules).orderBy(asc(rules.createdAt), asc(rules.id));
+}
+
+export async function readRule(db: Queries, id: string): Promise<RuleRecord | undefined> {
+  const [found] = await db.select().from(rules).where(eq(rules.id, id));
+  return found;
+}
+
+/** Throws `conflict` where the node has as many rules as it may. */
+export async function createRule(postgres: Postgres, wanted: NewRule, by: Author): Promise<RuleRecord> {
+  return await postgres.transaction(async (tx) => {
+    await tx.execute(sql`SELECT pg_advisory_xact_lock(hashtextextended(${`rules of ${wanted.node}`}, 0))`);
+    const [held] = await tx.select({ rules: count() }).from(rules).where(eq(rules.node, wanted.node));
+    if ((held?.rules ?? 0) >= maxRulesOfNode)
+      throw new ProblemError(
+        "conflict",
+        `${wanted.node} has ${maxRulesOfNode} rules, which is all that a node may have`,
+      );
+    return await insertRule(tx, { ...wanted, isDefault: false }, by);
+  });
+}
+
+async function insertRule(tx: Queries, wanted: NewRule & { isDefault: boolean }, by: Author): Promise<RuleRecord> {
+  const [made] = await tx
+    .insert(rules)
+    .values({ ...wanted, id: newId("rule"), kind: wanted.condition.kind })
+    .returning();
+  if (!made) throw new Error("an inserted rule was not returned");
+  const change = { action: "rule.created", subject: made.id, after: stateOfRule(made) };
+  await recordChange(tx, { by, node: made.node, ...change });
+  return made;
+}
+
+/** `check` throws where the rule is not what the caller saw. What a changed condition does not hold for is resolved unsaid. */
+export async function changeRule(
+  postgres: Postgres,
+  id: string,
+  edit: RuleEdit,
+  { by, check }: { by: Author; check: (current: unknown) => void },
+): Promise<RuleRecord> {
+  return await postgres.transaction(async (tx) => {
+    const before = await lockedRule(tx, id);
+    check(stateOfRule(before));
+    const given = Object.fromEntries(Object.entries(edit).filter(([, value]) => value !== undefined));
+    const isBegunAnew = edit.condition !== undefined || (edit.enabled === true && !before.enabled);
+    const [after = before] = await tx
+      .update(rules)
+      .set({ ...given, ...(isBegunAnew && { inForceSince: new Date() }), name: edit.name ?? before.name })
+      .where(eq(rules.id, id))
+      .returning();
+    const change = { before: stateOfRule(before), after: stateOfRule(after) };
+    await recordChange(tx, { by, node: after.node, action: "rule.changed", subject: id, ...change });
+    return after;
+  });
+}
+
+/** Its alerts stay, resolved. */
+export async function removeRule(
+  postgres: Postgres,
+  id: string,
+  { by, check }: { by: Author; check: (current: unknown) => void },
+): Promise<void> {
+  await postgres.transaction(async (tx) => {
+    const before = await lockedRule(tx, id);
+    check(stateOfRule(before));
+    await tx.delete(rules).where(eq(rules.id, id));
+    await tx.delete(alerts).where(and(eq(alerts.ruleId, id), eq(alerts.state, "pending"), isNull(alerts.firedAt)));
+    await tx
+      .update(alerts)
+      .set({ state: "resolved", resolvedAt: new Date(), due: null, explanation: "The rule was removed." })
+      .where(and(eq(alerts.ruleId, id), ne(alerts.state, "resolved")));
+    await tx.update(alerts).set({ due: null }).where(eq(alerts.ruleId, id));
+    const change = { action: "rule.removed", subject: id, before: stateOfRule(before) };
+    await recordChange(tx, { by, node: before.node, ...change });
+  });
+}
+
+/** What an `ETag` of a rule is made of, and what the audit keeps. */
+export function stateOfRule({ id, createdAt, inForceSince, ...state }: RuleRecord): object {
+  return state;
+}
+
+async function lockedRule(tx: Queries, id: string): Promise<RuleRecord> {
+  const [found] = await tx.select().from(rules).where(eq(rules.id, id)).for("update");
+  if (!found) throw new ProblemError("not_found", "there is no such rule");
+  return found;
+}
+
+/**
+ * At the first start of an installation: the rule by which each plan's own thresholds are told, and from where on what
+ * happens is judged. Whoever changes or removes the rule later has the last word.
+ */
+export async function beginAlerts(postgres: Postgres): Promise<void> {
+  const [begun] = await postgres.db.select().from(alertProgress);
+  if (begun) return;
+  await postgres.transaction(async (tx) => {
+    const [head] = await tx.select({ sequence: auditHead.sequence }).from(auditHead);
+    const made = await tx
+      .insert(alertProgress)
+      .values({ batch: 0, auditSequence: head?.sequence ?? 0, sweptAt: new Date() })
+      .onConflictDoNothing()
+      .returning();
+    if (made.length > 0) await insertRule(tx, planThresholds, system);
+  });
+}
+
+const planThresholds: NewRule & { isDefault: boolean } = {
+  node: "all",
+  name: "Plan thresholds",
+  scope: "organizations",
+  severity: "warning",
+  enabled: true,
+  channels: [],
+  repeatHours: null,
+  mute: [],
+  replaces: null,
+  condition: { kind: "quota", feature: null, thresholds: null, on: "used" },
+  isDefault: true,
+};

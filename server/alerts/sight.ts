@@ -1,0 +1,53 @@
+/** Which alerts a caller sees: those of the nodes that are within its reach now, of billing only with the right to see prices. */
+import { and, inArray, ne, or, type SQL, sql } from "drizzle-orm";
+import type { Actor } from "../accounts/actor.ts";
+import type { NodeTree } from "../accounts/node-tree.ts";
+import { can, narrowTo } from "../accounts/permissions.ts";
+import { nodeAddress, parseNode } from "../contract/node-address.ts";
+import type { NodeAddress } from "../contract/nodes.ts";
+import type { RuleKind } from "../contract/rules.ts";
+import { alerts } from "../postgres/schema/alerts.ts";
+
+type Tree = Pick<NodeTree, "children" | "isWithin">;
+
+/** The node with a place in the tree: of an agent its organization. */
+export function placeOf(node: NodeAddress): NodeAddress {
+  const parsed = parseNode(node);
+  return parsed.kind === "agent" ? nodeAddress("organization", parsed.organization) : node;
+}
+
+/** What a statement about `alerts` is narrowed to, so that it tells nothing beyond the actor's reach. */
+export function seenAlerts(actor: Actor, tree: Tree): SQL | undefined {
+  const priced = narrowTo(actor, "prices:read");
+  const billing = priced ? alertsWithin(priced.reach, tree) : sql`false`;
+  return and(alertsWithin(actor.reach, tree), or(ne(alerts.kind, "billing"), billing));
+}
+
+/** Of these nodes and all below them, as the tree is now. Undefined: of all. */
+export function alertsWithin(tops: readonly NodeAddress[], tree: Tree): SQL | undefined {
+  if (tops.includes("all")) return undefined;
+  const agents = tops.filter((top) => top.startsWith("agent:"));
+  const places = placesWithin(
+    tops.filter((top) => !agents.includes(top)),
+    tree,
+  );
+  const ofPlaces = sql`${alerts.place} = ANY(${sql.param(places)}::text[])`;
+  return agents.length === 0 ? ofPlaces : or(ofPlaces, inArray(alerts.node, agents));
+}
+
+function placesWithin(tops: readonly NodeAddress[], tree: Tree): NodeAddress[] {
+  const found = new Set(tops);
+  for (const node of found) for (const child of tree.children(node)) found.add(child.node);
+  return [...found];
+}
+
+/** The same of one alert. */
+export function seesAlert(
+  actor: Actor,
+  alert: { node: NodeAddress; kind: RuleKind },
+  tree: Pick<NodeTree, "isWithin">,
+) {
+  return (
+    can(actor, "read", alert.node, tree) && (alert.kind !== "billing" || can(actor, "prices:read", alert.node, tree))
+  );
+}

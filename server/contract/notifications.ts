@@ -1,0 +1,40 @@
+/** The bell of the dashboard: what a person was told, the same on all their devices. */
+import { z } from "zod";
+import { alertSchema } from "./alerts.ts";
+import { nextCursorSchema, pageQuery } from "./pages.ts";
+
+export const notificationTypes = ["alert.firing", "alert.resolved", "alert.reminder"] as const;
+export type NotificationType = (typeof notificationTypes)[number];
+
+export const notificationSchema = z.object({
+  id: z.string(),
+  type: z.enum(notificationTypes),
+  at: z.string(),
+  read_at: z.string().nullable(),
+  text: z.string().describe("In one line what happened"),
+  alert: alertSchema.describe("As it is now; of several that were told together, the first"),
+  others: z.int().describe("How many more alerts of the same rule were told with it"),
+});
+export type Notification = z.infer<typeof notificationSchema>;
+
+export const notificationQuerySchema = z.strictObject({
+  unread: z.enum(["true", "false"]).optional().describe("Only those that were not read, or only those that were"),
+  limit: pageQuery.limit,
+  cursor: pageQuery.cursor,
+});
+export const notificationListSchema = z.object({
+  notifications: z.array(notificationSchema),
+  unread: z.int().describe("How many of all the caller's are not read"),
+  next_cursor: nextCursorSchema,
+});
+export type NotificationList = z.infer<typeof notificationListSchema>;
+
+export const readNotificationsSchema = z.union([
+  z.strictObject({ ids: z.array(z.string().max(100)).min(1).max(1_000) }),
+  z.strictObject({ all: z.literal(true) }),
+]);
+export type ReadNotifications = z.infer<typeof readNotificationsSchema>;
+export const readNotificationsAnswerSchema = z.object({ unread: z.int() });
+
+/** Pushed as `notification:new`; `unread` counts this one too. */
+export type NotificationPush = Notification & { unread: number };

@@ -1,0 +1,320 @@
+/** Rules: what is watched, where, and whom it is told by. What they make is in alerts.ts. */
+import { z } from "zod";
+import { nodeAddressSchema } from "./nodes.ts";
+import { nextCursorSchema, pageQuery } from "./pages.ts";
+import { textSchema } from "./text.ts";
+import { timeZoneSchema } from "./time-zones.ts";
+import { recordByWords } from "./words.ts";
+
+export const ruleKinds = [
+  "quota",
+  "threshold",
+  "unusual",
+  "low_usage",
+  "no_data",
+  "system",
+  "customers",
+  "billing",
+] as const;
+export type RuleKind = (typeof ruleKinds)[number];
+
+export const severities = ["info", "warning", "critical"] as const;
+export type Severity = (typeof severities)[number];
+
+export const ruleScopes = ["node", "organizations"] as const;
+export type RuleScope = (typeof ruleScopes)[number];
+
+export const thresholdWindows = ["1m", "5m", "15m", "1h", "day", "cycle"] as const;
+export type ThresholdWindow = (typeof thresholdWindows)[number];
+
+export const systemConditions = [
+  "ingest_lag",
+  "backlog",
+  "quarantine",
+  "drift",
+  "store_down",
+  "job_failed",
+  "delivery_failed",
+] as const;
+export type SystemCondition = (typeof systemConditions)[number];
+
+export const customerConditions = [
+  "organization_created",
+  "status_changed",
+  "subscription_changed",
+  "trial_ending",
+] as const;
+export type CustomerCondition = (typeof customerConditions)[number];
+
+export const billingConditions = ["payment_overdue", "payment_failed", "subscription_expiring"] as const;
+export type BillingCondition = (typeof billingConditions)[number];
+
+/** How many rules one node may have: each is judged again and again. */
+export const maxRulesOfNode = 200;
+
+/** A decimal that may be negative, kept as it was written; a number is taken as String() writes it. */
+const decimalSchema = z
+  .union([z.string(), z.number()])
+  .transform(String)
+  .refine((text) => /^-?\d{1,18}(\.\d{1,9})?$/.test(text), "must be a decimal with up to 9 decimals");
+const amountSchema = decimalSchema.refine((text) => !text.startsWith("-"), "must be 0 or more");
+
+const featureKeySchema = z.string().regex(/^[a-z][a-z0-9_-]{0,63}$/, "must be lower case letters, digits, - and _");
+const meterNameSchema = textSchema(64);
+const percentSchema = z.number().positive().max(1_000);
+const daysBeforeSchema = z.int().min(1).max(365).default(7).describe("How long before it happens it is told");
+
+const filterTextSchema = textSchema(1_000, 0);
+const filterValuesSchema = z.union([filterTextSchema, z.array(filterTextSchema).min(1).max(100)]);
+/** As the parameters `filter[dimension]=a` of a query. */
+const ruleFilterSchema = recordByWords(
+  textSchema(64),
+  z.union([
+    filterValuesSchema,
+    z.strictObject({
+      eq: filterValuesSchema.optional(),
+      in: filterValuesSchema.optional(),
+      not: filterValuesSchema.optional(),
+      prefix: filterValuesSchema.optional(),
+    }),
+  ]),
+).refine((filter) => Object.keys(filter).length <= 20, "must be at most 20 dimensions");
+export type RuleFilter = z.infer<typeof ruleFilterSchema>;
+
+const different = (values: readonly unknown[]) => new Set(values).size === values.length;
+const someOf = <const Values extends readonly [string, ...string[]]>(values: Values) =>
+  z.array(z.enum(values)).min(1).refine(different, "must differ");
+
+const quotaConditionSchema = z.strictObject({
+  kind: z.literal("quota"),
+  feature: featureKeySchema.nullable().default(null).describe("Null: every feature with a limit"),
+  thresholds: z
+    .array(percentSchema)
+    .min(1)
+    .max(20)
+    .refine(different, "must differ")
+    .transform((percents) => [...percents].sort((a, b) => a - b))
+    .nullable()
+    .default(null)
+    .describe("Percent of the limit; null: those that each node's plan gives the feature"),
+  on: z
+    .enum(["used", "projected"])
+    .default("used")
+    .describe("What is used, or what will be at the end of the cycle at the pace so far"),
+});
+
+const thresholdConditionSchema = z
+  .strictObject({
+    kind: z.literal("threshold"),
+    meter: meterNameSchema,
+    filter: ruleFilterSchema.optional(),
+    window: z
+      .enum(thresholdWindows)
+      .default("1h")
+      .describe("The last minutes up to the watermark, the day that runs, or the billing cycle that runs"),
+    above: decimalSchema.optional().describe("Fires where the figure is greater than this"),
+    below: decimalSchema.optional().describe("Fires where the figure is less than this"),
+    for_minutes: z.number().min(0).max(10_080).default(0).describe("For how long it has to hold before it is told"),
+    resolve_at: decimalSchema
+      .optional()
+      .describe("It resolves only where the figure is back at this; default: where it no longer holds"),
+  })
+  .refine(({ above, below }) => (above === undefined) !== (below === undefined), {
+    path: ["above"],
+    message: "one of `above` and `below` is needed, and not both",
+  })
+  .refine(
+    ({ above, below, resolve_at }) =>
+      resolve_at === undefined ||
+      (above !== undefined ? Number(resolve_at) <= Number(above) : Number(resolve_at) >= Number(below)),
+    { path: ["resolve_at"], message: "must lie on the quiet side of the bound" },
+  );
+
+const unusualConditionSchema = z.strictObject({
+  kind: z.literal("unusual"),
+  meter: meterNameSchema,
+  direction: z.enum(["up", "down", "both"]).default("up"),
+  sensitivity: z.enum(["low", "medium", "high"]).default("medium"),
+  at_least: amountSchema
+    .default("0")
+    .describe("Judged only where the hour's figure, of a fall the usual figure, is at least this"),
+});
+
+const lowUsageConditionSchema = z
+  .strictObject({
+    kind: z.literal("low_usage"),
+    feature: featureKeySchema.optional(),
+    meter: meterNameSchema.optional(),
+    below_percent: percentSchema,
+    of: z
+      .enum(["plan", "past"])
+      .default("plan")
+      .describe("Of the feature's limit, or of what the same part of the cycles before came to"),
+    after_days: z.int().min(0).max(366).default(7).describe("Judged so many days after the cycle began"),
+  })
+  .refine(({ feature, meter }) => (feature === undefined) !== (meter === undefined), {
+    path: ["feature"],
+    message: "one of `feature` and `meter` is needed, and not both",
+  });
+
+const noDataConditionSchema = z.strictObject({
+  kind: z.literal("no_data"),
+  silent_minutes: z.int().min(1).max(525_600),
+});
+
+const systemConditionSchema = z.strictObject({
+  kind: z.literal("system"),
+  on: someOf(systemConditions).default([...systemConditions]),
+});
+const customersConditionSchema = z.strictObject({
+  kind: z.literal("customers"),
+  on: someOf(customerConditions).default([...customerConditions]),
+  days_before: daysBeforeSchema,
+});
+const billingConditionSchema = z.strictObject({
+  kind: z.literal("billing"),
+  on: someOf(billingConditions).default([...billingConditions]),
+  days_before: daysBeforeSchema,
+});
+
+export const conditionSchema = z.discriminatedUnion("kind", [
+  quotaConditionSchema,
+  thresholdConditionSchema,
+  unusualConditionSchema,
+  lowUsageConditionSchema,
+  noDataConditionSchema,
+  systemConditionSchema,
+  customersConditionSchema,
+  billingConditionSchema,
+]);
+export type Condition = z.infer<typeof conditionSchema>;
+export type ConditionInput = z.input<typeof conditionSchema>;
+export type ConditionOf<Kind extends RuleKind> = Extract<Condition, { kind: Kind }>;
+
+export const weekdays = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"] as const;
+const clockSchema = z.string().regex(/^(?:[01]\d|2[0-3]):[0-5]\d$/, "must be HH:MM");
+export const muteWindowSchema = z
+  .strictObject({
+    from: clockSchema,
+    to: clockSchema.describe("Exclusive; at or before `from`: of the next day"),
+    days: z
+      .array(z.enum(weekdays))
+      .min(1)
+      .refine(different, "must differ")
+      .optional()
+      .describe("On which it begins; default: every day"),
+    tz: timeZoneSchema.default("UTC"),
+  })
+  .describe("Nothing is told in it; what still holds when it ends is told then");
+export type MuteWindow = z.infer<typeof muteWindowSchema>;
+
+const channelIdSchema = z.string().min(1).max(100);
+
+const ruleFields = {
+  name: textSchema(256),
+  severity: z.enum(severities),
+  enabled: z.boolean(),
+  channels: z
+    .array(channelIdSchema)
+    .max(20)
+    .refine(different, "must differ")
+    .describe("Ids of channels; the bell of the dashboard is always there"),
+  repeat_hours: z
+    .number()
+    .positive()
+    .max(8_784)
+    .nullable()
+    .describe("While it fires, and nobody acknowledged it, it is told again so often; a quota is told once in a cycle"),
+  mute: z.array(muteWindowSchema).max(20).describe("When nothing is told"),
+};
+
+export const createRuleSchema = z.strictObject({
+  name: ruleFields.name,
+  node: nodeAddressSchema.optional().describe("Default: the caller's node"),
+  scope: z
+    .enum(ruleScopes)
+    .default("node")
+    .describe("`organizations`: a template, which holds for each organization below the node, now and later"),
+  severity: ruleFields.severity.default("warning"),
+  enabled: ruleFields.enabled.default(true),
+  channels: ruleFields.channels.default([]),
+  repeat_hours: ruleFields.repeat_hours.default(null),
+  mute: ruleFields.mute.default([]),
+  replaces: z
+    .string()
+    .min(1)
+    .max(100)
+    .nullable()
+    .default(null)
+    .describe("A rule of the same kind from further above, whose place this one takes where it holds"),
+  condition: conditionSchema,
+});
+export type CreateRule = z.input<typeof createRuleSchema>;
+
+export const changeRuleSchema = z.strictObject({
+  name: ruleFields.name.optional(),
+  scope: z.enum(ruleScopes).optional(),
+  severity: ruleFields.severity.optional(),
+  enabled: ruleFields.enabled.optional(),
+  channels: ruleFields.channels.optional(),
+  repeat_hours: ruleFields.repeat_hours.optional(),
+  mute: ruleFields.mute.optional(),
+  condition: conditionSchema.optional().describe("Of the same kind"),
+});
+export type ChangeRule = z.input<typeof changeRuleSchema>;
+
+export const ruleSchema = z.object({
+  id: z.string(),
+  name: z.string(),
+  node: nodeAddressSchema,
+  scope: z.enum(ruleScopes),
+  severity: ruleFields.severity,
+  enabled: z.boolean(),
+  channels: z.array(z.string()),
+  repeat_hours: z.number().nullable(),
+  mute: z.array(muteWindowSchema),
+  replaces: z.string().nullable(),
+  condition: conditionSchema,
+  is_default: z.boolean().describe("Made by the service at its first start: tells each plan's own thresholds"),
+  created_at: z.string(),
+});
+export type Rule = z.infer<typeof ruleSchema>;
+
+export const ruleQuerySchema = z.strictObject({
+  node: pageQuery.node,
+  kind: z.enum(ruleKinds).optional(),
+  enabled: z.enum(["true", "false"]).optional(),
+  limit: pageQuery.limit,
+  cursor: pageQuery.cursor,
+});
+export const ruleListSchema = z.object({ rules: z.array(ruleSchema), next_cursor: nextCursorSchema });
+export type RuleList = z.infer<typeof ruleListSchema>;
+
+/** What a preview looks at, at most. */
+export const previewLimits = { maxDays: 400, maxNodes: 20, maxReadings: 2_000 } as const;
+
+export const previewRuleSchema = z.strictObject({
+  rule: createRuleSchema.partial({ name: true }),
+  from: z.string().max(64).describe("RFC 3339 instant, date (in UTC), or `now`"),
+  to: z.string().max(64).describe(`Exclusive; the same forms; at most ${previewLimits.maxDays} days after \`from\``),
+});
+export type PreviewRule = z.input<typeof previewRuleSchema>;
+
+export const previewAnswerSchema = z.object({
+  would: z.array(
+    z.object({
+      node: nodeAddressSchema,
+      at: z.string(),
+      value: z.string().nullable(),
+      limit: z.string().nullable(),
+      threshold: z.union([z.number(), z.string()]).nullable(),
+      feature: z.string().nullable(),
+      meter: z.string().nullable(),
+      explanation: z.string(),
+    }),
+  ),
+  nodes: z.int().describe("How many nodes were looked at"),
+  is_complete: z.boolean().describe("False where the rule holds for more nodes than a preview looks at"),
+  watermark: z.string(),
+});
+export type PreviewAnswer = z.infer<typeof previewAnswerSchema>;

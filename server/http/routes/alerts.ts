@@ -1,0 +1,203 @@
+/** /v1/alerts: what the rules found in the caller's subtree; /v1/notifications: what the caller was told of it. */
+import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+import type { Actor } from "../../accounts/actor.ts";
+import type { NodeTree } from "../../accounts/node-tree.ts";
+import { countUnread, describeNotification, listNotifications, markRead } from "../../alerts/notifications.ts";
+import {
+  type AlertRecord,
+  acknowledgeAlert,
+  describeAlert,
+  handlingOf,
+  listAlerts,
+  readAlert,
+  snoozeAlert,
+} from "../../alerts/read-alerts.ts";
+import { alertsWithin, seenAlerts } from "../../alerts/sight.ts";
+import { alertListSchema, alertQuerySchema, alertSchema, snoozeAlertSchema } from "../../contract/alerts.ts";
+import {
+  notificationListSchema,
+  notificationQuerySchema,
+  readNotificationsAnswerSchema,
+  readNotificationsSchema,
+} from "../../contract/notifications.ts";
+import { defaultPageSize } from "../../contract/pages.ts";
+import { readCursor, writeCursor } from "../../metrics/cursor.ts";
+import type { Postgres } from "../../postgres/client.ts";
+import { createRouter, problemResponses } from "../app-pieces.ts";
+import { requireScope, resolveNode } from "../authenticate.ts";
+import { authorOf } from "../author-of.ts";
+import { entityTag, ifMatch } from "../entity-tag.ts";
+import type { HttpEnv } from "../http-env.ts";
+import { ProblemError } from "../problem-error.ts";
+import { readTimeRange } from "../time-range.ts";
+
+const idParams = z.object({ id: z.string().max(100) });
+const answered = (description: string) => ({ description, content: { "application/json": { schema: alertSchema } } });
+const positionSchema = z.object({ atMs: z.number(), id: z.string() });
+const maxSnoozeMs = 366 * 24 * 60 * 60_000;
+
+export interface AlertsRoutesDeps {
+  postgres: Postgres;
+  tree: NodeTree;
+  publicUrl: string;
+  now?: () => number;
+}
+
+export function alertsRoutes({ postgres, tree, publicUrl, now = Date.now }: AlertsRoutesDeps): OpenAPIHono<HttpEnv> {
+  const { db } = postgres;
+  const app = createRouter();
+
+  app.openapi(
+    createRoute({
+      method: "get",
+      path: "/v1/alerts",
+      summary: "The alerts of a node and of all below it, the newest first",
+      middleware: requireScope("read"),
+      request: { query: alertQuerySchema },
+      responses: {
+        200: { description: "The alerts", content: { "application/json": { schema: alertListSchema } } },
+        ...problemResponses(400, 401, 403, 404, 503),
+      },
+    }),
+    async (c) => {
+      const query = c.req.valid("query");
+      const actor = c.get("actor");
+      const { state, rule, kind, from, to, tz } = query;
+      const node = query.node === undefined ? undefined : resolveNode(actor, tree, query.node);
+      const asked = { list: "alerts", node, state, rule, kind, from, to, tz };
+      const limit = query.limit ?? defaultPageSize;
+      const found = await listAlerts(db, {
+        ...readTimeRange(query, now()),
+        ...{ state, rule, kind },
+        within: [seenAlerts(actor, tree), node === undefined ? undefined : alertsWithin([node], tree)],
+        after: readCursor(query.cursor, asked, positionSchema),
+        limit: limit + 1,
+      });
+      const page = found.slice(0, limit);
+      const last = found.length > limit ? page.at(-1) : undefined;
+      const next_cursor = last ? writeCursor(asked, { atMs: last.at.getTime(), id: last.id }) : null;
+      return c.json({ alerts: page.map((row) => describeAlert(row, publicUrl)), next_cursor }, 200);
+    },
+  );
+
+  app.openapi(
+    createRoute({
+      method: "get",
+      path: "/v1/alerts/{id}",
+      summary: "One alert",
+      middleware: requireScope("read"),
+      request: { params: idParams },
+      responses: { 200: answered("The alert"), ...problemResponses(401, 403, 404, 503) },
+    }),
+    async (c) => {
+      const found = await seenAlert(c.get("actor"), c.req.valid("param").id);
+      c.header("etag", await entityTag(c, handlingOf(found)));
+      return c.json(describeAlert(found, publicUrl), 200);
+    },
+  );
+
+  app.openapi(
+    createRoute({
+      method: "post",
+      path: "/v1/alerts/{id}/acknowledge",
+      summary: "Say that one has seen to an alert",
+      description: "It is not repeated from then on; that it resolved is still told. Who was first stays.",
+      middleware: requireScope("rules:write"),
+      request: { params: idParams },
+      responses: { 200: answered("The alert now"), ...problemResponses(401, 403, 404, 412, 503) },
+    }),
+    async (c) => {
+      const { id } = await seenAlert(c.get("actor"), c.req.valid("param").id);
+      const changed = await acknowledgeAlert(postgres, id, { by: authorOf(c), check: await ifMatch(c) });
+      c.header("etag", await entityTag(c, handlingOf(changed)));
+      return c.json(describeAlert(changed, publicUrl), 200);
+    },
+  );
+
+  app.openapi(
+    createRoute({
+      method: "post",
+      path: "/v1/alerts/{id}/snooze",
+      summary: "Be told nothing of an alert until an instant",
+      description: "What still holds of it then is told then.",
+      middleware: requireScope("rules:write"),
+      request: {
+        params: idParams,
+        body: { required: true, content: { "application/json": { schema: snoozeAlertSchema } } },
+      },
+      responses: { 200: answered("The alert now"), ...problemResponses(400, 401, 403, 404, 412, 503) },
+    }),
+    async (c) => {
+      const until = new Date(c.req.valid("json").until);
+      if (until.getTime() <= now() || until.getTime() > now() + maxSnoozeMs)
+        throw new ProblemError("invalid_request", "must lie ahead, and at most a year", { field: "until" });
+      const { id } = await seenAlert(c.get("actor"), c.req.valid("param").id);
+      const changed = await snoozeAlert(postgres, id, until, { by: authorOf(c), check: await ifMatch(c) });
+      c.header("etag", await entityTag(c, handlingOf(changed)));
+      return c.json(describeAlert(changed, publicUrl), 200);
+    },
+  );
+
+  app.openapi(
+    createRoute({
+      method: "get",
+      path: "/v1/notifications",
+      summary: "What the caller was told, the newest first",
+      description: "A person's; keys are told nothing. Pushed as `notification:new` on the socket.",
+      middleware: requireScope("read"),
+      request: { query: notificationQuerySchema },
+      responses: {
+        200: { description: "The notifications", content: { "application/json": { schema: notificationListSchema } } },
+        ...problemResponses(400, 401, 403, 503),
+      },
+    }),
+    async (c) => {
+      const { unread: wanted, cursor, limit = defaultPageSize } = c.req.valid("query");
+      const actor = c.get("actor");
+      const asked = { list: "notifications", of: actor.id, unread: wanted };
+      const seen = seenAlerts(actor, tree);
+      const isUnread = wanted === undefined ? undefined : wanted === "true";
+      const after = readCursor(cursor, asked, positionSchema);
+      const [found, unread] = await Promise.all([
+        listNotifications(db, actor.id, { seen, isUnread, after, limit: limit + 1 }),
+        countUnread(db, actor.id, seen),
+      ]);
+      const page = found.slice(0, limit);
+      const last = found.length > limit ? page.at(-1)?.notification : undefined;
+      const next_cursor = last ? writeCursor(asked, { atMs: last.at.getTime(), id: last.id }) : null;
+      return c.json(
+        { notifications: page.map((one) => describeNotification(one, publicUrl)), unread, next_cursor },
+        200,
+      );
+    },
+  );
+
+  app.openapi(
+    createRoute({
+      method: "post",
+      path: "/v1/notifications/read",
+      summary: "Mark what the caller was told as read, on all devices",
+      middleware: requireScope("read"),
+      request: { body: { required: true, content: { "application/json": { schema: readNotificationsSchema } } } },
+      responses: {
+        200: {
+          description: "How many are left unread",
+          content: { "application/json": { schema: readNotificationsAnswerSchema } },
+        },
+        ...problemResponses(400, 401, 403, 503),
+      },
+    }),
+    async (c) => {
+      const actor = c.get("actor");
+      await markRead(db, actor.id, c.req.valid("json"), new Date(now()));
+      return c.json({ unread: await countUnread(db, actor.id, seenAlerts(actor, tree)) }, 200);
+    },
+  );
+
+  async function seenAlert(actor: Actor, id: string): Promise<AlertRecord> {
+    const found = await readAlert(db, id, seenAlerts(actor, tree));
+    if (!found) throw new ProblemError("not_found", "there is no such alert");
+    return found;
+  }
+  return app;
+}

@@ -1,0 +1,202 @@
+/** /v1/rules: what is watched in the caller's subtree. */
+import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+import type { Actor } from "../../accounts/actor.ts";
+import type { UsageSource } from "../../accounts/measure-span.ts";
+import type { NodeTree } from "../../accounts/node-tree.ts";
+import { can } from "../../accounts/permissions.ts";
+import { checkRule } from "../../alerts/check-rule.ts";
+import {
+  changeRule,
+  createRule,
+  listRules,
+  type RuleRecord,
+  readRule,
+  removeRule,
+  stateOfRule,
+} from "../../alerts/rules.ts";
+import type { NodeAddress } from "../../contract/nodes.ts";
+import { defaultPageSize } from "../../contract/pages.ts";
+import {
+  type Condition,
+  changeRuleSchema,
+  createRuleSchema,
+  type Rule,
+  ruleListSchema,
+  ruleQuerySchema,
+  ruleSchema,
+} from "../../contract/rules.ts";
+import { readCursor, writeCursor } from "../../metrics/cursor.ts";
+import type { Postgres } from "../../postgres/client.ts";
+import { createRouter, problemResponses } from "../app-pieces.ts";
+import { isWithinReach, requireScope, resolveNode } from "../authenticate.ts";
+import { authorOf } from "../author-of.ts";
+import { entityTag, ifMatch } from "../entity-tag.ts";
+import type { HttpEnv } from "../http-env.ts";
+import { ProblemError } from "../problem-error.ts";
+
+const idParams = z.object({ id: z.string().max(100) });
+const answered = (description: string) => ({ description, content: { "application/json": { schema: ruleSchema } } });
+const positionSchema = z.object({ atMs: z.number(), id: z.string() });
+
+export interface RulesRoutesDeps {
+  postgres: Postgres;
+  tree: NodeTree;
+  meterOf: UsageSource["meterOf"];
+}
+
+export function rulesRoutes({ postgres, tree, meterOf }: RulesRoutesDeps): OpenAPIHono<HttpEnv> {
+  const app = createRouter();
+
+  app.openapi(
+    createRoute({
+      method: "get",
+      path: "/v1/rules",
+      summary: "The rules of a node and of all below it, the oldest first",
+      middleware: requireScope("read"),
+      request: { query: ruleQuerySchema },
+      responses: {
+        200: { description: "The rules", content: { "application/json": { schema: ruleListSchema } } },
+        ...problemResponses(400, 401, 403, 404, 503),
+      },
+    }),
+    async (c) => {
+      const { node: requested, kind, enabled, cursor, limit = defaultPageSize } = c.req.valid("query");
+      const actor = c.get("actor");
+      const node = requested === undefined ? undefined : resolveNode(actor, tree, requested);
+      const asked = { list: "rules", node, kind, enabled };
+      const after = readCursor(cursor, asked, positionSchema);
+      const found = (await listRules(postgres.db)).filter(
+        (rule) =>
+          (node === undefined ? isWithinReach(actor, tree, rule.node) : tree.isWithin(rule.node, node)) &&
+          (kind === undefined || rule.kind === kind) &&
+          (enabled === undefined || String(rule.enabled) === enabled) &&
+          (after === undefined || isAfter(rule, after)),
+      );
+      const page = found.slice(0, limit);
+      const last = found.length > limit ? page.at(-1) : undefined;
+      const next_cursor = last ? writeCursor(asked, { atMs: last.createdAt.getTime(), id: last.id }) : null;
+      return c.json({ rules: page.map(describeRule), next_cursor }, 200);
+    },
+  );
+
+  app.openapi(
+    createRoute({
+      method: "post",
+      path: "/v1/rules",
+      summary: "Make a rule",
+      description:
+        "`system` rules are made at `all` only, `billing` rules need the right to see prices. What holds when the rule is made is told at once.",
+      middleware: requireScope("rules:write"),
+      request: { body: { required: true, content: { "application/json": { schema: createRuleSchema } } } },
+      responses: { 201: answered("The new rule"), ...problemResponses(400, 401, 403, 404, 409, 503) },
+    }),
+    async (c) => {
+      const { node: requested, repeat_hours, ...wanted } = c.req.valid("json");
+      const actor = c.get("actor");
+      const node = resolveNode(actor, tree, requested);
+      refuseUnseenBilling(actor, node, wanted.condition);
+      const rule = { ...wanted, node, repeatHours: repeat_hours };
+      await checkRule(postgres.db, { tree, meterOf }, rule);
+      const made = await createRule(postgres, rule, authorOf(c));
+      c.header("etag", await entityTag(c, stateOfRule(made)));
+      return c.json(describeRule(made), 201);
+    },
+  );
+
+  app.openapi(
+    createRoute({
+      method: "get",
+      path: "/v1/rules/{id}",
+      summary: "One rule",
+      middleware: requireScope("read"),
+      request: { params: idParams },
+      responses: { 200: answered("The rule"), ...problemResponses(401, 403, 404, 503) },
+    }),
+    async (c) => {
+      const found = await ownRule(c.get("actor"), c.req.valid("param").id);
+      c.header("etag", await entityTag(c, stateOfRule(found)));
+      return c.json(describeRule(found), 200);
+    },
+  );
+
+  app.openapi(
+    createRoute({
+      method: "patch",
+      path: "/v1/rules/{id}",
+      summary: "Edit a rule, or switch it off and on",
+      description: "With another condition, or switched on again, it begins anew: what holds then is told once more.",
+      middleware: requireScope("rules:write"),
+      request: {
+        params: idParams,
+        body: { required: true, content: { "application/json": { schema: changeRuleSchema } } },
+      },
+      responses: { 200: answered("The rule now"), ...problemResponses(400, 401, 403, 404, 412, 503) },
+    }),
+    async (c) => {
+      const actor = c.get("actor");
+      const rule = await ownRule(actor, c.req.valid("param").id);
+      const { repeat_hours, ...wanted } = c.req.valid("json");
+      if (wanted.condition && wanted.condition.kind !== rule.kind)
+        throw new ProblemError("invalid_request", `the kind of a rule stays: it is ${rule.kind}`, {
+          field: "condition.kind",
+        });
+      refuseUnseenBilling(actor, rule.node, rule.condition);
+      await checkRule(postgres.db, { tree, meterOf }, { ...rule, ...given(wanted) });
+      const edit = { ...wanted, repeatHours: repeat_hours };
+      const changed = await changeRule(postgres, rule.id, edit, { by: authorOf(c), check: await ifMatch(c) });
+      c.header("etag", await entityTag(c, stateOfRule(changed)));
+      return c.json(describeRule(changed), 200);
+    },
+  );
+
+  app.openapi(
+    createRoute({
+      method: "delete",
+      path: "/v1/rules/{id}",
+      summary: "Remove a rule",
+      description: "Its alerts stay in the history, resolved. A rule that it took the place of holds there again.",
+      middleware: requireScope("rules:write"),
+      request: { params: idParams },
+      responses: { 204: { description: "It is gone" }, ...problemResponses(401, 403, 404, 412, 503) },
+    }),
+    async (c) => {
+      const actor = c.get("actor");
+      const rule = await ownRule(actor, c.req.valid("param").id);
+      refuseUnseenBilling(actor, rule.node, rule.condition);
+      await removeRule(postgres, rule.id, { by: authorOf(c), check: await ifMatch(c) });
+      return c.body(null, 204);
+    },
+  );
+
+  async function ownRule(actor: Actor, id: string): Promise<RuleRecord> {
+    const found = await readRule(postgres.db, id);
+    if (!found || !isWithinReach(actor, tree, found.node)) throw new ProblemError("not_found", "there is no such rule");
+    return found;
+  }
+
+  function refuseUnseenBilling(actor: Actor, node: NodeAddress, condition: Condition): void {
+    if (condition.kind === "billing" && !can(actor, "prices:read", node, tree))
+      throw new ProblemError("forbidden", `rules about billing need the right to see prices at ${node}`, {
+        field: "condition.kind",
+      });
+  }
+  return app;
+}
+
+const isAfter = ({ createdAt, id }: RuleRecord, position: z.infer<typeof positionSchema>) =>
+  createdAt.getTime() > position.atMs || (createdAt.getTime() === position.atMs && id > position.id);
+
+function given<T extends object>(edit: T): { [Field in keyof T]?: Exclude<T[Field], undefined> } {
+  const entries = Object.entries(edit).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(entries) as { [Field in keyof T]?: Exclude<T[Field], undefined> };
+}
+
+export function describeRule(rule: RuleRecord): Rule {
+  const { id, name, node, scope, severity, enabled, channels, mute, replaces, condition } = rule;
+  return {
+    ...{ id, name, node, scope, severity, enabled, channels, mute, replaces, condition },
+    repeat_hours: rule.repeatHours,
+    is_default: rule.isDefault,
+    created_at: rule.createdAt.toISOString(),
+  };
+}

@@ -1,0 +1,91 @@
+/** Rules, what they found, and whom it was told. */
+import { newId } from "../../../server/accounts/actor.ts";
+import { createRule } from "../../../server/alerts/rules.ts";
+import { system } from "../../../server/audit/record-change.ts";
+import { alerts } from "../../../server/postgres/schema/alerts.ts";
+import { inside, type World } from "../../support/isolation-world.ts";
+import type { RouteCase } from "./route-case.ts";
+
+const condition = { kind: "no_data", silent_minutes: 60 } as const;
+
+async function ruleInside({ deps: { postgres } }: World): Promise<string> {
+  const wanted = { name: "Silent", node: inside, scope: "node", severity: "info", enabled: false } as const;
+  const rest = { channels: [], repeatHours: null, mute: [], replaces: null, condition };
+  const { id } = await createRule(postgres, { ...wanted, ...rest }, system);
+  return id;
+}
+
+async function alertInside({ deps: { postgres } }: World): Promise<string> {
+  const [id, now] = [newId("alr"), new Date()];
+  const about = { ruleId: "rule_gone", ruleName: "Silent", kind: "no_data", severity: "info", subject: id } as const;
+  await postgres.db.insert(alerts).values({
+    ...{ id, key: id, node: inside, place: inside, state: "firing", at: now, firedAt: now, watermark: now },
+    ...{ ...about, explanation: `Nothing came of ${inside}.` },
+  });
+  return id;
+}
+
+export const alertCases: readonly RouteCase[] = [
+  { route: "GET /v1/rules", needs: "read", allowed: 200, elsewhere: "nothing" },
+  {
+    route: "POST /v1/rules",
+    needs: "rules:write",
+    request: () => ({ body: { name: "Silent", node: inside, enabled: false, condition } }),
+    allowed: 201,
+    elsewhere: 403,
+  },
+  {
+    route: "GET /v1/rules/{id}",
+    needs: "read",
+    request: async (world) => ({ path: `/v1/rules/${await ruleInside(world)}` }),
+    allowed: 200,
+    elsewhere: 404,
+  },
+  {
+    route: "PATCH /v1/rules/{id}",
+    needs: "rules:write",
+    request: async (world) => ({ path: `/v1/rules/${await ruleInside(world)}`, body: { name: "Renamed" } }),
+    allowed: 200,
+    elsewhere: 404,
+  },
+  {
+    route: "DELETE /v1/rules/{id}",
+    needs: "rules:write",
+    request: async (world) => ({ path: `/v1/rules/${await ruleInside(world)}` }),
+    allowed: 204,
+    elsewhere: 404,
+  },
+  { route: "GET /v1/alerts", needs: "read", allowed: 200, elsewhere: "nothing" },
+  {
+    route: "GET /v1/alerts/{id}",
+    needs: "read",
+    request: async (world) => ({ path: `/v1/alerts/${await alertInside(world)}` }),
+    allowed: 200,
+    elsewhere: 404,
+  },
+  {
+    route: "POST /v1/alerts/{id}/acknowledge",
+    needs: "rules:write",
+    request: async (world) => ({ path: `/v1/alerts/${await alertInside(world)}/acknowledge` }),
+    allowed: 200,
+    elsewhere: 404,
+  },
+  {
+    route: "POST /v1/alerts/{id}/snooze",
+    needs: "rules:write",
+    request: async (world) => ({
+      path: `/v1/alerts/${await alertInside(world)}/snooze`,
+      body: { until: new Date(Date.now() + 3_600_000).toISOString() },
+    }),
+    allowed: 200,
+    elsewhere: 404,
+  },
+  { route: "GET /v1/notifications", needs: "read", allowed: 200, elsewhere: "nothing" },
+  {
+    route: "POST /v1/notifications/read",
+    needs: "read",
+    request: () => ({ body: { all: true } }),
+    allowed: 200,
+    elsewhere: "nothing",
+  },
+];
