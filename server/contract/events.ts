@@ -160,6 +160,9 @@ export const warningCodes = [
   "missing_value",
   "unknown_value",
   "not_a_number",
+  "completed_twice",
+  "ambiguous_pairing",
+  "interval_mismatch",
 ] as const;
 export type WarningCode = (typeof warningCodes)[number];
 export const warningSchema = z.object({

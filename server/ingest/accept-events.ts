@@ -7,13 +7,14 @@ import type { EventType } from "../catalog/catalog.ts";
 import { isBoundedText, type Rejection, type Warning } from "../contract/events.ts";
 import { nodeAddress, parseNode } from "../contract/node-address.ts";
 import { isAddressable, isStorableText } from "../contract/text.ts";
-import { explainForm, type Fault, hasEventForm } from "./event-gate.ts";
+import { explainForm, type Fault, type GivenEvent, hasEventForm } from "./event-gate.ts";
 import { identityPrefix } from "./event-hash.ts";
 import { nameOfStored } from "./event-identity.ts";
 import { latenessOf, type OutcomeCount, type OutcomePlace, OutcomeTally } from "./event-outcomes.ts";
 import { escapeColumn, renderQuarantineRow } from "./event-row.ts";
 import type { IdentifiedEvent, Standing } from "./known-ids.ts";
 import { type ReadContext, type ReadEvent, readEvent, renderEventRow } from "./read-event.ts";
+import type { Doubt } from "./recent-signs.ts";
 import type { RequestEvents } from "./request-events.ts";
 
 /** The API key that sends. */
@@ -147,6 +148,8 @@ export interface DecisionContext {
   tree: OrganizationTree;
   /** Judges an identity and claims it when it is new. */
   claim: (event: IdentifiedEvent) => Standing;
+  /** What there is to doubt about an event that is taken. */
+  doubt?: (event: GivenEvent) => Doubt | undefined;
 }
 
 /** The verdicts and the lines of a checked request. When `isAborted`, the caller must give the claims back. */
@@ -229,6 +232,11 @@ export function decideEvents(request: RequestEvents, checked: CheckedEvents, con
       if (placed.accepted++ === 0) warnOfStanding(decision.warnings, event, tree);
       const lateness = latenessOf(event.timeMs, receivedAtMs);
       if (lateness !== undefined) tally.add(placed.at, emitter.id, "late", lateness);
+      const doubt = context.doubt?.(request.events[event.index] as GivenEvent);
+      if (doubt) {
+        decision.warnings.push({ index: event.index, id: nameOfStored(event.id).id, ...doubt });
+        tally.add(placed.at, emitter.id, "warned", doubt.code);
+      }
       for (const code of warnedOf.get(event.index) ?? [])
         if (code === "unmatched_type") tally.add(placed.at, emitter.id, "unmatched");
         else tally.add(placed.at, emitter.id, "warned", code);

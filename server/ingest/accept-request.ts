@@ -16,6 +16,7 @@ import {
   withOrganizations,
 } from "./accept-events.ts";
 import type { Admission, RateState } from "./backpressure.ts";
+import type { GivenEvent } from "./event-gate.ts";
 import { inflateBody } from "./inflate-body.ts";
 import type { KnownIds, StoredAnswers } from "./known-ids.ts";
 import { bodyFormOf, readBody } from "./read-body.ts";
@@ -135,7 +136,12 @@ export async function takeEvents(
 
   // 4. Judge, claim and append in one turn: the log has identities in the order in which they were judged.
   mayTake();
-  const context = { receivedAtMs, isAtomic, emitter };
+  const signs = knownIds.signs.begin();
+  const doubt = (event: GivenEvent) => {
+    const type = deps.eventType(event.type);
+    return type && signs.doubt(event, type);
+  };
+  const context = { receivedAtMs, isAtomic, emitter, doubt };
   if (isTrial || isDryRun) {
     const before = new Map<string, bigint>();
     const decision = decideEvents(events, checked, {
@@ -153,6 +159,7 @@ export async function takeEvents(
   });
   if (decision.isAborted) claims.forget();
   const position = await appendDecision(log, decision, claims, receivedAtMs);
+  if (!decision.isAborted) signs.keep();
   return { decision, position, elsewhereMs: null };
 }
 

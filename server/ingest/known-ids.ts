@@ -9,6 +9,7 @@ import { nameOfStored } from "./event-identity.ts";
 import { splitEventLine } from "./event-row.ts";
 import { IdFilter } from "./id-filter.ts";
 import { Claims, RecentIds } from "./recent-ids.ts";
+import { RecentSigns } from "./recent-signs.ts";
 import { parseRequestRecord } from "./request-record.ts";
 import type { LogPosition, LogRecord } from "./write-ahead-log.ts";
 
@@ -63,6 +64,7 @@ interface Waiting {
 }
 
 export class KnownIds {
+  readonly signs = new RecentSigns();
   private readonly recent: RecentIds;
   private readonly filter: IdFilter;
   private isFilterComplete = false;

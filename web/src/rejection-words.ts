@@ -29,6 +29,9 @@ const warnings: Record<WarningCode, string> = {
   missing_value: "no minutes were given",
   unknown_value: "a value that is none of the usual ones",
   not_a_number: "a text where a number is counted",
+  completed_twice: "a job that was completed before",
+  ambiguous_pairing: "one user on two devices without intervals",
+  interval_mismatch: "an interval named by a start or its end alone",
 };
 
 /** A code that this page does not know is shown as it is. */

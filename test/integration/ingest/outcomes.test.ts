@@ -111,6 +111,51 @@ test("a warning is in the verdict, by its field, and is counted by its code", as
   expect([total.warned, total.warned_by]).toEqual([6, { missing_value: 2, unknown_value: 3, not_a_number: 1 }]);
 });
 
+test("what only events together show is warned of: a job completed twice, two devices, an interval named on one side", async () => {
+  const move = (id: string, type: string, user: string, rest: object = {}) =>
+    event(id, { type: `participant.${type}`, session: "s", user, ...rest });
+  const on = (device: string) => ({ properties: { device } });
+  const done = { type: "transcription.completed", value: 1, job: "j" };
+  const batch = [
+    event("j1", done),
+    event("j2", done),
+    move("d1", "joined", "u1", on("phone")),
+    move("d2", "joined", "u1", on("laptop")),
+    move("i1", "joined", "u2", { interval: "c1" }),
+    move("i2", "left", "u2"),
+    move("i3", "joined", "u3"),
+    move("i4", "left", "u3", { interval: "c2" }),
+  ];
+  const expected = [
+    ["j2", "completed_twice", "job"],
+    ["d2", "ambiguous_pairing", "interval"],
+    ["i2", "interval_mismatch", "interval"],
+    ["i4", "interval_mismatch", "interval"],
+  ];
+  const told = async (sent: readonly unknown[], isAtomic = false) =>
+    (await send(sent, rootEmitter, isAtomic)).warnings.map(({ id, code, field }) => [id, code, field]);
+  expect(await told([...batch, "no event"], true)).toEqual([]);
+  expect(await told(batch)).toEqual(expected);
+  expect(await told(batch)).toEqual([]);
+  const fine = [
+    move("f1", "left", "u1"),
+    move("f2", "joined", "u1", on("laptop")),
+    move("f3", "left", "u1"),
+    move("f4", "joined", "u4", { interval: "c4" }),
+    move("f5", "joined", "u4", { interval: "c5" }),
+    move("f6", "left", "u4", { interval: "c4" }),
+    move("f7", "left", "u4", { interval: "c5" }),
+    event("j3", { ...done, job: "another" }),
+  ];
+  expect(await told(fine)).toEqual([]);
+  expect(await told([event("j4", done)])).toEqual([["j4", "completed_twice", "job"]]);
+  expect((await health("organization:acme")).total.warned_by).toEqual({
+    completed_twice: 2,
+    ambiguous_pairing: 1,
+    interval_mismatch: 2,
+  });
+});
+
 test("a subtree sees its own counts only, and a key's owner what named no organization that the key may see", async () => {
   const ofReseller = { id: "key_r1", node: "reseller:r1", createOrganizations: false };
   await send([event("1", { organization: "globex" })]);
