@@ -54,6 +54,8 @@ import { quarantineReplayRoutes, quarantineRoutes } from "./http/routes/quaranti
 import { quotasRoutes } from "./http/routes/quotas.ts";
 import { reconciliationRoutes } from "./http/routes/reconciliation.ts";
 import { recordsRoutes } from "./http/routes/records.ts";
+import { reportRunsRoutes } from "./http/routes/report-runs.ts";
+import { reportsRoutes } from "./http/routes/reports.ts";
 import { rulesRoutes } from "./http/routes/rules.ts";
 import { sessionRoutes } from "./http/routes/session.ts";
 import { statementsRoutes } from "./http/routes/statements.ts";
@@ -69,6 +71,7 @@ import type { Mailer } from "./mail/mailer.ts";
 import type { OwnMeters } from "./meters/own-meters.ts";
 import { OrganizationFigures } from "./overview/organization-figures.ts";
 import type { Postgres } from "./postgres/client.ts";
+import type { ReportMaker } from "./reports/make-runs.ts";
 import type { Telemetry } from "./telemetry/telemetry.ts";
 
 export interface AppDeps {
@@ -101,6 +104,8 @@ export interface AppDeps {
   settledBatch: () => number;
   /** Of the messages of payment providers. */
   paymentKeys: readonly Buffer[];
+  /** Present where this process makes reports. */
+  reportMaker?: Pick<ReportMaker, "tick"> | undefined;
   roles: ReadonlySet<Role>;
   /** Absent: nothing but the stores and the log can fail. */
   health?: HealthDeps | undefined;
@@ -174,6 +179,12 @@ export function createApp(deps: AppDeps): OpenAPIHono<HttpEnv> {
     app.route("/", modelsRoutes({ postgres, tree }));
     app.route("/", organizationsRoutes({ tree, figures, meterOf }));
     app.route("/", overviewRoutes({ clickhouse: shared, postgres, tree, meterOf, watermark, settledBatch, figures }));
+    const reportSource = { clickhouse: shared, postgres, tree, meterOf, watermark, figures };
+    app.route("/", reportsRoutes({ source: reportSource }));
+    const wake = () => {
+      deps.reportMaker?.tick().catch((err: unknown) => log.warn({ err }, "report runs could not be claimed"));
+    };
+    app.route("/", reportRunsRoutes({ source: reportSource, wake }));
     app.route("/", subscriptionsRoutes({ postgres, tree }));
     app.route("/", statementsRoutes({ postgres, tree }));
     app.route("/", rulesRoutes({ postgres, tree, meterOf }));

@@ -13,7 +13,7 @@ import { createSessions } from "./accounts/sessions.ts";
 import { createUsers } from "./accounts/users.ts";
 import { createApp } from "./app.ts";
 import { meterByName } from "./catalog/catalog.ts";
-import { type ClickHouse, connectClickHouse } from "./clickhouse/client.ts";
+import { askedFor, type ClickHouse, connectClickHouse } from "./clickhouse/client.ts";
 import { migrateClickHouse } from "./clickhouse/migrate.ts";
 import { claimAlone, claimClickHouse } from "./cluster/claim-stores.ts";
 import { identifyIngest } from "./cluster/ingest-process.ts";
@@ -41,11 +41,14 @@ import { hearVisibility, tellVisibility, type Visibility } from "./live/shared-w
 import { createMailer } from "./mail/mailer.ts";
 import { OwnMeters } from "./meters/own-meters.ts";
 import { awaitStores, clickhouseFor, postgresFor } from "./open-stores.ts";
+import { OrganizationFigures } from "./overview/organization-figures.ts";
 import { connectPostgres, type Postgres } from "./postgres/client.ts";
 import { migratePostgres, whileMigrating } from "./postgres/migrate.ts";
 import { runRebuilds } from "./reconciliation/rebuild.ts";
 import { reconcileRecent } from "./reconciliation/reconcile-recent.ts";
 import { connectRedis } from "./redis/connect-redis.ts";
+import { createReportMaker, type ReportMaker } from "./reports/make-runs.ts";
+import type { ReportSource } from "./reports/report-source.ts";
 import { adjustStatements } from "./statements/adjust-statements.ts";
 import { closeStatements, type StatementSource } from "./statements/close-statements.ts";
 import { createTelemetry, type Telemetry } from "./telemetry/telemetry.ts";
@@ -204,9 +207,12 @@ async function startParts(
     ...{ clickhouse, postgres, tree, watermark, settledBatch, log },
     meterOf: (name, node, atMs) => meterByName(name) ?? ownMeters.find(name, node, atMs),
   };
-  const jobTable = jobsOf(clickhouse, postgres, tree, storing, corrections, statements, log, (nodes) =>
-    announce(nodes),
-  );
+  const reportMaker = config.roles.has("worker") ? createReportMaker(reportSource(statements, tree), log) : undefined;
+  started.push(async () => await reportMaker?.stop());
+  const jobTable = [
+    ...jobsOf(clickhouse, postgres, tree, storing, corrections, statements, log, (nodes) => announce(nodes)),
+    reportsJob(reportMaker),
+  ];
   const led = running ? ledJobs(jobTable, running) : undefined;
 
   const standing = watchWatermark(watermark, { log, explain: () => running?.trouble() });
@@ -456,4 +462,21 @@ function jobsOf(
       },
     },
   ];
+}
+
+/** Runs that no route woke this process for: those that other processes took, and those that were abandoned. */
+function reportsJob(maker: ReportMaker | undefined): JobDefinition {
+  return {
+    name: "reports-make",
+    every: { ms: 2_000 },
+    role: "worker",
+    handler: async () => {
+      await maker?.tick();
+    },
+  };
+}
+
+function reportSource(statements: StatementSource, tree: NodeTree): ReportSource {
+  const source = { ...statements, tree, clickhouse: askedFor(statements.clickhouse) };
+  return { ...source, figures: new OrganizationFigures(source) };
 }

@@ -42,7 +42,23 @@ export interface Actor {
 
 /** A new id such as `key_5f…`: 122 random bits, its kind in front. */
 export function newId(
-  kind: "key" | "usr" | "plan" | "sub" | "stm" | "adj" | "pay" | "mdl" | "psk" | "chn" | "dlv" | "rule" | "alr" | "ntf",
+  kind:
+    | "key"
+    | "usr"
+    | "plan"
+    | "sub"
+    | "stm"
+    | "adj"
+    | "pay"
+    | "mdl"
+    | "psk"
+    | "chn"
+    | "dlv"
+    | "rule"
+    | "alr"
+    | "ntf"
+    | "rpt"
+    | "run",
 ): string {
   return `${kind}_${randomUUID().replaceAll("-", "")}`;
 }

@@ -12,7 +12,7 @@ import type {
 } from "../contract/usage.ts";
 import { createPace } from "../fairness/pace.ts";
 import { compareFigures } from "../metrics/comparison.ts";
-import { csvLine } from "./csv.ts";
+import { csvLine } from "../reports/render/csv-line.ts";
 
 /** One window of one meter, or of one of its groups. */
 interface UsageRow {

@@ -22,16 +22,18 @@ import { createSessions } from "../../server/accounts/sessions.ts";
 import { createUsers } from "../../server/accounts/users.ts";
 import { type AppDeps, createApp } from "../../server/app.ts";
 import { system } from "../../server/audit/record-change.ts";
-import { eventType } from "../../server/catalog/catalog.ts";
+import { eventType, meterByName } from "../../server/catalog/catalog.ts";
 import { type KeyScope, roles } from "../../server/contract/accounts.ts";
 import { createCorrections } from "../../server/corrections/corrections.ts";
 import { Questions } from "../../server/fairness/questions.ts";
 import { createAuthenticator } from "../../server/http/authenticate.ts";
 import { startIngest } from "../../server/ingest/start-ingest.ts";
 import { OwnMeters } from "../../server/meters/own-meters.ts";
+import { OrganizationFigures } from "../../server/overview/organization-figures.ts";
 import { connectPostgres } from "../../server/postgres/client.ts";
 import { migratePostgres } from "../../server/postgres/migrate.ts";
 import { nodeParents, userRoles, users as userRows } from "../../server/postgres/schema/accounts.ts";
+import { createReportMaker } from "../../server/reports/make-runs.ts";
 import { createTelemetry } from "../../server/telemetry/telemetry.ts";
 import { type Ask, type Asked, askAt } from "./accounts.ts";
 import { ownClickHouse, ownPostgres } from "./stores.ts";
@@ -111,6 +113,12 @@ export async function createWorld(placed: Partial<Pick<AppDeps, "publicUrl" | "i
     telemetry,
     log,
   };
+  const source = {
+    ...{ clickhouse: deps.clickhouse, postgres, tree, watermark: deps.watermark, settledBatch: deps.settledBatch },
+    meterOf: (name: string, node: string, atMs: number) => meterByName(name) ?? ownMeters.find(name, node, atMs),
+  };
+  const reportMaker = createReportMaker({ ...source, figures: new OrganizationFigures(source) }, log);
+  deps.reportMaker = reportMaker;
   const app = createApp(deps);
   const server = createServer(getRequestListener(app.fetch)).listen(0, "127.0.0.1");
   await once(server, "listening");
@@ -182,6 +190,7 @@ export async function createWorld(placed: Partial<Pick<AppDeps, "publicUrl" | "i
     async close() {
       server.close();
       server.closeAllConnections();
+      await reportMaker.stop();
       await ingest.stop(0);
       await Promise.all([keys.close(), sessions.close(), tree.close()]);
       await postgres.close();

@@ -2,14 +2,15 @@
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import { stream } from "hono/streaming";
 import type { NodeTree } from "../../accounts/node-tree.ts";
+import { describeEntry } from "../../audit/describe-entry.ts";
 import { type AuditFilter, readAudit } from "../../audit/read-audit.ts";
 import type { AuditEntry } from "../../audit/record-change.ts";
-import { type AuditReader, shownEntry } from "../../audit/shown-entry.ts";
+import type { AuditReader } from "../../audit/shown-entry.ts";
 import { type AuditEntryAnswer, auditListSchema, auditQuerySchema } from "../../contract/audit.ts";
 import type { Postgres } from "../../postgres/client.ts";
+import { csvLine } from "../../reports/render/csv-line.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
 import { isWithinReach, requireScope, resolveNode } from "../authenticate.ts";
-import { csvLine } from "../csv.ts";
 import type { HttpEnv } from "../http-env.ts";
 
 /** An export reads so many entries at a time. */
@@ -46,7 +47,7 @@ export function auditRoutes({ postgres, tree }: { postgres: Postgres; tree: Node
       // Who reads the audit by one role may see prices by another.
       const whole = (await c.get("identify")()) ?? actor;
       const reader: AuditReader = { actor: whole, isWithin: (one) => isWithinReach(actor, tree, one) };
-      const told = (entry: AuditEntry) => describe(entry, reader);
+      const told = (entry: AuditEntry) => describeEntry(entry, reader);
       const filter: AuditFilter = {
         ...rest,
         reach: actor.reach,
@@ -81,19 +82,6 @@ export function auditRoutes({ postgres, tree }: { postgres: Postgres; tree: Node
     },
   );
   return app;
-}
-
-function describe(entry: AuditEntry, reader: AuditReader): AuditEntryAnswer {
-  return {
-    sequence: entry.sequence,
-    at: entry.at.toISOString(),
-    actor: { kind: entry.actorKind, id: entry.actorId, name: entry.actorName },
-    address: entry.address,
-    node: entry.node,
-    action: entry.action,
-    subject: entry.subject,
-    ...shownEntry(entry, reader),
-  };
 }
 
 function cellsOf(entry: AuditEntryAnswer): string[] {

@@ -1,20 +1,18 @@
 /** GET /v1/organizations: who a reseller's customers are, what they are subscribed to, and what they use. */
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
-import { planAt, statusOf } from "../../accounts/billing-cycle.ts";
 import type { UsageSource } from "../../accounts/measure-span.ts";
 import type { NodeRecord, NodeTree } from "../../accounts/node-tree.ts";
 import { dimensionsOf, type Meter } from "../../catalog/catalog.ts";
 import type { NodeAddress } from "../../contract/nodes.ts";
 import { type Organization, organizationListSchema, organizationQuerySchema } from "../../contract/organizations.ts";
 import { readCursor, writeCursor } from "../../metrics/cursor.ts";
-import { zeroOf } from "../../metrics/usage.ts";
 import { cycleContaining, formatInstant } from "../../metrics/windows.ts";
-import { type OrganizationFacts, pageOfOrganizations } from "../../overview/list-organizations.ts";
+import { pageOfOrganizations } from "../../overview/list-organizations.ts";
+import { describeOrganization, organizationFacts } from "../../overview/organization-facts.ts";
 import type { OrganizationFigures } from "../../overview/organization-figures.ts";
-import { runningSubscriptions } from "../../overview/read-standings.ts";
+import { csvLine } from "../../reports/render/csv-line.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
 import { isWithinReach, requireScope, resolveNode } from "../authenticate.ts";
-import { csvLine } from "../csv.ts";
 import type { HttpEnv } from "../http-env.ts";
 import { listFormOf } from "../list-form.ts";
 import { ProblemError } from "../problem-error.ts";
@@ -80,35 +78,12 @@ export function organizationsRoutes({
         figures.standings(state, nowMs, isPatient),
         figures.usage(node, meter, month.startMs, nowMs, isPatient),
       ]);
-      const running = runningSubscriptions(state, nowMs);
-      const nothing = zeroOf(meter);
-      const facts: OrganizationFacts = {
-        planOf: (record) => {
-          const subscription = running.get(record.node);
-          if (!subscription) return null;
-          const { planId: id, version } = planAt(subscription, nowMs);
-          return { id, name: state.planNames.get(id) ?? id, version, status: statusOf(subscription, nowMs) };
-        },
-        usersOf: (record) => state.userCounts.get(record.node) ?? 0,
-        usageOf: (record) => usage.answer.get(record.id) ?? nothing,
-        quotaOf: (record) => standings.answer.get(record.node)?.quota ?? null,
-      };
+      const facts = organizationFacts(state, standings.answer, usage.answer, meter, nowMs);
       const records = tree.list([node], { kind: "organization", limit: Number.POSITIVE_INFINITY });
       const isCsv = listFormOf(c.req.header("accept")) === "csv";
       const page = pageOfOrganizations(records, facts, question, after, isCsv ? Number.POSITIVE_INFINITY : limit);
-      const describe = (record: NodeRecord): Organization => ({
-        node: record.node,
-        id: record.id,
-        name: record.name,
-        external_id: record.externalId,
-        parent: record.parent !== null && isWithinReach(actor, tree, record.parent) ? record.parent : null,
-        status: record.status,
-        plan: facts.planOf(record),
-        users: facts.usersOf(record),
-        usage: facts.usageOf(record),
-        quota: facts.quotaOf(record),
-        created_at: record.createdAt.toISOString(),
-      });
+      const isSeen = (one: NodeAddress) => isWithinReach(actor, tree, one);
+      const describe = (record: NodeRecord) => describeOrganization(record, facts, isSeen);
       if (isCsv) {
         c.header("content-type", "text/csv; charset=utf-8");
         c.header("content-disposition", 'attachment; filename="organizations.csv"');

@@ -17,9 +17,9 @@ import {
   recordKeySchema,
 } from "../../metrics/read-records.ts";
 import { stringifyExact } from "../../numbers/exact-json.ts";
+import { csvLine } from "../../reports/render/csv-line.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
 import { requireScope, resolveNode } from "../authenticate.ts";
-import { csvLine } from "../csv.ts";
 import { answerExact } from "../exact-json.ts";
 import type { HttpEnv } from "../http-env.ts";
 import { listFormOf, streamOf } from "../list-form.ts";

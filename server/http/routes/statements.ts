@@ -12,6 +12,7 @@ import {
 } from "../../contract/statements.ts";
 import { readCursor, writeCursor } from "../../metrics/cursor.ts";
 import type { Postgres } from "../../postgres/client.ts";
+import { csvLine } from "../../reports/render/csv-line.ts";
 import {
   describeStatement,
   describeStatements,
@@ -22,7 +23,6 @@ import {
 import { paymentState } from "../../statements/record-payment.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
 import { requireScope, resolveNode } from "../authenticate.ts";
-import { csvLine } from "../csv.ts";
 import { entityTag } from "../entity-tag.ts";
 import type { HttpEnv } from "../http-env.ts";
 import { listFormOf, streamOf } from "../list-form.ts";

@@ -8,6 +8,8 @@ export const installationSecrets = pgTable(
     only: smallint("only").primaryKey().default(1),
     /** 244 random bits: the key of entity tags. */
     entityTags: text("entity_tags").notNull(),
+    /** As many: the key of links that work without credentials. */
+    fileLinks: text("file_links").notNull().default(sql`gen_random_uuid()::text || gen_random_uuid()::text`),
   },
   (table) => [check("installation_secrets_one_row", sql`${table.only} = 1`)],
 );

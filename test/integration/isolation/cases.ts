@@ -7,6 +7,7 @@ import { userRoles, users } from "../../../server/postgres/schema/accounts.ts";
 import { askedAbout, inside, type World } from "../../support/isolation-world.ts";
 import { alertCases } from "./alert-cases.ts";
 import { planCases } from "./plan-cases.ts";
+import { reportCases } from "./report-cases.ts";
 import type { RouteCase } from "./route-case.ts";
 import { statementCases } from "./statement-cases.ts";
 
@@ -481,6 +482,7 @@ export const routeCases: readonly RouteCase[] = [
   ...auditCases,
   ...reconciliationCases,
   ...planCases,
+  ...reportCases,
   ...statementCases,
   ...alertCases,
 ];

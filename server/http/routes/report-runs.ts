@@ -1,0 +1,322 @@
+/** /v1/report-runs: the making of reports, and their files. */
+import { Readable } from "node:stream";
+import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+import type { Context } from "hono";
+import { createMiddleware } from "hono/factory";
+import {
+  type ReportRun,
+  type RunFile,
+  reportFormats,
+  reportKinds,
+  reportRunSchema,
+  runDifferencesSchema,
+  runListSchema,
+  runQuerySchema,
+  startRunSchema,
+} from "../../contract/reports.ts";
+import { readCursor, writeCursor } from "../../metrics/cursor.ts";
+import { checkOptions, customQuestion, metersOfReport } from "../../reports/custom-question.ts";
+import { differencesOf } from "../../reports/differences.ts";
+import { createFileLinks, type FileLinks } from "../../reports/file-link.ts";
+import { makeDocument } from "../../reports/make-document.ts";
+import { mediaTypes } from "../../reports/render/render-format.ts";
+import { type ReportSource, ReportTooLargeError } from "../../reports/report-source.ts";
+import { type FileRecord, findFile, listFiles, readDocument, readFile } from "../../reports/run-files.ts";
+import {
+  cancelRun,
+  createRun,
+  describeRun,
+  isKept,
+  listRuns,
+  questionOfRun,
+  type RunRecord,
+  readRun,
+  unfinishedRuns,
+} from "../../reports/runs.ts";
+import { findReport, mayReadKind, requireKind } from "../../reports/saved-reports.ts";
+import { createRouter, problemResponses } from "../app-pieces.ts";
+import { isWithinReach, requireScope, resolveNode } from "../authenticate.ts";
+import type { HttpEnv } from "../http-env.ts";
+import { ProblemError } from "../problem-error.ts";
+import { storeFor } from "../take-turns.ts";
+import { readInstant } from "../time-range.ts";
+import { wholeCaller } from "./reports.ts";
+
+export interface ReportRunsRoutesDeps {
+  source: ReportSource;
+  /** Begins what is queued now, where this process makes reports; else the next tick of one that does finds it. */
+  wake: () => void;
+  now?: () => number;
+}
+
+const idParams = z.object({ id: z.string().max(100) });
+const answered = (description: string) => ({
+  description,
+  content: { "application/json": { schema: reportRunSchema } },
+});
+const positionSchema = z.object({ atMs: z.number(), id: z.string() });
+/** How long the links in an answer work. */
+const linkMs = 60 * 60_000;
+/** So many runs of one caller may wait or be made at once. */
+const mostUnfinished = 20;
+
+export function reportRunsRoutes({ source, wake, now = Date.now }: ReportRunsRoutesDeps): OpenAPIHono<HttpEnv> {
+  const { postgres, tree } = source;
+  const { db } = postgres;
+  const links = createFileLinks(postgres);
+  const app = createRouter();
+
+  app.openapi(
+    createRoute({
+      method: "post",
+      path: "/v1/report-runs",
+      summary: "Make a report",
+      description: `\`billing\` and \`financial\` need the right to see prices at the node, \`audit\` the right to read its audit. At most ${mostUnfinished} runs of a caller wait or are made at once.`,
+      middleware: requireScope("read"),
+      request: { body: { required: true, content: { "application/json": { schema: startRunSchema } } } },
+      responses: { 202: answered("The run"), ...problemResponses(400, 401, 403, 404, 429, 503) },
+    }),
+    async (c) => {
+      const wanted = c.req.valid("json");
+      const actor = c.get("actor");
+      const whole = await wholeCaller(c);
+      const found = await findReport(db, wanted.report);
+      const isOwn = found && (found.node === undefined || isWithinReach(actor, tree, found.node));
+      if (!found || !isOwn) throw new ProblemError("not_found", "there is no such report", { field: "report" });
+      const node = resolveNode(actor, tree, wanted.node ?? found.node);
+      requireKind(whole, found.kind, node, tree);
+      const nowMs = now();
+      const { tz, formats } = wanted;
+      const [fromMs, toMs] = [readInstant("from", wanted.from, tz, nowMs), readInstant("to", wanted.to, tz, nowMs)];
+      if (fromMs >= toMs) throw new ProblemError("invalid_request", "from must lie before to", { field: "from" });
+      if (toMs - fromMs > mostRangeMs)
+        throw new ProblemError("invalid_request", "the range is longer than 30 years", { field: "from" });
+      const question = { ...found, node, fromMs, toMs, tz };
+      checkOptions(found.kind, found.options);
+      if (found.kind === "custom") customQuestion(source, question, nowMs);
+      else metersOfReport(source, question, found.options.meters ?? []);
+      if ((await unfinishedRuns(db, actor.id)) >= mostUnfinished)
+        throw new ProblemError("too_fast", `${mostUnfinished} runs of this caller are not over yet`, {
+          retryAfterSeconds: 5,
+        });
+      const requestedBy = { id: actor.id, name: actor.name };
+      const run = await createRun(db, { ...question, formats, requestedBy }, nowMs);
+      wake();
+      c.header("location", `/v1/report-runs/${run.id}`);
+      return c.json(await describe(run), 202);
+    },
+  );
+
+  app.openapi(
+    createRoute({
+      method: "get",
+      path: "/v1/report-runs",
+      summary: "The runs of a node and all below it, the newest first",
+      middleware: requireScope("read"),
+      request: { query: runQuerySchema },
+      responses: {
+        200: { description: "The runs", content: { "application/json": { schema: runListSchema } } },
+        ...problemResponses(400, 401, 403, 404, 503),
+      },
+    }),
+    async (c) => {
+      const query = c.req.valid("query");
+      const actor = c.get("actor");
+      const whole = await wholeCaller(c);
+      const node = resolveNode(actor, tree, query.node);
+      const asked = { list: "report-runs", node, report: query.report, state: query.state };
+      const nowMs = now();
+      const found = await listRuns(db, {
+        ...{ report: query.report, state: query.state, kinds: reportKinds },
+        after: readCursor(query.cursor, asked, positionSchema),
+        limit: query.limit + 1,
+        isShown: (run) =>
+          isKept(run, nowMs) &&
+          tree.isWithin(run.node, node) &&
+          isWithinReach(actor, tree, run.node) &&
+          mayReadKind(whole, run.kind, run.node, tree),
+      });
+      const page = found.slice(0, query.limit);
+      const last = found.length > query.limit ? page.at(-1) : undefined;
+      const position = last && { atMs: last.requestedAt.getTime(), id: last.id };
+      const files = await listFiles(
+        db,
+        page.map(({ id }) => id),
+      );
+      const runs = await Promise.all(
+        page.map((run) =>
+          describe(
+            run,
+            files.filter((file) => file.run === run.id),
+          ),
+        ),
+      );
+      return c.json({ runs, next_cursor: position ? writeCursor(asked, position) : null }, 200);
+    },
+  );
+
+  app.openapi(
+    createRoute({
+      method: "get",
+      path: "/v1/report-runs/{id}",
+      summary: "One run, with links to its files",
+      middleware: requireScope("read"),
+      request: { params: idParams },
+      responses: { 200: answered("The run"), ...problemResponses(401, 403, 404, 503) },
+    }),
+    async (c) => c.json(await describe(await ownRun(c, c.req.valid("param").id)), 200),
+  );
+
+  app.openapi(
+    createRoute({
+      method: "post",
+      path: "/v1/report-runs/{id}/cancel",
+      summary: "Cancel a run that is not over",
+      description: "A run that is over stays as it is.",
+      middleware: requireScope("reports:write"),
+      request: { params: idParams },
+      responses: { 200: answered("The run now"), ...problemResponses(401, 403, 404, 503) },
+    }),
+    async (c) => {
+      const run = await ownRun(c, c.req.valid("param").id);
+      await cancelRun(db, run.id);
+      return c.json(await describe((await readRun(db, run.id)) ?? run), 200);
+    },
+  );
+
+  app.openapi(
+    createRoute({
+      method: "get",
+      path: "/v1/report-runs/{id}/files/{format}",
+      summary: "A file of a run",
+      description:
+        "With credentials, or by a link as the run's `files` have it, which works without until it expires. `section` for CSV and Parquet; `about` tells node, range, zone, watermark and definitions.",
+      middleware: scopeOrLink(links, now),
+      request: {
+        params: idParams.extend({ format: z.enum(reportFormats) }),
+        query: z.strictObject({
+          section: z.string().max(200).optional(),
+          expires: z.string().max(20).optional(),
+          signature: z.string().max(100).optional(),
+        }),
+      },
+      responses: {
+        200: {
+          description: "The file",
+          content: Object.fromEntries(Object.values(mediaTypes).map((type) => [type, { schema: z.string() }])),
+        },
+        ...problemResponses(400, 401, 403, 404, 503),
+      },
+    }),
+    async (c) => {
+      const { id, format } = c.req.valid("param");
+      const { section, signature } = c.req.valid("query");
+      const run = signature === undefined ? await ownRun(c, id) : await keptRun(id);
+      const file = run.state === "done" ? await findFile(db, { run: run.id, format, section }) : undefined;
+      if (!file)
+        throw new ProblemError(
+          "not_found",
+          run.state === "done" ? "the run has no such file" : `the run is ${run.state}`,
+        );
+      c.header("content-type", mediaTypes[format]);
+      c.header("content-length", String(file.bytes));
+      c.header("content-disposition", `attachment; filename="${fileName(run, file)}"`);
+      c.header("cache-control", "private, no-store");
+      return c.body(Readable.toWeb(Readable.from(readFile(db, file))) as ReadableStream<Uint8Array>, 200) as never;
+    },
+  );
+
+  app.openapi(
+    createRoute({
+      method: "get",
+      path: "/v1/report-runs/{id}/differences",
+      summary: "What is known otherwise now, cell by cell",
+      description:
+        "Late events, corrections and moves change what a report would say; a run keeps what was known then.",
+      middleware: requireScope("read"),
+      request: { params: idParams },
+      responses: {
+        200: { description: "The differences", content: { "application/json": { schema: runDifferencesSchema } } },
+        ...problemResponses(400, 401, 403, 404, 409, 503),
+      },
+    }),
+    async (c) => {
+      const run = await ownRun(c, c.req.valid("param").id);
+      const then = await readDocument(db, run.id);
+      if (!then || run.state !== "done") throw new ProblemError("conflict", `the run is ${run.state}`);
+      await c.get("question")?.becomeLarge();
+      const signal = c.get("question")?.signal ?? c.req.raw.signal;
+      const asked = { ...source, clickhouse: storeFor(c, source.clickhouse) };
+      const document = await makeDocument(asked, questionOfRun(run), { nowMs: now(), signal }).catch(
+        (error: unknown) => {
+          if (error instanceof ReportTooLargeError) throw new ProblemError("conflict", error.message);
+          throw error;
+        },
+      );
+      return c.json(differencesOf(run.id, then, document), 200);
+    },
+  );
+
+  async function keptRun(id: string): Promise<RunRecord> {
+    const run = await readRun(db, id);
+    if (!run || !isKept(run, now())) throw new ProblemError("not_found", "there is no such run");
+    return run;
+  }
+
+  /** Throws `not_found` outside the caller's nodes, `forbidden` where they may not see what it shows. */
+  async function ownRun(c: Context<HttpEnv>, id: string): Promise<RunRecord> {
+    const run = await keptRun(id);
+    if (!isWithinReach(c.get("actor"), tree, run.node)) throw new ProblemError("not_found", "there is no such run");
+    requireKind(await wholeCaller(c), run.kind, run.node, tree);
+    return run;
+  }
+
+  async function describe(run: RunRecord, files?: readonly FileRecord[]): Promise<ReportRun> {
+    const stored = run.state === "done" ? (files ?? (await listFiles(db, [run.id]))) : [];
+    const expiresMs = Math.min(now() + linkMs, run.expiresAt.getTime());
+    return describeRun(run, await linkedFiles(links, stored, expiresMs), expiresMs);
+  }
+  return app;
+}
+
+const mostRangeMs = 30 * 366 * 86_400_000;
+
+/** By their format; of those with a file for each section the first stands for the format. */
+async function linkedFiles(links: FileLinks, files: readonly FileRecord[], expiresMs: number): Promise<RunFile[]> {
+  const told = reportFormats.map(async (format): Promise<RunFile[]> => {
+    const own = files.filter((file) => file.format === format);
+    const [first] = own;
+    if (!first) return [];
+    const { run, bytes, sha256 } = first;
+    const whole = { format, bytes, sha256, url: await links.sign({ run, format }, expiresMs) };
+    if (first.section === "") return [whole];
+    const sections = await Promise.all(
+      own.map(async ({ section, bytes, sha256 }) => {
+        return { section, bytes, sha256, url: await links.sign({ run, format, section }, expiresMs) };
+      }),
+    );
+    return [{ ...whole, sections }];
+  });
+  return (await Promise.all(told)).flat();
+}
+
+/** Of plain letters, so that no header and no file system takes it for anything else. */
+function fileName({ kind, fromAt, toAt }: RunRecord, { format, section }: FileRecord): string {
+  const day = (at: Date) => at.toISOString().slice(0, 10);
+  const part = section === "" ? "" : `-${section.replace(/[^a-z0-9_-]/gi, "_")}`;
+  return `${kind}-${day(fromAt)}-${day(toAt)}${part}.${format}`;
+}
+
+/** A request that shows a signature is judged by it alone, one without by its credentials. */
+function scopeOrLink(links: FileLinks, now: () => number) {
+  const byScope = requireScope("read");
+  return createMiddleware<HttpEnv>(async (c, next) => {
+    const { section, expires = "", signature } = c.req.query();
+    if (signature === undefined) return await byScope(c, next);
+    const format = reportFormats.find((one) => one === c.req.param("format"));
+    const file = { run: c.req.param("id") ?? "", format: format ?? "csv", section };
+    if (!format || !(await links.isValid(file, { expires, signature }, now())))
+      throw new ProblemError("forbidden", "the link is not valid, or not any more", { field: "signature" });
+    await next();
+  });
+}

@@ -1,0 +1,219 @@
+/** /v1/reports: what to tell. Those of the standard kinds exist without being saved. */
+import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+import type { Context } from "hono";
+import type { Actor } from "../../accounts/actor.ts";
+import type { NodeAddress } from "../../contract/nodes.ts";
+import {
+  changeReportSchema,
+  createReportSchema,
+  type ReportKind,
+  type ReportOptions,
+  reportDocumentSchema,
+  reportKinds,
+  reportListSchema,
+  reportQuerySchema,
+  reportSchema,
+  standardReports,
+} from "../../contract/reports.ts";
+import { readCursor, writeCursor } from "../../metrics/cursor.ts";
+import { customQuestion, metersOfReport } from "../../reports/custom-question.ts";
+import type { ReportSource } from "../../reports/report-source.ts";
+import {
+  changeReport,
+  createReport,
+  describeReport,
+  listReports,
+  mayReadKind,
+  type ReportRecord,
+  readReport,
+  removeReport,
+  requireKind,
+  standardReport,
+  stateOfReport,
+} from "../../reports/saved-reports.ts";
+import { createRouter, problemResponses } from "../app-pieces.ts";
+import { isWithinReach, requireScope, resolveNode } from "../authenticate.ts";
+import { authorOf } from "../author-of.ts";
+import { entityTag, ifMatch } from "../entity-tag.ts";
+import type { HttpEnv } from "../http-env.ts";
+import { ProblemError } from "../problem-error.ts";
+
+export interface ReportsRoutesDeps {
+  source: ReportSource;
+  now?: () => number;
+}
+
+const idParams = z.object({ id: z.string().max(100) });
+const answered = (description: string) => ({ description, content: { "application/json": { schema: reportSchema } } });
+const positionSchema = z.object({ name: z.string(), id: z.string() });
+const dayMs = 86_400_000;
+
+/** With all that the caller may, by whichever of their roles. */
+export async function wholeCaller(c: Context<HttpEnv>): Promise<Actor> {
+  return (await c.get("identify")()) ?? c.get("actor");
+}
+
+export function reportsRoutes({ source, now = Date.now }: ReportsRoutesDeps): OpenAPIHono<HttpEnv> {
+  const { postgres, tree } = source;
+  const app = createRouter();
+
+  app.openapi(
+    createRoute({
+      method: "get",
+      path: "/v1/reports",
+      summary: "The reports that were saved in a node and below it, and the standard ones",
+      middleware: requireScope("read"),
+      request: { query: reportQuerySchema },
+      responses: {
+        200: { description: "The reports", content: { "application/json": { schema: reportListSchema } } },
+        ...problemResponses(400, 401, 403, 404, 503),
+      },
+    }),
+    async (c) => {
+      const query = c.req.valid("query");
+      const actor = c.get("actor");
+      const whole = await wholeCaller(c);
+      const node = resolveNode(actor, tree, query.node);
+      const asked = { list: "reports", node, kind: query.kind };
+      const found = await listReports(postgres.db, {
+        kinds: query.kind ? [query.kind] : reportKinds,
+        after: readCursor(query.cursor, asked, positionSchema),
+        limit: query.limit + 1,
+        isShown: (one) =>
+          tree.isWithin(one.node, node) &&
+          isWithinReach(actor, tree, one.node) &&
+          mayReadKind(whole, one.kind, one.node, tree),
+      });
+      const page = found.slice(0, query.limit);
+      const last = found.length > query.limit ? page.at(-1) : undefined;
+      const standard = standardReports.filter(
+        (kind) => (query.kind === undefined || kind === query.kind) && mayReadKind(whole, kind, node, tree),
+      );
+      return c.json(
+        {
+          reports: page.map(describeReport),
+          standard: standard.map((kind) => standardReport(kind, node)),
+          next_cursor: last ? writeCursor(asked, { name: last.name, id: last.id }) : null,
+        },
+        200,
+      );
+    },
+  );
+
+  app.openapi(
+    createRoute({
+      method: "post",
+      path: "/v1/reports",
+      summary: "Save a report",
+      description:
+        "`billing` and `financial` need the right to see prices at the node, `audit` the right to read its audit.",
+      middleware: requireScope("reports:write"),
+      request: { body: { required: true, content: { "application/json": { schema: createReportSchema } } } },
+      responses: { 201: answered("The new report"), ...problemResponses(400, 401, 403, 404, 409, 503) },
+    }),
+    async (c) => {
+      const { node: requested, ...wanted } = c.req.valid("json");
+      const node = resolveNode(c.get("actor"), tree, requested);
+      requireKind(await wholeCaller(c), wanted.kind, node, tree);
+      checkMeters(wanted.kind, wanted.options, node);
+      const made = await createReport(postgres, { ...wanted, node }, authorOf(c));
+      c.header("etag", await entityTag(c, stateOfReport(made)));
+      return c.json(describeReport(made), 201);
+    },
+  );
+
+  app.openapi(
+    createRoute({
+      method: "get",
+      path: "/v1/reports/{id}",
+      summary: "One report, by its id or the name of a standard one",
+      middleware: requireScope("read"),
+      request: { params: idParams },
+      responses: { 200: answered("The report"), ...problemResponses(401, 403, 404, 503) },
+    }),
+    async (c) => {
+      const { id } = c.req.valid("param");
+      const kind = standardReports.find((one) => one === id);
+      if (kind) {
+        const { node } = c.get("actor");
+        requireKind(await wholeCaller(c), kind, node, tree);
+        return c.json(standardReport(kind, node), 200);
+      }
+      const found = await ownReport(c, id);
+      c.header("etag", await entityTag(c, stateOfReport(found)));
+      return c.json(describeReport(found), 200);
+    },
+  );
+
+  app.openapi(
+    createRoute({
+      method: "patch",
+      path: "/v1/reports/{id}",
+      summary: "Edit a report",
+      description: "Runs of it that were made stay as they are.",
+      middleware: requireScope("reports:write"),
+      request: {
+        params: idParams,
+        body: { required: true, content: { "application/json": { schema: changeReportSchema } } },
+      },
+      responses: { 200: answered("The report now"), ...problemResponses(400, 401, 403, 404, 409, 412, 503) },
+    }),
+    async (c) => {
+      const found = await ownReport(c, c.req.valid("param").id);
+      const edits = c.req.valid("json");
+      if (edits.options) checkMeters(found.kind, edits.options, found.node);
+      const changed = await changeReport(postgres, found.id, edits, { by: authorOf(c), check: await ifMatch(c) });
+      c.header("etag", await entityTag(c, stateOfReport(changed)));
+      return c.json(describeReport(changed), 200);
+    },
+  );
+
+  app.openapi(
+    createRoute({
+      method: "delete",
+      path: "/v1/reports/{id}",
+      summary: "Remove a report",
+      description: "Its runs stay until they expire.",
+      middleware: requireScope("reports:write"),
+      request: { params: idParams },
+      responses: { 204: { description: "It is gone" }, ...problemResponses(401, 403, 404, 412, 503) },
+    }),
+    async (c) => {
+      const found = await ownReport(c, c.req.valid("param").id);
+      await removeReport(postgres, found.id, { by: authorOf(c), check: await ifMatch(c) });
+      return c.body(null, 204);
+    },
+  );
+
+  app.openapi(
+    createRoute({
+      method: "get",
+      path: "/v1/report-schema.json",
+      summary: "The JSON schema of a report as JSON",
+      security: [],
+      responses: {
+        200: { description: "JSON Schema 2020-12", content: { "application/json": { schema: z.looseObject({}) } } },
+      },
+    }),
+    (c) => c.json(documentSchema, 200),
+  );
+
+  /** Throws `not_found` outside the caller's nodes, `forbidden` where they may not see what it shows. */
+  async function ownReport(c: Context<HttpEnv>, id: string): Promise<ReportRecord> {
+    const found = await readReport(postgres.db, id);
+    if (!found || !isWithinReach(c.get("actor"), tree, found.node))
+      throw new ProblemError("not_found", "there is no such report");
+    requireKind(await wholeCaller(c), found.kind, found.node, tree);
+    return found;
+  }
+
+  function checkMeters(kind: ReportKind, options: ReportOptions, node: NodeAddress): void {
+    const nowMs = now();
+    if (kind === "custom")
+      customQuestion(source, { options, node, fromMs: nowMs - dayMs, toMs: nowMs, tz: "UTC" }, nowMs);
+    else if (options.meters) metersOfReport(source, { node, toMs: nowMs }, options.meters);
+  }
+  return app;
+}
+
+const documentSchema = z.toJSONSchema(reportDocumentSchema) as Record<string, unknown>;

@@ -1,0 +1,47 @@
+/** The one form of every table in a report. Pure. */
+import type { Meter } from "../../catalog/catalog.ts";
+import type { ColumnType, ReportCell, ReportColumn, ReportSection } from "../../contract/reports.ts";
+import type { Figure } from "../../contract/usage.ts";
+import { sumDecimals } from "../../metrics/figures.ts";
+import { sumOfAmounts } from "../../statements/statement-charges.ts";
+
+export function column(
+  key: string,
+  title: string,
+  type: ColumnType = "text",
+  unit: string | null = null,
+): ReportColumn {
+  return { key, title, unit, type };
+}
+
+/** The column of a meter's figures: decimals where it has them, whole numbers where it counts. */
+export function meterColumn(key: string, title: string, meter: Meter, isDecimal: boolean): ReportColumn {
+  return column(key, title, isDecimal ? "decimal" : "integer", meter.unit);
+}
+
+/** A figure as a cell of a `decimal` column. */
+export function decimalCell(figure: Figure | undefined): string | null {
+  return figure === null || figure === undefined ? null : String(figure);
+}
+
+/** `summed`: the keys of the columns whose rows are parts of a whole. A column of money in several currencies has no sum. */
+export function section(
+  id: string,
+  title: string,
+  columns: ReportColumn[],
+  rows: ReportCell[][],
+  summed: readonly string[] = [],
+): ReportSection {
+  if (summed.length === 0 || rows.length === 0) return { id, title, columns, rows, totals: [] };
+  const currencyAt = columns.findIndex(({ key }) => key === "currency");
+  const currencies = new Set(currencyAt < 0 ? [] : rows.map((row) => row[currencyAt]));
+  const totals = columns.map(({ key, type }, index): ReportCell => {
+    if (!summed.includes(key)) return null;
+    const cells = rows.map((row) => row[index] ?? null).filter((cell) => cell !== null);
+    if (type === "integer") return cells.reduce<number>((sum, cell) => sum + Number(cell), 0);
+    if (type === "decimal") return sumDecimals(cells.map(String));
+    const [currency, ...others] = currencies;
+    return others.length > 0 ? null : sumOfAmounts(cells.map(String), String(currency));
+  });
+  return { id, title, columns, rows, totals: totals.every((cell) => cell === null) ? [] : totals };
+}

@@ -1,0 +1,135 @@
+/**
+ * Makes the runs that are queued. Several processes may do so at once: each run is leased to one of them, which says again
+ * and again that it still works on it, so that a run whose process died is made by another. A run is made from the one
+ * document that was read first, and what is stored of it is what was known then.
+ */
+import { randomUUID } from "node:crypto";
+import { eq } from "drizzle-orm";
+import type { Logger } from "pino";
+import { ProblemError } from "../http/problem-error.ts";
+import type { Postgres } from "../postgres/client.ts";
+import { reportRuns } from "../postgres/schema/reports.ts";
+import { makeDocument } from "./make-document.ts";
+import { jsonOfDocument } from "./render/json.ts";
+import { renderFormat } from "./render/render-format.ts";
+import { type ReportSource, ReportTooLargeError } from "./report-source.ts";
+import { storeFile } from "./run-files.ts";
+import { claimRun, endRun, keepLease, questionOfRun, type RunRecord, releaseAbandoned, removeExpired } from "./runs.ts";
+
+export interface ReportMaker {
+  /** Claims what is queued and begins to make it; resolves without waiting for that. */
+  tick(): Promise<void>;
+  /** Resolves when nothing is made here any more; what was under way is queued again. */
+  stop(): Promise<void>;
+}
+
+/** How many are made at once here. */
+const mostAtOnce = 4;
+const renewEveryMs = 5_000;
+/** A run that takes longer is given up. */
+const mostMs = 15 * 60_000;
+
+class CancelledError extends Error {
+  override name = "CancelledError";
+}
+class StoppedError extends Error {
+  override name = "StoppedError";
+}
+
+export function createReportMaker(
+  source: ReportSource & { postgres: Postgres },
+  log: Pick<Logger, "info" | "warn">,
+  now: () => number = Date.now,
+): ReportMaker {
+  const { db } = source.postgres;
+  const running = new Map<string, { ending: AbortController; done: Promise<void> }>();
+  let isStopped = false;
+
+  async function tick(): Promise<void> {
+    await releaseAbandoned(db, now());
+    await removeExpired(db, now());
+    while (!isStopped && running.size < mostAtOnce) {
+      const lease = randomUUID();
+      const run = await claimRun(db, lease, now());
+      if (!run) return;
+      const ending = new AbortController();
+      const done = make(run, lease, ending)
+        .catch((err: unknown) => log.warn({ err, run: run.id }, "how a report run ended could not be stored"))
+        .finally(() => {
+          running.delete(run.id);
+          if (!isStopped) void tick().catch((err: unknown) => log.warn({ err }, "report runs could not be claimed"));
+        });
+      running.set(run.id, { ending, done });
+    }
+  }
+
+  async function make(run: RunRecord, lease: string, ending: AbortController): Promise<void> {
+    let progress = 0;
+    const timer = setInterval(() => {
+      keepLease(db, { id: run.id, lease, nowMs: now(), progress }).then(
+        (isKept) => isKept || ending.abort(new CancelledError("the run was cancelled")),
+        () => undefined,
+      );
+    }, renewEveryMs);
+    const tooLong = setTimeout(() => ending.abort(new Error(`it took longer than ${mostMs / 60_000} minutes`)), mostMs);
+    const reach = async (percent: number) => {
+      ending.signal.throwIfAborted();
+      progress = percent;
+      if (!(await keepLease(db, { id: run.id, lease, nowMs: now(), progress })))
+        throw new CancelledError("the run was cancelled");
+    };
+    try {
+      await makeFiles(run, ending.signal, reach);
+      const isDone = await endRun(db, run.id, lease, { state: "done", progress: 100, error: null });
+      if (isDone) log.info({ run: run.id, kind: run.kind }, "made a report");
+    } catch (error) {
+      if (error instanceof CancelledError) return;
+      if (error instanceof StoppedError) {
+        await endRun(db, run.id, lease, { state: "queued", progress: 0 });
+        return;
+      }
+      const isTold = error instanceof ReportTooLargeError || error instanceof ProblemError;
+      if (!isTold) log.warn({ err: error, run: run.id }, "a report could not be made");
+      await endRun(db, run.id, lease, { state: "failed", error: isTold ? error.message : "it could not be made" });
+    } finally {
+      clearInterval(timer);
+      clearTimeout(tooLong);
+    }
+  }
+
+  async function makeFiles(
+    run: RunRecord,
+    signal: AbortSignal,
+    reach: (percent: number) => Promise<void>,
+  ): Promise<void> {
+    await reach(5);
+    const document = await makeDocument(source, questionOfRun(run), { nowMs: now(), signal });
+    await reach(50);
+    await storeFile(db, { run: run.id, format: "document", section: "" }, 0, jsonOfDocument(document));
+    await rememberMade(run.id, document.watermark, document.made_at);
+    for (const [index, format] of run.formats.entries()) {
+      for (const [position, { section, content }] of renderFormat(document, format).entries()) {
+        await storeFile(db, { run: run.id, format, section }, position, content);
+        signal.throwIfAborted();
+      }
+      await reach(50 + Math.floor((49 * (index + 1)) / run.formats.length));
+    }
+  }
+
+  async function rememberMade(id: string, watermark: string, madeAt: string): Promise<void> {
+    await db
+      .update(reportRuns)
+      .set({ watermark: new Date(watermark), madeAt: new Date(madeAt) })
+      .where(eq(reportRuns.id, id));
+  }
+
+  return {
+    tick,
+    async stop() {
+      isStopped = true;
+      const under = [...running.values()];
+      for (const { ending } of under) ending.abort(new StoppedError("the process stops"));
+      await Promise.all(under.map(({ done }) => done));
+    },
+  };
+}

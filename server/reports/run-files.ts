@@ -1,0 +1,112 @@
+/**
+ * The files of runs, in Postgres: the process that makes a run and the one that serves it may be on different hosts. In
+ * parts, so that neither ever holds more of a file than a part of it.
+ */
+import { createHash } from "node:crypto";
+import { and, asc, eq, inArray } from "drizzle-orm";
+import { type ReportDocument, type ReportFormat, reportFormats } from "../contract/reports.ts";
+import type { Queries } from "../postgres/client.ts";
+import { reportFileParts, reportFiles } from "../postgres/schema/reports.ts";
+
+export type FileRecord = typeof reportFiles.$inferSelect;
+type StoredFormat = FileRecord["format"];
+
+/** Which file of a run: `section` is '' where one file holds all of them. */
+export interface FilePlace {
+  run: string;
+  format: StoredFormat;
+  section: string;
+}
+
+const partBytes = 1024 * 1024;
+
+/** In place of what an attempt that was abandoned left. */
+export async function storeFile(
+  db: Queries,
+  place: FilePlace,
+  position: number,
+  content: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+): Promise<void> {
+  const { run, format, section } = place;
+  await removeFile(db, place);
+  const sum = createHash("sha256");
+  let [bytes, number, held] = [0, 0, Buffer.alloc(0)];
+  const store = async (part: Buffer) => {
+    await db.insert(reportFileParts).values({ run, format, section, number: number++, content: part });
+  };
+  for await (const piece of content) {
+    sum.update(piece);
+    bytes += piece.length;
+    held = Buffer.concat([held, piece]);
+    for (; held.length >= partBytes; held = held.subarray(partBytes))
+      await store(Buffer.from(held.subarray(0, partBytes)));
+  }
+  if (held.length > 0) await store(held);
+  await db.insert(reportFiles).values({ run, format, section, position, bytes, sha256: sum.digest("hex") });
+}
+
+async function removeFile(db: Queries, { run, format, section }: FilePlace): Promise<void> {
+  const parts = and(
+    eq(reportFileParts.run, run),
+    eq(reportFileParts.format, format),
+    eq(reportFileParts.section, section),
+  );
+  await db.delete(reportFileParts).where(parts);
+  const files = and(eq(reportFiles.run, run), eq(reportFiles.format, format), eq(reportFiles.section, section));
+  await db.delete(reportFiles).where(files);
+}
+
+/** Of these runs, in the order of the formats and of the sections; without the document. */
+export async function listFiles(db: Queries, runs: readonly string[]): Promise<FileRecord[]> {
+  if (runs.length === 0) return [];
+  const found = await db
+    .select()
+    .from(reportFiles)
+    .where(and(inArray(reportFiles.run, [...runs]), inArray(reportFiles.format, [...reportFormats])))
+    .orderBy(asc(reportFiles.position));
+  const place = ({ format }: FileRecord) => reportFormats.indexOf(format as ReportFormat);
+  return found.sort((a, b) => place(a) - place(b));
+}
+
+/** Without a section the first one. */
+export async function findFile(
+  db: Queries,
+  { run, format, section }: Pick<FilePlace, "run" | "format"> & { section: string | undefined },
+): Promise<FileRecord | undefined> {
+  const wanted = section === undefined ? undefined : eq(reportFiles.section, section);
+  const [found] = await db
+    .select()
+    .from(reportFiles)
+    .where(and(eq(reportFiles.run, run), eq(reportFiles.format, format), wanted))
+    .orderBy(asc(reportFiles.position))
+    .limit(1);
+  return found;
+}
+
+/** Its bytes, part after part. Throws where it was removed meanwhile. */
+export async function* readFile(db: Queries, { run, format, section, bytes }: FileRecord): AsyncGenerator<Buffer> {
+  let given = 0;
+  for (let number = 0; given < bytes; number++) {
+    const [part] = await db
+      .select({ content: reportFileParts.content })
+      .from(reportFileParts)
+      .where(
+        and(
+          ...[eq(reportFileParts.run, run), eq(reportFileParts.format, format)],
+          ...[eq(reportFileParts.section, section), eq(reportFileParts.number, number)],
+        ),
+      );
+    if (!part) throw new Error("the file was removed while it was read");
+    given += part.content.length;
+    yield part.content;
+  }
+}
+
+/** What the run said; undefined until it is made. */
+export async function readDocument(db: Queries, run: string): Promise<ReportDocument | undefined> {
+  const file = await findFile(db, { run, format: "document", section: "" });
+  if (!file) return undefined;
+  const parts: Buffer[] = [];
+  for await (const part of readFile(db, file)) parts.push(part);
+  return JSON.parse(Buffer.concat(parts).toString("utf8")) as ReportDocument;
+}

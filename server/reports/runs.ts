@@ -1,0 +1,211 @@
+/** Runs: each is one making of a report, and what was known then for as long as it is kept. */
+import { and, desc, eq, inArray, lt, or, sql } from "drizzle-orm";
+import { newId } from "../accounts/actor.ts";
+import type { ReportFormat, ReportKind, ReportRun, RunState } from "../contract/reports.ts";
+import { formatInstant } from "../metrics/windows.ts";
+import type { Queries } from "../postgres/client.ts";
+import { reportRuns } from "../postgres/schema/reports.ts";
+import type { ReportQuestion } from "./report-source.ts";
+
+export type RunRecord = typeof reportRuns.$inferSelect;
+
+const dayMs = 86_400_000;
+/** A run is kept so long, with its files. */
+export const keptDays = 90;
+
+export interface NewRun extends ReportQuestion {
+  formats: readonly ReportFormat[];
+  requestedBy: { id: string; name: string };
+  /** Of several with the same key one is made, ever: a slot of a schedule. */
+  onceKey?: string;
+}
+
+/**
+ * Queues a run; whoever has the role `worker` makes it. With `onceKey` the one that has it already is given back. Call it in
+ * the transaction that says why the run is made: there is none without the other.
+ */
+export async function createRun(db: Queries, wanted: NewRun, nowMs: number): Promise<RunRecord> {
+  const { report, name, kind, options, node, fromMs, toMs, tz, formats, requestedBy, onceKey } = wanted;
+  const row = {
+    id: newId("run"),
+    onceKey: onceKey ?? null,
+    ...{ report, name, kind, options, node, tz },
+    ...{ fromAt: new Date(fromMs), toAt: new Date(toMs), formats: [...formats], state: "queued" as const },
+    ...{ requestedAt: new Date(nowMs), requestedById: requestedBy.id, requestedByName: requestedBy.name },
+    expiresAt: new Date(nowMs + keptDays * dayMs),
+  };
+  const [made] = await db
+    .insert(reportRuns)
+    .values(row)
+    .onConflictDoNothing({ target: reportRuns.onceKey })
+    .returning();
+  if (made) return made;
+  const [found] = await db
+    .select()
+    .from(reportRuns)
+    .where(eq(reportRuns.onceKey, onceKey ?? ""));
+  if (!found) throw new Error("a run with this key was removed meanwhile");
+  return found;
+}
+
+export async function readRun(db: Queries, id: string): Promise<RunRecord | undefined> {
+  const [found] = await db.select().from(reportRuns).where(eq(reportRuns.id, id));
+  return found;
+}
+
+/** How many of a caller's runs are not over. */
+export async function unfinishedRuns(db: Queries, callerId: string): Promise<number> {
+  const [counted] = await db
+    .select({ count: sql<number>`count(*)::int` })
+    .from(reportRuns)
+    .where(and(eq(reportRuns.requestedById, callerId), inArray(reportRuns.state, ["queued", "running"])));
+  return counted?.count ?? 0;
+}
+
+/** The newest first. `isShown` is asked of each before it counts towards `limit`. */
+export async function listRuns(
+  db: Queries,
+  {
+    report,
+    state,
+    kinds,
+    after,
+    limit,
+    isShown,
+  }: {
+    report: string | undefined;
+    state: RunState | undefined;
+    kinds: readonly ReportKind[];
+    after: { atMs: number; id: string } | undefined;
+    limit: number;
+    isShown: (run: RunRecord) => boolean;
+  },
+): Promise<RunRecord[]> {
+  const page = 1_000;
+  const found: RunRecord[] = [];
+  for (let position = after; found.length < limit; ) {
+    const at = position && new Date(position.atMs);
+    const behind =
+      position &&
+      at &&
+      or(lt(reportRuns.requestedAt, at), and(eq(reportRuns.requestedAt, at), lt(reportRuns.id, position.id)));
+    const conditions = [
+      report === undefined ? undefined : eq(reportRuns.report, report),
+      state && eq(reportRuns.state, state),
+      inArray(reportRuns.kind, [...kinds]),
+      behind,
+    ];
+    const rows = await db
+      .select()
+      .from(reportRuns)
+      .where(and(...conditions))
+      .orderBy(desc(reportRuns.requestedAt), desc(reportRuns.id))
+      .limit(page);
+    for (const row of rows) if (isShown(row) && found.length < limit) found.push(row);
+    const last = rows.at(-1);
+    if (!last || rows.length < page) break;
+    position = { atMs: last.requestedAt.getTime(), id: last.id };
+  }
+  return found;
+}
+
+/** A run that is over stays as it is. */
+export async function cancelRun(db: Queries, id: string): Promise<void> {
+  await db
+    .update(reportRuns)
+    .set({ state: "cancelled", lease: null, leasedUntil: null })
+    .where(and(eq(reportRuns.id, id), inArray(reportRuns.state, ["queued", "running"])));
+}
+
+export function questionOfRun(run: RunRecord): ReportQuestion {
+  const { report, name, kind, options, node, fromAt, toAt, tz } = run;
+  return { report, name, kind, options, node, fromMs: fromAt.getTime(), toMs: toAt.getTime(), tz };
+}
+
+/** How long a process has a run to itself without saying that it still works on it. */
+const leaseMs = 30_000;
+/** A run that ends its process so often is given up. */
+const mostAttempts = 3;
+
+/** The run that is to be made next, leased under the name `lease`: first of those who have fewest being made. */
+export async function claimRun(db: Queries, lease: string, nowMs: number): Promise<RunRecord | undefined> {
+  const now = new Date(nowMs).toISOString();
+  const until = new Date(nowMs + leaseMs).toISOString();
+  const { rows } = await db.execute<{ id: string }>(sql`
+    UPDATE report_runs SET state = 'running', lease = ${lease}, leased_until = ${until}::timestamptz, attempts = attempts + 1
+    WHERE id = (
+      SELECT run.id FROM report_runs AS run
+      WHERE run.state = 'queued'
+      ORDER BY (
+        SELECT count(*) FROM report_runs AS other
+        WHERE other.requested_by_id = run.requested_by_id AND other.state = 'running' AND other.leased_until > ${now}::timestamptz
+      ), run.requested_at, run.id
+      FOR UPDATE SKIP LOCKED LIMIT 1
+    ) AND state = 'queued' RETURNING id`);
+  const [claimed] = rows;
+  return claimed && (await readRun(db, claimed.id));
+}
+
+/** Gives back what a process that died had claimed; after a few attempts it has failed. */
+export async function releaseAbandoned(db: Queries, nowMs: number): Promise<void> {
+  const abandoned = and(eq(reportRuns.state, "running"), lt(reportRuns.leasedUntil, new Date(nowMs)));
+  await db
+    .update(reportRuns)
+    .set({ state: "failed", error: "the processes that made it ended", lease: null, leasedUntil: null })
+    .where(and(abandoned, sql`${reportRuns.attempts} >= ${mostAttempts}`));
+  await db.update(reportRuns).set({ state: "queued", lease: null, leasedUntil: null, progress: 0 }).where(abandoned);
+}
+
+/** False when the run is this lease's no longer: it was cancelled, or given to another. */
+export async function keepLease(
+  db: Queries,
+  { id, lease, nowMs, progress }: { id: string; lease: string; nowMs: number; progress: number },
+): Promise<boolean> {
+  const kept = await db
+    .update(reportRuns)
+    .set({ leasedUntil: new Date(nowMs + leaseMs), progress })
+    .where(and(eq(reportRuns.id, id), eq(reportRuns.lease, lease), eq(reportRuns.state, "running")))
+    .returning({ id: reportRuns.id });
+  return kept.length > 0;
+}
+
+/** How it ended, if it is still this lease's. */
+export async function endRun(
+  db: Queries,
+  id: string,
+  lease: string,
+  end: Partial<Pick<RunRecord, "state" | "error" | "watermark" | "madeAt" | "progress">>,
+): Promise<boolean> {
+  const ended = await db
+    .update(reportRuns)
+    .set({ ...end, lease: null, leasedUntil: null })
+    .where(and(eq(reportRuns.id, id), eq(reportRuns.lease, lease), eq(reportRuns.state, "running")))
+    .returning({ id: reportRuns.id });
+  return ended.length > 0;
+}
+
+/** With their files. */
+export async function removeExpired(db: Queries, nowMs: number): Promise<void> {
+  await db.delete(reportRuns).where(lt(reportRuns.expiresAt, new Date(nowMs)));
+}
+
+export function isKept(run: RunRecord, nowMs: number): boolean {
+  return run.expiresAt.getTime() > nowMs;
+}
+
+export function describeRun(run: RunRecord, files: ReportRun["files"], urlExpiresMs: number | undefined): ReportRun {
+  const { id, report, name, kind, options, node, tz, formats, state, progress, error } = run;
+  return {
+    ...{ id, report, name, kind, options, node },
+    from: formatInstant(run.fromAt.getTime(), tz),
+    to: formatInstant(run.toAt.getTime(), tz),
+    ...{ tz, formats, state, progress, error },
+    watermark: run.watermark?.toISOString() ?? null,
+    made_at: run.madeAt?.toISOString() ?? null,
+    requested_at: run.requestedAt.toISOString(),
+    requested_by: run.requestedByName,
+    expires_at: run.expiresAt.toISOString(),
+    url_expires_at: files.length > 0 && urlExpiresMs !== undefined ? new Date(urlExpiresMs).toISOString() : null,
+    files,
+  };
+}

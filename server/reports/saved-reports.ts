@@ -1,0 +1,217 @@
+/** Reports that were saved, and the standard ones that need not be. A report is its node's and is read by all who read there. */
+import { and, asc, eq, gt, inArray, or, sql } from "drizzle-orm";
+import { type Actor, newId } from "../accounts/actor.ts";
+import type { NodeTree } from "../accounts/node-tree.ts";
+import { can } from "../accounts/permissions.ts";
+import { type Author, recordChange } from "../audit/record-change.ts";
+import type { Action } from "../contract/accounts.ts";
+import type { NodeAddress } from "../contract/nodes.ts";
+import { type ChangeReport, type Report, type ReportKind, standardReports } from "../contract/reports.ts";
+import { ProblemError } from "../http/problem-error.ts";
+import type { Postgres, Queries } from "../postgres/client.ts";
+import { reports } from "../postgres/schema/reports.ts";
+import { checkOptions } from "./custom-question.ts";
+
+export type ReportRecord = typeof reports.$inferSelect;
+
+/** What of a report a run needs. */
+export type ReportToRun = Pick<ReportRecord, "name" | "kind" | "options"> & {
+  report: string;
+  /** Undefined of a standard one. */
+  node: NodeAddress | undefined;
+};
+
+const titles: Readonly<Record<ReportKind, string>> = {
+  usage: "Usage summary",
+  billing: "Billing report",
+  activity: "Activity report",
+  organizations: "Usage by organization",
+  financial: "Financial report",
+  audit: "Activity log",
+  custom: "Custom report",
+};
+
+/** What a report of the kind shows beside usage, and so what its author and each of its readers need besides `read`. */
+const actionsOfKind: Readonly<Partial<Record<ReportKind, Action>>> = {
+  billing: "prices:read",
+  financial: "prices:read",
+  audit: "audit:read",
+};
+
+/** For who may read or write at the node at all: whether also this, which not everybody there sees. */
+export function mayReadKind(
+  actor: Pick<Actor, "grants">,
+  kind: ReportKind,
+  node: NodeAddress,
+  tree: Pick<NodeTree, "isWithin">,
+): boolean {
+  const action = actionsOfKind[kind];
+  return action === undefined || can(actor, action, node, tree);
+}
+
+/** Throws `forbidden` where the caller may not see there what such a report shows. `actor`: with all that they may. */
+export function requireKind(
+  actor: Pick<Actor, "grants">,
+  kind: ReportKind,
+  node: NodeAddress,
+  tree: Pick<NodeTree, "isWithin">,
+): void {
+  if (!mayReadKind(actor, kind, node, tree))
+    throw new ProblemError(
+      "forbidden",
+      `a report of the kind ${kind} needs ${actionsOfKind[kind] ?? "read"} at ${node}`,
+      {
+        field: "report",
+      },
+    );
+}
+
+export function standardReport(kind: ReportKind, node: NodeAddress): Report {
+  return { id: kind, name: titles[kind], node, kind, options: {}, standard: true, created_at: null, created_by: null };
+}
+
+export function describeReport({ id, name, node, kind, options, createdAt, createdBy }: ReportRecord): Report {
+  return { id, name, node, kind, options, standard: false, created_at: createdAt.toISOString(), created_by: createdBy };
+}
+
+/** What an `ETag` of a report is made of, and what the audit keeps. */
+export function stateOfReport({ node, name, kind, options }: ReportRecord) {
+  return { node, name, kind, options };
+}
+
+/** By an id, or the name of a standard one; undefined where there is none. */
+export async function findReport(db: Queries, reference: string): Promise<ReportToRun | undefined> {
+  const kind = standardReports.find((one) => one === reference);
+  if (kind) return { report: kind, name: titles[kind], kind, options: {}, node: undefined };
+  const found = await readReport(db, reference);
+  return found && { report: found.id, name: found.name, kind: found.kind, options: found.options, node: found.node };
+}
+
+export async function readReport(db: Queries, id: string): Promise<ReportRecord | undefined> {
+  const [found] = await db.select().from(reports).where(eq(reports.id, id));
+  return found;
+}
+
+/** By name, then id. `isShown` is asked of each before it counts towards `limit`. */
+export async function listReports(
+  db: Queries,
+  {
+    kinds,
+    after,
+    limit,
+    isShown,
+  }: {
+    kinds: readonly ReportKind[];
+    after: { name: string; id: string } | undefined;
+    limit: number;
+    isShown: (report: ReportRecord) => boolean;
+  },
+): Promise<ReportRecord[]> {
+  const page = 1_000;
+  const found: ReportRecord[] = [];
+  for (let position = after; found.length < limit; ) {
+    const behind =
+      position &&
+      or(gt(reports.name, position.name), and(eq(reports.name, position.name), gt(reports.id, position.id)));
+    const rows = await db
+      .select()
+      .from(reports)
+      .where(and(inArray(reports.kind, [...kinds]), behind))
+      .orderBy(asc(reports.name), asc(reports.id))
+      .limit(page);
+    for (const row of rows) if (isShown(row) && found.length < limit) found.push(row);
+    const last = rows.at(-1);
+    if (!last || rows.length < page) break;
+    position = { name: last.name, id: last.id };
+  }
+  return found;
+}
+
+/** So many may one node have. */
+const mostReports = 1_000;
+
+/** Throws `conflict` where the node has one of that name, `invalid_request` where the options do not fit the kind. */
+export async function createReport(
+  postgres: Postgres,
+  wanted: Pick<ReportRecord, "node" | "name" | "kind" | "options">,
+  by: Author,
+): Promise<ReportRecord> {
+  checkOptions(wanted.kind, wanted.options);
+  return await postgres.transaction(async (tx) => {
+    const [counted] = await tx
+      .select({ count: sql<number>`count(*)::int` })
+      .from(reports)
+      .where(eq(reports.node, wanted.node));
+    if ((counted?.count ?? 0) >= mostReports)
+      throw new ProblemError("conflict", `${wanted.node} has ${mostReports} reports, as many as a node may have`);
+    const [made] = await tx
+      .insert(reports)
+      .values({ ...wanted, id: newId("rpt"), createdBy: by.name })
+      .onConflictDoNothing()
+      .returning();
+    if (!made) throw nameTaken(wanted);
+    await recordChange(tx, {
+      by,
+      node: made.node,
+      action: "report.created",
+      subject: made.id,
+      after: stateOfReport(made),
+    });
+    return made;
+  });
+}
+
+const nameTaken = ({ node, name }: { node: string; name: string }) =>
+  new ProblemError("conflict", `${node} has a report ${JSON.stringify(name)}`, { field: "name" });
+
+/** `check` throws where the report is not what the caller saw. */
+interface Edit {
+  by: Author;
+  check: (current: unknown) => void;
+}
+
+export async function changeReport(
+  postgres: Postgres,
+  id: string,
+  edits: ChangeReport,
+  { by, check }: Edit,
+): Promise<ReportRecord> {
+  return await postgres.transaction(async (tx) => {
+    const before = await lockedReport(tx, id);
+    check(stateOfReport(before));
+    const wanted = { name: edits.name ?? before.name, options: edits.options ?? before.options };
+    checkOptions(before.kind, wanted.options);
+    const [other] = await tx
+      .select({ id: reports.id })
+      .from(reports)
+      .where(and(eq(reports.node, before.node), eq(reports.name, wanted.name)));
+    if (other && other.id !== id) throw nameTaken({ ...wanted, node: before.node });
+    const [after] = await tx.update(reports).set(wanted).where(eq(reports.id, id)).returning();
+    if (!after) throw new ProblemError("not_found", "there is no such report");
+    const change = { before: stateOfReport(before), after: stateOfReport(after) };
+    await recordChange(tx, { by, node: after.node, action: "report.changed", subject: id, ...change });
+    return after;
+  });
+}
+
+/** Its runs stay until they expire. */
+export async function removeReport(postgres: Postgres, id: string, { by, check }: Edit): Promise<void> {
+  await postgres.transaction(async (tx) => {
+    const before = await lockedReport(tx, id);
+    check(stateOfReport(before));
+    await tx.delete(reports).where(eq(reports.id, id));
+    await recordChange(tx, {
+      by,
+      node: before.node,
+      action: "report.removed",
+      subject: id,
+      before: stateOfReport(before),
+    });
+  });
+}
+
+async function lockedReport(tx: Queries, id: string): Promise<ReportRecord> {
+  const [found] = await tx.select().from(reports).where(eq(reports.id, id)).for("update");
+  if (!found) throw new ProblemError("not_found", "there is no such report");
+  return found;
+}

@@ -1,0 +1,119 @@
+/** Reports, their runs and the files of these. */
+
+import { randomUUID } from "node:crypto";
+import { eq } from "drizzle-orm";
+import { system } from "../../../server/audit/record-change.ts";
+import { reportRuns } from "../../../server/postgres/schema/reports.ts";
+import { storeFile } from "../../../server/reports/run-files.ts";
+import { createRun } from "../../../server/reports/runs.ts";
+import { createReport } from "../../../server/reports/saved-reports.ts";
+import { inside, type World } from "../../support/isolation-world.ts";
+import type { RouteCase } from "./route-case.ts";
+
+async function reportInside({ deps: { postgres } }: World): Promise<string> {
+  const wanted = { node: inside, name: randomUUID(), kind: "usage" as const, options: {} };
+  return (await createReport(postgres, wanted, system)).id;
+}
+
+/** One that is made, of a file that says little. */
+async function runInside({ deps: { postgres } }: World): Promise<string> {
+  const { db } = postgres;
+  const range = { fromMs: Date.UTC(2026, 0, 1), toMs: Date.UTC(2026, 1, 1), tz: "UTC" };
+  const question = { report: "usage", name: "Usage summary", kind: "usage" as const, options: {}, node: inside };
+  const requestedBy = { id: "usr_test", name: "somebody" };
+  const { id } = await createRun(db, { ...question, ...range, formats: ["csv"], requestedBy }, Date.now());
+  await storeFile(db, { run: id, format: "csv", section: "totals" }, 0, [Buffer.from(`node\r\n${inside}\r\n`)]);
+  const document = { sections: [], watermark: "", made_at: "" };
+  await storeFile(db, { run: id, format: "document", section: "" }, 0, [Buffer.from(JSON.stringify(document))]);
+  await db.update(reportRuns).set({ state: "done" }).where(eq(reportRuns.id, id));
+  return id;
+}
+
+const period = { from: "2026-01-01", to: "2026-02-01" };
+
+export const reportCases: readonly RouteCase[] = [
+  {
+    route: "GET /v1/reports",
+    needs: "read",
+    request: async (world) => {
+      await reportInside(world);
+      return {};
+    },
+    allowed: 200,
+    elsewhere: "nothing",
+  },
+  {
+    route: "POST /v1/reports",
+    needs: "reports:write",
+    request: () => ({ body: { name: randomUUID(), node: inside, kind: "usage" } }),
+    allowed: 201,
+    elsewhere: 403,
+  },
+  {
+    route: "GET /v1/reports/{id}",
+    needs: "read",
+    request: async (world) => ({ path: `/v1/reports/${await reportInside(world)}` }),
+    allowed: 200,
+    elsewhere: 404,
+  },
+  {
+    route: "PATCH /v1/reports/{id}",
+    needs: "reports:write",
+    request: async (world) => ({ path: `/v1/reports/${await reportInside(world)}`, body: { options: { limit: 5 } } }),
+    allowed: 200,
+    elsewhere: 404,
+  },
+  {
+    route: "DELETE /v1/reports/{id}",
+    needs: "reports:write",
+    request: async (world) => ({ path: `/v1/reports/${await reportInside(world)}` }),
+    allowed: 204,
+    elsewhere: 404,
+  },
+  { route: "GET /v1/report-schema.json", needs: "nothing", allowed: 200, elsewhere: "the same" },
+  {
+    route: "POST /v1/report-runs",
+    needs: "read",
+    request: () => ({ body: { report: "usage", node: inside, ...period } }),
+    allowed: 202,
+    elsewhere: 403,
+  },
+  {
+    route: "GET /v1/report-runs",
+    needs: "read",
+    request: async (world) => {
+      await runInside(world);
+      return {};
+    },
+    allowed: 200,
+    elsewhere: "nothing",
+  },
+  {
+    route: "GET /v1/report-runs/{id}",
+    needs: "read",
+    request: async (world) => ({ path: `/v1/report-runs/${await runInside(world)}` }),
+    allowed: 200,
+    elsewhere: 404,
+  },
+  {
+    route: "POST /v1/report-runs/{id}/cancel",
+    needs: "reports:write",
+    request: async (world) => ({ path: `/v1/report-runs/${await runInside(world)}/cancel` }),
+    allowed: 200,
+    elsewhere: 404,
+  },
+  {
+    route: "GET /v1/report-runs/{id}/files/{format}",
+    needs: "read",
+    request: async (world) => ({ path: `/v1/report-runs/${await runInside(world)}/files/csv` }),
+    allowed: 200,
+    elsewhere: 404,
+  },
+  {
+    route: "GET /v1/report-runs/{id}/differences",
+    needs: "read",
+    request: async (world) => ({ path: `/v1/report-runs/${await runInside(world)}/differences` }),
+    allowed: 200,
+    elsewhere: 404,
+  },
+];

@@ -1,0 +1,327 @@
+/** Reports beside what the other routes say, and who may make, read and fetch them. */
+import { Ajv2020 } from "ajv/dist/2020.js";
+import { eq } from "drizzle-orm";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import type { ReportDocument, ReportKind, ReportRun, ReportSection } from "../../../server/contract/reports.ts";
+import { reportRuns } from "../../../server/postgres/schema/reports.ts";
+import { createFileLinks } from "../../../server/reports/file-link.ts";
+import { claimRun, createRun, releaseAbandoned } from "../../../server/reports/runs.ts";
+import { createReportsWorld, hostileNames, type ReportsWorld, range, reseller } from "../../support/reports-world.ts";
+
+let world: ReportsWorld;
+const documents = new Map<ReportKind, ReportDocument>();
+const runs = new Map<ReportKind, ReportRun>();
+const kinds = ["usage", "billing", "activity", "organizations", "financial", "audit"] as const;
+const custom = {
+  name: "Minutes by language",
+  kind: "custom",
+  node: reseller,
+  options: { meters: ["transcribed_minutes", "documents"], group_by: "language", window: "week", compare: "previous" },
+};
+
+beforeAll(async () => {
+  world = await createReportsWorld();
+  const saved = await world.ask("POST", "/v1/reports", { key: world.key, body: custom });
+  expect(saved.status, JSON.stringify(saved.body)).toBe(201);
+  for (const kind of [...kinds, "custom"] as const) {
+    const reference = kind === "custom" ? saved.body.id : kind;
+    // The tree and its audit are of now, the usage of January.
+    const until = kind === "audit" ? { to: "2050-01-01" } : {};
+    const run = await world.run(reference, until);
+    runs.set(kind, run);
+    documents.set(kind, await world.document(run));
+  }
+}, 120_000);
+afterAll(() => world?.close());
+
+const of = (kind: ReportKind) => documents.get(kind) as ReportDocument;
+function sectionOf(kind: ReportKind, id: string): ReportSection {
+  const found = of(kind).sections.find((one) => one.id === id);
+  if (!found) throw new Error(`${kind} has no section ${id}`);
+  return found;
+}
+/** The rows as objects. */
+const rowsOf = (kind: ReportKind, id: string) => {
+  const { columns, rows } = sectionOf(kind, id);
+  return rows.map((row) => Object.fromEntries(columns.map(({ key }, index) => [key, row[index]])));
+};
+const usage = async (query: string) =>
+  (
+    await world.ask("GET", `/v1/usage?node=${reseller}&from=${range.from}&to=${range.to}&tz=${range.tz}&${query}`, {
+      key: world.key,
+    })
+  ).body.meters;
+
+test("every report fits the served schema and carries node, range, zone, watermark and definitions", async () => {
+  const { body: schema } = await world.ask("GET", "/v1/report-schema.json");
+  const validate = new Ajv2020({ strict: false }).compile(schema);
+  for (const [kind, document] of documents) {
+    expect(validate(document), JSON.stringify(validate.errors)).toBe(true);
+    expect(document).toMatchObject({ kind, node: reseller, tz: range.tz, from: "2026-01-01T00:00:00+01:00" });
+    expect(Date.parse(document.watermark)).toBeGreaterThan(0);
+    for (const { columns, rows, totals } of document.sections)
+      for (const row of totals.length > 0 ? [...rows, totals] : rows) expect(row.length).toBe(columns.length);
+  }
+  expect(of("usage").definitions[0]).toMatchObject({ meter: "transcribed_minutes", unit: "minutes" });
+});
+
+test("the usage summary says what /v1/usage says of the range, the one before and the year before", async () => {
+  const [previous] = await usage("meter=transcribed_minutes&window=total&compare=previous");
+  const [year] = await usage("meter=transcribed_minutes&window=total&compare=year");
+  expect(rowsOf("usage", "totals")[0]).toEqual({
+    ...{ meter: "transcribed_minutes", title: "Transcribed minutes", unit: "minutes", total: previous.total },
+    ...{ previous_total: previous.comparison.total, change: previous.comparison.delta },
+    ...{ change_percent: previous.comparison.percent, year_total: year.comparison.total },
+    ...{ year_change: year.comparison.delta, year_change_percent: year.comparison.percent },
+  });
+  const [days] = await usage("meter=transcribed_minutes&window=day&compare=previous");
+  expect(rowsOf("usage", "days").map(({ start, value }) => [start, value])).toEqual(
+    days.series.map(({ start, value }: { start: string; value: string }) => [start, value]),
+  );
+  expect(sectionOf("usage", "days").totals[2]).toBe(previous.total);
+  expect(rowsOf("usage", "peak_day")).toEqual([{ date: "2026-01-03", value: "12.123456789" }]);
+  const [groups] = await usage("meter=transcribed_minutes&window=total&group_by=organization");
+  expect(rowsOf("usage", "top_organizations").map(({ key, total }) => [key, total])).toEqual(
+    groups.groups.map(({ key, total }: { key: string; total: string }) => [key, total]),
+  );
+});
+
+test("the activity report says what /v1/usage says of transcriptions, sign-ups, features and calls", async () => {
+  const told = rowsOf("activity", "activity");
+  const names = told.map(({ meter }) => meter);
+  expect(names).toEqual(expect.arrayContaining(["documents", "user_signups", "feature_uses", "api_calls"]));
+  const meters = await usage(`meter=${names.join(",")}&window=total`);
+  expect(told.map(({ total }) => total)).toEqual(meters.map(({ total }: { total: unknown }) => String(total)));
+  expect(rowsOf("activity", "documents_by_kind").map(({ key, total }) => [key, total])).toEqual([
+    ["caption", "1"],
+    ["transcript", "1"],
+  ]);
+});
+
+test("the organizations report has every organization, with its usage in the range", async () => {
+  const rows = rowsOf("organizations", "organizations");
+  expect(rows.map(({ name }) => name).sort()).toEqual([...hostileNames].sort());
+  expect(Object.fromEntries(rows.map(({ node, usage }) => [node, usage]))).toEqual({
+    "organization:told-0": "12.123456789",
+    "organization:told-1": "7.5",
+  });
+  expect(rows.every(({ parent }) => parent === reseller)).toBe(true);
+});
+
+test("billing and finances add up what statements charge, never across currencies", async () => {
+  const { body } = await world.ask("GET", `/v1/statements?node=${reseller}`, { key: world.key });
+  const told = rowsOf("billing", "statements");
+  expect(told.map(({ id, total, payment_status }) => ({ id, total, status: payment_status }))).toEqual(
+    body.statements.map(({ id, total, payment }: { id: string; total: string; payment: { status: string } }) => ({
+      ...{ id, total, status: payment.status },
+    })),
+  );
+  expect(rowsOf("billing", "revenue")).toContainEqual({
+    ...{ level: "organization", currency: "EUR", statements: 1 },
+    ...{ subscription: "49.90", overage: "12.20", adjustments: "-1.00", total: "61.10" },
+  });
+  expect(rowsOf("billing", "payments")).toEqual(
+    expect.arrayContaining([
+      { payment_status: "paid", currency: "EUR", statements: 1, total: "61.10" },
+      { payment_status: "open", currency: "USD", statements: 1, total: "61.10" },
+    ]),
+  );
+  expect(sectionOf("billing", "payments").totals).toEqual([null, null, 2, null]);
+  expect(rowsOf("financial", "sellers")).toContainEqual({
+    ...{ kind: "reseller", node: reseller, name: "Told & Söhne", currency: "EUR", statements: 1 },
+    ...{ cost: "30.00", price: "61.10", margin: "31.10", adjustments: "0.00" },
+  });
+});
+
+test("the activity log holds what /v1/audit says, without what needs other rights", async () => {
+  const { body } = await world.ask("GET", `/v1/audit?node=${reseller}&limit=1000`, { key: world.key });
+  const told = rowsOf("audit", "entries");
+  const until = body.entries.filter(({ sequence }: { sequence: number }) => sequence <= Number(told[0]?.sequence));
+  expect(told.map(({ sequence, action }) => [sequence, action])).toEqual(
+    until.map(({ sequence, action }: { sequence: number; action: string }) => [sequence, action]),
+  );
+  expect(told.length).toBeGreaterThan(2);
+});
+
+test("a custom report says what /v1/usage says of its meters, groups, windows and comparison", async () => {
+  const meters = await usage("meter=transcribed_minutes,documents&window=week&group_by=language&compare=previous");
+  expect(rowsOf("custom", "totals").map(({ total, change }) => [total, change])).toEqual(
+    meters.map(({ total, comparison }: { total: unknown; comparison: { delta: unknown } }) => [
+      ...[String(total), String(comparison.delta)],
+    ]),
+  );
+  expect(rowsOf("custom", "groups").filter(({ meter }) => meter === "documents")).toHaveLength(2);
+  expect(rowsOf("custom", "series").map((row) => row.transcribed_minutes)).toEqual(
+    meters[0].series.map(({ value }: { value: string }) => value),
+  );
+});
+
+test("CSV has a file for each section, exact, and inert in a spreadsheet", async () => {
+  const files = runs.get("organizations")?.files.find(({ format }) => format === "csv");
+  expect(files?.sections?.map(({ section }) => section)).toEqual(["organizations", "quotas", "about"]);
+  const text = (await world.bytes(files?.url ?? "")).toString("utf8");
+  const [head, ...lines] = text.trimEnd().split("\r\n");
+  expect(head).toMatch(/^node,name,external_id,/);
+  expect(lines).toHaveLength(2);
+  for (const line of lines) expect(line).toMatch(/^organization:told-\d,"?'[=+]/);
+  expect(text).toContain("12.123456789");
+  const about = files?.sections?.find(({ section }) => section === "about");
+  expect((await world.bytes(about?.url ?? "")).toString("utf8")).toContain("tz,Europe/Amsterdam");
+});
+
+test("a link works without credentials, for its very file, until it expires", async () => {
+  const run = runs.get("usage") as ReportRun;
+  const [first] = run.files;
+  const { pathname, searchParams } = new URL(first?.url ?? "", world.url);
+  const status = async (path: string) => (await fetch(`${world.url}${path}`)).status;
+  expect(await status(`${pathname}?${searchParams}`)).toBe(200);
+  expect(await status(pathname)).toBe(401);
+  const other = (runs.get("billing") as ReportRun).id;
+  const later = new URLSearchParams({ ...Object.fromEntries(searchParams), expires: "99999999999" });
+  const forged = new URLSearchParams({ ...Object.fromEntries(searchParams), signature: "A".repeat(43) });
+  for (const path of [
+    `${pathname.replace(run.id, other)}?${searchParams}`,
+    `${pathname.replace(/[^/]+$/, "pdf")}?${searchParams}`,
+    `${pathname}?${searchParams}&section=about`,
+    ...[later, forged].map((query) => `${pathname}?${query}`),
+  ])
+    expect(await status(path), path).toBe(403);
+  const links = createFileLinks(world.deps.postgres);
+  expect(await status(await links.sign({ run: run.id, format: "csv" }, Date.now() - 1_000))).toBe(403);
+  expect(await status(await links.sign({ run: run.id, format: "csv" }, Date.now() + 60_000))).toBe(200);
+});
+
+test("who may not see prices or the audit neither makes, lists nor reads such a report", async () => {
+  const viewer = (await world.makeKey(["read"], reseller)).key;
+  for (const kind of ["billing", "financial", "audit"]) {
+    const made = await world.ask("POST", "/v1/report-runs", { key: viewer, body: { report: kind, ...range } });
+    expect(made.status).toBe(403);
+    expect(made.body.field).toBe("report");
+    const run = runs.get(kind as ReportKind) as ReportRun;
+    for (const path of ["", "/files/json", "/differences"])
+      expect((await world.ask("GET", `/v1/report-runs/${run.id}${path}`, { key: viewer })).status).toBe(403);
+  }
+  const listed = await world.ask("GET", "/v1/report-runs", { key: viewer });
+  const shown = new Set(listed.body.runs.map(({ kind }: ReportRun) => kind));
+  expect([...shown].sort()).toEqual(["activity", "custom", "organizations", "usage"]);
+  const reports = await world.ask("GET", "/v1/reports", { key: viewer });
+  expect(reports.body.standard.map(({ id }: { id: string }) => id)).toEqual(["usage", "activity", "organizations"]);
+});
+
+test("a run stays what was known then, and its differences name each cell that is known otherwise now", async () => {
+  const run = await world.run("usage");
+  const unchanged = await world.ask("GET", `/v1/report-runs/${run.id}/differences`, { key: world.key });
+  expect(unchanged.body).toMatchObject({ run: run.id, differences: [], truncated: false });
+  const late = {
+    id: "late",
+    type: "transcription.completed",
+    organization: "told-0",
+    time: "2026-01-03T11:00:00Z",
+    value: "1",
+  };
+  expect((await world.ask("POST", "/v1/events?ack=stored", { key: world.root, body: late })).status).toBe(200);
+  const { body } = await world.ask("GET", `/v1/report-runs/${run.id}/differences`, { key: world.key });
+  expect(body.differences).toContainEqual({
+    ...{ section: "days", row: "2026-01-03T00:00:00+01:00", column: "value", change: "changed" },
+    ...{ before: "12.123456789", now: "13.123456789" },
+  });
+  expect((await world.document(run)).sections[0]?.rows[0]?.[3]).toBe("19.623456789");
+});
+
+test("what cannot be made is refused with the field that is wrong", async () => {
+  const ask = (body: object) =>
+    world.ask("POST", "/v1/report-runs", { key: world.key, body: { report: "usage", ...range, ...body } });
+  const refused: [object, number, string][] = [
+    [{ report: "nothing" }, 404, "report"],
+    [{ report: "custom" }, 404, "report"],
+    [{ node: "reseller:sibling-9f3c" }, 403, "node"],
+    [{ from: "2026-02-01" }, 400, "from"],
+    [{ from: "1900-01-01" }, 400, "from"],
+    [{ to: "soon" }, 400, "to"],
+    [{ tz: "Mars/Olympus" }, 400, "tz"],
+    [{ formats: [] }, 400, "formats"],
+    [{ formats: ["csv", "csv"] }, 400, "formats"],
+    [{ formats: ["docx"] }, 400, "formats.0"],
+  ];
+  for (const [body, status, field] of refused) {
+    const answer = await ask(body);
+    expect([answer.status, answer.body.field], JSON.stringify(answer.body)).toEqual([status, field]);
+  }
+  const save = (body: object) =>
+    world.ask("POST", "/v1/reports", { key: world.key, body: { ...custom, name: "x", ...body } });
+  const options = custom.options;
+  for (const [body, field] of [
+    [{ options: { window: "day" } }, "options.meters"],
+    [{ options: { meters: ["documents"] } }, "options.window"],
+    [{ options: { ...options, meters: ["nothing"] } }, "options.meters"],
+    [{ options: { ...options, group_by: "planet" } }, "options.group_by"],
+    [{ options: { ...options, filter: { planet: "mars" } } }, "options.filter"],
+    [{ options: { ...options, compare: "sometime" } }, "options.compare"],
+    [{ kind: "billing", options: { limit: 3 } }, "options.limit"],
+    [{ name: "a\ud800" }, "name"],
+  ] as const)
+    expect((await save(body)).body.field, JSON.stringify(body)).toBe(field);
+});
+
+test("a report is saved once, edited as it was seen, and leaves its runs when it is removed", async () => {
+  const body = { name: "Mine", kind: "usage", node: reseller };
+  const made = await world.ask("POST", "/v1/reports", { key: world.key, body });
+  expect((await world.ask("POST", "/v1/reports", { key: world.key, body })).status).toBe(409);
+  const path = `/v1/reports/${made.body.id}`;
+  const run = await world.run(made.body.id);
+  const tag = made.headers.get("etag") ?? "";
+  const edit = (name: string) =>
+    world.ask("PATCH", path, { key: world.key, body: { name }, headers: { "if-match": tag } });
+  expect((await edit("Ours")).body).toMatchObject({ name: "Ours", kind: "usage" });
+  expect((await edit("Theirs")).status).toBe(412);
+  expect((await world.ask("DELETE", path, { key: world.key })).status).toBe(204);
+  expect((await world.ask("GET", path, { key: world.key })).status).toBe(404);
+  expect((await world.ask("GET", `/v1/report-runs/${run.id}`, { key: world.key })).body).toMatchObject({
+    name: "Mine",
+  });
+});
+
+test("a run is made once for a key, and one whose process died is made by another", async () => {
+  const { db } = world.deps.postgres;
+  const nowMs = Date.now();
+  const wanted = {
+    ...{
+      report: "usage",
+      name: "x",
+      kind: "usage" as const,
+      options: {},
+      node: reseller,
+      tz: "UTC",
+      onceKey: "slot-1",
+    },
+    ...{ fromMs: 0, toMs: 1, formats: ["csv"] as const, requestedBy: { id: "test", name: "test" } },
+  };
+  const [a, b] = await Promise.all([createRun(db, wanted, nowMs), createRun(db, wanted, nowMs)]);
+  expect(a.id).toBe(b.id);
+  // Nothing claims it meanwhile: makers are woken by routes alone here.
+  expect((await claimRun(db, "one", nowMs))?.id).toBe(a.id);
+  expect(await claimRun(db, "two", nowMs)).toBeUndefined();
+  await releaseAbandoned(db, nowMs + 10_000);
+  expect(await claimRun(db, "two", nowMs)).toBeUndefined();
+  await releaseAbandoned(db, nowMs + 60_000);
+  expect((await claimRun(db, "two", nowMs))?.id).toBe(a.id);
+});
+
+test("a cancelled run is not made, and one that has expired is gone with its files", async () => {
+  const { db } = world.deps.postgres;
+  const run = await world.run("activity");
+  const cancel = `/v1/report-runs/${run.id}/cancel`;
+  expect((await world.ask("POST", cancel, { key: world.key })).body).toMatchObject({ state: "done" });
+  await db.update(reportRuns).set({ state: "queued" }).where(eq(reportRuns.id, run.id));
+  expect((await world.ask("POST", cancel, { key: world.key })).body).toMatchObject({ state: "cancelled", files: [] });
+  const url = run.files[0]?.url ?? "";
+  expect((await fetch(`${world.url}${url}`)).status).toBe(404);
+  await db
+    .update(reportRuns)
+    .set({ state: "done", expiresAt: new Date(0) })
+    .where(eq(reportRuns.id, run.id));
+  expect((await fetch(`${world.url}${url}`)).status).toBe(404);
+  expect((await world.ask("GET", `/v1/report-runs/${run.id}`, { key: world.key })).status).toBe(404);
+  await world.deps.reportMaker?.tick();
+  expect(await db.select().from(reportRuns).where(eq(reportRuns.id, run.id))).toEqual([]);
+});
