@@ -79,7 +79,8 @@ const transcription: EventType = {
   },
 };
 
-const eventTypes: ReadonlyMap<string, EventType> = new Map(
+/** By name, in the order in which pages show them. */
+export const eventTypes: ReadonlyMap<string, EventType> = new Map(
   Object.entries({
     "participant.joined": start("participants", device),
     "participant.alive": alive("participants", device),

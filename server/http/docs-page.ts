@@ -54,7 +54,7 @@ const page = `<!doctype html>
 </head>
 <body>
 <div id="docs"></div>
-<noscript>The API is described in <a href="/openapi.json">/openapi.json</a>.</noscript>
+<noscript>The API is described in <a href="/openapi.json">/openapi.json</a>; <a href="/docs/guides">guides</a>, <a href="/docs/events">events</a> and <a href="/docs/meters">meters</a> are pages without scripts.</noscript>
 <script src="/docs/viewer.js"></script>
 <script src="/docs/start.js"></script>
 </body>

@@ -11,10 +11,12 @@ import { maxFigures, maxMeters } from "../../metrics/answer-size.ts";
 import { maxWindows } from "../../metrics/windows.ts";
 import { rebuildLimits } from "../../reconciliation/rebuild.ts";
 import { createRouter, describeApi } from "../app-pieces.ts";
+import { emittersPage } from "../docs/emitters-page.ts";
+import { eventPages } from "../docs/event-pages.ts";
+import { guidePages } from "../docs/guide-pages.ts";
+import { meterPages } from "../docs/meter-pages.ts";
 import { docsPage } from "../docs-page.ts";
-import { emittersPage } from "../emitters-page.ts";
 import type { HttpEnv } from "../http-env.ts";
-import { meterPages } from "../meter-pages.ts";
 import { ProblemError } from "../problem-error.ts";
 
 export interface SystemRoutesDeps {
@@ -177,6 +179,8 @@ export function systemRoutes({
 
   app.route("/", docsPage());
   app.route("/", emittersPage());
+  app.route("/", eventPages());
+  app.route("/", guidePages());
   app.route("/", meterPages());
   return app;
 }

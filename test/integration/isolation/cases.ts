@@ -19,6 +19,8 @@ const systemCases: RouteCase[] = [
   "GET /docs/emitters",
   "GET /docs/start.js",
   "GET /docs/viewer.js",
+  "GET /docs/events",
+  "GET /docs/guides",
   "GET /docs/meters",
   "GET /v1/limits",
 ].map((route) => ({ route, needs: "nothing", allowed: 200, elsewhere: "the same" }));
@@ -34,13 +36,21 @@ const metricsCases: RouteCase[] = [
   },
 ];
 
-systemCases.push({
-  route: "GET /docs/meters/{meter}",
-  needs: "nothing",
-  request: () => ({ path: "/docs/meters/sessions" }),
-  allowed: 200,
-  elsewhere: "the same",
-});
+systemCases.push(
+  ...[
+    ["GET /docs/meters/{meter}", "/docs/meters/sessions"],
+    ["GET /docs/events/{type}", "/docs/events/call.completed"],
+    ["GET /docs/guides/{guide}", "/docs/guides/calls"],
+  ].map(
+    ([route = "", path = ""]): RouteCase => ({
+      route,
+      needs: "nothing",
+      request: () => ({ path }),
+      allowed: 200,
+      elsewhere: "the same",
+    }),
+  ),
+);
 
 const eventsCases: RouteCase[] = [
   {

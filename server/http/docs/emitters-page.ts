@@ -1,11 +1,16 @@
 /** The page that shows how to send events from a terminal, from JavaScript, Python and Go. Tests run what it shows. */
 import { readFile } from "node:fs/promises";
 import { Hono } from "hono";
-import type { HttpEnv } from "./http-env.ts";
-import { ProblemError } from "./problem-error.ts";
+import { html, raw } from "hono/html";
+import type { HttpEnv } from "../http-env.ts";
+import { ProblemError } from "../problem-error.ts";
+import { framedPage, snippet } from "./page-frame.ts";
 
-/** Made by the build: the emitter as packages to install. Seen from the sources in server/http/ or the built server in dist/server/. */
-const packageFolder = new URL(import.meta.url.endsWith(".ts") ? "../../dist/emitter/" : "../emitter/", import.meta.url);
+/** Made by the build: the emitter as packages to install. Seen from the sources in server/http/docs/ or the built server in dist/server/. */
+const packageFolder = new URL(
+  import.meta.url.endsWith(".ts") ? "../../../dist/emitter/" : "../emitter/",
+  import.meta.url,
+);
 
 /** GET /docs/emitters, and what it tells to install. */
 export function emittersPage(): Hono<HttpEnv> {
@@ -210,43 +215,20 @@ file, which does the same. Leaving the block raises an error when not everything
   { id: "go", title: "Go", about: "Go 1.20 or newer, its standard library only.", code: go },
 ];
 
-const escapeHtml = (text: string) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
-
-const page = `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Sending events to Tidemark</title>
-<style>
-:root { color-scheme: light dark; --page: #f7f8f8; --code: #fff; --ink: #10191b; --soft: #445155; --line: #e3e7e7; --accent: #0f766e; }
-@media (prefers-color-scheme: dark) { :root { --page: #0a0f10; --code: #111819; --ink: #ecf2f2; --soft: #b1bfc1; --line: #222d2f; --accent: #3fd0c0; } }
-body { margin: 0 auto; max-width: 56rem; padding: 2rem 1rem 4rem; background: var(--page); color: var(--ink); font: 15px/1.6 system-ui, sans-serif; }
-h1 { font-size: 1.5rem; } h2 { font-size: 1.1rem; margin: 2.5rem 0 0; } p, li { color: var(--soft); } a { color: var(--accent); }
-pre { overflow-x: auto; padding: 1rem; border: 1px solid var(--line); border-radius: .75rem; background: var(--code); font: 13px/1.5 ui-monospace, monospace; tab-size: 4; }
-</style>
-</head>
-<body>
-<main>
-<h1>Sending events</h1>
-<p>Set <code>TIDEMARK_URL</code> to where this service is and <code>TIDEMARK_KEY</code> to an <a href="/keys">API key</a> that may send events. The <a href="/docs">API documentation</a> has every field.</p>
+const content = html`<p>Set <code>TIDEMARK_URL</code> to where this service is and <code>TIDEMARK_KEY</code> to an <a href="/keys">API key</a> that may send events. <a href="/docs/events">Events</a> has every type and field, the <a href="/docs/guides">guides</a> lead from the first event to a figure, and <a href="/docs/guides/testing">one of them</a> tells how to test a program that sends.</p>
 <ul>
 <li>Give each event its <code>id</code> and <code>time</code> once, where it happens. An event counts once however often it is sent.</li>
 <li>Send again what was not answered, or answered 408, 429 or 5xx: the same events with the same ids, after the seconds in <code>Retry-After</code> and a random time more.</li>
 <li>Everything else in 4xx will be answered alike every time. Events listed under <code>rejected</code> were not taken; the others of their request were.</li>
 <li>Few large requests cost less than many small ones: up to 10,000 events each.</li>
 </ul>
-${sections
-  .map(
-    ({ id, title, about, code }) =>
-      `<section aria-labelledby="${id}">
+${sections.map(
+  ({ id, title, about, code }) =>
+    html`<section aria-labelledby="${id}">
 <h2 id="${id}">${title}</h2>
-<p>${about}</p>
-<pre tabindex="0" data-snippet="${id}"><code>${escapeHtml(code)}</code></pre>
-</section>`,
-  )
-  .join("\n")}
-</main>
-</body>
-</html>
-`;
+<p>${raw(about)}</p>
+${snippet(id, code)}
+</section>
+`,
+)}`;
+const page = framedPage({ title: "Sending events", path: "/docs/emitters" }, content);

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { dimensionsOf, meters } from "../../../server/catalog/catalog.ts";
-import { meterPages } from "../../../server/http/meter-pages.ts";
+import { dimensionsOf, meters } from "../../../../server/catalog/catalog.ts";
+import { meterPages } from "../../../../server/http/docs/meter-pages.ts";
 
 const app = meterPages();
 const textOf = async (path: string) => (await app.request(path)).text();

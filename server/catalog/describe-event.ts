@@ -1,0 +1,150 @@
+/** What an event type is, in words and by an example: the one source of its page. */
+import type { UsageEvent } from "../contract/events.ts";
+import { defaultAliveWithinMs, type EventType, eventTypes, type Meter, meters, typesBehind } from "./catalog.ts";
+import { eventWords } from "./event-words.ts";
+
+export interface EventDescription {
+  type: string;
+  words: string;
+  /** What it has besides the fields of every event, each with its unit, its bounds or the only values that are known. */
+  fields: { field: string; meaning: string; isRequired: boolean }[];
+  feeds: readonly Meter[];
+  /** Counted by every meter in `feeds` that is no live one between `from` and `to`; by a live one at `during`. */
+  example: { events: UsageEvent[]; from: string; during: string; to: string };
+}
+
+/** Undefined for a type that is not built in. */
+export function describeEvent(name: string): EventDescription | undefined {
+  const type = eventTypes.get(name);
+  if (!type) return undefined;
+  return {
+    type: name,
+    words: eventWords[name] ?? "",
+    fields: fieldsOf(type),
+    feeds: metersFedBy(name),
+    example: { events: exampleOf(name, type), from: at(0), during: at(15), to: at(60) },
+  };
+}
+
+/** Who is named by any event was active; the end of a session adds the minutes of what it ends. */
+function metersFedBy(name: string): Meter[] {
+  const isEndOfAll = eventTypes.get(name)?.level === "session";
+  return meters.filter(({ rule }) => {
+    if (rule.kind === "distinct" && rule.events) return true;
+    if (isEndOfAll) return rule.kind === "minutes" && rule.level === "participants";
+    return typesBehind(rule).includes(name);
+  });
+}
+
+const hours = defaultAliveWithinMs / 3_600_000;
+
+function fieldsOf(type: EventType): EventDescription["fields"] {
+  const fields: EventDescription["fields"] = [];
+  const has = (field: string, meaning: string, isRequired = false) => fields.push({ field, meaning, isRequired });
+  const isInterval = type.level !== undefined && type.level !== "session" && type.action !== "span";
+  if (type.level === "session") has("session", "The session in which everything that is open ends", true);
+  if (isInterval) {
+    has("session", "The session; required without `interval`");
+    has("user", "Who it is about; required without `interval`, and what active users are counted by");
+    has(
+      "interval",
+      "The same id on the start, the signs of life and the end; without it they are paired by session and user",
+    );
+    if (type.level === "participants") has("room", "Where it is; what active rooms are counted by");
+    if (type.action === "end") has("started_at", "When it began, RFC 3339: then no start needs to have been sent");
+    has(
+      "properties.alive_within",
+      `Seconds of silence after which it counts as ended at its last sign of life; ${hours} hours when nothing says otherwise`,
+    );
+  }
+  if (type.valueIs === "minutes") {
+    has("value", "Minutes, a decimal of up to nine digits after the point; not negative");
+    has(
+      "seconds",
+      "In place of `value`: the same in seconds, kept as sent and divided by 60 once, where a figure is written",
+    );
+  }
+  if (type.action === "span") {
+    has(
+      "started_at",
+      "When it began, RFC 3339: with it and its length it also counts among those that ran at one time",
+    );
+    has("interval", "That of its start and end where those are sent too: then they are one");
+  }
+  if (type.jobStep) has("job", "The id of the job, the same on each of its steps: what they are listed by");
+  for (const property of new Set([...type.dimensions, ...Object.keys(type.properties ?? {})]))
+    has(`properties.${property}`, propertyMeaning(property, type));
+  if (type.fixed) has(type.fixed[0], `Always \`${type.fixed[1]}\`: the type itself says so, and it is not sent`);
+  if (!fields.some(({ field }) => field === "user")) has("user", "Who did it; what active users are counted by");
+  has("agent", "The agent of the organization whose usage it is");
+  return fields;
+}
+
+function propertyMeaning(property: string, type: EventType): string {
+  const grouped = type.dimensions.includes(property) ? "Figures are grouped and filtered by it" : "";
+  const rule = type.properties?.[property];
+  if (rule?.oneOf) return `One of ${rule.oneOf.map((value) => `\`${value}\``).join(", ")}. ${grouped}`;
+  if (!rule) return grouped;
+  return rule.between ? `A number from ${rule.between[0]} to ${rule.between[1]}` : "A number";
+}
+
+/** Of the minute past nine on a day of March, as every example has it. */
+const at = (minute: number) => new Date(Date.UTC(2026, 2, 5, 9, minute)).toISOString().replace(".000Z", "Z");
+
+function exampleOf(name: string, type: EventType): UsageEvent[] {
+  const place = [...eventTypes.keys()].indexOf(name) + 1;
+  const id = name.replace(/[._]/g, "-");
+  const event = (number: number, minute: number, other = name): UsageEvent => {
+    const its = eventTypes.get(other) ?? type;
+    const isPlaced = its.level !== undefined && its.action !== "span";
+    return {
+      id: `${id}-${number}`,
+      type: other,
+      time: at(minute),
+      organization: "acme",
+      user: "ada",
+      ...(isPlaced && { session: `session-${place}`, ...(its.level === "participants" && { room: "daily" }) }),
+      ...(its.action === "end" && name === other && its.level !== "session" && { started_at: at(0) }),
+      ...(its.action === "span" && { started_at: at(0) }),
+      ...(its.valueIs === "minutes" && amountOf(its, number)),
+      ...(its.jobStep && { job: `job-${place}` }),
+      ...propertiesOf(its),
+    };
+  };
+  const partner = (action: "start" | "end") =>
+    [...eventTypes].find(([, other]) => other.level === type.level && other.action === action)?.[0];
+  if (type.level === "session") return [event(1, 0, "participant.joined"), event(2, 30)];
+  if (type.action === "start") return [event(1, 0), event(2, 30, partner("end"))];
+  if (type.action === "alive") return [event(1, 0, partner("start")), event(2, 10), event(3, 30, partner("end"))];
+  if (type.action) return [event(1, 30)];
+  for (const { rule } of meters)
+    if (rule.kind === "value_level" && rule.lowers.includes(name)) {
+      const [raise = name] = rule.raises;
+      return [event(1, 0, raise), event(2, 5, raise), event(3, 10)];
+    }
+  return [event(1, 5)];
+}
+
+/** Half an hour, or of what is stored and deleted, less with each. */
+function amountOf(type: EventType, number: number): Pick<UsageEvent, "value" | "seconds"> {
+  return type.action === "span" || type.jobStep ? { seconds: 1_800 } : { value: 30 - 10 * (number - 1) };
+}
+
+const sampleValues: Readonly<Record<string, string | number>> = {
+  device: "mobile",
+  language: "en",
+  model: "standard",
+  format: "vtt",
+  accuracy: 96.5,
+  length: 4_200,
+};
+
+function propertiesOf(type: EventType): Pick<UsageEvent, "properties"> {
+  const names = new Set([
+    ...type.dimensions,
+    ...(type.jobStep === "completed" ? Object.keys(type.properties ?? {}) : []),
+  ]);
+  if (names.size === 0) return {};
+  const sample = (name: string) => type.properties?.[name]?.oneOf?.[0] ?? sampleValues[name] ?? "other";
+  return { properties: Object.fromEntries([...names].map((name) => [name, sample(name)])) };
+}

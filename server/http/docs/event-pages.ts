@@ -1,0 +1,119 @@
+/** The vocabulary of events: what each field and each built-in type means, and what it feeds. Generated from the catalog. */
+import { Hono } from "hono";
+import { html } from "hono/html";
+import { defaultAliveWithinMs, eventTypes } from "../../catalog/catalog.ts";
+import { describeEvent, type EventDescription } from "../../catalog/describe-event.ts";
+import { limits, type UsageEvent } from "../../contract/events.ts";
+import type { HttpEnv } from "../http-env.ts";
+import { ProblemError } from "../problem-error.ts";
+import { codeList, framedPage, type Html, snippet, withCode } from "./page-frame.ts";
+
+/** GET /docs/events, all types on one page, and /docs/events/{type}. Public. */
+export function eventPages(): Hono<HttpEnv> {
+  const app = new Hono<HttpEnv>();
+  const described = [...eventTypes.keys()].map(describeEvent).filter((event) => event !== undefined);
+  app.get("/docs/events", (c) => c.html(framedPage({ title: "Events", path: "/docs/events" }, vocabulary(described))));
+  app.get("/docs/events/:type", (c) => {
+    const event = described.find(({ type }) => type === c.req.param("type"));
+    if (!event) throw new ProblemError("not_found", "there is no such built-in event type", { field: "type" });
+    const content = html`${reference(event)}
+<p><a href="/docs/events">All events</a>, and what their fields mean</p>`;
+    return c.html(framedPage({ title: event.type, path: c.req.path }, content));
+  });
+  return app;
+}
+
+const fieldMeanings: Readonly<Record<keyof UsageEvent, string>> = {
+  id: "Required. Given once, where the event happens, and the same whenever it is sent again: with `organization` it is the event's identity.",
+  type: "Required. One of those below, or one of your own: it is kept, and counted once a meter for it is made.",
+  organization: "Required. The id of the organization whose usage it is.",
+  time: "When it happened, RFC 3339, kept to the millisecond; else the time in an `id` that is a UUIDv7, else that of receipt.",
+  agent: "The agent of the organization that it belongs to.",
+  user: "Who it is about.",
+  session: "The session that it happened in.",
+  room: "The room of the session.",
+  interval: "What pairs a start with its signs of life and its end.",
+  job: "What pairs the steps of a job.",
+  started_at: "When what ends here began, RFC 3339.",
+  value: "How much. Minutes for the types that say so below, such as calls, recordings and transcriptions.",
+  seconds:
+    "In place of `value` where that is minutes: how many seconds. Three calls of 20 seconds are exactly 1 minute.",
+  properties: `Up to ${limits.maxProperties} names with a text, a number or a boolean each; figures are grouped by those that the type names.`,
+};
+
+const hours = defaultAliveWithinMs / 3_600_000;
+
+function vocabulary(described: readonly EventDescription[]): Html {
+  return html`<p class="lead">What happened, told in one JSON object each. Send them to <code>POST /v1/events</code>: <a href="/docs/emitters">how</a>. The guides lead from the first event to the right figure: <a href="/docs/guides/live-sessions">live sessions</a>, <a href="/docs/guides/jobs">jobs</a>, <a href="/docs/guides/calls">calls</a>, and <a href="/docs/guides/testing">how to test what sends</a>.</p>
+<h2 id="fields">Fields of every event</h2>
+<div class="table"><table>
+<thead><tr><th>Field</th><th>What it is</th></tr></thead>
+<tbody>${Object.entries(fieldMeanings).map(
+    ([field, meaning]) =>
+      html`<tr><td><code>${field}</code></td><td>${withCode(meaning)}</td></tr>
+`,
+  )}</tbody>
+</table></div>
+<p>${withCode(`Texts have up to ${limits.maxStringLength} characters. A number is kept exactly as its text says; decimals beyond the ninth are rounded half to even, with the warning \`rounded\`. Times may lie back to ${limits.oldestTime.slice(0, 4)}, and at most 24 hours ahead. Any other field is an error, named in the verdict.`)}</p>
+<h2 id="intervals">Intervals</h2>
+<p>Participants, recordings, calls that run and everything else with a start and an end are intervals. Minutes, peaks and live counters are made of them.</p>
+<dl>
+<dt>With <code>interval</code></dt><dd>${withCode("Give the start, the signs of life and the end of one thing the same `interval`, such as the id of the connection. It runs from its earliest start to its latest end, in whatever order and however often they arrive. One person on two devices is two intervals, and needs this.")}</dd>
+<dt>Without: pairing by session and user</dt><dd>${withCode("The starts and ends of a `user` in a `session` are sorted by time and paired: a start while one is open and an end while none is open change nothing, so leaving and coming back is two intervals.")}</dd>
+<dt><code>started_at</code></dt><dd>${withCode("An end that says when it began needs no start. An end with neither waits for its start, is counted nowhere meanwhile and listed by `GET /v1/orphans`.")}</dd>
+<dt>Signs of life, timeout and <code>alive_within</code></dt><dd>${withCode(`What has no end is open and counts up to now. Once nothing was heard for ${hours} hours it counts as ended at its last sign of life, which for a start alone is no time at all. The property \`alive_within\` sets that timeout in seconds: send \`alive_within: 120\` on the start and a sign of life each minute, and a program that crashes costs at most one minute. The latest event that gives one decides. A real end that arrives later corrects it.`)}</dd>
+<dt><code>session.ended</code></dt><dd>${withCode("Ends whatever is open in the session, of every kind. What had fallen silent before stays ended where it was.")}</dd>
+<dt>Edges</dt><dd>An end at an instant makes room before a start at the same instant. Minutes are split exactly at the edges of windows. An end before its start counts as nothing and is listed.</dd>
+</dl>
+<h2 id="types">Types</h2>
+<p>${codeList(
+    described.map(({ type }) => type),
+    (type) => `#${type}`,
+  )}</p>
+${described.map(
+  (event) => html`<section aria-labelledby="${event.type}">
+<h2 id="${event.type}"><a href="/docs/events/${event.type}"><code>${event.type}</code></a></h2>
+${reference(event)}
+</section>
+`,
+)}`;
+}
+
+function reference({ type, words, fields, feeds, example }: EventDescription): Html {
+  return html`<p>${withCode(words)}</p>
+<div class="table"><table>
+<thead><tr><th>Field</th><th>What it is</th></tr></thead>
+<tbody>${fields.map(
+    ({ field, meaning, isRequired }) =>
+      html`<tr><td><code>${field}</code></td><td>${isRequired ? "Required. " : ""}${withCode(meaning)}</td></tr>
+`,
+  )}</tbody>
+</table></div>
+<p>Feeds ${codeList(
+    feeds.map(({ meter }) => meter),
+    (meter) => `/docs/meters/${meter}`,
+  )}.</p>
+${snippet(`event-${type}`, written(example.events))}
+${questions(feeds, example)}`;
+}
+
+/** One event a line: short enough to read, and valid JSON as it stands. */
+function written(events: readonly UsageEvent[]): string {
+  const lines = events.map((event) => JSON.stringify(event, null, 1).replaceAll(/\n\s*/g, " "));
+  return events.length === 1 ? `${lines[0]}\n` : `[\n  ${lines.join(",\n  ")}\n]\n`;
+}
+
+/** What is live is asked for while it runs, everything else over the whole hour. */
+function questions(feeds: EventDescription["feeds"], { from, during, to }: EventDescription["example"]): Html {
+  const isLive = ({ rule }: EventDescription["feeds"][number]) => rule.kind === "level";
+  const ask = (asked: EventDescription["feeds"], until: string) =>
+    asked.length === 0
+      ? ""
+      : html`<pre data-question>GET /v1/usage?meter=${asked.map(({ meter }) => meter).join(",")}&amp;node=organization:acme&amp;from=${from}&amp;to=${until}&amp;window=total</pre>
+`;
+  return html`<p>Counted by:</p>
+${ask(
+  feeds.filter((meter) => !isLive(meter)),
+  to,
+)}${ask(feeds.filter(isLive), during)}`;
+}
