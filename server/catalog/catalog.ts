@@ -169,6 +169,8 @@ export type MeterRule =
       weight?: "value" | undefined;
       uniqueOf?: string | undefined;
     }
+  /** Average seconds from the first request of a job, or its start, to the completion that one of these types says. */
+  | { kind: "turnaround"; types: readonly string[] }
   /** What events raise and lower, by `value`, by a property or each by one: at the window's end, on average, at its highest. */
   | {
       kind: "value_level";
@@ -407,6 +409,14 @@ export const meters: readonly Meter[] = [
     unit: "count",
     rule: { kind: "count", types: ["transcription.failed"] },
     description: "Transcription jobs that were said to have failed in the window.",
+  },
+  {
+    meter: "job_turnaround",
+    title: "Job turnaround",
+    unit: "seconds",
+    rule: { kind: "turnaround", types: ["transcription.completed"] },
+    description:
+      "The average time that transcription jobs which were completed in the window took, from the first request, or the first start where no request is known.",
   },
   {
     meter: "active_recordings",

@@ -43,6 +43,8 @@ function ruleText(rule: MeterRule): string {
       return "The exact decimal sum of `value`, up to 9 decimals, with the average per event. Totals are the sum.";
     case "events":
       return eventsText(rule);
+    case "turnaround":
+      return "The average of the jobs whose latest completion lies within the window, in seconds from the first request, or the first start where no request is known, rounded to 9 decimals. Totals are the average over the whole range; null where no job was completed.";
     case "value_level":
       return `What ${rule.raises.join(", ")} raise and ${rule.lowers.join(", ") || "nothing"} lowers, ${rule.by === "event" ? "each event by one" : `by ${rule.property ?? "`value`"}`}: when the window ends, with the average over its time and the peak. The total is that at the end of the range.`;
     case "derived":

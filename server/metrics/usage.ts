@@ -20,6 +20,7 @@ import { quotient } from "./figures.ts";
 import type { Filter } from "./filters.ts";
 import { combineFigures } from "./formula.ts";
 import { measureCount, measureEvents, measureSum, measureValueLevel } from "./measure-events.ts";
+import { measureTurnaround } from "./measure-jobs.ts";
 import { measureLevel } from "./measure-level.ts";
 import { measureDistinct, measureSessionPeak } from "./measure-presence.ts";
 import { nodeFilter } from "./node-filter.ts";
@@ -162,6 +163,8 @@ function measurer(clickhouse: ClickHouse, whole: WholeNode): Measure {
         return measureSum(clickhouse, rule, scope, whole);
       case "events":
         return measureEvents(clickhouse, rule, scope);
+      case "turnaround":
+        return measureTurnaround(clickhouse, scope);
       case "value_level":
         return measureValueLevel(clickhouse, rule, scope);
       case "derived": {
@@ -274,6 +277,7 @@ export function zeroOf({ rule }: Pick<Meter, "rule">): string | number {
     rule.kind === "minutes" ||
     rule.kind === "sum" ||
     rule.kind === "derived" ||
+    rule.kind === "turnaround" ||
     (rule.kind === "events" && rule.aggregation !== "count" && rule.aggregation !== "unique") ||
     (rule.kind === "value_level" && rule.by === "value");
   return isDecimal ? "0" : 0;
@@ -281,7 +285,11 @@ export function zeroOf({ rule }: Pick<Meter, "rule">): string | number {
 
 /** Of nothing there is none of these, which 0 would claim. */
 function isAverage(rule: MeterRule): boolean {
-  return rule.kind === "derived" || (rule.kind === "events" && ["average", "max", "latest"].includes(rule.aggregation));
+  return (
+    rule.kind === "derived" ||
+    rule.kind === "turnaround" ||
+    (rule.kind === "events" && ["average", "max", "latest"].includes(rule.aggregation))
+  );
 }
 
 /** A window as every series of the answer writes it. */

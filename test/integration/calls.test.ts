@@ -90,3 +90,38 @@ test("a call that started and was never heard of again is listed with its reason
     ["unstarted", "orphan", "no_start"],
   ]);
 });
+
+test("jobs that were completed tell how long they took on average, by window and by what their completion says", async () => {
+  const organization = "turnaround";
+  const step = (job: string, name: string, seconds: number, language?: string): Partial<UsageEvent> => ({
+    organization,
+    job,
+    id: `${job}-${name}-${seconds}`,
+    type: `transcription.${name}`,
+    time: at(seconds),
+    ...(name === "completed" && { seconds: 1, properties: { language: language ?? "en" } }),
+  });
+  await ingesting.send([
+    step("requested", "completed", 100),
+    step("requested", "started", 40),
+    step("requested", "requested", 0),
+    step("started", "started", 50),
+    step("started", "completed", 100, "de"),
+    step("slow", "requested", 0),
+    step("slow", "completed", 7_200, "de"),
+    step("unbegun", "completed", 100),
+    step("failed", "requested", 0),
+    step("failed", "failed", 10),
+    step("early", "requested", 300),
+    step("early", "completed", 200),
+  ]);
+  const ask = { meter: "job_turnaround", node: `organization:${organization}`, ...march5 };
+  const [usage] = await ingesting.usage({ ...ask, window: "hour", group_by: "language" });
+  expect(usage).toMatchObject({ unit: "seconds", total: "2450" });
+  expect(usage?.series.filter(({ value }) => value !== null).map(({ value }) => value)).toEqual(["75", "7200"]);
+  expect(usage?.groups?.map(({ key, total }) => [key, total])).toEqual([
+    ["de", "3625"],
+    ["en", "100"],
+  ]);
+  expect((await ingesting.usage({ ...ask, node: "organization:nobody" }))[0]?.total).toBeNull();
+});

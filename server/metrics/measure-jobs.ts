@@ -1,0 +1,44 @@
+/** Meters of jobs as wholes: how long they took, from what their events say together. */
+import { z } from "zod";
+import { stepsOfTypes } from "../catalog/catalog.ts";
+import type { ClickHouse } from "../clickhouse/client.ts";
+import { defineQuery } from "../clickhouse/define-query.ts";
+import { amountDecimals, quotient } from "./figures.ts";
+import {
+  boundsOf,
+  chosenBy,
+  chosenParams,
+  type Measured,
+  rangeParams,
+  type Scope,
+  type SplitSeries,
+  splitRows,
+} from "./scope.ts";
+
+const millis = z.coerce.number();
+const jobTurnarounds = defineQuery(
+  "job_turnarounds",
+  chosenParams.extend({ ...rangeParams.shape, types: z.array(z.string()), steps: z.array(z.string()) }),
+  z.object({ key: z.string(), is_other: millis, window_ms: millis, jobs: millis, took_ms: millis }),
+);
+
+/** Average seconds of the jobs that were completed in a window; the total is the average over the whole range. */
+export async function measureTurnaround(clickhouse: ClickHouse, scope: Scope): Promise<SplitSeries> {
+  if (scope.range.toMs <= scope.range.fromMs) return { keys: new Map(), other: undefined };
+  const rows = await jobTurnarounds(clickhouse, {
+    ...chosenBy(scope),
+    ...boundsOf(scope.range),
+    types: [...stepsOfTypes.keys()],
+    steps: [...stepsOfTypes.values()],
+  });
+  const measuredOf = ({ jobs, took_ms }: (typeof rows)[number]): Measured => ({
+    figure: quotient(String(took_ms), String(1_000 * jobs), amountDecimals) ?? "0",
+    hasData: jobs > 0,
+  });
+  return await splitRows(rows, (own) => {
+    const windows = new Map(own.map((row) => [row.window_ms, measuredOf(row)] as const));
+    const total = windows.get(0) ?? { figure: "0", hasData: false };
+    windows.delete(0);
+    return { total, windows };
+  });
+}
