@@ -18,6 +18,8 @@ import { meterByName } from "./catalog/catalog.ts";
 import { askedFor, type ClickHouse } from "./clickhouse/client.ts";
 import type { Role } from "./config.ts";
 import type { Corrections } from "./corrections/corrections.ts";
+import type { Vault } from "./delivery/vault.ts";
+import type { WayOut } from "./delivery/way-out.ts";
 import type { Questions } from "./fairness/questions.ts";
 import { applyFoundation, createRouter } from "./http/app-pieces.ts";
 import { type Authenticator, attachActor } from "./http/authenticate.ts";
@@ -29,9 +31,11 @@ import { type HealthDeps, readinessChecks } from "./http/readiness-checks.ts";
 import { accountRoutes } from "./http/routes/account.ts";
 import { alertsRoutes } from "./http/routes/alerts.ts";
 import { auditRoutes } from "./http/routes/audit.ts";
+import { channelsRoutes } from "./http/routes/channels.ts";
 import { chargesRoutes } from "./http/routes/charges.ts";
 import { type ClusterRoutesDeps, clusterRoutes } from "./http/routes/cluster.ts";
 import { correctionsRoutes } from "./http/routes/corrections.ts";
+import { deliveriesRoutes } from "./http/routes/deliveries.ts";
 import { eventsRoutes } from "./http/routes/events.ts";
 import { explainRoutes } from "./http/routes/explain.ts";
 import { ingestHealthRoutes } from "./http/routes/ingest-health.ts";
@@ -61,6 +65,7 @@ import { sessionRoutes } from "./http/routes/session.ts";
 import { statementsRoutes } from "./http/routes/statements.ts";
 import { subscriptionsRoutes } from "./http/routes/subscriptions.ts";
 import { systemRoutes } from "./http/routes/system.ts";
+import { unsubscribeRoutes } from "./http/routes/unsubscribe.ts";
 import { usageRoutes } from "./http/routes/usage.ts";
 import { usageSessionsRoutes } from "./http/routes/usage-sessions.ts";
 import { usersRoutes } from "./http/routes/users.ts";
@@ -102,6 +107,8 @@ export interface AppDeps {
   watermark: () => Date;
   /** Everything stored under this batch or a smaller one is visible, and nothing more will be stored under one. */
   settledBatch: () => number;
+  vault: Vault;
+  wayOut: Pick<WayOut, "refusalOf">;
   /** Of the messages of payment providers. */
   paymentKeys: readonly Buffer[];
   /** Present where this process makes reports. */
@@ -190,6 +197,9 @@ export function createApp(deps: AppDeps): OpenAPIHono<HttpEnv> {
     app.route("/", rulesRoutes({ postgres, tree, meterOf }));
     app.route("/", alertsRoutes({ postgres, tree, publicUrl }));
     app.route("/", paymentsRoutes({ postgres, tree, paymentKeys: deps.paymentKeys }));
+    app.route("/", channelsRoutes({ postgres, tree, vault: deps.vault, wayOut: deps.wayOut, publicUrl }));
+    app.route("/", deliveriesRoutes({ postgres, tree }));
+    app.route("/", unsubscribeRoutes({ postgres }));
     app.route("/", auditRoutes({ postgres: deps.postgres, tree }));
     app.route("/", reconciliationRoutes({ postgres: deps.postgres, tree }));
   };

@@ -4,6 +4,8 @@ import { resolve } from "node:path";
 import { z } from "zod";
 import type { OidcSettings } from "./accounts/oidc.ts";
 import { type AddressRanges, parseAddressRanges } from "./address-ranges.ts";
+import { nothingAllowed, type OutgoingAllow, parseOutgoingAllow } from "./delivery/outgoing-allow.ts";
+import type { SmsSettings } from "./delivery/send-sms.ts";
 import { secretKey } from "./statements/verify-message.ts";
 
 export const roles = ["ingest", "api", "worker"] as const;
@@ -67,6 +69,22 @@ const environmentSchema = z.object({
     .optional(),
   TIDEMARK_SMTP_URL: url("smtp:", "smtps:").optional(),
   TIDEMARK_MAIL_FROM: z.string().min(3).default("Tidemark <tidemark@localhost>"),
+  TIDEMARK_SECRET_KEY: z.string().min(32, "must have at least 32 characters").optional(),
+  TIDEMARK_OUTGOING_ALLOW: z
+    .string()
+    .transform(parseOutgoingAllow)
+    .refine((allow) => allow !== undefined, "must be hosts, addresses and CIDR ranges, by commas")
+    .optional(),
+  TIDEMARK_SMS_URL: url("http:", "https:").optional(),
+  TIDEMARK_SMS_ACCOUNT: z.string().min(1).optional(),
+  TIDEMARK_SMS_TOKEN: z.string().min(1).optional(),
+  TIDEMARK_SMS_FROM: z
+    .string()
+    .regex(
+      /^(?:\+[1-9]\d{6,14}|[A-Za-z0-9 ]{1,11})$/,
+      "must be a number in E.164 form or a name of up to 11 characters",
+    )
+    .default("Tidemark"),
   TIDEMARK_PAYMENT_SECRETS: z
     .string()
     .transform((value) => value.split(",").map((secret) => secretKey(secret.trim())))
@@ -138,6 +156,12 @@ export interface Config {
   isTrustedProxy: AddressRanges;
   smtpUrl: string | undefined;
   mailFrom: string;
+  /** What secrets at rest are sealed with; undefined: a key of the data folder. */
+  secretKey: string | undefined;
+  /** What requests to addresses that users name may reach beside the public ones. */
+  outgoingAllow: OutgoingAllow;
+  /** Absent without a provider of SMS. */
+  sms: SmsSettings | undefined;
   /** Of the messages of payment providers; the second while one is replaced. */
   paymentKeys: readonly Buffer[];
   /** The identity provider; absent without one. */
@@ -190,6 +214,8 @@ export function loadConfig(environment: Record<string, string | undefined>): Con
   const settings = parsed.data;
   if (settings && settings.TIDEMARK_ROLES.size < roles.length && !settings.REDIS_URL)
     faults.push("REDIS_URL is required when TIDEMARK_ROLES splits the service over several processes");
+  for (const name of ["TIDEMARK_SMS_ACCOUNT", "TIDEMARK_SMS_TOKEN"] as const)
+    if (settings?.TIDEMARK_SMS_URL && !settings[name]) faults.push(`${name} must be set too, with TIDEMARK_SMS_URL`);
   const ofOidc = ["TIDEMARK_OIDC_ISSUER", "TIDEMARK_OIDC_CLIENT_ID", "TIDEMARK_OIDC_CLIENT_SECRET"] as const;
   const absent = ofOidc.filter((name) => !given[name]);
   if (absent.length > 0 && absent.length < ofOidc.length)
@@ -230,6 +256,17 @@ export function loadConfig(environment: Record<string, string | undefined>): Con
     isTrustedProxy: settings.TIDEMARK_TRUSTED_PROXIES ?? (() => false),
     smtpUrl: settings.TIDEMARK_SMTP_URL,
     mailFrom: settings.TIDEMARK_MAIL_FROM,
+    secretKey: settings.TIDEMARK_SECRET_KEY,
+    outgoingAllow: settings.TIDEMARK_OUTGOING_ALLOW ?? nothingAllowed,
+    sms:
+      settings.TIDEMARK_SMS_URL && settings.TIDEMARK_SMS_ACCOUNT && settings.TIDEMARK_SMS_TOKEN
+        ? {
+            url: settings.TIDEMARK_SMS_URL,
+            account: settings.TIDEMARK_SMS_ACCOUNT,
+            token: settings.TIDEMARK_SMS_TOKEN,
+            from: settings.TIDEMARK_SMS_FROM,
+          }
+        : undefined,
     paymentKeys: settings.TIDEMARK_PAYMENT_SECRETS,
     oidc:
       settings.TIDEMARK_OIDC_ISSUER && settings.TIDEMARK_OIDC_CLIENT_ID && settings.TIDEMARK_OIDC_CLIENT_SECRET

@@ -22,6 +22,8 @@ import type { Config } from "./config.ts";
 import { nodeAddress } from "./contract/node-address.ts";
 import { type Corrections, createCorrections } from "./corrections/corrections.ts";
 import { lockDataFolder } from "./data-folder-lock.ts";
+import { countByState } from "./delivery/outbox.ts";
+import { type Delivery, startDelivery } from "./delivery/start-delivery.ts";
 import { Questions } from "./fairness/questions.ts";
 import type { Waits } from "./health/await-store.ts";
 import { watchWatermark } from "./health/standing-watermark.ts";
@@ -147,6 +149,12 @@ async function startParts(
   const { generatedPassword } = await users.ensureAdmin({ email: config.adminEmail, password: config.adminPassword });
   const mailer = config.smtpUrl ? createMailer({ smtpUrl: config.smtpUrl, from: config.mailFrom }) : undefined;
   started.push(async () => mailer?.close());
+  const delivery = await startDelivery(
+    config,
+    { postgres, tree, mailer, log, onAttempt: telemetry.deliveryAttempted },
+    { isSender: config.roles.has("worker") },
+  );
+  started.push(() => delivery.close());
   const authenticator = createAuthenticator({ keys, sessions, tree });
 
   const ownMeters = await OwnMeters.load(postgres, tree, log);
@@ -212,6 +220,7 @@ async function startParts(
   const jobTable = [
     ...jobsOf(clickhouse, postgres, tree, storing, corrections, statements, log, (nodes) => announce(nodes)),
     reportsJob(reportMaker),
+    ...deliveryJobs(delivery),
   ];
   const led = running ? ledJobs(jobTable, running) : undefined;
 
@@ -237,6 +246,8 @@ async function startParts(
     eventType: typeOf,
     watermark,
     settledBatch,
+    vault: delivery.vault,
+    wayOut: delivery.wayOut,
     paymentKeys: config.paymentKeys,
     roles: config.roles,
     health: { standing, redis, isStopping: () => serving.isStopping },
@@ -269,6 +280,7 @@ async function startParts(
 
   telemetry.read("sockets", () => gateway.sockets);
   readStores(telemetry, ingest, postgres, watermark);
+  telemetry.read("deliveries", () => countByState(postgres));
   telemetry.read("watermarkStandingSeconds", () => standing.standingMs() / 1000);
   // The gateway cuts its sockets, which the server would wait for.
   started.push(async () => {
@@ -370,6 +382,14 @@ function visibilityOf(
   const heard = hearVisibility(redis, log);
   started.push(async () => heard.stop());
   return heard;
+}
+
+/** Notices and the courier's own clock are faster; the ticks find what both have missed. */
+function deliveryJobs(delivery: Delivery): JobDefinition[] {
+  return [
+    { name: "deliveries-send", every: { ms: 10_000 }, role: "worker", handler: async () => delivery.send() },
+    { name: "deliveries-prune", every: { ms: 24 * 60 * 60_000 }, role: "worker", handler: () => delivery.prune() },
+  ];
 }
 
 /** The whole table, the same in every process; those of the role `ingest` run only where there is an ingest. */

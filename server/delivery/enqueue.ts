@@ -8,7 +8,8 @@ import { newId } from "../accounts/actor.ts";
 import type { MessageType } from "../contract/deliveries.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import type { Queries } from "../postgres/client.ts";
-import { attachments, channels, type DeliveryMessage, deliveries, unsubscribed } from "../postgres/schema/delivery.ts";
+import { attachments, channels, type DeliveryMessage, deliveries } from "../postgres/schema/delivery.ts";
+import { listUnsubscribed } from "./unsubscribe.ts";
 
 export type ChannelRow = typeof channels.$inferSelect;
 
@@ -127,10 +128,6 @@ async function insertDeliveries(tx: Queries, rows: readonly NewDelivery[]): Prom
 }
 
 async function subscribers(tx: Queries, list: string, addresses: readonly string[]): Promise<string[]> {
-  const gone = await tx
-    .select({ address: unsubscribed.address })
-    .from(unsubscribed)
-    .where(sql`${unsubscribed.list} = ${list}`);
-  const left = new Set(gone.map(({ address }) => address));
+  const left = new Set((await listUnsubscribed(tx, [list])).get(list));
   return addresses.filter((address) => !left.has(address.toLowerCase()));
 }

@@ -5,11 +5,18 @@ export interface Mail {
   to: string;
   subject: string;
   text: string;
+  html?: string;
+  /** `name@host`: the same mail under the same name is one, however often it arrives. */
+  messageId?: string;
+  /** The `messageId` of a mail, sent or not, that those of one matter have in common. */
+  matter?: string;
+  headers?: Record<string, string>;
+  attachments?: { filename: string; contentType: string; content: Buffer }[];
 }
 
 export interface Mailer {
-  /** Resolves when the mail server has taken the mail; rejects when it refuses or does not answer in time. */
-  send(mail: Mail): Promise<void>;
+  /** Resolves with the server's answer when it has taken the mail; rejects when it refuses or does not answer in time. */
+  send(mail: Mail): Promise<string>;
   close(): void;
 }
 
@@ -34,9 +41,16 @@ export function createMailer({ smtpUrl, from }: { smtpUrl: string; from: string 
     disableUrlAccess: true,
   });
   return {
-    async send({ to, subject, text }) {
-      // As an object: an address in a string could name several receivers.
-      await transport.sendMail({ from, to: { name: "", address: to }, subject, text });
+    async send({ to, messageId, matter, ...mail }) {
+      const { response } = await transport.sendMail({
+        ...mail,
+        from,
+        // As an object: an address in a string could name several receivers.
+        to: { name: "", address: to },
+        ...(messageId !== undefined && { messageId: `<${messageId}>` }),
+        ...(matter !== undefined && { references: `<${matter}>` }),
+      });
+      return response;
     },
     close: () => transport.close(),
   };

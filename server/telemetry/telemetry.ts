@@ -3,7 +3,10 @@
  * declared, codes, names of jobs), never from what callers send: the number of series does not grow with use. Usage of
  * nodes is not here; it is asked for with GET /v1/usage, and what became of the events of one key with /v1/ingest-health.
  */
+
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import type { ChannelKind } from "../contract/channels.ts";
+import { deliveryStates } from "../contract/deliveries.ts";
 
 export type FlushStage = "seal" | "store" | "derive" | "settle";
 export type StoreOutcome = "ok" | "unavailable" | "refused";
@@ -26,6 +29,8 @@ export interface LiveReadings {
   watermarkStandingSeconds(): number;
   sockets(): number;
   postgresConnections(): { state: "idle" | "busy" | "awaited"; count: number }[];
+  /** Of all processes together. */
+  deliveries(): Promise<{ state: string; count: number }[]>;
 }
 
 export interface Telemetry {
@@ -41,6 +46,7 @@ export interface Telemetry {
   batchSettled(receipts: readonly { atMs: number; events: number }[], nowMs: number): void;
   clickhouseAnswered(kind: "select" | "insert" | "command", outcome: StoreOutcome, seconds: number): void;
   postgresFailed(outcome: Exclude<StoreOutcome, "ok">): void;
+  deliveryAttempted(kind: ChannelKind, result: "sent" | "again" | "never"): void;
   jobRan(job: string, outcome: RunOutcome, seconds: number): void;
   /** Adds a gauge that is read at each scrape; a second reading under the name takes the place of the first. */
   read<Name extends keyof LiveReadings>(name: Name, reading: LiveReadings[Name]): void;
@@ -174,6 +180,26 @@ export function createTelemetry(): Telemetry {
     },
   });
 
+  const deliveryAttempts = new Counter({
+    name: "tidemark_delivery_attempts_total",
+    help: "Attempts to deliver a message; again: to be tried again, never: given up",
+    labelNames: ["kind", "result"] as const,
+    registers,
+  });
+  new Gauge({
+    name: "tidemark_deliveries",
+    help: "Deliveries in the log by state, of all processes; failed: to be tried again",
+    labelNames: ["state"] as const,
+    registers,
+    async collect() {
+      // A scrape tells of the rest where Postgres cannot be asked.
+      const counted = await readings.deliveries?.().catch(() => undefined);
+      this.reset();
+      for (const state of counted ? deliveryStates : []) this.set({ state }, 0);
+      for (const { state, count } of counted ?? []) this.set({ state }, count);
+    },
+  });
+
   // So that a rate over a restart begins at 0, not at the first event.
   for (const verdict of ["accepted", "duplicate", "rejected"]) events.inc({ verdict }, 0);
   for (const outcome of ["unavailable", "refused"]) postgresFailures.inc({ outcome }, 0);
@@ -203,6 +229,7 @@ export function createTelemetry(): Telemetry {
     },
     clickhouseAnswered: (kind, outcome, seconds) => statements.observe({ kind, outcome }, seconds),
     postgresFailed: (outcome) => postgresFailures.inc({ outcome }),
+    deliveryAttempted: (kind, result) => deliveryAttempts.inc({ kind, result }),
     jobRan: (job, outcome, seconds) => jobRuns.observe({ job, outcome }, seconds),
     read(name, reading) {
       readings[name] = reading;

@@ -25,6 +25,9 @@ import { system } from "../../server/audit/record-change.ts";
 import { eventType, meterByName } from "../../server/catalog/catalog.ts";
 import { type KeyScope, roles } from "../../server/contract/accounts.ts";
 import { createCorrections } from "../../server/corrections/corrections.ts";
+import { nothingAllowed } from "../../server/delivery/outgoing-allow.ts";
+import { vaultOf } from "../../server/delivery/vault.ts";
+import { createWayOut } from "../../server/delivery/way-out.ts";
 import { Questions } from "../../server/fairness/questions.ts";
 import { createAuthenticator } from "../../server/http/authenticate.ts";
 import { startIngest } from "../../server/ingest/start-ingest.ts";
@@ -108,6 +111,8 @@ export async function createWorld(placed: Partial<Pick<AppDeps, "publicUrl" | "i
     corrections: createCorrections({ postgres, clickhouse: clickhouse.clickhouse, tree, ingest }),
     watermark: () => ingest.flush.watermark(),
     settledBatch: () => ingest.flush.settledBatch,
+    vault: vaultOf("a secret key of the isolation matrix"),
+    wayOut: createWayOut({ allow: nothingAllowed }),
     paymentKeys: [paymentKey],
     roles: new Set(["ingest", "api", "worker"]),
     telemetry,

@@ -88,6 +88,7 @@ test("domain folders never import http or jobs", () => {
     "catalog",
     "accounts",
     "statements",
+    "delivery",
     "clickhouse",
     "live",
   ))

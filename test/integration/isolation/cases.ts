@@ -6,6 +6,7 @@ import { system } from "../../../server/audit/record-change.ts";
 import { userRoles, users } from "../../../server/postgres/schema/accounts.ts";
 import { askedAbout, inside, type World } from "../../support/isolation-world.ts";
 import { alertCases } from "./alert-cases.ts";
+import { deliveryCases } from "./delivery-cases.ts";
 import { planCases } from "./plan-cases.ts";
 import { reportCases } from "./report-cases.ts";
 import type { RouteCase } from "./route-case.ts";
@@ -495,4 +496,5 @@ export const routeCases: readonly RouteCase[] = [
   ...reportCases,
   ...statementCases,
   ...alertCases,
+  ...deliveryCases,
 ];

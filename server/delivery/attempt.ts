@@ -1,0 +1,125 @@
+/** One attempt to deliver one message, by the kind of its channel. */
+
+import { inArray } from "drizzle-orm";
+import { Webhook } from "standardwebhooks";
+import type { NodeAddress } from "../contract/nodes.ts";
+import type { Mailer } from "../mail/mailer.ts";
+import type { Postgres } from "../postgres/client.ts";
+import { attachments } from "../postgres/schema/delivery.ts";
+import { type ChannelSecrets, disableChannel, readChannel } from "./channels.ts";
+import type { ChannelRow } from "./enqueue.ts";
+import { oneLine } from "./inert-text.ts";
+import type { DeliveryRow, Outcome } from "./outbox.ts";
+import { again, never, posted, reasonOf } from "./posted.ts";
+import { renderMail } from "./render-mail.ts";
+import { slackBody } from "./render-slack.ts";
+import { type SmsSettings, sendSms } from "./send-sms.ts";
+import { isUnsubscribed, type UnsubscribeLinks } from "./unsubscribe.ts";
+import type { Vault } from "./vault.ts";
+import type { WayOut } from "./way-out.ts";
+
+export interface SendingDeps {
+  postgres: Postgres;
+  vault: Vault;
+  wayOut: WayOut;
+  /** Absent without a mail server. */
+  mailer: Mailer | undefined;
+  /** Absent without a provider of SMS. */
+  sms: SmsSettings | undefined;
+  links: UnsubscribeLinks;
+  /** Where people reach the dashboard, without a slash at its end. */
+  publicUrl: string;
+  tree: { isWithin(node: NodeAddress, ancestor: NodeAddress): boolean };
+  now?: () => number;
+}
+
+/** Never rejects for what a receiver does; rejects where Postgres cannot be asked before anything was sent. */
+export async function attempt(deps: SendingDeps, row: DeliveryRow): Promise<Outcome> {
+  if (row.channel === null) return await sendMail(deps, row);
+  const channel = await readChannel(deps.postgres.db, row.channel);
+  const refusal = whyNot(channel, row, deps);
+  if (!channel || refusal !== undefined) return never(refusal ?? "");
+  if (row.kind === "email") return await sendMail(deps, row);
+  if (row.kind === "sms") return await sendSms(deps, channel, row);
+  return await sendToUrl(deps, channel, row);
+}
+
+/** What has changed since the message was written. */
+function whyNot(channel: ChannelRow | undefined, { aboutNode, to }: DeliveryRow, { tree }: SendingDeps) {
+  if (!channel) return "the channel was removed";
+  if (!channel.enabled) return "the channel is switched off";
+  if (!tree.isWithin(aboutNode, channel.node)) return `${aboutNode} does not stand below ${channel.node} any more`;
+  if (to !== null && !channel.to?.includes(to)) return "the channel does not have this address any more";
+  return undefined;
+}
+
+async function sendToUrl(deps: SendingDeps, channel: ChannelRow, row: DeliveryRow): Promise<Outcome> {
+  const secrets = channel.sealed && (deps.vault.open(channel.sealed, channel.id) as ChannelSecrets | undefined);
+  if (!secrets) return again("the secrets of the channel were sealed with another key: set TIDEMARK_SECRET_KEY");
+  const nowMs = (deps.now ?? Date.now)();
+  const { body, headers } =
+    row.kind === "slack"
+      ? { body: slackBody(row.message), headers: {} }
+      : signed(row, secrets.signing, isOverlapping(channel, nowMs), new Date(nowMs));
+  const answer = await posted(() =>
+    deps.wayOut.post({ url: secrets.url, body, headers: { ...jsonHeaders, ...headers } }),
+  );
+  if ("result" in answer) return answer;
+  const { status, text: excerpt } = answer;
+  if (status >= 200 && status < 300) return { result: "sent", status, excerpt };
+  if (status !== 410) return { result: "again", status, excerpt };
+  await deps.postgres.transaction((tx) =>
+    disableChannel(tx, deps.vault, channel.id, "the receiver answered 410: it is gone"),
+  );
+  return { result: "never", status, excerpt };
+}
+
+const jsonHeaders = { "content-type": "application/json", "user-agent": "Tidemark" };
+
+const isOverlapping = ({ oldSecretUntil }: ChannelRow, nowMs: number) =>
+  oldSecretUntil !== null && oldSecretUntil.getTime() > nowMs;
+
+/** By Standard Webhooks; while a secret is replaced with a signature of each. */
+function signed({ id, type, createdAt, message }: DeliveryRow, signing: string[], withOld: boolean, at: Date) {
+  const body = JSON.stringify({ type, timestamp: createdAt.toISOString(), data: message.data });
+  const signatures = signing.slice(0, withOld ? 2 : 1).map((secret) => new Webhook(secret).sign(id, at, body));
+  const headers = {
+    "webhook-id": id,
+    "webhook-timestamp": String(Math.floor(at.getTime() / 1000)),
+    "webhook-signature": signatures.join(" "),
+  };
+  return { body, headers };
+}
+
+async function sendMail(deps: SendingDeps, row: DeliveryRow): Promise<Outcome> {
+  const { mailer, links, publicUrl } = deps;
+  const { id, to, alert, message } = row;
+  const list = row.list ?? row.channel;
+  if (to === null || list === null) return never("there is no address");
+  if (await isUnsubscribed(deps.postgres.db, { list, address: to })) return never("the receiver has unsubscribed");
+  if (!mailer) return again("there is no mail server: set TIDEMARK_SMTP_URL");
+  const unsubscribeUrl = `${publicUrl}/v1/unsubscribe/${links.tokenOf({ list, address: to })}`;
+  const mail = renderMail(message, { id, to, matter: alert, unsubscribeUrl, publicUrl });
+  const files = await filesOf(deps.postgres, message.attachments ?? []);
+  try {
+    const answer = await mailer.send({ ...mail, ...(files.length > 0 && { attachments: files }) });
+    return { result: "sent", status: smtpStatus(answer), excerpt: oneLine(answer, 500) };
+  } catch (error) {
+    const { responseCode = null, code } = error as { responseCode?: number; code?: string };
+    // The server's own refusal of this mail stands; of our credentials it may end.
+    const isFinal = responseCode !== null && responseCode >= 500 && code !== "EAUTH";
+    return { result: isFinal ? "never" : "again", status: responseCode, excerpt: reasonOf(error) };
+  }
+}
+
+async function filesOf({ db }: Postgres, wanted: NonNullable<DeliveryRow["message"]["attachments"]>) {
+  if (wanted.length === 0) return [];
+  const names = wanted.map(({ sha256 }) => sha256);
+  const found = await db.select().from(attachments).where(inArray(attachments.sha256, names));
+  return wanted.flatMap(({ filename, contentType, sha256 }) => {
+    const content = found.find((one) => one.sha256 === sha256)?.content;
+    return content ? [{ filename, contentType, content }] : [];
+  });
+}
+
+const smtpStatus = (answer: string) => Number(/^\d{3}\b/.exec(answer)?.[0]) || null;

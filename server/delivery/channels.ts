@@ -1,0 +1,209 @@
+/** Channels: where messages go. The secrets of one are sealed, and leave the service when they are made and never again. */
+import { randomBytes } from "node:crypto";
+import { and, asc, eq, inArray, sql } from "drizzle-orm";
+import { newId } from "../accounts/actor.ts";
+import { type Author, recordChange, system } from "../audit/record-change.ts";
+import type { ChangeChannel, CreateChannel } from "../contract/channels.ts";
+import type { NodeAddress } from "../contract/nodes.ts";
+import { ProblemError } from "../http/problem-error.ts";
+import type { Postgres, Queries } from "../postgres/client.ts";
+import { channels, deliveries } from "../postgres/schema/delivery.ts";
+import type { ChannelRow } from "./enqueue.ts";
+import type { Vault } from "./vault.ts";
+import type { WayOut } from "./way-out.ts";
+
+/** What `sealed` holds. */
+export interface ChannelSecrets {
+  url: string;
+  /** Of webhooks: the newest first; the second while it is replaced. */
+  signing: string[];
+}
+
+export interface ChannelsDeps {
+  postgres: Postgres;
+  vault: Vault;
+  wayOut: Pick<WayOut, "refusalOf">;
+}
+
+/** `check` throws where the channel is not what the caller saw. */
+export interface ChannelEdit {
+  by: Author;
+  check: (current: unknown) => void;
+}
+
+/** How long messages are signed with the secret before, too. */
+const overlapMs = 24 * 60 * 60 * 1000;
+const maxPerNode = 500;
+
+export async function createChannel(
+  { postgres, vault, wayOut }: ChannelsDeps,
+  wanted: CreateChannel & { node: NodeAddress },
+  by: Author,
+): Promise<{ row: ChannelRow; secret: string | undefined }> {
+  const id = newId("chn");
+  if ("url" in wanted) checkUrl(wayOut, wanted.url);
+  const secret = wanted.kind === "webhook" ? newSigningSecret() : undefined;
+  const { node, name, kind, enabled } = wanted;
+  const sealed = "url" in wanted ? vault.seal(secretsOf(wanted.url, secret ? [secret] : []), id) : null;
+  const row = await postgres.transaction(async (tx) => {
+    await checkRoom(tx, node);
+    const [made] = await tx
+      .insert(channels)
+      .values({
+        ...{ id, node, name, kind, enabled, sealed },
+        to: "to" in wanted ? wanted.to : null,
+        monthlyCap: wanted.kind === "sms" ? wanted.monthly_cap : null,
+      })
+      .returning();
+    if (!made) throw new Error("the channel was not stored");
+    const after = stateOfChannel(made, vault);
+    await recordChange(tx, { by, node, action: "channel.created", subject: id, after });
+    return made;
+  });
+  return { row, secret };
+}
+
+/** Throws `invalid_request` for what a channel of its kind does not have. */
+export async function changeChannel(
+  { postgres, vault, wayOut }: ChannelsDeps,
+  id: string,
+  edits: ChangeChannel,
+  { by, check }: ChannelEdit,
+): Promise<ChannelRow> {
+  return await postgres.transaction(async (tx) => {
+    const before = await lockedChannel(tx, id);
+    check(stateOfChannel(before, vault));
+    checkFits(before, edits);
+    const { name, enabled, to, monthly_cap: monthlyCap, url } = edits;
+    if (url !== undefined) checkUrl(wayOut, url);
+    const given = {
+      ...(name !== undefined && { name }),
+      ...(enabled !== undefined && { enabled, disabledBecause: null }),
+      ...(to !== undefined && { to }),
+      ...(monthlyCap !== undefined && { monthlyCap }),
+      ...(url !== undefined && { sealed: vault.seal({ ...opened(before, vault), url }, id) }),
+    };
+    if (Object.keys(given).length === 0) return before;
+    const [after] = await tx.update(channels).set(given).where(eq(channels.id, id)).returning();
+    if (!after) throw new ProblemError("not_found", "there is no such channel");
+    const change = { before: stateOfChannel(before, vault), after: stateOfChannel(after, vault) };
+    await recordChange(tx, { by, node: after.node, action: "channel.changed", subject: id, ...change });
+    return after;
+  });
+}
+
+/** What was sent by it stays in the log of deliveries; what waits is given up. */
+export async function removeChannel({ postgres, vault }: ChannelsDeps, id: string, { by, check }: ChannelEdit) {
+  await postgres.transaction(async (tx) => {
+    const before = await lockedChannel(tx, id);
+    check(stateOfChannel(before, vault));
+    await tx.delete(channels).where(eq(channels.id, id));
+    const waiting = and(eq(deliveries.channel, id), inArray(deliveries.state, ["waiting", "failed"]));
+    await tx.update(deliveries).set({ state: "given_up", dueAt: null }).where(waiting);
+    const change = { subject: id, before: stateOfChannel(before, vault) };
+    await recordChange(tx, { by, node: before.node, action: "channel.removed", ...change });
+  });
+}
+
+/** The secret before stays valid for 24 h: until then messages carry a signature with each. */
+export async function rotateSecret(
+  { postgres, vault }: ChannelsDeps,
+  id: string,
+  { by, check, nowMs }: ChannelEdit & { nowMs: number },
+): Promise<{ row: ChannelRow; secret: string }> {
+  return await postgres.transaction(async (tx) => {
+    const before = await lockedChannel(tx, id);
+    check(stateOfChannel(before, vault));
+    if (before.kind !== "webhook")
+      throw new ProblemError("invalid_request", `a channel of ${before.kind} has no secret`, { field: "id" });
+    const { url, signing } = opened(before, vault);
+    const secret = newSigningSecret();
+    const sealed = vault.seal(secretsOf(url, [secret, ...signing.slice(0, 1)]), id);
+    const oldSecretUntil = new Date(nowMs + overlapMs);
+    const [row] = await tx.update(channels).set({ sealed, oldSecretUntil }).where(eq(channels.id, id)).returning();
+    if (!row) throw new ProblemError("not_found", "there is no such channel");
+    const change = { before: stateOfChannel(before, vault), after: stateOfChannel(row, vault) };
+    await recordChange(tx, { by, node: row.node, action: "channel.secret_rotated", subject: id, ...change });
+    return { row, secret };
+  });
+}
+
+/** Switches a channel off whose receiver says that it is gone. */
+export async function disableChannel(tx: Queries, vault: Vault, id: string, because: string): Promise<void> {
+  const [before] = await tx.select().from(channels).where(eq(channels.id, id)).for("update");
+  if (!before?.enabled) return;
+  const off = { enabled: false, disabledBecause: because };
+  await tx.update(channels).set(off).where(eq(channels.id, id));
+  const change = { before: stateOfChannel(before, vault), after: stateOfChannel({ ...before, ...off }, vault) };
+  await recordChange(tx, { by: system, node: before.node, action: "channel.disabled", subject: id, ...change });
+}
+
+export async function readChannel(db: Queries, id: string): Promise<ChannelRow | undefined> {
+  const [found] = await db.select().from(channels).where(eq(channels.id, id));
+  return found;
+}
+
+/** All channels by name and id, those behind `after`. */
+export async function listChannels(db: Queries, after?: [name: string, id: string]): Promise<ChannelRow[]> {
+  return await db
+    .select()
+    .from(channels)
+    .where(after && sql`(${channels.name}, ${channels.id}) > (${after[0]}, ${after[1]})`)
+    .orderBy(asc(channels.name), asc(channels.id));
+}
+
+/** Throws `conflict` where they were sealed with another key. */
+export function opened(row: ChannelRow, vault: Vault): ChannelSecrets {
+  const secrets = row.sealed && vault.open(row.sealed, row.id);
+  if (!secrets)
+    throw new ProblemError(
+      "conflict",
+      "its secrets were sealed with another key: set TIDEMARK_SECRET_KEY, or make it anew",
+    );
+  return secrets as ChannelSecrets;
+}
+
+/** What an `ETag` of a channel is made of, and what the audit keeps: there the members `secret` and `secrets` are replaced. */
+export function stateOfChannel(row: ChannelRow, vault: Vault): object {
+  const { node, name, kind, enabled, disabledBecause, to, monthlyCap, oldSecretUntil, sealed } = row;
+  const secrets = sealed && (vault.open(sealed, row.id) as ChannelSecrets | undefined);
+  return {
+    ...{ node, name, kind, enabled, disabledBecause, to, monthlyCap, oldSecretUntil },
+    ...(secrets && (kind === "slack" ? { secret: secrets.url } : { url: secrets.url, secrets: secrets.signing })),
+  };
+}
+
+const secretsOf = (url: string, signing: string[]): ChannelSecrets => ({ url, signing });
+
+/** As Standard Webhooks has it: 256 random bits. */
+const newSigningSecret = () => `whsec_${randomBytes(32).toString("base64")}`;
+
+function checkUrl(wayOut: Pick<WayOut, "refusalOf">, url: string): void {
+  const refusal = wayOut.refusalOf(url);
+  if (refusal !== undefined) throw new ProblemError("invalid_request", refusal, { field: "url" });
+}
+
+function checkFits({ kind }: ChannelRow, { to, url, monthly_cap }: ChangeChannel): void {
+  const refuse = (field: string, detail: string) => {
+    throw new ProblemError("invalid_request", detail, { field });
+  };
+  if (url !== undefined && kind !== "webhook" && kind !== "slack") refuse("url", `a channel of ${kind} has no URL`);
+  if (monthly_cap !== undefined && kind !== "sms") refuse("monthly_cap", `a channel of ${kind} has no cap`);
+  if (to === undefined) return;
+  if (kind !== "email" && kind !== "sms") refuse("to", `a channel of ${kind} has no addresses`);
+  const isNumbers = to.every((one) => one.startsWith("+") && !one.includes("@"));
+  if (isNumbers !== (kind === "sms"))
+    refuse("to", kind === "sms" ? "must be phone numbers in E.164 form" : "must be e-mail addresses");
+}
+
+async function checkRoom(tx: Queries, node: NodeAddress): Promise<void> {
+  const [found] = await tx.select({ count: sql<number>`count(*)::int` }).from(channels).where(eq(channels.node, node));
+  if (found && found.count >= maxPerNode)
+    throw new ProblemError("conflict", `a node has ${maxPerNode} channels at most`, { field: "node" });
+}
+
+async function lockedChannel(tx: Queries, id: string): Promise<ChannelRow> {
+  const [found] = await tx.select().from(channels).where(eq(channels.id, id)).for("update");
+  if (!found) throw new ProblemError("not_found", "there is no such channel");
+  return found;
+}

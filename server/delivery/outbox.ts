@@ -1,0 +1,169 @@
+/**
+ * The outbox in Postgres: who sends what, and what became of it. A claim lasts while its sender says that it lives; what a
+ * process had claimed that died is taken by others soon after, under the same id.
+ */
+import { randomUUID } from "node:crypto";
+import { and, eq, sql } from "drizzle-orm";
+import type { Postgres, Queries } from "../postgres/client.ts";
+import { deliveries, deliveryAttempts } from "../postgres/schema/delivery.ts";
+import { deliveriesNotice } from "./enqueue.ts";
+
+export type DeliveryRow = typeof deliveries.$inferSelect;
+
+/** What came of one attempt. `again`: to be tried again; `never`: trying again would not help. */
+export interface Outcome {
+  result: "sent" | "again" | "never";
+  /** Of the answer, by HTTP or SMTP. */
+  status: number | null;
+  excerpt: string;
+}
+
+export interface Attempt extends Outcome {
+  at: Date;
+  ms: number;
+}
+
+/** A claim is renewed well before it ends. */
+const claimSeconds = 30;
+export const renewEveryMs = 10_000;
+/** So that a slow receiver holds up nobody else's messages. */
+const perReceiver = 4;
+
+const second = 1000;
+const minute = 60 * second;
+const hour = 60 * minute;
+/** The pause after each attempt but the last: 8 attempts within 24 hours. */
+const pausesMs = [5 * second, 2 * minute, 15 * minute, hour, 3 * hour, 7 * hour, 12 * hour];
+/** A pause is up to so much shorter, so that what failed together does not come back together. */
+const jitter = 0.2;
+
+/** How long to wait after so many failed attempts; undefined where there are no more. `random`: from 0 to 1. */
+export function pauseAfter(tries: number, random: number): number | undefined {
+  const pauseMs = pausesMs[tries - 1];
+  return pauseMs === undefined ? undefined : Math.round(pauseMs * (1 - jitter * random));
+}
+
+/** Takes up to `room` deliveries that are due and that nobody else sends, the longest due first. */
+export async function claimDue({ pool }: Pick<Postgres, "pool">, room: number): Promise<DeliveryRow[]> {
+  const claim = randomUUID();
+  const { rows } = await pool.query<{ id: string }>(
+    `WITH busy AS (
+       SELECT coalesce(channel, list) AS receiver FROM deliveries
+       WHERE due_at IS NOT NULL AND claimed_until >= now() GROUP BY 1 HAVING count(*) >= $1
+     ), candidates AS (
+       SELECT id FROM (
+         SELECT id, due_at, row_number() OVER (PARTITION BY coalesce(channel, list) ORDER BY due_at, position) AS turn
+         FROM deliveries
+         WHERE due_at <= now() AND (claimed_until IS NULL OR claimed_until < now())
+           AND coalesce(channel, list) NOT IN (SELECT receiver FROM busy)
+       ) AS due WHERE turn <= $1 ORDER BY due_at LIMIT $2
+     ), taken AS (
+       SELECT id FROM deliveries
+       WHERE id IN (SELECT id FROM candidates) AND due_at <= now() AND (claimed_until IS NULL OR claimed_until < now())
+       FOR UPDATE SKIP LOCKED
+     )
+     UPDATE deliveries SET claim = $3, claimed_until = now() + make_interval(secs => $4)
+     FROM taken WHERE deliveries.id = taken.id RETURNING deliveries.id`,
+    [perReceiver, room, claim, claimSeconds],
+  );
+  return rows.length === 0 ? [] : await readClaimed(pool, claim);
+}
+
+async function readClaimed(pool: Postgres["pool"], claim: string): Promise<DeliveryRow[]> {
+  const { rows } = await pool.query<DeliveryRow>(
+    `SELECT id, position::float8 AS position, type, node, about_node AS "aboutNode", channel, kind, "to", list, alert, message,
+       once, state, tries, due_at AS "dueAt", claim, claimed_until AS "claimedUntil", created_at AS "createdAt", sent_at AS "sentAt"
+     FROM deliveries WHERE claim = $1 ORDER BY position`,
+    [claim],
+  );
+  return rows;
+}
+
+/** For as long as their sender lives. */
+export async function renewClaims({ pool }: Pick<Postgres, "pool">, claimed: readonly DeliveryRow[]): Promise<void> {
+  await pool.query(
+    `UPDATE deliveries SET claimed_until = now() + make_interval(secs => $3)
+     FROM unnest($1::text[], $2::text[]) AS mine (id, claim) WHERE deliveries.id = mine.id AND deliveries.claim = mine.claim`,
+    [claimed.map(({ id }) => id), claimed.map(({ claim }) => claim), claimSeconds],
+  );
+}
+
+/**
+ * Keeps the attempt and what follows from it. A success stands whoever has claimed the delivery by now; a failure of who has
+ * lost the claim decides nothing.
+ */
+export async function noteAttempt(
+  tx: Queries,
+  { id, claim }: DeliveryRow,
+  { at, ms, status, excerpt, result }: Attempt,
+  random: number = Math.random(),
+): Promise<void> {
+  const [current] = await tx.select().from(deliveries).where(eq(deliveries.id, id)).for("update");
+  // It may have grown too old to be kept.
+  if (!current) return;
+  await tx.insert(deliveryAttempts).values({ delivery: id, at, status, ms, excerpt });
+  const free = { claim: null, claimedUntil: null };
+  if (result === "sent")
+    await tx
+      .update(deliveries)
+      .set({ ...free, state: "sent", dueAt: null, sentAt: sql`now()` })
+      .where(eq(deliveries.id, id));
+  else if (current.claim === claim && current.state !== "given_up") {
+    const tries = current.tries + 1;
+    const pauseMs = result === "again" ? pauseAfter(tries, random) : undefined;
+    const next =
+      pauseMs === undefined
+        ? { state: "given_up" as const, dueAt: null }
+        : { state: "failed" as const, dueAt: sql`now() + make_interval(secs => ${pauseMs / 1000})` };
+    await tx
+      .update(deliveries)
+      .set({ ...free, ...next, tries })
+      .where(eq(deliveries.id, id));
+  }
+}
+
+/** Once more from the beginning, under the same id; one that is being sent now is left alone. */
+export async function resend(tx: Queries, id: string): Promise<void> {
+  await tx
+    .update(deliveries)
+    .set({ state: "waiting", tries: 0, dueAt: sql`now()`, sentAt: null })
+    .where(and(eq(deliveries.id, id), sql`(${deliveries.claimedUntil} IS NULL OR ${deliveries.claimedUntil} < now())`));
+  await tx.execute(sql`SELECT pg_notify(${deliveriesNotice}, '')`);
+}
+
+/** In how many ms the next one is due that nobody sends; undefined where none waits. */
+export async function nextDueMs({ pool }: Pick<Postgres, "pool">): Promise<number | undefined> {
+  const { rows } = await pool.query<{ ms: number | null }>(
+    `SELECT (extract(epoch FROM min(greatest(due_at, claimed_until)) - now()) * 1000)::float8 AS ms
+     FROM deliveries WHERE due_at IS NOT NULL`,
+  );
+  return rows[0]?.ms ?? undefined;
+}
+
+/** Of all deliveries that the log still has. */
+export async function countByState({ pool }: Pick<Postgres, "pool">): Promise<{ state: string; count: number }[]> {
+  const { rows } = await pool.query<{ state: string; count: number }>(
+    "SELECT state, count(*)::int AS count FROM deliveries GROUP BY state",
+  );
+  return rows;
+}
+
+const keptDays = 90;
+const prunedAtOnce = 5_000;
+
+/** Removes deliveries that are done with since 90 days, and files that no mail has any more. */
+export async function pruneDeliveries({ pool }: Pick<Postgres, "pool">): Promise<void> {
+  for (;;) {
+    const { rowCount } = await pool.query(
+      `DELETE FROM deliveries WHERE id IN (
+         SELECT id FROM deliveries WHERE due_at IS NULL AND created_at < now() - make_interval(days => $1) LIMIT $2)`,
+      [keptDays, prunedAtOnce],
+    );
+    if ((rowCount ?? 0) < prunedAtOnce) break;
+  }
+  await pool.query(
+    `DELETE FROM attachments WHERE created_at < now() - interval '1 day' AND sha256 NOT IN (
+       SELECT file ->> 'sha256' FROM deliveries, json_array_elements(message -> 'attachments') AS file
+       WHERE type = 'report')`,
+  );
+}

@@ -1,0 +1,25 @@
+/** What a request to a receiver comes to: its answer, or why there is none. */
+import { oneLine } from "./inert-text.ts";
+import type { Outcome } from "./outbox.ts";
+import { type OutgoingAnswer, RefusedTargetError } from "./way-out.ts";
+
+const excerptCharacters = 500;
+
+/** Never rejects. */
+export async function posted(post: () => Promise<OutgoingAnswer>): Promise<OutgoingAnswer | Outcome> {
+  try {
+    const { status, text } = await post();
+    return { status, text: oneLine(text, excerptCharacters) };
+  } catch (error) {
+    return error instanceof RefusedTargetError ? never(error.message) : again(reasonOf(error));
+  }
+}
+
+export function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return "it failed";
+  if (error.name === "TimeoutError") return "there was no answer within 10 s";
+  return oneLine(error.message || ("code" in error ? String(error.code) : error.name), excerptCharacters);
+}
+
+export const never = (excerpt: string): Outcome => ({ result: "never", status: null, excerpt });
+export const again = (excerpt: string): Outcome => ({ result: "again", status: null, excerpt });

@@ -1,0 +1,87 @@
+/** The log of deliveries, the newest first, each with its attempts. */
+import { and, asc, desc, eq, inArray, lt, type SQL, sql } from "drizzle-orm";
+import type { Delivery, DeliveryState } from "../contract/deliveries.ts";
+import type { Queries } from "../postgres/client.ts";
+import { channels, deliveries, deliveryAttempts } from "../postgres/schema/delivery.ts";
+import { oneLine } from "./inert-text.ts";
+import type { DeliveryRow } from "./outbox.ts";
+
+export interface DeliveryFilter {
+  /** Whether the caller may see what is of this node. */
+  isSeen: (node: string) => boolean;
+  alert?: string | undefined;
+  channel?: string | undefined;
+  state?: DeliveryState | undefined;
+  /** Position of the last of the page before. */
+  after?: number | undefined;
+  limit: number;
+}
+
+/** Up to `limit`; those of nodes that are not seen are left out by node, not row by row. */
+export async function listDeliveries(db: Queries, { isSeen, ...filter }: DeliveryFilter): Promise<DeliveryRow[]> {
+  const found = await db.selectDistinct({ node: deliveries.node }).from(deliveries).where(matches(filter));
+  const nodes = found.map(({ node }) => node).filter(isSeen);
+  if (nodes.length === 0) return [];
+  return await db
+    .select()
+    .from(deliveries)
+    .where(
+      and(
+        matches(filter),
+        inArray(deliveries.node, nodes),
+        filter.after === undefined ? undefined : lt(deliveries.position, filter.after),
+      ),
+    )
+    .orderBy(desc(deliveries.position))
+    .limit(filter.limit);
+}
+
+export async function readDelivery(db: Queries, id: string): Promise<DeliveryRow | undefined> {
+  const [found] = await db.select().from(deliveries).where(eq(deliveries.id, id));
+  return found;
+}
+
+/** As the contract has them. */
+export async function describeDeliveries(db: Queries, rows: readonly DeliveryRow[]): Promise<Delivery[]> {
+  if (rows.length === 0) return [];
+  const ids = rows.map(({ id }) => id);
+  const ofChannels = [...new Set(rows.flatMap(({ channel }) => channel ?? []))];
+  const [attempts, named] = await Promise.all([
+    db.select().from(deliveryAttempts).where(inArray(deliveryAttempts.delivery, ids)).orderBy(asc(deliveryAttempts.at)),
+    ofChannels.length === 0
+      ? []
+      : db.select({ id: channels.id, name: channels.name }).from(channels).where(inArray(channels.id, ofChannels)),
+  ]);
+  const nameOf = new Map(named.map(({ id, name }) => [id, name]));
+  const attemptsOf = new Map<string, Delivery["attempts"]>(ids.map((id) => [id, []]));
+  for (const { delivery, at, status, ms, excerpt } of attempts)
+    attemptsOf.get(delivery)?.push({ at: at.toISOString(), status, ms, excerpt });
+  return rows.map(({ id, type, node, channel, kind, to, alert, message, state, dueAt, createdAt, sentAt }) => ({
+    ...{ id, type, node, channel, kind, to, alert, state },
+    channel_name: (channel !== null && nameOf.get(channel)) || null,
+    subject: oneLine(message.subject),
+    attempts: attemptsOf.get(id) ?? [],
+    next_attempt_at: dueAt?.toISOString() ?? null,
+    created_at: createdAt.toISOString(),
+    sent_at: sentAt?.toISOString() ?? null,
+  }));
+}
+
+/** How many tests of a channel were asked for in the last minute. */
+export async function recentTests(db: Queries, channel: string): Promise<number> {
+  const [found] = await db
+    .select({ count: sql<number>`count(DISTINCT ${deliveries.createdAt})::int` })
+    .from(deliveries)
+    .where(
+      sql`${deliveries.channel} = ${channel} AND ${deliveries.type} = 'channel.test' AND ${deliveries.createdAt} > now() - interval '1 minute'`,
+    );
+  return found?.count ?? 0;
+}
+
+function matches({ alert, channel, state }: Pick<DeliveryFilter, "alert" | "channel" | "state">): SQL | undefined {
+  return and(
+    alert === undefined ? undefined : eq(deliveries.alert, alert),
+    channel === undefined ? undefined : eq(deliveries.channel, channel),
+    state === undefined ? undefined : eq(deliveries.state, state),
+  );
+}

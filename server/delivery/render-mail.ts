@@ -1,0 +1,83 @@
+/** A message as mail: text and HTML that say the same, light and dark, with one button. */
+import type { Mail } from "../mail/mailer.ts";
+import type { DeliveryMessage } from "../postgres/schema/delivery.ts";
+import { escapeHtml, oneLine } from "./inert-text.ts";
+
+export interface MailPlace {
+  /** The delivery's id: each attempt sends the same mail. */
+  id: string;
+  to: string;
+  /** What the mails of one matter have in common, such as an alert's id. */
+  matter: string | null;
+  /** Ends this list for this address, without a question. */
+  unsubscribeUrl: string;
+  publicUrl: string;
+}
+
+const subjectCharacters = 200;
+
+export function renderMail(message: DeliveryMessage, { id, to, matter, unsubscribeUrl, publicUrl }: MailPlace): Mail {
+  const host = new URL(publicUrl).hostname.replace(/^\[(.*)\]$/, "$1").replaceAll(":", "-");
+  const subject = oneLine(message.subject, subjectCharacters);
+  const lines = message.lines.map((line) => oneLine(line));
+  return {
+    to,
+    subject,
+    text: textOf({ ...message, lines }, unsubscribeUrl),
+    html: htmlOf({ ...message, subject, lines }, unsubscribeUrl),
+    messageId: `${id}@${host}`,
+    ...(matter !== null && { matter: `${matter}@${host}` }),
+    headers: {
+      "List-Unsubscribe": `<${unsubscribeUrl}>`,
+      "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
+      "Auto-Submitted": "auto-generated",
+    },
+  };
+}
+
+function textOf({ lines, url, button }: DeliveryMessage, unsubscribeUrl: string): string {
+  return `${[...lines, "", `${button}:`, url, "", "-- ", "No more of this:", unsubscribeUrl].join("\n")}\n`;
+}
+
+function htmlOf({ subject, lines, url, button }: DeliveryMessage, unsubscribeUrl: string): string {
+  const told = lines.map((line) => `<p class="soft">${escapeHtml(line)}</p>`).join("\n");
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<meta name="color-scheme" content="light dark">
+<meta name="supported-color-schemes" content="light dark">
+<title>${escapeHtml(subject)}</title>
+<style>
+:root { color-scheme: light dark; }
+body { margin: 0; padding: 24px 12px; background: #f7f8f8; color: #10191b; font: 16px/1.5 Inter, system-ui, sans-serif; }
+.card { max-width: 560px; margin: 0 auto; padding: 24px; background: #ffffff; border: 1px solid #e3e7e7; border-radius: 12px; }
+.brand { margin: 0 0 16px; color: #0f766e; font-weight: 600; }
+h1 { margin: 0 0 12px; font-size: 20px; line-height: 1.3; }
+.soft { margin: 0 0 8px; color: #445155; }
+.button { display: inline-block; margin: 16px 0 0; padding: 12px 20px; background: #0f766e; color: #ffffff; border-radius: 8px; font-weight: 600; text-decoration: none; }
+.foot { max-width: 560px; margin: 16px auto 0; color: #5b696d; font-size: 13px; }
+.foot a { color: inherit; }
+@media (prefers-color-scheme: dark) {
+body { background: #0a0f10; color: #ecf2f2; }
+.card { background: #111819; border-color: #222d2f; }
+.brand { color: #3fd0c0; }
+.soft { color: #b1bfc1; }
+.button { background: #3fd0c0; color: #04211f; }
+.foot { color: #8d9c9f; }
+}
+</style>
+</head>
+<body>
+<div class="card">
+<p class="brand">Tidemark</p>
+<h1>${escapeHtml(subject)}</h1>
+${told}
+<a class="button" href="${escapeHtml(url)}">${escapeHtml(button)}</a>
+</div>
+<p class="foot"><a href="${escapeHtml(unsubscribeUrl)}">No more of this</a></p>
+</body>
+</html>
+`;
+}

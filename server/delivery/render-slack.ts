@@ -1,0 +1,30 @@
+/** A message in the form that Slack's incoming webhooks take. All that users named stands in plain text, where nothing is markup. */
+import type { DeliveryMessage } from "../postgres/schema/delivery.ts";
+import { escapeSlack, oneLine } from "./inert-text.ts";
+
+const headerLength = 150;
+const sectionLength = 2_900;
+
+export function slackBody({ subject, lines, url, button }: DeliveryMessage): string {
+  const title = oneLine(subject);
+  const plain = (text: string, maxLength: number) => ({
+    type: "plain_text",
+    text: escapeSlack(text, maxLength),
+    emoji: false,
+  });
+  const told = lines.map((line) => oneLine(line)).join("\n");
+  const link = url.replace(/[|<>\s]/g, encodeURIComponent).replaceAll("&", "&amp;");
+  return JSON.stringify({
+    text: escapeSlack(title, sectionLength),
+    mrkdwn: false,
+    unfurl_links: false,
+    blocks: [
+      { type: "header", text: plain(title, headerLength) },
+      ...(told === "" ? [] : [{ type: "section", text: plain(told, sectionLength) }]),
+      {
+        type: "section",
+        text: { type: "mrkdwn", text: `<${link}|${escapeSlack(oneLine(button), 75)}>`, verbatim: true },
+      },
+    ],
+  });
+}

@@ -1,0 +1,42 @@
+/** A message that shows that a channel works, in the shape of those that it will carry. */
+import { eq } from "drizzle-orm";
+import { ProblemError } from "../http/problem-error.ts";
+import type { Postgres } from "../postgres/client.ts";
+import { channels } from "../postgres/schema/delivery.ts";
+import { type ChannelRow, writeDeliveries } from "./enqueue.ts";
+import { recentTests } from "./read-deliveries.ts";
+
+/** What it sends reaches people who may not have asked for it. */
+const testsPerMinute = 10;
+
+/** Writes one `channel.test` for each address of the channel, due now, and gives their ids. */
+export async function testChannel(postgres: Postgres, id: string, publicUrl: string): Promise<string[]> {
+  return await postgres.transaction(async (tx) => {
+    const [channel] = await tx.select().from(channels).where(eq(channels.id, id)).for("update");
+    if (!channel) throw new ProblemError("not_found", "there is no such channel");
+    if (!channel.enabled) throw new ProblemError("conflict", "the channel is switched off", { field: "id" });
+    if ((await recentTests(tx, id)) >= testsPerMinute)
+      throw new ProblemError("too_fast", `a channel is tested ${testsPerMinute} times a minute at most`, {
+        retryAfterSeconds: 60,
+      });
+    const ids = await writeDeliveries(tx, [channel], {
+      ...{ type: "channel.test", aboutNode: channel.node, alert: null },
+      message: testMessage(channel, publicUrl, new Date()),
+    });
+    if (ids.length === 0) throw new ProblemError("conflict", "everybody has unsubscribed from it", { field: "id" });
+    return ids;
+  });
+}
+
+function testMessage({ id, name, node }: ChannelRow, publicUrl: string, at: Date) {
+  const url = `${publicUrl}/channels/${id}`;
+  const explanation = `This is a test of the channel “${name}”. Alerts of ${node} and of what stands below it can reach you here.`;
+  const now = at.toISOString();
+  const data = {
+    ...{ id: "alr_test", rule: null, rule_name: "Test", kind: "quota", node, severity: "info", state: "firing" },
+    ...{ feature: null, meter: null, threshold: null, value: null, limit: null, percent: null },
+    ...{ period: { start: now, end: now }, at: now, fired_at: now, resolved_at: null, acknowledged: null },
+    ...{ snoozed_until: null, explanation, watermark: now, url, channel: id },
+  };
+  return { subject: `Test of the channel “${name}”`, lines: [explanation], url, button: "Open the channel", data };
+}

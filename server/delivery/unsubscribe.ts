@@ -1,0 +1,71 @@
+/** Links that end a list of mails for one address. Whoever has the mail has the link; nobody can make one for another address. */
+import { createHmac, timingSafeEqual } from "node:crypto";
+import { and, eq, inArray } from "drizzle-orm";
+import type { Postgres, Queries } from "../postgres/client.ts";
+import { unsubscribed } from "../postgres/schema/delivery.ts";
+import { installationSecrets } from "../postgres/schema/installation-secrets.ts";
+
+export interface Subscription {
+  /** A channel's id, or what else mail is sent for. */
+  list: string;
+  address: string;
+}
+
+export interface UnsubscribeLinks {
+  tokenOf(subscription: Subscription): string;
+  /** Undefined for what is no token of this installation. */
+  read(token: string): Subscription | undefined;
+}
+
+/** Its key is of a secret that all processes of the installation share. */
+export async function readUnsubscribeLinks({ db }: Pick<Postgres, "db">): Promise<UnsubscribeLinks> {
+  const [row] = await db.select().from(installationSecrets);
+  if (!row) throw new Error("the row of installation_secrets was removed");
+  const key = createHmac("sha256", row.entityTags).update("unsubscribe links").digest();
+  const markOf = (text: string) => createHmac("sha256", key).update(text).digest().subarray(0, 16);
+  return {
+    tokenOf({ list, address }) {
+      const text = JSON.stringify([list, address]);
+      return `${Buffer.from(text).toString("base64url")}.${markOf(text).toString("base64url")}`;
+    },
+    read(token) {
+      const [coded = "", mark = ""] = token.split(".");
+      const text = Buffer.from(coded, "base64url").toString("utf8");
+      const [given, expected] = [Buffer.from(mark, "base64url"), markOf(text)];
+      if (given.length !== expected.length || !timingSafeEqual(given, expected)) return undefined;
+      const [list, address] = JSON.parse(text) as [string, string];
+      return { list, address };
+    },
+  };
+}
+
+/** Again changes nothing. */
+export async function unsubscribe({ db }: Pick<Postgres, "db">, { list, address }: Subscription): Promise<void> {
+  await db.insert(unsubscribed).values({ list, address: address.toLowerCase() }).onConflictDoNothing();
+}
+
+export async function subscribeAgain({ db }: Pick<Postgres, "db">, subscription: Subscription): Promise<void> {
+  await db.delete(unsubscribed).where(isOf(subscription));
+}
+
+export async function isUnsubscribed(db: Queries, subscription: Subscription): Promise<boolean> {
+  const found = await db.select().from(unsubscribed).where(isOf(subscription));
+  return found.length > 0;
+}
+
+/** Who wants no more of each list. */
+export async function listUnsubscribed(db: Queries, lists: readonly string[]): Promise<Map<string, string[]>> {
+  const found =
+    lists.length === 0
+      ? []
+      : await db
+          .select()
+          .from(unsubscribed)
+          .where(inArray(unsubscribed.list, [...lists]));
+  const byList = new Map<string, string[]>();
+  for (const { list, address } of found) byList.set(list, [...(byList.get(list) ?? []), address].sort());
+  return byList;
+}
+
+const isOf = ({ list, address }: Subscription) =>
+  and(eq(unsubscribed.list, list), eq(unsubscribed.address, address.toLowerCase()));

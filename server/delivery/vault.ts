@@ -1,0 +1,64 @@
+/**
+ * Secrets at rest: AES-256-GCM with a key that is not in the database. It is `TIDEMARK_SECRET_KEY`, or one that is made once and
+ * kept in the data folder, readable by its owner alone; without it what was sealed is lost.
+ */
+import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from "node:crypto";
+import { open, readFile } from "node:fs/promises";
+import { join } from "node:path";
+
+export interface Vault {
+  /** `about`: whose secret it is; it opens under the same name alone. */
+  seal(value: unknown, about: string): Buffer;
+  /** Undefined where it was sealed with another key, for something else, or was changed. */
+  open(sealed: Buffer, about: string): unknown;
+}
+
+const keyFile = "secret.key";
+const nonceBytes = 12;
+const tagBytes = 16;
+
+/** `secret`: the setting; undefined for the key of the data folder, which must exist. */
+export async function openVault({ dataDir, secret }: { dataDir: string; secret: string | undefined }): Promise<Vault> {
+  return vaultOf(secret ?? (await keyOfFolder(join(dataDir, keyFile))));
+}
+
+export function vaultOf(secret: string): Vault {
+  const key = Buffer.from(hkdfSync("sha256", secret, "", "tidemark secrets at rest", 32));
+  return {
+    seal(value, about) {
+      const nonce = randomBytes(nonceBytes);
+      const cipher = createCipheriv("aes-256-gcm", key, nonce).setAAD(Buffer.from(about));
+      const text = Buffer.concat([cipher.update(JSON.stringify(value), "utf8"), cipher.final()]);
+      return Buffer.concat([nonce, cipher.getAuthTag(), text]);
+    },
+    open(sealed, about) {
+      try {
+        const decipher = createDecipheriv("aes-256-gcm", key, sealed.subarray(0, nonceBytes));
+        decipher.setAAD(Buffer.from(about)).setAuthTag(sealed.subarray(nonceBytes, nonceBytes + tagBytes));
+        const text = Buffer.concat([decipher.update(sealed.subarray(nonceBytes + tagBytes)), decipher.final()]);
+        return JSON.parse(text.toString("utf8"));
+      } catch {
+        return undefined;
+      }
+    },
+  };
+}
+
+/** Made at the first start, and on disk before anything is sealed with it. */
+async function keyOfFolder(path: string): Promise<string> {
+  try {
+    const file = await open(path, "wx", 0o600);
+    try {
+      await file.writeFile(`${randomBytes(32).toString("base64")}\n`);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+  }
+  const key = (await readFile(path, "utf8")).trim();
+  if (Buffer.from(key, "base64").length !== 32)
+    throw new Error(`${path} does not hold a key: it was changed or cut off`);
+  return key;
+}

@@ -1,0 +1,162 @@
+/**
+ * The guarded way out: the only one for requests to addresses that users name. It reaches public addresses and what the
+ * operator allows, whatever a URL is spelled like and whatever its name resolves to: the address that was judged is the
+ * address that is connected to, and no redirect is followed.
+ */
+import { lookup, Resolver } from "node:dns/promises";
+import { isIP } from "node:net";
+import ipaddr from "ipaddr.js";
+import { Agent, buildConnector, request } from "undici";
+import type { OutgoingAllow } from "./outgoing-allow.ts";
+
+/** The target is refused: asking again changes nothing until somebody changes the target or what is allowed. */
+export class RefusedTargetError extends Error {
+  override name = "RefusedTargetError";
+}
+
+export interface OutgoingRequest {
+  url: string;
+  headers: Record<string, string>;
+  body: string;
+  /** The URL is the operator's own setting, and may be anywhere. */
+  isConfigured?: boolean;
+}
+
+export interface OutgoingAnswer {
+  status: number;
+  /** The beginning of the body. */
+  text: string;
+}
+
+export interface WayOut {
+  /**
+   * POSTs and gives the answer, whatever its status; the head of the answer must come within 10 s. Throws
+   * RefusedTargetError, or the error of the connection.
+   */
+  post(request: OutgoingRequest): Promise<OutgoingAnswer>;
+  /** Why the URL is refused, as far as its text tells; undefined where only its name's addresses can tell more. */
+  refusalOf(url: string): string | undefined;
+}
+
+/** All addresses of a name; `here`: as this machine knows it. */
+export type Resolve = (name: string, from: "name servers" | "here") => Promise<string[]>;
+
+const patienceMs = 10_000;
+const maxAnswerBytes = 64 * 1024;
+const shownCharacters = 500;
+const ports: ReadonlySet<number> = new Set([80, 443, 8080, 8443]);
+/** Names that no public host has. */
+const privateName = /^(?:[^.]*|(?:.*\.)?(?:localhost|local|localdomain|internal|home\.arpa))$/;
+
+export function createWayOut({ allow, resolve = resolveName }: { allow: OutgoingAllow; resolve?: Resolve }): WayOut {
+  const isOpen = (address: string) => allow.address(address) || isPublic(address);
+
+  function refusalOf(text: string): string | undefined {
+    const url = URL.canParse(text) ? new URL(text) : undefined;
+    if (!url || /[\s\\\p{Cc}]/u.test(text)) return "must be a URL";
+    if (url.protocol !== "https:" && url.protocol !== "http:") return "must start with https:// or http://";
+    if (url.username !== "" || url.password !== "") return "must not hold a user or a password";
+    const name = plainName(url.hostname);
+    const port = portOf(url);
+    const isName = isIP(name) === 0;
+    if (allow.host(name, port) || (isName ? allow.hasAddresses : allow.address(name))) return undefined;
+    if (isName ? privateName.test(name) : !isPublic(name)) return "must be of a public address";
+    return ports.has(port) ? undefined : oddPort;
+  }
+
+  /** Where a connection may go: all that the name resolves to must be open. */
+  async function judgedAddresses(name: string, port: number): Promise<string[]> {
+    const isTrusted = allow.host(name, port);
+    const addresses =
+      isIP(name) === 0 ? await resolve(name, isTrusted || allow.hasAddresses ? "here" : "name servers") : [name];
+    if (addresses.length === 0) throw new Error(`${name} has no address`);
+    if (isTrusted) return addresses;
+    if (!addresses.every(isOpen)) throw new RefusedTargetError(`${name} is not of a public address`);
+    if (!ports.has(port) && !addresses.every(allow.address)) throw new RefusedTargetError(`the URL ${oddPort}`);
+    return addresses;
+  }
+
+  return {
+    refusalOf,
+    async post({ url, headers, body, isConfigured = false }) {
+      const refusal = isConfigured ? undefined : refusalOf(url);
+      if (refusal !== undefined) throw new RefusedTargetError(`the URL ${refusal}`);
+      const connect = connectTo(isConfigured ? anyAddresses : judgedAddresses);
+      // Of its own: the addresses of a name are judged anew for every request.
+      const agent = new Agent({ connect, pipelining: 0, headersTimeout: patienceMs, bodyTimeout: patienceMs });
+      const signal = AbortSignal.timeout(patienceMs);
+      try {
+        const answer = await request(url, { method: "POST", headers, body, dispatcher: agent, signal });
+        const { statusCode: status } = answer;
+        const isRedirect = status >= 300 && status < 400;
+        return { status, text: isRedirect ? "redirects are not followed" : await beginningOf(answer.body) };
+      } finally {
+        agent.destroy().catch(() => undefined);
+      }
+    },
+  };
+}
+
+const oddPort = `must be on port ${[...ports].join(", ")}`;
+
+/** Whether anybody on the internet is reached there; false for what is no address. */
+export function isPublic(address: string): boolean {
+  if (!ipaddr.isValid(address)) return false;
+  const plain = ipaddr.process(address);
+  if (plain.range() !== "unicast") return false;
+  // Beyond the global block nothing is assigned; ::127.0.0.1 and its like stand there.
+  return plain.kind() === "ipv4" || plain.match(ipaddr.parseCIDR("2000::/3"));
+}
+
+/** As `URL` has it, an address in its one spelling: without brackets, without the dot at its end. */
+function plainName(hostname: string): string {
+  return hostname
+    .replace(/^\[(.*)\]$/, "$1")
+    .replace(/\.$/, "")
+    .toLowerCase();
+}
+
+const portOf = ({ port, protocol }: { port: string; protocol: string }) =>
+  Number(port) || (protocol === "https:" ? 443 : 80);
+
+function connectTo(addressesOf: (name: string, port: number) => Promise<string[]>): buildConnector.connector {
+  const connect = buildConnector({ timeout: patienceMs });
+  return (options, callback) => {
+    const name = plainName(options.hostname);
+    const tryNext = ([hostname = "", ...others]: string[]): void =>
+      connect({ ...options, hostname, servername: isIP(name) === 0 ? name : "" }, (...outcome) => {
+        if (outcome[0] && others.length > 0) tryNext(others);
+        else callback(...outcome);
+      });
+    addressesOf(name, portOf(options)).then(tryNext, (error: Error) => callback(error, null));
+  };
+}
+
+/** The status is known by now: a body that is cut off, too long or too slow takes nothing from it. */
+async function beginningOf(body: AsyncIterable<Buffer> & { destroy(): unknown }): Promise<string> {
+  const pieces: Buffer[] = [];
+  let bytes = 0;
+  try {
+    for await (const piece of body) {
+      pieces.push(piece);
+      bytes += piece.length;
+      if (bytes >= maxAnswerBytes) break;
+    }
+  } catch {
+    // As far as it came.
+  }
+  body.destroy();
+  return Buffer.concat(pieces).toString("utf8").slice(0, shownCharacters);
+}
+
+/** Name servers are asked without the threads of the system's resolver: the log needs those for its syncs. */
+async function resolveName(name: string, from: "name servers" | "here"): Promise<string[]> {
+  if (from === "here") return (await lookup(name, { all: true })).map(({ address }) => address);
+  const resolver = new Resolver({ timeout: 2_000, tries: 2 });
+  const [v4, v6] = await Promise.allSettled([resolver.resolve4(name), resolver.resolve6(name)]);
+  const addresses = [...(v4.status === "fulfilled" ? v4.value : []), ...(v6.status === "fulfilled" ? v6.value : [])];
+  if (addresses.length === 0 && v4.status === "rejected") throw v4.reason;
+  return addresses;
+}
+
+const anyAddresses = async (name: string) => (isIP(name) === 0 ? await resolveName(name, "here") : [name]);

@@ -1,0 +1,245 @@
+/** /v1/channels: where alerts are sent, and a test of it. */
+import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+import type { Actor } from "../../accounts/actor.ts";
+import type { NodeTree } from "../../accounts/node-tree.ts";
+import { can } from "../../accounts/permissions.ts";
+import {
+  type Channel,
+  changeChannelSchema,
+  channelListSchema,
+  channelQuerySchema,
+  channelSchema,
+  createChannelSchema,
+  createdChannelSchema,
+  testedChannelSchema,
+} from "../../contract/channels.ts";
+import {
+  type ChannelSecrets,
+  type ChannelsDeps,
+  changeChannel,
+  createChannel,
+  listChannels,
+  readChannel,
+  removeChannel,
+  rotateSecret,
+  stateOfChannel,
+} from "../../delivery/channels.ts";
+import type { ChannelRow } from "../../delivery/enqueue.ts";
+import { testChannel } from "../../delivery/test-channel.ts";
+import { listUnsubscribed } from "../../delivery/unsubscribe.ts";
+import { readCursor, writeCursor } from "../../metrics/cursor.ts";
+import { createRouter, problemResponses } from "../app-pieces.ts";
+import { isWithinReach, requireScope, resolveNode } from "../authenticate.ts";
+import { authorOf } from "../author-of.ts";
+import { entityTag, ifMatch } from "../entity-tag.ts";
+import type { HttpEnv } from "../http-env.ts";
+import { ProblemError } from "../problem-error.ts";
+
+export interface ChannelsRoutesDeps extends ChannelsDeps {
+  tree: NodeTree;
+  publicUrl: string;
+}
+
+const json = <T extends z.ZodType>(schema: T) => ({ "application/json": { schema } });
+const bodyOf = <T extends z.ZodType>(schema: T) => ({ body: { required: true, content: json(schema) } });
+const idParams = z.object({ id: z.string().max(100) });
+const positionSchema = z.tuple([z.string(), z.string()]);
+
+export function channelsRoutes(deps: ChannelsRoutesDeps): OpenAPIHono<HttpEnv> {
+  const { postgres, vault, tree, publicUrl } = deps;
+  const app = createRouter();
+
+  async function describe(row: ChannelRow, actor: Actor, left?: ReadonlyMap<string, string[]>): Promise<Channel> {
+    const unsubscribed = row.kind === "email" ? (left ?? (await listUnsubscribed(postgres.db, [row.id]))) : undefined;
+    const secrets = row.sealed && (vault.open(row.sealed, row.id) as ChannelSecrets | undefined);
+    const seesSecrets = row.kind !== "slack" || can(actor, "rules:write", row.node, tree);
+    return {
+      ...{ id: row.id, name: row.name, node: row.node, kind: row.kind, enabled: row.enabled },
+      disabled_because: row.disabledBecause,
+      ...(row.to && { to: row.to }),
+      ...(unsubscribed && { unsubscribed: unsubscribed.get(row.id) ?? [] }),
+      ...(secrets && { url: seesSecrets ? secrets.url : `${new URL(secrets.url).origin}/…` }),
+      ...(row.monthlyCap !== null && {
+        monthly_cap: row.monthlyCap,
+        sent_this_month: row.sentMonth === new Date().toISOString().slice(0, 7) ? row.sentInMonth : 0,
+      }),
+      ...(row.kind === "webhook" && {
+        old_secret_until:
+          row.oldSecretUntil && row.oldSecretUntil.getTime() > Date.now() ? row.oldSecretUntil.toISOString() : null,
+      }),
+      created_at: row.createdAt.toISOString(),
+    };
+  }
+
+  async function own(actor: Actor, id: string): Promise<ChannelRow> {
+    const found = await readChannel(postgres.db, id);
+    if (!found || !isWithinReach(actor, tree, found.node))
+      throw new ProblemError("not_found", "there is no such channel");
+    return found;
+  }
+
+  app.openapi(
+    createRoute({
+      method: "get",
+      path: "/v1/channels",
+      summary: "The channels of a node and of all below it, by name",
+      middleware: requireScope("read"),
+      request: { query: channelQuerySchema },
+      responses: {
+        200: { description: "The channels", content: json(channelListSchema) },
+        ...problemResponses(400, 401, 403, 404, 503),
+      },
+    }),
+    async (c) => {
+      const { node: asked, kind, limit, cursor } = c.req.valid("query");
+      const actor = c.get("actor");
+      const node = asked === undefined ? undefined : resolveNode(actor, tree, asked);
+      const question = { list: "channels", node, kind };
+      const after = readCursor(cursor, question, positionSchema);
+      const seen = (await listChannels(postgres.db, after)).filter(
+        (one) =>
+          (kind === undefined || one.kind === kind) &&
+          (node === undefined ? isWithinReach(actor, tree, one.node) : tree.isWithin(one.node, node)),
+      );
+      const page = seen.slice(0, limit);
+      const last = seen.length > limit ? page.at(-1) : undefined;
+      const left = await listUnsubscribed(
+        postgres.db,
+        page.map(({ id }) => id),
+      );
+      const channels = await Promise.all(page.map((row) => describe(row, actor, left)));
+      return c.json({ channels, next_cursor: last ? writeCursor(question, [last.name, last.id]) : null }, 200);
+    },
+  );
+
+  app.openapi(
+    createRoute({
+      method: "post",
+      path: "/v1/channels",
+      summary: "Make a channel",
+      description:
+        "The answer to a webhook holds its `secret`, this once: its messages are signed by Standard Webhooks. A URL must be of a public address, unless the operator allows it.",
+      middleware: requireScope("rules:write"),
+      request: bodyOf(createChannelSchema),
+      responses: {
+        201: { description: "The new channel", content: json(createdChannelSchema) },
+        ...problemResponses(400, 401, 403, 404, 409, 503),
+      },
+    }),
+    async (c) => {
+      const wanted = c.req.valid("json");
+      const actor = c.get("actor");
+      const node = resolveNode(actor, tree, wanted.node);
+      const { row, secret } = await createChannel(deps, { ...wanted, node }, authorOf(c));
+      c.header("cache-control", "no-store");
+      c.header("etag", await entityTag(c, stateOfChannel(row, vault)));
+      return c.json({ ...(await describe(row, actor)), ...(secret !== undefined && { secret }) }, 201);
+    },
+  );
+
+  app.openapi(
+    createRoute({
+      method: "get",
+      path: "/v1/channels/{id}",
+      summary: "One channel",
+      middleware: requireScope("read"),
+      request: { params: idParams },
+      responses: {
+        200: { description: "The channel", content: json(channelSchema) },
+        ...problemResponses(401, 403, 404, 503),
+      },
+    }),
+    async (c) => {
+      const actor = c.get("actor");
+      const found = await own(actor, c.req.valid("param").id);
+      c.header("etag", await entityTag(c, stateOfChannel(found, vault)));
+      return c.json(await describe(found, actor), 200);
+    },
+  );
+
+  app.openapi(
+    createRoute({
+      method: "patch",
+      path: "/v1/channels/{id}",
+      summary: "Edit a channel",
+      description: "Its kind and node stay. `enabled: true` switches one on again that the service switched off.",
+      middleware: requireScope("rules:write"),
+      request: { params: idParams, ...bodyOf(changeChannelSchema) },
+      responses: {
+        200: { description: "The channel now", content: json(channelSchema) },
+        ...problemResponses(400, 401, 403, 404, 409, 412, 503),
+      },
+    }),
+    async (c) => {
+      const actor = c.get("actor");
+      const { id } = await own(actor, c.req.valid("param").id);
+      const edit = { by: authorOf(c), check: await ifMatch(c) };
+      const changed = await changeChannel(deps, id, c.req.valid("json"), edit);
+      c.header("etag", await entityTag(c, stateOfChannel(changed, vault)));
+      return c.json(await describe(changed, actor), 200);
+    },
+  );
+
+  app.openapi(
+    createRoute({
+      method: "delete",
+      path: "/v1/channels/{id}",
+      summary: "Remove a channel",
+      description: "What it sent stays in the log of deliveries; what waits is not sent any more.",
+      middleware: requireScope("rules:write"),
+      request: { params: idParams },
+      responses: { 204: { description: "It is gone" }, ...problemResponses(401, 403, 404, 412, 503) },
+    }),
+    async (c) => {
+      const { id } = await own(c.get("actor"), c.req.valid("param").id);
+      await removeChannel(deps, id, { by: authorOf(c), check: await ifMatch(c) });
+      return c.body(null, 204);
+    },
+  );
+
+  app.openapi(
+    createRoute({
+      method: "post",
+      path: "/v1/channels/{id}/rotate-secret",
+      summary: "Give a webhook a new secret",
+      description:
+        "The answer holds it, this once. For 24 hours messages carry a signature with the secret before, too.",
+      middleware: requireScope("rules:write"),
+      request: { params: idParams },
+      responses: {
+        200: { description: "The channel, with its new secret", content: json(createdChannelSchema) },
+        ...problemResponses(400, 401, 403, 404, 409, 412, 503),
+      },
+    }),
+    async (c) => {
+      const actor = c.get("actor");
+      const { id } = await own(actor, c.req.valid("param").id);
+      const edit = { by: authorOf(c), check: await ifMatch(c), nowMs: Date.now() };
+      const { row, secret } = await rotateSecret(deps, id, edit);
+      c.header("cache-control", "no-store");
+      c.header("etag", await entityTag(c, stateOfChannel(row, vault)));
+      return c.json({ ...(await describe(row, actor)), secret }, 200);
+    },
+  );
+
+  app.openapi(
+    createRoute({
+      method: "post",
+      path: "/v1/channels/{id}/test",
+      summary: "Send a test message now",
+      description: "A `channel.test` to each of its addresses, in the shape of an alert.",
+      middleware: requireScope("rules:write"),
+      request: { params: idParams },
+      responses: {
+        202: { description: "It is being sent", content: json(testedChannelSchema) },
+        ...problemResponses(401, 403, 404, 409, 503),
+      },
+    }),
+    async (c) => {
+      const { id } = await own(c.get("actor"), c.req.valid("param").id);
+      const deliveries = await testChannel(postgres, id, publicUrl);
+      return c.json({ delivery: deliveries[0] ?? "", deliveries }, 202);
+    },
+  );
+  return app;
+}

@@ -1,0 +1,107 @@
+/** /v1/deliveries: what was sent where, with every attempt, and sending it again. */
+import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+import type { Actor } from "../../accounts/actor.ts";
+import type { NodeTree } from "../../accounts/node-tree.ts";
+import { recordChange } from "../../audit/record-change.ts";
+import { deliveryListSchema, deliveryQuerySchema, deliverySchema } from "../../contract/deliveries.ts";
+import { readChannel } from "../../delivery/channels.ts";
+import { type DeliveryRow, resend } from "../../delivery/outbox.ts";
+import { describeDeliveries, listDeliveries, readDelivery } from "../../delivery/read-deliveries.ts";
+import { readCursor, writeCursor } from "../../metrics/cursor.ts";
+import type { Postgres } from "../../postgres/client.ts";
+import { createRouter, problemResponses } from "../app-pieces.ts";
+import { isWithinReach, requireScope, resolveNode } from "../authenticate.ts";
+import { authorOf } from "../author-of.ts";
+import type { HttpEnv } from "../http-env.ts";
+import { ProblemError } from "../problem-error.ts";
+
+const idParams = z.object({ id: z.string().max(100) });
+const one = { "application/json": { schema: deliverySchema } };
+
+export function deliveriesRoutes({ postgres, tree }: { postgres: Postgres; tree: NodeTree }): OpenAPIHono<HttpEnv> {
+  const { db } = postgres;
+  const app = createRouter();
+
+  async function own(actor: Actor, id: string): Promise<DeliveryRow> {
+    const found = await readDelivery(db, id);
+    if (!found || !isWithinReach(actor, tree, found.node))
+      throw new ProblemError("not_found", "there is no such delivery");
+    return found;
+  }
+
+  async function described(row: DeliveryRow | undefined) {
+    const [told] = await describeDeliveries(db, row ? [row] : []);
+    if (!told) throw new ProblemError("not_found", "there is no such delivery");
+    return told;
+  }
+
+  app.openapi(
+    createRoute({
+      method: "get",
+      path: "/v1/deliveries",
+      summary: "Deliveries by the channels of the caller's subtree, the newest first",
+      description: "Each with all its attempts. Kept for 90 days.",
+      middleware: requireScope("read"),
+      request: { query: deliveryQuerySchema },
+      responses: {
+        200: { description: "The deliveries", content: { "application/json": { schema: deliveryListSchema } } },
+        ...problemResponses(400, 401, 403, 404, 503),
+      },
+    }),
+    async (c) => {
+      const { node: asked, alert, channel, state, limit, cursor } = c.req.valid("query");
+      const actor = c.get("actor");
+      const node = asked === undefined ? undefined : resolveNode(actor, tree, asked);
+      const question = { list: "deliveries", node, alert, channel, state };
+      const after = readCursor(cursor, question, z.number());
+      const isSeen = (of: string) => (node === undefined ? isWithinReach(actor, tree, of) : tree.isWithin(of, node));
+      const found = await listDeliveries(db, { isSeen, alert, channel, state, after, limit: limit + 1 });
+      const page = found.slice(0, limit);
+      const last = found.length > limit ? page.at(-1) : undefined;
+      const deliveries = await describeDeliveries(db, page);
+      return c.json({ deliveries, next_cursor: last ? writeCursor(question, last.position) : null }, 200);
+    },
+  );
+
+  app.openapi(
+    createRoute({
+      method: "get",
+      path: "/v1/deliveries/{id}",
+      summary: "One delivery",
+      middleware: requireScope("read"),
+      request: { params: idParams },
+      responses: { 200: { description: "The delivery", content: one }, ...problemResponses(401, 403, 404, 503) },
+    }),
+    async (c) => c.json(await described(await own(c.get("actor"), c.req.valid("param").id)), 200),
+  );
+
+  app.openapi(
+    createRoute({
+      method: "post",
+      path: "/v1/deliveries/{id}/resend",
+      summary: "Send a delivery again",
+      description:
+        "Now, under the same id, with all its attempts before it: to a receiver that lost it, or that is there again.",
+      middleware: requireScope("rules:write"),
+      request: { params: idParams },
+      responses: {
+        202: { description: "It is being sent", content: one },
+        ...problemResponses(401, 403, 404, 409, 503),
+      },
+    }),
+    async (c) => {
+      const row = await own(c.get("actor"), c.req.valid("param").id);
+      const channel = row.channel === null ? undefined : await readChannel(db, row.channel);
+      if (row.channel !== null && !channel?.enabled)
+        throw new ProblemError("conflict", "its channel is removed or switched off", { field: "id" });
+      await postgres.transaction(async (tx) => {
+        await resend(tx, row.id);
+        const { node, state } = row;
+        const change = { action: "delivery.resent", subject: row.id, before: { state }, after: { state: "resent" } };
+        await recordChange(tx, { by: authorOf(c), node, ...change });
+      });
+      return c.json(await described(await readDelivery(db, row.id)), 202);
+    },
+  );
+  return app;
+}

@@ -1,0 +1,96 @@
+/** /v1/unsubscribe/{token}: the link of a mail that ends it. Mail programs POST to it by themselves; a person is asked first. */
+import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+import { escapeHtml } from "../../delivery/inert-text.ts";
+import {
+  readUnsubscribeLinks,
+  type Subscription,
+  subscribeAgain,
+  type UnsubscribeLinks,
+  unsubscribe,
+} from "../../delivery/unsubscribe.ts";
+import type { Postgres } from "../../postgres/client.ts";
+import { createRouter, problemResponses } from "../app-pieces.ts";
+import type { HttpEnv } from "../http-env.ts";
+import { ProblemError } from "../problem-error.ts";
+
+const tokenParams = z.object({ token: z.string().max(1_000).describe("Of the mail") });
+const page = { "text/html": { schema: z.string() } };
+
+export function unsubscribeRoutes({ postgres }: { postgres: Postgres }): OpenAPIHono<HttpEnv> {
+  const app = createRouter();
+  let links: Promise<UnsubscribeLinks> | undefined;
+
+  async function subscriptionOf(token: string): Promise<Subscription> {
+    links ??= readUnsubscribeLinks(postgres).catch((error: unknown) => {
+      links = undefined;
+      throw error;
+    });
+    const found = (await links).read(token);
+    if (!found) throw new ProblemError("not_found", "this link is not one of ours, or was cut off");
+    return found;
+  }
+
+  app.openapi(
+    createRoute({
+      method: "get",
+      path: "/v1/unsubscribe/{token}",
+      summary: "Asks whether the mails shall end",
+      description: "Changes nothing: mail programs follow links by themselves.",
+      request: { params: tokenParams },
+      responses: { 200: { description: "A page with one button", content: page }, ...problemResponses(404, 503) },
+    }),
+    async (c) => {
+      const { address } = await subscriptionOf(c.req.valid("param").token);
+      return c.html(pageOf(`No more of these mails to ${address}?`, "", "No more of these mails"), 200);
+    },
+  );
+
+  app.openapi(
+    createRoute({
+      method: "post",
+      path: "/v1/unsubscribe/{token}",
+      summary: "Ends the mails to one address, or lets them come again",
+      description: "One click, by RFC 8058. Again changes nothing.",
+      request: {
+        params: tokenParams,
+        query: z.strictObject({ again: z.literal("true").optional().describe("Lets the mails come again") }),
+      },
+      responses: { 200: { description: "Done", content: page }, ...problemResponses(404, 503) },
+    }),
+    async (c) => {
+      const subscription = await subscriptionOf(c.req.valid("param").token);
+      const { address } = subscription;
+      if (c.req.valid("query").again) {
+        await subscribeAgain(postgres, subscription);
+        return c.html(pageOf(`The mails come to ${address} again.`, "?", "No more of these mails"), 200);
+      }
+      await unsubscribe(postgres, subscription);
+      return c.html(pageOf(`No more of these mails come to ${address}.`, "?again=true", "Let them come again"), 200);
+    },
+  );
+  return app;
+}
+
+/** `query`: of the button's address, which is this page's otherwise. */
+function pageOf(told: string, query: string, button: string): string {
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<meta name="robots" content="noindex">
+<title>Mails of Tidemark</title>
+<style>
+:root { color-scheme: light dark; }
+body { max-width: 32rem; margin: 4rem auto; padding: 0 1rem; font: 16px/1.5 Inter, system-ui, sans-serif; }
+button { padding: 0.6rem 1rem; border: 0; border-radius: 8px; background: #0f766e; color: #ffffff; font: inherit; cursor: pointer; }
+</style>
+</head>
+<body>
+<h1>Tidemark</h1>
+<p>${escapeHtml(told)}</p>
+<form method="post" action="${query}"><button>${escapeHtml(button)}</button></form>
+</body>
+</html>
+`;
+}
