@@ -2,11 +2,11 @@
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { z } from "zod";
-import type { OidcSettings } from "./accounts/oidc.ts";
 import { type AddressRanges, parseAddressRanges } from "./address-ranges.ts";
+import { secretKey } from "./billing/statements/verify-message.ts";
 import { nothingAllowed, type OutgoingAllow, parseOutgoingAllow } from "./delivery/outgoing-allow.ts";
 import type { SmsSettings } from "./delivery/send-sms.ts";
-import { secretKey } from "./statements/verify-message.ts";
+import type { OidcSettings } from "./identity/oidc.ts";
 
 export const roles = ["ingest", "api", "worker"] as const;
 export type Role = (typeof roles)[number];

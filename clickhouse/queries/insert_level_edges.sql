@@ -1,4 +1,4 @@
--- Rows of level_edges as rendered by server/ingest/session-rows.ts.
+-- Rows of level_edges as rendered by server/rollups/session-rows.ts.
 -- Params: term UInt64 (it is refused when another has begun).
 INSERT INTO level_edges (organization, session, partner, reseller, part, version, minute, level, edge_ms, edge_delta, edge_starts)
 SELECT organization, session, partner, reseller, part, version, minute, level, edge_ms, edge_delta, edge_starts

@@ -1,4 +1,4 @@
--- Rows of level_slots as computed by server/ingest/minute-slots.ts.
+-- Rows of level_slots as computed by server/rollups/minute-slots.ts.
 -- Params: term UInt64 (it is refused when another has begun).
 INSERT INTO level_slots (kind, node, level, minute, version, net, weighted, peak, peak_at_ms, starts)
 SELECT kind, node, level, minute, version, net, weighted, peak, peak_at_ms, starts

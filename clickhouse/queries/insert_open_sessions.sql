@@ -1,4 +1,4 @@
--- Rows of open_sessions as rendered by server/ingest/session-rows.ts.
+-- Rows of open_sessions as rendered by server/rollups/session-rows.ts.
 -- Params: term UInt64 (it is refused when another has begun).
 INSERT INTO open_sessions (organization, session, version, deadline_ms, is_deleted)
 SELECT organization, session, version, deadline_ms, is_deleted

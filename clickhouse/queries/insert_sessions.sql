@@ -1,4 +1,4 @@
--- Rows of sessions as rendered by server/ingest/session-rows.ts.
+-- Rows of sessions as rendered by server/rollups/session-rows.ts.
 -- Params: term UInt64 (it is refused when another has begun).
 INSERT INTO sessions
 (

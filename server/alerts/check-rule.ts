@@ -1,12 +1,12 @@
 /** Whether a rule can hold where it is made: its meter, its filter, what it takes the place of. */
-import type { UsageSource } from "../accounts/measure-span.ts";
-import type { NodeTree } from "../accounts/node-tree.ts";
+import type { UsageSource } from "../billing/measure-span.ts";
 import { dimensionsOf, type Meter } from "../catalog/catalog.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import type { Condition, RuleFilter, RuleScope } from "../contract/rules.ts";
-import { ProblemError } from "../http/problem-error.ts";
 import { type Filter, parseFilters } from "../metrics/filters.ts";
 import type { Queries } from "../postgres/client.ts";
+import { ProblemError } from "../problem.ts";
+import type { NodeTree } from "../tree/node-tree.ts";
 import { readRule } from "./rules.ts";
 
 interface Wanted {

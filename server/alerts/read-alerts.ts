@@ -3,9 +3,9 @@ import { and, desc, eq, gte, isNull, lt, or, type SQL } from "drizzle-orm";
 import { type Author, recordChange } from "../audit/record-change.ts";
 import type { Alert, AlertState } from "../contract/alerts.ts";
 import type { RuleKind } from "../contract/rules.ts";
-import { ProblemError } from "../http/problem-error.ts";
 import type { Postgres, Queries } from "../postgres/client.ts";
 import { alerts } from "../postgres/schema/alerts.ts";
+import { ProblemError } from "../problem.ts";
 
 export type AlertRecord = typeof alerts.$inferSelect;
 

@@ -1,13 +1,13 @@
 /** Rules as they are kept. What a rule holds for follows from the tree, so nothing is copied to the organizations below it. */
 import { and, asc, count, eq, isNull, ne, sql } from "drizzle-orm";
-import { newId } from "../accounts/actor.ts";
 import { type Author, recordChange, system } from "../audit/record-change.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import { type Condition, type MuteWindow, maxRulesOfNode, type RuleScope, type Severity } from "../contract/rules.ts";
-import { ProblemError } from "../http/problem-error.ts";
+import { newId } from "../identity/actor.ts";
 import type { Postgres, Queries } from "../postgres/client.ts";
 import { alertProgress, alerts, rules } from "../postgres/schema/alerts.ts";
 import { auditHead } from "../postgres/schema/audit.ts";
+import { ProblemError } from "../problem.ts";
 
 export type RuleRecord = typeof rules.$inferSelect;
 

@@ -1,12 +1,12 @@
 /** Which alerts a caller sees: those of the nodes that are within its reach now, of billing only with the right to see prices. */
 import { and, inArray, ne, or, type SQL, sql } from "drizzle-orm";
-import type { Actor } from "../accounts/actor.ts";
-import type { NodeTree } from "../accounts/node-tree.ts";
-import { can, narrowTo } from "../accounts/permissions.ts";
 import { nodeAddress, parseNode } from "../contract/node-address.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import type { RuleKind } from "../contract/rules.ts";
+import type { Actor } from "../identity/actor.ts";
+import { can, narrowTo } from "../identity/permissions.ts";
 import { alerts } from "../postgres/schema/alerts.ts";
+import type { NodeTree } from "../tree/node-tree.ts";
 
 type Tree = Pick<NodeTree, "children" | "isWithin">;
 

@@ -2,10 +2,11 @@
  * An entry of the audit as a reader may see it: prices only of the levels that they see, nodes only of their subtree. What is
  * kept is whole; the hash of it is told to those alone who see all of it, since a hash confirms a guess.
  */
-import type { Actor } from "../accounts/actor.ts";
-import { seenLevels, termsSeen } from "../accounts/price-sight.ts";
+
+import { seenLevels, termsSeen } from "../billing/price-sight.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import type { PlanTerms, PriceLevel } from "../contract/plans.ts";
+import type { Actor } from "../identity/actor.ts";
 import type { AuditEntry } from "./record-change.ts";
 
 export interface AuditReader {

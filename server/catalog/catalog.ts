@@ -6,7 +6,7 @@
 import type { JobStep } from "../contract/jobs.ts";
 
 import type { Filter } from "../metrics/filters.ts";
-import type { Formula } from "../metrics/formula.ts";
+import type { Formula } from "../numbers/formula.ts";
 
 /** A `span` is an interval of its own: from its `started_at`, for as long as its amount of minutes says. */
 export type LevelAction = "start" | "alive" | "end" | "span";

@@ -7,10 +7,10 @@ import { mkdir, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Logger } from "pino";
-import { refusalOf } from "../ingest/accept-request.ts";
-import { createPendingGroups } from "../ingest/flush-loop.ts";
-import { type BatchFiles, batchFiles } from "../ingest/seal-batch.ts";
-import { type LogPosition, openWriteAheadLog, type WriteAheadLog } from "../ingest/write-ahead-log.ts";
+import { refusalOf } from "../ingest/accept/accept-request.ts";
+import { createPendingGroups } from "../ingest/flush/flush-loop.ts";
+import { type BatchFiles, batchFiles } from "../ingest/flush/seal-batch.ts";
+import { type LogPosition, openWriteAheadLog, type WriteAheadLog } from "../ingest/log/write-ahead-log.ts";
 import { parseSent, renderSent, type SentEvents } from "./take-anywhere.ts";
 
 export interface HandOverOptions {

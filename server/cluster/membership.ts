@@ -9,10 +9,10 @@
  */
 import { and, eq, isNull, lt, or, sql } from "drizzle-orm";
 import type { Logger } from "pino";
-import type { LaterTerms, Term } from "../ingest/deriver-term.ts";
-import { perMs } from "../ingest/sequence.ts";
+import { perMs } from "../ingest/log/sequence.ts";
 import type { Postgres } from "../postgres/client.ts";
 import { ingestCluster, ingestNodes, ingestStores } from "../postgres/schema/ingest-nodes.ts";
+import type { LaterTerms, Term } from "../rollups/deriver-term.ts";
 import { aliveMs, ClaimRefusedError } from "./claim-stores.ts";
 import type { IngestProcess } from "./judge-claim.ts";
 import { partitionOf, preferredOwner } from "./partitions.ts";

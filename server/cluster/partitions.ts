@@ -3,7 +3,7 @@
  * its events' identities, logs and stores them. Which node a partition should go to follows from the names alone
  * (rendezvous hashing), so a node that comes or goes moves no more than its own share.
  */
-import { hashText } from "../ingest/event-hash.ts";
+import { hashText } from "../ingest/accept/event-hash.ts";
 
 /** Never to be changed: nodes that counted differently would own one organization twice. */
 export const partitionCount = 128;

@@ -10,7 +10,7 @@
 import { z } from "zod";
 import { rejectionSchema, warningSchema } from "../contract/events.ts";
 import { nodeAddress } from "../contract/node-address.ts";
-import { checkEvents, decideEvents, organizationsToCreate, withOrganizations } from "../ingest/accept-events.ts";
+import { checkEvents, decideEvents, organizationsToCreate, withOrganizations } from "../ingest/accept/accept-events.ts";
 import {
   type AcceptDeps,
   appendDecision,
@@ -19,9 +19,9 @@ import {
   type TakenEvents,
   type TakenVerdict,
   takeEvents,
-} from "../ingest/accept-request.ts";
-import { Claims } from "../ingest/recent-ids.ts";
-import type { RequestEvents } from "../ingest/request-events.ts";
+} from "../ingest/accept/accept-request.ts";
+import { Claims } from "../ingest/accept/recent-ids.ts";
+import type { RequestEvents } from "../ingest/accept/request-events.ts";
 import { parseExactJson, stringifyExact } from "../numbers/exact-json.ts";
 import type { Membership } from "./membership.ts";
 import { NotMineError, type Peers, PeerUnavailableError } from "./peers.ts";

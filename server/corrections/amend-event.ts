@@ -1,11 +1,11 @@
 /** From an event as it stands and what is to change to the event as it shall stand, by the rules of accepting. Pure. */
 import type { EventType } from "../catalog/catalog.ts";
-import { amountOf } from "../ingest/amount-unit.ts";
-import { explainForm, type Fault, type GivenEvent, hasEventForm } from "../ingest/event-gate.ts";
-import { identityPrefix } from "../ingest/event-hash.ts";
-import { escapeColumn, eventColumns, unescapeColumn } from "../ingest/event-row.ts";
-import { propertiesOf } from "../ingest/event-value.ts";
-import { readEvent, renderEventRow } from "../ingest/read-event.ts";
+import { amountOf } from "../ingest/accept/amount-unit.ts";
+import { explainForm, type Fault, type GivenEvent, hasEventForm } from "../ingest/accept/event-gate.ts";
+import { identityPrefix } from "../ingest/accept/event-hash.ts";
+import { escapeColumn, eventColumns, unescapeColumn } from "../ingest/accept/event-row.ts";
+import { propertiesOf } from "../ingest/accept/event-value.ts";
+import { readEvent, renderEventRow } from "../ingest/accept/read-event.ts";
 import { type EventRow, eventRowSchema } from "./stored-event.ts";
 
 /** Columns that an emitter does not send. */

@@ -6,9 +6,9 @@
 import { z } from "zod";
 import type { ClickHouse } from "../clickhouse/client.ts";
 import { defineInsert, defineStatement } from "../clickhouse/define-query.ts";
-import type { LevelDeriver } from "../ingest/derive-levels.ts";
-import { storedId } from "../ingest/event-identity.ts";
-import { retellIntervalsAnew } from "../ingest/retell-intervals.ts";
+import { storedId } from "../ingest/accept/event-identity.ts";
+import type { LevelDeriver } from "../rollups/derive-levels.ts";
+import { retellIntervalsAnew } from "../rollups/retell-intervals.ts";
 import type { EventRow } from "./stored-event.ts";
 
 const batches = z.object({ batches: z.array(z.number()) });

@@ -1,12 +1,12 @@
 /** The time whose figures a correction of an event can change, and with it those whose figures they are. */
 import { z } from "zod";
-import type { NodeTree } from "../accounts/node-tree.ts";
-import { ownersWithin } from "../accounts/past-owners.ts";
 import type { ClickHouse } from "../clickhouse/client.ts";
 import { defineQuery } from "../clickhouse/define-query.ts";
 import { limits } from "../contract/events.ts";
 import { nodeAddress } from "../contract/node-address.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
+import type { NodeTree } from "../tree/node-tree.ts";
+import { ownersWithin } from "../tree/past-owners.ts";
 import type { EventRow } from "./stored-event.ts";
 
 const millis = z.coerce.number();

@@ -3,7 +3,7 @@ import { z } from "zod";
 import type { ClickHouse } from "../clickhouse/client.ts";
 import { defineQuery } from "../clickhouse/define-query.ts";
 import { limits } from "../contract/events.ts";
-import { type EventName, nameOfStored, storedId } from "../ingest/event-identity.ts";
+import { type EventName, nameOfStored, storedId } from "../ingest/accept/event-identity.ts";
 
 const millis = z.coerce.number();
 

@@ -1,13 +1,13 @@
 /** Channels: where messages go. The secrets of one are sealed, and leave the service when they are made and never again. */
 import { randomBytes } from "node:crypto";
 import { and, asc, eq, inArray, sql } from "drizzle-orm";
-import { newId } from "../accounts/actor.ts";
 import { type Author, recordChange, system } from "../audit/record-change.ts";
 import type { ChangeChannel, CreateChannel } from "../contract/channels.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
-import { ProblemError } from "../http/problem-error.ts";
+import { newId } from "../identity/actor.ts";
 import type { Postgres, Queries } from "../postgres/client.ts";
 import { channels, deliveries } from "../postgres/schema/delivery.ts";
+import { ProblemError } from "../problem.ts";
 import type { ChannelRow } from "./enqueue.ts";
 import type { Vault } from "./vault.ts";
 import type { WayOut } from "./way-out.ts";

@@ -4,9 +4,9 @@
  */
 import { hash } from "node:crypto";
 import { inArray, sql } from "drizzle-orm";
-import { newId } from "../accounts/actor.ts";
 import type { MessageType } from "../contract/deliveries.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
+import { newId } from "../identity/actor.ts";
 import type { Queries } from "../postgres/client.ts";
 import { attachments, channels, type DeliveryMessage, deliveries } from "../postgres/schema/delivery.ts";
 import { listUnsubscribed } from "./unsubscribe.ts";

@@ -1,8 +1,8 @@
 /** A message that shows that a channel works, in the shape of those that it will carry. */
 import { eq } from "drizzle-orm";
-import { ProblemError } from "../http/problem-error.ts";
 import type { Postgres } from "../postgres/client.ts";
 import { channels } from "../postgres/schema/delivery.ts";
+import { ProblemError } from "../problem.ts";
 import { type ChannelRow, writeDeliveries } from "./enqueue.ts";
 import { recentTests } from "./read-deliveries.ts";
 

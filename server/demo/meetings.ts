@@ -3,8 +3,8 @@
  * the organization and the hour alone: asked again, also by another process, the same events come with the same ids.
  */
 import type { UsageEvent } from "../contract/events.ts";
+import { logNormal, pick, poisson, type Random, seededRandom } from "../programs/random.ts";
 import type { DemoOrganization } from "./demo-accounts.ts";
-import { logNormal, pick, poisson, type Random, seededRandom } from "./random.ts";
 import { dayMs, hourMs, isLive, liveMinutes, meetingsPerHour, thrownOutAt } from "./rhythm.ts";
 
 export interface TimedEvent {

@@ -8,12 +8,12 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { UsageEvent } from "../contract/events.ts";
 import { nodeAddress } from "../contract/node-address.ts";
 import { Emitter } from "../emitter/emitter.ts";
-import type { Connection } from "./connection.ts";
+import type { Connection } from "../programs/connection.ts";
+import { AnswerError, UsageApi } from "../programs/usage-api.ts";
 import { demoOrganizations, demoResellers } from "./demo-accounts.ts";
 import { demoPlans, planOf } from "./demo-plans.ts";
 import { type Demonstration, eventsOfHour, hourReachMs, type TimedEvent } from "./meetings.ts";
 import { dayMs, historyDays, hourMs } from "./rhythm.ts";
-import { AnswerError, UsageApi } from "./usage-api.ts";
 
 const seed = 1;
 const tickMs = 250;

@@ -6,14 +6,14 @@ import type { MiddlewareHandler } from "hono";
 import { createMiddleware } from "hono/factory";
 import { requestId } from "hono/request-id";
 import type { Logger } from "pino";
-import { sessionCookie } from "../accounts/sessions.ts";
 import type { AddressRanges } from "../address-ranges.ts";
 import { problemSchema } from "../contract/problem.ts";
+import { sessionCookie } from "../identity/sessions.ts";
+import { ProblemError } from "../problem.ts";
 import { attachClient } from "./client.ts";
 import { handleError, handleNotFound } from "./handle-error.ts";
 import type { HttpEnv } from "./http-env.ts";
 import { judgeJson, judgeUrl } from "./judge-text.ts";
-import { ProblemError } from "./problem-error.ts";
 import { boundBodies, receive } from "./read-body.ts";
 
 /**

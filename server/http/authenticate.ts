@@ -3,16 +3,16 @@
  * limited to the caller's subtree by `resolveNode`.
  */
 import { createMiddleware } from "hono/factory";
-import type { Actor } from "../accounts/actor.ts";
-import type { Keys } from "../accounts/keys.ts";
-import type { NodeTree } from "../accounts/node-tree.ts";
-import { narrowTo, rightsOfActions, withinStanding } from "../accounts/permissions.ts";
-import { type Sessions, sessionCookie } from "../accounts/sessions.ts";
 import type { Action } from "../contract/accounts.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import { isStoreUnavailable } from "../health/store-trouble.ts";
+import type { Actor } from "../identity/actor.ts";
+import type { Keys } from "../identity/keys.ts";
+import { narrowTo, rightsOfActions, withinStanding } from "../identity/permissions.ts";
+import { type Sessions, sessionCookie } from "../identity/sessions.ts";
+import { ProblemError } from "../problem.ts";
+import type { NodeTree } from "../tree/node-tree.ts";
 import type { HttpEnv } from "./http-env.ts";
-import { ProblemError } from "./problem-error.ts";
 
 /** What a request or a socket carries, as its headers have it. */
 export interface Credentials {

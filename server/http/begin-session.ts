@@ -1,14 +1,14 @@
 /** The end of signing in: a session, its cookies, and what the dashboard is told of who that is. */
 import type { Context } from "hono";
 import { getCookie } from "hono/cookie";
-import type { Actor } from "../accounts/actor.ts";
-import { newSecret } from "../accounts/credential-cache.ts";
-import type { Sessions } from "../accounts/sessions.ts";
-import type { Place } from "../accounts/sign-in-limits.ts";
-import type { Users } from "../accounts/users.ts";
 import { actions, type Me } from "../contract/accounts.ts";
+import type { Actor } from "../identity/actor.ts";
+import { newSecret } from "../identity/credential-cache.ts";
+import type { Sessions } from "../identity/sessions.ts";
+import type { Place } from "../identity/sign-in-limits.ts";
+import type { Users } from "../identity/users.ts";
+import { ProblemError } from "../problem.ts";
 import type { HttpEnv } from "./http-env.ts";
-import { ProblemError } from "./problem-error.ts";
 import { deviceCookie, setDeviceCookie, setSessionCookie } from "./session-cookie.ts";
 
 interface BeginDeps {

@@ -1,9 +1,9 @@
 /**
  * The memory for bodies of requests that are being read or carried out: bounded in all, for each caller, and for all whom
  * nobody knows yet, so that neither one caller nor a crowd of strangers takes it from the others. Bodies of events have
- * room of their own (server/ingest/backpressure.ts).
+ * room of their own (server/ingest/accept/backpressure.ts).
  */
-import { ProblemError } from "./problem-error.ts";
+import { ProblemError } from "../problem.ts";
 
 const mebibyte = 1024 * 1024;
 

@@ -9,8 +9,8 @@ import { createMiddleware } from "hono/factory";
 import { canonicalJson, toPlainJson } from "../audit/canonical-json.ts";
 import type { Postgres } from "../postgres/client.ts";
 import { installationSecrets } from "../postgres/schema/installation-secrets.ts";
+import { ProblemError } from "../problem.ts";
 import type { HttpEnv } from "./http-env.ts";
-import { ProblemError } from "./problem-error.ts";
 
 /** Mount before the routes that answer or check tags. The secret is read when the first of them needs it. */
 export function keyedTags({ db }: Pick<Postgres, "db">) {

@@ -4,15 +4,15 @@ import { HTTPException } from "hono/http-exception";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import pg from "pg";
 import type { Logger } from "pino";
-import { TooManyNodesError } from "../accounts/creation-limits.ts";
 import { StatementTooHeavyError } from "../clickhouse/client.ts";
 import { type Problem, type ProblemCode, problemStatus } from "../contract/problem.ts";
 import { NoTurnError } from "../fairness/fair-turns.ts";
 import { CallerGoneError, TooLongError } from "../fairness/questions.ts";
 import { isStoreUnavailable } from "../health/store-trouble.ts";
-import { TooManyRebuildsError } from "../reconciliation/rebuild.ts";
+import { ProblemError } from "../problem.ts";
+import { TooManyRebuildsError } from "../rollups/rebuild.ts";
+import { TooManyNodesError } from "../tree/creation-limits.ts";
 import type { HttpEnv } from "./http-env.ts";
-import { ProblemError } from "./problem-error.ts";
 
 const titles: Record<ProblemCode, string> = {
   invalid_request: "The request is not valid",

@@ -1,7 +1,7 @@
 /** What every handler finds in its context. */
 import type { Next } from "hono";
-import type { Actor } from "../accounts/actor.ts";
 import type { Question } from "../fairness/questions.ts";
+import type { Actor } from "../identity/actor.ts";
 import type { BodyShare } from "./body-room.ts";
 import type { Client } from "./client.ts";
 

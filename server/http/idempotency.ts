@@ -7,11 +7,11 @@ import { createCipheriv, createDecipheriv, hash, hkdfSync, randomBytes } from "n
 import { and, eq, isNull, lt, or } from "drizzle-orm";
 import type { Context, Next } from "hono";
 import { createMiddleware } from "hono/factory";
-import type { Actor } from "../accounts/actor.ts";
+import type { Actor } from "../identity/actor.ts";
 import type { Postgres } from "../postgres/client.ts";
 import { idempotencyKeys, type KeptStatus } from "../postgres/schema/idempotency.ts";
+import { ProblemError } from "../problem.ts";
 import type { HttpEnv } from "./http-env.ts";
-import { ProblemError } from "./problem-error.ts";
 import { readBody } from "./read-body.ts";
 
 const keptMs = 24 * 60 * 60 * 1000;

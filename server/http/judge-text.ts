@@ -6,8 +6,8 @@ import type { MiddlewareHandler } from "hono";
 import { isStorableText, storableTextMessage } from "../contract/text.ts";
 import { readDecimal } from "../numbers/decimal.ts";
 import { ExactNumber, mayBendNumbers, parseExactJson, startOfText } from "../numbers/exact-json.ts";
+import { ProblemError } from "../problem.ts";
 import type { HttpEnv } from "./http-env.ts";
-import { ProblemError } from "./problem-error.ts";
 import { readBody } from "./read-body.ts";
 
 export const judgeUrl: MiddlewareHandler<HttpEnv> = async (c, next) => {

@@ -1,10 +1,10 @@
 /** For routes about one's own account. A session alone does not change how one signs in: the person is asked again. */
 import type { Context } from "hono";
 import { createMiddleware } from "hono/factory";
-import type { Users } from "../accounts/users.ts";
+import type { Users } from "../identity/users.ts";
+import { ProblemError } from "../problem.ts";
 import { requireActor } from "./authenticate.ts";
 import type { HttpEnv } from "./http-env.ts";
-import { ProblemError } from "./problem-error.ts";
 
 /** How young the session of somebody without a password must be. */
 const recentMs = 10 * 60 * 1000;

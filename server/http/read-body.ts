@@ -6,12 +6,12 @@
 import type { Readable } from "node:stream";
 import type { Context } from "hono";
 import { createMiddleware } from "hono/factory";
-import { receiveBody } from "../ingest/receive-body.ts";
-import { RefusedRequestError } from "../ingest/refused-request.ts";
+import { receiveBody } from "../ingest/accept/receive-body.ts";
+import { RefusedRequestError } from "../ingest/accept/refused-request.ts";
 import { judgeJson, requestBounds } from "../json/judge-json.ts";
+import { ProblemError } from "../problem.ts";
 import { type BodyHolder, BodyRoom } from "./body-room.ts";
 import type { HttpEnv } from "./http-env.ts";
-import { ProblemError } from "./problem-error.ts";
 
 /** Of a caller who is known, where the route names no other bound: the largest event there can be, coded, fits. */
 const callerBytes = 256 * 1024;

@@ -1,10 +1,11 @@
 /** What /readyz looks at, for each thing the roles that cannot do without it, and what its absence costs. */
-import type { Keys } from "../accounts/keys.ts";
+
 import type { ClickHouse } from "../clickhouse/client.ts";
 import type { RunningCluster } from "../cluster/start-cluster.ts";
 import type { Check } from "../health/readiness.ts";
 import type { StandingWatermark } from "../health/standing-watermark.ts";
-import type { Ingest } from "../ingest/start-ingest.ts";
+import type { Keys } from "../identity/keys.ts";
+import type { Ingest } from "../ingest/flush/start-ingest.ts";
 import type { Postgres } from "../postgres/client.ts";
 
 export interface HealthDeps {

@@ -9,9 +9,9 @@ import { getRequestListener } from "@hono/node-server";
 import type { Logger } from "pino";
 import type { Config } from "../config.ts";
 import type { Waits } from "../health/await-store.ts";
+import { ProblemError } from "../problem.ts";
 import { applyFoundation, createRouter } from "./app-pieces.ts";
 import { createHttpServer } from "./http-server.ts";
-import { ProblemError } from "./problem-error.ts";
 import { systemRoutes } from "./routes/system.ts";
 
 export interface Serving {

@@ -1,10 +1,10 @@
 /** Requests as questions that take turns (server/fairness), each with its own view of the store that it asks. */
 import type { Context } from "hono";
 import { createMiddleware } from "hono/factory";
-import type { NodeTree } from "../accounts/node-tree.ts";
 import { askedFor, type ClickHouse } from "../clickhouse/client.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import type { Questions } from "../fairness/questions.ts";
+import type { NodeTree } from "../tree/node-tree.ts";
 import type { HttpEnv } from "./http-env.ts";
 
 /** Mount it before the routes: `requireScope` waits for the caller's turn, once it is known that the caller may ask. */

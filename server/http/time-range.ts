@@ -1,6 +1,6 @@
 /** The parameters `from`, `to` and `tz` of a list. */
 import { InvalidTimeError, parseInstant } from "../metrics/windows.ts";
-import { ProblemError } from "./problem-error.ts";
+import { ProblemError } from "../problem.ts";
 
 export interface TimeRange {
   /** ms since 1970, UTC; undefined: no bound. */

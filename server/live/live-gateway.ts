@@ -9,11 +9,11 @@ import type { Redis } from "ioredis";
 import type { Logger } from "pino";
 import { Server, type Socket } from "socket.io";
 import { z } from "zod";
-import type { Actor } from "../accounts/actor.ts";
 import type { ClientToServerEvents, LiveAnswer, ServerToClientEvents, WatchResult } from "../contract/live.ts";
 import { liveLimits } from "../contract/live.ts";
 import { type NodeAddress, nodeAddressSchema } from "../contract/nodes.ts";
 import { NoTurnError } from "../fairness/fair-turns.ts";
+import type { Actor } from "../identity/actor.ts";
 import { WatchedNode } from "./watched-node.ts";
 
 export interface LiveCredentials {

@@ -4,7 +4,6 @@
  */
 import { and, desc, eq, sql } from "drizzle-orm";
 import type { Logger } from "pino";
-import type { NodeTree } from "../accounts/node-tree.ts";
 import { type Author, recordChange } from "../audit/record-change.ts";
 import {
   commonDimensions,
@@ -16,11 +15,12 @@ import {
 } from "../catalog/catalog.ts";
 import type { MeterDefinition } from "../contract/meters.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
-import { ProblemError } from "../http/problem-error.ts";
-import { InvalidFormulaError, metersIn, operationsIn, parseFormula } from "../metrics/formula.ts";
+import { InvalidFormulaError, metersIn, operationsIn, parseFormula } from "../numbers/formula.ts";
 import type { Postgres } from "../postgres/client.ts";
 import type { Subscriber } from "../postgres/notices.ts";
 import { ownMeters } from "../postgres/schema/meters.ts";
+import { ProblemError } from "../problem.ts";
+import type { NodeTree } from "../tree/node-tree.ts";
 
 export type MeterVersion = typeof ownMeters.$inferSelect;
 

@@ -1,7 +1,7 @@
 /** How many figures an answer may have, known from the question alone: nothing is read for one that would have more. */
 import type { Meter } from "../catalog/catalog.ts";
 import type { WindowKind } from "../contract/usage.ts";
-import { operationsIn } from "./formula.ts";
+import { operationsIn } from "../numbers/formula.ts";
 import { maxWindows } from "./windows.ts";
 
 /** Of all nodes, meters, groups and windows together. At 110 bytes each this is an answer of 27 MB. */

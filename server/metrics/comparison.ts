@@ -4,6 +4,7 @@
  * range runs the compared one ends where now is shifted to.
  */
 import type { Figure, WindowKind } from "../contract/usage.ts";
+import { compareDecimals, percentOf, sumDecimals } from "../numbers/figures.ts";
 import {
   byCycles,
   byReading,
@@ -15,7 +16,6 @@ import {
   type Span,
   startsCycle,
 } from "./calendar-shift.ts";
-import { compareDecimals, percentOf, sumDecimals } from "./figures.ts";
 import { coveringWindows, partnersOf } from "./paired-windows.ts";
 import { InvalidTimeError, parseInstant, type Window, windowsBetween } from "./windows.ts";
 import { dayMs, ZoneClock } from "./zone-clock.ts";

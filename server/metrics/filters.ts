@@ -3,7 +3,7 @@ import { z } from "zod";
 import { isBoundedText, limits } from "../contract/events.ts";
 import { filterOperators } from "../contract/filters.ts";
 import { isStorableText } from "../contract/text.ts";
-import { ProblemError } from "../http/problem-error.ts";
+import { ProblemError } from "../problem.ts";
 
 /** A row passes when its value of the dimension is one of the values, none of them, or starts with one of them. */
 export interface Filter {

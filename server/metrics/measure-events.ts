@@ -3,7 +3,7 @@ import { z } from "zod";
 import { commonDimensions, type MeterRule } from "../catalog/catalog.ts";
 import type { ClickHouse } from "../clickhouse/client.ts";
 import { defineQuery } from "../clickhouse/define-query.ts";
-import { amountDecimals, amountOfSixtieths, compareDecimals, quotient, sumDecimals } from "./figures.ts";
+import { amountDecimals, amountOfSixtieths, compareDecimals, quotient, sumDecimals } from "../numbers/figures.ts";
 import {
   boundsOf,
   chosenBy,

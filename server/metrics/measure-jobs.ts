@@ -3,7 +3,7 @@ import { z } from "zod";
 import { stepsOfTypes } from "../catalog/catalog.ts";
 import type { ClickHouse } from "../clickhouse/client.ts";
 import { defineQuery } from "../clickhouse/define-query.ts";
-import { amountDecimals, quotient } from "./figures.ts";
+import { amountDecimals, quotient } from "../numbers/figures.ts";
 import {
   boundsOf,
   chosenBy,

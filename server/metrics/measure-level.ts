@@ -6,7 +6,7 @@ import { z } from "zod";
 import type { SlotLevel } from "../catalog/catalog.ts";
 import type { ClickHouse } from "../clickhouse/client.ts";
 import { defineQuery } from "../clickhouse/define-query.ts";
-import { minutesOf } from "./figures.ts";
+import { minutesOf } from "../numbers/figures.ts";
 import type { LevelWindow } from "./level-windows.ts";
 import { nodeFilter } from "./node-filter.ts";
 import {

@@ -16,9 +16,9 @@ import type {
   WindowKind,
 } from "../contract/usage.ts";
 import { createPace } from "../fairness/pace.ts";
-import { quotient } from "./figures.ts";
+import { quotient } from "../numbers/figures.ts";
+import { combineFigures } from "../numbers/formula.ts";
 import type { Filter } from "./filters.ts";
-import { combineFigures } from "./formula.ts";
 import { measureCount, measureEvents, measureSum, measureValueLevel } from "./measure-events.ts";
 import { measureTurnaround } from "./measure-jobs.ts";
 import { measureLevel } from "./measure-level.ts";

@@ -7,7 +7,7 @@ import { z } from "zod";
 import type { Level, Meter, MeterRule, SlotLevel } from "../catalog/catalog.ts";
 import type { ClickHouse } from "../clickhouse/client.ts";
 import { defineQuery } from "../clickhouse/define-query.ts";
-import { sumDecimals } from "./figures.ts";
+import { sumDecimals } from "../numbers/figures.ts";
 import { carryLevel, type LevelWindow } from "./level-windows.ts";
 import type { NodeFilter } from "./node-filter.ts";
 import { isPlain, type Range, type Scope } from "./scope.ts";

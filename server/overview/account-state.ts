@@ -4,10 +4,10 @@
  * of Postgres while nothing changed.
  */
 import { and, asc, eq, isNull } from "drizzle-orm";
-import type { SubscriptionRecord } from "../accounts/billing-cycle.ts";
-import { listModels, type ModelRecord } from "../accounts/models.ts";
-import type { TermsByVersion } from "../accounts/quotas.ts";
-import { listSubscriptions } from "../accounts/subscriptions.ts";
+import type { SubscriptionRecord } from "../billing/billing-cycle.ts";
+import { listModels, type ModelRecord } from "../billing/models.ts";
+import type { TermsByVersion } from "../billing/quotas.ts";
+import { listSubscriptions } from "../billing/subscriptions.ts";
 import { nodeAddress, parseNode } from "../contract/node-address.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import type { Postgres } from "../postgres/client.ts";

@@ -1,9 +1,10 @@
 /** The organizations of a node, searched, filtered, sorted and cut into pages: all from memory, since sorting by usage needs the figures of all. */
-import type { NodeRecord } from "../accounts/node-tree.ts";
+
 import type { NodeStatus } from "../contract/nodes.ts";
 import type { Organization, OrganizationSort } from "../contract/organizations.ts";
 import type { QuotaStatus } from "../contract/quota-status.ts";
-import { compareDecimals } from "../metrics/figures.ts";
+import { compareDecimals } from "../numbers/figures.ts";
+import type { NodeRecord } from "../tree/node-tree.ts";
 import { type SearchedText, searchDistance, searchedText } from "./search-names.ts";
 
 export interface OrganizationQuestion {

@@ -6,9 +6,9 @@ import { z } from "zod";
 import { type Meter, type SlotLevel, typesBehind } from "../catalog/catalog.ts";
 import type { ClickHouse } from "../clickhouse/client.ts";
 import { defineQuery } from "../clickhouse/define-query.ts";
-import { amountOfSixtieths, minutesOf, sumDecimals } from "../metrics/figures.ts";
 import { bucketMs, wholeEnd, wholeEndParams } from "../metrics/stretch.ts";
 import { totalsBy } from "../metrics/usage.ts";
+import { amountOfSixtieths, minutesOf, sumDecimals } from "../numbers/figures.ts";
 
 /** By the organization's id, ms since 1970, UTC. */
 export type Starts = ReadonlyMap<string, number>;

@@ -1,10 +1,10 @@
 /** What a list and a report of organizations tell of each: its plan, users, usage and the limit that it used most of. */
-import { planAt, statusOf } from "../accounts/billing-cycle.ts";
-import type { NodeRecord } from "../accounts/node-tree.ts";
+import { planAt, statusOf } from "../billing/billing-cycle.ts";
 import type { Meter } from "../catalog/catalog.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import type { Organization } from "../contract/organizations.ts";
 import { zeroOf } from "../metrics/usage.ts";
+import type { NodeRecord } from "../tree/node-tree.ts";
 import type { AccountState } from "./account-state.ts";
 import type { OrganizationFacts } from "./list-organizations.ts";
 import type { FigureByOrganization } from "./measure-organizations.ts";

@@ -1,11 +1,11 @@
 /** The figures of organizations that the list and the overview share, held in memory between questions. */
 
-import type { UsageSource } from "../accounts/measure-span.ts";
-import type { NodeTree } from "../accounts/node-tree.ts";
+import type { UsageSource } from "../billing/measure-span.ts";
 import type { Meter } from "../catalog/catalog.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import { totalsBy } from "../metrics/usage.ts";
 import type { Postgres } from "../postgres/client.ts";
+import type { NodeTree } from "../tree/node-tree.ts";
 import { type AccountState, AccountStates } from "./account-state.ts";
 import { HeldAnswers, type HeldAnswersOptions } from "./held-answers.ts";
 import type { FigureByOrganization } from "./measure-organizations.ts";

@@ -1,6 +1,6 @@
 /** Ranks beside those of an earlier span, and averages over organizations. Figures are decimal strings or numbers. */
 import type { Figure } from "../contract/usage.ts";
-import { compareDecimals, quotient, sumDecimals } from "../metrics/figures.ts";
+import { compareDecimals, quotient, sumDecimals } from "../numbers/figures.ts";
 
 export type Totals = ReadonlyMap<string, string | number>;
 

@@ -5,9 +5,9 @@ import type { ClickHouse } from "../clickhouse/client.ts";
 import { defineQuery } from "../clickhouse/define-query.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import type { Overview } from "../contract/overview.ts";
-import { quotient } from "../metrics/figures.ts";
 import { nodeFilter, nodeParams } from "../metrics/node-filter.ts";
 import { formatInstant } from "../metrics/windows.ts";
+import { quotient } from "../numbers/figures.ts";
 
 const millis = z.coerce.number();
 const featureAdoption = defineQuery(

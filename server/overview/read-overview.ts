@@ -1,21 +1,21 @@
 /** A node's month: what its organizations used, how it grows, where it will end, and who and what stands out. */
 
-import { cyclesUntil } from "../accounts/billing-cycle.ts";
-import { modelsKnownAt } from "../accounts/models.ts";
-import type { NodeTree } from "../accounts/node-tree.ts";
-import type { PeriodSource } from "../accounts/period.ts";
-import { courseOf } from "../accounts/quotas.ts";
+import { cyclesUntil } from "../billing/billing-cycle.ts";
+import { modelsKnownAt } from "../billing/models.ts";
+import type { PeriodSource } from "../billing/period.ts";
+import { courseOf } from "../billing/quotas.ts";
 import { dimensionsOf, type Meter, meterByName, overviewMeters } from "../catalog/catalog.ts";
 import { nodeAddress } from "../contract/node-address.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import type { Growth, Overview } from "../contract/overview.ts";
 import type { MeterUsage, WindowKind } from "../contract/usage.ts";
 import { type Comparison, comparedRange, compareFigures } from "../metrics/comparison.ts";
-import { compareDecimals, trimDecimal } from "../metrics/figures.ts";
 import { forecast } from "../metrics/forecast.ts";
 import { isSumOverTime } from "../metrics/sum-over-time.ts";
 import { answerTogether, answerUsage, totalsBy, zeroOf } from "../metrics/usage.ts";
 import { cycleContaining, formatInstant } from "../metrics/windows.ts";
+import { compareDecimals, trimDecimal } from "../numbers/figures.ts";
+import type { NodeTree } from "../tree/node-tree.ts";
 import type { AccountState } from "./account-state.ts";
 import { averages, type RankedTotal, ranked, type Totals } from "./ranks.ts";
 import { readAdoption } from "./read-adoption.ts";

@@ -1,16 +1,16 @@
 /** What the billing cycles that run come to so far, over everything below a node: per level that pays and currency. */
 import { setImmediate as turn } from "node:timers/promises";
-import { afterTrial, chargesOf } from "../accounts/charges.ts";
-import { exact, plus, zero } from "../accounts/exact.ts";
-import type { PeriodSource } from "../accounts/period.ts";
-import { highestLevel } from "../accounts/price-sight.ts";
-import { roundMoney } from "../accounts/pricing.ts";
-import { termsOf } from "../accounts/quotas.ts";
-import { readCharges } from "../accounts/read-charges.ts";
+import { afterTrial, chargesOf } from "../billing/charges.ts";
+import type { PeriodSource } from "../billing/period.ts";
+import { highestLevel } from "../billing/price-sight.ts";
+import { roundMoney } from "../billing/pricing.ts";
+import { termsOf } from "../billing/quotas.ts";
+import { readCharges } from "../billing/read-charges.ts";
 import type { ChargesAtLevel } from "../contract/charges.ts";
 import type { Overview } from "../contract/overview.ts";
 import { type PriceLevel, priceLevels } from "../contract/plans.ts";
 import { isSumOverTime } from "../metrics/sum-over-time.ts";
+import { exact, plus, zero } from "../numbers/exact.ts";
 import type { AccountState } from "./account-state.ts";
 import type { Standing } from "./read-standings.ts";
 

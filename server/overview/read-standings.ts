@@ -14,14 +14,14 @@ import {
   type SubscriptionRecord,
   segmentsOf,
   statusOf,
-} from "../accounts/billing-cycle.ts";
-import { measureSpan, type UsageSource } from "../accounts/measure-span.ts";
-import { type Limited, limitedFeatures } from "../accounts/quotas.ts";
+} from "../billing/billing-cycle.ts";
+import { measureSpan, type UsageSource } from "../billing/measure-span.ts";
+import { type Limited, limitedFeatures } from "../billing/quotas.ts";
 import { parseNode } from "../contract/node-address.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import { percentUsed, type QuotaStatus, quotaStatus, quotaStatuses } from "../contract/quota-status.ts";
 import type { SubscriptionStatus } from "../contract/subscriptions.ts";
-import { compareDecimals } from "../metrics/figures.ts";
+import { compareDecimals } from "../numbers/figures.ts";
 import type { AccountState } from "./account-state.ts";
 import { isMeasuredTogether, measureOrganizations, type WantedMeter } from "./measure-organizations.ts";
 

@@ -4,8 +4,8 @@ import { documentTypes } from "../catalog/catalog.ts";
 import type { ClickHouse } from "../clickhouse/client.ts";
 import { defineQuery } from "../clickhouse/define-query.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
-import { amountOfSixtieths } from "../metrics/figures.ts";
 import { nodeFilter, nodeParams } from "../metrics/node-filter.ts";
+import { amountOfSixtieths } from "../numbers/figures.ts";
 
 const millis = z.coerce.number();
 const userActivity = defineQuery(

@@ -3,10 +3,11 @@
  * API. What is told depends on the node alone, never on who asks: it is what someone with the report's rights at that very
  * node sees, and so everybody above it too.
  */
-import type { Actor } from "../accounts/actor.ts";
-import { visibleLevels } from "../accounts/price-sight.ts";
+
 import { describeEntry } from "../audit/describe-entry.ts";
 import { readAudit } from "../audit/read-audit.ts";
+import { visibleLevels } from "../billing/price-sight.ts";
+import { describeStatement, listStatements } from "../billing/statements/read-statements.ts";
 import { dimensionsOf, type Meter, meterByName, overviewMeters } from "../catalog/catalog.ts";
 import type { Action } from "../contract/accounts.ts";
 import type { AuditEntryAnswer } from "../contract/audit.ts";
@@ -15,6 +16,7 @@ import { defaultMeter } from "../contract/organizations.ts";
 import type { ReportSection } from "../contract/reports.ts";
 import type { StatementDetail } from "../contract/statements.ts";
 import type { MeterUsage, WindowKind } from "../contract/usage.ts";
+import type { Actor } from "../identity/actor.ts";
 import { answerComparedUsage } from "../metrics/compare-usage.ts";
 import { comparedRange, parseCompared } from "../metrics/comparison.ts";
 import { answerUsage, totalsBy, type UsageQuestion } from "../metrics/usage.ts";
@@ -22,7 +24,6 @@ import { describeOrganization, organizationFacts } from "../overview/organizatio
 import { ranked, type Totals } from "../overview/ranks.ts";
 import { readAdoption } from "../overview/read-adoption.ts";
 import { readRevenue } from "../overview/read-revenue.ts";
-import { describeStatement, listStatements } from "../statements/read-statements.ts";
 import { activitySections } from "./build/activity.ts";
 import { auditSections } from "./build/audit.ts";
 import { customSections } from "./build/custom.ts";

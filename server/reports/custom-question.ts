@@ -1,12 +1,12 @@
 /** What the options of a report ask of usage, checked before anything is read. Pure. */
 import { dimensionsOf, type Meter } from "../catalog/catalog.ts";
 import type { ReportKind, ReportOptions } from "../contract/reports.ts";
-import { ProblemError } from "../http/problem-error.ts";
 import { sizeOfAnswer, TooManyFiguresError } from "../metrics/answer-size.ts";
 import { type ComparedRange, comparedRange, parseCompared } from "../metrics/comparison.ts";
 import { type Filter, parseFilters } from "../metrics/filters.ts";
 import type { UsageQuestion } from "../metrics/usage.ts";
 import { InvalidTimeError } from "../metrics/windows.ts";
+import { ProblemError } from "../problem.ts";
 import type { ReportQuestion, ReportSource } from "./report-source.ts";
 
 type Meters = Pick<ReportSource, "meterOf">;

@@ -6,9 +6,9 @@
 import { randomUUID } from "node:crypto";
 import { eq } from "drizzle-orm";
 import type { Logger } from "pino";
-import { ProblemError } from "../http/problem-error.ts";
 import type { Postgres } from "../postgres/client.ts";
 import { reportRuns } from "../postgres/schema/reports.ts";
+import { ProblemError } from "../problem.ts";
 import { makeDocument } from "./make-document.ts";
 import { jsonOfDocument } from "./render/json.ts";
 import { renderFormat } from "./render/render-format.ts";

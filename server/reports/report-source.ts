@@ -1,9 +1,10 @@
 /** What reports are read from, and what one is asked. */
-import type { NodeTree } from "../accounts/node-tree.ts";
-import type { PeriodSource } from "../accounts/period.ts";
+
+import type { PeriodSource } from "../billing/period.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import type { ReportKind, ReportOptions } from "../contract/reports.ts";
 import type { OrganizationFigures } from "../overview/organization-figures.ts";
+import type { NodeTree } from "../tree/node-tree.ts";
 
 export interface ReportSource extends PeriodSource {
   tree: NodeTree;

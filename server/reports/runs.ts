@@ -1,7 +1,7 @@
 /** Runs: each is one making of a report, and what was known then for as long as it is kept. */
 import { and, desc, eq, inArray, lt, or, sql } from "drizzle-orm";
-import { newId } from "../accounts/actor.ts";
 import type { ReportFormat, ReportKind, ReportRun, RunState } from "../contract/reports.ts";
+import { newId } from "../identity/actor.ts";
 import { formatInstant } from "../metrics/windows.ts";
 import type { Queries } from "../postgres/client.ts";
 import { reportRuns } from "../postgres/schema/reports.ts";

@@ -1,15 +1,15 @@
 /** Reports that were saved, and the standard ones that need not be. A report is its node's and is read by all who read there. */
 import { and, asc, eq, gt, inArray, or, sql } from "drizzle-orm";
-import { type Actor, newId } from "../accounts/actor.ts";
-import type { NodeTree } from "../accounts/node-tree.ts";
-import { can } from "../accounts/permissions.ts";
 import { type Author, recordChange } from "../audit/record-change.ts";
 import type { Action } from "../contract/accounts.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import { type ChangeReport, type Report, type ReportKind, standardReports } from "../contract/reports.ts";
-import { ProblemError } from "../http/problem-error.ts";
+import { type Actor, newId } from "../identity/actor.ts";
+import { can } from "../identity/permissions.ts";
 import type { Postgres, Queries } from "../postgres/client.ts";
 import { reports } from "../postgres/schema/reports.ts";
+import { ProblemError } from "../problem.ts";
+import type { NodeTree } from "../tree/node-tree.ts";
 import { checkOptions } from "./custom-question.ts";
 
 export type ReportRecord = typeof reports.$inferSelect;

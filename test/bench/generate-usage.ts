@@ -8,9 +8,9 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { z } from "zod";
 import { type ClickHouse, readSql } from "../../server/clickhouse/client.ts";
-import { createLevelDeriver } from "../../server/ingest/derive-levels.ts";
-import { createSequence } from "../../server/ingest/sequence.ts";
-import { stageComparisons } from "../../server/reconciliation/compare-stages.ts";
+import { createSequence } from "../../server/ingest/log/sequence.ts";
+import { stageComparisons } from "../../server/rollups/compare-stages.ts";
+import { createLevelDeriver } from "../../server/rollups/derive-levels.ts";
 
 const benchSql = (name: string) => readSql(`../test/bench/sql/${name}.sql`);
 const generateEvents = benchSql("generate_events");

@@ -9,16 +9,16 @@ import { join } from "node:path";
 import { pino } from "pino";
 import { eventType } from "../../server/catalog/catalog.ts";
 import type { ClickHouse } from "../../server/clickhouse/client.ts";
-import { checkEvents, decideEvents } from "../../server/ingest/accept-events.ts";
-import { createLevelDeriver } from "../../server/ingest/derive-levels.ts";
-import { KnownIds } from "../../server/ingest/known-ids.ts";
-import { readBody } from "../../server/ingest/read-body.ts";
-import { Claims } from "../../server/ingest/recent-ids.ts";
-import { renderRequestRecord } from "../../server/ingest/request-record.ts";
-import { batchFiles, sealBatch } from "../../server/ingest/seal-batch.ts";
-import { createSequence } from "../../server/ingest/sequence.ts";
-import { storeBatch } from "../../server/ingest/store-batch.ts";
-import { type LogPosition, type LogRecord, openWriteAheadLog } from "../../server/ingest/write-ahead-log.ts";
+import { checkEvents, decideEvents } from "../../server/ingest/accept/accept-events.ts";
+import { KnownIds } from "../../server/ingest/accept/known-ids.ts";
+import { readBody } from "../../server/ingest/accept/read-body.ts";
+import { Claims } from "../../server/ingest/accept/recent-ids.ts";
+import { renderRequestRecord } from "../../server/ingest/accept/request-record.ts";
+import { batchFiles, sealBatch } from "../../server/ingest/flush/seal-batch.ts";
+import { storeBatch } from "../../server/ingest/flush/store-batch.ts";
+import { createSequence } from "../../server/ingest/log/sequence.ts";
+import { type LogPosition, type LogRecord, openWriteAheadLog } from "../../server/ingest/log/write-ahead-log.ts";
+import { createLevelDeriver } from "../../server/rollups/derive-levels.ts";
 import { asBody, makeEvents } from "./made-events.ts";
 
 export interface StageCost {

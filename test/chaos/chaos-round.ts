@@ -1,5 +1,5 @@
 /** One round: a service of its own under load, kills, a drain, and everything that must hold afterwards. */
-import { UsageApi } from "../../server/demo/usage-api.ts";
+import { UsageApi } from "../../server/programs/usage-api.ts";
 import { startService, type TestService } from "../support/service.ts";
 import { type CheckedNode, checkStored, driftedStages, wrongAnswers } from "./check-stores.ts";
 import { Killer, type KillFigures, startRedis } from "./killer.ts";

@@ -1,6 +1,6 @@
 /** Requests to every operation of an OpenAPI document: of the right form with hostile values in it, or of no form at all. */
 import { gzipSync } from "node:zlib";
-import { pick, type Random } from "../../server/demo/random.ts";
+import { pick, type Random } from "../../server/programs/random.ts";
 import { damaged, hostileText, randomJson } from "./hostile-values.ts";
 
 /** The parts of JSON Schema that descriptions of the API use. */

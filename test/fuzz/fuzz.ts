@@ -2,7 +2,7 @@
 import { Agent } from "node:http";
 import { meters } from "../../server/catalog/catalog.ts";
 import { roles } from "../../server/contract/accounts.ts";
-import { pick, type Random } from "../../server/demo/random.ts";
+import { pick, type Random } from "../../server/programs/random.ts";
 import { type ApiDescription, type FuzzRequest, KnownTexts, RequestMaker } from "./fuzz-requests.ts";
 import { type FuzzBooks, runRequests, sendRaw, standBy } from "./run-requests.ts";
 

@@ -1,5 +1,5 @@
 /** Values that somebody careless, broken or hostile might send where a JSON value or a text is expected. */
-import { pick, type Random } from "../../server/demo/random.ts";
+import { pick, type Random } from "../../server/programs/random.ts";
 
 export const hostileTexts: readonly string[] = [
   "",

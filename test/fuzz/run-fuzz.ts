@@ -3,7 +3,7 @@
  * route of a service of its own, by several callers. Nothing may be answered 5xx, and nobody else may wait for longer than
  * a second. FUZZ_SEED repeats a run; FUZZ_LANES (default 4) are sent at once.
  */
-import { seededRandom } from "../../server/demo/random.ts";
+import { seededRandom } from "../../server/programs/random.ts";
 import { startService, type TestService } from "../support/service.ts";
 import { fuzz } from "./fuzz.ts";
 

@@ -1,7 +1,7 @@
 /** People: invited by mail, given roles, signing in with a second factor, and removed. */
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { totpCode } from "../../server/accounts/totp.ts";
 import { verifyAudit } from "../../server/audit/verify-audit.ts";
+import { totpCode } from "../../server/identity/totp.ts";
 import { type Accounts, adminEmail, startAccounts } from "../support/accounts.ts";
 import { type Mailbox, openMailbox } from "../support/mailbox.ts";
 import { ownPostgres } from "../support/stores.ts";

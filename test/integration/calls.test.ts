@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { UsageEvent } from "../../server/contract/events.ts";
-import { readOrphans } from "../../server/metrics/read-orphans.ts";
+import { readOrphans } from "../../server/lists/read-orphans.ts";
 import { type Ingesting, startIngesting } from "../support/ingesting.ts";
 
 let ingesting: Ingesting;

@@ -3,7 +3,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { createPeers } from "../../server/cluster/peers.ts";
 import type { Verdict } from "../../server/contract/events.ts";
-import { UsageApi } from "../../server/demo/usage-api.ts";
+import { UsageApi } from "../../server/programs/usage-api.ts";
 import { makeTree } from "../chaos/chaos-round.ts";
 import { checkTables, driftedStages, wrongAnswers } from "../chaos/check-stores.ts";
 import { Ledger } from "../chaos/ledger.ts";

@@ -1,13 +1,13 @@
 /** When limits are reached, and what trials, cancellations and changes of plan make of them: period, entitlements, charges and statements agree. */
 import { eq } from "drizzle-orm";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { countedSpan } from "../../server/accounts/billing-cycle.ts";
-import { Entitlements } from "../../server/accounts/entitlements.ts";
-import { readPeriod } from "../../server/accounts/period.ts";
-import { readTerms } from "../../server/accounts/plans.ts";
-import { reachedAt } from "../../server/accounts/reached-at.ts";
-import { readCharges } from "../../server/accounts/read-charges.ts";
-import { subscriptionsOf } from "../../server/accounts/subscriptions.ts";
+import { countedSpan } from "../../server/billing/billing-cycle.ts";
+import { Entitlements } from "../../server/billing/entitlements.ts";
+import { readPeriod } from "../../server/billing/period.ts";
+import { readTerms } from "../../server/billing/plans.ts";
+import { reachedAt } from "../../server/billing/reached-at.ts";
+import { readCharges } from "../../server/billing/read-charges.ts";
+import { subscriptionsOf } from "../../server/billing/subscriptions.ts";
 import { type Meter, meterByName } from "../../server/catalog/catalog.ts";
 import { readStandings } from "../../server/overview/read-standings.ts";
 import { subscriptions } from "../../server/postgres/schema/plans.ts";

@@ -5,7 +5,6 @@ import type { Redis } from "ioredis";
 import { pino } from "pino";
 import { io as connect, type Socket } from "socket.io-client";
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
-import type { Actor } from "../../server/accounts/actor.ts";
 import type {
   ClientToServerEvents,
   LiveAnswer,
@@ -14,6 +13,7 @@ import type {
   ServerToClientEvents,
   WatchResult,
 } from "../../server/contract/live.ts";
+import type { Actor } from "../../server/identity/actor.ts";
 import { createLiveGateway, type LiveCredentials, type LiveGateway } from "../../server/live/live-gateway.ts";
 import { connectRedis } from "../../server/redis/connect-redis.ts";
 import { ownRedis } from "../support/stores.ts";

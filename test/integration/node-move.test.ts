@@ -1,9 +1,9 @@
 /** What usage a moved organization's parents see: the old one what was until the move, the new one what came after. */
 import { pino } from "pino";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { applyMoves } from "../../server/ingest/apply-moves.ts";
 import { nodeMoves } from "../../server/postgres/schema/accounts.ts";
-import { reconcilePiece } from "../../server/reconciliation/reconcile-piece.ts";
+import { applyMoves } from "../../server/rollups/apply-moves.ts";
+import { reconcilePiece } from "../../server/rollups/reconcile-piece.ts";
 import { askedAbout, createWorld, inside, type World } from "../support/isolation-world.ts";
 
 const sibling = "reseller:sibling-9f3c";

@@ -1,9 +1,9 @@
 /** The account tree in memory beside the rows in Postgres that it stands for. */
 import { pino } from "pino";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { NodeTree } from "../../server/accounts/node-tree.ts";
 import { connectPostgres, type Postgres } from "../../server/postgres/client.ts";
 import { migratePostgres } from "../../server/postgres/migrate.ts";
+import { NodeTree } from "../../server/tree/node-tree.ts";
 import { eventually } from "../support/service.ts";
 import { ownPostgres } from "../support/stores.ts";
 

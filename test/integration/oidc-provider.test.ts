@@ -4,7 +4,7 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { Provider } from "oidc-provider";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { createOidc } from "../../server/accounts/oidc.ts";
+import { createOidc } from "../../server/identity/oidc.ts";
 import { type Accounts, startAccounts } from "../support/accounts.ts";
 import { ownPostgres } from "../support/stores.ts";
 

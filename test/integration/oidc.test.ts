@@ -1,6 +1,6 @@
 /** Signing in through an identity provider, as a browser does it: off to it, back with its answer, and on as its user. */
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
-import { createOidc } from "../../server/accounts/oidc.ts";
+import { createOidc } from "../../server/identity/oidc.ts";
 import { type Accounts, adminEmail, startAccounts } from "../support/accounts.ts";
 import { type IdentityProvider, startIdentityProvider } from "../support/identity-provider.ts";
 import { ownPostgres } from "../support/stores.ts";

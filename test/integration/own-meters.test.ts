@@ -1,6 +1,5 @@
 import { pino } from "pino";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { NodeTree } from "../../server/accounts/node-tree.ts";
 import { system } from "../../server/audit/record-change.ts";
 import { eventType } from "../../server/catalog/catalog.ts";
 import { createMeterSchema } from "../../server/contract/meters.ts";
@@ -8,6 +7,7 @@ import type { UsageQuery } from "../../server/contract/usage.ts";
 import { OwnMeters } from "../../server/meters/own-meters.ts";
 import { connectPostgres, type Postgres } from "../../server/postgres/client.ts";
 import { migratePostgres } from "../../server/postgres/migrate.ts";
+import { NodeTree } from "../../server/tree/node-tree.ts";
 import { type Ingesting, startIngesting } from "../support/ingesting.ts";
 import { ownPostgres } from "../support/stores.ts";
 

@@ -1,10 +1,10 @@
 /** Passkeys: added by who can prove to be the person, signing in alone, and refused in every way that they can be wrong. */
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { newId } from "../../server/accounts/actor.ts";
-import { createOidc } from "../../server/accounts/oidc.ts";
-import { totpCode } from "../../server/accounts/totp.ts";
 import { system } from "../../server/audit/record-change.ts";
 import { verifyAudit } from "../../server/audit/verify-audit.ts";
+import { newId } from "../../server/identity/actor.ts";
+import { createOidc } from "../../server/identity/oidc.ts";
+import { totpCode } from "../../server/identity/totp.ts";
 import { userRoles, users as userRows } from "../../server/postgres/schema/accounts.ts";
 import { type Accounts, type Answer, startAccounts } from "../support/accounts.ts";
 import { Authenticator, type Deviations } from "../support/authenticator.ts";

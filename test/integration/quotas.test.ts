@@ -1,7 +1,7 @@
 /** What of a plan's limits is used: /v1/period and /v1/entitlements. */
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { type EntitlementSource, Entitlements } from "../../server/accounts/entitlements.ts";
-import { readPeriod, remaining } from "../../server/accounts/period.ts";
+import { type EntitlementSource, Entitlements } from "../../server/billing/entitlements.ts";
+import { readPeriod, remaining } from "../../server/billing/period.ts";
 import { meterByName } from "../../server/catalog/catalog.ts";
 import { createWorld, type World } from "../support/isolation-world.ts";
 

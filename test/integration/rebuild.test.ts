@@ -1,12 +1,12 @@
 import { pino } from "pino";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { NodeTree } from "../../server/accounts/node-tree.ts";
 import { system } from "../../server/audit/record-change.ts";
 import type { UsageEvent } from "../../server/contract/events.ts";
 import { connectPostgres, type Postgres } from "../../server/postgres/client.ts";
 import { migratePostgres } from "../../server/postgres/migrate.ts";
-import { readRebuilds, requestRebuild, runRebuilds } from "../../server/reconciliation/rebuild.ts";
-import { reconcilePiece } from "../../server/reconciliation/reconcile-piece.ts";
+import { readRebuilds, requestRebuild, runRebuilds } from "../../server/rollups/rebuild.ts";
+import { reconcilePiece } from "../../server/rollups/reconcile-piece.ts";
+import { NodeTree } from "../../server/tree/node-tree.ts";
 import { type Ingesting, startIngesting } from "../support/ingesting.ts";
 import { ownPostgres } from "../support/stores.ts";
 

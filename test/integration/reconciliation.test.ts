@@ -1,12 +1,12 @@
 import { pino } from "pino";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
-import { NodeTree } from "../../server/accounts/node-tree.ts";
 import type { UsageEvent } from "../../server/contract/events.ts";
 import { type Stage, stages } from "../../server/contract/reconciliation.ts";
 import { connectPostgres, type Postgres } from "../../server/postgres/client.ts";
 import { migratePostgres } from "../../server/postgres/migrate.ts";
 import { reconciliations } from "../../server/postgres/schema/reconciliation.ts";
-import { finishRepairs, reconcilePiece } from "../../server/reconciliation/reconcile-piece.ts";
+import { finishRepairs, reconcilePiece } from "../../server/rollups/reconcile-piece.ts";
+import { NodeTree } from "../../server/tree/node-tree.ts";
 import { type Ingesting, startIngesting } from "../support/ingesting.ts";
 import { ownPostgres } from "../support/stores.ts";
 

@@ -1,6 +1,6 @@
 /** Roles offered to an address: what they tell and open to whom, and how their holder takes them. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { newId } from "../../server/accounts/actor.ts";
+import { newId } from "../../server/identity/actor.ts";
 import { userRoles, users } from "../../server/postgres/schema/accounts.ts";
 import { passkeys } from "../../server/postgres/schema/passkeys.ts";
 import { type Accounts, type Answer, startAccounts } from "../support/accounts.ts";

@@ -3,9 +3,9 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { meterByName } from "../../server/catalog/catalog.ts";
 import type { UsageEvent } from "../../server/contract/events.ts";
 import { limits } from "../../server/contract/events.ts";
-import { explainFigure } from "../../server/metrics/explain.ts";
-import { readJobs } from "../../server/metrics/read-jobs.ts";
-import { readRecords } from "../../server/metrics/read-records.ts";
+import { explainFigure } from "../../server/lists/explain.ts";
+import { readJobs } from "../../server/lists/read-jobs.ts";
+import { readRecords } from "../../server/lists/read-records.ts";
 import { type Ingesting, startIngesting } from "../support/ingesting.ts";
 
 /** The rule is of a million; CI takes fewer. */

@@ -1,8 +1,8 @@
 /** Guessing is slow from wherever it comes, and keeps nobody out who signs in from where they usually do. */
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import { Passwords } from "../../server/accounts/passwords.ts";
-import { SignInLimits } from "../../server/accounts/sign-in-limits.ts";
-import { totpCode } from "../../server/accounts/totp.ts";
+import { Passwords } from "../../server/identity/passwords.ts";
+import { SignInLimits } from "../../server/identity/sign-in-limits.ts";
+import { totpCode } from "../../server/identity/totp.ts";
 import { type Accounts, adminEmail, adminPassword, startAccounts } from "../support/accounts.ts";
 import { ownPostgres } from "../support/stores.ts";
 

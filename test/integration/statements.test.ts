@@ -1,7 +1,7 @@
 /** Stored statements: what closes when, what is frozen, what later events do, who sees what, and that sums agree. */
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { exact, plus, roundHalfEven, zero } from "../../server/accounts/exact.ts";
 import type { Statement, StatementCharges, StatementLine } from "../../server/contract/statements.ts";
+import { exact, plus, roundHalfEven, zero } from "../../server/numbers/exact.ts";
 import { type Billing, createBilling, perMinute } from "../support/billing.ts";
 
 let billing: Billing;

@@ -1,8 +1,8 @@
 /** POST /v1/what-if: a plan on the usage of cycles that are over. */
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { answerWhatIf } from "../../server/billing/statements/what-if.ts";
 import { planTermsSchema } from "../../server/contract/plans.ts";
 import type { WhatIf } from "../../server/contract/what-if.ts";
-import { answerWhatIf } from "../../server/statements/what-if.ts";
 import { type Billing, createBilling, perMinute } from "../support/billing.ts";
 
 let billing: Billing;

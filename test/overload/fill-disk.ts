@@ -7,7 +7,7 @@ import { spawnSync } from "node:child_process";
 import { open, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { UsageApi } from "../../server/demo/usage-api.ts";
+import { UsageApi } from "../../server/programs/usage-api.ts";
 import { startService } from "../support/service.ts";
 import { describe, expectAtMost, newTally, post } from "./offer-events.ts";
 import { clickHousePid } from "./stand-still.ts";

@@ -7,7 +7,7 @@
 import { readFile } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
 import type { CreatedKey } from "../../server/contract/accounts.ts";
-import { UsageApi } from "../../server/demo/usage-api.ts";
+import { UsageApi } from "../../server/programs/usage-api.ts";
 import { startService } from "../support/service.ts";
 import { fillDisk } from "./fill-disk.ts";
 import { describe, expectAtMost, faults, newTally, post, type Tally } from "./offer-events.ts";

@@ -19,14 +19,14 @@ const moves = "--project integration test/integration/metrics/moves.test.ts";
 const errors: PlantedError[] = [
   {
     rule: "what runs while its organization moves goes on at the new parent",
-    file: "server/ingest/session-parts.ts",
+    file: "server/rollups/session-parts.ts",
     right: "lists[place + 1]?.push({ level, atMs, delta: running, starts: 0 });",
     wrong: "lists[place + 1]?.push({ level, atMs, delta: running, starts: running });",
-    tests: `--project unit test/unit/ingest/session-parts.test.ts ${moves}`,
+    tests: `--project unit test/unit/rollups/session-parts.test.ts ${moves}`,
   },
   {
     rule: "events of before a backdated move was known go to the new parent",
-    file: "server/ingest/apply-moves.ts",
+    file: "server/rollups/apply-moves.ts",
     right: "      await replaceEvents(clickhouse, params);\n",
     wrong: "",
     tests: moves,
@@ -47,21 +47,21 @@ const errors: PlantedError[] = [
   },
   {
     rule: "an end at an instant frees before a start at it, where starts and ends are paired",
-    file: "server/metrics/resolve-session.ts",
+    file: "server/rollups/resolve-session.ts",
     right: "{ end: 0, start: 1, alive: 2 }",
     wrong: "{ end: 1, start: 0, alive: 2 }",
     tests: `${unit} ${questions}`,
   },
   {
     rule: "a start while one is open changes nothing",
-    file: "server/metrics/resolve-session.ts",
+    file: "server/rollups/resolve-session.ts",
     right: "startMs ??= atMs",
     wrong: "startMs = atMs",
     tests: `${unit} ${questions}`,
   },
   {
     rule: "what is silent for longer than its timeout ended at its last sign of life",
-    file: "server/metrics/resolve-session.ts",
+    file: "server/rollups/resolve-session.ts",
     right: "if (nowMs > seenMs + timeoutMs) return span(seenMs, true);",
     wrong: "if (nowMs > seenMs + timeoutMs) return span(seenMs + timeoutMs, true);",
     tests: `${unit} ${questions}`,
@@ -75,14 +75,14 @@ const errors: PlantedError[] = [
   },
   {
     rule: "a session's end ends what is open in it",
-    file: "server/metrics/resolve-session.ts",
+    file: "server/rollups/resolve-session.ts",
     right: "if (closed !== undefined && closed <= seenMs + timeoutMs) return span(closed);",
     wrong: "",
     tests: `${unit} ${questions}`,
   },
   {
     rule: "a session is active while at least one participant is there",
-    file: "server/metrics/resolve-session.ts",
+    file: "server/rollups/resolve-session.ts",
     right: "Number(present > 0) - Number(before > 0)",
     wrong: "Number(present > 1) - Number(before > 1)",
     tests: `${unit} ${levels}`,
@@ -110,7 +110,7 @@ const errors: PlantedError[] = [
   },
   {
     rule: "minutes are rounded half up, once, to 6 decimals",
-    file: "server/metrics/figures.ts",
+    file: "server/numbers/figures.ts",
     right: "100n + 3n) / 6n",
     wrong: "100n) / 6n",
     tests: `${unit} ${questions}`,

@@ -17,7 +17,7 @@ const sabotages: readonly Sabotage[] = [
     what: "acknowledges before the sync",
     replacements: [
       {
-        file: "server/ingest/write-ahead-log.ts",
+        file: "server/ingest/log/write-ahead-log.ts",
         right: `    try {
       await active.datasync();
     } catch (error) {
@@ -53,7 +53,7 @@ const sabotages: readonly Sabotage[] = [
       },
       // Of one batch nothing can be counted there any more.
       {
-        file: "server/ingest/store-batch.ts",
+        file: "server/ingest/flush/store-batch.ts",
         right: "if (count?.events !== expected || count.counted !== expected || count.counted_for_nodes !== expected)",
         wrong: "if (count?.events !== expected)",
       },

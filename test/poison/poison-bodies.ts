@@ -2,7 +2,7 @@
 import { isUtf8 } from "node:buffer";
 import { brotliCompressSync, deflateSync, gzipSync } from "node:zlib";
 import { limits } from "../../server/contract/events.ts";
-import { pick, type Random, seededRandom } from "../../server/demo/random.ts";
+import { pick, type Random, seededRandom } from "../../server/programs/random.ts";
 
 export interface PoisonBody {
   headers: Record<string, string>;

@@ -4,10 +4,10 @@ import { Readable } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
 import { eventType } from "../../server/catalog/catalog.ts";
 import { type ClickHouse, readSql } from "../../server/clickhouse/client.ts";
-import { type AcceptingTree, acceptRequest } from "../../server/ingest/accept-request.ts";
-import { RefusedRequestError } from "../../server/ingest/refused-request.ts";
-import type { Ingest } from "../../server/ingest/start-ingest.ts";
-import type { LogPosition } from "../../server/ingest/write-ahead-log.ts";
+import { type AcceptingTree, acceptRequest } from "../../server/ingest/accept/accept-request.ts";
+import { RefusedRequestError } from "../../server/ingest/accept/refused-request.ts";
+import type { Ingest } from "../../server/ingest/flush/start-ingest.ts";
+import type { LogPosition } from "../../server/ingest/log/write-ahead-log.ts";
 import { rootEmitter } from "../support/accepting.ts";
 import { feedPoison, type PoisonBooks } from "./feed-poison.ts";
 

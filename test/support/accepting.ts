@@ -3,16 +3,16 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Place } from "../../server/accounts/node-tree.ts";
 import { eventType } from "../../server/catalog/catalog.ts";
-import type { Emitter } from "../../server/ingest/accept-events.ts";
-import type { AcceptDeps, AcceptingTree } from "../../server/ingest/accept-request.ts";
-import { Admission, type AdmissionOptions } from "../../server/ingest/backpressure.ts";
-import { eventColumns, quarantineColumns, unescapeColumn } from "../../server/ingest/event-row.ts";
-import { KnownIds } from "../../server/ingest/known-ids.ts";
-import { parseRequestRecord } from "../../server/ingest/request-record.ts";
-import type { Stay } from "../../server/ingest/session-parts.ts";
-import { openWriteAheadLog, type WriteAheadLog } from "../../server/ingest/write-ahead-log.ts";
+import type { Emitter } from "../../server/ingest/accept/accept-events.ts";
+import type { AcceptDeps, AcceptingTree } from "../../server/ingest/accept/accept-request.ts";
+import { Admission, type AdmissionOptions } from "../../server/ingest/accept/backpressure.ts";
+import { eventColumns, quarantineColumns, unescapeColumn } from "../../server/ingest/accept/event-row.ts";
+import { KnownIds } from "../../server/ingest/accept/known-ids.ts";
+import { parseRequestRecord } from "../../server/ingest/accept/request-record.ts";
+import { openWriteAheadLog, type WriteAheadLog } from "../../server/ingest/log/write-ahead-log.ts";
+import type { Stay } from "../../server/rollups/session-parts.ts";
+import type { Place } from "../../server/tree/node-tree.ts";
 
 /** Organizations and the partner and reseller above each; `acme` moved from r1 to r2 at 2026-01-01. */
 export class SmallTree implements AcceptingTree {

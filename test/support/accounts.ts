@@ -5,12 +5,6 @@ import type { AddressInfo } from "node:net";
 import { getRequestListener } from "@hono/node-server";
 import type { OpenAPIHono } from "@hono/zod-openapi";
 import { type Logger, pino } from "pino";
-import { createKeys, type Keys } from "../../server/accounts/keys.ts";
-import { NodeTree } from "../../server/accounts/node-tree.ts";
-import type { Oidc } from "../../server/accounts/oidc.ts";
-import { createPasskeys } from "../../server/accounts/passkeys.ts";
-import { createSessions, type Sessions } from "../../server/accounts/sessions.ts";
-import { createUsers, type Users } from "../../server/accounts/users.ts";
 import type { AddressRanges } from "../../server/address-ranges.ts";
 import type { KeyScope } from "../../server/contract/accounts.ts";
 import { applyFoundation, createRouter } from "../../server/http/app-pieces.ts";
@@ -28,9 +22,15 @@ import { passkeysRoutes } from "../../server/http/routes/passkeys.ts";
 import { sessionRoutes } from "../../server/http/routes/session.ts";
 import { systemRoutes } from "../../server/http/routes/system.ts";
 import { usersRoutes } from "../../server/http/routes/users.ts";
+import { createKeys, type Keys } from "../../server/identity/keys.ts";
+import type { Oidc } from "../../server/identity/oidc.ts";
+import { createPasskeys } from "../../server/identity/passkeys.ts";
+import { createSessions, type Sessions } from "../../server/identity/sessions.ts";
+import { createUsers, type Users } from "../../server/identity/users.ts";
 import type { Mailer } from "../../server/mail/mailer.ts";
 import { connectPostgres, type Postgres } from "../../server/postgres/client.ts";
 import { migratePostgres } from "../../server/postgres/migrate.ts";
+import { NodeTree } from "../../server/tree/node-tree.ts";
 
 export interface Asked {
   key?: string | undefined;

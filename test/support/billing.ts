@@ -1,11 +1,11 @@
 /** Plans, subscriptions, usage and moves of the past, for tests of statements. */
 import { createHmac, randomUUID } from "node:crypto";
 import { expect } from "vitest";
+import { adjustStatements } from "../../server/billing/statements/adjust-statements.ts";
+import { closeStatements, type StatementSource } from "../../server/billing/statements/close-statements.ts";
 import { meterByName } from "../../server/catalog/catalog.ts";
 import { nodeParents } from "../../server/postgres/schema/accounts.ts";
 import { subscriptionPlans } from "../../server/postgres/schema/plans.ts";
-import { adjustStatements } from "../../server/statements/adjust-statements.ts";
-import { closeStatements, type StatementSource } from "../../server/statements/close-statements.ts";
 import { createWorld, paymentKey, type World } from "./isolation-world.ts";
 
 export interface Billing {

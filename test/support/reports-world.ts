@@ -1,9 +1,9 @@
 /** A reseller with two organizations, their plan, closed statements, usage and an audit, whose names are as hostile as names get. */
 import { setTimeout as delay } from "node:timers/promises";
 import { expect } from "vitest";
-import { newId } from "../../server/accounts/actor.ts";
 import type { ReportDocument, ReportRun } from "../../server/contract/reports.ts";
 import type { StatementLine } from "../../server/contract/statements.ts";
+import { newId } from "../../server/identity/actor.ts";
 import { statements } from "../../server/postgres/schema/statements.ts";
 import type { Answer } from "./accounts.ts";
 import { createWorld, type World } from "./isolation-world.ts";

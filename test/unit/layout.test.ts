@@ -72,30 +72,34 @@ test("only server/clickhouse imports the ClickHouse client", () => {
 
 test("only the settings read the environment; programs hand it over whole", () => {
   const readers = server.filter((file) => /process\.env\b/.test(file.text)).map((file) => file.path);
-  const programs = [
-    "server/main.ts",
-    "server/audit/verify-program.ts",
-    ...readers.filter((path) => path.startsWith("server/demo/")),
-  ];
+  const programs = ["server/main.ts", ...readers.filter((path) => /^server\/(?:demo|programs)\//.test(path))];
   expect(readers.filter((path) => path !== "server/config.ts" && !programs.includes(path))).toEqual([]);
 });
 
-test("domain folders never import http or jobs", () => {
-  for (const { path, imports } of inFolders(
-    "audit",
-    "ingest",
-    "metrics",
-    "catalog",
-    "accounts",
-    "statements",
-    "delivery",
-    "clickhouse",
-    "live",
-  ))
+/** What starts, wires or serves; every other folder is a domain. */
+const outside = ["bootstrap", "cluster", "demo", "embedded", "emitter", "http", "jobs", "programs"];
+
+test("domain folders never import http, jobs, or what starts and wires", () => {
+  const domains = readdirSync(join(root, "server")).filter(
+    (name) => statSync(join(root, "server", name)).isDirectory() && !outside.includes(name),
+  );
+  for (const { path, imports } of inFolders(...domains))
     expect(
-      imports.filter((one) => /\/(http|jobs)\//.test(one) && !one.endsWith("/http/problem-error.ts")),
+      imports.filter((one) => /\/(?:http|jobs|programs|demo)\/|\/(?:app|service|main)\.ts$/.test(one)),
       path,
     ).toEqual([]);
+});
+
+test("what stands in a room is read by the way of an event: accept, log, flush know each other in this order only", () => {
+  for (const [folder, forbidden] of [
+    ["ingest/log", /\/(?:accept|flush)\//],
+    ["ingest/accept", /\/flush\//],
+  ] as const)
+    for (const { path, imports } of inFolders(folder))
+      expect(
+        imports.filter((one) => forbidden.test(one)),
+        path,
+      ).toEqual([]);
 });
 
 test("bodies of requests are read in one place, and as they come by the ingest alone", () => {
@@ -104,10 +108,15 @@ test("bodies of requests are read in one place, and as they come by the ingest a
   expect(found.map(({ path }) => path).sort()).toEqual(["server/http/read-body.ts", "server/http/routes/events.ts"]);
 });
 
-test("the emitters of server/demo know the service by its contract only", () => {
+test("the demo knows the service by its contract and the client of its programs only, and no program knows the demo", () => {
+  for (const { path, imports } of inFolders("programs"))
+    expect(
+      imports.filter((one) => one.startsWith("../demo/")),
+      path,
+    ).toEqual([]);
   for (const { path, imports } of inFolders("demo"))
     expect(
-      imports.filter((one) => one.startsWith("../") && !/^\.\.\/(?:contract|emitter)\//.test(one)),
+      imports.filter((one) => one.startsWith("../") && !/^\.\.\/(?:contract|emitter|programs)\//.test(one)),
       path,
     ).toEqual([]);
 });

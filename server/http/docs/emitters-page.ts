@@ -2,8 +2,8 @@
 import { readFile } from "node:fs/promises";
 import { Hono } from "hono";
 import { html, raw } from "hono/html";
+import { ProblemError } from "../../problem.ts";
 import type { HttpEnv } from "../http-env.ts";
-import { ProblemError } from "../problem-error.ts";
 import { framedPage, snippet } from "./page-frame.ts";
 
 /** Made by the build: the emitter as packages to install. Seen from the sources in server/http/docs/ or the built server in dist/server/. */

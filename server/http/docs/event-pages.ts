@@ -4,8 +4,8 @@ import { html } from "hono/html";
 import { defaultAliveWithinMs, eventTypes } from "../../catalog/catalog.ts";
 import { describeEvent, type EventDescription } from "../../catalog/describe-event.ts";
 import { limits, type UsageEvent } from "../../contract/events.ts";
+import { ProblemError } from "../../problem.ts";
 import type { HttpEnv } from "../http-env.ts";
-import { ProblemError } from "../problem-error.ts";
 import { codeList, framedPage, type Html, snippet, withCode } from "./page-frame.ts";
 
 /** GET /docs/events, all types on one page, and /docs/events/{type}. Public. */

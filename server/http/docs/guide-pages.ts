@@ -1,8 +1,8 @@
 /** The guides as pages. */
 import { Hono } from "hono";
 import { html } from "hono/html";
+import { ProblemError } from "../../problem.ts";
 import type { HttpEnv } from "../http-env.ts";
-import { ProblemError } from "../problem-error.ts";
 import { type Guide, guides } from "./guides.ts";
 import { framedPage, type Html, snippet, withCode } from "./page-frame.ts";
 

@@ -4,8 +4,8 @@ import { html } from "hono/html";
 import { commonDimensions, meters } from "../../catalog/catalog.ts";
 import type { MeterSummary } from "../../contract/meters.ts";
 import { describeMeter } from "../../meters/describe-meter.ts";
+import { ProblemError } from "../../problem.ts";
 import type { HttpEnv } from "../http-env.ts";
-import { ProblemError } from "../problem-error.ts";
 import { codeList, framedPage, type Html } from "./page-frame.ts";
 
 /** GET /docs/meters and /docs/meters/{meter}. Public: they tell of the product, not of anybody's usage. */

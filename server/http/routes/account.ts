@@ -1,10 +1,6 @@
 /** One's own account: sessions, password, second factor; and setting a password with a token from a mail. */
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Logger } from "pino";
-import { passwordPage, resetMail } from "../../accounts/mails.ts";
-import { beginTotp, removeTotp } from "../../accounts/second-factor.ts";
-import type { Sessions } from "../../accounts/sessions.ts";
-import type { Users } from "../../accounts/users.ts";
 import {
   changePasswordSchema,
   confirmPasswordSchema,
@@ -15,15 +11,19 @@ import {
   totpCodeSchema,
   totpSecretSchema,
 } from "../../contract/accounts.ts";
+import { passwordPage, resetMail } from "../../identity/mails.ts";
+import { beginTotp, removeTotp } from "../../identity/second-factor.ts";
+import type { Sessions } from "../../identity/sessions.ts";
+import type { Users } from "../../identity/users.ts";
 import type { Mailer } from "../../mail/mailer.ts";
 import type { Postgres } from "../../postgres/client.ts";
+import { ProblemError } from "../../problem.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
 import { refuseForeignOrigin, sessionToken } from "../authenticate.ts";
 import { authorOf } from "../author-of.ts";
 import { placeOf } from "../begin-session.ts";
 import type { HttpEnv } from "../http-env.ts";
 import { checkPassword, ofUser } from "../own-account.ts";
-import { ProblemError } from "../problem-error.ts";
 
 export interface AccountRoutesDeps {
   postgres: Postgres;

@@ -1,7 +1,5 @@
 /** /v1/alerts: what the rules found in the caller's subtree; /v1/notifications: what the caller was told of it. */
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
-import type { Actor } from "../../accounts/actor.ts";
-import type { NodeTree } from "../../accounts/node-tree.ts";
 import { countUnread, describeNotification, listNotifications, markRead } from "../../alerts/notifications.ts";
 import {
   type AlertRecord,
@@ -21,14 +19,16 @@ import {
   readNotificationsSchema,
 } from "../../contract/notifications.ts";
 import { defaultPageSize } from "../../contract/pages.ts";
-import { readCursor, writeCursor } from "../../metrics/cursor.ts";
+import type { Actor } from "../../identity/actor.ts";
+import { readCursor, writeCursor } from "../../lists/cursor.ts";
 import type { Postgres } from "../../postgres/client.ts";
+import { ProblemError } from "../../problem.ts";
+import type { NodeTree } from "../../tree/node-tree.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
 import { requireScope, resolveNode } from "../authenticate.ts";
 import { authorOf } from "../author-of.ts";
 import { entityTag, ifMatch } from "../entity-tag.ts";
 import type { HttpEnv } from "../http-env.ts";
-import { ProblemError } from "../problem-error.ts";
 import { readTimeRange } from "../time-range.ts";
 
 const idParams = z.object({ id: z.string().max(100) });

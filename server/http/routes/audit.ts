@@ -1,7 +1,6 @@
 /** GET /v1/audit: who changed what, as far as the caller's subtree goes. */
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import { stream } from "hono/streaming";
-import type { NodeTree } from "../../accounts/node-tree.ts";
 import { describeEntry } from "../../audit/describe-entry.ts";
 import { type AuditFilter, readAudit } from "../../audit/read-audit.ts";
 import type { AuditEntry } from "../../audit/record-change.ts";
@@ -9,6 +8,7 @@ import type { AuditReader } from "../../audit/shown-entry.ts";
 import { type AuditEntryAnswer, auditListSchema, auditQuerySchema } from "../../contract/audit.ts";
 import type { Postgres } from "../../postgres/client.ts";
 import { csvLine } from "../../reports/render/csv-line.ts";
+import type { NodeTree } from "../../tree/node-tree.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
 import { isWithinReach, requireScope, resolveNode } from "../authenticate.ts";
 import type { HttpEnv } from "../http-env.ts";

@@ -1,8 +1,5 @@
 /** /v1/channels: where alerts are sent, and a test of it. */
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
-import type { Actor } from "../../accounts/actor.ts";
-import type { NodeTree } from "../../accounts/node-tree.ts";
-import { can } from "../../accounts/permissions.ts";
 import {
   type Channel,
   changeChannelSchema,
@@ -27,13 +24,16 @@ import {
 import type { ChannelRow } from "../../delivery/enqueue.ts";
 import { testChannel } from "../../delivery/test-channel.ts";
 import { listUnsubscribed } from "../../delivery/unsubscribe.ts";
-import { readCursor, writeCursor } from "../../metrics/cursor.ts";
+import type { Actor } from "../../identity/actor.ts";
+import { can } from "../../identity/permissions.ts";
+import { readCursor, writeCursor } from "../../lists/cursor.ts";
+import { ProblemError } from "../../problem.ts";
+import type { NodeTree } from "../../tree/node-tree.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
 import { isWithinReach, requireScope, resolveNode } from "../authenticate.ts";
 import { authorOf } from "../author-of.ts";
 import { entityTag, ifMatch } from "../entity-tag.ts";
 import type { HttpEnv } from "../http-env.ts";
-import { ProblemError } from "../problem-error.ts";
 
 export interface ChannelsRoutesDeps extends ChannelsDeps {
   tree: NodeTree;

@@ -1,15 +1,15 @@
 /** GET /v1/charges: what a cycle costs so far, for who may see prices. */
 import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
-import type { NodeTree } from "../../accounts/node-tree.ts";
-import type { PeriodSource } from "../../accounts/period.ts";
-import { highestLevel, visibleLevels } from "../../accounts/price-sight.ts";
-import { readCharges } from "../../accounts/read-charges.ts";
+import type { PeriodSource } from "../../billing/period.ts";
+import { highestLevel, visibleLevels } from "../../billing/price-sight.ts";
+import { readCharges } from "../../billing/read-charges.ts";
 import { chargesQuerySchema, chargesSchema } from "../../contract/charges.ts";
 import { priceLevels } from "../../contract/plans.ts";
+import { ProblemError } from "../../problem.ts";
+import type { NodeTree } from "../../tree/node-tree.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
 import { requireScope, resolveNode } from "../authenticate.ts";
 import type { HttpEnv } from "../http-env.ts";
-import { ProblemError } from "../problem-error.ts";
 import { storeFor } from "../take-turns.ts";
 
 export interface ChargesRoutesDeps extends PeriodSource {

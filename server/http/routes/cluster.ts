@@ -6,9 +6,9 @@ import type { OpenAPIHono } from "@hono/zod-openapi";
 import { NotMineError } from "../../cluster/peers.ts";
 import { deriveBodySchema, type RunningCluster, tokenBodySchema } from "../../cluster/start-cluster.ts";
 import { parseSent, takeHere } from "../../cluster/take-anywhere.ts";
+import { ProblemError } from "../../problem.ts";
 import { createRouter } from "../app-pieces.ts";
 import type { HttpEnv } from "../http-env.ts";
-import { ProblemError } from "../problem-error.ts";
 import { readBody } from "../read-body.ts";
 
 export interface ClusterRoutesDeps {

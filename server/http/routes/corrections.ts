@@ -2,8 +2,6 @@
 
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
-import type { NodeTree } from "../../accounts/node-tree.ts";
-import { stoodWithin } from "../../accounts/past-owners.ts";
 import {
   amendEventSchema,
   type CorrectionAnswer,
@@ -18,13 +16,15 @@ import { textSchema } from "../../contract/text.ts";
 import { eventOfRow } from "../../corrections/amend-event.ts";
 import type { Correction, Corrections } from "../../corrections/corrections.ts";
 import type { EventRow } from "../../corrections/stored-event.ts";
+import { ProblemError } from "../../problem.ts";
+import type { NodeTree } from "../../tree/node-tree.ts";
+import { stoodWithin } from "../../tree/past-owners.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
 import { isWithinReach, requireScope, resolveNode } from "../authenticate.ts";
 import { authorOf } from "../author-of.ts";
 import { entityTag, ifMatch } from "../entity-tag.ts";
 import { answerExact, readExact } from "../exact-json.ts";
 import type { HttpEnv } from "../http-env.ts";
-import { ProblemError } from "../problem-error.ts";
 
 export interface CorrectionsRoutesDeps {
   corrections: Corrections;

@@ -1,19 +1,19 @@
 /** /v1/deliveries: what was sent where, with every attempt, and sending it again. */
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
-import type { Actor } from "../../accounts/actor.ts";
-import type { NodeTree } from "../../accounts/node-tree.ts";
 import { recordChange } from "../../audit/record-change.ts";
 import { deliveryListSchema, deliveryQuerySchema, deliverySchema } from "../../contract/deliveries.ts";
 import { readChannel } from "../../delivery/channels.ts";
 import { type DeliveryRow, resend } from "../../delivery/outbox.ts";
 import { describeDeliveries, listDeliveries, readDelivery } from "../../delivery/read-deliveries.ts";
-import { readCursor, writeCursor } from "../../metrics/cursor.ts";
+import type { Actor } from "../../identity/actor.ts";
+import { readCursor, writeCursor } from "../../lists/cursor.ts";
 import type { Postgres } from "../../postgres/client.ts";
+import { ProblemError } from "../../problem.ts";
+import type { NodeTree } from "../../tree/node-tree.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
 import { isWithinReach, requireScope, resolveNode } from "../authenticate.ts";
 import { authorOf } from "../author-of.ts";
 import type { HttpEnv } from "../http-env.ts";
-import { ProblemError } from "../problem-error.ts";
 
 const idParams = z.object({ id: z.string().max(100) });
 const one = { "application/json": { schema: deliverySchema } };

@@ -1,4 +1,4 @@
-/** POST /v1/events: events in, verdicts out. What a request goes through is in server/ingest/accept-request.ts. */
+/** POST /v1/events: events in, verdicts out. What a request goes through is in server/ingest/accept/accept-request.ts. */
 import { STATUS_CODES } from "node:http";
 import type { Readable } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
@@ -13,15 +13,15 @@ import {
   rateKeyOf,
   type Sender,
   type TakenVerdict,
-} from "../../ingest/accept-request.ts";
-import type { RateState } from "../../ingest/backpressure.ts";
-import { RefusedRequestError } from "../../ingest/refused-request.ts";
-import type { LogPosition } from "../../ingest/write-ahead-log.ts";
+} from "../../ingest/accept/accept-request.ts";
+import type { RateState } from "../../ingest/accept/backpressure.ts";
+import { RefusedRequestError } from "../../ingest/accept/refused-request.ts";
+import type { LogPosition } from "../../ingest/log/write-ahead-log.ts";
+import { ProblemError } from "../../problem.ts";
 import type { Telemetry } from "../../telemetry/telemetry.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
 import { requireScope } from "../authenticate.ts";
 import type { HttpEnv } from "../http-env.ts";
-import { ProblemError } from "../problem-error.ts";
 
 export interface EventsRoutesDeps
   extends Pick<AcceptDeps, "log" | "knownIds" | "tree" | "admission" | "eventType" | "bodyTimeoutMs" | "take"> {

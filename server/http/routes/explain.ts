@@ -1,7 +1,6 @@
 /** GET /v1/explain: one figure, with its definition, the events behind it and what was corrected. */
 
 import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
-import type { NodeTree } from "../../accounts/node-tree.ts";
 import { dimensionsOf, meterByName } from "../../catalog/catalog.ts";
 import type { ClickHouse } from "../../clickhouse/client.ts";
 import { explainAnswerSchema, explainQuerySchema } from "../../contract/explain.ts";
@@ -10,19 +9,20 @@ import { nodeAddress } from "../../contract/node-address.ts";
 import { eventOfRow } from "../../corrections/amend-event.ts";
 import type { Corrections } from "../../corrections/corrections.ts";
 import type { EventRow } from "../../corrections/stored-event.ts";
-import { nameOfStored } from "../../ingest/event-identity.ts";
+import { nameOfStored } from "../../ingest/accept/event-identity.ts";
+import { readCursor, writeCursor } from "../../lists/cursor.ts";
+import { explainFigure, explainKeySchema } from "../../lists/explain.ts";
 import { describeMeter } from "../../meters/describe-meter.ts";
 import type { OwnMeters } from "../../meters/own-meters.ts";
-import { readCursor, writeCursor } from "../../metrics/cursor.ts";
-import { explainFigure, explainKeySchema } from "../../metrics/explain.ts";
 import { parseFilters } from "../../metrics/filters.ts";
 import { answerUsage } from "../../metrics/usage.ts";
 import { formatInstant } from "../../metrics/windows.ts";
+import { ProblemError } from "../../problem.ts";
+import type { NodeTree } from "../../tree/node-tree.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
 import { requireScope, resolveNode } from "../authenticate.ts";
 import { answerExact } from "../exact-json.ts";
 import type { HttpEnv } from "../http-env.ts";
-import { ProblemError } from "../problem-error.ts";
 import { storeFor } from "../take-turns.ts";
 import { readTimeRange } from "../time-range.ts";
 import { describeCorrection } from "./corrections.ts";

@@ -1,14 +1,14 @@
 /** GET /v1/ingest-health: what became of the events that were sent for a node. */
 import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
-import type { NodeTree } from "../../accounts/node-tree.ts";
 import type { ClickHouse } from "../../clickhouse/client.ts";
 import { type IngestWindow, ingestHealthQuerySchema, ingestHealthSchema } from "../../contract/ingest-health.ts";
 import { answerIngestHealth, wholeMinutes } from "../../metrics/ingest-health.ts";
 import { InvalidTimeError } from "../../metrics/windows.ts";
+import { ProblemError } from "../../problem.ts";
+import type { NodeTree } from "../../tree/node-tree.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
 import { requireScope, resolveNode } from "../authenticate.ts";
 import type { HttpEnv } from "../http-env.ts";
-import { ProblemError } from "../problem-error.ts";
 import { storeFor } from "../take-turns.ts";
 import { readTimeRange } from "../time-range.ts";
 

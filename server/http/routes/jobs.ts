@@ -1,14 +1,14 @@
 /** GET /v1/jobs: what the jobs of a node came to. */
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
-import type { NodeTree } from "../../accounts/node-tree.ts";
 import type { ClickHouse } from "../../clickhouse/client.ts";
 import { filterGrammar } from "../../contract/filters.ts";
 import { jobListSchema, jobsQuerySchema } from "../../contract/jobs.ts";
 import { defaultPageSize } from "../../contract/pages.ts";
+import { readCursor, writeCursor } from "../../lists/cursor.ts";
+import { jobDimensions, jobKeySchema, readJobs } from "../../lists/read-jobs.ts";
 import { asOfSchema } from "../../metrics/as-of.ts";
-import { readCursor, writeCursor } from "../../metrics/cursor.ts";
 import { parseFilters } from "../../metrics/filters.ts";
-import { jobDimensions, jobKeySchema, readJobs } from "../../metrics/read-jobs.ts";
+import type { NodeTree } from "../../tree/node-tree.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
 import { requireScope, resolveNode } from "../authenticate.ts";
 import type { HttpEnv } from "../http-env.ts";

@@ -1,9 +1,5 @@
 /** API keys of the caller's subtree. No key ever gives more than its maker has. */
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
-import type { Actor } from "../../accounts/actor.ts";
-import { type KeyRecord, type Keys, stateOfKey } from "../../accounts/keys.ts";
-import type { NodeTree } from "../../accounts/node-tree.ts";
-import { actionsOfKey, can, canAll } from "../../accounts/permissions.ts";
 import {
   type CreateKey,
   createdKeySchema,
@@ -14,12 +10,16 @@ import {
   rotateKeySchema,
 } from "../../contract/accounts.ts";
 import type { NodeAddress } from "../../contract/nodes.ts";
+import type { Actor } from "../../identity/actor.ts";
+import { type KeyRecord, type Keys, stateOfKey } from "../../identity/keys.ts";
+import { actionsOfKey, can, canAll } from "../../identity/permissions.ts";
+import { ProblemError } from "../../problem.ts";
+import type { NodeTree } from "../../tree/node-tree.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
 import { isWithinReach, requireScope, resolveNode } from "../authenticate.ts";
 import { authorOf } from "../author-of.ts";
 import { entityTag, ifMatch } from "../entity-tag.ts";
 import type { HttpEnv } from "../http-env.ts";
-import { ProblemError } from "../problem-error.ts";
 
 export function keysRoutes({ keys, tree }: { keys: Keys; tree: NodeTree }): OpenAPIHono<HttpEnv> {
   const app = createRouter();

@@ -1,8 +1,6 @@
 /** Meters: what can be asked for, and those that users make. */
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
-import type { Actor } from "../../accounts/actor.ts";
-import type { NodeTree } from "../../accounts/node-tree.ts";
 import { meters } from "../../catalog/catalog.ts";
 import {
   changeMeterSchema,
@@ -12,14 +10,16 @@ import {
   ownMeterSchema,
 } from "../../contract/meters.ts";
 import { type NodeAddress, nodeAddressSchema } from "../../contract/nodes.ts";
+import type { Actor } from "../../identity/actor.ts";
 import { describeMeter } from "../../meters/describe-meter.ts";
 import type { MeterVersion, OwnMeters } from "../../meters/own-meters.ts";
+import { ProblemError } from "../../problem.ts";
+import type { NodeTree } from "../../tree/node-tree.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
 import { isWithinReach, requireScope, resolveNode } from "../authenticate.ts";
 import { authorOf } from "../author-of.ts";
 import { entityTag, ifMatch } from "../entity-tag.ts";
 import type { HttpEnv } from "../http-env.ts";
-import { ProblemError } from "../problem-error.ts";
 
 const nameParam = z.object({ meter: z.string().max(64) });
 const ownerQuery = z.strictObject({

@@ -5,11 +5,11 @@
  */
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import { createMiddleware } from "hono/factory";
+import { ProblemError } from "../../problem.ts";
 import type { Telemetry } from "../../telemetry/telemetry.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
 import { requireScope } from "../authenticate.ts";
 import type { HttpEnv } from "../http-env.ts";
-import { ProblemError } from "../problem-error.ts";
 
 export interface MetricsRoutesDeps {
   telemetry: Pick<Telemetry, "exposition">;

@@ -1,6 +1,5 @@
 /** /v1/models: the registry of speech models. */
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
-import type { Actor } from "../../accounts/actor.ts";
 import {
   changeModel,
   createModel,
@@ -9,8 +8,7 @@ import {
   readModel,
   removeModel,
   stateOfModel,
-} from "../../accounts/models.ts";
-import type { NodeTree } from "../../accounts/node-tree.ts";
+} from "../../billing/models.ts";
 import {
   changeModelSchema,
   createModelSchema,
@@ -19,13 +17,15 @@ import {
   modelQuerySchema,
   modelSchema,
 } from "../../contract/models.ts";
+import type { Actor } from "../../identity/actor.ts";
 import type { Postgres } from "../../postgres/client.ts";
+import { ProblemError } from "../../problem.ts";
+import type { NodeTree } from "../../tree/node-tree.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
 import { isWithinReach, requireScope, resolveNode } from "../authenticate.ts";
 import { authorOf } from "../author-of.ts";
 import { entityTag, ifMatch } from "../entity-tag.ts";
 import type { HttpEnv } from "../http-env.ts";
-import { ProblemError } from "../problem-error.ts";
 
 const idParams = z.object({ id: z.string().max(100) });
 const answered = (description: string) => ({ description, content: { "application/json": { schema: modelSchema } } });

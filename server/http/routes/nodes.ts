@@ -2,10 +2,6 @@
 import { STATUS_CODES } from "node:http";
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
-import type { Actor } from "../../accounts/actor.ts";
-import { changeNode, type NodeChange, type NodeState } from "../../accounts/change-node.ts";
-import { type ImportPlan, maxImportedNodes, planImport } from "../../accounts/import-nodes.ts";
-import { mayStandBelow, type NodeRecord, type NodeTree } from "../../accounts/node-tree.ts";
 import {
   type ChangeNode,
   changeNodeSchema,
@@ -19,12 +15,16 @@ import {
   nodeSchema,
 } from "../../contract/nodes.ts";
 import { problemSchema } from "../../contract/problem.ts";
+import type { Actor } from "../../identity/actor.ts";
+import { ProblemError } from "../../problem.ts";
+import { changeNode, type NodeChange, type NodeState } from "../../tree/change-node.ts";
+import { type ImportPlan, maxImportedNodes, planImport } from "../../tree/import-nodes.ts";
+import { mayStandBelow, type NodeRecord, type NodeTree } from "../../tree/node-tree.ts";
 import { createRouter, maxBodyBytes, problemResponses } from "../app-pieces.ts";
 import { isWithinReach, requireScope, resolveNode } from "../authenticate.ts";
 import { authorOf } from "../author-of.ts";
 import { entityTag, ifMatch } from "../entity-tag.ts";
 import type { HttpEnv } from "../http-env.ts";
-import { ProblemError } from "../problem-error.ts";
 import { readBody } from "../read-body.ts";
 
 const refusedImportSchema = problemSchema.extend(importAnswerSchema.shape);

@@ -1,14 +1,14 @@
 /** The roles that one is offered: accepting or declining them. */
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
-import { acceptOffer, declineOffer, offersOf } from "../../accounts/role-offers.ts";
-import type { Sessions } from "../../accounts/sessions.ts";
 import { acceptOfferSchema, type RoleOffer, roleOfferListSchema } from "../../contract/users.ts";
+import { acceptOffer, declineOffer, offersOf } from "../../identity/role-offers.ts";
+import type { Sessions } from "../../identity/sessions.ts";
 import type { Postgres } from "../../postgres/client.ts";
+import { ProblemError } from "../../problem.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
 import { authorOf } from "../author-of.ts";
 import type { HttpEnv } from "../http-env.ts";
 import { ofUser } from "../own-account.ts";
-import { ProblemError } from "../problem-error.ts";
 
 export interface OffersRoutesDeps {
   postgres: Postgres;

@@ -2,15 +2,15 @@
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import { deleteCookie, getCookie, setCookie } from "hono/cookie";
 import type { Logger } from "pino";
-import { type Oidc, type PendingSignIn, pendingSignInSchema } from "../../accounts/oidc.ts";
-import type { Passkeys } from "../../accounts/passkeys.ts";
-import type { Sessions } from "../../accounts/sessions.ts";
-import type { Users } from "../../accounts/users.ts";
 import { signInWaysSchema } from "../../contract/accounts.ts";
+import { type Oidc, type PendingSignIn, pendingSignInSchema } from "../../identity/oidc.ts";
+import type { Passkeys } from "../../identity/passkeys.ts";
+import type { Sessions } from "../../identity/sessions.ts";
+import type { Users } from "../../identity/users.ts";
+import { ProblemError } from "../../problem.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
 import { startSession } from "../begin-session.ts";
 import type { HttpEnv } from "../http-env.ts";
-import { ProblemError } from "../problem-error.ts";
 import { cookieAttributes } from "../session-cookie.ts";
 
 const beginPath = "/v1/session/oidc";

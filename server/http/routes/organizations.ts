@@ -1,21 +1,21 @@
 /** GET /v1/organizations: who a reseller's customers are, what they are subscribed to, and what they use. */
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
-import type { UsageSource } from "../../accounts/measure-span.ts";
-import type { NodeRecord, NodeTree } from "../../accounts/node-tree.ts";
+import type { UsageSource } from "../../billing/measure-span.ts";
 import { dimensionsOf, type Meter } from "../../catalog/catalog.ts";
 import type { NodeAddress } from "../../contract/nodes.ts";
 import { type Organization, organizationListSchema, organizationQuerySchema } from "../../contract/organizations.ts";
-import { readCursor, writeCursor } from "../../metrics/cursor.ts";
+import { readCursor, writeCursor } from "../../lists/cursor.ts";
 import { cycleContaining, formatInstant } from "../../metrics/windows.ts";
 import { pageOfOrganizations } from "../../overview/list-organizations.ts";
 import { describeOrganization, organizationFacts } from "../../overview/organization-facts.ts";
 import type { OrganizationFigures } from "../../overview/organization-figures.ts";
+import { ProblemError } from "../../problem.ts";
 import { csvLine } from "../../reports/render/csv-line.ts";
+import type { NodeRecord, NodeTree } from "../../tree/node-tree.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
 import { isWithinReach, requireScope, resolveNode } from "../authenticate.ts";
 import type { HttpEnv } from "../http-env.ts";
 import { listFormOf } from "../list-form.ts";
-import { ProblemError } from "../problem-error.ts";
 
 export interface OrganizationsRoutesDeps {
   tree: NodeTree;

@@ -1,10 +1,6 @@
 /** Passkeys: one's own, and signing in with one. */
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Logger } from "pino";
-import { passkeyMail } from "../../accounts/mails.ts";
-import type { PasskeyRecord, Passkeys } from "../../accounts/passkeys.ts";
-import type { Sessions } from "../../accounts/sessions.ts";
-import type { Users } from "../../accounts/users.ts";
 import { meSchema } from "../../contract/accounts.ts";
 import {
   beginPasskeySchema,
@@ -18,7 +14,12 @@ import {
   renamePasskeySchema,
   signInWithPasskeySchema,
 } from "../../contract/passkeys.ts";
+import { passkeyMail } from "../../identity/mails.ts";
+import type { PasskeyRecord, Passkeys } from "../../identity/passkeys.ts";
+import type { Sessions } from "../../identity/sessions.ts";
+import type { Users } from "../../identity/users.ts";
 import type { Mailer } from "../../mail/mailer.ts";
+import { ProblemError } from "../../problem.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
 import { refuseForeignOrigin } from "../authenticate.ts";
 import { authorOf } from "../author-of.ts";
@@ -26,7 +27,6 @@ import { beginSession } from "../begin-session.ts";
 import { entityTag, ifMatch } from "../entity-tag.ts";
 import type { HttpEnv } from "../http-env.ts";
 import { checkPerson, ofUser } from "../own-account.ts";
-import { ProblemError } from "../problem-error.ts";
 
 export interface PasskeysRoutesDeps {
   /** Absent where the public URL can have none. */

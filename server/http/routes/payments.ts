@@ -1,7 +1,10 @@
 /** The payment of statements: set by who is paid or stands above, and told by a payment provider's signed messages. */
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import { createMiddleware } from "hono/factory";
-import type { NodeTree } from "../../accounts/node-tree.ts";
+import type { StatementRow } from "../../billing/statements/close-statements.ts";
+import { describeStatement } from "../../billing/statements/read-statements.ts";
+import { paymentState, recordPayment } from "../../billing/statements/record-payment.ts";
+import { refusalOf } from "../../billing/statements/verify-message.ts";
 import {
   paymentMessageSchema,
   paymentReceiptSchema,
@@ -9,16 +12,13 @@ import {
   statementDetailSchema,
 } from "../../contract/statements.ts";
 import type { Postgres } from "../../postgres/client.ts";
-import type { StatementRow } from "../../statements/close-statements.ts";
-import { describeStatement } from "../../statements/read-statements.ts";
-import { paymentState, recordPayment } from "../../statements/record-payment.ts";
-import { refusalOf } from "../../statements/verify-message.ts";
+import { ProblemError } from "../../problem.ts";
+import type { NodeTree } from "../../tree/node-tree.ts";
 import { createRouter, maxBodyBytes, problemResponses } from "../app-pieces.ts";
 import { requireScope } from "../authenticate.ts";
 import { authorOf } from "../author-of.ts";
 import { entityTag, ifMatch } from "../entity-tag.ts";
 import type { HttpEnv } from "../http-env.ts";
-import { ProblemError } from "../problem-error.ts";
 import { readBody } from "../read-body.ts";
 
 export interface PaymentsRoutesDeps {

@@ -1,8 +1,6 @@
 /** Plans of the caller's subtree, and those that nodes above offer to it. */
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
-import type { Actor } from "../../accounts/actor.ts";
-import type { UsageSource } from "../../accounts/measure-span.ts";
-import type { NodeTree } from "../../accounts/node-tree.ts";
+import type { UsageSource } from "../../billing/measure-span.ts";
 import {
   changePlan,
   createPlan,
@@ -11,8 +9,8 @@ import {
   publishPlan,
   readPlan,
   stateOfPlan,
-} from "../../accounts/plans.ts";
-import { highestLevel, termsSeen, visibleLevels } from "../../accounts/price-sight.ts";
+} from "../../billing/plans.ts";
+import { highestLevel, termsSeen, visibleLevels } from "../../billing/price-sight.ts";
 import type { NodeAddress } from "../../contract/nodes.ts";
 import {
   changePlanSchema,
@@ -24,13 +22,15 @@ import {
   planSchema,
   priceLevels,
 } from "../../contract/plans.ts";
+import type { Actor } from "../../identity/actor.ts";
 import type { Postgres } from "../../postgres/client.ts";
+import { ProblemError } from "../../problem.ts";
+import type { NodeTree } from "../../tree/node-tree.ts";
 import { createRouter, maxBodyBytes, problemResponses } from "../app-pieces.ts";
 import { isWithinReach, requireScope, resolveNode } from "../authenticate.ts";
 import { authorOf } from "../author-of.ts";
 import { entityTag, ifMatch } from "../entity-tag.ts";
 import type { HttpEnv } from "../http-env.ts";
-import { ProblemError } from "../problem-error.ts";
 
 const idParams = z.object({ id: z.string().max(100) });
 const answered = (description: string) => ({ description, content: { "application/json": { schema: planSchema } } });

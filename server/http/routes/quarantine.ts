@@ -2,10 +2,6 @@
 
 import { createRoute, type OpenAPIHono, type z } from "@hono/zod-openapi";
 import type { Context } from "hono";
-import type { Actor } from "../../accounts/actor.ts";
-import type { NodeTree } from "../../accounts/node-tree.ts";
-import { stoodWithin } from "../../accounts/past-owners.ts";
-import { can, narrowTo } from "../../accounts/permissions.ts";
 import { eventType } from "../../catalog/catalog.ts";
 import type { ClickHouse } from "../../clickhouse/client.ts";
 import { filterGrammar } from "../../contract/filters.ts";
@@ -21,7 +17,13 @@ import {
   replayOneRequestSchema,
   replayRequestSchema,
 } from "../../contract/quarantine.ts";
-import type { AcceptDeps } from "../../ingest/accept-request.ts";
+import type { Actor } from "../../identity/actor.ts";
+import { can, narrowTo } from "../../identity/permissions.ts";
+import type { AcceptDeps } from "../../ingest/accept/accept-request.ts";
+import { RefusedRequestError } from "../../ingest/accept/refused-request.ts";
+import { readCursor, writeCursor } from "../../lists/cursor.ts";
+import { type Filter, parseFilters } from "../../metrics/filters.ts";
+import { ProblemError } from "../../problem.ts";
 import {
   type FoundQuarantined,
   keyOfQuarantineId,
@@ -29,16 +31,14 @@ import {
   quarantineKeySchema,
   readQuarantine,
   visibleAt,
-} from "../../ingest/read-quarantine.ts";
-import { RefusedRequestError } from "../../ingest/refused-request.ts";
-import { replayQuarantined } from "../../ingest/replay-quarantine.ts";
-import { readCursor, writeCursor } from "../../metrics/cursor.ts";
-import { type Filter, parseFilters } from "../../metrics/filters.ts";
+} from "../../quarantine/read-quarantine.ts";
+import { replayQuarantined } from "../../quarantine/replay-quarantine.ts";
+import type { NodeTree } from "../../tree/node-tree.ts";
+import { stoodWithin } from "../../tree/past-owners.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
 import { requireScope, resolveNode } from "../authenticate.ts";
 import { readExact } from "../exact-json.ts";
 import type { HttpEnv } from "../http-env.ts";
-import { ProblemError } from "../problem-error.ts";
 import { readBody } from "../read-body.ts";
 import { storeFor } from "../take-turns.ts";
 import { readTimeRange } from "../time-range.ts";

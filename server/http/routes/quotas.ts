@@ -1,7 +1,7 @@
 /** GET /v1/period and GET /v1/entitlements/{feature}. */
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
-import { type EntitlementSource, Entitlements } from "../../accounts/entitlements.ts";
-import { readPeriod } from "../../accounts/period.ts";
+import { type EntitlementSource, Entitlements } from "../../billing/entitlements.ts";
+import { readPeriod } from "../../billing/period.ts";
 import { nodeAddressSchema } from "../../contract/nodes.ts";
 import { entitlementSchema, periodQuerySchema, periodSchema } from "../../contract/quotas.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";

@@ -1,7 +1,6 @@
 /** GET /v1/reconciliations and /v1/rebuilds: where storage differed from the events, and rebuilds of what was made of them. */
 
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
-import type { NodeTree } from "../../accounts/node-tree.ts";
 import { nodeAddress } from "../../contract/node-address.ts";
 import { defaultPageSize } from "../../contract/pages.ts";
 import {
@@ -13,16 +12,17 @@ import {
   reconciliationListSchema,
   reconciliationsQuerySchema,
 } from "../../contract/reconciliation.ts";
-import { readCursor, writeCursor } from "../../metrics/cursor.ts";
+import { readCursor, writeCursor } from "../../lists/cursor.ts";
 import type { Postgres } from "../../postgres/client.ts";
-import { readReconciliations, reconciliationKeySchema } from "../../reconciliation/read-reconciliations.ts";
-import { type Rebuild, readRebuilds, requestRebuild } from "../../reconciliation/rebuild.ts";
-import type { Drift } from "../../reconciliation/reconcile-piece.ts";
+import { ProblemError } from "../../problem.ts";
+import { readReconciliations, reconciliationKeySchema } from "../../rollups/read-reconciliations.ts";
+import { type Rebuild, readRebuilds, requestRebuild } from "../../rollups/rebuild.ts";
+import type { Drift } from "../../rollups/reconcile-piece.ts";
+import type { NodeTree } from "../../tree/node-tree.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
 import { requireScope, resolveNode } from "../authenticate.ts";
 import { authorOf } from "../author-of.ts";
 import type { HttpEnv } from "../http-env.ts";
-import { ProblemError } from "../problem-error.ts";
 import { readTimeRange } from "../time-range.ts";
 
 export interface ReconciliationRoutesDeps {

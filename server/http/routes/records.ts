@@ -1,23 +1,23 @@
 /** GET /v1/records: the events behind the figures of a node. */
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
-import type { NodeTree } from "../../accounts/node-tree.ts";
 import { declaredDimensions } from "../../catalog/catalog.ts";
 import type { ClickHouse } from "../../clickhouse/client.ts";
 import { filterGrammar } from "../../contract/filters.ts";
 import { defaultPageSize } from "../../contract/pages.ts";
 import { recordListSchema, recordSchema, recordsQuerySchema, type UsageRecord } from "../../contract/records.ts";
-import { asOfSchema } from "../../metrics/as-of.ts";
-import { readCursor, writeCursor } from "../../metrics/cursor.ts";
-import { parseFilters } from "../../metrics/filters.ts";
+import { readCursor, writeCursor } from "../../lists/cursor.ts";
 import {
   type ExactRecord,
   type ReadRecord,
   readRecords,
   recordDimensions,
   recordKeySchema,
-} from "../../metrics/read-records.ts";
+} from "../../lists/read-records.ts";
+import { asOfSchema } from "../../metrics/as-of.ts";
+import { parseFilters } from "../../metrics/filters.ts";
 import { stringifyExact } from "../../numbers/exact-json.ts";
 import { csvLine } from "../../reports/render/csv-line.ts";
+import type { NodeTree } from "../../tree/node-tree.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
 import { requireScope, resolveNode } from "../authenticate.ts";
 import { answerExact } from "../exact-json.ts";

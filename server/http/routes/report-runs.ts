@@ -14,7 +14,8 @@ import {
   runQuerySchema,
   startRunSchema,
 } from "../../contract/reports.ts";
-import { readCursor, writeCursor } from "../../metrics/cursor.ts";
+import { readCursor, writeCursor } from "../../lists/cursor.ts";
+import { ProblemError } from "../../problem.ts";
 import { checkOptions, customQuestion, metersOfReport } from "../../reports/custom-question.ts";
 import { differencesOf } from "../../reports/differences.ts";
 import { createFileLinks, type FileLinks } from "../../reports/file-link.ts";
@@ -37,7 +38,6 @@ import { findReport, mayReadKind, requireKind } from "../../reports/saved-report
 import { createRouter, problemResponses } from "../app-pieces.ts";
 import { isWithinReach, requireScope, resolveNode } from "../authenticate.ts";
 import type { HttpEnv } from "../http-env.ts";
-import { ProblemError } from "../problem-error.ts";
 import { storeFor } from "../take-turns.ts";
 import { readInstant } from "../time-range.ts";
 import { wholeCaller } from "./reports.ts";

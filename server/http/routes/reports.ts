@@ -1,7 +1,6 @@
 /** /v1/reports: what to tell. Those of the standard kinds exist without being saved. */
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
-import type { Actor } from "../../accounts/actor.ts";
 import type { NodeAddress } from "../../contract/nodes.ts";
 import {
   changeReportSchema,
@@ -15,7 +14,9 @@ import {
   reportSchema,
   standardReports,
 } from "../../contract/reports.ts";
-import { readCursor, writeCursor } from "../../metrics/cursor.ts";
+import type { Actor } from "../../identity/actor.ts";
+import { readCursor, writeCursor } from "../../lists/cursor.ts";
+import { ProblemError } from "../../problem.ts";
 import { customQuestion, metersOfReport } from "../../reports/custom-question.ts";
 import type { ReportSource } from "../../reports/report-source.ts";
 import {
@@ -36,7 +37,6 @@ import { isWithinReach, requireScope, resolveNode } from "../authenticate.ts";
 import { authorOf } from "../author-of.ts";
 import { entityTag, ifMatch } from "../entity-tag.ts";
 import type { HttpEnv } from "../http-env.ts";
-import { ProblemError } from "../problem-error.ts";
 
 export interface ReportsRoutesDeps {
   source: ReportSource;

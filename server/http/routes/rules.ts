@@ -1,9 +1,5 @@
 /** /v1/rules: what is watched in the caller's subtree. */
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
-import type { Actor } from "../../accounts/actor.ts";
-import type { UsageSource } from "../../accounts/measure-span.ts";
-import type { NodeTree } from "../../accounts/node-tree.ts";
-import { can } from "../../accounts/permissions.ts";
 import { checkRule } from "../../alerts/check-rule.ts";
 import {
   changeRule,
@@ -14,6 +10,7 @@ import {
   removeRule,
   stateOfRule,
 } from "../../alerts/rules.ts";
+import type { UsageSource } from "../../billing/measure-span.ts";
 import type { NodeAddress } from "../../contract/nodes.ts";
 import { defaultPageSize } from "../../contract/pages.ts";
 import {
@@ -25,14 +22,17 @@ import {
   ruleQuerySchema,
   ruleSchema,
 } from "../../contract/rules.ts";
-import { readCursor, writeCursor } from "../../metrics/cursor.ts";
+import type { Actor } from "../../identity/actor.ts";
+import { can } from "../../identity/permissions.ts";
+import { readCursor, writeCursor } from "../../lists/cursor.ts";
 import type { Postgres } from "../../postgres/client.ts";
+import { ProblemError } from "../../problem.ts";
+import type { NodeTree } from "../../tree/node-tree.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
 import { isWithinReach, requireScope, resolveNode } from "../authenticate.ts";
 import { authorOf } from "../author-of.ts";
 import { entityTag, ifMatch } from "../entity-tag.ts";
 import type { HttpEnv } from "../http-env.ts";
-import { ProblemError } from "../problem-error.ts";
 
 const idParams = z.object({ id: z.string().max(100) });
 const answered = (description: string) => ({ description, content: { "application/json": { schema: ruleSchema } } });

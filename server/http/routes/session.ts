@@ -1,14 +1,14 @@
 /** Signing in and out with a browser, and who one is. */
 import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
 import { deleteCookie } from "hono/cookie";
-import { type Sessions, sessionCookie } from "../../accounts/sessions.ts";
-import type { Users } from "../../accounts/users.ts";
 import { meSchema, signInSchema } from "../../contract/accounts.ts";
+import { type Sessions, sessionCookie } from "../../identity/sessions.ts";
+import type { Users } from "../../identity/users.ts";
+import { ProblemError } from "../../problem.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
 import { refuseForeignOrigin, requireActor, sessionToken } from "../authenticate.ts";
 import { beginSession, describeActor, placeOf } from "../begin-session.ts";
 import type { HttpEnv } from "../http-env.ts";
-import { ProblemError } from "../problem-error.ts";
 import { cookieAttributes } from "../session-cookie.ts";
 
 export interface SessionRoutesDeps {

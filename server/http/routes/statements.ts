@@ -1,6 +1,13 @@
 /** Closed statements of the caller's subtree, as it was in their cycles. Amounts only for who may see prices. */
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
-import type { NodeTree } from "../../accounts/node-tree.ts";
+import {
+  describeStatement,
+  describeStatements,
+  listStatements,
+  readStatement,
+  type StatementFilter,
+} from "../../billing/statements/read-statements.ts";
+import { paymentState } from "../../billing/statements/record-payment.ts";
 import { defaultPageSize } from "../../contract/pages.ts";
 import {
   type Statement,
@@ -10,23 +17,16 @@ import {
   statementListSchema,
   statementQuerySchema,
 } from "../../contract/statements.ts";
-import { readCursor, writeCursor } from "../../metrics/cursor.ts";
+import { readCursor, writeCursor } from "../../lists/cursor.ts";
 import type { Postgres } from "../../postgres/client.ts";
+import { ProblemError } from "../../problem.ts";
 import { csvLine } from "../../reports/render/csv-line.ts";
-import {
-  describeStatement,
-  describeStatements,
-  listStatements,
-  readStatement,
-  type StatementFilter,
-} from "../../statements/read-statements.ts";
-import { paymentState } from "../../statements/record-payment.ts";
+import type { NodeTree } from "../../tree/node-tree.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
 import { requireScope, resolveNode } from "../authenticate.ts";
 import { entityTag } from "../entity-tag.ts";
 import type { HttpEnv } from "../http-env.ts";
 import { listFormOf, streamOf } from "../list-form.ts";
-import { ProblemError } from "../problem-error.ts";
 import { readInstant, readTimeRange } from "../time-range.ts";
 
 export interface StatementsRoutesDeps {

@@ -1,16 +1,14 @@
 /** Subscriptions of the caller's subtree. They are made and changed from above the node: nobody chooses their own price. */
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
-import type { Actor } from "../../accounts/actor.ts";
-import { nextCycleMs, planAt, type SubscriptionRecord, statusOf } from "../../accounts/billing-cycle.ts";
-import type { NodeTree } from "../../accounts/node-tree.ts";
-import { readPlan, readTerms } from "../../accounts/plans.ts";
-import { termsOf } from "../../accounts/quotas.ts";
+import { nextCycleMs, planAt, type SubscriptionRecord, statusOf } from "../../billing/billing-cycle.ts";
+import { readPlan, readTerms } from "../../billing/plans.ts";
+import { termsOf } from "../../billing/quotas.ts";
 import {
   changeSubscription,
   createSubscription,
   listSubscriptions,
   readSubscription,
-} from "../../accounts/subscriptions.ts";
+} from "../../billing/subscriptions.ts";
 import type { NodeAddress } from "../../contract/nodes.ts";
 import {
   changeSubscriptionSchema,
@@ -21,16 +19,18 @@ import {
   subscriptionListSchema,
   subscriptionQuerySchema,
 } from "../../contract/subscriptions.ts";
+import type { Actor } from "../../identity/actor.ts";
 import { formatInstant } from "../../metrics/windows.ts";
 import { dateAt } from "../../metrics/zone-dates.ts";
 import type { Postgres } from "../../postgres/client.ts";
 import { plans } from "../../postgres/schema/plans.ts";
+import { ProblemError } from "../../problem.ts";
+import type { NodeTree } from "../../tree/node-tree.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
 import { isWithinReach, requireScope, resolveNode } from "../authenticate.ts";
 import { authorOf } from "../author-of.ts";
 import { entityTag, ifMatch } from "../entity-tag.ts";
 import type { HttpEnv } from "../http-env.ts";
-import { ProblemError } from "../problem-error.ts";
 
 export interface SubscriptionsRoutesDeps {
   postgres: Postgres;

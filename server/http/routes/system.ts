@@ -1,6 +1,5 @@
 /** Limits, health, and the API's own description. All public: nothing here depends on who asks. */
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
-import { type CreationRate, creationRates } from "../../accounts/creation-limits.ts";
 import type { Role } from "../../config.ts";
 import { limits, limitsSchema } from "../../contract/events.ts";
 import { liveLimits } from "../../contract/live.ts";
@@ -9,7 +8,9 @@ import { type Check, type CheckResult, isProcessReady, type Probe, readyRoles } 
 import { isStoreUnavailable, storeTrouble } from "../../health/store-trouble.ts";
 import { maxFigures, maxMeters } from "../../metrics/answer-size.ts";
 import { maxWindows } from "../../metrics/windows.ts";
-import { rebuildLimits } from "../../reconciliation/rebuild.ts";
+import { ProblemError } from "../../problem.ts";
+import { rebuildLimits } from "../../rollups/rebuild.ts";
+import { type CreationRate, creationRates } from "../../tree/creation-limits.ts";
 import { createRouter, describeApi } from "../app-pieces.ts";
 import { emittersPage } from "../docs/emitters-page.ts";
 import { eventPages } from "../docs/event-pages.ts";
@@ -17,7 +18,6 @@ import { guidePages } from "../docs/guide-pages.ts";
 import { meterPages } from "../docs/meter-pages.ts";
 import { docsPage } from "../docs-page.ts";
 import type { HttpEnv } from "../http-env.ts";
-import { ProblemError } from "../problem-error.ts";
 
 export interface SystemRoutesDeps {
   /** What is a probe alone is needed whatever the roles. */

@@ -9,9 +9,9 @@ import {
   unsubscribe,
 } from "../../delivery/unsubscribe.ts";
 import type { Postgres } from "../../postgres/client.ts";
+import { ProblemError } from "../../problem.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
 import type { HttpEnv } from "../http-env.ts";
-import { ProblemError } from "../problem-error.ts";
 
 const tokenParams = z.object({ token: z.string().max(1_000).describe("Of the mail") });
 const page = { "text/html": { schema: z.string() } };

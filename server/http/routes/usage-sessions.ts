@@ -1,17 +1,17 @@
 /** GET /v1/sessions and /v1/sessions/{organization}/{session}: the sessions of a node. */
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
-import type { NodeTree } from "../../accounts/node-tree.ts";
 import type { ClickHouse } from "../../clickhouse/client.ts";
 import { filterGrammar } from "../../contract/filters.ts";
 import { defaultPageSize } from "../../contract/pages.ts";
 import { sessionAnswerSchema, sessionListSchema, sessionsQuerySchema } from "../../contract/sessions.ts";
-import { readCursor, writeCursor } from "../../metrics/cursor.ts";
+import { readCursor, writeCursor } from "../../lists/cursor.ts";
+import { readSession, readSessions, sessionDimensions, sessionKeySchema } from "../../lists/read-sessions.ts";
 import { parseFilters } from "../../metrics/filters.ts";
-import { readSession, readSessions, sessionDimensions, sessionKeySchema } from "../../metrics/read-sessions.ts";
+import { ProblemError } from "../../problem.ts";
+import type { NodeTree } from "../../tree/node-tree.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
 import { requireScope, resolveNode } from "../authenticate.ts";
 import type { HttpEnv } from "../http-env.ts";
-import { ProblemError } from "../problem-error.ts";
 import { storeFor } from "../take-turns.ts";
 import { readTimeRange } from "../time-range.ts";
 

@@ -1,7 +1,5 @@
 /** GET /v1/usage and /v1/live: the figures of a node. */
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
-import type { Actor } from "../../accounts/actor.ts";
-import type { NodeTree } from "../../accounts/node-tree.ts";
 import { dimensionsOf, type Meter, meterByName } from "../../catalog/catalog.ts";
 import type { ClickHouse } from "../../clickhouse/client.ts";
 import { filterGrammar } from "../../contract/filters.ts";
@@ -14,6 +12,7 @@ import {
   usageAnswerSchema,
   usageQuerySchema,
 } from "../../contract/usage.ts";
+import type { Actor } from "../../identity/actor.ts";
 import { readLive } from "../../live/read-live.ts";
 import type { OwnMeters } from "../../meters/own-meters.ts";
 import {
@@ -28,11 +27,12 @@ import { type AskedRange, type ComparedRange, comparedRange, parseCompared } fro
 import { parseFilters } from "../../metrics/filters.ts";
 import { answerUsage, type UsageQuestion } from "../../metrics/usage.ts";
 import { InvalidTimeError } from "../../metrics/windows.ts";
+import { ProblemError } from "../../problem.ts";
+import type { NodeTree } from "../../tree/node-tree.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
 import { requireScope, resolveNode } from "../authenticate.ts";
 import type { HttpEnv } from "../http-env.ts";
 import { jsonPieces, type ListForm, listFormOf, streamOf } from "../list-form.ts";
-import { ProblemError } from "../problem-error.ts";
 import { storeFor } from "../take-turns.ts";
 import { readInstant } from "../time-range.ts";
 import { usageCsv, usageLines } from "../usage-rows.ts";

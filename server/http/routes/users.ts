@@ -1,12 +1,6 @@
 /** People of the caller's subtree: inviting them, their roles, and removing them. */
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Logger } from "pino";
-import type { Actor } from "../../accounts/actor.ts";
-import { invitationMail, offerMail, passwordPage, resetMail } from "../../accounts/mails.ts";
-import type { NodeTree } from "../../accounts/node-tree.ts";
-import type { UserRecord } from "../../accounts/read-users.ts";
-import type { Sessions } from "../../accounts/sessions.ts";
-import { type Link, UserDirectory } from "../../accounts/user-directory.ts";
 import {
   changeUserSchema,
   type Invitation,
@@ -17,14 +11,20 @@ import {
   userListSchema,
   userSchema,
 } from "../../contract/users.ts";
+import type { Actor } from "../../identity/actor.ts";
+import { invitationMail, offerMail, passwordPage, resetMail } from "../../identity/mails.ts";
+import type { UserRecord } from "../../identity/read-users.ts";
+import type { Sessions } from "../../identity/sessions.ts";
+import { type Link, UserDirectory } from "../../identity/user-directory.ts";
 import type { Mail, Mailer } from "../../mail/mailer.ts";
 import type { Postgres } from "../../postgres/client.ts";
+import { ProblemError } from "../../problem.ts";
+import type { NodeTree } from "../../tree/node-tree.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
 import { requireScope } from "../authenticate.ts";
 import { authorOf } from "../author-of.ts";
 import { entityTag, ifMatch } from "../entity-tag.ts";
 import type { HttpEnv } from "../http-env.ts";
-import { ProblemError } from "../problem-error.ts";
 
 export interface UsersRoutesDeps {
   postgres: Postgres;

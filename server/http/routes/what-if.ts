@@ -1,16 +1,16 @@
 /** POST /v1/what-if */
 import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
-import type { Actor } from "../../accounts/actor.ts";
-import type { NodeRecord, NodeTree } from "../../accounts/node-tree.ts";
-import { readPlan } from "../../accounts/plans.ts";
-import { seenLevels } from "../../accounts/price-sight.ts";
+import { readPlan } from "../../billing/plans.ts";
+import { seenLevels } from "../../billing/price-sight.ts";
+import { answerWhatIf, type WhatIfSource } from "../../billing/statements/what-if.ts";
 import { maxTermsBytes, type PlanTerms } from "../../contract/plans.ts";
 import { whatIfRequestSchema, whatIfSchema } from "../../contract/what-if.ts";
-import { answerWhatIf, type WhatIfSource } from "../../statements/what-if.ts";
+import type { Actor } from "../../identity/actor.ts";
+import { ProblemError } from "../../problem.ts";
+import type { NodeRecord, NodeTree } from "../../tree/node-tree.ts";
 import { createRouter, maxBodyBytes, problemResponses } from "../app-pieces.ts";
 import { isWithinReach, requireScope, resolveNode } from "../authenticate.ts";
 import type { HttpEnv } from "../http-env.ts";
-import { ProblemError } from "../problem-error.ts";
 import { storeFor } from "../take-turns.ts";
 import { checkTerms, mayUsePlan } from "./plans.ts";
 

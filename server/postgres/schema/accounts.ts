@@ -12,10 +12,10 @@ import {
   timestamp,
   unique,
 } from "drizzle-orm/pg-core";
-import type { RoleAt } from "../../accounts/actor.ts";
-import type { RightsAt } from "../../accounts/rights-at.ts";
 import type { KeyScope, Role } from "../../contract/accounts.ts";
 import type { NodeFields, NodeStatus } from "../../contract/nodes.ts";
+import type { RoleAt } from "../../identity/actor.ts";
+import type { RightsAt } from "../../tree/rights-at.ts";
 
 const instant = (name: string) => timestamp(name, { withTimezone: true, precision: 3, mode: "date" });
 
@@ -122,7 +122,7 @@ export const userTokens = pgTable(
   (table) => [unique("user_tokens_user_purpose").on(table.userId, table.purpose)],
 );
 
-/** Roles that wait until whose address it is accepts them; see server/accounts/role-offers.ts. */
+/** Roles that wait until whose address it is accepts them; see server/identity/role-offers.ts. */
 export const roleOffers = pgTable(
   "role_offers",
   {
@@ -163,7 +163,7 @@ export const sessions = pgTable(
   (table) => [index("sessions_user").on(table.userId), index("sessions_expiry").on(table.expiresAt)],
 );
 
-/** From where people signed in: a browser or a network, as sha256; see server/accounts/sign-in-limits.ts. */
+/** From where people signed in: a browser or a network, as sha256; see server/identity/sign-in-limits.ts. */
 export const signInPlaces = pgTable(
   "sign_in_places",
   {

@@ -1,4 +1,4 @@
-/** The tables of signing in with passkeys; see server/accounts/passkeys.ts. */
+/** The tables of signing in with passkeys; see server/identity/passkeys.ts. */
 import { sql } from "drizzle-orm";
 import { bigint, check, customType, index, pgTable, smallint, text, timestamp } from "drizzle-orm/pg-core";
 import { users } from "./accounts.ts";

@@ -1,11 +1,12 @@
 /** What was charged in closed statements: the billing report and the financial one. Pure; amounts are never added across currencies. */
-import { exact, plus, zero } from "../../accounts/exact.ts";
-import { roundMoney } from "../../accounts/pricing.ts";
+
+import { roundMoney } from "../../billing/pricing.ts";
 import type { Overview } from "../../contract/overview.ts";
 import { paymentStatuses } from "../../contract/payment-status.ts";
 import { priceLevels } from "../../contract/plans.ts";
 import type { ReportCell, ReportSection } from "../../contract/reports.ts";
 import type { StatementDetail, StatementLine } from "../../contract/statements.ts";
+import { exact, plus, zero } from "../../numbers/exact.ts";
 import { column, section } from "./section.ts";
 
 export interface StatementsAnswers {

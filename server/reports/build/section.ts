@@ -1,9 +1,10 @@
 /** The one form of every table in a report. Pure. */
+
+import { sumOfAmounts } from "../../billing/statements/statement-charges.ts";
 import type { Meter } from "../../catalog/catalog.ts";
 import type { ColumnType, ReportCell, ReportColumn, ReportSection } from "../../contract/reports.ts";
 import type { Figure } from "../../contract/usage.ts";
-import { sumDecimals } from "../../metrics/figures.ts";
-import { sumOfAmounts } from "../../statements/statement-charges.ts";
+import { sumDecimals } from "../../numbers/figures.ts";
 
 export function column(
   key: string,

@@ -4,8 +4,8 @@ import type { Ranked } from "../../contract/overview.ts";
 import type { ReportCell, ReportSection } from "../../contract/reports.ts";
 import type { MeterUsage, UsageAnswer } from "../../contract/usage.ts";
 import { compareFigures } from "../../metrics/comparison.ts";
-import { compareDecimals } from "../../metrics/figures.ts";
 import { isSumOverTime } from "../../metrics/sum-over-time.ts";
+import { compareDecimals } from "../../numbers/figures.ts";
 import { column, decimalCell, meterColumn, section } from "./section.ts";
 
 export interface UsageAnswers {

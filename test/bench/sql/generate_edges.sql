@@ -1,4 +1,4 @@
--- The rows of level_edges that server/ingest/derive-levels.ts writes, for the minutes of some days.
+-- The rows of level_edges that server/rollups/derive-levels.ts writes, for the minutes of some days.
 -- Params: from_ms, to_ms Int64 (whole minutes, to exclusive); version UInt64.
 INSERT INTO level_edges (minute, organization, session, level, partner, reseller, version, edge_ms, edge_delta, edge_starts)
 SELECT toDateTime(intDiv(edge.2, 60000) * 60, 'UTC') AS minute, organization, session, edge.1 AS level, any(partner), any(reseller), {version:UInt64},

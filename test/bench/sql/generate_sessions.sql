@@ -1,4 +1,4 @@
--- What server/ingest/derive-levels.ts writes for sessions of which every interval was named, started and ended; in bulk.
+-- What server/rollups/derive-levels.ts writes for sessions of which every interval was named, started and ended; in bulk.
 -- The benchmark compares a sample of the rows with the deriver's.
 -- Params: first, last String (organizations, both inclusive); version UInt64.
 INSERT INTO sessions

@@ -1,6 +1,6 @@
 /** A small part of `npm run fuzz` (test/fuzz), the same in every run, against the application with all its routes. */
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { seededRandom } from "../../../server/demo/random.ts";
+import { seededRandom } from "../../../server/programs/random.ts";
 import { fuzz } from "../../fuzz/fuzz.ts";
 import { askedAbout, createWorld, inside, type World } from "../../support/isolation-world.ts";
 

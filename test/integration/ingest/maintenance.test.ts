@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { UsageEvent } from "../../../server/contract/events.ts";
-import { compactUsage } from "../../../server/ingest/compact-usage.ts";
-import { expireIntervals } from "../../../server/ingest/expire-intervals.ts";
+import { compactUsage } from "../../../server/rollups/compact-usage.ts";
+import { expireIntervals } from "../../../server/rollups/expire-intervals.ts";
 import { type Ingesting, startIngesting } from "../../support/ingesting.ts";
 
 let ingesting: Ingesting;

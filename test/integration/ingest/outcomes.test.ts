@@ -1,12 +1,12 @@
 import fc from "fast-check";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { eventType } from "../../../server/catalog/catalog.ts";
-import type { Emitter } from "../../../server/ingest/accept-events.ts";
-import { acceptRequest } from "../../../server/ingest/accept-request.ts";
-import { compactIngestOutcomes } from "../../../server/ingest/compact-outcomes.ts";
-import { OutcomeTally, recount } from "../../../server/ingest/event-outcomes.ts";
-import { storeOutcomes } from "../../../server/ingest/store-outcomes.ts";
+import type { Emitter } from "../../../server/ingest/accept/accept-events.ts";
+import { acceptRequest } from "../../../server/ingest/accept/accept-request.ts";
+import { OutcomeTally, recount } from "../../../server/ingest/accept/event-outcomes.ts";
+import { storeOutcomes } from "../../../server/ingest/flush/store-outcomes.ts";
 import { answerIngestHealth, wholeMinutes } from "../../../server/metrics/ingest-health.ts";
+import { compactIngestOutcomes } from "../../../server/rollups/compact-outcomes.ts";
 import { rootEmitter } from "../../support/accepting.ts";
 import { type Ingesting, startIngesting } from "../../support/ingesting.ts";
 

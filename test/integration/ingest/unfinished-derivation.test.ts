@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { ClickHouse } from "../../../server/clickhouse/client.ts";
-import { createLevelDeriver, type LevelDeriver } from "../../../server/ingest/derive-levels.ts";
-import { stageComparisons } from "../../../server/reconciliation/compare-stages.ts";
+import { stageComparisons } from "../../../server/rollups/compare-stages.ts";
+import { createLevelDeriver, type LevelDeriver } from "../../../server/rollups/derive-levels.ts";
 import { type Ingesting, startIngesting } from "../../support/ingesting.ts";
 
 let ingesting: Ingesting;

@@ -1,7 +1,8 @@
 /** Rules, what they found, and whom it was told. */
-import { newId } from "../../../server/accounts/actor.ts";
+
 import { createRule } from "../../../server/alerts/rules.ts";
 import { system } from "../../../server/audit/record-change.ts";
+import { newId } from "../../../server/identity/actor.ts";
 import { alerts } from "../../../server/postgres/schema/alerts.ts";
 import { inside, type World } from "../../support/isolation-world.ts";
 import type { RouteCase } from "./route-case.ts";

@@ -1,8 +1,8 @@
 /** One case for each route; see isolation-matrix.test.ts. Grouped by the file that mounts the route. */
 import { randomUUID } from "node:crypto";
 import { expect } from "vitest";
-import { newId } from "../../../server/accounts/actor.ts";
 import { system } from "../../../server/audit/record-change.ts";
+import { newId } from "../../../server/identity/actor.ts";
 import { userRoles, users } from "../../../server/postgres/schema/accounts.ts";
 import { askedAbout, inside, type World } from "../../support/isolation-world.ts";
 import { alertCases } from "./alert-cases.ts";

@@ -1,8 +1,8 @@
 /** Prices reach nobody who may not see them: by no snapshot, and by no tag or hash that would confirm a guess. */
 import { hash } from "node:crypto";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { readPlan, stateOfPlan } from "../../../server/accounts/plans.ts";
 import { canonicalJson, toPlainJson } from "../../../server/audit/canonical-json.ts";
+import { readPlan, stateOfPlan } from "../../../server/billing/plans.ts";
 import { askedAbout, createWorld, inside, type World } from "../../support/isolation-world.ts";
 
 let world: World;

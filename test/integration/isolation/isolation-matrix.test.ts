@@ -19,8 +19,8 @@
  * that names a node is `elsewhere: "nothing"`: answered, but without a word about `askedAbout` and `inside`.
  */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { actionsOfKey, actionsOfRole } from "../../../server/accounts/permissions.ts";
 import { keyScopes, roles } from "../../../server/contract/accounts.ts";
+import { actionsOfKey, actionsOfRole } from "../../../server/identity/permissions.ts";
 import type { Answer } from "../../support/accounts.ts";
 import { askedAbout, createWorld, inside, type World } from "../../support/isolation-world.ts";
 import { routeCases } from "./cases.ts";

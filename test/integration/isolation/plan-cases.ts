@@ -1,10 +1,10 @@
 /** Plans, subscriptions and what is charged by them. */
 
 import { randomUUID } from "node:crypto";
-import { createModel } from "../../../server/accounts/models.ts";
-import { createPlan, publishPlan } from "../../../server/accounts/plans.ts";
-import { createSubscription } from "../../../server/accounts/subscriptions.ts";
 import { system } from "../../../server/audit/record-change.ts";
+import { createModel } from "../../../server/billing/models.ts";
+import { createPlan, publishPlan } from "../../../server/billing/plans.ts";
+import { createSubscription } from "../../../server/billing/subscriptions.ts";
 import { planTermsSchema } from "../../../server/contract/plans.ts";
 import { askedAbout, inside, type World } from "../../support/isolation-world.ts";
 import type { RouteCase } from "./route-case.ts";

@@ -1,5 +1,5 @@
 /** Statements, their payment, and what another plan would have come to. */
-import { newId } from "../../../server/accounts/actor.ts";
+import { newId } from "../../../server/identity/actor.ts";
 import { statements } from "../../../server/postgres/schema/statements.ts";
 import { signedMessage } from "../../support/billing.ts";
 import { inside, type World } from "../../support/isolation-world.ts";

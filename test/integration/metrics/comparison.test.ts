@@ -2,13 +2,13 @@
 import { pino } from "pino";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { z } from "zod";
-import type { Actor } from "../../../server/accounts/actor.ts";
 import type { UsageEvent } from "../../../server/contract/events.ts";
 import { problemSchema } from "../../../server/contract/problem.ts";
 import { timeZoneNames } from "../../../server/contract/time-zones.ts";
 import { usageAnswerSchema } from "../../../server/contract/usage.ts";
 import { applyFoundation, createRouter } from "../../../server/http/app-pieces.ts";
 import { usageRoutes } from "../../../server/http/routes/usage.ts";
+import type { Actor } from "../../../server/identity/actor.ts";
 import { offsetAt } from "../../../server/metrics/zone-dates.ts";
 import { type Ingesting, startIngesting } from "../../support/ingesting.ts";
 

@@ -1,7 +1,7 @@
 /** Organizations that move, now and back in time, while sessions run: every figure at every level against the oracle. */
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { placeOrganizations } from "../../../server/ingest/apply-moves.ts";
+import { placeOrganizations } from "../../../server/rollups/apply-moves.ts";
 import { type Ingesting, startIngesting } from "../../support/ingesting.ts";
 import { cutAtMoves, type OracleStay } from "../../support/moving-oracle.ts";
 import { type OracleFacts, type OracleSpan, oracleRules, oracleSpans } from "../../support/usage-oracle.ts";

@@ -2,14 +2,14 @@
 import { gzipSync } from "node:zlib";
 import pino from "pino";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import type { Actor } from "../../../server/accounts/actor.ts";
-import { actionsOfKey } from "../../../server/accounts/permissions.ts";
 import type { KeyScope } from "../../../server/contract/accounts.ts";
 import { limits, verdictSchema } from "../../../server/contract/events.ts";
 import { applyFoundation, createRouter } from "../../../server/http/app-pieces.ts";
 import { attachActor } from "../../../server/http/authenticate.ts";
 import { eventsRoutes } from "../../../server/http/routes/events.ts";
-import { LogFailedError } from "../../../server/ingest/write-ahead-log.ts";
+import type { Actor } from "../../../server/identity/actor.ts";
+import { actionsOfKey } from "../../../server/identity/permissions.ts";
+import { LogFailedError } from "../../../server/ingest/log/write-ahead-log.ts";
 import { type Accepting, rootEmitter, startAccepting } from "../../support/accepting.ts";
 
 const nowMs = Date.UTC(2026, 10, 21, 9);

@@ -1,8 +1,8 @@
 /** What an emitter writes as a number is what is logged, hashed, answered and quarantined, to the last digit. */
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { acceptRequest } from "../../../server/ingest/accept-request.ts";
-import { eventOfLine } from "../../../server/ingest/event-row.ts";
-import { propertiesOf } from "../../../server/ingest/event-value.ts";
+import { acceptRequest } from "../../../server/ingest/accept/accept-request.ts";
+import { eventOfLine } from "../../../server/ingest/accept/event-row.ts";
+import { propertiesOf } from "../../../server/ingest/accept/event-value.ts";
 import { stringifyExact } from "../../../server/numbers/exact-json.ts";
 import { type Accepting, rootEmitter, startAccepting } from "../../support/accepting.ts";
 

@@ -1,11 +1,11 @@
 /** Statements worked out by hand: every pricing model, currency, zone and change, and what later usage changes of them. */
 import { describe, expect, test } from "vitest";
-import { type SubscriptionRecord, segmentsOf } from "../../../server/accounts/billing-cycle.ts";
+import { type SubscriptionRecord, segmentsOf } from "../../../server/billing/billing-cycle.ts";
+import { dueParts } from "../../../server/billing/statements/due-parts.ts";
+import { adjustmentLines, payingLevels, planCharges } from "../../../server/billing/statements/statement-charges.ts";
 import { type Pricing, planTermsSchema } from "../../../server/contract/plans.ts";
 import type { StatementLine } from "../../../server/contract/statements.ts";
 import { cycleContaining } from "../../../server/metrics/windows.ts";
-import { dueParts } from "../../../server/statements/due-parts.ts";
-import { adjustmentLines, payingLevels, planCharges } from "../../../server/statements/statement-charges.ts";
 
 const path = ["organization:o", "reseller:r", "all"];
 const at = (text: string) => Date.parse(text);

@@ -1,0 +1,160 @@
+/**
+ * May a node use more of a feature, now. Asked before every call or upload, so usage is kept in memory: up to a second old
+ * it is answered as it is, up to `maxAgeMs` while it is read again behind the answer, and beyond that only after it was.
+ * Where it cannot be read, what is to be blocked at its limit is refused: nobody knows that there is any left.
+ */
+import { LRUCache } from "lru-cache";
+import type { NodeAddress } from "../contract/nodes.ts";
+import { limitState, percentUsed, quotaStatus } from "../contract/quota-status.ts";
+import type { Entitlement } from "../contract/quotas.ts";
+import { formatInstant } from "../metrics/windows.ts";
+import type { NodeTree } from "../tree/node-tree.ts";
+import { countedSpan, cyclesUntil } from "./billing-cycle.ts";
+import { measureSpan } from "./measure-span.ts";
+import type { PeriodSource } from "./period.ts";
+import { readTerms } from "./plans.ts";
+import { type Limited, limitedFeatures, termsOf } from "./quotas.ts";
+import { reachedAt } from "./reached-at.ts";
+import { subscriptionAt } from "./subscriptions.ts";
+
+export interface EntitlementSource extends PeriodSource {
+  tree: NodeTree;
+  now?: (() => number) | undefined;
+}
+
+/** What is known of a node's use of all its features. */
+interface Known {
+  readAtMs: number;
+  asOf: string;
+  /** Undefined without a subscription. */
+  features: ReadonlyMap<string, KnownFeature> | undefined;
+  /** Nothing known of this cycle holds for the next. */
+  endMs: number;
+}
+
+interface KnownFeature {
+  isEnabled: boolean;
+  /** What is used in a trial costs nothing. */
+  isTrial: boolean;
+  /** Absent for what is only on or off. */
+  limited?: Limited;
+  used: string;
+  tz: string;
+  /** With `block` and grace, where the limit was reached. */
+  graceUntilMs?: number | undefined;
+}
+
+const freshMs = 1_000;
+const maxAgeMs = 30_000;
+const maxNodes = 50_000;
+
+export class Entitlements {
+  readonly #source: EntitlementSource;
+  readonly #now: () => number;
+  readonly #known = new LRUCache<NodeAddress, Known>({ max: maxNodes });
+  readonly #reading = new Map<NodeAddress, Promise<Known>>();
+
+  constructor(source: EntitlementSource) {
+    this.#source = source;
+    this.#now = source.now ?? Date.now;
+  }
+
+  /** Rejects where nothing is known of the node and its usage cannot be read. */
+  async ask(node: NodeAddress, feature: string): Promise<Entitlement> {
+    const nowMs = this.#now();
+    const status = this.#source.tree.standing(node);
+    if (status === "suspended" || status === "cancelled") return { ...nothing(node, feature), reason: "suspended" };
+    const held = this.#known.get(node);
+    const ageMs = held && nowMs < held.endMs ? nowMs - held.readAtMs : Number.POSITIVE_INFINITY;
+    if (held && ageMs <= freshMs) return answerOf(held, node, feature, nowMs, true);
+    const reading = this.#read(node, nowMs);
+    if (held && ageMs <= maxAgeMs) {
+      // Its failure is met by the next one that asks when what is held has become too old.
+      reading.catch(() => undefined);
+      return answerOf(held, node, feature, nowMs, true);
+    }
+    try {
+      return answerOf(await reading, node, feature, nowMs, true);
+    } catch (error) {
+      if (!held) throw error;
+      return answerOf(held, node, feature, nowMs, false);
+    }
+  }
+
+  #read(node: NodeAddress, nowMs: number): Promise<Known> {
+    const running = this.#reading.get(node);
+    if (running) return running;
+    const reading = readKnown(this.#source, node, nowMs)
+      .then((known) => {
+        this.#known.set(node, known);
+        return known;
+      })
+      .finally(() => this.#reading.delete(node));
+    this.#reading.set(node, reading);
+    return reading;
+  }
+}
+
+async function readKnown(source: EntitlementSource, node: NodeAddress, nowMs: number): Promise<Known> {
+  const asOf = source.watermark().toISOString();
+  const { db } = source.postgres;
+  const subscription = await subscriptionAt(db, node, nowMs);
+  if (!subscription) return { readAtMs: nowMs, asOf, features: undefined, endMs: Number.POSITIVE_INFINITY };
+  const [cycle] = cyclesUntil(subscription, nowMs, 0);
+  if (!cycle) throw new Error("every instant lies in a cycle");
+  const terms = await readTerms(db, subscription.history);
+  const counted = countedSpan(subscription, cycle, nowMs);
+  const last = counted?.segments.at(-1);
+  if (!counted || !last) return { readAtMs: nowMs, asOf, features: undefined, endMs: cycle.endMs };
+  const { tz, node: subscribed } = subscription;
+  const { fromMs, toMs, isTrial } = counted;
+  const limited = limitedFeatures(source, subscribed, counted, terms);
+  const span = { fromMs, toMs, tz };
+  const meters = limited.map(({ meter }) => meter);
+  const usage = await measureSpan(source, subscribed, meters, { ...span, window: "total" }, nowMs);
+  const features = new Map<string, KnownFeature>();
+  for (const feature of termsOf(terms, last).features) {
+    const one = limited.find((candidate) => candidate.feature.key === feature.key);
+    const used = String((one && usage.get(one.meter.meter)?.total) ?? 0);
+    features.set(feature.key, { isEnabled: feature.enabled, isTrial, used, tz, ...(one && { limited: one }) });
+    if (!one || one.limit === null || feature.grace_hours === 0) continue;
+    if (limitState(used, one.limit) !== "reached") continue;
+    const hitMs = await reachedAt(source, subscribed, { meter: one.meter, limit: one.limit }, span, nowMs);
+    const known = features.get(feature.key);
+    if (known && hitMs !== undefined) known.graceUntilMs = hitMs + feature.grace_hours * 3_600_000;
+  }
+  return { readAtMs: nowMs, asOf, features, endMs: toMs };
+}
+
+function answerOf(known: Known, node: NodeAddress, key: string, nowMs: number, isCurrent: boolean): Entitlement {
+  const none = { ...nothing(node, key), as_of: known.asOf };
+  if (!known.features) return { ...none, reason: "no_subscription" };
+  const feature = known.features.get(key);
+  if (!feature?.isEnabled) return { ...none, reason: "not_in_plan" };
+  const { limited, isTrial, used, graceUntilMs, tz } = feature;
+  if (!limited) return { ...none, allowed: true, reason: "unlimited" };
+  const { limit, feature: terms } = limited;
+  if (limit === null) return { ...none, allowed: true, reason: "unlimited", used };
+  const told = {
+    ...none,
+    used,
+    limit,
+    percent: percentUsed(used, limit),
+    status: quotaStatus(used, limit),
+    grace_until: graceUntilMs === undefined ? null : formatInstant(graceUntilMs, tz),
+  };
+  if (terms.overage === "block" && !isCurrent) return { ...told, reason: "usage_unknown" };
+  const state = limitState(used, limit);
+  if (state === "within") return { ...told, allowed: true, reason: "within_limit" };
+  if (terms.overage === "bill")
+    return { ...told, allowed: true, reason: isTrial ? "overage_in_trial" : "overage_billed" };
+  if (terms.overage === "notify") return { ...told, allowed: true, reason: "overage_notified" };
+  if (state === "nothing_included") return { ...told, reason: "nothing_included" };
+  const isInGrace = graceUntilMs !== undefined && nowMs < graceUntilMs;
+  return isInGrace ? { ...told, allowed: true, reason: "in_grace" } : { ...told, reason: "limit_reached" };
+}
+
+function nothing(node: NodeAddress, feature: string): Entitlement {
+  const figures = { used: null, limit: null, percent: null, status: null, grace_until: null, as_of: null };
+  return { node, feature, allowed: false, reason: "no_subscription", ...figures };
+}

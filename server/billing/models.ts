@@ -1,0 +1,112 @@
+/** The registry of speech models. A model is known at its node and everywhere below it. */
+import { asc, eq } from "drizzle-orm";
+import { type Author, recordChange } from "../audit/record-change.ts";
+import type { ChangeModel } from "../contract/models.ts";
+import type { NodeAddress } from "../contract/nodes.ts";
+import { newId } from "../identity/actor.ts";
+import type { Postgres, Queries } from "../postgres/client.ts";
+import { models } from "../postgres/schema/models.ts";
+import { ProblemError } from "../problem.ts";
+import type { NodeTree } from "../tree/node-tree.ts";
+
+export type ModelRecord = typeof models.$inferSelect;
+export type NewModel = Omit<ModelRecord, "id" | "createdAt">;
+
+/** `check` throws where the model is not what the caller saw. */
+interface Edit {
+  by: Author;
+  check: (current: unknown) => void;
+}
+
+/** By what events name them. */
+export async function listModels(db: Queries): Promise<ModelRecord[]> {
+  return await db.select().from(models).orderBy(asc(models.model), asc(models.node));
+}
+
+export async function readModel(db: Queries, id: string): Promise<ModelRecord | undefined> {
+  const [found] = await db.select().from(models).where(eq(models.id, id));
+  return found;
+}
+
+/** Throws `conflict` where the node has one that events name alike. */
+export async function createModel(postgres: Postgres, wanted: NewModel, by: Author): Promise<ModelRecord> {
+  return await postgres.transaction(async (tx) => {
+    const id = newId("mdl");
+    const [made] = await tx
+      .insert(models)
+      .values({ ...wanted, id })
+      .onConflictDoNothing()
+      .returning();
+    if (!made) throw new ProblemError("conflict", `${wanted.node} has a model ${wanted.model}`, { field: "model" });
+    await recordChange(tx, { by, node: made.node, action: "model.created", subject: id, after: stateOfModel(made) });
+    return made;
+  });
+}
+
+export async function changeModel(
+  postgres: Postgres,
+  id: string,
+  edits: ChangeModel,
+  { by, check }: Edit,
+): Promise<ModelRecord> {
+  return await postgres.transaction(async (tx) => {
+    const before = await lockedModel(tx, id);
+    check(stateOfModel(before));
+    const given = Object.fromEntries(Object.entries(edits).filter(([, value]) => value !== undefined));
+    if (Object.keys(given).length === 0) return before;
+    const [after] = await tx.update(models).set(given).where(eq(models.id, id)).returning();
+    if (!after) throw new ProblemError("not_found", "there is no such model");
+    const change = { before: stateOfModel(before), after: stateOfModel(after) };
+    await recordChange(tx, { by, node: after.node, action: "model.changed", subject: id, ...change });
+    return after;
+  });
+}
+
+/** Usage under it stays, and is shown under the id that events carry. */
+export async function removeModel(postgres: Postgres, id: string, { by, check }: Edit): Promise<void> {
+  await postgres.transaction(async (tx) => {
+    const before = await lockedModel(tx, id);
+    check(stateOfModel(before));
+    await tx.delete(models).where(eq(models.id, id));
+    const change = { subject: id, before: stateOfModel(before) };
+    await recordChange(tx, { by, node: before.node, action: "model.removed", ...change });
+  });
+}
+
+/** What an `ETag` of a model is made of, and what the audit keeps. */
+export function stateOfModel({ node, model, name, tier, description }: ModelRecord) {
+  return { node, model, name, tier, description };
+}
+
+/**
+ * What the models that a node's usage names are called: its own and those above it, the nearest first; of those below it
+ * one that is the only one by that id.
+ */
+export function modelsKnownAt(
+  all: readonly ModelRecord[],
+  node: NodeAddress,
+  tree: Pick<NodeTree, "isWithin" | "ancestors">,
+): ReadonlyMap<string, ModelRecord> {
+  const path = tree.ancestors(node);
+  const depth = (one: ModelRecord) => path.indexOf(one.node);
+  const known = new Map<string, ModelRecord>();
+  const ambiguous = new Set<string>();
+  for (const one of all) {
+    if (depth(one) < 0 && !tree.isWithin(one.node, node)) continue;
+    const other = known.get(one.model);
+    if (!other) known.set(one.model, one);
+    else if (depth(one) < 0 && depth(other) < 0) ambiguous.add(one.model);
+    else if (depth(other) < 0 || (depth(one) >= 0 && depth(one) < depth(other))) known.set(one.model, one);
+  }
+  for (const model of ambiguous) {
+    const found = known.get(model);
+    if (found && depth(found) < 0) known.delete(model);
+  }
+  return known;
+}
+
+async function lockedModel(tx: Queries, id: string): Promise<ModelRecord> {
+  const [found] = await tx.select().from(models).where(eq(models.id, id)).for("update");
+  if (!found) throw new ProblemError("not_found", "there is no such model");
+  return found;
+}

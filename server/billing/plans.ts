@@ -1,0 +1,142 @@
+/** Plans in versions: a draft is edited until it is published, a published version never changes again. */
+import { and, asc, desc, eq, inArray, isNull } from "drizzle-orm";
+import { type Author, recordChange } from "../audit/record-change.ts";
+import type { NodeAddress } from "../contract/nodes.ts";
+import type { PlanTerms } from "../contract/plans.ts";
+import { newId } from "../identity/actor.ts";
+import type { Postgres, Queries } from "../postgres/client.ts";
+import { plans, planVersions } from "../postgres/schema/plans.ts";
+import { ProblemError } from "../problem.ts";
+
+export type PlanVersionRecord = typeof planVersions.$inferSelect;
+
+export interface PlanRecord {
+  id: string;
+  node: NodeAddress;
+  name: string;
+  offered: boolean;
+  createdAt: Date;
+  /** The newest first. */
+  versions: PlanVersionRecord[];
+}
+
+export interface NewPlan {
+  node: NodeAddress;
+  name: string;
+  offered: boolean;
+  terms: PlanTerms;
+}
+
+export interface PlanEdit {
+  name?: string | undefined;
+  offered?: boolean | undefined;
+  terms?: PlanTerms | undefined;
+}
+
+/** All plans, the oldest first. */
+export async function listPlans({ db }: Pick<Postgres, "db">): Promise<PlanRecord[]> {
+  const rows = await db.select().from(plans).orderBy(asc(plans.createdAt), asc(plans.id));
+  const versions = await db.select().from(planVersions).orderBy(desc(planVersions.version));
+  const versionsOf = new Map<string, PlanVersionRecord[]>(rows.map(({ id }) => [id, []]));
+  for (const version of versions) versionsOf.get(version.planId)?.push(version);
+  return rows.map((row) => ({ ...row, versions: versionsOf.get(row.id) ?? [] }));
+}
+
+export async function readPlan(db: Queries, id: string): Promise<PlanRecord | undefined> {
+  const [row] = await db.select().from(plans).where(eq(plans.id, id));
+  if (!row) return undefined;
+  const versions = await db
+    .select()
+    .from(planVersions)
+    .where(eq(planVersions.planId, id))
+    .orderBy(desc(planVersions.version));
+  return { ...row, versions };
+}
+
+/** The terms of versions, by `ID VERSION`. */
+export async function readTerms(
+  db: Queries,
+  wanted: readonly { planId: string; version: number }[],
+): Promise<Map<string, PlanTerms>> {
+  const ids = [...new Set(wanted.map(({ planId }) => planId))];
+  const rows = ids.length === 0 ? [] : await db.select().from(planVersions).where(inArray(planVersions.planId, ids));
+  return new Map(rows.map(({ planId, version, terms }) => [`${planId} ${version}`, terms]));
+}
+
+/** Its first version is a draft. */
+export async function createPlan(postgres: Postgres, { terms, ...wanted }: NewPlan, by: Author): Promise<PlanRecord> {
+  return await postgres.transaction(async (tx) => {
+    const id = newId("plan");
+    await tx.insert(plans).values({ ...wanted, id });
+    await tx.insert(planVersions).values({ planId: id, version: 1, terms });
+    const made = await planIn(tx, id);
+    await recordChange(tx, { by, node: made.node, action: "plan.created", subject: id, after: stateOfPlan(made) });
+    return made;
+  });
+}
+
+/** `check` throws where the plan is not what the caller saw. New terms go to the draft, which is begun where there is none. */
+export async function changePlan(
+  postgres: Postgres,
+  id: string,
+  { terms, ...edits }: PlanEdit,
+  { by, check }: { by: Author; check: (current: unknown) => void },
+): Promise<PlanRecord> {
+  return await postgres.transaction(async (tx) => {
+    const before = await lockedPlan(tx, id);
+    check(stateOfPlan(before));
+    const given = Object.fromEntries(Object.entries(edits).filter(([, value]) => value !== undefined));
+    if (Object.keys(given).length > 0) await tx.update(plans).set(given).where(eq(plans.id, id));
+    if (terms) {
+      const [newest] = before.versions;
+      if (newest && newest.publishedAt === null) await tx.update(planVersions).set({ terms }).where(draftOf(id));
+      else await tx.insert(planVersions).values({ planId: id, version: (newest?.version ?? 0) + 1, terms });
+    }
+    const after = await planIn(tx, id);
+    const change = { before: stateOfPlan(before), after: stateOfPlan(after) };
+    await recordChange(tx, { by, node: after.node, action: "plan.changed", subject: id, ...change });
+    return after;
+  });
+}
+
+/** Throws `conflict` where there is no draft. */
+export async function publishPlan(
+  postgres: Postgres,
+  id: string,
+  { by, check }: { by: Author; check: (current: unknown) => void },
+): Promise<PlanRecord> {
+  return await postgres.transaction(async (tx) => {
+    const before = await lockedPlan(tx, id);
+    check(stateOfPlan(before));
+    const published = await tx.update(planVersions).set({ publishedAt: new Date() }).where(draftOf(id)).returning();
+    if (published.length === 0) throw new ProblemError("conflict", "the plan has no draft to publish");
+    const after = await planIn(tx, id);
+    const change = { before: stateOfPlan(before), after: stateOfPlan(after) };
+    await recordChange(tx, { by, node: after.node, action: "plan.published", subject: id, ...change });
+    return after;
+  });
+}
+
+/** What an `ETag` of a plan is made of, and what the audit keeps. */
+export function stateOfPlan({ node, name, offered, versions }: PlanRecord): object {
+  const [newest] = versions;
+  return {
+    node,
+    name,
+    offered,
+    ...(newest && { version: newest.version, isPublished: newest.publishedAt !== null, terms: newest.terms }),
+  };
+}
+
+const draftOf = (id: string) => and(eq(planVersions.planId, id), isNull(planVersions.publishedAt));
+
+async function lockedPlan(tx: Queries, id: string): Promise<PlanRecord> {
+  await tx.select().from(plans).where(eq(plans.id, id)).for("update");
+  return await planIn(tx, id);
+}
+
+async function planIn(tx: Queries, id: string): Promise<PlanRecord> {
+  const plan = await readPlan(tx, id);
+  if (!plan) throw new ProblemError("not_found", "there is no such plan");
+  return plan;
+}

@@ -1,0 +1,117 @@
+/** When a limit was reached, to the millisecond: of events the time of the one that reached it, of minutes the instant that completed them. */
+import type { Meter } from "../catalog/catalog.ts";
+import type { NodeAddress } from "../contract/nodes.ts";
+import { limitState } from "../contract/quota-status.ts";
+import type { MeterUsage } from "../contract/usage.ts";
+import { isSumOverTime } from "../metrics/sum-over-time.ts";
+import type { Window } from "../metrics/windows.ts";
+import { sumDecimals } from "../numbers/figures.ts";
+import { type MeasuredSpan, measureSpan, type UsageSource } from "./measure-span.ts";
+
+interface Span {
+  fromMs: number;
+  toMs: number;
+}
+
+type Measure = (span: Span, windows: Pick<MeasuredSpan, "window" | "windows">) => Promise<MeterUsage | undefined>;
+
+/** Undefined where nothing of the span reached it by now. */
+export async function reachedAt(
+  source: UsageSource,
+  node: NodeAddress,
+  { meter, limit }: { meter: Meter; limit: string },
+  { fromMs, toMs, tz }: { fromMs: number; toMs: number; tz: string },
+  nowMs: number,
+): Promise<number | undefined> {
+  const measure: Measure = async (span, windows) =>
+    (await measureSpan(source, node, [meter], { ...span, ...windows, tz }, nowMs)).get(meter.meter);
+  const totalOf = async (span: Span) => String((await measure(span, { window: "total" }))?.total ?? 0);
+  const span = { fromMs, toMs: Math.min(toMs, nowMs) };
+  if (span.fromMs >= span.toMs) return undefined;
+  if (isDistinct(meter)) {
+    const used = (atMs: number) => totalOf({ fromMs, toMs: atMs });
+    const completedMs = await firstReached(used, limit, span);
+    return completedMs === undefined ? undefined : completedMs - 1;
+  }
+  const minute = await narrowed(measure, meter, limit, { ...span, before: "0" }, [
+    () => ({ window: "day" }),
+    () => ({ window: "hour" }),
+    () => ({ window: "minute" }),
+  ]);
+  if (!minute) return undefined;
+  if (meter.rule.kind !== "minutes") return (await narrowed(measure, meter, limit, minute, [partsOf, partsOf]))?.fromMs;
+  // Figures of windows are rounded, and thousands of them may be a moment off.
+  const near = { fromMs: Math.max(fromMs, minute.fromMs - 1_000), toMs: Math.min(span.toMs, minute.toMs + 1_000) };
+  const before = near.fromMs > fromMs ? await totalOf({ fromMs, toMs: near.fromMs }) : "0";
+  const used = async (atMs: number) => sumDecimals([before, await totalOf({ fromMs: near.fromMs, toMs: atMs })]);
+  return await firstReached(used, limit, near);
+}
+
+/** One thing counts once in a span, so that neither its windows' figures add up nor does one of them reach the limit. */
+const isDistinct = ({ rule }: Meter): boolean =>
+  rule.kind === "distinct" || (rule.kind === "events" && rule.aggregation === "unique");
+
+interface Narrowed extends Span {
+  /** Of a sum over time, what was used when it began. */
+  before: string;
+}
+
+/** The first window of each kind in turn that reaches the limit. */
+async function narrowed(
+  measure: Measure,
+  meter: Meter,
+  limit: string,
+  span: Narrowed,
+  kinds: readonly ((span: Span) => Pick<MeasuredSpan, "window" | "windows">)[],
+): Promise<Narrowed | undefined> {
+  let found = span;
+  for (const kind of kinds) {
+    const { fromMs, toMs } = found;
+    const usage = await measure({ fromMs, toMs }, kind(found));
+    let { before } = found;
+    const first = usage?.series.find(({ value }) => {
+      const figure = String(value ?? 0);
+      const reached = isSumOverTime(meter.rule) ? sumDecimals([before, figure]) : figure;
+      if (limitState(reached, limit) === "reached") return true;
+      if (isSumOverTime(meter.rule)) before = reached;
+      return false;
+    });
+    if (!first) return undefined;
+    found = { fromMs: Date.parse(first.start), toMs: Math.min(Date.parse(first.end), toMs), before };
+  }
+  return found;
+}
+
+const mostParts = 250;
+
+/** Of a minute: twice in turn makes milliseconds of it. */
+function partsOf({ fromMs, toMs }: Span): { window: "total"; windows: Window[] } {
+  const stepMs = Math.ceil((toMs - fromMs) / mostParts);
+  const windows: Window[] = [];
+  for (let startMs = fromMs; startMs < toMs; startMs += stepMs)
+    windows.push({ startMs, endMs: Math.min(startMs + stepMs, toMs), isCut: true });
+  return { window: "total", windows };
+}
+
+/** The first instant up to which `limit` is used, of what never shrinks; where it grows evenly after a few questions. */
+async function firstReached(
+  used: (atMs: number) => Promise<string>,
+  limit: string,
+  { fromMs, toMs }: Span,
+): Promise<number | undefined> {
+  let low = { ms: fromMs, used: 0 };
+  const whole = await used(toMs);
+  if (limitState(whole, limit) !== "reached") return undefined;
+  let high = { ms: toMs, used: Number(whole) };
+  for (let turn = 0; high.ms - low.ms > 1; turn++) {
+    const length = high.ms - low.ms;
+    const evenly = Math.round((length * (Number(limit) - low.used)) / (high.used - low.used || 1));
+    const step = turn % 2 === 0 ? Math.min(Math.max(evenly, 1), length - 1) : Math.floor(length / 2);
+    const ms = low.ms + step;
+    const figure = await used(ms);
+    const place = { ms, used: Number(figure) };
+    if (limitState(figure, limit) === "reached") high = place;
+    else low = place;
+  }
+  return high.ms;
+}

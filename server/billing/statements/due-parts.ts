@@ -1,0 +1,46 @@
+/** Which parts of a subscription's cycles have ended, each in one place of the tree: what statements are made of. */
+
+import { cycleContaining } from "../../metrics/windows.ts";
+import type { Place } from "../../tree/node-tree.ts";
+import {
+  type Cycle,
+  endMsOf,
+  type PlanSegment,
+  type SubscriptionRecord,
+  segmentsOf,
+  segmentsWithin,
+} from "../billing-cycle.ts";
+
+export interface DuePart extends Place {
+  cycle: Cycle;
+  /** Each under one version of a plan, in order; at least one. */
+  segments: PlanSegment[];
+}
+
+/**
+ * From `sinceMs` (the end of the last part that has a statement, else undefined) on, those that ended by `dueMs`, in order. A
+ * cycle ends early with its subscription; a move of the node, or of one above it, ends a part under the parents it had.
+ */
+export function dueParts(
+  subscription: SubscriptionRecord,
+  sinceMs: number | undefined,
+  dueMs: number,
+  placesBetween: (fromMs: number, toMs: number) => Place[],
+): DuePart[] {
+  const { tz, anchor } = subscription;
+  const endMs = endMsOf(subscription);
+  const parts: DuePart[] = [];
+  let atMs = Math.max(sinceMs ?? Number.NEGATIVE_INFINITY, subscription.startsAt.getTime());
+  while (atMs < Math.min(endMs, dueMs)) {
+    const cycle = cycleContaining(atMs, tz, anchor);
+    const untilMs = Math.min(cycle.endMs, endMs);
+    const all = segmentsOf(subscription, cycle);
+    for (const place of placesBetween(atMs, untilMs)) {
+      if (place.toMs > dueMs) return parts;
+      const segments = segmentsWithin(all, place.fromMs, place.toMs);
+      if (segments.length > 0) parts.push({ ...place, cycle, segments });
+    }
+    atMs = untilMs;
+  }
+  return parts;
+}

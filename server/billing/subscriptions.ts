@@ -1,0 +1,226 @@
+/** Subscriptions. A node has one at a time; a change of plan adds a row, so that the limits of any past instant are known. */
+import { and, asc, eq, gt, gte, inArray, sql } from "drizzle-orm";
+import { type Author, recordChange } from "../audit/record-change.ts";
+import { nodeAddress, parseNode } from "../contract/node-address.ts";
+import type { NodeAddress } from "../contract/nodes.ts";
+import { newId } from "../identity/actor.ts";
+import { dateAt, startOfDate } from "../metrics/zone-dates.ts";
+import type { Postgres, Queries } from "../postgres/client.ts";
+import { nodes } from "../postgres/schema/accounts.ts";
+import { planVersions, subscriptionPlans, subscriptions } from "../postgres/schema/plans.ts";
+import { ProblemError } from "../problem.ts";
+import type { NodeTree } from "../tree/node-tree.ts";
+import { ownersWithin, type PastRights, sinceWhenBelow } from "../tree/past-owners.ts";
+import {
+  endMsOf,
+  nextCycleMs,
+  planAt,
+  type SubscriptionRecord,
+  type SubscriptionRow,
+  statusOf,
+} from "./billing-cycle.ts";
+
+export interface NewSubscription {
+  node: NodeAddress;
+  planId: string;
+  version: number;
+  anchor: number;
+  tz: string;
+  startsAt: Date;
+  trialEndsAt: Date | null;
+  expiresAt: Date | null;
+  renews: boolean;
+}
+
+export interface SubscriptionEdit {
+  plan?: { planId: string; version: number } | undefined;
+  isCancelled: boolean;
+  at: "now" | "next_cycle";
+  trialEndsAt?: Date | null | undefined;
+  expiresAt?: Date | null | undefined;
+  renews?: boolean | undefined;
+}
+
+/** Those of the nodes, or all, the oldest first. */
+export async function listSubscriptions(db: Queries, ofNodes?: readonly NodeAddress[]): Promise<SubscriptionRecord[]> {
+  if (ofNodes?.length === 0) return [];
+  const rows = await db
+    .select()
+    .from(subscriptions)
+    .where(ofNodes && inArray(subscriptions.node, [...ofNodes]))
+    .orderBy(asc(subscriptions.createdAt), asc(subscriptions.id));
+  return await withHistory(db, rows, ofNodes !== undefined);
+}
+
+export async function readSubscription(db: Queries, id: string): Promise<SubscriptionRecord | undefined> {
+  const rows = await db.select().from(subscriptions).where(eq(subscriptions.id, id));
+  return (await withHistory(db, rows, true))[0];
+}
+
+async function withHistory(db: Queries, rows: SubscriptionRow[], areFew: boolean): Promise<SubscriptionRecord[]> {
+  const ids = rows.map(({ id }) => id);
+  if (ids.length === 0) return [];
+  const plans = await db
+    .select()
+    .from(subscriptionPlans)
+    .where(areFew ? inArray(subscriptionPlans.subscriptionId, ids) : undefined)
+    .orderBy(asc(subscriptionPlans.validFrom));
+  const byId = new Map(rows.map((row): [string, SubscriptionRecord] => [row.id, { ...row, history: [] }]));
+  for (const { subscriptionId, ...plan } of plans) byId.get(subscriptionId)?.history.push(plan);
+  return [...byId.values()];
+}
+
+/** The subscription that holds for the node at an instant; an agent has that of its organization. */
+export async function subscriptionAt(
+  db: Queries,
+  node: NodeAddress,
+  ms: number,
+): Promise<SubscriptionRecord | undefined> {
+  const found = await subscriptionsOf(db, node);
+  return found.find((one) => one.startsAt.getTime() <= ms && ms < endMsOf(one));
+}
+
+/** All that a node has or had, the oldest first; of an agent those of its organization. */
+export async function subscriptionsOf(db: Queries, node: NodeAddress): Promise<SubscriptionRecord[]> {
+  return await listSubscriptions(db, [subscribedNode(node)]);
+}
+
+function subscribedNode(node: NodeAddress): NodeAddress {
+  const parsed = parseNode(node);
+  return parsed.kind === "agent" ? nodeAddress("organization", parsed.organization) : node;
+}
+
+/** When billing cycles of a node begin: as its subscription says, else that of the nearest node above, else on the 1st, UTC. */
+export async function cycleSettings(
+  db: Queries,
+  tree: Pick<NodeTree, "ancestors">,
+  node: NodeAddress,
+  nowMs: number,
+): Promise<{ anchor: number; tz: string }> {
+  const path = tree.ancestors(node);
+  const rows = await db.select().from(subscriptions).where(inArray(subscriptions.node, path));
+  const running = rows.filter((row) => row.startsAt.getTime() <= nowMs && nowMs < endMsOf(row));
+  const [nearest] = running.sort((a, b) => path.indexOf(a.node) - path.indexOf(b.node));
+  return nearest ? { anchor: nearest.anchor, tz: nearest.tz } : { anchor: 1, tz: "UTC" };
+}
+
+/**
+ * Throws `conflict` where the node has one that has not ended by then, `invalid_request` where the version is not published,
+ * `forbidden` where it begins when the node stood below others. Without `rights` there is no such limit.
+ */
+export async function createSubscription(
+  postgres: Postgres,
+  { planId, version, ...wanted }: NewSubscription,
+  by: Author,
+  rights?: PastRights,
+): Promise<SubscriptionRecord> {
+  return await postgres.transaction(async (tx) => {
+    // One decision about a node's subscriptions at a time.
+    await tx.select().from(nodes).where(eq(nodes.node, wanted.node)).for("update");
+    await checkPublished(tx, planId, version);
+    const others = await tx.select().from(subscriptions).where(eq(subscriptions.node, wanted.node));
+    const startsAt = startOf(wanted, others, rights);
+    const alsoOf = ownersSince(rights, wanted.node, startsAt.getTime(), "starts_at");
+    const end = endMsOf({ ...wanted, cancelledAt: null });
+    if (others.some((other) => endMsOf(other) > startsAt.getTime() && other.startsAt.getTime() < end))
+      throw new ProblemError("conflict", `${wanted.node} has a subscription then`, { field: "node" });
+    const id = newId("sub");
+    await tx.insert(subscriptions).values({ ...wanted, startsAt, id });
+    await tx.insert(subscriptionPlans).values({ subscriptionId: id, planId, version, validFrom: startsAt });
+    const made = await subscriptionIn(tx, id);
+    await recordChange(tx, { by, node: made.node, alsoOf, action: "subscription.created", subject: id, after: made });
+    return made;
+  });
+}
+
+/**
+ * The first moment of the day, the end of what the node had on that day before, or the moment when it moved to the caller on
+ * that day: a begun day counts whole, none twice, and none in which the node was another's.
+ */
+function startOf(
+  { node, startsAt, tz }: Pick<NewSubscription, "node" | "startsAt" | "tz">,
+  others: readonly SubscriptionRow[],
+  rights: PastRights | undefined,
+): Date {
+  const wantedMs = startsAt.getTime();
+  const dayMs = startOfDate(dateAt(wantedMs, tz), tz);
+  const ends = others.map(endMsOf).filter((endMs) => endMs <= wantedMs);
+  const sinceMs = rights ? sinceWhenBelow(rights, node, dayMs, wantedMs) : dayMs;
+  return new Date(Math.max(dayMs, sinceMs, ...ends));
+}
+
+/** Who had the node since `fromMs`; throws `forbidden` where the caller did not all that time. */
+function ownersSince(rights: PastRights | undefined, node: NodeAddress, fromMs: number, field: string): NodeAddress[] {
+  if (!rights || fromMs >= rights.nowMs) return [];
+  if (sinceWhenBelow(rights, node, fromMs, rights.nowMs) > fromMs)
+    throw new ProblemError("forbidden", "the node stood below others then, whose charges this would change", { field });
+  return ownersWithin(rights.tree, node, fromMs, rights.nowMs);
+}
+
+/** From when on an edit changes what was charged; Infinity where it does not. */
+function changedSince(before: SubscriptionRecord, after: SubscriptionRecord): number {
+  const ends = [endMsOf(before), endMsOf(after)] as const;
+  const trials = [before, after].map(({ trialEndsAt, startsAt }) => (trialEndsAt ?? startsAt).getTime());
+  return Math.min(
+    ends[0] === ends[1] ? Number.POSITIVE_INFINITY : Math.min(...ends),
+    trials[0] === trials[1] ? Number.POSITIVE_INFINITY : Math.min(...trials),
+  );
+}
+
+/**
+ * `check` throws where the subscription is not what the caller saw. A later decision replaces what had not taken effect. Throws
+ * `forbidden` where it would change charges of a time when the node stood below others.
+ */
+export async function changeSubscription(
+  postgres: Postgres,
+  id: string,
+  { plan, isCancelled, at, ...dates }: SubscriptionEdit,
+  { by, check, rights }: { by: Author; check: (current: unknown) => void; rights: PastRights },
+): Promise<SubscriptionRecord> {
+  const { nowMs } = rights;
+  return await postgres.transaction(async (tx) => {
+    await tx.select().from(subscriptions).where(eq(subscriptions.id, id)).for("update");
+    const before = await subscriptionIn(tx, id);
+    check(before);
+    const status = statusOf(before, nowMs);
+    if (status === "cancelled" || status === "expired")
+      throw new ProblemError("conflict", `the subscription is ${status}: make a new one`);
+    const startMs = before.startsAt.getTime();
+    const effective = new Date(at === "now" ? Math.max(nowMs, startMs) : nextCycleMs(before, nowMs));
+    if (plan) {
+      await checkPublished(tx, plan.planId, plan.version);
+      const ofThis = eq(subscriptionPlans.subscriptionId, id);
+      await tx.delete(subscriptionPlans).where(and(ofThis, gte(subscriptionPlans.validFrom, effective)));
+      await tx
+        .delete(subscriptionPlans)
+        .where(and(ofThis, gt(subscriptionPlans.validFrom, new Date(Math.max(nowMs, startMs)))));
+      const { planId, version } = planAt(before, at === "now" ? effective.getTime() - 1 : nowMs);
+      if (effective.getTime() === startMs || planId !== plan.planId || version !== plan.version)
+        await tx.insert(subscriptionPlans).values({ subscriptionId: id, ...plan, validFrom: effective });
+    }
+    const given = Object.fromEntries(Object.entries(dates).filter(([, value]) => value !== undefined));
+    const edits = { ...given, ...(isCancelled && { cancelledAt: effective }) };
+    if (Object.keys(edits).length > 0) await tx.update(subscriptions).set(edits).where(eq(subscriptions.id, id));
+    const after = await subscriptionIn(tx, id);
+    const field = before.trialEndsAt?.getTime() === after.trialEndsAt?.getTime() ? "expires_at" : "trial_ends_at";
+    const alsoOf = ownersSince(rights, after.node, changedSince(before, after), field);
+    const about = { by, node: after.node, alsoOf, action: "subscription.changed", subject: id };
+    await recordChange(tx, { ...about, before, after });
+    return after;
+  });
+}
+
+async function checkPublished(tx: Queries, planId: string, version: number): Promise<void> {
+  const [found] = await tx
+    .select()
+    .from(planVersions)
+    .where(and(eq(planVersions.planId, planId), eq(planVersions.version, version), sql`published_at IS NOT NULL`));
+  if (!found)
+    throw new ProblemError("invalid_request", `the plan has no published version ${version}`, { field: "version" });
+}
+
+async function subscriptionIn(tx: Queries, id: string): Promise<SubscriptionRecord> {
+  const found = await readSubscription(tx, id);
+  if (!found) throw new ProblemError("not_found", "there is no such subscription");
+  return found;
+}

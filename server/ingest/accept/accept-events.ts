@@ -1,0 +1,390 @@
+/**
+ * The verdict on each event of a request, whatever its neighbours are, and the lines that go to the log. Two pure steps
+ * with one wait between them: `checkEvents` needs only the events; then unknown organizations are made and storage is
+ * asked about ids; then `decideEvents` judges and claims in one turn, in which the caller must also append to the log.
+ */
+import type { EventType } from "../../catalog/catalog.ts";
+import { isBoundedText, type Rejection, type Warning } from "../../contract/events.ts";
+import { nodeAddress, parseNode } from "../../contract/node-address.ts";
+import { isAddressable, isStorableText } from "../../contract/text.ts";
+import { explainForm, type Fault, type GivenEvent, hasEventForm } from "./event-gate.ts";
+import { identityPrefix } from "./event-hash.ts";
+import { nameOfStored } from "./event-identity.ts";
+import { latenessOf, type OutcomeCount, type OutcomePlace, OutcomeTally } from "./event-outcomes.ts";
+import { escapeColumn, renderQuarantineRow } from "./event-row.ts";
+import type { IdentifiedEvent, Standing } from "./known-ids.ts";
+import { type ReadContext, type ReadEvent, readEvent, renderEventRow } from "./read-event.ts";
+import type { Doubt } from "./recent-signs.ts";
+import type { RequestEvents } from "./request-events.ts";
+
+/** The API key that sends. */
+export interface Emitter {
+  id: string;
+  /** Address of the node whose subtree the key may write to. */
+  node: string;
+  createOrganizations: boolean;
+}
+
+/** What accepting needs of the account tree. */
+export interface OrganizationTree {
+  get(address: string): unknown;
+  isWithin(address: string, ancestor: string): boolean;
+  /** The node itself and all above it. */
+  ancestors(address: string): Iterable<string>;
+  /** The strictest status of a node and of what stands above it. */
+  standing(address: string): string | undefined;
+  /** Undefined for an organization that is not in the tree. */
+  pathAt(organization: string, timeMs: number): { partner: string; reseller: string } | undefined;
+}
+
+export interface CheckedEvents {
+  readable: ReadEvent[];
+  faults: { index: number; fault: Fault }[];
+  warnings: Warning[];
+}
+
+/** Sorts events into those that mean something and those that do not, each with its reason. */
+export function checkEvents(
+  request: RequestEvents,
+  receivedAtMs: number,
+  eventType: (type: string) => EventType | undefined,
+  firstReceivedMs = receivedAtMs,
+): CheckedEvents {
+  const checked: CheckedEvents = { readable: [], faults: [], warnings: [] };
+  const prefixes = new Map<string, string>();
+  const context: ReadContext = {
+    receivedAtMs,
+    firstReceivedMs,
+    isPlain: request.isPlain,
+    sources: request.sources,
+    eventType,
+    prefixOf(organization) {
+      let prefix = prefixes.get(organization);
+      if (prefix === undefined) {
+        prefix = identityPrefix(organization);
+        prefixes.set(organization, prefix);
+      }
+      return prefix;
+    },
+    warn: (warning) => checked.warnings.push(warning),
+  };
+  for (let index = 0; index < request.events.length; index++) {
+    const event = request.events[index];
+    const unreadable = request.unreadable.get(index);
+    const read =
+      unreadable ?? (hasEventForm(event, request.isPlain) ? readEvent(index, event, context) : explainForm(event));
+    if ("code" in read) checked.faults.push({ index, fault: read });
+    else checked.readable.push(read);
+  }
+  return checked;
+}
+
+/**
+ * The organizations that the request names, that do not exist and that this key may make below its node. Also those of
+ * events that are rejected: else nobody but the sender would find a first batch that is wrong in quarantine.
+ */
+export function organizationsToCreate(
+  request: RequestEvents,
+  checked: CheckedEvents,
+  emitter: Emitter,
+  tree: OrganizationTree,
+): string[] {
+  if (!emitter.createOrganizations || !mayHoldOrganizations(emitter.node)) return [];
+  const unknown = new Set<string>();
+  const note = (organization: string) => {
+    if (!unknown.has(organization) && !tree.get(nodeAddress("organization", organization))) unknown.add(organization);
+  };
+  for (const { organization } of checked.readable) note(organization);
+  for (const { index } of checked.faults) {
+    const { organization } = namesOf(request.events[index]);
+    if (organization !== "" && isAddressable(organization)) note(organization);
+  }
+  return [...unknown];
+}
+
+/** The tree as it would be with these organizations right below the emitter's node. */
+export function withOrganizations(
+  tree: OrganizationTree,
+  organizations: readonly string[],
+  emitter: Emitter,
+): OrganizationTree {
+  if (organizations.length === 0) return tree;
+  const made = new Set(organizations.map((organization) => nodeAddress("organization", organization)));
+  const standIn = (address: string) => (made.has(address) ? emitter.node : address);
+  return {
+    get: (address) => tree.get(address) ?? (made.has(address) ? address : undefined),
+    isWithin: (address, ancestor) =>
+      (made.has(address) && ancestor === emitter.node) || tree.isWithin(standIn(address), ancestor),
+    ancestors: (address) => tree.ancestors(standIn(address)),
+    standing: (address) => tree.standing(standIn(address)),
+    pathAt: (organization, timeMs) => tree.pathAt(organization, timeMs),
+  };
+}
+
+function mayHoldOrganizations(node: string): boolean {
+  return node === "all" || node.startsWith("partner:") || node.startsWith("reseller:");
+}
+
+export interface Decision {
+  accepted: number;
+  duplicates: number;
+  /** In the order of the events, as are warnings. */
+  rejected: Rejection[];
+  warnings: Warning[];
+  /** Nothing is taken because one event of an atomic request was rejected. */
+  isAborted: boolean;
+  eventRows: string[];
+  quarantineRows: string[];
+  /** What became of every event of the request, those of an aborted one too. */
+  outcomes: OutcomeCount[];
+  /** The verdict rests on events that may still be on their way to disk. */
+  restsOnOthers: boolean;
+}
+
+export interface DecisionContext {
+  receivedAtMs: number;
+  isAtomic: boolean;
+  emitter: Emitter;
+  tree: OrganizationTree;
+  /** Judges an identity and claims it when it is new. */
+  claim: (event: IdentifiedEvent) => Standing;
+  /** What there is to doubt about an event that is taken. */
+  doubt?: (event: GivenEvent) => Doubt | undefined;
+}
+
+/** The verdicts and the lines of a checked request. When `isAborted`, the caller must give the claims back. */
+export function decideEvents(request: RequestEvents, checked: CheckedEvents, context: DecisionContext): Decision {
+  const { emitter, tree, receivedAtMs } = context;
+  const owner = parseNode(emitter.node);
+  const decision: Decision = {
+    accepted: 0,
+    duplicates: 0,
+    rejected: [],
+    warnings: checked.warnings,
+    isAborted: false,
+    eventRows: [],
+    quarantineRows: [],
+    outcomes: [],
+    restsOnOthers: false,
+  };
+  const places = new Map<
+    string,
+    Fault | { organization: string; at: OutcomePlace; accepted: number; duplicates: number }
+  >();
+  const warnedOf = warningsByIndex(checked.warnings);
+  const warnedBefore = checked.warnings.length;
+  const tally = new OutcomeTally();
+  const ownersPlace = placeOfOwner(emitter, tree, receivedAtMs);
+  const place = { organization: "", partner: "", reseller: "", key: escapeColumn(emitter.id) };
+  const reject = (index: number, fault: Fault) => {
+    const { id, organization } = namesOf(request.events[index]);
+    const isSeen = organization !== "" && isVisible(organization, emitter, tree);
+    decision.rejected.push({ index, id, ...fault });
+    tally.add(
+      isSeen ? placeAbove(organization, emitter, tree, receivedAtMs) : ownersPlace,
+      emitter.id,
+      "rejected",
+      fault.code,
+    );
+    decision.quarantineRows.push(
+      renderQuarantineRow({
+        receivedAtMs,
+        organization: isSeen ? organization : "",
+        id: id ?? "",
+        code: fault.code,
+        field: fault.field ?? "",
+        message: fault.message,
+        key: emitter.id,
+        raw: request.rawOf(index),
+      }),
+    );
+  };
+  for (const { index, fault } of checked.faults) reject(index, fault);
+  for (const event of checked.readable) {
+    let placed = places.get(event.organization);
+    if (!placed) {
+      const found = placeOf(event.organization, emitter, tree);
+      placed =
+        "code" in found
+          ? found
+          : { ...found, at: placeAbove(event.organization, emitter, tree, receivedAtMs), accepted: 0, duplicates: 0 };
+      places.set(event.organization, placed);
+    }
+    if ("code" in placed) {
+      reject(event.index, placed);
+      continue;
+    }
+    if (owner.kind === "agent" && event.agent !== owner.agent) {
+      reject(event.index, {
+        code: "outside_subtree",
+        field: "agent",
+        message: `this key writes only for ${emitter.node}`,
+      });
+      continue;
+    }
+    const { standing, isChecked } = context.claim(event);
+    if (standing === "new") {
+      const path = tree.pathAt(event.organization, event.timeMs);
+      place.organization = placed.organization;
+      place.partner = path ? escapeColumn(path.partner) : "";
+      place.reseller = path ? escapeColumn(path.reseller) : "";
+      decision.accepted++;
+      if (placed.accepted++ === 0) warnOfStanding(decision.warnings, event, tree);
+      const lateness = latenessOf(event.timeMs, receivedAtMs);
+      if (lateness !== undefined) tally.add(placed.at, emitter.id, "late", lateness);
+      const doubt = context.doubt?.(request.events[event.index] as GivenEvent);
+      if (doubt) {
+        decision.warnings.push({ index: event.index, id: nameOfStored(event.id).id, ...doubt });
+        tally.add(placed.at, emitter.id, "warned", doubt.code);
+      }
+      for (const code of warnedOf.get(event.index) ?? [])
+        if (code === "unmatched_type") tally.add(placed.at, emitter.id, "unmatched");
+        else tally.add(placed.at, emitter.id, "warned", code);
+      decision.eventRows.push(renderEventRow(event, isChecked, receivedAtMs, place, request.isPlain));
+      continue;
+    }
+    decision.restsOnOthers = true;
+    if (standing === "duplicate") {
+      decision.duplicates++;
+      placed.duplicates++;
+    } else reject(event.index, idConflict);
+  }
+  for (const placed of places.values()) {
+    if ("code" in placed) continue;
+    if (placed.accepted > 0) tally.add(placed.at, emitter.id, "accepted", "", placed.accepted);
+    if (placed.duplicates > 0) tally.add(placed.at, emitter.id, "duplicate", "", placed.duplicates);
+  }
+  decision.outcomes = tally.list();
+  decision.rejected.sort((a, b) => a.index - b.index);
+  if (decision.warnings.length > warnedBefore) decision.warnings.sort((a, b) => a.index - b.index);
+  dropWarningsOfRejected(decision);
+  if (context.isAtomic && decision.rejected.length > 0) {
+    abort(request, decision);
+    decision.outcomes = outcomesOfAborted(request, decision.rejected, context, ownersPlace);
+  }
+  return decision;
+}
+
+function warningsByIndex(warnings: readonly Warning[]): Map<number, Warning["code"][]> {
+  const byIndex = new Map<number, Warning["code"][]>();
+  for (const { index, code } of warnings) {
+    const before = byIndex.get(index);
+    if (before) before.push(code);
+    else byIndex.set(index, [code]);
+  }
+  return byIndex;
+}
+
+/** Once for each organization of a request: what happened is metered whatever the account's state is, and its owner should know. */
+function warnOfStanding(
+  warnings: Warning[],
+  { index, id: stored, organization }: ReadEvent,
+  tree: OrganizationTree,
+): void {
+  const { id } = nameOfStored(stored);
+  const standing = tree.standing(nodeAddress("organization", organization));
+  if (standing !== "suspended" && standing !== "cancelled") return;
+  const message = `the organization or what stands above it is ${standing}; its events are counted all the same`;
+  warnings.push({ index, id, code: "suspended_organization", field: "organization", message });
+}
+
+const idConflict: Fault = {
+  code: "id_conflict",
+  field: "id",
+  message: "an event with this id and another body was taken before; it stands",
+};
+
+/** Below the root an organization that does not exist and one of others are refused alike: neither is told of. */
+function placeOf(organization: string, emitter: Emitter, tree: OrganizationTree): Fault | { organization: string } {
+  if (isVisible(organization, emitter, tree)) return { organization: escapeColumn(organization) };
+  const message = "there is no such organization, and this key may not create it";
+  if (emitter.node === "all" && !tree.get(nodeAddress("organization", organization)))
+    return { code: "unknown_organization", field: "organization", message };
+  return { code: "outside_subtree", field: "organization", message: `this organization is not within ${emitter.node}` };
+}
+
+/** An organization that the key may see, with what stands above it at that time. */
+function placeAbove(organization: string, emitter: Emitter, tree: OrganizationTree, timeMs: number): OutcomePlace {
+  const path = tree.pathAt(organization, timeMs);
+  return { organization, partner: path?.partner ?? "", reseller: path?.reseller ?? "", agent: agentOf(emitter) };
+}
+
+/** Where events are counted that name no organization the key may see: at the key's own node. */
+function placeOfOwner(emitter: Emitter, tree: OrganizationTree, timeMs: number): OutcomePlace {
+  const owner = parseNode(emitter.node);
+  if (owner.kind === "agent") return placeAbove(owner.organization, emitter, tree, timeMs);
+  if (owner.kind === "organization") return placeAbove(owner.id, emitter, tree, timeMs);
+  const place = { organization: "", partner: "", reseller: "", agent: "" };
+  for (const address of tree.ancestors(emitter.node)) {
+    const { kind, id } = parseNode(address);
+    if (kind === "partner" || kind === "reseller") place[kind] = id;
+  }
+  return place;
+}
+
+function agentOf(emitter: Emitter): string {
+  const owner = parseNode(emitter.node);
+  return owner.kind === "agent" ? owner.agent : "";
+}
+
+/** Every event of an aborted request is rejected, most of them for the sake of others. */
+function outcomesOfAborted(
+  request: RequestEvents,
+  rejected: readonly Rejection[],
+  { emitter, tree, receivedAtMs }: DecisionContext,
+  ownersPlace: OutcomePlace,
+): OutcomeCount[] {
+  const tally = new OutcomeTally();
+  for (const { index, code } of rejected) {
+    const { organization } = namesOf(request.events[index]);
+    const isSeen = organization !== "" && isVisible(organization, emitter, tree);
+    const place = isSeen ? placeAbove(organization, emitter, tree, receivedAtMs) : ownersPlace;
+    tally.add(place, emitter.id, "rejected", code);
+  }
+  return tally.list();
+}
+
+/** Whether the organization exists and is within the key's subtree, or is the one that the key's agent belongs to. */
+function isVisible(organization: string, emitter: Emitter, tree: OrganizationTree): boolean {
+  const address = nodeAddress("organization", organization);
+  if (!tree.get(address)) return false;
+  const owner = parseNode(emitter.node);
+  return owner.kind === "agent" ? owner.organization === organization : tree.isWithin(address, emitter.node);
+}
+
+/** What an event that may have any form calls itself; bounded, for it goes into an answer. */
+function namesOf(event: unknown): { id: string | null; organization: string } {
+  if (typeof event !== "object" || event === null) return { id: null, organization: "" };
+  const { id, organization } = event as Record<string, unknown>;
+  return { id: isName(id) ? id : null, organization: isName(organization) ? organization : "" };
+}
+
+function isName(value: unknown): value is string {
+  return typeof value === "string" && isBoundedText(value) && isStorableText(value);
+}
+
+function dropWarningsOfRejected(decision: Decision): void {
+  if (decision.warnings.length === 0 || decision.rejected.length === 0) return;
+  const rejected = new Set(decision.rejected.map(({ index }) => index));
+  decision.warnings = decision.warnings.filter(({ index }) => !rejected.has(index));
+}
+
+function abort(request: RequestEvents, decision: Decision): void {
+  const reasons = new Map(decision.rejected.map((rejection) => [rejection.index, rejection]));
+  decision.isAborted = true;
+  decision.accepted = 0;
+  decision.duplicates = 0;
+  decision.warnings = [];
+  decision.eventRows = [];
+  decision.quarantineRows = [];
+  decision.rejected = request.events.map(
+    (event, index) =>
+      reasons.get(index) ?? {
+        index,
+        id: namesOf(event).id,
+        code: "aborted",
+        field: null,
+        message: "not taken because another event of this atomic request was rejected",
+      },
+  );
+}

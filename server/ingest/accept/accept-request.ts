@@ -1,0 +1,235 @@
+/**
+ * One request from its headers to the disk. The numbered steps are the order that the guarantees rest on: nothing is
+ * answered before its record is synced, and between judging identities and appending to the log nothing else runs.
+ */
+import type { Readable } from "node:stream";
+import type { EventType } from "../../catalog/catalog.ts";
+import { limits } from "../../contract/events.ts";
+import { TooManyNodesError } from "../../tree/creation-limits.ts";
+import { LogFailedError, LogFullError, type LogPosition, type WriteAheadLog } from "../log/write-ahead-log.ts";
+import {
+  checkEvents,
+  type Decision,
+  decideEvents,
+  type Emitter,
+  type OrganizationTree,
+  organizationsToCreate,
+  withOrganizations,
+} from "./accept-events.ts";
+import type { Admission, RateState } from "./backpressure.ts";
+import type { GivenEvent } from "./event-gate.ts";
+import { inflateBody } from "./inflate-body.ts";
+import type { KnownIds, StoredAnswers } from "./known-ids.ts";
+import { bodyFormOf, readBody } from "./read-body.ts";
+import { receiveBody } from "./receive-body.ts";
+import { Claims } from "./recent-ids.ts";
+import { RefusedRequestError } from "./refused-request.ts";
+import type { RequestEvents } from "./request-events.ts";
+import { renderRequestRecord } from "./request-record.ts";
+
+export interface AcceptingTree extends OrganizationTree {
+  /** Makes those of the organizations that do not exist, below `parent`; when it resolves, the tree knows them. */
+  ensureOrganizations(organizations: string[], parent: string, by: undefined, emitterId: string): Promise<void>;
+}
+
+export interface AcceptDeps {
+  log: Pick<WriteAheadLog, "append">;
+  knownIds: KnownIds;
+  tree: AcceptingTree;
+  admission: Admission;
+  eventType: (type: string) => EventType | undefined;
+  now: () => number;
+  /** For a whole body to arrive; default 30,000. */
+  bodyTimeoutMs?: number;
+  /** Where events of some organizations are taken by other nodes (server/cluster); default: all are taken here. */
+  take?: ((events: RequestEvents, sender: Sender) => Promise<TakenEvents>) | undefined;
+}
+
+/** Who sends events, and how. */
+export interface Sender {
+  emitter: Emitter;
+  isAtomic: boolean;
+  /** The verdict is what it would be; nothing is taken, made or remembered. */
+  isDryRun?: boolean | undefined;
+  /** When the events were received the first time (ms since 1970): the time of those that carry none; default: now. */
+  firstReceivedMs?: number | undefined;
+}
+
+export type TakenVerdict = Pick<Decision, "accepted" | "duplicates" | "rejected" | "warnings" | "isAborted">;
+
+export interface TakenEvents {
+  decision: TakenVerdict;
+  /** Everything that the verdict rests on lies in the log of this process before this; null when nothing of it does. */
+  position: LogPosition | null;
+  /** Some of the events lie in logs of other processes, and can be queried when the watermark is past this; null: none do. */
+  elsewhereMs: number | null;
+}
+
+export interface IncomingRequest extends Sender {
+  headers: Headers;
+  body: Readable | ReadableStream<Uint8Array> | null;
+}
+
+export interface AcceptedRequest extends TakenEvents {
+  rate: RateState;
+}
+
+/** Dry runs are bounded as events are, and take nothing of what a key may send. */
+export function rateKeyOf({ emitter, isDryRun }: Sender): string {
+  return isDryRun ? `${emitter.id} dry run` : emitter.id;
+}
+
+/** A body that does not compress still fits when coded: gzip and br add far less than this. */
+const codingOverheadBytes = 64 * 1024;
+
+/**
+ * Takes a request. When it resolves, its verdict is durable. Throws RefusedRequestError when nothing of the request
+ * was taken (with LogFailedError as its cause: when that is unknown, and a retry with the same ids is safe).
+ */
+export async function acceptRequest(deps: AcceptDeps, request: IncomingRequest): Promise<AcceptedRequest> {
+  const { admission } = deps;
+  const { headers } = request;
+
+  // 1. Refuse by headers and load alone, before a byte of the body is read.
+  const form = bodyFormOf(headers);
+  const maxBytes = limits.maxInflatedBytes + (form.encoding === "identity" ? 0 : codingOverheadBytes);
+  const announcedBytes = announcedLength(headers);
+  admission.enter(rateKeyOf(request), announcedBytes, maxBytes);
+  const room = await admission.room(announcedBytes, form.encoding !== "identity");
+  try {
+    // 2. Read and parse. A body that cannot be read leaves nothing behind.
+    const bytes = await receiveBody(request.body, {
+      maxBytes,
+      timeoutMs: deps.bodyTimeoutMs ?? 30_000,
+      onBytes: room.take,
+    });
+    const inflated = await inflateBody(bytes, form.encoding);
+    if (inflated !== bytes) room.take(inflated.length);
+    const events = readBody(inflated, form, headers);
+    const rate = admission.spend(rateKeyOf(request), events.events.length);
+    const taken = await (deps.take ?? ((events, sender) => takeEvents(deps, events, sender)))(events, request);
+    return { ...taken, rate };
+  } finally {
+    room.release();
+  }
+}
+
+/**
+ * Takes events that were read, in this process. `mayTake` is asked in the turn in which identities are judged, and nothing
+ * is taken when it throws; `isTrial`: nothing is taken in any case, the verdict is what it would be.
+ */
+export async function takeEvents(
+  deps: Pick<AcceptDeps, "log" | "knownIds" | "tree" | "eventType" | "now">,
+  events: RequestEvents,
+  { emitter, isAtomic, isDryRun = false, firstReceivedMs }: Sender,
+  { mayTake = () => undefined, isTrial = false }: { mayTake?: () => void; isTrial?: boolean } = {},
+): Promise<TakenEvents & { decision: Decision }> {
+  const { knownIds, tree, log } = deps;
+  const receivedAtMs = deps.now();
+  const checked = checkEvents(events, receivedAtMs, deps.eventType, firstReceivedMs);
+
+  // 3. The two waits, on which nothing is claimed yet.
+  const organizations = organizationsToCreate(events, checked, emitter, tree);
+  if (organizations.length > 0 && !isDryRun) await createOrganizations(tree, organizations, emitter);
+  const unsure = checked.readable.filter((event) => knownIds.mustAsk(event));
+  const answers: StoredAnswers = unsure.length > 0 ? await knownIds.ask(unsure) : undefined;
+
+  // 4. Judge, claim and append in one turn: the log has identities in the order in which they were judged.
+  mayTake();
+  const signs = knownIds.signs.begin();
+  const doubt = (event: GivenEvent) => {
+    const type = deps.eventType(event.type);
+    return type && signs.doubt(event, type);
+  };
+  const context = { receivedAtMs, isAtomic, emitter, doubt };
+  if (isTrial || isDryRun) {
+    const before = new Map<string, bigint>();
+    const decision = decideEvents(events, checked, {
+      ...context,
+      tree: withOrganizations(tree, organizations, emitter),
+      claim: (event) => knownIds.judge(event, answers, before),
+    });
+    return { decision, position: null, elsewhereMs: null };
+  }
+  const claims = new Claims();
+  const decision = decideEvents(events, checked, {
+    ...context,
+    tree,
+    claim: (event) => knownIds.claim(event, answers, claims),
+  });
+  if (decision.isAborted) claims.forget();
+  const position = await appendDecision(log, decision, claims, receivedAtMs);
+  if (!decision.isAborted) signs.keep();
+  return { decision, position, elsewhereMs: null };
+}
+
+export async function createOrganizations(
+  tree: AcceptingTree,
+  organizations: string[],
+  emitter: Emitter,
+): Promise<void> {
+  try {
+    await tree.ensureOrganizations(organizations, emitter.node, undefined, emitter.id);
+  } catch (cause) {
+    if (cause instanceof TooManyNodesError) {
+      const message = "nothing was taken: this key makes more new organizations than it may in so short a time";
+      throw new RefusedRequestError("too_fast", message, cause.retryAfterSeconds, { cause });
+    }
+    const message = "nothing was taken: new organizations cannot be created now";
+    throw new RefusedRequestError("store_unavailable", message, 5, { cause });
+  }
+}
+
+/** Puts a decision into the log, and its claims with it. Throws RefusedRequestError when it cannot be. */
+export async function appendDecision(
+  log: AcceptDeps["log"],
+  decision: Decision,
+  claims: Claims,
+  receivedAtMs: number,
+): Promise<LogPosition | null> {
+  try {
+    // Verdicts that leave nothing to store are logged too, for the counts of what became of events; and a duplicate's
+    // first copy, which may still be on its way to disk, is there when this record is.
+    if (decision.outcomes.length === 0) return null;
+    const record = renderRequestRecord({
+      receivedAtMs,
+      events: decision.eventRows,
+      quarantined: decision.quarantineRows,
+      outcomes: decision.outcomes,
+    });
+    return await log.append(record).then(
+      (position) => {
+        claims.logged(position);
+        return position;
+      },
+      (error: unknown) => {
+        claims.forget();
+        throw error;
+      },
+    );
+  } catch (error) {
+    throw refusalOf(error);
+  }
+}
+
+/** The answer to a request that could not be logged. */
+export function refusalOf(error: unknown): unknown {
+  if (error instanceof LogFullError) {
+    return new RefusedRequestError("overloaded", "nothing was taken: the log is full; send it again later", 30, {
+      cause: error,
+    });
+  }
+  if (error instanceof LogFailedError) {
+    return new RefusedRequestError(
+      "store_unavailable",
+      "the log cannot be written; send it again with the same ids",
+      10,
+    );
+  }
+  return error;
+}
+
+function announcedLength(headers: Headers): number | undefined {
+  const length = headers.get("content-length");
+  return length !== null && /^\d{1,15}$/.test(length) ? Number(length) : undefined;
+}

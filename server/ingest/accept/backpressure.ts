@@ -1,0 +1,241 @@
+/**
+ * Who may send now: a token bucket of events for each key, a bound on the bodies held in memory, and a stop before the
+ * log or its disk is full. A refusal says when to come back.
+ */
+import { limits } from "../../contract/events.ts";
+import { RefusedRequestError } from "./refused-request.ts";
+
+export interface AdmissionOptions {
+  log: { readonly backlogBytes: number; readonly maxBytes: number };
+  /** Default 50,000. */
+  eventsPerSecond?: number;
+  /** Events a key may send at once after a pause; at least one full request. Default 100,000. */
+  burstEvents?: number;
+  /** Bytes of bodies that are held at once, a tenth or so of what they cost once parsed; default 32 MiB. */
+  maxBufferedBytes?: number;
+  /** How long a request waits until others have given their room back; default 5,000. */
+  roomTimeoutMs?: number;
+  /** Free bytes on the log's disk, asked at most once a second; without it the disk is not watched. */
+  freeDiskBytes?: () => Promise<number>;
+  /** Default 256 MiB. */
+  minFreeDiskBytes?: number;
+  now?: () => number;
+  random?: () => number;
+}
+
+export interface RateState {
+  limit: number;
+  remaining: number;
+  /** Until the bucket is full again. */
+  resetSeconds: number;
+}
+
+interface Bucket {
+  tokens: number;
+  atMs: number;
+}
+
+/** A request's share of the memory for bodies. */
+export interface Room {
+  /** Counts bytes that arrived or were inflated. Throws RefusedRequestError overloaded. */
+  take(bytes: number): void;
+  release(): void;
+}
+
+/** What is set aside for a body of unknown length, and how many times larger a coded one is taken to become. */
+const unknownBytes = 256 * 1024;
+const usualInflation = 8;
+/** How far bodies may outgrow what was set aside for them, in all: one full body for each that inflates at once. */
+const growthBytes = 4 * limits.maxInflatedBytes;
+
+/** Above this share of its bound the log is drained before more is taken. */
+const overloadedShare = 0.8;
+const maxIdleBuckets = 10_000;
+
+export class Admission {
+  private readonly log: AdmissionOptions["log"];
+  private readonly eventsPerSecond: number;
+  private readonly burstEvents: number;
+  private readonly maxBufferedBytes: number;
+  private readonly roomTimeoutMs: number;
+  private readonly freeDiskBytes: (() => Promise<number>) | undefined;
+  private readonly minFreeDiskBytes: number;
+  private readonly now: () => number;
+  private readonly random: () => number;
+  private readonly buckets = new Map<string, Bucket>();
+  private bufferedBytes = 0;
+  private waiting: { bytes: number; enter: () => void }[] = [];
+  private isDiskLow = false;
+  private diskAskedAtMs = Number.NEGATIVE_INFINITY;
+  private backlogSeen: { bytes: number; atMs: number } | undefined;
+  private drainBytesPerSecond = 0;
+
+  constructor(options: AdmissionOptions) {
+    this.log = options.log;
+    this.eventsPerSecond = options.eventsPerSecond ?? 50_000;
+    this.burstEvents = Math.max(options.burstEvents ?? 100_000, limits.maxEventsPerRequest);
+    this.maxBufferedBytes = options.maxBufferedBytes ?? 32 * 1024 * 1024;
+    this.roomTimeoutMs = options.roomTimeoutMs ?? 5_000;
+    this.freeDiskBytes = options.freeDiskBytes;
+    this.minFreeDiskBytes = options.minFreeDiskBytes ?? 256 * 1024 * 1024;
+    this.now = options.now ?? Date.now;
+    this.random = options.random ?? Math.random;
+  }
+
+  /** Whether requests are refused now because the log or its disk is nearly full; for /readyz. */
+  get isOverloaded(): boolean {
+    this.watchDisk();
+    return this.isDiskLow || this.log.backlogBytes > overloadedShare * this.log.maxBytes;
+  }
+
+  /** Before a byte of the body is read. Throws RefusedRequestError: overloaded, too_fast, body_too_large. */
+  enter(key: string, announcedBytes: number | undefined, maxBytes: number): void {
+    this.watchBacklog();
+    if (this.isOverloaded) {
+      throw new RefusedRequestError(
+        "overloaded",
+        "more is waiting to be stored than can be taken now",
+        this.retryAfterSeconds(),
+      );
+    }
+    if (announcedBytes !== undefined && announcedBytes > maxBytes) {
+      throw new RefusedRequestError("body_too_large", `the body has more than ${maxBytes} bytes`);
+    }
+    if (this.refill(key).tokens < 1) throw this.tooFast(1, 0);
+  }
+
+  /**
+   * Waits, first come first served, for room in memory for a body; nothing of it is read meanwhile, so its sender is held
+   * back by TCP. Throws RefusedRequestError overloaded when there is none in time.
+   */
+  async room(announcedBytes: number | undefined, isCoded: boolean): Promise<Room> {
+    const inflated = isCoded ? (announcedBytes ?? unknownBytes) * usualInflation : (announcedBytes ?? unknownBytes);
+    const bytes = Math.min(inflated, limits.maxInflatedBytes, this.maxBufferedBytes);
+    if (this.waiting.length > 0 || this.bufferedBytes + bytes > this.maxBufferedBytes) await this.waitForRoom(bytes);
+    else this.bufferedBytes += bytes;
+    let reserved = bytes;
+    let used = 0;
+    return {
+      take: (taken) => {
+        used += taken;
+        const more = Math.max(0, used - reserved);
+        if (this.bufferedBytes + more > this.maxBufferedBytes + growthBytes) throw this.bodiesFull();
+        this.bufferedBytes += more;
+        reserved += more;
+      },
+      release: () => {
+        this.bufferedBytes -= reserved;
+        reserved = 0;
+        this.letWaitingIn();
+      },
+    };
+  }
+
+  private waitForRoom(bytes: number): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const entry = {
+        bytes,
+        enter: () => {
+          clearTimeout(timer);
+          resolve();
+        },
+      };
+      const timer = setTimeout(() => {
+        this.waiting = this.waiting.filter((other) => other !== entry);
+        reject(this.bodiesFull());
+        this.letWaitingIn();
+      }, this.roomTimeoutMs);
+      this.waiting.push(entry);
+    });
+  }
+
+  private letWaitingIn(): void {
+    for (let next = this.waiting[0]; next; next = this.waiting[0]) {
+      if (this.bufferedBytes + next.bytes > this.maxBufferedBytes) return;
+      this.bufferedBytes += next.bytes;
+      this.waiting.shift();
+      next.enter();
+    }
+  }
+
+  /** Takes the events of a request from the key's bucket. Throws RefusedRequestError too_fast, and then takes none. */
+  spend(key: string, events: number): RateState {
+    const bucket = this.refill(key);
+    if (bucket.tokens < events) throw this.tooFast(events, bucket.tokens);
+    bucket.tokens -= events;
+    return this.rateOf(key);
+  }
+
+  rateOf(key: string): RateState {
+    const { tokens } = this.refill(key);
+    return {
+      limit: this.burstEvents,
+      remaining: Math.floor(tokens),
+      resetSeconds: Math.ceil((this.burstEvents - tokens) / this.eventsPerSecond),
+    };
+  }
+
+  private refill(key: string): Bucket {
+    const nowMs = this.now();
+    const bucket = this.buckets.get(key);
+    if (bucket) {
+      const gained = (Math.max(0, nowMs - bucket.atMs) / 1000) * this.eventsPerSecond;
+      bucket.tokens = Math.min(this.burstEvents, bucket.tokens + gained);
+      bucket.atMs = nowMs;
+      return bucket;
+    }
+    if (this.buckets.size >= maxIdleBuckets) this.dropFullBuckets(nowMs);
+    const fresh = { tokens: this.burstEvents, atMs: nowMs };
+    this.buckets.set(key, fresh);
+    return fresh;
+  }
+
+  /** A bucket that has filled up again is the same as none. */
+  private dropFullBuckets(nowMs: number): void {
+    for (const [key, { tokens, atMs }] of this.buckets) {
+      if (tokens + ((nowMs - atMs) / 1000) * this.eventsPerSecond >= this.burstEvents) this.buckets.delete(key);
+    }
+  }
+
+  private tooFast(events: number, tokens: number): RefusedRequestError {
+    const seconds = Math.max(1, Math.ceil((events - tokens) / this.eventsPerSecond));
+    return new RefusedRequestError("too_fast", `this key may send ${this.eventsPerSecond} events a second`, seconds);
+  }
+
+  private bodiesFull(): RefusedRequestError {
+    return new RefusedRequestError(
+      "overloaded",
+      "too many bodies are being read at once",
+      1 + Math.round(this.random() * 2),
+    );
+  }
+
+  /** The time until the backlog is below the mark at the speed it drains, with jitter so that senders do not return at once. */
+  private retryAfterSeconds(): number {
+    const excess = this.log.backlogBytes - overloadedShare * this.log.maxBytes;
+    const seconds = this.drainBytesPerSecond > 0 ? excess / this.drainBytesPerSecond : 30;
+    return Math.round(Math.min(30, Math.max(5, seconds * (0.75 + this.random() / 2))));
+  }
+
+  private watchBacklog(): void {
+    const atMs = this.now();
+    const bytes = this.log.backlogBytes;
+    if (this.backlogSeen && atMs - this.backlogSeen.atMs < 1000) return;
+    if (this.backlogSeen) {
+      this.drainBytesPerSecond = ((this.backlogSeen.bytes - bytes) / (atMs - this.backlogSeen.atMs)) * 1000;
+    }
+    this.backlogSeen = { bytes, atMs };
+  }
+
+  private watchDisk(): void {
+    if (!this.freeDiskBytes || this.now() - this.diskAskedAtMs < 1000) return;
+    this.diskAskedAtMs = this.now();
+    this.freeDiskBytes().then(
+      (bytes) => {
+        this.isDiskLow = bytes < this.minFreeDiskBytes;
+      },
+      // A disk that cannot be asked is found out by the next append.
+      () => undefined,
+    );
+  }
+}

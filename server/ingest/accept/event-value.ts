@@ -1,0 +1,40 @@
+/** The numbers of an event as exact decimals: one text for each number, so that 12.5, "12.50", 1.25e1 and "+12.5" are the same. */
+import { limits } from "../../contract/events.ts";
+import { type Decimal, readDecimal } from "../../numbers/decimal.ts";
+import { ExactNumber } from "../../numbers/exact-json.ts";
+import type { GivenProperty } from "./event-gate.ts";
+
+/** What an amount of the form of `value` comes to; undefined when it has more digits before the point than its meters can sum. */
+export function readValue(value: string | number | ExactNumber): Decimal | undefined {
+  return readNumber(value, limits.maxValueIntegerDigits);
+}
+
+/** What a property that is a number comes to; undefined when it has more digits before the point than are kept. */
+export function readPropertyNumber(value: number | ExactNumber): Decimal | undefined {
+  return readNumber(value, limits.maxPropertyIntegerDigits);
+}
+
+function readNumber(value: string | number | ExactNumber, mostDigits: number): Decimal | undefined {
+  if (typeof value === "number" && Number.isSafeInteger(value)) return { text: String(value), isRounded: false };
+  return readDecimal(value instanceof ExactNumber ? value.text : String(value), mostDigits);
+}
+
+/**
+ * A decimal as a JSON value that every reader keeps whole, the store's too: a number where a double holds it to the last
+ * digit, else an object with its text, which no property of an emitter can be.
+ */
+export function storedNumber(decimal: string): string {
+  const double = Number(decimal);
+  const isKept = String(double) === decimal && (!Number.isInteger(double) || Number.isSafeInteger(double));
+  return isKept ? decimal : `{"decimal":"${decimal}"}`;
+}
+
+/** The properties of a stored event as they were sent, their numbers with all digits. */
+export function propertiesOf(stored: string): Record<string, GivenProperty> {
+  const properties = JSON.parse(stored) as Record<string, string | number | boolean | { decimal: string }>;
+  const exact = Object.entries(properties).map(([name, value]): [string, GivenProperty] => [
+    name,
+    typeof value === "object" ? new ExactNumber(value.decimal) : value,
+  ]);
+  return Object.fromEntries(exact);
+}

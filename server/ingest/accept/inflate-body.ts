@@ -1,0 +1,40 @@
+/** Undoes a body's content coding. Inflating stops at the limit, and few bodies inflate at once, so a zip bomb meets flat memory. */
+import { promisify } from "node:util";
+import { brotliDecompress, gunzip, inflate } from "node:zlib";
+import { limits } from "../../contract/events.ts";
+import { RefusedRequestError } from "./refused-request.ts";
+
+export type ContentEncoding = (typeof limits.contentEncodings)[number];
+
+const inflaters = {
+  gzip: promisify(gunzip),
+  br: promisify(brotliDecompress),
+  deflate: promisify(inflate),
+};
+
+/** As many as libuv has threads for; each may hold `maxInflatedBytes`. */
+const maxAtOnce = 4;
+let running = 0;
+const waiting: (() => void)[] = [];
+
+/** The plain bytes. Throws RefusedRequestError: body_too_large, unreadable_body. */
+export async function inflateBody(bytes: Buffer, encoding: ContentEncoding): Promise<Buffer> {
+  if (encoding === "identity" || bytes.length === 0) return bytes;
+  if (running >= maxAtOnce) await new Promise<void>((resolve) => waiting.push(resolve));
+  else running++;
+  try {
+    return await inflaters[encoding](bytes, { maxOutputLength: limits.maxInflatedBytes });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ERR_BUFFER_TOO_LARGE") {
+      throw new RefusedRequestError(
+        "body_too_large",
+        `the body inflates to more than ${limits.maxInflatedBytes} bytes`,
+      );
+    }
+    throw new RefusedRequestError("unreadable_body", `the body is not valid ${encoding}`);
+  } finally {
+    const next = waiting.shift();
+    if (next) next();
+    else running--;
+  }
+}

@@ -1,0 +1,54 @@
+/**
+ * From JSON to events, without trusting it: what nests or holds more than any event is told by its bytes, is never parsed,
+ * and harms itself alone where it stands beside others.
+ */
+import { limits } from "../../contract/events.ts";
+import { elementsOf, type JsonBounds, judgeJson } from "../../json/judge-json.ts";
+import type { Fault } from "./event-gate.ts";
+import { RefusedRequestError } from "./refused-request.ts";
+
+/** An event nests two levels and a CloudEvent four; whatever comes near is left to the checks that name a field. */
+export const eventBounds: JsonBounds = { maxDepth: 32, maxMembers: 5_000, maxContainers: 32 };
+/** What a whole body is parsed at once within; 10,000 CloudEvents are well within it. */
+const bodyBounds: JsonBounds = {
+  maxDepth: eventBounds.maxDepth + 1,
+  maxMembers: limits.maxEventsPerRequest,
+  maxContainers: 100_000,
+};
+
+/** Why JSON in [from, to) is none that an event can be; undefined when it may be one. */
+export function faultOfText(bytes: Uint8Array, from = 0, to = bytes.length): Fault | undefined {
+  const fault = judgeJson(bytes, eventBounds, from, to);
+  return fault === undefined ? undefined : { code: "too_complex", field: null, message: `the event ${fault}` };
+}
+
+export interface ParsedArray {
+  /** Undefined where `unreadable` says why. */
+  events: unknown[];
+  unreadable: ReadonlyMap<number, Fault>;
+}
+
+/**
+ * The elements of an array that begins at `from`; `parse` is asked for what keeps to its bounds and throws for what is not
+ * JSON. Undefined where the body keeps to the bounds of a whole one or is no array: then it may be parsed at once.
+ * Throws RefusedRequestError: too_many_events, unreadable_body.
+ */
+export function parseSuspectArray(
+  bytes: Buffer,
+  from: number,
+  parse: (from: number, to: number) => unknown,
+): ParsedArray | undefined {
+  const suspicion = judgeJson(bytes, bodyBounds, from);
+  if (suspicion === undefined) return undefined;
+  const elements = elementsOf(bytes, from, limits.maxEventsPerRequest);
+  if (elements === undefined) throw new RefusedRequestError("unreadable_body", `the body ${suspicion}`);
+  if (elements.length > limits.maxEventsPerRequest)
+    throw new RefusedRequestError("too_many_events", `a request has at most ${limits.maxEventsPerRequest} events`);
+  const unreadable = new Map<number, Fault>();
+  const events = elements.map(([start, end], index) => {
+    const fault = faultOfText(bytes, start, end);
+    if (fault) unreadable.set(index, fault);
+    return fault ? undefined : parse(start, end);
+  });
+  return { events, unreadable };
+}

@@ -1,0 +1,328 @@
+/**
+ * From an event that has the right form to what it means: instants in milliseconds, an exact amount, the level it moves,
+ * and the hashes of its identity and of its body. The body hash covers what the emitter gave in one canonical form, so that
+ * key order, a time's offset or a trailing zero make no other body, and neither does a time that was filled in here.
+ */
+import type { EventType } from "../../catalog/catalog.ts";
+import { limits, type Warning } from "../../contract/events.ts";
+import { ExactNumber } from "../../numbers/exact-json.ts";
+import { unitOfSeconds } from "./amount-unit.ts";
+import { checkByType } from "./check-by-type.ts";
+import type { Fault, GivenEvent, GivenProperty } from "./event-gate.ts";
+import { hashText } from "./event-hash.ts";
+import { storedId } from "./event-identity.ts";
+import { escapeColumn } from "./event-row.ts";
+import { parseInstant, timeOfUuidV7 } from "./event-time.ts";
+import { readPropertyNumber, readValue, storedNumber } from "./event-value.ts";
+import type { IdentifiedEvent } from "./known-ids.ts";
+
+export interface ReadEvent extends IdentifiedEvent {
+  index: number;
+  agent: string | undefined;
+  type: string;
+  /** The columns agent to properties, escaped. */
+  usage: string;
+  /** The columns dims, level, level_action and alive_within_ms, escaped. */
+  measured: string;
+}
+
+export interface ReadContext {
+  receivedAtMs: number;
+  /** The time of events that carry none, neither themselves nor in their id; default: `receivedAtMs`. */
+  firstReceivedMs?: number;
+  /** No text of the request holds a character that a column or a JSON string must escape. */
+  isPlain: boolean;
+  eventType: (type: string) => EventType | undefined;
+  /** `RequestEvents.sources`. */
+  sources?: readonly string[] | undefined;
+  /** `identityPrefix`, remembered for the organizations of the request. */
+  prefixOf: (organization: string) => string;
+  warn: (warning: Warning) => void;
+}
+
+const oldestTimeMs = Date.parse(limits.oldestTime);
+/** Clocks that are set by NTP differ by far less; what is further ahead is worth a look at the emitter's clock. */
+const skewWarningMs = 5 * 60 * 1000;
+const maxAliveWithinSeconds = 366 * 24 * 60 * 60;
+
+/** The meaning of `event`, or why it has none. */
+export function readEvent(index: number, event: GivenEvent, context: ReadContext): ReadEvent | Fault {
+  let timeMs = Number.NaN;
+  if (event.time !== undefined) {
+    timeMs = parseInstant(event.time);
+    const fault = timeFault("time", event.time, timeMs, context.receivedAtMs);
+    if (fault) return fault;
+    if (timeMs > context.receivedAtMs + skewWarningMs) warnOfSkew(index, event.id, "time", timeMs, context);
+  }
+  let startedAt = "0";
+  if (event.started_at !== undefined) {
+    const startedAtMs = parseInstant(event.started_at);
+    const fault = timeFault("started_at", event.started_at, startedAtMs, context.receivedAtMs);
+    if (fault) return fault;
+    if (startedAtMs > context.receivedAtMs + skewWarningMs)
+      warnOfSkew(index, event.id, "started_at", startedAtMs, context);
+    startedAt = String(startedAtMs);
+  }
+  const type = context.eventType(event.type);
+  let value = "\\N";
+  const given = event.seconds ?? event.value;
+  if (given !== undefined) {
+    const field = event.seconds === undefined ? "value" : "seconds";
+    if (event.seconds !== undefined) {
+      const fault = secondsFault(event, type);
+      if (fault) return fault;
+    }
+    const exact = readValue(given);
+    if (exact === undefined) return tooLarge(field, limits.maxValueIntegerDigits);
+    if (exact.isRounded) warnOfRounding(index, event.id, field, context);
+    value = exact.text;
+  }
+  if (type !== undefined && (type.valueIs !== undefined || type.properties !== undefined)) {
+    const fault = checkByType(event, type, value === "\\N" ? undefined : value, (code, field, message) =>
+      context.warn({ index, id: event.id, code, field, message }),
+    );
+    if (fault) return fault;
+  }
+  let measured = unmeasured;
+  let isSpan = false;
+  if (type === undefined) {
+    context.warn({
+      index,
+      id: event.id,
+      code: "unmatched_type",
+      field: "type",
+      message: "no meter knows this type yet; the event is kept and counts when one does",
+    });
+  } else if (type.level !== undefined || type.dimensions.length > 0 || event.seconds !== undefined) {
+    isSpan = type.action === "span" && lastsAsSaid(startedAt, value, event.seconds !== undefined, context.receivedAtMs);
+    const read = readMeasured(event, type, context.isPlain, isSpan);
+    if (typeof read !== "string") return read;
+    measured = read;
+  }
+  const properties = event.properties === undefined ? "{}" : canonicalProperties(index, event, context);
+  if (typeof properties !== "string") return properties;
+  const { agent = "", user = "", session = "", room = "", interval = "", job = "" } = event;
+  const behindInterval = context.isPlain
+    ? `${job}\t${startedAt}\t${value}\t${properties}`
+    : `${escapeColumn(job)}\t${startedAt}\t${value}\t${escapeColumn(properties)}`;
+  const beforeInterval = context.isPlain
+    ? `${agent}\t${user}\t${session}\t${room}`
+    : [agent, user, session, room].map(escapeColumn).join("\t");
+  const usage = `${beforeInterval}\t${context.isPlain ? interval : escapeColumn(interval)}\t${behindInterval}`;
+  const eventType = context.isPlain ? event.type : escapeColumn(event.type);
+  const prefix = context.prefixOf(event.organization);
+  const source = context.sources?.[index];
+  const id = source === undefined ? event.id : storedId({ id: event.id, source });
+  const identity = prefix + id;
+  const idHash = hashText(identity);
+  const unit = event.seconds === undefined ? "" : "\tseconds";
+  const bodyHash = hashText(`${Number.isNaN(timeMs) ? "" : timeMs}\t${eventType}\t${usage}${unit}`);
+  if (Number.isNaN(timeMs)) timeMs = timeFromId(event.id, context);
+  return {
+    index,
+    organization: event.organization,
+    id,
+    timeMs,
+    identity,
+    idHash,
+    bodyHash,
+    withoutSource: source === undefined ? undefined : prefix + event.id,
+    agent: event.agent,
+    type: eventType,
+    // A span that names no interval and has nobody to be paired for is one by its own identity.
+    usage:
+      isSpan && interval === "" && (session === "" || user === "")
+        ? `${beforeInterval}\t${escapeColumn(spanName(event.id, source, idHash))}\t${behindInterval}`
+        : usage,
+    measured,
+  };
+}
+
+export interface RowPlace {
+  /** Escaped columns of everything that is the same for many events of a request. */
+  organization: string;
+  partner: string;
+  reseller: string;
+  key: string;
+}
+
+/** The event's line in the order of `eventColumns`, without a line end. */
+export function renderEventRow(
+  event: ReadEvent,
+  isChecked: boolean,
+  receivedAtMs: number,
+  place: RowPlace,
+  isPlain: boolean,
+): string {
+  const id = isPlain && event.withoutSource === undefined ? event.id : escapeColumn(event.id);
+  return `${isChecked ? 1 : 0}\t${place.organization}\t${id}\t${event.bodyHash}\t${event.timeMs}\t${receivedAtMs}\t${event.type}\t${place.partner}\t${place.reseller}\t${event.usage}\t${event.measured}\t${place.key}`;
+}
+
+function secondsFault(event: GivenEvent, type: EventType | undefined): Fault | undefined {
+  if (event.value !== undefined)
+    return {
+      code: "invalid_field",
+      field: "seconds",
+      message: "`seconds` takes the place of `value`: give one of them",
+    };
+  if (type?.valueIs === "minutes") return undefined;
+  const message = `\`seconds\` is for types whose value is minutes, which ${event.type} is not`;
+  return { code: "invalid_field", field: "seconds", message };
+}
+
+function tooLarge(field: string, mostDigits: number): Fault {
+  const message = `\`${field}\` is a number of more than ${mostDigits} digits before the point`;
+  return { code: "invalid_field", field, message };
+}
+
+function warnOfRounding(index: number, id: string, field: string, context: ReadContext): void {
+  const message = `\`${field}\` was rounded to ${limits.maxValueFractionDigits} decimals, half to even`;
+  context.warn({ index, id, code: "rounded", field, message });
+}
+
+function timeFault(
+  field: "time" | "started_at",
+  text: string,
+  timeMs: number,
+  receivedAtMs: number,
+): Fault | undefined {
+  if (Number.isNaN(timeMs)) {
+    return { code: "invalid_field", field, message: `\`${field}\` ${text.slice(0, 64)} is on no calendar` };
+  }
+  if (timeMs < oldestTimeMs) {
+    return { code: "time_too_old", field, message: `\`${field}\` must not be before ${limits.oldestTime}` };
+  }
+  if (timeMs > receivedAtMs + limits.maxAheadMs) {
+    const hours = limits.maxAheadMs / 3_600_000;
+    return {
+      code: "time_too_far_ahead",
+      field,
+      message: `\`${field}\` is more than ${hours} hours ahead of the server's clock`,
+    };
+  }
+  return undefined;
+}
+
+function warnOfSkew(index: number, id: string, field: string, timeMs: number, context: ReadContext): void {
+  const seconds = Math.round((timeMs - context.receivedAtMs) / 1000);
+  context.warn({
+    index,
+    id,
+    code: "clock_skew",
+    field,
+    message: `\`${field}\` is ${seconds} seconds ahead of the server's clock`,
+  });
+}
+
+/**
+ * Whether a span is one: it says when it started and for how long, and was over by the time that events may have. Else it
+ * moves no level, and its amount counts all the same.
+ */
+function lastsAsSaid(startedAt: string, value: string, isInSeconds: boolean, receivedAtMs: number): boolean {
+  if (startedAt === "0" || value === "\\N") return false;
+  const lengthMs = Number(value) * (isInSeconds ? 1_000 : 60_000);
+  return lengthMs >= 1 && Number(startedAt) + lengthMs <= receivedAtMs + limits.maxAheadMs;
+}
+
+function spanName(id: string, source: string | undefined, idHash: bigint): string {
+  return source === undefined ? id : idHash.toString(16);
+}
+
+/** An id's own time counts only in the range that an explicit time may have. */
+function timeFromId(id: string, { receivedAtMs, firstReceivedMs = receivedAtMs }: ReadContext): number {
+  const timeMs = timeOfUuidV7(id);
+  return timeMs >= oldestTimeMs && timeMs <= receivedAtMs + limits.maxAheadMs ? timeMs : firstReceivedMs;
+}
+
+const unmeasured = "{}\t\t\t0";
+
+function readMeasured(event: GivenEvent, type: EventType, isPlain: boolean, isSpan: boolean): string | Fault {
+  let aliveWithinMs = 0;
+  const level = type.action === "span" && !isSpan ? undefined : type.level;
+  if (isSpan) {
+    // It needs nobody to pair it with.
+  } else if (level === "session") {
+    if (event.session === undefined) return missingForLevel(event.type, "session");
+  } else if (level !== undefined && event.interval === undefined) {
+    if (event.session === undefined) return missingForLevel(event.type, "session");
+    if (event.user === undefined) return missingForLevel(event.type, "user");
+  }
+  if (level !== undefined && event.properties !== undefined && Object.hasOwn(event.properties, "alive_within")) {
+    const seconds = secondsOf(event.properties.alive_within);
+    if (!(seconds > 0 && seconds <= maxAliveWithinSeconds)) {
+      return {
+        code: "invalid_field",
+        field: "properties.alive_within",
+        message: `\`properties.alive_within\` must be seconds, more than 0 and at most ${maxAliveWithinSeconds}`,
+      };
+    }
+    aliveWithinMs = Math.max(1, Math.round(seconds * 1000));
+  }
+  const isInSeconds = event.seconds !== undefined;
+  const dims =
+    (type.dimensions.length === 0 || event.properties === undefined) && type.fixed === undefined && !isInSeconds
+      ? "{}"
+      : dimsOf(event.properties ?? {}, type, isInSeconds);
+  return `${isPlain ? dims : escapeColumn(dims)}\t${level ?? ""}\t${level === undefined ? "" : (type.action ?? "")}\t${aliveWithinMs}`;
+}
+
+function missingForLevel(type: string, field: "session" | "user"): Fault {
+  const needs = type === "session.ended" ? "`session`" : "`interval`, or `session` and `user`";
+  return { code: "missing_field", field, message: `an event of type ${type} needs ${needs}` };
+}
+
+function secondsOf(value: GivenProperty | undefined): number {
+  if (typeof value === "number") return value;
+  if (value instanceof ExactNumber) return Number(value.text);
+  return typeof value === "string" && /^\d{1,12}(?:\.\d{1,9})?$/.test(value) ? Number(value) : Number.NaN;
+}
+
+/** Canonical JSON: the unit of an amount in seconds, what the type itself says, then its properties in declared order. */
+function dimsOf(
+  properties: Record<string, GivenProperty>,
+  { dimensions, fixed }: EventType,
+  isInSeconds: boolean,
+): string {
+  let dims = isInSeconds ? unitOfSeconds : "";
+  if (fixed !== undefined) dims += `${dims === "" ? "" : ","}${JSON.stringify(fixed[0])}:${JSON.stringify(fixed[1])}`;
+  for (const name of dimensions) {
+    if (!Object.hasOwn(properties, name)) continue;
+    dims += `${dims === "" ? "" : ","}${JSON.stringify(name)}:${JSON.stringify(textOf(properties[name] as GivenProperty))}`;
+  }
+  return `{${dims}}`;
+}
+
+/** As figures are split by it and filters name it: a number by its shortest text, whatever form it was sent in. */
+function textOf(property: GivenProperty): string {
+  if (typeof property !== "number" && !(property instanceof ExactNumber)) return String(property);
+  return readPropertyNumber(property)?.text ?? "";
+}
+
+/** JSON with sorted names and exact numbers. In a plain request no text needs JSON's escapes, which saves most of the cost. */
+function canonicalProperties(index: number, event: GivenEvent, context: ReadContext): string | Fault {
+  const { properties = {} } = event;
+  const names = Object.keys(properties);
+  for (let at = 1; at < names.length; at++) {
+    if ((names[at - 1] as string) > (names[at] as string)) {
+      names.sort();
+      break;
+    }
+  }
+  let json = "";
+  for (const name of names) {
+    const value = properties[name] as GivenProperty;
+    const separator = json === "" ? "{" : ",";
+    const label = context.isPlain ? `"${name}"` : JSON.stringify(name);
+    if (typeof value === "string")
+      json += `${separator}${label}:${context.isPlain ? `"${value}"` : JSON.stringify(value)}`;
+    else if (typeof value === "boolean" || Number.isSafeInteger(value)) json += `${separator}${label}:${value}`;
+    else {
+      const field = `properties.${name}`;
+      const exact = readPropertyNumber(value);
+      if (exact === undefined) return tooLarge(field, limits.maxPropertyIntegerDigits);
+      if (exact.isRounded) warnOfRounding(index, event.id, field, context);
+      json += `${separator}${label}:${storedNumber(exact.text)}`;
+    }
+  }
+  return json === "" ? "{}" : `${json}}`;
+}

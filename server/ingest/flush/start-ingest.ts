@@ -1,0 +1,214 @@
+/**
+ * Puts the way of an event together: the log, the identities it and storage hold, the flush loop behind it. What an
+ * earlier process left in the log is known before the first request is taken, and stored without being asked for.
+ */
+import { mkdir, statfs } from "node:fs/promises";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import type { Logger } from "pino";
+import { z } from "zod";
+import type { ClickHouse } from "../../clickhouse/client.ts";
+import { defineQuery } from "../../clickhouse/define-query.ts";
+import { createLevelDeriver, type LevelDeriver } from "../../rollups/derive-levels.ts";
+import { beginTerm, laterTerms, type Term } from "../../rollups/deriver-term.ts";
+import type { StaysWithin } from "../../rollups/session-parts.ts";
+import { Admission } from "../accept/backpressure.ts";
+import { findStoredEvents, storedIdentityHashes } from "../accept/known-events.ts";
+import { KnownIds } from "../accept/known-ids.ts";
+import { parseRequestRecord } from "../accept/request-record.ts";
+import { createSequence, perMs, type Sequence } from "../log/sequence.ts";
+import { comparePositions, type LogRecord, openWriteAheadLog, type WriteAheadLog } from "../log/write-ahead-log.ts";
+import { type FlushLoop, type FlushObserver, startFlushLoop } from "./flush-loop.ts";
+import { createFreshnessSampler } from "./sample-freshness.ts";
+import { batchFiles } from "./seal-batch.ts";
+import { untilDone } from "./store-batch.ts";
+
+const newestVersion = defineQuery("newest_version", z.object({}), z.object({ version: z.coerce.number() }));
+
+/** What a verdict may wait for storage to tell repeats; beyond it the sealer tells them, and the verdict says accepted. */
+const lookupTimeoutMs = 1_000;
+/** What derives is behind by no more than this; later it is asked whether it still may. */
+const askTermAfterMs = 2_000;
+/** With some ten million events the filter is complete within this; with more the first requests pay for look-ups. */
+const filterPatienceMs = 1_500;
+
+export interface IngestOptions {
+  dataDir: string;
+  walMaxBytes: number;
+  eventsPerSecond: number;
+  clickhouse: ClickHouse;
+  /** Where an organization stood; absent: sessions stand where their events did. */
+  staysWithin?: StaysWithin;
+  /** Called after each settled batch: the organizations with new events, the nodes whose levels may have changed. */
+  announce: (organizations: ReadonlySet<string>, levels: ReadonlySet<string>) => void;
+  /** The log cannot be written any more: the process must end, its acknowledgements would mean nothing. */
+  onFatal: (error: Error) => void;
+  logger: Logger;
+  observer?: FlushObserver | undefined;
+  /** Where other processes store in the same ClickHouse. */
+  shared?: SharedIngest | undefined;
+}
+
+/** What an ingest has to know of others that store what they take in the same ClickHouse. */
+export interface SharedIngest {
+  /** See `createSequence`: no two have the same. */
+  slot: number;
+  /** No number was given yet, by any of them, that is larger. */
+  numbersBefore: number;
+  /** The term in which this process derives. Throws while another does. */
+  term: () => Term;
+  /** What the flush loop derives by: here where this process is the one that does, else where that is. */
+  deriver: (here: LevelDeriver) => LevelDeriver;
+}
+
+export interface Ingest {
+  log: WriteAheadLog;
+  knownIds: KnownIds;
+  admission: Admission;
+  flush: FlushLoop;
+  deriver: LevelDeriver;
+  sequence: Sequence;
+  /** The version from which on derivations of an earlier process may not have ended. */
+  leftSince: number | undefined;
+  /** Of a process that is alone: takes back the right to derive, where one that must not be there has taken it. */
+  keepTerm(): Promise<void>;
+  /** Identities that others stored count here from now on. */
+  gained(): void;
+  /** Stores what is in the log, for at most `graceMs`; what is left is stored at the next start. */
+  stop(graceMs: number): Promise<void>;
+}
+
+export async function startIngest(options: IngestOptions): Promise<Ingest> {
+  const { dataDir, clickhouse, logger } = options;
+  const logFolder = join(dataDir, "log");
+  const batchFolder = join(dataDir, "batches");
+  await Promise.all([mkdir(logFolder, { recursive: true }), mkdir(batchFolder, { recursive: true })]);
+  const log = await openWriteAheadLog({
+    directory: logFolder,
+    maxBytes: options.walMaxBytes,
+    onFatal: options.onFatal,
+  });
+  const files = batchFiles(batchFolder);
+  const [progress, manifests] = await Promise.all([files.readProgress(), files.readManifests()]);
+  // From here on the log tells of nothing but what is unsettled.
+  if (progress.settled && comparePositions(progress.settled, log.syncedEnd) <= 0)
+    await log.removeBefore(progress.settled);
+  // A data folder without progress may belong to a ClickHouse that has rows already.
+  const [newest] = progress.sequence === 0 ? await newestVersion(clickhouse, {}) : [];
+  const given = manifests.flatMap((manifest) => [manifest.batch, ...manifest.parts.map((part) => part.batch)]);
+  const { shared } = options;
+  const lastGiven = Math.max(progress.sequence, newest?.version ?? 0, shared?.numbersBefore ?? 0, ...given);
+  const sequence = createSequence(lastGiven, Date.now, shared?.slot);
+  // Before the first progress there is nothing older than the first batch.
+  const leftSince = progress.unfinishedSince ?? (progress.sequence || manifests[0]?.batch);
+  const alone = shared ? undefined : await onlyTerm(clickhouse, leftSince);
+  const term = () => (shared ?? (alone as OnlyTerm)).term();
+  const hereDeriver = createLevelDeriver(clickhouse, () => sequence.next(), term, options.staysWithin);
+  const deriver = shared ? shared.deriver(hereDeriver) : hereDeriver;
+
+  const knownIds = new KnownIds({
+    lookupStored: (identities) => findStoredEvents(clickhouse, identities, Date.now()),
+    lookupTimeoutMs,
+  });
+  await knownIds.fillFromLog(log.read(progress.settled));
+  const filling = new AbortController();
+  // Until the filter is complete, identities that memory does not hold are looked up: slower, never wrong.
+  const fill = () =>
+    untilDone({ log: logger, signal: filling.signal }, "filling the filter of known ids", () =>
+      knownIds.fillFromStorage(storedIdentityHashes(clickhouse)),
+    ).catch(() => undefined);
+  let filled = fill();
+  await Promise.race([filled, delay(filterPatienceMs, undefined, { ref: false })]);
+
+  const sampler = createFreshnessSampler(clickhouse, logger);
+  const { observer } = options;
+  const flush = startFlushLoop(
+    {
+      log,
+      clickhouse,
+      deriver,
+      files,
+      sequence,
+      findStored: (events) => findStoredEvents(clickhouse, events, Date.now()),
+      announce: options.announce,
+      onSettled: (position) => knownIds.settledThrough(position),
+      logger,
+      observer: {
+        flushStageEnded: (stage, seconds) => observer?.flushStageEnded(stage, seconds),
+        batchSealed: (batch) => observer?.batchSealed(batch),
+        batchSettled(receipts, nowMs) {
+          observer?.batchSettled(receipts, nowMs);
+          sampler.batchSettled(receipts, nowMs);
+        },
+      },
+      settledBatchBefore: manifests[0] ? manifests[0].batch - 1 : lastGiven,
+      leftSinceMs: await receivedAtMsOfFirst(log.read(progress.settled)),
+    },
+    progress.settled,
+    manifests,
+  );
+  const admission = new Admission({
+    log,
+    eventsPerSecond: options.eventsPerSecond,
+    burstEvents: options.eventsPerSecond * 2,
+    freeDiskBytes: async () => {
+      const { bavail, bsize } = await statfs(logFolder);
+      return bavail * bsize;
+    },
+  });
+  return {
+    log,
+    knownIds,
+    admission,
+    flush,
+    deriver,
+    sequence,
+    leftSince,
+    async keepTerm() {
+      if (!alone || flush.lagMs() < askTermAfterMs) return;
+      if (await alone.takeBack(hereDeriver.unfinishedSince()))
+        logger.warn("another process had begun to derive levels from these events; taken back");
+    },
+    gained() {
+      knownIds.hasGained();
+      filled = filled.then(fill);
+    },
+    async stop(graceMs) {
+      filling.abort();
+      await flush.stop(graceMs);
+      await filled;
+      await sampler.close();
+      await log.close();
+    },
+  };
+}
+
+interface OnlyTerm {
+  term(): Term;
+  /** Begins a term anew where another process has begun a later one; true when one had. */
+  takeBack(unfinishedSince: number | undefined): Promise<boolean>;
+}
+
+/** Of a process that is alone: what one before it may still be writing, after it was killed, is ended. */
+async function onlyTerm(clickhouse: ClickHouse, leftSince: number | undefined): Promise<OnlyTerm> {
+  let current: Term = { number: (await laterTerms(clickhouse, 0)).newest + 1, leftSince };
+  await beginTerm(clickhouse, current.number);
+  return {
+    term: () => current,
+    async takeBack(unfinishedSince) {
+      const { newest, sinceMs } = await laterTerms(clickhouse, current.number);
+      if (newest === 0) return false;
+      await beginTerm(clickhouse, newest + 1);
+      current = {
+        number: newest + 1,
+        leftSince: Math.min(sinceMs * perMs, unfinishedSince ?? Number.POSITIVE_INFINITY),
+      };
+      return true;
+    },
+  };
+}
+
+async function receivedAtMsOfFirst(records: AsyncIterable<LogRecord>): Promise<number | undefined> {
+  for await (const { payload } of records) return parseRequestRecord(payload).receivedAtMs;
+  return undefined;
+}

@@ -1,0 +1,162 @@
+/**
+ * Sends a sealed batch to ClickHouse until it is whole there: one INSERT per part, whose views fan it out. Sending a part
+ * again writes the same keys, so every doubt is answered by sending it again. Rows that ClickHouse refuses are found by
+ * halving and go to quarantine; everything else about a refusal is the operator's to fix, and is retried for ever.
+ */
+import { setTimeout as delay } from "node:timers/promises";
+import type { Logger } from "pino";
+import { z } from "zod";
+import { type ClickHouse, StatementRefusedError } from "../../clickhouse/client.ts";
+import { defineInsert, defineQuery } from "../../clickhouse/define-query.ts";
+import { recount } from "../accept/event-outcomes.ts";
+import type { Sequence } from "../log/sequence.ts";
+import { type BatchFiles, type Part, quarantineOfEvent, type SealedBatch } from "./seal-batch.ts";
+import { storeOutcomes } from "./store-outcomes.ts";
+
+const batchParam = z.object({ batch: z.number() });
+const storeEvents = defineInsert("store_events", batchParam);
+const storeQuarantine = defineInsert("store_quarantine", batchParam);
+const countBatch = defineQuery(
+  "count_batch",
+  batchParam,
+  z.object({ events: z.coerce.number(), counted: z.coerce.number(), counted_for_nodes: z.coerce.number() }),
+);
+
+/** ClickHouse's codes for values that a column or a view cannot take. */
+const refusedValueCodes: ReadonlySet<number> = new Set([
+  6, 25, 26, 27, 32, 33, 34, 38, 41, 43, 53, 69, 70, 72, 117, 128, 131, 190, 321, 349, 395, 407, 469, 676, 691,
+]);
+
+const firstDelayMs = 200;
+const longestDelayMs = 30_000;
+
+export interface StoreContext {
+  clickhouse: ClickHouse;
+  files: BatchFiles;
+  sequence: Sequence;
+  log: Logger;
+  signal: AbortSignal;
+}
+
+/**
+ * Resolves when the batch is whole in ClickHouse. `isInDoubt`: an earlier process may have stored some of it.
+ * Rejects only when `signal` is aborted.
+ */
+export async function storeBatch(context: StoreContext, sealed: SealedBatch, isInDoubt: boolean): Promise<void> {
+  const { manifest } = sealed;
+  const countOutcomes = (version: number) =>
+    untilDone(context, "outcomes", () => storeOutcomes(context.clickhouse, sealed.outcomes, manifest.batch, version));
+  const counted = manifest.refused.length === 0 ? countOutcomes(1) : undefined;
+  // What it rejects with is seen below; parts may reject first.
+  counted?.catch(() => undefined);
+  // Parts are read anew each time: a refusal replaces one by its halves.
+  for (let index = 0; index < manifest.parts.length; ) {
+    const part = manifest.parts[index] as Part;
+    if (await storePart(context, sealed, part, isInDoubt)) index++;
+  }
+  await counted;
+  if (manifest.refused.length > 0) {
+    for (const { row } of manifest.refused)
+      recount(sealed.outcomes, sealed.rows.line(row), "rejected", "refused_by_storage");
+    await countOutcomes(2);
+  }
+  const refused = manifest.refused.map(({ row, message }) =>
+    quarantineOfEvent(sealed.rows.line(row), "refused_by_storage", "", message),
+  );
+  const lines = [...sealed.quarantined, ...refused].map((line, row) => `${row}\t${line}\n`);
+  if (lines.length > 0)
+    await untilDone(context, "quarantine", async () => {
+      await storeQuarantine(context.clickhouse, [Buffer.from(lines.join(""))], { batch: manifest.batch });
+    });
+}
+
+/** True when the part is stored, false when it was replaced in the manifest. */
+async function storePart(context: StoreContext, sealed: SealedBatch, part: Part, isInDoubt: boolean): Promise<boolean> {
+  // One buffer: thousands of small requests would be thousands of writes to the socket.
+  const body = [Buffer.concat(sealed.rows.bytes(part.from, part.to))];
+  let hadErrors = isInDoubt;
+  return await untilDone(context, `batch ${part.batch}`, async (attempt) => {
+    hadErrors ||= attempt > 0;
+    try {
+      await storeEvents(context.clickhouse, body, { batch: part.batch });
+    } catch (error) {
+      if (!(error instanceof StatementRefusedError && refusedValueCodes.has(error.code))) throw error;
+      await splitPart(context, sealed, part, error);
+      return false;
+    }
+    if (hadErrors) await verifyPart(context, part);
+    return true;
+  });
+}
+
+async function verifyPart({ clickhouse }: StoreContext, part: Part): Promise<void> {
+  const [count] = await countBatch(clickhouse, { batch: part.batch });
+  const expected = part.to - part.from;
+  if (count?.events !== expected || count.counted !== expected || count.counted_for_nodes !== expected)
+    throw new Error(
+      `batch ${part.batch} has ${expected} events, of which ${count?.events} are stored, ${count?.counted} counted and ${count?.counted_for_nodes} counted for nodes`,
+    );
+}
+
+/**
+ * Nothing of the refused part may stay under its id, or its halves, which get ids of their own, would be counted beside
+ * it. The new manifest is on disk before a half is sent.
+ */
+async function splitPart(
+  context: StoreContext,
+  sealed: SealedBatch,
+  part: Part,
+  refusal: StatementRefusedError,
+): Promise<void> {
+  const { manifest } = sealed;
+  await removePart(context.clickhouse, part.batch);
+  const at = manifest.parts.indexOf(part);
+  if (part.to - part.from === 1) {
+    context.log.error(
+      { batch: part.batch, row: part.from, err: refusal },
+      "storage refused an event; it is in quarantine",
+    );
+    manifest.refused.push({ row: part.from, message: refusal.message.slice(0, 1000) });
+    manifest.parts.splice(at, 1);
+  } else {
+    const middle = Math.floor((part.from + part.to) / 2);
+    manifest.parts.splice(
+      at,
+      1,
+      { batch: context.sequence.next(), from: part.from, to: middle },
+      { batch: context.sequence.next(), from: middle, to: part.to },
+    );
+  }
+  await context.files.writeManifest(manifest);
+}
+
+/** Intervals are left as they are: what the halves write there says the same again. */
+async function removePart(clickhouse: ClickHouse, batch: number): Promise<void> {
+  for (const statement of [
+    "DELETE FROM event_ids WHERE (organization, id) IN (SELECT organization, id FROM usage_events WHERE batch = {batch:UInt64})",
+    "DELETE FROM job_events WHERE batch = {batch:UInt64}",
+    "DELETE FROM usage_per_15m WHERE batch = {batch:UInt64}",
+    "DELETE FROM node_usage_per_15m WHERE batch = {batch:UInt64}",
+    "DELETE FROM usage_events WHERE batch = {batch:UInt64}",
+  ])
+    await clickhouse.command(statement, { batch }, { lightweight_deletes_sync: "2" });
+}
+
+/** Repeats `action` with full jitter until it succeeds; rejects only when the signal is aborted. */
+export async function untilDone<Result>(
+  { log, signal }: Pick<StoreContext, "log" | "signal">,
+  what: string,
+  action: (attempt: number) => Promise<Result>,
+): Promise<Result> {
+  for (let attempt = 0; ; attempt++) {
+    signal.throwIfAborted();
+    try {
+      return await action(attempt);
+    } catch (error) {
+      const longest = Math.min(longestDelayMs, firstDelayMs * 2 ** Math.min(attempt, 10));
+      const level = attempt < 3 ? "warn" : "error";
+      log[level]({ err: error, attempt }, `${what}: will be tried again`);
+      await delay(Math.random() * longest, undefined, { signal });
+    }
+  }
+}

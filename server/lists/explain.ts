@@ -1,0 +1,118 @@
+/** Why a figure is what it is: how many events are behind one window of a meter, and which. */
+import { z } from "zod";
+import { type Meter, type MeterRule, typesBehind } from "../catalog/catalog.ts";
+import type { ClickHouse } from "../clickhouse/client.ts";
+import { defineQuery } from "../clickhouse/define-query.ts";
+import type { Filter } from "../metrics/filters.ts";
+import { nodeFilter } from "../metrics/node-filter.ts";
+import { chosenBy, chosenParams } from "../metrics/scope.ts";
+
+const millis = z.coerce.number();
+const asked = chosenParams.extend({
+  types: z.array(z.string()),
+  levels: z.array(z.string()),
+  own: z.number(),
+  from_ms: z.number(),
+  to_ms: z.number(),
+  since_ms: z.number(),
+});
+const eventRow = z.object({
+  organization: z.string(),
+  id: z.string(),
+  type: z.string(),
+  time_ms: millis,
+  received_ms: millis,
+  agent: z.string(),
+  user: z.string(),
+  session: z.string(),
+  room: z.string(),
+  interval: z.string(),
+  job: z.string(),
+  started_ms: millis,
+  value: z.string().nullable(),
+  properties: z.string(),
+  declared_dims: z.string(),
+});
+export type ExplainedRow = z.output<typeof eventRow>;
+
+const explainEvents = defineQuery(
+  "explain_events",
+  asked.extend({ before_ms: z.number(), before_organization: z.string(), before_id: z.string() }),
+  eventRow,
+);
+const explainCount = defineQuery("explain_count", asked, z.object({ events: millis, last_received_ms: millis }));
+
+export const explainKeySchema = z.tuple([z.number(), z.string(), z.string()]);
+export type ExplainKey = z.infer<typeof explainKeySchema>;
+
+export interface ExplainQuestion {
+  meter: Meter;
+  node: string;
+  filters: readonly Filter[];
+  fromMs: number;
+  /** Exclusive, not after now. */
+  toMs: number;
+  /** Only events after this one in the list, which has the newest first. */
+  after: ExplainKey | undefined;
+  limit: number;
+}
+
+export interface Explanation {
+  events: number;
+  /** When the newest of them was received, ms since 1970; undefined when there are none. */
+  lastReceivedMs: number | undefined;
+  sample: ExplainedRow[];
+  next: ExplainKey | undefined;
+}
+
+export async function explainFigure(clickhouse: ClickHouse, question: ExplainQuestion): Promise<Explanation> {
+  const { meter, node, filters, fromMs, toMs, after, limit } = question;
+  const { rule, own } = meter;
+  const scope = {
+    node: nodeFilter(node),
+    filters: [...filters, ...(own?.filters ?? [])],
+    split: undefined,
+    isOwn: own !== undefined,
+    range: { fromMs, toMs, windows: [] },
+  };
+  const params = {
+    ...chosenBy(scope),
+    types: [...new Set([...typesBehind(rule), ...(levelsBehind(rule).length > 0 ? ["session.ended"] : [])])],
+    levels: levelsBehind(rule),
+    own: own ? 1 : 0,
+    from_ms: fromMs,
+    to_ms: toMs,
+    since_ms: rule.kind === "value_level" ? 0 : fromMs,
+  };
+  const [before_ms, before_organization, before_id] = after ?? [Number.MAX_SAFE_INTEGER, "", ""];
+  const [[counted], rows] = await Promise.all([
+    explainCount(clickhouse, params),
+    explainEvents(clickhouse, { ...params, before_ms, before_organization, before_id, most: limit + 1 }),
+  ]);
+  const sample = rows.slice(0, limit);
+  const last = sample.at(-1);
+  return {
+    events: counted?.events ?? 0,
+    lastReceivedMs: counted && counted.events > 0 ? counted.last_received_ms : undefined,
+    sample,
+    next: rows.length > limit && last ? [last.time_ms, last.organization, last.id] : undefined,
+  };
+}
+
+/** The levels whose intervals make the figure: what joined before the window counts in it. */
+function levelsBehind(rule: MeterRule): string[] {
+  switch (rule.kind) {
+    case "minutes":
+    case "peak":
+    case "level":
+    case "starts":
+    case "session_peak":
+      return [rule.level === "sessions" ? "participants" : rule.level];
+    case "distinct":
+      return [...rule.levels];
+    case "derived":
+      return [...new Set(rule.operands.flatMap((operand) => levelsBehind(operand.rule)))];
+    default:
+      return [];
+  }
+}

@@ -1,0 +1,176 @@
+/**
+ * Carries a move in the account tree into what was stored: from its instant on everything of the organizations that moved
+ * belongs to the new parents, what was before stays. A move of now finds the sessions that run; a backdated one also finds
+ * events that carry the former path, and so does one of which another process heard some moments late.
+ *
+ * A move is on record (`node_moves`) until it is in every figure, and is carried out again after a crash: each step
+ * writes the same when it is done twice.
+ */
+import { eq, inArray, isNull, lte, sql } from "drizzle-orm";
+import { z } from "zod";
+import type { ClickHouse } from "../clickhouse/client.ts";
+import { defineInsert, defineQuery, defineStatement } from "../clickhouse/define-query.ts";
+import type { FlushLoop } from "../ingest/flush/flush-loop.ts";
+import type { Sequence } from "../ingest/log/sequence.ts";
+import type { Postgres } from "../postgres/client.ts";
+import { nodeMoves } from "../postgres/schema/accounts.ts";
+import type { NodeTree } from "../tree/node-tree.ts";
+import type { LevelDeriver } from "./derive-levels.ts";
+import { rewriteCounters, rewriteNodeCounters } from "./rewrite-counters.ts";
+import { neverMs, type Stay, type StaysWithin } from "./session-parts.ts";
+
+const insertOrganizationStays = defineInsert("insert_organization_stays", z.object({}));
+const since = z.object({ organizations: z.array(z.string()), since_ms: z.number() });
+const misplacedDays = defineQuery(
+  "misplaced_days",
+  since,
+  z.object({ day: z.string(), misplaced: z.array(z.string()) }),
+);
+const stays = since.extend({
+  sinces: z.array(z.number()),
+  partners: z.array(z.string()),
+  resellers: z.array(z.string()),
+});
+const replaceEvents = defineStatement("replace_events", stays);
+const replaceJobEvents = defineStatement("replace_job_events", stays);
+const touchSessionsOfMoved = defineStatement("touch_sessions_of_moved", since.extend({ batch: z.number() }));
+
+/** Until then after a move every process has heard of it, and what was accepted before that is in the log. */
+const heardWithinMs = 10_000;
+
+/** Organizations by UTC day ('YYYY-MM-DD'). */
+export type MisplacedDays = { day: string; misplaced: string[] }[];
+
+export interface PlacementDeps {
+  clickhouse: ClickHouse;
+  deriver: Pick<LevelDeriver, "derive">;
+  flush: Pick<FlushLoop, "exclusive">;
+  sequence: Sequence;
+  staysWithin: StaysWithin;
+}
+
+export interface MoveDeps extends Omit<PlacementDeps, "staysWithin"> {
+  postgres: Postgres;
+  tree: Pick<NodeTree, "organizationsEverBelow" | "staysWithin" | "reread">;
+  flush: Pick<FlushLoop, "exclusive" | "watermark">;
+  now?: () => number;
+}
+
+/** The job moves-apply: carries out the moves that have taken effect and are not in every figure yet, the oldest first. */
+export async function applyMoves(deps: MoveDeps): Promise<void> {
+  const { postgres, tree, flush, now = Date.now } = deps;
+  const { db } = postgres;
+  const due = await db
+    .select()
+    .from(nodeMoves)
+    .where(sql`${isNull(nodeMoves.settledAt)} AND ${lte(nodeMoves.effectiveAt, new Date(now()))}`)
+    .orderBy(nodeMoves.decidedAt, nodeMoves.id);
+  if (due.length === 0) return;
+  await tree.reread([...new Set(due.map(({ node }) => node))]);
+  const placement = {
+    ...deps,
+    staysWithin: (organization: string, fromMs: number, toMs: number) => tree.staysWithin(organization, fromMs, toMs),
+  };
+  for (const move of due) {
+    const heardMs = Math.max(move.effectiveAt.getTime(), move.decidedAt.getTime()) + heardWithinMs;
+    const isLast = flush.watermark().getTime() > heardMs;
+    if (move.appliedAt && !isLast) continue;
+    await placeOrganizations(placement, {
+      organizations: tree.organizationsEverBelow(move.node),
+      sinceMs: move.effectiveAt.getTime(),
+      nowMs: now(),
+      unfinished: move.rewriting ?? [],
+      record: async (rewriting) => {
+        await db.update(nodeMoves).set({ rewriting }).where(eq(nodeMoves.id, move.id));
+      },
+    });
+    const at = new Date(now());
+    await db
+      .update(nodeMoves)
+      .set({ rewriting: null, appliedAt: move.appliedAt ?? at, settledAt: isLast ? at : null })
+      .where(inArray(nodeMoves.id, [move.id]));
+  }
+}
+
+export interface Placing {
+  organizations: readonly string[];
+  /** From then on (ms since 1970, UTC) they may stand elsewhere than storage says. */
+  sinceMs: number;
+  nowMs: number;
+  /** Of an earlier try: the days whose counters may not follow their events. */
+  unfinished: MisplacedDays;
+  /** Called before events are rewritten, with the days whose counters have to follow. */
+  record: (rewriting: MisplacedDays) => Promise<void>;
+}
+
+/** Brings everything that was stored of the organizations since an instant to where they stood by then. */
+export async function placeOrganizations(
+  { clickhouse, deriver, flush, sequence, staysWithin }: PlacementDeps,
+  { organizations, sinceMs, nowMs, unfinished, record }: Placing,
+): Promise<void> {
+  const places = new Map(
+    organizations.flatMap((id): [string, readonly Stay[]][] => {
+      const own = staysWithin(id, 0, neverMs);
+      return own ? [[id, own]] : [];
+    }),
+  );
+  if (places.size === 0) return;
+  const moved = { organizations: [...places.keys()], since_ms: sinceMs };
+  await flush.exclusive(async () => {
+    const rows = [...places].map(([organization, own]) => ({
+      organization,
+      version: sequence.next(),
+      ...columnsOf(own, "since_ms", "partner", "reseller"),
+    }));
+    await insertOrganizationStays(clickhouse, [Buffer.from(rows.map((row) => JSON.stringify(row)).join("\n"))], {});
+    const found = await misplacedDays(clickhouse, moved);
+    const days = merged([...unfinished, ...found]);
+    if (days.length > 0) await record(days);
+    for (const [own, ids] of bySameStays(places, found)) {
+      const params = { organizations: ids, since_ms: sinceMs, ...columnsOf(own, "sinces", "partners", "resellers") };
+      await replaceEvents(clickhouse, params);
+      await replaceJobEvents(clickhouse, params);
+    }
+    for (const { day, misplaced } of days) {
+      await rewriteCounters(clickhouse, misplaced, day, sequence);
+      await rewriteNodeCounters(clickhouse, misplaced, day, sequence);
+    }
+    const batch = sequence.next();
+    await touchSessionsOfMoved(clickhouse, { ...moved, batch });
+    const { touchedNodes } = await deriver.derive([batch], nowMs);
+    return { batch, organizations: new Set(moved.organizations), levels: touchedNodes };
+  });
+}
+
+function columnsOf<Since extends string, Partner extends string, Reseller extends string>(
+  own: readonly Stay[],
+  ...[since, partner, reseller]: [Since, Partner, Reseller]
+) {
+  return {
+    [since]: own.map((stay) => stay.sinceMs),
+    [partner]: own.map((stay) => stay.partner),
+    [reseller]: own.map((stay) => stay.reseller),
+  } as Record<Since, number[]> & Record<Partner | Reseller, string[]>;
+}
+
+function merged(days: MisplacedDays): MisplacedDays {
+  const byDay = new Map<string, Set<string>>();
+  for (const { day, misplaced } of days) byDay.set(day, new Set([...(byDay.get(day) ?? []), ...misplaced]));
+  return [...byDay].sort(([a], [b]) => (a < b ? -1 : 1)).map(([day, ids]) => ({ day, misplaced: [...ids].sort() }));
+}
+
+/** What moved together has the same stays: one mutation for all of it. */
+function bySameStays(
+  places: ReadonlyMap<string, readonly Stay[]>,
+  days: MisplacedDays,
+): Iterable<[readonly Stay[], string[]]> {
+  const groups = new Map<string, [readonly Stay[], string[]]>();
+  for (const id of new Set(days.flatMap(({ misplaced }) => misplaced))) {
+    const own = places.get(id) ?? [];
+    const key = JSON.stringify(own);
+    const group = groups.get(key);
+    if (group) group[1].push(id);
+    else groups.set(key, [own, [id]]);
+  }
+  return groups.values();
+}

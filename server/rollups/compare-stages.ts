@@ -1,0 +1,189 @@
+/**
+ * Each stage beside what the stage before says it should be: the differences, and the writes that remove them. Comparing
+ * reads, but for marks in `touched_sessions`, which nobody reads afterwards. Repairs write what differs and nothing else, so
+ * readers never see less than before.
+ */
+
+import { z } from "zod";
+import type { ClickHouse } from "../clickhouse/client.ts";
+import { defineQuery, defineStatement } from "../clickhouse/define-query.ts";
+import { nodeAddress } from "../contract/node-address.ts";
+import type { Stage } from "../contract/reconciliation.ts";
+import type { Sequence } from "../ingest/log/sequence.ts";
+import type { Derive } from "./derive-levels.ts";
+import { retellIntervals, retellIntervalsAnew } from "./retell-intervals.ts";
+import { rewriteCounters, rewriteNodeCounters } from "./rewrite-counters.ts";
+
+/** An organization on one UTC day ('YYYY-MM-DD'); organization '': every node's slots of that day, and no other stage. */
+export interface Piece {
+  organization: string;
+  day: string;
+}
+
+export interface Difference {
+  /** The address of the node whose figures differ. */
+  node: string;
+  subject: string;
+  expected: string;
+  found: string;
+}
+
+export interface Comparison {
+  clickhouse: ClickHouse;
+  sequence: Sequence;
+  derive: Derive;
+  /** Decides what has timed out. */
+  nowMs: number;
+  /** Counters of batches up to it are compared. */
+  settledBatch: number;
+  /** Addresses of nodes whose levels a repair changed are added to it. */
+  touchedNodes: Set<string>;
+  /** The batch under which the sessions of the piece are marked. */
+  touched: number;
+}
+
+export interface StageComparison {
+  compare(comparison: Comparison, piece: Piece): Promise<Difference[]>;
+  /** Nothing else may be stored or derived meanwhile. */
+  repair(comparison: Comparison, piece: Piece, differences: readonly Difference[]): Promise<void>;
+}
+
+/** Differences that are told of one piece and stage; all of them are repaired. */
+const most = 1_000;
+
+const pieceParams = z.object({ organization: z.string(), day: z.string() });
+const difference = z.object({ subject: z.string(), expected: z.string(), found: z.string() });
+const repairParams = pieceParams.extend({ version: z.number() });
+
+const countersParams = pieceParams.extend({ settled: z.number(), most: z.number() });
+const driftedCounter = z.object({
+  type: z.string(),
+  bucket_ms: z.coerce.number(),
+  expected_events: z.coerce.number(),
+  found_events: z.coerce.number(),
+  expected_amount: z.string(),
+  found_amount: z.string(),
+});
+const driftedCounters = defineQuery("drifted_counters", countersParams, driftedCounter);
+const driftedNodeCounters = defineQuery(
+  "drifted_node_counters",
+  countersParams,
+  driftedCounter.extend({ kind: z.string(), node: z.string() }),
+);
+const driftedPresences = defineQuery("drifted_presences", pieceParams.extend({ most: z.number() }), difference);
+const repairPresences = defineStatement("repair_presences", repairParams);
+const driftedIntervals = defineQuery(
+  "drifted_intervals",
+  z.object({ batches: z.array(z.number()), most: z.number() }),
+  difference,
+);
+const driftedEdges = defineQuery("drifted_edges", pieceParams.extend({ most: z.number() }), difference);
+const repairEdges = defineStatement("repair_edges", repairParams);
+const driftedSlots = defineQuery(
+  "drifted_slots",
+  pieceParams.extend({ most: z.number() }),
+  difference.extend({ node_address: z.string() }),
+);
+const repairSlots = defineStatement("repair_slots", repairParams);
+
+const counters: StageComparison = {
+  async compare({ clickhouse, settledBatch }, piece) {
+    const rows = await driftedCounters(clickhouse, { ...piece, settled: settledBatch, most });
+    return rows.map((row) => differenceOfCounter(nodeAddress("organization", piece.organization), row));
+  },
+  async repair({ clickhouse, sequence }, piece) {
+    await rewriteCounters(clickhouse, [piece.organization], piece.day, sequence);
+  },
+};
+
+/** Of the nodes above the organization; made of the counters of all organizations. */
+const nodeCounters: StageComparison = {
+  async compare({ clickhouse, settledBatch }, piece) {
+    const rows = await driftedNodeCounters(clickhouse, { ...piece, settled: settledBatch, most });
+    return rows.map((row) =>
+      differenceOfCounter(row.kind === "all" ? "all" : nodeAddress(row.kind as "reseller" | "partner", row.node), row),
+    );
+  },
+  async repair({ clickhouse, sequence }, piece) {
+    await rewriteNodeCounters(clickhouse, [piece.organization], piece.day, sequence);
+  },
+};
+
+function differenceOfCounter(node: string, row: z.output<typeof driftedCounter>): Difference {
+  return {
+    node,
+    subject: `${row.type} at ${new Date(row.bucket_ms).toISOString()}`,
+    expected: `${row.expected_events} events, ${row.expected_amount}`,
+    found: `${row.found_events} events, ${row.found_amount}`,
+  };
+}
+
+const intervals: StageComparison = {
+  async compare({ clickhouse, touched }, { organization }) {
+    const rows = await driftedIntervals(clickhouse, { batches: [touched], most });
+    return rows.map((row) => ({ node: nodeAddress("organization", organization), ...row }));
+  },
+  async repair(comparison, piece) {
+    const { clickhouse, touched } = comparison;
+    await retellIntervals(clickhouse, [touched]);
+    const isTooMuch = (await intervals.compare(comparison, piece)).length > 0;
+    if (isTooMuch) await retellIntervalsAnew(clickhouse, [touched]);
+  },
+};
+
+const sessions: StageComparison = {
+  async compare({ derive, touched, nowMs }, { organization }) {
+    const { differences } = await derive([touched], nowMs, "comparison");
+    return differences.slice(0, most).map(({ session, expected, found }) => ({
+      node: nodeAddress("organization", organization),
+      subject: `session ${session}`,
+      expected,
+      found,
+    }));
+  },
+  async repair({ derive, touched, nowMs, touchedNodes }) {
+    const derivation = await derive([touched], nowMs, "changes");
+    for (const node of derivation.touchedNodes) touchedNodes.add(node);
+  },
+};
+
+const presences: StageComparison = {
+  async compare({ clickhouse }, piece) {
+    const rows = await driftedPresences(clickhouse, { ...piece, most });
+    return rows.map((row) => ({ node: nodeAddress("organization", piece.organization), ...row }));
+  },
+  async repair({ clickhouse, sequence }, piece) {
+    await repairPresences(clickhouse, { ...piece, version: sequence.next() });
+  },
+};
+
+const edges: StageComparison = {
+  async compare({ clickhouse }, piece) {
+    const rows = await driftedEdges(clickhouse, { ...piece, most });
+    return rows.map((row) => ({ node: nodeAddress("organization", piece.organization), ...row }));
+  },
+  async repair({ clickhouse, sequence }, piece) {
+    await repairEdges(clickhouse, { ...piece, version: sequence.next() });
+  },
+};
+
+const slots: StageComparison = {
+  async compare({ clickhouse }, piece) {
+    const rows = await driftedSlots(clickhouse, { ...piece, most });
+    return rows.map(({ node_address, ...row }) => ({ node: node_address, ...row }));
+  },
+  async repair({ clickhouse, sequence, touchedNodes }, piece, differences) {
+    await repairSlots(clickhouse, { ...piece, version: sequence.next() });
+    for (const { node } of differences) touchedNodes.add(node);
+  },
+};
+
+export const stageComparisons: Readonly<Record<Stage, StageComparison>> = {
+  counters,
+  node_counters: nodeCounters,
+  intervals,
+  sessions,
+  presences,
+  edges,
+  slots,
+};

@@ -1,0 +1,28 @@
+/** Where the table `presences` keeps a session's intervals. */
+import type { Span } from "./resolve-session.ts";
+
+const dayMs = 24 * 60 * 60 * 1000;
+/** What lasts longer is kept in one place: a single interval of decades would else be a row for each of its days. */
+const mostDays = 31;
+/** 1970-01-01 stands for no day: a question about any range looks there too. */
+const anyDay = 0;
+
+/**
+ * The UTC days, in days since 1970 and ascending, whose rows hold the intervals, and those of an `earlier` derivation, which
+ * are to be emptied. An open interval is in every day until it times out.
+ */
+export function presenceDays(
+  spans: readonly Pick<Span, "startMs" | "endMs" | "deadlineMs">[],
+  earlier: readonly number[],
+): number[] {
+  const days = new Set(earlier);
+  for (const { startMs, endMs, deadlineMs } of spans) {
+    const untilMs = endMs ?? deadlineMs ?? startMs;
+    if (untilMs <= startMs && endMs !== undefined) continue;
+    const first = Math.floor(startMs / dayMs);
+    const last = Math.max(first, Math.ceil(untilMs / dayMs) - 1);
+    if (last - first >= mostDays) days.add(anyDay);
+    else for (let day = first; day <= last; day++) days.add(day);
+  }
+  return [...days].sort((a, b) => a - b);
+}

@@ -1,0 +1,159 @@
+/**
+ * Compares the stages of one organization and UTC day, and repairs what differs. The first look holds nothing up and may see
+ * a batch half way in; what it finds is looked at again while nothing is stored or derived, and only what differs then is
+ * drift. Drift is on record before it is repaired, so that a repair which did not end is known and done again.
+ */
+import { randomUUID } from "node:crypto";
+import { and, asc, inArray, isNull } from "drizzle-orm";
+import type { Logger } from "pino";
+import { z } from "zod";
+import type { ClickHouse } from "../clickhouse/client.ts";
+import { defineStatement } from "../clickhouse/define-query.ts";
+import type { NodeAddress } from "../contract/nodes.ts";
+import { type Stage, stages } from "../contract/reconciliation.ts";
+import type { FlushLoop } from "../ingest/flush/flush-loop.ts";
+import type { Sequence } from "../ingest/log/sequence.ts";
+import type { Postgres } from "../postgres/client.ts";
+import { reconciliations } from "../postgres/schema/reconciliation.ts";
+import type { NodeTree } from "../tree/node-tree.ts";
+import { type Comparison, type Difference, type Piece, stageComparisons } from "./compare-stages.ts";
+import type { LevelDeriver } from "./derive-levels.ts";
+import { expireIntervals } from "./expire-intervals.ts";
+
+const touchSessionsOfDay = defineStatement(
+  "touch_sessions_of_day",
+  z.object({ batch: z.number(), organization: z.string(), day: z.string() }),
+);
+
+export type Drift = typeof reconciliations.$inferSelect;
+
+export interface ReconciliationDeps {
+  clickhouse: ClickHouse;
+  postgres: Postgres;
+  tree: Pick<NodeTree, "ancestors">;
+  deriver: LevelDeriver;
+  sequence: Sequence;
+  flush: Pick<FlushLoop, "exclusive" | "settledBatch">;
+  log: Logger;
+  now?: () => number;
+}
+
+/** Of these sessions marks are needed. */
+const sessionStages: ReadonlySet<Stage> = new Set(["intervals", "sessions"]);
+/** Where nothing is being stored, every batch is whole. */
+const everyBatch = Number.MAX_SAFE_INTEGER;
+
+/** Answers the drift that was found and repaired, one row per node and stage. Rejects when a repair did not help. */
+export async function reconcilePiece(
+  deps: ReconciliationDeps,
+  piece: Piece,
+  asked: readonly Stage[] = stages,
+): Promise<Drift[]> {
+  const wanted = stages.filter((stage) => asked.includes(stage) && (piece.organization !== "" || stage === "slots"));
+  const derive: Comparison["derive"] = (batches, nowMs) => deps.deriver.derive(batches, nowMs, "comparison");
+  const glance = await comparisonOf(deps, piece, wanted, { derive, settledBatch: deps.flush.settledBatch });
+  if (!(await differsAnywhere(glance, piece, wanted))) return [];
+  const drifts: Drift[] = [];
+  await deps.flush.exclusive(() =>
+    deps.deriver.alone(async (deriveAlone) => {
+      const { clickhouse, sequence } = deps;
+      const comparison = await comparisonOf(deps, piece, wanted, { derive: deriveAlone, settledBatch: everyBatch });
+      // What has timed out by now and was not looked at yet is no drift.
+      await expireIntervals(clickhouse, deriveAlone, sequence, comparison.nowMs);
+      for (const stage of wanted) drifts.push(...(await reconcileStage(deps, comparison, piece, stage)));
+      const organizations = drifts.length > 0 && piece.organization !== "" ? [piece.organization] : [];
+      return { batch: 0, organizations: new Set(organizations), levels: comparison.touchedNodes };
+    }),
+  );
+  return drifts;
+}
+
+async function comparisonOf(
+  { clickhouse, sequence, now = Date.now }: ReconciliationDeps,
+  piece: Piece,
+  wanted: readonly Stage[],
+  how: Pick<Comparison, "derive" | "settledBatch">,
+): Promise<Comparison> {
+  const touched = sequence.next();
+  if (wanted.some((stage) => sessionStages.has(stage)))
+    await touchSessionsOfDay(clickhouse, { ...piece, batch: touched });
+  return { clickhouse, sequence, nowMs: now(), touchedNodes: new Set(), touched, ...how };
+}
+
+async function differsAnywhere(comparison: Comparison, piece: Piece, wanted: readonly Stage[]): Promise<boolean> {
+  for (const stage of wanted) if ((await stageComparisons[stage].compare(comparison, piece)).length > 0) return true;
+  return false;
+}
+
+async function reconcileStage(
+  deps: ReconciliationDeps,
+  comparison: Comparison,
+  piece: Piece,
+  stage: Stage,
+): Promise<Drift[]> {
+  const { compare, repair } = stageComparisons[stage];
+  const differences = await compare(comparison, piece);
+  if (differences.length === 0) return [];
+  const drifts = driftOf(deps, comparison.nowMs, piece, stage, differences);
+  const { db } = deps.postgres;
+  await db.insert(reconciliations).values(drifts);
+  await repair(comparison, piece, differences);
+  const left = await compare(comparison, piece);
+  if (left.length > 0)
+    throw new Error(`the ${stage} of ${piece.organization} on ${piece.day} still differ after their repair`, {
+      cause: left[0],
+    });
+  const repairedAt = new Date();
+  const ids = drifts.map(({ id }) => id);
+  await db.update(reconciliations).set({ repairedAt }).where(inArray(reconciliations.id, ids));
+  const repaired = drifts.map((drift) => ({ ...drift, repairedAt }));
+  for (const { path: _, ...drift } of repaired)
+    deps.log.error(drift, "drift between a stage and the one before was found and repaired");
+  return repaired;
+}
+
+function driftOf(
+  { tree }: ReconciliationDeps,
+  nowMs: number,
+  { organization, day }: Piece,
+  stage: Stage,
+  differences: readonly Difference[],
+): Drift[] {
+  const byNode = new Map<string, Difference[]>();
+  for (const difference of differences) {
+    const ofNode = byNode.get(difference.node) ?? [];
+    byNode.set(difference.node, ofNode);
+    ofNode.push(difference);
+  }
+  return [...byNode].map(([node, [first, ...others]]) => ({
+    id: `rec_${randomUUID()}`,
+    at: new Date(nowMs),
+    node,
+    path: [...tree.ancestors(node as NodeAddress)],
+    organization: organization === "" ? null : organization,
+    day,
+    stage,
+    differences: 1 + others.length,
+    subject: first?.subject ?? "",
+    expected: first?.expected ?? "",
+    found: first?.found ?? "",
+    repairedAt: null,
+  }));
+}
+
+/** The pieces of which a repair was begun and did not end; they are on record as repaired once this has done them again. */
+export async function finishRepairs(deps: ReconciliationDeps): Promise<void> {
+  const { db } = deps.postgres;
+  const unfinished = await db
+    .select()
+    .from(reconciliations)
+    .where(isNull(reconciliations.repairedAt))
+    .orderBy(asc(reconciliations.at));
+  for (const { id, organization, day } of unfinished) {
+    await reconcilePiece(deps, { organization: organization ?? "", day });
+    await db
+      .update(reconciliations)
+      .set({ repairedAt: new Date() })
+      .where(and(inArray(reconciliations.id, [id]), isNull(reconciliations.repairedAt)));
+  }
+}

@@ -1,0 +1,128 @@
+/**
+ * A session that runs while its organization moves belongs to the parents in turn: until the move to the old one, from it on to
+ * the new one. Its edges are split there, so that each part carries a path of its own and every level above stays exact; as
+ * a whole it stays one session, for its organization and for the root.
+ */
+import { type Edge, peakOf, type ResolvedSession, type Span } from "./resolve-session.ts";
+
+/** Where an organization stands from `sinceMs` (ms since 1970, UTC) until its next stay; '' for a depth that is skipped. */
+export interface Stay {
+  sinceMs: number;
+  partner: string;
+  reseller: string;
+}
+
+/**
+ * The stays of an organization that touch [fromMs, toMs], in order of time, neighbours on different paths; the first began at or
+ * before `fromMs`. undefined: there is no such organization.
+ */
+export type StaysWithin = (organization: string, fromMs: number, toMs: number) => readonly Stay[] | undefined;
+
+/** A row of `sessions`. Part 0 is the whole session; those that follow, where there are any, are what each stay has of it. */
+export interface SessionPart {
+  part: number;
+  /** Of the whole: how many parts follow. */
+  parts: number;
+  sinceMs: number;
+  untilMs: number;
+  partner: string;
+  reseller: string;
+  /** Of a session in parts, the whole has none: those of its parts come to the same at every node that has all of them. */
+  edges: readonly Edge[];
+  peak: { value: number; atMs: number };
+}
+
+/** Stands where a stay does not end. Fits into Int64 and is exact in JavaScript. */
+export const neverMs = Number.MAX_SAFE_INTEGER;
+
+/**
+ * Where `resolved` stands: one part, or the whole and a part for each stay in which something of it was there. `stays` are
+ * those within its time; `fallback` is the path where they are unknown.
+ */
+export function sessionParts(
+  { edges }: ResolvedSession,
+  stays: readonly Stay[] | undefined,
+  fallback: { partner: string; reseller: string },
+): SessionPart[] {
+  const peak = participantsPeak(edges);
+  const whole = { part: 0, parts: 0, sinceMs: 0, untilMs: neverMs, edges, peak };
+  if (!stays || stays.length < 2) return [{ ...whole, ...pathOf(stays?.[0] ?? fallback) }];
+  const split = splitEdges(
+    edges,
+    stays.slice(1).map((stay) => stay.sinceMs),
+  );
+  const found = stays.flatMap((stay, index): Omit<SessionPart, "part">[] => {
+    const own = split[index] ?? [];
+    if (own.length === 0) return [];
+    const sinceMs = index === 0 ? 0 : stay.sinceMs;
+    const untilMs = stays[index + 1]?.sinceMs ?? neverMs;
+    return [{ parts: 0, sinceMs, untilMs, ...pathOf(stay), edges: own, peak: participantsPeak(own) }];
+  });
+  if (found.length < 2) return [{ ...whole, ...pathOf(found[0] ?? stays[0] ?? fallback) }];
+  return [
+    { ...whole, parts: found.length, partner: "", reseller: "", edges: [] },
+    ...found.map((part, index) => ({ ...part, part: index + 1 })),
+  ];
+}
+
+/** What of the intervals lies in a part; their starts and ends are cut to it. */
+export function spansWithin(
+  spans: readonly Span[],
+  { sinceMs, untilMs }: Pick<SessionPart, "sinceMs" | "untilMs">,
+): readonly Span[] {
+  if (sinceMs === 0 && untilMs === neverMs) return spans;
+  return spans.flatMap((span) => {
+    const endMs = span.endMs ?? neverMs;
+    const isWithin = span.startMs < untilMs && (endMs > sinceMs || span.startMs >= sinceMs);
+    if (!isWithin) return [];
+    const isEndCut = endMs > untilMs || span.endMs === undefined;
+    return [
+      {
+        ...span,
+        startMs: Math.max(span.startMs, sinceMs),
+        endMs: untilMs === neverMs ? span.endMs : isEndCut ? untilMs : endMs,
+      },
+    ];
+  });
+}
+
+/**
+ * Cuts levels at `bounds`, ascending: whatever runs at a bound ends there in one list and goes on in the next, where that
+ * is no start. Summed up the lists are the same levels. Ordered as `edges` are: by level, then time.
+ */
+export function splitEdges(edges: readonly Edge[], bounds: readonly number[]): Edge[][] {
+  const lists = Array.from({ length: bounds.length + 1 }, (): Edge[] => []);
+  let level: string | undefined;
+  let running = 0;
+  let place = 0;
+  const moveOn = (until: number) => {
+    for (; level !== undefined && place < bounds.length && (bounds[place] as number) <= until; place++) {
+      if (running === 0) continue;
+      const atMs = bounds[place] as number;
+      lists[place]?.push({ level, atMs, delta: -running, starts: 0 });
+      lists[place + 1]?.push({ level, atMs, delta: running, starts: 0 });
+    }
+  };
+  for (const edge of edges) {
+    if (edge.level !== level) {
+      moveOn(Number.POSITIVE_INFINITY);
+      level = edge.level;
+      running = 0;
+      place = 0;
+    }
+    moveOn(edge.atMs);
+    const list = lists[place] as Edge[];
+    const last = list.at(-1);
+    if (last?.level === level && last.atMs === edge.atMs) {
+      list.pop();
+      const delta = last.delta + edge.delta;
+      if (delta !== 0 || edge.starts !== 0) list.push({ ...edge, delta });
+    } else list.push(edge);
+    running += edge.delta;
+  }
+  moveOn(Number.POSITIVE_INFINITY);
+  return lists;
+}
+
+const pathOf = ({ partner, reseller }: { partner: string; reseller: string }) => ({ partner, reseller });
+const participantsPeak = (edges: readonly Edge[]) => peakOf(edges.filter((edge) => edge.level === "participants"));

@@ -1,0 +1,139 @@
+/** Edits of a node: what is said about it, and where it stands. Past usage stays with the parent that it had. */
+import { asc, eq, sql } from "drizzle-orm";
+import { type Author, recordChange } from "../audit/record-change.ts";
+import type { NodeAddress, NodeFields, NodeStatus } from "../contract/nodes.ts";
+import type { Queries } from "../postgres/client.ts";
+import { nodeMoves, nodeParents, nodes } from "../postgres/schema/accounts.ts";
+import { ProblemError } from "../problem.ts";
+import type { NodeTree } from "./node-tree.ts";
+import { mayMove, movedPaths } from "./past-owners.ts";
+
+/** What may be edited; what is left out stays. */
+export interface NodeChange {
+  name?: string | undefined;
+  externalId?: string | null | undefined;
+  status?: NodeStatus | undefined;
+  fields?: NodeFields | undefined;
+  /** The caller has checked that it exists and may be one. */
+  parent?: NodeAddress | undefined;
+  /** When the move takes effect, ms since 1970, UTC; in the past, what was stored since follows. Default: now. */
+  effectiveFromMs?: number | undefined;
+}
+
+/** What an `ETag` of a node is made of, and what the audit keeps. */
+export interface NodeState {
+  node: NodeAddress;
+  name: string;
+  externalId: string | null;
+  status: NodeStatus;
+  fields: NodeFields;
+  parent: NodeAddress | null;
+  /** Where it stood and is to stand, in order of time; the first since ever. */
+  stays: readonly Stay[];
+}
+
+export interface Stay {
+  parent: NodeAddress;
+  from: Date;
+}
+
+export interface NodeEdit {
+  by: Author;
+  /** Throws where the node is not what the caller saw. */
+  check: (current: NodeState) => void;
+  /** The nodes where the caller may edit. */
+  reach: readonly NodeAddress[];
+}
+
+/**
+ * A node that does not exist changes nothing. Throws `forbidden` for a move that gives or takes usage of a time in which it
+ * was, or would become, that of nodes that are not the caller's.
+ */
+export async function changeNode(
+  tree: NodeTree,
+  node: NodeAddress,
+  change: NodeChange,
+  { by, check, reach }: NodeEdit,
+): Promise<void> {
+  await tree.change(async (tx) => {
+    const [row] = await tx.select().from(nodes).where(eq(nodes.node, node)).for("update");
+    if (!row) return { changed: [], result: undefined };
+    const { before, nowMs } = await stateIn(tx, row);
+    check(before);
+    const { parent, effectiveFromMs = nowMs, ...edits } = change;
+    const given = Object.fromEntries(Object.entries(edits).filter(([, value]) => value !== undefined));
+    if (Object.keys(given).length > 0) await tx.update(nodes).set(given).where(eq(nodes.node, node));
+    const isMoved = parent !== undefined && (parent !== before.parent || change.effectiveFromMs !== undefined);
+    const move = isMoved ? { node, parent, from: new Date(effectiveFromMs) } : undefined;
+    const owners = move && ownersOfMove(tree, before.stays, move, { reach, nowMs });
+    const stays = move ? await placeAnew(tx, before.stays, move) : before.stays;
+    const after: NodeState = { ...before, ...given, stays, parent: move ? parentAt(stays, nowMs) : before.parent };
+    await recordChange(tx, {
+      by,
+      node,
+      ...(owners && { alsoOf: owners }),
+      action: move ? "node.moved" : "node.changed",
+      subject: node,
+      before: recorded(before, move !== undefined),
+      after: move ? { ...recorded(after, true), parent: move.parent, parentFrom: move.from } : recorded(after, false),
+    });
+    return { changed: [node], result: undefined };
+  });
+}
+
+/** Where it stood is of interest where it moved. */
+function recorded({ stays, ...state }: NodeState, isMoved: boolean): object {
+  return isMoved ? { ...state, stays } : state;
+}
+
+/** With the row of the node locked. */
+async function stateIn(tx: Queries, row: typeof nodes.$inferSelect): Promise<{ before: NodeState; nowMs: number }> {
+  const stays = await tx
+    .select({ parent: nodeParents.parent, from: nodeParents.validFrom })
+    .from(nodeParents)
+    .where(eq(nodeParents.node, row.node))
+    .orderBy(asc(nodeParents.validFrom));
+  const { rows } = await tx.execute<{ now_ms: string }>(
+    sql`SELECT extract(epoch FROM date_trunc('milliseconds', clock_timestamp())) * 1000 AS now_ms`,
+  );
+  const nowMs = Number(rows[0]?.now_ms);
+  const { kind: _, id: __, createdAt: ___, ...said } = row;
+  return { before: { ...said, parent: parentAt(stays, nowMs), stays }, nowMs };
+}
+
+function parentAt(stays: readonly Stay[], ms: number): NodeAddress | null {
+  return (stays.findLast(({ from }) => from.getTime() <= ms) ?? stays[0])?.parent ?? null;
+}
+
+/** Whose usage it was or becomes: all that see the move in their audit. */
+function ownersOfMove(
+  tree: NodeTree,
+  stays: readonly Stay[],
+  { node, parent, from }: { node: NodeAddress; parent: NodeAddress; from: Date },
+  { reach, nowMs }: { reach: readonly NodeAddress[]; nowMs: number },
+): NodeAddress[] {
+  const fromMs = from.getTime();
+  const past = movedPaths(tree, stays, { node, parent, fromMs, toMs: nowMs });
+  if (!past.every((paths) => mayMove(reach, paths)))
+    throw new ProblemError("forbidden", "usage of that time is that of nodes which are not the caller's to change", {
+      field: "effective_from",
+    });
+  const replaced = stays.filter(({ from: since }) => since.getTime() > nowMs && since.getTime() >= fromMs);
+  if (!replaced.every((stay) => reach.some((top) => tree.isWithin(stay.parent, top))))
+    throw new ProblemError("forbidden", "it is to move to a node which is not the caller's", { field: "parent" });
+  const present = [...tree.ancestors(node), ...tree.ancestors(parent)];
+  const later = replaced.flatMap((stay) => tree.ancestors(stay.parent));
+  return [...new Set([...present, ...later, ...past.flatMap(({ before, after }) => [...before, ...after])])];
+}
+
+/** From then on this is where it stands: moves that were to follow, or did, are replaced. */
+async function placeAnew(
+  tx: Queries,
+  stays: readonly Stay[],
+  { node, parent, from }: { node: NodeAddress; parent: NodeAddress; from: Date },
+): Promise<Stay[]> {
+  await tx.delete(nodeParents).where(sql`${nodeParents.node} = ${node} AND ${nodeParents.validFrom} >= ${from}`);
+  await tx.insert(nodeParents).values({ node, parent, validFrom: from });
+  await tx.insert(nodeMoves).values({ node, effectiveAt: from });
+  return [...stays.filter((stay) => stay.from < from), { parent, from }];
+}

@@ -1,0 +1,25 @@
+/** Rights as they were when something was promised or shown, for a decision that falls later. */
+import type { Action } from "../contract/accounts.ts";
+import type { NodeAddress } from "../contract/nodes.ts";
+import type { Actor, RoleAt } from "../identity/actor.ts";
+import { actionsOfRole, canAll } from "../identity/permissions.ts";
+import type { NodeTree } from "./node-tree.ts";
+
+export interface RightsAt {
+  node: NodeAddress;
+  actions: Action[];
+}
+
+export function rightsOf(actor: Pick<Actor, "grants">): RightsAt[] {
+  return actor.grants.map(({ node, actions }) => ({ node, actions: [...actions] }));
+}
+
+/** Whether who had the rights could give every one of the roles. */
+export function couldGive(
+  rights: readonly RightsAt[],
+  roles: readonly RoleAt[],
+  tree: Pick<NodeTree, "isWithin">,
+): boolean {
+  const grants = rights.map(({ node, actions }) => ({ node, actions: new Set(actions) }));
+  return roles.every(({ node, role }) => canAll({ grants }, actionsOfRole(role), node, tree));
+}

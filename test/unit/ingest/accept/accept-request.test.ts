@@ -1,0 +1,646 @@
+/** From headers and bytes to verdicts and log lines, with a real log. */
+import { brotliCompressSync, deflateSync, gzipSync } from "node:zlib";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { limits } from "../../../../server/contract/events.ts";
+import { acceptRequest } from "../../../../server/ingest/accept/accept-request.ts";
+import { hashText, identityOf } from "../../../../server/ingest/accept/event-hash.ts";
+import { RefusedRequestError } from "../../../../server/ingest/accept/refused-request.ts";
+import { LogFullError } from "../../../../server/ingest/log/write-ahead-log.ts";
+import { type Accepting, rootEmitter, startAccepting } from "../../../support/accepting.ts";
+
+const nowMs = Date.UTC(2026, 10, 21, 9);
+let accepting: Accepting;
+beforeEach(async () => {
+  accepting = await startAccepting({ now: () => nowMs });
+});
+afterEach(() => accepting.close());
+
+interface PostOptions {
+  headers?: Record<string, string>;
+  emitter?: typeof rootEmitter;
+  isAtomic?: boolean;
+}
+
+function streamOf(bytes: Buffer): ReadableStream<Uint8Array> {
+  return new ReadableStream({
+    start(controller) {
+      for (let at = 0; at < bytes.length; at += 65_536) controller.enqueue(bytes.subarray(at, at + 65_536));
+      controller.close();
+    },
+  });
+}
+
+async function post(body: unknown, { headers, emitter = rootEmitter, isAtomic = false }: PostOptions = {}) {
+  const bytes = Buffer.isBuffer(body) ? body : Buffer.from(typeof body === "string" ? body : JSON.stringify(body));
+  const given = new Headers({ "content-type": "application/json", ...headers });
+  return (await acceptRequest(accepting, { headers: given, body: streamOf(bytes), emitter, isAtomic })).decision;
+}
+
+async function refusal(body: unknown, options?: PostOptions) {
+  const error = await post(body, options).then(
+    () => undefined,
+    (caught: unknown) => caught,
+  );
+  if (!(error instanceof RefusedRequestError)) throw new Error(`not refused: ${error}`);
+  return error;
+}
+
+let made = 0;
+const event = (fields: Record<string, unknown> = {}) => ({
+  id: `e${++made}`,
+  type: "chat.posted",
+  organization: "acme",
+  time: "2026-11-21T08:59:00Z",
+  ...fields,
+});
+
+test("one event becomes one line with every column in its place", async () => {
+  const sent = {
+    id: "e-1",
+    type: "participant.joined",
+    time: "2026-11-21T09:30:00.2509+01:00",
+    organization: "acme",
+    agent: "a1",
+    user: "u\t7",
+    session: "s9",
+    room: "daily",
+    interval: "c1",
+    started_at: "2026-11-21T08:00:00Z",
+    job: "j5",
+    value: "12.50",
+    properties: { model: "standard", alive_within: "30.5", language: 'e"n', "2": 1, b: true },
+  };
+  expect(await post(sent)).toMatchObject({ accepted: 1, duplicates: 0, rejected: [], warnings: [] });
+  const [line] = await accepting.loggedEvents();
+  expect(line).toEqual({
+    checked: "1",
+    organization: "acme",
+    id: "e-1",
+    body_hash: expect.stringMatching(/^\d+$/),
+    time: String(Date.UTC(2026, 10, 21, 8, 30, 0, 250)),
+    received_at: String(nowMs),
+    type: "participant.joined",
+    partner: "p1",
+    reseller: "r2",
+    agent: "a1",
+    user: "u\t7",
+    session: "s9",
+    room: "daily",
+    interval: "c1",
+    job: "j5",
+    started_at: String(Date.UTC(2026, 10, 21, 8)),
+    value: "12.5",
+    properties: '{"2":1,"alive_within":"30.5","b":true,"language":"e\\"n","model":"standard"}',
+    dims: "{}",
+    level: "participants",
+    level_action: "start",
+    alive_within_ms: "30500",
+    key: "key_1",
+  });
+});
+
+test("an event is placed where its organization was at the event's time, and dimensions follow the catalog", async () => {
+  await post([
+    event({ time: "2025-12-31T23:59:59.999Z" }),
+    event({
+      time: "2026-01-01T00:00:00Z",
+      type: "transcription.completed",
+      value: 0.1,
+      properties: { mode: "batch", language: "en", x: 1 },
+    }),
+    event({ organization: "globex", value: "-0" }),
+  ]);
+  expect(await accepting.loggedEvents()).toMatchObject([
+    { partner: "p1", reseller: "r1", value: "\\N".replace("\\", ""), agent: "", properties: "{}" },
+    { partner: "p1", reseller: "r2", value: "0.1", dims: '{"language":"en","mode":"batch"}' },
+    { partner: "p2", reseller: "", value: "0" },
+  ]);
+});
+
+test.each<[string, Record<string, unknown>, string, string | null]>([
+  ["2026-02-30 is no day", { time: "2026-02-30T00:00:00Z" }, "invalid_field", "time"],
+  ["before 2000", { time: "1999-12-31T23:59:59.999Z" }, "time_too_old", "time"],
+  ["more than 24 h ahead", { time: "2026-11-22T09:00:00.001Z" }, "time_too_far_ahead", "time"],
+  ["started_at before 2000", { started_at: "1970-01-01T00:00:00Z" }, "time_too_old", "started_at"],
+  ["started_at far ahead", { started_at: "2027-01-01T00:00:00Z" }, "time_too_far_ahead", "started_at"],
+  ["a value beyond 18 digits", { value: 1e30 }, "invalid_field", "value"],
+  ["a property beyond 29 digits", { properties: { a: 1e29 } }, "invalid_field", "properties.a"],
+  ["an unknown field", { tenant: "x" }, "unknown_field", "tenant"],
+  ["no type", { type: undefined }, "missing_field", "type"],
+  ["a nested property", { properties: { a: [] } }, "invalid_field", "properties.a"],
+  ["a join without session", { type: "participant.joined", user: "u" }, "missing_field", "session"],
+  ["a join without user", { type: "participant.joined", session: "s" }, "missing_field", "user"],
+  ["an end of no session", { type: "session.ended", interval: "i" }, "missing_field", "session"],
+  [
+    "a life sign of 0 s",
+    { type: "recording.alive", interval: "i", properties: { alive_within: 0 } },
+    "invalid_field",
+    "properties.alive_within",
+  ],
+  [
+    "a life sign in words",
+    { type: "recording.alive", interval: "i", properties: { alive_within: "soon" } },
+    "invalid_field",
+    "properties.alive_within",
+  ],
+])("%s is rejected and quarantined, and its neighbours are taken", async (_, fields, code, field) => {
+  const bad = event(fields);
+  const decision = await post([event(), bad, event()]);
+  expect(decision).toMatchObject({ accepted: 2, rejected: [{ index: 1, id: bad.id, code, field }] });
+  expect(decision.rejected[0]?.message).not.toBe("");
+  expect(await accepting.loggedEvents()).toHaveLength(2);
+  expect(await accepting.loggedQuarantine()).toEqual([
+    {
+      received_at: String(nowMs),
+      organization: "acme",
+      id: bad.id,
+      code,
+      field: field ?? "",
+      message: decision.rejected[0]?.message,
+      key: "key_1",
+      raw: JSON.stringify(bad),
+    },
+  ]);
+});
+
+test("clocks that are off and types that no meter knows are warned of, and the events are kept", async () => {
+  const decision = await post([
+    event({ time: "2026-11-21T09:04:59Z" }),
+    event({ time: "2026-11-21T09:05:01Z", id: "ahead" }),
+    event({ time: "2026-11-22T09:00:00Z" }),
+    event({ type: "coffee.brewed", id: "coffee" }),
+    event({ type: "coffee.brewed", value: 1e99 }),
+  ]);
+  expect(decision.accepted).toBe(4);
+  expect(decision.warnings).toMatchObject([
+    { index: 1, id: "ahead", code: "clock_skew", field: "time" },
+    { index: 2, code: "clock_skew" },
+    { index: 3, id: "coffee", code: "unmatched_type", field: "type" },
+  ]);
+});
+
+test("without a time, a version 7 UUID's own time counts if it is in range, else receipt", async () => {
+  const uuidAt = (ms: number) => {
+    const hex = ms.toString(16).padStart(12, "0");
+    return `${hex.slice(0, 8)}-${hex.slice(8)}-7abc-8def-0123456789ab`;
+  };
+  const ids = [uuidAt(nowMs - 5_000), uuidAt(5), uuidAt(nowMs + 90_000_000), "plain"];
+  await post(ids.map((id) => event({ id, time: undefined })));
+  expect((await accepting.loggedEvents()).map(({ time }) => Number(time))).toEqual([
+    nowMs - 5_000,
+    nowMs,
+    nowMs,
+    nowMs,
+  ]);
+});
+
+test("a retry counts once however it is written, and another body under the same id is a conflict", async () => {
+  const first = event({ value: "12.5", properties: { a: 1, b: "x" } });
+  const respelt = { ...first, time: "2026-11-21T09:59:00.000+01:00", value: 12.5, properties: { b: "x", a: 1 } };
+  expect(await post([first, { ...first, organization: "globex" }])).toMatchObject({ accepted: 2 });
+  expect(await post([respelt, first, respelt])).toMatchObject({ accepted: 0, duplicates: 3, rejected: [] });
+  const escaped = JSON.stringify(first).replace("chat", "\\u0063hat");
+  expect(await post(escaped)).toMatchObject({ accepted: 0, duplicates: 1 });
+  for (const other of [{ value: "12.6" }, { user: "u" }, { time: undefined }, { properties: { a: "1", b: "x" } }]) {
+    expect(await post({ ...first, ...other })).toMatchObject({
+      accepted: 0,
+      rejected: [{ code: "id_conflict", field: "id" }],
+    });
+  }
+  expect(await accepting.loggedEvents()).toHaveLength(2);
+});
+
+test("an event sent twice in one request counts once, and a third with another body is rejected", async () => {
+  const twice = event();
+  expect(await post([twice, twice, { ...twice, room: "r" }])).toMatchObject({
+    accepted: 1,
+    duplicates: 1,
+    rejected: [{ index: 2, code: "id_conflict" }],
+  });
+});
+
+test("a retry without a time is the same body, whenever it is received", async () => {
+  const timeless = event({ time: undefined });
+  await post(timeless);
+  accepting.now = () => nowMs + 60_000;
+  expect(await post(timeless)).toMatchObject({ duplicates: 1 });
+});
+
+test("what storage has is a duplicate or a conflict also when memory has forgotten it", async () => {
+  const known = event();
+  await post(known);
+  const [line] = await accepting.loggedEvents();
+  const later = await startAccepting({ now: () => nowMs });
+  try {
+    later.stored.set(identityOf("acme", known.id), line?.body_hash ?? "");
+    const send = async (body: unknown) =>
+      (
+        await acceptRequest(later, {
+          headers: new Headers({ "content-type": "application/json" }),
+          body: streamOf(Buffer.from(JSON.stringify(body))),
+          emitter: rootEmitter,
+          isAtomic: false,
+        })
+      ).decision;
+    expect(await send(known)).toMatchObject({ duplicates: 1 });
+    expect(await send({ ...known, room: "x" })).toMatchObject({ rejected: [{ code: "id_conflict" }] });
+  } finally {
+    await later.close();
+  }
+});
+
+test("atomic takes all or nothing, and what was not taken can be sent again", async () => {
+  const good = [event(), event()];
+  const decision = await post([good[0], event({ foo: 1 }), good[1]], { isAtomic: true });
+  expect(decision).toMatchObject({ isAborted: true, accepted: 0, duplicates: 0 });
+  expect(decision.rejected.map(({ code }) => code)).toEqual(["aborted", "unknown_field", "aborted"]);
+  expect(await accepting.loggedEvents()).toEqual([]);
+  expect(await accepting.loggedQuarantine()).toEqual([]);
+  expect(await post([...good, good[0]], { isAtomic: true })).toMatchObject({
+    isAborted: false,
+    accepted: 2,
+    duplicates: 1,
+  });
+});
+
+test("a key writes only to its subtree, creates only below its node, and leaves no trace in others' quarantine", async () => {
+  const reseller = { id: "key_r", node: "reseller:r1", createOrganizations: true };
+  expect(
+    await post([event(), event({ organization: "globex" }), event({ organization: "newco" })], { emitter: reseller }),
+  ).toMatchObject({
+    accepted: 2,
+    rejected: [{ index: 1, code: "outside_subtree", field: "organization" }],
+  });
+  expect(accepting.tree.organizations.get("newco")).toEqual({ partner: "", reseller: "r1" });
+  expect(await accepting.loggedQuarantine()).toMatchObject([{ organization: "", key: "key_r" }]);
+
+  for (const emitter of [
+    { ...reseller, createOrganizations: false },
+    { id: "key_o", node: "organization:acme", createOrganizations: true },
+  ]) {
+    const refused = async (organization: string) => (await post(event({ organization }), { emitter })).rejected;
+    const unknown = await refused("nowhere");
+    expect(unknown).toMatchObject([{ code: "outside_subtree", field: "organization" }]);
+    const [{ id: _, ...toldOfUnknown } = { id: "" }] = unknown;
+    expect(await refused("globex"), "nothing tells which organizations others have").toMatchObject([toldOfUnknown]);
+  }
+  const root = { id: "key_0", node: "all", createOrganizations: false };
+  expect(await post(event({ organization: "nowhere" }), { emitter: root })).toMatchObject({
+    accepted: 0,
+    rejected: [{ code: "unknown_organization", field: "organization" }],
+  });
+  const agent = { id: "key_a", node: "agent:acme/a1", createOrganizations: false };
+  expect(await post([event({ agent: "a1" }), event({ agent: "a2" }), event()], { emitter: agent })).toMatchObject({
+    accepted: 1,
+    rejected: [
+      { index: 1, code: "outside_subtree", field: "agent" },
+      { index: 2, code: "outside_subtree", field: "agent" },
+    ],
+  });
+});
+
+test("an agent's key does not reach an organization whose id looks like the way to another agent", async () => {
+  accepting.tree.organizations.set("acme/a1", { partner: "", reseller: "" });
+  const agent = { id: "key_a", node: "agent:acme/a1/x", createOrganizations: false };
+  expect(await post(event({ organization: "acme/a1", agent: "x" }), { emitter: agent })).toMatchObject({
+    accepted: 0,
+    rejected: [{ code: "outside_subtree", field: "organization" }],
+  });
+  expect(await post(event({ agent: "a1/x" }), { emitter: agent })).toMatchObject({ accepted: 1 });
+});
+
+const ndjson = { headers: { "content-type": "application/x-ndjson" } };
+
+test("each line has its own verdict; blank lines are none; an unreadable line is not_json", async () => {
+  const [first, last] = [event({ user: "é" }), event()];
+  const body = Buffer.concat([
+    Buffer.from(`\uFEFF${JSON.stringify(first)}\r\n\n  \t\n{"id":\n`),
+    Buffer.from([0x7b, 0x22, 0xff, 0x22, 0x7d, 0x0a]),
+    Buffer.from(`[1]\n${JSON.stringify(last)}`),
+  ]);
+  const decision = await post(body, ndjson);
+  expect(decision.rejected).toMatchObject([
+    { index: 1, id: null, code: "not_json", field: null },
+    { index: 2, id: null, code: "not_json" },
+    { index: 3, id: null, code: "not_an_object" },
+  ]);
+  expect((await accepting.loggedEvents()).map(({ id }) => id)).toEqual([first.id, last.id]);
+  expect(await accepting.loggedQuarantine()).toMatchObject([{ raw: '{"id":' }, {}, { raw: "[1]" }]);
+});
+
+test.each<[string, unknown, PostOptions | undefined, string]>([
+  ["an empty body", "", undefined, "unreadable_body"],
+  ["a blank body", " \n\n", ndjson, "unreadable_body"],
+  ["half an object", '{"id":"e1"', undefined, "unreadable_body"],
+  ["a number", "5", undefined, "unreadable_body"],
+  ["null", "null", undefined, "unreadable_body"],
+  ["bytes that are no UTF-8", Buffer.from([0x5b, 0x22, 0xc3, 0x28, 0x22, 0x5d]), undefined, "unreadable_body"],
+  ["10,001 events", JSON.stringify(Array.from({ length: 10_001 }, () => 1)), undefined, "too_many_events"],
+  ["10,001 lines", "1\n".repeat(10_001), ndjson, "too_many_events"],
+  ["a form", "a=b", { headers: { "content-type": "application/x-www-form-urlencoded" } }, "unsupported_media_type"],
+  [
+    "another charset",
+    "[]",
+    { headers: { "content-type": "application/json; charset=latin1" } },
+    "unsupported_media_type",
+  ],
+  ["an unknown coding", "[]", { headers: { "content-encoding": "zstd" } }, "unsupported_media_type"],
+  ["two codings", "[]", { headers: { "content-encoding": "gzip, gzip" } }, "unsupported_media_type"],
+  ["gzip that is none", "[]", { headers: { "content-encoding": "gzip" } }, "unreadable_body"],
+  [
+    "gzip that is cut",
+    gzipSync(JSON.stringify([event()])).subarray(0, -9),
+    { headers: { "content-encoding": "gzip" } },
+    "unreadable_body",
+  ],
+  ["brotli that is none", "hello", { headers: { "content-encoding": "br" } }, "unreadable_body"],
+  ["an announced length beyond the limit", "[]", { headers: { "content-length": "99999999" } }, "body_too_large"],
+  ["a body beyond the limit", Buffer.alloc(limits.maxInflatedBytes + 1, 32), undefined, "body_too_large"],
+  [
+    "a batch that is none",
+    "{}",
+    { headers: { "content-type": "application/cloudevents-batch+json" } },
+    "unreadable_body",
+  ],
+  [
+    "a CloudEvent that is an array",
+    "[]",
+    { headers: { "content-type": "application/cloudevents+json" } },
+    "unreadable_body",
+  ],
+])("%s is refused as a whole and leaves nothing behind", async (_, body, options, code) => {
+  expect(await refusal(body, options)).toMatchObject({ code });
+  expect(accepting.log.backlogBytes).toBe(0);
+});
+
+test("deep nesting is a rejected event, not a crash", async () => {
+  const deep = `${"[".repeat(100_000)}${"]".repeat(100_000)}`;
+  expect(await post(`[{"id":"d","type":"t","organization":"acme","properties":{"a":${deep}}}]`)).toMatchObject({
+    rejected: [{ index: 0, id: null, code: "too_complex", field: null }],
+  });
+});
+
+test.each([
+  ["gzip", gzipSync],
+  ["x-gzip", gzipSync],
+  ["br", brotliCompressSync],
+  ["deflate", deflateSync],
+] as const)("%s is inflated, and a bomb stops at the limit", async (encoding, compress) => {
+  const headers = { "content-encoding": encoding };
+  expect(await post(compress(JSON.stringify([event(), event()])), { headers })).toMatchObject({ accepted: 2 });
+  const bomb = compress(Buffer.alloc(3 * limits.maxInflatedBytes, 32));
+  expect(await refusal(bomb, { headers })).toMatchObject({ code: "body_too_large" });
+});
+
+test("a sender that stalls is refused when its time is over", async () => {
+  accepting.bodyTimeoutMs = 5;
+  const body = new ReadableStream<Uint8Array>({ start: (controller) => controller.enqueue(Buffer.from("[")) });
+  const headers = new Headers({ "content-type": "application/json" });
+  await expect(
+    acceptRequest(accepting, { headers, body, emitter: rootEmitter, isAtomic: false }),
+  ).rejects.toMatchObject({
+    code: "unreadable_body",
+    message: expect.stringContaining("did not arrive"),
+  });
+});
+
+const cloudEvent = (fields: Record<string, unknown> = {}) => ({
+  specversion: "1.0",
+  id: `c${++made}`,
+  source: "/rooms/7",
+  type: "chat.posted",
+  time: "2026-11-21T08:00:00Z",
+  data: { organization: "acme", user: "u1", properties: { visibility: "public" } },
+  ...fields,
+});
+const structured = { headers: { "content-type": "application/cloudevents+json; charset=utf-8" } };
+const batch = { headers: { "content-type": "application/cloudevents-batch+json" } };
+
+test("a CloudEvent is the event of its data, with its source and flat extensions as properties", async () => {
+  await post(
+    cloudEvent({
+      subject: "other",
+      region: "eu",
+      attempt: 2,
+      nested: {},
+      data: { organization: "acme", user: "u1", value: 3, properties: { region: "us" } },
+    }),
+    structured,
+  );
+  await post(cloudEvent({ subject: "globex", time: null, data: undefined }), structured);
+  const [first, second] = await accepting.loggedEvents();
+  expect(first).toMatchObject({
+    organization: "acme",
+    user: "u1",
+    value: "3",
+    time: String(Date.UTC(2026, 10, 21, 8)),
+  });
+  expect(JSON.parse(first?.properties ?? "")).toEqual({
+    attempt: 2,
+    region: "us",
+    source: "/rooms/7",
+    subject: "other",
+  });
+  expect(second).toMatchObject({ organization: "globex", time: String(nowMs), properties: '{"source":"/rooms/7"}' });
+});
+
+test("each CloudEvent of a batch has its own verdict", async () => {
+  const decision = await post(
+    [
+      cloudEvent(),
+      cloudEvent({ specversion: "0.3" }),
+      cloudEvent({ id: "" }),
+      cloudEvent({ source: undefined }),
+      cloudEvent({ data: "text" }),
+      cloudEvent({ data: { organization: "acme", foo: 1, nothing: null } }),
+      cloudEvent({ data: {} }),
+      7,
+      cloudEvent({ data: { organization: "acme", properties: [] } }),
+      cloudEvent({ data_base64: "e30=" }),
+      cloudEvent({ data: { organization: "acme", foo: { nested: 1 } } }),
+      cloudEvent({ source: "/".repeat(257) }),
+      cloudEvent({ source: "/a\0b" }),
+    ],
+    batch,
+  );
+  expect(decision.accepted).toBe(2);
+  expect(decision.rejected.map(({ index, code, field }) => [index, code, field])).toEqual([
+    [1, "invalid_cloudevent", "specversion"],
+    [2, "invalid_cloudevent", "id"],
+    [3, "invalid_cloudevent", "source"],
+    [4, "invalid_cloudevent", "data"],
+    [6, "missing_field", "organization"],
+    [7, "not_an_object", null],
+    [8, "invalid_field", "properties"],
+    [9, "invalid_cloudevent", "data_base64"],
+    [10, "invalid_field", "properties.foo"],
+    [11, "invalid_cloudevent", "source"],
+    [12, "invalid_cloudevent", "source"],
+  ]);
+  expect((await accepting.loggedEvents()).map(({ properties }) => JSON.parse(properties))).toEqual([
+    expect.anything(),
+    { foo: 1, source: "/rooms/7" },
+  ]);
+});
+
+test("a CloudEvent in binary mode is read from its headers, percent-decoded, with the body as data", async () => {
+  const headers = {
+    "content-type": "application/json",
+    "ce-specversion": "1.0",
+    "ce-id": "b1",
+    "ce-type": "chat.posted",
+    "ce-source": "/r%C3%B6%20m%22%09",
+    "ce-time": "2026-11-21T08:00:00Z",
+    "ce-subject": "acme",
+    "ce-region": '"e\\"u"',
+  };
+  expect(await post({ user: "u1" }, { headers })).toMatchObject({ accepted: 1 });
+  expect(await post("", { headers: { ...headers, "ce-id": "b2", "content-type": "text/plain" } })).toMatchObject({
+    accepted: 1,
+  });
+  const [first] = await accepting.loggedEvents();
+  expect(first).toMatchObject({ id: 'b1\0/rö m"\t', organization: "acme", user: "u1" });
+  expect(JSON.parse(first?.properties ?? "")).toEqual({ region: 'e"u', source: '/rö m"\t' });
+  expect(await post({}, { headers: { ...headers, "ce-specversion": "2.0" } })).toMatchObject({
+    rejected: [{ code: "invalid_cloudevent", field: "specversion" }],
+  });
+  expect(await refusal("{", { headers })).toMatchObject({ code: "unreadable_body" });
+});
+
+test("one id from two sources is two events, each of which is counted once", async () => {
+  const of = (source: string | undefined, user: string) =>
+    source === undefined
+      ? post({ ...event(), id: "same", user }, {})
+      : post([cloudEvent({ id: "same", source, data: { organization: "acme", user } })], batch);
+  for (const source of ["/a", "/b", undefined])
+    expect(await of(source, "u1"), source).toMatchObject({ accepted: 1, duplicates: 0, rejected: [] });
+  expect(await of("/a", "u1")).toMatchObject({ duplicates: 1 });
+  expect(await of("/b", "u2")).toMatchObject({ rejected: [{ id: "same", code: "id_conflict" }] });
+});
+
+test("a CloudEvent that an earlier version stored by its id alone is known when it is sent again", async () => {
+  const sent = cloudEvent({ id: "old", data: { organization: "acme" } });
+  const asStored = { ...event(), id: "old", type: sent.type, time: sent.time, properties: { source: sent.source } };
+  expect(await post({ ...asStored, user: undefined })).toMatchObject({ accepted: 1 });
+  expect(await post([sent], batch)).toMatchObject({ accepted: 0, duplicates: 1 });
+  expect(await post([{ ...sent, source: "/another" }], batch)).toMatchObject({ accepted: 1 });
+});
+
+test("a duplicate is not answered before its first copy is on disk", async () => {
+  const first = event();
+  const order: string[] = [];
+  const append = accepting.log.append.bind(accepting.log);
+  let release: () => void = () => undefined;
+  const released = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  const appended = vi
+    .spyOn(accepting.log, "append")
+    .mockImplementation((record) => released.then(() => append(record)));
+  const sent = post(first).then(() => order.push("first"));
+  const retried = post(first).then(() => order.push("retry"));
+  await vi.waitFor(() => expect(appended).toHaveBeenCalledTimes(2));
+  expect(order).toEqual([]);
+  release();
+  await Promise.all([sent, retried]);
+  expect([...order].sort()).toEqual(["first", "retry"]);
+});
+
+test("when the log is full nothing is taken, the sender is told when to return, and the ids are as new as before", async () => {
+  const append = vi.spyOn(accepting.log, "append").mockRejectedValueOnce(new LogFullError("full"));
+  const sent = event();
+  expect(await refusal(sent)).toMatchObject({ code: "overloaded", retryAfterSeconds: 30 });
+  append.mockRestore();
+  expect(await post({ ...sent, room: "another body" })).toMatchObject({ accepted: 1 });
+});
+
+test("events that storage cannot answer for are logged unchecked", async () => {
+  vi.spyOn(accepting.knownIds, "ask").mockResolvedValue(undefined);
+  await post(event());
+  expect(await accepting.loggedEvents()).toMatchObject([{ checked: "0" }]);
+});
+
+test("what is logged fills the ids of the next process", async () => {
+  const sent = event();
+  await post(sent);
+  const next = await startAccepting({ now: () => nowMs });
+  try {
+    await next.knownIds.fillFromLog(accepting.log.read(null));
+    const identity = identityOf("acme", sent.id);
+    const known = { organization: "acme", id: sent.id, timeMs: 0, identity, idHash: hashText(identity), bodyHash: 1n };
+    expect(next.knownIds.mustAsk(known)).toBe(false);
+  } finally {
+    await next.close();
+  }
+});
+
+test("a key that sends too fast is told when to return, and others are not held up", async () => {
+  await accepting.close();
+  let atMs = nowMs;
+  accepting = await startAccepting({ now: () => atMs, admission: { eventsPerSecond: 100, burstEvents: 10_000 } });
+  const many = () => Array.from({ length: 9_000 }, () => event());
+  expect(await post(many())).toMatchObject({ accepted: 9_000 });
+  expect(await refusal(many())).toMatchObject({ code: "too_fast", retryAfterSeconds: 80 });
+  expect(await post(event(), { emitter: { ...rootEmitter, id: "key_2" } })).toMatchObject({ accepted: 1 });
+  atMs += 80_000;
+  expect(await post(many())).toMatchObject({ accepted: 9_000 });
+});
+
+test("above 80% of the log's bound, and on a full disk, requests are refused before the body is read", async () => {
+  await accepting.close();
+  let free = 1e12;
+  let atMs = nowMs;
+  accepting = await startAccepting({
+    now: () => atMs,
+    maxBytes: 20_000,
+    admission: { freeDiskBytes: async () => free, random: () => 0.5 },
+  });
+  const unread = () => {
+    const body = new ReadableStream<Uint8Array>(
+      { pull: () => Promise.reject(new Error("was read")) },
+      { highWaterMark: 0 },
+    );
+    return acceptRequest(accepting, {
+      headers: new Headers({ "content-type": "application/json" }),
+      body,
+      emitter: rootEmitter,
+      isAtomic: false,
+    });
+  };
+  free = 0;
+  expect(accepting.admission.isOverloaded).toBe(false);
+  await Promise.resolve();
+  await expect(unread()).rejects.toMatchObject({ code: "overloaded" });
+  free = 1e12;
+  atMs += 1_000;
+  expect(accepting.admission.isOverloaded).toBe(true);
+  await Promise.resolve();
+  expect(accepting.admission.isOverloaded).toBe(false);
+  await post(Array.from({ length: 160 }, () => event()));
+  expect(accepting.log.backlogBytes).toBeGreaterThan(16_000);
+  await expect(unread()).rejects.toMatchObject({ code: "overloaded", retryAfterSeconds: 30 });
+});
+
+test("bodies in memory are bounded: others wait for room in order, and are told to return when there is none in time", async () => {
+  await accepting.close();
+  accepting = await startAccepting({ now: () => nowMs, admission: { maxBufferedBytes: 1_000, roomTimeoutMs: 20 } });
+  const slow = await accepting.admission.room(900, false);
+  const order: string[] = [];
+  const late = accepting.admission.room(1_000, false).catch((error: Error) => error);
+  expect(await late).toMatchObject({ code: "overloaded", retryAfterSeconds: expect.any(Number) });
+  const enter = async (name: string, bytes: number) => {
+    const room = await accepting.admission.room(bytes, false);
+    order.push(name);
+    return room;
+  };
+  const first = enter("first", 500);
+  const second = enter("second", 100);
+  slow.release();
+  for (const room of await Promise.all([first, second])) room.release();
+  expect(order).toEqual(["first", "second"]);
+  expect(await post(event(), { headers: { "content-length": "100" } })).toMatchObject({ accepted: 1 });
+  const growing = await accepting.admission.room(undefined, true);
+  expect(() => growing.take(50 * limits.maxInflatedBytes)).toThrow("too many bodies");
+  growing.release();
+  (await accepting.admission.room(1_000, false)).release();
+});

@@ -1,0 +1,176 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { eventType } from "../../../../server/catalog/catalog.ts";
+import type { UsageEvent } from "../../../../server/contract/events.ts";
+import { acceptRequest } from "../../../../server/ingest/accept/accept-request.ts";
+import type { GivenEvent } from "../../../../server/ingest/accept/event-gate.ts";
+import { identityPrefix } from "../../../../server/ingest/accept/event-hash.ts";
+import { eventColumns, eventOfLine, unescapeColumn } from "../../../../server/ingest/accept/event-row.ts";
+import { readEvent, renderEventRow } from "../../../../server/ingest/accept/read-event.ts";
+import { RefusedRequestError } from "../../../../server/ingest/accept/refused-request.ts";
+import { rootEmitter, startAccepting } from "../../../support/accepting.ts";
+
+const receivedAtMs = Date.UTC(2026, 10, 21, 9);
+const context = (isPlain: boolean) => ({
+  receivedAtMs,
+  isPlain,
+  eventType,
+  prefixOf: identityPrefix,
+  warn: () => undefined,
+});
+
+function events(text: fc.Arbitrary<string>): fc.Arbitrary<UsageEvent> {
+  const name = text.filter((value) => value !== "" && value !== "__proto__");
+  return fc.record(
+    {
+      id: name,
+      type: fc.oneof(name, fc.constantFrom("participant.joined", "transcription.completed", "broadcast.started")),
+      organization: name,
+      time: fc.constantFrom("2026-11-21T08:00:00Z", "2026-11-21T10:00:00.123456+02:00"),
+      agent: name,
+      user: name,
+      session: name,
+      interval: name,
+      value: fc.constantFrom("1.50", 2, -0, 0.25),
+      properties: fc.dictionary(
+        fc.oneof(name, fc.constantFrom("language", "medium", "10", "9")),
+        fc.oneof(
+          text,
+          fc.integer(),
+          fc.integer().map((units) => units / 1000),
+          fc.boolean(),
+        ),
+        { maxKeys: 8 },
+      ),
+    },
+    { requiredKeys: ["id", "type", "organization", "user", "session"] },
+  );
+}
+
+const bodyHashAt = eventColumns.indexOf("body_hash");
+const place = { organization: "o", partner: "p", reseller: "r", key: "k" };
+const row = (event: GivenEvent, isPlain: boolean) => {
+  const read = readEvent(0, event, context(isPlain));
+  return "code" in read ? read.code : renderEventRow(read, true, receivedAtMs, place, isPlain);
+};
+
+test("a line tells the event that it came from: read again, it makes the same line", () => {
+  const text = fc.string({
+    unit: fc.oneof(fc.constantFrom("\t", "\n", "\\", '"', "é"), fc.string({ maxLength: 2 })),
+  });
+  fc.assert(
+    fc.property(events(text), (event) => {
+      const line = row(event, false);
+      fc.pre(line.includes("\t"));
+      const told = eventOfLine(line);
+      expect([told.receivedAtMs, told.key, told.event.organization]).toEqual([
+        receivedAtMs,
+        place.key,
+        place.organization,
+      ]);
+      const again = row({ ...told.event, organization: event.organization }, false);
+      const withoutBody = (one: string) =>
+        one.split("\t").filter((_, index) => event.time !== undefined || index !== bodyHashAt);
+      expect(withoutBody(again)).toEqual(withoutBody(line));
+    }),
+  );
+});
+
+test("the fast way for requests without a backslash gives the same line as the careful way", () => {
+  const plain = fc.string({ unit: "grapheme", maxLength: 12 }).filter((text) => !JSON.stringify(text).includes("\\"));
+  fc.assert(
+    fc.property(events(plain), (event) => {
+      expect(row(event, true)).toBe(row(event, false));
+    }),
+    { numRuns: 2_000 },
+  );
+});
+
+test("any event is one line of all columns, from which its texts and properties come back", () => {
+  const any = fc
+    .string({
+      unit: fc.oneof(fc.constantFrom("\t", "\n", "\\", "\r", "\0", '"'), fc.string({ unit: "grapheme", maxLength: 2 })),
+      maxLength: 12,
+    })
+    .filter((text) => text.isWellFormed());
+  fc.assert(
+    fc.property(events(any), (event) => {
+      const columns = row(event, false).split("\t");
+      expect(columns).toHaveLength(eventColumns.length);
+      const column = (name: (typeof eventColumns)[number]) => unescapeColumn(columns[eventColumns.indexOf(name)] ?? "");
+      expect([column("id"), column("type"), column("user"), column("agent")]).toEqual([
+        event.id,
+        event.type,
+        event.user,
+        event.agent ?? "",
+      ]);
+      expect(JSON.parse(column("properties"))).toEqual(JSON.parse(JSON.stringify({ ...event.properties })));
+    }),
+    { numRuns: 2_000 },
+  );
+});
+
+test("whatever bytes arrive, each event of a request has exactly one outcome and no request fails", async () => {
+  const accepting = await startAccepting({ now: () => receivedAtMs });
+  const types = [
+    "application/json",
+    "application/x-ndjson",
+    "application/cloudevents+json",
+    "application/cloudevents-batch+json",
+  ];
+  const text = fc.string({ unit: "binary", maxLength: 6 }).filter((value) => value.isWellFormed());
+  const body = fc.oneof(
+    fc.array(fc.oneof(events(text), fc.jsonValue()), { maxLength: 5 }).map((list) => JSON.stringify(list)),
+    fc
+      .array(fc.oneof(events(text), fc.jsonValue()), { maxLength: 5 })
+      .map((list) => list.map((event) => JSON.stringify(event)).join("\n")),
+    fc.jsonValue().map((value) => JSON.stringify(value)),
+  );
+  try {
+    await fc.assert(
+      fc.asyncProperty(
+        body,
+        fc.constantFrom(...types),
+        fc.boolean(),
+        fc.nat(),
+        fc.nat(255),
+        async (sent, type, isMutated, at, byte) => {
+          const bytes = Buffer.from(sent);
+          if (isMutated && bytes.length > 0) bytes[at % bytes.length] = byte;
+          const stream = new ReadableStream<Uint8Array>({
+            start(controller) {
+              if (bytes.length > 0) controller.enqueue(bytes);
+              controller.close();
+            },
+          });
+          const headers = new Headers({ "content-type": type });
+          const outcome = await acceptRequest(accepting, {
+            headers,
+            body: stream,
+            emitter: rootEmitter,
+            isAtomic: false,
+          }).catch((error: unknown) => error);
+          if (outcome instanceof RefusedRequestError) {
+            expect(outcome.code).toBe("unreadable_body");
+            return;
+          }
+          if (outcome instanceof Error) throw outcome;
+          const { decision } = outcome as Awaited<ReturnType<typeof acceptRequest>>;
+          const rejected = decision.rejected.map(({ index }) => index);
+          expect(new Set(rejected).size).toBe(rejected.length);
+          expect("eventRows" in decision && decision.eventRows).toHaveLength(decision.accepted);
+          if (!isMutated && type === "application/json" && sent.startsWith("[")) {
+            expect(decision.accepted + decision.duplicates + rejected.length).toBe(
+              (JSON.parse(sent) as unknown[]).length,
+            );
+          }
+        },
+      ),
+      { numRuns: 1_500 },
+    );
+    const logged = [...(await accepting.loggedEvents()), ...(await accepting.loggedQuarantine())];
+    expect(logged.length).toBeGreaterThan(100);
+  } finally {
+    await accepting.close();
+  }
+}, 30_000);

@@ -1,0 +1,140 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { type Member, resolveSession } from "../../../server/rollups/resolve-session.ts";
+
+const hour = 60 * 60 * 1000;
+const timeout = 12 * hour;
+const nowMs = 1000 * hour;
+
+const member = (given: Partial<Member>): Member => ({
+  level: "participants",
+  interval: "i",
+  member: "",
+  startedMs: undefined,
+  endedMs: undefined,
+  seenMs: given.endedMs ?? given.startedMs ?? 0,
+  aliveWithinMs: undefined,
+  startTimes: [],
+  aliveTimes: [],
+  endTimes: [],
+  user: "u",
+  agent: "",
+  dims: "",
+  dimsAt: [],
+  ...given,
+});
+const paired = (given: Partial<Member>): Member => member({ interval: "", member: "u", ...given });
+const closing = (...endTimes: number[]): Member => member({ level: "session", interval: "", endTimes });
+
+const spansOf = (members: Member[], now = nowMs) =>
+  resolveSession(members, now, timeout).spans.map(({ startMs, endMs, timedOut }) => [startMs, endMs, timedOut]);
+
+describe("a named interval", () => {
+  test("runs from its start to its end", () => {
+    expect(spansOf([member({ startedMs: 10, endedMs: 20 })])).toEqual([[10, 20, false]]);
+  });
+  test("without a start is an orphan and counts nowhere", () => {
+    const resolved = resolveSession([member({ endedMs: 20 })], nowMs, timeout);
+    expect(resolved).toMatchObject({ spans: [], edges: [], orphans: 1 });
+  });
+  test("with its end before its start is reported and counts zero", () => {
+    const resolved = resolveSession([member({ startedMs: 20, endedMs: 10 })], nowMs, timeout);
+    expect(resolved).toMatchObject({ spans: [], edges: [], inverted: 1 });
+  });
+  test("of no length starts, but is never concurrent", () => {
+    const { edges } = resolveSession([member({ startedMs: 20, endedMs: 20 })], nowMs, timeout);
+    expect(edges).toEqual([
+      { level: "participants", atMs: 20, delta: 0, starts: 1 },
+      { level: "sessions", atMs: 20, delta: 0, starts: 1 },
+    ]);
+  });
+  test("is open until its last sign of life is more than the timeout ago", () => {
+    const open = member({ startedMs: 10, seenMs: 5 * hour });
+    expect(spansOf([open], 5 * hour + timeout)).toEqual([[10, undefined, false]]);
+    expect(spansOf([open], 5 * hour + timeout + 1)).toEqual([[10, 5 * hour, true]]);
+  });
+  test("takes the timeout that its emitter gave", () => {
+    const open = member({ startedMs: 10, seenMs: hour, aliveWithinMs: 1000 });
+    expect(spansOf([open], hour + 1001)).toEqual([[10, hour, true]]);
+  });
+  test("that is open is ended by the session's end", () => {
+    expect(spansOf([member({ startedMs: 10, seenMs: 10 }), closing(hour)])).toEqual([[10, hour, false]]);
+  });
+  test("that had timed out when the session ended stays ended at its last sign of life", () => {
+    expect(spansOf([member({ startedMs: 10, seenMs: 10 }), closing(timeout + 11)])).toEqual([[10, 10, true]]);
+  });
+  test("keeps its own end when the session ended earlier", () => {
+    expect(spansOf([member({ startedMs: 10, endedMs: 2 * hour }), closing(hour)])).toEqual([[10, 2 * hour, false]]);
+  });
+});
+
+describe("starts and ends without a name", () => {
+  test("are paired in order of time: leaving and coming back is two intervals", () => {
+    expect(spansOf([paired({ startTimes: [50, 10], endTimes: [60, 20] })])).toEqual([
+      [10, 20, false],
+      [50, 60, false],
+    ]);
+  });
+  test("change nothing when one is open already, or none is", () => {
+    expect(spansOf([paired({ startTimes: [10, 15], endTimes: [5, 20, 30] })])).toEqual([[10, 20, false]]);
+  });
+  test("at one instant: the end comes first", () => {
+    expect(spansOf([paired({ startTimes: [10, 20], endTimes: [20, 30] })])).toEqual([
+      [10, 20, false],
+      [20, 30, false],
+    ]);
+  });
+  test("after a silence longer than the timeout begin anew", () => {
+    const later = 3 * timeout;
+    expect(spansOf([paired({ startTimes: [10, later], aliveTimes: [hour], endTimes: [later + hour] })])).toEqual([
+      [10, hour, true],
+      [later, later + hour, false],
+    ]);
+  });
+  test("are cut by the session's end, and go on after it with the next start", () => {
+    expect(spansOf([paired({ startTimes: [10, 2 * hour], endTimes: [3 * hour] }), closing(hour)])).toEqual([
+      [10, hour, false],
+      [2 * hour, 3 * hour, false],
+    ]);
+  });
+});
+
+test("a session is active exactly while at least one participant interval covers the instant", () => {
+  const interval = fc.record({ start: fc.integer({ min: 0, max: 30 }), length: fc.integer({ min: 0, max: 10 }) });
+  fc.assert(
+    fc.property(fc.array(interval, { maxLength: 8 }), (drawn) => {
+      const members = drawn.map(({ start, length }, index) =>
+        member({ interval: `i${index}`, startedMs: start, endedMs: start + length }),
+      );
+      const { edges } = resolveSession(members, nowMs, timeout);
+      for (let t = 0; t <= 41; t++) {
+        const levelAt = (level: string) =>
+          edges.filter((edge) => edge.level === level && edge.atMs <= t).reduce((sum, edge) => sum + edge.delta, 0);
+        const covering = drawn.filter(({ start, length }) => start <= t && t < start + length).length;
+        expect(levelAt("participants")).toBe(covering);
+        expect(levelAt("sessions")).toBe(covering > 0 ? 1 : 0);
+      }
+      const starts = edges.filter((edge) => edge.level === "sessions").reduce((sum, edge) => sum + edge.starts, 0);
+      expect(starts).toBe(drawn.length > 0 ? 1 : 0);
+    }),
+  );
+});
+
+describe("the dimensions of an interval", () => {
+  const dimsOf = (given: Partial<Member>) =>
+    resolveSession([given.interval === "" ? paired(given) : member(given)], nowMs, timeout).spans.map(
+      ({ dims }) => dims,
+    );
+  test("are those of the named interval", () => {
+    expect(dimsOf({ startedMs: 10, endedMs: 20, dims: '{"medium":"audio"}' })).toEqual(['{"medium":"audio"}']);
+  });
+  test("are, for each paired interval, those that its own signs gave", () => {
+    const given = { interval: "", startTimes: [10, 30, 50], endTimes: [20, 40] };
+    const dimsAt: Member["dimsAt"] = [
+      [30, '{"medium":"video"}'],
+      [20, '{"medium":"late"}'],
+      [10, '{"medium":"audio"}'],
+    ];
+    expect(dimsOf({ ...given, dimsAt })).toEqual(['{"medium":"audio"}', '{"medium":"video"}', ""]);
+  });
+});
