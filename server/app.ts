@@ -54,6 +54,7 @@ import { recordsRoutes } from "./http/routes/records.ts";
 import { reportRunsRoutes } from "./http/routes/report-runs.ts";
 import { reportsRoutes } from "./http/routes/reports.ts";
 import { rulesRoutes } from "./http/routes/rules.ts";
+import { schedulesRoutes } from "./http/routes/schedules.ts";
 import { sessionRoutes } from "./http/routes/session.ts";
 import { statementsRoutes } from "./http/routes/statements.ts";
 import { subscriptionsRoutes } from "./http/routes/subscriptions.ts";
@@ -191,6 +192,7 @@ export function createApp(deps: AppDeps): OpenAPIHono<HttpEnv> {
       deps.reportMaker?.tick().catch((err: unknown) => log.warn({ err }, "report runs could not be claimed"));
     };
     app.route("/", reportRunsRoutes({ source: reportSource, wake }));
+    app.route("/", schedulesRoutes({ postgres, tree }));
     app.route("/", subscriptionsRoutes({ postgres, tree }));
     app.route("/", statementsRoutes({ postgres, tree }));
     app.route("/", rulesRoutes({ postgres, tree, meterOf }));

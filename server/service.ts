@@ -5,9 +5,6 @@
 import { getRequestListener } from "@hono/node-server";
 import type { Redis } from "ioredis";
 import type { Logger } from "pino";
-import { Evaluator } from "./alerts/evaluator.ts";
-import { pushNotifications } from "./alerts/push-notifications.ts";
-import { beginAlerts } from "./alerts/rules.ts";
 import { createApp } from "./app.ts";
 import { adjustStatements } from "./billing/statements/adjust-statements.ts";
 import { closeStatements, type StatementSource } from "./billing/statements/close-statements.ts";
@@ -47,6 +44,8 @@ import { OrganizationFigures } from "./overview/organization-figures.ts";
 import { connectPostgres, type Postgres } from "./postgres/client.ts";
 import { migratePostgres, whileMigrating } from "./postgres/migrate.ts";
 import { connectRedis } from "./redis/connect-redis.ts";
+import { advanceSchedules, type ScheduleSource } from "./reports/advance-schedules.ts";
+import { createFileLinks } from "./reports/file-link.ts";
 import { createReportMaker, type ReportMaker } from "./reports/make-runs.ts";
 import type { ReportSource } from "./reports/report-source.ts";
 import { applyMoves } from "./rollups/apply-moves.ts";
@@ -220,23 +219,14 @@ async function startParts(
   };
   const reportMaker = config.roles.has("worker") ? createReportMaker(reportSource(statements, tree), log) : undefined;
   started.push(async () => await reportMaker?.stop());
-  await beginAlerts(postgres);
-  const failedJobs = new Set<string>();
-  const evaluator = new Evaluator({
-    ...{
-      ...statements,
-      tree,
-      publicUrl: config.publicUrl,
-      failedJobs: () => [...failedJobs],
-      onJudged: telemetry.rulesJudged,
-    },
-    backlogShare: () => ingest && ingest.log.backlogBytes / ingest.log.maxBytes,
-  });
-  telemetry.read("alertLagSeconds", () => evaluator.lagSeconds);
-  const jobTable: JobDefinition[] = [
-    { name: "alerts-evaluate", every: { ms: 2_000 }, role: "worker", handler: () => evaluator.run() },
+  const jobTable = [
     ...jobsOf(clickhouse, postgres, tree, storing, corrections, statements, log, (nodes) => announce(nodes)),
     reportsJob(reportMaker),
+    schedulesJob({
+      ...{ postgres, tree, watermark, publicUrl: config.publicUrl, links: createFileLinks(postgres), log },
+      wake: () =>
+        void reportMaker?.tick().catch((err: unknown) => log.warn({ err }, "report runs could not be claimed")),
+    }),
     ...deliveryJobs(delivery),
   ];
   const led = running ? ledJobs(jobTable, running) : undefined;
@@ -284,20 +274,13 @@ async function startParts(
     log,
   });
   announce = (nodes) => gateway.announce(nodes);
-  const { publicUrl } = config;
-  const stopPushing = await pushNotifications({ postgres, tree, publicUrl, notify: gateway.notify, log });
-  started.push(async () => stopPushing());
 
   const jobs = await startJobs({
     jobs: led?.jobs ?? jobTable,
     roles: config.roles,
     databaseUrl: postgresStore.url,
     redisUrl: config.redisUrl,
-    onRun: (job, outcome, seconds) => {
-      telemetry.jobRan(job, outcome, seconds);
-      if (outcome === "failed") failedJobs.add(job);
-      if (outcome === "done") failedJobs.delete(job);
-    },
+    onRun: telemetry.jobRan,
     log,
   });
   started.push(() => jobs.close());
@@ -517,6 +500,16 @@ function reportsJob(maker: ReportMaker | undefined): JobDefinition {
     handler: async () => {
       await maker?.tick();
     },
+  };
+}
+
+/** Any number of processes may run it beside each other. */
+function schedulesJob(source: ScheduleSource): JobDefinition {
+  return {
+    name: "schedules-advance",
+    every: { ms: 5_000 },
+    role: "worker",
+    handler: () => advanceSchedules(source, Date.now()),
   };
 }
 

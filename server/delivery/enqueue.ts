@@ -68,15 +68,7 @@ export async function enqueueMail(
   tx: Queries,
   { type, node, to, list, subject, lines, url, button, attachments: files, once }: MailMessage,
 ): Promise<string[]> {
-  const kept: NonNullable<DeliveryMessage["attachments"]> = [];
-  for (const { filename, contentType, content } of files) {
-    const sha256 = hash("sha256", content, "hex");
-    await tx
-      .insert(attachments)
-      .values({ sha256, content })
-      .onConflictDoUpdate({ target: attachments.sha256, set: { createdAt: sql`now()` } });
-    kept.push({ filename, contentType, sha256 });
-  }
+  const kept = await keepAttachments(tx, files);
   const message: DeliveryMessage = { subject, lines: [...lines], url, button, data: null, attachments: kept };
   const addresses = await subscribers(tx, list, to);
   return await insertDeliveries(
@@ -86,6 +78,23 @@ export async function enqueueMail(
       ...(once !== undefined && { once: `${once} ${address}` }),
     })),
   );
+}
+
+/** Each is kept once however many messages carry it. */
+export async function keepAttachments(
+  tx: Queries,
+  files: MailMessage["attachments"],
+): Promise<NonNullable<DeliveryMessage["attachments"]>> {
+  const kept: NonNullable<DeliveryMessage["attachments"]> = [];
+  for (const { filename, contentType, content } of files) {
+    const sha256 = hash("sha256", content, "hex");
+    await tx
+      .insert(attachments)
+      .values({ sha256, content })
+      .onConflictDoUpdate({ target: attachments.sha256, set: { createdAt: sql`now()` } });
+    kept.push({ filename, contentType, sha256 });
+  }
+  return kept;
 }
 
 /** The same for channels that the caller has read in this transaction. */

@@ -58,7 +58,9 @@ export function newId(
     | "alr"
     | "ntf"
     | "rpt"
-    | "run",
+    | "run"
+    | "sch"
+    | "slt",
 ): string {
   return `${kind}_${randomUUID().replaceAll("-", "")}`;
 }

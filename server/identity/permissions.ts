@@ -85,7 +85,10 @@ const actionsOfStanding: Readonly<Record<"suspended" | "cancelled", ReadonlySet<
 };
 
 /** The actor as the status of each of its nodes, and of what stands above them, allows now. */
-export function withinStanding(actor: Actor, tree: Pick<NodeTree, "standing">): Actor {
+export function withinStanding<Holder extends Pick<Actor, "grants">>(
+  actor: Holder,
+  tree: Pick<NodeTree, "standing">,
+): Holder {
   const standings = actor.grants.map(({ node }) => tree.standing(node));
   if (!standings.some((standing) => standing === "suspended" || standing === "cancelled")) return actor;
   const grants = actor.grants.map((grant, index): Grant => {

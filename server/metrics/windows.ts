@@ -147,7 +147,7 @@ export function startOfUnit(date: CalendarDate, kind: WindowKind, anchor: number
   }
 }
 
-function addUnit(date: CalendarDate, kind: WindowKind, anchor: number): CalendarDate {
+export function addUnit(date: CalendarDate, kind: WindowKind, anchor: number): CalendarDate {
   switch (kind) {
     case "week":
       return daysAfter(date, 7);

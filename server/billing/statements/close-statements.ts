@@ -27,7 +27,8 @@ import { termsOf } from "../quotas.ts";
 import { measureSegments } from "../read-charges.ts";
 import { cycleSettings, listSubscriptions } from "../subscriptions.ts";
 import { carryAdjustments, openAdjustments } from "./carry-adjustments.ts";
-import { type DuePart, dueParts } from "./due-parts.ts";
+import { closedUntil } from "./closed-until.ts";
+import { type DuePart, dueParts, settlingMs } from "./due-parts.ts";
 import { planCharges } from "./statement-charges.ts";
 import { claimantOf, ownTotal, type Summed, summarize } from "./summarize.ts";
 
@@ -41,12 +42,6 @@ export interface StatementSource extends PeriodSource {
 export type StatementRow = typeof statements.$inferSelect;
 type NewStatement = typeof statements.$inferInsert;
 
-/**
- * How long after its end a part of a cycle is closed: longer than the 12 hours of silence after which an interval has ended
- * at its last sign of life, and than an emitter's outage of half a day.
- */
-export const settlingMs = 24 * 60 * 60 * 1000;
-
 /** Parts that are measured at once: a few, since dashboards ask the same store. */
 const atOnce = 4;
 
@@ -55,12 +50,7 @@ export async function closeStatements(source: StatementSource, nowMs: number): P
   const { db } = source.postgres;
   const dueMs = Math.min(source.watermark().getTime(), nowMs) - settlingMs;
   const subscriptions = await listSubscriptions(db);
-  const closed = await db
-    .select({ id: statements.subscriptionId, lastTo: max(statements.partTo) })
-    .from(statements)
-    .where(eq(statements.kind, "subscription"))
-    .groupBy(statements.subscriptionId);
-  const lastTo = new Map(closed.map(({ id, lastTo: to }) => [id, to?.getTime()]));
+  const lastTo = await closedUntil(db);
   const failures: unknown[] = [];
   const unfinished = new Set<NodeAddress>();
   let count = 0;

@@ -11,6 +11,12 @@ import {
   segmentsWithin,
 } from "../billing-cycle.ts";
 
+/**
+ * How long after its end a part of a cycle is closed: longer than the 12 hours of silence after which an interval has ended
+ * at its last sign of life, and than an emitter's outage of half a day.
+ */
+export const settlingMs = 24 * 60 * 60 * 1000;
+
 export interface DuePart extends Place {
   cycle: Cycle;
   /** Each under one version of a plan, in order; at least one. */

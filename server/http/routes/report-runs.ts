@@ -19,6 +19,7 @@ import { ProblemError } from "../../problem.ts";
 import { checkOptions, customQuestion, metersOfReport } from "../../reports/custom-question.ts";
 import { differencesOf } from "../../reports/differences.ts";
 import { createFileLinks, type FileLinks } from "../../reports/file-link.ts";
+import { fileName } from "../../reports/file-name.ts";
 import { makeDocument } from "../../reports/make-document.ts";
 import { mediaTypes } from "../../reports/render/render-format.ts";
 import { type ReportSource, ReportTooLargeError } from "../../reports/report-source.ts";
@@ -298,13 +299,6 @@ async function linkedFiles(links: FileLinks, files: readonly FileRecord[], expir
     return [{ ...whole, sections }];
   });
   return (await Promise.all(told)).flat();
-}
-
-/** Of plain letters, so that no header and no file system takes it for anything else. */
-function fileName({ kind, fromAt, toAt }: RunRecord, { format, section }: FileRecord): string {
-  const day = (at: Date) => at.toISOString().slice(0, 10);
-  const part = section === "" ? "" : `-${section.replace(/[^a-z0-9_-]/gi, "_")}`;
-  return `${kind}-${day(fromAt)}-${day(toAt)}${part}.${format}`;
 }
 
 /** A request that shows a signature is judged by it alone, one without by its credentials. */

@@ -10,6 +10,7 @@ import { deliveryCases } from "./delivery-cases.ts";
 import { planCases } from "./plan-cases.ts";
 import { reportCases } from "./report-cases.ts";
 import type { RouteCase } from "./route-case.ts";
+import { scheduleCases } from "./schedule-cases.ts";
 import { statementCases } from "./statement-cases.ts";
 
 const systemCases: RouteCase[] = [
@@ -494,6 +495,7 @@ export const routeCases: readonly RouteCase[] = [
   ...reconciliationCases,
   ...planCases,
   ...reportCases,
+  ...scheduleCases,
   ...statementCases,
   ...alertCases,
   ...deliveryCases,

@@ -1,0 +1,319 @@
+/** /v1/schedules: when a report is sent and to whom, and what became of each time. */
+import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+import { inArray } from "drizzle-orm";
+import type { Context } from "hono";
+import type { NodeAddress } from "../../contract/nodes.ts";
+import {
+  changeScheduleSchema,
+  createScheduleSchema,
+  type Schedule,
+  scheduleListSchema,
+  scheduleQuerySchema,
+  scheduleSchema,
+  slotListSchema,
+  slotQuerySchema,
+  slotSchema,
+} from "../../contract/schedules.ts";
+import type { Actor } from "../../identity/actor.ts";
+import { readCursor, writeCursor } from "../../lists/cursor.ts";
+import type { Postgres } from "../../postgres/client.ts";
+import { channels } from "../../postgres/schema/delivery.ts";
+import { ProblemError } from "../../problem.ts";
+import { findReport, mayReadKind, type ReportToRun, requireKind } from "../../reports/saved-reports.ts";
+import {
+  changeSchedule,
+  checkSchedule,
+  createSchedule,
+  describeSchedule,
+  listSchedules,
+  pauseSchedule,
+  readSchedule,
+  removeSchedule,
+  type ScheduleRecord,
+  stateOfSchedule,
+} from "../../reports/schedules.ts";
+import { createTest, describeSlot, listSlots } from "../../reports/slots.ts";
+import type { NodeTree } from "../../tree/node-tree.ts";
+import { createRouter, problemResponses } from "../app-pieces.ts";
+import { isWithinReach, requireScope, resolveNode } from "../authenticate.ts";
+import { authorOf } from "../author-of.ts";
+import { entityTag, ifMatch } from "../entity-tag.ts";
+import type { HttpEnv } from "../http-env.ts";
+import { wholeCaller } from "./reports.ts";
+
+export interface SchedulesRoutesDeps {
+  postgres: Postgres;
+  tree: NodeTree;
+  now?: () => number;
+}
+
+const idParams = z.object({ id: z.string().max(100) });
+const answered = (description: string) => ({
+  description,
+  content: { "application/json": { schema: scheduleSchema } },
+});
+const positionSchema = z.object({ atMs: z.number(), id: z.string() });
+
+export function schedulesRoutes({ postgres, tree, now = Date.now }: SchedulesRoutesDeps): OpenAPIHono<HttpEnv> {
+  const { db } = postgres;
+  const app = createRouter();
+
+  app.openapi(
+    createRoute({
+      method: "get",
+      path: "/v1/schedules",
+      summary: "The schedules of a node and all below it, the oldest first",
+      middleware: requireScope("read"),
+      request: { query: scheduleQuerySchema },
+      responses: {
+        200: { description: "The schedules", content: { "application/json": { schema: scheduleListSchema } } },
+        ...problemResponses(400, 401, 403, 404, 503),
+      },
+    }),
+    async (c) => {
+      const query = c.req.valid("query");
+      const actor = c.get("actor");
+      const whole = await wholeCaller(c);
+      const node = resolveNode(actor, tree, query.node);
+      const asked = { list: "schedules", node, report: query.report };
+      const reports = reportReader();
+      const found = await listSchedules(db, {
+        report: query.report,
+        after: readCursor(query.cursor, asked, positionSchema),
+        limit: query.limit + 1,
+        isShown: async (one) =>
+          tree.isWithin(one.node, node) &&
+          isWithinReach(actor, tree, one.node) &&
+          mayRead(whole, await reports(one.report), one.node),
+      });
+      const page = found.slice(0, query.limit);
+      const last = found.length > query.limit ? page.at(-1) : undefined;
+      const schedules: Schedule[] = [];
+      for (const one of page) schedules.push(await describe(one, await reports(one.report)));
+      const position = last && { atMs: last.createdAt.getTime(), id: last.id };
+      return c.json({ schedules, next_cursor: position ? writeCursor(asked, position) : null }, 200);
+    },
+  );
+
+  app.openapi(
+    createRoute({
+      method: "post",
+      path: "/v1/schedules",
+      summary: "Send a report again and again",
+      description:
+        "Each time covers the whole period before it and is sent once, after everything of the period can be queried; of a billing cycle after its statement has closed. What each person gets is judged when it is sent; addresses outside get what the author may see then.",
+      middleware: requireScope("reports:write"),
+      request: { body: { required: true, content: { "application/json": { schema: createScheduleSchema } } } },
+      responses: { 201: answered("The new schedule"), ...problemResponses(400, 401, 403, 404, 409, 503) },
+    }),
+    async (c) => {
+      const { node: requested, report: reference, ...given } = c.req.valid("json");
+      const actor = c.get("actor");
+      const report = await findReport(db, reference);
+      const isOwn = report && (report.node === undefined || isWithinReach(actor, tree, report.node));
+      if (!report || !isOwn) throw new ProblemError("not_found", "there is no such report", { field: "report" });
+      const node = resolveNode(actor, tree, requested ?? report.node);
+      requireKind(await wholeCaller(c), report.kind, node, tree);
+      const wanted = {
+        ...{ weekday: null, day: null, fiscal_start_month: null, subject: null },
+        ...{ ...given, report: report.report, node },
+      };
+      checkSchedule(given, wanted);
+      await checkChannels(actor, given.channels, node);
+      const made = await createSchedule(postgres, tree, wanted, authorOf(c), now());
+      c.header("etag", await entityTag(c, stateOfSchedule(made)));
+      c.header("location", `/v1/schedules/${made.id}`);
+      return c.json(await describe(made, report), 201);
+    },
+  );
+
+  app.openapi(
+    createRoute({
+      method: "get",
+      path: "/v1/schedules/{id}",
+      summary: "One schedule",
+      middleware: requireScope("read"),
+      request: { params: idParams },
+      responses: { 200: answered("The schedule"), ...problemResponses(401, 403, 404, 503) },
+    }),
+    async (c) => {
+      const { schedule, report } = await ownSchedule(c, c.req.valid("param").id);
+      c.header("etag", await entityTag(c, stateOfSchedule(schedule)));
+      return c.json(await describe(schedule, report), 200);
+    },
+  );
+
+  app.openapi(
+    createRoute({
+      method: "patch",
+      path: "/v1/schedules/{id}",
+      summary: "Edit a schedule",
+      description: "Who edits it is its author from then on. A period that was sent is not sent again at another time.",
+      middleware: requireScope("reports:write"),
+      request: {
+        params: idParams,
+        body: { required: true, content: { "application/json": { schema: changeScheduleSchema } } },
+      },
+      responses: { 200: answered("The schedule now"), ...problemResponses(400, 401, 403, 404, 412, 503) },
+    }),
+    async (c) => {
+      const { schedule, report } = await ownSchedule(c, c.req.valid("param").id);
+      const edits = c.req.valid("json");
+      const added = edits.channels?.filter((id) => !schedule.channels.includes(id)) ?? [];
+      await checkChannels(c.get("actor"), added, schedule.node);
+      const edit = { by: authorOf(c), check: await ifMatch(c) };
+      const changed = await changeSchedule(postgres, tree, schedule.id, edits, edit, now());
+      c.header("etag", await entityTag(c, stateOfSchedule(changed)));
+      return c.json(await describe(changed, report), 200);
+    },
+  );
+
+  app.openapi(
+    createRoute({
+      method: "delete",
+      path: "/v1/schedules/{id}",
+      summary: "Remove a schedule",
+      description: "With its slots; their runs stay until they expire.",
+      middleware: requireScope("reports:write"),
+      request: { params: idParams },
+      responses: { 204: { description: "It is gone" }, ...problemResponses(401, 403, 404, 412, 503) },
+    }),
+    async (c) => {
+      const { schedule } = await ownSchedule(c, c.req.valid("param").id);
+      await removeSchedule(postgres, schedule.id, { by: authorOf(c), check: await ifMatch(c) });
+      return c.body(null, 204);
+    },
+  );
+
+  for (const [verb, paused, summary, description] of [
+    ["pause", true, "Pause a schedule", "What is due until it is resumed is not sent, then or later."],
+    ["resume", false, "Resume a schedule", "It goes on with what is due from now on."],
+  ] as const)
+    app.openapi(
+      createRoute({
+        method: "post",
+        path: `/v1/schedules/{id}/${verb}`,
+        summary,
+        description,
+        middleware: requireScope("reports:write"),
+        request: { params: idParams },
+        responses: { 200: answered("The schedule now"), ...problemResponses(401, 403, 404, 412, 503) },
+      }),
+      async (c) => {
+        const { schedule, report } = await ownSchedule(c, c.req.valid("param").id);
+        const edit = { by: authorOf(c), check: await ifMatch(c) };
+        const changed = await pauseSchedule(postgres, tree, schedule.id, paused, edit, now());
+        c.header("etag", await entityTag(c, stateOfSchedule(changed)));
+        return c.json(await describe(changed, report), 200);
+      },
+    );
+
+  app.openapi(
+    createRoute({
+      method: "post",
+      path: "/v1/schedules/{id}/test",
+      summary: "Send a schedule's report now, to the caller alone",
+      description:
+        "The last period that has ended, as far as it is known. A key has no address: for it the report is made, as `run` of the slot says, and not sent.",
+      middleware: requireScope("reports:write"),
+      request: { params: idParams },
+      responses: {
+        202: { description: "It is on its way", content: { "application/json": { schema: slotSchema } } },
+        ...problemResponses(401, 403, 404, 429, 503),
+      },
+    }),
+    async (c) => {
+      const { schedule } = await ownSchedule(c, c.req.valid("param").id);
+      const { kind, name } = c.get("actor");
+      const nowMs = now();
+      const slot = await createTest(postgres, tree, schedule, kind === "user" ? name : null, nowMs);
+      return c.json(describeSlot(slot, schedule, nowMs), 202);
+    },
+  );
+
+  app.openapi(
+    createRoute({
+      method: "get",
+      path: "/v1/schedules/{id}/slots",
+      summary: "Each time at which a schedule was due, and what became of it, the newest first",
+      middleware: requireScope("read"),
+      request: { params: idParams, query: slotQuerySchema },
+      responses: {
+        200: { description: "The slots", content: { "application/json": { schema: slotListSchema } } },
+        ...problemResponses(400, 401, 403, 404, 503),
+      },
+    }),
+    async (c) => {
+      const { state, tests, limit, cursor } = c.req.valid("query");
+      const { schedule } = await ownSchedule(c, c.req.valid("param").id);
+      const asked = { list: "slots", schedule: schedule.id, state, tests };
+      const found = await listSlots(db, schedule.id, {
+        ...{ state, withTests: tests === "true", limit: limit + 1 },
+        after: readCursor(cursor, asked, positionSchema),
+      });
+      const page = found.slice(0, limit);
+      const last = found.length > limit ? page.at(-1) : undefined;
+      const position = last && { atMs: last.dueAt.getTime(), id: last.id };
+      const nowMs = now();
+      return c.json(
+        {
+          slots: page.map((slot) => describeSlot(slot, schedule, nowMs)),
+          next_cursor: position ? writeCursor(asked, position) : null,
+        },
+        200,
+      );
+    },
+  );
+
+  /** Each is read once, however many schedules it has. */
+  function reportReader() {
+    const read = new Map<string, Promise<ReportToRun | undefined>>();
+    return (reference: string) => {
+      const found = read.get(reference) ?? findReport(db, reference);
+      read.set(reference, found);
+      return found;
+    };
+  }
+
+  /** A schedule outlives its report, and is then shown to all who read at its node. */
+  function mayRead(whole: Pick<Actor, "grants">, report: ReportToRun | undefined, node: NodeAddress): boolean {
+    return mayReadKind(whole, report?.kind ?? "usage", node, tree);
+  }
+
+  /** Throws `not_found` outside the caller's nodes, `forbidden` where they may not see what its report shows. */
+  async function ownSchedule(
+    c: Context<HttpEnv>,
+    id: string,
+  ): Promise<{ schedule: ScheduleRecord; report: ReportToRun | undefined }> {
+    const schedule = await readSchedule(db, id);
+    if (!schedule || !isWithinReach(c.get("actor"), tree, schedule.node))
+      throw new ProblemError("not_found", "there is no such schedule");
+    const report = await findReport(db, schedule.report);
+    requireKind(await wholeCaller(c), report?.kind ?? "usage", schedule.node, tree);
+    return { schedule, report };
+  }
+
+  /** Throws `invalid_request` for a channel that is not the caller's to use, or does not hear of the node. */
+  async function checkChannels(actor: Pick<Actor, "reach">, ids: readonly string[], node: NodeAddress): Promise<void> {
+    const found =
+      ids.length === 0
+        ? []
+        : await db
+            .select()
+            .from(channels)
+            .where(inArray(channels.id, [...ids]));
+    for (const [place, id] of ids.entries()) {
+      const field = `channels.${place}`;
+      const channel = found.find((one) => one.id === id);
+      if (!channel || !isWithinReach(actor, tree, channel.node))
+        throw new ProblemError("invalid_request", "there is no such channel", { field });
+      if (!tree.isWithin(node, channel.node))
+        throw new ProblemError("invalid_request", `the channel of ${channel.node} does not hear of ${node}`, { field });
+    }
+  }
+
+  async function describe(schedule: ScheduleRecord, report: ReportToRun | undefined): Promise<Schedule> {
+    return await describeSchedule(db, tree, schedule, report?.name ?? schedule.report, now());
+  }
+  return app;
+}

@@ -1,0 +1,138 @@
+/**
+ * Takes every schedule as far as it can go. Each step is one transaction that claims one row, so any number of processes may do
+ * this at once, and whichever dies leaves the next step to the others:
+ *
+ * 1. What is due gets its slot. Died before: the schedule is still to be looked at. After: the slot's row is there.
+ * 2. A slot whose period is known gets its run. Died before: the slot still waits. After: it has its run, and no second one.
+ * 3. A slot whose run is over is sent. Died before: it is still to be sent. After: its messages are in the outbox.
+ */
+import type { Logger } from "pino";
+import { areStatementsClosed } from "../billing/statements/closed-until.ts";
+import type { Postgres, Queries } from "../postgres/client.ts";
+import type { NodeTree } from "../tree/node-tree.ts";
+import type { FileLinks } from "./file-link.ts";
+import { createRun, readRun } from "./runs.ts";
+import { findReport } from "./saved-reports.ts";
+import { sendSlot } from "./send-slot.ts";
+import { lockFinished, lockToPlan, lockWaiting, moveSlot, type OpenSlot, planSlots } from "./slots.ts";
+
+export interface ScheduleSource {
+  postgres: Pick<Postgres, "transaction">;
+  tree: Pick<NodeTree, "get" | "ancestors" | "isWithin" | "placesBetween" | "standing">;
+  /** Everything accepted until then can be queried. */
+  watermark: () => Date;
+  links: FileLinks;
+  /** Where people reach the dashboard, without a slash at its end. */
+  publicUrl: string;
+  /** Begins what is queued, where this process makes reports. */
+  wake: () => void;
+  log: Pick<Logger, "info" | "warn">;
+}
+
+/** After so many failures it is given up: hours after the first. */
+const mostFailures = 10;
+const minuteMs = 60_000;
+
+/** Rejects after everything that can go on did, where something could not. */
+export async function advanceSchedules(source: ScheduleSource, nowMs: number): Promise<void> {
+  const failures: unknown[] = [];
+  for (const step of [planNext, startNext, sendNext]) failures.push(...(await takeAll(step, source, nowMs)));
+  source.wake();
+  if (failures.length > 0) throw new AggregateError(failures, "schedules could not be advanced");
+}
+
+/** Claims one row that is not of `passed`, names it, and takes it one step further; false where there is none. */
+type Step = (
+  source: ScheduleSource,
+  nowMs: number,
+  passed: string[],
+  claimed: (id: string) => void,
+) => Promise<boolean>;
+
+/** A row that cannot go on is passed over, so that it holds up no other. */
+async function takeAll(step: Step, source: ScheduleSource, nowMs: number): Promise<unknown[]> {
+  const passed: string[] = [];
+  const failures: unknown[] = [];
+  for (;;) {
+    let id: string | undefined;
+    try {
+      const isTaken = await step(source, nowMs, passed, (claimed) => {
+        id = claimed;
+      });
+      if (!isTaken) return failures;
+    } catch (error) {
+      failures.push(error);
+      if (id === undefined) return failures;
+      passed.push(id);
+    }
+  }
+}
+
+const planNext: Step = async ({ postgres, tree }, nowMs, passed, claimed) =>
+  await postgres.transaction(async (tx) => {
+    const schedule = await lockToPlan(tx, nowMs, passed);
+    if (!schedule) return false;
+    claimed(schedule.id);
+    await planSlots(tx, tree, schedule, nowMs);
+    return true;
+  });
+
+const startNext: Step = async ({ postgres, tree, watermark }, nowMs, passed, claimed) =>
+  await postgres.transaction(async (tx) => {
+    const knownMs = Math.min(watermark().getTime(), nowMs);
+    const open = await lockWaiting(tx, { knownMs, nowMs, passed });
+    if (!open) return false;
+    claimed(open.slot.id);
+    if (await mayStart(tx, tree, open)) await startRun(tx, tree, open, nowMs);
+    else passed.push(open.slot.id);
+    return true;
+  });
+
+/** A cycle is told of once its statements are closed; a test tells of what there is. */
+async function mayStart(tx: Queries, tree: ScheduleSource["tree"], { slot, schedule }: OpenSlot): Promise<boolean> {
+  if (schedule.every !== "cycle" || slot.test !== "") return true;
+  return await areStatementsClosed(tx, tree, schedule.node, slot.toAt.getTime());
+}
+
+async function startRun(
+  tx: Queries,
+  tree: ScheduleSource["tree"],
+  { slot, schedule }: OpenSlot,
+  nowMs: number,
+): Promise<void> {
+  const report = await findReport(tx, schedule.report);
+  if (!report || !tree.get(schedule.node))
+    return await moveSlot(tx, slot.id, { state: "failed", reason: "report_removed" });
+  const run = await createRun(
+    tx,
+    {
+      ...{ ...report, node: schedule.node, tz: slot.tz, formats: schedule.formats },
+      ...{ fromMs: slot.fromAt.getTime(), toMs: slot.toAt.getTime() },
+      // Of the schedule, so that it takes turns with others and nobody's own runs wait for it.
+      requestedBy: { id: schedule.id, name: schedule.authorName },
+      onceKey: `slot ${slot.id} ${slot.failures}`,
+    },
+    nowMs,
+  );
+  await moveSlot(tx, slot.id, { state: "running", run: run.id });
+}
+
+const sendNext: Step = async (source, nowMs, passed, claimed) =>
+  await source.postgres.transaction(async (tx) => {
+    const open = await lockFinished(tx, passed);
+    if (!open) return false;
+    const { slot } = open;
+    claimed(slot.id);
+    const run = await readRun(tx, slot.run ?? "");
+    if (run?.state === "done") {
+      await sendSlot(tx, source, open, run, nowMs);
+      return true;
+    }
+    const failures = slot.failures + 1;
+    if (run?.state === "failed" && failures < mostFailures && slot.test === "") {
+      const pauseMs = Math.min(60, 2 ** slot.failures) * minuteMs;
+      await moveSlot(tx, slot.id, { state: "waiting", failures, retryAt: new Date(nowMs + pauseMs) });
+    } else await moveSlot(tx, slot.id, { state: "failed", reason: "run_failed", failures });
+    source.log.warn({ schedule: slot.schedule, slot: slot.id, run: slot.run }, "a scheduled report could not be made");
+    return true;
+  });

@@ -1,0 +1,121 @@
+/**
+ * When a schedule is due, and what for. A slot is a whole period of the calendar and the instant from which it is sent: each
+ * period has one slot, however the clocks of its zone change, so a day that a zone skipped has none. A time that a clock
+ * change skips is the first instant after it, one that comes twice its first. All instants are ms since 1970, UTC.
+ */
+import type { CalendarDate } from "@internationalized/date";
+import { settlingMs } from "../billing/statements/due-parts.ts";
+import type { ScheduleEvery } from "../contract/schedules.ts";
+import { addUnit, startOfUnit } from "../metrics/windows.ts";
+import { ZoneClock } from "../metrics/zone-clock.ts";
+import { dateAt, dayOfMonth, daysAfter, readingOfDate, startOfDate } from "../metrics/zone-dates.ts";
+
+export interface Timing {
+  every: ScheduleEvery;
+  /** What the clock of `tz` shows, in minutes since midnight. */
+  atMinutes: number;
+  /** IANA. */
+  tz: string;
+  /** `week`: 1 is Monday, 7 Sunday. */
+  weekday: number;
+  /** `month` and `quarter`: the day of the month in which it is sent, 1 to 31; a shorter month has its last day instead. */
+  day: number;
+  /** `quarter`: the month that the first quarter begins with, 1 to 12. */
+  fiscalStartMonth: number;
+  /** `cycle`: when the node's billing cycles begin. */
+  cycle: { anchor: number; tz: string };
+}
+
+export interface Slot {
+  fromMs: number;
+  /** Exclusive. */
+  toMs: number;
+  /** From when it is to be sent. */
+  atMs: number;
+}
+
+/** The slots that are due after `afterMs` and by `untilMs`, in order. */
+export function dueSlots(timing: Timing, afterMs: number, untilMs: number): Slot[] {
+  const due: Slot[] = [];
+  for (const slot of slotsAfter(timing, afterMs)) {
+    if (slot.atMs > untilMs) break;
+    due.push(slot);
+  }
+  return due;
+}
+
+/** The next slots that are due after `afterMs`. */
+export function nextSlots(timing: Timing, afterMs: number, count: number): Slot[] {
+  const next: Slot[] = [];
+  for (const slot of slotsAfter(timing, afterMs)) {
+    if (next.length === count) break;
+    next.push(slot);
+  }
+  return next;
+}
+
+/** The last period that has ended by `nowMs`, whether its slot is due yet or not. */
+export function periodBefore(timing: Timing, nowMs: number): Pick<Slot, "fromMs" | "toMs"> {
+  let found: Slot | undefined;
+  for (const slot of slotsAround(timing, nowMs)) {
+    if (slot.toMs > nowMs) break;
+    found = slot;
+  }
+  if (!found) throw new Error("no period ended before this instant");
+  return { fromMs: found.fromMs, toMs: found.toMs };
+}
+
+function* slotsAfter(timing: Timing, afterMs: number): Generator<Slot> {
+  for (const slot of slotsAround(timing, afterMs)) if (slot.atMs > afterMs) yield slot;
+}
+
+/** Without an end, from the period that ended before the last two units on: what is sent later is of a later one. */
+function* slotsAround(timing: Timing, ms: number): Generator<Slot> {
+  const { every, cycle } = timing;
+  const tz = every === "cycle" ? cycle.tz : timing.tz;
+  const clock = new ZoneClock(timing.tz);
+  let start = startOfPeriod(dateAt(ms, tz), timing);
+  for (let back = 0; back < periodsBack; back++) start = startOfPeriod(daysAfter(start, -1), timing);
+  for (;;) {
+    const end = addUnit(start, every, cycle.anchor);
+    const [fromMs, toMs] = [startOfDate(start, tz), startOfDate(end, tz)];
+    // A day that the zone skipped begins where the next one does.
+    if (fromMs < toMs) yield { fromMs, toMs, atMs: sentAt(timing, end, toMs, clock) };
+    start = end;
+  }
+}
+
+/** A slot is sent within the unit that follows its period, a cycle's a few days later. */
+const periodsBack = 3;
+
+function startOfPeriod(date: CalendarDate, { every, fiscalStartMonth, cycle }: Timing): CalendarDate {
+  if (every !== "quarter") return startOfUnit(date, every, cycle.anchor);
+  const shift = { months: (fiscalStartMonth - 1) % 3 };
+  return startOfUnit(date.set({ day: 1 }).subtract(shift), "quarter", cycle.anchor).add(shift);
+}
+
+/** `end`: the date after the period. */
+function sentAt(
+  { every, atMinutes, weekday, day }: Timing,
+  end: CalendarDate,
+  endMs: number,
+  clock: ZoneClock,
+): number {
+  const on = (date: CalendarDate) => clock.firstInstantOf(readingOfDate(date) + atMinutes * 60_000);
+  switch (every) {
+    case "day":
+      return on(end);
+    case "week":
+      return on(daysAfter(end, weekday - 1));
+    case "month":
+    case "quarter":
+      return on(dayOfMonth(end.year, end.month, day));
+    case "cycle": {
+      // Its statements are closed by then.
+      const closedMs = endMs + settlingMs;
+      let date = dateAt(closedMs, clock.tz);
+      while (on(date) < closedMs) date = daysAfter(date, 1);
+      return on(date);
+    }
+  }
+}

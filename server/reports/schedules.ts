@@ -1,0 +1,292 @@
+/** Schedules as they are saved. Who saves one stands for it: addresses outside get what its author may see. */
+import { and, asc, eq, gt, or, sql } from "drizzle-orm";
+import { type Author, recordChange } from "../audit/record-change.ts";
+import { cycleSettings } from "../billing/subscriptions.ts";
+import type { NodeAddress } from "../contract/nodes.ts";
+import { weekdays } from "../contract/rules.ts";
+import { type ChangeSchedule, type Schedule, weekdayOfGiven } from "../contract/schedules.ts";
+import { newId } from "../identity/actor.ts";
+import { formatInstant } from "../metrics/windows.ts";
+import type { Postgres, Queries } from "../postgres/client.ts";
+import { schedules } from "../postgres/schema/schedules.ts";
+import { ProblemError } from "../problem.ts";
+import type { NodeTree } from "../tree/node-tree.ts";
+import { nextSlots, type Timing } from "./due.ts";
+import { accountsOf } from "./entitled.ts";
+import { inWords } from "./schedule-words.ts";
+
+export type ScheduleRecord = typeof schedules.$inferSelect;
+
+/** What of a schedule its author says. */
+export type WantedSchedule = Required<ChangeSchedule> & { report: string; node: NodeAddress };
+
+/** So many may one node have. */
+const mostSchedules = 500;
+/** A subscription that begins or ends moves the cycles of a node. */
+const lookAtCyclesMs = 10 * 60_000;
+
+/** By the node's billing cycles as they are at `nowMs`. */
+export async function timingOf(
+  db: Queries,
+  tree: Pick<NodeTree, "ancestors">,
+  schedule: Pick<ScheduleRecord, "node" | "every" | "at" | "tz" | "weekday" | "day" | "fiscalStartMonth">,
+  nowMs: number,
+): Promise<Timing> {
+  const { node, every, at, tz, weekday, day, fiscalStartMonth } = schedule;
+  const [hours, minutes] = at.split(":").map(Number) as [number, number];
+  return {
+    ...{ every, tz, atMinutes: hours * 60 + minutes },
+    ...{ weekday: weekdays.indexOf(weekday ?? "mon") + 1, day: day ?? 1, fiscalStartMonth: fiscalStartMonth ?? 1 },
+    cycle: every === "cycle" ? await cycleSettings(db, tree, node, nowMs) : { anchor: 1, tz },
+  };
+}
+
+/** When to look for slots next, given that those due by `nowMs` have their rows. */
+export function lookNextAt(timing: Timing, nowMs: number): Date {
+  const [next] = nextSlots(timing, nowMs, 1);
+  const nextMs = next?.atMs ?? nowMs + lookAtCyclesMs;
+  return new Date(timing.every === "cycle" ? Math.min(nextMs, nowMs + lookAtCyclesMs) : nextMs);
+}
+
+/** Throws `invalid_request` for a choice that the period does not have, and where nobody would get it. */
+export function checkSchedule(given: ChangeSchedule, { every, recipients, channels }: WantedSchedule): void {
+  const choices = { weekday: ["week"], day: ["month", "quarter"], fiscal_start_month: ["quarter"] } as const;
+  for (const [field, periods] of Object.entries(choices)) {
+    const isGiven = (given[field as keyof typeof choices] ?? null) !== null;
+    if (isGiven && !(periods as readonly string[]).includes(every))
+      throw new ProblemError("invalid_request", `${field} is for ${periods.join(" and ")}, not for ${every}`, {
+        field,
+      });
+  }
+  if (recipients.length + channels.length === 0)
+    throw new ProblemError("invalid_request", "a schedule needs a recipient or a channel", { field: "recipients" });
+}
+
+/** The row of what its author says; choices that the period does not have are left out. */
+function rowOf(wanted: WantedSchedule) {
+  const { every, weekday, day, fiscal_start_month, when_missed, when_empty, ...same } = wanted;
+  const onDay = every === "month" || every === "quarter";
+  return {
+    ...{ ...same, every },
+    weekday: every === "week" ? weekdayOfGiven(weekday ?? "mon") : null,
+    day: onDay ? (day ?? 1) : null,
+    fiscalStartMonth: every === "quarter" ? (fiscal_start_month ?? 1) : null,
+    ...{ whenMissed: when_missed, whenEmpty: when_empty },
+  };
+}
+
+export function wantedOf(record: ScheduleRecord): WantedSchedule {
+  const { report, node, every, at, tz, weekday, day, fiscalStartMonth, formats, recipients, channels, subject } =
+    record;
+  return {
+    ...{ report, node, every, at, tz, weekday, day, fiscal_start_month: fiscalStartMonth },
+    ...{ formats, recipients, channels, subject },
+    ...{ when_missed: record.whenMissed, when_empty: record.whenEmpty },
+  };
+}
+
+/** What an `ETag` of a schedule is made of, and what the audit keeps. */
+export function stateOfSchedule(record: ScheduleRecord) {
+  return { ...wantedOf(record), paused: record.paused };
+}
+
+export async function readSchedule(db: Queries, id: string): Promise<ScheduleRecord | undefined> {
+  const [found] = await db.select().from(schedules).where(eq(schedules.id, id));
+  return found;
+}
+
+/** The oldest first. `isShown` is asked of each before it counts towards `limit`. */
+export async function listSchedules(
+  db: Queries,
+  {
+    report,
+    after,
+    limit,
+    isShown,
+  }: {
+    report: string | undefined;
+    after: { atMs: number; id: string } | undefined;
+    limit: number;
+    isShown: (schedule: ScheduleRecord) => Promise<boolean>;
+  },
+): Promise<ScheduleRecord[]> {
+  const page = 500;
+  const found: ScheduleRecord[] = [];
+  for (let position = after; found.length < limit; ) {
+    const at = position && new Date(position.atMs);
+    const behind =
+      position &&
+      at &&
+      or(gt(schedules.createdAt, at), and(eq(schedules.createdAt, at), gt(schedules.id, position.id)));
+    const rows = await db
+      .select()
+      .from(schedules)
+      .where(and(report === undefined ? undefined : eq(schedules.report, report), behind))
+      .orderBy(asc(schedules.createdAt), asc(schedules.id))
+      .limit(page);
+    for (const row of rows) if (found.length < limit && (await isShown(row))) found.push(row);
+    const last = rows.at(-1);
+    if (!last || rows.length < page) break;
+    position = { atMs: last.createdAt.getTime(), id: last.id };
+  }
+  return found;
+}
+
+type Tree = Pick<NodeTree, "ancestors">;
+
+/** What is due after now is sent. Throws `conflict` where the node has too many. */
+export async function createSchedule(
+  postgres: Postgres,
+  tree: Tree,
+  wanted: WantedSchedule,
+  by: Author,
+  nowMs: number,
+): Promise<ScheduleRecord> {
+  return await postgres.transaction(async (tx) => {
+    const [counted] = await tx
+      .select({ count: sql<number>`count(*)::int` })
+      .from(schedules)
+      .where(eq(schedules.node, wanted.node));
+    if ((counted?.count ?? 0) >= mostSchedules)
+      throw new ProblemError("conflict", `${wanted.node} has ${mostSchedules} schedules, as many as a node may have`);
+    const row = rowOf(wanted);
+    const [made] = await tx
+      .insert(schedules)
+      .values({
+        ...{ ...row, id: newId("sch"), people: await peopleAmong(tx, row.recipients), ...authored(by) },
+        ...(await fromNowOn(tx, tree, row, nowMs)),
+        createdAt: new Date(nowMs),
+      })
+      .returning();
+    if (!made) throw new Error("the schedule was not stored");
+    const after = stateOfSchedule(made);
+    await recordChange(tx, { by, node: made.node, action: "schedule.created", subject: made.id, after });
+    return made;
+  });
+}
+
+/** `check` throws where the schedule is not what the caller saw. */
+interface Edit {
+  by: Author;
+  check: (current: unknown) => void;
+}
+
+/** With another time, what was due by now is left as it is: a period that was sent is not sent again. */
+export async function changeSchedule(
+  postgres: Postgres,
+  tree: Tree,
+  id: string,
+  edits: ChangeSchedule,
+  { by, check }: Edit,
+  nowMs: number,
+): Promise<ScheduleRecord> {
+  return await postgres.transaction(async (tx) => {
+    const before = await lockedSchedule(tx, id);
+    check(stateOfSchedule(before));
+    const wanted: WantedSchedule = { ...wantedOf(before), ...edits };
+    checkSchedule(edits, wanted);
+    const row = rowOf(wanted);
+    const isTimed = timed.some((field) => row[field] !== before[field]);
+    const [after] = await tx
+      .update(schedules)
+      .set({
+        ...row,
+        ...authored(by),
+        people: await peopleAmong(tx, row.recipients, before.people),
+        ...(isTimed && (await fromNowOn(tx, tree, row, nowMs))),
+      })
+      .where(eq(schedules.id, id))
+      .returning();
+    if (!after) throw gone();
+    const change = { before: stateOfSchedule(before), after: stateOfSchedule(after) };
+    await recordChange(tx, { by, node: after.node, action: "schedule.changed", subject: id, ...change });
+    return after;
+  });
+}
+
+const timed = ["every", "at", "tz", "weekday", "day", "fiscalStartMonth"] as const;
+
+/** What is due while it is paused is not sent, then or later. Again changes nothing. */
+export async function pauseSchedule(
+  postgres: Postgres,
+  tree: Tree,
+  id: string,
+  paused: boolean,
+  { by, check }: Edit,
+  nowMs: number,
+): Promise<ScheduleRecord> {
+  return await postgres.transaction(async (tx) => {
+    const before = await lockedSchedule(tx, id);
+    check(stateOfSchedule(before));
+    if (before.paused === paused) return before;
+    const [after] = await tx
+      .update(schedules)
+      .set({ paused, ...(!paused && (await fromNowOn(tx, tree, before, nowMs))) })
+      .where(eq(schedules.id, id))
+      .returning();
+    if (!after) throw gone();
+    const action = paused ? "schedule.paused" : "schedule.resumed";
+    const change = { before: stateOfSchedule(before), after: stateOfSchedule(after) };
+    await recordChange(tx, { by, node: after.node, action, subject: id, ...change });
+    return after;
+  });
+}
+
+/** With its slots; their runs stay until they expire. */
+export async function removeSchedule(postgres: Postgres, id: string, { by, check }: Edit): Promise<void> {
+  await postgres.transaction(async (tx) => {
+    const before = await lockedSchedule(tx, id);
+    check(stateOfSchedule(before));
+    await tx.delete(schedules).where(eq(schedules.id, id));
+    const change = { before: stateOfSchedule(before) };
+    await recordChange(tx, { by, node: before.node, action: "schedule.removed", subject: id, ...change });
+  });
+}
+
+export async function describeSchedule(
+  db: Queries,
+  tree: Tree,
+  record: ScheduleRecord,
+  reportName: string,
+  nowMs: number,
+): Promise<Schedule> {
+  const { id, paused, authorName, createdAt, tz } = record;
+  const { weekday: _given, ...said } = wantedOf(record);
+  const shown = { ...said, weekday: record.weekday };
+  const next = paused ? [] : nextSlots(await timingOf(db, tree, record, nowMs), nowMs, 3);
+  return {
+    ...{ id, report_name: reportName, ...shown, paused },
+    in_words: inWords(shown),
+    next: next.map(({ atMs }) => formatInstant(atMs, tz)),
+    created_at: createdAt.toISOString(),
+    author: authorName,
+  };
+}
+
+function authored({ kind, id, name }: Author) {
+  return { authorKind: kind, authorId: id, authorName: name };
+}
+
+async function fromNowOn(
+  tx: Queries,
+  tree: Tree,
+  row: Parameters<typeof timingOf>[2],
+  nowMs: number,
+): Promise<{ plannedUntil: Date; nextAt: Date }> {
+  const timing = await timingOf(tx, tree, row, nowMs);
+  return { plannedUntil: new Date(nowMs), nextAt: lookNextAt(timing, nowMs) };
+}
+
+async function peopleAmong(tx: Queries, recipients: readonly string[], before: readonly string[] = []) {
+  const accounts = await accountsOf(tx, recipients);
+  const isListed = (address: string) => recipients.some((one) => one.toLowerCase() === address);
+  return [...new Set([...accounts.keys(), ...before.filter(isListed)])].sort();
+}
+
+async function lockedSchedule(tx: Queries, id: string): Promise<ScheduleRecord> {
+  const [found] = await tx.select().from(schedules).where(eq(schedules.id, id)).for("update");
+  if (!found) throw gone();
+  return found;
+}
+
+const gone = () => new ProblemError("not_found", "there is no such schedule");

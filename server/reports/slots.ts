@@ -1,0 +1,220 @@
+/**
+ * The slots of schedules, each a row: what a schedule owes, and what became of it. A row is unique for its schedule and period,
+ * so whatever dies between two steps, and however many processes take them, a period is told of once.
+ */
+import { and, desc, eq, inArray, isNull, lt, lte, ne, notInArray, or, sql } from "drizzle-orm";
+import type { ScheduleSlot, SlotState } from "../contract/schedules.ts";
+import { newId } from "../identity/actor.ts";
+import { formatInstant } from "../metrics/windows.ts";
+import type { Postgres, Queries } from "../postgres/client.ts";
+import { reportRuns } from "../postgres/schema/reports.ts";
+import { scheduleSlots, schedules } from "../postgres/schema/schedules.ts";
+import { ProblemError } from "../problem.ts";
+import type { NodeTree } from "../tree/node-tree.ts";
+import { dueSlots, periodBefore } from "./due.ts";
+import { lookNextAt, type ScheduleRecord, timingOf } from "./schedules.ts";
+
+export type SlotRecord = typeof scheduleSlots.$inferSelect;
+
+const hourMs = 60 * 60_000;
+/** A restart or a deployment is no reason to leave a slot out. */
+const missedAfterMs = hourMs;
+/** Of one schedule at a time. */
+const mostPlanned = 500;
+/** Tests of one schedule that are not over. */
+const mostTests = 5;
+
+/** The next that may have become due, locked until the transaction ends. Not one of `passed`. */
+export async function lockToPlan(
+  tx: Queries,
+  nowMs: number,
+  passed: readonly string[],
+): Promise<ScheduleRecord | undefined> {
+  const isPassed = passed.length === 0 ? undefined : notInArray(schedules.id, [...passed]);
+  const [schedule] = await tx
+    .select()
+    .from(schedules)
+    .where(and(eq(schedules.paused, false), lte(schedules.nextAt, new Date(nowMs)), isPassed))
+    .orderBy(schedules.nextAt)
+    .limit(1)
+    .for("update", { skipLocked: true });
+  return schedule;
+}
+
+/** Writes the rows of what is due by now of a schedule that this transaction has locked. */
+export async function planSlots(
+  tx: Queries,
+  tree: Pick<NodeTree, "ancestors">,
+  schedule: ScheduleRecord,
+  nowMs: number,
+): Promise<void> {
+  const timing = await timingOf(tx, tree, schedule, nowMs);
+  const due = dueSlots(timing, schedule.plannedUntil.getTime(), nowMs).slice(0, mostPlanned);
+  const tz = schedule.every === "cycle" ? timing.cycle.tz : schedule.tz;
+  const rows = due.map(({ fromMs, toMs, atMs }) => {
+    const isMissed = schedule.whenMissed === "skip" && nowMs - atMs > missedAfterMs;
+    const period = { fromAt: new Date(fromMs), toAt: new Date(toMs), tz, dueAt: new Date(atMs) };
+    const fate = isMissed ? { state: "skipped" as const, reason: "missed" as const } : { state: "waiting" as const };
+    return { id: newId("slt"), schedule: schedule.id, ...period, ...fate };
+  });
+  if (rows.length > 0) await tx.insert(scheduleSlots).values(rows).onConflictDoNothing();
+  const last = due.at(-1);
+  const isAll = due.length < mostPlanned || !last;
+  // A clock that was set back must not make anything due again.
+  const untilMs = Math.max(schedule.plannedUntil.getTime(), isAll ? nowMs : last.atMs);
+  const nextAt = isAll ? lookNextAt(timing, untilMs) : new Date(nowMs);
+  await tx
+    .update(schedules)
+    .set({ plannedUntil: new Date(untilMs), nextAt })
+    .where(eq(schedules.id, schedule.id));
+}
+
+/** A slot that may go on, locked until the transaction ends, with its schedule. */
+export interface OpenSlot {
+  slot: SlotRecord;
+  schedule: ScheduleRecord;
+}
+
+/** The next whose period ended by `knownMs`, the oldest first; tests wait for nothing. Not one of `passed`. */
+export async function lockWaiting(
+  tx: Queries,
+  { knownMs, nowMs, passed }: { knownMs: number; nowMs: number; passed: readonly string[] },
+): Promise<OpenSlot | undefined> {
+  const [found] = await tx
+    .select({ slot: scheduleSlots, schedule: schedules })
+    .from(scheduleSlots)
+    .innerJoin(schedules, eq(schedules.id, scheduleSlots.schedule))
+    .where(
+      and(
+        eq(scheduleSlots.state, "waiting"),
+        or(isNull(scheduleSlots.retryAt), lte(scheduleSlots.retryAt, new Date(nowMs))),
+        or(
+          sql`${scheduleSlots.test} <> ''`,
+          and(eq(schedules.paused, false), lte(scheduleSlots.toAt, new Date(knownMs))),
+        ),
+        isNotOf(passed),
+      ),
+    )
+    .orderBy(scheduleSlots.dueAt, scheduleSlots.id)
+    .limit(1)
+    .for("update", { of: scheduleSlots, skipLocked: true });
+  return found;
+}
+
+/** The next whose run is over, or was removed. Not one of `passed`. */
+export async function lockFinished(tx: Queries, passed: readonly string[]): Promise<OpenSlot | undefined> {
+  const isUnderWay = tx
+    .select({ id: reportRuns.id })
+    .from(reportRuns)
+    .where(and(eq(reportRuns.id, scheduleSlots.run), inArray(reportRuns.state, ["queued", "running"])));
+  const [found] = await tx
+    .select({ slot: scheduleSlots, schedule: schedules })
+    .from(scheduleSlots)
+    .innerJoin(schedules, eq(schedules.id, scheduleSlots.schedule))
+    .where(and(eq(scheduleSlots.state, "running"), sql`NOT EXISTS ${isUnderWay}`, isNotOf(passed)))
+    .orderBy(scheduleSlots.dueAt, scheduleSlots.id)
+    .limit(1)
+    .for("update", { of: scheduleSlots, skipLocked: true });
+  return found;
+}
+
+const isNotOf = (passed: readonly string[]) =>
+  passed.length === 0 ? undefined : notInArray(scheduleSlots.id, [...passed]);
+
+/** Of a slot that this transaction has locked. */
+export async function moveSlot(
+  tx: Queries,
+  id: string,
+  to: Pick<SlotRecord, "state"> & Partial<Omit<SlotRecord, "id" | "schedule">>,
+): Promise<void> {
+  await tx.update(scheduleSlots).set(to).where(eq(scheduleSlots.id, id));
+}
+
+export const isLateAt = (slot: SlotRecord, nowMs: number) =>
+  slot.test === "" && nowMs - slot.dueAt.getTime() > missedAfterMs;
+
+/** One making of the last period for `to` alone, or for nobody's mail. Throws `too_fast` while many are not over. */
+export async function createTest(
+  postgres: Postgres,
+  tree: Pick<NodeTree, "ancestors">,
+  schedule: ScheduleRecord,
+  to: string | null,
+  nowMs: number,
+): Promise<SlotRecord> {
+  return await postgres.transaction(async (tx) => {
+    const [counted] = await tx
+      .select({ count: sql<number>`count(*)::int` })
+      .from(scheduleSlots)
+      .where(
+        and(
+          ...[eq(scheduleSlots.schedule, schedule.id), ne(scheduleSlots.test, "")],
+          inArray(scheduleSlots.state, ["waiting", "running"]),
+        ),
+      );
+    if ((counted?.count ?? 0) >= mostTests)
+      throw new ProblemError("too_fast", `${mostTests} tests of this schedule are not over yet`, {
+        retryAfterSeconds: 5,
+      });
+    const timing = await timingOf(tx, tree, schedule, nowMs);
+    const { fromMs, toMs } = periodBefore(timing, nowMs);
+    const id = newId("slt");
+    const [made] = await tx
+      .insert(scheduleSlots)
+      .values({
+        ...{ id, schedule: schedule.id, fromAt: new Date(fromMs), toAt: new Date(toMs), dueAt: new Date(nowMs) },
+        tz: schedule.every === "cycle" ? timing.cycle.tz : schedule.tz,
+        ...{ test: id, testTo: to, state: "waiting" as const },
+      })
+      .returning();
+    if (!made) throw new Error("the test was not stored");
+    return made;
+  });
+}
+
+/** The newest first. */
+export async function listSlots(
+  db: Queries,
+  schedule: string,
+  {
+    state,
+    withTests,
+    after,
+    limit,
+  }: {
+    state: SlotState | undefined;
+    withTests: boolean;
+    after: { atMs: number; id: string } | undefined;
+    limit: number;
+  },
+): Promise<SlotRecord[]> {
+  const at = after && new Date(after.atMs);
+  const behind =
+    after && at && or(lt(scheduleSlots.dueAt, at), and(eq(scheduleSlots.dueAt, at), lt(scheduleSlots.id, after.id)));
+  return await db
+    .select()
+    .from(scheduleSlots)
+    .where(
+      and(
+        eq(scheduleSlots.schedule, schedule),
+        state && eq(scheduleSlots.state, state),
+        withTests ? undefined : eq(scheduleSlots.test, ""),
+        behind,
+      ),
+    )
+    .orderBy(desc(scheduleSlots.dueAt), desc(scheduleSlots.id))
+    .limit(limit);
+}
+
+export function describeSlot(slot: SlotRecord, { tz }: Pick<ScheduleRecord, "tz">, nowMs: number): ScheduleSlot {
+  const { id, schedule, fromAt, toAt, dueAt, state, reason, run, deliveries, withheld, sentAt, isLate } = slot;
+  return {
+    ...{ id, schedule },
+    from: formatInstant(fromAt.getTime(), slot.tz),
+    to: formatInstant(toAt.getTime(), slot.tz),
+    at: formatInstant(dueAt.getTime(), tz),
+    ...{ state, reason, run, deliveries, withheld },
+    sent_at: sentAt?.toISOString() ?? null,
+    late: isLate || (state === "waiting" && isLateAt(slot, nowMs)),
+    test: slot.test !== "",
+  };
+}
