@@ -46,12 +46,18 @@ export async function describeDeliveries(db: Queries, rows: readonly DeliveryRow
   if (rows.length === 0) return [];
   const ids = rows.map(({ id }) => id);
   const ofChannels = [...new Set(rows.flatMap(({ channel }) => channel ?? []))];
-  const [attempts, named] = await Promise.all([
-    db.select().from(deliveryAttempts).where(inArray(deliveryAttempts.delivery, ids)).orderBy(asc(deliveryAttempts.at)),
+  const attempts = await db
+    .select()
+    .from(deliveryAttempts)
+    .where(inArray(deliveryAttempts.delivery, ids))
+    .orderBy(asc(deliveryAttempts.at));
+  const named =
     ofChannels.length === 0
       ? []
-      : db.select({ id: channels.id, name: channels.name }).from(channels).where(inArray(channels.id, ofChannels)),
-  ]);
+      : await db
+          .select({ id: channels.id, name: channels.name })
+          .from(channels)
+          .where(inArray(channels.id, ofChannels));
   const nameOf = new Map(named.map(({ id, name }) => [id, name]));
   const attemptsOf = new Map<string, Delivery["attempts"]>(ids.map((id) => [id, []]));
   for (const { delivery, at, status, ms, excerpt } of attempts)

@@ -52,6 +52,34 @@ test("the proxies whose headers are believed are those that are named, by defaul
   ]);
 });
 
+test("what may be reached beside public addresses is what is named, by default nothing", () => {
+  const { outgoingAllow } = loadConfig({ TIDEMARK_OUTGOING_ALLOW: "hooks.internal:9000, 10.1.0.0/16, ::1" });
+  expect([outgoingAllow.host("hooks.internal", 9000), outgoingAllow.host("hooks.internal", 80)]).toEqual([true, false]);
+  expect(["10.1.2.3", "::1", "10.2.0.1"].map(outgoingAllow.address)).toEqual([true, true, false]);
+  expect(loadConfig({}).outgoingAllow.address("10.1.2.3")).toBe(false);
+  expect(faultsOf({ TIDEMARK_OUTGOING_ALLOW: "http://hooks.internal/" })).toEqual([
+    expect.stringContaining("TIDEMARK_OUTGOING_ALLOW must be hosts, addresses and CIDR ranges"),
+  ]);
+});
+
+test("a provider of SMS needs account and token, and a sender that phones can show", () => {
+  expect(loadConfig({}).sms).toBeUndefined();
+  const provider = { TIDEMARK_SMS_URL: "https://api.twilio.com", TIDEMARK_SMS_ACCOUNT: "AC1", TIDEMARK_SMS_TOKEN: "t" };
+  expect(loadConfig(provider).sms).toEqual({
+    url: "https://api.twilio.com",
+    account: "AC1",
+    token: "t",
+    from: "Tidemark",
+  });
+  expect(faultsOf({ TIDEMARK_SMS_URL: "https://api.twilio.com" })).toHaveLength(2);
+  expect(faultsOf({ ...provider, TIDEMARK_SMS_FROM: "0151-12345678" })).toEqual([
+    expect.stringContaining("TIDEMARK_SMS_FROM must be a number in E.164 form"),
+  ]);
+  expect(faultsOf({ TIDEMARK_SECRET_KEY: "short" })).toEqual([
+    expect.stringContaining("TIDEMARK_SECRET_KEY must have"),
+  ]);
+});
+
 test("every setting is read", () => {
   const config = loadConfig({
     PORT: "9000",

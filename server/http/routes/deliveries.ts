@@ -1,13 +1,13 @@
 /** /v1/deliveries: what was sent where, with every attempt, and sending it again. */
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import { recordChange } from "../../audit/record-change.ts";
-import { deliveryListSchema, deliveryQuerySchema, deliverySchema } from "../../contract/deliveries.ts";
+import { type Delivery, deliveryListSchema, deliveryQuerySchema, deliverySchema } from "../../contract/deliveries.ts";
 import { readChannel } from "../../delivery/channels.ts";
 import { type DeliveryRow, resend } from "../../delivery/outbox.ts";
 import { describeDeliveries, listDeliveries, readDelivery } from "../../delivery/read-deliveries.ts";
 import type { Actor } from "../../identity/actor.ts";
 import { readCursor, writeCursor } from "../../lists/cursor.ts";
-import type { Postgres } from "../../postgres/client.ts";
+import type { Postgres, Queries } from "../../postgres/client.ts";
 import { ProblemError } from "../../problem.ts";
 import type { NodeTree } from "../../tree/node-tree.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
@@ -19,20 +19,24 @@ const idParams = z.object({ id: z.string().max(100) });
 const one = { "application/json": { schema: deliverySchema } };
 
 export function deliveriesRoutes({ postgres, tree }: { postgres: Postgres; tree: NodeTree }): OpenAPIHono<HttpEnv> {
-  const { db } = postgres;
   const app = createRouter();
 
-  async function own(actor: Actor, id: string): Promise<DeliveryRow> {
-    const found = await readDelivery(db, id);
+  /** Rows and their attempts as of one instant. */
+  const reading = <T>(read: (tx: Queries) => Promise<T>) => postgres.transaction(read, "snapshot");
+
+  async function own(tx: Queries, actor: Actor, id: string): Promise<DeliveryRow> {
+    const found = await readDelivery(tx, id);
     if (!found || !isWithinReach(actor, tree, found.node))
       throw new ProblemError("not_found", "there is no such delivery");
     return found;
   }
 
-  async function described(row: DeliveryRow | undefined) {
-    const [told] = await describeDeliveries(db, row ? [row] : []);
-    if (!told) throw new ProblemError("not_found", "there is no such delivery");
-    return told;
+  function described(actor: Actor, id: string): Promise<Delivery> {
+    return reading(async (tx) => {
+      const [told] = await describeDeliveries(tx, [await own(tx, actor, id)]);
+      if (!told) throw new ProblemError("not_found", "there is no such delivery");
+      return told;
+    });
   }
 
   app.openapi(
@@ -55,10 +59,14 @@ export function deliveriesRoutes({ postgres, tree }: { postgres: Postgres; tree:
       const question = { list: "deliveries", node, alert, channel, state };
       const after = readCursor(cursor, question, z.number());
       const isSeen = (of: string) => (node === undefined ? isWithinReach(actor, tree, of) : tree.isWithin(of, node));
-      const found = await listDeliveries(db, { isSeen, alert, channel, state, after, limit: limit + 1 });
-      const page = found.slice(0, limit);
-      const last = found.length > limit ? page.at(-1) : undefined;
-      const deliveries = await describeDeliveries(db, page);
+      const { deliveries, last } = await reading(async (tx) => {
+        const found = await listDeliveries(tx, { isSeen, alert, channel, state, after, limit: limit + 1 });
+        const page = found.slice(0, limit);
+        return {
+          deliveries: await describeDeliveries(tx, page),
+          last: found.length > limit ? page.at(-1) : undefined,
+        };
+      });
       return c.json({ deliveries, next_cursor: last ? writeCursor(question, last.position) : null }, 200);
     },
   );
@@ -72,7 +80,7 @@ export function deliveriesRoutes({ postgres, tree }: { postgres: Postgres; tree:
       request: { params: idParams },
       responses: { 200: { description: "The delivery", content: one }, ...problemResponses(401, 403, 404, 503) },
     }),
-    async (c) => c.json(await described(await own(c.get("actor"), c.req.valid("param").id)), 200),
+    async (c) => c.json(await described(c.get("actor"), c.req.valid("param").id), 200),
   );
 
   app.openapi(
@@ -90,7 +98,8 @@ export function deliveriesRoutes({ postgres, tree }: { postgres: Postgres; tree:
       },
     }),
     async (c) => {
-      const row = await own(c.get("actor"), c.req.valid("param").id);
+      const { db } = postgres;
+      const row = await own(db, c.get("actor"), c.req.valid("param").id);
       const channel = row.channel === null ? undefined : await readChannel(db, row.channel);
       if (row.channel !== null && !channel?.enabled)
         throw new ProblemError("conflict", "its channel is removed or switched off", { field: "id" });
@@ -100,7 +109,7 @@ export function deliveriesRoutes({ postgres, tree }: { postgres: Postgres; tree:
         const change = { action: "delivery.resent", subject: row.id, before: { state }, after: { state: "resent" } };
         await recordChange(tx, { by: authorOf(c), node, ...change });
       });
-      return c.json(await described(await readDelivery(db, row.id)), 202);
+      return c.json(await described(c.get("actor"), row.id), 202);
     },
   );
   return app;
