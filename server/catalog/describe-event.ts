@@ -122,6 +122,8 @@ function exampleOf(name: string, type: EventType): UsageEvent[] {
       const [raise = name] = rule.raises;
       return [event(1, 0, raise), event(2, 5, raise), event(3, 10)];
     }
+  const request = [...eventTypes].find(([, { jobStep }]) => jobStep === "requested")?.[0];
+  if (type.jobStep === "completed") return [event(1, 0, request), event(2, 5)];
   return [event(1, 5)];
 }
 

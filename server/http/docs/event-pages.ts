@@ -85,7 +85,7 @@ function reference({ type, words, fields, feeds, example }: EventDescription): H
 <thead><tr><th>Field</th><th>What it is</th></tr></thead>
 <tbody>${fields.map(
     ({ field, meaning, isRequired }) =>
-      html`<tr><td><code>${field}</code></td><td>${isRequired ? "Required. " : ""}${withCode(meaning)}</td></tr>
+      html`<tr><td>${breakable(field)}</td><td>${isRequired ? "Required. " : ""}${withCode(meaning)}</td></tr>
 `,
   )}</tbody>
 </table></div>
@@ -95,6 +95,12 @@ function reference({ type, words, fields, feeds, example }: EventDescription): H
   )}.</p>
 ${snippet(`event-${type}`, written(example.events))}
 ${questions(feeds, example)}`;
+}
+
+/** May be broken after a point, on a narrow screen. */
+function breakable(field: string): Html {
+  const parts = field.split(".");
+  return html`<code>${parts.map((part, place) => (place === 0 ? part : html`.<wbr>${part}`))}</code>`;
 }
 
 /** One event a line: short enough to read, and valid JSON as it stands. */

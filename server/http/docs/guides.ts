@@ -162,13 +162,13 @@ const jobs: Guide = {
     },
     {
       title: "The right figure",
-      text: "754 and 90.5 seconds are exactly 14.075 minutes in two documents. The accuracy is weighted by their lengths.",
+      text: "754 and 90.5 seconds are exactly 14.075 minutes in two documents. The accuracy is weighted by their lengths. The one job whose request is known took 260 seconds.",
       code: ask(
-        "/v1/usage?meter=transcribed_minutes,documents,transcription_accuracy,failed_jobs&node=organization:guide-jobs&from=2026-03-05&to=2026-03-06&window=total",
+        "/v1/usage?meter=transcribed_minutes,documents,transcription_accuracy,failed_jobs,job_turnaround&node=organization:guide-jobs&from=2026-03-05&to=2026-03-06&window=total",
         "text/csv",
       ),
-      answer: `start,end,partial,transcribed_minutes,documents,transcription_accuracy,failed_jobs
-2026-03-05T00:00:00Z,2026-03-06T00:00:00Z,false,14.075,2,95.910597987,1
+      answer: `start,end,partial,transcribed_minutes,documents,transcription_accuracy,failed_jobs,job_turnaround
+2026-03-05T00:00:00Z,2026-03-06T00:00:00Z,false,14.075,2,95.910597987,1,260
 `,
     },
   ],

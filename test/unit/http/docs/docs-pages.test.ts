@@ -20,7 +20,7 @@ test("every event type has words, its fields with their closed lists, what it fe
     expect(described?.feeds.length, name).toBeGreaterThan(0);
     const page = await textOf(`/docs/events/${name}`);
     const lists = Object.values(properties).flatMap(({ oneOf = [] }) => oneOf);
-    const fields = dimensions.map((dimension) => `properties.${dimension}`);
+    const fields = dimensions.map((dimension) => `properties.<wbr>${dimension}`);
     const amounts = valueIs === undefined ? [] : ["value", "seconds", "Minutes"];
     for (const text of [name, ...lists, ...fields, ...amounts, ...(described?.feeds ?? []).map(({ meter }) => meter)])
       for (const shown of [all, page]) expect(shown, name).toContain(text);

@@ -1,0 +1,27 @@
+/** The OpenAPI document of every route there is, whatever the roles: made without stores, since nothing is asked of them. */
+import { pino } from "pino";
+import { type AppDeps, createApp } from "../../server/app.ts";
+import { describeApi } from "../../server/http/app-pieces.ts";
+
+/** Answers every property and every call with itself. */
+const anything: unknown = new Proxy(() => undefined, {
+  get: (_, name) => (name === Symbol.toPrimitive ? () => "anything" : anything),
+  apply: () => anything,
+});
+
+export function describedApi() {
+  const deps = {
+    ...Object.fromEntries(
+      ["clickhouse", "postgres", "tree", "keys", "users", "sessions", "authenticator", "ingest", "cluster", "corrections", "ownMeters", "questions", "telemetry"].map((name) => [name, anything]),
+    ),
+    eventType: () => undefined,
+    watermark: () => new Date(),
+    settledBatch: () => 0,
+    isTrustedProxy: () => false,
+    publicUrl: "http://localhost:8080",
+    paymentKeys: [],
+    roles: new Set(["ingest", "api", "worker"]),
+    log: pino({ level: "silent" }),
+  } as unknown as AppDeps;
+  return describeApi(createApp(deps)) as any;
+}
