@@ -45,7 +45,9 @@ export function accountRoutes(deps: AccountRoutesDeps): OpenAPIHono<HttpEnv> {
     createRoute({
       method: "get",
       path: "/v1/me/sessions",
-      summary: "Where one is signed in",
+      operationId: "listMySessions",
+      tags: ["Account"],
+      summary: "List where one is signed in",
       middleware: ofUser,
       responses: {
         200: { description: "The newest first", content: json(sessionListSchema) },
@@ -70,6 +72,8 @@ export function accountRoutes(deps: AccountRoutesDeps): OpenAPIHono<HttpEnv> {
     createRoute({
       method: "delete",
       path: "/v1/me/sessions/{id}",
+      operationId: "endMySession",
+      tags: ["Account"],
       summary: "Sign out elsewhere",
       description: "The session is refused within five seconds everywhere, and what it watches live is cut.",
       middleware: ofUser,
@@ -87,6 +91,8 @@ export function accountRoutes(deps: AccountRoutesDeps): OpenAPIHono<HttpEnv> {
     createRoute({
       method: "post",
       path: "/v1/me/password",
+      operationId: "changePassword",
+      tags: ["Account"],
       summary: "Change one's password",
       description: "All sessions end, this one too.",
       middleware: ofUser,
@@ -106,7 +112,9 @@ export function accountRoutes(deps: AccountRoutesDeps): OpenAPIHono<HttpEnv> {
     createRoute({
       method: "post",
       path: "/v1/me/totp",
-      summary: "Begin with a second factor",
+      operationId: "beginTotp",
+      tags: ["Account"],
+      summary: "Begin to set up a second factor",
       description: "The secret comes in force with PUT and a code that is made of it.",
       middleware: ofUser,
       request: bodyOf(confirmPasswordSchema),
@@ -128,7 +136,9 @@ export function accountRoutes(deps: AccountRoutesDeps): OpenAPIHono<HttpEnv> {
     createRoute({
       method: "put",
       path: "/v1/me/totp",
-      summary: "Put the second factor in force",
+      operationId: "confirmTotp",
+      tags: ["Account"],
+      summary: "Enable the second factor",
       middleware: ofUser,
       request: bodyOf(totpCodeSchema),
       responses: {
@@ -150,7 +160,9 @@ export function accountRoutes(deps: AccountRoutesDeps): OpenAPIHono<HttpEnv> {
     createRoute({
       method: "delete",
       path: "/v1/me/totp",
-      summary: "End the second factor",
+      operationId: "disableTotp",
+      tags: ["Account"],
+      summary: "Disable the second factor",
       middleware: ofUser,
       request: bodyOf(confirmPasswordSchema),
       responses: { 204: { description: "Ended" }, ...problemResponses(400, 401, 403, 422, 429, 503) },
@@ -166,7 +178,9 @@ export function accountRoutes(deps: AccountRoutesDeps): OpenAPIHono<HttpEnv> {
     createRoute({
       method: "post",
       path: "/v1/password-resets",
-      summary: "Ask for a mail to set a new password with",
+      operationId: "requestPasswordReset",
+      tags: ["Account"],
+      summary: "Request a password reset by mail",
       description: "Answered alike whether or not there is such an account.",
       security: [],
       request: bodyOf(requestResetSchema),
@@ -194,6 +208,8 @@ export function accountRoutes(deps: AccountRoutesDeps): OpenAPIHono<HttpEnv> {
     createRoute({
       method: "post",
       path: "/v1/password",
+      operationId: "setPassword",
+      tags: ["Account"],
       summary: "Set a password with the token of an invitation or a reset",
       description: "The token is used up; all sessions of the user end.",
       security: [],

@@ -51,7 +51,9 @@ export function alertsRoutes({ postgres, tree, publicUrl, now = Date.now }: Aler
     createRoute({
       method: "get",
       path: "/v1/alerts",
-      summary: "The alerts of a node and of all below it, the newest first",
+      operationId: "listAlerts",
+      tags: ["Alerts"],
+      summary: "List alerts, newest first",
       middleware: requireScope("read"),
       request: { query: alertQuerySchema },
       responses: {
@@ -84,7 +86,9 @@ export function alertsRoutes({ postgres, tree, publicUrl, now = Date.now }: Aler
     createRoute({
       method: "get",
       path: "/v1/alerts/{id}",
-      summary: "One alert",
+      operationId: "getAlert",
+      tags: ["Alerts"],
+      summary: "Get an alert",
       middleware: requireScope("read"),
       request: { params: idParams },
       responses: { 200: answered("The alert"), ...problemResponses(401, 403, 404, 503) },
@@ -100,7 +104,9 @@ export function alertsRoutes({ postgres, tree, publicUrl, now = Date.now }: Aler
     createRoute({
       method: "post",
       path: "/v1/alerts/{id}/acknowledge",
-      summary: "Say that one has seen to an alert",
+      operationId: "acknowledgeAlert",
+      tags: ["Alerts"],
+      summary: "Acknowledge an alert",
       description: "It is not repeated from then on; that it resolved is still told. Who was first stays.",
       middleware: requireScope("rules:write"),
       request: { params: idParams },
@@ -118,7 +124,9 @@ export function alertsRoutes({ postgres, tree, publicUrl, now = Date.now }: Aler
     createRoute({
       method: "post",
       path: "/v1/alerts/{id}/snooze",
-      summary: "Be told nothing of an alert until an instant",
+      operationId: "snoozeAlert",
+      tags: ["Alerts"],
+      summary: "Snooze an alert",
       description: "What still holds of it then is told then.",
       middleware: requireScope("rules:write"),
       request: {
@@ -142,7 +150,9 @@ export function alertsRoutes({ postgres, tree, publicUrl, now = Date.now }: Aler
     createRoute({
       method: "get",
       path: "/v1/notifications",
-      summary: "What the caller was told, the newest first",
+      operationId: "listNotifications",
+      tags: ["Alerts"],
+      summary: "List the caller's notifications, newest first",
       description: "A person's; keys are told nothing. Pushed as `notification:new` on the socket.",
       middleware: requireScope("read"),
       request: { query: notificationQuerySchema },
@@ -176,7 +186,9 @@ export function alertsRoutes({ postgres, tree, publicUrl, now = Date.now }: Aler
     createRoute({
       method: "post",
       path: "/v1/notifications/read",
-      summary: "Mark what the caller was told as read, on all devices",
+      operationId: "readNotifications",
+      tags: ["Alerts"],
+      summary: "Mark notifications as read",
       middleware: requireScope("read"),
       request: { body: { required: true, content: { "application/json": { schema: readNotificationsSchema } } } },
       responses: {

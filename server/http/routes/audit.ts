@@ -24,7 +24,9 @@ export function auditRoutes({ postgres, tree }: { postgres: Postgres; tree: Node
     createRoute({
       method: "get",
       path: "/v1/audit",
-      summary: "Every change of configuration, newest first",
+      operationId: "listAuditEntries",
+      tags: ["Audit"],
+      summary: "List audit entries, newest first",
       description:
         "Prices only where the reader sees them, nodes only within the reader's subtree. A page as JSON; with `Accept: text/csv` or `application/x-ndjson` everything that matches, without `limit`.",
       middleware: requireScope("audit:read"),

@@ -24,7 +24,9 @@ export function chargesRoutes(source: ChargesRoutesDeps): OpenAPIHono<HttpEnv> {
     createRoute({
       method: "get",
       path: "/v1/charges",
-      summary: "What a billing cycle of a subscribed node costs so far",
+      operationId: "getCharges",
+      tags: ["Billing"],
+      summary: "Get the charges of a billing cycle so far",
       description:
         "By the usage as it is known now. Of a cycle in which the plan changed, each part is charged as that part of a whole cycle at the same pace: fixed fee, included amount and bounds of tiers shrink with it.",
       middleware: requireScope("prices:read"),

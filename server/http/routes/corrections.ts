@@ -80,7 +80,9 @@ export function correctionsRoutes({ corrections, tree }: CorrectionsRoutesDeps):
     createRoute({
       method: "get",
       path: "/v1/events/{id}",
-      summary: "One event, as it counts now, with everything that was done to it",
+      operationId: "getEvent",
+      tags: ["Events"],
+      summary: "Get an event, as it counts now, with everything that was done to it",
       middleware: requireScope("read"),
       request: { params: idParam, query: eventQuerySchema },
       responses: {
@@ -107,7 +109,9 @@ export function correctionsRoutes({ corrections, tree }: CorrectionsRoutesDeps):
     createRoute({
       method: "post",
       path: "/v1/events/{id}/void",
-      summary: "Let an event count no more",
+      operationId: "voidEvent",
+      tags: ["Events"],
+      summary: "Void an event",
       description:
         "Of any age, by who had the organization in all the time that it changes; who had it then has it in the audit. It stays on record with the reason. Its id cannot be used again. Voiding again changes nothing.",
       middleware: requireScope("events:correct"),
@@ -128,7 +132,9 @@ export function correctionsRoutes({ corrections, tree }: CorrectionsRoutesDeps):
     createRoute({
       method: "post",
       path: "/v1/events/{id}/amend",
-      summary: "Change an event",
+      operationId: "amendEvent",
+      tags: ["Events"],
+      summary: "Amend an event",
       description:
         "Of any age, by who had the organization in all the time that it changes, and by the rules by which events are accepted. What it was stays on record. It may move in time, and to another organization of the caller's.",
       middleware: requireScope("events:correct"),

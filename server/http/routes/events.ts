@@ -71,6 +71,8 @@ const refusals = problemResponses(400, 401, 403, 413, 415, 429, 503);
 const operation = {
   method: "post",
   path: "/v1/events",
+  operationId: "sendEvents",
+  tags: ["Events"] as string[],
   summary: "Send usage events",
   description: [
     "One event, an array, lines, or CloudEvents 1.0 (also in binary mode, with `ce-` headers), each plain or with",

@@ -43,7 +43,9 @@ export function explainRoutes(deps: ExplainRoutesDeps): OpenAPIHono<HttpEnv> {
     createRoute({
       method: "get",
       path: "/v1/explain",
-      summary: "Why a figure is what it is",
+      operationId: "explainUsage",
+      tags: ["Usage"],
+      summary: "Explain a figure",
       description: `For one cell of an answer of /v1/usage: its window as from and to, the same node and filters; a group is a filter for its key. ${filterGrammar}`,
       middleware: requireScope("read"),
       request: { query: explainQuerySchema },

@@ -33,7 +33,9 @@ export function ingestHealthRoutes({
     createRoute({
       method: "get",
       path: "/v1/ingest-health",
-      summary: "What became of the events that were sent",
+      operationId: "getIngestHealth",
+      tags: ["Events"],
+      summary: "Get what became of the events that were sent",
       description: [
         "Every event that a request held is accepted, a duplicate or rejected, counted in the minute in which it was received,",
         "for the organization that it named. Events that named none which the key may see are counted at the key's own node.",

@@ -37,7 +37,9 @@ export function jobsRoutes({
     createRoute({
       method: "get",
       path: "/v1/jobs",
-      summary: "The jobs of a node, the latest change first",
+      operationId: "listJobs",
+      tags: ["Records"],
+      summary: "List jobs, latest change first",
       description: [
         "A job's state is what its latest event says, at one instant the more final one, in whatever order they arrived.",
         "All pages of a list show jobs as they were when its first page was made.",

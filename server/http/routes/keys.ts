@@ -28,7 +28,9 @@ export function keysRoutes({ keys, tree }: { keys: Keys; tree: NodeTree }): Open
     createRoute({
       method: "get",
       path: "/v1/keys",
-      summary: "The keys of the caller's subtree, revoked ones included",
+      operationId: "listKeys",
+      tags: ["Keys"],
+      summary: "List API keys, revoked ones included",
       middleware: requireScope("keys:write"),
       responses: {
         200: { description: "All keys", content: { "application/json": { schema: keyListSchema } } },
@@ -46,7 +48,9 @@ export function keysRoutes({ keys, tree }: { keys: Keys; tree: NodeTree }): Open
     createRoute({
       method: "post",
       path: "/v1/keys",
-      summary: "Make a key",
+      operationId: "createKey",
+      tags: ["Keys"],
+      summary: "Create an API key",
       description: "The answer holds the key itself, this once.",
       middleware: requireScope("keys:write"),
       request: { body: { required: true, content: { "application/json": { schema: createKeySchema } } } },
@@ -78,7 +82,9 @@ export function keysRoutes({ keys, tree }: { keys: Keys; tree: NodeTree }): Open
     createRoute({
       method: "post",
       path: "/v1/keys/{id}/rotate",
-      summary: "Replace a key by a new one with the same rights",
+      operationId: "rotateKey",
+      tags: ["Keys"],
+      summary: "Rotate an API key",
       description:
         "Both are good for the time of the overlap; then the old one ends. The answer holds the new key, this once.",
       middleware: requireScope("keys:write"),
@@ -126,7 +132,9 @@ export function keysRoutes({ keys, tree }: { keys: Keys; tree: NodeTree }): Open
     createRoute({
       method: "delete",
       path: "/v1/keys/{id}",
-      summary: "Revoke a key",
+      operationId: "revokeKey",
+      tags: ["Keys"],
+      summary: "Revoke an API key",
       description:
         "It is refused within five seconds everywhere, and what it watches live is cut. Again changes nothing.",
       middleware: requireScope("keys:write"),

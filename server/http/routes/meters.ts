@@ -35,7 +35,9 @@ export function metersRoutes({ ownMeters, tree }: { ownMeters: OwnMeters; tree: 
     createRoute({
       method: "get",
       path: "/v1/meters",
-      summary: "The meters that usage can be asked for",
+      operationId: "listMeters",
+      tags: ["Meters"],
+      summary: "List meters",
       middleware: requireScope("read"),
       request: {
         query: z.strictObject({ node: nodeAddressSchema.optional().describe("Defaults to the caller's node") }),
@@ -59,7 +61,9 @@ export function metersRoutes({ ownMeters, tree }: { ownMeters: OwnMeters; tree: 
     createRoute({
       method: "post",
       path: "/v1/meters",
-      summary: "Make a meter",
+      operationId: "createMeter",
+      tags: ["Meters"],
+      summary: "Create a meter",
       description:
         "Of event types of any name, or as a formula over other meters. It is answered from the events themselves, so it knows the whole past at once.",
       middleware: requireScope("meters:write"),
@@ -107,7 +111,9 @@ export function metersRoutes({ ownMeters, tree }: { ownMeters: OwnMeters; tree: 
     createRoute({
       method: "get",
       path: "/v1/meters/{meter}",
-      summary: "A meter that users made, with all its versions",
+      operationId: "getMeter",
+      tags: ["Meters"],
+      summary: "Get a custom meter with all its versions",
       middleware: requireScope("read"),
       request: { params: nameParam, query: ownerQuery },
       responses: {
@@ -125,7 +131,9 @@ export function metersRoutes({ ownMeters, tree }: { ownMeters: OwnMeters; tree: 
     createRoute({
       method: "patch",
       path: "/v1/meters/{meter}",
-      summary: "Give a meter a new version",
+      operationId: "updateMeter",
+      tags: ["Meters"],
+      summary: "Update a meter: give it a new version",
       description:
         "The versions before stay: `meter=name@1` asks for that one. A question is answered by the newest version that is effective before its range ends.",
       middleware: requireScope("meters:write"),
@@ -151,6 +159,8 @@ export function metersRoutes({ ownMeters, tree }: { ownMeters: OwnMeters; tree: 
     createRoute({
       method: "delete",
       path: "/v1/meters/{meter}",
+      operationId: "deleteMeter",
+      tags: ["Meters"],
       summary: "Retire a meter",
       description: "No question is answered by it any more; its name stays taken. Its events stay.",
       middleware: requireScope("meters:write"),

@@ -23,7 +23,9 @@ export function metricsRoutes({ telemetry, publicUrl }: MetricsRoutesDeps): Open
     createRoute({
       method: "get",
       path: "/metrics",
-      summary: "The service itself, for Prometheus",
+      operationId: "getMetrics",
+      tags: ["Operations"],
+      summary: "Get metrics for Prometheus",
       description:
         "Without credentials from the same machine, while the settings name neither a proxy on it nor a public place; else with a key or session that may read `all`.",
       middleware: isPublic ? readerOfAll : fromHereOrReader,

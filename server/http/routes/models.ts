@@ -37,7 +37,9 @@ export function modelsRoutes({ postgres, tree }: { postgres: Postgres; tree: Nod
     createRoute({
       method: "get",
       path: "/v1/models",
-      summary: "The speech models that are known at a node",
+      operationId: "listModels",
+      tags: ["Plans"],
+      summary: "List speech models",
       middleware: requireScope("read"),
       request: { query: modelQuerySchema },
       responses: {
@@ -59,6 +61,8 @@ export function modelsRoutes({ postgres, tree }: { postgres: Postgres; tree: Nod
     createRoute({
       method: "post",
       path: "/v1/models",
+      operationId: "createModel",
+      tags: ["Plans"],
       summary: "Register a speech model",
       description: "Usage of it, of before too, is shown under its name wherever it is grouped by model.",
       middleware: requireScope("meters:write"),
@@ -81,7 +85,9 @@ export function modelsRoutes({ postgres, tree }: { postgres: Postgres; tree: Nod
     createRoute({
       method: "get",
       path: "/v1/models/{id}",
-      summary: "One speech model",
+      operationId: "getModel",
+      tags: ["Plans"],
+      summary: "Get a speech model",
       middleware: requireScope("read"),
       request: { params: idParams },
       responses: { 200: answered("The model"), ...problemResponses(401, 403, 404, 503) },
@@ -101,7 +107,9 @@ export function modelsRoutes({ postgres, tree }: { postgres: Postgres; tree: Nod
     createRoute({
       method: "patch",
       path: "/v1/models/{id}",
-      summary: "Edit a speech model",
+      operationId: "updateModel",
+      tags: ["Plans"],
+      summary: "Update a speech model",
       middleware: requireScope("meters:write"),
       request: {
         params: idParams,
@@ -125,7 +133,9 @@ export function modelsRoutes({ postgres, tree }: { postgres: Postgres; tree: Nod
     createRoute({
       method: "delete",
       path: "/v1/models/{id}",
-      summary: "Take a speech model out of the registry",
+      operationId: "deleteModel",
+      tags: ["Plans"],
+      summary: "Delete a speech model",
       description: "Its usage stays, and is shown under the id that events carry.",
       middleware: requireScope("meters:write"),
       request: { params: idParams },

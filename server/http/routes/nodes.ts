@@ -39,7 +39,9 @@ export function nodesRoutes({ tree }: { tree: NodeTree }): OpenAPIHono<HttpEnv> 
     createRoute({
       method: "get",
       path: "/v1/nodes",
-      summary: "The nodes of the caller's subtree",
+      operationId: "listNodes",
+      tags: ["Nodes"],
+      summary: "List nodes",
       description: "In the order of their addresses. Agents are not listed.",
       middleware: requireScope("read"),
       request: { query: nodeQuerySchema },
@@ -66,7 +68,9 @@ export function nodesRoutes({ tree }: { tree: NodeTree }): OpenAPIHono<HttpEnv> 
     createRoute({
       method: "get",
       path: "/v1/nodes/{node}",
-      summary: "One node",
+      operationId: "getNode",
+      tags: ["Nodes"],
+      summary: "Get a node",
       middleware: requireScope("read"),
       request: { params: z.object({ node: nodeAddressSchema }) },
       responses: {
@@ -87,7 +91,9 @@ export function nodesRoutes({ tree }: { tree: NodeTree }): OpenAPIHono<HttpEnv> 
     createRoute({
       method: "patch",
       path: "/v1/nodes/{node}",
-      summary: "Edit or move a node",
+      operationId: "updateNode",
+      tags: ["Nodes"],
+      summary: "Update or move a node",
       description: [
         "Everything but the name needs the right above the node too. A move takes all below it along. Usage until",
         "`effective_from` stays with the old parent and usage from then on belongs to the new one, in every meter, to the",
@@ -122,7 +128,9 @@ export function nodesRoutes({ tree }: { tree: NodeTree }): OpenAPIHono<HttpEnv> 
     createRoute({
       method: "post",
       path: "/v1/nodes",
-      summary: "Make a node",
+      operationId: "createNode",
+      tags: ["Nodes"],
+      summary: "Create a node",
       description: "The same node posted again is answered 200 and changes nothing.",
       middleware: requireScope("nodes:write"),
       request: { body: { required: true, content: { "application/json": { schema: createNodeSchema } } } },
@@ -153,7 +161,9 @@ export function nodesRoutes({ tree }: { tree: NodeTree }): OpenAPIHono<HttpEnv> 
     createRoute({
       method: "post",
       path: "/v1/nodes/import",
-      summary: "Make nodes from a table",
+      operationId: "importNodes",
+      tags: ["Nodes"],
+      summary: "Import nodes from CSV",
       description: [
         `CSV with a header: kind, id, name, parent, external_id, status, and \`fields.NAME\` for custom fields; at most`,
         `${maxImportedNodes} lines. Parents may be in the table, in any order. All lines are taken or none; with`,

@@ -25,7 +25,9 @@ export function offersRoutes({ postgres, sessions, now = Date.now }: OffersRoute
     createRoute({
       method: "get",
       path: "/v1/me/offers",
-      summary: "The roles that one is offered",
+      operationId: "listMyOffers",
+      tags: ["Account"],
+      summary: "List the roles that one is offered",
       middleware: ofUser,
       responses: {
         200: { description: "The newest first", content: { "application/json": { schema: roleOfferListSchema } } },
@@ -39,7 +41,9 @@ export function offersRoutes({ postgres, sessions, now = Date.now }: OffersRoute
     createRoute({
       method: "post",
       path: "/v1/me/offers/{id}/accept",
-      summary: "Accept the roles of an offer",
+      operationId: "acceptOffer",
+      tags: ["Account"],
+      summary: "Accept offered roles",
       middleware: ofUser,
       request: {
         params: idParams,
@@ -64,7 +68,9 @@ export function offersRoutes({ postgres, sessions, now = Date.now }: OffersRoute
     createRoute({
       method: "delete",
       path: "/v1/me/offers/{id}",
-      summary: "Decline an offer",
+      operationId: "declineOffer",
+      tags: ["Account"],
+      summary: "Decline offered roles",
       middleware: ofUser,
       request: { params: idParams },
       responses: { 204: { description: "Declined" }, ...problemResponses(401, 403, 404, 422, 503) },

@@ -39,7 +39,9 @@ export function oidcRoutes({ oidc, passkeys, users, sessions, publicUrl, log }: 
     createRoute({
       method: "get",
       path: "/v1/session/ways",
-      summary: "The ways in which people may sign in",
+      operationId: "listSignInWays",
+      tags: ["Account"],
+      summary: "List the ways to sign in",
       security: [],
       responses: {
         200: { description: "The ways", content: { "application/json": { schema: signInWaysSchema } } },
@@ -56,7 +58,9 @@ export function oidcRoutes({ oidc, passkeys, users, sessions, publicUrl, log }: 
     createRoute({
       method: "get",
       path: beginPath,
-      summary: "Sign in at the identity provider",
+      operationId: "beginOidcSignIn",
+      tags: ["Account"],
+      summary: "Sign in with the identity provider",
       description: "For browsers: answers a redirect to the provider.",
       security: [],
       responses: { 302: { description: "To the provider" }, ...problemResponses(404, 503) },
@@ -79,7 +83,9 @@ export function oidcRoutes({ oidc, passkeys, users, sessions, publicUrl, log }: 
     createRoute({
       method: "get",
       path: callbackPath,
-      summary: "Back from the identity provider",
+      operationId: "finishOidcSignIn",
+      tags: ["Account"],
+      summary: "Return from the identity provider",
       description: [
         "Signs in the user whose e-mail address the provider vouches for, and goes on to the dashboard; with",
         "`?sign_in=unknown` where there is none, with `?sign_in=failed` where the provider did not say who it is.",

@@ -37,7 +37,9 @@ export function organizationsRoutes({
     createRoute({
       method: "get",
       path: "/v1/organizations",
-      summary: "The organizations of a node: plan, users, usage this month, status, quota status",
+      operationId: "listOrganizations",
+      tags: ["Usage"],
+      summary: "List organizations with plan, users, usage and status",
       description: [
         "Searched, filtered, sorted and paged by the server. With `Accept: text/csv` all that match, without `limit`.",
         heldFigures,

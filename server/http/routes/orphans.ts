@@ -33,7 +33,9 @@ export function orphansRoutes({
     createRoute({
       method: "get",
       path: "/v1/orphans",
-      summary: "Intervals that count nowhere, or not as they were sent",
+      operationId: "listOrphans",
+      tags: ["Records"],
+      summary: "List intervals that count nowhere, or not as they were sent",
       description: `By their last sign of life, newest first, as they are now: an orphan whose start arrives is gone. ${filterGrammar} Dimensions: ${[...orphanDimensions].join(", ")}.`,
       middleware: requireScope("read"),
       request: { query: orphansQuerySchema },

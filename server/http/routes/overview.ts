@@ -29,7 +29,9 @@ export function overviewRoutes(source: OverviewRoutesDeps): OpenAPIHono<HttpEnv>
     createRoute({
       method: "get",
       path: "/v1/overview",
-      summary: "A node's month: totals, growth, forecast, ranks, adoption, revenue",
+      operationId: "getOverview",
+      tags: ["Usage"],
+      summary: "Get a node's month: totals, growth, forecast, ranks, adoption, revenue",
       description: `While the month runs it is compared with the same elapsed part of others. ${heldFigures}`,
       middleware: requireScope("read"),
       request: { query: overviewQuerySchema },

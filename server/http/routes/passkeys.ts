@@ -58,7 +58,9 @@ export function passkeysRoutes(deps: PasskeysRoutesDeps): OpenAPIHono<HttpEnv> {
     createRoute({
       method: "get",
       path: "/v1/me/passkeys",
-      summary: "One's passkeys",
+      operationId: "listPasskeys",
+      tags: ["Account"],
+      summary: "List one's passkeys",
       middleware: ofUser,
       responses: {
         200: { description: "The oldest first", content: json(passkeyListSchema) },
@@ -72,7 +74,9 @@ export function passkeysRoutes(deps: PasskeysRoutesDeps): OpenAPIHono<HttpEnv> {
     createRoute({
       method: "post",
       path: "/v1/me/passkeys/options",
-      summary: "Begin with a passkey",
+      operationId: "beginPasskey",
+      tags: ["Account"],
+      summary: "Begin to add or confirm with a passkey",
       description:
         "For `navigator.credentials.create`; what comes of it goes to POST /v1/me/passkeys within five minutes.",
       middleware: ofUser,
@@ -95,6 +99,8 @@ export function passkeysRoutes(deps: PasskeysRoutesDeps): OpenAPIHono<HttpEnv> {
     createRoute({
       method: "post",
       path: "/v1/me/passkeys",
+      operationId: "addPasskey",
+      tags: ["Account"],
       summary: "Add a passkey",
       description:
         "From then on it signs in by itself, without a password and without a code of the second factor. A mail tells the user.",
@@ -120,6 +126,8 @@ export function passkeysRoutes(deps: PasskeysRoutesDeps): OpenAPIHono<HttpEnv> {
     createRoute({
       method: "patch",
       path: "/v1/me/passkeys/{id}",
+      operationId: "renamePasskey",
+      tags: ["Account"],
       summary: "Rename a passkey",
       middleware: ofUser,
       request: { params: idParams, ...bodyOf(renamePasskeySchema) },
@@ -143,6 +151,8 @@ export function passkeysRoutes(deps: PasskeysRoutesDeps): OpenAPIHono<HttpEnv> {
     createRoute({
       method: "delete",
       path: "/v1/me/passkeys/{id}",
+      operationId: "removePasskey",
+      tags: ["Account"],
       summary: "Remove a passkey",
       description:
         "It signs nobody in any more; sessions that it began go on. The last way to sign in is not removed unasked.",
@@ -172,6 +182,8 @@ export function passkeysRoutes(deps: PasskeysRoutesDeps): OpenAPIHono<HttpEnv> {
     createRoute({
       method: "post",
       path: "/v1/session/passkey/options",
+      operationId: "beginPasskeySignIn",
+      tags: ["Account"],
       summary: "Begin to sign in with a passkey",
       description:
         "For `navigator.credentials.get`; what comes of it goes to POST /v1/session/passkey within five minutes.",
@@ -192,6 +204,8 @@ export function passkeysRoutes(deps: PasskeysRoutesDeps): OpenAPIHono<HttpEnv> {
     createRoute({
       method: "post",
       path: "/v1/session/passkey",
+      operationId: "signInWithPasskey",
+      tags: ["Account"],
       summary: "Sign in with a passkey",
       description: "Sets the session cookie. A passkey is both factors: no password and no code is asked for.",
       security: [],

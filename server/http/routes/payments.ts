@@ -50,7 +50,9 @@ export function paymentsRoutes({
     createRoute({
       method: "post",
       path: "/v1/statements/{id}/payment",
-      summary: "Say what became of a statement's payment",
+      operationId: "recordPayment",
+      tags: ["Billing"],
+      summary: "Record the payment of a statement",
       description:
         "By who may write payments above the node that pays. open → paid, failed, void; paid → refunded, failed, open; failed → paid, open, void; void → open. All that was said is kept.",
       middleware: requireScope("payments:write"),
@@ -104,7 +106,9 @@ export function paymentsRoutes({
     createRoute({
       method: "post",
       path: "/v1/payment-messages",
-      summary: "A payment provider's message about a statement",
+      operationId: "receivePaymentMessage",
+      tags: ["Billing"],
+      summary: "Receive a payment provider's webhook",
       description:
         "Signed as Standard Webhooks has it, with a secret of TIDEMARK_PAYMENT_SECRETS: HMAC-SHA256 over `id.timestamp.body`, at most 5 minutes old. A message is taken once by its id; one that tells of an earlier time than what is known changes nothing, one of a time that lies ahead is refused; one that cannot follow yet is answered 409, to be sent again.",
       security: [],

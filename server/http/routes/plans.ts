@@ -48,7 +48,9 @@ export function plansRoutes({ postgres, tree, meterOf }: PlansRoutesDeps): OpenA
     createRoute({
       method: "get",
       path: "/v1/plans",
-      summary: "The plans of the caller's subtree, and those offered to it",
+      operationId: "listPlans",
+      tags: ["Plans"],
+      summary: "List plans",
       description: "Prices are left out where the caller may not see them, drafts where the plan is another's.",
       middleware: requireScope("read"),
       responses: {
@@ -67,7 +69,9 @@ export function plansRoutes({ postgres, tree, meterOf }: PlansRoutesDeps): OpenA
     createRoute({
       method: "post",
       path: "/v1/plans",
-      summary: "Make a plan",
+      operationId: "createPlan",
+      tags: ["Plans"],
+      summary: "Create a plan",
       description: "Its first version is a draft: nobody can subscribe to it until it is published.",
       middleware: requireScope("plans:write"),
       [maxBodyBytes]: maxTermsBytes,
@@ -91,7 +95,9 @@ export function plansRoutes({ postgres, tree, meterOf }: PlansRoutesDeps): OpenA
     createRoute({
       method: "get",
       path: "/v1/plans/{id}",
-      summary: "One plan with all its versions",
+      operationId: "getPlan",
+      tags: ["Plans"],
+      summary: "Get a plan with all its versions",
       middleware: requireScope("read"),
       request: { params: idParams },
       responses: { 200: answered("The plan"), ...problemResponses(401, 403, 404, 503) },
@@ -109,7 +115,9 @@ export function plansRoutes({ postgres, tree, meterOf }: PlansRoutesDeps): OpenA
     createRoute({
       method: "patch",
       path: "/v1/plans/{id}",
-      summary: "Edit a plan",
+      operationId: "updatePlan",
+      tags: ["Plans"],
+      summary: "Update a plan",
       description:
         "Terms go to the draft, which is begun where all versions are published: a published one never changes.",
       middleware: requireScope("plans:write"),
@@ -135,6 +143,8 @@ export function plansRoutes({ postgres, tree, meterOf }: PlansRoutesDeps): OpenA
     createRoute({
       method: "post",
       path: "/v1/plans/{id}/publish",
+      operationId: "publishPlan",
+      tags: ["Plans"],
       summary: "Publish a plan's draft",
       description: "Subscriptions stay with the version that they have until they are changed.",
       middleware: requireScope("plans:write"),

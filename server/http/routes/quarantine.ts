@@ -62,7 +62,9 @@ export function quarantineRoutes({
     createRoute({
       method: "get",
       path: "/v1/quarantine",
-      summary: "The events that were not taken, the latest received first",
+      operationId: "listQuarantine",
+      tags: ["Events"],
+      summary: "List rejected events",
       description: `Those of the node's organizations, and with the caller's own node those without an organization that the caller itself has sent; at the root all of them. ${filterGrammar} Dimensions: ${[...quarantineDimensions].join(", ")}. Events are kept for 90 days.`,
       middleware: requireScope("read"),
       request: { query: quarantineQuerySchema },
@@ -167,7 +169,9 @@ export function quarantineReplayRoutes({
     createRoute({
       method: "post",
       path: "/v1/quarantine/replay",
-      summary: "Send quarantined events again",
+      operationId: "replayQuarantine",
+      tags: ["Events"],
+      summary: "Replay rejected events",
       description: `By \`ids\`, or all that wait and match; then \`next_cursor\` leads to the rest. ${replayed}`,
       middleware: requireScope("events:correct"),
       request: { body: { required: true, content: { "application/json": { schema: replayRequestSchema } } } },
@@ -208,7 +212,9 @@ export function quarantineReplayRoutes({
     createRoute({
       method: "post",
       path: "/v1/quarantine/{id}/replay",
-      summary: "Send a quarantined event again, corrected or as it is",
+      operationId: "replayQuarantinedEvent",
+      tags: ["Events"],
+      summary: "Replay a rejected event, corrected or as it is",
       description: replayed,
       middleware: requireScope("events:correct"),
       request: {

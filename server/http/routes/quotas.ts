@@ -18,7 +18,9 @@ export function quotasRoutes(source: EntitlementSource): OpenAPIHono<HttpEnv> {
     createRoute({
       method: "get",
       path: "/v1/period",
-      summary: "This billing cycle of a node: what of each limit is used, and where it will end",
+      operationId: "getPeriod",
+      tags: ["Subscriptions"],
+      summary: "Get the current billing cycle: quotas used, projected, and when they will be hit",
       description:
         "An agent is asked about within its organization's subscription. Status: under 50 % `under`, from there `moderate`, from 80 % `high`, from 95 % `over`.",
       middleware: requireScope("read"),
@@ -42,7 +44,9 @@ export function quotasRoutes(source: EntitlementSource): OpenAPIHono<HttpEnv> {
     createRoute({
       method: "get",
       path: "/v1/entitlements/{feature}",
-      summary: "May this node use more of a feature, now",
+      operationId: "checkEntitlement",
+      tags: ["Subscriptions"],
+      summary: "Check whether a node may use more of a feature now",
       description:
         "Answered from memory, at most 30 seconds behind and mostly one. While usage cannot be read for longer, a feature that is blocked at its limit is refused with `usage_unknown`.",
       middleware: requireScope("read"),

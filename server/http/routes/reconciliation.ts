@@ -42,7 +42,9 @@ export function reconciliationRoutes({
     createRoute({
       method: "get",
       path: "/v1/reconciliations",
-      summary: "Where storage differed from the events, newest first",
+      operationId: "listReconciliations",
+      tags: ["Operations"],
+      summary: "List differences between storage and events, newest first",
       description:
         "Recent and random days are compared with the events all the time, and what differs is repaired. In a healthy service this list is empty.",
       middleware: requireScope("admin"),
@@ -80,7 +82,9 @@ export function reconciliationRoutes({
     createRoute({
       method: "post",
       path: "/v1/rebuilds",
-      summary: "Make a stage anew of the stage before, while the service runs",
+      operationId: "createRebuild",
+      tags: ["Operations"],
+      summary: "Rebuild a stage from the stage before, while the service runs",
       description:
         "Every day of every organization in question is compared, and what differs is written: no reader sees less meanwhile.",
       middleware: requireScope("admin"),
@@ -109,7 +113,9 @@ export function reconciliationRoutes({
     createRoute({
       method: "get",
       path: "/v1/rebuilds",
-      summary: "The latest rebuilds, newest first",
+      operationId: "listRebuilds",
+      tags: ["Operations"],
+      summary: "List rebuilds, newest first",
       middleware: requireScope("admin"),
       responses: {
         200: { description: "The rebuilds", content: { "application/json": { schema: rebuildListSchema } } },
@@ -126,7 +132,9 @@ export function reconciliationRoutes({
     createRoute({
       method: "get",
       path: "/v1/rebuilds/{id}",
-      summary: "How far a rebuild has got",
+      operationId: "getRebuild",
+      tags: ["Operations"],
+      summary: "Get how far a rebuild has got",
       middleware: requireScope("admin"),
       request: { params: z.object({ id: z.string().min(1).max(100) }) },
       responses: {

@@ -50,7 +50,9 @@ export function recordsRoutes({
     createRoute({
       method: "get",
       path: "/v1/records",
-      summary: "The usage events of a node, newest first",
+      operationId: "listRecords",
+      tags: ["Records"],
+      summary: "List usage records, newest first",
       description: [
         `${filterGrammar} Dimensions: ${[...filterable].join(", ")}.`,
         "All pages of a list show what could be queried when its first page was made: events that arrive later,",

@@ -71,7 +71,9 @@ export function reportRunsRoutes({ source, wake, now = Date.now }: ReportRunsRou
     createRoute({
       method: "post",
       path: "/v1/report-runs",
-      summary: "Make a report",
+      operationId: "createReportRun",
+      tags: ["Reports"],
+      summary: "Run a report",
       description: `\`billing\` and \`financial\` need the right to see prices at the node, \`audit\` the right to read its audit. At most ${mostUnfinished} runs of a caller wait or are made at once.`,
       middleware: requireScope("read"),
       request: { body: { required: true, content: { "application/json": { schema: startRunSchema } } } },
@@ -112,7 +114,9 @@ export function reportRunsRoutes({ source, wake, now = Date.now }: ReportRunsRou
     createRoute({
       method: "get",
       path: "/v1/report-runs",
-      summary: "The runs of a node and all below it, the newest first",
+      operationId: "listReportRuns",
+      tags: ["Reports"],
+      summary: "List report runs, newest first",
       middleware: requireScope("read"),
       request: { query: runQuerySchema },
       responses: {
@@ -160,7 +164,9 @@ export function reportRunsRoutes({ source, wake, now = Date.now }: ReportRunsRou
     createRoute({
       method: "get",
       path: "/v1/report-runs/{id}",
-      summary: "One run, with links to its files",
+      operationId: "getReportRun",
+      tags: ["Reports"],
+      summary: "Get a report run with links to its files",
       middleware: requireScope("read"),
       request: { params: idParams },
       responses: { 200: answered("The run"), ...problemResponses(401, 403, 404, 503) },
@@ -172,7 +178,9 @@ export function reportRunsRoutes({ source, wake, now = Date.now }: ReportRunsRou
     createRoute({
       method: "post",
       path: "/v1/report-runs/{id}/cancel",
-      summary: "Cancel a run that is not over",
+      operationId: "cancelReportRun",
+      tags: ["Reports"],
+      summary: "Cancel a report run",
       description: "A run that is over stays as it is.",
       middleware: requireScope("reports:write"),
       request: { params: idParams },
@@ -189,7 +197,9 @@ export function reportRunsRoutes({ source, wake, now = Date.now }: ReportRunsRou
     createRoute({
       method: "get",
       path: "/v1/report-runs/{id}/files/{format}",
-      summary: "A file of a run",
+      operationId: "getReportFile",
+      tags: ["Reports"],
+      summary: "Download a file of a report run",
       description:
         "With credentials, or by a link as the run's `files` have it, which works without until it expires. `section` for CSV and Parquet; `about` tells node, range, zone, watermark and definitions.",
       middleware: scopeOrLink(links, now),
@@ -231,7 +241,9 @@ export function reportRunsRoutes({ source, wake, now = Date.now }: ReportRunsRou
     createRoute({
       method: "get",
       path: "/v1/report-runs/{id}/differences",
-      summary: "What is known otherwise now, cell by cell",
+      operationId: "compareReportRun",
+      tags: ["Reports"],
+      summary: "Compare a report run with what is known now",
       description:
         "Late events, corrections and moves change what a report would say; a run keeps what was known then.",
       middleware: requireScope("read"),

@@ -61,7 +61,9 @@ export function reportsRoutes({ source, now = Date.now }: ReportsRoutesDeps): Op
     createRoute({
       method: "get",
       path: "/v1/reports",
-      summary: "The reports that were saved in a node and below it, and the standard ones",
+      operationId: "listReports",
+      tags: ["Reports"],
+      summary: "List reports",
       middleware: requireScope("read"),
       request: { query: reportQuerySchema },
       responses: {
@@ -104,7 +106,9 @@ export function reportsRoutes({ source, now = Date.now }: ReportsRoutesDeps): Op
     createRoute({
       method: "post",
       path: "/v1/reports",
-      summary: "Save a report",
+      operationId: "createReport",
+      tags: ["Reports"],
+      summary: "Create a report",
       description:
         "`billing` and `financial` need the right to see prices at the node, `audit` the right to read its audit.",
       middleware: requireScope("reports:write"),
@@ -126,7 +130,9 @@ export function reportsRoutes({ source, now = Date.now }: ReportsRoutesDeps): Op
     createRoute({
       method: "get",
       path: "/v1/reports/{id}",
-      summary: "One report, by its id or the name of a standard one",
+      operationId: "getReport",
+      tags: ["Reports"],
+      summary: "Get a report",
       middleware: requireScope("read"),
       request: { params: idParams },
       responses: { 200: answered("The report"), ...problemResponses(401, 403, 404, 503) },
@@ -149,7 +155,9 @@ export function reportsRoutes({ source, now = Date.now }: ReportsRoutesDeps): Op
     createRoute({
       method: "patch",
       path: "/v1/reports/{id}",
-      summary: "Edit a report",
+      operationId: "updateReport",
+      tags: ["Reports"],
+      summary: "Update a report",
       description: "Runs of it that were made stay as they are.",
       middleware: requireScope("reports:write"),
       request: {
@@ -172,7 +180,9 @@ export function reportsRoutes({ source, now = Date.now }: ReportsRoutesDeps): Op
     createRoute({
       method: "delete",
       path: "/v1/reports/{id}",
-      summary: "Remove a report",
+      operationId: "deleteReport",
+      tags: ["Reports"],
+      summary: "Delete a report",
       description: "Its runs stay until they expire.",
       middleware: requireScope("reports:write"),
       request: { params: idParams },
@@ -189,7 +199,9 @@ export function reportsRoutes({ source, now = Date.now }: ReportsRoutesDeps): Op
     createRoute({
       method: "get",
       path: "/v1/report-schema.json",
-      summary: "The JSON schema of a report as JSON",
+      operationId: "getReportSchema",
+      tags: ["Reports"],
+      summary: "Get the JSON Schema of a report",
       security: [],
       responses: {
         200: { description: "JSON Schema 2020-12", content: { "application/json": { schema: z.looseObject({}) } } },

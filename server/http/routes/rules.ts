@@ -51,7 +51,9 @@ export function rulesRoutes({ postgres, tree, meterOf }: RulesRoutesDeps): OpenA
     createRoute({
       method: "get",
       path: "/v1/rules",
-      summary: "The rules of a node and of all below it, the oldest first",
+      operationId: "listRules",
+      tags: ["Alerts"],
+      summary: "List alert rules",
       middleware: requireScope("read"),
       request: { query: ruleQuerySchema },
       responses: {
@@ -83,7 +85,9 @@ export function rulesRoutes({ postgres, tree, meterOf }: RulesRoutesDeps): OpenA
     createRoute({
       method: "post",
       path: "/v1/rules",
-      summary: "Make a rule",
+      operationId: "createRule",
+      tags: ["Alerts"],
+      summary: "Create an alert rule",
       description:
         "`system` rules are made at `all` only, `billing` rules need the right to see prices. What holds when the rule is made is told at once.",
       middleware: requireScope("rules:write"),
@@ -107,7 +111,9 @@ export function rulesRoutes({ postgres, tree, meterOf }: RulesRoutesDeps): OpenA
     createRoute({
       method: "get",
       path: "/v1/rules/{id}",
-      summary: "One rule",
+      operationId: "getRule",
+      tags: ["Alerts"],
+      summary: "Get an alert rule",
       middleware: requireScope("read"),
       request: { params: idParams },
       responses: { 200: answered("The rule"), ...problemResponses(401, 403, 404, 503) },
@@ -123,7 +129,9 @@ export function rulesRoutes({ postgres, tree, meterOf }: RulesRoutesDeps): OpenA
     createRoute({
       method: "patch",
       path: "/v1/rules/{id}",
-      summary: "Edit a rule, or switch it off and on",
+      operationId: "updateRule",
+      tags: ["Alerts"],
+      summary: "Update an alert rule",
       description: "With another condition, or switched on again, it begins anew: what holds then is told once more.",
       middleware: requireScope("rules:write"),
       request: {
@@ -153,7 +161,9 @@ export function rulesRoutes({ postgres, tree, meterOf }: RulesRoutesDeps): OpenA
     createRoute({
       method: "delete",
       path: "/v1/rules/{id}",
-      summary: "Remove a rule",
+      operationId: "deleteRule",
+      tags: ["Alerts"],
+      summary: "Delete an alert rule",
       description: "Its alerts stay in the history, resolved. A rule that it took the place of holds there again.",
       middleware: requireScope("rules:write"),
       request: { params: idParams },

@@ -23,6 +23,8 @@ export function sessionRoutes({ users, sessions }: SessionRoutesDeps): OpenAPIHo
     createRoute({
       method: "post",
       path: "/v1/session",
+      operationId: "signIn",
+      tags: ["Account"],
       summary: "Sign in",
       description: "Sets the session cookie. Too many failed attempts are answered 429 for a while.",
       security: [],
@@ -53,6 +55,8 @@ export function sessionRoutes({ users, sessions }: SessionRoutesDeps): OpenAPIHo
     createRoute({
       method: "delete",
       path: "/v1/session",
+      operationId: "signOut",
+      tags: ["Account"],
       summary: "Sign out",
       security: [],
       responses: {
@@ -75,7 +79,9 @@ export function sessionRoutes({ users, sessions }: SessionRoutesDeps): OpenAPIHo
     createRoute({
       method: "get",
       path: "/v1/me",
-      summary: "Who the caller is, and what the caller may",
+      operationId: "getMe",
+      tags: ["Account"],
+      summary: "Get who the caller is, and what they may do",
       middleware: requireActor,
       responses: {
         200: { description: "The caller", content: { "application/json": { schema: meSchema } } },

@@ -47,7 +47,9 @@ export function statementsRoutes({ postgres, tree, now = Date.now }: StatementsR
     createRoute({
       method: "get",
       path: "/v1/statements",
-      summary: "The closed statements of a node and of all that stood below it, the newest first",
+      operationId: "listStatements",
+      tags: ["Billing"],
+      summary: "List statements, newest first",
       description:
         "A statement is of one node, one cycle, one currency and one place in the tree. It is closed 24 hours after its part of the cycle ended, and never changes after. A page as JSON; with `Accept: text/csv` everything that matches, without `limit`.",
       middleware: requireScope("read"),
@@ -103,7 +105,9 @@ export function statementsRoutes({ postgres, tree, now = Date.now }: StatementsR
     createRoute({
       method: "get",
       path: "/v1/statements/{id}",
-      summary: "One statement with its lines, adjustments and payments",
+      operationId: "getStatement",
+      tags: ["Billing"],
+      summary: "Get a statement with its lines, adjustments and payments",
       description:
         "What later events changed is in `adjustments`; it is charged with the node's next statement. With `Accept: text/csv` its lines.",
       middleware: requireScope("read"),

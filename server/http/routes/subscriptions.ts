@@ -72,7 +72,9 @@ export function subscriptionsRoutes({ postgres, tree, now = Date.now }: Subscrip
     createRoute({
       method: "get",
       path: "/v1/subscriptions",
-      summary: "The subscriptions of a node and all below it",
+      operationId: "listSubscriptions",
+      tags: ["Subscriptions"],
+      summary: "List subscriptions",
       description: "In the order of their nodes; of one node the oldest first.",
       middleware: requireScope("read"),
       request: { query: subscriptionQuerySchema },
@@ -102,6 +104,8 @@ export function subscriptionsRoutes({ postgres, tree, now = Date.now }: Subscrip
     createRoute({
       method: "post",
       path: "/v1/subscriptions",
+      operationId: "createSubscription",
+      tags: ["Subscriptions"],
       summary: "Subscribe a node to a plan",
       description:
         "By who may write plans above the node, and since the beginning of the subscription could all the time: the former reseller's charges are not another's to change.",
@@ -134,7 +138,9 @@ export function subscriptionsRoutes({ postgres, tree, now = Date.now }: Subscrip
     createRoute({
       method: "get",
       path: "/v1/subscriptions/{id}",
-      summary: "One subscription",
+      operationId: "getSubscription",
+      tags: ["Subscriptions"],
+      summary: "Get a subscription",
       middleware: requireScope("read"),
       request: { params: idParams },
       responses: { 200: answered("The subscription"), ...problemResponses(401, 403, 404, 503) },
@@ -152,6 +158,8 @@ export function subscriptionsRoutes({ postgres, tree, now = Date.now }: Subscrip
     createRoute({
       method: "patch",
       path: "/v1/subscriptions/{id}",
+      operationId: "updateSubscription",
+      tags: ["Subscriptions"],
       summary: "Change or cancel a subscription",
       description:
         "Another plan or version takes effect at once or with the next cycle; what was in force before is kept.",

@@ -64,7 +64,9 @@ export function systemRoutes({
     createRoute({
       method: "get",
       path: "/v1/limits",
-      summary: "The bounds that requests and events are checked against",
+      operationId: "getLimits",
+      tags: ["Events"],
+      summary: "Get the limits of requests and events",
       security: [],
       responses: { 200: { description: "The limits", content: { "application/json": { schema: limitsSchema } } } },
     }),
@@ -112,7 +114,9 @@ export function systemRoutes({
     createRoute({
       method: "get",
       path: "/livez",
-      summary: "The process runs",
+      operationId: "getLiveness",
+      tags: ["Operations"],
+      summary: "Check that the process runs",
       security: [],
       responses: {
         200: {
@@ -129,7 +133,9 @@ export function systemRoutes({
     createRoute({
       method: "get",
       path: "/readyz",
-      summary: "The process can do what its roles are for",
+      operationId: "getReadiness",
+      tags: ["Operations"],
+      summary: "Check that the process can do what its roles are for",
       description: [
         "A process that takes events is ready while it can take them, whatever else fails; `role` asks for one role alone, such as",
         "`/readyz?role=api` for a balancer of dashboards. From the moment that the process is told to end it is not ready.",

@@ -34,7 +34,9 @@ export function usageSessionsRoutes({
     createRoute({
       method: "get",
       path: "/v1/sessions",
-      summary: "The sessions of a node, newest first",
+      operationId: "listSessions",
+      tags: ["Records"],
+      summary: "List sessions, newest first",
       description: `${filterGrammar} Dimensions: ${[...sessionDimensions].join(", ")}; \`user\` and \`agent\` hold for any interval of the session. An agent's node has its own intervals only.`,
       middleware: requireScope("read"),
       request: { query: sessionsQuerySchema },
@@ -77,7 +79,9 @@ export function usageSessionsRoutes({
     createRoute({
       method: "get",
       path: "/v1/sessions/{organization}/{session}",
-      summary: "One session with its intervals",
+      operationId: "getSession",
+      tags: ["Records"],
+      summary: "Get a session with its intervals",
       description:
         "Ids in the path are percent-encoded, a slash as `%2F`. A session of another node is answered as one that does not exist.",
       middleware: requireScope("read"),

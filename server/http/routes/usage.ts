@@ -80,7 +80,9 @@ export function usageRoutes({
     createRoute({
       method: "get",
       path: "/v1/usage",
-      summary: "Meters of a node over windows of time",
+      operationId: "getUsage",
+      tags: ["Usage"],
+      summary: "Get the usage of a node by meter and window",
       description: `${filterGrammar} When several nodes are asked for, the answer has \`nodes\`, each with its \`meters\`. With \`Accept: text/csv\` the answer is a table: of one node without groups a row for each window and a column for each meter, else a row for each window of each node, meter and group. With \`Accept: application/x-ndjson\` the first line is the answer without its series, each further line a window.`,
       middleware: requireScope("read"),
       request: { query: usageQuerySchema },
@@ -159,7 +161,9 @@ export function usageRoutes({
     createRoute({
       method: "get",
       path: "/v1/live",
-      summary: "What is live in a node now",
+      operationId: "getLive",
+      tags: ["Live"],
+      summary: "Get what is live in a node",
       description: "The same is pushed over Socket.IO: `live:snapshot` after `live:watch`, then `live:changed`.",
       middleware: requireScope("read"),
       request: { query: z.strictObject({ node: nodeAddressSchema.optional() }) },

@@ -79,7 +79,9 @@ export function usersRoutes({
     createRoute({
       method: "get",
       path: "/v1/users",
-      summary: "The users with a role in the caller's subtree",
+      operationId: "listUsers",
+      tags: ["Users"],
+      summary: "List users",
       middleware: requireScope("users:write"),
       responses: {
         200: { description: "All of them, by e-mail address", content: json(userListSchema) },
@@ -93,7 +95,9 @@ export function usersRoutes({
     createRoute({
       method: "get",
       path: "/v1/users/{id}",
-      summary: "One user",
+      operationId: "getUser",
+      tags: ["Users"],
+      summary: "Get a user",
       middleware: requireScope("users:write"),
       request: { params: idParams },
       responses: {
@@ -112,7 +116,9 @@ export function usersRoutes({
     createRoute({
       method: "post",
       path: "/v1/users",
-      summary: "Offer roles to an e-mail address",
+      operationId: "inviteUser",
+      tags: ["Users"],
+      summary: "Invite a user",
       description: [
         "They wait until its holder accepts, who is mailed. Answered alike whether there is an account with the address or",
         "not: until somebody accepts, nothing but the offer itself is told. Who has no account yet chooses a password by the link.",
@@ -139,7 +145,9 @@ export function usersRoutes({
     createRoute({
       method: "post",
       path: "/v1/users/{id}/invitation",
-      summary: "Invite again, or mail somebody a link to choose a new password",
+      operationId: "resendInvitation",
+      tags: ["Users"],
+      summary: "Resend an invitation, or mail a link to choose a new password",
       description:
         "The link of before ends. Only for those who could give every role that the account has; for an account in use by mail alone.",
       middleware: requireScope("users:write"),
@@ -161,7 +169,9 @@ export function usersRoutes({
     createRoute({
       method: "patch",
       path: "/v1/users/{id}",
-      summary: "Change a user's roles or name, or disable the user",
+      operationId: "updateUser",
+      tags: ["Users"],
+      summary: "Update or disable a user",
       description:
         "Name and `disabled` are of the whole account: they need the right at every node where it has a role.",
       middleware: requireScope("users:write"),
@@ -186,7 +196,9 @@ export function usersRoutes({
     createRoute({
       method: "delete",
       path: "/v1/users/{id}",
-      summary: "Take all roles of a user in the caller's subtree, or withdraw an offer",
+      operationId: "removeUser",
+      tags: ["Users"],
+      summary: "Remove a user's roles in the caller's subtree, or withdraw an offer",
       description: "Who has no role left elsewhere is removed, and every session ends within five seconds.",
       middleware: requireScope("users:write"),
       request: { params: idParams },

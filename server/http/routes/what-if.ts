@@ -30,7 +30,9 @@ export function whatIfRoutes(source: WhatIfRoutesDeps): OpenAPIHono<HttpEnv> {
     createRoute({
       method: "post",
       path: "/v1/what-if",
-      summary: "What a plan would have come to over the last cycles",
+      operationId: "simulatePlan",
+      tags: ["Plans"],
+      summary: "Simulate what a plan would have cost over past cycles",
       description: `Changes nothing. A plan that exists, drafts included, or terms that are kept nowhere, on the usage of the cycles that are over: charges and margin at each level that the caller may see, beside what was charged; who would have been alerted or blocked, and when. Up to ${maxCycles} cycles of nodes at once.`,
       middleware: requireScope("prices:read"),
       [maxBodyBytes]: maxTermsBytes,
