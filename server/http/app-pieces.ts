@@ -14,6 +14,7 @@ import { attachClient } from "./client.ts";
 import { handleError, handleNotFound } from "./handle-error.ts";
 import type { HttpEnv } from "./http-env.ts";
 import { judgeJson, judgeUrl } from "./judge-text.ts";
+import { neededRights } from "./needed-rights.ts";
 import { boundBodies, receive } from "./read-body.ts";
 
 /**
@@ -29,9 +30,10 @@ export function createRouter({
   const router = new OpenAPIHono<HttpEnv>({ defaultHook: refuseInvalid });
   const register = router.openapi as (route: RouteConfig, ...rest: unknown[]) => unknown;
   const registerBounded = (
-    route: RouteConfig & { middleware?: MiddlewareHandler | MiddlewareHandler[] },
+    described: RouteConfig & { middleware?: MiddlewareHandler | MiddlewareHandler[] },
     ...rest: unknown[]
   ) => {
+    const route: typeof described = { ...described, ...securityOf(described) };
     const readsBody = route.method !== "get" && bodies !== "streamed";
     const judging = [route.middleware ?? [], judgeUrl].flat();
     if (!readsBody) return register({ ...route, middleware: judging } as RouteConfig, ...rest);
@@ -42,6 +44,25 @@ export function createRouter({
   };
   router.openapi = registerBounded as typeof router.openapi;
   return router;
+}
+
+/** What the description of a route says of who may ask: public ones say so themselves (`security: []`). */
+export function securityOf({
+  middleware,
+  security,
+  description,
+}: Pick<RouteConfig, "security" | "description"> & {
+  middleware?: MiddlewareHandler | MiddlewareHandler[];
+}): Pick<RouteConfig, "security" | "description"> {
+  const needed = neededRights([middleware ?? []].flat());
+  if (security || !needed) return {};
+  const { key, roles } = needed;
+  const ofKey = key ? `a key with ${key.map((right) => `\`${right}\``).join(" and ")}` : "";
+  const ofUser = roles.length > 0 ? `a user with the role ${roles.join(" or ")}` : "a user";
+  return {
+    security: [...(key ? [{ key: [...key] }] : []), { session: [] }],
+    description: `${description === undefined ? "" : `${description} `}Needs ${ofKey === "" ? "" : `${ofKey}, or `}${ofUser}.`,
+  };
 }
 
 /** How a route's description says the largest body that it takes; most take what `receive` does by itself. */
@@ -123,37 +144,6 @@ export function applyFoundation(
     in: "cookie",
     name: sessionCookie,
     description: "Set by POST /v1/session",
-  });
-}
-
-/** What OpenAPI has no form for. */
-const liveContract = `## Live over Socket.IO
-
-Connect a Socket.IO 4 client to this server, path \`/socket.io\`, with a key as \`auth: { token }\` or as a bearer header, or with the session's cookie from this server's own pages. A refused connection is a \`connect_error\` whose \`data.code\` is \`unauthenticated\`, \`forbidden\` or \`too_many_sockets\`.
-
-- \`live:watch\` (sent by the client): \`(node | null, answer)\`. \`null\` is the caller's own node. \`answer\` gets \`{ ok: true, snapshot }\` or \`{ ok: false, code, message }\` with the code \`forbidden\` (no such node within the caller's; an agent is known from its first event on), \`too_fast\` or \`superseded\` (a later \`live:watch\` took its place). A socket watches one node: the last that it asked for. Without \`answer\` the snapshot comes as \`live:snapshot\`.
-- \`live:snapshot\` (sent by the server): what \`GET /v1/live\` answers, and \`sequence\`.
-- \`live:changed\` (sent by the server): \`{ node, sequence, at, watermark, levels }\` when a level has changed, four times a second at most, and at least every five seconds.
-
-\`sequence\` grows by one with each change of a node. Messages may be lost: after a gap, or after connecting again, send \`live:watch\` again. Rights are checked again every two seconds; a socket whose key or session was revoked is cut within five.`;
-
-/** OpenAPI 3.1 of every route that is mounted on `app` by now. */
-export function describeApi(app: OpenAPIHono<HttpEnv>): object {
-  return app.getOpenAPI31Document({
-    openapi: "3.1.0",
-    info: {
-      title: "Tidemark",
-      version: "1",
-      description: [
-        "Usage metrics with exact peaks and minutes at every level of the account tree. Every answer is limited to the caller's subtree.",
-        "Begin with a guide: [live sessions](/docs/guides/live-sessions), [jobs](/docs/guides/jobs), [calls](/docs/guides/calls), [testing what sends](/docs/guides/testing). [Events](/docs/events) and [meters](/docs/meters) have a reference each; [sending events](/docs/emitters) has emitters to install.",
-        "Every write takes `Idempotency-Key`: the same request with the same key is carried out once and answered alike for 24 hours; with another body it is answered 422.",
-        "Requests take turns, fairly between tenants: a caller with too many at once waits, then is answered 429 or 503 with `Retry-After`. An answer that would be too large is a 400 whose `field` names what to narrow. A question ends when its connection is closed. `GET /v1/limits` has the bounds.",
-        liveContract,
-        "An edit takes `If-Match` with the `ETag` that was read: it is answered 412 when something changed meanwhile.",
-      ].join("\n\n"),
-    },
-    security: [{ key: [] }, { session: [] }],
   });
 }
 

@@ -13,6 +13,7 @@ import { type Sessions, sessionCookie } from "../identity/sessions.ts";
 import { ProblemError } from "../problem.ts";
 import type { NodeTree } from "../tree/node-tree.ts";
 import type { HttpEnv } from "./http-env.ts";
+import { needing } from "./needed-rights.ts";
 
 /** What a request or a socket carries, as its headers have it. */
 export interface Credentials {
@@ -92,7 +93,7 @@ export function attachActor(authenticator: Authenticator) {
  * the nodes where they may: what a route then answers is limited to these by `resolveNode` and `isWithinReach`.
  */
 export function requireScope(action: Action) {
-  return createMiddleware<HttpEnv>(async (c, next) => {
+  const judgement = createMiddleware<HttpEnv>(async (c, next) => {
     const caller = await identified(c.get("identify"), c.req.raw);
     const actor = narrowTo(caller, action);
     if (!actor) {
@@ -109,6 +110,7 @@ export function requireScope(action: Action) {
     if (inTurn && action !== "ingest") await inTurn(actor, next);
     else await next();
   });
+  return needing(judgement, rightsOfActions[action]);
 }
 
 /** Lets through every caller who is known, whatever the scopes. */

@@ -1,7 +1,7 @@
 /** The OpenAPI document of every route there is, whatever the roles: made without stores, since nothing is asked of them. */
 import { pino } from "pino";
 import { type AppDeps, createApp } from "../../server/app.ts";
-import { describeApi } from "../../server/http/app-pieces.ts";
+import { type ApiDocument, describeApi } from "../../server/http/describe-api.ts";
 
 /** Answers every property and every call with itself. */
 const anything: unknown = new Proxy(() => undefined, {
@@ -9,10 +9,24 @@ const anything: unknown = new Proxy(() => undefined, {
   apply: () => anything,
 });
 
-export function describedApi() {
+export function describedApi(): ApiDocument {
   const deps = {
     ...Object.fromEntries(
-      ["clickhouse", "postgres", "tree", "keys", "users", "sessions", "authenticator", "ingest", "cluster", "corrections", "ownMeters", "questions", "telemetry"].map((name) => [name, anything]),
+      [
+        "clickhouse",
+        "postgres",
+        "tree",
+        "keys",
+        "users",
+        "sessions",
+        "authenticator",
+        "ingest",
+        "cluster",
+        "corrections",
+        "ownMeters",
+        "questions",
+        "telemetry",
+      ].map((name) => [name, anything]),
     ),
     eventType: () => undefined,
     watermark: () => new Date(),
@@ -23,5 +37,5 @@ export function describedApi() {
     roles: new Set(["ingest", "api", "worker"]),
     log: pino({ level: "silent" }),
   } as unknown as AppDeps;
-  return describeApi(createApp(deps)) as any;
+  return describeApi(createApp(deps));
 }

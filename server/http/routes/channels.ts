@@ -82,7 +82,9 @@ export function channelsRoutes(deps: ChannelsRoutesDeps): OpenAPIHono<HttpEnv> {
     createRoute({
       method: "get",
       path: "/v1/channels",
-      summary: "The channels of a node and of all below it, by name",
+      operationId: "listChannels",
+      tags: ["Alerts"],
+      summary: "List channels",
       middleware: requireScope("read"),
       request: { query: channelQuerySchema },
       responses: {
@@ -116,7 +118,9 @@ export function channelsRoutes(deps: ChannelsRoutesDeps): OpenAPIHono<HttpEnv> {
     createRoute({
       method: "post",
       path: "/v1/channels",
-      summary: "Make a channel",
+      operationId: "createChannel",
+      tags: ["Alerts"],
+      summary: "Create a channel",
       description:
         "The answer to a webhook holds its `secret`, this once: its messages are signed by Standard Webhooks. A URL must be of a public address, unless the operator allows it.",
       middleware: requireScope("rules:write"),
@@ -141,7 +145,9 @@ export function channelsRoutes(deps: ChannelsRoutesDeps): OpenAPIHono<HttpEnv> {
     createRoute({
       method: "get",
       path: "/v1/channels/{id}",
-      summary: "One channel",
+      operationId: "getChannel",
+      tags: ["Alerts"],
+      summary: "Get a channel",
       middleware: requireScope("read"),
       request: { params: idParams },
       responses: {
@@ -161,7 +167,9 @@ export function channelsRoutes(deps: ChannelsRoutesDeps): OpenAPIHono<HttpEnv> {
     createRoute({
       method: "patch",
       path: "/v1/channels/{id}",
-      summary: "Edit a channel",
+      operationId: "updateChannel",
+      tags: ["Alerts"],
+      summary: "Update a channel",
       description: "Its kind and node stay. `enabled: true` switches one on again that the service switched off.",
       middleware: requireScope("rules:write"),
       request: { params: idParams, ...bodyOf(changeChannelSchema) },
@@ -184,7 +192,9 @@ export function channelsRoutes(deps: ChannelsRoutesDeps): OpenAPIHono<HttpEnv> {
     createRoute({
       method: "delete",
       path: "/v1/channels/{id}",
-      summary: "Remove a channel",
+      operationId: "deleteChannel",
+      tags: ["Alerts"],
+      summary: "Delete a channel",
       description: "What it sent stays in the log of deliveries; what waits is not sent any more.",
       middleware: requireScope("rules:write"),
       request: { params: idParams },
@@ -201,7 +211,9 @@ export function channelsRoutes(deps: ChannelsRoutesDeps): OpenAPIHono<HttpEnv> {
     createRoute({
       method: "post",
       path: "/v1/channels/{id}/rotate-secret",
-      summary: "Give a webhook a new secret",
+      operationId: "rotateChannelSecret",
+      tags: ["Alerts"],
+      summary: "Rotate a webhook's secret",
       description:
         "The answer holds it, this once. For 24 hours messages carry a signature with the secret before, too.",
       middleware: requireScope("rules:write"),
@@ -226,7 +238,9 @@ export function channelsRoutes(deps: ChannelsRoutesDeps): OpenAPIHono<HttpEnv> {
     createRoute({
       method: "post",
       path: "/v1/channels/{id}/test",
-      summary: "Send a test message now",
+      operationId: "testChannel",
+      tags: ["Alerts"],
+      summary: "Send a test message to a channel",
       description: "A `channel.test` to each of its addresses, in the shape of an alert.",
       middleware: requireScope("rules:write"),
       request: { params: idParams },

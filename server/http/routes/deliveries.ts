@@ -43,7 +43,9 @@ export function deliveriesRoutes({ postgres, tree }: { postgres: Postgres; tree:
     createRoute({
       method: "get",
       path: "/v1/deliveries",
-      summary: "Deliveries by the channels of the caller's subtree, the newest first",
+      operationId: "listDeliveries",
+      tags: ["Alerts"],
+      summary: "List deliveries with every attempt",
       description: "Each with all its attempts. Kept for 90 days.",
       middleware: requireScope("read"),
       request: { query: deliveryQuerySchema },
@@ -75,7 +77,9 @@ export function deliveriesRoutes({ postgres, tree }: { postgres: Postgres; tree:
     createRoute({
       method: "get",
       path: "/v1/deliveries/{id}",
-      summary: "One delivery",
+      operationId: "getDelivery",
+      tags: ["Alerts"],
+      summary: "Get a delivery with every attempt",
       middleware: requireScope("read"),
       request: { params: idParams },
       responses: { 200: { description: "The delivery", content: one }, ...problemResponses(401, 403, 404, 503) },
@@ -87,7 +91,9 @@ export function deliveriesRoutes({ postgres, tree }: { postgres: Postgres; tree:
     createRoute({
       method: "post",
       path: "/v1/deliveries/{id}/resend",
-      summary: "Send a delivery again",
+      operationId: "resendDelivery",
+      tags: ["Alerts"],
+      summary: "Resend a delivery",
       description:
         "Now, under the same id, with all its attempts before it: to a receiver that lost it, or that is there again.",
       middleware: requireScope("rules:write"),

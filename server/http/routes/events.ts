@@ -19,7 +19,7 @@ import { RefusedRequestError } from "../../ingest/accept/refused-request.ts";
 import type { LogPosition } from "../../ingest/log/write-ahead-log.ts";
 import { ProblemError } from "../../problem.ts";
 import type { Telemetry } from "../../telemetry/telemetry.ts";
-import { createRouter, problemResponses } from "../app-pieces.ts";
+import { createRouter, problemResponses, securityOf } from "../app-pieces.ts";
 import { requireScope } from "../authenticate.ts";
 import type { HttpEnv } from "../http-env.ts";
 
@@ -117,6 +117,7 @@ export function eventsRoutes(deps: EventsRoutesDeps): OpenAPIHono<HttpEnv> {
 
   app.openAPIRegistry.registerPath({
     ...operation,
+    ...securityOf(operation),
     request: { query: querySchema, body: { required: true, content: bodies } },
   });
   app.openapi(route, async (c) => {

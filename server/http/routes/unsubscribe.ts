@@ -34,7 +34,9 @@ export function unsubscribeRoutes({ postgres }: { postgres: Postgres }): OpenAPI
     createRoute({
       method: "get",
       path: "/v1/unsubscribe/{token}",
-      summary: "Asks whether the mails shall end",
+      operationId: "showUnsubscribe",
+      tags: ["Alerts"],
+      summary: "Ask whether mails shall end",
       description: "Changes nothing: mail programs follow links by themselves.",
       request: { params: tokenParams },
       responses: { 200: { description: "A page with one button", content: page }, ...problemResponses(404, 503) },
@@ -49,7 +51,9 @@ export function unsubscribeRoutes({ postgres }: { postgres: Postgres }): OpenAPI
     createRoute({
       method: "post",
       path: "/v1/unsubscribe/{token}",
-      summary: "Ends the mails to one address, or lets them come again",
+      operationId: "setUnsubscribed",
+      tags: ["Alerts"],
+      summary: "End mails to an address, or let them come again",
       description: "One click, by RFC 8058. Again changes nothing.",
       request: {
         params: tokenParams,

@@ -1,0 +1,21 @@
+/** What a route's own judgement of the caller asks for, told to the API's description by the judgement itself. */
+import type { Role } from "../contract/accounts.ts";
+
+export interface NeededRights {
+  /** Undefined: no key will do. */
+  key: readonly string[] | undefined;
+  /** Empty: any role. */
+  roles: readonly Role[];
+}
+
+const rightsOf = new WeakMap<object, NeededRights>();
+
+export function needing<T extends object>(judgement: T, rights: NeededRights): T {
+  rightsOf.set(judgement, rights);
+  return judgement;
+}
+
+/** Of the last judgement of a route that says so; undefined when none does. */
+export function neededRights(judgements: readonly object[]): NeededRights | undefined {
+  return judgements.map((judgement) => rightsOf.get(judgement)).findLast((rights) => rights !== undefined);
+}
