@@ -1,8 +1,9 @@
 /** Reads a table of nodes, one a line, and says of each line what is wrong with it before anything is made. */
 import { nodeAddress } from "../contract/node-address.ts";
 import { createNodeSchema, type ImportAnswer, type NodeAddress, nodeAddressSchema } from "../contract/nodes.ts";
+import type { Pace } from "../fairness/pace.ts";
 import { mayStandBelow, type NewNode, type NodeRecord, type NodeTree } from "./node-tree.ts";
-import { readCsv } from "./read-csv.ts";
+import { type CsvRow, readCsv } from "./read-csv.ts";
 
 export const maxImportedNodes = 100_000;
 const maxToldErrors = 100;
@@ -18,16 +19,17 @@ export interface ImportPlan {
 
 /**
  * What the table comes to: `top` stands for an empty parent, `isWithin` says which parents the caller may use. A node
- * that exists with another name or parent is an error, as it is for POST /v1/nodes. Throws an Error for text that is no
- * CSV.
+ * that exists with another name or parent is an error, as it is for POST /v1/nodes. Throws CsvError for
+ * text that is no CSV.
  */
-export function planImport(
+export async function planImport(
   text: string,
   top: NodeAddress,
   tree: Pick<NodeTree, "get">,
   isWithin: (node: NodeAddress) => boolean,
-): ImportPlan {
-  const [header, ...rows] = readCsv(text);
+  pace: Pace,
+): Promise<ImportPlan> {
+  const [header, ...rows] = await rowsOf(text, pace);
   const plan: ImportPlan = { created: [], unchanged: 0, errors: [] };
   const fault = (line: number, field: string, message: string) => {
     if (plan.errors.length < maxToldErrors) plan.errors.push({ line, field, message });
@@ -37,11 +39,14 @@ export function planImport(
   for (const name of names)
     if (!isKnown(name)) fault(1, name, `is not a column; there are ${columns.join(", ")}, fields.*`);
   for (const needed of ["kind", "id"]) if (!names.includes(needed)) fault(1, needed, "this column is needed");
+  for (const name of new Set(names.filter((name, index) => names.indexOf(name) < index)))
+    fault(1, name, "this column is there more than once");
   if (rows.length > maxImportedNodes) fault(1, "id", `there are more than ${maxImportedNodes} nodes`);
   if (plan.errors.length > 0) return plan;
 
   const wanted = new Map<NodeAddress, { line: number; node: NewNode; isNameGiven: boolean }>();
   for (const { line, cells } of rows) {
+    await pace.rest();
     if (cells.length > names.length) {
       fault(line, names.at(-1) ?? "", `the line has ${cells.length} cells, the header ${names.length}`);
       continue;
@@ -58,6 +63,7 @@ export function planImport(
     else wanted.set(address, { line, node, isNameGiven: name !== undefined });
   }
   for (const [address, { line, node, isNameGiven }] of wanted) {
+    await pace.rest();
     const message = faultOfParent(node, wanted.has(node.parent), tree, isWithin);
     if (message !== undefined) {
       fault(line, "parent", message);
@@ -69,6 +75,13 @@ export function planImport(
     else fault(line, "id", `${address} is taken`);
   }
   return plan;
+}
+
+/** The header's, and one more than there may be at most. */
+async function rowsOf(text: string, pace: Pace): Promise<CsvRow[]> {
+  const rows: CsvRow[] = [];
+  for await (const row of readCsv(text, pace)) if (rows.push(row) > maxImportedNodes + 1) break;
+  return rows;
 }
 
 /** Empty cells are left out: they are the defaults. */

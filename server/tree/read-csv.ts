@@ -1,4 +1,5 @@
 /** CSV as RFC 4180 has it: quotes, doubled quotes, line breaks within quotes; lines end with CR LF or LF. */
+import type { Pace } from "../fairness/pace.ts";
 
 export interface CsvRow {
   /** Where the row begins, the first line being 1. */
@@ -6,41 +7,62 @@ export interface CsvRow {
   cells: string[];
 }
 
-/** Throws an Error that says the line where a quoted cell does not end. Empty lines are left out. */
-export function readCsv(text: string): CsvRow[] {
-  const rows: CsvRow[] = [];
+/** What is wrong with the text as CSV, and on which line. */
+export class CsvError extends Error {
+  override name = "CsvError";
+}
+
+/** More than any table has that people write. */
+const maxCells = 500;
+/** More than any text has that a cell may hold. */
+const maxCellLength = 10_000;
+
+/**
+ * The rows one by one, between which everybody else has a turn. Empty lines are left out. Throws an CsvError that says the line
+ * where a quoted cell does not end, a cell has more than 10,000 characters or a row has more than 500 cells.
+ */
+export async function* readCsv(text: string, pace: Pace): AsyncGenerator<CsvRow> {
   let line = 1;
   let row: CsvRow = { line, cells: [] };
   let at = text.startsWith("\uFEFF") ? 1 : 0;
-  const endRow = () => {
-    if (row.cells.length > 1 || row.cells[0] !== "") rows.push(row);
-    row = { line, cells: [] };
-  };
   while (at < text.length) {
+    const rest = pace.rest();
+    if (rest) await rest;
+    if (row.cells.length === maxCells) throw new CsvError(`line ${row.line}: there are more than ${maxCells} cells`);
     let cell = "";
     if (text[at] === '"') {
       for (;;) {
         const end = text.indexOf('"', at + 1);
-        if (end < 0) throw new Error(`line ${row.line}: a quoted cell does not end`);
+        if (end < 0) throw new CsvError(`line ${row.line}: a quoted cell does not end`);
         cell += text.slice(at + 1, end);
         at = end + 1;
+        if (cell.length > maxCellLength) throw tooLong(row);
         if (text[at] !== '"') break;
         cell += '"';
       }
       line += cell.split("\n").length - 1;
     }
-    const rest = /[^,\n]*/y;
-    rest.lastIndex = at;
-    cell += rest.exec(text)?.[0] ?? "";
-    at = rest.lastIndex;
+    const unquoted = /[^,\n]*/y;
+    unquoted.lastIndex = at;
+    cell += unquoted.exec(text)?.[0] ?? "";
+    if (cell.length > maxCellLength) throw tooLong(row);
+    at = unquoted.lastIndex;
     const isLast = text[at] !== ",";
     row.cells.push(isLast && cell.endsWith("\r") ? cell.slice(0, -1) : cell);
     if (!isLast && at === text.length - 1) row.cells.push("");
     at++;
     if (!isLast) continue;
     line++;
-    endRow();
+    if (!isEmpty(row)) yield row;
+    row = { line, cells: [] };
   }
-  if (row.cells.length > 0) endRow();
-  return rows;
+  if (row.cells.length > 0) yield row;
+}
+
+function isEmpty({ cells }: CsvRow): boolean {
+  return cells.length === 1 && cells[0] === "";
+}
+
+function tooLong({ line }: CsvRow): CsvError {
+  return new CsvError(`line ${line}: a cell has more than ${maxCellLength} characters`);
 }

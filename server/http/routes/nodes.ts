@@ -15,11 +15,13 @@ import {
   nodeSchema,
 } from "../../contract/nodes.ts";
 import { problemSchema } from "../../contract/problem.ts";
+import { createPace } from "../../fairness/pace.ts";
 import type { Actor } from "../../identity/actor.ts";
 import { ProblemError } from "../../problem.ts";
 import { changeNode, type NodeChange, type NodeState } from "../../tree/change-node.ts";
-import { type ImportPlan, maxImportedNodes, planImport } from "../../tree/import-nodes.ts";
+import { maxImportedNodes, planImport } from "../../tree/import-nodes.ts";
 import { mayStandBelow, type NodeRecord, type NodeTree } from "../../tree/node-tree.ts";
+import { CsvError } from "../../tree/read-csv.ts";
 import { createRouter, maxBodyBytes, problemResponses } from "../app-pieces.ts";
 import { isWithinReach, requireScope, resolveNode } from "../authenticate.ts";
 import { authorOf } from "../author-of.ts";
@@ -188,9 +190,14 @@ export function nodesRoutes({ tree }: { tree: NodeTree }): OpenAPIHono<HttpEnv> 
       const actor = c.get("actor");
       const isDryRun = c.req.valid("query").dry_run === "true";
       const text = await readTable(c);
-      const { created, unchanged, errors } = planOrRefuse(() =>
-        planImport(text, actor.node, tree, (node) => isWithinReach(actor, tree, node)),
-      );
+      const pace = createPace(c.get("question")?.signal);
+      const { created, unchanged, errors } = await planImport(
+        text,
+        actor.node,
+        tree,
+        (node) => isWithinReach(actor, tree, node),
+        pace,
+      ).catch(refuseNoCsv);
       if (errors.length > 0 && !isDryRun) {
         const problem: z.infer<typeof refusedImportSchema> = {
           type: "about:blank",
@@ -219,12 +226,9 @@ async function readTable(c: Context<HttpEnv>): Promise<string> {
   }
 }
 
-function planOrRefuse(plan: () => ImportPlan): ImportPlan {
-  try {
-    return plan();
-  } catch (error) {
-    throw new ProblemError("unreadable_body", error instanceof Error ? error.message : "the table is not CSV");
-  }
+function refuseNoCsv(error: unknown): never {
+  if (error instanceof CsvError) throw new ProblemError("unreadable_body", error.message);
+  throw error;
 }
 
 /** Throws `forbidden` for what a node's own people may not change about it, and what is wrong with a move. */

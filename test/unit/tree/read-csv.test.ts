@@ -1,5 +1,12 @@
 import { expect, test } from "vitest";
-import { readCsv } from "../../../server/tree/read-csv.ts";
+import { createPace } from "../../../server/fairness/pace.ts";
+import { type CsvRow, readCsv } from "../../../server/tree/read-csv.ts";
+
+async function rowsOf(text: string): Promise<CsvRow[]> {
+  const rows: CsvRow[] = [];
+  for await (const row of readCsv(text, createPace())) rows.push(row);
+  return rows;
+}
 
 const cases: [string, string, string[][]][] = [
   [
@@ -32,11 +39,31 @@ const cases: [string, string, string[][]][] = [
   ["nothing", "", []],
 ];
 
-test.each(cases)("reads %s", (_, text, expected) => {
-  expect(readCsv(text).map(({ cells }) => cells)).toEqual(expected);
+test.each(cases)("reads %s", async (_, text, expected) => {
+  expect((await rowsOf(text)).map(({ cells }) => cells)).toEqual(expected);
 });
 
-test("tells the line where a row begins, also after line breaks within quotes", () => {
-  expect(readCsv('a\n"b\nc"\nd\n').map(({ line }) => line)).toEqual([1, 2, 4]);
-  expect(() => readCsv('a\n"b')).toThrow("line 2");
+test("tells the line where a row begins, also after line breaks within quotes", async () => {
+  expect((await rowsOf('a\n"b\nc"\nd\n')).map(({ line }) => line)).toEqual([1, 2, 4]);
+  await expect(rowsOf('a\n"b')).rejects.toThrow("line 2");
+});
+
+test.each([
+  ["a row of commas", ",".repeat(4_000_000), "cells"],
+  ["a cell of letters", "a".repeat(4_000_000), "characters"],
+  ["a cell of quotes", '"'.repeat(4_000_000), "characters"],
+])("refuses %s without end by its line, before it has read it", async (_, endless, what) => {
+  let rests = 0;
+  const counting = { rest: () => void rests++ };
+  await expect(readCsv(`a\n${endless}`, counting).next()).resolves.toMatchObject({ value: { cells: ["a"] } });
+  const rows = readCsv(`a\n${endless}`, counting);
+  await rows.next();
+  await expect(rows.next()).rejects.toThrow(new RegExp(`line 2: .* ${what}`));
+  expect(rests).toBeLessThan(2_000);
+});
+
+test("gives others a turn between lines, empty ones too", async () => {
+  let rests = 0;
+  for await (const _ of readCsv("\n".repeat(1_000), { rest: () => void rests++ }));
+  expect(rests).toBe(1_000);
 });
