@@ -40,7 +40,11 @@ export async function sendHead(
     destroy: () => socket.destroy(),
     async write(bytes) {
       if (socket.destroyed) throw new Error("the other end has closed");
-      if (!socket.write(bytes)) await Promise.race([once(socket, "drain"), once(socket, "close"), answered]);
+      if (socket.write(bytes)) return;
+      const waiting = new AbortController();
+      const { signal } = waiting;
+      await Promise.race([once(socket, "drain", { signal }), once(socket, "close", { signal }), answered]);
+      waiting.abort();
     },
   };
 }
