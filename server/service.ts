@@ -5,6 +5,9 @@
 import { getRequestListener } from "@hono/node-server";
 import type { Redis } from "ioredis";
 import type { Logger } from "pino";
+import { Evaluator } from "./alerts/evaluator.ts";
+import { pushNotifications } from "./alerts/push-notifications.ts";
+import { beginAlerts } from "./alerts/rules.ts";
 import { createApp } from "./app.ts";
 import { adjustStatements } from "./billing/statements/adjust-statements.ts";
 import { closeStatements, type StatementSource } from "./billing/statements/close-statements.ts";
@@ -219,7 +222,21 @@ async function startParts(
   };
   const reportMaker = config.roles.has("worker") ? createReportMaker(reportSource(statements, tree), log) : undefined;
   started.push(async () => await reportMaker?.stop());
-  const jobTable = [
+  await beginAlerts(postgres);
+  const failedJobs = new Set<string>();
+  const evaluator = new Evaluator({
+    ...{
+      ...statements,
+      tree,
+      publicUrl: config.publicUrl,
+      failedJobs: () => [...failedJobs],
+      onJudged: telemetry.rulesJudged,
+    },
+    backlogShare: () => ingest && ingest.log.backlogBytes / ingest.log.maxBytes,
+  });
+  telemetry.read("alertLagSeconds", () => evaluator.lagSeconds);
+  const jobTable: JobDefinition[] = [
+    { name: "alerts-evaluate", every: { ms: 2_000 }, role: "worker", handler: () => evaluator.run() },
     ...jobsOf(clickhouse, postgres, tree, storing, corrections, statements, log, (nodes) => announce(nodes)),
     reportsJob(reportMaker),
     schedulesJob({
@@ -274,13 +291,20 @@ async function startParts(
     log,
   });
   announce = (nodes) => gateway.announce(nodes);
+  const { publicUrl } = config;
+  const stopPushing = await pushNotifications({ postgres, tree, publicUrl, notify: gateway.notify, log });
+  started.push(async () => stopPushing());
 
   const jobs = await startJobs({
     jobs: led?.jobs ?? jobTable,
     roles: config.roles,
     databaseUrl: postgresStore.url,
     redisUrl: config.redisUrl,
-    onRun: telemetry.jobRan,
+    onRun: (job, outcome, seconds) => {
+      telemetry.jobRan(job, outcome, seconds);
+      if (outcome === "failed") failedJobs.add(job);
+      if (outcome === "done") failedJobs.delete(job);
+    },
     log,
   });
   started.push(() => jobs.close());

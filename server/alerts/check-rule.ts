@@ -1,10 +1,14 @@
 /** Whether a rule can hold where it is made: its meter, its filter, what it takes the place of. */
+
+import { inArray } from "drizzle-orm";
 import type { UsageSource } from "../billing/measure-span.ts";
 import { dimensionsOf, type Meter } from "../catalog/catalog.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import type { Condition, RuleFilter, RuleScope } from "../contract/rules.ts";
+import type { Actor } from "../identity/actor.ts";
 import { type Filter, parseFilters } from "../metrics/filters.ts";
 import type { Queries } from "../postgres/client.ts";
+import { channels } from "../postgres/schema/delivery.ts";
 import { ProblemError } from "../problem.ts";
 import type { NodeTree } from "../tree/node-tree.ts";
 import { readRule } from "./rules.ts";
@@ -13,6 +17,7 @@ interface Wanted {
   node: NodeAddress;
   scope: RuleScope;
   replaces: string | null;
+  channels: readonly string[];
   condition: Condition;
 }
 
@@ -21,11 +26,12 @@ interface Sources {
   meterOf: UsageSource["meterOf"];
 }
 
-/** Throws `invalid_request` naming the field. */
+/** Channels are those within the reach of who makes the rule. Throws `invalid_request` naming the field. */
 export async function checkRule(
   db: Queries,
   { tree, meterOf }: Sources,
-  { node, scope, replaces, condition }: Wanted,
+  { node, scope, replaces, channels: wanted, condition }: Wanted,
+  actor: Pick<Actor, "reach">,
 ): Promise<void> {
   if (condition.kind === "system" && node !== "all") throw refusal("node", "rules about the system are made at all");
   if (condition.kind === "system" && scope !== "node")
@@ -35,6 +41,17 @@ export async function checkRule(
     if (!meter) throw refusal("condition.meter", `there is no meter named ${JSON.stringify(condition.meter)}`);
     if (condition.kind === "threshold") filtersOf(condition.filter, meter);
   }
+  const known =
+    wanted.length === 0
+      ? []
+      : await db
+          .select()
+          .from(channels)
+          .where(inArray(channels.id, [...wanted]));
+  const reachable = known.filter((one) => actor.reach.some((top) => tree.isWithin(one.node, top)));
+  const usable = new Set(reachable.map(({ id }) => id));
+  const unknown = wanted.findIndex((id) => !usable.has(id));
+  if (unknown >= 0) throw refusal(`channels.${unknown}`, "there is no such channel");
   if (replaces === null) return;
   const replaced = await readRule(db, replaces);
   const isAbove = replaced && replaced.node !== node && tree.isWithin(node, replaced.node);

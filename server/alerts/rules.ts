@@ -1,5 +1,5 @@
 /** Rules as they are kept. What a rule holds for follows from the tree, so nothing is copied to the organizations below it. */
-import { and, asc, count, eq, isNull, ne, sql } from "drizzle-orm";
+import { and, asc, count, eq, isNotNull, ne, sql } from "drizzle-orm";
 import { type Author, recordChange, system } from "../audit/record-change.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import { type Condition, type MuteWindow, maxRulesOfNode, type RuleScope, type Severity } from "../contract/rules.ts";
@@ -78,6 +78,7 @@ export async function changeRule(
       .set({ ...given, ...(isBegunAnew && { inForceSince: new Date() }), name: edit.name ?? before.name })
       .where(eq(rules.id, id))
       .returning();
+    if (!after.enabled) await endAlerts(tx, id, "The rule was switched off.");
     const change = { before: stateOfRule(before), after: stateOfRule(after) };
     await recordChange(tx, { by, node: after.node, action: "rule.changed", subject: id, ...change });
     return after;
@@ -94,15 +95,23 @@ export async function removeRule(
     const before = await lockedRule(tx, id);
     check(stateOfRule(before));
     await tx.delete(rules).where(eq(rules.id, id));
-    await tx.delete(alerts).where(and(eq(alerts.ruleId, id), eq(alerts.state, "pending"), isNull(alerts.firedAt)));
-    await tx
-      .update(alerts)
-      .set({ state: "resolved", resolvedAt: new Date(), due: null, explanation: "The rule was removed." })
-      .where(and(eq(alerts.ruleId, id), ne(alerts.state, "resolved")));
-    await tx.update(alerts).set({ due: null }).where(eq(alerts.ruleId, id));
+    await endAlerts(tx, id, "The rule was removed.");
     const change = { action: "rule.removed", subject: id, before: stateOfRule(before) };
     await recordChange(tx, { by, node: before.node, ...change });
   });
+}
+
+/** Nothing more is told of them. */
+async function endAlerts(tx: Queries, ruleId: string, explanation: string): Promise<void> {
+  await tx.delete(alerts).where(and(eq(alerts.ruleId, ruleId), eq(alerts.state, "pending")));
+  await tx
+    .update(alerts)
+    .set({ state: "resolved", resolvedAt: new Date(), explanation })
+    .where(and(eq(alerts.ruleId, ruleId), ne(alerts.state, "resolved")));
+  await tx
+    .update(alerts)
+    .set({ due: null, dueSince: null })
+    .where(and(eq(alerts.ruleId, ruleId), isNotNull(alerts.due)));
 }
 
 /** What an `ETag` of a rule is made of, and what the audit keeps. */

@@ -2,6 +2,7 @@
  * The only door to ClickHouse. Every setting that decides whether data is stored once, whole and visible is pinned
  * here, because their defaults have changed between releases (async inserts are on by default since 26.3).
  */
+import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
@@ -51,6 +52,14 @@ export interface StatementSummary {
   writtenRows: number;
 }
 
+export interface SentTable {
+  name: string;
+  /** Columns and their types, as CREATE TABLE has them. */
+  structure: string;
+  /** Arrays as JSON, one a line. */
+  rows: Iterable<Buffer>;
+}
+
 export interface ClickHouse {
   /**
    * Rows of a SELECT as objects. Rejects with StoreUnavailableError when the server cannot be reached, and with the reason of
@@ -61,6 +70,8 @@ export interface ClickHouse {
   selectColumns(sql: string, params: QueryParams): Promise<unknown[][]>;
   /** The bytes of a SELECT in the format that it names, as they arrive. */
   selectBytes(sql: string, params: QueryParams): AsyncGenerator<Buffer>;
+  /** The same of a table that is sent along with the SELECT, which names it as it is named here. */
+  selectFrom(sql: string, table: SentTable): AsyncGenerator<Buffer>;
   /** A statement without a result: DDL, INSERT SELECT. */
   command(sql: string, params?: QueryParams, settings?: ClickHouseSettings): Promise<StatementSummary>;
   /** An INSERT whose rows are `body`, in the format that the statement names. */
@@ -128,6 +139,14 @@ function classify(error: unknown): Error {
   if (error instanceof ClickHouseError && !passingCodes.has(Number(error.code)))
     return new StatementRefusedError(error);
   return new StoreUnavailableError(error);
+}
+
+/** A file of a form (RFC 7578), which is how a table is sent along. */
+function* formOf(name: string, rows: Iterable<Buffer>, boundary: string): Generator<Buffer> {
+  const head = `content-disposition: form-data; name="${name}"; filename="rows"\r\ncontent-type: application/octet-stream`;
+  yield Buffer.from(`--${boundary}\r\n${head}\r\n\r\n`);
+  yield* rows;
+  yield Buffer.from(`\r\n--${boundary}--\r\n`);
 }
 
 /** How a statement ended: `unavailable`: no answer or not now; `refused`: an answer that will not change. */
@@ -209,6 +228,24 @@ export function connectClickHouse(
     async *selectBytes(sql, params) {
       try {
         const result = await client.exec({ query: sql, query_params: params, clickhouse_settings: pinnedSettings });
+        for await (const chunk of result.stream) yield chunk as Buffer;
+      } catch (error) {
+        throw classify(error);
+      }
+    },
+    async *selectFrom(sql, { name, structure, rows }) {
+      const boundary = randomUUID();
+      try {
+        const result = await client.exec({
+          query: sql,
+          values: Readable.from(formOf(name, rows, boundary), { objectMode: false }),
+          http_headers: { "content-type": `multipart/form-data; boundary=${boundary}` },
+          clickhouse_settings: {
+            ...pinnedSettings,
+            ...{ [`${name}_structure`]: structure, [`${name}_format`]: "JSONCompactEachRow" },
+            wait_end_of_query: 1,
+          },
+        });
         for await (const chunk of result.stream) yield chunk as Buffer;
       } catch (error) {
         throw classify(error);

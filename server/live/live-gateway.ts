@@ -12,6 +12,7 @@ import { z } from "zod";
 import type { ClientToServerEvents, LiveAnswer, ServerToClientEvents, WatchResult } from "../contract/live.ts";
 import { liveLimits } from "../contract/live.ts";
 import { type NodeAddress, nodeAddressSchema } from "../contract/nodes.ts";
+import type { NotificationPush } from "../contract/notifications.ts";
 import { NoTurnError } from "../fairness/fair-turns.ts";
 import type { Actor } from "../identity/actor.ts";
 import { WatchedNode } from "./watched-node.ts";
@@ -40,6 +41,11 @@ export interface LiveGatewayDeps {
 export interface LiveGateway {
   /** Something that these nodes count is in storage now; nodes that nobody watches cost nothing. */
   announce(nodes: Iterable<NodeAddress>): void;
+  /**
+   * Tells the sockets of a person here what `told` gives for the rights that each has at this moment; undefined: nothing. Their
+   * credentials are asked for again, so that who lost a right hears nothing any more.
+   */
+  notify(userId: string, told: (actor: Actor) => Promise<NotificationPush | undefined>): Promise<void>;
   /** Open now, in this process. */
   readonly sockets: number;
   /** Cuts every socket. The HTTP server stays as it is. */
@@ -201,7 +207,19 @@ export function createLiveGateway(deps: LiveGatewayDeps): LiveGateway {
       io.serverSideEmit("nodes:stored", nodes.slice(start, start + maxNodesPerMessage));
   }
 
+  async function notify(userId: string, told: (actor: Actor) => Promise<NotificationPush | undefined>): Promise<void> {
+    const own = [...io.of("/").sockets.values()].filter(({ data }) => data.actor.id === userId);
+    await Promise.all(
+      own.map(async (socket) => {
+        const actor = await authenticate(socket.data.credentials);
+        const push = actor?.id === userId ? await told(actor) : undefined;
+        if (push && socket.connected) socket.emit("notification:new", push);
+      }),
+    );
+  }
+
   return {
+    notify,
     get sockets() {
       return io.engine.clientsCount;
     },

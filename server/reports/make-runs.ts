@@ -108,7 +108,7 @@ export function createReportMaker(
     await storeFile(db, { run: run.id, format: "document", section: "" }, 0, jsonOfDocument(document));
     await rememberMade(run.id, document.watermark, document.made_at);
     for (const [index, format] of run.formats.entries()) {
-      for (const [position, { section, content }] of renderFormat(document, format).entries()) {
+      for (const [position, { section, content }] of renderFormat(document, format, source.clickhouse).entries()) {
         await storeFile(db, { run: run.id, format, section }, position, content);
         signal.throwIfAborted();
       }

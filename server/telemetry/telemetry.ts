@@ -28,6 +28,8 @@ export interface LiveReadings {
   /** For how long the watermark has not moved, in seconds; 0 while it moves. */
   watermarkStandingSeconds(): number;
   sockets(): number;
+  /** How far the judging of rules is behind what can be queried, in seconds. */
+  alertLagSeconds(): number;
   postgresConnections(): { state: "idle" | "busy" | "awaited"; count: number }[];
   /** Of all processes together. */
   deliveries(): Promise<{ state: string; count: number }[]>;
@@ -48,6 +50,8 @@ export interface Telemetry {
   postgresFailed(outcome: Exclude<StoreOutcome, "ok">): void;
   deliveryAttempted(kind: ChannelKind, result: "sent" | "again" | "never"): void;
   jobRan(job: string, outcome: RunOutcome, seconds: number): void;
+  /** A rule of a kind was judged at so many nodes. */
+  rulesJudged(kind: string, nodes: number): void;
   /** Adds a gauge that is read at each scrape; a second reading under the name takes the place of the first. */
   read<Name extends keyof LiveReadings>(name: Name, reading: LiveReadings[Name]): void;
   /** The text exposition format of Prometheus. */
@@ -146,10 +150,22 @@ export function createTelemetry(): Telemetry {
     buckets: stageBuckets,
     registers,
   });
+  const evaluations = new Counter({
+    name: "tidemark_rule_evaluations_total",
+    help: "How often rules were judged at a node, by kind",
+    labelNames: ["kind"] as const,
+    registers,
+  });
   const gauge = (
     name: string,
     help: string,
-    reading: "walBacklogBytes" | "walMaxBytes" | "watermarkAgeSeconds" | "watermarkStandingSeconds" | "sockets",
+    reading:
+      | "alertLagSeconds"
+      | "walBacklogBytes"
+      | "walMaxBytes"
+      | "watermarkAgeSeconds"
+      | "watermarkStandingSeconds"
+      | "sockets",
   ) =>
     new Gauge({
       name,
@@ -169,6 +185,7 @@ export function createTelemetry(): Telemetry {
     "For how long the watermark has not moved; 0 while it moves",
     "watermarkStandingSeconds",
   );
+  gauge("tidemark_alert_lag_seconds", "How far the judging of rules is behind what can be queried", "alertLagSeconds");
   gauge("tidemark_sockets", "Open sockets of dashboards", "sockets");
   new Gauge({
     name: "tidemark_postgres_connections",
@@ -231,6 +248,7 @@ export function createTelemetry(): Telemetry {
     postgresFailed: (outcome) => postgresFailures.inc({ outcome }),
     deliveryAttempted: (kind, result) => deliveryAttempts.inc({ kind, result }),
     jobRan: (job, outcome, seconds) => jobRuns.observe({ job, outcome }, seconds),
+    rulesJudged: (kind, nodes) => evaluations.inc({ kind }, nodes),
     read(name, reading) {
       readings[name] = reading;
     },

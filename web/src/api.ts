@@ -191,20 +191,13 @@ export interface AuditQuestion {
 
 /** The newest first, page by page. */
 export function readAudit(question: AuditQuestion, signal?: AbortSignal): Promise<AuditList> {
-  return send<AuditList>("GET", `/v1/audit?${auditSearch(question)}`, { signal });
+  return send<AuditList>("GET", `/v1/audit?${searchOf(question)}`, { signal });
 }
 
 /** Everything that matches, as the server writes it into CSV. */
 export async function readAuditCsv(question: AuditQuestion): Promise<Blob> {
-  const response = await request("GET", `/v1/audit?${auditSearch(question)}`, { accept: "text/csv" });
+  const response = await request("GET", `/v1/audit?${searchOf(question)}`, { accept: "text/csv" });
   return response.blob();
-}
-
-function auditSearch(question: AuditQuestion): URLSearchParams {
-  const search = new URLSearchParams();
-  for (const [name, value] of Object.entries(question))
-    if (value !== undefined && value !== "") search.set(name, String(value));
-  return search;
 }
 
 export function readSessions(signal?: AbortSignal): Promise<SessionList> {
@@ -265,6 +258,14 @@ export async function signIn(credentials: SignIn): Promise<void> {
 
 export async function signOut(): Promise<void> {
   await request("DELETE", "/v1/session");
+}
+
+/** The query that asks this; what is undefined or empty is not asked. */
+export function searchOf(question: object): URLSearchParams {
+  const search = new URLSearchParams();
+  for (const [name, value] of Object.entries(question))
+    if (value !== undefined && value !== "") search.set(name, String(value));
+  return search;
 }
 
 interface RequestOptions {

@@ -8,7 +8,7 @@ import type {
   SubscriptionDetail,
   SubscriptionList,
 } from "@contract/subscriptions.ts";
-import { send, sendTagged, type Tagged } from "./api.ts";
+import { searchOf, send, sendTagged, type Tagged } from "./api.ts";
 
 export async function readPlans(signal?: AbortSignal): Promise<Plan[]> {
   return (await send<PlanList>("GET", "/v1/plans", { signal })).plans;
@@ -42,10 +42,7 @@ export interface SubscriptionsQuestion {
 }
 
 export function readSubscriptions(question: SubscriptionsQuestion, signal?: AbortSignal): Promise<SubscriptionList> {
-  const search = new URLSearchParams();
-  for (const [name, value] of Object.entries(question))
-    if (value !== undefined && value !== "") search.set(name, String(value));
-  return send<SubscriptionList>("GET", `/v1/subscriptions?${search}`, { signal });
+  return send<SubscriptionList>("GET", `/v1/subscriptions?${searchOf(question)}`, { signal });
 }
 
 const subscriptionAddress = (id: string) => `/v1/subscriptions/${encodeURIComponent(id)}`;

@@ -2,7 +2,7 @@
 import type { OrganizationList, OrganizationSort } from "@contract/organizations.ts";
 import type { Overview } from "@contract/overview.ts";
 import type { QuotaStatus } from "@contract/quota-status.ts";
-import { readCsv, send } from "./api.ts";
+import { readCsv, searchOf, send } from "./api.ts";
 
 export interface OrganizationsQuestion {
   node?: string | undefined;
@@ -19,13 +19,7 @@ export interface OrganizationsQuestion {
 }
 
 export function readOrganizations(question: OrganizationsQuestion, signal?: AbortSignal): Promise<OrganizationList> {
-  return send<OrganizationList>(
-    "GET",
-    `/v1/organizations?${searchOf({ ...question, limit: String(question.limit) })}`,
-    {
-      signal,
-    },
-  );
+  return send<OrganizationList>("GET", `/v1/organizations?${searchOf(question)}`, { signal });
 }
 
 /** All that match, not one page. */
@@ -38,13 +32,6 @@ export function readOverview(
   signal?: AbortSignal,
 ): Promise<Overview> {
   return send<Overview>("GET", `/v1/overview?${searchOf(question)}`, { signal });
-}
-
-function searchOf(values: Record<string, string | undefined>): string {
-  const given = Object.entries(values).filter(
-    (pair): pair is [string, string] => pair[1] !== undefined && pair[1] !== "",
-  );
-  return new URLSearchParams(given).toString();
 }
 
 type Tone = "neutral" | "accent" | "good" | "warn" | "bad";

@@ -1,19 +1,11 @@
 /**
- * The only socket. Keeps the live figures of one node as reactive state: a snapshot when it connects, then every change,
- * and a new snapshot after a lost connection or a gap in the sequence. Pushes are applied once per frame.
+ * Keeps the live figures of one node as reactive state: a snapshot when the socket connects, then every change, and a
+ * new snapshot after a lost connection or a gap in the sequence. Pushes are applied once per frame.
  */
-import type {
-  ClientToServerEvents,
-  LiveChanged,
-  LiveLevels,
-  LiveRoom,
-  LiveSnapshot,
-  ServerToClientEvents,
-  WatchResult,
-} from "@contract/live.ts";
-import { io, type Socket } from "socket.io-client";
-import { readLive, readMe } from "./api.ts";
+import type { LiveChanged, LiveLevels, LiveRoom, LiveSnapshot, WatchResult } from "@contract/live.ts";
+import { readLive } from "./api.ts";
 import { judgePush, type LiveState, liveState } from "./live-status.ts";
+import { beginWatch, endWatch, joinSocket, type LiveSocket, leaveSocket } from "./socket.ts";
 
 interface LiveSample {
   /** When this page received it, ms since 1970. */
@@ -56,7 +48,7 @@ export class LiveFeed {
   readonly ageMs = $derived(this.#receivedAtMs === null ? null : Math.max(0, this.now - this.#receivedAtMs));
 
   #node: string | undefined;
-  #socket: Socket<ServerToClientEvents, ClientToServerEvents> | undefined;
+  #socket: LiveSocket | undefined;
   #sequence: number | null = null;
   #watch = 0;
   #waiting: LiveChanged | LiveSnapshot | undefined;
@@ -67,6 +59,17 @@ export class LiveFeed {
   #roomsReadAtMs = 0;
   #roomsRequest: AbortController | undefined;
 
+  readonly #onconnect = () => {
+    this.#isConnected = true;
+    this.#resync();
+  };
+  readonly #ondisconnect = () => {
+    this.#isConnected = false;
+    this.#sequence = null;
+  };
+  readonly #onsnapshot = (snapshot: LiveSnapshot) => this.#takeSnapshot(snapshot);
+  readonly #onchange = (change: LiveChanged) => this.#takeChange(change);
+
   /** Shows `node` (the caller's own when undefined) until `close`. */
   constructor(node: string | undefined) {
     this.#node = node;
@@ -76,37 +79,25 @@ export class LiveFeed {
     this.#clock = setInterval(() => {
       this.now = Date.now();
     }, 1_000);
-    const socket: Socket<ServerToClientEvents, ClientToServerEvents> = io({
-      reconnectionDelay: 300,
-      reconnectionDelayMax: 3_000,
-      timeout: 5_000,
-    });
+    const socket = joinSocket();
     this.#socket = socket;
-    socket.on("connect", () => {
-      this.#isConnected = true;
-      this.#resync();
-    });
-    socket.on("disconnect", (reason) => {
-      this.#isConnected = false;
-      this.#sequence = null;
-      // After the server closed the connection itself the client would not try again.
-      if (reason === "io server disconnect") socket.connect();
-    });
-    socket.on("connect_error", () => {
-      // A refused connection is not tried again by itself. Whether the session is over is told by any request.
-      if (!socket.active) this.#retryTimer = setTimeout(() => this.#reopen(socket), refusedRetryMs);
-    });
-    socket.on("live:snapshot", (snapshot) => this.#takeSnapshot(snapshot));
-    socket.on("live:changed", (change) => this.#takeChange(change));
-  }
-
-  #reopen(socket: Socket<ServerToClientEvents, ClientToServerEvents>): void {
-    socket.connect();
-    readMe().catch(() => {});
+    beginWatch();
+    socket.on("connect", this.#onconnect);
+    socket.on("disconnect", this.#ondisconnect);
+    socket.on("live:snapshot", this.#onsnapshot);
+    socket.on("live:changed", this.#onchange);
+    if (socket.connected) this.#onconnect();
   }
 
   close(): void {
-    this.#socket?.disconnect();
+    this.#watch += 1;
+    this.#socket?.off("connect", this.#onconnect);
+    this.#socket?.off("disconnect", this.#ondisconnect);
+    this.#socket?.off("live:snapshot", this.#onsnapshot);
+    this.#socket?.off("live:changed", this.#onchange);
+    this.#socket = undefined;
+    endWatch();
+    leaveSocket();
     clearTimeout(this.#retryTimer);
     clearInterval(this.#clock);
     clearTimeout(this.#roomsTimer);

@@ -1,5 +1,6 @@
 /** The pages that the navigation leads to, in groups. A page whose action the user has nowhere would answer nothing but refusals. */
 import type { Action } from "@contract/accounts.ts";
+import BellRing from "@lucide/svelte/icons/bell-ring";
 import Building from "@lucide/svelte/icons/building-2";
 import Calculator from "@lucide/svelte/icons/calculator";
 import CalendarSync from "@lucide/svelte/icons/calendar-sync";
@@ -13,6 +14,8 @@ import Network from "@lucide/svelte/icons/network";
 import Radio from "@lucide/svelte/icons/radio";
 import ReceiptText from "@lucide/svelte/icons/receipt-text";
 import ScrollText from "@lucide/svelte/icons/scroll-text";
+import Send from "@lucide/svelte/icons/send";
+import SlidersHorizontal from "@lucide/svelte/icons/sliders-horizontal";
 import Users from "@lucide/svelte/icons/users";
 import type { Component } from "svelte";
 
@@ -50,6 +53,14 @@ export const navigation: readonly NavigationGroup[] = [
     ],
   },
   {
+    label: "Alerts",
+    pages: [
+      { path: "/alerts", label: "Alerts", Icon: BellRing, action: "read" },
+      { path: "/rules", label: "Rules", Icon: SlidersHorizontal, action: "read" },
+      { path: "/channels", label: "Channels", Icon: Send, action: "read" },
+    ],
+  },
+  {
     label: "Billing",
     pages: [
       { path: "/plans", label: "Plans", Icon: Layers, action: "read" },
@@ -70,6 +81,7 @@ export const navigation: readonly NavigationGroup[] = [
 
 /** Pages below those, which change something. */
 const forms: readonly Pick<NavigationPage, "path" | "action">[] = [
+  { path: "/rules/new", action: "rules:write" },
   { path: "/plans/new", action: "plans:write" },
   { path: "/subscriptions/new", action: "plans:write" },
 ];

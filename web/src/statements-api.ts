@@ -1,7 +1,7 @@
 /** Statements, their payment, and what another plan would have come to, as the server tells of them. */
 import type { SetPayment, StatementDetail, StatementList } from "@contract/statements.ts";
 import type { WhatIf, WhatIfRequest } from "@contract/what-if.ts";
-import { readCsv, send, sendTagged, type Tagged } from "./api.ts";
+import { readCsv, searchOf, send, sendTagged, type Tagged } from "./api.ts";
 
 export interface StatementsQuestion {
   node?: string | undefined;
@@ -18,13 +18,6 @@ export function readStatements(question: StatementsQuestion, signal?: AbortSigna
 /** All that match, without a limit. */
 export function readStatementsCsv(question: StatementsQuestion): Promise<Blob> {
   return readCsv(`/v1/statements?${searchOf({ ...question, limit: undefined, cursor: undefined })}`);
-}
-
-function searchOf(question: StatementsQuestion): URLSearchParams {
-  const search = new URLSearchParams();
-  for (const [name, value] of Object.entries(question))
-    if (value !== undefined && value !== "") search.set(name, String(value));
-  return search;
 }
 
 const addressOf = (id: string) => `/v1/statements/${encodeURIComponent(id)}`;

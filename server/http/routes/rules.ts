@@ -100,7 +100,7 @@ export function rulesRoutes({ postgres, tree, meterOf }: RulesRoutesDeps): OpenA
       const node = resolveNode(actor, tree, requested);
       refuseUnseenBilling(actor, node, wanted.condition);
       const rule = { ...wanted, node, repeatHours: repeat_hours };
-      await checkRule(postgres.db, { tree, meterOf }, rule);
+      await checkRule(postgres.db, { tree, meterOf }, rule, actor);
       const made = await createRule(postgres, rule, authorOf(c));
       c.header("etag", await entityTag(c, stateOfRule(made)));
       return c.json(describeRule(made), 201);
@@ -149,7 +149,8 @@ export function rulesRoutes({ postgres, tree, meterOf }: RulesRoutesDeps): OpenA
           field: "condition.kind",
         });
       refuseUnseenBilling(actor, rule.node, rule.condition);
-      await checkRule(postgres.db, { tree, meterOf }, { ...rule, ...given(wanted) });
+      const known = wanted.channels ? {} : { channels: [] };
+      await checkRule(postgres.db, { tree, meterOf }, { ...rule, ...known, replaces: null, ...given(wanted) }, actor);
       const edit = { ...wanted, repeatHours: repeat_hours };
       const changed = await changeRule(postgres, rule.id, edit, { by: authorOf(c), check: await ifMatch(c) });
       c.header("etag", await entityTag(c, stateOfRule(changed)));

@@ -25,6 +25,16 @@ export function decimalCell(figure: Figure | undefined): string | null {
   return figure === null || figure === undefined ? null : String(figure);
 }
 
+/** A meter of one's own may be called as another column is: the later one has a number behind its key. */
+function keepApart(columns: ReportColumn[]): void {
+  const taken = new Set<string>();
+  for (const column of columns) {
+    const { key } = column;
+    for (let number = 2; taken.has(column.key); number++) column.key = `${key}_${number}`;
+    taken.add(column.key);
+  }
+}
+
 /** `summed`: the keys of the columns whose rows are parts of a whole. A column of money in several currencies has no sum. */
 export function section(
   id: string,
@@ -33,6 +43,7 @@ export function section(
   rows: ReportCell[][],
   summed: readonly string[] = [],
 ): ReportSection {
+  keepApart(columns);
   if (summed.length === 0 || rows.length === 0) return { id, title, columns, rows, totals: [] };
   const currencyAt = columns.findIndex(({ key }) => key === "currency");
   const currencies = new Set(currencyAt < 0 ? [] : rows.map((row) => row[currencyAt]));

@@ -1,8 +1,12 @@
 /** The files of a format, drawn from one document: CSV and Parquet have one for each section, the others one in all. */
-import type { ReportDocument, ReportFormat } from "../../contract/reports.ts";
+import type { ClickHouse } from "../../clickhouse/client.ts";
+import type { ReportDocument, ReportFormat, ReportSection } from "../../contract/reports.ts";
 import { aboutSection } from "./about.ts";
 import { csvOfSection } from "./csv.ts";
 import { jsonOfDocument } from "./json.ts";
+import { parquetOfSection } from "./parquet.ts";
+import { pdfOfDocument } from "./pdf.ts";
+import { workbook } from "./workbook.ts";
 
 export interface RenderedFile {
   /** '' where one file holds all sections. */
@@ -19,16 +23,24 @@ export const mediaTypes: Readonly<Record<ReportFormat, string>> = {
   parquet: "application/vnd.apache.parquet",
 };
 
-export function renderFormat(document: ReportDocument, format: ReportFormat): RenderedFile[] {
+export function renderFormat(
+  document: ReportDocument,
+  format: ReportFormat,
+  clickhouse: Pick<ClickHouse, "selectFrom">,
+): RenderedFile[] {
+  const sections = () => [...document.sections, aboutSection(document)];
+  const perSection = (render: (section: ReportSection) => RenderedFile["content"]) =>
+    sections().map((section) => ({ section: section.id, content: render(section) }));
   switch (format) {
     case "csv":
-      return [...document.sections, aboutSection(document)].map((section) => ({
-        section: section.id,
-        content: csvOfSection(section),
-      }));
+      return perSection(csvOfSection);
+    case "parquet":
+      return perSection((section) => parquetOfSection(clickhouse, section));
+    case "xlsx":
+      return [{ section: "", content: workbook(sections().map((one) => ({ ...one, name: one.title }))) }];
+    case "pdf":
+      return [{ section: "", content: pdfOfDocument(document) }];
     case "json":
       return [{ section: "", content: jsonOfDocument(document) }];
-    default:
-      throw new Error(`${format} cannot be made yet`);
   }
 }

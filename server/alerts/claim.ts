@@ -1,0 +1,177 @@
+/**
+ * Writes what judging found: the alerts that begin, go on and end, and what is told of them, in one transaction. Whoever judges
+ * the same again, or at the same time, finds the rows there: nothing is told twice.
+ */
+import { and, eq, inArray, isNotNull, ne, or, type SQL } from "drizzle-orm";
+import { newId } from "../identity/actor.ts";
+import type { Postgres, Queries } from "../postgres/client.ts";
+import { alerts, rules } from "../postgres/schema/alerts.ts";
+import type { Judged, Judgement } from "./judged.ts";
+import { columnsOf, lifeOf } from "./life-columns.ts";
+import { endPeriod, type Life, nextState, type Pacing } from "./next-state.ts";
+import type { AlertRecord } from "./read-alerts.ts";
+import type { RuleRecord } from "./rules.ts";
+import { placeOf } from "./sight.ts";
+import { type TellSource, tellDue } from "./tell.ts";
+
+type NewAlert = typeof alerts.$inferInsert;
+
+/** What there is to write. */
+interface Changes {
+  added: NewAlert[];
+  changed: { id: string; to: Partial<AlertRecord> }[];
+  removed: string[];
+}
+
+/** `watermark`: as of which the rule was judged. Gives how many alerts were changed. */
+export async function recordJudgement(
+  source: TellSource & { postgres: Postgres },
+  rule: RuleRecord,
+  judgement: Judgement,
+  watermark: Date,
+): Promise<number> {
+  const { postgres } = source;
+  const seen = planChanges(rule, judgement, await standing(postgres.db, rule, judgement), watermark);
+  if (isNothing(seen)) return 0;
+  return await postgres.transaction(async (tx) => {
+    // A rule that is changed or removed meanwhile was judged for nothing.
+    const [now] = await tx.select().from(rules).where(eq(rules.id, rule.id)).for("share");
+    if (!now?.enabled || now.inForceSince.getTime() !== rule.inForceSince.getTime()) return 0;
+    const changes = planChanges(now, judgement, await standing(tx, now, judgement, true), watermark);
+    await write(tx, changes);
+    await tellDue(tx, source, now);
+    return changes.added.length + changes.changed.length + changes.removed.length;
+  });
+}
+
+const isNothing = ({ added, changed, removed }: Changes) => added.length + changed.length + removed.length === 0;
+
+/** The rule's alerts that judging can change, and those that are once in the same period. */
+async function standing(db: Queries, rule: RuleRecord, { nodes, judged }: Judgement, isLocked = false) {
+  const keys = judged.flatMap((one) => (one.once === null ? [] : [keyOf(rule, one, "")]));
+  const open: SQL | undefined = or(ne(alerts.state, "resolved"), isNotNull(alerts.due));
+  const found: AlertRecord[] = [];
+  for (let start = 0; start < nodes.length; start += nodesPerStatement) {
+    const some = nodes.slice(start, start + nodesPerStatement);
+    const asked = db
+      .select()
+      .from(alerts)
+      .where(and(eq(alerts.ruleId, rule.id), inArray(alerts.node, some), open));
+    found.push(...(isLocked ? await asked.for("update") : await asked));
+  }
+  const known = new Set(found.map(({ key }) => key));
+  const others = keys.filter((key) => !known.has(key));
+  for (let start = 0; start < others.length; start += nodesPerStatement) {
+    const some = others.slice(start, start + nodesPerStatement);
+    const asked = db.select().from(alerts).where(inArray(alerts.key, some));
+    found.push(...(isLocked ? await asked.for("update") : await asked));
+  }
+  return found;
+}
+
+const nodesPerStatement = 5_000;
+
+function keyOf(rule: Pick<RuleRecord, "id">, { node, subject, once }: Judged, episode: string): string {
+  return `${rule.id} ${node} ${once ?? `${subject} ${episode}`}`;
+}
+
+function planChanges(rule: RuleRecord, judgement: Judgement, rows: readonly AlertRecord[], watermark: Date): Changes {
+  const changes: Changes = { added: [], changed: [], removed: [] };
+  const byKey = new Map(rows.map((row) => [row.key, row]));
+  const bySubject = new Map(
+    rows.filter(({ state }) => state !== "resolved").map((row) => [`${row.node} ${row.subject}`, row]),
+  );
+  const judgedRows = new Set<string>();
+  const periods = new Map(judgement.judged.flatMap(({ node, period }) => (period ? [[node, period.startMs]] : [])));
+  for (const one of judgement.judged) {
+    const row = one.once === null ? bySubject.get(`${one.node} ${one.subject}`) : byKey.get(keyOf(rule, one, ""));
+    if (row) judgedRows.add(row.id);
+    const before = row && lifeOf(row);
+    const reading = { finding: one.finding, atMs: watermark.getTime() };
+    const after = nextState(before, reading, pacingOf(rule, one));
+    if (!row && after) changes.added.push(newAlert(rule, one, after, watermark));
+    else if (row && !after) changes.removed.push(row.id);
+    else if (row && after) put(changes, row, edited(row, one, after, rule, watermark));
+  }
+  for (const row of rows) {
+    if (judgedRows.has(row.id) || row.state === "resolved") continue;
+    const life = lifeOf(row);
+    const reading = { finding: "clears" as const, atMs: watermark.getTime() };
+    const period = periods.get(row.node);
+    if (row.periodStart && period !== undefined && row.periodStart.getTime() > period) continue;
+    // A new cycle begins anew, without a word about the one before.
+    const isPast = row.periodStart !== null && period !== undefined && row.periodStart.getTime() < period;
+    const isOver = judgement.missing === "ends" || isPast;
+    const after = isOver ? ended(life, watermark) : nextState(life, reading, pacingOf(rule, { once: null }));
+    if (!after) changes.removed.push(row.id);
+    else
+      put(changes, row, { ...columnsOf(after), ...(isOver ? {} : { explanation: "It no longer holds." }), watermark });
+  }
+  return changes;
+}
+
+function ended(life: Life, watermark: Date): Life | undefined {
+  return life.state === "pending" ? undefined : endPeriod(life, watermark.getTime());
+}
+
+function put({ changed }: Changes, row: AlertRecord, to: Partial<AlertRecord>): void {
+  const told = Object.entries(to).filter(([name]) => name !== "watermark");
+  const isSame = told.every(([name, value]) => sameValue(row[name as keyof AlertRecord], value));
+  if (!isSame) changed.push({ id: row.id, to });
+}
+
+function sameValue(a: unknown, b: unknown): boolean {
+  return (a instanceof Date ? a.getTime() : (a ?? null)) === (b instanceof Date ? b.getTime() : (b ?? null));
+}
+
+function pacingOf(rule: RuleRecord, { once }: Pick<Judged, "once">): Pacing {
+  const { condition, repeatHours } = rule;
+  return {
+    forMs: condition.kind === "threshold" ? condition.for_minutes * 60_000 : 0,
+    repeatMs: condition.kind === "quota" || repeatHours === null ? null : repeatHours * 3_600_000,
+    isOncePerPeriod: once !== null,
+  };
+}
+
+function figuresOf(one: Judged) {
+  const { feature = null, meter = null, threshold = null, value = null, limit = null, percent = null } = one;
+  return { feature, meter, threshold, value, limit, percent, explanation: one.explanation };
+}
+
+function newAlert(rule: RuleRecord, one: Judged, life: Life, watermark: Date): NewAlert {
+  const { node, subject, period } = one;
+  return {
+    ...{ id: newId("alr"), key: keyOf(rule, one, String(life.atMs)), node, place: placeOf(node), subject },
+    ...{ ruleId: rule.id, ruleName: rule.name, kind: rule.kind, severity: rule.severity },
+    ...figuresOf(one),
+    periodStart: period ? new Date(period.startMs) : null,
+    periodEnd: period ? new Date(period.endMs) : null,
+    ...columnsOf(life),
+    watermark,
+  };
+}
+
+/** What is resolved keeps its last figures until it resolves, and those with which it did. */
+function edited(row: AlertRecord, one: Judged, life: Life, rule: RuleRecord, watermark: Date): Partial<AlertRecord> {
+  if (row.state === "resolved" && life.state === "resolved") return columnsOf(life);
+  const isKept = one.finding === "unknown";
+  return {
+    ...columnsOf(life),
+    ...(isKept ? {} : figuresOf(one)),
+    ...{ ruleName: rule.name, severity: rule.severity, watermark },
+    // Passed along with a higher one it stays so, unless that was never told.
+    ...(life.due === "alert.firing" && { passedWith: null }),
+  };
+}
+
+async function write(tx: Queries, { added, changed, removed }: Changes): Promise<void> {
+  for (let start = 0; start < added.length; start += rowsPerStatement)
+    await tx
+      .insert(alerts)
+      .values(added.slice(start, start + rowsPerStatement))
+      .onConflictDoNothing();
+  for (const { id, to } of changed) await tx.update(alerts).set(to).where(eq(alerts.id, id));
+  if (removed.length > 0) await tx.delete(alerts).where(inArray(alerts.id, removed));
+}
+
+const rowsPerStatement = 1_000;

@@ -1,0 +1,309 @@
+/**
+ * Judges all rules along the watermark: at once what was touched by what was stored since the last time, the rest in sweeps.
+ * Where it stopped is in Postgres, so that whoever goes on, however much later, misses nothing; what it finds is written by
+ * claim.ts, which makes everything once. One run at a time.
+ */
+import { and, eq, isNotNull, ne } from "drizzle-orm";
+import type { Logger } from "pino";
+import { z } from "zod";
+import type { PeriodSource } from "../billing/period.ts";
+import { defineQuery } from "../clickhouse/define-query.ts";
+import { nodeAddress } from "../contract/node-address.ts";
+import type { NodeAddress } from "../contract/nodes.ts";
+import type { RuleKind } from "../contract/rules.ts";
+import { type AccountState, AccountStates } from "../overview/account-state.ts";
+import { alertProgress, alerts } from "../postgres/schema/alerts.ts";
+import type { NodeTree } from "../tree/node-tree.ts";
+import { recordJudgement } from "./claim.ts";
+import { holdsFor } from "./holding-nodes.ts";
+import type { Judgement } from "./judged.ts";
+import { PairQueue } from "./pair-queue.ts";
+import { readBilling, readCustomers } from "./read-happenings.ts";
+import { judgeProjected, judgeUsed, missedStandings, standingsOf, subscribedNodes } from "./read-quota.ts";
+import { readSilence } from "./read-silence.ts";
+import { readSystem, type SystemSource } from "./read-system.ts";
+import { readLowUsage, readThreshold, readUnusual } from "./read-usage.ts";
+import { listRules, type RuleRecord } from "./rules.ts";
+import { placeOf } from "./sight.ts";
+import { type TellSource, tellDue } from "./tell.ts";
+
+export interface EvaluatorSource extends PeriodSource, TellSource, SystemSource {
+  tree: NodeTree;
+  settledBatch: () => number;
+  onJudged?: ((kind: RuleKind, nodes: number) => void) | undefined;
+  log: Pick<Logger, "warn">;
+}
+
+const touchedOrganizations = defineQuery(
+  "touched_organizations",
+  z.object({ after: z.number(), settled: z.number() }),
+  z.object({ organization: z.string() }),
+);
+
+const sweepEveryMs = 30_000;
+/** After a change of rules, plans or subscriptions the next sweep comes this soon. */
+const sweepAfterChangeMs = 4_000;
+const slowEveryMs = 300_000;
+const systemEveryMs = 5_000;
+/** What one run may take for what is judged node by node; the rest waits for the next. */
+const pairsMs = 1_500;
+const everything = Number.MAX_SAFE_INTEGER;
+
+interface Run {
+  state: AccountState;
+  rules: readonly RuleRecord[];
+  enabled: readonly RuleRecord[];
+  watermark: Date;
+  /** Undefined in a sweep: everything. */
+  touched: ReadonlySet<NodeAddress> | undefined;
+}
+
+export class Evaluator {
+  readonly #source: EvaluatorSource;
+  readonly #accounts: AccountStates;
+  readonly #pairs = new PairQueue();
+  #rules: { sequence: number; rules: RuleRecord[] } | undefined;
+  #sweptAtMs = Number.NEGATIVE_INFINITY;
+  #sweptSequence = -1;
+  #systemAtMs = Number.NEGATIVE_INFINITY;
+  #slowAtMs = Number.NEGATIVE_INFINITY;
+  #slowSequence = -1;
+  #judgedUntil: Date | undefined;
+
+  constructor(source: EvaluatorSource) {
+    this.#source = source;
+    this.#accounts = new AccountStates(source.postgres);
+  }
+
+  /** How far judging is behind what can be queried, in seconds. */
+  get lagSeconds(): number {
+    const { watermark } = this.#source;
+    return this.#judgedUntil ? Math.max(0, watermark().getTime() - this.#judgedUntil.getTime()) / 1000 : 0;
+  }
+
+  /** One run. Throws where a store cannot be asked: what it would have judged is judged by a later one. */
+  async run(): Promise<void> {
+    const { postgres, watermark, settledBatch, now = Date.now } = this.#source;
+    const [progress] = await postgres.db.select().from(alertProgress);
+    if (!progress) return;
+    const state = await this.#accounts.read();
+    const rules = await this.#readRules(state);
+    const enabled = rules.filter((one) => one.enabled);
+    await this.#tellWaiting(enabled);
+    await this.#judgeSystem(enabled, now());
+    const batch = settledBatch();
+    const asOf = watermark();
+    const isChanged = state.sequence !== this.#sweptSequence;
+    const isSweep = now() - this.#sweptAtMs >= (isChanged ? sweepAfterChangeMs : sweepEveryMs);
+    const touched = isSweep || enabled.length === 0 ? undefined : await this.#touchedSince(progress.batch, batch);
+    const run: Run = { state, rules, enabled, watermark: asOf, touched };
+    if (enabled.length > 0) await this.#judge(run, progress.sweptAt);
+    if (isSweep) [this.#sweptAtMs, this.#sweptSequence] = [now(), state.sequence];
+    const sweptAt = isSweep ? asOf : progress.sweptAt;
+    if (batch !== progress.batch || sweptAt !== progress.sweptAt)
+      await postgres.db.update(alertProgress).set({ batch, sweptAt, auditSequence: state.sequence });
+    this.#judgedUntil = asOf;
+  }
+
+  async #readRules({ sequence }: AccountState): Promise<RuleRecord[]> {
+    if (this.#rules?.sequence !== sequence)
+      this.#rules = { sequence, rules: await listRules(this.#source.postgres.db) };
+    return this.#rules.rules;
+  }
+
+  async #touchedSince(after: number, settled: number): Promise<ReadonlySet<NodeAddress>> {
+    const { clickhouse, tree } = this.#source;
+    if (settled <= after) return new Set();
+    const rows = await touchedOrganizations(clickhouse, { after, settled });
+    return new Set(rows.flatMap(({ organization }) => tree.ancestors(nodeAddress("organization", organization))));
+  }
+
+  /** What a mute window, a snooze or a storm held back. */
+  async #tellWaiting(enabled: readonly RuleRecord[]): Promise<void> {
+    const { postgres } = this.#source;
+    const waiting = await postgres.db
+      .selectDistinct({ ruleId: alerts.ruleId })
+      .from(alerts)
+      .where(isNotNull(alerts.due));
+    for (const { ruleId } of waiting) {
+      const rule = enabled.find(({ id }) => id === ruleId);
+      if (rule) await postgres.transaction((tx) => tellDue(tx, this.#source, rule));
+    }
+  }
+
+  async #judgeSystem(enabled: readonly RuleRecord[], nowMs: number): Promise<void> {
+    if (nowMs - this.#systemAtMs < systemEveryMs) return;
+    this.#systemAtMs = nowMs;
+    for (const rule of enabled) {
+      const { condition } = rule;
+      if (condition.kind !== "system") continue;
+      const judged = await readSystem(this.#source, condition, nowMs);
+      await this.#record(rule, { nodes: ["all"], judged, missing: "ends" }, new Date(nowMs));
+    }
+  }
+
+  async #judge(run: Run, sweptAt: Date): Promise<void> {
+    const standing = run.touched ? undefined : await this.#openNodes();
+    await this.#judgeQuotas(run, sweptAt, standing);
+    if (standing) {
+      await this.#judgeSilence(run, standing);
+      await this.#judgeHappenings(run, sweptAt, standing);
+      await this.#endStrays(run, standing);
+    }
+    await this.#judgePairs(run);
+  }
+
+  /** By rule, the nodes with alerts that are not resolved. */
+  async #openNodes(): Promise<Map<string, Set<NodeAddress>>> {
+    const rows = await this.#source.postgres.db
+      .selectDistinct({ ruleId: alerts.ruleId, node: alerts.node })
+      .from(alerts)
+      .where(ne(alerts.state, "resolved"));
+    const open = new Map<string, Set<NodeAddress>>();
+    for (const { ruleId, node } of rows) open.set(ruleId, (open.get(ruleId) ?? new Set()).add(node));
+    return open;
+  }
+
+  async #judgeQuotas(run: Run, sweptAt: Date, open: Map<string, Set<NodeAddress>> | undefined): Promise<void> {
+    const rules = run.enabled.filter(({ kind }) => kind === "quota");
+    if (rules.length === 0) return;
+    const { state, watermark, touched } = run;
+    const atMs = watermark.getTime();
+    const subscribed = subscribedNodes(state, atMs);
+    const nodes = new Set([...(touched ?? subscribed)].filter((node) => subscribed.has(node)));
+    if (nodes.size === 0 && !open?.size) return;
+    const standings = await standingsOf(this.#source, state, nodes, atMs);
+    const missed = touched ? [] : await missedStandings(this.#source, state, standings, sweptAt.getTime());
+    for (const rule of rules) {
+      const { condition } = rule;
+      if (condition.kind !== "quota") continue;
+      if (condition.on === "projected") {
+        for (const node of this.#held(run, rule, nodes)) this.#pairs.add(rule.id, node);
+        continue;
+      }
+      for (const before of missed) {
+        const held = this.#held(run, rule, before.keys());
+        const judged = judgeUsed(condition, held, before);
+        await this.#record(rule, { nodes: held, judged, missing: "clears" }, watermark);
+      }
+      const unsubscribed = [...(open?.get(rule.id) ?? [])].filter((node) => !nodes.has(node));
+      const held = this.#held(run, rule, [...nodes, ...unsubscribed]);
+      const judged = judgeUsed(condition, held, standings);
+      await this.#record(rule, { nodes: held, judged, missing: "clears" }, watermark);
+    }
+  }
+
+  #held({ rules }: Run, rule: RuleRecord, nodes: Iterable<NodeAddress>): NodeAddress[] {
+    const { tree } = this.#source;
+    const replacing = rules.filter(({ replaces }) => replaces === rule.id);
+    return [...nodes].filter((node) => holdsFor(rule, node, replacing, tree));
+  }
+
+  /** All nodes that there are for a rule: its own, or the organizations below it. */
+  #allHeld(run: Run, rule: RuleRecord): NodeAddress[] {
+    const { tree } = this.#source;
+    if (rule.scope === "node") return this.#held(run, rule, [rule.node]);
+    const below = tree.list([rule.node], { kind: "organization", limit: everything }).map(({ node }) => node);
+    return this.#held(run, rule, below);
+  }
+
+  async #judgeSilence(run: Run, open: Map<string, Set<NodeAddress>>): Promise<void> {
+    const { clickhouse, tree } = this.#source;
+    const below = (node: NodeAddress) =>
+      tree.list([node], { kind: "organization", limit: everything }).map(({ id }) => id);
+    for (const rule of run.enabled) {
+      if (rule.condition.kind !== "no_data") continue;
+      const held = this.#allHeld(run, rule);
+      const atMs = run.watermark.getTime();
+      const judged = await readSilence(clickhouse, rule.condition, held, below, atMs);
+      const nodes = new Set([...judged.map(({ node }) => node), ...(open.get(rule.id) ?? [])]);
+      await this.#record(rule, { nodes: [...nodes], judged, missing: "ends" }, run.watermark);
+    }
+  }
+
+  async #judgeHappenings(run: Run, sweptAt: Date, open: Map<string, Set<NodeAddress>>): Promise<void> {
+    const { tree } = this.#source;
+    for (const rule of run.enabled) {
+      const { condition } = rule;
+      if (condition.kind !== "customers" && condition.kind !== "billing") continue;
+      const replacing = run.rules.filter(({ replaces }) => replaces === rule.id);
+      // A rule of a node hears of all below it: what happens there is its business.
+      const holds = (node: NodeAddress) =>
+        rule.scope === "node" ? tree.isWithin(node, rule.node) : holdsFor(rule, node, replacing, tree);
+      const sinceMs = rule.inForceSince.getTime();
+      const times = { atMs: run.watermark.getTime(), sinceMs, judgedUntilMs: sweptAt.getTime() };
+      const asked = { state: run.state, holdsFor: holds, ...times };
+      const judged =
+        condition.kind === "customers"
+          ? await readCustomers(this.#source, condition, asked)
+          : await readBilling(this.#source, condition, asked);
+      const nodes = new Set([...judged.map(({ node }) => node), ...(open.get(rule.id) ?? [])]);
+      const missing = condition.kind === "customers" ? "ends" : "clears";
+      await this.#record(rule, { nodes: [...nodes], judged, missing }, run.watermark);
+    }
+  }
+
+  /** Where a rule holds no more, because another took its place or the node moved, its alerts are over without a word. */
+  async #endStrays(run: Run, open: Map<string, Set<NodeAddress>>): Promise<void> {
+    for (const rule of run.enabled) {
+      if (rule.kind === "customers" || rule.kind === "billing" || rule.kind === "system") continue;
+      const nodes = [...(open.get(rule.id) ?? [])];
+      const held = new Set(this.#held(run, rule, nodes));
+      const strays = nodes.filter((node) => !held.has(node));
+      if (strays.length > 0) await this.#record(rule, { nodes: strays, judged: [], missing: "ends" }, run.watermark);
+    }
+  }
+
+  async #judgePairs(run: Run): Promise<void> {
+    const byNode = run.enabled.filter(({ kind }) => kind === "threshold" || kind === "unusual" || kind === "low_usage");
+    const isSlowDue = !run.touched && this.#isSlowDue(run.state.sequence);
+    for (const rule of byNode)
+      for (const node of this.#allHeld(run, rule)) {
+        if (!run.touched && (rule.kind === "threshold" || isSlowDue)) this.#pairs.add(rule.id, node);
+        else if (rule.kind === "threshold" && run.touched?.has(placeOf(node))) this.#pairs.addFirst(rule.id, node);
+      }
+    if (byNode.some(({ kind }) => kind === "threshold")) await this.#addOpen();
+    const rules = new Map(run.enabled.map((rule) => [rule.id, rule]));
+    await this.#pairs.work(pairsMs, async (ruleId, node) => {
+      const rule = rules.get(ruleId);
+      if (rule) await this.#judgePair(run, rule, node);
+    });
+  }
+
+  /** What is about hours and cycles changes slowly. */
+  #isSlowDue(sequence: number): boolean {
+    const nowMs = (this.#source.now ?? Date.now)();
+    if (sequence === this.#slowSequence && nowMs - this.#slowAtMs < slowEveryMs) return false;
+    [this.#slowAtMs, this.#slowSequence] = [nowMs, sequence];
+    return true;
+  }
+
+  /** What waits for its time, or to resolve, is looked at in every run. */
+  async #addOpen(): Promise<void> {
+    const rows = await this.#source.postgres.db
+      .select({ ruleId: alerts.ruleId, node: alerts.node })
+      .from(alerts)
+      .where(and(eq(alerts.kind, "threshold"), ne(alerts.state, "resolved")))
+      .limit(500);
+    for (const { ruleId, node } of rows) this.#pairs.addFirst(ruleId, node);
+  }
+
+  async #judgePair(run: Run, rule: RuleRecord, node: NodeAddress): Promise<void> {
+    const { condition } = rule;
+    const atMs = run.watermark.getTime();
+    const read = async () => {
+      if (condition.kind === "threshold") return await readThreshold(this.#source, condition, node, atMs);
+      if (condition.kind === "unusual") return await readUnusual(this.#source, condition, node, atMs);
+      if (condition.kind === "low_usage") return await readLowUsage(this.#source, condition, node, atMs);
+      if (condition.kind === "quota") return await judgeProjected(this.#source, condition, node, atMs);
+      return [];
+    };
+    await this.#record(rule, { nodes: [node], judged: await read(), missing: "clears" }, run.watermark);
+  }
+
+  async #record(rule: RuleRecord, judgement: Judgement, watermark: Date): Promise<void> {
+    this.#source.onJudged?.(rule.kind, judgement.nodes.length);
+    if (judgement.nodes.length === 0) return;
+    await recordJudgement(this.#source, rule, judgement, watermark);
+  }
+}

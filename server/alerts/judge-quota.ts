@@ -1,0 +1,62 @@
+/** Quotas: which thresholds of which limits are reached. Pure: the figures come from where every page has them. */
+import type { NodeAddress } from "../contract/nodes.ts";
+import { hasReached, percentUsed } from "../contract/quota-status.ts";
+import type { ConditionOf } from "../contract/rules.ts";
+import type { Judged } from "./judged.ts";
+
+export interface LimitedUse {
+  feature: string;
+  meter: string;
+  unit: string;
+  /** Percents that the plan gives the feature. */
+  thresholds: readonly number[];
+  /** What is used, or projected. Undefined: nothing can be said. */
+  figure: string | undefined;
+  limit: string | null;
+}
+
+/** `period`: what the figures are counted in. */
+export function judgeQuota(
+  condition: ConditionOf<"quota">,
+  node: NodeAddress,
+  features: readonly LimitedUse[],
+  period: { startMs: number; endMs: number },
+): Judged[] {
+  const asked = features.filter(({ feature }) => condition.feature === null || condition.feature === feature);
+  return asked.flatMap((one) =>
+    [...new Set(condition.thresholds ?? one.thresholds)].map((threshold): Judged => {
+      const { feature, meter, unit, figure, limit } = one;
+      const percent = figure === undefined || limit === null ? null : percentUsed(figure, limit);
+      const holds = figure !== undefined && limit !== null && hasReached(figure, limit, threshold);
+      return {
+        ...{ node, feature, meter, threshold, period },
+        subject: `${feature} ${threshold}`,
+        once: `${feature} ${threshold} ${period.startMs}`,
+        value: figure,
+        limit: limit ?? undefined,
+        percent: percent ?? undefined,
+        finding: figure === undefined ? "unknown" : holds ? "holds" : "clears",
+        explanation: explain(condition.on, { feature, unit, figure, limit, percent, threshold }),
+      };
+    }),
+  );
+}
+
+function explain(
+  on: "used" | "projected",
+  about: {
+    feature: string;
+    unit: string;
+    figure: string | undefined;
+    limit: string | null;
+    percent: string | null;
+    threshold: number;
+  },
+): string {
+  const { feature, unit, figure, limit, percent, threshold } = about;
+  if (figure === undefined) return `Nothing can be said of ${feature} yet.`;
+  if (limit === null) return `${feature} has no limit now; ${figure} ${unit} are used.`;
+  const share = percent === null ? "" : `${percent} % of the limit: `;
+  const verb = on === "used" ? "used" : "expected by the end of the cycle";
+  return `${feature}: ${share}${figure} of ${limit} ${unit} ${verb}; told from ${threshold} % on.`;
+}

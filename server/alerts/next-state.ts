@@ -1,0 +1,143 @@
+/**
+ * What becomes of an alert when it is judged again, and what there is to tell. Pure: every instant is an argument. Telling is
+ * a state of its own (`due`), so that what a mute window, a snooze or a crash held back is told later, and once.
+ */
+import type { NotificationType } from "../contract/notifications.ts";
+
+export interface Life {
+  state: "pending" | "firing" | "resolved" | "no_data";
+  /** When it began to hold: ms since 1970, UTC, as all of these. */
+  atMs: number;
+  firedAtMs: number | null;
+  resolvedAtMs: number | null;
+  due: NotificationType | null;
+  /** Since when `due` waits. */
+  dueSinceMs: number | null;
+  /** When it was last told that it fires; null: never. */
+  toldAtMs: number | null;
+  /** It resolved, which was told, and holds again in the same period: nothing more is told of it. */
+  isQuiet: boolean;
+  isAcknowledged: boolean;
+}
+
+export interface Reading {
+  /** `holds`: beyond the bound; `clears`: back at where it resolves; `between`: neither; `unknown`: nothing to judge by. */
+  finding: "holds" | "between" | "clears" | "unknown";
+  /** By the watermark: nothing is judged before it is known. */
+  atMs: number;
+}
+
+export interface Pacing {
+  /** For how long it has to hold before it is told. */
+  forMs: number;
+  /** Null: it is told once, until it has resolved. */
+  repeatMs: number | null;
+  /** Told once in its period, though it resolves and holds again. */
+  isOncePerPeriod: boolean;
+}
+
+/** Undefined: there is no alert, before or after. */
+export function nextState(previous: Life | undefined, reading: Reading, pacing: Pacing): Life | undefined {
+  if (!previous) return reading.finding === "holds" ? begin(reading, pacing) : undefined;
+  switch (previous.state) {
+    case "pending":
+      return fromPending(previous, reading, pacing);
+    case "firing":
+    case "no_data":
+      return fromFiring(previous, reading, pacing);
+    case "resolved":
+      return fromResolved(previous, reading, pacing);
+  }
+}
+
+function begin({ atMs }: Reading, { forMs }: Pacing): Life {
+  const life: Life = {
+    state: "pending",
+    atMs,
+    firedAtMs: null,
+    resolvedAtMs: null,
+    due: null,
+    dueSinceMs: null,
+    toldAtMs: null,
+    isQuiet: false,
+    isAcknowledged: false,
+  };
+  return forMs > 0 ? life : fire(life, atMs);
+}
+
+const fire = (life: Life, atMs: number): Life => ({
+  ...life,
+  state: "firing",
+  firedAtMs: life.firedAtMs ?? atMs,
+  ...(life.toldAtMs === null && { due: "alert.firing" as const, dueSinceMs: life.dueSinceMs ?? atMs }),
+});
+
+function fromPending(life: Life, { finding, atMs }: Reading, { forMs }: Pacing): Life | undefined {
+  // What was seen in between says that it did not hold all the while.
+  if (finding !== "holds") return undefined;
+  return atMs - life.atMs >= forMs ? fire(life, atMs) : life;
+}
+
+function fromFiring(life: Life, { finding, atMs }: Reading, { repeatMs }: Pacing): Life {
+  if (finding === "clears") {
+    const isTold = life.toldAtMs !== null && !life.isQuiet;
+    return {
+      ...life,
+      state: "resolved",
+      resolvedAtMs: atMs,
+      due: isTold ? "alert.resolved" : null,
+      dueSinceMs: isTold ? atMs : null,
+    };
+  }
+  if (finding === "unknown") return { ...life, state: "no_data", ...(life.due === "alert.reminder" && nothingDue) };
+  const isRepeated =
+    repeatMs !== null && !life.isAcknowledged && !life.isQuiet && life.due === null && life.toldAtMs !== null;
+  if (isRepeated && atMs - (life.toldAtMs ?? atMs) >= repeatMs)
+    return { ...life, state: "firing", due: "alert.reminder", dueSinceMs: atMs };
+  return life.state === "firing" ? life : { ...life, state: "firing" };
+}
+
+const nothingDue = { due: null, dueSinceMs: null } as const;
+
+/** Of what fires as often as it holds, the next time is another alert. */
+function fromResolved(life: Life, reading: Reading, pacing: Pacing): Life | undefined {
+  if (reading.finding !== "holds") return life;
+  if (!pacing.isOncePerPeriod) return begin(reading, pacing);
+  const again: Life = { ...life, state: "firing", resolvedAtMs: null, ...nothingDue };
+  // Nobody was told that it resolved: it never did for them.
+  const wasSaid = life.toldAtMs !== null && life.due !== "alert.resolved";
+  return life.toldAtMs === null ? fire({ ...again, firedAtMs: null }, reading.atMs) : { ...again, isQuiet: wasSaid };
+}
+
+/** Its period is over: what is due of it is still told, nothing else. */
+export function endPeriod(life: Life, atMs: number): Life {
+  if (life.due === "alert.firing") return life;
+  const { due, dueSinceMs } = life.due === "alert.resolved" ? life : nothingDue;
+  return { ...life, state: "resolved", resolvedAtMs: life.resolvedAtMs ?? atMs, due, dueSinceMs };
+}
+
+/** After `due` was told. */
+export function told(life: Life, atMs: number): Life {
+  const isFiring = life.due !== "alert.resolved";
+  return { ...life, ...nothingDue, toldAtMs: isFiring ? atMs : life.toldAtMs };
+}
+
+/** Of one subject, by its thresholds: which lives are told, and which are passed along with a higher one. */
+export interface Step<Threshold> {
+  told: Threshold[];
+  /** The lower thresholds, each with the one whose message stands for it. */
+  passed: { lower: Threshold; higher: Threshold }[];
+}
+
+/**
+ * What one step crosses is told once, naming the highest; a threshold below one that was told already is passed too. The
+ * lives are in ascending order of their thresholds.
+ */
+export function crossedTogether<One extends { life: Life }>(lives: readonly One[]): Step<One> {
+  const holding = lives.filter(({ life }) => life.state === "firing" || life.due === "alert.firing");
+  const highest = holding.findLast(({ life }) => life.due === "alert.firing" || life.toldAtMs !== null);
+  const firing = lives.filter(({ life }) => life.due === "alert.firing");
+  const passed = firing.filter((one) => one !== highest).map((lower) => ({ lower, higher: highest as One }));
+  const others = lives.filter(({ life }) => life.due !== null && life.due !== "alert.firing");
+  return { told: [...firing.filter((one) => one === highest), ...others], passed };
+}

@@ -1,0 +1,44 @@
+/** What is judged node by node: each pair of a rule and a node once, what is urgent first, as much as fits in a run. */
+import type { NodeAddress } from "../contract/nodes.ts";
+
+const atOnce = 4;
+
+export class PairQueue {
+  #urgent = new Map<string, readonly [string, NodeAddress]>();
+  #waiting = new Map<string, readonly [string, NodeAddress]>();
+
+  add(ruleId: string, node: NodeAddress): void {
+    const key = `${ruleId} ${node}`;
+    if (!this.#urgent.has(key) && !this.#waiting.has(key)) this.#waiting.set(key, [ruleId, node]);
+  }
+
+  addFirst(ruleId: string, node: NodeAddress): void {
+    const key = `${ruleId} ${node}`;
+    this.#waiting.delete(key);
+    this.#urgent.set(key, [ruleId, node]);
+  }
+
+  /** Until none is left or the time is over. The first failure is thrown when those under way have ended; its pair is judged again later. */
+  async work(mostMs: number, judge: (ruleId: string, node: NodeAddress) => Promise<void>): Promise<void> {
+    const endsAtMs = performance.now() + mostMs;
+    const failures: unknown[] = [];
+    const next = () => {
+      const from = this.#urgent.size > 0 ? this.#urgent : this.#waiting;
+      const [first] = from;
+      if (first) from.delete(first[0]);
+      return first?.[1];
+    };
+    const worker = async () => {
+      while (failures.length === 0 && performance.now() < endsAtMs) {
+        const pair = next();
+        if (!pair) return;
+        await judge(...pair).catch((error: unknown) => {
+          this.add(...pair);
+          failures.push(error);
+        });
+      }
+    };
+    await Promise.all(Array.from({ length: atOnce }, worker));
+    if (failures.length > 0) throw failures[0];
+  }
+}

@@ -1,0 +1,156 @@
+/** What happens to customers and their bills: read from the audit, the tree, subscriptions and statements. */
+import { and, asc, desc, eq, gte, inArray, lt } from "drizzle-orm";
+import { type SubscriptionRecord, statusOf } from "../billing/billing-cycle.ts";
+import type { NodeAddress } from "../contract/nodes.ts";
+import type { ConditionOf } from "../contract/rules.ts";
+import type { AccountState } from "../overview/account-state.ts";
+import type { Postgres } from "../postgres/client.ts";
+import { auditEntries } from "../postgres/schema/audit.ts";
+import { statements } from "../postgres/schema/statements.ts";
+import type { NodeTree } from "../tree/node-tree.ts";
+import type { Judged } from "./judged.ts";
+
+const dayMs = 24 * 60 * 60_000;
+/** For how long what merely happened is shown as firing. */
+const shownMs = dayMs;
+/** After a statement was closed its payment is awaited for so long. */
+const paymentTermMs = 14 * dayMs;
+const mostEntries = 5_000;
+const mostStatements = 5_000;
+
+export interface HappeningsSource {
+  postgres: Postgres;
+  tree: Pick<NodeTree, "list" | "get">;
+}
+
+interface Asked {
+  state: AccountState;
+  /** Whether the rule holds for a node. */
+  holdsFor: (node: NodeAddress) => boolean;
+  atMs: number;
+  /** What happened before the rule was in force is no news. */
+  sinceMs: number;
+  /** Until when everything was judged before. */
+  judgedUntilMs: number;
+}
+
+export async function readCustomers(
+  { postgres, tree }: HappeningsSource,
+  condition: ConditionOf<"customers">,
+  { state, holdsFor, atMs, sinceMs, judgedUntilMs }: Asked,
+): Promise<Judged[]> {
+  const asked = new Set(condition.on);
+  const fromMs = Math.max(sinceMs, Math.min(judgedUntilMs, atMs - shownMs));
+  const judged: Judged[] = [];
+  if (asked.has("organization_created"))
+    for (const { node, name, createdAt } of tree.list(["all"], {
+      kind: "organization",
+      limit: Number.MAX_SAFE_INTEGER,
+    }))
+      if (createdAt.getTime() >= fromMs && createdAt.getTime() <= atMs && holdsFor(node))
+        judged.push(happened(node, `created ${createdAt.getTime()}`, `The organization ${name} was created.`));
+  if (asked.has("status_changed") || asked.has("subscription_changed"))
+    for (const entry of await entriesSince(postgres, fromMs)) {
+      const told = toldBy(entry, asked);
+      if (told && holdsFor(entry.node)) judged.push(happened(entry.node, `audit ${entry.sequence}`, told));
+    }
+  if (asked.has("trial_ending"))
+    for (const one of state.subscriptions) {
+      const endMs = one.trialEndsAt?.getTime();
+      if (endMs === undefined || statusOf(one, atMs) !== "trial" || !holdsFor(one.node)) continue;
+      judged.push(nearing(one, "trial", endMs, condition.days_before, atMs, "The trial ends"));
+    }
+  return judged;
+}
+
+/** Once, and it ends by itself when it is no news any more. */
+function happened(node: NodeAddress, subject: string, explanation: string): Judged {
+  return { node, subject, once: subject, finding: "holds", explanation };
+}
+
+function nearing(
+  { id, node }: SubscriptionRecord,
+  what: string,
+  endMs: number,
+  daysBefore: number,
+  atMs: number,
+  words: string,
+): Judged {
+  const subject = `${what} ${id}`;
+  return {
+    ...{ node, subject, once: `${subject} ${endMs}`, threshold: daysBefore },
+    finding: endMs - atMs <= daysBefore * dayMs && atMs < endMs ? "holds" : "clears",
+    explanation: `${words} on ${new Date(endMs).toISOString()}.`,
+  };
+}
+
+type Entry = Pick<typeof auditEntries.$inferSelect, "sequence" | "node" | "action" | "before" | "after">;
+
+async function entriesSince({ db }: Postgres, fromMs: number): Promise<Entry[]> {
+  const { sequence, node, action, before, after, at } = auditEntries;
+  const actions = ["node.changed", "subscription.created", "subscription.changed"];
+  return await db
+    .select({ sequence, node, action, before, after })
+    .from(auditEntries)
+    .where(and(gte(at, new Date(fromMs)), inArray(action, actions)))
+    .orderBy(asc(sequence))
+    .limit(mostEntries);
+}
+
+function toldBy({ action, before, after }: Entry, asked: ReadonlySet<string>): string | undefined {
+  if (action === "node.changed") {
+    const [was, is] = [statusIn(before), statusIn(after)];
+    return asked.has("status_changed") && was !== is ? `Its status is ${is} now; it was ${was}.` : undefined;
+  }
+  if (!asked.has("subscription_changed")) return undefined;
+  return action === "subscription.created" ? "It has a new subscription." : "Its subscription was changed.";
+}
+
+function statusIn(json: string | null): string | undefined {
+  const { status } = JSON.parse(json ?? "{}") as { status?: string };
+  return status;
+}
+
+export async function readBilling(
+  { postgres }: Pick<HappeningsSource, "postgres">,
+  condition: ConditionOf<"billing">,
+  { state, holdsFor, atMs }: Asked,
+): Promise<Judged[]> {
+  const asked = new Set(condition.on);
+  const judged: Judged[] = [];
+  if (asked.has("subscription_expiring"))
+    for (const one of state.subscriptions) {
+      const endMs = one.expiresAt?.getTime();
+      if (endMs === undefined || one.renews || one.cancelledAt || endMs <= atMs || !holdsFor(one.node)) continue;
+      judged.push(nearing(one, "expiry", endMs, condition.days_before, atMs, "The subscription expires"));
+    }
+  if (asked.has("payment_failed")) {
+    const failed = await postgres.db
+      .select()
+      .from(statements)
+      .where(eq(statements.paymentStatus, "failed"))
+      .orderBy(desc(statements.paymentAt))
+      .limit(mostStatements);
+    for (const row of failed) if (holdsFor(row.node)) judged.push(unpaid(row, "failed", "The payment failed of"));
+  }
+  if (asked.has("payment_overdue")) {
+    const open = await postgres.db
+      .select()
+      .from(statements)
+      .where(and(eq(statements.paymentStatus, "open"), lt(statements.closedAt, new Date(atMs - paymentTermMs))))
+      .orderBy(desc(statements.closedAt))
+      .limit(mostStatements);
+    for (const row of open)
+      if (holdsFor(row.node) && Number(row.total) > 0) judged.push(unpaid(row, "overdue", "No payment is known of"));
+  }
+  return judged;
+}
+
+function unpaid(row: typeof statements.$inferSelect, subject: string, words: string): Judged {
+  const { id, node, cycleStart, cycleEnd, paymentAt } = row;
+  return {
+    ...{ node, subject: `${subject} ${id}`, once: `${subject} ${id} ${paymentAt.getTime()}` },
+    finding: "holds",
+    explanation: `${words} the statement of ${cycleStart.toISOString().slice(0, 10)} to ${cycleEnd.toISOString().slice(0, 10)}.`,
+  };
+}

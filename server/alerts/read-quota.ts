@@ -1,0 +1,97 @@
+/** Where the nodes of quota rules stand in their cycles, from the same figures as GET /v1/period has. */
+import { type PeriodSource, readPeriod } from "../billing/period.ts";
+import type { NodeAddress } from "../contract/nodes.ts";
+import type { ConditionOf } from "../contract/rules.ts";
+import type { AccountState } from "../overview/account-state.ts";
+import { readStandings, runningSubscriptions, type Standings } from "../overview/read-standings.ts";
+import { judgeQuota, type LimitedUse } from "./judge-quota.ts";
+import type { Judged } from "./judged.ts";
+
+/** What of a cycle has to be over before its end is foretold: an hour says nothing about a month. */
+const foretoldFrom = 0.03;
+/** How many spans that ended while nothing was judged are judged after it. */
+const mostMissed = 4;
+
+/** Of the nodes among them that have a subscription at `atMs`. */
+export async function standingsOf(
+  source: PeriodSource,
+  state: AccountState,
+  nodes: ReadonlySet<NodeAddress>,
+  atMs: number,
+): Promise<Standings> {
+  const subscriptions = state.subscriptions.filter(({ node }) => nodes.has(node));
+  return await readStandings(source, { ...state, subscriptions }, atMs);
+}
+
+/**
+ * The standings at the ends of the spans that ended since `sinceMs`: what was crossed in their last moments, or while nothing
+ * was judged, is told all the same. The earliest first.
+ */
+export async function missedStandings(
+  source: PeriodSource,
+  state: AccountState,
+  now: Standings,
+  sinceMs: number,
+): Promise<Standings[]> {
+  const missed: Standings[] = [];
+  let later: Standings = now;
+  for (let turn = 0; turn < mostMissed; turn++) {
+    const ends = new Map<number, Set<NodeAddress>>();
+    for (const { node, counted } of later.values()) {
+      if (!counted || counted.fromMs <= sinceMs) continue;
+      const nodes = ends.get(counted.fromMs) ?? new Set();
+      ends.set(counted.fromMs, nodes.add(node));
+    }
+    const before = new Map<NodeAddress, Standings extends ReadonlyMap<string, infer One> ? One : never>();
+    for (const [endMs, nodes] of ends)
+      for (const [node, one] of await standingsOf(source, state, nodes, endMs - 1)) before.set(node, one);
+    if (before.size === 0) break;
+    missed.unshift(before);
+    later = before;
+  }
+  return missed;
+}
+
+/** Nodes without a standing have nothing to be judged by, and are left out. */
+export function judgeUsed(
+  condition: ConditionOf<"quota">,
+  nodes: Iterable<NodeAddress>,
+  standings: Standings,
+): Judged[] {
+  const judged: Judged[] = [];
+  for (const node of nodes) {
+    const standing = standings.get(node);
+    if (!standing?.counted) continue;
+    const { counted, cycle, features } = standing;
+    const limited = features.map(({ feature, meter, used, limit }): LimitedUse => {
+      const { key, thresholds } = feature;
+      return { feature: key, meter: meter.meter, unit: meter.unit, thresholds, figure: used, limit };
+    });
+    const endMs = counted.isTrial ? counted.toMs : cycle.endMs;
+    judged.push(...judgeQuota(condition, node, limited, { startMs: counted.fromMs, endMs }));
+  }
+  return judged;
+}
+
+/** The same of where the cycle will end at the pace so far. */
+export async function judgeProjected(
+  source: PeriodSource,
+  condition: ConditionOf<"quota">,
+  node: NodeAddress,
+  atMs: number,
+): Promise<Judged[]> {
+  const { counted, quotas, end } = await readPeriod(source, node, 0, atMs);
+  if (!counted) return [];
+  const startMs = Date.parse(counted.from);
+  const endMs = Date.parse(counted.is_trial ? counted.to : end);
+  const isEarly = atMs - startMs < foretoldFrom * (endMs - startMs);
+  const limited = quotas.map(({ feature, meter, unit, thresholds, projected, limit }): LimitedUse => {
+    const percents = thresholds.map(({ percent }) => percent);
+    return { feature, meter, unit, thresholds: percents, figure: isEarly ? undefined : projected?.value, limit };
+  });
+  return judgeQuota(condition, node, limited, { startMs, endMs });
+}
+
+export function subscribedNodes(state: AccountState, atMs: number): ReadonlySet<NodeAddress> {
+  return new Set(runningSubscriptions(state, atMs).keys());
+}

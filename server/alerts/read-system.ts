@@ -1,0 +1,106 @@
+/** How the service itself does, as rules about the system see it. Each reading stands for itself: one store's outage hides no other. */
+import { and, count, eq, gt } from "drizzle-orm";
+import { z } from "zod";
+import type { ClickHouse } from "../clickhouse/client.ts";
+import { defineQuery } from "../clickhouse/define-query.ts";
+import type { ConditionOf, SystemCondition } from "../contract/rules.ts";
+import type { Postgres } from "../postgres/client.ts";
+import { deliveries } from "../postgres/schema/delivery.ts";
+import { reconciliations } from "../postgres/schema/reconciliation.ts";
+import type { Judged } from "./judged.ts";
+import type { Reading } from "./next-state.ts";
+
+export interface SystemSource {
+  clickhouse: ClickHouse;
+  postgres: Postgres;
+  watermark: () => Date;
+  /** Of what may wait to be stored, from 0 to 1; undefined in a process that does not ingest. */
+  backlogShare: () => number | undefined;
+  /** The jobs whose last run failed. */
+  failedJobs: () => readonly string[];
+}
+
+const recentQuarantined = defineQuery(
+  "recent_quarantined",
+  z.object({ from_ms: z.number() }),
+  z.object({ events: z.coerce.number() }),
+);
+
+const lagMs = 60_000;
+const fullShare = 0.5;
+const quarantineMs = 15 * 60_000;
+const driftMs = 60 * 60_000;
+const givenUpMs = 24 * 60 * 60_000;
+
+interface Found {
+  finding: Reading["finding"];
+  value?: string;
+  explanation: string;
+}
+
+/** One finding for each thing that the rule is about. `nowMs`: ms since 1970, UTC, by the clock: the watermark may be what stands still. */
+export async function readSystem(
+  source: SystemSource,
+  { on }: ConditionOf<"system">,
+  nowMs: number,
+): Promise<Judged[]> {
+  return await Promise.all(
+    on.map(async (condition): Promise<Judged> => {
+      const found = await readers[condition](source, nowMs).catch(
+        (): Found => ({ finding: "unknown", explanation: "It cannot be read now." }),
+      );
+      return { node: "all", subject: condition, once: null, ...found };
+    }),
+  );
+}
+
+const found = (holds: boolean, explanation: string, value?: number): Found => ({
+  finding: holds ? "holds" : "clears",
+  explanation,
+  ...(value !== undefined && { value: String(value) }),
+});
+
+const readers: Readonly<Record<SystemCondition, (source: SystemSource, nowMs: number) => Promise<Found>>> = {
+  async ingest_lag({ watermark }, nowMs) {
+    const seconds = Math.max(0, Math.round((nowMs - watermark().getTime()) / 1000));
+    return found(seconds * 1000 > lagMs, `Queries are ${seconds} s behind what was accepted.`, seconds);
+  },
+  async backlog({ backlogShare }) {
+    const share = backlogShare();
+    if (share === undefined) return { finding: "unknown", explanation: "This process does not ingest." };
+    return found(share > fullShare, `${(100 * share).toFixed(0)} % of what may wait to be stored waits.`, share);
+  },
+  async quarantine({ clickhouse }, nowMs) {
+    const [row] = await recentQuarantined(clickhouse, { from_ms: nowMs - quarantineMs });
+    const events = row?.events ?? 0;
+    return found(events > 0, `${events} events were put in quarantine in the last 15 minutes.`, events);
+  },
+  async drift({ postgres }, nowMs) {
+    const { at } = reconciliations;
+    const [row] = await postgres.db
+      .select({ drifts: count() })
+      .from(reconciliations)
+      .where(gt(at, new Date(nowMs - driftMs)));
+    const drifts = row?.drifts ?? 0;
+    return found(drifts > 0, `Reconciliation found ${drifts} figures that differed in the last hour.`, drifts);
+  },
+  async store_down({ clickhouse }) {
+    const isUp = await clickhouse.ping().then(
+      () => true,
+      () => false,
+    );
+    return found(!isUp, isUp ? "ClickHouse answers." : "ClickHouse does not answer.");
+  },
+  async job_failed({ failedJobs }) {
+    const jobs = failedJobs();
+    return found(jobs.length > 0, jobs.length > 0 ? `The last run failed of ${jobs.join(", ")}.` : "All jobs run.");
+  },
+  async delivery_failed({ postgres }, nowMs) {
+    const [row] = await postgres.db
+      .select({ given_up: count() })
+      .from(deliveries)
+      .where(and(eq(deliveries.state, "given_up"), gt(deliveries.createdAt, new Date(nowMs - givenUpMs))));
+    const givenUp = row?.given_up ?? 0;
+    return found(givenUp > 0, `${givenUp} deliveries of the last day were given up.`, givenUp);
+  },
+};

@@ -1,0 +1,208 @@
+/** What rules about meters are judged by, read as every page reads it. */
+import { cyclesUntil } from "../billing/billing-cycle.ts";
+import { measureSpan, measureSpans } from "../billing/measure-span.ts";
+import type { PeriodSource } from "../billing/period.ts";
+import { readPeriod } from "../billing/period.ts";
+import { cycleSettings } from "../billing/subscriptions.ts";
+import { dimensionsOf, type Meter } from "../catalog/catalog.ts";
+import type { NodeAddress } from "../contract/nodes.ts";
+import { percentUsed } from "../contract/quota-status.ts";
+import type { ConditionOf } from "../contract/rules.ts";
+import { answerUsage, totalsBy } from "../metrics/usage.ts";
+import type { Window } from "../metrics/windows.ts";
+import { dateAt, startOfDate } from "../metrics/zone-dates.ts";
+import { compareDecimals } from "../numbers/figures.ts";
+import { filtersOf } from "./check-rule.ts";
+import { judgeThreshold } from "./judge-threshold.ts";
+import { areUnusual, type Driver, driverOf, judgeHour, type UnusualHour } from "./judge-unusual.ts";
+import type { Judged } from "./judged.ts";
+
+const minuteMs = 60_000;
+const hourMs = 60 * minuteMs;
+const dayMs = 24 * hourMs;
+const weekMs = 7 * dayMs;
+const rolling = { "1m": minuteMs, "5m": 5 * minuteMs, "15m": 15 * minuteMs, "1h": hourMs } as const;
+
+/** Nothing where the meter is not known there any more. */
+export async function readThreshold(
+  source: PeriodSource,
+  condition: ConditionOf<"threshold">,
+  node: NodeAddress,
+  atMs: number,
+): Promise<Judged[]> {
+  const meter = source.meterOf(condition.meter, node, atMs);
+  if (!meter) return [];
+  const { fromMs, tz } = await spanOf(source, condition, node, atMs);
+  const question = {
+    ...{ meters: [meter], node, fromMs, toMs: atMs, window: "total" as const, anchor: 1, tz, fill: "zero" as const },
+    ...{ filters: filtersOf(condition.filter, meter), groupBy: undefined },
+  };
+  const answer = await answerUsage(source.clickhouse, question, source.watermark(), atMs);
+  const total = fromMs < atMs ? answer.meters[0]?.total : 0;
+  return [judgeThreshold(condition, node, total === null || total === undefined ? null : String(total), meter.unit)];
+}
+
+async function spanOf(
+  { postgres, tree }: PeriodSource,
+  { window }: ConditionOf<"threshold">,
+  node: NodeAddress,
+  atMs: number,
+): Promise<{ fromMs: number; tz: string }> {
+  if (window !== "day" && window !== "cycle") return { fromMs: atMs - rolling[window], tz: "UTC" };
+  const { anchor, tz } = await cycleSettings(postgres.db, tree, node, atMs);
+  if (window === "day") return { fromMs: startOfDate(dateAt(atMs, tz), tz), tz };
+  const [cycle] = cyclesUntil({ tz, anchor, startsAt: new Date(0) }, atMs, 0);
+  return { fromMs: cycle?.startMs ?? atMs, tz };
+}
+
+/** Of so many weeks before. */
+const weeks = 8;
+/** Hours are read each quarter of an hour: the counters' own steps. */
+const stepMs = 15 * minuteMs;
+
+/** The hour up to the last whole quarter, and the one a quarter before. */
+export async function readUnusual(
+  source: PeriodSource,
+  condition: ConditionOf<"unusual">,
+  node: NodeAddress,
+  atMs: number,
+): Promise<Judged[]> {
+  const meter = source.meterOf(condition.meter, node, atMs);
+  if (!meter) return [];
+  const endMs = Math.floor(atMs / stepMs) * stepMs;
+  const [now, before] = await Promise.all(
+    [endMs, endMs - stepMs].map((end) => hourUntil(source, condition, meter, node, end, atMs)),
+  );
+  const direction = areUnusual(condition, [now?.hour, before?.hour]);
+  const usual = now?.hour?.usual;
+  const about = `${meter.meter} in the hour until ${new Date(endMs).toISOString()}`;
+  const known = { node, meter: meter.meter, subject: "", once: null, value: now?.value ?? "0" };
+  if (!direction || usual === undefined)
+    return [{ ...known, finding: usual === undefined ? "unknown" : "clears", explanation: `${about} is as usual.` }];
+  const driver = await readDriver(source, meter, node, endMs);
+  const times = usual > 0 ? ` ${(Number(now?.value) / usual).toFixed(1)} times` : "";
+  const because = driver
+    ? ` ${driver.share.toFixed(0)} % of the change is ${driver.dimension} ${driver.key}.`
+    : " No single user, language, model, agent or room explains it.";
+  const explanation = `${about}: ${known.value} ${meter.unit},${times} the usual ${usual.toFixed(1)}.${because}`;
+  return [{ ...known, limit: usual.toFixed(2), finding: "holds", explanation }];
+}
+
+async function hourUntil(
+  source: PeriodSource,
+  condition: ConditionOf<"unusual">,
+  meter: Meter,
+  node: NodeAddress,
+  endMs: number,
+  atMs: number,
+): Promise<{ value: string; hour: UnusualHour | undefined }> {
+  const span = (end: number) => ({
+    ...{ meters: [meter], fromMs: end - hourMs, toMs: end, window: "total" as const, tz: "UTC" },
+    windows: [{ startMs: end - hourMs, endMs: end, isCut: false } satisfies Window],
+  });
+  const ends = Array.from({ length: weeks + 1 }, (_, week) => endMs - week * weekMs);
+  const measured = await measureSpans(source, node, ends.map(span), atMs);
+  const [value = "0", ...before] = measured.map((usage) => String(usage.get(meter.meter)?.total ?? 0));
+  const figures = before.map(Number);
+  // Weeks before the first use are no season.
+  const begun = figures.findLastIndex((figure) => figure > 0);
+  const firstMs = await firstUse(source, meter, node, endMs, atMs);
+  const known = Math.max(begun + 1, firstMs === undefined ? 0 : Math.floor((endMs - hourMs - firstMs) / weekMs));
+  return { value, hour: judgeHour(condition, { value: Number(value), before: figures.slice(0, known) }) };
+}
+
+/** The week in which the meter was first used within the season. */
+async function firstUse(
+  source: PeriodSource,
+  meter: Meter,
+  node: NodeAddress,
+  endMs: number,
+  atMs: number,
+): Promise<number | undefined> {
+  const fromMs = endMs - weeks * weekMs;
+  const windows = Array.from({ length: weeks }, (_, week) => {
+    const startMs = fromMs + week * weekMs;
+    return { startMs, endMs: startMs + weekMs, isCut: false };
+  });
+  const span = { fromMs, toMs: endMs, window: "total" as const, windows, tz: "UTC" };
+  const usage = (await measureSpan(source, node, [meter], span, atMs)).get(meter.meter);
+  const first = usage?.series.find(({ value }) => Number(value ?? 0) > 0);
+  return first && Date.parse(first.start);
+}
+
+const drivers = ["user", "language", "model", "agent", "room"] as const;
+
+async function readDriver(
+  source: PeriodSource,
+  meter: Meter,
+  node: NodeAddress,
+  endMs: number,
+): Promise<Driver | undefined> {
+  const dimensions = drivers.filter((dimension) => dimensionsOf(meter).has(dimension));
+  const totals = async (dimension: string, end: number) => {
+    const found = await totalsBy(source.clickhouse, meter, dimension, { node, fromMs: end - hourMs, toMs: end });
+    return new Map([...found].map(([key, figure]) => [key, Number(figure)]));
+  };
+  const changes = await Promise.all(
+    dimensions.map(async (dimension) => {
+      const [now, usual] = await Promise.all([totals(dimension, endMs), totals(dimension, endMs - weekMs)]);
+      return { dimension, now, usual };
+    }),
+  );
+  return driverOf(changes);
+}
+
+/** Cycles of before by which the own past is known. */
+const pastCycles = 3;
+
+/** Once in a cycle, from `after_days` on. */
+export async function readLowUsage(
+  source: PeriodSource,
+  condition: ConditionOf<"low_usage">,
+  node: NodeAddress,
+  atMs: number,
+): Promise<Judged[]> {
+  const period = await readPeriod(source, node, 0, atMs);
+  const startMs = Date.parse(period.counted?.from ?? period.start);
+  const endMs = Date.parse(period.end);
+  if (atMs - startMs < condition.after_days * dayMs) return [];
+  const quota = period.quotas.find(({ feature }) => feature === condition.feature);
+  const name = condition.meter ?? quota?.meter;
+  const meter = name === undefined ? undefined : source.meterOf(name, node, atMs);
+  const byPlan = condition.of === "plan" ? (quota ?? period.quotas.find((one) => one.meter === name)) : undefined;
+  if (!meter || (condition.of === "plan" && (!byPlan || byPlan.limit === null))) return [];
+  const { tz, anchor } = period;
+  const spans = cyclesUntil({ tz, anchor, startsAt: new Date(0) }, atMs, pastCycles);
+  const measured =
+    condition.of === "plan"
+      ? []
+      : await measureSpans(
+          source,
+          node,
+          spans.map(({ startMs: from, endMs: to }) => ({
+            ...{ meters: [meter], fromMs: from, toMs: Math.min(from + (atMs - (spans[0]?.startMs ?? atMs)), to) },
+            ...{ window: "total" as const, tz },
+          })),
+          atMs,
+        );
+  const [own = "0", ...past] = measured.map((usage) => String(usage.get(meter.meter)?.total ?? 0));
+  const used = byPlan ? byPlan.used : own;
+  const known = past.filter((figure) => Number(figure) > 0).sort(compareDecimals);
+  const limit = byPlan ? (byPlan.limit ?? "0") : known[Math.floor((known.length - 1) / 2)];
+  if (limit === undefined || Number(limit) <= 0) return [];
+  const percent = percentUsed(used, limit);
+  const isLow = percent !== null && Number(percent) < condition.below_percent;
+  const what = byPlan ? "the plan" : "what the same part of the cycles before came to";
+  return [
+    {
+      ...{ node, meter: meter.meter, threshold: condition.below_percent, value: used, limit },
+      ...(condition.feature !== undefined && { feature: condition.feature }),
+      ...(percent !== null && { percent }),
+      period: { startMs, endMs },
+      subject: `${condition.feature ?? meter.meter}`,
+      once: `${condition.feature ?? meter.meter} ${startMs}`,
+      finding: isLow ? "holds" : "clears",
+      explanation: `${condition.feature ?? meter.meter}: ${used} ${meter.unit} used, ${percent} % of ${what} (${limit}); told below ${condition.below_percent} %.`,
+    },
+  ];
+}

@@ -1,0 +1,228 @@
+/**
+ * Tells what is due of a rule's alerts: to the bells of the people who may see them and to the rule's channels, in the
+ * transaction in which the alerts are noted as told. Many at once become one message with a list.
+ */
+import { and, eq, gt, inArray, isNotNull, isNull, sql } from "drizzle-orm";
+import type { NodeAddress } from "../contract/nodes.ts";
+import type { NotificationType } from "../contract/notifications.ts";
+import { enqueueDeliveries } from "../delivery/enqueue.ts";
+import { newId } from "../identity/actor.ts";
+import { rightsOfActions } from "../identity/permissions.ts";
+import type { Queries } from "../postgres/client.ts";
+import { userRoles, users } from "../postgres/schema/accounts.ts";
+import { alerts, notifications } from "../postgres/schema/alerts.ts";
+import { channels } from "../postgres/schema/delivery.ts";
+import type { NodeTree } from "../tree/node-tree.ts";
+import { columnsOf, lifeOf } from "./life-columns.ts";
+import { isMuted } from "./mute.ts";
+import { crossedTogether, told } from "./next-state.ts";
+import { type AlertRecord, describeAlert } from "./read-alerts.ts";
+import type { RuleRecord } from "./rules.ts";
+
+export interface TellSource {
+  tree: Pick<NodeTree, "ancestors" | "isWithin" | "standing" | "get">;
+  /** Without a slash at its end. */
+  publicUrl: string;
+  now?: (() => number) | undefined;
+}
+
+/** Postgres tells on it of new notifications, by their ids, when they are committed. */
+export const notificationsChannel = "tidemark_notifications";
+
+/** More than so many of one rule within a minute are told in one message. */
+const mostAlone = 20;
+const stormMs = 60_000;
+const idsPerNotice = 150;
+const listedInMessage = 50;
+
+/** What is muted or snoozed stays due. */
+export async function tellDue(tx: Queries, source: TellSource, rule: RuleRecord): Promise<void> {
+  const nowMs = (source.now ?? Date.now)();
+  if (isMuted(rule.mute, nowMs)) return;
+  const waiting = await tx
+    .select()
+    .from(alerts)
+    .where(and(eq(alerts.ruleId, rule.id), isNotNull(alerts.due)))
+    .orderBy(alerts.dueSince, alerts.id)
+    .for("update");
+  const due = waiting.filter(({ snoozedUntil }) => !snoozedUntil || snoozedUntil.getTime() <= nowMs);
+  if (due.length === 0) return;
+  const { tellings, passed } = await stepsOf(tx, rule, due);
+  const recently = await toldWithin(tx, rule, nowMs - stormMs);
+  const isStorm = tellings.length + recently > mostAlone;
+  const oldestMs = Math.min(...tellings.map(({ dueSince }) => dueSince?.getTime() ?? nowMs));
+  // What trickles in while it storms is gathered until a minute is over, then told together.
+  if (isStorm && tellings.length <= mostAlone && nowMs - oldestMs < stormMs) return;
+  for (const { lower, higher } of passed)
+    await tx
+      .update(alerts)
+      .set({ ...columnsOf(told(lifeOf(lower), nowMs)), passedWith: higher.id })
+      .where(eq(alerts.id, lower.id));
+  const messages = isStorm ? grouped(tellings) : tellings.map((row) => [row]);
+  const ids: string[] = [];
+  for (const rows of messages) ids.push(...(await tellTogether(tx, source, rule, rows, new Date(nowMs))));
+  for (const row of tellings)
+    await tx
+      .update(alerts)
+      .set(columnsOf(told(lifeOf(row), nowMs)))
+      .where(eq(alerts.id, row.id));
+  for (let start = 0; start < ids.length; start += idsPerNotice) {
+    const payload = JSON.stringify(ids.slice(start, start + idsPerNotice));
+    await tx.execute(sql`SELECT pg_notify(${notificationsChannel}, ${payload})`);
+  }
+}
+
+/** Of thresholds that one step crossed the highest is told. */
+async function stepsOf(tx: Queries, { id, kind }: RuleRecord, due: readonly AlertRecord[]) {
+  if (kind !== "quota") return { tellings: [...due], passed: [] };
+  const nodes = [...new Set(due.map(({ node }) => node))];
+  const firing = await tx
+    .select()
+    .from(alerts)
+    .where(and(eq(alerts.ruleId, id), inArray(alerts.node, nodes), eq(alerts.state, "firing"), isNull(alerts.due)));
+  const groups = groupBy(
+    [...due, ...firing],
+    ({ node, feature, periodStart }) => `${node} ${feature} ${periodStart?.getTime()}`,
+  );
+  const steps = [...groups.values()].map((rows) =>
+    crossedTogether(
+      rows.sort((a, b) => Number(a.threshold) - Number(b.threshold)).map((row) => ({ row, life: lifeOf(row) })),
+    ),
+  );
+  const rowsOf = (ones: readonly { row: AlertRecord }[]) => ones.map(({ row }) => row);
+  const told = steps.flatMap((step) => rowsOf(step.told)).filter(({ due }) => due !== null);
+  return {
+    // What was passed along with a higher threshold is gone with it, unsaid.
+    tellings: told.filter(({ passedWith }) => passedWith === null),
+    passed: [
+      ...steps.flatMap(({ passed }) => passed.map(({ lower, higher }) => ({ lower: lower.row, higher: higher.row }))),
+      ...told.flatMap((row) => (row.passedWith === null ? [] : [{ lower: row, higher: { id: row.passedWith } }])),
+    ],
+  };
+}
+
+async function toldWithin(tx: Queries, { id }: RuleRecord, sinceMs: number): Promise<number> {
+  const found = await tx
+    .select({ id: alerts.id })
+    .from(alerts)
+    .where(and(eq(alerts.ruleId, id), gt(alerts.toldAt, new Date(sinceMs)), isNull(alerts.passedWith)))
+    .limit(mostAlone + 1);
+  return found.length;
+}
+
+function grouped(tellings: readonly AlertRecord[]): AlertRecord[][] {
+  return [...groupBy(tellings, ({ due }) => due).values()];
+}
+
+const words: Readonly<Record<NotificationType, string>> = {
+  "alert.firing": "",
+  "alert.resolved": "Resolved: ",
+  "alert.reminder": "Still so: ",
+};
+
+/** The ids of the notifications. All rows are due the same. */
+async function tellTogether(
+  tx: Queries,
+  source: TellSource,
+  rule: RuleRecord,
+  rows: readonly AlertRecord[],
+  at: Date,
+): Promise<string[]> {
+  const type = rows[0]?.due;
+  if (!type) return [];
+  const people = await peopleOf(tx, source, rule, rows);
+  const told: (typeof notifications.$inferInsert)[] = [];
+  for (const [userId, own] of people) {
+    const [first, ...others] = own;
+    if (!first) continue;
+    const text = others.length === 0 ? lineOf(source, first, type) : headOf(rule, own.length, type);
+    const about = { userId, alertId: first.id, type, text, others: others.map(({ id }) => id) };
+    told.push({ id: newId("ntf"), ...about, at });
+  }
+  for (let start = 0; start < told.length; start += 1_000)
+    await tx.insert(notifications).values(told.slice(start, start + 1_000));
+  await sendTogether(tx, source, rule, rows, type);
+  return told.map(({ id }) => id);
+}
+
+const nameOf = ({ tree }: TellSource, node: NodeAddress) => tree.get(node)?.name ?? node;
+const lineOf = (source: TellSource, row: AlertRecord, type: NotificationType) =>
+  `${words[type]}${nameOf(source, row.node)}: ${row.explanation}`;
+const headOf = (rule: RuleRecord, count: number, type: NotificationType) =>
+  `${words[type]}${count} alerts of the rule ${rule.name}`;
+
+async function sendTogether(
+  tx: Queries,
+  source: TellSource,
+  rule: RuleRecord,
+  rows: readonly AlertRecord[],
+  type: NotificationType,
+): Promise<void> {
+  const [first] = rows;
+  if (!first || rule.channels.length === 0) return;
+  const alert = describeAlert({ ...first, due: null }, source.publicUrl);
+  const listed = rows.slice(0, listedInMessage).map((row) => lineOf(source, row, type));
+  const left = rows.length - listed.length;
+  const subject =
+    rows.length === 1 ? `${words[type]}${rule.name}: ${nameOf(source, first.node)}` : headOf(rule, rows.length, type);
+  await enqueueDeliveries(
+    tx,
+    {
+      ...{ type, alert, subject },
+      channels: rows.length === 1 ? rule.channels : await channelsOfAll(tx, source, rule),
+      lines: left > 0 ? [...listed, `And ${left} more.`] : listed,
+      once: `${first.id} ${type} ${first.dueSince?.getTime()}`,
+    },
+    source.tree,
+  );
+}
+
+/** A list names many nodes: it goes only to channels that may hear of all that the rule holds for. */
+async function channelsOfAll(tx: Queries, { tree }: TellSource, rule: RuleRecord): Promise<string[]> {
+  const found = await tx
+    .select({ id: channels.id, node: channels.node })
+    .from(channels)
+    .where(inArray(channels.id, rule.channels));
+  return found.filter(({ node }) => tree.isWithin(rule.node, node)).map(({ id }) => id);
+}
+
+/** Who has a role at an alert's node or above it now, and may see it: by user, the alerts. */
+async function peopleOf(
+  tx: Queries,
+  { tree }: TellSource,
+  rule: RuleRecord,
+  rows: readonly AlertRecord[],
+): Promise<Map<string, AlertRecord[]>> {
+  const paths = new Map(rows.map(({ node }) => [node, tree.ancestors(node)]));
+  const places = [...new Set([...paths.values()].flat())];
+  const roles = await tx
+    .select({ userId: userRoles.userId, node: userRoles.node, role: userRoles.role })
+    .from(userRoles)
+    .innerJoin(users, and(eq(users.id, userRoles.userId), isNull(users.disabledAt)))
+    .where(sql`${userRoles.node} = ANY(${sql.param(places)}::text[])`);
+  const needed = rightsOfActions[rule.kind === "billing" ? "prices:read" : "read"].roles;
+  const byNode = groupBy(
+    roles.filter(({ node, role }) => needed.includes(role) && tree.standing(node) !== "cancelled"),
+    ({ node }) => node,
+  );
+  const people = new Map<string, AlertRecord[]>();
+  for (const row of rows) {
+    const ids = new Set((paths.get(row.node) ?? []).flatMap((node) => byNode.get(node) ?? []).map((one) => one.userId));
+    for (const id of ids) {
+      const own = people.get(id);
+      if (own) own.push(row);
+      else people.set(id, [row]);
+    }
+  }
+  return people;
+}
+
+function groupBy<One, Key>(ones: readonly One[], keyOf: (one: One) => Key): Map<Key, One[]> {
+  const groups = new Map<Key, One[]>();
+  for (const one of ones) {
+    const group = groups.get(keyOf(one));
+    if (group) group.push(one);
+    else groups.set(keyOf(one), [one]);
+  }
+  return groups;
+}

@@ -1,0 +1,44 @@
+/** A section as Parquet, written by ClickHouse: figures are exact decimals, instants points in time. */
+import { type ClickHouse, readSql } from "../../clickhouse/client.ts";
+import type { ColumnType, ReportCell, ReportColumn, ReportSection } from "../../contract/reports.ts";
+
+const sql = readSql("queries/report_rows.sql");
+
+const types: Readonly<Record<ColumnType, string>> = {
+  text: "Nullable(String)",
+  instant: "Nullable(DateTime64(3, 'UTC'))",
+  integer: "Nullable(Int64)",
+  decimal: "Nullable(Decimal(38, 9))",
+  money: "Nullable(Decimal(38, 9))",
+  percent: "Nullable(Float64)",
+  boolean: "Nullable(Bool)",
+};
+
+export function parquetOfSection(
+  clickhouse: Pick<ClickHouse, "selectFrom">,
+  { columns, rows }: Pick<ReportSection, "columns" | "rows">,
+): AsyncGenerator<Buffer> {
+  const structure = columns.map(({ key, type }) => `${quoted(key)} ${types[type]}`).join(", ");
+  return clickhouse.selectFrom(sql, { name: "report_rows", structure, rows: lines(columns, rows) });
+}
+
+const quoted = (name: string) => `\`${name.replaceAll("\\", "\\\\").replaceAll("`", "\\`")}\``;
+
+const rowsPerPiece = 1_000;
+
+function* lines(columns: readonly ReportColumn[], rows: readonly ReportCell[][]): Generator<Buffer> {
+  for (let start = 0; start < rows.length; start += rowsPerPiece) {
+    const piece = rows.slice(start, start + rowsPerPiece).map((row) => {
+      return `${JSON.stringify(row.map((cell, index) => cellValue(cell, columns[index]?.type ?? "text")))}\n`;
+    });
+    yield Buffer.from(piece.join(""));
+  }
+}
+
+function cellValue(cell: ReportCell, type: ColumnType): ReportCell {
+  if (cell === null) return null;
+  if (type === "text") return String(cell);
+  if (type !== "instant") return cell;
+  const ms = Date.parse(String(cell));
+  return Number.isNaN(ms) ? null : new Date(ms).toISOString().replace("T", " ").replace("Z", "");
+}

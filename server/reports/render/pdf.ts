@@ -1,0 +1,149 @@
+/**
+ * A document as PDF/UA-1 by Typst: tagged, its fonts embedded, the heads of tables repeated on each page. Texts reach it as
+ * data and are never read as markup. It is set in a thread of its own: a long table takes seconds.
+ */
+import { createRequire } from "node:module";
+import { Worker } from "node:worker_threads";
+import type { ColumnType, ReportCell, ReportColumn, ReportDocument, ReportSection } from "../../contract/reports.ts";
+import { chartOf } from "./chart.ts";
+import { pdfFonts } from "./pdf-fonts.ts";
+
+const require = createRequire(import.meta.url);
+
+/** More rows than this of a section are for the other formats: a person reads some hundred pages at most. */
+const mostRows = 5_000;
+/** A cell of more is cut, visibly. */
+const mostCharacters = 300;
+const mostMs = 120_000;
+
+const numeric: ReadonlySet<ColumnType> = new Set(["integer", "decimal", "money", "percent"]);
+
+const template = `
+#let told = json(bytes(sys.inputs.told))
+#set document(title: told.title, author: told.author)
+#set text(font: told.fonts, size: 9pt, lang: "en", fill: rgb("#111827"))
+#set page(
+  paper: "a4", flipped: told.wide, margin: (x: 1.6cm, top: 1.8cm, bottom: 1.8cm),
+  footer: context grid(columns: (1fr, auto), text(size: 7pt, told.foot), text(size: 7pt)[Page #counter(page).display() of #counter(page).final().first()]),
+)
+#show heading.where(level: 1): set text(size: 18pt)
+#show heading.where(level: 2): set text(size: 12pt)
+#set par(justify: false)
+= #told.title
+#for line in told.lines [#text(fill: rgb("#374151"), line) \\ ]
+#for part in told.sections {
+  heading(level: 2, part.title)
+  if part.chart != none { figure(image(bytes(part.chart.svg), format: "svg", width: 100%, alt: part.chart.alt), alt: part.chart.alt) }
+  if part.rows.len() == 0 { text(fill: rgb("#374151"))[Nothing in this period.] } else {
+    set text(size: part.size * 1pt)
+    table(
+      columns: part.columns.map(c => if c.number { auto } else { 1fr }),
+      align: (x, y) => if part.columns.at(x).number { right } else { left },
+      stroke: (x, y) => (bottom: 0.4pt + rgb("#d1d5db")),
+      inset: (x: 3pt, y: 3pt),
+      table.header(repeat: true, ..part.columns.map(c => strong(c.title))),
+      ..part.rows.flatten().map(cell => text(cell)),
+      ..part.totals.map(cell => strong(cell)),
+    )
+    if part.note != none { text(size: 8pt, part.note) }
+  }
+}
+#if told.definitions.len() > 0 {
+  heading(level: 2)[Definitions]
+  for one in told.definitions [#strong(one.meter) (#one.unit): #one.how \\ ]
+}
+`;
+
+/** What the thread runs. It is text, so that it needs no file of its own beside a built server. */
+const compile = `
+const { parentPort, workerData } = require("node:worker_threads");
+const { NodeCompiler } = require(workerData.compiler);
+const compiler = NodeCompiler.create({ workspace: workerData.workspace, fontArgs: [{ fontBlobs: workerData.fonts.map(Buffer.from) }] });
+const pdf = compiler.pdf({ mainFileContent: workerData.template, inputs: { told: workerData.told } }, { pdfStandard: "ua-1", creationTimestamp: workerData.atSeconds });
+parentPort.postMessage(pdf);
+`;
+
+export async function* pdfOfDocument(document: ReportDocument): AsyncGenerator<Uint8Array> {
+  const { files } = pdfFonts();
+  const workerData = {
+    compiler: require.resolve("@myriaddreamin/typst-ts-node-compiler"),
+    // Nothing is read from there.
+    workspace: "/",
+    fonts: files,
+    template,
+    told: JSON.stringify(toldOf(document)),
+    atSeconds: Math.floor(Date.parse(document.made_at) / 1000),
+  };
+  const worker = new Worker(compile, { eval: true, execArgv: [], workerData });
+  const timer = setTimeout(() => void worker.terminate(), mostMs);
+  try {
+    yield await new Promise<Uint8Array>((resolve, reject) => {
+      worker.once("message", resolve);
+      worker.once("error", reject);
+      worker.once("exit", () => reject(new Error("the PDF could not be set in time")));
+    });
+  } finally {
+    clearTimeout(timer);
+    await worker.terminate();
+  }
+}
+
+function toldOf(document: ReportDocument) {
+  const { names, legible } = pdfFonts();
+  const { name, node, node_name, from, to, tz, watermark, made_at, definitions, sections } = document;
+  const shown = node === node_name ? node : `${node_name} (${node})`;
+  return {
+    fonts: names,
+    wide: sections.some(({ columns }) => columns.length > 7),
+    title: legible(name),
+    author: legible(node_name),
+    foot: legible(`${name} · ${node_name} · ${from.slice(0, 10)} to ${to.slice(0, 10)}`),
+    lines: [
+      shown,
+      `${from} to ${to}, ${tz}`,
+      `Everything accepted until ${watermark} is in it. Made at ${made_at}.`,
+    ].map(legible),
+    definitions: definitions.map(({ meter, unit, how }) => ({
+      meter: legible(meter),
+      unit: legible(unit),
+      how: legible(how),
+    })),
+    sections: sections.map((section) => toldSection(section, legible)),
+  };
+}
+
+function toldSection(section: ReportSection, legible: (text: string) => string) {
+  const { title, columns, rows, totals } = section;
+  const text = (cell: ReportCell, column: ReportColumn | undefined) => breakable(legible(cut(cellText(cell, column))));
+  const chart = chartOf(section);
+  const isCut = rows.length > mostRows;
+  return {
+    title: legible(title),
+    chart: chart ? { svg: chart.svg, alt: legible(chart.alt) } : null,
+    size: columns.length > 10 ? 6 : columns.length > 7 ? 7 : 8,
+    columns: columns.map(({ title, unit, type }) => ({
+      title: legible(unit ? `${title} (${unit})` : title),
+      number: numeric.has(type),
+    })),
+    rows: rows.slice(0, mostRows).map((row) => row.map((cell, index) => text(cell, columns[index]))),
+    totals: totals.map((cell, index) => (cell === null && index === 0 ? "Total" : text(cell, columns[index]))),
+    note: isCut ? `The first ${mostRows} of ${rows.length} rows; CSV, Excel, JSON and Parquet have all.` : null,
+  };
+}
+
+function cellText(cell: ReportCell, column: ReportColumn | undefined): string {
+  if (cell === null) return "";
+  if (typeof cell === "boolean") return cell ? "yes" : "no";
+  if (column?.type === "instant") return String(cell).slice(0, 16).replace("T", " ");
+  return String(cell).replace(/^-(?=\d)/, column && numeric.has(column.type) ? "−" : "-");
+}
+
+function cut(text: string): string {
+  const characters = [...text];
+  return characters.length > mostCharacters ? `${characters.slice(0, mostCharacters).join("")}…` : text;
+}
+
+/** Long words may break anywhere, so that no cell leaves its column. */
+function breakable(text: string): string {
+  return text.replace(/\S{24}/gu, "$&\u200B");
+}

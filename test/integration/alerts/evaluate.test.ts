@@ -1,0 +1,311 @@
+/** Rules of each kind on real stores: what is told, when, to whom, and that nothing is told twice. */
+import { and, eq } from "drizzle-orm";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { Evaluator } from "../../../server/alerts/evaluator.ts";
+import { beginAlerts } from "../../../server/alerts/rules.ts";
+import { meterByName } from "../../../server/catalog/catalog.ts";
+import type { Alert } from "../../../server/contract/alerts.ts";
+import type { CreateRule } from "../../../server/contract/rules.ts";
+import { alerts, notifications } from "../../../server/postgres/schema/alerts.ts";
+import { type Billing, createBilling } from "../../support/billing.ts";
+
+const seller = "reseller:asked-about-9f3c";
+const hourMs = 3_600_000;
+const dayMs = 24 * hourMs;
+let billing: Billing;
+/** What the evaluator takes for now, and for the watermark. */
+const usualMs = Date.parse("2026-03-10T12:00:00Z");
+let nowMs = usualMs;
+let made = 0;
+
+beforeAll(async () => {
+  billing = await createBilling();
+  await beginAlerts(billing.world.deps.postgres);
+});
+afterAll(() => billing.world.close());
+beforeEach(() => {
+  nowMs = usualMs;
+});
+
+/** A new one each time: as after a restart. */
+async function judge(atMs = nowMs + 1): Promise<void> {
+  nowMs = atMs;
+  const { deps } = billing.world;
+  const clock = { now: () => nowMs, watermark: () => new Date(nowMs) };
+  const rest = { meterOf: meterByName, publicUrl: "https://tidemark.example", backlogShare: () => 0 };
+  await new Evaluator({ ...deps, ...clock, ...rest, failedJobs: () => [] }).run();
+}
+
+async function newOrganization(included?: string, rest: object = {}) {
+  const organization = `watched-${++made}`;
+  const node = `organization:${organization}`;
+  await billing.world.deps.tree.ensureOrganizations([organization], seller);
+  if (included === undefined) return { organization, node, plan: "", subscription: "" };
+  const feature = { key: "calls", meter: "call_minutes", included, overage: "notify", ...rest };
+  const plan = await billing.plan("all", { currency: "EUR", features: [feature] });
+  const when = { starts_at: "2026-01-01T00:00:00Z", anchor: 1, tz: "UTC" };
+  return { organization, node, plan, subscription: await billing.subscribe(node, plan, when) };
+}
+
+async function newRule(rule: Partial<CreateRule> & Pick<CreateRule, "condition">): Promise<string> {
+  const answer = await billing.world.ask("POST", "/v1/rules", { key: billing.key, body: { name: "A rule", ...rule } });
+  expect(answer, JSON.stringify(answer.body)).toMatchObject({ status: 201 });
+  return answer.body.id;
+}
+
+async function alertsOf(node: string, rule?: string): Promise<Alert[]> {
+  const { alerts: found } = await billing.get(
+    `/v1/alerts?node=${encodeURIComponent(node)}${rule ? `&rule=${rule}` : ""}`,
+  );
+  return found;
+}
+
+/** What the people of all were told of a node, the oldest first: `TYPE THRESHOLD`. */
+async function toldOf(node: string, rule?: string): Promise<string[]> {
+  const { db } = billing.world.deps.postgres;
+  const rows = await db
+    .select()
+    .from(notifications)
+    .innerJoin(alerts, eq(alerts.id, notifications.alertId))
+    .where(and(eq(alerts.node, node), rule === undefined ? undefined : eq(alerts.ruleId, rule)))
+    .orderBy(notifications.at, notifications.id);
+  const texts = rows.map(({ notifications: { userId, type, at }, alerts: { threshold } }) => [
+    userId,
+    `${type} ${threshold}`,
+    at.getTime(),
+  ]);
+  const [first] = texts;
+  return texts.filter(([userId]) => userId === first?.[0]).map(([, text]) => String(text));
+}
+
+describe("the thresholds of plans, without anybody making a rule", () => {
+  test("crossed by one step they are told once, naming the highest, and each once in a cycle", async () => {
+    const { organization, node } = await newOrganization("100");
+    await judge();
+    expect(await alertsOf(node)).toEqual([]);
+    await billing.calls([organization, "2026-03-10T11:00:00Z", "80"]);
+    await judge();
+    await judge();
+    const [alert, ...others] = await alertsOf(node);
+    expect(others).toEqual([]);
+    expect(alert).toMatchObject({
+      ...{ kind: "quota", node, state: "firing", feature: "calls", meter: "call_minutes", threshold: 75 },
+      ...{ value: "80", limit: "100", percent: "80.00", acknowledged: null, severity: "warning" },
+      period: { start: "2026-03-01T00:00:00.000Z", end: "2026-04-01T00:00:00.000Z" },
+    });
+    expect(await toldOf(node)).toEqual(["alert.firing 75"]);
+    await billing.calls([organization, "2026-03-10T11:30:00Z", "25"]);
+    await judge(nowMs + 60_000);
+    expect(await toldOf(node)).toEqual(["alert.firing 75", "alert.firing 100"]);
+    await judge(Date.parse("2026-04-02T00:00:00Z"));
+    await billing.calls([organization, "2026-04-02T10:00:00Z", "55"]);
+    await judge(Date.parse("2026-04-02T12:00:00Z"));
+    expect(await toldOf(node)).toEqual(["alert.firing 75", "alert.firing 100", "alert.firing 50"]);
+    const states = (await alertsOf(node)).map(({ threshold, state }) => [threshold, state]);
+    expect(states).toEqual([
+      [50, "firing"],
+      [100, "resolved"],
+      [75, "resolved"],
+    ]);
+  });
+
+  test("a correction resolves, and what holds again in the cycle is not told again", async () => {
+    const { organization, node } = await newOrganization("100");
+    await billing.calls([organization, "2026-03-09T11:00:00Z", "76"]);
+    await judge();
+    expect(await toldOf(node)).toEqual(["alert.firing 75"]);
+    const { records } = await billing.get(`/v1/records?node=${node}`);
+    const voided = await billing.world.ask("POST", `/v1/events/${records[0].id}/void`, {
+      key: billing.key,
+      body: { organization, reason: "a test" },
+    });
+    expect([200, 202]).toContain(voided.status);
+    await billing.world.deps.corrections.applyPending();
+    await judge();
+    expect(await toldOf(node)).toEqual(["alert.firing 75", "alert.resolved 75"]);
+    await billing.calls([organization, "2026-03-09T11:00:00Z", "78"]);
+    await judge();
+    expect(await toldOf(node)).toEqual(["alert.firing 75", "alert.resolved 75"]);
+    expect((await alertsOf(node)).map(({ state }) => state)).toEqual(["firing"]);
+  });
+
+  test("a larger plan resolves", async () => {
+    const { organization, node, subscription } = await newOrganization("100");
+    await billing.calls([organization, "2026-03-09T11:00:00Z", "92"]);
+    await judge();
+    const larger = await billing.plan("all", {
+      currency: "EUR",
+      features: [{ key: "calls", meter: "call_minutes", included: "1000", overage: "notify" }],
+    });
+    await billing.changePlan(subscription, larger, "2026-03-02T00:00:00Z");
+    await judge();
+    expect(await toldOf(node)).toEqual(["alert.firing 90", "alert.resolved 90"]);
+  });
+
+  test("what was crossed while nothing was judged is told after it, once, even in a cycle that is over", async () => {
+    const { organization, node } = await newOrganization("100");
+    await judge(Date.parse("2026-05-20T00:00:00Z"));
+    await billing.calls([organization, "2026-05-30T11:00:00Z", "60"], [organization, "2026-06-01T11:00:00Z", "95"]);
+    await judge(Date.parse("2026-06-03T00:00:00Z"));
+    await judge(Date.parse("2026-06-03T01:00:00Z"));
+    expect((await toldOf(node)).sort()).toEqual(["alert.firing 50", "alert.firing 90"]);
+  });
+});
+
+describe("rules that people make", () => {
+  test("a template holds below its node, and a nearer rule takes its place", async () => {
+    const [one, two] = [await newOrganization("100"), await newOrganization("100")];
+    const condition: CreateRule["condition"] = { kind: "quota", thresholds: [10] };
+    const template = await newRule({ node: seller, scope: "organizations", condition });
+    const nearer = await newRule({
+      ...{ node: two.node, replaces: template, severity: "critical" },
+      condition: { kind: "quota", thresholds: [20] },
+    });
+    await billing.calls(
+      [one.organization, "2026-03-09T11:00:00Z", "15"],
+      [two.organization, "2026-03-09T11:00:00Z", "15"],
+    );
+    await judge();
+    expect((await alertsOf(one.node)).map(({ rule }) => rule)).toEqual([template]);
+    expect(await alertsOf(two.node)).toEqual([]);
+    await billing.calls([two.organization, "2026-03-09T12:00:00Z", "6"]);
+    await judge();
+    expect(await alertsOf(two.node)).toMatchObject([{ rule: nearer, threshold: 20, severity: "critical" }]);
+    const gone = await billing.world.ask("DELETE", `/v1/rules/${template}`, { key: billing.key });
+    expect(gone.status).toBe(204);
+    expect((await alertsOf(one.node)).map(({ state }) => state)).toEqual(["resolved"]);
+  });
+
+  test("a figure beyond its bound for long enough fires, and resolves at its own bound", async () => {
+    const { organization, node } = await newOrganization();
+    const condition = {
+      ...({ kind: "threshold", meter: "chat_posts", window: "1h", above: "5" } as const),
+      ...{ for_minutes: 10, resolve_at: "2" },
+    };
+    const rule = await newRule({ node, condition });
+    const post = (time: string) => ({ type: "chat.posted", organization, time });
+    const startMs = Date.parse("2026-03-10T12:00:00Z");
+    await billing.send(Array.from({ length: 7 }, () => post("2026-03-10T11:50:00Z")));
+    await billing.send(Array.from({ length: 3 }, () => post("2026-03-10T12:30:00Z")));
+    const states: unknown[] = [];
+    for (const minutes of [0, 9, 10, 55, 80, 95]) {
+      await judge(startMs + minutes * 60_000);
+      states.push((await alertsOf(node, rule)).map(({ state, value }) => `${state} ${value}`)[0]);
+    }
+    expect(states).toEqual(["pending 7", "pending 7", "firing 7", "firing 3", "firing 3", "resolved 0"]);
+    expect(await toldOf(node)).toEqual(["alert.firing 5", "alert.resolved 5"]);
+  });
+
+  test("an organization that falls silent is told, and that it sends again", async () => {
+    const { organization, node } = await newOrganization();
+    const quiet = await newOrganization();
+    const condition = { kind: "no_data", silent_minutes: 30 } as const;
+    await newRule({ node, condition });
+    await newRule({ node: quiet.node, condition });
+    await billing.send([{ type: "chat.posted", organization }]);
+    const sentMs = Date.now();
+    await judge(sentMs + 60_000);
+    expect(await alertsOf(node)).toEqual([]);
+    await judge(sentMs + hourMs);
+    expect(await alertsOf(node)).toMatchObject([{ kind: "no_data", state: "firing" }]);
+    await billing.send([{ type: "chat.posted", organization }]);
+    await judge(Date.now() + 60_000);
+    expect(await alertsOf(node)).toMatchObject([{ state: "resolved" }]);
+    expect(await alertsOf(quiet.node)).toEqual([]);
+  });
+
+  test("an hour unlike its season is told, with who drove it", async () => {
+    const { organization, node } = await newOrganization();
+    await newRule({ node, condition: { kind: "unusual", meter: "chat_posts", at_least: "20" } });
+    const nowAt = Date.parse("2026-03-10T12:00:00Z");
+    const events = [];
+    for (let week = 0; week < 6; week++)
+      for (let minute = 0; minute < 90; minute += 9)
+        events.push({
+          type: "chat.posted",
+          organization,
+          user: "usual",
+          time: new Date(nowAt - week * 7 * dayMs - minute * 60_000 - 1).toISOString(),
+        });
+    for (let index = 0; index < 120; index++)
+      events.push({
+        type: "chat.posted",
+        organization,
+        user: "driver",
+        time: new Date(nowAt - (index + 0.5) * 30_000 - 1).toISOString(),
+      });
+    await billing.send(events);
+    await judge(nowAt);
+    const [alert] = await alertsOf(node);
+    expect(alert).toMatchObject({ kind: "unusual", state: "firing", meter: "chat_posts" });
+    expect(alert?.explanation).toMatch(/9\d % of the change is user driver|100 % of the change is user driver/);
+  });
+
+  test("who uses little of the plan is told after its days, once in the cycle", async () => {
+    const { organization, node } = await newOrganization("1000");
+    const condition = { kind: "low_usage", feature: "calls", below_percent: 20, of: "plan", after_days: 14 } as const;
+    const rule = await newRule({ node, condition });
+    await billing.calls([organization, "2026-03-03T11:00:00Z", "50"]);
+    await judge(Date.parse("2026-03-14T12:00:00Z"));
+    expect(await alertsOf(node, rule)).toEqual([]);
+    await judge(Date.parse("2026-03-16T12:00:00Z"));
+    expect(await alertsOf(node, rule)).toMatchObject([
+      { state: "firing", value: "50", limit: "1000", percent: "5.00" },
+    ]);
+  });
+
+  test("what happens to customers is told of all below the rule's node", async () => {
+    const rule = await newRule({ node: seller, condition: { kind: "customers" } });
+    await judge(Date.now() + 1_000);
+    const { node, organization } = await newOrganization("10");
+    const changed = await billing.world.ask("PATCH", `/v1/nodes/${encodeURIComponent(node)}`, {
+      key: billing.key,
+      body: { status: "trial" },
+    });
+    expect(changed.status).toBe(200);
+    await judge(Date.now() + 2_000);
+    const told = (await alertsOf(node, rule)).map(({ explanation }) => explanation).sort();
+    expect(told).toEqual([
+      "It has a new subscription.",
+      "Its status is trial now; it was active.",
+      `The organization ${organization} was created.`,
+    ]);
+  });
+
+  test("more than twenty at once become one message with a list", async () => {
+    const { db } = billing.world.deps.postgres;
+    const rule = await newRule({
+      node: seller,
+      scope: "organizations",
+      condition: { kind: "quota", thresholds: [33] },
+    });
+    const many = [];
+    for (let index = 0; index < 21; index++) many.push(await newOrganization("100"));
+    await billing.calls(
+      ...many.map(({ organization }): [string, string, string] => [organization, "2026-03-09T11:00:00Z", "40"]),
+    );
+    await judge();
+    const fired = await db.select().from(alerts).where(eq(alerts.ruleId, rule));
+    expect(fired.filter(({ state, due }) => state === "firing" && due === null).length).toBeGreaterThanOrEqual(21);
+    const told = await db
+      .select()
+      .from(notifications)
+      .innerJoin(alerts, eq(alerts.id, notifications.alertId))
+      .where(eq(alerts.ruleId, rule));
+    const people = new Set(told.map(({ notifications: { userId } }) => userId));
+    expect(told.length).toBe(people.size);
+    expect(told[0]?.notifications.others.length).toBeGreaterThanOrEqual(20);
+  });
+});
+
+test("what is muted is told when the window ends", async () => {
+  const { organization, node } = await newOrganization("100");
+  const mute = [{ from: "00:00", to: "13:00" }];
+  const rule = await newRule({ node, mute, condition: { kind: "quota", thresholds: [5] } });
+  await billing.calls([organization, "2026-03-09T11:00:00Z", "40"]);
+  await judge(Date.parse("2026-03-10T12:00:00Z"));
+  expect(await toldOf(node, rule)).toEqual([]);
+  expect(await alertsOf(node, rule)).toMatchObject([{ state: "firing", threshold: 5 }]);
+  await judge(Date.parse("2026-03-10T13:00:00Z"));
+  expect(await toldOf(node, rule)).toEqual(["alert.firing 5"]);
+});

@@ -1,0 +1,241 @@
+import { describe, expect, test } from "vitest";
+import {
+  crossedTogether,
+  endPeriod,
+  type Life,
+  nextState,
+  type Pacing,
+  type Reading,
+  told,
+} from "../../../server/alerts/next-state.ts";
+
+const minute = 60_000;
+const hour = 60 * minute;
+const at0 = Date.UTC(2026, 10, 2, 9);
+const atOnce: Pacing = { forMs: 0, repeatMs: null, isOncePerPeriod: false };
+const afterFive: Pacing = { ...atOnce, forMs: 5 * minute };
+const hourly: Pacing = { ...atOnce, repeatMs: hour };
+const once: Pacing = { ...atOnce, isOncePerPeriod: true };
+
+const reading = (finding: Reading["finding"], afterMs = 0): Reading => ({ finding, atMs: at0 + afterMs });
+const life = (edit: Partial<Life>): Life => ({
+  ...{ state: "firing", atMs: at0, firedAtMs: at0, resolvedAtMs: null, due: null, dueSinceMs: null, toldAtMs: at0 },
+  ...{ isQuiet: false, isAcknowledged: false },
+  ...edit,
+});
+const pending = life({ state: "pending", firedAtMs: null, toldAtMs: null });
+const untold = life({ due: "alert.firing", dueSinceMs: at0, toldAtMs: null });
+const resolved = life({ state: "resolved", resolvedAtMs: at0 + minute });
+
+interface Transition {
+  name: string;
+  from: Life | undefined;
+  reading: Reading;
+  pacing: Pacing;
+  to: Partial<Life> | undefined;
+}
+
+const transitions: readonly Transition[] = [
+  { name: "ok stays ok while it clears", from: undefined, reading: reading("clears"), pacing: atOnce, to: undefined },
+  {
+    name: "ok stays ok between the bounds",
+    from: undefined,
+    reading: reading("between"),
+    pacing: atOnce,
+    to: undefined,
+  },
+  { name: "ok stays ok without data", from: undefined, reading: reading("unknown"), pacing: atOnce, to: undefined },
+  {
+    name: "ok fires at once without a time to hold",
+    ...{ from: undefined, reading: reading("holds"), pacing: atOnce },
+    to: { state: "firing", firedAtMs: at0, due: "alert.firing" },
+  },
+  {
+    name: "ok is pending with a time to hold, and tells nothing",
+    ...{ from: undefined, reading: reading("holds"), pacing: afterFive },
+    to: { state: "pending", firedAtMs: null, due: null },
+  },
+  {
+    name: "pending waits until it has held for long enough",
+    ...{ from: pending, reading: reading("holds", 5 * minute - 1), pacing: afterFive },
+    to: { state: "pending", due: null },
+  },
+  {
+    name: "pending fires when it has held for long enough",
+    ...{ from: pending, reading: reading("holds", 5 * minute), pacing: afterFive },
+    to: { state: "firing", atMs: at0, firedAtMs: at0 + 5 * minute, due: "alert.firing" },
+  },
+  {
+    name: "pending is ok again when it clears",
+    from: pending,
+    reading: reading("clears", 1),
+    pacing: afterFive,
+    to: undefined,
+  },
+  {
+    name: "pending begins anew between the bounds",
+    from: pending,
+    reading: reading("between", 1),
+    pacing: afterFive,
+    to: undefined,
+  },
+  {
+    name: "pending is ok without data",
+    from: pending,
+    reading: reading("unknown", 1),
+    pacing: afterFive,
+    to: undefined,
+  },
+  {
+    name: "firing is told once while it holds",
+    ...{ from: life({}), reading: reading("holds", 48 * hour), pacing: atOnce },
+    to: { state: "firing", due: null },
+  },
+  {
+    name: "firing stays due until it is told",
+    ...{ from: untold, reading: reading("holds", minute), pacing: atOnce },
+    to: { state: "firing", due: "alert.firing", dueSinceMs: at0 },
+  },
+  {
+    name: "firing goes on between the bounds",
+    ...{ from: life({}), reading: reading("between", minute), pacing: atOnce },
+    to: { state: "firing", due: null },
+  },
+  {
+    name: "firing is repeated after its hours",
+    ...{ from: life({}), reading: reading("holds", hour), pacing: hourly },
+    to: { state: "firing", due: "alert.reminder" },
+  },
+  {
+    name: "firing is not repeated before its hours",
+    ...{ from: life({}), reading: reading("holds", hour - 1), pacing: hourly },
+    to: { state: "firing", due: null },
+  },
+  {
+    name: "what somebody acknowledged is not repeated",
+    ...{ from: life({ isAcknowledged: true }), reading: reading("holds", 5 * hour), pacing: hourly },
+    to: { state: "firing", due: null },
+  },
+  {
+    name: "firing resolves and says so",
+    ...{ from: life({}), reading: reading("clears", minute), pacing: atOnce },
+    to: { state: "resolved", resolvedAtMs: at0 + minute, due: "alert.resolved" },
+  },
+  {
+    name: "what somebody acknowledged resolves and says so",
+    ...{ from: life({ isAcknowledged: true }), reading: reading("clears", minute), pacing: atOnce },
+    to: { state: "resolved", due: "alert.resolved" },
+  },
+  {
+    name: "what was never told resolves without a word",
+    ...{ from: untold, reading: reading("clears", minute), pacing: atOnce },
+    to: { state: "resolved", due: null },
+  },
+  {
+    name: "firing has no data when there is nothing to judge by",
+    ...{ from: life({}), reading: reading("unknown", minute), pacing: hourly },
+    to: { state: "no_data", due: null },
+  },
+  {
+    name: "a reminder that waits is dropped without data",
+    ...{ from: life({ due: "alert.reminder" }), reading: reading("unknown", minute), pacing: hourly },
+    to: { state: "no_data", due: null },
+  },
+  {
+    name: "no data goes on firing, unsaid, when it holds again",
+    ...{ from: life({ state: "no_data" }), reading: reading("holds", minute), pacing: atOnce },
+    to: { state: "firing", due: null },
+  },
+  {
+    name: "no data resolves and says so when it clears",
+    ...{ from: life({ state: "no_data" }), reading: reading("clears", minute), pacing: atOnce },
+    to: { state: "resolved", due: "alert.resolved" },
+  },
+  {
+    name: "resolved stays resolved while it clears",
+    ...{ from: resolved, reading: reading("clears", hour), pacing: once },
+    to: { state: "resolved", due: null },
+  },
+  {
+    name: "resolved stays resolved without data",
+    ...{ from: resolved, reading: reading("unknown", hour), pacing: once },
+    to: { state: "resolved" },
+  },
+  {
+    name: "what fires as often as it holds fires again after it resolved",
+    ...{ from: resolved, reading: reading("holds", hour), pacing: atOnce },
+    to: { state: "firing", atMs: at0 + hour, due: "alert.firing", toldAtMs: null },
+  },
+  {
+    name: "what is told once in its period is firing again, unsaid",
+    ...{ from: resolved, reading: reading("holds", hour), pacing: once },
+    to: { state: "firing", firedAtMs: at0, resolvedAtMs: null, due: null, isQuiet: true },
+  },
+  {
+    name: "that it resolved is not said where it holds again before anybody was told",
+    ...{ from: { ...resolved, due: "alert.resolved" }, reading: reading("holds", hour), pacing: once },
+    to: { state: "firing", due: null, isQuiet: false },
+  },
+  {
+    name: "what resolved before it was told is told when it holds again",
+    ...{ from: { ...resolved, toldAtMs: null }, reading: reading("holds", hour), pacing: once },
+    to: { state: "firing", due: "alert.firing" },
+  },
+  {
+    name: "quiet resolves without a word",
+    ...{ from: life({ isQuiet: true }), reading: reading("clears", hour), pacing: once },
+    to: { state: "resolved", due: null },
+  },
+  {
+    name: "quiet is not repeated",
+    ...{ from: life({ isQuiet: true }), reading: reading("holds", 9 * hour), pacing: { ...once, repeatMs: hour } },
+    to: { state: "firing", due: null },
+  },
+];
+
+describe("an alert's next state", () => {
+  test.each(transitions)("$name", ({ from, reading: given, pacing, to }) => {
+    const next = nextState(from, given, pacing);
+    if (to === undefined) expect(next).toBeUndefined();
+    else expect(next).toMatchObject(to);
+  });
+
+  test("what is due of a period that ends is still told, and nothing else of it", () => {
+    expect(endPeriod(untold, at0 + hour)).toEqual(untold);
+    expect(endPeriod(life({}), at0 + hour)).toMatchObject({ state: "resolved", due: null });
+    expect(endPeriod(life({ due: "alert.reminder" }), at0 + hour)).toMatchObject({ state: "resolved", due: null });
+    expect(endPeriod({ ...resolved, due: "alert.resolved" }, at0 + hour)).toMatchObject({ due: "alert.resolved" });
+  });
+
+  test("being told leaves nothing due", () => {
+    expect(told(untold, at0 + 7)).toMatchObject({ due: null, toldAtMs: at0 + 7 });
+    expect(told({ ...resolved, due: "alert.resolved" }, at0 + hour)).toMatchObject({ due: null, toldAtMs: at0 });
+  });
+});
+
+describe("thresholds that one step crosses", () => {
+  const one = (threshold: number, edit: Partial<Life>) => ({ threshold, life: life(edit) });
+  const due = { due: "alert.firing", toldAtMs: null } as const;
+
+  test("the highest is told, the lower ones are passed", () => {
+    const [low, high] = [one(50, due), one(75, due)];
+    expect(crossedTogether([low, high])).toEqual({ told: [high], passed: [{ lower: low, higher: high }] });
+  });
+  test("one below what was told already is passed", () => {
+    const [low, high] = [one(50, due), one(75, {})];
+    expect(crossedTogether([low, high])).toEqual({ told: [], passed: [{ lower: low, higher: high }] });
+  });
+  test("one above what was told is told", () => {
+    const [low, high] = [one(50, {}), one(75, due)];
+    expect(crossedTogether([low, high])).toEqual({ told: [high], passed: [] });
+  });
+  test("one below what resolved meanwhile is told", () => {
+    const [low, high] = [one(50, due), one(75, { state: "resolved", resolvedAtMs: at0 })];
+    expect(crossedTogether([low, high])).toEqual({ told: [low], passed: [] });
+  });
+  test("each that resolves says so", () => {
+    const gone = { state: "resolved", due: "alert.resolved" } as const;
+    const [low, high] = [one(50, gone), one(75, gone)];
+    expect(crossedTogether([low, high]).told).toEqual([low, high]);
+  });
+});
