@@ -2,8 +2,9 @@
  * Secrets at rest: AES-256-GCM with a key that is not in the database. It is `TIDEMARK_SECRET_KEY`, or one that is made once and
  * kept in the data folder, readable by its owner alone; without it what was sealed is lost.
  */
-import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from "node:crypto";
-import { open, readFile } from "node:fs/promises";
+import { createCipheriv, createDecipheriv, hkdfSync, randomBytes, randomUUID } from "node:crypto";
+import { existsSync } from "node:fs";
+import { link, open, readFile, unlink } from "node:fs/promises";
 import { join } from "node:path";
 
 export interface Vault {
@@ -44,18 +45,22 @@ export function vaultOf(secret: string): Vault {
   };
 }
 
-/** Made at the first start, and on disk before anything is sealed with it. */
+/** Made at the first start, and whole and on disk before anything is sealed with it. */
 async function keyOfFolder(path: string): Promise<string> {
-  try {
-    const file = await open(path, "wx", 0o600);
+  if (!existsSync(path)) {
+    const made = `${path}.${randomUUID()}`;
+    const file = await open(made, "wx", 0o600);
     try {
       await file.writeFile(`${randomBytes(32).toString("base64")}\n`);
       await file.sync();
     } finally {
       await file.close();
     }
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+    // Unlike a rename this never takes the place of a key.
+    await link(made, path).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== "EEXIST") throw error;
+    });
+    await unlink(made);
   }
   const key = (await readFile(path, "utf8")).trim();
   if (Buffer.from(key, "base64").length !== 32)

@@ -4,7 +4,8 @@ import { afterAll, beforeAll, beforeEach, expect, test, vi } from "vitest";
 import { attempt } from "../../server/delivery/attempt.ts";
 import { Courier } from "../../server/delivery/courier.ts";
 import { enqueueDeliveries, enqueueMail } from "../../server/delivery/enqueue.ts";
-import { claimDue } from "../../server/delivery/outbox.ts";
+import { claimDue, countByState } from "../../server/delivery/outbox.ts";
+import { createTelemetry } from "../../server/telemetry/telemetry.ts";
 import { type DeliveryWorld, startDeliveryWorld } from "../support/delivery-world.ts";
 import type { Received } from "../support/receiver.ts";
 
@@ -427,6 +428,16 @@ test("an edit that does not fit the kind is refused by field, and a channel of m
     expect([answer.status, answer.body.field]).toEqual([400, field]);
   }
   expect((await ask("POST", `/v1/channels/${mail.id}/rotate-secret`)).status).toBe(400);
+});
+
+test("Prometheus is told of the deliveries by state", async () => {
+  const telemetry = createTelemetry();
+  telemetry.read("deliveries", () => countByState(world.accounts.postgres));
+  telemetry.deliveryAttempted("webhook", "sent");
+  const { text } = await telemetry.exposition();
+  for (const state of ["waiting", "sent", "failed", "given_up"])
+    expect(text).toMatch(new RegExp(`^tidemark_deliveries\\{state="${state}"\\} \\d+$`, "m"));
+  expect(text).toContain('tidemark_delivery_attempts_total{kind="webhook",result="sent"} 1');
 });
 
 test("a channel is tested ten times a minute at most", async () => {
