@@ -19,7 +19,10 @@ export const kindNames: Record<RuleKind, string> = {
   billing: "Billing",
 };
 
+export const ruleKinds = Object.keys(kindNames) as RuleKind[];
+
 export const severityNames: Record<Severity, string> = { info: "Info", warning: "Warning", critical: "Critical" };
+export const severities = Object.keys(severityNames) as Severity[];
 export const severityTones: Record<Severity, Tone> = { info: "accent", warning: "warn", critical: "bad" };
 
 export const stateNames: Record<AlertState, string> = {
@@ -28,6 +31,7 @@ export const stateNames: Record<AlertState, string> = {
   resolved: "resolved",
   no_data: "no data",
 };
+export const alertStates = Object.keys(stateNames) as AlertState[];
 export const stateTones: Record<AlertState, Tone> = {
   pending: "neutral",
   firing: "bad",
@@ -42,10 +46,12 @@ export const channelKindNames: Record<ChannelKind, string> = {
   sms: "SMS",
 };
 
+export const channelKinds = Object.keys(channelKindNames) as ChannelKind[];
+
 export const deliveryStateNames: Record<DeliveryState, string> = {
   waiting: "waiting",
   sent: "sent",
-  failed: "failed, tried again",
+  failed: "failed so far",
   given_up: "given up",
 };
 export const deliveryStateTones: Record<DeliveryState, Tone> = {

@@ -80,6 +80,11 @@ export function formatAge(ms: number): string {
   return hours < 48 ? `${hours} h` : `${Math.floor(hours / 24)} d`;
 }
 
+/** `2 h ago`; `just now` of what a slow clock puts ahead, too. */
+export function formatAgo(sinceMs: number): string {
+  return sinceMs < 1_000 ? "just now" : `${formatAge(sinceMs)} ago`;
+}
+
 /** How long something has been running: `0:42`, `12:05`, `3 h 07`. */
 export function formatRunning(ms: number): string {
   const seconds = Math.max(0, Math.floor(ms / 1000));

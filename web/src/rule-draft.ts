@@ -15,8 +15,8 @@ import type {
   SystemCondition,
   ThresholdWindow,
 } from "@contract/rules.ts";
-import { billingConditions, customerConditions, systemConditions, weekdays } from "@contract/rules.ts";
 import { newId } from "./new-id.ts";
+import { billingConditions, customerConditions, scopeFor, systemConditions, weekdays } from "./rule-words.ts";
 
 export interface MuteDraft {
   /** Tells windows apart while they are alike. */
@@ -89,11 +89,6 @@ export function newRuleDraft(node: string): RuleDraft {
     ...{ system: [...systemConditions], customers: [...customerConditions], billing: [...billingConditions] },
     daysBefore: "7",
   };
-}
-
-/** A rule of an organization or an agent has nothing below it that it could be a template for. */
-export function scopeFor(node: string): RuleScope {
-  return /^(?:organization|agent):/.test(node) ? "node" : "organizations";
 }
 
 export function draftOfRule(rule: Rule): RuleDraft {

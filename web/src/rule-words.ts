@@ -4,14 +4,15 @@ import type {
   Condition,
   CreateRule,
   CustomerCondition,
+  MuteWindow,
   Rule,
   RuleKind,
+  RuleScope,
   SystemCondition,
   ThresholdWindow,
 } from "@contract/rules.ts";
 import { amountText } from "./alert-words.ts";
 import { featureName, type MeterLookup } from "./plan-words.ts";
-import { scopeFor } from "./rule-draft.ts";
 
 /** What each kind tells of, as one chooses it. */
 export const kindHints: Record<RuleKind, string> = {
@@ -34,6 +35,8 @@ export const windowNames: Record<ThresholdWindow, string> = {
   cycle: "the billing cycle",
 };
 
+export const thresholdWindows = Object.keys(windowNames) as ThresholdWindow[];
+
 export const systemNames: Record<SystemCondition, string> = {
   ingest_lag: "Events become visible late",
   backlog: "Events wait to be stored",
@@ -44,6 +47,8 @@ export const systemNames: Record<SystemCondition, string> = {
   delivery_failed: "A message could not be delivered",
 };
 
+export const systemConditions = Object.keys(systemNames) as SystemCondition[];
+
 export const customerNames: Record<CustomerCondition, string> = {
   organization_created: "An organization is new",
   status_changed: "An organization's status changed",
@@ -51,11 +56,32 @@ export const customerNames: Record<CustomerCondition, string> = {
   trial_ending: "A trial ends soon",
 };
 
+export const customerConditions = Object.keys(customerNames) as CustomerCondition[];
+
 export const billingNames: Record<BillingCondition, string> = {
   payment_overdue: "A payment is overdue",
   payment_failed: "A payment failed",
   subscription_expiring: "A subscription ends soon",
 };
+
+export const billingConditions = Object.keys(billingNames) as BillingCondition[];
+
+type Weekday = NonNullable<MuteWindow["days"]>[number];
+export const dayNames: Record<Weekday, string> = {
+  mon: "Mon",
+  tue: "Tue",
+  wed: "Wed",
+  thu: "Thu",
+  fri: "Fri",
+  sat: "Sat",
+  sun: "Sun",
+};
+export const weekdays = Object.keys(dayNames) as Weekday[];
+
+/** A rule of an organization or an agent has nothing below it that it could be a template for. */
+export function scopeFor(node: string): RuleScope {
+  return /^(?:organization|agent):/.test(node) ? "node" : "organizations";
+}
 
 const listed = (words: readonly string[]) => words.join(", ").replace(/, ([^,]*)$/, " or $1");
 const lower = (text: string) => text.charAt(0).toLowerCase() + text.slice(1);
@@ -109,31 +135,51 @@ export function conditionText(condition: Condition, meterOf: MeterLookup): strin
   }
 }
 
+interface UsefulRule {
+  hint: string;
+  rule: CreateRule;
+}
+
 /** The five that most people want first, for `node`. */
-export function usefulRules(node: string): CreateRule[] {
+export function usefulRules(node: string): UsefulRule[] {
   const scope = scopeFor(node);
   return [
-    { name: "A quota is reached", node, scope, condition: { kind: "quota" } },
     {
-      ...{ name: "On the way beyond a limit", node, scope },
-      condition: { kind: "quota", on: "projected", thresholds: [100] },
+      hint: "At the percents that each plan names, once in a cycle",
+      rule: { name: "A quota is reached", node, scope, condition: { kind: "quota" } },
     },
     {
-      ...{ name: "Unusually high usage", node, scope },
-      condition: { kind: "unusual", meter: "participation_minutes", direction: "up", at_least: "60" },
+      hint: "At the pace so far the cycle will end beyond a limit",
+      rule: {
+        ...{ name: "On the way beyond a limit", node, scope },
+        condition: { kind: "quota", on: "projected", thresholds: [100] },
+      },
     },
-    { name: "Gone quiet", node, scope, condition: { kind: "no_data", silent_minutes: 1_440 } },
+    {
+      hint: "Far more minutes than usual at this hour of the week",
+      rule: {
+        ...{ name: "Unusually high usage", node, scope },
+        condition: { kind: "unusual", meter: "participation_minutes", direction: "up", at_least: "60" },
+      },
+    },
+    {
+      hint: "Nothing came for a day from who used to send",
+      rule: { name: "Gone quiet", node, scope, condition: { kind: "no_data", silent_minutes: 1_440 } },
+    },
     node === "all"
       ? {
-          name: "The service needs attention",
-          node,
-          scope: "node",
-          severity: "critical",
-          condition: { kind: "system" },
+          hint: "Databases, backlog, failed jobs and messages",
+          rule: {
+            ...{ name: "The service needs attention", node, scope: "node", severity: "critical" },
+            condition: { kind: "system" },
+          },
         }
       : {
-          ...{ name: "Little usage", node, scope, severity: "info" },
-          condition: { kind: "low_usage", meter: "participation_minutes", below_percent: 20, of: "past" },
+          hint: "Less than a fifth of the minutes of cycles before",
+          rule: {
+            ...{ name: "Little usage", node, scope, severity: "info" },
+            condition: { kind: "low_usage", meter: "participation_minutes", below_percent: 20, of: "past" },
+          },
         },
   ];
 }
