@@ -6,7 +6,7 @@ import { eq, inArray } from "drizzle-orm";
 import type { NodeAddress } from "../contract/nodes.ts";
 import type { ReportKind } from "../contract/reports.ts";
 import type { Grant } from "../identity/actor.ts";
-import { actionsOfKey, actionsOfRole, withinStanding } from "../identity/permissions.ts";
+import { actionsOfKey, actionsOfRole, can, withinStanding } from "../identity/permissions.ts";
 import { readAccounts, type UserRecord } from "../identity/read-users.ts";
 import { accountOf } from "../identity/users.ts";
 import type { Queries } from "../postgres/client.ts";
@@ -39,8 +39,10 @@ export async function entitledTo(
   },
   nowMs: number,
 ): Promise<Entitlement> {
-  const may = (grants: readonly Grant[]) =>
-    mayReadKind(withinStanding({ grants }, tree), report.kind, report.node, tree);
+  const may = (held: Grant[]) => {
+    const holder = withinStanding({ grants: held }, tree);
+    return can(holder, "read", report.node, tree) && mayReadKind(holder, report.kind, report.node, tree);
+  };
   const authorMay = may(await grantsOfAuthor(db, author, nowMs));
   const accounts = await accountsOf(db, addresses);
   const isEntitled = (address: string) => {

@@ -1,0 +1,264 @@
+/** Schedules over 26 months on a clock of their own, while the processes that take them die anywhere and come back. */
+import { eq, inArray } from "drizzle-orm";
+import { pino } from "pino";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { system } from "../../../server/audit/record-change.ts";
+import type { ReportDocument } from "../../../server/contract/reports.ts";
+import { connectPostgres, type Postgres } from "../../../server/postgres/client.ts";
+import { migratePostgres } from "../../../server/postgres/migrate.ts";
+import { deliveries } from "../../../server/postgres/schema/delivery.ts";
+import { subscriptions } from "../../../server/postgres/schema/plans.ts";
+import { reportRuns } from "../../../server/postgres/schema/reports.ts";
+import { scheduleSlots } from "../../../server/postgres/schema/schedules.ts";
+import { advanceSchedules } from "../../../server/reports/advance-schedules.ts";
+import { dueSlots } from "../../../server/reports/due.ts";
+import { createFileLinks } from "../../../server/reports/file-link.ts";
+import { storeFile } from "../../../server/reports/run-files.ts";
+import {
+  createSchedule,
+  pauseSchedule,
+  type ScheduleRecord,
+  timingOf,
+  type WantedSchedule,
+} from "../../../server/reports/schedules.ts";
+import { NodeTree } from "../../../server/tree/node-tree.ts";
+import { ownPostgres } from "../../support/stores.ts";
+
+const dayMs = 86_400_000;
+const log = pino({ level: "silent" });
+/** With the day that Apia skipped, and clock changes everywhere. */
+const beginMs = Date.UTC(2011, 0, 1);
+const endMs = Date.UTC(2013, 2, 1);
+
+let database: Awaited<ReturnType<typeof ownPostgres>>;
+let postgres: Postgres;
+let tree: NodeTree;
+beforeAll(async () => {
+  database = await ownPostgres();
+  postgres = connectPostgres(database.url);
+  await migratePostgres(postgres);
+  tree = await NodeTree.load(postgres, log);
+  await postgres.db.insert(subscriptions).values({
+    ...{ id: "sub_cycle", node: "all", anchor: 31, tz: "Europe/Berlin", startsAt: new Date(0), renews: true },
+  });
+});
+afterAll(async () => {
+  await tree.close();
+  await postgres.close();
+  await database.drop();
+});
+
+class Death extends Error {}
+
+/** A process's way to Postgres: it dies before or after any transaction, and does nothing from then on. */
+function dyingPostgres(random: () => number): Pick<Postgres, "transaction"> {
+  let isDead = false;
+  const mayDie = () => {
+    isDead ||= random() < 0.04;
+    if (isDead) throw new Death("the process died");
+  };
+  return {
+    async transaction(work, kind) {
+      mayDie();
+      const result = await postgres.transaction(async (tx) => {
+        const worked = await work(tx);
+        // Before the commit: all of it is undone.
+        mayDie();
+        return worked;
+      }, kind);
+      mayDie();
+      return result;
+    },
+  };
+}
+
+const sourceOn = (through: Pick<Postgres, "transaction">, knownMs: number) => ({
+  ...{ postgres: through, tree, links: createFileLinks(postgres), publicUrl: "http://localhost", log },
+  watermark: () => new Date(knownMs),
+  wake: () => undefined,
+});
+
+function wanted(given: Partial<WantedSchedule>): WantedSchedule {
+  return {
+    ...{ report: "usage", node: "all", every: "month", at: "02:30", tz: "UTC", weekday: null, day: null },
+    ...{ fiscal_start_month: null, formats: ["csv"], recipients: ["a@example.org"], channels: [], subject: null },
+    ...{ when_missed: "catch_up", when_empty: "send", ...given },
+  };
+}
+
+/** In the place of those who make reports. */
+async function makeRuns(figure = "12.5"): Promise<void> {
+  const queued = await postgres.db.select().from(reportRuns).where(eq(reportRuns.state, "queued"));
+  const column = { key: "value", title: "Value", unit: "minutes", type: "decimal" as const };
+  const name = { key: "meter", title: "Meter", unit: null, type: "text" as const };
+  const section = { id: "totals", title: "Totals", columns: [name, column], rows: [["calls", figure]], totals: [] };
+  const about = {
+    report: "usage",
+    name: "Usage summary",
+    kind: "usage" as const,
+    node: "all",
+    node_name: "All",
+    definitions: [],
+  };
+  for (const run of queued) {
+    const [from, to] = [run.fromAt.toISOString(), run.toAt.toISOString()];
+    const document: ReportDocument = {
+      ...about,
+      from,
+      to,
+      tz: run.tz,
+      watermark: to,
+      made_at: to,
+      sections: [section],
+    };
+    await storeFile(postgres.db, { run: run.id, format: "document", section: "" }, 0, [
+      Buffer.from(JSON.stringify(document)),
+    ]);
+  }
+  const ids = queued.map(({ id }) => id);
+  if (ids.length > 0) await postgres.db.update(reportRuns).set({ state: "done" }).where(inArray(reportRuns.id, ids));
+}
+
+const slotsOf = ({ id }: ScheduleRecord) =>
+  postgres.db.select().from(scheduleSlots).where(eq(scheduleSlots.schedule, id)).orderBy(scheduleSlots.fromAt);
+
+async function advanceAt(nowMs: number, knownMs = nowMs): Promise<void> {
+  await advanceSchedules(sourceOn(postgres, knownMs), nowMs);
+  await makeRuns();
+  await advanceSchedules(sourceOn(postgres, knownMs), nowMs);
+}
+
+test("every slot of 26 months is sent once by two processes that die between and within any two steps", async () => {
+  const zones = ["Europe/Berlin", "America/New_York", "America/Sao_Paulo", "Australia/Lord_Howe", "Pacific/Apia"];
+  const asked = zones.flatMap((tz, index): Partial<WantedSchedule>[] => [
+    { tz, every: "month", day: 29 + (index % 3) },
+    { tz, every: "quarter", day: 31, fiscal_start_month: 2 + index },
+    ...(index === 4 ? [{ tz, every: "week" as const, weekday: "sun" as const }] : []),
+  ]);
+  const schedules: ScheduleRecord[] = [];
+  for (const one of [...asked, { every: "cycle" as const, tz: "Europe/Berlin" }])
+    schedules.push(await createSchedule(postgres, tree, wanted(one), system, beginMs));
+  const random = randomFrom(20_261_129);
+  let deaths = 0;
+  for (let nowMs = beginMs; nowMs < endMs; ) {
+    nowMs = Math.min(endMs, nowMs + Math.ceil(random() * 20 * dayMs));
+    // What is known lags behind, and clocks of processes differ.
+    const processes = [nowMs, nowMs - Math.floor(random() * 60_000)].map((clockMs) =>
+      advanceSchedules(sourceOn(dyingPostgres(random), nowMs - Math.floor(random() * dayMs)), clockMs).catch(
+        (error) => {
+          expect(
+            error.errors.every((one: unknown) => one instanceof Death),
+            String(error.errors),
+          ).toBe(true);
+          deaths++;
+        },
+      ),
+    );
+    await Promise.all(processes);
+    if (random() < 0.7) await makeRuns();
+  }
+  for (let last = 0; last < 2; last++) await advanceAt(endMs);
+  expect(deaths).toBeGreaterThan(20);
+
+  for (const schedule of schedules) {
+    const timing = await timingOf(postgres.db, tree, schedule, endMs);
+    const due = dueSlots(timing, beginMs, endMs);
+    const slots = await slotsOf(schedule);
+    expect(slots.map(({ fromAt, toAt }) => [fromAt.getTime(), toAt.getTime()])).toEqual(
+      due.map(({ fromMs, toMs }) => [fromMs, toMs]),
+    );
+    expect(new Set(slots.map(({ state }) => state))).toEqual(new Set(["sent"]));
+    for (const { deliveries: sent } of slots) expect(sent).toHaveLength(1);
+  }
+  const all = await postgres.db.select({ id: scheduleSlots.id, sent: scheduleSlots.deliveries }).from(scheduleSlots);
+  const mails = await postgres.db.select({ id: deliveries.id }).from(deliveries);
+  const runs = await postgres.db.select({ id: reportRuns.id }).from(reportRuns);
+  expect(all.length).toBeGreaterThan(300);
+  expect(mails.map(({ id }) => id).sort()).toEqual(all.flatMap(({ sent }) => sent).sort());
+  expect(runs).toHaveLength(all.length);
+  for (const schedule of schedules) await pause(schedule, endMs);
+}, 240_000);
+
+const pause = (schedule: ScheduleRecord, nowMs: number, paused = true) =>
+  pauseSchedule(postgres, tree, schedule.id, paused, { by: system, check: () => undefined }, nowMs);
+
+const daily = (given: Partial<WantedSchedule>, nowMs: number) =>
+  createSchedule(postgres, tree, wanted({ every: "day", at: "08:00", ...given }), system, nowMs);
+
+test("slots that were missed are sent later, or left out where the schedule says so", async () => {
+  const startMs = Date.UTC(2020, 0, 1, 12);
+  const caught = await daily({ when_missed: "catch_up" }, startMs);
+  const skipped = await daily({ when_missed: "skip" }, startMs);
+  await advanceAt(startMs + 3 * dayMs - 3.5 * 3_600_000);
+  expect((await slotsOf(caught)).map(({ state }) => state)).toEqual(["sent", "sent", "sent"]);
+  // The last one half an hour late: a restart is no reason to leave it out.
+  expect((await slotsOf(skipped)).map(({ state, reason }) => reason ?? state)).toEqual(["missed", "missed", "sent"]);
+  for (const one of [caught, skipped]) await pause(one, startMs);
+});
+
+test("a slot waits until all of its period is known, and says that it is late", async () => {
+  const startMs = Date.UTC(2020, 1, 1, 12);
+  const schedule = await daily({}, startMs);
+  const dueMs = Date.UTC(2020, 1, 2, 8);
+  await advanceAt(dueMs - 1);
+  expect(await slotsOf(schedule)).toEqual([]);
+  await advanceAt(dueMs, Date.UTC(2020, 1, 2) - 1);
+  expect(await slotsOf(schedule)).toMatchObject([{ state: "waiting", run: null }]);
+  await advanceAt(dueMs + 2 * 3_600_000, Date.UTC(2020, 1, 2));
+  const [slot] = await slotsOf(schedule);
+  expect(slot).toMatchObject({ state: "sent", isLate: true });
+  const [mail] = await postgres.db
+    .select()
+    .from(deliveries)
+    .where(inArray(deliveries.id, slot?.deliveries ?? []));
+  expect(mail?.message.lines.join("\n")).toContain("It is late");
+  await pause(schedule, dueMs);
+});
+
+test("what is due while a schedule is paused is sent neither then nor later", async () => {
+  const startMs = Date.UTC(2020, 2, 1, 12);
+  const schedule = await daily({}, startMs);
+  await pause(schedule, startMs);
+  await advanceAt(startMs + 3 * dayMs);
+  await pause(schedule, startMs + 3 * dayMs, false);
+  await advanceAt(startMs + 4 * dayMs);
+  expect(await slotsOf(schedule)).toMatchObject([{ state: "sent", dueAt: new Date("2020-03-05T08:00:00Z") }]);
+  await pause(schedule, startMs);
+});
+
+test("an empty report is sent with words that say so, or left out where the schedule says so", async () => {
+  const startMs = Date.UTC(2020, 3, 1, 12);
+  const [sent, left] = [await daily({}, startMs), await daily({ when_empty: "skip" }, startMs)];
+  await advanceSchedules(sourceOn(postgres, startMs + dayMs), startMs + dayMs);
+  await makeRuns("0.000000");
+  await advanceSchedules(sourceOn(postgres, startMs + dayMs), startMs + dayMs);
+  const [told] = await slotsOf(sent);
+  const [mail] = await postgres.db
+    .select()
+    .from(deliveries)
+    .where(inArray(deliveries.id, told?.deliveries ?? []));
+  expect(mail?.message.lines).toContain("There was nothing in this period.");
+  expect(await slotsOf(left)).toMatchObject([{ state: "skipped", reason: "empty", deliveries: [] }]);
+  for (const one of [sent, left]) await pause(one, startMs);
+});
+
+test("a run that failed is made again, and the slot still sent once", async () => {
+  const startMs = Date.UTC(2020, 4, 1, 12);
+  const schedule = await daily({}, startMs);
+  await advanceSchedules(sourceOn(postgres, startMs + dayMs), startMs + dayMs);
+  await postgres.db.update(reportRuns).set({ state: "failed" }).where(eq(reportRuns.state, "queued"));
+  await advanceAt(startMs + dayMs);
+  expect(await slotsOf(schedule)).toMatchObject([{ state: "waiting", failures: 1 }]);
+  await advanceAt(startMs + dayMs + 60_000);
+  const [slot] = await slotsOf(schedule);
+  expect(slot).toMatchObject({ state: "sent", failures: 1 });
+  expect(slot?.deliveries).toHaveLength(1);
+});
+
+function randomFrom(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state * 1_103_515_245 + 12_345) % 2_147_483_648;
+    return state / 2_147_483_648;
+  };
+}
