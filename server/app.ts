@@ -195,7 +195,7 @@ export function createApp(deps: AppDeps): OpenAPIHono<HttpEnv> {
     app.route("/", schedulesRoutes({ postgres, tree }));
     app.route("/", subscriptionsRoutes({ postgres, tree }));
     app.route("/", statementsRoutes({ postgres, tree }));
-    app.route("/", rulesRoutes({ postgres, tree, meterOf }));
+    app.route("/", rulesRoutes({ clickhouse, postgres, tree, meterOf, watermark }));
     app.route("/", alertsRoutes({ postgres, tree, publicUrl }));
     app.route("/", paymentsRoutes({ postgres, tree, paymentKeys: deps.paymentKeys }));
     app.route("/", channelsRoutes({ postgres, tree, vault: deps.vault, wayOut: deps.wayOut, publicUrl }));

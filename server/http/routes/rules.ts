@@ -1,6 +1,7 @@
 /** /v1/rules: what is watched in the caller's subtree. */
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import { checkRule } from "../../alerts/check-rule.ts";
+import { hasPast, previewAt, TooManyReadingsError } from "../../alerts/preview.ts";
 import {
   changeRule,
   createRule,
@@ -11,12 +12,17 @@ import {
   stateOfRule,
 } from "../../alerts/rules.ts";
 import type { UsageSource } from "../../billing/measure-span.ts";
+import type { ClickHouse } from "../../clickhouse/client.ts";
 import type { NodeAddress } from "../../contract/nodes.ts";
 import { defaultPageSize } from "../../contract/pages.ts";
 import {
   type Condition,
   changeRuleSchema,
   createRuleSchema,
+  type PreviewAnswer,
+  previewAnswerSchema,
+  previewLimits,
+  previewRuleSchema,
   type Rule,
   ruleListSchema,
   ruleQuerySchema,
@@ -33,6 +39,8 @@ import { isWithinReach, requireScope, resolveNode } from "../authenticate.ts";
 import { authorOf } from "../author-of.ts";
 import { entityTag, ifMatch } from "../entity-tag.ts";
 import type { HttpEnv } from "../http-env.ts";
+import { storeFor } from "../take-turns.ts";
+import { readTimeRange } from "../time-range.ts";
 
 const idParams = z.object({ id: z.string().max(100) });
 const answered = (description: string) => ({ description, content: { "application/json": { schema: ruleSchema } } });
@@ -42,9 +50,13 @@ export interface RulesRoutesDeps {
   postgres: Postgres;
   tree: NodeTree;
   meterOf: UsageSource["meterOf"];
+  clickhouse: ClickHouse;
+  watermark: () => Date;
+  now?: () => number;
 }
 
-export function rulesRoutes({ postgres, tree, meterOf }: RulesRoutesDeps): OpenAPIHono<HttpEnv> {
+export function rulesRoutes(deps: RulesRoutesDeps): OpenAPIHono<HttpEnv> {
+  const { postgres, tree, meterOf, clickhouse, watermark, now = Date.now } = deps;
   const app = createRouter();
 
   app.openapi(
@@ -179,6 +191,53 @@ export function rulesRoutes({ postgres, tree, meterOf }: RulesRoutesDeps): OpenA
     },
   );
 
+  app.openapi(
+    createRoute({
+      method: "post",
+      path: "/v1/rules/preview",
+      operationId: "previewRule",
+      tags: ["Alerts"],
+      summary: "Preview a rule on a span of the past",
+      description: `The rule on what really happened, as it is known now, at most ${previewLimits.maxDays} days and ${previewLimits.maxNodes} nodes. It tells nobody. Of the service itself, of customers and of bills no past is kept to judge.`,
+      middleware: requireScope("read"),
+      request: { body: { required: true, content: { "application/json": { schema: previewRuleSchema } } } },
+      responses: {
+        200: {
+          description: "When it would have fired",
+          content: { "application/json": { schema: previewAnswerSchema } },
+        },
+        ...problemResponses(400, 401, 403, 404, 503),
+      },
+    }),
+    async (c) => {
+      const { rule: wanted, from, to } = c.req.valid("json");
+      const actor = c.get("actor");
+      const node = resolveNode(actor, tree, wanted.node, "rule.node");
+      refuseUnseenBilling(actor, node, wanted.condition);
+      const rule = { ...wanted, node, replaces: null };
+      await checkRule(postgres.db, { tree, meterOf }, rule, actor).catch((error: unknown) => {
+        if (error instanceof ProblemError && error.field !== undefined)
+          throw new ProblemError(error.code, error.message, { field: `rule.${error.field}` });
+        throw error;
+      });
+      const nowMs = now();
+      const asOf = watermark();
+      const { fromMs = nowMs, toMs = nowMs } = readTimeRange({ from, to, tz: "UTC" }, nowMs);
+      if (toMs - fromMs > previewLimits.maxDays * 24 * 60 * 60_000)
+        throw new ProblemError("invalid_request", `at most ${previewLimits.maxDays} days after from`, { field: "to" });
+      const span = { fromMs, toMs: Math.min(toMs, asOf.getTime()) };
+      const most = { kind: "organization", limit: previewLimits.maxNodes + 1 } as const;
+      const nodes = rule.scope === "node" ? [node] : tree.list([node], most).map((one) => one.node);
+      const looked = nodes.slice(0, previewLimits.maxNodes);
+      const source = { clickhouse: storeFor(c, clickhouse), postgres, tree, meterOf, watermark };
+      const would: PreviewAnswer["would"] = [];
+      if (span.fromMs < span.toMs)
+        for (const one of looked) would.push(...(await previewOf(source, rule.condition, one, span)));
+      const is_complete = nodes.length === looked.length && hasPast(rule.condition);
+      return c.json({ would, nodes: looked.length, is_complete, watermark: asOf.toISOString() }, 200);
+    },
+  );
+
   async function ownRule(actor: Actor, id: string): Promise<RuleRecord> {
     const found = await readRule(postgres.db, id);
     if (!found || !isWithinReach(actor, tree, found.node)) throw new ProblemError("not_found", "there is no such rule");
@@ -192,6 +251,16 @@ export function rulesRoutes({ postgres, tree, meterOf }: RulesRoutesDeps): OpenA
       });
   }
   return app;
+}
+
+async function previewOf(...asked: Parameters<typeof previewAt>): Promise<PreviewAnswer["would"]> {
+  try {
+    return await previewAt(...asked);
+  } catch (error) {
+    if (error instanceof TooManyReadingsError)
+      throw new ProblemError("invalid_request", `${error.message}: ask for a shorter span`, { field: "to" });
+    throw error;
+  }
 }
 
 const isAfter = ({ createdAt, id }: RuleRecord, position: z.infer<typeof positionSchema>) =>

@@ -56,6 +56,13 @@ export const alertCases: readonly RouteCase[] = [
     allowed: 204,
     elsewhere: 404,
   },
+  {
+    route: "POST /v1/rules/preview",
+    needs: "read",
+    request: () => ({ body: { rule: { node: inside, condition }, from: "2026-01-01", to: "2026-02-01" } }),
+    allowed: 200,
+    elsewhere: 403,
+  },
   { route: "GET /v1/alerts", needs: "read", allowed: 200, elsewhere: "nothing" },
   {
     route: "GET /v1/alerts/{id}",
