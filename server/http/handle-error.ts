@@ -14,7 +14,7 @@ import { TooManyRebuildsError } from "../rollups/rebuild.ts";
 import { TooManyNodesError } from "../tree/creation-limits.ts";
 import type { HttpEnv } from "./http-env.ts";
 
-const titles: Record<ProblemCode, string> = {
+export const titles: Record<ProblemCode, string> = {
   invalid_request: "The request is not valid",
   unreadable_body: "The body cannot be read",
   second_factor_required: "A code of the second factor is needed too",
@@ -22,6 +22,7 @@ const titles: Record<ProblemCode, string> = {
   forbidden: "The credentials do not give this right",
   not_found: "There is nothing here",
   method_not_allowed: "The method is not allowed here",
+  request_timeout: "The request did not arrive in time",
   conflict: "It conflicts with what exists",
   precondition_failed: "It is not what the caller saw",
   body_too_large: "The body is too large",
@@ -31,6 +32,7 @@ const titles: Record<ProblemCode, string> = {
   events_rejected: "Some of the events were rejected",
   idempotency_key_reused: "The idempotency key belongs to another request",
   too_fast: "Too many requests",
+  headers_too_large: "The address and headers are too large",
   internal: "Something went wrong on the server",
   overloaded: "The server cannot take more now",
   store_unavailable: "A store is not available now",

@@ -1,8 +1,11 @@
 /** The HTTP server of Node with every bound set on purpose, so that whoever opens connections and says little holds nothing up. */
-import { createServer, type Server } from "node:http";
+import { randomUUID } from "node:crypto";
+import { createServer, type Server, STATUS_CODES } from "node:http";
 import type { Socket } from "node:net";
 import { type AddressRanges, networkOf, plainAddress } from "../address-ranges.ts";
+import { type Problem, type ProblemCode, problemStatus } from "../contract/problem.ts";
 import { isLoopback } from "./client.ts";
+import { titles } from "./handle-error.ts";
 
 /**
  * How long a connection without a request is kept. Longer than proxies (nginx 60 s) and clients keep theirs, so that they
@@ -30,6 +33,7 @@ export function createHttpServer(isTrustedProxy: AddressRanges): Server {
   const server = createServer({ ...timeouts, maxHeaderSize });
   server.maxHeadersCount = maxHeadersCount;
   server.maxConnections = maxConnections;
+  server.on("clientError", refuseUnread);
   const ofAddresses = new Map<string, number>();
   server.on("connection", (socket: Socket) => {
     const peer = plainAddress(socket.remoteAddress ?? "");
@@ -46,3 +50,32 @@ export function createHttpServer(isTrustedProxy: AddressRanges): Server {
   });
   return server;
 }
+
+/** What Node.js could not read as a request never comes to a route, and is answered as routes answer. */
+function refuseUnread(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (error.code === "ECONNRESET" || !socket.writable || socket.bytesWritten > 0) {
+    socket.destroy();
+    return;
+  }
+  const [code, detail] = unread[error.code ?? ""] ?? (["invalid_request", "this is no request of HTTP/1.1"] as const);
+  const status = problemStatus[code];
+  const problem: Problem = { type: "about:blank", title: titles[code], status, code, detail, request_id: randomUUID() };
+  const body = JSON.stringify(problem);
+  const head = [
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
+    "connection: close",
+    "content-type: application/problem+json",
+    `content-length: ${Buffer.byteLength(body)}`,
+    `x-request-id: ${problem.request_id}`,
+  ];
+  socket.end(`${head.join("\r\n")}\r\n\r\n${body}`);
+}
+
+/** By Node.js' code of the fault. */
+const unread: Record<string, readonly [ProblemCode, string]> = {
+  HPE_HEADER_OVERFLOW: [
+    "headers_too_large",
+    `the address and all headers have at most ${maxHeaderSize} bytes together`,
+  ],
+  ERR_HTTP_REQUEST_TIMEOUT: ["request_timeout", "the request did not arrive in time"],
+};

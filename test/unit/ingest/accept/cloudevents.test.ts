@@ -1,6 +1,7 @@
 /** The examples and the rules of CloudEvents 1.0.2: its core text, JSON event format and HTTP protocol binding. */
 import { describe, expect, test } from "vitest";
 import { cloudEventToUsageEvent, isJsonType } from "../../../../server/ingest/accept/cloudevents.ts";
+import { explainForm, hasEventForm } from "../../../../server/ingest/accept/event-gate.ts";
 import { bodyFormOf, readBody } from "../../../../server/ingest/accept/read-body.ts";
 
 /** What a request comes to: its usage events, and the attributes at fault of the others. */
@@ -142,6 +143,17 @@ describe("batched mode", () => {
 });
 
 describe("binary mode", () => {
+  test("an attribute that is named as an object's prototype is refused by its name, as in the JSON form", () => {
+    const named = { ...binary, "ce-subject": "acme", "ce-__proto__": "x" };
+    for (const { events } of [
+      read(named, ""),
+      read(structured, `{"specversion":"1.0","id":"i","source":"/s","type":"t","subject":"acme","__proto__":"x"}`),
+    ]) {
+      expect(hasEventForm(events[0])).toBe(false);
+      expect(explainForm(events[0])).toMatchObject({ code: "invalid_field", field: "properties.__proto__" });
+    }
+  });
+
   const json = { ...binary, "content-type": "application/json; charset=utf-8" };
 
   test("the body is the data, and every ce- header an attribute, in any case of letters", () => {
