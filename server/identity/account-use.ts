@@ -15,7 +15,7 @@ export const isInUse: SQL<boolean> = sql`(${users.passwordHash} IS NOT NULL OR $
   OR EXISTS (SELECT 1 FROM ${passkeys} WHERE ${passkeys.userId} = ${users.id})
   OR EXISTS (SELECT 1 FROM ${sessions} WHERE ${sessions.userId} = ${users.id}))`;
 
-/** Until the end of the transaction nobody else makes an account of the address, which is in lower case. */
+/** Until the end of the transaction nobody else makes an account or an offer of the address, which is in lower case. */
 export async function lockAddress(tx: Queries, email: string): Promise<void> {
   await tx.execute(sql`SELECT pg_advisory_xact_lock(hashtextextended(${`account ${email}`}, 0))`);
 }

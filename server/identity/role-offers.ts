@@ -7,6 +7,7 @@ import { type Author, recordChange } from "../audit/record-change.ts";
 import type { Postgres, Queries } from "../postgres/client.ts";
 import { roleOffers, userRoles, users } from "../postgres/schema/accounts.ts";
 import type { RightsAt } from "../tree/rights-at.ts";
+import { lockAddress } from "./account-use.ts";
 import { newId, type RoleAt } from "./actor.ts";
 import { hashSecret, newSecret } from "./credential-cache.ts";
 import { sessionsChannel } from "./sessions.ts";
@@ -32,6 +33,8 @@ export async function makeOffer(
   by: Author,
   nowMs: number,
 ): Promise<{ offer: RoleOffer; token: string }> {
+  // Two at once would not see each other's: each would make an offer, and they would wait for each other's rows in a ring.
+  await lockAddress(tx, email);
   const open = await tx.select().from(roleOffers).where(eq(roleOffers.email, email)).for("update");
   const own = open.find(({ offeredBy }) => offeredBy.kind === by.kind && offeredBy.id === by.id);
   const token = newSecret();

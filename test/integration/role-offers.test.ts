@@ -335,6 +335,21 @@ describe("where links are mailed", () => {
   });
 });
 
+test("the same offer many times at once is one offer, and none of them fails", async () => {
+  const world = await createWorld();
+  try {
+    const email = "wanted@example.com";
+    const roles = [{ node: "organization:here", role: "viewer" }];
+    const answers = await Promise.all(
+      Array.from({ length: 24 }, () => offer(world.accounts, world.stranger, email, roles)),
+    );
+    expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 201));
+    expect(new Set(answers.map(({ body }) => body.id)).size).toBe(1);
+  } finally {
+    await world.close();
+  }
+});
+
 test("a mail server that fails makes no difference between an address that is known and one that is not", async () => {
   const failing = { send: () => Promise.reject(new Error("no mail today")), close: () => undefined };
   const world = await createWorld({ mailer: failing });

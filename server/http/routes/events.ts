@@ -137,7 +137,7 @@ export function eventsRoutes(deps: EventsRoutesDeps): OpenAPIHono<HttpEnv> {
         type: "about:blank",
         title: STATUS_CODES[422] ?? "",
         status: 422,
-        ...(isAborted ? nothingTaken : someRejected),
+        ...(isAborted ? nothingTaken : isDryRun ? someWouldBeRejected : someRejected),
         request_id: c.get("requestId"),
         ...verdict,
       };
@@ -155,6 +155,11 @@ const nothingTaken = {
 const someRejected = {
   code: "events_rejected",
   detail: "at least one event was rejected, see `rejected`; what is not named there was taken",
+} as const;
+
+const someWouldBeRejected = {
+  code: "events_rejected",
+  detail: "at least one event would be rejected, see `rejected`; nothing was taken, because this was a dry run",
 } as const;
 
 async function acceptOrRefuse(

@@ -56,8 +56,16 @@ test("a program on this machine is told from a proxy on it, from a page of anoth
   expect(isDirect({ host: "localhost:8080" }, "127.0.0.1", proxies)).toBe(false);
   for (const host of ["localhost:9090", "localhost", "127.0.0.1", "evil.example:8080", ""])
     expect(isDirect({ host })).toBe(false);
-  for (const name of ["forwarded", "x-forwarded-for", "x-real-ip", "via"])
-    expect(isDirect({ host: "localhost:8080", [name]: "x" })).toBe(false);
+  const added = [
+    "forwarded",
+    "x-forwarded-for",
+    "x-forwarded-port",
+    "x-real-ip",
+    "via",
+    "cf-connecting-ip",
+    "x-client-ip",
+  ];
+  for (const name of added) expect(isDirect({ host: "localhost:8080", [name]: "x" })).toBe(false);
 });
 
 test("ranges are addresses and prefixes of both families, and nothing else", () => {
