@@ -1,0 +1,142 @@
+/** Whatever happens to usage, plans and the service itself: against an oracle nobody is told twice in a period, and nothing is forgotten. */
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { judgeQuota } from "../../../server/alerts/judge-quota.ts";
+import { crossedTogether, endPeriod, type Life, nextState, told } from "../../../server/alerts/next-state.ts";
+import type { NotificationType } from "../../../server/contract/notifications.ts";
+
+const thresholds = [50, 75, 90, 100];
+const minuteMs = 60_000;
+
+type Step =
+  | { do: "use"; amount: number }
+  | { do: "correct"; amount: number }
+  | { do: "plan"; limit: number | null }
+  | { do: "cycle" }
+  | { do: "outage"; of: readonly Step[] }
+  | { do: "mute"; of: readonly Step[] };
+
+const simple: fc.Arbitrary<Step> = fc.oneof(
+  { weight: 6, arbitrary: fc.record({ do: fc.constant("use" as const), amount: fc.integer({ min: 0, max: 40 }) }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant("correct" as const), amount: fc.integer({ min: 0, max: 60 }) }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      do: fc.constant("plan" as const),
+      limit: fc.option(fc.integer({ min: 40, max: 200 }), { nil: null }),
+    }),
+  },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant("cycle" as const) }) },
+);
+const anyStep: fc.Arbitrary<Step> = fc.oneof(
+  { weight: 8, arbitrary: simple },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant("outage" as const), of: fc.array(simple, { maxLength: 5 }) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant("mute" as const), of: fc.array(simple, { maxLength: 5 }) }) },
+);
+
+interface Message {
+  cycle: number;
+  threshold: number;
+  type: NotificationType;
+}
+
+/** What the service does with the pure parts, without its stores. */
+class Teller {
+  readonly messages: Message[] = [];
+  readonly #lives = new Map<string, { cycle: number; threshold: number; life: Life; isPassed: boolean }>();
+  #nowMs = 0;
+
+  judge(cycle: number, used: number, limit: number | null, isMuted: boolean): void {
+    this.#nowMs += minuteMs;
+    const feature = { feature: "posts", meter: "chat_posts", unit: "count", thresholds, figure: String(used) };
+    const limited = [{ ...feature, limit: limit === null ? null : String(limit) }];
+    const condition = { kind: "quota", feature: null, thresholds: null, on: "used" } as const;
+    for (const one of judgeQuota(condition, "organization:acme", limited, { startMs: cycle, endMs: cycle + 1 })) {
+      const threshold = Number(one.threshold);
+      const before = this.#lives.get(`${cycle} ${threshold}`);
+      const pacing = { forMs: 0, repeatMs: null, isOncePerPeriod: true };
+      const life = nextState(before?.life, { finding: one.finding, atMs: this.#nowMs }, pacing);
+      if (!life) continue;
+      const isPassed = before?.isPassed === true && life.due !== "alert.firing";
+      this.#lives.set(`${cycle} ${threshold}`, { cycle, threshold, life, isPassed });
+    }
+    for (const one of this.#lives.values()) if (one.cycle < cycle) one.life = endPeriod(one.life, this.#nowMs);
+    if (!isMuted) this.#tell();
+  }
+
+  #tell(): void {
+    for (const cycle of new Set([...this.#lives.values()].map((one) => one.cycle))) {
+      const lives = [...this.#lives.values()].filter((one) => one.cycle === cycle);
+      const step = crossedTogether(lives.sort((a, b) => a.threshold - b.threshold));
+      for (const one of step.told) {
+        const { due } = one.life;
+        if (due && !one.isPassed) this.messages.push({ cycle, threshold: one.threshold, type: due });
+        one.life = told(one.life, this.#nowMs);
+      }
+      for (const { lower } of step.passed) {
+        lower.life = told(lower.life, this.#nowMs);
+        lower.isPassed = true;
+      }
+    }
+  }
+
+  firing(cycle: number): number[] {
+    const found = [...this.#lives.values()].filter((one) => one.cycle === cycle && one.life.state === "firing");
+    return found.map(({ threshold }) => threshold).sort((a, b) => a - b);
+  }
+}
+
+/** What people are owed: by cycle, the thresholds that held when something could be told and that no higher message stood for. */
+function play(steps: readonly Step[]) {
+  const teller = new Teller();
+  let [cycle, used, limit]: [number, number, number | null] = [1, 0, 100];
+  const highest = new Map<number, number>();
+  const apply = (step: Step, isJudged: boolean, isMuted: boolean): void => {
+    if (step.do === "use") used += step.amount;
+    if (step.do === "correct") used = Math.max(0, used - step.amount);
+    if (step.do === "plan") limit = step.limit;
+    if (step.do === "cycle") {
+      // The end of a span is judged too, however late.
+      if (isJudged) judge(isMuted);
+      [cycle, used] = [cycle + 1, 0];
+    }
+    if (step.do === "outage" || step.do === "mute") {
+      const isOut = step.do === "outage";
+      for (const one of step.of) {
+        if (isOut && one.do === "cycle") judge(false);
+        apply(one, !isOut && isJudged, !isOut || isMuted);
+      }
+    }
+    if (isJudged) judge(isMuted);
+  };
+  const judge = (isMuted: boolean): void => {
+    teller.judge(cycle, used, limit, isMuted);
+    if (isMuted) return;
+    const top = thresholds.findLast((percent) => limit !== null && used > 0 && used * 100 >= limit * percent);
+    if (top !== undefined) highest.set(cycle, Math.max(top, highest.get(cycle) ?? 0));
+  };
+  for (const step of steps) apply(step, true, false);
+  judge(false);
+  return { teller, highest, holding: holdingOf(used, limit), cycle };
+}
+
+const holdingOf = (used: number, limit: number | null) =>
+  thresholds.filter((percent) => limit !== null && used > 0 && used * 100 >= limit * percent);
+
+test("never told twice in a period, never forgotten, and what is shown is what holds", () => {
+  fc.assert(
+    fc.property(fc.array(anyStep, { maxLength: 40 }), (steps) => {
+      const { teller, highest, holding, cycle } = play(steps);
+      const keys = teller.messages.map((one) => `${one.cycle} ${one.threshold} ${one.type}`);
+      expect(new Set(keys).size).toBe(keys.length);
+      for (const [one, top] of highest) {
+        const fired = teller.messages.filter((message) => message.cycle === one && message.type === "alert.firing");
+        expect(Math.max(...fired.map(({ threshold }) => threshold))).toBeGreaterThanOrEqual(top);
+      }
+      const resolved = teller.messages.filter(({ type }) => type === "alert.resolved");
+      for (const { cycle: of, threshold } of resolved) expect(keys).toContain(`${of} ${threshold} alert.firing`);
+      expect(teller.firing(cycle)).toEqual(holding);
+    }),
+    { numRuns: 2_000 },
+  );
+});
