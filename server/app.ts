@@ -184,7 +184,7 @@ export function createApp(deps: AppDeps): OpenAPIHono<HttpEnv> {
     const shared = askedFor(clickhouse);
     const figures = new OrganizationFigures({ clickhouse: shared, postgres, tree, meterOf, watermark, settledBatch });
     app.route("/", modelsRoutes({ postgres, tree }));
-    app.route("/", organizationsRoutes({ tree, figures, meterOf }));
+    app.route("/", organizationsRoutes({ tree, figures, clickhouse, meterOf }));
     app.route("/", overviewRoutes({ clickhouse: shared, postgres, tree, meterOf, watermark, settledBatch, figures }));
     const reportSource = { clickhouse: shared, postgres, tree, meterOf, watermark, figures };
     app.route("/", reportsRoutes({ source: reportSource }));
@@ -194,14 +194,14 @@ export function createApp(deps: AppDeps): OpenAPIHono<HttpEnv> {
     app.route("/", reportRunsRoutes({ source: reportSource, wake }));
     app.route("/", schedulesRoutes({ postgres, tree }));
     app.route("/", subscriptionsRoutes({ postgres, tree }));
-    app.route("/", statementsRoutes({ postgres, tree }));
+    app.route("/", statementsRoutes({ postgres, tree, clickhouse }));
     app.route("/", rulesRoutes({ clickhouse, postgres, tree, meterOf, watermark }));
     app.route("/", alertsRoutes({ postgres, tree, publicUrl }));
     app.route("/", paymentsRoutes({ postgres, tree, paymentKeys: deps.paymentKeys }));
     app.route("/", channelsRoutes({ postgres, tree, vault: deps.vault, wayOut: deps.wayOut, publicUrl }));
     app.route("/", deliveriesRoutes({ postgres, tree }));
     app.route("/", unsubscribeRoutes({ postgres }));
-    app.route("/", auditRoutes({ postgres: deps.postgres, tree }));
+    app.route("/", auditRoutes({ postgres: deps.postgres, tree, clickhouse }));
     app.route("/", reconciliationRoutes({ postgres: deps.postgres, tree }));
   };
   mountApi(deps.roles.has("api") ? app : elsewhere);

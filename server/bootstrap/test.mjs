@@ -11,6 +11,8 @@ try {
   await install();
   if (!hasProgram("redis-server"))
     await installSystemPackage("redis-server", "the tests of jobs and live view on Redis need redis-server");
+  if (!hasProgram("pdftotext"))
+    await installSystemPackage("poppler-utils", "the tests of reports read PDFs with poppler-utils");
   if (!hasProgram("chromium") && !hasProgram("google-chrome")) {
     // Without root the browser of @sparticuz/chromium is used; test/support/browser.ts finds it.
     const isRoot = process.getuid?.() === 0;

@@ -57,7 +57,7 @@ export interface SentTable {
   /** Columns and their types, as CREATE TABLE has them. */
   structure: string;
   /** Arrays as JSON, one a line. */
-  rows: Iterable<Buffer>;
+  rows: AsyncIterable<Buffer>;
 }
 
 export interface ClickHouse {
@@ -142,7 +142,7 @@ function classify(error: unknown): Error {
 }
 
 /** A file of a form (RFC 7578), which is how a table is sent along. */
-function* formOf(name: string, rows: Iterable<Buffer>, boundary: string): Generator<Buffer> {
+async function* formOf(name: string, rows: AsyncIterable<Buffer>, boundary: string): AsyncGenerator<Buffer> {
   const head = `content-disposition: form-data; name="${name}"; filename="rows"\r\ncontent-type: application/octet-stream`;
   yield Buffer.from(`--${boundary}\r\n${head}\r\n\r\n`);
   yield* rows;

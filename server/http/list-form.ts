@@ -3,13 +3,23 @@ import { Readable } from "node:stream";
 import { createPace } from "../fairness/pace.ts";
 import type { Question } from "../fairness/questions.ts";
 
-export type ListForm = "json" | "csv" | "ndjson";
+export type ListForm = "json" | "csv" | "ndjson" | "xlsx" | "parquet";
 
-/** JSON unless CSV or lines are accepted and JSON is not named. */
+export const listMediaTypes: Readonly<Record<ListForm, string>> = {
+  json: "application/json",
+  csv: "text/csv; charset=utf-8",
+  ndjson: "application/x-ndjson",
+  xlsx: "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+  parquet: "application/vnd.apache.parquet",
+};
+
+/** JSON unless another form is accepted and JSON is not named. */
 export function listFormOf(accept: string | undefined): ListForm {
   if (accept === undefined || /\bapplication\/json\b/.test(accept)) return "json";
   if (/\btext\/csv\b/.test(accept)) return "csv";
-  return /\bapplication\/(?:x-)?ndjson\b/.test(accept) ? "ndjson" : "json";
+  if (/\bapplication\/(?:x-)?ndjson\b/.test(accept)) return "ndjson";
+  if (/\bapplication\/vnd\.openxmlformats-officedocument\.spreadsheetml\.sheet\b/.test(accept)) return "xlsx";
+  return /\bapplication\/(?:vnd\.apache\.|x-)?parquet\b/.test(accept) ? "parquet" : "json";
 }
 
 /** What is made of a stream before it is sent on: many small pieces cost more than the bytes in them. */
@@ -21,7 +31,7 @@ const chunkCharacters = 32 * 1024;
  * that cuts the connection, so that nobody takes a part for the whole. `question` ends when the body has, or its reader.
  */
 export async function streamOf(
-  pieces: AsyncGenerator<string> | Generator<string>,
+  pieces: AsyncGenerator<string | Uint8Array> | Generator<string>,
   question?: Pick<Question, "send" | "signal">,
 ): Promise<ReadableStream<Uint8Array>> {
   const first = await pieces.next();
@@ -29,10 +39,18 @@ export async function streamOf(
   const { isSent } = question?.send() ?? { isSent: () => undefined };
   async function* all(): AsyncGenerator<Buffer> {
     try {
-      let chunk = first.done ? "" : first.value;
+      let chunk = "";
+      if (!first.done) {
+        if (typeof first.value === "string") chunk = first.value;
+        else yield Buffer.from(first.value);
+      }
       for await (const piece of pieces) {
-        chunk += piece;
         await pace.rest();
+        if (typeof piece !== "string") {
+          yield Buffer.from(piece);
+          continue;
+        }
+        chunk += piece;
         if (chunk.length < chunkCharacters) continue;
         yield Buffer.from(chunk);
         chunk = "";
@@ -77,4 +95,8 @@ export function* jsonPieces(value: unknown): Generator<string> {
 function holdsList(value: unknown): boolean {
   if (typeof value !== "object" || value === null) return false;
   return Array.isArray(value) || Object.values(value).some(holdsList);
+}
+
+export async function* mapped<From, To>(items: AsyncIterable<From>, change: (item: From) => To): AsyncGenerator<To> {
+  for await (const item of items) yield change(item);
 }

@@ -2,6 +2,8 @@
  * An answer of GET /v1/usage as lines, each made when it is sent: CSV, or a JSON object a line. Figures are written as in
  * JSON; an empty cell is no data.
  */
+
+import type { ColumnType } from "../contract/reports.ts";
 import type {
   ComparedPoint,
   Figure,
@@ -12,7 +14,7 @@ import type {
 } from "../contract/usage.ts";
 import { createPace } from "../fairness/pace.ts";
 import { compareFigures } from "../metrics/comparison.ts";
-import { csvLine } from "../reports/render/csv-line.ts";
+import { csvOfTable, type Table, tableColumns } from "./list-table.ts";
 
 /** One window of one meter, or of one of its groups. */
 interface UsageRow {
@@ -59,16 +61,37 @@ const textOf = (value: Figure | boolean | undefined) => (value === null || value
  * Of one node without groups, a row for each window and a column for each meter; else a row for each window of each node,
  * meter and group. What was compared has columns of its own.
  */
-export function usageCsv(answer: UsageAnswer | NodesUsageAnswer): AsyncGenerator<string> {
+export function usageTable(answer: UsageAnswer | NodesUsageAnswer): Table {
   const nodes = nodesOf(answer);
   const isWide = nodes.length === 1 && nodes[0]?.meters.every(({ groups }) => groups === undefined);
   const isCompared = nodes.some(({ meters }) => meters.some(({ comparison }) => comparison));
-  return isWide ? wideCsv(answer, isCompared) : longCsv(answer, isCompared);
+  return isWide ? wideTable(answer, isCompared) : longTable(answer, isCompared);
 }
 
-async function* wideCsv(answer: UsageAnswer | NodesUsageAnswer, isCompared: boolean): AsyncGenerator<string> {
+export function usageCsv(answer: UsageAnswer | NodesUsageAnswer): AsyncGenerator<string> {
+  return csvOfTable(usageTable(answer));
+}
+
+const instants = { start: "instant", end: "instant", compared_start: "instant", compared_end: "instant" } as const;
+
+function wideTable(answer: UsageAnswer | NodesUsageAnswer, isCompared: boolean): Table {
   const [{ meters } = { meters: [] }] = nodesOf(answer);
   const names = meters.map(({ meter }) => meter);
+  const beside = ["compared_start", "compared_end"];
+  const columns = names.flatMap((name) => [name, `${name}_compared`, `${name}_delta`, `${name}_percent`]);
+  const figures = Object.fromEntries(columns.map((name, index) => [name, index % 4 === 3 ? "percent" : "decimal"]));
+  const heads = ["start", "end", "partial", ...(isCompared ? [...beside, ...columns] : names)];
+  return {
+    columns: tableColumns(heads, { ...figures, ...instants, partial: "boolean" } as Record<string, ColumnType>),
+    rows: wideRows(answer, names, isCompared),
+  };
+}
+
+async function* wideRows(
+  answer: UsageAnswer | NodesUsageAnswer,
+  names: readonly string[],
+  isCompared: boolean,
+): AsyncGenerator<(string | null | undefined)[]> {
   const pace = createPace();
   const windows = new Map<string, Map<string, UsageRow>>();
   for (const row of rowsOf(answer)) {
@@ -78,9 +101,6 @@ async function* wideCsv(answer: UsageAnswer | NodesUsageAnswer, isCompared: bool
     const window = windows.get(key) ?? new Map<string, UsageRow>();
     windows.set(key, window.set(row.meter, row));
   }
-  const beside = ["compared_start", "compared_end"];
-  const columns = names.flatMap((name) => [name, `${name}_compared`, `${name}_delta`, `${name}_percent`]);
-  yield csvLine(["start", "end", "partial", ...(isCompared ? [...beside, ...columns] : names)]);
   const placed = [...windows.values()].map((window) => ({ window, atMs: instantOf(window) }));
   await pace.rest();
   for (const { window } of placed.sort((a, b) => a.atMs - b.atMs)) {
@@ -95,7 +115,7 @@ async function* wideCsv(answer: UsageAnswer | NodesUsageAnswer, isCompared: bool
       const { delta, percent } = row ? differenceOf(row) : { delta: null, percent: null };
       return [value, textOf(row?.compared?.value), textOf(delta), textOf(percent)];
     };
-    yield csvLine([...head, ...(isCompared ? [compared?.start, compared?.end] : []), ...names.flatMap(values)]);
+    yield [...head, ...(isCompared ? [compared?.start, compared?.end] : []), ...names.flatMap(values)];
   }
 }
 
@@ -105,10 +125,22 @@ function instantOf(window: ReadonlyMap<string, UsageRow>): number {
   return Date.parse(row?.point?.start ?? row?.compared?.against ?? "");
 }
 
-async function* longCsv(answer: UsageAnswer | NodesUsageAnswer, isCompared: boolean): AsyncGenerator<string> {
+function longTable(answer: UsageAnswer | NodesUsageAnswer, isCompared: boolean): Table {
   const beside = ["compared_start", "compared_end", "compared_value", "delta", "percent"];
   const columns = ["node", "meter", "of", "group", "is_other", "start", "end", "partial", "value", "at"];
-  yield csvLine([...columns, ...(isCompared ? beside : [])]);
+  return {
+    columns: tableColumns([...columns, ...(isCompared ? beside : [])], {
+      ...{ ...instants, at: "instant", is_other: "boolean", partial: "boolean" },
+      ...{ value: "decimal", compared_value: "decimal", delta: "decimal", percent: "percent" },
+    }),
+    rows: longRows(answer, isCompared),
+  };
+}
+
+async function* longRows(
+  answer: UsageAnswer | NodesUsageAnswer,
+  isCompared: boolean,
+): AsyncGenerator<(string | null | undefined)[]> {
   for (const row of rowsOf(answer)) {
     const { node, meter, group, is_other = false, point, compared } = row;
     const of = group === undefined ? "total" : is_other ? "other" : "group";
@@ -124,7 +156,7 @@ async function* longCsv(answer: UsageAnswer | NodesUsageAnswer, isCompared: bool
         textOf(percent),
       );
     }
-    yield csvLine(cells);
+    yield cells;
   }
 }
 

@@ -117,7 +117,18 @@ export async function startAccounts(
   app.route("/", usersRoutes({ postgres, tree, sessions, mailer, publicUrl, log, ...(now && { now }) }));
   app.route("/", nodesRoutes({ tree }));
   app.route("/", keysRoutes({ keys, tree }));
-  app.route("/", auditRoutes({ postgres, tree }));
+  app.route(
+    "/",
+    auditRoutes({
+      postgres,
+      tree,
+      clickhouse: {
+        selectFrom: () => {
+          throw new Error("there is no ClickHouse here");
+        },
+      },
+    }),
+  );
   const askPostgres = async () => {
     await postgres.pool.query("SELECT 1");
   };

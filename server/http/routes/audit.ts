@@ -1,23 +1,31 @@
 /** GET /v1/audit: who changed what, as far as the caller's subtree goes. */
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
-import { stream } from "hono/streaming";
 import { describeEntry } from "../../audit/describe-entry.ts";
 import { type AuditFilter, readAudit } from "../../audit/read-audit.ts";
 import type { AuditEntry } from "../../audit/record-change.ts";
 import type { AuditReader } from "../../audit/shown-entry.ts";
+import type { ClickHouse } from "../../clickhouse/client.ts";
 import { type AuditEntryAnswer, auditListSchema, auditQuerySchema } from "../../contract/audit.ts";
 import type { Postgres } from "../../postgres/client.ts";
-import { csvLine } from "../../reports/render/csv-line.ts";
 import type { NodeTree } from "../../tree/node-tree.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
 import { isWithinReach, requireScope, resolveNode } from "../authenticate.ts";
 import type { HttpEnv } from "../http-env.ts";
+import { listFormOf, listMediaTypes, mapped, streamOf } from "../list-form.ts";
+import { isTableForm, sendTable, tableColumns } from "../list-table.ts";
 
 /** An export reads so many entries at a time. */
 const exportPage = 1_000;
 const columns = ["sequence", "at", "actor", "address", "node", "action", "subject", "before", "after", "hash"] as const;
 
-export function auditRoutes({ postgres, tree }: { postgres: Postgres; tree: NodeTree }): OpenAPIHono<HttpEnv> {
+export interface AuditRoutesDeps {
+  postgres: Postgres;
+  tree: NodeTree;
+  /** Writes Parquet. */
+  clickhouse: Pick<ClickHouse, "selectFrom">;
+}
+
+export function auditRoutes({ postgres, tree, clickhouse }: AuditRoutesDeps): OpenAPIHono<HttpEnv> {
   const app = createRouter();
 
   app.openapi(
@@ -28,7 +36,7 @@ export function auditRoutes({ postgres, tree }: { postgres: Postgres; tree: Node
       tags: ["Audit"],
       summary: "List audit entries, newest first",
       description:
-        "Prices only where the reader sees them, nodes only within the reader's subtree. A page as JSON; with `Accept: text/csv` or `application/x-ndjson` everything that matches, without `limit`.",
+        "Prices only where the reader sees them, nodes only within the reader's subtree. A page as JSON; with `Accept: text/csv`, `application/x-ndjson`, or the media types of Excel and Parquet everything that matches, without `limit`.",
       middleware: requireScope("audit:read"),
       request: { query: auditQuerySchema },
       responses: {
@@ -59,23 +67,27 @@ export function auditRoutes({ postgres, tree }: { postgres: Postgres; tree: Node
         before: cursor,
         limit: limit + 1,
       };
-      const format = /\btext\/csv\b|\bapplication\/x-ndjson\b/.exec(c.req.header("accept") ?? "")?.[0];
-      if (format !== undefined) {
-        // The first page is read before anything is answered: what fails then is still a problem with its status.
-        const first = await readAudit(postgres, { ...filter, limit: exportPage });
-        c.header("content-type", `${format}; charset=utf-8`);
-        const extension = format === "text/csv" ? "csv" : "ndjson";
-        c.header("content-disposition", `attachment; filename="audit.${extension}"`);
-        const line = (entry: AuditEntryAnswer) =>
-          format === "text/csv" ? csvLine(cellsOf(entry)) : `${JSON.stringify(entry)}\n`;
-        return stream(c, async (out) => {
-          if (format === "text/csv") await out.write(csvLine(columns));
-          for (let page = first; page.length > 0; ) {
-            await out.write(page.map((entry) => line(told(entry))).join(""));
-            if (page.length < exportPage || out.aborted) break;
-            page = await readAudit(postgres, { ...filter, limit: exportPage, before: page.at(-1)?.sequence });
+      const form = listFormOf(c.req.header("accept"));
+      if (form !== "json") {
+        const all = async function* () {
+          for (let before = cursor; ; ) {
+            const page = await readAudit(postgres, { ...filter, limit: exportPage, before });
+            yield* page.map(told);
+            if (page.length < exportPage) return;
+            before = page.at(-1)?.sequence;
           }
-        });
+        };
+        if (isTableForm(form)) {
+          const table = {
+            columns: tableColumns(columns, { sequence: "integer", at: "instant" }),
+            rows: mapped(all(), cellsOf),
+          };
+          return (await sendTable(c, form, { name: "audit", table, clickhouse })) as never;
+        }
+        c.header("content-type", listMediaTypes[form]);
+        c.header("content-disposition", 'attachment; filename="audit.ndjson"');
+        const lines = mapped(all(), (entry) => `${JSON.stringify(entry)}\n`);
+        return c.body(await streamOf(lines, c.get("question")), 200) as never;
       }
       const found = await readAudit(postgres, filter);
       const page = found.slice(0, limit);

@@ -2,24 +2,28 @@
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import type { UsageSource } from "../../billing/measure-span.ts";
 import { dimensionsOf, type Meter } from "../../catalog/catalog.ts";
+import type { ClickHouse } from "../../clickhouse/client.ts";
 import type { NodeAddress } from "../../contract/nodes.ts";
 import { type Organization, organizationListSchema, organizationQuerySchema } from "../../contract/organizations.ts";
+import type { ColumnType } from "../../contract/reports.ts";
 import { readCursor, writeCursor } from "../../lists/cursor.ts";
 import { cycleContaining, formatInstant } from "../../metrics/windows.ts";
 import { pageOfOrganizations } from "../../overview/list-organizations.ts";
 import { describeOrganization, organizationFacts } from "../../overview/organization-facts.ts";
 import type { OrganizationFigures } from "../../overview/organization-figures.ts";
 import { ProblemError } from "../../problem.ts";
-import { csvLine } from "../../reports/render/csv-line.ts";
 import type { NodeRecord, NodeTree } from "../../tree/node-tree.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
 import { isWithinReach, requireScope, resolveNode } from "../authenticate.ts";
 import type { HttpEnv } from "../http-env.ts";
-import { listFormOf } from "../list-form.ts";
+import { listFormOf, listMediaTypes, streamOf } from "../list-form.ts";
+import { isTableForm, sendTable, tableColumns } from "../list-table.ts";
 
 export interface OrganizationsRoutesDeps {
   tree: NodeTree;
   figures: OrganizationFigures;
+  /** Writes Parquet. */
+  clickhouse: Pick<ClickHouse, "selectFrom">;
   meterOf: UsageSource["meterOf"];
   now?: () => number;
 }
@@ -29,6 +33,7 @@ const placeSchema = z.object({ value: z.union([z.string(), z.number()]), node: z
 export function organizationsRoutes({
   tree,
   figures,
+  clickhouse,
   meterOf,
   now = Date.now,
 }: OrganizationsRoutesDeps): OpenAPIHono<HttpEnv> {
@@ -41,7 +46,7 @@ export function organizationsRoutes({
       tags: ["Usage"],
       summary: "List organizations with plan, users, usage and status",
       description: [
-        "Searched, filtered, sorted and paged by the server. With `Accept: text/csv` all that match, without `limit`.",
+        "Searched, filtered, sorted and paged by the server. With `Accept: text/csv`, `application/x-ndjson`, or the media types of Excel and Parquet all that match, without `limit`.",
         heldFigures,
       ].join(" "),
       middleware: requireScope("read"),
@@ -82,15 +87,27 @@ export function organizationsRoutes({
       ]);
       const facts = organizationFacts(state, standings.answer, usage.answer, meter, nowMs);
       const records = tree.list([node], { kind: "organization", limit: Number.POSITIVE_INFINITY });
-      const isCsv = listFormOf(c.req.header("accept")) === "csv";
-      const page = pageOfOrganizations(records, facts, question, after, isCsv ? Number.POSITIVE_INFINITY : limit);
+      const form = listFormOf(c.req.header("accept"));
+      const page = pageOfOrganizations(
+        records,
+        facts,
+        question,
+        after,
+        form === "json" ? limit : Number.POSITIVE_INFINITY,
+      );
       const isSeen = (one: NodeAddress) => isWithinReach(actor, tree, one);
       const describe = (record: NodeRecord) => describeOrganization(record, facts, isSeen);
-      if (isCsv) {
-        c.header("content-type", "text/csv; charset=utf-8");
-        c.header("content-disposition", 'attachment; filename="organizations.csv"');
-        const lines = page.records.map((record) => csvLine(listCells(describe(record), meter)));
-        return c.body([csvLine(listColumns), ...lines].join(""), 200) as never;
+      if (isTableForm(form)) {
+        const rows = page.records.map((record) => listCells(describe(record), meter));
+        const table = { columns: tableColumns(listColumns, listTypes), rows };
+        return (await sendTable(c, form, { name: "organizations", table, clickhouse })) as never;
+      }
+      if (form === "ndjson") {
+        c.header("content-type", listMediaTypes.ndjson);
+        const lines = function* () {
+          for (const record of page.records) yield `${JSON.stringify(describe(record))}\n`;
+        };
+        return c.body(await streamOf(lines(), c.get("question")), 200) as never;
       }
       const watermark = Math.min(standings.watermark.getTime(), usage.watermark.getTime());
       return c.json(
@@ -116,6 +133,10 @@ const listColumns = [
   ...["node", "name", "external_id", "parent", "status", "plan", "plan_version", "subscription_status", "users"],
   ...["meter", "unit", "usage", "quota_status", "quota_feature", "quota_percent", "created_at"],
 ];
+
+const listTypes: Readonly<Record<string, ColumnType>> = {
+  ...{ plan_version: "integer", users: "integer", usage: "decimal", quota_percent: "percent", created_at: "instant" },
+};
 
 function listCells(one: Organization, { meter, unit }: Meter): (string | null | undefined)[] {
   const { plan, quota } = one;

@@ -16,13 +16,13 @@ import {
 import { asOfSchema } from "../../metrics/as-of.ts";
 import { parseFilters } from "../../metrics/filters.ts";
 import { stringifyExact } from "../../numbers/exact-json.ts";
-import { csvLine } from "../../reports/render/csv-line.ts";
 import type { NodeTree } from "../../tree/node-tree.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
 import { requireScope, resolveNode } from "../authenticate.ts";
 import { answerExact } from "../exact-json.ts";
 import type { HttpEnv } from "../http-env.ts";
-import { listFormOf, streamOf } from "../list-form.ts";
+import { listFormOf, listMediaTypes, streamOf } from "../list-form.ts";
+import { isTableForm, sendTable, tableColumns } from "../list-table.ts";
 import { storeFor } from "../take-turns.ts";
 import { readTimeRange } from "../time-range.ts";
 
@@ -57,7 +57,7 @@ export function recordsRoutes({
         `${filterGrammar} Dimensions: ${[...filterable].join(", ")}.`,
         "All pages of a list show what could be queried when its first page was made: events that arrive later,",
         "whatever their time, are in none of them, and no event is skipped or repeated.",
-        "`Accept: text/csv` or `application/x-ndjson` streams the whole range; then `limit` cuts only where it is given.",
+        "`Accept: text/csv`, `application/x-ndjson`, or the media types of Excel and Parquet, streams the whole range; then `limit` cuts only where it is given.",
       ].join(" "),
       middleware: requireScope("read"),
       request: { query: recordsQuerySchema },
@@ -100,10 +100,13 @@ export function recordsRoutes({
           Math.min(query.limit ?? streamedGroup, streamedGroup),
           nowMs,
         );
-        const pieces = (form === "csv" ? csvPieces : linePieces)(groups, query.limit ?? Number.POSITIVE_INFINITY);
-        c.header("content-type", form === "csv" ? "text/csv; charset=utf-8" : "application/x-ndjson");
-        if (form === "csv") c.header("content-disposition", 'attachment; filename="records.csv"');
-        return c.body(await streamOf(pieces, c.get("question")), 200) as never;
+        const most = query.limit ?? Number.POSITIVE_INFINITY;
+        if (isTableForm(form)) {
+          const table = { columns: recordColumns, rows: cellsOf(groups, most) };
+          return (await sendTable(c, form, { name: "records", table, clickhouse })) as never;
+        }
+        c.header("content-type", listMediaTypes[form]);
+        return c.body(await streamOf(linePieces(groups, most), c.get("question")), 200) as never;
       }
       const limit = query.limit ?? defaultPageSize;
       const read = await readRecords(storeFor(c, clickhouse), question, limit + 1, nowMs).next();
@@ -157,15 +160,19 @@ const columns = [
   "voided",
 ] as const satisfies (keyof UsageRecord)[];
 
-/** One line per record under a line of names; properties as JSON. */
-async function* csvPieces(groups: AsyncGenerator<ReadRecord[]>, limit: number): AsyncGenerator<string> {
-  yield csvLine(columns);
+const recordColumns = tableColumns(columns, {
+  ...{ time: "instant", started_at: "instant", received_at: "instant" },
+  ...{ value: "decimal", seconds: "decimal", voided: "boolean" },
+});
+
+/** A row for each record; properties as JSON. */
+async function* cellsOf(
+  groups: AsyncGenerator<ReadRecord[]>,
+  limit: number,
+): AsyncGenerator<(string | null | undefined)[]> {
   let left = limit;
   for await (const group of groups) {
-    yield group
-      .slice(0, left)
-      .map(({ record }) => csvLine(columns.map((name) => cellOf(record, name))))
-      .join("");
+    for (const { record } of group.slice(0, left)) yield columns.map((name) => cellOf(record, name));
     left -= group.length;
     if (left <= 0) return;
   }

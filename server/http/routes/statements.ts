@@ -8,7 +8,9 @@ import {
   type StatementFilter,
 } from "../../billing/statements/read-statements.ts";
 import { paymentState } from "../../billing/statements/record-payment.ts";
+import type { ClickHouse } from "../../clickhouse/client.ts";
 import { defaultPageSize } from "../../contract/pages.ts";
+import type { ColumnType } from "../../contract/reports.ts";
 import {
   type Statement,
   type StatementDetail,
@@ -26,12 +28,15 @@ import { createRouter, problemResponses } from "../app-pieces.ts";
 import { requireScope, resolveNode } from "../authenticate.ts";
 import { entityTag } from "../entity-tag.ts";
 import type { HttpEnv } from "../http-env.ts";
-import { listFormOf, streamOf } from "../list-form.ts";
+import { listFormOf, listMediaTypes, mapped, streamOf } from "../list-form.ts";
+import { isTableForm, sendTable, tableColumns } from "../list-table.ts";
 import { readInstant, readTimeRange } from "../time-range.ts";
 
 export interface StatementsRoutesDeps {
   postgres: Postgres;
   tree: NodeTree;
+  /** Writes Parquet. */
+  clickhouse: Pick<ClickHouse, "selectFrom">;
   now?: () => number;
 }
 
@@ -39,7 +44,12 @@ export interface StatementsRoutesDeps {
 const exportPage = 500;
 const positionSchema = z.object({ toMs: z.number(), id: z.string() });
 
-export function statementsRoutes({ postgres, tree, now = Date.now }: StatementsRoutesDeps): OpenAPIHono<HttpEnv> {
+export function statementsRoutes({
+  postgres,
+  tree,
+  clickhouse,
+  now = Date.now,
+}: StatementsRoutesDeps): OpenAPIHono<HttpEnv> {
   const { db } = postgres;
   const app = createRouter();
 
@@ -51,7 +61,7 @@ export function statementsRoutes({ postgres, tree, now = Date.now }: StatementsR
       tags: ["Billing"],
       summary: "List statements, newest first",
       description:
-        "A statement is of one node, one cycle, one currency and one place in the tree. It is closed 24 hours after its part of the cycle ended, and never changes after. A page as JSON; with `Accept: text/csv` everything that matches, without `limit`.",
+        "A statement is of one node, one cycle, one currency and one place in the tree. It is closed 24 hours after its part of the cycle ended, and never changes after. A page as JSON; with `Accept: text/csv`, `application/x-ndjson`, or the media types of Excel and Parquet everything that matches, without `limit`.",
       middleware: requireScope("read"),
       request: { query: statementQuerySchema },
       responses: {
@@ -75,21 +85,24 @@ export function statementsRoutes({ postgres, tree, now = Date.now }: StatementsR
         cycleMs: cycle === undefined ? undefined : readInstant("cycle", cycle, tz, now()),
       };
       const after = readCursor(query.cursor, asked, positionSchema);
-      if (listFormOf(c.req.header("accept")) === "csv") {
-        const pieces = async function* () {
-          yield csvLine(listColumns);
+      const form = listFormOf(c.req.header("accept"));
+      if (form !== "json") {
+        const all = async function* () {
           for (let position = after; ; ) {
             const rows = await listStatements(db, { ...filter, after: position, limit: exportPage });
-            const told = await describeStatements(db, tree, actor, rows);
-            yield told.map((one) => csvLine(listCells(one))).join("");
+            yield* await describeStatements(db, tree, actor, rows);
             const last = rows.at(-1);
             if (!last || rows.length < exportPage) return;
             position = { toMs: last.partTo.getTime(), id: last.id };
           }
         };
-        c.header("content-type", "text/csv; charset=utf-8");
-        c.header("content-disposition", 'attachment; filename="statements.csv"');
-        return c.body(await streamOf(pieces(), c.get("question")), 200) as never;
+        if (isTableForm(form)) {
+          const table = { columns: tableColumns(listColumns, listTypes), rows: mapped(all(), listCells) };
+          return (await sendTable(c, form, { name: "statements", table, clickhouse })) as never;
+        }
+        c.header("content-type", listMediaTypes[form]);
+        const lines = mapped(all(), (one) => `${JSON.stringify(one)}\n`);
+        return c.body(await streamOf(lines, c.get("question")), 200) as never;
       }
       const limit = query.limit ?? defaultPageSize;
       const found = await listStatements(db, { ...filter, after, limit: limit + 1 });
@@ -140,6 +153,11 @@ const listColumns = [
   ...["id", "kind", "node", "parent", "cycle_start", "cycle_end", "from", "to", "currency"],
   ...["total", "income", "margin", "adjusted_total", "payment_status", "payment_at", "closed_at", "summary"],
 ];
+
+const listTypes: Readonly<Record<string, ColumnType>> = {
+  ...{ cycle_start: "instant", cycle_end: "instant", from: "instant", to: "instant", payment_at: "instant" },
+  ...{ closed_at: "instant", total: "money", income: "money", margin: "money", adjusted_total: "money" },
+};
 
 function listCells(one: Statement): (string | null)[] {
   const { id, kind, node, parent, cycle, from, to, currency, total, income, margin, payment } = one;

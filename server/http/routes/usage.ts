@@ -32,10 +32,11 @@ import type { NodeTree } from "../../tree/node-tree.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
 import { requireScope, resolveNode } from "../authenticate.ts";
 import type { HttpEnv } from "../http-env.ts";
-import { jsonPieces, type ListForm, listFormOf, streamOf } from "../list-form.ts";
+import { jsonPieces, listFormOf, listMediaTypes, streamOf } from "../list-form.ts";
+import { isTableForm, sendTable } from "../list-table.ts";
 import { storeFor } from "../take-turns.ts";
 import { readInstant } from "../time-range.ts";
-import { usageCsv, usageLines } from "../usage-rows.ts";
+import { usageLines, usageTable } from "../usage-rows.ts";
 
 export interface UsageRoutesDeps {
   clickhouse: ClickHouse;
@@ -83,7 +84,7 @@ export function usageRoutes({
       operationId: "getUsage",
       tags: ["Usage"],
       summary: "Get the usage of a node by meter and window",
-      description: `${filterGrammar} When several nodes are asked for, the answer has \`nodes\`, each with its \`meters\`. With \`Accept: text/csv\` the answer is a table: of one node without groups a row for each window and a column for each meter, else a row for each window of each node, meter and group. With \`Accept: application/x-ndjson\` the first line is the answer without its series, each further line a window.`,
+      description: `${filterGrammar} When several nodes are asked for, the answer has \`nodes\`, each with its \`meters\`. With \`Accept: text/csv\` the answer is a table: of one node without groups a row for each window and a column for each meter, else a row for each window of each node, meter and group. With \`Accept: application/x-ndjson\` the first line is the answer without its series, each further line a window. The table is also answered as an Excel workbook and as Parquet, by their media types.`,
       middleware: requireScope("read"),
       request: { query: usageQuerySchema },
       responses: {
@@ -146,13 +147,11 @@ export function usageRoutes({
         answers.length > 1 ? { ...head, nodes: answers.map(({ node, meters }) => ({ node, meters })) } : first;
       const form = listFormOf(c.req.header("accept"));
       if (form === "json" && !isLarge) return c.json(whole, 200);
-      c.header("content-type", contentTypes[form]);
-      if (form === "csv")
-        c.header(
-          "content-disposition",
-          `attachment; filename="usage-${head.from.slice(0, 10)}-${head.to.slice(0, 10)}.csv"`,
-        );
-      const pieces = { json: jsonPieces, csv: usageCsv, ndjson: usageLines }[form](whole);
+      const name = `usage-${head.from.slice(0, 10)}-${head.to.slice(0, 10)}`;
+      if (isTableForm(form))
+        return (await sendTable(c, form, { name, table: usageTable(whole), clickhouse: store })) as never;
+      c.header("content-type", listMediaTypes[form]);
+      const pieces = { json: jsonPieces, ndjson: usageLines }[form](whole);
       return c.body(await streamOf(pieces, c.get("question")), 200) as never;
     },
   );
@@ -179,12 +178,6 @@ export function usageRoutes({
   );
   return app;
 }
-
-const contentTypes: Readonly<Record<ListForm, string>> = {
-  json: "application/json",
-  csv: "text/csv; charset=utf-8",
-  ndjson: "application/x-ndjson",
-};
 
 /** Throws `invalid_request` naming the parameter to narrow where the answer would have too many figures. */
 function sizeOf(asked: AskedSize): number {

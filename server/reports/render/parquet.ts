@@ -16,7 +16,7 @@ const types: Readonly<Record<ColumnType, string>> = {
 
 export function parquetOfSection(
   clickhouse: Pick<ClickHouse, "selectFrom">,
-  { columns, rows }: Pick<ReportSection, "columns" | "rows">,
+  { columns, rows }: Pick<ReportSection, "columns"> & { rows: Rows },
 ): AsyncGenerator<Buffer> {
   const structure = columns.map(({ key, type }) => `${quoted(key)} ${types[type]}`).join(", ");
   return clickhouse.selectFrom(sql, { name: "report_rows", structure, rows: lines(columns, rows) });
@@ -24,15 +24,19 @@ export function parquetOfSection(
 
 const quoted = (name: string) => `\`${name.replaceAll("\\", "\\\\").replaceAll("`", "\\`")}\``;
 
-const rowsPerPiece = 1_000;
+type Rows = Iterable<readonly ReportCell[]> | AsyncIterable<readonly ReportCell[]>;
 
-function* lines(columns: readonly ReportColumn[], rows: readonly ReportCell[][]): Generator<Buffer> {
-  for (let start = 0; start < rows.length; start += rowsPerPiece) {
-    const piece = rows.slice(start, start + rowsPerPiece).map((row) => {
-      return `${JSON.stringify(row.map((cell, index) => cellValue(cell, columns[index]?.type ?? "text")))}\n`;
-    });
-    yield Buffer.from(piece.join(""));
+const pieceCharacters = 64 * 1024;
+
+async function* lines(columns: readonly ReportColumn[], rows: Rows): AsyncGenerator<Buffer> {
+  let piece = "";
+  for await (const row of rows) {
+    piece += `${JSON.stringify(row.map((cell, index) => cellValue(cell, columns[index]?.type ?? "text")))}\n`;
+    if (piece.length < pieceCharacters) continue;
+    yield Buffer.from(piece);
+    piece = "";
   }
+  yield Buffer.from(piece);
 }
 
 function cellValue(cell: ReportCell, type: ColumnType): ReportCell {

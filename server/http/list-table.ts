@@ -1,0 +1,72 @@
+/** A list as a table that is made while it is sent: CSV, a workbook, or Parquet. */
+import type { Context } from "hono";
+import type { ClickHouse } from "../clickhouse/client.ts";
+import type { ColumnType, ReportCell, ReportColumn } from "../contract/reports.ts";
+import { csvLine } from "../reports/render/csv-line.ts";
+import { parquetOfSection } from "../reports/render/parquet.ts";
+import { workbook } from "../reports/render/workbook.ts";
+import type { HttpEnv } from "./http-env.ts";
+import { type ListForm, listMediaTypes, streamOf } from "./list-form.ts";
+
+type Cell = ReportCell | undefined;
+
+export interface Table {
+  columns: ReportColumn[];
+  rows: AsyncIterable<readonly Cell[]> | Iterable<readonly Cell[]>;
+}
+
+export type TableForm = Extract<ListForm, "csv" | "xlsx" | "parquet">;
+
+export function isTableForm(form: ListForm): form is TableForm {
+  return form === "csv" || form === "xlsx" || form === "parquet";
+}
+
+/** Columns by their names, text unless `types` has another. */
+export function tableColumns(
+  names: readonly string[],
+  types: Readonly<Record<string, ColumnType>> = {},
+): ReportColumn[] {
+  return names.map((name) => ({ key: name, title: name, unit: null, type: types[name] ?? "text" }));
+}
+
+/** The answer as a file of that name. `clickhouse` writes Parquet. */
+export async function sendTable(
+  c: Context<HttpEnv>,
+  form: TableForm,
+  { name, table, clickhouse }: { name: string; table: Table; clickhouse: Pick<ClickHouse, "selectFrom"> },
+): Promise<Response> {
+  c.header("content-type", listMediaTypes[form]);
+  c.header("content-disposition", `attachment; filename="${name}.${form}"`);
+  const pieces = { csv: csvOfTable, xlsx: workbookOf, parquet: parquetOf }[form](table, { name, clickhouse });
+  return c.body(await streamOf(pieces, c.get("question")), 200);
+}
+
+export async function* csvOfTable({ columns, rows }: Table): AsyncGenerator<string> {
+  yield csvLine(columns.map(({ key }) => key));
+  for await (const row of rows)
+    yield csvLine(row.map((cell) => (cell === null || cell === undefined ? "" : String(cell))));
+}
+
+function workbookOf({ columns, rows }: Table, { name }: { name: string }): AsyncGenerator<Uint8Array> {
+  return workbook([{ name, columns, rows: typedRows({ columns, rows }) }]);
+}
+
+function parquetOf(
+  { columns, rows }: Table,
+  { clickhouse }: { clickhouse: Pick<ClickHouse, "selectFrom"> },
+): AsyncGenerator<Buffer> {
+  return parquetOfSection(clickhouse, { columns, rows: typedRows({ columns, rows }) });
+}
+
+async function* typedRows({ columns, rows }: Table): AsyncGenerator<ReportCell[]> {
+  for await (const row of rows) yield columns.map(({ type }, index) => typed(row[index], type));
+}
+
+/** What lists write as text, as what its column is. */
+function typed(cell: Cell, type: ColumnType): ReportCell {
+  if (cell === undefined || cell === null) return null;
+  if (type === "text") return cell;
+  if (cell === "") return null;
+  if (type === "boolean") return cell === true || cell === "true";
+  return type === "integer" || type === "percent" ? Number(cell) : cell;
+}
