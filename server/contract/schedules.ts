@@ -75,7 +75,6 @@ export const createScheduleSchema = z.strictObject({
   when_missed: fields.when_missed.default("catch_up"),
   when_empty: fields.when_empty.default("send"),
 });
-export type CreateSchedule = z.infer<typeof createScheduleSchema>;
 
 export const changeScheduleSchema = z.strictObject({ ...fields }).partial();
 export type ChangeSchedule = z.infer<typeof changeScheduleSchema>;
@@ -102,7 +101,6 @@ export const scheduleQuerySchema = z.strictObject({
   cursor: z.string().max(4000).optional().describe("`next_cursor` of the page before, with the same other parameters"),
 });
 export const scheduleListSchema = z.object({ schedules: z.array(scheduleSchema), next_cursor: nextCursorSchema });
-export type ScheduleList = z.infer<typeof scheduleListSchema>;
 
 /** `waiting`: due, until everything of its period can be queried; `running`: the report is made. The others are final. */
 export const slotStates = ["waiting", "running", "sent", "skipped", "failed"] as const;
@@ -143,4 +141,3 @@ export const slotListSchema = z.object({
   slots: z.array(slotSchema).describe("The newest first"),
   next_cursor: nextCursorSchema,
 });
-export type SlotList = z.infer<typeof slotListSchema>;
