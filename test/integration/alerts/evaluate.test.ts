@@ -2,12 +2,18 @@
 import { and, eq } from "drizzle-orm";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { Evaluator } from "../../../server/alerts/evaluator.ts";
+import { pushNotifications } from "../../../server/alerts/push-notifications.ts";
 import { beginAlerts } from "../../../server/alerts/rules.ts";
+import { seesAlert } from "../../../server/alerts/sight.ts";
 import { meterByName } from "../../../server/catalog/catalog.ts";
+import type { Action } from "../../../server/contract/accounts.ts";
 import type { Alert } from "../../../server/contract/alerts.ts";
+import type { NotificationPush } from "../../../server/contract/notifications.ts";
 import type { CreateRule } from "../../../server/contract/rules.ts";
+import type { Actor } from "../../../server/identity/actor.ts";
 import { alerts, notifications } from "../../../server/postgres/schema/alerts.ts";
 import { type Billing, createBilling } from "../../support/billing.ts";
+import { eventually } from "../../support/service.ts";
 
 const seller = "reseller:asked-about-9f3c";
 const hourMs = 3_600_000;
@@ -367,4 +373,38 @@ test("what is muted is told when the window ends", async () => {
   expect(await alertsOf(node, rule)).toMatchObject([{ state: "firing", threshold: 5 }]);
   await judge(Date.parse("2026-03-10T13:00:00Z"));
   expect(await toldOf(node, rule)).toEqual(["alert.firing 5"]);
+});
+
+test("who may no longer see an alert is pushed nothing of it, and of bills only who sees prices is", async () => {
+  const { postgres, tree } = billing.world.deps;
+  const { organization, node } = await newOrganization("100");
+  const at = (where: string, ...actions: Action[]): Actor => ({
+    ...{
+      kind: "user",
+      id: "usr_any",
+      name: "any@example.com",
+      node: where,
+      reach: [where],
+      createOrganizations: false,
+    },
+    grants: [{ node: where, actions: new Set(actions) }],
+  });
+  const actors = [at(seller, "read"), at(node, "read"), at("reseller:sibling-9f3c", "read"), at(seller, "ingest")];
+  const heard = new Map<string, (NotificationPush | undefined)[]>();
+  const stop = await pushNotifications({
+    ...{ postgres, tree, publicUrl: "", log: billing.world.deps.log },
+    notify: async (_userId, told) => {
+      const pushes = await Promise.all(actors.map(told));
+      const about = pushes.find((push) => push)?.alert;
+      if (about?.node === node) heard.set(about.kind, pushes);
+    },
+  });
+  await billing.calls([organization, "2026-03-09T11:00:00Z", "60"]);
+  await judge();
+  const pushes = await eventually("the push", () => heard.get("quota"));
+  stop();
+  expect(pushes.map((push) => push?.alert.node)).toEqual([node, node, undefined, undefined]);
+  const bill = { node, kind: "billing" } as const;
+  expect(seesAlert(at(seller, "read"), bill, tree)).toBe(false);
+  expect(seesAlert(at(seller, "read", "prices:read"), bill, tree)).toBe(true);
 });
