@@ -28,6 +28,7 @@ import * as reconciliation from "../contract/reconciliation.ts";
 import * as records from "../contract/records.ts";
 import * as reports from "../contract/reports.ts";
 import * as rules from "../contract/rules.ts";
+import * as schedules from "../contract/schedules.ts";
 import * as sessions from "../contract/sessions.ts";
 import * as statements from "../contract/statements.ts";
 import * as subscriptions from "../contract/subscriptions.ts";
@@ -38,7 +39,20 @@ import * as whatIf from "../contract/what-if.ts";
 const contracts = [
   ...[accounts, alerts, audit, channels, charges, corrections, deliveries, events, explain, ingestHealth, jobs, live],
   ...[meters, models, nodes, notifications, organizations, orphans, overview, passkeys, plans, problem, quarantine],
-  ...[quotas, reconciliation, records, reports, rules, sessions, statements, subscriptions, usage, users, whatIf],
+  ...[
+    quotas,
+    reconciliation,
+    records,
+    reports,
+    rules,
+    schedules,
+    sessions,
+    statements,
+    subscriptions,
+    usage,
+    users,
+    whatIf,
+  ],
 ];
 
 /** Of objects and of one of several: a name for each text or number would hide what it is. */

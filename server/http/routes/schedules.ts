@@ -62,7 +62,9 @@ export function schedulesRoutes({ postgres, tree, now = Date.now }: SchedulesRou
     createRoute({
       method: "get",
       path: "/v1/schedules",
-      summary: "The schedules of a node and all below it, the oldest first",
+      operationId: "listSchedules",
+      tags: ["Reports"],
+      summary: "List report schedules",
       middleware: requireScope("read"),
       request: { query: scheduleQuerySchema },
       responses: {
@@ -99,7 +101,9 @@ export function schedulesRoutes({ postgres, tree, now = Date.now }: SchedulesRou
     createRoute({
       method: "post",
       path: "/v1/schedules",
-      summary: "Send a report again and again",
+      operationId: "createSchedule",
+      tags: ["Reports"],
+      summary: "Create a report schedule",
       description:
         "Each time covers the whole period before it and is sent once, after everything of the period can be queried; of a billing cycle after its statement has closed. What each person gets is judged when it is sent; addresses outside get what the author may see then.",
       middleware: requireScope("reports:write"),
@@ -131,7 +135,9 @@ export function schedulesRoutes({ postgres, tree, now = Date.now }: SchedulesRou
     createRoute({
       method: "get",
       path: "/v1/schedules/{id}",
-      summary: "One schedule",
+      operationId: "getSchedule",
+      tags: ["Reports"],
+      summary: "Get a report schedule",
       middleware: requireScope("read"),
       request: { params: idParams },
       responses: { 200: answered("The schedule"), ...problemResponses(401, 403, 404, 503) },
@@ -147,7 +153,9 @@ export function schedulesRoutes({ postgres, tree, now = Date.now }: SchedulesRou
     createRoute({
       method: "patch",
       path: "/v1/schedules/{id}",
-      summary: "Edit a schedule",
+      operationId: "updateSchedule",
+      tags: ["Reports"],
+      summary: "Update a report schedule",
       description: "Who edits it is its author from then on. A period that was sent is not sent again at another time.",
       middleware: requireScope("reports:write"),
       request: {
@@ -172,7 +180,9 @@ export function schedulesRoutes({ postgres, tree, now = Date.now }: SchedulesRou
     createRoute({
       method: "delete",
       path: "/v1/schedules/{id}",
-      summary: "Remove a schedule",
+      operationId: "deleteSchedule",
+      tags: ["Reports"],
+      summary: "Delete a report schedule",
       description: "With its slots; their runs stay until they expire.",
       middleware: requireScope("reports:write"),
       request: { params: idParams },
@@ -186,13 +196,15 @@ export function schedulesRoutes({ postgres, tree, now = Date.now }: SchedulesRou
   );
 
   for (const [verb, paused, summary, description] of [
-    ["pause", true, "Pause a schedule", "What is due until it is resumed is not sent, then or later."],
-    ["resume", false, "Resume a schedule", "It goes on with what is due from now on."],
+    ["pause", true, "Pause a report schedule", "What is due until it is resumed is not sent, then or later."],
+    ["resume", false, "Resume a report schedule", "It goes on with what is due from now on."],
   ] as const)
     app.openapi(
       createRoute({
         method: "post",
         path: `/v1/schedules/{id}/${verb}`,
+        operationId: `${verb}Schedule`,
+        tags: ["Reports"],
         summary,
         description,
         middleware: requireScope("reports:write"),
@@ -212,7 +224,9 @@ export function schedulesRoutes({ postgres, tree, now = Date.now }: SchedulesRou
     createRoute({
       method: "post",
       path: "/v1/schedules/{id}/test",
-      summary: "Send a schedule's report now, to the caller alone",
+      operationId: "testSchedule",
+      tags: ["Reports"],
+      summary: "Send a scheduled report to oneself now",
       description:
         "The last period that has ended, as far as it is known. A key has no address: for it the report is made, as `run` of the slot says, and not sent.",
       middleware: requireScope("reports:write"),
@@ -235,7 +249,9 @@ export function schedulesRoutes({ postgres, tree, now = Date.now }: SchedulesRou
     createRoute({
       method: "get",
       path: "/v1/schedules/{id}/slots",
-      summary: "Each time at which a schedule was due, and what became of it, the newest first",
+      operationId: "listScheduleSlots",
+      tags: ["Reports"],
+      summary: "List the slots of a report schedule",
       middleware: requireScope("read"),
       request: { params: idParams, query: slotQuerySchema },
       responses: {

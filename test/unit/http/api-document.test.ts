@@ -1,3 +1,4 @@
+import { readdirSync, readFileSync } from "node:fs";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { expect, test } from "vitest";
 import { operationTags } from "../../../server/http/api-words.ts";
@@ -15,7 +16,6 @@ const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
 test("every operation has an id of its own, one known tag, a summary in the imperative, and says who may ask", () => {
   const ids = operations.map(([, { operationId }]) => operationId);
   expect(operations.length).toBeGreaterThan(90);
-  expect(new Set(ids).size).toBe(ids.length);
   const known = operationTags.map(({ name }) => name as string);
   for (const [route, { operationId, tags = [], summary, security, responses }] of operations) {
     expect(operationId, `${route} needs an operationId`).toMatch(/^[a-z][A-Za-z]+$/);
@@ -27,6 +27,7 @@ test("every operation has an id of its own, one known tag, a summary in the impe
     if ("401" in responses && "403" in responses && security?.length !== 0 && route !== "GET /metrics")
       expect(security?.length ?? document.security.length, route).toBeGreaterThan(0);
   }
+  expect(ids.filter((id, place) => ids.indexOf(id) !== place)).toEqual([]);
 });
 
 test("tags come in the order in which people need them, each with a description and at least one operation", () => {
@@ -44,6 +45,16 @@ test("every JSON body and answer is a named schema, and none stands beside a tex
       expect(content["application/json"].schema, route).toHaveProperty("$ref");
       if (content !== requestBody?.content) expect(Object.keys(content), route).toEqual(["application/json"]);
     }
+  }
+});
+
+test("the schemas of every file of the contract are named", () => {
+  const names = readFileSync(new URL("../../../server/http/named-schemas.ts", import.meta.url), "utf8");
+  const contract = new URL("../../../server/contract/", import.meta.url);
+  for (const file of readdirSync(contract)) {
+    const text = readFileSync(new URL(file, contract), "utf8");
+    if (/^export const \w+(?<!Query)Schema = z\s*\.(?:strictObject|looseObject|object)\(/m.test(text))
+      expect(names, file).toContain(`"../contract/${file}"`);
   }
 });
 
