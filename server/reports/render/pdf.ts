@@ -37,7 +37,7 @@ const template = `
   if part.rows.len() == 0 { text(fill: rgb("#374151"))[Nothing in this period.] } else {
     set text(size: part.size * 1pt)
     table(
-      columns: part.columns.map(c => if c.number { auto } else { 1fr }),
+      columns: part.columns.map(c => if c.narrow { auto } else { 1fr }),
       align: (x, y) => if part.columns.at(x).number { right } else { left },
       stroke: (x, y) => (bottom: 0.4pt + rgb("#d1d5db")),
       inset: (x: 3pt, y: 3pt),
@@ -124,6 +124,7 @@ function toldSection(section: ReportSection, legible: (text: string) => string) 
     columns: columns.map(({ title, unit, type }) => ({
       title: legible(unit ? `${title} (${unit})` : title),
       number: numeric.has(type),
+      narrow: numeric.has(type) || type === "instant",
     })),
     rows: rows.slice(0, mostRows).map((row) => row.map((cell, index) => text(cell, columns[index]))),
     totals: totals.map((cell, index) => (cell === null && index === 0 ? "Total" : text(cell, columns[index]))),
