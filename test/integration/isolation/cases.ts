@@ -2,6 +2,8 @@
 import { randomUUID } from "node:crypto";
 import { expect } from "vitest";
 import { system } from "../../../server/audit/record-change.ts";
+// @ts-expect-error a script without types
+import { packEmitter } from "../../../server/bootstrap/setup.mjs";
 import { newId } from "../../../server/identity/actor.ts";
 import { userRoles, users } from "../../../server/postgres/schema/accounts.ts";
 import { askedAbout, inside, type World } from "../../support/isolation-world.ts";
@@ -50,6 +52,24 @@ systemCases.push(
       route,
       needs: "nothing",
       request: () => ({ path }),
+      allowed: 200,
+      elsewhere: "the same",
+    }),
+  ),
+);
+
+let packed: Promise<void> | undefined;
+systemCases.push(
+  ...["tidemark-emitter.tgz", "tidemark_emitter.py"].map(
+    (file): RouteCase => ({
+      route: `GET /docs/emitters/${file}`,
+      needs: "nothing",
+      // The build makes what is offered to install.
+      request: async () => {
+        packed ??= packEmitter();
+        await packed;
+        return {};
+      },
       allowed: 200,
       elsewhere: "the same",
     }),
