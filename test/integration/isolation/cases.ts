@@ -21,8 +21,6 @@ const systemCases: RouteCase[] = [
   "GET /openapi.json",
   "GET /docs",
   "GET /docs/emitters",
-  "GET /docs/emitters/tidemark-emitter.tgz",
-  "GET /docs/emitters/tidemark_emitter.py",
   "GET /docs/start.js",
   "GET /docs/viewer.js",
   "GET /docs/events",
