@@ -11,6 +11,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { compareUnits } from "./compare-units.ts";
 import { type Connection, UsageError } from "./connection.ts";
 import { readFlights } from "./flights.ts";
 import { compareWithOracle, describeComparison, type Oracle } from "./oracle.ts";
@@ -119,6 +120,8 @@ await runProgram("npm run test:real -- <folder with flights.csv.gz and expected.
     console.log(describeReplay(result));
     const comparison = await compareWithOracle(oracle, new UsageApi(connection));
     console.log(describeComparison(comparison));
-    return result.rejected === 0 && comparison.differences.length === 0;
+    const units = await compareUnits(flights, connection);
+    console.log(`the same flights as calls, in minutes and in seconds:\n${describeComparison(units)}`);
+    return result.rejected === 0 && comparison.differences.length === 0 && units.differences.length === 0;
   });
 });
