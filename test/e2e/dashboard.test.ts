@@ -233,6 +233,7 @@ describe("the usage page", () => {
     expect(new URL(page.url()).search).toBe("");
     await page.keyboard.press("Escape");
     await page.getByRole("dialog").waitFor({ state: "hidden" });
+    await page.waitForFunction(() => !document.activeElement?.closest("dialog"));
     await page.keyboard.press("d");
     await page.waitForURL("**/usage?range=today");
   });
