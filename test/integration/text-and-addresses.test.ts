@@ -171,3 +171,14 @@ test("everything that exists can be addressed, by the address that answers tell"
     }
   }
 });
+
+test("the time of an event to correct is read as the ingest reads it: a leap second is one, and no other :60 is any", async () => {
+  const time = "2016-12-31T23:59:60Z";
+  await send([{ id: "leap", type: "chat.posted", organization: "acme", time }]);
+  const asked = { organization: "acme", reason: "r" };
+  const voided = (of: object) => world.ask("POST", "/v1/events/leap/void", { key, body: { ...asked, ...of } });
+  for (const wrong of ["2016-12-31T12:59:60Z", "2026-02-30T00:00:00Z"])
+    expect(await voided({ time: wrong })).toMatchObject({ status: 400, body: { field: "time" } });
+  expect((await world.ask("GET", `/v1/events/leap?organization=acme&time=${time}`, { key })).status).toBe(200);
+  expect((await voided({ time })).status).toBe(200);
+});

@@ -16,6 +16,7 @@ import { textSchema } from "../../contract/text.ts";
 import { eventOfRow } from "../../corrections/amend-event.ts";
 import type { Correction, Corrections } from "../../corrections/corrections.ts";
 import type { EventRow } from "../../corrections/stored-event.ts";
+import { parseInstant } from "../../ingest/accept/event-time.ts";
 import { ProblemError } from "../../problem.ts";
 import type { NodeTree } from "../../tree/node-tree.ts";
 import { stoodWithin } from "../../tree/past-owners.ts";
@@ -155,7 +156,13 @@ export function correctionsRoutes({ corrections, tree }: CorrectionsRoutesDeps):
   return app;
 }
 
-const timeOf = (text: string | undefined) => (text === undefined ? undefined : Date.parse(text));
+/** As the ingest reads an event's time: a leap second is one, a day that no calendar has is none. */
+function timeOf(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const ms = parseInstant(text);
+  if (Number.isNaN(ms)) throw new ProblemError("invalid_request", "is no instant of any calendar", { field: "time" });
+  return ms;
+}
 
 const shownRow = (row: EventRow) => ({ ...eventOfRow(row), ...(row.source !== undefined && { source: row.source }) });
 
