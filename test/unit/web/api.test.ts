@@ -1,5 +1,13 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { ApiError, onSignedOut, readMe, readMeters, readUsage, signIn, usageAddress } from "../../../web/src/api.ts";
+import {
+  ApiError,
+  onSignedOut,
+  readMe,
+  readMeters,
+  readUsage,
+  signIn,
+  usageAddress,
+} from "../../../web/src/api/client.ts";
 
 const signedOut = vi.fn();
 onSignedOut(signedOut);

@@ -1,6 +1,11 @@
 import { expect, test } from "vitest";
 import { changeChannelSchema, createChannelSchema } from "../../../server/contract/channels.ts";
-import { channelChangeOf, draftOfChannel, newChannelDraft, newChannelOf } from "../../../web/src/channel-draft.ts";
+import {
+  channelChangeOf,
+  draftOfChannel,
+  newChannelDraft,
+  newChannelOf,
+} from "../../../web/src/state/channel-draft.ts";
 
 const typed = { ...newChannelDraft("all"), name: " On call " };
 

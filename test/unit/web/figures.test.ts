@@ -3,13 +3,13 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { MeterSummary } from "../../../server/contract/meters.ts";
 import type { UsageAnswer } from "../../../server/contract/usage.ts";
-import { breakdownRows } from "../../../web/src/breakdown.ts";
-import { chartContent, chartSummary, windowTitle } from "../../../web/src/chart-content.ts";
-import { formatComparison, parseComparison } from "../../../web/src/comparison.ts";
-import { firstEventCommand, quoted } from "../../../web/src/curl-line.ts";
-import { formatAge, formatExact, formatFigure, formatRunning, withUnit } from "../../../web/src/format.ts";
-import { colorsOf, drawnAs } from "../../../web/src/meters.ts";
-import { compareFigures, formatSort, parseSort, usageRows, usualSort } from "../../../web/src/usage-table.ts";
+import { breakdownRows } from "../../../web/src/charts/breakdown.ts";
+import { chartContent, chartSummary, windowTitle } from "../../../web/src/charts/chart-content.ts";
+import { colorsOf, drawnAs } from "../../../web/src/charts/meters.ts";
+import { compareFigures, formatSort, parseSort, usageRows, usualSort } from "../../../web/src/charts/usage-table.ts";
+import { formatComparison, parseComparison } from "../../../web/src/state/comparison.ts";
+import { firstEventCommand, quoted } from "../../../web/src/words/curl-line.ts";
+import { formatAge, formatExact, formatFigure, formatRunning, withUnit } from "../../../web/src/words/format.ts";
 
 describe("a figure", () => {
   it("keeps every digit of a decimal that no float can hold", () => {

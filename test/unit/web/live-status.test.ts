@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { judgePush, liveState, staleAfterMs } from "../../../web/src/live-status.ts";
+import { judgePush, liveState, staleAfterMs } from "../../../web/src/live/live-status.ts";
 
 const facts = { isConnected: true, isPaused: false, receivedAtMs: 1_000_000, nowMs: 1_000_000 };
 

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
-import { ApiError } from "../../../web/src/api.ts";
-import { Loaded, lateReads } from "../../../web/src/loaded.svelte.ts";
+import { ApiError } from "../../../web/src/api/client.ts";
+import { Loaded, lateReads } from "../../../web/src/state/loaded.svelte.ts";
 
 let panel: Loaded<string>;
 

@@ -1,5 +1,5 @@
 import { expect, it, vi } from "vitest";
-import { PagedList } from "../../../web/src/paged-list.svelte.ts";
+import { PagedList } from "../../../web/src/state/paged-list.svelte.ts";
 
 interface Page {
   rows: string[];

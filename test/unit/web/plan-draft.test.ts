@@ -1,8 +1,8 @@
 /** What a person fills in becomes the terms that the server takes, and back. */
 import { expect, test } from "vitest";
 import { planTermsSchema } from "../../../server/contract/plans.ts";
-import { draftOf, levels, newDraft, newFeature, termsOf } from "../../../web/src/plan-draft.ts";
-import { differencesOf } from "../../../web/src/plan-words.ts";
+import { draftOf, levels, newDraft, newFeature, termsOf } from "../../../web/src/state/plan-draft.ts";
+import { differencesOf } from "../../../web/src/words/plans.ts";
 
 const terms = planTermsSchema.parse({
   currency: "EUR",

@@ -1,8 +1,8 @@
 /** What is drawn of a quota, and the days that people choose. */
 import { expect, test } from "vitest";
 import type { Quota } from "../../../server/contract/quotas.ts";
-import { quotaBar } from "../../../web/src/quota-bar.ts";
-import { endOfDay, formatEnd, formatStart, lastDayBefore, startOfDay } from "../../../web/src/zone-days.ts";
+import { quotaBar } from "../../../web/src/charts/quota-bar.ts";
+import { endOfDay, formatEnd, formatStart, lastDayBefore, startOfDay } from "../../../web/src/words/zone-days.ts";
 
 const quota = (given: Partial<Quota>): Quota => ({
   feature: "minutes",

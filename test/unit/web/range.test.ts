@@ -11,7 +11,7 @@ import {
   presets,
   spanOf,
   windowsFor,
-} from "../../../web/src/range.ts";
+} from "../../../web/src/state/range.ts";
 
 const at = Date.parse("2026-03-01T02:30:00Z");
 

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { type Condition, type ConditionInput, createRuleSchema, type Rule } from "../../../server/contract/rules.ts";
-import { changeOf, draftOfRule, isPreviewable, newRuleDraft, newRuleOf } from "../../../web/src/rule-draft.ts";
-import { conditionText, isCovered, usefulRules } from "../../../web/src/rule-words.ts";
+import { changeOf, draftOfRule, isPreviewable, newRuleDraft, newRuleOf } from "../../../web/src/state/rule-draft.ts";
+import { conditionText, isCovered, usefulRules } from "../../../web/src/words/rules.ts";
 
 const conditions: ConditionInput[] = [
   { kind: "quota" },

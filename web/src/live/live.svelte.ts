@@ -1,0 +1,198 @@
+/**
+ * Keeps the live figures of one node as reactive state: a snapshot when the socket connects, then every change, and a
+ * new snapshot after a lost connection or a gap in the sequence. Pushes are applied once per frame.
+ */
+import type { LiveChanged, LiveLevels, LiveRoom, LiveSnapshot, WatchResult } from "@contract/live.ts";
+import { readLive } from "../api/client.ts";
+import { judgePush, type LiveState, liveState } from "./live-status.ts";
+import { beginWatch, endWatch, joinSocket, type LiveSocket, leaveSocket } from "./socket.ts";
+
+interface LiveSample {
+  /** When this page received it, ms since 1970. */
+  receivedAtMs: number;
+  levels: LiveLevels;
+}
+
+/** An hour of pushes, one every 5 s, and room for busier minutes. */
+const maxSamples = 1_200;
+const sampleSpanMs = 30 * 60_000;
+/** Rooms come by request: at most one in this time, however often the levels change. */
+const roomsEveryMs = 2_000;
+const watchTimeoutMs = 8_000;
+const refusedRetryMs = 2_000;
+/** Refusals that say "not now", not "never". */
+const passingRefusals = new Set(["too_fast", "superseded"]);
+
+export class LiveFeed {
+  levels = $state<LiveLevels | null>(null);
+  rooms = $state.raw<LiveRoom[]>([]);
+  samples = $state.raw<LiveSample[]>([]);
+  /** The instant the figures stand for, by the server's clock. */
+  at = $state<string | null>(null);
+  isPaused = $state(false);
+  /** Why the server refused to show this node, if it did. */
+  refusal = $state<string | null>(null);
+  now = $state(Date.now());
+  #isConnected = $state(false);
+  #receivedAtMs = $state<number | null>(null);
+
+  readonly state: LiveState = $derived(
+    liveState({
+      isConnected: this.#isConnected,
+      isPaused: this.isPaused,
+      receivedAtMs: this.#receivedAtMs,
+      nowMs: this.now,
+    }),
+  );
+  /** Since the figures were received; null before the first. Never negative. */
+  readonly ageMs = $derived(this.#receivedAtMs === null ? null : Math.max(0, this.now - this.#receivedAtMs));
+
+  #node: string | undefined;
+  #socket: LiveSocket | undefined;
+  #sequence: number | null = null;
+  #watch = 0;
+  #waiting: LiveChanged | LiveSnapshot | undefined;
+  #frame = 0;
+  #retryTimer: ReturnType<typeof setTimeout> | undefined;
+  #clock: ReturnType<typeof setInterval> | undefined;
+  #roomsTimer: ReturnType<typeof setTimeout> | undefined;
+  #roomsReadAtMs = 0;
+  #roomsRequest: AbortController | undefined;
+
+  readonly #onconnect = () => {
+    this.#isConnected = true;
+    this.#resync();
+  };
+  readonly #ondisconnect = () => {
+    this.#isConnected = false;
+    this.#sequence = null;
+  };
+  readonly #onsnapshot = (snapshot: LiveSnapshot) => this.#takeSnapshot(snapshot);
+  readonly #onchange = (change: LiveChanged) => this.#takeChange(change);
+
+  /** Shows `node` (the caller's own when undefined) until `close`. */
+  constructor(node: string | undefined) {
+    this.#node = node;
+  }
+
+  open(): void {
+    this.#clock = setInterval(() => {
+      this.now = Date.now();
+    }, 1_000);
+    const socket = joinSocket();
+    this.#socket = socket;
+    beginWatch();
+    socket.on("connect", this.#onconnect);
+    socket.on("disconnect", this.#ondisconnect);
+    socket.on("live:snapshot", this.#onsnapshot);
+    socket.on("live:changed", this.#onchange);
+    if (socket.connected) this.#onconnect();
+  }
+
+  close(): void {
+    this.#watch += 1;
+    this.#socket?.off("connect", this.#onconnect);
+    this.#socket?.off("disconnect", this.#ondisconnect);
+    this.#socket?.off("live:snapshot", this.#onsnapshot);
+    this.#socket?.off("live:changed", this.#onchange);
+    this.#socket = undefined;
+    endWatch();
+    leaveSocket();
+    clearTimeout(this.#retryTimer);
+    clearInterval(this.#clock);
+    clearTimeout(this.#roomsTimer);
+    cancelAnimationFrame(this.#frame);
+    this.#roomsRequest?.abort();
+  }
+
+  /** A paused view keeps its figures; resuming asks for the present ones instead of replaying what was missed. */
+  setPaused(isPaused: boolean): void {
+    this.isPaused = isPaused;
+    if (!isPaused) this.#resync();
+  }
+
+  #resync(): void {
+    const socket = this.#socket;
+    if (!socket?.connected) return;
+    this.#watch += 1;
+    const watch = this.#watch;
+    this.#sequence = null;
+    socket
+      .timeout(watchTimeoutMs)
+      .emitWithAck("live:watch", this.#node ?? null)
+      .then(
+        (result: WatchResult) => {
+          if (watch !== this.#watch) return;
+          if (result.ok) {
+            this.refusal = null;
+            this.#takeSnapshot(result.snapshot);
+          } else if (passingRefusals.has(result.code)) {
+            this.#retryTimer = setTimeout(() => this.#resync(), refusedRetryMs);
+          } else this.refusal = result.message;
+        },
+        // No answer in time: asked again while the connection lasts, and by the next connection when it does not.
+        () => {
+          if (watch === this.#watch) this.#resync();
+        },
+      );
+  }
+
+  #takeSnapshot(snapshot: LiveSnapshot): void {
+    this.#sequence = snapshot.sequence;
+    this.#show(snapshot);
+  }
+
+  #takeChange(change: LiveChanged): void {
+    const verdict = judgePush(this.#sequence, change.sequence);
+    if (verdict === "resync") this.#resync();
+    if (verdict !== "apply") return;
+    this.#sequence = change.sequence;
+    this.#show(change);
+  }
+
+  #show(figures: LiveChanged | LiveSnapshot): void {
+    if (this.isPaused) return;
+    this.#waiting = figures;
+    // A hidden page gets no frames; its figures are drawn when it is looked at again.
+    if (document.hidden) this.#draw();
+    else if (this.#frame === 0) this.#frame = requestAnimationFrame(() => this.#draw());
+  }
+
+  #draw(): void {
+    this.#frame = 0;
+    const figures = this.#waiting;
+    if (!figures || this.isPaused) return;
+    this.#waiting = undefined;
+    const receivedAtMs = Date.now();
+    const isMoved = JSON.stringify(this.levels) !== JSON.stringify(figures.levels);
+    this.levels = figures.levels;
+    this.at = figures.at;
+    this.now = receivedAtMs;
+    this.#receivedAtMs = receivedAtMs;
+    this.samples = [...this.samples, { receivedAtMs, levels: figures.levels }]
+      .filter((sample) => sample.receivedAtMs > receivedAtMs - sampleSpanMs)
+      .slice(-maxSamples);
+    if ("rooms" in figures) {
+      this.rooms = figures.rooms;
+      this.#roomsReadAtMs = receivedAtMs;
+    } else if (isMoved || receivedAtMs - this.#roomsReadAtMs > 15_000) this.#readRoomsSoon();
+  }
+
+  #readRoomsSoon(): void {
+    if (this.#roomsTimer !== undefined) return;
+    const waitMs = Math.max(0, this.#roomsReadAtMs + roomsEveryMs - Date.now());
+    this.#roomsTimer = setTimeout(() => {
+      this.#roomsTimer = undefined;
+      this.#roomsReadAtMs = Date.now();
+      this.#roomsRequest?.abort();
+      this.#roomsRequest = new AbortController();
+      readLive(this.#node, this.#roomsRequest.signal).then(
+        (answer) => {
+          if (!this.isPaused) this.rooms = answer.rooms;
+        },
+        // The list shown stays; the next change, or the next snapshot, brings a newer one.
+        () => {},
+      );
+    }, waitMs);
+  }
+}

@@ -1,0 +1,81 @@
+/**
+ * What the signed-in person was told: the newest of it, and how many they have not read. Pushed over the socket; what was
+ * read on another device is noticed when it is asked for again.
+ */
+import type { Notification, NotificationPush } from "@contract/notifications.ts";
+import { markNotificationsRead, readNotifications } from "../api/alerts.ts";
+import { joinSocket, type LiveSocket, leaveSocket } from "../live/socket.ts";
+import { Loaded } from "./loaded.svelte.ts";
+
+const shownAtMost = 20;
+const refreshMs = 15_000;
+
+class Bell {
+  readonly list = new Loaded<{ notifications: Notification[]; unread: number }>();
+  /** Said once to screen readers. */
+  announced = $state("");
+  /** Grows with each push: what shows alerts reads them again. */
+  pushes = $state(0);
+  #socket: LiveSocket | undefined;
+  #timer: ReturnType<typeof setInterval> | undefined;
+
+  get unread(): number {
+    return this.list.value?.unread ?? 0;
+  }
+
+  open(): void {
+    this.list.load(async (signal) => await readNotifications({ limit: shownAtMost }, signal));
+    this.#socket = joinSocket();
+    this.#socket.on("notification:new", this.#take);
+    this.#socket.on("connect", this.refresh);
+    document.addEventListener("visibilitychange", this.refresh);
+    this.#timer = setInterval(this.refresh, refreshMs);
+  }
+
+  close(): void {
+    this.#socket?.off("notification:new", this.#take);
+    this.#socket?.off("connect", this.refresh);
+    this.#socket = undefined;
+    leaveSocket();
+    document.removeEventListener("visibilitychange", this.refresh);
+    clearInterval(this.#timer);
+    this.list.close();
+    this.list.value = null;
+  }
+
+  readonly refresh = (): void => {
+    if (!document.hidden && !this.list.isLoading && this.list.retryAtMs === null) this.list.reload();
+  };
+
+  readonly #take = ({ unread, ...notification }: NotificationPush): void => {
+    const others = (this.list.value?.notifications ?? []).filter(({ id }) => id !== notification.id);
+    this.list.value = { notifications: [notification, ...others].slice(0, shownAtMost), unread };
+    this.announced = notification.text;
+    this.pushes += 1;
+  };
+
+  async markAllRead(): Promise<void> {
+    await this.#mark({ all: true }, () => true);
+  }
+
+  async markRead(ids: readonly string[]): Promise<void> {
+    if (ids.length > 0) await this.#mark({ ids: [...ids] }, ({ id }) => ids.includes(id));
+  }
+
+  /** Whoever looks at an alert has read what they were told of it. */
+  async markAlertRead(alert: string): Promise<void> {
+    const { notifications } = await readNotifications({ unread: true, limit: 100 });
+    await this.markRead(notifications.filter((one) => one.alert.id === alert).map(({ id }) => id));
+  }
+
+  async #mark(which: { all: true } | { ids: string[] }, isMeant: (one: Notification) => boolean): Promise<void> {
+    const unread = await markNotificationsRead(which);
+    const read_at = new Date().toISOString();
+    const notifications = (this.list.value?.notifications ?? []).map((one) =>
+      one.read_at === null && isMeant(one) ? { ...one, read_at } : one,
+    );
+    this.list.value = { notifications, unread };
+  }
+}
+
+export const bell = new Bell();

@@ -1,0 +1,44 @@
+/** What the form of a rule offers to choose from, beside meters and nodes. */
+import type { Channel, ChannelList } from "@contract/channels.ts";
+import type { Plan } from "@contract/plans.ts";
+import type { Rule, RuleList } from "@contract/rules.ts";
+import { readRules } from "../api/alerts.ts";
+import { readPlans } from "../api/billing.ts";
+import { readChannels } from "../api/channels.ts";
+import { Loaded } from "./loaded.svelte.ts";
+
+/** More are not looked through in a form. */
+const offeredAtMost = 1_000;
+
+export class RuleChoices {
+  readonly #channels = new Loaded<ChannelList>();
+  readonly #plans = new Loaded<Plan[]>();
+  readonly #rules = new Loaded<RuleList>();
+
+  open(): void {
+    this.#channels.load((signal) => readChannels({ limit: offeredAtMost }, signal));
+    this.#plans.load(readPlans);
+    this.#rules.load((signal) => readRules({ limit: offeredAtMost }, signal));
+  }
+
+  close(): void {
+    this.#channels.close();
+    this.#plans.close();
+    this.#rules.close();
+  }
+
+  get channels(): readonly Channel[] | undefined {
+    return this.#channels.value?.channels;
+  }
+
+  get rules(): readonly Rule[] {
+    return this.#rules.value?.rules ?? [];
+  }
+
+  /** Keys of what plans limit, each once. */
+  get features(): readonly string[] {
+    const versions = (this.#plans.value ?? []).flatMap((plan) => plan.versions);
+    const limited = versions.flatMap(({ features }) => features.filter(({ included }) => included !== null));
+    return [...new Set(limited.map(({ key }) => key))].sort();
+  }
+}

@@ -1,0 +1,47 @@
+/** Who is signed in. The session itself is a cookie that scripts cannot read; the server alone knows its rights. */
+import type { Action, Me } from "@contract/accounts.ts";
+import { onSignedOut, signIn as postSignIn, signOut as postSignOut, readMe } from "../api/client.ts";
+import { signInWithPasskey } from "../api/passkeys.ts";
+
+class Session {
+  /** undefined until the server has said. */
+  me = $state.raw<Me | null | undefined>(undefined);
+
+  async read(): Promise<void> {
+    this.me = await readMe();
+  }
+
+  /** Throws ApiError: 401 when the address or the password is wrong, and `second_factor_required` without a code. */
+  async signIn(email: string, password: string, code?: string): Promise<void> {
+    await postSignIn({ email, password, ...(code !== undefined && { code }) });
+    await this.read();
+  }
+
+  /** Throws as `signInWithPasskey` does. */
+  async signInWithPasskey(isAutofill: boolean): Promise<void> {
+    await signInWithPasskey(isAutofill);
+    await this.read();
+  }
+
+  async signOut(): Promise<void> {
+    await postSignOut();
+    this.me = null;
+  }
+
+  /** `owner of everything, viewer of organization:acme` */
+  get roles(): string {
+    const roles = this.me?.roles ?? [];
+    return roles.map(({ role, node }) => `${role} of ${node === "all" ? "everything" : node}`).join(", ");
+  }
+
+  /** May the signed-in user do this, at one node at least? The server decides again at every request. */
+  may(action: Action): boolean {
+    return this.me?.actions.includes(action) ?? false;
+  }
+}
+
+export const session = new Session();
+
+onSignedOut(() => {
+  session.me = null;
+});

@@ -1,0 +1,39 @@
+/** Days of a zone's calendar as people choose them, and the instants that the server is told. */
+import { parseDate } from "@internationalized/date";
+import { addDays, dateIn } from "../state/range.ts";
+import { dateFormat, formatMoment } from "./format.ts";
+
+/** The first instant of a date, as RFC 3339 in UTC. */
+export function startOfDay(date: string, tz: string): string {
+  return parseDate(date).toDate(tz).toISOString();
+}
+
+/** The instant at which what has `lastDay` as its last day is over. */
+export function endOfDay(lastDay: string, tz: string): string {
+  return startOfDay(addDays(lastDay, 1), tz);
+}
+
+/** The last day of what is over at `end`, where that is the first instant of a day; undefined where it is not. */
+export function lastDayBefore(end: string, tz: string): string | undefined {
+  const ms = Date.parse(end);
+  const lastDay = dateIn(tz, ms - 1);
+  return Date.parse(endOfDay(lastDay, tz)) === ms ? lastDay : undefined;
+}
+
+/** `21 Nov 2026`. */
+export function formatDay(date: string): string {
+  return dateFormat("UTC", { day: "numeric", month: "short", year: "numeric" }).format(Date.parse(date));
+}
+
+/** `through 30 Nov 2026`, or `until 30 Nov 2026, 14:00` where a day is cut. */
+export function formatEnd(end: string, tz: string): string {
+  const lastDay = lastDayBefore(end, tz);
+  return lastDay === undefined ? `until ${formatMoment(Date.parse(end), tz)}` : `through ${formatDay(lastDay)}`;
+}
+
+/** `from 21 Nov 2026`, with the time where it is not the first instant of a day. */
+export function formatStart(start: string, tz: string): string {
+  const ms = Date.parse(start);
+  const day = dateIn(tz, ms);
+  return Date.parse(startOfDay(day, tz)) === ms ? formatDay(day) : formatMoment(ms, tz);
+}
