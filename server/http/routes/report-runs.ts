@@ -14,6 +14,7 @@ import {
   runQuerySchema,
   startRunSchema,
 } from "../../contract/reports.ts";
+import { can } from "../../identity/permissions.ts";
 import { readCursor, writeCursor } from "../../lists/cursor.ts";
 import { ProblemError } from "../../problem.ts";
 import { checkOptions, customQuestion, metersOfReport } from "../../reports/custom-question.ts";
@@ -181,13 +182,17 @@ export function reportRunsRoutes({ source, wake, now = Date.now }: ReportRunsRou
       operationId: "cancelReportRun",
       tags: ["Reports"],
       summary: "Cancel a report run",
-      description: "A run that is over stays as it is.",
-      middleware: requireScope("reports:write"),
+      description: "One's own, or with the right to write reports at its node any. A run that is over stays as it is.",
+      middleware: requireScope("read"),
       request: { params: idParams },
       responses: { 200: answered("The run now"), ...problemResponses(401, 403, 404, 503) },
     }),
     async (c) => {
       const run = await ownRun(c, c.req.valid("param").id);
+      const isOver = run.state !== "queued" && run.state !== "running";
+      const isTheirs = run.requestedById === c.get("actor").id;
+      if (!isOver && !isTheirs && !can(await wholeCaller(c), "reports:write", run.node, tree))
+        throw new ProblemError("forbidden", `the run is another's, which needs reports:write at ${run.node}`);
       await cancelRun(db, run.id);
       return c.json(await describe((await readRun(db, run.id)) ?? run), 200);
     },

@@ -307,6 +307,24 @@ test("a run is made once for a key, and one whose process died is made by anothe
   expect((await claimRun(db, "two", nowMs))?.id).toBe(a.id);
 });
 
+test("who may only read cancels a run of their own and no other", async () => {
+  const { id, key } = await world.makeKey(["read"], reseller);
+  /** Leased for good: nobody makes it meanwhile. */
+  const unfinished = (requester: string) =>
+    world.deps.postgres.transaction(async (tx) => {
+      const question = { report: "activity", name: "Activity", kind: "activity" as const, options: {}, node: reseller };
+      const asked = { ...question, ...{ fromMs: 0, toMs: 1, tz: "UTC" }, formats: ["json"] as const };
+      const run = await createRun(tx, { ...asked, requestedBy: { id: requester, name: "test" } }, Date.now());
+      const leased = { state: "running" as const, lease: "test", leasedUntil: new Date(Date.UTC(2100)) };
+      await tx.update(reportRuns).set(leased).where(eq(reportRuns.id, run.id));
+      return `/v1/report-runs/${run.id}/cancel`;
+    });
+  expect((await world.ask("POST", await unfinished("usr_other"), { key })).status).toBe(403);
+  expect((await world.ask("POST", await unfinished(id), { key })).body).toMatchObject({ state: "cancelled" });
+  const byOther = await world.ask("POST", await unfinished(id), { key: world.key });
+  expect(byOther.body).toMatchObject({ state: "cancelled" });
+});
+
 test("a cancelled run is not made, and one that has expired is gone with its files", async () => {
   const { db } = world.deps.postgres;
   const run = await world.run("activity");
