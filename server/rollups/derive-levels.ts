@@ -13,6 +13,7 @@ import type { ClickHouse } from "../clickhouse/client.ts";
 import { defineColumnsQuery, defineInsert, defineQuery, defineStatement } from "../clickhouse/define-query.ts";
 import { nodeAddress } from "../contract/node-address.ts";
 import { compareSessions, type SessionDifference } from "./compare-sessions.ts";
+import { type DerivationListener, type DerivedChange, derivedChange, edgeChanges } from "./derived-change.ts";
 import type { Term } from "./deriver-term.ts";
 import { createMinuteSlots, type MinuteChange, type MinuteEdges, type Place } from "./minute-slots.ts";
 import { type Edge, type Member, type ResolvedSession, resolveSession } from "./resolve-session.ts";
@@ -159,13 +160,14 @@ export type DerivationScope = "changes" | "comparison";
 
 /**
  * `nextVersion` gives numbers that only grow, also over restarts; of two rows of one key the larger wins. `currentTerm` is
- * this deriver's (see deriver-term.ts); it throws while there is none.
+ * this deriver's (see deriver-term.ts); it throws while there is none. `listener` hears of what it wrote.
  */
 export function createLevelDeriver(
   clickhouse: ClickHouse,
   nextVersion: () => number,
   currentTerm: () => Term,
   staysWithin: StaysWithin = () => undefined,
+  listener?: DerivationListener,
 ): LevelDeriver {
   let running: Promise<unknown> = Promise.resolve();
   let unfinishedSince: number | undefined;
@@ -216,6 +218,7 @@ export function createLevelDeriver(
     const changes: MinuteChange[] = [];
     const sessionRows: SessionRow[] = [];
     const openRows: OpenRow[] = [];
+    const told: DerivedChange[] = [];
     for (const [key, session] of sessions) {
       const resolved = resolveSession(session.rows, nowMs, defaultAliveWithinMs);
       const { organization, session: id } = session;
@@ -229,7 +232,9 @@ export function createLevelDeriver(
             for (const node of nodesAbove(place)) derivation.touchedNodes.add(node);
         }
         derivation.changedMinutes += changed.length;
-        sessionRows.push(sessionRow(session, resolved, part, before?.days ?? [], version));
+        const row = sessionRow(session, resolved, part, before?.days ?? [], version);
+        sessionRows.push(row);
+        told.push(derivedChange(row, edgeChanges(changed)));
       }
       openRows.push(openRow(session, resolved, version, nowMs));
     }
@@ -244,12 +249,13 @@ export function createLevelDeriver(
     }
     if (openRows.length > 0) await insertOpenSessions(clickhouse, asBody(openRows.map(renderOpenRow)), { term });
     if (sessionRows.length > 0) await insertSessions(clickhouse, asBody(sessionRows.map(renderSessionRow)), { term });
+    listener?.onSessionsDerived(told);
   }
 
   function enterTerm(): void {
     const current = currentTerm();
     if (current.number === term) return;
-    minuteSlots.forget();
+    loseTrack();
     unfinishedSince = current.leftSince;
     term = current.number;
   }
@@ -270,8 +276,13 @@ export function createLevelDeriver(
       unfinishedSince = undefined;
       return result;
     });
-    running = next.catch(() => minuteSlots.forget());
+    running = next.catch(loseTrack);
     return next;
+  }
+
+  function loseTrack(): void {
+    minuteSlots.forget();
+    listener?.onTrackLost();
   }
 
   /** Puts the edges written under `since` and later versions back to what `sessions` says, and the slots of their minutes. */
@@ -325,7 +336,7 @@ export function createLevelDeriver(
       }),
     alone: (work) =>
       // It may write edges of its own, which memory does not have.
-      inTurn(() => work(deriveAlone).finally(() => minuteSlots.forget())),
+      inTurn(() => work(deriveAlone).finally(loseTrack)),
     unfinishedSince: () => unfinishedSince,
   };
 }

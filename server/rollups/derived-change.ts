@@ -1,0 +1,57 @@
+/**
+ * What a derivation changed, told to who keeps levels in memory: the net change of each part's edges against what was told or
+ * stored before. Changes are additive, so they may be summed in any order; all times are ms since 1970, UTC.
+ */
+import type { MinuteChange } from "./minute-slots.ts";
+import type { SessionRow } from "./session-rows.ts";
+
+/** How much a level of a session changes from an instant on, more than was known of before. */
+export interface EdgeChange {
+  level: string;
+  atMs: number;
+  delta: number;
+}
+
+/** One part of a session (see session-parts.ts): where it stands now, and what is otherwise than it was. */
+export interface DerivedChange {
+  organization: string;
+  partner: string;
+  reseller: string;
+  session: string;
+  room: string;
+  part: number;
+  /** Of part 0: how many parts follow. */
+  parts: number;
+  /** The first participant's start within the part; 0: nobody was ever in it. */
+  startedMs: number;
+  edges: readonly EdgeChange[];
+  /** When the session's next open interval times out; 0: none is open. */
+  deadlineMs: number;
+}
+
+export interface DerivationListener {
+  /** Storage has these changes now. What a failed derivation had changed is never told. */
+  onSessionsDerived(changes: readonly DerivedChange[]): void;
+  /** From here on changes may build on what was never told: what is kept must be read from storage again. */
+  onTrackLost(): void;
+}
+
+export function derivedChange(row: SessionRow, edges: readonly EdgeChange[]): DerivedChange {
+  const { organization, partner, reseller, session, room, part, parts } = row;
+  const { started_ms: startedMs, deadline_ms: deadlineMs } = row;
+  return { organization, partner, reseller, session, room, part, parts, startedMs, edges, deadlineMs };
+}
+
+/** The net of what changed in minutes. */
+export function edgeChanges(minutes: readonly MinuteChange[]): EdgeChange[] {
+  return minutes.flatMap(({ level, before, after }) => {
+    const net = new Map<number, number>();
+    const add = (edges: MinuteChange["after"], sign: 1 | -1) =>
+      edges?.edge_ms.forEach((atMs, index) => {
+        net.set(atMs, (net.get(atMs) ?? 0) + sign * (edges.edge_delta[index] as number));
+      });
+    add(before, -1);
+    add(after, 1);
+    return [...net].flatMap(([atMs, delta]) => (delta === 0 ? [] : [{ level, atMs, delta }]));
+  });
+}
