@@ -1,5 +1,6 @@
 /** Reports: what to tell, the runs that make them, and the document that every format is drawn from. */
 import { z } from "zod";
+import type { Action } from "./accounts.ts";
 import { nodeAddressSchema } from "./nodes.ts";
 import { nextCursorSchema } from "./pages.ts";
 import { timeZoneSchema } from "./time-zones.ts";
@@ -9,6 +10,13 @@ export const reportKinds = ["usage", "billing", "activity", "organizations", "fi
 export type ReportKind = (typeof reportKinds)[number];
 /** Those that exist without being saved, by their name. */
 export const standardReports = reportKinds.filter((kind) => kind !== "custom");
+
+/** What a report of the kind shows beside usage, and so what its author and each of its readers need besides `read`. */
+export const actionsOfReports: Readonly<Partial<Record<ReportKind, Action>>> = {
+  billing: "prices:read",
+  financial: "prices:read",
+  audit: "audit:read",
+};
 
 export const reportFormats = ["csv", "xlsx", "pdf", "json", "parquet"] as const;
 export type ReportFormat = (typeof reportFormats)[number];
@@ -79,12 +87,17 @@ export const reportListSchema = z.object({
 export type ReportList = z.infer<typeof reportListSchema>;
 
 const timeSchema = z.string().min(1).max(100);
-export const startRunSchema = z.strictObject({
+const askedReport = {
   report: z.string().min(1).max(100).describe("An id, or the kind of a standard one"),
   node: nodeAddressSchema.optional().describe("Default: that of the report, else the caller's node"),
   from: timeSchema.describe("RFC 3339 instant, date (its first instant in `tz`), or `now`"),
   to: timeSchema.describe("Exclusive; the same forms"),
   tz: timeZoneSchema.default("UTC"),
+};
+export type AskedReport = z.output<z.ZodObject<typeof askedReport>>;
+
+export const startRunSchema = z.strictObject({
+  ...askedReport,
   formats: z
     .array(z.enum(reportFormats))
     .min(1)
@@ -98,6 +111,15 @@ const storedFile = {
   sha256: z.string(),
   url: z.string().describe("Signed: works without credentials until `url_expires_at`"),
 };
+export type StartRun = z.input<typeof startRunSchema>;
+
+export const previewReportSchema = z.strictObject({
+  ...askedReport,
+  report: askedReport.report.describe("An id, the kind of a standard one, or `custom` for one that is not saved"),
+  options: reportOptionsSchema.optional().describe("In place of the report's own; of `custom` needed"),
+});
+export type PreviewReport = z.input<typeof previewReportSchema>;
+
 export const runFileSchema = z.object({
   format: z.enum(reportFormats),
   ...storedFile,
@@ -186,6 +208,20 @@ export const reportDocumentSchema = z.strictObject({
   sections: z.array(reportSectionSchema),
 });
 export type ReportDocument = z.infer<typeof reportDocumentSchema>;
+
+/** A document as it is shown before it is made: of long sections the first rows. */
+export const reportPreviewSchema = reportDocumentSchema.extend({
+  sections: z.array(
+    reportSectionSchema.extend({
+      row_count: z.int().describe("How many rows it has; the first of them are given"),
+      chart: z
+        .object({ svg: z.string(), alt: z.string().describe("What it shows, in words") })
+        .nullable()
+        .describe("As it stands in the PDF"),
+    }),
+  ),
+});
+export type ReportPreview = z.infer<typeof reportPreviewSchema>;
 
 export const runDifferencesSchema = z.object({
   run: z.string(),

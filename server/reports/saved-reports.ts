@@ -1,9 +1,14 @@
 /** Reports that were saved, and the standard ones that need not be. A report is its node's and is read by all who read there. */
 import { and, asc, eq, gt, inArray, or, sql } from "drizzle-orm";
 import { type Author, recordChange } from "../audit/record-change.ts";
-import type { Action } from "../contract/accounts.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
-import { type ChangeReport, type Report, type ReportKind, standardReports } from "../contract/reports.ts";
+import {
+  actionsOfReports,
+  type ChangeReport,
+  type Report,
+  type ReportKind,
+  standardReports,
+} from "../contract/reports.ts";
 import { type Actor, newId } from "../identity/actor.ts";
 import { can } from "../identity/permissions.ts";
 import type { Postgres, Queries } from "../postgres/client.ts";
@@ -31,13 +36,6 @@ const titles: Readonly<Record<ReportKind, string>> = {
   custom: "Custom report",
 };
 
-/** What a report of the kind shows beside usage, and so what its author and each of its readers need besides `read`. */
-const actionsOfKind: Readonly<Partial<Record<ReportKind, Action>>> = {
-  billing: "prices:read",
-  financial: "prices:read",
-  audit: "audit:read",
-};
-
 /** For who may read or write at the node at all: whether also this, which not everybody there sees. */
 export function mayReadKind(
   actor: Pick<Actor, "grants">,
@@ -45,7 +43,7 @@ export function mayReadKind(
   node: NodeAddress,
   tree: Pick<NodeTree, "isWithin">,
 ): boolean {
-  const action = actionsOfKind[kind];
+  const action = actionsOfReports[kind];
   return action === undefined || can(actor, action, node, tree);
 }
 
@@ -59,7 +57,7 @@ export function requireKind(
   if (!mayReadKind(actor, kind, node, tree))
     throw new ProblemError(
       "forbidden",
-      `a report of the kind ${kind} needs ${actionsOfKind[kind] ?? "read"} at ${node}`,
+      `a report of the kind ${kind} needs ${actionsOfReports[kind] ?? "read"} at ${node}`,
       {
         field: "report",
       },

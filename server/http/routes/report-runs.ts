@@ -17,13 +17,11 @@ import {
 import { can } from "../../identity/permissions.ts";
 import { readCursor, writeCursor } from "../../lists/cursor.ts";
 import { ProblemError } from "../../problem.ts";
-import { checkOptions, customQuestion, metersOfReport } from "../../reports/custom-question.ts";
 import { differencesOf } from "../../reports/differences.ts";
 import { createFileLinks, type FileLinks } from "../../reports/file-link.ts";
 import { fileName } from "../../reports/file-name.ts";
-import { makeDocument } from "../../reports/make-document.ts";
 import { mediaTypes } from "../../reports/render/render-format.ts";
-import { type ReportSource, ReportTooLargeError } from "../../reports/report-source.ts";
+import type { ReportSource } from "../../reports/report-source.ts";
 import { type FileRecord, findFile, listFiles, readDocument, readFile } from "../../reports/run-files.ts";
 import {
   cancelRun,
@@ -36,13 +34,11 @@ import {
   readRun,
   unfinishedRuns,
 } from "../../reports/runs.ts";
-import { findReport, mayReadKind, requireKind } from "../../reports/saved-reports.ts";
+import { mayReadKind, requireKind } from "../../reports/saved-reports.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
 import { isWithinReach, requireScope, resolveNode } from "../authenticate.ts";
 import type { HttpEnv } from "../http-env.ts";
-import { storeFor } from "../take-turns.ts";
-import { readInstant } from "../time-range.ts";
-import { wholeCaller } from "./reports.ts";
+import { documentNow, readReportQuestion, wholeCaller } from "../report-question.ts";
 
 export interface ReportRunsRoutesDeps {
   source: ReportSource;
@@ -83,28 +79,14 @@ export function reportRunsRoutes({ source, wake, now = Date.now }: ReportRunsRou
     async (c) => {
       const wanted = c.req.valid("json");
       const actor = c.get("actor");
-      const whole = await wholeCaller(c);
-      const found = await findReport(db, wanted.report);
-      const isOwn = found && (found.node === undefined || isWithinReach(actor, tree, found.node));
-      if (!found || !isOwn) throw new ProblemError("not_found", "there is no such report", { field: "report" });
-      const node = resolveNode(actor, tree, wanted.node ?? found.node);
-      requireKind(whole, found.kind, node, tree);
       const nowMs = now();
-      const { tz, formats } = wanted;
-      const [fromMs, toMs] = [readInstant("from", wanted.from, tz, nowMs), readInstant("to", wanted.to, tz, nowMs)];
-      if (fromMs >= toMs) throw new ProblemError("invalid_request", "from must lie before to", { field: "from" });
-      if (toMs - fromMs > mostRangeMs)
-        throw new ProblemError("invalid_request", "the range is longer than 30 years", { field: "from" });
-      const question = { ...found, node, fromMs, toMs, tz };
-      checkOptions(found.kind, found.options);
-      if (found.kind === "custom") customQuestion(source, question, nowMs);
-      else metersOfReport(source, question, found.options.meters ?? []);
+      const question = await readReportQuestion(c, source, wanted, nowMs);
       if ((await unfinishedRuns(db, actor.id)) >= mostUnfinished)
         throw new ProblemError("too_fast", `${mostUnfinished} runs of this caller are not over yet`, {
           retryAfterSeconds: 5,
         });
       const requestedBy = { id: actor.id, name: actor.name };
-      const run = await createRun(db, { ...question, formats, requestedBy }, nowMs);
+      const run = await createRun(db, { ...question, formats: wanted.formats, requestedBy }, nowMs);
       wake();
       c.header("location", `/v1/report-runs/${run.id}`);
       return c.json(await describe(run), 202);
@@ -262,15 +244,7 @@ export function reportRunsRoutes({ source, wake, now = Date.now }: ReportRunsRou
       const run = await ownRun(c, c.req.valid("param").id);
       const then = await readDocument(db, run.id);
       if (!then || run.state !== "done") throw new ProblemError("conflict", `the run is ${run.state}`);
-      await c.get("question")?.becomeLarge();
-      const signal = c.get("question")?.signal ?? c.req.raw.signal;
-      const asked = { ...source, clickhouse: storeFor(c, source.clickhouse) };
-      const document = await makeDocument(asked, questionOfRun(run), { nowMs: now(), signal }).catch(
-        (error: unknown) => {
-          if (error instanceof ReportTooLargeError) throw new ProblemError("conflict", error.message);
-          throw error;
-        },
-      );
+      const document = await documentNow(c, source, questionOfRun(run), now());
       return c.json(differencesOf(run.id, then, document), 200);
     },
   );
@@ -296,8 +270,6 @@ export function reportRunsRoutes({ source, wake, now = Date.now }: ReportRunsRou
   }
   return app;
 }
-
-const mostRangeMs = 30 * 366 * 86_400_000;
 
 /** By their format; of those with a file for each section the first stands for the format. */
 async function linkedFiles(links: FileLinks, files: readonly FileRecord[], expiresMs: number): Promise<RunFile[]> {

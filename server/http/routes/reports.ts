@@ -5,19 +5,21 @@ import type { NodeAddress } from "../../contract/nodes.ts";
 import {
   changeReportSchema,
   createReportSchema,
+  previewReportSchema,
   type ReportKind,
   type ReportOptions,
   reportDocumentSchema,
   reportKinds,
   reportListSchema,
+  reportPreviewSchema,
   reportQuerySchema,
   reportSchema,
   standardReports,
 } from "../../contract/reports.ts";
-import type { Actor } from "../../identity/actor.ts";
 import { readCursor, writeCursor } from "../../lists/cursor.ts";
 import { ProblemError } from "../../problem.ts";
 import { customQuestion, metersOfReport } from "../../reports/custom-question.ts";
+import { previewOf } from "../../reports/preview.ts";
 import type { ReportSource } from "../../reports/report-source.ts";
 import {
   changeReport,
@@ -37,6 +39,7 @@ import { isWithinReach, requireScope, resolveNode } from "../authenticate.ts";
 import { authorOf } from "../author-of.ts";
 import { entityTag, ifMatch } from "../entity-tag.ts";
 import type { HttpEnv } from "../http-env.ts";
+import { documentNow, readReportQuestion, wholeCaller } from "../report-question.ts";
 
 export interface ReportsRoutesDeps {
   source: ReportSource;
@@ -47,11 +50,8 @@ const idParams = z.object({ id: z.string().max(100) });
 const answered = (description: string) => ({ description, content: { "application/json": { schema: reportSchema } } });
 const positionSchema = z.object({ name: z.string(), id: z.string() });
 const dayMs = 86_400_000;
-
-/** With all that the caller may, by whichever of their roles. */
-export async function wholeCaller(c: Context<HttpEnv>): Promise<Actor> {
-  return (await c.get("identify")()) ?? c.get("actor");
-}
+/** More nobody reads on a screen before it is made. */
+const previewRows = 200;
 
 export function reportsRoutes({ source, now = Date.now }: ReportsRoutesDeps): OpenAPIHono<HttpEnv> {
   const { postgres, tree } = source;
@@ -123,6 +123,28 @@ export function reportsRoutes({ source, now = Date.now }: ReportsRoutesDeps): Op
       const made = await createReport(postgres, { ...wanted, node }, authorOf(c));
       c.header("etag", await entityTag(c, stateOfReport(made)));
       return c.json(describeReport(made), 201);
+    },
+  );
+
+  app.openapi(
+    createRoute({
+      method: "post",
+      path: "/v1/reports/preview",
+      operationId: "previewReport",
+      tags: ["Reports"],
+      summary: "Preview a report",
+      description: `What a run would say now, of each section at most ${previewRows} rows. Nothing is kept of it.`,
+      middleware: requireScope("read"),
+      request: { body: { required: true, content: { "application/json": { schema: previewReportSchema } } } },
+      responses: {
+        200: { description: "The report", content: { "application/json": { schema: reportPreviewSchema } } },
+        ...problemResponses(400, 401, 403, 404, 409, 429, 503),
+      },
+    }),
+    async (c) => {
+      const nowMs = now();
+      const question = await readReportQuestion(c, source, c.req.valid("json"), nowMs);
+      return c.json(previewOf(await documentNow(c, source, question, nowMs), previewRows), 200);
     },
   );
 

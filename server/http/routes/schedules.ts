@@ -39,7 +39,7 @@ import { isWithinReach, requireScope, resolveNode } from "../authenticate.ts";
 import { authorOf } from "../author-of.ts";
 import { entityTag, ifMatch } from "../entity-tag.ts";
 import type { HttpEnv } from "../http-env.ts";
-import { wholeCaller } from "./reports.ts";
+import { wholeCaller } from "../report-question.ts";
 
 export interface SchedulesRoutesDeps {
   postgres: Postgres;

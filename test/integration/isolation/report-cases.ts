@@ -50,6 +50,13 @@ export const reportCases: readonly RouteCase[] = [
     elsewhere: 403,
   },
   {
+    route: "POST /v1/reports/preview",
+    needs: "read",
+    request: () => ({ body: { report: "usage", node: inside, ...period } }),
+    allowed: 200,
+    elsewhere: 403,
+  },
+  {
     route: "GET /v1/reports/{id}",
     needs: "read",
     request: async (world) => ({ path: `/v1/reports/${await reportInside(world)}` }),

@@ -52,6 +52,37 @@ const usage = async (query: string) =>
     })
   ).body.meters;
 
+test("a preview says what the run says, of long sections the first rows, and keeps nothing", async () => {
+  const { body: before } = await world.ask("GET", "/v1/report-runs?limit=1000", { key: world.key });
+  const preview = (report: string, more = {}, key = world.key) =>
+    world.ask("POST", "/v1/reports/preview", { key, body: { report, ...range, ...more } });
+  for (const kind of kinds) {
+    const { status, body } = await preview(kind, kind === "audit" ? { to: "2050-01-01" } : {});
+    expect(status, JSON.stringify(body)).toBe(200);
+    // The tree's audit goes on.
+    if (kind === "audit") continue;
+    const sections = body.sections.map(
+      ({ row_count, chart: _, ...section }: ReportSection & { row_count: number; chart: unknown }) => {
+        expect(row_count).toBeGreaterThanOrEqual(section.rows.length);
+        return section;
+      },
+    );
+    expect(sections).toEqual(of(kind).sections.map((one) => ({ ...one, rows: one.rows.slice(0, 200) })));
+  }
+  const unsaved = await preview("custom", { options: custom.options, node: reseller });
+  expect(unsaved.body.sections.map(({ rows }: ReportSection) => rows)).toEqual(
+    of("custom").sections.map(({ rows }) => rows),
+  );
+  const { key } = await world.makeKey(["read"], reseller);
+  expect((await preview("billing", {}, key)).status).toBe(403);
+  expect((await preview("custom")).body).toMatchObject({ code: "not_found", field: "report" });
+  expect((await preview("custom", { options: { meters: ["nothing"], window: "day" } })).body.field).toBe(
+    "options.meters",
+  );
+  const { body: after } = await world.ask("GET", "/v1/report-runs?limit=1000", { key: world.key });
+  expect(after.runs).toHaveLength(before.runs.length);
+});
+
 test("every report fits the served schema and carries node, range, zone, watermark and definitions", async () => {
   const { body: schema } = await world.ask("GET", "/v1/report-schema.json");
   const validate = new Ajv2020({ strict: false }).compile(schema);

@@ -1,0 +1,14 @@
+/** A document as it is shown before it is made. Pure. */
+import type { ReportDocument, ReportPreview } from "../contract/reports.ts";
+import { chartOf } from "./render/chart.ts";
+
+/** Of each section the first `mostRows` rows, beside totals and charts of all of them. */
+export function previewOf(document: ReportDocument, mostRows: number): ReportPreview {
+  const sections = document.sections.map((section) => ({
+    ...section,
+    rows: section.rows.slice(0, mostRows),
+    row_count: section.rows.length,
+    chart: chartOf(section) ?? null,
+  }));
+  return { ...document, sections };
+}
