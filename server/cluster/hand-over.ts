@@ -112,6 +112,7 @@ export async function openHandOver(options: HandOverOptions): Promise<HandOver> 
     }
   }
 
+  /** By hand, because `p-retry` gives up at a TypeError, and what waits here must be delivered whatever went wrong. */
   async function untilDelivered(node: string, sent: SentEvents): Promise<void> {
     for (let attempt = 0; !stopped.signal.aborted; attempt++) {
       try {

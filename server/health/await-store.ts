@@ -1,5 +1,5 @@
 /** Stores may come later than the service: each is waited for, and what is waited for is said, in the log and by /readyz. */
-import { setTimeout as delay } from "node:timers/promises";
+import pRetry from "p-retry";
 import type { Logger } from "pino";
 import { storeTrouble } from "./store-trouble.ts";
 
@@ -34,21 +34,22 @@ export async function onceReached<Result>(
   work: () => Promise<Result>,
 ): Promise<Result> {
   let saidAtMs = Number.NEGATIVE_INFINITY;
-  for (;;) {
-    try {
-      const result = await work();
-      if (waits.delete(name)) log.info(`${name} is there`);
-      return result;
-    } catch (error) {
-      const { words, why, isFinal } = storeTrouble(error);
-      if (isFinal) throw new StoreRefusedError(`${name} at ${place} ${words} (${setting}).`, { cause: error });
-      if (!isUnavailable(error) || signal.aborted) throw error;
-      waits.set(name, `waiting for ${name}, which ${words}`);
-      if (performance.now() - saidAtMs > sayAgainMs) {
-        saidAtMs = performance.now();
-        log.warn(`waiting for ${name} at ${place} (${setting}), which ${words}${why ? `: ${why}` : ""}`);
-      }
-    }
-    await delay(askAgainMs, undefined, { signal });
+  function judge(error: Error): void {
+    const { words, why, isFinal } = storeTrouble(error);
+    if (isFinal) throw new StoreRefusedError(`${name} at ${place} ${words} (${setting}).`, { cause: error });
+    if (!isUnavailable(error) || signal.aborted) throw error;
+    waits.set(name, `waiting for ${name}, which ${words}`);
+    if (performance.now() - saidAtMs < sayAgainMs) return;
+    saidAtMs = performance.now();
+    log.warn(`waiting for ${name} at ${place} (${setting}), which ${words}${why ? `: ${why}` : ""}`);
   }
+  const result = await pRetry(work, {
+    retries: Number.POSITIVE_INFINITY,
+    minTimeout: askAgainMs,
+    factor: 1,
+    signal,
+    onFailedAttempt: ({ error }) => judge(error),
+  });
+  if (waits.delete(name)) log.info(`${name} is there`);
+  return result;
 }

@@ -1,11 +1,10 @@
 /** A second factor for signing in: codes of an authenticator app, and recovery codes for the day it is lost. */
-import { randomBytes } from "node:crypto";
 import { and, arrayContains, eq, isNotNull, isNull, lt, or, sql } from "drizzle-orm";
 import { type Author, recordChange } from "../audit/record-change.ts";
 import type { Postgres, Queries } from "../postgres/client.ts";
 import { users } from "../postgres/schema/accounts.ts";
 import { hashSecret } from "./credential-cache.ts";
-import { newTotpSecret, toBase32, totpAddress, totpStep } from "./totp.ts";
+import { newTotpSecret, randomBase32, totpAddress, totpStep } from "./totp.ts";
 
 const recoveryCodes = 10;
 
@@ -28,7 +27,7 @@ export async function confirmTotp(
   postgres: Postgres,
   { userId, code, by, nowMs }: { userId: string; code: string; by: Author; nowMs: number },
 ): Promise<string[] | undefined> {
-  const codes = Array.from({ length: recoveryCodes }, () => toBase32(randomBytes(10)).replace(/.{4}(?=.)/g, "$&-"));
+  const codes = Array.from({ length: recoveryCodes }, () => randomBase32(10).replace(/.{4}(?=.)/g, "$&-"));
   return await postgres.transaction(async (tx) => {
     const [user] = await tx.select().from(users).where(eq(users.id, userId)).for("update");
     if (!user?.totpSecret || user.totpSince) return undefined;

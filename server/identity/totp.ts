@@ -1,20 +1,23 @@
 /** One-time passwords by time, RFC 6238 with SHA-1, six digits and steps of 30 s, as every authenticator app has them. */
-import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
+import { HOTP, Secret, TOTP } from "otpauth";
 
-const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 const stepMs = 30_000;
 /** Steps before and after the present one that are taken, for clocks that differ. */
 const tolerance = 1;
 
 /** Base32 of 160 random bits. */
 export function newTotpSecret(): string {
-  return toBase32(randomBytes(20));
+  return randomBase32(20);
+}
+
+/** So many random bytes, in letters and digits that nobody mistakes for each other. */
+export function randomBase32(bytes: number): string {
+  return new Secret({ size: bytes }).base32;
 }
 
 /** What an authenticator app reads. */
 export function totpAddress(secret: string, account: string): string {
-  const label = encodeURIComponent(`Tidemark:${account}`);
-  return `otpauth://totp/${label}?secret=${secret}&issuer=Tidemark&algorithm=SHA1&digits=6&period=30`;
+  return new TOTP({ issuer: "Tidemark", label: account, secret }).toString();
 }
 
 /**
@@ -22,32 +25,13 @@ export function totpAddress(secret: string, account: string): string {
  * taken twice.
  */
 export function totpStep(secret: string, code: string, nowMs: number, afterStep: number): number | undefined {
-  const given = Buffer.from(code);
-  const now = Math.floor(nowMs / stepMs);
-  for (let step = Math.max(now - tolerance, afterStep + 1); step <= now + tolerance; step++) {
-    const right = Buffer.from(totpCode(secret, step));
-    if (given.length === right.length && timingSafeEqual(given, right)) return step;
-  }
-  return undefined;
+  const delta = new TOTP({ secret }).validate({ token: code, timestamp: nowMs, window: tolerance });
+  if (delta === null) return undefined;
+  const step = Math.floor(nowMs / stepMs) + delta;
+  return step > afterStep ? step : undefined;
 }
 
 /** The six digits of a step of 30 s since 1970. */
 export function totpCode(secret: string, step: number): string {
-  const counter = Buffer.alloc(8);
-  counter.writeBigUInt64BE(BigInt(step));
-  const mac = createHmac("sha1", fromBase32(secret)).update(counter).digest();
-  const offset = (mac.at(-1) ?? 0) & 15;
-  return String((mac.readUInt32BE(offset) & 0x7fffffff) % 1_000_000).padStart(6, "0");
-}
-
-export function toBase32(bytes: Uint8Array): string {
-  let bits = "";
-  for (const byte of bytes) bits += byte.toString(2).padStart(8, "0");
-  return (bits.match(/.{1,5}/g) ?? []).map((five) => alphabet[Number.parseInt(five.padEnd(5, "0"), 2)]).join("");
-}
-
-function fromBase32(text: string): Buffer {
-  let bits = "";
-  for (const letter of text) bits += alphabet.indexOf(letter).toString(2).padStart(5, "0");
-  return Buffer.from((bits.match(/.{8}/g) ?? []).map((eight) => Number.parseInt(eight, 2)));
+  return HOTP.generate({ secret: Secret.fromBase32(secret), counter: step });
 }

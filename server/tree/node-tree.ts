@@ -8,10 +8,11 @@ import { z } from "zod";
 import { type Author, recordChange, system } from "../audit/record-change.ts";
 import { type NodeKind, nodeAddress, nodeKinds, parseNode } from "../contract/node-address.ts";
 import type { NodeAddress, NodeFields, NodeStatus } from "../contract/nodes.ts";
+import type { BucketRate } from "../fairness/token-buckets.ts";
 import type { Postgres, Queries } from "../postgres/client.ts";
 import type { Subscriber } from "../postgres/notices.ts";
 import { nodeParents, nodes } from "../postgres/schema/accounts.ts";
-import { CreationLimits, type CreationRate, creationRates } from "./creation-limits.ts";
+import { CreationLimits, creationRates } from "./creation-limits.ts";
 
 export interface NodeRecord {
   node: NodeAddress;
@@ -371,7 +372,7 @@ export class NodeTree {
   }
 
   /** Who makes nodes below `parent`, as far as limits are concerned: all below one node right below the root. */
-  #tenantOf(parent: NodeAddress): { id: NodeAddress; rate: CreationRate } {
+  #tenantOf(parent: NodeAddress): { id: NodeAddress; rate: BucketRate } {
     const id = this.ancestors(parent).at(-2) ?? "all";
     return { id, rate: id === "all" ? creationRates.ofOperator : creationRates.ofTenant };
   }

@@ -1,4 +1,7 @@
-/** CSV as RFC 4180 has it: quotes, doubled quotes, line breaks within quotes; lines end with CR LF or LF. */
+/**
+ * CSV as RFC 4180 has it: quotes, doubled quotes, line breaks within quotes; lines end with CR LF or LF. By hand,
+ * because `csv-parse` cannot bound the cells of a row: four million commas became an array of as many cells.
+ */
 import type { Pace } from "../fairness/pace.ts";
 
 export interface CsvRow {

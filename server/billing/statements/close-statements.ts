@@ -7,6 +7,7 @@
  * 3. A summary takes the statements whose part ended by the end of its cycle and that no summary has yet: each is in one.
  */
 import { and, eq, inArray, isNotNull, isNull, lte, max } from "drizzle-orm";
+import pLimit from "p-limit";
 import type { Logger } from "pino";
 import { parseNode } from "../../contract/node-address.ts";
 import type { NodeAddress } from "../../contract/nodes.ts";
@@ -54,23 +55,20 @@ export async function closeStatements(source: StatementSource, nowMs: number): P
   const failures: unknown[] = [];
   const unfinished = new Set<NodeAddress>();
   let count = 0;
-  const waiting = [...subscriptions];
-  const closeNext = async () => {
-    for (let one = waiting.shift(); one; one = waiting.shift()) {
-      const subscription = one;
-      const { node, id } = subscription;
-      const places = (fromMs: number, toMs: number) => source.tree.placesBetween(node, fromMs, toMs);
-      const parts = dueParts(subscription, lastTo.get(id), dueMs, places);
-      try {
-        for (const part of parts) count += await closePart(source, subscription, part, nowMs);
-      } catch (error) {
-        failures.push(error);
-        for (const above of [...source.tree.ancestors(node), ...parts.flatMap(({ path }) => path)])
-          unfinished.add(above);
+  await pLimit(atOnce).map(subscriptions, async (subscription) => {
+    const { node, id } = subscription;
+    const places = (fromMs: number, toMs: number) => source.tree.placesBetween(node, fromMs, toMs);
+    const parts = dueParts(subscription, lastTo.get(id), dueMs, places);
+    try {
+      for (const part of parts) {
+        const closed = await closePart(source, subscription, part, nowMs);
+        count += closed;
       }
+    } catch (error) {
+      failures.push(error);
+      for (const above of [...source.tree.ancestors(node), ...parts.flatMap(({ path }) => path)]) unfinished.add(above);
     }
-  };
-  await Promise.all(Array.from({ length: atOnce }, closeNext));
+  });
   count += await closeCorrections(source, subscriptions, nowMs);
   for (const kind of ["reseller", "partner"] as const)
     count += await closeSummaries(source, kind, unfinished, dueMs, nowMs);

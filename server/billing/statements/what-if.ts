@@ -3,6 +3,7 @@
  * charged, beside what was charged. Nothing of it is kept.
  */
 
+import pLimit from "p-limit";
 import type { NodeAddress } from "../../contract/nodes.ts";
 import type { PlanTerms, PriceLevel } from "../../contract/plans.ts";
 import { hasReached, percentUsed } from "../../contract/quota-status.ts";
@@ -44,18 +45,13 @@ const draft = { planId: "draft", version: 1 };
 export async function answerWhatIf(source: WhatIfSource, question: WhatIfQuestion, nowMs: number): Promise<WhatIf> {
   const { terms } = question;
   const watermark = source.watermark().toISOString();
-  const nodes: WhatIf["nodes"] = [];
-  const elsewhere: WhatIf["charged_elsewhere"] = [];
-  const waiting = question.nodes.map((one, index) => ({ ...one, index }));
-  const askNext = async () => {
-    for (let one = waiting.shift(); one; one = waiting.shift()) {
-      const { node, name, index } = one;
-      const found = await cyclesOfNode(source, question, node, nowMs);
-      nodes[index] = { node, name, cycles: found.map(({ cycle }) => cycle) };
-      elsewhere.push(...found.flatMap((cycle) => cycle.elsewhere));
-    }
-  };
-  await Promise.all(Array.from({ length: atOnce }, askNext));
+  const found = await pLimit(atOnce).map(question.nodes, ({ node }) => cyclesOfNode(source, question, node, nowMs));
+  const nodes = question.nodes.map(({ node, name }, index) => ({
+    node,
+    name,
+    cycles: (found[index] ?? []).map(({ cycle }) => cycle),
+  }));
+  const elsewhere = found.flat().flatMap((cycle) => cycle.elsewhere);
   const all = nodes.flatMap(({ cycles }) => cycles);
   const withLimits = (test: (limit: WhatIfLimit) => boolean) =>
     nodes.filter(({ cycles }) => cycles.some(({ limits }) => limits.some(test))).map(({ node }) => node);

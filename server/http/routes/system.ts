@@ -4,13 +4,14 @@ import type { Role } from "../../config.ts";
 import { limits, limitsSchema } from "../../contract/events.ts";
 import { liveLimits } from "../../contract/live.ts";
 import { questionLimits } from "../../fairness/questions.ts";
+import type { BucketRate } from "../../fairness/token-buckets.ts";
 import { type Check, type CheckResult, isProcessReady, type Probe, readyRoles } from "../../health/readiness.ts";
 import { isStoreUnavailable, storeTrouble } from "../../health/store-trouble.ts";
 import { maxFigures, maxMeters } from "../../metrics/answer-size.ts";
 import { maxWindows } from "../../metrics/windows.ts";
 import { ProblemError } from "../../problem.ts";
 import { rebuildLimits } from "../../rollups/rebuild.ts";
-import { type CreationRate, creationRates } from "../../tree/creation-limits.ts";
+import { creationRates } from "../../tree/creation-limits.ts";
 import { createRouter } from "../app-pieces.ts";
 import { describeApi } from "../describe-api.ts";
 import { emittersPage } from "../docs/emitters-page.ts";
@@ -192,7 +193,7 @@ export function systemRoutes({
   return app;
 }
 
-const toldRate = ({ burst, perSecond }: CreationRate) => ({ burst, per_second: perSecond });
+const toldRate = ({ burst, perSecond }: BucketRate) => ({ burst, per_second: perSecond });
 
 const all = roleSchema.options;
 

@@ -3,6 +3,7 @@
  * log or its disk is full. A refusal says when to come back.
  */
 import { limits } from "../../contract/events.ts";
+import { type BucketRate, TokenBuckets } from "../../fairness/token-buckets.ts";
 import { RefusedRequestError } from "./refused-request.ts";
 
 export interface AdmissionOptions {
@@ -30,11 +31,6 @@ export interface RateState {
   resetSeconds: number;
 }
 
-interface Bucket {
-  tokens: number;
-  atMs: number;
-}
-
 /** A request's share of the memory for bodies. */
 export interface Room {
   /** Counts bytes that arrived or were inflated. Throws RefusedRequestError overloaded. */
@@ -50,19 +46,17 @@ const growthBytes = 4 * limits.maxInflatedBytes;
 
 /** Above this share of its bound the log is drained before more is taken. */
 const overloadedShare = 0.8;
-const maxIdleBuckets = 10_000;
 
 export class Admission {
   private readonly log: AdmissionOptions["log"];
-  private readonly eventsPerSecond: number;
-  private readonly burstEvents: number;
+  private readonly rate: BucketRate;
   private readonly maxBufferedBytes: number;
   private readonly roomTimeoutMs: number;
   private readonly freeDiskBytes: (() => Promise<number>) | undefined;
   private readonly minFreeDiskBytes: number;
   private readonly now: () => number;
   private readonly random: () => number;
-  private readonly buckets = new Map<string, Bucket>();
+  private readonly buckets: TokenBuckets;
   private bufferedBytes = 0;
   private waiting: { bytes: number; enter: () => void }[] = [];
   private isDiskLow = false;
@@ -72,13 +66,16 @@ export class Admission {
 
   constructor(options: AdmissionOptions) {
     this.log = options.log;
-    this.eventsPerSecond = options.eventsPerSecond ?? 50_000;
-    this.burstEvents = Math.max(options.burstEvents ?? 100_000, limits.maxEventsPerRequest);
+    this.rate = {
+      perSecond: options.eventsPerSecond ?? 50_000,
+      burst: Math.max(options.burstEvents ?? 100_000, limits.maxEventsPerRequest),
+    };
     this.maxBufferedBytes = options.maxBufferedBytes ?? 32 * 1024 * 1024;
     this.roomTimeoutMs = options.roomTimeoutMs ?? 5_000;
     this.freeDiskBytes = options.freeDiskBytes;
     this.minFreeDiskBytes = options.minFreeDiskBytes ?? 256 * 1024 * 1024;
     this.now = options.now ?? Date.now;
+    this.buckets = new TokenBuckets(this.now);
     this.random = options.random ?? Math.random;
   }
 
@@ -101,7 +98,7 @@ export class Admission {
     if (announcedBytes !== undefined && announcedBytes > maxBytes) {
       throw new RefusedRequestError("body_too_large", `the body has more than ${maxBytes} bytes`);
     }
-    if (this.refill(key).tokens < 1) throw this.tooFast(1, 0);
+    if (this.buckets.tokens(key, this.rate) < 1) throw this.tooFast(1, 0);
   }
 
   /**
@@ -160,46 +157,25 @@ export class Admission {
 
   /** Takes the events of a request from the key's bucket. Throws RefusedRequestError too_fast, and then takes none. */
   spend(key: string, events: number): RateState {
-    const bucket = this.refill(key);
-    if (bucket.tokens < events) throw this.tooFast(events, bucket.tokens);
-    bucket.tokens -= events;
+    const tokens = this.buckets.tokens(key, this.rate);
+    if (tokens < events) throw this.tooFast(events, tokens);
+    this.buckets.take(key, this.rate, events);
     return this.rateOf(key);
   }
 
   rateOf(key: string): RateState {
-    const { tokens } = this.refill(key);
+    const { burst, perSecond } = this.rate;
+    const tokens = this.buckets.tokens(key, this.rate);
     return {
-      limit: this.burstEvents,
+      limit: burst,
       remaining: Math.floor(tokens),
-      resetSeconds: Math.ceil((this.burstEvents - tokens) / this.eventsPerSecond),
+      resetSeconds: Math.ceil((burst - tokens) / perSecond),
     };
   }
 
-  private refill(key: string): Bucket {
-    const nowMs = this.now();
-    const bucket = this.buckets.get(key);
-    if (bucket) {
-      const gained = (Math.max(0, nowMs - bucket.atMs) / 1000) * this.eventsPerSecond;
-      bucket.tokens = Math.min(this.burstEvents, bucket.tokens + gained);
-      bucket.atMs = nowMs;
-      return bucket;
-    }
-    if (this.buckets.size >= maxIdleBuckets) this.dropFullBuckets(nowMs);
-    const fresh = { tokens: this.burstEvents, atMs: nowMs };
-    this.buckets.set(key, fresh);
-    return fresh;
-  }
-
-  /** A bucket that has filled up again is the same as none. */
-  private dropFullBuckets(nowMs: number): void {
-    for (const [key, { tokens, atMs }] of this.buckets) {
-      if (tokens + ((nowMs - atMs) / 1000) * this.eventsPerSecond >= this.burstEvents) this.buckets.delete(key);
-    }
-  }
-
   private tooFast(events: number, tokens: number): RefusedRequestError {
-    const seconds = Math.max(1, Math.ceil((events - tokens) / this.eventsPerSecond));
-    return new RefusedRequestError("too_fast", `this key may send ${this.eventsPerSecond} events a second`, seconds);
+    const seconds = Math.max(1, Math.ceil((events - tokens) / this.rate.perSecond));
+    return new RefusedRequestError("too_fast", `this key may send ${this.rate.perSecond} events a second`, seconds);
   }
 
   private bodiesFull(): RefusedRequestError {

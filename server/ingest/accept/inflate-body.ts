@@ -1,6 +1,7 @@
 /** Undoes a body's content coding. Inflating stops at the limit, and few bodies inflate at once, so a zip bomb meets flat memory. */
 import { promisify } from "node:util";
 import { brotliDecompress, gunzip, inflate } from "node:zlib";
+import pLimit from "p-limit";
 import { limits } from "../../contract/events.ts";
 import { RefusedRequestError } from "./refused-request.ts";
 
@@ -13,17 +14,13 @@ const inflaters = {
 };
 
 /** As many as libuv has threads for; each may hold `maxInflatedBytes`. */
-const maxAtOnce = 4;
-let running = 0;
-const waiting: (() => void)[] = [];
+const turn = pLimit(4);
 
 /** The plain bytes. Throws RefusedRequestError: body_too_large, unreadable_body. */
 export async function inflateBody(bytes: Buffer, encoding: ContentEncoding): Promise<Buffer> {
   if (encoding === "identity" || bytes.length === 0) return bytes;
-  if (running >= maxAtOnce) await new Promise<void>((resolve) => waiting.push(resolve));
-  else running++;
   try {
-    return await inflaters[encoding](bytes, { maxOutputLength: limits.maxInflatedBytes });
+    return await turn(() => inflaters[encoding](bytes, { maxOutputLength: limits.maxInflatedBytes }));
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ERR_BUFFER_TOO_LARGE") {
       throw new RefusedRequestError(
@@ -32,9 +29,5 @@ export async function inflateBody(bytes: Buffer, encoding: ContentEncoding): Pro
       );
     }
     throw new RefusedRequestError("unreadable_body", `the body is not valid ${encoding}`);
-  } finally {
-    const next = waiting.shift();
-    if (next) next();
-    else running--;
   }
 }
