@@ -1,4 +1,4 @@
--- Intervals of touched sessions of which the table says something else than the events, and where intervals are placed
+-- Intervals of dirty sessions of which the table says something else than the events, and where intervals are placed
 -- otherwise; in a healthy store there are none. Their path is not looked at: where a session stands the account tree says.
 -- Params: batches Array(UInt64); most UInt32. Returns what it is about and both sides, '' for nothing.
 SELECT organization, concat(if(session = '', '', concat('session ', session, ', ')), level, ' ', interval, member) AS subject,
@@ -12,7 +12,7 @@ FROM
         SELECT organization, session, level, interval, member, toUInt8(1) AS is_expected,
             started_ms AS first_ms, ended_ms AS last_ms, seen_ms AS last_seen_ms, alive_within AS alive, start_times AS starts, alive_times AS signs, end_times AS ends,
             user AS any_user, room AS any_room, agent AS any_agent, toString(dims) AS any_dims, dims_at AS all_dims
-        FROM ({{said_of_touched}})
+        FROM ({{dirty_interval_aggregates}})
         UNION ALL
         SELECT organization, session, level, intervals.interval AS interval, member, toUInt8(0),
             min(intervals.started_ms), max(intervals.ended_ms), max(intervals.seen_ms), max(intervals.alive_within),
@@ -26,7 +26,7 @@ FROM
     )
     UNION ALL
     SELECT organization, '', toString(level), level_events.interval, '', toUInt8(1), concat('in session ', session)
-    FROM ({{level_events_of_touched}}) AS level_events
+    FROM ({{level_events_of_dirty}}) AS level_events
     WHERE session != '' AND level != 'session' AND level_events.interval != ''
     GROUP BY organization, level, level_events.interval, session
     UNION ALL

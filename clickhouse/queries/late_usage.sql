@@ -5,13 +5,13 @@
 -- Params: after, settled UInt64; before_ms Int64.
 -- Returns organization, first_ms, resellers, partners.
 WITH
-    touched AS
+    dirty AS
     (
         SELECT DISTINCT organization, session, level, interval
         FROM usage_events
         WHERE batch > {after:UInt64} AND batch <= {settled:UInt64} AND level != ''
     ),
-    nameless AS (SELECT organization, level, interval FROM touched WHERE session = '' AND interval != '')
+    nameless AS (SELECT organization, level, interval FROM dirty WHERE session = '' AND interval != '')
 SELECT organization, min(at_ms) AS first_ms, groupUniqArray(reseller) AS resellers, groupUniqArray(partner) AS partners
 FROM
 (
@@ -23,7 +23,7 @@ FROM
     FROM sessions FINAL
     WHERE (organization, session) IN
         (
-            SELECT organization, session FROM touched WHERE session != ''
+            SELECT organization, session FROM dirty WHERE session != ''
             UNION ALL
             SELECT organization, session FROM interval_sessions WHERE (organization, level, interval) IN (SELECT organization, level, interval FROM nameless)
         )

@@ -1,4 +1,4 @@
--- What is known of each interval of the touched sessions, one row per named interval or paired member.
+-- What is known of each interval of the dirty sessions, one row per named interval or paired member.
 -- Params: batches Array(UInt64); share UInt32 and shares UInt32: which part of the sessions, by hash.
 -- Returns started_ms 9223372036854775807 where no start was seen.
 SELECT

@@ -1,7 +1,7 @@
 -- What events that named an interval, but not its session, said: under the session that other events place the interval
 -- in, or under a session of its own, `interval:<name>`, when none does.
 -- Params and columns as in session_members.sql.
-WITH touched AS
+WITH dirty AS
 (
     SELECT organization, session FROM touched_sessions
     WHERE batch IN {batches:Array(UInt64)} AND session != '' AND cityHash64(organization, session) % {shares:UInt32} = {share:UInt32}
@@ -18,6 +18,6 @@ LEFT JOIN
     SELECT organization, level, interval, session FROM interval_sessions
     WHERE (organization, level, interval) IN (SELECT organization, level, interval FROM intervals WHERE session = '' AND interval != '')
 ) AS place ON place.organization = i.organization AND place.level = i.level AND place.interval = i.interval
-WHERE i.session = '' AND i.interval != '' AND i.organization IN (SELECT organization FROM touched)
+WHERE i.session = '' AND i.interval != '' AND i.organization IN (SELECT organization FROM dirty)
 GROUP BY organization, session, level, interval, member
-HAVING (organization, session) IN touched
+HAVING (organization, session) IN dirty

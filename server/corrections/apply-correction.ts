@@ -8,12 +8,12 @@ import type { ClickHouse } from "../clickhouse/client.ts";
 import { defineInsert, defineStatement } from "../clickhouse/define-query.ts";
 import { storedId } from "../ingest/accept/event-identity.ts";
 import type { LevelDeriver } from "../rollups/derive-levels.ts";
-import { retellIntervalsAnew } from "../rollups/retell-intervals.ts";
+import { rebuildIntervals } from "../rollups/reinsert-intervals.ts";
 import type { EventRow } from "./stored-event.ts";
 
 const batches = z.object({ batches: z.array(z.number()) });
 const storeCorrectedEvents = defineInsert("store_corrected_events", z.object({ batch: z.number(), sign: z.number() }));
-const touchCorrectedIntervals = defineStatement("touch_corrected_intervals", batches);
+const markCorrectedIntervals = defineStatement("mark_corrected_intervals", batches);
 
 export interface StorableCorrection {
   before: EventRow;
@@ -37,10 +37,10 @@ export async function applyCorrection(
   if (after && amendBatch !== undefined)
     await storeCorrectedEvents(clickhouse, body(after), { batch: amendBatch, sign: 1 });
   if (before.level === "" && (after?.level ?? "") === "") return new Set();
-  const touched = amendBatch === undefined ? [voidBatch] : [voidBatch, amendBatch];
-  const { touchedNodes } = await deriver.derive(touched, nowMs, "changes", async () => {
-    await touchCorrectedIntervals(clickhouse, { batches: touched });
-    await retellIntervalsAnew(clickhouse, touched);
+  const batches = amendBatch === undefined ? [voidBatch] : [voidBatch, amendBatch];
+  const { touchedNodes } = await deriver.derive(batches, nowMs, "changes", async () => {
+    await markCorrectedIntervals(clickhouse, { batches });
+    await rebuildIntervals(clickhouse, batches);
   });
   return touchedNodes;
 }

@@ -33,7 +33,7 @@ const stays = since.extend({
 });
 const replaceEvents = defineStatement("replace_events", stays);
 const replaceJobEvents = defineStatement("replace_job_events", stays);
-const touchSessionsOfMoved = defineStatement("touch_sessions_of_moved", since.extend({ batch: z.number() }));
+const markSessionsOfMoved = defineStatement("mark_sessions_of_moved", since.extend({ batch: z.number() }));
 
 /** Until then after a move every process has heard of it, and what was accepted before that is in the log. */
 const heardWithinMs = 10_000;
@@ -136,7 +136,7 @@ export async function placeOrganizations(
       await rewriteNodeCounters(clickhouse, misplaced, day, sequence);
     }
     const batch = sequence.next();
-    await touchSessionsOfMoved(clickhouse, { ...moved, batch });
+    await markSessionsOfMoved(clickhouse, { ...moved, batch });
     const { touchedNodes } = await deriver.derive([batch], nowMs);
     return { batch, organizations: new Set(moved.organizations), levels: touchedNodes };
   });

@@ -24,13 +24,13 @@ export interface SessionDifference extends Identity {
 /** Compares every column of both tables but the version. A session without intervals needs no row. */
 export async function compareSessions(
   clickhouse: ClickHouse,
-  touched: z.input<typeof share>,
+  dirty: z.input<typeof share>,
   sessionRows: readonly SessionRow[],
   openRows: readonly OpenRow[],
 ): Promise<SessionDifference[]> {
   const [stored, storedOpen] = await Promise.all([
-    storedSessions(clickhouse, touched),
-    storedOpenSessions(clickhouse, touched),
+    storedSessions(clickhouse, dirty),
+    storedOpenSessions(clickhouse, dirty),
   ]);
   const found = new Map(stored.map((row) => [partOf(row), row]));
   const foundDeadlines = new Map(storedOpen.map((row) => [keyOf(row), row.deadline_ms]));

@@ -11,7 +11,7 @@ import { nodeAddress } from "../contract/node-address.ts";
 import type { Stage } from "../contract/reconciliation.ts";
 import type { Sequence } from "../ingest/log/sequence.ts";
 import type { Derive } from "./derive-levels.ts";
-import { retellIntervals, retellIntervalsAnew } from "./retell-intervals.ts";
+import { rebuildIntervals, reinsertIntervals } from "./reinsert-intervals.ts";
 import { rewriteCounters, rewriteNodeCounters } from "./rewrite-counters.ts";
 
 /** An organization on one UTC day ('YYYY-MM-DD'); organization '': every node's slots of that day, and no other stage. */
@@ -39,7 +39,7 @@ export interface Comparison {
   /** Addresses of nodes whose levels a repair changed are added to it. */
   touchedNodes: Set<string>;
   /** The batch under which the sessions of the piece are marked. */
-  touched: number;
+  dirtyBatch: number;
 }
 
 export interface StageComparison {
@@ -119,21 +119,21 @@ function differenceOfCounter(node: string, row: z.output<typeof driftedCounter>)
 }
 
 const intervals: StageComparison = {
-  async compare({ clickhouse, touched }, { organization }) {
-    const rows = await driftedIntervals(clickhouse, { batches: [touched], most });
+  async compare({ clickhouse, dirtyBatch }, { organization }) {
+    const rows = await driftedIntervals(clickhouse, { batches: [dirtyBatch], most });
     return rows.map((row) => ({ node: nodeAddress("organization", organization), ...row }));
   },
   async repair(comparison, piece) {
-    const { clickhouse, touched } = comparison;
-    await retellIntervals(clickhouse, [touched]);
+    const { clickhouse, dirtyBatch } = comparison;
+    await reinsertIntervals(clickhouse, [dirtyBatch]);
     const isTooMuch = (await intervals.compare(comparison, piece)).length > 0;
-    if (isTooMuch) await retellIntervalsAnew(clickhouse, [touched]);
+    if (isTooMuch) await rebuildIntervals(clickhouse, [dirtyBatch]);
   },
 };
 
 const sessions: StageComparison = {
-  async compare({ derive, touched, nowMs }, { organization }) {
-    const { differences } = await derive([touched], nowMs, "comparison");
+  async compare({ derive, dirtyBatch, nowMs }, { organization }) {
+    const { differences } = await derive([dirtyBatch], nowMs, "comparison");
     return differences.slice(0, most).map(({ session, expected, found }) => ({
       node: nodeAddress("organization", organization),
       subject: `session ${session}`,
@@ -141,8 +141,8 @@ const sessions: StageComparison = {
       found,
     }));
   },
-  async repair({ derive, touched, nowMs, touchedNodes }) {
-    const derivation = await derive([touched], nowMs, "changes");
+  async repair({ derive, dirtyBatch, nowMs, touchedNodes }) {
+    const derivation = await derive([dirtyBatch], nowMs, "changes");
     for (const node of derivation.touchedNodes) touchedNodes.add(node);
   },
 };

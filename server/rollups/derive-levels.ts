@@ -1,7 +1,7 @@
 /**
- * After a batch is stored: the sessions it touched are resolved again from their intervals, the minutes in which their
- * edges changed are written, and the slots of those minutes computed for every node above. `sessions` is written last: what
- * it says is what the next derivation compares with. One that did not end may have written edges that `sessions` does not
+ * After a batch is stored: the dirty sessions, those that it has events of, are resolved again from their intervals, the
+ * minutes in which their edges changed are written, and the slots of those minutes computed for every node above.
+ * `sessions` is written last: what it says is what the next derivation compares with. One that did not end may have written edges that `sessions` does not
  * know, and doing it again with more events need not write the same ones: so it is undone before anything else is derived.
  *
  * One derivation runs at a time: two at once could each see the other's session half written.
@@ -84,10 +84,10 @@ interface DerivedPart extends Place {
   days: number[];
 }
 
-const touchedSessions = defineQuery("touched_sessions", batches, z.object({ sessions: millis, nameless: millis }));
+const dirtySessions = defineQuery("dirty_sessions", batches, z.object({ sessions: millis, nameless: millis }));
 const hasStrays = defineQuery("has_strays", batches, z.object({ found: millis }));
-const touchSessionsOfNameless = defineStatement("touch_sessions_of_nameless", batches.extend({ batch: z.number() }));
-const touchSessionsOfStrays = defineStatement("touch_sessions_of_strays", batches.extend({ batch: z.number() }));
+const markSessionsOfUnassigned = defineStatement("mark_sessions_of_unassigned", batches.extend({ batch: z.number() }));
+const markPlaceholderSessions = defineStatement("mark_placeholder_sessions", batches.extend({ batch: z.number() }));
 const sessionMembers = defineColumnsQuery("session_members", share, memberColumns);
 const strayMembers = defineColumnsQuery("stray_members", share, memberColumns);
 const derivedSessions = defineColumnsQuery("derived_sessions", share, derivedColumns);
@@ -139,7 +139,7 @@ export interface Derivation {
 }
 
 export interface LevelDeriver {
-  /** Derives what the batches touched; they must be stored. Idempotent. `nowMs` decides what has timed out. */
+  /** Derives what the batches made dirty; they must be stored. Idempotent. `nowMs` decides what has timed out. */
   derive(
     batches: readonly number[],
     nowMs: number,
@@ -177,20 +177,20 @@ export function createLevelDeriver(
 
   async function deriveAlone(batches: readonly number[], nowMs: number, scope: DerivationScope): Promise<Derivation> {
     const derivation: Derivation = { touchedNodes: new Set(), sessions: 0, changedMinutes: 0, differences: [] };
-    const touching = { batches: [...batches] };
-    let [touched] = await touchedSessions(clickhouse, touching);
-    if (!touched || touched.sessions + touched.nameless === 0) return derivation;
+    const dirty = { batches: [...batches] };
+    let [counts] = await dirtySessions(clickhouse, dirty);
+    if (!counts || counts.sessions + counts.nameless === 0) return derivation;
     const [batch] = batches;
     if (batch === undefined) return derivation;
-    if (touched.nameless > 0) await touchSessionsOfNameless(clickhouse, { ...touching, batch });
-    const strays = (await hasStrays(clickhouse, touching)).length > 0;
+    if (counts.nameless > 0) await markSessionsOfUnassigned(clickhouse, { ...dirty, batch });
+    const strays = (await hasStrays(clickhouse, dirty)).length > 0;
     if (strays) {
-      await touchSessionsOfStrays(clickhouse, { ...touching, batch });
-      [touched] = await touchedSessions(clickhouse, touching);
+      await markPlaceholderSessions(clickhouse, { ...dirty, batch });
+      [counts] = await dirtySessions(clickhouse, dirty);
     }
-    const shares = Math.max(1, Math.ceil((touched?.sessions ?? 0) / sessionsPerShare));
+    const shares = Math.max(1, Math.ceil((counts?.sessions ?? 0) / sessionsPerShare));
     for (let share = 0; share < shares; share++)
-      await deriveShare({ ...touching, share, shares }, strays, nowMs, scope, derivation);
+      await deriveShare({ ...dirty, share, shares }, strays, nowMs, scope, derivation);
     return derivation;
   }
 
@@ -260,7 +260,7 @@ export function createLevelDeriver(
     term = current.number;
   }
 
-  function partsOf(session: TouchedSession, resolved: ResolvedSession, nowMs: number): SessionPart[] {
+  function partsOf(session: DirtySession, resolved: ResolvedSession, nowMs: number): SessionPart[] {
     const beganMs = resolved.spans[0]?.startMs;
     const lastMs = resolved.spans.reduce((last, span) => Math.max(last, span.endMs ?? nowMs, span.startMs), 0);
     const stays = beganMs === undefined ? undefined : staysWithin(session.organization, beganMs, lastMs);
@@ -341,12 +341,12 @@ export function createLevelDeriver(
   };
 }
 
-interface TouchedSession extends SessionPlace {
+interface DirtySession extends SessionPlace {
   rows: MemberRow[];
 }
 
-function groupMembers(members: readonly MemberRow[], strays: readonly MemberRow[]): Map<string, TouchedSession> {
-  const sessions = new Map<string, TouchedSession>();
+function groupMembers(members: readonly MemberRow[], strays: readonly MemberRow[]): Map<string, DirtySession> {
+  const sessions = new Map<string, DirtySession>();
   for (const row of [...members, ...strays]) {
     const key = sessionKey(row);
     const session = sessions.get(key);

@@ -5,10 +5,7 @@ import { defineStatement } from "../clickhouse/define-query.ts";
 import type { Sequence } from "../ingest/log/sequence.ts";
 import type { Derivation, Derive } from "./derive-levels.ts";
 
-const touchExpiredSessions = defineStatement(
-  "touch_expired_sessions",
-  z.object({ batch: z.number(), now: z.number() }),
-);
+const markExpiredSessions = defineStatement("mark_expired_sessions", z.object({ batch: z.number(), now: z.number() }));
 
 /** Answers what was derived anew; idempotent, and harmless when it comes late: an interval ends at its last sign of life. */
 export async function expireIntervals(
@@ -18,6 +15,6 @@ export async function expireIntervals(
   nowMs: number,
 ): Promise<Derivation | undefined> {
   const batch = sequence.next();
-  const { writtenRows } = await touchExpiredSessions(clickhouse, { batch, now: nowMs });
+  const { writtenRows } = await markExpiredSessions(clickhouse, { batch, now: nowMs });
   return writtenRows > 0 ? await derive([batch], nowMs, "changes") : undefined;
 }

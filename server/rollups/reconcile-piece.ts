@@ -20,8 +20,8 @@ import { type Comparison, type Difference, type Piece, stageComparisons } from "
 import type { LevelDeriver } from "./derive-levels.ts";
 import { expireIntervals } from "./expire-intervals.ts";
 
-const touchSessionsOfDay = defineStatement(
-  "touch_sessions_of_day",
+const markSessionsOfDay = defineStatement(
+  "mark_sessions_of_day",
   z.object({ batch: z.number(), organization: z.string(), day: z.string() }),
 );
 
@@ -74,10 +74,10 @@ async function comparisonOf(
   wanted: readonly Stage[],
   how: Pick<Comparison, "derive" | "settledBatch">,
 ): Promise<Comparison> {
-  const touched = sequence.next();
+  const dirtyBatch = sequence.next();
   if (wanted.some((stage) => sessionStages.has(stage)))
-    await touchSessionsOfDay(clickhouse, { ...piece, batch: touched });
-  return { clickhouse, sequence, nowMs: now(), touchedNodes: new Set(), touched, ...how };
+    await markSessionsOfDay(clickhouse, { ...piece, batch: dirtyBatch });
+  return { clickhouse, sequence, nowMs: now(), touchedNodes: new Set(), dirtyBatch, ...how };
 }
 
 async function differsAnywhere(comparison: Comparison, piece: Piece, wanted: readonly Stage[]): Promise<boolean> {

@@ -33,14 +33,14 @@ const errors: PlantedError[] = [
   },
   {
     rule: "a named interval starts with the earliest of its starts",
-    file: "clickhouse/fragments/said_of_intervals.sql",
+    file: "clickhouse/fragments/interval_aggregates.sql",
     right: "min(arrayMin(arrayPushBack(starts, 9223372036854775807))) AS started_ms",
     wrong: "max(arrayMin(arrayPushBack(starts, 9223372036854775807))) AS started_ms",
     tests: questions,
   },
   {
     rule: "a named interval ends with the latest of its ends",
-    file: "clickhouse/fragments/said_of_intervals.sql",
+    file: "clickhouse/fragments/interval_aggregates.sql",
     right: "max(if(level_action = 'end', time_ms, 0)) AS ended_ms",
     wrong: "any(if(level_action = 'end', time_ms, 0)) AS ended_ms",
     tests: `${levels} ${questions}`,

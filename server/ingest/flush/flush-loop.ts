@@ -2,7 +2,7 @@
  * Moves the log into ClickHouse. In order, and what a crash after each step leaves:
  *   1. seal    a piece of the log becomes a batch, its manifest on disk      -> the next start stores it
  *   2. store   rows and views, under the batch's id                          -> the next start stores the same again
- *   3. derive  the touched sessions, their edges, the slots above            -> the next start derives them again
+ *   3. derive  the dirty sessions, their edges, the slots above            -> the next start derives them again
  *   4. settle  progress on disk, manifest and segments removed               -> the next start does the rest of it
  *   5. announce that these nodes have changed; a lost announcement is repaired by the next snapshot
  * Batches are sealed and stored while those before them are derived, and where a full one waits, two are stored at once:

@@ -29,7 +29,7 @@ function cutBeforeSessions(clickhouse: ClickHouse): ClickHouse {
 async function differences(organization: string, day: string): Promise<unknown[]> {
   const { store, sequence, deriver } = ingesting;
   const whole = { clickhouse: store.clickhouse, sequence, derive: deriver.derive, nowMs: Date.now(), settledBatch: 0 };
-  const comparison = { ...whole, touchedNodes: new Set<string>(), touched: 0 };
+  const comparison = { ...whole, touchedNodes: new Set<string>(), dirtyBatch: 0 };
   const piece = { organization, day };
   const { edges, slots } = stageComparisons;
   return [...(await edges.compare(comparison, piece)), ...(await slots.compare(comparison, piece))];

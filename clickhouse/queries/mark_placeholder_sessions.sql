@@ -1,5 +1,5 @@
--- A touched session may name an interval of which earlier events did not name the session: then the session of its own
--- that the interval had until now is touched as well, so that it is emptied.
+-- A dirty session may name an interval of which earlier events did not name the session: then the placeholder session
+-- that the interval had until now becomes dirty as well, so that it is emptied.
 -- Params: batches Array(UInt64), batch UInt64.
 INSERT INTO touched_sessions (batch, organization, session, level, interval)
 SELECT DISTINCT {batch:UInt64}, organization, concat('interval:', interval), '', ''

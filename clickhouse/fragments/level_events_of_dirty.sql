@@ -1,4 +1,4 @@
--- The events that count and speak of the intervals of touched sessions, as rows of level_events.
+-- The events that count and speak of the intervals of dirty sessions, as rows of level_events.
 -- Params: batches Array(UInt64).
 SELECT
     organization, {{end_of_span}} AS time, partner, reseller, agent, user, session, room, usage_events.interval AS interval, started_ms, dims, level,

@@ -1,4 +1,4 @@
--- How many sessions some batches touched, and how many of their rows name an interval but no session.
+-- How many sessions some batches made dirty, and how many of their rows name an interval but no session.
 -- Params: batches Array(UInt64). Returns one row.
 SELECT
     uniqExactIf((organization, session), session != '') AS sessions,

@@ -1,4 +1,4 @@
--- Forgets what events said about the intervals of touched sessions, so that the events that still count can say it anew.
+-- Forgets what events said about the intervals of dirty sessions, so that the events that still count can say it anew.
 -- Params: batches Array(UInt64).
 DELETE FROM intervals
 WHERE (organization, session) IN (SELECT organization, session FROM touched_sessions WHERE batch IN {batches:Array(UInt64)} AND session != '')

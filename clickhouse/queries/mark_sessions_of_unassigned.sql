@@ -1,5 +1,5 @@
--- Events that name an interval but not its session touch the session that other events place the interval in; an
--- interval that no event places is a session of its own, `interval:<name>`, which is touched in either case: it is
+-- Events that name an interval but not its session make the session dirty that other events place the interval in; an
+-- interval that no event places is a session of its own, `interval:<name>`, which becomes dirty in either case: it is
 -- emptied when the interval turns out to belong elsewhere.
 -- Params: batches Array(UInt64), batch UInt64 (the one to add the rows to).
 INSERT INTO touched_sessions (batch, organization, session, level, interval)

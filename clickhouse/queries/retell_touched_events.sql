@@ -1,4 +1,0 @@
--- Lets the events that count say again what they say about the intervals of touched sessions.
--- Params: batches Array(UInt64).
-INSERT INTO level_events
-{{level_events_of_touched}}
