@@ -11,7 +11,7 @@ WITH
         FROM usage_events
         WHERE batch > {after:UInt64} AND batch <= {settled:UInt64} AND level != ''
     ),
-    nameless AS (SELECT organization, level, interval FROM dirty WHERE session = '' AND interval != '')
+    unassigned AS (SELECT organization, level, interval FROM dirty WHERE session = '' AND interval != '')
 SELECT organization, min(at_ms) AS first_ms, groupUniqArray(reseller) AS resellers, groupUniqArray(partner) AS partners
 FROM
 (
@@ -25,7 +25,7 @@ FROM
         (
             SELECT organization, session FROM dirty WHERE session != ''
             UNION ALL
-            SELECT organization, session FROM interval_sessions WHERE (organization, level, interval) IN (SELECT organization, level, interval FROM nameless)
+            SELECT organization, session FROM interval_sessions WHERE (organization, level, interval) IN (SELECT organization, level, interval FROM unassigned)
         )
         AND notEmpty(span_start_ms) AND arrayMin(span_start_ms) < {before_ms:Int64}
 )

@@ -148,7 +148,7 @@ export class Evaluator {
     if (standing) {
       await this.#judgeSilence(run, standing);
       await this.#judgeHappenings(run, sweptAt, standing);
-      await this.#endStrays(run, standing);
+      await this.#endUnwatched(run, standing);
     }
     await this.#judgePairs(run);
   }
@@ -244,13 +244,13 @@ export class Evaluator {
   }
 
   /** Where a rule holds no more, because another took its place or the node moved, its alerts are over without a word. */
-  async #endStrays(run: Run, open: Map<string, Set<NodeAddress>>): Promise<void> {
+  async #endUnwatched(run: Run, open: Map<string, Set<NodeAddress>>): Promise<void> {
     for (const rule of run.enabled) {
       if (rule.kind === "customers" || rule.kind === "billing" || rule.kind === "system") continue;
       const nodes = [...(open.get(rule.id) ?? [])];
       const held = new Set(this.#held(run, rule, nodes));
-      const strays = nodes.filter((node) => !held.has(node));
-      if (strays.length > 0) await this.#record(rule, { nodes: strays, judged: [], missing: "ends" }, run.watermark);
+      const unwatched = nodes.filter((node) => !held.has(node));
+      if (unwatched.length > 0) await this.#record(rule, { nodes: unwatched, judged: [], missing: "ends" }, run.watermark);
     }
   }
 

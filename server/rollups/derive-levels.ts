@@ -84,12 +84,12 @@ interface DerivedPart extends Place {
   days: number[];
 }
 
-const dirtySessions = defineQuery("dirty_sessions", batches, z.object({ sessions: millis, nameless: millis }));
-const hasStrays = defineQuery("has_strays", batches, z.object({ found: millis }));
+const dirtySessions = defineQuery("dirty_sessions", batches, z.object({ sessions: millis, unassigned: millis }));
+const hasUnassignedIntervals = defineQuery("has_unassigned_intervals", batches, z.object({ found: millis }));
 const markSessionsOfUnassigned = defineStatement("mark_sessions_of_unassigned", batches.extend({ batch: z.number() }));
 const markPlaceholderSessions = defineStatement("mark_placeholder_sessions", batches.extend({ batch: z.number() }));
 const sessionMembers = defineColumnsQuery("session_members", share, memberColumns);
-const strayMembers = defineColumnsQuery("stray_members", share, memberColumns);
+const unassignedMembers = defineColumnsQuery("unassigned_members", share, memberColumns);
 const derivedSessions = defineColumnsQuery("derived_sessions", share, derivedColumns);
 const since = z.object({ since: z.number() });
 const unfinishedEdges = defineColumnsQuery("unfinished_edges", since, {
@@ -179,36 +179,36 @@ export function createLevelDeriver(
     const derivation: Derivation = { touchedNodes: new Set(), sessions: 0, changedMinutes: 0, differences: [] };
     const dirty = { batches: [...batches] };
     let [counts] = await dirtySessions(clickhouse, dirty);
-    if (!counts || counts.sessions + counts.nameless === 0) return derivation;
+    if (!counts || counts.sessions + counts.unassigned === 0) return derivation;
     const [batch] = batches;
     if (batch === undefined) return derivation;
-    if (counts.nameless > 0) await markSessionsOfUnassigned(clickhouse, { ...dirty, batch });
-    const strays = (await hasStrays(clickhouse, dirty)).length > 0;
-    if (strays) {
+    if (counts.unassigned > 0) await markSessionsOfUnassigned(clickhouse, { ...dirty, batch });
+    const hasUnassigned = (await hasUnassignedIntervals(clickhouse, dirty)).length > 0;
+    if (hasUnassigned) {
       await markPlaceholderSessions(clickhouse, { ...dirty, batch });
       [counts] = await dirtySessions(clickhouse, dirty);
     }
     const shares = Math.max(1, Math.ceil((counts?.sessions ?? 0) / sessionsPerShare));
     for (let share = 0; share < shares; share++)
-      await deriveShare({ ...dirty, share, shares }, strays, nowMs, scope, derivation);
+      await deriveShare({ ...dirty, share, shares }, hasUnassigned, nowMs, scope, derivation);
     return derivation;
   }
 
   async function deriveShare(
     share: { batches: number[]; share: number; shares: number },
-    strays: boolean,
+    hasUnassigned: boolean,
     nowMs: number,
     scope: DerivationScope,
     derivation: Derivation,
   ): Promise<void> {
     const version = nextVersion();
-    const [members, stray, before] = await Promise.all([
+    const [members, unassigned, before] = await Promise.all([
       sessionMembers(clickhouse, share).then(asMembers),
-      strays ? strayMembers(clickhouse, share).then(asMembers) : [],
+      hasUnassigned ? unassignedMembers(clickhouse, share).then(asMembers) : [],
       derivedSessions(clickhouse, share).then(asDerived),
     ]);
     const earlier = partsBySession(before);
-    const sessions = groupMembers(members, stray);
+    const sessions = groupMembers(members, unassigned);
     // A session that has lost its last interval to another one is resolved too, to nothing.
     for (const row of before)
       if (!sessions.has(sessionKey(row)))
@@ -345,9 +345,9 @@ interface DirtySession extends SessionPlace {
   rows: MemberRow[];
 }
 
-function groupMembers(members: readonly MemberRow[], strays: readonly MemberRow[]): Map<string, DirtySession> {
+function groupMembers(members: readonly MemberRow[], unassigned: readonly MemberRow[]): Map<string, DirtySession> {
   const sessions = new Map<string, DirtySession>();
-  for (const row of [...members, ...strays]) {
+  for (const row of [...members, ...unassigned]) {
     const key = sessionKey(row);
     const session = sessions.get(key);
     if (!session) {
@@ -355,7 +355,7 @@ function groupMembers(members: readonly MemberRow[], strays: readonly MemberRow[
       sessions.set(key, { organization, session: id, partner, reseller, room, rows: [row] });
       continue;
     }
-    const twin = strays.length === 0 ? undefined : session.rows.findIndex((other) => isSameMember(other, row));
+    const twin = unassigned.length === 0 ? undefined : session.rows.findIndex((other) => isSameMember(other, row));
     if (twin === undefined || twin < 0) session.rows.push(row);
     else session.rows[twin] = mergeMembers(session.rows[twin] as MemberRow, row);
     session.partner = larger(session.partner, row.partner);

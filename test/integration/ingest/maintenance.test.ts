@@ -124,7 +124,7 @@ test("the job that expires intervals ends what became silent, and only that", as
 
 test("an interval whose events name its session late, or only once, is one interval of that session", async () => {
   const at = (minute: number) => iso(Date.UTC(2026, 3, 1, 12, minute));
-  const organization = "nameless";
+  const organization = "unassigned";
   const figures = async () => {
     const range = {
       node: `organization:${organization}`,

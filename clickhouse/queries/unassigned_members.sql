@@ -1,5 +1,5 @@
--- What events that named an interval, but not its session, said: under the session that other events place the interval
--- in, or under a session of its own, `interval:<name>`, when none does.
+-- What events of unassigned intervals said, those that name no session: under the session that other events assign the
+-- interval to, or under a placeholder session, `interval:<name>`, when none does.
 -- Params and columns as in session_members.sql.
 WITH dirty AS
 (

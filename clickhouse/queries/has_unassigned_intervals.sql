@@ -1,4 +1,4 @@
--- Whether organizations with dirty sessions have intervals of which an event did not name the session.
+-- Whether organizations with dirty sessions have unassigned intervals: an event named the interval, but not its session.
 -- Params: batches Array(UInt64). Returns at most one row.
 SELECT 1 AS found
 FROM intervals
