@@ -189,7 +189,7 @@ async function startParts(
         walMaxBytes: config.walMaxBytes,
         eventsPerSecond: config.eventsPerSecond,
         clickhouse,
-        staysWithin: (organization, fromMs, toMs) => tree.staysWithin(organization, fromMs, toMs),
+        placementsWithin: (organization, fromMs, toMs) => tree.placementsWithin(organization, fromMs, toMs),
         announce: (organizations, levels) => announce(nodesAround(tree, organizations, levels)),
         onFatal,
         logger: log,

@@ -8,7 +8,7 @@ INNER JOIN
     SELECT organization, organization_stays.since_ms AS sinces, organization_stays.partner AS partners, organization_stays.reseller AS resellers
     FROM organization_stays FINAL
     WHERE organization IN {organizations:Array(String)}
-) AS stays USING (organization)
+) AS placements USING (organization)
 WHERE organization IN {organizations:Array(String)} AND time >= fromUnixTimestamp64Milli({since_ms:Int64}, 'UTC')
     AND (toString(partner), toString(reseller)) != arrayMap(place -> (partners[place], resellers[place]), [arrayLastIndex(at_ms -> at_ms <= toUnixTimestamp64Milli(time), sinces)])[1]
 GROUP BY day

@@ -1,6 +1,6 @@
 -- Gives events of usage_events the path that their organizations had at their time. A mutation: it feeds no view, and again it changes nothing.
--- Params: organizations Array(String), all with the same stays; since_ms Int64: of events from then on; sinces Array(Int64), partners,
--- resellers Array(String): the stays as in organization_stays.
+-- Params: organizations Array(String), all with the same placements; since_ms Int64: of events from then on; sinces Array(Int64), partners,
+-- resellers Array(String): the placements as in organization_stays.
 ALTER TABLE usage_events
 UPDATE
     partner = {partners:Array(String)}[arrayLastIndex(at_ms -> at_ms <= toUnixTimestamp64Milli(time), {sinces:Array(Int64)})],

@@ -64,16 +64,16 @@ FROM
             (
                 WITH
                     toUnixTimestamp64Milli(time) AS time_ms,
-                    arrayFilter(stay -> stay.2 > time_ms, arrayZip(sinces, arrayPushBack(arrayPopFront(sinces), 9007199254740991), partners, resellers)) AS later
+                    arrayFilter(placement -> placement.2 > time_ms, arrayZip(sinces, arrayPushBack(arrayPopFront(sinces), 9007199254740991), partners, resellers)) AS later
                 SELECT type, organization, turn.4 AS reseller, turn.3 AS partner, agent, user, room, session, value, properties, dims, turn.1 AS turned_ms, turn.2 AS direction
                 FROM (SELECT type, organization, agent, user, room, session, value, properties, dims, time FROM usage_events FINAL
                     WHERE sign = 1 AND is_of_parents AND organization IN moved AND (type IN {raises:Array(String)} OR type IN {lowers:Array(String)})
                         AND time < fromUnixTimestamp64Milli({to_ms:Int64}, 'UTC')) AS events
-                INNER JOIN (SELECT organization, since_ms AS sinces, partner AS partners, reseller AS resellers FROM organization_stays FINAL WHERE is_of_parents) AS stays
+                INNER JOIN (SELECT organization, since_ms AS sinces, partner AS partners, reseller AS resellers FROM organization_stays FINAL WHERE is_of_parents) AS placements
                     USING (organization)
                 ARRAY JOIN arrayConcat(
-                    arrayMap(stay -> (greatest(stay.1, time_ms), toInt8(1), stay.3, stay.4), later),
-                    arrayMap(stay -> (stay.2, toInt8(-1), stay.3, stay.4), arrayFilter(stay -> stay.2 < {to_ms:Int64}, later))) AS turn
+                    arrayMap(placement -> (greatest(placement.1, time_ms), toInt8(1), placement.3, placement.4), later),
+                    arrayMap(placement -> (placement.2, toInt8(-1), placement.3, placement.4), arrayFilter(placement -> placement.2 < {to_ms:Int64}, later))) AS turn
             ) AS usage_events
             WHERE turned_ms < {to_ms:Int64} AND is_in_subtree AND is_chosen
             UNION ALL

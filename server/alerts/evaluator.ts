@@ -250,7 +250,8 @@ export class Evaluator {
       const nodes = [...(open.get(rule.id) ?? [])];
       const held = new Set(this.#held(run, rule, nodes));
       const unwatched = nodes.filter((node) => !held.has(node));
-      if (unwatched.length > 0) await this.#record(rule, { nodes: unwatched, judged: [], missing: "ends" }, run.watermark);
+      if (unwatched.length > 0)
+        await this.#record(rule, { nodes: unwatched, judged: [], missing: "ends" }, run.watermark);
     }
   }
 

@@ -17,22 +17,22 @@ import { nodeMoves } from "../postgres/schema/accounts.ts";
 import type { NodeTree } from "../tree/node-tree.ts";
 import type { LevelDeriver } from "./derive-levels.ts";
 import { rewriteCounters, rewriteNodeCounters } from "./rewrite-counters.ts";
-import { neverMs, type Stay, type StaysWithin } from "./session-parts.ts";
+import { neverMs, type Placement, type PlacementsWithin } from "./session-parts.ts";
 
-const insertOrganizationStays = defineInsert("insert_organization_stays", z.object({}));
+const insertPlacements = defineInsert("insert_placements", z.object({}));
 const since = z.object({ organizations: z.array(z.string()), since_ms: z.number() });
 const misplacedDays = defineQuery(
   "misplaced_days",
   since,
   z.object({ day: z.string(), misplaced: z.array(z.string()) }),
 );
-const stays = since.extend({
+const placementColumns = since.extend({
   sinces: z.array(z.number()),
   partners: z.array(z.string()),
   resellers: z.array(z.string()),
 });
-const replaceEvents = defineStatement("replace_events", stays);
-const replaceJobEvents = defineStatement("replace_job_events", stays);
+const replaceEvents = defineStatement("replace_events", placementColumns);
+const replaceJobEvents = defineStatement("replace_job_events", placementColumns);
 const markSessionsOfMoved = defineStatement("mark_sessions_of_moved", since.extend({ batch: z.number() }));
 
 /** Until then after a move every process has heard of it, and what was accepted before that is in the log. */
@@ -46,12 +46,12 @@ export interface PlacementDeps {
   deriver: Pick<LevelDeriver, "derive">;
   flush: Pick<FlushLoop, "exclusive">;
   sequence: Sequence;
-  staysWithin: StaysWithin;
+  placementsWithin: PlacementsWithin;
 }
 
-export interface MoveDeps extends Omit<PlacementDeps, "staysWithin"> {
+export interface MoveDeps extends Omit<PlacementDeps, "placementsWithin"> {
   postgres: Postgres;
-  tree: Pick<NodeTree, "organizationsEverBelow" | "staysWithin" | "reread">;
+  tree: Pick<NodeTree, "organizationsEverBelow" | "placementsWithin" | "reread">;
   flush: Pick<FlushLoop, "exclusive" | "watermark">;
   now?: () => number;
 }
@@ -69,7 +69,8 @@ export async function applyMoves(deps: MoveDeps): Promise<void> {
   await tree.reread([...new Set(due.map(({ node }) => node))]);
   const placement = {
     ...deps,
-    staysWithin: (organization: string, fromMs: number, toMs: number) => tree.staysWithin(organization, fromMs, toMs),
+    placementsWithin: (organization: string, fromMs: number, toMs: number) =>
+      tree.placementsWithin(organization, fromMs, toMs),
   };
   for (const move of due) {
     const heardMs = Math.max(move.effectiveAt.getTime(), move.decidedAt.getTime()) + heardWithinMs;
@@ -105,28 +106,28 @@ export interface Placing {
 
 /** Brings everything that was stored of the organizations since an instant to where they stood by then. */
 export async function placeOrganizations(
-  { clickhouse, deriver, flush, sequence, staysWithin }: PlacementDeps,
+  { clickhouse, deriver, flush, sequence, placementsWithin }: PlacementDeps,
   { organizations, sinceMs, nowMs, unfinished, record }: Placing,
 ): Promise<void> {
-  const places = new Map(
-    organizations.flatMap((id): [string, readonly Stay[]][] => {
-      const own = staysWithin(id, 0, neverMs);
+  const placements = new Map(
+    organizations.flatMap((id): [string, readonly Placement[]][] => {
+      const own = placementsWithin(id, 0, neverMs);
       return own ? [[id, own]] : [];
     }),
   );
-  if (places.size === 0) return;
-  const moved = { organizations: [...places.keys()], since_ms: sinceMs };
+  if (placements.size === 0) return;
+  const moved = { organizations: [...placements.keys()], since_ms: sinceMs };
   await flush.exclusive(async () => {
-    const rows = [...places].map(([organization, own]) => ({
+    const rows = [...placements].map(([organization, own]) => ({
       organization,
       version: sequence.next(),
       ...columnsOf(own, "since_ms", "partner", "reseller"),
     }));
-    await insertOrganizationStays(clickhouse, [Buffer.from(rows.map((row) => JSON.stringify(row)).join("\n"))], {});
+    await insertPlacements(clickhouse, [Buffer.from(rows.map((row) => JSON.stringify(row)).join("\n"))], {});
     const found = await misplacedDays(clickhouse, moved);
     const days = merged([...unfinished, ...found]);
     if (days.length > 0) await record(days);
-    for (const [own, ids] of bySameStays(places, found)) {
+    for (const [own, ids] of byPlacements(placements, found)) {
       const params = { organizations: ids, since_ms: sinceMs, ...columnsOf(own, "sinces", "partners", "resellers") };
       await replaceEvents(clickhouse, params);
       await replaceJobEvents(clickhouse, params);
@@ -143,13 +144,13 @@ export async function placeOrganizations(
 }
 
 function columnsOf<Since extends string, Partner extends string, Reseller extends string>(
-  own: readonly Stay[],
+  own: readonly Placement[],
   ...[since, partner, reseller]: [Since, Partner, Reseller]
 ) {
   return {
-    [since]: own.map((stay) => stay.sinceMs),
-    [partner]: own.map((stay) => stay.partner),
-    [reseller]: own.map((stay) => stay.reseller),
+    [since]: own.map((placement) => placement.sinceMs),
+    [partner]: own.map((placement) => placement.partner),
+    [reseller]: own.map((placement) => placement.reseller),
   } as Record<Since, number[]> & Record<Partner | Reseller, string[]>;
 }
 
@@ -159,14 +160,14 @@ function merged(days: MisplacedDays): MisplacedDays {
   return [...byDay].sort(([a], [b]) => (a < b ? -1 : 1)).map(([day, ids]) => ({ day, misplaced: [...ids].sort() }));
 }
 
-/** What moved together has the same stays: one mutation for all of it. */
-function bySameStays(
-  places: ReadonlyMap<string, readonly Stay[]>,
+/** What moved together has the same placements: one mutation for all of it. */
+function byPlacements(
+  placements: ReadonlyMap<string, readonly Placement[]>,
   days: MisplacedDays,
-): Iterable<[readonly Stay[], string[]]> {
-  const groups = new Map<string, [readonly Stay[], string[]]>();
+): Iterable<[readonly Placement[], string[]]> {
+  const groups = new Map<string, [readonly Placement[], string[]]>();
   for (const id of new Set(days.flatMap(({ misplaced }) => misplaced))) {
-    const own = places.get(id) ?? [];
+    const own = placements.get(id) ?? [];
     const key = JSON.stringify(own);
     const group = groups.get(key);
     if (group) group[1].push(id);

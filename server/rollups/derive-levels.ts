@@ -17,7 +17,7 @@ import { type DerivationListener, type DerivedChange, derivedChange, edgeChanges
 import type { Term } from "./deriver-term.ts";
 import { createMinuteSlots, type MinuteChange, type MinuteEdges, type Place } from "./minute-slots.ts";
 import { type Edge, type Member, type ResolvedSession, resolveSession } from "./resolve-session.ts";
-import { neverMs as endlessMs, type SessionPart, type StaysWithin, sessionParts } from "./session-parts.ts";
+import { neverMs as endlessMs, type PlacementsWithin, type SessionPart, sessionParts } from "./session-parts.ts";
 import {
   type OpenRow,
   openRow,
@@ -166,7 +166,7 @@ export function createLevelDeriver(
   clickhouse: ClickHouse,
   nextVersion: () => number,
   currentTerm: () => Term,
-  staysWithin: StaysWithin = () => undefined,
+  placementsWithin: PlacementsWithin = () => undefined,
   listener?: DerivationListener,
 ): LevelDeriver {
   let running: Promise<unknown> = Promise.resolve();
@@ -263,8 +263,8 @@ export function createLevelDeriver(
   function partsOf(session: DirtySession, resolved: ResolvedSession, nowMs: number): SessionPart[] {
     const beganMs = resolved.spans[0]?.startMs;
     const lastMs = resolved.spans.reduce((last, span) => Math.max(last, span.endMs ?? nowMs, span.startMs), 0);
-    const stays = beganMs === undefined ? undefined : staysWithin(session.organization, beganMs, lastMs);
-    return sessionParts(resolved, stays, session);
+    const placements = beganMs === undefined ? undefined : placementsWithin(session.organization, beganMs, lastMs);
+    return sessionParts(resolved, placements, session);
   }
 
   function inTurn<Result>(work: () => Promise<Result>): Promise<Result> {

@@ -5,20 +5,20 @@
  */
 import { type Edge, peakOf, type ResolvedSession, type Span } from "./resolve-session.ts";
 
-/** Where an organization stands from `sinceMs` (ms since 1970, UTC) until its next stay; '' for a depth that is skipped. */
-export interface Stay {
+/** The parents of an organization from `sinceMs` (ms since 1970, UTC) until its next placement; '' for a depth that is skipped. */
+export interface Placement {
   sinceMs: number;
   partner: string;
   reseller: string;
 }
 
 /**
- * The stays of an organization that touch [fromMs, toMs], in order of time, neighbours on different paths; the first began at or
- * before `fromMs`. undefined: there is no such organization.
+ * The placements of an organization that touch [fromMs, toMs], in order of time, neighbours on different paths; the first
+ * began at or before `fromMs`. undefined: there is no such organization.
  */
-export type StaysWithin = (organization: string, fromMs: number, toMs: number) => readonly Stay[] | undefined;
+export type PlacementsWithin = (organization: string, fromMs: number, toMs: number) => readonly Placement[] | undefined;
 
-/** A row of `sessions`. Part 0 is the whole session; those that follow, where there are any, are what each stay has of it. */
+/** A row of `sessions`. Part 0 is the whole session; those that follow, where there are any, are what each placement has of it. */
 export interface SessionPart {
   part: number;
   /** Of the whole: how many parts follow. */
@@ -32,33 +32,33 @@ export interface SessionPart {
   peak: { value: number; atMs: number };
 }
 
-/** Stands where a stay does not end. Fits into Int64 and is exact in JavaScript. */
+/** Stands where a placement does not end. Fits into Int64 and is exact in JavaScript. */
 export const neverMs = Number.MAX_SAFE_INTEGER;
 
 /**
- * Where `resolved` stands: one part, or the whole and a part for each stay in which something of it was there. `stays` are
+ * Where `resolved` stands: one part, or the whole and a part for each placement in which something of it was there. `placements` are
  * those within its time; `fallback` is the path where they are unknown.
  */
 export function sessionParts(
   { edges }: ResolvedSession,
-  stays: readonly Stay[] | undefined,
+  placements: readonly Placement[] | undefined,
   fallback: { partner: string; reseller: string },
 ): SessionPart[] {
   const peak = participantsPeak(edges);
   const whole = { part: 0, parts: 0, sinceMs: 0, untilMs: neverMs, edges, peak };
-  if (!stays || stays.length < 2) return [{ ...whole, ...pathOf(stays?.[0] ?? fallback) }];
+  if (!placements || placements.length < 2) return [{ ...whole, ...pathOf(placements?.[0] ?? fallback) }];
   const split = splitEdges(
     edges,
-    stays.slice(1).map((stay) => stay.sinceMs),
+    placements.slice(1).map((placement) => placement.sinceMs),
   );
-  const found = stays.flatMap((stay, index): Omit<SessionPart, "part">[] => {
+  const found = placements.flatMap((placement, index): Omit<SessionPart, "part">[] => {
     const own = split[index] ?? [];
     if (own.length === 0) return [];
-    const sinceMs = index === 0 ? 0 : stay.sinceMs;
-    const untilMs = stays[index + 1]?.sinceMs ?? neverMs;
-    return [{ parts: 0, sinceMs, untilMs, ...pathOf(stay), edges: own, peak: participantsPeak(own) }];
+    const sinceMs = index === 0 ? 0 : placement.sinceMs;
+    const untilMs = placements[index + 1]?.sinceMs ?? neverMs;
+    return [{ parts: 0, sinceMs, untilMs, ...pathOf(placement), edges: own, peak: participantsPeak(own) }];
   });
-  if (found.length < 2) return [{ ...whole, ...pathOf(found[0] ?? stays[0] ?? fallback) }];
+  if (found.length < 2) return [{ ...whole, ...pathOf(found[0] ?? placements[0] ?? fallback) }];
   return [
     { ...whole, parts: found.length, partner: "", reseller: "", edges: [] },
     ...found.map((part, index) => ({ ...part, part: index + 1 })),

@@ -29,10 +29,10 @@ export interface NodeState {
   fields: NodeFields;
   parent: NodeAddress | null;
   /** Where it stood and is to stand, in order of time; the first since ever. */
-  stays: readonly Stay[];
+  placements: readonly ParentPlacement[];
 }
 
-export interface Stay {
+export interface ParentPlacement {
   parent: NodeAddress;
   from: Date;
 }
@@ -65,9 +65,14 @@ export async function changeNode(
     if (Object.keys(given).length > 0) await tx.update(nodes).set(given).where(eq(nodes.node, node));
     const isMoved = parent !== undefined && (parent !== before.parent || change.effectiveFromMs !== undefined);
     const move = isMoved ? { node, parent, from: new Date(effectiveFromMs) } : undefined;
-    const owners = move && ownersOfMove(tree, before.stays, move, { reach, nowMs });
-    const stays = move ? await placeAnew(tx, before.stays, move) : before.stays;
-    const after: NodeState = { ...before, ...given, stays, parent: move ? parentAt(stays, nowMs) : before.parent };
+    const owners = move && ownersOfMove(tree, before.placements, move, { reach, nowMs });
+    const placements = move ? await placeAnew(tx, before.placements, move) : before.placements;
+    const after: NodeState = {
+      ...before,
+      ...given,
+      placements,
+      parent: move ? parentAt(placements, nowMs) : before.parent,
+    };
     await recordChange(tx, {
       by,
       node,
@@ -81,14 +86,14 @@ export async function changeNode(
   });
 }
 
-/** Where it stood is of interest where it moved. */
-function recorded({ stays, ...state }: NodeState, isMoved: boolean): object {
-  return isMoved ? { ...state, stays } : state;
+/** As the audit keeps it: with the placements where it moved, under the name `stays` that they have there. */
+function recorded({ placements, ...state }: NodeState, isMoved: boolean): object {
+  return isMoved ? { ...state, stays: placements } : state;
 }
 
 /** With the row of the node locked. */
 async function stateIn(tx: Queries, row: typeof nodes.$inferSelect): Promise<{ before: NodeState; nowMs: number }> {
-  const stays = await tx
+  const placements = await tx
     .select({ parent: nodeParents.parent, from: nodeParents.validFrom })
     .from(nodeParents)
     .where(eq(nodeParents.node, row.node))
@@ -98,42 +103,42 @@ async function stateIn(tx: Queries, row: typeof nodes.$inferSelect): Promise<{ b
   );
   const nowMs = Number(rows[0]?.now_ms);
   const { kind: _, id: __, createdAt: ___, ...said } = row;
-  return { before: { ...said, parent: parentAt(stays, nowMs), stays }, nowMs };
+  return { before: { ...said, parent: parentAt(placements, nowMs), placements }, nowMs };
 }
 
-function parentAt(stays: readonly Stay[], ms: number): NodeAddress | null {
-  return (stays.findLast(({ from }) => from.getTime() <= ms) ?? stays[0])?.parent ?? null;
+function parentAt(placements: readonly ParentPlacement[], ms: number): NodeAddress | null {
+  return (placements.findLast(({ from }) => from.getTime() <= ms) ?? placements[0])?.parent ?? null;
 }
 
 /** Whose usage it was or becomes: all that see the move in their audit. */
 function ownersOfMove(
   tree: NodeTree,
-  stays: readonly Stay[],
+  placements: readonly ParentPlacement[],
   { node, parent, from }: { node: NodeAddress; parent: NodeAddress; from: Date },
   { reach, nowMs }: { reach: readonly NodeAddress[]; nowMs: number },
 ): NodeAddress[] {
   const fromMs = from.getTime();
-  const past = movedPaths(tree, stays, { node, parent, fromMs, toMs: nowMs });
+  const past = movedPaths(tree, placements, { node, parent, fromMs, toMs: nowMs });
   if (!past.every((paths) => mayMove(reach, paths)))
     throw new ProblemError("forbidden", "usage of that time is that of nodes which are not the caller's to change", {
       field: "effective_from",
     });
-  const replaced = stays.filter(({ from: since }) => since.getTime() > nowMs && since.getTime() >= fromMs);
-  if (!replaced.every((stay) => reach.some((top) => tree.isWithin(stay.parent, top))))
+  const replaced = placements.filter(({ from: since }) => since.getTime() > nowMs && since.getTime() >= fromMs);
+  if (!replaced.every((placement) => reach.some((top) => tree.isWithin(placement.parent, top))))
     throw new ProblemError("forbidden", "it is to move to a node which is not the caller's", { field: "parent" });
   const present = [...tree.ancestors(node), ...tree.ancestors(parent)];
-  const later = replaced.flatMap((stay) => tree.ancestors(stay.parent));
+  const later = replaced.flatMap((placement) => tree.ancestors(placement.parent));
   return [...new Set([...present, ...later, ...past.flatMap(({ before, after }) => [...before, ...after])])];
 }
 
 /** From then on this is where it stands: moves that were to follow, or did, are replaced. */
 async function placeAnew(
   tx: Queries,
-  stays: readonly Stay[],
+  placements: readonly ParentPlacement[],
   { node, parent, from }: { node: NodeAddress; parent: NodeAddress; from: Date },
-): Promise<Stay[]> {
+): Promise<ParentPlacement[]> {
   await tx.delete(nodeParents).where(sql`${nodeParents.node} = ${node} AND ${nodeParents.validFrom} >= ${from}`);
   await tx.insert(nodeParents).values({ node, parent, validFrom: from });
   await tx.insert(nodeMoves).values({ node, effectiveAt: from });
-  return [...stays.filter((stay) => stay.from < from), { parent, from }];
+  return [...placements.filter((placement) => placement.from < from), { parent, from }];
 }

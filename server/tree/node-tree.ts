@@ -184,15 +184,15 @@ export class NodeTree {
   }
 
   /**
-   * Where the organization stood from `fromMs` to `toMs` (ms since 1970, UTC, both included), in order of time: one stay
+   * Where the organization stood from `fromMs` to `toMs` (ms since 1970, UTC, both included), in order of time: one placement
    * unless it, or what stands above it, moved meanwhile to another path; the first since `fromMs`. undefined as in `pathAt`.
    */
-  staysWithin(
+  placementsWithin(
     organization: string,
     fromMs: number,
     toMs: number,
   ): { sinceMs: number; partner: string; reseller: string }[] | undefined {
-    const stays: { sinceMs: number; partner: string; reseller: string }[] = [];
+    const placements: { sinceMs: number; partner: string; reseller: string }[] = [];
     for (const { fromMs: sinceMs, path } of this.placesBetween(
       nodeAddress("organization", organization),
       fromMs,
@@ -200,10 +200,11 @@ export class NodeTree {
     )) {
       const above = (kind: string) => path.find((node) => node.startsWith(kind))?.slice(kind.length) ?? "";
       const [partner, reseller] = [above("partner:"), above("reseller:")];
-      const last = stays.at(-1);
-      if (!last || last.partner !== partner || last.reseller !== reseller) stays.push({ sinceMs, partner, reseller });
+      const last = placements.at(-1);
+      if (!last || last.partner !== partner || last.reseller !== reseller)
+        placements.push({ sinceMs, partner, reseller });
     }
-    return this.#nodes.has(nodeAddress("organization", organization)) ? stays : undefined;
+    return this.#nodes.has(nodeAddress("organization", organization)) ? placements : undefined;
   }
 
   /** Ids of the organizations that ever stood below the node, or are to; itself where it is one. */
@@ -265,7 +266,7 @@ export class NodeTree {
   }
 
   /** Where the node stood and is to stand, in order of time; the first since ever. */
-  stays(address: NodeAddress): { parent: NodeAddress; from: Date }[] {
+  placements(address: NodeAddress): { parent: NodeAddress; from: Date }[] {
     const parents = this.#nodes.get(address)?.parents ?? [];
     return parents.map(({ parent, validFromMs }) => ({ parent, from: new Date(validFromMs) }));
   }

@@ -49,19 +49,19 @@ export function ownersWithin(tree: Places, node: NodeAddress, fromMs: number, to
 }
 
 /**
- * Where a node stood and where it is to have stood in a span (ms since 1970, UTC, half-open). `stays` has its parents in order
+ * Where a node stood and where it is to have stood in a span (ms since 1970, UTC, half-open). `placements` has its parents in order
  * of time, the first since ever.
  */
 export function movedPaths(
   tree: Places,
-  stays: readonly { parent: NodeAddress; from: Date }[],
+  placements: readonly { parent: NodeAddress; from: Date }[],
   { node, parent, fromMs, toMs }: { node: NodeAddress; parent: NodeAddress; fromMs: number; toMs: number },
 ): MovedPath[] {
   const paths: MovedPath[] = [];
-  for (const [index, stay] of stays.entries()) {
-    const startMs = index === 0 ? fromMs : Math.max(fromMs, stay.from.getTime());
-    const endMs = Math.min(toMs, stays[index + 1]?.from.getTime() ?? toMs);
-    for (const old of tree.placesBetween(stay.parent, startMs, endMs))
+  for (const [index, placement] of placements.entries()) {
+    const startMs = index === 0 ? fromMs : Math.max(fromMs, placement.from.getTime());
+    const endMs = Math.min(toMs, placements[index + 1]?.from.getTime() ?? toMs);
+    for (const old of tree.placesBetween(placement.parent, startMs, endMs))
       for (const young of tree.placesBetween(parent, old.fromMs, old.toMs))
         paths.push({ before: [node, ...old.path], after: [node, ...young.path] });
   }

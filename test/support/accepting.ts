@@ -11,13 +11,13 @@ import { eventColumns, quarantineColumns, unescapeColumn } from "../../server/in
 import { KnownIds } from "../../server/ingest/accept/known-ids.ts";
 import { parseRequestRecord } from "../../server/ingest/accept/request-record.ts";
 import { openWriteAheadLog, type WriteAheadLog } from "../../server/ingest/log/write-ahead-log.ts";
-import type { Stay } from "../../server/rollups/session-parts.ts";
+import type { Placement } from "../../server/rollups/session-parts.ts";
 import type { Place } from "../../server/tree/node-tree.ts";
 
 /** Organizations and the partner and reseller above each; `acme` moved from r1 to r2 at 2026-01-01. */
 export class SmallTree implements AcceptingTree {
   /** Of organizations that move: in order of time, the first since 1970. */
-  readonly stays = new Map<string, Stay[]>([
+  readonly placements = new Map<string, Placement[]>([
     [
       "acme",
       [
@@ -50,21 +50,25 @@ export class SmallTree implements AcceptingTree {
   }
 
   pathAt(organization: string, timeMs: number): { partner: string; reseller: string } | undefined {
-    const stay = this.stays.get(organization)?.findLast(({ sinceMs }) => sinceMs <= timeMs);
-    return stay ? { partner: stay.partner, reseller: stay.reseller } : this.organizations.get(organization);
+    const placement = this.placements.get(organization)?.findLast(({ sinceMs }) => sinceMs <= timeMs);
+    return placement
+      ? { partner: placement.partner, reseller: placement.reseller }
+      : this.organizations.get(organization);
   }
 
-  staysWithin(organization: string, fromMs: number, toMs: number): Stay[] | undefined {
+  placementsWithin(organization: string, fromMs: number, toMs: number): Placement[] | undefined {
     const first = this.pathAt(organization, fromMs);
-    const later = (this.stays.get(organization) ?? []).filter(({ sinceMs }) => sinceMs > fromMs && sinceMs <= toMs);
+    const later = (this.placements.get(organization) ?? []).filter(
+      ({ sinceMs }) => sinceMs > fromMs && sinceMs <= toMs,
+    );
     return first && [{ sinceMs: fromMs, ...first }, ...later];
   }
 
   placesBetween(address: string, fromMs: number, toMs: number): Place[] {
-    const stays = this.staysWithin(address.slice("organization:".length), fromMs, toMs - 1) ?? [];
-    return stays.map(({ sinceMs, partner, reseller }, index) => ({
+    const placements = this.placementsWithin(address.slice("organization:".length), fromMs, toMs - 1) ?? [];
+    return placements.map(({ sinceMs, partner, reseller }, index) => ({
       fromMs: sinceMs,
-      toMs: stays[index + 1]?.sinceMs ?? toMs,
+      toMs: placements[index + 1]?.sinceMs ?? toMs,
       path: [address, ...(reseller ? [`reseller:${reseller}`] : []), ...(partner ? [`partner:${partner}`] : []), "all"],
     }));
   }

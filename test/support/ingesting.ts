@@ -44,7 +44,7 @@ export async function startIngesting(): Promise<Ingesting> {
     walMaxBytes: 1e9,
     eventsPerSecond: 1e6,
     clickhouse: store.clickhouse,
-    staysWithin: (organization, fromMs, toMs) => tree.staysWithin(organization, fromMs, toMs),
+    placementsWithin: (organization, fromMs, toMs) => tree.placementsWithin(organization, fromMs, toMs),
     announce: () => undefined,
     onFatal: (error) => {
       throw error;

@@ -82,7 +82,7 @@ export async function createWorld(placed: Partial<Pick<AppDeps, "publicUrl" | "i
     walMaxBytes: 1e9,
     eventsPerSecond: 1e6,
     clickhouse: clickhouse.clickhouse,
-    staysWithin: (organization, fromMs, toMs) => tree.staysWithin(organization, fromMs, toMs),
+    placementsWithin: (organization, fromMs, toMs) => tree.placementsWithin(organization, fromMs, toMs),
     announce: () => undefined,
     onFatal: (error) => {
       throw error;

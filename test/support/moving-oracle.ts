@@ -1,10 +1,10 @@
 /**
- * Facts of organizations that move, cut at each move, so that the plain oracle judges them: what of an interval lies in a stay belongs
- * to the parents of that stay. Shares nothing with the server's parts, edges or SQL.
+ * Facts of organizations that move, cut at each move, so that the plain oracle judges them: what of an interval lies in a placement belongs
+ * to the parents of that placement. Shares nothing with the server's parts, edges or SQL.
  */
 import type { OracleEvent, OracleFacts, OracleSpan } from "./usage-oracle.ts";
 
-export interface OracleStay {
+export interface OraclePlacement {
   sinceMs: number;
   partner: string;
   reseller: string;
@@ -18,16 +18,19 @@ const opposite: Readonly<Record<string, string>> = {
 };
 
 /**
- * `staysOf`: in order of time, the first since 1970. For a level by value what was gathered goes along with the organization: it is
- * taken away at the end of a stay and brought in where the next begins.
+ * `placementsOf`: in order of time, the first since 1970. For a level by value what was gathered goes along with the organization: it is
+ * taken away at the end of a placement and brought in where the next begins.
  */
 export function cutAtMoves(
   { spans, events }: OracleFacts,
-  staysOf: (organization: string) => readonly OracleStay[],
+  placementsOf: (organization: string) => readonly OraclePlacement[],
   isLevelByValue: boolean,
 ): OracleFacts {
-  const ends = (stays: readonly OracleStay[]) =>
-    stays.map((stay, index) => ({ ...stay, untilMs: stays[index + 1]?.sinceMs ?? Number.POSITIVE_INFINITY }));
+  const ends = (placements: readonly OraclePlacement[]) =>
+    placements.map((placement, index) => ({
+      ...placement,
+      untilMs: placements[index + 1]?.sinceMs ?? Number.POSITIVE_INFINITY,
+    }));
   const began = new Map<string, number>();
   for (const one of spans)
     if (one.level === "participants") {
@@ -35,7 +38,7 @@ export function cutAtMoves(
       began.set(key, Math.min(began.get(key) ?? Number.POSITIVE_INFINITY, one.startMs));
     }
   const cutSpan = (one: OracleSpan): OracleSpan[] =>
-    ends(staysOf(one.organization)).flatMap(({ sinceMs, untilMs, partner, reseller }) => {
+    ends(placementsOf(one.organization)).flatMap(({ sinceMs, untilMs, partner, reseller }) => {
       const startMs = Math.max(one.startMs, sinceMs);
       const endMs = Math.min(one.endMs, untilMs);
       const isWithin =
@@ -45,7 +48,7 @@ export function cutAtMoves(
       return isWithin ? [{ ...one, startMs, endMs, partner, reseller, sessionBeganMs }] : [];
     });
   const placeEvent = (one: OracleEvent): OracleEvent[] =>
-    ends(staysOf(one.organization)).flatMap(({ sinceMs, untilMs, partner, reseller }) => {
+    ends(placementsOf(one.organization)).flatMap(({ sinceMs, untilMs, partner, reseller }) => {
       const placed = { ...one, partner, reseller };
       if (!isLevelByValue) return one.timeMs >= sinceMs && one.timeMs < untilMs ? [placed] : [];
       if (one.timeMs >= untilMs) return [];

@@ -258,7 +258,7 @@ function readChange(actor: Actor, tree: NodeTree, node: NodeAddress, wanted: Cha
 }
 
 function stateOf({ node, name, externalId, status, fields, parent }: NodeRecord, tree: NodeTree): NodeState {
-  return { node, name, externalId, status, fields, parent, stays: tree.stays(node) };
+  return { node, name, externalId, status, fields, parent, placements: tree.placements(node) };
 }
 
 function parentOf(actor: Actor, tree: NodeTree, requested: string | undefined): NodeRecord {

@@ -11,7 +11,7 @@ import type { ClickHouse } from "../../clickhouse/client.ts";
 import { defineQuery } from "../../clickhouse/define-query.ts";
 import { createLevelDeriver, type LevelDeriver } from "../../rollups/derive-levels.ts";
 import { beginTerm, laterTerms, type Term } from "../../rollups/deriver-term.ts";
-import type { StaysWithin } from "../../rollups/session-parts.ts";
+import type { PlacementsWithin } from "../../rollups/session-parts.ts";
 import { Admission } from "../accept/backpressure.ts";
 import { findStoredEvents, storedIdentityHashes } from "../accept/known-events.ts";
 import { KnownIds } from "../accept/known-ids.ts";
@@ -38,7 +38,7 @@ export interface IngestOptions {
   eventsPerSecond: number;
   clickhouse: ClickHouse;
   /** Where an organization stood; absent: sessions stand where their events did. */
-  staysWithin?: StaysWithin;
+  placementsWithin?: PlacementsWithin;
   /** Called after each settled batch: the organizations with new events, the nodes whose levels may have changed. */
   announce: (organizations: ReadonlySet<string>, levels: ReadonlySet<string>) => void;
   /** The log cannot be written any more: the process must end, its acknowledgements would mean nothing. */
@@ -103,7 +103,7 @@ export async function startIngest(options: IngestOptions): Promise<Ingest> {
   const leftSince = progress.unfinishedSince ?? (progress.sequence || manifests[0]?.batch);
   const alone = shared ? undefined : await onlyTerm(clickhouse, leftSince);
   const term = () => (shared ?? (alone as OnlyTerm)).term();
-  const hereDeriver = createLevelDeriver(clickhouse, () => sequence.next(), term, options.staysWithin);
+  const hereDeriver = createLevelDeriver(clickhouse, () => sequence.next(), term, options.placementsWithin);
   const deriver = shared ? shared.deriver(hereDeriver) : hereDeriver;
 
   const knownIds = new KnownIds({

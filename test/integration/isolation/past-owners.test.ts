@@ -141,7 +141,7 @@ test("a day on which a node moved counts for its new owner from the move on", as
   const id = "moved-today-9f3c";
   await world.deps.tree.createNode({ kind: "organization", id, name: id, parent: pastOwner });
   expect((await move(above, { parent: askedAbout }, `organization:${id}`)).status).toBe(200);
-  const since = world.deps.tree.stays(`organization:${id}`).at(-1)?.from;
+  const since = world.deps.tree.placements(`organization:${id}`).at(-1)?.from;
   const { body: plan } = await world.ask("POST", "/v1/plans", { key: newcomer, body: { name: "P", currency: "EUR" } });
   await world.ask("POST", `/v1/plans/${plan.id}/publish`, { key: newcomer });
   const wanted = { node: `organization:${id}`, plan: plan.id };

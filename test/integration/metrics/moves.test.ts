@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { placeOrganizations } from "../../../server/rollups/apply-moves.ts";
 import { type Ingesting, startIngesting } from "../../support/ingesting.ts";
-import { cutAtMoves, type OracleStay } from "../../support/moving-oracle.ts";
+import { cutAtMoves, type OraclePlacement } from "../../support/moving-oracle.ts";
 import { type OracleFacts, type OracleSpan, oracleRules, oracleSpans } from "../../support/usage-oracle.ts";
 import { expectFigures } from "../../support/usage-questions.ts";
 import { organizationsOf, type UsageWorld, usageWorlds } from "../../support/usage-world.ts";
@@ -32,7 +32,7 @@ const drawnMoves = fc.array(
 );
 
 let ingesting: Ingesting;
-let worlds: (UsageWorld & { spans: OracleSpan[]; stays: Map<string, OracleStay[]> })[];
+let worlds: (UsageWorld & { spans: OracleSpan[]; placements: Map<string, OraclePlacement[]> })[];
 
 beforeAll(async () => {
   ingesting = await startIngesting();
@@ -40,16 +40,18 @@ beforeAll(async () => {
   worlds = [];
   for (const [index, world] of usageWorlds(worldCount, seed, nowMs).entries()) {
     const organizations = organizationsOf(index);
-    const stays = new Map(organizations.map(([id, path]): [string, OracleStay[]] => [id, [{ sinceMs: 0, ...path }]]));
+    const placements = new Map(
+      organizations.map(([id, path]): [string, OraclePlacement[]] => [id, [{ sinceMs: 0, ...path }]]),
+    );
     const move = ({ organization, at, to }: { organization: number; at: number; to: number }) => {
       const [id = ""] = organizations[organization] ?? [];
       const [, path] = organizations[to] ?? [];
-      const own = (stays.get(id) ?? []).filter(({ sinceMs }) => sinceMs < world.baseMs + at);
+      const own = (placements.get(id) ?? []).filter(({ sinceMs }) => sinceMs < world.baseMs + at);
       const last = own.at(-1);
       if (path && (last?.partner !== path.partner || last.reseller !== path.reseller))
         own.push({ sinceMs: world.baseMs + at, ...path });
-      stays.set(id, own);
-      ingesting.tree.stays.set(id, own);
+      placements.set(id, own);
+      ingesting.tree.placements.set(id, own);
       return { id, sinceMs: world.baseMs + at };
     };
     for (const [id, path] of organizations) ingesting.tree.organizations.set(id, path);
@@ -59,17 +61,17 @@ beforeAll(async () => {
       if (part !== 1) continue;
       for (const one of drawn[index] ?? []) if (one.isBackdated) await place(move(one));
     }
-    worlds.push({ ...world, spans: oracleSpans(world.events, nowMs), stays });
+    worlds.push({ ...world, spans: oracleSpans(world.events, nowMs), placements });
   }
 }, 600_000);
 afterAll(() => ingesting.close());
 
 async function place({ id, sinceMs }: { id: string; sinceMs: number }): Promise<void> {
   const { store, deriver, flush, sequence, tree } = ingesting;
-  const staysWithin = (organization: string, fromMs: number, toMs: number) =>
-    tree.staysWithin(organization, fromMs, toMs);
+  const placementsWithin = (organization: string, fromMs: number, toMs: number) =>
+    tree.placementsWithin(organization, fromMs, toMs);
   await placeOrganizations(
-    { clickhouse: store.clickhouse, deriver, flush, sequence, staysWithin },
+    { clickhouse: store.clickhouse, deriver, flush, sequence, placementsWithin },
     { organizations: [id], sinceMs, nowMs, unfinished: [], record: async () => undefined },
   );
 }
@@ -101,7 +103,7 @@ test(`of ${runs} random questions about organizations that moved, at once or bac
         spans: world.spans.filter(isOfUser),
         events: world.events.filter(isOfUser),
       };
-      const cut = cutAtMoves(all, (organization) => world.stays.get(organization) ?? [], levelsByValue.has(meter));
+      const cut = cutAtMoves(all, (organization) => world.placements.get(organization) ?? [], levelsByValue.has(meter));
       const isInside = (one: { organization: string; reseller: string; partner: string }) =>
         isInWorld(one) &&
         ["all", `organization:${one.organization}`, `reseller:${one.reseller}`, `partner:${one.partner}`].includes(

@@ -67,14 +67,14 @@ test("every list is the levels within its bounds, and together they are the whol
 
 test("a session that nothing of is left beyond a move is not in parts", () => {
   const resolved = { spans: [], edges: [edge(10, 1), edge(30, -1)], orphans: 0, inverted: 0 };
-  const stays = [
+  const placements = [
     { sinceMs: 0, partner: "p1", reseller: "" },
     { sinceMs: 30, partner: "p2", reseller: "" },
   ];
-  expect(sessionParts(resolved, stays, { partner: "", reseller: "" })).toMatchObject([
+  expect(sessionParts(resolved, placements, { partner: "", reseller: "" })).toMatchObject([
     { part: 0, parts: 0, partner: "p1", edges: resolved.edges },
   ]);
-  const [whole, ...parts] = sessionParts({ ...resolved, edges: [edge(10, 1), edge(31, -1)] }, stays, {
+  const [whole, ...parts] = sessionParts({ ...resolved, edges: [edge(10, 1), edge(31, -1)] }, placements, {
     partner: "",
     reseller: "",
   });
