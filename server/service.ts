@@ -211,7 +211,7 @@ async function startParts(
   const corrections = createCorrections({
     ...{ postgres, clickhouse, tree, ingest: storing },
     others: running && {
-      ...{ isHere: running.isDeriver, watermark },
+      ...{ isHere: running.isMaterializer, watermark },
       applyThere: () => running?.runThere("corrections-apply") ?? Promise.resolve(),
     },
   });
@@ -355,9 +355,9 @@ function nodesAround(tree: NodeTree, organizations: ReadonlySet<string>, levels:
 /** What jobs and corrections need to change what is stored, without anything being stored meanwhile. */
 function storingOf(ingest: Ingest | undefined, cluster: RunningCluster | undefined): Storing | undefined {
   if (!ingest || !cluster) return ingest;
-  const { log, deriver, sequence, flush } = ingest;
+  const { log, materializer, sequence, flush } = ingest;
   return {
-    ...{ log, deriver, sequence },
+    ...{ log, materializer, sequence },
     flush: {
       exclusive: cluster.flush.exclusive,
       whenStored: flush.whenStored,
@@ -369,7 +369,7 @@ function storingOf(ingest: Ingest | undefined, cluster: RunningCluster | undefin
   };
 }
 
-type Storing = Pick<Ingest, "log" | "deriver" | "sequence"> & {
+type Storing = Pick<Ingest, "log" | "materializer" | "sequence"> & {
   flush: Pick<Ingest["flush"], "exclusive" | "whenStored" | "watermark" | "settledBatch">;
 };
 
@@ -385,7 +385,7 @@ function ledJobs(jobs: readonly JobDefinition[], cluster: RunningCluster) {
   }
   const led = jobs.map((job) =>
     job.role === "ingest"
-      ? { ...job, handler: () => (cluster.isDeriver() ? runJob(job.name) : cluster.runThere(job.name)) }
+      ? { ...job, handler: () => (cluster.isMaterializer() ? runJob(job.name) : cluster.runThere(job.name)) }
       : job,
   );
   return { jobs: led, runJob };
@@ -399,7 +399,7 @@ function visibilityOf(
   started: (() => Promise<void>)[],
 ): Visibility {
   if (cluster) {
-    const stop = redis ? tellVisibility(redis, cluster, cluster.isDeriver) : undefined;
+    const stop = redis ? tellVisibility(redis, cluster, cluster.isMaterializer) : undefined;
     started.push(async () => stop?.());
     return cluster;
   }
@@ -444,8 +444,8 @@ function jobsOf(
       every: { ms: 2_000 },
       role: "ingest",
       handler: async () => {
-        const { deriver, sequence } = ingesting();
-        const derivation = await expireIntervals(clickhouse, deriver.derive, sequence, Date.now());
+        const { materializer, sequence } = ingesting();
+        const derivation = await expireIntervals(clickhouse, materializer.derive, sequence, Date.now());
         if (derivation) announce(derivation.touchedNodes);
       },
     },
@@ -460,8 +460,8 @@ function jobsOf(
       every: { ms: 2_000 },
       role: "ingest",
       handler: async () => {
-        const { deriver, sequence, flush } = ingesting();
-        await applyMoves({ clickhouse, postgres, tree, deriver, sequence, flush });
+        const { materializer, sequence, flush } = ingesting();
+        await applyMoves({ clickhouse, postgres, tree, materializer, sequence, flush });
       },
     },
     {
@@ -488,8 +488,8 @@ function jobsOf(
       every: { ms: 10 * 60_000 },
       role: "ingest",
       handler: async () => {
-        const { deriver, sequence, flush } = ingesting();
-        await reconcileRecent({ clickhouse, postgres, tree, deriver, sequence, flush, log });
+        const { materializer, sequence, flush } = ingesting();
+        await reconcileRecent({ clickhouse, postgres, tree, materializer, sequence, flush, log });
       },
     },
     {
@@ -497,8 +497,8 @@ function jobsOf(
       every: { ms: 2_000 },
       role: "ingest",
       handler: async () => {
-        const { deriver, sequence, flush } = ingesting();
-        await runRebuilds({ clickhouse, postgres, tree, deriver, sequence, flush, log });
+        const { materializer, sequence, flush } = ingesting();
+        await runRebuilds({ clickhouse, postgres, tree, materializer, sequence, flush, log });
       },
     },
     {

@@ -61,7 +61,7 @@ export interface Membership {
   /** Undefined when the organization is this node's now. */
   ownerElsewhere(organization: string): string | undefined;
   /** The node that derives; undefined when it is not known. */
-  deriver(): ClusterNode | undefined;
+  materializer(): ClusterNode | undefined;
   /** The term in which this node derives, while that is certain; undefined otherwise. */
   term(): Term | undefined;
   /** Reads again now, for who was told that it knows too little. */
@@ -104,7 +104,7 @@ export async function joinCluster(options: MembershipOptions): Promise<Membershi
   const slot = await registerNode(options);
   const isMine = and(eq(ingestNodes.name, name), eq(ingestNodes.process, process));
   let nodes: ClusterNode[] = [];
-  let cluster = { owners: [] as string[], version: 0, deriver: null as string | null, isLeased: false, term: 0 };
+  let cluster = { owners: [] as string[], version: 0, materializer: null as string | null, isLeased: false, term: 0 };
   /** Given away as soon as everything of them is settled; nothing more of them is taken meanwhile. */
   let releasing: ReadonlySet<number> = new Set();
   let isReleasing = false;
@@ -123,7 +123,7 @@ export async function joinCluster(options: MembershipOptions): Promise<Membershi
     const askedAtMs = performance.now();
     // The cluster's row first: a node that joins after it was read has made it out of date (see `take`).
     const [row] = await db
-      .select({ row: ingestCluster, isLeased: sql<boolean>`${ingestCluster.deriverUntil} > now()` })
+      .select({ row: ingestCluster, isLeased: sql<boolean>`${ingestCluster.materializerUntil} > now()` })
       .from(ingestCluster);
     const rows = await db
       .select({ row: ingestNodes, silentMs: sql<number>`extract(epoch FROM now() - ${ingestNodes.heardAt}) * 1000` })
@@ -241,27 +241,27 @@ export async function joinCluster(options: MembershipOptions): Promise<Membershi
     if (held) {
       const renewed = await db
         .update(ingestCluster)
-        .set({ deriverUntil: until, ...(held.hasBegun && { unfinishedSince: handlers.unfinishedSince() }) })
-        .where(and(eq(ingestCluster.deriver, name), eq(ingestCluster.term, held.term.number)))
+        .set({ materializerUntil: until, ...(held.hasBegun && { unfinishedSince: handlers.unfinishedSince() }) })
+        .where(and(eq(ingestCluster.materializer, name), eq(ingestCluster.term, held.term.number)))
         .returning({ term: ingestCluster.term });
       if (renewed.length === 0 || (await hasLaterTerm(held.term.number))) held = undefined;
       else held.untilMs = askedAtMs + leaseMs - leaseMarginMs;
       return;
     }
     // A process of this name before this one is over: two cannot have the same data folder.
-    if (cluster.isLeased && cluster.deriver !== name) return;
+    if (cluster.isLeased && cluster.materializer !== name) return;
     const { newest, sinceMs } = await handlers.laterTerms(cluster.term);
     const [taken] = await db
       .update(ingestCluster)
-      .set({ deriver: name, deriverUntil: until, term: sql`greatest(${ingestCluster.term}, ${newest}) + 1` })
+      .set({ materializer: name, materializerUntil: until, term: sql`greatest(${ingestCluster.term}, ${newest}) + 1` })
       .where(
-        or(isNull(ingestCluster.deriver), eq(ingestCluster.deriver, name), lt(ingestCluster.deriverUntil, sql`now()`)),
+        or(isNull(ingestCluster.materializer), eq(ingestCluster.materializer, name), lt(ingestCluster.materializerUntil, sql`now()`)),
       )
       .returning({ number: ingestCluster.term, leftSince: ingestCluster.unfinishedSince });
     if (!taken) return;
     // Of a term that is nobody's of these nodes it is not known what of it has ended either.
     const since =
-      cluster.deriver === null ? [handlers.leftSince] : [taken.leftSince, newest > 0 ? sinceMs * perMs : null];
+      cluster.materializer === null ? [handlers.leftSince] : [taken.leftSince, newest > 0 ? sinceMs * perMs : null];
     const known = since.filter((version) => version !== null && version !== undefined);
     const term = { number: taken.number, leftSince: known.length > 0 ? Math.min(...known) : undefined };
     const mine = { term, untilMs: askedAtMs + leaseMs - leaseMarginMs, hasBegun: false };
@@ -325,7 +325,7 @@ export async function joinCluster(options: MembershipOptions): Promise<Membershi
       if (owner !== name) return owner;
       return releasing.has(partition) ? preferredOwner(partition, candidates()) : undefined;
     },
-    deriver: () => (cluster.isLeased ? nodes.find((node) => node.name === cluster.deriver && node.isAlive) : undefined),
+    materializer: () => (cluster.isLeased ? nodes.find((node) => node.name === cluster.materializer && node.isAlive) : undefined),
     term: () => (held?.hasBegun && performance.now() < held.untilMs ? held.term : undefined),
     refresh,
     run(given) {
@@ -348,8 +348,8 @@ export async function joinCluster(options: MembershipOptions): Promise<Membershi
       if (held)
         await db
           .update(ingestCluster)
-          .set({ deriverUntil: sql`now()` })
-          .where(and(eq(ingestCluster.deriver, name), eq(ingestCluster.term, held.term.number)));
+          .set({ materializerUntil: sql`now()` })
+          .where(and(eq(ingestCluster.materializer, name), eq(ingestCluster.term, held.term.number)));
       held = undefined;
     },
   };

@@ -19,7 +19,7 @@ export async function registerNode(options: MembershipOptions): Promise<number> 
       const singleUntil = await watermarkOfSingle(tx);
       await tx
         .insert(ingestCluster)
-        .values({ only: 1, owners: [], version: 0, deriver: null, deriverUntil: new Date(0), term: 0 })
+        .values({ only: 1, owners: [], version: 0, materializer: null, materializerUntil: new Date(0), term: 0 })
         .onConflictDoNothing();
       const [cluster] = await tx.select().from(ingestCluster).for("update");
       const rows = await tx.select().from(ingestNodes);
@@ -42,7 +42,7 @@ export async function registerNode(options: MembershipOptions): Promise<number> 
       // The first node owns everything: its folder may hold ids that nobody else knows.
       const isFirst = stores.mode !== "cluster" || !cluster?.owners.length;
       const version = (cluster?.version ?? 0) + 1;
-      const begun = { owners: new Array<string>(partitionCount).fill(name), deriver: null, unfinishedSince: null };
+      const begun = { owners: new Array<string>(partitionCount).fill(name), materializer: null, unfinishedSince: null };
       await tx.update(ingestCluster).set({ version, ...(isFirst && begun) });
       await tx
         .update(ingestStores)

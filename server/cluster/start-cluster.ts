@@ -14,7 +14,7 @@ import type { Ingest, SharedIngest } from "../ingest/flush/start-ingest.ts";
 import { perMs } from "../ingest/log/sequence.ts";
 import type { Visibility } from "../live/shared-watermark.ts";
 import type { Postgres } from "../postgres/client.ts";
-import type { LevelDeriver } from "../rollups/derive-levels.ts";
+import type { LevelMaterializer } from "../rollups/derive-levels.ts";
 import { beginTerm, laterTerms, type Term } from "../rollups/deriver-term.ts";
 import { notAllStored, proofOfSecret } from "./claim-stores.ts";
 import { type HandOver, openHandOver } from "./hand-over.ts";
@@ -55,7 +55,7 @@ export interface RunningCluster extends Visibility {
   /** In front of the node's own: nothing is stored by any node while `exclusive` runs, and batches are those of all. */
   readonly flush: Pick<FlushLoop, "exclusive" | "settledBatch">;
   /** Whether jobs that change what is derived run here. */
-  isDeriver(): boolean;
+  isMaterializer(): boolean;
   /** Asks the node that derives to run one of its jobs now. */
   runThere(job: string): Promise<void>;
   /** Call it when requests are served. */
@@ -79,7 +79,7 @@ const doneSchema = z.object({});
 
 const deriveWithinMs = 60_000;
 /** While another node takes over; then the flush loop tries again by itself. */
-const deriverPatienceMs = 10_000;
+const materializerPatienceMs = 10_000;
 const holdWithinMs = 30_000;
 /** A hold ends by itself when the node that asked for it is not heard of any more. */
 const holdLastsMs = 15_000;
@@ -101,7 +101,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     ...{ postgres, url, log, secretProof: proofOfSecret(secret), onLost: options.onLost },
   });
   const peers = createPeers(secret, Date.now, url);
-  let here: LevelDeriver | undefined;
+  let here: LevelMaterializer | undefined;
 
   const term = (): Term => {
     const current = membership.term();
@@ -112,9 +112,9 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     slot: membership.slot,
     numbersBefore: Math.max(0, ...membership.nodes().map(({ lastNumber }) => lastNumber)),
     term,
-    deriver(local) {
+    materializer(local) {
       here = local;
-      return sharedDeriver(local, membership, peers);
+      return sharedMaterializer(local, membership, peers);
     },
   };
 
@@ -214,9 +214,9 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
             return settledBatch();
           },
         },
-        isDeriver: () => membership.term() !== undefined,
+        isMaterializer: () => membership.term() !== undefined,
         async runThere(job) {
-          const node = membership.deriver();
+          const node = membership.materializer();
           if (!node || node.name === membership.name) return;
           await peers.ask(node, "/cluster/jobs", asBody({ token: job }), doneSchema, jobWithinMs);
         },
@@ -287,12 +287,12 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
 }
 
 /** Derives here where this node is the one that does, else asks the node that is. */
-function sharedDeriver(local: LevelDeriver, membership: Membership, peers: Peers): LevelDeriver {
+function sharedMaterializer(local: LevelMaterializer, membership: Membership, peers: Peers): LevelMaterializer {
   return {
     async derive(batches, nowMs, scope = "changes", prepare) {
-      for (const untilMs = Date.now() + deriverPatienceMs; ; ) {
+      for (const untilMs = Date.now() + materializerPatienceMs; ; ) {
         if (membership.term()) return await local.derive(batches, nowMs, scope, prepare);
-        const node = membership.deriver();
+        const node = membership.materializer();
         if (scope !== "changes" || prepare) throw new Error("another node derives levels now");
         if (node && node.name !== membership.name) {
           const body = asBody({ batches });

@@ -7,7 +7,7 @@ import { z } from "zod";
 import type { ClickHouse } from "../clickhouse/client.ts";
 import { defineInsert, defineStatement } from "../clickhouse/define-query.ts";
 import { storedId } from "../ingest/accept/event-identity.ts";
-import type { LevelDeriver } from "../rollups/derive-levels.ts";
+import type { LevelMaterializer } from "../rollups/derive-levels.ts";
 import { rebuildIntervals } from "../rollups/reinsert-intervals.ts";
 import type { EventRow } from "./stored-event.ts";
 
@@ -26,7 +26,7 @@ export interface StorableCorrection {
 
 /** Answers the nodes whose levels may have changed. */
 export async function applyCorrection(
-  { clickhouse, deriver }: { clickhouse: ClickHouse; deriver: LevelDeriver },
+  { clickhouse, materializer }: { clickhouse: ClickHouse; materializer: LevelMaterializer },
   { before, voidBatch, after, amendBatch }: StorableCorrection,
   nowMs: number,
 ): Promise<ReadonlySet<string>> {
@@ -38,7 +38,7 @@ export async function applyCorrection(
     await storeCorrectedEvents(clickhouse, body(after), { batch: amendBatch, sign: 1 });
   if (before.level === "" && (after?.level ?? "") === "") return new Set();
   const batches = amendBatch === undefined ? [voidBatch] : [voidBatch, amendBatch];
-  const { touchedNodes } = await deriver.derive(batches, nowMs, "changes", async () => {
+  const { touchedNodes } = await materializer.derive(batches, nowMs, "changes", async () => {
     await markCorrectedIntervals(clickhouse, { batches });
     await rebuildIntervals(clickhouse, batches);
   });

@@ -67,7 +67,7 @@ export interface CorrectionsDeps {
   tree: Pick<NodeTree, "pathAt" | "placesBetween">;
   /** Absent in a process that does not store events: then another one applies what is recorded here. */
   ingest:
-    | (Pick<Ingest, "log" | "deriver" | "sequence"> & { flush: Pick<Ingest["flush"], "exclusive" | "whenStored"> })
+    | (Pick<Ingest, "log" | "materializer" | "sequence"> & { flush: Pick<Ingest["flush"], "exclusive" | "whenStored"> })
     | undefined;
   /** Where other processes store too, and one of them applies what is recorded. */
   others?: OtherStorers | undefined;
@@ -93,7 +93,7 @@ export function createCorrections(deps: CorrectionsDeps): Corrections {
 
   async function applyOne(correction: Correction): Promise<void> {
     if (!ingest) return;
-    const { flush, deriver, sequence } = ingest;
+    const { flush, materializer, sequence } = ingest;
     // The row may have been stored by a process whose clock is ahead: of one key the larger number stands.
     sequence.advance(correction.replaces);
     const numbers = {
@@ -105,7 +105,7 @@ export function createCorrections(deps: CorrectionsDeps): Corrections {
       await postgres.db.update(eventCorrections).set(numbers).where(eq(eventCorrections.id, correction.id));
     await flush.exclusive(async () => {
       const levels = await applyCorrection(
-        { clickhouse, deriver },
+        { clickhouse, materializer },
         {
           before: correction.before,
           voidBatch: numbers.voidBatch,

@@ -15,7 +15,7 @@ import type { Sequence } from "../ingest/log/sequence.ts";
 import type { Postgres } from "../postgres/client.ts";
 import { nodeMoves } from "../postgres/schema/accounts.ts";
 import type { NodeTree } from "../tree/node-tree.ts";
-import type { LevelDeriver } from "./derive-levels.ts";
+import type { LevelMaterializer } from "./derive-levels.ts";
 import { rewriteCounters, rewriteNodeCounters } from "./rewrite-counters.ts";
 import { neverMs, type Placement, type PlacementsWithin } from "./session-parts.ts";
 
@@ -43,7 +43,7 @@ export type MisplacedDays = { day: string; misplaced: string[] }[];
 
 export interface PlacementDeps {
   clickhouse: ClickHouse;
-  deriver: Pick<LevelDeriver, "derive">;
+  materializer: Pick<LevelMaterializer, "derive">;
   flush: Pick<FlushLoop, "exclusive">;
   sequence: Sequence;
   placementsWithin: PlacementsWithin;
@@ -106,7 +106,7 @@ export interface Placing {
 
 /** Brings everything that was stored of the organizations since an instant to where they stood by then. */
 export async function placeOrganizations(
-  { clickhouse, deriver, flush, sequence, placementsWithin }: PlacementDeps,
+  { clickhouse, materializer, flush, sequence, placementsWithin }: PlacementDeps,
   { organizations, sinceMs, nowMs, unfinished, record }: Placing,
 ): Promise<void> {
   const placements = new Map(
@@ -138,7 +138,7 @@ export async function placeOrganizations(
     }
     const batch = sequence.next();
     await markSessionsOfMoved(clickhouse, { ...moved, batch });
-    const { touchedNodes } = await deriver.derive([batch], nowMs);
+    const { touchedNodes } = await materializer.derive([batch], nowMs);
     return { batch, organizations: new Set(moved.organizations), levels: touchedNodes };
   });
 }

@@ -138,7 +138,7 @@ export interface Derivation {
   differences: SessionDifference[];
 }
 
-export interface LevelDeriver {
+export interface LevelMaterializer {
   /** Derives what the batches made dirty; they must be stored. Idempotent. `nowMs` decides what has timed out. */
   derive(
     batches: readonly number[],
@@ -160,15 +160,15 @@ export type DerivationScope = "changes" | "comparison";
 
 /**
  * `nextVersion` gives numbers that only grow, also over restarts; of two rows of one key the larger wins. `currentTerm` is
- * this deriver's (see deriver-term.ts); it throws while there is none. `listener` hears of what it wrote.
+ * this materializer's (see deriver-term.ts); it throws while there is none. `listener` hears of what it wrote.
  */
-export function createLevelDeriver(
+export function createLevelMaterializer(
   clickhouse: ClickHouse,
   nextVersion: () => number,
   currentTerm: () => Term,
   placementsWithin: PlacementsWithin = () => undefined,
   listener?: DerivationListener,
-): LevelDeriver {
+): LevelMaterializer {
   let running: Promise<unknown> = Promise.resolve();
   let unfinishedSince: number | undefined;
   const minuteSlots = createMinuteSlots(clickhouse);

@@ -3,7 +3,7 @@
  * derivation changes a few edges of a minute that has very many: reading them all again would cost more with every batch.
  *
  * What is kept per (minute, level, node) is the net change at each instant. It is a copy of `level_edges`, loaded from
- * there when a minute is first needed, and right only as long as nothing but one deriver writes that table: whoever
+ * there when a minute is first needed, and right only as long as nothing but one materializer writes that table: whoever
  * cannot tell whether a write arrived must call `forget`.
  */
 import { z } from "zod";

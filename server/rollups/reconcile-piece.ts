@@ -17,7 +17,7 @@ import type { Postgres } from "../postgres/client.ts";
 import { reconciliations } from "../postgres/schema/reconciliation.ts";
 import type { NodeTree } from "../tree/node-tree.ts";
 import { type Comparison, type Difference, type Piece, stageComparisons } from "./compare-stages.ts";
-import type { LevelDeriver } from "./derive-levels.ts";
+import type { LevelMaterializer } from "./derive-levels.ts";
 import { expireIntervals } from "./expire-intervals.ts";
 
 const markSessionsOfDay = defineStatement(
@@ -31,7 +31,7 @@ export interface ReconciliationDeps {
   clickhouse: ClickHouse;
   postgres: Postgres;
   tree: Pick<NodeTree, "ancestors">;
-  deriver: LevelDeriver;
+  materializer: LevelMaterializer;
   sequence: Sequence;
   flush: Pick<FlushLoop, "exclusive" | "settledBatch">;
   log: Logger;
@@ -50,12 +50,12 @@ export async function reconcilePiece(
   asked: readonly Stage[] = stages,
 ): Promise<Drift[]> {
   const wanted = stages.filter((stage) => asked.includes(stage) && (piece.organization !== "" || stage === "slots"));
-  const derive: Comparison["derive"] = (batches, nowMs) => deps.deriver.derive(batches, nowMs, "comparison");
+  const derive: Comparison["derive"] = (batches, nowMs) => deps.materializer.derive(batches, nowMs, "comparison");
   const glance = await comparisonOf(deps, piece, wanted, { derive, settledBatch: deps.flush.settledBatch });
   if (!(await differsAnywhere(glance, piece, wanted))) return [];
   const drifts: Drift[] = [];
   await deps.flush.exclusive(() =>
-    deps.deriver.alone(async (deriveAlone) => {
+    deps.materializer.alone(async (deriveAlone) => {
       const { clickhouse, sequence } = deps;
       const comparison = await comparisonOf(deps, piece, wanted, { derive: deriveAlone, settledBatch: everyBatch });
       // What has timed out by now and was not looked at yet is no drift.

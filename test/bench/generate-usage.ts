@@ -2,7 +2,7 @@
  * Fills a database with usage as months of a busy service leave it: events made inside ClickHouse, so that the views fan
  * them out as they do everything else, then levels derived from the intervals. Deriving millions of sessions in Node
  * would take an hour, so sessions, edges and slots are made by SQL of the same rules for the plain intervals that are made
- * here; a sample of them is derived again by the service's own deriver, which must change nothing.
+ * here; a sample of them is derived again by the service's own materializer, which must change nothing.
  */
 
 import { setTimeout as delay } from "node:timers/promises";
@@ -10,7 +10,7 @@ import { z } from "zod";
 import { type ClickHouse, readSql } from "../../server/clickhouse/client.ts";
 import { createSequence } from "../../server/ingest/log/sequence.ts";
 import { stageComparisons } from "../../server/rollups/compare-stages.ts";
-import { createLevelDeriver } from "../../server/rollups/derive-levels.ts";
+import { createLevelMaterializer } from "../../server/rollups/derive-levels.ts";
 
 const benchSql = (name: string) => readSql(`../test/bench/sql/${name}.sql`);
 const generateEvents = benchSql("generate_events");
@@ -91,13 +91,13 @@ export async function generateUsage(
   );
 }
 
-/** Throws unless the service's own deriver would write exactly the sessions that are there, for some of them, and the slots of a day. */
+/** Throws unless the service's own materializer would write exactly the sessions that are there, for some of them, and the slots of a day. */
 export async function checkDerivation(clickhouse: ClickHouse, sessions: number, nowMs: number): Promise<void> {
   const sequence = createSequence(0);
   const batch = sequence.next();
   await clickhouse.command(benchSql("touch_sample"), { batch, sessions });
   // It compares and writes nothing, so it needs no term of its own.
-  const { derive } = createLevelDeriver(clickhouse, sequence.next, () => ({ number: 1, leftSince: undefined }));
+  const { derive } = createLevelMaterializer(clickhouse, sequence.next, () => ({ number: 1, leftSince: undefined }));
   const comparison = await derive([batch], nowMs, "comparison");
   if (comparison.sessions !== sessions || comparison.differences.length > 0)
     throw new Error("generated sessions differ from derived ones", { cause: comparison.differences[0] });

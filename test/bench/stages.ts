@@ -18,7 +18,7 @@ import { batchFiles, sealBatch } from "../../server/ingest/flush/seal-batch.ts";
 import { storeBatch } from "../../server/ingest/flush/store-batch.ts";
 import { createSequence } from "../../server/ingest/log/sequence.ts";
 import { type LogPosition, type LogRecord, openWriteAheadLog } from "../../server/ingest/log/write-ahead-log.ts";
-import { createLevelDeriver } from "../../server/rollups/derive-levels.ts";
+import { createLevelMaterializer } from "../../server/rollups/derive-levels.ts";
 import { asBody, makeEvents } from "./made-events.ts";
 
 export interface StageCost {
@@ -92,7 +92,7 @@ export async function measureStages(
     };
     // Deriving is one stage to its caller; its statements tell which part of it they are.
     const slots: StageCost = { stage: "derive slots", wall: 0, node: 0, clickhouse: 0 };
-    const deriver = createLevelDeriver(
+    const materializer = createLevelMaterializer(
       {
         ...clickhouse,
         async command(sql, params, settings) {
@@ -143,7 +143,7 @@ export async function measureStages(
       });
       cursor = sealed.manifest.to;
       await measure("store, with its views", () => storeBatch(context, sealed, false));
-      await measure("derive sessions", () => deriver.derive([sealed.manifest.batch], Date.now()));
+      await measure("derive sessions", () => materializer.derive([sealed.manifest.batch], Date.now()));
       await measure("settle", async () => {
         const newest = sequence.next();
         await files.writeProgress({ settled: sealed.manifest.to, sequence: newest, unfinishedSince: newest });

@@ -35,8 +35,8 @@ afterAll(async () => {
 });
 
 const deps = () => {
-  const { store, deriver, sequence, flush } = ingesting;
-  return { clickhouse: store.clickhouse, postgres, tree, deriver, sequence, flush, log };
+  const { store, materializer, sequence, flush } = ingesting;
+  return { clickhouse: store.clickhouse, postgres, tree, materializer, sequence, flush, log };
 };
 const at = (day: number, minute: number) => new Date(Date.UTC(2026, 4, day, 23, minute)).toISOString();
 

@@ -56,8 +56,8 @@ beforeEach(async () => {
 });
 
 const deps = () => {
-  const { store, deriver, sequence, flush } = ingesting;
-  return { clickhouse: store.clickhouse, postgres, tree, deriver, sequence, flush, log };
+  const { store, materializer, sequence, flush } = ingesting;
+  return { clickhouse: store.clickhouse, postgres, tree, materializer, sequence, flush, log };
 };
 const reconcile = () => reconcilePiece(deps(), { organization, day });
 

@@ -45,8 +45,8 @@ export function clusterRoutes({ cluster, runJob }: ClusterRoutesDeps): OpenAPIHo
   });
   post("/cluster/derive", async (body) => {
     const { batches } = deriveBodySchema.parse(JSON.parse(body.toString("utf8")));
-    if (!cluster.isDeriver()) throw new NotMineError("another node derives levels");
-    const { touchedNodes } = await cluster.ingest.deriver.derive(batches, Date.now());
+    if (!cluster.isMaterializer()) throw new NotMineError("another node derives levels");
+    const { touchedNodes } = await cluster.ingest.materializer.derive(batches, Date.now());
     return { touchedNodes: [...touchedNodes] };
   });
   post("/cluster/hold", async (body) => {
@@ -62,7 +62,7 @@ export function clusterRoutes({ cluster, runJob }: ClusterRoutesDeps): OpenAPIHo
     return {};
   });
   post("/cluster/jobs", async (body) => {
-    if (!cluster.isDeriver()) throw new NotMineError("another node derives levels");
+    if (!cluster.isMaterializer()) throw new NotMineError("another node derives levels");
     await runJob(tokenOf(body));
     return {};
   });

@@ -11,7 +11,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Logger } from "pino";
 import type { ClickHouse } from "../../clickhouse/client.ts";
-import type { LevelDeriver } from "../../rollups/derive-levels.ts";
+import type { LevelMaterializer } from "../../rollups/derive-levels.ts";
 import type { Sequence } from "../log/sequence.ts";
 import { comparePositions, type LogPosition, type LogRecord, type WriteAheadLog } from "../log/write-ahead-log.ts";
 import {
@@ -52,7 +52,7 @@ export interface FlushObserver {
 export interface FlushOptions {
   log: WriteAheadLog;
   clickhouse: ClickHouse;
-  deriver: LevelDeriver;
+  materializer: LevelMaterializer;
   files: BatchFiles;
   sequence: Sequence;
   findStored: FindStored;
@@ -136,7 +136,7 @@ export function startFlushLoop(
   ): Promise<void> {
     await untilDone(store, "settling", () => {
       const sequence = options.sequence.next();
-      const unfinishedSince = options.deriver.unfinishedSince() ?? sequence;
+      const unfinishedSince = options.materializer.unfinishedSince() ?? sequence;
       return files.writeProgress({ settled: manifest.to, sequence, unfinishedSince });
     });
     await files.removeManifest(manifest.batch).catch((error: NodeJS.ErrnoException) => {
@@ -168,7 +168,7 @@ export function startFlushLoop(
           ? (
               await timed(
                 "derive",
-                untilDone(store, "deriving levels", () => options.deriver.derive(batches, now())),
+                untilDone(store, "deriving levels", () => options.materializer.derive(batches, now())),
               )
             ).touchedNodes
           : new Set<string>();

@@ -9,7 +9,7 @@ import type { Logger } from "pino";
 import { z } from "zod";
 import type { ClickHouse } from "../../clickhouse/client.ts";
 import { defineQuery } from "../../clickhouse/define-query.ts";
-import { createLevelDeriver, type LevelDeriver } from "../../rollups/derive-levels.ts";
+import { createLevelMaterializer, type LevelMaterializer } from "../../rollups/derive-levels.ts";
 import { beginTerm, laterTerms, type Term } from "../../rollups/deriver-term.ts";
 import type { PlacementsWithin } from "../../rollups/session-parts.ts";
 import { Admission } from "../accept/backpressure.ts";
@@ -58,7 +58,7 @@ export interface SharedIngest {
   /** The term in which this process derives. Throws while another does. */
   term: () => Term;
   /** What the flush loop derives by: here where this process is the one that does, else where that is. */
-  deriver: (here: LevelDeriver) => LevelDeriver;
+  materializer: (here: LevelMaterializer) => LevelMaterializer;
 }
 
 export interface Ingest {
@@ -66,7 +66,7 @@ export interface Ingest {
   knownIds: KnownIds;
   admission: Admission;
   flush: FlushLoop;
-  deriver: LevelDeriver;
+  materializer: LevelMaterializer;
   sequence: Sequence;
   /** The version from which on derivations of an earlier process may not have ended. */
   leftSince: number | undefined;
@@ -103,8 +103,8 @@ export async function startIngest(options: IngestOptions): Promise<Ingest> {
   const leftSince = progress.unfinishedSince ?? (progress.sequence || manifests[0]?.batch);
   const alone = shared ? undefined : await onlyTerm(clickhouse, leftSince);
   const term = () => (shared ?? (alone as OnlyTerm)).term();
-  const hereDeriver = createLevelDeriver(clickhouse, () => sequence.next(), term, options.placementsWithin);
-  const deriver = shared ? shared.deriver(hereDeriver) : hereDeriver;
+  const localMaterializer = createLevelMaterializer(clickhouse, () => sequence.next(), term, options.placementsWithin);
+  const materializer = shared ? shared.materializer(localMaterializer) : localMaterializer;
 
   const knownIds = new KnownIds({
     lookupStored: (identities) => findStoredEvents(clickhouse, identities, Date.now()),
@@ -126,7 +126,7 @@ export async function startIngest(options: IngestOptions): Promise<Ingest> {
     {
       log,
       clickhouse,
-      deriver,
+      materializer,
       files,
       sequence,
       findStored: (events) => findStoredEvents(clickhouse, events, Date.now()),
@@ -161,12 +161,12 @@ export async function startIngest(options: IngestOptions): Promise<Ingest> {
     knownIds,
     admission,
     flush,
-    deriver,
+    materializer,
     sequence,
     leftSince,
     async keepTerm() {
       if (!alone || flush.lagMs() < askTermAfterMs) return;
-      if (await alone.takeBack(hereDeriver.unfinishedSince()))
+      if (await alone.takeBack(localMaterializer.unfinishedSince()))
         logger.warn("another process had begun to derive levels from these events; taken back");
     },
     gained() {

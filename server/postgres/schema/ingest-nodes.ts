@@ -54,9 +54,9 @@ export const ingestCluster = pgTable("ingest_cluster", {
   /** Grows with every change of `owners` and every node that joins. */
   version: integer("version").notNull(),
   /** The one node that derives levels, until when at least, and how many did before it. */
-  deriver: text("deriver"),
-  deriverUntil: instant("deriver_until").notNull(),
+  materializer: text("deriver"),
+  materializerUntil: instant("deriver_until").notNull(),
   term: bigint("term", { mode: "number" }).notNull(),
-  /** As the deriver last told: derivations with this version or a later one may not have ended. */
+  /** As the materializer last told: derivations with this version or a later one may not have ended. */
   unfinishedSince: bigint("unfinished_since", { mode: "number" }),
 });

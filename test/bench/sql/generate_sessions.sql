@@ -1,5 +1,5 @@
 -- What server/rollups/derive-levels.ts writes for sessions of which every interval was named, started and ended; in bulk.
--- The benchmark compares a sample of the rows with the deriver's.
+-- The benchmark compares a sample of the rows with the materializer's.
 -- Params: first, last String (organizations, both inclusive); version UInt64.
 INSERT INTO sessions
 (

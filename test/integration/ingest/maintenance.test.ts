@@ -110,7 +110,7 @@ test("the job that expires intervals ends what became silent, and only that", as
   const laterMs = startMs + 61_000;
   const derivation = await expireIntervals(
     ingesting.store.clickhouse,
-    ingesting.deriver.derive,
+    ingesting.materializer.derive,
     ingesting.sequence,
     laterMs,
   );
@@ -118,7 +118,7 @@ test("the job that expires intervals ends what became silent, and only that", as
   expect(await live("brief", laterMs)).toBe(0);
   expect(await live("lasting", laterMs)).toBe(1);
   expect(
-    await expireIntervals(ingesting.store.clickhouse, ingesting.deriver.derive, ingesting.sequence, laterMs),
+    await expireIntervals(ingesting.store.clickhouse, ingesting.materializer.derive, ingesting.sequence, laterMs),
   ).toBeUndefined();
 });
 

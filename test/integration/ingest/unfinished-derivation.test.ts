@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { ClickHouse } from "../../../server/clickhouse/client.ts";
 import { stageComparisons } from "../../../server/rollups/compare-stages.ts";
-import { createLevelDeriver, type LevelDeriver } from "../../../server/rollups/derive-levels.ts";
+import { createLevelMaterializer, type LevelMaterializer } from "../../../server/rollups/derive-levels.ts";
 import { type Ingesting, startIngesting } from "../../support/ingesting.ts";
 
 let ingesting: Ingesting;
@@ -27,8 +27,8 @@ function cutBeforeSessions(clickhouse: ClickHouse): ClickHouse {
 
 /** Edges that are not those of the sessions, and slots that are not those of the edges. */
 async function differences(organization: string, day: string): Promise<unknown[]> {
-  const { store, sequence, deriver } = ingesting;
-  const whole = { clickhouse: store.clickhouse, sequence, derive: deriver.derive, nowMs: Date.now(), settledBatch: 0 };
+  const { store, sequence, materializer } = ingesting;
+  const whole = { clickhouse: store.clickhouse, sequence, derive: materializer.derive, nowMs: Date.now(), settledBatch: 0 };
   const comparison = { ...whole, touchedNodes: new Set<string>(), dirtyBatch: 0 };
   const piece = { organization, day };
   const { edges, slots } = stageComparisons;
@@ -38,11 +38,11 @@ async function differences(organization: string, day: string): Promise<unknown[]
 /** Later than those that began on this database. */
 const latestTerm = (leftSince: number | undefined) => () => ({ number: Number.MAX_SAFE_INTEGER, leftSince });
 
-const later: Record<string, (unfinished: LevelDeriver) => LevelDeriver> = {
+const later: Record<string, (unfinished: LevelMaterializer) => LevelMaterializer> = {
   "in the same process": (unfinished) => unfinished,
   "after a restart": (unfinished) => {
     const { store, sequence } = ingesting;
-    return createLevelDeriver(store.clickhouse, () => sequence.next(), latestTerm(unfinished.unfinishedSince()));
+    return createLevelMaterializer(store.clickhouse, () => sequence.next(), latestTerm(unfinished.unfinishedSince()));
   },
 };
 
@@ -61,16 +61,16 @@ test.each(Object.entries(later))(
     await send("alive", "alive", minutesAgo(8));
     const day = minutesAgo(8).slice(0, 10);
     const batch = ingesting.flush.settledBatch;
-    const deriver = createLevelDeriver(
+    const materializer = createLevelMaterializer(
       cutBeforeSessions(store.clickhouse),
       () => sequence.next(),
       latestTerm(undefined),
     );
     // A day later the interval has ended at its last sign of life, in a minute that had no edge so far and will have none.
-    await expect(deriver.derive([batch], now + 24 * 60 * 60_000)).rejects.toThrow("cut off");
+    await expect(materializer.derive([batch], now + 24 * 60 * 60_000)).rejects.toThrow("cut off");
     await send("out", "left", minutesAgo(5));
     expect(await differences(organization, day)).not.toEqual([]);
-    await next(deriver).derive([], now);
+    await next(materializer).derive([], now);
     expect(await differences(organization, day)).toEqual([]);
   },
 );

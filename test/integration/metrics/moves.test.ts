@@ -67,11 +67,11 @@ beforeAll(async () => {
 afterAll(() => ingesting.close());
 
 async function place({ id, sinceMs }: { id: string; sinceMs: number }): Promise<void> {
-  const { store, deriver, flush, sequence, tree } = ingesting;
+  const { store, materializer, flush, sequence, tree } = ingesting;
   const placementsWithin = (organization: string, fromMs: number, toMs: number) =>
     tree.placementsWithin(organization, fromMs, toMs);
   await placeOrganizations(
-    { clickhouse: store.clickhouse, deriver, flush, sequence, placementsWithin },
+    { clickhouse: store.clickhouse, materializer, flush, sequence, placementsWithin },
     { organizations: [id], sinceMs, nowMs, unfinished: [], record: async () => undefined },
   );
 }

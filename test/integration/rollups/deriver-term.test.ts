@@ -9,7 +9,7 @@ beforeAll(async () => {
 afterAll(() => ingesting.close());
 
 test("what a process derives after another has begun is refused by storage and changes nothing", async () => {
-  const { store, deriver, flush } = ingesting;
+  const { store, materializer, flush } = ingesting;
   const event = { organization: "acme", session: "s", user: "u", interval: "i" };
   await ingesting.send([{ ...event, id: "in", type: "participant.joined", time: "2026-03-02T09:00:00Z" }]);
   const batch = flush.settledBatch;
@@ -18,12 +18,12 @@ test("what a process derives after another has begun is refused by storage and c
       "SELECT (SELECT max(version) FROM sessions) AS sessions, (SELECT max(version) FROM level_edges) AS edges, (SELECT max(version) FROM level_slots) AS slots",
       {},
     );
-  await deriver.derive([batch], Date.now());
+  await materializer.derive([batch], Date.now());
   const before = await written();
   const term = (await laterTerms(store.clickhouse, 0)).newest + 1;
   await beginTerm(store.clickhouse, term);
   // A year later its interval has timed out: there is something to write in every table.
   const later = Date.parse("2027-03-02T09:00:00Z");
-  await expect(deriver.derive([batch], later)).rejects.toThrow("another process derives levels by now");
+  await expect(materializer.derive([batch], later)).rejects.toThrow("another process derives levels by now");
   expect(await written()).toEqual(before);
 });

@@ -29,9 +29,9 @@ const signArbitrary = fc.record({
 
 /** The first slots of today and yesterday that are not what the edges come to. */
 async function wrongSlots() {
-  const { store, sequence, deriver } = ingesting;
+  const { store, sequence, materializer } = ingesting;
   const nowMs = Date.now();
-  const comparison = { clickhouse: store.clickhouse, sequence, derive: deriver.derive, nowMs };
+  const comparison = { clickhouse: store.clickhouse, sequence, derive: materializer.derive, nowMs };
   const days = [nowMs, nowMs - 24 * 60 * 60 * 1000].map((ms) => new Date(ms).toISOString().slice(0, 10));
   const whole = { ...comparison, settledBatch: 0, touchedNodes: new Set<string>(), dirtyBatch: 0 };
   const found = await Promise.all(days.map((day) => stageComparisons.slots.compare(whole, { organization: "", day })));

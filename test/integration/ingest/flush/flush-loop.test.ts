@@ -14,7 +14,7 @@ import {
   type LogPosition,
   openWriteAheadLog,
 } from "../../../../server/ingest/log/write-ahead-log.ts";
-import { createLevelDeriver } from "../../../../server/rollups/derive-levels.ts";
+import { createLevelMaterializer } from "../../../../server/rollups/derive-levels.ts";
 import { type OwnClickHouse, ownClickHouse } from "../../../support/stores.ts";
 
 let store: OwnClickHouse;
@@ -95,7 +95,7 @@ test("of a backlog two full batches are stored at once, settle in order, and a r
     {
       log,
       clickhouse,
-      deriver: createLevelDeriver(
+      materializer: createLevelMaterializer(
         clickhouse,
         () => sequence.next(),
         () => ({ number: 1, leftSince: undefined }),
