@@ -203,7 +203,7 @@ async function startParts(
       isAllStored = ingest.log.backlogBytes === 0;
     });
   if (ingest)
-    alone?.run({ watermark: () => ingest.flush.watermark(), whileHeld: () => ingest.keepTerm(), onLost: onFatal });
+    alone?.run({ watermark: () => ingest.flush.watermark(), whileHeld: () => ingest.keepEpoch(), onLost: onFatal });
   if (ingest) running = await cluster?.run(ingest, { tree, eventType: typeOf });
   started.push(async () => await running?.stopTaking());
   const { watermark, settledBatch } = visibilityOf(ingest, running, redis, log, started);

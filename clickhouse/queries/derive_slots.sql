@@ -3,7 +3,7 @@
 -- Params: version UInt64 (that the changed edges were written with, and the slots get); before UInt32 (seconds since 1970:
 -- minutes from here on are left to server/rollups/minute-slots.ts, which computes the same from memory); former_kinds, former_nodes
 -- Array(String): nodes above which changed edges stood before, which their new rows do not tell;
--- term UInt64 (it is refused when another has begun).
+-- epoch UInt64 (it is refused when another has begun).
 INSERT INTO level_slots (kind, node, level, minute, version, net, weighted, peak, peak_at_ms, starts)
 WITH
     changed AS
@@ -16,4 +16,4 @@ WITH
     )
 SELECT kind, node, level, minute, {version:UInt64}, net, weighted, peak, peak_at_ms, starts
 FROM ({{slots_of_edges}})
-WHERE {{of_this_term}}
+WHERE {{of_this_epoch}}

@@ -12,7 +12,7 @@ import type { Logger } from "pino";
 import { perMs } from "../ingest/log/sequence.ts";
 import type { Postgres } from "../postgres/client.ts";
 import { ingestCluster, ingestNodes, ingestStores } from "../postgres/schema/ingest-nodes.ts";
-import type { LaterTerms, Term } from "../rollups/deriver-term.ts";
+import type { FencingEpoch, LaterEpochs } from "../rollups/fencing-epoch.ts";
 import { aliveMs, ClaimRefusedError } from "./claim-stores.ts";
 import type { IngestProcess } from "./judge-claim.ts";
 import { partitionOf, preferredOwner } from "./partitions.ts";
@@ -62,8 +62,8 @@ export interface Membership {
   ownerElsewhere(organization: string): string | undefined;
   /** The node that derives; undefined when it is not known. */
   materializer(): ClusterNode | undefined;
-  /** The term in which this node derives, while that is certain; undefined otherwise. */
-  term(): Term | undefined;
+  /** The epoch in which this node derives, while that is certain; undefined otherwise. */
+  epoch(): FencingEpoch | undefined;
   /** Reads again now, for who was told that it knows too little. */
   refresh(): Promise<void>;
   /** Starts to tell and to move partitions. */
@@ -81,21 +81,21 @@ export interface MembershipHandlers {
   /** Partitions came from other nodes: their ids are in storage and not in memory. */
   gained(): void;
   /** This node is to derive from now on: prepares it. */
-  begin(term: number): Promise<void>;
+  begin(epoch: number): Promise<void>;
   /** The version from which on derivations of this node may not have ended. */
   unfinishedSince(): number;
   /** The version from which on derivations may not have ended that were begun before there was a cluster. */
   leftSince: number | undefined;
-  /** The terms that storage knows after one. */
-  laterTerms(term: number): Promise<LaterTerms>;
+  /** The epochs that storage knows after one. */
+  laterEpochs(epoch: number): Promise<LaterEpochs>;
 }
 
 const tickMs = 200;
 const leaseMs = 3_000;
 /** The lease is taken to end this much earlier here than by Postgres' clock. */
 const leaseMarginMs = 500;
-/** While this node is behind, storage is asked this often whether its term is still the newest. */
-const askTermsEveryMs = 2_000;
+/** While this node is behind, storage is asked this often whether its epoch is still the newest. */
+const askEpochsEveryMs = 2_000;
 
 /** Registers the node: it may own partitions when this resolves. Throws ClaimRefusedError. */
 export async function joinCluster(options: MembershipOptions): Promise<Membership> {
@@ -104,17 +104,17 @@ export async function joinCluster(options: MembershipOptions): Promise<Membershi
   const slot = await registerNode(options);
   const isMine = and(eq(ingestNodes.name, name), eq(ingestNodes.process, process));
   let nodes: ClusterNode[] = [];
-  let cluster = { owners: [] as string[], version: 0, materializer: null as string | null, isLeased: false, term: 0 };
+  let cluster = { owners: [] as string[], version: 0, materializer: null as string | null, isLeased: false, epoch: 0 };
   /** Given away as soon as everything of them is settled; nothing more of them is taken meanwhile. */
   let releasing: ReadonlySet<number> = new Set();
   let isReleasing = false;
-  let held: { term: Term; untilMs: number; hasBegun: boolean } | undefined;
+  let held: { epoch: FencingEpoch; untilMs: number; hasBegun: boolean } | undefined;
   let isClosed = false;
   let timer: NodeJS.Timeout | undefined;
   let handlers: MembershipHandlers | undefined;
   let reading: Promise<void> | undefined;
   let readAtMs = performance.now();
-  let termsAskedAtMs = 0;
+  let epochsAskedAtMs = 0;
 
   const others = () => nodes.filter((node) => node.name !== name);
   const candidates = () => [name, ...others().flatMap((node) => (node.isAlive ? [node.name] : []))];
@@ -242,49 +242,57 @@ export async function joinCluster(options: MembershipOptions): Promise<Membershi
       const renewed = await db
         .update(ingestCluster)
         .set({ materializerUntil: until, ...(held.hasBegun && { unfinishedSince: handlers.unfinishedSince() }) })
-        .where(and(eq(ingestCluster.materializer, name), eq(ingestCluster.term, held.term.number)))
-        .returning({ term: ingestCluster.term });
-      if (renewed.length === 0 || (await hasLaterTerm(held.term.number))) held = undefined;
+        .where(and(eq(ingestCluster.materializer, name), eq(ingestCluster.epoch, held.epoch.number)))
+        .returning({ epoch: ingestCluster.epoch });
+      if (renewed.length === 0 || (await hasLaterEpoch(held.epoch.number))) held = undefined;
       else held.untilMs = askedAtMs + leaseMs - leaseMarginMs;
       return;
     }
     // A process of this name before this one is over: two cannot have the same data folder.
     if (cluster.isLeased && cluster.materializer !== name) return;
-    const { newest, sinceMs } = await handlers.laterTerms(cluster.term);
+    const { newest, sinceMs } = await handlers.laterEpochs(cluster.epoch);
     const [taken] = await db
       .update(ingestCluster)
-      .set({ materializer: name, materializerUntil: until, term: sql`greatest(${ingestCluster.term}, ${newest}) + 1` })
+      .set({
+        materializer: name,
+        materializerUntil: until,
+        epoch: sql`greatest(${ingestCluster.epoch}, ${newest}) + 1`,
+      })
       .where(
-        or(isNull(ingestCluster.materializer), eq(ingestCluster.materializer, name), lt(ingestCluster.materializerUntil, sql`now()`)),
+        or(
+          isNull(ingestCluster.materializer),
+          eq(ingestCluster.materializer, name),
+          lt(ingestCluster.materializerUntil, sql`now()`),
+        ),
       )
-      .returning({ number: ingestCluster.term, leftSince: ingestCluster.unfinishedSince });
+      .returning({ number: ingestCluster.epoch, leftSince: ingestCluster.unfinishedSince });
     if (!taken) return;
-    // Of a term that is nobody's of these nodes it is not known what of it has ended either.
+    // Of an epoch that is nobody's of these nodes it is not known what of it has ended either.
     const since =
       cluster.materializer === null ? [handlers.leftSince] : [taken.leftSince, newest > 0 ? sinceMs * perMs : null];
     const known = since.filter((version) => version !== null && version !== undefined);
-    const term = { number: taken.number, leftSince: known.length > 0 ? Math.min(...known) : undefined };
-    const mine = { term, untilMs: askedAtMs + leaseMs - leaseMarginMs, hasBegun: false };
+    const epoch = { number: taken.number, leftSince: known.length > 0 ? Math.min(...known) : undefined };
+    const mine = { epoch, untilMs: askedAtMs + leaseMs - leaseMarginMs, hasBegun: false };
     held = mine;
-    log.info({ term: term.number }, "this node derives levels from now on");
-    handlers.begin(term.number).then(
+    log.info({ epoch: epoch.number }, "this node derives levels from now on");
+    handlers.begin(epoch.number).then(
       () => {
         mine.hasBegun = true;
       },
       (err: unknown) => {
-        log.warn({ err, term: term.number }, "this node could not begin to derive, trying again");
+        log.warn({ err, epoch: epoch.number }, "this node could not begin to derive, trying again");
         if (held === mine) held = undefined;
       },
     );
   }
 
   /** A process that is none of these nodes may have begun one; it is taken back, else the watermark would stand for ever. */
-  async function hasLaterTerm(term: number): Promise<boolean> {
+  async function hasLaterEpoch(epoch: number): Promise<boolean> {
     const nowMs = performance.now();
-    if (!handlers?.isBehind() || nowMs - termsAskedAtMs < askTermsEveryMs) return false;
-    termsAskedAtMs = nowMs;
-    const { newest } = await handlers.laterTerms(term);
-    if (newest > 0) log.warn({ term, newest }, "a process outside of the cluster has begun to derive; taking it back");
+    if (!handlers?.isBehind() || nowMs - epochsAskedAtMs < askEpochsEveryMs) return false;
+    epochsAskedAtMs = nowMs;
+    const { newest } = await handlers.laterEpochs(epoch);
+    if (newest > 0) log.warn({ epoch, newest }, "a process outside of the cluster has begun to derive; taking it back");
     return newest > 0;
   }
 
@@ -325,8 +333,9 @@ export async function joinCluster(options: MembershipOptions): Promise<Membershi
       if (owner !== name) return owner;
       return releasing.has(partition) ? preferredOwner(partition, candidates()) : undefined;
     },
-    materializer: () => (cluster.isLeased ? nodes.find((node) => node.name === cluster.materializer && node.isAlive) : undefined),
-    term: () => (held?.hasBegun && performance.now() < held.untilMs ? held.term : undefined),
+    materializer: () =>
+      cluster.isLeased ? nodes.find((node) => node.name === cluster.materializer && node.isAlive) : undefined,
+    epoch: () => (held?.hasBegun && performance.now() < held.untilMs ? held.epoch : undefined),
     refresh,
     run(given) {
       handlers = given;
@@ -349,7 +358,7 @@ export async function joinCluster(options: MembershipOptions): Promise<Membershi
         await db
           .update(ingestCluster)
           .set({ materializerUntil: sql`now()` })
-          .where(and(eq(ingestCluster.materializer, name), eq(ingestCluster.term, held.term.number)));
+          .where(and(eq(ingestCluster.materializer, name), eq(ingestCluster.epoch, held.epoch.number)));
       held = undefined;
     },
   };

@@ -19,7 +19,7 @@ export async function registerNode(options: MembershipOptions): Promise<number> 
       const singleUntil = await watermarkOfSingle(tx);
       await tx
         .insert(ingestCluster)
-        .values({ only: 1, owners: [], version: 0, materializer: null, materializerUntil: new Date(0), term: 0 })
+        .values({ only: 1, owners: [], version: 0, materializer: null, materializerUntil: new Date(0), epoch: 0 })
         .onConflictDoNothing();
       const [cluster] = await tx.select().from(ingestCluster).for("update");
       const rows = await tx.select().from(ingestNodes);

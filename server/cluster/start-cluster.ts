@@ -15,7 +15,7 @@ import { perMs } from "../ingest/log/sequence.ts";
 import type { Visibility } from "../live/shared-watermark.ts";
 import type { Postgres } from "../postgres/client.ts";
 import type { LevelMaterializer } from "../rollups/derive-levels.ts";
-import { beginTerm, laterTerms, type Term } from "../rollups/deriver-term.ts";
+import { beginEpoch, type FencingEpoch, laterEpochs } from "../rollups/fencing-epoch.ts";
 import { notAllStored, proofOfSecret } from "./claim-stores.ts";
 import { type HandOver, openHandOver } from "./hand-over.ts";
 import type { IngestProcess } from "./judge-claim.ts";
@@ -103,15 +103,15 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   const peers = createPeers(secret, Date.now, url);
   let here: LevelMaterializer | undefined;
 
-  const term = (): Term => {
-    const current = membership.term();
+  const epoch = (): FencingEpoch => {
+    const current = membership.epoch();
     if (!current) throw new Error("another node derives levels now");
     return current;
   };
   const shared: SharedIngest = {
     slot: membership.slot,
     numbersBefore: Math.max(0, ...membership.nodes().map(({ lastNumber }) => lastNumber)),
-    term,
+    epoch,
     materializer(local) {
       here = local;
       return sharedMaterializer(local, membership, peers);
@@ -166,12 +166,12 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
         },
         gained: () => ingest.gained(),
         leftSince: ingest.leftSince,
-        laterTerms: (term) => laterTerms(clickhouse, term),
+        laterEpochs: (epoch) => laterEpochs(clickhouse, epoch),
         unfinishedSince: () => here?.unfinishedSince() ?? sequence.next(),
         async begin(number) {
           await membership.refresh();
           sequence.advance(Math.max(0, ...membership.nodes().map(({ lastNumber }) => lastNumber)) + untoldNumbers);
-          await beginTerm(clickhouse, number);
+          await beginEpoch(clickhouse, number);
         },
       });
 
@@ -214,7 +214,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
             return settledBatch();
           },
         },
-        isMaterializer: () => membership.term() !== undefined,
+        isMaterializer: () => membership.epoch() !== undefined,
         async runThere(job) {
           const node = membership.materializer();
           if (!node || node.name === membership.name) return;
@@ -268,7 +268,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
 
       /** Every other node holds still first, so what runs here sees nothing half stored and nobody's batch in between. */
       async function alone(work: () => Promise<ExclusiveResult>): Promise<void> {
-        term();
+        epoch();
         const token = randomUUID();
         const asked = others();
         const ask = (path: string) =>
@@ -291,7 +291,7 @@ function sharedMaterializer(local: LevelMaterializer, membership: Membership, pe
   return {
     async derive(batches, nowMs, scope = "changes", prepare) {
       for (const untilMs = Date.now() + materializerPatienceMs; ; ) {
-        if (membership.term()) return await local.derive(batches, nowMs, scope, prepare);
+        if (membership.epoch()) return await local.derive(batches, nowMs, scope, prepare);
         const node = membership.materializer();
         if (scope !== "changes" || prepare) throw new Error("another node derives levels now");
         if (node && node.name !== membership.name) {

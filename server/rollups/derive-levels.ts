@@ -14,7 +14,7 @@ import { defineColumnsQuery, defineInsert, defineQuery, defineStatement } from "
 import { nodeAddress } from "../contract/node-address.ts";
 import { compareSessions, type SessionDifference } from "./compare-sessions.ts";
 import { type DerivationListener, type DerivedChange, derivedChange, edgeChanges } from "./derived-change.ts";
-import type { Term } from "./deriver-term.ts";
+import type { FencingEpoch } from "./fencing-epoch.ts";
 import { createMinuteSlots, type MinuteChange, type MinuteEdges, type Place } from "./minute-slots.ts";
 import { type Edge, type Member, type ResolvedSession, resolveSession } from "./resolve-session.ts";
 import { neverMs as endlessMs, type PlacementsWithin, type SessionPart, sessionParts } from "./session-parts.ts";
@@ -105,13 +105,13 @@ const unfinishedEdges = defineColumnsQuery("unfinished_edges", since, {
   edge_starts: "numbers",
 });
 const unfinishedSessions = defineColumnsQuery("unfinished_sessions", since, derivedColumns);
-const ofTerm = z.object({ term: z.number() });
-const insertSessions = defineInsert("insert_sessions", ofTerm);
-const insertOpenSessions = defineInsert("insert_open_sessions", ofTerm);
-const insertLevelEdges = defineInsert("insert_level_edges", ofTerm);
+const epochParam = z.object({ epoch: z.number() });
+const insertSessions = defineInsert("insert_sessions", epochParam);
+const insertOpenSessions = defineInsert("insert_open_sessions", epochParam);
+const insertLevelEdges = defineInsert("insert_level_edges", epochParam);
 const deriveSlots = defineStatement(
   "derive_slots",
-  ofTerm.extend({
+  epochParam.extend({
     version: z.number(),
     before: z.number(),
     former_kinds: z.array(z.string()),
@@ -159,21 +159,21 @@ export type Derive = (batches: readonly number[], nowMs: number, scope: Derivati
 export type DerivationScope = "changes" | "comparison";
 
 /**
- * `nextVersion` gives numbers that only grow, also over restarts; of two rows of one key the larger wins. `currentTerm` is
- * this materializer's (see deriver-term.ts); it throws while there is none. `listener` hears of what it wrote.
+ * `nextVersion` gives numbers that only grow, also over restarts; of two rows of one key the larger wins. `currentEpoch` is
+ * this materializer's (see fencing-epoch.ts); it throws while there is none. `listener` hears of what it wrote.
  */
 export function createLevelMaterializer(
   clickhouse: ClickHouse,
   nextVersion: () => number,
-  currentTerm: () => Term,
+  currentEpoch: () => FencingEpoch,
   placementsWithin: PlacementsWithin = () => undefined,
   listener?: DerivationListener,
 ): LevelMaterializer {
   let running: Promise<unknown> = Promise.resolve();
   let unfinishedSince: number | undefined;
   const minuteSlots = createMinuteSlots(clickhouse);
-  /** Of what memory holds: in another term others may have written what it does not have. */
-  let term = 0;
+  /** Of what memory holds: in another epoch others may have written what it does not have. */
+  let epoch = 0;
 
   async function deriveAlone(batches: readonly number[], nowMs: number, scope: DerivationScope): Promise<Derivation> {
     const derivation: Derivation = { touchedNodes: new Set(), sessions: 0, changedMinutes: 0, differences: [] };
@@ -244,20 +244,20 @@ export function createLevelMaterializer(
       return;
     }
     if (edgeRows.length > 0) {
-      await insertLevelEdges(clickhouse, asBody(edgeRows), { term });
+      await insertLevelEdges(clickhouse, asBody(edgeRows), { epoch });
       await writeSlots(changes, version, nowMs);
     }
-    if (openRows.length > 0) await insertOpenSessions(clickhouse, asBody(openRows.map(renderOpenRow)), { term });
-    if (sessionRows.length > 0) await insertSessions(clickhouse, asBody(sessionRows.map(renderSessionRow)), { term });
+    if (openRows.length > 0) await insertOpenSessions(clickhouse, asBody(openRows.map(renderOpenRow)), { epoch });
+    if (sessionRows.length > 0) await insertSessions(clickhouse, asBody(sessionRows.map(renderSessionRow)), { epoch });
     listener?.onSessionsDerived(told);
   }
 
-  function enterTerm(): void {
-    const current = currentTerm();
-    if (current.number === term) return;
+  function enterEpoch(): void {
+    const current = currentEpoch();
+    if (current.number === epoch) return;
     loseTrack();
     unfinishedSince = current.leftSince;
-    term = current.number;
+    epoch = current.number;
   }
 
   function partsOf(session: DirtySession, resolved: ResolvedSession, nowMs: number): SessionPart[] {
@@ -269,7 +269,7 @@ export function createLevelMaterializer(
 
   function inTurn<Result>(work: () => Promise<Result>): Promise<Result> {
     const next = running.then(async () => {
-      enterTerm();
+      enterEpoch();
       if (unfinishedSince !== undefined) await undoFrom(unfinishedSince);
       unfinishedSince = nextVersion();
       const result = await work();
@@ -314,17 +314,17 @@ export function createLevelMaterializer(
       edgeRows.push(renderEdgeRow({ ...placeAfter, session, part }, minute, level, after ?? withoutEdges, version));
       moved.push({ placeBefore, placeAfter });
     }
-    await insertLevelEdges(clickhouse, asBody(edgeRows), { term });
-    await deriveSlots(clickhouse, { term, version, before: endOfTime, ...formerNodes(moved) });
+    await insertLevelEdges(clickhouse, asBody(edgeRows), { epoch });
+    await deriveSlots(clickhouse, { epoch, version, before: endOfTime, ...formerNodes(moved) });
     minuteSlots.forget();
   }
 
   async function writeSlots(changes: readonly MinuteChange[], version: number, nowMs: number): Promise<void> {
     const before = Math.floor((nowMs - changingMs) / minuteMs) * (minuteMs / 1000);
     const older = changes.filter(({ minute }) => minute < before);
-    if (older.length > 0) await deriveSlots(clickhouse, { term, version, before, ...formerNodes(older) });
+    if (older.length > 0) await deriveSlots(clickhouse, { epoch, version, before, ...formerNodes(older) });
     const fromMemory = changes.filter(({ minute }) => minute >= before);
-    if (fromMemory.length > 0) await minuteSlots.write(fromMemory, version, term);
+    if (fromMemory.length > 0) await minuteSlots.write(fromMemory, version, epoch);
     minuteSlots.forgetBefore(before);
   }
 

@@ -58,7 +58,7 @@ const minuteChanges = defineQuery(
   z.object({ minutes: z.array(z.number()), levels: z.array(z.string()) }),
   loadedRow,
 );
-const insertLevelSlots = defineInsert("insert_level_slots", z.object({ term: z.number() }));
+const insertLevelSlots = defineInsert("insert_level_slots", z.object({ epoch: z.number() }));
 
 /** One node's level in one minute. */
 interface Steps {
@@ -74,10 +74,10 @@ type MinuteLevel = Map<NodeKey, Steps>;
 
 export interface MinuteSlots {
   /**
-   * Writes the slots of the nodes above `changes`, whose edges must be in `level_edges` by now, under `version` and `term`.
+   * Writes the slots of the nodes above `changes`, whose edges must be in `level_edges` by now, under `version` and `epoch`.
    * When it rejects, `forget` must be called.
    */
-  write(changes: readonly MinuteChange[], version: number, term: number): Promise<void>;
+  write(changes: readonly MinuteChange[], version: number, epoch: number): Promise<void>;
   /** Lets go what is held of minutes before `minute` (seconds since 1970): they are quiet. */
   forgetBefore(minute: number): void;
   forget(): void;
@@ -118,7 +118,7 @@ export function createMinuteSlots(clickhouse: ClickHouse): MinuteSlots {
   }
 
   return {
-    async write(changes, version, term) {
+    async write(changes, version, epoch) {
       const touched = new Map<string, { minute: number; level: string; nodes: Set<NodeKey> }>();
       for (const { minute, level, placeBefore, placeAfter } of changes) {
         const key = keyOf(minute, level);
@@ -144,7 +144,7 @@ export function createMinuteSlots(clickhouse: ClickHouse): MinuteSlots {
         held.set(key, minuteLevel);
         for (const node of nodes) rows.push(renderSlot(node, level, minute, version, stepsOf(minuteLevel, node)));
       }
-      await insertLevelSlots(clickhouse, [Buffer.from(rows.join(""))], { term });
+      await insertLevelSlots(clickhouse, [Buffer.from(rows.join(""))], { epoch });
       letGo();
     },
     forgetBefore(minute) {

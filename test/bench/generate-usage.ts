@@ -96,7 +96,7 @@ export async function checkDerivation(clickhouse: ClickHouse, sessions: number, 
   const sequence = createSequence(0);
   const batch = sequence.next();
   await clickhouse.command(benchSql("touch_sample"), { batch, sessions });
-  // It compares and writes nothing, so it needs no term of its own.
+  // It compares and writes nothing, so it needs no epoch of its own.
   const { derive } = createLevelMaterializer(clickhouse, sequence.next, () => ({ number: 1, leftSince: undefined }));
   const comparison = await derive([batch], nowMs, "comparison");
   if (comparison.sessions !== sessions || comparison.differences.length > 0)

@@ -101,7 +101,7 @@ export async function measureStages(
         },
       },
       () => sequence.next(),
-      // Later than every term that a service began on this database.
+      // Later than every epoch that a service began on this database.
       () => ({ number: Number.MAX_SAFE_INTEGER, leftSince: undefined }),
     );
     const headers = new Headers({ "content-type": "application/x-ndjson" });

@@ -4,7 +4,7 @@ import { readFile } from "node:fs/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { z } from "zod";
 import { UsageApi } from "../../server/programs/usage-api.ts";
-import { beginTerm, laterTerms } from "../../server/rollups/deriver-term.ts";
+import { beginEpoch, laterEpochs } from "../../server/rollups/fencing-epoch.ts";
 import { makeTree } from "../chaos/chaos-round.ts";
 import { checkTables, wrongAnswers } from "../chaos/check-stores.ts";
 import { Ledger } from "../chaos/ledger.ts";
@@ -162,10 +162,10 @@ async function untilSeen(service: TestService, id: string): Promise<void> {
   await new UsageApi({ url: service.url, key: rootKey }).whenVisible(60_000);
 }
 
-test("a term that a process outside of the cluster began is taken back, and the watermark moves on", async () => {
+test("an epoch that a process outside of the cluster began is taken back, and the watermark moves on", async () => {
   const [a] = nodes as [TestService];
-  await beginTerm(clickhouse.clickhouse, (await laterTerms(clickhouse.clickhouse, 0)).newest + 1);
-  await untilSeen(a, "after-a-foreign-term");
+  await beginEpoch(clickhouse.clickhouse, (await laterEpochs(clickhouse.clickhouse, 0)).newest + 1);
+  await untilSeen(a, "after-a-foreign-epoch");
 });
 
 test("while a node is away with what it acknowledged the watermark stands, and that is not ready, in words and figures, until it moves again", async () => {
@@ -207,11 +207,11 @@ test("a node whose place was taken ends by itself", async () => {
   nodes[1] = inItsPlace;
 });
 
-test("a process alone takes back its term, and ends when the stores were given to another", async () => {
+test("a process alone takes back its epoch, and ends when the stores were given to another", async () => {
   for (const node of nodes) await node.stopServer();
   const alone = await start();
-  await beginTerm(clickhouse.clickhouse, (await laterTerms(clickhouse.clickhouse, 0)).newest + 1);
-  await untilSeen(alone, "alone-after-a-foreign-term");
+  await beginEpoch(clickhouse.clickhouse, (await laterEpochs(clickhouse.clickhouse, 0)).newest + 1);
+  await untilSeen(alone, "alone-after-a-foreign-epoch");
   const left = await readFolderName(alone);
   process.kill(alone.pid(), "SIGSTOP");
   const next = await eventually(

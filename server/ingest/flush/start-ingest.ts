@@ -10,7 +10,7 @@ import { z } from "zod";
 import type { ClickHouse } from "../../clickhouse/client.ts";
 import { defineQuery } from "../../clickhouse/define-query.ts";
 import { createLevelMaterializer, type LevelMaterializer } from "../../rollups/derive-levels.ts";
-import { beginTerm, laterTerms, type Term } from "../../rollups/deriver-term.ts";
+import { beginEpoch, type FencingEpoch, laterEpochs } from "../../rollups/fencing-epoch.ts";
 import type { PlacementsWithin } from "../../rollups/session-parts.ts";
 import { Admission } from "../accept/backpressure.ts";
 import { findStoredEvents, storedIdentityHashes } from "../accept/known-events.ts";
@@ -55,8 +55,8 @@ export interface SharedIngest {
   slot: number;
   /** No number was given yet, by any of them, that is larger. */
   numbersBefore: number;
-  /** The term in which this process derives. Throws while another does. */
-  term: () => Term;
+  /** The epoch in which this process derives. Throws while another does. */
+  epoch: () => FencingEpoch;
   /** What the flush loop derives by: here where this process is the one that does, else where that is. */
   materializer: (here: LevelMaterializer) => LevelMaterializer;
 }
@@ -71,7 +71,7 @@ export interface Ingest {
   /** The version from which on derivations of an earlier process may not have ended. */
   leftSince: number | undefined;
   /** Of a process that is alone: takes back the right to derive, where one that must not be there has taken it. */
-  keepTerm(): Promise<void>;
+  keepEpoch(): Promise<void>;
   /** Identities that others stored count here from now on. */
   gained(): void;
   /** Stores what is in the log, for at most `graceMs`; what is left is stored at the next start. */
@@ -101,9 +101,9 @@ export async function startIngest(options: IngestOptions): Promise<Ingest> {
   const sequence = createSequence(lastGiven, Date.now, shared?.slot);
   // Before the first progress there is nothing older than the first batch.
   const leftSince = progress.unfinishedSince ?? (progress.sequence || manifests[0]?.batch);
-  const alone = shared ? undefined : await onlyTerm(clickhouse, leftSince);
-  const term = () => (shared ?? (alone as OnlyTerm)).term();
-  const localMaterializer = createLevelMaterializer(clickhouse, () => sequence.next(), term, options.placementsWithin);
+  const alone = shared ? undefined : await soleEpoch(clickhouse, leftSince);
+  const epoch = () => (shared ?? (alone as SoleEpoch)).epoch();
+  const localMaterializer = createLevelMaterializer(clickhouse, () => sequence.next(), epoch, options.placementsWithin);
   const materializer = shared ? shared.materializer(localMaterializer) : localMaterializer;
 
   const knownIds = new KnownIds({
@@ -164,7 +164,7 @@ export async function startIngest(options: IngestOptions): Promise<Ingest> {
     materializer,
     sequence,
     leftSince,
-    async keepTerm() {
+    async keepEpoch() {
       if (!alone || flush.lagMs() < askTermAfterMs) return;
       if (await alone.takeBack(localMaterializer.unfinishedSince()))
         logger.warn("another process had begun to derive levels from these events; taken back");
@@ -183,22 +183,22 @@ export async function startIngest(options: IngestOptions): Promise<Ingest> {
   };
 }
 
-interface OnlyTerm {
-  term(): Term;
-  /** Begins a term anew where another process has begun a later one; true when one had. */
+interface SoleEpoch {
+  epoch(): FencingEpoch;
+  /** Begins an epoch anew where another process has begun a later one; true when one had. */
   takeBack(unfinishedSince: number | undefined): Promise<boolean>;
 }
 
 /** Of a process that is alone: what one before it may still be writing, after it was killed, is ended. */
-async function onlyTerm(clickhouse: ClickHouse, leftSince: number | undefined): Promise<OnlyTerm> {
-  let current: Term = { number: (await laterTerms(clickhouse, 0)).newest + 1, leftSince };
-  await beginTerm(clickhouse, current.number);
+async function soleEpoch(clickhouse: ClickHouse, leftSince: number | undefined): Promise<SoleEpoch> {
+  let current: FencingEpoch = { number: (await laterEpochs(clickhouse, 0)).newest + 1, leftSince };
+  await beginEpoch(clickhouse, current.number);
   return {
-    term: () => current,
+    epoch: () => current,
     async takeBack(unfinishedSince) {
-      const { newest, sinceMs } = await laterTerms(clickhouse, current.number);
+      const { newest, sinceMs } = await laterEpochs(clickhouse, current.number);
       if (newest === 0) return false;
-      await beginTerm(clickhouse, newest + 1);
+      await beginEpoch(clickhouse, newest + 1);
       current = {
         number: newest + 1,
         leftSince: Math.min(sinceMs * perMs, unfinishedSince ?? Number.POSITIVE_INFINITY),

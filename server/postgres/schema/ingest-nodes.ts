@@ -56,7 +56,7 @@ export const ingestCluster = pgTable("ingest_cluster", {
   /** The one node that derives levels, until when at least, and how many did before it. */
   materializer: text("deriver"),
   materializerUntil: instant("deriver_until").notNull(),
-  term: bigint("term", { mode: "number" }).notNull(),
+  epoch: bigint("term", { mode: "number" }).notNull(),
   /** As the materializer last told: derivations with this version or a later one may not have ended. */
   unfinishedSince: bigint("unfinished_since", { mode: "number" }),
 });

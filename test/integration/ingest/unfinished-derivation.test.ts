@@ -28,7 +28,13 @@ function cutBeforeSessions(clickhouse: ClickHouse): ClickHouse {
 /** Edges that are not those of the sessions, and slots that are not those of the edges. */
 async function differences(organization: string, day: string): Promise<unknown[]> {
   const { store, sequence, materializer } = ingesting;
-  const whole = { clickhouse: store.clickhouse, sequence, derive: materializer.derive, nowMs: Date.now(), settledBatch: 0 };
+  const whole = {
+    clickhouse: store.clickhouse,
+    sequence,
+    derive: materializer.derive,
+    nowMs: Date.now(),
+    settledBatch: 0,
+  };
   const comparison = { ...whole, touchedNodes: new Set<string>(), dirtyBatch: 0 };
   const piece = { organization, day };
   const { edges, slots } = stageComparisons;
@@ -36,13 +42,13 @@ async function differences(organization: string, day: string): Promise<unknown[]
 }
 
 /** Later than those that began on this database. */
-const latestTerm = (leftSince: number | undefined) => () => ({ number: Number.MAX_SAFE_INTEGER, leftSince });
+const latestEpoch = (leftSince: number | undefined) => () => ({ number: Number.MAX_SAFE_INTEGER, leftSince });
 
 const later: Record<string, (unfinished: LevelMaterializer) => LevelMaterializer> = {
   "in the same process": (unfinished) => unfinished,
   "after a restart": (unfinished) => {
     const { store, sequence } = ingesting;
-    return createLevelMaterializer(store.clickhouse, () => sequence.next(), latestTerm(unfinished.unfinishedSince()));
+    return createLevelMaterializer(store.clickhouse, () => sequence.next(), latestEpoch(unfinished.unfinishedSince()));
   },
 };
 
@@ -64,7 +70,7 @@ test.each(Object.entries(later))(
     const materializer = createLevelMaterializer(
       cutBeforeSessions(store.clickhouse),
       () => sequence.next(),
-      latestTerm(undefined),
+      latestEpoch(undefined),
     );
     // A day later the interval has ended at its last sign of life, in a minute that had no edge so far and will have none.
     await expect(materializer.derive([batch], now + 24 * 60 * 60_000)).rejects.toThrow("cut off");

@@ -38,8 +38,8 @@ async function wrongSlots() {
   return found.flat();
 }
 
-/** Later than every term that began on this database. */
-const latestTerm = Number.MAX_SAFE_INTEGER;
+/** Later than every epoch that began on this database. */
+const latestEpoch = Number.MAX_SAFE_INTEGER;
 
 test("slots of minutes that are still changing equal those computed anew from all edges, whatever each batch changed", async () => {
   await fc.assert(
@@ -90,14 +90,14 @@ test("a session that moves to another reseller leaves the slots of the former on
   await minuteSlots.write(
     [{ ...change, placeBefore: former, before: undefined, placeAfter: former, after: edges }],
     1,
-    latestTerm,
+    latestEpoch,
   );
   expect(await netOf("ebb")).toEqual([{ net: 1, starts: 1 }]);
   await write(later, 2);
   await minuteSlots.write(
     [{ ...change, placeBefore: former, before: edges, placeAfter: later, after: edges }],
     2,
-    latestTerm,
+    latestEpoch,
   );
   expect(await netOf("ebb")).toEqual([{ net: 0, starts: 0 }]);
   expect(await netOf("flow")).toEqual([{ net: 1, starts: 1 }]);

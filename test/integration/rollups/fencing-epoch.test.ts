@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { beginTerm, laterTerms } from "../../../server/rollups/deriver-term.ts";
+import { beginEpoch, laterEpochs } from "../../../server/rollups/fencing-epoch.ts";
 import { type Ingesting, startIngesting } from "../../support/ingesting.ts";
 
 let ingesting: Ingesting;
@@ -20,8 +20,8 @@ test("what a process derives after another has begun is refused by storage and c
     );
   await materializer.derive([batch], Date.now());
   const before = await written();
-  const term = (await laterTerms(store.clickhouse, 0)).newest + 1;
-  await beginTerm(store.clickhouse, term);
+  const epoch = (await laterEpochs(store.clickhouse, 0)).newest + 1;
+  await beginEpoch(store.clickhouse, epoch);
   // A year later its interval has timed out: there is something to write in every table.
   const later = Date.parse("2027-03-02T09:00:00Z");
   await expect(materializer.derive([batch], later)).rejects.toThrow("another process derives levels by now");

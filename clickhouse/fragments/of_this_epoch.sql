@@ -1,0 +1,1 @@
+throwIf({epoch:UInt64} < (SELECT max(term) FROM deriver_terms), 'another process derives levels by now') = 0

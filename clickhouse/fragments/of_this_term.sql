@@ -1,1 +1,0 @@
-throwIf({term:UInt64} < (SELECT max(term) FROM deriver_terms), 'another process derives levels by now') = 0
