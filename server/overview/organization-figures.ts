@@ -1,4 +1,4 @@
-/** The figures of organizations that the list and the overview share, held in memory between questions. */
+/** The figures of organizations that the list and the overview share, cached between questions. */
 
 import type { UsageSource } from "../billing/measure-span.ts";
 import type { Meter } from "../catalog/catalog.ts";
@@ -7,9 +7,9 @@ import { totalsBy } from "../metrics/usage.ts";
 import type { Postgres } from "../postgres/client.ts";
 import type { NodeTree } from "../tree/node-tree.ts";
 import { type AccountState, AccountStates } from "./account-state.ts";
-import { HeldAnswers, type HeldAnswersOptions } from "./held-answers.ts";
 import type { FigureByOrganization } from "./measure-organizations.ts";
 import { readStandings, type Standings } from "./read-standings.ts";
+import { type CacheOptions, StaleWhileRevalidateCache } from "./stale-while-revalidate.ts";
 
 export interface FiguresSource extends UsageSource {
   postgres: Postgres;
@@ -28,32 +28,32 @@ export interface AsOf<Answer> {
 const manyNodes = 2_000;
 
 /** Minutes of what is open grow by a few seconds within `freshMs`, of which a person sees nothing. */
-export function holding(tree: Pick<NodeTree, "size">): HeldAnswersOptions {
-  const patienceMs = () => (tree.size > manyNodes ? 100 : 1_000);
-  return { freshMs: 5_000, maxAgeMs: 600_000, patienceMs, maxAnswers: 200 };
+export function cacheOptions(tree: Pick<NodeTree, "size">): CacheOptions {
+  const waitMs = () => (tree.size > manyNodes ? 100 : 1_000);
+  return { freshMs: 5_000, maxAgeMs: 600_000, waitMs, maxAnswers: 200 };
 }
 
 export class OrganizationFigures {
   readonly #source: FiguresSource;
   readonly #accounts: AccountStates;
-  readonly #standings: HeldAnswers<AsOf<Standings>>;
-  readonly #usage: HeldAnswers<AsOf<FigureByOrganization>>;
+  readonly #standings: StaleWhileRevalidateCache<AsOf<Standings>>;
+  readonly #usage: StaleWhileRevalidateCache<AsOf<FigureByOrganization>>;
 
-  constructor(source: FiguresSource, options = holding(source.tree)) {
+  constructor(source: FiguresSource, options = cacheOptions(source.tree)) {
     this.#source = source;
     this.#accounts = new AccountStates(source.postgres);
-    this.#standings = new HeldAnswers(options);
-    this.#usage = new HeldAnswers(options);
+    this.#standings = new StaleWhileRevalidateCache(options);
+    this.#usage = new StaleWhileRevalidateCache(options);
   }
 
   accounts(): Promise<AccountState> {
     return this.#accounts.read();
   }
 
-  /** Of every subscribed node there is. `isPatient` waits until everything that is stored is in it, here and below. */
-  async standings(state: AccountState, nowMs: number, isPatient: boolean): Promise<AsOf<Standings>> {
+  /** Of every subscribed node there is. `mustRevalidate` waits until everything that is stored is in it, here and below. */
+  async standings(state: AccountState, nowMs: number, mustRevalidate: boolean): Promise<AsOf<Standings>> {
     const stored = `${this.#source.settledBatch()} ${state.sequence}`;
-    return await this.#standings.ask("", stored, isPatient, async () => {
+    return await this.#standings.ask("", stored, mustRevalidate, async () => {
       const watermark = this.#source.watermark();
       return { watermark, answer: await readStandings(this.#source, state, nowMs) };
     });
@@ -65,10 +65,10 @@ export class OrganizationFigures {
     meter: Meter,
     fromMs: number,
     nowMs: number,
-    isPatient: boolean,
+    mustRevalidate: boolean,
   ): Promise<AsOf<FigureByOrganization>> {
     const key = JSON.stringify([node, meter.meter, meter.own?.version, fromMs]);
-    return await this.#usage.ask(key, String(this.#source.settledBatch()), isPatient, async () => {
+    return await this.#usage.ask(key, String(this.#source.settledBatch()), mustRevalidate, async () => {
       const watermark = this.#source.watermark();
       const span = { node, fromMs, toMs: nowMs };
       return { watermark, answer: await totalsBy(this.#source.clickhouse, meter, "organization", span) };

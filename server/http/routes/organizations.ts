@@ -47,7 +47,7 @@ export function organizationsRoutes({
       summary: "List organizations with plan, users, usage and status",
       description: [
         "Searched, filtered, sorted and paged by the server. With `Accept: text/csv`, `application/x-ndjson`, or the media types of Excel and Parquet all that match, without `limit`.",
-        heldFigures,
+        cachedFigures,
       ].join(" "),
       middleware: requireScope("read"),
       request: { query: organizationQuerySchema },
@@ -79,11 +79,11 @@ export function organizationsRoutes({
       const asked = { list: "organizations", node, meter: query.meter, tz, ...question };
       const after = readCursor(cursor, asked, placeSchema);
       const month = cycleContaining(nowMs, tz, 1);
-      const isPatient = asksForAll(c.req.header("cache-control"));
+      const mustRevalidate = asksToRevalidate(c.req.header("cache-control"));
       const state = await figures.accounts();
       const [standings, usage] = await Promise.all([
-        figures.standings(state, nowMs, isPatient),
-        figures.usage(node, meter, month.startMs, nowMs, isPatient),
+        figures.standings(state, nowMs, mustRevalidate),
+        figures.usage(node, meter, month.startMs, nowMs, mustRevalidate),
       ]);
       const facts = organizationFacts(state, standings.answer, usage.answer, meter, nowMs);
       const records = tree.list([node], { kind: "organization", limit: Number.POSITIVE_INFINITY });
@@ -147,12 +147,12 @@ function listCells(one: Organization, { meter, unit }: Meter): (string | null | 
   ];
 }
 
-/** For the description of a route whose figures are held. */
-export const heldFigures =
+/** For the description of a route whose figures are cached. */
+export const cachedFigures =
   "Where there is so much usage that reading it takes longer than a moment, figures may be up to ten minutes old, and newer ones are read meanwhile: `watermark` says up to when they know everything. `Cache-Control: no-cache` waits for all that is stored.";
 
-/** Whether a caller does not take a held answer (RFC 9111, 5.2.1.4). */
-export function asksForAll(cacheControl: string | undefined): boolean {
+/** Whether a caller does not take a cached answer (RFC 9111, 5.2.1.4). */
+export function asksToRevalidate(cacheControl: string | undefined): boolean {
   return /(?:^|,)\s*no-cache\s*(?:,|$)/i.test(cacheControl ?? "");
 }
 

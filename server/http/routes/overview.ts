@@ -5,14 +5,14 @@ import { nodeStatuses } from "../../contract/nodes.ts";
 import { quotaFilters } from "../../contract/organizations.ts";
 import { type Overview, overviewQuerySchema, overviewSchema } from "../../contract/overview.ts";
 import { cycleContaining } from "../../metrics/windows.ts";
-import { HeldAnswers } from "../../overview/held-answers.ts";
-import { type AsOf, holding, type OrganizationFigures, usersAt } from "../../overview/organization-figures.ts";
+import { type AsOf, cacheOptions, type OrganizationFigures, usersAt } from "../../overview/organization-figures.ts";
 import { type MonthFigures, type OverviewSource, readMonth } from "../../overview/read-overview.ts";
 import { type Revenue, readRevenue } from "../../overview/read-revenue.ts";
+import { StaleWhileRevalidateCache } from "../../overview/stale-while-revalidate.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
 import { requireScope, resolveNode } from "../authenticate.ts";
 import type { HttpEnv } from "../http-env.ts";
-import { asksForAll, heldFigures, measuredBy } from "./organizations.ts";
+import { asksToRevalidate, cachedFigures, measuredBy } from "./organizations.ts";
 
 export interface OverviewRoutesDeps extends OverviewSource {
   figures: OrganizationFigures;
@@ -22,8 +22,8 @@ export interface OverviewRoutesDeps extends OverviewSource {
 
 export function overviewRoutes(source: OverviewRoutesDeps): OpenAPIHono<HttpEnv> {
   const { tree, figures, settledBatch, watermark, meterOf, now = Date.now } = source;
-  const months = new HeldAnswers<AsOf<MonthFigures>>(holding(tree));
-  const revenues = new HeldAnswers<AsOf<Revenue>>(holding(tree));
+  const months = new StaleWhileRevalidateCache<AsOf<MonthFigures>>(cacheOptions(tree));
+  const revenues = new StaleWhileRevalidateCache<AsOf<Revenue>>(cacheOptions(tree));
   const app = createRouter();
   app.openapi(
     createRoute({
@@ -32,7 +32,7 @@ export function overviewRoutes(source: OverviewRoutesDeps): OpenAPIHono<HttpEnv>
       operationId: "getOverview",
       tags: ["Usage"],
       summary: "Get a node's month: totals, growth, forecast, ranks, adoption, revenue",
-      description: `While the month runs it is compared with the same elapsed part of others. ${heldFigures}`,
+      description: `While the month runs it is compared with the same elapsed part of others. ${cachedFigures}`,
       middleware: requireScope("read"),
       request: { query: overviewQuerySchema },
       responses: {
@@ -47,17 +47,17 @@ export function overviewRoutes(source: OverviewRoutesDeps): OpenAPIHono<HttpEnv>
       const nowMs = now();
       const { tz, limit } = query;
       const meter = measuredBy("organization", query.meter, node, nowMs, meterOf);
-      const isPatient = asksForAll(c.req.header("cache-control"));
+      const mustRevalidate = asksToRevalidate(c.req.header("cache-control"));
       const state = await figures.accounts();
       const month = cycleContaining(nowMs, tz, 1);
       const key = JSON.stringify([node, meter.meter, meter.own?.version, tz, limit, month.startMs]);
       const stored = `${settledBatch()} ${state.sequence}`;
       const [read, standings] = await Promise.all([
-        months.ask(key, stored, isPatient, async () => {
+        months.ask(key, stored, mustRevalidate, async () => {
           const seen = watermark();
           return { watermark: seen, answer: await readMonth(source, state, { node, meter, tz, limit }, nowMs) };
         }),
-        figures.standings(state, nowMs, isPatient),
+        figures.standings(state, nowMs, mustRevalidate),
       ]);
       const isOrganization = node.startsWith("organization:");
       const below = [...standings.answer.values()].filter(
@@ -68,7 +68,7 @@ export function overviewRoutes(source: OverviewRoutesDeps): OpenAPIHono<HttpEnv>
       const revenue =
         levels.size === 0
           ? undefined
-          : await revenues.ask(revenueKey, stored, isPatient, async () => ({
+          : await revenues.ask(revenueKey, stored, mustRevalidate, async () => ({
               watermark: standings.watermark,
               answer: await readRevenue(source, state, below, levels, nowMs),
             }));

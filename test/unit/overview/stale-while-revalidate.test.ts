@@ -1,14 +1,14 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { expect, test } from "vitest";
-import { HeldAnswers } from "../../../server/overview/held-answers.ts";
+import { StaleWhileRevalidateCache } from "../../../server/overview/stale-while-revalidate.ts";
 
-function holding(patienceMs = 10_000) {
+function cacheWith(waitMs = 10_000) {
   let nowMs = 0;
   const readings: { state: string; answer: (value: string) => void; fail: () => void }[] = [];
-  const held = new HeldAnswers<string>({
+  const cached = new StaleWhileRevalidateCache<string>({
     freshMs: 5_000,
     maxAgeMs: 60_000,
-    patienceMs: () => patienceMs,
+    waitMs: () => waitMs,
     maxAnswers: 10,
     now: () => nowMs,
   });
@@ -17,8 +17,8 @@ function holding(patienceMs = 10_000) {
     pass: (ms: number) => {
       nowMs += ms;
     },
-    ask: (state: string, isPatient = false) =>
-      held.ask("key", state, isPatient, () => {
+    ask: (state: string, mustRevalidate = false) =>
+      cached.ask("key", state, mustRevalidate, () => {
         let [resolve, reject] = [(_: string) => {}, (_: Error) => {}];
         const promise = new Promise<string>((done, failed) => {
           [resolve, reject] = [done, failed];
@@ -33,7 +33,7 @@ function holding(patienceMs = 10_000) {
 const turn = () => delay(1);
 
 test("while nothing was stored, what was read is the answer, and many who ask at once read once", async () => {
-  const { ask, readings, pass } = holding();
+  const { ask, readings, pass } = cacheWith();
   const asked = Promise.all([ask("1"), ask("1"), ask("1")]);
   await turn();
   readings[0]?.answer("a");
@@ -44,7 +44,7 @@ test("while nothing was stored, what was read is the answer, and many who ask at
 });
 
 test("after more was stored, who asks waits for a quick reading", async () => {
-  const { ask, readings } = holding();
+  const { ask, readings } = cacheWith();
   const first = ask("1");
   await turn();
   readings[0]?.answer("a");
@@ -56,7 +56,7 @@ test("after more was stored, who asks waits for a quick reading", async () => {
 });
 
 test("what was stored before asking is in the answer, even where an older state is just being read", async () => {
-  const { ask, readings } = holding();
+  const { ask, readings } = cacheWith();
   const first = ask("1");
   await turn();
   const second = ask("2");
@@ -67,18 +67,18 @@ test("what was stored before asking is in the answer, even where an older state 
   expect(await second).toBe("b");
 });
 
-test("a reading that is not quick goes on behind the held answer, until that is too old; who is patient waits", async () => {
-  const { ask, readings, pass } = holding(0);
+test("a reading that is not quick goes on behind the cached answer, until that is too old; a caller that asks for revalidation waits", async () => {
+  const { ask, readings, pass } = cacheWith(0);
   const first = ask("1");
   await delay(5);
   readings[0]?.answer("a");
   await first;
   pass(10_000);
   expect(await ask("2")).toBe("a");
-  const patient = ask("2", true);
+  const revalidated = ask("2", true);
   await turn();
   readings[1]?.answer("b");
-  expect(await patient).toBe("b");
+  expect(await revalidated).toBe("b");
   pass(60_001);
   const late = ask("3");
   await turn();
@@ -86,8 +86,8 @@ test("a reading that is not quick goes on behind the held answer, until that is 
   expect(await late).toBe("c");
 });
 
-test("while the store fails, what is held is the answer until it is too old", async () => {
-  const { ask, readings, pass } = holding();
+test("while the store fails, the cached answer is given until it is too old", async () => {
+  const { ask, readings, pass } = cacheWith();
   const first = ask("1");
   await turn();
   readings[0]?.answer("a");

@@ -1,0 +1,95 @@
+/**
+ * A stale-while-revalidate cache of answers that may take the stores longer than a person should wait. While nothing was
+ * stored since an answer was read, it is fresh. A stale one is read again; where that is known to be quick, the caller waits
+ * for it, so that a small service always answers with everything that is stored. Where it is not, the stale answer is given,
+ * which says by its watermark how old it is, while the next one is being read.
+ */
+import { setTimeout as delay } from "node:timers/promises";
+import { LRUCache } from "lru-cache";
+
+export interface CacheOptions {
+  /** How long an answer of the same state is fresh: usage that is still open grows with time alone. */
+  freshMs: number;
+  /** How old an answer may be given while it is read again. */
+  maxAgeMs: number;
+  /** How long a reading may take for those who ask to wait for it while there is an older answer; may change. */
+  waitMs: () => number;
+  maxAnswers: number;
+  now?: (() => number) | undefined;
+}
+
+interface Cached<Answer> {
+  answer: Answer;
+  state: string;
+  readAtMs: number;
+  /** The quickest reading of this key so far: others were held up by something else. */
+  costMs: number;
+}
+
+interface Reading<Answer> {
+  state: string;
+  answer: Promise<Answer>;
+}
+
+/** What is not quick is read again so many times its length after it was: at most a fifth of the time is spent on one answer. */
+const pausePerReading = 4;
+/** Something holds the stores up where a quick reading takes this many times what people wait. */
+const longestWait = 2;
+
+export class StaleWhileRevalidateCache<Answer> {
+  readonly #options: CacheOptions;
+  readonly #now: () => number;
+  readonly #cached: LRUCache<string, Cached<Answer>>;
+  readonly #readings = new Map<string, Reading<Answer>>();
+
+  constructor(options: CacheOptions) {
+    this.#options = options;
+    this.#now = options.now ?? Date.now;
+    this.#cached = new LRUCache({ max: options.maxAnswers });
+  }
+
+  /**
+   * `state` is another one whenever `read` could answer otherwise; `mustRevalidate` waits for an answer of this state however
+   * long it takes. Rejects as `read` does where no cached answer may be given.
+   */
+  async ask(key: string, state: string, mustRevalidate: boolean, read: () => Promise<Answer>): Promise<Answer> {
+    const { freshMs, maxAgeMs } = this.#options;
+    const cached = this.#cached.get(key);
+    const ageMs = cached ? this.#now() - cached.readAtMs : Number.POSITIVE_INFINITY;
+    if (cached && cached.state === state && ageMs <= freshMs) return cached.answer;
+    if (!cached || ageMs > maxAgeMs || mustRevalidate) return await this.#read(key, state, read);
+    const waitMs = this.#options.waitMs();
+    const isQuick = cached.costMs <= waitMs;
+    if (!isQuick && ageMs < cached.costMs * (1 + pausePerReading)) return cached.answer;
+    // Its failure is met by the next one that asks when the cached answer has become too old.
+    const reading = this.#read(key, state, read).catch(() => cached.answer);
+    return isQuick
+      ? await Promise.race([reading, delay(waitMs * longestWait, cached.answer, { ref: false })])
+      : cached.answer;
+  }
+
+  /** Who asks while an older state is being read waits for that and reads again: what was stored before asking is in the answer. */
+  #read(key: string, state: string, read: () => Promise<Answer>): Promise<Answer> {
+    const running = this.#readings.get(key);
+    if (running?.state === state) return running.answer;
+    const begin = async () => {
+      await running?.answer.catch(() => undefined);
+      const readAtMs = this.#now();
+      const startedAtMs = performance.now();
+      const answer = await read();
+      const costMs = Math.min(
+        performance.now() - startedAtMs,
+        this.#cached.get(key)?.costMs ?? Number.POSITIVE_INFINITY,
+      );
+      this.#cached.set(key, { answer, state, readAtMs, costMs });
+      return answer;
+    };
+    const reading: Reading<Answer> = { state, answer: begin() };
+    this.#readings.set(key, reading);
+    const forget = () => {
+      if (this.#readings.get(key) === reading) this.#readings.delete(key);
+    };
+    reading.answer.then(forget, forget);
+    return reading.answer;
+  }
+}
