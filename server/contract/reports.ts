@@ -55,6 +55,8 @@ export const createReportSchema = z.strictObject({
   kind: z.enum(reportKinds),
   options: reportOptionsSchema.default({}),
 });
+export type CreateReport = z.input<typeof createReportSchema>;
+
 export const changeReportSchema = z.strictObject({
   name: nameSchema.optional(),
   options: reportOptionsSchema.optional(),
@@ -209,7 +211,7 @@ export const reportDocumentSchema = z.strictObject({
 });
 export type ReportDocument = z.infer<typeof reportDocumentSchema>;
 
-/** A document as it is shown before it is made: of long sections the first rows. */
+/** A document as it is shown on a screen: of long sections the first rows. */
 export const reportPreviewSchema = reportDocumentSchema.extend({
   sections: z.array(
     reportSectionSchema.extend({

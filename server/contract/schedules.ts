@@ -59,15 +59,20 @@ const fields = {
   when_empty: z.enum(["send", "skip"]).describe("A period without anything in it: sent and said so, or left out"),
 };
 
-export const createScheduleSchema = z.strictObject({
-  report: z.string().min(1).max(100).describe("An id, or the kind of a standard one"),
-  node: nodeAddressSchema.optional().describe("Default: that of the report, else the caller's node"),
-  ...fields,
+const timingFields = {
+  every: fields.every,
   at: fields.at.default("08:00"),
   tz: fields.tz.default("UTC"),
   weekday: fields.weekday.optional(),
   day: fields.day.optional(),
   fiscal_start_month: fields.fiscal_start_month.optional(),
+};
+
+export const createScheduleSchema = z.strictObject({
+  report: z.string().min(1).max(100).describe("An id, or the kind of a standard one"),
+  node: nodeAddressSchema.optional().describe("Default: that of the report, else the caller's node"),
+  ...fields,
+  ...timingFields,
   formats: fields.formats.default(["pdf"]),
   recipients: fields.recipients.default([]),
   channels: fields.channels.default([]),
@@ -75,6 +80,22 @@ export const createScheduleSchema = z.strictObject({
   when_missed: fields.when_missed.default("catch_up"),
   when_empty: fields.when_empty.default("send"),
 });
+
+export type CreateSchedule = z.input<typeof createScheduleSchema>;
+
+export const previewScheduleSchema = z.strictObject({
+  node: nodeAddressSchema.optional().describe("Whose billing cycles; default: the caller's node"),
+  ...timingFields,
+});
+export type PreviewSchedule = z.input<typeof previewScheduleSchema>;
+
+export const schedulePreviewSchema = z.object({
+  in_words: z.string(),
+  next: z
+    .array(z.object({ at: z.string(), from: z.string(), to: z.string().describe("Exclusive") }))
+    .describe("The next three instants and the period that each is about, with the offset of `tz`"),
+});
+export type SchedulePreview = z.infer<typeof schedulePreviewSchema>;
 
 export const changeScheduleSchema = z.strictObject({ ...fields }).partial();
 export type ChangeSchedule = z.infer<typeof changeScheduleSchema>;
@@ -101,6 +122,7 @@ export const scheduleQuerySchema = z.strictObject({
   cursor: z.string().max(4000).optional().describe("`next_cursor` of the page before, with the same other parameters"),
 });
 export const scheduleListSchema = z.object({ schedules: z.array(scheduleSchema), next_cursor: nextCursorSchema });
+export type ScheduleList = z.infer<typeof scheduleListSchema>;
 
 /** `waiting`: due, until everything of its period can be queried; `running`: the report is made. The others are final. */
 export const slotStates = ["waiting", "running", "sent", "skipped", "failed"] as const;
@@ -141,3 +163,4 @@ export const slotListSchema = z.object({
   slots: z.array(slotSchema).describe("The newest first"),
   next_cursor: nextCursorSchema,
 });
+export type SlotList = z.infer<typeof slotListSchema>;

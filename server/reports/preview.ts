@@ -1,6 +1,9 @@
-/** A document as it is shown before it is made. Pure. */
+/** A document as it is shown on a screen. Pure. */
 import type { ReportDocument, ReportPreview } from "../contract/reports.ts";
 import { chartOf } from "./render/chart.ts";
+
+/** More of a section nobody reads there. */
+export const previewRows = 200;
 
 /** Of each section the first `mostRows` rows, beside totals and charts of all of them. */
 export function previewOf(document: ReportDocument, mostRows: number): ReportPreview {

@@ -4,7 +4,13 @@ import { type Author, recordChange } from "../audit/record-change.ts";
 import { cycleSettings } from "../billing/subscriptions.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import { weekdays } from "../contract/rules.ts";
-import { type ChangeSchedule, type Schedule, weekdayOfGiven } from "../contract/schedules.ts";
+import {
+  type ChangeSchedule,
+  type Schedule,
+  type ScheduleEvery,
+  type SchedulePreview,
+  weekdayOfGiven,
+} from "../contract/schedules.ts";
 import { newId } from "../identity/actor.ts";
 import { formatInstant } from "../metrics/windows.ts";
 import type { Postgres, Queries } from "../postgres/client.ts";
@@ -50,6 +56,12 @@ export function lookNextAt(timing: Timing, nowMs: number): Date {
 
 /** Throws `invalid_request` for a choice that the period does not have, and where nobody would get it. */
 export function checkSchedule(given: ChangeSchedule, { every, recipients, channels }: WantedSchedule): void {
+  checkTiming(given, every);
+  if (recipients.length + channels.length === 0)
+    throw new ProblemError("invalid_request", "a schedule needs a recipient or a channel", { field: "recipients" });
+}
+
+function checkTiming(given: ChangeSchedule, every: ScheduleEvery): void {
   const choices = { weekday: ["week"], day: ["month", "quarter"], fiscal_start_month: ["quarter"] } as const;
   for (const [field, periods] of Object.entries(choices)) {
     const isGiven = (given[field as keyof typeof choices] ?? null) !== null;
@@ -58,20 +70,47 @@ export function checkSchedule(given: ChangeSchedule, { every, recipients, channe
         field,
       });
   }
-  if (recipients.length + channels.length === 0)
-    throw new ProblemError("invalid_request", "a schedule needs a recipient or a channel", { field: "recipients" });
 }
 
-/** The row of what its author says; choices that the period does not have are left out. */
-function rowOf(wanted: WantedSchedule) {
-  const { every, weekday, day, fiscal_start_month, when_missed, when_empty, ...same } = wanted;
+/** Choices that the period does not have are left out. */
+function timingRow({
+  every,
+  weekday,
+  day,
+  fiscal_start_month,
+}: Pick<WantedSchedule, "every" | "weekday" | "day" | "fiscal_start_month">) {
   const onDay = every === "month" || every === "quarter";
   return {
-    ...{ ...same, every },
     weekday: every === "week" ? weekdayOfGiven(weekday ?? "mon") : null,
     day: onDay ? (day ?? 1) : null,
     fiscalStartMonth: every === "quarter" ? (fiscal_start_month ?? 1) : null,
-    ...{ whenMissed: when_missed, whenEmpty: when_empty },
+  };
+}
+
+/** The row of what its author says. */
+function rowOf(wanted: WantedSchedule) {
+  const { weekday: _weekday, day: _day, fiscal_start_month: _month, when_missed, when_empty, ...same } = wanted;
+  return { ...same, ...timingRow(wanted), ...{ whenMissed: when_missed, whenEmpty: when_empty } };
+}
+
+/** What a schedule with these choices would do. Throws `invalid_request` for one that the period does not have. */
+export async function previewSchedule(
+  db: Queries,
+  tree: Tree,
+  given: Required<Pick<ChangeSchedule, "every" | "at" | "tz">> & ChangeSchedule & { node: NodeAddress },
+  nowMs: number,
+): Promise<SchedulePreview> {
+  const { node, every, at, tz, weekday = null, day = null, fiscal_start_month = null } = given;
+  checkTiming(given, every);
+  const row = { ...{ node, every, at, tz }, ...timingRow({ every, weekday, day, fiscal_start_month }) };
+  const next = nextSlots(await timingOf(db, tree, row, nowMs), nowMs, 3);
+  return {
+    in_words: inWords({ ...row, fiscal_start_month: row.fiscalStartMonth }),
+    next: next.map(({ atMs, fromMs, toMs }) => ({
+      at: formatInstant(atMs, tz),
+      from: formatInstant(fromMs, tz),
+      to: formatInstant(toMs, tz),
+    })),
   };
 }
 

@@ -4,10 +4,12 @@ import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import { createMiddleware } from "hono/factory";
 import {
+  type ReportDocument,
   type ReportRun,
   type RunFile,
   reportFormats,
   reportKinds,
+  reportPreviewSchema,
   reportRunSchema,
   runDifferencesSchema,
   runListSchema,
@@ -20,6 +22,7 @@ import { ProblemError } from "../../problem.ts";
 import { differencesOf } from "../../reports/differences.ts";
 import { createFileLinks, type FileLinks } from "../../reports/file-link.ts";
 import { fileName } from "../../reports/file-name.ts";
+import { previewOf, previewRows } from "../../reports/preview.ts";
 import { mediaTypes } from "../../reports/render/render-format.ts";
 import type { ReportSource } from "../../reports/report-source.ts";
 import { type FileRecord, findFile, listFiles, readDocument, readFile } from "../../reports/run-files.ts";
@@ -159,6 +162,24 @@ export function reportRunsRoutes({ source, wake, now = Date.now }: ReportRunsRou
 
   app.openapi(
     createRoute({
+      method: "get",
+      path: "/v1/report-runs/{id}/preview",
+      operationId: "getReportRunPreview",
+      tags: ["Reports"],
+      summary: "Get what a report run says",
+      description: `As it was known then, of each section at most ${previewRows} rows, in whichever formats it was made.`,
+      middleware: requireScope("read"),
+      request: { params: idParams },
+      responses: {
+        200: { description: "The report", content: { "application/json": { schema: reportPreviewSchema } } },
+        ...problemResponses(401, 403, 404, 409, 503),
+      },
+    }),
+    async (c) => c.json(previewOf(await madeDocument(await ownRun(c, c.req.valid("param").id)), previewRows), 200),
+  );
+
+  app.openapi(
+    createRoute({
       method: "post",
       path: "/v1/report-runs/{id}/cancel",
       operationId: "cancelReportRun",
@@ -242,12 +263,18 @@ export function reportRunsRoutes({ source, wake, now = Date.now }: ReportRunsRou
     }),
     async (c) => {
       const run = await ownRun(c, c.req.valid("param").id);
-      const then = await readDocument(db, run.id);
-      if (!then || run.state !== "done") throw new ProblemError("conflict", `the run is ${run.state}`);
+      const then = await madeDocument(run);
       const document = await documentNow(c, source, questionOfRun(run), now());
       return c.json(differencesOf(run.id, then, document), 200);
     },
   );
+
+  /** Throws `conflict` where it is not made. */
+  async function madeDocument(run: RunRecord): Promise<ReportDocument> {
+    const document = run.state === "done" ? await readDocument(db, run.id) : undefined;
+    if (!document) throw new ProblemError("conflict", `the run is ${run.state}`);
+    return document;
+  }
 
   async function keptRun(id: string): Promise<RunRecord> {
     const run = await readRun(db, id);

@@ -19,7 +19,7 @@ import {
 import { readCursor, writeCursor } from "../../lists/cursor.ts";
 import { ProblemError } from "../../problem.ts";
 import { customQuestion, metersOfReport } from "../../reports/custom-question.ts";
-import { previewOf } from "../../reports/preview.ts";
+import { previewOf, previewRows } from "../../reports/preview.ts";
 import type { ReportSource } from "../../reports/report-source.ts";
 import {
   changeReport,
@@ -50,8 +50,6 @@ const idParams = z.object({ id: z.string().max(100) });
 const answered = (description: string) => ({ description, content: { "application/json": { schema: reportSchema } } });
 const positionSchema = z.object({ name: z.string(), id: z.string() });
 const dayMs = 86_400_000;
-/** More nobody reads on a screen before it is made. */
-const previewRows = 200;
 
 export function reportsRoutes({ source, now = Date.now }: ReportsRoutesDeps): OpenAPIHono<HttpEnv> {
   const { postgres, tree } = source;

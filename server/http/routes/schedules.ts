@@ -6,8 +6,10 @@ import type { NodeAddress } from "../../contract/nodes.ts";
 import {
   changeScheduleSchema,
   createScheduleSchema,
+  previewScheduleSchema,
   type Schedule,
   scheduleListSchema,
+  schedulePreviewSchema,
   scheduleQuerySchema,
   scheduleSchema,
   slotListSchema,
@@ -27,6 +29,7 @@ import {
   describeSchedule,
   listSchedules,
   pauseSchedule,
+  previewSchedule,
   readSchedule,
   removeSchedule,
   type ScheduleRecord,
@@ -128,6 +131,27 @@ export function schedulesRoutes({ postgres, tree, now = Date.now }: SchedulesRou
       c.header("etag", await entityTag(c, stateOfSchedule(made)));
       c.header("location", `/v1/schedules/${made.id}`);
       return c.json(await describe(made, report), 201);
+    },
+  );
+
+  app.openapi(
+    createRoute({
+      method: "post",
+      path: "/v1/schedules/preview",
+      operationId: "previewSchedule",
+      tags: ["Reports"],
+      summary: "Preview when a schedule would send",
+      middleware: requireScope("read"),
+      request: { body: { required: true, content: { "application/json": { schema: previewScheduleSchema } } } },
+      responses: {
+        200: { description: "In words, and next", content: { "application/json": { schema: schedulePreviewSchema } } },
+        ...problemResponses(400, 401, 403, 404, 503),
+      },
+    }),
+    async (c) => {
+      const { node: requested, ...given } = c.req.valid("json");
+      const node = resolveNode(c.get("actor"), tree, requested);
+      return c.json(await previewSchedule(db, tree, { ...given, node }, now()), 200);
     },
   );
 

@@ -103,6 +103,13 @@ export const reportCases: readonly RouteCase[] = [
     elsewhere: 404,
   },
   {
+    route: "GET /v1/report-runs/{id}/preview",
+    needs: "read",
+    request: async (world) => ({ path: `/v1/report-runs/${await runInside(world)}/preview` }),
+    allowed: 200,
+    elsewhere: 404,
+  },
+  {
     // Of a run that is not over who did not ask for it needs more: reports.test.ts.
     route: "POST /v1/report-runs/{id}/cancel",
     needs: "read",

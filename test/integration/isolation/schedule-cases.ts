@@ -52,6 +52,13 @@ const on = (suffix = "", body?: unknown) => ({
 
 export const scheduleCases: readonly RouteCase[] = [
   {
+    route: "POST /v1/schedules/preview",
+    needs: "read",
+    request: () => ({ body: { node: inside, every: "cycle" } }),
+    allowed: 200,
+    elsewhere: 403,
+  },
+  {
     route: "GET /v1/schedules",
     needs: "read",
     request: async (world) => {

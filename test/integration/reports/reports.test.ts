@@ -79,6 +79,11 @@ test("a preview says what the run says, of long sections the first rows, and kee
   expect((await preview("custom", { options: { meters: ["nothing"], window: "day" } })).body.field).toBe(
     "options.meters",
   );
+  // Of what was made it is the same, in whatever formats.
+  const made = await world.ask("GET", `/v1/report-runs/${runs.get("billing")?.id}/preview`, { key: world.key });
+  expect(made.body.sections.map(({ rows }: ReportSection) => rows)).toEqual(
+    of("billing").sections.map(({ rows }) => rows),
+  );
   const { body: after } = await world.ask("GET", "/v1/report-runs?limit=1000", { key: world.key });
   expect(after.runs).toHaveLength(before.runs.length);
 });

@@ -242,3 +242,26 @@ test("what does not fit is refused by its field, and edits keep to what the call
   expect((await ask("DELETE", `/v1/schedules/${made.id}`)).status).toBe(204);
   expect((await ask("GET", `/v1/schedules/${made.id}`)).status).toBe(404);
 });
+
+test("a preview says of a schedule what it would say once it is made", async () => {
+  for (const timing of [
+    { every: "day", at: "07:30", tz: "Asia/Kathmandu" },
+    { every: "week", weekday: "fri" },
+    { every: "month", day: 31 },
+    { every: "quarter", day: 2, fiscal_start_month: 4, tz: "America/New_York" },
+    { every: "cycle" },
+  ]) {
+    const preview = await ask("POST", "/v1/schedules/preview", { ...timing, node: reseller });
+    expect(preview.status, JSON.stringify(preview.body)).toBe(200);
+    const made = await create({ ...timing, node: reseller, recipients: ["outside@example.org"] });
+    expect(preview.body.in_words).toBe(made.in_words);
+    expect(preview.body.next.map(({ at }: { at: string }) => at)).toEqual(made.next);
+    for (const { from, to, at } of preview.body.next) {
+      expect(Date.parse(from)).toBeLessThan(Date.parse(to));
+      expect(Date.parse(to)).toBeLessThanOrEqual(Date.parse(at));
+    }
+    await ask("DELETE", `/v1/schedules/${made.id}`);
+  }
+  const wrong = await ask("POST", "/v1/schedules/preview", { every: "day", weekday: "fri" });
+  expect(wrong).toMatchObject({ status: 400, body: { field: "weekday" } });
+});
