@@ -11,7 +11,7 @@ import { refusalOf } from "../ingest/accept/accept-request.ts";
 import { createPendingGroups } from "../ingest/flush/flush-loop.ts";
 import { type BatchFiles, batchFiles } from "../ingest/flush/seal-batch.ts";
 import { type LogPosition, openWriteAheadLog, type WriteAheadLog } from "../ingest/log/write-ahead-log.ts";
-import { parseSent, renderSent, type SentEvents } from "./take-anywhere.ts";
+import { parseSent, renderSent, type SentEvents } from "./route-events.ts";
 
 export interface HandOverOptions {
   directory: string;

@@ -21,7 +21,7 @@ import { type HandOver, openHandOver } from "./hand-over.ts";
 import type { IngestProcess } from "./judge-claim.ts";
 import { joinCluster, type Membership } from "./membership.ts";
 import { createPeers, type Peers } from "./peers.ts";
-import { deliver, type TakeAnywhereDeps, takeAnywhere } from "./take-anywhere.ts";
+import { deliver, type RouteDeps, routeEvents } from "./route-events.ts";
 
 export interface ClusterOptions {
   process: IngestProcess;
@@ -50,7 +50,7 @@ export interface RunningCluster extends Visibility {
   readonly membership: Membership;
   readonly peers: Peers;
   readonly ingest: Ingest;
-  readonly taking: TakeAnywhereDeps;
+  readonly taking: RouteDeps;
   readonly take: NonNullable<AcceptDeps["take"]>;
   /** In front of the node's own: nothing is stored by any node while `exclusive` runs, and batches are those of all. */
   readonly flush: Pick<FlushLoop, "exclusive" | "settledBatch">;
@@ -124,7 +124,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     shared,
     async run(ingest, { tree, eventType }) {
       const others = () => membership.nodes().filter(({ name }) => name !== membership.name);
-      let taking: TakeAnywhereDeps | undefined;
+      let taking: RouteDeps | undefined;
       const handOver: HandOver = await openHandOver({
         directory: join(dataDir, "hand-over"),
         maxBytes: options.walMaxBytes,
@@ -201,7 +201,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
         peers,
         ingest,
         taking: takingDeps,
-        take: (events, sender) => takeAnywhere(takingDeps, events, sender),
+        take: (events, sender) => routeEvents(takingDeps, events, sender),
         watermark: () => new Date(Math.min(own().watermarkMs, ...others().map(({ watermarkMs }) => watermarkMs))),
         settledBatch,
         flush: {

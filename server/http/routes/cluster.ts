@@ -4,8 +4,8 @@
  */
 import type { OpenAPIHono } from "@hono/zod-openapi";
 import { NotMineError } from "../../cluster/peers.ts";
+import { ingestLocally, parseSent } from "../../cluster/route-events.ts";
 import { deriveBodySchema, type RunningCluster, tokenBodySchema } from "../../cluster/start-cluster.ts";
-import { parseSent, takeHere } from "../../cluster/take-anywhere.ts";
 import { ProblemError } from "../../problem.ts";
 import { createRouter } from "../app-pieces.ts";
 import type { HttpEnv } from "../http-env.ts";
@@ -39,7 +39,7 @@ export function clusterRoutes({ cluster, runJob }: ClusterRoutesDeps): OpenAPIHo
     });
 
   post("/cluster/events", async (body) => {
-    const { decision } = await takeHere(cluster.taking, parseSent(body));
+    const { decision } = await ingestLocally(cluster.taking, parseSent(body));
     const { accepted, duplicates, rejected, warnings, isAborted } = decision;
     return { accepted, duplicates, rejected, warnings, isAborted };
   });

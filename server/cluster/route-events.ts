@@ -1,5 +1,5 @@
 /**
- * Takes the events of a request wherever they belong: each organization's by the node that owns it, which alone judges its
+ * Routes the events of a request to where they belong: each organization's by the node that owns it, which alone judges its
  * identities. The verdict of each part comes back before the request is answered, after the owner's log is on disk.
  *
  * A part whose owner cannot be reached (it was killed, is cut off, or it is not known whether it took them) is judged as
@@ -53,7 +53,7 @@ export const takenSchema = z.object({
   isAborted: z.boolean(),
 });
 
-export interface TakeAnywhereDeps extends Pick<AcceptDeps, "log" | "knownIds" | "tree" | "eventType" | "now"> {
+export interface RouteDeps extends Pick<AcceptDeps, "log" | "knownIds" | "tree" | "eventType" | "now"> {
   membership: Pick<Membership, "name" | "nodes" | "ownerElsewhere" | "refresh">;
   peers: Peers;
   /** Logs events for the node that owns them (server/cluster/hand-over.ts). Throws RefusedRequestError. */
@@ -84,8 +84,8 @@ export function parseSent(bytes: Buffer): SentEvents {
   return { by, events: z.array(z.unknown()).parse(parseExactJson(bytes, end + 1)) };
 }
 
-/** Takes events that belong here and nowhere else. Throws NotMineError, and then has taken none of them. */
-export async function takeHere(deps: TakeAnywhereDeps, { by, events }: SentEvents): Promise<TakenEvents> {
+/** Ingests events that belong to this node and to no other. Throws NotMineError, and then has taken none of them. */
+export async function ingestLocally(deps: RouteDeps, { by, events }: SentEvents): Promise<TakenEvents> {
   const request = asRequest(events, by.sources);
   const mayTake = () => {
     for (const event of events)
@@ -99,12 +99,8 @@ export async function takeHere(deps: TakeAnywhereDeps, { by, events }: SentEvent
   return await takeEvents(deps, request, by, { mayTake, isTrial: by.isTrial });
 }
 
-/** Takes a request. Resolves when its verdict is durable. Throws RefusedRequestError. */
-export async function takeAnywhere(
-  deps: TakeAnywhereDeps,
-  request: RequestEvents,
-  sender: Sender,
-): Promise<TakenEvents> {
+/** Routes the events of a request to their owners. Resolves when its verdict is durable. Throws RefusedRequestError. */
+export async function routeEvents(deps: RouteDeps, request: RequestEvents, sender: Sender): Promise<TakenEvents> {
   const parts = partsOf(deps, request);
   const by = {
     emitter: sender.emitter,
@@ -123,16 +119,16 @@ export async function takeAnywhere(
 }
 
 /** Throws PeerUnavailableError and NotMineError when nobody can be asked to take a part, and it may not wait. */
-export async function deliver(deps: TakeAnywhereDeps, { by, events }: SentEvents): Promise<void> {
+export async function deliver(deps: RouteDeps, { by, events }: SentEvents): Promise<void> {
   const request = asRequest(events, by.sources);
   for (const part of partsOf(deps, request)) {
-    const chosen = sentOf(by, choose(request, part.indexes));
-    if (part.owner === undefined) await takeHere(deps, chosen);
-    else await forward(deps, part.owner, chosen);
+    const selected = sentOf(by, select(request, part.indexes));
+    if (part.owner === undefined) await ingestLocally(deps, selected);
+    else await forward(deps, part.owner, selected);
   }
 }
 
-function partsOf({ membership }: TakeAnywhereDeps, { events, unreadable }: RequestEvents): Part[] {
+function partsOf({ membership }: RouteDeps, { events, unreadable }: RequestEvents): Part[] {
   const parts = new Map<string | undefined, Part>();
   const owners = new Map<string, string | undefined>();
   events.forEach((event, index) => {
@@ -154,20 +150,20 @@ function organizationOf(event: unknown): string {
   return typeof event.organization === "string" ? event.organization : "";
 }
 
-async function takePart(deps: TakeAnywhereDeps, request: RequestEvents, by: SentBy, part: Part): Promise<TakenEvents> {
-  const chosen = choose(request, part.indexes);
+async function takePart(deps: RouteDeps, request: RequestEvents, by: SentBy, part: Part): Promise<TakenEvents> {
+  const selected = select(request, part.indexes);
   for (let turn = 0; turn < mostTurns; turn++) {
-    const [now, ...more] = partsOf(deps, chosen);
+    const [now, ...more] = partsOf(deps, selected);
     if (!now || more.length > 0) break;
     try {
       if (now.owner === undefined) {
         const mayTake = () => {
-          if (partsOf(deps, chosen).some(({ owner }) => owner !== undefined))
+          if (partsOf(deps, selected).some(({ owner }) => owner !== undefined))
             throw new NotMineError("it changed hands");
         };
-        return await takeEvents(deps, chosen, by, { mayTake, isTrial: by.isTrial });
+        return await takeEvents(deps, selected, by, { mayTake, isTrial: by.isTrial });
       }
-      const decision = await forward(deps, now.owner, sentOf(by, chosen));
+      const decision = await forward(deps, now.owner, sentOf(by, selected));
       return { decision, position: null, elsewhereMs: by.isDryRun ? null : deps.now() };
     } catch (error) {
       if (!(error instanceof NotMineError)) {
@@ -178,10 +174,10 @@ async function takePart(deps: TakeAnywhereDeps, request: RequestEvents, by: Sent
       await new Promise((resolve) => setTimeout(resolve, turnPauseMs));
     }
   }
-  return await keep(deps, chosen, by, part.owner ?? deps.membership.name);
+  return await keep(deps, selected, by, part.owner ?? deps.membership.name);
 }
 
-async function forward(deps: TakeAnywhereDeps, owner: string, sent: SentEvents): Promise<TakenVerdict> {
+async function forward(deps: RouteDeps, owner: string, sent: SentEvents): Promise<TakenVerdict> {
   const node = deps.membership.nodes().find(({ name }) => name === owner);
   if (!node?.isAlive) throw new PeerUnavailableError(`the ingest node ${owner} is away`);
   const known = sent.by.emitter.createOrganizations
@@ -193,7 +189,7 @@ async function forward(deps: TakeAnywhereDeps, owner: string, sent: SentEvents):
 
 /** Judges what can be judged here, and logs the rest to be handed over. */
 async function keep(
-  deps: TakeAnywhereDeps,
+  deps: RouteDeps,
   request: RequestEvents,
   by: SentBy,
   owner: string,
@@ -221,7 +217,7 @@ async function keep(
   const position = await appendDecision(deps.log, rejections, new Claims(), receivedAtMs);
   if (decision.isAborted) return { decision, position, elsewhereMs: null };
   const isRejected = new Set(decision.rejected.map(({ index }) => index));
-  const taken = choose(
+  const taken = select(
     request,
     [...request.events.keys()].filter((index) => !isRejected.has(index)),
   );
@@ -231,7 +227,7 @@ async function keep(
 
 /** One record holds the request until each part is where it belongs: a crash leaves all of it or nothing. */
 async function takeAllOrNothing(
-  deps: TakeAnywhereDeps,
+  deps: RouteDeps,
   request: RequestEvents,
   by: SentBy,
   parts: readonly Part[],
@@ -246,7 +242,7 @@ async function takeAllOrNothing(
   return { ...kept, decision: { ...kept.decision, accepted: decision.accepted, duplicates: decision.duplicates } };
 }
 
-function choose(request: RequestEvents, indexes: readonly number[]): RequestEvents {
+function select(request: RequestEvents, indexes: readonly number[]): RequestEvents {
   if (indexes.length === request.events.length) return request;
   const unreadable = new Map(
     indexes.flatMap((index, place) => {
