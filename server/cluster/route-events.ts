@@ -56,8 +56,8 @@ export const takenSchema = z.object({
 export interface RouteDeps extends Pick<AcceptDeps, "log" | "knownIds" | "tree" | "eventType" | "now"> {
   membership: Pick<Membership, "name" | "nodes" | "ownerElsewhere" | "refresh">;
   peers: Peers;
-  /** Logs events for the node that owns them (server/cluster/hand-over.ts). Throws RefusedRequestError. */
-  handOver: { append(node: string, sent: SentEvents): Promise<void> };
+  /** Logs events for the node that owns them (server/cluster/hinted-handoff.ts). Throws RefusedRequestError. */
+  handoff: { append(node: string, sent: SentEvents): Promise<void> };
 }
 
 /** Events that belong to one node, with where each of them was in the request. */
@@ -221,7 +221,7 @@ async function keep(
     request,
     [...request.events.keys()].filter((index) => !isRejected.has(index)),
   );
-  if (taken.events.length > 0) await deps.handOver.append(owner, sentOf({ ...by, isAtomic: false }, taken));
+  if (taken.events.length > 0) await deps.handoff.append(owner, sentOf({ ...by, isAtomic: false }, taken));
   return { decision, position, elsewhereMs: deps.now() };
 }
 

@@ -17,7 +17,7 @@ import type { Postgres } from "../postgres/client.ts";
 import type { LevelMaterializer } from "../rollups/derive-levels.ts";
 import { beginEpoch, type FencingEpoch, laterEpochs } from "../rollups/fencing-epoch.ts";
 import { notAllStored, proofOfSecret } from "./claim-stores.ts";
-import { type HandOver, openHandOver } from "./hand-over.ts";
+import { type HintedHandoff, openHintedHandoff } from "./hinted-handoff.ts";
 import type { IngestProcess } from "./judge-claim.ts";
 import { joinCluster, type Membership } from "./membership.ts";
 import { createPeers, type Peers } from "./peers.ts";
@@ -87,7 +87,7 @@ const settlePatienceMs = 5_000;
 /** What a node may have given since it last told its numbers: as many as fit into a lease, and into clocks that differ. */
 const untoldNumbers = 5_000 * perMs;
 /** For what waits for other nodes, when this one stops. */
-const handOverGraceMs = 2_000;
+const handoffGraceMs = 2_000;
 const jobWithinMs = 20_000;
 const askSelfWithinMs = 2_000;
 const askSelfAgainMs = 1_000;
@@ -125,7 +125,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     async run(ingest, { tree, eventType }) {
       const others = () => membership.nodes().filter(({ name }) => name !== membership.name);
       let taking: RouteDeps | undefined;
-      const handOver: HandOver = await openHandOver({
+      const handoff: HintedHandoff = await openHintedHandoff({
         directory: join(dataDir, "hand-over"),
         maxBytes: options.walMaxBytes,
         onFatal: options.onFatal,
@@ -138,10 +138,10 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
         log,
       });
       const { knownIds, log: ingestLog, flush, sequence } = ingest;
-      taking = { log: ingestLog, knownIds, tree, eventType, now: Date.now, membership, peers, handOver };
+      taking = { log: ingestLog, knownIds, tree, eventType, now: Date.now, membership, peers, handoff };
       const takingDeps = taking;
       const own = () => {
-        const waitingMs = handOver.oldestAtMs();
+        const waitingMs = handoff.oldestAtMs();
         const storedUntilMs = flush.watermark().getTime();
         const watermarkMs = Math.min(storedUntilMs, (waitingMs ?? Number.POSITIVE_INFINITY) - 1);
         // With nothing in the log, what comes will be stored under later numbers than all that were given.
@@ -253,10 +253,10 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
         async stopTaking() {
           clearTimeout(selfTimer);
           for (const { end } of holds.values()) end();
-          await handOver.stop(handOverGraceMs);
+          await handoff.stop(handoffGraceMs);
         },
         async leave() {
-          const isEmpty = ingestLog.backlogBytes === 0 && handOver.isEmpty;
+          const isEmpty = ingestLog.backlogBytes === 0 && handoff.isEmpty;
           if (!isEmpty) log.error(notAllStored);
           await membership.leave(isEmpty);
         },

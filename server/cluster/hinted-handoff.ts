@@ -1,7 +1,7 @@
 /**
- * Events that were answered for another node: a log per node that they wait for, each delivered in order as soon as that
- * node, or whoever owns their organizations by then, takes them. Delivering again what was delivered is harmless: the
- * owner knows their ids.
+ * Hinted handoff: events that were accepted here for a node that could not be reached. There is a log for each such node,
+ * delivered in order as soon as that node, or whichever owns the organizations by then, takes the events. Delivering an
+ * event again is harmless: its owner knows its id.
  */
 import { mkdir, readdir } from "node:fs/promises";
 import { join } from "node:path";
@@ -13,7 +13,7 @@ import { type BatchFiles, batchFiles } from "../ingest/flush/seal-batch.ts";
 import { type LogPosition, openWriteAheadLog, type WriteAheadLog } from "../ingest/log/write-ahead-log.ts";
 import { parseSent, renderSent, type SentEvents } from "./route-events.ts";
 
-export interface HandOverOptions {
+export interface HintedHandoffOptions {
   directory: string;
   maxBytes: number;
   onFatal: (error: Error) => void;
@@ -26,7 +26,7 @@ export interface HandOverOptions {
   log: Logger;
 }
 
-export interface HandOver {
+export interface HintedHandoff {
   /** Resolves when they are on disk. Throws RefusedRequestError. */
   append(node: string, sent: SentEvents): Promise<void>;
   /** When the oldest was received, ms since 1970, that no other node answers for yet; undefined when there is none. */
@@ -45,14 +45,14 @@ interface Waiting {
   /** What was delivered when: until whoever took it tells that it stored for longer, it counts here. */
   delivered: { end: LogPosition; atMs: number }[];
   /** Something was logged since it was last read. */
-  hasNews: boolean;
+  hasUndelivered: boolean;
   delivering: Promise<void> | undefined;
 }
 
 const retryMs = 200;
 
 /** Opens what an earlier process left, and goes on with it. */
-export async function openHandOver(options: HandOverOptions): Promise<HandOver> {
+export async function openHintedHandoff(options: HintedHandoffOptions): Promise<HintedHandoff> {
   const { directory, deliver } = options;
   const stopped = new AbortController();
   const waiting = new Map<string, Promise<Waiting>>();
@@ -75,7 +75,7 @@ export async function openHandOver(options: HandOverOptions): Promise<HandOver> 
       break;
     }
     const groups = createPendingGroups(log, oldestMs, Date.now);
-    const one: Waiting = { log, files, groups, settled, delivered: [], hasNews: true, delivering: undefined };
+    const one: Waiting = { log, files, groups, settled, delivered: [], hasUndelivered: true, delivering: undefined };
     opened.push(one);
     log.onSynced(() => deliverSoon(node, one));
     deliverSoon(node, one);
@@ -92,15 +92,15 @@ export async function openHandOver(options: HandOverOptions): Promise<HandOver> 
   }
 
   function deliverSoon(node: string, one: Waiting): void {
-    one.hasNews = true;
+    one.hasUndelivered = true;
     one.delivering ??= deliverAll(node, one).finally(() => {
       one.delivering = undefined;
     });
   }
 
   async function deliverAll(node: string, one: Waiting): Promise<void> {
-    while (one.hasNews && !stopped.signal.aborted) {
-      one.hasNews = false;
+    while (one.hasUndelivered && !stopped.signal.aborted) {
+      one.hasUndelivered = false;
       for await (const { payload, end } of one.log.read(one.settled)) {
         await untilDelivered(node, parseSent(payload));
         if (stopped.signal.aborted) return;
