@@ -39,7 +39,7 @@ import type { JobDefinition } from "./jobs/job-table.ts";
 import { startJobs } from "./jobs/start-jobs.ts";
 import { createFairReads } from "./live/fair-reads.ts";
 import { createLiveGateway } from "./live/live-gateway.ts";
-import { hearVisibility, tellVisibility, type Visibility } from "./live/shared-watermark.ts";
+import { publishVisibility, subscribeToVisibility, type Visibility } from "./live/shared-watermark.ts";
 import { createMailer } from "./mail/mailer.ts";
 import { OwnMeters } from "./meters/own-meters.ts";
 import { awaitStores, clickhouseFor, postgresFor } from "./open-stores.ts";
@@ -399,20 +399,20 @@ function visibilityOf(
   started: (() => Promise<void>)[],
 ): Visibility {
   if (cluster) {
-    const stop = redis ? tellVisibility(redis, cluster, cluster.isMaterializer) : undefined;
+    const stop = redis ? publishVisibility(redis, cluster, cluster.isMaterializer) : undefined;
     started.push(async () => stop?.());
     return cluster;
   }
   if (ingest) {
     const visibility = { watermark: () => ingest.flush.watermark(), settledBatch: () => ingest.flush.settledBatch };
-    const stop = redis ? tellVisibility(redis, visibility) : undefined;
+    const stop = redis ? publishVisibility(redis, visibility) : undefined;
     started.push(async () => stop?.());
     return visibility;
   }
   if (!redis) throw new Error("a process that does not ingest needs Redis to know the watermark");
-  const heard = hearVisibility(redis, log);
-  started.push(async () => heard.stop());
-  return heard;
+  const subscribed = subscribeToVisibility(redis, log);
+  started.push(async () => subscribed.stop());
+  return subscribed;
 }
 
 /** Notices and the courier's own clock are faster; the ticks find what both have missed. */

@@ -1,6 +1,6 @@
 /**
- * The claim of an ingest process on its stores, kept in Postgres; `judge-claim.ts` says who gets it. A process alone tells
- * every two seconds that it is there, and ends when its place was given to another: from then on nothing that it does
+ * The claim of an ingest process on its stores, kept in Postgres; `judge-claim.ts` says who gets it. A process alone sends
+ * a heartbeat every two seconds, and ends when its place was given to another: from then on nothing that it does
  * counts. ClickHouse keeps the name of the installation, so that no other Postgres' processes store into it.
  */
 import { createHmac, randomUUID } from "node:crypto";
@@ -21,7 +21,7 @@ export class ClaimRefusedError extends Error {
 /** Silent for longer, a process is taken to be over, or cut off. */
 export const aliveMs = 3_000;
 const singleAliveMs = 6_000;
-const tellEveryMs = 2_000;
+const heartbeatEveryMs = 2_000;
 /** How long another process that is heard of may take to end, as it does where one is replaced. */
 const patienceMs = 10_000;
 const askAgainMs = 500;
@@ -71,7 +71,7 @@ export async function claimClickHouse(
 export async function knownStores(tx: Queries): Promise<KnownStores> {
   const row = await lockStores(tx);
   const silentMs = (instant: unknown) => sql<number>`extract(epoch FROM now() - ${instant}) * 1000`;
-  const nodes = await tx.select({ row: ingestNodes, silentMs: silentMs(ingestNodes.heardAt) }).from(ingestNodes);
+  const nodes = await tx.select({ row: ingestNodes, silentMs: silentMs(ingestNodes.heartbeatAt) }).from(ingestNodes);
   const single = row.mode === "single" && row.node !== null;
   return {
     mode: row.mode,
@@ -106,7 +106,7 @@ async function lockStores(tx: Queries): Promise<typeof ingestStores.$inferSelect
     .insert(ingestStores)
     .values({ only: 1, installation: randomUUID(), mode: present ? "cluster" : "none" })
     .onConflictDoNothing();
-  const silentMs = sql<number>`extract(epoch FROM now() - ${ingestStores.heardAt}) * 1000`;
+  const silentMs = sql<number>`extract(epoch FROM now() - ${ingestStores.heartbeatAt}) * 1000`;
   const [found] = await tx.select({ row: ingestStores, silentMs }).from(ingestStores).for("update");
   if (!found) throw new Error("the row of the ingest's stores is missing");
   return { ...found.row, silentMs: Number(found.silentMs ?? Number.POSITIVE_INFINITY) };
@@ -128,7 +128,7 @@ export async function untilGranted<Claimed>(
 }
 
 export interface SingleClaim {
-  /** Begins to tell. `onLost` is called once when the place is another's. */
+  /** Begins to send heartbeats. `onLost` is called once when the place is another's. */
   run(handlers: { watermark: () => Date; whileHeld: () => Promise<void>; onLost: (error: Error) => void }): void;
   /** `isEmpty`: everything that was acknowledged is stored, so whoever comes next may take the stores. */
   release(isEmpty: boolean): Promise<void>;
@@ -145,21 +145,23 @@ export async function claimAlone(
     return await postgres.transaction(async (tx) => {
       const judgement = judgeSingle(mine, await knownStores(tx));
       if (judgement.kind === "granted")
-        await tx.update(ingestStores).set({ mode: "single", secretProof: null, node, ...process, heardAt: sql`now()` });
+        await tx
+          .update(ingestStores)
+          .set({ mode: "single", secretProof: null, node, ...process, heartbeatAt: sql`now()` });
       return { judgement };
     });
   }, log);
   const isMine = and(eq(ingestStores.mode, "single"), eq(ingestStores.process, mine.process));
   let timer: NodeJS.Timeout | undefined;
-  let telling: Promise<void> = Promise.resolve();
+  let beating: Promise<void> = Promise.resolve();
   let isReleased = false;
 
   return {
     run({ watermark, whileHeld, onLost }) {
-      async function tell(): Promise<void> {
+      async function sendHeartbeat(): Promise<void> {
         const held = await postgres.db
           .update(ingestStores)
-          .set({ heardAt: sql`now()`, watermark: watermark() })
+          .set({ heartbeatAt: sql`now()`, watermark: watermark() })
           .where(isMine)
           .returning({ only: ingestStores.only });
         if (isReleased) return;
@@ -167,23 +169,23 @@ export async function claimAlone(
         isReleased = true;
         onLost(new ClaimRefusedError(`These stores were given to another ingest process: ${mine.name} ends here.`));
       }
-      const tellAgain = () => {
+      const beatAgain = () => {
         timer = setTimeout(() => {
-          telling = tell()
-            .catch((err: unknown) => log.warn({ err }, "the claim on the stores could not be told, trying again"))
-            .then(() => (isReleased ? undefined : tellAgain()));
-        }, tellEveryMs);
+          beating = sendHeartbeat()
+            .catch((err: unknown) => log.warn({ err }, "the claim on the stores could not be renewed, trying again"))
+            .then(() => (isReleased ? undefined : beatAgain()));
+        }, heartbeatEveryMs);
       };
-      tellAgain();
+      beatAgain();
     },
     async release(isEmpty) {
       isReleased = true;
       clearTimeout(timer);
-      await telling;
+      await beating;
       if (!isEmpty) log.error(notAllStored);
       await postgres.db
         .update(ingestStores)
-        .set(isEmpty ? { mode: "none", node: null, folder: null, process: null } : { heardAt: new Date(0) })
+        .set(isEmpty ? { mode: "none", node: null, folder: null, process: null } : { heartbeatAt: new Date(0) })
         .where(isMine);
     },
   };

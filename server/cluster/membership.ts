@@ -23,7 +23,7 @@ export interface ClusterNode {
   url: string;
   slot: number;
   hasLeft: boolean;
-  /** Heard of within `aliveMs`. */
+  /** Its last heartbeat is younger than `aliveMs`. */
   isAlive: boolean;
   watermarkMs: number;
   storedUntilMs: number;
@@ -31,8 +31,8 @@ export interface ClusterNode {
   lastNumber: number;
 }
 
-/** What a node tells the others of itself. */
-export interface Told {
+/** What a node publishes about itself. */
+export interface Heartbeat {
   /** Up to when everything that it answered for is visible, wherever it lies. */
   watermarkMs: number;
   /** Up to when everything in its own log is: no node's depends on another's. */
@@ -54,7 +54,7 @@ export interface Membership {
   readonly name: string;
   readonly process: string;
   readonly slot: number;
-  /** How long ago, in ms, the others were last heard of, which is how old all of this may be. */
+  /** How long ago, in ms, Postgres was last read, which is how old all of this may be. */
   silentMs(): number;
   /** All that have not left, this one too, as they were when Postgres was last read. */
   nodes(): readonly ClusterNode[];
@@ -66,14 +66,14 @@ export interface Membership {
   epoch(): FencingEpoch | undefined;
   /** Reads again now, for who was told that it knows too little. */
   refresh(): Promise<void>;
-  /** Starts to tell and to move partitions. */
+  /** Starts to send heartbeats and to move partitions. */
   run(handlers: MembershipHandlers): void;
   /** `isEmpty`: nothing that this node accepted is unsettled, so the others may take what it owns. */
   leave(isEmpty: boolean): Promise<void>;
 }
 
 export interface MembershipHandlers {
-  told(): Told;
+  heartbeat(): Heartbeat;
   /** So much waits to be stored that nothing can be given away soon. */
   isBehind(): boolean;
   /** Everything accepted before this call is settled; rejects when that takes too long. */
@@ -126,7 +126,10 @@ export async function joinCluster(options: MembershipOptions): Promise<Membershi
       .select({ row: ingestCluster, isLeased: sql<boolean>`${ingestCluster.materializerUntil} > now()` })
       .from(ingestCluster);
     const rows = await db
-      .select({ row: ingestNodes, silentMs: sql<number>`extract(epoch FROM now() - ${ingestNodes.heardAt}) * 1000` })
+      .select({
+        row: ingestNodes,
+        silentMs: sql<number>`extract(epoch FROM now() - ${ingestNodes.heartbeatAt}) * 1000`,
+      })
       .from(ingestNodes);
     if (!row) throw new Error("the row of the ingest cluster is missing");
     readAtMs = askedAtMs;
@@ -154,20 +157,20 @@ export async function joinCluster(options: MembershipOptions): Promise<Membershi
     return reading;
   }
 
-  async function tell(): Promise<void> {
+  async function sendHeartbeat(): Promise<void> {
     if (!handlers) return;
-    const { watermarkMs, storedUntilMs, ...numbers } = handlers.told();
-    const told = await db
+    const { watermarkMs, storedUntilMs, ...numbers } = handlers.heartbeat();
+    const updated = await db
       .update(ingestNodes)
       .set({
-        heardAt: sql`now()`,
+        heartbeatAt: sql`now()`,
         watermark: new Date(watermarkMs),
         storedUntil: new Date(storedUntilMs),
         ...numbers,
       })
       .where(isMine)
       .returning({ name: ingestNodes.name });
-    if (told.length > 0 || isClosed) return;
+    if (updated.length > 0 || isClosed) return;
     isClosed = true;
     options.onLost(
       new ClaimRefusedError(`Another process has taken the place of the ingest node ${name}: it ends here.`),
@@ -297,7 +300,7 @@ export async function joinCluster(options: MembershipOptions): Promise<Membershi
   }
 
   async function tick(): Promise<void> {
-    await Promise.all([tell(), refresh()]);
+    await Promise.all([sendHeartbeat(), refresh()]);
     await Promise.all([keepLease(), inherit()]);
     void release();
   }

@@ -28,7 +28,7 @@ export async function registerNode(options: MembershipOptions): Promise<number> 
       const slot =
         mine?.slot ?? Array.from({ length: mostSlots }, (_, index) => index).find((index) => !used.has(index));
       if (slot === undefined) throw new Error(`a cluster has at most ${mostSlots} ingest nodes`);
-      const known = { folder, host, process, url, heardAt: sql`now()`, leftAt: null };
+      const known = { folder, host, process, url, heartbeatAt: sql`now()`, leftAt: null };
       // A node that begins with nothing gives larger numbers than all that were given, and holds nobody's view back. What
       // a process alone left in the folder, nobody sees before this node has told of it.
       const lastNumber = Math.max(0, ...rows.map((row) => row.lastNumber));
@@ -46,7 +46,7 @@ export async function registerNode(options: MembershipOptions): Promise<number> 
       await tx.update(ingestCluster).set({ version, ...(isFirst && begun) });
       await tx
         .update(ingestStores)
-        .set({ mode: "cluster", secretProof, node: null, folder: null, host: null, process: null, heardAt: null });
+        .set({ mode: "cluster", secretProof, node: null, folder: null, host: null, process: null, heartbeatAt: null });
       return { judgement, claimed: slot };
     });
   }, log);

@@ -81,11 +81,11 @@ const deriveWithinMs = 60_000;
 /** While another node takes over; then the flush loop tries again by itself. */
 const materializerPatienceMs = 10_000;
 const holdWithinMs = 30_000;
-/** A hold ends by itself when the node that asked for it is not heard of any more. */
+/** A hold ends by itself when the node that asked for it does not renew it. */
 const holdLastsMs = 15_000;
 const settlePatienceMs = 5_000;
-/** What a node may have given since it last told its numbers: as many as fit into a lease, and into clocks that differ. */
-const untoldNumbers = 5_000 * perMs;
+/** What a node may have given since its last heartbeat: as many as fit into a lease, and into clocks that differ. */
+const unpublishedNumbers = 5_000 * perMs;
 /** For what waits for other nodes, when this one stops. */
 const handoffGraceMs = 2_000;
 const jobWithinMs = 20_000;
@@ -148,13 +148,13 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
         const settledBatch = ingestLog.backlogBytes === 0 ? sequence.next() : flush.settledBatch;
         return { watermarkMs, storedUntilMs, settledBatch, lastNumber: sequence.last };
       };
-      let told = own();
+      let sent = own();
       membership.run({
-        told() {
-          told = own();
+        heartbeat() {
+          sent = own();
           // Later than what others gave: a correction must be stored under a later number than what it corrects.
           sequence.advance(Math.max(0, ...membership.nodes().map(({ lastNumber }) => lastNumber)));
-          return told;
+          return sent;
         },
         isBehind: () => flush.lagMs() > settlePatienceMs / 2,
         async whenSettled() {
@@ -170,7 +170,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
         unfinishedSince: () => here?.unfinishedSince() ?? sequence.next(),
         async begin(number) {
           await membership.refresh();
-          sequence.advance(Math.max(0, ...membership.nodes().map(({ lastNumber }) => lastNumber)) + untoldNumbers);
+          sequence.advance(Math.max(0, ...membership.nodes().map(({ lastNumber }) => lastNumber)) + unpublishedNumbers);
           await beginEpoch(clickhouse, number);
         },
       });
@@ -263,7 +263,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
       };
 
       function settledBatch(): number {
-        return Math.min(told.settledBatch, ...others().map((node) => node.settledBatch));
+        return Math.min(sent.settledBatch, ...others().map((node) => node.settledBatch));
       }
 
       /** Every other node holds still first, so what runs here sees nothing half stored and nobody's batch in between. */

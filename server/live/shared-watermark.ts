@@ -1,6 +1,6 @@
 /**
- * How far queries see, where the process that answers is not the one that ingests: the latter tells it through Redis.
- * Without news the last one told stands, so it may be too old, never too new.
+ * How far queries see, where the process that answers is not the one that ingests: the latter publishes it through Redis.
+ * While nothing newer comes the last value is used, so it may be too old, never too new.
  */
 import type { Redis } from "ioredis";
 import type { Logger } from "pino";
@@ -17,47 +17,47 @@ export interface Visibility {
   settledBatch(): number;
 }
 
-const toldSchema = z.object({ watermarkMs: z.number(), settledBatch: z.number() });
+const publishedSchema = z.object({ watermarkMs: z.number(), settledBatch: z.number() });
 
-/** Tells it to other processes, several times a second. Returns the function that stops it. */
-export function tellVisibility(
+/** Publishes it to the other processes, several times a second. Returns the function that stops it. */
+export function publishVisibility(
   redis: Redis,
   { watermark, settledBatch }: Visibility,
-  /** Of several processes that know it, one tells it. */
-  isTeller: () => boolean = () => true,
+  /** Where several processes know it, one publishes it. */
+  isPublisher: () => boolean = () => true,
 ): () => void {
   const timer = setInterval(() => {
-    if (redis.status !== "ready" || !isTeller()) return;
-    const told = { watermarkMs: watermark().getTime(), settledBatch: settledBatch() };
-    redis.set(key, JSON.stringify(told)).catch(() => undefined);
+    if (redis.status !== "ready" || !isPublisher()) return;
+    const published = { watermarkMs: watermark().getTime(), settledBatch: settledBatch() };
+    redis.set(key, JSON.stringify(published)).catch(() => undefined);
   }, everyMs);
   return () => clearInterval(timer);
 }
 
-export interface HeardVisibility extends Visibility {
+export interface SubscribedVisibility extends Visibility {
   stop(): void;
 }
 
-/** Follows what `tellVisibility` tells; 1970 and no batch until something was heard. */
-export function hearVisibility(redis: Redis, log: Pick<Logger, "warn">): HeardVisibility {
-  let heard = { watermarkMs: 0, settledBatch: 0 };
+/** Follows what `publishVisibility` publishes; 1970 and no batch until the first value is read. */
+export function subscribeToVisibility(redis: Redis, log: Pick<Logger, "warn">): SubscribedVisibility {
+  let latest = { watermarkMs: 0, settledBatch: 0 };
   const timer = setInterval(() => {
     if (redis.status !== "ready") return;
     redis
       .get(key)
       .then((text) => {
         if (text === null) return;
-        const told = toldSchema.parse(JSON.parse(text));
-        heard = {
-          watermarkMs: Math.max(heard.watermarkMs, told.watermarkMs),
-          settledBatch: Math.max(heard.settledBatch, told.settledBatch),
+        const published = publishedSchema.parse(JSON.parse(text));
+        latest = {
+          watermarkMs: Math.max(latest.watermarkMs, published.watermarkMs),
+          settledBatch: Math.max(latest.settledBatch, published.settledBatch),
         };
       })
       .catch((err: unknown) => log.warn({ err }, "the watermark could not be read"));
   }, everyMs);
   return {
-    watermark: () => new Date(heard.watermarkMs),
-    settledBatch: () => heard.settledBatch,
+    watermark: () => new Date(latest.watermarkMs),
+    settledBatch: () => latest.settledBatch,
     stop: () => clearInterval(timer),
   };
 }

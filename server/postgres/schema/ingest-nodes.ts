@@ -17,8 +17,8 @@ export const ingestStores = pgTable("ingest_stores", {
   folder: text("folder"),
   host: text("host"),
   process: text("process"),
-  heardAt: instant("heard_at"),
-  /** As it last told: everything it accepted up to then is visible. */
+  heartbeatAt: instant("heard_at"),
+  /** As of its last heartbeat: everything it accepted up to then is visible. */
   watermark: instant("watermark"),
 });
 
@@ -34,12 +34,12 @@ export const ingestNodes = pgTable("ingest_nodes", {
   url: text("url").notNull(),
   /** Its numbers (batch ids, versions) leave this rest, so that no two nodes give the same. */
   slot: smallint("slot").notNull().unique(),
-  heardAt: instant("heard_at").notNull(),
+  heartbeatAt: instant("heard_at").notNull(),
   /** Not null: it has stopped with nothing left in its log, and owns nothing that others may not take. */
   leftAt: instant("left_at"),
-  /** As it last told: everything it accepted up to then is visible; nothing more will be stored under this batch. */
+  /** As of its last heartbeat: everything it accepted up to then is visible; nothing more will be stored under this batch. */
   watermark: instant("watermark").notNull(),
-  /** As it last told: what its own log held up to then is visible. What it keeps for other nodes is not counted. */
+  /** As of its last heartbeat: what its own log held up to then is visible. What it keeps for other nodes is not counted. */
   storedUntil: instant("stored_until").notNull(),
   settledBatch: bigint("settled_batch", { mode: "number" }).notNull(),
   /** The largest number it had given. */
@@ -57,6 +57,6 @@ export const ingestCluster = pgTable("ingest_cluster", {
   materializer: text("deriver"),
   materializerUntil: instant("deriver_until").notNull(),
   epoch: bigint("term", { mode: "number" }).notNull(),
-  /** As the materializer last told: derivations with this version or a later one may not have ended. */
+  /** As of the materializer's last heartbeat: derivations with this version or a later one may not have ended. */
   unfinishedSince: bigint("unfinished_since", { mode: "number" }),
 });
