@@ -119,9 +119,9 @@ export function startFlushLoop(
   let isStopping = false;
   let waiters: { position: LogPosition; resolve: () => void; reject: (error: Error) => void }[] = [];
   const pending = createPendingGroups(log, options.leftSinceMs, now);
-  const news = createNews();
-  const stopListening = log.onSynced(news.tell);
-  abort.signal.addEventListener("abort", news.tell);
+  const wakeUp = createSignal();
+  const stopListening = log.onSynced(wakeUp.set);
+  abort.signal.addEventListener("abort", wakeUp.set);
 
   async function timed<Result>(stage: Parameters<FlushObserver["flushStageEnded"]>[0], work: Promise<Result>) {
     const startedAtMs = performance.now();
@@ -196,7 +196,7 @@ export function startFlushLoop(
     inFlight.add(inOrder);
     storing = inOrder;
     // Who awaits it next sees the rejection; the loop must look for it even when nothing new arrives.
-    inOrder.catch(news.tell);
+    inOrder.catch(wakeUp.set);
   }
 
   async function seal(records: LogRecord[], from: LogPosition | null): Promise<SealedBatch> {
@@ -246,7 +246,7 @@ export function startFlushLoop(
     let gatherUntilMs = 0;
     while (!abort.signal.aborted) {
       if (!isStopping) await delay(Math.max(0, gatherUntilMs - now()), undefined, { signal: abort.signal });
-      news.clear();
+      wakeUp.clear();
       await runExclusive();
       // Only what fills a batch is stored beside another one: less would make more parts, not more speed.
       if (!fillsBatch(cursor, log.syncedEnd)) await storing;
@@ -254,7 +254,7 @@ export function startFlushLoop(
       if (records.length === 0) {
         await storing;
         if (isStopping) return;
-        await news.next();
+        await wakeUp.next();
         gatherUntilMs = now() + gatherMs;
         continue;
       }
@@ -293,12 +293,12 @@ export function startFlushLoop(
             resolve();
           }, reject);
         works.push({ run, abandon: () => reject(new Error("the service is stopping")) });
-        news.tell();
+        wakeUp.set();
       });
     },
     async stop(graceMs) {
       isStopping = true;
-      news.tell();
+      wakeUp.set();
       const timer = setTimeout(() => abort.abort(), graceMs);
       await finished;
       await deriving?.catch(() => undefined);
@@ -361,22 +361,22 @@ export function createPendingGroups(log: WriteAheadLog, leftSinceMs: number | un
   };
 }
 
-/** Something to wait for that cannot be missed: what is told after `clear` ends the next wait at once. */
-function createNews() {
-  let told = false;
+/** Something to wait for that cannot be missed: a `set` after `clear` ends the next wait at once. */
+function createSignal() {
+  let isSet = false;
   let resolve: () => void = () => undefined;
   return {
     clear() {
-      told = false;
+      isSet = false;
     },
-    tell() {
-      told = true;
+    set() {
+      isSet = true;
       resolve();
     },
     next: () =>
       new Promise<void>((done) => {
         resolve = done;
-        if (told) done();
+        if (isSet) done();
       }),
   };
 }
