@@ -27,7 +27,7 @@ export interface HintedHandoffOptions {
 }
 
 export interface HintedHandoff {
-  /** Resolves when they are on disk. Throws RefusedRequestError. */
+  /** Resolves when they are on disk. Throws ProblemError. */
   append(node: string, sent: SentEvents): Promise<void>;
   /** When the oldest was received, ms since 1970, that no other node answers for yet; undefined when there is none. */
   oldestAtMs(): number | undefined;

@@ -56,7 +56,7 @@ export const takenSchema = z.object({
 export interface RouteDeps extends Pick<AcceptDeps, "log" | "knownIds" | "tree" | "eventType" | "now"> {
   membership: Pick<Membership, "name" | "nodes" | "ownerElsewhere" | "refresh">;
   peers: Peers;
-  /** Logs events for the node that owns them (server/cluster/hinted-handoff.ts). Throws RefusedRequestError. */
+  /** Logs events for the node that owns them (server/cluster/hinted-handoff.ts). Throws ProblemError. */
   handoff: { append(node: string, sent: SentEvents): Promise<void> };
 }
 
@@ -99,7 +99,7 @@ export async function ingestLocally(deps: RouteDeps, { by, events }: SentEvents)
   return await takeEvents(deps, request, by, { mayTake, isTrial: by.isTrial });
 }
 
-/** Routes the events of a request to their owners. Resolves when its verdict is durable. Throws RefusedRequestError. */
+/** Routes the events of a request to their owners. Resolves when its verdict is durable. Throws ProblemError. */
 export async function routeEvents(deps: RouteDeps, request: RequestEvents, sender: Sender): Promise<TakenEvents> {
   const parts = partsOf(deps, request);
   const by = {

@@ -111,45 +111,47 @@ interface Meeting {
 
 /** Writes down a meeting's events in one fixed order of decisions, so that ids do not depend on what is asked for. */
 class MeetingEvents {
-  private readonly meeting: Meeting;
-  private readonly random: Random;
-  private readonly room: string;
-  private readonly agent: string | undefined;
-  private readonly endMs: number;
-  private readonly meanStayMs: number;
-  private readonly withSignsOfLife: boolean;
-  private readonly events: TimedEvent[] = [];
-  private readonly signsOfLife: TimedEvent[] = [];
+  readonly #meeting: Meeting;
+  readonly #random: Random;
+  readonly #room: string;
+  readonly #agent: string | undefined;
+  readonly #endMs: number;
+  readonly #meanStayMs: number;
+  readonly #withSignsOfLife: boolean;
+  readonly #events: TimedEvent[] = [];
+  readonly #signsOfLife: TimedEvent[] = [];
 
   constructor(meeting: Meeting, random: Random, firstMs: number, withSignsOfLife: boolean) {
-    this.meeting = meeting;
-    this.withSignsOfLife = withSignsOfLife;
-    this.random = random;
+    this.#meeting = meeting;
+    this.#withSignsOfLife = withSignsOfLife;
+    this.#random = random;
     const { organization, startMs, minutes } = meeting;
-    this.meanStayMs = isLive(startMs, firstMs) ? liveStayMs : historicStayMs;
+    this.#meanStayMs = isLive(startMs, firstMs) ? liveStayMs : historicStayMs;
     const endMs = startMs + Math.round(minutes * minuteMs);
-    this.endMs = thrownOutAt(organization, startMs, endMs, firstMs) ?? endMs;
-    this.room = pick(rooms, random);
-    this.agent = organization.rhythm === "around_the_clock" ? `desk-${1 + Math.floor(random() * 12)}` : undefined;
+    this.#endMs = thrownOutAt(organization, startMs, endMs, firstMs) ?? endMs;
+    this.#room = pick(rooms, random);
+    this.#agent = organization.rhythm === "around_the_clock" ? `desk-${1 + Math.floor(random() * 12)}` : undefined;
   }
 
   all(): TimedEvent[] {
-    const { meeting, random } = this;
-    const users = this.users();
-    for (const [index, user] of users.entries()) this.participant(index, user);
-    if (random() < 0.22) this.recording(users[0] as string);
-    if (random() < 0.15) this.captions();
-    if (random() < 0.1) this.during("whiteboard", "opened", "closed", {});
-    if (meeting.medium) this.during("broadcast", "started", "stopped", { medium: meeting.medium });
-    this.posts(users);
-    if (random() < 0.3) this.transcription(users[0] as string);
-    this.add(this.endMs, "session.ended", {});
-    return [...this.events, ...this.signsOfLife];
+    const meeting = this.#meeting;
+    const random = this.#random;
+    const users = this.#users();
+    for (const [index, user] of users.entries()) this.#participant(index, user);
+    if (random() < 0.22) this.#recording(users[0] as string);
+    if (random() < 0.15) this.#captions();
+    if (random() < 0.1) this.#during("whiteboard", "opened", "closed", {});
+    if (meeting.medium) this.#during("broadcast", "started", "stopped", { medium: meeting.medium });
+    this.#posts(users);
+    if (random() < 0.3) this.#transcription(users[0] as string);
+    this.#add(this.#endMs, "session.ended", {});
+    return [...this.#events, ...this.#signsOfLife];
   }
 
   /** Colleagues meet more often than others: the first names of a long list come up most. */
-  private users(): string[] {
-    const { meeting, random } = this;
+  #users(): string[] {
+    const meeting = this.#meeting;
+    const random = this.#random;
     const pool = Math.ceil(meeting.organization.meetingsPerDay * meeting.organization.meetingSize * 0.6) + 20;
     const chosen = new Set<string>();
     for (let number = 0; chosen.size < meeting.participants; number++) {
@@ -161,8 +163,10 @@ class MeetingEvents {
     return [...chosen];
   }
 
-  private participant(index: number, user: string): void {
-    const { random, meeting, endMs } = this;
+  #participant(index: number, user: string): void {
+    const random = this.#random;
+    const meeting = this.#meeting;
+    const endMs = this.#endMs;
     const device = pick(devices, random);
     const lengthMs = endMs - meeting.startMs;
     let joinedMs =
@@ -171,69 +175,68 @@ class MeetingEvents {
       random() < 0.15 ? joinedMs + Math.floor(random() * (endMs - joinedMs)) : endMs - Math.floor(random() * 20_000);
     const lastMs = Math.max(joinedMs + 1_000, leaves);
     for (let visit = 0; joinedMs < lastMs; visit++) {
-      const stayMs = 5_000 - Math.log(1 - random()) * this.meanStayMs;
+      const stayMs = 5_000 - Math.log(1 - random()) * this.#meanStayMs;
       const leftMs = Math.floor(Math.min(lastMs, joinedMs + stayMs));
       const interval = `${meeting.id}.p${index}.${visit}`;
       const properties = { device, alive_within: aliveWithin };
-      this.add(joinedMs, "participant.joined", { user, interval, properties });
-      this.alive("participant.alive", joinedMs, leftMs, { user, interval, properties: { alive_within: aliveWithin } });
-      this.add(leftMs, "participant.left", { user, interval });
+      this.#add(joinedMs, "participant.joined", { user, interval, properties });
+      this.#alive("participant.alive", joinedMs, leftMs, { user, interval, properties: { alive_within: aliveWithin } });
+      this.#add(leftMs, "participant.left", { user, interval });
       joinedMs = leftMs + 10_000 + Math.floor(random() * 40_000);
     }
   }
 
-  private recording(user: string): void {
-    const { fromMs, toMs } = this.span();
-    const interval = `${this.meeting.id}.recording`;
+  #recording(user: string): void {
+    const { fromMs, toMs } = this.#span();
+    const interval = `${this.#meeting.id}.recording`;
     const properties = { alive_within: aliveWithin };
-    this.add(fromMs, "recording.started", { user, interval, properties });
-    this.alive("recording.alive", fromMs, toMs, { interval, properties });
-    this.add(toMs, "recording.stopped", { user, interval });
+    this.#add(fromMs, "recording.started", { user, interval, properties });
+    this.#alive("recording.alive", fromMs, toMs, { interval, properties });
+    this.#add(toMs, "recording.stopped", { user, interval });
     const value = minutesBetween(fromMs, toMs);
-    this.add(toMs + 4_000, "recording.stored", { user, value });
+    this.#add(toMs + 4_000, "recording.stored", { user, value });
   }
 
-  private captions(): void {
-    this.during("captions", "enabled", "disabled", { language: this.meeting.organization.language });
+  #captions(): void {
+    this.#during("captions", "enabled", "disabled", { language: this.#meeting.organization.language });
   }
 
-  private during(
-    level: string,
-    started: string,
-    stopped: string,
-    properties: NonNullable<UsageEvent["properties"]>,
-  ): void {
-    const { fromMs, toMs } = this.span();
-    const interval = `${this.meeting.id}.${level}`;
-    this.add(fromMs, `${level}.${started}`, { interval, properties });
+  #during(level: string, started: string, stopped: string, properties: NonNullable<UsageEvent["properties"]>): void {
+    const { fromMs, toMs } = this.#span();
+    const interval = `${this.#meeting.id}.${level}`;
+    this.#add(fromMs, `${level}.${started}`, { interval, properties });
     if (level === "broadcast")
-      this.alive("broadcast.alive", fromMs, toMs, {
+      this.#alive("broadcast.alive", fromMs, toMs, {
         interval,
         properties: { ...properties, alive_within: aliveWithin },
       });
-    this.add(toMs, `${level}.${stopped}`, { interval, properties });
+    this.#add(toMs, `${level}.${stopped}`, { interval, properties });
   }
 
-  private posts(users: readonly string[]): void {
-    const { random, meeting, endMs } = this;
+  #posts(users: readonly string[]): void {
+    const random = this.#random;
+    const meeting = this.#meeting;
+    const endMs = this.#endMs;
     const lengthMs = endMs - meeting.startMs;
     const perParticipant = meeting.organization.rhythm === "around_the_clock" ? 0.6 : 0.4;
     for (let left = poisson(users.length * perParticipant, random); left > 0; left--) {
       const properties = { visibility: random() < 0.74 ? "public" : "private" };
-      this.add(meeting.startMs + Math.floor(random() * lengthMs), "chat.posted", {
+      this.#add(meeting.startMs + Math.floor(random() * lengthMs), "chat.posted", {
         user: pick(users, random),
         properties,
       });
     }
     for (let left = poisson(users.length * 0.04, random); left > 0; left--) {
       const askedMs = meeting.startMs + Math.floor(random() * lengthMs * 0.9);
-      this.add(askedMs, "question.posted", { user: pick(users, random) });
-      if (random() < 0.8) this.add(Math.min(endMs, askedMs + 90_000), "answer.posted", { user: users[0] });
+      this.#add(askedMs, "question.posted", { user: pick(users, random) });
+      if (random() < 0.8) this.#add(Math.min(endMs, askedMs + 90_000), "answer.posted", { user: users[0] });
     }
   }
 
-  private transcription(user: string): void {
-    const { random, meeting, endMs } = this;
+  #transcription(user: string): void {
+    const random = this.#random;
+    const meeting = this.#meeting;
+    const endMs = this.#endMs;
     const job = `${meeting.id}.transcription`;
     const isLive = random() < 0.35;
     const minutes = minutesBetween(meeting.startMs, endMs);
@@ -248,10 +251,10 @@ class MeetingEvents {
     const startedMs = requestedMs + 1_000 + Math.floor(random() * 20_000);
     const workMs = Math.min(longestTranscriptionMs / 2, (endMs - meeting.startMs) * (0.08 + 0.1 * random()));
     const completedMs = isLive ? Math.max(startedMs, endMs) + 1_500 : startedMs + Math.floor(workMs);
-    this.add(requestedMs, "transcription.requested", { user, job, properties });
-    this.add(startedMs, "transcription.started", { user, job, properties });
+    this.#add(requestedMs, "transcription.requested", { user, job, properties });
+    this.#add(startedMs, "transcription.started", { user, job, properties });
     if (random() < 0.02) {
-      this.add(completedMs, "transcription.failed", {
+      this.#add(completedMs, "transcription.failed", {
         user,
         job,
         properties: { ...properties, reason: "no speech found" },
@@ -260,7 +263,7 @@ class MeetingEvents {
     }
     const accuracy = Number((97.5 - 9 * random() * (properties.model === "standard" ? 1 : 0.4)).toFixed(2));
     const length = Math.round(Number(minutes) * (95 + 60 * random()));
-    this.add(completedMs, "transcription.completed", {
+    this.#add(completedMs, "transcription.completed", {
       user,
       job,
       value: minutes,
@@ -269,28 +272,30 @@ class MeetingEvents {
   }
 
   /** A part of the meeting, as something has that is switched on after its start and off before or at its end. */
-  private span(): { fromMs: number; toMs: number } {
-    const { random, meeting, endMs } = this;
+  #span(): { fromMs: number; toMs: number } {
+    const random = this.#random;
+    const meeting = this.#meeting;
+    const endMs = this.#endMs;
     const lengthMs = endMs - meeting.startMs;
     const fromMs = meeting.startMs + Math.floor(lengthMs * 0.25 * random());
     return { fromMs, toMs: endMs - Math.floor(lengthMs * 0.2 * random()) };
   }
 
-  private alive(type: string, fromMs: number, toMs: number, fields: Partial<UsageEvent>): void {
-    if (!this.withSignsOfLife) return;
+  #alive(type: string, fromMs: number, toMs: number, fields: Partial<UsageEvent>): void {
+    if (!this.#withSignsOfLife) return;
     for (let atMs = fromMs + signOfLifeEveryMs, beat = 1; atMs < toMs; atMs += signOfLifeEveryMs, beat++)
-      this.signsOfLife.push({ atMs, event: this.event(`${fields.interval}.alive.${beat}`, type, atMs, fields) });
+      this.#signsOfLife.push({ atMs, event: this.#event(`${fields.interval}.alive.${beat}`, type, atMs, fields) });
   }
 
-  private add(atMs: number, type: string, fields: Partial<UsageEvent>): void {
-    this.events.push({ atMs, event: this.event(`${this.meeting.id}.${this.events.length}`, type, atMs, fields) });
+  #add(atMs: number, type: string, fields: Partial<UsageEvent>): void {
+    this.#events.push({ atMs, event: this.#event(`${this.#meeting.id}.${this.#events.length}`, type, atMs, fields) });
   }
 
-  private event(id: string, type: string, atMs: number, fields: Partial<UsageEvent>): UsageEvent {
-    const { id: session, organization } = this.meeting;
-    const agent = this.agent;
+  #event(id: string, type: string, atMs: number, fields: Partial<UsageEvent>): UsageEvent {
+    const { id: session, organization } = this.#meeting;
+    const agent = this.#agent;
     const time = new Date(atMs).toISOString();
-    return { id, type, time, organization: organization.id, agent, session, room: this.room, ...fields };
+    return { id, type, time, organization: organization.id, agent, session, room: this.#room, ...fields };
   }
 }
 

@@ -30,40 +30,40 @@ const say = (text: string) => console.log(`Demo: ${text}`);
 
 /** Events of all organizations, hour by hour, in the order of their times. */
 class Course {
-  private readonly demonstration: Demonstration;
-  private plannedToMs: number;
-  private readonly liveFromMs: number;
-  private waiting: TimedEvent[] = [];
+  readonly #demonstration: Demonstration;
+  #plannedToMs: number;
+  readonly #liveFromMs: number;
+  #waiting: TimedEvent[] = [];
 
   /** Starts with events at `fromMs`; signs of life only from `liveFromMs` on. */
   constructor(demonstration: Demonstration, fromMs: number, liveFromMs: number) {
-    this.demonstration = demonstration;
-    this.liveFromMs = liveFromMs;
+    this.#demonstration = demonstration;
+    this.#liveFromMs = liveFromMs;
     const reachingMs = Math.floor((fromMs - hourReachMs) / hourMs) * hourMs;
-    this.plannedToMs = Math.max(demonstration.firstMs, reachingMs);
-    this.planTo(fromMs);
-    this.waiting = this.waiting.filter(({ atMs }) => atMs >= fromMs);
+    this.#plannedToMs = Math.max(demonstration.firstMs, reachingMs);
+    this.#planTo(fromMs);
+    this.#waiting = this.#waiting.filter(({ atMs }) => atMs >= fromMs);
   }
 
   /** The events before `toMs` that were not taken yet. */
   take(toMs: number): UsageEvent[] {
-    this.planTo(toMs);
+    this.#planTo(toMs);
     let count = 0;
-    while (count < this.waiting.length && (this.waiting[count] as TimedEvent).atMs < toMs) count++;
-    return this.waiting.splice(0, count).map(({ event }) => event);
+    while (count < this.#waiting.length && (this.#waiting[count] as TimedEvent).atMs < toMs) count++;
+    return this.#waiting.splice(0, count).map(({ event }) => event);
   }
 
-  private planTo(toMs: number): void {
-    if (this.plannedToMs >= toMs) return;
-    while (this.plannedToMs < toMs) {
-      const hourStartMs = this.plannedToMs;
-      const withSignsOfLife = hourStartMs + hourReachMs > this.liveFromMs;
+  #planTo(toMs: number): void {
+    if (this.#plannedToMs >= toMs) return;
+    while (this.#plannedToMs < toMs) {
+      const hourStartMs = this.#plannedToMs;
+      const withSignsOfLife = hourStartMs + hourReachMs > this.#liveFromMs;
       for (const organization of demoOrganizations)
-        for (const timed of eventsOfHour(organization, hourStartMs, this.demonstration, withSignsOfLife))
-          if (timed.atMs >= this.liveFromMs || !timed.event.type.endsWith(".alive")) this.waiting.push(timed);
-      this.plannedToMs += hourMs;
+        for (const timed of eventsOfHour(organization, hourStartMs, this.#demonstration, withSignsOfLife))
+          if (timed.atMs >= this.#liveFromMs || !timed.event.type.endsWith(".alive")) this.#waiting.push(timed);
+      this.#plannedToMs += hourMs;
     }
-    this.waiting.sort((a, b) => a.atMs - b.atMs);
+    this.#waiting.sort((a, b) => a.atMs - b.atMs);
   }
 }
 

@@ -21,27 +21,27 @@ const bounds: Record<BodyHolder["kind"], { each: number; all: number }> = {
 };
 
 export class BodyRoom {
-  private readonly heldByKind = new Map<BodyHolder["kind"], number>();
-  private readonly heldByHolder = new Map<string, number>();
+  readonly #heldByKind = new Map<BodyHolder["kind"], number>();
+  readonly #heldByHolder = new Map<string, number>();
 
   /** A request's share: what it took is given back by one `release`. */
   share(): BodyShare {
     const taken: { holder: BodyHolder; bytes: number }[] = [];
     return {
       take: (holder, bytes) => {
-        this.add(holder, bytes);
+        this.#add(holder, bytes);
         taken.push({ holder, bytes });
       },
       release: () => {
-        for (const { holder, bytes } of taken.splice(0)) this.subtract(holder, bytes);
+        for (const { holder, bytes } of taken.splice(0)) this.#subtract(holder, bytes);
       },
     };
   }
 
-  private add(holder: BodyHolder, bytes: number): void {
+  #add(holder: BodyHolder, bytes: number): void {
     const key = keyOf(holder);
-    const own = (this.heldByHolder.get(key) ?? 0) + bytes;
-    const all = (this.heldByKind.get(holder.kind) ?? 0) + bytes;
+    const own = (this.#heldByHolder.get(key) ?? 0) + bytes;
+    const all = (this.#heldByKind.get(holder.kind) ?? 0) + bytes;
     const { each, all: bound } = bounds[holder.kind];
     if (own > each)
       throw new ProblemError("too_fast", "too many bodies of this caller are being read at once", {
@@ -49,16 +49,16 @@ export class BodyRoom {
       });
     if (all > bound)
       throw new ProblemError("overloaded", "too many bodies are being read at once", { retryAfterSeconds: 2 });
-    this.heldByHolder.set(key, own);
-    this.heldByKind.set(holder.kind, all);
+    this.#heldByHolder.set(key, own);
+    this.#heldByKind.set(holder.kind, all);
   }
 
-  private subtract(holder: BodyHolder, bytes: number): void {
+  #subtract(holder: BodyHolder, bytes: number): void {
     const key = keyOf(holder);
-    const own = (this.heldByHolder.get(key) ?? 0) - bytes;
-    if (own > 0) this.heldByHolder.set(key, own);
-    else this.heldByHolder.delete(key);
-    this.heldByKind.set(holder.kind, (this.heldByKind.get(holder.kind) ?? 0) - bytes);
+    const own = (this.#heldByHolder.get(key) ?? 0) - bytes;
+    if (own > 0) this.#heldByHolder.set(key, own);
+    else this.#heldByHolder.delete(key);
+    this.#heldByKind.set(holder.kind, (this.#heldByKind.get(holder.kind) ?? 0) - bytes);
   }
 }
 

@@ -7,7 +7,6 @@ import type { Readable } from "node:stream";
 import type { Context } from "hono";
 import { createMiddleware } from "hono/factory";
 import { receiveBody } from "../ingest/accept/receive-body.ts";
-import { RefusedRequestError } from "../ingest/accept/refused-request.ts";
 import { judgeJson, requestBounds } from "../json/judge-json.ts";
 import { ProblemError } from "../problem.ts";
 import { type BodyHolder, BodyRoom } from "./body-room.ts";
@@ -74,9 +73,6 @@ async function read(c: Context<HttpEnv>, wanted: number | undefined, named: Body
     maxBytes,
     timeoutMs: anyBodyMs + maxBytes / 1024,
     onBytes: (taken) => share.take(holder, taken),
-  }).catch((error: unknown) => {
-    if (error instanceof RefusedRequestError) throw new ProblemError(error.code, error.message);
-    throw error;
   });
   const isJson = /\bjson\b/i.test(headers.get("content-type") ?? "");
   const bytes = isJson && startsWithMark(received) ? received.subarray(3) : received;

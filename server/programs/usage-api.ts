@@ -19,41 +19,41 @@ export class AnswerError extends Error {
 const visibilityPollMs = 50;
 
 export class UsageApi {
-  private readonly connection: Connection;
-  private readonly signal: AbortSignal | undefined;
+  readonly #connection: Connection;
+  readonly #signal: AbortSignal | undefined;
 
   constructor(connection: Connection, signal?: AbortSignal) {
-    this.connection = connection;
-    this.signal = signal;
+    this.#connection = connection;
+    this.#signal = signal;
   }
 
   /** Makes a node, or answers the one that is there already. */
   createNode(node: CreateNode): Promise<Node> {
-    return this.request<Node>("POST", "/v1/nodes", node);
+    return this.#request<Node>("POST", "/v1/nodes", node);
   }
 
   plans(): Promise<PlanList> {
-    return this.request<PlanList>("GET", "/v1/plans");
+    return this.#request<PlanList>("GET", "/v1/plans");
   }
 
   /** Published at once. */
   async createPlan(plan: CreatePlan): Promise<Plan> {
-    const { id } = await this.request<Plan>("POST", "/v1/plans", plan);
-    return this.request<Plan>("POST", `/v1/plans/${id}/publish`);
+    const { id } = await this.#request<Plan>("POST", "/v1/plans", plan);
+    return this.#request<Plan>("POST", `/v1/plans/${id}/publish`);
   }
 
   /** Up to a thousand of them. */
   subscriptions(): Promise<SubscriptionList> {
-    return this.request<SubscriptionList>("GET", "/v1/subscriptions?limit=1000");
+    return this.#request<SubscriptionList>("GET", "/v1/subscriptions?limit=1000");
   }
 
   subscribe(subscription: CreateSubscription): Promise<Subscription> {
-    return this.request<Subscription>("POST", "/v1/subscriptions", subscription);
+    return this.#request<Subscription>("POST", "/v1/subscriptions", subscription);
   }
 
   usage(question: Partial<UsageQuery> & Pick<UsageQuery, "meter">): Promise<UsageAnswer> {
     const search = new URLSearchParams(Object.entries(question).map(([name, value]) => [name, String(value)]));
-    return this.request<UsageAnswer>("GET", `/v1/usage?${search}`);
+    return this.#request<UsageAnswer>("GET", `/v1/usage?${search}`);
   }
 
   /**
@@ -68,12 +68,12 @@ export class UsageApi {
       calledAtMs ??= Date.parse(to);
       if (Date.parse(watermark) >= calledAtMs) return;
       if (Date.now() > deadline) throw new AnswerError(0, `events of ${watermark} could not be queried in time`);
-      await delay(visibilityPollMs, undefined, { signal: this.signal });
+      await delay(visibilityPollMs, undefined, { signal: this.#signal });
     }
   }
 
-  private async request<T>(method: "GET" | "POST", path: string, body?: unknown): Promise<T> {
-    const { url, key } = this.connection;
+  async #request<T>(method: "GET" | "POST", path: string, body?: unknown): Promise<T> {
+    const { url, key } = this.#connection;
     const headers: Record<string, string> = { authorization: `Bearer ${key}`, accept: "application/json" };
     if (body !== undefined) headers["content-type"] = "application/json";
     let response: Response;
@@ -82,10 +82,10 @@ export class UsageApi {
         method,
         headers,
         body: body === undefined ? null : JSON.stringify(body),
-        signal: this.signal ?? null,
+        signal: this.#signal ?? null,
       });
     } catch (error) {
-      if (this.signal?.aborted) throw error;
+      if (this.#signal?.aborted) throw error;
       // What fetch throws says no more than that it failed; why is its cause.
       const reason = error instanceof Error && error.cause instanceof Error ? `: ${error.cause.message}` : "";
       throw new AnswerError(0, `there is no answer from ${url}${reason}`, error);

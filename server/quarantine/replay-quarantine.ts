@@ -8,8 +8,8 @@ import type { ClickHouse } from "../clickhouse/client.ts";
 import type { ReplayedEvent, ReplayResult } from "../contract/quarantine.ts";
 import type { Emitter } from "../ingest/accept/accept-events.ts";
 import { type AcceptDeps, acceptRequest } from "../ingest/accept/accept-request.ts";
-import { RefusedRequestError } from "../ingest/accept/refused-request.ts";
 import { stringifyExact } from "../numbers/exact-json.ts";
+import { ProblemError } from "../problem.ts";
 import { type FoundQuarantined, markReplayed } from "./read-quarantine.ts";
 
 export interface Replay {
@@ -50,7 +50,7 @@ export async function replayQuarantined(
   return results.map(({ found, result }) => ({ id: found.event.id, ...result }));
 }
 
-/** Throws RefusedRequestError when the service takes nothing now. */
+/** Throws ProblemError when the service takes nothing now. */
 async function sendAgain(
   deps: AcceptDeps,
   emitter: Emitter,
@@ -70,7 +70,7 @@ async function sendAgain(
     }
     return { ...taken, outcome: decision.duplicates > 0 ? "duplicate" : "accepted" };
   } catch (error) {
-    if (!(error instanceof RefusedRequestError) || error.code !== "unreadable_body") throw error;
+    if (!(error instanceof ProblemError) || error.code !== "unreadable_body") throw error;
     return { outcome: "rejected", code: "not_json", field: null, message: error.message };
   }
 }

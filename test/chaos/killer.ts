@@ -78,40 +78,40 @@ const momentShares: readonly [Moment, number][] = [
 
 export class Killer {
   readonly figures: KillFigures = { kills: new Map(), unsyncedBytes: 0, ownEnds: 0, recoveriesMs: [] };
-  private readonly options: KillerOptions;
-  private lastKillAtMs = Date.now();
-  private hasRecovered = true;
+  readonly #options: KillerOptions;
+  #lastKillAtMs = Date.now();
+  #hasRecovered = true;
 
   constructor(options: KillerOptions) {
-    this.options = options;
+    this.#options = options;
   }
 
   /** Kills until `kills` processes have been killed, then waits for the last recovery. */
   async run(kills: number): Promise<void> {
     for (let done = 0; done < kills; ) {
       const moment = randomMoment();
-      await this.await(moment);
-      const victims = this.choose(moment === "several at once" ? 2 + Math.floor(Math.random() * 2) : 1);
-      done += await this.kill(victims.slice(0, kills - done), moment);
-      if (moment === "when idle") this.options.wake();
+      await this.#await(moment);
+      const victims = this.#choose(moment === "several at once" ? 2 + Math.floor(Math.random() * 2) : 1);
+      done += await this.#kill(victims.slice(0, kills - done), moment);
+      if (moment === "when idle") this.#options.wake();
     }
-    await this.recovery();
+    await this.#recovery();
   }
 
-  private async await(moment: Moment): Promise<void> {
+  async #await(moment: Moment): Promise<void> {
     if (moment === "while recovering") {
       await delay(Math.random() * 2_000);
       return;
     }
-    await this.recovery();
-    if (moment === "when idle") await this.options.rest();
+    await this.#recovery();
+    if (moment === "when idle") await this.#options.rest();
     // Random on purpose: kills must land in every step of a batch's way.
     await delay(Math.random() * 400);
   }
 
-  private choose(count: number): Victim[] {
+  #choose(count: number): Victim[] {
     const all: Victim[] = ["server", "clickhouse", "postgres"];
-    if (this.options.redis) all.push("redis");
+    if (this.#options.redis) all.push("redis");
     return all
       .map((victim) => ({ victim, order: Math.random() }))
       .sort((a, b) => a.order - b.order)
@@ -120,17 +120,19 @@ export class Killer {
   }
 
   /** Answers how many of the victims were alive. */
-  private async kill(victims: readonly Victim[], moment: Moment): Promise<number> {
-    const { service, redis } = this.options;
-    const found = await Promise.all(victims.map(async (victim) => ({ victim, identity: await this.identify(victim) })));
+  async #kill(victims: readonly Victim[], moment: Moment): Promise<number> {
+    const { service, redis } = this.#options;
+    const found = await Promise.all(
+      victims.map(async (victim) => ({ victim, identity: await this.#identify(victim) })),
+    );
     const alive = found.filter(
       (one): one is { victim: Victim; identity: ProcessIdentity } => one.identity !== undefined,
     );
     const ended = alive.some(({ victim }) => victim === "server") ? service.stopServer("SIGKILL") : undefined;
     for (const { victim, identity } of alive) if (victim !== "server") process.kill(identity.pid, "SIGKILL");
     if (alive.length > 0) {
-      this.lastKillAtMs = Date.now();
-      this.hasRecovered = false;
+      this.#lastKillAtMs = Date.now();
+      this.#hasRecovered = false;
     }
     if (ended) {
       await ended;
@@ -147,8 +149,8 @@ export class Killer {
     return alive.length;
   }
 
-  private async identify(victim: Victim): Promise<ProcessIdentity | undefined> {
-    const { service, redis } = this.options;
+  async #identify(victim: Victim): Promise<ProcessIdentity | undefined> {
+    const { service, redis } = this.#options;
     if (victim === "server") return service.isServerRunning() ? identifyProcess(service.pid()) : undefined;
     if (victim === "redis") {
       const pid = redis?.pid();
@@ -161,22 +163,23 @@ export class Killer {
   }
 
   /** Resolves when what was sent after the last kill can be queried. */
-  private async recovery(): Promise<void> {
-    const { service, watermarkMs, recoverWithinMs } = this.options;
-    while (watermarkMs() <= this.lastKillAtMs) {
+  async #recovery(): Promise<void> {
+    const { service, watermarkMs, recoverWithinMs } = this.#options;
+    while (watermarkMs() <= this.#lastKillAtMs) {
       if (!service.isServerRunning()) {
         this.figures.ownEnds++;
         const output = service.output();
-        if (Date.now() - this.lastKillAtMs > recoverWithinMs) throw new Error(`the service does not start:\n${output}`);
+        if (Date.now() - this.#lastKillAtMs > recoverWithinMs)
+          throw new Error(`the service does not start:\n${output}`);
         this.figures.unsyncedBytes += await cutUnsynced(service.dataDir);
         service.launchServer();
       }
-      if (Date.now() - this.lastKillAtMs > recoverWithinMs)
+      if (Date.now() - this.#lastKillAtMs > recoverWithinMs)
         throw new Error(`nothing new could be queried within ${recoverWithinMs} ms of a kill:\n${service.output()}`);
       await delay(20);
     }
-    if (!this.hasRecovered) this.figures.recoveriesMs.push(Date.now() - this.lastKillAtMs);
-    this.hasRecovered = true;
+    if (!this.#hasRecovered) this.figures.recoveriesMs.push(Date.now() - this.#lastKillAtMs);
+    this.#hasRecovered = true;
   }
 }
 

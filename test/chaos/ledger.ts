@@ -50,18 +50,18 @@ export class Ledger {
   /** The newest watermark of any verdict, ms since 1970. */
   watermarkMs = 0;
 
-  private readonly organizations: readonly string[];
-  private readonly pool: SentEvent[] = [];
-  private readonly sentBefore = new Set<string>();
-  private readonly answered: SentEvent[][] = [];
-  private readonly post: (events: readonly SentEvent[]) => Promise<Response>;
-  private mode: "sending" | "paused" | "draining" = "sending";
-  private running: Promise<void>[] = [];
+  readonly #organizations: readonly string[];
+  readonly #pool: SentEvent[] = [];
+  readonly #sentBefore = new Set<string>();
+  readonly #answered: SentEvent[][] = [];
+  readonly #post: (events: readonly SentEvent[]) => Promise<Response>;
+  #mode: "sending" | "paused" | "draining" = "sending";
+  #running: Promise<void>[] = [];
 
   /** Stays are spread over these organizations, and over new ones that nobody has made before their events arrive. */
   constructor(service: { url: string; rootKey: string }, organizations: readonly string[]) {
-    this.organizations = organizations;
-    this.post = (events) =>
+    this.#organizations = organizations;
+    this.#post = (events) =>
       fetch(`${service.url}/v1/events`, {
         method: "POST",
         headers: { authorization: `Bearer ${service.rootKey}`, "content-type": "application/json" },
@@ -71,60 +71,60 @@ export class Ledger {
   }
 
   start(): void {
-    this.mode = "sending";
-    this.running = Array.from({ length: lanes }, () => this.runLane());
+    this.#mode = "sending";
+    this.#running = Array.from({ length: lanes }, () => this.#runLane());
   }
 
   /** Resolves when no request is under way. */
   async pause(): Promise<void> {
-    this.mode = "paused";
-    await Promise.all(this.running);
+    this.#mode = "paused";
+    await Promise.all(this.#running);
   }
 
   /** Sends what is begun to its end; resolves when all of it is acknowledged. */
   async drain(): Promise<void> {
     await this.pause();
-    this.mode = "draining";
-    this.running = Array.from({ length: lanes }, () => this.runLane());
-    await Promise.all(this.running);
+    this.#mode = "draining";
+    this.#running = Array.from({ length: lanes }, () => this.#runLane());
+    await Promise.all(this.#running);
   }
 
-  private async runLane(): Promise<void> {
-    while (this.mode !== "paused") {
-      if (this.mode === "draining" && this.pool.length === 0) return;
-      if (Math.random() < 0.05) await this.repeatAnswered();
-      await this.send(this.draw());
-      if (this.mode === "sending") await delay(Math.random() * 80);
+  async #runLane(): Promise<void> {
+    while (this.#mode !== "paused") {
+      if (this.#mode === "draining" && this.#pool.length === 0) return;
+      if (Math.random() < 0.05) await this.#repeatAnswered();
+      await this.#send(this.#draw());
+      if (this.#mode === "sending") await delay(Math.random() * 80);
     }
   }
 
-  private async repeatAnswered(): Promise<void> {
-    const events = this.answered[Math.floor(Math.random() * this.answered.length)];
+  async #repeatAnswered(): Promise<void> {
+    const events = this.#answered[Math.floor(Math.random() * this.#answered.length)];
     if (!events) return;
     this.figures.resent++;
-    await this.sendOnce(events);
+    await this.#sendOnce(events);
   }
 
   /** Until it is acknowledged; after a failure its events may also go back to be drawn with others. */
-  private async send(events: readonly SentEvent[]): Promise<void> {
+  async #send(events: readonly SentEvent[]): Promise<void> {
     for (;;) {
-      if (events.some(({ id }) => this.sentBefore.has(id))) this.figures.resent++;
-      if (await this.sendOnce(events)) return;
-      if (Math.random() < 0.5 || this.mode === "paused") {
-        this.pool.push(...events);
+      if (events.some(({ id }) => this.#sentBefore.has(id))) this.figures.resent++;
+      if (await this.#sendOnce(events)) return;
+      if (Math.random() < 0.5 || this.#mode === "paused") {
+        this.#pool.push(...events);
         return;
       }
       await delay(50);
     }
   }
 
-  private async sendOnce(events: readonly SentEvent[]): Promise<boolean> {
-    const isFirst = !events.some(({ id }) => this.sentBefore.has(id));
+  async #sendOnce(events: readonly SentEvent[]): Promise<boolean> {
+    const isFirst = !events.some(({ id }) => this.#sentBefore.has(id));
     this.figures.requests++;
-    for (const { id } of events) this.sentBefore.add(id);
+    for (const { id } of events) this.#sentBefore.add(id);
     let verdict: Verdict;
     try {
-      const response = await this.post(events);
+      const response = await this.#post(events);
       if (response.status !== 202) {
         this.figures.refused.set(response.status, (this.figures.refused.get(response.status) ?? 0) + 1);
         await response.arrayBuffer();
@@ -144,33 +144,33 @@ export class Ledger {
       );
     for (const { organization, id } of events) this.acknowledged.add(`${organization}/${id}`);
     this.watermarkMs = Math.max(this.watermarkMs, Date.parse(verdict.watermark));
-    this.answered[
-      this.answered.length < keptRequests ? this.answered.length : Math.floor(Math.random() * keptRequests)
+    this.#answered[
+      this.#answered.length < keptRequests ? this.#answered.length : Math.floor(Math.random() * keptRequests)
     ] = [...events];
     return true;
   }
 
-  private draw(): SentEvent[] {
-    while (this.mode === "sending" && this.pool.length < poolEvents) this.pool.push(...this.nextStay());
-    const count = Math.min(this.pool.length, 1 + Math.floor(Math.random() ** 2 * mostEventsPerRequest));
+  #draw(): SentEvent[] {
+    while (this.#mode === "sending" && this.#pool.length < poolEvents) this.#pool.push(...this.#nextStay());
+    const count = Math.min(this.#pool.length, 1 + Math.floor(Math.random() ** 2 * mostEventsPerRequest));
     return Array.from({ length: count }, () => {
-      const at = Math.floor(Math.random() * this.pool.length);
-      const last = this.pool.pop() as SentEvent;
-      if (at === this.pool.length) return last;
-      const drawn = this.pool[at] as SentEvent;
-      this.pool[at] = last;
+      const at = Math.floor(Math.random() * this.#pool.length);
+      const last = this.#pool.pop() as SentEvent;
+      if (at === this.#pool.length) return last;
+      const drawn = this.#pool[at] as SentEvent;
+      this.#pool[at] = last;
       return drawn;
     });
   }
 
-  private nextStay(): SentEvent[] {
+  #nextStay(): SentEvent[] {
     const number = this.stays.length;
     const session = Math.floor(number / 40);
     // Every few sessions, an organization that the service has to make.
     const organization =
       session % 10 === 9
         ? `new-${Math.floor(session / 200)}`
-        : (this.organizations[session % this.organizations.length] as string);
+        : (this.#organizations[session % this.#organizations.length] as string);
     // Minutes of the past are whole, so that many edges share an instant; those of now meet what is kept in memory.
     const isPast = number % 10 < 7;
     const startMs = isPast

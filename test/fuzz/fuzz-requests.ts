@@ -45,27 +45,27 @@ export interface FuzzRequest {
 
 /** Texts that mean something to the service, by what they are; answers add to them. */
 export class KnownTexts {
-  private readonly texts = new Map<string, string[]>();
+  readonly #texts = new Map<string, string[]>();
 
-  constructor(
-    texts: Readonly<Record<string, readonly string[]>>,
-    /** Never used, whoever names them. */
-    private readonly spared: ReadonlySet<string>,
-  ) {
-    for (const [name, values] of Object.entries(texts)) this.texts.set(name, [...values]);
+  /** Never used, whoever names them. */
+  readonly #spared: ReadonlySet<string>;
+
+  constructor(texts: Readonly<Record<string, readonly string[]>>, spared: ReadonlySet<string>) {
+    this.#spared = spared;
+    for (const [name, values] of Object.entries(texts)) this.#texts.set(name, [...values]);
   }
 
   add(name: string, text: string): void {
-    if (this.spared.has(text)) return;
-    const known = this.texts.get(name) ?? [];
+    if (this.#spared.has(text)) return;
+    const known = this.#texts.get(name) ?? [];
     // The oldest go: what was made long ago is often deleted.
     if (known.length >= 200) known.shift();
     known.push(text);
-    this.texts.set(name, known);
+    this.#texts.set(name, known);
   }
 
   pick(name: string, random: Random): string | undefined {
-    const known = this.texts.get(name);
+    const known = this.#texts.get(name);
     return known === undefined ? undefined : pick(known, random);
   }
 }
@@ -79,77 +79,86 @@ const instants = [
   "2000-01-01T00:00:00Z",
 ];
 
-export class RequestMaker {
-  private readonly operations: { route: string; method: string; path: string; operation: Operation }[] = [];
+interface DescribedOperation {
+  route: string;
+  method: string;
+  path: string;
+  operation: Operation;
+}
 
-  constructor(
-    private readonly api: ApiDescription,
-    private readonly known: KnownTexts,
-    private readonly random: Random,
-    /** `METHOD /path` of every route, also of those that the description leaves out. */
-    routes: readonly string[],
-  ) {
+export class RequestMaker {
+  readonly #operations: DescribedOperation[] = [];
+
+  readonly #api: ApiDescription;
+  readonly #known: KnownTexts;
+  readonly #random: Random;
+
+  /** `routes`: `METHOD /path` of every route, also of those that the description leaves out. */
+  constructor(api: ApiDescription, known: KnownTexts, random: Random, routes: readonly string[]) {
+    this.#api = api;
+    this.#known = known;
+    this.#random = random;
     for (const [path, methods] of Object.entries(api.paths))
       for (const [method, operation] of Object.entries(methods))
-        this.operations.push({ route: `${method.toUpperCase()} ${path}`, method, path, operation });
+        this.#operations.push({ route: `${method.toUpperCase()} ${path}`, method, path, operation });
     const described = new Set(this.routes);
     for (const route of routes) {
       const [method = "", path = ""] = route.split(" ");
-      if (!described.has(route)) this.operations.push({ route, method: method.toLowerCase(), path, operation: {} });
+      if (!described.has(route)) this.#operations.push({ route, method: method.toLowerCase(), path, operation: {} });
     }
   }
 
   get routes(): string[] {
-    return this.operations.map(({ route }) => route);
+    return this.#operations.map(({ route }) => route);
   }
 
   /** One with a body, to each operation that writes in turn. */
   write(turn: number): FuzzRequest {
-    const writing = this.operations.filter(({ method }) => writes.includes(method));
-    return this.make(writing[turn % writing.length] as (typeof writing)[number], true);
+    const writing = this.#operations.filter(({ method }) => writes.includes(method));
+    return this.#make(writing[turn % writing.length] as (typeof writing)[number], true);
   }
 
   /** One without a body, to each operation that reads in turn. */
   question(turn: number): FuzzRequest {
-    const reading = this.operations.filter(({ method }) => method === "get");
-    return this.make(reading[turn % reading.length] as (typeof reading)[number], false);
+    const reading = this.#operations.filter(({ method }) => method === "get");
+    return this.#make(reading[turn % reading.length] as (typeof reading)[number], false);
   }
 
-  private chance(share: number): boolean {
-    return this.random() < share;
+  #chance(share: number): boolean {
+    return this.#random() < share;
   }
 
-  private make({ route, method, path, operation }: (typeof this.operations)[number], hasBody: boolean): FuzzRequest {
+  #make({ route, method, path, operation }: DescribedOperation, hasBody: boolean): FuzzRequest {
     const headers: Record<string, string> = {};
     const query: string[] = [];
-    let target = path.replace(/\{(\w+)\}/g, (_, name: string) => this.pathText(name));
+    let target = path.replace(/\{(\w+)\}/g, (_, name: string) => this.#pathText(name));
     for (const { name, in: place, required, schema } of operation.parameters ?? []) {
-      if (place === "header" && this.chance(0.5)) headers[name] = headerText(this.textOf(name, schema));
-      if (place !== "query" || !this.chance(required ? 0.95 : 0.4)) continue;
-      query.push(`${encodeText(name)}=${encodeText(this.textOf(name, schema))}`);
-      if (this.chance(0.03)) query.push(`${encodeText(name)}=${encodeText(hostileText(this.random))}`);
+      if (place === "header" && this.#chance(0.5)) headers[name] = headerText(this.#textOf(name, schema));
+      if (place !== "query" || !this.#chance(required ? 0.95 : 0.4)) continue;
+      query.push(`${encodeText(name)}=${encodeText(this.#textOf(name, schema))}`);
+      if (this.#chance(0.03)) query.push(`${encodeText(name)}=${encodeText(hostileText(this.#random))}`);
     }
-    if (this.chance(0.05))
-      query.push(`${encodeText(hostileText(this.random))}=${encodeText(hostileText(this.random))}`);
-    if (this.chance(0.05))
-      query.push(`filter[${encodeText(hostileText(this.random))}]=${encodeText(hostileText(this.random))}`);
-    if (this.chance(0.02)) query.push("%=%zz&=&&[]=[[]");
+    if (this.#chance(0.05))
+      query.push(`${encodeText(hostileText(this.#random))}=${encodeText(hostileText(this.#random))}`);
+    if (this.#chance(0.05))
+      query.push(`filter[${encodeText(hostileText(this.#random))}]=${encodeText(hostileText(this.#random))}`);
+    if (this.#chance(0.02)) query.push("%=%zz&=&&[]=[[]");
     if (query.length > 0) target += `?${query.join("&").slice(0, 12_000)}`;
-    if (this.chance(0.1))
-      headers["if-match"] = headerText(this.known.pick("etag", this.random) ?? hostileText(this.random));
-    if (this.chance(0.1)) headers["idempotency-key"] = headerText(hostileText(this.random));
-    if (this.chance(0.1))
-      headers.accept = pick(["text/csv", "application/x-ndjson", "*/*;q=", "text/html", ","], this.random);
+    if (this.#chance(0.1))
+      headers["if-match"] = headerText(this.#known.pick("etag", this.#random) ?? hostileText(this.#random));
+    if (this.#chance(0.1)) headers["idempotency-key"] = headerText(hostileText(this.#random));
+    if (this.#chance(0.1))
+      headers.accept = pick(["text/csv", "application/x-ndjson", "*/*;q=", "text/html", ","], this.#random);
     const request: FuzzRequest = { route, method: method.toUpperCase(), path: target, headers };
-    if (hasBody) this.addBody(request, operation);
+    if (hasBody) this.#addBody(request, operation);
     return request;
   }
 
-  private addBody(request: FuzzRequest, { requestBody }: Operation): void {
+  #addBody(request: FuzzRequest, { requestBody }: Operation): void {
     const forms = Object.entries(requestBody?.content ?? { "application/json": {} });
-    const [type, { schema }] = pick(forms, this.random);
-    const { random } = this;
-    request.headers["content-type"] = this.chance(0.02)
+    const [type, { schema }] = pick(forms, this.#random);
+    const random = this.#random;
+    request.headers["content-type"] = this.#chance(0.02)
       ? pick(
           [
             "text/plain",
@@ -162,44 +171,44 @@ export class RequestMaker {
         )
       : type;
     const kind = random();
-    const text = kind < 0.2 ? randomJson(random) : this.jsonOf("", schema ?? {}, 0);
+    const text = kind < 0.2 ? randomJson(random) : this.#jsonOf("", schema ?? {}, 0);
     request.body = kind > 0.88 ? damaged(text, random) : Buffer.from(text);
-    if (this.chance(0.03)) {
+    if (this.#chance(0.03)) {
       request.headers["content-encoding"] = pick(["gzip", "br", "deflate", "identity", "x"], random);
-      if (this.chance(0.7)) request.body = gzipSync(request.body);
+      if (this.#chance(0.7)) request.body = gzipSync(request.body);
     }
   }
 
-  private pathText(name: string): string {
-    const text = this.chance(0.6)
-      ? (this.known.pick(name, this.random) ?? this.known.pick("id", this.random))
+  #pathText(name: string): string {
+    const text = this.#chance(0.6)
+      ? (this.#known.pick(name, this.#random) ?? this.#known.pick("id", this.#random))
       : undefined;
-    return encodeText(text ?? hostileText(this.random)) || "%20";
+    return encodeText(text ?? hostileText(this.#random)) || "%20";
   }
 
-  private textOf(name: string, schema: Schema | undefined): string {
-    const json = this.jsonOf(name, schema ?? {}, 0);
+  #textOf(name: string, schema: Schema | undefined): string {
+    const json = this.#jsonOf(name, schema ?? {}, 0);
     return json.startsWith('"') ? (JSON.parse(json) as string) : json;
   }
 
   /** JSON as text, mostly as the schema has it. */
-  private jsonOf(name: string, schema: Schema, depth: number): string {
-    const { random } = this;
-    if (this.chance(0.05)) return depth === 0 && name === "" ? randomJson(random) : randomJson(random, 3);
+  #jsonOf(name: string, schema: Schema, depth: number): string {
+    const random = this.#random;
+    if (this.#chance(0.05)) return depth === 0 && name === "" ? randomJson(random) : randomJson(random, 3);
     if (schema.$ref)
-      return this.jsonOf(name, this.api.components?.schemas?.[schema.$ref.split("/").at(-1) ?? ""] ?? {}, depth);
+      return this.#jsonOf(name, this.#api.components?.schemas?.[schema.$ref.split("/").at(-1) ?? ""] ?? {}, depth);
     const choices = schema.anyOf ?? schema.oneOf;
-    if (choices) return this.jsonOf(name, pick(choices, random), depth);
-    if (schema.allOf) return this.objectOf(Object.assign({}, ...schema.allOf.map((one) => one)) as Schema, depth);
+    if (choices) return this.#jsonOf(name, pick(choices, random), depth);
+    if (schema.allOf) return this.#objectOf(Object.assign({}, ...schema.allOf.map((one) => one)) as Schema, depth);
     if (schema.const !== undefined) return JSON.stringify(schema.const);
     if (schema.enum) return JSON.stringify(pick(schema.enum, random));
     const type = Array.isArray(schema.type) ? pick(schema.type, random) : schema.type;
     switch (type) {
       case "object":
-        return depth > 8 ? "{}" : this.objectOf(schema, depth);
+        return depth > 8 ? "{}" : this.#objectOf(schema, depth);
       case "array": {
-        const length = (schema.minItems ?? 0) + Math.floor(random() * 3) + (this.chance(0.01) ? 300 : 0);
-        return `[${Array.from({ length }, () => this.jsonOf(name, schema.items ?? {}, depth + 1)).join(",")}]`;
+        const length = (schema.minItems ?? 0) + Math.floor(random() * 3) + (this.#chance(0.01) ? 300 : 0);
+        return `[${Array.from({ length }, () => this.#jsonOf(name, schema.items ?? {}, depth + 1)).join(",")}]`;
       }
       case "integer":
       case "number": {
@@ -216,33 +225,33 @@ export class RequestMaker {
       case "null":
         return "null";
       default:
-        return JSON.stringify(this.meaningful(name, schema));
+        return JSON.stringify(this.#meaningful(name, schema));
     }
   }
 
-  private objectOf({ properties = {}, required = [], additionalProperties }: Schema, depth: number): string {
+  #objectOf({ properties = {}, required = [], additionalProperties }: Schema, depth: number): string {
     const members: string[] = [];
     for (const [name, schema] of Object.entries(properties))
-      if (this.chance(required.includes(name) ? 0.97 : 0.4))
-        members.push(`${JSON.stringify(name)}:${this.jsonOf(name, schema, depth + 1)}`);
-    if (typeof additionalProperties === "object" || this.chance(0.03))
-      for (let count = Math.floor(this.random() * 3); count > 0; count--)
+      if (this.#chance(required.includes(name) ? 0.97 : 0.4))
+        members.push(`${JSON.stringify(name)}:${this.#jsonOf(name, schema, depth + 1)}`);
+    if (typeof additionalProperties === "object" || this.#chance(0.03))
+      for (let count = Math.floor(this.#random() * 3); count > 0; count--)
         members.push(
-          `${JSON.stringify(this.meaningful("key", {}))}:${typeof additionalProperties === "object" ? this.jsonOf("", additionalProperties, depth + 1) : randomJson(this.random, 3)}`,
+          `${JSON.stringify(this.#meaningful("key", {}))}:${typeof additionalProperties === "object" ? this.#jsonOf("", additionalProperties, depth + 1) : randomJson(this.#random, 3)}`,
         );
     return `{${members.join(",")}}`;
   }
 
-  private meaningful(name: string, { format, default: usual }: Schema): string {
-    const { random } = this;
-    if (this.chance(0.3)) return hostileText(random);
-    if (typeof usual === "string" && this.chance(0.3)) return usual;
-    const known = this.known.pick(name, random);
+  #meaningful(name: string, { format, default: usual }: Schema): string {
+    const random = this.#random;
+    if (this.#chance(0.3)) return hostileText(random);
+    if (typeof usual === "string" && this.#chance(0.3)) return usual;
+    const known = this.#known.pick(name, random);
     if (known !== undefined) return known;
     if (format === "email") return `somebody-${Math.floor(random() * 50)}@example.com`;
     if (format === "date-time" || /^(?:from|to|at|time|since|until)$|_(?:at|from|to|until)$/.test(name))
       return pick(instants, random);
-    return this.known.pick("id", random) ?? `text-${Math.floor(random() * 50)}`;
+    return this.#known.pick("id", random) ?? `text-${Math.floor(random() * 50)}`;
   }
 }
 

@@ -5,9 +5,9 @@ import { setTimeout as delay } from "node:timers/promises";
 import { eventType } from "../../server/catalog/catalog.ts";
 import { type ClickHouse, readSql } from "../../server/clickhouse/client.ts";
 import { type AcceptingTree, acceptRequest } from "../../server/ingest/accept/accept-request.ts";
-import { RefusedRequestError } from "../../server/ingest/accept/refused-request.ts";
 import type { Ingest } from "../../server/ingest/flush/start-ingest.ts";
 import type { LogPosition } from "../../server/ingest/log/write-ahead-log.ts";
+import { ProblemError } from "../../server/problem.ts";
 import { rootEmitter } from "../support/accepting.ts";
 import { feedPoison, type PoisonBooks } from "./feed-poison.ts";
 
@@ -32,7 +32,7 @@ export async function poisonIngest(
         const { accepted, duplicates, rejected } = decision;
         return { accepted, duplicates, rejected: rejected.length };
       } catch (error) {
-        if (error instanceof RefusedRequestError) return { refused: error.code };
+        if (error instanceof ProblemError) return { refused: error.code };
         throw error;
       }
     },

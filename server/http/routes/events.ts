@@ -15,7 +15,6 @@ import {
   type TakenVerdict,
 } from "../../ingest/accept/accept-request.ts";
 import type { RateState } from "../../ingest/accept/backpressure.ts";
-import { RefusedRequestError } from "../../ingest/accept/refused-request.ts";
 import type { LogPosition } from "../../ingest/log/write-ahead-log.ts";
 import { ProblemError } from "../../problem.ts";
 import type { Telemetry } from "../../telemetry/telemetry.ts";
@@ -176,12 +175,12 @@ async function acceptOrRefuse(
       ...sender,
     });
   } catch (error) {
-    if (!(error instanceof RefusedRequestError)) throw error;
+    if (!(error instanceof ProblemError)) throw error;
     deps.telemetry?.requestRefused(error.code);
     if (error.code === "too_fast") writeRate(c, deps.admission.rateOf(rateKeyOf(sender)));
     // The rest of such a body is not worth reading for the sake of the connection.
     if (error.code === "body_too_large") c.header("connection", "close");
-    throw new ProblemError(error.code, error.message, { retryAfterSeconds: error.retryAfterSeconds });
+    throw error;
   }
 }
 

@@ -20,7 +20,6 @@ import {
 import type { Actor } from "../../identity/actor.ts";
 import { can, narrowTo } from "../../identity/permissions.ts";
 import type { AcceptDeps } from "../../ingest/accept/accept-request.ts";
-import { RefusedRequestError } from "../../ingest/accept/refused-request.ts";
 import { readCursor, writeCursor } from "../../lists/cursor.ts";
 import { type Filter, parseFilters } from "../../metrics/filters.ts";
 import { ProblemError } from "../../problem.ts";
@@ -143,26 +142,21 @@ export function quarantineReplayRoutes({
       });
     const nodeOf = ({ event }: FoundQuarantined) =>
       event.organization && nodeAddress("organization", event.organization);
-    try {
-      return await replayQuarantined(deps, found, {
-        instead,
-        emitterOf(one) {
-          const node = nodeOf(one);
-          const top = node === null ? undefined : sender.reach.find((reached) => tree.isWithin(node, reached));
-          return { id: actor.id, node: top ?? sender.node, createOrganizations: actor.createOrganizations };
-        },
-        refusalOf(one) {
-          const node = nodeOf(one);
-          if (node === null || can(whole, "ingest", node, tree)) return undefined;
-          const { fromMs, toMs } = timesOf(one);
-          if (stoodWithin(tree, actor.reach, node, fromMs, toMs)) return undefined;
-          return { code: "outside_subtree", field: "time", message: "the organization was another's at that time" };
-        },
-      });
-    } catch (error) {
-      if (!(error instanceof RefusedRequestError)) throw error;
-      throw new ProblemError(error.code, error.message, { retryAfterSeconds: error.retryAfterSeconds });
-    }
+    return await replayQuarantined(deps, found, {
+      instead,
+      emitterOf(one) {
+        const node = nodeOf(one);
+        const top = node === null ? undefined : sender.reach.find((reached) => tree.isWithin(node, reached));
+        return { id: actor.id, node: top ?? sender.node, createOrganizations: actor.createOrganizations };
+      },
+      refusalOf(one) {
+        const node = nodeOf(one);
+        if (node === null || can(whole, "ingest", node, tree)) return undefined;
+        const { fromMs, toMs } = timesOf(one);
+        if (stoodWithin(tree, actor.reach, node, fromMs, toMs)) return undefined;
+        return { code: "outside_subtree", field: "time", message: "the organization was another's at that time" };
+      },
+    });
   }
 
   app.openapi(

@@ -5,6 +5,7 @@
 import type { Readable } from "node:stream";
 import type { EventType } from "../../catalog/catalog.ts";
 import { limits } from "../../contract/events.ts";
+import { ProblemError } from "../../problem.ts";
 import { TooManyNodesError } from "../../tree/creation-limits.ts";
 import { LogFailedError, LogFullError, type LogPosition, type WriteAheadLog } from "../log/write-ahead-log.ts";
 import {
@@ -23,7 +24,6 @@ import type { KnownIds, StoredAnswers } from "./known-ids.ts";
 import { bodyFormOf, readBody } from "./read-body.ts";
 import { receiveBody } from "./receive-body.ts";
 import { Claims } from "./recent-ids.ts";
-import { RefusedRequestError } from "./refused-request.ts";
 import type { RequestEvents } from "./request-events.ts";
 import { renderRequestRecord } from "./request-record.ts";
 
@@ -83,7 +83,7 @@ export function rateKeyOf({ emitter, isDryRun }: Sender): string {
 const codingOverheadBytes = 64 * 1024;
 
 /**
- * Takes a request. When it resolves, its verdict is durable. Throws RefusedRequestError when nothing of the request
+ * Takes a request. When it resolves, its verdict is durable. Throws ProblemError when nothing of the request
  * was taken (with LogFailedError as its cause: when that is unknown, and a retry with the same ids is safe).
  */
 export async function acceptRequest(deps: AcceptDeps, request: IncomingRequest): Promise<AcceptedRequest> {
@@ -173,14 +173,14 @@ export async function createOrganizations(
   } catch (cause) {
     if (cause instanceof TooManyNodesError) {
       const message = "nothing was taken: this key makes more new organizations than it may in so short a time";
-      throw new RefusedRequestError("too_fast", message, cause.retryAfterSeconds, { cause });
+      throw new ProblemError("too_fast", message, { retryAfterSeconds: cause.retryAfterSeconds, cause });
     }
     const message = "nothing was taken: new organizations cannot be created now";
-    throw new RefusedRequestError("store_unavailable", message, 5, { cause });
+    throw new ProblemError("store_unavailable", message, { retryAfterSeconds: 5, cause });
   }
 }
 
-/** Puts a decision into the log, and its claims with it. Throws RefusedRequestError when it cannot be. */
+/** Puts a decision into the log, and its claims with it. Throws ProblemError when it cannot be. */
 export async function appendDecision(
   log: AcceptDeps["log"],
   decision: Decision,
@@ -215,16 +215,15 @@ export async function appendDecision(
 /** The answer to a request that could not be logged. */
 export function refusalOf(error: unknown): unknown {
   if (error instanceof LogFullError) {
-    return new RefusedRequestError("overloaded", "nothing was taken: the log is full; send it again later", 30, {
+    return new ProblemError("overloaded", "nothing was taken: the log is full; send it again later", {
+      retryAfterSeconds: 30,
       cause: error,
     });
   }
   if (error instanceof LogFailedError) {
-    return new RefusedRequestError(
-      "store_unavailable",
-      "the log cannot be written; send it again with the same ids",
-      10,
-    );
+    return new ProblemError("store_unavailable", "the log cannot be written; send it again with the same ids", {
+      retryAfterSeconds: 10,
+    });
   }
   return error;
 }

@@ -4,7 +4,7 @@
  */
 import { limits } from "../../contract/events.ts";
 import { type BucketRate, TokenBuckets } from "../../fairness/token-buckets.ts";
-import { RefusedRequestError } from "./refused-request.ts";
+import { ProblemError } from "../../problem.ts";
 
 export interface AdmissionOptions {
   log: { readonly backlogBytes: number; readonly maxBytes: number };
@@ -33,7 +33,7 @@ export interface RateState {
 
 /** A request's share of the memory for bodies. */
 export interface Room {
-  /** Counts bytes that arrived or were inflated. Throws RefusedRequestError overloaded. */
+  /** Counts bytes that arrived or were inflated. Throws ProblemError overloaded. */
   take(bytes: number): void;
   release(): void;
 }
@@ -48,87 +48,86 @@ const growthBytes = 4 * limits.maxInflatedBytes;
 const overloadedShare = 0.8;
 
 export class Admission {
-  private readonly log: AdmissionOptions["log"];
-  private readonly rate: BucketRate;
-  private readonly maxBufferedBytes: number;
-  private readonly roomTimeoutMs: number;
-  private readonly freeDiskBytes: (() => Promise<number>) | undefined;
-  private readonly minFreeDiskBytes: number;
-  private readonly now: () => number;
-  private readonly random: () => number;
-  private readonly buckets: TokenBuckets;
-  private bufferedBytes = 0;
-  private waiting: { bytes: number; enter: () => void }[] = [];
-  private isDiskLow = false;
-  private diskAskedAtMs = Number.NEGATIVE_INFINITY;
-  private backlogSeen: { bytes: number; atMs: number } | undefined;
-  private drainBytesPerSecond = 0;
+  readonly #log: AdmissionOptions["log"];
+  readonly #rate: BucketRate;
+  readonly #maxBufferedBytes: number;
+  readonly #roomTimeoutMs: number;
+  readonly #freeDiskBytes: (() => Promise<number>) | undefined;
+  readonly #minFreeDiskBytes: number;
+  readonly #now: () => number;
+  readonly #random: () => number;
+  readonly #buckets: TokenBuckets;
+  #bufferedBytes = 0;
+  #waiting: { bytes: number; enter: () => void }[] = [];
+  #isDiskLow = false;
+  #diskAskedAtMs = Number.NEGATIVE_INFINITY;
+  #backlogSeen: { bytes: number; atMs: number } | undefined;
+  #drainBytesPerSecond = 0;
 
   constructor(options: AdmissionOptions) {
-    this.log = options.log;
-    this.rate = {
+    this.#log = options.log;
+    this.#rate = {
       perSecond: options.eventsPerSecond ?? 50_000,
       burst: Math.max(options.burstEvents ?? 100_000, limits.maxEventsPerRequest),
     };
-    this.maxBufferedBytes = options.maxBufferedBytes ?? 32 * 1024 * 1024;
-    this.roomTimeoutMs = options.roomTimeoutMs ?? 5_000;
-    this.freeDiskBytes = options.freeDiskBytes;
-    this.minFreeDiskBytes = options.minFreeDiskBytes ?? 256 * 1024 * 1024;
-    this.now = options.now ?? Date.now;
-    this.buckets = new TokenBuckets(this.now);
-    this.random = options.random ?? Math.random;
+    this.#maxBufferedBytes = options.maxBufferedBytes ?? 32 * 1024 * 1024;
+    this.#roomTimeoutMs = options.roomTimeoutMs ?? 5_000;
+    this.#freeDiskBytes = options.freeDiskBytes;
+    this.#minFreeDiskBytes = options.minFreeDiskBytes ?? 256 * 1024 * 1024;
+    this.#now = options.now ?? Date.now;
+    this.#buckets = new TokenBuckets(this.#now);
+    this.#random = options.random ?? Math.random;
   }
 
   /** Whether requests are refused now because the log or its disk is nearly full; for /readyz. */
   get isOverloaded(): boolean {
-    this.watchDisk();
-    return this.isDiskLow || this.log.backlogBytes > overloadedShare * this.log.maxBytes;
+    this.#watchDisk();
+    return this.#isDiskLow || this.#log.backlogBytes > overloadedShare * this.#log.maxBytes;
   }
 
-  /** Before a byte of the body is read. Throws RefusedRequestError: overloaded, too_fast, body_too_large. */
+  /** Before a byte of the body is read. Throws ProblemError: overloaded, too_fast, body_too_large. */
   enter(key: string, announcedBytes: number | undefined, maxBytes: number): void {
-    this.watchBacklog();
+    this.#watchBacklog();
     if (this.isOverloaded) {
-      throw new RefusedRequestError(
-        "overloaded",
-        "more is waiting to be stored than can be taken now",
-        this.retryAfterSeconds(),
-      );
+      throw new ProblemError("overloaded", "more is waiting to be stored than can be taken now", {
+        retryAfterSeconds: this.#retryAfterSeconds(),
+      });
     }
     if (announcedBytes !== undefined && announcedBytes > maxBytes) {
-      throw new RefusedRequestError("body_too_large", `the body has more than ${maxBytes} bytes`);
+      throw new ProblemError("body_too_large", `the body has more than ${maxBytes} bytes`);
     }
-    if (this.buckets.tokens(key, this.rate) < 1) throw this.tooFast(1, 0);
+    if (this.#buckets.tokens(key, this.#rate) < 1) throw this.#tooFast(1, 0);
   }
 
   /**
    * Waits, first come first served, for room in memory for a body; nothing of it is read meanwhile, so its sender is held
-   * back by TCP. Throws RefusedRequestError overloaded when there is none in time.
+   * back by TCP. Throws ProblemError overloaded when there is none in time.
    */
   async room(announcedBytes: number | undefined, isCoded: boolean): Promise<Room> {
     const inflated = isCoded ? (announcedBytes ?? unknownBytes) * usualInflation : (announcedBytes ?? unknownBytes);
-    const bytes = Math.min(inflated, limits.maxInflatedBytes, this.maxBufferedBytes);
-    if (this.waiting.length > 0 || this.bufferedBytes + bytes > this.maxBufferedBytes) await this.waitForRoom(bytes);
-    else this.bufferedBytes += bytes;
+    const bytes = Math.min(inflated, limits.maxInflatedBytes, this.#maxBufferedBytes);
+    if (this.#waiting.length > 0 || this.#bufferedBytes + bytes > this.#maxBufferedBytes)
+      await this.#waitForRoom(bytes);
+    else this.#bufferedBytes += bytes;
     let reserved = bytes;
     let used = 0;
     return {
       take: (taken) => {
         used += taken;
         const more = Math.max(0, used - reserved);
-        if (this.bufferedBytes + more > this.maxBufferedBytes + growthBytes) throw this.bodiesFull();
-        this.bufferedBytes += more;
+        if (this.#bufferedBytes + more > this.#maxBufferedBytes + growthBytes) throw this.#bodiesFull();
+        this.#bufferedBytes += more;
         reserved += more;
       },
       release: () => {
-        this.bufferedBytes -= reserved;
+        this.#bufferedBytes -= reserved;
         reserved = 0;
-        this.letWaitingIn();
+        this.#letWaitingIn();
       },
     };
   }
 
-  private waitForRoom(bytes: number): Promise<void> {
+  #waitForRoom(bytes: number): Promise<void> {
     return new Promise((resolve, reject) => {
       const entry = {
         bytes,
@@ -138,34 +137,34 @@ export class Admission {
         },
       };
       const timer = setTimeout(() => {
-        this.waiting = this.waiting.filter((other) => other !== entry);
-        reject(this.bodiesFull());
-        this.letWaitingIn();
-      }, this.roomTimeoutMs);
-      this.waiting.push(entry);
+        this.#waiting = this.#waiting.filter((other) => other !== entry);
+        reject(this.#bodiesFull());
+        this.#letWaitingIn();
+      }, this.#roomTimeoutMs);
+      this.#waiting.push(entry);
     });
   }
 
-  private letWaitingIn(): void {
-    for (let next = this.waiting[0]; next; next = this.waiting[0]) {
-      if (this.bufferedBytes + next.bytes > this.maxBufferedBytes) return;
-      this.bufferedBytes += next.bytes;
-      this.waiting.shift();
+  #letWaitingIn(): void {
+    for (let next = this.#waiting[0]; next; next = this.#waiting[0]) {
+      if (this.#bufferedBytes + next.bytes > this.#maxBufferedBytes) return;
+      this.#bufferedBytes += next.bytes;
+      this.#waiting.shift();
       next.enter();
     }
   }
 
-  /** Takes the events of a request from the key's bucket. Throws RefusedRequestError too_fast, and then takes none. */
+  /** Takes the events of a request from the key's bucket. Throws ProblemError too_fast, and then takes none. */
   spend(key: string, events: number): RateState {
-    const tokens = this.buckets.tokens(key, this.rate);
-    if (tokens < events) throw this.tooFast(events, tokens);
-    this.buckets.take(key, this.rate, events);
+    const tokens = this.#buckets.tokens(key, this.#rate);
+    if (tokens < events) throw this.#tooFast(events, tokens);
+    this.#buckets.take(key, this.#rate, events);
     return this.rateOf(key);
   }
 
   rateOf(key: string): RateState {
-    const { burst, perSecond } = this.rate;
-    const tokens = this.buckets.tokens(key, this.rate);
+    const { burst, perSecond } = this.#rate;
+    const tokens = this.#buckets.tokens(key, this.#rate);
     return {
       limit: burst,
       remaining: Math.floor(tokens),
@@ -173,42 +172,42 @@ export class Admission {
     };
   }
 
-  private tooFast(events: number, tokens: number): RefusedRequestError {
-    const seconds = Math.max(1, Math.ceil((events - tokens) / this.rate.perSecond));
-    return new RefusedRequestError("too_fast", `this key may send ${this.rate.perSecond} events a second`, seconds);
+  #tooFast(events: number, tokens: number): ProblemError {
+    const seconds = Math.max(1, Math.ceil((events - tokens) / this.#rate.perSecond));
+    return new ProblemError("too_fast", `this key may send ${this.#rate.perSecond} events a second`, {
+      retryAfterSeconds: seconds,
+    });
   }
 
-  private bodiesFull(): RefusedRequestError {
-    return new RefusedRequestError(
-      "overloaded",
-      "too many bodies are being read at once",
-      1 + Math.round(this.random() * 2),
-    );
+  #bodiesFull(): ProblemError {
+    return new ProblemError("overloaded", "too many bodies are being read at once", {
+      retryAfterSeconds: 1 + Math.round(this.#random() * 2),
+    });
   }
 
   /** The time until the backlog is below the mark at the speed it drains, with jitter so that senders do not return at once. */
-  private retryAfterSeconds(): number {
-    const excess = this.log.backlogBytes - overloadedShare * this.log.maxBytes;
-    const seconds = this.drainBytesPerSecond > 0 ? excess / this.drainBytesPerSecond : 30;
-    return Math.round(Math.min(30, Math.max(5, seconds * (0.75 + this.random() / 2))));
+  #retryAfterSeconds(): number {
+    const excess = this.#log.backlogBytes - overloadedShare * this.#log.maxBytes;
+    const seconds = this.#drainBytesPerSecond > 0 ? excess / this.#drainBytesPerSecond : 30;
+    return Math.round(Math.min(30, Math.max(5, seconds * (0.75 + this.#random() / 2))));
   }
 
-  private watchBacklog(): void {
-    const atMs = this.now();
-    const bytes = this.log.backlogBytes;
-    if (this.backlogSeen && atMs - this.backlogSeen.atMs < 1000) return;
-    if (this.backlogSeen) {
-      this.drainBytesPerSecond = ((this.backlogSeen.bytes - bytes) / (atMs - this.backlogSeen.atMs)) * 1000;
+  #watchBacklog(): void {
+    const atMs = this.#now();
+    const bytes = this.#log.backlogBytes;
+    if (this.#backlogSeen && atMs - this.#backlogSeen.atMs < 1000) return;
+    if (this.#backlogSeen) {
+      this.#drainBytesPerSecond = ((this.#backlogSeen.bytes - bytes) / (atMs - this.#backlogSeen.atMs)) * 1000;
     }
-    this.backlogSeen = { bytes, atMs };
+    this.#backlogSeen = { bytes, atMs };
   }
 
-  private watchDisk(): void {
-    if (!this.freeDiskBytes || this.now() - this.diskAskedAtMs < 1000) return;
-    this.diskAskedAtMs = this.now();
-    this.freeDiskBytes().then(
+  #watchDisk(): void {
+    if (!this.#freeDiskBytes || this.#now() - this.#diskAskedAtMs < 1000) return;
+    this.#diskAskedAtMs = this.#now();
+    this.#freeDiskBytes().then(
       (bytes) => {
-        this.isDiskLow = bytes < this.minFreeDiskBytes;
+        this.#isDiskLow = bytes < this.#minFreeDiskBytes;
       },
       // A disk that cannot be asked is found out by the next append.
       () => undefined,

@@ -9,8 +9,8 @@ interface Piece {
 
 /** Event lines in order, as the bytes that they were logged as; a line is made a text only where somebody asks for it. */
 export class EventLines {
-  private readonly pieces: Piece[] = [];
-  private lines = 0;
+  readonly #pieces: Piece[] = [];
+  #lines = 0;
 
   static of(lines: readonly string[]): EventLines {
     const made = new EventLines();
@@ -19,20 +19,20 @@ export class EventLines {
   }
 
   get length(): number {
-    return this.lines;
+    return this.#lines;
   }
 
   /** `bytes` are `lines` lines, each with its line end. */
   add(bytes: Buffer, lines: number): void {
     if (lines === 0) return;
-    this.pieces.push({ from: this.lines, lines, bytes });
-    this.lines += lines;
+    this.#pieces.push({ from: this.#lines, lines, bytes });
+    this.#lines += lines;
   }
 
   /** The lines [from, to), each with its line end. */
   bytes(from: number, to: number): Buffer[] {
     const found: Buffer[] = [];
-    for (const piece of this.pieces) {
+    for (const piece of this.#pieces) {
       const first = Math.max(from - piece.from, 0);
       const end = Math.min(to - piece.from, piece.lines);
       if (first < end) found.push(piece.bytes.subarray(offsetOf(piece, first), offsetOf(piece, end)));
@@ -43,7 +43,7 @@ export class EventLines {
   /** Throws when there is no such line. */
   line(index: number): string {
     const [line] = linesOf(Buffer.concat(this.bytes(index, index + 1)));
-    if (line === undefined) throw new RangeError(`there is no line ${index} of ${this.lines}`);
+    if (line === undefined) throw new RangeError(`there is no line ${index} of ${this.#lines}`);
     return line;
   }
 }

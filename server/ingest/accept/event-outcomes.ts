@@ -35,19 +35,19 @@ export function latenessOf(timeMs: number, receivedAtMs: number): LatenessReason
 
 /** Counts of one request or batch; `minuteMs` is 0 where all are of one request. */
 export class OutcomeTally {
-  private readonly counts = new Map<string, OutcomeCount & { minuteMs: number }>();
+  readonly #counts = new Map<string, OutcomeCount & { minuteMs: number }>();
 
   add(place: OutcomePlace, key: string, outcome: Outcome, reason = "", events = 1, minuteMs = 0): void {
     const { organization, partner, reseller, agent } = place;
     const name = `${minuteMs}\n${organization}\n${partner}\n${reseller}\n${agent}\n${key}\n${outcome}\n${reason}`;
-    const count = this.counts.get(name);
+    const count = this.#counts.get(name);
     if (count) count.events += events;
-    else this.counts.set(name, { minuteMs, organization, partner, reseller, agent, key, outcome, reason, events });
+    else this.#counts.set(name, { minuteMs, organization, partner, reseller, agent, key, outcome, reason, events });
   }
 
   /** Where accepted events of an organization were counted; undefined when none were. */
   placeOf(organization: string, key: string, minuteMs: number): OutcomePlace | undefined {
-    for (const count of this.counts.values())
+    for (const count of this.#counts.values())
       if (
         count.outcome === "accepted" &&
         count.minuteMs === minuteMs &&
@@ -59,7 +59,7 @@ export class OutcomeTally {
   }
 
   list(): (OutcomeCount & { minuteMs: number })[] {
-    return [...this.counts.values()];
+    return [...this.#counts.values()];
   }
 }
 

@@ -3,7 +3,7 @@ import { promisify } from "node:util";
 import { brotliDecompress, gunzip, inflate } from "node:zlib";
 import pLimit from "p-limit";
 import { limits } from "../../contract/events.ts";
-import { RefusedRequestError } from "./refused-request.ts";
+import { ProblemError } from "../../problem.ts";
 
 export type ContentEncoding = (typeof limits.contentEncodings)[number];
 
@@ -16,18 +16,15 @@ const inflaters = {
 /** As many as libuv has threads for; each may hold `maxInflatedBytes`. */
 const turn = pLimit(4);
 
-/** The plain bytes. Throws RefusedRequestError: body_too_large, unreadable_body. */
+/** The plain bytes. Throws ProblemError: body_too_large, unreadable_body. */
 export async function inflateBody(bytes: Buffer, encoding: ContentEncoding): Promise<Buffer> {
   if (encoding === "identity" || bytes.length === 0) return bytes;
   try {
     return await turn(() => inflaters[encoding](bytes, { maxOutputLength: limits.maxInflatedBytes }));
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ERR_BUFFER_TOO_LARGE") {
-      throw new RefusedRequestError(
-        "body_too_large",
-        `the body inflates to more than ${limits.maxInflatedBytes} bytes`,
-      );
+      throw new ProblemError("body_too_large", `the body inflates to more than ${limits.maxInflatedBytes} bytes`);
     }
-    throw new RefusedRequestError("unreadable_body", `the body is not valid ${encoding}`);
+    throw new ProblemError("unreadable_body", `the body is not valid ${encoding}`);
   }
 }

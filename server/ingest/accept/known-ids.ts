@@ -65,25 +65,28 @@ interface Waiting {
 
 export class KnownIds {
   readonly signs = new RecentSigns();
-  private readonly recent: RecentIds;
-  private readonly filter: IdFilter;
-  private isFilterComplete = false;
-  private gains = 0;
-  private readonly lookupStored: LookupStored;
-  private readonly lookupTimeoutMs: number;
-  private readonly lookupPauseMs: number;
-  private readonly now: () => number;
-  private waiting: Waiting[] = [];
-  private isAsking = false;
-  private pausedUntilMs = 0;
+  readonly #recent: RecentIds;
+  readonly #filter: IdFilter;
+  #isFilterComplete = false;
+  #gains = 0;
+  readonly #lookupStored: LookupStored;
+  readonly #lookupTimeoutMs: number;
+  readonly #lookupPauseMs: number;
+  readonly #now: () => number;
+  #waiting: Waiting[] = [];
+  #isAsking = false;
+  #pausedUntilMs = 0;
 
   constructor(options: KnownIdsOptions) {
-    this.recent = new RecentIds({ slots: options.recentSlots ?? 2 ** 19, maxGenerations: options.maxGenerations ?? 4 });
-    this.filter = new IdFilter(options.filterBytes ?? 64 * 1024 * 1024);
-    this.lookupStored = options.lookupStored;
-    this.lookupTimeoutMs = options.lookupTimeoutMs ?? 300;
-    this.lookupPauseMs = options.lookupPauseMs ?? 1_000;
-    this.now = options.now ?? Date.now;
+    this.#recent = new RecentIds({
+      slots: options.recentSlots ?? 2 ** 19,
+      maxGenerations: options.maxGenerations ?? 4,
+    });
+    this.#filter = new IdFilter(options.filterBytes ?? 64 * 1024 * 1024);
+    this.#lookupStored = options.lookupStored;
+    this.#lookupTimeoutMs = options.lookupTimeoutMs ?? 300;
+    this.#lookupPauseMs = options.lookupPauseMs ?? 1_000;
+    this.#now = options.now ?? Date.now;
   }
 
   /** Takes over what the log holds unsettled. Must have resolved before the first request is served. */
@@ -94,9 +97,9 @@ export class KnownIds {
         const { organization, id, bodyHash } = splitEventLine(line);
         const identity = identityOf(organization, id);
         const idHash = hashText(identity);
-        this.filter.add(idHash);
-        if (this.recent.find(identity, idHash, BigInt(bodyHash)) === "unknown") {
-          this.recent.add(identity, idHash, BigInt(bodyHash), claims);
+        this.#filter.add(idHash);
+        if (this.#recent.find(identity, idHash, BigInt(bodyHash)) === "unknown") {
+          this.#recent.add(identity, idHash, BigInt(bodyHash), claims);
         }
       }
       claims.logged(end);
@@ -108,31 +111,31 @@ export class KnownIds {
    * until it has resolved once, every identity that is not recent is looked up.
    */
   async fillFromStorage(hashes: AsyncIterable<BigUint64Array>): Promise<void> {
-    const { gains } = this;
-    for await (const chunk of hashes) for (const hash of chunk) this.filter.add(hash);
-    this.isFilterComplete = gains === this.gains;
+    const gains = this.#gains;
+    for await (const chunk of hashes) for (const hash of chunk) this.#filter.add(hash);
+    this.#isFilterComplete = gains === this.#gains;
   }
 
   /** Storage holds identities that another process put there and that count here from now on: it must be read again. */
   hasGained(): void {
-    this.gains++;
-    this.isFilterComplete = false;
+    this.#gains++;
+    this.#isFilterComplete = false;
   }
 
   /** The flush loop calls this when everything in the log up to `position` can be found by `lookupStored`. */
   settledThrough(position: LogPosition): void {
-    this.recent.settledThrough(position);
+    this.#recent.settledThrough(position);
   }
 
   /** Whether memory cannot tell and storage must be asked before `claim`. */
   mustAsk(event: IdentifiedEvent): boolean {
     const { withoutSource } = event;
-    return this.isUnsureOf(event) || (withoutSource !== undefined && this.isUnsureOf(asBefore(event, withoutSource)));
+    return this.#isUnsureOf(event) || (withoutSource !== undefined && this.#isUnsureOf(asBefore(event, withoutSource)));
   }
 
-  private isUnsureOf(event: IdentifiedEvent): boolean {
-    if (!this.filter.has(event.idHash)) return !this.isFilterComplete;
-    const recent = this.recent.find(event.identity, event.idHash, event.bodyHash);
+  #isUnsureOf(event: IdentifiedEvent): boolean {
+    if (!this.#filter.has(event.idHash)) return !this.#isFilterComplete;
+    const recent = this.#recent.find(event.identity, event.idHash, event.bodyHash);
     return recent === "unknown" || recent === "unsure";
   }
 
@@ -141,7 +144,7 @@ export class KnownIds {
     const events = asked.flatMap((event) =>
       event.withoutSource === undefined ? [event] : [event, { ...event, id: nameOfStored(event.id).id }],
     );
-    if (this.now() < this.pausedUntilMs) return Promise.resolve(undefined);
+    if (this.#now() < this.#pausedUntilMs) return Promise.resolve(undefined);
     return new Promise((resolve) => {
       const entry: Waiting = {
         events,
@@ -152,12 +155,12 @@ export class KnownIds {
       };
       const timer = setTimeout(() => {
         // Storage that hangs must not gather what waits for it.
-        this.waiting = this.waiting.filter((other) => other !== entry);
-        this.pausedUntilMs = this.now() + this.lookupPauseMs;
+        this.#waiting = this.#waiting.filter((other) => other !== entry);
+        this.#pausedUntilMs = this.#now() + this.#lookupPauseMs;
         resolve(undefined);
-      }, this.lookupTimeoutMs);
-      this.waiting.push(entry);
-      void this.askNext();
+      }, this.#lookupTimeoutMs);
+      this.#waiting.push(entry);
+      void this.#askNext();
     });
   }
 
@@ -166,10 +169,10 @@ export class KnownIds {
    * the same turn as its claims, so that the log has them in the order in which they were judged, and then settle `claims`.
    */
   claim(event: IdentifiedEvent, answers: StoredAnswers, claims: Claims): Standing {
-    const found = this.find(event, answers);
+    const found = this.#find(event, answers);
     if (found.standing === "new" && found !== newInTable) {
-      this.filter.add(event.idHash);
-      this.recent.add(event.identity, event.idHash, event.bodyHash, claims);
+      this.#filter.add(event.idHash);
+      this.#recent.add(event.identity, event.idHash, event.bodyHash, claims);
     }
     return found;
   }
@@ -178,25 +181,25 @@ export class KnownIds {
   judge(event: IdentifiedEvent, answers: StoredAnswers, before: Map<string, bigint>): Standing {
     const earlier = before.get(event.identity);
     if (earlier !== undefined) return earlier === event.bodyHash ? duplicate : conflict;
-    const found = this.find(event, answers);
+    const found = this.#find(event, answers);
     if (found.standing === "new") before.set(event.identity, event.bodyHash);
     return found;
   }
 
-  private find(event: IdentifiedEvent, answers: StoredAnswers): Standing {
-    const found = this.findOne(event, answers);
+  #find(event: IdentifiedEvent, answers: StoredAnswers): Standing {
+    const found = this.#findOne(event, answers);
     if (event.withoutSource === undefined || found.standing !== "new") return found;
-    const before = this.findOne(asBefore(event, event.withoutSource), answers);
+    const before = this.#findOne(asBefore(event, event.withoutSource), answers);
     if (before === duplicate) return duplicate;
     const isCertain = before === conflict || before === newAndChecked;
     return isCertain || found !== newAndChecked ? found : newUnchecked;
   }
 
-  private findOne({ identity, idHash, bodyHash }: IdentifiedEvent, answers: StoredAnswers): Standing {
-    let isChecked = this.isFilterComplete;
+  #findOne({ identity, idHash, bodyHash }: IdentifiedEvent, answers: StoredAnswers): Standing {
+    let isChecked = this.#isFilterComplete;
     let isInTable = false;
-    if (this.filter.has(idHash)) {
-      const recent = this.recent.find(identity, idHash, bodyHash);
+    if (this.#filter.has(idHash)) {
+      const recent = this.#recent.find(identity, idHash, bodyHash);
       if (recent === "same_body") return duplicate;
       if (recent === "other_body") return conflict;
       isInTable = recent === "unsure";
@@ -205,32 +208,32 @@ export class KnownIds {
     if (!isChecked && answers) {
       const stored = answers.get(identity);
       if (stored !== undefined) return stored === String(bodyHash) ? duplicate : conflict;
-      isChecked = !isInTable && this.recent.isCertain;
+      isChecked = !isInTable && this.#recent.isCertain;
     }
     if (isInTable) return newInTable;
     return isChecked ? newAndChecked : newUnchecked;
   }
 
-  private async askNext(): Promise<void> {
-    if (this.isAsking) return;
-    this.isAsking = true;
-    while (this.waiting.length > 0) {
+  async #askNext(): Promise<void> {
+    if (this.#isAsking) return;
+    this.#isAsking = true;
+    while (this.#waiting.length > 0) {
       let keys = 0;
-      const end = this.waiting.findIndex(({ events }, index) => {
+      const end = this.#waiting.findIndex(({ events }, index) => {
         keys += events.length;
         return index > 0 && keys > maxKeysPerLookup;
       });
-      const group = this.waiting.splice(0, end < 0 ? this.waiting.length : end);
+      const group = this.#waiting.splice(0, end < 0 ? this.#waiting.length : end);
       let answers: StoredAnswers;
       try {
-        answers = await this.lookupStored(group.flatMap(({ events }) => events));
+        answers = await this.#lookupStored(group.flatMap(({ events }) => events));
       } catch {
         // Whoever watches storage reports it; here the events are logged unchecked and sealing looks them up.
-        this.pausedUntilMs = this.now() + this.lookupPauseMs;
+        this.#pausedUntilMs = this.#now() + this.#lookupPauseMs;
       }
       for (const { answer } of group) answer(answers);
     }
-    this.isAsking = false;
+    this.#isAsking = false;
   }
 }
 

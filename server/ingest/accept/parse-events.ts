@@ -4,8 +4,8 @@
  */
 import { limits } from "../../contract/events.ts";
 import { elementsOf, type JsonBounds, judgeJson } from "../../json/judge-json.ts";
+import { ProblemError } from "../../problem.ts";
 import type { Fault } from "./event-gate.ts";
-import { RefusedRequestError } from "./refused-request.ts";
 
 /** An event nests two levels and a CloudEvent four; whatever comes near is left to the checks that name a field. */
 export const eventBounds: JsonBounds = { maxDepth: 32, maxMembers: 5_000, maxContainers: 32 };
@@ -31,7 +31,7 @@ export interface ParsedArray {
 /**
  * The elements of an array that begins at `from`; `parse` is asked for what keeps to its bounds and throws for what is not
  * JSON. Undefined where the body keeps to the bounds of a whole one or is no array: then it may be parsed at once.
- * Throws RefusedRequestError: too_many_events, unreadable_body.
+ * Throws ProblemError: too_many_events, unreadable_body.
  */
 export function parseSuspectArray(
   bytes: Buffer,
@@ -41,9 +41,9 @@ export function parseSuspectArray(
   const suspicion = judgeJson(bytes, bodyBounds, from);
   if (suspicion === undefined) return undefined;
   const elements = elementsOf(bytes, from, limits.maxEventsPerRequest);
-  if (elements === undefined) throw new RefusedRequestError("unreadable_body", `the body ${suspicion}`);
+  if (elements === undefined) throw new ProblemError("unreadable_body", `the body ${suspicion}`);
   if (elements.length > limits.maxEventsPerRequest)
-    throw new RefusedRequestError("too_many_events", `a request has at most ${limits.maxEventsPerRequest} events`);
+    throw new ProblemError("too_many_events", `a request has at most ${limits.maxEventsPerRequest} events`);
   const unreadable = new Map<number, Fault>();
   const events = elements.map(([start, end], index) => {
     const fault = faultOfText(bytes, start, end);

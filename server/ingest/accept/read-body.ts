@@ -8,12 +8,12 @@ import {
   startOfText,
   stringifyExact,
 } from "../../numbers/exact-json.ts";
+import { ProblemError } from "../../problem.ts";
 import { binaryCloudEvent, cloudEventToUsageEvent, isBinaryMode, isJsonType } from "./cloudevents.ts";
 import type { Fault } from "./event-gate.ts";
 import type { ContentEncoding } from "./inflate-body.ts";
 import { faultOfText, type ParsedArray, parseSuspectArray } from "./parse-events.ts";
 import { rawElements } from "./raw-elements.ts";
-import { RefusedRequestError } from "./refused-request.ts";
 import type { RequestEvents } from "./request-events.ts";
 
 const { contentTypes, contentEncodings } = limits;
@@ -24,12 +24,12 @@ export interface BodyForm {
   encoding: ContentEncoding;
 }
 
-/** The form a request's headers announce. Throws RefusedRequestError unsupported_media_type. */
+/** The form a request's headers announce. Throws ProblemError unsupported_media_type. */
 export function bodyFormOf(headers: Headers): BodyForm {
   const [mediaType = "", ...parameters] = (headers.get("content-type") ?? "").toLowerCase().split(";");
   const charset = parameters.map((parameter) => parameter.trim()).find((parameter) => parameter.startsWith("charset="));
   if (charset && !/^charset="?utf-?8"?$/.test(charset)) {
-    throw new RefusedRequestError("unsupported_media_type", "the body must be in UTF-8");
+    throw new ProblemError("unsupported_media_type", "the body must be in UTF-8");
   }
   const encodingName = (headers.get("content-encoding") ?? "identity")
     .trim()
@@ -37,22 +37,19 @@ export function bodyFormOf(headers: Headers): BodyForm {
     .replace(/^x-gzip$/, "gzip");
   const encoding = contentEncodings.find((name) => name === encodingName);
   if (!encoding) {
-    throw new RefusedRequestError(
-      "unsupported_media_type",
-      `Content-Encoding must be one of ${contentEncodings.join(", ")}`,
-    );
+    throw new ProblemError("unsupported_media_type", `Content-Encoding must be one of ${contentEncodings.join(", ")}`);
   }
   const type = contentTypes.find((name) => name === mediaType.trim());
   if (!mediaType.trim().startsWith("application/cloudevents") && isBinaryMode(headers)) {
     return { type: "binary cloudevent", encoding };
   }
   if (!type) {
-    throw new RefusedRequestError("unsupported_media_type", `Content-Type must be one of ${contentTypes.join(", ")}`);
+    throw new ProblemError("unsupported_media_type", `Content-Type must be one of ${contentTypes.join(", ")}`);
   }
   return { type, encoding };
 }
 
-/** The events of an inflated body. Throws RefusedRequestError: unreadable_body, too_many_events. */
+/** The events of an inflated body. Throws ProblemError: unreadable_body, too_many_events. */
 export function readBody(bytes: Buffer, form: BodyForm, headers: Headers): RequestEvents {
   if (form.type === "binary cloudevent") {
     const data = bytes.length === 0 ? undefined : dataInBody(bytes, headers);
@@ -62,7 +59,7 @@ export function readBody(bytes: Buffer, form: BodyForm, headers: Headers): Reque
     if (fault) return { events: [event], unreadable: new Map([[0, fault]]), isPlain, rawOf };
     return fromCloudEvents([event], isPlain, rawOf);
   }
-  if (isBlank(bytes)) throw new RefusedRequestError("unreadable_body", "the body is empty");
+  if (isBlank(bytes)) throw new ProblemError("unreadable_body", "the body is empty");
   switch (form.type) {
     case "application/x-ndjson":
       return readLines(bytes);
@@ -80,7 +77,7 @@ export function readBody(bytes: Buffer, form: BodyForm, headers: Headers): Reque
       );
     case "application/cloudevents-batch+json": {
       const parsed = parseArray(bytes, () => {
-        throw new RefusedRequestError("unreadable_body", "the body is not an array of CloudEvents");
+        throw new ProblemError("unreadable_body", "the body is not an array of CloudEvents");
       });
       return fromCloudEvents(
         parsed.events,
@@ -108,30 +105,30 @@ function bounded(events: unknown[]): unknown[] {
   return events;
 }
 
-function tooManyEvents(): RefusedRequestError {
-  return new RefusedRequestError("too_many_events", `a request has at most ${limits.maxEventsPerRequest} events`);
+function tooManyEvents(): ProblemError {
+  return new ProblemError("too_many_events", `a request has at most ${limits.maxEventsPerRequest} events`);
 }
 
 function expectObject(parsed: unknown, expected: string): unknown {
   if (typeof parsed === "object" && parsed !== null && !Array.isArray(parsed)) return parsed;
-  throw new RefusedRequestError("unreadable_body", `the body is not ${expected}`);
+  throw new ProblemError("unreadable_body", `the body is not ${expected}`);
 }
 
 /** One event, or the data of one. */
 function parseJson(bytes: Buffer, parse = parseExactJson): unknown {
   const fault = faultOfText(bytes);
-  if (fault) throw new RefusedRequestError("unreadable_body", fault.message);
+  if (fault) throw new ProblemError("unreadable_body", fault.message);
   return parseWhole(bytes, parse);
 }
 
 /** Of bytes that were judged. */
 function parseWhole(bytes: Buffer, parse = parseExactJson): unknown {
-  if (!isUtf8(bytes)) throw new RefusedRequestError("unreadable_body", "the body is not valid UTF-8");
+  if (!isUtf8(bytes)) throw new ProblemError("unreadable_body", "the body is not valid UTF-8");
   try {
     return parse(bytes, startOfText(bytes));
   } catch (error) {
     const where = error instanceof SyntaxError ? /at position \d+/.exec(error.message)?.[0] : undefined;
-    throw new RefusedRequestError("unreadable_body", `the body is not valid JSON${where ? ` (${where})` : ""}`);
+    throw new ProblemError("unreadable_body", `the body is not valid JSON${where ? ` (${where})` : ""}`);
   }
 }
 

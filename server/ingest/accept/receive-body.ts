@@ -1,6 +1,6 @@
 /** The bytes of a request body off the wire, bounded in size and in time, so that no sender can hold memory or a slot for long. */
 import type { Readable } from "node:stream";
-import { RefusedRequestError } from "./refused-request.ts";
+import { ProblemError } from "../../problem.ts";
 
 export interface ReceiveOptions {
   maxBytes: number;
@@ -11,7 +11,7 @@ export interface ReceiveOptions {
 }
 
 /**
- * All bytes of `source`. Rejects with RefusedRequestError: body_too_large, unreadable_body (cut off or too slow). The source
+ * All bytes of `source`. Rejects with ProblemError: body_too_large, unreadable_body (cut off or too slow). The source
  * is left where it was, not destroyed, so that the answer still reaches the sender.
  */
 export function receiveBody(
@@ -39,7 +39,7 @@ function receiveFromNode(source: Readable, options: ReceiveOptions): Promise<Buf
       body.add(chunk);
     };
     const onEnd = () => finish(undefined);
-    const onCut = () => finish(new RefusedRequestError("unreadable_body", "the body was cut off"));
+    const onCut = () => finish(new ProblemError("unreadable_body", "the body was cut off"));
     function finish(error: Error | undefined): void {
       clearTimeout(timer);
       source.off("data", onData).off("end", onEnd).off("error", onCut).off("close", onCut);
@@ -76,8 +76,8 @@ async function receiveFromWeb(source: ReadableStream<Uint8Array>, options: Recei
       body.add(value);
     }
   } catch (error) {
-    if (error instanceof RefusedRequestError) throw error;
-    throw new RefusedRequestError("unreadable_body", "the body was cut off");
+    if (error instanceof ProblemError) throw error;
+    throw new ProblemError("unreadable_body", "the body was cut off");
   } finally {
     clearTimeout(timer);
   }
@@ -91,41 +91,41 @@ const fewPieces = 4;
 
 /** The pieces of a body. Held as they came, a body that comes a byte at a time would take a hundred times its size. */
 class Gathered {
-  private readonly pieces: Uint8Array[] = [];
-  private block = Buffer.alloc(0);
-  private used = 0;
+  readonly #pieces: Uint8Array[] = [];
+  #block = Buffer.alloc(0);
+  #used = 0;
 
   add(piece: Uint8Array): void {
-    if (piece.length >= smallPieceBytes || this.pieces.length < fewPieces) {
-      this.endBlock();
-      this.pieces.push(piece);
+    if (piece.length >= smallPieceBytes || this.#pieces.length < fewPieces) {
+      this.#endBlock();
+      this.#pieces.push(piece);
       return;
     }
-    if (this.used + piece.length > this.block.length) {
-      this.endBlock();
-      this.block = Buffer.allocUnsafe(blockBytes);
+    if (this.#used + piece.length > this.#block.length) {
+      this.#endBlock();
+      this.#block = Buffer.allocUnsafe(blockBytes);
     }
-    this.block.set(piece, this.used);
-    this.used += piece.length;
+    this.#block.set(piece, this.#used);
+    this.#used += piece.length;
   }
 
   whole(): Buffer {
-    this.endBlock();
-    const [only] = this.pieces;
-    return this.pieces.length === 1 && Buffer.isBuffer(only) ? only : Buffer.concat(this.pieces);
+    this.#endBlock();
+    const [only] = this.#pieces;
+    return this.#pieces.length === 1 && Buffer.isBuffer(only) ? only : Buffer.concat(this.#pieces);
   }
 
-  private endBlock(): void {
-    if (this.used > 0) this.pieces.push(this.block.subarray(0, this.used));
-    this.block = this.block.subarray(this.used);
-    this.used = 0;
+  #endBlock(): void {
+    if (this.#used > 0) this.#pieces.push(this.#block.subarray(0, this.#used));
+    this.#block = this.#block.subarray(this.#used);
+    this.#used = 0;
   }
 }
 
-function tooLarge(maxBytes: number): RefusedRequestError {
-  return new RefusedRequestError("body_too_large", `the body has more than ${maxBytes} bytes`);
+function tooLarge(maxBytes: number): ProblemError {
+  return new ProblemError("body_too_large", `the body has more than ${maxBytes} bytes`);
 }
 
-function tooSlow(timeoutMs: number): RefusedRequestError {
-  return new RefusedRequestError("unreadable_body", `the body did not arrive within ${timeoutMs / 1000} seconds`);
+function tooSlow(timeoutMs: number): ProblemError {
+  return new ProblemError("unreadable_body", `the body did not arrive within ${timeoutMs / 1000} seconds`);
 }

@@ -73,37 +73,37 @@ export class Claims {
 }
 
 export class RecentIds {
-  private readonly generations: Generation[];
-  private readonly slotMask: number;
-  private readonly capacity: number;
-  private readonly maxGenerations: number;
-  private readonly identities: string[] = new Array<string>(exactIdentities).fill("");
-  private arrivals = 0;
-  private settled: LogPosition | undefined;
-  private uncertainThrough: LogPosition | undefined;
-  private readonly scratch = new BigUint64Array(2);
-  private readonly words = new Uint32Array(this.scratch.buffer);
+  readonly #generations: Generation[];
+  readonly #slotMask: number;
+  readonly #capacity: number;
+  readonly #maxGenerations: number;
+  readonly #identities: string[] = new Array<string>(exactIdentities).fill("");
+  #arrivals = 0;
+  #settled: LogPosition | undefined;
+  #uncertainThrough: LogPosition | undefined;
+  readonly #scratch = new BigUint64Array(2);
+  readonly #words = new Uint32Array(this.#scratch.buffer);
 
   constructor({ slots, maxGenerations }: RecentIdsOptions) {
     if (!Number.isInteger(Math.log2(slots))) throw new RangeError(`slots must be a power of two, not ${slots}`);
-    this.slotMask = slots - 1;
-    this.capacity = Math.floor(slots * 0.75);
-    this.maxGenerations = maxGenerations;
-    this.generations = [new Generation(slots)];
+    this.#slotMask = slots - 1;
+    this.#capacity = Math.floor(slots * 0.75);
+    this.#maxGenerations = maxGenerations;
+    this.#generations = [new Generation(slots)];
   }
 
   find(identity: string, idHash: bigint, bodyHash: bigint): RecentAnswer {
-    this.scratch[0] = idHash;
-    this.scratch[1] = bodyHash;
-    for (const generation of this.generations) {
-      const slot = this.slotOf(generation);
+    this.#scratch[0] = idHash;
+    this.#scratch[1] = bodyHash;
+    for (const generation of this.#generations) {
+      const slot = this.#slotOf(generation);
       const order = generation.orders[slot] as number;
       if (order === 0 || order === forgotten) continue;
-      const kept = this.identityAt(order);
+      const kept = this.#identityAt(order);
       // Two identities with one hash: this one may be anywhere, only storage knows.
       if (kept !== undefined && kept !== identity) return "unsure";
       const at = slot * 4;
-      if (generation.entries[at + 2] === this.words[2] && generation.entries[at + 3] === this.words[3])
+      if (generation.entries[at + 2] === this.#words[2] && generation.entries[at + 3] === this.#words[3])
         return "same_body";
       return kept === undefined ? "unsure" : "other_body";
     }
@@ -112,63 +112,63 @@ export class RecentIds {
 
   /** Adds what `find` answered "unknown" for. */
   add(identity: string, idHash: bigint, bodyHash: bigint, claims: Claims): void {
-    if ((this.generations[0] as Generation).used >= this.capacity) this.startGeneration();
-    const generation = this.generations[0] as Generation;
-    this.scratch[0] = idHash;
-    this.scratch[1] = bodyHash;
-    const slot = this.slotOf(generation);
+    if ((this.#generations[0] as Generation).used >= this.#capacity) this.#startGeneration();
+    const generation = this.#generations[0] as Generation;
+    this.#scratch[0] = idHash;
+    this.#scratch[1] = bodyHash;
+    const slot = this.#slotOf(generation);
     if (generation.orders[slot] === 0) generation.used++;
-    generation.entries.set(this.words, slot * 4);
-    this.arrivals = (this.arrivals % (forgotten - 1)) + 1;
-    generation.orders[slot] = this.arrivals;
-    this.identities[this.arrivals % exactIdentities] = identity;
+    generation.entries.set(this.#words, slot * 4);
+    this.#arrivals = (this.#arrivals % (forgotten - 1)) + 1;
+    generation.orders[slot] = this.#arrivals;
+    this.#identities[this.#arrivals % exactIdentities] = identity;
     generation.unlogged++;
     claims.added.push({ generation, slot });
   }
 
   /** Everything in the log up to `position` can be found in storage. */
   settledThrough(position: LogPosition): void {
-    this.settled = position;
-    if (this.uncertainThrough && comparePositions(position, this.uncertainThrough) >= 0)
-      this.uncertainThrough = undefined;
+    this.#settled = position;
+    if (this.#uncertainThrough && comparePositions(position, this.#uncertainThrough) >= 0)
+      this.#uncertainThrough = undefined;
   }
 
   /** Whether all that is not in storage is here; false after an outage so long that a generation was let go unsettled. */
   get isCertain(): boolean {
-    return this.uncertainThrough === undefined;
+    return this.#uncertainThrough === undefined;
   }
 
-  private startGeneration(): void {
-    const oldest = this.generations.at(-1) as Generation;
+  #startGeneration(): void {
+    const oldest = this.#generations.at(-1) as Generation;
     const isSettled =
       oldest.unlogged === 0 &&
       (!oldest.lastPosition ||
-        (this.settled !== undefined && comparePositions(oldest.lastPosition, this.settled) <= 0));
-    const mustGo = this.generations.length >= this.maxGenerations && oldest.unlogged === 0;
-    if (this.generations.length < 2 || !(isSettled || mustGo)) {
-      this.generations.unshift(new Generation(this.slotMask + 1));
+        (this.#settled !== undefined && comparePositions(oldest.lastPosition, this.#settled) <= 0));
+    const mustGo = this.#generations.length >= this.#maxGenerations && oldest.unlogged === 0;
+    if (this.#generations.length < 2 || !(isSettled || mustGo)) {
+      this.#generations.unshift(new Generation(this.#slotMask + 1));
       return;
     }
-    if (!isSettled) this.uncertainThrough = oldest.lastPosition;
-    this.generations.pop();
+    if (!isSettled) this.#uncertainThrough = oldest.lastPosition;
+    this.#generations.pop();
     oldest.clear();
-    this.generations.unshift(oldest);
+    this.#generations.unshift(oldest);
   }
 
   /** The slot that holds the identity hash in `scratch`, or the empty one where it would go. */
-  private slotOf(generation: Generation): number {
-    const low = this.words[0] as number;
-    const high = this.words[1] as number;
-    let slot = low & this.slotMask;
+  #slotOf(generation: Generation): number {
+    const low = this.#words[0] as number;
+    const high = this.#words[1] as number;
+    let slot = low & this.#slotMask;
     while (generation.orders[slot] !== 0) {
       const at = slot * 4;
       if (generation.entries[at] === low && generation.entries[at + 1] === high) break;
-      slot = (slot + 1) & this.slotMask;
+      slot = (slot + 1) & this.#slotMask;
     }
     return slot;
   }
 
-  private identityAt(order: number): string | undefined {
-    return (this.arrivals - order) >>> 0 < exactIdentities ? this.identities[order % exactIdentities] : undefined;
+  #identityAt(order: number): string | undefined {
+    return (this.#arrivals - order) >>> 0 < exactIdentities ? this.#identities[order % exactIdentities] : undefined;
   }
 }

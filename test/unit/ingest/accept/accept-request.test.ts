@@ -4,8 +4,8 @@ import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { limits } from "../../../../server/contract/events.ts";
 import { acceptRequest } from "../../../../server/ingest/accept/accept-request.ts";
 import { hashText, identityOf } from "../../../../server/ingest/accept/event-hash.ts";
-import { RefusedRequestError } from "../../../../server/ingest/accept/refused-request.ts";
 import { LogFullError } from "../../../../server/ingest/log/write-ahead-log.ts";
+import { ProblemError } from "../../../../server/problem.ts";
 import { type Accepting, rootEmitter, startAccepting } from "../../../support/accepting.ts";
 
 const nowMs = Date.UTC(2026, 10, 21, 9);
@@ -41,7 +41,7 @@ async function refusal(body: unknown, options?: PostOptions) {
     () => undefined,
     (caught: unknown) => caught,
   );
-  if (!(error instanceof RefusedRequestError)) throw new Error(`not refused: ${error}`);
+  if (!(error instanceof ProblemError)) throw new Error(`not refused: ${error}`);
   return error;
 }
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { bodyFormOf, readBody } from "../../../../server/ingest/accept/read-body.ts";
-import { RefusedRequestError } from "../../../../server/ingest/accept/refused-request.ts";
+import { ProblemError } from "../../../../server/problem.ts";
 
 const deep = (levels: number) => `${'{"a":'.repeat(levels)}1${"}".repeat(levels)}`;
 const sound = { id: "e1", type: "chat.posted", organization: "acme" };
@@ -47,7 +47,7 @@ test.each([
   ["application/cloudevents-batch+json", deep(1_000)],
   ["application/json", `[${deep(1_000)}`],
 ])("a body of %s that nests without being an array of events cannot be read", (type, body) => {
-  expect(() => read(type, body)).toThrow(RefusedRequestError);
+  expect(() => read(type, body)).toThrow(ProblemError);
 });
 
 test("more events than a request has are refused before any is parsed", () => {

@@ -7,7 +7,7 @@ import type { GivenEvent } from "../../../../server/ingest/accept/event-gate.ts"
 import { identityPrefix } from "../../../../server/ingest/accept/event-hash.ts";
 import { eventColumns, eventOfLine, unescapeColumn } from "../../../../server/ingest/accept/event-row.ts";
 import { readEvent, renderEventRow } from "../../../../server/ingest/accept/read-event.ts";
-import { RefusedRequestError } from "../../../../server/ingest/accept/refused-request.ts";
+import { ProblemError } from "../../../../server/problem.ts";
 import { rootEmitter, startAccepting } from "../../../support/accepting.ts";
 
 const receivedAtMs = Date.UTC(2026, 10, 21, 9);
@@ -150,7 +150,7 @@ test("whatever bytes arrive, each event of a request has exactly one outcome and
             emitter: rootEmitter,
             isAtomic: false,
           }).catch((error: unknown) => error);
-          if (outcome instanceof RefusedRequestError) {
+          if (outcome instanceof ProblemError) {
             expect(outcome.code).toBe("unreadable_body");
             return;
           }

@@ -23,13 +23,13 @@ class Disk {
   durableNames = new Map<string, DiskFile>();
   names = new Map<string, DiskFile>();
   fault: Fault | undefined;
-  private waiting: (() => void)[] = [];
-  private era = 0;
+  #waiting: (() => void)[] = [];
+  #era = 0;
 
   async step(count: number): Promise<void> {
     for (let done = 0; done < count; done++) {
       await turn();
-      this.waiting.shift()?.();
+      this.#waiting.shift()?.();
     }
     await turn();
   }
@@ -37,7 +37,7 @@ class Disk {
   async settle(): Promise<void> {
     for (;;) {
       await turn();
-      const next = this.waiting.shift();
+      const next = this.#waiting.shift();
       if (!next) return;
       next();
     }
@@ -45,8 +45,8 @@ class Disk {
 
   /** What was not synced survives as a prefix of any length, its last bytes possibly garbage. */
   crash(keep: number, garbage: boolean): void {
-    this.era++;
-    this.waiting = [];
+    this.#era++;
+    this.#waiting = [];
     this.fault = undefined;
     this.names = new Map(this.durableNames);
     for (const file of this.names.values()) {
@@ -59,13 +59,13 @@ class Disk {
     }
   }
 
-  private async turn(): Promise<void> {
-    const era = this.era;
-    await new Promise<void>((resolve) => this.waiting.push(resolve));
-    if (era !== this.era) await new Promise(() => undefined);
+  async #turn(): Promise<void> {
+    const era = this.#era;
+    await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    if (era !== this.#era) await new Promise(() => undefined);
   }
 
-  private takeFault(...faults: Fault[]): Fault | undefined {
+  #takeFault(...faults: Fault[]): Fault | undefined {
     if (!this.fault || !faults.includes(this.fault)) return undefined;
     const fault = this.fault;
     this.fault = undefined;
@@ -75,36 +75,36 @@ class Disk {
   files(): LogFiles {
     return {
       list: async () => {
-        await this.turn();
+        await this.#turn();
         return [...this.names.keys()];
       },
       open: async (name, mode) => {
-        await this.turn();
+        await this.#turn();
         if (mode === "create") {
           if (this.names.has(name)) throw Object.assign(new Error("exists"), { code: "EEXIST" });
           this.names.set(name, { durable: Buffer.alloc(0), now: Buffer.alloc(0) });
         }
         const file = this.names.get(name);
         if (!file) throw Object.assign(new Error("absent"), { code: "ENOENT" });
-        return this.handle(file);
+        return this.#handle(file);
       },
       remove: async (name) => {
-        await this.turn();
+        await this.#turn();
         this.names.delete(name);
       },
       syncDirectory: async () => {
-        await this.turn();
+        await this.#turn();
         this.durableNames = new Map(this.names);
       },
     };
   }
 
-  private handle(file: DiskFile): LogFile {
+  #handle(file: DiskFile): LogFile {
     return {
       write: async (buffers, offset) => {
-        await this.turn();
+        await this.#turn();
         const all = Buffer.concat(buffers);
-        const fault = this.takeFault("write-full", "write-io");
+        const fault = this.#takeFault("write-full", "write-io");
         const bytes = fault ? all.subarray(0, Math.floor(all.length / 2)) : all;
         const next = Buffer.alloc(Math.max(file.now.length, offset + bytes.length));
         file.now.copy(next);
@@ -113,25 +113,25 @@ class Disk {
         if (fault) throw Object.assign(new Error(fault), { code: fault === "write-full" ? "ENOSPC" : "EIO" });
       },
       read: async (target, offset) => {
-        await this.turn();
+        await this.#turn();
         return file.now.copy(target, 0, offset);
       },
       datasync: async () => {
-        await this.turn();
-        if (this.takeFault("sync-io")) throw Object.assign(new Error("sync"), { code: "EIO" });
+        await this.#turn();
+        if (this.#takeFault("sync-io")) throw Object.assign(new Error("sync"), { code: "EIO" });
         file.durable = Buffer.from(file.now);
       },
       truncate: async (length) => {
-        await this.turn();
+        await this.#turn();
         const next = Buffer.alloc(length);
         file.now.copy(next);
         file.now = next;
       },
       size: async () => {
-        await this.turn();
+        await this.#turn();
         return file.now.length;
       },
-      close: () => this.turn(),
+      close: () => this.#turn(),
     };
   }
 }
