@@ -28,7 +28,6 @@ import type { Waits } from "./health/await-store.ts";
 import { watchWatermark } from "./health/standing-watermark.ts";
 import { createAuthenticator, nodeWithin } from "./http/authenticate.ts";
 import { serve } from "./http/serve.ts";
-import { tenantOf } from "./http/take-turns.ts";
 import { createKeys, type Keys } from "./identity/keys.ts";
 import { createOidc } from "./identity/oidc.ts";
 import { narrowTo } from "./identity/permissions.ts";
@@ -59,6 +58,7 @@ import { runRebuilds } from "./rollups/rebuild.ts";
 import { reconcileRecent } from "./rollups/reconcile-recent.ts";
 import { createTelemetry, type Telemetry } from "./telemetry/telemetry.ts";
 import { NodeTree } from "./tree/node-tree.ts";
+import { tenantOf } from "./tree/tenant-of.ts";
 
 export interface Service {
   /** Where the dashboard is. */

@@ -4,11 +4,13 @@
  * Where it cannot be read, what is to be blocked at its limit is refused: nobody knows that there is any left.
  */
 import { LRUCache } from "lru-cache";
+import { askedFor } from "../clickhouse/client.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import { limitState, percentUsed, quotaStatus } from "../contract/quota-status.ts";
 import type { Entitlement } from "../contract/quotas.ts";
 import { formatInstant } from "../metrics/windows.ts";
 import type { NodeTree } from "../tree/node-tree.ts";
+import { tenantOf } from "../tree/tenant-of.ts";
 import { countedSpan, cyclesUntil } from "./billing-cycle.ts";
 import { measureSpan } from "./measure-span.ts";
 import type { PeriodSource } from "./period.ts";
@@ -47,15 +49,18 @@ interface KnownFeature {
 const freshMs = 1_000;
 const maxAgeMs = 30_000;
 const maxNodes = 50_000;
+/** Usage of so many nodes of one tenant is read again behind answers at once: nobody's turn bounds that. */
+const mostRefreshesOfTenant = 4;
 
 export class Entitlements {
   readonly #source: EntitlementSource;
   readonly #now: () => number;
   readonly #known = new LRUCache<NodeAddress, Known>({ max: maxNodes });
   readonly #reading = new Map<NodeAddress, Promise<Known>>();
+  readonly #refreshes = new Map<NodeAddress, number>();
 
   constructor(source: EntitlementSource) {
-    this.#source = source;
+    this.#source = { ...source, clickhouse: askedFor(source.clickhouse) };
     this.#now = source.now ?? Date.now;
   }
 
@@ -67,18 +72,31 @@ export class Entitlements {
     const held = this.#known.get(node);
     const ageMs = held && nowMs < held.endMs ? nowMs - held.readAtMs : Number.POSITIVE_INFINITY;
     if (held && ageMs <= freshMs) return answerOf(held, node, feature, nowMs, true);
-    const reading = this.#read(node, nowMs);
     if (held && ageMs <= maxAgeMs) {
-      // Its failure is met by the next one that asks when what is held has become too old.
-      reading.catch(() => undefined);
+      this.#refresh(node, nowMs);
       return answerOf(held, node, feature, nowMs, true);
     }
     try {
-      return answerOf(await reading, node, feature, nowMs, true);
+      return answerOf(await this.#read(node, nowMs), node, feature, nowMs, true);
     } catch (error) {
       if (!held) throw error;
       return answerOf(held, node, feature, nowMs, false);
     }
+  }
+
+  /** Behind an answer, where the tenant has room for it. */
+  #refresh(node: NodeAddress, nowMs: number): void {
+    const tenant = tenantOf(node, this.#source.tree);
+    const running = this.#refreshes.get(tenant) ?? 0;
+    if (running >= mostRefreshesOfTenant || this.#reading.has(node)) return;
+    this.#refreshes.set(tenant, running + 1);
+    const end = () => {
+      const left = (this.#refreshes.get(tenant) ?? 1) - 1;
+      if (left > 0) this.#refreshes.set(tenant, left);
+      else this.#refreshes.delete(tenant);
+    };
+    // Its failure is met by the next one that asks when what is held has become too old.
+    this.#read(node, nowMs).then(end, end);
   }
 
   #read(node: NodeAddress, nowMs: number): Promise<Known> {

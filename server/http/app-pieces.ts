@@ -15,7 +15,8 @@ import { handleError, handleNotFound } from "./handle-error.ts";
 import type { HttpEnv } from "./http-env.ts";
 import { judgeJson, judgeUrl } from "./judge-text.ts";
 import { neededRights } from "./needed-rights.ts";
-import { boundBodies, receive } from "./read-body.ts";
+import { boundBodies, carryOut, receive } from "./read-body.ts";
+import { awaitTurn } from "./take-turns.ts";
 
 /**
  * A router whose checks of parameters and bodies name the field at fault, and whose routes read bodies within bounds, after
@@ -34,11 +35,13 @@ export function createRouter({
     ...rest: unknown[]
   ) => {
     const route: typeof described = { ...described, ...securityOf(described) };
-    const readsBody = route.method !== "get" && bodies !== "streamed";
     const judging = [route.middleware ?? [], judgeUrl].flat();
-    if (!readsBody) return register({ ...route, middleware: judging } as RouteConfig, ...rest);
+    // What emitters send has bounds of its own: usage never waits for questions.
+    if (bodies === "streamed") return register({ ...route, middleware: judging } as RouteConfig, ...rest);
+    if (route.method === "get")
+      return register({ ...route, middleware: [...judging, awaitTurn] } as RouteConfig, ...rest);
     const reading = receive(route[maxBodyBytes] as number | undefined);
-    const middleware = [...judging, reading, judgeJson({ keepsDigits: bodies === "exact" })];
+    const middleware = [...judging, reading, awaitTurn, carryOut, judgeJson({ keepsDigits: bodies === "exact" })];
     const responses = { ...problemResponses(413, 415, 429), ...route.responses };
     return register({ ...route, middleware, responses } as RouteConfig, ...rest);
   };

@@ -105,10 +105,7 @@ export function requireScope(action: Action) {
       throw new ProblemError("forbidden", `the caller may not do this: ${needed}`);
     }
     c.set("actor", actor);
-    const inTurn = c.get("inTurn");
-    // What emitters send has bounds of its own: usage never waits for questions.
-    if (inTurn && action !== "ingest") await inTurn(actor, next);
-    else await next();
+    await next();
   });
   return needing(judgement, rightsOfActions[action]);
 }

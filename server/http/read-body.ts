@@ -32,15 +32,20 @@ export function boundBodies(room: BodyRoom = new BodyRoom()) {
   });
 }
 
-/** Reads the body for the route's own checks and its handler, and carries the request out once where `idempotent` says so. */
+/** Reads the body for the route's own checks and its handler. */
 export function receive(maxBytes?: number) {
   return createMiddleware<HttpEnv>(async (c, next) => {
     await readBody(c, maxBytes);
-    const once = c.get("once");
-    if (!once) return next();
-    return once(next);
+    await next();
   });
 }
+
+/** Carries the rest of the request out once where `idempotent` says so. */
+export const carryOut = createMiddleware<HttpEnv>(async (c, next) => {
+  const once = c.get("once");
+  if (!once) return next();
+  return once(next);
+});
 
 /**
  * The bytes of the body; a second call gives the same. JSON among them neither nests nor holds more than a request may.

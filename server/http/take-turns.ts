@@ -2,12 +2,21 @@
 import type { Context } from "hono";
 import { createMiddleware } from "hono/factory";
 import { askedFor, type ClickHouse } from "../clickhouse/client.ts";
-import type { NodeAddress } from "../contract/nodes.ts";
 import type { Questions } from "../fairness/questions.ts";
+import type { Actor } from "../identity/actor.ts";
 import type { NodeTree } from "../tree/node-tree.ts";
+import { tenantOf } from "../tree/tenant-of.ts";
 import type { HttpEnv } from "./http-env.ts";
 
-/** Mount it before the routes: `requireScope` waits for the caller's turn, once it is known that the caller may ask. */
+/** Waits for the turn of a caller whom the route has judged, and whose body is here: nobody keeps a turn by sending slowly. */
+export const awaitTurn = createMiddleware<HttpEnv>(async (c, next) => {
+  const actor: Actor | undefined = c.get("actor");
+  const inTurn = c.get("inTurn");
+  if (actor && inTurn) await inTurn(actor, next);
+  else await next();
+});
+
+/** Mount it before the routes: those of `createRouter` use `awaitTurn`. */
 export function takeTurns(questions: Questions, tree: Pick<NodeTree, "ancestors">) {
   return createMiddleware<HttpEnv>(async (c, next) => {
     c.set("inTurn", async (actor, answer) => {
@@ -20,11 +29,6 @@ export function takeTurns(questions: Questions, tree: Pick<NodeTree, "ancestors"
     });
     await next();
   });
-}
-
-/** Who share among themselves what is shared between tenants: all below one node right below the root. */
-export function tenantOf(node: NodeAddress, tree: Pick<NodeTree, "ancestors">): NodeAddress {
-  return tree.ancestors(node).at(-2) ?? "all";
 }
 
 /** The store for what this request asks: its statements end when its caller has gone. */

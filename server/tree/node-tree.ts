@@ -13,6 +13,7 @@ import type { Postgres, Queries } from "../postgres/client.ts";
 import type { Subscriber } from "../postgres/notices.ts";
 import { nodeParents, nodes } from "../postgres/schema/accounts.ts";
 import { CreationLimits, creationRates } from "./creation-limits.ts";
+import { tenantOf } from "./tenant-of.ts";
 
 export interface NodeRecord {
   node: NodeAddress;
@@ -374,7 +375,7 @@ export class NodeTree {
 
   /** Who makes nodes below `parent`, as far as limits are concerned: all below one node right below the root. */
   #tenantOf(parent: NodeAddress): { id: NodeAddress; rate: BucketRate } {
-    const id = this.ancestors(parent).at(-2) ?? "all";
+    const id = tenantOf(parent, this);
     return { id, rate: id === "all" ? creationRates.ofOperator : creationRates.ofTenant };
   }
 

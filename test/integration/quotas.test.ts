@@ -187,6 +187,41 @@ test("while usage cannot be read, what is blocked at its limit is refused once w
   expect((await entitlements.ask(node, "calls")).reason).toBe("within_limit");
 });
 
+test("however many nodes of a tenant are asked about, usage is read for few at once behind the answers", async () => {
+  const one = source.clickhouse;
+  const terms = { plan: await plan({ features: [features[0]] }), starts_at: "2026-05-01T00:00:00Z" };
+  const nodes: string[] = [];
+  for (let n = 0; n < 12; n++) nodes.push((await subscribed(terms)).node);
+  let nowMs = Date.parse("2026-05-10T00:00:00Z");
+  let running = 0;
+  let held: Promise<void> = Promise.resolve();
+  let release: () => void = () => undefined;
+  const clickhouse = {
+    ...one,
+    select: async (...asked: Parameters<typeof one.select>) => {
+      running++;
+      await held;
+      return await one.select(...asked).finally(() => running--);
+    },
+  };
+  const entitlements = new Entitlements({ ...source, clickhouse, now: () => nowMs });
+  for (const node of nodes) await entitlements.ask(node, "calls");
+  nowMs += 5_000;
+  held = new Promise((resolve) => {
+    release = resolve;
+  });
+  const [first = "", ...others] = nodes;
+  await entitlements.ask(first, "calls");
+  await expect.poll(() => running).toBeGreaterThan(0);
+  const ofOne = running;
+  for (const node of others) expect((await entitlements.ask(node, "calls")).reason).toBe("within_limit");
+  await expect.poll(() => running).toBe(4 * ofOne);
+  await world.ask("GET", "/readyz");
+  expect(running).toBe(4 * ofOne);
+  release();
+  await expect.poll(() => running).toBe(0);
+});
+
 test("an entitlement that was asked for before is answered within 20 ms at the 99th percentile", async () => {
   const { node } = await subscribed({ plan: await plan(), starts_at: "2026-05-01T00:00:00Z" });
   const entitlements = new Entitlements(source);

@@ -7,6 +7,7 @@ import type { EventType } from "../../catalog/catalog.ts";
 import { limits } from "../../contract/events.ts";
 import { ProblemError } from "../../problem.ts";
 import { TooManyNodesError } from "../../tree/creation-limits.ts";
+import { tenantOf } from "../../tree/tenant-of.ts";
 import { LogFailedError, LogFullError, type LogPosition, type WriteAheadLog } from "../log/write-ahead-log.ts";
 import {
   checkEvents,
@@ -95,7 +96,12 @@ export async function acceptRequest(deps: AcceptDeps, request: IncomingRequest):
   const maxBytes = limits.maxInflatedBytes + (form.encoding === "identity" ? 0 : codingOverheadBytes);
   const announcedBytes = announcedLength(headers);
   admission.enter(rateKeyOf(request), announcedBytes, maxBytes);
-  const room = await admission.room(announcedBytes, form.encoding !== "identity");
+  const { id: key, node } = request.emitter;
+  const room = await admission.room.enter(
+    { key, tenant: tenantOf(node, deps.tree) },
+    announcedBytes,
+    form.encoding !== "identity",
+  );
   try {
     // 2. Read and parse. A body that cannot be read leaves nothing behind.
     const bytes = await receiveBody(request.body, {

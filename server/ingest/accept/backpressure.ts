@@ -5,6 +5,7 @@
 import { limits } from "../../contract/events.ts";
 import { type BucketRate, TokenBuckets } from "../../fairness/token-buckets.ts";
 import { ProblemError } from "../../problem.ts";
+import { EventRoom, type EventRoomOptions } from "./event-room.ts";
 
 export interface AdmissionOptions {
   log: { readonly backlogBytes: number; readonly maxBytes: number };
@@ -12,10 +13,8 @@ export interface AdmissionOptions {
   eventsPerSecond?: number;
   /** Events a key may send at once after a pause; at least one full request. Default 100,000. */
   burstEvents?: number;
-  /** Bytes of bodies that are held at once, a tenth or so of what they cost once parsed; default 32 MiB. */
-  maxBufferedBytes?: number;
-  /** How long a request waits until others have given their room back; default 5,000. */
-  roomTimeoutMs?: number;
+  /** The memory for bodies, a tenth or so of what they cost once parsed. */
+  room?: EventRoomOptions;
   /** Free bytes on the log's disk, asked at most once a second; without it the disk is not watched. */
   freeDiskBytes?: () => Promise<number>;
   /** Default 256 MiB. */
@@ -31,34 +30,18 @@ export interface RateState {
   resetSeconds: number;
 }
 
-/** A request's share of the memory for bodies. */
-export interface Room {
-  /** Counts bytes that arrived or were inflated. Throws ProblemError overloaded. */
-  take(bytes: number): void;
-  release(): void;
-}
-
-/** What is set aside for a body of unknown length, and how many times larger a coded one is taken to become. */
-const unknownBytes = 256 * 1024;
-const usualInflation = 8;
-/** How far bodies may outgrow what was set aside for them, in all: one full body for each that inflates at once. */
-const growthBytes = 4 * limits.maxInflatedBytes;
-
 /** Above this share of its bound the log is drained before more is taken. */
 const overloadedShare = 0.8;
 
 export class Admission {
+  readonly room: EventRoom;
   readonly #log: AdmissionOptions["log"];
   readonly #rate: BucketRate;
-  readonly #maxBufferedBytes: number;
-  readonly #roomTimeoutMs: number;
   readonly #freeDiskBytes: (() => Promise<number>) | undefined;
   readonly #minFreeDiskBytes: number;
   readonly #now: () => number;
   readonly #random: () => number;
   readonly #buckets: TokenBuckets;
-  #bufferedBytes = 0;
-  #waiting: { bytes: number; enter: () => void }[] = [];
   #isDiskLow = false;
   #diskAskedAtMs = Number.NEGATIVE_INFINITY;
   #backlogSeen: { bytes: number; atMs: number } | undefined;
@@ -66,12 +49,11 @@ export class Admission {
 
   constructor(options: AdmissionOptions) {
     this.#log = options.log;
+    this.room = new EventRoom(options.room);
     this.#rate = {
       perSecond: options.eventsPerSecond ?? 50_000,
       burst: Math.max(options.burstEvents ?? 100_000, limits.maxEventsPerRequest),
     };
-    this.#maxBufferedBytes = options.maxBufferedBytes ?? 32 * 1024 * 1024;
-    this.#roomTimeoutMs = options.roomTimeoutMs ?? 5_000;
     this.#freeDiskBytes = options.freeDiskBytes;
     this.#minFreeDiskBytes = options.minFreeDiskBytes ?? 256 * 1024 * 1024;
     this.#now = options.now ?? Date.now;
@@ -99,61 +81,6 @@ export class Admission {
     if (this.#buckets.tokens(key, this.#rate) < 1) throw this.#tooFast(1, 0);
   }
 
-  /**
-   * Waits, first come first served, for room in memory for a body; nothing of it is read meanwhile, so its sender is held
-   * back by TCP. Throws ProblemError overloaded when there is none in time.
-   */
-  async room(announcedBytes: number | undefined, isCoded: boolean): Promise<Room> {
-    const inflated = isCoded ? (announcedBytes ?? unknownBytes) * usualInflation : (announcedBytes ?? unknownBytes);
-    const bytes = Math.min(inflated, limits.maxInflatedBytes, this.#maxBufferedBytes);
-    if (this.#waiting.length > 0 || this.#bufferedBytes + bytes > this.#maxBufferedBytes)
-      await this.#waitForRoom(bytes);
-    else this.#bufferedBytes += bytes;
-    let reserved = bytes;
-    let used = 0;
-    return {
-      take: (taken) => {
-        used += taken;
-        const more = Math.max(0, used - reserved);
-        if (this.#bufferedBytes + more > this.#maxBufferedBytes + growthBytes) throw this.#bodiesFull();
-        this.#bufferedBytes += more;
-        reserved += more;
-      },
-      release: () => {
-        this.#bufferedBytes -= reserved;
-        reserved = 0;
-        this.#letWaitingIn();
-      },
-    };
-  }
-
-  #waitForRoom(bytes: number): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const entry = {
-        bytes,
-        enter: () => {
-          clearTimeout(timer);
-          resolve();
-        },
-      };
-      const timer = setTimeout(() => {
-        this.#waiting = this.#waiting.filter((other) => other !== entry);
-        reject(this.#bodiesFull());
-        this.#letWaitingIn();
-      }, this.#roomTimeoutMs);
-      this.#waiting.push(entry);
-    });
-  }
-
-  #letWaitingIn(): void {
-    for (let next = this.#waiting[0]; next; next = this.#waiting[0]) {
-      if (this.#bufferedBytes + next.bytes > this.#maxBufferedBytes) return;
-      this.#bufferedBytes += next.bytes;
-      this.#waiting.shift();
-      next.enter();
-    }
-  }
-
   /** Takes the events of a request from the key's bucket. Throws ProblemError too_fast, and then takes none. */
   spend(key: string, events: number): RateState {
     const tokens = this.#buckets.tokens(key, this.#rate);
@@ -176,12 +103,6 @@ export class Admission {
     const seconds = Math.max(1, Math.ceil((events - tokens) / this.#rate.perSecond));
     return new ProblemError("too_fast", `this key may send ${this.#rate.perSecond} events a second`, {
       retryAfterSeconds: seconds,
-    });
-  }
-
-  #bodiesFull(): ProblemError {
-    return new ProblemError("overloaded", "too many bodies are being read at once", {
-      retryAfterSeconds: 1 + Math.round(this.#random() * 2),
     });
   }
 

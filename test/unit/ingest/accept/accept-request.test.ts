@@ -620,27 +620,3 @@ test("above 80% of the log's bound, and on a full disk, requests are refused bef
   expect(accepting.log.backlogBytes).toBeGreaterThan(16_000);
   await expect(unread()).rejects.toMatchObject({ code: "overloaded", retryAfterSeconds: 30 });
 });
-
-test("bodies in memory are bounded: others wait for room in order, and are told to return when there is none in time", async () => {
-  await accepting.close();
-  accepting = await startAccepting({ now: () => nowMs, admission: { maxBufferedBytes: 1_000, roomTimeoutMs: 20 } });
-  const slow = await accepting.admission.room(900, false);
-  const order: string[] = [];
-  const late = accepting.admission.room(1_000, false).catch((error: Error) => error);
-  expect(await late).toMatchObject({ code: "overloaded", retryAfterSeconds: expect.any(Number) });
-  const enter = async (name: string, bytes: number) => {
-    const room = await accepting.admission.room(bytes, false);
-    order.push(name);
-    return room;
-  };
-  const first = enter("first", 500);
-  const second = enter("second", 100);
-  slow.release();
-  for (const room of await Promise.all([first, second])) room.release();
-  expect(order).toEqual(["first", "second"]);
-  expect(await post(event(), { headers: { "content-length": "100" } })).toMatchObject({ accepted: 1 });
-  const growing = await accepting.admission.room(undefined, true);
-  expect(() => growing.take(50 * limits.maxInflatedBytes)).toThrow("too many bodies");
-  growing.release();
-  (await accepting.admission.room(1_000, false)).release();
-});
