@@ -60,7 +60,7 @@ import { statementsRoutes } from "./http/routes/statements.ts";
 import { subscriptionsRoutes } from "./http/routes/subscriptions.ts";
 import { systemRoutes } from "./http/routes/system.ts";
 import { unsubscribeRoutes } from "./http/routes/unsubscribe.ts";
-import { usageRoutes } from "./http/routes/usage.ts";
+import { type UsageRoutesDeps, usageRoutes } from "./http/routes/usage.ts";
 import { usageSessionsRoutes } from "./http/routes/usage-sessions.ts";
 import { usersRoutes } from "./http/routes/users.ts";
 import { whatIfRoutes } from "./http/routes/what-if.ts";
@@ -105,6 +105,7 @@ export interface AppDeps {
   /** What events of a type mean; undefined when no meter knows it. */
   eventType: (type: string) => EventType | undefined;
   watermark: () => Date;
+  heldLive?: UsageRoutesDeps["heldLive"];
   /** Everything stored under this batch or a smaller one is visible, and nothing more will be stored under one. */
   settledBatch: () => number;
   vault: Vault;
@@ -152,7 +153,10 @@ export function createApp(deps: AppDeps): OpenAPIHono<HttpEnv> {
   } else for (const path of ingestPaths) elsewhere.post(path, (c) => c.notFound());
   const mountApi = (app: OpenAPIHono<HttpEnv>) => {
     const cycleOf = (node: string, nowMs: number) => cycleSettings(deps.postgres.db, tree, node, nowMs);
-    app.route("/", usageRoutes({ clickhouse, tree, watermark, ownMeters: deps.ownMeters, cycleOf }));
+    app.route(
+      "/",
+      usageRoutes({ clickhouse, tree, watermark, heldLive: deps.heldLive, ownMeters: deps.ownMeters, cycleOf }),
+    );
     app.route("/", metersRoutes({ ownMeters: deps.ownMeters, tree }));
     app.route("/", correctionsRoutes({ corrections: deps.corrections, tree }));
     const { corrections, ownMeters } = deps;

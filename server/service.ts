@@ -37,6 +37,7 @@ import { type Ingest, startIngest } from "./ingest/flush/start-ingest.ts";
 import type { JobDefinition } from "./jobs/job-table.ts";
 import { startJobs } from "./jobs/start-jobs.ts";
 import { createFairReads } from "./live/fair-reads.ts";
+import { FollowedLevels } from "./live/followed-levels.ts";
 import { createLiveGateway } from "./live/live-gateway.ts";
 import { publishVisibility, subscribeToVisibility, type Visibility } from "./live/shared-watermark.ts";
 import { createMailer } from "./mail/mailer.ts";
@@ -183,6 +184,8 @@ async function startParts(
   });
 
   let announce: (nodes: Iterable<string>) => void = () => undefined;
+  const followed = new FollowedLevels({ clickhouse, onChanged: (nodes) => announce(nodes), log });
+  started.push(async () => followed.close());
   const ingest = config.roles.has("ingest")
     ? await startIngest({
         dataDir: config.dataDir,
@@ -194,6 +197,7 @@ async function startParts(
         onFatal,
         logger: log,
         observer: telemetry,
+        listener: followed,
         shared: cluster?.shared,
       })
     : undefined;
@@ -250,6 +254,12 @@ async function startParts(
 
   const standing = watchWatermark(watermark, { log, explain: () => running?.trouble() });
   started.push(async () => standing.stop());
+  if (ingest)
+    followed.follow({
+      ...{ materializer: ingest.materializer, epoch: ingest.epoch, watermark },
+      onTimedOut: async () => await jobTable.find(({ name }) => name === "intervals-expire")?.handler(),
+    });
+  const heldLive = async (node: string) => followed.read(node);
   const app = createApp({
     clickhouse,
     postgres,
@@ -269,6 +279,7 @@ async function startParts(
     questions: new Questions(),
     eventType: typeOf,
     watermark,
+    heldLive,
     settledBatch,
     vault: delivery.vault,
     wayOut: delivery.wayOut,
@@ -286,7 +297,7 @@ async function startParts(
       return reader && nodeWithin(reader, tree, node ?? undefined);
     },
     tenantOf: (node) => tenantOf(node, tree),
-    ...createFairReads(clickhouse, watermark, (node) => tenantOf(node, tree)),
+    ...createFairReads({ clickhouse, watermark, tenantOf: (node) => tenantOf(node, tree), heldLive }),
     redis,
     log,
   });

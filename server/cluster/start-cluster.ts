@@ -112,6 +112,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     slot: membership.slot,
     numbersBefore: Math.max(0, ...membership.nodes().map(({ lastNumber }) => lastNumber)),
     epoch,
+    currentEpoch: () => membership.epoch(),
     materializer(local) {
       here = local;
       return sharedMaterializer(local, membership, peers);

@@ -1,4 +1,7 @@
-/** Reads of watched nodes, shared between tenants: one that watches many nodes waits for itself. */
+/**
+ * Reads of watched nodes: from memory where it has them, else from storage, shared between tenants: one that watches many
+ * nodes waits for itself.
+ */
 import { LRUCache } from "lru-cache";
 import { z } from "zod";
 import { askedFor, type ClickHouse } from "../clickhouse/client.ts";
@@ -33,11 +36,15 @@ export interface FairReads {
   isKnown(node: NodeAddress): Promise<boolean>;
 }
 
-export function createFairReads(
-  clickhouse: ClickHouse,
-  watermark: () => Date,
-  tenantOf: (node: NodeAddress) => string,
-): FairReads {
+export interface FairReadsDeps {
+  clickhouse: ClickHouse;
+  watermark: () => Date;
+  tenantOf: (node: NodeAddress) => string;
+  /** What memory has costs nobody anything, and waits for no turn; undefined: storage is to be read. */
+  heldLive: (node: NodeAddress) => Promise<LiveAnswer | undefined>;
+}
+
+export function createFairReads({ clickhouse, watermark, tenantOf, heldLive }: FairReadsDeps): FairReads {
   const store = askedFor(clickhouse);
   const turns = new FairTurns(turnLimits);
   const known = new LRUCache<NodeAddress, true>({ max: maxAgentsHeld });
@@ -51,7 +58,8 @@ export function createFairReads(
     }
   }
   return {
-    readLive: (node) => inTurn(node, () => readLive(store, node, watermark(), Date.now())),
+    readLive: async (node) =>
+      (await heldLive(node)) ?? (await inTurn(node, () => readLive(store, node, watermark(), Date.now()))),
     async isKnown(node) {
       const parsed = parseNode(node);
       if (parsed.kind !== "agent" || known.has(node)) return true;

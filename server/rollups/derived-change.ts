@@ -20,8 +20,6 @@ export interface DerivedChange {
   session: string;
   room: string;
   part: number;
-  /** Of part 0: how many parts follow. */
-  parts: number;
   /** The first participant's start within the part; 0: nobody was ever in it. */
   startedMs: number;
   edges: readonly EdgeChange[];
@@ -37,9 +35,9 @@ export interface DerivationListener {
 }
 
 export function derivedChange(row: SessionRow, edges: readonly EdgeChange[]): DerivedChange {
-  const { organization, partner, reseller, session, room, part, parts } = row;
+  const { organization, partner, reseller, session, room, part } = row;
   const { started_ms: startedMs, deadline_ms: deadlineMs } = row;
-  return { organization, partner, reseller, session, room, part, parts, startedMs, edges, deadlineMs };
+  return { organization, partner, reseller, session, room, part, startedMs, edges, deadlineMs };
 }
 
 /** The net of what changed in minutes. */

@@ -12,6 +12,7 @@ import { type Ingest, startIngest } from "../../server/ingest/flush/start-ingest
 import type { Filter } from "../../server/metrics/filters.ts";
 import { answerUsage } from "../../server/metrics/usage.ts";
 import { parseInstant } from "../../server/metrics/windows.ts";
+import type { DerivationListener } from "../../server/rollups/derived-change.ts";
 import { rootEmitter, SmallTree } from "./accepting.ts";
 import { type OwnClickHouse, ownClickHouse } from "./stores.ts";
 
@@ -35,7 +36,7 @@ export interface Ingesting extends Ingest {
   close(): Promise<void>;
 }
 
-export async function startIngesting(): Promise<Ingesting> {
+export async function startIngesting(listener?: DerivationListener): Promise<Ingesting> {
   const store = await ownClickHouse();
   const dataDir = await mkdtemp(join(tmpdir(), "tidemark-ingest-"));
   const tree = new SmallTree();
@@ -50,6 +51,7 @@ export async function startIngesting(): Promise<Ingesting> {
       throw error;
     },
     logger: pino({ level: "error" }),
+    listener,
   });
   return {
     ...ingest,

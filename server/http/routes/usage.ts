@@ -3,7 +3,7 @@ import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import { dimensionsOf, type Meter, meterByName } from "../../catalog/catalog.ts";
 import type { ClickHouse } from "../../clickhouse/client.ts";
 import { filterGrammar } from "../../contract/filters.ts";
-import { liveAnswerSchema } from "../../contract/live.ts";
+import { type LiveAnswer, liveAnswerSchema } from "../../contract/live.ts";
 import { type NodeAddress, nodeAddressSchema } from "../../contract/nodes.ts";
 import {
   nodesUsageAnswerSchema,
@@ -42,6 +42,8 @@ export interface UsageRoutesDeps {
   clickhouse: ClickHouse;
   tree: Pick<NodeTree, "get" | "isWithin">;
   watermark: () => Date;
+  /** What is live in a node, as memory has it; undefined: storage is to be read. */
+  heldLive?: ((node: NodeAddress) => Promise<LiveAnswer | undefined>) | undefined;
   ownMeters: OwnMeterLookup;
   /** When billing cycles of a node begin. */
   cycleOf: (node: NodeAddress, nowMs: number) => Promise<{ anchor: number; tz: string }>;
@@ -56,6 +58,7 @@ export function usageRoutes({
   clickhouse,
   tree,
   watermark,
+  heldLive = async () => undefined,
   ownMeters,
   cycleOf,
   now = Date.now,
@@ -173,7 +176,8 @@ export function usageRoutes({
     }),
     async (c) => {
       const node = resolveNode(c.get("actor"), tree, c.req.valid("query").node);
-      return c.json(await readLive(storeFor(c, clickhouse), node, watermark(), now()), 200);
+      const held = await heldLive(node);
+      return c.json(held ?? (await readLive(storeFor(c, clickhouse), node, watermark(), now())), 200);
     },
   );
   return app;

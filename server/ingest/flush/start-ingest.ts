@@ -10,6 +10,7 @@ import { z } from "zod";
 import type { ClickHouse } from "../../clickhouse/client.ts";
 import { defineQuery } from "../../clickhouse/define-query.ts";
 import { createLevelMaterializer, type LevelMaterializer } from "../../rollups/derive-levels.ts";
+import type { DerivationListener } from "../../rollups/derived-change.ts";
 import { beginEpoch, type FencingEpoch, laterEpochs } from "../../rollups/fencing-epoch.ts";
 import type { PlacementsWithin } from "../../rollups/session-parts.ts";
 import { Admission } from "../accept/backpressure.ts";
@@ -45,6 +46,8 @@ export interface IngestOptions {
   onFatal: (error: Error) => void;
   logger: Logger;
   observer?: FlushObserver | undefined;
+  /** Hears what derivations of this process change. */
+  listener?: DerivationListener | undefined;
   /** Where other processes store in the same ClickHouse. */
   shared?: SharedIngest | undefined;
 }
@@ -57,6 +60,8 @@ export interface SharedIngest {
   numbersBefore: number;
   /** The epoch in which this process derives. Throws while another does. */
   epoch: () => FencingEpoch;
+  /** The same, undefined while another does. */
+  currentEpoch: () => FencingEpoch | undefined;
   /** What the flush loop derives by: here where this process is the one that does, else where that is. */
   materializer: (here: LevelMaterializer) => LevelMaterializer;
 }
@@ -68,6 +73,8 @@ export interface Ingest {
   flush: FlushLoop;
   materializer: LevelMaterializer;
   sequence: Sequence;
+  /** The number of the epoch in which this process derives; undefined: another one does. */
+  epoch(): number | undefined;
   /** The version from which on derivations of an earlier process may not have ended. */
   leftSince: number | undefined;
   /** Of a process that is alone: takes back the right to derive, where one that must not be there has taken it. */
@@ -103,7 +110,13 @@ export async function startIngest(options: IngestOptions): Promise<Ingest> {
   const leftSince = progress.unfinishedSince ?? (progress.sequence || manifests[0]?.batch);
   const alone = shared ? undefined : await soleEpoch(clickhouse, leftSince);
   const epoch = () => (shared ?? (alone as SoleEpoch)).epoch();
-  const localMaterializer = createLevelMaterializer(clickhouse, () => sequence.next(), epoch, options.placementsWithin);
+  const localMaterializer = createLevelMaterializer(
+    clickhouse,
+    () => sequence.next(),
+    epoch,
+    options.placementsWithin,
+    options.listener,
+  );
   const materializer = shared ? shared.materializer(localMaterializer) : localMaterializer;
 
   const knownIds = new KnownIds({
@@ -163,6 +176,7 @@ export async function startIngest(options: IngestOptions): Promise<Ingest> {
     flush,
     materializer,
     sequence,
+    epoch: () => (shared ? shared.currentEpoch() : alone?.epoch())?.number,
     leftSince,
     async keepEpoch() {
       if (!alone || flush.lagMs() < askTermAfterMs) return;

@@ -1,0 +1,12 @@
+-- The sessions of which something runs or lies ahead, by part: what each of the asked levels comes to at an instant, and its changes
+-- after it. Every other session's edges come to nothing.
+-- Params: at_ms Int64; levels Array(String).
+-- Returns organization, session, part, partner, reseller, room, started_ms, deadline_ms, behind (the sums, in the order of levels),
+-- ahead_level, ahead_ms, ahead_delta.
+WITH arrayFilter(edge -> edge.2 > {at_ms:Int64} AND has({levels:Array(String)}, edge.1), arrayZip(edge_level, edge_ms, edge_delta)) AS ahead
+SELECT
+    organization, session, toUInt32(part) AS part, toString(partner) AS partner, toString(reseller) AS reseller, room, started_ms, deadline_ms,
+    arrayMap(asked -> arraySum((level, at, delta) -> if(level = asked AND at <= {at_ms:Int64}, delta, 0), edge_level, edge_ms, edge_delta), {levels:Array(String)}) AS behind,
+    arrayMap(edge -> toString(edge.1), ahead) AS ahead_level, ahead.2 AS ahead_ms, ahead.3 AS ahead_delta
+FROM sessions FINAL
+WHERE (organization, session) IN (SELECT organization, session FROM open_sessions FINAL)

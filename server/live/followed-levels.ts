@@ -1,0 +1,164 @@
+/**
+ * The live levels of the process that derives: read from storage once, then kept by what each derivation tells. Whenever it
+ * cannot tell whether it heard of everything (a derivation that failed, another epoch, too much to keep) it answers nothing and
+ * reads storage again, while nothing is derived; until then who asks reads storage.
+ */
+import type { Logger } from "pino";
+import type { ClickHouse } from "../clickhouse/client.ts";
+import type { LiveAnswer } from "../contract/live.ts";
+import type { NodeAddress } from "../contract/nodes.ts";
+import type { LevelMaterializer } from "../rollups/derive-levels.ts";
+import type { DerivationListener, DerivedChange } from "../rollups/derived-change.ts";
+import { type LiveLevels, mostHeld } from "./live-levels.ts";
+import { loadLiveLevels } from "./load-live-levels.ts";
+
+export interface FollowedLevelsDeps {
+  clickhouse: ClickHouse;
+  /** Levels of these nodes are otherwise than they were. */
+  onChanged: (nodes: ReadonlySet<NodeAddress>) => void;
+  log: Pick<Logger, "warn">;
+  now?: () => number;
+}
+
+export interface FollowedSource {
+  materializer: Pick<LevelMaterializer, "derive">;
+  /** In which this process derives; undefined: another one does. */
+  epoch: () => number | undefined;
+  watermark: () => Date;
+  /** An interval has timed out: its session is to be derived. */
+  onTimedOut: () => Promise<unknown>;
+}
+
+const loadAgainMs = 250;
+const longestLoadAgainMs = 10_000;
+const fullForMs = 60_000;
+/** Many that time out one after another are derived together. */
+const timeOutEveryMs = 250;
+
+export class FollowedLevels implements DerivationListener {
+  readonly #deps: FollowedLevelsDeps;
+  readonly #now: () => number;
+  #source: FollowedSource | undefined;
+  #levels: { kept: LiveLevels; epoch: number } | undefined;
+  #loadTimer: NodeJS.Timeout | undefined;
+  #loadAfterMs = loadAgainMs;
+  #changeTimer: NodeJS.Timeout | undefined;
+  #timeOutTimer: NodeJS.Timeout | undefined;
+  #timedOutAtMs = Number.NEGATIVE_INFINITY;
+  #isClosed = false;
+
+  constructor(deps: FollowedLevelsDeps) {
+    this.#deps = deps;
+    this.#now = deps.now ?? Date.now;
+  }
+
+  follow(source: FollowedSource): void {
+    this.#source = source;
+    this.#loadSoon(0);
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#levels = undefined;
+    clearTimeout(this.#loadTimer);
+    clearTimeout(this.#changeTimer);
+    clearTimeout(this.#timeOutTimer);
+  }
+
+  /** undefined: storage is to be read. Agents are not kept. */
+  read(node: NodeAddress): LiveAnswer | undefined {
+    const kept = this.#kept();
+    if (!kept || !this.#source || node.startsWith("agent:")) return undefined;
+    const nowMs = this.#now();
+    // Before the levels: what is stored after it may be in them.
+    const watermark = this.#source.watermark().toISOString();
+    return { node, at: new Date(nowMs).toISOString(), watermark, ...kept.read(node, nowMs) };
+  }
+
+  onSessionsDerived(changes: readonly DerivedChange[]): void {
+    const kept = this.#kept();
+    if (!kept) return;
+    kept.apply(changes, this.#now());
+    if (kept.held > mostHeld) {
+      this.#deps.log.warn({ held: kept.held }, "more runs than is kept in memory: live figures are read from storage");
+      this.#levels = undefined;
+      this.#loadSoon(fullForMs);
+    } else this.#tell(kept);
+  }
+
+  onTrackLost(): void {
+    this.#levels = undefined;
+    this.#loadSoon(this.#loadAfterMs);
+  }
+
+  #kept(): LiveLevels | undefined {
+    if (!this.#levels) return undefined;
+    if (this.#levels.epoch === this.#source?.epoch()) return this.#levels.kept;
+    this.onTrackLost();
+    return undefined;
+  }
+
+  #loadSoon(afterMs: number): void {
+    if (this.#isClosed || !this.#source || this.#loadTimer) return;
+    this.#loadTimer = setTimeout(() => {
+      this.#loadTimer = undefined;
+      void this.#load(this.#source as FollowedSource);
+    }, afterMs);
+  }
+
+  async #load({ materializer, epoch }: FollowedSource): Promise<void> {
+    try {
+      if (epoch() === undefined) {
+        this.#loadSoon(loadAgainMs);
+        return;
+      }
+      await materializer.derive([], this.#now(), "changes", async () => {
+        const number = epoch();
+        const kept = await loadLiveLevels(this.#deps.clickhouse, this.#now());
+        if (number === undefined || this.#isClosed || kept.held > mostHeld) return;
+        this.#levels = { kept, epoch: number };
+      });
+      this.#loadAfterMs = loadAgainMs;
+      clearTimeout(this.#loadTimer);
+      this.#loadTimer = undefined;
+      if (this.#levels) this.#tell(this.#levels.kept);
+      else this.#loadSoon(fullForMs);
+    } catch (error) {
+      this.#deps.log.warn({ err: error }, "live levels could not be read, trying again until they can");
+      this.#loadAfterMs = Math.min(longestLoadAgainMs, this.#loadAfterMs * 2);
+      this.#loadSoon(this.#loadAfterMs);
+    }
+  }
+
+  /** Says what has changed, and wakes when something changes by itself. */
+  #tell(kept: LiveLevels): void {
+    const changed = kept.takeChanged();
+    if (changed.size > 0) this.#deps.onChanged(changed);
+    clearTimeout(this.#changeTimer);
+    const nextMs = kept.nextMs();
+    if (nextMs === undefined) return;
+    this.#changeTimer = setTimeout(() => this.#changeByItself(), Math.min(Math.max(0, nextMs - this.#now()), 60_000));
+  }
+
+  #changeByItself(): void {
+    const kept = this.#kept();
+    if (!kept) return;
+    const nowMs = this.#now();
+    kept.advance(nowMs);
+    if (kept.takeTimedOut(nowMs)) this.#timeOutSoon();
+    this.#tell(kept);
+  }
+
+  #timeOutSoon(): void {
+    if (this.#timeOutTimer) return;
+    const afterMs = Math.max(0, this.#timedOutAtMs + timeOutEveryMs - performance.now());
+    this.#timeOutTimer = setTimeout(() => {
+      this.#timeOutTimer = undefined;
+      this.#timedOutAtMs = performance.now();
+      // What fails here is done by the job that looks for it every other second.
+      this.#source
+        ?.onTimedOut()
+        .catch((err: unknown) => this.#deps.log.warn({ err }, "what timed out is derived later"));
+    }, afterMs);
+  }
+}

@@ -1,0 +1,298 @@
+/**
+ * The levels of every node at this moment, in memory: the sum of the changes of level edges that lie behind, which is what
+ * clickhouse/queries/level_opening.sql sums in storage. Changes that lie ahead wait for their instant. Nothing is decided
+ * here: when an interval ends is said by the derivation, whose changes are added up. All times are ms since 1970, UTC.
+ */
+import TinyQueue from "tinyqueue";
+import type { LiveLevels as LevelsOfNode, LiveRoom } from "../contract/live.ts";
+import { nodeAddress } from "../contract/node-address.ts";
+import type { NodeAddress } from "../contract/nodes.ts";
+import type { DerivedChange } from "../rollups/derived-change.ts";
+
+/** In the order in which values are kept. */
+export const heldLevels = ["participants", "sessions", "recordings"] as const;
+type Values = [participants: number, sessions: number, recordings: number];
+
+export interface NodeReading {
+  levels: LevelsOfNode;
+  /** The longest-running rooms with somebody in them, at most `maxRooms`. */
+  rooms: LiveRoom[];
+}
+
+export const maxRooms = 100;
+/** Session parts, changes ahead and deadlines that are kept. Beyond it nothing is kept any more, and storage is read. */
+export const mostHeld = 200_000;
+
+interface Node {
+  address: NodeAddress;
+  values: Values;
+  /** How many parts raise it. */
+  raisedBy: number;
+  /** The parts that its rooms are: of an organization the whole sessions; the root's are all sessions. */
+  parts: Set<Part>;
+}
+
+interface Session {
+  organization: string;
+  session: string;
+  room: string;
+  parts: Map<number, Part>;
+  /** 0: no interval of it is open. */
+  deadlineMs: number;
+  /** Of its entry in the queue of deadlines; 0: it has none. */
+  queuedMs: number;
+}
+
+interface Part {
+  session: Session;
+  part: number;
+  partner: string;
+  reseller: string;
+  startedMs: number;
+  values: Values;
+  /** How many changes of it lie ahead. */
+  ahead: number;
+  nodes: Node[];
+}
+
+interface Ahead {
+  atMs: number;
+  part: Part;
+  level: number;
+  delta: number;
+}
+
+export class LiveLevels {
+  readonly #sessions = new Map<string, Session>();
+  readonly #nodes = new Map<NodeAddress, Node>();
+  readonly #ahead = new TinyQueue<Ahead>([], (a, b) => a.atMs - b.atMs);
+  readonly #deadlines = new TinyQueue<{ atMs: number; session: Session }>([], (a, b) => a.atMs - b.atMs);
+  #parts = 0;
+  #changed = new Set<NodeAddress>();
+  #clockMs: number;
+
+  /** Empty; `changes` give what is stored, all of it against nothing. */
+  constructor(changes: readonly DerivedChange[], nowMs: number) {
+    this.#clockMs = nowMs;
+    this.apply(changes, nowMs);
+    this.#changed.clear();
+  }
+
+  /** What is kept, as `mostHeld` bounds it. */
+  get held(): number {
+    return this.#parts + this.#ahead.length + this.#deadlines.length;
+  }
+
+  apply(changes: readonly DerivedChange[], nowMs: number): void {
+    this.advance(nowMs);
+    const touched = new Set<Session>();
+    for (const change of changes) {
+      const part = this.#partOf(change);
+      part.startedMs = change.startedMs;
+      touched.add(part.session);
+      for (const { level: name, atMs, delta } of change.edges) {
+        const level = heldLevels.indexOf(name as (typeof heldLevels)[number]);
+        if (level < 0) continue;
+        if (atMs <= this.#clockMs) this.#raise(part, level, delta);
+        else {
+          this.#ahead.push({ atMs, part, level, delta });
+          part.ahead++;
+        }
+      }
+    }
+    for (const session of touched) this.#settle(session);
+  }
+
+  /** Brings in what lay ahead until `nowMs`; time never goes back. */
+  advance(nowMs: number): void {
+    this.#clockMs = Math.max(this.#clockMs, nowMs);
+    for (let next = this.#ahead.peek(); next && next.atMs <= this.#clockMs; next = this.#ahead.peek()) {
+      this.#ahead.pop();
+      const { part, level, delta } = next;
+      part.ahead--;
+      this.#raise(part, level, delta);
+      this.#settle(part.session);
+    }
+  }
+
+  /** Whether an interval has timed out since it was last asked: then its session is to be derived anew. */
+  takeTimedOut(nowMs: number): boolean {
+    let hasTimedOut = false;
+    for (let next = this.#deadlines.peek(); next && next.atMs < nowMs; next = this.#deadlines.peek()) {
+      this.#deadlines.pop();
+      const { session } = next;
+      session.queuedMs = 0;
+      if (session.deadlineMs !== 0 && session.deadlineMs < nowMs) hasTimedOut = true;
+      else this.#queueDeadline(session);
+    }
+    return hasTimedOut;
+  }
+
+  /** When something changes by itself next; undefined: nothing will. */
+  nextMs(): number | undefined {
+    const ahead = this.#ahead.peek()?.atMs ?? Number.POSITIVE_INFINITY;
+    const deadline = (this.#deadlines.peek()?.atMs ?? Number.POSITIVE_INFINITY) + 1;
+    const next = Math.min(ahead, deadline);
+    return Number.isFinite(next) ? next : undefined;
+  }
+
+  /** The nodes of which a level has changed since they were last taken. */
+  takeChanged(): ReadonlySet<NodeAddress> {
+    const changed = this.#changed;
+    this.#changed = new Set();
+    return changed;
+  }
+
+  /** Of a node that is no agent. */
+  read(address: NodeAddress, nowMs: number): NodeReading {
+    this.advance(nowMs);
+    const node = this.#nodes.get(address);
+    const [live_participants, live_sessions, active_recordings] = node?.values ?? [0, 0, 0];
+    return {
+      levels: { live_participants, live_sessions, active_recordings },
+      rooms: longestRunning(address === "all" ? wholesOf(this.#sessions.values()) : (node?.parts ?? [])),
+    };
+  }
+
+  #partOf(change: DerivedChange): Part {
+    const { organization, session: id, partner, reseller } = change;
+    const key = `${organization}\0${id}`;
+    let session = this.#sessions.get(key);
+    if (!session) {
+      session = { organization, session: id, room: "", parts: new Map(), deadlineMs: 0, queuedMs: 0 };
+      this.#sessions.set(key, session);
+    }
+    session.room = change.room;
+    session.deadlineMs = change.deadlineMs;
+    let part = session.parts.get(change.part);
+    if (!part) {
+      part = { session, part: change.part, partner, reseller, startedMs: 0, values: [0, 0, 0], ahead: 0, nodes: [] };
+      session.parts.set(change.part, part);
+      this.#parts++;
+      this.#enter(part);
+    } else if (part.partner !== partner || part.reseller !== reseller) {
+      this.#leave(part);
+      Object.assign(part, { partner, reseller });
+      this.#enter(part);
+    }
+    return part;
+  }
+
+  #enter(part: Part): void {
+    const { session, partner, reseller } = part;
+    const nodes = [this.#nodeOf(nodeAddress("organization", session.organization)), this.#nodeOf("all")];
+    if (reseller !== "") nodes.push(this.#nodeOf(nodeAddress("reseller", reseller)));
+    if (partner !== "") nodes.push(this.#nodeOf(nodeAddress("partner", partner)));
+    part.nodes = nodes;
+    for (const [index, node] of nodes.entries()) {
+      node.raisedBy++;
+      if (index > 1 || (index === 0 && part.part === 0)) node.parts.add(part);
+      part.values.forEach((value, level) => {
+        this.#raiseNode(node, level, value);
+      });
+    }
+  }
+
+  #leave(part: Part): void {
+    for (const node of part.nodes) {
+      node.parts.delete(part);
+      part.values.forEach((value, level) => {
+        this.#raiseNode(node, level, -value);
+      });
+      if (--node.raisedBy === 0) this.#nodes.delete(node.address);
+    }
+    part.nodes = [];
+  }
+
+  #nodeOf(address: NodeAddress): Node {
+    let node = this.#nodes.get(address);
+    if (!node) {
+      node = { address, values: [0, 0, 0], raisedBy: 0, parts: new Set() };
+      this.#nodes.set(address, node);
+    }
+    return node;
+  }
+
+  #raise(part: Part, level: number, delta: number): void {
+    part.values[level] = (part.values[level] as number) + delta;
+    for (const node of part.nodes) this.#raiseNode(node, level, delta);
+  }
+
+  #raiseNode(node: Node, level: number, delta: number): void {
+    if (delta === 0) return;
+    node.values[level] = (node.values[level] as number) + delta;
+    this.#changed.add(node.address);
+  }
+
+  /** Lets go of a session of which nothing runs or lies ahead. */
+  #settle(session: Session): void {
+    const parts = [...session.parts.values()];
+    if (parts.some((part) => part.ahead > 0 || part.values.some((value) => value !== 0))) {
+      this.#queueDeadline(session);
+      return;
+    }
+    for (const part of parts) this.#leave(part);
+    this.#parts -= parts.length;
+    session.deadlineMs = 0;
+    this.#sessions.delete(`${session.organization}\0${session.session}`);
+  }
+
+  /** One entry for a session, which is looked at again when it is due: most deadlines move on before. */
+  #queueDeadline(session: Session): void {
+    const { deadlineMs, queuedMs } = session;
+    if (deadlineMs === 0 || (queuedMs !== 0 && queuedMs <= deadlineMs)) return;
+    session.queuedMs = deadlineMs;
+    this.#deadlines.push({ atMs: deadlineMs, session });
+  }
+}
+
+interface Running {
+  session: Session;
+  startedMs: number;
+  participants: number;
+}
+
+/** Sessions as parts without a path: their number 0, with what all of their parts have. */
+function* wholesOf(sessions: Iterable<Session>): Iterable<Part> {
+  for (const { parts } of sessions) {
+    const whole = parts.get(0);
+    if (whole) yield whole;
+  }
+}
+
+function participantsOf({ part, session, values }: Part): number {
+  if (part > 0 || session.parts.size === 1) return values[0];
+  let participants = 0;
+  for (const { values } of session.parts.values()) participants += values[0];
+  return participants;
+}
+
+function longestRunning(parts: Iterable<Part>): LiveRoom[] {
+  const found: Running[] = [];
+  for (const part of parts) {
+    const running = { session: part.session, startedMs: part.startedMs, participants: participantsOf(part) };
+    if (running.participants <= 0) continue;
+    const last = found.length === maxRooms ? found.at(-1) : undefined;
+    if (last && !isBefore(running, last)) continue;
+    let [low, high] = [0, found.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (isBefore(running, found[middle] as Running)) high = middle;
+      else low = middle + 1;
+    }
+    found.splice(low, 0, running);
+    if (last) found.pop();
+  }
+  return found.map(({ session: { organization, room, session }, startedMs, participants }) => ({
+    ...{ organization, room, session, participants },
+    started_at: new Date(startedMs).toISOString(),
+  }));
+}
+
+/** As live_rooms.sql orders them; texts by their bytes, as ClickHouse does. */
+function isBefore(a: Running, b: Running): boolean {
+  if (a.startedMs !== b.startedMs) return a.startedMs < b.startedMs;
+  const [one, other] = [a.session, b.session];
+  const order = Buffer.from(one.organization).compare(Buffer.from(other.organization));
+  return (order || Buffer.from(one.session).compare(Buffer.from(other.session))) < 0;
+}

@@ -1,0 +1,227 @@
+import fc from "fast-check";
+import { pino } from "pino";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { system } from "../../server/audit/record-change.ts";
+import type { UsageEvent } from "../../server/contract/events.ts";
+import { type Corrections, createCorrections } from "../../server/corrections/corrections.ts";
+import { FollowedLevels } from "../../server/live/followed-levels.ts";
+import { readLive } from "../../server/live/read-live.ts";
+import { connectPostgres, type Postgres } from "../../server/postgres/client.ts";
+import { migratePostgres } from "../../server/postgres/migrate.ts";
+import { placeOrganizations } from "../../server/rollups/apply-moves.ts";
+import type { DerivationListener } from "../../server/rollups/derived-change.ts";
+import { expireIntervals } from "../../server/rollups/expire-intervals.ts";
+import { NodeTree } from "../../server/tree/node-tree.ts";
+import { type Ingesting, startIngesting } from "../support/ingesting.ts";
+import { ownPostgres } from "../support/stores.ts";
+
+const seed = Number(process.env.PROPERTY_SEED ?? 20_261_129);
+const lives = Number(process.env.PROPERTY_RUNS ?? 3);
+const silent = pino({ level: "silent" });
+
+let ingesting: Ingesting;
+let postgres: Postgres;
+let tree: NodeTree;
+let corrections: Corrections;
+let dropPostgres: () => Promise<void>;
+let followed: FollowedLevels;
+/** How far the clock of those who look runs ahead: so time passes without waiting for it. */
+let aheadMs = 0;
+const nowMs = () => Date.now() + aheadMs;
+
+const listener: DerivationListener = {
+  onSessionsDerived: (changes) => followed.onSessionsDerived(changes),
+  onTrackLost: () => followed.onTrackLost(),
+};
+
+beforeAll(async () => {
+  followed = new FollowedLevels({ clickhouse: undefined as never, onChanged: () => undefined, log: silent });
+  const database = await ownPostgres();
+  dropPostgres = database.drop;
+  postgres = connectPostgres(database.url);
+  await migratePostgres(postgres);
+  tree = await NodeTree.load(postgres, silent);
+  ingesting = await startIngesting(listener);
+  const { clickhouse } = ingesting.store;
+  corrections = createCorrections({ postgres, clickhouse, tree: ingesting.tree, ingest: ingesting });
+}, 120_000);
+afterAll(async () => {
+  followed.close();
+  await ingesting.close();
+  await tree.close();
+  await postgres.close();
+  await dropPostgres();
+});
+
+/** A start of the process: what memory has comes from storage. */
+function restart(onChanged: (nodes: ReadonlySet<string>) => void = () => undefined): void {
+  followed.close();
+  followed = new FollowedLevels({ clickhouse: ingesting.store.clickhouse, onChanged, log: silent, now: nowMs });
+  followed.follow({
+    materializer: ingesting.materializer,
+    epoch: () => ingesting.epoch(),
+    watermark: () => new Date(),
+    onTimedOut: async () => undefined,
+  });
+}
+
+const organizations = ["north", "south", "east"];
+const places = [
+  { partner: "p", reseller: "r" },
+  { partner: "p", reseller: "q" },
+  { partner: "", reseller: "r" },
+  { partner: "", reseller: "" },
+];
+const nodes = ["all", "partner:p", "reseller:r", "reseller:q", ...organizations.map((id) => `organization:${id}`)];
+
+/** Waits for memory where it was lost, and finds in it what storage says of the same instant, at every node. */
+async function expectSameAsStorage(world: string): Promise<void> {
+  await Promise.all(
+    nodes.map(async (name) => {
+      const held = await vi.waitFor(() => {
+        const answer = followed.read(inWorld(world, name));
+        if (!answer) throw new Error("memory has no levels yet");
+        return answer;
+      });
+      const { node, at, watermark } = held;
+      expect(held).toEqual(await readLive(ingesting.store.clickhouse, node, new Date(watermark), Date.parse(at)));
+    }),
+  );
+}
+
+const inWorld = (world: string, node: string) => (node === "all" ? node : `${node}-${world}`);
+
+const offsetMs = fc.oneof(
+  { weight: 3, arbitrary: fc.integer({ min: -4_000, max: 0 }) },
+  { weight: 2, arbitrary: fc.integer({ min: 1, max: 6_000 }) },
+  { weight: 1, arbitrary: fc.integer({ min: -900_000, max: -60_000 }) },
+);
+const event = fc.record({
+  kind: fc.constantFrom("participant", "participant", "participant", "recording", "closing"),
+  action: fc.constantFrom("start", "start", "start", "end", "alive"),
+  organization: fc.nat(organizations.length - 1),
+  session: fc.nat(2),
+  user: fc.nat(3),
+  isNamed: fc.boolean(),
+  atMs: offsetMs,
+  aliveWithin: fc.option(fc.constantFrom(1, 2, 600)),
+});
+type Drawn = typeof event extends fc.Arbitrary<infer One> ? One : never;
+const step = fc.oneof(
+  {
+    weight: 8,
+    arbitrary: fc.record({
+      kind: fc.constant("send" as const),
+      events: fc.array(event, { minLength: 1, maxLength: 8 }),
+    }),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({ kind: fc.constant("correct" as const), pick: fc.nat(), shiftMs: fc.option(offsetMs) }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      kind: fc.constant("move" as const),
+      organization: fc.nat(2),
+      place: fc.nat(3),
+      agoMs: fc.nat(8_000),
+    }),
+  },
+  { weight: 3, arbitrary: fc.record({ kind: fc.constant("pass" as const), ms: fc.integer({ min: 1, max: 3_000 }) }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant("expire" as const) }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant("restart" as const) }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant("fail" as const) }) },
+);
+
+let sent = 0;
+
+function eventOf(world: string, drawn: Drawn): UsageEvent {
+  const isParticipant = drawn.kind === "participant";
+  const ends = { start: isParticipant ? "joined" : "started", end: isParticipant ? "left" : "stopped", alive: "alive" };
+  const type = drawn.kind === "closing" ? "session.ended" : `${drawn.kind}.${ends[drawn.action]}`;
+  const session = `s${drawn.session}`;
+  return {
+    id: `live-${++sent}`,
+    type,
+    time: new Date(Date.now() + drawn.atMs).toISOString(),
+    organization: `${organizations[drawn.organization]}-${world}`,
+    ...{ session, room: `room-${drawn.session}`, user: `u${drawn.user}` },
+    ...(drawn.isNamed && type !== "session.ended" && { interval: `${drawn.kind}-${session}-${drawn.user}` }),
+    ...(drawn.aliveWithin !== null && type !== "session.ended" && { properties: { alive_within: drawn.aliveWithin } }),
+  } as UsageEvent;
+}
+
+async function move(id: string, place: { partner: string; reseller: string }, sinceMs: number): Promise<void> {
+  const { store, materializer, flush, sequence } = ingesting;
+  const earlier = ingesting.tree.placements.get(id) ?? [];
+  ingesting.tree.placements.set(id, [
+    ...earlier.filter((placement) => placement.sinceMs < sinceMs),
+    { sinceMs, ...place },
+  ]);
+  await placeOrganizations(
+    {
+      ...{ clickhouse: store.clickhouse, materializer, flush, sequence },
+      placementsWithin: (organization, fromMs, toMs) => ingesting.tree.placementsWithin(organization, fromMs, toMs),
+    },
+    { organizations: [id], sinceMs, nowMs: Date.now(), unfinished: [], record: async () => undefined },
+  );
+}
+
+const asked = (organization: string, id: string, changes?: Record<string, unknown>) => ({
+  ...{ organization, id, changes, reason: "it was wrong", by: system, timeMs: undefined },
+  ...{ mayMoveTo: () => undefined, mayChange: () => undefined, check: () => undefined },
+});
+
+async function take(
+  world: string,
+  one: typeof step extends fc.Arbitrary<infer Step> ? Step : never,
+  known: UsageEvent[],
+) {
+  if (one.kind === "send") {
+    const events = one.events.map((drawn) => eventOf(world, drawn));
+    expect((await ingesting.send(events)).rejected).toEqual([]);
+    known.push(...events);
+  }
+  if (one.kind === "correct" && known.length > 0) {
+    const [picked] = known.splice(one.pick % known.length, 1) as [UsageEvent];
+    const time = one.shiftMs === null ? undefined : new Date(Date.now() + one.shiftMs).toISOString();
+    await corrections.correct(asked(picked.organization, picked.id, time === undefined ? undefined : { time }));
+  }
+  if (one.kind === "move") {
+    const place = places[one.place] as (typeof places)[number];
+    const named = Object.fromEntries(Object.entries(place).map(([kind, id]) => [kind, id && `${id}-${world}`]));
+    await move(`${organizations[one.organization]}-${world}`, named as typeof place, Date.now() - one.agoMs);
+  }
+  if (one.kind === "pass") aheadMs += one.ms;
+  if (one.kind === "expire")
+    await expireIntervals(ingesting.store.clickhouse, ingesting.materializer.derive, ingesting.sequence, nowMs());
+  if (one.kind === "restart") restart();
+  if (one.kind === "fail")
+    await expect(
+      ingesting.materializer.derive([], Date.now(), "changes", () => Promise.reject(new Error("storage is away"))),
+    ).rejects.toThrow("storage is away");
+}
+
+test(`after every step of ${lives} random lives, of joins, late and early ends, silence, corrections, moves and restarts, memory has the live levels and rooms that storage has (PROPERTY_SEED=${seed})`, async () => {
+  const drawn = fc.sample(fc.array(step, { minLength: 16, maxLength: 16 }), { numRuns: lives, seed });
+  for (const [index, steps] of drawn.entries()) {
+    const world = `${index}`;
+    for (const [place, id] of organizations.entries()) {
+      const { partner, reseller } = places[place] as (typeof places)[number];
+      const path = { partner: partner && `${partner}-${world}`, reseller: reseller && `${reseller}-${world}` };
+      ingesting.tree.organizations.set(`${id}-${world}`, path);
+      ingesting.tree.placements.set(`${id}-${world}`, [{ sinceMs: 0, ...path }]);
+    }
+    restart();
+    const known: UsageEvent[] = [];
+    for (const one of steps) {
+      await take(world, one, known);
+      await expectSameAsStorage(world);
+    }
+    // What lies ahead comes to pass.
+    aheadMs += 10_000;
+    await expectSameAsStorage(world);
+    aheadMs = 0;
+  }
+}, 240_000);
