@@ -2,7 +2,7 @@
 import type { Next } from "hono";
 import type { Question } from "../fairness/questions.ts";
 import type { Actor } from "../identity/actor.ts";
-import type { BodyShare } from "./body-room.ts";
+import type { BodyReservation } from "./body-memory.ts";
 import type { Client } from "./client.ts";
 
 export interface HttpEnv {
@@ -11,7 +11,7 @@ export interface HttpEnv {
     actor: Actor;
     requestId: string;
     /** Of the memory for bodies. */
-    bodyShare: BodyShare;
+    bodyReservation: BodyReservation;
     /** There once somebody began to read it. */
     body?: Promise<Buffer>;
     /** Carries out the rest of the request at most once; there where the caller asked for that. */

@@ -9,7 +9,7 @@ import { createMiddleware } from "hono/factory";
 import { receiveBody } from "../ingest/accept/receive-body.ts";
 import { judgeJson, requestBounds } from "../json/judge-json.ts";
 import { ProblemError } from "../problem.ts";
-import { type BodyHolder, BodyRoom } from "./body-room.ts";
+import { type BodyHolder, BodyMemory } from "./body-memory.ts";
 import type { HttpEnv } from "./http-env.ts";
 
 /** Of a caller who is known, where the route names no other bound: the largest event there can be, coded, fits. */
@@ -20,14 +20,14 @@ const strangerBytes = 16 * 1024;
 const anyBodyMs = 10_000;
 
 /** Mount before all that reads bodies. What a request holds is given back when it is answered. */
-export function boundBodies(room: BodyRoom = new BodyRoom()) {
+export function boundBodies(memory: BodyMemory = new BodyMemory()) {
   return createMiddleware<HttpEnv>(async (c, next) => {
-    const share = room.share();
-    c.set("bodyShare", share);
+    const reservation = memory.reservation();
+    c.set("bodyReservation", reservation);
     try {
       await next();
     } finally {
-      share.release();
+      reservation.release();
     }
   });
 }
@@ -71,13 +71,13 @@ async function read(c: Context<HttpEnv>, wanted: number | undefined, named: Body
     throw new ProblemError("unsupported_media_type", "only events may be sent compressed");
   if (Number(headers.get("content-length")) > maxBytes)
     throw new ProblemError("body_too_large", `the body has more than ${maxBytes} bytes`);
-  const share = c.get("bodyShare");
+  const reservation = c.get("bodyReservation");
   // Under node-server the socket's own stream: nothing is buffered beside it.
   const { incoming } = (c.env ?? {}) as { incoming?: Readable };
   const received = await receiveBody(incoming ?? c.req.raw.body, {
     maxBytes,
     timeoutMs: anyBodyMs + maxBytes / 1024,
-    onBytes: (taken) => share.take(holder, taken),
+    onBytes: (taken) => reservation.take(holder, taken),
   });
   const isJson = /\bjson\b/i.test(headers.get("content-type") ?? "");
   const bytes = isJson && startsWithMark(received) ? received.subarray(3) : received;

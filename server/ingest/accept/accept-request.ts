@@ -97,7 +97,7 @@ export async function acceptRequest(deps: AcceptDeps, request: IncomingRequest):
   const announcedBytes = announcedLength(headers);
   admission.enter(rateKeyOf(request), announcedBytes, maxBytes);
   const { id: key, node } = request.emitter;
-  const room = await admission.room.enter(
+  const reservation = await admission.memory.reserve(
     { key, tenant: tenantOf(node, deps.tree) },
     announcedBytes,
     form.encoding !== "identity",
@@ -107,16 +107,16 @@ export async function acceptRequest(deps: AcceptDeps, request: IncomingRequest):
     const bytes = await receiveBody(request.body, {
       maxBytes,
       timeoutMs: deps.bodyTimeoutMs ?? 30_000,
-      onBytes: room.take,
+      onBytes: reservation.take,
     });
     const inflated = await inflateBody(bytes, form.encoding);
-    if (inflated !== bytes) room.take(inflated.length);
+    if (inflated !== bytes) reservation.take(inflated.length);
     const events = readBody(inflated, form, headers);
     const rate = admission.spend(rateKeyOf(request), events.events.length);
     const taken = await (deps.take ?? ((events, sender) => takeEvents(deps, events, sender)))(events, request);
     return { ...taken, rate };
   } finally {
-    room.release();
+    reservation.release();
   }
 }
 

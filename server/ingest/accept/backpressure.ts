@@ -5,7 +5,7 @@
 import { limits } from "../../contract/events.ts";
 import { type BucketRate, TokenBuckets } from "../../fairness/token-buckets.ts";
 import { ProblemError } from "../../problem.ts";
-import { EventRoom, type EventRoomOptions } from "./event-room.ts";
+import { EventMemory, type EventMemoryOptions } from "./event-memory.ts";
 
 export interface AdmissionOptions {
   log: { readonly backlogBytes: number; readonly maxBytes: number };
@@ -14,7 +14,7 @@ export interface AdmissionOptions {
   /** Events a key may send at once after a pause; at least one full request. Default 100,000. */
   burstEvents?: number;
   /** The memory for bodies, a tenth or so of what they cost once parsed. */
-  room?: EventRoomOptions;
+  memory?: EventMemoryOptions;
   /** Free bytes on the log's disk, asked at most once a second; without it the disk is not watched. */
   freeDiskBytes?: () => Promise<number>;
   /** Default 256 MiB. */
@@ -34,7 +34,7 @@ export interface RateState {
 const overloadedShare = 0.8;
 
 export class Admission {
-  readonly room: EventRoom;
+  readonly memory: EventMemory;
   readonly #log: AdmissionOptions["log"];
   readonly #rate: BucketRate;
   readonly #freeDiskBytes: (() => Promise<number>) | undefined;
@@ -49,7 +49,7 @@ export class Admission {
 
   constructor(options: AdmissionOptions) {
     this.#log = options.log;
-    this.room = new EventRoom(options.room);
+    this.memory = new EventMemory(options.memory);
     this.#rate = {
       perSecond: options.eventsPerSecond ?? 50_000,
       burst: Math.max(options.burstEvents ?? 100_000, limits.maxEventsPerRequest),

@@ -1,6 +1,6 @@
 /**
  * The memory for bodies of events while they are read and taken: bounded in all, and for each tenant and key, so that slow
- * or many bodies of one leave room for the others. First come, first served among those whose share has room.
+ * or many bodies of one leave memory for the others. First come, first served among those whose share is not used up.
  */
 import { limits } from "../../contract/events.ts";
 import { ProblemError } from "../../problem.ts";
@@ -12,17 +12,17 @@ export interface BodySender {
   tenant: string;
 }
 
-/** A request's share of the memory for bodies. */
-export interface Room {
+/** What a request has reserved of the memory for bodies. */
+export interface Reservation {
   /** Counts bytes that arrived or were inflated. Throws ProblemError overloaded. */
   take(bytes: number): void;
   release(): void;
 }
 
-export interface EventRoomOptions {
+export interface EventMemoryOptions {
   /** Bytes that are set aside at once, in all; default 32 MiB. */
   maxBytes?: number;
-  /** How long a request waits until others have given their room back; default 5,000. */
+  /** How long a request waits until others have released theirs; default 5,000. */
   timeoutMs?: number;
   random?: () => number;
 }
@@ -44,7 +44,7 @@ interface Waiting {
   enter: () => void;
 }
 
-export class EventRoom {
+export class EventMemory {
   readonly #maxBytes: number;
   readonly #shareBytes: number;
   readonly #assuredBytes: number;
@@ -53,7 +53,7 @@ export class EventRoom {
   readonly #held = { all: 0, tenants: new Map<string, number>(), keys: new Map<string, number>() };
   #waiting: Waiting[] = [];
 
-  constructor({ maxBytes = 32 * 1024 * 1024, timeoutMs = 5_000, random = Math.random }: EventRoomOptions = {}) {
+  constructor({ maxBytes = 32 * 1024 * 1024, timeoutMs = 5_000, random = Math.random }: EventMemoryOptions = {}) {
     this.#maxBytes = maxBytes;
     this.#shareBytes = Math.floor(maxBytes * shareOfOne);
     this.#assuredBytes = Math.min(assuredBytes, Math.floor(this.#shareBytes / 2));
@@ -62,10 +62,10 @@ export class EventRoom {
   }
 
   /**
-   * Waits for room for a body; nothing of it is read meanwhile, so its sender is held back by TCP. Throws
+   * Waits for memory for a body; nothing of it is read meanwhile, so its sender is held back by TCP. Throws
    * ProblemError overloaded when there is none in time.
    */
-  async enter(sender: BodySender, announcedBytes: number | undefined, isCoded: boolean): Promise<Room> {
+  async reserve(sender: BodySender, announcedBytes: number | undefined, isCoded: boolean): Promise<Reservation> {
     const usual = (announcedBytes ?? unknownBytes) * (isCoded ? usualInflation : 1);
     let reserved = Math.min(usual, limits.maxInflatedBytes, this.#shareBytes);
     await this.#wait(sender, reserved);

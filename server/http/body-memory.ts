@@ -1,7 +1,7 @@
 /**
  * The memory for bodies of requests that are being read or carried out: bounded in all, for each caller, and for all whom
  * nobody knows yet, so that neither one caller nor a crowd of strangers takes it from the others. Bodies of events have
- * room of their own (server/ingest/accept/backpressure.ts).
+ * memory of their own (server/ingest/accept/backpressure.ts).
  */
 import { ProblemError } from "../problem.ts";
 
@@ -20,12 +20,12 @@ const bounds: Record<BodyHolder["kind"], { each: number; all: number }> = {
   peer: { each: 128 * mebibyte, all: 256 * mebibyte },
 };
 
-export class BodyRoom {
+export class BodyMemory {
   readonly #heldByKind = new Map<BodyHolder["kind"], number>();
   readonly #heldByHolder = new Map<string, number>();
 
-  /** A request's share: what it took is given back by one `release`. */
-  share(): BodyShare {
+  /** A request's reservation: what it took is given back by one `release`. */
+  reservation(): BodyReservation {
     const taken: { holder: BodyHolder; bytes: number }[] = [];
     return {
       take: (holder, bytes) => {
@@ -62,7 +62,7 @@ export class BodyRoom {
   }
 }
 
-export interface BodyShare {
+export interface BodyReservation {
   /** Throws ProblemError: too_fast when it is more than one may hold, overloaded when it is more than there is. */
   take(holder: BodyHolder, bytes: number): void;
   release(): void;

@@ -1,26 +1,26 @@
 import { describe, expect, test } from "vitest";
 import { limits } from "../../../../server/contract/events.ts";
-import { EventRoom } from "../../../../server/ingest/accept/event-room.ts";
+import { EventMemory } from "../../../../server/ingest/accept/event-memory.ts";
 
 const mebibyte = 1024 * 1024;
 const full = limits.maxInflatedBytes;
 /** The n-th key of a tenant. */
 const keyOf = (tenant: string, n = 1) => ({ tenant, key: `${tenant} ${n}` });
-const impatient = () => new EventRoom({ timeoutMs: 20 });
+const impatient = () => new EventMemory({ timeoutMs: 20 });
 const codeOf = (entering: Promise<unknown>) =>
   entering.then(
     () => "entered",
     (error: { code: string }) => error.code,
   );
 
-test("bodies wait for room in the order in which they came, and are told to return when there is none in time", async () => {
-  const room = impatient();
-  const [slow] = await Promise.all([room.enter(keyOf("a"), full, false), room.enter(keyOf("a"), full, false)]);
-  const late = room.enter(keyOf("a"), full, false).catch((error: Error) => error);
+test("bodies wait for memory in the order in which they came, and are told to return when there is none in time", async () => {
+  const memory = impatient();
+  const [slow] = await Promise.all([memory.reserve(keyOf("a"), full, false), memory.reserve(keyOf("a"), full, false)]);
+  const late = memory.reserve(keyOf("a"), full, false).catch((error: Error) => error);
   expect(await late).toMatchObject({ code: "overloaded", retryAfterSeconds: expect.any(Number) });
   const order: string[] = [];
   const enter = async (name: string, bytes: number) => {
-    const entered = await room.enter(keyOf("a"), bytes, false);
+    const entered = await memory.reserve(keyOf("a"), bytes, false);
     order.push(name);
     return entered;
   };
@@ -36,24 +36,26 @@ describe("however many full bodies are held", () => {
     ["by one key", (_: number) => keyOf("loud")],
     ["by many keys of one tenant", (n: number) => keyOf("loud", n)],
   ])("%s, another tenant's full body enters at once, and another key's small one", async (_, sender) => {
-    const room = impatient();
-    const held = await Promise.all(Array.from({ length: 100 }, (_, n) => codeOf(room.enter(sender(n), full, false))));
+    const memory = impatient();
+    const held = await Promise.all(
+      Array.from({ length: 100 }, (_, n) => codeOf(memory.reserve(sender(n), full, false))),
+    );
     expect(held.filter((code) => code === "entered").length).toBeLessThanOrEqual(3);
-    expect(await codeOf(room.enter(keyOf("quiet"), full, false))).toBe("entered");
-    expect(await codeOf(room.enter(keyOf("third"), full, false))).toBe("entered");
+    expect(await codeOf(memory.reserve(keyOf("quiet"), full, false))).toBe("entered");
+    expect(await codeOf(memory.reserve(keyOf("third"), full, false))).toBe("entered");
   });
 
-  test("by one key, another key of the same tenant has room", async () => {
-    const room = impatient();
-    await Promise.all(Array.from({ length: 100 }, () => codeOf(room.enter(keyOf("same"), full, false))));
-    expect(await codeOf(room.enter(keyOf("same", 2), full, false))).toBe("entered");
+  test("by one key, another key of the same tenant has memory", async () => {
+    const memory = impatient();
+    await Promise.all(Array.from({ length: 100 }, () => codeOf(memory.reserve(keyOf("same"), full, false))));
+    expect(await codeOf(memory.reserve(keyOf("same", 2), full, false))).toBe("entered");
   });
 
   test("by one key, those of it that wait do not stand before others", async () => {
-    const room = new EventRoom();
-    await Promise.all([room.enter(keyOf("loud"), full, false), room.enter(keyOf("loud"), full, false)]);
-    const waiting = Array.from({ length: 50 }, () => room.enter(keyOf("loud"), full, false));
-    const others = Array.from({ length: 20 }, (_, n) => room.enter(keyOf("quiet", n), 100_000, false));
+    const memory = new EventMemory();
+    await Promise.all([memory.reserve(keyOf("loud"), full, false), memory.reserve(keyOf("loud"), full, false)]);
+    const waiting = Array.from({ length: 50 }, () => memory.reserve(keyOf("loud"), full, false));
+    const others = Array.from({ length: 20 }, (_, n) => memory.reserve(keyOf("quiet", n), 100_000, false));
     expect(
       await Promise.race([Promise.all(others).then(() => "quiet"), ...waiting.map((one) => one.then(() => "loud"))]),
     ).toBe("quiet");
@@ -62,9 +64,9 @@ describe("however many full bodies are held", () => {
 });
 
 test("what bodies grow to is bounded, and one tenant's growth takes nothing of what another is assured of", async () => {
-  const room = impatient();
+  const memory = impatient();
   const grow = async (sender: { tenant: string; key: string }) => {
-    const entered = await room.enter(sender, undefined, true);
+    const entered = await memory.reserve(sender, undefined, true);
     entered.take(full);
   };
   const grownBy = async (tenant: string) => {
@@ -79,22 +81,24 @@ test("what bodies grow to is bounded, and one tenant's growth takes nothing of w
 });
 
 test("what was released can be taken again, and a second release gives nothing", async () => {
-  const room = impatient();
+  const memory = impatient();
   for (let round = 0; round < 50; round++) {
-    const entered = await room.enter(keyOf("a"), full, false);
+    const entered = await memory.reserve(keyOf("a"), full, false);
     entered.take(full);
     entered.release();
     entered.release();
   }
-  const held = await Promise.all(Array.from({ length: 10 }, () => codeOf(room.enter(keyOf("a"), full, false))));
+  const held = await Promise.all(Array.from({ length: 10 }, () => codeOf(memory.reserve(keyOf("a"), full, false))));
   expect(held.filter((code) => code === "entered")).toHaveLength(2);
 });
 
 test("a large body that waits is not passed by the small ones for ever", async () => {
-  const room = impatient();
-  const held = await Promise.all([keyOf("a"), keyOf("a"), keyOf("b")].map((sender) => room.enter(sender, full, false)));
-  const large = room.enter(keyOf("b", 2), full, false);
-  const after = room.enter(keyOf("b", 3), 9 * mebibyte, false);
+  const memory = impatient();
+  const held = await Promise.all(
+    [keyOf("a"), keyOf("a"), keyOf("b")].map((sender) => memory.reserve(sender, full, false)),
+  );
+  const large = memory.reserve(keyOf("b", 2), full, false);
+  const after = memory.reserve(keyOf("b", 3), 9 * mebibyte, false);
   const order: string[] = [];
   const noted = [large.then(() => order.push("large")), after.then(() => order.push("after"))];
   held[0]?.release();
