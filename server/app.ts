@@ -72,7 +72,7 @@ import type { Sessions } from "./identity/sessions.ts";
 import type { Users } from "./identity/users.ts";
 import type { Ingest } from "./ingest/flush/start-ingest.ts";
 import type { Mailer } from "./mail/mailer.ts";
-import type { OwnMeters } from "./meters/own-meters.ts";
+import type { CustomMeters } from "./meters/custom-meters.ts";
 import { OrganizationFigures } from "./overview/organization-figures.ts";
 import type { Postgres } from "./postgres/client.ts";
 import type { ReportMaker } from "./reports/make-runs.ts";
@@ -100,7 +100,7 @@ export interface AppDeps {
   /** Present where several processes ingest together. */
   cluster?: ClusterRoutesDeps | undefined;
   corrections: Corrections;
-  ownMeters: OwnMeters;
+  customMeters: CustomMeters;
   questions: Questions;
   /** What events of a type mean; undefined when no meter knows it. */
   eventType: (type: string) => EventType | undefined;
@@ -155,12 +155,12 @@ export function createApp(deps: AppDeps): OpenAPIHono<HttpEnv> {
     const cycleOf = (node: string, nowMs: number) => cycleSettings(deps.postgres.db, tree, node, nowMs);
     app.route(
       "/",
-      usageRoutes({ clickhouse, tree, watermark, heldLive: deps.heldLive, ownMeters: deps.ownMeters, cycleOf }),
+      usageRoutes({ clickhouse, tree, watermark, heldLive: deps.heldLive, customMeters: deps.customMeters, cycleOf }),
     );
-    app.route("/", metersRoutes({ ownMeters: deps.ownMeters, tree }));
+    app.route("/", metersRoutes({ customMeters: deps.customMeters, tree }));
     app.route("/", correctionsRoutes({ corrections: deps.corrections, tree }));
-    const { corrections, ownMeters } = deps;
-    app.route("/", explainRoutes({ clickhouse, tree, ownMeters, corrections, watermark }));
+    const { corrections, customMeters } = deps;
+    app.route("/", explainRoutes({ clickhouse, tree, customMeters, corrections, watermark }));
     app.route("/", recordsRoutes({ clickhouse, tree, watermark, settledBatch }));
     app.route("/", usageSessionsRoutes({ clickhouse, tree, watermark }));
     app.route("/", orphansRoutes({ clickhouse, tree, watermark }));
@@ -179,7 +179,7 @@ export function createApp(deps: AppDeps): OpenAPIHono<HttpEnv> {
     app.route("/", nodesRoutes({ tree }));
     app.route("/", keysRoutes({ keys, tree }));
     const meterOf = (name: string, node: string, atMs: number) =>
-      meterByName(name) ?? deps.ownMeters.find(name, node, atMs);
+      meterByName(name) ?? deps.customMeters.find(name, node, atMs);
     app.route("/", plansRoutes({ postgres, tree, meterOf }));
     app.route("/", chargesRoutes({ clickhouse, postgres, tree, meterOf, watermark }));
     app.route("/", whatIfRoutes({ clickhouse, postgres, tree, meterOf, watermark }));

@@ -41,7 +41,7 @@ import { FollowedLevels } from "./live/followed-levels.ts";
 import { createLiveGateway } from "./live/live-gateway.ts";
 import { publishVisibility, subscribeToVisibility, type Visibility } from "./live/shared-watermark.ts";
 import { createMailer } from "./mail/mailer.ts";
-import { OwnMeters } from "./meters/own-meters.ts";
+import { CustomMeters } from "./meters/custom-meters.ts";
 import { awaitStores, clickhouseFor, postgresFor } from "./open-stores.ts";
 import { OrganizationFigures } from "./overview/organization-figures.ts";
 import { connectPostgres, type Postgres } from "./postgres/client.ts";
@@ -163,9 +163,9 @@ async function startParts(
   started.push(() => delivery.close());
   const authenticator = createAuthenticator({ keys, sessions, tree });
 
-  const ownMeters = await OwnMeters.load(postgres, tree, log);
-  started.push(async () => ownMeters.close());
-  const typeOf = (type: string) => ownMeters.typeOf(type);
+  const customMeters = await CustomMeters.load(postgres, tree, log);
+  started.push(async () => customMeters.close());
+  const typeOf = (type: string) => customMeters.typeOf(type);
 
   let running: RunningCluster | undefined;
   const claimant = config.roles.has("ingest") ? await identifyIngest(config) : undefined;
@@ -222,7 +222,7 @@ async function startParts(
 
   const statements: StatementSource = {
     ...{ clickhouse, postgres, tree, watermark, settledBatch, log },
-    meterOf: (name, node, atMs) => meterByName(name) ?? ownMeters.find(name, node, atMs),
+    meterOf: (name, node, atMs) => meterByName(name) ?? customMeters.find(name, node, atMs),
   };
   const reportMaker = config.roles.has("worker") ? createReportMaker(reportSource(statements, tree), log) : undefined;
   started.push(async () => await reportMaker?.stop());
@@ -275,7 +275,7 @@ async function startParts(
     ingest,
     cluster: running && led && { cluster: running, runJob: led.runJob },
     corrections,
-    ownMeters,
+    customMeters,
     questions: new Questions(),
     eventType: typeOf,
     watermark,

@@ -9,7 +9,7 @@
 WITH
     {{in_seconds}},
     {{told_properties}},
-    if({own:UInt8} = 1, told_properties, toString(usage_events.dims)) AS dims,
+    if({custom:UInt8} = 1, told_properties, toString(usage_events.dims)) AS dims,
     {{chosen}},
     toDecimal256(value, 9) * if(in_seconds(usage_events.dims), 1, 60) AS value_in_sixtieths,
     {{measured_property}},

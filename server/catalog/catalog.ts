@@ -189,10 +189,10 @@ export interface Meter {
   rule: MeterRule;
   description: string;
   /** Of a meter that users made. */
-  own?: OwnMeter;
+  custom?: CustomMeter;
 }
 
-export interface OwnMeter {
+export interface CustomMeter {
   version: number;
   /** Only events that pass all of these count. */
   filters: readonly Filter[];
@@ -204,11 +204,11 @@ export interface OwnMeter {
 export const commonDimensions = ["partner", "reseller", "organization", "agent", "user", "room", "session"] as const;
 
 /** The dimensions of a meter: those that all share, and those that the events behind it declare. */
-export function dimensionsOf({ rule, own }: Meter): ReadonlySet<string> {
-  const dimensions = new Set<string>([...commonDimensions, ...(own?.dimensions ?? [])]);
+export function dimensionsOf({ rule, custom }: Meter): ReadonlySet<string> {
+  const dimensions = new Set<string>([...commonDimensions, ...(custom?.dimensions ?? [])]);
   // A formula is of whole figures.
   if (rule.kind === "derived") return new Set();
-  if (own) return dimensions;
+  if (custom) return dimensions;
   for (const type of typesBehind(rule)) {
     const known = eventTypes.get(type);
     for (const dimension of known?.dimensions ?? []) dimensions.add(dimension);

@@ -83,7 +83,7 @@ export const meterSchema = z.object({
 });
 export type MeterSummary = z.infer<typeof meterSchema>;
 
-export const ownMeterSchema = z.object({
+export const customMeterSchema = z.object({
   meter: z.string(),
   node: nodeAddressSchema,
   versions: z
@@ -103,4 +103,4 @@ export const ownMeterSchema = z.object({
     .describe("The newest first"),
   retired_at: z.string().nullable(),
 });
-export type OwnMeterAnswer = z.infer<typeof ownMeterSchema>;
+export type CustomMeterAnswer = z.infer<typeof customMeterSchema>;

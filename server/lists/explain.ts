@@ -11,7 +11,7 @@ const millis = z.coerce.number();
 const asked = chosenParams.extend({
   types: z.array(z.string()),
   levels: z.array(z.string()),
-  own: z.number(),
+  custom: z.number(),
   from_ms: z.number(),
   to_ms: z.number(),
   since_ms: z.number(),
@@ -67,19 +67,19 @@ export interface Explanation {
 
 export async function explainFigure(clickhouse: ClickHouse, question: ExplainQuestion): Promise<Explanation> {
   const { meter, node, filters, fromMs, toMs, after, limit } = question;
-  const { rule, own } = meter;
+  const { rule, custom } = meter;
   const scope = {
     node: nodeFilter(node),
-    filters: [...filters, ...(own?.filters ?? [])],
+    filters: [...filters, ...(custom?.filters ?? [])],
     split: undefined,
-    isOwn: own !== undefined,
+    isCustom: custom !== undefined,
     range: { fromMs, toMs, windows: [] },
   };
   const params = {
     ...chosenBy(scope),
     types: [...new Set([...typesBehind(rule), ...(levelsBehind(rule).length > 0 ? ["session.ended"] : [])])],
     levels: levelsBehind(rule),
-    own: own ? 1 : 0,
+    custom: custom ? 1 : 0,
     from_ms: fromMs,
     to_ms: toMs,
     since_ms: rule.kind === "value_level" ? 0 : fromMs,

@@ -5,7 +5,7 @@ import type { NodeAddress } from "../contract/nodes.ts";
 
 /** `node`: whose meter it is, of those that users made. */
 export function describeMeter(meter: Meter, node: NodeAddress | null): MeterSummary {
-  const { meter: name, title, unit, description, rule, own } = meter;
+  const { meter: name, title, unit, description, rule, custom } = meter;
   return {
     meter: name,
     title,
@@ -16,7 +16,7 @@ export function describeMeter(meter: Meter, node: NodeAddress | null): MeterSumm
     types: [...new Set(typesBehind(rule))],
     freshness:
       "As of the watermark that every answer carries: as a rule within a second of the event. Late and corrected events move figures of their own time.",
-    version: own?.version ?? null,
+    version: custom?.version ?? null,
     node,
   };
 }

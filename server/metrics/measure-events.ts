@@ -50,7 +50,7 @@ const measuredWindows = defineQuery(
   "measured_windows",
   asked.extend({
     types: z.array(z.string()),
-    own: z.number(),
+    custom: z.number(),
     counts: z.number(),
     measure: z.string(),
     weight: z.string(),
@@ -76,7 +76,7 @@ const valueLevelWindows = defineQuery(
     raises: z.array(z.string()),
     lowers: z.array(z.string()),
     counts: z.number(),
-    own: z.number(),
+    custom: z.number(),
     measure: z.string(),
     whole_to_ms: z.number(),
     rank: z.string(),
@@ -143,7 +143,7 @@ export async function measureEvents(
     ...chosenBy(scope),
     ...boundsOf(scope.range),
     types: [...types],
-    own: scope.isOwn ? 1 : 0,
+    custom: scope.isCustom ? 1 : 0,
     counts: aggregation === "count" || aggregation === "unique" ? 1 : 0,
     measure: property ?? "",
     weight: weight ?? "",
@@ -189,7 +189,7 @@ export async function measureValueLevel(
     raises: [...raises],
     lowers: [...lowers],
     counts: by === "event" ? 1 : 0,
-    own: scope.isOwn ? 1 : 0,
+    custom: scope.isCustom ? 1 : 0,
     measure: property ?? "",
     whole_to_ms: knowsOnlyEvents(scope) || property !== undefined ? 0 : Math.floor(range.fromMs / bucketMs) * bucketMs,
     rank: "closing",
@@ -241,7 +241,7 @@ export async function measureValueLevel(
 }
 
 /** The rollup knows no users, rooms and sessions: a question about those is answered from the events. */
-const knowsOnlyEvents = (scope: Scope) => scope.isOwn || concerns(scope, "user", "room", "session");
+const knowsOnlyEvents = (scope: Scope) => scope.isCustom || concerns(scope, "user", "room", "session");
 
 /** What a node above organizations did, by what its events declare, is kept ready for it; the rest is summed up from organizations' counters. */
 async function countersPerWindow(
@@ -254,7 +254,7 @@ async function countersPerWindow(
   if (isOfWholeNode(scope) && !hasFinerWindows(scope.range))
     return (await whole.counters(types, scope.range)).map((counter) => ({ key: "", is_other: 0, ...counter }));
   const asked = { ...chosenBy(scope), ...boundsOf(scope.range), types: [...types], rank };
-  const isAbove = scope.node.kind !== "organization" && !scope.isOwn && !concerns(scope, ...commonDimensions);
+  const isAbove = scope.node.kind !== "organization" && !scope.isCustom && !concerns(scope, ...commonDimensions);
   if (isAbove) return await nodeUsageWindows(clickhouse, { ...asked, ...wholeBuckets(scope.range) });
   const buckets = knowsOnlyEvents(scope) ? noBuckets : wholeBuckets(scope.range);
   return await usageWindows(clickhouse, { ...asked, ...buckets });

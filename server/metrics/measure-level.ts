@@ -95,7 +95,7 @@ export async function levelsAt(
     toMs: atMs,
     windows: [{ startMs: atMs - 1, endMs: atMs, isCut: false }],
   };
-  const scope: Scope = { node, filters: [], split: undefined, isOwn: false, range: instant };
+  const scope: Scope = { node, filters: [], split: undefined, isCustom: false, range: instant };
   const values = await Promise.all(
     levels.map(async (level) => {
       const rows = await spanWindows(clickhouse, { ...chosenBy(scope), ...boundsOf(instant), level, rank: "closing" });

@@ -27,7 +27,7 @@ export interface Scope {
   filters: readonly Filter[];
   split: Split | undefined;
   /** Of a meter that users made: its dimensions are any properties, which only the events themselves know. */
-  isOwn: boolean;
+  isCustom: boolean;
   range: Range;
 }
 

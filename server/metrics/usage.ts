@@ -96,7 +96,7 @@ async function answerFrom(
   nowMs: number,
 ): Promise<UsageAnswer> {
   const { fromMs, toMs, tz, window, node } = question;
-  const scope: Scope = { node: nodeFilter(node), filters: question.filters, split: undefined, isOwn: false, range };
+  const scope: Scope = { node: nodeFilter(node), filters: question.filters, split: undefined, isCustom: false, range };
   const windows = await labelled(range.windows, tz, nowMs);
   const meters = await Promise.all(
     question.meters.map(async (meter): Promise<MeterUsage> => {
@@ -133,7 +133,7 @@ export async function totalsBy(
   const split: Split = { by: dimension, keep: undefined, most: undefined };
   const filter = nodeFilter(node);
   const measure = measurer(clickhouse, wholeNode(clickhouse, filter, new Map()));
-  const measured = await measure(meter, { node: filter, filters: [], split, isOwn: false, range });
+  const measured = await measure(meter, { node: filter, filters: [], split, isCustom: false, range });
   const found = [...measured.keys].filter(([, series]) => hasAnyData(series));
   return new Map(found.map(([key, { total }]) => [key, total.figure]));
 }
@@ -145,8 +145,8 @@ const nothingMeasured: Measure = async () => ({ keys: new Map(), other: undefine
 
 /** `whole` has the ranges of every scope that will be measured without a split. */
 function measurer(clickhouse: ClickHouse, whole: WholeNode): Measure {
-  const measure: Measure = async ({ rule, own }, asked) => {
-    const scope: Scope = own ? { ...asked, filters: [...asked.filters, ...own.filters], isOwn: true } : asked;
+  const measure: Measure = async ({ rule, custom }, asked) => {
+    const scope: Scope = custom ? { ...asked, filters: [...asked.filters, ...custom.filters], isCustom: true } : asked;
     switch (rule.kind) {
       case "minutes":
       case "peak":

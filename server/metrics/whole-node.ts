@@ -95,7 +95,7 @@ export interface WholeNode {
 }
 
 /** Whether rollups of the whole node answer a question. */
-export const isOfWholeNode = (scope: Scope): boolean => isPlain(scope) && !scope.isOwn && scope.node.agent === "";
+export const isOfWholeNode = (scope: Scope): boolean => isPlain(scope) && !scope.isCustom && scope.node.agent === "";
 
 /** Counters are kept by quarters of an hour: of finer windows they know nothing. */
 export const hasFinerWindows = ({ windows }: Range): boolean =>
@@ -192,9 +192,9 @@ function addedUp(counters: readonly Counter[]): Counter[] {
   return [{ window_ms: first.window_ms, events, sixtieths: sumDecimals(counters.map(({ sixtieths }) => sixtieths)) }];
 }
 
-function rulesBehind({ rule, own }: Meter): MeterRule[] {
+function rulesBehind({ rule, custom }: Meter): MeterRule[] {
   if (rule.kind === "derived") return rule.operands.flatMap(rulesBehind);
-  return own ? [] : [rule];
+  return custom ? [] : [rule];
 }
 
 function levelOf(rule: MeterRule): SlotLevel[] {

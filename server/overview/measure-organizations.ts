@@ -60,20 +60,20 @@ export async function measureOrganizations(
   });
   return await Promise.all(
     wanted.map(async ({ meter, starts }): Promise<FigureByOrganization> => {
-      const { rule, own } = meter;
+      const { rule, custom } = meter;
       if (starts.size === 0) return new Map();
-      if (!own && (rule.kind === "count" || rule.kind === "sum"))
+      if (!custom && (rule.kind === "count" || rule.kind === "sum"))
         return countedFigures(rule, starts, await readCounters(""));
-      if (!own && (rule.kind === "minutes" || rule.kind === "starts" || rule.kind === "peak"))
+      if (!custom && (rule.kind === "minutes" || rule.kind === "starts" || rule.kind === "peak"))
         return levelFigures(rule.kind, starts, await readLevel(rule.level));
       return await measureByStart(clickhouse, meter, starts, nowMs);
     }),
   );
 }
 
-const isCounter = ({ rule, own }: Meter) => !own && (rule.kind === "count" || rule.kind === "sum");
-const levelOf = ({ rule, own }: Meter) =>
-  !own && (rule.kind === "minutes" || rule.kind === "starts" || rule.kind === "peak") ? rule.level : undefined;
+const isCounter = ({ rule, custom }: Meter) => !custom && (rule.kind === "count" || rule.kind === "sum");
+const levelOf = ({ rule, custom }: Meter) =>
+  !custom && (rule.kind === "minutes" || rule.kind === "starts" || rule.kind === "peak") ? rule.level : undefined;
 
 /** Reads the same once, and the answer is everybody's. */
 function once<Key extends string, Answer>(read: (key: Key) => Promise<Answer>): (key: Key) => Promise<Answer> {

@@ -67,7 +67,7 @@ export class OrganizationFigures {
     nowMs: number,
     mustRevalidate: boolean,
   ): Promise<AsOf<FigureByOrganization>> {
-    const key = JSON.stringify([node, meter.meter, meter.own?.version, fromMs]);
+    const key = JSON.stringify([node, meter.meter, meter.custom?.version, fromMs]);
     return await this.#usage.ask(key, String(this.#source.settledBatch()), mustRevalidate, async () => {
       const watermark = this.#source.watermark();
       const span = { node, fromMs, toMs: nowMs };

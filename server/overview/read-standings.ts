@@ -131,7 +131,7 @@ async function measure(source: UsageSource, standings: readonly Standing[], nowM
         alone.push(feature);
         continue;
       }
-      const name = `${meter.meter} ${meter.own?.version ?? ""}`;
+      const name = `${meter.meter} ${meter.custom?.version ?? ""}`;
       const wanted: Wanted = together.get(name) ?? { meter, starts: new Map(), features: new Map() };
       together.set(name, wanted);
       wanted.starts.set(parsed.id, fromMs);

@@ -23,7 +23,7 @@ export function describedApi(): ApiDocument {
         "ingest",
         "cluster",
         "corrections",
-        "ownMeters",
+        "customMeters",
         "questions",
         "telemetry",
       ].map((name) => [name, anything]),

@@ -30,7 +30,7 @@ import { createKeys } from "../../server/identity/keys.ts";
 import { createSessions } from "../../server/identity/sessions.ts";
 import { createUsers } from "../../server/identity/users.ts";
 import { startIngest } from "../../server/ingest/flush/start-ingest.ts";
-import { OwnMeters } from "../../server/meters/own-meters.ts";
+import { CustomMeters } from "../../server/meters/custom-meters.ts";
 import { OrganizationFigures } from "../../server/overview/organization-figures.ts";
 import { connectPostgres } from "../../server/postgres/client.ts";
 import { migratePostgres } from "../../server/postgres/migrate.ts";
@@ -90,7 +90,7 @@ export async function createWorld(placed: Partial<Pick<AppDeps, "publicUrl" | "i
     logger: log,
     observer: telemetry,
   });
-  const ownMeters = await OwnMeters.load(postgres, tree, log);
+  const customMeters = await CustomMeters.load(postgres, tree, log);
   const deps: AppDeps = {
     clickhouse: clickhouse.clickhouse,
     postgres,
@@ -106,7 +106,7 @@ export async function createWorld(placed: Partial<Pick<AppDeps, "publicUrl" | "i
     isTrustedProxy: () => false,
     ...placed,
     ingest,
-    ownMeters,
+    customMeters,
     eventType,
     corrections: createCorrections({ postgres, clickhouse: clickhouse.clickhouse, tree, ingest }),
     watermark: () => ingest.flush.watermark(),
@@ -120,7 +120,7 @@ export async function createWorld(placed: Partial<Pick<AppDeps, "publicUrl" | "i
   };
   const source = {
     ...{ clickhouse: deps.clickhouse, postgres, tree, watermark: deps.watermark, settledBatch: deps.settledBatch },
-    meterOf: (name: string, node: string, atMs: number) => meterByName(name) ?? ownMeters.find(name, node, atMs),
+    meterOf: (name: string, node: string, atMs: number) => meterByName(name) ?? customMeters.find(name, node, atMs),
   };
   const reportMaker = createReportMaker({ ...source, figures: new OrganizationFigures(source) }, log);
   deps.reportMaker = reportMaker;

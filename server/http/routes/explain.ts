@@ -12,8 +12,8 @@ import type { EventRow } from "../../corrections/stored-event.ts";
 import { nameOfStored } from "../../ingest/accept/event-identity.ts";
 import { readCursor, writeCursor } from "../../lists/cursor.ts";
 import { explainFigure, explainKeySchema } from "../../lists/explain.ts";
+import type { CustomMeters } from "../../meters/custom-meters.ts";
 import { describeMeter } from "../../meters/describe-meter.ts";
-import type { OwnMeters } from "../../meters/own-meters.ts";
 import { parseFilters } from "../../metrics/filters.ts";
 import { answerUsage } from "../../metrics/usage.ts";
 import { formatInstant } from "../../metrics/windows.ts";
@@ -30,14 +30,14 @@ import { describeCorrection } from "./corrections.ts";
 export interface ExplainRoutesDeps {
   clickhouse: ClickHouse;
   tree: NodeTree;
-  ownMeters: OwnMeters;
+  customMeters: CustomMeters;
   corrections: Corrections;
   watermark: () => Date;
   now?: () => number;
 }
 
 export function explainRoutes(deps: ExplainRoutesDeps): OpenAPIHono<HttpEnv> {
-  const { clickhouse, tree, ownMeters, corrections, watermark, now = Date.now } = deps;
+  const { clickhouse, tree, customMeters, corrections, watermark, now = Date.now } = deps;
   const app = createRouter();
   app.openapi(
     createRoute({
@@ -64,7 +64,7 @@ export function explainRoutes(deps: ExplainRoutesDeps): OpenAPIHono<HttpEnv> {
       const range = readTimeRange(query, nowMs);
       const fromMs = range.fromMs ?? 0;
       const toMs = range.toMs ?? nowMs;
-      const meter = meterByName(query.meter) ?? ownMeters.find(query.meter, node, toMs);
+      const meter = meterByName(query.meter) ?? customMeters.find(query.meter, node, toMs);
       if (!meter)
         throw new ProblemError("invalid_request", `there is no meter named ${query.meter} for ${node}`, {
           field: "meter",
@@ -109,7 +109,7 @@ export function explainRoutes(deps: ExplainRoutesDeps): OpenAPIHono<HttpEnv> {
         to: formatInstant(toMs, query.tz),
         tz: query.tz,
         watermark: asOf.toISOString(),
-        meter: describeMeter(meter, ownMeters.ownerFor(meter.meter, node)),
+        meter: describeMeter(meter, customMeters.ownerFor(meter.meter, node)),
         figure: whole,
         events: {
           count: explained.events,

@@ -3,16 +3,16 @@ import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import { meters } from "../../catalog/catalog.ts";
 import {
+  type CustomMeterAnswer,
   changeMeterSchema,
   createMeterSchema,
+  customMeterSchema,
   meterSchema,
-  type OwnMeterAnswer,
-  ownMeterSchema,
 } from "../../contract/meters.ts";
 import { type NodeAddress, nodeAddressSchema } from "../../contract/nodes.ts";
 import type { Actor } from "../../identity/actor.ts";
+import type { CustomMeters, MeterVersion } from "../../meters/custom-meters.ts";
 import { describeMeter } from "../../meters/describe-meter.ts";
-import type { MeterVersion, OwnMeters } from "../../meters/own-meters.ts";
 import { ProblemError } from "../../problem.ts";
 import type { NodeTree } from "../../tree/node-tree.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
@@ -28,7 +28,13 @@ const ownerQuery = z.strictObject({
     .describe("Whose meter it is; needed where several nodes below have one by that name"),
 });
 
-export function metersRoutes({ ownMeters, tree }: { ownMeters: OwnMeters; tree: NodeTree }): OpenAPIHono<HttpEnv> {
+export function metersRoutes({
+  customMeters,
+  tree,
+}: {
+  customMeters: CustomMeters;
+  tree: NodeTree;
+}): OpenAPIHono<HttpEnv> {
   const app = createRouter();
 
   app.openapi(
@@ -52,7 +58,9 @@ export function metersRoutes({ ownMeters, tree }: { ownMeters: OwnMeters; tree: 
     }),
     (c) => {
       const node = resolveNode(c.get("actor"), tree, c.req.valid("query").node);
-      const own = ownMeters.listFor(node).map((meter) => describeMeter(meter, ownMeters.ownerFor(meter.meter, node)));
+      const own = customMeters
+        .listFor(node)
+        .map((meter) => describeMeter(meter, customMeters.ownerFor(meter.meter, node)));
       return c.json({ meters: [...meters.map((meter) => describeMeter(meter, null)), ...own] }, 200);
     },
   );
@@ -69,22 +77,22 @@ export function metersRoutes({ ownMeters, tree }: { ownMeters: OwnMeters; tree: 
       middleware: requireScope("meters:write"),
       request: { body: { required: true, content: { "application/json": { schema: createMeterSchema } } } },
       responses: {
-        201: { description: "The new meter", content: { "application/json": { schema: ownMeterSchema } } },
+        201: { description: "The new meter", content: { "application/json": { schema: customMeterSchema } } },
         ...problemResponses(400, 401, 403, 404, 409, 422, 503),
       },
     }),
     async (c) => {
       const { meter, node: requested, ...definition } = c.req.valid("json");
       const node = resolveNode(c.get("actor"), tree, requested);
-      await ownMeters.create(meter, node, definition, authorOf(c));
-      return await answer(c, ownMeters.versionsOf(meter, node), 201);
+      await customMeters.create(meter, node, definition, authorOf(c));
+      return await answer(c, customMeters.versionsOf(meter, node), 201);
     },
   );
 
   /** The caller's meter by that name, of the node that is asked for or the only one. */
   function ownedBy(actor: Actor, { meter }: { meter: string }, { node }: { node?: string | undefined }): NodeAddress {
     const asked = node === undefined ? undefined : resolveNode(actor, tree, node);
-    const owners = ownMeters
+    const owners = customMeters
       .ownersOf(meter)
       .filter((owner) => (asked === undefined ? isWithinReach(actor, tree, owner) : owner === asked));
     const [owner] = owners;
@@ -117,13 +125,13 @@ export function metersRoutes({ ownMeters, tree }: { ownMeters: OwnMeters; tree: 
       middleware: requireScope("read"),
       request: { params: nameParam, query: ownerQuery },
       responses: {
-        200: { description: "The meter", content: { "application/json": { schema: ownMeterSchema } } },
+        200: { description: "The meter", content: { "application/json": { schema: customMeterSchema } } },
         ...problemResponses(400, 401, 403, 404),
       },
     }),
     async (c) => {
       const node = ownedBy(c.get("actor"), c.req.valid("param"), c.req.valid("query"));
-      return await answer(c, ownMeters.versionsOf(c.req.valid("param").meter, node), 200);
+      return await answer(c, customMeters.versionsOf(c.req.valid("param").meter, node), 200);
     },
   );
 
@@ -143,15 +151,15 @@ export function metersRoutes({ ownMeters, tree }: { ownMeters: OwnMeters; tree: 
         body: { required: true, content: { "application/json": { schema: changeMeterSchema } } },
       },
       responses: {
-        200: { description: "The meter", content: { "application/json": { schema: ownMeterSchema } } },
+        200: { description: "The meter", content: { "application/json": { schema: customMeterSchema } } },
         ...problemResponses(400, 401, 403, 404, 409, 412, 422, 503),
       },
     }),
     async (c) => {
       const { meter } = c.req.valid("param");
       const node = ownedBy(c.get("actor"), { meter }, c.req.valid("query"));
-      await ownMeters.change(meter, node, c.req.valid("json"), await editOf(c));
-      return await answer(c, ownMeters.versionsOf(meter, node), 200);
+      await customMeters.change(meter, node, c.req.valid("json"), await editOf(c));
+      return await answer(c, customMeters.versionsOf(meter, node), 200);
     },
   );
 
@@ -166,15 +174,15 @@ export function metersRoutes({ ownMeters, tree }: { ownMeters: OwnMeters; tree: 
       middleware: requireScope("meters:write"),
       request: { params: nameParam, query: ownerQuery },
       responses: {
-        200: { description: "The retired meter", content: { "application/json": { schema: ownMeterSchema } } },
+        200: { description: "The retired meter", content: { "application/json": { schema: customMeterSchema } } },
         ...problemResponses(400, 401, 403, 404, 409, 412, 422, 503),
       },
     }),
     async (c) => {
       const { meter } = c.req.valid("param");
       const node = ownedBy(c.get("actor"), { meter }, c.req.valid("query"));
-      await ownMeters.retire(meter, node, await editOf(c));
-      return await answer(c, ownMeters.versionsOf(meter, node), 200);
+      await customMeters.retire(meter, node, await editOf(c));
+      return await answer(c, customMeters.versionsOf(meter, node), 200);
     },
   );
   return app;
@@ -188,7 +196,7 @@ async function editOf(c: Context<HttpEnv>) {
   return { by: authorOf(c), check: (newest: MeterVersion) => check(stateOf(newest)) };
 }
 
-function describe(versions: readonly MeterVersion[] | undefined): OwnMeterAnswer {
+function describe(versions: readonly MeterVersion[] | undefined): CustomMeterAnswer {
   const [newest] = versions ?? [];
   if (!versions || !newest) throw new ProblemError("not_found", "there is no such meter that users made");
   return {

@@ -50,7 +50,7 @@ export function overviewRoutes(source: OverviewRoutesDeps): OpenAPIHono<HttpEnv>
       const mustRevalidate = asksToRevalidate(c.req.header("cache-control"));
       const state = await figures.accounts();
       const month = cycleContaining(nowMs, tz, 1);
-      const key = JSON.stringify([node, meter.meter, meter.own?.version, tz, limit, month.startMs]);
+      const key = JSON.stringify([node, meter.meter, meter.custom?.version, tz, limit, month.startMs]);
       const stored = `${settledBatch()} ${state.sequence}`;
       const [read, standings] = await Promise.all([
         months.ask(key, stored, mustRevalidate, async () => {

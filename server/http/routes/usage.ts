@@ -14,7 +14,7 @@ import {
 } from "../../contract/usage.ts";
 import type { Actor } from "../../identity/actor.ts";
 import { readLive } from "../../live/read-live.ts";
-import type { OwnMeters } from "../../meters/own-meters.ts";
+import type { CustomMeters } from "../../meters/custom-meters.ts";
 import {
   type AskedSize,
   largeFigures,
@@ -44,13 +44,13 @@ export interface UsageRoutesDeps {
   watermark: () => Date;
   /** What is live in a node, as memory has it; undefined: storage is to be read. */
   heldLive?: ((node: NodeAddress) => Promise<LiveAnswer | undefined>) | undefined;
-  ownMeters: OwnMeterLookup;
+  customMeters: CustomMeterLookup;
   /** When billing cycles of a node begin. */
   cycleOf: (node: NodeAddress, nowMs: number) => Promise<{ anchor: number; tz: string }>;
   now?: () => number;
 }
 
-type OwnMeterLookup = Pick<OwnMeters, "find">;
+type CustomMeterLookup = Pick<CustomMeters, "find">;
 
 const defaultRangeMs = 30 * 24 * 60 * 60 * 1000;
 
@@ -59,7 +59,7 @@ export function usageRoutes({
   tree,
   watermark,
   heldLive = async () => undefined,
-  ownMeters,
+  customMeters,
   cycleOf,
   now = Date.now,
 }: UsageRoutesDeps): OpenAPIHono<HttpEnv> {
@@ -115,7 +115,7 @@ export function usageRoutes({
       const toMs = readInstant("to", query.to ?? "now", tz, nowMs);
       const fromMs = query.from === undefined ? toMs - defaultRangeMs : readInstant("from", query.from, tz, nowMs);
       if (fromMs >= toMs) throw new ProblemError("invalid_request", "from must lie before to", { field: "from" });
-      const metersOfNodes = new Map(nodes.map((node) => [node, metersOf(query.meter, node, toMs, ownMeters)]));
+      const metersOfNodes = new Map(nodes.map((node) => [node, metersOf(query.meter, node, toMs, customMeters)]));
       const dimensions = sharedDimensions([...metersOfNodes.values()].flat());
       if (query.group_by !== undefined && !dimensions.has(query.group_by))
         throw new ProblemError("invalid_request", `${query.group_by} is not a dimension of every asked meter`, {
@@ -228,12 +228,12 @@ function sharedDimensions(asked: readonly Meter[]): ReadonlySet<string> {
 }
 
 /** Throws a ProblemError where a meter is not one of the node's. */
-function metersOf(names: string, node: NodeAddress, toMs: number, ownMeters: OwnMeterLookup): Meter[] {
+function metersOf(names: string, node: NodeAddress, toMs: number, customMeters: CustomMeterLookup): Meter[] {
   const wanted = new Set(names.split(",").map((name) => name.trim()));
   if (wanted.size > maxMeters)
     throw new ProblemError("invalid_request", `more than ${maxMeters} meters`, { field: "meter" });
   return [...wanted].map((name) => {
-    const meter = meterByName(name) ?? ownMeters.find(name, node, toMs);
+    const meter = meterByName(name) ?? customMeters.find(name, node, toMs);
     if (!meter)
       throw new ProblemError("invalid_request", `there is no meter named ${JSON.stringify(name)} for ${node}`, {
         field: "meter",

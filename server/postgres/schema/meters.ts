@@ -4,7 +4,7 @@ import type { MeterDefinition } from "../../contract/meters.ts";
 
 const instant = (name: string) => timestamp(name, { withTimezone: true, precision: 3, mode: "date" });
 
-export const ownMeters = pgTable(
+export const customMeters = pgTable(
   "own_meters",
   {
     meter: text("meter").notNull(),

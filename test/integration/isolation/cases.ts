@@ -107,7 +107,7 @@ const usageCases: RouteCase[] = [
 const meterOfInside = async (world: World) => {
   const meter = `m${randomUUID().replaceAll("-", "")}`;
   const definition = { title: "M", unit: "count", description: "", events: countOf("x") };
-  await world.deps.ownMeters.create(meter, inside, definition, system);
+  await world.deps.customMeters.create(meter, inside, definition, system);
   return meter;
 };
 const countOf = (type: string) => ({

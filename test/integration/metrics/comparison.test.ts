@@ -43,7 +43,7 @@ beforeAll(async () => {
       clickhouse: ingesting.store.clickhouse,
       tree,
       watermark,
-      ownMeters: { find: () => undefined },
+      customMeters: { find: () => undefined },
       now: () => now,
     }),
   );

@@ -18,17 +18,17 @@ import type { NodeAddress } from "../contract/nodes.ts";
 import { InvalidFormulaError, metersIn, operationsIn, parseFormula } from "../numbers/formula.ts";
 import type { Postgres } from "../postgres/client.ts";
 import type { Subscriber } from "../postgres/notices.ts";
-import { ownMeters } from "../postgres/schema/meters.ts";
+import { customMeters } from "../postgres/schema/meters.ts";
 import { ProblemError } from "../problem.ts";
 import type { NodeTree } from "../tree/node-tree.ts";
 
-export type MeterVersion = typeof ownMeters.$inferSelect;
+export type MeterVersion = typeof customMeters.$inferSelect;
 
 const channel = "tidemark_meters";
 /** Of a formula: each is computed exactly for every window that somebody asks for. */
 const maxOperations = 100;
 
-export class OwnMeters {
+export class CustomMeters {
   readonly #postgres: Postgres;
   readonly #tree: Pick<NodeTree, "isWithin">;
   /** By name, of each node that has a meter by it, the newest version first. */
@@ -47,11 +47,11 @@ export class OwnMeters {
     this.#subscriber = { notified: readAgain, listening: readAgain };
   }
 
-  static async load(postgres: Postgres, tree: Pick<NodeTree, "isWithin">, log: Logger): Promise<OwnMeters> {
-    const own = new OwnMeters(postgres, tree, log);
-    await postgres.notices.subscribe(channel, own.#subscriber);
-    await own.#read();
-    return own;
+  static async load(postgres: Postgres, tree: Pick<NodeTree, "isWithin">, log: Logger): Promise<CustomMeters> {
+    const meters = new CustomMeters(postgres, tree, log);
+    await postgres.notices.subscribe(channel, meters.#subscriber);
+    await meters.#read();
+    return meters;
   }
 
   close(): void {
@@ -63,7 +63,7 @@ export class OwnMeters {
     return this.#types.get(type) ?? eventType(type);
   }
 
-  /** All versions of the node's own meter by that name, the newest first; undefined when there never was one. */
+  /** All versions of the node's custom meter by that name, the newest first; undefined when there never was one. */
   versionsOf(name: string, node: NodeAddress): readonly MeterVersion[] | undefined {
     return this.#owned.get(name)?.find(([newest]) => newest.node === node);
   }
@@ -117,7 +117,7 @@ export class OwnMeters {
     await this.#add(name, node, 1, definition, undefined, by);
   }
 
-  /** Adds a version to the node's own meter. `check` throws where it is not what the caller saw. Throws as `create` does. */
+  /** Adds a version to the node's custom meter. `check` throws where it is not what the caller saw. Throws as `create` does. */
   async change(
     name: string,
     node: NodeAddress,
@@ -145,11 +145,16 @@ export class OwnMeters {
       .find((other) => !other.retiredAt && usesMeter(other.definition, name) && this.#tree.isWithin(other.node, node));
     if (user) throw new ProblemError("conflict", `the meter ${user.meter} is made of it`);
     await this.#postgres.transaction(async (tx) => {
-      const ofThis = and(eq(ownMeters.node, node), eq(ownMeters.meter, name));
-      const versions = await tx.select().from(ownMeters).where(ofThis).orderBy(desc(ownMeters.version)).for("update");
+      const ofThis = and(eq(customMeters.node, node), eq(customMeters.meter, name));
+      const versions = await tx
+        .select()
+        .from(customMeters)
+        .where(ofThis)
+        .orderBy(desc(customMeters.version))
+        .for("update");
       if (versions[0]?.version !== newest.version || versions[0].retiredAt)
         throw new ProblemError("conflict", "somebody else was faster; look at it again");
-      await tx.update(ownMeters).set({ retiredAt: new Date() }).where(ofThis);
+      await tx.update(customMeters).set({ retiredAt: new Date() }).where(ofThis);
       await tx.execute(sql`SELECT pg_notify(${channel}, '')`);
       const { definition } = newest;
       await recordChange(tx, { by, node, action: "meter.retired", subject: name, before: definition });
@@ -182,7 +187,7 @@ export class OwnMeters {
       createdBy: by.name,
     };
     await this.#postgres.transaction(async (tx) => {
-      const made = await tx.insert(ownMeters).values(row).onConflictDoNothing().returning();
+      const made = await tx.insert(customMeters).values(row).onConflictDoNothing().returning();
       if (made.length === 0) throw new ProblemError("conflict", "somebody else was faster; look at it again");
       await tx.execute(sql`SELECT pg_notify(${channel}, '')`);
       const action = version === 1 ? "meter.created" : "meter.changed";
@@ -192,7 +197,7 @@ export class OwnMeters {
   }
 
   async #read(): Promise<void> {
-    const rows = await this.#postgres.db.select().from(ownMeters);
+    const rows = await this.#postgres.db.select().from(customMeters);
     const byOwner = new Map<string, [MeterVersion, ...MeterVersion[]]>();
     for (const row of rows.sort((a, b) => b.version - a.version)) {
       const owner = `${row.meter} ${row.node}`;
@@ -254,7 +259,7 @@ export class OwnMeters {
       return {
         ...about,
         rule: ruleOf(events),
-        own: { version, filters: events.filters, dimensions: events.dimensions },
+        custom: { version, filters: events.filters, dimensions: events.dimensions },
       };
     const parsed = parseFormula(formula ?? "0");
     const operands = metersIn(parsed).flatMap((name) => meterByName(name) ?? this.find(name, node, atMs) ?? []);

@@ -4,7 +4,7 @@ import { system } from "../../server/audit/record-change.ts";
 import { eventType } from "../../server/catalog/catalog.ts";
 import { createMeterSchema } from "../../server/contract/meters.ts";
 import type { UsageQuery } from "../../server/contract/usage.ts";
-import { OwnMeters } from "../../server/meters/own-meters.ts";
+import { CustomMeters } from "../../server/meters/custom-meters.ts";
 import { connectPostgres, type Postgres } from "../../server/postgres/client.ts";
 import { migratePostgres } from "../../server/postgres/migrate.ts";
 import { NodeTree } from "../../server/tree/node-tree.ts";
@@ -14,7 +14,7 @@ import { ownPostgres } from "../support/stores.ts";
 let ingesting: Ingesting;
 let postgres: Postgres;
 let tree: NodeTree;
-let own: OwnMeters;
+let own: CustomMeters;
 let dropPostgres: () => Promise<void>;
 const silent = pino({ level: "silent" });
 
@@ -25,7 +25,7 @@ beforeAll(async () => {
   await migratePostgres(postgres);
   tree = await NodeTree.load(postgres, silent);
   await tree.ensureOrganizations(["acme", "globex"], "all");
-  own = await OwnMeters.load(postgres, tree, silent);
+  own = await CustomMeters.load(postgres, tree, silent);
   ingesting = await startIngesting();
   const at = (minute: number) => new Date(Date.UTC(2026, 2, 5, 10, minute)).toISOString();
   const print = (id: string, minute: number, pages: string | number, printer: string, user: string) => ({
@@ -194,7 +194,7 @@ test("a node's meter answers for that node and below, and what makes no meter is
 });
 
 test("what one process makes, the others know", async () => {
-  const other = await OwnMeters.load(postgres, tree, silent);
+  const other = await CustomMeters.load(postgres, tree, silent);
   await make("shared", { types: ["fax.sent"], aggregation: "count" });
   await expect.poll(() => other.typeOf("fax.sent")).toBeDefined();
   other.close();
