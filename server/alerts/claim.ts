@@ -11,8 +11,8 @@ import { columnsOf, lifeOf } from "./life-columns.ts";
 import { endPeriod, type Life, nextState, type Pacing } from "./next-state.ts";
 import type { AlertRecord } from "./read-alerts.ts";
 import type { RuleRecord } from "./rules.ts";
-import { placeOf } from "./sight.ts";
 import { type TellSource, tellDue } from "./tell.ts";
+import { placeOf } from "./visibility.ts";
 
 type NewAlert = typeof alerts.$inferInsert;
 

@@ -24,8 +24,8 @@ import { readSilence } from "./read-silence.ts";
 import { readSystem, type SystemSource } from "./read-system.ts";
 import { readLowUsage, readThreshold, readUnusual } from "./read-usage.ts";
 import { listRules, type RuleRecord } from "./rules.ts";
-import { placeOf } from "./sight.ts";
 import { type TellSource, tellDue } from "./tell.ts";
+import { placeOf } from "./visibility.ts";
 
 export interface EvaluatorSource extends PeriodSource, TellSource, SystemSource {
   tree: NodeTree;

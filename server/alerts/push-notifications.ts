@@ -10,8 +10,8 @@ import type { Subscriber } from "../postgres/notices.ts";
 import { alerts, notifications } from "../postgres/schema/alerts.ts";
 import type { NodeTree } from "../tree/node-tree.ts";
 import { countUnread, describeNotification } from "./notifications.ts";
-import { seenAlerts, seesAlert } from "./sight.ts";
 import { notificationsChannel } from "./tell.ts";
+import { seesAlert, visibleAlerts } from "./visibility.ts";
 
 interface PushSource {
   postgres: Postgres;
@@ -48,7 +48,7 @@ async function push({ postgres: { db }, tree, publicUrl, notify }: PushSource, i
     await notify(told.notification.userId, async (caller) => {
       const actor = narrowTo(caller, "read");
       if (!actor || !seesAlert(actor, told.alert, tree)) return undefined;
-      const unread = await countUnread(db, actor.id, seenAlerts(actor, tree));
+      const unread = await countUnread(db, actor.id, visibleAlerts(actor, tree));
       return { ...describeNotification(told, publicUrl), unread };
     });
 }

@@ -3,7 +3,7 @@
  * kept is whole; the hash of it is told to those alone who see all of it, since a hash confirms a guess.
  */
 
-import { seenLevels, termsSeen } from "../billing/price-sight.ts";
+import { visibleLevelsOnRecord, visibleTerms } from "../billing/price-visibility.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import type { PlanTerms, PriceLevel } from "../contract/plans.ts";
 import type { Actor } from "../identity/actor.ts";
@@ -21,7 +21,7 @@ export function shownEntry(
   entry: AuditEntry,
   { actor, isWithin }: AuditReader,
 ): { before: unknown; after: unknown; hash: string | null } {
-  const levels = seenLevels(actor, entry);
+  const levels = visibleLevelsOnRecord(actor, entry);
   const show = (text: string | null) =>
     text === null ? null : shownSnapshot(entry.action, JSON.parse(text), levels, isWithin);
   const seesAll = actor.grants.some(
@@ -39,11 +39,11 @@ function shownSnapshot(
   if (typeof snapshot !== "object" || snapshot === null) return snapshot;
   switch (action.slice(0, action.indexOf("."))) {
     case "plan":
-      return "terms" in snapshot ? { ...snapshot, terms: termsSeen(snapshot.terms as PlanTerms, levels) } : snapshot;
+      return "terms" in snapshot ? { ...snapshot, terms: visibleTerms(snapshot.terms as PlanTerms, levels) } : snapshot;
     case "statement":
       return levels.size > 0 ? snapshot : withoutMembers(snapshot, ["reason", "reference"]);
     case "node":
-      return withinSight(snapshot, isWithin);
+      return withoutHidden(snapshot, isWithin);
     default:
       return snapshot;
   }
@@ -54,7 +54,7 @@ function withoutMembers(snapshot: object, names: readonly string[]): object {
 }
 
 /** What stands above the reader's own node, and where a node went to or came from, is another's. */
-function withinSight(snapshot: object, isWithin: AuditReader["isWithin"]): object {
+function withoutHidden(snapshot: object, isWithin: AuditReader["isWithin"]): object {
   const shown = (node: unknown) => (typeof node === "string" && isWithin(node) ? node : null);
   return {
     ...snapshot,

@@ -2,7 +2,7 @@
 import { setImmediate as turn } from "node:timers/promises";
 import { afterTrial, chargesOf } from "../billing/charges.ts";
 import type { PeriodSource } from "../billing/period.ts";
-import { highestLevel } from "../billing/price-sight.ts";
+import { highestLevel } from "../billing/price-visibility.ts";
 import { roundMoney } from "../billing/pricing.ts";
 import { termsOf } from "../billing/quotas.ts";
 import { readCharges } from "../billing/read-charges.ts";

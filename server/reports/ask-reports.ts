@@ -6,7 +6,7 @@
 
 import { describeEntry } from "../audit/describe-entry.ts";
 import { readAudit } from "../audit/read-audit.ts";
-import { visibleLevels } from "../billing/price-sight.ts";
+import { visibleLevels } from "../billing/price-visibility.ts";
 import { describeStatement, listStatements } from "../billing/statements/read-statements.ts";
 import { dimensionsOf, type Meter, meterByName, overviewMeters } from "../catalog/catalog.ts";
 import type { Action } from "../contract/accounts.ts";

@@ -10,7 +10,7 @@ import type { Queries } from "../../postgres/client.ts";
 import { plans } from "../../postgres/schema/plans.ts";
 import { statementAdjustments, statementPayments, statements } from "../../postgres/schema/statements.ts";
 import type { NodeTree } from "../../tree/node-tree.ts";
-import { highestLevel, seenLevels } from "../price-sight.ts";
+import { highestLevel, visibleLevelsOnRecord } from "../price-visibility.ts";
 import type { StatementRow } from "./close-statements.ts";
 import { sumOfAmounts } from "./statement-charges.ts";
 
@@ -98,7 +98,7 @@ export async function describeStatement(
   actor: Pick<Actor, "grants">,
   row: StatementRow,
 ): Promise<StatementDetail> {
-  const seen = seenLevels(actor, row);
+  const seen = visibleLevelsOnRecord(actor, row);
   const isSeen = seen.size > 0;
   const [names, adjustments, payments] = await Promise.all([
     planNames(db, [row]),
@@ -146,7 +146,7 @@ function describe(
 ): Statement {
   const { tz, currency, node } = row;
   const instant = (ms: number) => formatInstant(ms, tz);
-  const isSeen = seenLevels(actor, row).size > 0;
+  const isSeen = visibleLevelsOnRecord(actor, row).size > 0;
   const above = row.claimant === null ? [] : row.path.slice(row.path.indexOf(row.claimant));
   const isSummarySeen = actor.grants.some((grant) => grant.actions.has("read") && above.includes(grant.node));
   const ownLevel = row.charges.find(({ payer }) => payer === node)?.level ?? priceLevels[highestLevel(node) - 1];

@@ -13,7 +13,7 @@ import { exact, minus, plus, roundHalfEven, zero } from "../../numbers/exact.ts"
 import { trimDecimal } from "../../numbers/figures.ts";
 import type { Cycle } from "../billing-cycle.ts";
 import { type ChargedSegment, chargesOf } from "../charges.ts";
-import { highestLevel } from "../price-sight.ts";
+import { highestLevel } from "../price-visibility.ts";
 import { roundMoney } from "../pricing.ts";
 
 /** A level at which somebody on the way up from a node pays. */

@@ -31,7 +31,7 @@ export interface WhatIfQuestion {
   cycles: number;
   terms: PlanTerms;
   /** Of a node that stood at this path, nearest first: none where the caller may not know that time. */
-  seenLevels: (path: NodeAddress[]) => ReadonlySet<PriceLevel>;
+  visibleLevelsOnRecord: (path: NodeAddress[]) => ReadonlySet<PriceLevel>;
 }
 
 export type WhatIfSource = Omit<StatementSource, "settledBatch" | "log">;
@@ -74,7 +74,7 @@ interface AnsweredCycle {
 
 async function cyclesOfNode(
   source: WhatIfSource,
-  { cycles, terms, seenLevels }: WhatIfQuestion,
+  { cycles, terms, visibleLevelsOnRecord }: WhatIfQuestion,
   node: NodeAddress,
   nowMs: number,
 ): Promise<AnsweredCycle[]> {
@@ -100,7 +100,7 @@ async function cyclesOfNode(
     const { subscription, tz, cycle, path } = part;
     const levels = payingLevels(path)
       .map(({ level }) => level)
-      .filter((level) => seenLevels(path).has(level));
+      .filter((level) => visibleLevelsOnRecord(path).has(level));
     const whole = { ...draft, fromMs: part.fromMs, toMs: part.toMs };
     const [charged] = afterTrial([whole], subscription?.trialEndsAt ?? null);
     if (levels.length === 0 || !charged) continue;

@@ -10,7 +10,7 @@ import {
   readAlert,
   snoozeAlert,
 } from "../../alerts/read-alerts.ts";
-import { alertsWithin, seenAlerts } from "../../alerts/sight.ts";
+import { alertsWithin, visibleAlerts } from "../../alerts/visibility.ts";
 import { alertListSchema, alertQuerySchema, alertSchema, snoozeAlertSchema } from "../../contract/alerts.ts";
 import {
   notificationListSchema,
@@ -71,7 +71,7 @@ export function alertsRoutes({ postgres, tree, publicUrl, now = Date.now }: Aler
       const found = await listAlerts(db, {
         ...readTimeRange(query, now()),
         ...{ state, rule, kind },
-        within: [seenAlerts(actor, tree), node === undefined ? undefined : alertsWithin([node], tree)],
+        within: [visibleAlerts(actor, tree), node === undefined ? undefined : alertsWithin([node], tree)],
         after: readCursor(query.cursor, asked, positionSchema),
         limit: limit + 1,
       });
@@ -165,7 +165,7 @@ export function alertsRoutes({ postgres, tree, publicUrl, now = Date.now }: Aler
       const { unread: wanted, cursor, limit = defaultPageSize } = c.req.valid("query");
       const actor = c.get("actor");
       const asked = { list: "notifications", of: actor.id, unread: wanted };
-      const seen = seenAlerts(actor, tree);
+      const seen = visibleAlerts(actor, tree);
       const isUnread = wanted === undefined ? undefined : wanted === "true";
       const after = readCursor(cursor, asked, positionSchema);
       const [found, unread] = await Promise.all([
@@ -202,12 +202,12 @@ export function alertsRoutes({ postgres, tree, publicUrl, now = Date.now }: Aler
     async (c) => {
       const actor = c.get("actor");
       await markRead(db, actor.id, c.req.valid("json"), new Date(now()));
-      return c.json({ unread: await countUnread(db, actor.id, seenAlerts(actor, tree)) }, 200);
+      return c.json({ unread: await countUnread(db, actor.id, visibleAlerts(actor, tree)) }, 200);
     },
   );
 
   async function seenAlert(actor: Actor, id: string): Promise<AlertRecord> {
-    const found = await readAlert(db, id, seenAlerts(actor, tree));
+    const found = await readAlert(db, id, visibleAlerts(actor, tree));
     if (!found) throw new ProblemError("not_found", "there is no such alert");
     return found;
   }

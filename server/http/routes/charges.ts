@@ -1,7 +1,7 @@
 /** GET /v1/charges: what a cycle costs so far, for who may see prices. */
 import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
 import type { PeriodSource } from "../../billing/period.ts";
-import { highestLevel, visibleLevels } from "../../billing/price-sight.ts";
+import { highestLevel, visibleLevels } from "../../billing/price-visibility.ts";
 import { readCharges } from "../../billing/read-charges.ts";
 import { chargesQuerySchema, chargesSchema } from "../../contract/charges.ts";
 import { priceLevels } from "../../contract/plans.ts";

@@ -1,6 +1,6 @@
 /** GET /v1/overview: a node's month at one glance. */
 import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
-import { visibleLevels } from "../../billing/price-sight.ts";
+import { visibleLevels } from "../../billing/price-visibility.ts";
 import { nodeStatuses } from "../../contract/nodes.ts";
 import { quotaFilters } from "../../contract/organizations.ts";
 import { type Overview, overviewQuerySchema, overviewSchema } from "../../contract/overview.ts";

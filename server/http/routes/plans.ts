@@ -10,7 +10,7 @@ import {
   readPlan,
   stateOfPlan,
 } from "../../billing/plans.ts";
-import { highestLevel, termsSeen, visibleLevels } from "../../billing/price-sight.ts";
+import { highestLevel, visibleLevels, visibleTerms } from "../../billing/price-visibility.ts";
 import type { NodeAddress } from "../../contract/nodes.ts";
 import {
   changePlanSchema,
@@ -193,7 +193,7 @@ function describePlan(plan: PlanRecord, actor: Actor, tree: Pick<NodeTree, "isWi
         version,
         status: publishedAt === null ? "draft" : "published",
         published_at: publishedAt?.toISOString() ?? null,
-        ...termsSeen(terms, levels),
+        ...visibleTerms(terms, levels),
       })),
   };
 }

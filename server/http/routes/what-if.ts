@@ -1,7 +1,7 @@
 /** POST /v1/what-if */
 import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
 import { readPlan } from "../../billing/plans.ts";
-import { seenLevels } from "../../billing/price-sight.ts";
+import { visibleLevelsOnRecord } from "../../billing/price-visibility.ts";
 import { answerWhatIf, type WhatIfSource } from "../../billing/statements/what-if.ts";
 import { maxTermsBytes, type PlanTerms } from "../../contract/plans.ts";
 import { whatIfRequestSchema, whatIfSchema } from "../../contract/what-if.ts";
@@ -53,7 +53,7 @@ export function whatIfRoutes(source: WhatIfRoutesDeps): OpenAPIHono<HttpEnv> {
         { ...source, clickhouse: storeFor(c, source.clickhouse) },
         {
           ...{ node, nodes, cycles, terms },
-          seenLevels: (path) => seenLevels(actor, { path }),
+          visibleLevelsOnRecord: (path) => visibleLevelsOnRecord(actor, { path }),
         },
         now(),
       );

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest"
 import { Evaluator } from "../../../server/alerts/evaluator.ts";
 import { pushNotifications } from "../../../server/alerts/push-notifications.ts";
 import { beginAlerts } from "../../../server/alerts/rules.ts";
-import { seesAlert } from "../../../server/alerts/sight.ts";
+import { seesAlert } from "../../../server/alerts/visibility.ts";
 import { meterByName } from "../../../server/catalog/catalog.ts";
 import type { Action } from "../../../server/contract/accounts.ts";
 import type { Alert } from "../../../server/contract/alerts.ts";

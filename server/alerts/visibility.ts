@@ -17,7 +17,7 @@ export function placeOf(node: NodeAddress): NodeAddress {
 }
 
 /** What a statement about `alerts` is narrowed to, so that it tells nothing beyond the actor's reach. */
-export function seenAlerts(actor: Actor, tree: Tree): SQL | undefined {
+export function visibleAlerts(actor: Actor, tree: Tree): SQL | undefined {
   const priced = narrowTo(actor, "prices:read");
   const billing = priced ? alertsWithin(priced.reach, tree) : sql`false`;
   return and(alertsWithin(actor.reach, tree), or(ne(alerts.kind, "billing"), billing));

@@ -35,7 +35,7 @@ export function highestLevel(node: NodeAddress): number {
  * Of what is on record, such as a statement: what each level pays is known to it and to those above it, as the tree was when
  * it was recorded (`path`: its node and all above it).
  */
-export function seenLevels(
+export function visibleLevelsOnRecord(
   actor: Pick<Actor, "grants">,
   { path }: { path: readonly NodeAddress[] },
 ): ReadonlySet<PriceLevel> {
@@ -46,7 +46,7 @@ export function seenLevels(
 }
 
 /** The terms with the prices of these levels alone. */
-export function termsSeen(terms: PlanTerms, levels: ReadonlySet<PriceLevel>): PlanTerms {
+export function visibleTerms(terms: PlanTerms, levels: ReadonlySet<PriceLevel>): PlanTerms {
   return {
     ...terms,
     fixed_fee: only(terms.fixed_fee, levels),
