@@ -1,7 +1,7 @@
 -- Distinct users or rooms with any presence in all of a node, per window of one or more ranges and over all of each range: the
 -- figures of distinct_windows.sql without a split or events, from the days of the ranges alone.
 -- Params: kind, node String; thing String: user or room; levels Array(String): whose intervals are a presence; bounds Array(Int64),
--- the starts of all windows in ms, ascending, with passed Array(Int64) among them: the starts of what lies before the ranges, between
+-- the starts of all windows in ms, ascending, with gap_starts Array(Int64) among them: the starts of the gaps before the ranges, between
 -- two, and after; range_starts Array(Int64), ascending; from_ms, to_ms Int64: the first instant of all, and the end of the last (exclusive, not
 -- after now); gap_from_ms, gap_to_ms Int64: what lies between two ranges (equal: nothing).
 -- Returns range_ms (the range's start), is_whole (1: over all of the range), window_ms (0 then), things.
@@ -14,7 +14,7 @@ WITH
 SELECT range_ms, grouping(window_ms) AS is_whole, window_ms, uniqExact(thing) AS things
 FROM
 (
-    SELECT thing, arrayJoin(arrayFilter(bound -> NOT has({passed:Array(Int64)}, bound),
+    SELECT thing, arrayJoin(arrayFilter(bound -> NOT has({gap_starts:Array(Int64)}, bound),
             if(first = last, [first], arrayFilter(bound -> bound >= first AND bound <= last, bounds)))) AS window_ms,
         roundDown(window_ms, {range_starts:Array(Int64)}) AS range_ms
     FROM

@@ -4,6 +4,7 @@ import { commonDimensions, type MeterRule } from "../catalog/catalog.ts";
 import type { ClickHouse } from "../clickhouse/client.ts";
 import { defineQuery } from "../clickhouse/define-query.ts";
 import { amountDecimals, amountOfSixtieths, compareDecimals, quotient, sumDecimals } from "../numbers/figures.ts";
+import { bucketMs, wholeEnd, wholeEndParams } from "./merged-ranges.ts";
 import {
   boundsOf,
   chosenBy,
@@ -17,7 +18,6 @@ import {
   type SplitSeries,
   splitRows,
 } from "./scope.ts";
-import { bucketMs, wholeEnd, wholeEndParams } from "./stretch.ts";
 import { hasFinerWindows, isOfWholeNode, type WholeNode } from "./whole-node.ts";
 
 const millis = z.coerce.number();

@@ -9,18 +9,18 @@ import type { ClickHouse } from "../clickhouse/client.ts";
 import { defineQuery } from "../clickhouse/define-query.ts";
 import { sumDecimals } from "../numbers/figures.ts";
 import { carryLevel, type LevelWindow } from "./level-windows.ts";
-import type { NodeFilter } from "./node-filter.ts";
-import { isPlain, type Range, type Scope } from "./scope.ts";
 import {
   begunWindows,
   bucketMs,
+  type MergedRange,
+  mergeRanges,
   minuteMs,
-  type Stretch,
   stepsOf,
-  stretchesOf,
   wholeEnd,
   wholeEndParams,
-} from "./stretch.ts";
+} from "./merged-ranges.ts";
+import type { NodeFilter } from "./node-filter.ts";
+import { isPlain, type Range, type Scope } from "./scope.ts";
 
 const millis = z.coerce.number();
 const instants = z.array(z.number());
@@ -32,7 +32,7 @@ const stepParams = z.object({
   until: z.string(),
   gap_since: z.string(),
   gap_until: z.string(),
-  cuts: z.array(z.string()),
+  partial_buckets: z.array(z.string()),
 });
 
 const levelRow = z.object({
@@ -47,7 +47,7 @@ const levelRow = z.object({
 });
 const levelWindows = defineQuery(
   "level_windows",
-  stepParams.extend({ levels: z.array(z.string()), passed: instants, gap_ms: z.number() }),
+  stepParams.extend({ levels: z.array(z.string()), gap_starts: instants, gap_ms: z.number() }),
   levelRow,
 );
 const counterWindows = defineQuery(
@@ -63,7 +63,7 @@ const nodeDistinctWindows = defineQuery(
     thing: z.string(),
     levels: z.array(z.string()),
     bounds: instants,
-    passed: instants,
+    gap_starts: instants,
     range_starts: instants,
     from_ms: z.number(),
     to_ms: z.number(),
@@ -111,50 +111,50 @@ export function wholeNode(
   { kind, node }: NodeFilter,
   asked: ReadonlyMap<Range, readonly Meter[]>,
 ): WholeNode {
-  const stretches = stretchesOf([...asked.keys()]);
-  const stretchWith = (range: Range) => stretches.find(({ ranges }) => ranges.includes(range));
-  const rulesOf = ({ ranges }: Stretch) => ranges.flatMap((range) => (asked.get(range) ?? []).flatMap(rulesBehind));
-  const readLevels = once((stretch: Stretch) =>
+  const mergedRanges = mergeRanges([...asked.keys()]);
+  const mergedWith = (range: Range) => mergedRanges.find(({ ranges }) => ranges.includes(range));
+  const rulesOf = ({ ranges }: MergedRange) => ranges.flatMap((range) => (asked.get(range) ?? []).flatMap(rulesBehind));
+  const readLevels = once((merged: MergedRange) =>
     levelWindows(clickhouse, {
-      ...{ kind, node, levels: unique(rulesOf(stretch).flatMap(levelOf)), gap_ms: stretch.gap.fromMs },
-      ...{ bounds: [...stretch.bounds], passed: [...stretch.passed], ...stepsOf(stretch, minuteMs) },
+      ...{ kind, node, levels: unique(rulesOf(merged).flatMap(levelOf)), gap_ms: merged.longestGap.fromMs },
+      ...{ bounds: [...merged.bounds], gap_starts: [...merged.gapStarts], ...stepsOf(merged, minuteMs) },
     }),
   );
-  const readCounters = once((stretch: Stretch) => {
-    const { ranges, bounds } = stretch;
+  const readCounters = once((merged: MergedRange) => {
+    const { ranges, bounds } = merged;
     return counterWindows(clickhouse, {
-      ...{ kind, node, types: unique(rulesOf(stretch).flatMap(countedTypes)), bounds: [...bounds] },
-      ...{ ...stepsOf(stretch, bucketMs), ...wholeEnd(ranges.at(-1)?.toMs ?? 0, bounds) },
+      ...{ kind, node, types: unique(rulesOf(merged).flatMap(countedTypes)), bounds: [...bounds] },
+      ...{ ...stepsOf(merged, bucketMs), ...wholeEnd(ranges.at(-1)?.toMs ?? 0, bounds) },
     });
   });
-  const readThings = once((stretch: Stretch, thing: string, levels: string) => {
-    const { ranges, bounds, passed, gap } = stretch;
+  const readThings = once((merged: MergedRange, thing: string, levels: string) => {
+    const { ranges, bounds, gapStarts, longestGap } = merged;
     return nodeDistinctWindows(clickhouse, {
-      ...{ kind, node, thing, levels: levels.split(" "), bounds: [...bounds], passed: [...passed] },
+      ...{ kind, node, thing, levels: levels.split(" "), bounds: [...bounds], gap_starts: [...gapStarts] },
       range_starts: ranges.map(({ fromMs }) => fromMs),
       ...{ from_ms: ranges[0]?.fromMs ?? 0, to_ms: ranges.at(-1)?.toMs ?? 0 },
-      ...{ gap_from_ms: gap.fromMs, gap_to_ms: gap.toMs },
+      ...{ gap_from_ms: longestGap.fromMs, gap_to_ms: longestGap.toMs },
     });
   });
   return {
     async slots(level, range) {
-      const stretch = stretchWith(range);
-      if (!stretch) return [];
-      const rows = (await readLevels(stretch)).filter((row) => row.level === level);
-      return carriedThrough(stretch, range, rows);
+      const merged = mergedWith(range);
+      if (!merged) return [];
+      const rows = (await readLevels(merged)).filter((row) => row.level === level);
+      return carriedThrough(merged, range, rows);
     },
     async counters(types, range) {
-      const stretch = stretchWith(range);
-      if (!stretch) return [];
-      const rows = (await readCounters(stretch)).filter((row) => types.includes(row.type));
+      const merged = mergedWith(range);
+      if (!merged) return [];
+      const rows = (await readCounters(merged)).filter((row) => types.includes(row.type));
       const byWindow = new Map<number, Counter[]>(begunWindows(range).map(({ startMs }) => [startMs, []]));
       for (const { window_ms, events, sixtieths } of rows)
         byWindow.get(window_ms)?.push({ window_ms, events, sixtieths });
       return [...byWindow.values()].flatMap(addedUp);
     },
     async things(thing, levels, range) {
-      const stretch = stretchWith(range);
-      const rows = stretch ? await readThings(stretch, thing, levels.join(" ")) : [];
+      const merged = mergedWith(range);
+      const rows = merged ? await readThings(merged, thing, levels.join(" ")) : [];
       const own = rows.filter((row) => row.range_ms === range.fromMs);
       return {
         total: own.find((row) => row.is_whole === 1)?.things ?? 0,
@@ -166,13 +166,13 @@ export function wholeNode(
 
 type LevelRow = z.output<typeof levelRow>;
 
-/** A level in one range of a stretch, from what it was before that through all that lies in between. */
-function carriedThrough(stretch: Stretch, range: Range, rows: readonly LevelRow[]): LevelWindow[] {
+/** A level in one of the ranges, from what it was before that through all that lies in between. */
+function carriedThrough(merged: MergedRange, range: Range, rows: readonly LevelRow[]): LevelWindow[] {
   const isBefore = (row: LevelRow) => row.window_ms < range.fromMs;
   const opening = rows.filter(isBefore).reduce((level, row) => level + row.net, 0);
-  const passed = new Set(stretch.passed);
+  const gapStarts = new Set(merged.gapStarts);
   const changes = rows
-    .filter((row) => !isBefore(row) && row.window_ms < range.toMs && !passed.has(row.window_ms))
+    .filter((row) => !isBefore(row) && row.window_ms < range.toMs && !gapStarts.has(row.window_ms))
     .map((row) => ({
       windowMs: row.window_ms,
       firstMs: row.first_ms,
@@ -210,14 +210,14 @@ const unique = <Item>(items: readonly Item[]): Item[] => [...new Set(items)];
 
 /** Reads the same once, and the answer is everybody's. */
 function once<Rest extends string[], Answer>(
-  read: (stretch: Stretch, ...rest: Rest) => Promise<Answer>,
-): (stretch: Stretch, ...rest: Rest) => Promise<Answer> {
-  const answers = new Map<Stretch, Map<string, Promise<Answer>>>();
-  return function readOnce(stretch, ...rest) {
-    const known = answers.get(stretch) ?? new Map<string, Promise<Answer>>();
-    answers.set(stretch, known);
+  read: (merged: MergedRange, ...rest: Rest) => Promise<Answer>,
+): (merged: MergedRange, ...rest: Rest) => Promise<Answer> {
+  const answers = new Map<MergedRange, Map<string, Promise<Answer>>>();
+  return function readOnce(merged, ...rest) {
+    const known = answers.get(merged) ?? new Map<string, Promise<Answer>>();
+    answers.set(merged, known);
     const key = rest.join();
-    const answer = known.get(key) ?? read(stretch, ...rest);
+    const answer = known.get(key) ?? read(merged, ...rest);
     known.set(key, answer);
     return answer;
   };

@@ -6,7 +6,7 @@ import { z } from "zod";
 import { type Meter, type SlotLevel, typesBehind } from "../catalog/catalog.ts";
 import type { ClickHouse } from "../clickhouse/client.ts";
 import { defineQuery } from "../clickhouse/define-query.ts";
-import { bucketMs, wholeEnd, wholeEndParams } from "../metrics/stretch.ts";
+import { bucketMs, wholeEnd, wholeEndParams } from "../metrics/merged-ranges.ts";
 import { totalsBy } from "../metrics/usage.ts";
 import { amountOfSixtieths, minutesOf, sumDecimals } from "../numbers/figures.ts";
 

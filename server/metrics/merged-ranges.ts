@@ -1,55 +1,57 @@
 /**
- * Several ranges that one statement reads: what is asked and what it is compared with, or billing cycles one after another.
- * Their windows follow each other in one list, and so does what lies between two ranges: a level has to be carried through it.
+ * Several ranges merged into one that one statement reads: what is asked and what it is compared with, or billing cycles one
+ * after another. Their windows follow each other in one list, with the gaps between: a level has to be carried through them.
  */
 import { z } from "zod";
 import type { Range } from "./scope.ts";
 
-export interface Stretch {
+export interface MergedRange {
   /** In order of time, none reaching into the next, each of some length. */
   ranges: readonly Range[];
-  /** Where each window begins, and all of `passed`; ascending, ms. */
+  /** Where each window begins, and all of `gapStarts`; ascending, ms. */
   bounds: readonly number[];
-  /** Where that begins which nobody asks about: before the first range (the first of bounds), between two, after the last. */
-  passed: readonly number[];
-  /** The longest time between two ranges, which is not read in detail; of no length where they follow each other. */
-  gap: { fromMs: number; toMs: number };
+  /** Where gaps begin, of which nobody asks: before the first range (the first of bounds), between two, after the last. */
+  gapStarts: readonly number[];
+  /** The longest gap between two ranges, which is not read in detail; of no length where they follow each other. */
+  longestGap: { fromMs: number; toMs: number };
 }
 
-/** As many quarters of an hour as a statement takes that ranges begin or end within. */
-const mostCuts = 4;
+/** As many partial buckets (a range begins or ends within them) as a statement takes. */
+const mostPartialBuckets = 4;
 
-/** The fewest stretches that hold all ranges of some length: those that overlap stand in different ones. */
-export function stretchesOf(ranges: readonly Range[]): Stretch[] {
+/** The fewest merged ranges that hold all ranges of some length: ranges that overlap are in different ones. */
+export function mergeRanges(ranges: readonly Range[]): MergedRange[] {
   const groups: Range[][] = [];
   const byTime = ranges.filter((range) => range.fromMs < range.toMs).sort((a, b) => a.fromMs - b.fromMs);
   for (const range of byTime) {
-    const group = groups.find((one) => (one.at(-1)?.toMs ?? 0) <= range.fromMs && edgesOf([...one, range]) <= mostCuts);
+    const group = groups.find(
+      (one) => (one.at(-1)?.toMs ?? 0) <= range.fromMs && edgesOf([...one, range]) <= mostPartialBuckets,
+    );
     if (group) group.push(range);
     else groups.push([range]);
   }
-  return groups.map(stretchOf);
+  return groups.map(mergedRangeOf);
 }
 
 /** The instants at which ranges begin and end, each once. */
 const instantsOf = (ranges: readonly Range[]) => [...new Set(ranges.flatMap(({ fromMs, toMs }) => [fromMs, toMs]))];
 const edgesOf = (ranges: readonly Range[]) => instantsOf(ranges).filter((ms) => ms % bucketMs !== 0).length;
 
-function stretchOf(ranges: readonly Range[]): Stretch {
+function mergedRangeOf(ranges: readonly Range[]): MergedRange {
   const first = ranges[0]?.fromMs ?? 0;
   const bounds = [first - 1];
-  const passed = [first - 1];
-  let gap = { fromMs: first, toMs: first };
+  const gapStarts = [first - 1];
+  let longestGap = { fromMs: first, toMs: first };
   for (const [index, range] of ranges.entries()) {
     bounds.push(...begunWindows(range).map(({ startMs }) => startMs));
     const nextMs = ranges[index + 1]?.fromMs ?? Number.POSITIVE_INFINITY;
     if (nextMs === range.toMs) continue;
     bounds.push(range.toMs);
-    passed.push(range.toMs);
-    if (Number.isFinite(nextMs) && nextMs - range.toMs > gap.toMs - gap.fromMs)
-      gap = { fromMs: range.toMs, toMs: nextMs };
+    gapStarts.push(range.toMs);
+    if (Number.isFinite(nextMs) && nextMs - range.toMs > longestGap.toMs - longestGap.fromMs)
+      longestGap = { fromMs: range.toMs, toMs: nextMs };
   }
-  return { ranges, bounds, passed, gap };
+  return { ranges, bounds, gapStarts, longestGap };
 }
 
 /** The windows that have begun, each as long as the range knows of it. */
@@ -62,18 +64,18 @@ export function begunWindows({ windows, toMs }: Range): { startMs: number; endMs
 export const bucketMs = 15 * 60_000;
 export const minuteMs = 60_000;
 
-/** A stretch in whole steps of storage, as DateTime parameters: which steps it covers, passes over, and cuts. */
-export function stepsOf({ ranges, gap }: Stretch, stepMs: number) {
+/** A merged range in buckets of storage, as DateTime parameters: what it covers, its longest gap, and its partial buckets. */
+export function stepsOf({ ranges, longestGap }: MergedRange, stepMs: number) {
   const up = (ms: number) => Math.ceil(ms / stepMs) * stepMs;
   const down = (ms: number) => Math.floor(ms / stepMs) * stepMs;
   const [fromMs, toMs] = [ranges[0]?.fromMs ?? 0, ranges.at(-1)?.toMs ?? 0];
-  const cut = instantsOf(ranges).filter((ms) => ms % stepMs !== 0);
+  const partial = instantsOf(ranges).filter((ms) => ms % stepMs !== 0);
   return {
     since: dateTimeOf(up(fromMs)),
     until: dateTimeOf(down(toMs)),
-    gap_since: dateTimeOf(up(gap.fromMs)),
-    gap_until: dateTimeOf(down(gap.toMs)),
-    cuts: [...new Set(cut.map(down))].map(dateTimeOf),
+    gap_since: dateTimeOf(up(longestGap.fromMs)),
+    gap_until: dateTimeOf(down(longestGap.toMs)),
+    partial_buckets: [...new Set(partial.map(down))].map(dateTimeOf),
   };
 }
 

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { bucketMs, minuteMs, stepsOf, stretchesOf } from "../../../server/metrics/stretch.ts";
+import { bucketMs, mergeRanges, minuteMs, stepsOf } from "../../../server/metrics/merged-ranges.ts";
 
 const hourMs = 60 * minuteMs;
 const baseMs = Date.UTC(2026, 2, 1);
@@ -18,38 +18,39 @@ const ranges = fc
   .array(fc.tuple(instant, fc.integer({ min: 0, max: 12 * hourMs }), fc.integer({ min: 1, max: 4 })), { maxLength: 6 })
   .map((drawn) => drawn.map(([fromMs, ms, parts]) => rangeOf(fromMs, fromMs + ms, Math.max(1, Math.ceil(ms / parts)))));
 
-test("every instant of every range falls into its own window, and every other one into what is passed", () => {
+test("every instant of every range falls into its own window, and every other one into a gap", () => {
   fc.assert(
     fc.property(ranges, instant, (asked, ms) => {
-      const stretches = stretchesOf(asked);
-      expect(stretches.flatMap((stretch) => stretch.ranges).length).toBe(
+      const mergedRanges = mergeRanges(asked);
+      expect(mergedRanges.flatMap((merged) => merged.ranges).length).toBe(
         asked.filter(({ fromMs, toMs }) => fromMs < toMs).length,
       );
-      for (const { ranges: own, bounds, passed } of stretches) {
+      for (const { ranges: own, bounds, gapStarts } of mergedRanges) {
         expect([...bounds].sort((a, b) => a - b)).toEqual(bounds);
         const bound = bounds.findLast((one) => one <= ms) ?? bounds[0];
         const holding = own.filter(({ fromMs, toMs }) => fromMs <= ms && ms < toMs);
         expect(holding.length).toBeLessThanOrEqual(1);
-        if (holding.length === 0) expect(passed).toContain(bound);
+        if (holding.length === 0) expect(gapStarts).toContain(bound);
         else expect(holding[0]?.windows.findLast(({ startMs }) => startMs <= ms)?.startMs).toBe(bound);
       }
     }),
   );
 });
 
-test("whole steps, cut ones and those passed over have no instant twice, and miss none of a range", () => {
+test("whole buckets, partial ones and those of the gap have no instant twice, and miss none of a range", () => {
   const parse = (text: string) => Date.parse(`${text.replace(" ", "T")}Z`);
   fc.assert(
     fc.property(ranges, instant, fc.constantFrom(minuteMs, bucketMs), (asked, ms, stepMs) => {
-      for (const stretch of stretchesOf(asked)) {
-        const { since, until, gap_since, gap_until, cuts } = stepsOf(stretch, stepMs);
-        expect(cuts.length).toBeLessThanOrEqual(4);
+      for (const merged of mergeRanges(asked)) {
+        const { since, until, gap_since, gap_until, partial_buckets } = stepsOf(merged, stepMs);
+        expect(partial_buckets.length).toBeLessThanOrEqual(4);
         const step = Math.floor(ms / stepMs) * stepMs;
-        const isCut = cuts.map(parse).includes(step);
-        const isPassed = step >= parse(gap_since) && step < parse(gap_until);
-        const isWhole = step >= parse(since) && step < parse(until) && !isPassed && !isCut;
-        if (stretch.ranges.some(({ fromMs, toMs }) => fromMs <= ms && ms < toMs)) expect(isWhole || isCut).toBe(true);
-        if (isPassed) expect(isCut).toBe(false);
+        const isPartial = partial_buckets.map(parse).includes(step);
+        const isInGap = step >= parse(gap_since) && step < parse(gap_until);
+        const isWhole = step >= parse(since) && step < parse(until) && !isInGap && !isPartial;
+        if (merged.ranges.some(({ fromMs, toMs }) => fromMs <= ms && ms < toMs))
+          expect(isWhole || isPartial).toBe(true);
+        if (isInGap) expect(isPartial).toBe(false);
       }
     }),
   );
