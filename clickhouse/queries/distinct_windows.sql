@@ -1,7 +1,7 @@
 -- Distinct users or rooms with any presence per window and key, and over all of the range (the row with window_ms 0): never a
 -- sum of windows. An interval counts in every window that it overlaps; one of no length is nowhere present. Exact at any
 -- size. Ids are compared as they were given, over the whole subtree.
--- Params: those of fragments/chosen.sql and fragments/pieces.sql; thing String: user or room; levels Array(String): whose
+-- Params: those of fragments/selected.sql and fragments/pieces.sql; thing String: user or room; levels Array(String): whose
 -- intervals are a presence; events UInt8: 1 when an event that belongs to no interval is one too; most UInt64: rows, the largest
 -- first.
 -- Returns key, is_other, window_ms, things.
@@ -9,8 +9,8 @@ WITH {{pieces}}
 SELECT place.1 AS key, place.2 AS is_other, if(place_in_bounds = 0, 0, window_start(place_in_bounds)) AS window_ms, uniqExact(id) AS things
 FROM
 (
-    WITH {{chosen}},
-    {{stands}}
+    WITH {{selected}},
+    {{clip}}
     SELECT
         place,
         if({thing:String} = 'user', user, room) AS id,
@@ -19,9 +19,9 @@ FROM
         arrayJoin(windows_of(since, until)) AS place_in_bounds
     FROM sessions FINAL
     ARRAY JOIN span_level, span_user AS user, span_agent AS agent, span_dims AS dims, span_start_ms, span_end_ms
-    WHERE span_level IN {levels:Array(String)} AND is_read AND is_in_subtree AND is_chosen AND id != '' AND since < until
+    WHERE span_level IN {levels:Array(String)} AND is_read AND is_in_subtree AND is_selected AND id != '' AND since < until
     UNION ALL
-    WITH {{chosen}}
+    WITH {{selected}}
     SELECT
         place,
         if({thing:String} = 'user', user, room) AS id,
@@ -31,7 +31,7 @@ FROM
     FROM usage_events FINAL
     WHERE {events:UInt8} = 1 AND sign = 1 AND level = '' AND id != ''
         AND time >= fromUnixTimestamp64Milli({from_ms:Int64}, 'UTC') AND time < fromUnixTimestamp64Milli({to_ms:Int64}, 'UTC')
-        AND is_in_subtree AND is_chosen
+        AND is_in_subtree AND is_selected
 )
 GROUP BY GROUPING SETS ((place, place_in_bounds), (place))
 ORDER BY things DESC, key, window_ms

@@ -1,13 +1,13 @@
 -- How long completed jobs took, per window and key of their latest completion and over all of the range (the row with window_ms 0):
 -- from the first request, or the first start where no request is known; jobs of which neither is known, or that were completed before,
 -- count nowhere.
--- Params: those of fragments/chosen.sql, for what the completion says; types, steps Array(String) as in jobs.sql; from_ms, to_ms Int64
+-- Params: those of fragments/selected.sql, for what the completion says; types, steps Array(String) as in jobs.sql; from_ms, to_ms Int64
 -- (to_ms exclusive), bounds as in usage_windows.sql; most UInt64: rows, the largest average first.
 -- Returns key, is_other, window_ms, jobs, took_ms (their sum).
 SELECT place.1 AS key, place.2 AS is_other, window_start_ms AS window_ms, count() AS jobs, sum(done_ms - begun_ms) AS took_ms
 FROM
 (
-    WITH {{chosen}}
+    WITH {{selected}}
     SELECT place, done_ms, begun_ms, greatest(roundDown(done_ms, {bounds:Array(Int64)}), {from_ms:Int64}) AS window_start_ms
     FROM
     (
@@ -39,7 +39,7 @@ FROM
         )
         WHERE done_ms >= {from_ms:Int64} AND done_ms < {to_ms:Int64}
     )
-    WHERE is_in_subtree AND is_chosen AND begun_ms > 0 AND begun_ms <= done_ms
+    WHERE is_in_subtree AND is_selected AND begun_ms > 0 AND begun_ms <= done_ms
 )
 GROUP BY GROUPING SETS ((place, window_start_ms), (place))
 ORDER BY took_ms / jobs DESC, key, window_ms

@@ -1,6 +1,6 @@
 -- What events say one by one, per window and key and over all of the range (the row with window_ms 0), from the events
 -- themselves: sums, weighted averages, extremes and distinct values of `value` or one of their properties.
--- Params: those of fragments/chosen.sql, its dims the declared dimensions, or with own 1 all properties; types Array(String);
+-- Params: those of fragments/selected.sql, its dims the declared dimensions, or with custom 1 all properties; types Array(String);
 -- measure String: a property, '' for `value`; events without that number count nowhere unless counts is 1; weight String: ''
 -- for 1, else `value`; unique_of String: the dimension whose values are counted, '' for none; from_ms, to_ms, bounds as in
 -- usage_windows.sql; rank String: average, amount, events, things, highest or latest; most UInt64: rows, the largest first.
@@ -10,7 +10,7 @@ WITH
     {{in_seconds}},
     {{told_properties}},
     if({custom:UInt8} = 1, told_properties, toString(usage_events.dims)) AS dims,
-    {{chosen}},
+    {{selected}},
     toDecimal256(value, 9) * if(in_seconds(usage_events.dims), 1, 60) AS value_in_sixtieths,
     {{measured_property}},
     if({measure:String} = '', value_in_sixtieths, toDecimal256(measured_property, 9) * 60) AS number,
@@ -34,7 +34,7 @@ SELECT
 FROM usage_events FINAL
 WHERE sign = 1 AND type IN {types:Array(String)}
     AND time >= fromUnixTimestamp64Milli({from_ms:Int64}, 'UTC') AND time < fromUnixTimestamp64Milli({to_ms:Int64}, 'UTC')
-    AND is_in_subtree AND is_chosen AND ({counts:UInt8} = 1 OR (isNotNull(number) AND isNotNull(heft)))
+    AND is_in_subtree AND is_selected AND ({counts:UInt8} = 1 OR (isNotNull(number) AND isNotNull(heft)))
 GROUP BY GROUPING SETS ((place, window_start_ms), (place))
 ORDER BY
     multiIf(

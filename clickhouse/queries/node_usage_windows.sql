@@ -18,12 +18,12 @@ FROM
     {{events_at_edges}}
     UNION ALL
     -- Second, because ClickHouse lets the names of a first WITH hold for what is united with it.
-    WITH '' AS organization, '' AS partner, '' AS reseller, '' AS agent, '' AS user, '' AS room, '' AS session, {{chosen}}
+    WITH '' AS organization, '' AS partner, '' AS reseller, '' AS agent, '' AS user, '' AS room, '' AS session, {{selected}}
     SELECT place, toInt64(toUnixTimestamp(bucket)) * 1000 AS at_ms, sum(events) AS part_events, sum(amount) AS part_amount, in_seconds(node_usage_per_15m.dims) AS part_in_seconds
     FROM node_usage_per_15m FINAL
     WHERE kind = {kind:String} AND node = {node:String} AND type IN {types:Array(String)}
         AND bucket >= toDateTime(intDiv({whole_from_ms:Int64}, 1000), 'UTC') AND bucket < toDateTime(intDiv(whole_end_ms, 1000), 'UTC')
-        AND is_chosen
+        AND is_selected
     GROUP BY place, at_ms, part_in_seconds
 )
 GROUP BY key, is_other, window_ms

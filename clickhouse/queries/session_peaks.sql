@@ -1,5 +1,5 @@
 -- The most that a level reached inside one session, per window and key, with that session and the first instant of it.
--- Params: those of fragments/chosen.sql and fragments/pieces.sql; level String; most UInt64: rows, the largest peak first.
+-- Params: those of fragments/selected.sql and fragments/pieces.sql; level String; most UInt64: rows, the largest peak first.
 -- Returns key, is_other, window_ms, peak, peak_at_ms, peak_organization, peak_session: of several with the same peak the earliest, then
 -- the first by name.
 WITH {{pieces}}
@@ -24,13 +24,13 @@ FROM
         piece.3 AS height
     FROM
     (
-        WITH {{chosen}},
-        {{stands}}
+        WITH {{selected}},
+        {{clip}}
         SELECT place, organization, session, sumMap([start_ms, end_ms], [toInt64(1), if(end_ms = 0, toInt64(0), toInt64(-1))]) AS change
         FROM sessions FINAL
         ARRAY JOIN span_level, span_user AS user, span_agent AS agent, span_dims AS dims, span_start_ms, span_end_ms
         WHERE span_level = {level:String} AND start_ms < {to_ms:Int64} AND (end_ms = 0 OR end_ms > {from_ms:Int64})
-            AND (start_ms < end_ms OR end_ms = 0) AND is_read AND is_in_subtree AND is_chosen
+            AND (start_ms < end_ms OR end_ms = 0) AND is_read AND is_in_subtree AND is_selected
         GROUP BY place, organization, session
     )
 )

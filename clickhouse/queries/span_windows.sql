@@ -1,6 +1,6 @@
 -- A level per window and key, from the intervals themselves: for questions that slots do not answer, with filters, a split
--- or an agent. Level `sessions`: a session is active while one of its chosen participants is there, and starts once.
--- Params: those of fragments/chosen.sql and fragments/pieces.sql; level String; rank String: integral, peak, closing or starts;
+-- or an agent. Level `sessions`: a session is active while one of its selected participants is there, and starts once.
+-- Params: those of fragments/selected.sql and fragments/pieces.sql; level String; rank String: integral, peak, closing or starts;
 -- most UInt64: rows, the largest of that first.
 -- Returns key, is_other, window_ms, integral_ms, peak, peak_at_ms (its first instant), closing (the level when the window or
 -- the range ends), starts. Windows before the first edge give no row.
@@ -37,8 +37,8 @@ FROM
                     if({level:String} = 'sessions', if(starts_with_first AND first_start_ms >= {from_ms:Int64}, ([first_start_ms], [toUInt64(1)]), ([], [])), every_start) AS begins
                 FROM
                 (
-                    WITH {{chosen}},
-                    {{stands}}
+                    WITH {{selected}},
+                    {{clip}}
                     SELECT
                         place,
                         sumMapIf([start_ms, end_ms], [toInt64(1), if(end_ms = 0, toInt64(0), toInt64(-1))], start_ms < end_ms OR end_ms = 0) AS presence,
@@ -48,7 +48,7 @@ FROM
                     FROM sessions FINAL
                     ARRAY JOIN span_level, span_user AS user, span_agent AS agent, span_dims AS dims, span_start_ms, span_end_ms
                     WHERE span_level = if({level:String} = 'sessions', 'participants', {level:String})
-                        AND start_ms < {to_ms:Int64} AND is_read AND is_in_subtree AND is_chosen
+                        AND start_ms < {to_ms:Int64} AND is_read AND is_in_subtree AND is_selected
                     GROUP BY place, if({level:String} = 'sessions', (organization, session), ('', ''))
                 )
             )

@@ -2,7 +2,7 @@
 -- is when the window or the range ends. Earlier quarters of an hour come from the rollup, the rest from the events.
 -- What an organization that moved had gathered goes along with it: the level falls at the old parent and rises at the new one, whatever
 -- later arrives of before (organization_stays). Such a question of parents reads those organizations' events instead of the rollup.
--- Params: those of fragments/chosen.sql and fragments/pieces.sql; raises, lowers Array(String): types; counts UInt8: 1 to count
+-- Params: those of fragments/selected.sql and fragments/pieces.sql; raises, lowers Array(String): types; counts UInt8: 1 to count
 -- events, 0 to take the number; measure String: the property that is the number, '' for `value`; custom UInt8: as in
 -- measured_windows.sql; with a property or own 1, whole_to_ms must be 0; from_ms, to_ms, bounds; whole_to_ms Int64: the multiple of 15 minutes, not after from_ms,
 -- before which the rollup answers; rank String: closing, peak or integral; most UInt64: rows, the largest of that first.
@@ -42,7 +42,7 @@ FROM
             WITH
                 {{told_properties}},
                 if({custom:UInt8} = 1, told_properties, toString(usage_events.dims)) AS dims,
-                {{chosen}},
+                {{selected}},
                 {{measured_property}},
                 if({measure:String} = '', in_sixtieths(value, usage_events.dims), in_sixtieths(measured_property, '')) AS number
             SELECT place, toUnixTimestamp64Milli(time) AS at_ms,
@@ -50,12 +50,12 @@ FROM
             FROM usage_events FINAL
             WHERE sign = 1 AND (type IN {raises:Array(String)} OR type IN {lowers:Array(String)})
                 AND time >= fromUnixTimestamp64Milli({whole_to_ms:Int64}, 'UTC') AND time < fromUnixTimestamp64Milli({to_ms:Int64}, 'UTC')
-                AND is_in_subtree AND is_chosen AND NOT (is_of_parents AND organization IN moved)
+                AND is_in_subtree AND is_selected AND NOT (is_of_parents AND organization IN moved)
             UNION ALL
             WITH
                 {{told_properties}},
                 if({custom:UInt8} = 1, told_properties, toString(usage_events.dims)) AS dims,
-                {{chosen}},
+                {{selected}},
                 {{measured_property}},
                 if({measure:String} = '', in_sixtieths(value, usage_events.dims), in_sixtieths(measured_property, '')) AS number
             SELECT place, turned_ms AS at_ms,
@@ -75,16 +75,16 @@ FROM
                     arrayMap(placement -> (greatest(placement.1, time_ms), toInt8(1), placement.3, placement.4), later),
                     arrayMap(placement -> (placement.2, toInt8(-1), placement.3, placement.4), arrayFilter(placement -> placement.2 < {to_ms:Int64}, later))) AS turn
             ) AS usage_events
-            WHERE turned_ms < {to_ms:Int64} AND is_in_subtree AND is_chosen
+            WHERE turned_ms < {to_ms:Int64} AND is_in_subtree AND is_selected
             UNION ALL
             -- Second, because ClickHouse lets the names of a first WITH hold for what is united with it.
-            WITH '' AS user, '' AS room, '' AS session, toString(usage_per_15m.dims) AS dims, {{chosen}}
+            WITH '' AS user, '' AS room, '' AS session, toString(usage_per_15m.dims) AS dims, {{selected}}
             SELECT place, toInt64(toUnixTimestamp(bucket)) * 1000 AS at_ms,
                 if({counts:UInt8} = 1, toDecimal256(events, 9) * 60, in_sixtieths(amount, usage_per_15m.dims)) * if(type IN {raises:Array(String)}, 1, -1) AS delta
             FROM usage_per_15m FINAL
             WHERE (type IN {raises:Array(String)} OR type IN {lowers:Array(String)})
                 AND bucket < toDateTime(intDiv({whole_to_ms:Int64}, 1000), 'UTC')
-                AND is_in_subtree AND is_chosen AND NOT (is_of_parents AND organization IN moved)
+                AND is_in_subtree AND is_selected AND NOT (is_of_parents AND organization IN moved)
         )
         GROUP BY place
     )

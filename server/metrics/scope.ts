@@ -57,7 +57,7 @@ export interface SplitSeries {
   other: MeterSeries | undefined;
 }
 
-/** The parameters of clickhouse/fragments/chosen.sql. */
+/** The parameters of clickhouse/fragments/selected.sql. */
 export const chosenParams = nodeParams.extend({
   ...filterParams.shape,
   by: z.string(),

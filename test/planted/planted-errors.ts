@@ -124,7 +124,7 @@ const errors: PlantedError[] = [
   },
   {
     rule: "what a limit leaves is one group",
-    file: "clickhouse/fragments/chosen.sql",
+    file: "clickhouse/fragments/selected.sql",
     right: "{folds:UInt8} = 1 AND NOT has",
     wrong: "{folds:UInt8} = 1 AND has",
     tests: questions,

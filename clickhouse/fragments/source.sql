@@ -1,10 +1,10 @@
--- Which events are behind a figure of one window. For a WITH over usage_events, after fragments/chosen.sql.
+-- Which events are behind a figure of one window. For a WITH over usage_events, after fragments/selected.sql.
 -- Params: types Array(String); from_ms, to_ms Int64 (to_ms exclusive); levels Array(String): those whose intervals make the
 -- figure, whose events may lie outside the window; empty: events of the window alone; since_ms Int64: where those begin (0 for a
 -- level that all earlier events made).
 present AS
 (
-    WITH {{stands}}
+    WITH {{clip}}
     SELECT organization, session, interval, member
     FROM sessions FINAL
     ARRAY JOIN span_level, span_interval AS interval, span_user AS member, span_start_ms, span_end_ms
@@ -19,4 +19,4 @@ present AS
         (usage_events.interval != '' AND (organization, usage_events.interval) IN (SELECT organization, interval FROM present WHERE interval != ''))
         OR (usage_events.interval = '' AND (organization, session, user) IN (SELECT organization, session, member FROM present WHERE interval = ''))
         OR (level = 'session' AND (organization, session) IN (SELECT organization, session FROM present)))
-) AS is_behind
+) AS is_source

@@ -1,5 +1,5 @@
 -- Which rows of `sessions` a question reads, and what of an interval each row has (clickhouse/migrations/0017_sessions.sql). For a WITH
--- over that table, which takes the columns start_ms, end_ms of an interval. Params: kind, by, filter_dimensions as in chosen.sql.
+-- over that table, which takes the columns start_ms, end_ms of an interval. Params: kind, by, filter_dimensions as in selected.sql.
 if({kind:String} IN ('reseller', 'partner') OR {by:String} IN ('reseller', 'partner') OR hasAny({filter_dimensions:Array(String)}, ['reseller', 'partner']),
     parts = 0, part = 0) AS is_read,
 greatest(span_start_ms, since_ms) AS start_ms,
