@@ -4,7 +4,7 @@
 -- later arrives of before (organization_stays). Such a question of parents reads those organizations' events instead of the rollup.
 -- Params: those of fragments/selected.sql and fragments/pieces.sql; raises, lowers Array(String): types; counts UInt8: 1 to count
 -- events, 0 to take the number; measure String: the property that is the number, '' for `value`; custom UInt8: as in
--- measured_windows.sql; with a property or own 1, whole_to_ms must be 0; from_ms, to_ms, bounds; whole_to_ms Int64: the multiple of 15 minutes, not after from_ms,
+-- measured_windows.sql; with a property or custom 1, whole_to_ms must be 0; from_ms, to_ms, bounds; whole_to_ms Int64: the multiple of 15 minutes, not after from_ms,
 -- before which the rollup answers; rank String: closing, peak or integral; most UInt64: rows, the largest of that first.
 -- Returns key, is_other, window_ms, integral (of value and ms), peak, closing (decimal strings, all in sixtieths), peak_at_ms.
 WITH

@@ -139,15 +139,15 @@ const errors: PlantedError[] = [
   {
     rule: "an average is weighted",
     file: "clickhouse/queries/measured_windows.sql",
-    right: "if({weight:String} = '', toNullable(toDecimal128(1, 9)), value) AS heft",
-    wrong: "toNullable(toDecimal128(1, 9)) AS heft",
+    right: "if({weight:String} = '', toNullable(toDecimal256(60, 9)), value_in_sixtieths) AS heft",
+    wrong: "toNullable(toDecimal256(60, 9)) AS heft",
     tests: questions,
   },
   {
     rule: "a level by value falls",
     file: "clickhouse/queries/value_level_windows.sql",
-    right: "ifNull(number, toDecimal128(0, 9))) * if(type IN {raises:Array(String)}, 1, -1) AS delta",
-    wrong: "ifNull(number, toDecimal128(0, 9))) AS delta",
+    right: "ifNull(number, toDecimal256(0, 9))) * if(type IN {raises:Array(String)}, 1, -1) AS delta",
+    wrong: "ifNull(number, toDecimal256(0, 9))) AS delta",
     tests: questions,
   },
   {
