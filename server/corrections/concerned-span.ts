@@ -28,14 +28,14 @@ export interface ConcernedSpan {
  * last sign of life, which may lie long before.
  */
 export async function concernedSpan(
-  { clickhouse, tree }: { clickhouse: ClickHouse; tree: Pick<NodeTree, "placesBetween"> },
+  { clickhouse, tree }: { clickhouse: ClickHouse; tree: Pick<NodeTree, "pathsBetween"> },
   row: EventRow,
   nowMs: number,
 ): Promise<ConcernedSpan> {
   const { organization, time_ms, started_ms, session, interval } = row;
   const span = { organization, fromMs: started_ms === 0 ? time_ms : Math.min(time_ms, started_ms), toMs: time_ms };
   const hasMoved =
-    tree.placesBetween(nodeAddress("organization", organization), Date.parse(limits.oldestTime), nowMs).length > 1;
+    tree.pathsBetween(nodeAddress("organization", organization), Date.parse(limits.oldestTime), nowMs).length > 1;
   if (!hasMoved || row.level === "" || (session === "" && interval === "")) return span;
   const [known] = await sessionSpan(clickhouse, { organization, session, interval });
   if (!known || known.last_ms === 0) return span;
@@ -43,6 +43,6 @@ export async function concernedSpan(
 }
 
 /** All that the organization was, or stood below, in the span. */
-export function ownersOf(tree: Pick<NodeTree, "placesBetween">, span: ConcernedSpan): NodeAddress[] {
+export function ownersOf(tree: Pick<NodeTree, "pathsBetween">, span: ConcernedSpan): NodeAddress[] {
   return ownersWithin(tree, nodeAddress("organization", span.organization), span.fromMs, span.toMs);
 }

@@ -64,7 +64,7 @@ export interface Corrections {
 export interface CorrectionsDeps {
   postgres: Postgres;
   clickhouse: ClickHouse;
-  tree: Pick<NodeTree, "pathAt" | "placesBetween">;
+  tree: Pick<NodeTree, "pathAt" | "pathsBetween">;
   /** Absent in a process that does not store events: then another one applies what is recorded here. */
   ingest:
     | (Pick<Ingest, "log" | "materializer" | "sequence"> & { flush: Pick<Ingest["flush"], "exclusive" | "whenStored"> })

@@ -17,7 +17,7 @@ import { nodeMoves } from "../postgres/schema/accounts.ts";
 import type { NodeTree } from "../tree/node-tree.ts";
 import type { LevelMaterializer } from "./derive-levels.ts";
 import { rewriteCounters, rewriteNodeCounters } from "./rewrite-counters.ts";
-import { neverMs, type Placement, type PlacementsWithin } from "./session-parts.ts";
+import { endlessMs, type Placement, type PlacementsWithin } from "./session-parts.ts";
 
 const insertPlacements = defineInsert("insert_placements", z.object({}));
 const since = z.object({ organizations: z.array(z.string()), since_ms: z.number() });
@@ -111,7 +111,7 @@ export async function placeOrganizations(
 ): Promise<void> {
   const placements = new Map(
     organizations.flatMap((id): [string, readonly Placement[]][] => {
-      const own = placementsWithin(id, 0, neverMs);
+      const own = placementsWithin(id, 0, endlessMs);
       return own ? [[id, own]] : [];
     }),
   );

@@ -15,16 +15,16 @@ import { nodeAddress } from "../contract/node-address.ts";
 import { compareSessions, type SessionDifference } from "./compare-sessions.ts";
 import { type DerivationListener, type DerivedChange, derivedChange, edgeChanges } from "./derived-change.ts";
 import type { FencingEpoch } from "./fencing-epoch.ts";
-import { createMinuteSlots, type MinuteChange, type MinuteEdges, type Place } from "./minute-slots.ts";
+import { createMinuteSlots, type MinuteChange, type MinuteEdges, type NodePath } from "./minute-slots.ts";
 import { type Edge, type Member, type ResolvedSession, resolveSession } from "./resolve-session.ts";
-import { neverMs as endlessMs, type PlacementsWithin, type SessionPart, sessionParts } from "./session-parts.ts";
+import { endlessMs, type PlacementsWithin, type SessionPart, sessionParts } from "./session-parts.ts";
 import {
   type OpenRow,
   openRow,
   renderEdgeRow,
   renderOpenRow,
   renderSessionRow,
-  type SessionPlace,
+  type SessionPath,
   type SessionRow,
   sessionRow,
 } from "./session-rows.ts";
@@ -76,7 +76,7 @@ const derivedColumns = {
   days: "numbers",
 } as const;
 
-interface DerivedPart extends Place {
+interface DerivedPart extends NodePath {
   session: string;
   part: number;
   edges: Edge[];
@@ -124,7 +124,7 @@ const changingMs = 15 * 60 * 1000;
 /** Sessions resolved at once: bounds the memory of one step, whatever a batch or a rebuild touches. */
 const sessionsPerShare = 8_000;
 /** Larger than every ms since 1970 that an event can have: stands in `started_ms` where no start was seen. */
-const neverMs = 8e15;
+const noStartMs = 8e15;
 const minuteMs = 60_000;
 /** After every minute that an event can have, seconds since 1970. */
 const endOfTime = 4_294_967_280;
@@ -212,7 +212,7 @@ export function createLevelMaterializer(
     // A session that has lost its last interval to another one is resolved too, to nothing.
     for (const row of before)
       if (!sessions.has(sessionKey(row)))
-        sessions.set(sessionKey(row), { ...placeOf(row), session: row.session, room: "", rows: [] });
+        sessions.set(sessionKey(row), { ...pathOf(row), session: row.session, room: "", rows: [] });
 
     const edgeRows: string[] = [];
     const changes: MinuteChange[] = [];
@@ -225,11 +225,11 @@ export function createLevelMaterializer(
       for (const [part, before] of withEarlier(partsOf(session, resolved, nowMs), earlier.get(key) ?? [])) {
         const changed = changedMinutes(before, { organization, ...part }, part.edges);
         for (const change of changed) {
-          const { minute, level, placeAfter, after = withoutEdges } = change;
-          edgeRows.push(renderEdgeRow({ ...placeAfter, session: id, part: part.part }, minute, level, after, version));
+          const { minute, level, pathAfter, after = withoutEdges } = change;
+          edgeRows.push(renderEdgeRow({ ...pathAfter, session: id, part: part.part }, minute, level, after, version));
           changes.push(change);
-          for (const place of [change.placeBefore, placeAfter])
-            for (const node of nodesAbove(place)) derivation.touchedNodes.add(node);
+          for (const path of [change.pathBefore, pathAfter])
+            for (const node of nodesAbove(path)) derivation.touchedNodes.add(node);
         }
         derivation.changedMinutes += changed.length;
         const row = sessionRow(session, resolved, part, before?.days ?? [], version);
@@ -292,27 +292,27 @@ export function createLevelMaterializer(
     const parts = new Map(
       asDerived(await unfinishedSessions(clickhouse, { since })).map((row) => [
         `${sessionKey(row)}\0${row.part}`,
-        { placeAfter: placeOf(row), edges: edgesByMinute(row.edges) },
+        { pathAfter: pathOf(row), edges: edgesByMinute(row.edges) },
       ]),
     );
     const version = nextVersion();
     const edgeRows: string[] = [];
-    const moved: Pick<MinuteChange, "placeBefore" | "placeAfter">[] = [];
+    const moved: Pick<MinuteChange, "pathBefore" | "pathAfter">[] = [];
     for (let row = 0; row < rows; row++) {
       const at = <Value>(column: readonly Value[]) => column[row] as Value;
       const [minute, level, session] = [at(columns.minute), at(columns.level), at(columns.session)];
       const part = at(columns.part);
-      const placeBefore = {
+      const pathBefore = {
         organization: at(columns.organization),
         partner: at(columns.partner),
         reseller: at(columns.reseller),
       };
-      const { placeAfter, edges } = parts.get(`${sessionKey({ ...placeBefore, session })}\0${part}`) ?? {
-        placeAfter: placeBefore,
+      const { pathAfter, edges } = parts.get(`${sessionKey({ ...pathBefore, session })}\0${part}`) ?? {
+        pathAfter: pathBefore,
       };
       const after = edges?.get(minuteKey(minute, level));
-      edgeRows.push(renderEdgeRow({ ...placeAfter, session, part }, minute, level, after ?? withoutEdges, version));
-      moved.push({ placeBefore, placeAfter });
+      edgeRows.push(renderEdgeRow({ ...pathAfter, session, part }, minute, level, after ?? withoutEdges, version));
+      moved.push({ pathBefore, pathAfter });
     }
     await insertLevelEdges(clickhouse, asBody(edgeRows), { epoch });
     await deriveSlots(clickhouse, { epoch, version, before: endOfTime, ...formerNodes(moved) });
@@ -341,7 +341,7 @@ export function createLevelMaterializer(
   };
 }
 
-interface DirtySession extends SessionPlace {
+interface DirtySession extends SessionPath {
   rows: MemberRow[];
 }
 
@@ -402,7 +402,7 @@ function asMembers({ rows, columns }: MembersFound): MemberRow[] {
       level: at(columns.level, row),
       interval: at(columns.interval, row),
       member: at(columns.member, row),
-      startedMs: startedMs > neverMs ? undefined : startedMs,
+      startedMs: startedMs > noStartMs ? undefined : startedMs,
       endedMs: at(columns.ended_ms, row) || undefined,
       seenMs: at(columns.seen_ms, row),
       aliveWithinMs: at(columns.alive_within_ms, row) || undefined,
@@ -469,34 +469,34 @@ function withEarlier(
 const withoutEdges = { edge_ms: [], edge_delta: [], edge_starts: [] };
 
 /** What changed against the edges written before, by minute and level: all of it where the part now stands elsewhere. */
-function changedMinutes(before: DerivedPart | undefined, place: Place, edges: readonly Edge[]): MinuteChange[] {
+function changedMinutes(before: DerivedPart | undefined, path: NodePath, edges: readonly Edge[]): MinuteChange[] {
   const minutesAfter = edgesByMinute(edges);
   const minutesBefore = edgesByMinute(before?.edges ?? []);
-  const places = { placeBefore: placeOf(before ?? place), placeAfter: placeOf(place) };
-  const isElsewhere = hasMoved(places);
+  const paths = { pathBefore: pathOf(before ?? path), pathAfter: pathOf(path) };
+  const isElsewhere = hasMoved(paths);
   const changed: MinuteChange[] = [];
   for (const [key, after] of minutesAfter) {
     const { minute, level } = after;
     const earlier = minutesBefore.get(key);
     if (isElsewhere || !earlier || !isSame(earlier, after))
-      changed.push({ minute, level, ...places, before: earlier, after });
+      changed.push({ minute, level, ...paths, before: earlier, after });
   }
   for (const [key, earlier] of minutesBefore) {
     const { minute, level } = earlier;
-    // Where edges only go, it is above their former place that slots change.
-    const { placeBefore } = places;
+    // Where edges only go, it is above their former path that slots change.
+    const { pathBefore } = paths;
     if (!minutesAfter.has(key))
-      changed.push({ minute, level, placeBefore, placeAfter: placeBefore, before: earlier, after: undefined });
+      changed.push({ minute, level, pathBefore, pathAfter: pathBefore, before: earlier, after: undefined });
   }
   return changed;
 }
 
-/** What now stands elsewhere changes the slots above its former place too. */
-function formerNodes(changes: readonly Pick<MinuteChange, "placeBefore" | "placeAfter">[]): {
+/** What now stands elsewhere changes the slots above its former path too. */
+function formerNodes(changes: readonly Pick<MinuteChange, "pathBefore" | "pathAfter">[]): {
   former_kinds: string[];
   former_nodes: string[];
 } {
-  const moved = changes.filter(hasMoved).map(({ placeBefore }) => placeBefore);
+  const moved = changes.filter(hasMoved).map(({ pathBefore }) => pathBefore);
   const resellers = [...new Set(moved.map(({ reseller }) => reseller))].filter((id) => id !== "");
   const partners = [...new Set(moved.map(({ partner }) => partner))].filter((id) => id !== "");
   return {
@@ -505,8 +505,8 @@ function formerNodes(changes: readonly Pick<MinuteChange, "placeBefore" | "place
   };
 }
 
-const hasMoved = ({ placeBefore, placeAfter }: Pick<MinuteChange, "placeBefore" | "placeAfter">) =>
-  placeBefore.partner !== placeAfter.partner || placeBefore.reseller !== placeAfter.reseller;
+const hasMoved = ({ pathBefore, pathAfter }: Pick<MinuteChange, "pathBefore" | "pathAfter">) =>
+  pathBefore.partner !== pathAfter.partner || pathBefore.reseller !== pathAfter.reseller;
 
 const isSame = (a: MinuteEdges, b: MinuteEdges) =>
   a.edge_ms.length === b.edge_ms.length &&
@@ -533,11 +533,11 @@ function edgesByMinute(edges: readonly Edge[]): Map<string, MinuteEdges> {
 
 const minuteKey = (minute: number, level: string) => `${minute} ${level}`;
 
-function placeOf({ organization, partner, reseller }: Place): Place {
+function pathOf({ organization, partner, reseller }: NodePath): NodePath {
   return { organization, partner, reseller };
 }
 
-function nodesAbove({ organization, partner, reseller }: Place): string[] {
+function nodesAbove({ organization, partner, reseller }: NodePath): string[] {
   return [
     nodeAddress("organization", organization),
     ...(reseller ? [nodeAddress("reseller", reseller)] : []),

@@ -14,7 +14,7 @@ import { escapeColumn } from "../ingest/accept/event-row.ts";
 /** Instants kept, of 16 bytes each; the minutes used longest ago are let go beyond it. */
 const mostInstants = 1_500_000;
 
-export interface Place {
+export interface NodePath {
   organization: string;
   partner: string;
   reseller: string;
@@ -34,9 +34,9 @@ export interface MinuteEdges {
 export interface MinuteChange {
   minute: number;
   level: string;
-  placeBefore: Place;
+  pathBefore: NodePath;
   before: MinuteEdges | undefined;
-  placeAfter: Place;
+  pathAfter: NodePath;
   after: MinuteEdges | undefined;
 }
 
@@ -94,10 +94,10 @@ export function createMinuteSlots(clickhouse: ClickHouse): MinuteSlots {
       levels: [...new Set(wanted.map(({ level }) => level))],
     });
     for (const key of missing.keys()) held.set(key, new Map());
-    for (const { minute, level, at_ms, change, begun, ...place } of rows) {
+    for (const { minute, level, at_ms, change, begun, ...path } of rows) {
       const key = keyOf(minute, level);
       if (!missing.has(key)) continue;
-      for (const node of nodesOf(place)) {
+      for (const node of nodesOf(path)) {
         const steps = stepsOf(held.get(key) as MinuteLevel, node);
         steps.starts += begun;
         at_ms.forEach((atMs, index) => {
@@ -120,22 +120,22 @@ export function createMinuteSlots(clickhouse: ClickHouse): MinuteSlots {
   return {
     async write(changes, version, epoch) {
       const touched = new Map<string, { minute: number; level: string; nodes: Set<NodeKey> }>();
-      for (const { minute, level, placeBefore, placeAfter } of changes) {
+      for (const { minute, level, pathBefore, pathAfter } of changes) {
         const key = keyOf(minute, level);
         const pair = touched.get(key) ?? { minute, level, nodes: new Set() };
         touched.set(key, pair);
-        for (const node of nodesOf(placeBefore)) pair.nodes.add(node);
-        for (const node of nodesOf(placeAfter)) pair.nodes.add(node);
+        for (const node of nodesOf(pathBefore)) pair.nodes.add(node);
+        for (const node of nodesOf(pathAfter)) pair.nodes.add(node);
       }
       const missing = new Map([...touched].filter(([key]) => !held.has(key)));
       if (missing.size > 0) await load(missing);
-      for (const { minute, level, placeBefore, before, placeAfter, after } of changes) {
+      for (const { minute, level, pathBefore, before, pathAfter, after } of changes) {
         const key = keyOf(minute, level);
         // What was loaded just now has the changes in it.
         if (missing.has(key)) continue;
         const minuteLevel = held.get(key) as MinuteLevel;
-        if (before) addEdges(minuteLevel, placeBefore, before, -1);
-        if (after) addEdges(minuteLevel, placeAfter, after, 1);
+        if (before) addEdges(minuteLevel, pathBefore, before, -1);
+        if (after) addEdges(minuteLevel, pathAfter, after, 1);
       }
       const rows: string[] = [];
       for (const [key, { minute, level, nodes }] of touched) {
@@ -156,7 +156,7 @@ export function createMinuteSlots(clickhouse: ClickHouse): MinuteSlots {
 
 const keyOf = (minute: number, level: string) => `${minute} ${level}`;
 
-function nodesOf({ organization, partner, reseller }: Place): NodeKey[] {
+function nodesOf({ organization, partner, reseller }: NodePath): NodeKey[] {
   const nodes: NodeKey[] = [`organization\t${organization}`, "all\t"];
   if (reseller !== "") nodes.push(`reseller\t${reseller}`);
   if (partner !== "") nodes.push(`partner\t${partner}`);
@@ -172,8 +172,8 @@ function stepsOf(minuteLevel: MinuteLevel, node: NodeKey): Steps {
   return steps;
 }
 
-function addEdges(minuteLevel: MinuteLevel, place: Place, edges: MinuteEdges, sign: 1 | -1): void {
-  for (const node of nodesOf(place)) {
+function addEdges(minuteLevel: MinuteLevel, path: NodePath, edges: MinuteEdges, sign: 1 | -1): void {
+  for (const node of nodesOf(path)) {
     const steps = stepsOf(minuteLevel, node);
     edges.edge_ms.forEach((atMs, index) => {
       addTo(steps.pending, atMs, sign * (edges.edge_delta[index] as number));

@@ -33,7 +33,7 @@ export interface SessionPart {
 }
 
 /** Stands where a placement does not end. Fits into Int64 and is exact in JavaScript. */
-export const neverMs = Number.MAX_SAFE_INTEGER;
+export const endlessMs = Number.MAX_SAFE_INTEGER;
 
 /**
  * Where `resolved` stands: one part, or the whole and a part for each placement in which something of it was there. `placements` are
@@ -45,7 +45,7 @@ export function sessionParts(
   fallback: { partner: string; reseller: string },
 ): SessionPart[] {
   const peak = participantsPeak(edges);
-  const whole = { part: 0, parts: 0, sinceMs: 0, untilMs: neverMs, edges, peak };
+  const whole = { part: 0, parts: 0, sinceMs: 0, untilMs: endlessMs, edges, peak };
   if (!placements || placements.length < 2) return [{ ...whole, ...pathOf(placements?.[0] ?? fallback) }];
   const split = splitEdges(
     edges,
@@ -55,7 +55,7 @@ export function sessionParts(
     const own = split[index] ?? [];
     if (own.length === 0) return [];
     const sinceMs = index === 0 ? 0 : placement.sinceMs;
-    const untilMs = placements[index + 1]?.sinceMs ?? neverMs;
+    const untilMs = placements[index + 1]?.sinceMs ?? endlessMs;
     return [{ parts: 0, sinceMs, untilMs, ...pathOf(placement), edges: own, peak: participantsPeak(own) }];
   });
   if (found.length < 2) return [{ ...whole, ...pathOf(found[0] ?? placements[0] ?? fallback) }];
@@ -70,9 +70,9 @@ export function spansWithin(
   spans: readonly Span[],
   { sinceMs, untilMs }: Pick<SessionPart, "sinceMs" | "untilMs">,
 ): readonly Span[] {
-  if (sinceMs === 0 && untilMs === neverMs) return spans;
+  if (sinceMs === 0 && untilMs === endlessMs) return spans;
   return spans.flatMap((span) => {
-    const endMs = span.endMs ?? neverMs;
+    const endMs = span.endMs ?? endlessMs;
     const isWithin = span.startMs < untilMs && (endMs > sinceMs || span.startMs >= sinceMs);
     if (!isWithin) return [];
     const isEndCut = endMs > untilMs || span.endMs === undefined;
@@ -80,7 +80,7 @@ export function spansWithin(
       {
         ...span,
         startMs: Math.max(span.startMs, sinceMs),
-        endMs: untilMs === neverMs ? span.endMs : isEndCut ? untilMs : endMs,
+        endMs: untilMs === endlessMs ? span.endMs : isEndCut ? untilMs : endMs,
       },
     ];
   });
@@ -94,13 +94,13 @@ export function splitEdges(edges: readonly Edge[], bounds: readonly number[]): E
   const lists = Array.from({ length: bounds.length + 1 }, (): Edge[] => []);
   let level: string | undefined;
   let running = 0;
-  let place = 0;
+  let index = 0;
   const moveOn = (until: number) => {
-    for (; level !== undefined && place < bounds.length && (bounds[place] as number) <= until; place++) {
+    for (; level !== undefined && index < bounds.length && (bounds[index] as number) <= until; index++) {
       if (running === 0) continue;
-      const atMs = bounds[place] as number;
-      lists[place]?.push({ level, atMs, delta: -running, starts: 0 });
-      lists[place + 1]?.push({ level, atMs, delta: running, starts: 0 });
+      const atMs = bounds[index] as number;
+      lists[index]?.push({ level, atMs, delta: -running, starts: 0 });
+      lists[index + 1]?.push({ level, atMs, delta: running, starts: 0 });
     }
   };
   for (const edge of edges) {
@@ -108,10 +108,10 @@ export function splitEdges(edges: readonly Edge[], bounds: readonly number[]): E
       moveOn(Number.POSITIVE_INFINITY);
       level = edge.level;
       running = 0;
-      place = 0;
+      index = 0;
     }
     moveOn(edge.atMs);
-    const list = lists[place] as Edge[];
+    const list = lists[index] as Edge[];
     const last = list.at(-1);
     if (last?.level === level && last.atMs === edge.atMs) {
       list.pop();

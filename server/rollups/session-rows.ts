@@ -4,33 +4,33 @@
  */
 
 import { escapeColumn } from "../ingest/accept/event-row.ts";
-import type { MinuteEdges, Place } from "./minute-slots.ts";
+import type { MinuteEdges, NodePath } from "./minute-slots.ts";
 import { presenceDays } from "./presence-days.ts";
 import type { ResolvedSession } from "./resolve-session.ts";
 import { type SessionPart, spansWithin } from "./session-parts.ts";
 
-export interface SessionPlace extends Place {
+export interface SessionPath extends NodePath {
   session: string;
   room: string;
 }
 
 /** A row of level_edges. */
 export function renderEdgeRow(
-  session: Omit<SessionPlace, "room"> & { part: number },
+  session: Omit<SessionPath, "room"> & { part: number },
   minute: number,
   level: string,
   edges: Pick<MinuteEdges, "edge_ms" | "edge_delta" | "edge_starts">,
   version: number,
 ): string {
   const arrays = `[${edges.edge_ms}]\t[${edges.edge_delta}]\t[${edges.edge_starts}]`;
-  return `${placeColumns(session)}\t${session.part}\t${version}\t${minute}\t${escapeColumn(level)}\t${arrays}\n`;
+  return `${pathColumns(session)}\t${session.part}\t${version}\t${minute}\t${escapeColumn(level)}\t${arrays}\n`;
 }
 
 /** A row of sessions, by the names of its columns. */
 export type SessionRow = ReturnType<typeof sessionRow>;
 
 export function sessionRow(
-  { organization, session, room }: Omit<SessionPlace, "partner" | "reseller">,
+  { organization, session, room }: Omit<SessionPath, "partner" | "reseller">,
   { spans, orphans, inverted }: ResolvedSession,
   { part, parts, sinceMs, untilMs, partner, reseller, edges, peak }: SessionPart,
   earlierDays: readonly number[],
@@ -77,7 +77,7 @@ export function sessionRow(
 
 export function renderSessionRow(row: SessionRow): string {
   return `${[
-    placeColumns(row),
+    pathColumns(row),
     row.part,
     row.parts,
     row.since_ms,
@@ -114,7 +114,7 @@ export type OpenRow = ReturnType<typeof openRow>;
 
 /** A session stays listed while an interval is open, or while its last end lies ahead: then it is looked at again. */
 export function openRow(
-  { organization, session }: Pick<SessionPlace, "organization" | "session">,
+  { organization, session }: Pick<SessionPath, "organization" | "session">,
   { spans }: ResolvedSession,
   version: number,
   nowMs: number,
@@ -135,7 +135,7 @@ function nextDeadline(spans: readonly { deadlineMs: number | undefined }[]): num
   return next;
 }
 
-const placeColumns = ({ organization, session, partner, reseller }: Omit<SessionPlace, "room">) =>
+const pathColumns = ({ organization, session, partner, reseller }: Omit<SessionPath, "room">) =>
   `${escapeColumn(organization)}\t${escapeColumn(session)}\t${escapeColumn(partner)}\t${escapeColumn(reseller)}`;
 
 const quote = /'/g;

@@ -39,7 +39,7 @@ export interface NewNode {
 }
 
 /** Where a node stood in a span: the node itself and everything above it, nearest first. */
-export interface Place {
+export interface PathSpan {
   fromMs: number;
   toMs: number;
   path: NodeAddress[];
@@ -164,8 +164,8 @@ export class NodeTree {
    * The node and everything above it, nearest first, as it stood in each part of a span (ms since 1970, UTC, half-open): a
    * move of the node or of one above it begins a new part.
    */
-  placesBetween(address: NodeAddress, fromMs: number, toMs: number): Place[] {
-    const places: Place[] = [];
+  pathsBetween(address: NodeAddress, fromMs: number, toMs: number): PathSpan[] {
+    const paths: PathSpan[] = [];
     for (let atMs = fromMs; atMs < toMs; ) {
       const path: NodeAddress[] = [];
       let untilMs = toMs;
@@ -176,12 +176,12 @@ export class NodeTree {
         const parent = parentAt(current, atMs);
         current = parent === null ? undefined : this.#nodes.get(parent);
       }
-      const last = places.at(-1);
+      const last = paths.at(-1);
       if (last && last.path.join() === path.join()) last.toMs = untilMs;
-      else places.push({ fromMs: atMs, toMs: untilMs, path });
+      else paths.push({ fromMs: atMs, toMs: untilMs, path });
       atMs = untilMs;
     }
-    return places;
+    return paths;
   }
 
   /**
@@ -194,7 +194,7 @@ export class NodeTree {
     toMs: number,
   ): { sinceMs: number; partner: string; reseller: string }[] | undefined {
     const placements: { sinceMs: number; partner: string; reseller: string }[] = [];
-    for (const { fromMs: sinceMs, path } of this.placesBetween(
+    for (const { fromMs: sinceMs, path } of this.pathsBetween(
       nodeAddress("organization", organization),
       fromMs,
       toMs + 1,

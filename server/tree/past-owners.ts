@@ -5,16 +5,16 @@
 import type { NodeAddress } from "../contract/nodes.ts";
 import type { NodeTree } from "./node-tree.ts";
 
-type Places = Pick<NodeTree, "placesBetween">;
+type Paths = Pick<NodeTree, "pathsBetween">;
 
 /** Of a caller who changes what happened: the nodes where they may, as of `nowMs` (ms since 1970, UTC). */
 export interface PastRights {
-  tree: Places;
+  tree: Paths;
   reach: readonly NodeAddress[];
   nowMs: number;
 }
 
-/** Paths as `Place` has them: the node itself, then everything above it. */
+/** Paths as `PathSpan` has them: the node itself, then everything above it. */
 interface MovedPath {
   before: NodeAddress[];
   after: NodeAddress[];
@@ -22,13 +22,13 @@ interface MovedPath {
 
 /** Whether the node was one of `reach`, or stood below one, all the time (ms since 1970, UTC, both included). */
 export function stoodWithin(
-  tree: Places,
+  tree: Paths,
   reach: readonly NodeAddress[],
   node: NodeAddress,
   fromMs: number,
   toMs: number,
 ): boolean {
-  return tree.placesBetween(node, fromMs, toMs + 1).every(({ path }) => path.some((one) => reach.includes(one)));
+  return tree.pathsBetween(node, fromMs, toMs + 1).every(({ path }) => path.some((one) => reach.includes(one)));
 }
 
 /** Since when, from `fromMs` on, one of `reach` stood above the node without a break until `toMs`; `toMs` where none did then. */
@@ -38,14 +38,14 @@ export function sinceWhenBelow(
   fromMs: number,
   toMs: number,
 ): number {
-  const places = tree.placesBetween(node, fromMs, toMs + 1);
-  const other = places.findLastIndex(({ path }) => !path.slice(1).some((one) => reach.includes(one)));
-  return Math.min(toMs, places[other + 1]?.fromMs ?? toMs);
+  const paths = tree.pathsBetween(node, fromMs, toMs + 1);
+  const other = paths.findLastIndex(({ path }) => !path.slice(1).some((one) => reach.includes(one)));
+  return Math.min(toMs, paths[other + 1]?.fromMs ?? toMs);
 }
 
 /** The node and all that stood above it at some time of the span (both ends included): whose usage of then it is. */
-export function ownersWithin(tree: Places, node: NodeAddress, fromMs: number, toMs: number): NodeAddress[] {
-  return [...new Set(tree.placesBetween(node, fromMs, toMs + 1).flatMap(({ path }) => path))];
+export function ownersWithin(tree: Paths, node: NodeAddress, fromMs: number, toMs: number): NodeAddress[] {
+  return [...new Set(tree.pathsBetween(node, fromMs, toMs + 1).flatMap(({ path }) => path))];
 }
 
 /**
@@ -53,7 +53,7 @@ export function ownersWithin(tree: Places, node: NodeAddress, fromMs: number, to
  * of time, the first since ever.
  */
 export function movedPaths(
-  tree: Places,
+  tree: Paths,
   placements: readonly { parent: NodeAddress; from: Date }[],
   { node, parent, fromMs, toMs }: { node: NodeAddress; parent: NodeAddress; fromMs: number; toMs: number },
 ): MovedPath[] {
@@ -61,8 +61,8 @@ export function movedPaths(
   for (const [index, placement] of placements.entries()) {
     const startMs = index === 0 ? fromMs : Math.max(fromMs, placement.from.getTime());
     const endMs = Math.min(toMs, placements[index + 1]?.from.getTime() ?? toMs);
-    for (const old of tree.placesBetween(placement.parent, startMs, endMs))
-      for (const young of tree.placesBetween(parent, old.fromMs, old.toMs))
+    for (const old of tree.pathsBetween(placement.parent, startMs, endMs))
+      for (const young of tree.pathsBetween(parent, old.fromMs, old.toMs))
         paths.push({ before: [node, ...old.path], after: [node, ...young.path] });
   }
   return paths;

@@ -20,8 +20,8 @@ const errors: PlantedError[] = [
   {
     rule: "what runs while its organization moves goes on at the new parent",
     file: "server/rollups/session-parts.ts",
-    right: "lists[place + 1]?.push({ level, atMs, delta: running, starts: 0 });",
-    wrong: "lists[place + 1]?.push({ level, atMs, delta: running, starts: running });",
+    right: "lists[index + 1]?.push({ level, atMs, delta: running, starts: 0 });",
+    wrong: "lists[index + 1]?.push({ level, atMs, delta: running, starts: running });",
     tests: `--project unit test/unit/rollups/session-parts.test.ts ${moves}`,
   },
   {

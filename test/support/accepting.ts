@@ -12,7 +12,7 @@ import { KnownIds } from "../../server/ingest/accept/known-ids.ts";
 import { parseRequestRecord } from "../../server/ingest/accept/request-record.ts";
 import { openWriteAheadLog, type WriteAheadLog } from "../../server/ingest/log/write-ahead-log.ts";
 import type { Placement } from "../../server/rollups/session-parts.ts";
-import type { Place } from "../../server/tree/node-tree.ts";
+import type { PathSpan } from "../../server/tree/node-tree.ts";
 
 /** Organizations and the partner and reseller above each; `acme` moved from r1 to r2 at 2026-01-01. */
 export class SmallTree implements AcceptingTree {
@@ -64,7 +64,7 @@ export class SmallTree implements AcceptingTree {
     return first && [{ sinceMs: fromMs, ...first }, ...later];
   }
 
-  placesBetween(address: string, fromMs: number, toMs: number): Place[] {
+  pathsBetween(address: string, fromMs: number, toMs: number): PathSpan[] {
     const placements = this.placementsWithin(address.slice("organization:".length), fromMs, toMs - 1) ?? [];
     return placements.map(({ sinceMs, partner, reseller }, index) => ({
       fromMs: sinceMs,

@@ -34,7 +34,7 @@ import { planCharges } from "./statement-charges.ts";
 import { claimantOf, ownTotal, type Summed, summarize } from "./summarize.ts";
 
 export interface StatementSource extends PeriodSource {
-  tree: Pick<NodeTree, "ancestors" | "placesBetween">;
+  tree: Pick<NodeTree, "ancestors" | "pathsBetween">;
   /** Everything stored under this batch or a smaller one is visible. */
   settledBatch: () => number;
   log: Pick<Logger, "info" | "warn">;
@@ -57,8 +57,8 @@ export async function closeStatements(source: StatementSource, nowMs: number): P
   let count = 0;
   await pLimit(atOnce).map(subscriptions, async (subscription) => {
     const { node, id } = subscription;
-    const places = (fromMs: number, toMs: number) => source.tree.placesBetween(node, fromMs, toMs);
-    const parts = dueParts(subscription, lastTo.get(id), dueMs, places);
+    const paths = (fromMs: number, toMs: number) => source.tree.pathsBetween(node, fromMs, toMs);
+    const parts = dueParts(subscription, lastTo.get(id), dueMs, paths);
     try {
       for (const part of parts) {
         const closed = await closePart(source, subscription, part, nowMs);
@@ -146,12 +146,12 @@ async function closeCorrections(
   let made = 0;
   for (const { of } of pending) {
     const { node, path, currency, tz } = of;
-    const places = (fromMs: number, toMs: number) => tree.placesBetween(node, fromMs, toMs);
+    const paths = (fromMs: number, toMs: number) => tree.pathsBetween(node, fromMs, toMs);
     // What is open or ahead, as far as it is decided: the next two cycles' length of it.
     const aheadMs = nowMs + 70 * 24 * 60 * 60 * 1000;
     const isToCome = subscriptions
       .filter((one) => one.node === node)
-      .flatMap((one) => dueParts(one, Math.max(one.startsAt.getTime(), nowMs - settlingMs), aheadMs, places))
+      .flatMap((one) => dueParts(one, Math.max(one.startsAt.getTime(), nowMs - settlingMs), aheadMs, paths))
       .filter((part) => part.path.join() === path.join())
       .some(({ segments }) => segments.some((segment) => termsOf(terms, segment).currency === currency));
     if (isToCome) continue;

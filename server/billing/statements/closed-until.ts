@@ -21,7 +21,7 @@ export async function closedUntil(db: Queries): Promise<Map<string, number | und
 /** Whether every statement about what ended by `toMs` is closed, of the node and of all below it, the node's own summary included. */
 export async function areStatementsClosed(
   db: Queries,
-  tree: Pick<NodeTree, "isWithin" | "placesBetween">,
+  tree: Pick<NodeTree, "isWithin" | "pathsBetween">,
   node: NodeAddress,
   toMs: number,
 ): Promise<boolean> {
@@ -32,8 +32,8 @@ export async function areStatementsClosed(
   const isOpen = subscriptions
     .filter((one) => tree.isWithin(one.node, charged))
     .some((one) => {
-      const places = (fromMs: number, untilMs: number) => tree.placesBetween(one.node, fromMs, untilMs);
-      return dueParts(one, lastTo.get(one.id), toMs, places).length > 0;
+      const paths = (fromMs: number, untilMs: number) => tree.pathsBetween(one.node, fromMs, untilMs);
+      return dueParts(one, lastTo.get(one.id), toMs, paths).length > 0;
     });
   if (isOpen) return false;
   const [unsummed] = await db

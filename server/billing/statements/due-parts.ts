@@ -1,7 +1,7 @@
-/** Which parts of a subscription's cycles have ended, each in one place of the tree: what statements are made of. */
+/** Which parts of a subscription's cycles have ended, each under one path of parents: what statements are made of. */
 
 import { cycleContaining } from "../../metrics/windows.ts";
-import type { Place } from "../../tree/node-tree.ts";
+import type { PathSpan } from "../../tree/node-tree.ts";
 import {
   type Cycle,
   endMsOf,
@@ -17,7 +17,7 @@ import {
  */
 export const settlingMs = 24 * 60 * 60 * 1000;
 
-export interface DuePart extends Place {
+export interface DuePart extends PathSpan {
   cycle: Cycle;
   /** Each under one version of a plan, in order; at least one. */
   segments: PlanSegment[];
@@ -31,7 +31,7 @@ export function dueParts(
   subscription: SubscriptionRecord,
   sinceMs: number | undefined,
   dueMs: number,
-  placesBetween: (fromMs: number, toMs: number) => Place[],
+  pathsBetween: (fromMs: number, toMs: number) => PathSpan[],
 ): DuePart[] {
   const { tz, anchor } = subscription;
   const endMs = endMsOf(subscription);
@@ -41,10 +41,10 @@ export function dueParts(
     const cycle = cycleContaining(atMs, tz, anchor);
     const untilMs = Math.min(cycle.endMs, endMs);
     const all = segmentsOf(subscription, cycle);
-    for (const place of placesBetween(atMs, untilMs)) {
-      if (place.toMs > dueMs) return parts;
-      const segments = segmentsWithin(all, place.fromMs, place.toMs);
-      if (segments.length > 0) parts.push({ ...place, cycle, segments });
+    for (const span of pathsBetween(atMs, untilMs)) {
+      if (span.toMs > dueMs) return parts;
+      const segments = segmentsWithin(all, span.fromMs, span.toMs);
+      if (segments.length > 0) parts.push({ ...span, cycle, segments });
     }
     atMs = untilMs;
   }

@@ -80,11 +80,11 @@ async function cyclesOfNode(
 ): Promise<AnsweredCycle[]> {
   const { db } = source.postgres;
   const subscriptions = await subscriptionsOf(db, node);
-  const places = (fromMs: number, toMs: number) => source.tree.placesBetween(node, fromMs, toMs);
+  const paths = (fromMs: number, toMs: number) => source.tree.pathsBetween(node, fromMs, toMs);
   const over = cyclesBefore(subscriptions, nowMs, cycles + 1).filter(({ endMs }) => endMs <= nowMs);
   const parts: (DuePart & { subscription?: SubscriptionRecord; tz: string })[] = [];
   for (const { subscription, cycle, endMs } of over.slice(0, cycles).reverse())
-    for (const part of dueParts(subscription, cycle.startMs, endMs, places))
+    for (const part of dueParts(subscription, cycle.startMs, endMs, paths))
       parts.push({ ...part, subscription, tz: subscription.tz });
   if (subscriptions.length === 0) {
     const settings = await cycleSettings(db, source.tree, node, nowMs);
@@ -92,8 +92,8 @@ async function cyclesOfNode(
       .slice(1)
       .reverse();
     for (const cycle of before)
-      for (const place of places(cycle.startMs, cycle.endMs))
-        parts.push({ ...place, cycle, segments: [], tz: settings.tz });
+      for (const span of paths(cycle.startMs, cycle.endMs))
+        parts.push({ ...span, cycle, segments: [], tz: settings.tz });
   }
   const answered: AnsweredCycle[] = [];
   for (const part of parts) {

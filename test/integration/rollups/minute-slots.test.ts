@@ -73,7 +73,7 @@ test("a session that moves to another reseller leaves the slots of the former on
   const [former, later] = ["ebb", "flow"].map((reseller) => ({ organization: "west", partner: "", reseller }));
   const edges = { minute, level: "participants", edge_ms: [minute * 1000 + 5], edge_delta: [1], edge_starts: [1] };
   const { clickhouse } = ingesting.store;
-  const write = async (place: typeof former, version: number) =>
+  const write = async (path: typeof former, version: number) =>
     await clickhouse.command(
       "INSERT INTO level_edges SELECT toDateTime({minute:UInt32}, 'UTC'), 'west', 'w', 'participants', 0, '', {reseller:String}, {version:UInt64}, [{at:Int64}], [1], [1]",
       { minute, reseller: place?.reseller, version, at: edges.edge_ms[0] },
@@ -83,19 +83,19 @@ test("a session that moves to another reseller leaves the slots of the former on
       "SELECT net, starts FROM level_slots FINAL WHERE kind = 'reseller' AND node = {reseller:String}",
       { reseller },
     );
-  if (!former || !later) throw new Error("both places are given");
+  if (!former || !later) throw new Error("both paths are given");
   const change = { minute, level: "participants" };
   const minuteSlots = createMinuteSlots(clickhouse);
   await write(former, 1);
   await minuteSlots.write(
-    [{ ...change, placeBefore: former, before: undefined, placeAfter: former, after: edges }],
+    [{ ...change, pathBefore: former, before: undefined, pathAfter: former, after: edges }],
     1,
     latestEpoch,
   );
   expect(await netOf("ebb")).toEqual([{ net: 1, starts: 1 }]);
   await write(later, 2);
   await minuteSlots.write(
-    [{ ...change, placeBefore: former, before: edges, placeAfter: later, after: edges }],
+    [{ ...change, pathBefore: former, before: edges, pathAfter: later, after: edges }],
     2,
     latestEpoch,
   );
