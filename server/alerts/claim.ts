@@ -12,7 +12,7 @@ import { endPeriod, type Life, nextState, type Pacing } from "./next-state.ts";
 import type { AlertRecord } from "./read-alerts.ts";
 import type { RuleRecord } from "./rules.ts";
 import { type TellSource, tellDue } from "./tell.ts";
-import { placeOf } from "./visibility.ts";
+import { nodeWithoutAgent } from "./visibility.ts";
 
 type NewAlert = typeof alerts.$inferInsert;
 
@@ -141,7 +141,7 @@ function figuresOf(one: Judged) {
 function newAlert(rule: RuleRecord, one: Judged, life: Life, watermark: Date): NewAlert {
   const { node, subject, period } = one;
   return {
-    ...{ id: newId("alr"), key: keyOf(rule, one, String(life.atMs)), node, place: placeOf(node), subject },
+    ...{ id: newId("alr"), key: keyOf(rule, one, String(life.atMs)), node, place: nodeWithoutAgent(node), subject },
     ...{ ruleId: rule.id, ruleName: rule.name, kind: rule.kind, severity: rule.severity },
     ...figuresOf(one),
     periodStart: period ? new Date(period.startMs) : null,

@@ -25,7 +25,7 @@ import { readSystem, type SystemSource } from "./read-system.ts";
 import { readLowUsage, readThreshold, readUnusual } from "./read-usage.ts";
 import { listRules, type RuleRecord } from "./rules.ts";
 import { type TellSource, tellDue } from "./tell.ts";
-import { placeOf } from "./visibility.ts";
+import { nodeWithoutAgent } from "./visibility.ts";
 
 export interface EvaluatorSource extends PeriodSource, TellSource, SystemSource {
   tree: NodeTree;
@@ -261,7 +261,8 @@ export class Evaluator {
     for (const rule of byNode)
       for (const node of this.#allHeld(run, rule)) {
         if (!run.touched && (rule.kind === "threshold" || isSlowDue)) this.#pairs.add(rule.id, node);
-        else if (rule.kind === "threshold" && run.touched?.has(placeOf(node))) this.#pairs.addFirst(rule.id, node);
+        else if (rule.kind === "threshold" && run.touched?.has(nodeWithoutAgent(node)))
+          this.#pairs.addFirst(rule.id, node);
       }
     if (byNode.some(({ kind }) => kind === "threshold")) await this.#addOpen();
     const rules = new Map(run.enabled.map((rule) => [rule.id, rule]));

@@ -10,8 +10,8 @@ import type { NodeTree } from "../tree/node-tree.ts";
 
 type Tree = Pick<NodeTree, "children" | "isWithin">;
 
-/** The node with a place in the tree: of an agent its organization. */
-export function placeOf(node: NodeAddress): NodeAddress {
+/** The node itself, or the organization of an agent: agents are not in the tree. */
+export function nodeWithoutAgent(node: NodeAddress): NodeAddress {
   const parsed = parseNode(node);
   return parsed.kind === "agent" ? nodeAddress("organization", parsed.organization) : node;
 }

@@ -3,7 +3,7 @@ import type { Mail } from "../mail/mailer.ts";
 import type { DeliveryMessage } from "../postgres/schema/delivery.ts";
 import { escapeHtml, oneLine } from "./inert-text.ts";
 
-export interface MailPlace {
+export interface MailFrame {
   /** The delivery's id: each attempt sends the same mail. */
   id: string;
   to: string;
@@ -16,7 +16,7 @@ export interface MailPlace {
 
 const subjectCharacters = 200;
 
-export function renderMail(message: DeliveryMessage, { id, to, matter, unsubscribeUrl, publicUrl }: MailPlace): Mail {
+export function renderMail(message: DeliveryMessage, { id, to, matter, unsubscribeUrl, publicUrl }: MailFrame): Mail {
   const host = new URL(publicUrl).hostname.replace(/^\[(.*)\]$/, "$1").replaceAll(":", "-");
   const subject = oneLine(message.subject, subjectCharacters);
   const lines = message.lines.map((line) => oneLine(line));

@@ -5,7 +5,7 @@ import { actions, type Me } from "../contract/accounts.ts";
 import type { Actor } from "../identity/actor.ts";
 import { newSecret } from "../identity/credential-cache.ts";
 import type { Sessions } from "../identity/sessions.ts";
-import type { Place } from "../identity/sign-in-limits.ts";
+import type { SignInOrigin } from "../identity/sign-in-limits.ts";
 import type { Users } from "../identity/users.ts";
 import { ProblemError } from "../problem.ts";
 import type { HttpEnv } from "./http-env.ts";
@@ -13,11 +13,11 @@ import { deviceCookie, setDeviceCookie, setSessionCookie } from "./session-cooki
 
 interface BeginDeps {
   sessions: Sessions;
-  users: Pick<Users, "rememberPlace">;
+  users: Pick<Users, "rememberOrigin">;
 }
 
 /** From where a request comes, as attempts to sign in are counted. */
-export function placeOf(c: Context<HttpEnv>): Place {
+export function originOf(c: Context<HttpEnv>): SignInOrigin {
   const device = getCookie(c, deviceCookie);
   const isOurs = device !== undefined && /^[\w-]{43}$/.test(device);
   return { address: c.get("client")().address ?? "unknown", ...(isOurs && { device }) };
@@ -31,9 +31,9 @@ export async function startSession(
 ): Promise<string> {
   const userAgent = c.req.header("user-agent")?.slice(0, 256);
   const { token } = await sessions.create(userId, { address: c.get("client")().address, userAgent });
-  const place = placeOf(c);
-  const device = place.device ?? newSecret();
-  await users.rememberPlace(userId, { ...place, device });
+  const origin = originOf(c);
+  const device = origin.device ?? newSecret();
+  await users.rememberOrigin(userId, { ...origin, device });
   setSessionCookie(c, token);
   setDeviceCookie(c, device);
   return token;

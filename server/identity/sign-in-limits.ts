@@ -12,7 +12,7 @@ import type { Postgres } from "../postgres/client.ts";
 import { signInPlaces, users } from "../postgres/schema/accounts.ts";
 
 /** From where somebody asks. */
-export interface Place {
+export interface SignInOrigin {
   address: string;
   /** What the browser was given when it signed in; undefined for one that never did. */
   device?: string | undefined;
@@ -30,26 +30,26 @@ export interface Attempt {
 }
 
 const windowSeconds = 15 * 60;
-/** In the window, of one account from one place. */
-const maxFailuresOfPlace = 10;
-/** Of one account from all places where it was never signed in to. */
+/** In the window, of one account from one origin. */
+const maxFailuresOfOrigin = 10;
+/** Of one account from all origins where it was never signed in to. */
 const maxFailuresOfAccount = 50;
 /** Of one network on any account: many people may share one address. */
 const maxFailuresOfNetwork = 100;
-/** Codes of one account, from all places where it was never signed in to. */
+/** Codes of one account, from all origins where it was never signed in to. */
 const maxCodesOfAccount = 10;
-/** Mails to one account that one place may ask for, all places together, and one network for any account. */
-const maxResetsOfPlace = 3;
+/** Mails to one account that one origin may ask for, all origins together, and one network for any account. */
+const maxResetsOfOrigin = 3;
 const maxResetsOfAccount = 10;
 const maxResetsOfNetwork = 50;
-/** A place that was not used for so long is none any more. */
+/** An origin that was not used for so long is none any more. */
 const placeLifetimeMs = 180 * 24 * 60 * 60 * 1000;
 
 export class SignInLimits {
   readonly #postgres: Postgres;
   readonly #now: () => number;
   readonly #limit: Record<
-    "place" | "account" | "network" | "codes" | "own" | "resetPlace" | "resetAccount" | "resetNetwork",
+    "origin" | "account" | "network" | "codes" | "own" | "resetOrigin" | "resetAccount" | "resetNetwork",
     RateLimiterAbstract
   >;
 
@@ -63,27 +63,27 @@ export class SignInLimits {
       return redis ? new RateLimiterRedis({ ...limits, storeClient: redis, insuranceLimiter: inMemory }) : inMemory;
     };
     this.#limit = {
-      place: limiter("sign-in-place", maxFailuresOfPlace),
+      origin: limiter("sign-in-place", maxFailuresOfOrigin),
       account: limiter("sign-in-account", maxFailuresOfAccount),
       network: limiter("sign-in-network", maxFailuresOfNetwork),
       codes: limiter("sign-in-codes", maxCodesOfAccount),
-      own: limiter("own-account", maxFailuresOfPlace),
-      resetPlace: limiter("reset-place", maxResetsOfPlace),
+      own: limiter("own-account", maxFailuresOfOrigin),
+      resetOrigin: limiter("reset-place", maxResetsOfOrigin),
       resetAccount: limiter("reset-account", maxResetsOfAccount),
       resetNetwork: limiter("reset-network", maxResetsOfNetwork),
     };
   }
 
   /** The attempt, or the ms until one may be made. `account`: an address in lower case, whether there is such an account or not. */
-  async begin(account: string, place: Place): Promise<Attempt | number> {
+  async begin(account: string, origin: SignInOrigin): Promise<Attempt | number> {
     const limit = this.#limit;
-    const usual = await this.#usualPlace(account, place);
-    const network = networkOf(place.address);
-    const here = keyOf(usual ?? networkPlace(place), account);
+    const usual = await this.#usualOrigin(account, origin);
+    const network = networkOf(origin.address);
+    const here = keyOf(usual ?? networkCounter(origin), account);
     const counted: [RateLimiterAbstract, string][] = usual
-      ? [[limit.place, here]]
+      ? [[limit.origin, here]]
       : [
-          [limit.place, here],
+          [limit.origin, here],
           [limit.network, network],
           [limit.account, account],
         ];
@@ -105,7 +105,7 @@ export class SignInLimits {
       },
       succeeded: async () => {
         await Promise.all([
-          limit.place.delete(here),
+          limit.origin.delete(here),
           notGuessed(),
           ...(codesTried > 0 ? [limit.codes.reward(account)] : []),
         ]);
@@ -123,23 +123,23 @@ export class SignInLimits {
   }
 
   /** Whether a mail to set a new password may be asked for. */
-  async mayReset(account: string, place: Place): Promise<boolean> {
+  async mayReset(account: string, origin: SignInOrigin): Promise<boolean> {
     const limit = this.#limit;
-    const usual = await this.#usualPlace(account, place);
-    if ((await consume(limit.resetPlace, keyOf(usual ?? networkPlace(place), account))) > 0) return false;
+    const usual = await this.#usualOrigin(account, origin);
+    if ((await consume(limit.resetOrigin, keyOf(usual ?? networkCounter(origin), account))) > 0) return false;
     if (usual) return true;
     return (
-      (await consume(limit.resetNetwork, networkOf(place.address))) === 0 &&
+      (await consume(limit.resetNetwork, networkOf(origin.address))) === 0 &&
       (await consume(limit.resetAccount, account)) === 0
     );
   }
 
   /** The user has signed in from here. */
-  async remember(userId: string, place: Place): Promise<void> {
+  async remember(userId: string, origin: SignInOrigin): Promise<void> {
     const lastUsedAt = new Date(this.#now());
     const { db } = this.#postgres;
     await db.delete(signInPlaces).where(lt(signInPlaces.lastUsedAt, new Date(this.#now() - placeLifetimeMs)));
-    const rows = placesOf(place).map((hash) => ({ userId, place: hash, lastUsedAt }));
+    const rows = countersOf(origin).map((hash) => ({ userId, place: hash, lastUsedAt }));
     await db
       .insert(signInPlaces)
       .values(rows)
@@ -147,8 +147,8 @@ export class SignInLimits {
   }
 
   /** The browser before the network. One query whether there is such an account or not. */
-  async #usualPlace(account: string, place: Place): Promise<string | undefined> {
-    const asked = placesOf(place);
+  async #usualOrigin(account: string, origin: SignInOrigin): Promise<string | undefined> {
+    const asked = countersOf(origin);
     const rows = await this.#postgres.db
       .select({ place: signInPlaces.place })
       .from(signInPlaces)
@@ -164,13 +164,13 @@ export class SignInLimits {
   }
 }
 
-/** What is stored of a place, the browser first: sha256, as browsers are secrets. */
-function placesOf(place: Place): string[] {
-  const { device } = place;
-  return [...(device === undefined ? [] : [sha256(`device\n${device}`)]), networkPlace(place)];
+/** What is stored of an origin, the browser first: sha256, as browsers are secrets. */
+function countersOf(origin: SignInOrigin): string[] {
+  const { device } = origin;
+  return [...(device === undefined ? [] : [sha256(`device\n${device}`)]), networkCounter(origin)];
 }
 
-const networkPlace = ({ address }: Place) => sha256(`network\n${networkOf(address)}`);
+const networkCounter = ({ address }: SignInOrigin) => sha256(`network\n${networkOf(address)}`);
 const keyOf = (place: string, account: string) => sha256(`${place}\n${account}`);
 
 function sha256(text: string): string {

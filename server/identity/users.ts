@@ -13,7 +13,7 @@ import { type LinkState, setPasswordByLink, stateOfLink } from "./password-links
 import { Passwords } from "./passwords.ts";
 import { offersTo, takeRoles } from "./role-offers.ts";
 import { confirmTotp, takeSecondFactor } from "./second-factor.ts";
-import { type Place, SignInLimits } from "./sign-in-limits.ts";
+import { SignInLimits, type SignInOrigin } from "./sign-in-limits.ts";
 import { issueToken, replacePassword } from "./user-tokens.ts";
 
 export interface AdminAccount {
@@ -92,9 +92,9 @@ export class Users {
    * `code`: of the second factor, where the account has one. Unknown accounts and wrong passwords take the same time and
    * answer. Throws `overloaded` where too many wait who never signed in from where they are.
    */
-  async signIn({ email, password, code }: SignIn, place: Place): Promise<SignInResult> {
+  async signIn({ email, password, code }: SignIn, origin: SignInOrigin): Promise<SignInResult> {
     const account = accountOf(email);
-    const attempt = await this.#limits.begin(account, place);
+    const attempt = await this.#limits.begin(account, origin);
     if (typeof attempt === "number") return tooFast(attempt);
     const [user] = await this.#postgres.db.select().from(users).where(eq(users.email, account));
     const turn = attempt.isUsual ? "known" : "stranger";
@@ -114,8 +114,8 @@ export class Users {
   }
 
   /** The user has signed in from here, in whatever way: from now on attempts from here are told from those of others. */
-  async rememberPlace(userId: string, place: Place): Promise<void> {
-    await this.#limits.remember(userId, place);
+  async rememberOrigin(userId: string, origin: SignInOrigin): Promise<void> {
+    await this.#limits.remember(userId, origin);
   }
 
   /**
@@ -148,9 +148,9 @@ export class Users {
    * Whose password may be set anew, for an account that has one and is not asked for too often; undefined otherwise, which
    * the one who asks is not told.
    */
-  async requestReset(email: string, place: Place): Promise<{ userId: string; email: string } | undefined> {
+  async requestReset(email: string, origin: SignInOrigin): Promise<{ userId: string; email: string } | undefined> {
     const account = accountOf(email);
-    if (!(await this.#limits.mayReset(account, place))) return undefined;
+    if (!(await this.#limits.mayReset(account, origin))) return undefined;
     const [user] = await this.#postgres.db.select().from(users).where(eq(users.email, account));
     return user?.passwordHash && !user.disabledAt ? { userId: user.id, email: account } : undefined;
   }

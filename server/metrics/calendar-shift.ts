@@ -12,15 +12,15 @@ export interface Span {
   toMs: number;
 }
 
-export interface Place {
+export interface MovedInstant {
   at: number;
-  /** False where there is no such place: `at` is where the next one begins. */
+  /** False where there is no such instant: `at` is where the next one begins. */
   isThere: boolean;
 }
 
 export interface Shift extends Span {
   /** Where what the clock shows lies in the compared range, as a reading. */
-  move: (reading: number) => Place;
+  move: (reading: number) => MovedInstant;
   /** Whether what it shows on a date moves to the same time of a date. */
   keepsTime: boolean;
   /** Where one of the whole months or cycles begins: where the compared one does. Undefined for other instants. */
@@ -37,7 +37,7 @@ export function byReading(difference: number): Movement {
 
 /** To the same dates; of years without it 29 February is missing. */
 export function byYears(years: number): Movement {
-  function move(reading: number): Place {
+  function move(reading: number): MovedInstant {
     const date = new Date(reading);
     const month = date.getUTCMonth();
     date.setUTCFullYear(date.getUTCFullYear() - years);
@@ -53,7 +53,7 @@ export function byYears(years: number): Movement {
  */
 export function byCycles(count: number, anchor: number, { tz }: ZoneClock): Movement {
   const before = (date: CalendarDate, cycles: number) => dayOfMonth(date.year, date.month - cycles, anchor);
-  function toSameDay(reading: number): Place {
+  function toSameDay(reading: number): MovedInstant {
     const midnight = Math.floor(reading / dayMs) * dayMs;
     const date = dateOfReading(reading);
     const start = startOfUnit(date, "cycle", anchor);

@@ -3,7 +3,7 @@
  * month or cycle at the same place. Never the n-th beside the n-th: what has no partner stands beside nothing.
  */
 import type { WindowKind } from "../contract/usage.ts";
-import { moveEdge, type Place, type Shift, type Span } from "./calendar-shift.ts";
+import { type MovedInstant, moveEdge, type Shift, type Span } from "./calendar-shift.ts";
 import { clockStepMs, nextOnClock, type Window } from "./windows.ts";
 import { dayMs, type ZoneClock } from "./zone-clock.ts";
 import { offsetChangeBetween } from "./zone-dates.ts";
@@ -40,10 +40,10 @@ function partnerOf(window: Window, pairing: Pairing): Span | undefined {
 /** Minutes and hours: what the clock shows, the first time and the second. */
 function partOfClock({ startMs, endMs }: Window, stepMs: number, pairing: Pairing): Span | undefined {
   const { asked, shift, clock } = pairing;
-  const start = placeOf(startMs, pairing);
+  const start = movedInstant(startMs, pairing);
   if (!start.isThere) return undefined;
   const isOnStep = (clock.readingAt(startMs) - clock.readingAt(start.at)) % stepMs === 0;
-  const toMs = isOnStep ? nextOnClock(start.at, stepMs, clock) : placeOf(endMs, pairing).at;
+  const toMs = isOnStep ? nextOnClock(start.at, stepMs, clock) : movedInstant(endMs, pairing).at;
   return { fromMs: start.at, toMs: endMs === asked.toMs ? Math.min(toMs, moveEdge(endMs, shift, clock)) : toMs };
 }
 
@@ -53,7 +53,7 @@ function partOfDates({ startMs, endMs }: Window, pairing: Pairing): Span {
   const isDate = (ms: number) => shift.keepsTime && clock.isStartOfDate(ms);
   const isOfDays = window === "day" || window === "week";
   function edge(ms: number, midnight: () => number): number {
-    if (!isDate(ms)) return placeOf(ms, pairing).at;
+    if (!isDate(ms)) return movedInstant(ms, pairing).at;
     return isOfDays ? clock.firstInstantOf(midnight()) : moveEdge(ms, shift, clock);
   }
   function afterLast(): number {
@@ -64,7 +64,7 @@ function partOfDates({ startMs, endMs }: Window, pairing: Pairing): Span {
 }
 
 /** An instant of the asked range in the compared one; of a time that comes twice the first is beside the first, the second beside the second. */
-function placeOf(ms: number, { asked, shift, clock }: Pairing): Place {
+function movedInstant(ms: number, { asked, shift, clock }: Pairing): MovedInstant {
   const reading = clock.readingAt(ms);
   const earlier = clock.instantsOf(reading).filter((one) => one >= asked.fromMs && one < ms);
   const moved = shift.move(reading);

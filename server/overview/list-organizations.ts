@@ -17,8 +17,8 @@ export interface OrganizationQuestion {
   order: "asc" | "desc";
 }
 
-/** Where a page ends: the last one's place in the order. */
-export interface OrganizationPlace {
+/** Where a page ends: the value and node of its last entry. */
+export interface PageEnd {
   value: string | number;
   node: string;
 }
@@ -35,7 +35,7 @@ export interface OrganizationPage {
   total: number;
   records: NodeRecord[];
   /** Undefined on the last page. */
-  next: OrganizationPlace | undefined;
+  next: PageEnd | undefined;
 }
 
 interface Placed {
@@ -48,7 +48,7 @@ export function pageOfOrganizations(
   records: readonly NodeRecord[],
   facts: OrganizationFacts,
   question: OrganizationQuestion,
-  after: OrganizationPlace | undefined,
+  after: PageEnd | undefined,
   limit: number,
 ): OrganizationPage {
   const found = matching(records, facts, question);
@@ -65,7 +65,7 @@ export function pageOfOrganizations(
   };
 }
 
-const asPlaced = ({ value, node }: OrganizationPlace) => ({ value, record: { node } });
+const asPlaced = ({ value, node }: PageEnd) => ({ value, record: { node } });
 
 function matching(records: readonly NodeRecord[], facts: OrganizationFacts, question: OrganizationQuestion): Placed[] {
   const { plans, statuses, quotas, sort } = question;

@@ -12,7 +12,7 @@ export type FileRecord = typeof reportFiles.$inferSelect;
 type StoredFormat = FileRecord["format"];
 
 /** Which file of a run: `section` is '' where one file holds all of them. */
-export interface FilePlace {
+export interface FileKey {
   run: string;
   format: StoredFormat;
   section: string;
@@ -23,12 +23,12 @@ const partBytes = 1024 * 1024;
 /** In place of what an attempt that was abandoned left. */
 export async function storeFile(
   db: Queries,
-  place: FilePlace,
+  file: FileKey,
   position: number,
   content: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
 ): Promise<void> {
-  const { run, format, section } = place;
-  await removeFile(db, place);
+  const { run, format, section } = file;
+  await removeFile(db, file);
   const sum = createHash("sha256");
   let [bytes, number, held] = [0, 0, Buffer.alloc(0)];
   const store = async (part: Buffer) => {
@@ -45,7 +45,7 @@ export async function storeFile(
   await db.insert(reportFiles).values({ run, format, section, position, bytes, sha256: sum.digest("hex") });
 }
 
-async function removeFile(db: Queries, { run, format, section }: FilePlace): Promise<void> {
+async function removeFile(db: Queries, { run, format, section }: FileKey): Promise<void> {
   const parts = and(
     eq(reportFileParts.run, run),
     eq(reportFileParts.format, format),
@@ -64,14 +64,14 @@ export async function listFiles(db: Queries, runs: readonly string[]): Promise<F
     .from(reportFiles)
     .where(and(inArray(reportFiles.run, [...runs]), inArray(reportFiles.format, [...reportFormats])))
     .orderBy(asc(reportFiles.position));
-  const place = ({ format }: FileRecord) => reportFormats.indexOf(format as ReportFormat);
-  return found.sort((a, b) => place(a) - place(b));
+  const rank = ({ format }: FileRecord) => reportFormats.indexOf(format as ReportFormat);
+  return found.sort((a, b) => rank(a) - rank(b));
 }
 
 /** Without a section the first one. */
 export async function findFile(
   db: Queries,
-  { run, format, section }: Pick<FilePlace, "run" | "format"> & { section: string | undefined },
+  { run, format, section }: Pick<FileKey, "run" | "format"> & { section: string | undefined },
 ): Promise<FileRecord | undefined> {
   const wanted = section === undefined ? undefined : eq(reportFiles.section, section);
   const [found] = await db

@@ -21,7 +21,7 @@ import { ProblemError } from "../../problem.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
 import { refuseForeignOrigin, sessionToken } from "../authenticate.ts";
 import { authorOf } from "../author-of.ts";
-import { placeOf } from "../begin-session.ts";
+import { originOf } from "../begin-session.ts";
 import type { HttpEnv } from "../http-env.ts";
 import { checkPassword, ofUser } from "../own-account.ts";
 
@@ -191,7 +191,7 @@ export function accountRoutes(deps: AccountRoutesDeps): OpenAPIHono<HttpEnv> {
     }),
     async (c) => {
       refuseForeignOrigin(c.req.raw, false);
-      const reset = await users.requestReset(c.req.valid("json").email, placeOf(c));
+      const reset = await users.requestReset(c.req.valid("json").email, originOf(c));
       if (reset && !mailer)
         log.warn("a password reset was asked for, but there is no TIDEMARK_SMTP_URL to send it with");
       // Not waited for: how long the answer takes tells nothing.

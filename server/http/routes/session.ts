@@ -7,7 +7,7 @@ import type { Users } from "../../identity/users.ts";
 import { ProblemError } from "../../problem.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
 import { refuseForeignOrigin, requireActor, sessionToken } from "../authenticate.ts";
-import { beginSession, describeActor, placeOf } from "../begin-session.ts";
+import { beginSession, describeActor, originOf } from "../begin-session.ts";
 import type { HttpEnv } from "../http-env.ts";
 import { cookieAttributes } from "../session-cookie.ts";
 
@@ -37,7 +37,7 @@ export function sessionRoutes({ users, sessions }: SessionRoutesDeps): OpenAPIHo
     async (c) => {
       refuseForeignOrigin(c.req.raw, false);
       const asked = c.req.valid("json");
-      const result = await users.signIn(asked, placeOf(c));
+      const result = await users.signIn(asked, originOf(c));
       if (result.outcome === "too_fast")
         throw new ProblemError("too_fast", "too many attempts to sign in; wait before the next", result);
       if (result.outcome === "code_needed")

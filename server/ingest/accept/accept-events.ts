@@ -10,7 +10,7 @@ import { isAddressable, isStorableText } from "../../contract/text.ts";
 import { explainForm, type Fault, type GivenEvent, hasEventForm } from "./event-gate.ts";
 import { identityPrefix } from "./event-hash.ts";
 import { nameOfStored } from "./event-identity.ts";
-import { latenessOf, type OutcomeCount, type OutcomePlace, OutcomeTally } from "./event-outcomes.ts";
+import { latenessOf, type OutcomeCount, type OutcomeOwner, OutcomeTally } from "./event-outcomes.ts";
 import { escapeColumn, renderQuarantineRow } from "./event-row.ts";
 import type { IdentifiedEvent, Standing } from "./known-ids.ts";
 import { type ReadContext, type ReadEvent, readEvent, renderEventRow } from "./read-event.ts";
@@ -167,21 +167,21 @@ export function decideEvents(request: RequestEvents, checked: CheckedEvents, con
     outcomes: [],
     restsOnOthers: false,
   };
-  const places = new Map<
+  const organizations = new Map<
     string,
-    Fault | { organization: string; at: OutcomePlace; accepted: number; duplicates: number }
+    Fault | { organization: string; at: OutcomeOwner; accepted: number; duplicates: number }
   >();
   const warnedOf = warningsByIndex(checked.warnings);
   const warnedBefore = checked.warnings.length;
   const tally = new OutcomeTally();
-  const ownersPlace = placeOfOwner(emitter, tree, receivedAtMs);
-  const place = { organization: "", partner: "", reseller: "", key: escapeColumn(emitter.id) };
+  const keysOwner = outcomeOwnerOfKey(emitter, tree, receivedAtMs);
+  const shared = { organization: "", partner: "", reseller: "", key: escapeColumn(emitter.id) };
   const reject = (index: number, fault: Fault) => {
     const { id, organization } = namesOf(request.events[index]);
     const isSeen = organization !== "" && isVisible(organization, emitter, tree);
     decision.rejected.push({ index, id, ...fault });
     tally.add(
-      isSeen ? placeAbove(organization, emitter, tree, receivedAtMs) : ownersPlace,
+      isSeen ? outcomeOwner(organization, emitter, tree, receivedAtMs) : keysOwner,
       emitter.id,
       "rejected",
       fault.code,
@@ -201,14 +201,14 @@ export function decideEvents(request: RequestEvents, checked: CheckedEvents, con
   };
   for (const { index, fault } of checked.faults) reject(index, fault);
   for (const event of checked.readable) {
-    let placed = places.get(event.organization);
+    let placed = organizations.get(event.organization);
     if (!placed) {
-      const found = placeOf(event.organization, emitter, tree);
+      const found = admissible(event.organization, emitter, tree);
       placed =
         "code" in found
           ? found
-          : { ...found, at: placeAbove(event.organization, emitter, tree, receivedAtMs), accepted: 0, duplicates: 0 };
-      places.set(event.organization, placed);
+          : { ...found, at: outcomeOwner(event.organization, emitter, tree, receivedAtMs), accepted: 0, duplicates: 0 };
+      organizations.set(event.organization, placed);
     }
     if ("code" in placed) {
       reject(event.index, placed);
@@ -225,9 +225,9 @@ export function decideEvents(request: RequestEvents, checked: CheckedEvents, con
     const { standing, isChecked } = context.claim(event);
     if (standing === "new") {
       const path = tree.pathAt(event.organization, event.timeMs);
-      place.organization = placed.organization;
-      place.partner = path ? escapeColumn(path.partner) : "";
-      place.reseller = path ? escapeColumn(path.reseller) : "";
+      shared.organization = placed.organization;
+      shared.partner = path ? escapeColumn(path.partner) : "";
+      shared.reseller = path ? escapeColumn(path.reseller) : "";
       decision.accepted++;
       if (placed.accepted++ === 0) warnOfStanding(decision.warnings, event, tree);
       const lateness = latenessOf(event.timeMs, receivedAtMs);
@@ -240,7 +240,7 @@ export function decideEvents(request: RequestEvents, checked: CheckedEvents, con
       for (const code of warnedOf.get(event.index) ?? [])
         if (code === "unmatched_type") tally.add(placed.at, emitter.id, "unmatched");
         else tally.add(placed.at, emitter.id, "warned", code);
-      decision.eventRows.push(renderEventRow(event, isChecked, receivedAtMs, place, request.isPlain));
+      decision.eventRows.push(renderEventRow(event, isChecked, receivedAtMs, shared, request.isPlain));
       continue;
     }
     decision.restsOnOthers = true;
@@ -249,7 +249,7 @@ export function decideEvents(request: RequestEvents, checked: CheckedEvents, con
       placed.duplicates++;
     } else reject(event.index, idConflict);
   }
-  for (const placed of places.values()) {
+  for (const placed of organizations.values()) {
     if ("code" in placed) continue;
     if (placed.accepted > 0) tally.add(placed.at, emitter.id, "accepted", "", placed.accepted);
     if (placed.duplicates > 0) tally.add(placed.at, emitter.id, "duplicate", "", placed.duplicates);
@@ -260,7 +260,7 @@ export function decideEvents(request: RequestEvents, checked: CheckedEvents, con
   dropWarningsOfRejected(decision);
   if (context.isAtomic && decision.rejected.length > 0) {
     abort(request, decision);
-    decision.outcomes = outcomesOfAborted(request, decision.rejected, context, ownersPlace);
+    decision.outcomes = outcomesOfAborted(request, decision.rejected, context, keysOwner);
   }
   return decision;
 }
@@ -295,7 +295,7 @@ const idConflict: Fault = {
 };
 
 /** Below the root an organization that does not exist and one of others are refused alike: neither is told of. */
-function placeOf(organization: string, emitter: Emitter, tree: OrganizationTree): Fault | { organization: string } {
+function admissible(organization: string, emitter: Emitter, tree: OrganizationTree): Fault | { organization: string } {
   if (isVisible(organization, emitter, tree)) return { organization: escapeColumn(organization) };
   const message = "there is no such organization, and this key may not create it";
   if (emitter.node === "all" && !tree.get(nodeAddress("organization", organization)))
@@ -304,22 +304,22 @@ function placeOf(organization: string, emitter: Emitter, tree: OrganizationTree)
 }
 
 /** An organization that the key may see, with what stands above it at that time. */
-function placeAbove(organization: string, emitter: Emitter, tree: OrganizationTree, timeMs: number): OutcomePlace {
+function outcomeOwner(organization: string, emitter: Emitter, tree: OrganizationTree, timeMs: number): OutcomeOwner {
   const path = tree.pathAt(organization, timeMs);
   return { organization, partner: path?.partner ?? "", reseller: path?.reseller ?? "", agent: agentOf(emitter) };
 }
 
 /** Where events are counted that name no organization the key may see: at the key's own node. */
-function placeOfOwner(emitter: Emitter, tree: OrganizationTree, timeMs: number): OutcomePlace {
+function outcomeOwnerOfKey(emitter: Emitter, tree: OrganizationTree, timeMs: number): OutcomeOwner {
   const owner = parseNode(emitter.node);
-  if (owner.kind === "agent") return placeAbove(owner.organization, emitter, tree, timeMs);
-  if (owner.kind === "organization") return placeAbove(owner.id, emitter, tree, timeMs);
-  const place = { organization: "", partner: "", reseller: "", agent: "" };
+  if (owner.kind === "agent") return outcomeOwner(owner.organization, emitter, tree, timeMs);
+  if (owner.kind === "organization") return outcomeOwner(owner.id, emitter, tree, timeMs);
+  const above = { organization: "", partner: "", reseller: "", agent: "" };
   for (const address of tree.ancestors(emitter.node)) {
     const { kind, id } = parseNode(address);
-    if (kind === "partner" || kind === "reseller") place[kind] = id;
+    if (kind === "partner" || kind === "reseller") above[kind] = id;
   }
-  return place;
+  return above;
 }
 
 function agentOf(emitter: Emitter): string {
@@ -332,14 +332,14 @@ function outcomesOfAborted(
   request: RequestEvents,
   rejected: readonly Rejection[],
   { emitter, tree, receivedAtMs }: DecisionContext,
-  ownersPlace: OutcomePlace,
+  keysOwner: OutcomeOwner,
 ): OutcomeCount[] {
   const tally = new OutcomeTally();
   for (const { index, code } of rejected) {
     const { organization } = namesOf(request.events[index]);
     const isSeen = organization !== "" && isVisible(organization, emitter, tree);
-    const place = isSeen ? placeAbove(organization, emitter, tree, receivedAtMs) : ownersPlace;
-    tally.add(place, emitter.id, "rejected", code);
+    const owner = isSeen ? outcomeOwner(organization, emitter, tree, receivedAtMs) : keysOwner;
+    tally.add(owner, emitter.id, "rejected", code);
   }
   return tally.list();
 }

@@ -10,7 +10,7 @@ import { unescapeColumn } from "./event-row.ts";
 export type Outcome = "accepted" | "duplicate" | "rejected" | "late" | "unmatched" | "warned";
 
 /** Whose events they are: an organization and what stands above it at receipt; '' where there is none. */
-export interface OutcomePlace {
+export interface OutcomeOwner {
   organization: string;
   partner: string;
   reseller: string;
@@ -18,7 +18,7 @@ export interface OutcomePlace {
   agent: string;
 }
 
-export interface OutcomeCount extends OutcomePlace {
+export interface OutcomeCount extends OutcomeOwner {
   /** Id of the API key. */
   key: string;
   outcome: Outcome;
@@ -37,8 +37,8 @@ export function latenessOf(timeMs: number, receivedAtMs: number): LatenessReason
 export class OutcomeTally {
   readonly #counts = new Map<string, OutcomeCount & { minuteMs: number }>();
 
-  add(place: OutcomePlace, key: string, outcome: Outcome, reason = "", events = 1, minuteMs = 0): void {
-    const { organization, partner, reseller, agent } = place;
+  add(owner: OutcomeOwner, key: string, outcome: Outcome, reason = "", events = 1, minuteMs = 0): void {
+    const { organization, partner, reseller, agent } = owner;
     const name = `${minuteMs}\n${organization}\n${partner}\n${reseller}\n${agent}\n${key}\n${outcome}\n${reason}`;
     const count = this.#counts.get(name);
     if (count) count.events += events;
@@ -46,7 +46,7 @@ export class OutcomeTally {
   }
 
   /** Where accepted events of an organization were counted; undefined when none were. */
-  placeOf(organization: string, key: string, minuteMs: number): OutcomePlace | undefined {
+  ownerOf(organization: string, key: string, minuteMs: number): OutcomeOwner | undefined {
     for (const count of this.#counts.values())
       if (
         count.outcome === "accepted" &&
@@ -74,13 +74,13 @@ export function recount(tally: OutcomeTally, line: string, outcome: Outcome, rea
   const [, organization = "", , , time, received, type = ""] = columns;
   const key = unescapeColumn(columns.at(-1) ?? "");
   const minuteMs = minuteOf(Number(received));
-  const place = tally.placeOf(unescapeColumn(organization), key, minuteMs);
-  if (!place) return;
-  tally.add(place, key, "accepted", "", -1, minuteMs);
-  tally.add(place, key, outcome, reason, 1, minuteMs);
+  const owner = tally.ownerOf(unescapeColumn(organization), key, minuteMs);
+  if (!owner) return;
+  tally.add(owner, key, "accepted", "", -1, minuteMs);
+  tally.add(owner, key, outcome, reason, 1, minuteMs);
   const lateness = latenessOf(Number(time), Number(received));
-  if (lateness !== undefined) tally.add(place, key, "late", lateness, -1, minuteMs);
-  if (eventType(unescapeColumn(type)) === undefined) tally.add(place, key, "unmatched", "", -1, minuteMs);
+  if (lateness !== undefined) tally.add(owner, key, "late", lateness, -1, minuteMs);
+  if (eventType(unescapeColumn(type)) === undefined) tally.add(owner, key, "unmatched", "", -1, minuteMs);
 }
 
 type Written = [string, string, string, string, string, Outcome, string, number];

@@ -138,7 +138,7 @@ export function readEvent(index: number, event: GivenEvent, context: ReadContext
   };
 }
 
-export interface RowPlace {
+export interface SharedColumns {
   /** Escaped columns of everything that is the same for many events of a request. */
   organization: string;
   partner: string;
@@ -151,11 +151,11 @@ export function renderEventRow(
   event: ReadEvent,
   isChecked: boolean,
   receivedAtMs: number,
-  place: RowPlace,
+  shared: SharedColumns,
   isPlain: boolean,
 ): string {
   const id = isPlain && event.withoutSource === undefined ? event.id : escapeColumn(event.id);
-  return `${isChecked ? 1 : 0}\t${place.organization}\t${id}\t${event.bodyHash}\t${event.timeMs}\t${receivedAtMs}\t${event.type}\t${place.partner}\t${place.reseller}\t${event.usage}\t${event.measured}\t${place.key}`;
+  return `${isChecked ? 1 : 0}\t${shared.organization}\t${id}\t${event.bodyHash}\t${event.timeMs}\t${receivedAtMs}\t${event.type}\t${shared.partner}\t${shared.reseller}\t${event.usage}\t${event.measured}\t${shared.key}`;
 }
 
 function secondsFault(event: GivenEvent, type: EventType | undefined): Fault | undefined {

@@ -76,7 +76,7 @@ test("a session that moves to another reseller leaves the slots of the former on
   const write = async (path: typeof former, version: number) =>
     await clickhouse.command(
       "INSERT INTO level_edges SELECT toDateTime({minute:UInt32}, 'UTC'), 'west', 'w', 'participants', 0, '', {reseller:String}, {version:UInt64}, [{at:Int64}], [1], [1]",
-      { minute, reseller: place?.reseller, version, at: edges.edge_ms[0] },
+      { minute, reseller: path?.reseller, version, at: edges.edge_ms[0] },
     );
   const netOf = async (reseller: string) =>
     await clickhouse.select(

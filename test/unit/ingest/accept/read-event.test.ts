@@ -48,10 +48,10 @@ function events(text: fc.Arbitrary<string>): fc.Arbitrary<UsageEvent> {
 }
 
 const bodyHashAt = eventColumns.indexOf("body_hash");
-const place = { organization: "o", partner: "p", reseller: "r", key: "k" };
+const shared = { organization: "o", partner: "p", reseller: "r", key: "k" };
 const row = (event: GivenEvent, isPlain: boolean) => {
   const read = readEvent(0, event, context(isPlain));
-  return "code" in read ? read.code : renderEventRow(read, true, receivedAtMs, place, isPlain);
+  return "code" in read ? read.code : renderEventRow(read, true, receivedAtMs, shared, isPlain);
 };
 
 test("a line tells the event that it came from: read again, it makes the same line", () => {
@@ -65,8 +65,8 @@ test("a line tells the event that it came from: read again, it makes the same li
       const told = eventOfLine(line);
       expect([told.receivedAtMs, told.key, told.event.organization]).toEqual([
         receivedAtMs,
-        place.key,
-        place.organization,
+        shared.key,
+        shared.organization,
       ]);
       const again = row({ ...told.event, organization: event.organization }, false);
       const withoutBody = (one: string) =>
