@@ -35,6 +35,7 @@ const serverEntries = {
   "real-check": "server/programs/real-check.ts",
   bench: "test/bench/ingest.ts",
   "bench-queries": "test/bench/queries.ts",
+  "bench-live": "test/bench/live.ts",
   "bench-overview": "test/bench/overview.ts",
   chaos: "test/chaos/run-chaos.ts",
   poison: "test/poison/run-poison.ts",
