@@ -66,7 +66,7 @@ export const meSchema = z.object({
 });
 export type Me = z.infer<typeof meSchema>;
 
-export const sessionListSchema = z.object({
+export const mySessionListSchema = z.object({
   sessions: z.array(
     z.object({
       id: z.string(),
@@ -78,7 +78,7 @@ export const sessionListSchema = z.object({
     }),
   ),
 });
-export type SessionList = z.infer<typeof sessionListSchema>;
+export type MySessionList = z.infer<typeof mySessionListSchema>;
 
 const newPasswordSchema = z.string().min(10, "must have at least 10 characters").max(1024);
 
@@ -149,6 +149,7 @@ export const rotateKeySchema = z.strictObject({
 });
 
 export const keyListSchema = z.object({ keys: z.array(keySchema) });
+export type KeyList = z.infer<typeof keyListSchema>;
 
 export const createdKeySchema = keySchema.extend({
   key: z.string().describe("Shown this once; only its hash is kept"),

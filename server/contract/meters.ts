@@ -83,6 +83,8 @@ export const meterSchema = z.object({
 });
 export type MeterSummary = z.infer<typeof meterSchema>;
 
+export const meterListSchema = z.object({ meters: z.array(meterSchema) });
+
 export const customMeterSchema = z.object({
   meter: z.string(),
   node: nodeAddressSchema,

@@ -53,6 +53,7 @@ export const quarantineListSchema = z.object({
   events: z.array(quarantinedEventSchema),
   next_cursor: nextCursorSchema,
 });
+export type QuarantineList = z.infer<typeof quarantineListSchema>;
 
 const replayedAtOnce = 1_000;
 
@@ -96,6 +97,7 @@ export const replayAnswerSchema = z.object({
   events: z.array(replayedEventSchema).describe("In the order in which they were sent: as they had been received"),
   next_cursor: nextCursorSchema,
 });
+export type ReplayAnswer = z.infer<typeof replayAnswerSchema>;
 
 export const replayOneRequestSchema = z.strictObject({
   event: recordByWords(z.string(), z.unknown())

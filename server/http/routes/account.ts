@@ -4,9 +4,9 @@ import type { Logger } from "pino";
 import {
   changePasswordSchema,
   confirmPasswordSchema,
+  mySessionListSchema,
   recoveryCodesSchema,
   requestResetSchema,
-  sessionListSchema,
   setPasswordSchema,
   totpCodeSchema,
   totpSecretSchema,
@@ -50,7 +50,7 @@ export function accountRoutes(deps: AccountRoutesDeps): OpenAPIHono<HttpEnv> {
       summary: "List where one is signed in",
       middleware: ofUser,
       responses: {
-        200: { description: "The newest first", content: json(sessionListSchema) },
+        200: { description: "The newest first", content: json(mySessionListSchema) },
         ...problemResponses(401, 403, 503),
       },
     }),

@@ -7,7 +7,7 @@ import {
   changeMeterSchema,
   createMeterSchema,
   customMeterSchema,
-  meterSchema,
+  meterListSchema,
 } from "../../contract/meters.ts";
 import { type NodeAddress, nodeAddressSchema } from "../../contract/nodes.ts";
 import type { Actor } from "../../identity/actor.ts";
@@ -51,7 +51,7 @@ export function metersRoutes({
       responses: {
         200: {
           description: "Built-in meters, and those that users made for this node or one above it",
-          content: { "application/json": { schema: z.object({ meters: z.array(meterSchema) }) } },
+          content: { "application/json": { schema: meterListSchema } },
         },
         ...problemResponses(400, 401, 403, 404),
       },

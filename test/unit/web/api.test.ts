@@ -1,13 +1,8 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
-import {
-  ApiError,
-  onSignedOut,
-  readMe,
-  readMeters,
-  readUsage,
-  signIn,
-  usageAddress,
-} from "../../../web/src/api/client.ts";
+import { api } from "../../../web/src/api/client.ts";
+import { readMe } from "../../../web/src/api/me.ts";
+import { ApiError, onSignedOut } from "../../../web/src/api/request.ts";
+import { readUsage, usageAddress } from "../../../web/src/api/usage.ts";
 
 const signedOut = vi.fn();
 onSignedOut(signedOut);
@@ -41,7 +36,7 @@ async function failure(act: () => Promise<unknown>): Promise<ApiError> {
 describe("a refusal", () => {
   it("carries the cause, the field, the wait and the request id", async () => {
     answerWith(() => refused(503, "store_unavailable", { field: "from", request_id: "r1" }, { "retry-after": "7" }));
-    expect(await failure(readMeters)).toMatchObject({
+    expect(await failure(() => api.listMeters())).toMatchObject({
       code: "store_unavailable",
       message: "why",
       status: 503,
@@ -54,13 +49,17 @@ describe("a refusal", () => {
 
   it("carries the request id of the header when a proxy answers without a problem", async () => {
     answerWith(() => new Response("<h1>Bad gateway</h1>", { status: 502, headers: { "x-request-id": "r2" } }));
-    expect(await failure(readMeters)).toMatchObject({ code: "unexpected_answer", requestId: "r2", isPassing: true });
+    expect(await failure(() => api.listMeters())).toMatchObject({
+      code: "unexpected_answer",
+      requestId: "r2",
+      isPassing: true,
+    });
   });
 
   it("that trying again cannot help is not passing", async () => {
     for (const status of [400, 403, 404, 500]) {
       answerWith(() => refused(status, "invalid_request"));
-      expect((await failure(readMeters)).isPassing).toBe(false);
+      expect((await failure(() => api.listMeters())).isPassing).toBe(false);
     }
   });
 });
@@ -68,30 +67,30 @@ describe("a refusal", () => {
 describe("an answer that does not come", () => {
   it("is told as such, and passes", async () => {
     answerWith(() => Promise.reject(new TypeError("Failed to fetch")));
-    expect(await failure(readMeters)).toMatchObject({ code: "unreachable", status: 0, isPassing: true });
+    expect(await failure(() => api.listMeters())).toMatchObject({ code: "unreachable", status: 0, isPassing: true });
   });
 
   it("because nobody wants it any more is no failure of the service", async () => {
     answerWith(() => Promise.reject(new DOMException("aborted", "AbortError")));
-    await expect(readMeters()).rejects.toMatchObject({ name: "AbortError" });
+    await expect(api.listMeters()).rejects.toMatchObject({ name: "AbortError" });
   });
 
   it("in full is told as such", async () => {
     answerWith(() => new Response('{"meters": ['));
-    expect(await failure(readMeters)).toMatchObject({ code: "unexpected_answer", status: 200 });
+    expect(await failure(() => api.listMeters())).toMatchObject({ code: "unexpected_answer", status: 200 });
   });
 });
 
 describe("a session that ended", () => {
   it("is told once to the page by any request", async () => {
     answerWith(() => refused(401, "unauthenticated"));
-    await failure(readMeters);
+    await failure(() => api.listMeters());
     expect(signedOut).toHaveBeenCalledOnce();
   });
 
   it("is not what a wrong password means", async () => {
     answerWith(() => refused(401, "unauthenticated"));
-    await failure(() => signIn({ email: "a@b", password: "wrong" }));
+    await failure(() => api.signIn({ body: { email: "a@b", password: "wrong" }, isSignIn: true }));
     expect(signedOut).not.toHaveBeenCalled();
   });
 

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
-import { ApiError } from "../../../web/src/api/client.ts";
+import { ApiError } from "../../../web/src/api/request.ts";
 import { Loaded, lateReads } from "../../../web/src/state/loaded.svelte.ts";
 
 let panel: Loaded<string>;

@@ -1,6 +1,6 @@
-/** Passkeys: what the server keeps of them, and the browser's own dialogs, which nothing else opens. */
+/** The browser's own dialogs for passkeys, which nothing else opens. */
 import type { SignInWays } from "@contract/accounts.ts";
-import type { Passkey, PasskeyCreationOptions, PasskeyList, PasskeyRequestOptions } from "@contract/passkeys.ts";
+import type { SignInWithPasskey } from "@contract/passkeys.ts";
 import {
   browserSupportsWebAuthn,
   browserSupportsWebAuthnAutofill,
@@ -8,35 +8,20 @@ import {
   startRegistration,
   WebAuthnAbortService,
 } from "@simplewebauthn/browser";
-import { ApiError, request, send } from "./client.ts";
-
-const passkeyAddress = (id: string) => `/v1/me/passkeys/${encodeURIComponent(id)}`;
+import { api } from "./client.ts";
+import { ApiError } from "./request.ts";
 
 /** Browsers give passkeys to the pages of one origin alone. */
 export function canUsePasskeys(ways: SignInWays): boolean {
   return ways.passkeys?.origin === location.origin && browserSupportsWebAuthn();
 }
 
-export function readPasskeys(signal?: AbortSignal): Promise<PasskeyList> {
-  return send<PasskeyList>("GET", "/v1/me/passkeys", { signal });
-}
-
 /** Throws ApiError, or what the browser says: see `whyNoPasskey`. */
 export async function addPasskey(name: string, password: string | undefined): Promise<void> {
   const body = password === undefined ? {} : { password };
-  const optionsJSON = await send<PasskeyCreationOptions>("POST", "/v1/me/passkeys/options", { body });
+  const optionsJSON = await api.beginPasskey({ body });
   const credential = await startRegistration({ optionsJSON });
-  await send<Passkey>("POST", "/v1/me/passkeys", { body: { name, credential } });
-}
-
-export async function renamePasskey(id: string, name: string): Promise<void> {
-  await send<Passkey>("PATCH", passkeyAddress(id), { body: { name } });
-}
-
-/** `isLast`: the person knows that only the identity provider is left to sign in with. */
-export async function removePasskey(id: string, password: string | undefined, isLast: boolean): Promise<void> {
-  const body = { ...(password !== undefined && { password }), ...(isLast && { even_if_last: true }) };
-  await request("DELETE", passkeyAddress(id), { body });
+  await api.addPasskey({ body: { name, credential } });
 }
 
 /**
@@ -44,9 +29,11 @@ export async function removePasskey(id: string, password: string | undefined, is
  * in, until one is chosen or another of these begins. Throws ApiError, or what the browser says: see `whyNoPasskey`.
  */
 export async function signInWithPasskey(isAutofill: boolean): Promise<void> {
-  const optionsJSON = await send<PasskeyRequestOptions>("POST", "/v1/session/passkey/options", { isSignIn: true });
+  const optionsJSON = await api.beginPasskeySignIn({ isSignIn: true });
   const credential = await startAuthentication({ optionsJSON, useBrowserAutofill: isAutofill });
-  await request("POST", "/v1/session/passkey", { body: { credential }, isSignIn: true });
+  // One that does not say whose it is, which the browser's types allow, is refused by the server.
+  const body = { credential } as SignInWithPasskey;
+  await api.signInWithPasskey({ body, isSignIn: true });
 }
 
 export function canOfferPasskeys(): Promise<boolean> {

@@ -3,7 +3,7 @@
  * new snapshot after a lost connection or a gap in the sequence. Pushes are applied once per frame.
  */
 import type { LiveChanged, LiveLevels, LiveRoom, LiveSnapshot, WatchResult } from "@contract/live.ts";
-import { readLive } from "../api/client.ts";
+import { api } from "../api/client.ts";
 import { judgePush, type LiveState, liveState } from "./live-status.ts";
 import { beginWatch, endWatch, joinSocket, type LiveSocket, leaveSocket } from "./socket.ts";
 
@@ -186,7 +186,7 @@ export class LiveFeed {
       this.#roomsReadAtMs = Date.now();
       this.#roomsRequest?.abort();
       this.#roomsRequest = new AbortController();
-      readLive(this.#node, this.#roomsRequest.signal).then(
+      api.getLive({ query: { node: this.#node }, signal: this.#roomsRequest.signal }).then(
         (answer) => {
           if (!this.isPaused) this.rooms = answer.rooms;
         },

@@ -1,7 +1,7 @@
 /** The only socket: all that listens on a page shares it, and it is open while anything does. */
 import type { ClientToServerEvents, ServerToClientEvents } from "@contract/live.ts";
 import { io, type Socket } from "socket.io-client";
-import { readMe } from "../api/client.ts";
+import { readMe } from "../api/me.ts";
 
 export type LiveSocket = Socket<ServerToClientEvents, ClientToServerEvents>;
 

@@ -3,7 +3,7 @@
  * read on another device is noticed when it is asked for again.
  */
 import type { Notification, NotificationPush } from "@contract/notifications.ts";
-import { markNotificationsRead, readNotifications } from "../api/alerts.ts";
+import { api } from "../api/client.ts";
 import { joinSocket, type LiveSocket, leaveSocket } from "../live/socket.ts";
 import { Loaded } from "./loaded.svelte.ts";
 
@@ -24,7 +24,7 @@ class Bell {
   }
 
   open(): void {
-    this.list.load(async (signal) => await readNotifications({ limit: shownAtMost }, signal));
+    this.list.load(async (signal) => await api.listNotifications({ query: { limit: shownAtMost }, signal }));
     this.#socket = joinSocket();
     this.#socket.on("notification:new", this.#take);
     this.#socket.on("connect", this.refresh);
@@ -64,12 +64,12 @@ class Bell {
 
   /** Whoever looks at an alert has read what they were told of it. */
   async markAlertRead(alert: string): Promise<void> {
-    const { notifications } = await readNotifications({ unread: true, limit: 100 });
+    const { notifications } = await api.listNotifications({ query: { unread: true, limit: 100 } });
     await this.markRead(notifications.filter((one) => one.alert.id === alert).map(({ id }) => id));
   }
 
   async #mark(which: { all: true } | { ids: string[] }, isMeant: (one: Notification) => boolean): Promise<void> {
-    const unread = await markNotificationsRead(which);
+    const { unread } = await api.readNotifications({ body: which });
     const read_at = new Date().toISOString();
     const notifications = (this.list.value?.notifications ?? []).map((one) =>
       one.read_at === null && isMeant(one) ? { ...one, read_at } : one,

@@ -1,5 +1,5 @@
 /** Which range stands beside the one shown, as the address says it and as people call it; pure. */
-import type { Comparison } from "../api/client.ts";
+import type { Comparison } from "../api/usage.ts";
 
 export const comparisons = [
   { to: "previous", label: "The period before", name: "period before" },

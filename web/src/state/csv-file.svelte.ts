@@ -1,4 +1,4 @@
-import { type ApiError, asApiError } from "../api/client.ts";
+import { type ApiError, asApiError } from "../api/request.ts";
 
 /** A file that a page offers: read from the server when it is wanted, then handed to the person as a download. */
 export class CsvFile {

@@ -5,7 +5,7 @@
 
 import type { MeterSummary } from "@contract/meters.ts";
 import type { NodeList } from "@contract/nodes.ts";
-import { readMeters, readNodes } from "../api/client.ts";
+import { api } from "../api/client.ts";
 import { Loaded } from "./loaded.svelte.ts";
 
 export const knownMeters = new Loaded<MeterSummary[]>();
@@ -13,6 +13,11 @@ export const knownNodes = new Loaded<NodeList>();
 
 /** Reads both again; what is known already stays while they load. */
 export function readDirectory(): void {
-  knownMeters.load(readMeters);
-  knownNodes.load((signal) => readNodes(undefined, signal));
+  knownMeters.load(async (signal) => (await api.listMeters({ signal })).meters);
+  knownNodes.load((signal) => api.listNodes({ signal }));
+}
+
+/** A meter by its name, as far as it is known; reactive. */
+export function meterOf(meter: string): MeterSummary | undefined {
+  return knownMeters.value?.find((one) => one.meter === meter);
 }

@@ -2,7 +2,7 @@
  * What one panel reads, with its state: the last good answer stays while the next is on its way or fails, and a failure
  * that may pass is tried again by itself.
  */
-import { ApiError } from "../api/client.ts";
+import { ApiError } from "../api/request.ts";
 
 /** Shorter waits show nothing: a skeleton that flashes is worse than none. */
 const skeletonAfterMs = 150;

@@ -5,7 +5,7 @@
 import { parseNode } from "@contract/node-address.ts";
 import type { Node } from "@contract/nodes.ts";
 import { SvelteMap } from "svelte/reactivity";
-import { readNode } from "../api/client.ts";
+import { api } from "../api/client.ts";
 import { knownNodes } from "./directory.svelte.ts";
 
 const askedAtOnce = 4;
@@ -48,7 +48,8 @@ function askNext(): void {
     const address = waiting.shift();
     if (address === undefined) return;
     running++;
-    readNode(address)
+    api
+      .getNode({ path: { node: address } })
       .catch(() => null)
       .then((node) => {
         nodes.set(address, node);

@@ -1,10 +1,8 @@
 /** What the form of a rule offers to choose from, beside meters and nodes. */
 import type { Channel, ChannelList } from "@contract/channels.ts";
-import type { Plan } from "@contract/plans.ts";
+import type { PlanList } from "@contract/plans.ts";
 import type { Rule, RuleList } from "@contract/rules.ts";
-import { readRules } from "../api/alerts.ts";
-import { readPlans } from "../api/billing.ts";
-import { readChannels } from "../api/channels.ts";
+import { api } from "../api/client.ts";
 import { Loaded } from "./loaded.svelte.ts";
 
 /** More are not looked through in a form. */
@@ -12,13 +10,13 @@ const offeredAtMost = 1_000;
 
 export class RuleChoices {
   readonly #channels = new Loaded<ChannelList>();
-  readonly #plans = new Loaded<Plan[]>();
+  readonly #plans = new Loaded<PlanList>();
   readonly #rules = new Loaded<RuleList>();
 
   open(): void {
-    this.#channels.load((signal) => readChannels({ limit: offeredAtMost }, signal));
-    this.#plans.load(readPlans);
-    this.#rules.load((signal) => readRules({ limit: offeredAtMost }, signal));
+    this.#channels.load((signal) => api.listChannels({ query: { limit: offeredAtMost }, signal }));
+    this.#plans.load((signal) => api.listPlans({ signal }));
+    this.#rules.load((signal) => api.listRules({ query: { limit: offeredAtMost }, signal }));
   }
 
   close(): void {
@@ -37,7 +35,7 @@ export class RuleChoices {
 
   /** Keys of what plans limit, each once. */
   get features(): readonly string[] {
-    const versions = (this.#plans.value ?? []).flatMap((plan) => plan.versions);
+    const versions = (this.#plans.value?.plans ?? []).flatMap((plan) => plan.versions);
     const limited = versions.flatMap(({ features }) => features.filter(({ included }) => included !== null));
     return [...new Set(limited.map(({ key }) => key))].sort();
   }

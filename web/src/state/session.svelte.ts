@@ -1,7 +1,9 @@
 /** Who is signed in. The session itself is a cookie that scripts cannot read; the server alone knows its rights. */
 import type { Action, Me } from "@contract/accounts.ts";
-import { onSignedOut, signIn as postSignIn, signOut as postSignOut, readMe } from "../api/client.ts";
+import { api } from "../api/client.ts";
+import { readMe } from "../api/me.ts";
 import { signInWithPasskey } from "../api/passkeys.ts";
+import { onSignedOut } from "../api/request.ts";
 
 class Session {
   /** undefined until the server has said. */
@@ -13,7 +15,7 @@ class Session {
 
   /** Throws ApiError: 401 when the address or the password is wrong, and `second_factor_required` without a code. */
   async signIn(email: string, password: string, code?: string): Promise<void> {
-    await postSignIn({ email, password, ...(code !== undefined && { code }) });
+    await api.signIn({ body: { email, password, ...(code !== undefined && { code }) }, isSignIn: true });
     await this.read();
   }
 
@@ -24,7 +26,7 @@ class Session {
   }
 
   async signOut(): Promise<void> {
-    await postSignOut();
+    await api.signOut();
     this.me = null;
   }
 

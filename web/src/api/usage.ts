@@ -1,0 +1,49 @@
+/** What is asked of the figures, in the dashboard's words. */
+import type { UsageAnswer, WindowKind } from "@contract/usage.ts";
+import { api } from "./client.ts";
+
+export interface UsageQuestion {
+  meters: readonly string[];
+  /** The caller's own node when undefined. */
+  node?: string | undefined;
+  /** An instant, a date in `tz`, or `now`. */
+  from: string;
+  to: string;
+  window: WindowKind;
+  tz: string;
+  groupBy?: string | undefined;
+  /** How many groups stand for themselves. */
+  limit?: number | undefined;
+  compare?: Comparison | undefined;
+  /** `none` leaves out the windows without usage; zeros otherwise. */
+  fill?: "none" | undefined;
+}
+
+/** Which range stands beside the asked one; `byWeekday` moves it by whole weeks, so that a Monday stands beside a Monday. */
+export interface Comparison {
+  to: "previous" | "year";
+  byWeekday: boolean;
+}
+
+const queryOf = ({ meters, groupBy, compare, ...asked }: UsageQuestion) => ({
+  meter: meters.join(","),
+  ...asked,
+  group_by: groupBy,
+  compare: compare?.to,
+  compare_match: compare?.byWeekday ? "weekday" : undefined,
+});
+
+/** Of one node, which is why the answer is never that of several. */
+export function readUsage(question: UsageQuestion, signal?: AbortSignal): Promise<UsageAnswer> {
+  return api.getUsage({ query: queryOf(question), signal });
+}
+
+/** The same figures as `readUsage`, as the server writes them into CSV. */
+export function readUsageCsv(question: UsageQuestion): Promise<Blob> {
+  return api.getUsage.file("text/csv", { query: queryOf(question) });
+}
+
+/** The address that answers `question`, as a program would call it. */
+export function usageAddress(question: UsageQuestion): string {
+  return api.getUsage.address({ query: queryOf(question) });
+}
