@@ -137,6 +137,17 @@ test("one module of the dashboard opens the socket, one fetches, one draws chart
   ]);
 });
 
+test("the dashboard loads nothing that reads schemas: of the contract it takes types, and values of modules without zod", () => {
+  const values = [
+    ...new Set(web.flatMap(({ text }) => [...text.matchAll(/^import (?!type )[^;]*?from "@contract\/([^"]+)"/gm)])),
+  ];
+  expect(values.length).toBeGreaterThan(0);
+  const taken = new Set(values.map(([, module]) => `server/contract/${module}`));
+  expect(
+    server.filter(({ path, imports }) => taken.has(path) && imports.includes("zod")).map(({ path }) => path),
+  ).toEqual([]);
+});
+
 test("no module of the server imports itself over others", () => {
   const byPath = new Map(server.map((file) => [file.path, file]));
   const valueImports = (file: SourceFile) =>

@@ -1,5 +1,5 @@
 /** The zone that days are counted in: UTC, or the browser's own. The choice is in the address as `tz`. */
-import { isTimeZone } from "@contract/time-zones.ts";
+import { isTimeZone } from "@contract/zone-names.ts";
 
 /** UTC where the browser names a zone that the server would refuse. */
 export const browserZone = zoneOf(new Intl.DateTimeFormat().resolvedOptions().timeZone);

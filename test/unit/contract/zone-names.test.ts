@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { createSubscriptionSchema } from "../../../server/contract/subscriptions.ts";
-import { isTimeZone, timeZoneNames } from "../../../server/contract/time-zones.ts";
 import { usageQuerySchema } from "../../../server/contract/usage.ts";
+import { isTimeZone, timeZoneNames } from "../../../server/contract/zone-names.ts";
 
 test("zones and links of the database are zones, in its spelling alone", () => {
   const zones = ["UTC", "Etc/UTC", "Europe/Berlin", "Asia/Kolkata", "Asia/Calcutta", "America/Argentina/Ushuaia", "GB"];
