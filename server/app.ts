@@ -211,7 +211,7 @@ export function createApp(deps: AppDeps): OpenAPIHono<HttpEnv> {
   mountApi(deps.roles.has("api") ? app : elsewhere);
   if (deps.cluster) app.route("/", clusterRoutes(deps.cluster));
   app.route("/", metricsRoutes({ telemetry, publicUrl: deps.publicUrl }));
-  const { roles, health = { standing: { isStanding: false }, redis: undefined, isStopping: () => false } } = deps;
+  const { roles, health = { stalled: { isStalled: false }, redis: undefined, isStopping: () => false } } = deps;
   const { isStopping } = health;
   app.route("/", systemRoutes({ root: app, roles, isStopping, checks: readinessChecks(deps, health) }));
   if (deps.roles.has("api")) serveDashboard(app);

@@ -25,7 +25,7 @@ import { countByState } from "./delivery/outbox.ts";
 import { type Delivery, startDelivery } from "./delivery/start-delivery.ts";
 import { Questions } from "./fairness/questions.ts";
 import type { Waits } from "./health/await-store.ts";
-import { watchWatermark } from "./health/standing-watermark.ts";
+import { watchWatermark } from "./health/stalled-watermark.ts";
 import { createAuthenticator, nodeWithin } from "./http/authenticate.ts";
 import { serve } from "./http/serve.ts";
 import { createKeys, type Keys } from "./identity/keys.ts";
@@ -252,8 +252,8 @@ async function startParts(
   ];
   const led = running ? ledJobs(jobTable, running) : undefined;
 
-  const standing = watchWatermark(watermark, { log, explain: () => running?.trouble() });
-  started.push(async () => standing.stop());
+  const stalled = watchWatermark(watermark, { log, explain: () => running?.trouble() });
+  started.push(async () => stalled.stop());
   if (ingest)
     followed.follow({
       ...{ materializer: ingest.materializer, epoch: ingest.epoch, watermark },
@@ -285,7 +285,7 @@ async function startParts(
     wayOut: delivery.wayOut,
     paymentKeys: config.paymentKeys,
     roles: config.roles,
-    health: { standing, redis, isStopping: () => serving.isStopping },
+    health: { stalled, redis, isStopping: () => serving.isStopping },
     telemetry,
     log,
   });
@@ -323,7 +323,7 @@ async function startParts(
   telemetry.read("sockets", () => gateway.sockets);
   readStores(telemetry, ingest, postgres, watermark);
   telemetry.read("deliveries", () => countByState(postgres));
-  telemetry.read("watermarkStandingSeconds", () => standing.standingMs() / 1000);
+  telemetry.read("watermarkStandingSeconds", () => stalled.stalledMs() / 1000);
   // The gateway cuts its sockets, which the server would wait for.
   started.push(async () => {
     const closed = serving.close();

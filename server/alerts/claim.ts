@@ -31,13 +31,13 @@ export async function recordJudgement(
   watermark: Date,
 ): Promise<number> {
   const { postgres } = source;
-  const seen = planChanges(rule, judgement, await standing(postgres.db, rule, judgement), watermark);
+  const seen = planChanges(rule, judgement, await recorded(postgres.db, rule, judgement), watermark);
   if (isNothing(seen)) return 0;
   return await postgres.transaction(async (tx) => {
     // A rule that is changed or removed meanwhile was judged for nothing.
     const [now] = await tx.select().from(rules).where(eq(rules.id, rule.id)).for("share");
     if (!now?.enabled || now.inForceSince.getTime() !== rule.inForceSince.getTime()) return 0;
-    const changes = planChanges(now, judgement, await standing(tx, now, judgement, true), watermark);
+    const changes = planChanges(now, judgement, await recorded(tx, now, judgement, true), watermark);
     await write(tx, changes);
     await tellDue(tx, source, now);
     return changes.added.length + changes.changed.length + changes.removed.length;
@@ -47,7 +47,7 @@ export async function recordJudgement(
 const isNothing = ({ added, changed, removed }: Changes) => added.length + changed.length + removed.length === 0;
 
 /** The rule's alerts that judging can change, and those that are once in the same period. */
-async function standing(db: Queries, rule: RuleRecord, { nodes, judged }: Judgement, isLocked = false) {
+async function recorded(db: Queries, rule: RuleRecord, { nodes, judged }: Judgement, isLocked = false) {
   const keys = judged.flatMap((one) => (one.once === null ? [] : [keyOf(rule, one, "")]));
   const open: SQL | undefined = or(ne(alerts.state, "resolved"), isNotNull(alerts.due));
   const found: AlertRecord[] = [];

@@ -143,12 +143,12 @@ export class Evaluator {
   }
 
   async #judge(run: Run, sweptAt: Date): Promise<void> {
-    const standing = run.touched ? undefined : await this.#openNodes();
-    await this.#judgeQuotas(run, sweptAt, standing);
-    if (standing) {
-      await this.#judgeSilence(run, standing);
-      await this.#judgeHappenings(run, sweptAt, standing);
-      await this.#endUnwatched(run, standing);
+    const open = run.touched ? undefined : await this.#openNodes();
+    await this.#judgeQuotas(run, sweptAt, open);
+    if (open) {
+      await this.#judgeSilence(run, open);
+      await this.#judgeHappenings(run, sweptAt, open);
+      await this.#endUnwatched(run, open);
     }
     await this.#judgePairs(run);
   }

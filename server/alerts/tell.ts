@@ -20,7 +20,7 @@ import { type AlertRecord, describeAlert } from "./read-alerts.ts";
 import type { RuleRecord } from "./rules.ts";
 
 export interface TellSource {
-  tree: Pick<NodeTree, "ancestors" | "isWithin" | "standing" | "get">;
+  tree: Pick<NodeTree, "ancestors" | "isWithin" | "effectiveStatus" | "get">;
   /** Without a slash at its end. */
   publicUrl: string;
   now?: (() => number) | undefined;
@@ -202,7 +202,7 @@ async function peopleOf(
     .where(sql`${userRoles.node} = ANY(${sql.param(places)}::text[])`);
   const needed = rightsOfActions[rule.kind === "billing" ? "prices:read" : "read"].roles;
   const byNode = groupBy(
-    roles.filter(({ node, role }) => needed.includes(role) && tree.standing(node) !== "cancelled"),
+    roles.filter(({ node, role }) => needed.includes(role) && tree.effectiveStatus(node) !== "cancelled"),
     ({ node }) => node,
   );
   const people = new Map<string, AlertRecord[]>();

@@ -67,7 +67,7 @@ export class Entitlements {
   /** Rejects where nothing is known of the node and its usage cannot be read. */
   async ask(node: NodeAddress, feature: string): Promise<Entitlement> {
     const nowMs = this.#now();
-    const status = this.#source.tree.standing(node);
+    const status = this.#source.tree.effectiveStatus(node);
     if (status === "suspended" || status === "cancelled") return { ...nothing(node, feature), reason: "suspended" };
     const held = this.#known.get(node);
     const ageMs = held && nowMs < held.endMs ? nowMs - held.readAtMs : Number.POSITIVE_INFINITY;

@@ -208,7 +208,7 @@ async function keep(
     isAtomic,
     emitter,
     tree: isDryRun ? withOrganizations(deps.tree, organizations, emitter) : deps.tree,
-    claim: ({ identity }) => ({ standing: conflicting.has(identity) ? "conflict" : "new", isChecked: false }),
+    claim: ({ identity }) => ({ verdict: conflicting.has(identity) ? "conflict" : "new", isChecked: false }),
   });
   if (isTrial || isDryRun) return { decision, position: null, elsewhereMs: null };
   // What is rejected is on record here; what is taken will be where it belongs.

@@ -8,7 +8,7 @@ import type { NodeAddress } from "../contract/nodes.ts";
 import { isStoreUnavailable } from "../health/store-trouble.ts";
 import type { Actor } from "../identity/actor.ts";
 import type { Keys } from "../identity/keys.ts";
-import { narrowTo, rightsOfActions, withinStanding } from "../identity/permissions.ts";
+import { limitedByStatus, narrowTo, rightsOfActions } from "../identity/permissions.ts";
 import { type Sessions, sessionCookie } from "../identity/sessions.ts";
 import { ProblemError } from "../problem.ts";
 import type { NodeTree } from "../tree/node-tree.ts";
@@ -42,7 +42,7 @@ export function createAuthenticator({
 }: {
   keys: Pick<Keys, "verify">;
   sessions: Pick<Sessions, "verify">;
-  tree: Pick<NodeTree, "standing">;
+  tree: Pick<NodeTree, "effectiveStatus">;
 }): Authenticator {
   async function identify({ authorization, cookie }: Credentials): Promise<Actor | undefined> {
     if (authorization !== undefined) {
@@ -59,7 +59,7 @@ export function createAuthenticator({
         const detail = "whether these credentials are valid cannot be looked up now; nothing was done";
         throw new ProblemError("store_unavailable", detail, { retryAfterSeconds: lookUpRetrySeconds, cause });
       });
-      return actor && withinStanding(actor, tree);
+      return actor && limitedByStatus(actor, tree);
     },
   };
 }
@@ -97,9 +97,8 @@ export function requireScope(action: Action) {
     const caller = await identified(c.get("identify"), c.req.raw);
     const actor = narrowTo(caller, action);
     if (!actor) {
-      const held = caller.grants.find(({ standing }) => standing !== undefined);
-      if (held?.standing)
-        throw new ProblemError("forbidden", `${held.node} or what stands above it is ${held.standing}`);
+      const held = caller.grants.find(({ status }) => status !== undefined);
+      if (held?.status) throw new ProblemError("forbidden", `${held.node} or what stands above it is ${held.status}`);
       const rights = rightsOfActions[action];
       const needed = `a key needs ${rights.key.join(" and ")}, a user the role ${rights.roles.join(" or ")}`;
       throw new ProblemError("forbidden", `the caller may not do this: ${needed}`);

@@ -3,13 +3,13 @@
 import type { ClickHouse } from "../clickhouse/client.ts";
 import type { RunningCluster } from "../cluster/start-cluster.ts";
 import type { Check } from "../health/readiness.ts";
-import type { StandingWatermark } from "../health/standing-watermark.ts";
+import type { StalledWatermark } from "../health/stalled-watermark.ts";
 import type { Keys } from "../identity/keys.ts";
 import type { Ingest } from "../ingest/flush/start-ingest.ts";
 import type { Postgres } from "../postgres/client.ts";
 
 export interface HealthDeps {
-  standing: Pick<StandingWatermark, "isStanding">;
+  stalled: Pick<StalledWatermark, "isStalled">;
   /** Absent where there is none. */
   redis: { readonly status: string } | undefined;
   isStopping: () => boolean;
@@ -25,7 +25,7 @@ interface Checked {
 
 export function readinessChecks(
   { clickhouse, postgres, keys, ingest, cluster }: Checked,
-  { standing, redis }: HealthDeps,
+  { stalled, redis }: HealthDeps,
 ): Record<string, Check> {
   const askPostgres = async () => {
     await postgres.pool.query("SELECT 1");
@@ -53,7 +53,7 @@ export function readinessChecks(
     }),
     watermark: {
       async probe() {
-        if (!standing.isStanding) return undefined;
+        if (!stalled.isStalled) return undefined;
         // What an outage holds up is the outage's, and told with it: events are still taken.
         const outages = await Promise.allSettled([askClickHouse(), askPostgres()]);
         if (ingest && outages.some(({ status }) => status === "rejected"))

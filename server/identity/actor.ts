@@ -15,7 +15,7 @@ export interface Grant {
   /** Users only. */
   role?: Role;
   /** Of the node, where it takes actions away that the role or the key would give. */
-  standing?: "suspended" | "cancelled";
+  status?: "suspended" | "cancelled";
 }
 
 export interface Actor {

@@ -79,23 +79,23 @@ export function narrowTo(actor: Actor, action: Action): Actor | undefined {
 }
 
 /** What a node's status leaves to its own people and keys. Usage that happened is always taken: it must not be lost. */
-const actionsOfStanding: Readonly<Record<"suspended" | "cancelled", ReadonlySet<Action>>> = {
+const actionsUnderStatus: Readonly<Record<"suspended" | "cancelled", ReadonlySet<Action>>> = {
   suspended: new Set<Action>(["ingest", "read", "prices:read", "audit:read"]),
   cancelled: new Set<Action>(["ingest"]),
 };
 
 /** The actor as the status of each of its nodes, and of what stands above them, allows now. */
-export function withinStanding<Holder extends Pick<Actor, "grants">>(
+export function limitedByStatus<Holder extends Pick<Actor, "grants">>(
   actor: Holder,
-  tree: Pick<NodeTree, "standing">,
+  tree: Pick<NodeTree, "effectiveStatus">,
 ): Holder {
-  const standings = actor.grants.map(({ node }) => tree.standing(node));
-  if (!standings.some((standing) => standing === "suspended" || standing === "cancelled")) return actor;
+  const statuses = actor.grants.map(({ node }) => tree.effectiveStatus(node));
+  if (!statuses.some((status) => status === "suspended" || status === "cancelled")) return actor;
   const grants = actor.grants.map((grant, index): Grant => {
-    const standing = standings[index];
-    if (standing !== "suspended" && standing !== "cancelled") return grant;
-    const left = actionsOfStanding[standing];
-    return { ...grant, actions: new Set([...grant.actions].filter((action) => left.has(action))), standing };
+    const status = statuses[index];
+    if (status !== "suspended" && status !== "cancelled") return grant;
+    const left = actionsUnderStatus[status];
+    return { ...grant, actions: new Set([...grant.actions].filter((action) => left.has(action))), status };
   });
   return { ...actor, grants };
 }

@@ -18,7 +18,7 @@ import { lockFinished, lockToPlan, lockWaiting, moveSlot, type OpenSlot, planSlo
 
 export interface ScheduleSource {
   postgres: Pick<Postgres, "transaction">;
-  tree: Pick<NodeTree, "get" | "ancestors" | "isWithin" | "pathsBetween" | "standing">;
+  tree: Pick<NodeTree, "get" | "ancestors" | "isWithin" | "pathsBetween" | "effectiveStatus">;
   /** Everything accepted until then can be queried. */
   watermark: () => Date;
   links: FileLinks;

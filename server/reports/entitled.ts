@@ -6,7 +6,7 @@ import { eq, inArray } from "drizzle-orm";
 import type { NodeAddress } from "../contract/nodes.ts";
 import type { ReportKind } from "../contract/reports.ts";
 import type { Grant } from "../identity/actor.ts";
-import { actionsOfKey, actionsOfRole, can, withinStanding } from "../identity/permissions.ts";
+import { actionsOfKey, actionsOfRole, can, limitedByStatus } from "../identity/permissions.ts";
 import { readAccounts, type UserRecord } from "../identity/read-users.ts";
 import { accountOf } from "../identity/users.ts";
 import type { Queries } from "../postgres/client.ts";
@@ -14,7 +14,7 @@ import { apiKeys, users } from "../postgres/schema/accounts.ts";
 import type { NodeTree } from "../tree/node-tree.ts";
 import { mayReadKind } from "./saved-reports.ts";
 
-type Tree = Pick<NodeTree, "isWithin" | "standing">;
+type Tree = Pick<NodeTree, "isWithin" | "effectiveStatus">;
 
 export interface Entitlement {
   /** May the author see it now? */
@@ -40,7 +40,7 @@ export async function entitledTo(
   nowMs: number,
 ): Promise<Entitlement> {
   const may = (held: Grant[]) => {
-    const holder = withinStanding({ grants: held }, tree);
+    const holder = limitedByStatus({ grants: held }, tree);
     return can(holder, "read", report.node, tree) && mayReadKind(holder, report.kind, report.node, tree);
   };
   const authorMay = may(await grantsOfAuthor(db, author, nowMs));

@@ -26,7 +26,7 @@ import type { RunRecord } from "./runs.ts";
 import { isLateAt, moveSlot, type OpenSlot, type SlotRecord } from "./slots.ts";
 
 export interface Sending {
-  tree: Pick<NodeTree, "isWithin" | "standing">;
+  tree: Pick<NodeTree, "isWithin" | "effectiveStatus">;
   links: FileLinks;
   /** Where people reach the dashboard, without a slash at its end. */
   publicUrl: string;

@@ -237,7 +237,7 @@ export class NodeTree {
    * The strictest status of the node and of what stands above it now: below a suspended reseller everything is suspended.
    * undefined when there is no such node.
    */
-  standing(address: NodeAddress): NodeStatus | undefined {
+  effectiveStatus(address: NodeAddress): NodeStatus | undefined {
     const own = this.get(address)?.status;
     if (own === undefined || own === "cancelled") return own;
     const above = new Set(this.ancestors(address).map((node) => this.#nodes.get(node)?.status));

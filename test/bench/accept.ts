@@ -25,7 +25,7 @@ const tree = {
   get: () => ({}),
   ancestors: () => [],
   isWithin: () => true,
-  standing: () => "active",
+  effectiveStatus: () => "active",
   pathAt: () => ({ partner: "p1", reseller: "r1" }),
   ensureOrganizations: async () => undefined,
 };

@@ -59,10 +59,10 @@ function asRows(events: readonly UsageEvent[]): Buffer {
       get: () => ({}),
       isWithin: () => true,
       ancestors: () => [],
-      standing: () => "active",
+      effectiveStatus: () => "active",
       pathAt: () => ({ partner: "", reseller: "r1" }),
     },
-    claim: () => ({ standing: "new", isChecked: true }),
+    claim: () => ({ verdict: "new", isChecked: true }),
   });
   return Buffer.from(`${decision.eventRows.join("\n")}\n`);
 }

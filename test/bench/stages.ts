@@ -35,7 +35,7 @@ const tree = {
   get: () => ({}),
   ancestors: () => [],
   isWithin: () => true,
-  standing: () => "active",
+  effectiveStatus: () => "active",
   pathAt: () => ({ partner: "", reseller: "r1" }),
 };
 /** Of the kernel's accounting in /proc, on every Linux that Node runs on. */

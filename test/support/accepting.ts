@@ -41,7 +41,7 @@ export class SmallTree implements AcceptingTree {
     return ["all", address, `partner:${path.partner}`, `reseller:${path.reseller}`].includes(ancestor);
   }
 
-  standing(): string {
+  effectiveStatus(): string {
     return "active";
   }
 

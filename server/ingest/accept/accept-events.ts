@@ -12,7 +12,7 @@ import { identityPrefix } from "./event-hash.ts";
 import { nameOfStored } from "./event-identity.ts";
 import { latenessOf, type OutcomeCount, type OutcomeOwner, OutcomeTally } from "./event-outcomes.ts";
 import { escapeColumn, renderQuarantineRow } from "./event-row.ts";
-import type { IdentifiedEvent, Standing } from "./known-ids.ts";
+import type { IdentifiedEvent, IdentityVerdict } from "./known-ids.ts";
 import { type ReadContext, type ReadEvent, readEvent, renderEventRow } from "./read-event.ts";
 import type { Doubt } from "./recent-signs.ts";
 import type { RequestEvents } from "./request-events.ts";
@@ -32,7 +32,7 @@ export interface OrganizationTree {
   /** The node itself and all above it. */
   ancestors(address: string): Iterable<string>;
   /** The strictest status of a node and of what stands above it. */
-  standing(address: string): string | undefined;
+  effectiveStatus(address: string): string | undefined;
   /** Undefined for an organization that is not in the tree. */
   pathAt(organization: string, timeMs: number): { partner: string; reseller: string } | undefined;
 }
@@ -116,7 +116,7 @@ export function withOrganizations(
     isWithin: (address, ancestor) =>
       (made.has(address) && ancestor === emitter.node) || tree.isWithin(standIn(address), ancestor),
     ancestors: (address) => tree.ancestors(standIn(address)),
-    standing: (address) => tree.standing(standIn(address)),
+    effectiveStatus: (address) => tree.effectiveStatus(standIn(address)),
     pathAt: (organization, timeMs) => tree.pathAt(organization, timeMs),
   };
 }
@@ -147,7 +147,7 @@ export interface DecisionContext {
   emitter: Emitter;
   tree: OrganizationTree;
   /** Judges an identity and claims it when it is new. */
-  claim: (event: IdentifiedEvent) => Standing;
+  claim: (event: IdentifiedEvent) => IdentityVerdict;
   /** What there is to doubt about an event that is taken. */
   doubt?: (event: GivenEvent) => Doubt | undefined;
 }
@@ -222,14 +222,14 @@ export function decideEvents(request: RequestEvents, checked: CheckedEvents, con
       });
       continue;
     }
-    const { standing, isChecked } = context.claim(event);
-    if (standing === "new") {
+    const { verdict, isChecked } = context.claim(event);
+    if (verdict === "new") {
       const path = tree.pathAt(event.organization, event.timeMs);
       shared.organization = placed.organization;
       shared.partner = path ? escapeColumn(path.partner) : "";
       shared.reseller = path ? escapeColumn(path.reseller) : "";
       decision.accepted++;
-      if (placed.accepted++ === 0) warnOfStanding(decision.warnings, event, tree);
+      if (placed.accepted++ === 0) warnOfStatus(decision.warnings, event, tree);
       const lateness = latenessOf(event.timeMs, receivedAtMs);
       if (lateness !== undefined) tally.add(placed.at, emitter.id, "late", lateness);
       const doubt = context.doubt?.(request.events[event.index] as GivenEvent);
@@ -244,7 +244,7 @@ export function decideEvents(request: RequestEvents, checked: CheckedEvents, con
       continue;
     }
     decision.restsOnOthers = true;
-    if (standing === "duplicate") {
+    if (verdict === "duplicate") {
       decision.duplicates++;
       placed.duplicates++;
     } else reject(event.index, idConflict);
@@ -276,15 +276,15 @@ function warningsByIndex(warnings: readonly Warning[]): Map<number, Warning["cod
 }
 
 /** Once for each organization of a request: what happened is metered whatever the account's state is, and its owner should know. */
-function warnOfStanding(
+function warnOfStatus(
   warnings: Warning[],
   { index, id: stored, organization }: ReadEvent,
   tree: OrganizationTree,
 ): void {
   const { id } = nameOfStored(stored);
-  const standing = tree.standing(nodeAddress("organization", organization));
-  if (standing !== "suspended" && standing !== "cancelled") return;
-  const message = `the organization or what stands above it is ${standing}; its events are counted all the same`;
+  const status = tree.effectiveStatus(nodeAddress("organization", organization));
+  if (status !== "suspended" && status !== "cancelled") return;
+  const message = `the organization or what stands above it is ${status}; its events are counted all the same`;
   warnings.push({ index, id, code: "suspended_organization", field: "organization", message });
 }
 

@@ -34,8 +34,8 @@ export interface IdentifiedEvent extends StoredIdentity {
 /** Answers, for those of `identities` that are stored, `identityOf(organization, id)` to the body hash as decimal digits. */
 export type LookupStored = (identities: readonly StoredIdentity[]) => Promise<ReadonlyMap<string, string>>;
 
-export interface Standing {
-  standing: "new" | "duplicate" | "conflict";
+export interface IdentityVerdict {
+  verdict: "new" | "duplicate" | "conflict";
   /** Checked against all that was stored and logged before; sealing need not look again. */
   isChecked: boolean;
 }
@@ -165,37 +165,37 @@ export class KnownIds {
   }
 
   /**
-   * The standing of an event, which counts as taken from here on when it is new. The caller must append its record in
+   * The verdict on an event's identity, which counts as taken from here on when it is new. The caller must append its record in
    * the same turn as its claims, so that the log has them in the order in which they were judged, and then settle `claims`.
    */
-  claim(event: IdentifiedEvent, answers: StoredAnswers, claims: Claims): Standing {
+  claim(event: IdentifiedEvent, answers: StoredAnswers, claims: Claims): IdentityVerdict {
     const found = this.#find(event, answers);
-    if (found.standing === "new" && found !== newInTable) {
+    if (found.verdict === "new" && found !== newInTable) {
       this.#filter.add(event.idHash);
       this.#recent.add(event.identity, event.idHash, event.bodyHash, claims);
     }
     return found;
   }
 
-  /** The standing that `claim` would tell, of requests whose earlier events are in `before`; nothing is remembered but there. */
-  judge(event: IdentifiedEvent, answers: StoredAnswers, before: Map<string, bigint>): Standing {
+  /** The verdict that `claim` would tell, of requests whose earlier events are in `before`; nothing is remembered but there. */
+  judge(event: IdentifiedEvent, answers: StoredAnswers, before: Map<string, bigint>): IdentityVerdict {
     const earlier = before.get(event.identity);
     if (earlier !== undefined) return earlier === event.bodyHash ? duplicate : conflict;
     const found = this.#find(event, answers);
-    if (found.standing === "new") before.set(event.identity, event.bodyHash);
+    if (found.verdict === "new") before.set(event.identity, event.bodyHash);
     return found;
   }
 
-  #find(event: IdentifiedEvent, answers: StoredAnswers): Standing {
+  #find(event: IdentifiedEvent, answers: StoredAnswers): IdentityVerdict {
     const found = this.#findOne(event, answers);
-    if (event.withoutSource === undefined || found.standing !== "new") return found;
+    if (event.withoutSource === undefined || found.verdict !== "new") return found;
     const before = this.#findOne(asBefore(event, event.withoutSource), answers);
     if (before === duplicate) return duplicate;
     const isCertain = before === conflict || before === newAndChecked;
     return isCertain || found !== newAndChecked ? found : newUnchecked;
   }
 
-  #findOne({ identity, idHash, bodyHash }: IdentifiedEvent, answers: StoredAnswers): Standing {
+  #findOne({ identity, idHash, bodyHash }: IdentifiedEvent, answers: StoredAnswers): IdentityVerdict {
     let isChecked = this.#isFilterComplete;
     let isInTable = false;
     if (this.#filter.has(idHash)) {
@@ -244,9 +244,9 @@ function asBefore(event: IdentifiedEvent, withoutSource: string): IdentifiedEven
 /** Keeps a lookup within its time; a single request may have more. */
 const maxKeysPerLookup = 20_000;
 
-const duplicate: Standing = { standing: "duplicate", isChecked: true };
-const conflict: Standing = { standing: "conflict", isChecked: true };
-const newAndChecked: Standing = { standing: "new", isChecked: true };
-const newUnchecked: Standing = { standing: "new", isChecked: false };
+const duplicate: IdentityVerdict = { verdict: "duplicate", isChecked: true };
+const conflict: IdentityVerdict = { verdict: "conflict", isChecked: true };
+const newAndChecked: IdentityVerdict = { verdict: "new", isChecked: true };
+const newUnchecked: IdentityVerdict = { verdict: "new", isChecked: false };
 /** Its hash is in the table of recent ids already, perhaps for another identity. */
-const newInTable: Standing = { standing: "new", isChecked: false };
+const newInTable: IdentityVerdict = { verdict: "new", isChecked: false };

@@ -2,15 +2,15 @@
 import type { Logger } from "pino";
 
 /** Longer than a batch, a lease and a restart take together. */
-const standsAfterMs = 15_000;
+const stallsAfterMs = 15_000;
 const lookEveryMs = 500;
 const sayAgainMs = 60_000;
 
-export interface StandingWatermark {
+export interface StalledWatermark {
   /** For how long it has not moved, in ms; 0 while it moves. */
-  standingMs(): number;
+  stalledMs(): number;
   /** Whether that is too long. */
-  readonly isStanding: boolean;
+  readonly isStalled: boolean;
   stop(): void;
 }
 
@@ -26,7 +26,7 @@ export function watchWatermark(
     explain: () => string | undefined;
     now?: () => number;
   },
-): StandingWatermark {
+): StalledWatermark {
   let newestMs = Number.NEGATIVE_INFINITY;
   let movedAtMs = now();
   let saidAtMs: number | undefined;
@@ -38,7 +38,7 @@ export function watchWatermark(
       movedAtMs = nowMs;
       if (saidAtMs !== undefined) log.info("the watermark moves again");
       saidAtMs = undefined;
-    } else if (nowMs - movedAtMs > standsAfterMs && nowMs - (saidAtMs ?? Number.NEGATIVE_INFINITY) > sayAgainMs) {
+    } else if (nowMs - movedAtMs > stallsAfterMs && nowMs - (saidAtMs ?? Number.NEGATIVE_INFINITY) > sayAgainMs) {
       saidAtMs = nowMs;
       const why = explain();
       const watermarkAt = new Date(newestMs).toISOString();
@@ -48,14 +48,14 @@ export function watchWatermark(
   look();
   const timer = setInterval(look, lookEveryMs);
   timer.unref();
-  const standingMs = () => {
+  const stalledMs = () => {
     look();
     return now() - movedAtMs > 2 * lookEveryMs ? now() - movedAtMs : 0;
   };
   return {
-    standingMs,
-    get isStanding() {
-      return standingMs() > standsAfterMs;
+    stalledMs,
+    get isStalled() {
+      return stalledMs() > stallsAfterMs;
     },
     stop: () => clearInterval(timer),
   };
