@@ -109,7 +109,7 @@ export interface AppDeps {
   /** Everything stored under this batch or a smaller one is visible, and nothing more will be stored under one. */
   settledBatch: () => number;
   vault: Vault;
-  wayOut: Pick<WayOut, "refusalOf">;
+  wayOut: Pick<WayOut, "urlRefusal">;
   /** Of the messages of payment providers. */
   paymentKeys: readonly Buffer[];
   /** Present where this process makes reports. */

@@ -7,7 +7,7 @@ import { mkdir, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Logger } from "pino";
-import { refusalOf } from "../ingest/accept/accept-request.ts";
+import { logRefusal } from "../ingest/accept/accept-request.ts";
 import { createPendingGroups } from "../ingest/flush/flush-loop.ts";
 import { type BatchFiles, batchFiles } from "../ingest/flush/seal-batch.ts";
 import { type LogPosition, openWriteAheadLog, type WriteAheadLog } from "../ingest/log/write-ahead-log.ts";
@@ -132,7 +132,7 @@ export async function openHintedHandoff(options: HintedHandoffOptions): Promise<
       try {
         await (await waitingFor(node)).log.append(renderSent(sent));
       } catch (error) {
-        throw refusalOf(error);
+        throw logRefusal(error);
       }
     },
     get isEmpty() {

@@ -10,7 +10,13 @@
 import { z } from "zod";
 import { rejectionSchema, warningSchema } from "../contract/events.ts";
 import { nodeAddress } from "../contract/node-address.ts";
-import { checkEvents, decideEvents, organizationsToCreate, withOrganizations } from "../ingest/accept/accept-events.ts";
+import {
+  checkEvents,
+  decideEvents,
+  organizationsToCreate,
+  type SendingKey,
+  withOrganizations,
+} from "../ingest/accept/accept-events.ts";
 import {
   type AcceptDeps,
   appendDecision,
@@ -26,6 +32,7 @@ import { parseExactJson, stringifyExact } from "../numbers/exact-json.ts";
 import type { Membership } from "./membership.ts";
 import { NotMineError, type Peers, PeerUnavailableError } from "./peers.ts";
 
+/** As nodes send it to each other and keep it on disk, where the sending key is named `emitter`. */
 const senderSchema = z.object({
   emitter: z.object({ id: z.string(), node: z.string(), createOrganizations: z.boolean() }),
   isAtomic: z.boolean(),
@@ -37,7 +44,9 @@ const senderSchema = z.object({
   /** Organizations that exist, of which the receiving node may not have heard yet. */
   known: z.array(z.string()),
 });
-export type SentBy = z.infer<typeof senderSchema>;
+export interface SentBy extends Omit<z.infer<typeof senderSchema>, "emitter"> {
+  sendingKey: SendingKey;
+}
 
 /** What one node asks another to take: one line of JSON that says who sends, then the events as a JSON array. */
 export interface SentEvents {
@@ -61,7 +70,7 @@ export interface RouteDeps extends Pick<AcceptDeps, "log" | "knownIds" | "tree" 
 }
 
 /** Events that belong to one node, with where each of them was in the request. */
-interface Part {
+interface OwnerPart {
   /** Undefined: this one. */
   owner: string | undefined;
   indexes: number[];
@@ -74,13 +83,15 @@ const mostTurns = 10;
 const turnPauseMs = 100;
 
 export function renderSent({ by, events }: SentEvents): Buffer {
-  return Buffer.from(`${JSON.stringify(by)}\n${stringifyExact(events)}`, "utf8");
+  const { sendingKey: emitter, ...rest } = by;
+  return Buffer.from(`${JSON.stringify({ emitter, ...rest })}\n${stringifyExact(events)}`, "utf8");
 }
 
 /** Throws when the bytes are not what `renderSent` made. */
 export function parseSent(bytes: Buffer): SentEvents {
   const end = bytes.indexOf(0x0a);
-  const by = senderSchema.parse(JSON.parse(bytes.toString("utf8", 0, end)));
+  const { emitter: sendingKey, ...rest } = senderSchema.parse(JSON.parse(bytes.toString("utf8", 0, end)));
+  const by = { sendingKey, ...rest };
   return { by, events: z.array(z.unknown()).parse(parseExactJson(bytes, end + 1)) };
 }
 
@@ -95,7 +106,7 @@ export async function ingestLocally(deps: RouteDeps, { by, events }: SentEvents)
   mayTake();
   const unheard = by.known.filter((organization) => !deps.tree.get(nodeAddress("organization", organization)));
   // They exist, so this makes none: it reads them.
-  if (unheard.length > 0) await createOrganizations(deps.tree, unheard, { ...by.emitter, node: "all" });
+  if (unheard.length > 0) await createOrganizations(deps.tree, unheard, { ...by.sendingKey, node: "all" });
   return await takeEvents(deps, request, by, { mayTake, isTrial: by.isTrial });
 }
 
@@ -103,7 +114,7 @@ export async function ingestLocally(deps: RouteDeps, { by, events }: SentEvents)
 export async function routeEvents(deps: RouteDeps, request: RequestEvents, sender: Sender): Promise<TakenEvents> {
   const parts = partsOf(deps, request);
   const by = {
-    emitter: sender.emitter,
+    sendingKey: sender.sendingKey,
     isAtomic: sender.isAtomic,
     firstReceivedMs: sender.firstReceivedMs ?? deps.now(),
     isTrial: false,
@@ -111,7 +122,7 @@ export async function routeEvents(deps: RouteDeps, request: RequestEvents, sende
     known: [],
   };
   if (parts.length > 1 && sender.isAtomic) return await takeAllOrNothing(deps, request, by, parts);
-  const take = async (part: Part) => ({ part, result: await takePart(deps, request, by, part) });
+  const take = async (part: OwnerPart) => ({ part, result: await takePart(deps, request, by, part) });
   // What can be refused comes first: when this log is full, nothing was taken anywhere.
   const here = await Promise.all(parts.filter(({ owner }) => owner === undefined).map(take));
   const elsewhere = await Promise.all(parts.filter(({ owner }) => owner !== undefined).map(take));
@@ -128,8 +139,8 @@ export async function deliver(deps: RouteDeps, { by, events }: SentEvents): Prom
   }
 }
 
-function partsOf({ membership }: RouteDeps, { events, unreadable }: RequestEvents): Part[] {
-  const parts = new Map<string | undefined, Part>();
+function partsOf({ membership }: RouteDeps, { events, unreadable }: RequestEvents): OwnerPart[] {
+  const parts = new Map<string | undefined, OwnerPart>();
   const owners = new Map<string, string | undefined>();
   events.forEach((event, index) => {
     const organization = unreadable.has(index) ? "" : organizationOf(event);
@@ -150,7 +161,7 @@ function organizationOf(event: unknown): string {
   return typeof event.organization === "string" ? event.organization : "";
 }
 
-async function takePart(deps: RouteDeps, request: RequestEvents, by: SentBy, part: Part): Promise<TakenEvents> {
+async function takePart(deps: RouteDeps, request: RequestEvents, by: SentBy, part: OwnerPart): Promise<TakenEvents> {
   const selected = select(request, part.indexes);
   for (let turn = 0; turn < mostTurns; turn++) {
     const [now, ...more] = partsOf(deps, selected);
@@ -180,7 +191,7 @@ async function takePart(deps: RouteDeps, request: RequestEvents, by: SentBy, par
 async function forward(deps: RouteDeps, owner: string, sent: SentEvents): Promise<TakenVerdict> {
   const node = deps.membership.nodes().find(({ name }) => name === owner);
   if (!node?.isAlive) throw new PeerUnavailableError(`the ingest node ${owner} is away`);
-  const known = sent.by.emitter.createOrganizations
+  const known = sent.by.sendingKey.createOrganizations
     ? []
     : [...new Set(sent.events.map(organizationOf))].filter((one) => deps.tree.get(nodeAddress("organization", one)));
   const body = renderSent({ ...sent, by: { ...sent.by, known } });
@@ -195,19 +206,19 @@ async function keep(
   owner: string,
   conflicts: ReadonlySet<number> = new Set(),
 ): Promise<TakenEvents> {
-  const { emitter, isAtomic, firstReceivedMs, isTrial, isDryRun } = by;
+  const { sendingKey, isAtomic, firstReceivedMs, isTrial, isDryRun } = by;
   const receivedAtMs = deps.now();
   const checked = checkEvents(request, receivedAtMs, deps.eventType, firstReceivedMs);
-  const organizations = organizationsToCreate(request, checked, emitter, deps.tree);
-  if (organizations.length > 0 && !isDryRun) await createOrganizations(deps.tree, organizations, emitter);
+  const organizations = organizationsToCreate(request, checked, sendingKey, deps.tree);
+  if (organizations.length > 0 && !isDryRun) await createOrganizations(deps.tree, organizations, sendingKey);
   const conflicting = new Set(
     checked.readable.flatMap((event) => (conflicts.has(event.index) ? [event.identity] : [])),
   );
   const decision = decideEvents(request, checked, {
     receivedAtMs,
     isAtomic,
-    emitter,
-    tree: isDryRun ? withOrganizations(deps.tree, organizations, emitter) : deps.tree,
+    sendingKey,
+    tree: isDryRun ? withOrganizations(deps.tree, organizations, sendingKey) : deps.tree,
     claim: ({ identity }) => ({ verdict: conflicting.has(identity) ? "conflict" : "new", isChecked: false }),
   });
   if (isTrial || isDryRun) return { decision, position: null, elsewhereMs: null };
@@ -230,7 +241,7 @@ async function takeAllOrNothing(
   deps: RouteDeps,
   request: RequestEvents,
   by: SentBy,
-  parts: readonly Part[],
+  parts: readonly OwnerPart[],
 ): Promise<TakenEvents> {
   const trials = [];
   for (const part of parts)
@@ -268,7 +279,7 @@ function asRequest(events: unknown[], sources: readonly string[] | undefined): R
 }
 
 /** The verdict on the whole request, of those on its parts. */
-function merged(taken: readonly { part: Part; result: TakenEvents }[]): TakenEvents {
+function merged(taken: readonly { part: OwnerPart; result: TakenEvents }[]): TakenEvents {
   const [only] = taken;
   if (taken.length === 1 && only) return only.result;
   const decision: TakenVerdict = { accepted: 0, duplicates: 0, rejected: [], warnings: [], isAborted: false };

@@ -22,7 +22,7 @@ export interface ChannelSecrets {
 export interface ChannelsDeps {
   postgres: Postgres;
   vault: Vault;
-  wayOut: Pick<WayOut, "refusalOf">;
+  wayOut: Pick<WayOut, "urlRefusal">;
 }
 
 /** `check` throws where the channel is not what the caller saw. */
@@ -178,8 +178,8 @@ const secretsOf = (url: string, signing: string[]): ChannelSecrets => ({ url, si
 /** As Standard Webhooks has it: 256 random bits. */
 const newSigningSecret = () => `whsec_${randomBytes(32).toString("base64")}`;
 
-function checkUrl(wayOut: Pick<WayOut, "refusalOf">, url: string): void {
-  const refusal = wayOut.refusalOf(url);
+function checkUrl(wayOut: Pick<WayOut, "urlRefusal">, url: string): void {
+  const refusal = wayOut.urlRefusal(url);
   if (refusal !== undefined) throw new ProblemError("invalid_request", refusal, { field: "url" });
 }
 

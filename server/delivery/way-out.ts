@@ -35,7 +35,7 @@ export interface WayOut {
    */
   post(request: OutgoingRequest): Promise<OutgoingAnswer>;
   /** Why the URL is refused, as far as its text tells; undefined where only its name's addresses can tell more. */
-  refusalOf(url: string): string | undefined;
+  urlRefusal(url: string): string | undefined;
 }
 
 /** All addresses of a name; `here`: as this machine knows it. */
@@ -51,7 +51,7 @@ const privateName = /^(?:[^.]*|(?:.*\.)?(?:localhost|local|localdomain|internal|
 export function createWayOut({ allow, resolve = resolveName }: { allow: OutgoingAllow; resolve?: Resolve }): WayOut {
   const isOpen = (address: string) => allow.address(address) || isPublic(address);
 
-  function refusalOf(text: string): string | undefined {
+  function urlRefusal(text: string): string | undefined {
     const url = URL.canParse(text) ? new URL(text) : undefined;
     if (!url || /[\s\\\p{Cc}]/u.test(text)) return "must be a URL";
     if (url.protocol !== "https:" && url.protocol !== "http:") return "must start with https:// or http://";
@@ -77,9 +77,9 @@ export function createWayOut({ allow, resolve = resolveName }: { allow: Outgoing
   }
 
   return {
-    refusalOf,
+    urlRefusal,
     async post({ url, headers, body, isConfigured = false }) {
-      const refusal = isConfigured ? undefined : refusalOf(url);
+      const refusal = isConfigured ? undefined : urlRefusal(url);
       if (refusal !== undefined) throw new RefusedTargetError(`the URL ${refusal}`);
       const connect = connectTo(isConfigured ? anyAddresses : judgedAddresses);
       // Of its own: the addresses of a name are judged anew for every request.

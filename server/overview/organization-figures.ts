@@ -19,7 +19,7 @@ export interface FiguresSource extends UsageSource {
 }
 
 /** What was read, and up to when every accepted event is in it. */
-export interface AsOf<Answer> {
+export interface Watermarked<Answer> {
   watermark: Date;
   answer: Answer;
 }
@@ -36,8 +36,8 @@ export function cacheOptions(tree: Pick<NodeTree, "size">): CacheOptions {
 export class OrganizationFigures {
   readonly #source: FiguresSource;
   readonly #accounts: AccountStates;
-  readonly #standings: StaleWhileRevalidateCache<AsOf<Standings>>;
-  readonly #usage: StaleWhileRevalidateCache<AsOf<FigureByOrganization>>;
+  readonly #standings: StaleWhileRevalidateCache<Watermarked<Standings>>;
+  readonly #usage: StaleWhileRevalidateCache<Watermarked<FigureByOrganization>>;
 
   constructor(source: FiguresSource, options = cacheOptions(source.tree)) {
     this.#source = source;
@@ -51,7 +51,7 @@ export class OrganizationFigures {
   }
 
   /** Of every subscribed node there is. `mustRevalidate` waits until everything that is stored is in it, here and below. */
-  async standings(state: AccountState, nowMs: number, mustRevalidate: boolean): Promise<AsOf<Standings>> {
+  async standings(state: AccountState, nowMs: number, mustRevalidate: boolean): Promise<Watermarked<Standings>> {
     const stored = `${this.#source.settledBatch()} ${state.sequence}`;
     return await this.#standings.ask("", stored, mustRevalidate, async () => {
       const watermark = this.#source.watermark();
@@ -66,7 +66,7 @@ export class OrganizationFigures {
     fromMs: number,
     nowMs: number,
     mustRevalidate: boolean,
-  ): Promise<AsOf<FigureByOrganization>> {
+  ): Promise<Watermarked<FigureByOrganization>> {
     const key = JSON.stringify([node, meter.meter, meter.custom?.version, fromMs]);
     return await this.#usage.ask(key, String(this.#source.settledBatch()), mustRevalidate, async () => {
       const watermark = this.#source.watermark();

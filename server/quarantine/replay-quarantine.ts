@@ -6,7 +6,7 @@
 import { Readable } from "node:stream";
 import type { ClickHouse } from "../clickhouse/client.ts";
 import type { ReplayedEvent, ReplayResult } from "../contract/quarantine.ts";
-import type { Emitter } from "../ingest/accept/accept-events.ts";
+import type { SendingKey } from "../ingest/accept/accept-events.ts";
 import { type AcceptDeps, acceptRequest } from "../ingest/accept/accept-request.ts";
 import { stringifyExact } from "../numbers/exact-json.ts";
 import { ProblemError } from "../problem.ts";
@@ -14,9 +14,9 @@ import { type FoundQuarantined, markReplayed } from "./read-quarantine.ts";
 
 export interface Replay {
   /** As whom an event is sent. */
-  emitterOf: (found: FoundQuarantined) => Emitter;
+  sendingKeyOf: (found: FoundQuarantined) => SendingKey;
   /** Why an event may not be sent by the caller; undefined when it may. */
-  refusalOf: (found: FoundQuarantined) => Omit<ReplayResult, "outcome"> | undefined;
+  replayRefusal: (found: FoundQuarantined) => Omit<ReplayResult, "outcome"> | undefined;
   /** Takes the place of what they were. */
   instead?: Readonly<Record<string, unknown>> | undefined;
 }
@@ -25,17 +25,17 @@ export interface Replay {
 export async function replayQuarantined(
   { clickhouse, ...deps }: AcceptDeps & { clickhouse: ClickHouse },
   found: readonly FoundQuarantined[],
-  { emitterOf, refusalOf, instead }: Replay,
+  { sendingKeyOf, replayRefusal, instead }: Replay,
 ): Promise<ReplayedEvent[]> {
   const ordered = [...found].sort((a, b) => a.key[0] - b.key[0] || a.key[1] - b.key[1] || a.key[2] - b.key[2]);
   const results: { found: FoundQuarantined; result: ReplayResult }[] = [];
   try {
     for (const one of ordered) {
       const text = instead === undefined ? one.event.raw : stringifyExact(instead);
-      const refusal = refusalOf(one);
+      const refusal = replayRefusal(one);
       const result: ReplayResult = refusal
         ? { outcome: "rejected", ...refusal }
-        : await sendAgain(deps, emitterOf(one), text, one.key[0]);
+        : await sendAgain(deps, sendingKeyOf(one), text, one.key[0]);
       results.push({ found: one, result });
     }
   } finally {
@@ -53,14 +53,14 @@ export async function replayQuarantined(
 /** Throws ProblemError when the service takes nothing now. */
 async function sendAgain(
   deps: AcceptDeps,
-  emitter: Emitter,
+  sendingKey: SendingKey,
   text: string,
   firstReceivedMs: number,
 ): Promise<ReplayResult> {
   const headers = new Headers({
     "content-type": isCloudEvent(text) ? "application/cloudevents+json" : "application/x-ndjson",
   });
-  const request = { headers, body: Readable.from([Buffer.from(text)]), emitter, isAtomic: true, firstReceivedMs };
+  const request = { headers, body: Readable.from([Buffer.from(text)]), sendingKey, isAtomic: true, firstReceivedMs };
   try {
     const { decision } = await acceptRequest(deps, request);
     const [rejection] = decision.rejected;

@@ -20,7 +20,7 @@ import { openWriteAheadLog } from "../../server/ingest/log/write-ahead-log.ts";
 const eventsPerRequest = 1_000;
 const requests = 200;
 const types = ["participant.joined", "participant.left", "chat.posted", "transcription.completed"];
-const emitter = { id: "key_bench", node: "all", createOrganizations: true };
+const sendingKey = { id: "key_bench", node: "all", createOrganizations: true };
 const tree = {
   get: () => ({}),
   ancestors: () => [],
@@ -107,7 +107,7 @@ for (const [name, type] of Object.entries(bodies)) {
       decideEvents(events, checked, {
         receivedAtMs: Date.now(),
         isAtomic: false,
-        emitter,
+        sendingKey,
         tree,
         claim: (event) => knownIds.claim(event, undefined, claims),
       }),
@@ -144,7 +144,7 @@ const lanes = Array.from({ length: 8 }, async () => {
     await acceptRequest(deps, {
       headers: new Headers({ "content-type": "application/json" }),
       body: stream,
-      emitter,
+      sendingKey,
       isAtomic: false,
     });
   }

@@ -54,7 +54,7 @@ function asRows(events: readonly UsageEvent[]): Buffer {
   const decision = decideEvents(read, checkEvents(read, Date.now(), eventType), {
     receivedAtMs: Date.now(),
     isAtomic: false,
-    emitter: { id: "key_bench", node: "all", createOrganizations: true },
+    sendingKey: { id: "key_bench", node: "all", createOrganizations: true },
     tree: {
       get: () => ({}),
       isWithin: () => true,

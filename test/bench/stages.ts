@@ -30,7 +30,7 @@ export interface StageCost {
 }
 
 const eventsPerRequest = 1_000;
-const emitter = { id: "key_bench", node: "all", createOrganizations: true };
+const sendingKey = { id: "key_bench", node: "all", createOrganizations: true };
 const tree = {
   get: () => ({}),
   ancestors: () => [],
@@ -121,7 +121,7 @@ export async function measureStages(
           return decideEvents(read, checked, {
             receivedAtMs,
             isAtomic: false,
-            emitter,
+            sendingKey,
             tree,
             claim: (event) => knownIds.claim(event, undefined, claims),
           });

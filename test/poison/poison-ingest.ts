@@ -8,7 +8,7 @@ import { type AcceptingTree, acceptRequest } from "../../server/ingest/accept/ac
 import type { Ingest } from "../../server/ingest/flush/start-ingest.ts";
 import type { LogPosition } from "../../server/ingest/log/write-ahead-log.ts";
 import { ProblemError } from "../../server/problem.ts";
-import { rootEmitter } from "../support/accepting.ts";
+import { rootKey } from "../support/accepting.ts";
 import { feedPoison, type PoisonBooks } from "./feed-poison.ts";
 
 const storeWithinMs = 120_000;
@@ -26,7 +26,7 @@ export async function poisonIngest(
       try {
         const { decision, position } = await acceptRequest(
           { ...ingest, tree, eventType, now: Date.now },
-          { headers: new Headers(headers), body: Readable.from([body]), emitter: rootEmitter, isAtomic: false },
+          { headers: new Headers(headers), body: Readable.from([body]), sendingKey: rootKey, isAtomic: false },
         );
         last = position ?? last;
         const { accepted, duplicates, rejected } = decision;

@@ -4,7 +4,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { eventType } from "../../server/catalog/catalog.ts";
-import type { Emitter } from "../../server/ingest/accept/accept-events.ts";
+import type { SendingKey } from "../../server/ingest/accept/accept-events.ts";
 import type { AcceptDeps, AcceptingTree } from "../../server/ingest/accept/accept-request.ts";
 import { Admission, type AdmissionOptions } from "../../server/ingest/accept/backpressure.ts";
 import { eventColumns, quarantineColumns, unescapeColumn } from "../../server/ingest/accept/event-row.ts";
@@ -84,7 +84,7 @@ export class SmallTree implements AcceptingTree {
   }
 }
 
-export const rootEmitter: Emitter = { id: "key_1", node: "all", createOrganizations: true };
+export const rootKey: SendingKey = { id: "key_1", node: "all", createOrganizations: true };
 
 export interface Accepting extends AcceptDeps {
   log: WriteAheadLog;

@@ -13,7 +13,7 @@ import type { Filter } from "../../server/metrics/filters.ts";
 import { answerUsage } from "../../server/metrics/usage.ts";
 import { parseInstant } from "../../server/metrics/windows.ts";
 import type { DerivationListener } from "../../server/rollups/derived-change.ts";
-import { rootEmitter, SmallTree } from "./accepting.ts";
+import { rootKey, SmallTree } from "./accepting.ts";
 import { type OwnClickHouse, ownClickHouse } from "./stores.ts";
 
 export interface Ingesting extends Ingest {
@@ -61,7 +61,7 @@ export async function startIngesting(listener?: DerivationListener): Promise<Ing
       const body = Readable.from([Buffer.from(JSON.stringify(events))]);
       const { decision, position } = await acceptRequest(
         { ...ingest, tree, eventType, now: Date.now },
-        { headers: new Headers({ "content-type": "application/json" }), body, emitter: rootEmitter, isAtomic: false },
+        { headers: new Headers({ "content-type": "application/json" }), body, sendingKey: rootKey, isAtomic: false },
       );
       if (position) await ingest.flush.whenStored(position);
       return {

@@ -30,7 +30,7 @@ export function secretKey(secret: string): Buffer | undefined {
 }
 
 /** Undefined where the message is genuine, else why it is not. Every signature is compared with every key, whatever matches. */
-export function refusalOf(message: SignedMessage, keys: readonly Buffer[], nowMs: number): string | undefined {
+export function signatureRefusal(message: SignedMessage, keys: readonly Buffer[], nowMs: number): string | undefined {
   if (!/^\d{1,12}$/.test(message.timestamp)) return "webhook-timestamp must be seconds since 1970";
   const sentAt = new Date(Number(message.timestamp) * 1000);
   if (Math.abs(nowMs - sentAt.getTime()) > toleranceMs) return "webhook-timestamp is more than 5 minutes away";

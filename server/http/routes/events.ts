@@ -123,7 +123,7 @@ export function eventsRoutes(deps: EventsRoutesDeps): OpenAPIHono<HttpEnv> {
     const { ack, atomic, strict, dry_run: dryRun } = c.req.valid("query");
     const { id, node, createOrganizations } = c.get("actor");
     const isDryRun = dryRun === "true";
-    const sender = { emitter: { id, node, createOrganizations }, isAtomic: atomic === "true", isDryRun };
+    const sender = { sendingKey: { id, node, createOrganizations }, isAtomic: atomic === "true", isDryRun };
     const accepted = await acceptOrRefuse(c, accept, sender);
     if (!isDryRun) deps.telemetry?.verdictGiven(accepted.decision);
     writeRate(c, accepted.rate);

@@ -5,7 +5,12 @@ import { nodeStatuses } from "../../contract/nodes.ts";
 import { quotaFilters } from "../../contract/organizations.ts";
 import { type Overview, overviewQuerySchema, overviewSchema } from "../../contract/overview.ts";
 import { cycleContaining } from "../../metrics/windows.ts";
-import { type AsOf, cacheOptions, type OrganizationFigures, usersAt } from "../../overview/organization-figures.ts";
+import {
+  cacheOptions,
+  type OrganizationFigures,
+  usersAt,
+  type Watermarked,
+} from "../../overview/organization-figures.ts";
 import { type MonthFigures, type OverviewSource, readMonth } from "../../overview/read-overview.ts";
 import { type Revenue, readRevenue } from "../../overview/read-revenue.ts";
 import { StaleWhileRevalidateCache } from "../../overview/stale-while-revalidate.ts";
@@ -22,8 +27,8 @@ export interface OverviewRoutesDeps extends OverviewSource {
 
 export function overviewRoutes(source: OverviewRoutesDeps): OpenAPIHono<HttpEnv> {
   const { tree, figures, settledBatch, watermark, meterOf, now = Date.now } = source;
-  const months = new StaleWhileRevalidateCache<AsOf<MonthFigures>>(cacheOptions(tree));
-  const revenues = new StaleWhileRevalidateCache<AsOf<Revenue>>(cacheOptions(tree));
+  const months = new StaleWhileRevalidateCache<Watermarked<MonthFigures>>(cacheOptions(tree));
+  const revenues = new StaleWhileRevalidateCache<Watermarked<Revenue>>(cacheOptions(tree));
   const app = createRouter();
   app.openapi(
     createRoute({

@@ -4,7 +4,7 @@ import { createMiddleware } from "hono/factory";
 import type { StatementRow } from "../../billing/statements/close-statements.ts";
 import { describeStatement } from "../../billing/statements/read-statements.ts";
 import { paymentState, recordPayment } from "../../billing/statements/record-payment.ts";
-import { refusalOf } from "../../billing/statements/verify-message.ts";
+import { signatureRefusal } from "../../billing/statements/verify-message.ts";
 import {
   paymentMessageSchema,
   paymentReceiptSchema,
@@ -97,7 +97,7 @@ export function paymentsRoutes({
       signature: c.req.header("webhook-signature") ?? "",
       body: (await readBody(c, maxMessageBytes)).toString("utf8"),
     };
-    const refusal = paymentKeys.length === 0 ? "no secret is set" : refusalOf(message, paymentKeys, now());
+    const refusal = paymentKeys.length === 0 ? "no secret is set" : signatureRefusal(message, paymentKeys, now());
     if (refusal !== undefined) throw new ProblemError("unauthenticated", refusal);
     await next();
   });

@@ -144,12 +144,12 @@ export function quarantineReplayRoutes({
       event.organization && nodeAddress("organization", event.organization);
     return await replayQuarantined(deps, found, {
       instead,
-      emitterOf(one) {
+      sendingKeyOf(one) {
         const node = nodeOf(one);
         const top = node === null ? undefined : sender.reach.find((reached) => tree.isWithin(node, reached));
         return { id: actor.id, node: top ?? sender.node, createOrganizations: actor.createOrganizations };
       },
-      refusalOf(one) {
+      replayRefusal(one) {
         const node = nodeOf(one);
         if (node === null || can(whole, "ingest", node, tree)) return undefined;
         const { fromMs, toMs } = timesOf(one);

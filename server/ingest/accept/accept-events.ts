@@ -18,7 +18,7 @@ import type { Doubt } from "./recent-signs.ts";
 import type { RequestEvents } from "./request-events.ts";
 
 /** The API key that sends. */
-export interface Emitter {
+export interface SendingKey {
   id: string;
   /** Address of the node whose subtree the key may write to. */
   node: string;
@@ -86,10 +86,10 @@ export function checkEvents(
 export function organizationsToCreate(
   request: RequestEvents,
   checked: CheckedEvents,
-  emitter: Emitter,
+  sendingKey: SendingKey,
   tree: OrganizationTree,
 ): string[] {
-  if (!emitter.createOrganizations || !mayHoldOrganizations(emitter.node)) return [];
+  if (!sendingKey.createOrganizations || !mayHoldOrganizations(sendingKey.node)) return [];
   const unknown = new Set<string>();
   const note = (organization: string) => {
     if (!unknown.has(organization) && !tree.get(nodeAddress("organization", organization))) unknown.add(organization);
@@ -106,15 +106,15 @@ export function organizationsToCreate(
 export function withOrganizations(
   tree: OrganizationTree,
   organizations: readonly string[],
-  emitter: Emitter,
+  sendingKey: SendingKey,
 ): OrganizationTree {
   if (organizations.length === 0) return tree;
   const made = new Set(organizations.map((organization) => nodeAddress("organization", organization)));
-  const standIn = (address: string) => (made.has(address) ? emitter.node : address);
+  const standIn = (address: string) => (made.has(address) ? sendingKey.node : address);
   return {
     get: (address) => tree.get(address) ?? (made.has(address) ? address : undefined),
     isWithin: (address, ancestor) =>
-      (made.has(address) && ancestor === emitter.node) || tree.isWithin(standIn(address), ancestor),
+      (made.has(address) && ancestor === sendingKey.node) || tree.isWithin(standIn(address), ancestor),
     ancestors: (address) => tree.ancestors(standIn(address)),
     effectiveStatus: (address) => tree.effectiveStatus(standIn(address)),
     pathAt: (organization, timeMs) => tree.pathAt(organization, timeMs),
@@ -144,7 +144,7 @@ export interface Decision {
 export interface DecisionContext {
   receivedAtMs: number;
   isAtomic: boolean;
-  emitter: Emitter;
+  sendingKey: SendingKey;
   tree: OrganizationTree;
   /** Judges an identity and claims it when it is new. */
   claim: (event: IdentifiedEvent) => IdentityVerdict;
@@ -154,8 +154,8 @@ export interface DecisionContext {
 
 /** The verdicts and the lines of a checked request. When `isAborted`, the caller must give the claims back. */
 export function decideEvents(request: RequestEvents, checked: CheckedEvents, context: DecisionContext): Decision {
-  const { emitter, tree, receivedAtMs } = context;
-  const owner = parseNode(emitter.node);
+  const { sendingKey, tree, receivedAtMs } = context;
+  const owner = parseNode(sendingKey.node);
   const decision: Decision = {
     accepted: 0,
     duplicates: 0,
@@ -174,15 +174,15 @@ export function decideEvents(request: RequestEvents, checked: CheckedEvents, con
   const warnedOf = warningsByIndex(checked.warnings);
   const warnedBefore = checked.warnings.length;
   const tally = new OutcomeTally();
-  const keysOwner = outcomeOwnerOfKey(emitter, tree, receivedAtMs);
-  const shared = { organization: "", partner: "", reseller: "", key: escapeColumn(emitter.id) };
+  const keysOwner = outcomeOwnerOfKey(sendingKey, tree, receivedAtMs);
+  const shared = { organization: "", partner: "", reseller: "", key: escapeColumn(sendingKey.id) };
   const reject = (index: number, fault: Fault) => {
     const { id, organization } = namesOf(request.events[index]);
-    const isSeen = organization !== "" && isVisible(organization, emitter, tree);
+    const isSeen = organization !== "" && isVisible(organization, sendingKey, tree);
     decision.rejected.push({ index, id, ...fault });
     tally.add(
-      isSeen ? outcomeOwner(organization, emitter, tree, receivedAtMs) : keysOwner,
-      emitter.id,
+      isSeen ? outcomeOwner(organization, sendingKey, tree, receivedAtMs) : keysOwner,
+      sendingKey.id,
       "rejected",
       fault.code,
     );
@@ -194,7 +194,7 @@ export function decideEvents(request: RequestEvents, checked: CheckedEvents, con
         code: fault.code,
         field: fault.field ?? "",
         message: fault.message,
-        key: emitter.id,
+        key: sendingKey.id,
         raw: request.rawOf(index),
       }),
     );
@@ -203,11 +203,16 @@ export function decideEvents(request: RequestEvents, checked: CheckedEvents, con
   for (const event of checked.readable) {
     let placed = organizations.get(event.organization);
     if (!placed) {
-      const found = admissible(event.organization, emitter, tree);
+      const found = admissible(event.organization, sendingKey, tree);
       placed =
         "code" in found
           ? found
-          : { ...found, at: outcomeOwner(event.organization, emitter, tree, receivedAtMs), accepted: 0, duplicates: 0 };
+          : {
+              ...found,
+              at: outcomeOwner(event.organization, sendingKey, tree, receivedAtMs),
+              accepted: 0,
+              duplicates: 0,
+            };
       organizations.set(event.organization, placed);
     }
     if ("code" in placed) {
@@ -218,7 +223,7 @@ export function decideEvents(request: RequestEvents, checked: CheckedEvents, con
       reject(event.index, {
         code: "outside_subtree",
         field: "agent",
-        message: `this key writes only for ${emitter.node}`,
+        message: `this key writes only for ${sendingKey.node}`,
       });
       continue;
     }
@@ -231,15 +236,15 @@ export function decideEvents(request: RequestEvents, checked: CheckedEvents, con
       decision.accepted++;
       if (placed.accepted++ === 0) warnOfStatus(decision.warnings, event, tree);
       const lateness = latenessOf(event.timeMs, receivedAtMs);
-      if (lateness !== undefined) tally.add(placed.at, emitter.id, "late", lateness);
+      if (lateness !== undefined) tally.add(placed.at, sendingKey.id, "late", lateness);
       const doubt = context.doubt?.(request.events[event.index] as GivenEvent);
       if (doubt) {
         decision.warnings.push({ index: event.index, id: nameOfStored(event.id).id, ...doubt });
-        tally.add(placed.at, emitter.id, "warned", doubt.code);
+        tally.add(placed.at, sendingKey.id, "warned", doubt.code);
       }
       for (const code of warnedOf.get(event.index) ?? [])
-        if (code === "unmatched_type") tally.add(placed.at, emitter.id, "unmatched");
-        else tally.add(placed.at, emitter.id, "warned", code);
+        if (code === "unmatched_type") tally.add(placed.at, sendingKey.id, "unmatched");
+        else tally.add(placed.at, sendingKey.id, "warned", code);
       decision.eventRows.push(renderEventRow(event, isChecked, receivedAtMs, shared, request.isPlain));
       continue;
     }
@@ -251,8 +256,8 @@ export function decideEvents(request: RequestEvents, checked: CheckedEvents, con
   }
   for (const placed of organizations.values()) {
     if ("code" in placed) continue;
-    if (placed.accepted > 0) tally.add(placed.at, emitter.id, "accepted", "", placed.accepted);
-    if (placed.duplicates > 0) tally.add(placed.at, emitter.id, "duplicate", "", placed.duplicates);
+    if (placed.accepted > 0) tally.add(placed.at, sendingKey.id, "accepted", "", placed.accepted);
+    if (placed.duplicates > 0) tally.add(placed.at, sendingKey.id, "duplicate", "", placed.duplicates);
   }
   decision.outcomes = tally.list();
   decision.rejected.sort((a, b) => a.index - b.index);
@@ -295,35 +300,48 @@ const idConflict: Fault = {
 };
 
 /** Below the root an organization that does not exist and one of others are refused alike: neither is told of. */
-function admissible(organization: string, emitter: Emitter, tree: OrganizationTree): Fault | { organization: string } {
-  if (isVisible(organization, emitter, tree)) return { organization: escapeColumn(organization) };
+function admissible(
+  organization: string,
+  sendingKey: SendingKey,
+  tree: OrganizationTree,
+): Fault | { organization: string } {
+  if (isVisible(organization, sendingKey, tree)) return { organization: escapeColumn(organization) };
   const message = "there is no such organization, and this key may not create it";
-  if (emitter.node === "all" && !tree.get(nodeAddress("organization", organization)))
+  if (sendingKey.node === "all" && !tree.get(nodeAddress("organization", organization)))
     return { code: "unknown_organization", field: "organization", message };
-  return { code: "outside_subtree", field: "organization", message: `this organization is not within ${emitter.node}` };
+  return {
+    code: "outside_subtree",
+    field: "organization",
+    message: `this organization is not within ${sendingKey.node}`,
+  };
 }
 
 /** An organization that the key may see, with what stands above it at that time. */
-function outcomeOwner(organization: string, emitter: Emitter, tree: OrganizationTree, timeMs: number): OutcomeOwner {
+function outcomeOwner(
+  organization: string,
+  sendingKey: SendingKey,
+  tree: OrganizationTree,
+  timeMs: number,
+): OutcomeOwner {
   const path = tree.pathAt(organization, timeMs);
-  return { organization, partner: path?.partner ?? "", reseller: path?.reseller ?? "", agent: agentOf(emitter) };
+  return { organization, partner: path?.partner ?? "", reseller: path?.reseller ?? "", agent: agentOf(sendingKey) };
 }
 
 /** Where events are counted that name no organization the key may see: at the key's own node. */
-function outcomeOwnerOfKey(emitter: Emitter, tree: OrganizationTree, timeMs: number): OutcomeOwner {
-  const owner = parseNode(emitter.node);
-  if (owner.kind === "agent") return outcomeOwner(owner.organization, emitter, tree, timeMs);
-  if (owner.kind === "organization") return outcomeOwner(owner.id, emitter, tree, timeMs);
+function outcomeOwnerOfKey(sendingKey: SendingKey, tree: OrganizationTree, timeMs: number): OutcomeOwner {
+  const owner = parseNode(sendingKey.node);
+  if (owner.kind === "agent") return outcomeOwner(owner.organization, sendingKey, tree, timeMs);
+  if (owner.kind === "organization") return outcomeOwner(owner.id, sendingKey, tree, timeMs);
   const above = { organization: "", partner: "", reseller: "", agent: "" };
-  for (const address of tree.ancestors(emitter.node)) {
+  for (const address of tree.ancestors(sendingKey.node)) {
     const { kind, id } = parseNode(address);
     if (kind === "partner" || kind === "reseller") above[kind] = id;
   }
   return above;
 }
 
-function agentOf(emitter: Emitter): string {
-  const owner = parseNode(emitter.node);
+function agentOf(sendingKey: SendingKey): string {
+  const owner = parseNode(sendingKey.node);
   return owner.kind === "agent" ? owner.agent : "";
 }
 
@@ -331,25 +349,25 @@ function agentOf(emitter: Emitter): string {
 function outcomesOfAborted(
   request: RequestEvents,
   rejected: readonly Rejection[],
-  { emitter, tree, receivedAtMs }: DecisionContext,
+  { sendingKey, tree, receivedAtMs }: DecisionContext,
   keysOwner: OutcomeOwner,
 ): OutcomeCount[] {
   const tally = new OutcomeTally();
   for (const { index, code } of rejected) {
     const { organization } = namesOf(request.events[index]);
-    const isSeen = organization !== "" && isVisible(organization, emitter, tree);
-    const owner = isSeen ? outcomeOwner(organization, emitter, tree, receivedAtMs) : keysOwner;
-    tally.add(owner, emitter.id, "rejected", code);
+    const isSeen = organization !== "" && isVisible(organization, sendingKey, tree);
+    const owner = isSeen ? outcomeOwner(organization, sendingKey, tree, receivedAtMs) : keysOwner;
+    tally.add(owner, sendingKey.id, "rejected", code);
   }
   return tally.list();
 }
 
 /** Whether the organization exists and is within the key's subtree, or is the one that the key's agent belongs to. */
-function isVisible(organization: string, emitter: Emitter, tree: OrganizationTree): boolean {
+function isVisible(organization: string, sendingKey: SendingKey, tree: OrganizationTree): boolean {
   const address = nodeAddress("organization", organization);
   if (!tree.get(address)) return false;
-  const owner = parseNode(emitter.node);
-  return owner.kind === "agent" ? owner.organization === organization : tree.isWithin(address, emitter.node);
+  const owner = parseNode(sendingKey.node);
+  return owner.kind === "agent" ? owner.organization === organization : tree.isWithin(address, sendingKey.node);
 }
 
 /** What an event that may have any form calls itself; bounded, for it goes into an answer. */

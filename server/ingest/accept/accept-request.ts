@@ -13,9 +13,9 @@ import {
   checkEvents,
   type Decision,
   decideEvents,
-  type Emitter,
   type OrganizationTree,
   organizationsToCreate,
+  type SendingKey,
   withOrganizations,
 } from "./accept-events.ts";
 import type { Admission, RateState } from "./backpressure.ts";
@@ -48,7 +48,7 @@ export interface AcceptDeps {
 
 /** Who sends events, and how. */
 export interface Sender {
-  emitter: Emitter;
+  sendingKey: SendingKey;
   isAtomic: boolean;
   /** The verdict is what it would be; nothing is taken, made or remembered. */
   isDryRun?: boolean | undefined;
@@ -76,8 +76,8 @@ export interface AcceptedRequest extends TakenEvents {
 }
 
 /** Dry runs are bounded as events are, and take nothing of what a key may send. */
-export function rateKeyOf({ emitter, isDryRun }: Sender): string {
-  return isDryRun ? `${emitter.id} dry run` : emitter.id;
+export function rateKeyOf({ sendingKey, isDryRun }: Sender): string {
+  return isDryRun ? `${sendingKey.id} dry run` : sendingKey.id;
 }
 
 /** A body that does not compress still fits when coded: gzip and br add far less than this. */
@@ -96,7 +96,7 @@ export async function acceptRequest(deps: AcceptDeps, request: IncomingRequest):
   const maxBytes = limits.maxInflatedBytes + (form.encoding === "identity" ? 0 : codingOverheadBytes);
   const announcedBytes = announcedLength(headers);
   admission.enter(rateKeyOf(request), announcedBytes, maxBytes);
-  const { id: key, node } = request.emitter;
+  const { id: key, node } = request.sendingKey;
   const reservation = await admission.memory.reserve(
     { key, tenant: tenantOf(node, deps.tree) },
     announcedBytes,
@@ -127,7 +127,7 @@ export async function acceptRequest(deps: AcceptDeps, request: IncomingRequest):
 export async function takeEvents(
   deps: Pick<AcceptDeps, "log" | "knownIds" | "tree" | "eventType" | "now">,
   events: RequestEvents,
-  { emitter, isAtomic, isDryRun = false, firstReceivedMs }: Sender,
+  { sendingKey, isAtomic, isDryRun = false, firstReceivedMs }: Sender,
   { mayTake = () => undefined, isTrial = false }: { mayTake?: () => void; isTrial?: boolean } = {},
 ): Promise<TakenEvents & { decision: Decision }> {
   const { knownIds, tree, log } = deps;
@@ -135,8 +135,8 @@ export async function takeEvents(
   const checked = checkEvents(events, receivedAtMs, deps.eventType, firstReceivedMs);
 
   // 3. The two waits, on which nothing is claimed yet.
-  const organizations = organizationsToCreate(events, checked, emitter, tree);
-  if (organizations.length > 0 && !isDryRun) await createOrganizations(tree, organizations, emitter);
+  const organizations = organizationsToCreate(events, checked, sendingKey, tree);
+  if (organizations.length > 0 && !isDryRun) await createOrganizations(tree, organizations, sendingKey);
   const unsure = checked.readable.filter((event) => knownIds.mustAsk(event));
   const answers: StoredAnswers = unsure.length > 0 ? await knownIds.ask(unsure) : undefined;
 
@@ -147,12 +147,12 @@ export async function takeEvents(
     const type = deps.eventType(event.type);
     return type && signs.doubt(event, type);
   };
-  const context = { receivedAtMs, isAtomic, emitter, doubt };
+  const context = { receivedAtMs, isAtomic, sendingKey, doubt };
   if (isTrial || isDryRun) {
     const before = new Map<string, bigint>();
     const decision = decideEvents(events, checked, {
       ...context,
-      tree: withOrganizations(tree, organizations, emitter),
+      tree: withOrganizations(tree, organizations, sendingKey),
       claim: (event) => knownIds.judge(event, answers, before),
     });
     return { decision, position: null, elsewhereMs: null };
@@ -172,10 +172,10 @@ export async function takeEvents(
 export async function createOrganizations(
   tree: AcceptingTree,
   organizations: string[],
-  emitter: Emitter,
+  sendingKey: SendingKey,
 ): Promise<void> {
   try {
-    await tree.ensureOrganizations(organizations, emitter.node, undefined, emitter.id);
+    await tree.ensureOrganizations(organizations, sendingKey.node, undefined, sendingKey.id);
   } catch (cause) {
     if (cause instanceof TooManyNodesError) {
       const message = "nothing was taken: this key makes more new organizations than it may in so short a time";
@@ -214,12 +214,12 @@ export async function appendDecision(
       },
     );
   } catch (error) {
-    throw refusalOf(error);
+    throw logRefusal(error);
   }
 }
 
 /** The answer to a request that could not be logged. */
-export function refusalOf(error: unknown): unknown {
+export function logRefusal(error: unknown): unknown {
   if (error instanceof LogFullError) {
     return new ProblemError("overloaded", "nothing was taken: the log is full; send it again later", {
       retryAfterSeconds: 30,

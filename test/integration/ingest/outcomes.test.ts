@@ -1,13 +1,13 @@
 import fc from "fast-check";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { eventType } from "../../../server/catalog/catalog.ts";
-import type { Emitter } from "../../../server/ingest/accept/accept-events.ts";
+import type { SendingKey } from "../../../server/ingest/accept/accept-events.ts";
 import { acceptRequest } from "../../../server/ingest/accept/accept-request.ts";
 import { OutcomeTally, recount } from "../../../server/ingest/accept/event-outcomes.ts";
 import { storeOutcomes } from "../../../server/ingest/flush/store-outcomes.ts";
 import { answerIngestHealth, wholeMinutes } from "../../../server/metrics/ingest-health.ts";
 import { compactIngestOutcomes } from "../../../server/rollups/compact-outcomes.ts";
-import { rootEmitter } from "../../support/accepting.ts";
+import { rootKey } from "../../support/accepting.ts";
 import { type Ingesting, startIngesting } from "../../support/ingesting.ts";
 
 let ingesting: Ingesting;
@@ -22,13 +22,13 @@ const hourMs = 3_600_000;
 const ago = (ms: number) => new Date(Date.now() - ms).toISOString();
 const event = (id: string, rest: object = {}) => ({ id, type: "chat.posted", organization: "acme", ...rest });
 
-async function send(events: readonly unknown[], emitter: Emitter = rootEmitter, isAtomic = false) {
+async function send(events: readonly unknown[], sendingKey: SendingKey = rootKey, isAtomic = false) {
   const { decision, position } = await acceptRequest(
     { ...ingesting, eventType, now: Date.now },
     {
       headers: new Headers({ "content-type": "application/json" }),
       body: new Blob([JSON.stringify(events)]).stream(),
-      emitter,
+      sendingKey,
       isAtomic,
     },
   );
@@ -133,7 +133,7 @@ test("what only events together show is warned of: a job completed twice, two de
     ["i4", "interval_mismatch", "interval"],
   ];
   const told = async (sent: readonly unknown[], isAtomic = false) =>
-    (await send(sent, rootEmitter, isAtomic)).warnings.map(({ id, code, field }) => [id, code, field]);
+    (await send(sent, rootKey, isAtomic)).warnings.map(({ id, code, field }) => [id, code, field]);
   expect(await told([...batch, "no event"], true)).toEqual([]);
   expect(await told(batch)).toEqual(expected);
   expect(await told(batch)).toEqual([]);
@@ -181,7 +181,7 @@ test("a subtree sees its own counts only, and a key's owner what named no organi
 test("requests that leave nothing to store are counted too: repeats alone, and an atomic one that was refused", async () => {
   await send([event("1"), event("2")]);
   await send([event("1"), event("2")]);
-  expect((await send([event("3"), "no event"], rootEmitter, true)).isAborted).toBe(true);
+  expect((await send([event("3"), "no event"], rootKey, true)).isAborted).toBe(true);
   const { accepted, duplicates, rejected_by } = (await health()).total;
   expect({ accepted, duplicates, rejected_by }).toEqual({
     accepted: 2,
@@ -201,7 +201,7 @@ test("accepted, duplicate and rejected events are all that were sent, in any ord
   await fc.assert(
     fc.asyncProperty(fc.array(anEvent, { maxLength: 8 }), fc.boolean(), async (events, isAtomic) => {
       sent += events.length;
-      await send(events, rootEmitter, isAtomic);
+      await send(events, rootKey, isAtomic);
     }),
     { numRuns: Number(process.env.PROPERTY_RUNS ?? 12) },
   );

@@ -86,18 +86,18 @@ const refused = [
 describe("a target that is not public is refused, however it is spelled", () => {
   const wayOut = createWayOut({ allow: nothingAllowed, resolve: () => Promise.reject(new Error("was asked for")) });
   test.each(refused)("%s", async (url) => {
-    expect(wayOut.refusalOf(url)).toEqual(expect.stringMatching(/^must /));
+    expect(wayOut.urlRefusal(url)).toEqual(expect.stringMatching(/^must /));
     await expect(wayOut.post(post(url))).rejects.toBeInstanceOf(RefusedTargetError);
   });
   test("the corpus has at least sixty", () => expect(new Set(refused).size).toBeGreaterThanOrEqual(60));
 });
 
 test("public targets pass", () => {
-  const { refusalOf } = createWayOut({ allow: nothingAllowed });
+  const { urlRefusal } = createWayOut({ allow: nothingAllowed });
   const urls = ["https://hooks.slack.com/services/T/B/x", "http://example.com/hook?x=1", "https://1.1.1.1/"];
   urls.push("https://example.com:8443/", "http://93.184.216.34:8080/", "https://[2606:4700:4700::1111]/");
   urls.push("https://xn--bcher-kva.example/", "https://bücher.example/", "https://sub.example.co.uk./");
-  for (const url of urls) expect(refusalOf(url), url).toBeUndefined();
+  for (const url of urls) expect(urlRefusal(url), url).toBeUndefined();
 });
 
 test.each([
@@ -139,9 +139,9 @@ test.each(["127.0.0.1", "127.0.0.0/8", "localhost", "LOCALHOST, 10.0.0.0/8", "::
 );
 
 test("an allowed host with a port is allowed on that port only; what is neither host nor range is no setting", () => {
-  const { refusalOf } = createWayOut({ allow: parseOutgoingAllow("hooks.internal:9000") ?? nothingAllowed });
-  expect(refusalOf("http://hooks.internal:9000/")).toBeUndefined();
-  expect(refusalOf("http://hooks.internal/")).toMatch(/public/);
+  const { urlRefusal } = createWayOut({ allow: parseOutgoingAllow("hooks.internal:9000") ?? nothingAllowed });
+  expect(urlRefusal("http://hooks.internal:9000/")).toBeUndefined();
+  expect(urlRefusal("http://hooks.internal/")).toMatch(/public/);
   for (const text of ["", "10.0.0.0/33", "300.1.1.1", "http://x", "a b", "x,,y"])
     expect(parseOutgoingAllow(text), text).toBeUndefined();
 });

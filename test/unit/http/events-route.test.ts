@@ -10,7 +10,7 @@ import { eventsRoutes } from "../../../server/http/routes/events.ts";
 import type { Actor } from "../../../server/identity/actor.ts";
 import { actionsOfKey } from "../../../server/identity/permissions.ts";
 import { LogFailedError } from "../../../server/ingest/log/write-ahead-log.ts";
-import { type Accepting, rootEmitter, startAccepting } from "../../support/accepting.ts";
+import { type Accepting, rootKey, startAccepting } from "../../support/accepting.ts";
 
 const nowMs = Date.UTC(2026, 10, 21, 9);
 let accepting: Accepting;
@@ -31,7 +31,7 @@ async function post(
   const app = createRouter();
   applyFoundation(app, { log: pino({ level: "silent" }) });
   const grants = [{ node: "all", actions: actionsOfKey(scopes ?? [], false) }];
-  const actor: Actor = { kind: "key", name: "emitter", ...rootEmitter, reach: ["all"], grants };
+  const actor: Actor = { kind: "key", name: "emitter", ...rootKey, reach: ["all"], grants };
   app.use(attachActor({ authenticate: async () => (scopes ? actor : undefined) }));
   app.route(
     "/",

@@ -4,7 +4,7 @@ import { acceptRequest } from "../../../server/ingest/accept/accept-request.ts";
 import { eventOfLine } from "../../../server/ingest/accept/event-row.ts";
 import { propertiesOf } from "../../../server/ingest/accept/event-value.ts";
 import { stringifyExact } from "../../../server/numbers/exact-json.ts";
-import { type Accepting, rootEmitter, startAccepting } from "../../support/accepting.ts";
+import { type Accepting, rootKey, startAccepting } from "../../support/accepting.ts";
 
 let accepting: Accepting;
 beforeAll(async () => {
@@ -26,7 +26,7 @@ async function post(body: string, headers: Record<string, string> = {}) {
     },
   });
   const request = { headers: new Headers({ "content-type": "application/json", ...headers }), body: stream };
-  return (await acceptRequest(accepting, { ...request, emitter: rootEmitter, isAtomic: false })).decision;
+  return (await acceptRequest(accepting, { ...request, sendingKey: rootKey, isAtomic: false })).decision;
 }
 
 const logged = async (id: string) => (await accepting.loggedEvents()).find((line) => line.id === id);

@@ -1,5 +1,9 @@
 import { expect, test } from "vitest";
-import { refusalOf, type SignedMessage, secretKey } from "../../../../server/billing/statements/verify-message.ts";
+import {
+  type SignedMessage,
+  secretKey,
+  signatureRefusal,
+} from "../../../../server/billing/statements/verify-message.ts";
 
 const other = Buffer.alloc(32, 7);
 
@@ -16,29 +20,29 @@ const keys = key ? [key] : [];
 
 test("the published example of Standard Webhooks is genuine, and nothing that differs from it in one character", () => {
   expect(keys).toHaveLength(1);
-  expect(refusalOf(published, keys, sentMs)).toBeUndefined();
+  expect(signatureRefusal(published, keys, sentMs)).toBeUndefined();
   for (const field of ["id", "timestamp", "signature", "body"] as const)
     for (let index = 0; index < published[field].length; index++) {
       const text = published[field];
       const changed = `${text.slice(0, index)}${text[index] === "x" ? "y" : "x"}${text.slice(index + 1)}`;
       // The last characters of base64 hold bits that say nothing.
       if (field === "signature" && index >= text.length - 2) continue;
-      expect(refusalOf({ ...published, [field]: changed }, keys, sentMs), changed).toBeDefined();
+      expect(signatureRefusal({ ...published, [field]: changed }, keys, sentMs), changed).toBeDefined();
     }
 });
 
 test("a message is good for five minutes before and after its time", () => {
-  for (const ms of [-300_000, 300_000]) expect(refusalOf(published, keys, sentMs + ms)).toBeUndefined();
-  for (const ms of [-300_001, 300_001]) expect(refusalOf(published, keys, sentMs + ms)).toMatch(/5 minutes/);
+  for (const ms of [-300_000, 300_000]) expect(signatureRefusal(published, keys, sentMs + ms)).toBeUndefined();
+  for (const ms of [-300_001, 300_001]) expect(signatureRefusal(published, keys, sentMs + ms)).toMatch(/5 minutes/);
 });
 
 test("while a secret is replaced, either signs, and one of several signatures is enough", () => {
-  expect(refusalOf(published, [other, ...keys], sentMs)).toBeUndefined();
-  expect(refusalOf(published, [...keys, other], sentMs)).toBeUndefined();
+  expect(signatureRefusal(published, [other, ...keys], sentMs)).toBeUndefined();
+  expect(signatureRefusal(published, [...keys, other], sentMs)).toBeUndefined();
   const several = `v1a,AAAA v1,bm90IGl0 ${published.signature}`;
-  expect(refusalOf({ ...published, signature: several }, keys, sentMs)).toBeUndefined();
-  expect(refusalOf(published, [other], sentMs)).toBeDefined();
-  expect(refusalOf(published, [], sentMs)).toBeDefined();
+  expect(signatureRefusal({ ...published, signature: several }, keys, sentMs)).toBeUndefined();
+  expect(signatureRefusal(published, [other], sentMs)).toBeDefined();
+  expect(signatureRefusal(published, [], sentMs)).toBeDefined();
 });
 
 test.each([

@@ -6,7 +6,7 @@ import { acceptRequest } from "../../../../server/ingest/accept/accept-request.t
 import { hashText, identityOf } from "../../../../server/ingest/accept/event-hash.ts";
 import { LogFullError } from "../../../../server/ingest/log/write-ahead-log.ts";
 import { ProblemError } from "../../../../server/problem.ts";
-import { type Accepting, rootEmitter, startAccepting } from "../../../support/accepting.ts";
+import { type Accepting, rootKey, startAccepting } from "../../../support/accepting.ts";
 
 const nowMs = Date.UTC(2026, 10, 21, 9);
 let accepting: Accepting;
@@ -17,7 +17,7 @@ afterEach(() => accepting.close());
 
 interface PostOptions {
   headers?: Record<string, string>;
-  emitter?: typeof rootEmitter;
+  sendingKey?: typeof rootKey;
   isAtomic?: boolean;
 }
 
@@ -30,10 +30,10 @@ function streamOf(bytes: Buffer): ReadableStream<Uint8Array> {
   });
 }
 
-async function post(body: unknown, { headers, emitter = rootEmitter, isAtomic = false }: PostOptions = {}) {
+async function post(body: unknown, { headers, sendingKey = rootKey, isAtomic = false }: PostOptions = {}) {
   const bytes = Buffer.isBuffer(body) ? body : Buffer.from(typeof body === "string" ? body : JSON.stringify(body));
   const given = new Headers({ "content-type": "application/json", ...headers });
-  return (await acceptRequest(accepting, { headers: given, body: streamOf(bytes), emitter, isAtomic })).decision;
+  return (await acceptRequest(accepting, { headers: given, body: streamOf(bytes), sendingKey, isAtomic })).decision;
 }
 
 async function refusal(body: unknown, options?: PostOptions) {
@@ -238,7 +238,7 @@ test("what storage has is a duplicate or a conflict also when memory has forgott
         await acceptRequest(later, {
           headers: new Headers({ "content-type": "application/json" }),
           body: streamOf(Buffer.from(JSON.stringify(body))),
-          emitter: rootEmitter,
+          sendingKey: rootKey,
           isAtomic: false,
         })
       ).decision;
@@ -266,7 +266,9 @@ test("atomic takes all or nothing, and what was not taken can be sent again", as
 test("a key writes only to its subtree, creates only below its node, and leaves no trace in others' quarantine", async () => {
   const reseller = { id: "key_r", node: "reseller:r1", createOrganizations: true };
   expect(
-    await post([event(), event({ organization: "globex" }), event({ organization: "newco" })], { emitter: reseller }),
+    await post([event(), event({ organization: "globex" }), event({ organization: "newco" })], {
+      sendingKey: reseller,
+    }),
   ).toMatchObject({
     accepted: 2,
     rejected: [{ index: 1, code: "outside_subtree", field: "organization" }],
@@ -274,23 +276,23 @@ test("a key writes only to its subtree, creates only below its node, and leaves 
   expect(accepting.tree.organizations.get("newco")).toEqual({ partner: "", reseller: "r1" });
   expect(await accepting.loggedQuarantine()).toMatchObject([{ organization: "", key: "key_r" }]);
 
-  for (const emitter of [
+  for (const sendingKey of [
     { ...reseller, createOrganizations: false },
     { id: "key_o", node: "organization:acme", createOrganizations: true },
   ]) {
-    const refused = async (organization: string) => (await post(event({ organization }), { emitter })).rejected;
+    const refused = async (organization: string) => (await post(event({ organization }), { sendingKey })).rejected;
     const unknown = await refused("nowhere");
     expect(unknown).toMatchObject([{ code: "outside_subtree", field: "organization" }]);
     const [{ id: _, ...toldOfUnknown } = { id: "" }] = unknown;
     expect(await refused("globex"), "nothing tells which organizations others have").toMatchObject([toldOfUnknown]);
   }
   const root = { id: "key_0", node: "all", createOrganizations: false };
-  expect(await post(event({ organization: "nowhere" }), { emitter: root })).toMatchObject({
+  expect(await post(event({ organization: "nowhere" }), { sendingKey: root })).toMatchObject({
     accepted: 0,
     rejected: [{ code: "unknown_organization", field: "organization" }],
   });
   const agent = { id: "key_a", node: "agent:acme/a1", createOrganizations: false };
-  expect(await post([event({ agent: "a1" }), event({ agent: "a2" }), event()], { emitter: agent })).toMatchObject({
+  expect(await post([event({ agent: "a1" }), event({ agent: "a2" }), event()], { sendingKey: agent })).toMatchObject({
     accepted: 1,
     rejected: [
       { index: 1, code: "outside_subtree", field: "agent" },
@@ -302,11 +304,11 @@ test("a key writes only to its subtree, creates only below its node, and leaves 
 test("an agent's key does not reach an organization whose id looks like the way to another agent", async () => {
   accepting.tree.organizations.set("acme/a1", { partner: "", reseller: "" });
   const agent = { id: "key_a", node: "agent:acme/a1/x", createOrganizations: false };
-  expect(await post(event({ organization: "acme/a1", agent: "x" }), { emitter: agent })).toMatchObject({
+  expect(await post(event({ organization: "acme/a1", agent: "x" }), { sendingKey: agent })).toMatchObject({
     accepted: 0,
     rejected: [{ code: "outside_subtree", field: "organization" }],
   });
-  expect(await post(event({ agent: "a1/x" }), { emitter: agent })).toMatchObject({ accepted: 1 });
+  expect(await post(event({ agent: "a1/x" }), { sendingKey: agent })).toMatchObject({ accepted: 1 });
 });
 
 const ndjson = { headers: { "content-type": "application/x-ndjson" } };
@@ -396,12 +398,12 @@ test("a sender that stalls is refused when its time is over", async () => {
   accepting.bodyTimeoutMs = 5;
   const body = new ReadableStream<Uint8Array>({ start: (controller) => controller.enqueue(Buffer.from("[")) });
   const headers = new Headers({ "content-type": "application/json" });
-  await expect(
-    acceptRequest(accepting, { headers, body, emitter: rootEmitter, isAtomic: false }),
-  ).rejects.toMatchObject({
-    code: "unreadable_body",
-    message: expect.stringContaining("did not arrive"),
-  });
+  await expect(acceptRequest(accepting, { headers, body, sendingKey: rootKey, isAtomic: false })).rejects.toMatchObject(
+    {
+      code: "unreadable_body",
+      message: expect.stringContaining("did not arrive"),
+    },
+  );
 });
 
 const cloudEvent = (fields: Record<string, unknown> = {}) => ({
@@ -581,7 +583,7 @@ test("a key that sends too fast is told when to return, and others are not held 
   const many = () => Array.from({ length: 9_000 }, () => event());
   expect(await post(many())).toMatchObject({ accepted: 9_000 });
   expect(await refusal(many())).toMatchObject({ code: "too_fast", retryAfterSeconds: 80 });
-  expect(await post(event(), { emitter: { ...rootEmitter, id: "key_2" } })).toMatchObject({ accepted: 1 });
+  expect(await post(event(), { sendingKey: { ...rootKey, id: "key_2" } })).toMatchObject({ accepted: 1 });
   atMs += 80_000;
   expect(await post(many())).toMatchObject({ accepted: 9_000 });
 });
@@ -603,7 +605,7 @@ test("above 80% of the log's bound, and on a full disk, requests are refused bef
     return acceptRequest(accepting, {
       headers: new Headers({ "content-type": "application/json" }),
       body,
-      emitter: rootEmitter,
+      sendingKey: rootKey,
       isAtomic: false,
     });
   };

@@ -8,7 +8,7 @@ import { identityPrefix } from "../../../../server/ingest/accept/event-hash.ts";
 import { eventColumns, eventOfLine, unescapeColumn } from "../../../../server/ingest/accept/event-row.ts";
 import { readEvent, renderEventRow } from "../../../../server/ingest/accept/read-event.ts";
 import { ProblemError } from "../../../../server/problem.ts";
-import { rootEmitter, startAccepting } from "../../../support/accepting.ts";
+import { rootKey, startAccepting } from "../../../support/accepting.ts";
 
 const receivedAtMs = Date.UTC(2026, 10, 21, 9);
 const context = (isPlain: boolean) => ({
@@ -147,7 +147,7 @@ test("whatever bytes arrive, each event of a request has exactly one outcome and
           const outcome = await acceptRequest(accepting, {
             headers,
             body: stream,
-            emitter: rootEmitter,
+            sendingKey: rootKey,
             isAtomic: false,
           }).catch((error: unknown) => error);
           if (outcome instanceof ProblemError) {
