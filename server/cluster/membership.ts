@@ -21,7 +21,7 @@ import { registerNode } from "./register-node.ts";
 export interface ClusterNode {
   name: string;
   url: string;
-  slot: number;
+  nodeNumber: number;
   hasLeft: boolean;
   /** Its last heartbeat is younger than `aliveMs`. */
   isAlive: boolean;
@@ -53,7 +53,7 @@ export interface MembershipOptions extends IngestProcess {
 export interface Membership {
   readonly name: string;
   readonly process: string;
-  readonly slot: number;
+  readonly nodeNumber: number;
   /** How long ago, in ms, Postgres was last read, which is how old all of this may be. */
   silentMs(): number;
   /** All that have not left, this one too, as they were when Postgres was last read. */
@@ -101,7 +101,7 @@ const askEpochsEveryMs = 2_000;
 export async function joinCluster(options: MembershipOptions): Promise<Membership> {
   const { postgres, name, process, log } = options;
   const { db } = postgres;
-  const slot = await registerNode(options);
+  const nodeNumber = await registerNode(options);
   const isMine = and(eq(ingestNodes.name, name), eq(ingestNodes.process, process));
   let nodes: ClusterNode[] = [];
   let cluster = { owners: [] as string[], version: 0, materializer: null as string | null, isLeased: false, epoch: 0 };
@@ -138,7 +138,7 @@ export async function joinCluster(options: MembershipOptions): Promise<Membershi
     nodes = rows.map(({ row, silentMs }) => ({
       name: row.name,
       url: row.url,
-      slot: row.slot,
+      nodeNumber: row.nodeNumber,
       hasLeft: row.leftAt !== null,
       isAlive: row.leftAt === null && Number(silentMs) < aliveMs,
       watermarkMs: row.watermark.getTime(),
@@ -327,7 +327,7 @@ export async function joinCluster(options: MembershipOptions): Promise<Membershi
   return {
     name,
     process,
-    slot,
+    nodeNumber,
     silentMs: () => performance.now() - readAtMs,
     nodes: () => nodes.filter((node) => !node.hasLeft),
     ownerElsewhere(organization) {

@@ -1,4 +1,4 @@
-/** How a node comes to be one of the cluster: judged, entered with a slot of its own, and owner of what nobody owns yet. */
+/** How a node comes to be one of the cluster: judged, entered with a number of its own, and owner of what nobody owns yet. */
 import { sql } from "drizzle-orm";
 import { ingestCluster, ingestNodes, ingestStores } from "../postgres/schema/ingest-nodes.ts";
 import { knownStores, untilGranted, watermarkOfSingle } from "./claim-stores.ts";
@@ -6,9 +6,9 @@ import { judgeNode } from "./judge-claim.ts";
 import type { MembershipOptions } from "./membership.ts";
 import { partitionCount } from "./partitions.ts";
 
-const mostSlots = 64;
+const mostNodes = 64;
 
-/** The node's slot. Throws ClaimRefusedError. */
+/** The number of the node. Throws ClaimRefusedError. */
 export async function registerNode(options: MembershipOptions): Promise<number> {
   const { postgres, name, folder, host, process, url, secretProof, lostNode, log } = options;
   return await untilGranted(async () => {
@@ -24,10 +24,10 @@ export async function registerNode(options: MembershipOptions): Promise<number> 
       const [cluster] = await tx.select().from(ingestCluster).for("update");
       const rows = await tx.select().from(ingestNodes);
       const mine = rows.find((row) => row.name === name);
-      const used = new Set(rows.map((row) => row.slot));
-      const slot =
-        mine?.slot ?? Array.from({ length: mostSlots }, (_, index) => index).find((index) => !used.has(index));
-      if (slot === undefined) throw new Error(`a cluster has at most ${mostSlots} ingest nodes`);
+      const used = new Set(rows.map((row) => row.nodeNumber));
+      const nodeNumber =
+        mine?.nodeNumber ?? Array.from({ length: mostNodes }, (_, index) => index).find((index) => !used.has(index));
+      if (nodeNumber === undefined) throw new Error(`a cluster has at most ${mostNodes} ingest nodes`);
       const known = { folder, host, process, url, heartbeatAt: sql`now()`, leftAt: null };
       // A node that begins with nothing gives larger numbers than all that were given, and holds nobody's view back. What
       // a process alone left in the folder, nobody sees before this node has told of it.
@@ -37,7 +37,7 @@ export async function registerNode(options: MembershipOptions): Promise<number> 
       const isNew = !mine || mine.leftAt !== null || singleUntil !== undefined;
       await tx
         .insert(ingestNodes)
-        .values({ ...known, ...empty, name, slot })
+        .values({ ...known, ...empty, name, nodeNumber })
         .onConflictDoUpdate({ target: ingestNodes.name, set: isNew ? { ...known, ...empty } : known });
       // The first node owns everything: its folder may hold ids that nobody else knows.
       const isFirst = stores.mode !== "cluster" || !cluster?.owners.length;
@@ -47,7 +47,7 @@ export async function registerNode(options: MembershipOptions): Promise<number> 
       await tx
         .update(ingestStores)
         .set({ mode: "cluster", secretProof, node: null, folder: null, host: null, process: null, heartbeatAt: null });
-      return { judgement, claimed: slot };
+      return { judgement, claimed: nodeNumber };
     });
   }, log);
 }

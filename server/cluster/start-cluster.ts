@@ -109,7 +109,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     return current;
   };
   const shared: SharedIngest = {
-    slot: membership.slot,
+    nodeNumber: membership.nodeNumber,
     numbersBefore: Math.max(0, ...membership.nodes().map(({ lastNumber }) => lastNumber)),
     epoch,
     currentEpoch: () => membership.epoch(),

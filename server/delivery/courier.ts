@@ -27,7 +27,7 @@ export interface CourierDeps extends SendingDeps {
 }
 
 /** So many at once. */
-const slots = 16;
+const concurrency = 16;
 const longestRestMs = 60_000;
 const afterFailureMs = 1_000;
 /** For what is being sent when the service stops; the rest is taken by the next process. */
@@ -85,7 +85,7 @@ export class Courier {
     try {
       while (this.#isAsked && !this.#isStopped) {
         this.#isAsked = false;
-        const room = slots - this.#sending.size;
+        const room = concurrency - this.#sending.size;
         // Each that ends wakes it again.
         if (room === 0) return;
         const claimed = await claimDue(this.#deps.postgres, room);

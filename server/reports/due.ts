@@ -26,7 +26,7 @@ export interface Timing {
   cycle: { anchor: number; tz: string };
 }
 
-export interface Slot {
+export interface DueSlot {
   fromMs: number;
   /** Exclusive. */
   toMs: number;
@@ -35,8 +35,8 @@ export interface Slot {
 }
 
 /** The slots that are due after `afterMs` and by `untilMs`, in order. */
-export function dueSlots(timing: Timing, afterMs: number, untilMs: number): Slot[] {
-  const due: Slot[] = [];
+export function dueSlots(timing: Timing, afterMs: number, untilMs: number): DueSlot[] {
+  const due: DueSlot[] = [];
   for (const slot of slotsAfter(timing, afterMs)) {
     if (slot.atMs > untilMs) break;
     due.push(slot);
@@ -45,8 +45,8 @@ export function dueSlots(timing: Timing, afterMs: number, untilMs: number): Slot
 }
 
 /** The next slots that are due after `afterMs`. */
-export function nextSlots(timing: Timing, afterMs: number, count: number): Slot[] {
-  const next: Slot[] = [];
+export function nextSlots(timing: Timing, afterMs: number, count: number): DueSlot[] {
+  const next: DueSlot[] = [];
   for (const slot of slotsAfter(timing, afterMs)) {
     if (next.length === count) break;
     next.push(slot);
@@ -55,8 +55,8 @@ export function nextSlots(timing: Timing, afterMs: number, count: number): Slot[
 }
 
 /** The last period that has ended by `nowMs`, whether its slot is due yet or not. */
-export function periodBefore(timing: Timing, nowMs: number): Pick<Slot, "fromMs" | "toMs"> {
-  let found: Slot | undefined;
+export function periodBefore(timing: Timing, nowMs: number): Pick<DueSlot, "fromMs" | "toMs"> {
+  let found: DueSlot | undefined;
   for (const slot of slotsAround(timing, nowMs)) {
     if (slot.toMs > nowMs) break;
     found = slot;
@@ -65,12 +65,12 @@ export function periodBefore(timing: Timing, nowMs: number): Pick<Slot, "fromMs"
   return { fromMs: found.fromMs, toMs: found.toMs };
 }
 
-function* slotsAfter(timing: Timing, afterMs: number): Generator<Slot> {
+function* slotsAfter(timing: Timing, afterMs: number): Generator<DueSlot> {
   for (const slot of slotsAround(timing, afterMs)) if (slot.atMs > afterMs) yield slot;
 }
 
 /** Without an end, from the period that ended before the last two units on: what is sent later is of a later one. */
-function* slotsAround(timing: Timing, ms: number): Generator<Slot> {
+function* slotsAround(timing: Timing, ms: number): Generator<DueSlot> {
   const { every, cycle } = timing;
   const tz = every === "cycle" ? cycle.tz : timing.tz;
   const clock = new ZoneClock(timing.tz);

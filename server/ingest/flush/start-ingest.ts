@@ -55,7 +55,7 @@ export interface IngestOptions {
 /** What an ingest has to know of others that store what they take in the same ClickHouse. */
 export interface SharedIngest {
   /** See `createSequence`: no two have the same. */
-  slot: number;
+  nodeNumber: number;
   /** No number was given yet, by any of them, that is larger. */
   numbersBefore: number;
   /** The epoch in which this process derives. Throws while another does. */
@@ -105,7 +105,7 @@ export async function startIngest(options: IngestOptions): Promise<Ingest> {
   const given = manifests.flatMap((manifest) => [manifest.batch, ...manifest.parts.map((part) => part.batch)]);
   const { shared } = options;
   const lastGiven = Math.max(progress.sequence, newest?.version ?? 0, shared?.numbersBefore ?? 0, ...given);
-  const sequence = createSequence(lastGiven, Date.now, shared?.slot);
+  const sequence = createSequence(lastGiven, Date.now, shared?.nodeNumber);
   // Before the first progress there is nothing older than the first batch.
   const leftSince = progress.unfinishedSince ?? (progress.sequence || manifests[0]?.batch);
   const alone = shared ? undefined : await soleEpoch(clickhouse, leftSince);

@@ -3,7 +3,7 @@
 /** A number is (ms << 10) + n, so it tells about when it was given, and stays exact in a JavaScript number until 2248. */
 export const perMs = 1024;
 /** As many processes can give numbers without ever giving the same: each those that leave its own rest. */
-const mostSlots = 64;
+const mostNodes = 64;
 
 export interface Sequence {
   next(): number;
@@ -14,15 +14,15 @@ export interface Sequence {
 }
 
 /**
- * `after` is the largest number that may have been given before; a clock that was set back does not reuse one. `slot`,
+ * `after` is the largest number that may have been given before; a clock that was set back does not reuse one. `nodeNumber`,
  * below 64, is of this process alone among those that write to the same storage.
  */
-export function createSequence(after: number, now: () => number = Date.now, slot = 0): Sequence {
+export function createSequence(after: number, now: () => number = Date.now, nodeNumber = 0): Sequence {
   let last = after;
   return {
     next() {
       const least = Math.max(last + 1, now() * perMs);
-      last = least + ((slot - (least % mostSlots) + mostSlots) % mostSlots);
+      last = least + ((nodeNumber - (least % mostNodes) + mostNodes) % mostNodes);
       return last;
     },
     advance(past) {

@@ -33,7 +33,7 @@ export const ingestNodes = pgTable("ingest_nodes", {
   /** Where the others reach it. */
   url: text("url").notNull(),
   /** Its numbers (batch ids, versions) leave this rest, so that no two nodes give the same. */
-  slot: smallint("slot").notNull().unique(),
+  nodeNumber: smallint("slot").notNull().unique(),
   heartbeatAt: instant("heard_at").notNull(),
   /** Not null: it has stopped with nothing left in its log, and owns nothing that others may not take. */
   leftAt: instant("left_at"),

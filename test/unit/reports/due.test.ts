@@ -1,7 +1,7 @@
 import { fromAbsolute } from "@internationalized/date";
 import { describe, expect, it } from "vitest";
 import { formatInstant } from "../../../server/metrics/windows.ts";
-import { dueSlots, nextSlots, periodBefore, type Slot, type Timing } from "../../../server/reports/due.ts";
+import { type DueSlot, dueSlots, nextSlots, periodBefore, type Timing } from "../../../server/reports/due.ts";
 
 const dayMs = 86_400_000;
 const base: Timing = {
@@ -101,7 +101,7 @@ describe("the slots of a schedule", () => {
   });
 
   it("of a week cover Monday to Sunday, whichever day they are sent on", () => {
-    const [slot] = nextSlots({ ...base, every: "week", weekday: 3 }, Date.UTC(2026, 10, 29), 1) as [Slot];
+    const [slot] = nextSlots({ ...base, every: "week", weekday: 3 }, Date.UTC(2026, 10, 29), 1) as [DueSlot];
     expect(new Date(slot.atMs).toISOString()).toBe("2026-12-02T08:00:00.000Z");
     expect(new Date(slot.fromMs).toISOString()).toBe("2026-11-23T00:00:00.000Z");
     expect(new Date(slot.toMs).toISOString()).toBe("2026-11-30T00:00:00.000Z");
@@ -137,7 +137,7 @@ describe("the slots of a schedule", () => {
     (_name, timing) => {
       const whole = dueSlots(timing, fromMs, untilMs);
       const random = randomFrom(7);
-      const found: Slot[] = [];
+      const found: DueSlot[] = [];
       for (let ms = fromMs; ms < untilMs; ) {
         const nextMs = Math.min(untilMs, ms + Math.ceil(random() * 9 * dayMs));
         found.push(...dueSlots(timing, ms, nextMs));
@@ -159,7 +159,7 @@ function golden(): string[] {
   return timings.flatMap((timing) => {
     const slots = dueSlots(timing, fromMs, untilMs);
     const usualMs = { day: dayMs, week: 7 * dayMs, month: 0, quarter: 0, cycle: 0 }[timing.every];
-    const isPlain = ({ fromMs: from, toMs, atMs }: Slot, index: number) =>
+    const isPlain = ({ fromMs: from, toMs, atMs }: DueSlot, index: number) =>
       toMs - from === usualMs && atMs - (slots[index - 1]?.atMs ?? atMs - usualMs) === usualMs;
     const shown = slots.filter((slot, index) => !isPlain(slot, index));
     const { tz } = timing;
