@@ -38,6 +38,7 @@ import type { JobDefinition } from "./jobs/job-table.ts";
 import { startJobs } from "./jobs/start-jobs.ts";
 import { createFairReads } from "./live/fair-reads.ts";
 import { FollowedLevels } from "./live/followed-levels.ts";
+import { createLiveExchange } from "./live/live-exchange.ts";
 import { createLiveGateway } from "./live/live-gateway.ts";
 import { publishVisibility, subscribeToVisibility, type Visibility } from "./live/shared-watermark.ts";
 import { createMailer } from "./mail/mailer.ts";
@@ -259,7 +260,9 @@ async function startParts(
       ...{ materializer: ingest.materializer, epoch: ingest.epoch, watermark },
       onTimedOut: async () => await jobTable.find(({ name }) => name === "intervals-expire")?.handler(),
     });
-  const heldLive = async (node: string) => followed.read(node);
+  const exchange = redis && createLiveExchange({ redis, read: (node) => followed.read(node), log });
+  started.push(async () => exchange?.close());
+  const heldLive = async (node: string) => followed.read(node) ?? (await exchange?.ask(node));
   const app = createApp({
     clickhouse,
     postgres,
