@@ -8,7 +8,6 @@ import type { Logger } from "pino";
 import type { AddressRanges } from "./address-ranges.ts";
 import { cycleSettings } from "./billing/subscriptions.ts";
 import type { EventType } from "./catalog/catalog.ts";
-import { meterByName } from "./catalog/catalog.ts";
 import { askedFor, type ClickHouse } from "./clickhouse/client.ts";
 import type { Role } from "./config.ts";
 import type { Corrections } from "./corrections/corrections.ts";
@@ -178,8 +177,7 @@ export function createApp(deps: AppDeps): OpenAPIHono<HttpEnv> {
     app.route("/", usersRoutes({ postgres, tree, sessions, mailer, publicUrl, log }));
     app.route("/", nodesRoutes({ tree }));
     app.route("/", keysRoutes({ keys, tree }));
-    const meterOf = (name: string, node: string, atMs: number) =>
-      meterByName(name) ?? deps.customMeters.find(name, node, atMs);
+    const meterOf = (name: string, node: string, atMs: number) => deps.customMeters.find(name, node, atMs);
     app.route("/", plansRoutes({ postgres, tree, meterOf }));
     app.route("/", chargesRoutes({ clickhouse, postgres, tree, meterOf, watermark }));
     app.route("/", whatIfRoutes({ clickhouse, postgres, tree, meterOf, watermark }));

@@ -11,7 +11,6 @@ import { beginAlerts } from "./alerts/rules.ts";
 import { createApp } from "./app.ts";
 import { adjustStatements } from "./billing/statements/adjust-statements.ts";
 import { closeStatements, type StatementSource } from "./billing/statements/close-statements.ts";
-import { meterByName } from "./catalog/catalog.ts";
 import { askedFor, type ClickHouse, connectClickHouse } from "./clickhouse/client.ts";
 import { migrateClickHouse } from "./clickhouse/migrate.ts";
 import { claimAlone, claimClickHouse } from "./cluster/claim-stores.ts";
@@ -223,7 +222,7 @@ async function startParts(
 
   const statements: StatementSource = {
     ...{ clickhouse, postgres, tree, watermark, settledBatch, log },
-    meterOf: (name, node, atMs) => meterByName(name) ?? customMeters.find(name, node, atMs),
+    meterOf: (name, node, atMs) => customMeters.find(name, node, atMs),
   };
   const reportMaker = config.roles.has("worker") ? createReportMaker(reportSource(statements, tree), log) : undefined;
   started.push(async () => await reportMaker?.stop());

@@ -1,6 +1,7 @@
 /** Quotas: which thresholds of which limits are reached. Pure: the figures come from where every page has them. */
+
+import { hasReached, percentUsed } from "../billing/quota-status.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
-import { hasReached, percentUsed } from "../contract/quota-status.ts";
 import type { ConditionOf } from "../contract/rules.ts";
 import type { Judged } from "./judged.ts";
 

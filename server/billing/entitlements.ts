@@ -6,7 +6,6 @@
 import { LRUCache } from "lru-cache";
 import { askedFor } from "../clickhouse/client.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
-import { limitState, percentUsed, quotaStatus } from "../contract/quota-status.ts";
 import type { Entitlement } from "../contract/quotas.ts";
 import { formatInstant } from "../metrics/windows.ts";
 import type { NodeTree } from "../tree/node-tree.ts";
@@ -15,6 +14,7 @@ import { countedSpan, cyclesUntil } from "./billing-cycle.ts";
 import { measureSpan } from "./measure-span.ts";
 import type { PeriodSource } from "./period.ts";
 import { readTerms } from "./plans.ts";
+import { limitState, percentUsed, quotaStatus } from "./quota-status.ts";
 import { type Limited, limitedFeatures, termsOf } from "./quotas.ts";
 import { reachedAt } from "./reached-at.ts";
 import { subscriptionAt } from "./subscriptions.ts";

@@ -2,7 +2,6 @@
 import type { Meter } from "../catalog/catalog.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import type { PlanFeature, PlanTerms } from "../contract/plans.ts";
-import { hasReached, limitState, percentUsed, quotaStatus } from "../contract/quota-status.ts";
 import type { Quota } from "../contract/quotas.ts";
 import type { MeterUsage } from "../contract/usage.ts";
 import { type Course, forecast, reachesAt } from "../metrics/forecast.ts";
@@ -12,6 +11,7 @@ import { exact, plus, ratio, roundHalfEven, times, zero } from "../numbers/exact
 import { trimDecimal } from "../numbers/figures.ts";
 import type { CountedSpan, Cycle, PlanSegment } from "./billing-cycle.ts";
 import { type MeasuredSpan, measureSpans, type UsageSource } from "./measure-span.ts";
+import { hasReached, limitState, percentUsed, quotaStatus } from "./quota-status.ts";
 import { reachedAt } from "./reached-at.ts";
 
 /** A feature of a plan with its meter, and its limit in one cycle. */

@@ -1,12 +1,12 @@
 /** When a limit was reached, to the millisecond: of events the time of the one that reached it, of minutes the instant that completed them. */
 import type { Meter } from "../catalog/catalog.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
-import { limitState } from "../contract/quota-status.ts";
 import type { MeterUsage } from "../contract/usage.ts";
 import { isSumOverTime } from "../metrics/sum-over-time.ts";
 import type { Window } from "../metrics/windows.ts";
 import { sumDecimals } from "../numbers/figures.ts";
 import { type MeasuredSpan, measureSpan, type UsageSource } from "./measure-span.ts";
+import { limitState } from "./quota-status.ts";
 
 interface Span {
   fromMs: number;

@@ -6,7 +6,13 @@ import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
-import { type ClickHouseClient, ClickHouseError, type ClickHouseSettings, createClient } from "@clickhouse/client";
+import {
+  type ClickHouseClient,
+  ClickHouseError,
+  ClickHouseLogLevel,
+  type ClickHouseSettings,
+  createClient,
+} from "@clickhouse/client";
 
 import { createWatch, type Patience } from "./while-alive.ts";
 
@@ -175,7 +181,7 @@ export function connectClickHouse(
     max_open_connections: 32,
     keep_alive: { enabled: true, idle_socket_ttl: 1500 },
     use_multipart_params_auto: true,
-    log: { level: 127 as never },
+    log: { level: ClickHouseLogLevel.OFF },
   });
   /** What `statement` answers; what it throws is one of this module's errors. */
   async function observed<Result>(kind: Parameters<OnAnswered>[0], statement: () => Promise<Result>): Promise<Result> {

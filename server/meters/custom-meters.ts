@@ -84,10 +84,13 @@ export class CustomMeters {
   }
 
   /**
-   * The meter by that name for a question about the node whose range ends at `atMs` (ms since 1970, UTC): the newest version
-   * that is effective by then, or the very version that `name@2` names. Undefined when there is none for this node.
+   * The meter by that name, built in or the node's own, for a question about the node whose range ends at `atMs` (ms since
+   * 1970, UTC): the newest version that is effective by then, or the very version that `name@2` names. Undefined when there
+   * is none for this node.
    */
   find(name: string, node: NodeAddress, atMs: number): Meter | undefined {
+    const builtIn = meterByName(name);
+    if (builtIn) return builtIn;
     const [plain = "", wanted] = name.split("@", 2);
     const versions = this.#answering(plain, node);
     const version =
@@ -231,7 +234,7 @@ export class CustomMeters {
       if (operationsIn(parseFormula(formula)) > maxOperations)
         throw refuse("formula", `has more than ${maxOperations} operations`);
       for (const name of names) {
-        const operand = meterByName(name) ?? this.find(name, node, Number.MAX_SAFE_INTEGER);
+        const operand = this.find(name, node, Number.MAX_SAFE_INTEGER);
         if (!operand) throw refuse("formula", `there is no meter named ${name}`);
         if (operand.rule.kind === "derived") throw refuse("formula", `${name} is a formula itself`);
       }
@@ -262,7 +265,7 @@ export class CustomMeters {
         custom: { version, filters: events.filters, dimensions: events.dimensions },
       };
     const parsed = parseFormula(formula ?? "0");
-    const operands = metersIn(parsed).flatMap((name) => meterByName(name) ?? this.find(name, node, atMs) ?? []);
+    const operands = metersIn(parsed).flatMap((name) => this.find(name, node, atMs) ?? []);
     return { ...about, rule: { kind: "derived", formula: parsed, operands } };
   }
 }

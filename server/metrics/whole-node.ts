@@ -3,6 +3,7 @@
  * of these in one statement, however many meters and ranges there are. A statement costs as much to be understood as to
  * be answered.
  */
+
 import { z } from "zod";
 import type { Level, Meter, MeterRule, SlotLevel } from "../catalog/catalog.ts";
 import type { ClickHouse } from "../clickhouse/client.ts";
@@ -20,6 +21,7 @@ import {
   wholeEndParams,
 } from "./merged-ranges.ts";
 import type { NodeFilter } from "./node-filter.ts";
+import { once } from "./once.ts";
 import { isPlain, type Range, type Scope } from "./scope.ts";
 
 const millis = z.coerce.number();
@@ -207,18 +209,3 @@ const countedTypes = (rule: MeterRule): readonly string[] =>
   rule.kind === "count" || rule.kind === "sum" ? rule.types : [];
 
 const unique = <Item>(items: readonly Item[]): Item[] => [...new Set(items)];
-
-/** Reads the same once, and the answer is everybody's. */
-function once<Rest extends string[], Answer>(
-  read: (merged: MergedRange, ...rest: Rest) => Promise<Answer>,
-): (merged: MergedRange, ...rest: Rest) => Promise<Answer> {
-  const answers = new Map<MergedRange, Map<string, Promise<Answer>>>();
-  return function readOnce(merged, ...rest) {
-    const known = answers.get(merged) ?? new Map<string, Promise<Answer>>();
-    answers.set(merged, known);
-    const key = rest.join();
-    const answer = known.get(key) ?? read(merged, ...rest);
-    known.set(key, answer);
-    return answer;
-  };
-}

@@ -2,7 +2,8 @@
  * Formulas over meters, such as `participation_minutes / sessions`: names, decimal numbers, + - * / and brackets, nothing
  * else. Computed exactly, as fractions of whole numbers, and rounded once.
  */
-import { quotient } from "./figures.ts";
+import { type Exact, exact, isZero, minus, over, plus, roundHalfAway, times } from "./exact.ts";
+import { trimDecimal } from "./figures.ts";
 
 export type Formula =
   | { kind: "number"; value: string }
@@ -70,38 +71,28 @@ export function operationsIn(formula: Formula): number {
   return formula.kind === "operation" ? 1 + operationsIn(formula.left) + operationsIn(formula.right) : 0;
 }
 
-interface Fraction {
-  over: bigint;
-  under: bigint;
-}
-
 const decimals = 9;
 
 /** The formula with these figures, decimal strings by meter, rounded half away from zero to 9 decimals; undefined: divides by 0. */
 export function combineFigures(formula: Formula, figures: ReadonlyMap<string, string>): string | undefined {
   const result = resultOf(formula, figures);
-  return result && quotient(String(result.over), String(result.under), decimals);
+  return result && trimDecimal(roundHalfAway(result, decimals));
 }
 
-function resultOf(formula: Formula, figures: ReadonlyMap<string, string>): Fraction | undefined {
+function resultOf(formula: Formula, figures: ReadonlyMap<string, string>): Exact | undefined {
   if (formula.kind !== "operation")
-    return fractionOf(formula.kind === "number" ? formula.value : (figures.get(formula.name) ?? "0"));
+    return exact(formula.kind === "number" ? formula.value : (figures.get(formula.name) ?? "0"));
   const left = resultOf(formula.left, figures);
   const right = resultOf(formula.right, figures);
   if (!left || !right) return undefined;
   switch (formula.operator) {
     case "+":
-      return { over: left.over * right.under + right.over * left.under, under: left.under * right.under };
+      return plus(left, right);
     case "-":
-      return { over: left.over * right.under - right.over * left.under, under: left.under * right.under };
+      return minus(left, right);
     case "*":
-      return { over: left.over * right.over, under: left.under * right.under };
+      return times(left, right);
     case "/":
-      return right.over === 0n ? undefined : { over: left.over * right.under, under: left.under * right.over };
+      return isZero(right) ? undefined : over(left, right);
   }
-}
-
-function fractionOf(decimal: string): Fraction {
-  const [whole = "0", fraction = ""] = decimal.split(".");
-  return { over: BigInt(whole + fraction), under: 10n ** BigInt(fraction.length) };
 }

@@ -2,11 +2,13 @@
  * A meter of many organizations at once, each since an instant of its own (the start of its billing cycle) until now, in a
  * few statements whatever their number. The same figures as measuring each of them alone.
  */
+
 import { z } from "zod";
 import { type Meter, type SlotLevel, typesBehind } from "../catalog/catalog.ts";
 import type { ClickHouse } from "../clickhouse/client.ts";
 import { defineQuery } from "../clickhouse/define-query.ts";
 import { bucketMs, wholeEnd, wholeEndParams } from "../metrics/merged-ranges.ts";
+import { once } from "../metrics/once.ts";
 import { totalsBy } from "../metrics/usage.ts";
 import { amountOfSixtieths, minutesOf, sumDecimals } from "../numbers/figures.ts";
 
@@ -63,7 +65,7 @@ export async function measureOrganizations(
       const { rule, custom } = meter;
       if (starts.size === 0) return new Map();
       if (!custom && (rule.kind === "count" || rule.kind === "sum"))
-        return countedFigures(rule, starts, await readCounters(""));
+        return countedFigures(rule, starts, await readCounters());
       if (!custom && (rule.kind === "minutes" || rule.kind === "starts" || rule.kind === "peak"))
         return levelFigures(rule.kind, starts, await readLevel(rule.level));
       return await measureByStart(clickhouse, meter, starts, nowMs);
@@ -74,16 +76,6 @@ export async function measureOrganizations(
 const isCounter = ({ rule, custom }: Meter) => !custom && (rule.kind === "count" || rule.kind === "sum");
 const levelOf = ({ rule, custom }: Meter) =>
   !custom && (rule.kind === "minutes" || rule.kind === "starts" || rule.kind === "peak") ? rule.level : undefined;
-
-/** Reads the same once, and the answer is everybody's. */
-function once<Key extends string, Answer>(read: (key: Key) => Promise<Answer>): (key: Key) => Promise<Answer> {
-  const answers = new Map<Key, Promise<Answer>>();
-  return function readOnce(key) {
-    const answer = answers.get(key) ?? read(key);
-    answers.set(key, answer);
-    return answer;
-  };
-}
 
 /** Each instant at once for all organizations: there are as many as days on which cycles begin. */
 async function measureByStart(

@@ -16,10 +16,11 @@ import {
   statusOf,
 } from "../billing/billing-cycle.ts";
 import { measureSpan, type UsageSource } from "../billing/measure-span.ts";
+import { percentUsed, quotaStatus } from "../billing/quota-status.ts";
 import { type Limited, limitedFeatures } from "../billing/quotas.ts";
 import { parseNode } from "../contract/node-address.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
-import { percentUsed, type QuotaStatus, quotaStatus, quotaStatuses } from "../contract/quota-status.ts";
+import { type QuotaStatus, quotaStatuses } from "../contract/quota-status.ts";
 import type { SubscriptionStatus } from "../contract/subscriptions.ts";
 import { compareDecimals } from "../numbers/figures.ts";
 import type { AccountState } from "./account-state.ts";

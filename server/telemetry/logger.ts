@@ -2,7 +2,7 @@
  * The service's log: lines of JSON. One cause is one line a minute, however many requests, jobs and loops meet it: an outage
  * of an hour leaves sixty lines. No line has what a query was asked with, which may hold the hash of a key.
  */
-import { type Logger, pino } from "pino";
+import { type Logger, type LoggerOptions, pino } from "pino";
 import { isStoreUnavailable } from "../health/store-trouble.ts";
 
 const sayAgainMs = 60_000;
@@ -10,16 +10,14 @@ const maxCauses = 500;
 const maxTextLength = 600;
 
 export function createLogger(level: string, destination?: { write(line: string): void }): Logger {
-  return pino(
-    {
-      level,
-      base: undefined,
-      redact: ["req.headers.authorization", "req.headers.cookie"],
-      serializers: { err: describeError },
-      hooks: { logMethod: oncePerCause() },
-    },
-    destination as never,
-  );
+  const options: LoggerOptions = {
+    level,
+    base: undefined,
+    redact: ["req.headers.authorization", "req.headers.cookie"],
+    serializers: { err: describeError },
+    hooks: { logMethod: oncePerCause() },
+  };
+  return destination ? pino(options, destination) : pino(options);
 }
 
 /** Of an error that wraps a query, the database's own answer alone: the wrapper's text is the query with its values. */

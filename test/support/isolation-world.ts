@@ -17,7 +17,7 @@ import { getRequestListener } from "@hono/node-server";
 import { pino } from "pino";
 import { type AppDeps, createApp } from "../../server/app.ts";
 import { system } from "../../server/audit/record-change.ts";
-import { eventType, meterByName } from "../../server/catalog/catalog.ts";
+import { eventType } from "../../server/catalog/catalog.ts";
 import { type KeyScope, roles } from "../../server/contract/accounts.ts";
 import { createCorrections } from "../../server/corrections/corrections.ts";
 import { nothingAllowed } from "../../server/delivery/outgoing-allow.ts";
@@ -120,7 +120,7 @@ export async function createWorld(placed: Partial<Pick<AppDeps, "publicUrl" | "i
   };
   const source = {
     ...{ clickhouse: deps.clickhouse, postgres, tree, watermark: deps.watermark, settledBatch: deps.settledBatch },
-    meterOf: (name: string, node: string, atMs: number) => meterByName(name) ?? customMeters.find(name, node, atMs),
+    meterOf: (name: string, node: string, atMs: number) => customMeters.find(name, node, atMs),
   };
   const reportMaker = createReportMaker({ ...source, figures: new OrganizationFigures(source) }, log);
   deps.reportMaker = reportMaker;

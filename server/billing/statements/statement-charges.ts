@@ -9,7 +9,7 @@ import { parseNode } from "../../contract/node-address.ts";
 import type { NodeAddress } from "../../contract/nodes.ts";
 import { type PriceLevel, priceLevels } from "../../contract/plans.ts";
 import type { StatementCharges, StatementLine } from "../../contract/statements.ts";
-import { exact, minus, plus, roundHalfEven, zero } from "../../numbers/exact.ts";
+import { exact, isZero, minus, plus, roundHalfEven, zero } from "../../numbers/exact.ts";
 import { trimDecimal } from "../../numbers/figures.ts";
 import type { Cycle } from "../billing-cycle.ts";
 import { type ChargedSegment, chargesOf } from "../charges.ts";
@@ -116,7 +116,7 @@ export function adjustmentLines(
   for (const line of now) add(line, "");
   return [...sums.values()].flatMap(({ line, quantity, flatFee, amount }): StatementLine[] => {
     const total = sumOfAmounts(amount, currency);
-    if (exact(total).top === 0n) return [];
+    if (isZero(exact(total))) return [];
     const added = (texts: string[], decimals: number) =>
       trimDecimal(
         roundHalfEven(

@@ -6,7 +6,6 @@
 import pLimit from "p-limit";
 import type { NodeAddress } from "../../contract/nodes.ts";
 import type { PlanTerms, PriceLevel } from "../../contract/plans.ts";
-import { hasReached, percentUsed } from "../../contract/quota-status.ts";
 import type { WhatIf, WhatIfCompared, WhatIfCycle, WhatIfLimit } from "../../contract/what-if.ts";
 import { formatInstant } from "../../metrics/windows.ts";
 import { exact, minus, ratio, roundHalfEven, times } from "../../numbers/exact.ts";
@@ -16,6 +15,7 @@ import type { Cycle, SubscriptionRecord } from "../billing-cycle.ts";
 import { cyclesBefore, cyclesUntil } from "../billing-cycle.ts";
 import { afterTrial, chargesOf } from "../charges.ts";
 import { includedIn, roundMoney } from "../pricing.ts";
+import { hasReached, percentUsed } from "../quota-status.ts";
 import { reachedAt } from "../reached-at.ts";
 import { measureSegments } from "../read-charges.ts";
 import { cycleSettings, subscriptionsOf } from "../subscriptions.ts";

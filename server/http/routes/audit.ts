@@ -1,4 +1,5 @@
 /** GET /v1/audit: who changed what, as far as the caller's subtree goes. */
+
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import { describeEntry } from "../../audit/describe-entry.ts";
 import { type AuditFilter, readAudit } from "../../audit/read-audit.ts";
@@ -13,6 +14,7 @@ import { isWithinReach, requireScope, resolveNode } from "../authenticate.ts";
 import type { HttpEnv } from "../http-env.ts";
 import { listFormOf, listMediaTypes, mapped, streamOf } from "../list-form.ts";
 import { isTableForm, sendTable, tableColumns } from "../list-table.ts";
+import { rawAnswer } from "../raw-answer.ts";
 
 /** An export reads so many entries at a time. */
 const exportPage = 1_000;
@@ -82,12 +84,12 @@ export function auditRoutes({ postgres, tree, clickhouse }: AuditRoutesDeps): Op
             columns: tableColumns(columns, { sequence: "integer", at: "instant" }),
             rows: mapped(all(), cellsOf),
           };
-          return (await sendTable(c, form, { name: "audit", table, clickhouse })) as never;
+          return rawAnswer(await sendTable(c, form, { name: "audit", table, clickhouse }));
         }
         c.header("content-type", listMediaTypes[form]);
         c.header("content-disposition", 'attachment; filename="audit.ndjson"');
         const lines = mapped(all(), (entry) => `${JSON.stringify(entry)}\n`);
-        return c.body(await streamOf(lines, c.get("question")), 200) as never;
+        return rawAnswer(c.body(await streamOf(lines, c.get("question")), 200));
       }
       const found = await readAudit(postgres, filter);
       const page = found.slice(0, limit);

@@ -1,7 +1,7 @@
 /** GET /v1/explain: one figure, with its definition, the events behind it and what was corrected. */
 
 import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
-import { dimensionsOf, meterByName } from "../../catalog/catalog.ts";
+import { dimensionsOf } from "../../catalog/catalog.ts";
 import type { ClickHouse } from "../../clickhouse/client.ts";
 import { explainAnswerSchema, explainQuerySchema } from "../../contract/explain.ts";
 import { filterGrammar } from "../../contract/filters.ts";
@@ -64,7 +64,7 @@ export function explainRoutes(deps: ExplainRoutesDeps): OpenAPIHono<HttpEnv> {
       const range = readTimeRange(query, nowMs);
       const fromMs = range.fromMs ?? 0;
       const toMs = range.toMs ?? nowMs;
-      const meter = meterByName(query.meter) ?? customMeters.find(query.meter, node, toMs);
+      const meter = customMeters.find(query.meter, node, toMs);
       if (!meter)
         throw new ProblemError("invalid_request", `there is no meter named ${query.meter} for ${node}`, {
           field: "meter",

@@ -3,6 +3,7 @@
  * only to a scraper on the same machine, and only while no proxy can stand before it: once the settings name one or a public
  * place, what comes from this machine may come from anywhere. Everybody else needs a key or session that may read `all`.
  */
+
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import { createMiddleware } from "hono/factory";
 import { ProblemError } from "../../problem.ts";
@@ -10,6 +11,7 @@ import type { Telemetry } from "../../telemetry/telemetry.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
 import { requireScope } from "../authenticate.ts";
 import type { HttpEnv } from "../http-env.ts";
+import { rawAnswer } from "../raw-answer.ts";
 
 export interface MetricsRoutesDeps {
   telemetry: Pick<Telemetry, "exposition">;
@@ -37,7 +39,7 @@ export function metricsRoutes({ telemetry, publicUrl }: MetricsRoutesDeps): Open
     async (c) => {
       const { contentType, text } = await telemetry.exposition();
       c.header("cache-control", "no-store");
-      return c.body(text, 200, { "content-type": contentType }) as never;
+      return rawAnswer(c.body(text, 200, { "content-type": contentType }));
     },
   );
   return app;

@@ -1,4 +1,5 @@
 /** GET /v1/organizations: who a reseller's customers are, what they are subscribed to, and what they use. */
+
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import type { UsageSource } from "../../billing/measure-span.ts";
 import { dimensionsOf, type Meter } from "../../catalog/catalog.ts";
@@ -18,6 +19,7 @@ import { isWithinReach, requireScope, resolveNode } from "../authenticate.ts";
 import type { HttpEnv } from "../http-env.ts";
 import { listFormOf, listMediaTypes, streamOf } from "../list-form.ts";
 import { isTableForm, sendTable, tableColumns } from "../list-table.ts";
+import { rawAnswer } from "../raw-answer.ts";
 
 export interface OrganizationsRoutesDeps {
   tree: NodeTree;
@@ -100,14 +102,14 @@ export function organizationsRoutes({
       if (isTableForm(form)) {
         const rows = page.records.map((record) => listCells(describe(record), meter));
         const table = { columns: tableColumns(listColumns, listTypes), rows };
-        return (await sendTable(c, form, { name: "organizations", table, clickhouse })) as never;
+        return rawAnswer(await sendTable(c, form, { name: "organizations", table, clickhouse }));
       }
       if (form === "ndjson") {
         c.header("content-type", listMediaTypes.ndjson);
         const lines = function* () {
           for (const record of page.records) yield `${JSON.stringify(describe(record))}\n`;
         };
-        return c.body(await streamOf(lines(), c.get("question")), 200) as never;
+        return rawAnswer(c.body(await streamOf(lines(), c.get("question")), 200));
       }
       const watermark = Math.min(standings.watermark.getTime(), usage.watermark.getTime());
       return c.json(

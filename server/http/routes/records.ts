@@ -1,4 +1,5 @@
 /** GET /v1/records: the events behind the figures of a node. */
+
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import { declaredDimensions } from "../../catalog/catalog.ts";
 import type { ClickHouse } from "../../clickhouse/client.ts";
@@ -23,6 +24,7 @@ import { answerExact } from "../exact-json.ts";
 import type { HttpEnv } from "../http-env.ts";
 import { listFormOf, listMediaTypes, streamOf } from "../list-form.ts";
 import { isTableForm, sendTable, tableColumns } from "../list-table.ts";
+import { rawAnswer } from "../raw-answer.ts";
 import { storeFor } from "../take-turns.ts";
 import { readTimeRange } from "../time-range.ts";
 
@@ -103,10 +105,10 @@ export function recordsRoutes({
         const most = query.limit ?? Number.POSITIVE_INFINITY;
         if (isTableForm(form)) {
           const table = { columns: recordColumns, rows: cellsOf(groups, most) };
-          return (await sendTable(c, form, { name: "records", table, clickhouse })) as never;
+          return rawAnswer(await sendTable(c, form, { name: "records", table, clickhouse }));
         }
         c.header("content-type", listMediaTypes[form]);
-        return c.body(await streamOf(linePieces(groups, most), c.get("question")), 200) as never;
+        return rawAnswer(c.body(await streamOf(linePieces(groups, most), c.get("question")), 200));
       }
       const limit = query.limit ?? defaultPageSize;
       const read = await readRecords(storeFor(c, clickhouse), question, limit + 1, nowMs).next();

@@ -1,4 +1,5 @@
 /** /v1/report-runs: the making of reports, and their files. */
+
 import { Readable } from "node:stream";
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
@@ -41,6 +42,7 @@ import { mayReadKind, requireKind } from "../../reports/saved-reports.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
 import { isWithinReach, requireScope, resolveNode } from "../authenticate.ts";
 import type { HttpEnv } from "../http-env.ts";
+import { rawAnswer } from "../raw-answer.ts";
 import { documentNow, readReportQuestion, wholeCaller } from "../report-question.ts";
 
 export interface ReportRunsRoutesDeps {
@@ -241,7 +243,7 @@ export function reportRunsRoutes({ source, wake, now = Date.now }: ReportRunsRou
       c.header("content-length", String(file.bytes));
       c.header("content-disposition", `attachment; filename="${fileName(run, file)}"`);
       c.header("cache-control", "private, no-store");
-      return c.body(Readable.toWeb(Readable.from(readFile(db, file))) as ReadableStream<Uint8Array>, 200) as never;
+      return rawAnswer(c.body(Readable.toWeb(Readable.from(readFile(db, file))) as ReadableStream<Uint8Array>, 200));
     },
   );
 

@@ -1,4 +1,5 @@
 /** Closed statements of the caller's subtree, as it was in their cycles. Amounts only for who may see prices. */
+
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import {
   describeStatement,
@@ -30,6 +31,7 @@ import { entityTag } from "../entity-tag.ts";
 import type { HttpEnv } from "../http-env.ts";
 import { listFormOf, listMediaTypes, mapped, streamOf } from "../list-form.ts";
 import { isTableForm, sendTable, tableColumns } from "../list-table.ts";
+import { rawAnswer } from "../raw-answer.ts";
 import { readInstant, readTimeRange } from "../time-range.ts";
 
 export interface StatementsRoutesDeps {
@@ -98,11 +100,11 @@ export function statementsRoutes({
         };
         if (isTableForm(form)) {
           const table = { columns: tableColumns(listColumns, listTypes), rows: mapped(all(), listCells) };
-          return (await sendTable(c, form, { name: "statements", table, clickhouse })) as never;
+          return rawAnswer(await sendTable(c, form, { name: "statements", table, clickhouse }));
         }
         c.header("content-type", listMediaTypes[form]);
         const lines = mapped(all(), (one) => `${JSON.stringify(one)}\n`);
-        return c.body(await streamOf(lines, c.get("question")), 200) as never;
+        return rawAnswer(c.body(await streamOf(lines, c.get("question")), 200));
       }
       const limit = query.limit ?? defaultPageSize;
       const found = await listStatements(db, { ...filter, after, limit: limit + 1 });
@@ -143,7 +145,7 @@ export function statementsRoutes({
       if (listFormOf(c.req.header("accept")) !== "csv") return c.json(told, 200);
       c.header("content-type", "text/csv; charset=utf-8");
       c.header("content-disposition", `attachment; filename="${row.id}.csv"`);
-      return c.body(detailCsv(told), 200) as never;
+      return rawAnswer(c.body(detailCsv(told), 200));
     },
   );
   return app;

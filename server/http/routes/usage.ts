@@ -1,6 +1,7 @@
 /** GET /v1/usage and /v1/live: the figures of a node. */
+
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
-import { dimensionsOf, type Meter, meterByName } from "../../catalog/catalog.ts";
+import { dimensionsOf, type Meter } from "../../catalog/catalog.ts";
 import type { ClickHouse } from "../../clickhouse/client.ts";
 import { filterGrammar } from "../../contract/filters.ts";
 import { type LiveAnswer, liveAnswerSchema } from "../../contract/live.ts";
@@ -34,6 +35,7 @@ import { requireScope, resolveNode } from "../authenticate.ts";
 import type { HttpEnv } from "../http-env.ts";
 import { jsonPieces, listFormOf, listMediaTypes, streamOf } from "../list-form.ts";
 import { isTableForm, sendTable } from "../list-table.ts";
+import { rawAnswer } from "../raw-answer.ts";
 import { storeFor } from "../take-turns.ts";
 import { readInstant } from "../time-range.ts";
 import { usageLines, usageTable } from "../usage-rows.ts";
@@ -152,10 +154,10 @@ export function usageRoutes({
       if (form === "json" && !isLarge) return c.json(whole, 200);
       const name = `usage-${head.from.slice(0, 10)}-${head.to.slice(0, 10)}`;
       if (isTableForm(form))
-        return (await sendTable(c, form, { name, table: usageTable(whole), clickhouse: store })) as never;
+        return rawAnswer(await sendTable(c, form, { name, table: usageTable(whole), clickhouse: store }));
       c.header("content-type", listMediaTypes[form]);
       const pieces = { json: jsonPieces, ndjson: usageLines }[form](whole);
-      return c.body(await streamOf(pieces, c.get("question")), 200) as never;
+      return rawAnswer(c.body(await streamOf(pieces, c.get("question")), 200));
     },
   );
 
@@ -233,7 +235,7 @@ function metersOf(names: string, node: NodeAddress, toMs: number, customMeters: 
   if (wanted.size > maxMeters)
     throw new ProblemError("invalid_request", `more than ${maxMeters} meters`, { field: "meter" });
   return [...wanted].map((name) => {
-    const meter = meterByName(name) ?? customMeters.find(name, node, toMs);
+    const meter = customMeters.find(name, node, toMs);
     if (!meter)
       throw new ProblemError("invalid_request", `there is no meter named ${JSON.stringify(name)} for ${node}`, {
         field: "meter",

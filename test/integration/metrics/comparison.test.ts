@@ -2,6 +2,7 @@
 import { pino } from "pino";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { z } from "zod";
+import { meterByName } from "../../../server/catalog/catalog.ts";
 import type { UsageEvent } from "../../../server/contract/events.ts";
 import { problemSchema } from "../../../server/contract/problem.ts";
 import { usageAnswerSchema } from "../../../server/contract/usage.ts";
@@ -43,7 +44,7 @@ beforeAll(async () => {
       clickhouse: ingesting.store.clickhouse,
       tree,
       watermark,
-      customMeters: { find: () => undefined },
+      customMeters: { find: meterByName },
       now: () => now,
     }),
   );

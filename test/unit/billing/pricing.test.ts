@@ -75,7 +75,7 @@ describe("a part of a cycle", () => {
     const peak = { share: ratio(1, 4), isSum: false };
     expect(cost("60", "50", { model: "graduated", tiers: [{ up_to: null, unit_price: "2" }] }, peak)).toBe("5");
     expect(includedIn(exact("50"), peak)).toEqual(exact("50"));
-    expect(includedIn(exact("50"), { share: ratio(1, 4), isSum: true })).toEqual(exact("12.5"));
+    expect(compare(includedIn(exact("50"), { share: ratio(1, 4), isSum: true }), exact("12.5"))).toBe(0);
   });
 });
 
@@ -155,7 +155,7 @@ test("a cycle cut anywhere costs, at an even pace, what the whole one does", () 
         );
       };
       const whole = priceUsage(exact(used), included, pricing).reduce((sum, p) => plus(sum, p.amount), zero);
-      expect(plus(part(percent), part(100 - percent))).toEqual(whole);
+      expect(compare(plus(part(percent), part(100 - percent)), whole)).toBe(0);
     },
   );
   fc.assert(property, { numRuns: runs });

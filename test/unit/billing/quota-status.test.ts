@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { hasReached, limitState, percentUsed, quotaStatus } from "../../../server/contract/quota-status.ts";
+import { hasReached, limitState, percentUsed, quotaStatus } from "../../../server/billing/quota-status.ts";
 
 describe("the status changes exactly at 50, 80 and 95 %", () => {
   test.each([
