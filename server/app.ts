@@ -109,7 +109,7 @@ export interface AppDeps {
   settledBatch: () => number;
   vault: Vault;
   wayOut: Pick<WayOut, "urlRefusal">;
-  /** Of the messages of payment providers. */
+  /** They verify the messages of payment providers. */
   paymentKeys: readonly Buffer[];
   /** Present where this process makes reports. */
   reportMaker?: Pick<ReportMaker, "tick"> | undefined;
@@ -122,7 +122,7 @@ export interface AppDeps {
 
 const eventHeaders = ["authorization", "content-type", "content-encoding", "idempotency-key"];
 
-/** Of the role `ingest`. */
+/** Served by processes of the role `ingest`. */
 const ingestPaths = ["/v1/events", "/v1/quarantine/replay", "/v1/quarantine/:id/replay"];
 
 /** The built dashboard, seen from the sources in server/ or from the built server in dist/server/. */

@@ -162,7 +162,7 @@ export interface Config {
   outgoingAllow: OutgoingAllow;
   /** Absent without a provider of SMS. */
   sms: SmsSettings | undefined;
-  /** Of the messages of payment providers; the second while one is replaced. */
+  /** They verify the messages of payment providers; the second while one is replaced. */
   paymentKeys: readonly Buffer[];
   /** The identity provider; absent without one. */
   oidc: OidcSettings | undefined;

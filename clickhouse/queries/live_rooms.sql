@@ -11,7 +11,7 @@ WHERE (organization, session) IN (SELECT organization, session FROM open_session
     AND ({kind:String} != 'organization' OR organization = {node:String})
     AND ({kind:String} != 'reseller' OR reseller = {node:String})
     AND ({kind:String} != 'partner' OR partner = {node:String})
-    -- Of a session in parts the one of now, where its parents are asked about.
+    -- Where parents are asked about, the part of the session that runs now.
     AND if({kind:String} IN ('reseller', 'partner'), parts = 0 AND since_ms <= {at_ms:Int64} AND until_ms > {at_ms:Int64}, part = 0)
     AND participants > 0
 ORDER BY started_ms, organization, session

@@ -60,7 +60,7 @@ export async function checkRule(
     throw refusal("replaces", "there is no such rule of the same kind that holds here from further above");
 }
 
-/** Of a condition's `filter`. Throws `invalid_request` naming it. */
+/** The filters that a condition's `filter` stands for. Throws `invalid_request` naming it. */
 export function filtersOf(filter: RuleFilter | undefined, meter: Meter): Filter[] {
   const query = Object.entries(filter ?? {}).flatMap(([dimension, value]): [string, unknown][] => {
     if (typeof value === "string" || Array.isArray(value)) return [[`filter[${dimension}]`, value]];

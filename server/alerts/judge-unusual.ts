@@ -18,7 +18,7 @@ export interface UnusualHour {
 /** Deviations from the usual, by sensitivity. */
 const deviations = { low: 6, medium: 4, high: 3 } as const;
 const wholeSeason = 4;
-/** Of the median, where the weeks before hardly differ: what people take no notice of. */
+/** Where the weeks before hardly differ, a change below this share of the median is not worth anybody's notice. */
 const leastShare = 0.15;
 
 /** Undefined where nothing is known of the weeks before. */
@@ -58,11 +58,11 @@ export function areUnusual(
   return direction === "both" || direction === now.direction ? now.direction : undefined;
 }
 
-/** Of a dimension, the value whose change explains most of the whole change. */
+/** The value of a dimension whose change explains most of the whole change. */
 export interface Driver {
   dimension: string;
   key: string;
-  /** Of the change, in percent. */
+  /** Share of the whole change, in percent. */
   share: number;
 }
 

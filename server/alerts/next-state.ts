@@ -99,7 +99,7 @@ function fromFiring(life: Life, { finding, atMs }: Reading, { repeatMs }: Pacing
 
 const nothingDue = { due: null, dueSinceMs: null } as const;
 
-/** Of what fires as often as it holds, the next time is another alert. */
+/** Where a rule fires each time that its condition holds, the next time is another alert. */
 function fromResolved(life: Life, reading: Reading, pacing: Pacing): Life | undefined {
   if (reading.finding !== "holds") return life;
   if (!pacing.isOncePerPeriod) return begin(reading, pacing);
@@ -122,7 +122,7 @@ export function told(life: Life, atMs: number): Life {
   return { ...life, ...nothingDue, toldAtMs: isFiring ? atMs : life.toldAtMs };
 }
 
-/** Of one subject, by its thresholds: which lives are told, and which are passed along with a higher one. */
+/** The thresholds of one subject: which lives are told, and which are passed along with a higher one. */
 export interface Step<Threshold> {
   told: Threshold[];
   /** The lower thresholds, each with the one whose message stands for it. */

@@ -13,7 +13,7 @@ export interface ToldNotification {
 }
 
 interface NotificationFilter {
-  /** Of the alerts that the person may see now. */
+  /** Narrows to the alerts that the person may see now. */
   seen: SQL | undefined;
   isUnread?: boolean | undefined;
   after?: { atMs: number; id: string } | undefined;

@@ -50,7 +50,7 @@ export class TooManyReadingsError extends Error {
 export const hasPast = ({ kind }: Condition): boolean =>
   kind !== "system" && kind !== "customers" && kind !== "billing";
 
-/** Of one node, in order. Throws TooManyReadingsError. */
+/** What the rule would have done at one node, in order of time. Throws TooManyReadingsError. */
 export async function previewAt(
   source: PeriodSource,
   condition: Condition,

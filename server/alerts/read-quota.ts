@@ -12,7 +12,7 @@ const foretoldFrom = 0.03;
 /** How many spans that ended while nothing was judged are judged after it. */
 const mostMissed = 4;
 
-/** Of the nodes among them that have a subscription at `atMs`. */
+/** The standings of those nodes that have a subscription at `atMs`. */
 export async function standingsOf(
   source: PeriodSource,
   state: AccountState,

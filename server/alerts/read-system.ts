@@ -14,7 +14,7 @@ export interface SystemSource {
   clickhouse: ClickHouse;
   postgres: Postgres;
   watermark: () => Date;
-  /** Of what may wait to be stored, from 0 to 1; undefined in a process that does not ingest. */
+  /** How full the log is, from 0 to 1; undefined in a process that does not ingest. */
   backlogShare: () => number | undefined;
   /** The jobs whose last run failed. */
   failedJobs: () => readonly string[];

@@ -55,7 +55,7 @@ async function spanOf(
   return { fromMs: cycle?.startMs ?? atMs, tz };
 }
 
-/** Of so many weeks before. */
+/** So many weeks before are compared with. */
 const weeks = 8;
 /** Hours are read each quarter of an hour: the counters' own steps. */
 const stepMs = 15 * minuteMs;

@@ -72,7 +72,7 @@ export async function tellDue(tx: Queries, source: TellSource, rule: RuleRecord)
   }
 }
 
-/** Of thresholds that one step crossed the highest is told. */
+/** Where one step crossed several thresholds, the highest is told. */
 async function stepsOf(tx: Queries, { id, kind }: RuleRecord, due: readonly AlertRecord[]) {
   if (kind !== "quota") return { tellings: [...due], passed: [] };
   const nodes = [...new Set(due.map(({ node }) => node))];

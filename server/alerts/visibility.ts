@@ -23,7 +23,7 @@ export function visibleAlerts(actor: Actor, tree: Tree): SQL | undefined {
   return and(alertsWithin(actor.reach, tree), or(ne(alerts.kind, "billing"), billing));
 }
 
-/** Of these nodes and all below them, as the tree is now. Undefined: of all. */
+/** Narrows to the alerts of these nodes and all below them, as the tree is now. Undefined: all alerts. */
 export function alertsWithin(tops: readonly NodeAddress[], tree: Tree): SQL | undefined {
   if (tops.includes("all")) return undefined;
   const agents = tops.filter((top) => top.startsWith("agent:"));

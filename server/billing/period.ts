@@ -30,7 +30,7 @@ export interface PeriodSource extends UsageSource {
 const testedCycles = 3;
 
 /**
- * Of a node without a subscription there is a cycle, but no quota. Past cycles are those of all subscriptions that the node
+ * A node without a subscription has a cycle, but no quota. Past cycles are those of all subscriptions that the node
  * had, each in its own zone.
  */
 export async function readPeriod(

@@ -7,8 +7,9 @@ import type { Actor } from "../identity/actor.ts";
 import type { NodeTree } from "../tree/node-tree.ts";
 
 /**
- * Of prices that concern `node`: its own subscription, statement or plan. What stands above the caller's own node is
- * another's business: an organization does not see what its reseller pays, a reseller not what its partner does.
+ * The levels whose prices the caller sees in what concerns `node`: its subscription, statement or plan. What stands above the
+ * caller's own node is another's business: an organization does not see what its reseller pays, a reseller not what its
+ * partner does.
  */
 export function visibleLevels(
   actor: Pick<Actor, "grants">,
@@ -32,8 +33,8 @@ export function highestLevel(node: NodeAddress): number {
 }
 
 /**
- * Of what is on record, such as a statement: what each level pays is known to it and to those above it, as the tree was when
- * it was recorded (`path`: its node and all above it).
+ * The same for what is on record, such as a statement: a level and those above it know what it pays, as the tree was when it
+ * was recorded (`path`: its node and all above it).
  */
 export function visibleLevelsOnRecord(
   actor: Pick<Actor, "grants">,

@@ -26,12 +26,12 @@ import {
 
 /** The cost of one tier, or of packages. */
 export interface PricedPart {
-  /** Of the tier, the first being 1; undefined for packages. */
+  /** Number of the tier, the first being 1; undefined for packages. */
   tier: number | undefined;
   /** Units, or packages, that `unitPrice` is charged for. */
   quantity: Exact;
   unitPrice: Exact;
-  /** Of the tier, once. */
+  /** What the tier costs once, whatever is used in it. */
   flatFee: Exact;
   /** quantity × unitPrice + flatFee, not rounded. */
   amount: Exact;

@@ -34,7 +34,7 @@ export function termsOf(
 }
 
 /**
- * The measured features of the version in force last, with their limits in the span. Of a sum over time each version
+ * The measured features of the version in force last, with their limits in the span. For a sum over time each version
  * gives the part of its limit that it has of the span's whole, rounded half to even to 6 decimals; any version without a
  * limit gives none. What has no sum has the limit in force.
  */
@@ -80,7 +80,7 @@ export interface QuotaCycle {
   counted: CountedSpan | undefined;
 }
 
-/** Of each cycle. */
+/** The quotas of each cycle. */
 export async function readQuotas(
   source: UsageSource,
   node: NodeAddress,

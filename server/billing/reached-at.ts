@@ -52,7 +52,7 @@ const isDistinct = ({ rule }: Meter): boolean =>
   rule.kind === "distinct" || (rule.kind === "events" && rule.aggregation === "unique");
 
 interface Narrowed extends Span {
-  /** Of a sum over time, what was used when it began. */
+  /** For a sum over time: what was used when it began. */
   before: string;
 }
 
@@ -84,7 +84,7 @@ async function narrowed(
 
 const mostParts = 250;
 
-/** Of a minute: twice in turn makes milliseconds of it. */
+/** Parts of a minute: dividing twice gives milliseconds. */
 function partsOf({ fromMs, toMs }: Span): { window: "total"; windows: Window[] } {
   const stepMs = Math.ceil((toMs - fromMs) / mostParts);
   const windows: Window[] = [];

@@ -100,7 +100,7 @@ export async function watermarkOfSingle(tx: Queries): Promise<Date | undefined> 
 }
 
 async function lockStores(tx: Queries): Promise<typeof ingestStores.$inferSelect & { silentMs: number }> {
-  // Of a version that kept no claims there may be a cluster.
+  // A version that kept no claims may have left a cluster.
   const [present] = await tx.select({ name: ingestNodes.name }).from(ingestNodes).where(isNull(ingestNodes.leftAt));
   await tx
     .insert(ingestStores)

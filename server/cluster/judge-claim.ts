@@ -6,7 +6,7 @@
 /** A process that wants to ingest. */
 export interface IngestProcess {
   name: string;
-  /** Of the data folder, whose log is nowhere else. */
+  /** Identifies the data folder, whose log is nowhere else. */
   folder: string;
   /** On one host a data folder has one process, which its lock sees to. */
   host: string;

@@ -270,7 +270,7 @@ export async function joinCluster(options: MembershipOptions): Promise<Membershi
       )
       .returning({ number: ingestCluster.epoch, leftSince: ingestCluster.unfinishedSince });
     if (!taken) return;
-    // Of an epoch that is nobody's of these nodes it is not known what of it has ended either.
+    // Where none of these nodes held an epoch, it is not known which of its derivations have ended either.
     const since =
       cluster.materializer === null ? [handlers.leftSince] : [taken.leftSince, newest > 0 ? sinceMs * perMs : null];
     const known = since.filter((version) => version !== null && version !== undefined);

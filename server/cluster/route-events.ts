@@ -39,7 +39,7 @@ const senderSchema = z.object({
   firstReceivedMs: z.number(),
   isTrial: z.boolean(),
   isDryRun: z.boolean().default(false),
-  /** Of CloudEvents: the source of each event. */
+  /** For CloudEvents: the source of each event. */
   sources: z.array(z.string()).optional(),
   /** Organizations that exist, of which the receiving node may not have heard yet. */
   known: z.array(z.string()),

@@ -6,7 +6,7 @@ import { z } from "zod";
 import { nodeAddressSchema } from "./nodes.ts";
 import type { NotificationPush } from "./notifications.ts";
 
-/** Of the sockets of one process; those of a tenant are all below one node right below the root. */
+/** For the sockets of one process. A tenant is one node right below the root with all below it. */
 export const liveLimits = {
   maxSockets: 5_000,
   maxSocketsOfTenant: 1_000,

@@ -70,7 +70,7 @@ export const passkeyRequestOptionsSchema = z
   .describe("For `PublicKeyCredential.parseRequestOptionsFromJSON`");
 export type PasskeyRequestOptions = z.infer<typeof passkeyRequestOptionsSchema>;
 
-/** Of what a credential's `toJSON` writes this much is read; the rest may be sent along. */
+/** What is read of a credential's `toJSON`; the rest may be sent along. */
 const credentialSchema = z.object({
   id: credentialIdSchema,
   rawId: credentialIdSchema,

@@ -15,7 +15,7 @@ import type { WayOut } from "./way-out.ts";
 /** What `sealed` holds. */
 export interface ChannelSecrets {
   url: string;
-  /** Of webhooks: the newest first; the second while it is replaced. */
+  /** For webhooks: the secrets, the newest first; the second while it is replaced. */
   signing: string[];
 }
 

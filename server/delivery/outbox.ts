@@ -13,7 +13,7 @@ export type DeliveryRow = typeof deliveries.$inferSelect;
 /** What came of one attempt. `again`: to be tried again; `never`: trying again would not help. */
 export interface Outcome {
   result: "sent" | "again" | "never";
-  /** Of the answer, by HTTP or SMTP. */
+  /** The answer's status, of HTTP or SMTP. */
   status: number | null;
   excerpt: string;
 }
@@ -140,7 +140,7 @@ export async function nextDueMs({ pool }: Pick<Postgres, "pool">): Promise<numbe
   return rows[0]?.ms ?? undefined;
 }
 
-/** Of all deliveries that the log still has. */
+/** Counts all deliveries that the log still has. */
 export async function countByState({ pool }: Pick<Postgres, "pool">): Promise<{ state: string; count: number }[]> {
   const { rows } = await pool.query<{ state: string; count: number }>(
     "SELECT state, count(*)::int AS count FROM deliveries GROUP BY state",

@@ -9,7 +9,7 @@ import { smsText } from "./render-sms.ts";
 import type { WayOut } from "./way-out.ts";
 
 export interface SmsSettings {
-  /** Of the Messages resource, or of the provider: then the path is Twilio's. */
+  /** The Messages resource, or the provider alone: then the path is Twilio's. */
   url: string;
   /** Who sends, as the provider knows us. */
   account: string;

@@ -82,7 +82,7 @@ export function createWayOut({ allow, resolve = resolveName }: { allow: Outgoing
       const refusal = isConfigured ? undefined : urlRefusal(url);
       if (refusal !== undefined) throw new RefusedTargetError(`the URL ${refusal}`);
       const connect = connectTo(isConfigured ? anyAddresses : judgedAddresses);
-      // Of its own: the addresses of a name are judged anew for every request.
+      // A new agent each time: the addresses of a name are judged anew for every request.
       const agent = new Agent({ connect, pipelining: 0, headersTimeout: patienceMs, bodyTimeout: patienceMs });
       const signal = AbortSignal.timeout(patienceMs);
       try {

@@ -5,7 +5,7 @@ import type { DemoOrganization } from "./demo-accounts.ts";
 interface Size {
   name: string;
   fixedFee: { organization: string; reseller: string };
-  /** Of a cycle. */
+  /** In a cycle. */
   minutes: number;
   transcribedMinutes: number;
   participants: number;
@@ -72,7 +72,7 @@ export const demoPlans: readonly CreatePlan[] = sizes.map(
   }),
 );
 
-/** Of a month as busy as usual: weekends are quiet. */
+/** Busy days in a month: weekends are quiet. */
 const busyDays = 22;
 /** Some grow a little beyond what they bought before they buy more. */
 const outgrownBy = 1.15;

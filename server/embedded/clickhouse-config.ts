@@ -8,7 +8,7 @@ interface ServerFiles {
   usersPath: string;
 }
 
-/** Of the service. */
+/** The service signs in with them. */
 interface Credentials {
   username: string;
   password: string;

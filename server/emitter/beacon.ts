@@ -11,7 +11,7 @@ import type { EmittedEvent, Verdict } from "./event.ts";
 export type { EmittedEvent } from "./event.ts";
 
 export interface BeaconOptions {
-  /** Of the service, without a slash at its end. */
+  /** The service's, without a slash at its end. */
   url: string;
   /** An API key that may ingest; everybody who opens the page can read it. */
   key: string;

@@ -2,7 +2,7 @@
 import type { EmittedEvent, EventRejection, RequestRefusedError } from "./event.ts";
 
 export interface EmitterOptions {
-  /** Of the service, without a slash at its end. */
+  /** The service's, without a slash at its end. */
   url: string;
   /** An API key that may ingest. */
   key: string;

@@ -33,7 +33,7 @@ interface Segment {
 const asideName = "not-taken.ndjson";
 const lockName = /^([0-9a-f]{12})\.lock$/;
 const segmentName = /^([0-9a-f]{12})\.(\d{12})\.ndjson$/;
-/** Of version 0.1, whose files are named for the number of their process, and have no lock. */
+/** As version 0.1 named its files, for the number of the process; they have no lock. */
 const unlockedSegmentName = /^(\d+)\.[0-9a-f]{16}\.(\d{12})\.ndjson$/;
 /** The path of a socket has at most 103 bytes on every system. */
 const longestSocketPath = 103;

@@ -33,7 +33,7 @@ export function keyedTags({ db }: Pick<Postgres, "db">) {
   });
 }
 
-/** Of what a thing is, the same for all who see it: leave out what is not configuration, such as its last use. */
+/** A tag of what a thing is, the same for all who see it: leave out what is not configuration, such as its last use. */
 export async function entityTag(c: Context<HttpEnv>, thing: unknown): Promise<string> {
   return tagWith(await c.get("tagSecret")(), thing);
 }

@@ -10,7 +10,7 @@ export interface HttpEnv {
     /** Set by `requireScope`: there only in routes that use it. */
     actor: Actor;
     requestId: string;
-    /** Of the memory for bodies. */
+    /** What the request holds of the memory for bodies. */
     bodyReservation: BodyReservation;
     /** There once somebody began to read it. */
     body?: Promise<Buffer>;

@@ -17,7 +17,7 @@ const headersTimeout = 15_000;
 /** For the whole request; longer than the longest that a route gives a body (`readBody`, the ingest). */
 const requestTimeout = 60_000;
 const connectionsCheckingInterval = 5_000;
-/** Of all headers together; cookies, proxies' headers and CloudEvents attributes are a part of it. */
+/** For all headers together, with cookies, proxies' headers and CloudEvents attributes. */
 const maxHeaderSize = 16 * 1024;
 const maxHeadersCount = 200;
 /** Each costs 10 to 50 kB; those of sockets that watch live figures count too. */

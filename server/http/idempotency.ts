@@ -17,7 +17,7 @@ import { readBody } from "./read-body.ts";
 const keptMs = 24 * 60 * 60 * 1000;
 /** Longer than any request may run. */
 const claimMs = 60_000;
-/** Of the answer's headers these are kept; the others say something of one answer alone. */
+/** The headers that are kept with an answer; the others concern one answer alone. */
 const keptHeaders = ["content-type", "etag", "location", "cache-control"];
 const writes: ReadonlySet<string> = new Set(["POST", "PUT", "PATCH", "DELETE"]);
 

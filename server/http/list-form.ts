@@ -68,7 +68,7 @@ export async function streamOf(
 
 const itemsPerPiece = 500;
 
-/** JSON of a value whose lists may be long, in pieces: the same text as JSON.stringify makes at once. Of plain data only. */
+/** JSON of a value whose lists may be long, in pieces: the same text as JSON.stringify makes at once. For plain data only. */
 export function* jsonPieces(value: unknown): Generator<string> {
   if (Array.isArray(value)) {
     const isOfLists = value.some((item) => holdsList(item));

@@ -55,7 +55,7 @@ const contracts = [
   ],
 ];
 
-/** Of objects and of one of several: a name for each text or number would hide what it is. */
+/** Objects and unions get names; a name for each text or number would hide what it is. */
 const isNamed = (value: unknown): value is z.ZodType => value instanceof z.ZodObject || value instanceof z.ZodUnion;
 
 /** A schema by its name; `usageEventSchema` is `UsageEvent`. Those of queries are parameters, which have no such name. */

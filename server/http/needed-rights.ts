@@ -15,7 +15,7 @@ export function needing<T extends object>(judgement: T, rights: NeededRights): T
   return judgement;
 }
 
-/** Of the last judgement of a route that says so; undefined when none does. */
+/** What the last of a route's judgements that says so asks for; undefined when none does. */
 export function neededRights(judgements: readonly object[]): NeededRights | undefined {
   return judgements.map((judgement) => rightsOf.get(judgement)).findLast((rights) => rights !== undefined);
 }

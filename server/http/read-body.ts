@@ -12,9 +12,9 @@ import { ProblemError } from "../problem.ts";
 import { type BodyHolder, BodyMemory } from "./body-memory.ts";
 import type { HttpEnv } from "./http-env.ts";
 
-/** Of a caller who is known, where the route names no other bound: the largest event there can be, coded, fits. */
+/** For a caller who is known, where the route names no other bound: the largest event there can be, coded, fits. */
 const callerBytes = 256 * 1024;
-/** Of anybody else: credentials, passkeys and their proofs. */
+/** For anybody else: credentials, passkeys and their proofs. */
 const strangerBytes = 16 * 1024;
 /** A sender has so long for any body, and a second more for each mebibyte that the route takes. */
 const anyBodyMs = 10_000;

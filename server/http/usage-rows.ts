@@ -58,7 +58,7 @@ function differenceOf({ point, compared }: UsageRow): { delta: Figure; percent: 
 const textOf = (value: Figure | boolean | undefined) => (value === null || value === undefined ? "" : String(value));
 
 /**
- * Of one node without groups, a row for each window and a column for each meter; else a row for each window of each node,
+ * For one node without groups, a row for each window and a column for each meter; else a row for each window of each node,
  * meter and group. What was compared has columns of its own.
  */
 export function usageTable(answer: UsageAnswer | NodesUsageAnswer): Table {

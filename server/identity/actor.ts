@@ -14,7 +14,7 @@ export interface Grant {
   actions: ReadonlySet<Action>;
   /** Users only. */
   role?: Role;
-  /** Of the node, where it takes actions away that the role or the key would give. */
+  /** The node's status, where it takes away actions that the role or the key would give. */
   status?: "suspended" | "cancelled";
 }
 

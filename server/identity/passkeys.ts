@@ -176,7 +176,7 @@ export class Passkeys {
     });
   }
 
-  /** Of no user: the browser offers all that it has for this service. */
+  /** For no particular user: the browser offers all that it has for this service. */
   async requestOptions(): Promise<PasskeyRequestOptions> {
     return {
       challenge: await this.#challenges.issue({ kind: "sign_in" }),

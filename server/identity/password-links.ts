@@ -55,7 +55,7 @@ export async function setPasswordByLink(
   });
 }
 
-/** Of the id that who offered knows; without a right until the roles are taken. */
+/** Makes the account under the id of the offer; it has no right until the roles are taken. */
 async function makeAccount(tx: Queries, { email, offer, isMailed, nowMs }: PasswordLink & { nowMs: number }) {
   if (!offer) throw new Error("a link without an account is an offer's");
   const row = { id: offer.id, email, name: offer.name, ...(isMailed && { emailVerifiedAt: new Date(nowMs) }) };

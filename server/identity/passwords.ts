@@ -5,7 +5,7 @@ import { newSecret } from "./credential-cache.ts";
 
 /** argon2id as OWASP advises: 19 MiB, two passes; some 30 ms of one core. */
 const hashing = { memoryCost: 19_456, timeCost: 2, parallelism: 1 } as const;
-/** Of strangers, who may be anybody's thousand: about a second of hashing. */
+/** For strangers together, who may be one attacker's thousand: about a second of hashing. */
 const maxWaitingStrangers = 30;
 
 /** Whose password it is: a `stranger` comes after everybody who is known, and is refused where too many wait. */

@@ -32,9 +32,9 @@ export interface Attempt {
 const windowSeconds = 15 * 60;
 /** In the window, of one account from one origin. */
 const maxFailuresOfOrigin = 10;
-/** Of one account from all origins where it was never signed in to. */
+/** For one account, from all origins where it was never signed in to. */
 const maxFailuresOfAccount = 50;
-/** Of one network on any account: many people may share one address. */
+/** From one network, on any account: many people may share one address. */
 const maxFailuresOfNetwork = 100;
 /** Codes of one account, from all origins where it was never signed in to. */
 const maxCodesOfAccount = 10;
@@ -113,7 +113,7 @@ export class SignInLimits {
     };
   }
 
-  /** Of who is signed in, or has a link, and gives a password or a code: 0, or the ms until it may be tried. `id`: the user's or the link's. */
+  /** 0, or the ms until somebody signed in, or with a link, may try a password or a code. `id`: the user's or the link's. */
   beforeOwn(id: string): Promise<number> {
     return consume(this.#limit.own, id);
   }

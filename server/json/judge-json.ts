@@ -7,7 +7,7 @@ import { endOfString } from "../numbers/exact-json.ts";
 
 export interface JsonBounds {
   maxDepth: number;
-  /** Of one object or array. */
+  /** In one object or array. */
   maxMembers: number;
   /** Objects and arrays in all. */
   maxContainers: number;
@@ -50,7 +50,7 @@ export function judgeJson(
 
 /**
  * Where each element of the array in `bytes` begins and ends, at most `maxElements` of them and one more; undefined when
- * no array begins at `from`. Of what is not JSON the pieces are none either.
+ * no array begins at `from`. What is not JSON gives pieces that are not JSON either.
  */
 export function elementsOf(
   bytes: Uint8Array,

@@ -25,7 +25,7 @@ import type { NodeTree } from "../tree/node-tree.ts";
 export type MeterVersion = typeof customMeters.$inferSelect;
 
 const channel = "tidemark_meters";
-/** Of a formula: each is computed exactly for every window that somebody asks for. */
+/** In a formula: each is computed exactly for every window that somebody asks for. */
 const maxOperations = 100;
 
 export class CustomMeters {
@@ -130,7 +130,7 @@ export class CustomMeters {
     const newest = this.#inUse(name, node);
     check(newest);
     this.#check(definition, node);
-    // Of two who saw the same version one is refused by the number of the next.
+    // Where two saw the same version, the unique number of the next refuses one of them.
     await this.#add(name, node, newest.version + 1, definition, newest.definition, by);
   }
 

@@ -4,7 +4,7 @@ import type { WindowKind } from "../contract/usage.ts";
 import { operationsIn } from "../numbers/formula.ts";
 import { maxWindows } from "./windows.ts";
 
-/** Of all nodes, meters, groups and windows together. At 110 bytes each this is an answer of 27 MB. */
+/** For all nodes, meters, groups and windows together. At 110 bytes each this is an answer of 27 MB. */
 export const maxFigures = 250_000;
 /** From so many on, an answer waits for room: only a few of that size are made at once. */
 export const largeFigures = 20_000;
@@ -18,7 +18,7 @@ export interface AskedSize {
   lengthMs: number;
   /** How many groups stand for themselves; undefined: it is not grouped. */
   groups: number | undefined;
-  /** Of the range that it is compared with. */
+  /** Windows of the range that it is compared with. */
   comparedWindows: number;
 }
 

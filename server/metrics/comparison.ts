@@ -67,7 +67,7 @@ export function comparedRange(asked: AskedRange, comparison: Comparison, nowMs: 
   const endMs = comparison.partial === "full" ? shift.toMs : elapsedEnd(asked, shift, nowMs, clock);
   const pairing = { asked, window, shift, endMs, clock };
   const partners = partnersOf(windowsBetween(fromMs, toMs, window, tz, anchor), pairing);
-  // Of the other kinds neither range is much longer than the other.
+  // In the other kinds neither range is much longer than the other.
   if (typeof comparison.with === "object") windowsBetween(shift.fromMs, endMs, window, tz, anchor);
   const windows = coveringWindows(partners, pairing);
   return { fromMs: shift.fromMs, toMs: endMs, hasAny: shift.fromMs < shift.toMs, windows, partners };

@@ -86,7 +86,7 @@ function testOf(
   return { projected: (used * (span.endMs - span.startMs)) / (ms - span.startMs), actual: span.used };
 }
 
-/** Of sorted values, between neighbours in proportion. */
+/** The values must be sorted; between neighbours it is interpolated. */
 function quantile(sorted: readonly number[], share: number): number {
   const place = (sorted.length - 1) * share;
   const [below, above] = [sorted[Math.floor(place)] ?? 0, sorted[Math.ceil(place)] ?? 0];

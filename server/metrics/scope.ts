@@ -26,7 +26,7 @@ export interface Scope {
   node: NodeFilter;
   filters: readonly Filter[];
   split: Split | undefined;
-  /** Of a meter that users made: its dimensions are any properties, which only the events themselves know. */
+  /** Whether a custom meter asks: its dimensions are any properties, which only the events themselves know. */
   isCustom: boolean;
   range: Range;
 }
@@ -35,7 +35,7 @@ export interface Scope {
 export interface Measured {
   figure: string | number;
   hasData: boolean;
-  /** Of a peak: its first instant; undefined when it is 0. */
+  /** The first instant of a peak; undefined when it is 0. */
   atMs?: number | undefined;
   /** Decimal string; undefined where there is nothing to average. */
   average?: string | undefined;

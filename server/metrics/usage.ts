@@ -140,7 +140,7 @@ export async function totalsBy(
 
 type Measure = (meter: Meter, scope: Scope) => Promise<SplitSeries>;
 
-/** Of a range without any length. */
+/** For a range without any length. */
 const nothingMeasured: Measure = async () => ({ keys: new Map(), other: undefined });
 
 /** `whole` has the ranges of every scope that will be measured without a split. */
@@ -283,7 +283,7 @@ export function zeroOf({ rule }: Pick<Meter, "rule">): string | number {
   return isDecimal ? "0" : 0;
 }
 
-/** Of nothing there is none of these, which 0 would claim. */
+/** Nothing has no average: 0 would claim one. */
 function isAverage(rule: MeterRule): boolean {
   return (
     rule.kind === "derived" ||

@@ -75,11 +75,11 @@ const nodeDistinctWindows = defineQuery(
   z.object({ range_ms: millis, is_whole: millis, window_ms: millis, things: millis }),
 );
 
-/** Of events of some types, in one window. */
+/** Counts events of some types in one window. */
 export interface Counter {
   window_ms: number;
   events: number;
-  /** Of the sum of their amounts, a decimal string. */
+  /** The sum of their amounts in sixtieths, a decimal string. */
   sixtieths: string;
 }
 
@@ -107,7 +107,7 @@ export const hasFinerWindows = ({ windows }: Range): boolean =>
 export const hasWindowsWithinMinutes = ({ windows }: Range): boolean =>
   windows.some((window, index) => index > 0 && window.startMs % minuteMs !== 0);
 
-/** Of a node that is no agent. `asked`: the meters that are wanted of each range; nothing is read before one of them is. */
+/** The node must not be an agent. `asked`: the meters that are wanted of each range; nothing is read before one of them is. */
 export function wholeNode(
   clickhouse: ClickHouse,
   { kind, node }: NodeFilter,

@@ -12,7 +12,7 @@ export interface Exact {
 export const zero: Exact = { top: 0n, bottom: 1n };
 export const one: Exact = { top: 1n, bottom: 1n };
 
-/** Of a decimal such as "-12.5"; of a number what String() makes of it. Throws on what is no decimal. */
+/** Reads a decimal such as "-12.5", or a number as String() writes it. Throws on what is no decimal. */
 export function exact(decimal: string | number): Exact {
   const parts = /^([+-]?)(\d+)(?:\.(\d+))?(?:e([+-]?\d+))?$/i.exec(String(decimal));
   if (!parts) throw new Error(`${decimal} is not a decimal`);

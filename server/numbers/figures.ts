@@ -11,7 +11,7 @@ export function trimDecimal(decimal: string): string {
   return decimal.includes(".") ? decimal.replace(/\.?0+$/, "") : decimal;
 }
 
-/** Of what emitters send, and so of sums and averages of it. */
+/** Decimals of what emitters send, and so of sums and averages of it. */
 export const amountDecimals = 9;
 
 /** More than any figure has: sums have 9 decimals, products of two of them 18. */

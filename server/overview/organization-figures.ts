@@ -50,7 +50,7 @@ export class OrganizationFigures {
     return this.#accounts.read();
   }
 
-  /** Of every subscribed node there is. `mustRevalidate` waits until everything that is stored is in it, here and below. */
+  /** The standings of all subscribed nodes. `mustRevalidate` waits until everything that is stored is in it, here and below. */
   async standings(state: AccountState, nowMs: number, mustRevalidate: boolean): Promise<Watermarked<Standings>> {
     const stored = `${this.#source.settledBatch()} ${state.sequence}`;
     return await this.#standings.ask("", stored, mustRevalidate, async () => {
@@ -59,7 +59,7 @@ export class OrganizationFigures {
     });
   }
 
-  /** Of a meter since an instant until now, by organization, as far as it was within the node. */
+  /** A meter since an instant until now, by organization, as far as each was within the node. */
   async usage(
     node: NodeAddress,
     meter: Meter,

@@ -7,7 +7,7 @@ export type Totals = ReadonlyMap<string, string | number>;
 export interface RankedTotal {
   key: string;
   total: string | number;
-  /** Of the sum of all, rounded to 6 decimals; null where that is 0. */
+  /** The share of the sum of all, rounded to 6 decimals; null where that is 0. */
   share: number | null;
   rank: number;
   previous_total: Figure;

@@ -29,7 +29,7 @@ export interface OverviewQuestion {
   node: NodeAddress;
   meter: Meter;
   tz: string;
-  /** Of each rank. */
+  /** Entries in each ranking. */
   limit: number;
 }
 

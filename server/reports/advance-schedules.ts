@@ -108,7 +108,7 @@ async function startRun(
     {
       ...{ ...report, node: schedule.node, tz: slot.tz, formats: schedule.formats },
       ...{ fromMs: slot.fromAt.getTime(), toMs: slot.toAt.getTime() },
-      // Of the schedule, so that it takes turns with others and nobody's own runs wait for it.
+      // In the schedule's name, so that it takes turns with others and nobody's own runs wait for it.
       requestedBy: { id: schedule.id, name: schedule.authorName },
       onceKey: `slot ${slot.id} ${slot.failures}`,
     },

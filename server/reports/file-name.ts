@@ -2,7 +2,7 @@
 import type { FileRecord } from "./run-files.ts";
 import type { RunRecord } from "./runs.ts";
 
-/** Of plain letters, so that no header and no file system takes it for anything else. */
+/** A name of plain letters, so that no header and no file system takes it for anything else. */
 export function fileName(
   { kind, fromAt, toAt }: Pick<RunRecord, "kind" | "fromAt" | "toAt">,
   { format, section }: FileRecord,

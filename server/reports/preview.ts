@@ -5,7 +5,7 @@ import { chartOf } from "./render/chart.ts";
 /** More of a section nobody reads there. */
 export const previewRows = 200;
 
-/** Of each section the first `mostRows` rows, beside totals and charts of all of them. */
+/** The first `mostRows` rows of each section, beside totals and charts of all of them. */
 export function previewOf(document: ReportDocument, mostRows: number): ReportPreview {
   const sections = document.sections.map((section) => ({
     ...section,

@@ -56,7 +56,7 @@ async function removeFile(db: Queries, { run, format, section }: FileKey): Promi
   await db.delete(reportFiles).where(files);
 }
 
-/** Of these runs, in the order of the formats and of the sections; without the document. */
+/** The files of these runs, in the order of the formats and of the sections; without the document. */
 export async function listFiles(db: Queries, runs: readonly string[]): Promise<FileRecord[]> {
   if (runs.length === 0) return [];
   const found = await db

@@ -16,7 +16,7 @@ export const keptDays = 90;
 export interface NewRun extends ReportQuestion {
   formats: readonly ReportFormat[];
   requestedBy: { id: string; name: string };
-  /** Of several with the same key one is made, ever: a slot of a schedule. */
+  /** Only one run with the same key is ever made: a slot of a schedule. */
   onceKey?: string;
 }
 

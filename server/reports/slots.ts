@@ -19,7 +19,7 @@ export type SlotRecord = typeof scheduleSlots.$inferSelect;
 const hourMs = 60 * 60_000;
 /** A restart or a deployment is no reason to leave a slot out. */
 const missedAfterMs = hourMs;
-/** Of one schedule at a time. */
+/** Planned for one schedule at a time. */
 const mostPlanned = 500;
 /** Tests of one schedule that are not over. */
 const mostTests = 5;
@@ -121,7 +121,7 @@ export async function lockFinished(tx: Queries, passed: readonly string[]): Prom
 const isNotOf = (passed: readonly string[]) =>
   passed.length === 0 ? undefined : notInArray(scheduleSlots.id, [...passed]);
 
-/** Of a slot that this transaction has locked. */
+/** This transaction must have locked the slot. */
 export async function moveSlot(
   tx: Queries,
   id: string,

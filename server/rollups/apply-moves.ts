@@ -98,7 +98,7 @@ export interface Placing {
   /** From then on (ms since 1970, UTC) they may stand elsewhere than storage says. */
   sinceMs: number;
   nowMs: number;
-  /** Of an earlier try: the days whose counters may not follow their events. */
+  /** Left by an earlier try: the days whose counters may not follow their events. */
   unfinished: MisplacedDays;
   /** Called before events are rewritten, with the days whose counters have to follow. */
   record: (rewriting: MisplacedDays) => Promise<void>;

@@ -96,7 +96,7 @@ const counters: StageComparison = {
   },
 };
 
-/** Of the nodes above the organization; made of the counters of all organizations. */
+/** Counters of the nodes above the organization, made from those of all organizations. */
 const nodeCounters: StageComparison = {
   async compare({ clickhouse, settledBatch }, piece) {
     const rows = await driftedNodeCounters(clickhouse, { ...piece, settled: settledBatch, most });

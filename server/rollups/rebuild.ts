@@ -77,7 +77,7 @@ export async function requestRebuild(
     finishedAt: null,
   };
   await postgres.transaction(async (tx) => {
-    // Of several requests at once each counts the ones before it.
+    // Where several are requested at once, each counts the ones before it.
     await tx.execute(sql`LOCK TABLE rebuilds IN SHARE ROW EXCLUSIVE MODE`);
     const waiting = await tx.select({ path: rebuilds.path }).from(rebuilds).where(isNull(rebuilds.finishedAt));
     const { most, mostOfTenant } = rebuildLimits;

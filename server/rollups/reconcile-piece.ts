@@ -38,7 +38,7 @@ export interface ReconciliationDeps {
   now?: () => number;
 }
 
-/** Of these sessions marks are needed. */
+/** The stages that need sessions to be marked. */
 const sessionStages: ReadonlySet<Stage> = new Set(["intervals", "sessions"]);
 /** Where nothing is being stored, every batch is whole. */
 const everyBatch = Number.MAX_SAFE_INTEGER;

@@ -25,7 +25,7 @@ export interface Member {
   agent: string;
   /** Canonical JSON of its dimensions, '' for none. */
   dims: string;
-  /** Of paired members: (ms, dims) of every sign that named some. */
+  /** For paired members: (ms, dims) of every sign that named some. */
   dimsAt: readonly (readonly [number, string])[];
 }
 

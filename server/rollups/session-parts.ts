@@ -21,13 +21,13 @@ export type PlacementsWithin = (organization: string, fromMs: number, toMs: numb
 /** A row of `sessions`. Part 0 is the whole session; those that follow, where there are any, are what each placement has of it. */
 export interface SessionPart {
   part: number;
-  /** Of the whole: how many parts follow. */
+  /** For the whole: how many parts follow. */
   parts: number;
   sinceMs: number;
   untilMs: number;
   partner: string;
   reseller: string;
-  /** Of a session in parts, the whole has none: those of its parts come to the same at every node that has all of them. */
+  /** Empty for the whole of a session in parts: those of its parts come to the same at every node that has all of them. */
   edges: readonly Edge[];
   peak: { value: number; atMs: number };
 }

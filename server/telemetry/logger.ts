@@ -20,7 +20,7 @@ export function createLogger(level: string, destination?: { write(line: string):
   return destination ? pino(options, destination) : pino(options);
 }
 
-/** Of an error that wraps a query, the database's own answer alone: the wrapper's text is the query with its values. */
+/** For an error that wraps a query, the database's own answer alone: the wrapper's text is the query with its values. */
 export function describeError(error: unknown): unknown {
   if (!(error instanceof Error)) return error;
   const root = withoutQueries(error);

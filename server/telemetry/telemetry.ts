@@ -31,7 +31,7 @@ export interface LiveReadings {
   /** How far the judging of rules is behind what can be queried, in seconds. */
   alertLagSeconds(): number;
   postgresConnections(): { state: "idle" | "busy" | "awaited"; count: number }[];
-  /** Of all processes together. */
+  /** For all processes together. */
   deliveries(): Promise<{ state: string; count: number }[]>;
 }
 

@@ -7,7 +7,7 @@ import type { NodeTree } from "./node-tree.ts";
 
 type Paths = Pick<NodeTree, "pathsBetween">;
 
-/** Of a caller who changes what happened: the nodes where they may, as of `nowMs` (ms since 1970, UTC). */
+/** The nodes where a caller may change what happened, as of `nowMs` (ms since 1970, UTC). */
 export interface PastRights {
   tree: Paths;
   reach: readonly NodeAddress[];

@@ -38,7 +38,7 @@ const tree = {
   effectiveStatus: () => "active",
   pathAt: () => ({ partner: "", reseller: "r1" }),
 };
-/** Of the kernel's accounting in /proc, on every Linux that Node runs on. */
+/** The unit of the kernel's accounting in /proc, on every Linux that Node runs on. */
 const ticksPerSecond = 100;
 
 /** CPU time of a process in µs, all threads. */

@@ -187,7 +187,7 @@ export class Ledger {
       transcribedNanos: value === undefined ? undefined : BigInt(value.replace(".", "")),
       posts: isPosting ? 1 : 0,
     });
-    // Of some sessions nobody names the intervals: they are paired by session and user.
+    // Some sessions name no intervals: they are paired by session and user.
     const common = {
       organization,
       session: `s${session}`,

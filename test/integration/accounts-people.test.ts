@@ -132,7 +132,7 @@ test("nobody gives or takes what they do not have, or sees roles outside their s
   expect((await asAdmin("PATCH", `/v1/users/${owner.id}`, { disabled: true })).status).toBe(403);
   const up = { roles: [{ node: "reseller:r1", role: "owner" }] };
   expect((await asAdmin("PATCH", `/v1/users/${admin.id}`, up)).status).toBe(403);
-  // Of a user with roles elsewhere only those within are taken; the account stays.
+  // A user with roles elsewhere loses only those within; the account stays.
   await invite("olga2@example.com", [
     { node: "reseller:r1", role: "viewer" },
     { node: "reseller:r2", role: "viewer" },

@@ -51,7 +51,7 @@ function usageOf(organization: string, day: number, session: string): Partial<Us
   ];
 }
 
-/** Of the days that nothing is sent for any more. */
+/** Figures of the days that nothing is sent for any more. */
 async function settledFigures() {
   const range = { from: "2026-05-01", to: "2026-05-05", window: "day" as const };
   const meter = "participation_minutes,max_concurrent_participants,active_participants,sessions,transcribed_minutes";
@@ -79,7 +79,7 @@ test("a rebuild of every stage while events arrive changes no figure at any mome
   const before = await settledFigures();
   let isRebuilding = true;
   const arriving = (async () => {
-    // Of other days, and of the sessions that are being compared.
+    // Events of other days, and of the sessions that are being compared.
     while (isRebuilding) await ingesting.send(usageOf("dune", 10, "s10"));
   })();
   const sampling = (async () => {

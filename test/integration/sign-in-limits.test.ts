@@ -88,7 +88,7 @@ test("a known browser signs in beside whoever guesses at the same account from t
   expect(statuses).toEqual([...Array(10).fill(401), 429]);
   expect((await attempt({ email, password }, "198.51.100.20")).status).toBe(429);
   expect((await attempt({ email, password }, "198.51.100.20", device)).status).toBe(200);
-  // Of another account it is a stranger's.
+  // For another account it is a stranger's.
   expect((await attempt({ email: adminEmail, password: adminPassword }, "198.51.100.21", device)).status).toBe(200);
   expect((await attempt({ email, password }, "198.51.100.20", `tidemark_device=${"x".repeat(43)}`)).status).toBe(429);
 });

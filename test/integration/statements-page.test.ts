@@ -97,7 +97,7 @@ test("the reseller's summary has its income, its cost and its margin", async () 
   const page = await openAs("finance", `/statements?kind=summary`);
   await page.getByTestId("statement-list").getByRole("link").last().click();
   await page.getByTestId("statement-figures").waitFor();
-  // Of August: twice 61.50 against twice 36.
+  // August: twice 61.50 against twice 36.
   expect(await page.getByTestId("statement-figures").textContent()).toMatch(/€72\.00[\s\S]*€123\.00[\s\S]*€51\.00/);
   await expectAccessible(page);
 });

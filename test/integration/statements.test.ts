@@ -80,7 +80,7 @@ test("a cycle is closed a day after its end, once, and what was closed is never 
   expect(before.usage).toMatchObject([{ feature: "calls", unit: "minutes", used: "700.005", included: "500" }]);
   await billing.run("2026-05-15T00:00:00Z");
   const all = await statementsOf(node);
-  // Of 31 days with an hour less, of 30, all from the last day of a month on.
+  // 31 days with an hour less, then 30, all from the last day of a month on.
   expect(all.map(({ from, total }) => [from, total])).toEqual([
     ["2026-01-31T00:00:00+01:00", "65.00"],
     ["2026-02-28T00:00:00+01:00", "50.10"],

@@ -61,7 +61,7 @@ async function ask(nodes: string[], cycles: number, levels = ["organization", "r
 test("tells beside what was charged, later adjustments included, what the plan would have come to, and what is kept of it", async () => {
   const answer = await ask([busy], 2);
   const [march, april] = answer.nodes[0]?.cycles ?? [];
-  // Of March 120 minutes are known now, of which 100 were when it was closed.
+  // 120 minutes of March are known now; 100 were when it was closed.
   expect(march).toMatchObject({ from: "2026-03-01T00:00:00Z", to: "2026-04-01T00:00:00Z", basis: "statement" });
   expect(march?.compared).toEqual([
     { level: "organization", currency: "EUR", total: "24.00", margin: null, charged: "42.00", difference: "-18.00" },

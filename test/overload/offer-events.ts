@@ -4,7 +4,7 @@ import type { Verdict } from "../../server/contract/events.ts";
 export interface Tally {
   acknowledged: number;
   answers: Map<string, number>;
-  /** Of requests that were answered 202, ms. */
+  /** For requests that were answered 202, ms. */
   latencies: number[];
 }
 

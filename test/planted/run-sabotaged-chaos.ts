@@ -51,7 +51,7 @@ const sabotages: readonly Sabotage[] = [
         right: "bucket, dims, batch)\nSETTINGS",
         wrong: "bucket, dims)\nSETTINGS",
       },
-      // Of one batch nothing can be counted there any more.
+      // One batch cannot be counted there any more.
       {
         file: "server/ingest/flush/store-batch.ts",
         right: "if (count?.events !== expected || count.counted !== expected || count.counted_for_nodes !== expected)",

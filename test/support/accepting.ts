@@ -16,7 +16,7 @@ import type { PathSpan } from "../../server/tree/node-tree.ts";
 
 /** Organizations and the partner and reseller above each; `acme` moved from r1 to r2 at 2026-01-01. */
 export class SmallTree implements AcceptingTree {
-  /** Of organizations that move: in order of time, the first since 1970. */
+  /** The placements of organizations that move, in order of time, the first since 1970. */
   readonly placements = new Map<string, Placement[]>([
     [
       "acme",

@@ -11,7 +11,7 @@ import { createWorld, paymentKey, type World } from "./isolation-world.ts";
 export interface Billing {
   world: World;
   source: StatementSource;
-  /** Of all, with every right. */
+  /** A key of the root with every right. */
   key: string;
   /** A published plan's id. */
   plan(node: string, terms: object): Promise<string>;

@@ -6,7 +6,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
 
 export interface Bystander {
-  /** Of the service. */
+  /** The service's. */
   url: string;
   /** The bystander's own key. */
   key: string;

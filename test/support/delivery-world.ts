@@ -25,7 +25,7 @@ export interface DeliveryWorld {
   deps: CourierDeps;
   /** One that runs from the beginning; a test may put another in its place. */
   courier: Courier;
-  /** Of `organization:acme`, below `reseller:r1`. */
+  /** A key of `organization:acme`, below `reseller:r1`. */
   key: string;
   make(body: object): Promise<Answer>;
   /** Writes what an alert of acme has to say, in a transaction of its own. */

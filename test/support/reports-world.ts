@@ -90,7 +90,7 @@ function usageEvents(): object[] {
   ];
 }
 
-/** Of January, one in each currency. */
+/** Statements of January, one in each currency. */
 async function storeStatements({ deps: { postgres, tree } }: World): Promise<void> {
   const [from, to] = [new Date("2026-01-01T00:00:00Z"), new Date("2026-01-31T00:00:00Z")];
   const line = (node: string, kind: StatementLine["kind"], amount: string): StatementLine => ({

@@ -17,7 +17,7 @@ export interface OracleEvent {
   room: string;
   interval: string;
   startedMs: number | undefined;
-  /** Of its amount, in units of 1e-9: seconds where the amount is minutes. */
+  /** Its amount in sixtieths, in units of 1e-9: seconds where the amount is minutes. */
   sixtieths: bigint | undefined;
   properties: Readonly<Record<string, string>>;
 }

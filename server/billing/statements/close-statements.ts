@@ -127,7 +127,7 @@ async function insertWithAdjustments(
   return 1;
 }
 
-/** Of adjustments that no statement to come will carry: the node ended, moved away, or is charged in another currency now. */
+/** Closes statements for adjustments that no later one will carry: the node ended, moved, or is charged in another currency now. */
 async function closeCorrections(
   source: StatementSource,
   subscriptions: readonly SubscriptionRecord[],

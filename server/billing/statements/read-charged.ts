@@ -11,7 +11,7 @@ import type { DuePart } from "./due-parts.ts";
 import { sumOfAmounts } from "./statement-charges.ts";
 
 export interface Charged {
-  /** Of the closed statement with its adjustments; where it is not closed yet, by what is known now. */
+  /** The closed statement with its adjustments; where it is not closed yet, what is known now. */
   basis: "statement" | "computed";
   charges: { level: PriceLevel; currency: string; charged: string }[];
 }

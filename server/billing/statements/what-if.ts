@@ -30,7 +30,7 @@ export interface WhatIfQuestion {
   nodes: readonly Pick<NodeRecord, "node" | "name">[];
   cycles: number;
   terms: PlanTerms;
-  /** Of a node that stood at this path, nearest first: none where the caller may not know that time. */
+  /** The price levels shown for a node that stood at this path, nearest first: none where the caller may not know that time. */
   visibleLevelsOnRecord: (path: NodeAddress[]) => ReadonlySet<PriceLevel>;
 }
 

@@ -49,7 +49,7 @@ export function codeList(texts: readonly string[], hrefOf?: (text: string) => st
   return html`${texts.map((text, place) => html`${place > 0 ? ", " : ""}${shown(text)}`)}`;
 }
 
-/** Of a text whose `…` in backticks is code. */
+/** Text as HTML: what stands in backticks is code. */
 export function withCode(text: string): Html {
   return raw(escapeHtml(text).replaceAll(/`([^`]+)`/g, "<code>$1</code>"));
 }

@@ -28,7 +28,7 @@ export function chargesRoutes(source: ChargesRoutesDeps): OpenAPIHono<HttpEnv> {
       tags: ["Billing"],
       summary: "Get the charges of a billing cycle so far",
       description:
-        "By the usage as it is known now. Of a cycle in which the plan changed, each part is charged as that part of a whole cycle at the same pace: fixed fee, included amount and bounds of tiers shrink with it.",
+        "By the usage as it is known now. Where the plan changed within a cycle, each part of it is charged as that part of a whole cycle at the same pace: fixed fee, included amount and bounds of tiers shrink with it.",
       middleware: requireScope("prices:read"),
       request: { query: chargesQuerySchema },
       responses: {

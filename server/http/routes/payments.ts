@@ -24,7 +24,7 @@ import { readBody } from "../read-body.ts";
 export interface PaymentsRoutesDeps {
   postgres: Postgres;
   tree: Pick<NodeTree, "get">;
-  /** Of the messages; with none of them every message is refused. */
+  /** They verify the messages; with none of them every message is refused. */
   paymentKeys: readonly Buffer[];
   now?: () => number;
 }

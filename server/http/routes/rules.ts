@@ -198,7 +198,7 @@ export function rulesRoutes(deps: RulesRoutesDeps): OpenAPIHono<HttpEnv> {
       operationId: "previewRule",
       tags: ["Alerts"],
       summary: "Preview an alert rule on past usage",
-      description: `The rule on what really happened, as it is known now, at most ${previewLimits.maxDays} days and ${previewLimits.maxNodes} nodes. It tells nobody. Of the service itself, of customers and of bills no past is kept to judge.`,
+      description: `The rule on what really happened, as it is known now, at most ${previewLimits.maxDays} days and ${previewLimits.maxNodes} nodes. It tells nobody. No past is kept of the service itself, of customers and of bills to judge.`,
       middleware: requireScope("read"),
       request: { body: { required: true, content: { "application/json": { schema: previewRuleSchema } } } },
       responses: {

@@ -24,7 +24,7 @@ import type { HttpEnv } from "../http-env.ts";
 export interface SystemRoutesDeps {
   /** What is a probe alone is needed whatever the roles. */
   checks: Readonly<Record<string, Check | Probe>>;
-  /** Of the process. */
+  /** The roles of the process. */
   roles?: Iterable<Role>;
   /** Whether the process is about to end: it still answers, and wants no new connections. */
   isStopping?: () => boolean;

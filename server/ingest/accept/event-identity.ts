@@ -7,7 +7,7 @@ const separator = "\0";
 
 export interface EventName {
   id: string;
-  /** Of a CloudEvent; undefined: the id alone says which event of the organization it is. */
+  /** The source of a CloudEvent; undefined: the id alone says which event of the organization it is. */
   source?: string | undefined;
 }
 

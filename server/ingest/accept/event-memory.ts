@@ -33,7 +33,7 @@ const usualInflation = 8;
 /** How far bodies may outgrow what was set aside for them, in all, and those of one tenant. */
 const growthBytes = 4 * limits.maxInflatedBytes;
 const growthOfOneBytes = 2 * limits.maxInflatedBytes;
-/** Of what is set aside in all, for one tenant and for one key. */
+/** The share of all memory that one tenant, and one key, may reserve. */
 const shareOfOne = 5 / 8;
 /** Whoever holds no more than one full body is let in beyond what others may take. */
 const assuredBytes = limits.maxInflatedBytes;

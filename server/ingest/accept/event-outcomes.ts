@@ -14,7 +14,7 @@ export interface OutcomeOwner {
   organization: string;
   partner: string;
   reseller: string;
-  /** Of an agent's key; '' for other keys, whichever agent an event names. */
+  /** The agent that the key belongs to; '' for other keys, whichever agent an event names. */
   agent: string;
 }
 
@@ -22,7 +22,7 @@ export interface OutcomeCount extends OutcomeOwner {
   /** Id of the API key. */
   key: string;
   outcome: Outcome;
-  /** Of a rejection or a warning: its code; of a late event: how late at least; else ''. */
+  /** The code of a rejection or a warning; how late a late event was at least; else ''. */
   reason: string;
   events: number;
 }

@@ -26,7 +26,7 @@ export interface IdentifiedEvent extends StoredIdentity {
   idHash: bigint;
   bodyHash: bigint;
   /**
-   * Of a CloudEvent: its identity as earlier versions had it, by the id alone. The same body under that is the same event.
+   * For a CloudEvent: its identity as earlier versions had it, by the id alone. The same body under that is the same event.
    */
   withoutSource?: string | undefined;
 }

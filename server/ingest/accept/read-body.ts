@@ -121,7 +121,7 @@ function parseJson(bytes: Buffer, parse = parseExactJson): unknown {
   return parseWhole(bytes, parse);
 }
 
-/** Of bytes that were judged. */
+/** The bytes must have been judged. */
 function parseWhole(bytes: Buffer, parse = parseExactJson): unknown {
   if (!isUtf8(bytes)) throw new ProblemError("unreadable_body", "the body is not valid UTF-8");
   try {

@@ -15,7 +15,7 @@ export interface Doubt {
 
 /** A few MB, however long ids are: hashes are kept. */
 const mostSigns = 2 ** 15;
-/** Of a presence that ended. */
+/** Stands for a presence that ended. */
 const over = null;
 const noDevice = 0n;
 

@@ -5,7 +5,7 @@ export interface RequestEvents {
   /** In the order of the request, of any form; undefined where `unreadable` says why. */
   events: unknown[];
   unreadable: ReadonlyMap<number, Fault>;
-  /** Of CloudEvents: the source of each, '' where it is unreadable; undefined where the events name none. */
+  /** The source of each CloudEvent, '' where it is unreadable; undefined where the events name none. */
   sources?: readonly string[] | undefined;
   /** No text in `events` holds a character that a column or a JSON string must escape: the body has no backslash. */
   isPlain: boolean;

@@ -21,7 +21,7 @@ export interface LoggedRequest {
   eventCount: number;
   /** How many of the events were not checked against everything stored and logged before them. */
   unchecked: number;
-  /** Of its events. */
+  /** The organizations of its events. */
   organizations: readonly string[];
   outcomes: OutcomeCount[];
   /** The event lines, each with its line end. */

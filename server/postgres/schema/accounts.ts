@@ -154,7 +154,7 @@ export const sessions = pgTable(
     userId: text("user_id")
       .notNull()
       .references(() => users.id, { onDelete: "cascade" }),
-    /** Of the sign-in, to recognise the session by. */
+    /** The address of the sign-in, to recognise the session by. */
     address: text("address"),
     userAgent: text("user_agent"),
     createdAt: instant("created_at").notNull().defaultNow(),

@@ -98,7 +98,7 @@ export const alerts = pgTable(
     index("alerts_rule").on(table.ruleId, table.node),
     index("alerts_open").on(table.ruleId).where(sql`${table.state} <> 'resolved'`),
     index("alerts_due").on(table.ruleId).where(sql`${table.due} IS NOT NULL`),
-    // Of what may fire again, one at a time.
+    // What may fire again has one open alert at a time.
     uniqueIndex("alerts_one_open")
       .on(table.ruleId, table.node, table.subject)
       .where(sql`${table.state} <> 'resolved' AND ${table.kind} <> 'quota'`),

@@ -12,7 +12,7 @@ export const eventCorrections = pgTable(
     /** The identity of the event before the correction. */
     organization: text("organization").notNull(),
     eventId: text("event_id").notNull(),
-    /** Of a CloudEvent; '' for an event that has none. */
+    /** The source of a CloudEvent; '' for an event that has none. */
     source: text("source").notNull().default(""),
     action: text("action").$type<"void" | "amend">().notNull(),
     reason: text("reason").notNull(),

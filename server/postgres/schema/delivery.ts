@@ -84,7 +84,7 @@ export const deliveries = pgTable(
     /** In the order in which they were written. */
     position: bigserial("position", { mode: "number" }).notNull(),
     type: text("type").$type<MessageType>().notNull(),
-    /** Of the channel; who may read there sees the delivery. */
+    /** The channel's node: who may read there sees the delivery. */
     node: text("node").notNull(),
     /** What it tells of: a channel hears of its node and of those below it only. */
     aboutNode: text("about_node").notNull(),
@@ -127,7 +127,7 @@ export const deliveryAttempts = pgTable(
       .notNull()
       .references(() => deliveries.id, { onDelete: "cascade" }),
     at: instant("at").notNull(),
-    /** Of the answer, by HTTP or SMTP. */
+    /** The answer's status, of HTTP or SMTP. */
     status: integer("status"),
     ms: integer("ms").notNull(),
     excerpt: text("excerpt").notNull(),

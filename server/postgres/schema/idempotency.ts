@@ -6,7 +6,7 @@ import type { ContentfulStatusCode } from "hono/utils/http-status";
 const bytes = customType<{ data: Buffer }>({ dataType: () => "bytea" });
 const instant = (name: string) => timestamp(name, { withTimezone: true, precision: 3, mode: "date" });
 
-/** Of answers that carry out what was asked. */
+/** The statuses of answers that carried out what was asked. */
 export type KeptStatus = ContentfulStatusCode | 204;
 
 export const idempotencyKeys = pgTable(

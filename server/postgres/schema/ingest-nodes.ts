@@ -10,9 +10,9 @@ export const ingestStores = pgTable("ingest_stores", {
   installation: text("installation").notNull(),
   /** `none`: whoever comes first; everything that was acknowledged is stored. */
   mode: text("mode", { enum: ["none", "single", "cluster"] }).notNull(),
-  /** Of a cluster: tells its secret from another one without holding it; null until a node tells it. */
+  /** For a cluster: shows whether a secret is the cluster's without holding it; null until the first node joins. */
   secretProof: text("secret_proof"),
-  /** Of a single process: the name, data folder, host and start of the one that ingests. */
+  /** For a single process: the name, data folder, host and start of the one that ingests. */
   node: text("node"),
   folder: text("folder"),
   host: text("host"),
@@ -24,7 +24,7 @@ export const ingestStores = pgTable("ingest_stores", {
 
 export const ingestNodes = pgTable("ingest_nodes", {
   name: text("name").primaryKey(),
-  /** Of the data folder whose log the node's is: two processes with one name are told apart by it. */
+  /** Identifies the data folder with the node's log, and so two processes with one name. */
   folder: text("folder").notNull(),
   /** Where the process runs: on one machine a folder has one process, over several it might have two. */
   host: text("host").notNull().default(""),

@@ -55,7 +55,7 @@ export const scheduleSlots = pgTable(
     schedule: text("schedule")
       .notNull()
       .references(() => schedules.id, { onDelete: "cascade" }),
-    /** Of the period, half-open, and the zone whose dates bound it. */
+    /** The period, half-open, and the zone whose dates bound it. */
     fromAt: instant("from_at").notNull(),
     toAt: instant("to_at").notNull(),
     tz: text("tz").notNull(),

@@ -11,7 +11,7 @@ export interface ActivityAnswers {
   meters: readonly Meter[];
   whole: UsageAnswer;
   days: UsageAnswer;
-  /** Of one meter each, by one dimension. */
+  /** Each is one meter split by one dimension. */
   splits: readonly { id: string; title: string; meter: Meter; usage: MeterUsage; nameOf: (key: string) => string }[];
   adoption: Overview["adoption"];
 }

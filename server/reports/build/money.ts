@@ -12,7 +12,7 @@ import { column, section } from "./section.ts";
 export interface StatementsAnswers {
   /** The newest first, each as its route tells it. */
   statements: readonly StatementDetail[];
-  /** Of the cycles that run, so far; null where the range does not reach into them. */
+  /** The revenue of running cycles so far; null where the range does not reach into them. */
   running: NonNullable<Overview["revenue"]> | null;
   nameOf: (node: string) => string;
   /** Whether the node stands within the one that the report is about. */

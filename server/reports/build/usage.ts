@@ -13,7 +13,7 @@ export interface UsageAnswers {
   /** Over the whole range, beside the period before and the year before. */
   previous: UsageAnswer;
   year: UsageAnswer;
-  /** Of the first meter; months whole or cut by the range. */
+  /** The first meter by days; months are whole or cut by the range. */
   days: UsageAnswer;
   months: UsageAnswer;
   ranks: readonly { dimension: string; title: string; rows: readonly Ranked[] }[];

@@ -1,6 +1,6 @@
 /** CSV as RFC 4180 has it, made so that no spreadsheet takes what a stranger sent for a formula. */
 
-/** Of a text in its compatibility form, in which a full-width sign is a plain one: what a spreadsheet leaves out, then a sign. */
+/** The start of a formula: what a spreadsheet leaves out, then a sign. For text in its compatibility form, where a full-width sign is a plain one. */
 const formulaStart = /^(?:\p{Cc}|[\p{Z}\p{Cf}]*[=+\-@])/u;
 const number = /^-?\d+(?:\.\d+)?(?:e[+-]?\d+)?$/i;
 const needsQuotes = /[",\r\n]/;

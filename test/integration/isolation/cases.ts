@@ -411,7 +411,7 @@ async function userInside({ deps: { postgres } }: World): Promise<string> {
   return user.id;
 }
 
-/** Of one's own account: keys have none, whatever their scopes. */
+/** Routes of one's own account: keys have none, whatever their scopes. */
 const ownAccountCases: RouteCase[] = [
   { route: "GET /v1/me/sessions", allowed: 200 },
   { route: "DELETE /v1/me/sessions/{id}", path: "/v1/me/sessions/none", allowed: 404 },

@@ -10,7 +10,7 @@ import {
 } from "../../support/isolation-world.ts";
 
 let world: World;
-/** Of the node where `inside` stands now, of the one where it stood, and of the partner above both. */
+/** Keys of the node where `inside` stands now, of the one where it stood, and of the partner above both. */
 let newcomer: string;
 let former: string;
 let above: string;

@@ -110,7 +110,7 @@ export const reportCases: readonly RouteCase[] = [
     elsewhere: 404,
   },
   {
-    // Of a run that is not over who did not ask for it needs more: reports.test.ts.
+    // Who did not ask for a run needs more while it is not over: reports.test.ts.
     route: "POST /v1/report-runs/{id}/cancel",
     needs: "read",
     request: async (world) => ({ path: `/v1/report-runs/${await runInside(world)}/cancel` }),

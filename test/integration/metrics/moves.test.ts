@@ -110,7 +110,7 @@ test(`of ${runs} random questions about organizations that moved, at once or bac
           address,
         );
       const fromMs = world.baseMs - 2 * dayMs + cutMs;
-      // Of the root only what one world's organizations did can be told, by a filter.
+      // At the root a filter narrows the question to one world's organizations.
       const filters = [
         ...(user === null ? [] : [{ dimension: "user", operator: "in" as const, values: [user] }]),
         ...(address === "all" ? [{ dimension: "organization", operator: "in" as const, values: organizations }] : []),

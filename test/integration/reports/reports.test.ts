@@ -79,7 +79,7 @@ test("a preview says what the run says, of long sections the first rows, and kee
   expect((await preview("custom", { options: { meters: ["nothing"], window: "day" } })).body.field).toBe(
     "options.meters",
   );
-  // Of what was made it is the same, in whatever formats.
+  // It is the same for what was made, in whatever formats.
   const made = await world.ask("GET", `/v1/report-runs/${runs.get("billing")?.id}/preview`, { key: world.key });
   expect(made.body.sections.map(({ rows }: ReportSection) => rows)).toEqual(
     of("billing").sections.map(({ rows }) => rows),

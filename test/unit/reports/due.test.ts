@@ -154,7 +154,7 @@ describe("the slots of a schedule", () => {
   });
 });
 
-/** Of days and weeks only those around a change of the clocks. */
+/** Only the days and weeks around a change of the clocks. */
 function golden(): string[] {
   return timings.flatMap((timing) => {
     const slots = dueSlots(timing, fromMs, untilMs);

@@ -65,7 +65,7 @@ test("of a backlog two full batches are stored at once, settle in order, and a r
   let logged: LogPosition | undefined;
   for (let request = 0; request < 40; request++) {
     const events = Array.from({ length: 100 }, (_, index) => line(1, `${request}-${index}`));
-    // Of the last request one was sent before, at a time when identities could not be checked.
+    // One event of the last request was sent before, at a time when identities could not be checked.
     logged = await log.append(record(request === 39 ? [...events, line(0, "38-0")] : events));
   }
 
