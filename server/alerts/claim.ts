@@ -1,6 +1,6 @@
 /**
- * Writes what judging found: the alerts that begin, go on and end, and what is told of them, in one transaction. Whoever judges
- * the same again, or at the same time, finds the rows there: nothing is told twice.
+ * Writes what judging found: the alerts that begin, go on and end, and their notifications, in one transaction. A process
+ * that judges the same again, or at the same time, finds the rows there: nobody is notified twice.
  */
 import { and, eq, inArray, isNotNull, ne, or, type SQL } from "drizzle-orm";
 import { newId } from "../identity/actor.ts";
@@ -23,7 +23,7 @@ interface Changes {
   removed: string[];
 }
 
-/** `watermark`: as of which the rule was judged. Gives how many alerts were changed. */
+/** `watermark`: the rule was judged as of it. Returns how many alerts were changed. */
 export async function recordJudgement(
   source: TellSource & { postgres: Postgres },
   rule: RuleRecord,
@@ -34,7 +34,7 @@ export async function recordJudgement(
   const seen = planChanges(rule, judgement, await recorded(postgres.db, rule, judgement), watermark);
   if (isNothing(seen)) return 0;
   return await postgres.transaction(async (tx) => {
-    // A rule that is changed or removed meanwhile was judged for nothing.
+    // The judgement of a rule that was changed or removed meanwhile is dropped.
     const [now] = await tx.select().from(rules).where(eq(rules.id, rule.id)).for("share");
     if (!now?.enabled || now.inForceSince.getTime() !== rule.inForceSince.getTime()) return 0;
     const changes = planChanges(now, judgement, await recorded(tx, now, judgement, true), watermark);
@@ -46,7 +46,7 @@ export async function recordJudgement(
 
 const isNothing = ({ added, changed, removed }: Changes) => added.length + changed.length + removed.length === 0;
 
-/** The rule's alerts that judging can change, and those that are once in the same period. */
+/** The rule's alerts that judging can change, and those that may exist only once in the same period. */
 async function recorded(db: Queries, rule: RuleRecord, { nodes, judged }: Judgement, isLocked = false) {
   const keys = judged.flatMap((one) => (one.once === null ? [] : [keyOf(rule, one, "")]));
   const open: SQL | undefined = or(ne(alerts.state, "resolved"), isNotNull(alerts.due));
@@ -99,7 +99,7 @@ function planChanges(rule: RuleRecord, judgement: Judgement, rows: readonly Aler
     const reading = { finding: "clears" as const, atMs: watermark.getTime() };
     const period = periods.get(row.node);
     if (row.periodStart && period !== undefined && row.periodStart.getTime() > period) continue;
-    // A new cycle begins anew, without a word about the one before.
+    // A new cycle starts afresh: nothing is said about the one before.
     const isPast = row.periodStart !== null && period !== undefined && row.periodStart.getTime() < period;
     const isOver = judgement.missing === "ends" || isPast;
     const after = isOver ? ended(life, watermark) : nextState(life, reading, pacingOf(rule, { once: null }));
@@ -159,7 +159,7 @@ function edited(row: AlertRecord, one: Judged, life: Life, rule: RuleRecord, wat
     ...columnsOf(life),
     ...(isKept ? {} : figuresOf(one)),
     ...{ ruleName: rule.name, severity: rule.severity, watermark },
-    // Passed along with a higher one it stays so, unless that was never told.
+    // An alert that the message about a higher threshold covered stays covered, unless that message was never sent.
     ...(life.due === "alert.firing" && { passedWith: null }),
   };
 }

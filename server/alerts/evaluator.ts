@@ -1,7 +1,7 @@
 /**
- * Judges all rules along the watermark: at once what was touched by what was stored since the last time, the rest in sweeps.
- * Where it stopped is in Postgres, so that whoever goes on, however much later, misses nothing; what it finds is written by
- * claim.ts, which makes everything once. One run at a time.
+ * Judges all rules as the watermark moves: nodes with newly stored events at once, all others in sweeps. Postgres keeps where
+ * it stopped, so that the process that goes on, however much later, misses nothing; claim.ts writes what it finds, exactly
+ * once. One run at a time.
  */
 import { and, eq, isNotNull, ne } from "drizzle-orm";
 import type { Logger } from "pino";
@@ -45,7 +45,7 @@ const sweepEveryMs = 30_000;
 const sweepAfterChangeMs = 4_000;
 const slowEveryMs = 300_000;
 const systemEveryMs = 5_000;
-/** What one run may take for what is judged node by node; the rest waits for the next. */
+/** How long one run may judge node by node; the rest waits for the next run. */
 const pairsMs = 1_500;
 const everything = Number.MAX_SAFE_INTEGER;
 
@@ -54,7 +54,7 @@ interface Run {
   rules: readonly RuleRecord[];
   enabled: readonly RuleRecord[];
   watermark: Date;
-  /** Undefined in a sweep: everything. */
+  /** The nodes with newly stored events; undefined in a sweep, which judges all. */
   touched: ReadonlySet<NodeAddress> | undefined;
 }
 
@@ -118,7 +118,7 @@ export class Evaluator {
     return new Set(rows.flatMap(({ organization }) => tree.ancestors(nodeAddress("organization", organization))));
   }
 
-  /** What a mute window, a snooze or a storm held back. */
+  /** Sends what a mute window, a snooze or a storm held back. */
   async #tellWaiting(enabled: readonly RuleRecord[]): Promise<void> {
     const { postgres } = this.#source;
     const waiting = await postgres.db
@@ -227,7 +227,7 @@ export class Evaluator {
       const { condition } = rule;
       if (condition.kind !== "customers" && condition.kind !== "billing") continue;
       const replacing = run.rules.filter(({ replaces }) => replaces === rule.id);
-      // A rule of a node hears of all below it: what happens there is its business.
+      // A rule concerns everything below its node.
       const holds = (node: NodeAddress) =>
         rule.scope === "node" ? tree.isWithin(node, rule.node) : holdsFor(rule, node, replacing, tree);
       const sinceMs = rule.inForceSince.getTime();
@@ -243,7 +243,7 @@ export class Evaluator {
     }
   }
 
-  /** Where a rule holds no more, because another took its place or the node moved, its alerts are over without a word. */
+  /** Ends the alerts, without a message, of nodes where a rule holds no more: another took its place, or the node moved. */
   async #endUnwatched(run: Run, open: Map<string, Set<NodeAddress>>): Promise<void> {
     for (const rule of run.enabled) {
       if (rule.kind === "customers" || rule.kind === "billing" || rule.kind === "system") continue;
@@ -272,7 +272,7 @@ export class Evaluator {
     });
   }
 
-  /** What is about hours and cycles changes slowly. */
+  /** Figures of hours and cycles change slowly, so they are judged less often. */
   #isSlowDue(sequence: number): boolean {
     const nowMs = (this.#source.now ?? Date.now)();
     if (sequence === this.#slowSequence && nowMs - this.#slowAtMs < slowEveryMs) return false;
@@ -280,7 +280,7 @@ export class Evaluator {
     return true;
   }
 
-  /** What waits for its time, or to resolve, is looked at in every run. */
+  /** Pairs that wait for their time, or to resolve, are judged in every run. */
   async #addOpen(): Promise<void> {
     const rows = await this.#source.postgres.db
       .select({ ruleId: alerts.ruleId, node: alerts.node })

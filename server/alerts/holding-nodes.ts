@@ -8,7 +8,7 @@ interface Placed {
   kind: RuleKind;
   scope: RuleScope;
   replaces: string | null;
-  /** It tells every plan's thresholds, of resellers' and partners' plans too. */
+  /** It notifies of the thresholds of every plan, those of resellers and partners too. */
   isDefault: boolean;
 }
 

@@ -29,13 +29,13 @@ export function judgeHour(
   if (before.length === 0) return undefined;
   const usual = median(before);
   const spread = 1.4826 * median(before.map((one) => Math.abs(one - usual)));
-  // Counts scatter by their root whatever their season.
+  // Counts scatter by their square root, whatever their season.
   const least = Math.max(leastShare * usual, Math.sqrt(Math.max(usual, 1)));
   const wider = before.length >= wholeSeason ? 1 : 1 + (wholeSeason - before.length) / 2;
   const bound = deviations[sensitivity] * Math.max(spread, least) * wider;
   const floor = Number(at_least);
   if (value > usual + bound && value >= floor) return { direction: "up", usual };
-  // A fall cannot be deeper than to nothing: a quarter of the usual is one whatever the bound.
+  // A fall cannot go below zero: down to a quarter of the usual counts as one, whatever the bound.
   if (value < Math.max(usual - bound, 0.25 * (usual / wider)) && usual >= Math.max(floor, 1))
     return { direction: "down", usual };
   return { direction: undefined, usual };

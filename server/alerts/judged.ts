@@ -4,9 +4,9 @@ import type { Reading } from "./next-state.ts";
 
 export interface Judged {
   node: NodeAddress;
-  /** What of the node it is about; of what is told together the same. */
+  /** What it is about within the node; findings with one subject share a message. */
   subject: string;
-  /** What makes it once in its period; null: it may fire again whenever it has resolved. */
+  /** Makes it unique in its period; null: it may fire again whenever it has resolved. */
   once: string | null;
   feature?: string | undefined;
   meter?: string | undefined;
@@ -23,6 +23,6 @@ export interface Judged {
 export interface Judgement {
   nodes: readonly NodeAddress[];
   judged: readonly Judged[];
-  /** What becomes of alerts that nothing was found about any more: they resolve and say so, or are over without a word. */
+  /** What happens to alerts without a finding: they resolve with a message, or end without one. */
   missing: "clears" | "ends";
 }

@@ -6,16 +6,16 @@ import type { NotificationType } from "../contract/notifications.ts";
 
 export interface Life {
   state: "pending" | "firing" | "resolved" | "no_data";
-  /** When it began to hold: ms since 1970, UTC, as all of these. */
+  /** When the condition began to hold; like all instants here ms since 1970, UTC. */
   atMs: number;
   firedAtMs: number | null;
   resolvedAtMs: number | null;
   due: NotificationType | null;
-  /** Since when `due` waits. */
+  /** Since when a message is due. */
   dueSinceMs: number | null;
   /** When it was last told that it fires; null: never. */
   toldAtMs: number | null;
-  /** It resolved, which was told, and holds again in the same period: nothing more is told of it. */
+  /** It resolved with a message and holds again in the same period: nothing more is sent about it. */
   isQuiet: boolean;
   isAcknowledged: boolean;
 }
@@ -23,16 +23,16 @@ export interface Life {
 export interface Reading {
   /** `holds`: beyond the bound; `clears`: back at where it resolves; `between`: neither; `unknown`: nothing to judge by. */
   finding: "holds" | "between" | "clears" | "unknown";
-  /** By the watermark: nothing is judged before it is known. */
+  /** The watermark: nothing is judged before it is known. */
   atMs: number;
 }
 
 export interface Pacing {
-  /** For how long it has to hold before it is told. */
+  /** How long it has to hold before a message is sent. */
   forMs: number;
-  /** Null: it is told once, until it has resolved. */
+  /** Null: one message until it has resolved. */
   repeatMs: number | null;
-  /** Told once in its period, though it resolves and holds again. */
+  /** One message in its period, even if it resolves and holds again. */
   isOncePerPeriod: boolean;
 }
 
@@ -73,7 +73,7 @@ const fire = (life: Life, atMs: number): Life => ({
 });
 
 function fromPending(life: Life, { finding, atMs }: Reading, { forMs }: Pacing): Life | undefined {
-  // What was seen in between says that it did not hold all the while.
+  // A reading in between shows that it did not hold all the while.
   if (finding !== "holds") return undefined;
   return atMs - life.atMs >= forMs ? fire(life, atMs) : life;
 }
@@ -104,19 +104,19 @@ function fromResolved(life: Life, reading: Reading, pacing: Pacing): Life | unde
   if (reading.finding !== "holds") return life;
   if (!pacing.isOncePerPeriod) return begin(reading, pacing);
   const again: Life = { ...life, state: "firing", resolvedAtMs: null, ...nothingDue };
-  // Nobody was told that it resolved: it never did for them.
+  // No message said that it resolved: for its readers it never did.
   const wasSaid = life.toldAtMs !== null && life.due !== "alert.resolved";
   return life.toldAtMs === null ? fire({ ...again, firedAtMs: null }, reading.atMs) : { ...again, isQuiet: wasSaid };
 }
 
-/** Its period is over: what is due of it is still told, nothing else. */
+/** Its period is over: a message that is due is still sent, nothing else. */
 export function endPeriod(life: Life, atMs: number): Life {
   if (life.due === "alert.firing") return life;
   const { due, dueSinceMs } = life.due === "alert.resolved" ? life : nothingDue;
   return { ...life, state: "resolved", resolvedAtMs: life.resolvedAtMs ?? atMs, due, dueSinceMs };
 }
 
-/** After `due` was told. */
+/** The life after its due message was sent. */
 export function told(life: Life, atMs: number): Life {
   const isFiring = life.due !== "alert.resolved";
   return { ...life, ...nothingDue, toldAtMs: isFiring ? atMs : life.toldAtMs };

@@ -55,7 +55,7 @@ export async function countUnread(db: Queries, userId: string, seen: SQL | undef
   return found?.unread ?? 0;
 }
 
-/** Ids of others are passed over. */
+/** Ignores ids of other people's notifications. */
 export async function markRead(db: Queries, userId: string, which: ReadNotifications, at: Date): Promise<void> {
   const chosen = "ids" in which ? inArray(notifications.id, which.ids) : undefined;
   await db

@@ -1,4 +1,4 @@
-/** What is judged node by node: each pair of a rule and a node once, what is urgent first, as much as fits in a run. */
+/** The queue of what is judged node by node: each pair of a rule and a node once, urgent ones first, as many as fit in a run. */
 import type { NodeAddress } from "../contract/nodes.ts";
 
 const atOnce = 4;

@@ -46,7 +46,7 @@ export class TooManyReadingsError extends Error {
   override name = "TooManyReadingsError";
 }
 
-/** Whether what the rule is about is kept for the past: of the service's own state it is not, nor of bills. */
+/** Whether the past of what the rule is about is kept: not for the service itself, nor for bills. */
 export const hasPast = ({ kind }: Condition): boolean =>
   kind !== "system" && kind !== "customers" && kind !== "billing";
 
@@ -79,7 +79,7 @@ async function previewQuota(
   node: NodeAddress,
   { fromMs, toMs }: Span,
 ): Promise<Would[]> {
-  // How cycles would have been foretold at each moment of them is not kept.
+  // Past projections of cycles are not kept.
   if (condition.on === "projected") return [];
   const cycles = Math.ceil((toMs - fromMs) / (28 * 24 * hourMs)) + 1;
   const period = await readPeriod(source, node, Math.min(cycles, 24), toMs - 1);
@@ -95,7 +95,7 @@ async function previewQuota(
   return within.sort((a, b) => Date.parse(a.at) - Date.parse(b.at));
 }
 
-/** What one step crossed is one, naming the highest. */
+/** Thresholds that one step crosses make one entry, which names the highest. */
 async function crossingsOf(
   source: PeriodSource,
   condition: ConditionOf<"quota">,

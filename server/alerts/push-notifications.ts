@@ -1,4 +1,4 @@
-/** Brings new notifications from Postgres to the sockets of whom they are for, in every process. What is missed is read on the page. */
+/** Pushes new notifications from Postgres to the sockets of their readers, in every process. The page shows what was missed. */
 import { eq, inArray } from "drizzle-orm";
 import type { Logger } from "pino";
 import { z } from "zod";
@@ -23,7 +23,7 @@ interface PushSource {
 
 const idsSchema = z.array(z.string());
 
-/** Resolves when it hears; gives what ends it. */
+/** Resolves when it listens, with the function that ends it. */
 export async function pushNotifications(source: PushSource): Promise<() => void> {
   const { postgres, log } = source;
   const subscriber: Subscriber = {

@@ -22,7 +22,7 @@ export interface AlertFilter {
   limit: number;
 }
 
-/** The newest first. What a higher threshold's message stood for is left out. */
+/** The newest first. Alerts that the message about a higher threshold covered are left out. */
 export async function listAlerts(db: Queries, filter: AlertFilter): Promise<AlertRecord[]> {
   const { within, state, rule, kind, fromMs, toMs, after, limit } = filter;
   return await db
@@ -93,7 +93,7 @@ interface Handled {
 /** What an `ETag` of an alert is made of: what people do about it. */
 export const handlingOf = ({ acknowledgedBy, snoozedUntil }: AlertRecord): object => ({ acknowledgedBy, snoozedUntil });
 
-/** Nothing more is told of it but that it resolved. Who was first stays. */
+/** Only its resolution is still notified. The first person to acknowledge it stays on record. */
 export async function acknowledgeAlert(postgres: Postgres, id: string, { by, check }: Handled): Promise<AlertRecord> {
   return await change(postgres, id, "alert.acknowledged", { by, check }, (before) =>
     before.acknowledgedAt === null
@@ -106,7 +106,7 @@ export async function acknowledgeAlert(postgres: Postgres, id: string, { by, che
   );
 }
 
-/** Nothing is told of it until then. */
+/** No message is sent about it until then. */
 export async function snoozeAlert(postgres: Postgres, id: string, until: Date, how: Handled): Promise<AlertRecord> {
   return await change(postgres, id, "alert.snoozed", how, () => ({ snoozedUntil: until }));
 }

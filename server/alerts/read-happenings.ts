@@ -11,7 +11,7 @@ import type { NodeTree } from "../tree/node-tree.ts";
 import type { Judged } from "./judged.ts";
 
 const dayMs = 24 * 60 * 60_000;
-/** For how long what merely happened is shown as firing. */
+/** How long an event without an end is shown as firing. */
 const shownMs = dayMs;
 /** After a statement was closed its payment is awaited for so long. */
 const paymentTermMs = 14 * dayMs;
@@ -28,9 +28,9 @@ interface Asked {
   /** Whether the rule holds for a node. */
   holdsFor: (node: NodeAddress) => boolean;
   atMs: number;
-  /** What happened before the rule was in force is no news. */
+  /** Only what happened after the rule came into force is notified. */
   sinceMs: number;
-  /** Until when everything was judged before. */
+  /** Everything up to then was judged before. */
   judgedUntilMs: number;
 }
 
@@ -63,7 +63,7 @@ export async function readCustomers(
   return judged;
 }
 
-/** Once, and it ends by itself when it is no news any more. */
+/** A finding that fires once and ends by itself after a while. */
 function happened(node: NodeAddress, subject: string, explanation: string): Judged {
   return { node, subject, once: subject, finding: "holds", explanation };
 }

@@ -7,7 +7,7 @@ import { readStandings, runningSubscriptions, type Standings } from "../overview
 import { judgeQuota, type LimitedUse } from "./judge-quota.ts";
 import type { Judged } from "./judged.ts";
 
-/** What of a cycle has to be over before its end is foretold: an hour says nothing about a month. */
+/** The part of a cycle that has to be over before its end is projected: an hour says nothing about a month. */
 const foretoldFrom = 0.03;
 /** How many spans that ended while nothing was judged are judged after it. */
 const mostMissed = 4;
@@ -73,7 +73,7 @@ export function judgeUsed(
   return judged;
 }
 
-/** The same of where the cycle will end at the pace so far. */
+/** The same for the projected end of the cycle, at the pace so far. */
 export async function judgeProjected(
   source: PeriodSource,
   condition: ConditionOf<"quota">,

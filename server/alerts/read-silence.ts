@@ -13,10 +13,10 @@ const lastEvents = defineQuery(
   z.object({ organization: z.string(), last_ms: z.coerce.number() }),
 );
 
-/** Who sent nothing for longer is not awaited any more. */
+/** Organizations silent for longer are not watched any more. */
 const awaitedMs = 90 * 24 * 60 * 60_000;
 
-/** `organizationsOf`: below a node that is none itself. One that never sent has no finding. */
+/** `organizationsOf`: the organizations below a node that is not one itself. One that never sent has no finding. */
 export async function readSilence(
   clickhouse: ClickHouse,
   condition: ConditionOf<"no_data">,

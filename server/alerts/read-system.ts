@@ -1,4 +1,4 @@
-/** How the service itself does, as rules about the system see it. Each reading stands for itself: one store's outage hides no other. */
+/** The health of the service, as rules about the system see it. Each reading is taken on its own: an outage of one store hides no other. */
 import { and, count, eq, gt } from "drizzle-orm";
 import { z } from "zod";
 import type { ClickHouse } from "../clickhouse/client.ts";
@@ -38,7 +38,7 @@ interface Found {
   explanation: string;
 }
 
-/** One finding for each thing that the rule is about. `nowMs`: ms since 1970, UTC, by the clock: the watermark may be what stands still. */
+/** One finding for each thing that the rule is about. `nowMs`: ms since 1970, UTC, by the clock, since the watermark may be what stalls. */
 export async function readSystem(
   source: SystemSource,
   { on }: ConditionOf<"system">,

@@ -1,4 +1,4 @@
-/** What rules about meters are judged by, read as every page reads it. */
+/** The figures that rules about meters are judged by, read as every page reads them. */
 import { cyclesUntil } from "../billing/billing-cycle.ts";
 import { measureSpan, measureSpans } from "../billing/measure-span.ts";
 import type { PeriodSource } from "../billing/period.ts";
@@ -23,7 +23,7 @@ const dayMs = 24 * hourMs;
 const weekMs = 7 * dayMs;
 const rolling = { "1m": minuteMs, "5m": 5 * minuteMs, "15m": 15 * minuteMs, "1h": hourMs } as const;
 
-/** Nothing where the meter is not known there any more. */
+/** Empty where the node has no such meter any more. */
 export async function readThreshold(
   source: PeriodSource,
   condition: ConditionOf<"threshold">,
@@ -104,7 +104,7 @@ async function hourUntil(
   const measured = await measureSpans(source, node, ends.map(span), atMs);
   const [value = "0", ...before] = measured.map((usage) => String(usage.get(meter.meter)?.total ?? 0));
   const figures = before.map(Number);
-  // Weeks before the first use are no season.
+  // Weeks before the first use are not part of the season.
   const begun = figures.findLastIndex((figure) => figure > 0);
   const firstMs = await firstUse(source, meter, node, endMs, atMs);
   const known = Math.max(begun + 1, firstMs === undefined ? 0 : Math.floor((endMs - hourMs - firstMs) / weekMs));

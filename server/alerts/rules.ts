@@ -61,7 +61,7 @@ async function insertRule(tx: Queries, wanted: NewRule & { isDefault: boolean },
   return made;
 }
 
-/** `check` throws where the rule is not what the caller saw. What a changed condition does not hold for is resolved unsaid. */
+/** `check` throws where the rule is not what the caller saw. Alerts outside a changed condition are resolved without a message. */
 export async function changeRule(
   postgres: Postgres,
   id: string,
@@ -101,7 +101,7 @@ export async function removeRule(
   });
 }
 
-/** Nothing more is told of them. */
+/** No further message is sent about them. */
 async function endAlerts(tx: Queries, ruleId: string, explanation: string): Promise<void> {
   await tx.delete(alerts).where(and(eq(alerts.ruleId, ruleId), eq(alerts.state, "pending")));
   await tx

@@ -1,6 +1,6 @@
 /**
- * Tells what is due of a rule's alerts: to the bells of the people who may see them and to the rule's channels, in the
- * transaction in which the alerts are noted as told. Many at once become one message with a list.
+ * Sends what is due for a rule's alerts, to the bells of the people who may see them and to the rule's channels, in the
+ * transaction that marks the alerts as notified. Many at once become one message with a list.
  */
 import { and, eq, gt, inArray, isNotNull, isNull, sql } from "drizzle-orm";
 import type { NodeAddress } from "../contract/nodes.ts";
@@ -26,10 +26,10 @@ export interface TellSource {
   now?: (() => number) | undefined;
 }
 
-/** Postgres tells on it of new notifications, by their ids, when they are committed. */
+/** The channel on which Postgres announces new notifications, by their ids, when they are committed. */
 export const notificationsChannel = "tidemark_notifications";
 
-/** More than so many of one rule within a minute are told in one message. */
+/** More than this many of one rule within a minute become one message. */
 const mostAlone = 20;
 const stormMs = 60_000;
 const idsPerNotice = 150;
@@ -51,7 +51,7 @@ export async function tellDue(tx: Queries, source: TellSource, rule: RuleRecord)
   const recently = await toldWithin(tx, rule, nowMs - stormMs);
   const isStorm = tellings.length + recently > mostAlone;
   const oldestMs = Math.min(...tellings.map(({ dueSince }) => dueSince?.getTime() ?? nowMs));
-  // What trickles in while it storms is gathered until a minute is over, then told together.
+  // During a storm, alerts are gathered until a minute is over and then sent together.
   if (isStorm && tellings.length <= mostAlone && nowMs - oldestMs < stormMs) return;
   for (const { lower, higher } of passed)
     await tx
@@ -92,7 +92,7 @@ async function stepsOf(tx: Queries, { id, kind }: RuleRecord, due: readonly Aler
   const rowsOf = (ones: readonly { row: AlertRecord }[]) => ones.map(({ row }) => row);
   const told = steps.flatMap((step) => rowsOf(step.told)).filter(({ due }) => due !== null);
   return {
-    // What was passed along with a higher threshold is gone with it, unsaid.
+    // Alerts that the message about a higher threshold covered end with it, without a message.
     tellings: told.filter(({ passedWith }) => passedWith === null),
     passed: [
       ...steps.flatMap(({ passed }) => passed.map(({ lower, higher }) => ({ lower: lower.row, higher: higher.row }))),
@@ -120,7 +120,7 @@ const words: Readonly<Record<NotificationType, string>> = {
   "alert.reminder": "Still so: ",
 };
 
-/** The ids of the notifications. All rows are due the same. */
+/** Returns the ids of the notifications. All rows are due for the same kind of message. */
 async function tellTogether(
   tx: Queries,
   source: TellSource,
@@ -177,7 +177,7 @@ async function sendTogether(
   );
 }
 
-/** A list names many nodes: it goes only to channels that may hear of all that the rule holds for. */
+/** A list names many nodes, so it goes only to channels that may hear of every node that the rule holds for. */
 async function channelsOfAll(tx: Queries, { tree }: TellSource, rule: RuleRecord): Promise<string[]> {
   const found = await tx
     .select({ id: channels.id, node: channels.node })
@@ -186,7 +186,7 @@ async function channelsOfAll(tx: Queries, { tree }: TellSource, rule: RuleRecord
   return found.filter(({ node }) => tree.isWithin(rule.node, node)).map(({ id }) => id);
 }
 
-/** Who has a role at an alert's node or above it now, and may see it: by user, the alerts. */
+/** By user, the alerts that they may see, for everybody with a role at an alert's node or above it now. */
 async function peopleOf(
   tx: Queries,
   { tree }: TellSource,

@@ -16,7 +16,7 @@ export function nodeWithoutAgent(node: NodeAddress): NodeAddress {
   return parsed.kind === "agent" ? nodeAddress("organization", parsed.organization) : node;
 }
 
-/** What a statement about `alerts` is narrowed to, so that it tells nothing beyond the actor's reach. */
+/** Narrows a statement about `alerts` to what the actor may see. */
 export function visibleAlerts(actor: Actor, tree: Tree): SQL | undefined {
   const priced = narrowTo(actor, "prices:read");
   const billing = priced ? alertsWithin(priced.reach, tree) : sql`false`;
@@ -41,7 +41,7 @@ function placesWithin(tops: readonly NodeAddress[], tree: Tree): NodeAddress[] {
   return [...found];
 }
 
-/** The same of one alert. */
+/** The same for one alert. */
 export function seesAlert(
   actor: Actor,
   alert: { node: NodeAddress; kind: RuleKind },

@@ -1,4 +1,4 @@
-/** What of a subscription follows from its dates alone: its status, its cycles, and under which plan each part of a cycle was. */
+/** What follows from the dates of a subscription alone: its status, its cycles, and the plan of each part of a cycle. */
 import type { NodeAddress } from "../contract/nodes.ts";
 import type { SubscriptionStatus } from "../contract/subscriptions.ts";
 import { cycleContaining } from "../metrics/windows.ts";
@@ -54,7 +54,7 @@ export interface Cycle {
   endMs: number;
 }
 
-/** When the next cycle begins, ms since 1970; of what has not begun the second one. */
+/** When the next cycle begins, ms since 1970; for a subscription that has not begun, the second one. */
 export function nextCycleMs(
   { tz, anchor, startsAt }: Pick<SubscriptionRow, "tz" | "anchor" | "startsAt">,
   nowMs: number,
@@ -121,7 +121,7 @@ export function segmentsOf(subscription: SubscriptionRecord, { startMs, endMs }:
   });
 }
 
-/** What of the segments lies in [fromMs, toMs). */
+/** The segments clipped to [fromMs, toMs). */
 export function segmentsWithin(segments: readonly PlanSegment[], fromMs: number, toMs: number): PlanSegment[] {
   return segments.flatMap((one) => {
     const cut = { ...one, fromMs: Math.max(one.fromMs, fromMs), toMs: Math.min(one.toMs, toMs) };
@@ -134,7 +134,7 @@ export interface CountedSpan {
   segments: PlanSegment[];
   fromMs: number;
   toMs: number;
-  /** What a limit of a sum over time is for: the cycle, of a trial the trial in it. */
+  /** The time that a limit of a sum over time is for: the cycle, or the trial in it. */
   whole: Cycle;
   isTrial: boolean;
 }

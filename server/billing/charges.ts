@@ -22,7 +22,7 @@ export function afterTrial(segments: readonly PlanSegment[], trialEndsAt: Date |
   return segmentsWithin(segments, trialEndsAt?.getTime() ?? Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY);
 }
 
-/** At each of the levels, from the lowest up; of a level without any price nothing. */
+/** The charges at each level, from the lowest up; none at a level without any price. */
 export function chargesOf(
   segments: readonly ChargedSegment[],
   cycle: Cycle,

@@ -1,7 +1,7 @@
 /**
- * May a node use more of a feature, now. Asked before every call or upload, so usage is kept in memory: up to a second old
- * it is answered as it is, up to `maxAgeMs` while it is read again behind the answer, and beyond that only after it was.
- * Where it cannot be read, what is to be blocked at its limit is refused: nobody knows that there is any left.
+ * Whether a node may use more of a feature now. Asked before every call or upload, so usage is cached: up to a second old it
+ * is fresh, up to `maxAgeMs` it is given while it is read again, and beyond that the caller waits for the reading. Where it
+ * cannot be read, a feature that is blocked at its limit is refused: nobody knows whether anything is left.
  */
 import { LRUCache } from "lru-cache";
 import { askedFor } from "../clickhouse/client.ts";
@@ -30,7 +30,7 @@ interface Known {
   asOf: string;
   /** Undefined without a subscription. */
   features: ReadonlyMap<string, KnownFeature> | undefined;
-  /** Nothing known of this cycle holds for the next. */
+  /** When the cycle ends: what is known of it does not hold for the next. */
   endMs: number;
 }
 
@@ -38,7 +38,7 @@ interface KnownFeature {
   isEnabled: boolean;
   /** What is used in a trial costs nothing. */
   isTrial: boolean;
-  /** Absent for what is only on or off. */
+  /** Absent for a feature that is only on or off. */
   limited?: Limited;
   used: string;
   tz: string;
@@ -49,7 +49,7 @@ interface KnownFeature {
 const freshMs = 1_000;
 const maxAgeMs = 30_000;
 const maxNodes = 50_000;
-/** Usage of so many nodes of one tenant is read again behind answers at once: nobody's turn bounds that. */
+/** How many nodes of one tenant may be read again at once while stale answers are given. */
 const mostRefreshesOfTenant = 4;
 
 export class Entitlements {
@@ -84,7 +84,7 @@ export class Entitlements {
     }
   }
 
-  /** Behind an answer, where the tenant has room for it. */
+  /** Reads again while a stale answer is given, where the tenant has not too many such readings. */
   #refresh(node: NodeAddress, nowMs: number): void {
     const tenant = tenantOf(node, this.#source.tree);
     const running = this.#refreshes.get(tenant) ?? 0;

@@ -18,7 +18,7 @@ export interface MeasuredSpan {
   fromMs: number;
   toMs: number;
   window: WindowKind;
-  /** In place of those of the calendar. */
+  /** Used instead of the windows of the calendar. */
   windows?: readonly Window[] | undefined;
   tz: string;
 }

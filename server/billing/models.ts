@@ -18,7 +18,7 @@ interface Edit {
   check: (current: unknown) => void;
 }
 
-/** By what events name them. */
+/** In the order of the ids that events carry. */
 export async function listModels(db: Queries): Promise<ModelRecord[]> {
   return await db.select().from(models).orderBy(asc(models.model), asc(models.node));
 }

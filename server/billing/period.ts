@@ -26,7 +26,7 @@ export interface PeriodSource extends UsageSource {
   tree: Pick<NodeTree, "ancestors">;
 }
 
-/** How many cycles of before a projection is judged by. */
+/** How many past cycles a projection learns from. */
 const testedCycles = 3;
 
 /**

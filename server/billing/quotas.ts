@@ -1,4 +1,4 @@
-/** What of a node's limits is used in a billing cycle, where it will end, and when a limit was or will be reached. */
+/** How much of a node's limits is used in a billing cycle, where it will end, and when a limit was or will be reached. */
 import type { Meter } from "../catalog/catalog.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import type { PlanFeature, PlanTerms } from "../contract/plans.ts";
@@ -71,7 +71,7 @@ function summedLimit(
   return trimDecimal(roundHalfEven(sum, 6));
 }
 
-/** A cycle with what of it is counted; `past` are cycles of before, by which the projection of one that runs is judged. */
+/** A cycle with its counted span; `past` are earlier cycles, from which the projection of a running one learns. */
 export interface QuotaCycle {
   tz: string;
   cycle: Cycle;
@@ -160,7 +160,7 @@ async function describeQuota(
   };
 }
 
-/** Two decimals are more than a projection knows. */
+/** Two decimals: a projection knows no more. */
 const estimate = (value: number) => trimDecimal(value.toFixed(2));
 
 /** The usage of the days that lie in a cycle, added up. */

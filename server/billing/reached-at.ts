@@ -1,4 +1,4 @@
-/** When a limit was reached, to the millisecond: of events the time of the one that reached it, of minutes the instant that completed them. */
+/** When a limit was reached, to the millisecond: for events the time of the one that reached it, for minutes the instant that completed them. */
 import type { Meter } from "../catalog/catalog.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import type { MeterUsage } from "../contract/usage.ts";
@@ -15,7 +15,7 @@ interface Span {
 
 type Measure = (span: Span, windows: Pick<MeasuredSpan, "window" | "windows">) => Promise<MeterUsage | undefined>;
 
-/** Undefined where nothing of the span reached it by now. */
+/** Undefined where the limit was not reached in the span by now. */
 export async function reachedAt(
   source: UsageSource,
   node: NodeAddress,
@@ -93,7 +93,7 @@ function partsOf({ fromMs, toMs }: Span): { window: "total"; windows: Window[] }
   return { window: "total", windows };
 }
 
-/** The first instant up to which `limit` is used, of what never shrinks; where it grows evenly after a few questions. */
+/** The first instant by which `limit` is used, for figures that never shrink; a few questions suffice where they grow evenly. */
 async function firstReached(
   used: (atMs: number) => Promise<string>,
   limit: string,

@@ -80,7 +80,7 @@ export async function subscriptionAt(
   return found.find((one) => one.startsAt.getTime() <= ms && ms < endMsOf(one));
 }
 
-/** All that a node has or had, the oldest first; of an agent those of its organization. */
+/** All subscriptions that a node has or had, the oldest first; for an agent those of its organization. */
 export async function subscriptionsOf(db: Queries, node: NodeAddress): Promise<SubscriptionRecord[]> {
   return await listSubscriptions(db, [subscribedNode(node)]);
 }
@@ -149,7 +149,7 @@ function startOf(
   return new Date(Math.max(dayMs, sinceMs, ...ends));
 }
 
-/** Who had the node since `fromMs`; throws `forbidden` where the caller did not all that time. */
+/** The nodes above it since `fromMs`; throws `forbidden` where the caller was not among them all that time. */
 function ownersSince(rights: PastRights | undefined, node: NodeAddress, fromMs: number, field: string): NodeAddress[] {
   if (!rights || fromMs >= rights.nowMs) return [];
   if (sinceWhenBelow(rights, node, fromMs, rights.nowMs) > fromMs)

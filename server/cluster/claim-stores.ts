@@ -18,11 +18,11 @@ export class ClaimRefusedError extends Error {
   override name = "ClaimRefusedError";
 }
 
-/** Silent for longer, a process is taken to be over, or cut off. */
+/** A process whose last heartbeat is older is taken to be over, or cut off. */
 export const aliveMs = 3_000;
 const singleAliveMs = 6_000;
 const heartbeatEveryMs = 2_000;
-/** How long another process that is heard of may take to end, as it does where one is replaced. */
+/** How long another process that still sends heartbeats may take to end, as it does where one is replaced. */
 const patienceMs = 10_000;
 const askAgainMs = 500;
 
@@ -30,11 +30,11 @@ const noParams = z.object({});
 const readInstallation = defineQuery("installation", noParams, z.object({ installation: z.string() }));
 const insertInstallation = defineStatement("insert_installation", z.object({ installation: z.string() }));
 
-/** Said by a process that ends before everything that it acknowledged is stored. */
+/** Logged by a process that ends before everything that it acknowledged is stored. */
 export const notAllStored =
   "not everything that was acknowledged is stored yet; it is in the data folder, and stored when this process is started again";
 
-/** Tells secrets apart without holding one. */
+/** Proves a secret without revealing it, so that two secrets can be compared. */
 export function proofOfSecret(secret: string): string {
   return createHmac("sha256", secret).update("tidemark ingest cluster").digest("hex");
 }
@@ -67,7 +67,7 @@ export async function claimClickHouse(
   );
 }
 
-/** What the claim is judged by, with the row locked until the transaction ends. */
+/** The facts that the claim is judged by, with the row locked until the transaction ends. */
 export async function knownStores(tx: Queries): Promise<KnownStores> {
   const row = await lockStores(tx);
   const silentMs = (instant: unknown) => sql<number>`extract(epoch FROM now() - ${instant}) * 1000`;

@@ -38,7 +38,7 @@ export interface KnownStores {
   nodes: readonly KnownNode[];
 }
 
-/** `wait`: another process is heard of, which may end within a moment; the reason is what to say when it does not. */
+/** `wait`: another process still sends heartbeats and may end within a moment; the reason is given when it does not. */
 export type Judgement = { kind: "granted" } | { kind: "wait" | "refused"; reason: string };
 
 const granted: Judgement = { kind: "granted" };

@@ -64,7 +64,7 @@ export interface Membership {
   materializer(): ClusterNode | undefined;
   /** The epoch in which this node derives, while that is certain; undefined otherwise. */
   epoch(): FencingEpoch | undefined;
-  /** Reads again now, for who was told that it knows too little. */
+  /** Reads Postgres again now, for a caller that was told that its view is out of date. */
   refresh(): Promise<void>;
   /** Starts to send heartbeats and to move partitions. */
   run(handlers: MembershipHandlers): void;
@@ -92,7 +92,7 @@ export interface MembershipHandlers {
 
 const tickMs = 200;
 const leaseMs = 3_000;
-/** The lease is taken to end this much earlier here than by Postgres' clock. */
+/** A node stops using its lease this much earlier than it ends by the clock of Postgres. */
 const leaseMarginMs = 500;
 /** While this node is behind, storage is asked this often whether its epoch is still the newest. */
 const askEpochsEveryMs = 2_000;
@@ -105,7 +105,7 @@ export async function joinCluster(options: MembershipOptions): Promise<Membershi
   const isMine = and(eq(ingestNodes.name, name), eq(ingestNodes.process, process));
   let nodes: ClusterNode[] = [];
   let cluster = { owners: [] as string[], version: 0, materializer: null as string | null, isLeased: false, epoch: 0 };
-  /** Given away as soon as everything of them is settled; nothing more of them is taken meanwhile. */
+  /** Partitions to be given away as soon as all their events are settled; nothing more is accepted for them meanwhile. */
   let releasing: ReadonlySet<number> = new Set();
   let isReleasing = false;
   let held: { epoch: FencingEpoch; untilMs: number; hasBegun: boolean } | undefined;
@@ -226,7 +226,7 @@ export async function joinCluster(options: MembershipOptions): Promise<Membershi
 
   async function refreshUntilRead(): Promise<void> {
     while (!isClosed) {
-      // One that was begun before the change says nothing about it.
+      // A reading that began before the change says nothing about it.
       await reading?.catch(() => undefined);
       const isRead = await refresh().then(
         () => true,
@@ -289,7 +289,7 @@ export async function joinCluster(options: MembershipOptions): Promise<Membershi
     );
   }
 
-  /** A process that is none of these nodes may have begun one; it is taken back, else the watermark would stand for ever. */
+  /** A process outside the cluster may have begun a later epoch; this node takes it back, else the watermark would stall for ever. */
   async function hasLaterEpoch(epoch: number): Promise<boolean> {
     const nowMs = performance.now();
     if (!handlers?.isBehind() || nowMs - epochsAskedAtMs < askEpochsEveryMs) return false;

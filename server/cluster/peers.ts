@@ -101,7 +101,7 @@ function createSeen(now: () => number) {
   let newer = new Set<string>();
   let turnedAtMs = sinceMs;
   return {
-    /** It may have been seen before this process began. */
+    /** A request signed before this process began may have been seen by the one before it. */
     isForgotten: (timeMs: number) => timeMs < sinceMs,
     isFirst(once: string): boolean {
       if (now() - turnedAtMs > keptMs) {

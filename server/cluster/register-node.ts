@@ -29,8 +29,8 @@ export async function registerNode(options: MembershipOptions): Promise<number> 
         mine?.nodeNumber ?? Array.from({ length: mostNodes }, (_, index) => index).find((index) => !used.has(index));
       if (nodeNumber === undefined) throw new Error(`a cluster has at most ${mostNodes} ingest nodes`);
       const known = { folder, host, process, url, heartbeatAt: sql`now()`, leftAt: null };
-      // A node that begins with nothing gives larger numbers than all that were given, and holds nobody's view back. What
-      // a process alone left in the folder, nobody sees before this node has told of it.
+      // A node that starts empty gives larger numbers than all before, and holds back no watermark. What a single process
+      // left in the folder is visible to nobody before this node has sent its first heartbeat.
       const lastNumber = Math.max(0, ...rows.map((row) => row.lastNumber));
       const since = singleUntil ?? sql`now()`;
       const empty = { watermark: since, storedUntil: since, settledBatch: lastNumber, lastNumber };

@@ -76,9 +76,9 @@ interface OwnerPart {
   indexes: number[];
 }
 
-/** Longer than a sync and a look-up take on a node that is well. */
+/** Longer than a sync and a look-up take on a healthy node. */
 const forwardWithinMs = 4_000;
-/** How often it is looked up anew who owns what, while it changes hands. */
+/** How often owners are looked up again while partitions change hands. */
 const mostTurns = 10;
 const turnPauseMs = 100;
 
@@ -105,7 +105,7 @@ export async function ingestLocally(deps: RouteDeps, { by, events }: SentEvents)
   };
   mayTake();
   const unheard = by.known.filter((organization) => !deps.tree.get(nodeAddress("organization", organization)));
-  // They exist, so this makes none: it reads them.
+  // They exist, so this creates none: it only reads them.
   if (unheard.length > 0) await createOrganizations(deps.tree, unheard, { ...by.sendingKey, node: "all" });
   return await takeEvents(deps, request, by, { mayTake, isTrial: by.isTrial });
 }
@@ -123,13 +123,13 @@ export async function routeEvents(deps: RouteDeps, request: RequestEvents, sende
   };
   if (parts.length > 1 && sender.isAtomic) return await takeAllOrNothing(deps, request, by, parts);
   const take = async (part: OwnerPart) => ({ part, result: await takePart(deps, request, by, part) });
-  // What can be refused comes first: when this log is full, nothing was taken anywhere.
+  // The part of this node comes first: when its log is full, nothing was accepted anywhere.
   const here = await Promise.all(parts.filter(({ owner }) => owner === undefined).map(take));
   const elsewhere = await Promise.all(parts.filter(({ owner }) => owner !== undefined).map(take));
   return merged([...here, ...elsewhere]);
 }
 
-/** Throws PeerUnavailableError and NotMineError when nobody can be asked to take a part, and it may not wait. */
+/** Throws PeerUnavailableError or NotMineError when no owner takes the events now; they are then delivered later. */
 export async function deliver(deps: RouteDeps, { by, events }: SentEvents): Promise<void> {
   const request = asRequest(events, by.sources);
   for (const part of partsOf(deps, request)) {
@@ -144,7 +144,7 @@ function partsOf({ membership }: RouteDeps, { events, unreadable }: RequestEvent
   const owners = new Map<string, string | undefined>();
   events.forEach((event, index) => {
     const organization = unreadable.has(index) ? "" : organizationOf(event);
-    // What names no organization is rejected, which every node can do.
+    // An event without an organization is rejected, which every node can do.
     if (organization !== "" && !owners.has(organization))
       owners.set(organization, membership.ownerElsewhere(organization));
     const owner = owners.get(organization);
@@ -152,7 +152,7 @@ function partsOf({ membership }: RouteDeps, { events, unreadable }: RequestEvent
     if (part) part.indexes.push(index);
     else parts.set(owner, { owner, indexes: [index] });
   });
-  // A request without events has a verdict too.
+  // A request without events gets a verdict too.
   return parts.size > 0 ? [...parts.values()] : [{ owner: undefined, indexes: [] }];
 }
 
@@ -222,7 +222,7 @@ async function keep(
     claim: ({ identity }) => ({ verdict: conflicting.has(identity) ? "conflict" : "new", isChecked: false }),
   });
   if (isTrial || isDryRun) return { decision, position: null, elsewhereMs: null };
-  // What is rejected is on record here; what is taken will be where it belongs.
+  // Rejected events are recorded here, accepted ones where they belong.
   const outcomes = decision.outcomes.filter(({ outcome }) => outcome === "rejected");
   const rejections = { ...decision, eventRows: [], outcomes };
   const position = await appendDecision(deps.log, rejections, new Claims(), receivedAtMs);
@@ -278,7 +278,7 @@ function asRequest(events: unknown[], sources: readonly string[] | undefined): R
   return { events, sources, unreadable: new Map(), isPlain: false, rawOf: (index) => stringifyExact(events[index]) };
 }
 
-/** The verdict on the whole request, of those on its parts. */
+/** The verdict on the whole request, made of the verdicts on its parts. */
 function merged(taken: readonly { part: OwnerPart; result: TakenEvents }[]): TakenEvents {
   const [only] = taken;
   if (taken.length === 1 && only) return only.result;

@@ -1,4 +1,4 @@
-/** Statements as they are told: with the amounts of those levels only that the caller may see. */
+/** Statements as callers see them: with the amounts of those levels only that the caller may see. */
 import { and, arrayContains, arrayOverlaps, asc, desc, eq, gt, gte, inArray, lt, lte, or, type SQL } from "drizzle-orm";
 import type { NodeAddress } from "../../contract/nodes.ts";
 import type { PaymentStatus } from "../../contract/payment-status.ts";
@@ -20,7 +20,7 @@ export interface StatementFilter {
   node: NodeAddress | undefined;
   kind: StatementKind | undefined;
   status: PaymentStatus | undefined;
-  /** ms since 1970, UTC: of the end of the part; `toMs` exclusive. */
+  /** Bounds for the end of the part, ms since 1970, UTC; `toMs` exclusive. */
   fromMs: number | undefined;
   toMs: number | undefined;
   /** An instant that the cycle holds. */

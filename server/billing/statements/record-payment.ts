@@ -1,4 +1,4 @@
-/** What became of the payment of a statement. Who pays lies elsewhere: here it is only kept, with all that was ever said. */
+/** The payment of a statement. It happens elsewhere: here its status is kept, with every message about it. */
 import { desc, eq, sql } from "drizzle-orm";
 import { type Author, recordChange } from "../../audit/record-change.ts";
 import { nextPaymentStatuses, type PaymentStatus } from "../../contract/payment-status.ts";
@@ -14,11 +14,11 @@ export interface PaymentToRecord {
   at: Date;
   reason: string | null;
   reference: string | null;
-  /** A provider's message, which is taken once; null of what a person or a program says by the API. */
+  /** The id of a provider's message, which is taken once; null for what a person or a program sends by the API. */
   messageId: string | null;
 }
 
-/** Nothing happened after it was told, whatever was told: a time that lies ahead would hold off all that follows. */
+/** No payment happens after its message was sent, so a time in the future is refused: it would hold off all that follows. */
 const happened = sql`least(${statementPayments.at}, ${statementPayments.recordedAt})`;
 const earlier = (one: Date, other: Date) => (one < other ? one : other);
 

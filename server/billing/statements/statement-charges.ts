@@ -22,7 +22,7 @@ export interface PayingLevel {
   payer: NodeAddress;
 }
 
-/** Who pays what is charged for `path[0]`: itself and those above it, without the levels that its place skips. */
+/** Who pays the charges of `path[0]`: itself and those above it, without the levels that its path skips. */
 export function payingLevels(path: readonly NodeAddress[]): PayingLevel[] {
   const [node] = path;
   if (node === undefined) return [];

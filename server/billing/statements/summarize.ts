@@ -58,7 +58,7 @@ export function ownTotal(charges: readonly StatementCharges[], node: NodeAddress
   return charges.find(({ payer }) => payer === node)?.total ?? sumOfAmounts([], currency);
 }
 
-/** Who sums a statement up: the reseller or partner right above, or the node itself of its own plan; null for nobody. */
+/** Which node sums a statement up: the reseller or partner right above, or the node itself for its own plan; null for none. */
 export function claimantOf(kind: StatementKind, path: readonly NodeAddress[]): NodeAddress | null {
   const [node, parent] = path;
   if (node !== undefined && kind !== "summary" && parseNode(node).kind !== "organization") return node;

@@ -16,7 +16,7 @@ export interface SignedMessage {
   body: string;
 }
 
-/** A message that was recorded is of no use later. */
+/** How old a message may be: one that was overheard is of no use later. */
 const toleranceMs = 5 * 60_000;
 const secretPrefix = "whsec_";
 

@@ -26,7 +26,7 @@ import { payingLevels, sumOfAmounts } from "./statement-charges.ts";
 
 export interface WhatIfQuestion {
   node: NodeAddress;
-  /** Each as a subscriber of its own. */
+  /** Each is charged as a subscriber of its own. */
   nodes: readonly Pick<NodeRecord, "node" | "name">[];
   cycles: number;
   terms: PlanTerms;
@@ -38,7 +38,7 @@ export type WhatIfSource = Omit<StatementSource, "settledBatch" | "log">;
 
 /** Nodes that are asked about at once. */
 const atOnce = 4;
-/** The least amount that there is. */
+/** The smallest amount. */
 const least = "0.000000001";
 const draft = { planId: "draft", version: 1 };
 

@@ -102,7 +102,7 @@ export function organizationsToCreate(
   return [...unknown];
 }
 
-/** The tree as it would be with these organizations right below the emitter's node. */
+/** The tree as it would be with these organizations right below the key's node. */
 export function withOrganizations(
   tree: OrganizationTree,
   organizations: readonly string[],

@@ -102,7 +102,7 @@ function dataOf(attributes: Record<string, unknown>): { data: object | undefined
   return invalid(field, "must be a JSON object with the fields of an event");
 }
 
-/** More than an event has whose every text is as long as it may be and escaped throughout. */
+/** Longer than any valid event, even one whose every text is as long as it may be and escaped throughout. */
 const maxDataBytes = 256 * 1024;
 
 /** With its padding, as RFC 4648 has it. In one pass without going back: the text may be as long as a request. */
@@ -111,12 +111,12 @@ function isBase64(text: string): boolean {
   return text.length % 4 === 0 && !/[^A-Za-z0-9+/]/.test(padding === 0 ? text : text.slice(0, -padding));
 }
 
-/** As the JSON format tells them: the subtype is `json` or ends with `+json`, whatever the parameters. */
+/** JSON media types as the JSON format of CloudEvents defines them: the subtype is `json` or ends with `+json`. */
 export function isJsonType(mediaType: string): boolean {
   return /^[^/;\s]+\/(?:[^/;\s]+\+)?json\s*(?:;|$)/i.test(mediaType.trim());
 }
 
-/** Headers of which one is enough to tell binary mode: what is missing is then told by its name. */
+/** One of these headers means binary mode; those that are missing are then reported by their names. */
 export function isBinaryMode(headers: Headers): boolean {
   return ["ce-specversion", "ce-id", "ce-source", "ce-type"].some((name) => headers.has(name));
 }
@@ -138,7 +138,7 @@ export function binaryCloudEvent(
     const decoded = decodeHeader(value);
     if (decoded === undefined) {
       fault ??= invalid(attribute, "is not UTF-8, of which what is not printable ASCII is percent-encoded").fault;
-      // In a form that is refused again when it is sent again as it is.
+      // Quarantine keeps it in a form that is refused again when it is sent again unchanged.
       attributes.push([attribute, { not_utf8: value }]);
       return;
     }

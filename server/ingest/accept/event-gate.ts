@@ -21,7 +21,7 @@ export interface Fault {
   message: string;
 }
 
-/** A usage event as its JSON said it: numbers that a double might bend are there by their text. */
+/** A usage event as its JSON has it: numbers that a double could not hold exactly are kept as text. */
 export type GivenEvent = Omit<UsageEvent, "value" | "seconds" | "properties"> & {
   value?: string | number | ExactNumber | undefined;
   seconds?: string | number | ExactNumber | undefined;
@@ -147,7 +147,7 @@ export function explainForm(event: unknown): Fault {
   return { code: "invalid_field", field: cut(path.join(".")), message: invalidMessage(issue, path, given) };
 }
 
-/** The event for the schema, which knows no exact numbers: any number is one to it. */
+/** The event as the schema takes it: exact numbers become plain ones, since the schema only asks whether they are numbers. */
 function withDoubles(given: Record<string, unknown>): Record<string, unknown> {
   const plain = Object.fromEntries(Object.entries(given).map(([name, value]) => [name, withDouble(value)]));
   const { properties } = given;
@@ -190,7 +190,7 @@ function quoted(text: string): string {
   return `\`${cut(text)}\``;
 }
 
-/** An emitter's own words in an answer are bounded: a name may be as long as the request. */
+/** Bounds what an answer repeats of the request: a name may be as long as the whole request. */
 function cut(text: string): string {
   const bounded = text.length > 100 ? `${text.slice(0, 100)}…` : text;
   return bounded.toWellFormed().replaceAll("\0", "\ufffd");

@@ -141,7 +141,7 @@ export function splitEventLine(line: string): EventLine {
   };
 }
 
-/** An event line of the log as the event that it came from, with the time that it was given, and who sent it when. */
+/** The event that a line of the log was rendered from, with its time, and who sent it when. */
 export function eventOfLine(line: string): {
   event: GivenEvent;
   source: string | undefined;

@@ -4,12 +4,12 @@ import { type Decimal, readDecimal } from "../../numbers/decimal.ts";
 import { ExactNumber } from "../../numbers/exact-json.ts";
 import type { GivenProperty } from "./event-gate.ts";
 
-/** What an amount of the form of `value` comes to; undefined when it has more digits before the point than its meters can sum. */
+/** An amount in the form of `value` as an exact decimal; undefined when it has more digits before the point than its meters can sum. */
 export function readValue(value: string | number | ExactNumber): Decimal | undefined {
   return readNumber(value, limits.maxValueIntegerDigits);
 }
 
-/** What a property that is a number comes to; undefined when it has more digits before the point than are kept. */
+/** A number among the properties as an exact decimal; undefined when it has more digits before the point than are kept. */
 export function readPropertyNumber(value: number | ExactNumber): Decimal | undefined {
   return readNumber(value, limits.maxPropertyIntegerDigits);
 }

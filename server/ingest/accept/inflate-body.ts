@@ -1,4 +1,4 @@
-/** Undoes a body's content coding. Inflating stops at the limit, and few bodies inflate at once, so a zip bomb meets flat memory. */
+/** Undoes a body's content coding. Inflating stops at the limit, and few bodies inflate at once, so a zip bomb cannot fill memory. */
 import { promisify } from "node:util";
 import { brotliDecompress, gunzip, inflate } from "node:zlib";
 import pLimit from "p-limit";

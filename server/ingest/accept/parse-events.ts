@@ -9,14 +9,14 @@ import type { Fault } from "./event-gate.ts";
 
 /** An event nests two levels and a CloudEvent four; whatever comes near is left to the checks that name a field. */
 export const eventBounds: JsonBounds = { maxDepth: 32, maxMembers: 5_000, maxContainers: 32 };
-/** What a whole body is parsed at once within; 10,000 CloudEvents are well within it. */
+/** A body within these bounds is parsed at once; 10,000 CloudEvents are well within them. */
 const bodyBounds: JsonBounds = {
   maxDepth: eventBounds.maxDepth + 1,
   maxMembers: limits.maxEventsPerRequest,
   maxContainers: 100_000,
 };
 
-/** Why JSON in [from, to) is none that an event can be; undefined when it may be one. */
+/** Why the JSON in [from, to) cannot be an event; undefined when it may be one. */
 export function faultOfText(bytes: Uint8Array, from = 0, to = bytes.length): Fault | undefined {
   const fault = judgeJson(bytes, eventBounds, from, to);
   return fault === undefined ? undefined : { code: "too_complex", field: null, message: `the event ${fault}` };

@@ -215,8 +215,8 @@ function warnOfSkew(index: number, id: string, field: string, timeMs: number, co
 }
 
 /**
- * Whether a span is one: it says when it started and for how long, and was over by the time that events may have. Else it
- * moves no level, and its amount counts all the same.
+ * Whether the event is a valid span: it says when it started and how long it lasted, and ended by the latest time that an
+ * event may have. Otherwise it moves no level, and its amount counts all the same.
  */
 function lastsAsSaid(startedAt: string, value: string, isInSeconds: boolean, receivedAtMs: number): boolean {
   if (startedAt === "0" || value === "\\N") return false;
@@ -292,7 +292,7 @@ function dimsOf(
   return `{${dims}}`;
 }
 
-/** As figures are split by it and filters name it: a number by its shortest text, whatever form it was sent in. */
+/** A property as figures are split and filtered by it: a number by its shortest text, whatever form it was sent in. */
 function textOf(property: GivenProperty): string {
   if (typeof property !== "number" && !(property instanceof ExactNumber)) return String(property);
   return readPropertyNumber(property)?.text ?? "";

@@ -1,4 +1,4 @@
-/** What a request body comes to once it is read, whatever its form was. */
+/** The events of a request body, whatever its form was. */
 import type { Fault } from "./event-gate.ts";
 
 export interface RequestEvents {
