@@ -44,7 +44,7 @@ export async function attempt(deps: SendingDeps, row: DeliveryRow): Promise<Outc
   return await sendToUrl(deps, channel, row);
 }
 
-/** What has changed since the message was written. */
+/** Why a message is not sent any more: something changed since it was written. */
 function whyNot(channel: ChannelRow | undefined, { aboutNode, to }: DeliveryRow, { tree }: SendingDeps) {
   if (!channel) return "the channel was removed";
   if (!channel.enabled) return "the channel is switched off";
@@ -79,7 +79,7 @@ const jsonHeaders = { "content-type": "application/json", "user-agent": "Tidemar
 const isOverlapping = ({ oldSecretUntil }: ChannelRow, nowMs: number) =>
   oldSecretUntil !== null && oldSecretUntil.getTime() > nowMs;
 
-/** By Standard Webhooks; while a secret is replaced with a signature of each. */
+/** Signs by Standard Webhooks; while a secret is replaced, with both secrets. */
 function signed({ id, type, createdAt, message }: DeliveryRow, signing: string[], withOld: boolean, at: Date) {
   const body = JSON.stringify({ type, timestamp: createdAt.toISOString(), data: message.data });
   const signatures = signing.slice(0, withOld ? 2 : 1).map((secret) => new Webhook(secret).sign(id, at, body));
@@ -106,7 +106,7 @@ async function sendMail(deps: SendingDeps, row: DeliveryRow): Promise<Outcome> {
     return { result: "sent", status: smtpStatus(answer), excerpt: oneLine(answer, 500) };
   } catch (error) {
     const { responseCode = null, code } = error as { responseCode?: number; code?: string };
-    // The server's own refusal of this mail stands; of our credentials it may end.
+    // When the mail server refuses this mail, trying again is no use; when it refuses our credentials, they may be mended.
     const isFinal = responseCode !== null && responseCode >= 500 && code !== "EAUTH";
     return { result: isFinal ? "never" : "again", status: responseCode, excerpt: reasonOf(error) };
   }

@@ -12,7 +12,7 @@ import type { ChannelRow } from "./enqueue.ts";
 import type { Vault } from "./vault.ts";
 import type { WayOut } from "./way-out.ts";
 
-/** What `sealed` holds. */
+/** The plain form of `sealed`. */
 export interface ChannelSecrets {
   url: string;
   /** For webhooks: the secrets, the newest first; the second while it is replaced. */
@@ -31,7 +31,7 @@ export interface ChannelEdit {
   check: (current: unknown) => void;
 }
 
-/** How long messages are signed with the secret before, too. */
+/** How long messages are signed with the former secret too. */
 const overlapMs = 24 * 60 * 60 * 1000;
 const maxPerNode = 500;
 
@@ -92,7 +92,7 @@ export async function changeChannel(
   });
 }
 
-/** What was sent by it stays in the log of deliveries; what waits is given up. */
+/** Its deliveries stay in the log; those that wait are dropped. */
 export async function removeChannel({ postgres, vault }: ChannelsDeps, id: string, { by, check }: ChannelEdit) {
   await postgres.transaction(async (tx) => {
     const before = await lockedChannel(tx, id);
@@ -105,7 +105,7 @@ export async function removeChannel({ postgres, vault }: ChannelsDeps, id: strin
   });
 }
 
-/** The secret before stays valid for 24 h: until then messages carry a signature with each. */
+/** The former secret stays valid for 24 h: until then messages carry a signature with each. */
 export async function rotateSecret(
   { postgres, vault }: ChannelsDeps,
   id: string,
@@ -175,7 +175,7 @@ export function stateOfChannel(row: ChannelRow, vault: Vault): object {
 
 const secretsOf = (url: string, signing: string[]): ChannelSecrets => ({ url, signing });
 
-/** As Standard Webhooks has it: 256 random bits. */
+/** 256 random bits, as Standard Webhooks asks for. */
 const newSigningSecret = () => `whsec_${randomBytes(32).toString("base64")}`;
 
 function checkUrl(wayOut: Pick<WayOut, "urlRefusal">, url: string): void {

@@ -1,6 +1,6 @@
 /**
  * Sends what is due in the outbox, in every process that runs jobs: woken by the notice of a commit, by its own clock when the
- * next one is due, and by a periodic job in case both were lost. What it finds is always what Postgres says.
+ * next one is due, and by a periodic job in case both were lost. Postgres alone decides what is due.
  */
 import { setTimeout as delay } from "node:timers/promises";
 import type { Logger } from "pino";
@@ -22,15 +22,15 @@ import { again } from "./posted.ts";
 
 export interface CourierDeps extends SendingDeps {
   log: Pick<Logger, "warn" | "error">;
-  /** Told of every attempt that is noted. */
+  /** Called for every attempt that is recorded. */
   onAttempt?: (kind: ChannelKind, result: Attempt["result"]) => void;
 }
 
-/** So many at once. */
+/** Deliveries that are sent at once. */
 const concurrency = 16;
 const longestRestMs = 60_000;
 const afterFailureMs = 1_000;
-/** For what is being sent when the service stops; the rest is taken by the next process. */
+/** How long deliveries under way may take when the service stops; the next process sends the rest. */
 const stopGraceMs = 5_000;
 
 export class Courier {
@@ -54,7 +54,7 @@ export class Courier {
     this.#renewal.unref();
   }
 
-  /** Looks for what is due now; again while it looks makes it look once more. */
+  /** Looks for what is due now; a call while it looks makes it look once more. */
   wake(): void {
     this.#isAsked = true;
     if (this.#isAwake || this.#isStopped) return;
@@ -128,7 +128,7 @@ export class Courier {
     this.#deps.onAttempt?.(row.kind, made.result);
   }
 
-  /** What a receiver has taken is noted however long Postgres is away: only the end of the process forgets it. */
+  /** A delivery that was accepted is recorded however long Postgres is away: only the end of the process forgets it. */
   async #note(row: DeliveryRow, made: Attempt): Promise<void> {
     for (let pauseMs = 100; ; pauseMs = Math.min(5_000, pauseMs * 2)) {
       try {

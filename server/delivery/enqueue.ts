@@ -1,6 +1,6 @@
 /**
- * The door to the outbox. A delivery is written in the transaction of what it tells of: both are there or neither is. Sending is
- * the business of others, who hear of it when the transaction commits.
+ * The way into the outbox. A delivery is written in the transaction of the change that it reports: both exist or neither
+ * does. The courier sends it, woken when the transaction commits.
  */
 import { hash } from "node:crypto";
 import { inArray, sql } from "drizzle-orm";
@@ -13,10 +13,10 @@ import { listUnsubscribed } from "./unsubscribe.ts";
 
 export type ChannelRow = typeof channels.$inferSelect;
 
-/** Postgres tells on it of new deliveries, when they are committed. */
+/** The channel on which Postgres announces new deliveries when they are committed. */
 export const deliveriesNotice = "tidemark_deliveries";
 
-/** What is told of an alert. */
+/** A message about an alert. */
 export interface AlertMessage {
   type: Extract<MessageType, "alert.firing" | "alert.resolved" | "alert.reminder">;
   /** As GET /v1/alerts has it: a webhook carries it as `data`. Its `node` decides who may hear of it, its `url` is the button's. */
@@ -27,7 +27,7 @@ export interface AlertMessage {
   subject: string;
   /** Sentences, without markup. */
   lines: readonly string[];
-  /** What makes this telling unique, such as `ALERT firing 1`: the same again is not written again. */
+  /** Makes the message unique, such as `ALERT firing 1`: a second one with the same key is not written. */
   once?: string;
 }
 
@@ -37,14 +37,14 @@ export interface MailMessage {
   /** Who may read here sees the deliveries. */
   node: NodeAddress;
   to: readonly string[];
-  /** What unsubscribing ends, such as a schedule's id. */
+  /** The list that unsubscribing ends, such as a schedule's id. */
   list: string;
   subject: string;
   lines: readonly string[];
   url: string;
   button: string;
   attachments: readonly { filename: string; contentType: string; content: Buffer }[];
-  /** As that of an alert. */
+  /** As in a message about an alert. */
   once?: string;
 }
 

@@ -1,4 +1,4 @@
-/** What users named, made harmless for where it stands in a message: text stays text. */
+/** Makes names that users gave harmless where they stand in a message: text stays text. */
 
 /** One line without control characters, and without those that turn the direction of what follows. */
 export function oneLine(text: string, maxCharacters = 1_000): string {

@@ -1,6 +1,6 @@
 /**
- * The outbox in Postgres: who sends what, and what became of it. A claim lasts while its sender says that it lives; what a
- * process had claimed that died is taken by others soon after, under the same id.
+ * The outbox in Postgres: who sends what, and how it ended. A claim lasts while its sender renews it; what a process that
+ * died had claimed is taken by others soon after, under the same id.
  */
 import { randomUUID } from "node:crypto";
 import { and, eq, sql } from "drizzle-orm";
@@ -10,7 +10,7 @@ import { deliveriesNotice } from "./enqueue.ts";
 
 export type DeliveryRow = typeof deliveries.$inferSelect;
 
-/** What came of one attempt. `again`: to be tried again; `never`: trying again would not help. */
+/** How one attempt ended. `again`: to be tried again; `never`: trying again would not help. */
 export interface Outcome {
   result: "sent" | "again" | "never";
   /** The answer's status, of HTTP or SMTP. */
@@ -26,7 +26,7 @@ export interface Attempt extends Outcome {
 /** A claim is renewed well before it ends. */
 const claimSeconds = 30;
 export const renewEveryMs = 10_000;
-/** So that a slow receiver holds up nobody else's messages. */
+/** At most this many for one receiver, so that a slow one holds up nobody else's messages. */
 const perReceiver = 4;
 
 const second = 1000;
@@ -79,7 +79,7 @@ async function readClaimed(pool: Postgres["pool"], claim: string): Promise<Deliv
   return rows;
 }
 
-/** For as long as their sender lives. */
+/** Renews claims while their sender lives. */
 export async function renewClaims({ pool }: Pick<Postgres, "pool">, claimed: readonly DeliveryRow[]): Promise<void> {
   await pool.query(
     `UPDATE deliveries SET claimed_until = now() + make_interval(secs => $3)
@@ -89,8 +89,8 @@ export async function renewClaims({ pool }: Pick<Postgres, "pool">, claimed: rea
 }
 
 /**
- * Keeps the attempt and what follows from it. A success stands whoever has claimed the delivery by now; a failure of who has
- * lost the claim decides nothing.
+ * Records the attempt and what follows from it. A success counts whoever has claimed the delivery by now; a failure counts
+ * only while the sender still has the claim.
  */
 export async function noteAttempt(
   tx: Queries,

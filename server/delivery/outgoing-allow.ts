@@ -1,4 +1,4 @@
-/** What an operator lets requests reach although it is not public: `TIDEMARK_OUTGOING_ALLOW`. */
+/** Addresses that an operator lets requests reach although they are not public: `TIDEMARK_OUTGOING_ALLOW`. */
 import { type AddressRanges, parseAddressRanges } from "../address-ranges.ts";
 
 export interface OutgoingAllow {
@@ -18,7 +18,7 @@ export function parseOutgoingAllow(text: string): OutgoingAllow | undefined {
   for (const part of text.split(",").map((one) => one.trim().toLowerCase())) {
     const range = parseAddressRanges(part.replace(/^\[(.*)\]$/, "$1"));
     if (range) ranges.push(range);
-    // What looks like an address and is none would allow nothing, without a word.
+    // A part that looks like an address and is none would silently allow nothing.
     else if (/^(?=.*[a-z])[a-z0-9_-]+(?:\.[a-z0-9_-]+)*(?::\d{1,5})?$/.test(part)) hosts.add(part);
     else return undefined;
   }

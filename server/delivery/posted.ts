@@ -1,4 +1,4 @@
-/** What a request to a receiver comes to: its answer, or why there is none. */
+/** The outcome of a request to a receiver: its answer, or why there is none. */
 import { oneLine } from "./inert-text.ts";
 import type { Outcome } from "./outbox.ts";
 import { type OutgoingAnswer, RefusedTargetError } from "./way-out.ts";

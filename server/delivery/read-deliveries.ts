@@ -17,7 +17,7 @@ export interface DeliveryFilter {
   limit: number;
 }
 
-/** Up to `limit`; those of nodes that are not seen are left out by node, not row by row. */
+/** Up to `limit`. Deliveries that the caller may not see are left out by node, not row by row. */
 export async function listDeliveries(db: Queries, { isSeen, ...filter }: DeliveryFilter): Promise<DeliveryRow[]> {
   const found = await db.selectDistinct({ node: deliveries.node }).from(deliveries).where(matches(filter));
   const nodes = found.map(({ node }) => node).filter(isSeen);

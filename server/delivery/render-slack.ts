@@ -1,4 +1,4 @@
-/** A message in the form that Slack's incoming webhooks take. All that users named stands in plain text, where nothing is markup. */
+/** A message in the form of Slack's incoming webhooks. Names that users gave stand in plain text, where nothing is markup. */
 import type { DeliveryMessage } from "../postgres/schema/delivery.ts";
 import { escapeSlack, oneLine } from "./inert-text.ts";
 

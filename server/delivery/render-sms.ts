@@ -10,7 +10,7 @@ const septets = new Map([
   ...[...basic].map((one) => [one, 1] as const),
   ...[..."^{}\\[~]|€"].map((one) => [one, 2] as const),
 ]);
-/** Typography that would cost more than half of the message. */
+/** Typographic characters would switch the message to UCS-2 and cost more than half of it. */
 const plainer: Record<string, string> = {
   ...{ "“": '"', "”": '"', "„": '"', "‘": "'", "’": "'", "–": "-", "—": "-", "…": "...", "×": "x", "−": "-" },
   ...{ "\u00a0": " ", "\u202f": " ", "\u2009": " ", "→": "->", "≥": ">=", "≤": "<=" },

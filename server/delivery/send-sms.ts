@@ -11,7 +11,7 @@ import type { WayOut } from "./way-out.ts";
 export interface SmsSettings {
   /** The Messages resource, or the provider alone: then the path is Twilio's. */
   url: string;
-  /** Who sends, as the provider knows us. */
+  /** The account's id at the provider. */
   account: string;
   token: string;
   /** A number or a sender's name. */
@@ -24,7 +24,7 @@ interface SmsDeps {
   sms: SmsSettings | undefined;
 }
 
-/** A message counts against the month's cap before it is sent, and no more when it was not taken. */
+/** A message counts against the month's cap before it is sent, and no longer when the provider did not accept it. */
 export async function sendSms(
   { postgres, wayOut, sms }: SmsDeps,
   channel: ChannelRow,
@@ -39,7 +39,7 @@ export async function sendSms(
       headers: {
         "content-type": "application/x-www-form-urlencoded",
         authorization: `Basic ${Buffer.from(`${sms.account}:${sms.token}`).toString("base64")}`,
-        // A provider that knows it sends the message once, however often it is asked.
+        // A provider that knows this header sends the message once, however often it is asked.
         "i-twilio-idempotency-token": id,
       },
       body: new URLSearchParams({ To: to ?? "", From: sms.from, Body: smsText(message) }).toString(),

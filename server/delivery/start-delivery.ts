@@ -22,7 +22,7 @@ export interface Delivery {
   wayOut: WayOut;
   /** Looks for what is due; returns at once. */
   send(): void;
-  /** Removes what the log keeps no longer. */
+  /** Removes deliveries that the log keeps no longer. */
   prune(): Promise<void>;
   close(): Promise<void>;
 }

@@ -17,7 +17,7 @@ export interface UnsubscribeLinks {
   read(token: string): Subscription | undefined;
 }
 
-/** Its key is of a secret that all processes of the installation share. */
+/** The key is derived from a secret that all processes of the installation share. */
 export async function readUnsubscribeLinks({ db }: Pick<Postgres, "db">): Promise<UnsubscribeLinks> {
   const [row] = await db.select().from(installationSecrets);
   if (!row) throw new Error("the row of installation_secrets was removed");
@@ -39,7 +39,7 @@ export async function readUnsubscribeLinks({ db }: Pick<Postgres, "db">): Promis
   };
 }
 
-/** Again changes nothing. */
+/** A repeat changes nothing. */
 export async function unsubscribe({ db }: Pick<Postgres, "db">, { list, address }: Subscription): Promise<void> {
   await db.insert(unsubscribed).values({ list, address: address.toLowerCase() }).onConflictDoNothing();
 }
@@ -53,7 +53,7 @@ export async function isUnsubscribed(db: Queries, subscription: Subscription): P
   return found.length > 0;
 }
 
-/** Who wants no more of each list. */
+/** By list, the addresses that unsubscribed. */
 export async function listUnsubscribed(db: Queries, lists: readonly string[]): Promise<Map<string, string[]>> {
   const found =
     lists.length === 0

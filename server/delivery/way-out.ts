@@ -34,7 +34,7 @@ export interface WayOut {
    * RefusedTargetError, or the error of the connection.
    */
   post(request: OutgoingRequest): Promise<OutgoingAnswer>;
-  /** Why the URL is refused, as far as its text tells; undefined where only its name's addresses can tell more. */
+  /** Why the URL is refused by its text; undefined where only the addresses of its name can decide. */
   urlRefusal(url: string): string | undefined;
 }
 
@@ -99,7 +99,7 @@ export function createWayOut({ allow, resolve = resolveName }: { allow: Outgoing
 
 const oddPort = `must be on port ${[...ports].join(", ")}`;
 
-/** Whether anybody on the internet is reached there; false for what is no address. */
+/** Whether it is an address that the whole internet can reach; false for what is no address. */
 export function isPublic(address: string): boolean {
   if (!ipaddr.isValid(address)) return false;
   const plain = ipaddr.process(address);
@@ -143,7 +143,7 @@ async function beginningOf(body: AsyncIterable<Buffer> & { destroy(): unknown })
       if (bytes >= maxAnswerBytes) break;
     }
   } catch {
-    // As far as it came.
+    // As much as arrived.
   }
   body.destroy();
   return Buffer.concat(pieces).toString("utf8").slice(0, shownCharacters);

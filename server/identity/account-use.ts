@@ -1,7 +1,7 @@
 /**
  * Whether an account is in use, and whose it is. An account that somebody uses already is theirs, whoever made it: links into
- * it go by mail alone. Its address may still be somebody else's, where the password was set through a link that was shown
- * instead of mailed: until a mail or an identity provider tells, it is not trusted with what is meant for that address.
+ * it are only mailed. Its address may still be somebody else's, where the password was set through a link that was shown
+ * instead of mailed: until a mail or an identity provider proves it, it is not trusted with what is meant for that address.
  */
 import { eq, type SQL, sql } from "drizzle-orm";
 import { type Author, recordChange } from "../audit/record-change.ts";

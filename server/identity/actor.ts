@@ -1,4 +1,4 @@
-/** Who asks, and what that gives the right to: actions, each at a node and all below it. permissions.ts has the rules. */
+/** Who makes a request, and their rights: actions, each at a node and all below it. permissions.ts has the rules. */
 import { randomUUID } from "node:crypto";
 import type { Action, Role } from "../contract/accounts.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
@@ -23,20 +23,20 @@ export interface Actor {
   id: string;
   /** A user's e-mail address, or a key's name. */
   name: string;
-  /** What is meant where no node is asked for: the first of `reach`. */
+  /** The default node of a question: the first of `reach`. */
   node: NodeAddress;
   /** The nodes of the grants that allow what the request does; with all below them the most that it may be about. */
   reach: readonly NodeAddress[];
   /** At least one. */
   grants: readonly Grant[];
-  /** May events create the organizations that they name? */
+  /** Whether events may create the organizations that they name. */
   createOrganizations: boolean;
   /** A user's; keys have none. */
   hasSecondFactor?: boolean;
   hasPassword?: boolean;
   /** When the session began: ms since 1970, UTC. */
   signedInAtMs?: number;
-  /** Keys that end: ms since 1970, UTC. */
+  /** When the key ends, if it does: ms since 1970, UTC. */
   expiresAtMs?: number;
 }
 

@@ -11,7 +11,7 @@ import { networkOf } from "../address-ranges.ts";
 import type { Postgres } from "../postgres/client.ts";
 import { signInPlaces, users } from "../postgres/schema/accounts.ts";
 
-/** From where somebody asks. */
+/** Where an attempt comes from. */
 export interface SignInOrigin {
   address: string;
   /** What the browser was given when it signed in; undefined for one that never did. */
@@ -30,7 +30,7 @@ export interface Attempt {
 }
 
 const windowSeconds = 15 * 60;
-/** In the window, of one account from one origin. */
+/** In the window, for one account from one origin. */
 const maxFailuresOfOrigin = 10;
 /** For one account, from all origins where it was never signed in to. */
 const maxFailuresOfAccount = 50;
@@ -42,7 +42,7 @@ const maxCodesOfAccount = 10;
 const maxResetsOfOrigin = 3;
 const maxResetsOfAccount = 10;
 const maxResetsOfNetwork = 50;
-/** An origin that was not used for so long is none any more. */
+/** An origin that was not used for this long is forgotten. */
 const placeLifetimeMs = 180 * 24 * 60 * 60 * 1000;
 
 export class SignInLimits {
@@ -146,7 +146,7 @@ export class SignInLimits {
       .onConflictDoUpdate({ target: [signInPlaces.userId, signInPlaces.place], set: { lastUsedAt } });
   }
 
-  /** The browser before the network. One query whether there is such an account or not. */
+  /** The browser before the network. Always one query, whether there is such an account or not. */
   async #usualOrigin(account: string, origin: SignInOrigin): Promise<string | undefined> {
     const asked = countersOf(origin);
     const rows = await this.#postgres.db

@@ -34,7 +34,7 @@ export interface Change {
   by: Author;
 }
 
-/** What a mail brings, or where there is no mail, whoever made it. */
+/** The link that a mail brings or, where no mail is sent, that its maker passes on. */
 export interface Link {
   email: string;
   token: string;

@@ -113,7 +113,7 @@ export class Users {
     return { outcome: "signed_in", userId: user.id };
   }
 
-  /** The user has signed in from here, in whatever way: from now on attempts from here are told from those of others. */
+  /** Remembers where the user signed in, in whatever way: attempts from there are counted apart from those of others. */
   async rememberOrigin(userId: string, origin: SignInOrigin): Promise<void> {
     await this.#limits.remember(userId, origin);
   }

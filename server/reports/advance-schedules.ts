@@ -1,10 +1,10 @@
 /**
- * Takes every schedule as far as it can go. Each step is one transaction that claims one row, so any number of processes may do
- * this at once, and whichever dies leaves the next step to the others:
+ * Advances every schedule as far as it can go. Each step is one transaction that claims one row, so any number of processes
+ * may do this at once, and one that dies leaves the next step to the others:
  *
- * 1. What is due gets its slot. Died before: the schedule is still to be looked at. After: the slot's row is there.
- * 2. A slot whose period is known gets its run. Died before: the slot still waits. After: it has its run, and no second one.
- * 3. A slot whose run is over is sent. Died before: it is still to be sent. After: its messages are in the outbox.
+ * 1. A schedule that is due gets its slot. A crash before leaves it due; after, the slot's row is there.
+ * 2. A slot whose period is complete gets its run. A crash before leaves it waiting; after, it has its run, and never a second one.
+ * 3. A slot whose run is over is sent. A crash before leaves it unsent; after, its messages are in the outbox.
  */
 import type { Logger } from "pino";
 import { areStatementsClosed } from "../billing/statements/closed-until.ts";
@@ -29,7 +29,7 @@ export interface ScheduleSource {
   log: Pick<Logger, "info" | "warn">;
 }
 
-/** After so many failures it is given up: hours after the first. */
+/** A slot is given up after this many failures, hours after the first. */
 const mostFailures = 10;
 const minuteMs = 60_000;
 
@@ -41,7 +41,7 @@ export async function advanceSchedules(source: ScheduleSource, nowMs: number): P
   if (failures.length > 0) throw new AggregateError(failures, "schedules could not be advanced");
 }
 
-/** Claims one row that is not of `passed`, names it, and takes it one step further; false where there is none. */
+/** Claims one row that is not in `passed`, names it, and takes it one step further; false where there is none. */
 type Step = (
   source: ScheduleSource,
   nowMs: number,
@@ -88,7 +88,7 @@ const startNext: Step = async ({ postgres, tree, watermark }, nowMs, passed, cla
     return true;
   });
 
-/** A cycle is told of once its statements are closed; a test tells of what there is. */
+/** A report of a cycle waits until its statements are closed; a test uses what there is. */
 async function mayStart(tx: Queries, tree: ScheduleSource["tree"], { slot, schedule }: OpenSlot): Promise<boolean> {
   if (schedule.every !== "cycle" || slot.test !== "") return true;
   return await areStatementsClosed(tx, tree, schedule.node, slot.toAt.getTime());

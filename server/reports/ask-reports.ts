@@ -1,7 +1,7 @@
 /**
- * Asks what a report tells, by the very functions that the routes answer with: a figure in a report is the figure of the
- * API. What is told depends on the node alone, never on who asks: it is what someone with the report's rights at that very
- * node sees, and so everybody above it too.
+ * Reads the figures of a report with the functions that the routes answer with, so a figure in a report is the figure of the
+ * API. A report depends on its node alone, never on who asks: it has what someone with the report's rights at that very node
+ * sees, and so everybody above it too.
  */
 
 import { describeEntry } from "../audit/describe-entry.ts";
@@ -78,7 +78,7 @@ export async function askReport(asking: Asking): Promise<AskedReport> {
 const tooLarge = () =>
   new ReportTooLargeError(`it would have more than ${maxReportRows} rows: ask for a shorter range or a smaller node`);
 
-/** Who stands at the very node and may do no more than this. */
+/** A reader with rights at this very node, and no others. */
 function readerAt(node: NodeAddress, actions: readonly Action[]): Pick<Actor, "grants"> {
   return { grants: [{ node, actions: new Set(actions) }] };
 }

@@ -1,4 +1,4 @@
-/** What the options of a report ask of usage, checked before anything is read. Pure. */
+/** The question about usage that the options of a report stand for, checked before anything is read. Pure. */
 import { dimensionsOf, type Meter } from "../catalog/catalog.ts";
 import type { ReportKind, ReportOptions } from "../contract/reports.ts";
 import { sizeOfAnswer, TooManyFiguresError } from "../metrics/answer-size.ts";

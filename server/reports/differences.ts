@@ -1,11 +1,11 @@
-/** What a report said then beside what it says now, cell by cell. Pure. */
+/** What a report said when it was made beside what it says now, cell by cell. Pure. */
 import type { ReportCell, ReportDocument, ReportSection, RunDifferences } from "../contract/reports.ts";
 
 type Difference = RunDifferences["differences"][number];
 
 const mostDifferences = 10_000;
 
-/** Rows are told apart by what they are about, not by their place: ranks and figures change, names of rows do not. */
+/** Rows are matched by what they are about, not by their position: ranks and figures change, names of rows do not. */
 export function differencesOf(run: string, before: ReportDocument, now: ReportDocument): RunDifferences {
   const found: Difference[] = [];
   const ids = new Set([...before.sections, ...now.sections].map(({ id }) => id));

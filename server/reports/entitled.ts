@@ -19,7 +19,7 @@ type Tree = Pick<NodeTree, "isWithin" | "effectiveStatus">;
 export interface Entitlement {
   /** May the author see it now? */
   author: boolean;
-  /** Those of the addresses that get it, as they were given. */
+  /** The addresses that may get it, as they were given. */
   addresses: ReadonlySet<string>;
 }
 
@@ -34,7 +34,7 @@ export async function entitledTo(
   }: {
     author: { kind: "user" | "key" | "system"; id: string };
     addresses: readonly string[];
-    /** In lower case, who had an account: they are never taken for somebody outside. */
+    /** Addresses, in lower case, that had an account: they are never treated as outside addresses. */
     people: readonly string[];
   },
   nowMs: number,

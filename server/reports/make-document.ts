@@ -4,7 +4,7 @@ import { formatInstant } from "../metrics/windows.ts";
 import { askReport } from "./ask-reports.ts";
 import type { ReportQuestion, ReportSource } from "./report-source.ts";
 
-/** As of now; the watermark is taken before anything is read. Throws what `askReport` does. */
+/** The watermark is taken before anything is read. Throws what `askReport` does. */
 export async function makeDocument(
   source: ReportSource,
   question: ReportQuestion,

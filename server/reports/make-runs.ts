@@ -1,7 +1,7 @@
 /**
- * Makes the runs that are queued. Several processes may do so at once: each run is leased to one of them, which says again
- * and again that it still works on it, so that a run whose process died is made by another. A run is made from the one
- * document that was read first, and what is stored of it is what was known then.
+ * Makes the runs that are queued. Several processes may do so at once: each run is leased to one of them, which renews the
+ * lease while it works, so that a run whose process died is made by another. A run is made from the one document that was
+ * read first, and keeps what was known then.
  */
 import { randomUUID } from "node:crypto";
 import { eq } from "drizzle-orm";

@@ -2,7 +2,7 @@
 import type { ReportDocument, ReportPreview } from "../contract/reports.ts";
 import { chartOf } from "./render/chart.ts";
 
-/** More of a section nobody reads there. */
+/** Nobody reads more of a section on a screen. */
 export const previewRows = 200;
 
 /** The first `mostRows` rows of each section, beside totals and charts of all of them. */

@@ -20,7 +20,7 @@ export interface FileKey {
 
 const partBytes = 1024 * 1024;
 
-/** In place of what an attempt that was abandoned left. */
+/** Replaces what an abandoned attempt left. */
 export async function storeFile(
   db: Queries,
   file: FileKey,
@@ -102,7 +102,7 @@ export async function* readFile(db: Queries, { run, format, section, bytes }: Fi
   }
 }
 
-/** What the run said; undefined until it is made. */
+/** The document of the run; undefined until it is made. */
 export async function readDocument(db: Queries, run: string): Promise<ReportDocument | undefined> {
   const file = await findFile(db, { run, format: "document", section: "" });
   if (!file) return undefined;

@@ -10,7 +10,7 @@ import type { ReportQuestion } from "./report-source.ts";
 export type RunRecord = typeof reportRuns.$inferSelect;
 
 const dayMs = 86_400_000;
-/** A run is kept so long, with its files. */
+/** How long a run is kept, with its files. */
 export const keptDays = 90;
 
 export interface NewRun extends ReportQuestion {
@@ -122,9 +122,9 @@ export function questionOfRun(run: RunRecord): ReportQuestion {
   return { report, name, kind, options, node, fromMs: fromAt.getTime(), toMs: toAt.getTime(), tz };
 }
 
-/** How long a process has a run to itself without saying that it still works on it. */
+/** How long a lease lasts that is not renewed. */
 const leaseMs = 30_000;
-/** A run that ends its process so often is given up. */
+/** A run is given up after its process has died this often. */
 const mostAttempts = 3;
 
 /** The run that is to be made next, leased under the name `lease`: first of those who have fewest being made. */
@@ -184,7 +184,7 @@ export async function endRun(
   return ended.length > 0;
 }
 
-/** With their files. */
+/** Removes runs with their files. */
 export async function removeExpired(db: Queries, nowMs: number): Promise<void> {
   await db.delete(reportRuns).where(lt(reportRuns.expiresAt, new Date(nowMs)));
 }

@@ -19,10 +19,10 @@ import { checkOptions } from "./custom-question.ts";
 
 export type ReportRecord = typeof reports.$inferSelect;
 
-/** What of a report a run needs. */
+/** The part of a report that a run needs. */
 export type ReportToRun = Pick<ReportRecord, "name" | "kind" | "options"> & {
   report: string;
-  /** Undefined of a standard one. */
+  /** Undefined for a standard one. */
   node: NodeAddress | undefined;
 };
 
@@ -125,7 +125,7 @@ export async function listReports(
   return found;
 }
 
-/** So many may one node have. */
+/** The most that one node may have. */
 const mostReports = 1_000;
 
 /** Throws `conflict` where the node has one of that name, `invalid_request` where the options do not fit the kind. */

@@ -1,4 +1,4 @@
-/** Schedules as they are saved. Who saves one stands for it: addresses outside get what its author may see. */
+/** Schedules as they are saved. The person who saves one is its author: addresses outside get what the author may see. */
 import { and, asc, eq, gt, or, sql } from "drizzle-orm";
 import { type Author, recordChange } from "../audit/record-change.ts";
 import { cycleSettings } from "../billing/subscriptions.ts";
@@ -23,10 +23,10 @@ import { inWords } from "./schedule-words.ts";
 
 export type ScheduleRecord = typeof schedules.$inferSelect;
 
-/** What of a schedule its author says. */
+/** The part of a schedule that its author chooses. */
 export type WantedSchedule = Required<ChangeSchedule> & { report: string; node: NodeAddress };
 
-/** So many may one node have. */
+/** The most that one node may have. */
 const mostSchedules = 500;
 /** A subscription that begins or ends moves the cycles of a node. */
 const lookAtCyclesMs = 10 * 60_000;
@@ -87,7 +87,7 @@ function timingRow({
   };
 }
 
-/** The row of what its author says. */
+/** The row of the author's choices. */
 function rowOf(wanted: WantedSchedule) {
   const { weekday: _weekday, day: _day, fiscal_start_month: _month, when_missed, when_empty, ...same } = wanted;
   return { ...same, ...timingRow(wanted), ...{ whenMissed: when_missed, whenEmpty: when_empty } };
@@ -173,7 +173,7 @@ export async function listSchedules(
 
 type Tree = Pick<NodeTree, "ancestors">;
 
-/** What is due after now is sent. Throws `conflict` where the node has too many. */
+/** Slots that are due from now on are sent. Throws `conflict` where the node has too many. */
 export async function createSchedule(
   postgres: Postgres,
   tree: Tree,
@@ -210,7 +210,7 @@ interface Edit {
   check: (current: unknown) => void;
 }
 
-/** With another time, what was due by now is left as it is: a period that was sent is not sent again. */
+/** A new time leaves slots that were due by now as they are: a period that was sent is not sent again. */
 export async function changeSchedule(
   postgres: Postgres,
   tree: Tree,
@@ -245,7 +245,7 @@ export async function changeSchedule(
 
 const timed = ["every", "at", "tz", "weekday", "day", "fiscalStartMonth"] as const;
 
-/** What is due while it is paused is not sent, then or later. Again changes nothing. */
+/** Slots that are due while it is paused are never sent. A repeat changes nothing. */
 export async function pauseSchedule(
   postgres: Postgres,
   tree: Tree,
@@ -271,7 +271,7 @@ export async function pauseSchedule(
   });
 }
 
-/** With its slots; their runs stay until they expire. */
+/** Removes it with its slots; their runs stay until they expire. */
 export async function removeSchedule(postgres: Postgres, id: string, { by, check }: Edit): Promise<void> {
   await postgres.transaction(async (tx) => {
     const before = await lockedSchedule(tx, id);

@@ -85,7 +85,7 @@ export async function sendSlot(
 
 interface Receivers {
   addresses: string[];
-  /** Those of mail with the addresses that get it alone. */
+  /** Mail channels, with only those addresses that may get it. */
   channels: ChannelRow[];
   /** Addresses and channels' ids. */
   withheld: string[];
@@ -214,7 +214,7 @@ function linesOf(
   ];
 }
 
-/** What a webhook is told. */
+/** The data that a webhook gets. */
 function dataOf(document: ReportDocument, slot: SlotRecord, run: RunRecord, linked: readonly LinkedFile[]) {
   const { report, name, kind, node, node_name, from, to, tz, watermark, made_at } = document;
   return {

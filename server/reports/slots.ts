@@ -1,6 +1,6 @@
 /**
- * The slots of schedules, each a row: what a schedule owes, and what became of it. A row is unique for its schedule and period,
- * so whatever dies between two steps, and however many processes take them, a period is told of once.
+ * The slots of schedules, each a row: a period that a schedule has to report, and how that ended. A row is unique for its
+ * schedule and period, so whatever crashes between two steps, and however many processes take them, it is reported once.
  */
 import { and, desc, eq, inArray, isNull, lt, lte, ne, notInArray, or, sql } from "drizzle-orm";
 import type { ScheduleSlot, SlotState } from "../contract/schedules.ts";
@@ -19,12 +19,12 @@ export type SlotRecord = typeof scheduleSlots.$inferSelect;
 const hourMs = 60 * 60_000;
 /** A restart or a deployment is no reason to leave a slot out. */
 const missedAfterMs = hourMs;
-/** Planned for one schedule at a time. */
+/** How many slots are planned for one schedule at once. */
 const mostPlanned = 500;
 /** Tests of one schedule that are not over. */
 const mostTests = 5;
 
-/** The next that may have become due, locked until the transaction ends. Not one of `passed`. */
+/** The next that may have become due, locked until the transaction ends. None in `passed`. */
 export async function lockToPlan(
   tx: Queries,
   nowMs: number,
@@ -75,7 +75,7 @@ export interface OpenSlot {
   schedule: ScheduleRecord;
 }
 
-/** The next whose period ended by `knownMs`, the oldest first; tests wait for nothing. Not one of `passed`. */
+/** The next whose period ended by `knownMs`, the oldest first; tests wait for nothing. None in `passed`. */
 export async function lockWaiting(
   tx: Queries,
   { knownMs, nowMs, passed }: { knownMs: number; nowMs: number; passed: readonly string[] },
@@ -101,7 +101,7 @@ export async function lockWaiting(
   return found;
 }
 
-/** The next whose run is over, or was removed. Not one of `passed`. */
+/** The next whose run is over, or was removed. None in `passed`. */
 export async function lockFinished(tx: Queries, passed: readonly string[]): Promise<OpenSlot | undefined> {
   const isUnderWay = tx
     .select({ id: reportRuns.id })
@@ -133,7 +133,7 @@ export async function moveSlot(
 export const isLateAt = (slot: SlotRecord, nowMs: number) =>
   slot.test === "" && nowMs - slot.dueAt.getTime() > missedAfterMs;
 
-/** One making of the last period for `to` alone, or for nobody's mail. Throws `too_fast` while many are not over. */
+/** Makes a report of the last period for `to` alone, or for nobody. Throws `too_fast` while many are not over. */
 export async function createTest(
   postgres: Postgres,
   tree: Pick<NodeTree, "ancestors">,

@@ -110,7 +110,7 @@ function parentAt(placements: readonly ParentPlacement[], ms: number): NodeAddre
   return (placements.findLast(({ from }) => from.getTime() <= ms) ?? placements[0])?.parent ?? null;
 }
 
-/** Whose usage it was or becomes: all that see the move in their audit. */
+/** The nodes whose usage it was or becomes: all of them see the move in their audit. */
 function ownersOfMove(
   tree: NodeTree,
   placements: readonly ParentPlacement[],
@@ -131,7 +131,7 @@ function ownersOfMove(
   return [...new Set([...present, ...later, ...past.flatMap(({ before, after }) => [...before, ...after])])];
 }
 
-/** From then on this is where it stands: moves that were to follow, or did, are replaced. */
+/** Places the node below the parent from then on: moves after that instant, planned or done, are replaced. */
 async function placeAnew(
   tx: Queries,
   placements: readonly ParentPlacement[],

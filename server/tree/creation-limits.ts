@@ -1,4 +1,4 @@
-/** How many nodes may be made in a time: of each key or user, and of all that stand below one node right below the root. */
+/** How many nodes may be made per time: by each key or user, and by all that stand below one node right below the root. */
 import { type BucketRate, TokenBuckets } from "../fairness/token-buckets.ts";
 
 /** Made by people and by keys, one by one or from a table; the operator fills a whole tree from one. */

@@ -18,7 +18,7 @@ export interface ImportPlan {
 }
 
 /**
- * What the table comes to: `top` stands for an empty parent, `isWithin` says which parents the caller may use. A node
+ * The nodes that the table describes: `top` stands for an empty parent, `isWithin` says which parents the caller may use. A node
  * that exists with another name or parent is an error, as it is for POST /v1/nodes. Throws CsvError for
  * text that is no CSV.
  */

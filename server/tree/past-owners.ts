@@ -43,7 +43,7 @@ export function sinceWhenBelow(
   return Math.min(toMs, paths[other + 1]?.fromMs ?? toMs);
 }
 
-/** The node and all that stood above it at some time of the span (both ends included): whose usage of then it is. */
+/** The node and all that stood above it at some time of the span (both ends included): the owners of its usage of that time. */
 export function ownersWithin(tree: Paths, node: NodeAddress, fromMs: number, toMs: number): NodeAddress[] {
   return [...new Set(tree.pathsBetween(node, fromMs, toMs + 1).flatMap(({ path }) => path))];
 }

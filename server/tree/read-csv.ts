@@ -15,13 +15,13 @@ export class CsvError extends Error {
   override name = "CsvError";
 }
 
-/** More than any table has that people write. */
+/** More cells in a row than any table has that people write. */
 const maxCells = 500;
-/** More than any text has that a cell may hold. */
+/** More characters than any text that a cell may hold. */
 const maxCellLength = 10_000;
 
 /**
- * The rows one by one, between which everybody else has a turn. Empty lines are left out. Throws an CsvError that says the line
+ * The rows one by one, between which everybody else has a turn. Empty lines are left out. Throws a CsvError that says the line
  * where a quoted cell does not end, a cell has more than 10,000 characters or a row has more than 500 cells.
  */
 export async function* readCsv(text: string, pace: Pace): AsyncGenerator<CsvRow> {

@@ -1,4 +1,4 @@
-/** Who share among themselves what is shared between tenants: all below one node right below the root. */
+/** The tenant of a node: the node right below the root with all below it share the bounds between tenants. */
 import type { NodeAddress } from "../contract/nodes.ts";
 
 /** `all` for the root itself. */

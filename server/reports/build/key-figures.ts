@@ -1,4 +1,4 @@
-/** What of a document fits into a mail: whether there is anything in it, and its first figures. Pure. */
+/** The part of a document that fits into a mail: whether there is anything in it, and its first figures. Pure. */
 import type { ReportCell, ReportDocument, ReportSection } from "../../contract/reports.ts";
 
 const counted = ["integer", "decimal", "money"];

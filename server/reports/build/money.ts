@@ -10,7 +10,7 @@ import { exact, plus, zero } from "../../numbers/exact.ts";
 import { column, section } from "./section.ts";
 
 export interface StatementsAnswers {
-  /** The newest first, each as its route tells it. */
+  /** The newest first, each as its route answers it. */
   statements: readonly StatementDetail[];
   /** The revenue of running cycles so far; null where the range does not reach into them. */
   running: NonNullable<Overview["revenue"]> | null;

@@ -25,7 +25,7 @@ export function decimalCell(figure: Figure | undefined): string | null {
   return figure === null || figure === undefined ? null : String(figure);
 }
 
-/** A meter of one's own may be called as another column is: the later one has a number behind its key. */
+/** A custom meter may have the name of another column: the later of the two gets a number behind its key. */
 function keepApart(columns: ReportColumn[]): void {
   const taken = new Set<string>();
   for (const column of columns) {

@@ -69,7 +69,7 @@ export function totals({
   return section("totals", "Totals", columns, rows);
 }
 
-/** A row for each window, what was compared beside it. */
+/** A row for each window, with the compared window beside it. */
 export function series(id: string, title: string, meter: Meter, { series, comparison }: MeterUsage): ReportSection {
   const beside = new Map(comparison?.series.map((point) => [point.against, point]));
   const isDecimal = series.some(({ value }) => typeof value === "string");
@@ -118,7 +118,7 @@ function growth(meter: Meter, { series }: MeterUsage): ReportSection {
   return section("growth", "Growth by month", columns, rows, isSumOverTime(meter.rule) ? ["value"] : []);
 }
 
-/** The first of the days that had most; none where nothing was used. */
+/** The first of the days with the largest figure; none where nothing was used. */
 function peakDay(meter: Meter, { series }: MeterUsage): ReportSection {
   const isDecimal = series.some(({ value }) => typeof value === "string");
   const peak = series.reduce<(typeof series)[number] | undefined>(

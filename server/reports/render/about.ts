@@ -1,4 +1,4 @@
-/** What a table alone does not say, as a table: the report's node, range, zone, watermark, and how its meters are defined. Pure. */
+/** What the tables themselves do not say, as a table: node, range, zone, watermark, and how the meters are defined. Pure. */
 import type { ReportCell, ReportDocument, ReportSection } from "../../contract/reports.ts";
 import { column, section } from "../build/section.ts";
 

@@ -3,7 +3,7 @@ import type { ReportColumn, ReportSection } from "../../contract/reports.ts";
 
 export interface Chart {
   svg: string;
-  /** For who does not see it. */
+  /** For readers who cannot see it. */
   alt: string;
 }
 

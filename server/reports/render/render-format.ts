@@ -14,7 +14,7 @@ export interface RenderedFile {
   content: AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
 }
 
-/** What a format is told by. */
+/** The media type of each format. */
 export const mediaTypes: Readonly<Record<ReportFormat, string>> = {
   csv: "text/csv; charset=utf-8",
   xlsx: "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",

@@ -14,7 +14,7 @@ export interface Sheet {
   totals?: readonly ReportCell[];
 }
 
-/** The format has no more. */
+/** The most rows that the format allows. */
 const mostRows = 1_048_576;
 const mostCharacters = 32_767;
 const mostNameCharacters = 31;
