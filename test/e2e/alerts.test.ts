@@ -129,7 +129,7 @@ test("events beyond a rule's bound ring the bell, whose notification leads to th
   await expectAccessible(desk);
 });
 
-test("what one device read and acknowledged is read and cleared on the other", async () => {
+test("an alert read and acknowledged on one device is read and cleared on the other", async () => {
   await phone.getByRole("button", { name: "Notifications", exact: true }).waitFor({ timeout: 60_000 });
   await desk.getByRole("button", { name: "Acknowledge Too many calls" }).click();
   await desk.getByText("Acknowledged", { exact: true }).waitFor();
@@ -140,7 +140,7 @@ test("what one device read and acknowledged is read and cleared on the other", a
   await expectAccessible(phone);
 });
 
-test("who may only look sees rules, alerts and channels without a form", async () => {
+test("a person who may only look sees rules, alerts and channels without a form", async () => {
   const email = "viewer@example.com";
   const invited = await post("/v1/users", { email, roles: [{ role: "viewer", node: "all" }] });
   const { invitation } = (await invited.json()) as { invitation: { url: string } };

@@ -128,7 +128,7 @@ test("a plan is made, published and subscribed to, and usage near its limit show
   await expectAccessible(page);
 });
 
-test("who is invited by mail sees what the role allows, prices only with finance, and no neighbour", async () => {
+test("a person invited by mail sees what the role allows, prices only with finance, and no neighbour", async () => {
   const admin = await asAdmin("/people");
   await admin.getByTestId("user-list").waitFor();
   await admin.getByLabel("E-mail address").fill("mia@example.com");

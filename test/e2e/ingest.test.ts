@@ -42,7 +42,7 @@ test("the page says that nothing came, then shows by itself what became of event
   expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(360);
 });
 
-test("what was rejected is shown as it was sent, and is sent again from the page", async () => {
+test("a rejected event is shown as it was sent, and is sent again from the page", async () => {
   const list = page.getByTestId("quarantine-list");
   const entry = list.getByRole("listitem").filter({ hasText: "A field that is not known" });
   await entry.locator("summary").click();

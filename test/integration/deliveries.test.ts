@@ -85,7 +85,7 @@ test("a delivery is there with what it tells of or not at all, and the same tell
   expect(received("/once")).toHaveLength(1);
 });
 
-test("what fails is tried eight times with growing pauses, under one id and with one body, then given up", async () => {
+test("a failing delivery is tried eight times with growing pauses, under one id and with one body, then given up", async () => {
   const { id: hook } = await webhook("/failing");
   world.receiver.answers.splice(0, 1, { status: 503, body: "not\u0000now" });
   const [id = ""] = await world.tell([hook]);
@@ -140,7 +140,7 @@ test("a redirect is not followed and is no success", async () => {
   expect(received("/elsewhere")).toEqual([]);
 });
 
-test("what a process took that died before it could note it is sent again under the same id, and nothing else is", async () => {
+test("a delivery whose process died before it could record it is sent again under the same id, and no other is", async () => {
   const { id: hook } = await webhook("/killed");
   const mail = (await world.make({ kind: "email", name: "Killed", to: ["k@example.com"] })).body;
   await world.courier.close();
@@ -232,7 +232,7 @@ test("secrets are shown once, and stand neither in the database, nor in answers,
   expect((await ask("GET", `/v1/channels/${slack.id}`)).body.url).toBe(slackUrl);
 });
 
-test("what users named is text and nothing else, in every kind of message", async () => {
+test("names that users gave are text and nothing else, in every kind of message", async () => {
   const { id: hook } = await webhook("/inert");
   const mail = (await world.make({ kind: "email", name: "M", to: ["inert@example.com"] })).body;
   const slack = (await world.make({ kind: "slack", name: "S", url: `${world.receiver.url}/inert-slack` })).body;
@@ -254,7 +254,7 @@ test("what users named is text and nothing else, in every kind of message", asyn
   expect(new URLSearchParams(texted).get("Body")).not.toMatch(/\p{Cc}/u);
 });
 
-test("whoever follows the link of a mail gets no more of that channel, and comes back by the same link", async () => {
+test("following the link of a mail ends that channel's mails, and the same link brings them back", async () => {
   const mail = (await world.make({ kind: "email", name: "List", to: ["Stay@example.com", "Leave@example.com"] })).body;
   for (const id of await world.tell([mail.id])) await world.once(id, isSent);
   const leaving = world.mailbox.mails.find(({ to }) => to?.[0]?.address === "Leave@example.com");

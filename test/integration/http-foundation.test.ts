@@ -55,7 +55,7 @@ test("unknown paths are 404, known paths with another method 405 with those they
   expect((await accounts.ask("DELETE", "/v1/nodes/all")).headers.get("allow")).toBe("GET, PATCH");
 });
 
-test("what nobody expected is answered 500 without its words", async () => {
+test("an unexpected error is answered 500 without its text", async () => {
   const { app } = accounts;
   const verify = accounts.keys.verify;
   accounts.keys.verify = () => Promise.reject(new Error("secret detail of the inside"));

@@ -35,7 +35,7 @@ test("the same request again changes nothing and gets the same answer, new secre
   expect(await countKeys()).toBe(before);
 });
 
-test("what is stored shows neither the key nor a secret of the answer", async () => {
+test("a stored answer shows neither the key nor a secret", async () => {
   const { body } = await makeKey("k-secret-1");
   const { rows } = await accounts.postgres.pool.query(
     "SELECT k::text || encode(body, 'escape') AS row FROM idempotency_keys k",
@@ -63,7 +63,7 @@ test("callers do not share keys", async () => {
   expect(answers[0]?.body.id).not.toBe(answers[1]?.body.id);
 });
 
-test("of requests at the same time one is carried out; the others get its answer or are told to ask again", async () => {
+test("of simultaneous requests one is carried out; the others get its answer or are told to ask again", async () => {
   const before = await countKeys();
   const answers = await Promise.all(Array.from({ length: 8 }, () => makeKey("k-4")));
   expect(await countKeys()).toBe(before + 1);

@@ -252,7 +252,7 @@ test("a caller sees the jobs below its own node alone", async () => {
   expect((await world.ask("GET", "/v1/jobs?node=organization:elsewhere-9f3c", { key })).status).toBe(403);
 });
 
-test("what cannot be answered is refused by the name of its parameter", async () => {
+test("a question that cannot be answered is refused by the name of its parameter", async () => {
   for (const [query, field] of [
     ["from=soon", "from"],
     ["filter[type]=x", "filter[type]"],

@@ -332,7 +332,7 @@ describe("several processes with one Redis", () => {
     return redis;
   }
 
-  test("what one process announces, viewers of the others see, each in its own sequence without a gap", async () => {
+  test("viewers at other processes see what one process announces, each in its own sequence without a gap", async () => {
     const a = await start({ redis: await bus() });
     const elsewhere = new Figures();
     const b = await start({ redis: await bus(), figures: elsewhere });

@@ -37,7 +37,7 @@ test("a scraper on the same machine needs no credentials, one behind a proxy a k
   expect(await world.ask("GET", "/metrics", { headers: forwarded, key })).toMatchObject({ status: 403 });
 });
 
-test("what a proxy on this machine passes on without a word of it is not taken for a scraper here", async () => {
+test("a request that a proxy on this machine forwards without its header is not taken for a local scraper", async () => {
   const { hostname, port } = new URL(world.url);
   const proxy = createServer(({ method, url, headers }, response) => {
     request({ hostname, port, method, path: url, headers }, (answer) => {

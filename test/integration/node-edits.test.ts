@@ -49,7 +49,7 @@ test("an edit changes what it names and leaves the rest, and can be found by its
   }
 });
 
-test("of two edits on the same state the second is refused and changes nothing", async () => {
+test("the second of two edits on the same state is refused and changes nothing", async () => {
   const etag = (await get("organization:b1")).headers.get("etag") ?? "";
   const [one, other] = await Promise.all([
     patch("organization:b1", { name: "One" }, accounts.rootKey, { "if-match": etag }),

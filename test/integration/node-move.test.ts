@@ -35,7 +35,7 @@ async function totals(node: string): Promise<Record<string, string | number>> {
   );
 }
 
-test("what a reseller's organization does until it moves stays there, what it does from then on is the new one's, a session that runs meanwhile too", async () => {
+test("usage of an organization until it moves stays with the old reseller and is the new one's from then on, in a running session too", async () => {
   const beganMs = Date.now() - 10 * minuteMs;
   const at = (ms: number) => new Date(ms).toISOString();
   await send([

@@ -130,7 +130,7 @@ test("ids that Postgres cannot hold are passed over, and the others of the reque
   expect(tree.get("organization:not\0fine")).toBeUndefined();
 });
 
-test("of 100,000 nodes each is loaded with its place, and is listed below it", async () => {
+test("each of 100,000 nodes is loaded with its parent, and is listed below it", async () => {
   const { postgres } = opened[0] as { postgres: Postgres };
   await postgres.pool.query(
     "INSERT INTO nodes (node, kind, id, name) SELECT 'reseller:' || n, 'reseller', n, n FROM generate_series(1, 100) AS n",

@@ -96,7 +96,7 @@ const invite = (email: string) =>
   });
 const meOf = async (session: string | undefined) => (await accounts.ask("GET", "/v1/me", { session })).body;
 
-test("who is invited comes in through the provider at once, with the roles that wait, and again as the same user", async () => {
+test("an invited person comes in through the provider at once, with the roles that wait, and again as the same user", async () => {
   const { body } = await invite("mia@example.com");
   const first = await signIn("Mia@Example.com");
   expect(first.place).toBe("/");
@@ -123,7 +123,7 @@ test("an address that nobody invited, or that the provider does not vouch for, s
     expect(await signIn(email, isVerified)).toEqual({ place: "/?sign_in=unknown", session: undefined });
 });
 
-test("whoever came in by a link that was shown is put out when the provider vouches for another", async () => {
+test("a person who came in by a shown link is put out when the provider vouches for another", async () => {
   const { invitation } = (await invite("ann@example.com")).body;
   const credentials = { email: "ann@example.com", password: "chosen by somebody else" };
   const token = invitation.url.split("#")[1];

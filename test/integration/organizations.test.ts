@@ -142,7 +142,7 @@ test("every kind of limit alone gives the status that /v1/period gives", async (
   }
 });
 
-test("what is sent is in the list as soon as it can be queried", async () => {
+test("an event is in the list as soon as it can be queried", async () => {
   await makeOrganization("fresh", { name: "Fresh Ltd" });
   for (const expected of ["1.5", "3", "4.5"]) {
     const event = { id: `f${expected}`, type: "transcription.completed", organization: "fresh", value: "1.5" };
@@ -206,7 +206,7 @@ test("all pages together are each match once, in order, whatever the order", asy
   expect(usages).toEqual([...usages].sort((a, b) => b - a));
 });
 
-test("as CSV all that match are told as in the pages, in their order", async () => {
+test("CSV has all that match, as in the pages and in their order", async () => {
   const { organizations } = await list("sort=usage&limit=1000");
   const answer = await fetch(`${world.url}/v1/organizations?sort=usage&limit=1`, {
     headers: { authorization: `Bearer ${key}`, accept: "text/csv", "cache-control": "no-cache" },

@@ -219,7 +219,7 @@ test("revenue is the sum of the charges of each subscription, and nobody's witho
   expect((await ask("", reads)).revenue).toBeNull();
 });
 
-test("what is asked about another meter has no languages where the meter has none", async () => {
+test("a question about a meter without languages is answered without any", async () => {
   const calls = await ask("meter=api_calls");
   expect(calls.usage[0]).toMatchObject({ meter: "api_calls", total: 1 });
   expect(calls.top.organizations.map(({ key: one }) => one)).toEqual(["view-d"]);

@@ -103,7 +103,7 @@ test("a passkey signs in alone, without a name, a password or the code that the 
   ]);
 });
 
-test("who has the account hears of a passkey that was added, so that nobody keeps one in it unseen", async () => {
+test("the owner of an account is notified of an added passkey, so that nobody keeps one in it unseen", async () => {
   const { person } = await withPasskey("alba");
   const told = () =>
     mailbox.mails.find(({ to, subject }) => to?.[0]?.address === person.email && /passkey/.test(subject ?? ""));
@@ -243,7 +243,7 @@ test("a passkey is renamed on what was seen, and signs nobody in once it is remo
   expect((await signInWithPassword(person.email)).status).toBe(200);
 });
 
-test("who is disabled or has no role any more is not signed in by a passkey", async () => {
+test("a user who is disabled or has no role any more is not signed in by a passkey", async () => {
   const { person, authenticator } = await withPasskey("hana");
   const change = (body: object) => accounts.ask("PATCH", `/v1/users/${person.id}`, { key: accounts.rootKey, body });
   await change({ disabled: true });
@@ -257,7 +257,7 @@ test("who is disabled or has no role any more is not signed in by a passkey", as
   expect((await signIn(authenticator)).status).toBe(401);
 });
 
-test("who has no password proves it by signing in anew, and keeps a way in", async () => {
+test("a user without a password proves who they are by signing in anew, and keeps a way in", async () => {
   const { person, authenticator, id } = await withPasskey("ines", { step: 0 });
   const second = (await addPasskey(person, new Authenticator(origin))).body.id;
   await accounts.postgres.pool.query("UPDATE users SET password_hash = NULL WHERE id = $1", [person.id]);

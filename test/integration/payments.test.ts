@@ -49,7 +49,7 @@ test("a payment goes from status to status as such things go, all of it is kept,
   expect(statements.map((one: { id: string }) => one.id)).toEqual([id]);
 });
 
-test("what changed since it was read is not overwritten", async () => {
+test("a change made since the reading is not overwritten", async () => {
   const id = ids[1];
   const { headers } = await billing.world.ask("GET", `/v1/statements/${id}`, { key: billing.key });
   const match = { "if-match": headers.get("etag") ?? "" };
@@ -71,7 +71,7 @@ test("a message of a time that lies ahead is refused, and one that was taken onc
   expect((await tell({ statement: id, status: "refunded", at: soon })).body.status).toBe("refunded");
 });
 
-test("who pays does not say what is paid, and what a summary holds is paid with it", async () => {
+test("the payer does not set what is paid, and the statements in a summary are paid with it", async () => {
   const own = (await billing.world.makeKey(["read", "admin"], node)).key;
   const path = `/v1/statements/${ids[1]}/payment`;
   expect((await billing.world.ask("POST", path, { key: own, body: { status: "paid" } })).status).toBe(403);

@@ -198,7 +198,7 @@ test("a change takes effect at once or with the next cycle, and what was in forc
   expect(list.body.subscriptions.map((one: { status: string }) => one.status)).toEqual(["cancelled", "active"]);
 });
 
-test("who is subscribed reads the limits of all times, of a plan that is kept from them too, but no price", async () => {
+test("a subscriber reads the limits of all times, even of a plan kept from them, but no price", async () => {
   const node = await newOrganization();
   const plan = await published({});
   const { id } = (await world.ask("POST", "/v1/subscriptions", { key: reseller, body: { node, plan } })).body;

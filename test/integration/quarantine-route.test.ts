@@ -239,7 +239,7 @@ test("events are seen at and above their organization; those without one by the 
   expect((await replay({ organizations: ["elsewhere-9f3c"] }, admin.key)).events).toEqual([]);
 });
 
-test("what cannot be answered is refused by the name of its field", async () => {
+test("a question that cannot be answered is refused by the name of its field", async () => {
   for (const [method, path, body, field] of [
     ["GET", "quarantine?status=lost", undefined, "status"],
     ["GET", "quarantine?filter[user]=u", undefined, "filter[user]"],

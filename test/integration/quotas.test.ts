@@ -246,7 +246,7 @@ test.each([
   expect([found.days_remaining, found.hours_remaining]).toEqual(expected);
 });
 
-test("what a cycle costs is told line by line, at the levels that the caller may see", async () => {
+test("the cost of a cycle is listed line by line, at the levels that the caller may see", async () => {
   const prices = {
     organization: { model: "graduated", tiers: [{ up_to: null, unit_price: "0.10" }] },
     reseller: { model: "package", size: 100, price: "4" },

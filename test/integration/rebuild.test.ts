@@ -98,7 +98,7 @@ test("a rebuild of every stage while events arrive changes no figure at any mome
   expect(await settledFigures()).toEqual(before);
 });
 
-test("what is half way in is no drift, however often a day is compared while its events arrive", async () => {
+test("events on their way in are no drift, however often a day is compared while they arrive", async () => {
   let isComparing = true;
   const arriving = (async () => {
     while (isComparing) await ingesting.send(usageOf("reef", 12, "s12"));

@@ -284,7 +284,7 @@ test("a caller sees the events below its own node alone, where they stood when t
   expect([refused.status, refused.body.field]).toEqual([403, "node"]);
 });
 
-test("what cannot be answered is refused by the name of its parameter", async () => {
+test("a question that cannot be answered is refused by the name of its parameter", async () => {
   const { next_cursor: cursor } = await list("from=2026-05-01&to=2026-05-02&limit=1");
   const refused: [string, string][] = [
     ["from=yesterday", "from"],

@@ -174,7 +174,7 @@ describe("where links are shown", () => {
     expect((await accounts.ask("POST", `/v1/users/${shown.body.id}/invitation`, { key: stranger })).status).toBe(403);
   });
 
-  test("who came in by a shown link takes what is offered to the address only by the link of that offer", async () => {
+  test("a person who came in by a shown link takes an offer to the address only by the link of that offer", async () => {
     const email = "early@example.com";
     const early = await offer(accounts, stranger, email, viewerHere);
     expect((await setPassword(accounts, tokenOf(early))).status).toBe(204);

@@ -25,7 +25,7 @@ afterAll(async () => {
 
 const authorization = () => ({ authorization: `Bearer ${ingest.rootKey}` });
 
-test("with the roles in two processes on stores of their own, what one takes the other answers, up to a watermark", async () => {
+test("with the roles in two processes, events that one takes are answered by the other, up to a watermark", async () => {
   const sent = await fetch(`${ingest.url}/v1/events?ack=stored`, {
     method: "POST",
     headers: { ...authorization(), "content-type": "application/json" },

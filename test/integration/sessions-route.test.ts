@@ -230,7 +230,7 @@ test("nobody sees sessions or orphans of other nodes, whatever they ask for", as
   ]);
 });
 
-test("what cannot be answered is refused by the name of its parameter", async () => {
+test("a question that cannot be answered is refused by the name of its parameter", async () => {
   for (const [path, field] of [
     ["sessions?state=asleep", "state"],
     ["sessions?from=never", "from"],

@@ -119,7 +119,7 @@ test("wrong codes count for the account from wherever they come, and the usual p
   expect((await attempt({ email, password, code: code(0) }, home)).status).toBe(200);
 });
 
-test("what somebody who is no trusted proxy says of the address gives no fresh attempts", async () => {
+test("an address claimed by anybody but a trusted proxy gives no fresh attempts", async () => {
   const database = await ownPostgres();
   const bare = await startAccounts(database.url);
   try {

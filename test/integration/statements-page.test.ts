@@ -111,7 +111,7 @@ test("without the right to prices the statements are there and no amount is", as
   expect(await page.getByRole("link", { name: "What if" }).count()).toBe(0);
 });
 
-test("what a draft would have come to is told beside what was charged, with who would have been blocked", async () => {
+test("a draft's cost is shown beside what was charged, with who would have been blocked", async () => {
   const page = await openAs("finance", "/what-if");
   await page.getByText("Choose the plan in question.").waitFor();
   const plans = page.getByLabel("Plan", { exact: true });

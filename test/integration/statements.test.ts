@@ -89,7 +89,7 @@ test("a cycle is closed a day after its end, once, and what was closed is never 
   expect(await billing.get(`/v1/statements/${first?.id}`)).toEqual({ ...before, summary: expect.any(String) });
 });
 
-test("what comes, or is voided, after the closing is an adjustment, charged once, with the next statement", async () => {
+test("events that come or are voided after the closing are an adjustment, charged once, with the next statement", async () => {
   const { organization, node } = await newOrganization();
   const plan = await billing.plan(partner, {
     currency: "EUR",
@@ -183,7 +183,7 @@ test("an end that comes after the closing, of a time after the cycle, adjusts th
   expect((await billing.get(`/v1/statements/${january?.id}`)).adjusted_total).toBe("1.20");
 });
 
-test("of a node that moves in mid-cycle each parent charges its part, and sees only its own", async () => {
+test("when a node moves in mid-cycle each parent charges its part, and sees only its own", async () => {
   const [first, second] = ["reseller:moved-from", "reseller:moved-to"];
   for (const id of ["moved-from", "moved-to"])
     await billing.world.deps.tree.createNode({ kind: "reseller", id, name: id, parent: partner });

@@ -97,7 +97,7 @@ test("a first batch that is wholly rejected is in quarantine under its organizat
   expect(seen.body.events).toMatchObject([{ organization: "first-wrong", code: "invalid_field" }]);
 });
 
-test("what no URL can hold is not taken: nothing is named . or ..", async () => {
+test("names that no URL can hold are refused: nothing is named . or ..", async () => {
   for (const name of [".", ".."]) {
     for (const field of ["id", "organization", "session", "agent"]) {
       const event = { id: "d1", type: "chat.posted", organization: "acme", [field]: name };

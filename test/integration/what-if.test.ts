@@ -94,7 +94,7 @@ test("tells who would have been alerted and blocked, and when", async () => {
   expect(answer.alerted).toEqual([busy, free]);
 });
 
-test("what was charged in another currency is told apart, and a node without a plan was charged nothing", async () => {
+test("charges in another currency are kept apart, and a node without a plan was charged nothing", async () => {
   const answer = await ask([calm, free], 1);
   const [ofCalm, ofFree] = answer.nodes;
   expect(ofCalm?.cycles[0]).toMatchObject({ start: "2026-03-15T00:00:00+05:30", basis: "statement" });

@@ -26,7 +26,7 @@ function faultsOf(environment: Record<string, string>): readonly string[] {
   return [];
 }
 
-test("nothing set gives a service on this machine alone, with everything embedded and every role", () => {
+test("without settings the service is on this machine alone, with everything embedded and every role", () => {
   const config = loadConfig({});
   expect(config).toMatchObject({
     port: 8080,
@@ -52,7 +52,7 @@ test("the proxies whose headers are believed are those that are named, by defaul
   ]);
 });
 
-test("what may be reached beside public addresses is what is named, by default nothing", () => {
+test("beside public addresses only the named ones may be reached, by default none", () => {
   const { outgoingAllow } = loadConfig({ TIDEMARK_OUTGOING_ALLOW: "hooks.internal:9000, 10.1.0.0/16, ::1" });
   expect([outgoingAllow.host("hooks.internal", 9000), outgoingAllow.host("hooks.internal", 80)]).toEqual([true, false]);
   expect(["10.1.2.3", "::1", "10.2.0.1"].map(outgoingAllow.address)).toEqual([true, true, false]);

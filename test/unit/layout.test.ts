@@ -90,7 +90,7 @@ test("domain folders never import http, jobs, or what starts and wires", () => {
     ).toEqual([]);
 });
 
-test("what stands in a room is read by the way of an event: accept, log, flush know each other in this order only", () => {
+test("accept, log and flush know each other in the order of the way of an event only", () => {
   for (const [folder, forbidden] of [
     ["ingest/log", /\/(?:accept|flush)\//],
     ["ingest/accept", /\/flush\//],

@@ -60,7 +60,7 @@ test("whom nobody knows sends 64 KiB to no route: the answer does not wait for t
   }
 });
 
-test("who is known sends no route more than it says that it takes", async () => {
+test("a known caller cannot send any route more than it says that it takes", async () => {
   for (const route of bodyRoutes) {
     const bytes = (larger[route] ?? most) + 64 * 1024;
     const status = await sendWithoutEnd(route, bytes, { ...chunked, authorization: `Bearer ${key}` });

@@ -161,7 +161,7 @@ test("hundreds of questions of one caller wait for each other, are answered or t
   expectUnharmed(harm);
 });
 
-test("who reloads again and again leaves nothing behind: the questions of connections that are closed end", async () => {
+test("reloading again and again leaves nothing behind: the questions of closed connections end", async () => {
   const harm = await harmOf(world.bystander, async () => {
     for (let reload = 0; reload < 20; reload++) {
       const leaving = new AbortController();

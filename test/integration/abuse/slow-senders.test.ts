@@ -77,7 +77,7 @@ test("the slow bodies of events of one key keep nobody else's events out", async
   expect(result).toEqual([202, 202, 202]);
 });
 
-test("who sends the body of a change slowly keeps no turn: colleagues are answered meanwhile", async () => {
+test("a body that is sent slowly holds no turn: colleagues are answered meanwhile", async () => {
   const colleague = await made({ name: "c", node: "reseller:loud", scopes: ["read"] });
   const keys = await Promise.all(
     [1, 2].map((n) => made({ name: `w${n}`, node: "reseller:loud", scopes: ["read", "admin"] })),
@@ -91,7 +91,7 @@ test("who sends the body of a change slowly keeps no turn: colleagues are answer
   expect(result.answeredMeanwhile).toBe(0);
 });
 
-test("what slow senders held is given back when they leave", async () => {
+test("memory that slow senders held is given back when they leave", async () => {
   const slow = { key: world.attacker.key, method: "POST", path: "/v1/events", bytes: 10_000_000 };
   await whileSlow(30, slow, async () => undefined);
   const body = Array.from({ length: 3 }, (_, n) => ({ id: `after-${n}`, type: "chat.posted", organization: "after" }));

@@ -73,7 +73,7 @@ test("hundreds of sockets of one key that watch made-up agents hold nobody up, a
   expect(harm.ratio, `waited ${harm.longestMs} ms`).toBeLessThan(20);
 });
 
-test("as many rebuilds of one tenant wait as may, others' are taken all the same", async () => {
+test("rebuilds of one tenant wait up to a bound, and those of others are accepted all the same", async () => {
   const rebuild = (key: string, organization?: string) =>
     world.ask("/v1/rebuilds", { key, method: "POST", body: { stage: "all", ...(organization && { organization }) } });
   const harm = await harmOf(world.bystander, async () => {

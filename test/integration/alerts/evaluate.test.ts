@@ -148,7 +148,7 @@ describe("the thresholds of plans, without anybody making a rule", () => {
     expect(await toldOf(node)).toEqual(["alert.firing 90", "alert.resolved 90"]);
   });
 
-  test("what was crossed while nothing was judged is told after it, once, even in a cycle that is over", async () => {
+  test("a threshold crossed while nothing was judged is notified afterwards, once, even in a cycle that is over", async () => {
     const { organization, node } = await newOrganization("100");
     await judge(Date.parse("2026-05-20T00:00:00Z"));
     await billing.calls([organization, "2026-05-30T11:00:00Z", "60"], [organization, "2026-06-01T11:00:00Z", "95"]);
@@ -247,7 +247,7 @@ describe("rules that people make", () => {
     expect(alert?.explanation).toMatch(/9\d % of the change is user driver|100 % of the change is user driver/);
   });
 
-  test("who uses little of the plan is told after its days, once in the cycle", async () => {
+  test("low use of a plan is notified after its days, once in the cycle", async () => {
     const { organization, node } = await newOrganization("1000");
     const condition = { kind: "low_usage", feature: "calls", below_percent: 20, of: "plan", after_days: 14 } as const;
     const rule = await newRule({ node, condition });
@@ -260,7 +260,7 @@ describe("rules that people make", () => {
     ]);
   });
 
-  test("what happens to customers is told of all below the rule's node", async () => {
+  test("events of customers are notified for all below the rule's node", async () => {
     const rule = await newRule({ node: seller, condition: { kind: "customers" } });
     await judge(Date.now() + 1_000);
     const { node, organization } = await newOrganization("10");
@@ -304,14 +304,14 @@ describe("rules that people make", () => {
   });
 });
 
-describe("a preview tells what a rule would have told", () => {
+describe("a preview shows what a rule would have notified", () => {
   const preview = async (rule: object, from = "2026-02-01", to = "2026-03-10") => {
     const answer = await billing.world.ask("POST", "/v1/rules/preview", { key: billing.key, body: { rule, from, to } });
     expect(answer, JSON.stringify(answer.body)).toMatchObject({ status: 200 });
     return answer.body.would;
   };
 
-  test("of quotas the instant of each step, naming the highest", async () => {
+  test("quotas: the instant of each step, naming the highest", async () => {
     const { organization, node } = await newOrganization("100");
     await billing.calls([organization, "2026-02-03T10:00:00Z", "80"], [organization, "2026-02-05T10:00:00Z", "15"]);
     const would = await preview({ node, condition: { kind: "quota" } });
@@ -321,7 +321,7 @@ describe("a preview tells what a rule would have told", () => {
     ]);
   });
 
-  test("of figures each time that they went beyond the bound", async () => {
+  test("figures: each time that they went beyond the bound", async () => {
     const { organization, node } = await newOrganization();
     const at = ["2026-02-03T10:10:00Z", "2026-02-03T10:20:00Z", "2026-02-04T10:10:00Z", "2026-02-04T10:20:00Z"];
     await billing.send(at.map((time) => ({ type: "chat.posted", organization, time })));
@@ -332,7 +332,7 @@ describe("a preview tells what a rule would have told", () => {
     ]);
   });
 
-  test("of silence when it was too long", async () => {
+  test("silence: when it was too long", async () => {
     const { organization, node } = await newOrganization();
     const at = ["2026-02-03T10:10:00Z", "2026-02-03T12:20:00Z"];
     await billing.send(at.map((time) => ({ type: "chat.posted", organization, time })));
@@ -363,7 +363,7 @@ describe("a preview tells what a rule would have told", () => {
   });
 });
 
-test("what is muted is told when the window ends", async () => {
+test("a muted alert is notified when the window ends", async () => {
   const { organization, node } = await newOrganization("100");
   const mute = [{ from: "00:00", to: "13:00" }];
   const rule = await newRule({ node, mute, condition: { kind: "quota", thresholds: [5] } });
@@ -375,7 +375,7 @@ test("what is muted is told when the window ends", async () => {
   expect(await toldOf(node, rule)).toEqual(["alert.firing 5"]);
 });
 
-test("who may no longer see an alert is pushed nothing of it, and of bills only who sees prices is", async () => {
+test("an alert is pushed only to people who may still see it, and one about bills only to those who see prices", async () => {
   const { postgres, tree } = billing.world.deps;
   const { organization, node } = await newOrganization("100");
   const at = (where: string, ...actions: Action[]): Actor => ({

@@ -63,7 +63,7 @@ const post = (count: number) =>
     Array.from({ length: count }, () => ({ id: crypto.randomUUID(), type: "chat.posted", organization: "acme" })),
   );
 
-test("who stands above is told of a crossed threshold on every device, once, through a restart too", async () => {
+test("people above a node are notified of a crossed threshold on every device, once, through a restart too", async () => {
   const { id: plan } = await ask("POST", "/v1/plans", {
     ...{ name: "Small", currency: "EUR", node: "all" },
     features: [{ key: "posts", meter: "chat_posts", included: "10", overage: "notify" }],

@@ -111,7 +111,7 @@ test("a warning is in the verdict, by its field, and is counted by its code", as
   expect([total.warned, total.warned_by]).toEqual([6, { missing_value: 2, unknown_value: 3, not_a_number: 1 }]);
 });
 
-test("what only events together show is warned of: a job completed twice, two devices, an interval named on one side", async () => {
+test("doubts that only several events together raise are warned of: a job completed twice, two devices, an interval named on one side", async () => {
   const move = (id: string, type: string, user: string, rest: object = {}) =>
     event(id, { type: `participant.${type}`, session: "s", user, ...rest });
   const on = (device: string) => ({ properties: { device } });

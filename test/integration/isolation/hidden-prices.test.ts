@@ -60,7 +60,7 @@ test("a tag is no hash of what it stands for", async () => {
   expect(headers.get("etag")).not.toContain(hash("sha256", text, "base64url").slice(0, 22));
 });
 
-test("what is called like a secret is compared and kept like everything else, and a stale edit of it is refused", async () => {
+test("a field with the name of a secret is compared and kept like everything else, and a stale edit of it is refused", async () => {
   const get = (path: string) => world.ask("GET", path, { key });
   const before = await get(`/v1/plans/${plan}`);
   const match = { "if-match": before.headers.get("etag") ?? "" };
@@ -125,7 +125,7 @@ test("an answer is not given again to who has other rights by now", async () => 
   expect([again.status, JSON.stringify(again.body)]).toEqual([403, expect.not.stringContaining("3471.39")]);
 });
 
-test("what others have is not confirmed by a name: a meter may be called like theirs", async () => {
+test("a name does not reveal what others have: a meter may be called like theirs", async () => {
   const [mine, theirs] = [
     await world.makeKey(["admin"], askedAbout),
     await world.makeKey(["admin"], "reseller:sibling-9f3c"),

@@ -74,7 +74,7 @@ test("a move back in time is refused to who did not have the node then, and is i
   expect((await move(above, { ...later, effective_from: pastOwnerUntil.toISOString() })).status).toBe(200);
 });
 
-test("what somebody else planned for the node is not replaced by who does not have it then", async () => {
+test("a move planned by another is not replaced by someone who does not have the node then", async () => {
   const own = "organization:planned-9f3c";
   await world.deps.tree.createNode({ kind: "organization", id: "planned-9f3c", name: "P", parent: askedAbout });
   const soon = new Date(Date.now() + 3_600_000).toISOString();
@@ -149,7 +149,7 @@ test("a day on which a node moved counts for its new owner from the move on", as
   expect([made.status, new Date(made.body.starts_at)]).toEqual([201, since]);
 });
 
-test("who may not send events sends none in the place of one in quarantine, and none into what was another's", async () => {
+test("without the right to send events nobody replays one from quarantine, nor sends into another's organization", async () => {
   const manager = world.callers.get("with the role manager");
   const time = "2025-02-01T09:00:00Z";
   const { key } = await world.makeKey(["ingest"]);

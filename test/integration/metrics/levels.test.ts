@@ -169,7 +169,7 @@ test("a participant who leaves at an instant makes room for one who joins at it"
   expect(peak?.series.filter((point) => point.value === 1)).toHaveLength(9);
 });
 
-test("who joins between two ranges that are asked together, or leaves there, is counted in the later one accordingly", async () => {
+test("joining or leaving between two ranges that are asked together is counted in the later one accordingly", async () => {
   const common = { organization: "south", session: "between" };
   const atMs = (hour: number, minute = 0, ms = 0) => Date.UTC(2002, 2, 1, hour, minute, 0, ms);
   const time = (hour: number, minute: number) => new Date(atMs(hour, minute)).toISOString();

@@ -227,7 +227,7 @@ test("a link works without credentials, for its very file, until it expires", as
   expect(await status(await links.sign({ run: run.id, format: "csv" }, Date.now() + 60_000))).toBe(200);
 });
 
-test("who may not see prices or the audit neither makes, lists nor reads such a report", async () => {
+test("without the right to see prices or the audit nobody makes, lists or reads such a report", async () => {
   const viewer = (await world.makeKey(["read"], reseller)).key;
   for (const kind of ["billing", "financial", "audit"]) {
     const made = await world.ask("POST", "/v1/report-runs", { key: viewer, body: { report: kind, ...range } });
@@ -264,7 +264,7 @@ test("a run stays what was known then, and its differences name each cell that i
   expect((await world.document(run)).sections[0]?.rows[0]?.[3]).toBe("19.623456789");
 });
 
-test("what cannot be made is refused with the field that is wrong", async () => {
+test("a report that cannot be made is refused with the field that is wrong", async () => {
   const ask = (body: object) =>
     world.ask("POST", "/v1/report-runs", { key: world.key, body: { report: "usage", ...range, ...body } });
   const refused: [object, number, string][] = [
@@ -343,7 +343,7 @@ test("a run is made once for a key, and one whose process died is made by anothe
   expect((await claimRun(db, "two", nowMs))?.id).toBe(a.id);
 });
 
-test("who may only read cancels a run of their own and no other", async () => {
+test("a reader cancels a run of their own and no other", async () => {
   const { id, key } = await world.makeKey(["read"], reseller);
   /** Leased for good: nobody makes it meanwhile. */
   const unfinished = (requester: string) =>

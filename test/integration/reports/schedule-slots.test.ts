@@ -215,7 +215,7 @@ test("a slot waits until all of its period is known, and says that it is late", 
   await pause(schedule, dueMs);
 });
 
-test("what is due while a schedule is paused is sent neither then nor later", async () => {
+test("a slot that is due while its schedule is paused is sent neither then nor later", async () => {
   const startMs = Date.UTC(2020, 2, 1, 12);
   const schedule = await daily({}, startMs);
   await pause(schedule, startMs);

@@ -204,7 +204,7 @@ test("a test goes at once to the person who asks, and to nobody else", async () 
   await pause(schedule.id);
 });
 
-test("what does not fit is refused by its field, and edits keep to what the caller saw", async () => {
+test("a choice that does not fit is refused by its field, and an edit needs the state that the caller saw", async () => {
   const refused = async (given: object, field: string, status = 400) => {
     const body = { report: "usage", every: "month", formats: ["csv"], recipients: ["a@example.org"], ...given };
     const answer = await ask("POST", "/v1/schedules", body);

@@ -8,7 +8,7 @@ beforeAll(async () => {
 });
 afterAll(() => ingesting.close());
 
-test("what a process derives after another has begun is refused by storage and changes nothing", async () => {
+test("storage refuses what a process derives after another has begun, and nothing changes", async () => {
   const { store, materializer, flush } = ingesting;
   const event = { organization: "acme", session: "s", user: "u", interval: "i" };
   await ingesting.send([{ ...event, id: "in", type: "participant.joined", time: "2026-03-02T09:00:00Z" }]);

@@ -43,7 +43,7 @@ describe("an hour against its season", () => {
     expect(areUnusual({ direction: "both" }, [up, down])).toBeUndefined();
   });
 
-  test("who drove it is named with the share of the change", () => {
+  test("the value that drove the change is named with its share", () => {
     const now = new Map([
       ["a", 30],
       ["b", 250],

@@ -200,7 +200,7 @@ describe("an alert's next state", () => {
     else expect(next).toMatchObject(to);
   });
 
-  test("what is due of a period that ends is still told, and nothing else of it", () => {
+  test("a message that is due when a period ends is still sent, and nothing else about it", () => {
     expect(endPeriod(untold, at0 + hour)).toEqual(untold);
     expect(endPeriod(life({}), at0 + hour)).toMatchObject({ state: "resolved", due: null });
     expect(endPeriod(life({ due: "alert.reminder" }), at0 + hour)).toMatchObject({ state: "resolved", due: null });

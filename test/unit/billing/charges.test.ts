@@ -47,8 +47,8 @@ function subscription(history: [string, string][], tz: string, anchor: number): 
   return { id: "sub_1", node: "organization:a", anchor, tz, ...dates, history: since };
 }
 
-describe("a statement is, to the cent", () => {
-  test("of a whole cycle: what each level pays, and what it keeps", () => {
+describe("the charges of a statement, to the cent", () => {
+  test("a whole cycle: what each level pays, and what it keeps", () => {
     const cycle = { startMs: at("2026-03-01T00:00:00Z"), endMs: at("2026-04-01T00:00:00Z") };
     const segment: ChargedSegment = {
       fromMs: cycle.startMs,
@@ -68,7 +68,7 @@ describe("a statement is, to the cent", () => {
     ]);
   });
 
-  test("of a cycle from the 31st in Berlin with a plan change and a day of 23 hours", () => {
+  test("a cycle from the 31st in Berlin with a plan change and a day of 23 hours", () => {
     const tz = "Europe/Berlin";
     const changed = subscription(
       [

@@ -73,7 +73,7 @@ describe("a node", () => {
     expect(judgeNode({ ...node, ...more }, stores).kind).toBe(kind);
   });
 
-  test("what is refused is told in words that name the setting to change", () => {
+  test("a refusal names the setting to change", () => {
     const reason = (judgement: ReturnType<typeof judgeNode>) => ("reason" in judgement ? judgement.reason : "");
     expect(reason(judgeNode({ ...node, secretProof: "t" }, cluster({})))).toMatch(
       /TIDEMARK_CLUSTER_SECRET is not the one/,

@@ -44,7 +44,7 @@ test("a request is refused after a restart too when it may have been taken befor
   expect(receiver().peers.isFromPeer(headers, path)).toBe(false);
 });
 
-test("nothing of a request can be changed: its path, body, time, number, or the node that it is meant for", async () => {
+test("no part of a request can be changed: its path, body, time, number, or the node that it is meant for", async () => {
   const { peers, at } = receiver();
   at(1_000);
   const headers = await signed();
@@ -72,7 +72,7 @@ test("nothing of a request can be changed: its path, body, time, number, or the 
   expect(peers.isSignedBody(headers, body)).toBe(true);
 });
 
-test("who does not know the secret, or whose clock is more than a minute off, is refused", async () => {
+test("a node that does not know the secret, or whose clock is more than a minute off, is refused", async () => {
   const { peers, at } = receiver();
   at(2 * minuteMs);
   expect(peers.isFromPeer(await signed({ secret: `${secret}.`, nowMs: startedAtMs + 2 * minuteMs }), path)).toBe(false);

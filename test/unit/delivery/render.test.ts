@@ -70,7 +70,7 @@ test("the pauses grow, are never the same for many, and end within 24 hours afte
   expect(pauseAfter(3, 0)).not.toBe(pauseAfter(3, 0.5));
 });
 
-test("what is sealed opens with the same key, for the same thing, unchanged; and is never the same twice", () => {
+test("a sealed secret opens with the same key, for the same thing, unchanged; sealing twice never gives the same", () => {
   const vault = vaultOf("a key of at least thirty-two characters");
   const sealed = vault.seal({ url }, "chn_1");
   expect(vault.open(sealed, "chn_1")).toEqual({ url });

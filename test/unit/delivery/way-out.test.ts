@@ -155,7 +155,7 @@ test.each([301, 302, 303, 307, 308])("a redirect by %i is not followed", async (
   expect(reached).toEqual([`POST /begin 127.0.0.1:${port}`]);
 });
 
-test("of a large answer no more is read than 64 kB, and its status stands", async () => {
+test("no more than 64 kB of a large answer is read, and its status counts", async () => {
   listening();
   answer = () => ({ status: 200, body: "x".repeat(5_000_000) });
   const wayOut = createWayOut({ allow: parseOutgoingAllow("127.0.0.1") ?? nothingAllowed });

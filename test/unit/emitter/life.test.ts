@@ -62,7 +62,7 @@ const life: fc.Arbitrary<Life> = fc.record({
   end: fc.constantFrom("SIGKILL", "SIGTERM"),
 });
 
-test("what an emitter took is stored once, through kills, an absent service, a wrong key, a full disk and two at once", async () => {
+test("events that an emitter took are stored once, through kills, an absent service, a wrong key, a full disk and two at once", async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(life, { minLength: 2, maxLength: 4 }), async (lives) => {
       const directory = mkdtempSync(join(tmpdir(), "tidemark-life-"));

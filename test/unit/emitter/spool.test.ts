@@ -71,7 +71,7 @@ const offers = (emitter: Emitter, from: number, to: number) =>
     emitter.offer({ id: String(from + index), type: "chat.posted", organization: "acme" }),
   );
 
-test("what a program that was killed had offered is sent by the next one, and what the service answered is not kept", async () => {
+test("events offered by a killed program are sent by the next one, and answered ones are not kept", async () => {
   isAway = true;
   const child = await startProgram(1_234);
   child.kill("SIGKILL");
@@ -113,7 +113,7 @@ test("a spool holds more than memory would, up to its own bound, and then refuse
   expect(await emitter.close()).toEqual({ unsent: 0, rejected: 0 });
 });
 
-test("what is not answered when an emitter is closed waits in the spool for the next one", async () => {
+test("events unanswered when an emitter is closed wait in the spool for the next one", async () => {
   isAway = true;
   const emitter = new Emitter({ url, key: "tmk_test", spool: { directory }, random: () => 0.01 });
   offers(emitter, 0, 30);

@@ -22,7 +22,7 @@ test("a tenant without a turn gets one at once, whoever else waits", async () =>
   over();
 });
 
-test("who has fewer turns now goes first, however many others wait before", async () => {
+test("the caller with fewer turns goes first, however many others wait before", async () => {
   const turns = new FairTurns({ ...limits, mostWithFirst: 2 });
   const [first, second] = await Promise.all([turns.take(loud), turns.take(loud)]);
   const order: string[] = [];
@@ -52,7 +52,7 @@ test("more of one caller than may wait are refused, and who leaves makes room", 
   expect(turns.waiting).toBe(1);
 });
 
-test("who waits too long is told so, and a turn ends once however often it is ended", async () => {
+test("a caller that waits too long is refused, and a turn ends once however often it is ended", async () => {
   const turns = new FairTurns({ ...limits, patienceMs: 1 });
   const [over] = await Promise.all([turns.take(loud), turns.take(loud)]);
   await expect(turns.take(loud)).rejects.toMatchObject({ reason: "late" });

@@ -48,7 +48,7 @@ describe("as CSV", () => {
     ]);
   });
 
-  test("what was compared stands in the row of the window it is compared with, and nothing beside what has no such", async () => {
+  test("a compared window stands in the row of its partner, and a window without a partner beside nothing", async () => {
     const comparison = {
       from: "2026-03-01T00:00:00Z",
       to: "2026-03-04T00:00:00Z",
@@ -127,7 +127,7 @@ describe("as CSV", () => {
     );
   });
 
-  test("what has no value is a group of its own beside the total and what was taken together", async () => {
+  test("events without a value are a group of their own beside the total and the folded rest", async () => {
     const group = (key: string, rest = {}) => ({ key, total: 0, share: 0, series: [day(5, 1)], ...rest });
     const groups = [group(""), group("other"), group("other", { is_other: true })];
     const rows = await csv(answerOf(meterOf("a", [day(5, 3)], { groups })));

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { Passwords } from "../../../server/identity/passwords.ts";
 
-test("who is known does not wait behind strangers, and of too many strangers the last are refused", async () => {
+test("a known user does not wait behind strangers, and the last of too many strangers are refused", async () => {
   const passwords = new Passwords();
   const hash = await passwords.hash("right");
   const done: string[] = [];

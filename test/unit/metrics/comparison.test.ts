@@ -237,7 +237,7 @@ test("differences and percents are exact, rounded half away from zero to 4 decim
   expect(compareFigures("2", null)).toEqual({ delta: null, percent: null });
 });
 
-test("what to compare with is said in one of three ways, and anything else is refused", () => {
+test("a comparison is named in one of three ways, and anything else is refused", () => {
   expect(parseCompared("previous", "UTC", 0)).toBe("previous");
   expect(parseCompared("2026-01-01/now", "America/Chicago", 2e12)).toEqual({
     fromMs: Date.UTC(2026, 0, 1, 6),

@@ -63,7 +63,7 @@ test("a parameter given again adds values, and different ones stand side by side
   });
 });
 
-test("what is no filter is refused by its name", async () => {
+test("an invalid filter is refused by its name", async () => {
   for (const [query, field] of [
     ["filter[nothing]=a", "filter[nothing]"],
     ["filter[__proto__]=a", "filter[__proto__]"],

@@ -13,7 +13,7 @@ function course(startDay: number, days: number, daily: readonly number[]): Cours
 }
 const steady = (startDay: number) => course(startDay, 30, Array<number>(30).fill(10));
 
-test("what is used evenly ends where its pace says, and the past says that it does", () => {
+test("even use ends where its pace says, and the past confirms it", () => {
   const running = course(90, 30, Array<number>(12).fill(10));
   const found = forecast(running, 120, 102 * day, [steady(60), steady(30)]);
   expect(found?.value).toBeCloseTo(300, 9);

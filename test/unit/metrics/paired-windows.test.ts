@@ -190,7 +190,7 @@ test("weeks stand beside the same dates, another range beside what clocks showed
   ]);
 });
 
-test("of whole months every day and hour stands beside the one of the same name, in every zone", () => {
+test("in whole months every day and hour stands beside the one of the same name, in every zone", () => {
   fc.assert(
     fc.property(
       fc.constantFrom(...zones),
@@ -216,7 +216,7 @@ test("of whole months every day and hour stands beside the one of the same name,
   );
 });
 
-test("of any days a year before every day and hour stands beside the one of the same name, in every zone", () => {
+test("a year before, every day and hour of any days stands beside the one of the same name, in every zone", () => {
   fc.assert(
     fc.property(
       fc.constantFrom(...zones),

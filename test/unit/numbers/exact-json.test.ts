@@ -32,7 +32,7 @@ test.each([
   expect(parse(json)).toEqual(JSON.parse(json));
 });
 
-test("what looks like a number inside a text stays text", () => {
+test("a text that looks like a number stays text", () => {
   const json = '{"a":"x: 1524831183200260097","b":"\\"c\\":1524831183200260097,","d":1524831183200260097}';
   expect(parse(json)).toEqual({
     a: "x: 1524831183200260097",

@@ -37,6 +37,6 @@ test.each([
   expect(averages(figures, organizations)).toEqual({ organizations, mean, median });
 });
 
-test("of no organization there is no average", () => {
+test("without organizations there is no average", () => {
   expect(averages([], 0)).toEqual({ organizations: 0, mean: null, median: null });
 });

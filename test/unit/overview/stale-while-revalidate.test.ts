@@ -55,7 +55,7 @@ test("after more was stored, who asks waits for a quick reading", async () => {
   expect(await second).toBe("b");
 });
 
-test("what was stored before asking is in the answer, even where an older state is just being read", async () => {
+test("events stored before the question are in the answer, even where an older state is just being read", async () => {
   const { ask, readings } = cacheWith();
   const first = ask("1");
   await turn();

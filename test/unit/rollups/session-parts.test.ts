@@ -10,14 +10,14 @@ const edge = (atMs: number, delta: number, starts = Math.max(0, delta), level = 
   starts,
 });
 
-test("what runs at a bound ends there and goes on there, without a start", () => {
+test("an interval that runs at a bound ends there and goes on there, without a start", () => {
   expect(splitEdges([edge(10, 2), edge(50, -2)], [30])).toEqual([
     [edge(10, 2), edge(30, -2, 0)],
     [edge(30, 2, 0), edge(50, -2)],
   ]);
 });
 
-test("what ends at a bound is not beyond it, what starts at it is not before it", () => {
+test("an interval that ends at a bound is not beyond it, one that starts at it is not before it", () => {
   expect(splitEdges([edge(10, 1), edge(30, 0, 1), edge(50, -1)], [30])).toEqual([
     [edge(10, 1), edge(30, -1, 0)],
     [edge(30, 1, 1), edge(50, -1)],

@@ -41,7 +41,7 @@ test("terms that are opened and saved again are the same to the last digit", () 
   expect(planTermsSchema.parse(termsOf(draftOf(versionOf(terms)), levels))).toEqual(terms);
 });
 
-test("what does not belong to what was chosen is not sent, whatever was typed before", () => {
+test("fields that the choice does not have are not sent, whatever was typed before", () => {
   const draft = newDraft();
   draft.features.push(newFeature("call_minutes", draft.features));
   draft.features.push(newFeature("call_minutes", draft.features));

@@ -45,7 +45,7 @@ test.each(conditions)("a rule that is opened and saved unchanged stays what it i
   expect(createRuleSchema.omit({ node: true, replaces: true }).parse(changeOf(draft))).toEqual({ name, ...change });
 });
 
-test("what was typed and is no number reaches the server as it was typed, so that it names the field", () => {
+test("text that is no number reaches the server as it was typed, so that the server names the field", () => {
   const typed = { repeatHours: "soon", thresholds: "50, lots", kind: "quota" } as const;
   const parsed = createRuleSchema.safeParse(newRuleOf({ ...newRuleDraft("all"), name: "A rule", ...typed }));
   const fields = parsed.error?.issues.map(({ path }) => path.join("."));

@@ -56,7 +56,7 @@ function line(checked: 0 | 1, id: string): string {
 const record = (events: string[]) =>
   renderRequestRecord({ receivedAtMs: Date.now(), events, quarantined: [], outcomes: [] });
 
-test("of a backlog two full batches are stored at once, settle in order, and a repeat is found in one that is still being stored", async () => {
+test("two full batches of a backlog are stored at once, settle in order, and a repeat is found in one that is still being stored", async () => {
   await mkdir(join(directory, "log"));
   const onFatal = (error: Error) => {
     throw error;

@@ -100,7 +100,7 @@ test("a batch that is sent five times, among others and in any order, counts onc
   expect(await totals()).toEqual({ stored: "6", counted: "6", amount: "4.500000003" });
 });
 
-test("of a batch that ClickHouse refuses, the event at fault goes to quarantine and all others are stored, once", async () => {
+test("when ClickHouse refuses a batch, the event at fault goes to quarantine and all others are stored, once", async () => {
   const rows = Array.from({ length: 33 }, (_, index) => line(`p${index}`, index === 20 ? "not a number" : "1"));
   const batch = sealed(rows);
   await storeBatch(context(), batch, false);

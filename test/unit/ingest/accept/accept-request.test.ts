@@ -226,7 +226,7 @@ test("a retry without a time is the same body, whenever it is received", async (
   expect(await post(timeless)).toMatchObject({ duplicates: 1 });
 });
 
-test("what storage has is a duplicate or a conflict also when memory has forgotten it", async () => {
+test("a stored event is a duplicate or a conflict also when memory has forgotten it", async () => {
   const known = event();
   await post(known);
   const [line] = await accepting.loggedEvents();
@@ -562,7 +562,7 @@ test("events that storage cannot answer for are logged unchecked", async () => {
   expect(await accepting.loggedEvents()).toMatchObject([{ checked: "0" }]);
 });
 
-test("what is logged fills the ids of the next process", async () => {
+test("the log fills the known ids of the next process", async () => {
   const sent = event();
   await post(sent);
   const next = await startAccepting({ now: () => nowMs });

@@ -197,7 +197,7 @@ describe("binary mode", () => {
     expect(events).toMatchObject([{ properties: { note: "café €" } }]);
   });
 
-  test("what is missing or wrong is named as in the other modes", () => {
+  test("a missing or wrong field is named as in the other modes", () => {
     for (const name of ["specversion", "id", "source", "type"]) {
       const { [`ce-${name}`]: _, ...headers } = { ...json } as Record<string, string>;
       expect(read(headers, {}).faults, name).toEqual([[0, "invalid_cloudevent", name]]);

@@ -63,7 +63,7 @@ describe("however many full bodies are held", () => {
   });
 });
 
-test("what bodies grow to is bounded, and one tenant's growth takes nothing of what another is assured of", async () => {
+test("the growth of bodies is bounded, and one tenant's takes nothing of what another is assured of", async () => {
   const memory = impatient();
   const grow = async (sender: { tenant: string; key: string }) => {
     const entered = await memory.reserve(sender, undefined, true);
@@ -80,7 +80,7 @@ test("what bodies grow to is bounded, and one tenant's growth takes nothing of w
   expect(await codeOf(grow(keyOf("quiet")))).toBe("entered");
 });
 
-test("what was released can be taken again, and a second release gives nothing", async () => {
+test("released memory can be reserved again, and a second release gives nothing", async () => {
   const memory = impatient();
   for (let round = 0; round < 50; round++) {
     const entered = await memory.reserve(keyOf("a"), full, false);

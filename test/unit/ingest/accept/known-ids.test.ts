@@ -69,7 +69,7 @@ test("identities of a failed append are new again", async () => {
   expect(await judge(ids, event("e1", "a"))).toMatchObject({ verdict: "conflict" });
 });
 
-test("what is stored is a duplicate or a conflict at any age, and the hash decides nothing alone", async () => {
+test("a stored event is a duplicate or a conflict at any age, and the hash decides nothing alone", async () => {
   const stored = new Map([[identityOf("acme", "old"), String(hashText("a"))]]);
   const ids = new KnownIds({ lookupStored: async () => stored, filterBytes: 1 << 16, recentSlots: 64 });
   await ids.fillFromStorage(
@@ -188,7 +188,7 @@ test("two identities with one hash are told apart: the second is never refused",
   expect(recent.find(identityOf("acme", "e2"), idHash, bodyHash)).toBe("unsure");
 });
 
-test("what an earlier process logged is known before the first request", async () => {
+test("events that an earlier process logged are known before the first request", async () => {
   const ids = await knownIds();
   const line = (id: string, body: string) => `1\tac\\tme\t${id}\t${hashText(body)}\t0\t0\tchat.posted`;
   const payload = renderRequestRecord({
