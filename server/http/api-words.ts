@@ -1,4 +1,4 @@
-/** What the API's description says besides its routes. */
+/** The texts of the API's description beside its routes. */
 
 /** The order is the one in which people need them; every operation has one of these. */
 export const operationTags = [
@@ -20,7 +20,7 @@ export const operationTags = [
   { name: "Operations", description: "The health of the service, and repairs" },
 ] as const;
 
-/** What OpenAPI has no form for. */
+/** Describes what OpenAPI has no form for. */
 const liveContract = `## Live over Socket.IO
 
 Connect a Socket.IO 4 client to this server, path \`/socket.io\`, with a key as \`auth: { token }\` or as a bearer header, or with the session's cookie from this server's own pages. A refused connection is a \`connect_error\` whose \`data.code\` is \`unauthenticated\`, \`forbidden\` or \`too_many_sockets\`.

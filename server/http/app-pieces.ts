@@ -1,4 +1,4 @@
-/** What app.ts puts around the routes, and what each file of routes is made with. */
+/** The frame that app.ts puts around the routes, and the router that each file of routes is made with. */
 
 import type { Hook, RouteConfig } from "@hono/zod-openapi";
 import { OpenAPIHono } from "@hono/zod-openapi";
@@ -49,7 +49,7 @@ export function createRouter({
   return router;
 }
 
-/** What the description of a route says of who may ask: public ones say so themselves (`security: []`). */
+/** Describes who may call a route; public ones say so themselves (`security: []`). */
 export function securityOf({
   middleware,
   security,
@@ -171,11 +171,11 @@ const securityHeaders = [
   ["referrer-policy", "no-referrer"],
   ["cross-origin-opener-policy", "same-origin"],
   ["cross-origin-resource-policy", "same-origin"],
-  // Only this host: whether its subdomains have TLS is not ours to say.
+  // For this host only: its subdomains may not have TLS.
   ["strict-transport-security", "max-age=15552000"],
 ] as const;
 
-/** Set before the handler runs, which then makes its answer with them: changing a finished answer costs more. */
+/** Set before the handler runs: changing a finished answer costs more. */
 const addSecurityHeaders = createMiddleware<HttpEnv>(async (c, next) => {
   for (const [name, value] of securityHeaders) c.header(name, value);
   await next();

@@ -15,7 +15,7 @@ import type { NodeTree } from "../tree/node-tree.ts";
 import type { HttpEnv } from "./http-env.ts";
 import { needing } from "./needed-rights.ts";
 
-/** What a request or a socket carries, as its headers have it. */
+/** The credentials of a request or a socket, as its headers have them. */
 export interface Credentials {
   authorization?: string | undefined;
   cookie?: string | undefined;
@@ -34,7 +34,7 @@ const maxKeyLength = 512;
 
 const lookUpRetrySeconds = 5;
 
-/** A bearer key goes before a cookie: a request that shows a key is never answered with the rights of a browser's session. */
+/** A bearer key takes precedence over a cookie: a request with a key never gets the rights of a browser's session. */
 export function createAuthenticator({
   keys,
   sessions,

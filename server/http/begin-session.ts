@@ -1,4 +1,4 @@
-/** The end of signing in: a session, its cookies, and what the dashboard is told of who that is. */
+/** Ends signing in: a session, its cookies, and what the dashboard learns about the user. */
 import type { Context } from "hono";
 import { getCookie } from "hono/cookie";
 import { actions, type Me } from "../contract/accounts.ts";
@@ -16,14 +16,14 @@ interface BeginDeps {
   users: Pick<Users, "rememberOrigin">;
 }
 
-/** From where a request comes, as attempts to sign in are counted. */
+/** The origin of a request, by which attempts to sign in are counted. */
 export function originOf(c: Context<HttpEnv>): SignInOrigin {
   const device = getCookie(c, deviceCookie);
   const isOurs = device !== undefined && /^[\w-]{43}$/.test(device);
   return { address: c.get("client")().address ?? "unknown", ...(isOurs && { device }) };
 }
 
-/** The caller has made sure that it is this user. Answers the session's token. */
+/** The caller must have authenticated the user. Returns the session's token. */
 export async function startSession(
   c: Context<HttpEnv>,
   { sessions, users }: BeginDeps,

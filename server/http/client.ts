@@ -1,7 +1,7 @@
 /**
- * Who is at the other end of a request, as far as that can be known: the one place that tells it, to limits, audit, cookies
- * and /metrics alike. What forwarding headers say is believed of the proxies that the settings name and of nobody else:
- * anyone can write such a header to get fresh attempts, or to be another.
+ * Who is at the other end of a request, as far as that can be known: limits, audit, cookies and /metrics all ask here.
+ * Forwarding headers are trusted from the proxies that the settings name and from nobody else: anyone can write such a
+ * header to get fresh attempts, or to pose as another.
  */
 import type { IncomingMessage } from "node:http";
 import type { Context } from "hono";
@@ -10,9 +10,9 @@ import { type AddressRanges, parseAddressRanges, plainAddress } from "../address
 import type { HttpEnv } from "./http-env.ts";
 
 export interface Client {
-  /** IPv4 as such even where it came mapped into IPv6; undefined where there is no connection to tell it by. */
+  /** The address, with IPv4 unwrapped from IPv6; undefined where there is no connection. */
   address: string | undefined;
-  /** Whether it came over TLS, or somebody on its way says so: who says it falsely only keeps a cookie from himself. */
+  /** Whether it came over TLS, or a header says so: who sends it falsely only loses their own cookie. */
   isHttps: boolean;
   /** Whether it is a program on this machine that connected by itself, as far as can be seen: by no declared proxy, and to this very port. */
   isDirectFromHere: boolean;
@@ -24,7 +24,7 @@ interface Peer {
   isTls: boolean;
 }
 
-/** What proxies, balancers and content networks add by default; programs that connect by themselves send none of them. */
+/** Headers that proxies, balancers and content networks add by default; programs that connect by themselves send none of them. */
 const forwardingHeaders = [
   ...["forwarded", "via", "x-forwarded", "x-real-ip", "client-ip", "x-client-ip", "x-cluster-client-ip"],
   ...["for", "host", "proto", "port", "prefix", "server", "by", "ssl", "scheme"].map((part) => `x-forwarded-${part}`),
@@ -68,8 +68,8 @@ export function tellClient(
 }
 
 /**
- * Each proxy adds whom it heard from at the end of the list, so it is read from there: the first address that is no proxy's
- * is the client's, and what stands before it is the client's own invention. Something that is no address ends the way.
+ * Each proxy appends the address that connected to it, so the list is read from its end: the first address that is not a
+ * proxy's is the client's, and whatever stands before it the client may have made up. Text that is no address ends the walk.
  */
 function beforeProxies(peer: string, forwardedFor: string | undefined, isTrustedProxy: AddressRanges): string {
   let address = peer;
@@ -105,7 +105,7 @@ function isNamedHere(host: string | undefined, port: number | undefined): boolea
   return isHere && Number(asked) === port;
 }
 
-/** Nothing is known in a test that hands requests to the application by itself. */
+/** In a test that calls the application directly there is no connection. */
 function peerOf(c: Context): Peer {
   const { incoming } = (c.env ?? {}) as { incoming?: IncomingMessage };
   const isTls = new URL(c.req.url).protocol === "https:";

@@ -1,6 +1,6 @@
 /**
- * The OpenAPI document: what the routes say of themselves, and what holds for all of them, said once. Pure but for the names
- * of schemas, which a registry keeps.
+ * The OpenAPI document: the descriptions of the routes, and what holds for all of them, said once. Pure but for the names of
+ * schemas, which a registry keeps.
  */
 import { isDeepStrictEqual } from "node:util";
 import { zodToOpenAPIRegistry } from "@asteasolutions/zod-to-openapi";
@@ -50,7 +50,7 @@ export function describeApi(app: OpenAPIHono<HttpEnv>): ApiDocument {
     tags: operationTags.map((tag) => ({ ...tag })),
     security: [{ key: [] }, { session: [] }],
   });
-  // What routes carry besides, such as their judgements, is no JSON.
+  // Routes also carry values that are no JSON, such as their judgements.
   const document: ApiDocument = JSON.parse(JSON.stringify(written));
   document.components = { ...document.components, parameters: sharedParameters, headers: sharedHeaders };
   for (const [path, operations] of Object.entries(document.paths)) {

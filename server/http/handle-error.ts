@@ -1,4 +1,4 @@
-/** Every error that leaves the server, as problem+json. What is not meant for the caller is logged and not told. */
+/** Turns every error into problem+json. Details that are not meant for the caller are logged only. */
 import type { Context, ErrorHandler, NotFoundHandler } from "hono";
 import { HTTPException } from "hono/http-exception";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
@@ -43,13 +43,13 @@ const storeRetrySeconds = 2;
 const heavyRetrySeconds = 30;
 const tooHeavy =
   "it takes more time or memory than one question may have: ask for a shorter range, fewer meters, groups or nodes, or again later";
-/** Postgres' codes for what it cannot hold, and for what names something that is not there: no check before it saw to that. */
+/** Postgres' codes for values that it cannot hold and for references to nothing: an earlier check missed them. */
 const unstorable: ReadonlySet<string | undefined> = new Set(["22021", "22P02", "22P05", "22003", "22001", "23503"]);
 
 export function handleError(log: Logger): ErrorHandler<HttpEnv> {
   return (error, c) => {
     const problem = asProblem(error);
-    // A refusal that nothing caused is part of the service, such as while it starts.
+    // A refusal without a cause is part of normal work, such as while it starts.
     const isRefusal = error instanceof ProblemError && error.cause === undefined;
     if (problem.code === "internal" || (problem.code === "store_unavailable" && !isRefusal))
       log.error(

@@ -12,13 +12,13 @@ export interface HttpEnv {
     requestId: string;
     /** What the request holds of the memory for bodies. */
     bodyReservation: BodyReservation;
-    /** There once somebody began to read it. */
+    /** Present once reading has begun. */
     body?: Promise<Buffer>;
     /** Carries out the rest of the request at most once; there where the caller asked for that. */
     once?: (next: Next) => Promise<Response | undefined>;
-    /** Who is at the other end, found out on the first call. */
+    /** Who is at the other end, determined on the first call. */
     client: () => Client;
-    /** Who asks, found out on the first call; a route that never calls it costs no look-up. */
+    /** The caller, determined on the first call; a route that never calls it costs no look-up. */
     identify: () => Promise<Actor | undefined>;
     /** The key of entity tags; see entity-tag.ts. */
     tagSecret: () => Promise<string>;

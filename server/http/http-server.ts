@@ -51,7 +51,7 @@ export function createHttpServer(isTrustedProxy: AddressRanges): Server {
   return server;
 }
 
-/** What Node.js could not read as a request never comes to a route, and is answered as routes answer. */
+/** Requests that Node.js could not parse never reach a route; they get a problem+json like any error. */
 function refuseUnread(error: NodeJS.ErrnoException, socket: Socket): void {
   if (error.code === "ECONNRESET" || !socket.writable || socket.bytesWritten > 0) {
     socket.destroy();

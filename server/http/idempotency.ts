@@ -81,7 +81,7 @@ async function carryOutOnce(
   return undefined;
 }
 
-/** An answer is not given again to a caller who has other rights by now: it may hold what these do not show. */
+/** An answer is not repeated to a caller whose rights have changed: it may hold what the new ones do not show. */
 function rightsOf({ grants }: Actor): string {
   return JSON.stringify(grants.map(({ node, actions }) => [node, ...[...actions].sort()]).sort());
 }

@@ -6,7 +6,7 @@ import { maxWindows } from "./windows.ts";
 
 /** For all nodes, meters, groups and windows together. At 110 bytes each this is an answer of 27 MB. */
 export const maxFigures = 250_000;
-/** From so many on, an answer waits for room: only a few of that size are made at once. */
+/** Answers with more figures than this wait their turn: only a few of that size are made at once. */
 export const largeFigures = 20_000;
 export const maxMeters = 50;
 
@@ -16,13 +16,13 @@ export interface AskedSize {
   window: WindowKind;
   /** ms. */
   lengthMs: number;
-  /** How many groups stand for themselves; undefined: it is not grouped. */
+  /** How many groups are kept apart; undefined: it is not grouped. */
   groups: number | undefined;
   /** Windows of the range that it is compared with. */
   comparedWindows: number;
 }
 
-/** A question that asks for more than an answer may have, by the parameter that makes most of it. */
+/** Thrown for a question whose answer would be too large, with the parameter that contributes most. */
 export class TooManyFiguresError extends Error {
   override name = "TooManyFiguresError";
   readonly field: "window" | "limit" | "meter" | "node";
@@ -45,13 +45,13 @@ const usualLengthMs: Readonly<Record<WindowKind, number>> = {
   total: Number.POSITIVE_INFINITY,
 };
 
-/** So many operations of a formula cost as much as one more meter. */
+/** This many operations of a formula cost as much as one more meter. */
 const operationsPerMeter = 20;
 
 /** How many figures it takes to make the answer, by the calendar's usual lengths. Throws TooManyFiguresError. */
 export function sizeOfAnswer({ meters, window, lengthMs, groups, comparedWindows }: AskedSize): number {
   const windows = Math.ceil(lengthMs / usualLengthMs[window]) + 1;
-  // Clocks that change make a range a few windows longer or shorter: what is near the bound is counted when it is cut up.
+  // Clock changes make a range a few windows longer or shorter: a question near the bound is counted again when its windows are made.
   if (windows > maxWindows * 1.05)
     throw new TooManyFiguresError(`the range has more than ${maxWindows} windows of a ${window}`, "window");
   const measured = meters.flat().reduce((sum, meter) => sum + costOf(meter), 0);

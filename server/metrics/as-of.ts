@@ -9,7 +9,7 @@ export const asOfSchema = z.object({ settledBatch: z.number(), watermarkMs: z.nu
 export type AsOf = z.infer<typeof asOfSchema>;
 
 /**
- * A corrected event has a later batch than the one that it came with; that it was there before is told by its receipt.
+ * A corrected event has a later batch than the one that it came with; its receipt shows that it was there before.
  * Between receipt and log an event waits at most for its id to be looked up and its organization to be made.
  */
 const longestAcceptMs = 10_000;

@@ -1,5 +1,5 @@
 /**
- * How a range is laid upon the one that it is compared with: by the calendar where both are whole months or cycles, or where
+ * How a range maps to the one that it is compared with: by the calendar where both are whole months or cycles, or where
  * it is a year, and else by what the zone's clock shows. Readings of a clock are written as in zone-clock.ts, instants are ms since 1970, UTC.
  */
 import type { CalendarDate } from "@internationalized/date";
@@ -19,7 +19,7 @@ export interface MovedInstant {
 }
 
 export interface Shift extends Span {
-  /** Where what the clock shows lies in the compared range, as a reading. */
+  /** Maps what the clock shows to the compared range, as a reading. */
   move: (reading: number) => MovedInstant;
   /** Whether what it shows on a date moves to the same time of a date. */
   keepsTime: boolean;
@@ -29,13 +29,13 @@ export interface Shift extends Span {
 
 type Movement = Omit<Shift, "fromMs" | "toMs">;
 
-/** By as much as clocks show. */
+/** Shifts by a difference of readings. */
 export function byReading(difference: number): Movement {
   const move = (reading: number) => ({ at: reading - difference, isThere: true });
   return { move, keepsTime: difference % dayMs === 0, moveStart: () => undefined };
 }
 
-/** To the same dates; of years without it 29 February is missing. */
+/** Shifts to the same dates of another year; 29 February is missing where that year has none. */
 export function byYears(years: number): Movement {
   function move(reading: number): MovedInstant {
     const date = new Date(reading);
@@ -73,7 +73,7 @@ export function byCycles(count: number, anchor: number, { tz }: ZoneClock): Move
 export const startsCycle = (ms: number, anchor: number, tz: string): boolean =>
   cycleContaining(ms, tz, anchor).startMs === ms;
 
-/** Cycles from one to the other, each the start of one. */
+/** The number of cycles between two instants, each the start of one. */
 export function cyclesBetween(fromMs: number, toMs: number, anchor: number, tz: string): number {
   const [from, to] = [cycleDateAt(fromMs, tz, anchor), cycleDateAt(toMs, tz, anchor)];
   return (to.year - from.year) * 12 + to.month - from.month;
@@ -84,7 +84,7 @@ export function readingOfEdge(ms: number, clock: ZoneClock): number {
   return clock.isStartOfDate(ms) ? clock.midnightBefore(ms) : clock.readingAt(ms);
 }
 
-/** Where an edge of the asked range lies in the compared one: of a time that comes twice the same time of the two. */
+/** Where an edge of the asked range lies in the compared one; the first or second of a repeated time maps to the same one of the two. */
 export function moveEdge(ms: number, { move, moveStart }: Movement, clock: ZoneClock): number {
   const start = moveStart(ms);
   if (start !== undefined) return start;

@@ -24,7 +24,7 @@ export interface Comparison {
   with: "previous" | "year" | Span;
   /** Whether days stand beside the same date or the same day of the week. */
   match: "date" | "weekday";
-  /** What of the compared range counts while the asked one runs: the same elapsed part, or all of it. */
+  /** Which part of the compared range counts while the asked one runs: the same elapsed part, or all of it. */
   partial: "same" | "full";
 }
 
@@ -35,13 +35,13 @@ export interface AskedRange extends Span {
   tz: string;
 }
 
-/** Cut to what counts. */
+/** The compared range, clipped to the part that counts. */
 export interface ComparedRange extends Span {
   /** False where no date of the asked range is one of the compared. */
   hasAny: boolean;
-  /** Cover it. */
+  /** The windows that cover it. */
   windows: Window[];
-  /** What of it stands beside each window of the asked range. */
+  /** The part of it that is compared with each window of the asked range. */
   partners: (Window | undefined)[];
 }
 
@@ -102,7 +102,7 @@ function shiftedBy({ fromMs, toMs }: Span, movement: ReturnType<typeof byReading
   return { ...movement, fromMs: moveEdge(fromMs, movement, clock), toMs: moveEdge(toMs, movement, clock) };
 }
 
-/** By as much as the clock shows between its edges, up to where it begins. */
+/** The range right before, as long as the clock shows between the edges of the asked one. */
 function shiftByLength({ fromMs, toMs }: Span, clock: ZoneClock): Shift {
   const shown = readingOfEdge(toMs, clock) - readingOfEdge(fromMs, clock);
   // Between the two times of an hour that comes twice a clock shows no time, or less.
@@ -120,7 +120,7 @@ function shiftTo(asked: AskedRange, { fromMs, toMs }: Span, clock: ZoneClock): S
   return { ...movement, fromMs, toMs };
 }
 
-/** The least number of days, a multiple of 7, by which the range moves out of itself. */
+/** The smallest multiple of 7 days by which the shifted range does not overlap itself. */
 function wholeWeeksOver(asked: Span, clock: ZoneClock): number {
   // Clocks make a week at most a day longer or shorter than 168 hours, so the count starts one week early.
   let days = Math.max(1, Math.floor((asked.toMs - asked.fromMs) / (7 * dayMs))) * 7;
@@ -129,7 +129,7 @@ function wholeWeeksOver(asked: Span, clock: ZoneClock): number {
 }
 
 /**
- * What `value` has more than `compared`, in the form of the two (decimal string or number), and that in percent of the
+ * The difference of `value` to `compared`, in the form of the two (decimal string or number), and that in percent of the
  * compared one's size, rounded half away from zero to 4 decimals. Null where there is nothing to subtract or divide by.
  */
 export function compareFigures(value: Figure, compared: Figure): { delta: Figure; percent: number | null } {

@@ -1,6 +1,6 @@
 /**
- * Where the usage of a running span will end: at the pace so far. How far such a projection may be trusted is told by what
- * the same one would have said in spans of the past. Estimates are floats; what is billed never comes from here.
+ * Projects where the usage of a running span will end at the pace so far. How far to trust it follows from what the same
+ * projection would have said in past spans. Estimates are floats; what is billed never comes from here.
  */
 export interface Forecast {
   value: number;
@@ -22,7 +22,7 @@ export interface Course {
 }
 
 const minTests = 3;
-/** How far a test may lie from the present share of the span. */
+/** A test uses a past span at a share of its time that differs from the present one by at most this. */
 const nearShare = 0.1;
 
 /** `used` since `startMs`. Undefined before the span begins. */
@@ -58,7 +58,7 @@ export function reachesAt({ startMs, endMs }: Course, used: number, limit: numbe
   return atMs < endMs ? Math.ceil(atMs) : undefined;
 }
 
-/** Without the span in the middle of which usage first began: its whole says nothing of a pace that it had for a part. */
+/** Leaves out the span in which usage first began: its total says nothing about a pace that it had for a part only. */
 function sinceUsageBegan(past: readonly Course[]): Course[] {
   const used = [...past].sort((a, b) => a.startMs - b.startMs).filter(({ points }) => (points.at(-1)?.used ?? 0) > 0);
   return (used[0]?.points[0]?.used ?? 0) > 0 ? used : used.slice(1);
@@ -69,7 +69,7 @@ interface BackTest {
   actual: number;
 }
 
-/** What would have been projected in a past span when it was about as far as the running one is. */
+/** What would have been projected in a past span at about the same share of its time as the running one. */
 function testsOf(course: Course, elapsed: number): BackTest[] {
   const { startMs, endMs, points } = course;
   const used = points.at(-1)?.used ?? 0;
@@ -86,7 +86,7 @@ function testOf(
   return { projected: (used * (span.endMs - span.startMs)) / (ms - span.startMs), actual: span.used };
 }
 
-/** The values must be sorted; between neighbours it is interpolated. */
+/** The values must be sorted; it interpolates between neighbours. */
 function quantile(sorted: readonly number[], share: number): number {
   const place = (sorted.length - 1) * share;
   const [below, above] = [sorted[Math.floor(place)] ?? 0, sorted[Math.ceil(place)] ?? 0];

@@ -1,4 +1,4 @@
-/** What became of the events that keys sent, and how soon queries saw them: the answer of GET /v1/ingest-health. */
+/** Outcomes of the events that keys sent, and how soon queries saw them: the answer of GET /v1/ingest-health. */
 import { z } from "zod";
 import type { ClickHouse } from "../clickhouse/client.ts";
 import { defineQuery } from "../clickhouse/define-query.ts";
@@ -96,7 +96,7 @@ export async function answerIngestHealth(
   };
 }
 
-/** How soon queries see events is one for all nodes; how many there were is told of the node's own alone. */
+/** Freshness is the same for all nodes; the number of events is that of the node alone. */
 function freshnessOf(
   measured: z.infer<typeof freshnessRow> | undefined,
   ownEvents = measured?.events ?? 0,

@@ -41,7 +41,7 @@ export function carryLevel(
     const change = changesByStart.get(startMs);
     const lengthMs = endMs - startMs;
     const net = change?.net ?? 0;
-    // What ends at the window's first instant is not in the window, so its opening level is reached only without an edge there.
+    // An interval that ends at the window's first instant is not in it, so its opening level is reached only without an edge there.
     const isFromEdges = change !== undefined && (change.peak > 0 || change.firstMs === startMs);
     const peak = level + (isFromEdges ? change.peak : 0);
     const window: LevelWindow = {

@@ -121,7 +121,7 @@ function sumOf(sixtieths: string, events: number): Measured {
   return { figure: amountOfSixtieths(sixtieths), hasData: true, average };
 }
 
-/** What each aggregation ranks its groups by. */
+/** The figure by which each aggregation ranks its groups. */
 const ranks: Record<EventsRule["aggregation"], string> = {
   count: "events",
   sum: "amount",
@@ -243,7 +243,7 @@ export async function measureValueLevel(
 /** The rollup knows no users, rooms and sessions: a question about those is answered from the events. */
 const knowsOnlyEvents = (scope: Scope) => scope.isCustom || concerns(scope, "user", "room", "session");
 
-/** What a node above organizations did, by what its events declare, is kept ready for it; the rest is summed up from organizations' counters. */
+/** Counters by the declared dimensions are kept for nodes above organizations; other questions sum the counters of organizations. */
 async function countersPerWindow(
   clickhouse: ClickHouse,
   scope: Scope,

@@ -1,4 +1,4 @@
-/** Meters of jobs as wholes: how long they took, from what their events say together. */
+/** Meters of whole jobs: how long they took, from all their events together. */
 import { z } from "zod";
 import { stepsOfTypes } from "../catalog/catalog.ts";
 import type { ClickHouse } from "../clickhouse/client.ts";

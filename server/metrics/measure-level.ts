@@ -77,7 +77,7 @@ export async function measureLevel(
   });
 }
 
-/** Levels of a node just before an instant, by name; levels that never were are missing. */
+/** Levels of a node just before an instant, by name; levels that never changed are missing. */
 export async function levelsAt(
   clickhouse: ClickHouse,
   address: string,

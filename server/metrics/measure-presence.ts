@@ -1,4 +1,4 @@
-/** Meters of who was there: distinct users and rooms, and the fullest session. */
+/** Meters of presence: distinct users and rooms, and the fullest session. */
 import { z } from "zod";
 import type { MeterRule } from "../catalog/catalog.ts";
 import type { ClickHouse } from "../clickhouse/client.ts";

@@ -6,7 +6,7 @@ import { z } from "zod";
 import type { Range } from "./scope.ts";
 
 export interface MergedRange {
-  /** In order of time, none reaching into the next, each of some length. */
+  /** In order of time, not overlapping, none of them empty. */
   ranges: readonly Range[];
   /** Where each window begins, and all of `gapStarts`; ascending, ms. */
   bounds: readonly number[];

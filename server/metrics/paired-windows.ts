@@ -12,7 +12,7 @@ export interface Pairing {
   asked: Span;
   window: WindowKind;
   shift: Shift;
-  /** What of the compared range counts ends here. */
+  /** The part of the compared range that counts ends here. */
   endMs: number;
   clock: ZoneClock;
 }
@@ -47,7 +47,7 @@ function partOfClock({ startMs, endMs }: Window, stepMs: number, pairing: Pairin
   return { fromMs: start.at, toMs: endMs === asked.toMs ? Math.min(toMs, moveEdge(endMs, shift, clock)) : toMs };
 }
 
-/** Days and longer ones: the same dates, or the times of them that the range was cut at. */
+/** Days and longer windows: the same dates, or the times of day at which the range begins and ends. */
 function partOfDates({ startMs, endMs }: Window, pairing: Pairing): Span {
   const { window, shift, clock } = pairing;
   const isDate = (ms: number) => shift.keepsTime && clock.isStartOfDate(ms);
@@ -63,7 +63,7 @@ function partOfDates({ startMs, endMs }: Window, pairing: Pairing): Span {
   return { fromMs: edge(startMs, () => shift.move(clock.midnightBefore(startMs)).at), toMs: edge(endMs, afterLast) };
 }
 
-/** An instant of the asked range in the compared one; of a time that comes twice the first is beside the first, the second beside the second. */
+/** Maps an instant of the asked range to the compared one; the first of a repeated time to the first, the second to the second. */
 function movedInstant(ms: number, { asked, shift, clock }: Pairing): MovedInstant {
   const reading = clock.readingAt(ms);
   const earlier = clock.instantsOf(reading).filter((one) => one >= asked.fromMs && one < ms);
@@ -73,12 +73,12 @@ function movedInstant(ms: number, { asked, shift, clock }: Pairing): MovedInstan
   if (found !== undefined) return { at: found, isThere: true };
   const [first] = earlier;
   if (first === undefined || instants.length === 0) return { at: clock.firstInstantOf(moved.at), isThere: false };
-  // All that the clock shows twice has passed there when it begins to show it again here.
+  // The repeated hour is over there when it begins to repeat here.
   const repeatedTo = offsetChangeBetween(first, ms, clock.tz) + clock.offsetAt(first);
   return { at: clock.firstInstantOf(shift.move(repeatedTo).at), isThere: false };
 }
 
-/** Windows that cover all of [fromMs, endMs): those that stand beside something, and between them what stands beside nothing. */
+/** Windows that cover all of [fromMs, endMs): the partners, and between them windows without a partner. */
 export function coveringWindows(partners: readonly (Window | undefined)[], { shift, endMs }: Pairing): Window[] {
   const windows: Window[] = [];
   let passedMs = shift.fromMs;

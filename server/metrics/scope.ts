@@ -1,4 +1,4 @@
-/** What a measurement is about: which rows of which node, over which windows, split by what; and what comes out of it. */
+/** The question of one measurement: which rows of which node, over which windows, split by what; and its result. */
 import { z } from "zod";
 import type { Figure } from "../contract/usage.ts";
 import { createPace } from "../fairness/pace.ts";
@@ -16,7 +16,7 @@ export interface Range {
 export interface Split {
   /** A dimension. */
   by: string;
-  /** Whatever is not among these becomes one; undefined: every key stands for itself. */
+  /** All other keys are folded into one; undefined: every key is kept. */
   keep: readonly string[] | undefined;
   /** Only the rows with the largest figures. */
   most: number | undefined;
@@ -53,7 +53,7 @@ export interface MeterSeries {
 /** Without a split everything is under the key ''. */
 export interface SplitSeries {
   keys: Map<string, MeterSeries>;
-  /** What the split did not keep. */
+  /** All that the split folded. */
   other: MeterSeries | undefined;
 }
 
@@ -98,7 +98,7 @@ export function concerns({ filters, split }: Scope, ...dimensions: string[]): bo
   );
 }
 
-/** Rows by their key; those that the split did not keep apart from the others. Each group becomes a series, in slices. */
+/** Rows by their key, and the folded ones together. Each group becomes a series, in slices. */
 export async function splitRows<Row extends { key: string; is_other: number }>(
   rows: readonly Row[],
   seriesOf: (rows: readonly Row[]) => MeterSeries,

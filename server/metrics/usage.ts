@@ -36,14 +36,14 @@ export interface UsageQuestion {
   /** Exclusive. */
   toMs: number;
   window: WindowKind;
-  /** In place of those of the calendar; they cover the range. */
+  /** Used instead of the windows of the calendar; they cover the range. */
   windows?: readonly Window[] | undefined;
   /** The day of the month on which cycles begin. */
   anchor: number;
   tz: string;
   fill: FillKind;
   filters: readonly Filter[];
-  /** The dimension to group by, and how many groups stand for themselves; the rest becomes one. */
+  /** The dimension to group by, and how many groups are kept; the rest is folded into one. */
   groupBy: { dimension: string; limit: number } | undefined;
 }
 
@@ -119,7 +119,7 @@ async function answerFrom(
 }
 
 /**
- * What a meter comes to for every value of one of its dimensions, each over all of [fromMs, toMs): by value, largest first,
+ * A meter for every value of one of its dimensions, each over all of [fromMs, toMs): by value, largest first,
  * those without any usage left out. `toMs` must not lie after now. A formula over meters has no dimensions and gives none.
  */
 export async function totalsBy(
@@ -236,7 +236,7 @@ async function measureGroups(
   return { ranked, other: measured.other && hasAnyData(measured.other) ? measured.other : undefined };
 }
 
-/** What was there before the range only has no place in the answer. */
+/** Leaves out keys that were there only before the range. */
 function hasAnyData({ windows }: MeterSeries): boolean {
   return [...windows.values()].some((window) => window.hasData);
 }
@@ -271,7 +271,7 @@ function emptySeries(meter: Meter): MeterSeries {
   return { total: { figure: zeroOf(meter), hasData: false }, windows: new Map() };
 }
 
-/** What a meter is of nothing: sums, minutes and averages are decimal strings, counts and peaks numbers. */
+/** The figure of a meter without data: sums, minutes and averages are decimal strings, counts and peaks numbers. */
 export function zeroOf({ rule }: Pick<Meter, "rule">): string | number {
   const isDecimal =
     rule.kind === "minutes" ||

@@ -22,7 +22,7 @@ import {
 export interface Window {
   startMs: number;
   endMs: number;
-  /** The window as the calendar has it reaches beyond what was asked for. */
+  /** The window of the calendar reaches beyond the asked range. */
   isCut: boolean;
 }
 
@@ -93,7 +93,7 @@ export function cycleContaining(ms: number, tz: string, anchor: number): { start
 /** The date that the billing cycle began on which an instant lies in. */
 export function cycleDateAt(ms: number, tz: string, anchor: number): CalendarDate {
   const date = startOfUnit(dateAt(ms, tz), "cycle", anchor);
-  // A midnight that clocks repeat begins a cycle the first time, and the date before comes back after it.
+  // A repeated midnight begins the cycle the first time, though the date before comes back after it.
   const next = addUnit(date, "cycle", anchor);
   return startOfDate(next, tz) <= ms ? next : date;
 }

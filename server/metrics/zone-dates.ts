@@ -14,7 +14,7 @@ import { LRUCache } from "lru-cache";
 
 const dayMs = 86_400_000;
 const maxZonesHeld = 64;
-/** Those of a century and more. */
+/** Enough for more than a century. */
 const maxStretchesHeld = 8_000;
 /** The clocks of no zone have ever changed and changed back within the longest of these; tried from the longest. */
 const stretchesMs = [7 * dayMs, dayMs, 15 * 60_000];

@@ -1,7 +1,7 @@
 /**
- * Carries a move in the account tree into what was stored: from its instant on everything of the organizations that moved
- * belongs to the new parents, what was before stays. A move of now finds the sessions that run; a backdated one also finds
- * events that carry the former path, and so does one of which another process heard some moments late.
+ * Carries a move in the account tree into storage: from its instant on everything of the organizations that moved belongs
+ * to the new parents; earlier usage stays with the old ones. A move that takes effect now changes running sessions; a
+ * backdated one, or one that another process learned of late, also finds events stored with the former path.
  *
  * A move is on record (`node_moves`) until it is in every figure, and is carried out again after a crash: each step
  * writes the same when it is done twice.
@@ -35,7 +35,7 @@ const replaceEvents = defineStatement("replace_events", placementColumns);
 const replaceJobEvents = defineStatement("replace_job_events", placementColumns);
 const markSessionsOfMoved = defineStatement("mark_sessions_of_moved", since.extend({ batch: z.number() }));
 
-/** Until then after a move every process has heard of it, and what was accepted before that is in the log. */
+/** This long after a move every process knows of it, and everything accepted before that is in the log. */
 const heardWithinMs = 10_000;
 
 /** Organizations by UTC day ('YYYY-MM-DD'). */
@@ -95,7 +95,7 @@ export async function applyMoves(deps: MoveDeps): Promise<void> {
 
 export interface Placing {
   organizations: readonly string[];
-  /** From then on (ms since 1970, UTC) they may stand elsewhere than storage says. */
+  /** From then on (ms since 1970, UTC) storage may have them under former parents. */
   sinceMs: number;
   nowMs: number;
   /** Left by an earlier try: the days whose counters may not follow their events. */
@@ -104,7 +104,7 @@ export interface Placing {
   record: (rewriting: MisplacedDays) => Promise<void>;
 }
 
-/** Brings everything that was stored of the organizations since an instant to where they stood by then. */
+/** Gives everything stored of the organizations since an instant the parents that they had by then. */
 export async function placeOrganizations(
   { clickhouse, materializer, flush, sequence, placementsWithin }: PlacementDeps,
   { organizations, sinceMs, nowMs, unfinished, record }: Placing,
@@ -160,7 +160,7 @@ function merged(days: MisplacedDays): MisplacedDays {
   return [...byDay].sort(([a], [b]) => (a < b ? -1 : 1)).map(([day, ids]) => ({ day, misplaced: [...ids].sort() }));
 }
 
-/** What moved together has the same placements: one mutation for all of it. */
+/** Organizations that moved together have the same placements: one mutation serves all of them. */
 function byPlacements(
   placements: ReadonlyMap<string, readonly Placement[]>,
   days: MisplacedDays,

@@ -20,7 +20,7 @@ const maxHours = 1_000;
 /** Stays below one block of an INSERT, which is what is stored whole or not at all: each part gives up to two rows. */
 const maxPartRows = 400_000;
 
-/** Answers how many rows of parts were folded. `settledBatch`: batches up to it will never be sent again. */
+/** Returns how many rows of parts were folded. `settledBatch`: batches up to it will never be sent again. */
 export async function compactIngestOutcomes(
   clickhouse: ClickHouse,
   sequence: Sequence,

@@ -1,4 +1,4 @@
-/** The job usage-compact: folds the counters of closed hours, so that reading years costs what their content is. */
+/** The job usage-compact: folds the counters of closed hours, so that reading years costs only as much as they contain. */
 import { z } from "zod";
 import type { ClickHouse } from "../clickhouse/client.ts";
 import { defineQuery, defineStatement } from "../clickhouse/define-query.ts";
@@ -26,7 +26,7 @@ const maxHours = 5_000;
 /** An hour is closed for this long before it is folded; later events of it are folded the next time. */
 const closedForMs = 60 * 60 * 1000;
 
-/** Answers how many rows of parts were folded. `settledBatch`: batches up to it will never be sent again. */
+/** Returns how many rows of parts were folded. `settledBatch`: batches up to it will never be sent again. */
 export async function compactUsage(
   clickhouse: ClickHouse,
   sequence: Sequence,

@@ -1,7 +1,7 @@
 /**
- * Each stage beside what the stage before says it should be: the differences, and the writes that remove them. Comparing
- * reads, but for marks in `touched_sessions`, which nobody reads afterwards. Repairs write what differs and nothing else, so
- * readers never see less than before.
+ * Compares each stage with what the stage before says it should be, and repairs the differences. Comparing writes nothing
+ * but marks of dirty sessions, which nobody reads afterwards. Repairs write what differs and nothing else, so readers never
+ * see less than before.
  */
 
 import { z } from "zod";
@@ -48,7 +48,7 @@ export interface StageComparison {
   repair(comparison: Comparison, piece: Piece, differences: readonly Difference[]): Promise<void>;
 }
 
-/** Differences that are told of one piece and stage; all of them are repaired. */
+/** The most differences that are listed of one piece and stage; all of them are repaired. */
 const most = 1_000;
 
 const pieceParams = z.object({ organization: z.string(), day: z.string() });

@@ -7,7 +7,7 @@ import type { Derivation, Derive } from "./derive-levels.ts";
 
 const markExpiredSessions = defineStatement("mark_expired_sessions", z.object({ batch: z.number(), now: z.number() }));
 
-/** Answers what was derived anew; idempotent, and harmless when it comes late: an interval ends at its last sign of life. */
+/** Returns what was derived anew; idempotent, and harmless when it comes late: an interval ends at its last sign of life. */
 export async function expireIntervals(
   clickhouse: ClickHouse,
   derive: Derive,

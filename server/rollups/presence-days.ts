@@ -2,7 +2,7 @@
 import type { Span } from "./resolve-session.ts";
 
 const dayMs = 24 * 60 * 60 * 1000;
-/** What lasts longer is kept in one place: a single interval of decades would else be a row for each of its days. */
+/** Longer intervals are kept in one row: an interval of decades would otherwise have a row for each of its days. */
 const mostDays = 31;
 /** 1970-01-01 stands for no day: a question about any range looks there too. */
 const anyDay = 0;

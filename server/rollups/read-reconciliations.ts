@@ -8,7 +8,7 @@ import { reconciliations } from "../postgres/schema/reconciliation.ts";
 import type { Drift } from "./reconcile-piece.ts";
 
 export interface ReconciliationsFilter {
-  /** What differed here or below it, as the tree was then. */
+  /** Differences at this node or below it, as the tree was then. */
   node: NodeAddress;
   stage: Stage | undefined;
   fromMs: number | undefined;

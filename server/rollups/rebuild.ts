@@ -25,17 +25,17 @@ const rebuildableDays = defineQuery(
 
 /** The first and the last day that an event may have, and one more. */
 const allDays = { from: "2000-01-01", to: "2100-01-01" };
-/** How often progress is written down; after a restart the pieces since then are compared again. */
+/** How often progress is recorded; after a restart the pieces since then are compared again. */
 const progressEveryMs = 500;
 const mostListed = 100;
 
-/** Rebuilds that wait or run, of all that stands below one node right below the root, and in all. */
+/** How many rebuilds may wait or run, for a tenant and in all. */
 export const rebuildLimits = { mostOfTenant: 10, most: 200 } as const;
 /** How long one rebuild goes on while another tenant's waits. */
 const turnMs = 5_000;
 const retryAfterSeconds = 60;
 
-/** As many as may wait are waiting already. */
+/** No further rebuild may wait now. */
 export class TooManyRebuildsError extends Error {
   override name = "TooManyRebuildsError";
   readonly retryAfterSeconds = retryAfterSeconds;
@@ -118,7 +118,7 @@ export async function readRebuilds(postgres: Postgres, reach: readonly NodeAddre
  */
 export async function runRebuilds(deps: ReconciliationDeps): Promise<void> {
   const { db } = deps.postgres;
-  /** The longest ago first; a tenant that had no turn yet goes before all of them. */
+  /** The tenant whose last turn is longest ago comes first; one that had no turn yet comes before all. */
   const served: string[] = [];
   for (;;) {
     const waiting = await db
@@ -138,7 +138,7 @@ export async function runRebuilds(deps: ReconciliationDeps): Promise<void> {
   }
 }
 
-/** To its end, or for one turn while another tenant's rebuild waits. */
+/** Carries a rebuild out to its end, or for one turn while another tenant's waits. */
 async function runRebuild(deps: ReconciliationDeps, rebuild: Rebuild): Promise<void> {
   const { db } = deps.postgres;
   const pieces = await piecesOf(deps, rebuild);

@@ -40,10 +40,10 @@ export interface ReconciliationDeps {
 
 /** The stages that need sessions to be marked. */
 const sessionStages: ReadonlySet<Stage> = new Set(["intervals", "sessions"]);
-/** Where nothing is being stored, every batch is whole. */
+/** While nothing is being stored, every batch is complete. */
 const everyBatch = Number.MAX_SAFE_INTEGER;
 
-/** Answers the drift that was found and repaired, one row per node and stage. Rejects when a repair did not help. */
+/** Returns the drift that was found and repaired, one row per node and stage. Rejects when a repair did not help. */
 export async function reconcilePiece(
   deps: ReconciliationDeps,
   piece: Piece,
@@ -58,7 +58,7 @@ export async function reconcilePiece(
     deps.materializer.alone(async (deriveAlone) => {
       const { clickhouse, sequence } = deps;
       const comparison = await comparisonOf(deps, piece, wanted, { derive: deriveAlone, settledBatch: everyBatch });
-      // What has timed out by now and was not looked at yet is no drift.
+      // An interval that has timed out and was not ended yet is no drift.
       await expireIntervals(clickhouse, deriveAlone, sequence, comparison.nowMs);
       for (const stage of wanted) drifts.push(...(await reconcileStage(deps, comparison, piece, stage)));
       const organizations = drifts.length > 0 && piece.organization !== "" ? [piece.organization] : [];
@@ -141,7 +141,7 @@ function driftOf(
   }));
 }
 
-/** The pieces of which a repair was begun and did not end; they are on record as repaired once this has done them again. */
+/** The pieces whose repair was begun and did not end; they are recorded as repaired once this has repeated them. */
 export async function finishRepairs(deps: ReconciliationDeps): Promise<void> {
   const { db } = deps.postgres;
   const unfinished = await db

@@ -11,12 +11,12 @@ const forgetDirtyIntervals = defineStatement("forget_dirty_intervals", batches);
 const forgetDirtyIntervalSessions = defineStatement("forget_dirty_interval_sessions", batches);
 const reinsertDirtyEvents = defineStatement("reinsert_dirty_events", batches);
 
-/** Restores what is missing; what is there too much stays. */
+/** Restores missing rows; surplus ones stay. */
 export async function reinsertIntervals(clickhouse: ClickHouse, batches: number[]): Promise<void> {
   await reinsertDirtyEvents(clickhouse, { batches });
 }
 
-/** Leaves nothing but what the events that count say. A crash half way leaves less than that, until it is done again. */
+/** Leaves exactly what the counting events say. A crash half way leaves less than that, until it is done again. */
 export async function rebuildIntervals(clickhouse: ClickHouse, batches: number[]): Promise<void> {
   await forgetDirtyIntervals(clickhouse, { batches });
   await forgetDirtyIntervalSessions(clickhouse, { batches });

@@ -65,7 +65,7 @@ export interface ResolvedSession {
 const closingLevel = "session";
 
 /**
- * Design, section 4. A named interval runs from its earliest start (or `started_at`) to its latest end. Without a name,
+ * A named interval runs from its earliest start (or `started_at`) to its latest end. Without a name,
  * a user's starts and ends in the session are paired in order of time. What has no end is ended by the session's end,
  * or once `now` is more than the timeout past the last sign of life, at that last sign of life; else it is open.
  */
@@ -115,7 +115,7 @@ function namedSpan(member: Member, closedAt: readonly number[], nowMs: number, t
   ];
   if (member.endedMs !== undefined) return span(member.endedMs);
   const closed = closedAt.find((atMs) => atMs >= startedMs);
-  // A closing after the silence had already ended the interval finds nothing open.
+  // The interval timed out before this closing of the session, which finds nothing open.
   if (closed !== undefined && closed <= seenMs + timeoutMs) return span(closed);
   if (nowMs > seenMs + timeoutMs) return span(seenMs, true);
   return span(undefined);

@@ -1,5 +1,5 @@
 /**
- * Counters made anew from what they count, whatever they say now. The caller lets nothing be stored meanwhile
+ * Rewrites counters from the events that they count, whatever they say now. The caller lets nothing be stored meanwhile
  * (FlushLoop.exclusive); doing it again writes the same.
  */
 import { z } from "zod";
@@ -11,7 +11,7 @@ const params = z.object({ organizations: z.array(z.string()), day: z.string(), v
 const repairCounters = defineStatement("repair_counters", params);
 const repairNodeCounters = defineStatement("repair_node_counters", params);
 
-/** Those of the organizations on one UTC day ('YYYY-MM-DD'), from their events. */
+/** Rewrites the counters of organizations on one UTC day ('YYYY-MM-DD') from their events. */
 export async function rewriteCounters(
   clickhouse: ClickHouse,
   organizations: readonly string[],
@@ -21,7 +21,7 @@ export async function rewriteCounters(
   await repairCounters(clickhouse, { organizations: [...organizations], day, version: sequence.next() });
 }
 
-/** Those of the nodes under which the organizations' counters stand or stood that day, from the counters of organizations. */
+/** Rewrites the counters of the nodes that the organizations have or had above them that day, from those of organizations. */
 export async function rewriteNodeCounters(
   clickhouse: ClickHouse,
   organizations: readonly string[],

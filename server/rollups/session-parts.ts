@@ -1,6 +1,6 @@
 /**
- * A session that runs while its organization moves belongs to the parents in turn: until the move to the old one, from it on to
- * the new one. Its edges are split there, so that each part carries a path of its own and every level above stays exact; as
+ * A session that runs while its organization moves belongs to its parents in turn: to the old one until the move, then to the
+ * new one. Its edges are split there, so that each part carries a path of its own and every level above stays exact; as
  * a whole it stays one session, for its organization and for the root.
  */
 import { type Edge, peakOf, type ResolvedSession, type Span } from "./resolve-session.ts";
@@ -18,7 +18,7 @@ export interface Placement {
  */
 export type PlacementsWithin = (organization: string, fromMs: number, toMs: number) => readonly Placement[] | undefined;
 
-/** A row of `sessions`. Part 0 is the whole session; those that follow, where there are any, are what each placement has of it. */
+/** A row of `sessions`. Part 0 is the whole session; the others, if any, are what each placement has of it. */
 export interface SessionPart {
   part: number;
   /** For the whole: how many parts follow. */
@@ -36,8 +36,8 @@ export interface SessionPart {
 export const endlessMs = Number.MAX_SAFE_INTEGER;
 
 /**
- * Where `resolved` stands: one part, or the whole and a part for each placement in which something of it was there. `placements` are
- * those within its time; `fallback` is the path where they are unknown.
+ * The parts of `resolved`: one, or the whole and a part for each placement that had something of it. `placements` are those
+ * within its time; `fallback` is the path where they are unknown.
  */
 export function sessionParts(
   { edges }: ResolvedSession,
@@ -65,7 +65,7 @@ export function sessionParts(
   ];
 }
 
-/** What of the intervals lies in a part; their starts and ends are cut to it. */
+/** The intervals clipped to a part. */
 export function spansWithin(
   spans: readonly Span[],
   { sinceMs, untilMs }: Pick<SessionPart, "sinceMs" | "untilMs">,
@@ -87,8 +87,8 @@ export function spansWithin(
 }
 
 /**
- * Cuts levels at `bounds`, ascending: whatever runs at a bound ends there in one list and goes on in the next, where that
- * is no start. Summed up the lists are the same levels. Ordered as `edges` are: by level, then time.
+ * Cuts levels at `bounds`, ascending: an interval that runs at a bound ends there in one list and goes on in the next, which
+ * does not count as a start. The lists add up to the same levels. Ordered as `edges` are: by level, then time.
  */
 export function splitEdges(edges: readonly Edge[], bounds: readonly number[]): Edge[][] {
   const lists = Array.from({ length: bounds.length + 1 }, (): Edge[] => []);

@@ -112,7 +112,7 @@ export function renderSessionRow(row: SessionRow): string {
 /** A row of open_sessions, by the names of its columns. */
 export type OpenRow = ReturnType<typeof openRow>;
 
-/** A session stays listed while an interval is open, or while its last end lies ahead: then it is looked at again. */
+/** A session stays listed while an interval is open, or while its last end lies in the future: then it is resolved again. */
 export function openRow(
   { organization, session }: Pick<SessionPath, "organization" | "session">,
   { spans }: ResolvedSession,
