@@ -6,7 +6,7 @@ WITH
     day_start + INTERVAL 1 DAY AS day_end,
     asked AS
     (
-        SELECT DISTINCT arrayJoin([('organization', organization), ('reseller', toString(reseller)), ('partner', toString(partner)), ('all', '')]) AS place
+        SELECT DISTINCT arrayJoin([('organization', organization), ('reseller', toString(reseller)), ('partner', toString(partner)), ('all', '')]) AS node_key
         FROM level_edges FINAL
         WHERE organization = {organization:String} AND minute >= day_start AND minute < day_end
         UNION DISTINCT
@@ -14,9 +14,9 @@ WITH
     ),
     changed AS
     (
-        SELECT DISTINCT minute, level, arrayJoin([('organization', organization), ('reseller', toString(reseller)), ('partner', toString(partner)), ('all', '')]) AS place
+        SELECT DISTINCT minute, level, arrayJoin([('organization', organization), ('reseller', toString(reseller)), ('partner', toString(partner)), ('all', '')]) AS node_key
         FROM level_edges FINAL
-        WHERE minute >= day_start AND minute < day_end AND ({organization:String} = '' OR place IN asked)
+        WHERE minute >= day_start AND minute < day_end AND ({organization:String} = '' OR node_key IN asked)
     )
 SELECT kind, node, level, minute, anyIf(figures, is_expected) AS expected, anyIf(figures, NOT is_expected) AS found
 FROM

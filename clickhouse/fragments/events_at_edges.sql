@@ -1,7 +1,7 @@
 -- The events of a range that no rollup answers, one by one: a SELECT, which takes before_ms and after_ms of rolled_up.sql and in_seconds.sql. Params: those
 -- of selected.sql and rolled_up.sql; types Array(String).
 WITH {{selected}}
-SELECT place, toUnixTimestamp64Milli(time) AS at_ms, toInt64(1) AS part_events, ifNull(value, toDecimal128(0, 9)) AS part_amount, in_seconds(usage_events.dims) AS part_in_seconds
+SELECT group_key, toUnixTimestamp64Milli(time) AS at_ms, toInt64(1) AS part_events, ifNull(value, toDecimal128(0, 9)) AS part_amount, in_seconds(usage_events.dims) AS part_in_seconds
 FROM usage_events FINAL
 WHERE sign = 1 AND type IN {types:Array(String)}
     AND (

@@ -1,7 +1,7 @@
 -- The number that a property of an event is or says; null where it says none, or more than Decimal(38, 9) holds: whatever was stored,
--- a question about it is answered. Decimals beyond the ninth are rounded half to even. For a WITH, after told_properties.sql.
+-- a question about it is answered. Decimals beyond the ninth are rounded half to even. For a WITH, after sent_properties.sql.
 -- Params: measure String.
-JSONExtractString(told_properties, {measure:String}) AS measured_text,
+JSONExtractString(sent_properties, {measure:String}) AS measured_text,
 position(measured_text, '.') AS measured_point,
 if(measured_point = 0 OR length(measured_text) - measured_point <= 9,
     toDecimal128OrNull(measured_text, 9),

@@ -21,4 +21,4 @@ dimension -> if(dimension = '', '', if(dimension = 'user', user, if(dimension = 
         {filter_dimensions:Array(String)}, {filter_operators:Array(String)}, {filter_values:Array(Array(String))})
 ) AS is_selected,
 value_of({by:String}) AS split_key,
-if({folds:UInt8} = 1 AND NOT has({keep:Array(String)}, split_key), ('', toUInt8(1)), (split_key, toUInt8(0))) AS place
+if({folds:UInt8} = 1 AND NOT has({keep:Array(String)}, split_key), ('', toUInt8(1)), (split_key, toUInt8(0))) AS group_key

@@ -10,7 +10,7 @@ WITH
     (
         SELECT DISTINCT minute, level, arrayJoin(arrayConcat(
             [('organization', organization), ('reseller', toString(reseller)), ('partner', toString(partner)), ('all', '')],
-            arrayZip({former_kinds:Array(String)}, {former_nodes:Array(String)}))) AS place
+            arrayZip({former_kinds:Array(String)}, {former_nodes:Array(String)}))) AS node_key
         FROM level_edges
         WHERE version = {version:UInt64} AND minute < toDateTime({before:UInt32}, 'UTC')
     )

@@ -6,33 +6,33 @@
 -- first.
 -- Returns key, is_other, window_ms, things.
 WITH {{pieces}}
-SELECT place.1 AS key, place.2 AS is_other, if(place_in_bounds = 0, 0, window_start(place_in_bounds)) AS window_ms, uniqExact(id) AS things
+SELECT group_key.1 AS key, group_key.2 AS is_other, if(window_index = 0, 0, window_start(window_index)) AS window_ms, uniqExact(id) AS things
 FROM
 (
     WITH {{selected}},
     {{clip}}
     SELECT
-        place,
+        group_key,
         if({thing:String} = 'user', user, room) AS id,
         greatest(start_ms, {from_ms:Int64}) AS since,
         if(end_ms = 0, {to_ms:Int64}, least(end_ms, {to_ms:Int64})) AS until,
-        arrayJoin(windows_of(since, until)) AS place_in_bounds
+        arrayJoin(windows_of(since, until)) AS window_index
     FROM sessions FINAL
     ARRAY JOIN span_level, span_user AS user, span_agent AS agent, span_dims AS dims, span_start_ms, span_end_ms
     WHERE span_level IN {levels:Array(String)} AND is_read AND is_in_subtree AND is_selected AND id != '' AND since < until
     UNION ALL
     WITH {{selected}}
     SELECT
-        place,
+        group_key,
         if({thing:String} = 'user', user, room) AS id,
         toUnixTimestamp64Milli(time) AS since,
         since + 1 AS until,
-        arrayJoin(windows_of(since, until)) AS place_in_bounds
+        arrayJoin(windows_of(since, until)) AS window_index
     FROM usage_events FINAL
     WHERE {events:UInt8} = 1 AND sign = 1 AND level = '' AND id != ''
         AND time >= fromUnixTimestamp64Milli({from_ms:Int64}, 'UTC') AND time < fromUnixTimestamp64Milli({to_ms:Int64}, 'UTC')
         AND is_in_subtree AND is_selected
 )
-GROUP BY GROUPING SETS ((place, place_in_bounds), (place))
+GROUP BY GROUPING SETS ((group_key, window_index), (group_key))
 ORDER BY things DESC, key, window_ms
 LIMIT {most:UInt64}

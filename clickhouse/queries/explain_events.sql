@@ -1,8 +1,8 @@
 -- The events behind a figure, the newest first, from one key on. Params: those of fragments/selected.sql and fragments/source.sql;
 -- custom UInt8 as in measured_windows.sql; before_ms Int64, before_organization, before_id String: only events before this key.
 -- Returns the event's columns as stored_event.sql does.
-WITH {{told_properties}},
- if({custom:UInt8} = 1, told_properties, toString(usage_events.dims)) AS dims, {{selected}}, {{source}}
+WITH {{sent_properties}},
+ if({custom:UInt8} = 1, sent_properties, toString(usage_events.dims)) AS dims, {{selected}}, {{source}}
 SELECT
     organization, id, toString(body_hash) AS body_hash, toUnixTimestamp64Milli(time) AS time_ms, toUnixTimestamp64Milli(received_at) AS received_ms,
     type, partner, reseller, agent, user, session, room, usage_events.interval AS interval, job, started_ms, toString(value) AS value, properties,

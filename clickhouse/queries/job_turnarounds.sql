@@ -4,11 +4,11 @@
 -- Params: those of fragments/selected.sql, for what the completion says; types, steps Array(String) as in jobs.sql; from_ms, to_ms Int64
 -- (to_ms exclusive), bounds as in usage_windows.sql; most UInt64: rows, the largest average first.
 -- Returns key, is_other, window_ms, jobs, took_ms (their sum).
-SELECT place.1 AS key, place.2 AS is_other, window_start_ms AS window_ms, count() AS jobs, sum(done_ms - begun_ms) AS took_ms
+SELECT group_key.1 AS key, group_key.2 AS is_other, window_start_ms AS window_ms, count() AS jobs, sum(done_ms - begun_ms) AS took_ms
 FROM
 (
     WITH {{selected}}
-    SELECT place, done_ms, begun_ms, greatest(roundDown(done_ms, {bounds:Array(Int64)}), {from_ms:Int64}) AS window_start_ms
+    SELECT group_key, done_ms, begun_ms, greatest(roundDown(done_ms, {bounds:Array(Int64)}), {from_ms:Int64}) AS window_start_ms
     FROM
     (
         SELECT
@@ -41,6 +41,6 @@ FROM
     )
     WHERE is_in_subtree AND is_selected AND begun_ms > 0 AND begun_ms <= done_ms
 )
-GROUP BY GROUPING SETS ((place, window_start_ms), (place))
+GROUP BY GROUPING SETS ((group_key, window_start_ms), (group_key))
 ORDER BY took_ms / jobs DESC, key, window_ms
 LIMIT {most:UInt64}

@@ -21,24 +21,24 @@ FROM
 (
     SELECT
         organization, job,
-        argMax(step, place) AS status,
+        argMax(step, rank) AS status,
         max(time_ms) AS changed_ms,
         minIf(time_ms, step = 'requested') AS requested_ms,
         maxIf(time_ms, step = 'started') AS begun_ms,
         maxIf(time_ms, step = 'completed') AS completed_ms,
         maxIf(time_ms, step = 'failed') AS failed_ms,
-        argMaxIf((value, toString(dims)), place, step = 'completed' AND isNotNull(value)) AS completion,
-        argMaxIf(user, place, user != '') AS last_user,
-        argMaxIf(agent, place, agent != '') AS last_agent,
-        argMaxIf(session, place, session != '') AS last_session,
-        argMaxIf(room, place, room != '') AS last_room,
-        toString(argMax(partner, place)) AS last_partner,
-        toString(argMax(reseller, place)) AS last_reseller,
-        argMaxIf(model, place, model != '') AS last_model,
-        argMaxIf(language, place, language != '') AS last_language,
-        argMaxIf(kind_of_document, place, kind_of_document != '') AS last_kind,
-        argMaxIf(format, place, format != '') AS last_format,
-        argMaxIf(mode, place, mode != '') AS last_mode
+        argMaxIf((value, toString(dims)), rank, step = 'completed' AND isNotNull(value)) AS completion,
+        argMaxIf(user, rank, user != '') AS last_user,
+        argMaxIf(agent, rank, agent != '') AS last_agent,
+        argMaxIf(session, rank, session != '') AS last_session,
+        argMaxIf(room, rank, room != '') AS last_room,
+        toString(argMax(partner, rank)) AS last_partner,
+        toString(argMax(reseller, rank)) AS last_reseller,
+        argMaxIf(model, rank, model != '') AS last_model,
+        argMaxIf(language, rank, language != '') AS last_language,
+        argMaxIf(kind_of_document, rank, kind_of_document != '') AS last_kind,
+        argMaxIf(format, rank, format != '') AS last_format,
+        argMaxIf(mode, rank, mode != '') AS last_mode
     FROM
     (
         SELECT
@@ -47,7 +47,7 @@ FROM
             JSONExtractString(dims, 'format') AS format, JSONExtractString(dims, 'mode') AS mode,
             toUnixTimestamp64Milli(time) AS time_ms,
             transform(type, {types:Array(String)}, {steps:Array(String)}, '') AS step,
-            (time_ms, indexOf({finality:Array(String)}, step), id) AS place
+            (time_ms, indexOf({finality:Array(String)}, step), id) AS rank
         FROM job_events FINAL
         WHERE sign = 1 AND type IN {types:Array(String)}
             AND (batch <= {settled:UInt64} OR received_at <= fromUnixTimestamp64Milli({received_ms:Int64}, 'UTC'))

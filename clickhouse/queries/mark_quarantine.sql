@@ -4,12 +4,12 @@
 INSERT INTO quarantine (batch, row, received_at, organization, id, code, field, message, key, raw, outcome, outcome_code, outcome_field, outcome_message, outcome_at, version)
 SELECT
     batch, row, received_at, organization, id, code, field, message, key, raw,
-    {outcomes:Array(String)}[place], {codes:Array(String)}[place], {fields:Array(String)}[place], {messages:Array(String)}[place],
+    {outcomes:Array(String)}[position], {codes:Array(String)}[position], {fields:Array(String)}[position], {messages:Array(String)}[position],
     fromUnixTimestamp64Milli({at_ms:Int64}, 'UTC'), toUInt64({at_ms:Int64})
 FROM
 (
-    SELECT *, indexOf(arrayZip({received:Array(Int64)}, {batches:Array(UInt64)}, {rows:Array(UInt32)}), (toUnixTimestamp64Milli(received_at), batch, row)) AS place
+    SELECT *, indexOf(arrayZip({received:Array(Int64)}, {batches:Array(UInt64)}, {rows:Array(UInt32)}), (toUnixTimestamp64Milli(received_at), batch, row)) AS position
     FROM quarantine FINAL
     WHERE received_at >= fromUnixTimestamp64Milli({from_ms:Int64}, 'UTC') AND received_at < fromUnixTimestamp64Milli({to_ms:Int64}, 'UTC')
 )
-WHERE place > 0
+WHERE position > 0

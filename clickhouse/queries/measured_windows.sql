@@ -8,8 +8,8 @@
 -- things, highest with its first instant, latest with its instant, both in sixtieths; decimal strings.
 WITH
     {{in_seconds}},
-    {{told_properties}},
-    if({custom:UInt8} = 1, told_properties, toString(usage_events.dims)) AS dims,
+    {{sent_properties}},
+    if({custom:UInt8} = 1, sent_properties, toString(usage_events.dims)) AS dims,
     {{selected}},
     toDecimal256(value, 9) * if(in_seconds(usage_events.dims), 1, 60) AS value_in_sixtieths,
     {{measured_property}},
@@ -19,8 +19,8 @@ WITH
     toUnixTimestamp64Milli(time) AS at_ms,
     greatest(roundDown(at_ms, {bounds:Array(Int64)}), {from_ms:Int64}) AS window_start_ms
 SELECT
-    place.1 AS key,
-    place.2 AS is_other,
+    group_key.1 AS key,
+    group_key.2 AS is_other,
     window_start_ms AS window_ms,
     count() AS events,
     toString(ifNull(sum(number), toDecimal256(0, 9))) AS sixtieths,
@@ -35,7 +35,7 @@ FROM usage_events FINAL
 WHERE sign = 1 AND type IN {types:Array(String)}
     AND time >= fromUnixTimestamp64Milli({from_ms:Int64}, 'UTC') AND time < fromUnixTimestamp64Milli({to_ms:Int64}, 'UTC')
     AND is_in_subtree AND is_selected AND ({counts:UInt8} = 1 OR (isNotNull(number) AND isNotNull(heft)))
-GROUP BY GROUPING SETS ((place, window_start_ms), (place))
+GROUP BY GROUPING SETS ((group_key, window_start_ms), (group_key))
 ORDER BY
     multiIf(
         {rank:String} = 'average', toFloat64(weighted) / toFloat64(weights), {rank:String} = 'events', toFloat64(events), {rank:String} = 'things', toFloat64(things),

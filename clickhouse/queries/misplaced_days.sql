@@ -10,6 +10,6 @@ INNER JOIN
     WHERE organization IN {organizations:Array(String)}
 ) AS placements USING (organization)
 WHERE organization IN {organizations:Array(String)} AND time >= fromUnixTimestamp64Milli({since_ms:Int64}, 'UTC')
-    AND (toString(partner), toString(reseller)) != arrayMap(place -> (partners[place], resellers[place]), [arrayLastIndex(at_ms -> at_ms <= toUnixTimestamp64Milli(time), sinces)])[1]
+    AND (toString(partner), toString(reseller)) != arrayMap(position -> (partners[position], resellers[position]), [arrayLastIndex(at_ms -> at_ms <= toUnixTimestamp64Milli(time), sinces)])[1]
 GROUP BY day
 ORDER BY day

@@ -7,8 +7,8 @@ WITH
     {{in_seconds}},
     {{rolled_up}}
 SELECT
-    place.1 AS key,
-    place.2 AS is_other,
+    group_key.1 AS key,
+    group_key.2 AS is_other,
     greatest(roundDown(at_ms, {bounds:Array(Int64)}), {from_ms:Int64}) AS window_ms,
     sum(part_events) AS events,
     {{sixtieths}} AS amount_in_sixtieths,
@@ -19,12 +19,12 @@ FROM
     UNION ALL
     -- Second, because ClickHouse lets the names of a first WITH hold for what is united with it.
     WITH '' AS organization, '' AS partner, '' AS reseller, '' AS agent, '' AS user, '' AS room, '' AS session, {{selected}}
-    SELECT place, toInt64(toUnixTimestamp(bucket)) * 1000 AS at_ms, sum(events) AS part_events, sum(amount) AS part_amount, in_seconds(node_usage_per_15m.dims) AS part_in_seconds
+    SELECT group_key, toInt64(toUnixTimestamp(bucket)) * 1000 AS at_ms, sum(events) AS part_events, sum(amount) AS part_amount, in_seconds(node_usage_per_15m.dims) AS part_in_seconds
     FROM node_usage_per_15m FINAL
     WHERE kind = {kind:String} AND node = {node:String} AND type IN {types:Array(String)}
         AND bucket >= toDateTime(intDiv({whole_from_ms:Int64}, 1000), 'UTC') AND bucket < toDateTime(intDiv(whole_end_ms, 1000), 'UTC')
         AND is_selected
-    GROUP BY place, at_ms, part_in_seconds
+    GROUP BY group_key, at_ms, part_in_seconds
 )
 GROUP BY key, is_other, window_ms
 HAVING events != 0

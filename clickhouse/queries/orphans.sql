@@ -1,6 +1,6 @@
 -- Intervals that count nowhere, or not as they were sent, newest last sign of life first: `orphan` waits for its start,
 -- `inverted` ends before its start, `timed_out` fell silent. `sessions` says where there are any; who they are follows from
--- `intervals`, joined with the session that other events place an interval in, as in unassigned_members.sql.
+-- `intervals`, joined with the session that other events assign an interval to, as in unassigned_members.sql.
 -- Params: kind, node, agent String as in usage_windows.sql; kinds Array(String); filter_dimensions, filter_operators
 -- Array(String), filter_values Array(Array(String)): all must hold; from_ms, to_ms Int64 (to_ms exclusive): bounds of the last
 -- sign of life; before_ms Int64, before_key Array(String): only what comes before this key; most UInt32.
@@ -29,7 +29,7 @@ FROM
     FROM
     (
         SELECT
-            i.organization AS organization, if(i.session != '', i.session, if(place.session = '', concat('interval:', i.interval), place.session)) AS placed,
+            i.organization AS organization, if(i.session != '', i.session, if(assigned.session = '', concat('interval:', i.interval), assigned.session)) AS placed,
             i.level AS level, i.interval AS interval, i.member AS member,
             min(i.started_ms) AS first_ms, max(i.ended_ms) AS last_ms, max(i.seen_ms) AS last_seen_ms,
             max(i.user) AS any_user, max(i.agent) AS any_agent, max(i.room) AS any_room
@@ -38,7 +38,7 @@ FROM
         (
             SELECT organization, level, interval, session FROM interval_sessions
             WHERE (organization, level, interval) IN (SELECT organization, level, interval FROM intervals WHERE session = '' AND interval != '')
-        ) AS place ON place.organization = i.organization AND place.level = i.level AND place.interval = i.interval
+        ) AS assigned ON assigned.organization = i.organization AND assigned.level = i.level AND assigned.interval = i.interval
         WHERE i.level != 'session'
             AND ((i.organization, i.session) IN suspects OR (i.session = '' AND i.organization IN (SELECT organization FROM suspects)))
         GROUP BY organization, placed, level, interval, member

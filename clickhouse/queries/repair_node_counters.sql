@@ -3,9 +3,9 @@
 -- write, by what usage_per_15m has of it.
 -- Params: organizations Array(String), day String, version UInt64 (greater than any before).
 INSERT INTO node_usage_per_15m (kind, node, type, bucket, dims, batch, events, amount, version, is_deleted)
-WITH places AS
+WITH node_keys AS
 (
-    SELECT DISTINCT arrayJoin([('reseller', toString(reseller)), ('partner', toString(partner)), ('all', '')]) AS place
+    SELECT DISTINCT arrayJoin([('reseller', toString(reseller)), ('partner', toString(partner)), ('all', '')]) AS node_key
     FROM usage_events
     WHERE organization IN {organizations:Array(String)} AND toDate(time, 'UTC') = toDate({day:String})
     UNION DISTINCT
@@ -14,10 +14,10 @@ WITH places AS
     FROM usage_per_15m
     WHERE organization IN {organizations:Array(String)} AND toDate(bucket, 'UTC') = toDate({day:String})
 )
-SELECT place.1, place.2, type, bucket, dims, batch, sum(new_events) AS right_events, sum(new_amount), {version:UInt64}, right_events = 0
+SELECT node_key.1, node_key.2, type, bucket, dims, batch, sum(new_events) AS right_events, sum(new_amount), {version:UInt64}, right_events = 0
 FROM
 (
-    SELECT arrayJoin([('reseller', toString(reseller)), ('partner', toString(partner)), ('all', '')]) AS place,
+    SELECT arrayJoin([('reseller', toString(reseller)), ('partner', toString(partner)), ('all', '')]) AS node_key,
         type, bucket, dims, toUInt64(0) AS batch, events AS new_events, amount AS new_amount
     FROM usage_per_15m FINAL
     WHERE toDate(bucket, 'UTC') = toDate({day:String})
@@ -30,5 +30,5 @@ FROM
     FROM usage_per_15m
     WHERE toDate(bucket, 'UTC') = toDate({day:String})
 )
-WHERE place IN places AND (place.1 = 'all' OR place.2 != '')
-GROUP BY place, type, bucket, dims, batch
+WHERE node_key IN node_keys AND (node_key.1 = 'all' OR node_key.2 != '')
+GROUP BY node_key, type, bucket, dims, batch

@@ -8,8 +8,8 @@
 -- is made of with it, which took four times as long as answering.
 WITH {{pieces}}
 SELECT
-    place.1 AS key,
-    place.2 AS is_other,
+    group_key.1 AS key,
+    group_key.2 AS is_other,
     window_ms,
     sum(area) AS integral_ms,
     max(height) AS peak,
@@ -18,20 +18,20 @@ SELECT
     sum(begun) AS starts
 FROM
 (
-    SELECT place, piece.3 AS height, piece.4 AS begun, arrayJoin(windows_of(piece.1, piece.2)) AS place_in_bounds, window_start(place_in_bounds) AS window_ms,
-        if(begun = 0, greatest(piece.1, window_ms), toInt64(-1)) AS since, height * (least(piece.2, window_end(place_in_bounds)) - since) AS area
+    SELECT group_key, piece.3 AS height, piece.4 AS begun, arrayJoin(windows_of(piece.1, piece.2)) AS window_index, window_start(window_index) AS window_ms,
+        if(begun = 0, greatest(piece.1, window_ms), toInt64(-1)) AS since, height * (least(piece.2, window_end(window_index)) - since) AS area
     FROM
     (
         -- A piece of the level, or what starts at an instant: of no height, and before every piece.
-        SELECT place, arrayJoin(arrayConcat(
+        SELECT group_key, arrayJoin(arrayConcat(
             arrayMap(one -> (one.1, one.2, one.3, toUInt64(0)), pieces_of(change.1, arrayCumSum(change.2))),
             arrayMap((at, count) -> (at, at + 1, toInt64(0), count), started.1, started.2))) AS piece
         FROM
         (
-            SELECT place, sumMap(steps.1, steps.2) AS change, sumMap(begins.1, begins.2) AS started
+            SELECT group_key, sumMap(steps.1, steps.2) AS change, sumMap(begins.1, begins.2) AS started
             FROM
             (
-                SELECT place,
+                SELECT group_key,
                     if({level:String} = 'sessions', (presence.1, arrayPopFront(arrayDifference(arrayPushFront(arrayMap(present -> toInt64(present > 0), arrayCumSum(presence.2)), 0)))), presence) AS steps,
                     -- A session starts once, where it stood then: its later parts know its first participant too.
                     if({level:String} = 'sessions', if(starts_with_first AND first_start_ms >= {from_ms:Int64}, ([first_start_ms], [toUInt64(1)]), ([], [])), every_start) AS begins
@@ -40,7 +40,7 @@ FROM
                     WITH {{selected}},
                     {{clip}}
                     SELECT
-                        place,
+                        group_key,
                         sumMapIf([start_ms, end_ms], [toInt64(1), if(end_ms = 0, toInt64(0), toInt64(-1))], start_ms < end_ms OR end_ms = 0) AS presence,
                         min(span_start_ms) AS first_start_ms,
                         argMin(starts_here, (span_start_ms, -starts_here)) AS starts_with_first,
@@ -49,10 +49,10 @@ FROM
                     ARRAY JOIN span_level, span_user AS user, span_agent AS agent, span_dims AS dims, span_start_ms, span_end_ms
                     WHERE span_level = if({level:String} = 'sessions', 'participants', {level:String})
                         AND start_ms < {to_ms:Int64} AND is_read AND is_in_subtree AND is_selected
-                    GROUP BY place, if({level:String} = 'sessions', (organization, session), ('', ''))
+                    GROUP BY group_key, if({level:String} = 'sessions', (organization, session), ('', ''))
                 )
             )
-            GROUP BY place
+            GROUP BY group_key
         )
     )
 )

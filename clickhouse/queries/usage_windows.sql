@@ -9,8 +9,8 @@ WITH
     {{in_seconds}},
     {{rolled_up}}
 SELECT
-    place.1 AS key,
-    place.2 AS is_other,
+    group_key.1 AS key,
+    group_key.2 AS is_other,
     greatest(roundDown(at_ms, {bounds:Array(Int64)}), {from_ms:Int64}) AS window_ms,
     sum(part_events) AS events,
     {{sixtieths}} AS amount_in_sixtieths,
@@ -21,7 +21,7 @@ FROM
     UNION ALL
     -- Second, because ClickHouse lets the names of a first WITH hold for what is united with it.
     WITH '' AS user, '' AS room, '' AS session, {{selected}}
-    SELECT place, toInt64(toUnixTimestamp(bucket)) * 1000 AS at_ms, events AS part_events, amount AS part_amount, in_seconds(usage_per_15m.dims) AS part_in_seconds
+    SELECT group_key, toInt64(toUnixTimestamp(bucket)) * 1000 AS at_ms, events AS part_events, amount AS part_amount, in_seconds(usage_per_15m.dims) AS part_in_seconds
     FROM usage_per_15m FINAL
     WHERE type IN {types:Array(String)}
         AND bucket >= toDateTime(intDiv({whole_from_ms:Int64}, 1000), 'UTC') AND bucket < toDateTime(intDiv(whole_end_ms, 1000), 'UTC')

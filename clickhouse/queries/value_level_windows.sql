@@ -15,9 +15,9 @@ WITH
     {kind:String} IN ('reseller', 'partner') OR {by:String} IN ('reseller', 'partner') OR hasAny({filter_dimensions:Array(String)}, ['reseller', 'partner']) AS is_of_parents,
     moved AS (SELECT organization FROM organization_stays WHERE is_of_parents)
 SELECT
-    place.1 AS key,
-    place.2 AS is_other,
-    window_start(place_in_bounds) AS window_ms,
+    group_key.1 AS key,
+    group_key.2 AS is_other,
+    window_start(window_index) AS window_ms,
     toString(sum(area)) AS integral,
     max(height) AS highest,
     toString(highest) AS peak,
@@ -27,25 +27,25 @@ SELECT
 FROM
 (
     SELECT
-        place,
+        group_key,
         -- Before its first change the level is 0.
         arrayJoin(pieces_of(arrayPushFront(change.1, toInt64(0)), arrayPushFront(arrayCumSum(change.2), toDecimal256(0, 9)))) AS piece,
-        arrayJoin(windows_of(piece.1, piece.2)) AS place_in_bounds,
-        greatest(piece.1, window_start(place_in_bounds)) AS since,
+        arrayJoin(windows_of(piece.1, piece.2)) AS window_index,
+        greatest(piece.1, window_start(window_index)) AS since,
         piece.3 AS height,
-        height * (least(piece.2, window_end(place_in_bounds)) - since) AS area
+        height * (least(piece.2, window_end(window_index)) - since) AS area
     FROM
     (
-        SELECT place, sumMap([at_ms], [delta]) AS change
+        SELECT group_key, sumMap([at_ms], [delta]) AS change
         FROM
         (
             WITH
-                {{told_properties}},
-                if({custom:UInt8} = 1, told_properties, toString(usage_events.dims)) AS dims,
+                {{sent_properties}},
+                if({custom:UInt8} = 1, sent_properties, toString(usage_events.dims)) AS dims,
                 {{selected}},
                 {{measured_property}},
                 if({measure:String} = '', in_sixtieths(value, usage_events.dims), in_sixtieths(measured_property, '')) AS number
-            SELECT place, toUnixTimestamp64Milli(time) AS at_ms,
+            SELECT group_key, toUnixTimestamp64Milli(time) AS at_ms,
                 if({counts:UInt8} = 1, toDecimal256(60, 9), ifNull(number, toDecimal256(0, 9))) * if(type IN {raises:Array(String)}, 1, -1) AS delta
             FROM usage_events FINAL
             WHERE sign = 1 AND (type IN {raises:Array(String)} OR type IN {lowers:Array(String)})
@@ -53,12 +53,12 @@ FROM
                 AND is_in_subtree AND is_selected AND NOT (is_of_parents AND organization IN moved)
             UNION ALL
             WITH
-                {{told_properties}},
-                if({custom:UInt8} = 1, told_properties, toString(usage_events.dims)) AS dims,
+                {{sent_properties}},
+                if({custom:UInt8} = 1, sent_properties, toString(usage_events.dims)) AS dims,
                 {{selected}},
                 {{measured_property}},
                 if({measure:String} = '', in_sixtieths(value, usage_events.dims), in_sixtieths(measured_property, '')) AS number
-            SELECT place, turned_ms AS at_ms,
+            SELECT group_key, turned_ms AS at_ms,
                 if({counts:UInt8} = 1, toDecimal256(60, 9), ifNull(number, toDecimal256(0, 9))) * if(type IN {raises:Array(String)}, 1, -1) * direction AS delta
             FROM
             (
@@ -79,16 +79,16 @@ FROM
             UNION ALL
             -- Second, because ClickHouse lets the names of a first WITH hold for what is united with it.
             WITH '' AS user, '' AS room, '' AS session, toString(usage_per_15m.dims) AS dims, {{selected}}
-            SELECT place, toInt64(toUnixTimestamp(bucket)) * 1000 AS at_ms,
+            SELECT group_key, toInt64(toUnixTimestamp(bucket)) * 1000 AS at_ms,
                 if({counts:UInt8} = 1, toDecimal256(events, 9) * 60, in_sixtieths(amount, usage_per_15m.dims)) * if(type IN {raises:Array(String)}, 1, -1) AS delta
             FROM usage_per_15m FINAL
             WHERE (type IN {raises:Array(String)} OR type IN {lowers:Array(String)})
                 AND bucket < toDateTime(intDiv({whole_to_ms:Int64}, 1000), 'UTC')
                 AND is_in_subtree AND is_selected AND NOT (is_of_parents AND organization IN moved)
         )
-        GROUP BY place
+        GROUP BY group_key
     )
 )
-GROUP BY key, is_other, place_in_bounds
+GROUP BY key, is_other, window_index
 ORDER BY multiIf({rank:String} = 'peak', highest, {rank:String} = 'integral', sum(area), last) DESC, key, window_ms
 LIMIT {most:UInt64}

@@ -104,7 +104,7 @@ const errors: PlantedError[] = [
   {
     rule: "minutes are split exactly at the edges of windows",
     file: "clickhouse/queries/span_windows.sql",
-    right: "least(piece.2, window_end(place_in_bounds)) - since",
+    right: "least(piece.2, window_end(window_index)) - since",
     wrong: "piece.2 - since",
     tests: questions,
   },
