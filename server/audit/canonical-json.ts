@@ -1,11 +1,11 @@
 /** JSON in which equal values are equal text, so that a hash of it can be checked later. */
 
-/** Columns and members of this service that hold what nobody may read, wherever they stand. */
+/** Names of this service's columns and members whose values nobody may read, wherever they stand. */
 const secretNames: ReadonlySet<string> = new Set([
   ...["secret", "secrets", "password", "passwords", "token", "tokens"],
   ...["passwordHash", "keyHash", "tokenHash", "totpSecret", "recoveryHashes", "recoveryCodes"],
 ]);
-/** What stands in these is named by users, by words of their own: a field `token` is no more of a secret than `region`. */
+/** The members of these are named by users: a field `token` is no more of a secret there than `region`. */
 const namedByUsers: ReadonlySet<string> = new Set(["fields", "properties"]);
 const redacted = "[redacted]";
 

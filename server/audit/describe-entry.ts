@@ -1,4 +1,4 @@
-/** An entry of the audit as a reader is told it. */
+/** An entry of the audit as a reader sees it. */
 import type { AuditEntryAnswer } from "../contract/audit.ts";
 import type { AuditEntry } from "./record-change.ts";
 import { type AuditReader, shownEntry } from "./shown-entry.ts";

@@ -16,7 +16,7 @@ const hundred = ratio(100, 1);
 const isAtLeast = (a: Exact, b: Exact) => compare(a, b) >= 0;
 const isAbove = (a: Exact, b: Exact) => compare(a, b) > 0;
 
-/** Of decimals of 0 or more. Of a limit of 0 nothing used is `under`, anything is `over`. */
+/** Both are decimals of 0 or more. With a limit of 0, nothing used is `under` and anything used is `over`. */
 export function quotaStatus(used: string | number, limit: string | number): QuotaStatus {
   const [amount, bound] = [exact(used), exact(limit)];
   if (!isAbove(amount, zero)) return "under";
@@ -24,7 +24,7 @@ export function quotaStatus(used: string | number, limit: string | number): Quot
 }
 
 /**
- * Whether more would lie within the limit. Of a limit of 0 nothing is included: it is not reached before anything is used,
+ * Whether more would lie within the limit. A limit of 0 includes nothing: it is not reached before anything is used,
  * as its status says, and yet leaves nothing to use.
  */
 export function limitState(used: string | number, limit: string | number): "within" | "nothing_included" | "reached" {

@@ -49,7 +49,7 @@ function decoded(text: string): string | undefined {
   }
 }
 
-/** What is no JSON is left for the route to refuse. UTF-8 alone can make no text of JSON unstorable: only escapes can. */
+/** Text that is no JSON is left for the route to refuse. UTF-8 alone can make no text of JSON unstorable: only escapes can. */
 function judgeJsonText(bytes: Buffer, keepsDigits: boolean): void {
   const mayBend = !keepsDigits && mayBendNumbers(bytes);
   if (!mayBend && !bytes.includes("\\u")) return;
@@ -78,7 +78,7 @@ function parsedOrNothing(bytes: Buffer): unknown {
   }
 }
 
-/** Whether the number is another one once it is a double; rounding beyond the ninth decimal is none of it. */
+/** Whether the number changes when it becomes a double; rounding beyond the ninth decimal does not count. */
 function isBent(text: string): boolean {
   return readDecimal(text)?.text !== readDecimal(String(Number(text)))?.text;
 }

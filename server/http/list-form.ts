@@ -1,4 +1,4 @@
-/** In which form a list is answered, told by `Accept`, and how a long one is streamed. */
+/** The form of a list, chosen by `Accept`, and how a long one is streamed. */
 import { Readable } from "node:stream";
 import { createPace } from "../fairness/pace.ts";
 import type { Question } from "../fairness/questions.ts";
@@ -22,13 +22,13 @@ export function listFormOf(accept: string | undefined): ListForm {
   return /\bapplication\/(?:vnd\.apache\.|x-)?parquet\b/.test(accept) ? "parquet" : "json";
 }
 
-/** What is made of a stream before it is sent on: many small pieces cost more than the bytes in them. */
+/** Pieces are gathered up to this size before they are sent: many small ones cost more than their bytes. */
 const chunkCharacters = 32 * 1024;
 
 /**
- * A body that is made while it is sent, as fast as it is taken, in slices between which others have their turn. The first
- * piece is made before it resolves, so that a store that cannot be asked is still answered with a problem; a failure after
- * that cuts the connection, so that nobody takes a part for the whole. `question` ends when the body has, or its reader.
+ * A body that is made while it is sent, as fast as the reader takes it, in slices between which others have their turn. The
+ * first piece is made before it resolves, so that an unreachable store is still answered with a problem; a later failure
+ * cuts the connection, so that nobody takes a part for the whole. `question` ends when the body has, or its reader.
  */
 export async function streamOf(
   pieces: AsyncGenerator<string | Uint8Array> | Generator<string>,

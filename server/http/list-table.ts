@@ -62,7 +62,7 @@ async function* typedRows({ columns, rows }: Table): AsyncGenerator<ReportCell[]
   for await (const row of rows) yield columns.map(({ type }, index) => typed(row[index], type));
 }
 
-/** What lists write as text, as what its column is. */
+/** Converts a text of a list to the type of its column. */
 function typed(cell: Cell, type: ColumnType): ReportCell {
   if (cell === undefined || cell === null) return null;
   if (type === "text") return cell;

@@ -1,4 +1,4 @@
-/** Tells how long each answer took, under the pattern of its route: a path that a caller made up is never a label. */
+/** Measures how long each answer took, under the pattern of its route: a path that a caller made up is never a label. */
 import type { Context } from "hono";
 import { createMiddleware } from "hono/factory";
 import { matchedRoutes } from "hono/route";

@@ -1,4 +1,4 @@
-/** What a route's own judgement of the caller asks for, told to the API's description by the judgement itself. */
+/** The rights that a route asks of the caller, declared for the API's description by the middleware that checks them. */
 import type { Role } from "../contract/accounts.ts";
 
 export interface NeededRights {

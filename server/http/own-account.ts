@@ -7,7 +7,7 @@ import { requireActor } from "./authenticate.ts";
 import type { HttpEnv } from "./http-env.ts";
 import { needing } from "./needed-rights.ts";
 
-/** How young the session of somebody without a password must be. */
+/** A session of somebody without a password must be younger than this. */
 const recentMs = 10 * 60 * 1000;
 
 /** Keys have no password, no sessions and no second factor. */

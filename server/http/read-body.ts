@@ -16,7 +16,7 @@ import type { HttpEnv } from "./http-env.ts";
 const callerBytes = 256 * 1024;
 /** For anybody else: credentials, passkeys and their proofs. */
 const strangerBytes = 16 * 1024;
-/** A sender has so long for any body, and a second more for each mebibyte that the route takes. */
+/** How long a sender may take for any body; a second more for each mebibyte that the route takes. */
 const anyBodyMs = 10_000;
 
 /** Mount before all that reads bodies. What a request holds is given back when it is answered. */

@@ -1,4 +1,4 @@
-/** What /readyz looks at, for each thing the roles that cannot do without it, and what its absence costs. */
+/** The checks of /readyz: for each thing the roles that cannot do without it, and the cost of its absence. */
 
 import type { ClickHouse } from "../clickhouse/client.ts";
 import type { RunningCluster } from "../cluster/start-cluster.ts";
@@ -54,7 +54,7 @@ export function readinessChecks(
     watermark: {
       async probe() {
         if (!stalled.isStalled) return undefined;
-        // What an outage holds up is the outage's, and told with it: events are still taken.
+        // A store that is away is reported by its own check: events are still accepted.
         const outages = await Promise.allSettled([askClickHouse(), askPostgres()]);
         if (ingest && outages.some(({ status }) => status === "rejected"))
           return "stands still until the stores are back";

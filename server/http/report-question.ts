@@ -1,4 +1,4 @@
-/** What a report is to tell of which node and range, judged before anything is read. */
+/** Which report, node and range are asked for, checked before anything is read. */
 import type { Context } from "hono";
 import type { AskedReport, ReportDocument, ReportOptions } from "../contract/reports.ts";
 import type { Actor } from "../identity/actor.ts";

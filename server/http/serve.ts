@@ -19,7 +19,7 @@ export interface Serving {
   /** Where the dashboard is. */
   url: string;
   readonly isStopping: boolean;
-  /** From now on requests are answered by this. */
+  /** Answers requests with this application from now on. */
   answerWith(listener: RequestListener): void;
   /** /readyz says that the process is about to end, connections are closed after their next answer; resolves when it is time. */
   drain(ms: number): Promise<void>;
@@ -73,7 +73,7 @@ export async function serve(
   };
 }
 
-/** What is answered while the service starts. */
+/** The answer while the service starts. */
 function startingApp(waits: Waits, log: Logger) {
   const app = createRouter();
   applyFoundation(app, { log });

@@ -11,7 +11,7 @@ export function setSessionCookie(c: Context<HttpEnv>, token: string): void {
   setCookie(c, sessionCookie, token, { ...cookieAttributes(c), maxAge: cookieLifetimeSeconds });
 }
 
-/** By which a browser that signed in before is known when it signs in again. It gives no right. */
+/** Recognises a browser that signed in before when it signs in again. It gives no right. */
 export const deviceCookie = "tidemark_device";
 
 export function setDeviceCookie(c: Context<HttpEnv>, device: string): void {

@@ -20,7 +20,7 @@ import { csvOfTable, type Table, tableColumns } from "./list-table.ts";
 interface UsageRow {
   node: string;
   meter: string;
-  /** Absent where the row is of all of the meter; '' is the group of what has no value. */
+  /** Absent where the row is the whole meter; '' is the group of events without a value. */
   group?: string;
   is_other?: boolean;
   /** Absent where only the compared range has data. */

@@ -1,6 +1,6 @@
 /**
- * Opaque cursors: where a list goes on, and of which question. A cursor under another question would skip or repeat
- * rows without a word, so it is refused.
+ * Opaque cursors: where a list goes on, and of which question. A cursor under another question would silently skip
+ * or repeat rows, so it is refused.
  */
 import { createHash } from "node:crypto";
 import { z } from "zod";

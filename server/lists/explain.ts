@@ -99,7 +99,7 @@ export async function explainFigure(clickhouse: ClickHouse, question: ExplainQue
   };
 }
 
-/** The levels whose intervals make the figure: what joined before the window counts in it. */
+/** The levels whose intervals make the figure: intervals that began before the window count in it. */
 function levelsBehind(rule: MeterRule): string[] {
   switch (rule.kind) {
     case "minutes":

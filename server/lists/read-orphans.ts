@@ -1,4 +1,4 @@
-/** Intervals that count nowhere, or not as they were sent, as they are now: one whose start arrives is gone from the list. */
+/** Intervals that count nowhere, or otherwise than they were sent, as of now: one whose start arrives leaves the list. */
 import { z } from "zod";
 import type { ClickHouse } from "../clickhouse/client.ts";
 import { defineQuery } from "../clickhouse/define-query.ts";

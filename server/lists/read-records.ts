@@ -55,7 +55,7 @@ const records = defineQuery(
   recordRow,
 );
 
-/** What events of every type can be filtered by, beside the dimensions that their types declare. */
+/** The filters for events of every type, beside the dimensions that their types declare. */
 export const recordDimensions = [
   "type",
   "organization",
@@ -82,7 +82,7 @@ export interface RecordsQuestion {
   toMs: number | undefined;
   /** What could be queried when the list began. */
   asOf: AsOf;
-  /** Events that count no more, too. */
+  /** Includes events that do not count any more. */
   withVoided: boolean;
   /** Only what comes after this one in the list. */
   after: RecordKey | undefined;

@@ -1,7 +1,7 @@
 /**
- * All subscriptions, plans, models and roles, held in memory. Every change of them has an entry in the audit, written in the same
- * transaction, so the audit's newest number says whether what is held is still what is stored: that is all that is asked
- * of Postgres while nothing changed.
+ * A cache of all subscriptions, plans, models and roles. Every change of them has an entry in the audit, written in the same
+ * transaction, so the audit's newest number says whether the cache is still current: that is all that Postgres is asked
+ * for while nothing changes.
  */
 import { and, asc, eq, isNull } from "drizzle-orm";
 import type { SubscriptionRecord } from "../billing/billing-cycle.ts";

@@ -23,7 +23,7 @@ export interface PageEnd {
   node: string;
 }
 
-/** What of an organization is looked up, by its record. */
+/** Looks up facts of an organization by its record. */
 export interface OrganizationFacts {
   planOf: (record: NodeRecord) => Organization["plan"];
   usersOf: (record: NodeRecord) => number;
@@ -82,7 +82,7 @@ function matching(records: readonly NodeRecord[], facts: OrganizationFacts, ques
   return found;
 }
 
-/** A record is another object after every change of its node. */
+/** A node gets a new record object with every change. */
 const searchedTexts = new WeakMap<NodeRecord, SearchedText[]>();
 
 function textsOf(record: NodeRecord): SearchedText[] {

@@ -1,4 +1,4 @@
-/** What a list and a report of organizations tell of each: its plan, users, usage and the limit that it used most of. */
+/** What a list and a report show of each organization: its plan, users, usage and the limit that it used most of. */
 import { planAt, statusOf } from "../billing/billing-cycle.ts";
 import type { Meter } from "../catalog/catalog.ts";
 import type { NodeAddress } from "../contract/nodes.ts";

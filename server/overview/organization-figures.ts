@@ -18,13 +18,13 @@ export interface FiguresSource extends UsageSource {
   settledBatch: () => number;
 }
 
-/** What was read, and up to when every accepted event is in it. */
+/** An answer with its watermark: every event accepted up to then is in it. */
 export interface Watermarked<Answer> {
   watermark: Date;
   answer: Answer;
 }
 
-/** A tree of more nodes has so much usage that an answer within 300 ms can only be one that was read before. */
+/** In a larger tree only a cached answer can come within 300 ms. */
 const manyNodes = 2_000;
 
 /** Minutes of what is open grow by a few seconds within `freshMs`, of which a person sees nothing. */

@@ -14,7 +14,7 @@ export interface RankedTotal {
   previous_rank: number | null;
 }
 
-/** The `limit` largest; of two alike the lesser key comes first. Who is missing in `before` had no rank there. */
+/** The `limit` largest; of two equal ones the smaller key comes first. A key missing in `before` had no rank there. */
 export function ranked(totals: Totals, before: Totals, limit: number): RankedTotal[] {
   const sum = sumDecimals([...totals.values()].map(String));
   const earlier = new Map(inOrder(before).map((key, index) => [key, index + 1]));
@@ -43,7 +43,7 @@ function inOrder(totals: Totals): string[] {
   return entries.map(({ key }) => key);
 }
 
-/** Over `organizations` of them, of which those that are not among the figures had 0. Null of none. */
+/** The average over `organizations` organizations; those without a figure had 0. Null for no organization. */
 export function averages(
   figures: readonly (string | number)[],
   organizations: number,

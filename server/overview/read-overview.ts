@@ -33,14 +33,14 @@ export interface OverviewQuestion {
   limit: number;
 }
 
-/** What is read from usage; the rest of an overview follows from accounts. */
+/** The figures that are read from usage; the rest of an overview follows from accounts. */
 export type MonthFigures = Pick<
   Overview,
   "month" | "usage" | "days" | "months" | "peak_day" | "averages" | "forecast" | "top" | "adoption"
 >;
 
 const pastMonths = 12;
-/** How many months a projection is judged by. */
+/** How many past months a projection learns from. */
 const testedMonths = 3;
 
 export async function readMonth(
@@ -124,7 +124,7 @@ const named = (rows: readonly RankedTotal[], nameOf: (key: string) => string) =>
   rows.map((row) => ({ ...row, name: nameOf(row.key) }));
 const point = ({ start, end, value, partial }: MeterUsage["series"][number]) => ({ start, end, value, partial });
 
-/** The asked meter and those that overviews tell of, beside the month before and the year before. */
+/** The asked meter and those that every overview shows, beside the month before and the year before. */
 async function readGrowth(
   { clickhouse }: OverviewSource,
   { node, meter, tz }: OverviewQuestion,
@@ -190,7 +190,7 @@ async function describeUsers(
   [now, before]: [Totals, Totals],
   span: Span,
 ): Promise<Overview["top"]["users"]> {
-  // Usage that names no user is nobody's.
+  // Usage without a user belongs to none.
   const known = new Map([...now].filter(([user]) => user !== ""));
   const rows = ranked(known, new Map([...before].filter(([user]) => user !== "")), limit);
   const users = rows.map(({ key }) => key);

@@ -1,4 +1,4 @@
-/** What the billing cycles that run come to so far, over everything below a node: per level that pays and currency. */
+/** The cost of running billing cycles so far, over everything below a node: per level that pays, and per currency. */
 import { setImmediate as turn } from "node:timers/promises";
 import { afterTrial, chargesOf } from "../billing/charges.ts";
 import type { PeriodSource } from "../billing/period.ts";

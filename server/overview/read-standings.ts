@@ -1,6 +1,6 @@
 /**
- * Where every subscribed node stands in its billing cycle: what of each limit is used, as GET /v1/period tells it of one
- * node, for all of them at once.
+ * The standing of every subscribed node in its billing cycle: how much of each limit is used, as GET /v1/period answers it
+ * for one node, for all of them at once.
  */
 import { setImmediate as turn } from "node:timers/promises";
 import {
@@ -38,7 +38,7 @@ export interface Standing {
   version: number;
   cycle: Cycle;
   segments: readonly PlanSegment[];
-  /** What of the cycle `features` tell the usage of. */
+  /** The part of the cycle whose usage `features` has. */
   counted: CountedSpan | undefined;
   features: readonly UsedFeature[];
   quota: NodeQuota | null;

@@ -1,4 +1,4 @@
-/** What single users did: their documents, and when they were last active. */
+/** The activity of single users: their documents, and when they were last active. */
 import { z } from "zod";
 import { documentTypes } from "../catalog/catalog.ts";
 import type { ClickHouse } from "../clickhouse/client.ts";

@@ -31,9 +31,9 @@ interface Reading<Answer> {
   answer: Promise<Answer>;
 }
 
-/** What is not quick is read again so many times its length after it was: at most a fifth of the time is spent on one answer. */
+/** A slow answer is read again only after this many times the length of its reading: at most a fifth of the time is spent on it. */
 const pausePerReading = 4;
-/** Something holds the stores up where a quick reading takes this many times what people wait. */
+/** A quick reading that takes this many times the usual wait is held up: the stale answer is given. */
 const longestWait = 2;
 
 export class StaleWhileRevalidateCache<Answer> {
@@ -68,7 +68,7 @@ export class StaleWhileRevalidateCache<Answer> {
       : cached.answer;
   }
 
-  /** Who asks while an older state is being read waits for that and reads again: what was stored before asking is in the answer. */
+  /** A caller that asks while an older state is being read waits for that and reads again: events stored before asking are in the answer. */
   #read(key: string, state: string, read: () => Promise<Answer>): Promise<Answer> {
     const running = this.#readings.get(key);
     if (running?.state === state) return running.answer;

@@ -1,4 +1,4 @@
-/** The events that were not taken, as far as a caller may see them, and the marks of those that were sent again. */
+/** The rejected events, as far as a caller may see them, and the marks of those that were sent again. */
 import { z } from "zod";
 import type { ClickHouse } from "../clickhouse/client.ts";
 import { defineQuery, defineStatement } from "../clickhouse/define-query.ts";
@@ -138,7 +138,7 @@ export async function readQuarantine(
   return rows.map((row) => ({ event: eventOf(row), key: [row.received_ms, row.batch, row.row] }));
 }
 
-/** Remembers what came of sending these again. The same again changes nothing but the time. */
+/** Records the outcome of sending these again. A repeat changes nothing but the time. */
 export async function markReplayed(
   clickhouse: ClickHouse,
   results: readonly { key: QuarantineKey; result: ReplayResult }[],

@@ -13,11 +13,11 @@ import { ProblemError } from "../problem.ts";
 import { type FoundQuarantined, markReplayed } from "./read-quarantine.ts";
 
 export interface Replay {
-  /** As whom an event is sent. */
+  /** The key in whose name an event is sent. */
   sendingKeyOf: (found: FoundQuarantined) => SendingKey;
   /** Why an event may not be sent by the caller; undefined when it may. */
   replayRefusal: (found: FoundQuarantined) => Omit<ReplayResult, "outcome"> | undefined;
-  /** Takes the place of what they were. */
+  /** Bodies to be sent instead of the original ones. */
   instead?: Readonly<Record<string, unknown>> | undefined;
 }
 
@@ -39,7 +39,7 @@ export async function replayQuarantined(
       results.push({ found: one, result });
     }
   } finally {
-    // What was taken stays marked as taken, also when the rest is refused for now.
+    // Accepted events stay marked as accepted, also when the rest is refused for now.
     const news = results.filter(({ found }) => found.event.status === "waiting");
     await markReplayed(
       clickhouse,

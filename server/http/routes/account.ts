@@ -194,7 +194,7 @@ export function accountRoutes(deps: AccountRoutesDeps): OpenAPIHono<HttpEnv> {
       const reset = await users.requestReset(c.req.valid("json").email, originOf(c));
       if (reset && !mailer)
         log.warn("a password reset was asked for, but there is no TIDEMARK_SMTP_URL to send it with");
-      // Not waited for: how long the answer takes tells nothing.
+      // Not awaited: the time of the answer must not tell whether there is such an account.
       if (reset && mailer)
         users
           .issueReset(reset.userId)

@@ -1,4 +1,4 @@
-/** /v1/alerts: what the rules found in the caller's subtree; /v1/notifications: what the caller was told of it. */
+/** /v1/alerts: what the rules found in the caller's subtree; /v1/notifications: the caller's bell. */
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import { countUnread, describeNotification, listNotifications, markRead } from "../../alerts/notifications.ts";
 import {

@@ -16,7 +16,7 @@ import { listFormOf, listMediaTypes, mapped, streamOf } from "../list-form.ts";
 import { isTableForm, sendTable, tableColumns } from "../list-table.ts";
 import { rawAnswer } from "../raw-answer.ts";
 
-/** An export reads so many entries at a time. */
+/** Entries that an export reads at a time. */
 const exportPage = 1_000;
 const columns = ["sequence", "at", "actor", "address", "node", "action", "subject", "before", "after", "hash"] as const;
 

@@ -166,7 +166,7 @@ function timeOf(text: string | undefined): number | undefined {
 
 const shownRow = (row: EventRow) => ({ ...eventOfRow(row), ...(row.source !== undefined && { source: row.source }) });
 
-/** As it is told to callers: of an event that was moved to or from what the caller does not see, its own side alone. */
+/** A correction as callers see it: where it moved an event to or from a node that they do not see, their own side alone. */
 export function describeCorrection(correction: Correction, isSeen: (row: EventRow) => boolean): CorrectionAnswer {
   const { id, action, reason, actorKind, actorId, actorName, at, appliedAt, before, after } = correction;
   const shown = (row: EventRow | null) => (row && isSeen(row) ? (shownRow(row) as CorrectionAnswer["after"]) : null);

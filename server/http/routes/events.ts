@@ -33,7 +33,7 @@ export interface EventsRoutesDeps
   storedTimeoutMs?: number;
 }
 
-/** How often other processes tell how far queries see. */
+/** How often other processes publish how far queries see. */
 const watermarkEveryMs = 50;
 
 const querySchema = z.strictObject({
@@ -178,7 +178,7 @@ async function acceptOrRefuse(
     if (!(error instanceof ProblemError)) throw error;
     deps.telemetry?.requestRefused(error.code);
     if (error.code === "too_fast") writeRate(c, deps.admission.rateOf(rateKeyOf(sender)));
-    // The rest of such a body is not worth reading for the sake of the connection.
+    // Closing the connection is cheaper than reading the rest of such a body.
     if (error.code === "body_too_large") c.header("connection", "close");
     throw error;
   }

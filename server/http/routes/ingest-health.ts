@@ -1,4 +1,4 @@
-/** GET /v1/ingest-health: what became of the events that were sent for a node. */
+/** GET /v1/ingest-health: outcomes of the events that were sent for a node. */
 import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
 import type { ClickHouse } from "../../clickhouse/client.ts";
 import { type IngestWindow, ingestHealthQuerySchema, ingestHealthSchema } from "../../contract/ingest-health.ts";

@@ -1,4 +1,4 @@
-/** GET /v1/jobs: what the jobs of a node came to. */
+/** GET /v1/jobs: the state and outcome of a node's jobs. */
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import type { ClickHouse } from "../../clickhouse/client.ts";
 import { filterGrammar } from "../../contract/filters.ts";

@@ -1,4 +1,4 @@
-/** Meters: what can be asked for, and those that users make. */
+/** Meters: the built-in ones, and the custom ones that users make. */
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import { meters } from "../../catalog/catalog.ts";

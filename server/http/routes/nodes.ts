@@ -153,7 +153,7 @@ export function nodesRoutes({ tree }: { tree: NodeTree }): OpenAPIHono<HttpEnv> 
         authorOf(c),
       );
       const isSame = node.parent === parent.node && (name === undefined || node.name === name);
-      // A node elsewhere in the tree and one that differs are answered alike: nothing is told about either.
+      // A node elsewhere in the tree and one that differs get the same answer, which reveals nothing about either.
       if (!isSame) throw new ProblemError("conflict", `${node.node} is taken`, { field: "id" });
       return c.json(describe(node, actor, tree), isNew ? 201 : 200);
     },
@@ -268,7 +268,7 @@ function parentOf(actor: Actor, tree: NodeTree, requested: string | undefined): 
   return record;
 }
 
-/** What stands above the caller's own node is not told. */
+/** Hides what stands above the caller's own node. */
 function describe(record: NodeRecord, actor: Actor, tree: NodeTree): Node {
   return {
     node: record.node,

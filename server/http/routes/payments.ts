@@ -1,4 +1,4 @@
-/** The payment of statements: set by who is paid or stands above, and told by a payment provider's signed messages. */
+/** The payment of statements: set by the payee or a node above, and by signed messages of a payment provider. */
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import { createMiddleware } from "hono/factory";
 import type { StatementRow } from "../../billing/statements/close-statements.ts";
@@ -29,7 +29,7 @@ export interface PaymentsRoutesDeps {
   now?: () => number;
 }
 
-/** A provider's clock may be ahead by so much, as its signature's time may. */
+/** How far a provider's clock may be ahead, as for the time of its signature. */
 const maxClockSkewMs = 5 * 60_000;
 const maxMessageBytes = 64 * 1024;
 const messageHeaders = z.object({

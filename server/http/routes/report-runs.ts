@@ -60,7 +60,7 @@ const answered = (description: string) => ({
 const positionSchema = z.object({ atMs: z.number(), id: z.string() });
 /** How long the links in an answer work. */
 const linkMs = 60 * 60_000;
-/** So many runs of one caller may wait or be made at once. */
+/** How many runs of one caller may wait or be made at once. */
 const mostUnfinished = 20;
 
 export function reportRunsRoutes({ source, wake, now = Date.now }: ReportRunsRoutesDeps): OpenAPIHono<HttpEnv> {

@@ -1,4 +1,4 @@
-/** /v1/reports: what to tell. Those of the standard kinds exist without being saved. */
+/** /v1/reports: saved reports. Those of the standard kinds exist without being saved. */
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import type { NodeAddress } from "../../contract/nodes.ts";

@@ -1,4 +1,4 @@
-/** /v1/rules: what is watched in the caller's subtree. */
+/** /v1/rules: the rules of the caller's subtree. */
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import { checkRule } from "../../alerts/check-rule.ts";
 import { hasPast, previewAt, TooManyReadingsError } from "../../alerts/preview.ts";

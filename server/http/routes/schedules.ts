@@ -1,4 +1,4 @@
-/** /v1/schedules: when a report is sent and to whom, and what became of each time. */
+/** /v1/schedules: when a report is sent, to whom, and how each time ended. */
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import { inArray } from "drizzle-orm";
 import type { Context } from "hono";

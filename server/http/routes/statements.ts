@@ -42,7 +42,7 @@ export interface StatementsRoutesDeps {
   now?: () => number;
 }
 
-/** An export reads so many statements at a time. */
+/** Statements that an export reads at a time. */
 const exportPage = 500;
 const positionSchema = z.object({ toMs: z.number(), id: z.string() });
 
