@@ -1,7 +1,6 @@
 /**
- * What all of a node did over the ranges of one question: everything that its meters read of levels, counters and presences, each
- * of these in one statement, however many meters and ranges there are. A statement costs as much to be understood as to
- * be answered.
+ * All that a question's meters need of a whole node over its ranges, read in one statement each for levels, counters and
+ * presences, however many meters and ranges there are: parsing a statement costs as much as answering it.
  */
 
 import { z } from "zod";
@@ -99,11 +98,11 @@ export interface WholeNode {
 /** Whether rollups of the whole node answer a question. */
 export const isOfWholeNode = (scope: Scope): boolean => isPlain(scope) && !scope.isCustom && scope.node.agent === "";
 
-/** Counters are kept by quarters of an hour: of finer windows they know nothing. */
+/** Counters are kept by quarters of an hour, so they cannot answer finer windows. */
 export const hasFinerWindows = ({ windows }: Range): boolean =>
   windows.some((window, index) => index > 0 && window.startMs % bucketMs !== 0);
 
-/** Levels are kept by minutes: of what begins or ends within one, between the edges of the range, they know nothing. */
+/** Levels are kept by minutes, so slots cannot answer windows that begin or end within one, but for the edges of the range. */
 export const hasWindowsWithinMinutes = ({ windows }: Range): boolean =>
   windows.some((window, index) => index > 0 && window.startMs % minuteMs !== 0);
 

@@ -42,7 +42,7 @@ export interface WantedMeter {
 }
 
 /**
- * What each meter comes to, in the order of `wanted`: all counters in one statement, and each level. Starts are multiples of
+ * Each meter, in the order of `wanted`: all counters in one statement, and each level. Starts are multiples of
  * 15 minutes, do not lie after `nowMs`, and of one organization they are the same for every meter.
  */
 export async function measureOrganizations(
