@@ -14,7 +14,8 @@ import type {
   WatchResult,
 } from "../../server/contract/live.ts";
 import type { Actor } from "../../server/identity/actor.ts";
-import { createLiveGateway, type LiveCredentials, type LiveGateway } from "../../server/live/live-gateway.ts";
+import { createLiveGateway, type LiveGateway } from "../../server/live/live-gateway.ts";
+import type { LiveCredentials } from "../../server/live/socket-credentials.ts";
 import { connectRedis } from "../../server/redis/connect-redis.ts";
 import { ownRedis } from "../support/stores.ts";
 
