@@ -110,10 +110,10 @@ const errors: PlantedError[] = [
   },
   {
     rule: "minutes are rounded half up, once, to 6 decimals",
-    file: "server/numbers/figures.ts",
-    right: "100n + 3n) / 6n",
-    wrong: "100n) / 6n",
-    tests: `${unit} ${questions}`,
+    file: "server/numbers/exact.ts",
+    right: "(_, half) => half >= 0",
+    wrong: "() => false",
+    tests: `--project unit test/unit/metrics test/unit/numbers ${questions}`,
   },
   {
     rule: "an interval of no length is nowhere present",
