@@ -19,8 +19,8 @@ export interface HintedHandoffOptions {
   onFatal: (error: Error) => void;
   deliver: (sent: SentEvents) => Promise<void>;
   /**
-   * Up to when everything in the other nodes' own logs can be queried, as they last told. Their watermarks would not do:
-   * those wait for what they hand over themselves, and two nodes that hand over to each other would wait for ever.
+   * Up to when everything in the other nodes' own logs can be queried, by their last heartbeats. Their watermarks would not
+   * do: those wait for hinted events of their own, and two nodes that hold events for each other would wait for ever.
    */
   storedByOthersUntilMs: () => number;
   log: Logger;
@@ -42,7 +42,7 @@ interface Waiting {
   files: BatchFiles;
   groups: ReturnType<typeof createPendingGroups>;
   settled: LogPosition | null;
-  /** What was delivered when: until whoever took it tells that it stored for longer, it counts here. */
+  /** What was delivered when; it counts here until the heartbeats show that it is stored. */
   delivered: { end: LogPosition; atMs: number }[];
   /** Something was logged since it was last read. */
   hasUndelivered: boolean;
