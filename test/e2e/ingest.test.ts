@@ -53,7 +53,7 @@ test("a rejected event is shown as it was sent, and is sent again from the page"
   expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(360);
 });
 
-test("a running service tells Prometheus of its jobs, sockets and log", async () => {
+test("a running service gives Prometheus figures of its jobs, sockets and log", async () => {
   await page.goto(service.url);
   await page.getByTestId("live-status").waitFor();
   await expect

@@ -66,7 +66,7 @@ afterAll(async () => {
   await service?.stop();
 });
 
-test("the overview tells of the month: organizations, revenue, ranks, quotas, adoption, what just happened", async () => {
+test("the overview shows the month: organizations, revenue, ranks, quotas, adoption, what just happened", async () => {
   await page.getByRole("navigation", { name: "Pages" }).getByRole("link", { name: "Overview" }).click();
   const overview = page.getByTestId("overview");
   await overview.waitFor();

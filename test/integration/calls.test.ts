@@ -19,7 +19,7 @@ async function figures(organization: string) {
   return usage.map(({ total, at: peakAt }) => (peakAt ? [total, Date.parse(peakAt)] : total));
 }
 
-test("the peak of calls is that of their times, however they are told, whenever and however often they arrive", async () => {
+test("the peak of calls is that of their times, in whatever form, whenever and however often they arrive", async () => {
   const call = fc.record({
     start: fc.integer({ min: 0, max: 3_000 }),
     length: fc.integer({ min: 1, max: 900 }),

@@ -117,7 +117,7 @@ const acrossNodes = (kind: string) =>
     user: "u",
   }));
 
-test("every node knows the ids that any of them took, and tells conflicts and repeats in the order of the request", async () => {
+test("every node knows the ids that any of them took, and answers conflicts and repeats in the order of the request", async () => {
   const events = acrossNodes("once");
   const first = await send(a(), events);
   expect(first).toMatchObject({ status: 202, verdict: { accepted: 20, duplicates: 0, rejected: [] } });

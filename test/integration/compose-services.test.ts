@@ -169,7 +169,7 @@ describe.each(ways)("$profile of the compose file", ({ profile, names, given, ta
     return { status: answer.status, body: (await answer.json()) as never };
   };
 
-  test("every service of it becomes ready, and what one takes another tells", async () => {
+  test("every service of it becomes ready, and events that one takes another answers", async () => {
     for (const name of names)
       await eventually(
         `${name} is ready`,

@@ -66,7 +66,7 @@ test("an alert reaches each address of each kind of channel, once, in the form o
   expect(texted?.headers.authorization).toBe(`Basic ${btoa("AC1:of the provider")}`);
 });
 
-test("a delivery is there with what it tells of or not at all, and the same telling is written once", async () => {
+test("a delivery exists with the change that it reports or not at all, and the same message is written once", async () => {
   const { id: hook } = await webhook("/once");
   await expect(
     world.accounts.postgres.transaction(async (tx) => {
@@ -273,7 +273,7 @@ test("following the link of a mail ends that channel's mails, and the same link 
   expect((await world.tell([mail.id])).length).toBe(2);
 });
 
-test("a channel hears of its own node and of what stands below, also when that changes after the message was written", async () => {
+test("a channel gets messages about its own node and those below, also when that changes after the message was written", async () => {
   const { id: hook } = await webhook("/below");
   const tell = (node: string) =>
     world.tell([hook], { alert: { id: "alr_9", node, url: "https://usage.example.com/" } });
@@ -430,7 +430,7 @@ test("an edit that does not fit the kind is refused by field, and a channel of m
   expect((await ask("POST", `/v1/channels/${mail.id}/rotate-secret`)).status).toBe(400);
 });
 
-test("Prometheus is told of the deliveries by state", async () => {
+test("Prometheus gets the deliveries by state", async () => {
   const telemetry = createTelemetry();
   telemetry.read("deliveries", () => countByState(world.accounts.postgres));
   telemetry.deliveryAttempted("webhook", "sent");

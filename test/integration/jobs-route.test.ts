@@ -43,7 +43,7 @@ async function pages(query: string, between = async () => {}): Promise<Job[]> {
 
 const names = (jobs: readonly Job[]) => jobs.map(({ job }) => job);
 
-test("a job tells its state, its duration and what its events say of it", async () => {
+test("a job shows its state, its duration and what its events say about it", async () => {
   const day = "2026-01-10";
   const step = (name: string, time: string, more: Partial<UsageEvent> = {}) => ({
     id: `j1-${name}`,

@@ -160,7 +160,7 @@ test("averages are over all organizations, and over those with usage", () => {
   });
 });
 
-test("the forecast lies at the pace so far, and tells how far off such ones were", () => {
+test("the forecast lies at the pace so far, and says how far off past ones were", () => {
   const { value, low, high } = overview.forecast ?? {};
   expect(Number(value)).toBeGreaterThanOrEqual(70.75);
   if (low && high) expect(Number(low)).toBeLessThanOrEqual(Number(high));

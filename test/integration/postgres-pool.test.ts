@@ -28,7 +28,7 @@ function cutConnections() {
 
 const ask = () => postgres.transaction((tx) => tx.execute("SELECT 1"));
 
-test("connections that break as transactions begin are told as an outage and cost the pool nothing", async () => {
+test("connections that break as transactions begin are reported as an outage and cost the pool nothing", async () => {
   let failures = 0;
   for (let round = 0; round < 15; round++) {
     await Promise.all(Array.from({ length: 3 }, ask));

@@ -62,7 +62,7 @@ const quotaOf = (period: Awaited<ReturnType<typeof readPeriod>>, feature: string
   return found;
 };
 
-test("a cycle from the 31st in a zone tells used, limit, status, projection, days and hours that remain", async () => {
+test("a cycle from the 31st in a zone has used, limit, status, projection, and the days and hours that remain", async () => {
   const tz = "Europe/Berlin";
   const { organization, node } = await subscribed({ plan: await plan(), starts_at: "2026-01-31T10:00:00Z", tz });
   // The cycle of 28 February to 31 March; in Berlin it begins an hour before that day of UTC, and clocks change in it.

@@ -53,7 +53,7 @@ const left = (user: string, time: string, more: Partial<UsageEvent> = {}) => ({
 });
 const names = (found: readonly SessionSummary[]) => found.map((one) => one.session);
 
-test("a session tells its intervals with their levels, its peak, and what in it counts nowhere", async () => {
+test("a session shows its intervals with their levels, its peak, and what in it counts nowhere", async () => {
   const day = "2026-01-10";
   const own = { session: "whole", room: "daily" };
   const phone = { properties: { device: "phone" } };

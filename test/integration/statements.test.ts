@@ -311,7 +311,7 @@ test("a summary equals what it sums up to the last minor unit, in each currency,
   expect(resellers.every(({ summary }) => sums.some(({ id }) => id === summary))).toBe(true);
 });
 
-test("a cancelled subscription is closed at its end, and /v1/period still tells of its cycles", async () => {
+test("a cancelled subscription is closed at its end, and /v1/period still has its cycles", async () => {
   const { organization, node } = await newOrganization();
   const plan = await billing.plan(
     partner,

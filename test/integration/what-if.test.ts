@@ -58,7 +58,7 @@ async function ask(nodes: string[], cycles: number, levels = ["organization", "r
   );
 }
 
-test("tells beside what was charged, later adjustments included, what the plan would have come to, and what is kept of it", async () => {
+test("shows what the plan would have cost beside what was charged, later adjustments included, and the margin of each level", async () => {
   const answer = await ask([busy], 2);
   const [march, april] = answer.nodes[0]?.cycles ?? [];
   // 120 minutes of March are known now; 100 were when it was closed.
@@ -79,7 +79,7 @@ test("tells beside what was charged, later adjustments included, what the plan w
   ]);
 });
 
-test("tells who would have been alerted and blocked, and when", async () => {
+test("shows who would have been alerted and blocked, and when", async () => {
   const answer = await ask([busy, calm, free], 2);
   const limits = answer.nodes[0]?.cycles[0]?.limits ?? [];
   expect(limits.find(({ feature }) => feature === "hard")).toMatchObject({

@@ -162,7 +162,7 @@ test("an empty setting is the same as none", () => {
   expect(loadConfig({ PORT: "", REDIS_URL: "", PORT_FILE: "" }).port).toBe(8080);
 });
 
-test("a node of several names what it shares with them, and every such setting that is missing is told", () => {
+test("one of several nodes names what they share, and every missing setting of these is reported", () => {
   expect(faultsOf({ TIDEMARK_NODE_URL: "http://one:8080", TIDEMARK_NODE: "No Name" })).toEqual([
     expect.stringMatching(/^TIDEMARK_NODE must be/),
   ]);

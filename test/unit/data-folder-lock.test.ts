@@ -16,7 +16,7 @@ beforeEach(async () => {
 
 afterEach(() => rm(dataDir, { recursive: true, force: true }));
 
-test("a second service on the folder is told which process has it", async () => {
+test("a second service on the folder learns which process has it", async () => {
   const release = await lockDataFolder(dataDir);
   await expect(lockDataFolder(dataDir)).rejects.toThrow(DataFolderInUseError);
   await expect(lockDataFolder(dataDir)).rejects.toThrow(`process number ${process.pid}`);

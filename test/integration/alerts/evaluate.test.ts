@@ -85,7 +85,7 @@ async function toldOf(node: string, rule?: string): Promise<string[]> {
 }
 
 describe("the thresholds of plans, without anybody making a rule", () => {
-  test("crossed by one step they are told once, naming the highest, and each once in a cycle", async () => {
+  test("thresholds crossed by one step are notified once, naming the highest, and each once in a cycle", async () => {
     const { organization, node } = await newOrganization("100");
     await judge();
     expect(await alertsOf(node)).toEqual([]);
@@ -202,7 +202,7 @@ describe("rules that people make", () => {
     expect(await toldOf(node)).toEqual(["alert.firing 5", "alert.resolved 5"]);
   });
 
-  test("an organization that falls silent is told, and that it sends again", async () => {
+  test("an organization that falls silent is notified, and so is its return", async () => {
     const { organization, node } = await newOrganization();
     const quiet = await newOrganization();
     const condition = { kind: "no_data", silent_minutes: 30 } as const;
@@ -220,7 +220,7 @@ describe("rules that people make", () => {
     expect(await alertsOf(quiet.node)).toEqual([]);
   });
 
-  test("an hour unlike its season is told, with who drove it", async () => {
+  test("an hour unlike its season is notified, with the value that drove it", async () => {
     const { organization, node } = await newOrganization();
     await newRule({ node, condition: { kind: "unusual", meter: "chat_posts", at_least: "20" } });
     const nowAt = Date.parse("2026-03-10T12:00:00Z");

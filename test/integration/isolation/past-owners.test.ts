@@ -174,7 +174,7 @@ test("without the right to send events nobody replays one from quarantine, nor s
   expect(late.body).toMatchObject({ outcome: "accepted" });
 });
 
-test("an agent's key is told of corrections of its own events alone, and a node of its own events' number", async () => {
+test("an agent's key sees corrections of its own events alone, and a node the number of its own events", async () => {
   const { key } = await world.makeKey(["read"], `agent:${organization}/a1`);
   const voided = await correct(newcomer, "of a2");
   expect(voided.status).toBe(200);

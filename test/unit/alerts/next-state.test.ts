@@ -217,7 +217,7 @@ describe("thresholds that one step crosses", () => {
   const one = (threshold: number, edit: Partial<Life>) => ({ threshold, life: life(edit) });
   const due = { due: "alert.firing", toldAtMs: null } as const;
 
-  test("the highest is told, the lower ones are passed", () => {
+  test("the highest is notified, the lower ones are covered by it", () => {
     const [low, high] = [one(50, due), one(75, due)];
     expect(crossedTogether([low, high])).toEqual({ told: [high], passed: [{ lower: low, higher: high }] });
   });
@@ -225,11 +225,11 @@ describe("thresholds that one step crosses", () => {
     const [low, high] = [one(50, due), one(75, {})];
     expect(crossedTogether([low, high])).toEqual({ told: [], passed: [{ lower: low, higher: high }] });
   });
-  test("one above what was told is told", () => {
+  test("one above the notified threshold is notified", () => {
     const [low, high] = [one(50, {}), one(75, due)];
     expect(crossedTogether([low, high])).toEqual({ told: [high], passed: [] });
   });
-  test("one below what resolved meanwhile is told", () => {
+  test("one below a threshold that resolved meanwhile is notified", () => {
     const [low, high] = [one(50, due), one(75, { state: "resolved", resolvedAtMs: at0 })];
     expect(crossedTogether([low, high])).toEqual({ told: [low], passed: [] });
   });

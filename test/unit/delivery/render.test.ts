@@ -17,7 +17,7 @@ const anyText = fc.oneof(
   fc.string({ unit: fc.constantFrom(..."aé€^{}😀\u0000\r\n<>&|*_`\"'\u202e“…"), maxLength: 400 }),
 );
 
-test("an SMS is one message, of 160 characters of the GSM alphabet or 70 of UCS-2, whatever it tells", () => {
+test("an SMS is one message, of 160 characters of the GSM alphabet or 70 of UCS-2, whatever its text", () => {
   fc.assert(
     fc.property(anyText, fc.constantFrom(url, `${url}${"x".repeat(200)}`), (subject, link) => {
       const text = smsText({ subject, url: link });
@@ -30,7 +30,7 @@ test("an SMS is one message, of 160 characters of the GSM alphabet or 70 of UCS-
   expect(smsText({ subject: `漢${"字".repeat(100)}`, url })).toMatch(/^漢字+\.\.\.$/);
 });
 
-test("a message for Slack has no markup but its link, and keeps to Slack's lengths, whatever it tells", () => {
+test("a message for Slack has no markup but its link, and keeps to Slack's lengths, whatever its text", () => {
   fc.assert(
     fc.property(anyText, (text) => {
       const { text: fallback, mrkdwn, blocks } = JSON.parse(slackBody({ ...message, subject: text, lines: [text] }));
@@ -45,7 +45,7 @@ test("a message for Slack has no markup but its link, and keeps to Slack's lengt
   );
 });
 
-test("a mail's subject is one line and its HTML has no element of what it tells", () => {
+test("a mail's subject is one line and its HTML has no element from its text", () => {
   const place = { id: "dlv_1", to: "a@example.com", matter: "alr_1", unsubscribeUrl: `${url}/u`, publicUrl: url };
   const elementsOf = (html = "") => html.match(/<\/?[a-z!][^>]*>/gi);
   const plain = elementsOf(renderMail(message, place).html);

@@ -221,7 +221,7 @@ describe("an application's emitter", () => {
     expect(Number.parseInt(uuidV7(1_700_000_000_123).slice(0, 13).replace("-", ""), 16)).toBe(1_700_000_000_123);
   });
 
-  it("sends what is too large in halves, and tells of one event that is too large alone", async () => {
+  it("sends what is too large in halves, and reports one event that is too large alone", async () => {
     const sizes: number[] = [];
     const url = await listen(async (request, response) => {
       const sent = await readEvents(request);
@@ -237,7 +237,7 @@ describe("an application's emitter", () => {
     expect(sizes.slice(0, 3)).toEqual([26, 13, 7]);
   });
 
-  it("tells of each event that was not taken, and why", async () => {
+  it("reports each event that was not taken, and why", async () => {
     const reason: EventRejection = { index: 1, id: "e1", code: "invalid_field", field: "time", message: "no" };
     const url = await listen(async (request, response) => {
       await readEvents(request);

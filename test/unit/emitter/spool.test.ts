@@ -133,7 +133,7 @@ test("a program that is told to end sends what waits, then ends by the same sign
   expect(readdirSync(directory)).toEqual([]);
 });
 
-test("a key that is refused empties no spool, whether or not anybody is told, and its events are sent with a good one", async () => {
+test("a refused key empties no spool, whether or not anybody listens, and its events are sent with a good one", async () => {
   for (const [round, onRefused] of [undefined, () => undefined].entries()) {
     const emitter = new Emitter({ url, key: "wrong", spool: { directory }, onRefused, report: () => undefined });
     offers(emitter, round * 2_500, (round + 1) * 2_500);

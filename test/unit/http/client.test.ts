@@ -47,7 +47,7 @@ test("without a word of TLS it is none", () => {
   expect(tell("10.1.2.3", { forwarded: 'for=192.0.2.1;proto="https"' }).isHttps).toBe(true);
 });
 
-test("a program on this machine is told from a proxy on it, from a page of another site, and from who comes by another port", () => {
+test("a program on this machine is distinguished from a proxy on it, from a page of another site, and from a caller by another port", () => {
   const isDirect = (headers: Record<string, string>, peer = "127.0.0.1", ranges: AddressRanges = () => false) =>
     tell(peer, headers, ranges).isDirectFromHere;
   for (const host of ["localhost:8080", "127.0.0.1:8080", "[::1]:8080"]) expect(isDirect({ host })).toBe(true);

@@ -126,7 +126,7 @@ test.each([
   expect((await accepting.loggedQuarantine()).at(-1)?.raw).toBe(sent);
 });
 
-test("an event of the log is told with all its digits", () => {
+test("an event of the log keeps all its digits", () => {
   const columns = "1\tacme\te1\t7\t1763712000000\t1763712000000\tchat.posted\t\t\t\t\t\t\t\t\t0\t1.5";
   const { event } = eventOfLine(`${columns}\t{"call":{"decimal":"1524831183200260097"}}\t{}\t\t\t0\tkey_1`);
   expect(stringifyExact(event.properties)).toBe('{"call":1524831183200260097}');

@@ -44,7 +44,7 @@ test.each(cases)("reads %s", async (_, text, expected) => {
   expect((await rowsOf(text)).map(({ cells }) => cells)).toEqual(expected);
 });
 
-test("tells the line where a row begins, also after line breaks within quotes", async () => {
+test("gives the line where a row begins, also after line breaks within quotes", async () => {
   expect((await rowsOf('a\n"b\nc"\nd\n')).map(({ line }) => line)).toEqual([1, 2, 4]);
   await expect(rowsOf('a\n"b')).rejects.toThrow("line 2");
 });

@@ -73,7 +73,7 @@ test.each(["all", "reseller:r1", "organization:acme"])(
   },
 );
 
-test("a useful rule is offered no more once one tells the same", () => {
+test("a useful rule is no longer offered once there is one like it", () => {
   const there = [ruleOf({ kind: "quota", thresholds: [80] }), ruleOf({ kind: "no_data", silent_minutes: 5 })];
   const left = usefulRules("all").filter(({ rule }) => !isCovered(rule, there));
   expect(left.map(({ rule }) => rule.name)).toEqual([

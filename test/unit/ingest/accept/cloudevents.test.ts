@@ -23,7 +23,7 @@ const binary = {
 };
 
 describe("structured mode", () => {
-  test("the media type is told in any case and with any parameters, in UTF-8 only", () => {
+  test("the media type is recognised in any case and with any parameters, in UTF-8 only", () => {
     const types = [
       "application/cloudevents+json; charset=UTF-8",
       'Application/CloudEvents+JSON;charset="utf-8"',

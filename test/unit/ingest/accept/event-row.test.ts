@@ -70,7 +70,7 @@ test("a record gives back the lines it was made of, and a cut one is refused", (
   );
 });
 
-test("a record tells what its event lines are without reading them, and they are stored as they were logged", () => {
+test("a record describes its event lines without reading them, and they are stored as they were logged", () => {
   const column = fc.string({ unit: "grapheme" });
   const event = fc.record({ isChecked: fc.boolean(), organization: column, id: column });
   fc.assert(

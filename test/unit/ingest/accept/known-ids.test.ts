@@ -180,7 +180,7 @@ test("generations that are settled are let go, so memory does not grow", () => {
   expect(recent.isCertain).toBe(true);
 });
 
-test("two identities with one hash are told apart: the second is never refused", () => {
+test("two identities with one hash stay two: the second is never refused", () => {
   const recent = new RecentIds({ slots: 64, maxGenerations: 4 });
   const { identity, idHash, bodyHash } = event("e1", "a");
   recent.add(identity, idHash, bodyHash, new Claims());

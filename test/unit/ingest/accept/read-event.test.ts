@@ -54,7 +54,7 @@ const row = (event: GivenEvent, isPlain: boolean) => {
   return "code" in read ? read.code : renderEventRow(read, true, receivedAtMs, shared, isPlain);
 };
 
-test("a line tells the event that it came from: read again, it makes the same line", () => {
+test("a line holds the event that it came from: read again, it makes the same line", () => {
   const text = fc.string({
     unit: fc.oneof(fc.constantFrom("\t", "\n", "\\", '"', "é"), fc.string({ maxLength: 2 })),
   });
