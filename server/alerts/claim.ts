@@ -82,6 +82,7 @@ function planChanges(rule: RuleRecord, judgement: Judgement, rows: readonly Aler
     rows.filter(({ state }) => state !== "resolved").map((row) => [`${row.node} ${row.subject}`, row]),
   );
   const judgedRows = new Set<string>();
+  const { missing } = judgement;
   const periods = new Map(judgement.judged.flatMap(({ node, period }) => (period ? [[node, period.startMs]] : [])));
   for (const one of judgement.judged) {
     const row = one.once === null ? bySubject.get(`${one.node} ${one.subject}`) : byKey.get(keyOf(rule, one, ""));
@@ -100,14 +101,48 @@ function planChanges(rule: RuleRecord, judgement: Judgement, rows: readonly Aler
     const period = periods.get(row.node);
     if (row.periodStart && period !== undefined && row.periodStart.getTime() > period) continue;
     // A new cycle starts afresh: nothing is said about the one before.
-    const isPast = row.periodStart !== null && period !== undefined && row.periodStart.getTime() < period;
-    const isOver = judgement.missing === "ends" || isPast;
+    const isPast =
+      (row.periodStart !== null && period !== undefined && row.periodStart.getTime() < period) ||
+      (row.periodEnd !== null && row.periodEnd.getTime() <= watermark.getTime());
+    const isOver = missing === "ends" || isPast;
     const after = isOver ? ended(life, watermark) : nextState(life, reading, pacingOf(rule, { once: null }));
     if (!after) changes.removed.push(row.id);
     else
-      put(changes, row, { ...columnsOf(after), ...(isOver ? {} : { explanation: "It no longer holds." }), watermark });
+      put(changes, row, {
+        ...columnsOf(after),
+        ...(!isOver && { explanation: resolvedBecause(missing.because, life, watermark) }),
+        watermark,
+      });
   }
+  showPassed(changes, rows);
   return changes;
+}
+
+/** What was told with a higher threshold stands for itself once that has resolved, as long as it holds. */
+function showPassed(changes: Changes, rows: readonly AlertRecord[]): void {
+  const edits = new Map(changes.changed.map(({ id, to }) => [id, to]));
+  const stateOf = (row: AlertRecord) => edits.get(row.id)?.state ?? row.state;
+  const resolved = new Set(
+    rows.filter((row) => row.state !== "resolved" && stateOf(row) === "resolved").map(({ id }) => id),
+  );
+  for (const row of rows) {
+    if (row.passedWith === null || !resolved.has(row.passedWith) || stateOf(row) !== "firing") continue;
+    const edit = edits.get(row.id);
+    if (edit) edit.passedWith = null;
+    else changes.changed.push({ id: row.id, to: { passedWith: null } });
+  }
+}
+
+/** Why it resolved, and how long it held. */
+function resolvedBecause(because: string, { firedAtMs, atMs }: Life, watermark: Date): string {
+  return `${because} It held for ${durationOf(watermark.getTime() - (firedAtMs ?? atMs))}.`;
+}
+
+function durationOf(ms: number): string {
+  const minutes = Math.max(0, Math.floor(ms / 60_000));
+  const [days, hours] = [Math.floor(minutes / 1_440), Math.floor((minutes % 1_440) / 60)];
+  if (days > 0) return `${days} d ${hours} h`;
+  return hours > 0 ? `${hours} h ${minutes % 60} min` : `${minutes} min`;
 }
 
 function ended(life: Life, watermark: Date): Life | undefined {
@@ -158,6 +193,7 @@ function edited(row: AlertRecord, one: Judged, life: Life, rule: RuleRecord, wat
   return {
     ...columnsOf(life),
     ...(isKept ? {} : figuresOf(one)),
+    ...(life.state === "resolved" && { explanation: resolvedBecause(one.explanation, lifeOf(row), watermark) }),
     ...{ ruleName: rule.name, severity: rule.severity, watermark },
     // An alert that the message about a higher threshold covered stays covered, unless that message was never sent.
     ...(life.due === "alert.firing" && { passedWith: null }),

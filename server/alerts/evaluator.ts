@@ -15,12 +15,12 @@ import { type AccountState, AccountStates } from "../overview/account-state.ts";
 import { alertProgress, alerts } from "../postgres/schema/alerts.ts";
 import type { NodeTree } from "../tree/node-tree.ts";
 import { recordJudgement } from "./claim.ts";
-import { holdsFor } from "./holding-nodes.ts";
+import { byReplaced, holdsFor, rivalsOf } from "./holding-nodes.ts";
 import type { Judgement } from "./judged.ts";
 import { PairQueue } from "./pair-queue.ts";
 import { readBilling, readCustomers } from "./read-happenings.ts";
 import { judgeProjected, judgeUsed, missedStandings, standingsOf, subscribedNodes } from "./read-quota.ts";
-import { readSilence } from "./read-silence.ts";
+import { LastEvents, readSilence } from "./read-silence.ts";
 import { readSystem, type SystemSource } from "./read-system.ts";
 import { readLowUsage, readThreshold, readUnusual } from "./read-usage.ts";
 import { listRules, type RuleRecord } from "./rules.ts";
@@ -48,10 +48,13 @@ const systemEveryMs = 5_000;
 /** How long one run may judge node by node; the rest waits for the next run. */
 const pairsMs = 1_500;
 const everything = Number.MAX_SAFE_INTEGER;
+const noSuchLimit = { because: "There is no such meter, limit or threshold for it any more." };
 
 interface Run {
   state: AccountState;
-  rules: readonly RuleRecord[];
+  /** By the rule whose place they take; those that are switched off take it too. */
+  replacing: ReadonlyMap<string, readonly RuleRecord[]>;
+  batch: number;
   enabled: readonly RuleRecord[];
   watermark: Date;
   /** The nodes with newly stored events; undefined in a sweep, which judges all. */
@@ -62,6 +65,7 @@ export class Evaluator {
   readonly #source: EvaluatorSource;
   readonly #accounts: AccountStates;
   readonly #pairs = new PairQueue();
+  readonly #lastEvents = new LastEvents();
   #rules: { sequence: number; rules: RuleRecord[] } | undefined;
   #sweptAtMs = Number.NEGATIVE_INFINITY;
   #sweptSequence = -1;
@@ -77,8 +81,14 @@ export class Evaluator {
 
   /** How far judging is behind what can be queried, in seconds. */
   get lagSeconds(): number {
-    const { watermark } = this.#source;
-    return this.#judgedUntil ? Math.max(0, watermark().getTime() - this.#judgedUntil.getTime()) / 1000 : 0;
+    const atMs = this.#source.watermark().getTime();
+    const judgedMs = Math.min(this.#judgedUntil?.getTime() ?? atMs, this.#pairs.oldestMs ?? atMs);
+    return Math.max(0, atMs - judgedMs) / 1000;
+  }
+
+  /** What is judged node by node and waits for its turn. */
+  get waitingPairs(): number {
+    return this.#pairs.size;
   }
 
   /** One run. Throws where a store cannot be asked: what it would have judged is judged by a later one. */
@@ -96,7 +106,7 @@ export class Evaluator {
     const isChanged = state.sequence !== this.#sweptSequence;
     const isSweep = now() - this.#sweptAtMs >= (isChanged ? sweepAfterChangeMs : sweepEveryMs);
     const touched = isSweep || enabled.length === 0 ? undefined : await this.#touchedSince(progress.batch, batch);
-    const run: Run = { state, rules, enabled, watermark: asOf, touched };
+    const run: Run = { state, replacing: byReplaced(rules), batch, enabled, watermark: asOf, touched };
     if (enabled.length > 0) await this.#judge(run, progress.sweptAt);
     if (isSweep) [this.#sweptAtMs, this.#sweptSequence] = [now(), state.sequence];
     const sweptAt = isSweep ? asOf : progress.sweptAt;
@@ -178,25 +188,25 @@ export class Evaluator {
       const { condition } = rule;
       if (condition.kind !== "quota") continue;
       if (condition.on === "projected") {
-        for (const node of this.#held(run, rule, nodes)) this.#pairs.add(rule.id, node);
+        for (const node of this.#held(run, rule, nodes)) this.#pairs.add(rule.id, node, atMs);
         continue;
       }
       for (const before of missed) {
         const held = this.#held(run, rule, before.keys());
         const judged = judgeUsed(condition, held, before);
-        await this.#record(rule, { nodes: held, judged, missing: "clears" }, watermark);
+        await this.#record(rule, { nodes: held, judged, missing: noSuchLimit }, watermark);
       }
       const unsubscribed = [...(open?.get(rule.id) ?? [])].filter((node) => !nodes.has(node));
       const held = this.#held(run, rule, [...nodes, ...unsubscribed]);
       const judged = judgeUsed(condition, held, standings);
-      await this.#record(rule, { nodes: held, judged, missing: "clears" }, watermark);
+      await this.#record(rule, { nodes: held, judged, missing: noSuchLimit }, watermark);
     }
   }
 
-  #held({ rules }: Run, rule: RuleRecord, nodes: Iterable<NodeAddress>): NodeAddress[] {
+  #held({ replacing }: Run, rule: RuleRecord, nodes: Iterable<NodeAddress>): NodeAddress[] {
     const { tree } = this.#source;
-    const replacing = rules.filter(({ replaces }) => replaces === rule.id);
-    return [...nodes].filter((node) => holdsFor(rule, node, replacing, tree));
+    const rivals = rivalsOf(rule, replacing);
+    return [...nodes].filter((node) => holdsFor(rule, node, rivals, tree));
   }
 
   /** All nodes that there are for a rule: its own, or the organizations below it. */
@@ -209,13 +219,17 @@ export class Evaluator {
 
   async #judgeSilence(run: Run, open: Map<string, Set<NodeAddress>>): Promise<void> {
     const { clickhouse, tree } = this.#source;
-    const below = (node: NodeAddress) =>
+    if (!run.enabled.some(({ kind }) => kind === "no_data")) return;
+    const organizationsOf = (node: NodeAddress) =>
       tree.list([node], { kind: "organization", limit: everything }).map(({ id }) => id);
+    const isWithin = (node: NodeAddress, top: NodeAddress) => tree.isWithin(node, top);
+    const atMs = run.watermark.getTime();
+    await this.#lastEvents.read(clickhouse, run.batch, atMs);
     for (const rule of run.enabled) {
       if (rule.condition.kind !== "no_data") continue;
       const held = this.#allHeld(run, rule);
-      const atMs = run.watermark.getTime();
-      const judged = await readSilence(clickhouse, rule.condition, held, below, atMs);
+      const sources = { organizationsOf, isWithin };
+      const judged = await readSilence(this.#source, this.#lastEvents, rule.condition, held, sources, atMs);
       const nodes = new Set([...judged.map(({ node }) => node), ...(open.get(rule.id) ?? [])]);
       await this.#record(rule, { nodes: [...nodes], judged, missing: "ends" }, run.watermark);
     }
@@ -226,10 +240,10 @@ export class Evaluator {
     for (const rule of run.enabled) {
       const { condition } = rule;
       if (condition.kind !== "customers" && condition.kind !== "billing") continue;
-      const replacing = run.rules.filter(({ replaces }) => replaces === rule.id);
+      const rivals = rivalsOf(rule, run.replacing);
       // A rule concerns everything below its node.
       const holds = (node: NodeAddress) =>
-        rule.scope === "node" ? tree.isWithin(node, rule.node) : holdsFor(rule, node, replacing, tree);
+        rule.scope === "node" ? tree.isWithin(node, rule.node) : holdsFor(rule, node, rivals, tree);
       const sinceMs = rule.inForceSince.getTime();
       const times = { atMs: run.watermark.getTime(), sinceMs, judgedUntilMs: sweptAt.getTime() };
       const asked = { state: run.state, holdsFor: holds, ...times };
@@ -238,7 +252,7 @@ export class Evaluator {
           ? await readCustomers(this.#source, condition, asked)
           : await readBilling(this.#source, condition, asked);
       const nodes = new Set([...judged.map(({ node }) => node), ...(open.get(rule.id) ?? [])]);
-      const missing = condition.kind === "customers" ? "ends" : "clears";
+      const missing = condition.kind === "customers" ? "ends" : { because: "It was paid, renewed or cancelled." };
       await this.#record(rule, { nodes: [...nodes], judged, missing }, run.watermark);
     }
   }
@@ -257,14 +271,15 @@ export class Evaluator {
 
   async #judgePairs(run: Run): Promise<void> {
     const byNode = run.enabled.filter(({ kind }) => kind === "threshold" || kind === "unusual" || kind === "low_usage");
+    const atMs = run.watermark.getTime();
     const isSlowDue = !run.touched && this.#isSlowDue(run.state.sequence);
     for (const rule of byNode)
       for (const node of this.#allHeld(run, rule)) {
-        if (!run.touched && (rule.kind === "threshold" || isSlowDue)) this.#pairs.add(rule.id, node);
+        if (!run.touched && (rule.kind === "threshold" || isSlowDue)) this.#pairs.add(rule.id, node, atMs);
         else if (rule.kind === "threshold" && run.touched?.has(nodeWithoutAgent(node)))
-          this.#pairs.addFirst(rule.id, node);
+          this.#pairs.addFirst(rule.id, node, atMs);
       }
-    if (byNode.some(({ kind }) => kind === "threshold")) await this.#addOpen();
+    if (byNode.some(({ kind }) => kind === "threshold")) await this.#addOpen(atMs);
     const rules = new Map(run.enabled.map((rule) => [rule.id, rule]));
     await this.#pairs.work(pairsMs, async (ruleId, node) => {
       const rule = rules.get(ruleId);
@@ -281,13 +296,13 @@ export class Evaluator {
   }
 
   /** Pairs that wait for their time, or to resolve, are judged in every run. */
-  async #addOpen(): Promise<void> {
+  async #addOpen(atMs: number): Promise<void> {
     const rows = await this.#source.postgres.db
       .select({ ruleId: alerts.ruleId, node: alerts.node })
       .from(alerts)
       .where(and(eq(alerts.kind, "threshold"), ne(alerts.state, "resolved")))
       .limit(500);
-    for (const { ruleId, node } of rows) this.#pairs.addFirst(ruleId, node);
+    for (const { ruleId, node } of rows) this.#pairs.addFirst(ruleId, node, atMs);
   }
 
   async #judgePair(run: Run, rule: RuleRecord, node: NodeAddress): Promise<void> {
@@ -300,7 +315,7 @@ export class Evaluator {
       if (condition.kind === "quota") return await judgeProjected(this.#source, condition, node, atMs);
       return [];
     };
-    await this.#record(rule, { nodes: [node], judged: await read(), missing: "clears" }, run.watermark);
+    await this.#record(rule, { nodes: [node], judged: await read(), missing: noSuchLimit }, run.watermark);
   }
 
   async #record(rule: RuleRecord, judgement: Judgement, watermark: Date): Promise<void> {

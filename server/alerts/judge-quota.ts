@@ -8,6 +8,8 @@ import type { Judged } from "./judged.ts";
 export interface LimitedUse {
   feature: string;
   meter: string;
+  /** Of the meter, as people know it. */
+  title: string;
   unit: string;
   /** Percents that the plan gives the feature. */
   thresholds: readonly number[];
@@ -26,18 +28,18 @@ export function judgeQuota(
   const asked = features.filter(({ feature }) => condition.feature === null || condition.feature === feature);
   return asked.flatMap((one) =>
     [...new Set(condition.thresholds ?? one.thresholds)].map((threshold): Judged => {
-      const { feature, meter, unit, figure, limit } = one;
+      const { feature, meter, title, unit, figure, limit } = one;
       const percent = figure === undefined || limit === null ? null : percentUsed(figure, limit);
       const holds = figure !== undefined && limit !== null && hasReached(figure, limit, threshold);
       return {
         ...{ node, feature, meter, threshold, period },
         subject: `${feature} ${threshold}`,
-        once: `${feature} ${threshold} ${period.startMs}`,
+        once: `${feature} ${threshold} ${period.startMs}${condition.on === "projected" ? " projected" : ""}`,
         value: figure,
         limit: limit ?? undefined,
         percent: percent ?? undefined,
         finding: figure === undefined ? "unknown" : holds ? "holds" : "clears",
-        explanation: explain(condition.on, { feature, unit, figure, limit, percent, threshold }),
+        explanation: explain(condition.on, { title, unit, figure, limit, percent, threshold }),
       };
     }),
   );
@@ -46,7 +48,7 @@ export function judgeQuota(
 function explain(
   on: "used" | "projected",
   about: {
-    feature: string;
+    title: string;
     unit: string;
     figure: string | undefined;
     limit: string | null;
@@ -54,10 +56,10 @@ function explain(
     threshold: number;
   },
 ): string {
-  const { feature, unit, figure, limit, percent, threshold } = about;
-  if (figure === undefined) return `Nothing can be said of ${feature} yet.`;
-  if (limit === null) return `${feature} has no limit now; ${figure} ${unit} are used.`;
+  const { title, unit, figure, limit, percent, threshold } = about;
+  if (figure === undefined) return `${title}: nothing can be said yet.`;
+  if (limit === null) return `${title}: there is no limit now; ${figure} ${unit} are used.`;
   const share = percent === null ? "" : `${percent} % of the limit: `;
   const verb = on === "used" ? "used" : "expected by the end of the cycle";
-  return `${feature}: ${share}${figure} of ${limit} ${unit} ${verb}; told from ${threshold} % on.`;
+  return `${title}: ${share}${figure} of ${limit} ${unit} ${verb}; told from ${threshold} % on.`;
 }

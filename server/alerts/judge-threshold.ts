@@ -1,4 +1,5 @@
 /** A figure against a bound, with a bound of its own to resolve at. Pure. */
+import type { Meter } from "../catalog/catalog.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import type { ConditionOf } from "../contract/rules.ts";
 import { compareDecimals } from "../numbers/figures.ts";
@@ -10,7 +11,7 @@ export function judgeThreshold(
   condition: ConditionOf<"threshold">,
   node: NodeAddress,
   figure: string | null,
-  unit: string,
+  { title, unit }: Pick<Meter, "title" | "unit">,
 ): Judged {
   const { meter, window, above, below } = condition;
   const bound = above ?? below ?? "0";
@@ -27,8 +28,8 @@ export function judgeThreshold(
     finding: figure === null ? "unknown" : findingOf(condition, figure),
     explanation:
       figure === null
-        ? `${meter} has no figure ${span}.`
-        : `${meter} came to ${figure} ${unit} ${span}; told ${side} ${bound}.`,
+        ? `${title}: there is no figure ${span}.`
+        : `${title} came to ${figure} ${unit} ${span}; told ${side} ${bound}.`,
   };
 }
 

@@ -23,6 +23,6 @@ export interface Judged {
 export interface Judgement {
   nodes: readonly NodeAddress[];
   judged: readonly Judged[];
-  /** What happens to alerts without a finding: they resolve with a message, or end without one. */
-  missing: "clears" | "ends";
+  /** What happens to alerts without a finding: they resolve with a message that says why, or end without one. */
+  missing: "ends" | { because: string };
 }

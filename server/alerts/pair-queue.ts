@@ -1,21 +1,39 @@
 /** The queue of what is judged node by node: each pair of a rule and a node once, urgent ones first, as many as fit in a run. */
 import type { NodeAddress } from "../contract/nodes.ts";
 
+interface Pair {
+  ruleId: string;
+  node: NodeAddress;
+  /** The watermark when it came to be judged: ms since 1970, UTC. */
+  sinceMs: number;
+}
+
 const atOnce = 4;
 
 export class PairQueue {
-  #urgent = new Map<string, readonly [string, NodeAddress]>();
-  #waiting = new Map<string, readonly [string, NodeAddress]>();
+  #urgent = new Map<string, Pair>();
+  #waiting = new Map<string, Pair>();
 
-  add(ruleId: string, node: NodeAddress): void {
-    const key = `${ruleId} ${node}`;
-    if (!this.#urgent.has(key) && !this.#waiting.has(key)) this.#waiting.set(key, [ruleId, node]);
+  get size(): number {
+    return this.#urgent.size + this.#waiting.size;
   }
 
-  addFirst(ruleId: string, node: NodeAddress): void {
+  /** Since when the first of what is urgent waits, else of the rest; undefined where nothing does. */
+  get oldestMs(): number | undefined {
+    const [first] = this.#urgent.size > 0 ? this.#urgent.values() : this.#waiting.values();
+    return first?.sinceMs;
+  }
+
+  add(ruleId: string, node: NodeAddress, sinceMs: number): void {
     const key = `${ruleId} ${node}`;
+    if (!this.#urgent.has(key) && !this.#waiting.has(key)) this.#waiting.set(key, { ruleId, node, sinceMs });
+  }
+
+  addFirst(ruleId: string, node: NodeAddress, sinceMs: number): void {
+    const key = `${ruleId} ${node}`;
+    if (this.#urgent.has(key)) return;
     this.#waiting.delete(key);
-    this.#urgent.set(key, [ruleId, node]);
+    this.#urgent.set(key, { ruleId, node, sinceMs });
   }
 
   /** Until none is left or the time is over. The first failure is thrown when those under way have ended; its pair is judged again later. */
@@ -32,8 +50,8 @@ export class PairQueue {
       while (failures.length === 0 && performance.now() < endsAtMs) {
         const pair = next();
         if (!pair) return;
-        await judge(...pair).catch((error: unknown) => {
-          this.add(...pair);
+        await judge(pair.ruleId, pair.node).catch((error: unknown) => {
+          this.add(pair.ruleId, pair.node, pair.sinceMs);
           failures.push(error);
         });
       }

@@ -114,7 +114,7 @@ async function crossingsOf(
     const amount = trimDecimal(roundHalfEven(share, 9));
     const reachedMs = await reachedAt(source, node, { meter, limit: amount }, span, span.toMs);
     if (reachedMs === undefined) continue;
-    const explanation = `${feature}: ${threshold} % of ${limit} ${unit} reached.`;
+    const explanation = `${meter.title}: ${threshold} % of ${limit} ${unit} reached.`;
     const at = new Date(reachedMs).toISOString();
     byInstant.set(reachedMs, { node, at, value: amount, limit, threshold, feature, meter: name, explanation });
   }
@@ -151,7 +151,7 @@ async function previewThreshold(
   const would: Would[] = [];
   let life: Life | undefined;
   for (const { end, value } of answer.meters[0]?.series ?? []) {
-    const judged = judgeThreshold(condition, node, value === null ? null : String(value), meter.unit);
+    const judged = judgeThreshold(condition, node, value === null ? null : String(value), meter);
     const atMs = Math.min(Date.parse(end), toMs);
     life = nextState(life, { finding: judged.finding, atMs }, pacing);
     if (life?.due === "alert.firing") {
@@ -205,7 +205,7 @@ async function previewUnusual(
       const at = new Date(startMs + (index + 1) * hourMs).toISOString();
       const value = String(measured?.series[index]?.value ?? 0);
       const usual = (hour?.usual ?? 0).toFixed(2);
-      const explanation = `${meter.meter}: ${value} ${meter.unit} in the hour; the usual is ${usual}.`;
+      const explanation = `${meter.title}: ${value} ${meter.unit} in the hour; the usual is ${usual}.`;
       would.push({ ...nothing, node, at, value, limit: usual, meter: meter.meter, explanation });
     }
     wasUnusual = direction !== undefined;

@@ -2,6 +2,7 @@
 import { type PeriodSource, readPeriod } from "../billing/period.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import type { ConditionOf } from "../contract/rules.ts";
+import { compareDecimals } from "../numbers/figures.ts";
 import type { AccountState } from "../overview/account-state.ts";
 import { readStandings, runningSubscriptions, type Standings } from "../overview/read-standings.ts";
 import { judgeQuota, type LimitedUse } from "./judge-quota.ts";
@@ -65,7 +66,8 @@ export function judgeUsed(
     const { counted, cycle, features } = standing;
     const limited = features.map(({ feature, meter, used, limit }): LimitedUse => {
       const { key, thresholds } = feature;
-      return { feature: key, meter: meter.meter, unit: meter.unit, thresholds, figure: used, limit };
+      const { meter: name, title, unit } = meter;
+      return { feature: key, meter: name, title, unit, thresholds, figure: used, limit };
     });
     const endMs = counted.isTrial ? counted.toMs : cycle.endMs;
     judged.push(...judgeQuota(condition, node, limited, { startMs: counted.fromMs, endMs }));
@@ -85,11 +87,18 @@ export async function judgeProjected(
   const startMs = Date.parse(counted.from);
   const endMs = Date.parse(counted.is_trial ? counted.to : end);
   const isEarly = atMs - startMs < foretoldFrom * (endMs - startMs);
-  const limited = quotas.map(({ feature, meter, unit, thresholds, projected, limit }): LimitedUse => {
+  return quotas.flatMap(({ feature, meter, unit, thresholds, used, projected, limit }): Judged[] => {
     const percents = thresholds.map(({ percent }) => percent);
-    return { feature, meter, unit, thresholds: percents, figure: isEarly ? undefined : projected?.value, limit };
+    const title = source.meterOf(meter, node, atMs)?.title ?? meter;
+    const expected = isEarly ? undefined : projected?.value;
+    // A cycle ends with no less than what is used in it by now.
+    const figure = expected === undefined || compareDecimals(used, expected) > 0 ? used : expected;
+    const one: LimitedUse = { feature, meter, title, unit, thresholds: percents, figure, limit };
+    const judged = judgeQuota(condition, node, [one], { startMs, endMs });
+    if (expected !== undefined) return judged;
+    // What is used stands already; that it will stay below a threshold cannot be known yet.
+    return judged.map((found) => (found.finding === "holds" ? found : { ...found, finding: "unknown" }));
   });
-  return judgeQuota(condition, node, limited, { startMs, endMs });
 }
 
 export function subscribedNodes(state: AccountState, atMs: number): ReadonlySet<NodeAddress> {

@@ -39,7 +39,7 @@ export async function readThreshold(
   };
   const answer = await answerUsage(source.clickhouse, question, source.watermark(), atMs);
   const total = fromMs < atMs ? answer.meters[0]?.total : 0;
-  return [judgeThreshold(condition, node, total === null || total === undefined ? null : String(total), meter.unit)];
+  return [judgeThreshold(condition, node, total === null || total === undefined ? null : String(total), meter)];
 }
 
 async function spanOf(
@@ -75,7 +75,7 @@ export async function readUnusual(
   );
   const direction = areUnusual(condition, [now?.hour, before?.hour]);
   const usual = now?.hour?.usual;
-  const about = `${meter.meter} in the hour until ${new Date(endMs).toISOString()}`;
+  const about = `${meter.title} in the hour until ${new Date(endMs).toISOString()}`;
   const known = { node, meter: meter.meter, subject: "", once: null, value: now?.value ?? "0" };
   if (!direction || usual === undefined)
     return [{ ...known, finding: usual === undefined ? "unknown" : "clears", explanation: `${about} is as usual.` }];
@@ -202,7 +202,7 @@ export async function readLowUsage(
       subject: `${condition.feature ?? meter.meter}`,
       once: `${condition.feature ?? meter.meter} ${startMs}`,
       finding: isLow ? "holds" : "clears",
-      explanation: `${condition.feature ?? meter.meter}: ${used} ${meter.unit} used, ${percent} % of ${what} (${limit}); told below ${condition.below_percent} %.`,
+      explanation: `${meter.title}: ${used} ${meter.unit} used, ${percent} % of ${what} (${limit}); told below ${condition.below_percent} %.`,
     },
   ];
 }

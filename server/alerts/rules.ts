@@ -1,5 +1,6 @@
 /** Rules as they are kept. What a rule holds for follows from the tree, so nothing is copied to the organizations below it. */
-import { and, asc, count, eq, isNotNull, ne, sql } from "drizzle-orm";
+import { isDeepStrictEqual } from "node:util";
+import { and, asc, count, eq, isNotNull, ne, notInArray, or, type SQL, sql } from "drizzle-orm";
 import { type Author, recordChange, system } from "../audit/record-change.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import { type Condition, type MuteWindow, maxRulesOfNode, type RuleScope, type Severity } from "../contract/rules.ts";
@@ -61,7 +62,7 @@ async function insertRule(tx: Queries, wanted: NewRule & { isDefault: boolean },
   return made;
 }
 
-/** `check` throws where the rule is not what the caller saw. Alerts outside a changed condition are resolved without a message. */
+/** `check` throws where the rule is not what the caller saw. What a changed condition does not ask any more is resolved unsaid. */
 export async function changeRule(
   postgres: Postgres,
   id: string,
@@ -79,6 +80,8 @@ export async function changeRule(
       .where(eq(rules.id, id))
       .returning();
     if (!after.enabled) await endAlerts(tx, id, "The rule was switched off.");
+    else if (!isDeepStrictEqual(before.condition, after.condition))
+      await endAlerts(tx, id, "The rule was changed.", unasked(before.condition, after.condition));
     const change = { before: stateOfRule(before), after: stateOfRule(after) };
     await recordChange(tx, { by, node: after.node, action: "rule.changed", subject: id, ...change });
     return after;
@@ -101,17 +104,30 @@ export async function removeRule(
   });
 }
 
-/** No further message is sent about them. */
-async function endAlerts(tx: Queries, ruleId: string, explanation: string): Promise<void> {
-  await tx.delete(alerts).where(and(eq(alerts.ruleId, ruleId), eq(alerts.state, "pending")));
+/** Nothing more is told of them. `which`: of the rule's alerts; undefined: all. */
+async function endAlerts(tx: Queries, ruleId: string, explanation: string, which?: SQL): Promise<void> {
+  const meant = and(eq(alerts.ruleId, ruleId), which);
+  await tx.delete(alerts).where(and(meant, eq(alerts.state, "pending")));
   await tx
     .update(alerts)
     .set({ state: "resolved", resolvedAt: new Date(), explanation })
-    .where(and(eq(alerts.ruleId, ruleId), ne(alerts.state, "resolved")));
+    .where(and(meant, ne(alerts.state, "resolved")));
   await tx
     .update(alerts)
     .set({ due: null, dueSince: null })
-    .where(and(eq(alerts.ruleId, ruleId), isNotNull(alerts.due)));
+    .where(and(meant, isNotNull(alerts.due)));
+}
+
+/** The alerts that a changed condition does not ask about; undefined: all. A threshold of a quota that stays is told once all the same. */
+function unasked(before: Condition, after: Condition): SQL | undefined {
+  if (before.kind !== "quota" || after.kind !== "quota" || before.on !== after.on) return undefined;
+  const { feature, thresholds } = after;
+  return (
+    or(
+      feature === null ? undefined : ne(alerts.feature, feature),
+      thresholds === null ? undefined : notInArray(alerts.threshold, thresholds),
+    ) ?? sql`false`
+  );
 }
 
 /** What an `ETag` of a rule is made of, and what the audit keeps. */

@@ -1,88 +1,36 @@
 /** Rules of each kind on real stores: what is told, when, to whom, and that nothing is told twice. */
-import { and, eq } from "drizzle-orm";
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { Evaluator } from "../../../server/alerts/evaluator.ts";
+import { eq } from "drizzle-orm";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { pushNotifications } from "../../../server/alerts/push-notifications.ts";
-import { beginAlerts } from "../../../server/alerts/rules.ts";
 import { seesAlert } from "../../../server/alerts/visibility.ts";
-import { meterByName } from "../../../server/catalog/catalog.ts";
 import type { Action } from "../../../server/contract/accounts.ts";
-import type { Alert } from "../../../server/contract/alerts.ts";
 import type { NotificationPush } from "../../../server/contract/notifications.ts";
 import type { CreateRule } from "../../../server/contract/rules.ts";
 import type { Actor } from "../../../server/identity/actor.ts";
 import { alerts, notifications } from "../../../server/postgres/schema/alerts.ts";
-import { type Billing, createBilling } from "../../support/billing.ts";
+import { type AlertsWorld, createAlertsWorld, dayMs, hourMs, seller } from "../../support/alerts-world.ts";
+import type { Billing } from "../../support/billing.ts";
 import { eventually } from "../../support/service.ts";
 
-const seller = "reseller:asked-about-9f3c";
-const hourMs = 3_600_000;
-const dayMs = 24 * hourMs;
+let watched: AlertsWorld;
 let billing: Billing;
-/** What the evaluator takes for now, and for the watermark. */
 const usualMs = Date.parse("2026-03-10T12:00:00Z");
-let nowMs = usualMs;
-let made = 0;
 
 beforeAll(async () => {
-  billing = await createBilling();
-  await beginAlerts(billing.world.deps.postgres);
+  watched = await createAlertsWorld();
+  billing = watched.billing;
 });
-afterAll(() => billing.world.close());
+afterAll(() => watched.close());
+afterEach(() => watched.removeRules());
 beforeEach(() => {
-  nowMs = usualMs;
+  watched.nowMs = usualMs;
 });
 
-/** A new one each time: as after a restart. */
-async function judge(atMs = nowMs + 1): Promise<void> {
-  nowMs = atMs;
-  const { deps } = billing.world;
-  const clock = { now: () => nowMs, watermark: () => new Date(nowMs) };
-  const rest = { meterOf: meterByName, publicUrl: "https://tidemark.example", backlogShare: () => 0 };
-  await new Evaluator({ ...deps, ...clock, ...rest, failedJobs: () => [] }).run();
-}
-
-async function newOrganization(included?: string, rest: object = {}) {
-  const organization = `watched-${++made}`;
-  const node = `organization:${organization}`;
-  await billing.world.deps.tree.ensureOrganizations([organization], seller);
-  if (included === undefined) return { organization, node, plan: "", subscription: "" };
-  const feature = { key: "calls", meter: "call_minutes", included, overage: "notify", ...rest };
-  const plan = await billing.plan("all", { currency: "EUR", features: [feature] });
-  const when = { starts_at: "2026-01-01T00:00:00Z", anchor: 1, tz: "UTC" };
-  return { organization, node, plan, subscription: await billing.subscribe(node, plan, when) };
-}
-
-async function newRule(rule: Partial<CreateRule> & Pick<CreateRule, "condition">): Promise<string> {
-  const answer = await billing.world.ask("POST", "/v1/rules", { key: billing.key, body: { name: "A rule", ...rule } });
-  expect(answer, JSON.stringify(answer.body)).toMatchObject({ status: 201 });
-  return answer.body.id;
-}
-
-async function alertsOf(node: string, rule?: string): Promise<Alert[]> {
-  const { alerts: found } = await billing.get(
-    `/v1/alerts?node=${encodeURIComponent(node)}${rule ? `&rule=${rule}` : ""}`,
-  );
-  return found;
-}
-
-/** What the people of all were told of a node, the oldest first: `TYPE THRESHOLD`. */
-async function toldOf(node: string, rule?: string): Promise<string[]> {
-  const { db } = billing.world.deps.postgres;
-  const rows = await db
-    .select()
-    .from(notifications)
-    .innerJoin(alerts, eq(alerts.id, notifications.alertId))
-    .where(and(eq(alerts.node, node), rule === undefined ? undefined : eq(alerts.ruleId, rule)))
-    .orderBy(notifications.at, notifications.id);
-  const texts = rows.map(({ notifications: { userId, type, at }, alerts: { threshold } }) => [
-    userId,
-    `${type} ${threshold}`,
-    at.getTime(),
-  ]);
-  const [first] = texts;
-  return texts.filter(([userId]) => userId === first?.[0]).map(([, text]) => String(text));
-}
+const judge: AlertsWorld["judge"] = (at) => watched.judge(at);
+const newOrganization: AlertsWorld["newOrganization"] = (...given) => watched.newOrganization(...given);
+const newRule: AlertsWorld["newRule"] = (rule) => watched.newRule(rule);
+const alertsOf: AlertsWorld["alertsOf"] = (...asked) => watched.alertsOf(...asked);
+const toldOf: AlertsWorld["toldOf"] = (...asked) => watched.toldOf(...asked);
 
 describe("the thresholds of plans, without anybody making a rule", () => {
   test("thresholds crossed by one step are notified once, naming the highest, and each once in a cycle", async () => {
@@ -101,7 +49,7 @@ describe("the thresholds of plans, without anybody making a rule", () => {
     });
     expect(await toldOf(node)).toEqual(["alert.firing 75"]);
     await billing.calls([organization, "2026-03-10T11:30:00Z", "25"]);
-    await judge(nowMs + 60_000);
+    await judge(watched.nowMs + 60_000);
     expect(await toldOf(node)).toEqual(["alert.firing 75", "alert.firing 100"]);
     await judge(Date.parse("2026-04-02T00:00:00Z"));
     await billing.calls([organization, "2026-04-02T10:00:00Z", "55"]);

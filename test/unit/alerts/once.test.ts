@@ -43,12 +43,19 @@ interface Message {
 /** What the service does with the pure parts, without its stores. */
 class Teller {
   readonly messages: Message[] = [];
-  readonly #lives = new Map<string, { cycle: number; threshold: number; life: Life; isPassed: boolean }>();
+  readonly #lives = new Map<string, { cycle: number; threshold: number; life: Life; passedWith: number | null }>();
   #nowMs = 0;
 
   judge(cycle: number, used: number, limit: number | null, isMuted: boolean): void {
     this.#nowMs += minuteMs;
-    const feature = { feature: "posts", meter: "chat_posts", unit: "count", thresholds, figure: String(used) };
+    const feature = {
+      feature: "posts",
+      meter: "chat_posts",
+      title: "Chat posts",
+      unit: "count",
+      thresholds,
+      figure: String(used),
+    };
     const limited = [{ ...feature, limit: limit === null ? null : String(limit) }];
     const condition = { kind: "quota", feature: null, thresholds: null, on: "used" } as const;
     for (const one of judgeQuota(condition, "organization:acme", limited, { startMs: cycle, endMs: cycle + 1 })) {
@@ -57,8 +64,13 @@ class Teller {
       const pacing = { forMs: 0, repeatMs: null, isOncePerPeriod: true };
       const life = nextState(before?.life, { finding: one.finding, atMs: this.#nowMs }, pacing);
       if (!life) continue;
-      const isPassed = before?.isPassed === true && life.due !== "alert.firing";
-      this.#lives.set(`${cycle} ${threshold}`, { cycle, threshold, life, isPassed });
+      const passedWith = life.due === "alert.firing" ? null : (before?.passedWith ?? null);
+      this.#lives.set(`${cycle} ${threshold}`, { cycle, threshold, life, passedWith });
+    }
+    // What was passed with a threshold that resolved stands for itself while it holds.
+    for (const one of this.#lives.values()) {
+      const higher = one.passedWith === null ? undefined : this.#lives.get(`${one.cycle} ${one.passedWith}`);
+      if (one.life.state === "firing" && higher?.life.state === "resolved") one.passedWith = null;
     }
     for (const one of this.#lives.values()) if (one.cycle < cycle) one.life = endPeriod(one.life, this.#nowMs);
     if (!isMuted) this.#tell();
@@ -70,12 +82,12 @@ class Teller {
       const step = crossedTogether(lives.sort((a, b) => a.threshold - b.threshold));
       for (const one of step.told) {
         const { due } = one.life;
-        if (due && !one.isPassed) this.messages.push({ cycle, threshold: one.threshold, type: due });
+        if (due && one.passedWith === null) this.messages.push({ cycle, threshold: one.threshold, type: due });
         one.life = told(one.life, this.#nowMs);
       }
-      for (const { lower } of step.passed) {
+      for (const { lower, higher } of step.passed) {
         lower.life = told(lower.life, this.#nowMs);
-        lower.isPassed = true;
+        lower.passedWith = higher.threshold;
       }
     }
   }
@@ -134,7 +146,10 @@ test("never told twice in a period, never forgotten, and what is shown is what h
         expect(Math.max(...fired.map(({ threshold }) => threshold))).toBeGreaterThanOrEqual(top);
       }
       const resolved = teller.messages.filter(({ type }) => type === "alert.resolved");
-      for (const { cycle: of, threshold } of resolved) expect(keys).toContain(`${of} ${threshold} alert.firing`);
+      for (const { cycle: of, threshold } of resolved)
+        expect(
+          keys.some((key) => thresholds.some((told) => told >= threshold && key === `${of} ${told} alert.firing`)),
+        ).toBe(true);
       expect(teller.firing(cycle)).toEqual(holding);
     }),
     { numRuns: 2_000 },

@@ -1,0 +1,432 @@
+/** The contract of alerts, sentence by sentence, on real stores. */
+import { eq } from "drizzle-orm";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import type { CreateRule } from "../../../server/contract/rules.ts";
+import { alerts } from "../../../server/postgres/schema/alerts.ts";
+import { deliveries } from "../../../server/postgres/schema/delivery.ts";
+import { type AlertsWorld, createAlertsWorld, dayMs, hourMs, seller } from "../../support/alerts-world.ts";
+
+let world: AlertsWorld;
+const usualMs = Date.parse("2026-03-10T12:00:00Z");
+beforeAll(async () => {
+  world = await createAlertsWorld();
+});
+afterAll(() => world.close());
+beforeEach(() => {
+  world.nowMs = usualMs;
+});
+afterEach(() => world.removeRules());
+
+const posts = (organization: string, count: number, time: string) =>
+  world.billing.send(Array.from({ length: count }, () => ({ type: "chat.posted", organization, time })));
+const states = async (node: string, rule?: string) =>
+  (await world.alertsOf(node, rule)).map(({ threshold, state }) => `${threshold} ${state}`);
+const above = (bound: string, rest: object = {}) =>
+  ({ kind: "threshold", meter: "chat_posts", window: "1h", above: bound, ...rest }) as CreateRule["condition"];
+
+describe("where a rule holds", () => {
+  test("a template holds for an organization that is made after it", async () => {
+    const rule = await world.newRule({ node: seller, scope: "organizations", condition: above("2") });
+    await world.judge();
+    const { organization, node } = await world.newOrganization();
+    await posts(organization, 3, "2026-03-10T11:30:00Z");
+    await world.judge();
+    expect(await states(node, rule)).toEqual(["2 firing"]);
+  });
+
+  test("of two rules that take the same place the nearest holds alone, switched off too", async () => {
+    const { organization, node } = await world.newOrganization();
+    const template = await world.newRule({ node: "all", scope: "organizations", condition: above("1") });
+    const nearer = { scope: "organizations", replaces: template } as const;
+    await world.newRule({ ...nearer, node: seller, condition: above("1") });
+    const nearest = await world.newRule({ ...nearer, node, condition: above("1") });
+    await posts(organization, 2, "2026-03-10T11:30:00Z");
+    await world.judge();
+    expect((await world.alertsOf(node)).map(({ rule }) => rule)).toEqual([nearest]);
+    expect((await world.ask("PATCH", `/v1/rules/${nearest}`, { enabled: false })).status).toBe(200);
+    await world.judge();
+    expect((await world.alertsOf(node)).map(({ rule, state }) => [rule, state])).toEqual([[nearest, "resolved"]]);
+  });
+});
+
+describe("what is told of one alert", () => {
+  test("it is repeated after its hours while it fires, not once it is acknowledged, and that it resolved is told", async () => {
+    const { organization, node } = await world.newOrganization();
+    const rule = await world.newRule({ node, repeat_hours: 2, condition: above("2", { window: "day" }) });
+    await posts(organization, 3, "2026-03-10T11:30:00Z");
+    for (const hours of [0, 1, 2, 3, 4]) await world.judge(usualMs + hours * hourMs);
+    expect(await world.toldOf(node, rule)).toEqual(["alert.firing 2", "alert.reminder 2", "alert.reminder 2"]);
+    const [alert] = await world.alertsOf(node, rule);
+    const acknowledged = await world.ask("POST", `/v1/alerts/${alert?.id}/acknowledge`);
+    expect(acknowledged.body.acknowledged).toMatchObject({ by: expect.any(String), at: expect.any(String) });
+    await world.judge(usualMs + 8 * hourMs);
+    expect(await world.toldOf(node, rule)).toHaveLength(3);
+    await world.judge("2026-03-11T00:00:01Z");
+    expect((await world.toldOf(node, rule)).at(-1)).toBe("alert.resolved 2");
+    const [resolved] = await world.alertsOf(node, rule);
+    expect(resolved?.explanation).toMatch(/^Chat posts came to 0 .* It held for 12 h 0 min\.$/);
+  });
+
+  test("a quota is not repeated: it is told once in its cycle", async () => {
+    const { organization, node } = await world.newOrganization("100");
+    const rule = await world.newRule({ node, repeat_hours: 1, condition: { kind: "quota", thresholds: [10] } });
+    await world.billing.calls([organization, "2026-03-10T11:00:00Z", "20"]);
+    for (const hours of [0, 5, 48]) await world.judge(usualMs + hours * hourMs);
+    expect(await world.toldOf(node, rule)).toEqual(["alert.firing 10"]);
+  });
+
+  test("nothing is told while it is snoozed, and what still holds then is told then", async () => {
+    const { organization, node } = await world.newOrganization();
+    const rule = await world.newRule({ node, repeat_hours: 1, condition: above("2", { window: "day" }) });
+    await posts(organization, 3, "2026-03-10T10:30:00Z");
+    await world.judge();
+    const [alert] = await world.alertsOf(node, rule);
+    const until = "2026-03-10T16:00:00.000Z";
+    // The route goes by the clock of the machine.
+    await world.billing.world.deps.postgres.db
+      .update(alerts)
+      .set({ snoozedUntil: new Date(until) })
+      .where(eq(alerts.id, alert?.id ?? ""));
+    for (const hours of [1, 2, 3]) await world.judge(usualMs + hours * hourMs);
+    expect(await world.toldOf(node, rule)).toEqual(["alert.firing 2"]);
+    await world.judge(until);
+    expect(await world.toldOf(node, rule)).toEqual(["alert.firing 2", "alert.reminder 2"]);
+  });
+
+  test("a snooze ends in the future, at most a year ahead", async () => {
+    const { organization, node } = await world.newOrganization();
+    const rule = await world.newRule({ node, condition: above("2") });
+    await posts(organization, 3, "2026-03-10T11:30:00Z");
+    await world.judge();
+    const [alert] = await world.alertsOf(node, rule);
+    const snooze = (until: string) => world.ask("POST", `/v1/alerts/${alert?.id}/snooze`, { until });
+    const [past, far] = ["2020-01-01T00:00:00Z", new Date(Date.now() + 400 * dayMs).toISOString()];
+    for (const until of [past, far, "soon"])
+      expect(await snooze(until)).toMatchObject({ status: 400, body: { field: "until" } });
+    const until = new Date(Date.now() + hourMs).toISOString();
+    expect((await snooze(until)).body.snoozed_until).toBe(until);
+  });
+
+  test("a lower threshold stands for itself once the higher one that told of it has resolved", async () => {
+    const { organization, node, subscription } = await world.newOrganization("100");
+    const rule = await world.newRule({ node, condition: { kind: "quota", thresholds: [50, 75] } });
+    await world.billing.calls([organization, "2026-03-09T11:00:00Z", "80"]);
+    await world.judge();
+    expect(await states(node, rule)).toEqual(["75 firing"]);
+    const features = [{ key: "calls", meter: "call_minutes", included: "130", overage: "notify" }];
+    const larger = await world.billing.plan("all", { currency: "EUR", features });
+    await world.billing.changePlan(subscription, larger, "2026-03-02T00:00:00Z");
+    await world.judge();
+    expect((await states(node, rule)).sort()).toEqual(["50 firing", "75 resolved"]);
+    expect(await world.toldOf(node, rule)).toEqual(["alert.firing 75", "alert.resolved 75"]);
+    const [, resolved] = (await world.alertsOf(node, rule)).sort((a, b) => Number(a.threshold) - Number(b.threshold));
+    expect(resolved?.explanation).toMatch(
+      /^Call minutes: \d+\.\d\d % of the limit: 80 of [\d.]+ minutes used; .* It held for 0 min\.$/,
+    );
+  });
+
+  test("what a changed rule does not ask any more ends without a word, and what it still asks is not told again", async () => {
+    const { organization, node } = await world.newOrganization("100");
+    const rule = await world.newRule({ node, condition: { kind: "quota", thresholds: [50, 60] } });
+    await world.billing.calls([organization, "2026-03-09T11:00:00Z", "55"]);
+    await world.judge();
+    await world.billing.calls([organization, "2026-03-09T12:00:00Z", "10"]);
+    await world.judge();
+    expect(await world.toldOf(node, rule)).toEqual(["alert.firing 50", "alert.firing 60"]);
+    const changed = { condition: { kind: "quota", thresholds: [50, 65] } };
+    expect((await world.ask("PATCH", `/v1/rules/${rule}`, changed)).status).toBe(200);
+    await world.judge();
+    expect(await world.toldOf(node, rule)).toEqual(["alert.firing 50", "alert.firing 60", "alert.firing 65"]);
+    expect((await states(node, rule)).sort()).toEqual(["50 firing", "60 resolved", "65 firing"]);
+  });
+
+  test("what was told to fire of another bound fires anew under the new one", async () => {
+    const { organization, node } = await world.newOrganization();
+    const rule = await world.newRule({ node, condition: above("2") });
+    await posts(organization, 5, "2026-03-10T11:30:00Z");
+    await world.judge();
+    await world.ask("PATCH", `/v1/rules/${rule}`, { condition: above("4") });
+    await world.judge();
+    expect(await world.toldOf(node, rule)).toEqual(["alert.firing 2", "alert.firing 4"]);
+    await world.ask("PATCH", `/v1/rules/${rule}`, { condition: above("40") });
+    await world.judge();
+    expect(await world.toldOf(node, rule)).toHaveLength(2);
+    expect((await states(node, rule)).sort()).toEqual(["2 resolved", "4 resolved"]);
+  });
+});
+
+describe("by what each kind is judged", () => {
+  test("a quota by where its cycle will end, before it is used", async () => {
+    const { organization, node } = await world.newOrganization("100");
+    const rule = await world.newRule({ node, condition: { kind: "quota", thresholds: [100], on: "projected" } });
+    const used: [string, string, string][] = [];
+    for (let day = 1; day < 10; day++) used.push([organization, `2026-03-0${day}T11:00:00Z`, "6"]);
+    await world.billing.calls(...used);
+    await world.judge();
+    const [alert] = await world.alertsOf(node, rule);
+    expect(alert).toMatchObject({ state: "firing", threshold: 100, limit: "100" });
+    expect(Number(alert?.value)).toBeGreaterThan(100);
+    expect(alert?.explanation).toMatch(/^Call minutes: .* expected by the end of the cycle/);
+  });
+
+  test("what is used already counts for where the cycle will end, however early it is", async () => {
+    const { organization, node } = await world.newOrganization("100");
+    const rule = await world.newRule({ node, condition: { kind: "quota", thresholds: [50, 100], on: "projected" } });
+    await world.billing.calls([organization, "2026-03-01T01:00:00Z", "70"]);
+    await world.judge("2026-03-01T02:00:00Z");
+    expect(await states(node, rule)).toEqual(["50 firing"]);
+  });
+
+  test.each([
+    ["day", "2026-03-10T00:30:00Z", "2026-03-09T23:30:00Z", "2026-03-11T00:00:00Z"],
+    ["cycle", "2026-03-01T00:30:00Z", "2026-02-28T23:30:00Z", "2026-04-01T00:00:00Z"],
+  ] as const)("a figure over the %s that runs", async (window, within, before, after) => {
+    const { organization, node } = await world.newOrganization("1000");
+    const rule = await world.newRule({ node, condition: above("2", { window }) });
+    await posts(organization, 2, before);
+    await posts(organization, 2, within);
+    await world.judge();
+    expect(await states(node, rule)).toEqual([]);
+    await posts(organization, 1, within);
+    await world.judge();
+    expect(await states(node, rule)).toEqual(["2 firing"]);
+    await world.judge(after);
+    expect(await states(node, rule)).toEqual(["2 resolved"]);
+  });
+
+  test("a figure below its bound, until it is back where it resolves", async () => {
+    const { organization, node } = await world.newOrganization();
+    const condition = { kind: "threshold", meter: "chat_posts", window: "1h", below: "2", resolve_at: "4" } as const;
+    const rule = await world.newRule({ node, condition });
+    await posts(organization, 3, "2026-03-10T13:30:00Z");
+    await posts(organization, 2, "2026-03-10T13:45:00Z");
+    const seen: string[][] = [];
+    for (const at of ["2026-03-10T13:00:00Z", "2026-03-10T13:40:00Z", "2026-03-10T13:50:00Z"]) {
+      await world.judge(at);
+      seen.push(await states(node, rule));
+    }
+    expect(seen).toEqual([["2 firing"], ["2 firing"], ["2 resolved"]]);
+  });
+
+  test("only what passes the filter counts", async () => {
+    const { organization, node } = await world.newOrganization();
+    const rule = await world.newRule({ node, condition: above("1", { filter: { visibility: "private" } }) });
+    const post = (visibility: string) => ({
+      ...{ type: "chat.posted", organization, time: "2026-03-10T11:30:00Z", properties: { visibility } },
+    });
+    await world.billing.send([post("private"), post("public"), post("public")]);
+    await world.judge();
+    expect(await states(node, rule)).toEqual([]);
+    await world.billing.send([post("private")]);
+    await world.judge();
+    expect(await states(node, rule)).toEqual(["1 firing"]);
+  });
+
+  test("little use by what the same part of the cycles before came to", async () => {
+    const { organization, node } = await world.newOrganization("1000");
+    const condition = {
+      kind: "low_usage",
+      meter: "call_minutes",
+      below_percent: 50,
+      of: "past",
+      after_days: 5,
+    } as const;
+    const rule = await world.newRule({ node, condition });
+    await world.billing.calls(
+      [organization, "2026-01-03T11:00:00Z", "90"],
+      [organization, "2026-02-03T11:00:00Z", "110"],
+      [organization, "2026-02-20T11:00:00Z", "500"],
+      [organization, "2026-03-03T11:00:00Z", "20"],
+    );
+    await world.judge();
+    expect(await world.alertsOf(node, rule)).toMatchObject([{ state: "firing", meter: "call_minutes", value: "20" }]);
+    // A new cycle begins anew, without a word about the one before.
+    await world.judge("2026-04-02T00:00:00Z");
+    expect(await world.toldOf(node, rule)).toEqual(["alert.firing 50"]);
+    await world.judge("2026-04-08T00:00:00Z");
+    expect(await world.toldOf(node, rule)).toEqual(["alert.firing 50", "alert.firing 50"]);
+  });
+
+  test("a key that sends no more while others of its organization do", async () => {
+    const { organization, node } = await world.newOrganization();
+    const rule = await world.newRule({ node, condition: { kind: "no_data", silent_minutes: 1 } });
+    const { makeKey, ask, deps } = world.billing.world;
+    const [old, other] = [await makeKey(["ingest"], node), await makeKey(["ingest"], node)];
+    const send = async ({ key }: { key: string }) => {
+      const body = [{ id: crypto.randomUUID(), type: "chat.posted", organization }];
+      expect((await ask("POST", "/v1/events?ack=stored", { key, body })).status).toBe(200);
+    };
+    await send(old);
+    // As if it had begun an hour before.
+    await deps.clickhouse.command(
+      `INSERT INTO usage_events SELECT * REPLACE (received_at - INTERVAL 1 HOUR AS received_at, id || '-before' AS id)
+       FROM usage_events WHERE organization = {organization:String}`,
+      { organization },
+    );
+    await world.judge(Date.now());
+    expect(await world.alertsOf(node, rule)).toEqual([]);
+    const atMs = Date.now() + 90_000;
+    await world.judge(atMs);
+    expect((await world.alertsOf(node, rule)).map(({ explanation }) => explanation.split(" came")[0])).toEqual([
+      "The last event",
+    ]);
+    await deps.clickhouse.command(
+      `INSERT INTO usage_events SELECT * REPLACE (received_at + INTERVAL 90 SECOND AS received_at, id || '-after' AS id, {key:String} AS key)
+       FROM usage_events WHERE organization = {organization:String} AND NOT endsWith(id, '-before')`,
+      { organization, key: other.id },
+    );
+    await world.judge(atMs + 1);
+    const open = (await world.alertsOf(node, rule)).filter(({ state }) => state === "firing");
+    expect(open.map(({ explanation }) => explanation.split(" came")[0])).toEqual(["The last event by the key A key"]);
+  });
+
+  test("each thing that the service itself does not do", async () => {
+    const { postgres } = world.billing.world.deps;
+    const on = ["ingest_lag", "backlog", "quarantine", "store_down", "job_failed", "delivery_failed"] as const;
+    const rule = await world.newRule({ node: "all", condition: { kind: "system", on: [...on] } });
+    const firing = async () => {
+      const rows = await postgres.db.select().from(alerts).where(eq(alerts.ruleId, rule));
+      return rows
+        .filter(({ state }) => state === "firing")
+        .map(({ subject }) => subject)
+        .sort();
+    };
+    const calm = { ...world.service };
+    await world.judge(Date.now());
+    expect(await firing()).toEqual([]);
+    Object.assign(world.service, { failedJobs: ["usage-compact"], backlogShare: 0.6 });
+    await world.judge(Date.now());
+    expect(await firing()).toEqual(["backlog", "job_failed"]);
+    Object.assign(world.service, calm, { watermarkBehindMs: 61_000, isClickHouseUp: false });
+    await world.judge(Date.now()).catch(() => undefined);
+    expect(await firing()).toEqual(["ingest_lag", "store_down"]);
+    Object.assign(world.service, calm);
+    const bad = { id: "refused", type: "chat.posted", organization: "refused", value: "many" };
+    expect((await world.ask("POST", "/v1/events?ack=stored", bad)).body.rejected).toHaveLength(1);
+    await postgres.db.insert(deliveries).values({
+      ...{ id: "dlv_lost", type: "alert.firing", node: "all", aboutNode: "all", kind: "webhook", state: "given_up" },
+      message: { subject: "", lines: [], url: "", button: "", data: null },
+    });
+    await world.judge(Date.now());
+    expect(await firing()).toEqual(["delivery_failed", "quarantine"]);
+  });
+});
+
+describe("customers and their bills", () => {
+  test("a trial that ends is told so many days before, once", async () => {
+    const { node } = await world.newOrganization();
+    const features = [{ key: "calls", meter: "call_minutes", included: "10", overage: "notify" }];
+    const plan = await world.billing.plan("all", { currency: "EUR", features });
+    const trial = { starts_at: "2026-03-01T00:00:00Z", trial_ends_at: "2026-03-20T00:00:00Z" };
+    await world.billing.subscribe(node, plan, trial);
+    const rule = await world.newRule({ node, condition: { kind: "customers", on: ["trial_ending"], days_before: 3 } });
+    await world.judge("2026-03-16T00:00:00Z");
+    expect(await world.alertsOf(node, rule)).toEqual([]);
+    for (const at of ["2026-03-17T00:00:00Z", "2026-03-19T00:00:00Z"]) await world.judge(at);
+    expect(await world.toldOf(node, rule)).toEqual(["alert.firing 3"]);
+    expect((await world.alertsOf(node, rule))[0]?.explanation).toContain("2026-03-20");
+  });
+
+  test("a subscription that expires is told so many days before, and that it was renewed", async () => {
+    const { node } = await world.newOrganization();
+    const features = [{ key: "calls", meter: "call_minutes", included: "10", overage: "notify" }];
+    const plan = await world.billing.plan("all", { currency: "EUR", features });
+    const term = { starts_at: "2026-01-01T00:00:00Z", expires_at: new Date(Date.now() + 20 * dayMs), renews: false };
+    const id = await world.billing.subscribe(node, plan, term);
+    const condition: CreateRule["condition"] = { kind: "billing", on: ["subscription_expiring"], days_before: 10 };
+    const rule = await world.newRule({ node, condition });
+    await world.judge(Date.now() + 9 * dayMs);
+    expect(await world.alertsOf(node, rule)).toEqual([]);
+    await world.judge(Date.now() + 11 * dayMs);
+    expect(await world.toldOf(node, rule)).toEqual(["alert.firing 10"]);
+    expect((await world.ask("PATCH", `/v1/subscriptions/${id}`, { renews: true })).status).toBe(200);
+    await world.judge(Date.now() + 12 * dayMs);
+    expect(await world.toldOf(node, rule)).toEqual(["alert.firing 10", "alert.resolved 10"]);
+  });
+
+  test("a payment that failed, one that is overdue, and that they were made", async () => {
+    const organization = `billed-${crypto.randomUUID()}`;
+    const node = `organization:${organization}`;
+    await world.billing.world.deps.tree.ensureOrganizations([organization], seller);
+    const terms = { currency: "EUR", fixed_fee: { organization: "50" }, features: [] };
+    const plan = await world.billing.plan("all", terms);
+    await world.billing.subscribe(node, plan, { starts_at: "2026-01-01T00:00:00Z", anchor: 1, tz: "UTC" });
+    await world.billing.run("2026-03-05T00:00:00Z");
+    const { statements } = await world.billing.get(`/v1/statements?node=${encodeURIComponent(node)}`);
+    const [failed, open] = statements.filter((one: { total: string }) => Number(one.total) > 0);
+    const condition: CreateRule["condition"] = { kind: "billing", on: ["payment_failed", "payment_overdue"] };
+    const rule = await world.newRule({ node, condition });
+    await world.judge(Date.now());
+    expect(await world.alertsOf(node, rule)).toEqual([]);
+    const pay = (id: string, status: string) => world.ask("POST", `/v1/statements/${id}/payment`, { status });
+    expect(await pay(failed.id, "failed")).toMatchObject({ status: 200 });
+    await world.judge(Date.now());
+    expect((await world.alertsOf(node, rule)).map(({ explanation }) => explanation)).toEqual([
+      expect.stringMatching(/^The payment failed of the statement of/),
+    ]);
+    await world.judge(Date.now() + 15 * dayMs);
+    const told = (await world.alertsOf(node, rule)).map(({ explanation }) => explanation.slice(0, 22)).sort();
+    expect(told).toEqual(["No payment is known of", "The payment failed of "]);
+    for (const { id } of [failed, open]) expect(await pay(id, "paid")).toMatchObject({ status: 200 });
+    await world.judge(Date.now() + 15 * dayMs + 1);
+    expect(await world.toldOf(node, rule)).toHaveLength(4);
+    expect((await world.alertsOf(node, rule)).map(({ state }) => state)).toEqual(["resolved", "resolved"]);
+  });
+});
+
+describe("lists and edits", () => {
+  test("alerts are filtered by each of their fields, and paged without a gap or a repeat", async () => {
+    const { organization, node } = await world.newOrganization("100");
+    const quota = await world.newRule({ node, condition: { kind: "quota", thresholds: [10] } });
+    const figure = await world.newRule({ node, condition: above("2") });
+    await world.billing.calls([organization, "2026-03-09T11:00:00Z", "20"]);
+    await posts(organization, 3, "2026-03-10T11:30:00Z");
+    await world.judge("2026-03-10T12:00:00Z");
+    await world.judge("2026-03-10T13:00:00Z");
+    const ask = async (query: string) => await world.billing.get(`/v1/alerts?node=${encodeURIComponent(node)}${query}`);
+    const rulesOf = async (query: string) => (await ask(query)).alerts.map((one: { rule: string }) => one.rule).sort();
+    const both = [quota, figure].sort();
+    expect(await rulesOf("")).toEqual(both);
+    expect(await rulesOf("&state=firing")).toEqual([quota]);
+    expect(await rulesOf("&state=resolved")).toEqual([figure]);
+    expect(await rulesOf("&kind=threshold")).toEqual([figure]);
+    expect(await rulesOf(`&rule=${quota}`)).toEqual([quota]);
+    expect(await rulesOf("&from=2026-03-10T12:00:00Z&to=2026-03-10T12:00:01Z")).toEqual(both);
+    expect(await rulesOf("&to=2026-03-10T12:00:00Z")).toEqual([]);
+    const seen: string[] = [];
+    let cursor = "";
+    do {
+      const page = await ask(`&limit=1${cursor}`);
+      seen.push(...page.alerts.map((one: { rule: string }) => one.rule));
+      cursor = page.next_cursor === null ? "" : `&cursor=${encodeURIComponent(page.next_cursor)}`;
+    } while (cursor !== "");
+    expect(seen.sort()).toEqual(both);
+    for (const wrong of ["&state=gone", "&kind=none", "&cursor=x", "&limit=0", "&from=yesterday"])
+      expect((await world.ask("GET", `/v1/alerts?node=${encodeURIComponent(node)}${wrong}`)).status).toBe(400);
+  });
+
+  test("the same request to make a rule makes one, and a stale edit of a rule or an alert is refused", async () => {
+    const { organization, node } = await world.newOrganization();
+    const { ask } = world.billing.world;
+    const { key } = world.billing;
+    const body = { name: "Once", node, condition: above("2") };
+    const headers = { "idempotency-key": crypto.randomUUID() };
+    const [first, again] = [
+      await ask("POST", "/v1/rules", { key, body, headers }),
+      await ask("POST", "/v1/rules", { key, body, headers }),
+    ];
+    expect([first.status, again.status, again.body.id]).toEqual([201, 201, first.body.id]);
+    expect((await world.billing.get(`/v1/rules?node=${encodeURIComponent(node)}`)).rules).toHaveLength(1);
+    const path = `/v1/rules/${first.body.id}`;
+    const { etag } = Object.fromEntries((await ask("GET", path, { key })).headers);
+    const edit = (name: string) => ask("PATCH", path, { key, body: { name }, headers: { "if-match": etag ?? "" } });
+    expect([(await edit("Twice")).status, (await edit("Thrice")).status]).toEqual([200, 412]);
+    await posts(organization, 3, "2026-03-10T11:30:00Z");
+    await world.judge();
+    const [alert] = await world.alertsOf(node);
+    const handled = `/v1/alerts/${alert?.id}`;
+    const seen = Object.fromEntries((await ask("GET", handled, { key })).headers).etag ?? "";
+    const acknowledge = () => ask("POST", `${handled}/acknowledge`, { key, headers: { "if-match": seen } });
+    expect([(await acknowledge()).status, (await acknowledge()).status]).toEqual([200, 412]);
+  });
+});
