@@ -19,7 +19,7 @@ export function nodeWithoutAgent(node: NodeAddress): NodeAddress {
 /** Narrows a statement about `alerts` to what the actor may see. */
 export function visibleAlerts(actor: Actor, tree: Tree): SQL | undefined {
   const priced = narrowTo(actor, "prices:read");
-  const billing = priced ? alertsWithin(priced.reach, tree) : sql`false`;
+  const billing = priced ? (alertsWithin(priced.reach, tree) ?? sql`true`) : sql`false`;
   return and(alertsWithin(actor.reach, tree), or(ne(alerts.kind, "billing"), billing));
 }
 

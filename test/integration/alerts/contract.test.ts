@@ -356,19 +356,19 @@ describe("customers and their bills", () => {
     const [failed, open] = statements.filter((one: { total: string }) => Number(one.total) > 0);
     const condition: CreateRule["condition"] = { kind: "billing", on: ["payment_failed", "payment_overdue"] };
     const rule = await world.newRule({ node, condition });
-    await world.judge(Date.now());
+    await world.judge("2026-03-18T00:00:00Z");
     expect(await world.alertsOf(node, rule)).toEqual([]);
     const pay = (id: string, status: string) => world.ask("POST", `/v1/statements/${id}/payment`, { status });
     expect(await pay(failed.id, "failed")).toMatchObject({ status: 200 });
-    await world.judge(Date.now());
+    await world.judge("2026-03-18T00:00:01Z");
     expect((await world.alertsOf(node, rule)).map(({ explanation }) => explanation)).toEqual([
       expect.stringMatching(/^The payment failed of the statement of/),
     ]);
-    await world.judge(Date.now() + 15 * dayMs);
+    await world.judge("2026-03-20T00:00:00Z");
     const told = (await world.alertsOf(node, rule)).map(({ explanation }) => explanation.slice(0, 22)).sort();
     expect(told).toEqual(["No payment is known of", "The payment failed of "]);
     for (const { id } of [failed, open]) expect(await pay(id, "paid")).toMatchObject({ status: 200 });
-    await world.judge(Date.now() + 15 * dayMs + 1);
+    await world.judge("2026-03-20T00:00:01Z");
     expect(await world.toldOf(node, rule)).toHaveLength(4);
     expect((await world.alertsOf(node, rule)).map(({ state }) => state)).toEqual(["resolved", "resolved"]);
   });
