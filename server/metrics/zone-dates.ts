@@ -13,41 +13,41 @@ import {
 import { LRUCache } from "lru-cache";
 
 const dayMs = 86_400_000;
-const maxZonesHeld = 64;
+const maxCachedZones = 64;
 /** Enough for more than a century. */
-const maxStretchesHeld = 8_000;
+const maxCachedSpans = 8_000;
 /** The clocks of no zone have ever changed and changed back within the longest of these; tried from the longest. */
-const stretchesMs = [7 * dayMs, dayMs, 15 * 60_000];
+const spansMs = [7 * dayMs, dayMs, 15 * 60_000];
 
 /**
- * By zone, the offsets of stretches through which they stay the same; null where they do not. Asking the zone's own rules took
+ * By zone, the offsets of spans through which they stay the same; null where they do not. Asking the zone's own rules took
  * 9 µs each time: 20,000 windows held everybody up for most of a second.
  */
-const steadyOffsets = new LRUCache<string, Map<number, number | null>>({ max: maxZonesHeld });
+const steadyOffsets = new LRUCache<string, Map<number, number | null>>({ max: maxCachedZones });
 
 const offsetByRules = (ms: number, tz: string) => fromAbsolute(ms, tz).offset;
 
-function steadyOffset(ms: number, level: number, stretchMs: number, tz: string): number | null {
-  let stretches = steadyOffsets.get(tz);
-  if (!stretches || stretches.size >= maxStretchesHeld) {
-    stretches = new Map();
-    steadyOffsets.set(tz, stretches);
+function steadyOffset(ms: number, level: number, spanMs: number, tz: string): number | null {
+  let spans = steadyOffsets.get(tz);
+  if (!spans || spans.size >= maxCachedSpans) {
+    spans = new Map();
+    steadyOffsets.set(tz, spans);
   }
-  const place = Math.floor(ms / stretchMs);
-  const key = place * stretchesMs.length + level;
-  const held = stretches.get(key);
-  if (held !== undefined) return held;
-  const offset = offsetByRules(place * stretchMs, tz);
-  const steady = offset === offsetByRules((place + 1) * stretchMs, tz) ? offset : null;
-  stretches.set(key, steady);
+  const index = Math.floor(ms / spanMs);
+  const key = index * spansMs.length + level;
+  const cached = spans.get(key);
+  if (cached !== undefined) return cached;
+  const offset = offsetByRules(index * spanMs, tz);
+  const steady = offset === offsetByRules((index + 1) * spanMs, tz) ? offset : null;
+  spans.set(key, steady);
   return steady;
 }
 
 /** What the zone's clock shows at an instant, minus UTC, in ms. */
 export function offsetAt(ms: number, tz: string): number {
   if (tz === "UTC") return 0;
-  for (const [level, stretchMs] of stretchesMs.entries()) {
-    const offset = steadyOffset(ms, level, stretchMs, tz);
+  for (const [level, spanMs] of spansMs.entries()) {
+    const offset = steadyOffset(ms, level, spanMs, tz);
     if (offset !== null) return offset;
   }
   return offsetByRules(ms, tz);
