@@ -48,6 +48,6 @@ export const alertListSchema = z.object({ alerts: z.array(alertSchema), next_cur
 export type AlertList = z.infer<typeof alertListSchema>;
 
 export const snoozeAlertSchema = z.strictObject({
-  until: z.iso.datetime({ offset: true }).describe("Nothing is told of it until then; at most a year ahead"),
+  until: z.iso.datetime({ offset: true }).describe("No message is sent about it until then; at most a year ahead"),
 });
 export type SnoozeAlert = z.infer<typeof snoozeAlertSchema>;

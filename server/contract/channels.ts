@@ -26,7 +26,7 @@ const common = {
   name: textSchema(256),
   node: nodeAddressSchema
     .optional()
-    .describe("Whose it is: it hears of this node and of all below; default: the caller's"),
+    .describe("Its node: it gets messages about this node and all below; default: the caller's"),
   enabled: z.boolean().default(true),
 };
 
@@ -65,7 +65,9 @@ export const channelSchema = z.object({
   url: z
     .string()
     .optional()
-    .describe("Of `webhook` and `slack`; that of `slack` is a secret: shown whole to who may change the channel alone"),
+    .describe(
+      "For `webhook` and `slack`; the one of `slack` is a secret, shown whole only to those who may change the channel",
+    ),
   monthly_cap: z.int().optional().describe("Of `sms`"),
   sent_this_month: z.int().optional().describe("Of `sms`"),
   old_secret_until: z
@@ -93,7 +95,7 @@ export const channelQuerySchema = z.strictObject({
 });
 
 export const testedChannelSchema = z.object({
-  delivery: z.string().describe("Its id: GET /v1/deliveries/{id} tells what became of it"),
+  delivery: z.string().describe("Its id: GET /v1/deliveries/{id} has its attempts and how it ended"),
   deliveries: z.array(z.string()).describe("One for each address or number of the channel; the first is `delivery`"),
 });
 export type TestedChannel = z.infer<typeof testedChannelSchema>;

@@ -12,8 +12,8 @@ export const notificationSchema = z.object({
   at: z.string(),
   read_at: z.string().nullable(),
   text: z.string().describe("In one line what happened"),
-  alert: alertSchema.describe("As it is now; of several that were told together, the first"),
-  others: z.int().describe("How many more alerts of the same rule were told with it"),
+  alert: alertSchema.describe("As it is now; where several were sent together, the first of them"),
+  others: z.int().describe("How many more alerts of the same rule were sent with it"),
 });
 export type Notification = z.infer<typeof notificationSchema>;
 

@@ -92,7 +92,7 @@ export const planFeatureSchema = z
     overage: z
       .enum(overagePolicies)
       .default("notify")
-      .describe("Beyond `included`: no more is allowed, it is charged by `prices`, or it is only told"),
+      .describe("Beyond `included`: no more is allowed, it is charged by `prices`, or people are only notified"),
     grace_hours: z
       .int()
       .min(0)
@@ -104,7 +104,7 @@ export const planFeatureSchema = z
       .array(z.number().positive().max(1_000))
       .max(20)
       .default([...defaultThresholds])
-      .describe("Percent of the limit at which people are told"),
+      .describe("Percent of the limit at which people are notified"),
   })
   .refine(({ meter, included }) => meter !== null || included === null, {
     path: ["included"],

@@ -68,7 +68,7 @@ export type Period = z.infer<typeof periodSchema>;
 
 export const periodQuerySchema = z.strictObject({
   node: nodeAddressSchema.optional(),
-  cycles: z.coerce.number().int().min(0).max(24).default(0).describe("How many past cycles to tell of too"),
+  cycles: z.coerce.number().int().min(0).max(24).default(0).describe("How many past cycles to include"),
 });
 
 export const entitlementReasons = [

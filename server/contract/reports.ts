@@ -232,7 +232,7 @@ export const runDifferencesSchema = z.object({
   differences: z.array(
     z.object({
       section: z.string(),
-      row: z.string().describe("What tells the row from others of its section"),
+      row: z.string().describe("What distinguishes the row from others of its section"),
       column: z.string().nullable().describe("null: the whole row is new or gone"),
       before: reportCellSchema,
       now: reportCellSchema,

@@ -62,7 +62,12 @@ const amountSchema = decimalSchema.refine((text) => !text.startsWith("-"), "must
 const featureKeySchema = z.string().regex(/^[a-z][a-z0-9_-]{0,63}$/, "must be lower case letters, digits, - and _");
 const meterNameSchema = textSchema(64);
 const percentSchema = z.number().positive().max(1_000);
-const daysBeforeSchema = z.int().min(1).max(365).default(7).describe("How long before it happens it is told");
+const daysBeforeSchema = z
+  .int()
+  .min(1)
+  .max(365)
+  .default(7)
+  .describe("How many days before it happens a message is sent");
 
 const filterTextSchema = textSchema(1_000, 0);
 const filterValuesSchema = z.union([filterTextSchema, z.array(filterTextSchema).min(1).max(100)]);
@@ -114,7 +119,12 @@ const thresholdConditionSchema = z
       .describe("The last minutes up to the watermark, the day that runs, or the billing cycle that runs"),
     above: decimalSchema.optional().describe("Fires where the figure is greater than this"),
     below: decimalSchema.optional().describe("Fires where the figure is less than this"),
-    for_minutes: z.number().min(0).max(10_080).default(0).describe("For how long it has to hold before it is told"),
+    for_minutes: z
+      .number()
+      .min(0)
+      .max(10_080)
+      .default(0)
+      .describe("For how many minutes it has to hold before a message is sent"),
     resolve_at: decimalSchema
       .optional()
       .describe("It resolves only where the figure is back at this; default: where it no longer holds"),
@@ -205,7 +215,7 @@ export const muteWindowSchema = z
       .describe("On which it begins; default: every day"),
     tz: timeZoneSchema.default("UTC"),
   })
-  .describe("Nothing is told in it; what still holds when it ends is told then");
+  .describe("No message is sent in it; alerts that still hold when it ends are sent then");
 export type MuteWindow = z.infer<typeof muteWindowSchema>;
 
 const channelIdSchema = z.string().min(1).max(100);
@@ -224,8 +234,10 @@ const ruleFields = {
     .positive()
     .max(8_784)
     .nullable()
-    .describe("While it fires, and nobody acknowledged it, it is told again so often; a quota is told once in a cycle"),
-  mute: z.array(muteWindowSchema).max(20).describe("When nothing is told"),
+    .describe(
+      "How often the message is repeated while it fires and nobody acknowledged it; a quota has one message in a cycle",
+    ),
+  mute: z.array(muteWindowSchema).max(20).describe("When no message is sent"),
 };
 
 export const createRuleSchema = z.strictObject({
@@ -275,7 +287,7 @@ export const ruleSchema = z.object({
   mute: z.array(muteWindowSchema),
   replaces: z.string().nullable(),
   condition: conditionSchema,
-  is_default: z.boolean().describe("Made by the service at its first start: tells each plan's own thresholds"),
+  is_default: z.boolean().describe("Made by the service at its first start: it notifies at each plan's own thresholds"),
   created_at: z.string(),
 });
 export type Rule = z.infer<typeof ruleSchema>;

@@ -48,7 +48,9 @@ export const roleOfferSchema = z.object({
   expires_at: z.string(),
   needs_link: z
     .boolean()
-    .describe("Whether the `token` of the offer's link is needed: nothing has told yet that the address is the user's"),
+    .describe(
+      "Whether the `token` of the offer's link is needed: nothing has proved yet that the address is the user's",
+    ),
 });
 export type RoleOffer = z.infer<typeof roleOfferSchema>;
 

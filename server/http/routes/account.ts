@@ -75,7 +75,7 @@ export function accountRoutes(deps: AccountRoutesDeps): OpenAPIHono<HttpEnv> {
       operationId: "endMySession",
       tags: ["Account"],
       summary: "Sign out elsewhere",
-      description: "The session is refused within five seconds everywhere, and what it watches live is cut.",
+      description: "The session is refused within five seconds everywhere, and its live connections are closed.",
       middleware: ofUser,
       request: { params: z.object({ id: z.string().max(100) }) },
       responses: { 204: { description: "Ended" }, ...problemResponses(401, 403, 404, 422, 503) },

@@ -107,7 +107,8 @@ export function alertsRoutes({ postgres, tree, publicUrl, now = Date.now }: Aler
       operationId: "acknowledgeAlert",
       tags: ["Alerts"],
       summary: "Acknowledge an alert",
-      description: "It is not repeated from then on; that it resolved is still told. Who was first stays.",
+      description:
+        "Its message is not repeated from then on; its resolution is still sent. The first person to acknowledge it stays on record.",
       middleware: requireScope("rules:write"),
       request: { params: idParams },
       responses: { 200: answered("The alert now"), ...problemResponses(401, 403, 404, 412, 503) },
@@ -127,7 +128,7 @@ export function alertsRoutes({ postgres, tree, publicUrl, now = Date.now }: Aler
       operationId: "snoozeAlert",
       tags: ["Alerts"],
       summary: "Snooze an alert",
-      description: "What still holds of it then is told then.",
+      description: "If it still holds then, its message is sent then.",
       middleware: requireScope("rules:write"),
       request: {
         params: idParams,
@@ -153,7 +154,7 @@ export function alertsRoutes({ postgres, tree, publicUrl, now = Date.now }: Aler
       operationId: "listNotifications",
       tags: ["Alerts"],
       summary: "List the caller's notifications, newest first",
-      description: "A person's; keys are told nothing. Pushed as `notification:new` on the socket.",
+      description: "A person's; keys have none. Pushed as `notification:new` on the socket.",
       middleware: requireScope("read"),
       request: { query: notificationQuerySchema },
       responses: {

@@ -195,7 +195,7 @@ export function channelsRoutes(deps: ChannelsRoutesDeps): OpenAPIHono<HttpEnv> {
       operationId: "deleteChannel",
       tags: ["Alerts"],
       summary: "Delete a channel",
-      description: "What it sent stays in the log of deliveries; what waits is not sent any more.",
+      description: "Its deliveries stay in the log; those that wait are not sent any more.",
       middleware: requireScope("rules:write"),
       request: { params: idParams },
       responses: { 204: { description: "It is gone" }, ...problemResponses(401, 403, 404, 412, 503) },

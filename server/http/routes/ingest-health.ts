@@ -35,7 +35,7 @@ export function ingestHealthRoutes({
       path: "/v1/ingest-health",
       operationId: "getIngestHealth",
       tags: ["Events"],
-      summary: "Get what became of the events that were sent",
+      summary: "Get the outcomes of the events that were sent",
       description: [
         "Every event that a request held is accepted, a duplicate or rejected, counted in the minute in which it was received,",
         "for the organization that it named. Events that named none which the key may see are counted at the key's own node.",

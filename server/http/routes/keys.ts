@@ -136,7 +136,7 @@ export function keysRoutes({ keys, tree }: { keys: Keys; tree: NodeTree }): Open
       tags: ["Keys"],
       summary: "Revoke an API key",
       description:
-        "It is refused within five seconds everywhere, and what it watches live is cut. Again changes nothing.",
+        "It is refused within five seconds everywhere, and its live connections are closed. Again changes nothing.",
       middleware: requireScope("keys:write"),
       request: { params: z.object({ id: z.string().max(100) }) },
       responses: {

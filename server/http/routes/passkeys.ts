@@ -103,7 +103,7 @@ export function passkeysRoutes(deps: PasskeysRoutesDeps): OpenAPIHono<HttpEnv> {
       tags: ["Account"],
       summary: "Add a passkey",
       description:
-        "From then on it signs in by itself, without a password and without a code of the second factor. A mail tells the user.",
+        "From then on it signs in by itself, without a password and without a code of the second factor. The user is notified by mail.",
       middleware: ofUser,
       request: bodyOf(newPasskeySchema),
       responses: {

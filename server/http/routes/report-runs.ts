@@ -168,7 +168,7 @@ export function reportRunsRoutes({ source, wake, now = Date.now }: ReportRunsRou
       path: "/v1/report-runs/{id}/preview",
       operationId: "getReportRunPreview",
       tags: ["Reports"],
-      summary: "Get what a report run says",
+      summary: "Get the document of a report run",
       description: `As it was known then, of each section at most ${previewRows} rows, in whichever formats it was made.`,
       middleware: requireScope("read"),
       request: { params: idParams },
@@ -211,7 +211,7 @@ export function reportRunsRoutes({ source, wake, now = Date.now }: ReportRunsRou
       tags: ["Reports"],
       summary: "Download a file of a report run",
       description:
-        "With credentials, or by a link as the run's `files` have it, which works without until it expires. `section` for CSV and Parquet; `about` tells node, range, zone, watermark and definitions.",
+        "With credentials, or by a link as the run's `files` have it, which works without until it expires. `section` for CSV and Parquet; `about` has node, range, zone, watermark and definitions.",
       middleware: scopeOrLink(links, now),
       request: {
         params: idParams.extend({ format: z.enum(reportFormats) }),

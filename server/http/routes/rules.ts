@@ -101,7 +101,7 @@ export function rulesRoutes(deps: RulesRoutesDeps): OpenAPIHono<HttpEnv> {
       tags: ["Alerts"],
       summary: "Create an alert rule",
       description:
-        "`system` rules are made at `all` only, `billing` rules need the right to see prices. What holds when the rule is made is told at once.",
+        "`system` rules are made at `all` only, `billing` rules need the right to see prices. Alerts that hold when the rule is made are sent at once.",
       middleware: requireScope("rules:write"),
       request: { body: { required: true, content: { "application/json": { schema: createRuleSchema } } } },
       responses: { 201: answered("The new rule"), ...problemResponses(400, 401, 403, 404, 409, 503) },
@@ -144,7 +144,8 @@ export function rulesRoutes(deps: RulesRoutesDeps): OpenAPIHono<HttpEnv> {
       operationId: "updateRule",
       tags: ["Alerts"],
       summary: "Update an alert rule",
-      description: "With another condition, or switched on again, it begins anew: what holds then is told once more.",
+      description:
+        "With another condition, or switched on again, it starts afresh: alerts that hold then are sent once more.",
       middleware: requireScope("rules:write"),
       request: {
         params: idParams,
@@ -198,7 +199,7 @@ export function rulesRoutes(deps: RulesRoutesDeps): OpenAPIHono<HttpEnv> {
       operationId: "previewRule",
       tags: ["Alerts"],
       summary: "Preview an alert rule on past usage",
-      description: `The rule on what really happened, as it is known now, at most ${previewLimits.maxDays} days and ${previewLimits.maxNodes} nodes. It tells nobody. No past is kept of the service itself, of customers and of bills to judge.`,
+      description: `The rule on what really happened, as it is known now, at most ${previewLimits.maxDays} days and ${previewLimits.maxNodes} nodes. It notifies nobody. The past of the service itself, of customers and of bills is not kept, so rules about them have no preview.`,
       middleware: requireScope("read"),
       request: { body: { required: true, content: { "application/json": { schema: previewRuleSchema } } } },
       responses: {

@@ -121,7 +121,7 @@ export function usersRoutes({
       summary: "Invite a user",
       description: [
         "They wait until its holder accepts, who is mailed. Answered alike whether there is an account with the address or",
-        "not: until somebody accepts, nothing but the offer itself is told. Who has no account yet chooses a password by the link.",
+        "not: until somebody accepts, only the offer itself is shown. A person without an account chooses a password by the link.",
         "Nobody gives a role that has a right which they do not have at its node themselves.",
       ].join(" "),
       middleware: requireScope("users:write"),

@@ -38,7 +38,10 @@ export function whatIfRoutes(source: WhatIfRoutesDeps): OpenAPIHono<HttpEnv> {
       [maxBodyBytes]: maxTermsBytes,
       request: { body: { required: true, content: { "application/json": { schema: whatIfRequestSchema } } } },
       responses: {
-        200: { description: "What it would have come to", content: { "application/json": { schema: whatIfSchema } } },
+        200: {
+          description: "What the plan would have cost",
+          content: { "application/json": { schema: whatIfSchema } },
+        },
         ...problemResponses(400, 401, 403, 404, 503),
       },
     }),
