@@ -20,6 +20,8 @@ const sampleSpanMs = 30 * 60_000;
 const roomsEveryMs = 2_000;
 const watchTimeoutMs = 8_000;
 const refusedRetryMs = 2_000;
+/** A page that nobody has looked at for this long is sent nothing, until it is looked at again. */
+const hiddenAfterMs = 15_000;
 /** Refusals that say "not now", not "never". */
 const passingRefusals = new Set(["too_fast", "superseded"]);
 
@@ -58,6 +60,8 @@ export class LiveFeed {
   #roomsTimer: ReturnType<typeof setTimeout> | undefined;
   #roomsReadAtMs = 0;
   #roomsRequest: AbortController | undefined;
+  #hiddenTimer: ReturnType<typeof setTimeout> | undefined;
+  #isAsleep = false;
 
   readonly #onconnect = () => {
     this.#isConnected = true;
@@ -66,6 +70,11 @@ export class LiveFeed {
   readonly #ondisconnect = () => {
     this.#isConnected = false;
     this.#sequence = null;
+  };
+  readonly #onvisibility = () => {
+    clearTimeout(this.#hiddenTimer);
+    if (document.hidden) this.#hiddenTimer = setTimeout(() => this.#sleep(), hiddenAfterMs);
+    else if (this.#isAsleep) this.#wake();
   };
   readonly #onsnapshot = (snapshot: LiveSnapshot) => this.#takeSnapshot(snapshot);
   readonly #onchange = (change: LiveChanged) => this.#takeChange(change);
@@ -86,6 +95,7 @@ export class LiveFeed {
     socket.on("disconnect", this.#ondisconnect);
     socket.on("live:snapshot", this.#onsnapshot);
     socket.on("live:changed", this.#onchange);
+    document.addEventListener("visibilitychange", this.#onvisibility);
     if (socket.connected) this.#onconnect();
   }
 
@@ -96,7 +106,9 @@ export class LiveFeed {
     this.#socket?.off("live:snapshot", this.#onsnapshot);
     this.#socket?.off("live:changed", this.#onchange);
     this.#socket = undefined;
-    endWatch();
+    document.removeEventListener("visibilitychange", this.#onvisibility);
+    clearTimeout(this.#hiddenTimer);
+    if (!this.#isAsleep) endWatch();
     leaveSocket();
     clearTimeout(this.#retryTimer);
     clearInterval(this.#clock);
@@ -111,9 +123,25 @@ export class LiveFeed {
     if (!isPaused) this.#resync();
   }
 
+  #sleep(): void {
+    this.#isAsleep = true;
+    this.#watch += 1;
+    this.#sequence = null;
+    clearTimeout(this.#retryTimer);
+    clearTimeout(this.#roomsTimer);
+    this.#roomsTimer = undefined;
+    endWatch();
+  }
+
+  #wake(): void {
+    this.#isAsleep = false;
+    beginWatch();
+    this.#resync();
+  }
+
   #resync(): void {
     const socket = this.#socket;
-    if (!socket?.connected) return;
+    if (!socket?.connected || this.#isAsleep) return;
     this.#watch += 1;
     const watch = this.#watch;
     this.#sequence = null;

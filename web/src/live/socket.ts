@@ -6,6 +6,8 @@ import { readMe } from "../api/me.ts";
 export type LiveSocket = Socket<ServerToClientEvents, ClientToServerEvents>;
 
 const refusedRetryMs = 2_000;
+/** All who lost the server at once come back one by one, within twice this. */
+const returnAfterMs = 2_000;
 let shared: LiveSocket | undefined;
 let listeners = 0;
 let watchers = 0;
@@ -39,10 +41,17 @@ export function endWatch(): void {
 }
 
 function openSocket(): LiveSocket {
-  const socket: LiveSocket = io({ reconnectionDelay: 300, reconnectionDelayMax: 3_000, timeout: 5_000 });
+  const socket: LiveSocket = io({
+    reconnectionDelay: returnAfterMs,
+    reconnectionDelayMax: 5_000,
+    randomizationFactor: 1,
+    timeout: 5_000,
+  });
   // After the server closed the connection itself the client would not try again.
   socket.on("disconnect", (reason) => {
-    if (reason === "io server disconnect") socket.connect();
+    if (reason !== "io server disconnect") return;
+    clearTimeout(retryTimer);
+    retryTimer = setTimeout(() => socket.connect(), Math.random() * 2 * returnAfterMs);
   });
   // A refused connection is not tried again by itself. Whether the session is over is told by any request.
   socket.on("connect_error", () => {
