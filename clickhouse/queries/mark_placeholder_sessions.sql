@@ -1,6 +1,6 @@
 -- A dirty session may name an interval of which earlier events did not name the session: then the placeholder session
 -- that the interval had until now becomes dirty as well, so that it is emptied.
--- Params: batches Array(UInt64), batch UInt64.
+-- Params: batches Array(UInt64), organizations Array(String) (of these alone; empty: of all), batch UInt64.
 INSERT INTO touched_sessions (batch, organization, session, level, interval)
 SELECT DISTINCT {batch:UInt64}, organization, concat('interval:', interval), '', ''
 FROM intervals
@@ -8,5 +8,5 @@ WHERE session = '' AND (organization, level, interval) IN
 (
     SELECT organization, level, interval
     FROM intervals
-    WHERE interval != '' AND (organization, session) IN (SELECT organization, session FROM touched_sessions WHERE batch IN {batches:Array(UInt64)} AND session != '')
+    WHERE interval != '' AND (organization, session) IN (SELECT organization, session FROM touched_sessions WHERE {{of_batches}} AND session != '')
 )

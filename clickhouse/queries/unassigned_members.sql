@@ -4,14 +4,12 @@
 WITH dirty AS
 (
     SELECT organization, session FROM touched_sessions
-    WHERE batch IN {batches:Array(UInt64)} AND session != '' AND cityHash64(organization, session) % {shares:UInt32} = {share:UInt32}
+    WHERE {{of_batches}} AND session != '' AND cityHash64(organization, session) % {shares:UInt32} = {share:UInt32}
 )
 SELECT
     i.organization AS organization, if(assigned.session = '', concat('interval:', i.interval), assigned.session) AS session,
     i.level AS level, i.interval AS interval, i.member AS member,
-    min(i.started_ms) AS started_ms, max(i.ended_ms) AS ended_ms, max(i.seen_ms) AS seen_ms, max(i.alive_within).2 AS alive_within_ms,
-    groupUniqArrayArray(i.start_times) AS start_times, groupUniqArrayArray(i.alive_times) AS alive_times, groupUniqArrayArray(i.end_times) AS end_times,
-    max(i.user) AS user, max(i.room) AS room, max(i.agent) AS agent, max(i.partner) AS partner, max(i.reseller) AS reseller, max(i.dims) AS dims, groupUniqArrayArray(i.dims_at) AS dims_at
+    {{what_is_known}}
 FROM intervals AS i
 LEFT JOIN
 (

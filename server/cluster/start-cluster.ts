@@ -289,23 +289,27 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
 
 /** Derives here where this node is the one that does, else asks the node that is. */
 function sharedMaterializer(local: LevelMaterializer, membership: Membership, peers: Peers): LevelMaterializer {
-  return {
-    async derive(batches, nowMs, scope = "changes", prepare) {
-      for (const untilMs = Date.now() + materializerPatienceMs; ; ) {
-        if (membership.epoch()) return await local.derive(batches, nowMs, scope, prepare);
-        const node = membership.materializer();
-        if (scope !== "changes" || prepare) throw new Error("another node derives levels now");
-        if (node && node.name !== membership.name) {
-          const body = asBody({ batches });
-          const { touchedNodes } = await peers.ask(node, "/cluster/derive", body, derivedSchema, deriveWithinMs);
-          return { touchedNodes: new Set(touchedNodes), sessions: 0, changedMinutes: 0, differences: [] };
-        }
-        if (Date.now() > untilMs) throw new Error("no node derives levels now");
-        await delay(100);
+  const derive: LevelMaterializer["derive"] = async (batches, nowMs, scope = "changes", prepare) => {
+    for (const untilMs = Date.now() + materializerPatienceMs; ; ) {
+      if (membership.epoch()) return await local.derive(batches, nowMs, scope, prepare);
+      const node = membership.materializer();
+      if (scope !== "changes" || prepare) throw new Error("another node derives levels now");
+      if (node && node.name !== membership.name) {
+        const body = asBody({ batches });
+        const { touchedNodes } = await peers.ask(node, "/cluster/derive", body, derivedSchema, deriveWithinMs);
+        return { touchedNodes: new Set(touchedNodes), sessions: 0, changedMinutes: 0, differences: [] };
       }
-    },
+      if (Date.now() > untilMs) throw new Error("no node derives levels now");
+      await delay(100);
+    }
+  };
+  return {
+    derive,
+    deriveEvents: (stored, nowMs) =>
+      membership.epoch() ? local.deriveEvents(stored, nowMs) : derive(stored.batches, nowMs),
     alone: (work) => local.alone(work),
     unfinishedSince: () => local.unfinishedSince(),
+    held: () => local.held(),
   };
 }
 

@@ -3,13 +3,17 @@ import { z } from "zod";
 import type { ClickHouse } from "../clickhouse/client.ts";
 import { defineQuery } from "../clickhouse/define-query.ts";
 import type { OpenRow, SessionRow } from "./session-rows.ts";
+import { type DirtyShare, dirtyShare } from "./stored-sessions.ts";
 
-const share = z.object({ batches: z.array(z.number()), share: z.number(), shares: z.number() });
 const identity = z.object({ organization: z.string(), session: z.string() });
-const storedSessions = defineQuery("stored_sessions", share, z.looseObject({ ...identity.shape, part: z.number() }));
+const storedSessions = defineQuery(
+  "stored_sessions",
+  dirtyShare,
+  z.looseObject({ ...identity.shape, part: z.number() }),
+);
 const storedOpenSessions = defineQuery(
   "stored_open_sessions",
-  share,
+  dirtyShare,
   identity.extend({ deadline_ms: z.coerce.number() }),
 );
 
@@ -24,7 +28,7 @@ export interface SessionDifference extends Identity {
 /** Compares every column of both tables but the version. A session without intervals needs no row. */
 export async function compareSessions(
   clickhouse: ClickHouse,
-  dirty: z.input<typeof share>,
+  dirty: DirtyShare,
   sessionRows: readonly SessionRow[],
   openRows: readonly OpenRow[],
 ): Promise<SessionDifference[]> {

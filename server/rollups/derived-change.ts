@@ -2,7 +2,7 @@
  * What a derivation changed, told to who keeps levels in memory: the net change of each part's edges against what was told or
  * stored before. Changes are additive, so they may be summed in any order; all times are ms since 1970, UTC.
  */
-import type { MinuteChange } from "./minute-slots.ts";
+import type { EdgeColumns, MinuteChange } from "./minute-changes.ts";
 import type { SessionRow } from "./session-rows.ts";
 
 /** How much a level of a session changes from an instant on, more than was known of before. */
@@ -42,14 +42,14 @@ export function derivedChange(row: SessionRow, edges: readonly EdgeChange[]): De
 
 /** The net of what changed in minutes. */
 export function edgeChanges(minutes: readonly MinuteChange[]): EdgeChange[] {
-  return minutes.flatMap(({ level, before, after }) => {
+  return minutes.flatMap(({ level, removed, added }) => {
     const net = new Map<number, number>();
-    const add = (edges: MinuteChange["after"], sign: 1 | -1) =>
+    const add = (edges: EdgeColumns | undefined, sign: 1 | -1) =>
       edges?.edge_ms.forEach((atMs, index) => {
         net.set(atMs, (net.get(atMs) ?? 0) + sign * (edges.edge_delta[index] as number));
       });
-    add(before, -1);
-    add(after, 1);
+    add(removed, -1);
+    add(added, 1);
     return [...net].flatMap(([atMs, delta]) => (delta === 0 ? [] : [{ level, atMs, delta }]));
   });
 }

@@ -10,35 +10,10 @@ import { z } from "zod";
 import type { ClickHouse } from "../clickhouse/client.ts";
 import { defineInsert, defineQuery } from "../clickhouse/define-query.ts";
 import { escapeColumn } from "../ingest/accept/event-row.ts";
+import type { EdgeColumns, MinuteChange, NodePath } from "./minute-changes.ts";
 
 /** Instants kept, of 16 bytes each; the minutes used longest ago are let go beyond it. */
 const mostInstants = 1_500_000;
-
-export interface NodePath {
-  organization: string;
-  partner: string;
-  reseller: string;
-}
-
-/** The edges that one session has in one minute of one level, as parallel arrays. */
-export interface MinuteEdges {
-  /** Seconds since 1970, a multiple of 60. */
-  minute: number;
-  level: string;
-  edge_ms: number[];
-  edge_delta: number[];
-  edge_starts: number[];
-}
-
-/** What became of a session's edges in one minute; `before` and `after` are of the same minute and level. */
-export interface MinuteChange {
-  minute: number;
-  level: string;
-  pathBefore: NodePath;
-  before: MinuteEdges | undefined;
-  pathAfter: NodePath;
-  after: MinuteEdges | undefined;
-}
 
 /** Addresses as (kind, node) of `level_slots`. */
 type NodeKey = `${"organization" | "reseller" | "partner" | "all"}\t${string}`;
@@ -129,13 +104,13 @@ export function createMinuteSlots(clickhouse: ClickHouse): MinuteSlots {
       }
       const missing = new Map([...touched].filter(([key]) => !held.has(key)));
       if (missing.size > 0) await load(missing);
-      for (const { minute, level, pathBefore, before, pathAfter, after } of changes) {
+      for (const { minute, level, pathBefore, removed, pathAfter, added } of changes) {
         const key = keyOf(minute, level);
         // What was loaded just now has the changes in it.
         if (missing.has(key)) continue;
         const minuteLevel = held.get(key) as MinuteLevel;
-        if (before) addEdges(minuteLevel, pathBefore, before, -1);
-        if (after) addEdges(minuteLevel, pathAfter, after, 1);
+        if (removed) addEdges(minuteLevel, pathBefore, removed, -1);
+        if (added) addEdges(minuteLevel, pathAfter, added, 1);
       }
       const rows: string[] = [];
       for (const [key, { minute, level, nodes }] of touched) {
@@ -172,7 +147,7 @@ function stepsOf(minuteLevel: MinuteLevel, node: NodeKey): Steps {
   return steps;
 }
 
-function addEdges(minuteLevel: MinuteLevel, path: NodePath, edges: MinuteEdges, sign: 1 | -1): void {
+function addEdges(minuteLevel: MinuteLevel, path: NodePath, edges: EdgeColumns, sign: 1 | -1): void {
   for (const node of nodesOf(path)) {
     const steps = stepsOf(minuteLevel, node);
     edges.edge_ms.forEach((atMs, index) => {

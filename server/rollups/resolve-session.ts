@@ -4,6 +4,9 @@
  * All times are ms since 1970, UTC; intervals are half-open, [start, end).
  */
 
+/** The level whose members are the closings of the session (`session.ended`), not intervals. */
+export const closingLevel = "session";
+
 /** What is known of one named interval, or of all that one user did in a session without naming intervals. */
 export interface Member {
   level: string;
@@ -61,9 +64,6 @@ export interface ResolvedSession {
   inverted: number;
 }
 
-/** The level whose members are the closings of the session (`session.ended`), not intervals. */
-const closingLevel = "session";
-
 /**
  * A named interval runs from its earliest start (or `started_at`) to its latest end. Without a name,
  * a user's starts and ends in the session are paired in order of time. What has no end is ended by the session's end,
@@ -74,27 +74,57 @@ export function resolveSession(
   nowMs: number,
   defaultAliveWithinMs: number,
 ): ResolvedSession {
-  const closedAt = [
-    ...new Set(members.flatMap((member) => (member.level === closingLevel ? member.endTimes : []))),
-  ].sort((a, b) => a - b);
+  const closedAt = closingsOf(members);
   const spans: Span[] = [];
   let orphans = 0;
   let inverted = 0;
   for (const member of members) {
     if (member.level === closingLevel) continue;
-    const timeoutMs = member.aliveWithinMs ?? defaultAliveWithinMs;
-    const found =
-      member.interval === ""
-        ? pairedSpans(member, closedAt, nowMs, timeoutMs)
-        : namedSpan(member, closedAt, nowMs, timeoutMs);
-    if (found.length === 0) orphans++;
-    for (const span of found) {
-      if (span.endMs !== undefined && span.endMs < span.startMs) inverted++;
-      else spans.push(span);
-    }
+    const resolved = resolveMember(member, closedAt, nowMs, defaultAliveWithinMs);
+    if (resolved.isOrphan) orphans++;
+    inverted += resolved.inverted;
+    for (const span of resolved.spans) spans.push(span);
   }
-  spans.sort((a, b) => a.startMs - b.startMs || compareText(a.level, b.level) || compareText(spanKey(a), spanKey(b)));
+  spans.sort(compareSpans);
   return { spans, edges: edgesOf(spans), orphans, inverted };
+}
+
+/** When the session was ended, ascending. */
+export function closingsOf(members: Iterable<Member>): number[] {
+  const closedAt = new Set<number>();
+  for (const { level, endTimes } of members)
+    if (level === closingLevel) for (const atMs of endTimes) closedAt.add(atMs);
+  return [...closedAt].sort((a, b) => a - b);
+}
+
+/** What one member comes to. `closedAt`: when its session was ended, ascending. */
+export interface ResolvedMember {
+  /** Those that count. */
+  spans: Span[];
+  /** It waits for a start. */
+  isOrphan: boolean;
+  /** Of its intervals those that end before their start. */
+  inverted: number;
+}
+
+export function resolveMember(
+  member: Member,
+  closedAt: readonly number[],
+  nowMs: number,
+  defaultAliveWithinMs: number,
+): ResolvedMember {
+  const timeoutMs = member.aliveWithinMs ?? defaultAliveWithinMs;
+  const found =
+    member.interval === ""
+      ? pairedSpans(member, closedAt, nowMs, timeoutMs)
+      : namedSpan(member, closedAt, nowMs, timeoutMs);
+  const spans = found.filter((span) => span.endMs === undefined || span.endMs >= span.startMs);
+  return { spans, isOrphan: found.length === 0, inverted: found.length - spans.length };
+}
+
+/** The order of a session's intervals. */
+export function compareSpans(a: Span, b: Span): number {
+  return a.startMs - b.startMs || compareText(a.level, b.level) || compareText(spanKey(a), spanKey(b));
 }
 
 function namedSpan(member: Member, closedAt: readonly number[], nowMs: number, timeoutMs: number): Span[] {

@@ -4,22 +4,18 @@
  */
 
 import { escapeColumn } from "../ingest/accept/event-row.ts";
-import type { MinuteEdges, NodePath } from "./minute-slots.ts";
+import type { EdgeColumns } from "./minute-changes.ts";
 import { presenceDays } from "./presence-days.ts";
 import type { ResolvedSession } from "./resolve-session.ts";
+import type { SessionPath } from "./session-members.ts";
 import { type SessionPart, spansWithin } from "./session-parts.ts";
-
-export interface SessionPath extends NodePath {
-  session: string;
-  room: string;
-}
 
 /** A row of level_edges. */
 export function renderEdgeRow(
   session: Omit<SessionPath, "room"> & { part: number },
   minute: number,
   level: string,
-  edges: Pick<MinuteEdges, "edge_ms" | "edge_delta" | "edge_starts">,
+  edges: EdgeColumns,
   version: number,
 ): string {
   const arrays = `[${edges.edge_ms}]\t[${edges.edge_delta}]\t[${edges.edge_starts}]`;

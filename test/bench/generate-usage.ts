@@ -97,7 +97,11 @@ export async function checkDerivation(clickhouse: ClickHouse, sessions: number, 
   const batch = sequence.next();
   await clickhouse.command(benchSql("touch_sample"), { batch, sessions });
   // It compares and writes nothing, so it needs no epoch of its own.
-  const { derive } = createLevelMaterializer(clickhouse, sequence.next, () => ({ number: 1, leftSince: undefined }));
+  const { derive } = createLevelMaterializer({
+    clickhouse,
+    nextVersion: sequence.next,
+    currentEpoch: () => ({ number: 1, leftSince: undefined }),
+  });
   const comparison = await derive([batch], nowMs, "comparison");
   if (comparison.sessions !== sessions || comparison.differences.length > 0)
     throw new Error("generated sessions differ from derived ones", { cause: comparison.differences[0] });

@@ -3,16 +3,12 @@
  * tables with the same views in the same run; then how fresh answers are. Use the ratios: a machine's speed varies by the
  * minute. Everything is in a temporary folder and takes less than five minutes.
  */
-import { type ChildProcess, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
-import { Agent, request } from "node:http";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
 import { pino } from "pino";
 import { io, type Socket } from "socket.io-client";
 import { z } from "zod";
@@ -20,12 +16,13 @@ import { eventType } from "../../server/catalog/catalog.ts";
 import { connectClickHouse } from "../../server/clickhouse/client.ts";
 import { defineInsert } from "../../server/clickhouse/define-query.ts";
 import { migrateClickHouse } from "../../server/clickhouse/migrate.ts";
-import type { UsageEvent, Verdict } from "../../server/contract/events.ts";
+import type { UsageEvent } from "../../server/contract/events.ts";
 import type { ClientToServerEvents, LiveAnswer, ServerToClientEvents } from "../../server/contract/live.ts";
 import { startEmbeddedClickHouse } from "../../server/embedded/embedded-clickhouse.ts";
 import { checkEvents, decideEvents } from "../../server/ingest/accept/accept-events.ts";
 import { readBody } from "../../server/ingest/accept/read-body.ts";
 import { UsageApi } from "../../server/programs/usage-api.ts";
+import { agent, freePort, post, startService, stop } from "./bench-service.ts";
 import { asLineProtocol, startInflux } from "./influx.ts";
 import { asBody, makeEvents } from "./made-events.ts";
 import { measureStages } from "./stages.ts";
@@ -86,72 +83,6 @@ async function repeat(
     }),
   );
   return { events, ms: performance.now() - startedAt };
-}
-
-const agent = new Agent({ keepAlive: true, maxSockets: 64 });
-
-function post(url: string, key: string, body: Buffer): Promise<Verdict> {
-  return new Promise((resolve, reject) => {
-    const headers = { authorization: `Bearer ${key}`, "content-type": "application/x-ndjson" };
-    const sent = request(`${url}/v1/events`, { method: "POST", agent, headers }, (response) => {
-      const chunks: Buffer[] = [];
-      response.on("data", (chunk: Buffer) => chunks.push(chunk));
-      response.on("error", reject);
-      response.on("end", () => {
-        const text = Buffer.concat(chunks).toString("utf8");
-        if (response.statusCode !== 202) return reject(new Error(`POST was answered ${response.statusCode}: ${text}`));
-        const verdict = JSON.parse(text) as Verdict;
-        if (verdict.rejected.length > 0) return reject(new Error(`an event was rejected: ${text.slice(0, 500)}`));
-        resolve(verdict);
-      });
-    });
-    sent.on("error", reject);
-    sent.end(body);
-  });
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve, reject) => server.once("error", reject).listen(0, "127.0.0.1", resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === "string") throw new Error("no free port was given");
-  return address.port;
-}
-
-async function startService(dataDir: string, clickhouseUrl: string, key: string) {
-  const port = await freePort();
-  const built = fileURLToPath(new URL("./main.js", import.meta.url));
-  const source = fileURLToPath(new URL("../../server/main.ts", import.meta.url));
-  const service = spawn(
-    process.execPath,
-    existsSync(built) ? [built] : ["--import", import.meta.resolve("tsx"), source],
-    {
-      stdio: ["ignore", "ignore", "inherit"],
-      env: {
-        PATH: process.env.PATH,
-        PORT: String(port),
-        TIDEMARK_DATA_DIR: dataDir,
-        TIDEMARK_ROOT_KEY: key,
-        CLICKHOUSE_URL: clickhouseUrl,
-        TIDEMARK_EVENTS_PER_SECOND: "100000000",
-      },
-    },
-  );
-  const url = `http://127.0.0.1:${port}`;
-  for (let waitedMs = 0; ; waitedMs += 100) {
-    if (service.exitCode !== null || waitedMs > 60_000) throw new Error("the service did not start");
-    const response = await fetch(`${url}/readyz`).catch(() => undefined);
-    if (response?.ok) return { url, service };
-    await delay(100);
-  }
-}
-
-async function stop(service: ChildProcess): Promise<void> {
-  if (service.exitCode !== null) return;
-  const ended = new Promise((resolve) => service.once("exit", resolve));
-  service.kill("SIGTERM");
-  await ended;
 }
 
 interface Freshness {

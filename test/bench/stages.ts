@@ -92,18 +92,18 @@ export async function measureStages(
     };
     // Deriving is one stage to its caller; its statements tell which part of it they are.
     const slots: StageCost = { stage: "derive slots", wall: 0, node: 0, clickhouse: 0 };
-    const materializer = createLevelMaterializer(
-      {
+    const materializer = createLevelMaterializer({
+      clickhouse: {
         ...clickhouse,
         async command(sql, params, settings) {
           if (!sql.includes("INSERT INTO level_slots")) return await clickhouse.command(sql, params, settings);
           return await measure(slots.stage, () => clickhouse.command(sql, params, settings));
         },
       },
-      () => sequence.next(),
+      nextVersion: () => sequence.next(),
       // Later than every epoch that a service began on this database.
-      () => ({ number: Number.MAX_SAFE_INTEGER, leftSince: undefined }),
-    );
+      currentEpoch: () => ({ number: Number.MAX_SAFE_INTEGER, leftSince: undefined }),
+    });
     const headers = new Headers({ "content-type": "application/x-ndjson" });
     let cursor: LogPosition | null = null;
     for (let batch = -1; batch < batches; batch++) {
@@ -143,7 +143,8 @@ export async function measureStages(
       });
       cursor = sealed.manifest.to;
       await measure("store, with its views", () => storeBatch(context, sealed, false));
-      await measure("derive sessions", () => materializer.derive([sealed.manifest.batch], Date.now()));
+      const stored = { batches: [sealed.manifest.batch], lines: sealed.rows.bytes(0, sealed.rows.length) };
+      await measure("derive sessions", () => materializer.deriveEvents(stored, Date.now()));
       await measure("settle", async () => {
         const newest = sequence.next();
         await files.writeProgress({ settled: sealed.manifest.to, sequence: newest, unfinishedSince: newest });

@@ -36,9 +36,14 @@ export async function findStoredEvents(
 const identityHashesSql = readSql("queries/identity_hashes.sql");
 
 /** The identity hashes (server/ingest/accept/event-hash.ts) of all stored events, in chunks; for the filter of known ids. */
-export async function* storedIdentityHashes(clickhouse: ClickHouse): AsyncGenerator<BigUint64Array> {
+export function storedIdentityHashes(clickhouse: ClickHouse): AsyncGenerator<BigUint64Array> {
+  return selectHashes(clickhouse, identityHashesSql);
+}
+
+/** What a SELECT of one UInt64 a row in RowBinary answers, in chunks. */
+export async function* selectHashes(clickhouse: ClickHouse, sql: string): AsyncGenerator<BigUint64Array> {
   let rest: Buffer = Buffer.alloc(0);
-  for await (const chunk of clickhouse.selectBytes(identityHashesSql, {})) {
+  for await (const chunk of clickhouse.selectBytes(sql, {})) {
     const bytes = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
     const whole = bytes.length - (bytes.length % 8);
     // A copy, because a typed array of 64-bit numbers needs memory aligned to 8 bytes.

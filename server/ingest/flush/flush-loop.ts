@@ -30,13 +30,17 @@ const maxBatchBytes = 12 * 1024 * 1024;
 const gatherMs = 100;
 /** Full batches in ClickHouse at once. A third gains nothing on two cores and costs its rows' memory. */
 const maxStoringBatches = 2;
-/** How far storing may run ahead of deriving. */
+/** How far storing may run ahead of deriving, in batches and in bytes of their lines. */
 const maxDerivableBatches = 16;
+const maxDerivableBytes = 2 * maxBatchBytes;
 
-/** What is left of a batch once it is stored; its rows are let go. */
+/** A batch once it is stored. */
 interface StoredBatch {
   manifest: Manifest;
   organizations: ReadonlySet<string>;
+  /** Of the events that are stored. */
+  lines: readonly Buffer[];
+  bytes: number;
   events: number;
   receipts: SealedBatch["receipts"];
 }
@@ -163,21 +167,21 @@ export function startFlushLoop(
       const group = derivable;
       derivable = [];
       const batches = group.flatMap(({ manifest }) => manifest.parts.map((part) => part.batch));
+      const derive = () =>
+        options.materializer.deriveEvents({ batches, lines: group.flatMap(({ lines }) => lines) }, now());
       const touched =
         batches.length > 0
-          ? (
-              await timed(
-                "derive",
-                untilDone(store, "deriving levels", () => options.materializer.derive(batches, now())),
-              )
-            ).touchedNodes
+          ? (await timed("derive", untilDone(store, "deriving levels", derive))).touchedNodes
           : new Set<string>();
       for (const stored of group) await timed("settle", settle(stored, touched));
     }
   }
   async function deriveSoon({ manifest, organizations, rows, receipts }: SealedBatch): Promise<void> {
-    while (deriving && derivable.length >= maxDerivableBatches) await deriving;
-    derivable.push({ manifest, organizations, events: rows.length, receipts });
+    const isFull = () => derivable.length >= maxDerivableBatches || bytesOf(derivable) >= maxDerivableBytes;
+    while (deriving && isFull()) await deriving;
+    const lines = manifest.parts.flatMap((part) => rows.bytes(part.from, part.to));
+    const bytes = lines.reduce((sum, { length }) => sum + length, 0);
+    derivable.push({ manifest, organizations, lines, bytes, events: rows.length, receipts });
     deriving ??= deriveAll().finally(() => {
       deriving = undefined;
     });
@@ -312,6 +316,8 @@ export function startFlushLoop(
     },
   };
 }
+
+const bytesOf = (batches: readonly StoredBatch[]) => batches.reduce((sum, { bytes }) => sum + bytes, 0);
 
 /** Whether a whole batch waits between two positions; between segments it does, or soon will. */
 function fillsBatch(from: LogPosition | null, to: LogPosition): boolean {

@@ -110,13 +110,13 @@ export async function startIngest(options: IngestOptions): Promise<Ingest> {
   const leftSince = progress.unfinishedSince ?? (progress.sequence || manifests[0]?.batch);
   const alone = shared ? undefined : await soleEpoch(clickhouse, leftSince);
   const epoch = () => (shared ?? (alone as SoleEpoch)).epoch();
-  const localMaterializer = createLevelMaterializer(
+  const localMaterializer = createLevelMaterializer({
     clickhouse,
-    () => sequence.next(),
-    epoch,
-    options.placementsWithin,
-    options.listener,
-  );
+    nextVersion: () => sequence.next(),
+    currentEpoch: epoch,
+    placementsWithin: options.placementsWithin,
+    listener: options.listener,
+  });
   const materializer = shared ? shared.materializer(localMaterializer) : localMaterializer;
 
   const knownIds = new KnownIds({

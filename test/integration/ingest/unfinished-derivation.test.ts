@@ -48,7 +48,11 @@ const later: Record<string, (unfinished: LevelMaterializer) => LevelMaterializer
   "in the same process": (unfinished) => unfinished,
   "after a restart": (unfinished) => {
     const { store, sequence } = ingesting;
-    return createLevelMaterializer(store.clickhouse, () => sequence.next(), latestEpoch(unfinished.unfinishedSince()));
+    return createLevelMaterializer({
+      clickhouse: store.clickhouse,
+      nextVersion: () => sequence.next(),
+      currentEpoch: latestEpoch(unfinished.unfinishedSince()),
+    });
   },
 };
 
@@ -67,11 +71,11 @@ test.each(Object.entries(later))(
     await send("alive", "alive", minutesAgo(8));
     const day = minutesAgo(8).slice(0, 10);
     const batch = ingesting.flush.settledBatch;
-    const materializer = createLevelMaterializer(
-      cutBeforeSessions(store.clickhouse),
-      () => sequence.next(),
-      latestEpoch(undefined),
-    );
+    const materializer = createLevelMaterializer({
+      clickhouse: cutBeforeSessions(store.clickhouse),
+      nextVersion: () => sequence.next(),
+      currentEpoch: latestEpoch(undefined),
+    });
     // A day later the interval has ended at its last sign of life, in a minute that had no edge so far and will have none.
     await expect(materializer.derive([batch], now + 24 * 60 * 60_000)).rejects.toThrow("cut off");
     await send("out", "left", minutesAgo(5));

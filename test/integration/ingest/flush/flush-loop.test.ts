@@ -95,11 +95,11 @@ test("two full batches of a backlog are stored at once, settle in order, and a r
     {
       log,
       clickhouse,
-      materializer: createLevelMaterializer(
+      materializer: createLevelMaterializer({
         clickhouse,
-        () => sequence.next(),
-        () => ({ number: 1, leftSince: undefined }),
-      ),
+        nextVersion: () => sequence.next(),
+        currentEpoch: () => ({ number: 1, leftSince: undefined }),
+      }),
       files: batchFiles(directory),
       sequence,
       async findStored(events) {

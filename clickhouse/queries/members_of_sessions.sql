@@ -1,0 +1,8 @@
+-- What is known of each interval of some sessions, one row per named interval or paired member.
+-- Params: organizations, sessions Array(String), in parallel. Columns as in session_members.sql.
+SELECT
+    i.organization AS organization, i.session AS session, i.level AS level, i.interval AS interval, i.member AS member,
+    {{what_is_known}}
+FROM intervals AS i
+WHERE (i.organization, i.session) IN (SELECT arrayJoin(arrayZip({organizations:Array(String)}, {sessions:Array(String)})))
+GROUP BY organization, session, level, interval, member

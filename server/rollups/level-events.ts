@@ -1,0 +1,82 @@
+/** What events say about intervals, from the lines that were stored: the columns that the view `intervals_mv` reads. */
+import { eventColumns, unescapeColumn } from "../ingest/accept/event-row.ts";
+
+export interface LevelEvent {
+  organization: string;
+  /** '' where the event named none. */
+  session: string;
+  room: string;
+  partner: string;
+  reseller: string;
+  agent: string;
+  user: string;
+  level: string;
+  action: string;
+  interval: string;
+  timeMs: number;
+  /** 0: not given. */
+  startedMs: number;
+  /** 0: not given. */
+  aliveWithinMs: number;
+  /** Canonical JSON, '' for none. */
+  dims: string;
+}
+
+const at = (name: (typeof eventColumns)[number]) => eventColumns.indexOf(name);
+const column = {
+  organization: at("organization"),
+  session: at("session"),
+  room: at("room"),
+  partner: at("partner"),
+  reseller: at("reseller"),
+  agent: at("agent"),
+  user: at("user"),
+  level: at("level"),
+  action: at("level_action"),
+  interval: at("interval"),
+  time: at("time"),
+  started: at("started_at"),
+  aliveWithin: at("alive_within_ms"),
+  dims: at("dims"),
+} as const;
+
+const lineEnd = 10;
+
+/** Calls `take` with every event of the lines that says something about an interval, in their order. */
+export function forEachLevelEvent(lines: readonly Buffer[], take: (event: LevelEvent) => void): void {
+  for (const bytes of lines) {
+    for (let start = 0; start < bytes.length; ) {
+      const found = bytes.indexOf(lineEnd, start);
+      const end = found < 0 ? bytes.length : found;
+      // A text of its own for each line: whoever keeps a column of it keeps no more than the line.
+      const event = levelEventOf(bytes.toString("utf8", start, end));
+      if (event) take(event);
+      start = end + 1;
+    }
+  }
+}
+
+/** undefined: the event says nothing about an interval. */
+function levelEventOf(line: string): LevelEvent | undefined {
+  const columns = line.split("\t");
+  const text = (index: number) => unescapeColumn(columns[index] ?? "");
+  const level = text(column.level);
+  if (level === "") return undefined;
+  const dims = text(column.dims);
+  return {
+    organization: text(column.organization),
+    session: text(column.session),
+    room: text(column.room),
+    partner: text(column.partner),
+    reseller: text(column.reseller),
+    agent: text(column.agent),
+    user: text(column.user),
+    level,
+    action: text(column.action),
+    interval: text(column.interval),
+    timeMs: Number(columns[column.time]),
+    startedMs: Number(columns[column.started]),
+    aliveWithinMs: Number(columns[column.aliveWithin]),
+    dims: dims === "{}" ? "" : dims,
+  };
+}

@@ -1,0 +1,229 @@
+/**
+ * The edges of one session by minute, changed in place: what one more start or end costs depends on the minutes that it changes
+ * and not on how many intervals the session has. They are the edges that `edgesOf` computes from all of its intervals.
+ */
+import type { EdgeColumns } from "./minute-changes.ts";
+import type { Edge, Span } from "./resolve-session.ts";
+
+/** A minute of a level in which edges changed. */
+export interface ChangedMinute {
+  level: string;
+  /** Seconds since 1970, a multiple of 60. */
+  minute: number;
+  /** All edges that it has now. */
+  edges: EdgeColumns;
+  /** What is more than before; negative where it is less. */
+  difference: EdgeColumns;
+}
+
+interface HeldMinute extends EdgeColumns {
+  minute: number;
+  net: number;
+  /** Of the sums from the minute's opening on, which is 0, the lowest. */
+  lowest: number;
+  /** The level at which the minute opens. */
+  opening: number;
+  isFirst: boolean;
+}
+
+/** Net changes and starts by instant. */
+type Steps = Map<number, [delta: number, starts: number]>;
+
+const minuteMs = 60_000;
+const participants = "participants";
+const sessions = "sessions";
+const noEdges = (): EdgeColumns => ({ edge_ms: [], edge_delta: [], edge_starts: [] });
+
+export class RunningEdges {
+  readonly #levels = new Map<string, HeldMinute[]>();
+  /** By level and minute. */
+  readonly #pending = new Map<string, Map<number, Steps>>();
+
+  /** `sign` 1 adds the interval, -1 takes away one that was added. */
+  addSpan({ level, startMs, endMs }: Pick<Span, "level" | "startMs" | "endMs">, sign: 1 | -1): void {
+    this.#add(level, startMs, endMs === startMs ? 0 : sign, sign);
+    if (endMs !== undefined && endMs !== startMs) this.#add(level, endMs, -sign, 0);
+  }
+
+  #add(level: string, atMs: number, delta: number, starts: number): void {
+    const minute = Math.floor(atMs / minuteMs) * (minuteMs / 1000);
+    const minutes = getOrAdd(this.#pending, level, () => new Map<number, Steps>());
+    const steps = getOrAdd(minutes, minute, (): Steps => new Map());
+    const step = steps.get(atMs);
+    if (!step) steps.set(atMs, [delta, starts]);
+    else {
+      step[0] += delta;
+      step[1] += starts;
+    }
+  }
+
+  /** What changed since it was last called. */
+  takeChanges(): ChangedMinute[] {
+    const changes: ChangedMinute[] = [];
+    for (const [level, minutes] of this.#pending) {
+      const list = getOrAdd(this.#levels, level, (): HeldMinute[] => []);
+      const changed = new Set<number>();
+      for (const [minute, steps] of minutes) {
+        const difference = columnsOf(steps);
+        if (difference.edge_ms.length === 0) continue;
+        const edges = applyTo(list, minute, difference);
+        changed.add(minute);
+        changes.push({ level, minute, edges, difference });
+      }
+      if (level === participants && changed.size > 0) this.#changeSessions(list, changed, changes);
+    }
+    this.#pending.clear();
+    return changes;
+  }
+
+  /** Ordered by level, then time; those of `sessions` behind those of the participants. */
+  all(): Edge[] {
+    const edges: Edge[] = [];
+    const add = (level: string) => {
+      for (const { edge_ms, edge_delta, edge_starts } of this.#levels.get(level) ?? [])
+        edge_ms.forEach((atMs, index) => {
+          edges.push({ level, atMs, delta: edge_delta[index] as number, starts: edge_starts[index] as number });
+        });
+    };
+    for (const level of [...this.#levels.keys()].filter((level) => level !== sessions).sort()) {
+      add(level);
+      if (level === participants) add(sessions);
+    }
+    return edges;
+  }
+
+  /** The instant of the first participant's start; undefined: nobody was there. */
+  firstPresenceMs(): number | undefined {
+    return this.#levels.get(participants)?.[0]?.edge_ms[0];
+  }
+
+  /**
+   * A session turns active and idle where its participants' level leaves and reaches 0. A minute that opened and opens so high that
+   * the level reaches 0 nowhere in it has no such edge, so later minutes are only looked at where that is not sure.
+   */
+  #changeSessions(presence: HeldMinute[], changed: ReadonlySet<number>, changes: ChangedMinute[]): void {
+    const active = getOrAdd(this.#levels, sessions, (): HeldMinute[] => []);
+    const firstChanged = Math.min(...changed);
+    const lastChanged = Math.max(...changed);
+    const recompute = (minute: number, after: EdgeColumns) => {
+      const { index, isFound } = placeIn(active, minute);
+      const before = isFound ? (active[index] as HeldMinute) : noEdges();
+      const difference = differenceOf(before, after);
+      if (difference.edge_ms.length === 0) return;
+      changes.push({ level: sessions, minute, edges: applyTo(active, minute, difference), difference });
+    };
+    for (const minute of changed) if (!placeIn(presence, minute).isFound) recompute(minute, noEdges());
+    let index = placeIn(presence, firstChanged).index;
+    const before = presence[index - 1];
+    let opening = before ? before.opening + before.net : 0;
+    for (; index < presence.length; index++) {
+      const held = presence[index] as HeldMinute;
+      const isFirst = index === 0;
+      const mayReachZero = Math.min(opening, held.opening) + held.lowest <= 0;
+      if (held.minute > lastChanged && opening === held.opening && isFirst === held.isFirst) return;
+      if (changed.has(held.minute) || isFirst !== held.isFirst || mayReachZero) {
+        recompute(held.minute, activeEdges(held, opening, isFirst));
+      }
+      Object.assign(held, { opening, isFirst });
+      opening += held.net;
+    }
+  }
+}
+
+/** A session starts once, with its first participant. */
+function activeEdges({ edge_ms, edge_delta }: EdgeColumns, opening: number, isFirst: boolean): EdgeColumns {
+  const edges = noEdges();
+  let present = opening;
+  edge_ms.forEach((atMs, index) => {
+    const before = present;
+    present += edge_delta[index] as number;
+    const change = Number(present > 0) - Number(before > 0);
+    const starts = isFirst && index === 0 ? 1 : 0;
+    if (change !== 0 || starts !== 0) push(edges, atMs, change, starts);
+  });
+  return edges;
+}
+
+/** Where a minute is in the list, or belongs. */
+function placeIn(list: readonly HeldMinute[], minute: number): { index: number; isFound: boolean } {
+  let [low, high] = [0, list.length];
+  // What changes is mostly the last.
+  if (high > 0 && (list[high - 1] as HeldMinute).minute < minute) return { index: high, isFound: false };
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((list[middle] as HeldMinute).minute < minute) low = middle + 1;
+    else high = middle;
+  }
+  return { index: low, isFound: list[low]?.minute === minute };
+}
+
+/** Answers the edges of the minute afterwards; one that has none left is taken out of the list. */
+function applyTo(list: HeldMinute[], minute: number, difference: EdgeColumns): EdgeColumns {
+  const { index, isFound } = placeIn(list, minute);
+  const edges = merged(isFound ? (list[index] as HeldMinute) : noEdges(), difference);
+  if (edges.edge_ms.length === 0) {
+    if (isFound) list.splice(index, 1);
+    return edges;
+  }
+  let net = 0;
+  let lowest = 0;
+  for (const delta of edges.edge_delta) {
+    net += delta;
+    lowest = Math.min(lowest, net);
+  }
+  if (isFound) Object.assign(list[index] as HeldMinute, edges, { net, lowest });
+  else {
+    // Not known to any later minute yet: what it opens with is found with the others.
+    const before = list[index - 1];
+    const opening = before ? before.opening + before.net : 0;
+    list.splice(index, 0, { minute, ...edges, net, lowest, opening, isFirst: false });
+  }
+  return edges;
+}
+
+function getOrAdd<Key, Value>(map: Map<Key, Value>, key: Key, make: () => Value): Value {
+  const known = map.get(key);
+  if (known !== undefined) return known;
+  const made = make();
+  map.set(key, made);
+  return made;
+}
+
+function merged(a: EdgeColumns, b: EdgeColumns): EdgeColumns {
+  const edges = noEdges();
+  let [left, right] = [0, 0];
+  while (left < a.edge_ms.length || right < b.edge_ms.length) {
+    const leftMs = a.edge_ms[left] ?? Number.POSITIVE_INFINITY;
+    const rightMs = b.edge_ms[right] ?? Number.POSITIVE_INFINITY;
+    let [delta, starts] = [0, 0];
+    if (leftMs <= rightMs) {
+      delta += a.edge_delta[left] as number;
+      starts += a.edge_starts[left++] as number;
+    }
+    if (rightMs <= leftMs) {
+      delta += b.edge_delta[right] as number;
+      starts += b.edge_starts[right++] as number;
+    }
+    if (delta !== 0 || starts !== 0) push(edges, Math.min(leftMs, rightMs), delta, starts);
+  }
+  return edges;
+}
+
+function differenceOf(before: EdgeColumns, after: EdgeColumns): EdgeColumns {
+  const negative = (values: readonly number[]) => values.map((value) => -value);
+  const { edge_ms, edge_delta, edge_starts } = before;
+  return merged({ edge_ms, edge_delta: negative(edge_delta), edge_starts: negative(edge_starts) }, after);
+}
+
+function columnsOf(steps: Steps): EdgeColumns {
+  const edges = noEdges();
+  for (const [atMs, [delta, starts]] of [...steps].sort(([a], [b]) => a - b))
+    if (delta !== 0 || starts !== 0) push(edges, atMs, delta, starts);
+  return edges;
+}
+
+function push({ edge_ms, edge_delta, edge_starts }: EdgeColumns, atMs: number, delta: number, starts: number): void {
+  edge_ms.push(atMs);
+  edge_delta.push(delta);
+  edge_starts.push(starts);
+}

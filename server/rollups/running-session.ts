@@ -1,0 +1,216 @@
+/**
+ * A session that is held in memory while it runs: its members as the table `intervals` has them, what each of them comes to, and
+ * the edges that were last written. Events fold into it; only the members that they speak of are resolved again.
+ *
+ * Only a session that is in one part is held; one in several (session-parts.ts) is not.
+ */
+import { defaultAliveWithinMs } from "../catalog/catalog.ts";
+import type { SessionDifference } from "./compare-sessions.ts";
+import type { LevelEvent } from "./level-events.ts";
+import type { NodePath } from "./minute-changes.ts";
+import {
+  closingLevel,
+  closingsOf,
+  compareSpans,
+  peakOf,
+  type ResolvedMember,
+  type ResolvedSession,
+  resolveMember,
+  type Span,
+} from "./resolve-session.ts";
+import { type ChangedMinute, RunningEdges } from "./running-edges.ts";
+import {
+  foldEvent,
+  foldPath,
+  type KnownMember,
+  memberKey,
+  memberOfEvent,
+  type SessionMembers,
+  type SessionPath,
+} from "./session-members.ts";
+import { endlessMs, type SessionPart } from "./session-parts.ts";
+
+interface HeldMember {
+  known: KnownMember;
+  resolved: ResolvedMember;
+}
+
+const unresolved: ResolvedMember = { spans: [], isOrphan: false, inverted: 0 };
+
+export class RunningSession {
+  /** The largest of what its events named. */
+  readonly named: SessionPath;
+  /** Where its edges were written; undefined: none were yet. */
+  derivedAt: NodePath | undefined;
+  /** The days that its last row of `sessions` named. */
+  days: readonly number[] = [];
+  /** What `open_sessions` has of it: 0 for no row, undefined where that is not known. */
+  listedUntilMs: number | undefined;
+  readonly #members = new Map<string, HeldMember>();
+  readonly #edges = new RunningEdges();
+  #dirty = new Set<HeldMember>();
+  #closedAt: readonly number[] = [];
+  #spans = 0;
+  #openSpans = 0;
+  #firstMs = Number.POSITIVE_INFINITY;
+  #lastEndMs = 0;
+  /** No open interval times out before it. */
+  #expiresMs = Number.POSITIVE_INFINITY;
+
+  constructor({ organization, session, room, partner, reseller }: SessionPath) {
+    this.named = { organization, session, room, partner, reseller };
+  }
+
+  /** A session that nothing is stored of but what events fold into it from now on. */
+  static begun({ organization, session }: Pick<SessionPath, "organization" | "session">): RunningSession {
+    const begun = new RunningSession({ organization, session, room: "", partner: "", reseller: "" });
+    begun.listedUntilMs = 0;
+    return begun;
+  }
+
+  /** What storage has of a session. */
+  static of(found: SessionMembers): RunningSession {
+    const session = new RunningSession(found);
+    for (const known of found.members) {
+      const member = { known, resolved: unresolved };
+      session.#members.set(memberKey(known), member);
+      session.#dirty.add(member);
+    }
+    session.#closedAt = closingsOf(found.members);
+    return session;
+  }
+
+  get members(): number {
+    return this.#members.size;
+  }
+
+  /** Whether events can still be expected: something is open, or ends later than `nowMs`. */
+  isRunning(nowMs: number): boolean {
+    return this.#openSpans > 0 || this.#lastEndMs > nowMs;
+  }
+
+  /** From the first to the last instant at which something of it is, as far as is known; undefined: nothing is. */
+  within(nowMs: number): { fromMs: number; toMs: number } | undefined {
+    if (this.#spans === 0) return undefined;
+    return { fromMs: this.#firstMs, toMs: Math.max(this.#firstMs, this.#lastEndMs, nowMs) };
+  }
+
+  /** What the event says. It must be of this session. */
+  fold(event: LevelEvent): void {
+    foldPath(this.named, event);
+    const fresh = memberOfEvent(event);
+    const key = memberKey(fresh);
+    let member = this.#members.get(key);
+    if (!member) {
+      member = { known: fresh, resolved: unresolved };
+      this.#members.set(key, member);
+    }
+    const closings = member.known.endTimes.length;
+    foldEvent(member.known, event);
+    if (member.known.level !== closingLevel) this.#dirty.add(member);
+    else if (member.known.endTimes.length !== closings) {
+      this.#closedAt = closingsOf(this.#knownMembers());
+      for (const other of this.#members.values()) this.#dirty.add(other);
+    }
+  }
+
+  /** Resolves what events spoke of since the last time, and what has timed out by `nowMs`. */
+  resolve(nowMs: number): void {
+    if (nowMs > this.#expiresMs) this.#findExpired(nowMs);
+    for (const member of this.#dirty) {
+      if (member.known.level === closingLevel) continue;
+      const before = member.resolved.spans;
+      member.resolved = resolveMember(member.known, this.#closedAt, nowMs, defaultAliveWithinMs);
+      const after = member.resolved.spans;
+      if (!haveSameEdges(before, after)) {
+        for (const span of before) this.#edges.addSpan(span, -1);
+        for (const span of after) this.#edges.addSpan(span, 1);
+      }
+      this.#spans += after.length - before.length;
+      this.#openSpans += openOf(after) - openOf(before);
+      for (const span of after) this.#widen(span);
+    }
+    this.#dirty = new Set();
+  }
+
+  /** Edges that changed since it was last called. */
+  takeChanges(): ChangedMinute[] {
+    return this.#edges.takeChanges();
+  }
+
+  /** The first participant's start; 0: there was none. */
+  startedMs(): number {
+    return this.#edges.firstPresenceMs() ?? 0;
+  }
+
+  /** All of it, as `resolveSession` has it. What it costs grows with the session. */
+  resolved(): ResolvedSession {
+    const resolved: ResolvedSession = { spans: [], edges: this.#edges.all(), orphans: 0, inverted: 0 };
+    for (const { resolved: one } of this.#members.values()) {
+      for (const span of one.spans) resolved.spans.push(span);
+      if (one.isOrphan) resolved.orphans++;
+      resolved.inverted += one.inverted;
+    }
+    resolved.spans.sort(compareSpans);
+    return resolved;
+  }
+
+  /** The one part that it has. */
+  part({ edges }: ResolvedSession, { partner, reseller }: Pick<NodePath, "partner" | "reseller">): SessionPart {
+    const peak = peakOf(edges.filter(({ level }) => level === "participants"));
+    return { part: 0, parts: 0, sinceMs: 0, untilMs: endlessMs, partner, reseller, edges, peak };
+  }
+
+  /** Whether storage says the same of its members; undefined: it does. */
+  differenceTo(stored: SessionMembers): SessionDifference | undefined {
+    const { organization, session } = this.named;
+    const expected = canonical(stored.members);
+    const found = canonical([...this.#knownMembers()]);
+    if (expected === found) return undefined;
+    return { organization, session, expected: `stored: ${expected}`, found: `held in memory: ${found}` };
+  }
+
+  *#knownMembers(): Generator<KnownMember> {
+    for (const { known } of this.#members.values()) yield known;
+  }
+
+  #findExpired(nowMs: number): void {
+    this.#expiresMs = Number.POSITIVE_INFINITY;
+    for (const member of this.#members.values())
+      for (const { deadlineMs } of member.resolved.spans) {
+        if (deadlineMs === undefined) continue;
+        if (nowMs > deadlineMs) this.#dirty.add(member);
+        else this.#expiresMs = Math.min(this.#expiresMs, deadlineMs);
+      }
+  }
+
+  #widen({ startMs, endMs, deadlineMs }: Span): void {
+    this.#firstMs = Math.min(this.#firstMs, startMs);
+    this.#lastEndMs = Math.max(this.#lastEndMs, endMs ?? startMs);
+    if (deadlineMs !== undefined) this.#expiresMs = Math.min(this.#expiresMs, deadlineMs);
+  }
+}
+
+const openOf = (spans: readonly Span[]) => spans.reduce((open, { endMs }) => open + Number(endMs === undefined), 0);
+
+const haveSameEdges = (before: readonly Span[], after: readonly Span[]) =>
+  before.length === after.length &&
+  before.every(({ startMs, endMs }, index) => startMs === after[index]?.startMs && endMs === after[index]?.endMs);
+
+/** The same text for the same members, in whatever order they and their sets are. */
+function canonical(members: readonly KnownMember[]): string {
+  const ascending = (times: readonly number[]) => [...times].sort((a, b) => a - b);
+  const texts = members.map((member) => {
+    const { startTimes, aliveTimes, endTimes, dimsAt } = member;
+    const sets = {
+      startTimes: ascending(startTimes),
+      aliveTimes: ascending(aliveTimes),
+      endTimes: ascending(endTimes),
+      dimsAt: dimsAt.map((sign) => JSON.stringify(sign)).sort(),
+    };
+    return JSON.stringify(
+      Object.fromEntries(Object.entries({ ...member, ...sets }).sort(([a], [b]) => (a < b ? -1 : 1))),
+    );
+  });
+  return texts.sort().join("\n");
+}

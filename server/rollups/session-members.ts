@@ -1,0 +1,224 @@
+/**
+ * What is known of the intervals of a session: the rows of the table `intervals`, read from there or folded from events by the
+ * same minima, maxima and sets (the view `intervals_mv`), so that order and repeats change nothing.
+ */
+import type { LevelEvent } from "./level-events.ts";
+import { closingLevel, type Member } from "./resolve-session.ts";
+
+/** A member as long as events can still say more about it. */
+export interface KnownMember extends Member {
+  /** When the event was that `aliveWithinMs` is of; 0: none gave one. */
+  aliveWithinAtMs: number;
+  startTimes: number[];
+  aliveTimes: number[];
+  endTimes: number[];
+  dimsAt: (readonly [number, string])[];
+}
+
+/** Whose members they are: of every column the largest that an event gave. */
+export interface SessionPath {
+  organization: string;
+  session: string;
+  room: string;
+  partner: string;
+  reseller: string;
+}
+
+export interface SessionMembers extends SessionPath {
+  members: KnownMember[];
+}
+
+/** Larger than every ms since 1970 that an event can have: stands in `started_ms` where no start was seen. */
+const noStartMs = 8e15;
+
+export const memberColumns = {
+  organization: "text",
+  session: "text",
+  level: "text",
+  interval: "text",
+  member: "text",
+  started_ms: "number",
+  ended_ms: "number",
+  seen_ms: "number",
+  alive_within_at_ms: "number",
+  alive_within_ms: "number",
+  start_times: "numbers",
+  alive_times: "numbers",
+  end_times: "numbers",
+  user: "text",
+  room: "text",
+  agent: "text",
+  partner: "text",
+  reseller: "text",
+  dims: "text",
+  dims_at: "timedTexts",
+} as const;
+
+interface MembersFound {
+  rows: number;
+  columns: {
+    [Name in keyof typeof memberColumns]: {
+      text: string;
+      number: number;
+      numbers: number[];
+      timedTexts: [number, string][];
+    }[(typeof memberColumns)[Name]][];
+  };
+}
+
+/** By `sessionKey`. What unassigned intervals say is folded into the members that other events made. */
+export function groupMembers(assigned: MembersFound, unassigned?: MembersFound): Map<string, SessionMembers> {
+  const sessions = new Map<string, SessionMembers>();
+  for (const [path, member] of membersOf(assigned)) addMember(sessions, path).members.push(member);
+  if (unassigned)
+    for (const [path, member] of membersOf(unassigned)) {
+      const { members } = addMember(sessions, path);
+      const twin = members.findIndex((other) => memberKey(other) === memberKey(member));
+      if (twin < 0) members.push(member);
+      else members[twin] = mergeMembers(members[twin] as KnownMember, member);
+    }
+  return sessions;
+}
+
+function addMember(sessions: Map<string, SessionMembers>, path: SessionPath): SessionMembers {
+  const key = sessionKey(path);
+  const session = sessions.get(key);
+  if (session) {
+    widenPath(session, path);
+    return session;
+  }
+  const added = { ...path, members: [] };
+  sessions.set(key, added);
+  return added;
+}
+
+function widenPath(session: SessionPath, { room, partner, reseller }: Omit<SessionPath, "organization" | "session">) {
+  session.room = larger(session.room, room);
+  session.partner = larger(session.partner, partner);
+  session.reseller = larger(session.reseller, reseller);
+}
+
+function* membersOf({ rows, columns }: MembersFound): Generator<[SessionPath, KnownMember]> {
+  const at = <Value>(column: readonly Value[], row: number) => column[row] as Value;
+  for (let row = 0; row < rows; row++) {
+    const startedMs = at(columns.started_ms, row);
+    yield [
+      {
+        organization: at(columns.organization, row),
+        session: at(columns.session, row),
+        room: at(columns.room, row),
+        partner: at(columns.partner, row),
+        reseller: at(columns.reseller, row),
+      },
+      {
+        level: at(columns.level, row),
+        interval: at(columns.interval, row),
+        member: at(columns.member, row),
+        startedMs: startedMs > noStartMs ? undefined : startedMs,
+        endedMs: at(columns.ended_ms, row) || undefined,
+        seenMs: at(columns.seen_ms, row),
+        aliveWithinAtMs: at(columns.alive_within_at_ms, row),
+        aliveWithinMs: at(columns.alive_within_ms, row) || undefined,
+        startTimes: at(columns.start_times, row),
+        aliveTimes: at(columns.alive_times, row),
+        endTimes: at(columns.end_times, row),
+        user: at(columns.user, row),
+        agent: at(columns.agent, row),
+        dims: at(columns.dims, row),
+        dimsAt: at(columns.dims_at, row),
+      },
+    ];
+  }
+}
+
+/** Of two rows about the same interval. */
+function mergeMembers(a: KnownMember, b: KnownMember): KnownMember {
+  const [newer, older] = a.aliveWithinAtMs >= b.aliveWithinAtMs ? [a, b] : [b, a];
+  return {
+    ...a,
+    startedMs: ofKnown(a.startedMs, b.startedMs, Math.min),
+    endedMs: ofKnown(a.endedMs, b.endedMs, Math.max),
+    seenMs: Math.max(a.seenMs, b.seenMs),
+    aliveWithinAtMs: newer.aliveWithinAtMs,
+    aliveWithinMs: newer.aliveWithinMs ?? older.aliveWithinMs,
+    user: larger(a.user, b.user),
+    agent: larger(a.agent, b.agent),
+    dims: larger(a.dims, b.dims),
+  };
+}
+
+/** The one that is known, or what `choose` makes of both. */
+function ofKnown(a: number | undefined, b: number | undefined, choose: (a: number, b: number) => number) {
+  return a === undefined || b === undefined ? (a ?? b) : choose(a, b);
+}
+
+/** Which member of its session an event speaks of; one that does not exist yet is made without anything known. */
+export function memberOfEvent(event: LevelEvent): KnownMember {
+  const isClosing = event.level === closingLevel;
+  const isPaired = isClosing || event.interval === "";
+  return {
+    level: event.level,
+    interval: isClosing ? "" : event.interval,
+    member: isPaired && !isClosing ? event.user : "",
+    startedMs: undefined,
+    endedMs: undefined,
+    seenMs: 0,
+    aliveWithinAtMs: 0,
+    aliveWithinMs: undefined,
+    startTimes: [],
+    aliveTimes: [],
+    endTimes: [],
+    user: "",
+    agent: "",
+    dims: "",
+    dimsAt: [],
+  };
+}
+
+/** What the event says, into the member that it speaks of. The same as the view `intervals_mv`. */
+export function foldEvent(member: KnownMember, event: LevelEvent): void {
+  const { timeMs, startedMs, action } = event;
+  if (action === "start") foldStart(member, timeMs);
+  if (startedMs > 0) foldStart(member, startedMs);
+  if (action === "end") member.endedMs = Math.max(member.endedMs ?? 0, timeMs);
+  member.seenMs = Math.max(member.seenMs, timeMs);
+  if (event.aliveWithinMs > 0) {
+    const { aliveWithinAtMs, aliveWithinMs = 0 } = member;
+    if (timeMs > aliveWithinAtMs || (timeMs === aliveWithinAtMs && event.aliveWithinMs > aliveWithinMs))
+      Object.assign(member, { aliveWithinAtMs: timeMs, aliveWithinMs: event.aliveWithinMs });
+  }
+  member.user = larger(member.user, event.user);
+  member.agent = larger(member.agent, event.agent);
+  member.dims = larger(member.dims, event.dims);
+  if (member.interval !== "") return;
+  if (action === "start") addOnce(member.startTimes, timeMs);
+  if (startedMs > 0) addOnce(member.startTimes, startedMs);
+  if (action === "alive") addOnce(member.aliveTimes, timeMs);
+  if (action === "end") addOnce(member.endTimes, timeMs);
+  if (event.dims !== "" && !member.dimsAt.some(([atMs, dims]) => atMs === timeMs && dims === event.dims))
+    member.dimsAt.push([timeMs, event.dims]);
+}
+
+/** What the event says of where the session is. */
+export const foldPath: (session: SessionPath, event: LevelEvent) => void = widenPath;
+
+function foldStart(member: KnownMember, startMs: number): void {
+  member.startedMs = Math.min(member.startedMs ?? startMs, startMs);
+}
+
+function addOnce(values: number[], value: number): void {
+  if (!values.includes(value)) values.push(value);
+}
+
+export const memberKey = ({ level, interval, member }: Pick<Member, "level" | "interval" | "member">) =>
+  `${level}\0${interval}\0${member}`;
+export const sessionKey = ({ organization, session }: Pick<SessionPath, "organization" | "session">) =>
+  `${organization}\0${session}`;
+
+const beyondPlain = /[\ud800-\uffff]/;
+/** The larger one as ClickHouse orders texts, by their bytes in UTF-8. */
+function larger(a: string, b: string): string {
+  if (a === b || b === "") return a;
+  if (beyondPlain.test(a) && beyondPlain.test(b)) return Buffer.compare(Buffer.from(a), Buffer.from(b)) > 0 ? a : b;
+  return a > b ? a : b;
+}
