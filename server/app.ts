@@ -20,6 +20,7 @@ import { keyedTags } from "./http/entity-tag.ts";
 import type { HttpEnv } from "./http/http-env.ts";
 import { idempotent } from "./http/idempotency.ts";
 import { measureRequests } from "./http/measure-requests.ts";
+import { noteQuestions } from "./http/note-questions.ts";
 import { type HealthDeps, readinessChecks } from "./http/readiness-checks.ts";
 import { accountRoutes } from "./http/routes/account.ts";
 import { alertsRoutes } from "./http/routes/alerts.ts";
@@ -141,6 +142,7 @@ export function createApp(deps: AppDeps): OpenAPIHono<HttpEnv> {
   app.use("/metrics", attachActor(deps.authenticator));
   app.use("/v1/*", keyedTags(deps.postgres));
   app.use("/v1/*", takeTurns(deps.questions, tree));
+  if (ingest) app.use("/v1/*", noteQuestions(ingest.asked));
   app.use("/metrics", takeTurns(deps.questions, tree));
   app.use("/v1/*", idempotent({ postgres: deps.postgres }));
   if (ingest) {

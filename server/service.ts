@@ -184,6 +184,7 @@ async function startParts(
   });
 
   let announce: (nodes: Iterable<string>) => void = () => undefined;
+  let openSockets = () => 0;
   const followed = new FollowedLevels({ clickhouse, onChanged: (nodes) => announce(nodes), log });
   started.push(async () => followed.close());
   const ingest = config.roles.has("ingest")
@@ -198,6 +199,8 @@ async function startParts(
         logger: log,
         observer: telemetry,
         listener: followed,
+        // Other processes have viewers of their own.
+        watchers: redis ? undefined : () => openSockets(),
         shared: cluster?.shared,
       })
     : undefined;
@@ -304,6 +307,7 @@ async function startParts(
     log,
   });
   announce = (nodes) => gateway.announce(nodes);
+  openSockets = () => gateway.sockets;
   const { publicUrl } = config;
   const stopPushing = await pushNotifications({ postgres, tree, publicUrl, notify: gateway.notify, log });
   started.push(async () => stopPushing());

@@ -8,12 +8,12 @@
  * Batches are sealed and stored while those before them are derived, and where a full one waits, two are stored at once:
  * one INSERT keeps one core busy. They are derived and settled in order.
  */
-import { setTimeout as delay } from "node:timers/promises";
 import type { Logger } from "pino";
 import type { ClickHouse } from "../../clickhouse/client.ts";
 import type { LevelMaterializer } from "../../rollups/derive-levels.ts";
 import type { Sequence } from "../log/sequence.ts";
 import { comparePositions, type LogPosition, type LogRecord, type WriteAheadLog } from "../log/write-ahead-log.ts";
+import { createGathering } from "./gathering.ts";
 import {
   type BatchFiles,
   type FindStored,
@@ -22,12 +22,11 @@ import {
   type SealedBatch,
   sealBatch,
 } from "./seal-batch.ts";
+import { createSignal } from "./signal.ts";
 import { storeBatch, untilDone } from "./store-batch.ts";
 
 /** A batch is closed at this many bytes of records, which bounds the memory of a flush and stays one block of ClickHouse. */
 const maxBatchBytes = 12 * 1024 * 1024;
-/** Pause between two batches, so that small ones gather and parts stay few; the floor of how fresh queries are. */
-const gatherMs = 100;
 /** Full batches in ClickHouse at once. A third gains nothing on two cores and costs its rows' memory. */
 const maxStoringBatches = 2;
 /** How far storing may run ahead of deriving, in batches and in bytes of their lines. */
@@ -70,6 +69,8 @@ export interface FlushOptions {
   /** When the oldest record that an earlier process left unsettled was received; undefined: it left none. */
   leftSinceMs: number | undefined;
   observer?: FlushObserver | undefined;
+  /** Whether somebody looks at what events change; default: always. Where nobody does, and nobody waits for an event, they gather. */
+  isWatched?: (() => boolean) | undefined;
   now?: () => number;
 }
 
@@ -107,7 +108,7 @@ export function startFlushLoop(
   left: readonly Manifest[],
 ): FlushLoop {
   const { log, files, logger, observer } = options;
-  const now = options.now ?? Date.now;
+  const { now = Date.now, isWatched = () => true } = options;
   const abort = new AbortController();
   const store = {
     clickhouse: options.clickhouse,
@@ -124,8 +125,10 @@ export function startFlushLoop(
   let waiters: { position: LogPosition; resolve: () => void; reject: (error: Error) => void }[] = [];
   const pending = createPendingGroups(log, options.leftSinceMs, now);
   const wakeUp = createSignal();
+  const hurry = createSignal();
   const stopListening = log.onSynced(wakeUp.set);
   abort.signal.addEventListener("abort", wakeUp.set);
+  abort.signal.addEventListener("abort", hurry.set);
 
   async function timed<Result>(stage: Parameters<FlushObserver["flushStageEnded"]>[0], work: Promise<Result>) {
     const startedAtMs = performance.now();
@@ -134,29 +137,32 @@ export function startFlushLoop(
     return result;
   }
 
-  async function settle(
-    { manifest, organizations, events, receipts }: StoredBatch,
-    touched: ReadonlySet<string>,
-  ): Promise<void> {
+  /** What was derived together is settled together, in the order of the log. */
+  async function settle(group: readonly StoredBatch[], touched: ReadonlySet<string>): Promise<void> {
+    const last = group.at(-1);
+    if (!last) return;
+    const { to } = last.manifest;
     await untilDone(store, "settling", () => {
       const sequence = options.sequence.next();
       const unfinishedSince = options.materializer.unfinishedSince() ?? sequence;
-      return files.writeProgress({ settled: manifest.to, sequence, unfinishedSince });
+      return files.writeProgress({ settled: to, sequence, unfinishedSince });
     });
-    await files.removeManifest(manifest.batch).catch((error: NodeJS.ErrnoException) => {
-      if (error.code !== "ENOENT") logger.warn({ err: error }, "a settled manifest could not be removed");
-    });
-    settled = manifest.to;
-    settledBatch = Math.max(manifest.batch, ...manifest.parts.map((part) => part.batch));
-    storedEvents += events;
-    pending.settledThrough(manifest.to);
-    options.onSettled(manifest.to);
-    observer?.batchSettled(receipts, now());
-    await log.removeBefore(manifest.to);
-    const due = waiters.filter((waiter) => comparePositions(waiter.position, manifest.to) <= 0);
-    waiters = waiters.filter((waiter) => comparePositions(waiter.position, manifest.to) > 0);
+    for (const { manifest, events, receipts } of group) {
+      await files.removeManifest(manifest.batch).catch((error: NodeJS.ErrnoException) => {
+        if (error.code !== "ENOENT") logger.warn({ err: error }, "a settled manifest could not be removed");
+      });
+      settledBatch = Math.max(manifest.batch, ...manifest.parts.map((part) => part.batch));
+      storedEvents += events;
+      observer?.batchSettled(receipts, now());
+    }
+    settled = to;
+    pending.settledThrough(to);
+    options.onSettled(to);
+    await log.removeBefore(to);
+    const due = waiters.filter((waiter) => comparePositions(waiter.position, to) <= 0);
+    waiters = waiters.filter((waiter) => comparePositions(waiter.position, to) > 0);
     for (const waiter of due) waiter.resolve();
-    options.announce(organizations, touched);
+    options.announce(new Set(group.flatMap(({ organizations }) => [...organizations])), touched);
   }
 
   /** Batches that wait for their derivation. Far behind, many are derived at once: a session they share is derived once. */
@@ -173,7 +179,7 @@ export function startFlushLoop(
         batches.length > 0
           ? (await timed("derive", untilDone(store, "deriving levels", derive))).touchedNodes
           : new Set<string>();
-      for (const stored of group) await timed("settle", settle(stored, touched));
+      await timed("settle", settle(group, touched));
     }
   }
   async function deriveSoon({ manifest, organizations, rows, receipts }: SealedBatch): Promise<void> {
@@ -247,24 +253,24 @@ export function startFlushLoop(
       await storeSoon(sealed, true);
       cursor = manifest.to;
     }
-    let gatherUntilMs = 0;
+    const isUrgent = () =>
+      isWatched() || isStopping || waiters.length > 0 || works.length > 0 || fillsBatch(cursor, log.syncedEnd);
+    const gathering = createGathering(isUrgent, hurry, abort.signal);
     while (!abort.signal.aborted) {
-      if (!isStopping) await delay(Math.max(0, gatherUntilMs - now()), undefined, { signal: abort.signal });
       wakeUp.clear();
       await runExclusive();
-      // Only what fills a batch is stored beside another one: less would make more parts, not more speed.
-      if (!fillsBatch(cursor, log.syncedEnd)) await storing;
-      const { records, isFull } = await nextRecords(log, cursor);
-      if (records.length === 0) {
+      if (await isAllRead(log, cursor)) {
         await storing;
         if (isStopping) return;
         await wakeUp.next();
-        gatherUntilMs = now() + gatherMs;
         continue;
       }
-      gatherUntilMs = isFull ? 0 : now() + gatherMs;
-      const from = cursor;
-      const sealed = await timed("seal", seal(records, from));
+      if (!isStopping) await gathering.whenDue();
+      // Only what fills a batch is stored beside another one: less would make more parts, not more speed.
+      if (!fillsBatch(cursor, log.syncedEnd)) await storing;
+      const { records, isFull } = await nextRecords(log, cursor);
+      gathering.begun(isFull);
+      const sealed = await timed("seal", seal(records, cursor));
       cursor = sealed.manifest.to;
       await storeSoon(sealed, false);
     }
@@ -277,7 +283,10 @@ export function startFlushLoop(
   return {
     whenStored(position) {
       if (settled && comparePositions(position, settled) <= 0) return Promise.resolve();
-      return new Promise((resolve, reject) => waiters.push({ position, resolve, reject }));
+      return new Promise((resolve, reject) => {
+        waiters.push({ position, resolve, reject });
+        hurry.set();
+      });
     },
     watermark: () => new Date(pending.oldestAtMs() === undefined ? now() : (pending.oldestAtMs() as number) - 1),
     lagMs: () => Math.max(0, now() - (pending.oldestAtMs() ?? now())),
@@ -297,11 +306,13 @@ export function startFlushLoop(
             resolve();
           }, reject);
         works.push({ run, abandon: () => reject(new Error("the service is stopping")) });
+        hurry.set();
         wakeUp.set();
       });
     },
     async stop(graceMs) {
       isStopping = true;
+      hurry.set();
       wakeUp.set();
       const timer = setTimeout(() => abort.abort(), graceMs);
       await finished;
@@ -331,6 +342,11 @@ async function readRecords(log: WriteAheadLog, from: LogPosition | null, to: Log
     records.push(record);
   }
   return records;
+}
+
+async function isAllRead(log: WriteAheadLog, from: LogPosition | null): Promise<boolean> {
+  for await (const _ of log.read(from)) return false;
+  return true;
 }
 
 async function nextRecords(log: WriteAheadLog, from: LogPosition | null) {
@@ -364,25 +380,5 @@ export function createPendingGroups(log: WriteAheadLog, leftSinceMs: number | un
       groups = groups.filter((group) => comparePositions(group.end, position) > 0);
     },
     close: stop,
-  };
-}
-
-/** Something to wait for that cannot be missed: a `set` after `clear` ends the next wait at once. */
-function createSignal() {
-  let isSet = false;
-  let resolve: () => void = () => undefined;
-  return {
-    clear() {
-      isSet = false;
-    },
-    set() {
-      isSet = true;
-      resolve();
-    },
-    next: () =>
-      new Promise<void>((done) => {
-        resolve = done;
-        if (isSet) done();
-      }),
   };
 }

@@ -33,6 +33,9 @@ const askTermAfterMs = 2_000;
 /** With some ten million events the filter is complete within this; with more the first requests pay for look-ups. */
 const filterPatienceMs = 1_500;
 
+/** Who asked a question is taken to ask the next one within this. */
+const askedForMs = 5_000;
+
 export interface IngestOptions {
   dataDir: string;
   walMaxBytes: number;
@@ -46,6 +49,8 @@ export interface IngestOptions {
   onFatal: (error: Error) => void;
   logger: Logger;
   observer?: FlushObserver | undefined;
+  /** How many watch; absent where others may watch that this process does not know of. */
+  watchers?: (() => number) | undefined;
   /** Hears what derivations of this process change. */
   listener?: DerivationListener | undefined;
   /** Where other processes store in the same ClickHouse. */
@@ -79,6 +84,8 @@ export interface Ingest {
   leftSince: number | undefined;
   /** Of a process that is alone: takes back the right to derive, where one that must not be there has taken it. */
   keepEpoch(): Promise<void>;
+  /** Somebody asks what events came to. */
+  asked(): void;
   /** Identities that others stored count here from now on. */
   gained(): void;
   /** Stores what is in the log, for at most `graceMs`; what is left is stored at the next start. */
@@ -133,6 +140,9 @@ export async function startIngest(options: IngestOptions): Promise<Ingest> {
   let filled = fill();
   await Promise.race([filled, delay(filterPatienceMs, undefined, { ref: false })]);
 
+  let askedAtMs = Number.NEGATIVE_INFINITY;
+  const { watchers } = options;
+  const isWatched = () => !watchers || watchers() > 0 || performance.now() - askedAtMs < askedForMs;
   const sampler = createFreshnessSampler(clickhouse, logger);
   const { observer } = options;
   const flush = startFlushLoop(
@@ -146,6 +156,7 @@ export async function startIngest(options: IngestOptions): Promise<Ingest> {
       announce: options.announce,
       onSettled: (position) => knownIds.settledThrough(position),
       logger,
+      isWatched,
       observer: {
         flushStageEnded: (stage, seconds) => observer?.flushStageEnded(stage, seconds),
         batchSealed: (batch) => observer?.batchSealed(batch),
@@ -182,6 +193,9 @@ export async function startIngest(options: IngestOptions): Promise<Ingest> {
       if (!alone || flush.lagMs() < askTermAfterMs) return;
       if (await alone.takeBack(localMaterializer.unfinishedSince()))
         logger.warn("another process had begun to derive levels from these events; taken back");
+    },
+    asked() {
+      askedAtMs = performance.now();
     },
     gained() {
       knownIds.hasGained();
