@@ -200,7 +200,7 @@ async function startParts(
         observer: telemetry,
         listener: followed,
         // Other processes have viewers of their own.
-        watchers: redis ? undefined : () => openSockets(),
+        watchers: redis || cluster ? undefined : () => openSockets(),
         shared: cluster?.shared,
       })
     : undefined;
