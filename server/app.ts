@@ -71,6 +71,7 @@ import { createPasskeys } from "./identity/passkeys.ts";
 import type { Sessions } from "./identity/sessions.ts";
 import type { Users } from "./identity/users.ts";
 import type { Ingest } from "./ingest/flush/start-ingest.ts";
+import type { MailLimits } from "./mail/mail-limits.ts";
 import type { Mailer } from "./mail/mailer.ts";
 import type { CustomMeters } from "./meters/custom-meters.ts";
 import { OrganizationFigures } from "./overview/organization-figures.ts";
@@ -89,6 +90,8 @@ export interface AppDeps {
   authenticator: Authenticator;
   /** Absent without a mail server. */
   mailer: Mailer | undefined;
+  /** Default: this process counts alone. */
+  mailLimits?: MailLimits | undefined;
   /** Absent without an identity provider. */
   oidc: Oidc | undefined;
   /** Where people reach the dashboard, without a slash at its end. */
@@ -176,7 +179,7 @@ export function createApp(deps: AppDeps): OpenAPIHono<HttpEnv> {
     app.route("/", passkeysRoutes({ passkeys, users, sessions, providerName, mailer, publicUrl, log }));
     app.route("/", accountRoutes({ postgres, users, sessions, mailer, publicUrl, log }));
     app.route("/", offersRoutes({ postgres, sessions }));
-    app.route("/", usersRoutes({ postgres, tree, sessions, mailer, publicUrl, log }));
+    app.route("/", usersRoutes({ postgres, tree, sessions, mailer, mailLimits: deps.mailLimits, publicUrl, log }));
     app.route("/", nodesRoutes({ tree }));
     app.route("/", keysRoutes({ keys, tree }));
     const meterOf = (name: string, node: string, atMs: number) => deps.customMeters.find(name, node, atMs);

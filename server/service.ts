@@ -40,6 +40,7 @@ import { FollowedLevels } from "./live/followed-levels.ts";
 import { createLiveExchange } from "./live/live-exchange.ts";
 import { createLiveGateway } from "./live/live-gateway.ts";
 import { publishVisibility, subscribeToVisibility, type Visibility } from "./live/shared-watermark.ts";
+import { MailLimits } from "./mail/mail-limits.ts";
 import { createMailer } from "./mail/mailer.ts";
 import { CustomMeters } from "./meters/custom-meters.ts";
 import { awaitStores, clickhouseFor, postgresFor } from "./open-stores.ts";
@@ -155,9 +156,10 @@ async function startParts(
   const { generatedPassword } = await users.ensureAdmin({ email: config.adminEmail, password: config.adminPassword });
   const mailer = config.smtpUrl ? createMailer({ smtpUrl: config.smtpUrl, from: config.mailFrom }) : undefined;
   started.push(async () => mailer?.close());
+  const mailLimits = new MailLimits(limits);
   const delivery = await startDelivery(
     config,
-    { postgres, tree, mailer, log, onAttempt: telemetry.deliveryAttempted },
+    { postgres, tree, mailer, mailLimits, log, onAttempt: telemetry.deliveryAttempted },
     { isSender: config.roles.has("worker") },
   );
   started.push(() => delivery.close());
@@ -255,8 +257,12 @@ async function startParts(
   ];
   const led = running ? ledJobs(jobTable, running) : undefined;
 
-  const stalled = watchWatermark(watermark, { log, explain: () => running?.trouble() });
-  started.push(async () => stalled.stop());
+  const stalled = watchWatermark(watermark, { alarm: { log, explain: () => running?.trouble() } });
+  const stalledHere = ingest && watchWatermark(() => ingest.flush.watermark());
+  started.push(async () => {
+    stalled.stop();
+    stalledHere?.stop();
+  });
   if (ingest)
     followed.follow({
       ...{ materializer: ingest.materializer, epoch: ingest.epoch, watermark },
@@ -274,6 +280,7 @@ async function startParts(
     sessions,
     authenticator,
     mailer,
+    mailLimits,
     oidc: config.oidc && createOidc(config.oidc),
     publicUrl: config.publicUrl,
     isTrustedProxy: config.isTrustedProxy,
@@ -290,7 +297,7 @@ async function startParts(
     wayOut: delivery.wayOut,
     paymentKeys: config.paymentKeys,
     roles: config.roles,
-    health: { stalled, redis, isStopping: () => serving.isStopping },
+    health: { stalled, stalledHere, redis, isStopping: () => serving.isStopping },
     telemetry,
     log,
   });

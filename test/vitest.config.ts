@@ -6,7 +6,11 @@ const root = fileURLToPath(new URL("..", import.meta.url));
 const alias = { "@contract": fileURLToPath(new URL("../server/contract", import.meta.url)) };
 
 /** Several whole services whose leases are of seconds: each has the machine to itself. */
-const cluster = ["test/integration/cluster.test.ts", "test/integration/mixed-ingest.test.ts"];
+const cluster = [
+  "test/integration/cluster.test.ts",
+  "test/integration/mixed-ingest.test.ts",
+  "test/integration/rolling-restart.test.ts",
+];
 
 /**
  * Unit tests need nothing; the others share one ClickHouse, one Postgres and one Redis, and own a database in each.

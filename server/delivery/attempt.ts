@@ -3,6 +3,7 @@
 import { inArray } from "drizzle-orm";
 import { Webhook } from "standardwebhooks";
 import type { NodeAddress } from "../contract/nodes.ts";
+import type { MailLimits } from "../mail/mail-limits.ts";
 import type { Mailer } from "../mail/mailer.ts";
 import type { Postgres } from "../postgres/client.ts";
 import { attachments } from "../postgres/schema/delivery.ts";
@@ -24,6 +25,7 @@ export interface SendingDeps {
   wayOut: WayOut;
   /** Absent without a mail server. */
   mailer: Mailer | undefined;
+  mailLimits: Pick<MailLimits, "mayTest">;
   /** Absent without a provider of SMS. */
   sms: SmsSettings | undefined;
   links: UnsubscribeLinks;
@@ -98,6 +100,8 @@ async function sendMail(deps: SendingDeps, row: DeliveryRow): Promise<Outcome> {
   if (to === null || list === null) return never("there is no address");
   if (await isUnsubscribed(deps.postgres.db, { list, address: to })) return never("the receiver has unsubscribed");
   if (!mailer) return again("there is no mail server: set TIDEMARK_SMTP_URL");
+  if (row.type === "channel.test" && !(await deps.mailLimits.mayTest(to)))
+    return never("too many tests went to the address within an hour");
   const unsubscribeUrl = `${publicUrl}/v1/unsubscribe/${links.tokenOf({ list, address: to })}`;
   const mail = renderMail(message, { id, to, matter: alert, unsubscribeUrl, publicUrl });
   const files = await filesOf(deps.postgres, message.attachments ?? []);

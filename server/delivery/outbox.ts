@@ -3,9 +3,10 @@
  * died had claimed is taken by others soon after, under the same id.
  */
 import { randomUUID } from "node:crypto";
-import { and, eq, sql } from "drizzle-orm";
+import { and, count, eq, sql } from "drizzle-orm";
 import type { Postgres, Queries } from "../postgres/client.ts";
 import { deliveries, deliveryAttempts } from "../postgres/schema/delivery.ts";
+import { ProblemError } from "../problem.ts";
 import { deliveriesNotice } from "./enqueue.ts";
 
 export type DeliveryRow = typeof deliveries.$inferSelect;
@@ -122,8 +123,20 @@ export async function noteAttempt(
   }
 }
 
-/** Once more from the beginning, under the same id; one that is being sent now is left alone. */
+/** What is sent again reaches people who may not have asked for it. */
+const attemptsPerHour = 20;
+
+/**
+ * Once more from the beginning, under the same id; one that is being sent now is left alone. Throws ProblemError too_fast where it
+ * was tried too often within the hour.
+ */
 export async function resend(tx: Queries, id: string): Promise<void> {
+  const recent = sql`${deliveryAttempts.delivery} = ${id} AND ${deliveryAttempts.at} > now() - interval '1 hour'`;
+  const [tried] = await tx.select({ times: count() }).from(deliveryAttempts).where(recent);
+  if ((tried?.times ?? 0) >= attemptsPerHour)
+    throw new ProblemError("too_fast", `a delivery is tried ${attemptsPerHour} times an hour at most`, {
+      retryAfterSeconds: 3_600,
+    });
   await tx
     .update(deliveries)
     .set({ state: "waiting", tries: 0, dueAt: sql`now()`, sentAt: null })

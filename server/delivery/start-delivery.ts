@@ -30,7 +30,10 @@ export interface Delivery {
 /** `isSender`: this process sends. Nothing is sent before `send` is called or the outbox tells of something new. */
 export async function startDelivery(
   settings: DeliverySettings,
-  deps: { postgres: Postgres; mailer: Mailer | undefined } & Pick<CourierDeps, "tree" | "log" | "onAttempt">,
+  deps: { postgres: Postgres; mailer: Mailer | undefined } & Pick<
+    CourierDeps,
+    "tree" | "mailLimits" | "log" | "onAttempt"
+  >,
   { isSender }: { isSender: boolean },
 ): Promise<Delivery> {
   const { dataDir, secretKey: secret, outgoingAllow: allow, sms, publicUrl } = settings;

@@ -14,18 +14,16 @@ export interface StalledWatermark {
   stop(): void;
 }
 
-/** `explain`: why it stands, where that is known. Says once a minute that it does. */
+export interface Alarm {
+  log: Pick<Logger, "error" | "info">;
+  /** Why it stands, where that is known. */
+  explain: () => string | undefined;
+}
+
+/** With an `alarm` it says once a minute that it stands still. */
 export function watchWatermark(
   watermark: () => Date,
-  {
-    log,
-    explain,
-    now = performance.now.bind(performance),
-  }: {
-    log: Pick<Logger, "error" | "info">;
-    explain: () => string | undefined;
-    now?: () => number;
-  },
+  { alarm, now = performance.now.bind(performance) }: { alarm?: Alarm; now?: () => number } = {},
 ): StalledWatermark {
   let newestMs = Number.NEGATIVE_INFINITY;
   let movedAtMs = now();
@@ -36,13 +34,16 @@ export function watchWatermark(
     if (currentMs > newestMs) {
       newestMs = currentMs;
       movedAtMs = nowMs;
-      if (saidAtMs !== undefined) log.info("the watermark moves again");
+      if (saidAtMs !== undefined) alarm?.log.info("the watermark moves again");
       saidAtMs = undefined;
     } else if (nowMs - movedAtMs > stallsAfterMs && nowMs - (saidAtMs ?? Number.NEGATIVE_INFINITY) > sayAgainMs) {
       saidAtMs = nowMs;
-      const why = explain();
+      const why = alarm?.explain();
       const watermarkAt = new Date(newestMs).toISOString();
-      log.error({ watermarkAt, ...(why && { why }) }, "the watermark stands still: queries do not see what is taken");
+      alarm?.log.error(
+        { watermarkAt, ...(why && { why }) },
+        "the watermark stands still: queries do not see what is taken",
+      );
     }
   };
   look();

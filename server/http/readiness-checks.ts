@@ -10,6 +10,8 @@ import type { Postgres } from "../postgres/client.ts";
 
 export interface HealthDeps {
   stalled: Pick<StalledWatermark, "isStalled">;
+  /** Of what this process alone has taken; absent where it takes no events. */
+  stalledHere?: Pick<StalledWatermark, "isStalled"> | undefined;
   /** Absent where there is none. */
   redis: { readonly status: string } | undefined;
   isStopping: () => boolean;
@@ -25,12 +27,15 @@ interface Checked {
 
 export function readinessChecks(
   { clickhouse, postgres, keys, ingest, cluster }: Checked,
-  { stalled, redis }: HealthDeps,
+  { stalled, stalledHere, redis }: HealthDeps,
 ): Record<string, Check> {
   const askPostgres = async () => {
     await postgres.pool.query("SELECT 1");
   };
   const askClickHouse = () => clickhouse.ping();
+  /** What an outage holds up is the outage's, and said with it: events are still taken. */
+  const isStoreAway = async () =>
+    (await Promise.allSettled([askClickHouse(), askPostgres()])).some(({ status }) => status === "rejected");
   return {
     clickhouse: {
       probe: askClickHouse,
@@ -54,15 +59,23 @@ export function readinessChecks(
     watermark: {
       async probe() {
         if (!stalled.isStalled) return undefined;
-        // A store that is away is reported by its own check: events are still accepted.
-        const outages = await Promise.allSettled([askClickHouse(), askPostgres()]);
-        if (ingest && outages.some(({ status }) => status === "rejected"))
-          return "stands still until the stores are back";
+        if (ingest && (await isStoreAway())) return "stands still until the stores are back";
         throw new Error(`stands still${because(cluster?.cluster.trouble())}`);
       },
-      neededBy: ["ingest", "api"],
+      neededBy: ["api"],
       costs: "figures do not have what was taken since",
     },
+    ...(stalledHere && {
+      storing: {
+        async probe() {
+          if (!stalledHere.isStalled) return undefined;
+          if (await isStoreAway()) return "waits until the stores are back";
+          throw new Error("what this process has taken does not get stored");
+        },
+        neededBy: ["ingest"] as const,
+        costs: "what is taken here waits in the log, and figures do not have it",
+      },
+    }),
     ...(ingest && {
       log: {
         probe: async () => {

@@ -24,12 +24,14 @@ export interface WantedOffer {
   roles: readonly RoleAt[];
   /** The rights of whom its link will be shown to; null where a mail alone will have it. */
   shownTo: RightsAt[] | null;
+  /** Nobody will have a new link: that of an offer that stands stays good. */
+  keepsLink?: boolean;
 }
 
 /** A second offer by the same one to the same address adds to the first, whose link ends. `token` is the only copy. */
 export async function makeOffer(
   tx: Queries,
-  { email, name, roles, shownTo }: WantedOffer,
+  { email, name, roles, shownTo, keepsLink = false }: WantedOffer,
   by: Author,
   nowMs: number,
 ): Promise<{ offer: RoleOffer; token: string }> {
@@ -40,7 +42,7 @@ export async function makeOffer(
   const token = newSecret();
   const link = { tokenHash: hashSecret(token), shownTo, expiresAt: new Date(nowMs + offerLifetimeMs) };
   if (own) {
-    const changed = { ...link, name: name ?? own.name, roles: joined(own.roles, roles) };
+    const changed = { ...(!keepsLink && link), name: name ?? own.name, roles: joined(own.roles, roles) };
     const [offer] = await tx.update(roleOffers).set(changed).where(eq(roleOffers.id, own.id)).returning();
     if (!offer) throw new Error("the offer was not stored");
     await recordOffer(tx, by, own, offer, "user.invited");

@@ -37,7 +37,8 @@ export interface Change {
 /** The link that a mail brings or, where no mail is sent, that its maker passes on. */
 export interface Link {
   email: string;
-  token: string;
+  /** Undefined: no mail may go to the address now, and the link of before stays good. */
+  token: string | undefined;
   /** `offer`: to who has an account. `reset`: into an account in use; such a link is mailed or not made at all. */
   kind: "invitation" | "offer" | "reset";
 }
@@ -49,21 +50,24 @@ interface Locked {
   offer: RoleOffer | undefined;
 }
 
+/** Counts a mail to the address (in lower case) for who causes it, and says whether it may go. */
+export type MayMail = (by: Actor, address: string) => Promise<boolean>;
+
 export class UserDirectory {
   readonly #postgres: Postgres;
   readonly #tree: NodeTree;
   readonly #now: () => number;
-  /** Whether links are mailed; else they are shown to whoever makes them. */
-  readonly #isMailed: boolean;
+  readonly #mayMail: MayMail | undefined;
 
+  /** `mayMail`: there where links are mailed; else they are shown to whoever makes them. */
   constructor(
     postgres: Postgres,
     tree: NodeTree,
-    { isMailed, now = Date.now }: { isMailed: boolean; now?: () => number },
+    { mayMail, now = Date.now }: { mayMail: MayMail | undefined; now?: () => number },
   ) {
     this.#postgres = postgres;
     this.#tree = tree;
-    this.#isMailed = isMailed;
+    this.#mayMail = mayMail;
     this.#now = now;
   }
 
@@ -90,12 +94,13 @@ export class UserDirectory {
   ): Promise<{ user: UserRecord; link: Link }> {
     this.#checkMayGive(actor, roles);
     const account = accountOf(email);
+    const keepsLink = !(await this.#mayGo(actor, account));
     return await this.#postgres.transaction(async (tx) => {
       const [holder] = await readAccounts(tx, eq(users.email, account));
-      const wanted = { email: account, name, roles, shownTo: this.#shownTo(actor) };
+      const wanted = { email: account, name, roles, shownTo: this.#shownTo(actor), keepsLink };
       const { offer, token } = await makeOffer(tx, wanted, by, this.#now());
       const kind = holder && !holder.isInvited ? "offer" : "invitation";
-      return { user: ofOffer(offer), link: { email: account, token, kind } };
+      return { user: ofOffer(offer), link: { email: account, token: keepsLink ? undefined : token, kind } };
     });
   }
 
@@ -113,27 +118,28 @@ export class UserDirectory {
       if (offer) {
         const [holder] = await readAccounts(tx, eq(users.email, email));
         const kind = holder && !holder.isInvited ? "offer" : "invitation";
+        if (!(await this.#mayGo(actor, email))) return { email, kind, token: undefined };
         return { email, kind, token: await renewLink(tx, offer, { shownTo, nowMs }) };
       }
-      if (user.isInvited)
-        return {
-          email,
-          kind: "invitation",
-          token: await issueToken(tx, { userId: id, purpose: "invitation", shownTo }, nowMs),
-        };
+      if (user.isInvited) {
+        if (!(await this.#mayGo(actor, email))) return { email, kind: "invitation", token: undefined };
+        const invitation = { userId: id, purpose: "invitation", shownTo } as const;
+        return { email, kind: "invitation", token: await issueToken(tx, invitation, nowMs) };
+      }
       if (user.isDisabled) throw new ProblemError("conflict", "the user is disabled");
-      if (!this.#isMailed)
+      if (!this.#mayMail)
         throw new ProblemError(
           "conflict",
           "the account is in use: links into it go by mail alone, see TIDEMARK_SMTP_URL",
         );
+      if (!(await this.#mayGo(actor, email))) return { email, kind: "reset", token: undefined };
       const reset = { userId: id, purpose: "password_reset", shownTo: null } as const;
       return { email, kind: "reset", token: await issueToken(tx, reset, nowMs) };
     });
   }
 
   /** A link that could not be mailed is shown to whoever made it, and opens from then on what such a link may. */
-  async showInstead({ token }: Link, actor: Actor): Promise<void> {
+  async showInstead(token: string, actor: Actor): Promise<void> {
     const [shownTo, tokenHash] = [rightsOf(actor), hashSecret(token)];
     await this.#postgres.transaction(async (tx) => {
       await tx.update(roleOffers).set({ shownTo }).where(eq(roleOffers.tokenHash, tokenHash));
@@ -197,7 +203,12 @@ export class UserDirectory {
   }
 
   #shownTo(actor: Actor) {
-    return this.#isMailed ? null : rightsOf(actor);
+    return this.#mayMail ? null : rightsOf(actor);
+  }
+
+  /** Whether who is to have a link will: by a mail that may go, or where there is no mail, shown by whoever made it. */
+  async #mayGo(actor: Actor, address: string): Promise<boolean> {
+    return (await this.#mayMail?.(actor, address)) ?? true;
   }
 
   async #changeOffer(

@@ -440,6 +440,38 @@ test("Prometheus gets the deliveries by state", async () => {
   expect(text).toContain('tidemark_delivery_attempts_total{kind="webhook",result="sent"} 1');
 });
 
+test("however many channels have an address, twenty tests an hour go to it, and those who ask are answered alike", async () => {
+  const to = ["flooded@example.com"];
+  const mailsTo = () => world.mailbox.mails.filter((mail) => mail.to?.[0]?.address === to[0]).length;
+  const made: string[] = [];
+  for (let channel = 0; channel < 3; channel++) {
+    const { id } = (await world.make({ name: `to ${channel}`, kind: "email", to })).body;
+    for (let test = 0; test < 10; test++) {
+      const { status, body } = await ask("POST", `/v1/channels/${id}/test`);
+      expect(status).toBe(202);
+      made.push(body.delivery);
+    }
+  }
+  const settled = await Promise.all(
+    made.map((id) => world.once(id, ({ state }) => state === "sent" || state === "given_up")),
+  );
+  expect(settled.filter(({ state }) => state === "sent")).toHaveLength(20);
+  expect(mailsTo()).toBe(20);
+  const [elsewhere = ""] = await world.tell([(await world.make({ name: "alerts", kind: "email", to })).body.id]);
+  await world.once(elsewhere, ({ state }) => state === "sent");
+});
+
+test("a delivery is sent again twenty times an hour at most", async () => {
+  const { id: hook } = await webhook("/again-and-again");
+  const [id = ""] = await world.tell([hook]);
+  const statuses: number[] = [];
+  for (let time = 0; time < 20; time++) {
+    await world.once(id, ({ state, attempts }) => state === "sent" && attempts.length === time + 1);
+    statuses.push((await ask("POST", `/v1/deliveries/${id}/resend`)).status);
+  }
+  expect(statuses).toEqual([...Array(19).fill(202), 429]);
+});
+
 test("a channel is tested ten times a minute at most", async () => {
   const { id: hook } = await webhook("/tested");
   const statuses: number[] = [];

@@ -168,13 +168,13 @@ test("an epoch that a process outside of the cluster began is taken back, and th
   await untilSeen(a, "after-a-foreign-epoch");
 });
 
-test("while a node is away with what it acknowledged the watermark stands, and that is not ready, in words and figures, until it moves again", async () => {
+test("while a node is away with what it acknowledged the watermark stands, and that is not ready, in words and figures, until it moves again; the others stay ready for events", async () => {
   const [a, b] = nodes as [TestService, TestService];
   process.kill(b.pid(), "SIGSTOP");
   const standing = await eventually(
     "the standing watermark to be told",
     async () => {
-      const { status, body } = await readiness(a);
+      const { status, body } = await readiness(a, "?role=api");
       return status === 503 ? body : undefined;
     },
     60_000,
@@ -184,12 +184,16 @@ test("while a node is away with what it acknowledged the watermark stands, and t
     detail: expect.stringMatching(/stands still.*not heard of: b/),
   });
   expect(standing.checks.nodes?.ok).toBe(false);
+  // A balancer goes on with who can take events.
+  for (const query of ["", "?role=ingest"]) expect((await readiness(a, query)).status).toBe(200);
   const metrics = await (await fetch(`${a.url}/metrics`, { headers: { authorization: `Bearer ${rootKey}` } })).text();
   expect(Number(/^tidemark_watermark_standing_seconds ([\d.]+)/m.exec(metrics)?.[1])).toBeGreaterThan(10);
   expect(a.output()).toMatch(/the watermark stands still/);
   expect(await send(a, "taken-meanwhile")).toBe(202);
   process.kill(b.pid(), "SIGCONT");
-  await eventually("it to be ready again", async () => ((await readiness(a)).status === 200 ? true : undefined));
+  await eventually("it to be ready again", async () =>
+    (await readiness(a, "?role=api")).status === 200 ? true : undefined,
+  );
 });
 
 test("a node whose place was taken ends by itself", async () => {

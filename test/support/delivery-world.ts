@@ -12,6 +12,7 @@ import { createWayOut } from "../../server/delivery/way-out.ts";
 import { channelsRoutes } from "../../server/http/routes/channels.ts";
 import { deliveriesRoutes } from "../../server/http/routes/deliveries.ts";
 import { unsubscribeRoutes } from "../../server/http/routes/unsubscribe.ts";
+import { MailLimits } from "../../server/mail/mail-limits.ts";
 import { deliveries } from "../../server/postgres/schema/delivery.ts";
 import { type Accounts, type Answer, startAccounts } from "./accounts.ts";
 import { type Mailbox, openMailbox } from "./mailbox.ts";
@@ -50,7 +51,16 @@ export async function startDeliveryWorld(): Promise<DeliveryWorld> {
   accounts.app.route("/", unsubscribeRoutes({ postgres }));
   const { key } = await accounts.makeKey("organization:acme");
   const deps: CourierDeps = {
-    ...{ postgres, vault, wayOut, tree, publicUrl: url, mailer: mailbox.mailer, log: pino({ level: "silent" }) },
+    ...{
+      postgres,
+      vault,
+      wayOut,
+      tree,
+      publicUrl: url,
+      mailer: mailbox.mailer,
+      mailLimits: new MailLimits(),
+      log: pino({ level: "silent" }),
+    },
     sms: { url: receiver.url, account: "AC1", token: "of the provider", from: "+14155550100" },
     links: await readUnsubscribeLinks(postgres),
   };

@@ -15,11 +15,13 @@ import type { Actor } from "../../identity/actor.ts";
 import { invitationMail, offerMail, passwordPage, resetMail } from "../../identity/mails.ts";
 import type { UserRecord } from "../../identity/read-users.ts";
 import type { Sessions } from "../../identity/sessions.ts";
-import { type Link, UserDirectory } from "../../identity/user-directory.ts";
+import { type Link, type MayMail, UserDirectory } from "../../identity/user-directory.ts";
+import { MailLimits } from "../../mail/mail-limits.ts";
 import type { Mail, Mailer } from "../../mail/mailer.ts";
 import type { Postgres } from "../../postgres/client.ts";
 import { ProblemError } from "../../problem.ts";
 import type { NodeTree } from "../../tree/node-tree.ts";
+import { tenantOf } from "../../tree/tenant-of.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
 import { requireScope } from "../authenticate.ts";
 import { authorOf } from "../author-of.ts";
@@ -32,6 +34,7 @@ export interface UsersRoutesDeps {
   sessions: Sessions;
   /** Absent where no mail can be sent: then who invites passes the link on. */
   mailer: Mailer | undefined;
+  mailLimits?: Pick<MailLimits, "mayInvite"> | undefined;
   publicUrl: string;
   log: Logger;
   now?: () => number;
@@ -45,32 +48,36 @@ export function usersRoutes({
   tree,
   sessions,
   mailer,
+  mailLimits = new MailLimits(),
   publicUrl,
   log,
   now,
 }: UsersRoutesDeps): OpenAPIHono<HttpEnv> {
   const app = createRouter();
-  const directory = new UserDirectory(postgres, tree, { isMailed: mailer !== undefined, ...(now && { now }) });
+  const mayMail: MayMail = ({ id, node }, address) =>
+    mailLimits.mayInvite({ id, tenant: tenantOf(node, tree) }, address);
+  const directory = new UserDirectory(postgres, tree, { mayMail: mailer && mayMail, ...(now && { now }) });
 
   /**
    * A mail that cannot be sent is no reason to undo the invitation: its link is answered instead, in the same form whoever it
-   * is for. A link into an account in use is never answered.
+   * is for. A link into an account in use is never answered, and one mail too many is answered as if it had gone.
    */
-  async function deliver(link: Link, actor: Actor): Promise<Invitation> {
-    const url = passwordPage(publicUrl, link.token);
+  async function deliver({ email, kind, token }: Link, actor: Actor): Promise<Invitation> {
+    if (token === undefined) return { sent: true, url: null };
+    const url = passwordPage(publicUrl, token);
     if (!mailer) return { sent: false, url };
     try {
-      await mailer.send(mailOf(link, url, actor.name));
+      await mailer.send(mailOf({ email, kind, token }, url, actor.name));
       return { sent: true, url: null };
     } catch (error) {
       log.warn({ err: error }, "an invitation could not be mailed");
-      if (link.kind === "reset") return { sent: false, url: null };
-      await directory.showInstead(link, actor);
+      if (kind === "reset") return { sent: false, url: null };
+      await directory.showInstead(token, actor);
       return { sent: false, url };
     }
   }
 
-  function mailOf({ kind, email, token }: Link, url: string, offeredBy: string): Mail {
+  function mailOf({ kind, email, token }: Link & { token: string }, url: string, offeredBy: string): Mail {
     if (kind === "reset") return resetMail(email, url);
     return kind === "offer" ? offerMail(email, token, { publicUrl, offeredBy }) : invitationMail(email, url, offeredBy);
   }

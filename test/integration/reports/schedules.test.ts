@@ -1,4 +1,5 @@
 /** Schedules by their routes, to a real mail server: who gets what, when, and how often. */
+
 import { hash } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import { eq } from "drizzle-orm";
@@ -10,6 +11,7 @@ import { nothingAllowed } from "../../../server/delivery/outgoing-allow.ts";
 import { readUnsubscribeLinks } from "../../../server/delivery/unsubscribe.ts";
 import { createWayOut } from "../../../server/delivery/way-out.ts";
 import { newId } from "../../../server/identity/actor.ts";
+import { MailLimits } from "../../../server/mail/mail-limits.ts";
 import { userRoles, users } from "../../../server/postgres/schema/accounts.ts";
 import { advanceSchedules } from "../../../server/reports/advance-schedules.ts";
 import { createFileLinks } from "../../../server/reports/file-link.ts";
@@ -26,7 +28,7 @@ beforeAll(async () => {
   const wayOut = createWayOut({ allow: nothingAllowed });
   const links = await readUnsubscribeLinks(postgres);
   const sending = { ...{ postgres, tree, log, vault, wayOut, links }, sms: undefined, publicUrl: world.url };
-  couriers = [1, 2].map(() => new Courier({ ...sending, mailer: mailbox.mailer }));
+  couriers = [1, 2].map(() => new Courier({ ...sending, mailer: mailbox.mailer, mailLimits: new MailLimits() }));
   for (const [name, role] of [
     ["owner", "owner"],
     ["viewer", "viewer"],
