@@ -7,16 +7,22 @@ import { type Problem, type ProblemCode, problemStatus } from "../contract/probl
 import { isLoopback } from "./client.ts";
 import { titles } from "./handle-error.ts";
 
-/**
- * How long a connection without a request is kept. Longer than proxies (nginx 60 s) and clients keep theirs, so that they
- * close it and never send into one that is being closed, which a client sees as a reset: with Node's 5 s a busy machine did.
- */
-const keepAliveTimeout = 75_000;
-/** From the connection, or the request's first byte, to the end of its headers. */
-const headersTimeout = 15_000;
-/** For the whole request; longer than the longest that a route gives a body (`readBody`, the ingest). */
-const requestTimeout = 60_000;
-const connectionsCheckingInterval = 5_000;
+export const serverTimeouts = {
+  /**
+   * How long a connection without a request is kept. Longer than proxies (nginx 60 s) and clients keep theirs, so that they
+   * close it and never send into one that is being closed, which a client sees as a reset: with Node's 5 s a busy machine did.
+   */
+  keepAliveTimeout: 75_000,
+  /** From the connection, or the request's first byte, to the end of its headers. */
+  headersTimeout: 15_000,
+  /** For the whole request; longer than the longest that a route gives a body (`readBody`, the ingest). */
+  requestTimeout: 60_000,
+  connectionsCheckingInterval: 5_000,
+  /** Without a byte either way, during a request too. Longer than any answer takes; who asks and does not read is cut off. */
+  silenceTimeout: 120_000,
+} as const;
+/** In ms. */
+export type ServerTimeouts = { [Name in keyof typeof serverTimeouts]: number };
 /** For all headers together, with cookies, proxies' headers and CloudEvents attributes. */
 const maxHeaderSize = 16 * 1024;
 const maxHeadersCount = 200;
@@ -28,9 +34,10 @@ const maxConnectionsOfAddress = 1_000;
  * It does not listen yet. Connections beyond the bounds are closed at once. Proxies that are trusted and this machine, behind
  * which many callers may stand, are bound by the number of all connections alone.
  */
-export function createHttpServer(isTrustedProxy: AddressRanges): Server {
-  const timeouts = { keepAliveTimeout, headersTimeout, requestTimeout, connectionsCheckingInterval };
-  const server = createServer({ ...timeouts, maxHeaderSize });
+export function createHttpServer(isTrustedProxy: AddressRanges, timeouts: ServerTimeouts = serverTimeouts): Server {
+  const { silenceTimeout, ...ofRequests } = timeouts;
+  const server = createServer({ ...ofRequests, maxHeaderSize });
+  server.timeout = silenceTimeout;
   server.maxHeadersCount = maxHeadersCount;
   server.maxConnections = maxConnections;
   server.on("clientError", refuseUnread);

@@ -25,37 +25,61 @@ export function listFormOf(accept: string | undefined): ListForm {
 /** Pieces are gathered up to this size before they are sent: many small ones cost more than their bytes. */
 const chunkCharacters = 32 * 1024;
 
+/** How long a reader may keep an answer waiting: so many ms in all, and a second more for so many bytes that it took. */
+export interface ReaderPatience {
+  graceMs: number;
+  bytesPerSecond: number;
+}
+
+/** A slow line is waited for; who opens an answer and does not read it gives back what it holds. */
+const readerPatience: ReaderPatience = { graceMs: 30_000, bytesPerSecond: 64 * 1024 };
+
 /**
  * A body that is made while it is sent, as fast as the reader takes it, in slices between which others have their turn. The
  * first piece is made before it resolves, so that an unreachable store is still answered with a problem; a later failure
- * cuts the connection, so that nobody takes a part for the whole. `question` ends when the body has, or its reader.
+ * cuts the connection, so that nobody takes a part for the whole; a reader that is too slow is cut off too. `question` ends
+ * when the body has, or its reader.
  */
 export async function streamOf(
   pieces: AsyncGenerator<string | Uint8Array> | Generator<string>,
   question?: Pick<Question, "send" | "signal">,
+  patience: ReaderPatience = readerPatience,
 ): Promise<ReadableStream<Uint8Array>> {
   const first = await pieces.next();
   const pace = createPace(question?.signal);
   const { isSent } = question?.send() ?? { isSent: () => undefined };
-  async function* all(): AsyncGenerator<Buffer> {
-    try {
-      let chunk = "";
-      if (!first.done) {
-        if (typeof first.value === "string") chunk = first.value;
-        else yield Buffer.from(first.value);
+  async function* chunks(): AsyncGenerator<Buffer> {
+    let chunk = "";
+    if (!first.done) {
+      if (typeof first.value === "string") chunk = first.value;
+      else yield Buffer.from(first.value);
+    }
+    for await (const piece of pieces) {
+      await pace.rest();
+      if (typeof piece !== "string") {
+        yield Buffer.from(piece);
+        continue;
       }
-      for await (const piece of pieces) {
-        await pace.rest();
-        if (typeof piece !== "string") {
-          yield Buffer.from(piece);
-          continue;
-        }
-        chunk += piece;
-        if (chunk.length < chunkCharacters) continue;
-        yield Buffer.from(chunk);
-        chunk = "";
-      }
+      chunk += piece;
+      if (chunk.length < chunkCharacters) continue;
       yield Buffer.from(chunk);
+      chunk = "";
+    }
+    yield Buffer.from(chunk);
+  }
+  async function* all(): AsyncGenerator<Buffer> {
+    let leftMs = patience.graceMs;
+    try {
+      for await (const chunk of chunks()) {
+        const waitsFromMs = performance.now();
+        const timer = setTimeout(() => body.destroy(new Error("the reader of an answer was too slow")), leftMs);
+        try {
+          yield chunk;
+        } finally {
+          clearTimeout(timer);
+        }
+        leftMs += (chunk.length / patience.bytesPerSecond) * 1_000 - (performance.now() - waitsFromMs);
+      }
     } finally {
       isSent();
     }

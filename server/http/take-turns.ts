@@ -1,8 +1,9 @@
 /** Requests as questions that take turns (server/fairness), each with its own view of the store that it asks. */
+import type { Writable } from "node:stream";
 import type { Context } from "hono";
 import { createMiddleware } from "hono/factory";
 import { askedFor, type ClickHouse } from "../clickhouse/client.ts";
-import type { Questions } from "../fairness/questions.ts";
+import type { Question, Questions } from "../fairness/questions.ts";
 import type { Actor } from "../identity/actor.ts";
 import type { NodeTree } from "../tree/node-tree.ts";
 import { tenantOf } from "../tree/tenant-of.ts";
@@ -25,10 +26,20 @@ export function takeTurns(questions: Questions, tree: Pick<NodeTree, "ancestors"
       await questions.answer(caller, c.req.raw.signal, async (question) => {
         c.set("question", question);
         await answer();
+        lastUntilSent(c, question);
       });
     });
     await next();
   });
+}
+
+/** An answer that nobody reads is held in memory: its turn is not over, so one caller has no more of them than turns. */
+function lastUntilSent(c: Context<HttpEnv>, question: Pick<Question, "send">): void {
+  // Under node-server alone.
+  const { outgoing } = (c.env ?? {}) as { outgoing?: Writable };
+  if (!outgoing || outgoing.writableFinished || outgoing.destroyed) return;
+  const { isSent } = question.send();
+  outgoing.once("finish", isSent).once("close", isSent);
 }
 
 /** The store for what this request asks: its statements end when its caller has gone. */

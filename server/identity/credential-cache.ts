@@ -153,7 +153,7 @@ export class CredentialCache<T> {
     const generation = this.#generation;
     const until = this.#now() + rememberMs;
     const hashes = [...this.#known.keys()];
-    if (hashes.length === 0) return;
+    // Also of none: that the store answers is what makes this trusted again.
     const values = await this.#asked(() => readMany(hashes));
     if (generation !== this.#generation) return;
     for (const secretHash of hashes) this.#remember(secretHash, values.get(secretHash), until, generation);

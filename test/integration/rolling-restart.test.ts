@@ -50,7 +50,14 @@ afterAll(async () => {
 
 test("a rolling restart behind a balancer refuses nobody and cuts no connection: every request is answered, what was acknowledged is stored, each event once", async () => {
   const behind = { url: balancer.url, rootKey };
-  const checked = await makeTree({ ...(nodes[0] as TestService), ...behind });
+  const checked = await makeTree({ ...(nodes[0] as TestService), rootKey });
+  for (const { url } of nodes)
+    await eventually("every node to know the tree", async () => {
+      const answer = await fetch(`${url}/v1/nodes/organization:direct`, {
+        headers: { authorization: `Bearer ${rootKey}` },
+      });
+      return answer.ok ? true : undefined;
+    });
   const organizations = checked.flatMap(({ node }) => (node.startsWith("organization:") ? [node.slice(13)] : []));
   const ledger = new Ledger(behind, organizations);
   // Readers beside the senders: they too are refused nothing.

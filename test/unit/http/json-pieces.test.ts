@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { jsonPieces, streamOf } from "../../../server/http/list-form.ts";
@@ -14,6 +15,30 @@ test("an answer made in pieces is the text that it is made of at once", () => {
     none: undefined,
   };
   expect([...jsonPieces(long)].join("")).toBe(JSON.stringify(long));
+});
+
+test("a reader that takes nothing is cut off, and the question ends; one that is slow and goes on is waited for", async () => {
+  async function* long() {
+    for (let n = 0; n < 40; n++) yield "x".repeat(100_000);
+  }
+  let ended = 0;
+  const question = { signal: new AbortController().signal, send: () => ({ isSent: () => void ended++ }) };
+  const left = (await streamOf(long(), question, { graceMs: 50, bytesPerSecond: 1e9 })).getReader();
+  await left.read();
+  await expect.poll(() => ended).toBeGreaterThan(0);
+  await expect(
+    (async () => {
+      while (!(await left.read()).done);
+    })(),
+  ).rejects.toThrow("too slow");
+
+  const slow = await streamOf(long(), question, { graceMs: 300, bytesPerSecond: 100_000 });
+  let bytes = 0;
+  for await (const chunk of slow) {
+    bytes += chunk.length;
+    await delay(20);
+  }
+  expect(bytes).toBe(4_000_000);
 });
 
 test("a question lasts until its answer is sent or its reader has left, and ends once", async () => {

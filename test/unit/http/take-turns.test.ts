@@ -1,6 +1,7 @@
+import { Writable } from "node:stream";
 import { createRoute, z } from "@hono/zod-openapi";
 import { expect, test } from "vitest";
-import type { Questions } from "../../../server/fairness/questions.ts";
+import { Questions } from "../../../server/fairness/questions.ts";
 import { createRouter } from "../../../server/http/app-pieces.ts";
 import { attachActor, requireActor, requireScope } from "../../../server/http/authenticate.ts";
 import { boundBodies } from "../../../server/http/read-body.ts";
@@ -81,4 +82,20 @@ test("events take no turn: usage never waits for questions", async () => {
   app.route("/", streamed);
   expect((await app.request("/events", { method: "POST", body: "{}" })).status).toBe(200);
   expect(turns).toEqual([]);
+});
+
+test("a turn lasts until the answer was sent or its reader has left", async () => {
+  const app = createRouter();
+  app.use(attachActor({ authenticate: async () => key }));
+  const questions = new Questions();
+  app.use(takeTurns(questions, { ancestors: (node) => [node, "reseller:r", "all"] }));
+  const described = { method: "get", path: "/asked", middleware: requireScope("read"), responses } as const;
+  app.openapi(createRoute(described), (c) => c.json({}, 200));
+  for (const event of ["finish", "close"]) {
+    const outgoing = new Writable();
+    expect((await app.request("/asked", {}, { outgoing })).status).toBe(200);
+    expect(questions.running).toBe(1);
+    outgoing.emit(event);
+    expect(questions.running).toBe(0);
+  }
 });

@@ -1,86 +1,92 @@
-import { expect, test } from "vitest";
-import { CredentialCache, hashSecret } from "../../../server/identity/credential-cache.ts";
+import { beforeEach, describe, expect, test } from "vitest";
+import { CredentialCache } from "../../../server/identity/credential-cache.ts";
 
-/** A store that answers when the test says so, and a clock that stands still. */
-function storeOf(known: Record<string, string>) {
-  const byHash = new Map(Object.entries(known).map(([secret, value]) => [hashSecret(secret), value]));
-  const pending: (() => void)[] = [];
-  const store = {
-    nowMs: 1_000_000,
-    reads: 0,
-    waits: false,
-    isAway: false,
-    answer: () => {
-      for (const go of pending.splice(0)) go();
-    },
-    end: (secret: string) => byHash.delete(hashSecret(secret)),
+const holdMs = 60 * 60 * 1000;
+const away = new Error("away");
+let nowMs: number;
+let isAway: boolean;
+/** What each credential stands for. */
+let stored: Map<string, string>;
+let cache: CredentialCache<string>;
+
+beforeEach(() => {
+  nowMs = Date.UTC(2026, 0, 1);
+  isAway = false;
+  stored = new Map();
+  const read = async () => {
+    if (isAway) throw away;
+    return [...stored.values()][0];
   };
-  async function read(hash: string): Promise<string | undefined> {
-    store.reads++;
-    const value = byHash.get(hash);
-    if (store.isAway) throw new Error("away");
-    if (store.waits) await new Promise<void>((resolve) => pending.push(resolve));
-    return value;
-  }
-  const cache = new CredentialCache<string>(read, () => store.nowMs, {
-    holdMs: 60_000,
-    isUnavailable: (error) => error instanceof Error && error.message === "away",
+  cache = new CredentialCache<string>(read, () => nowMs, {
+    holdMs,
+    isUnavailable: (error) => error === away,
     readMany: async (hashes) => {
-      if (store.isAway) throw new Error("away");
-      return new Map(hashes.flatMap((hash) => (byHash.has(hash) ? [[hash, byHash.get(hash) as string]] : [])));
+      if (isAway) throw away;
+      return new Map(hashes.map((hash) => [hash, "known"]));
     },
   });
-  return { store, cache };
+});
+
+/** Known, and then the store goes. */
+async function knownThenAway(): Promise<void> {
+  stored.set("key", "known");
+  expect(await cache.get("key")).toBe("known");
+  isAway = true;
+  nowMs += 3_000;
+  expect(await cache.get("key")).toBe("known");
 }
 
-test("however many ask at once, a credential costs one read in two seconds", async () => {
-  const { store, cache } = storeOf({ secret: "ada" });
-  store.waits = true;
-  const asked = [cache.get("secret"), cache.get("secret")];
-  store.answer();
-  expect(await Promise.all(asked)).toEqual(["ada", "ada"]);
-  expect(await cache.get("secret")).toBe("ada");
-  expect(store.reads).toBe(1);
-  store.nowMs += 2_000;
-  store.waits = false;
-  expect(await cache.get("secret")).toBe("ada");
-  expect(store.reads).toBe(2);
+describe("while the store is away", () => {
+  test("a known credential goes on to the last millisecond of the hour, and no further: then whoever asks is told to come back", async () => {
+    await knownThenAway();
+    const awaySinceMs = nowMs;
+    for (const passedMs of [60_000, holdMs / 2, holdMs]) {
+      nowMs = awaySinceMs + passedMs;
+      expect(await cache.get("key")).toBe("known");
+      expect(cache.isTrusted).toBe(true);
+    }
+    nowMs = awaySinceMs + holdMs + 1;
+    expect(cache.isTrusted).toBe(false);
+    await expect(cache.get("key")).rejects.toBe(away);
+    nowMs += holdMs;
+    await expect(cache.get("key")).rejects.toBe(away);
+  });
+
+  test("asking does not lengthen the hour, nor does one that was never known", async () => {
+    await knownThenAway();
+    const awaySinceMs = nowMs;
+    while (nowMs <= awaySinceMs + holdMs) {
+      await cache.get("key");
+      await expect(cache.get("never known")).rejects.toBe(away);
+      nowMs += 300_000;
+    }
+    await expect(cache.get("key")).rejects.toBe(away);
+  });
+
+  test("when it is back after the hour, the credential counts again with what it stands for now", async () => {
+    await knownThenAway();
+    nowMs += holdMs + 1;
+    await expect(cache.get("key")).rejects.toBe(away);
+    isAway = false;
+    stored.set("key", "changed");
+    expect(await cache.get("key")).toBe("changed");
+    expect(cache.isTrusted).toBe(true);
+  });
+
+  test("one that ended meanwhile, as is told, does not go on", async () => {
+    await knownThenAway();
+    cache.clear((value) => value === "known");
+    await expect(cache.get("key")).rejects.toBe(away);
+  });
 });
 
-test.each([
-  ["of everything", undefined],
-  ["of this credential", (value: string) => value === "ada"],
-] as const)("what was read before a notice %s is not remembered after it", async (_, isOfThese) => {
-  const { store, cache } = storeOf({ secret: "ada" });
-  store.waits = true;
-  const asked = cache.get("secret");
-  store.end("secret");
-  cache.clear(isOfThese);
-  store.answer();
-  await asked;
-  store.waits = false;
-  expect(await cache.get("secret")).toBeUndefined();
-});
-
-test("made-up credentials push nobody's out of memory", async () => {
-  const { store, cache } = storeOf({ secret: "ada" });
-  await cache.get("secret");
-  for (let one = 0; one < 11_000; one++) await cache.get(`made up ${one}`);
-  const { reads } = store;
-  expect(await cache.get("secret")).toBe("ada");
-  expect(store.reads).toBe(reads);
-});
-
-test("while the store is away what was known goes on for the time of holding, and what has ended does not", async () => {
-  const { store, cache } = storeOf({ kept: "ada", ended: "bob" });
-  await cache.get("kept");
-  await cache.get("ended");
-  cache.clear((value) => value === "bob");
-  store.isAway = true;
-  store.nowMs += 10_000;
-  expect(await cache.get("kept")).toBe("ada");
-  await expect(cache.get("ended")).rejects.toThrow("away");
-  store.nowMs += 60_001;
-  await expect(cache.get("kept")).rejects.toThrow("away");
+test("once the store is reached again it is trusted, also where nothing was known: a process that is sent nothing while it is not ready would else never be", async () => {
+  isAway = true;
+  await expect(cache.get("unknown")).rejects.toBe(away);
+  nowMs += holdMs + 1;
   expect(cache.isTrusted).toBe(false);
+  isAway = false;
+  // The notices are listened to again.
+  cache.clear();
+  await expect.poll(() => cache.isTrusted).toBe(true);
 });
