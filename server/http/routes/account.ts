@@ -37,201 +37,192 @@ export interface AccountRoutesDeps {
 const json = <T extends z.ZodType>(schema: T) => ({ "application/json": { schema } });
 const bodyOf = <T extends z.ZodType>(schema: T) => ({ body: { required: true, content: json(schema) } });
 
+const listMySessionsRoute = createRoute({
+  method: "get",
+  path: "/v1/me/sessions",
+  operationId: "listMySessions",
+  tags: ["Account"],
+  summary: "List where one is signed in",
+  middleware: ofUser,
+  responses: {
+    200: { description: "The newest first", content: json(mySessionListSchema) },
+    ...problemResponses(401, 403, 503),
+  },
+});
+
+const endMySessionRoute = createRoute({
+  method: "delete",
+  path: "/v1/me/sessions/{id}",
+  operationId: "endMySession",
+  tags: ["Account"],
+  summary: "Sign out elsewhere",
+  description: "The session is refused within five seconds everywhere, and its live connections are closed.",
+  middleware: ofUser,
+  request: { params: z.object({ id: z.string().max(100) }) },
+  responses: { 204: { description: "Ended" }, ...problemResponses(401, 403, 404, 422, 503) },
+});
+
+const changePasswordRoute = createRoute({
+  method: "post",
+  path: "/v1/me/password",
+  operationId: "changePassword",
+  tags: ["Account"],
+  summary: "Change one's password",
+  description: "All sessions end, this one too.",
+  middleware: ofUser,
+  request: bodyOf(changePasswordSchema),
+  responses: { 204: { description: "Changed" }, ...problemResponses(400, 401, 403, 422, 429, 503) },
+});
+
+const beginTotpRoute = createRoute({
+  method: "post",
+  path: "/v1/me/totp",
+  operationId: "beginTotp",
+  tags: ["Account"],
+  summary: "Begin to set up a second factor",
+  description: "The secret comes in force with PUT and a code that is made of it.",
+  middleware: ofUser,
+  request: bodyOf(confirmPasswordSchema),
+  responses: {
+    200: { description: "The secret", content: json(totpSecretSchema) },
+    ...problemResponses(400, 401, 403, 409, 422, 429, 503),
+  },
+});
+
+const confirmTotpRoute = createRoute({
+  method: "put",
+  path: "/v1/me/totp",
+  operationId: "confirmTotp",
+  tags: ["Account"],
+  summary: "Enable the second factor",
+  middleware: ofUser,
+  request: bodyOf(totpCodeSchema),
+  responses: {
+    200: { description: "Codes for the day the app is lost", content: json(recoveryCodesSchema) },
+    ...problemResponses(400, 401, 403, 422, 429, 503),
+  },
+});
+
+const disableTotpRoute = createRoute({
+  method: "delete",
+  path: "/v1/me/totp",
+  operationId: "disableTotp",
+  tags: ["Account"],
+  summary: "Disable the second factor",
+  middleware: ofUser,
+  request: bodyOf(confirmPasswordSchema),
+  responses: { 204: { description: "Ended" }, ...problemResponses(400, 401, 403, 422, 429, 503) },
+});
+
+const requestPasswordResetRoute = createRoute({
+  method: "post",
+  path: "/v1/password-resets",
+  operationId: "requestPasswordReset",
+  tags: ["Account"],
+  summary: "Request a password reset by mail",
+  description: "Answered alike whether or not there is such an account.",
+  security: [],
+  request: bodyOf(requestResetSchema),
+  responses: {
+    202: { description: "If there is such an account, a mail is under way" },
+    ...problemResponses(400, 403, 503),
+  },
+});
+
+const setPasswordRoute = createRoute({
+  method: "post",
+  path: "/v1/password",
+  operationId: "setPassword",
+  tags: ["Account"],
+  summary: "Set a password with the token of an invitation or a reset",
+  description: "The token is used up; all sessions of the user end.",
+  security: [],
+  request: bodyOf(setPasswordSchema),
+  responses: { 204: { description: "Set" }, ...problemResponses(400, 403, 404, 409, 429, 503) },
+});
+
 export function accountRoutes(deps: AccountRoutesDeps): OpenAPIHono<HttpEnv> {
   const { postgres, users, sessions, mailer, publicUrl, log } = deps;
   const app = createRouter();
 
-  app.openapi(
-    createRoute({
-      method: "get",
-      path: "/v1/me/sessions",
-      operationId: "listMySessions",
-      tags: ["Account"],
-      summary: "List where one is signed in",
-      middleware: ofUser,
-      responses: {
-        200: { description: "The newest first", content: json(mySessionListSchema) },
-        ...problemResponses(401, 403, 503),
-      },
-    }),
-    async (c) => {
-      const list = await sessions.list(c.get("actor").id, sessionToken(c.req.header("cookie")));
-      const described = list.map(({ id, isCurrent, address, userAgent, createdAt, expiresAt }) => ({
-        id,
-        is_current: isCurrent,
-        address,
-        user_agent: userAgent,
-        created_at: createdAt.toISOString(),
-        expires_at: expiresAt.toISOString(),
-      }));
-      return c.json({ sessions: described }, 200);
-    },
-  );
+  app.openapi(listMySessionsRoute, async (c) => {
+    const list = await sessions.list(c.get("actor").id, sessionToken(c.req.header("cookie")));
+    const described = list.map(({ id, isCurrent, address, userAgent, createdAt, expiresAt }) => ({
+      id,
+      is_current: isCurrent,
+      address,
+      user_agent: userAgent,
+      created_at: createdAt.toISOString(),
+      expires_at: expiresAt.toISOString(),
+    }));
+    return c.json({ sessions: described }, 200);
+  });
 
-  app.openapi(
-    createRoute({
-      method: "delete",
-      path: "/v1/me/sessions/{id}",
-      operationId: "endMySession",
-      tags: ["Account"],
-      summary: "Sign out elsewhere",
-      description: "The session is refused within five seconds everywhere, and its live connections are closed.",
-      middleware: ofUser,
-      request: { params: z.object({ id: z.string().max(100) }) },
-      responses: { 204: { description: "Ended" }, ...problemResponses(401, 403, 404, 422, 503) },
-    }),
-    async (c) => {
-      if (!(await sessions.endById(c.get("actor").id, c.req.valid("param").id)))
-        throw new ProblemError("not_found", "there is no such session");
-      return c.body(null, 204);
-    },
-  );
+  app.openapi(endMySessionRoute, async (c) => {
+    if (!(await sessions.endById(c.get("actor").id, c.req.valid("param").id)))
+      throw new ProblemError("not_found", "there is no such session");
+    return c.body(null, 204);
+  });
 
-  app.openapi(
-    createRoute({
-      method: "post",
-      path: "/v1/me/password",
-      operationId: "changePassword",
-      tags: ["Account"],
-      summary: "Change one's password",
-      description: "All sessions end, this one too.",
-      middleware: ofUser,
-      request: bodyOf(changePasswordSchema),
-      responses: { 204: { description: "Changed" }, ...problemResponses(400, 401, 403, 422, 429, 503) },
-    }),
-    async (c) => {
-      const { current_password, new_password } = c.req.valid("json");
-      await checkPassword(c, users, current_password, "current_password");
-      await users.changePassword(c.get("actor").id, new_password, authorOf(c));
-      sessions.forget();
-      return c.body(null, 204);
-    },
-  );
+  app.openapi(changePasswordRoute, async (c) => {
+    const { current_password, new_password } = c.req.valid("json");
+    await checkPassword(c, users, current_password, "current_password");
+    await users.changePassword(c.get("actor").id, new_password, authorOf(c));
+    sessions.forget();
+    return c.body(null, 204);
+  });
 
-  app.openapi(
-    createRoute({
-      method: "post",
-      path: "/v1/me/totp",
-      operationId: "beginTotp",
-      tags: ["Account"],
-      summary: "Begin to set up a second factor",
-      description: "The secret comes in force with PUT and a code that is made of it.",
-      middleware: ofUser,
-      request: bodyOf(confirmPasswordSchema),
-      responses: {
-        200: { description: "The secret", content: json(totpSecretSchema) },
-        ...problemResponses(400, 401, 403, 409, 422, 429, 503),
-      },
-    }),
-    async (c) => {
-      await checkPassword(c, users, c.req.valid("json").password, "password");
-      const begun = await beginTotp(postgres, c.get("actor").id);
-      if (!begun) throw new ProblemError("conflict", "a second factor is in force already");
-      c.header("cache-control", "no-store");
-      return c.json(begun, 200);
-    },
-  );
+  app.openapi(beginTotpRoute, async (c) => {
+    await checkPassword(c, users, c.req.valid("json").password, "password");
+    const begun = await beginTotp(postgres, c.get("actor").id);
+    if (!begun) throw new ProblemError("conflict", "a second factor is in force already");
+    c.header("cache-control", "no-store");
+    return c.json(begun, 200);
+  });
 
-  app.openapi(
-    createRoute({
-      method: "put",
-      path: "/v1/me/totp",
-      operationId: "confirmTotp",
-      tags: ["Account"],
-      summary: "Enable the second factor",
-      middleware: ofUser,
-      request: bodyOf(totpCodeSchema),
-      responses: {
-        200: { description: "Codes for the day the app is lost", content: json(recoveryCodesSchema) },
-        ...problemResponses(400, 401, 403, 422, 429, 503),
-      },
-    }),
-    async (c) => {
-      const { code } = c.req.valid("json");
-      const codes = await users.confirmSecondFactor(c.get("actor").id, code, authorOf(c));
-      if (codes === "too_fast") throw new ProblemError("too_fast", "too many attempts", { retryAfterSeconds: 900 });
-      if (!codes) throw new ProblemError("invalid_request", "is not the code of now", { field: "code" });
-      c.header("cache-control", "no-store");
-      return c.json({ recovery_codes: codes }, 200);
-    },
-  );
+  app.openapi(confirmTotpRoute, async (c) => {
+    const { code } = c.req.valid("json");
+    const codes = await users.confirmSecondFactor(c.get("actor").id, code, authorOf(c));
+    if (codes === "too_fast") throw new ProblemError("too_fast", "too many attempts", { retryAfterSeconds: 900 });
+    if (!codes) throw new ProblemError("invalid_request", "is not the code of now", { field: "code" });
+    c.header("cache-control", "no-store");
+    return c.json({ recovery_codes: codes }, 200);
+  });
 
-  app.openapi(
-    createRoute({
-      method: "delete",
-      path: "/v1/me/totp",
-      operationId: "disableTotp",
-      tags: ["Account"],
-      summary: "Disable the second factor",
-      middleware: ofUser,
-      request: bodyOf(confirmPasswordSchema),
-      responses: { 204: { description: "Ended" }, ...problemResponses(400, 401, 403, 422, 429, 503) },
-    }),
-    async (c) => {
-      await checkPassword(c, users, c.req.valid("json").password, "password");
-      await removeTotp(postgres, c.get("actor").id, authorOf(c));
-      return c.body(null, 204);
-    },
-  );
+  app.openapi(disableTotpRoute, async (c) => {
+    await checkPassword(c, users, c.req.valid("json").password, "password");
+    await removeTotp(postgres, c.get("actor").id, authorOf(c));
+    return c.body(null, 204);
+  });
 
-  app.openapi(
-    createRoute({
-      method: "post",
-      path: "/v1/password-resets",
-      operationId: "requestPasswordReset",
-      tags: ["Account"],
-      summary: "Request a password reset by mail",
-      description: "Answered alike whether or not there is such an account.",
-      security: [],
-      request: bodyOf(requestResetSchema),
-      responses: {
-        202: { description: "If there is such an account, a mail is under way" },
-        ...problemResponses(400, 403, 503),
-      },
-    }),
-    async (c) => {
-      refuseForeignOrigin(c.req.raw, false);
-      const reset = await users.requestReset(c.req.valid("json").email, originOf(c));
-      if (reset && !mailer)
-        log.warn("a password reset was asked for, but there is no TIDEMARK_SMTP_URL to send it with");
-      // Not awaited: the time of the answer must not tell whether there is such an account.
-      if (reset && mailer)
-        users
-          .issueReset(reset.userId)
-          .then((token) => mailer.send(resetMail(reset.email, passwordPage(publicUrl, token))))
-          .catch((error: unknown) => log.warn({ err: error }, "a password reset could not be mailed"));
-      return c.body(null, 202);
-    },
-  );
+  app.openapi(requestPasswordResetRoute, async (c) => {
+    refuseForeignOrigin(c.req.raw, false);
+    const reset = await users.requestReset(c.req.valid("json").email, originOf(c));
+    if (reset && !mailer) log.warn("a password reset was asked for, but there is no TIDEMARK_SMTP_URL to send it with");
+    // Not awaited: the time of the answer must not tell whether there is such an account.
+    if (reset && mailer)
+      users
+        .issueReset(reset.userId)
+        .then((token) => mailer.send(resetMail(reset.email, passwordPage(publicUrl, token))))
+        .catch((error: unknown) => log.warn({ err: error }, "a password reset could not be mailed"));
+    return c.body(null, 202);
+  });
 
-  app.openapi(
-    createRoute({
-      method: "post",
-      path: "/v1/password",
-      operationId: "setPassword",
-      tags: ["Account"],
-      summary: "Set a password with the token of an invitation or a reset",
-      description: "The token is used up; all sessions of the user end.",
-      security: [],
-      request: bodyOf(setPasswordSchema),
-      responses: { 204: { description: "Set" }, ...problemResponses(400, 403, 404, 409, 429, 503) },
-    }),
-    async (c) => {
-      refuseForeignOrigin(c.req.raw, false);
-      const { token, password } = c.req.valid("json");
-      const set = await users.setPassword(token, password, c.get("client")().address ?? null);
-      if (set === "gone")
-        throw new ProblemError("not_found", "the link was used, has ended or was replaced by a newer one", {
-          field: "token",
-        });
-      if (set === "too_fast") throw new ProblemError("too_fast", "too many attempts", { retryAfterSeconds: 900 });
-      if (set === "in_use")
-        throw new ProblemError("conflict", "the address has an account already: sign in to accept the roles", {
-          field: "token",
-        });
-      sessions.forget();
-      return c.body(null, 204);
-    },
-  );
+  app.openapi(setPasswordRoute, async (c) => {
+    refuseForeignOrigin(c.req.raw, false);
+    const { token, password } = c.req.valid("json");
+    const set = await users.setPassword(token, password, c.get("client")().address ?? null);
+    if (set === "gone")
+      throw new ProblemError("not_found", "the link was used, has ended or was replaced by a newer one", {
+        field: "token",
+      });
+    if (set === "too_fast") throw new ProblemError("too_fast", "too many attempts", { retryAfterSeconds: 900 });
+    if (set === "in_use")
+      throw new ProblemError("conflict", "the address has an account already: sign in to accept the roles", {
+        field: "token",
+      });
+    sessions.forget();
+    return c.body(null, 204);
+  });
   return app;
 }

@@ -43,169 +43,160 @@ export interface AlertsRoutesDeps {
   now?: () => number;
 }
 
+const listAlertsRoute = createRoute({
+  method: "get",
+  path: "/v1/alerts",
+  operationId: "listAlerts",
+  tags: ["Alerts"],
+  summary: "List alerts, newest first",
+  middleware: requireScope("read"),
+  request: { query: alertQuerySchema },
+  responses: {
+    200: { description: "The alerts", content: { "application/json": { schema: alertListSchema } } },
+    ...problemResponses(400, 401, 403, 404, 503),
+  },
+});
+
+const getAlertRoute = createRoute({
+  method: "get",
+  path: "/v1/alerts/{id}",
+  operationId: "getAlert",
+  tags: ["Alerts"],
+  summary: "Get an alert",
+  middleware: requireScope("read"),
+  request: { params: idParams },
+  responses: { 200: answered("The alert"), ...problemResponses(401, 403, 404, 503) },
+});
+
+const acknowledgeAlertRoute = createRoute({
+  method: "post",
+  path: "/v1/alerts/{id}/acknowledge",
+  operationId: "acknowledgeAlert",
+  tags: ["Alerts"],
+  summary: "Acknowledge an alert",
+  description:
+    "Its message is not repeated from then on; its resolution is still sent. The first person to acknowledge it stays on record.",
+  middleware: requireScope("rules:write"),
+  request: { params: idParams },
+  responses: { 200: answered("The alert now"), ...problemResponses(401, 403, 404, 412, 503) },
+});
+
+const snoozeAlertRoute = createRoute({
+  method: "post",
+  path: "/v1/alerts/{id}/snooze",
+  operationId: "snoozeAlert",
+  tags: ["Alerts"],
+  summary: "Snooze an alert",
+  description: "If it still holds then, its message is sent then.",
+  middleware: requireScope("rules:write"),
+  request: {
+    params: idParams,
+    body: { required: true, content: { "application/json": { schema: snoozeAlertSchema } } },
+  },
+  responses: { 200: answered("The alert now"), ...problemResponses(400, 401, 403, 404, 412, 503) },
+});
+
+const listNotificationsRoute = createRoute({
+  method: "get",
+  path: "/v1/notifications",
+  operationId: "listNotifications",
+  tags: ["Alerts"],
+  summary: "List the caller's notifications, newest first",
+  description: "A person's; keys have none. Pushed as `notification:new` on the socket.",
+  middleware: requireScope("read"),
+  request: { query: notificationQuerySchema },
+  responses: {
+    200: { description: "The notifications", content: { "application/json": { schema: notificationListSchema } } },
+    ...problemResponses(400, 401, 403, 503),
+  },
+});
+
+const readNotificationsRoute = createRoute({
+  method: "post",
+  path: "/v1/notifications/read",
+  operationId: "readNotifications",
+  tags: ["Alerts"],
+  summary: "Mark notifications as read",
+  middleware: requireScope("read"),
+  request: { body: { required: true, content: { "application/json": { schema: readNotificationsSchema } } } },
+  responses: {
+    200: {
+      description: "How many are left unread",
+      content: { "application/json": { schema: readNotificationsAnswerSchema } },
+    },
+    ...problemResponses(400, 401, 403, 503),
+  },
+});
+
 export function alertsRoutes({ postgres, tree, publicUrl, now = Date.now }: AlertsRoutesDeps): OpenAPIHono<HttpEnv> {
   const { db } = postgres;
   const app = createRouter();
 
-  app.openapi(
-    createRoute({
-      method: "get",
-      path: "/v1/alerts",
-      operationId: "listAlerts",
-      tags: ["Alerts"],
-      summary: "List alerts, newest first",
-      middleware: requireScope("read"),
-      request: { query: alertQuerySchema },
-      responses: {
-        200: { description: "The alerts", content: { "application/json": { schema: alertListSchema } } },
-        ...problemResponses(400, 401, 403, 404, 503),
-      },
-    }),
-    async (c) => {
-      const query = c.req.valid("query");
-      const actor = c.get("actor");
-      const { state, rule, kind, from, to, tz } = query;
-      const node = query.node === undefined ? undefined : resolveNode(actor, tree, query.node);
-      const asked = { list: "alerts", node, state, rule, kind, from, to, tz };
-      const limit = query.limit ?? defaultPageSize;
-      const found = await listAlerts(db, {
-        ...readTimeRange(query, now()),
-        ...{ state, rule, kind },
-        within: [visibleAlerts(actor, tree), node === undefined ? undefined : alertsWithin([node], tree)],
-        after: readCursor(query.cursor, asked, positionSchema),
-        limit: limit + 1,
-      });
-      const page = found.slice(0, limit);
-      const last = found.length > limit ? page.at(-1) : undefined;
-      const next_cursor = last ? writeCursor(asked, { atMs: last.at.getTime(), id: last.id }) : null;
-      return c.json({ alerts: page.map((row) => describeAlert(row, publicUrl)), next_cursor }, 200);
-    },
-  );
+  app.openapi(listAlertsRoute, async (c) => {
+    const query = c.req.valid("query");
+    const actor = c.get("actor");
+    const { state, rule, kind, from, to, tz } = query;
+    const node = query.node === undefined ? undefined : resolveNode(actor, tree, query.node);
+    const asked = { list: "alerts", node, state, rule, kind, from, to, tz };
+    const limit = query.limit ?? defaultPageSize;
+    const found = await listAlerts(db, {
+      ...readTimeRange(query, now()),
+      ...{ state, rule, kind },
+      within: [visibleAlerts(actor, tree), node === undefined ? undefined : alertsWithin([node], tree)],
+      after: readCursor(query.cursor, asked, positionSchema),
+      limit: limit + 1,
+    });
+    const page = found.slice(0, limit);
+    const last = found.length > limit ? page.at(-1) : undefined;
+    const next_cursor = last ? writeCursor(asked, { atMs: last.at.getTime(), id: last.id }) : null;
+    return c.json({ alerts: page.map((row) => describeAlert(row, publicUrl)), next_cursor }, 200);
+  });
 
-  app.openapi(
-    createRoute({
-      method: "get",
-      path: "/v1/alerts/{id}",
-      operationId: "getAlert",
-      tags: ["Alerts"],
-      summary: "Get an alert",
-      middleware: requireScope("read"),
-      request: { params: idParams },
-      responses: { 200: answered("The alert"), ...problemResponses(401, 403, 404, 503) },
-    }),
-    async (c) => {
-      const found = await seenAlert(c.get("actor"), c.req.valid("param").id);
-      c.header("etag", await entityTag(c, handlingOf(found)));
-      return c.json(describeAlert(found, publicUrl), 200);
-    },
-  );
+  app.openapi(getAlertRoute, async (c) => {
+    const found = await seenAlert(c.get("actor"), c.req.valid("param").id);
+    c.header("etag", await entityTag(c, handlingOf(found)));
+    return c.json(describeAlert(found, publicUrl), 200);
+  });
 
-  app.openapi(
-    createRoute({
-      method: "post",
-      path: "/v1/alerts/{id}/acknowledge",
-      operationId: "acknowledgeAlert",
-      tags: ["Alerts"],
-      summary: "Acknowledge an alert",
-      description:
-        "Its message is not repeated from then on; its resolution is still sent. The first person to acknowledge it stays on record.",
-      middleware: requireScope("rules:write"),
-      request: { params: idParams },
-      responses: { 200: answered("The alert now"), ...problemResponses(401, 403, 404, 412, 503) },
-    }),
-    async (c) => {
-      const { id } = await seenAlert(c.get("actor"), c.req.valid("param").id);
-      const changed = await acknowledgeAlert(postgres, id, { by: authorOf(c), check: await ifMatch(c) });
-      c.header("etag", await entityTag(c, handlingOf(changed)));
-      return c.json(describeAlert(changed, publicUrl), 200);
-    },
-  );
+  app.openapi(acknowledgeAlertRoute, async (c) => {
+    const { id } = await seenAlert(c.get("actor"), c.req.valid("param").id);
+    const changed = await acknowledgeAlert(postgres, id, { by: authorOf(c), check: await ifMatch(c) });
+    c.header("etag", await entityTag(c, handlingOf(changed)));
+    return c.json(describeAlert(changed, publicUrl), 200);
+  });
 
-  app.openapi(
-    createRoute({
-      method: "post",
-      path: "/v1/alerts/{id}/snooze",
-      operationId: "snoozeAlert",
-      tags: ["Alerts"],
-      summary: "Snooze an alert",
-      description: "If it still holds then, its message is sent then.",
-      middleware: requireScope("rules:write"),
-      request: {
-        params: idParams,
-        body: { required: true, content: { "application/json": { schema: snoozeAlertSchema } } },
-      },
-      responses: { 200: answered("The alert now"), ...problemResponses(400, 401, 403, 404, 412, 503) },
-    }),
-    async (c) => {
-      const until = new Date(c.req.valid("json").until);
-      if (until.getTime() <= now() || until.getTime() > now() + maxSnoozeMs)
-        throw new ProblemError("invalid_request", "must lie ahead, and at most a year", { field: "until" });
-      const { id } = await seenAlert(c.get("actor"), c.req.valid("param").id);
-      const changed = await snoozeAlert(postgres, id, until, { by: authorOf(c), check: await ifMatch(c) });
-      c.header("etag", await entityTag(c, handlingOf(changed)));
-      return c.json(describeAlert(changed, publicUrl), 200);
-    },
-  );
+  app.openapi(snoozeAlertRoute, async (c) => {
+    const until = new Date(c.req.valid("json").until);
+    if (until.getTime() <= now() || until.getTime() > now() + maxSnoozeMs)
+      throw new ProblemError("invalid_request", "must lie ahead, and at most a year", { field: "until" });
+    const { id } = await seenAlert(c.get("actor"), c.req.valid("param").id);
+    const changed = await snoozeAlert(postgres, id, until, { by: authorOf(c), check: await ifMatch(c) });
+    c.header("etag", await entityTag(c, handlingOf(changed)));
+    return c.json(describeAlert(changed, publicUrl), 200);
+  });
 
-  app.openapi(
-    createRoute({
-      method: "get",
-      path: "/v1/notifications",
-      operationId: "listNotifications",
-      tags: ["Alerts"],
-      summary: "List the caller's notifications, newest first",
-      description: "A person's; keys have none. Pushed as `notification:new` on the socket.",
-      middleware: requireScope("read"),
-      request: { query: notificationQuerySchema },
-      responses: {
-        200: { description: "The notifications", content: { "application/json": { schema: notificationListSchema } } },
-        ...problemResponses(400, 401, 403, 503),
-      },
-    }),
-    async (c) => {
-      const { unread: wanted, cursor, limit = defaultPageSize } = c.req.valid("query");
-      const actor = c.get("actor");
-      const asked = { list: "notifications", of: actor.id, unread: wanted };
-      const seen = visibleAlerts(actor, tree);
-      const isUnread = wanted === undefined ? undefined : wanted === "true";
-      const after = readCursor(cursor, asked, positionSchema);
-      const [found, unread] = await Promise.all([
-        listNotifications(db, actor.id, { seen, isUnread, after, limit: limit + 1 }),
-        countUnread(db, actor.id, seen),
-      ]);
-      const page = found.slice(0, limit);
-      const last = found.length > limit ? page.at(-1)?.notification : undefined;
-      const next_cursor = last ? writeCursor(asked, { atMs: last.at.getTime(), id: last.id }) : null;
-      return c.json(
-        { notifications: page.map((one) => describeNotification(one, publicUrl)), unread, next_cursor },
-        200,
-      );
-    },
-  );
+  app.openapi(listNotificationsRoute, async (c) => {
+    const { unread: wanted, cursor, limit = defaultPageSize } = c.req.valid("query");
+    const actor = c.get("actor");
+    const asked = { list: "notifications", of: actor.id, unread: wanted };
+    const seen = visibleAlerts(actor, tree);
+    const isUnread = wanted === undefined ? undefined : wanted === "true";
+    const after = readCursor(cursor, asked, positionSchema);
+    const [found, unread] = await Promise.all([
+      listNotifications(db, actor.id, { seen, isUnread, after, limit: limit + 1 }),
+      countUnread(db, actor.id, seen),
+    ]);
+    const page = found.slice(0, limit);
+    const last = found.length > limit ? page.at(-1)?.notification : undefined;
+    const next_cursor = last ? writeCursor(asked, { atMs: last.at.getTime(), id: last.id }) : null;
+    return c.json({ notifications: page.map((one) => describeNotification(one, publicUrl)), unread, next_cursor }, 200);
+  });
 
-  app.openapi(
-    createRoute({
-      method: "post",
-      path: "/v1/notifications/read",
-      operationId: "readNotifications",
-      tags: ["Alerts"],
-      summary: "Mark notifications as read",
-      middleware: requireScope("read"),
-      request: { body: { required: true, content: { "application/json": { schema: readNotificationsSchema } } } },
-      responses: {
-        200: {
-          description: "How many are left unread",
-          content: { "application/json": { schema: readNotificationsAnswerSchema } },
-        },
-        ...problemResponses(400, 401, 403, 503),
-      },
-    }),
-    async (c) => {
-      const actor = c.get("actor");
-      await markRead(db, actor.id, c.req.valid("json"), new Date(now()));
-      return c.json({ unread: await countUnread(db, actor.id, visibleAlerts(actor, tree)) }, 200);
-    },
-  );
+  app.openapi(readNotificationsRoute, async (c) => {
+    const actor = c.get("actor");
+    await markRead(db, actor.id, c.req.valid("json"), new Date(now()));
+    return c.json({ unread: await countUnread(db, actor.id, visibleAlerts(actor, tree)) }, 200);
+  });
 
   async function seenAlert(actor: Actor, id: string): Promise<AlertRecord> {
     const found = await readAlert(db, id, visibleAlerts(actor, tree));

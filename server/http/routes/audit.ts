@@ -27,76 +27,75 @@ export interface AuditRoutesDeps {
   clickhouse: Pick<ClickHouse, "selectFrom">;
 }
 
+const listAuditEntriesRoute = createRoute({
+  method: "get",
+  path: "/v1/audit",
+  operationId: "listAuditEntries",
+  tags: ["Audit"],
+  summary: "List audit entries, newest first",
+  description:
+    "Prices only where the reader sees them, nodes only within the reader's subtree. A page as JSON; with `Accept: text/csv`, `application/x-ndjson`, or the media types of Excel and Parquet everything that matches, without `limit`.",
+  middleware: requireScope("audit:read"),
+  request: { query: auditQuerySchema },
+  responses: {
+    200: {
+      description: "The changes",
+      content: {
+        "application/json": { schema: auditListSchema },
+        "text/csv": { schema: z.string() },
+        "application/x-ndjson": { schema: z.string() },
+      },
+    },
+    ...problemResponses(400, 401, 403, 404, 503),
+  },
+});
+
 export function auditRoutes({ postgres, tree, clickhouse }: AuditRoutesDeps): OpenAPIHono<HttpEnv> {
   const app = createRouter();
 
-  app.openapi(
-    createRoute({
-      method: "get",
-      path: "/v1/audit",
-      operationId: "listAuditEntries",
-      tags: ["Audit"],
-      summary: "List audit entries, newest first",
-      description:
-        "Prices only where the reader sees them, nodes only within the reader's subtree. A page as JSON; with `Accept: text/csv`, `application/x-ndjson`, or the media types of Excel and Parquet everything that matches, without `limit`.",
-      middleware: requireScope("audit:read"),
-      request: { query: auditQuerySchema },
-      responses: {
-        200: {
-          description: "The changes",
-          content: {
-            "application/json": { schema: auditListSchema },
-            "text/csv": { schema: z.string() },
-            "application/x-ndjson": { schema: z.string() },
-          },
-        },
-        ...problemResponses(400, 401, 403, 404, 503),
-      },
-    }),
-    async (c) => {
-      const { node, from, to, cursor, limit, ...rest } = c.req.valid("query");
-      const actor = c.get("actor");
-      // Who reads the audit by one role may see prices by another.
-      const whole = (await c.get("identify")()) ?? actor;
-      const reader: AuditReader = { actor: whole, isWithin: (one) => isWithinReach(actor, tree, one) };
-      const told = (entry: AuditEntry) => describeEntry(entry, reader);
-      const filter: AuditFilter = {
-        ...rest,
-        reach: actor.reach,
-        node: node === undefined ? undefined : resolveNode(actor, tree, node),
-        fromMs: from === undefined ? undefined : Date.parse(from),
-        toMs: to === undefined ? undefined : Date.parse(to),
-        before: cursor,
-        limit: limit + 1,
-      };
-      const form = listFormOf(c.req.header("accept"));
-      if (form !== "json") {
-        const all = async function* () {
-          for (let before = cursor; ; ) {
-            const page = await readAudit(postgres, { ...filter, limit: exportPage, before });
-            yield* page.map(told);
-            if (page.length < exportPage) return;
-            before = page.at(-1)?.sequence;
-          }
-        };
-        if (isTableForm(form)) {
-          const table = {
-            columns: tableColumns(columns, { sequence: "integer", at: "instant" }),
-            rows: mapped(all(), cellsOf),
-          };
-          return rawAnswer(await sendTable(c, form, { name: "audit", table, clickhouse }));
+  app.openapi(listAuditEntriesRoute, async (c) => {
+    const { node, from, to, cursor, limit, ...rest } = c.req.valid("query");
+    const actor = c.get("actor");
+    // Who reads the audit by one role may see prices by another.
+    const whole = (await c.get("identify")()) ?? actor;
+    const reader: AuditReader = { actor: whole, isWithin: (one) => isWithinReach(actor, tree, one) };
+    const told = (entry: AuditEntry) => describeEntry(entry, reader);
+    const filter: AuditFilter = {
+      ...rest,
+      reach: actor.reach,
+      node: node === undefined ? undefined : resolveNode(actor, tree, node),
+      fromMs: from === undefined ? undefined : Date.parse(from),
+      toMs: to === undefined ? undefined : Date.parse(to),
+      before: cursor,
+      limit: limit + 1,
+    };
+    const form = listFormOf(c.req.header("accept"));
+    if (form !== "json") {
+      const all = async function* () {
+        for (let before = cursor; ; ) {
+          const page = await readAudit(postgres, { ...filter, limit: exportPage, before });
+          yield* page.map(told);
+          if (page.length < exportPage) return;
+          before = page.at(-1)?.sequence;
         }
-        c.header("content-type", listMediaTypes[form]);
-        c.header("content-disposition", 'attachment; filename="audit.ndjson"');
-        const lines = mapped(all(), (entry) => `${JSON.stringify(entry)}\n`);
-        return rawAnswer(c.body(await streamOf(lines, c.get("question")), 200));
+      };
+      if (isTableForm(form)) {
+        const table = {
+          columns: tableColumns(columns, { sequence: "integer", at: "instant" }),
+          rows: mapped(all(), cellsOf),
+        };
+        return rawAnswer(await sendTable(c, form, { name: "audit", table, clickhouse }));
       }
-      const found = await readAudit(postgres, filter);
-      const page = found.slice(0, limit);
-      const last = found.length > limit ? page.at(-1) : undefined;
-      return c.json({ entries: page.map(told), next_cursor: last?.sequence ?? null }, 200);
-    },
-  );
+      c.header("content-type", listMediaTypes[form]);
+      c.header("content-disposition", 'attachment; filename="audit.ndjson"');
+      const lines = mapped(all(), (entry) => `${JSON.stringify(entry)}\n`);
+      return rawAnswer(c.body(await streamOf(lines, c.get("question")), 200));
+    }
+    const found = await readAudit(postgres, filter);
+    const page = found.slice(0, limit);
+    const last = found.length > limit ? page.at(-1) : undefined;
+    return c.json({ entries: page.map(told), next_cursor: last?.sequence ?? null }, 200);
+  });
   return app;
 }
 

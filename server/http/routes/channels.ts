@@ -45,6 +45,107 @@ const bodyOf = <T extends z.ZodType>(schema: T) => ({ body: { required: true, co
 const idParams = z.object({ id: z.string().max(100) });
 const positionSchema = z.tuple([z.string(), z.string()]);
 
+const listChannelsRoute = createRoute({
+  method: "get",
+  path: "/v1/channels",
+  operationId: "listChannels",
+  tags: ["Alerts"],
+  summary: "List channels",
+  middleware: requireScope("read"),
+  request: { query: channelQuerySchema },
+  responses: {
+    200: { description: "The channels", content: json(channelListSchema) },
+    ...problemResponses(400, 401, 403, 404, 503),
+  },
+});
+
+const createChannelRoute = createRoute({
+  method: "post",
+  path: "/v1/channels",
+  operationId: "createChannel",
+  tags: ["Alerts"],
+  summary: "Create a channel",
+  description:
+    "The answer to a webhook holds its `secret`, this once: its messages are signed by Standard Webhooks. A URL must be of a public address, unless the operator allows it.",
+  middleware: requireScope("rules:write"),
+  request: bodyOf(createChannelSchema),
+  responses: {
+    201: { description: "The new channel", content: json(createdChannelSchema) },
+    ...problemResponses(400, 401, 403, 404, 409, 503),
+  },
+});
+
+const getChannelRoute = createRoute({
+  method: "get",
+  path: "/v1/channels/{id}",
+  operationId: "getChannel",
+  tags: ["Alerts"],
+  summary: "Get a channel",
+  middleware: requireScope("read"),
+  request: { params: idParams },
+  responses: {
+    200: { description: "The channel", content: json(channelSchema) },
+    ...problemResponses(401, 403, 404, 503),
+  },
+});
+
+const updateChannelRoute = createRoute({
+  method: "patch",
+  path: "/v1/channels/{id}",
+  operationId: "updateChannel",
+  tags: ["Alerts"],
+  summary: "Update a channel",
+  description: "Its kind and node stay. `enabled: true` switches one on again that the service switched off.",
+  middleware: requireScope("rules:write"),
+  request: { params: idParams, ...bodyOf(changeChannelSchema) },
+  responses: {
+    200: { description: "The channel now", content: json(channelSchema) },
+    ...problemResponses(400, 401, 403, 404, 409, 412, 503),
+  },
+});
+
+const deleteChannelRoute = createRoute({
+  method: "delete",
+  path: "/v1/channels/{id}",
+  operationId: "deleteChannel",
+  tags: ["Alerts"],
+  summary: "Delete a channel",
+  description: "Its deliveries stay in the log; those that wait are not sent any more.",
+  middleware: requireScope("rules:write"),
+  request: { params: idParams },
+  responses: { 204: { description: "It is gone" }, ...problemResponses(401, 403, 404, 412, 503) },
+});
+
+const rotateChannelSecretRoute = createRoute({
+  method: "post",
+  path: "/v1/channels/{id}/rotate-secret",
+  operationId: "rotateChannelSecret",
+  tags: ["Alerts"],
+  summary: "Rotate a webhook's secret",
+  description: "The answer holds it, this once. For 24 hours messages carry a signature with the secret before, too.",
+  middleware: requireScope("rules:write"),
+  request: { params: idParams },
+  responses: {
+    200: { description: "The channel, with its new secret", content: json(createdChannelSchema) },
+    ...problemResponses(400, 401, 403, 404, 409, 412, 503),
+  },
+});
+
+const testChannelRoute = createRoute({
+  method: "post",
+  path: "/v1/channels/{id}/test",
+  operationId: "testChannel",
+  tags: ["Alerts"],
+  summary: "Send a test message to a channel",
+  description: "A `channel.test` to each of its addresses, in the shape of an alert.",
+  middleware: requireScope("rules:write"),
+  request: { params: idParams },
+  responses: {
+    202: { description: "It is being sent", content: json(testedChannelSchema) },
+    ...problemResponses(401, 403, 404, 409, 503),
+  },
+});
+
 export function channelsRoutes(deps: ChannelsRoutesDeps): OpenAPIHono<HttpEnv> {
   const { postgres, vault, tree, publicUrl } = deps;
   const app = createRouter();
@@ -78,182 +179,73 @@ export function channelsRoutes(deps: ChannelsRoutesDeps): OpenAPIHono<HttpEnv> {
     return found;
   }
 
-  app.openapi(
-    createRoute({
-      method: "get",
-      path: "/v1/channels",
-      operationId: "listChannels",
-      tags: ["Alerts"],
-      summary: "List channels",
-      middleware: requireScope("read"),
-      request: { query: channelQuerySchema },
-      responses: {
-        200: { description: "The channels", content: json(channelListSchema) },
-        ...problemResponses(400, 401, 403, 404, 503),
-      },
-    }),
-    async (c) => {
-      const { node: asked, kind, limit, cursor } = c.req.valid("query");
-      const actor = c.get("actor");
-      const node = asked === undefined ? undefined : resolveNode(actor, tree, asked);
-      const question = { list: "channels", node, kind };
-      const after = readCursor(cursor, question, positionSchema);
-      const seen = (await listChannels(postgres.db, after)).filter(
-        (one) =>
-          (kind === undefined || one.kind === kind) &&
-          (node === undefined ? isWithinReach(actor, tree, one.node) : tree.isWithin(one.node, node)),
-      );
-      const page = seen.slice(0, limit);
-      const last = seen.length > limit ? page.at(-1) : undefined;
-      const left = await listUnsubscribed(
-        postgres.db,
-        page.map(({ id }) => id),
-      );
-      const channels = await Promise.all(page.map((row) => describe(row, actor, left)));
-      return c.json({ channels, next_cursor: last ? writeCursor(question, [last.name, last.id]) : null }, 200);
-    },
-  );
+  app.openapi(listChannelsRoute, async (c) => {
+    const { node: asked, kind, limit, cursor } = c.req.valid("query");
+    const actor = c.get("actor");
+    const node = asked === undefined ? undefined : resolveNode(actor, tree, asked);
+    const question = { list: "channels", node, kind };
+    const after = readCursor(cursor, question, positionSchema);
+    const seen = (await listChannels(postgres.db, after)).filter(
+      (one) =>
+        (kind === undefined || one.kind === kind) &&
+        (node === undefined ? isWithinReach(actor, tree, one.node) : tree.isWithin(one.node, node)),
+    );
+    const page = seen.slice(0, limit);
+    const last = seen.length > limit ? page.at(-1) : undefined;
+    const left = await listUnsubscribed(
+      postgres.db,
+      page.map(({ id }) => id),
+    );
+    const channels = await Promise.all(page.map((row) => describe(row, actor, left)));
+    return c.json({ channels, next_cursor: last ? writeCursor(question, [last.name, last.id]) : null }, 200);
+  });
 
-  app.openapi(
-    createRoute({
-      method: "post",
-      path: "/v1/channels",
-      operationId: "createChannel",
-      tags: ["Alerts"],
-      summary: "Create a channel",
-      description:
-        "The answer to a webhook holds its `secret`, this once: its messages are signed by Standard Webhooks. A URL must be of a public address, unless the operator allows it.",
-      middleware: requireScope("rules:write"),
-      request: bodyOf(createChannelSchema),
-      responses: {
-        201: { description: "The new channel", content: json(createdChannelSchema) },
-        ...problemResponses(400, 401, 403, 404, 409, 503),
-      },
-    }),
-    async (c) => {
-      const wanted = c.req.valid("json");
-      const actor = c.get("actor");
-      const node = resolveNode(actor, tree, wanted.node);
-      const { row, secret } = await createChannel(deps, { ...wanted, node }, authorOf(c));
-      c.header("cache-control", "no-store");
-      c.header("etag", await entityTag(c, stateOfChannel(row, vault)));
-      return c.json({ ...(await describe(row, actor)), ...(secret !== undefined && { secret }) }, 201);
-    },
-  );
+  app.openapi(createChannelRoute, async (c) => {
+    const wanted = c.req.valid("json");
+    const actor = c.get("actor");
+    const node = resolveNode(actor, tree, wanted.node);
+    const { row, secret } = await createChannel(deps, { ...wanted, node }, authorOf(c));
+    c.header("cache-control", "no-store");
+    c.header("etag", await entityTag(c, stateOfChannel(row, vault)));
+    return c.json({ ...(await describe(row, actor)), ...(secret !== undefined && { secret }) }, 201);
+  });
 
-  app.openapi(
-    createRoute({
-      method: "get",
-      path: "/v1/channels/{id}",
-      operationId: "getChannel",
-      tags: ["Alerts"],
-      summary: "Get a channel",
-      middleware: requireScope("read"),
-      request: { params: idParams },
-      responses: {
-        200: { description: "The channel", content: json(channelSchema) },
-        ...problemResponses(401, 403, 404, 503),
-      },
-    }),
-    async (c) => {
-      const actor = c.get("actor");
-      const found = await own(actor, c.req.valid("param").id);
-      c.header("etag", await entityTag(c, stateOfChannel(found, vault)));
-      return c.json(await describe(found, actor), 200);
-    },
-  );
+  app.openapi(getChannelRoute, async (c) => {
+    const actor = c.get("actor");
+    const found = await own(actor, c.req.valid("param").id);
+    c.header("etag", await entityTag(c, stateOfChannel(found, vault)));
+    return c.json(await describe(found, actor), 200);
+  });
 
-  app.openapi(
-    createRoute({
-      method: "patch",
-      path: "/v1/channels/{id}",
-      operationId: "updateChannel",
-      tags: ["Alerts"],
-      summary: "Update a channel",
-      description: "Its kind and node stay. `enabled: true` switches one on again that the service switched off.",
-      middleware: requireScope("rules:write"),
-      request: { params: idParams, ...bodyOf(changeChannelSchema) },
-      responses: {
-        200: { description: "The channel now", content: json(channelSchema) },
-        ...problemResponses(400, 401, 403, 404, 409, 412, 503),
-      },
-    }),
-    async (c) => {
-      const actor = c.get("actor");
-      const { id } = await own(actor, c.req.valid("param").id);
-      const edit = { by: authorOf(c), check: await ifMatch(c) };
-      const changed = await changeChannel(deps, id, c.req.valid("json"), edit);
-      c.header("etag", await entityTag(c, stateOfChannel(changed, vault)));
-      return c.json(await describe(changed, actor), 200);
-    },
-  );
+  app.openapi(updateChannelRoute, async (c) => {
+    const actor = c.get("actor");
+    const { id } = await own(actor, c.req.valid("param").id);
+    const edit = { by: authorOf(c), check: await ifMatch(c) };
+    const changed = await changeChannel(deps, id, c.req.valid("json"), edit);
+    c.header("etag", await entityTag(c, stateOfChannel(changed, vault)));
+    return c.json(await describe(changed, actor), 200);
+  });
 
-  app.openapi(
-    createRoute({
-      method: "delete",
-      path: "/v1/channels/{id}",
-      operationId: "deleteChannel",
-      tags: ["Alerts"],
-      summary: "Delete a channel",
-      description: "Its deliveries stay in the log; those that wait are not sent any more.",
-      middleware: requireScope("rules:write"),
-      request: { params: idParams },
-      responses: { 204: { description: "It is gone" }, ...problemResponses(401, 403, 404, 412, 503) },
-    }),
-    async (c) => {
-      const { id } = await own(c.get("actor"), c.req.valid("param").id);
-      await removeChannel(deps, id, { by: authorOf(c), check: await ifMatch(c) });
-      return c.body(null, 204);
-    },
-  );
+  app.openapi(deleteChannelRoute, async (c) => {
+    const { id } = await own(c.get("actor"), c.req.valid("param").id);
+    await removeChannel(deps, id, { by: authorOf(c), check: await ifMatch(c) });
+    return c.body(null, 204);
+  });
 
-  app.openapi(
-    createRoute({
-      method: "post",
-      path: "/v1/channels/{id}/rotate-secret",
-      operationId: "rotateChannelSecret",
-      tags: ["Alerts"],
-      summary: "Rotate a webhook's secret",
-      description:
-        "The answer holds it, this once. For 24 hours messages carry a signature with the secret before, too.",
-      middleware: requireScope("rules:write"),
-      request: { params: idParams },
-      responses: {
-        200: { description: "The channel, with its new secret", content: json(createdChannelSchema) },
-        ...problemResponses(400, 401, 403, 404, 409, 412, 503),
-      },
-    }),
-    async (c) => {
-      const actor = c.get("actor");
-      const { id } = await own(actor, c.req.valid("param").id);
-      const edit = { by: authorOf(c), check: await ifMatch(c), nowMs: Date.now() };
-      const { row, secret } = await rotateSecret(deps, id, edit);
-      c.header("cache-control", "no-store");
-      c.header("etag", await entityTag(c, stateOfChannel(row, vault)));
-      return c.json({ ...(await describe(row, actor)), secret }, 200);
-    },
-  );
+  app.openapi(rotateChannelSecretRoute, async (c) => {
+    const actor = c.get("actor");
+    const { id } = await own(actor, c.req.valid("param").id);
+    const edit = { by: authorOf(c), check: await ifMatch(c), nowMs: Date.now() };
+    const { row, secret } = await rotateSecret(deps, id, edit);
+    c.header("cache-control", "no-store");
+    c.header("etag", await entityTag(c, stateOfChannel(row, vault)));
+    return c.json({ ...(await describe(row, actor)), secret }, 200);
+  });
 
-  app.openapi(
-    createRoute({
-      method: "post",
-      path: "/v1/channels/{id}/test",
-      operationId: "testChannel",
-      tags: ["Alerts"],
-      summary: "Send a test message to a channel",
-      description: "A `channel.test` to each of its addresses, in the shape of an alert.",
-      middleware: requireScope("rules:write"),
-      request: { params: idParams },
-      responses: {
-        202: { description: "It is being sent", content: json(testedChannelSchema) },
-        ...problemResponses(401, 403, 404, 409, 503),
-      },
-    }),
-    async (c) => {
-      const { id } = await own(c.get("actor"), c.req.valid("param").id);
-      const deliveries = await testChannel(postgres, id, publicUrl);
-      return c.json({ delivery: deliveries[0] ?? "", deliveries }, 202);
-    },
-  );
+  app.openapi(testChannelRoute, async (c) => {
+    const { id } = await own(c.get("actor"), c.req.valid("param").id);
+    const deliveries = await testChannel(postgres, id, publicUrl);
+    return c.json({ delivery: deliveries[0] ?? "", deliveries }, 202);
+  });
   return app;
 }

@@ -17,41 +17,40 @@ export interface ChargesRoutesDeps extends PeriodSource {
   now?: () => number;
 }
 
+const getChargesRoute = createRoute({
+  method: "get",
+  path: "/v1/charges",
+  operationId: "getCharges",
+  tags: ["Billing"],
+  summary: "Get the charges of a billing cycle so far",
+  description:
+    "By the usage as it is known now. Where the plan changed within a cycle, each part of it is charged as that part of a whole cycle at the same pace: fixed fee, included amount and bounds of tiers shrink with it.",
+  middleware: requireScope("prices:read"),
+  request: { query: chargesQuerySchema },
+  responses: {
+    200: { description: "The charges", content: { "application/json": { schema: chargesSchema } } },
+    ...problemResponses(400, 401, 403, 404, 503),
+  },
+});
+
 export function chargesRoutes(source: ChargesRoutesDeps): OpenAPIHono<HttpEnv> {
   const { tree, now = Date.now } = source;
   const app = createRouter();
-  app.openapi(
-    createRoute({
-      method: "get",
-      path: "/v1/charges",
-      operationId: "getCharges",
-      tags: ["Billing"],
-      summary: "Get the charges of a billing cycle so far",
-      description:
-        "By the usage as it is known now. Where the plan changed within a cycle, each part of it is charged as that part of a whole cycle at the same pace: fixed fee, included amount and bounds of tiers shrink with it.",
-      middleware: requireScope("prices:read"),
-      request: { query: chargesQuerySchema },
-      responses: {
-        200: { description: "The charges", content: { "application/json": { schema: chargesSchema } } },
-        ...problemResponses(400, 401, 403, 404, 503),
-      },
-    }),
-    async (c) => {
-      const { node: requested, cycle } = c.req.valid("query");
-      const actor = c.get("actor");
-      const node = resolveNode(actor, tree, requested);
-      const seen = visibleLevels(actor, node, tree);
-      const levels = priceLevels.slice(highestLevel(node) - 1).filter((level) => seen.has(level));
-      const charges = await readCharges(
-        { ...source, clickhouse: storeFor(c, source.clickhouse) },
-        node,
-        cycle,
-        levels,
-        now(),
-      );
-      if (!charges) throw new ProblemError("not_found", `${node} has no subscription in that cycle`, { field: "node" });
-      return c.json(charges, 200);
-    },
-  );
+  app.openapi(getChargesRoute, async (c) => {
+    const { node: requested, cycle } = c.req.valid("query");
+    const actor = c.get("actor");
+    const node = resolveNode(actor, tree, requested);
+    const seen = visibleLevels(actor, node, tree);
+    const levels = priceLevels.slice(highestLevel(node) - 1).filter((level) => seen.has(level));
+    const charges = await readCharges(
+      { ...source, clickhouse: storeFor(c, source.clickhouse) },
+      node,
+      cycle,
+      levels,
+      now(),
+    );
+    if (!charges) throw new ProblemError("not_found", `${node} has no subscription in that cycle`, { field: "node" });
+    return c.json(charges, 200);
+  });
   return app;
 }

@@ -45,6 +45,52 @@ const corrected = {
   ...problemResponses(400, 401, 403, 404, 409, 412, 422, 503),
 };
 
+const getEventRoute = createRoute({
+  method: "get",
+  path: "/v1/events/{id}",
+  operationId: "getEvent",
+  tags: ["Events"],
+  summary: "Get an event, as it counts now, with everything that was done to it",
+  middleware: requireScope("read"),
+  request: { params: idParam, query: eventQuerySchema },
+  responses: {
+    200: { description: "The event", content: { "application/json": { schema: eventHistorySchema } } },
+    ...problemResponses(400, 401, 403, 404, 503),
+  },
+});
+
+const voidEventRoute = createRoute({
+  method: "post",
+  path: "/v1/events/{id}/void",
+  operationId: "voidEvent",
+  tags: ["Events"],
+  summary: "Void an event",
+  description:
+    "Of any age, by who had the organization in all the time that it changes; who had it then has it in the audit. It stays on record with the reason. Its id cannot be used again. Voiding again changes nothing.",
+  middleware: requireScope("events:correct"),
+  request: {
+    params: idParam,
+    body: { required: true, content: { "application/json": { schema: voidEventSchema } } },
+  },
+  responses: corrected,
+});
+
+const amendEventRoute = createRoute({
+  method: "post",
+  path: "/v1/events/{id}/amend",
+  operationId: "amendEvent",
+  tags: ["Events"],
+  summary: "Amend an event",
+  description:
+    "Of any age, by who had the organization in all the time that it changes, and by the rules by which events are accepted. What it was stays on record. It may move in time, and to another organization of the caller's.",
+  middleware: requireScope("events:correct"),
+  request: {
+    params: idParam,
+    body: { required: true, content: { "application/json": { schema: amendEventSchema } } },
+  },
+  responses: corrected,
+});
+
 export function correctionsRoutes({ corrections, tree }: CorrectionsRoutesDeps): OpenAPIHono<HttpEnv> {
   const app = createRouter({ bodies: "exact" });
 
@@ -77,82 +123,33 @@ export function correctionsRoutes({ corrections, tree }: CorrectionsRoutesDeps):
     return correction;
   }
 
-  app.openapi(
-    createRoute({
-      method: "get",
-      path: "/v1/events/{id}",
-      operationId: "getEvent",
-      tags: ["Events"],
-      summary: "Get an event, as it counts now, with everything that was done to it",
-      middleware: requireScope("read"),
-      request: { params: idParam, query: eventQuerySchema },
-      responses: {
-        200: { description: "The event", content: { "application/json": { schema: eventHistorySchema } } },
-        ...problemResponses(400, 401, 403, 404, 503),
-      },
-    }),
-    async (c) => {
-      const { id } = c.req.valid("param");
-      const { organization, source, time } = c.req.valid("query");
-      const actor = c.get("actor");
-      resolveNode(actor, tree, nodeAddress("organization", organization), "organization");
-      const row = await corrections.find(organization, { id, source }, timeOf(time));
-      const history = await corrections.history(organization, { id, source: row ? (row.source ?? "") : source });
-      if (!row && history.length === 0) throw new ProblemError("not_found", "there is no such event", { field: "id" });
-      if (row) c.header("etag", await entityTag(c, eventOfRow(row)));
-      const isSeen = (one: EventRow) => isWithinReach(actor, tree, nodeAddress("organization", one.organization));
-      const told = history.map((one) => describeCorrection(one, isSeen));
-      return answerExact(c, { event: row ? shownRow(row) : null, corrections: told });
-    },
-  );
+  app.openapi(getEventRoute, async (c) => {
+    const { id } = c.req.valid("param");
+    const { organization, source, time } = c.req.valid("query");
+    const actor = c.get("actor");
+    resolveNode(actor, tree, nodeAddress("organization", organization), "organization");
+    const row = await corrections.find(organization, { id, source }, timeOf(time));
+    const history = await corrections.history(organization, { id, source: row ? (row.source ?? "") : source });
+    if (!row && history.length === 0) throw new ProblemError("not_found", "there is no such event", { field: "id" });
+    if (row) c.header("etag", await entityTag(c, eventOfRow(row)));
+    const isSeen = (one: EventRow) => isWithinReach(actor, tree, nodeAddress("organization", one.organization));
+    const told = history.map((one) => describeCorrection(one, isSeen));
+    return answerExact(c, { event: row ? shownRow(row) : null, corrections: told });
+  });
 
-  app.openapi(
-    createRoute({
-      method: "post",
-      path: "/v1/events/{id}/void",
-      operationId: "voidEvent",
-      tags: ["Events"],
-      summary: "Void an event",
-      description:
-        "Of any age, by who had the organization in all the time that it changes; who had it then has it in the audit. It stays on record with the reason. Its id cannot be used again. Voiding again changes nothing.",
-      middleware: requireScope("events:correct"),
-      request: {
-        params: idParam,
-        body: { required: true, content: { "application/json": { schema: voidEventSchema } } },
-      },
-      responses: corrected,
-    }),
-    async (c) => {
-      const correction = await correct(c, c.req.valid("param").id, c.req.valid("json"), undefined);
-      const told = describeCorrection(correction, () => true);
-      return answerExact(c, told, correction.appliedAt ? 200 : 202);
-    },
-  );
+  app.openapi(voidEventRoute, async (c) => {
+    const correction = await correct(c, c.req.valid("param").id, c.req.valid("json"), undefined);
+    const told = describeCorrection(correction, () => true);
+    return answerExact(c, told, correction.appliedAt ? 200 : 202);
+  });
 
-  app.openapi(
-    createRoute({
-      method: "post",
-      path: "/v1/events/{id}/amend",
-      operationId: "amendEvent",
-      tags: ["Events"],
-      summary: "Amend an event",
-      description:
-        "Of any age, by who had the organization in all the time that it changes, and by the rules by which events are accepted. What it was stays on record. It may move in time, and to another organization of the caller's.",
-      middleware: requireScope("events:correct"),
-      request: {
-        params: idParam,
-        body: { required: true, content: { "application/json": { schema: amendEventSchema } } },
-      },
-      responses: corrected,
-    }),
-    async (c) => {
-      const asked = c.req.valid("json");
-      const { changes } = await readExact<typeof asked>(c);
-      const correction = await correct(c, c.req.valid("param").id, asked, changes);
-      const told = describeCorrection(correction, () => true);
-      return answerExact(c, told, correction.appliedAt ? 200 : 202);
-    },
-  );
+  app.openapi(amendEventRoute, async (c) => {
+    const asked = c.req.valid("json");
+    const { changes } = await readExact<typeof asked>(c);
+    const correction = await correct(c, c.req.valid("param").id, asked, changes);
+    const told = describeCorrection(correction, () => true);
+    return answerExact(c, told, correction.appliedAt ? 200 : 202);
+  });
   return app;
 }
 

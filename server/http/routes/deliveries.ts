@@ -18,6 +18,48 @@ import type { HttpEnv } from "../http-env.ts";
 const idParams = z.object({ id: z.string().max(100) });
 const one = { "application/json": { schema: deliverySchema } };
 
+const listDeliveriesRoute = createRoute({
+  method: "get",
+  path: "/v1/deliveries",
+  operationId: "listDeliveries",
+  tags: ["Alerts"],
+  summary: "List deliveries with every attempt",
+  description: "Each with all its attempts. Kept for 90 days.",
+  middleware: requireScope("read"),
+  request: { query: deliveryQuerySchema },
+  responses: {
+    200: { description: "The deliveries", content: { "application/json": { schema: deliveryListSchema } } },
+    ...problemResponses(400, 401, 403, 404, 503),
+  },
+});
+
+const getDeliveryRoute = createRoute({
+  method: "get",
+  path: "/v1/deliveries/{id}",
+  operationId: "getDelivery",
+  tags: ["Alerts"],
+  summary: "Get a delivery with every attempt",
+  middleware: requireScope("read"),
+  request: { params: idParams },
+  responses: { 200: { description: "The delivery", content: one }, ...problemResponses(401, 403, 404, 503) },
+});
+
+const resendDeliveryRoute = createRoute({
+  method: "post",
+  path: "/v1/deliveries/{id}/resend",
+  operationId: "resendDelivery",
+  tags: ["Alerts"],
+  summary: "Resend a delivery",
+  description:
+    "Now, under the same id, with all its attempts before it: to a receiver that lost it, or that is there again.",
+  middleware: requireScope("rules:write"),
+  request: { params: idParams },
+  responses: {
+    202: { description: "It is being sent", content: one },
+    ...problemResponses(401, 403, 404, 409, 503),
+  },
+});
+
 export function deliveriesRoutes({ postgres, tree }: { postgres: Postgres; tree: NodeTree }): OpenAPIHono<HttpEnv> {
   const app = createRouter();
 
@@ -39,84 +81,39 @@ export function deliveriesRoutes({ postgres, tree }: { postgres: Postgres; tree:
     });
   }
 
-  app.openapi(
-    createRoute({
-      method: "get",
-      path: "/v1/deliveries",
-      operationId: "listDeliveries",
-      tags: ["Alerts"],
-      summary: "List deliveries with every attempt",
-      description: "Each with all its attempts. Kept for 90 days.",
-      middleware: requireScope("read"),
-      request: { query: deliveryQuerySchema },
-      responses: {
-        200: { description: "The deliveries", content: { "application/json": { schema: deliveryListSchema } } },
-        ...problemResponses(400, 401, 403, 404, 503),
-      },
-    }),
-    async (c) => {
-      const { node: asked, alert, channel, state, limit, cursor } = c.req.valid("query");
-      const actor = c.get("actor");
-      const node = asked === undefined ? undefined : resolveNode(actor, tree, asked);
-      const question = { list: "deliveries", node, alert, channel, state };
-      const after = readCursor(cursor, question, z.number());
-      const isSeen = (of: string) => (node === undefined ? isWithinReach(actor, tree, of) : tree.isWithin(of, node));
-      const { deliveries, last } = await reading(async (tx) => {
-        const found = await listDeliveries(tx, { isSeen, alert, channel, state, after, limit: limit + 1 });
-        const page = found.slice(0, limit);
-        return {
-          deliveries: await describeDeliveries(tx, page),
-          last: found.length > limit ? page.at(-1) : undefined,
-        };
-      });
-      return c.json({ deliveries, next_cursor: last ? writeCursor(question, last.position) : null }, 200);
-    },
-  );
+  app.openapi(listDeliveriesRoute, async (c) => {
+    const { node: asked, alert, channel, state, limit, cursor } = c.req.valid("query");
+    const actor = c.get("actor");
+    const node = asked === undefined ? undefined : resolveNode(actor, tree, asked);
+    const question = { list: "deliveries", node, alert, channel, state };
+    const after = readCursor(cursor, question, z.number());
+    const isSeen = (of: string) => (node === undefined ? isWithinReach(actor, tree, of) : tree.isWithin(of, node));
+    const { deliveries, last } = await reading(async (tx) => {
+      const found = await listDeliveries(tx, { isSeen, alert, channel, state, after, limit: limit + 1 });
+      const page = found.slice(0, limit);
+      return {
+        deliveries: await describeDeliveries(tx, page),
+        last: found.length > limit ? page.at(-1) : undefined,
+      };
+    });
+    return c.json({ deliveries, next_cursor: last ? writeCursor(question, last.position) : null }, 200);
+  });
 
-  app.openapi(
-    createRoute({
-      method: "get",
-      path: "/v1/deliveries/{id}",
-      operationId: "getDelivery",
-      tags: ["Alerts"],
-      summary: "Get a delivery with every attempt",
-      middleware: requireScope("read"),
-      request: { params: idParams },
-      responses: { 200: { description: "The delivery", content: one }, ...problemResponses(401, 403, 404, 503) },
-    }),
-    async (c) => c.json(await described(c.get("actor"), c.req.valid("param").id), 200),
-  );
+  app.openapi(getDeliveryRoute, async (c) => c.json(await described(c.get("actor"), c.req.valid("param").id), 200));
 
-  app.openapi(
-    createRoute({
-      method: "post",
-      path: "/v1/deliveries/{id}/resend",
-      operationId: "resendDelivery",
-      tags: ["Alerts"],
-      summary: "Resend a delivery",
-      description:
-        "Now, under the same id, with all its attempts before it: to a receiver that lost it, or that is there again.",
-      middleware: requireScope("rules:write"),
-      request: { params: idParams },
-      responses: {
-        202: { description: "It is being sent", content: one },
-        ...problemResponses(401, 403, 404, 409, 503),
-      },
-    }),
-    async (c) => {
-      const { db } = postgres;
-      const row = await own(db, c.get("actor"), c.req.valid("param").id);
-      const channel = row.channel === null ? undefined : await readChannel(db, row.channel);
-      if (row.channel !== null && !channel?.enabled)
-        throw new ProblemError("conflict", "its channel is removed or switched off", { field: "id" });
-      await postgres.transaction(async (tx) => {
-        await resend(tx, row.id);
-        const { node, state } = row;
-        const change = { action: "delivery.resent", subject: row.id, before: { state }, after: { state: "resent" } };
-        await recordChange(tx, { by: authorOf(c), node, ...change });
-      });
-      return c.json(await described(c.get("actor"), row.id), 202);
-    },
-  );
+  app.openapi(resendDeliveryRoute, async (c) => {
+    const { db } = postgres;
+    const row = await own(db, c.get("actor"), c.req.valid("param").id);
+    const channel = row.channel === null ? undefined : await readChannel(db, row.channel);
+    if (row.channel !== null && !channel?.enabled)
+      throw new ProblemError("conflict", "its channel is removed or switched off", { field: "id" });
+    await postgres.transaction(async (tx) => {
+      await resend(tx, row.id);
+      const { node, state } = row;
+      const change = { action: "delivery.resent", subject: row.id, before: { state }, after: { state: "resent" } };
+      await recordChange(tx, { by: authorOf(c), node, ...change });
+    });
+    return c.json(await described(c.get("actor"), row.id), 202);
+  });
   return app;
 }

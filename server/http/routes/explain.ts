@@ -36,95 +36,91 @@ export interface ExplainRoutesDeps {
   now?: () => number;
 }
 
+const explainUsageRoute = createRoute({
+  method: "get",
+  path: "/v1/explain",
+  operationId: "explainUsage",
+  tags: ["Usage"],
+  summary: "Explain a figure",
+  description: `For one cell of an answer of /v1/usage: its window as from and to, the same node and filters; a group is a filter for its key. ${filterGrammar}`,
+  middleware: requireScope("read"),
+  request: { query: explainQuerySchema },
+  responses: {
+    200: {
+      description: "The figure and what is behind it",
+      content: { "application/json": { schema: explainAnswerSchema } },
+    },
+    ...problemResponses(400, 401, 403, 404, 503),
+  },
+});
+
 export function explainRoutes(deps: ExplainRoutesDeps): OpenAPIHono<HttpEnv> {
   const { clickhouse, tree, customMeters, corrections, watermark, now = Date.now } = deps;
   const app = createRouter();
-  app.openapi(
-    createRoute({
-      method: "get",
-      path: "/v1/explain",
-      operationId: "explainUsage",
-      tags: ["Usage"],
-      summary: "Explain a figure",
-      description: `For one cell of an answer of /v1/usage: its window as from and to, the same node and filters; a group is a filter for its key. ${filterGrammar}`,
-      middleware: requireScope("read"),
-      request: { query: explainQuerySchema },
-      responses: {
-        200: {
-          description: "The figure and what is behind it",
-          content: { "application/json": { schema: explainAnswerSchema } },
-        },
-        ...problemResponses(400, 401, 403, 404, 503),
-      },
-    }),
-    async (c) => {
-      const query = c.req.valid("query");
-      const node = resolveNode(c.get("actor"), tree, query.node);
-      const nowMs = now();
-      const range = readTimeRange(query, nowMs);
-      const fromMs = range.fromMs ?? 0;
-      const toMs = range.toMs ?? nowMs;
-      const meter = customMeters.find(query.meter, node, toMs);
-      if (!meter)
-        throw new ProblemError("invalid_request", `there is no meter named ${query.meter} for ${node}`, {
-          field: "meter",
-        });
-      const filters = parseFilters(query, dimensionsOf(meter));
-      const asked = {
-        list: "explain",
-        meter: query.meter,
+  app.openapi(explainUsageRoute, async (c) => {
+    const query = c.req.valid("query");
+    const node = resolveNode(c.get("actor"), tree, query.node);
+    const nowMs = now();
+    const range = readTimeRange(query, nowMs);
+    const fromMs = range.fromMs ?? 0;
+    const toMs = range.toMs ?? nowMs;
+    const meter = customMeters.find(query.meter, node, toMs);
+    if (!meter)
+      throw new ProblemError("invalid_request", `there is no meter named ${query.meter} for ${node}`, {
+        field: "meter",
+      });
+    const filters = parseFilters(query, dimensionsOf(meter));
+    const asked = {
+      list: "explain",
+      meter: query.meter,
+      node,
+      filters,
+      from: query.from,
+      to: query.to,
+      tz: query.tz,
+    };
+    const isOf = ({ organization, agent }: Pick<EventRow, "organization" | "agent">) =>
+      tree.isWithin(agent === "" ? nodeAddress("organization", organization) : `agent:${organization}/${agent}`, node);
+    const asOf = watermark();
+    const store = storeFor(c, clickhouse);
+    const window = { node, fromMs, toMs, tz: query.tz, fill: "zero", window: "total", anchor: 1 } as const;
+    const [answer, explained, corrected] = await Promise.all([
+      answerUsage(store, { ...window, meters: [meter], filters, groupBy: undefined }, asOf, nowMs),
+      explainFigure(store, {
+        meter,
         node,
         filters,
-        from: query.from,
-        to: query.to,
-        tz: query.tz,
-      };
-      const isOf = ({ organization, agent }: Pick<EventRow, "organization" | "agent">) =>
-        tree.isWithin(
-          agent === "" ? nodeAddress("organization", organization) : `agent:${organization}/${agent}`,
-          node,
-        );
-      const asOf = watermark();
-      const store = storeFor(c, clickhouse);
-      const window = { node, fromMs, toMs, tz: query.tz, fill: "zero", window: "total", anchor: 1 } as const;
-      const [answer, explained, corrected] = await Promise.all([
-        answerUsage(store, { ...window, meters: [meter], filters, groupBy: undefined }, asOf, nowMs),
-        explainFigure(store, {
-          meter,
-          node,
-          filters,
-          fromMs,
-          toMs: Math.min(toMs, nowMs),
-          after: readCursor(query.cursor, asked, explainKeySchema),
-          limit: query.limit,
-        }),
-        corrections.within(fromMs, toMs, isOf),
-      ]);
-      const [figure] = answer.meters;
-      if (!figure) throw new Error("a meter was not answered");
-      const { series: _, unit: __, meter: ___, ...whole } = figure;
-      return answerExact(c, {
-        node,
-        from: formatInstant(fromMs, query.tz),
-        to: formatInstant(toMs, query.tz),
-        tz: query.tz,
-        watermark: asOf.toISOString(),
-        meter: describeMeter(meter, customMeters.ownerFor(meter.meter, node)),
-        figure: whole,
-        events: {
-          count: explained.events,
-          last_received_at:
-            explained.lastReceivedMs === undefined ? null : new Date(explained.lastReceivedMs).toISOString(),
-          sample: explained.sample.map((row) => ({
-            ...eventOfRow({ ...row, dims: row.declared_dims }),
-            ...nameOfStored(row.id),
-            received_at: new Date(row.received_ms).toISOString(),
-          })),
-          next_cursor: explained.next ? writeCursor(asked, explained.next) : null,
-        },
-        corrections: corrected.map((one) => describeCorrection(one, isOf)),
-      });
-    },
-  );
+        fromMs,
+        toMs: Math.min(toMs, nowMs),
+        after: readCursor(query.cursor, asked, explainKeySchema),
+        limit: query.limit,
+      }),
+      corrections.within(fromMs, toMs, isOf),
+    ]);
+    const [figure] = answer.meters;
+    if (!figure) throw new Error("a meter was not answered");
+    const { series: _, unit: __, meter: ___, ...whole } = figure;
+    return answerExact(c, {
+      node,
+      from: formatInstant(fromMs, query.tz),
+      to: formatInstant(toMs, query.tz),
+      tz: query.tz,
+      watermark: asOf.toISOString(),
+      meter: describeMeter(meter, customMeters.ownerFor(meter.meter, node)),
+      figure: whole,
+      events: {
+        count: explained.events,
+        last_received_at:
+          explained.lastReceivedMs === undefined ? null : new Date(explained.lastReceivedMs).toISOString(),
+        sample: explained.sample.map((row) => ({
+          ...eventOfRow({ ...row, dims: row.declared_dims }),
+          ...nameOfStored(row.id),
+          received_at: new Date(row.received_ms).toISOString(),
+        })),
+        next_cursor: explained.next ? writeCursor(asked, explained.next) : null,
+      },
+      corrections: corrected.map((one) => describeCorrection(one, isOf)),
+    });
+  });
   return app;
 }

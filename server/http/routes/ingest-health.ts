@@ -22,6 +22,25 @@ export interface IngestHealthRoutesDeps {
 const hourMs = 60 * 60 * 1000;
 const usualRangeMs: Record<IngestWindow, number> = { minute: hourMs, hour: 24 * hourMs, day: 30 * 24 * hourMs };
 
+const getIngestHealthRoute = createRoute({
+  method: "get",
+  path: "/v1/ingest-health",
+  operationId: "getIngestHealth",
+  tags: ["Events"],
+  summary: "Get the outcomes of the events that were sent",
+  description: [
+    "Every event that a request held is accepted, a duplicate or rejected, counted in the minute in which it was received,",
+    "for the organization that it named. Events that named none which the key may see are counted at the key's own node.",
+    "Counted by whole minutes: `from` and `to` are widened to them. Requests refused as a whole are in `/metrics`.",
+  ].join(" "),
+  middleware: requireScope("read"),
+  request: { query: ingestHealthQuerySchema },
+  responses: {
+    200: { description: "The counts", content: { "application/json": { schema: ingestHealthSchema } } },
+    ...problemResponses(400, 401, 403, 404, 503),
+  },
+});
+
 export function ingestHealthRoutes({
   clickhouse,
   tree,
@@ -29,44 +48,24 @@ export function ingestHealthRoutes({
   now = Date.now,
 }: IngestHealthRoutesDeps): OpenAPIHono<HttpEnv> {
   const app = createRouter();
-  app.openapi(
-    createRoute({
-      method: "get",
-      path: "/v1/ingest-health",
-      operationId: "getIngestHealth",
-      tags: ["Events"],
-      summary: "Get the outcomes of the events that were sent",
-      description: [
-        "Every event that a request held is accepted, a duplicate or rejected, counted in the minute in which it was received,",
-        "for the organization that it named. Events that named none which the key may see are counted at the key's own node.",
-        "Counted by whole minutes: `from` and `to` are widened to them. Requests refused as a whole are in `/metrics`.",
-      ].join(" "),
-      middleware: requireScope("read"),
-      request: { query: ingestHealthQuerySchema },
-      responses: {
-        200: { description: "The counts", content: { "application/json": { schema: ingestHealthSchema } } },
-        ...problemResponses(400, 401, 403, 404, 503),
-      },
-    }),
-    async (c) => {
-      const query = c.req.valid("query");
-      const { window, tz, group_by: groupBy } = query;
-      const node = resolveNode(c.get("actor"), tree, query.node);
-      const nowMs = now();
-      const given = readTimeRange(query, nowMs);
-      const toMs = given.toMs ?? nowMs;
-      const fromMs = given.fromMs ?? toMs - usualRangeMs[window];
-      if (fromMs >= toMs) throw new ProblemError("invalid_request", "from must lie before to", { field: "from" });
-      const asOf = watermark();
-      try {
-        const question = { node, ...wholeMinutes(fromMs, toMs), window, tz, groupBy };
-        return c.json(await answerIngestHealth(storeFor(c, clickhouse), question, asOf, nowMs), 200);
-      } catch (error) {
-        if (error instanceof InvalidTimeError)
-          throw new ProblemError("invalid_request", error.message, { field: "window" });
-        throw error;
-      }
-    },
-  );
+  app.openapi(getIngestHealthRoute, async (c) => {
+    const query = c.req.valid("query");
+    const { window, tz, group_by: groupBy } = query;
+    const node = resolveNode(c.get("actor"), tree, query.node);
+    const nowMs = now();
+    const given = readTimeRange(query, nowMs);
+    const toMs = given.toMs ?? nowMs;
+    const fromMs = given.fromMs ?? toMs - usualRangeMs[window];
+    if (fromMs >= toMs) throw new ProblemError("invalid_request", "from must lie before to", { field: "from" });
+    const asOf = watermark();
+    try {
+      const question = { node, ...wholeMinutes(fromMs, toMs), window, tz, groupBy };
+      return c.json(await answerIngestHealth(storeFor(c, clickhouse), question, asOf, nowMs), 200);
+    } catch (error) {
+      if (error instanceof InvalidTimeError)
+        throw new ProblemError("invalid_request", error.message, { field: "window" });
+      throw error;
+    }
+  });
   return app;
 }

@@ -25,6 +25,25 @@ export interface JobsRoutesDeps {
 
 const positionSchema = z.object({ asOf: asOfSchema, key: jobKeySchema });
 
+const listJobsRoute = createRoute({
+  method: "get",
+  path: "/v1/jobs",
+  operationId: "listJobs",
+  tags: ["Records"],
+  summary: "List jobs, latest change first",
+  description: [
+    "A job's state is what its latest event says, at one instant the more final one, in whatever order they arrived.",
+    "All pages of a list show jobs as they were when its first page was made.",
+    `${filterGrammar} Dimensions: ${[...jobDimensions].join(", ")}.`,
+  ].join(" "),
+  middleware: requireScope("read"),
+  request: { query: jobsQuerySchema },
+  responses: {
+    200: { description: "The jobs", content: { "application/json": { schema: jobListSchema } } },
+    ...problemResponses(400, 401, 403, 404, 503),
+  },
+});
+
 export function jobsRoutes({
   clickhouse,
   tree,
@@ -33,52 +52,32 @@ export function jobsRoutes({
   now = Date.now,
 }: JobsRoutesDeps): OpenAPIHono<HttpEnv> {
   const app = createRouter();
-  app.openapi(
-    createRoute({
-      method: "get",
-      path: "/v1/jobs",
-      operationId: "listJobs",
-      tags: ["Records"],
-      summary: "List jobs, latest change first",
-      description: [
-        "A job's state is what its latest event says, at one instant the more final one, in whatever order they arrived.",
-        "All pages of a list show jobs as they were when its first page was made.",
-        `${filterGrammar} Dimensions: ${[...jobDimensions].join(", ")}.`,
-      ].join(" "),
-      middleware: requireScope("read"),
-      request: { query: jobsQuerySchema },
-      responses: {
-        200: { description: "The jobs", content: { "application/json": { schema: jobListSchema } } },
-        ...problemResponses(400, 401, 403, 404, 503),
+  app.openapi(listJobsRoute, async (c) => {
+    const query = c.req.valid("query");
+    const node = resolveNode(c.get("actor"), tree, query.node);
+    const filters = parseFilters(query, jobDimensions);
+    const { from, to, tz, limit = defaultPageSize } = query;
+    const range = readTimeRange(query, now());
+    const asked = { list: "jobs", node, filters, from, to, tz };
+    const position = readCursor(query.cursor, asked, positionSchema);
+    const seen = watermark();
+    const asOf = position?.asOf ?? { settledBatch: settledBatch(), watermarkMs: seen.getTime() };
+    const found = await readJobs(
+      storeFor(c, clickhouse),
+      { node, filters, ...range, asOf, after: position?.key },
+      limit + 1,
+    );
+    const page = found.slice(0, limit);
+    const last = page.at(-1);
+    return c.json(
+      {
+        node,
+        watermark: seen.toISOString(),
+        jobs: page.map(({ job }) => job),
+        next_cursor: found.length > limit && last ? writeCursor(asked, { asOf, key: last.key }) : null,
       },
-    }),
-    async (c) => {
-      const query = c.req.valid("query");
-      const node = resolveNode(c.get("actor"), tree, query.node);
-      const filters = parseFilters(query, jobDimensions);
-      const { from, to, tz, limit = defaultPageSize } = query;
-      const range = readTimeRange(query, now());
-      const asked = { list: "jobs", node, filters, from, to, tz };
-      const position = readCursor(query.cursor, asked, positionSchema);
-      const seen = watermark();
-      const asOf = position?.asOf ?? { settledBatch: settledBatch(), watermarkMs: seen.getTime() };
-      const found = await readJobs(
-        storeFor(c, clickhouse),
-        { node, filters, ...range, asOf, after: position?.key },
-        limit + 1,
-      );
-      const page = found.slice(0, limit);
-      const last = page.at(-1);
-      return c.json(
-        {
-          node,
-          watermark: seen.toISOString(),
-          jobs: page.map(({ job }) => job),
-          next_cursor: found.length > limit && last ? writeCursor(asked, { asOf, key: last.key }) : null,
-        },
-        200,
-      );
-    },
-  );
+      200,
+    );
+  });
   return app;
 }

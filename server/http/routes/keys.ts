@@ -21,140 +21,136 @@ import { authorOf } from "../author-of.ts";
 import { entityTag, ifMatch } from "../entity-tag.ts";
 import type { HttpEnv } from "../http-env.ts";
 
+const listKeysRoute = createRoute({
+  method: "get",
+  path: "/v1/keys",
+  operationId: "listKeys",
+  tags: ["Keys"],
+  summary: "List API keys, revoked ones included",
+  middleware: requireScope("keys:write"),
+  responses: {
+    200: { description: "All keys", content: { "application/json": { schema: keyListSchema } } },
+    ...problemResponses(401, 403, 503),
+  },
+});
+
+const createKeyRoute = createRoute({
+  method: "post",
+  path: "/v1/keys",
+  operationId: "createKey",
+  tags: ["Keys"],
+  summary: "Create an API key",
+  description: "The answer holds the key itself, this once.",
+  middleware: requireScope("keys:write"),
+  request: { body: { required: true, content: { "application/json": { schema: createKeySchema } } } },
+  responses: {
+    201: { description: "The new key", content: { "application/json": { schema: createdKeySchema } } },
+    ...problemResponses(400, 401, 403, 404, 503),
+  },
+});
+
+const rotateKeyRoute = createRoute({
+  method: "post",
+  path: "/v1/keys/{id}/rotate",
+  operationId: "rotateKey",
+  tags: ["Keys"],
+  summary: "Rotate an API key",
+  description:
+    "Both are good for the time of the overlap; then the old one ends. The answer holds the new key, this once.",
+  middleware: requireScope("keys:write"),
+  request: {
+    params: z.object({ id: z.string().max(100) }),
+    body: { required: true, content: { "application/json": { schema: rotateKeySchema } } },
+  },
+  responses: {
+    201: { description: "The new key", content: { "application/json": { schema: createdKeySchema } } },
+    ...problemResponses(400, 401, 403, 404, 409, 412, 422, 503),
+  },
+});
+
+const revokeKeyRoute = createRoute({
+  method: "delete",
+  path: "/v1/keys/{id}",
+  operationId: "revokeKey",
+  tags: ["Keys"],
+  summary: "Revoke an API key",
+  description:
+    "It is refused within five seconds everywhere, and its live connections are closed. Again changes nothing.",
+  middleware: requireScope("keys:write"),
+  request: { params: z.object({ id: z.string().max(100) }) },
+  responses: {
+    200: { description: "The revoked key", content: { "application/json": { schema: keySchema } } },
+    ...problemResponses(401, 403, 404, 412, 503),
+  },
+});
+
 export function keysRoutes({ keys, tree }: { keys: Keys; tree: NodeTree }): OpenAPIHono<HttpEnv> {
   const app = createRouter();
 
-  app.openapi(
-    createRoute({
-      method: "get",
-      path: "/v1/keys",
-      operationId: "listKeys",
-      tags: ["Keys"],
-      summary: "List API keys, revoked ones included",
-      middleware: requireScope("keys:write"),
-      responses: {
-        200: { description: "All keys", content: { "application/json": { schema: keyListSchema } } },
-        ...problemResponses(401, 403, 503),
-      },
-    }),
-    async (c) => {
-      const actor = c.get("actor");
-      const records = await keys.list();
-      return c.json({ keys: records.filter(({ node }) => isWithinReach(actor, tree, node)).map(describe) }, 200);
-    },
-  );
+  app.openapi(listKeysRoute, async (c) => {
+    const actor = c.get("actor");
+    const records = await keys.list();
+    return c.json({ keys: records.filter(({ node }) => isWithinReach(actor, tree, node)).map(describe) }, 200);
+  });
 
-  app.openapi(
-    createRoute({
-      method: "post",
-      path: "/v1/keys",
-      operationId: "createKey",
-      tags: ["Keys"],
-      summary: "Create an API key",
-      description: "The answer holds the key itself, this once.",
-      middleware: requireScope("keys:write"),
-      request: { body: { required: true, content: { "application/json": { schema: createKeySchema } } } },
-      responses: {
-        201: { description: "The new key", content: { "application/json": { schema: createdKeySchema } } },
-        ...problemResponses(400, 401, 403, 404, 503),
+  app.openapi(createKeyRoute, async (c) => {
+    const wanted = c.req.valid("json");
+    const actor = c.get("actor");
+    const node = resolveNode(actor, tree, wanted.node);
+    const { record, key } = await keys.create(
+      {
+        name: wanted.name,
+        node,
+        ...rightsWithin(actor, node, tree, wanted),
+        createdBy: actor.id,
       },
-    }),
-    async (c) => {
-      const wanted = c.req.valid("json");
-      const actor = c.get("actor");
-      const node = resolveNode(actor, tree, wanted.node);
-      const { record, key } = await keys.create(
-        {
-          name: wanted.name,
-          node,
-          ...rightsWithin(actor, node, tree, wanted),
-          createdBy: actor.id,
-        },
-        authorOf(c),
-      );
-      c.header("cache-control", "no-store");
-      c.header("etag", await entityTag(c, stateOfKey(record)));
-      return c.json({ ...describe(record), key }, 201);
-    },
-  );
+      authorOf(c),
+    );
+    c.header("cache-control", "no-store");
+    c.header("etag", await entityTag(c, stateOfKey(record)));
+    return c.json({ ...describe(record), key }, 201);
+  });
 
-  app.openapi(
-    createRoute({
-      method: "post",
-      path: "/v1/keys/{id}/rotate",
-      operationId: "rotateKey",
-      tags: ["Keys"],
-      summary: "Rotate an API key",
-      description:
-        "Both are good for the time of the overlap; then the old one ends. The answer holds the new key, this once.",
-      middleware: requireScope("keys:write"),
-      request: {
-        params: z.object({ id: z.string().max(100) }),
-        body: { required: true, content: { "application/json": { schema: rotateKeySchema } } },
+  app.openapi(rotateKeyRoute, async (c) => {
+    const { overlap_seconds, expires_at } = c.req.valid("json");
+    const actor = c.get("actor");
+    const { id } = c.req.valid("param");
+    const old = await keys.get(id);
+    if (!old || !isWithinReach(actor, tree, old.node)) throw new ProblemError("not_found", "there is no such key");
+    const nowMs = Date.now();
+    const lifetimeMs = old.expiresAt && old.expiresAt.getTime() - old.createdAt.getTime();
+    const wanted = {
+      name: old.name,
+      scopes: old.scopes,
+      create_organizations: old.createOrganizations,
+      see_prices: old.seePrices,
+      expires_at: expires_at ?? (lifetimeMs === null ? undefined : new Date(nowMs + lifetimeMs).toISOString()),
+    };
+    const rights = rightsWithin(actor, old.node, tree, wanted);
+    const rotated = await keys.rotate(
+      id,
+      {
+        wanted: { name: old.name, node: old.node, ...rights, createdBy: actor.id },
+        oldEndsAt: new Date(nowMs + overlap_seconds * 1000),
       },
-      responses: {
-        201: { description: "The new key", content: { "application/json": { schema: createdKeySchema } } },
-        ...problemResponses(400, 401, 403, 404, 409, 412, 422, 503),
-      },
-    }),
-    async (c) => {
-      const { overlap_seconds, expires_at } = c.req.valid("json");
-      const actor = c.get("actor");
-      const { id } = c.req.valid("param");
-      const old = await keys.get(id);
-      if (!old || !isWithinReach(actor, tree, old.node)) throw new ProblemError("not_found", "there is no such key");
-      const nowMs = Date.now();
-      const lifetimeMs = old.expiresAt && old.expiresAt.getTime() - old.createdAt.getTime();
-      const wanted = {
-        name: old.name,
-        scopes: old.scopes,
-        create_organizations: old.createOrganizations,
-        see_prices: old.seePrices,
-        expires_at: expires_at ?? (lifetimeMs === null ? undefined : new Date(nowMs + lifetimeMs).toISOString()),
-      };
-      const rights = rightsWithin(actor, old.node, tree, wanted);
-      const rotated = await keys.rotate(
-        id,
-        {
-          wanted: { name: old.name, node: old.node, ...rights, createdBy: actor.id },
-          oldEndsAt: new Date(nowMs + overlap_seconds * 1000),
-        },
-        { by: authorOf(c), check: await ifMatch(c) },
-      );
-      if (!rotated) throw new ProblemError("conflict", "the key has ended: make a new one", { field: "id" });
-      c.header("cache-control", "no-store");
-      c.header("etag", await entityTag(c, stateOfKey(rotated.record)));
-      return c.json({ ...describe(rotated.record), key: rotated.key }, 201);
-    },
-  );
+      { by: authorOf(c), check: await ifMatch(c) },
+    );
+    if (!rotated) throw new ProblemError("conflict", "the key has ended: make a new one", { field: "id" });
+    c.header("cache-control", "no-store");
+    c.header("etag", await entityTag(c, stateOfKey(rotated.record)));
+    return c.json({ ...describe(rotated.record), key: rotated.key }, 201);
+  });
 
-  app.openapi(
-    createRoute({
-      method: "delete",
-      path: "/v1/keys/{id}",
-      operationId: "revokeKey",
-      tags: ["Keys"],
-      summary: "Revoke an API key",
-      description:
-        "It is refused within five seconds everywhere, and its live connections are closed. Again changes nothing.",
-      middleware: requireScope("keys:write"),
-      request: { params: z.object({ id: z.string().max(100) }) },
-      responses: {
-        200: { description: "The revoked key", content: { "application/json": { schema: keySchema } } },
-        ...problemResponses(401, 403, 404, 412, 503),
-      },
-    }),
-    async (c) => {
-      const { id } = c.req.valid("param");
-      const mayRevoke = (record: KeyRecord | undefined): record is KeyRecord =>
-        record !== undefined && isWithinReach(c.get("actor"), tree, record.node);
-      if (!mayRevoke(await keys.get(id))) throw new ProblemError("not_found", "there is no such key");
-      await keys.revoke(id, { by: authorOf(c), check: await ifMatch(c) });
-      const revoked = await keys.get(id);
-      if (!mayRevoke(revoked)) throw new ProblemError("not_found", "there is no such key");
-      return c.json(describe(revoked), 200);
-    },
-  );
+  app.openapi(revokeKeyRoute, async (c) => {
+    const { id } = c.req.valid("param");
+    const mayRevoke = (record: KeyRecord | undefined): record is KeyRecord =>
+      record !== undefined && isWithinReach(c.get("actor"), tree, record.node);
+    if (!mayRevoke(await keys.get(id))) throw new ProblemError("not_found", "there is no such key");
+    await keys.revoke(id, { by: authorOf(c), check: await ifMatch(c) });
+    const revoked = await keys.get(id);
+    if (!mayRevoke(revoked)) throw new ProblemError("not_found", "there is no such key");
+    return c.json(describe(revoked), 200);
+  });
   return app;
 }
 

@@ -28,6 +28,90 @@ const ownerQuery = z.strictObject({
     .describe("Whose meter it is; needed where several nodes below have one by that name"),
 });
 
+const listMetersRoute = createRoute({
+  method: "get",
+  path: "/v1/meters",
+  operationId: "listMeters",
+  tags: ["Meters"],
+  summary: "List meters",
+  middleware: requireScope("read"),
+  request: {
+    query: z.strictObject({ node: nodeAddressSchema.optional().describe("Defaults to the caller's node") }),
+  },
+  responses: {
+    200: {
+      description: "Built-in meters, and those that users made for this node or one above it",
+      content: { "application/json": { schema: meterListSchema } },
+    },
+    ...problemResponses(400, 401, 403, 404),
+  },
+});
+
+const createMeterRoute = createRoute({
+  method: "post",
+  path: "/v1/meters",
+  operationId: "createMeter",
+  tags: ["Meters"],
+  summary: "Create a meter",
+  description:
+    "Of event types of any name, or as a formula over other meters. It is answered from the events themselves, so it knows the whole past at once.",
+  middleware: requireScope("meters:write"),
+  request: { body: { required: true, content: { "application/json": { schema: createMeterSchema } } } },
+  responses: {
+    201: { description: "The new meter", content: { "application/json": { schema: customMeterSchema } } },
+    ...problemResponses(400, 401, 403, 404, 409, 422, 503),
+  },
+});
+
+const getMeterRoute = createRoute({
+  method: "get",
+  path: "/v1/meters/{meter}",
+  operationId: "getMeter",
+  tags: ["Meters"],
+  summary: "Get a custom meter with all its versions",
+  middleware: requireScope("read"),
+  request: { params: nameParam, query: ownerQuery },
+  responses: {
+    200: { description: "The meter", content: { "application/json": { schema: customMeterSchema } } },
+    ...problemResponses(400, 401, 403, 404),
+  },
+});
+
+const updateMeterRoute = createRoute({
+  method: "patch",
+  path: "/v1/meters/{meter}",
+  operationId: "updateMeter",
+  tags: ["Meters"],
+  summary: "Update a meter: give it a new version",
+  description:
+    "The versions before stay: `meter=name@1` asks for that one. A question is answered by the newest version that is effective before its range ends.",
+  middleware: requireScope("meters:write"),
+  request: {
+    params: nameParam,
+    query: ownerQuery,
+    body: { required: true, content: { "application/json": { schema: changeMeterSchema } } },
+  },
+  responses: {
+    200: { description: "The meter", content: { "application/json": { schema: customMeterSchema } } },
+    ...problemResponses(400, 401, 403, 404, 409, 412, 422, 503),
+  },
+});
+
+const deleteMeterRoute = createRoute({
+  method: "delete",
+  path: "/v1/meters/{meter}",
+  operationId: "deleteMeter",
+  tags: ["Meters"],
+  summary: "Retire a meter",
+  description: "No question is answered by it any more; its name stays taken. Its events stay.",
+  middleware: requireScope("meters:write"),
+  request: { params: nameParam, query: ownerQuery },
+  responses: {
+    200: { description: "The retired meter", content: { "application/json": { schema: customMeterSchema } } },
+    ...problemResponses(400, 401, 403, 404, 409, 412, 422, 503),
+  },
+});
+
 export function metersRoutes({
   customMeters,
   tree,
@@ -37,57 +121,20 @@ export function metersRoutes({
 }): OpenAPIHono<HttpEnv> {
   const app = createRouter();
 
-  app.openapi(
-    createRoute({
-      method: "get",
-      path: "/v1/meters",
-      operationId: "listMeters",
-      tags: ["Meters"],
-      summary: "List meters",
-      middleware: requireScope("read"),
-      request: {
-        query: z.strictObject({ node: nodeAddressSchema.optional().describe("Defaults to the caller's node") }),
-      },
-      responses: {
-        200: {
-          description: "Built-in meters, and those that users made for this node or one above it",
-          content: { "application/json": { schema: meterListSchema } },
-        },
-        ...problemResponses(400, 401, 403, 404),
-      },
-    }),
-    (c) => {
-      const node = resolveNode(c.get("actor"), tree, c.req.valid("query").node);
-      const own = customMeters
-        .listFor(node)
-        .map((meter) => describeMeter(meter, customMeters.ownerFor(meter.meter, node)));
-      return c.json({ meters: [...meters.map((meter) => describeMeter(meter, null)), ...own] }, 200);
-    },
-  );
+  app.openapi(listMetersRoute, (c) => {
+    const node = resolveNode(c.get("actor"), tree, c.req.valid("query").node);
+    const own = customMeters
+      .listFor(node)
+      .map((meter) => describeMeter(meter, customMeters.ownerFor(meter.meter, node)));
+    return c.json({ meters: [...meters.map((meter) => describeMeter(meter, null)), ...own] }, 200);
+  });
 
-  app.openapi(
-    createRoute({
-      method: "post",
-      path: "/v1/meters",
-      operationId: "createMeter",
-      tags: ["Meters"],
-      summary: "Create a meter",
-      description:
-        "Of event types of any name, or as a formula over other meters. It is answered from the events themselves, so it knows the whole past at once.",
-      middleware: requireScope("meters:write"),
-      request: { body: { required: true, content: { "application/json": { schema: createMeterSchema } } } },
-      responses: {
-        201: { description: "The new meter", content: { "application/json": { schema: customMeterSchema } } },
-        ...problemResponses(400, 401, 403, 404, 409, 422, 503),
-      },
-    }),
-    async (c) => {
-      const { meter, node: requested, ...definition } = c.req.valid("json");
-      const node = resolveNode(c.get("actor"), tree, requested);
-      await customMeters.create(meter, node, definition, authorOf(c));
-      return await answer(c, customMeters.versionsOf(meter, node), 201);
-    },
-  );
+  app.openapi(createMeterRoute, async (c) => {
+    const { meter, node: requested, ...definition } = c.req.valid("json");
+    const node = resolveNode(c.get("actor"), tree, requested);
+    await customMeters.create(meter, node, definition, authorOf(c));
+    return await answer(c, customMeters.versionsOf(meter, node), 201);
+  });
 
   /** The caller's meter by that name, of the node that is asked for or the only one. */
   function ownedBy(actor: Actor, { meter }: { meter: string }, { node }: { node?: string | undefined }): NodeAddress {
@@ -115,76 +162,24 @@ export function metersRoutes({
     return c.json(describe(versions), status);
   }
 
-  app.openapi(
-    createRoute({
-      method: "get",
-      path: "/v1/meters/{meter}",
-      operationId: "getMeter",
-      tags: ["Meters"],
-      summary: "Get a custom meter with all its versions",
-      middleware: requireScope("read"),
-      request: { params: nameParam, query: ownerQuery },
-      responses: {
-        200: { description: "The meter", content: { "application/json": { schema: customMeterSchema } } },
-        ...problemResponses(400, 401, 403, 404),
-      },
-    }),
-    async (c) => {
-      const node = ownedBy(c.get("actor"), c.req.valid("param"), c.req.valid("query"));
-      return await answer(c, customMeters.versionsOf(c.req.valid("param").meter, node), 200);
-    },
-  );
+  app.openapi(getMeterRoute, async (c) => {
+    const node = ownedBy(c.get("actor"), c.req.valid("param"), c.req.valid("query"));
+    return await answer(c, customMeters.versionsOf(c.req.valid("param").meter, node), 200);
+  });
 
-  app.openapi(
-    createRoute({
-      method: "patch",
-      path: "/v1/meters/{meter}",
-      operationId: "updateMeter",
-      tags: ["Meters"],
-      summary: "Update a meter: give it a new version",
-      description:
-        "The versions before stay: `meter=name@1` asks for that one. A question is answered by the newest version that is effective before its range ends.",
-      middleware: requireScope("meters:write"),
-      request: {
-        params: nameParam,
-        query: ownerQuery,
-        body: { required: true, content: { "application/json": { schema: changeMeterSchema } } },
-      },
-      responses: {
-        200: { description: "The meter", content: { "application/json": { schema: customMeterSchema } } },
-        ...problemResponses(400, 401, 403, 404, 409, 412, 422, 503),
-      },
-    }),
-    async (c) => {
-      const { meter } = c.req.valid("param");
-      const node = ownedBy(c.get("actor"), { meter }, c.req.valid("query"));
-      await customMeters.change(meter, node, c.req.valid("json"), await editOf(c));
-      return await answer(c, customMeters.versionsOf(meter, node), 200);
-    },
-  );
+  app.openapi(updateMeterRoute, async (c) => {
+    const { meter } = c.req.valid("param");
+    const node = ownedBy(c.get("actor"), { meter }, c.req.valid("query"));
+    await customMeters.change(meter, node, c.req.valid("json"), await editOf(c));
+    return await answer(c, customMeters.versionsOf(meter, node), 200);
+  });
 
-  app.openapi(
-    createRoute({
-      method: "delete",
-      path: "/v1/meters/{meter}",
-      operationId: "deleteMeter",
-      tags: ["Meters"],
-      summary: "Retire a meter",
-      description: "No question is answered by it any more; its name stays taken. Its events stay.",
-      middleware: requireScope("meters:write"),
-      request: { params: nameParam, query: ownerQuery },
-      responses: {
-        200: { description: "The retired meter", content: { "application/json": { schema: customMeterSchema } } },
-        ...problemResponses(400, 401, 403, 404, 409, 412, 422, 503),
-      },
-    }),
-    async (c) => {
-      const { meter } = c.req.valid("param");
-      const node = ownedBy(c.get("actor"), { meter }, c.req.valid("query"));
-      await customMeters.retire(meter, node, await editOf(c));
-      return await answer(c, customMeters.versionsOf(meter, node), 200);
-    },
-  );
+  app.openapi(deleteMeterRoute, async (c) => {
+    const { meter } = c.req.valid("param");
+    const node = ownedBy(c.get("actor"), { meter }, c.req.valid("query"));
+    await customMeters.retire(meter, node, await editOf(c));
+    return await answer(c, customMeters.versionsOf(meter, node), 200);
+  });
   return app;
 }
 

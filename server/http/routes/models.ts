@@ -30,123 +30,118 @@ import type { HttpEnv } from "../http-env.ts";
 const idParams = z.object({ id: z.string().max(100) });
 const answered = (description: string) => ({ description, content: { "application/json": { schema: modelSchema } } });
 
+const listModelsRoute = createRoute({
+  method: "get",
+  path: "/v1/models",
+  operationId: "listModels",
+  tags: ["Plans"],
+  summary: "List speech models",
+  middleware: requireScope("read"),
+  request: { query: modelQuerySchema },
+  responses: {
+    200: { description: "The models", content: { "application/json": { schema: modelListSchema } } },
+    ...problemResponses(400, 401, 403, 404, 503),
+  },
+});
+
+const createModelRoute = createRoute({
+  method: "post",
+  path: "/v1/models",
+  operationId: "createModel",
+  tags: ["Plans"],
+  summary: "Register a speech model",
+  description: "Usage of it, of before too, is shown under its name wherever it is grouped by model.",
+  middleware: requireScope("meters:write"),
+  request: { body: { required: true, content: { "application/json": { schema: createModelSchema } } } },
+  responses: { 201: answered("The new model"), ...problemResponses(400, 401, 403, 404, 409, 503) },
+});
+
+const getModelRoute = createRoute({
+  method: "get",
+  path: "/v1/models/{id}",
+  operationId: "getModel",
+  tags: ["Plans"],
+  summary: "Get a speech model",
+  middleware: requireScope("read"),
+  request: { params: idParams },
+  responses: { 200: answered("The model"), ...problemResponses(401, 403, 404, 503) },
+});
+
+const updateModelRoute = createRoute({
+  method: "patch",
+  path: "/v1/models/{id}",
+  operationId: "updateModel",
+  tags: ["Plans"],
+  summary: "Update a speech model",
+  middleware: requireScope("meters:write"),
+  request: {
+    params: idParams,
+    body: { required: true, content: { "application/json": { schema: changeModelSchema } } },
+  },
+  responses: { 200: answered("The model now"), ...problemResponses(400, 401, 403, 404, 412, 503) },
+});
+
+const deleteModelRoute = createRoute({
+  method: "delete",
+  path: "/v1/models/{id}",
+  operationId: "deleteModel",
+  tags: ["Plans"],
+  summary: "Delete a speech model",
+  description: "Its usage stays, and is shown under the id that events carry.",
+  middleware: requireScope("meters:write"),
+  request: { params: idParams },
+  responses: { 204: { description: "It is gone" }, ...problemResponses(401, 403, 404, 412, 503) },
+});
+
 export function modelsRoutes({ postgres, tree }: { postgres: Postgres; tree: NodeTree }): OpenAPIHono<HttpEnv> {
   const app = createRouter();
 
-  app.openapi(
-    createRoute({
-      method: "get",
-      path: "/v1/models",
-      operationId: "listModels",
-      tags: ["Plans"],
-      summary: "List speech models",
-      middleware: requireScope("read"),
-      request: { query: modelQuerySchema },
-      responses: {
-        200: { description: "The models", content: { "application/json": { schema: modelListSchema } } },
-        ...problemResponses(400, 401, 403, 404, 503),
-      },
-    }),
-    async (c) => {
-      const actor = c.get("actor");
-      const node = resolveNode(actor, tree, c.req.valid("query").node);
-      const known = (await listModels(postgres.db)).filter(
-        (one) => tree.isWithin(one.node, node) || tree.isWithin(node, one.node),
-      );
-      return c.json({ models: known.map((one) => describe(one, actor, tree)) }, 200);
-    },
-  );
+  app.openapi(listModelsRoute, async (c) => {
+    const actor = c.get("actor");
+    const node = resolveNode(actor, tree, c.req.valid("query").node);
+    const known = (await listModels(postgres.db)).filter(
+      (one) => tree.isWithin(one.node, node) || tree.isWithin(node, one.node),
+    );
+    return c.json({ models: known.map((one) => describe(one, actor, tree)) }, 200);
+  });
 
-  app.openapi(
-    createRoute({
-      method: "post",
-      path: "/v1/models",
-      operationId: "createModel",
-      tags: ["Plans"],
-      summary: "Register a speech model",
-      description: "Usage of it, of before too, is shown under its name wherever it is grouped by model.",
-      middleware: requireScope("meters:write"),
-      request: { body: { required: true, content: { "application/json": { schema: createModelSchema } } } },
-      responses: { 201: answered("The new model"), ...problemResponses(400, 401, 403, 404, 409, 503) },
-    }),
-    async (c) => {
-      const { node: requested, ...wanted } = c.req.valid("json");
-      const actor = c.get("actor");
-      const node = resolveNode(actor, tree, requested);
-      if (node.startsWith("agent:"))
-        throw new ProblemError("invalid_request", "an agent has no models of its own", { field: "node" });
-      const made = await createModel(postgres, { ...wanted, node }, authorOf(c));
-      c.header("etag", await entityTag(c, stateOfModel(made)));
-      return c.json(describe(made, actor, tree), 201);
-    },
-  );
+  app.openapi(createModelRoute, async (c) => {
+    const { node: requested, ...wanted } = c.req.valid("json");
+    const actor = c.get("actor");
+    const node = resolveNode(actor, tree, requested);
+    if (node.startsWith("agent:"))
+      throw new ProblemError("invalid_request", "an agent has no models of its own", { field: "node" });
+    const made = await createModel(postgres, { ...wanted, node }, authorOf(c));
+    c.header("etag", await entityTag(c, stateOfModel(made)));
+    return c.json(describe(made, actor, tree), 201);
+  });
 
-  app.openapi(
-    createRoute({
-      method: "get",
-      path: "/v1/models/{id}",
-      operationId: "getModel",
-      tags: ["Plans"],
-      summary: "Get a speech model",
-      middleware: requireScope("read"),
-      request: { params: idParams },
-      responses: { 200: answered("The model"), ...problemResponses(401, 403, 404, 503) },
-    }),
-    async (c) => {
-      const actor = c.get("actor");
-      const found = await readModel(postgres.db, c.req.valid("param").id);
-      const isShared = found && actor.reach.some((top) => tree.isWithin(top, found.node));
-      if (!found || !(isShared || isWithinReach(actor, tree, found.node)))
-        throw new ProblemError("not_found", "there is no such model");
-      c.header("etag", await entityTag(c, stateOfModel(found)));
-      return c.json(describe(found, actor, tree), 200);
-    },
-  );
+  app.openapi(getModelRoute, async (c) => {
+    const actor = c.get("actor");
+    const found = await readModel(postgres.db, c.req.valid("param").id);
+    const isShared = found && actor.reach.some((top) => tree.isWithin(top, found.node));
+    if (!found || !(isShared || isWithinReach(actor, tree, found.node)))
+      throw new ProblemError("not_found", "there is no such model");
+    c.header("etag", await entityTag(c, stateOfModel(found)));
+    return c.json(describe(found, actor, tree), 200);
+  });
 
-  app.openapi(
-    createRoute({
-      method: "patch",
-      path: "/v1/models/{id}",
-      operationId: "updateModel",
-      tags: ["Plans"],
-      summary: "Update a speech model",
-      middleware: requireScope("meters:write"),
-      request: {
-        params: idParams,
-        body: { required: true, content: { "application/json": { schema: changeModelSchema } } },
-      },
-      responses: { 200: answered("The model now"), ...problemResponses(400, 401, 403, 404, 412, 503) },
-    }),
-    async (c) => {
-      const actor = c.get("actor");
-      const id = await ownId(actor, c.req.valid("param").id);
-      const changed = await changeModel(postgres, id, c.req.valid("json"), {
-        by: authorOf(c),
-        check: await ifMatch(c),
-      });
-      c.header("etag", await entityTag(c, stateOfModel(changed)));
-      return c.json(describe(changed, actor, tree), 200);
-    },
-  );
+  app.openapi(updateModelRoute, async (c) => {
+    const actor = c.get("actor");
+    const id = await ownId(actor, c.req.valid("param").id);
+    const changed = await changeModel(postgres, id, c.req.valid("json"), {
+      by: authorOf(c),
+      check: await ifMatch(c),
+    });
+    c.header("etag", await entityTag(c, stateOfModel(changed)));
+    return c.json(describe(changed, actor, tree), 200);
+  });
 
-  app.openapi(
-    createRoute({
-      method: "delete",
-      path: "/v1/models/{id}",
-      operationId: "deleteModel",
-      tags: ["Plans"],
-      summary: "Delete a speech model",
-      description: "Its usage stays, and is shown under the id that events carry.",
-      middleware: requireScope("meters:write"),
-      request: { params: idParams },
-      responses: { 204: { description: "It is gone" }, ...problemResponses(401, 403, 404, 412, 503) },
-    }),
-    async (c) => {
-      const id = await ownId(c.get("actor"), c.req.valid("param").id);
-      await removeModel(postgres, id, { by: authorOf(c), check: await ifMatch(c) });
-      return c.body(null, 204);
-    },
-  );
+  app.openapi(deleteModelRoute, async (c) => {
+    const id = await ownId(c.get("actor"), c.req.valid("param").id);
+    await removeModel(postgres, id, { by: authorOf(c), check: await ifMatch(c) });
+    return c.body(null, 204);
+  });
 
   async function ownId(actor: Actor, id: string): Promise<string> {
     const found = await readModel(postgres.db, id);

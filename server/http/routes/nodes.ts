@@ -34,186 +34,178 @@ const maxTableBytes = 32 * 1024 * 1024;
 /** No event is older. */
 const earliestMoveMs = Date.UTC(2000, 0, 1);
 
+const listNodesRoute = createRoute({
+  method: "get",
+  path: "/v1/nodes",
+  operationId: "listNodes",
+  tags: ["Nodes"],
+  summary: "List nodes",
+  description: "In the order of their addresses. Agents are not listed.",
+  middleware: requireScope("read"),
+  request: { query: nodeQuerySchema },
+  responses: {
+    200: { description: "A page of nodes", content: { "application/json": { schema: nodeListSchema } } },
+    ...problemResponses(400, 401, 403, 404, 503),
+  },
+});
+
+const getNodeRoute = createRoute({
+  method: "get",
+  path: "/v1/nodes/{node}",
+  operationId: "getNode",
+  tags: ["Nodes"],
+  summary: "Get a node",
+  middleware: requireScope("read"),
+  request: { params: z.object({ node: nodeAddressSchema }) },
+  responses: {
+    200: { description: "The node", content: { "application/json": { schema: nodeSchema } } },
+    ...problemResponses(400, 401, 403, 404, 503),
+  },
+});
+
+const updateNodeRoute = createRoute({
+  method: "patch",
+  path: "/v1/nodes/{node}",
+  operationId: "updateNode",
+  tags: ["Nodes"],
+  summary: "Update or move a node",
+  description: [
+    "Everything but the name needs the right above the node too. A move takes all below it along. Usage until",
+    "`effective_from` stays with the old parent and usage from then on belongs to the new one, in every meter, to the",
+    "millisecond, sessions that run at that instant among it. A move that lies back takes stored usage along within",
+    "seconds, and replaces moves of the node that took effect since; it needs the right at what lost and gains the usage of",
+    "then, as the tree was then, and each of them has it in its audit.",
+  ].join(" "),
+  middleware: requireScope("nodes:write"),
+  request: {
+    params: z.object({ node: nodeAddressSchema }),
+    body: { required: true, content: { "application/json": { schema: changeNodeSchema } } },
+  },
+  responses: {
+    200: { description: "The node now", content: { "application/json": { schema: nodeSchema } } },
+    ...problemResponses(400, 401, 403, 404, 409, 412, 422, 503),
+  },
+});
+
+const createNodeRoute = createRoute({
+  method: "post",
+  path: "/v1/nodes",
+  operationId: "createNode",
+  tags: ["Nodes"],
+  summary: "Create a node",
+  description: "The same node posted again is answered 200 and changes nothing.",
+  middleware: requireScope("nodes:write"),
+  request: { body: { required: true, content: { "application/json": { schema: createNodeSchema } } } },
+  responses: {
+    200: { description: "It was there already", content: { "application/json": { schema: nodeSchema } } },
+    201: { description: "The new node", content: { "application/json": { schema: nodeSchema } } },
+    ...problemResponses(400, 401, 403, 404, 409, 503),
+  },
+});
+
+const importNodesRoute = createRoute({
+  method: "post",
+  path: "/v1/nodes/import",
+  operationId: "importNodes",
+  tags: ["Nodes"],
+  summary: "Import nodes from CSV",
+  description: [
+    `CSV with a header: kind, id, name, parent, external_id, status, and \`fields.NAME\` for custom fields; at most`,
+    `${maxImportedNodes} lines. Parents may be in the table, in any order. All lines are taken or none; with`,
+    "`dry_run=true` none, and the answer says what would happen. The same table again changes nothing.",
+  ].join(" "),
+  middleware: requireScope("nodes:write"),
+  [maxBodyBytes]: maxTableBytes,
+  request: {
+    query: z.strictObject({ dry_run: z.enum(["true", "false"]).default("false") }),
+    body: { required: true, content: { "text/csv": { schema: z.string() } } },
+  },
+  responses: {
+    200: { description: "What was done", content: { "application/json": { schema: importAnswerSchema } } },
+    422: {
+      description: "Lines are wrong; none was taken",
+      content: { "application/problem+json": { schema: refusedImportSchema } },
+    },
+    ...problemResponses(400, 401, 403, 413, 503),
+  },
+});
+
 export function nodesRoutes({ tree }: { tree: NodeTree }): OpenAPIHono<HttpEnv> {
   const app = createRouter();
 
-  app.openapi(
-    createRoute({
-      method: "get",
-      path: "/v1/nodes",
-      operationId: "listNodes",
-      tags: ["Nodes"],
-      summary: "List nodes",
-      description: "In the order of their addresses. Agents are not listed.",
-      middleware: requireScope("read"),
-      request: { query: nodeQuerySchema },
-      responses: {
-        200: { description: "A page of nodes", content: { "application/json": { schema: nodeListSchema } } },
-        ...problemResponses(400, 401, 403, 404, 503),
-      },
-    }),
-    (c) => {
-      const { parent, cursor, limit, ...filter } = c.req.valid("query");
-      const actor = c.get("actor");
-      if (parent !== undefined) resolveNode(actor, tree, parent, "parent");
-      const found = tree.list(actor.reach, { ...filter, parent, after: cursor, limit: limit + 1 });
-      const page = found.slice(0, limit);
-      const last = found.length > limit ? page.at(-1) : undefined;
-      return c.json(
-        { nodes: page.map((record) => describe(record, actor, tree)), next_cursor: last?.node ?? null },
-        200,
-      );
-    },
-  );
+  app.openapi(listNodesRoute, (c) => {
+    const { parent, cursor, limit, ...filter } = c.req.valid("query");
+    const actor = c.get("actor");
+    if (parent !== undefined) resolveNode(actor, tree, parent, "parent");
+    const found = tree.list(actor.reach, { ...filter, parent, after: cursor, limit: limit + 1 });
+    const page = found.slice(0, limit);
+    const last = found.length > limit ? page.at(-1) : undefined;
+    return c.json({ nodes: page.map((record) => describe(record, actor, tree)), next_cursor: last?.node ?? null }, 200);
+  });
 
-  app.openapi(
-    createRoute({
-      method: "get",
-      path: "/v1/nodes/{node}",
-      operationId: "getNode",
-      tags: ["Nodes"],
-      summary: "Get a node",
-      middleware: requireScope("read"),
-      request: { params: z.object({ node: nodeAddressSchema }) },
-      responses: {
-        200: { description: "The node", content: { "application/json": { schema: nodeSchema } } },
-        ...problemResponses(400, 401, 403, 404, 503),
-      },
-    }),
-    async (c) => {
-      const actor = c.get("actor");
-      const record = tree.get(resolveNode(actor, tree, c.req.valid("param").node));
-      if (!record) throw new ProblemError("not_found", "there is no such node");
-      c.header("etag", await entityTag(c, stateOf(record, tree)));
-      return c.json(describe(record, actor, tree), 200);
-    },
-  );
+  app.openapi(getNodeRoute, async (c) => {
+    const actor = c.get("actor");
+    const record = tree.get(resolveNode(actor, tree, c.req.valid("param").node));
+    if (!record) throw new ProblemError("not_found", "there is no such node");
+    c.header("etag", await entityTag(c, stateOf(record, tree)));
+    return c.json(describe(record, actor, tree), 200);
+  });
 
-  app.openapi(
-    createRoute({
-      method: "patch",
-      path: "/v1/nodes/{node}",
-      operationId: "updateNode",
-      tags: ["Nodes"],
-      summary: "Update or move a node",
-      description: [
-        "Everything but the name needs the right above the node too. A move takes all below it along. Usage until",
-        "`effective_from` stays with the old parent and usage from then on belongs to the new one, in every meter, to the",
-        "millisecond, sessions that run at that instant among it. A move that lies back takes stored usage along within",
-        "seconds, and replaces moves of the node that took effect since; it needs the right at what lost and gains the usage of",
-        "then, as the tree was then, and each of them has it in its audit.",
-      ].join(" "),
-      middleware: requireScope("nodes:write"),
-      request: {
-        params: z.object({ node: nodeAddressSchema }),
-        body: { required: true, content: { "application/json": { schema: changeNodeSchema } } },
-      },
-      responses: {
-        200: { description: "The node now", content: { "application/json": { schema: nodeSchema } } },
-        ...problemResponses(400, 401, 403, 404, 409, 412, 422, 503),
-      },
-    }),
-    async (c) => {
-      const actor = c.get("actor");
-      const node = resolveNode(actor, tree, c.req.valid("param").node);
-      const wanted = c.req.valid("json");
-      const change = readChange(actor, tree, node, wanted);
-      await changeNode(tree, node, change, { by: authorOf(c), check: await ifMatch(c), reach: actor.reach });
-      const record = tree.get(node);
-      if (!record) throw new ProblemError("not_found", "there is no such node");
-      c.header("etag", await entityTag(c, stateOf(record, tree)));
-      return c.json(describe(record, actor, tree), 200);
-    },
-  );
+  app.openapi(updateNodeRoute, async (c) => {
+    const actor = c.get("actor");
+    const node = resolveNode(actor, tree, c.req.valid("param").node);
+    const wanted = c.req.valid("json");
+    const change = readChange(actor, tree, node, wanted);
+    await changeNode(tree, node, change, { by: authorOf(c), check: await ifMatch(c), reach: actor.reach });
+    const record = tree.get(node);
+    if (!record) throw new ProblemError("not_found", "there is no such node");
+    c.header("etag", await entityTag(c, stateOf(record, tree)));
+    return c.json(describe(record, actor, tree), 200);
+  });
 
-  app.openapi(
-    createRoute({
-      method: "post",
-      path: "/v1/nodes",
-      operationId: "createNode",
-      tags: ["Nodes"],
-      summary: "Create a node",
-      description: "The same node posted again is answered 200 and changes nothing.",
-      middleware: requireScope("nodes:write"),
-      request: { body: { required: true, content: { "application/json": { schema: createNodeSchema } } } },
-      responses: {
-        200: { description: "It was there already", content: { "application/json": { schema: nodeSchema } } },
-        201: { description: "The new node", content: { "application/json": { schema: nodeSchema } } },
-        ...problemResponses(400, 401, 403, 404, 409, 503),
-      },
-    }),
-    async (c) => {
-      const { kind, id, name, parent: requestedParent, external_id, status, fields } = c.req.valid("json");
-      const actor = c.get("actor");
-      const parent = parentOf(actor, tree, requestedParent);
-      if (!mayStandBelow(kind, parent.kind))
-        throw new ProblemError("invalid_request", `a ${kind} cannot stand below a ${parent.kind}`, { field: "parent" });
-      const { node, isNew } = await tree.createNode(
-        { kind, id, name: name ?? id, parent: parent.node, externalId: external_id, status, fields },
-        authorOf(c),
-      );
-      const isSame = node.parent === parent.node && (name === undefined || node.name === name);
-      // A node elsewhere in the tree and one that differs get the same answer, which reveals nothing about either.
-      if (!isSame) throw new ProblemError("conflict", `${node.node} is taken`, { field: "id" });
-      return c.json(describe(node, actor, tree), isNew ? 201 : 200);
-    },
-  );
+  app.openapi(createNodeRoute, async (c) => {
+    const { kind, id, name, parent: requestedParent, external_id, status, fields } = c.req.valid("json");
+    const actor = c.get("actor");
+    const parent = parentOf(actor, tree, requestedParent);
+    if (!mayStandBelow(kind, parent.kind))
+      throw new ProblemError("invalid_request", `a ${kind} cannot stand below a ${parent.kind}`, { field: "parent" });
+    const { node, isNew } = await tree.createNode(
+      { kind, id, name: name ?? id, parent: parent.node, externalId: external_id, status, fields },
+      authorOf(c),
+    );
+    const isSame = node.parent === parent.node && (name === undefined || node.name === name);
+    // A node elsewhere in the tree and one that differs get the same answer, which reveals nothing about either.
+    if (!isSame) throw new ProblemError("conflict", `${node.node} is taken`, { field: "id" });
+    return c.json(describe(node, actor, tree), isNew ? 201 : 200);
+  });
 
-  app.openapi(
-    createRoute({
-      method: "post",
-      path: "/v1/nodes/import",
-      operationId: "importNodes",
-      tags: ["Nodes"],
-      summary: "Import nodes from CSV",
-      description: [
-        `CSV with a header: kind, id, name, parent, external_id, status, and \`fields.NAME\` for custom fields; at most`,
-        `${maxImportedNodes} lines. Parents may be in the table, in any order. All lines are taken or none; with`,
-        "`dry_run=true` none, and the answer says what would happen. The same table again changes nothing.",
-      ].join(" "),
-      middleware: requireScope("nodes:write"),
-      [maxBodyBytes]: maxTableBytes,
-      request: {
-        query: z.strictObject({ dry_run: z.enum(["true", "false"]).default("false") }),
-        body: { required: true, content: { "text/csv": { schema: z.string() } } },
-      },
-      responses: {
-        200: { description: "What was done", content: { "application/json": { schema: importAnswerSchema } } },
-        422: {
-          description: "Lines are wrong; none was taken",
-          content: { "application/problem+json": { schema: refusedImportSchema } },
-        },
-        ...problemResponses(400, 401, 403, 413, 503),
-      },
-    }),
-    async (c) => {
-      const actor = c.get("actor");
-      const isDryRun = c.req.valid("query").dry_run === "true";
-      const text = await readTable(c);
-      const pace = createPace(c.get("question")?.signal);
-      const { created, unchanged, errors } = await planImport(
-        text,
-        actor.node,
-        tree,
-        (node) => isWithinReach(actor, tree, node),
-        pace,
-      ).catch(refuseNoCsv);
-      if (errors.length > 0 && !isDryRun) {
-        const problem: z.infer<typeof refusedImportSchema> = {
-          type: "about:blank",
-          title: STATUS_CODES[422] ?? "",
-          status: 422,
-          code: "batch_rejected",
-          detail: "nothing was imported because at least one line is wrong",
-          request_id: c.get("requestId"),
-          ...{ dry_run: isDryRun, created: 0, unchanged, errors },
-        };
-        return c.json(problem, 422, { "content-type": "application/problem+json" });
-      }
-      if (created.length > 0 && !isDryRun) await tree.importNodes(created, authorOf(c));
-      return c.json({ dry_run: isDryRun, created: created.length, unchanged, errors }, 200);
-    },
-  );
+  app.openapi(importNodesRoute, async (c) => {
+    const actor = c.get("actor");
+    const isDryRun = c.req.valid("query").dry_run === "true";
+    const text = await readTable(c);
+    const pace = createPace(c.get("question")?.signal);
+    const { created, unchanged, errors } = await planImport(
+      text,
+      actor.node,
+      tree,
+      (node) => isWithinReach(actor, tree, node),
+      pace,
+    ).catch(refuseNoCsv);
+    if (errors.length > 0 && !isDryRun) {
+      const problem: z.infer<typeof refusedImportSchema> = {
+        type: "about:blank",
+        title: STATUS_CODES[422] ?? "",
+        status: 422,
+        code: "batch_rejected",
+        detail: "nothing was imported because at least one line is wrong",
+        request_id: c.get("requestId"),
+        ...{ dry_run: isDryRun, created: 0, unchanged, errors },
+      };
+      return c.json(problem, 422, { "content-type": "application/problem+json" });
+    }
+    if (created.length > 0 && !isDryRun) await tree.importNodes(created, authorOf(c));
+    return c.json({ dry_run: isDryRun, created: created.length, unchanged, errors }, 200);
+  });
   return app;
 }
 

@@ -18,69 +18,68 @@ export interface OffersRoutesDeps {
 
 const idParams = z.object({ id: z.string().max(100) });
 
+const listMyOffersRoute = createRoute({
+  method: "get",
+  path: "/v1/me/offers",
+  operationId: "listMyOffers",
+  tags: ["Account"],
+  summary: "List the roles that one is offered",
+  middleware: ofUser,
+  responses: {
+    200: { description: "The newest first", content: { "application/json": { schema: roleOfferListSchema } } },
+    ...problemResponses(401, 403, 503),
+  },
+});
+
+const acceptOfferRoute = createRoute({
+  method: "post",
+  path: "/v1/me/offers/{id}/accept",
+  operationId: "acceptOffer",
+  tags: ["Account"],
+  summary: "Accept offered roles",
+  middleware: ofUser,
+  request: {
+    params: idParams,
+    body: { required: true, content: { "application/json": { schema: acceptOfferSchema } } },
+  },
+  responses: { 204: { description: "They are the user's" }, ...problemResponses(400, 401, 403, 404, 422, 503) },
+});
+
+const declineOfferRoute = createRoute({
+  method: "delete",
+  path: "/v1/me/offers/{id}",
+  operationId: "declineOffer",
+  tags: ["Account"],
+  summary: "Decline offered roles",
+  middleware: ofUser,
+  request: { params: idParams },
+  responses: { 204: { description: "Declined" }, ...problemResponses(401, 403, 404, 422, 503) },
+});
+
 export function offersRoutes({ postgres, sessions, now = Date.now }: OffersRoutesDeps): OpenAPIHono<HttpEnv> {
   const app = createRouter();
 
-  app.openapi(
-    createRoute({
-      method: "get",
-      path: "/v1/me/offers",
-      operationId: "listMyOffers",
-      tags: ["Account"],
-      summary: "List the roles that one is offered",
-      middleware: ofUser,
-      responses: {
-        200: { description: "The newest first", content: { "application/json": { schema: roleOfferListSchema } } },
-        ...problemResponses(401, 403, 503),
-      },
-    }),
-    async (c) => c.json({ offers: (await offersOf(postgres, c.get("actor").id, now())).map(describe) }, 200),
+  app.openapi(listMyOffersRoute, async (c) =>
+    c.json({ offers: (await offersOf(postgres, c.get("actor").id, now())).map(describe) }, 200),
   );
 
-  app.openapi(
-    createRoute({
-      method: "post",
-      path: "/v1/me/offers/{id}/accept",
-      operationId: "acceptOffer",
-      tags: ["Account"],
-      summary: "Accept offered roles",
-      middleware: ofUser,
-      request: {
-        params: idParams,
-        body: { required: true, content: { "application/json": { schema: acceptOfferSchema } } },
-      },
-      responses: { 204: { description: "They are the user's" }, ...problemResponses(400, 401, 403, 404, 422, 503) },
-    }),
-    async (c) => {
-      const answer = { userId: c.get("actor").id, id: c.req.valid("param").id, by: authorOf(c), nowMs: now() };
-      const accepted = await acceptOffer(postgres, { ...answer, token: c.req.valid("json").token });
-      if (accepted === undefined) throw noSuchOffer();
-      if (accepted === "link_needed")
-        throw new ProblemError("forbidden", "open the link of the offer: nothing tells yet that the address is yours", {
-          field: "token",
-        });
-      sessions.forget();
-      return c.body(null, 204);
-    },
-  );
+  app.openapi(acceptOfferRoute, async (c) => {
+    const answer = { userId: c.get("actor").id, id: c.req.valid("param").id, by: authorOf(c), nowMs: now() };
+    const accepted = await acceptOffer(postgres, { ...answer, token: c.req.valid("json").token });
+    if (accepted === undefined) throw noSuchOffer();
+    if (accepted === "link_needed")
+      throw new ProblemError("forbidden", "open the link of the offer: nothing tells yet that the address is yours", {
+        field: "token",
+      });
+    sessions.forget();
+    return c.body(null, 204);
+  });
 
-  app.openapi(
-    createRoute({
-      method: "delete",
-      path: "/v1/me/offers/{id}",
-      operationId: "declineOffer",
-      tags: ["Account"],
-      summary: "Decline offered roles",
-      middleware: ofUser,
-      request: { params: idParams },
-      responses: { 204: { description: "Declined" }, ...problemResponses(401, 403, 404, 422, 503) },
-    }),
-    async (c) => {
-      const answer = { userId: c.get("actor").id, id: c.req.valid("param").id, by: authorOf(c), nowMs: now() };
-      if (!(await declineOffer(postgres, answer))) throw noSuchOffer();
-      return c.body(null, 204);
-    },
-  );
+  app.openapi(declineOfferRoute, async (c) => {
+    const answer = { userId: c.get("actor").id, id: c.req.valid("param").id, by: authorOf(c), nowMs: now() };
+    if (!(await declineOffer(postgres, answer))) throw noSuchOffer();
+    return c.body(null, 204);
+  });
   return app;
 }
 

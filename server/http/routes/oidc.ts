@@ -31,87 +31,84 @@ export interface OidcRoutesDeps {
   log: Logger;
 }
 
+const listSignInWaysRoute = createRoute({
+  method: "get",
+  path: "/v1/session/ways",
+  operationId: "listSignInWays",
+  tags: ["Account"],
+  summary: "List the ways to sign in",
+  security: [],
+  responses: {
+    200: { description: "The ways", content: { "application/json": { schema: signInWaysSchema } } },
+  },
+});
+
+const beginOidcSignInRoute = createRoute({
+  method: "get",
+  path: beginPath,
+  operationId: "beginOidcSignIn",
+  tags: ["Account"],
+  summary: "Sign in with the identity provider",
+  description: "For browsers: answers a redirect to the provider.",
+  security: [],
+  responses: { 302: { description: "To the provider" }, ...problemResponses(404, 503) },
+});
+
+const finishOidcSignInRoute = createRoute({
+  method: "get",
+  path: callbackPath,
+  operationId: "finishOidcSignIn",
+  tags: ["Account"],
+  summary: "Return from the identity provider",
+  description: [
+    "Signs in the user whose e-mail address the provider vouches for, and goes on to the dashboard; with",
+    "`?sign_in=unknown` where there is none, with `?sign_in=failed` where the provider did not say who it is.",
+    "A second factor is the provider's matter.",
+  ].join(" "),
+  security: [],
+  request: { query: z.object({}) },
+  responses: { 302: { description: "To the dashboard" }, ...problemResponses(404, 503) },
+});
+
 export function oidcRoutes({ oidc, passkeys, users, sessions, publicUrl, log }: OidcRoutesDeps): OpenAPIHono<HttpEnv> {
   const app = createRouter();
   const callbackUrl = publicUrl + callbackPath;
 
-  app.openapi(
-    createRoute({
-      method: "get",
-      path: "/v1/session/ways",
-      operationId: "listSignInWays",
-      tags: ["Account"],
-      summary: "List the ways to sign in",
-      security: [],
-      responses: {
-        200: { description: "The ways", content: { "application/json": { schema: signInWaysSchema } } },
-      },
-    }),
-    (c) => {
-      const provider = oidc ? { name: oidc.name, path: beginPath } : null;
-      const origin = passkeys?.relyingParty.origin;
-      return c.json({ password: true, oidc: provider, passkeys: origin === undefined ? null : { origin } }, 200);
-    },
-  );
+  app.openapi(listSignInWaysRoute, (c) => {
+    const provider = oidc ? { name: oidc.name, path: beginPath } : null;
+    const origin = passkeys?.relyingParty.origin;
+    return c.json({ password: true, oidc: provider, passkeys: origin === undefined ? null : { origin } }, 200);
+  });
 
-  app.openapi(
-    createRoute({
-      method: "get",
-      path: beginPath,
-      operationId: "beginOidcSignIn",
-      tags: ["Account"],
-      summary: "Sign in with the identity provider",
-      description: "For browsers: answers a redirect to the provider.",
-      security: [],
-      responses: { 302: { description: "To the provider" }, ...problemResponses(404, 503) },
-    }),
-    async (c) => {
-      if (!oidc) throw noProvider();
-      const { url, pending } = await oidc.begin(callbackUrl).catch((error: unknown) => {
-        log.warn({ err: error }, "the identity provider cannot be reached");
-        throw new ProblemError("store_unavailable", "the identity provider cannot be reached; try again later", {
-          retryAfterSeconds: 5,
-        });
+  app.openapi(beginOidcSignInRoute, async (c) => {
+    if (!oidc) throw noProvider();
+    const { url, pending } = await oidc.begin(callbackUrl).catch((error: unknown) => {
+      log.warn({ err: error }, "the identity provider cannot be reached");
+      throw new ProblemError("store_unavailable", "the identity provider cannot be reached; try again later", {
+        retryAfterSeconds: 5,
       });
-      const held = Buffer.from(JSON.stringify(pending)).toString("base64url");
-      setCookie(c, pendingCookie, held, { ...cookieAttributes(c), path: beginPath, maxAge: pendingSeconds });
-      return c.redirect(url.href, 302);
-    },
-  );
+    });
+    const held = Buffer.from(JSON.stringify(pending)).toString("base64url");
+    setCookie(c, pendingCookie, held, { ...cookieAttributes(c), path: beginPath, maxAge: pendingSeconds });
+    return c.redirect(url.href, 302);
+  });
 
-  app.openapi(
-    createRoute({
-      method: "get",
-      path: callbackPath,
-      operationId: "finishOidcSignIn",
-      tags: ["Account"],
-      summary: "Return from the identity provider",
-      description: [
-        "Signs in the user whose e-mail address the provider vouches for, and goes on to the dashboard; with",
-        "`?sign_in=unknown` where there is none, with `?sign_in=failed` where the provider did not say who it is.",
-        "A second factor is the provider's matter.",
-      ].join(" "),
-      security: [],
-      request: { query: z.object({}) },
-      responses: { 302: { description: "To the dashboard" }, ...problemResponses(404, 503) },
-    }),
-    async (c) => {
-      if (!oidc) throw noProvider();
-      const pending = readPending(getCookie(c, pendingCookie));
-      deleteCookie(c, pendingCookie, { ...cookieAttributes(c), path: beginPath });
-      const failed = (reason: "failed" | "unknown") => c.redirect(`${publicUrl}/?sign_in=${reason}`, 302);
-      if (!pending) return failed("failed");
-      const email = await oidc.finish(new URL(callbackUrl + new URL(c.req.url).search), pending).catch((error) => {
-        log.warn({ err: error }, "what came back from the identity provider signs nobody in");
-        return "";
-      });
-      if (email === "") return failed("failed");
-      const userId = email === undefined ? undefined : await users.arrive(email, c.get("client")().address ?? null);
-      if (userId === undefined) return failed("unknown");
-      await startSession(c, { sessions, users }, userId);
-      return c.redirect(`${publicUrl}/`, 302);
-    },
-  );
+  app.openapi(finishOidcSignInRoute, async (c) => {
+    if (!oidc) throw noProvider();
+    const pending = readPending(getCookie(c, pendingCookie));
+    deleteCookie(c, pendingCookie, { ...cookieAttributes(c), path: beginPath });
+    const failed = (reason: "failed" | "unknown") => c.redirect(`${publicUrl}/?sign_in=${reason}`, 302);
+    if (!pending) return failed("failed");
+    const email = await oidc.finish(new URL(callbackUrl + new URL(c.req.url).search), pending).catch((error) => {
+      log.warn({ err: error }, "what came back from the identity provider signs nobody in");
+      return "";
+    });
+    if (email === "") return failed("failed");
+    const userId = email === undefined ? undefined : await users.arrive(email, c.get("client")().address ?? null);
+    if (userId === undefined) return failed("unknown");
+    await startSession(c, { sessions, users }, userId);
+    return c.redirect(`${publicUrl}/`, 302);
+  });
   return app;
 }
 

@@ -40,94 +40,72 @@ export function organizationsRoutes({
   now = Date.now,
 }: OrganizationsRoutesDeps): OpenAPIHono<HttpEnv> {
   const app = createRouter();
-  app.openapi(
-    createRoute({
-      method: "get",
-      path: "/v1/organizations",
-      operationId: "listOrganizations",
-      tags: ["Usage"],
-      summary: "List organizations with plan, users, usage and status",
-      description: [
-        "Searched, filtered, sorted and paged by the server. With `Accept: text/csv`, `application/x-ndjson`, or the media types of Excel and Parquet all that match, without `limit`.",
-        cachedFigures,
-      ].join(" "),
-      middleware: requireScope("read"),
-      request: { query: organizationQuerySchema },
-      responses: {
-        200: {
-          description: "A page of organizations",
-          content: { "application/json": { schema: organizationListSchema }, "text/csv": { schema: z.string() } },
-        },
-        ...problemResponses(400, 401, 403, 404, 503),
+  app.openapi(listOrganizationsRoute, async (c) => {
+    const query = c.req.valid("query");
+    const actor = c.get("actor");
+    const node = resolveNode(actor, tree, query.node);
+    const nowMs = now();
+    const { tz, limit, cursor, search } = query;
+    const meter = measuredBy("organization", query.meter, node, nowMs, meterOf);
+    const sort = query.sort ?? (search === undefined ? "name" : "relevance");
+    const isRising = sort === "name" || sort === "relevance";
+    const question = {
+      search,
+      plans: query.plan?.split(","),
+      statuses: query.status,
+      quotas: query.quota,
+      sort,
+      order: query.order ?? (isRising ? "asc" : "desc"),
+    } as const;
+    const asked = { list: "organizations", node, meter: query.meter, tz, ...question };
+    const after = readCursor(cursor, asked, placeSchema);
+    const month = cycleContaining(nowMs, tz, 1);
+    const mustRevalidate = asksToRevalidate(c.req.header("cache-control"));
+    const state = await figures.accounts();
+    const [standings, usage] = await Promise.all([
+      figures.standings(state, nowMs, mustRevalidate),
+      figures.usage(node, meter, month.startMs, nowMs, mustRevalidate),
+    ]);
+    const facts = organizationFacts(state, standings.answer, usage.answer, meter, nowMs);
+    const records = tree.list([node], { kind: "organization", limit: Number.POSITIVE_INFINITY });
+    const form = listFormOf(c.req.header("accept"));
+    const page = pageOfOrganizations(
+      records,
+      facts,
+      question,
+      after,
+      form === "json" ? limit : Number.POSITIVE_INFINITY,
+    );
+    const isSeen = (one: NodeAddress) => isWithinReach(actor, tree, one);
+    const describe = (record: NodeRecord) => describeOrganization(record, facts, isSeen);
+    if (isTableForm(form)) {
+      const rows = page.records.map((record) => listCells(describe(record), meter));
+      const table = { columns: tableColumns(listColumns, listTypes), rows };
+      return rawAnswer(await sendTable(c, form, { name: "organizations", table, clickhouse }));
+    }
+    if (form === "ndjson") {
+      c.header("content-type", listMediaTypes.ndjson);
+      const lines = function* () {
+        for (const record of page.records) yield `${JSON.stringify(describe(record))}\n`;
+      };
+      return rawAnswer(c.body(await streamOf(lines(), c.get("question")), 200));
+    }
+    const watermark = Math.min(standings.watermark.getTime(), usage.watermark.getTime());
+    return c.json(
+      {
+        node,
+        watermark: new Date(watermark).toISOString(),
+        tz,
+        month: { start: formatInstant(month.startMs, tz), end: formatInstant(month.endMs, tz) },
+        meter: meter.meter,
+        unit: meter.unit,
+        total: page.total,
+        organizations: page.records.map(describe),
+        next_cursor: page.next ? writeCursor(asked, page.next) : null,
       },
-    }),
-    async (c) => {
-      const query = c.req.valid("query");
-      const actor = c.get("actor");
-      const node = resolveNode(actor, tree, query.node);
-      const nowMs = now();
-      const { tz, limit, cursor, search } = query;
-      const meter = measuredBy("organization", query.meter, node, nowMs, meterOf);
-      const sort = query.sort ?? (search === undefined ? "name" : "relevance");
-      const isRising = sort === "name" || sort === "relevance";
-      const question = {
-        search,
-        plans: query.plan?.split(","),
-        statuses: query.status,
-        quotas: query.quota,
-        sort,
-        order: query.order ?? (isRising ? "asc" : "desc"),
-      } as const;
-      const asked = { list: "organizations", node, meter: query.meter, tz, ...question };
-      const after = readCursor(cursor, asked, placeSchema);
-      const month = cycleContaining(nowMs, tz, 1);
-      const mustRevalidate = asksToRevalidate(c.req.header("cache-control"));
-      const state = await figures.accounts();
-      const [standings, usage] = await Promise.all([
-        figures.standings(state, nowMs, mustRevalidate),
-        figures.usage(node, meter, month.startMs, nowMs, mustRevalidate),
-      ]);
-      const facts = organizationFacts(state, standings.answer, usage.answer, meter, nowMs);
-      const records = tree.list([node], { kind: "organization", limit: Number.POSITIVE_INFINITY });
-      const form = listFormOf(c.req.header("accept"));
-      const page = pageOfOrganizations(
-        records,
-        facts,
-        question,
-        after,
-        form === "json" ? limit : Number.POSITIVE_INFINITY,
-      );
-      const isSeen = (one: NodeAddress) => isWithinReach(actor, tree, one);
-      const describe = (record: NodeRecord) => describeOrganization(record, facts, isSeen);
-      if (isTableForm(form)) {
-        const rows = page.records.map((record) => listCells(describe(record), meter));
-        const table = { columns: tableColumns(listColumns, listTypes), rows };
-        return rawAnswer(await sendTable(c, form, { name: "organizations", table, clickhouse }));
-      }
-      if (form === "ndjson") {
-        c.header("content-type", listMediaTypes.ndjson);
-        const lines = function* () {
-          for (const record of page.records) yield `${JSON.stringify(describe(record))}\n`;
-        };
-        return rawAnswer(c.body(await streamOf(lines(), c.get("question")), 200));
-      }
-      const watermark = Math.min(standings.watermark.getTime(), usage.watermark.getTime());
-      return c.json(
-        {
-          node,
-          watermark: new Date(watermark).toISOString(),
-          tz,
-          month: { start: formatInstant(month.startMs, tz), end: formatInstant(month.endMs, tz) },
-          meter: meter.meter,
-          unit: meter.unit,
-          total: page.total,
-          organizations: page.records.map(describe),
-          next_cursor: page.next ? writeCursor(asked, page.next) : null,
-        },
-        200,
-      );
-    },
-  );
+      200,
+    );
+  });
   return app;
 }
 
@@ -173,3 +151,24 @@ export function measuredBy(
     throw new ProblemError("invalid_request", `${name} cannot be grouped by ${dimension}`, { field: "meter" });
   return meter;
 }
+
+const listOrganizationsRoute = createRoute({
+  method: "get",
+  path: "/v1/organizations",
+  operationId: "listOrganizations",
+  tags: ["Usage"],
+  summary: "List organizations with plan, users, usage and status",
+  description: [
+    "Searched, filtered, sorted and paged by the server. With `Accept: text/csv`, `application/x-ndjson`, or the media types of Excel and Parquet all that match, without `limit`.",
+    cachedFigures,
+  ].join(" "),
+  middleware: requireScope("read"),
+  request: { query: organizationQuerySchema },
+  responses: {
+    200: {
+      description: "A page of organizations",
+      content: { "application/json": { schema: organizationListSchema }, "text/csv": { schema: z.string() } },
+    },
+    ...problemResponses(400, 401, 403, 404, 503),
+  },
+});

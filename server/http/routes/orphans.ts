@@ -22,6 +22,21 @@ export interface OrphansRoutesDeps {
   now?: () => number;
 }
 
+const listOrphansRoute = createRoute({
+  method: "get",
+  path: "/v1/orphans",
+  operationId: "listOrphans",
+  tags: ["Records"],
+  summary: "List intervals that count nowhere, or not as they were sent",
+  description: `By their last sign of life, newest first, as they are now: an orphan whose start arrives is gone. ${filterGrammar} Dimensions: ${[...orphanDimensions].join(", ")}.`,
+  middleware: requireScope("read"),
+  request: { query: orphansQuerySchema },
+  responses: {
+    200: { description: "The intervals", content: { "application/json": { schema: orphanListSchema } } },
+    ...problemResponses(400, 401, 403, 404, 503),
+  },
+});
+
 export function orphansRoutes({
   clickhouse,
   tree,
@@ -29,45 +44,29 @@ export function orphansRoutes({
   now = Date.now,
 }: OrphansRoutesDeps): OpenAPIHono<HttpEnv> {
   const app = createRouter();
-  app.openapi(
-    createRoute({
-      method: "get",
-      path: "/v1/orphans",
-      operationId: "listOrphans",
-      tags: ["Records"],
-      summary: "List intervals that count nowhere, or not as they were sent",
-      description: `By their last sign of life, newest first, as they are now: an orphan whose start arrives is gone. ${filterGrammar} Dimensions: ${[...orphanDimensions].join(", ")}.`,
-      middleware: requireScope("read"),
-      request: { query: orphansQuerySchema },
-      responses: {
-        200: { description: "The intervals", content: { "application/json": { schema: orphanListSchema } } },
-        ...problemResponses(400, 401, 403, 404, 503),
+  app.openapi(listOrphansRoute, async (c) => {
+    const query = c.req.valid("query");
+    const node = resolveNode(c.get("actor"), tree, query.node);
+    const filters = parseFilters(query, orphanDimensions);
+    const kinds = kindsOf(query.kind);
+    const { from, to, tz, limit = defaultPageSize } = query;
+    const range = readTimeRange(query, now());
+    const asked = { list: "orphans", node, kinds, filters, from, to, tz };
+    const after = readCursor(query.cursor, asked, orphanKeySchema);
+    const asOf = watermark();
+    const found = await readOrphans(storeFor(c, clickhouse), { node, kinds, filters, ...range, after }, limit + 1);
+    const page = found.slice(0, limit);
+    const last = page.at(-1);
+    return c.json(
+      {
+        node,
+        watermark: asOf.toISOString(),
+        orphans: page.map(({ orphan }) => orphan),
+        next_cursor: found.length > limit && last ? writeCursor(asked, last.key) : null,
       },
-    }),
-    async (c) => {
-      const query = c.req.valid("query");
-      const node = resolveNode(c.get("actor"), tree, query.node);
-      const filters = parseFilters(query, orphanDimensions);
-      const kinds = kindsOf(query.kind);
-      const { from, to, tz, limit = defaultPageSize } = query;
-      const range = readTimeRange(query, now());
-      const asked = { list: "orphans", node, kinds, filters, from, to, tz };
-      const after = readCursor(query.cursor, asked, orphanKeySchema);
-      const asOf = watermark();
-      const found = await readOrphans(storeFor(c, clickhouse), { node, kinds, filters, ...range, after }, limit + 1);
-      const page = found.slice(0, limit);
-      const last = page.at(-1);
-      return c.json(
-        {
-          node,
-          watermark: asOf.toISOString(),
-          orphans: page.map(({ orphan }) => orphan),
-          next_cursor: found.length > limit && last ? writeCursor(asked, last.key) : null,
-        },
-        200,
-      );
-    },
-  );
+      200,
+    );
+  });
   return app;
 }
 

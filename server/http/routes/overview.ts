@@ -25,91 +25,90 @@ export interface OverviewRoutesDeps extends OverviewSource {
   now?: () => number;
 }
 
+const getOverviewRoute = createRoute({
+  method: "get",
+  path: "/v1/overview",
+  operationId: "getOverview",
+  tags: ["Usage"],
+  summary: "Get a node's month: totals, growth, forecast, ranks, adoption, revenue",
+  description: `While the month runs it is compared with the same elapsed part of others. ${cachedFigures}`,
+  middleware: requireScope("read"),
+  request: { query: overviewQuerySchema },
+  responses: {
+    200: { description: "The overview", content: { "application/json": { schema: overviewSchema } } },
+    ...problemResponses(400, 401, 403, 404, 503),
+  },
+});
+
 export function overviewRoutes(source: OverviewRoutesDeps): OpenAPIHono<HttpEnv> {
   const { tree, figures, settledBatch, watermark, meterOf, now = Date.now } = source;
   const months = new StaleWhileRevalidateCache<Watermarked<MonthFigures>>(cacheOptions(tree));
   const revenues = new StaleWhileRevalidateCache<Watermarked<Revenue>>(cacheOptions(tree));
   const app = createRouter();
-  app.openapi(
-    createRoute({
-      method: "get",
-      path: "/v1/overview",
-      operationId: "getOverview",
-      tags: ["Usage"],
-      summary: "Get a node's month: totals, growth, forecast, ranks, adoption, revenue",
-      description: `While the month runs it is compared with the same elapsed part of others. ${cachedFigures}`,
-      middleware: requireScope("read"),
-      request: { query: overviewQuerySchema },
-      responses: {
-        200: { description: "The overview", content: { "application/json": { schema: overviewSchema } } },
-        ...problemResponses(400, 401, 403, 404, 503),
+  app.openapi(getOverviewRoute, async (c) => {
+    const query = c.req.valid("query");
+    const actor = c.get("actor");
+    const node = resolveNode(actor, tree, query.node);
+    const nowMs = now();
+    const { tz, limit } = query;
+    const meter = measuredBy("organization", query.meter, node, nowMs, meterOf);
+    const mustRevalidate = asksToRevalidate(c.req.header("cache-control"));
+    const state = await figures.accounts();
+    const month = cycleContaining(nowMs, tz, 1);
+    const key = JSON.stringify([node, meter.meter, meter.custom?.version, tz, limit, month.startMs]);
+    const stored = `${settledBatch()} ${state.sequence}`;
+    const [read, standings] = await Promise.all([
+      months.ask(key, stored, mustRevalidate, async () => {
+        const seen = watermark();
+        return { watermark: seen, answer: await readMonth(source, state, { node, meter, tz, limit }, nowMs) };
+      }),
+      figures.standings(state, nowMs, mustRevalidate),
+    ]);
+    const isOrganization = node.startsWith("organization:");
+    const below = [...standings.answer.values()].filter(
+      (one) => tree.isWithin(one.node, node) && (isOrganization || one.node !== node),
+    );
+    const levels = visibleLevels(actor, node, tree);
+    const revenueKey = JSON.stringify([node, [...levels]]);
+    const revenue =
+      levels.size === 0
+        ? undefined
+        : await revenues.ask(revenueKey, stored, mustRevalidate, async () => ({
+            watermark: standings.watermark,
+            answer: await readRevenue(source, state, below, levels, nowMs),
+          }));
+    const organizations = tree.list([node], { kind: "organization", limit: Number.POSITIVE_INFINITY });
+    const byStatus = Object.fromEntries(nodeStatuses.map((status) => [status, 0]));
+    const byQuota = Object.fromEntries(quotaFilters.map((status) => [status, 0]));
+    for (const { node: organization, status } of organizations) {
+      const quota = standings.answer.get(organization)?.quota?.status ?? "none";
+      byStatus[status] = (byStatus[status] ?? 0) + 1;
+      byQuota[quota] = (byQuota[quota] ?? 0) + 1;
+    }
+    const subscribed = below.filter(({ node: one }) => one.startsWith("organization:"));
+    const count = (status: string) => subscribed.filter((one) => one.status === status).length;
+    const isCustomer = (one: string) =>
+      (one.startsWith("organization:") || one.startsWith("agent:")) && tree.isWithin(one, node);
+    const watermarks = [read.watermark, standings.watermark, revenue?.watermark ?? read.watermark];
+    const overview: Overview = {
+      node,
+      watermark: new Date(Math.min(...watermarks.map((one) => one.getTime()))).toISOString(),
+      tz,
+      meter: meter.meter,
+      title: meter.title,
+      unit: meter.unit,
+      organizations: {
+        total: organizations.length,
+        new: organizations.filter(({ createdAt }) => createdAt.getTime() >= month.startMs).length,
+        by_status: byStatus as Overview["organizations"]["by_status"],
+        by_quota: byQuota as Overview["organizations"]["by_quota"],
       },
-    }),
-    async (c) => {
-      const query = c.req.valid("query");
-      const actor = c.get("actor");
-      const node = resolveNode(actor, tree, query.node);
-      const nowMs = now();
-      const { tz, limit } = query;
-      const meter = measuredBy("organization", query.meter, node, nowMs, meterOf);
-      const mustRevalidate = asksToRevalidate(c.req.header("cache-control"));
-      const state = await figures.accounts();
-      const month = cycleContaining(nowMs, tz, 1);
-      const key = JSON.stringify([node, meter.meter, meter.custom?.version, tz, limit, month.startMs]);
-      const stored = `${settledBatch()} ${state.sequence}`;
-      const [read, standings] = await Promise.all([
-        months.ask(key, stored, mustRevalidate, async () => {
-          const seen = watermark();
-          return { watermark: seen, answer: await readMonth(source, state, { node, meter, tz, limit }, nowMs) };
-        }),
-        figures.standings(state, nowMs, mustRevalidate),
-      ]);
-      const isOrganization = node.startsWith("organization:");
-      const below = [...standings.answer.values()].filter(
-        (one) => tree.isWithin(one.node, node) && (isOrganization || one.node !== node),
-      );
-      const levels = visibleLevels(actor, node, tree);
-      const revenueKey = JSON.stringify([node, [...levels]]);
-      const revenue =
-        levels.size === 0
-          ? undefined
-          : await revenues.ask(revenueKey, stored, mustRevalidate, async () => ({
-              watermark: standings.watermark,
-              answer: await readRevenue(source, state, below, levels, nowMs),
-            }));
-      const organizations = tree.list([node], { kind: "organization", limit: Number.POSITIVE_INFINITY });
-      const byStatus = Object.fromEntries(nodeStatuses.map((status) => [status, 0]));
-      const byQuota = Object.fromEntries(quotaFilters.map((status) => [status, 0]));
-      for (const { node: organization, status } of organizations) {
-        const quota = standings.answer.get(organization)?.quota?.status ?? "none";
-        byStatus[status] = (byStatus[status] ?? 0) + 1;
-        byQuota[quota] = (byQuota[quota] ?? 0) + 1;
-      }
-      const subscribed = below.filter(({ node: one }) => one.startsWith("organization:"));
-      const count = (status: string) => subscribed.filter((one) => one.status === status).length;
-      const isCustomer = (one: string) =>
-        (one.startsWith("organization:") || one.startsWith("agent:")) && tree.isWithin(one, node);
-      const watermarks = [read.watermark, standings.watermark, revenue?.watermark ?? read.watermark];
-      const overview: Overview = {
-        node,
-        watermark: new Date(Math.min(...watermarks.map((one) => one.getTime()))).toISOString(),
-        tz,
-        meter: meter.meter,
-        title: meter.title,
-        unit: meter.unit,
-        organizations: {
-          total: organizations.length,
-          new: organizations.filter(({ createdAt }) => createdAt.getTime() >= month.startMs).length,
-          by_status: byStatus as Overview["organizations"]["by_status"],
-          by_quota: byQuota as Overview["organizations"]["by_quota"],
-        },
-        subscriptions: { active: count("active"), trial: count("trial") },
-        users: usersAt(state, isCustomer).size,
-        ...read.answer,
-        revenue: revenue?.answer ?? null,
-      };
-      return c.json(overview, 200);
-    },
-  );
+      subscriptions: { active: count("active"), trial: count("trial") },
+      users: usersAt(state, isCustomer).size,
+      ...read.answer,
+      revenue: revenue?.answer ?? null,
+    };
+    return c.json(overview, 200);
+  });
   return app;
 }

@@ -45,6 +45,107 @@ const json = <T extends z.ZodType>(schema: T) => ({ "application/json": { schema
 const bodyOf = <T extends z.ZodType>(schema: T) => ({ body: { required: true, content: json(schema) } });
 const idParams = z.object({ id: z.string().max(100) });
 
+const listPasskeysRoute = createRoute({
+  method: "get",
+  path: "/v1/me/passkeys",
+  operationId: "listPasskeys",
+  tags: ["Account"],
+  summary: "List one's passkeys",
+  middleware: ofUser,
+  responses: {
+    200: { description: "The oldest first", content: json(passkeyListSchema) },
+    ...problemResponses(401, 403, 404, 503),
+  },
+});
+
+const beginPasskeyRoute = createRoute({
+  method: "post",
+  path: "/v1/me/passkeys/options",
+  operationId: "beginPasskey",
+  tags: ["Account"],
+  summary: "Begin to add or confirm with a passkey",
+  description: "For `navigator.credentials.create`; what comes of it goes to POST /v1/me/passkeys within five minutes.",
+  middleware: ofUser,
+  request: bodyOf(beginPasskeySchema),
+  responses: {
+    200: { description: "The options", content: json(passkeyCreationOptionsSchema) },
+    ...problemResponses(400, 401, 403, 404, 422, 429, 503),
+  },
+});
+
+const addPasskeyRoute = createRoute({
+  method: "post",
+  path: "/v1/me/passkeys",
+  operationId: "addPasskey",
+  tags: ["Account"],
+  summary: "Add a passkey",
+  description:
+    "From then on it signs in by itself, without a password and without a code of the second factor. The user is notified by mail.",
+  middleware: ofUser,
+  request: bodyOf(newPasskeySchema),
+  responses: {
+    201: { description: "The passkey", content: json(passkeySchema) },
+    ...problemResponses(400, 401, 403, 404, 409, 422, 503),
+  },
+});
+
+const renamePasskeyRoute = createRoute({
+  method: "patch",
+  path: "/v1/me/passkeys/{id}",
+  operationId: "renamePasskey",
+  tags: ["Account"],
+  summary: "Rename a passkey",
+  middleware: ofUser,
+  request: { params: idParams, ...bodyOf(renamePasskeySchema) },
+  responses: {
+    200: { description: "The passkey now", content: json(passkeySchema) },
+    ...problemResponses(400, 401, 403, 404, 412, 422, 503),
+  },
+});
+
+const removePasskeyRoute = createRoute({
+  method: "delete",
+  path: "/v1/me/passkeys/{id}",
+  operationId: "removePasskey",
+  tags: ["Account"],
+  summary: "Remove a passkey",
+  description:
+    "It signs nobody in any more; sessions that it began go on. The last way to sign in is not removed unasked.",
+  middleware: ofUser,
+  request: { params: idParams, ...bodyOf(removePasskeySchema) },
+  responses: { 204: { description: "Removed" }, ...problemResponses(400, 401, 403, 404, 409, 412, 422, 429, 503) },
+});
+
+const beginPasskeySignInRoute = createRoute({
+  method: "post",
+  path: "/v1/session/passkey/options",
+  operationId: "beginPasskeySignIn",
+  tags: ["Account"],
+  summary: "Begin to sign in with a passkey",
+  description:
+    "For `navigator.credentials.get`; what comes of it goes to POST /v1/session/passkey within five minutes.",
+  security: [],
+  responses: {
+    200: { description: "The options", content: json(passkeyRequestOptionsSchema) },
+    ...problemResponses(403, 404, 503),
+  },
+});
+
+const signInWithPasskeyRoute = createRoute({
+  method: "post",
+  path: "/v1/session/passkey",
+  operationId: "signInWithPasskey",
+  tags: ["Account"],
+  summary: "Sign in with a passkey",
+  description: "Sets the session cookie. A passkey is both factors: no password and no code is asked for.",
+  security: [],
+  request: bodyOf(signInWithPasskeySchema),
+  responses: {
+    200: { description: "Signed in", content: json(meSchema) },
+    ...problemResponses(400, 401, 403, 404, 503),
+  },
+});
+
 export function passkeysRoutes(deps: PasskeysRoutesDeps): OpenAPIHono<HttpEnv> {
   const { users, sessions, providerName, mailer, publicUrl, log, now = Date.now } = deps;
   const app = createRouter();
@@ -54,175 +155,68 @@ export function passkeysRoutes(deps: PasskeysRoutesDeps): OpenAPIHono<HttpEnv> {
     throw new ProblemError("not_found", "browsers have passkeys for https:// with a name, see TIDEMARK_PUBLIC_URL");
   }
 
-  app.openapi(
-    createRoute({
-      method: "get",
-      path: "/v1/me/passkeys",
-      operationId: "listPasskeys",
-      tags: ["Account"],
-      summary: "List one's passkeys",
-      middleware: ofUser,
-      responses: {
-        200: { description: "The oldest first", content: json(passkeyListSchema) },
-        ...problemResponses(401, 403, 404, 503),
-      },
-    }),
-    async (c) => c.json({ passkeys: (await available().list(c.get("actor").id)).map(describe) }, 200),
+  app.openapi(listPasskeysRoute, async (c) =>
+    c.json({ passkeys: (await available().list(c.get("actor").id)).map(describe) }, 200),
   );
 
-  app.openapi(
-    createRoute({
-      method: "post",
-      path: "/v1/me/passkeys/options",
-      operationId: "beginPasskey",
-      tags: ["Account"],
-      summary: "Begin to add or confirm with a passkey",
-      description:
-        "For `navigator.credentials.create`; what comes of it goes to POST /v1/me/passkeys within five minutes.",
-      middleware: ofUser,
-      request: bodyOf(beginPasskeySchema),
-      responses: {
-        200: { description: "The options", content: json(passkeyCreationOptionsSchema) },
-        ...problemResponses(400, 401, 403, 404, 422, 429, 503),
-      },
-    }),
-    async (c) => {
-      const passkeys = available();
-      await checkPerson(c, users, c.req.valid("json").password, now());
-      const { id, name } = c.get("actor");
-      c.header("cache-control", "no-store");
-      return c.json(await passkeys.creationOptions({ id, email: name }), 200);
-    },
-  );
+  app.openapi(beginPasskeyRoute, async (c) => {
+    const passkeys = available();
+    await checkPerson(c, users, c.req.valid("json").password, now());
+    const { id, name } = c.get("actor");
+    c.header("cache-control", "no-store");
+    return c.json(await passkeys.creationOptions({ id, email: name }), 200);
+  });
 
-  app.openapi(
-    createRoute({
-      method: "post",
-      path: "/v1/me/passkeys",
-      operationId: "addPasskey",
-      tags: ["Account"],
-      summary: "Add a passkey",
-      description:
-        "From then on it signs in by itself, without a password and without a code of the second factor. The user is notified by mail.",
-      middleware: ofUser,
-      request: bodyOf(newPasskeySchema),
-      responses: {
-        201: { description: "The passkey", content: json(passkeySchema) },
-        ...problemResponses(400, 401, 403, 404, 409, 422, 503),
-      },
-    }),
-    async (c) => {
-      const { id, name: email } = c.get("actor");
-      const added = await available().add(id, c.req.valid("json"), authorOf(c));
-      mailer
-        ?.send(passkeyMail(email, added.name, publicUrl))
-        .catch((error: unknown) => log.warn({ err: error }, "that a passkey was added could not be mailed"));
-      c.header("etag", await entityTag(c, stateOf(added)));
-      return c.json(describe(added), 201);
-    },
-  );
+  app.openapi(addPasskeyRoute, async (c) => {
+    const { id, name: email } = c.get("actor");
+    const added = await available().add(id, c.req.valid("json"), authorOf(c));
+    mailer
+      ?.send(passkeyMail(email, added.name, publicUrl))
+      .catch((error: unknown) => log.warn({ err: error }, "that a passkey was added could not be mailed"));
+    c.header("etag", await entityTag(c, stateOf(added)));
+    return c.json(describe(added), 201);
+  });
 
-  app.openapi(
-    createRoute({
-      method: "patch",
-      path: "/v1/me/passkeys/{id}",
-      operationId: "renamePasskey",
-      tags: ["Account"],
-      summary: "Rename a passkey",
-      middleware: ofUser,
-      request: { params: idParams, ...bodyOf(renamePasskeySchema) },
-      responses: {
-        200: { description: "The passkey now", content: json(passkeySchema) },
-        ...problemResponses(400, 401, 403, 404, 412, 422, 503),
-      },
-    }),
-    async (c) => {
-      const which = { userId: c.get("actor").id, id: c.req.valid("param").id, name: c.req.valid("json").name };
-      const check = await ifMatch(c);
-      const edit = { by: authorOf(c), check: (current: PasskeyRecord) => check(stateOf(current)) };
-      const renamed = await available().rename(which, edit);
-      if (!renamed) throw noSuchPasskey();
-      c.header("etag", await entityTag(c, stateOf(renamed)));
-      return c.json(describe(renamed), 200);
-    },
-  );
+  app.openapi(renamePasskeyRoute, async (c) => {
+    const which = { userId: c.get("actor").id, id: c.req.valid("param").id, name: c.req.valid("json").name };
+    const check = await ifMatch(c);
+    const edit = { by: authorOf(c), check: (current: PasskeyRecord) => check(stateOf(current)) };
+    const renamed = await available().rename(which, edit);
+    if (!renamed) throw noSuchPasskey();
+    c.header("etag", await entityTag(c, stateOf(renamed)));
+    return c.json(describe(renamed), 200);
+  });
 
-  app.openapi(
-    createRoute({
-      method: "delete",
-      path: "/v1/me/passkeys/{id}",
-      operationId: "removePasskey",
-      tags: ["Account"],
-      summary: "Remove a passkey",
-      description:
-        "It signs nobody in any more; sessions that it began go on. The last way to sign in is not removed unasked.",
-      middleware: ofUser,
-      request: { params: idParams, ...bodyOf(removePasskeySchema) },
-      responses: { 204: { description: "Removed" }, ...problemResponses(400, 401, 403, 404, 409, 412, 422, 429, 503) },
-    }),
-    async (c) => {
-      const passkeys = available();
-      const { password, even_if_last } = c.req.valid("json");
-      await checkPerson(c, users, password, now());
-      const lastRefusal =
-        providerName === undefined
-          ? "it is the only way into this account: be invited again to choose a password first"
-          : even_if_last
-            ? undefined
-            : `without it only ${providerName} signs in to this account: send \`even_if_last\` to go on`;
-      const which = { userId: c.get("actor").id, id: c.req.valid("param").id, lastRefusal };
-      const check = await ifMatch(c);
-      const edit = { by: authorOf(c), check: (current: PasskeyRecord) => check(stateOf(current)) };
-      if (!(await passkeys.remove(which, edit))) throw noSuchPasskey();
-      return c.body(null, 204);
-    },
-  );
+  app.openapi(removePasskeyRoute, async (c) => {
+    const passkeys = available();
+    const { password, even_if_last } = c.req.valid("json");
+    await checkPerson(c, users, password, now());
+    const lastRefusal =
+      providerName === undefined
+        ? "it is the only way into this account: be invited again to choose a password first"
+        : even_if_last
+          ? undefined
+          : `without it only ${providerName} signs in to this account: send \`even_if_last\` to go on`;
+    const which = { userId: c.get("actor").id, id: c.req.valid("param").id, lastRefusal };
+    const check = await ifMatch(c);
+    const edit = { by: authorOf(c), check: (current: PasskeyRecord) => check(stateOf(current)) };
+    if (!(await passkeys.remove(which, edit))) throw noSuchPasskey();
+    return c.body(null, 204);
+  });
 
-  app.openapi(
-    createRoute({
-      method: "post",
-      path: "/v1/session/passkey/options",
-      operationId: "beginPasskeySignIn",
-      tags: ["Account"],
-      summary: "Begin to sign in with a passkey",
-      description:
-        "For `navigator.credentials.get`; what comes of it goes to POST /v1/session/passkey within five minutes.",
-      security: [],
-      responses: {
-        200: { description: "The options", content: json(passkeyRequestOptionsSchema) },
-        ...problemResponses(403, 404, 503),
-      },
-    }),
-    async (c) => {
-      refuseForeignOrigin(c.req.raw, false);
-      c.header("cache-control", "no-store");
-      return c.json(await available().requestOptions(), 200);
-    },
-  );
+  app.openapi(beginPasskeySignInRoute, async (c) => {
+    refuseForeignOrigin(c.req.raw, false);
+    c.header("cache-control", "no-store");
+    return c.json(await available().requestOptions(), 200);
+  });
 
-  app.openapi(
-    createRoute({
-      method: "post",
-      path: "/v1/session/passkey",
-      operationId: "signInWithPasskey",
-      tags: ["Account"],
-      summary: "Sign in with a passkey",
-      description: "Sets the session cookie. A passkey is both factors: no password and no code is asked for.",
-      security: [],
-      request: bodyOf(signInWithPasskeySchema),
-      responses: {
-        200: { description: "Signed in", content: json(meSchema) },
-        ...problemResponses(400, 401, 403, 404, 503),
-      },
-    }),
-    async (c) => {
-      refuseForeignOrigin(c.req.raw, false);
-      const userId = await available().signIn(c.req.valid("json"));
-      if (userId === undefined)
-        throw new ProblemError("unauthenticated", "this passkey signs nobody in, or its answer is old or was used");
-      return c.json(await beginSession(c, { sessions, users }, userId), 200);
-    },
-  );
+  app.openapi(signInWithPasskeyRoute, async (c) => {
+    refuseForeignOrigin(c.req.raw, false);
+    const userId = await available().signIn(c.req.valid("json"));
+    if (userId === undefined)
+      throw new ProblemError("unauthenticated", "this passkey signs nobody in, or its answer is old or was used");
+    return c.json(await beginSession(c, { sessions, users }, userId), 200);
+  });
   return app;
 }
 

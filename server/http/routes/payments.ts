@@ -38,6 +38,25 @@ const messageHeaders = z.object({
   "webhook-signature": z.string(),
 });
 
+const recordPaymentRoute = createRoute({
+  method: "post",
+  path: "/v1/statements/{id}/payment",
+  operationId: "recordPayment",
+  tags: ["Billing"],
+  summary: "Record the payment of a statement",
+  description:
+    "By who may write payments above the node that pays. open → paid, failed, void; paid → refunded, failed, open; failed → paid, open, void; void → open. All that was said is kept.",
+  middleware: requireScope("payments:write"),
+  request: {
+    params: z.object({ id: z.string().max(100) }),
+    body: { required: true, content: { "application/json": { schema: setPaymentSchema } } },
+  },
+  responses: {
+    200: { description: "The statement now", content: { "application/json": { schema: statementDetailSchema } } },
+    ...problemResponses(400, 401, 403, 404, 409, 412, 503),
+  },
+});
+
 export function paymentsRoutes({
   postgres,
   tree,
@@ -46,48 +65,28 @@ export function paymentsRoutes({
 }: PaymentsRoutesDeps): OpenAPIHono<HttpEnv> {
   const app = createRouter();
 
-  app.openapi(
-    createRoute({
-      method: "post",
-      path: "/v1/statements/{id}/payment",
-      operationId: "recordPayment",
-      tags: ["Billing"],
-      summary: "Record the payment of a statement",
-      description:
-        "By who may write payments above the node that pays. open → paid, failed, void; paid → refunded, failed, open; failed → paid, open, void; void → open. All that was said is kept.",
-      middleware: requireScope("payments:write"),
-      request: {
-        params: z.object({ id: z.string().max(100) }),
-        body: { required: true, content: { "application/json": { schema: setPaymentSchema } } },
-      },
-      responses: {
-        200: { description: "The statement now", content: { "application/json": { schema: statementDetailSchema } } },
-        ...problemResponses(400, 401, 403, 404, 409, 412, 503),
-      },
-    }),
-    async (c) => {
-      const { reach, grants } = c.get("actor");
-      const { status, at, reason = null, reference = null } = c.req.valid("json");
-      const nowMs = now();
-      const saidAt = at === undefined ? new Date(nowMs) : new Date(at);
-      if (saidAt.getTime() > nowMs) throw liesAhead("at");
-      const matches = await ifMatch(c);
-      const check = (row: StatementRow) => {
-        if (!row.path.some((node) => reach.includes(node)))
-          throw new ProblemError("not_found", "there is no such statement");
-        if (!row.path.slice(1).some((node) => reach.includes(node)))
-          throw new ProblemError("forbidden", "who pays does not say what is paid");
-        matches(paymentState(row));
-      };
-      const { row } = await recordPayment(
-        postgres,
-        { statement: c.req.valid("param").id, status, at: saidAt, reason, reference, messageId: null },
-        { by: authorOf(c), check, nowMs },
-      );
-      c.header("etag", await entityTag(c, paymentState(row)));
-      return c.json(await describeStatement(postgres.db, tree, { grants }, row), 200);
-    },
-  );
+  app.openapi(recordPaymentRoute, async (c) => {
+    const { reach, grants } = c.get("actor");
+    const { status, at, reason = null, reference = null } = c.req.valid("json");
+    const nowMs = now();
+    const saidAt = at === undefined ? new Date(nowMs) : new Date(at);
+    if (saidAt.getTime() > nowMs) throw liesAhead("at");
+    const matches = await ifMatch(c);
+    const check = (row: StatementRow) => {
+      if (!row.path.some((node) => reach.includes(node)))
+        throw new ProblemError("not_found", "there is no such statement");
+      if (!row.path.slice(1).some((node) => reach.includes(node)))
+        throw new ProblemError("forbidden", "who pays does not say what is paid");
+      matches(paymentState(row));
+    };
+    const { row } = await recordPayment(
+      postgres,
+      { statement: c.req.valid("param").id, status, at: saidAt, reason, reference, messageId: null },
+      { by: authorOf(c), check, nowMs },
+    );
+    c.header("etag", await entityTag(c, paymentState(row)));
+    return c.json(await describeStatement(postgres.db, tree, { grants }, row), 200);
+  });
 
   // The text is read before anything parses it: what is signed is its bytes.
   const genuine = createMiddleware<HttpEnv>(async (c, next) => {

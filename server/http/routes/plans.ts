@@ -41,124 +41,118 @@ export interface PlansRoutesDeps {
   meterOf: UsageSource["meterOf"];
 }
 
+const listPlansRoute = createRoute({
+  method: "get",
+  path: "/v1/plans",
+  operationId: "listPlans",
+  tags: ["Plans"],
+  summary: "List plans",
+  description: "Prices are left out where the caller may not see them, drafts where the plan is another's.",
+  middleware: requireScope("read"),
+  responses: {
+    200: { description: "All plans", content: { "application/json": { schema: planListSchema } } },
+    ...problemResponses(401, 403, 503),
+  },
+});
+
+const createPlanRoute = createRoute({
+  method: "post",
+  path: "/v1/plans",
+  operationId: "createPlan",
+  tags: ["Plans"],
+  summary: "Create a plan",
+  description: "Its first version is a draft: nobody can subscribe to it until it is published.",
+  middleware: requireScope("plans:write"),
+  [maxBodyBytes]: maxTermsBytes,
+  request: { body: { required: true, content: { "application/json": { schema: createPlanSchema } } } },
+  responses: { 201: answered("The new plan"), ...problemResponses(400, 401, 403, 404, 503) },
+});
+
+const getPlanRoute = createRoute({
+  method: "get",
+  path: "/v1/plans/{id}",
+  operationId: "getPlan",
+  tags: ["Plans"],
+  summary: "Get a plan with all its versions",
+  middleware: requireScope("read"),
+  request: { params: idParams },
+  responses: { 200: answered("The plan"), ...problemResponses(401, 403, 404, 503) },
+});
+
+const updatePlanRoute = createRoute({
+  method: "patch",
+  path: "/v1/plans/{id}",
+  operationId: "updatePlan",
+  tags: ["Plans"],
+  summary: "Update a plan",
+  description: "Terms go to the draft, which is begun where all versions are published: a published one never changes.",
+  middleware: requireScope("plans:write"),
+  [maxBodyBytes]: maxTermsBytes,
+  request: {
+    params: idParams,
+    body: { required: true, content: { "application/json": { schema: changePlanSchema } } },
+  },
+  responses: { 200: answered("The plan now"), ...problemResponses(400, 401, 403, 404, 412, 503) },
+});
+
+const publishPlanRoute = createRoute({
+  method: "post",
+  path: "/v1/plans/{id}/publish",
+  operationId: "publishPlan",
+  tags: ["Plans"],
+  summary: "Publish a plan's draft",
+  description: "Subscriptions stay with the version that they have until they are changed.",
+  middleware: requireScope("plans:write"),
+  request: { params: idParams },
+  responses: { 200: answered("The plan now"), ...problemResponses(401, 403, 404, 409, 412, 503) },
+});
+
 export function plansRoutes({ postgres, tree, meterOf }: PlansRoutesDeps): OpenAPIHono<HttpEnv> {
   const app = createRouter();
 
-  app.openapi(
-    createRoute({
-      method: "get",
-      path: "/v1/plans",
-      operationId: "listPlans",
-      tags: ["Plans"],
-      summary: "List plans",
-      description: "Prices are left out where the caller may not see them, drafts where the plan is another's.",
-      middleware: requireScope("read"),
-      responses: {
-        200: { description: "All plans", content: { "application/json": { schema: planListSchema } } },
-        ...problemResponses(401, 403, 503),
-      },
-    }),
-    async (c) => {
-      const actor = c.get("actor");
-      const found = (await listPlans(postgres)).filter((plan) => mayUsePlan(actor, tree, plan));
-      return c.json({ plans: found.map((plan) => describePlan(plan, actor, tree)) }, 200);
-    },
-  );
+  app.openapi(listPlansRoute, async (c) => {
+    const actor = c.get("actor");
+    const found = (await listPlans(postgres)).filter((plan) => mayUsePlan(actor, tree, plan));
+    return c.json({ plans: found.map((plan) => describePlan(plan, actor, tree)) }, 200);
+  });
 
-  app.openapi(
-    createRoute({
-      method: "post",
-      path: "/v1/plans",
-      operationId: "createPlan",
-      tags: ["Plans"],
-      summary: "Create a plan",
-      description: "Its first version is a draft: nobody can subscribe to it until it is published.",
-      middleware: requireScope("plans:write"),
-      [maxBodyBytes]: maxTermsBytes,
-      request: { body: { required: true, content: { "application/json": { schema: createPlanSchema } } } },
-      responses: { 201: answered("The new plan"), ...problemResponses(400, 401, 403, 404, 503) },
-    }),
-    async (c) => {
-      const { name, node: requested, offered, ...terms } = c.req.valid("json");
-      const actor = c.get("actor");
-      const node = resolveNode(actor, tree, requested);
-      if (node.startsWith("agent:"))
-        throw new ProblemError("invalid_request", "an agent has no plans of its own", { field: "node" });
-      checkTerms(terms, node, meterOf);
-      const plan = await createPlan(postgres, { node, name, offered, terms }, authorOf(c));
-      c.header("etag", await entityTag(c, stateOfPlan(plan)));
-      return c.json(describePlan(plan, actor, tree), 201);
-    },
-  );
+  app.openapi(createPlanRoute, async (c) => {
+    const { name, node: requested, offered, ...terms } = c.req.valid("json");
+    const actor = c.get("actor");
+    const node = resolveNode(actor, tree, requested);
+    if (node.startsWith("agent:"))
+      throw new ProblemError("invalid_request", "an agent has no plans of its own", { field: "node" });
+    checkTerms(terms, node, meterOf);
+    const plan = await createPlan(postgres, { node, name, offered, terms }, authorOf(c));
+    c.header("etag", await entityTag(c, stateOfPlan(plan)));
+    return c.json(describePlan(plan, actor, tree), 201);
+  });
 
-  app.openapi(
-    createRoute({
-      method: "get",
-      path: "/v1/plans/{id}",
-      operationId: "getPlan",
-      tags: ["Plans"],
-      summary: "Get a plan with all its versions",
-      middleware: requireScope("read"),
-      request: { params: idParams },
-      responses: { 200: answered("The plan"), ...problemResponses(401, 403, 404, 503) },
-    }),
-    async (c) => {
-      const actor = c.get("actor");
-      const plan = await readPlan(postgres.db, c.req.valid("param").id);
-      if (!plan || !mayUsePlan(actor, tree, plan)) throw new ProblemError("not_found", "there is no such plan");
-      c.header("etag", await entityTag(c, stateOfPlan(plan)));
-      return c.json(describePlan(plan, actor, tree), 200);
-    },
-  );
+  app.openapi(getPlanRoute, async (c) => {
+    const actor = c.get("actor");
+    const plan = await readPlan(postgres.db, c.req.valid("param").id);
+    if (!plan || !mayUsePlan(actor, tree, plan)) throw new ProblemError("not_found", "there is no such plan");
+    c.header("etag", await entityTag(c, stateOfPlan(plan)));
+    return c.json(describePlan(plan, actor, tree), 200);
+  });
 
-  app.openapi(
-    createRoute({
-      method: "patch",
-      path: "/v1/plans/{id}",
-      operationId: "updatePlan",
-      tags: ["Plans"],
-      summary: "Update a plan",
-      description:
-        "Terms go to the draft, which is begun where all versions are published: a published one never changes.",
-      middleware: requireScope("plans:write"),
-      [maxBodyBytes]: maxTermsBytes,
-      request: {
-        params: idParams,
-        body: { required: true, content: { "application/json": { schema: changePlanSchema } } },
-      },
-      responses: { 200: answered("The plan now"), ...problemResponses(400, 401, 403, 404, 412, 503) },
-    }),
-    async (c) => {
-      const actor = c.get("actor");
-      const { id, node } = await ownPlan(actor, c.req.valid("param").id);
-      const wanted = c.req.valid("json");
-      if (wanted.terms) checkTerms(wanted.terms, node, meterOf);
-      const plan = await changePlan(postgres, id, wanted, { by: authorOf(c), check: await ifMatch(c) });
-      c.header("etag", await entityTag(c, stateOfPlan(plan)));
-      return c.json(describePlan(plan, actor, tree), 200);
-    },
-  );
+  app.openapi(updatePlanRoute, async (c) => {
+    const actor = c.get("actor");
+    const { id, node } = await ownPlan(actor, c.req.valid("param").id);
+    const wanted = c.req.valid("json");
+    if (wanted.terms) checkTerms(wanted.terms, node, meterOf);
+    const plan = await changePlan(postgres, id, wanted, { by: authorOf(c), check: await ifMatch(c) });
+    c.header("etag", await entityTag(c, stateOfPlan(plan)));
+    return c.json(describePlan(plan, actor, tree), 200);
+  });
 
-  app.openapi(
-    createRoute({
-      method: "post",
-      path: "/v1/plans/{id}/publish",
-      operationId: "publishPlan",
-      tags: ["Plans"],
-      summary: "Publish a plan's draft",
-      description: "Subscriptions stay with the version that they have until they are changed.",
-      middleware: requireScope("plans:write"),
-      request: { params: idParams },
-      responses: { 200: answered("The plan now"), ...problemResponses(401, 403, 404, 409, 412, 503) },
-    }),
-    async (c) => {
-      const actor = c.get("actor");
-      const { id } = await ownPlan(actor, c.req.valid("param").id);
-      const plan = await publishPlan(postgres, id, { by: authorOf(c), check: await ifMatch(c) });
-      c.header("etag", await entityTag(c, stateOfPlan(plan)));
-      return c.json(describePlan(plan, actor, tree), 200);
-    },
-  );
+  app.openapi(publishPlanRoute, async (c) => {
+    const actor = c.get("actor");
+    const { id } = await ownPlan(actor, c.req.valid("param").id);
+    const plan = await publishPlan(postgres, id, { by: authorOf(c), check: await ifMatch(c) });
+    c.header("etag", await entityTag(c, stateOfPlan(plan)));
+    return c.json(describePlan(plan, actor, tree), 200);
+  });
 
   async function ownPlan(actor: Actor, id: string): Promise<PlanRecord> {
     const plan = await readPlan(postgres.db, id);

@@ -49,6 +49,21 @@ export interface QuarantineRoutesDeps {
   now?: () => number;
 }
 
+const listQuarantineRoute = createRoute({
+  method: "get",
+  path: "/v1/quarantine",
+  operationId: "listQuarantine",
+  tags: ["Events"],
+  summary: "List rejected events",
+  description: `Those of the node's organizations, and with the caller's own node those without an organization that the caller itself has sent; at the root all of them. ${filterGrammar} Dimensions: ${[...quarantineDimensions].join(", ")}. Events are kept for 90 days.`,
+  middleware: requireScope("read"),
+  request: { query: quarantineQuerySchema },
+  responses: {
+    200: { description: "The events", content: { "application/json": { schema: quarantineListSchema } } },
+    ...problemResponses(400, 401, 403, 404, 503),
+  },
+});
+
 /** GET: in every process that answers questions. */
 export function quarantineRoutes({
   clickhouse,
@@ -57,50 +72,34 @@ export function quarantineRoutes({
   now = Date.now,
 }: QuarantineRoutesDeps): OpenAPIHono<HttpEnv> {
   const app = createRouter();
-  app.openapi(
-    createRoute({
-      method: "get",
-      path: "/v1/quarantine",
-      operationId: "listQuarantine",
-      tags: ["Events"],
-      summary: "List rejected events",
-      description: `Those of the node's organizations, and with the caller's own node those without an organization that the caller itself has sent; at the root all of them. ${filterGrammar} Dimensions: ${[...quarantineDimensions].join(", ")}. Events are kept for 90 days.`,
-      middleware: requireScope("read"),
-      request: { query: quarantineQuerySchema },
-      responses: {
-        200: { description: "The events", content: { "application/json": { schema: quarantineListSchema } } },
-        ...problemResponses(400, 401, 403, 404, 503),
+  app.openapi(listQuarantineRoute, async (c) => {
+    const query = c.req.valid("query");
+    const actor = c.get("actor");
+    const node = resolveNode(actor, tree, query.node);
+    const filters = parseFilters(query, quarantineDimensions);
+    const { from, to, tz, status, limit = defaultPageSize } = query;
+    const range = readTimeRange(query, now());
+    const asked = { list: "quarantine", node, filters, status, from, to, tz };
+    const after = readCursor(query.cursor, asked, quarantineKeySchema);
+    const visible = visibleAt([node], node === actor.node ? actor.id : "", tree);
+    const asOf = watermark();
+    const found = await readQuarantine(
+      storeFor(c, clickhouse),
+      { visible, status, filters, ...range, after },
+      limit + 1,
+    );
+    const page = found.slice(0, limit);
+    const last = page.at(-1);
+    return c.json(
+      {
+        node,
+        watermark: asOf.toISOString(),
+        events: page.map(({ event }) => event),
+        next_cursor: found.length > limit && last ? writeCursor(asked, last.key) : null,
       },
-    }),
-    async (c) => {
-      const query = c.req.valid("query");
-      const actor = c.get("actor");
-      const node = resolveNode(actor, tree, query.node);
-      const filters = parseFilters(query, quarantineDimensions);
-      const { from, to, tz, status, limit = defaultPageSize } = query;
-      const range = readTimeRange(query, now());
-      const asked = { list: "quarantine", node, filters, status, from, to, tz };
-      const after = readCursor(query.cursor, asked, quarantineKeySchema);
-      const visible = visibleAt([node], node === actor.node ? actor.id : "", tree);
-      const asOf = watermark();
-      const found = await readQuarantine(
-        storeFor(c, clickhouse),
-        { visible, status, filters, ...range, after },
-        limit + 1,
-      );
-      const page = found.slice(0, limit);
-      const last = page.at(-1);
-      return c.json(
-        {
-          node,
-          watermark: asOf.toISOString(),
-          events: page.map(({ event }) => event),
-          next_cursor: found.length > limit && last ? writeCursor(asked, last.key) : null,
-        },
-        200,
-      );
-    },
-  );
+      200,
+    );
+  });
   return app;
 }
 
@@ -116,6 +115,39 @@ const replayed = [
   "once. One that is rejected again goes on waiting, with its new reason. Another event in the place of one is sent by who may",
   "send events; who may not, replays none into a time in which the organization was another's.",
 ].join(" ");
+
+const replayQuarantineRoute = createRoute({
+  method: "post",
+  path: "/v1/quarantine/replay",
+  operationId: "replayQuarantine",
+  tags: ["Events"],
+  summary: "Replay rejected events",
+  description: `By \`ids\`, or all that wait and match; then \`next_cursor\` leads to the rest. ${replayed}`,
+  middleware: requireScope("events:correct"),
+  request: { body: { required: true, content: { "application/json": { schema: replayRequestSchema } } } },
+  responses: {
+    200: { description: "What came of it", content: { "application/json": { schema: replayAnswerSchema } } },
+    ...problemResponses(400, 401, 403, 404, 429, 503),
+  },
+});
+
+const replayQuarantinedEventRoute = createRoute({
+  method: "post",
+  path: "/v1/quarantine/{id}/replay",
+  operationId: "replayQuarantinedEvent",
+  tags: ["Events"],
+  summary: "Replay a rejected event, corrected or as it is",
+  description: replayed,
+  middleware: requireScope("events:correct"),
+  request: {
+    params: quarantineParamsSchema,
+    body: { required: false, content: { "application/json": { schema: replayOneRequestSchema } } },
+  },
+  responses: {
+    200: { description: "What came of it", content: { "application/json": { schema: replayedEventSchema } } },
+    ...problemResponses(400, 401, 403, 404, 429, 503),
+  },
+});
 
 /** POST: where events are taken. */
 export function quarantineReplayRoutes({
@@ -159,75 +191,40 @@ export function quarantineReplayRoutes({
     });
   }
 
-  app.openapi(
-    createRoute({
-      method: "post",
-      path: "/v1/quarantine/replay",
-      operationId: "replayQuarantine",
-      tags: ["Events"],
-      summary: "Replay rejected events",
-      description: `By \`ids\`, or all that wait and match; then \`next_cursor\` leads to the rest. ${replayed}`,
-      middleware: requireScope("events:correct"),
-      request: { body: { required: true, content: { "application/json": { schema: replayRequestSchema } } } },
-      responses: {
-        200: { description: "What came of it", content: { "application/json": { schema: replayAnswerSchema } } },
-        ...problemResponses(400, 401, 403, 404, 429, 503),
-      },
-    }),
-    async (c) => {
-      const body = c.req.valid("json");
-      const actor = c.get("actor");
-      if (body.ids) {
-        const ids = [...new Set(body.ids)].map(keyOfQuarantineId);
-        const found = await readIds(actor, ids);
-        if (found.length < ids.length) throw missing("ids");
-        return c.json(answerOf(await replay(c, found), null), 200);
-      }
-      const node = resolveNode(actor, tree, body.node);
-      const filters = [
-        ...listed("code", body.codes),
-        ...listed("key", body.keys),
-        ...listed("organization", body.organizations),
-      ];
-      const { from, to, tz, limit } = body;
-      const asked = { list: "replay", node, filters, from, to, tz };
-      const after = readCursor(body.cursor, asked, quarantineKeySchema);
-      const visible = visibleAt([node], node === actor.node ? actor.id : "", tree);
-      const question = { visible, status: "waiting" as const, filters, ...readTimeRange(body, now()), after };
-      const found = await readQuarantine(storeFor(c, clickhouse), question, limit + 1);
-      const page = found.slice(0, limit);
-      const last = page.at(-1);
-      const next = found.length > limit && last ? writeCursor(asked, last.key) : null;
-      return c.json(answerOf(await replay(c, page), next), 200);
-    },
-  );
+  app.openapi(replayQuarantineRoute, async (c) => {
+    const body = c.req.valid("json");
+    const actor = c.get("actor");
+    if (body.ids) {
+      const ids = [...new Set(body.ids)].map(keyOfQuarantineId);
+      const found = await readIds(actor, ids);
+      if (found.length < ids.length) throw missing("ids");
+      return c.json(answerOf(await replay(c, found), null), 200);
+    }
+    const node = resolveNode(actor, tree, body.node);
+    const filters = [
+      ...listed("code", body.codes),
+      ...listed("key", body.keys),
+      ...listed("organization", body.organizations),
+    ];
+    const { from, to, tz, limit } = body;
+    const asked = { list: "replay", node, filters, from, to, tz };
+    const after = readCursor(body.cursor, asked, quarantineKeySchema);
+    const visible = visibleAt([node], node === actor.node ? actor.id : "", tree);
+    const question = { visible, status: "waiting" as const, filters, ...readTimeRange(body, now()), after };
+    const found = await readQuarantine(storeFor(c, clickhouse), question, limit + 1);
+    const page = found.slice(0, limit);
+    const last = page.at(-1);
+    const next = found.length > limit && last ? writeCursor(asked, last.key) : null;
+    return c.json(answerOf(await replay(c, page), next), 200);
+  });
 
-  app.openapi(
-    createRoute({
-      method: "post",
-      path: "/v1/quarantine/{id}/replay",
-      operationId: "replayQuarantinedEvent",
-      tags: ["Events"],
-      summary: "Replay a rejected event, corrected or as it is",
-      description: replayed,
-      middleware: requireScope("events:correct"),
-      request: {
-        params: quarantineParamsSchema,
-        body: { required: false, content: { "application/json": { schema: replayOneRequestSchema } } },
-      },
-      responses: {
-        200: { description: "What came of it", content: { "application/json": { schema: replayedEventSchema } } },
-        ...problemResponses(400, 401, 403, 404, 429, 503),
-      },
-    }),
-    async (c) => {
-      const actor = c.get("actor");
-      const found = await readIds(actor, [keyOfQuarantineId(c.req.valid("param").id)]);
-      const [result] = await replay(c, found, await instead(c));
-      if (!result) throw missing("id");
-      return c.json(result, 200);
-    },
-  );
+  app.openapi(replayQuarantinedEventRoute, async (c) => {
+    const actor = c.get("actor");
+    const found = await readIds(actor, [keyOfQuarantineId(c.req.valid("param").id)]);
+    const [result] = await replay(c, found, await instead(c));
+    if (!result) throw missing("id");
+    return c.json(result, 200);
+  });
 
   async function instead(c: Context<HttpEnv>): Promise<Record<string, unknown> | undefined> {
     const isSent = (await readBody(c)).length > 0;

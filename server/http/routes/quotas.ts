@@ -9,60 +9,58 @@ import { requireScope, resolveNode } from "../authenticate.ts";
 import type { HttpEnv } from "../http-env.ts";
 import { storeFor } from "../take-turns.ts";
 
+const getPeriodRoute = createRoute({
+  method: "get",
+  path: "/v1/period",
+  operationId: "getPeriod",
+  tags: ["Subscriptions"],
+  summary: "Get the current billing cycle: quotas used, projected, and when they will be hit",
+  description:
+    "An agent is asked about within its organization's subscription. Status: under 50 % `under`, from there `moderate`, from 80 % `high`, from 95 % `over`.",
+  middleware: requireScope("read"),
+  request: { query: periodQuerySchema },
+  responses: {
+    200: { description: "The cycle", content: { "application/json": { schema: periodSchema } } },
+    ...problemResponses(400, 401, 403, 404, 503),
+  },
+});
+
+const checkEntitlementRoute = createRoute({
+  method: "get",
+  path: "/v1/entitlements/{feature}",
+  operationId: "checkEntitlement",
+  tags: ["Subscriptions"],
+  summary: "Check whether a node may use more of a feature now",
+  description:
+    "Answered from memory, at most 30 seconds behind and mostly one. While usage cannot be read for longer, a feature that is blocked at its limit is refused with `usage_unknown`.",
+  middleware: requireScope("read"),
+  request: {
+    params: z.object({ feature: z.string().max(64) }),
+    query: z.strictObject({ node: nodeAddressSchema.optional() }),
+  },
+  responses: {
+    200: { description: "Whether it may, and why", content: { "application/json": { schema: entitlementSchema } } },
+    ...problemResponses(400, 401, 403, 404, 503),
+  },
+});
+
 export function quotasRoutes(source: EntitlementSource): OpenAPIHono<HttpEnv> {
   const { tree, now = Date.now } = source;
   const entitlements = new Entitlements(source);
   const app = createRouter();
 
-  app.openapi(
-    createRoute({
-      method: "get",
-      path: "/v1/period",
-      operationId: "getPeriod",
-      tags: ["Subscriptions"],
-      summary: "Get the current billing cycle: quotas used, projected, and when they will be hit",
-      description:
-        "An agent is asked about within its organization's subscription. Status: under 50 % `under`, from there `moderate`, from 80 % `high`, from 95 % `over`.",
-      middleware: requireScope("read"),
-      request: { query: periodQuerySchema },
-      responses: {
-        200: { description: "The cycle", content: { "application/json": { schema: periodSchema } } },
-        ...problemResponses(400, 401, 403, 404, 503),
-      },
-    }),
-    async (c) => {
-      const { node: requested, cycles } = c.req.valid("query");
-      const node = resolveNode(c.get("actor"), tree, requested);
-      return c.json(
-        await readPeriod({ ...source, clickhouse: storeFor(c, source.clickhouse) }, node, cycles, now()),
-        200,
-      );
-    },
-  );
+  app.openapi(getPeriodRoute, async (c) => {
+    const { node: requested, cycles } = c.req.valid("query");
+    const node = resolveNode(c.get("actor"), tree, requested);
+    return c.json(
+      await readPeriod({ ...source, clickhouse: storeFor(c, source.clickhouse) }, node, cycles, now()),
+      200,
+    );
+  });
 
-  app.openapi(
-    createRoute({
-      method: "get",
-      path: "/v1/entitlements/{feature}",
-      operationId: "checkEntitlement",
-      tags: ["Subscriptions"],
-      summary: "Check whether a node may use more of a feature now",
-      description:
-        "Answered from memory, at most 30 seconds behind and mostly one. While usage cannot be read for longer, a feature that is blocked at its limit is refused with `usage_unknown`.",
-      middleware: requireScope("read"),
-      request: {
-        params: z.object({ feature: z.string().max(64) }),
-        query: z.strictObject({ node: nodeAddressSchema.optional() }),
-      },
-      responses: {
-        200: { description: "Whether it may, and why", content: { "application/json": { schema: entitlementSchema } } },
-        ...problemResponses(400, 401, 403, 404, 503),
-      },
-    }),
-    async (c) => {
-      const node = resolveNode(c.get("actor"), tree, c.req.valid("query").node);
-      return c.json(await entitlements.ask(node, c.req.valid("param").feature), 200);
-    },
-  );
+  app.openapi(checkEntitlementRoute, async (c) => {
+    const node = resolveNode(c.get("actor"), tree, c.req.valid("query").node);
+    return c.json(await entitlements.ask(node, c.req.valid("param").feature), 200);
+  });
   return app;
 }

@@ -31,6 +31,68 @@ export interface ReconciliationRoutesDeps {
   now?: () => number;
 }
 
+const listReconciliationsRoute = createRoute({
+  method: "get",
+  path: "/v1/reconciliations",
+  operationId: "listReconciliations",
+  tags: ["Operations"],
+  summary: "List differences between storage and events, newest first",
+  description:
+    "Recent and random days are compared with the events all the time, and what differs is repaired. In a healthy service this list is empty.",
+  middleware: requireScope("admin"),
+  request: { query: reconciliationsQuerySchema },
+  responses: {
+    200: {
+      description: "The differences",
+      content: { "application/json": { schema: reconciliationListSchema } },
+    },
+    ...problemResponses(400, 401, 403, 404, 503),
+  },
+});
+
+const createRebuildRoute = createRoute({
+  method: "post",
+  path: "/v1/rebuilds",
+  operationId: "createRebuild",
+  tags: ["Operations"],
+  summary: "Rebuild a stage from the stage before, while the service runs",
+  description:
+    "Every day of every organization in question is compared, and what differs is written: no reader sees less meanwhile.",
+  middleware: requireScope("admin"),
+  request: { body: { required: true, content: { "application/json": { schema: rebuildRequestSchema } } } },
+  responses: {
+    202: { description: "It begins within seconds", content: { "application/json": { schema: rebuildSchema } } },
+    ...problemResponses(400, 401, 403, 404, 503),
+  },
+});
+
+const listRebuildsRoute = createRoute({
+  method: "get",
+  path: "/v1/rebuilds",
+  operationId: "listRebuilds",
+  tags: ["Operations"],
+  summary: "List rebuilds, newest first",
+  middleware: requireScope("admin"),
+  responses: {
+    200: { description: "The rebuilds", content: { "application/json": { schema: rebuildListSchema } } },
+    ...problemResponses(401, 403, 503),
+  },
+});
+
+const getRebuildRoute = createRoute({
+  method: "get",
+  path: "/v1/rebuilds/{id}",
+  operationId: "getRebuild",
+  tags: ["Operations"],
+  summary: "Get how far a rebuild has got",
+  middleware: requireScope("admin"),
+  request: { params: z.object({ id: z.string().min(1).max(100) }) },
+  responses: {
+    200: { description: "The rebuild", content: { "application/json": { schema: rebuildSchema } } },
+    ...problemResponses(401, 403, 404, 503),
+  },
+});
+
 export function reconciliationRoutes({
   postgres,
   tree,
@@ -38,116 +100,50 @@ export function reconciliationRoutes({
 }: ReconciliationRoutesDeps): OpenAPIHono<HttpEnv> {
   const app = createRouter();
 
-  app.openapi(
-    createRoute({
-      method: "get",
-      path: "/v1/reconciliations",
-      operationId: "listReconciliations",
-      tags: ["Operations"],
-      summary: "List differences between storage and events, newest first",
-      description:
-        "Recent and random days are compared with the events all the time, and what differs is repaired. In a healthy service this list is empty.",
-      middleware: requireScope("admin"),
-      request: { query: reconciliationsQuerySchema },
-      responses: {
-        200: {
-          description: "The differences",
-          content: { "application/json": { schema: reconciliationListSchema } },
-        },
-        ...problemResponses(400, 401, 403, 404, 503),
+  app.openapi(listReconciliationsRoute, async (c) => {
+    const query = c.req.valid("query");
+    const node = resolveNode(c.get("actor"), tree, query.node);
+    const { from, to, tz, stage, limit = defaultPageSize } = query;
+    const range = readTimeRange(query, now());
+    const asked = { list: "reconciliations", node, stage, from, to, tz };
+    const after = readCursor(query.cursor, asked, reconciliationKeySchema);
+    const found = await readReconciliations(postgres, { node, stage, ...range, after }, limit + 1);
+    const page = found.slice(0, limit);
+    const last = page.at(-1);
+    return c.json(
+      {
+        node,
+        reconciliations: page.map(describeDrift),
+        next_cursor: found.length > limit && last ? writeCursor(asked, [last.at.getTime(), last.id]) : null,
       },
-    }),
-    async (c) => {
-      const query = c.req.valid("query");
-      const node = resolveNode(c.get("actor"), tree, query.node);
-      const { from, to, tz, stage, limit = defaultPageSize } = query;
-      const range = readTimeRange(query, now());
-      const asked = { list: "reconciliations", node, stage, from, to, tz };
-      const after = readCursor(query.cursor, asked, reconciliationKeySchema);
-      const found = await readReconciliations(postgres, { node, stage, ...range, after }, limit + 1);
-      const page = found.slice(0, limit);
-      const last = page.at(-1);
-      return c.json(
-        {
-          node,
-          reconciliations: page.map(describeDrift),
-          next_cursor: found.length > limit && last ? writeCursor(asked, [last.at.getTime(), last.id]) : null,
-        },
-        200,
-      );
-    },
-  );
+      200,
+    );
+  });
 
-  app.openapi(
-    createRoute({
-      method: "post",
-      path: "/v1/rebuilds",
-      operationId: "createRebuild",
-      tags: ["Operations"],
-      summary: "Rebuild a stage from the stage before, while the service runs",
-      description:
-        "Every day of every organization in question is compared, and what differs is written: no reader sees less meanwhile.",
-      middleware: requireScope("admin"),
-      request: { body: { required: true, content: { "application/json": { schema: rebuildRequestSchema } } } },
-      responses: {
-        202: { description: "It begins within seconds", content: { "application/json": { schema: rebuildSchema } } },
-        ...problemResponses(400, 401, 403, 404, 503),
-      },
-    }),
-    async (c) => {
-      const { stage, organization, from, to } = c.req.valid("json");
-      resolveNode(
-        c.get("actor"),
-        tree,
-        organization === undefined ? "all" : nodeAddress("organization", organization),
-        "organization",
-      );
-      if (from !== undefined && to !== undefined && from >= to)
-        throw new ProblemError("invalid_request", "from must lie before to", { field: "from" });
-      const rebuild = await requestRebuild({ postgres, tree }, { stage, organization, from, to }, authorOf(c));
-      return c.json(describeRebuild(rebuild), 202);
-    },
-  );
+  app.openapi(createRebuildRoute, async (c) => {
+    const { stage, organization, from, to } = c.req.valid("json");
+    resolveNode(
+      c.get("actor"),
+      tree,
+      organization === undefined ? "all" : nodeAddress("organization", organization),
+      "organization",
+    );
+    if (from !== undefined && to !== undefined && from >= to)
+      throw new ProblemError("invalid_request", "from must lie before to", { field: "from" });
+    const rebuild = await requestRebuild({ postgres, tree }, { stage, organization, from, to }, authorOf(c));
+    return c.json(describeRebuild(rebuild), 202);
+  });
 
-  app.openapi(
-    createRoute({
-      method: "get",
-      path: "/v1/rebuilds",
-      operationId: "listRebuilds",
-      tags: ["Operations"],
-      summary: "List rebuilds, newest first",
-      middleware: requireScope("admin"),
-      responses: {
-        200: { description: "The rebuilds", content: { "application/json": { schema: rebuildListSchema } } },
-        ...problemResponses(401, 403, 503),
-      },
-    }),
-    async (c) => {
-      const found = await readRebuilds(postgres, c.get("actor").reach);
-      return c.json({ rebuilds: found.map(describeRebuild) }, 200);
-    },
-  );
+  app.openapi(listRebuildsRoute, async (c) => {
+    const found = await readRebuilds(postgres, c.get("actor").reach);
+    return c.json({ rebuilds: found.map(describeRebuild) }, 200);
+  });
 
-  app.openapi(
-    createRoute({
-      method: "get",
-      path: "/v1/rebuilds/{id}",
-      operationId: "getRebuild",
-      tags: ["Operations"],
-      summary: "Get how far a rebuild has got",
-      middleware: requireScope("admin"),
-      request: { params: z.object({ id: z.string().min(1).max(100) }) },
-      responses: {
-        200: { description: "The rebuild", content: { "application/json": { schema: rebuildSchema } } },
-        ...problemResponses(401, 403, 404, 503),
-      },
-    }),
-    async (c) => {
-      const [rebuild] = await readRebuilds(postgres, c.get("actor").reach, c.req.valid("param").id);
-      if (!rebuild) throw new ProblemError("not_found", "there is no such rebuild", { field: "id" });
-      return c.json(describeRebuild(rebuild), 200);
-    },
-  );
+  app.openapi(getRebuildRoute, async (c) => {
+    const [rebuild] = await readRebuilds(postgres, c.get("actor").reach, c.req.valid("param").id);
+    if (!rebuild) throw new ProblemError("not_found", "there is no such rebuild", { field: "id" });
+    return c.json(describeRebuild(rebuild), 200);
+  });
   return app;
 }
 

@@ -40,6 +40,33 @@ const filterable = new Set([...recordDimensions, ...declaredDimensions]);
 const streamedGroup = 5_000;
 const positionSchema = z.object({ asOf: asOfSchema, key: recordKeySchema });
 
+const listRecordsRoute = createRoute({
+  method: "get",
+  path: "/v1/records",
+  operationId: "listRecords",
+  tags: ["Records"],
+  summary: "List usage records, newest first",
+  description: [
+    `${filterGrammar} Dimensions: ${[...filterable].join(", ")}.`,
+    "All pages of a list show what could be queried when its first page was made: events that arrive later,",
+    "whatever their time, are in none of them, and no event is skipped or repeated.",
+    "`Accept: text/csv`, `application/x-ndjson`, or the media types of Excel and Parquet, streams the whole range; then `limit` cuts only where it is given.",
+  ].join(" "),
+  middleware: requireScope("read"),
+  request: { query: recordsQuerySchema },
+  responses: {
+    200: {
+      description: "The events, as they were sent",
+      content: {
+        "application/json": { schema: recordListSchema },
+        "text/csv": { schema: z.string() },
+        "application/x-ndjson": { schema: recordSchema },
+      },
+    },
+    ...problemResponses(400, 401, 403, 404, 503),
+  },
+});
+
 export function recordsRoutes({
   clickhouse,
   tree,
@@ -48,81 +75,53 @@ export function recordsRoutes({
   now = Date.now,
 }: RecordsRoutesDeps): OpenAPIHono<HttpEnv> {
   const app = createRouter();
-  app.openapi(
-    createRoute({
-      method: "get",
-      path: "/v1/records",
-      operationId: "listRecords",
-      tags: ["Records"],
-      summary: "List usage records, newest first",
-      description: [
-        `${filterGrammar} Dimensions: ${[...filterable].join(", ")}.`,
-        "All pages of a list show what could be queried when its first page was made: events that arrive later,",
-        "whatever their time, are in none of them, and no event is skipped or repeated.",
-        "`Accept: text/csv`, `application/x-ndjson`, or the media types of Excel and Parquet, streams the whole range; then `limit` cuts only where it is given.",
-      ].join(" "),
-      middleware: requireScope("read"),
-      request: { query: recordsQuerySchema },
-      responses: {
-        200: {
-          description: "The events, as they were sent",
-          content: {
-            "application/json": { schema: recordListSchema },
-            "text/csv": { schema: z.string() },
-            "application/x-ndjson": { schema: recordSchema },
-          },
-        },
-        ...problemResponses(400, 401, 403, 404, 503),
-      },
-    }),
-    async (c) => {
-      const query = c.req.valid("query");
-      const node = resolveNode(c.get("actor"), tree, query.node);
-      const filters = parseFilters(query, filterable);
-      const nowMs = now();
-      const range = readTimeRange(query, nowMs);
-      const asked = {
-        list: "records",
-        node,
-        filters,
-        from: query.from,
-        to: query.to,
-        tz: query.tz,
-        include: query.include,
-      };
-      const position = readCursor(query.cursor, asked, positionSchema);
-      const seen = watermark();
-      const asOf = position?.asOf ?? { settledBatch: settledBatch(), watermarkMs: seen.getTime() };
-      const question = { node, filters, ...range, asOf, withVoided: query.include === "voided", after: position?.key };
-      const form = listFormOf(c.req.header("accept"));
-      if (form !== "json") {
-        const groups = readRecords(
-          storeFor(c, clickhouse),
-          question,
-          Math.min(query.limit ?? streamedGroup, streamedGroup),
-          nowMs,
-        );
-        const most = query.limit ?? Number.POSITIVE_INFINITY;
-        if (isTableForm(form)) {
-          const table = { columns: recordColumns, rows: cellsOf(groups, most) };
-          return rawAnswer(await sendTable(c, form, { name: "records", table, clickhouse }));
-        }
-        c.header("content-type", listMediaTypes[form]);
-        return rawAnswer(c.body(await streamOf(linePieces(groups, most), c.get("question")), 200));
+  app.openapi(listRecordsRoute, async (c) => {
+    const query = c.req.valid("query");
+    const node = resolveNode(c.get("actor"), tree, query.node);
+    const filters = parseFilters(query, filterable);
+    const nowMs = now();
+    const range = readTimeRange(query, nowMs);
+    const asked = {
+      list: "records",
+      node,
+      filters,
+      from: query.from,
+      to: query.to,
+      tz: query.tz,
+      include: query.include,
+    };
+    const position = readCursor(query.cursor, asked, positionSchema);
+    const seen = watermark();
+    const asOf = position?.asOf ?? { settledBatch: settledBatch(), watermarkMs: seen.getTime() };
+    const question = { node, filters, ...range, asOf, withVoided: query.include === "voided", after: position?.key };
+    const form = listFormOf(c.req.header("accept"));
+    if (form !== "json") {
+      const groups = readRecords(
+        storeFor(c, clickhouse),
+        question,
+        Math.min(query.limit ?? streamedGroup, streamedGroup),
+        nowMs,
+      );
+      const most = query.limit ?? Number.POSITIVE_INFINITY;
+      if (isTableForm(form)) {
+        const table = { columns: recordColumns, rows: cellsOf(groups, most) };
+        return rawAnswer(await sendTable(c, form, { name: "records", table, clickhouse }));
       }
-      const limit = query.limit ?? defaultPageSize;
-      const read = await readRecords(storeFor(c, clickhouse), question, limit + 1, nowMs).next();
-      const found = read.done ? [] : read.value;
-      const page = found.slice(0, limit);
-      const last = page.at(-1);
-      return answerExact(c, {
-        node,
-        watermark: seen.toISOString(),
-        records: page.map(({ record }) => record),
-        next_cursor: found.length > limit && last ? writeCursor(asked, { asOf, key: last.key }) : null,
-      });
-    },
-  );
+      c.header("content-type", listMediaTypes[form]);
+      return rawAnswer(c.body(await streamOf(linePieces(groups, most), c.get("question")), 200));
+    }
+    const limit = query.limit ?? defaultPageSize;
+    const read = await readRecords(storeFor(c, clickhouse), question, limit + 1, nowMs).next();
+    const found = read.done ? [] : read.value;
+    const page = found.slice(0, limit);
+    const last = page.at(-1);
+    return answerExact(c, {
+      node,
+      watermark: seen.toISOString(),
+      records: page.map(({ record }) => record),
+      next_cursor: found.length > limit && last ? writeCursor(asked, { asOf, key: last.key }) : null,
+    });
+  });
   return app;
 }
 

@@ -63,145 +63,157 @@ const linkMs = 60 * 60_000;
 /** How many runs of one caller may wait or be made at once. */
 const mostUnfinished = 20;
 
+const createReportRunRoute = createRoute({
+  method: "post",
+  path: "/v1/report-runs",
+  operationId: "createReportRun",
+  tags: ["Reports"],
+  summary: "Run a report",
+  description: `\`billing\` and \`financial\` need the right to see prices at the node, \`audit\` the right to read its audit. At most ${mostUnfinished} runs of a caller wait or are made at once.`,
+  middleware: requireScope("read"),
+  request: { body: { required: true, content: { "application/json": { schema: startRunSchema } } } },
+  responses: { 202: answered("The run"), ...problemResponses(400, 401, 403, 404, 429, 503) },
+});
+
+const listReportRunsRoute = createRoute({
+  method: "get",
+  path: "/v1/report-runs",
+  operationId: "listReportRuns",
+  tags: ["Reports"],
+  summary: "List report runs, newest first",
+  middleware: requireScope("read"),
+  request: { query: runQuerySchema },
+  responses: {
+    200: { description: "The runs", content: { "application/json": { schema: runListSchema } } },
+    ...problemResponses(400, 401, 403, 404, 503),
+  },
+});
+
+const getReportRunRoute = createRoute({
+  method: "get",
+  path: "/v1/report-runs/{id}",
+  operationId: "getReportRun",
+  tags: ["Reports"],
+  summary: "Get a report run with links to its files",
+  middleware: requireScope("read"),
+  request: { params: idParams },
+  responses: { 200: answered("The run"), ...problemResponses(401, 403, 404, 503) },
+});
+
+const getReportRunPreviewRoute = createRoute({
+  method: "get",
+  path: "/v1/report-runs/{id}/preview",
+  operationId: "getReportRunPreview",
+  tags: ["Reports"],
+  summary: "Get the document of a report run",
+  description: `As it was known then, of each section at most ${previewRows} rows, in whichever formats it was made.`,
+  middleware: requireScope("read"),
+  request: { params: idParams },
+  responses: {
+    200: { description: "The report", content: { "application/json": { schema: reportPreviewSchema } } },
+    ...problemResponses(401, 403, 404, 409, 503),
+  },
+});
+
+const cancelReportRunRoute = createRoute({
+  method: "post",
+  path: "/v1/report-runs/{id}/cancel",
+  operationId: "cancelReportRun",
+  tags: ["Reports"],
+  summary: "Cancel a report run",
+  description: "One's own, or with the right to write reports at its node any. A run that is over stays as it is.",
+  middleware: requireScope("read"),
+  request: { params: idParams },
+  responses: { 200: answered("The run now"), ...problemResponses(401, 403, 404, 503) },
+});
+
+const compareReportRunRoute = createRoute({
+  method: "get",
+  path: "/v1/report-runs/{id}/differences",
+  operationId: "compareReportRun",
+  tags: ["Reports"],
+  summary: "Compare a report run with what is known now",
+  description: "Late events, corrections and moves change what a report would say; a run keeps what was known then.",
+  middleware: requireScope("read"),
+  request: { params: idParams },
+  responses: {
+    200: { description: "The differences", content: { "application/json": { schema: runDifferencesSchema } } },
+    ...problemResponses(400, 401, 403, 404, 409, 503),
+  },
+});
+
 export function reportRunsRoutes({ source, wake, now = Date.now }: ReportRunsRoutesDeps): OpenAPIHono<HttpEnv> {
   const { postgres, tree } = source;
   const { db } = postgres;
   const links = createFileLinks(postgres);
   const app = createRouter();
 
-  app.openapi(
-    createRoute({
-      method: "post",
-      path: "/v1/report-runs",
-      operationId: "createReportRun",
-      tags: ["Reports"],
-      summary: "Run a report",
-      description: `\`billing\` and \`financial\` need the right to see prices at the node, \`audit\` the right to read its audit. At most ${mostUnfinished} runs of a caller wait or are made at once.`,
-      middleware: requireScope("read"),
-      request: { body: { required: true, content: { "application/json": { schema: startRunSchema } } } },
-      responses: { 202: answered("The run"), ...problemResponses(400, 401, 403, 404, 429, 503) },
-    }),
-    async (c) => {
-      const wanted = c.req.valid("json");
-      const actor = c.get("actor");
-      const nowMs = now();
-      const question = await readReportQuestion(c, source, wanted, nowMs);
-      if ((await unfinishedRuns(db, actor.id)) >= mostUnfinished)
-        throw new ProblemError("too_fast", `${mostUnfinished} runs of this caller are not over yet`, {
-          retryAfterSeconds: 5,
-        });
-      const requestedBy = { id: actor.id, name: actor.name };
-      const run = await createRun(db, { ...question, formats: wanted.formats, requestedBy }, nowMs);
-      wake();
-      c.header("location", `/v1/report-runs/${run.id}`);
-      return c.json(await describe(run), 202);
-    },
-  );
-
-  app.openapi(
-    createRoute({
-      method: "get",
-      path: "/v1/report-runs",
-      operationId: "listReportRuns",
-      tags: ["Reports"],
-      summary: "List report runs, newest first",
-      middleware: requireScope("read"),
-      request: { query: runQuerySchema },
-      responses: {
-        200: { description: "The runs", content: { "application/json": { schema: runListSchema } } },
-        ...problemResponses(400, 401, 403, 404, 503),
-      },
-    }),
-    async (c) => {
-      const query = c.req.valid("query");
-      const actor = c.get("actor");
-      const whole = await wholeCaller(c);
-      const node = resolveNode(actor, tree, query.node);
-      const asked = { list: "report-runs", node, report: query.report, state: query.state };
-      const nowMs = now();
-      const found = await listRuns(db, {
-        ...{ report: query.report, state: query.state, kinds: reportKinds },
-        after: readCursor(query.cursor, asked, positionSchema),
-        limit: query.limit + 1,
-        isShown: (run) =>
-          isKept(run, nowMs) &&
-          tree.isWithin(run.node, node) &&
-          isWithinReach(actor, tree, run.node) &&
-          mayReadKind(whole, run.kind, run.node, tree),
+  app.openapi(createReportRunRoute, async (c) => {
+    const wanted = c.req.valid("json");
+    const actor = c.get("actor");
+    const nowMs = now();
+    const question = await readReportQuestion(c, source, wanted, nowMs);
+    if ((await unfinishedRuns(db, actor.id)) >= mostUnfinished)
+      throw new ProblemError("too_fast", `${mostUnfinished} runs of this caller are not over yet`, {
+        retryAfterSeconds: 5,
       });
-      const page = found.slice(0, query.limit);
-      const last = found.length > query.limit ? page.at(-1) : undefined;
-      const position = last && { atMs: last.requestedAt.getTime(), id: last.id };
-      const files = await listFiles(
-        db,
-        page.map(({ id }) => id),
-      );
-      const runs = await Promise.all(
-        page.map((run) =>
-          describe(
-            run,
-            files.filter((file) => file.run === run.id),
-          ),
+    const requestedBy = { id: actor.id, name: actor.name };
+    const run = await createRun(db, { ...question, formats: wanted.formats, requestedBy }, nowMs);
+    wake();
+    c.header("location", `/v1/report-runs/${run.id}`);
+    return c.json(await describe(run), 202);
+  });
+
+  app.openapi(listReportRunsRoute, async (c) => {
+    const query = c.req.valid("query");
+    const actor = c.get("actor");
+    const whole = await wholeCaller(c);
+    const node = resolveNode(actor, tree, query.node);
+    const asked = { list: "report-runs", node, report: query.report, state: query.state };
+    const nowMs = now();
+    const found = await listRuns(db, {
+      ...{ report: query.report, state: query.state, kinds: reportKinds },
+      after: readCursor(query.cursor, asked, positionSchema),
+      limit: query.limit + 1,
+      isShown: (run) =>
+        isKept(run, nowMs) &&
+        tree.isWithin(run.node, node) &&
+        isWithinReach(actor, tree, run.node) &&
+        mayReadKind(whole, run.kind, run.node, tree),
+    });
+    const page = found.slice(0, query.limit);
+    const last = found.length > query.limit ? page.at(-1) : undefined;
+    const position = last && { atMs: last.requestedAt.getTime(), id: last.id };
+    const files = await listFiles(
+      db,
+      page.map(({ id }) => id),
+    );
+    const runs = await Promise.all(
+      page.map((run) =>
+        describe(
+          run,
+          files.filter((file) => file.run === run.id),
         ),
-      );
-      return c.json({ runs, next_cursor: position ? writeCursor(asked, position) : null }, 200);
-    },
+      ),
+    );
+    return c.json({ runs, next_cursor: position ? writeCursor(asked, position) : null }, 200);
+  });
+
+  app.openapi(getReportRunRoute, async (c) => c.json(await describe(await ownRun(c, c.req.valid("param").id)), 200));
+
+  app.openapi(getReportRunPreviewRoute, async (c) =>
+    c.json(previewOf(await madeDocument(await ownRun(c, c.req.valid("param").id)), previewRows), 200),
   );
 
-  app.openapi(
-    createRoute({
-      method: "get",
-      path: "/v1/report-runs/{id}",
-      operationId: "getReportRun",
-      tags: ["Reports"],
-      summary: "Get a report run with links to its files",
-      middleware: requireScope("read"),
-      request: { params: idParams },
-      responses: { 200: answered("The run"), ...problemResponses(401, 403, 404, 503) },
-    }),
-    async (c) => c.json(await describe(await ownRun(c, c.req.valid("param").id)), 200),
-  );
-
-  app.openapi(
-    createRoute({
-      method: "get",
-      path: "/v1/report-runs/{id}/preview",
-      operationId: "getReportRunPreview",
-      tags: ["Reports"],
-      summary: "Get the document of a report run",
-      description: `As it was known then, of each section at most ${previewRows} rows, in whichever formats it was made.`,
-      middleware: requireScope("read"),
-      request: { params: idParams },
-      responses: {
-        200: { description: "The report", content: { "application/json": { schema: reportPreviewSchema } } },
-        ...problemResponses(401, 403, 404, 409, 503),
-      },
-    }),
-    async (c) => c.json(previewOf(await madeDocument(await ownRun(c, c.req.valid("param").id)), previewRows), 200),
-  );
-
-  app.openapi(
-    createRoute({
-      method: "post",
-      path: "/v1/report-runs/{id}/cancel",
-      operationId: "cancelReportRun",
-      tags: ["Reports"],
-      summary: "Cancel a report run",
-      description: "One's own, or with the right to write reports at its node any. A run that is over stays as it is.",
-      middleware: requireScope("read"),
-      request: { params: idParams },
-      responses: { 200: answered("The run now"), ...problemResponses(401, 403, 404, 503) },
-    }),
-    async (c) => {
-      const run = await ownRun(c, c.req.valid("param").id);
-      const isOver = run.state !== "queued" && run.state !== "running";
-      const isTheirs = run.requestedById === c.get("actor").id;
-      if (!isOver && !isTheirs && !can(await wholeCaller(c), "reports:write", run.node, tree))
-        throw new ProblemError("forbidden", `the run is another's, which needs reports:write at ${run.node}`);
-      await cancelRun(db, run.id);
-      return c.json(await describe((await readRun(db, run.id)) ?? run), 200);
-    },
-  );
+  app.openapi(cancelReportRunRoute, async (c) => {
+    const run = await ownRun(c, c.req.valid("param").id);
+    const isOver = run.state !== "queued" && run.state !== "running";
+    const isTheirs = run.requestedById === c.get("actor").id;
+    if (!isOver && !isTheirs && !can(await wholeCaller(c), "reports:write", run.node, tree))
+      throw new ProblemError("forbidden", `the run is another's, which needs reports:write at ${run.node}`);
+    await cancelRun(db, run.id);
+    return c.json(await describe((await readRun(db, run.id)) ?? run), 200);
+  });
 
   app.openapi(
     createRoute({
@@ -247,29 +259,12 @@ export function reportRunsRoutes({ source, wake, now = Date.now }: ReportRunsRou
     },
   );
 
-  app.openapi(
-    createRoute({
-      method: "get",
-      path: "/v1/report-runs/{id}/differences",
-      operationId: "compareReportRun",
-      tags: ["Reports"],
-      summary: "Compare a report run with what is known now",
-      description:
-        "Late events, corrections and moves change what a report would say; a run keeps what was known then.",
-      middleware: requireScope("read"),
-      request: { params: idParams },
-      responses: {
-        200: { description: "The differences", content: { "application/json": { schema: runDifferencesSchema } } },
-        ...problemResponses(400, 401, 403, 404, 409, 503),
-      },
-    }),
-    async (c) => {
-      const run = await ownRun(c, c.req.valid("param").id);
-      const then = await madeDocument(run);
-      const document = await documentNow(c, source, questionOfRun(run), now());
-      return c.json(differencesOf(run.id, then, document), 200);
-    },
-  );
+  app.openapi(compareReportRunRoute, async (c) => {
+    const run = await ownRun(c, c.req.valid("param").id);
+    const then = await madeDocument(run);
+    const document = await documentNow(c, source, questionOfRun(run), now());
+    return c.json(differencesOf(run.id, then, document), 200);
+  });
 
   /** Throws `conflict` where it is not made. */
   async function madeDocument(run: RunRecord): Promise<ReportDocument> {

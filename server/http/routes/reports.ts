@@ -51,184 +51,177 @@ const answered = (description: string) => ({ description, content: { "applicatio
 const positionSchema = z.object({ name: z.string(), id: z.string() });
 const dayMs = 86_400_000;
 
+const listReportsRoute = createRoute({
+  method: "get",
+  path: "/v1/reports",
+  operationId: "listReports",
+  tags: ["Reports"],
+  summary: "List reports",
+  middleware: requireScope("read"),
+  request: { query: reportQuerySchema },
+  responses: {
+    200: { description: "The reports", content: { "application/json": { schema: reportListSchema } } },
+    ...problemResponses(400, 401, 403, 404, 503),
+  },
+});
+
+const createReportRoute = createRoute({
+  method: "post",
+  path: "/v1/reports",
+  operationId: "createReport",
+  tags: ["Reports"],
+  summary: "Create a report",
+  description:
+    "`billing` and `financial` need the right to see prices at the node, `audit` the right to read its audit.",
+  middleware: requireScope("reports:write"),
+  request: { body: { required: true, content: { "application/json": { schema: createReportSchema } } } },
+  responses: { 201: answered("The new report"), ...problemResponses(400, 401, 403, 404, 409, 503) },
+});
+
+const previewReportRoute = createRoute({
+  method: "post",
+  path: "/v1/reports/preview",
+  operationId: "previewReport",
+  tags: ["Reports"],
+  summary: "Preview a report",
+  description: `What a run would say now, of each section at most ${previewRows} rows. Nothing is kept of it.`,
+  middleware: requireScope("read"),
+  request: { body: { required: true, content: { "application/json": { schema: previewReportSchema } } } },
+  responses: {
+    200: { description: "The report", content: { "application/json": { schema: reportPreviewSchema } } },
+    ...problemResponses(400, 401, 403, 404, 409, 429, 503),
+  },
+});
+
+const getReportRoute = createRoute({
+  method: "get",
+  path: "/v1/reports/{id}",
+  operationId: "getReport",
+  tags: ["Reports"],
+  summary: "Get a report",
+  middleware: requireScope("read"),
+  request: { params: idParams },
+  responses: { 200: answered("The report"), ...problemResponses(401, 403, 404, 503) },
+});
+
+const updateReportRoute = createRoute({
+  method: "patch",
+  path: "/v1/reports/{id}",
+  operationId: "updateReport",
+  tags: ["Reports"],
+  summary: "Update a report",
+  description: "Runs of it that were made stay as they are.",
+  middleware: requireScope("reports:write"),
+  request: {
+    params: idParams,
+    body: { required: true, content: { "application/json": { schema: changeReportSchema } } },
+  },
+  responses: { 200: answered("The report now"), ...problemResponses(400, 401, 403, 404, 409, 412, 503) },
+});
+
+const deleteReportRoute = createRoute({
+  method: "delete",
+  path: "/v1/reports/{id}",
+  operationId: "deleteReport",
+  tags: ["Reports"],
+  summary: "Delete a report",
+  description: "Its runs stay until they expire.",
+  middleware: requireScope("reports:write"),
+  request: { params: idParams },
+  responses: { 204: { description: "It is gone" }, ...problemResponses(401, 403, 404, 412, 503) },
+});
+
+const getReportSchemaRoute = createRoute({
+  method: "get",
+  path: "/v1/report-schema.json",
+  operationId: "getReportSchema",
+  tags: ["Reports"],
+  summary: "Get the JSON Schema of a report",
+  security: [],
+  responses: {
+    200: { description: "JSON Schema 2020-12", content: { "application/json": { schema: z.looseObject({}) } } },
+  },
+});
+
 export function reportsRoutes({ source, now = Date.now }: ReportsRoutesDeps): OpenAPIHono<HttpEnv> {
   const { postgres, tree } = source;
   const app = createRouter();
 
-  app.openapi(
-    createRoute({
-      method: "get",
-      path: "/v1/reports",
-      operationId: "listReports",
-      tags: ["Reports"],
-      summary: "List reports",
-      middleware: requireScope("read"),
-      request: { query: reportQuerySchema },
-      responses: {
-        200: { description: "The reports", content: { "application/json": { schema: reportListSchema } } },
-        ...problemResponses(400, 401, 403, 404, 503),
+  app.openapi(listReportsRoute, async (c) => {
+    const query = c.req.valid("query");
+    const actor = c.get("actor");
+    const whole = await wholeCaller(c);
+    const node = resolveNode(actor, tree, query.node);
+    const asked = { list: "reports", node, kind: query.kind };
+    const found = await listReports(postgres.db, {
+      kinds: query.kind ? [query.kind] : reportKinds,
+      after: readCursor(query.cursor, asked, positionSchema),
+      limit: query.limit + 1,
+      isShown: (one) =>
+        tree.isWithin(one.node, node) &&
+        isWithinReach(actor, tree, one.node) &&
+        mayReadKind(whole, one.kind, one.node, tree),
+    });
+    const page = found.slice(0, query.limit);
+    const last = found.length > query.limit ? page.at(-1) : undefined;
+    const standard = standardReports.filter(
+      (kind) => (query.kind === undefined || kind === query.kind) && mayReadKind(whole, kind, node, tree),
+    );
+    return c.json(
+      {
+        reports: page.map(describeReport),
+        standard: standard.map((kind) => standardReport(kind, node)),
+        next_cursor: last ? writeCursor(asked, { name: last.name, id: last.id }) : null,
       },
-    }),
-    async (c) => {
-      const query = c.req.valid("query");
-      const actor = c.get("actor");
-      const whole = await wholeCaller(c);
-      const node = resolveNode(actor, tree, query.node);
-      const asked = { list: "reports", node, kind: query.kind };
-      const found = await listReports(postgres.db, {
-        kinds: query.kind ? [query.kind] : reportKinds,
-        after: readCursor(query.cursor, asked, positionSchema),
-        limit: query.limit + 1,
-        isShown: (one) =>
-          tree.isWithin(one.node, node) &&
-          isWithinReach(actor, tree, one.node) &&
-          mayReadKind(whole, one.kind, one.node, tree),
-      });
-      const page = found.slice(0, query.limit);
-      const last = found.length > query.limit ? page.at(-1) : undefined;
-      const standard = standardReports.filter(
-        (kind) => (query.kind === undefined || kind === query.kind) && mayReadKind(whole, kind, node, tree),
-      );
-      return c.json(
-        {
-          reports: page.map(describeReport),
-          standard: standard.map((kind) => standardReport(kind, node)),
-          next_cursor: last ? writeCursor(asked, { name: last.name, id: last.id }) : null,
-        },
-        200,
-      );
-    },
-  );
+      200,
+    );
+  });
 
-  app.openapi(
-    createRoute({
-      method: "post",
-      path: "/v1/reports",
-      operationId: "createReport",
-      tags: ["Reports"],
-      summary: "Create a report",
-      description:
-        "`billing` and `financial` need the right to see prices at the node, `audit` the right to read its audit.",
-      middleware: requireScope("reports:write"),
-      request: { body: { required: true, content: { "application/json": { schema: createReportSchema } } } },
-      responses: { 201: answered("The new report"), ...problemResponses(400, 401, 403, 404, 409, 503) },
-    }),
-    async (c) => {
-      const { node: requested, ...wanted } = c.req.valid("json");
-      const node = resolveNode(c.get("actor"), tree, requested);
-      requireKind(await wholeCaller(c), wanted.kind, node, tree);
-      checkMeters(wanted.kind, wanted.options, node);
-      const made = await createReport(postgres, { ...wanted, node }, authorOf(c));
-      c.header("etag", await entityTag(c, stateOfReport(made)));
-      return c.json(describeReport(made), 201);
-    },
-  );
+  app.openapi(createReportRoute, async (c) => {
+    const { node: requested, ...wanted } = c.req.valid("json");
+    const node = resolveNode(c.get("actor"), tree, requested);
+    requireKind(await wholeCaller(c), wanted.kind, node, tree);
+    checkMeters(wanted.kind, wanted.options, node);
+    const made = await createReport(postgres, { ...wanted, node }, authorOf(c));
+    c.header("etag", await entityTag(c, stateOfReport(made)));
+    return c.json(describeReport(made), 201);
+  });
 
-  app.openapi(
-    createRoute({
-      method: "post",
-      path: "/v1/reports/preview",
-      operationId: "previewReport",
-      tags: ["Reports"],
-      summary: "Preview a report",
-      description: `What a run would say now, of each section at most ${previewRows} rows. Nothing is kept of it.`,
-      middleware: requireScope("read"),
-      request: { body: { required: true, content: { "application/json": { schema: previewReportSchema } } } },
-      responses: {
-        200: { description: "The report", content: { "application/json": { schema: reportPreviewSchema } } },
-        ...problemResponses(400, 401, 403, 404, 409, 429, 503),
-      },
-    }),
-    async (c) => {
-      const nowMs = now();
-      const question = await readReportQuestion(c, source, c.req.valid("json"), nowMs);
-      return c.json(previewOf(await documentNow(c, source, question, nowMs), previewRows), 200);
-    },
-  );
+  app.openapi(previewReportRoute, async (c) => {
+    const nowMs = now();
+    const question = await readReportQuestion(c, source, c.req.valid("json"), nowMs);
+    return c.json(previewOf(await documentNow(c, source, question, nowMs), previewRows), 200);
+  });
 
-  app.openapi(
-    createRoute({
-      method: "get",
-      path: "/v1/reports/{id}",
-      operationId: "getReport",
-      tags: ["Reports"],
-      summary: "Get a report",
-      middleware: requireScope("read"),
-      request: { params: idParams },
-      responses: { 200: answered("The report"), ...problemResponses(401, 403, 404, 503) },
-    }),
-    async (c) => {
-      const { id } = c.req.valid("param");
-      const kind = standardReports.find((one) => one === id);
-      if (kind) {
-        const { node } = c.get("actor");
-        requireKind(await wholeCaller(c), kind, node, tree);
-        return c.json(standardReport(kind, node), 200);
-      }
-      const found = await ownReport(c, id);
-      c.header("etag", await entityTag(c, stateOfReport(found)));
-      return c.json(describeReport(found), 200);
-    },
-  );
+  app.openapi(getReportRoute, async (c) => {
+    const { id } = c.req.valid("param");
+    const kind = standardReports.find((one) => one === id);
+    if (kind) {
+      const { node } = c.get("actor");
+      requireKind(await wholeCaller(c), kind, node, tree);
+      return c.json(standardReport(kind, node), 200);
+    }
+    const found = await ownReport(c, id);
+    c.header("etag", await entityTag(c, stateOfReport(found)));
+    return c.json(describeReport(found), 200);
+  });
 
-  app.openapi(
-    createRoute({
-      method: "patch",
-      path: "/v1/reports/{id}",
-      operationId: "updateReport",
-      tags: ["Reports"],
-      summary: "Update a report",
-      description: "Runs of it that were made stay as they are.",
-      middleware: requireScope("reports:write"),
-      request: {
-        params: idParams,
-        body: { required: true, content: { "application/json": { schema: changeReportSchema } } },
-      },
-      responses: { 200: answered("The report now"), ...problemResponses(400, 401, 403, 404, 409, 412, 503) },
-    }),
-    async (c) => {
-      const found = await ownReport(c, c.req.valid("param").id);
-      const edits = c.req.valid("json");
-      if (edits.options) checkMeters(found.kind, edits.options, found.node);
-      const changed = await changeReport(postgres, found.id, edits, { by: authorOf(c), check: await ifMatch(c) });
-      c.header("etag", await entityTag(c, stateOfReport(changed)));
-      return c.json(describeReport(changed), 200);
-    },
-  );
+  app.openapi(updateReportRoute, async (c) => {
+    const found = await ownReport(c, c.req.valid("param").id);
+    const edits = c.req.valid("json");
+    if (edits.options) checkMeters(found.kind, edits.options, found.node);
+    const changed = await changeReport(postgres, found.id, edits, { by: authorOf(c), check: await ifMatch(c) });
+    c.header("etag", await entityTag(c, stateOfReport(changed)));
+    return c.json(describeReport(changed), 200);
+  });
 
-  app.openapi(
-    createRoute({
-      method: "delete",
-      path: "/v1/reports/{id}",
-      operationId: "deleteReport",
-      tags: ["Reports"],
-      summary: "Delete a report",
-      description: "Its runs stay until they expire.",
-      middleware: requireScope("reports:write"),
-      request: { params: idParams },
-      responses: { 204: { description: "It is gone" }, ...problemResponses(401, 403, 404, 412, 503) },
-    }),
-    async (c) => {
-      const found = await ownReport(c, c.req.valid("param").id);
-      await removeReport(postgres, found.id, { by: authorOf(c), check: await ifMatch(c) });
-      return c.body(null, 204);
-    },
-  );
+  app.openapi(deleteReportRoute, async (c) => {
+    const found = await ownReport(c, c.req.valid("param").id);
+    await removeReport(postgres, found.id, { by: authorOf(c), check: await ifMatch(c) });
+    return c.body(null, 204);
+  });
 
-  app.openapi(
-    createRoute({
-      method: "get",
-      path: "/v1/report-schema.json",
-      operationId: "getReportSchema",
-      tags: ["Reports"],
-      summary: "Get the JSON Schema of a report",
-      security: [],
-      responses: {
-        200: { description: "JSON Schema 2020-12", content: { "application/json": { schema: z.looseObject({}) } } },
-      },
-    }),
-    (c) => c.json(documentSchema, 200),
-  );
+  app.openapi(getReportSchemaRoute, (c) => c.json(documentSchema, 200));
 
   /** Throws `not_found` outside the caller's nodes, `forbidden` where they may not see what it shows. */
   async function ownReport(c: Context<HttpEnv>, id: string): Promise<ReportRecord> {

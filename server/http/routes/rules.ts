@@ -55,189 +55,183 @@ export interface RulesRoutesDeps {
   now?: () => number;
 }
 
+const listRulesRoute = createRoute({
+  method: "get",
+  path: "/v1/rules",
+  operationId: "listRules",
+  tags: ["Alerts"],
+  summary: "List alert rules",
+  middleware: requireScope("read"),
+  request: { query: ruleQuerySchema },
+  responses: {
+    200: { description: "The rules", content: { "application/json": { schema: ruleListSchema } } },
+    ...problemResponses(400, 401, 403, 404, 503),
+  },
+});
+
+const createRuleRoute = createRoute({
+  method: "post",
+  path: "/v1/rules",
+  operationId: "createRule",
+  tags: ["Alerts"],
+  summary: "Create an alert rule",
+  description:
+    "`system` rules are made at `all` only, `billing` rules need the right to see prices. Alerts that hold when the rule is made are sent at once.",
+  middleware: requireScope("rules:write"),
+  request: { body: { required: true, content: { "application/json": { schema: createRuleSchema } } } },
+  responses: { 201: answered("The new rule"), ...problemResponses(400, 401, 403, 404, 409, 503) },
+});
+
+const getRuleRoute = createRoute({
+  method: "get",
+  path: "/v1/rules/{id}",
+  operationId: "getRule",
+  tags: ["Alerts"],
+  summary: "Get an alert rule",
+  middleware: requireScope("read"),
+  request: { params: idParams },
+  responses: { 200: answered("The rule"), ...problemResponses(401, 403, 404, 503) },
+});
+
+const updateRuleRoute = createRoute({
+  method: "patch",
+  path: "/v1/rules/{id}",
+  operationId: "updateRule",
+  tags: ["Alerts"],
+  summary: "Update an alert rule",
+  description:
+    "With another condition, or switched on again, it starts afresh: alerts that hold then are sent once more.",
+  middleware: requireScope("rules:write"),
+  request: {
+    params: idParams,
+    body: { required: true, content: { "application/json": { schema: changeRuleSchema } } },
+  },
+  responses: { 200: answered("The rule now"), ...problemResponses(400, 401, 403, 404, 412, 503) },
+});
+
+const deleteRuleRoute = createRoute({
+  method: "delete",
+  path: "/v1/rules/{id}",
+  operationId: "deleteRule",
+  tags: ["Alerts"],
+  summary: "Delete an alert rule",
+  description: "Its alerts stay in the history, resolved. A rule that it took the place of holds there again.",
+  middleware: requireScope("rules:write"),
+  request: { params: idParams },
+  responses: { 204: { description: "It is gone" }, ...problemResponses(401, 403, 404, 412, 503) },
+});
+
+const previewRuleRoute = createRoute({
+  method: "post",
+  path: "/v1/rules/preview",
+  operationId: "previewRule",
+  tags: ["Alerts"],
+  summary: "Preview an alert rule on past usage",
+  description: `The rule on what really happened, as it is known now, at most ${previewLimits.maxDays} days and ${previewLimits.maxNodes} nodes. It notifies nobody. The past of the service itself, of customers and of bills is not kept, so rules about them have no preview.`,
+  middleware: requireScope("read"),
+  request: { body: { required: true, content: { "application/json": { schema: previewRuleSchema } } } },
+  responses: {
+    200: {
+      description: "When it would have fired",
+      content: { "application/json": { schema: previewAnswerSchema } },
+    },
+    ...problemResponses(400, 401, 403, 404, 503),
+  },
+});
+
 export function rulesRoutes(deps: RulesRoutesDeps): OpenAPIHono<HttpEnv> {
   const { postgres, tree, meterOf, clickhouse, watermark, now = Date.now } = deps;
   const app = createRouter();
 
-  app.openapi(
-    createRoute({
-      method: "get",
-      path: "/v1/rules",
-      operationId: "listRules",
-      tags: ["Alerts"],
-      summary: "List alert rules",
-      middleware: requireScope("read"),
-      request: { query: ruleQuerySchema },
-      responses: {
-        200: { description: "The rules", content: { "application/json": { schema: ruleListSchema } } },
-        ...problemResponses(400, 401, 403, 404, 503),
-      },
-    }),
-    async (c) => {
-      const { node: requested, kind, enabled, cursor, limit = defaultPageSize } = c.req.valid("query");
-      const actor = c.get("actor");
-      const node = requested === undefined ? undefined : resolveNode(actor, tree, requested);
-      const asked = { list: "rules", node, kind, enabled };
-      const after = readCursor(cursor, asked, positionSchema);
-      const found = (await listRules(postgres.db)).filter(
-        (rule) =>
-          (node === undefined ? isWithinReach(actor, tree, rule.node) : tree.isWithin(rule.node, node)) &&
-          (kind === undefined || rule.kind === kind) &&
-          (enabled === undefined || String(rule.enabled) === enabled) &&
-          (after === undefined || isAfter(rule, after)),
-      );
-      const page = found.slice(0, limit);
-      const last = found.length > limit ? page.at(-1) : undefined;
-      const next_cursor = last ? writeCursor(asked, { atMs: last.createdAt.getTime(), id: last.id }) : null;
-      return c.json({ rules: page.map(describeRule), next_cursor }, 200);
-    },
-  );
+  app.openapi(listRulesRoute, async (c) => {
+    const { node: requested, kind, enabled, cursor, limit = defaultPageSize } = c.req.valid("query");
+    const actor = c.get("actor");
+    const node = requested === undefined ? undefined : resolveNode(actor, tree, requested);
+    const asked = { list: "rules", node, kind, enabled };
+    const after = readCursor(cursor, asked, positionSchema);
+    const found = (await listRules(postgres.db)).filter(
+      (rule) =>
+        (node === undefined ? isWithinReach(actor, tree, rule.node) : tree.isWithin(rule.node, node)) &&
+        (kind === undefined || rule.kind === kind) &&
+        (enabled === undefined || String(rule.enabled) === enabled) &&
+        (after === undefined || isAfter(rule, after)),
+    );
+    const page = found.slice(0, limit);
+    const last = found.length > limit ? page.at(-1) : undefined;
+    const next_cursor = last ? writeCursor(asked, { atMs: last.createdAt.getTime(), id: last.id }) : null;
+    return c.json({ rules: page.map(describeRule), next_cursor }, 200);
+  });
 
-  app.openapi(
-    createRoute({
-      method: "post",
-      path: "/v1/rules",
-      operationId: "createRule",
-      tags: ["Alerts"],
-      summary: "Create an alert rule",
-      description:
-        "`system` rules are made at `all` only, `billing` rules need the right to see prices. Alerts that hold when the rule is made are sent at once.",
-      middleware: requireScope("rules:write"),
-      request: { body: { required: true, content: { "application/json": { schema: createRuleSchema } } } },
-      responses: { 201: answered("The new rule"), ...problemResponses(400, 401, 403, 404, 409, 503) },
-    }),
-    async (c) => {
-      const { node: requested, repeat_hours, ...wanted } = c.req.valid("json");
-      const actor = c.get("actor");
-      const node = resolveNode(actor, tree, requested);
-      refuseUnseenBilling(actor, node, wanted.condition);
-      const rule = { ...wanted, node, repeatHours: repeat_hours };
-      await checkRule(postgres.db, { tree, meterOf }, rule, actor);
-      const made = await createRule(postgres, rule, authorOf(c));
-      c.header("etag", await entityTag(c, stateOfRule(made)));
-      return c.json(describeRule(made), 201);
-    },
-  );
+  app.openapi(createRuleRoute, async (c) => {
+    const { node: requested, repeat_hours, ...wanted } = c.req.valid("json");
+    const actor = c.get("actor");
+    const node = resolveNode(actor, tree, requested);
+    refuseUnseenBilling(actor, node, wanted.condition);
+    const rule = { ...wanted, node, repeatHours: repeat_hours };
+    await checkRule(postgres.db, { tree, meterOf }, rule, actor);
+    const made = await createRule(postgres, rule, authorOf(c));
+    c.header("etag", await entityTag(c, stateOfRule(made)));
+    return c.json(describeRule(made), 201);
+  });
 
-  app.openapi(
-    createRoute({
-      method: "get",
-      path: "/v1/rules/{id}",
-      operationId: "getRule",
-      tags: ["Alerts"],
-      summary: "Get an alert rule",
-      middleware: requireScope("read"),
-      request: { params: idParams },
-      responses: { 200: answered("The rule"), ...problemResponses(401, 403, 404, 503) },
-    }),
-    async (c) => {
-      const found = await ownRule(c.get("actor"), c.req.valid("param").id);
-      c.header("etag", await entityTag(c, stateOfRule(found)));
-      return c.json(describeRule(found), 200);
-    },
-  );
+  app.openapi(getRuleRoute, async (c) => {
+    const found = await ownRule(c.get("actor"), c.req.valid("param").id);
+    c.header("etag", await entityTag(c, stateOfRule(found)));
+    return c.json(describeRule(found), 200);
+  });
 
-  app.openapi(
-    createRoute({
-      method: "patch",
-      path: "/v1/rules/{id}",
-      operationId: "updateRule",
-      tags: ["Alerts"],
-      summary: "Update an alert rule",
-      description:
-        "With another condition, or switched on again, it starts afresh: alerts that hold then are sent once more.",
-      middleware: requireScope("rules:write"),
-      request: {
-        params: idParams,
-        body: { required: true, content: { "application/json": { schema: changeRuleSchema } } },
-      },
-      responses: { 200: answered("The rule now"), ...problemResponses(400, 401, 403, 404, 412, 503) },
-    }),
-    async (c) => {
-      const actor = c.get("actor");
-      const rule = await ownRule(actor, c.req.valid("param").id);
-      const { repeat_hours, ...wanted } = c.req.valid("json");
-      if (wanted.condition && wanted.condition.kind !== rule.kind)
-        throw new ProblemError("invalid_request", `the kind of a rule stays: it is ${rule.kind}`, {
-          field: "condition.kind",
-        });
-      refuseUnseenBilling(actor, rule.node, rule.condition);
-      const known = wanted.channels ? {} : { channels: [] };
-      await checkRule(postgres.db, { tree, meterOf }, { ...rule, ...known, replaces: null, ...given(wanted) }, actor);
-      const edit = { ...wanted, repeatHours: repeat_hours };
-      const changed = await changeRule(postgres, rule.id, edit, { by: authorOf(c), check: await ifMatch(c) });
-      c.header("etag", await entityTag(c, stateOfRule(changed)));
-      return c.json(describeRule(changed), 200);
-    },
-  );
-
-  app.openapi(
-    createRoute({
-      method: "delete",
-      path: "/v1/rules/{id}",
-      operationId: "deleteRule",
-      tags: ["Alerts"],
-      summary: "Delete an alert rule",
-      description: "Its alerts stay in the history, resolved. A rule that it took the place of holds there again.",
-      middleware: requireScope("rules:write"),
-      request: { params: idParams },
-      responses: { 204: { description: "It is gone" }, ...problemResponses(401, 403, 404, 412, 503) },
-    }),
-    async (c) => {
-      const actor = c.get("actor");
-      const rule = await ownRule(actor, c.req.valid("param").id);
-      refuseUnseenBilling(actor, rule.node, rule.condition);
-      await removeRule(postgres, rule.id, { by: authorOf(c), check: await ifMatch(c) });
-      return c.body(null, 204);
-    },
-  );
-
-  app.openapi(
-    createRoute({
-      method: "post",
-      path: "/v1/rules/preview",
-      operationId: "previewRule",
-      tags: ["Alerts"],
-      summary: "Preview an alert rule on past usage",
-      description: `The rule on what really happened, as it is known now, at most ${previewLimits.maxDays} days and ${previewLimits.maxNodes} nodes. It notifies nobody. The past of the service itself, of customers and of bills is not kept, so rules about them have no preview.`,
-      middleware: requireScope("read"),
-      request: { body: { required: true, content: { "application/json": { schema: previewRuleSchema } } } },
-      responses: {
-        200: {
-          description: "When it would have fired",
-          content: { "application/json": { schema: previewAnswerSchema } },
-        },
-        ...problemResponses(400, 401, 403, 404, 503),
-      },
-    }),
-    async (c) => {
-      const { rule: wanted, from, to } = c.req.valid("json");
-      const actor = c.get("actor");
-      const node = resolveNode(actor, tree, wanted.node, "rule.node");
-      refuseUnseenBilling(actor, node, wanted.condition);
-      const rule = { ...wanted, node, replaces: null };
-      await checkRule(postgres.db, { tree, meterOf }, rule, actor).catch((error: unknown) => {
-        if (error instanceof ProblemError && error.field !== undefined)
-          throw new ProblemError(error.code, error.message, { field: `rule.${error.field}` });
-        throw error;
+  app.openapi(updateRuleRoute, async (c) => {
+    const actor = c.get("actor");
+    const rule = await ownRule(actor, c.req.valid("param").id);
+    const { repeat_hours, ...wanted } = c.req.valid("json");
+    if (wanted.condition && wanted.condition.kind !== rule.kind)
+      throw new ProblemError("invalid_request", `the kind of a rule stays: it is ${rule.kind}`, {
+        field: "condition.kind",
       });
-      const nowMs = now();
-      const asOf = watermark();
-      const { fromMs = nowMs, toMs = nowMs } = readTimeRange({ from, to, tz: "UTC" }, nowMs);
-      if (toMs - fromMs > previewLimits.maxDays * 24 * 60 * 60_000)
-        throw new ProblemError("invalid_request", `at most ${previewLimits.maxDays} days after from`, { field: "to" });
-      const span = { fromMs, toMs: Math.min(toMs, asOf.getTime()) };
-      const most = { kind: "organization", limit: previewLimits.maxNodes + 1 } as const;
-      const nodes = rule.scope === "node" ? [node] : tree.list([node], most).map((one) => one.node);
-      const looked = nodes.slice(0, previewLimits.maxNodes);
-      const source = { clickhouse: storeFor(c, clickhouse), postgres, tree, meterOf, watermark };
-      const would: PreviewAnswer["would"] = [];
-      if (span.fromMs < span.toMs)
-        for (const one of looked) would.push(...(await previewOf(source, rule.condition, one, span)));
-      const is_complete = nodes.length === looked.length && hasPast(rule.condition);
-      return c.json({ would, nodes: looked.length, is_complete, watermark: asOf.toISOString() }, 200);
-    },
-  );
+    refuseUnseenBilling(actor, rule.node, rule.condition);
+    const known = wanted.channels ? {} : { channels: [] };
+    await checkRule(postgres.db, { tree, meterOf }, { ...rule, ...known, replaces: null, ...given(wanted) }, actor);
+    const edit = { ...wanted, repeatHours: repeat_hours };
+    const changed = await changeRule(postgres, rule.id, edit, { by: authorOf(c), check: await ifMatch(c) });
+    c.header("etag", await entityTag(c, stateOfRule(changed)));
+    return c.json(describeRule(changed), 200);
+  });
+
+  app.openapi(deleteRuleRoute, async (c) => {
+    const actor = c.get("actor");
+    const rule = await ownRule(actor, c.req.valid("param").id);
+    refuseUnseenBilling(actor, rule.node, rule.condition);
+    await removeRule(postgres, rule.id, { by: authorOf(c), check: await ifMatch(c) });
+    return c.body(null, 204);
+  });
+
+  app.openapi(previewRuleRoute, async (c) => {
+    const { rule: wanted, from, to } = c.req.valid("json");
+    const actor = c.get("actor");
+    const node = resolveNode(actor, tree, wanted.node, "rule.node");
+    refuseUnseenBilling(actor, node, wanted.condition);
+    const rule = { ...wanted, node, replaces: null };
+    await checkRule(postgres.db, { tree, meterOf }, rule, actor).catch((error: unknown) => {
+      if (error instanceof ProblemError && error.field !== undefined)
+        throw new ProblemError(error.code, error.message, { field: `rule.${error.field}` });
+      throw error;
+    });
+    const nowMs = now();
+    const asOf = watermark();
+    const { fromMs = nowMs, toMs = nowMs } = readTimeRange({ from, to, tz: "UTC" }, nowMs);
+    if (toMs - fromMs > previewLimits.maxDays * 24 * 60 * 60_000)
+      throw new ProblemError("invalid_request", `at most ${previewLimits.maxDays} days after from`, { field: "to" });
+    const span = { fromMs, toMs: Math.min(toMs, asOf.getTime()) };
+    const most = { kind: "organization", limit: previewLimits.maxNodes + 1 } as const;
+    const nodes = rule.scope === "node" ? [node] : tree.list([node], most).map((one) => one.node);
+    const looked = nodes.slice(0, previewLimits.maxNodes);
+    const source = { clickhouse: storeFor(c, clickhouse), postgres, tree, meterOf, watermark };
+    const would: PreviewAnswer["would"] = [];
+    if (span.fromMs < span.toMs)
+      for (const one of looked) would.push(...(await previewOf(source, rule.condition, one, span)));
+    const is_complete = nodes.length === looked.length && hasPast(rule.condition);
+    return c.json({ would, nodes: looked.length, is_complete, watermark: asOf.toISOString() }, 200);
+  });
 
   async function ownRule(actor: Actor, id: string): Promise<RuleRecord> {
     const found = await readRule(postgres.db, id);

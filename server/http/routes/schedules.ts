@@ -57,254 +57,275 @@ const answered = (description: string) => ({
 });
 const positionSchema = z.object({ atMs: z.number(), id: z.string() });
 
-export function schedulesRoutes({ postgres, tree, now = Date.now }: SchedulesRoutesDeps): OpenAPIHono<HttpEnv> {
+const listSchedulesRoute = createRoute({
+  method: "get",
+  path: "/v1/schedules",
+  operationId: "listSchedules",
+  tags: ["Reports"],
+  summary: "List report schedules",
+  middleware: requireScope("read"),
+  request: { query: scheduleQuerySchema },
+  responses: {
+    200: { description: "The schedules", content: { "application/json": { schema: scheduleListSchema } } },
+    ...problemResponses(400, 401, 403, 404, 503),
+  },
+});
+
+const createScheduleRoute = createRoute({
+  method: "post",
+  path: "/v1/schedules",
+  operationId: "createSchedule",
+  tags: ["Reports"],
+  summary: "Create a report schedule",
+  description:
+    "Each time covers the whole period before it and is sent once, after everything of the period can be queried; of a billing cycle after its statement has closed. What each person gets is judged when it is sent; addresses outside get what the author may see then.",
+  middleware: requireScope("reports:write"),
+  request: { body: { required: true, content: { "application/json": { schema: createScheduleSchema } } } },
+  responses: { 201: answered("The new schedule"), ...problemResponses(400, 401, 403, 404, 409, 503) },
+});
+
+const previewScheduleRoute = createRoute({
+  method: "post",
+  path: "/v1/schedules/preview",
+  operationId: "previewSchedule",
+  tags: ["Reports"],
+  summary: "Preview when a schedule would send",
+  middleware: requireScope("read"),
+  request: { body: { required: true, content: { "application/json": { schema: previewScheduleSchema } } } },
+  responses: {
+    200: { description: "In words, and next", content: { "application/json": { schema: schedulePreviewSchema } } },
+    ...problemResponses(400, 401, 403, 404, 503),
+  },
+});
+
+const getScheduleRoute = createRoute({
+  method: "get",
+  path: "/v1/schedules/{id}",
+  operationId: "getSchedule",
+  tags: ["Reports"],
+  summary: "Get a report schedule",
+  middleware: requireScope("read"),
+  request: { params: idParams },
+  responses: { 200: answered("The schedule"), ...problemResponses(401, 403, 404, 503) },
+});
+
+const updateScheduleRoute = createRoute({
+  method: "patch",
+  path: "/v1/schedules/{id}",
+  operationId: "updateSchedule",
+  tags: ["Reports"],
+  summary: "Update a report schedule",
+  description: "Who edits it is its author from then on. A period that was sent is not sent again at another time.",
+  middleware: requireScope("reports:write"),
+  request: {
+    params: idParams,
+    body: { required: true, content: { "application/json": { schema: changeScheduleSchema } } },
+  },
+  responses: { 200: answered("The schedule now"), ...problemResponses(400, 401, 403, 404, 412, 503) },
+});
+
+const deleteScheduleRoute = createRoute({
+  method: "delete",
+  path: "/v1/schedules/{id}",
+  operationId: "deleteSchedule",
+  tags: ["Reports"],
+  summary: "Delete a report schedule",
+  description: "With its slots; their runs stay until they expire.",
+  middleware: requireScope("reports:write"),
+  request: { params: idParams },
+  responses: { 204: { description: "It is gone" }, ...problemResponses(401, 403, 404, 412, 503) },
+});
+
+const pausingRoute = (verb: "pause" | "resume", summary: string, description: string) =>
+  createRoute({
+    method: "post",
+    path: `/v1/schedules/{id}/${verb}`,
+    operationId: `${verb}Schedule`,
+    tags: ["Reports"],
+    summary,
+    description,
+    middleware: requireScope("reports:write"),
+    request: { params: idParams },
+    responses: { 200: answered("The schedule now"), ...problemResponses(401, 403, 404, 412, 503) },
+  });
+
+const pauses = [
+  {
+    paused: true,
+    route: pausingRoute(
+      "pause",
+      "Pause a report schedule",
+      "What is due until it is resumed is not sent, then or later.",
+    ),
+  },
+  {
+    paused: false,
+    route: pausingRoute("resume", "Resume a report schedule", "It goes on with what is due from now on."),
+  },
+];
+
+const testScheduleRoute = createRoute({
+  method: "post",
+  path: "/v1/schedules/{id}/test",
+  operationId: "testSchedule",
+  tags: ["Reports"],
+  summary: "Send a scheduled report to oneself now",
+  description:
+    "The last period that has ended, as far as it is known. A key has no address: for it the report is made, as `run` of the slot says, and not sent.",
+  middleware: requireScope("reports:write"),
+  request: { params: idParams },
+  responses: {
+    202: { description: "It is on its way", content: { "application/json": { schema: slotSchema } } },
+    ...problemResponses(401, 403, 404, 429, 503),
+  },
+});
+
+const listScheduleSlotsRoute = createRoute({
+  method: "get",
+  path: "/v1/schedules/{id}/slots",
+  operationId: "listScheduleSlots",
+  tags: ["Reports"],
+  summary: "List the slots of a report schedule",
+  middleware: requireScope("read"),
+  request: { params: idParams, query: slotQuerySchema },
+  responses: {
+    200: { description: "The slots", content: { "application/json": { schema: slotListSchema } } },
+    ...problemResponses(400, 401, 403, 404, 503),
+  },
+});
+
+export function schedulesRoutes(deps: SchedulesRoutesDeps): OpenAPIHono<HttpEnv> {
+  const { postgres, tree, now = Date.now } = deps;
   const { db } = postgres;
+  const tools = createTools(deps);
+  const { checkChannels, describe, mayRead, ownSchedule, reportReader } = tools;
   const app = createRouter();
 
-  app.openapi(
-    createRoute({
-      method: "get",
-      path: "/v1/schedules",
-      operationId: "listSchedules",
-      tags: ["Reports"],
-      summary: "List report schedules",
-      middleware: requireScope("read"),
-      request: { query: scheduleQuerySchema },
-      responses: {
-        200: { description: "The schedules", content: { "application/json": { schema: scheduleListSchema } } },
-        ...problemResponses(400, 401, 403, 404, 503),
-      },
-    }),
-    async (c) => {
-      const query = c.req.valid("query");
-      const actor = c.get("actor");
-      const whole = await wholeCaller(c);
-      const node = resolveNode(actor, tree, query.node);
-      const asked = { list: "schedules", node, report: query.report };
-      const reports = reportReader();
-      const found = await listSchedules(db, {
-        report: query.report,
-        after: readCursor(query.cursor, asked, positionSchema),
-        limit: query.limit + 1,
-        isShown: async (one) =>
-          tree.isWithin(one.node, node) &&
-          isWithinReach(actor, tree, one.node) &&
-          mayRead(whole, await reports(one.report), one.node),
-      });
-      const page = found.slice(0, query.limit);
-      const last = found.length > query.limit ? page.at(-1) : undefined;
-      const schedules: Schedule[] = [];
-      for (const one of page) schedules.push(await describe(one, await reports(one.report)));
-      const position = last && { atMs: last.createdAt.getTime(), id: last.id };
-      return c.json({ schedules, next_cursor: position ? writeCursor(asked, position) : null }, 200);
-    },
-  );
+  app.openapi(listSchedulesRoute, async (c) => {
+    const query = c.req.valid("query");
+    const actor = c.get("actor");
+    const whole = await wholeCaller(c);
+    const node = resolveNode(actor, tree, query.node);
+    const asked = { list: "schedules", node, report: query.report };
+    const reports = reportReader();
+    const found = await listSchedules(db, {
+      report: query.report,
+      after: readCursor(query.cursor, asked, positionSchema),
+      limit: query.limit + 1,
+      isShown: async (one) =>
+        tree.isWithin(one.node, node) &&
+        isWithinReach(actor, tree, one.node) &&
+        mayRead(whole, await reports(one.report), one.node),
+    });
+    const page = found.slice(0, query.limit);
+    const last = found.length > query.limit ? page.at(-1) : undefined;
+    const schedules: Schedule[] = [];
+    for (const one of page) schedules.push(await describe(one, await reports(one.report)));
+    const position = last && { atMs: last.createdAt.getTime(), id: last.id };
+    return c.json({ schedules, next_cursor: position ? writeCursor(asked, position) : null }, 200);
+  });
 
-  app.openapi(
-    createRoute({
-      method: "post",
-      path: "/v1/schedules",
-      operationId: "createSchedule",
-      tags: ["Reports"],
-      summary: "Create a report schedule",
-      description:
-        "Each time covers the whole period before it and is sent once, after everything of the period can be queried; of a billing cycle after its statement has closed. What each person gets is judged when it is sent; addresses outside get what the author may see then.",
-      middleware: requireScope("reports:write"),
-      request: { body: { required: true, content: { "application/json": { schema: createScheduleSchema } } } },
-      responses: { 201: answered("The new schedule"), ...problemResponses(400, 401, 403, 404, 409, 503) },
-    }),
-    async (c) => {
-      const { node: requested, report: reference, ...given } = c.req.valid("json");
-      const actor = c.get("actor");
-      const report = await findReport(db, reference);
-      const isOwn = report && (report.node === undefined || isWithinReach(actor, tree, report.node));
-      if (!report || !isOwn) throw new ProblemError("not_found", "there is no such report", { field: "report" });
-      const node = resolveNode(actor, tree, requested ?? report.node);
-      requireKind(await wholeCaller(c), report.kind, node, tree);
-      const wanted = {
-        ...{ weekday: null, day: null, fiscal_start_month: null, subject: null },
-        ...{ ...given, report: report.report, node },
-      };
-      checkSchedule(given, wanted);
-      await checkChannels(actor, given.channels, node);
-      const made = await createSchedule(postgres, tree, wanted, authorOf(c), now());
-      c.header("etag", await entityTag(c, stateOfSchedule(made)));
-      c.header("location", `/v1/schedules/${made.id}`);
-      return c.json(await describe(made, report), 201);
-    },
-  );
+  app.openapi(createScheduleRoute, async (c) => {
+    const { node: requested, report: reference, ...given } = c.req.valid("json");
+    const actor = c.get("actor");
+    const report = await findReport(db, reference);
+    const isOwn = report && (report.node === undefined || isWithinReach(actor, tree, report.node));
+    if (!report || !isOwn) throw new ProblemError("not_found", "there is no such report", { field: "report" });
+    const node = resolveNode(actor, tree, requested ?? report.node);
+    requireKind(await wholeCaller(c), report.kind, node, tree);
+    const wanted = {
+      ...{ weekday: null, day: null, fiscal_start_month: null, subject: null },
+      ...{ ...given, report: report.report, node },
+    };
+    checkSchedule(given, wanted);
+    await checkChannels(actor, given.channels, node);
+    const made = await createSchedule(postgres, tree, wanted, authorOf(c), now());
+    c.header("etag", await entityTag(c, stateOfSchedule(made)));
+    c.header("location", `/v1/schedules/${made.id}`);
+    return c.json(await describe(made, report), 201);
+  });
 
-  app.openapi(
-    createRoute({
-      method: "post",
-      path: "/v1/schedules/preview",
-      operationId: "previewSchedule",
-      tags: ["Reports"],
-      summary: "Preview when a schedule would send",
-      middleware: requireScope("read"),
-      request: { body: { required: true, content: { "application/json": { schema: previewScheduleSchema } } } },
-      responses: {
-        200: { description: "In words, and next", content: { "application/json": { schema: schedulePreviewSchema } } },
-        ...problemResponses(400, 401, 403, 404, 503),
-      },
-    }),
-    async (c) => {
-      const { node: requested, ...given } = c.req.valid("json");
-      const node = resolveNode(c.get("actor"), tree, requested);
-      return c.json(await previewSchedule(db, tree, { ...given, node }, now()), 200);
-    },
-  );
+  app.openapi(previewScheduleRoute, async (c) => {
+    const { node: requested, ...given } = c.req.valid("json");
+    const node = resolveNode(c.get("actor"), tree, requested);
+    return c.json(await previewSchedule(db, tree, { ...given, node }, now()), 200);
+  });
 
-  app.openapi(
-    createRoute({
-      method: "get",
-      path: "/v1/schedules/{id}",
-      operationId: "getSchedule",
-      tags: ["Reports"],
-      summary: "Get a report schedule",
-      middleware: requireScope("read"),
-      request: { params: idParams },
-      responses: { 200: answered("The schedule"), ...problemResponses(401, 403, 404, 503) },
-    }),
-    async (c) => {
+  app.openapi(getScheduleRoute, async (c) => {
+    const { schedule, report } = await ownSchedule(c, c.req.valid("param").id);
+    c.header("etag", await entityTag(c, stateOfSchedule(schedule)));
+    return c.json(await describe(schedule, report), 200);
+  });
+
+  app.openapi(updateScheduleRoute, async (c) => {
+    const { schedule, report } = await ownSchedule(c, c.req.valid("param").id);
+    const edits = c.req.valid("json");
+    const added = edits.channels?.filter((id) => !schedule.channels.includes(id)) ?? [];
+    await checkChannels(c.get("actor"), added, schedule.node);
+    const edit = { by: authorOf(c), check: await ifMatch(c) };
+    const changed = await changeSchedule(postgres, tree, schedule.id, edits, edit, now());
+    c.header("etag", await entityTag(c, stateOfSchedule(changed)));
+    return c.json(await describe(changed, report), 200);
+  });
+
+  app.openapi(deleteScheduleRoute, async (c) => {
+    const { schedule } = await ownSchedule(c, c.req.valid("param").id);
+    await removeSchedule(postgres, schedule.id, { by: authorOf(c), check: await ifMatch(c) });
+    return c.body(null, 204);
+  });
+
+  addActions(app, deps, tools);
+  return app;
+}
+
+/** What is done with one schedule, beside changing it. */
+function addActions(
+  app: OpenAPIHono<HttpEnv>,
+  { postgres, tree, now = Date.now }: SchedulesRoutesDeps,
+  { describe, ownSchedule }: ReturnType<typeof createTools>,
+): void {
+  const { db } = postgres;
+  for (const { paused, route } of pauses)
+    app.openapi(route, async (c) => {
       const { schedule, report } = await ownSchedule(c, c.req.valid("param").id);
-      c.header("etag", await entityTag(c, stateOfSchedule(schedule)));
-      return c.json(await describe(schedule, report), 200);
-    },
-  );
-
-  app.openapi(
-    createRoute({
-      method: "patch",
-      path: "/v1/schedules/{id}",
-      operationId: "updateSchedule",
-      tags: ["Reports"],
-      summary: "Update a report schedule",
-      description: "Who edits it is its author from then on. A period that was sent is not sent again at another time.",
-      middleware: requireScope("reports:write"),
-      request: {
-        params: idParams,
-        body: { required: true, content: { "application/json": { schema: changeScheduleSchema } } },
-      },
-      responses: { 200: answered("The schedule now"), ...problemResponses(400, 401, 403, 404, 412, 503) },
-    }),
-    async (c) => {
-      const { schedule, report } = await ownSchedule(c, c.req.valid("param").id);
-      const edits = c.req.valid("json");
-      const added = edits.channels?.filter((id) => !schedule.channels.includes(id)) ?? [];
-      await checkChannels(c.get("actor"), added, schedule.node);
       const edit = { by: authorOf(c), check: await ifMatch(c) };
-      const changed = await changeSchedule(postgres, tree, schedule.id, edits, edit, now());
+      const changed = await pauseSchedule(postgres, tree, schedule.id, paused, edit, now());
       c.header("etag", await entityTag(c, stateOfSchedule(changed)));
       return c.json(await describe(changed, report), 200);
-    },
-  );
+    });
 
-  app.openapi(
-    createRoute({
-      method: "delete",
-      path: "/v1/schedules/{id}",
-      operationId: "deleteSchedule",
-      tags: ["Reports"],
-      summary: "Delete a report schedule",
-      description: "With its slots; their runs stay until they expire.",
-      middleware: requireScope("reports:write"),
-      request: { params: idParams },
-      responses: { 204: { description: "It is gone" }, ...problemResponses(401, 403, 404, 412, 503) },
-    }),
-    async (c) => {
-      const { schedule } = await ownSchedule(c, c.req.valid("param").id);
-      await removeSchedule(postgres, schedule.id, { by: authorOf(c), check: await ifMatch(c) });
-      return c.body(null, 204);
-    },
-  );
+  app.openapi(testScheduleRoute, async (c) => {
+    const { schedule } = await ownSchedule(c, c.req.valid("param").id);
+    const { kind, name } = c.get("actor");
+    const nowMs = now();
+    const slot = await createTest(postgres, tree, schedule, kind === "user" ? name : null, nowMs);
+    return c.json(describeSlot(slot, schedule, nowMs), 202);
+  });
 
-  for (const [verb, paused, summary, description] of [
-    ["pause", true, "Pause a report schedule", "What is due until it is resumed is not sent, then or later."],
-    ["resume", false, "Resume a report schedule", "It goes on with what is due from now on."],
-  ] as const)
-    app.openapi(
-      createRoute({
-        method: "post",
-        path: `/v1/schedules/{id}/${verb}`,
-        operationId: `${verb}Schedule`,
-        tags: ["Reports"],
-        summary,
-        description,
-        middleware: requireScope("reports:write"),
-        request: { params: idParams },
-        responses: { 200: answered("The schedule now"), ...problemResponses(401, 403, 404, 412, 503) },
-      }),
-      async (c) => {
-        const { schedule, report } = await ownSchedule(c, c.req.valid("param").id);
-        const edit = { by: authorOf(c), check: await ifMatch(c) };
-        const changed = await pauseSchedule(postgres, tree, schedule.id, paused, edit, now());
-        c.header("etag", await entityTag(c, stateOfSchedule(changed)));
-        return c.json(await describe(changed, report), 200);
+  app.openapi(listScheduleSlotsRoute, async (c) => {
+    const { state, tests, limit, cursor } = c.req.valid("query");
+    const { schedule } = await ownSchedule(c, c.req.valid("param").id);
+    const asked = { list: "slots", schedule: schedule.id, state, tests };
+    const found = await listSlots(db, schedule.id, {
+      ...{ state, withTests: tests === "true", limit: limit + 1 },
+      after: readCursor(cursor, asked, positionSchema),
+    });
+    const page = found.slice(0, limit);
+    const last = found.length > limit ? page.at(-1) : undefined;
+    const position = last && { atMs: last.dueAt.getTime(), id: last.id };
+    const nowMs = now();
+    return c.json(
+      {
+        slots: page.map((slot) => describeSlot(slot, schedule, nowMs)),
+        next_cursor: position ? writeCursor(asked, position) : null,
       },
+      200,
     );
+  });
+}
 
-  app.openapi(
-    createRoute({
-      method: "post",
-      path: "/v1/schedules/{id}/test",
-      operationId: "testSchedule",
-      tags: ["Reports"],
-      summary: "Send a scheduled report to oneself now",
-      description:
-        "The last period that has ended, as far as it is known. A key has no address: for it the report is made, as `run` of the slot says, and not sent.",
-      middleware: requireScope("reports:write"),
-      request: { params: idParams },
-      responses: {
-        202: { description: "It is on its way", content: { "application/json": { schema: slotSchema } } },
-        ...problemResponses(401, 403, 404, 429, 503),
-      },
-    }),
-    async (c) => {
-      const { schedule } = await ownSchedule(c, c.req.valid("param").id);
-      const { kind, name } = c.get("actor");
-      const nowMs = now();
-      const slot = await createTest(postgres, tree, schedule, kind === "user" ? name : null, nowMs);
-      return c.json(describeSlot(slot, schedule, nowMs), 202);
-    },
-  );
-
-  app.openapi(
-    createRoute({
-      method: "get",
-      path: "/v1/schedules/{id}/slots",
-      operationId: "listScheduleSlots",
-      tags: ["Reports"],
-      summary: "List the slots of a report schedule",
-      middleware: requireScope("read"),
-      request: { params: idParams, query: slotQuerySchema },
-      responses: {
-        200: { description: "The slots", content: { "application/json": { schema: slotListSchema } } },
-        ...problemResponses(400, 401, 403, 404, 503),
-      },
-    }),
-    async (c) => {
-      const { state, tests, limit, cursor } = c.req.valid("query");
-      const { schedule } = await ownSchedule(c, c.req.valid("param").id);
-      const asked = { list: "slots", schedule: schedule.id, state, tests };
-      const found = await listSlots(db, schedule.id, {
-        ...{ state, withTests: tests === "true", limit: limit + 1 },
-        after: readCursor(cursor, asked, positionSchema),
-      });
-      const page = found.slice(0, limit);
-      const last = found.length > limit ? page.at(-1) : undefined;
-      const position = last && { atMs: last.dueAt.getTime(), id: last.id };
-      const nowMs = now();
-      return c.json(
-        {
-          slots: page.map((slot) => describeSlot(slot, schedule, nowMs)),
-          next_cursor: position ? writeCursor(asked, position) : null,
-        },
-        200,
-      );
-    },
-  );
-
+/** What several routes need to know of a schedule and its caller. */
+function createTools({ postgres: { db }, tree, now = Date.now }: SchedulesRoutesDeps) {
   /** Each is read once, however many schedules it has. */
   function reportReader() {
     const read = new Map<string, Promise<ReportToRun | undefined>>();
@@ -355,5 +376,6 @@ export function schedulesRoutes({ postgres, tree, now = Date.now }: SchedulesRou
   async function describe(schedule: ScheduleRecord, report: ReportToRun | undefined): Promise<Schedule> {
     return await describeSchedule(db, tree, schedule, report?.name ?? schedule.report, now());
   }
-  return app;
+
+  return { checkChannels, describe, mayRead, ownSchedule, reportReader };
 }

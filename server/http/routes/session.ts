@@ -16,79 +16,76 @@ export interface SessionRoutesDeps {
   sessions: Sessions;
 }
 
+const signInRoute = createRoute({
+  method: "post",
+  path: "/v1/session",
+  operationId: "signIn",
+  tags: ["Account"],
+  summary: "Sign in",
+  description: "Sets the session cookie. Too many failed attempts are answered 429 for a while.",
+  security: [],
+  request: { body: { required: true, content: { "application/json": { schema: signInSchema } } } },
+  responses: {
+    200: { description: "Signed in", content: { "application/json": { schema: meSchema } } },
+    ...problemResponses(400, 401, 403, 429, 503),
+  },
+});
+
+const signOutRoute = createRoute({
+  method: "delete",
+  path: "/v1/session",
+  operationId: "signOut",
+  tags: ["Account"],
+  summary: "Sign out",
+  security: [],
+  responses: {
+    204: { description: "Signed out, whether or not there was a session" },
+    ...problemResponses(403, 503),
+  },
+});
+
+const getMeRoute = createRoute({
+  method: "get",
+  path: "/v1/me",
+  operationId: "getMe",
+  tags: ["Account"],
+  summary: "Get who the caller is, and what they may do",
+  middleware: requireActor,
+  responses: {
+    200: { description: "The caller", content: { "application/json": { schema: meSchema } } },
+    ...problemResponses(401, 503),
+  },
+});
+
 export function sessionRoutes({ users, sessions }: SessionRoutesDeps): OpenAPIHono<HttpEnv> {
   const app = createRouter();
 
-  app.openapi(
-    createRoute({
-      method: "post",
-      path: "/v1/session",
-      operationId: "signIn",
-      tags: ["Account"],
-      summary: "Sign in",
-      description: "Sets the session cookie. Too many failed attempts are answered 429 for a while.",
-      security: [],
-      request: { body: { required: true, content: { "application/json": { schema: signInSchema } } } },
-      responses: {
-        200: { description: "Signed in", content: { "application/json": { schema: meSchema } } },
-        ...problemResponses(400, 401, 403, 429, 503),
-      },
-    }),
-    async (c) => {
-      refuseForeignOrigin(c.req.raw, false);
-      const asked = c.req.valid("json");
-      const result = await users.signIn(asked, originOf(c));
-      if (result.outcome === "too_fast")
-        throw new ProblemError("too_fast", "too many attempts to sign in; wait before the next", result);
-      if (result.outcome === "code_needed")
-        throw new ProblemError("second_factor_required", "send `code` too", { field: "code" });
-      if (result.outcome === "refused")
-        throw new ProblemError(
-          "unauthenticated",
-          `e-mail${asked.code === undefined ? " or password" : ", password or code"} is wrong`,
-        );
-      return c.json(await beginSession(c, { sessions, users }, result.userId), 200);
-    },
-  );
+  app.openapi(signInRoute, async (c) => {
+    refuseForeignOrigin(c.req.raw, false);
+    const asked = c.req.valid("json");
+    const result = await users.signIn(asked, originOf(c));
+    if (result.outcome === "too_fast")
+      throw new ProblemError("too_fast", "too many attempts to sign in; wait before the next", result);
+    if (result.outcome === "code_needed")
+      throw new ProblemError("second_factor_required", "send `code` too", { field: "code" });
+    if (result.outcome === "refused")
+      throw new ProblemError(
+        "unauthenticated",
+        `e-mail${asked.code === undefined ? " or password" : ", password or code"} is wrong`,
+      );
+    return c.json(await beginSession(c, { sessions, users }, result.userId), 200);
+  });
 
-  app.openapi(
-    createRoute({
-      method: "delete",
-      path: "/v1/session",
-      operationId: "signOut",
-      tags: ["Account"],
-      summary: "Sign out",
-      security: [],
-      responses: {
-        204: { description: "Signed out, whether or not there was a session" },
-        ...problemResponses(403, 503),
-      },
-    }),
-    async (c) => {
-      const token = sessionToken(c.req.header("cookie"));
-      if (token !== undefined) {
-        refuseForeignOrigin(c.req.raw, true);
-        await sessions.end(token);
-        deleteCookie(c, sessionCookie, cookieAttributes(c));
-      }
-      return c.body(null, 204);
-    },
-  );
+  app.openapi(signOutRoute, async (c) => {
+    const token = sessionToken(c.req.header("cookie"));
+    if (token !== undefined) {
+      refuseForeignOrigin(c.req.raw, true);
+      await sessions.end(token);
+      deleteCookie(c, sessionCookie, cookieAttributes(c));
+    }
+    return c.body(null, 204);
+  });
 
-  app.openapi(
-    createRoute({
-      method: "get",
-      path: "/v1/me",
-      operationId: "getMe",
-      tags: ["Account"],
-      summary: "Get who the caller is, and what they may do",
-      middleware: requireActor,
-      responses: {
-        200: { description: "The caller", content: { "application/json": { schema: meSchema } } },
-        ...problemResponses(401, 503),
-      },
-    }),
-    (c) => c.json(describeActor(c.get("actor")), 200),
-  );
+  app.openapi(getMeRoute, (c) => c.json(describeActor(c.get("actor")), 200));
   return app;
 }

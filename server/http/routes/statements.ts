@@ -46,6 +46,44 @@ export interface StatementsRoutesDeps {
 const exportPage = 500;
 const positionSchema = z.object({ toMs: z.number(), id: z.string() });
 
+const listStatementsRoute = createRoute({
+  method: "get",
+  path: "/v1/statements",
+  operationId: "listStatements",
+  tags: ["Billing"],
+  summary: "List statements, newest first",
+  description:
+    "A statement is of one node, one cycle, one currency and one place in the tree. It is closed 24 hours after its part of the cycle ended, and never changes after. A page as JSON; with `Accept: text/csv`, `application/x-ndjson`, or the media types of Excel and Parquet everything that matches, without `limit`.",
+  middleware: requireScope("read"),
+  request: { query: statementQuerySchema },
+  responses: {
+    200: {
+      description: "The statements",
+      content: { "application/json": { schema: statementListSchema }, "text/csv": { schema: z.string() } },
+    },
+    ...problemResponses(400, 401, 403, 404, 503),
+  },
+});
+
+const getStatementRoute = createRoute({
+  method: "get",
+  path: "/v1/statements/{id}",
+  operationId: "getStatement",
+  tags: ["Billing"],
+  summary: "Get a statement with its lines, adjustments and payments",
+  description:
+    "What later events changed is in `adjustments`; it is charged with the node's next statement. With `Accept: text/csv` its lines.",
+  middleware: requireScope("read"),
+  request: { params: z.object({ id: z.string().max(100) }) },
+  responses: {
+    200: {
+      description: "The statement",
+      content: { "application/json": { schema: statementDetailSchema }, "text/csv": { schema: z.string() } },
+    },
+    ...problemResponses(401, 403, 404, 503),
+  },
+});
+
 export function statementsRoutes({
   postgres,
   tree,
@@ -55,99 +93,59 @@ export function statementsRoutes({
   const { db } = postgres;
   const app = createRouter();
 
-  app.openapi(
-    createRoute({
-      method: "get",
-      path: "/v1/statements",
-      operationId: "listStatements",
-      tags: ["Billing"],
-      summary: "List statements, newest first",
-      description:
-        "A statement is of one node, one cycle, one currency and one place in the tree. It is closed 24 hours after its part of the cycle ended, and never changes after. A page as JSON; with `Accept: text/csv`, `application/x-ndjson`, or the media types of Excel and Parquet everything that matches, without `limit`.",
-      middleware: requireScope("read"),
-      request: { query: statementQuerySchema },
-      responses: {
-        200: {
-          description: "The statements",
-          content: { "application/json": { schema: statementListSchema }, "text/csv": { schema: z.string() } },
-        },
-        ...problemResponses(400, 401, 403, 404, 503),
-      },
-    }),
-    async (c) => {
-      const query = c.req.valid("query");
-      const actor = c.get("actor");
-      const { node, kind, status, cycle, from, to, tz } = query;
-      const range = readTimeRange(query, now());
-      const asked = { list: "statements", node, kind, status, cycle, from, to, tz };
-      const filter: Omit<StatementFilter, "after" | "limit"> = {
-        ...range,
-        ...{ reach: actor.reach, kind, status },
-        node: node === undefined ? undefined : resolveNode(actor, tree, node),
-        cycleMs: cycle === undefined ? undefined : readInstant("cycle", cycle, tz, now()),
-      };
-      const after = readCursor(query.cursor, asked, positionSchema);
-      const form = listFormOf(c.req.header("accept"));
-      if (form !== "json") {
-        const all = async function* () {
-          for (let position = after; ; ) {
-            const rows = await listStatements(db, { ...filter, after: position, limit: exportPage });
-            yield* await describeStatements(db, tree, actor, rows);
-            const last = rows.at(-1);
-            if (!last || rows.length < exportPage) return;
-            position = { toMs: last.partTo.getTime(), id: last.id };
-          }
-        };
-        if (isTableForm(form)) {
-          const table = { columns: tableColumns(listColumns, listTypes), rows: mapped(all(), listCells) };
-          return rawAnswer(await sendTable(c, form, { name: "statements", table, clickhouse }));
+  app.openapi(listStatementsRoute, async (c) => {
+    const query = c.req.valid("query");
+    const actor = c.get("actor");
+    const { node, kind, status, cycle, from, to, tz } = query;
+    const range = readTimeRange(query, now());
+    const asked = { list: "statements", node, kind, status, cycle, from, to, tz };
+    const filter: Omit<StatementFilter, "after" | "limit"> = {
+      ...range,
+      ...{ reach: actor.reach, kind, status },
+      node: node === undefined ? undefined : resolveNode(actor, tree, node),
+      cycleMs: cycle === undefined ? undefined : readInstant("cycle", cycle, tz, now()),
+    };
+    const after = readCursor(query.cursor, asked, positionSchema);
+    const form = listFormOf(c.req.header("accept"));
+    if (form !== "json") {
+      const all = async function* () {
+        for (let position = after; ; ) {
+          const rows = await listStatements(db, { ...filter, after: position, limit: exportPage });
+          yield* await describeStatements(db, tree, actor, rows);
+          const last = rows.at(-1);
+          if (!last || rows.length < exportPage) return;
+          position = { toMs: last.partTo.getTime(), id: last.id };
         }
-        c.header("content-type", listMediaTypes[form]);
-        const lines = mapped(all(), (one) => `${JSON.stringify(one)}\n`);
-        return rawAnswer(c.body(await streamOf(lines, c.get("question")), 200));
+      };
+      if (isTableForm(form)) {
+        const table = { columns: tableColumns(listColumns, listTypes), rows: mapped(all(), listCells) };
+        return rawAnswer(await sendTable(c, form, { name: "statements", table, clickhouse }));
       }
-      const limit = query.limit ?? defaultPageSize;
-      const found = await listStatements(db, { ...filter, after, limit: limit + 1 });
-      const page = found.slice(0, limit);
-      const last = found.length > limit ? page.at(-1) : undefined;
-      const position = last && { toMs: last.partTo.getTime(), id: last.id };
-      const statements = await describeStatements(db, tree, actor, page);
-      return c.json({ statements, next_cursor: position ? writeCursor(asked, position) : null }, 200);
-    },
-  );
+      c.header("content-type", listMediaTypes[form]);
+      const lines = mapped(all(), (one) => `${JSON.stringify(one)}\n`);
+      return rawAnswer(c.body(await streamOf(lines, c.get("question")), 200));
+    }
+    const limit = query.limit ?? defaultPageSize;
+    const found = await listStatements(db, { ...filter, after, limit: limit + 1 });
+    const page = found.slice(0, limit);
+    const last = found.length > limit ? page.at(-1) : undefined;
+    const position = last && { toMs: last.partTo.getTime(), id: last.id };
+    const statements = await describeStatements(db, tree, actor, page);
+    return c.json({ statements, next_cursor: position ? writeCursor(asked, position) : null }, 200);
+  });
 
-  app.openapi(
-    createRoute({
-      method: "get",
-      path: "/v1/statements/{id}",
-      operationId: "getStatement",
-      tags: ["Billing"],
-      summary: "Get a statement with its lines, adjustments and payments",
-      description:
-        "What later events changed is in `adjustments`; it is charged with the node's next statement. With `Accept: text/csv` its lines.",
-      middleware: requireScope("read"),
-      request: { params: z.object({ id: z.string().max(100) }) },
-      responses: {
-        200: {
-          description: "The statement",
-          content: { "application/json": { schema: statementDetailSchema }, "text/csv": { schema: z.string() } },
-        },
-        ...problemResponses(401, 403, 404, 503),
-      },
-    }),
-    async (c) => {
-      const actor = c.get("actor");
-      const row = await readStatement(db, c.req.valid("param").id);
-      if (!row?.path.some((node) => actor.reach.includes(node)))
-        throw new ProblemError("not_found", "there is no such statement");
-      const told = await describeStatement(db, tree, actor, row);
-      c.header("etag", await entityTag(c, paymentState(row)));
-      if (listFormOf(c.req.header("accept")) !== "csv") return c.json(told, 200);
-      c.header("content-type", "text/csv; charset=utf-8");
-      c.header("content-disposition", `attachment; filename="${row.id}.csv"`);
-      return rawAnswer(c.body(detailCsv(told), 200));
-    },
-  );
+  app.openapi(getStatementRoute, async (c) => {
+    const actor = c.get("actor");
+    const row = await readStatement(db, c.req.valid("param").id);
+    if (!row?.path.some((node) => actor.reach.includes(node)))
+      throw new ProblemError("not_found", "there is no such statement");
+    const told = await describeStatement(db, tree, actor, row);
+    c.header("etag", await entityTag(c, paymentState(row)));
+    if (listFormOf(c.req.header("accept")) !== "csv") return c.json(told, 200);
+    c.header("content-type", "text/csv; charset=utf-8");
+    c.header("content-disposition", `attachment; filename="${row.id}.csv"`);
+    return rawAnswer(c.body(detailCsv(told), 200));
+  });
   return app;
 }
 

@@ -44,6 +44,60 @@ const answered = (description: string) => ({
   content: { "application/json": { schema: subscriptionDetailSchema } },
 });
 
+const listSubscriptionsRoute = createRoute({
+  method: "get",
+  path: "/v1/subscriptions",
+  operationId: "listSubscriptions",
+  tags: ["Subscriptions"],
+  summary: "List subscriptions",
+  description: "In the order of their nodes; of one node the oldest first.",
+  middleware: requireScope("read"),
+  request: { query: subscriptionQuerySchema },
+  responses: {
+    200: { description: "A page", content: { "application/json": { schema: subscriptionListSchema } } },
+    ...problemResponses(400, 401, 403, 404, 503),
+  },
+});
+
+const createSubscriptionRoute = createRoute({
+  method: "post",
+  path: "/v1/subscriptions",
+  operationId: "createSubscription",
+  tags: ["Subscriptions"],
+  summary: "Subscribe a node to a plan",
+  description:
+    "By who may write plans above the node, and since the beginning of the subscription could all the time: the former reseller's charges are not another's to change.",
+  middleware: requireScope("plans:write"),
+  request: { body: { required: true, content: { "application/json": { schema: createSubscriptionSchema } } } },
+  responses: { 201: answered("The new subscription"), ...problemResponses(400, 401, 403, 404, 409, 503) },
+});
+
+const getSubscriptionRoute = createRoute({
+  method: "get",
+  path: "/v1/subscriptions/{id}",
+  operationId: "getSubscription",
+  tags: ["Subscriptions"],
+  summary: "Get a subscription",
+  middleware: requireScope("read"),
+  request: { params: idParams },
+  responses: { 200: answered("The subscription"), ...problemResponses(401, 403, 404, 503) },
+});
+
+const updateSubscriptionRoute = createRoute({
+  method: "patch",
+  path: "/v1/subscriptions/{id}",
+  operationId: "updateSubscription",
+  tags: ["Subscriptions"],
+  summary: "Change or cancel a subscription",
+  description: "Another plan or version takes effect at once or with the next cycle; what was in force before is kept.",
+  middleware: requireScope("plans:write"),
+  request: {
+    params: idParams,
+    body: { required: true, content: { "application/json": { schema: changeSubscriptionSchema } } },
+  },
+  responses: { 200: answered("The subscription now"), ...problemResponses(400, 401, 403, 404, 409, 412, 503) },
+});
+
 export function subscriptionsRoutes({ postgres, tree, now = Date.now }: SubscriptionsRoutesDeps): OpenAPIHono<HttpEnv> {
   const app = createRouter();
 
@@ -68,140 +122,81 @@ export function subscriptionsRoutes({ postgres, tree, now = Date.now }: Subscrip
     };
   }
 
-  app.openapi(
-    createRoute({
-      method: "get",
-      path: "/v1/subscriptions",
-      operationId: "listSubscriptions",
-      tags: ["Subscriptions"],
-      summary: "List subscriptions",
-      description: "In the order of their nodes; of one node the oldest first.",
-      middleware: requireScope("read"),
-      request: { query: subscriptionQuerySchema },
-      responses: {
-        200: { description: "A page", content: { "application/json": { schema: subscriptionListSchema } } },
-        ...problemResponses(400, 401, 403, 404, 503),
-      },
-    }),
-    async (c) => {
-      const { node: requested, status, plan, limit, cursor } = c.req.valid("query");
-      const actor = c.get("actor");
-      const node = requested === undefined ? undefined : resolveNode(actor, tree, requested);
-      const all = await listSubscriptions(postgres.db);
-      const found = all
-        .filter((one) => (node === undefined ? isWithinReach(actor, tree, one.node) : tree.isWithin(one.node, node)))
-        .filter((one) => status === undefined || statusOf(one, now()) === status)
-        .filter((one) => plan === undefined || planAt(one, now()).planId === plan)
-        .sort((a, b) => compareText(a.node, b.node) || a.startsAt.getTime() - b.startsAt.getTime());
-      const start = cursor === undefined ? 0 : found.findIndex(({ id }) => id === cursor) + 1;
-      const page = found.slice(start, start + limit);
-      const last = found.length > start + limit ? page.at(-1) : undefined;
-      return c.json({ subscriptions: await describeAll(page), next_cursor: last?.id ?? null }, 200);
-    },
-  );
+  app.openapi(listSubscriptionsRoute, async (c) => {
+    const { node: requested, status, plan, limit, cursor } = c.req.valid("query");
+    const actor = c.get("actor");
+    const node = requested === undefined ? undefined : resolveNode(actor, tree, requested);
+    const all = await listSubscriptions(postgres.db);
+    const found = all
+      .filter((one) => (node === undefined ? isWithinReach(actor, tree, one.node) : tree.isWithin(one.node, node)))
+      .filter((one) => status === undefined || statusOf(one, now()) === status)
+      .filter((one) => plan === undefined || planAt(one, now()).planId === plan)
+      .sort((a, b) => compareText(a.node, b.node) || a.startsAt.getTime() - b.startsAt.getTime());
+    const start = cursor === undefined ? 0 : found.findIndex(({ id }) => id === cursor) + 1;
+    const page = found.slice(start, start + limit);
+    const last = found.length > start + limit ? page.at(-1) : undefined;
+    return c.json({ subscriptions: await describeAll(page), next_cursor: last?.id ?? null }, 200);
+  });
 
-  app.openapi(
-    createRoute({
-      method: "post",
-      path: "/v1/subscriptions",
-      operationId: "createSubscription",
-      tags: ["Subscriptions"],
-      summary: "Subscribe a node to a plan",
-      description:
-        "By who may write plans above the node, and since the beginning of the subscription could all the time: the former reseller's charges are not another's to change.",
-      middleware: requireScope("plans:write"),
-      request: { body: { required: true, content: { "application/json": { schema: createSubscriptionSchema } } } },
-      responses: { 201: answered("The new subscription"), ...problemResponses(400, 401, 403, 404, 409, 503) },
-    }),
-    async (c) => {
-      const wanted = c.req.valid("json");
-      const actor = c.get("actor");
-      const node = subscribable(actor, tree, wanted.node);
-      const { planId, version } = await choosePlan(postgres, actor, tree, node, wanted.plan, wanted.version);
-      const startsAt = wanted.starts_at === undefined ? new Date(now()) : new Date(wanted.starts_at);
-      const [trialEndsAt, expiresAt] = [dateOf(wanted.trial_ends_at), dateOf(wanted.expires_at)];
-      checkOrder(startsAt, { trial_ends_at: trialEndsAt, expires_at: expiresAt });
-      const anchor = wanted.anchor ?? dateAt(startsAt.getTime(), wanted.tz).day;
-      const { tz, renews } = wanted;
-      const made = await createSubscription(
-        postgres,
-        { node, planId, version, anchor, tz, startsAt, trialEndsAt, expiresAt, renews },
-        authorOf(c),
-        { tree, reach: actor.reach, nowMs: now() },
-      );
-      c.header("etag", await entityTag(c, made));
-      return c.json(await describeOne(made), 201);
-    },
-  );
+  app.openapi(createSubscriptionRoute, async (c) => {
+    const wanted = c.req.valid("json");
+    const actor = c.get("actor");
+    const node = subscribable(actor, tree, wanted.node);
+    const { planId, version } = await choosePlan(postgres, actor, tree, node, wanted.plan, wanted.version);
+    const startsAt = wanted.starts_at === undefined ? new Date(now()) : new Date(wanted.starts_at);
+    const [trialEndsAt, expiresAt] = [dateOf(wanted.trial_ends_at), dateOf(wanted.expires_at)];
+    checkOrder(startsAt, { trial_ends_at: trialEndsAt, expires_at: expiresAt });
+    const anchor = wanted.anchor ?? dateAt(startsAt.getTime(), wanted.tz).day;
+    const { tz, renews } = wanted;
+    const made = await createSubscription(
+      postgres,
+      { node, planId, version, anchor, tz, startsAt, trialEndsAt, expiresAt, renews },
+      authorOf(c),
+      { tree, reach: actor.reach, nowMs: now() },
+    );
+    c.header("etag", await entityTag(c, made));
+    return c.json(await describeOne(made), 201);
+  });
 
-  app.openapi(
-    createRoute({
-      method: "get",
-      path: "/v1/subscriptions/{id}",
-      operationId: "getSubscription",
-      tags: ["Subscriptions"],
-      summary: "Get a subscription",
-      middleware: requireScope("read"),
-      request: { params: idParams },
-      responses: { 200: answered("The subscription"), ...problemResponses(401, 403, 404, 503) },
-    }),
-    async (c) => {
-      const record = await readSubscription(postgres.db, c.req.valid("param").id);
-      if (!record || !isWithinReach(c.get("actor"), tree, record.node))
-        throw new ProblemError("not_found", "there is no such subscription");
-      c.header("etag", await entityTag(c, record));
-      return c.json(await describeOne(record), 200);
-    },
-  );
+  app.openapi(getSubscriptionRoute, async (c) => {
+    const record = await readSubscription(postgres.db, c.req.valid("param").id);
+    if (!record || !isWithinReach(c.get("actor"), tree, record.node))
+      throw new ProblemError("not_found", "there is no such subscription");
+    c.header("etag", await entityTag(c, record));
+    return c.json(await describeOne(record), 200);
+  });
 
-  app.openapi(
-    createRoute({
-      method: "patch",
-      path: "/v1/subscriptions/{id}",
-      operationId: "updateSubscription",
-      tags: ["Subscriptions"],
-      summary: "Change or cancel a subscription",
-      description:
-        "Another plan or version takes effect at once or with the next cycle; what was in force before is kept.",
-      middleware: requireScope("plans:write"),
-      request: {
-        params: idParams,
-        body: { required: true, content: { "application/json": { schema: changeSubscriptionSchema } } },
-      },
-      responses: { 200: answered("The subscription now"), ...problemResponses(400, 401, 403, 404, 409, 412, 503) },
-    }),
-    async (c) => {
-      const wanted = c.req.valid("json");
-      const actor = c.get("actor");
-      const record = await readSubscription(postgres.db, c.req.valid("param").id);
-      if (!record || !isWithinReach(actor, tree, record.node))
-        throw new ProblemError("not_found", "there is no such subscription");
-      const node = subscribable(actor, tree, record.node);
-      if (wanted.plan === undefined && wanted.version !== undefined)
-        throw new ProblemError("invalid_request", "belongs to a plan: name it", { field: "version" });
-      const plan =
-        wanted.plan === undefined
-          ? undefined
-          : await choosePlan(postgres, actor, tree, node, wanted.plan, wanted.version);
-      const dates = { trialEndsAt: dateOf(wanted.trial_ends_at), expiresAt: dateOf(wanted.expires_at) };
-      checkOrder(record.startsAt, { trial_ends_at: dates.trialEndsAt, expires_at: dates.expiresAt });
-      const edit = {
-        plan,
-        isCancelled: wanted.cancel === true,
-        at: wanted.at,
-        trialEndsAt: wanted.trial_ends_at === undefined ? undefined : dates.trialEndsAt,
-        expiresAt: wanted.expires_at === undefined ? undefined : dates.expiresAt,
-        renews: wanted.renews,
-      };
-      const changed = await changeSubscription(postgres, record.id, edit, {
-        by: authorOf(c),
-        check: await ifMatch(c),
-        rights: { tree, reach: actor.reach, nowMs: now() },
-      });
-      c.header("etag", await entityTag(c, changed));
-      return c.json(await describeOne(changed), 200);
-    },
-  );
+  app.openapi(updateSubscriptionRoute, async (c) => {
+    const wanted = c.req.valid("json");
+    const actor = c.get("actor");
+    const record = await readSubscription(postgres.db, c.req.valid("param").id);
+    if (!record || !isWithinReach(actor, tree, record.node))
+      throw new ProblemError("not_found", "there is no such subscription");
+    const node = subscribable(actor, tree, record.node);
+    if (wanted.plan === undefined && wanted.version !== undefined)
+      throw new ProblemError("invalid_request", "belongs to a plan: name it", { field: "version" });
+    const plan =
+      wanted.plan === undefined
+        ? undefined
+        : await choosePlan(postgres, actor, tree, node, wanted.plan, wanted.version);
+    const dates = { trialEndsAt: dateOf(wanted.trial_ends_at), expiresAt: dateOf(wanted.expires_at) };
+    checkOrder(record.startsAt, { trial_ends_at: dates.trialEndsAt, expires_at: dates.expiresAt });
+    const edit = {
+      plan,
+      isCancelled: wanted.cancel === true,
+      at: wanted.at,
+      trialEndsAt: wanted.trial_ends_at === undefined ? undefined : dates.trialEndsAt,
+      expiresAt: wanted.expires_at === undefined ? undefined : dates.expiresAt,
+      renews: wanted.renews,
+    };
+    const changed = await changeSubscription(postgres, record.id, edit, {
+      by: authorOf(c),
+      check: await ifMatch(c),
+      rights: { tree, reach: actor.reach, nowMs: now() },
+    });
+    c.header("etag", await entityTag(c, changed));
+    return c.json(await describeOne(changed), 200);
+  });
   return app;
 }
 

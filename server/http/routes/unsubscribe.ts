@@ -16,6 +16,31 @@ import type { HttpEnv } from "../http-env.ts";
 const tokenParams = z.object({ token: z.string().max(1_000).describe("Of the mail") });
 const page = { "text/html": { schema: z.string() } };
 
+const showUnsubscribeRoute = createRoute({
+  method: "get",
+  path: "/v1/unsubscribe/{token}",
+  operationId: "showUnsubscribe",
+  tags: ["Alerts"],
+  summary: "Ask whether mails shall end",
+  description: "Changes nothing: mail programs follow links by themselves.",
+  request: { params: tokenParams },
+  responses: { 200: { description: "A page with one button", content: page }, ...problemResponses(404, 503) },
+});
+
+const setUnsubscribedRoute = createRoute({
+  method: "post",
+  path: "/v1/unsubscribe/{token}",
+  operationId: "setUnsubscribed",
+  tags: ["Alerts"],
+  summary: "End mails to an address, or let them come again",
+  description: "One click, by RFC 8058. Again changes nothing.",
+  request: {
+    params: tokenParams,
+    query: z.strictObject({ again: z.literal("true").optional().describe("Lets the mails come again") }),
+  },
+  responses: { 200: { description: "Done", content: page }, ...problemResponses(404, 503) },
+});
+
 export function unsubscribeRoutes({ postgres }: { postgres: Postgres }): OpenAPIHono<HttpEnv> {
   const app = createRouter();
   let links: Promise<UnsubscribeLinks> | undefined;
@@ -30,48 +55,21 @@ export function unsubscribeRoutes({ postgres }: { postgres: Postgres }): OpenAPI
     return found;
   }
 
-  app.openapi(
-    createRoute({
-      method: "get",
-      path: "/v1/unsubscribe/{token}",
-      operationId: "showUnsubscribe",
-      tags: ["Alerts"],
-      summary: "Ask whether mails shall end",
-      description: "Changes nothing: mail programs follow links by themselves.",
-      request: { params: tokenParams },
-      responses: { 200: { description: "A page with one button", content: page }, ...problemResponses(404, 503) },
-    }),
-    async (c) => {
-      const { address } = await subscriptionOf(c.req.valid("param").token);
-      return c.html(pageOf(`No more of these mails to ${address}?`, "", "No more of these mails"), 200);
-    },
-  );
+  app.openapi(showUnsubscribeRoute, async (c) => {
+    const { address } = await subscriptionOf(c.req.valid("param").token);
+    return c.html(pageOf(`No more of these mails to ${address}?`, "", "No more of these mails"), 200);
+  });
 
-  app.openapi(
-    createRoute({
-      method: "post",
-      path: "/v1/unsubscribe/{token}",
-      operationId: "setUnsubscribed",
-      tags: ["Alerts"],
-      summary: "End mails to an address, or let them come again",
-      description: "One click, by RFC 8058. Again changes nothing.",
-      request: {
-        params: tokenParams,
-        query: z.strictObject({ again: z.literal("true").optional().describe("Lets the mails come again") }),
-      },
-      responses: { 200: { description: "Done", content: page }, ...problemResponses(404, 503) },
-    }),
-    async (c) => {
-      const subscription = await subscriptionOf(c.req.valid("param").token);
-      const { address } = subscription;
-      if (c.req.valid("query").again) {
-        await subscribeAgain(postgres, subscription);
-        return c.html(pageOf(`The mails come to ${address} again.`, "?", "No more of these mails"), 200);
-      }
-      await unsubscribe(postgres, subscription);
-      return c.html(pageOf(`No more of these mails come to ${address}.`, "?again=true", "Let them come again"), 200);
-    },
-  );
+  app.openapi(setUnsubscribedRoute, async (c) => {
+    const subscription = await subscriptionOf(c.req.valid("param").token);
+    const { address } = subscription;
+    if (c.req.valid("query").again) {
+      await subscribeAgain(postgres, subscription);
+      return c.html(pageOf(`The mails come to ${address} again.`, "?", "No more of these mails"), 200);
+    }
+    await unsubscribe(postgres, subscription);
+    return c.html(pageOf(`No more of these mails come to ${address}.`, "?again=true", "Let them come again"), 200);
+  });
   return app;
 }
 

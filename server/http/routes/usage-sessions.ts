@@ -22,6 +22,39 @@ export interface UsageSessionsRoutesDeps {
   now?: () => number;
 }
 
+const listSessionsRoute = createRoute({
+  method: "get",
+  path: "/v1/sessions",
+  operationId: "listSessions",
+  tags: ["Records"],
+  summary: "List sessions, newest first",
+  description: `${filterGrammar} Dimensions: ${[...sessionDimensions].join(", ")}; \`user\` and \`agent\` hold for any interval of the session. An agent's node has its own intervals only.`,
+  middleware: requireScope("read"),
+  request: { query: sessionsQuerySchema },
+  responses: {
+    200: { description: "The sessions", content: { "application/json": { schema: sessionListSchema } } },
+    ...problemResponses(400, 401, 403, 404, 503),
+  },
+});
+
+const getSessionRoute = createRoute({
+  method: "get",
+  path: "/v1/sessions/{organization}/{session}",
+  operationId: "getSession",
+  tags: ["Records"],
+  summary: "Get a session with its intervals",
+  description:
+    "Ids in the path are percent-encoded, a slash as `%2F`. A session of another node is answered as one that does not exist.",
+  middleware: requireScope("read"),
+  request: {
+    params: z.object({ organization: z.string().min(1).max(256), session: z.string().min(1).max(600) }),
+  },
+  responses: {
+    200: { description: "The session", content: { "application/json": { schema: sessionAnswerSchema } } },
+    ...problemResponses(400, 401, 403, 404, 503),
+  },
+});
+
 export function usageSessionsRoutes({
   clickhouse,
   tree,
@@ -30,79 +63,44 @@ export function usageSessionsRoutes({
 }: UsageSessionsRoutesDeps): OpenAPIHono<HttpEnv> {
   const app = createRouter();
 
-  app.openapi(
-    createRoute({
-      method: "get",
-      path: "/v1/sessions",
-      operationId: "listSessions",
-      tags: ["Records"],
-      summary: "List sessions, newest first",
-      description: `${filterGrammar} Dimensions: ${[...sessionDimensions].join(", ")}; \`user\` and \`agent\` hold for any interval of the session. An agent's node has its own intervals only.`,
-      middleware: requireScope("read"),
-      request: { query: sessionsQuerySchema },
-      responses: {
-        200: { description: "The sessions", content: { "application/json": { schema: sessionListSchema } } },
-        ...problemResponses(400, 401, 403, 404, 503),
+  app.openapi(listSessionsRoute, async (c) => {
+    const query = c.req.valid("query");
+    const node = resolveNode(c.get("actor"), tree, query.node);
+    const filters = parseFilters(query, sessionDimensions);
+    const { state, from, to, tz, limit = defaultPageSize } = query;
+    const nowMs = now();
+    const range = readTimeRange(query, nowMs);
+    const asked = { list: "sessions", node, filters, state, from, to, tz };
+    const after = readCursor(query.cursor, asked, sessionKeySchema);
+    const asOf = watermark();
+    const found = await readSessions(
+      storeFor(c, clickhouse),
+      { node, filters, state, ...range, after },
+      limit + 1,
+      nowMs,
+    );
+    const page = found.slice(0, limit);
+    const last = page.at(-1);
+    return c.json(
+      {
+        node,
+        watermark: asOf.toISOString(),
+        sessions: page.map(({ summary }) => summary),
+        next_cursor: found.length > limit && last ? writeCursor(asked, last.key) : null,
       },
-    }),
-    async (c) => {
-      const query = c.req.valid("query");
-      const node = resolveNode(c.get("actor"), tree, query.node);
-      const filters = parseFilters(query, sessionDimensions);
-      const { state, from, to, tz, limit = defaultPageSize } = query;
-      const nowMs = now();
-      const range = readTimeRange(query, nowMs);
-      const asked = { list: "sessions", node, filters, state, from, to, tz };
-      const after = readCursor(query.cursor, asked, sessionKeySchema);
-      const asOf = watermark();
-      const found = await readSessions(
-        storeFor(c, clickhouse),
-        { node, filters, state, ...range, after },
-        limit + 1,
-        nowMs,
-      );
-      const page = found.slice(0, limit);
-      const last = page.at(-1);
-      return c.json(
-        {
-          node,
-          watermark: asOf.toISOString(),
-          sessions: page.map(({ summary }) => summary),
-          next_cursor: found.length > limit && last ? writeCursor(asked, last.key) : null,
-        },
-        200,
-      );
-    },
-  );
+      200,
+    );
+  });
 
-  app.openapi(
-    createRoute({
-      method: "get",
-      path: "/v1/sessions/{organization}/{session}",
-      operationId: "getSession",
-      tags: ["Records"],
-      summary: "Get a session with its intervals",
-      description:
-        "Ids in the path are percent-encoded, a slash as `%2F`. A session of another node is answered as one that does not exist.",
-      middleware: requireScope("read"),
-      request: {
-        params: z.object({ organization: z.string().min(1).max(256), session: z.string().min(1).max(600) }),
-      },
-      responses: {
-        200: { description: "The session", content: { "application/json": { schema: sessionAnswerSchema } } },
-        ...problemResponses(400, 401, 403, 404, 503),
-      },
-    }),
-    async (c) => {
-      const wanted = c.req.valid("param");
-      const asOf = watermark();
-      const nowMs = now();
-      for (const node of c.get("actor").reach) {
-        const found = await readSession(storeFor(c, clickhouse), node, wanted, nowMs);
-        if (found) return c.json({ ...found, watermark: asOf.toISOString() }, 200);
-      }
-      throw new ProblemError("not_found", "there is no such session");
-    },
-  );
+  app.openapi(getSessionRoute, async (c) => {
+    const wanted = c.req.valid("param");
+    const asOf = watermark();
+    const nowMs = now();
+    for (const node of c.get("actor").reach) {
+      const found = await readSession(storeFor(c, clickhouse), node, wanted, nowMs);
+      if (found) return c.json({ ...found, watermark: asOf.toISOString() }, 200);
+    }
+    throw new ProblemError("not_found", "there is no such session");
+  });
   return app;
 }

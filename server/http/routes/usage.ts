@@ -56,6 +56,43 @@ type CustomMeterLookup = Pick<CustomMeters, "find">;
 
 const defaultRangeMs = 30 * 24 * 60 * 60 * 1000;
 
+const getUsageRoute = createRoute({
+  method: "get",
+  path: "/v1/usage",
+  operationId: "getUsage",
+  tags: ["Usage"],
+  summary: "Get the usage of a node by meter and window",
+  description: `${filterGrammar} When several nodes are asked for, the answer has \`nodes\`, each with its \`meters\`. With \`Accept: text/csv\` the answer is a table: of one node without groups a row for each window and a column for each meter, else a row for each window of each node, meter and group. With \`Accept: application/x-ndjson\` the first line is the answer without its series, each further line a window. The table is also answered as an Excel workbook and as Parquet, by their media types.`,
+  middleware: requireScope("read"),
+  request: { query: usageQuerySchema },
+  responses: {
+    200: {
+      description: "The figures",
+      content: {
+        "application/json": { schema: z.union([usageAnswerSchema, nodesUsageAnswerSchema]) },
+        "text/csv": { schema: z.string() },
+        "application/x-ndjson": { schema: z.string() },
+      },
+    },
+    ...problemResponses(400, 401, 403, 404, 503),
+  },
+});
+
+const getLiveRoute = createRoute({
+  method: "get",
+  path: "/v1/live",
+  operationId: "getLive",
+  tags: ["Live"],
+  summary: "Get what is live in a node",
+  description: "The same is pushed over Socket.IO: `live:snapshot` after `live:watch`, then `live:changed`.",
+  middleware: requireScope("read"),
+  request: { query: z.strictObject({ node: nodeAddressSchema.optional() }) },
+  responses: {
+    200: { description: "The levels now", content: { "application/json": { schema: liveAnswerSchema } } },
+    ...problemResponses(400, 401, 403, 404, 503),
+  },
+});
+
 export function usageRoutes({
   clickhouse,
   tree,
@@ -82,106 +119,67 @@ export function usageRoutes({
       throw error;
     });
 
-  app.openapi(
-    createRoute({
-      method: "get",
-      path: "/v1/usage",
-      operationId: "getUsage",
-      tags: ["Usage"],
-      summary: "Get the usage of a node by meter and window",
-      description: `${filterGrammar} When several nodes are asked for, the answer has \`nodes\`, each with its \`meters\`. With \`Accept: text/csv\` the answer is a table: of one node without groups a row for each window and a column for each meter, else a row for each window of each node, meter and group. With \`Accept: application/x-ndjson\` the first line is the answer without its series, each further line a window. The table is also answered as an Excel workbook and as Parquet, by their media types.`,
-      middleware: requireScope("read"),
-      request: { query: usageQuerySchema },
-      responses: {
-        200: {
-          description: "The figures",
-          content: {
-            "application/json": { schema: z.union([usageAnswerSchema, nodesUsageAnswerSchema]) },
-            "text/csv": { schema: z.string() },
-            "application/x-ndjson": { schema: z.string() },
-          },
-        },
-        ...problemResponses(400, 401, 403, 404, 503),
-      },
-    }),
-    async (c) => {
-      const query = c.req.valid("query");
-      const nodes = nodesOf(c.get("actor"), tree, query.node);
-      const nowMs = now();
-      const isByCycle = query.window === "cycle";
-      const isCycleOpen =
-        (isByCycle && query.tz === undefined) ||
-        (query.anchor === undefined && (isByCycle || query.compare !== undefined));
-      const cycle = isCycleOpen && nodes[0] !== undefined ? await cycleOf(nodes[0], nowMs) : undefined;
-      const tz = query.tz ?? (isByCycle ? cycle?.tz : undefined) ?? "UTC";
-      const toMs = readInstant("to", query.to ?? "now", tz, nowMs);
-      const fromMs = query.from === undefined ? toMs - defaultRangeMs : readInstant("from", query.from, tz, nowMs);
-      if (fromMs >= toMs) throw new ProblemError("invalid_request", "from must lie before to", { field: "from" });
-      const metersOfNodes = new Map(nodes.map((node) => [node, metersOf(query.meter, node, toMs, customMeters)]));
-      const dimensions = sharedDimensions([...metersOfNodes.values()].flat());
-      if (query.group_by !== undefined && !dimensions.has(query.group_by))
-        throw new ProblemError("invalid_request", `${query.group_by} is not a dimension of every asked meter`, {
-          field: "group_by",
-        });
-      const filters = parseFilters(query, dimensions);
-      const question = {
-        fromMs,
-        toMs,
-        window: query.window,
-        anchor: query.anchor ?? cycle?.anchor ?? 1,
-        tz,
-        fill: query.fill,
-        filters,
-        groupBy: query.group_by === undefined ? undefined : { dimension: query.group_by, limit: query.limit },
-      };
-      const sized = { window: query.window, meters: [...metersOfNodes.values()], groups: question.groupBy?.limit };
-      sizeOf({ ...sized, lengthMs: toMs - fromMs, comparedWindows: 0 });
-      const compared = comparedOf(query, question, nowMs);
-      const comparedWindows = compared?.windows.length ?? 0;
-      const isLarge = sizeOf({ ...sized, lengthMs: toMs - fromMs, comparedWindows }) > largeFigures;
-      if (isLarge) await c.get("question")?.becomeLarge();
-      const store = storeFor(c, clickhouse);
-      const asOf = watermark();
-      const answers: UsageAnswer[] = [];
-      // One node after another: what one question may ask of the store at once stays the same.
-      for (const [node, meters] of metersOfNodes)
-        answers.push(await answer(store, { ...question, node, meters }, compared, asOf, nowMs));
-      const [first] = answers as [UsageAnswer];
-      const { node: _, meters: __, ...head } = first;
-      const whole =
-        answers.length > 1 ? { ...head, nodes: answers.map(({ node, meters }) => ({ node, meters })) } : first;
-      const form = listFormOf(c.req.header("accept"));
-      if (form === "json" && !isLarge) return c.json(whole, 200);
-      const name = `usage-${head.from.slice(0, 10)}-${head.to.slice(0, 10)}`;
-      if (isTableForm(form))
-        return rawAnswer(await sendTable(c, form, { name, table: usageTable(whole), clickhouse: store }));
-      c.header("content-type", listMediaTypes[form]);
-      const pieces = { json: jsonPieces, ndjson: usageLines }[form](whole);
-      return rawAnswer(c.body(await streamOf(pieces, c.get("question")), 200));
-    },
-  );
+  app.openapi(getUsageRoute, async (c) => {
+    const query = c.req.valid("query");
+    const nodes = nodesOf(c.get("actor"), tree, query.node);
+    const nowMs = now();
+    const isByCycle = query.window === "cycle";
+    const isCycleOpen =
+      (isByCycle && query.tz === undefined) ||
+      (query.anchor === undefined && (isByCycle || query.compare !== undefined));
+    const cycle = isCycleOpen && nodes[0] !== undefined ? await cycleOf(nodes[0], nowMs) : undefined;
+    const tz = query.tz ?? (isByCycle ? cycle?.tz : undefined) ?? "UTC";
+    const toMs = readInstant("to", query.to ?? "now", tz, nowMs);
+    const fromMs = query.from === undefined ? toMs - defaultRangeMs : readInstant("from", query.from, tz, nowMs);
+    if (fromMs >= toMs) throw new ProblemError("invalid_request", "from must lie before to", { field: "from" });
+    const metersOfNodes = new Map(nodes.map((node) => [node, metersOf(query.meter, node, toMs, customMeters)]));
+    const dimensions = sharedDimensions([...metersOfNodes.values()].flat());
+    if (query.group_by !== undefined && !dimensions.has(query.group_by))
+      throw new ProblemError("invalid_request", `${query.group_by} is not a dimension of every asked meter`, {
+        field: "group_by",
+      });
+    const filters = parseFilters(query, dimensions);
+    const question = {
+      fromMs,
+      toMs,
+      window: query.window,
+      anchor: query.anchor ?? cycle?.anchor ?? 1,
+      tz,
+      fill: query.fill,
+      filters,
+      groupBy: query.group_by === undefined ? undefined : { dimension: query.group_by, limit: query.limit },
+    };
+    const sized = { window: query.window, meters: [...metersOfNodes.values()], groups: question.groupBy?.limit };
+    sizeOf({ ...sized, lengthMs: toMs - fromMs, comparedWindows: 0 });
+    const compared = comparedOf(query, question, nowMs);
+    const comparedWindows = compared?.windows.length ?? 0;
+    const isLarge = sizeOf({ ...sized, lengthMs: toMs - fromMs, comparedWindows }) > largeFigures;
+    if (isLarge) await c.get("question")?.becomeLarge();
+    const store = storeFor(c, clickhouse);
+    const asOf = watermark();
+    const answers: UsageAnswer[] = [];
+    // One node after another: what one question may ask of the store at once stays the same.
+    for (const [node, meters] of metersOfNodes)
+      answers.push(await answer(store, { ...question, node, meters }, compared, asOf, nowMs));
+    const [first] = answers as [UsageAnswer];
+    const { node: _, meters: __, ...head } = first;
+    const whole =
+      answers.length > 1 ? { ...head, nodes: answers.map(({ node, meters }) => ({ node, meters })) } : first;
+    const form = listFormOf(c.req.header("accept"));
+    if (form === "json" && !isLarge) return c.json(whole, 200);
+    const name = `usage-${head.from.slice(0, 10)}-${head.to.slice(0, 10)}`;
+    if (isTableForm(form))
+      return rawAnswer(await sendTable(c, form, { name, table: usageTable(whole), clickhouse: store }));
+    c.header("content-type", listMediaTypes[form]);
+    const pieces = { json: jsonPieces, ndjson: usageLines }[form](whole);
+    return rawAnswer(c.body(await streamOf(pieces, c.get("question")), 200));
+  });
 
-  app.openapi(
-    createRoute({
-      method: "get",
-      path: "/v1/live",
-      operationId: "getLive",
-      tags: ["Live"],
-      summary: "Get what is live in a node",
-      description: "The same is pushed over Socket.IO: `live:snapshot` after `live:watch`, then `live:changed`.",
-      middleware: requireScope("read"),
-      request: { query: z.strictObject({ node: nodeAddressSchema.optional() }) },
-      responses: {
-        200: { description: "The levels now", content: { "application/json": { schema: liveAnswerSchema } } },
-        ...problemResponses(400, 401, 403, 404, 503),
-      },
-    }),
-    async (c) => {
-      const node = resolveNode(c.get("actor"), tree, c.req.valid("query").node);
-      const held = await heldLive(node);
-      return c.json(held ?? (await readLive(storeFor(c, clickhouse), node, watermark(), now())), 200);
-    },
-  );
+  app.openapi(getLiveRoute, async (c) => {
+    const node = resolveNode(c.get("actor"), tree, c.req.valid("query").node);
+    const held = await heldLive(node);
+    return c.json(held ?? (await readLive(storeFor(c, clickhouse), node, watermark(), now())), 200);
+  });
   return app;
 }
 

@@ -43,6 +43,98 @@ export interface UsersRoutesDeps {
 const idParams = z.object({ id: z.string().max(100) });
 const json = <T extends z.ZodType>(schema: T) => ({ "application/json": { schema } });
 
+const listUsersRoute = createRoute({
+  method: "get",
+  path: "/v1/users",
+  operationId: "listUsers",
+  tags: ["Users"],
+  summary: "List users",
+  middleware: requireScope("users:write"),
+  responses: {
+    200: { description: "All of them, by e-mail address", content: json(userListSchema) },
+    ...problemResponses(401, 403, 503),
+  },
+});
+
+const getUserRoute = createRoute({
+  method: "get",
+  path: "/v1/users/{id}",
+  operationId: "getUser",
+  tags: ["Users"],
+  summary: "Get a user",
+  middleware: requireScope("users:write"),
+  request: { params: idParams },
+  responses: {
+    200: { description: "The user", content: json(userSchema) },
+    ...problemResponses(401, 403, 404, 503),
+  },
+});
+
+const inviteUserRoute = createRoute({
+  method: "post",
+  path: "/v1/users",
+  operationId: "inviteUser",
+  tags: ["Users"],
+  summary: "Invite a user",
+  description: [
+    "They wait until its holder accepts, who is mailed. Answered alike whether there is an account with the address or",
+    "not: until somebody accepts, only the offer itself is shown. A person without an account chooses a password by the link.",
+    "Nobody gives a role that has a right which they do not have at its node themselves.",
+  ].join(" "),
+  middleware: requireScope("users:write"),
+  request: { body: { required: true, content: json(inviteUserSchema) } },
+  responses: {
+    201: { description: "The offer, and how its mail went", content: json(invitedUserSchema) },
+    ...problemResponses(400, 401, 403, 404, 422, 503),
+  },
+});
+
+const resendInvitationRoute = createRoute({
+  method: "post",
+  path: "/v1/users/{id}/invitation",
+  operationId: "resendInvitation",
+  tags: ["Users"],
+  summary: "Resend an invitation, or mail a link to choose a new password",
+  description:
+    "The link of before ends. Only for those who could give every role that the account has; for an account in use by mail alone.",
+  middleware: requireScope("users:write"),
+  request: { params: idParams },
+  responses: {
+    200: { description: "How it went", content: json(invitationSchema) },
+    ...problemResponses(401, 403, 404, 409, 422, 503),
+  },
+});
+
+const updateUserRoute = createRoute({
+  method: "patch",
+  path: "/v1/users/{id}",
+  operationId: "updateUser",
+  tags: ["Users"],
+  summary: "Update or disable a user",
+  description: "Name and `disabled` are of the whole account: they need the right at every node where it has a role.",
+  middleware: requireScope("users:write"),
+  request: { params: idParams, body: { required: true, content: json(changeUserSchema) } },
+  responses: {
+    200: { description: "The user now", content: json(userSchema) },
+    ...problemResponses(400, 401, 403, 404, 409, 412, 422, 503),
+  },
+});
+
+const removeUserRoute = createRoute({
+  method: "delete",
+  path: "/v1/users/{id}",
+  operationId: "removeUser",
+  tags: ["Users"],
+  summary: "Remove a user's roles in the caller's subtree, or withdraw an offer",
+  description: "Who has no role left elsewhere is removed, and every session ends within five seconds.",
+  middleware: requireScope("users:write"),
+  request: { params: idParams },
+  responses: {
+    204: { description: "Removed" },
+    ...problemResponses(401, 403, 404, 409, 412, 422, 503),
+  },
+});
+
 export function usersRoutes({
   postgres,
   tree,
@@ -82,145 +174,48 @@ export function usersRoutes({
     return kind === "offer" ? offerMail(email, token, { publicUrl, offeredBy }) : invitationMail(email, url, offeredBy);
   }
 
-  app.openapi(
-    createRoute({
-      method: "get",
-      path: "/v1/users",
-      operationId: "listUsers",
-      tags: ["Users"],
-      summary: "List users",
-      middleware: requireScope("users:write"),
-      responses: {
-        200: { description: "All of them, by e-mail address", content: json(userListSchema) },
-        ...problemResponses(401, 403, 503),
-      },
-    }),
-    async (c) => c.json({ users: (await directory.list(c.get("actor"))).map(describe) }, 200),
+  app.openapi(listUsersRoute, async (c) =>
+    c.json({ users: (await directory.list(c.get("actor"))).map(describe) }, 200),
   );
 
-  app.openapi(
-    createRoute({
-      method: "get",
-      path: "/v1/users/{id}",
-      operationId: "getUser",
-      tags: ["Users"],
-      summary: "Get a user",
-      middleware: requireScope("users:write"),
-      request: { params: idParams },
-      responses: {
-        200: { description: "The user", content: json(userSchema) },
-        ...problemResponses(401, 403, 404, 503),
-      },
-    }),
-    async (c) => {
-      const user = found(await directory.get(c.get("actor"), c.req.valid("param").id));
-      c.header("etag", await entityTag(c, user));
-      return c.json(describe(user), 200);
-    },
-  );
+  app.openapi(getUserRoute, async (c) => {
+    const user = found(await directory.get(c.get("actor"), c.req.valid("param").id));
+    c.header("etag", await entityTag(c, user));
+    return c.json(describe(user), 200);
+  });
 
-  app.openapi(
-    createRoute({
-      method: "post",
-      path: "/v1/users",
-      operationId: "inviteUser",
-      tags: ["Users"],
-      summary: "Invite a user",
-      description: [
-        "They wait until its holder accepts, who is mailed. Answered alike whether there is an account with the address or",
-        "not: until somebody accepts, only the offer itself is shown. A person without an account chooses a password by the link.",
-        "Nobody gives a role that has a right which they do not have at its node themselves.",
-      ].join(" "),
-      middleware: requireScope("users:write"),
-      request: { body: { required: true, content: json(inviteUserSchema) } },
-      responses: {
-        201: { description: "The offer, and how its mail went", content: json(invitedUserSchema) },
-        ...problemResponses(400, 401, 403, 404, 422, 503),
-      },
-    }),
-    async (c) => {
-      const by = authorOf(c);
-      const { user, link } = await directory.offer(c.req.valid("json"), { actor: c.get("actor"), by });
-      const invitation = await deliver(link, c.get("actor"));
-      c.header("cache-control", "no-store");
-      c.header("etag", await entityTag(c, user));
-      return c.json({ ...describe(user), invitation }, 201);
-    },
-  );
+  app.openapi(inviteUserRoute, async (c) => {
+    const by = authorOf(c);
+    const { user, link } = await directory.offer(c.req.valid("json"), { actor: c.get("actor"), by });
+    const invitation = await deliver(link, c.get("actor"));
+    c.header("cache-control", "no-store");
+    c.header("etag", await entityTag(c, user));
+    return c.json({ ...describe(user), invitation }, 201);
+  });
 
-  app.openapi(
-    createRoute({
-      method: "post",
-      path: "/v1/users/{id}/invitation",
-      operationId: "resendInvitation",
-      tags: ["Users"],
-      summary: "Resend an invitation, or mail a link to choose a new password",
-      description:
-        "The link of before ends. Only for those who could give every role that the account has; for an account in use by mail alone.",
-      middleware: requireScope("users:write"),
-      request: { params: idParams },
-      responses: {
-        200: { description: "How it went", content: json(invitationSchema) },
-        ...problemResponses(401, 403, 404, 409, 422, 503),
-      },
-    }),
-    async (c) => {
-      const again = await directory.inviteAgain(c.req.valid("param").id, c.get("actor"));
-      if (!again) throw noSuchUser();
-      c.header("cache-control", "no-store");
-      return c.json(await deliver(again, c.get("actor")), 200);
-    },
-  );
+  app.openapi(resendInvitationRoute, async (c) => {
+    const again = await directory.inviteAgain(c.req.valid("param").id, c.get("actor"));
+    if (!again) throw noSuchUser();
+    c.header("cache-control", "no-store");
+    return c.json(await deliver(again, c.get("actor")), 200);
+  });
 
-  app.openapi(
-    createRoute({
-      method: "patch",
-      path: "/v1/users/{id}",
-      operationId: "updateUser",
-      tags: ["Users"],
-      summary: "Update or disable a user",
-      description:
-        "Name and `disabled` are of the whole account: they need the right at every node where it has a role.",
-      middleware: requireScope("users:write"),
-      request: { params: idParams, body: { required: true, content: json(changeUserSchema) } },
-      responses: {
-        200: { description: "The user now", content: json(userSchema) },
-        ...problemResponses(400, 401, 403, 404, 409, 412, 422, 503),
-      },
-    }),
-    async (c) => {
-      const { name, roles, disabled } = c.req.valid("json");
-      const change = { name, roles, isDisabled: disabled };
-      const by = { actor: c.get("actor"), by: authorOf(c) };
-      const user = found(await directory.change(c.req.valid("param").id, change, by, await ifMatch(c)));
-      sessions.forget();
-      c.header("etag", await entityTag(c, user));
-      return c.json(describe(user), 200);
-    },
-  );
+  app.openapi(updateUserRoute, async (c) => {
+    const { name, roles, disabled } = c.req.valid("json");
+    const change = { name, roles, isDisabled: disabled };
+    const by = { actor: c.get("actor"), by: authorOf(c) };
+    const user = found(await directory.change(c.req.valid("param").id, change, by, await ifMatch(c)));
+    sessions.forget();
+    c.header("etag", await entityTag(c, user));
+    return c.json(describe(user), 200);
+  });
 
-  app.openapi(
-    createRoute({
-      method: "delete",
-      path: "/v1/users/{id}",
-      operationId: "removeUser",
-      tags: ["Users"],
-      summary: "Remove a user's roles in the caller's subtree, or withdraw an offer",
-      description: "Who has no role left elsewhere is removed, and every session ends within five seconds.",
-      middleware: requireScope("users:write"),
-      request: { params: idParams },
-      responses: {
-        204: { description: "Removed" },
-        ...problemResponses(401, 403, 404, 409, 412, 422, 503),
-      },
-    }),
-    async (c) => {
-      const by = { actor: c.get("actor"), by: authorOf(c) };
-      if (!(await directory.remove(c.req.valid("param").id, by, await ifMatch(c)))) found(undefined);
-      sessions.forget();
-      return c.body(null, 204);
-    },
-  );
+  app.openapi(removeUserRoute, async (c) => {
+    const by = { actor: c.get("actor"), by: authorOf(c) };
+    if (!(await directory.remove(c.req.valid("param").id, by, await ifMatch(c)))) found(undefined);
+    sessions.forget();
+    return c.body(null, 204);
+  });
   return app;
 }
 

@@ -22,47 +22,46 @@ export interface WhatIfRoutesDeps extends WhatIfSource {
 /** A cycle of a node is measured in some hundredths of a second, and answers are waited for. */
 const maxCycles = 600;
 
+const simulatePlanRoute = createRoute({
+  method: "post",
+  path: "/v1/what-if",
+  operationId: "simulatePlan",
+  tags: ["Plans"],
+  summary: "Simulate what a plan would have cost over past cycles",
+  description: `Changes nothing. A plan that exists, drafts included, or terms that are kept nowhere, on the usage of the cycles that are over: charges and margin at each level that the caller may see, beside what was charged; who would have been alerted or blocked, and when. Up to ${maxCycles} cycles of nodes at once.`,
+  middleware: requireScope("prices:read"),
+  [maxBodyBytes]: maxTermsBytes,
+  request: { body: { required: true, content: { "application/json": { schema: whatIfRequestSchema } } } },
+  responses: {
+    200: {
+      description: "What the plan would have cost",
+      content: { "application/json": { schema: whatIfSchema } },
+    },
+    ...problemResponses(400, 401, 403, 404, 503),
+  },
+});
+
 export function whatIfRoutes(source: WhatIfRoutesDeps): OpenAPIHono<HttpEnv> {
   const { tree, meterOf, postgres, now = Date.now } = source;
   const app = createRouter();
 
-  app.openapi(
-    createRoute({
-      method: "post",
-      path: "/v1/what-if",
-      operationId: "simulatePlan",
-      tags: ["Plans"],
-      summary: "Simulate what a plan would have cost over past cycles",
-      description: `Changes nothing. A plan that exists, drafts included, or terms that are kept nowhere, on the usage of the cycles that are over: charges and margin at each level that the caller may see, beside what was charged; who would have been alerted or blocked, and when. Up to ${maxCycles} cycles of nodes at once.`,
-      middleware: requireScope("prices:read"),
-      [maxBodyBytes]: maxTermsBytes,
-      request: { body: { required: true, content: { "application/json": { schema: whatIfRequestSchema } } } },
-      responses: {
-        200: {
-          description: "What the plan would have cost",
-          content: { "application/json": { schema: whatIfSchema } },
-        },
-        ...problemResponses(400, 401, 403, 404, 503),
+  app.openapi(simulatePlanRoute, async (c) => {
+    const actor = c.get("actor");
+    const { node: requested, of, cycles, plan, version, terms: given } = c.req.valid("json");
+    const node = resolveNode(actor, tree, requested);
+    if (given) checkTerms(given, actor.node, meterOf);
+    const terms = given ?? (await termsOfPlan(actor, plan ?? "", version));
+    const nodes = of === "node" ? [asSubscriber(node)] : organizationsIn(node, Math.floor(maxCycles / cycles));
+    const answer = await answerWhatIf(
+      { ...source, clickhouse: storeFor(c, source.clickhouse) },
+      {
+        ...{ node, nodes, cycles, terms },
+        visibleLevelsOnRecord: (path) => visibleLevelsOnRecord(actor, { path }),
       },
-    }),
-    async (c) => {
-      const actor = c.get("actor");
-      const { node: requested, of, cycles, plan, version, terms: given } = c.req.valid("json");
-      const node = resolveNode(actor, tree, requested);
-      if (given) checkTerms(given, actor.node, meterOf);
-      const terms = given ?? (await termsOfPlan(actor, plan ?? "", version));
-      const nodes = of === "node" ? [asSubscriber(node)] : organizationsIn(node, Math.floor(maxCycles / cycles));
-      const answer = await answerWhatIf(
-        { ...source, clickhouse: storeFor(c, source.clickhouse) },
-        {
-          ...{ node, nodes, cycles, terms },
-          visibleLevelsOnRecord: (path) => visibleLevelsOnRecord(actor, { path }),
-        },
-        now(),
-      );
-      return c.json(answer, 200);
-    },
-  );
+      now(),
+    );
+    return c.json(answer, 200);
+  });
 
   async function termsOfPlan(actor: Actor, id: string, version: number | undefined): Promise<PlanTerms> {
     const found = await readPlan(postgres.db, id);
