@@ -65,10 +65,10 @@ export class FollowedLevels implements DerivationListener {
     clearTimeout(this.#timeOutTimer);
   }
 
-  /** undefined: storage is to be read. Agents are not kept. */
+  /** undefined: storage is to be read. */
   read(node: NodeAddress): LiveAnswer | undefined {
     const kept = this.#kept();
-    if (!kept || !this.#source || node.startsWith("agent:")) return undefined;
+    if (!kept || !this.#source) return undefined;
     const nowMs = this.#now();
     // Before the levels: what is stored after it may be in them.
     const watermark = this.#source.watermark().toISOString();

@@ -99,8 +99,7 @@ export function createLiveExchange({ redis, read, log }: LiveExchangeDeps): Live
 
   return {
     ask(node) {
-      if (node.startsWith("agent:") || redis.status !== "ready" || performance.now() < silentUntilMs)
-        return Promise.resolve(undefined);
+      if (redis.status !== "ready" || performance.now() < silentUntilMs) return Promise.resolve(undefined);
       return new Promise((resolve) => {
         const waiting = gathered.get(node) ?? [];
         gathered.set(node, [...waiting, resolve]);

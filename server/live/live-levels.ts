@@ -5,9 +5,9 @@
  */
 import TinyQueue from "tinyqueue";
 import type { LiveLevels as LevelsOfNode, LiveRoom } from "../contract/live.ts";
-import { nodeAddress } from "../contract/node-address.ts";
+import { agentAddress, nodeAddress, parseNode } from "../contract/node-address.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
-import type { DerivedChange } from "../rollups/derived-change.ts";
+import type { AgentSpan, DerivedChange } from "../rollups/derived-change.ts";
 
 /** In the order in which values are kept. */
 export const heldLevels = ["participants", "sessions", "recordings"] as const;
@@ -20,7 +20,7 @@ export interface NodeReading {
 }
 
 export const maxRooms = 100;
-/** Session parts, changes ahead and deadlines that are kept. Beyond it nothing is kept any more, and storage is read. */
+/** Session parts, intervals of agents, changes ahead and deadlines that are kept. Beyond it nothing is kept any more, and storage is read. */
 export const mostHeld = 200_000;
 
 interface Node {
@@ -37,6 +37,8 @@ interface Session {
   session: string;
   room: string;
   parts: Map<number, Part>;
+  /** What agents have in it that has not ended. */
+  agentSpans: AgentSpan[];
   /** 0: no interval of it is open. */
   deadlineMs: number;
   /** Of its entry in the queue of deadlines; 0: it has none. */
@@ -68,6 +70,7 @@ export class LiveLevels {
   readonly #ahead = new TinyQueue<Ahead>([], (a, b) => a.atMs - b.atMs);
   readonly #deadlines = new TinyQueue<{ atMs: number; session: Session }>([], (a, b) => a.atMs - b.atMs);
   #parts = 0;
+  #agentSpans = 0;
   #changed = new Set<NodeAddress>();
   #clockMs: number;
 
@@ -80,7 +83,7 @@ export class LiveLevels {
 
   /** What is kept, as `mostHeld` bounds it. */
   get held(): number {
-    return this.#parts + this.#ahead.length + this.#deadlines.length;
+    return this.#parts + this.#agentSpans + this.#ahead.length + this.#deadlines.length;
   }
 
   apply(changes: readonly DerivedChange[], nowMs: number): void {
@@ -89,6 +92,7 @@ export class LiveLevels {
     for (const change of changes) {
       const part = this.#partOf(change);
       part.startedMs = change.startedMs;
+      if (change.part === 0) this.#takeAgentSpans(part.session, change.agentSpans);
       touched.add(part.session);
       for (const { level: name, atMs, delta } of change.edges) {
         const level = heldLevels.indexOf(name as (typeof heldLevels)[number]);
@@ -111,6 +115,7 @@ export class LiveLevels {
       const { part, level, delta } = next;
       part.ahead--;
       this.#raise(part, level, delta);
+      this.#changeAgents(part.session);
       this.#settle(part.session);
     }
   }
@@ -143,15 +148,45 @@ export class LiveLevels {
     return changed;
   }
 
-  /** Of a node that is no agent. */
   read(address: NodeAddress, nowMs: number): NodeReading {
     this.advance(nowMs);
+    const parsed = parseNode(address);
+    if (parsed.kind === "agent") return this.#readAgent(parsed.organization, parsed.agent);
     const node = this.#nodes.get(address);
-    const [live_participants, live_sessions, active_recordings] = node?.values ?? [0, 0, 0];
-    return {
-      levels: { live_participants, live_sessions, active_recordings },
-      rooms: longestRunning(address === "all" ? wholesOf(this.#sessions.values()) : (node?.parts ?? [])),
-    };
+    const parts = address === "all" ? wholesOf(this.#sessions.values()) : (node?.parts ?? []);
+    return { levels: levelsOf(node?.values ?? [0, 0, 0]), rooms: longestRunning(runningIn(parts)) };
+  }
+
+  #readAgent(organization: string, agent: string): NodeReading {
+    const values: Values = [0, 0, 0];
+    const present: Running[] = [];
+    for (const { session, startedMs } of this.#nodes.get(nodeAddress("organization", organization))?.parts ?? []) {
+      const runs = (span: AgentSpan, level: (typeof heldLevels)[number]) =>
+        span.agent === agent &&
+        span.level === level &&
+        span.startMs <= this.#clockMs &&
+        (span.endMs === 0 || span.endMs > this.#clockMs);
+      const participants = session.agentSpans.filter((span) => runs(span, "participants")).length;
+      values[0] += participants;
+      values[1] += participants > 0 ? 1 : 0;
+      values[2] += session.agentSpans.filter((span) => runs(span, "recordings")).length;
+      present.push({ session, startedMs, participants });
+    }
+    return { levels: levelsOf(values), rooms: longestRunning(present) };
+  }
+
+  #takeAgentSpans(session: Session, spans: readonly AgentSpan[]): void {
+    if (session.agentSpans.length === 0 && spans.length === 0) return;
+    this.#changeAgents(session);
+    this.#agentSpans -= session.agentSpans.length;
+    session.agentSpans = spans.filter(({ endMs }) => endMs === 0 || endMs > this.#clockMs);
+    this.#agentSpans += session.agentSpans.length;
+    this.#changeAgents(session);
+  }
+
+  #changeAgents({ organization, agentSpans }: Session): void {
+    for (const agent of new Set(agentSpans.map((span) => span.agent)))
+      this.#changed.add(agentAddress(organization, agent));
   }
 
   #partOf(change: DerivedChange): Part {
@@ -159,7 +194,7 @@ export class LiveLevels {
     const key = `${organization}\0${id}`;
     let session = this.#sessions.get(key);
     if (!session) {
-      session = { organization, session: id, room: "", parts: new Map(), deadlineMs: 0, queuedMs: 0 };
+      session = { organization, session: id, room: "", parts: new Map(), agentSpans: [], deadlineMs: 0, queuedMs: 0 };
       this.#sessions.set(key, session);
     }
     session.room = change.room;
@@ -233,6 +268,7 @@ export class LiveLevels {
     }
     for (const part of parts) this.#leave(part);
     this.#parts -= parts.length;
+    this.#takeAgentSpans(session, []);
     session.deadlineMs = 0;
     this.#sessions.delete(`${session.organization}\0${session.session}`);
   }
@@ -267,10 +303,18 @@ function participantsOf({ part, session, values }: Part): number {
   return participants;
 }
 
-function longestRunning(parts: Iterable<Part>): LiveRoom[] {
+function* runningIn(parts: Iterable<Part>): Iterable<Running> {
+  for (const part of parts)
+    yield { session: part.session, startedMs: part.startedMs, participants: participantsOf(part) };
+}
+
+function levelsOf([live_participants, live_sessions, active_recordings]: Values): LevelsOfNode {
+  return { live_participants, live_sessions, active_recordings };
+}
+
+function longestRunning(all: Iterable<Running>): LiveRoom[] {
   const found: Running[] = [];
-  for (const part of parts) {
-    const running = { session: part.session, startedMs: part.startedMs, participants: participantsOf(part) };
+  for (const running of all) {
     if (running.participants <= 0) continue;
     const last = found.length === maxRooms ? found.at(-1) : undefined;
     if (last && !isBefore(running, last)) continue;

@@ -18,6 +18,10 @@ const liveSessions = defineColumnsQuery("live_sessions", z.object({ at_ms: z.num
   ahead_level: "texts",
   ahead_ms: "numbers",
   ahead_delta: "numbers",
+  agent: "texts",
+  agent_level: "texts",
+  agent_start_ms: "numbers",
+  agent_end_ms: "numbers",
 });
 
 /** Right as long as nothing is derived meanwhile. `nowMs`: ms since 1970, UTC. */
@@ -33,6 +37,12 @@ export async function loadLiveLevels(clickhouse: ClickHouse, nowMs: number): Pro
       atMs,
       delta: at(columns.ahead_delta)[index] as number,
     }));
+    const agentSpans = at(columns.agent).map((agent, index) => ({
+      agent,
+      level: at(columns.agent_level)[index] as string,
+      startMs: at(columns.agent_start_ms)[index] as number,
+      endMs: at(columns.agent_end_ms)[index] as number,
+    }));
     return {
       organization: at(columns.organization),
       session: at(columns.session),
@@ -42,6 +52,7 @@ export async function loadLiveLevels(clickhouse: ClickHouse, nowMs: number): Pro
       room: at(columns.room),
       startedMs: at(columns.started_ms),
       edges: [...behind, ...ahead],
+      agentSpans,
       deadlineMs: at(columns.deadline_ms),
     };
   });

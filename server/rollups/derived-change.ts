@@ -12,6 +12,14 @@ export interface EdgeChange {
   delta: number;
 }
 
+/** What an agent has in a session; `endMs` 0: it is open. */
+export interface AgentSpan {
+  agent: string;
+  level: string;
+  startMs: number;
+  endMs: number;
+}
+
 /** One part of a session (see session-parts.ts): where it stands now, and what is otherwise than it was. */
 export interface DerivedChange {
   organization: string;
@@ -23,6 +31,8 @@ export interface DerivedChange {
   /** The first participant's start within the part; 0: nobody was ever in it. */
   startedMs: number;
   edges: readonly EdgeChange[];
+  /** Of part 0: all that agents have in the session, no changes of it; empty where none of it is an agent's. */
+  agentSpans: readonly AgentSpan[];
   /** When the session's next open interval times out; 0: none is open. */
   deadlineMs: number;
 }
@@ -37,7 +47,16 @@ export interface DerivationListener {
 export function derivedChange(row: SessionRow, edges: readonly EdgeChange[]): DerivedChange {
   const { organization, partner, reseller, session, room, part } = row;
   const { started_ms: startedMs, deadline_ms: deadlineMs } = row;
-  return { organization, partner, reseller, session, room, part, startedMs, edges, deadlineMs };
+  const agentSpans = part === 0 ? agentSpansOf(row) : [];
+  return { organization, partner, reseller, session, room, part, startedMs, edges, agentSpans, deadlineMs };
+}
+
+function agentSpansOf({ span_agent, span_level, span_start_ms, span_end_ms }: SessionRow): AgentSpan[] {
+  return span_agent.flatMap((agent, index) => {
+    if (agent === "") return [];
+    const at = <Value>(column: readonly Value[]) => column[index] as Value;
+    return [{ agent, level: at(span_level), startMs: at(span_start_ms), endMs: at(span_end_ms) }];
+  });
 }
 
 /** The net of what changed in minutes. */

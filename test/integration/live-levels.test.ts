@@ -72,7 +72,14 @@ const places = [
   { partner: "", reseller: "r" },
   { partner: "", reseller: "" },
 ];
-const nodes = ["all", "partner:p", "reseller:r", "reseller:q", ...organizations.map((id) => `organization:${id}`)];
+const nodes = [
+  "all",
+  "partner:p",
+  "reseller:r",
+  "reseller:q",
+  ...organizations.map((id) => `organization:${id}`),
+  "agent:bot",
+];
 
 /** Waits for memory where it was lost, and finds in it what storage says of the same instant, at every node. */
 async function expectSameAsStorage(world: string): Promise<void> {
@@ -89,7 +96,8 @@ async function expectSameAsStorage(world: string): Promise<void> {
   );
 }
 
-const inWorld = (world: string, node: string) => (node === "all" ? node : `${node}-${world}`);
+const inWorld = (world: string, node: string) =>
+  node === "all" ? node : node === "agent:bot" ? `agent:${organizations[0]}-${world}/bot` : `${node}-${world}`;
 
 const offsetMs = fc.oneof(
   { weight: 3, arbitrary: fc.integer({ min: -4_000, max: 0 }) },
@@ -147,6 +155,7 @@ function eventOf(world: string, drawn: Drawn): UsageEvent {
     time: new Date(Date.now() + drawn.atMs).toISOString(),
     organization: `${organizations[drawn.organization]}-${world}`,
     ...{ session, room: `room-${drawn.session}`, user: `u${drawn.user}` },
+    ...(drawn.user < 2 && { agent: "bot" }),
     ...(drawn.isNamed && type !== "session.ended" && { interval: `${drawn.kind}-${session}-${drawn.user}` }),
     ...(drawn.aliveWithin !== null && type !== "session.ended" && { properties: { alive_within: drawn.aliveWithin } }),
   } as UsageEvent;
