@@ -3,8 +3,10 @@ import type { Action } from "@contract/accounts.ts";
 import BellRing from "@lucide/svelte/icons/bell-ring";
 import Building from "@lucide/svelte/icons/building-2";
 import Calculator from "@lucide/svelte/icons/calculator";
+import CalendarClock from "@lucide/svelte/icons/calendar-clock";
 import CalendarSync from "@lucide/svelte/icons/calendar-sync";
 import ChartColumn from "@lucide/svelte/icons/chart-column";
+import FileText from "@lucide/svelte/icons/file-text";
 import Gauge from "@lucide/svelte/icons/gauge";
 import Inbox from "@lucide/svelte/icons/inbox";
 import KeyRound from "@lucide/svelte/icons/key-round";
@@ -61,6 +63,13 @@ export const navigation: readonly NavigationGroup[] = [
     ],
   },
   {
+    label: "Reports",
+    pages: [
+      { path: "/reports", label: "Reports", Icon: FileText, action: "read" },
+      { path: "/schedules", label: "Schedules", Icon: CalendarClock, action: "read" },
+    ],
+  },
+  {
     label: "Billing",
     pages: [
       { path: "/plans", label: "Plans", Icon: Layers, action: "read" },
@@ -82,6 +91,8 @@ export const navigation: readonly NavigationGroup[] = [
 /** Pages below those, which change something. */
 const forms: readonly Pick<NavigationPage, "path" | "action">[] = [
   { path: "/rules/new", action: "rules:write" },
+  { path: "/reports/new", action: "reports:write" },
+  { path: "/schedules/new", action: "reports:write" },
   { path: "/plans/new", action: "plans:write" },
   { path: "/subscriptions/new", action: "plans:write" },
 ];

@@ -18,6 +18,13 @@ const router = createRouter({
   "/organizations": () => import("./pages/Organizations.svelte"),
   "/organizations/:id": () => import("./pages/Organization.svelte"),
   "/tree": () => import("./pages/Tree.svelte"),
+  "/reports": () => import("./pages/Reports.svelte"),
+  "/reports/new": () => import("./pages/NewReport.svelte"),
+  "/reports/:id": () => import("./pages/Report.svelte"),
+  "/reports/:id/edit": () => import("./pages/EditReport.svelte"),
+  "/schedules": () => import("./pages/Schedules.svelte"),
+  "/schedules/new": () => import("./pages/NewSchedule.svelte"),
+  "/schedules/:id": () => import("./pages/Schedule.svelte"),
   "/plans": () => import("./pages/Plans.svelte"),
   "/plans/new": () => import("./pages/NewPlan.svelte"),
   "/plans/:id": () => import("./pages/Plan.svelte"),
@@ -40,9 +47,10 @@ export const route = router.route;
 /** As the router's types want it: a path without parameters. Those with parameters are written out before they get here. */
 type PagePath = "/";
 
-/** Opens another page. */
+/** Opens another page; `path` may have a query. */
 export function goTo(path: string): void {
-  void router.navigate(path as PagePath);
+  const [pathname = "/", search] = path.split("?", 2);
+  void router.navigate(pathname as PagePath, search === undefined ? {} : { search });
 }
 
 /** What stands in the path for `:name`, decoded; empty where the page has none. Reactive. */

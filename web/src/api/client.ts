@@ -75,7 +75,9 @@ import type { periodQuerySchema, periodSchema } from "@contract/quotas.ts";
 import type {
   changeReportSchema,
   createReportSchema,
+  previewReportSchema,
   reportListSchema,
+  reportPreviewSchema,
   reportQuerySchema,
   reportRunSchema,
   reportSchema,
@@ -96,7 +98,9 @@ import type {
 import type {
   changeScheduleSchema,
   createScheduleSchema,
+  previewScheduleSchema,
   scheduleListSchema,
+  schedulePreviewSchema,
   scheduleQuerySchema,
   scheduleSchema,
   slotListSchema,
@@ -128,6 +132,7 @@ import type {
   userSchema,
 } from "@contract/users.ts";
 import type { whatIfRequestSchema, whatIfSchema } from "@contract/what-if.ts";
+import type { z } from "zod";
 import { type Body, type Csv, del, get, type OfNode, patch, post, put, type Query } from "./operation.ts";
 
 export const api = {
@@ -248,18 +253,22 @@ export const api = {
   rotateChannelSecret: post("/v1/channels/{id}/rotate-secret").answers<typeof createdChannelSchema>(),
   testChannel: post("/v1/channels/{id}/test").answers<typeof testedChannelSchema>(),
   listDeliveries: get("/v1/deliveries").answers<typeof deliveryListSchema, Query<typeof deliveryQuerySchema>>(),
+  getDelivery: get("/v1/deliveries/{id}").answers<typeof deliverySchema>(),
   resendDelivery: post("/v1/deliveries/{id}/resend").answers<typeof deliverySchema>(),
 
   // Reports.
   listReports: get("/v1/reports").answers<typeof reportListSchema, Query<typeof reportQuerySchema>>(),
   createReport: post("/v1/reports").answers<typeof reportSchema, Body<typeof createReportSchema>>(),
   getReport: get("/v1/reports/{id}").answers<typeof reportSchema>(),
+  previewReport: post("/v1/reports/preview").answers<typeof reportPreviewSchema, Body<typeof previewReportSchema>>(),
   updateReport: patch("/v1/reports/{id}").answers<typeof reportSchema, Body<typeof changeReportSchema>>(),
   deleteReport: del("/v1/reports/{id}").answersNothing(),
   createReportRun: post("/v1/report-runs").answers<typeof reportRunSchema, Body<typeof startRunSchema>>(),
   listReportRuns: get("/v1/report-runs").answers<typeof runListSchema, Query<typeof runQuerySchema>>(),
   getReportRun: get("/v1/report-runs/{id}").answers<typeof reportRunSchema>(),
   cancelReportRun: post("/v1/report-runs/{id}/cancel").answers<typeof reportRunSchema>(),
+  getReportRunPreview: get("/v1/report-runs/{id}/preview").answers<typeof reportPreviewSchema>(),
+  getReportFile: get("/v1/report-runs/{id}/files/{format}").answers<z.ZodUnknown, { query?: { section?: string } }>(),
   compareReportRun: get("/v1/report-runs/{id}/differences").answers<typeof runDifferencesSchema>(),
   listSchedules: get("/v1/schedules").answers<typeof scheduleListSchema, Query<typeof scheduleQuerySchema>>(),
   createSchedule: post("/v1/schedules").answers<typeof scheduleSchema, Body<typeof createScheduleSchema>>(),
@@ -268,6 +277,10 @@ export const api = {
   deleteSchedule: del("/v1/schedules/{id}").answersNothing(),
   pauseSchedule: post("/v1/schedules/{id}/pause").answers<typeof scheduleSchema>(),
   resumeSchedule: post("/v1/schedules/{id}/resume").answers<typeof scheduleSchema>(),
+  previewSchedule: post("/v1/schedules/preview").answers<
+    typeof schedulePreviewSchema,
+    Body<typeof previewScheduleSchema>
+  >(),
   testSchedule: post("/v1/schedules/{id}/test").answers<typeof slotSchema>(),
   listScheduleSlots: get("/v1/schedules/{id}/slots").answers<typeof slotListSchema, Query<typeof slotQuerySchema>>(),
 };
