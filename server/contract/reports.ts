@@ -1,6 +1,5 @@
 /** Reports: what to tell, the runs that make them, and the document that every format is drawn from. */
 import { z } from "zod";
-import type { Action } from "./accounts.ts";
 import { nodeAddressSchema } from "./nodes.ts";
 import { nextCursorSchema } from "./pages.ts";
 import { timeZoneSchema } from "./time-zones.ts";
@@ -10,13 +9,6 @@ export const reportKinds = ["usage", "billing", "activity", "organizations", "fi
 export type ReportKind = (typeof reportKinds)[number];
 /** Those that exist without being saved, by their name. */
 export const standardReports = reportKinds.filter((kind) => kind !== "custom");
-
-/** What a report of the kind shows beside usage, and so what its author and each of its readers need besides `read`. */
-export const actionsOfReports: Readonly<Partial<Record<ReportKind, Action>>> = {
-  billing: "prices:read",
-  financial: "prices:read",
-  audit: "audit:read",
-};
 
 export const reportFormats = ["csv", "xlsx", "pdf", "json", "parquet"] as const;
 export type ReportFormat = (typeof reportFormats)[number];

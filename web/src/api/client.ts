@@ -132,7 +132,6 @@ import type {
   userSchema,
 } from "@contract/users.ts";
 import type { whatIfRequestSchema, whatIfSchema } from "@contract/what-if.ts";
-import type { z } from "zod";
 import { type Body, type Csv, del, get, type OfNode, patch, post, put, type Query } from "./operation.ts";
 
 export const api = {
@@ -268,7 +267,6 @@ export const api = {
   getReportRun: get("/v1/report-runs/{id}").answers<typeof reportRunSchema>(),
   cancelReportRun: post("/v1/report-runs/{id}/cancel").answers<typeof reportRunSchema>(),
   getReportRunPreview: get("/v1/report-runs/{id}/preview").answers<typeof reportPreviewSchema>(),
-  getReportFile: get("/v1/report-runs/{id}/files/{format}").answers<z.ZodUnknown, { query?: { section?: string } }>(),
   compareReportRun: get("/v1/report-runs/{id}/differences").answers<typeof runDifferencesSchema>(),
   listSchedules: get("/v1/schedules").answers<typeof scheduleListSchema, Query<typeof scheduleQuerySchema>>(),
   createSchedule: post("/v1/schedules").answers<typeof scheduleSchema, Body<typeof createScheduleSchema>>(),

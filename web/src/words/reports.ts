@@ -1,14 +1,6 @@
 /** Reports, runs and schedules in words. */
-import {
-  actionsOfReports,
-  type ReportCell,
-  type ReportColumn,
-  type ReportFormat,
-  type ReportKind,
-  type ReportOptions,
-  type RunState,
-  reportFormats,
-} from "@contract/reports.ts";
+import { actionsOfReports } from "@contract/report-rights.ts";
+import type { ReportCell, ReportColumn, ReportFormat, ReportKind, ReportOptions, RunState } from "@contract/reports.ts";
 import type { ScheduleEvery, ScheduleSlot, SlotReason, SlotState, Weekday } from "@contract/schedules.ts";
 import type { WindowKind } from "@contract/usage.ts";
 import { addDays, describeDays } from "../state/range.ts";
@@ -26,6 +18,9 @@ export const reportNames: Record<ReportKind, string> = {
   audit: "Activity log",
   custom: "Custom report",
 };
+
+/** Those that exist without being saved. */
+export const standardReports = (Object.keys(reportNames) as ReportKind[]).filter((kind) => kind !== "custom");
 
 /** What each tells, in a sentence. */
 export const reportLeads: Record<ReportKind, string> = {
@@ -59,7 +54,7 @@ export const formatHints: Record<ReportFormat, string> = {
   json: "For programs, with a published schema",
   parquet: "A file for each table, for a warehouse",
 };
-export const formats = reportFormats;
+export const formats = Object.keys(formatNames) as ReportFormat[];
 
 export const runStateNames: Record<RunState, string> = {
   queued: "waiting",
@@ -112,6 +107,7 @@ export const everyNames: Record<ScheduleEvery, string> = {
   quarter: "Quarter",
   cycle: "Billing cycle",
 };
+export const periods = Object.keys(everyNames) as ScheduleEvery[];
 
 export const weekdayNames: Record<Weekday, string> = {
   ...{ mon: "Monday", tue: "Tuesday", wed: "Wednesday", thu: "Thursday", fri: "Friday", sat: "Saturday" },
@@ -160,6 +156,7 @@ export const windowNames: Record<WindowKind, string> = {
   cycle: "Billing cycle",
   total: "The whole range",
 };
+export const windows = Object.keys(windowNames) as WindowKind[];
 
 const compareTexts: Record<string, string> = { previous: "the period before", year: "a year before" };
 
