@@ -2,13 +2,8 @@
 import { and, asc, eq, gt, inArray, or, sql } from "drizzle-orm";
 import { type Author, recordChange } from "../audit/record-change.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
-import {
-  actionsOfReports,
-  type ChangeReport,
-  type Report,
-  type ReportKind,
-  standardReports,
-} from "../contract/reports.ts";
+import { actionsOfReports } from "../contract/report-rights.ts";
+import { type ChangeReport, type Report, type ReportKind, standardReports } from "../contract/reports.ts";
 import { type Actor, newId } from "../identity/actor.ts";
 import { can } from "../identity/permissions.ts";
 import type { Postgres, Queries } from "../postgres/client.ts";
