@@ -316,7 +316,7 @@ async function startParts(
   announce = (nodes) => gateway.announce(nodes);
   openSockets = () => gateway.sockets;
   const { publicUrl } = config;
-  const stopPushing = await pushNotifications({ postgres, tree, publicUrl, notify: gateway.notify, log });
+  const stopPushing = await pushNotifications({ postgres, tree, publicUrl, push: gateway.push, log });
   started.push(async () => stopPushing());
 
   const jobs = await startJobs({

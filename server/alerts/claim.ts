@@ -9,6 +9,7 @@ import { alerts, rules } from "../postgres/schema/alerts.ts";
 import type { Judged, Judgement } from "./judged.ts";
 import { columnsOf, lifeOf } from "./life-columns.ts";
 import { endPeriod, type Life, nextState, type Pacing } from "./next-state.ts";
+import { noticeOf } from "./notices.ts";
 import type { AlertRecord } from "./read-alerts.ts";
 import type { RuleRecord } from "./rules.ts";
 import { type TellSource, tellDue } from "./tell.ts";
@@ -21,6 +22,8 @@ interface Changes {
   added: NewAlert[];
   changed: { id: string; to: Partial<AlertRecord> }[];
   removed: string[];
+  /** Of those that changed, whose state did. */
+  turned: string[];
 }
 
 /** `watermark`: the rule was judged as of it. Returns how many alerts were changed. */
@@ -39,6 +42,7 @@ export async function recordJudgement(
     if (!now?.enabled || now.inForceSince.getTime() !== rule.inForceSince.getTime()) return 0;
     const changes = planChanges(now, judgement, await recorded(tx, now, judgement, true), watermark);
     await write(tx, changes);
+    await noticeOf(tx, "alerts", [...changes.added.map(({ id }) => id), ...changes.turned]);
     await tellDue(tx, source, now);
     return changes.added.length + changes.changed.length + changes.removed.length;
   });
@@ -76,7 +80,7 @@ function keyOf(rule: Pick<RuleRecord, "id">, { node, subject, once }: Judged, ep
 }
 
 function planChanges(rule: RuleRecord, judgement: Judgement, rows: readonly AlertRecord[], watermark: Date): Changes {
-  const changes: Changes = { added: [], changed: [], removed: [] };
+  const changes: Changes = { added: [], changed: [], removed: [], turned: [] };
   const byKey = new Map(rows.map((row) => [row.key, row]));
   const bySubject = new Map(
     rows.filter(({ state }) => state !== "resolved").map((row) => [`${row.node} ${row.subject}`, row]),
@@ -149,10 +153,12 @@ function ended(life: Life, watermark: Date): Life | undefined {
   return life.state === "pending" ? undefined : endPeriod(life, watermark.getTime());
 }
 
-function put({ changed }: Changes, row: AlertRecord, to: Partial<AlertRecord>): void {
+function put({ changed, turned }: Changes, row: AlertRecord, to: Partial<AlertRecord>): void {
   const told = Object.entries(to).filter(([name]) => name !== "watermark");
   const isSame = told.every(([name, value]) => sameValue(row[name as keyof AlertRecord], value));
-  if (!isSame) changed.push({ id: row.id, to });
+  if (isSame) return;
+  changed.push({ id: row.id, to });
+  if (to.state !== undefined && to.state !== row.state) turned.push(row.id);
 }
 
 function sameValue(a: unknown, b: unknown): boolean {

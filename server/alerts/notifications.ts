@@ -1,8 +1,9 @@
 /** What the bell of the dashboard tells a person: only of what they may still see. */
 import { and, count, desc, eq, inArray, isNotNull, isNull, lt, or, type SQL } from "drizzle-orm";
 import type { Notification, ReadNotifications } from "../contract/notifications.ts";
-import type { Queries } from "../postgres/client.ts";
+import type { Postgres, Queries } from "../postgres/client.ts";
 import { alerts, notifications } from "../postgres/schema/alerts.ts";
+import { noticeOfReader } from "./notices.ts";
 import { type AlertRecord, describeAlert } from "./read-alerts.ts";
 
 export type NotificationRecord = typeof notifications.$inferSelect;
@@ -55,13 +56,17 @@ export async function countUnread(db: Queries, userId: string, seen: SQL | undef
   return found?.unread ?? 0;
 }
 
-/** Ignores ids of other people's notifications. */
-export async function markRead(db: Queries, userId: string, which: ReadNotifications, at: Date): Promise<void> {
+/** Ignores ids of other people's notifications. All devices of the person are told. */
+export async function markRead(postgres: Postgres, userId: string, which: ReadNotifications, at: Date): Promise<void> {
   const chosen = "ids" in which ? inArray(notifications.id, which.ids) : undefined;
-  await db
-    .update(notifications)
-    .set({ readAt: at })
-    .where(and(eq(notifications.userId, userId), isNull(notifications.readAt), chosen));
+  await postgres.transaction(async (tx) => {
+    const read = await tx
+      .update(notifications)
+      .set({ readAt: at })
+      .where(and(eq(notifications.userId, userId), isNull(notifications.readAt), chosen))
+      .returning({ id: notifications.id });
+    if (read.length > 0) await noticeOfReader(tx, userId);
+  });
 }
 
 /** `publicUrl`: without a slash at its end. */

@@ -6,6 +6,7 @@ import type { RuleKind } from "../contract/rules.ts";
 import type { Postgres, Queries } from "../postgres/client.ts";
 import { alerts } from "../postgres/schema/alerts.ts";
 import { ProblemError } from "../problem.ts";
+import { noticeOf } from "./notices.ts";
 
 export type AlertRecord = typeof alerts.$inferSelect;
 
@@ -127,6 +128,7 @@ async function change(
     const [after = before] = await tx.update(alerts).set(edited).where(eq(alerts.id, id)).returning();
     const told = { before: handlingOf(before), after: handlingOf(after) };
     await recordChange(tx, { by, node: after.node, action, subject: id, ...told });
+    await noticeOf(tx, "alerts", [id]);
     return after;
   });
 }

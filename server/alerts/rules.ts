@@ -9,6 +9,7 @@ import type { Postgres, Queries } from "../postgres/client.ts";
 import { alertProgress, alerts, rules } from "../postgres/schema/alerts.ts";
 import { auditHead } from "../postgres/schema/audit.ts";
 import { ProblemError } from "../problem.ts";
+import { noticeOf } from "./notices.ts";
 
 export type RuleRecord = typeof rules.$inferSelect;
 
@@ -108,14 +109,20 @@ export async function removeRule(
 async function endAlerts(tx: Queries, ruleId: string, explanation: string, which?: SQL): Promise<void> {
   const meant = and(eq(alerts.ruleId, ruleId), which);
   await tx.delete(alerts).where(and(meant, eq(alerts.state, "pending")));
-  await tx
+  const ended = await tx
     .update(alerts)
     .set({ state: "resolved", resolvedAt: new Date(), explanation })
-    .where(and(meant, ne(alerts.state, "resolved")));
+    .where(and(meant, ne(alerts.state, "resolved")))
+    .returning({ id: alerts.id });
   await tx
     .update(alerts)
     .set({ due: null, dueSince: null })
     .where(and(meant, isNotNull(alerts.due)));
+  await noticeOf(
+    tx,
+    "alerts",
+    ended.map(({ id }) => id),
+  );
 }
 
 /** The alerts that a changed condition does not ask about; undefined: all. A threshold of a quota that stays is told once all the same. */

@@ -16,6 +16,7 @@ import type { NodeTree } from "../tree/node-tree.ts";
 import { columnsOf, lifeOf } from "./life-columns.ts";
 import { isMuted } from "./mute.ts";
 import { crossedTogether, told } from "./next-state.ts";
+import { noticeOf } from "./notices.ts";
 import { type AlertRecord, describeAlert } from "./read-alerts.ts";
 import type { RuleRecord } from "./rules.ts";
 
@@ -26,13 +27,9 @@ export interface TellSource {
   now?: (() => number) | undefined;
 }
 
-/** The channel on which Postgres announces new notifications, by their ids, when they are committed. */
-export const notificationsChannel = "tidemark_notifications";
-
 /** More than this many of one rule within a minute become one message. */
 const mostAlone = 20;
 const stormMs = 60_000;
-const idsPerNotice = 150;
 const listedInMessage = 50;
 
 /** What is muted or snoozed stays due. */
@@ -66,10 +63,7 @@ export async function tellDue(tx: Queries, source: TellSource, rule: RuleRecord)
       .update(alerts)
       .set(columnsOf(told(lifeOf(row), nowMs)))
       .where(eq(alerts.id, row.id));
-  for (let start = 0; start < ids.length; start += idsPerNotice) {
-    const payload = JSON.stringify(ids.slice(start, start + idsPerNotice));
-    await tx.execute(sql`SELECT pg_notify(${notificationsChannel}, ${payload})`);
-  }
+  await noticeOf(tx, "notifications", ids);
 }
 
 /** Where one step crossed several thresholds, the highest is told. */

@@ -4,7 +4,7 @@
  */
 import { z } from "zod";
 import { nodeAddressSchema } from "./nodes.ts";
-import type { NotificationPush } from "./notifications.ts";
+import type { AlertsChanged, NotificationPush, NotificationsRead } from "./notifications.ts";
 
 /** For the sockets of one process. A tenant is one node right below the root with all below it. */
 export const liveLimits = {
@@ -49,6 +49,16 @@ export interface ServerToClientEvents {
   "live:changed": (change: LiveChanged) => void;
   /** To every socket of the person who is told, whatever it watches. */
   "notification:new": (notification: NotificationPush) => void;
+  /** To every socket of a person who has read notifications on some device. */
+  "notification:read": (read: NotificationsRead) => void;
+  /** To every socket that may see one of the alerts: each began, ended, or was acknowledged or snoozed. */
+  "alerts:changed": (change: AlertsChanged) => void;
+}
+/** What is pushed besides the figures of the node that a socket watches. */
+export interface Pushes {
+  "notification:new": NotificationPush;
+  "notification:read": NotificationsRead;
+  "alerts:changed": AlertsChanged;
 }
 export interface ClientToServerEvents {
   /** Joins the room of `node` (default: the caller's node) and answers its snapshot. One node per socket: the last one asked. */

@@ -38,3 +38,11 @@ export const readNotificationsAnswerSchema = z.object({ unread: z.int() });
 
 /** Pushed as `notification:new`; `unread` counts this one too. */
 export type NotificationPush = Notification & { unread: number };
+/** Pushed as `notification:read`. */
+export interface NotificationsRead {
+  unread: number;
+}
+/** Pushed as `alerts:changed`: the ids of those that the receiver may see. */
+export interface AlertsChanged {
+  alerts: string[];
+}

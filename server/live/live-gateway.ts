@@ -8,9 +8,8 @@ import { createAdapter } from "@socket.io/redis-streams-adapter";
 import type { Redis } from "ioredis";
 import type { Logger } from "pino";
 import { Server } from "socket.io";
-import type { ClientToServerEvents, LiveAnswer, ServerToClientEvents, WatchResult } from "../contract/live.ts";
+import type { ClientToServerEvents, LiveAnswer, Pushes, ServerToClientEvents, WatchResult } from "../contract/live.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
-import type { NotificationPush } from "../contract/notifications.ts";
 import { NoTurnError } from "../fairness/fair-turns.ts";
 import type { Actor } from "../identity/actor.ts";
 import { credentialsOf, isFromHere, type LiveCredentials, refusal, SocketCounts } from "./socket-credentials.ts";
@@ -45,10 +44,14 @@ export interface LiveGateway {
   /** Something that these nodes count is in storage now; nodes that nobody watches cost nothing. */
   announce(nodes: Iterable<NodeAddress>): void;
   /**
-   * Tells the sockets of a person here what `told` gives for the rights that each has at this moment; undefined: nothing. Their
-   * credentials are asked for again, so that who lost a right hears nothing any more.
+   * Pushes to the sockets here what `told` returns for the current rights of each; undefined: nothing. Credentials are checked
+   * again, so that a caller who lost a right receives nothing more. `userId`: to the sockets of this person alone.
    */
-  notify(userId: string, told: (actor: Actor) => Promise<NotificationPush | undefined>): Promise<void>;
+  push<Event extends keyof Pushes>(
+    event: Event,
+    told: (actor: Actor) => Promise<Pushes[Event] | undefined>,
+    userId?: string,
+  ): Promise<void>;
   /** Open now, in this process. */
   readonly sockets: number;
   /** Cuts every socket. The HTTP server stays as it is. */
@@ -83,19 +86,26 @@ export function createLiveGateway(deps: LiveGatewayDeps): LiveGateway {
   const stopRechecking = recheckSockets(io, deps);
   const publisher = redis && createPublisher(io, redis);
 
-  async function notify(userId: string, told: (actor: Actor) => Promise<NotificationPush | undefined>): Promise<void> {
-    const own = [...io.of("/").sockets.values()].filter(({ data }) => data.actor.id === userId);
+  async function push<Event extends keyof Pushes>(
+    event: Event,
+    told: (actor: Actor) => Promise<Pushes[Event] | undefined>,
+    userId?: string,
+  ): Promise<void> {
+    const meant = [...io.of("/").sockets.values()].filter(
+      ({ data }) => userId === undefined || data.actor.id === userId,
+    );
     await Promise.all(
-      own.map(async (socket) => {
+      meant.map(async (socket) => {
         const actor = await authenticate(socket.data.credentials);
-        const push = actor?.id === userId ? await told(actor) : undefined;
-        if (push && socket.connected) socket.emit("notification:new", push);
+        const isSame = actor?.id === socket.data.actor.id;
+        const pushed = actor && isSame ? await told(actor) : undefined;
+        if (pushed && socket.connected) (socket.emit as (event: Event, pushed: Pushes[Event]) => void)(event, pushed);
       }),
     );
   }
 
   return {
-    notify,
+    push,
     get sockets() {
       return io.engine.clientsCount;
     },

@@ -129,11 +129,14 @@ test("events beyond a rule's bound ring the bell, whose notification leads to th
   await expectAccessible(desk);
 });
 
-test("an alert read and acknowledged on one device is read and cleared on the other", async () => {
-  await phone.getByRole("button", { name: "Notifications", exact: true }).waitFor({ timeout: 60_000 });
+/** Sooner than a page asks again by itself. */
+const pushed = { timeout: 40_000 };
+
+test("an alert read and acknowledged on one device is read and cleared on the other at once", async () => {
+  await phone.getByRole("button", { name: "Notifications", exact: true }).waitFor(pushed);
   await desk.getByRole("button", { name: "Acknowledge Too many calls" }).click();
   await desk.getByText("Acknowledged", { exact: true }).waitFor();
-  await phone.getByTestId("firing-here").waitFor({ state: "detached", timeout: 60_000 });
+  await phone.getByTestId("firing-here").waitFor({ state: "detached", ...pushed });
   await phone.goto(`${service.url}/alerts`);
   await phone.getByTestId("firing-list").getByText(`acknowledged by ${service.adminEmail}`).waitFor();
   await expectPhoneWidth(phone);

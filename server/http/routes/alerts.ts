@@ -194,7 +194,7 @@ export function alertsRoutes({ postgres, tree, publicUrl, now = Date.now }: Aler
 
   app.openapi(readNotificationsRoute, async (c) => {
     const actor = c.get("actor");
-    await markRead(db, actor.id, c.req.valid("json"), new Date(now()));
+    await markRead(postgres, actor.id, c.req.valid("json"), new Date(now()));
     return c.json({ unread: await countUnread(db, actor.id, visibleAlerts(actor, tree)) }, 200);
   });
 

@@ -4,7 +4,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { pushNotifications } from "../../../server/alerts/push-notifications.ts";
 import { seesAlert } from "../../../server/alerts/visibility.ts";
 import type { Action } from "../../../server/contract/accounts.ts";
-import type { NotificationPush } from "../../../server/contract/notifications.ts";
+import type { AlertsChanged, NotificationPush } from "../../../server/contract/notifications.ts";
 import type { CreateRule } from "../../../server/contract/rules.ts";
 import type { Actor } from "../../../server/identity/actor.ts";
 import { alerts, notifications } from "../../../server/postgres/schema/alerts.ts";
@@ -339,10 +339,14 @@ test("an alert is pushed only to people who may still see it, and one about bill
   });
   const actors = [at(seller, "read"), at(node, "read"), at("reseller:sibling-9f3c", "read"), at(seller, "ingest")];
   const heard = new Map<string, (NotificationPush | undefined)[]>();
+  const changed: (string[] | undefined)[][] = [];
   const stop = await pushNotifications({
     ...{ postgres, tree, publicUrl: "", log: billing.world.deps.log },
-    notify: async (_userId, told) => {
-      const pushes = await Promise.all(actors.map(told));
+    push: async (event, told) => {
+      const toldTo = await Promise.all(actors.map(told));
+      if (event === "alerts:changed") changed.push(toldTo.map((one) => (one as AlertsChanged | undefined)?.alerts));
+      if (event !== "notification:new") return;
+      const pushes = toldTo as (NotificationPush | undefined)[];
       const about = pushes.find((push) => push)?.alert;
       if (about?.node === node) heard.set(about.kind, pushes);
     },
@@ -350,7 +354,10 @@ test("an alert is pushed only to people who may still see it, and one about bill
   await billing.calls([organization, "2026-03-09T11:00:00Z", "60"]);
   await judge();
   const pushes = await eventually("the push", () => heard.get("quota"));
+  const [alert] = await alertsOf(node);
+  const told = await eventually("the change", () => changed.find(([first]) => first?.includes(alert?.id ?? "")));
   stop();
+  expect(told.map((ids) => ids?.includes(alert?.id ?? ""))).toEqual([true, true, undefined, undefined]);
   expect(pushes.map((push) => push?.alert.node)).toEqual([node, node, undefined, undefined]);
   const bill = { node, kind: "billing" } as const;
   expect(seesAlert(at(seller, "read"), bill, tree)).toBe(false);

@@ -1,23 +1,26 @@
 /**
- * What the signed-in person was told: the newest of it, and how many they have not read. Pushed over the socket; what was
- * read on another device is noticed when it is asked for again.
+ * What the signed-in person was told: the newest of it, and how many they have not read. All of it is pushed over the socket,
+ * also what was read on another device.
  */
-import type { Notification, NotificationPush } from "@contract/notifications.ts";
+import type { Notification, NotificationPush, NotificationsRead } from "@contract/notifications.ts";
 import { api } from "../api/client.ts";
 import { joinSocket, type LiveSocket, leaveSocket } from "../live/socket.ts";
 import { Loaded } from "./loaded.svelte.ts";
 
 const shownAtMost = 20;
-const refreshMs = 15_000;
+/** For a push that was lost on its way. */
+const refreshMs = 60_000;
+const settleMs = 250;
 
 class Bell {
   readonly list = new Loaded<{ notifications: Notification[]; unread: number }>();
   /** Said once to screen readers. */
   announced = $state("");
-  /** Grows with each push: what shows alerts reads them again. */
+  /** Grows with each push about alerts: what shows them reads them again. */
   pushes = $state(0);
   #socket: LiveSocket | undefined;
   #timer: ReturnType<typeof setInterval> | undefined;
+  #settle: ReturnType<typeof setTimeout> | undefined;
 
   get unread(): number {
     return this.list.value?.unread ?? 0;
@@ -27,6 +30,8 @@ class Bell {
     this.list.load(async (signal) => await api.listNotifications({ query: { limit: shownAtMost }, signal }));
     this.#socket = joinSocket();
     this.#socket.on("notification:new", this.#take);
+    this.#socket.on("notification:read", this.#read);
+    this.#socket.on("alerts:changed", this.#change);
     this.#socket.on("connect", this.refresh);
     document.addEventListener("visibilitychange", this.refresh);
     this.#timer = setInterval(this.refresh, refreshMs);
@@ -34,11 +39,15 @@ class Bell {
 
   close(): void {
     this.#socket?.off("notification:new", this.#take);
+    this.#socket?.off("notification:read", this.#read);
+    this.#socket?.off("alerts:changed", this.#change);
     this.#socket?.off("connect", this.refresh);
     this.#socket = undefined;
     leaveSocket();
     document.removeEventListener("visibilitychange", this.refresh);
     clearInterval(this.#timer);
+    clearTimeout(this.#settle);
+    this.#settle = undefined;
     this.list.close();
     this.list.value = null;
   }
@@ -52,6 +61,19 @@ class Bell {
     this.list.value = { notifications: [notification, ...others].slice(0, shownAtMost), unread };
     this.announced = notification.text;
     this.pushes += 1;
+  };
+
+  /** On any device of the person. */
+  readonly #read = ({ unread }: NotificationsRead): void => {
+    if (unread !== this.unread) this.list.reload();
+  };
+
+  /** Many alerts that change at once are read again once. */
+  readonly #change = (): void => {
+    this.#settle ??= setTimeout(() => {
+      this.#settle = undefined;
+      this.pushes += 1;
+    }, settleMs);
   };
 
   async markAllRead(): Promise<void> {
