@@ -20,8 +20,13 @@ export interface NodeReading {
 }
 
 export const maxRooms = 100;
-/** Session parts, intervals of agents, changes ahead and deadlines that are kept. Beyond it nothing is kept any more, and storage is read. */
-export const mostHeld = 200_000;
+/** Session parts, intervals of agents, changes ahead and deadlines that are kept, some 560 bytes each. Beyond it nothing is kept any more, and storage is read. */
+export const mostHeld = 150_000;
+/** Looking through so many sessions for the longest-running takes a millisecond: it is done once a second at most. */
+const manySessions = 2_000;
+const manyRoomsForMs = 1_000;
+/** So many are not worth looking through. */
+const fewDeadlines = 1_000;
 
 interface Node {
   address: NodeAddress;
@@ -30,6 +35,8 @@ interface Node {
   raisedBy: number;
   /** The parts that its rooms are: of an organization the whole sessions; the root's are all sessions. */
   parts: Set<Part>;
+  /** Of a node with many sessions: its rooms as they were a moment ago. */
+  rooms: { atMs: number; found: LiveRoom[] } | undefined;
 }
 
 interface Session {
@@ -57,6 +64,11 @@ interface Part {
   nodes: Node[];
 }
 
+interface Deadline {
+  atMs: number;
+  session: Session;
+}
+
 interface Ahead {
   atMs: number;
   part: Part;
@@ -68,7 +80,7 @@ export class LiveLevels {
   readonly #sessions = new Map<string, Session>();
   readonly #nodes = new Map<NodeAddress, Node>();
   readonly #ahead = new TinyQueue<Ahead>([], (a, b) => a.atMs - b.atMs);
-  readonly #deadlines = new TinyQueue<{ atMs: number; session: Session }>([], (a, b) => a.atMs - b.atMs);
+  #deadlines = new TinyQueue<Deadline>([], (a, b) => a.atMs - b.atMs);
   #parts = 0;
   #agentSpans = 0;
   #changed = new Set<NodeAddress>();
@@ -153,8 +165,17 @@ export class LiveLevels {
     const parsed = parseNode(address);
     if (parsed.kind === "agent") return this.#readAgent(parsed.organization, parsed.agent);
     const node = this.#nodes.get(address);
-    const parts = address === "all" ? wholesOf(this.#sessions.values()) : (node?.parts ?? []);
-    return { levels: levelsOf(node?.values ?? [0, 0, 0]), rooms: longestRunning(runningIn(parts)) };
+    if (!node) return { levels: levelsOf([0, 0, 0]), rooms: [] };
+    return { levels: levelsOf(node.values), rooms: this.#roomsOf(node) };
+  }
+
+  #roomsOf(node: Node): LiveRoom[] {
+    const isRoot = node.address === "all";
+    const isLarge = (isRoot ? this.#sessions.size : node.parts.size) > manySessions;
+    if (isLarge && node.rooms && this.#clockMs - node.rooms.atMs < manyRoomsForMs) return node.rooms.found;
+    const found = longestRunning(runningIn(isRoot ? wholesOf(this.#sessions.values()) : node.parts));
+    node.rooms = isLarge ? { atMs: this.#clockMs, found } : undefined;
+    return found;
   }
 
   #readAgent(organization: string, agent: string): NodeReading {
@@ -242,7 +263,7 @@ export class LiveLevels {
   #nodeOf(address: NodeAddress): Node {
     let node = this.#nodes.get(address);
     if (!node) {
-      node = { address, values: [0, 0, 0], raisedBy: 0, parts: new Set() };
+      node = { address, values: [0, 0, 0], raisedBy: 0, parts: new Set(), rooms: undefined };
       this.#nodes.set(address, node);
     }
     return node;
@@ -271,6 +292,17 @@ export class LiveLevels {
     this.#takeAgentSpans(session, []);
     session.deadlineMs = 0;
     this.#sessions.delete(`${session.organization}\0${session.session}`);
+    if (this.#deadlines.length > 2 * this.#sessions.size + fewDeadlines) this.#dropDeadlines();
+  }
+
+  /** Those of sessions that are let go: a session mostly ends long before it would time out. */
+  #dropDeadlines(): void {
+    const deadlines: Deadline[] = [];
+    for (const session of this.#sessions.values()) {
+      session.queuedMs = session.deadlineMs;
+      if (session.deadlineMs !== 0) deadlines.push({ atMs: session.deadlineMs, session });
+    }
+    this.#deadlines = new TinyQueue(deadlines, (a, b) => a.atMs - b.atMs);
   }
 
   /** One entry for a session, which is looked at again when it is due: most deadlines move on before. */

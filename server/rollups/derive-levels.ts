@@ -224,10 +224,11 @@ export function createLevelMaterializer(options: MaterializerOptions): LevelMate
   }
 
   async function write(rows: DerivedRows, nowMs: number, derivation: Derivation): Promise<void> {
+    // Who watches sees it while it is written; what cannot be written is taken back with all that memory holds.
+    listener?.onSessionsDerived(rows.changes);
     await rows.write(clickhouse, epoch, minuteSlots, nowMs);
     derivation.changedMinutes += rows.minutes.length;
     for (const node of rows.touchedNodes()) derivation.touchedNodes.add(node);
-    listener?.onSessionsDerived(rows.changes);
   }
 
   function enterEpoch(): void {

@@ -38,9 +38,9 @@ export interface DerivedChange {
 }
 
 export interface DerivationListener {
-  /** Storage has these changes now. What a failed derivation had changed is never told. */
+  /** Storage has these changes in a moment; where they cannot be written, `onTrackLost` follows. */
   onSessionsDerived(changes: readonly DerivedChange[]): void;
-  /** From here on changes may build on what was never told: what is kept must be read from storage again. */
+  /** What was told may not be written, and what is written not told: what is kept must be read from storage again. */
   onTrackLost(): void;
 }
 

@@ -16,7 +16,38 @@ const questions = "--project integration test/integration/metrics/questions.test
 const levels = "--project integration test/integration/metrics/levels.test.ts";
 const moves = "--project integration test/integration/metrics/moves.test.ts";
 
+const live = "--project unit test/unit/live/live-levels.test.ts";
+const liveLives = "--project integration test/integration/live-levels.test.ts";
+
 const errors: PlantedError[] = [
+  {
+    rule: "what lies ahead is live from its instant on",
+    file: "server/live/live-levels.ts",
+    right: "if (atMs <= this.#clockMs) this.#raise(part, level, delta);",
+    wrong: "if (atMs > 0) this.#raise(part, level, delta);",
+    tests: `${live} ${liveLives}`,
+  },
+  {
+    rule: "what stands elsewhere now is live there and not at the former place",
+    file: "server/live/live-levels.ts",
+    right: "this.#raiseNode(node, level, -value);",
+    wrong: "this.#raiseNode(node, level, 0);",
+    tests: `${live} ${liveLives}`,
+  },
+  {
+    rule: "live levels that were told and not written are read again",
+    file: "server/live/followed-levels.ts",
+    right: "  onTrackLost(): void {\n    this.#levels = undefined;\n",
+    wrong: "  onTrackLost(): void {\n",
+    tests: liveLives,
+  },
+  {
+    rule: "live levels that are read at the start have what lies ahead",
+    file: "server/live/load-live-levels.ts",
+    right: "edges: [...behind, ...ahead],",
+    wrong: "edges: behind,",
+    tests: liveLives,
+  },
   {
     rule: "what runs while its organization moves goes on at the new parent",
     file: "server/rollups/session-parts.ts",
