@@ -6,9 +6,11 @@
 import { randomUUID } from "node:crypto";
 import { eq } from "drizzle-orm";
 import type { Logger } from "pino";
+import type { NodeAddress } from "../contract/nodes.ts";
 import type { Postgres } from "../postgres/client.ts";
 import { reportRuns } from "../postgres/schema/reports.ts";
 import { ProblemError } from "../problem.ts";
+import { tenantOf } from "../tree/tenant-of.ts";
 import { makeDocument } from "./make-document.ts";
 import { jsonOfDocument } from "./render/json.ts";
 import { renderFormat } from "./render/render-format.ts";
@@ -23,8 +25,10 @@ export interface ReportMaker {
   stop(): Promise<void>;
 }
 
-/** How many are made at once here. */
+/** How many are made at once here, and of one tenant. A tenant of which none is made has one more before it waits. */
 const mostAtOnce = 4;
+const mostWithFirst = 6;
+const mostOfTenant = 3;
 const renewEveryMs = 5_000;
 /** A run that takes longer is given up. */
 const mostMs = 15 * 60_000;
@@ -42,15 +46,20 @@ export function createReportMaker(
   now: () => number = Date.now,
 ): ReportMaker {
   const { db } = source.postgres;
-  const running = new Map<string, { ending: AbortController; done: Promise<void> }>();
+  const running = new Map<string, { tenant: string; ending: AbortController; done: Promise<void> }>();
+  const ofTenant = (node: NodeAddress) => tenantOf(node, source.tree);
+  const mayRun = (tenant: string) => {
+    const own = [...running.values()].filter((one) => one.tenant === tenant).length;
+    return own < (running.size < mostAtOnce ? mostOfTenant : 1);
+  };
   let isStopped = false;
 
   async function tick(): Promise<void> {
     await releaseAbandoned(db, now());
     await removeExpired(db, now());
-    while (!isStopped && running.size < mostAtOnce) {
+    while (!isStopped && running.size < mostWithFirst) {
       const lease = randomUUID();
-      const run = await claimRun(db, lease, now());
+      const run = await claimRun(db, lease, now(), { tenantOf: ofTenant, mayRun });
       if (!run) return;
       const ending = new AbortController();
       const done = make(run, lease, ending)
@@ -59,7 +68,7 @@ export function createReportMaker(
           running.delete(run.id);
           if (!isStopped) void tick().catch((err: unknown) => log.warn({ err }, "report runs could not be claimed"));
         });
-      running.set(run.id, { ending, done });
+      running.set(run.id, { tenant: ofTenant(run.node), ending, done });
     }
   }
 

@@ -1,6 +1,7 @@
 /** Runs: each is one making of a report, and what was known then for as long as it is kept. */
 import { and, desc, eq, inArray, lt, or, sql } from "drizzle-orm";
 import type { ReportFormat, ReportKind, ReportRun, RunState } from "../contract/reports.ts";
+import type { NodeAddress } from "../contract/nodes.ts";
 import { newId } from "../identity/actor.ts";
 import { formatInstant } from "../metrics/windows.ts";
 import type { Queries } from "../postgres/client.ts";
@@ -53,13 +54,13 @@ export async function readRun(db: Queries, id: string): Promise<RunRecord | unde
   return found;
 }
 
-/** How many of a caller's runs are not over. */
-export async function unfinishedRuns(db: Queries, callerId: string): Promise<number> {
-  const [counted] = await db
-    .select({ count: sql<number>`count(*)::int` })
+/** How many runs are not over: by caller, and by the node that they are about. */
+export async function unfinishedRuns(db: Queries): Promise<{ node: NodeAddress; caller: string; runs: number }[]> {
+  return await db
+    .select({ node: reportRuns.node, caller: reportRuns.requestedById, runs: sql<number>`count(*)::int` })
     .from(reportRuns)
-    .where(and(eq(reportRuns.requestedById, callerId), inArray(reportRuns.state, ["queued", "running"])));
-  return counted?.count ?? 0;
+    .where(inArray(reportRuns.state, ["queued", "running"]))
+    .groupBy(reportRuns.node, reportRuns.requestedById);
 }
 
 /** The newest first. `isShown` is asked of each before it counts towards `limit`. */
@@ -127,23 +128,70 @@ const leaseMs = 30_000;
 /** A run is given up after its process has died this often. */
 const mostAttempts = 3;
 
-/** The run that is to be made next, leased under the name `lease`: first of those who have fewest being made. */
-export async function claimRun(db: Queries, lease: string, nowMs: number): Promise<RunRecord | undefined> {
-  const now = new Date(nowMs).toISOString();
+/** Between whom runs take turns. */
+export interface Turns {
+  /** Whose callers share. */
+  tenantOf: (node: NodeAddress) => string;
+  /** Whether another of the tenant's may be made here now. */
+  mayRun: (tenant: string) => boolean;
+}
+
+/** How often another process may be quicker, before the next tick looks again. */
+const mostTries = 5;
+
+/**
+ * Takes a queued run, of the tenant of which the fewest are being made, then of the caller, then the oldest: whoever asks for
+ * many, by however many keys, holds up their own. Undefined where nothing may be made.
+ */
+export async function claimRun(
+  db: Queries,
+  lease: string,
+  nowMs: number,
+  turns: Turns = { tenantOf: (node) => node, mayRun: () => true },
+): Promise<RunRecord | undefined> {
   const until = new Date(nowMs + leaseMs).toISOString();
-  const { rows } = await db.execute<{ id: string }>(sql`
-    UPDATE report_runs SET state = 'running', lease = ${lease}, leased_until = ${until}::timestamptz, attempts = attempts + 1
-    WHERE id = (
-      SELECT run.id FROM report_runs AS run
-      WHERE run.state = 'queued'
-      ORDER BY (
-        SELECT count(*) FROM report_runs AS other
-        WHERE other.requested_by_id = run.requested_by_id AND other.state = 'running' AND other.leased_until > ${now}::timestamptz
-      ), run.requested_at, run.id
-      FOR UPDATE SKIP LOCKED LIMIT 1
-    ) AND state = 'queued' RETURNING id`);
-  const [claimed] = rows;
-  return claimed && (await readRun(db, claimed.id));
+  for (let tries = 0; tries < mostTries; tries++) {
+    const next = await nextInTurn(db, nowMs, turns);
+    if (!next) return undefined;
+    const { rows } = await db.execute<{ id: string }>(sql`
+      UPDATE report_runs SET state = 'running', lease = ${lease}, leased_until = ${until}::timestamptz, attempts = attempts + 1
+      WHERE id = (
+        SELECT run.id FROM report_runs AS run
+        WHERE run.state = 'queued' AND run.node = ${next.node} AND run.requested_by_id = ${next.caller}
+        ORDER BY run.requested_at, run.id
+        FOR UPDATE SKIP LOCKED LIMIT 1
+      ) AND state = 'queued' RETURNING id`);
+    const [claimed] = rows;
+    if (claimed) return await readRun(db, claimed.id);
+  }
+  return undefined;
+}
+
+/** About which node, and of which caller, the next run to be made is. */
+async function nextInTurn(
+  db: Queries,
+  nowMs: number,
+  { tenantOf, mayRun }: Turns,
+): Promise<{ node: NodeAddress; caller: string } | undefined> {
+  const now = new Date(nowMs).toISOString();
+  const { rows } = await db.execute<{ node: NodeAddress; caller: string; running: number; oldest: string | null }>(sql`
+    SELECT node, requested_by_id AS caller,
+      count(*) FILTER (WHERE state = 'running' AND leased_until > ${now}::timestamptz)::int AS running,
+      min(requested_at) FILTER (WHERE state = 'queued') AS oldest
+    FROM report_runs WHERE state IN ('queued', 'running') GROUP BY node, requested_by_id`);
+  const [ofTenants, ofCallers] = [new Map<string, number>(), new Map<string, number>()];
+  for (const { node, caller, running } of rows) {
+    const tenant = tenantOf(node);
+    ofTenants.set(tenant, (ofTenants.get(tenant) ?? 0) + running);
+    ofCallers.set(caller, (ofCallers.get(caller) ?? 0) + running);
+  }
+  const waiting = rows.flatMap(({ node, caller, oldest }) => {
+    const tenant = tenantOf(node);
+    if (oldest === null || !mayRun(tenant)) return [];
+    const order = [ofTenants.get(tenant) ?? 0, ofCallers.get(caller) ?? 0, new Date(oldest).getTime()] as const;
+    return { node, caller, order };
+  });
+  return waiting.sort((a, b) => a.order[0] - b.order[0] || a.order[1] - b.order[1] || a.order[2] - b.order[2])[0];
 }
 
 /** Gives back what a process that died had claimed; after a few attempts it has failed. */
