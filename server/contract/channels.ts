@@ -66,7 +66,7 @@ export const channelSchema = z.object({
     .string()
     .optional()
     .describe(
-      "For `webhook` and `slack`; the one of `slack` is a secret, shown whole only to those who may change the channel",
+      "For `webhook` and `slack`; shown whole only to those who may change the channel: whoever knows it may be able to write there",
     ),
   monthly_cap: z.int().optional().describe("Of `sms`"),
   sent_this_month: z.int().optional().describe("Of `sms`"),

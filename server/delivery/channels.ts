@@ -163,13 +163,16 @@ export function opened(row: ChannelRow, vault: Vault): ChannelSecrets {
   return secrets as ChannelSecrets;
 }
 
+/** Where messages go. Of many receivers whoever has the rest of the URL can write there. */
+export const urlWithoutSecret = (url: string) => `${new URL(url).origin}/…`;
+
 /** What an `ETag` of a channel is made of, and what the audit keeps: there the members `secret` and `secrets` are replaced. */
 export function stateOfChannel(row: ChannelRow, vault: Vault): object {
   const { node, name, kind, enabled, disabledBecause, to, monthlyCap, oldSecretUntil, sealed } = row;
   const secrets = sealed && (vault.open(sealed, row.id) as ChannelSecrets | undefined);
   return {
     ...{ node, name, kind, enabled, disabledBecause, to, monthlyCap, oldSecretUntil },
-    ...(secrets && (kind === "slack" ? { secret: secrets.url } : { url: secrets.url, secrets: secrets.signing })),
+    ...(secrets && { url: urlWithoutSecret(secrets.url), secret: secrets.url, secrets: secrets.signing }),
   };
 }
 

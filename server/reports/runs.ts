@@ -1,7 +1,7 @@
 /** Runs: each is one making of a report, and what was known then for as long as it is kept. */
 import { and, desc, eq, inArray, lt, or, sql } from "drizzle-orm";
-import type { ReportFormat, ReportKind, ReportRun, RunState } from "../contract/reports.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
+import type { ReportFormat, ReportKind, ReportRun, RunState } from "../contract/reports.ts";
 import { newId } from "../identity/actor.ts";
 import { formatInstant } from "../metrics/windows.ts";
 import type { Queries } from "../postgres/client.ts";
@@ -136,9 +136,6 @@ export interface Turns {
   mayRun: (tenant: string) => boolean;
 }
 
-/** How often another process may be quicker, before the next tick looks again. */
-const mostTries = 5;
-
 /**
  * Takes a queued run, of the tenant of which the fewest are being made, then of the caller, then the oldest: whoever asks for
  * many, by however many keys, holds up their own. Undefined where nothing may be made.
@@ -150,29 +147,28 @@ export async function claimRun(
   turns: Turns = { tenantOf: (node) => node, mayRun: () => true },
 ): Promise<RunRecord | undefined> {
   const until = new Date(nowMs + leaseMs).toISOString();
-  for (let tries = 0; tries < mostTries; tries++) {
-    const next = await nextInTurn(db, nowMs, turns);
-    if (!next) return undefined;
+  for (const { node, caller } of await inTurn(db, nowMs, turns)) {
     const { rows } = await db.execute<{ id: string }>(sql`
       UPDATE report_runs SET state = 'running', lease = ${lease}, leased_until = ${until}::timestamptz, attempts = attempts + 1
       WHERE id = (
         SELECT run.id FROM report_runs AS run
-        WHERE run.state = 'queued' AND run.node = ${next.node} AND run.requested_by_id = ${next.caller}
+        WHERE run.state = 'queued' AND run.node = ${node} AND run.requested_by_id = ${caller}
         ORDER BY run.requested_at, run.id
         FOR UPDATE SKIP LOCKED LIMIT 1
       ) AND state = 'queued' RETURNING id`);
     const [claimed] = rows;
     if (claimed) return await readRun(db, claimed.id);
+    // Another process was quicker.
   }
   return undefined;
 }
 
-/** About which node, and of which caller, the next run to be made is. */
-async function nextInTurn(
+/** About which nodes, and of which callers, the next runs to be made are. */
+async function inTurn(
   db: Queries,
   nowMs: number,
   { tenantOf, mayRun }: Turns,
-): Promise<{ node: NodeAddress; caller: string } | undefined> {
+): Promise<{ node: NodeAddress; caller: string }[]> {
   const now = new Date(nowMs).toISOString();
   const { rows } = await db.execute<{ node: NodeAddress; caller: string; running: number; oldest: string | null }>(sql`
     SELECT node, requested_by_id AS caller,
@@ -191,7 +187,7 @@ async function nextInTurn(
     const order = [ofTenants.get(tenant) ?? 0, ofCallers.get(caller) ?? 0, new Date(oldest).getTime()] as const;
     return { node, caller, order };
   });
-  return waiting.sort((a, b) => a.order[0] - b.order[0] || a.order[1] - b.order[1] || a.order[2] - b.order[2])[0];
+  return waiting.sort((a, b) => a.order[0] - b.order[0] || a.order[1] - b.order[1] || a.order[2] - b.order[2]);
 }
 
 /** Gives back what a process that died had claimed; after a few attempts it has failed. */

@@ -472,6 +472,23 @@ test("a delivery is sent again twenty times an hour at most", async () => {
   expect(statuses).toEqual([...Array(19).fill(202), 429]);
 });
 
+test.each([["webhook"], ["slack"]])(
+  "the address of a channel of %s, which lets whoever knows it write there, is shown to who may change it and stands in no audit",
+  async (kind) => {
+    const url = `http://127.0.0.1/hooks/of-${kind}-alone`;
+    const made = await world.make({ name: `hidden ${kind}`, kind, url });
+    expect(made.body.url).toBe(url);
+    await ask("PATCH", `/v1/channels/${made.body.id}`, { body: { url: `${url}-now` } });
+    const reader = (await world.accounts.makeKey("organization:acme", ["read"])).key;
+    const seen = await world.accounts.ask("GET", `/v1/channels/${made.body.id}`, { key: reader });
+    expect(seen.body.url).toBe("http://127.0.0.1/…");
+    const listed = await world.accounts.ask("GET", "/v1/channels", { key: reader });
+    const audit = await world.accounts.ask("GET", "/v1/audit?limit=1000", { key: world.accounts.rootKey });
+    expect(audit.body.entries.length).toBeGreaterThan(0);
+    for (const { body } of [listed, audit]) expect(JSON.stringify(body)).not.toContain(`of-${kind}-alone`);
+  },
+);
+
 test("a channel is tested ten times a minute at most", async () => {
   const { id: hook } = await webhook("/tested");
   const statuses: number[] = [];

@@ -20,6 +20,7 @@ import {
   removeChannel,
   rotateSecret,
   stateOfChannel,
+  urlWithoutSecret,
 } from "../../delivery/channels.ts";
 import type { ChannelRow } from "../../delivery/enqueue.ts";
 import { testChannel } from "../../delivery/test-channel.ts";
@@ -153,13 +154,13 @@ export function channelsRoutes(deps: ChannelsRoutesDeps): OpenAPIHono<HttpEnv> {
   async function describe(row: ChannelRow, actor: Actor, left?: ReadonlyMap<string, string[]>): Promise<Channel> {
     const unsubscribed = row.kind === "email" ? (left ?? (await listUnsubscribed(postgres.db, [row.id]))) : undefined;
     const secrets = row.sealed && (vault.open(row.sealed, row.id) as ChannelSecrets | undefined);
-    const seesSecrets = row.kind !== "slack" || can(actor, "rules:write", row.node, tree);
+    const seesSecrets = can(actor, "rules:write", row.node, tree);
     return {
       ...{ id: row.id, name: row.name, node: row.node, kind: row.kind, enabled: row.enabled },
       disabled_because: row.disabledBecause,
       ...(row.to && { to: row.to }),
       ...(unsubscribed && { unsubscribed: unsubscribed.get(row.id) ?? [] }),
-      ...(secrets && { url: seesSecrets ? secrets.url : `${new URL(secrets.url).origin}/…` }),
+      ...(secrets && { url: seesSecrets ? secrets.url : urlWithoutSecret(secrets.url) }),
       ...(row.monthlyCap !== null && {
         monthly_cap: row.monthlyCap,
         sent_this_month: row.sentMonth === new Date().toISOString().slice(0, 7) ? row.sentInMonth : 0,

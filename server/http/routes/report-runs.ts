@@ -4,6 +4,7 @@ import { Readable } from "node:stream";
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import { createMiddleware } from "hono/factory";
+import type { NodeAddress } from "../../contract/nodes.ts";
 import {
   type ReportDocument,
   type ReportRun,
@@ -39,6 +40,7 @@ import {
   unfinishedRuns,
 } from "../../reports/runs.ts";
 import { mayReadKind, requireKind } from "../../reports/saved-reports.ts";
+import { tenantOf } from "../../tree/tenant-of.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
 import { isWithinReach, requireScope, resolveNode } from "../authenticate.ts";
 import type { HttpEnv } from "../http-env.ts";
@@ -62,6 +64,8 @@ const positionSchema = z.object({ atMs: z.number(), id: z.string() });
 const linkMs = 60 * 60_000;
 /** How many runs of one caller may wait or be made at once. */
 const mostUnfinished = 20;
+/** And of one tenant. */
+const mostOfTenant = 100;
 
 const createReportRunRoute = createRoute({
   method: "post",
@@ -153,10 +157,7 @@ export function reportRunsRoutes({ source, wake, now = Date.now }: ReportRunsRou
     const actor = c.get("actor");
     const nowMs = now();
     const question = await readReportQuestion(c, source, wanted, nowMs);
-    if ((await unfinishedRuns(db, actor.id)) >= mostUnfinished)
-      throw new ProblemError("too_fast", `${mostUnfinished} runs of this caller are not over yet`, {
-        retryAfterSeconds: 5,
-      });
+    await checkRoom(source, { caller: actor.id, node: question.node });
     const requestedBy = { id: actor.id, name: actor.name };
     const run = await createRun(db, { ...question, formats: wanted.formats, requestedBy }, nowMs);
     wake();
@@ -326,4 +327,20 @@ function scopeOrLink(links: FileLinks, now: () => number) {
       throw new ProblemError("forbidden", "the link is not valid, or not any more", { field: "signature" });
     await next();
   });
+}
+
+/** Throws `too_fast` where the caller, or the tenant that the run is about, has as many that are not over as it may. */
+async function checkRoom(
+  { postgres, tree }: Pick<ReportSource, "postgres" | "tree">,
+  { caller, node }: { caller: string; node: NodeAddress },
+): Promise<void> {
+  const unfinished = await unfinishedRuns(postgres.db);
+  const tenant = tenantOf(node, tree);
+  const sum = (runs: typeof unfinished) => runs.reduce((total, one) => total + one.runs, 0);
+  const refuse = (most: number, whose: string) => {
+    throw new ProblemError("too_fast", `${most} runs of this ${whose} are not over yet`, { retryAfterSeconds: 5 });
+  };
+  if (sum(unfinished.filter((one) => one.caller === caller)) >= mostUnfinished) refuse(mostUnfinished, "caller");
+  if (sum(unfinished.filter((one) => tenantOf(one.node, tree) === tenant)) >= mostOfTenant)
+    refuse(mostOfTenant, "tenant");
 }

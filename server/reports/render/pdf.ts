@@ -4,6 +4,7 @@
  */
 import { createRequire } from "node:module";
 import { Worker } from "node:worker_threads";
+import pLimit from "p-limit";
 import type { ColumnType, ReportCell, ReportColumn, ReportDocument, ReportSection } from "../../contract/reports.ts";
 import { chartOf } from "./chart.ts";
 import { pdfFonts } from "./pdf-fonts.ts";
@@ -15,6 +16,8 @@ const mostRows = 5_000;
 /** A cell of more is cut, visibly. */
 const mostCharacters = 300;
 const mostMs = 120_000;
+/** One at a time: each takes a core and hundreds of megabytes, and whoever asks a question meanwhile needs the other core. */
+const inTurn = pLimit(1);
 
 const numeric: ReadonlySet<ColumnType> = new Set(["integer", "decimal", "money", "percent"]);
 
@@ -64,6 +67,10 @@ parentPort.postMessage(pdf);
 `;
 
 export async function* pdfOfDocument(document: ReportDocument): AsyncGenerator<Uint8Array> {
+  yield await inTurn(() => setInThread(document));
+}
+
+async function setInThread(document: ReportDocument): Promise<Uint8Array> {
   const { files } = pdfFonts();
   const workerData = {
     compiler: require.resolve("@myriaddreamin/typst-ts-node-compiler"),
@@ -77,8 +84,11 @@ export async function* pdfOfDocument(document: ReportDocument): AsyncGenerator<U
   const worker = new Worker(compile, { eval: true, execArgv: [], workerData });
   const timer = setTimeout(() => void worker.terminate(), mostMs);
   try {
-    yield await new Promise<Uint8Array>((resolve, reject) => {
-      worker.once("message", resolve);
+    return await new Promise<Uint8Array>((resolve, reject) => {
+      worker.once("message", (pdf: Uint8Array | undefined) => {
+        if (pdf) resolve(pdf);
+        else reject(new Error("the PDF could not be set"));
+      });
       worker.once("error", reject);
       worker.once("exit", () => reject(new Error("the PDF could not be set in time")));
     });

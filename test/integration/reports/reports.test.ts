@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import type { ReportDocument, ReportKind, ReportRun, ReportSection } from "../../../server/contract/reports.ts";
 import { reportRuns } from "../../../server/postgres/schema/reports.ts";
 import { createFileLinks } from "../../../server/reports/file-link.ts";
-import { claimRun, createRun, releaseAbandoned } from "../../../server/reports/runs.ts";
+import { claimRun, createRun, releaseAbandoned, type Turns } from "../../../server/reports/runs.ts";
 import { createReportsWorld, hostileNames, type ReportsWorld, range, reseller } from "../../support/reports-world.ts";
 
 let world: ReportsWorld;
@@ -341,6 +341,49 @@ test("a run is made once for a key, and one whose process died is made by anothe
   expect(await claimRun(db, "two", nowMs)).toBeUndefined();
   await releaseAbandoned(db, nowMs + 60_000);
   expect((await claimRun(db, "two", nowMs))?.id).toBe(a.id);
+});
+
+test("runs are made in turn between tenants, then between callers: whoever asks for many, by many keys, holds up their own", async () => {
+  const { db } = world.deps.postgres;
+  const [tenantOf, mayRun] = [(node: string) => node.split("/")[0] ?? node, () => true];
+  const asked = { report: "usage", name: "x", kind: "usage" as const, options: {}, tz: "UTC", fromMs: 0, toMs: 1 };
+  const queue = async (node: string, caller: string, atMs: number) =>
+    (await createRun(db, { ...asked, node, formats: ["csv"], requestedBy: { id: caller, name: caller } }, atMs)).id;
+  const nowMs = Date.UTC(2099, 0, 1);
+  const loud: string[] = [];
+  for (let n = 0; n < 30; n++) loud.push(await queue(`loud/${n}`, `key ${n % 10}`, nowMs + n));
+  const colleague = await queue("loud/0", "colleague", nowMs + 100);
+  const quiet = await queue("quiet", "other", nowMs + 200);
+  const claim = async (turns: Partial<Turns> = {}) =>
+    (await claimRun(db, "in turn", nowMs, { tenantOf, mayRun, ...turns }))?.id;
+  expect(await claim()).toBe(loud[0]);
+  expect(await claim()).toBe(quiet);
+  expect(await claim({ mayRun: (tenant) => tenant !== "loud" })).toBeUndefined();
+  const next: (string | undefined)[] = [];
+  for (let n = 0; n < 10; n++) next.push(await claim());
+  expect(next).toContain(colleague);
+  // Of processes that claim at once, each has one of its own.
+  next.push(...(await Promise.all(Array.from({ length: 8 }, () => claim()))));
+  expect(new Set(next).size).toBe(18);
+  await db.update(reportRuns).set({ state: "cancelled" }).where(eq(reportRuns.tz, "UTC"));
+});
+
+test("a tenant has a hundred runs that are not over at most, by however many keys", async () => {
+  const body = { report: "activity", ...range, formats: ["json"] };
+  const { db } = world.deps.postgres;
+  const asked = { report: "usage", name: "x", kind: "usage" as const, options: {}, tz: "Etc/UTC", fromMs: 0, toMs: 1 };
+  for (let n = 0; n < 100; n++) {
+    const requestedBy = { id: `key ${n}`, name: "k" };
+    const run = await createRun(db, { ...asked, node: reseller, formats: ["csv"], requestedBy }, Date.now());
+    await db
+      .update(reportRuns)
+      .set({ state: "running", leasedUntil: new Date(Date.UTC(2100)) })
+      .where(eq(reportRuns.id, run.id));
+  }
+  const refused = await world.ask("POST", "/v1/report-runs", { key: world.key, body });
+  expect([refused.status, refused.body.code]).toEqual([429, "too_fast"]);
+  await db.update(reportRuns).set({ state: "cancelled" }).where(eq(reportRuns.tz, "Etc/UTC"));
+  expect((await world.ask("POST", "/v1/report-runs", { key: world.key, body })).status).toBe(202);
 });
 
 test("a reader cancels a run of their own and no other", async () => {
