@@ -113,7 +113,7 @@ export function createLevelMaterializer(options: MaterializerOptions): LevelMate
           const difference = held.get(key)?.differenceTo(stored.members);
           if (difference) derivation.differences.push(difference);
         } else held.letGo(key);
-        known.add(stored.members.organization, stored.members.session);
+        known.meet(stored.members.organization, stored.members.session);
         deriveStored(stored, nowMs, rows);
       }
       derivation.sessions += sessions.size;
@@ -225,7 +225,7 @@ export function createLevelMaterializer(options: MaterializerOptions): LevelMate
 
   async function write(rows: DerivedRows, nowMs: number, derivation: Derivation): Promise<void> {
     // Who watches sees it while it is written; what cannot be written is taken back with all that memory holds.
-    listener?.onSessionsDerived(rows.changes);
+    listener?.onSessionsDerived(rows.changes());
     await rows.write(clickhouse, epoch, minuteSlots, nowMs);
     derivation.changedMinutes += rows.minutes.length;
     for (const node of rows.touchedNodes()) derivation.touchedNodes.add(node);
@@ -305,8 +305,7 @@ function foldInto(held: RunningSessions, known: ReturnType<typeof createKnownSes
     const key = sessionKey(event);
     if (unheld.has(key)) return;
     const found = dirty.get(key) ?? held.get(key);
-    const running = found ?? (known.isNew(organization, session) ? RunningSession.begun(event) : undefined);
-    known.add(organization, session);
+    const running = found ?? (known.meet(organization, session) ? RunningSession.begun(event) : undefined);
     // How long such an event's interval is, storage computes.
     if (!running || event.action === "span") {
       held.letGo(key);

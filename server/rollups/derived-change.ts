@@ -61,14 +61,19 @@ function agentSpansOf({ span_agent, span_level, span_start_ms, span_end_ms }: Se
 
 /** The net of what changed in minutes. */
 export function edgeChanges(minutes: readonly MinuteChange[]): EdgeChange[] {
-  return minutes.flatMap(({ level, removed, added }) => {
+  const changes: EdgeChange[] = [];
+  for (const { level, removed, added } of minutes) {
     const net = new Map<number, number>();
-    const add = (edges: EdgeColumns | undefined, sign: 1 | -1) =>
-      edges?.edge_ms.forEach((atMs, index) => {
-        net.set(atMs, (net.get(atMs) ?? 0) + sign * (edges.edge_delta[index] as number));
-      });
-    add(removed, -1);
-    add(added, 1);
-    return [...net].flatMap(([atMs, delta]) => (delta === 0 ? [] : [{ level, atMs, delta }]));
-  });
+    if (removed) addTo(net, removed, -1);
+    if (added) addTo(net, added, 1);
+    for (const [atMs, delta] of net) if (delta !== 0) changes.push({ level, atMs, delta });
+  }
+  return changes;
+}
+
+function addTo(net: Map<number, number>, { edge_ms, edge_delta }: EdgeColumns, sign: 1 | -1): void {
+  for (let index = 0; index < edge_ms.length; index++) {
+    const atMs = edge_ms[index] as number;
+    net.set(atMs, (net.get(atMs) ?? 0) + sign * (edge_delta[index] as number));
+  }
 }

@@ -22,10 +22,8 @@ const retryAfterMs = 1_000;
 const filterBytes = 8 * 1024 * 1024;
 
 export interface KnownSessions {
-  /** Whether no event of the session was stored before it was added. */
-  isNew(organization: string, session: string): boolean;
-  /** Its events are stored, or will be before anybody asks about it again. */
-  add(organization: string, session: string): void;
+  /** Whether no event of the session was stored before now. Its events are stored by the time somebody asks about it again. */
+  meet(organization: string, session: string): boolean;
   mayHaveUnassigned(organization: string): boolean;
   addUnassigned(organization: string): void;
   /** Others may have stored what is not known here: it is read again, and until then nothing is new. */
@@ -55,10 +53,13 @@ export function createKnownSessions(clickhouse: ClickHouse): KnownSessions {
     }
   }
 
-  const hashOf = (organization: string, session: string) => hashText(identityOf(organization, session));
   return {
-    isNew: (organization, session) => isComplete && !filter.has(hashOf(organization, session)),
-    add: (organization, session) => filter.add(hashOf(organization, session)),
+    meet(organization, session) {
+      const hash = hashText(identityOf(organization, session));
+      const isNew = isComplete && !filter.has(hash);
+      filter.add(hash);
+      return isNew;
+    },
     mayHaveUnassigned: (organization) => !isComplete || unassigned.has(organization),
     addUnassigned: (organization) => void unassigned.add(organization),
     forget() {

@@ -58,25 +58,30 @@ export function forEachLevelEvent(lines: readonly Buffer[], take: (event: LevelE
 
 /** undefined: the event says nothing about an interval. */
 function levelEventOf(line: string): LevelEvent | undefined {
+  // The last columns are the level, its action, alive_within and the key.
+  const levelEnd = tabBefore(line, tabBefore(line, line.lastIndexOf("\t")));
+  if (line.charCodeAt(levelEnd - 1) === tab) return undefined;
   const columns = line.split("\t");
-  const text = (index: number) => unescapeColumn(columns[index] ?? "");
-  const level = text(column.level);
-  if (level === "") return undefined;
-  const dims = text(column.dims);
+  if (line.includes("\\"))
+    for (let index = 0; index < columns.length; index++) columns[index] = unescapeColumn(columns[index] as string);
+  const dims = columns[column.dims] as string;
   return {
-    organization: text(column.organization),
-    session: text(column.session),
-    room: text(column.room),
-    partner: text(column.partner),
-    reseller: text(column.reseller),
-    agent: text(column.agent),
-    user: text(column.user),
-    level,
-    action: text(column.action),
-    interval: text(column.interval),
+    organization: columns[column.organization] as string,
+    session: columns[column.session] as string,
+    room: columns[column.room] as string,
+    partner: columns[column.partner] as string,
+    reseller: columns[column.reseller] as string,
+    agent: columns[column.agent] as string,
+    user: columns[column.user] as string,
+    level: columns[column.level] as string,
+    action: columns[column.action] as string,
+    interval: columns[column.interval] as string,
     timeMs: Number(columns[column.time]),
     startedMs: Number(columns[column.started]),
     aliveWithinMs: Number(columns[column.aliveWithin]),
     dims: dims === "{}" ? "" : dims,
   };
 }
+
+const tab = 9;
+const tabBefore = (line: string, end: number) => line.lastIndexOf("\t", end - 1);

@@ -99,8 +99,8 @@ export function createMinuteSlots(clickhouse: ClickHouse): MinuteSlots {
         const key = keyOf(minute, level);
         const pair = touched.get(key) ?? { minute, level, nodes: new Set() };
         touched.set(key, pair);
-        for (const node of nodesOf(pathBefore)) pair.nodes.add(node);
         for (const node of nodesOf(pathAfter)) pair.nodes.add(node);
+        if (pathBefore !== pathAfter) for (const node of nodesOf(pathBefore)) pair.nodes.add(node);
       }
       const missing = new Map([...touched].filter(([key]) => !held.has(key)));
       if (missing.size > 0) await load(missing);
@@ -150,10 +150,10 @@ function stepsOf(minuteLevel: MinuteLevel, node: NodeKey): Steps {
 function addEdges(minuteLevel: MinuteLevel, path: NodePath, edges: EdgeColumns, sign: 1 | -1): void {
   for (const node of nodesOf(path)) {
     const steps = stepsOf(minuteLevel, node);
-    edges.edge_ms.forEach((atMs, index) => {
-      addTo(steps.pending, atMs, sign * (edges.edge_delta[index] as number));
+    for (let index = 0; index < edges.edge_ms.length; index++) {
+      addTo(steps.pending, edges.edge_ms[index] as number, sign * (edges.edge_delta[index] as number));
       steps.starts += sign * (edges.edge_starts[index] as number);
-    });
+    }
   }
 }
 

@@ -24,6 +24,7 @@ import {
   foldPath,
   type KnownMember,
   memberKey,
+  memberKeyOf,
   memberOfEvent,
   type SessionMembers,
   type SessionPath,
@@ -98,11 +99,10 @@ export class RunningSession {
   /** What the event says. It must be of this session. */
   fold(event: LevelEvent): void {
     foldPath(this.named, event);
-    const fresh = memberOfEvent(event);
-    const key = memberKey(fresh);
+    const key = memberKeyOf(event);
     let member = this.#members.get(key);
     if (!member) {
-      member = { known: fresh, resolved: unresolved };
+      member = { known: memberOfEvent(event), resolved: unresolved };
       this.#members.set(key, member);
     }
     const closings = member.known.endTimes.length;

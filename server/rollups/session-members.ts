@@ -152,28 +152,38 @@ function ofKnown(a: number | undefined, b: number | undefined, choose: (a: numbe
   return a === undefined || b === undefined ? (a ?? b) : choose(a, b);
 }
 
-/** Which member of its session an event speaks of; one that does not exist yet is made without anything known. */
-export function memberOfEvent(event: LevelEvent): KnownMember {
-  const isClosing = event.level === closingLevel;
-  const isPaired = isClosing || event.interval === "";
+/** Which member of its session an event speaks of, by `memberKey`. */
+export function memberKeyOf(event: LevelEvent): string {
+  const { level, interval } = event;
+  if (level === closingLevel) return `${level}\0\0`;
+  return interval === "" ? `${level}\0\0${event.user}` : `${level}\0${interval}\0`;
+}
+
+/** That member before anything is known of it. */
+export function memberOfEvent({ level, interval, user }: LevelEvent): KnownMember {
+  const isClosing = level === closingLevel;
+  const isNamed = !isClosing && interval !== "";
   return {
-    level: event.level,
-    interval: isClosing ? "" : event.interval,
-    member: isPaired && !isClosing ? event.user : "",
+    level,
+    interval: isNamed ? interval : "",
+    member: isNamed || isClosing ? "" : user,
     startedMs: undefined,
     endedMs: undefined,
     seenMs: 0,
     aliveWithinAtMs: 0,
     aliveWithinMs: undefined,
-    startTimes: [],
-    aliveTimes: [],
-    endTimes: [],
+    startTimes: isNamed ? neverFilled : [],
+    aliveTimes: isNamed ? neverFilled : [],
+    endTimes: isNamed ? neverFilled : [],
     user: "",
     agent: "",
     dims: "",
-    dimsAt: [],
+    dimsAt: isNamed ? neverFilled : [],
   };
 }
+
+/** The sets of a named interval, which has none: one for all of them. */
+const neverFilled: never[] = [];
 
 /** What the event says, into the member that it speaks of. The same as the view `intervals_mv`. */
 export function foldEvent(member: KnownMember, event: LevelEvent): void {

@@ -46,7 +46,7 @@ export class DerivedRows {
   readonly minutes: MinuteChange[] = [];
   readonly sessions: SessionRow[] = [];
   readonly open: OpenRow[] = [];
-  readonly changes: DerivedChange[] = [];
+  readonly #changed: { row: SessionRow; minutes: readonly MinuteChange[] }[] = [];
   readonly #edgeRows: string[] = [];
 
   /** `version`: of everything that is written. */
@@ -63,15 +63,19 @@ export class DerivedRows {
       this.minutes.push(change);
     }
     this.sessions.push(row);
-    this.changes.push(derivedChange(row, edgeChanges(minutes)));
+    this.#changed.push({ row, minutes });
+  }
+
+  changes(): DerivedChange[] {
+    return this.#changed.map(({ row, minutes }) => derivedChange(row, edgeChanges(minutes)));
   }
 
   /** Node addresses whose levels may have changed. */
-  *touchedNodes(): Generator<string> {
-    for (const { pathBefore, pathAfter } of this.minutes) {
-      yield* nodesAbove(pathAfter);
-      if (pathBefore !== pathAfter) yield* nodesAbove(pathBefore);
-    }
+  touchedNodes(): Set<string> {
+    const paths = new Set(this.minutes.flatMap(({ pathBefore, pathAfter }) => [pathBefore, pathAfter]));
+    const nodes = new Set<string>();
+    for (const path of paths) for (const node of nodesAbove(path)) nodes.add(node);
+    return nodes;
   }
 
   /** Rejects when anything was not written; then the edges may be ahead of the sessions. */

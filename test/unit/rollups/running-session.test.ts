@@ -6,7 +6,7 @@ import type { EdgeColumns } from "../../../server/rollups/minute-changes.ts";
 import { type Edge, resolveSession } from "../../../server/rollups/resolve-session.ts";
 import { RunningSession } from "../../../server/rollups/running-session.ts";
 import { RunningSessions } from "../../../server/rollups/running-sessions.ts";
-import { foldEvent, type KnownMember, memberKey, memberOfEvent } from "../../../server/rollups/session-members.ts";
+import { foldEvent, type KnownMember, memberKeyOf, memberOfEvent } from "../../../server/rollups/session-members.ts";
 
 const path = { organization: "acme", session: "s", room: "r", partner: "", reseller: "" };
 const beganMs = Date.parse("2026-05-05T10:00:00Z");
@@ -62,8 +62,8 @@ test("a session that events fold into one by one is what all of its members are 
         for (const event of events) {
           session.fold(event);
           const fresh = memberOfEvent(event);
-          const member = members.get(memberKey(fresh)) ?? fresh;
-          members.set(memberKey(member), member);
+          const member = members.get(memberKeyOf(event)) ?? fresh;
+          members.set(memberKeyOf(event), member);
           foldEvent(member, event);
         }
         session.resolve(nowMs);
