@@ -16,6 +16,8 @@ const questions = "--project integration test/integration/metrics/questions.test
 const levels = "--project integration test/integration/metrics/levels.test.ts";
 const moves = "--project integration test/integration/metrics/moves.test.ts";
 
+const running = "--project unit test/unit/rollups/running-session.test.ts";
+const held = "--project integration test/integration/rollups/running-sessions.test.ts";
 const live = "--project unit test/unit/live/live-levels.test.ts";
 const liveLives = "--project integration test/integration/live-levels.test.ts";
 
@@ -47,6 +49,34 @@ const errors: PlantedError[] = [
     right: "edges: [...behind, ...ahead],",
     wrong: "edges: behind,",
     tests: liveLives,
+  },
+  {
+    rule: "every event of a session that memory holds folds into it",
+    file: "server/rollups/derive-levels.ts",
+    right: "    running.fold(event);\n",
+    wrong: '    if (event.action !== "alive") running.fold(event);\n',
+    tests: held,
+  },
+  {
+    rule: "a session that was corrected in storage is not held any more",
+    file: "server/rollups/derive-levels.ts",
+    right: "} else held.letGo(key);",
+    wrong: "}",
+    tests: held,
+  },
+  {
+    rule: "what a derivation could not write is not held",
+    file: "server/rollups/derive-levels.ts",
+    right: "    held.letAllGo();\n",
+    wrong: "",
+    tests: held,
+  },
+  {
+    rule: "a session turns idle where the last of its participants leaves, however many minutes later the change is noticed",
+    file: "server/rollups/running-edges.ts",
+    right: "Math.min(opening, held.opening) + held.lowest <= 0",
+    wrong: "opening + held.lowest < 0",
+    tests: running,
   },
   {
     rule: "what runs while its organization moves goes on at the new parent",

@@ -1,7 +1,12 @@
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import type { ClickHouse } from "../../../server/clickhouse/client.ts";
+import { applyCorrection } from "../../../server/corrections/apply-correction.ts";
+import { findStoredEvent } from "../../../server/corrections/stored-event.ts";
 import { type StageComparison, stageComparisons } from "../../../server/rollups/compare-stages.ts";
+import { createLevelMaterializer } from "../../../server/rollups/derive-levels.ts";
 import { type Ingesting, startIngesting } from "../../support/ingesting.ts";
+import { eventually } from "../../support/service.ts";
 
 let ingesting: Ingesting;
 beforeAll(async () => {
@@ -98,3 +103,75 @@ test("what memory holds of running sessions, and what is written from it, is wha
     { numRuns: 12 },
   );
 }, 120_000);
+
+const sign = (organization: string, id: string, action: string, secondsAgo: number, interval = id) => ({
+  id: `${organization} ${id} ${action}`,
+  type: `participant.${action}`,
+  organization,
+  session: "s",
+  interval,
+  user: `user of ${interval}`,
+  time: new Date(Date.now() - secondsAgo * 1000).toISOString(),
+});
+
+test("what was corrected while its session runs counts no more in what the session's next events change", async () => {
+  const organization = "corrected";
+  const { store, sequence, materializer, flush } = ingesting;
+  await ingesting.send([sign(organization, "a", "joined", 300)]);
+  let sent = 0;
+  await eventually("the session to be held", async () => {
+    await ingesting.send([sign(organization, `b${++sent}`, "joined", 200)]);
+    return materializer.held().members > 0 || undefined;
+  });
+  const name = { id: `${organization} a joined`, source: undefined };
+  const stored = await findStoredEvent(store.clickhouse, organization, name, undefined);
+  if (!stored?.current) throw new Error("the event is stored");
+  const voidBatch = sequence.next();
+  const correction = { before: stored.current, voidBatch, after: undefined, amendBatch: undefined };
+  await flush.exclusive(async () => {
+    const levels = await applyCorrection({ clickhouse: store.clickhouse, materializer }, correction, Date.now());
+    return { batch: correction.voidBatch, organizations: new Set([organization]), levels };
+  });
+  await ingesting.send([sign(organization, "c", "joined", 100)]);
+  expect(await wrongs(organization, Date.now())).toEqual([]);
+});
+
+/** The store, until `isCut` says that it takes no sessions. */
+function cuttable(clickhouse: ClickHouse, isCut: () => boolean): ClickHouse {
+  return {
+    ...clickhouse,
+    async insertBytes(sql, body, params) {
+      if (isCut() && sql.includes("INSERT INTO sessions\n")) throw new Error("cut off");
+      return await clickhouse.insertBytes(sql, body, params);
+    },
+  };
+}
+
+test("what could not be written is held by nobody: the next events of the session are derived from what storage has", async () => {
+  const organization = "cut";
+  const { store, sequence } = ingesting;
+  let isCut = false;
+  const later = createLevelMaterializer({
+    clickhouse: cuttable(store.clickhouse, () => isCut),
+    nextVersion: () => sequence.next(),
+    currentEpoch: () => ({ number: Number.MAX_SAFE_INTEGER, leftSince: undefined }),
+  });
+  await ingesting.send([sign(organization, "a", "joined", 300)]);
+  const batch = ingesting.flush.settledBatch;
+  const line = (id: string, secondsAgo: number) =>
+    Buffer.from(
+      `1\t${organization}\t${id}\t1\t${Date.now() - secondsAgo * 1000}\t1\tparticipant.joined\t\t\t\tu\ts\t\t${id}\t\t0\t\\N\t{}\t{}\tparticipants\tstart\t0\tkey\n`,
+    );
+  // It is read from storage, which has one event of it, and held once it is known which organizations have unassigned intervals.
+  await eventually("the session to be held", async () => {
+    await later.deriveEvents({ batches: [batch], lines: [line("never stored", 200)] }, Date.now());
+    return later.held().members > 0 || undefined;
+  });
+  isCut = true;
+  const cut = later.deriveEvents({ batches: [batch], lines: [line("never stored", 100)] }, Date.now());
+  await expect(cut).rejects.toThrow("cut off");
+  isCut = false;
+  expect(later.held()).toEqual({ sessions: 0, members: 0 });
+  await later.deriveEvents({ batches: [batch], lines: [line("never stored", 50)] }, Date.now());
+  expect(await wrongs(organization, Date.now())).toEqual([]);
+});
