@@ -100,7 +100,7 @@ test("what memory holds of running sessions, and what is written from it, is wha
         }
       },
     ),
-    { numRuns: 12 },
+    { numRuns: 8 },
   );
 }, 120_000);
 
