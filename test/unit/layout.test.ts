@@ -77,7 +77,7 @@ test("only the settings read the environment; programs hand it over whole", () =
 });
 
 /** What starts, wires or serves; every other folder is a domain. */
-const outside = ["bootstrap", "cluster", "demo", "embedded", "emitter", "http", "jobs", "programs"];
+const outside = ["bootstrap", "cluster", "demo", "embedded", "emitter", "http", "jobs", "programs", "wiring"];
 
 test("domain folders never import http, jobs, or what starts and wires", () => {
   const domains = readdirSync(join(root, "server")).filter(

@@ -1,0 +1,102 @@
+/** The stores of the service, their schemas brought up to date, and what is loaded from them: the tree, people, keys, meters. */
+import { connectClickHouse } from "../clickhouse/client.ts";
+import { migrateClickHouse } from "../clickhouse/migrate.ts";
+import { claimClickHouse } from "../cluster/claim-stores.ts";
+import { startDelivery } from "../delivery/start-delivery.ts";
+import type { Waits } from "../health/await-store.ts";
+import { createAuthenticator } from "../http/authenticate.ts";
+import { serve } from "../http/serve.ts";
+import { createKeys } from "../identity/keys.ts";
+import { createSessions } from "../identity/sessions.ts";
+import { createUsers } from "../identity/users.ts";
+import { MailLimits } from "../mail/mail-limits.ts";
+import { createMailer } from "../mail/mailer.ts";
+import { CustomMeters } from "../meters/custom-meters.ts";
+import { awaitStores, clickhouseFor, postgresFor } from "../open-stores.ts";
+import { connectPostgres } from "../postgres/client.ts";
+import { migratePostgres, whileMigrating } from "../postgres/migrate.ts";
+import { connectRedis } from "../redis/connect-redis.ts";
+import { createTelemetry } from "../telemetry/telemetry.ts";
+import { NodeTree } from "../tree/node-tree.ts";
+import type { Boot } from "./boot.ts";
+
+export type Stores = Awaited<ReturnType<typeof openStores>>;
+
+/** The server listens meanwhile, and says what is waited for. */
+export async function openStores({ config, log, started }: Boot) {
+  const waits: Waits = new Map();
+  const serving = await serve(config, waits, log);
+  started.push(() => serving.close());
+  const giveUp = new AbortController();
+  started.push(async () => giveUp.abort());
+  const reached = awaitStores(config, waits, log, giveUp.signal);
+  const [clickhouseStore, postgresStore] = await Promise.all([
+    clickhouseFor(config, log, started),
+    postgresFor(config, log, started),
+  ]);
+  const telemetry = createTelemetry();
+  const clickhouse = connectClickHouse(clickhouseStore.connection, telemetry.clickhouseAnswered);
+  started.push(() => clickhouse.close());
+  const postgres = connectPostgres(postgresStore.url, telemetry.postgresFailed);
+  started.push(() => postgres.close());
+  await Promise.all([
+    reached.postgres(() => migratePostgres(postgres)),
+    reached.clickhouse(() => clickhouse.ping()),
+    reached.redis(),
+  ]);
+  // One process at a time: ClickHouse has no transactions around a schema.
+  await reached.clickhouse(() =>
+    whileMigrating(postgres, async () => {
+      await migrateClickHouse(clickhouse);
+      await claimClickHouse(postgres, clickhouse, config.adoptedInstallation);
+    }),
+  );
+  return { serving, telemetry, clickhouse, clickhouseStore, postgres, postgresStore };
+}
+
+export type Directory = Awaited<ReturnType<typeof openDirectory>>;
+
+export async function openDirectory({ config, log, started }: Boot, { postgres, telemetry }: Stores) {
+  const tree = await NodeTree.load(postgres, log);
+  started.push(() => tree.close());
+  const keys = createKeys(postgres, log);
+  started.push(() => keys.close());
+  const redis = config.redisUrl ? connectRedis(config.redisUrl, { name: "live", whenDown: "wait", log }) : undefined;
+  // Sign-in must be answered, not queued, while Redis is away: then each process counts attempts for itself.
+  const limits = config.redisUrl ? connectRedis(config.redisUrl, { name: "limits", whenDown: "fail", log }) : undefined;
+  started.push(async () => {
+    redis?.disconnect();
+    limits?.disconnect();
+  });
+
+  const users = createUsers({ postgres, tree }, { redis: limits });
+  const sessions = createSessions(postgres, log);
+  started.push(() => sessions.close());
+  if (config.rootKey) await keys.ensureRootKey(config.rootKey);
+  const { generatedPassword } = await users.ensureAdmin({ email: config.adminEmail, password: config.adminPassword });
+  const mailer = config.smtpUrl ? createMailer({ smtpUrl: config.smtpUrl, from: config.mailFrom }) : undefined;
+  started.push(async () => mailer?.close());
+  const mailLimits = new MailLimits(limits);
+  const delivery = await startDelivery(
+    config,
+    { postgres, tree, mailer, mailLimits, log, onAttempt: telemetry.deliveryAttempted },
+    { isSender: config.roles.has("worker") },
+  );
+  started.push(() => delivery.close());
+  const authenticator = createAuthenticator({ keys, sessions, tree });
+  const customMeters = await CustomMeters.load(postgres, tree, log);
+  started.push(async () => customMeters.close());
+  return {
+    tree,
+    keys,
+    redis,
+    users,
+    sessions,
+    generatedPassword,
+    mailer,
+    mailLimits,
+    delivery,
+    authenticator,
+    customMeters,
+  };
+}
