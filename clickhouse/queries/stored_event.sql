@@ -1,10 +1,7 @@
 -- Every key under which one event stands or stood: its row with sign 1, and with sign -1 what counts no more.
 -- Params: organization, id String; any_source UInt8: 1 for CloudEvents of every source that have this id, too; from_ms, to_ms Int64 (to_ms exclusive): where its time is looked for.
 -- Returns the columns of usage_events, times in ms since 1970.
-SELECT
-    organization, id, toString(body_hash) AS body_hash, toUnixTimestamp64Milli(time) AS time_ms, toUnixTimestamp64Milli(received_at) AS received_ms,
-    type, partner, reseller, agent, user, session, room, usage_events.interval AS interval, job, started_ms, toString(value) AS value, properties, dims,
-    level, level_action, alive_within_ms, key, batch, sign
+SELECT {{event_row}}, batch, sign
 FROM usage_events FINAL
 WHERE organization = {organization:String} AND (id = {id:String} OR {any_source:UInt8} = 1 AND startsWith(id, concat({id:String}, char(0))))
     AND time >= fromUnixTimestamp64Milli({from_ms:Int64}, 'UTC') AND time < fromUnixTimestamp64Milli({to_ms:Int64}, 'UTC')

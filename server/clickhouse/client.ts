@@ -13,6 +13,7 @@ import {
   type ClickHouseSettings,
   createClient,
 } from "@clickhouse/client";
+import { eventFragments } from "./event-columns.ts";
 
 import { createWatch, type Patience } from "./while-alive.ts";
 
@@ -321,9 +322,12 @@ export function askedFor(clickhouse: ClickHouse, question?: Asker): ClickHouse {
 
 /**
  * The text of a query below clickhouse/, the same place from the sources and from the built server. `{{part}}` in it stands for
- * clickhouse/fragments/`part`.sql, also in fragments.
+ * clickhouse/fragments/`part`.sql, also in fragments, or for the columns of an event (event-columns.ts).
  */
 export function readSql(path: string): string {
   const sql = readFileSync(fileURLToPath(new URL(`../../clickhouse/${path}`, import.meta.url)), "utf8");
-  return sql.replace(/\{\{(\w+)\}\}/g, (_, part) => readSql(`fragments/${part}.sql`).trimEnd());
+  return sql.replace(
+    /\{\{(\w+)\}\}/g,
+    (_, part: string) => eventFragments[part] ?? readSql(`fragments/${part}.sql`).trimEnd(),
+  );
 }

@@ -3,7 +3,7 @@ import type { EventType } from "../catalog/catalog.ts";
 import { amountOf } from "../ingest/accept/amount-unit.ts";
 import { explainForm, type Fault, type GivenEvent, hasEventForm } from "../ingest/accept/event-gate.ts";
 import { identityPrefix } from "../ingest/accept/event-hash.ts";
-import { escapeColumn, eventColumns, unescapeColumn } from "../ingest/accept/event-row.ts";
+import { escapeColumn, lineColumns, unescapeColumn } from "../ingest/accept/event-row.ts";
 import { propertiesOf } from "../ingest/accept/event-value.ts";
 import { readEvent, renderEventRow } from "../ingest/accept/read-event.ts";
 import { type EventRow, eventRowSchema } from "./stored-event.ts";
@@ -80,17 +80,11 @@ export function amendEvent(
     key: escapeColumn(row.key),
   };
   const line = renderEventRow(read, true, row.received_ms, place, false);
-  const texts = line.split("\t");
-  const column = (name: (typeof eventColumns)[number]) => unescapeColumn(texts[eventColumns.indexOf(name)] ?? "");
-  const value = texts[eventColumns.indexOf("value")];
+  const columns = line
+    .split("\t")
+    .map((text, index) => [lineColumns[index], text === "\\N" ? null : unescapeColumn(text)]);
   return eventRowSchema.parse({
-    ...Object.fromEntries(eventColumns.map((name) => [name, column(name)])),
-    id: row.id,
-    source: row.source,
-    body_hash: row.body_hash,
-    time_ms: column("time"),
-    received_ms: column("received_at"),
-    started_ms: column("started_at"),
-    value: value === "\\N" ? null : value,
+    ...Object.fromEntries(columns),
+    ...{ id: row.id, source: row.source, body_hash: row.body_hash },
   });
 }

@@ -2,38 +2,16 @@
 import { z } from "zod";
 import type { ClickHouse } from "../clickhouse/client.ts";
 import { defineQuery } from "../clickhouse/define-query.ts";
+import { storedColumnsSchema } from "../clickhouse/event-columns.ts";
 import { limits } from "../contract/events.ts";
 import { type EventName, nameOfStored, storedId } from "../ingest/accept/event-identity.ts";
 
 const millis = z.coerce.number();
 
 /** The columns of usage_events that an event decides; instants in ms since 1970, UTC. */
-export const eventRowSchema = z.object({
-  organization: z.string(),
-  id: z.string(),
+export const eventRowSchema = storedColumnsSchema.extend({
   /** Of a CloudEvent, whose identity it is with the id. */
   source: z.string().optional(),
-  /** UInt64 as decimal digits. */
-  body_hash: z.string(),
-  time_ms: millis,
-  received_ms: millis,
-  type: z.string(),
-  partner: z.string(),
-  reseller: z.string(),
-  agent: z.string(),
-  user: z.string(),
-  session: z.string(),
-  room: z.string(),
-  interval: z.string(),
-  job: z.string(),
-  started_ms: millis,
-  value: z.string().nullable(),
-  properties: z.string(),
-  dims: z.string(),
-  level: z.string(),
-  level_action: z.string(),
-  alive_within_ms: millis,
-  key: z.string(),
 });
 export type EventRow = z.output<typeof eventRowSchema>;
 
@@ -46,7 +24,7 @@ const storedEvent = defineQuery(
     from_ms: z.number(),
     to_ms: z.number(),
   }),
-  eventRowSchema.omit({ source: true }).extend({ batch: millis, sign: millis }),
+  storedColumnsSchema.extend({ batch: millis, sign: millis }),
 );
 
 export interface StoredEvent {

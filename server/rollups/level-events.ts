@@ -1,5 +1,5 @@
 /** What events say about intervals, from the lines that were stored: the columns that the view `intervals_mv` reads. */
-import { eventColumns, unescapeColumn } from "../ingest/accept/event-row.ts";
+import { type LineColumn, lineColumns, unescapeColumn } from "../ingest/accept/event-row.ts";
 
 export interface LevelEvent {
   organization: string;
@@ -22,7 +22,7 @@ export interface LevelEvent {
   dims: string;
 }
 
-const at = (name: (typeof eventColumns)[number]) => eventColumns.indexOf(name);
+const at = (name: LineColumn) => lineColumns.indexOf(name);
 const column = {
   organization: at("organization"),
   session: at("session"),
@@ -34,8 +34,8 @@ const column = {
   level: at("level"),
   action: at("level_action"),
   interval: at("interval"),
-  time: at("time"),
-  started: at("started_at"),
+  time: at("time_ms"),
+  started: at("started_ms"),
   aliveWithin: at("alive_within_ms"),
   dims: at("dims"),
 } as const;

@@ -7,7 +7,12 @@ import { eventType } from "../../server/catalog/catalog.ts";
 import type { SendingKey } from "../../server/ingest/accept/accept-events.ts";
 import type { AcceptDeps, AcceptingTree } from "../../server/ingest/accept/accept-request.ts";
 import { Admission, type AdmissionOptions } from "../../server/ingest/accept/backpressure.ts";
-import { eventColumns, quarantineColumns, unescapeColumn } from "../../server/ingest/accept/event-row.ts";
+import {
+  type LineColumn,
+  lineColumns,
+  quarantineColumns,
+  unescapeColumn,
+} from "../../server/ingest/accept/event-row.ts";
 import { KnownIds } from "../../server/ingest/accept/known-ids.ts";
 import { parseRequestRecord } from "../../server/ingest/accept/request-record.ts";
 import { openWriteAheadLog, type WriteAheadLog } from "../../server/ingest/log/write-ahead-log.ts";
@@ -91,7 +96,7 @@ export interface Accepting extends AcceptDeps {
   tree: SmallTree;
   stored: Map<string, string>;
   /** All event lines of the log, column by column. */
-  loggedEvents(): Promise<Record<(typeof eventColumns)[number], string>[]>;
+  loggedEvents(): Promise<Record<LineColumn, string>[]>;
   loggedQuarantine(): Promise<Record<(typeof quarantineColumns)[number], string>[]>;
   close(): Promise<void>;
 }
@@ -133,7 +138,7 @@ export async function startAccepting(
     admission: new Admission({ log, now, ...options.admission }),
     eventType,
     now,
-    loggedEvents: () => lines("events", eventColumns),
+    loggedEvents: () => lines("events", lineColumns),
     loggedQuarantine: () => lines("quarantined", quarantineColumns),
     async close() {
       await log.close();

@@ -4,37 +4,15 @@
  * order of the columns here is the order in which storage must name them.
  */
 
+import { eventColumns } from "../../clickhouse/event-columns.ts";
 import { amountOf } from "./amount-unit.ts";
 import type { GivenEvent } from "./event-gate.ts";
 import { nameOfStored } from "./event-identity.ts";
 import { propertiesOf } from "./event-value.ts";
 
 /** The first column says how far identity was checked; it is for the sealer and is not stored. */
-export const eventColumns = [
-  "checked",
-  "organization",
-  "id",
-  "body_hash",
-  "time",
-  "received_at",
-  "type",
-  "partner",
-  "reseller",
-  "agent",
-  "user",
-  "session",
-  "room",
-  "interval",
-  "job",
-  "started_at",
-  "value",
-  "properties",
-  "dims",
-  "level",
-  "level_action",
-  "alive_within_ms",
-  "key",
-] as const;
+export const lineColumns = ["checked", ...eventColumns] as const;
+export type LineColumn = (typeof lineColumns)[number];
 
 export const quarantineColumns = [
   "received_at",
@@ -149,23 +127,23 @@ export function eventOfLine(line: string): {
   key: string;
 } {
   const columns = line.split("\t");
-  if (columns.length !== eventColumns.length) throw new Error("an event line of the log has not all of its columns");
-  const column = (name: (typeof eventColumns)[number]) => unescapeColumn(columns[eventColumns.indexOf(name)] ?? "");
-  const instant = (name: "time" | "started_at") => new Date(Number(column(name))).toISOString();
+  if (columns.length !== lineColumns.length) throw new Error("an event line of the log has not all of its columns");
+  const column = (name: LineColumn) => unescapeColumn(columns[lineColumns.indexOf(name)] ?? "");
+  const instant = (name: "time_ms" | "started_ms") => new Date(Number(column(name))).toISOString();
   const { id, source } = nameOfStored(column("id"));
   const event: GivenEvent = {
     id,
     type: column("type"),
-    time: instant("time"),
+    time: instant("time_ms"),
     organization: column("organization"),
   };
   for (const name of ["agent", "user", "session", "room", "interval", "job"] as const)
     if (column(name) !== "") event[name] = column(name);
-  if (column("started_at") !== "0") event.started_at = instant("started_at");
+  if (column("started_ms") !== "0") event.started_at = instant("started_ms");
   Object.assign(
     event,
-    amountOf(columns[eventColumns.indexOf("value")] === "\\N" ? null : column("value"), column("dims")),
+    amountOf(columns[lineColumns.indexOf("value")] === "\\N" ? null : column("value"), column("dims")),
   );
   if (column("properties") !== "{}") event.properties = propertiesOf(column("properties"));
-  return { event, source, receivedAtMs: Number(column("received_at")), key: column("key") };
+  return { event, source, receivedAtMs: Number(column("received_ms")), key: column("key") };
 }

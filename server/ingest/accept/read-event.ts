@@ -146,7 +146,7 @@ export interface SharedColumns {
   key: string;
 }
 
-/** The event's line in the order of `eventColumns`, without a line end. */
+/** The event's line in the order of `lineColumns`, without a line end. */
 export function renderEventRow(
   event: ReadEvent,
   isChecked: boolean,

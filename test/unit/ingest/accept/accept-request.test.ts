@@ -77,8 +77,8 @@ test("one event becomes one line with every column in its place", async () => {
     organization: "acme",
     id: "e-1",
     body_hash: expect.stringMatching(/^\d+$/),
-    time: String(Date.UTC(2026, 10, 21, 8, 30, 0, 250)),
-    received_at: String(nowMs),
+    time_ms: String(Date.UTC(2026, 10, 21, 8, 30, 0, 250)),
+    received_ms: String(nowMs),
     type: "participant.joined",
     partner: "p1",
     reseller: "r2",
@@ -88,7 +88,7 @@ test("one event becomes one line with every column in its place", async () => {
     room: "daily",
     interval: "c1",
     job: "j5",
-    started_at: String(Date.UTC(2026, 10, 21, 8)),
+    started_ms: String(Date.UTC(2026, 10, 21, 8)),
     value: "12.5",
     properties: '{"2":1,"alive_within":"30.5","b":true,"language":"e\\"n","model":"standard"}',
     dims: "{}",
@@ -186,7 +186,7 @@ test("without a time, a version 7 UUID's own time counts if it is in range, else
   };
   const ids = [uuidAt(nowMs - 5_000), uuidAt(5), uuidAt(nowMs + 90_000_000), "plain"];
   await post(ids.map((id) => event({ id, time: undefined })));
-  expect((await accepting.loggedEvents()).map(({ time }) => Number(time))).toEqual([
+  expect((await accepting.loggedEvents()).map(({ time_ms }) => Number(time_ms))).toEqual([
     nowMs - 5_000,
     nowMs,
     nowMs,
@@ -435,7 +435,7 @@ test("a CloudEvent is the event of its data, with its source and flat extensions
     organization: "acme",
     user: "u1",
     value: "3",
-    time: String(Date.UTC(2026, 10, 21, 8)),
+    time_ms: String(Date.UTC(2026, 10, 21, 8)),
   });
   expect(JSON.parse(first?.properties ?? "")).toEqual({
     attempt: 2,
@@ -443,7 +443,7 @@ test("a CloudEvent is the event of its data, with its source and flat extensions
     source: "/rooms/7",
     subject: "other",
   });
-  expect(second).toMatchObject({ organization: "globex", time: String(nowMs), properties: '{"source":"/rooms/7"}' });
+  expect(second).toMatchObject({ organization: "globex", time_ms: String(nowMs), properties: '{"source":"/rooms/7"}' });
 });
 
 test("each CloudEvent of a batch has its own verdict", async () => {

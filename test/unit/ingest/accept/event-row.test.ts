@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { EventLines } from "../../../../server/ingest/accept/event-lines.ts";
 import {
   escapeColumn,
-  eventColumns,
+  lineColumns,
   maxQuarantinedBytes,
   quarantineColumns,
   renderQuarantineRow,
@@ -41,7 +41,7 @@ test("sealing reads identity, body and time from any event line, and leaves the 
         escapeColumn(id),
         "18446744073709551615",
         String(timeMs),
-        ...eventColumns.slice(5).map(() => "x"),
+        ...lineColumns.slice(5).map(() => "x"),
       ].join("\t");
       expect(splitEventLine(`${isChecked ? 1 : 0}\t${stored}`)).toEqual({
         isChecked,

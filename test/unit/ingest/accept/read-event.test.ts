@@ -5,7 +5,12 @@ import type { UsageEvent } from "../../../../server/contract/events.ts";
 import { acceptRequest } from "../../../../server/ingest/accept/accept-request.ts";
 import type { GivenEvent } from "../../../../server/ingest/accept/event-gate.ts";
 import { identityPrefix } from "../../../../server/ingest/accept/event-hash.ts";
-import { eventColumns, eventOfLine, unescapeColumn } from "../../../../server/ingest/accept/event-row.ts";
+import {
+  eventOfLine,
+  type LineColumn,
+  lineColumns,
+  unescapeColumn,
+} from "../../../../server/ingest/accept/event-row.ts";
 import { readEvent, renderEventRow } from "../../../../server/ingest/accept/read-event.ts";
 import { ProblemError } from "../../../../server/problem.ts";
 import { rootKey, startAccepting } from "../../../support/accepting.ts";
@@ -47,7 +52,7 @@ function events(text: fc.Arbitrary<string>): fc.Arbitrary<UsageEvent> {
   );
 }
 
-const bodyHashAt = eventColumns.indexOf("body_hash");
+const bodyHashAt = lineColumns.indexOf("body_hash");
 const shared = { organization: "o", partner: "p", reseller: "r", key: "k" };
 const row = (event: GivenEvent, isPlain: boolean) => {
   const read = readEvent(0, event, context(isPlain));
@@ -96,8 +101,8 @@ test("any event is one line of all columns, from which its texts and properties 
   fc.assert(
     fc.property(events(any), (event) => {
       const columns = row(event, false).split("\t");
-      expect(columns).toHaveLength(eventColumns.length);
-      const column = (name: (typeof eventColumns)[number]) => unescapeColumn(columns[eventColumns.indexOf(name)] ?? "");
+      expect(columns).toHaveLength(lineColumns.length);
+      const column = (name: LineColumn) => unescapeColumn(columns[lineColumns.indexOf(name)] ?? "");
       expect([column("id"), column("type"), column("user"), column("agent")]).toEqual([
         event.id,
         event.type,
