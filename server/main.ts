@@ -7,6 +7,7 @@ import { setFlagsFromString } from "node:v8";
 import { ClaimRefusedError } from "./cluster/claim-stores.ts";
 import { ConfigError, loadConfig } from "./config.ts";
 import { DataFolderInUseError } from "./data-folder-lock.ts";
+import { openSinks, withSinks } from "./demo/sinks.ts";
 import { StoreRefusedError } from "./health/await-store.ts";
 import { isStoreUnavailable, storeTrouble } from "./health/store-trouble.ts";
 import { type Service, startService } from "./service.ts";
@@ -24,7 +25,8 @@ const stopWithinMs = 9_500;
 async function main(): Promise<void> {
   // What this process and its children make is its owner's alone: usage, logs, secrets.
   process.umask(0o077);
-  const config = loadConfig(process.env);
+  const sinks = process.argv.includes("--demo") ? await openSinks() : undefined;
+  const config = sinks ? withSinks(loadConfig(process.env), sinks) : loadConfig(process.env);
   const log = createLogger(config.logLevel);
   let simulator: ChildProcess | undefined;
   let service: Service | undefined;
@@ -68,11 +70,11 @@ async function main(): Promise<void> {
       `  Sign in as ${config.adminEmail} with the password ${service.generatedAdminPassword} (shown this once)`,
     );
   console.log(`${lines.join("\n")}\n`);
-  if (process.argv.includes("--demo")) simulator = startSimulator(service.url, await service.keys.createDemoKey());
+  if (sinks) simulator = startSimulator(service.url, await service.keys.createDemoKey(), sinks.webhookUrl);
 }
 
 /** A process of its own that knows only the service's URL and a key, as any emitter. */
-function startSimulator(url: string, key: string): ChildProcess {
+function startSimulator(url: string, key: string, webhookUrl: string): ChildProcess {
   const built = fileURLToPath(new URL("./simulate.js", import.meta.url));
   const entry = existsSync(built)
     ? [built]
@@ -83,7 +85,7 @@ function startSimulator(url: string, key: string): ChildProcess {
       ];
   return spawn(process.execPath, entry, {
     stdio: "inherit",
-    env: { ...process.env, TIDEMARK_URL: url, TIDEMARK_DEMO_KEY: key },
+    env: { ...process.env, TIDEMARK_URL: url, TIDEMARK_DEMO_KEY: key, TIDEMARK_DEMO_WEBHOOK: webhookUrl },
   });
 }
 

@@ -15,11 +15,24 @@ export interface UnusualHour {
   usual: number;
 }
 
-/** Deviations from the usual, by sensitivity. */
-const deviations = { low: 6, medium: 4, high: 3 } as const;
+/**
+ * By sensitivity: how many spreads above the usual a rise is, and below which share of it a fall is. Of spikes of three times
+ * the usual and more, and of hours with almost nothing, the default finds and names wrongly what `npm run bench:unusual` prints.
+ */
+const bounds = {
+  low: { spreads: 6, fallShare: 0.15 },
+  medium: { spreads: 5, fallShare: 0.25 },
+  high: { spreads: 4, fallShare: 0.4 },
+} as const;
 const wholeSeason = 4;
-/** Where the weeks before hardly differ, a change below this share of the median is not worth anybody's notice. */
-const leastShare = 0.15;
+/** Of these the newest show where growth has come to. */
+const recentWeeks = 3;
+/** Of the usual, where the weeks before hardly differ: what people take no notice of. */
+const leastShare = 0.25;
+/** Of the root of the usual: counts scatter by it whatever their season, and people come in groups. */
+const leastScatter = 1.5;
+/** Of that root: a fall of less may be chance. */
+const fallScatter = 3.5;
 
 /** Undefined where nothing is known of the weeks before. */
 export function judgeHour(
@@ -28,16 +41,18 @@ export function judgeHour(
 ): UnusualHour | undefined {
   if (before.length === 0) return undefined;
   const usual = median(before);
+  const recent = median(before.slice(0, recentWeeks));
+  const [low, high] = [Math.min(usual, recent), Math.max(usual, recent)];
   const spread = 1.4826 * median(before.map((one) => Math.abs(one - usual)));
-  // Counts scatter by their square root, whatever their season.
-  const least = Math.max(leastShare * usual, Math.sqrt(Math.max(usual, 1)));
-  const wider = before.length >= wholeSeason ? 1 : 1 + (wholeSeason - before.length) / 2;
-  const bound = deviations[sensitivity] * Math.max(spread, least) * wider;
+  const wider = before.length >= wholeSeason ? 1 : 1 + 0.6 * (wholeSeason - before.length);
+  const { spreads, fallShare } = bounds[sensitivity];
+  const scatter = leastScatter * Math.sqrt(Math.max(high, 1));
   const floor = Number(at_least);
-  if (value > usual + bound && value >= floor) return { direction: "up", usual };
-  // A fall cannot go below zero: down to a quarter of the usual counts as one, whatever the bound.
-  if (value < Math.max(usual - bound, 0.25 * (usual / wider)) && usual >= Math.max(floor, 1))
-    return { direction: "down", usual };
+  const bound = spreads * Math.max(spread, leastShare * high, scatter) * wider;
+  if (value > high + bound && value >= floor) return { direction: "up", usual };
+  // A fall cannot be deeper than to nothing: where little is usual, nothing is no surprise.
+  const isDeep = value < (fallShare * low) / wider && low - value > fallScatter * Math.sqrt(low);
+  if (isDeep && low >= floor) return { direction: "down", usual };
   return { direction: undefined, usual };
 }
 

@@ -11,8 +11,8 @@ import type { ConditionOf } from "../contract/rules.ts";
 import { answerUsage, totalsBy } from "../metrics/usage.ts";
 import type { Window } from "../metrics/windows.ts";
 import { dateAt, startOfDate } from "../metrics/zone-dates.ts";
-import { compareDecimals } from "../numbers/figures.ts";
 import { filtersOf } from "./check-rule.ts";
+import { isLowUsage, usualOfPast } from "./judge-low-usage.ts";
 import { judgeThreshold } from "./judge-threshold.ts";
 import { areUnusual, type Driver, driverOf, judgeHour, type UnusualHour } from "./judge-unusual.ts";
 import type { Judged } from "./judged.ts";
@@ -187,11 +187,10 @@ export async function readLowUsage(
         );
   const [own = "0", ...past] = measured.map((usage) => String(usage.get(meter.meter)?.total ?? 0));
   const used = byPlan ? byPlan.used : own;
-  const known = past.filter((figure) => Number(figure) > 0).sort(compareDecimals);
-  const limit = byPlan ? (byPlan.limit ?? "0") : known[Math.floor((known.length - 1) / 2)];
+  const limit = byPlan ? (byPlan.limit ?? "0") : usualOfPast(past);
   if (limit === undefined || Number(limit) <= 0) return [];
   const percent = percentUsed(used, limit);
-  const isLow = percent !== null && Number(percent) < condition.below_percent;
+  const isLow = isLowUsage(used, limit, condition.below_percent);
   const what = byPlan ? "the plan" : "what the same part of the cycles before came to";
   return [
     {

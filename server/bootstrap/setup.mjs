@@ -38,6 +38,7 @@ const serverEntries = {
   "bench-live": "test/bench/live.ts",
   "bench-overview": "test/bench/overview.ts",
   chaos: "test/chaos/run-chaos.ts",
+  "chaos-alerts": "test/chaos/run-alerts-chaos.ts",
   poison: "test/poison/run-poison.ts",
   overload: "test/overload/run-overload.ts",
   fuzz: "test/fuzz/run-fuzz.ts",

@@ -1,6 +1,7 @@
 /**
  * The demonstration: posts what resellers with some forty organizations would send, 90 days of history first, then live.
- * It is an emitter like any other and knows only TIDEMARK_URL and TIDEMARK_DEMO_KEY, a key at `all` that may make nodes.
+ * It is an emitter like any other and knows only TIDEMARK_URL and TIDEMARK_DEMO_KEY, a key at `all` that may make nodes;
+ * with TIDEMARK_DEMO_WEBHOOK, which takes what it is sent, also rules and channels.
  * What it sends follows from the first start's instant, which the service remembers: a later start fills the gap since.
  */
 
@@ -11,6 +12,7 @@ import { Emitter } from "../emitter/emitter.ts";
 import type { Connection } from "../programs/connection.ts";
 import { AnswerError, UsageApi } from "../programs/usage-api.ts";
 import { demoOrganizations, demoResellers } from "./demo-accounts.ts";
+import { crossings, makeAlerts, silentOrganization, spike } from "./demo-alerts.ts";
 import { demoPlans, planOf } from "./demo-plans.ts";
 import { type Demonstration, eventsOfHour, hourReachMs, type TimedEvent } from "./meetings.ts";
 import { dayMs, historyDays, hourMs } from "./rhythm.ts";
@@ -148,7 +150,7 @@ async function subscribe(api: UsageApi, firstMs: number): Promise<void> {
 async function live(course: Course, emitter: Emitter, signal: AbortSignal): Promise<void> {
   say("live from here on");
   while (!signal.aborted) {
-    await emitter.send(course.take(Date.now()));
+    await emitter.send(course.take(Date.now()).filter(({ organization }) => organization !== silentOrganization));
     await emitter.flush();
     await delay(tickMs, undefined, { signal });
   }
@@ -168,7 +170,7 @@ async function patiently<T>(ask: () => Promise<T>, signal: AbortSignal): Promise
   }
 }
 
-async function simulate(connection: Connection, signal: AbortSignal): Promise<void> {
+async function simulate(connection: Connection, webhookUrl: string | undefined, signal: AbortSignal): Promise<void> {
   const api = new UsageApi(connection, signal);
   const startedAtMs = await patiently(() => makeNodes(api), signal);
   const firstMs = Math.floor(startedAtMs / hourMs) * hourMs - historyDays * dayMs;
@@ -182,7 +184,14 @@ async function simulate(connection: Connection, signal: AbortSignal): Promise<vo
   await postHistory(course, fromMs, liveFromMs, history);
   await patiently(() => api.whenVisible(visibleWithinMs), signal);
   await patiently(() => subscribe(api, firstMs), signal);
-  await live(course, new Emitter({ ...connection, signal }), signal);
+  const emitter = new Emitter({ ...connection, signal });
+  if (webhookUrl !== undefined) {
+    await emitter.send(spike(startedAtMs));
+    await patiently(() => makeAlerts(api, webhookUrl), signal);
+    await emitter.send(await patiently(() => crossings(api, Date.now()), signal));
+    say("rules and channels, one spike, one that went quiet, three that cross a threshold");
+  }
+  await live(course, emitter, signal);
 }
 
 /** SIGTERM, Ctrl-C, or the end of the process that started this one; participants then fall silent and time out. */
@@ -197,13 +206,13 @@ function untilStopped(): AbortSignal {
   return stop.signal;
 }
 
-const { TIDEMARK_URL: url, TIDEMARK_DEMO_KEY: key } = process.env;
+const { TIDEMARK_URL: url, TIDEMARK_DEMO_KEY: key, TIDEMARK_DEMO_WEBHOOK: webhook } = process.env;
 if (!url || !key) {
   console.error("The demonstration needs TIDEMARK_URL and TIDEMARK_DEMO_KEY.");
   process.exit(2);
 }
 const signal = untilStopped();
-simulate({ url: url.replace(/\/+$/, ""), key }, signal).then(
+simulate({ url: url.replace(/\/+$/, ""), key }, webhook, signal).then(
   () => process.exit(0),
   (error: unknown) => {
     if (signal.aborted) process.exit(0);

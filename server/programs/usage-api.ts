@@ -1,7 +1,10 @@
 /** What the emitter-side programs ask the service besides taking their events: nodes, figures, and how far it has got. */
 import { setTimeout as delay } from "node:timers/promises";
+import type { ChangeChannel, Channel, ChannelList, CreateChannel, CreatedChannel } from "../contract/channels.ts";
 import type { CreateNode, Node } from "../contract/nodes.ts";
 import type { CreatePlan, Plan, PlanList } from "../contract/plans.ts";
+import type { Period } from "../contract/quotas.ts";
+import type { CreateRule, Rule, RuleList } from "../contract/rules.ts";
 import type { CreateSubscription, Subscription, SubscriptionList } from "../contract/subscriptions.ts";
 import type { UsageAnswer, UsageQuery } from "../contract/usage.ts";
 import type { Connection } from "./connection.ts";
@@ -72,7 +75,31 @@ export class UsageApi {
     }
   }
 
-  async #request<T>(method: "GET" | "POST", path: string, body?: unknown): Promise<T> {
+  channels(): Promise<ChannelList> {
+    return this.#request<ChannelList>("GET", "/v1/channels?limit=1000");
+  }
+
+  createChannel(channel: CreateChannel): Promise<CreatedChannel> {
+    return this.#request<CreatedChannel>("POST", "/v1/channels", channel);
+  }
+
+  changeChannel(id: string, change: ChangeChannel): Promise<Channel> {
+    return this.#request<Channel>("PATCH", `/v1/channels/${id}`, change);
+  }
+
+  rules(): Promise<RuleList> {
+    return this.#request<RuleList>("GET", "/v1/rules?limit=1000");
+  }
+
+  createRule(rule: CreateRule): Promise<Rule> {
+    return this.#request<Rule>("POST", "/v1/rules", rule);
+  }
+
+  period(node: string): Promise<Period> {
+    return this.#request<Period>("GET", `/v1/period?node=${encodeURIComponent(node)}`);
+  }
+
+  async #request<T>(method: "GET" | "POST" | "PATCH", path: string, body?: unknown): Promise<T> {
     const { url, key } = this.#connection;
     const headers: Record<string, string> = { authorization: `Bearer ${key}`, accept: "application/json" };
     if (body !== undefined) headers["content-type"] = "application/json";

@@ -8,6 +8,8 @@ export interface Received {
   path: string;
   headers: IncomingHttpHeaders;
   body: string;
+  /** ms since 1970, UTC. */
+  atMs: number;
 }
 
 export interface Receiver {
@@ -24,7 +26,7 @@ export async function openReceiver(): Promise<Receiver> {
   const answers: Receiver["answers"] = [{ status: 200, body: "thanks" }];
   const server = createServer((request, response) => {
     void text(request).then((body) => {
-      received.push({ path: request.url ?? "", headers: request.headers, body });
+      received.push({ path: request.url ?? "", headers: request.headers, body, atMs: Date.now() });
       const { status, headers, body: told } = (answers.length > 1 ? answers.shift() : answers[0]) ?? { status: 200 };
       response.writeHead(status, headers).end(told);
     });

@@ -21,7 +21,7 @@ describe("an hour against its season", () => {
     ["small figures scatter", 12, [4, 6, 5, 3], undefined],
     ["below the floor", 9, [1, 1, 1, 1], undefined],
     ["fewer weeks have wider bounds", 160, [100], undefined],
-    ["even so a great spike is one", 400, [100], "up"],
+    ["even so a great spike is one", 500, [100], "up"],
   ] as const)("%s", (_, value, before, direction) => {
     expect(judgeHour(medium, { value, before })?.direction).toBe(direction);
   });
