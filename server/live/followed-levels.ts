@@ -17,6 +17,7 @@ export interface FollowedLevelsDeps {
   /** Levels of these nodes are otherwise than they were. */
   onChanged: (nodes: ReadonlySet<NodeAddress>) => void;
   log: Pick<Logger, "warn">;
+  mostHeld?: number;
   now?: () => number;
 }
 
@@ -37,6 +38,7 @@ const timeOutEveryMs = 250;
 
 export class FollowedLevels implements DerivationListener {
   readonly #deps: FollowedLevelsDeps;
+  readonly #mostHeld: number;
   readonly #now: () => number;
   #source: FollowedSource | undefined;
   #levels: { kept: LiveLevels; epoch: number } | undefined;
@@ -49,6 +51,7 @@ export class FollowedLevels implements DerivationListener {
 
   constructor(deps: FollowedLevelsDeps) {
     this.#deps = deps;
+    this.#mostHeld = deps.mostHeld ?? mostHeld;
     this.#now = deps.now ?? Date.now;
   }
 
@@ -79,7 +82,7 @@ export class FollowedLevels implements DerivationListener {
     const kept = this.#kept();
     if (!kept) return;
     kept.apply(changes, this.#now());
-    if (kept.held > mostHeld) {
+    if (kept.held > this.#mostHeld) {
       this.#deps.log.warn({ held: kept.held }, "more runs than is kept in memory: live figures are read from storage");
       this.#levels = undefined;
       this.#loadSoon(fullForMs);
@@ -115,7 +118,7 @@ export class FollowedLevels implements DerivationListener {
       await materializer.derive([], this.#now(), "changes", async () => {
         const number = epoch();
         const kept = await loadLiveLevels(this.#deps.clickhouse, this.#now());
-        if (number === undefined || this.#isClosed || kept.held > mostHeld) return;
+        if (number === undefined || this.#isClosed || kept.held > this.#mostHeld) return;
         this.#levels = { kept, epoch: number };
       });
       this.#loadAfterMs = loadAgainMs;
