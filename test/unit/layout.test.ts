@@ -1,6 +1,7 @@
-import { readdirSync, readFileSync, statSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import ts from "typescript";
 import { expect, test } from "vitest";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
@@ -176,4 +177,97 @@ test("every query file is loaded by exactly one definition, and says what it is 
   expect(defined.sort()).toEqual(files.sort());
   for (const name of files)
     expect(readFileSync(join(root, "clickhouse/queries", `${name}.sql`), "utf8"), name).toMatch(/^-- /);
+});
+
+test("every link of the documents leads to a file that is there", () => {
+  const documents = [
+    "README.md",
+    "CONTRIBUTING.md",
+    "SECURITY.md",
+    "server/README.md",
+    "server/operations.md",
+    "test/README.md",
+  ];
+  const broken = documents.flatMap((path) =>
+    [...readFileSync(join(root, path), "utf8").matchAll(/\]\((?!https?:|#)([^)#]+)/g)]
+      .map((match) => match[1] as string)
+      .filter((target) => !existsSync(join(root, dirname(path), target)))
+      .map((target) => `${path}: ${target}`),
+  );
+  expect(broken).toEqual([]);
+});
+
+const maxFileLines = 400;
+const maxFunctionLines = 80;
+
+/** Longer than they should be, each with the reason why it is so still. None may be added. */
+const longFiles: Readonly<Record<string, string>> = {
+  "server/catalog/catalog.ts": "a table: every built-in event type and meter",
+  "server/ingest/accept/accept-events.ts": "the verdicts of a request share one decision",
+  "server/ingest/log/write-ahead-log.ts": "one state machine; its model test is the way to cut it",
+  "server/tree/node-tree.ts": "the tree in memory and its writes keep one order",
+  "test/integration/alerts/contract.test.ts": "one world serves all of its cases",
+  "test/integration/deliveries.test.ts": "one world serves all of its cases",
+  "test/integration/isolation/cases.ts": "a table: one case of each route",
+  "test/integration/reports/reports.test.ts": "one world serves all of its cases",
+  "test/unit/ingest/accept/accept-request.test.ts": "one world serves all of its cases",
+  "web/src/pages/Overview.svelte": "to be cut into its panels",
+};
+const longFunctions: Readonly<Record<string, string>> = {
+  "server/app.ts createApp": "wires, and nothing else",
+  "server/clickhouse/client.ts connectClickHouse": "one state in a closure",
+  "server/cluster/hinted-handoff.ts openHintedHandoff": "one state in a closure",
+  "server/cluster/membership.ts joinCluster": "one state in a closure: the lease and what it owns",
+  "server/cluster/start-cluster.ts run": "wires, and nothing else",
+  "server/cluster/start-cluster.ts startCluster": "wires, and nothing else",
+  "server/config.ts loadConfig": "one setting after another",
+  "server/corrections/corrections.ts createCorrections": "one state in a closure",
+  "server/http/routes/account.ts accountRoutes": "handlers of one resource that share what they know of the caller",
+  "server/http/routes/channels.ts channelsRoutes": "handlers of one resource that share what they know of the caller",
+  "server/http/routes/payments.ts paymentsRoutes": "handlers of one resource that share what they know of the caller",
+  "server/http/routes/quarantine.ts quarantineReplayRoutes":
+    "handlers of one resource that share what they know of the caller",
+  "server/http/routes/report-runs.ts reportRunsRoutes":
+    "handlers of one resource that share what they know of the caller",
+  "server/http/routes/reports.ts reportsRoutes": "handlers of one resource that share what they know of the caller",
+  "server/http/routes/rules.ts rulesRoutes": "handlers of one resource that share what they know of the caller",
+  "server/http/routes/schedules.ts schedulesRoutes": "handlers of one resource that share what they know of the caller",
+  "server/http/routes/subscriptions.ts subscriptionsRoutes":
+    "handlers of one resource that share what they know of the caller",
+  "server/http/routes/system.ts systemRoutes": "handlers of one resource that share what they know of the caller",
+  "server/http/routes/usage.ts usageRoutes": "handlers of one resource that share what they know of the caller",
+  "server/http/routes/users.ts usersRoutes": "handlers of one resource that share what they know of the caller",
+  "server/ingest/accept/accept-events.ts decideEvents": "the hot loop, whose steps share one decision",
+  "server/ingest/accept/read-event.ts readEvent": "the hot path, read from top to bottom",
+  "server/ingest/flush/flush-loop.ts startFlushLoop": "one state in a closure: numbered steps",
+  "server/ingest/flush/start-ingest.ts startIngest": "wires, and nothing else",
+  "server/ingest/log/write-ahead-log.ts runLog": "one state in a closure",
+  "server/jobs/start-jobs.ts startJobs": "wires, and nothing else",
+  "server/live/live-exchange.ts createLiveExchange": "one state in a closure",
+  "server/reports/make-runs.ts createReportMaker": "one state in a closure",
+  "server/rollups/derive-levels.ts createLevelMaterializer": "one state in a closure",
+  "server/telemetry/telemetry.ts createTelemetry": "a list of metrics",
+};
+
+test(`no file has more than ${maxFileLines} lines but those that are listed`, () => {
+  const long = [...server, ...web, ...sourcesIn("test")].filter(
+    ({ text }) => text.split("\n").length - 1 > maxFileLines,
+  );
+  expect(long.map(({ path }) => path).filter((path) => !(path in longFiles))).toEqual([]);
+});
+
+test(`no function of the server has more than ${maxFunctionLines} lines but those that are listed`, () => {
+  const long = new Set<string>();
+  for (const { path, text } of server) {
+    const source = ts.createSourceFile(path, text, ts.ScriptTarget.ESNext, true);
+    const lineOf = (at: number) => source.getLineAndCharacterOfPosition(at).line;
+    const visit = (node: ts.Node, outer: string): void => {
+      const isFunction = ts.isFunctionLike(node) && "body" in node;
+      const name = isFunction && node.name ? node.name.getText() : outer;
+      if (isFunction && lineOf(node.end) - lineOf(node.getStart()) + 1 > maxFunctionLines) long.add(`${path} ${name}`);
+      ts.forEachChild(node, (child) => visit(child, name));
+    };
+    visit(source, "");
+  }
+  expect([...long].filter((name) => !(name in longFunctions))).toEqual([]);
 });
