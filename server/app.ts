@@ -1,7 +1,5 @@
 /** The HTTP application: every route, the dashboard's files, and how errors are answered. It never listens by itself. */
-import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { serveStatic } from "@hono/node-server/serve-static";
 import type { OpenAPIHono } from "@hono/zod-openapi";
 import { cors } from "hono/cors";
 import type { Logger } from "pino";
@@ -16,6 +14,7 @@ import type { WayOut } from "./delivery/way-out.ts";
 import type { Questions } from "./fairness/questions.ts";
 import { applyFoundation, createRouter } from "./http/app-pieces.ts";
 import { type Authenticator, attachActor } from "./http/authenticate.ts";
+import { compressAnswers } from "./http/compress-answers.ts";
 import { keyedTags } from "./http/entity-tag.ts";
 import type { HttpEnv } from "./http/http-env.ts";
 import { idempotent } from "./http/idempotency.ts";
@@ -64,6 +63,7 @@ import { type UsageRoutesDeps, usageRoutes } from "./http/routes/usage.ts";
 import { usageSessionsRoutes } from "./http/routes/usage-sessions.ts";
 import { usersRoutes } from "./http/routes/users.ts";
 import { whatIfRoutes } from "./http/routes/what-if.ts";
+import { serveDashboard } from "./http/serve-dashboard.ts";
 import { takeTurns } from "./http/take-turns.ts";
 import type { Keys } from "./identity/keys.ts";
 import type { Oidc } from "./identity/oidc.ts";
@@ -139,6 +139,8 @@ export function createApp(deps: AppDeps): OpenAPIHono<HttpEnv> {
   // Routes of roles that other processes have: known by their paths, never answered here.
   const elsewhere = createRouter();
   applyFoundation(app, { log, isTrustedProxy: deps.isTrustedProxy, elsewhere, roles: deps.roles });
+  app.use("/v1/*", compressAnswers);
+  app.use("/openapi.json", compressAnswers);
   // A page of any site may send events with a key; no cookie goes with them, so nobody's session is used.
   app.use("/v1/events", cors({ origin: "*", allowMethods: ["POST"], allowHeaders: eventHeaders, maxAge: 86_400 }));
   app.use("/v1/*", attachActor(deps.authenticator));
@@ -217,24 +219,6 @@ export function createApp(deps: AppDeps): OpenAPIHono<HttpEnv> {
   const { roles, health = { stalled: { isStalled: false }, redis: undefined, isStopping: () => false } } = deps;
   const { isStopping } = health;
   app.route("/", systemRoutes({ root: app, roles, isStopping, checks: readinessChecks(deps, health) }));
-  if (deps.roles.has("api")) serveDashboard(app);
+  if (deps.roles.has("api")) serveDashboard(app, webFolder);
   return app;
-}
-
-function serveDashboard(app: OpenAPIHono<HttpEnv>): void {
-  if (!existsSync(webFolder)) return;
-  app.use(
-    "/assets/*",
-    serveStatic({
-      root: webFolder,
-      rewriteRequestPath: (path) => path,
-      onFound: (_, c) => c.header("cache-control", "public, max-age=31536000, immutable"),
-    }),
-  );
-  app.use("*", serveStatic({ root: webFolder }));
-  // The dashboard's own paths are all its one page; the router in it reads the path.
-  app.get("*", async (c, next) => {
-    if (!c.req.header("accept")?.includes("text/html") || c.req.path.startsWith("/v1/")) return next();
-    return serveStatic({ root: webFolder, path: "index.html" })(c, next);
-  });
 }

@@ -3,13 +3,14 @@ import { fileURLToPath } from "node:url";
 import { svelte } from "@sveltejs/vite-plugin-svelte";
 import tailwindcss from "@tailwindcss/vite";
 import { defineConfig } from "vite";
+import { shipAssets } from "./ship-assets.ts";
 
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 const backend = "http://127.0.0.1:8080";
 
 export default defineConfig({
   root: here("."),
-  plugins: [svelte({ configFile: false }), tailwindcss()],
+  plugins: [svelte({ configFile: false }), tailwindcss(), shipAssets()],
   resolve: { alias: { "@contract": here("../server/contract") } },
   build: {
     outDir: here("../dist/web"),

@@ -1,0 +1,47 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { brotliCompressSync, gzipSync } from "node:zlib";
+import { afterAll, expect, test } from "vitest";
+import { createRouter } from "../../../server/http/app-pieces.ts";
+import { serveDashboard } from "../../../server/http/serve-dashboard.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "dashboard-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+const script = "console.log('tide');".repeat(200);
+mkdirSync(join(folder, "assets"));
+writeFileSync(join(folder, "index.html"), "<title>Tidemark</title>");
+writeFileSync(join(folder, "assets", "index-a1.js"), script);
+writeFileSync(join(folder, "assets", "index-a1.js.br"), brotliCompressSync(script));
+writeFileSync(join(folder, "assets", "index-a1.js.gz"), gzipSync(script));
+const app = createRouter();
+serveDashboard(app, folder);
+
+const ask = async (path: string, headers: Record<string, string> = {}) => {
+  const response = await app.request(path, { headers });
+  const { status, headers: sent } = response;
+  const bytes = (await response.arrayBuffer()).byteLength;
+  return { status, encoding: sent.get("content-encoding"), cache: sent.get("cache-control"), bytes };
+};
+
+test("a file named after its content is sent packed as the build packed it, and kept for ever", async () => {
+  const cache = "public, max-age=31536000, immutable";
+  expect(await ask("/assets/index-a1.js", { "accept-encoding": "gzip, deflate, br" })).toEqual({
+    status: 200,
+    encoding: "br",
+    cache,
+    bytes: brotliCompressSync(script).length,
+  });
+  expect(await ask("/assets/index-a1.js", { "accept-encoding": "gzip" })).toMatchObject({ encoding: "gzip", cache });
+  expect(await ask("/assets/index-a1.js")).toMatchObject({ encoding: null, cache, bytes: script.length });
+});
+
+test("the page that names those files is asked for anew at every load, whatever the path", async () => {
+  for (const path of ["/", "/index.html", "/usage", "/organizations/acme"])
+    expect(await ask(path, { accept: "text/html" }), path).toMatchObject({ status: 200, cache: "no-cache" });
+});
+
+test("a file of another release is not found, rather than answered with the page", async () => {
+  expect((await ask("/assets/index-old.js", { accept: "*/*" })).status).toBe(404);
+  expect((await ask("/assets/index-old.js", { accept: "text/html" })).status).toBe(404);
+});
