@@ -17,6 +17,8 @@ export default defineConfig({
     emptyOutDir: true,
     // The content policy allows no data: addresses, so nothing may be inlined into one.
     assetsInlineLimit: 0,
+    // Told by ship-assets.
+    reportCompressedSize: false,
     modulePreload: { polyfill: false },
   },
   server: {

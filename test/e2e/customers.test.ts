@@ -51,10 +51,11 @@ async function open(path: string, options: BrowserContextOptions = {}): Promise<
   return page;
 }
 
-async function chooseNode(within: Locator, name: string): Promise<void> {
+/** The panel of the picker is beside the page, whatever the button stands in. */
+async function chooseNode(page: Page, within: Locator, name: string): Promise<void> {
   await within.getByTestId("node-picker").click();
-  await within.getByRole("combobox", { name: /Search/ }).fill(name);
-  await within.getByRole("option", { name }).click();
+  await page.getByRole("combobox", { name: /Search/ }).fill(name);
+  await page.getByRole("option", { name }).click();
 }
 
 async function asAdmin(path: string, options: BrowserContextOptions = {}): Promise<Page> {
@@ -133,7 +134,7 @@ test("a person invited by mail sees what the role allows, prices only with finan
   await admin.getByTestId("user-list").waitFor();
   await admin.getByLabel("E-mail address").fill("mia@example.com");
   await admin.getByLabel("Role", { exact: true }).selectOption("viewer");
-  await chooseNode(admin.locator("form"), "Brightwater");
+  await chooseNode(admin, admin.locator("form"), "Brightwater");
   await admin.getByRole("button", { name: "Invite", exact: true }).click();
   await admin.getByText("mia@example.com has a mail.").waitFor();
   const mail = await eventually("the invitation", () =>
@@ -168,7 +169,7 @@ test("a person invited by mail sees what the role allows, prices only with finan
 
   await admin.getByRole("button", { name: "Edit mia@example.com" }).click();
   await admin.getByLabel("Another role").selectOption("finance");
-  await chooseNode(admin.locator("dialog"), "Brightwater");
+  await chooseNode(admin, admin.getByRole("dialog"), "Brightwater");
   await admin.getByRole("button", { name: "Add" }).click();
   await admin.getByRole("button", { name: "Take finance of Brightwater" }).waitFor();
   await mia.goto(`${service.url}/period?node=organization:known`);
@@ -221,9 +222,7 @@ test("a table of nodes is tried before it is taken, and a node moves to another 
   await page.getByLabel("Search", { exact: true }).fill("beta");
   await page.getByRole("button", { name: "Edit beta" }).click();
   const dialog = page.getByTestId("node-dialog");
-  await dialog.getByTestId("node-picker").click();
-  await dialog.getByRole("combobox", { name: /Search/ }).fill("bright");
-  await dialog.getByRole("option", { name: /Brightwater/ }).click();
+  await chooseNode(page, dialog, "Brightwater");
   await dialog.getByRole("button", { name: "Save" }).click();
   await page.getByTestId("found-nodes").getByText("under Brightwater").waitFor();
 });

@@ -39,7 +39,7 @@ test("a long answer in JSON is sent packed to who takes that, and is the same un
   const bytes = Buffer.from(await packed.arrayBuffer());
   expect(JSON.parse(gunzipSync(bytes).toString())).toEqual(long);
   expect(bytes.length * 5).toBeLessThan(JSON.stringify(long).length);
-  for (const headers of [{}, { "accept-encoding": "identity" }, { "accept-encoding": "gzip;q=0" }]) {
+  for (const headers of [{}, { "accept-encoding": "identity" }, { "accept-encoding": "gzip;q=0" }] as HeadersInit[]) {
     const plain = await ask("/v1/usage", { headers });
     expect(plain.headers.get("content-encoding")).toBeNull();
     expect(await plain.json()).toEqual(long);

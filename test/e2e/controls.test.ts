@@ -1,0 +1,181 @@
+/** Pickers, menus, dialogs and the palette in a browser: by pointer, by touch, by keyboard, and on a narrow screen. */
+import type { Browser, BrowserContext, BrowserContextOptions, Locator, Page } from "playwright-core";
+import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { expectAccessible, launchBrowser, signIn } from "../support/browser.ts";
+import { startService, type TestService } from "../support/service.ts";
+
+let service: TestService;
+let browser: Browser;
+let cookies: Awaited<ReturnType<BrowserContext["storageState"]>>;
+
+beforeAll(async () => {
+  [service, browser] = await Promise.all([startService(), launchBrowser()]);
+  const send = (path: string, body: object) =>
+    fetch(service.url + path, {
+      method: "POST",
+      headers: { authorization: `Bearer ${service.rootKey}`, "content-type": "application/json" },
+      body: JSON.stringify(body),
+    });
+  await send("/v1/nodes", { kind: "organization", id: "acme", name: "Acme Corporation" });
+  const event = { id: "e1", type: "chat.posted", organization: "acme", user: "u1" };
+  expect((await send("/v1/events?ack=stored", event)).status).toBe(200);
+  const context = await browser.newContext();
+  const page = await context.newPage();
+  await page.goto(service.url);
+  await signIn(page, service.adminEmail, service.adminPassword);
+  await page.getByTestId("live-status").waitFor();
+  cookies = await context.storageState();
+  await context.close();
+});
+afterEach(async () => {
+  await Promise.all(browser.contexts().map((context) => context.close()));
+});
+afterAll(async () => {
+  await browser?.close();
+  await service?.stop();
+});
+
+const phone = { viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true };
+
+async function open(path: string, options: BrowserContextOptions = {}): Promise<Page> {
+  const context = await browser.newContext({ storageState: cookies, reducedMotion: "reduce", ...options });
+  const page = await context.newPage();
+  await page.goto(service.url + path);
+  return page;
+}
+
+const pickers = [
+  { testid: "meter-picker", text: "Chat posts" },
+  { testid: "compare-picker", text: "A Monday stands beside a Monday" },
+  { testid: "range-picker", text: "From" },
+] as const;
+
+async function expectWithinWindow(panel: Locator): Promise<void> {
+  const box = await panel.boundingBox();
+  const size = panel.page().viewportSize();
+  expect(box).not.toBeNull();
+  if (!box || !size) return;
+  expect(box.x).toBeGreaterThanOrEqual(0);
+  expect(box.y).toBeGreaterThanOrEqual(0);
+  expect(box.x + box.width).toBeLessThanOrEqual(size.width);
+  expect(box.y + box.height).toBeLessThanOrEqual(size.height);
+}
+
+test.each(pickers)(
+  "a press on a text in $testid leaves it open, on a phone too, and it never leaves the window",
+  async ({ testid, text }) => {
+    for (const options of [{}, phone]) {
+      const page = await open("/usage?meters=chat_posts,sessions", options);
+      await page.getByTestId("usage-table").waitFor();
+      await page.getByTestId(testid).click();
+      const panel = page.getByRole("dialog");
+      await panel.getByText(text, { exact: true }).first().click();
+      expect(await panel.isVisible()).toBe(true);
+      await expectWithinWindow(panel);
+      await expectAccessible(page);
+      await page.keyboard.press("Escape");
+      await panel.waitFor({ state: "hidden" });
+      expect(await page.evaluate(() => document.activeElement?.getAttribute("data-testid"))).toBe(testid);
+    }
+  },
+);
+
+test("a press outside closes a picker, and one on its button too", async () => {
+  const page = await open("/usage?meters=chat_posts");
+  await page.getByTestId("usage-table").waitFor();
+  const panel = page.getByRole("dialog");
+  await page.getByTestId("meter-picker").click();
+  await panel.waitFor();
+  await page.mouse.click(5, 400);
+  await panel.waitFor({ state: "hidden" });
+  await page.getByTestId("meter-picker").click();
+  await panel.waitFor();
+  await page.getByTestId("meter-picker").click();
+  await panel.waitFor({ state: "hidden" });
+});
+
+test("days of one's own are chosen in the calendar by keyboard alone", async () => {
+  const page = await open("/usage?range=custom&from=2026-03-02&through=2026-03-10&meters=chat_posts");
+  await page.getByTestId("usage-table").waitFor();
+  await page.getByTestId("range-picker").focus();
+  await page.keyboard.press("Enter");
+  const first = page.getByRole("dialog").getByRole("button", { name: "Monday, 2 March 2026" });
+  await first.focus();
+  await page.keyboard.press("ArrowDown");
+  await page.keyboard.press("Enter");
+  await page.keyboard.press("ArrowRight");
+  await page.keyboard.press("ArrowRight");
+  await page.keyboard.press("Enter");
+  await page.getByRole("button", { name: "Show these days" }).focus();
+  await page.keyboard.press("Enter");
+  await page.waitForURL("**from=2026-03-09&through=2026-03-11**");
+  await page.getByRole("dialog").waitFor({ state: "hidden" });
+});
+
+test("a node is found and chosen by keyboard alone, and the focus comes back to the picker", async () => {
+  const page = await open("/usage?meters=chat_posts");
+  await page.getByTestId("usage-table").waitFor();
+  await page.getByTestId("node-picker").focus();
+  await page.keyboard.press("Enter");
+  await page.getByRole("combobox", { name: /Search/ }).waitFor();
+  await page.keyboard.type("acme");
+  await page.getByRole("option", { selected: true, name: /Acme Corporation/ }).waitFor();
+  await page.keyboard.press("Enter");
+  await page.waitForURL("**node=organization%3Aacme**");
+  await page.getByRole("dialog").waitFor({ state: "hidden" });
+  expect(await page.evaluate(() => document.activeElement?.getAttribute("data-testid"))).toBe("node-picker");
+});
+
+test("the menu of a phone keeps the focus, leads to a page, and closes by itself", async () => {
+  const page = await open("/", phone);
+  await page.getByRole("button", { name: "Menu" }).tap();
+  const sheet = page.getByRole("dialog", { name: "All pages" });
+  await sheet.waitFor();
+  await expectAccessible(page);
+  for (let presses = 0; presses < 30; presses++) await page.keyboard.press("Tab");
+  expect(await page.evaluate(() => document.activeElement?.closest("[role=dialog]") !== null)).toBe(true);
+  await sheet.getByRole("link", { name: "Plans" }).tap();
+  await page.waitForURL("**/plans");
+  await sheet.waitFor({ state: "hidden" });
+});
+
+test("a part of the page that does not load says so, and reloading leads to where the click went", async () => {
+  const page = await open("/");
+  await page.getByTestId("live-status").waitFor();
+  await page.route("**/assets/Plans-*.js", (route) => route.abort());
+  await page.getByRole("link", { name: "Plans" }).click();
+  const notice = page.getByTestId("release-notice");
+  await notice.getByText("did not load").waitFor();
+  await expectAccessible(page);
+  await page.unroute("**/assets/Plans-*.js");
+  await notice.getByRole("button", { name: "Reload" }).click();
+  await page.waitForURL("**/plans");
+  await page.getByRole("heading", { name: "Plans" }).waitFor();
+});
+
+test("a click on what a newer release has replaced says that there is one", async () => {
+  const page = await open("/");
+  await page.getByTestId("live-status").waitFor();
+  await page.route("**/assets/Plans-*.js", (route) => route.fulfill({ status: 404 }));
+  await page.route("**/index.html", (route) =>
+    route.fulfill({ contentType: "text/html", body: '<script type="module" src="/assets/index-next.js"></script>' }),
+  );
+  await page.getByRole("link", { name: "Plans" }).click();
+  await page.getByTestId("release-notice").getByText("A new version").waitFor();
+});
+
+test("all script arrives packed, and is kept by the browser for ever", async () => {
+  const context = await browser.newContext({ storageState: cookies });
+  const page = await context.newPage();
+  const sent: Record<string, string>[] = [];
+  page.on("response", (response) => {
+    if (response.url().endsWith(".js") && response.url().includes("/assets/")) sent.push(response.headers());
+  });
+  await page.goto(service.url);
+  await page.getByTestId("live-status").waitFor();
+  expect(sent.length).toBeGreaterThan(0);
+  for (const headers of sent) expect(headers["cache-control"]).toBe("public, max-age=31536000, immutable");
+  const large = sent.filter((headers) => Number(headers["content-length"]) > 1_024);
+  // Chromium takes brotli from hosts that it trusts, of which the machine itself is one.
+  for (const headers of large) expect(["br", "gzip"]).toContain(headers["content-encoding"]);
+});
