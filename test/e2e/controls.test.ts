@@ -65,7 +65,7 @@ test.each(pickers)(
   "a press on a text in $testid leaves it open, on a phone too, and it never leaves the window",
   async ({ testid, text }) => {
     for (const options of [{}, phone]) {
-      const page = await open("/usage?meters=chat_posts,sessions", options);
+      const page = await open("/usage?meters=chat_posts,sessions&compare=previous", options);
       await page.getByTestId("usage-table").waitFor();
       await page.getByTestId(testid).click();
       const panel = page.getByRole("dialog");
@@ -178,4 +178,44 @@ test("all script arrives packed, and is kept by the browser for ever", async () 
   const large = sent.filter((headers) => Number(headers["content-length"]) > 1_024);
   // Chromium takes brotli from hosts that it trusts, of which the machine itself is one.
   for (const headers of large) expect(["br", "gzip"]).toContain(headers["content-encoding"]);
+});
+
+test("a page is as high as its window where its content is shorter, and nothing shows through what sticks to its edges", async () => {
+  const page = await open("/channels", { viewport: { width: 1440, height: 900 } });
+  await page.getByTestId("channel-list").waitFor();
+  const size = await page.evaluate(() => [document.documentElement.scrollHeight, innerHeight]);
+  expect(size[0]).toBe(size[1]);
+  for (const selector of ["header", "nav[aria-label='Main pages']"])
+    expect(
+      await page
+        .locator(selector)
+        .first()
+        .evaluate((bar) => getComputedStyle(bar).backgroundColor),
+    ).toMatch(/^rgb\(/);
+});
+
+test("what only screen readers hear does not widen an organization's page on a phone", async () => {
+  const page = await open("/organizations/acme", phone);
+  await page.getByRole("heading", { name: "Documents" }).waitFor();
+  await page.locator("#breakdown-heading, table").first().waitFor();
+  expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(360);
+  const hidden = await page.evaluate(
+    () =>
+      [...document.querySelectorAll(".sr-only")].filter((one) => one.getBoundingClientRect().right > innerWidth).length,
+  );
+  expect(hidden).toBe(0);
+});
+
+test("a session that ended says so, and signing in leads back to where it was", async () => {
+  const page = await open("/");
+  await page.getByTestId("live-status").waitFor();
+  await page.context().clearCookies();
+  await page.getByRole("link", { name: "Plans" }).click();
+  await page.getByTestId("session-expired").waitFor();
+  await expectAccessible(page);
+  await signIn(page, service.adminEmail, service.adminPassword);
+  await page.getByRole("heading", { name: "Plans" }).waitFor();
+  await page.getByRole("button", { name: "Sign out" }).click();
+  await page.getByRole("heading", { name: "Sign in" }).waitFor();
+  expect(await page.getByTestId("session-expired").count()).toBe(0);
 });

@@ -2,7 +2,7 @@
 import type { MeterSummary } from "@contract/meters.ts";
 import type { Figure, UsageAnswer, UsagePoint, WindowKind } from "@contract/usage.ts";
 import { isRunning } from "../state/range.ts";
-import { dateFormat, formatExact, formatFigure, withUnit } from "../words/format.ts";
+import { dateFormat, formatExact, formatFigure, formatTime, withUnit } from "../words/format.ts";
 import type { ChartContent } from "./chart.ts";
 import { colorsOf, drawnAs, titleOf } from "./meters.ts";
 import { comparedPoints } from "./usage-table.ts";
@@ -54,7 +54,7 @@ function windowLabel(point: UsagePoint, window: WindowKind, tz: string): string 
   const start = Date.parse(point.start);
   const day = dateFormat(tz, { day: "numeric", month: "short" }).format(start);
   if (window === "hour" || window === "minute") {
-    const clock = dateFormat(tz, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" }).format(start);
+    const clock = formatTime(start, tz, { hour: "2-digit", minute: "2-digit" });
     return clock === "00:00" ? day : clock;
   }
   if (window === "month" || window === "quarter")
@@ -73,7 +73,7 @@ export function windowTitle(point: UsagePoint, window: WindowKind, tz: string, i
   switch (window) {
     case "minute":
     case "hour":
-      return dateFormat(tz, { ...day, hour: "2-digit", minute: "2-digit", hourCycle: "h23" }).format(start);
+      return formatTime(start, tz, { ...day, hour: "2-digit", minute: "2-digit" });
     case "week":
       return `Week of ${dateFormat(tz, { day: "numeric", month: "short", year: day.year }).format(start)}`;
     case "month":

@@ -8,9 +8,12 @@ import { onSignedOut } from "../api/request.ts";
 class Session {
   /** undefined until the server has said. */
   me = $state.raw<Me | null | undefined>(undefined);
+  /** Somebody was signed in, and the server says that they are no more, which they did not ask for. */
+  hasExpired = $state(false);
 
   async read(): Promise<void> {
     this.me = await readMe();
+    if (this.me) this.hasExpired = false;
   }
 
   /** Throws ApiError: 401 when the address or the password is wrong, and `second_factor_required` without a code. */
@@ -28,6 +31,7 @@ class Session {
   async signOut(): Promise<void> {
     await api.signOut();
     this.me = null;
+    this.hasExpired = false;
   }
 
   /** `owner of everything, viewer of organization:acme` */
@@ -45,5 +49,6 @@ class Session {
 export const session = new Session();
 
 onSignedOut(() => {
+  if (session.me) session.hasExpired = true;
   session.me = null;
 });

@@ -100,19 +100,39 @@ const clocks = new Map<string, Intl.DateTimeFormat>();
 
 /** `12:03:11` on the clock of `tz`. */
 export function formatClock(ms: number, tz: string): string {
-  return dateFormat(tz, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" }).format(ms);
+  return formatTime(ms, tz, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
 }
 
 /** `21 Nov 2026, 09:00` on the clock of `tz`. */
 export function formatMoment(ms: number, tz: string): string {
-  return dateFormat(tz, {
-    day: "numeric",
-    month: "short",
-    year: "numeric",
-    hour: "2-digit",
-    minute: "2-digit",
-    hourCycle: "h23",
-  }).format(ms);
+  return formatTime(ms, tz, { day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit" });
+}
+
+/** By how much clocks are put back somewhere. */
+const putBackMs = [30 * 60_000, 60 * 60_000];
+
+/**
+ * A text with the time of day, by the 24-hour clock of `tz`. In the hour that comes twice when clocks are put back, its
+ * offset tells which one is meant: `02:00 UTC+2`.
+ */
+export function formatTime(ms: number, tz: string, options: Intl.DateTimeFormatOptions): string {
+  const format = dateFormat(tz, { ...options, hourCycle: "h23" });
+  const text = format.format(ms);
+  const comesTwice =
+    putBackMs.some((byMs) => offsetAt(ms - byMs, tz) !== offsetAt(ms + byMs, tz)) &&
+    putBackMs.some((byMs) => isSameClock(ms, ms - byMs, tz) || isSameClock(ms, ms + byMs, tz));
+  return comesTwice ? `${text} ${offsetAt(ms, tz)}` : text;
+}
+
+const isSameClock = (aMs: number, bMs: number, tz: string) => {
+  const clock = dateFormat(tz, { day: "numeric", hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+  return clock.format(aMs) === clock.format(bMs);
+};
+
+/** `UTC+2`. */
+function offsetAt(ms: number, tz: string): string {
+  const parts = dateFormat(tz, { timeZoneName: "shortOffset" }).formatToParts(ms);
+  return (parts.find(({ type }) => type === "timeZoneName")?.value ?? "").replace("GMT", "UTC");
 }
 
 export function dateFormat(tz: string, options: Intl.DateTimeFormatOptions): Intl.DateTimeFormat {
