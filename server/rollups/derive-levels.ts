@@ -174,6 +174,8 @@ export function createLevelMaterializer(options: MaterializerOptions): LevelMate
         await step();
       }
     }
+    // Who watches what is held does not wait for what has to be read.
+    if (unheld.size > 0) listener?.onSessionsDerived(rows.takeChanges());
     for await (const sessions of storedSessionsByName(clickhouse, [...unheld.values()]))
       for (const stored of sessions.values()) {
         const { row, open } = deriveStored(stored, nowMs, rows);
@@ -225,7 +227,7 @@ export function createLevelMaterializer(options: MaterializerOptions): LevelMate
 
   async function write(rows: DerivedRows, nowMs: number, derivation: Derivation): Promise<void> {
     // Who watches sees it while it is written; what cannot be written is taken back with all that memory holds.
-    listener?.onSessionsDerived(rows.changes());
+    listener?.onSessionsDerived(rows.takeChanges());
     await rows.write(clickhouse, epoch, minuteSlots, nowMs);
     derivation.changedMinutes += rows.minutes.length;
     for (const node of rows.touchedNodes()) derivation.touchedNodes.add(node);

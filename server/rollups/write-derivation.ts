@@ -66,8 +66,9 @@ export class DerivedRows {
     this.#changed.push({ row, minutes });
   }
 
-  changes(): DerivedChange[] {
-    return this.#changed.map(({ row, minutes }) => derivedChange(row, edgeChanges(minutes)));
+  /** What has changed since it was last taken. */
+  takeChanges(): DerivedChange[] {
+    return this.#changed.splice(0).map(({ row, minutes }) => derivedChange(row, edgeChanges(minutes)));
   }
 
   /** Node addresses whose levels may have changed. */
