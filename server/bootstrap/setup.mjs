@@ -37,6 +37,7 @@ const serverEntries = {
   "bench-queries": "test/bench/queries.ts",
   "bench-live": "test/bench/live.ts",
   "bench-overview": "test/bench/overview.ts",
+  "bench-alerts": "test/bench/alerts.ts",
   chaos: "test/chaos/run-chaos.ts",
   "chaos-alerts": "test/chaos/run-alerts-chaos.ts",
   poison: "test/poison/run-poison.ts",

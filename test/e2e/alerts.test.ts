@@ -96,6 +96,7 @@ test("a rule is made in the form, which names the field that is wrong, and stand
   await desk.getByRole("button", { name: "Create rule" }).click();
   await expect.poll(() => desk.getByLabel("Bound", { exact: true }).getAttribute("aria-invalid")).toBe("true");
   await desk.getByLabel("Bound", { exact: true }).fill("2");
+  await desk.getByTestId("preview-chart").getByRole("group").waitFor();
   await desk.getByLabel("Desk", { exact: false }).check();
   await expectAccessible(desk);
   await desk.getByRole("button", { name: "Create rule" }).click();

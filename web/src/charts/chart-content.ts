@@ -7,12 +7,21 @@ import type { ChartContent } from "./chart.ts";
 import { colorsOf, drawnAs, titleOf } from "./meters.ts";
 import { comparedPoints } from "./usage-table.ts";
 
+/** What is drawn besides the figures. */
+export interface ChartNotes {
+  /** In the unit of the first meter. */
+  limit?: { value: string; text: string } | undefined;
+  /** Instants, each with what happened then. */
+  marks?: readonly { at: string; text: string }[] | undefined;
+}
+
 /** Every meter of an answer has the same windows, so the first one's stand for all. */
 export function chartContent(
   answer: UsageAnswer,
   all: readonly MeterSummary[],
   nowMs: number,
   only?: string,
+  { limit, marks = [] }: ChartNotes = {},
 ): ChartContent {
   const windows = answer.meters[0]?.series ?? [];
   const colors = colorsOf(
@@ -20,6 +29,8 @@ export function chartContent(
     all,
   );
   return {
+    limit: limit && { value: Number(limit.value), text: limit.text, unit: answer.meters[0]?.unit ?? "" },
+    marks: windows.map((point) => marksWithin(point, marks)),
     labels: windows.map((point) => windowLabel(point, answer.window, answer.tz)),
     titles: windows.map((point) => windowTitle(point, answer.window, answer.tz)),
     running: windows.map((point) => isRunning(point, answer, nowMs)),
@@ -43,6 +54,30 @@ export function chartContent(
           ),
         };
       }),
+  };
+}
+
+function marksWithin({ start, end }: UsagePoint, marks: NonNullable<ChartNotes["marks"]>): string {
+  const [startMs, endMs] = [Date.parse(start), Date.parse(end)];
+  // What is found at a window's end was in it.
+  const own = marks.filter(({ at }) => Date.parse(at) > startMs && Date.parse(at) <= endMs);
+  const more = own.length > 1 ? `, and ${own.length - 1} more` : "";
+  return own[0] ? `${own[0].text}${more}` : "";
+}
+
+/** The same answer with each window's figure added to all before it: how a cycle filled up. */
+export function runningTotals(answer: UsageAnswer): UsageAnswer {
+  return {
+    ...answer,
+    meters: answer.meters.map((one) => {
+      let sum = 0;
+      const series = one.series.map((point) => {
+        if (point.value === null) return point;
+        sum += Number(point.value);
+        return { ...point, value: String(Number(sum.toFixed(6))) };
+      });
+      return { ...one, series };
+    }),
   };
 }
 

@@ -51,6 +51,17 @@ export interface ChartContent {
   /** Whether the window is still running: it is drawn faded. */
   running: readonly boolean[];
   series: readonly ChartSeries[];
+  /** A line across: what the figures are measured against. */
+  limit: { value: number; unit: string; text: string } | undefined;
+  /** One a window: what happened in it that is marked; empty: nothing. */
+  marks: readonly string[];
+}
+
+/** What one dataset says of a window, and in which colour. */
+interface Told {
+  color: string;
+  isCompared: boolean;
+  textOf: (window: number) => string;
 }
 
 export interface DrawnChart {
@@ -84,18 +95,25 @@ export function drawUsageChart(canvas: HTMLCanvasElement): DrawnChart {
 function applyContent(chart: Chart<"bar" | "line", (number | null)[], string>, content: ChartContent): void {
   const style = getComputedStyle(document.documentElement);
   const token = (name: string) => style.getPropertyValue(name).trim();
-  const units = [...new Set(content.series.map(({ unit }) => unit))];
+  const { limit, marks } = content;
+  const hasMarks = marks.some((mark) => mark !== "");
+  const units = [...new Set([...content.series, ...(limit ? [limit] : [])].map(({ unit }) => unit))];
   const family = style.fontFamily;
   chart.data.labels = [...content.labels];
   chart.data.datasets = content.series.flatMap((series) => [
     datasetOf(series, content, units, token),
     ...(series.compared.length > 0 ? [comparedDatasetOf(series, units, token)] : []),
   ]);
-  /** Of each dataset, and whether it is what that series is compared with. */
-  const drawn = content.series.flatMap((series) => [
-    { series, isCompared: false },
-    ...(series.compared.length > 0 ? [{ series, isCompared: true }] : []),
-  ]);
+  if (limit) chart.data.datasets.push(limitDatasetOf(limit, content, units, token));
+  if (hasMarks) chart.data.datasets.push(marksDatasetOf(content, units, token));
+  /** One a dataset. */
+  const drawn: Told[] = [
+    ...content.series.flatMap((series) => toldOf(series, token)),
+    ...(limit ? [{ color: token("--bad"), isCompared: true, textOf: () => limit.text }] : []),
+    ...(hasMarks
+      ? [{ color: token("--bad"), isCompared: false, textOf: (window: number) => marks[window] ?? "" }]
+      : []),
+  ];
   const tick = { color: token("--ink-faint"), font: { family, size: 11 } };
   chart.options.scales = {
     x: {
@@ -145,18 +163,53 @@ function applyContent(chart: Chart<"bar" | "line", (number | null)[], string>, c
           return content.running[first.dataIndex] ? `${title} · so far` : title;
         },
         label: ({ datasetIndex, dataIndex }) => {
-          const one = drawn[datasetIndex];
-          if (!one) return "";
-          if (one.isCompared) return `before: ${one.series.comparedTexts[dataIndex] || "nothing"}`;
-          return `${one.series.title}  ${one.series.texts[dataIndex] ?? ""}`;
+          return drawn[datasetIndex]?.textOf(dataIndex) ?? "";
         },
         labelColor: ({ datasetIndex }) => {
           const one = drawn[datasetIndex];
-          const color = token(`--series-${one?.series.color ?? 1}`);
+          const color = one?.color ?? token("--series-1");
           return { borderColor: color, backgroundColor: one?.isCompared ? token("--raised") : color, borderRadius: 2 };
         },
       },
     },
+  };
+}
+
+function toldOf(series: ChartSeries, token: (name: string) => string): Told[] {
+  const color = token(`--series-${series.color}`);
+  const own = { color, isCompared: false, textOf: (at: number) => `${series.title}  ${series.texts[at] ?? ""}` };
+  const before = {
+    color,
+    isCompared: true,
+    textOf: (at: number) => `before: ${series.comparedTexts[at] || "nothing"}`,
+  };
+  return series.compared.length > 0 ? [own, before] : [own];
+}
+
+function limitDatasetOf(
+  { value, unit, text }: NonNullable<ChartContent["limit"]>,
+  { labels }: ChartContent,
+  units: readonly string[],
+  token: (name: string) => string,
+): ChartDataset<"bar" | "line", (number | null)[]> {
+  return {
+    ...{ type: "line", label: text, data: labels.map(() => value), yAxisID: axisOf(unit, units) },
+    ...{ borderColor: token("--bad"), backgroundColor: token("--bad"), borderWidth: 1.5, borderDash: [6, 4] },
+    ...{ pointRadius: 0, pointHitRadius: 0, order: -2 },
+  };
+}
+
+/** A pointer down onto the figure of each window in which something is marked. */
+function marksDatasetOf(
+  { marks, series: [first] }: ChartContent,
+  units: readonly string[],
+  token: (name: string) => string,
+): ChartDataset<"bar" | "line", (number | null)[]> {
+  return {
+    ...{ type: "line", label: "Marked", yAxisID: axisOf(first?.unit ?? "", units), showLine: false },
+    data: marks.map((mark, window) => (mark === "" ? null : (first?.values[window] ?? 0))),
+    ...{ borderColor: token("--surface"), backgroundColor: token("--bad"), borderWidth: 1.5 },
+    ...{ pointStyle: "triangle", pointRotation: 180, pointRadius: 7, pointHoverRadius: 9, order: -3, clip: false },
   };
 }
 

@@ -1,0 +1,40 @@
+import { expect, test } from "vitest";
+import type { UsageAnswer } from "../../../server/contract/usage.ts";
+import { chartContent, runningTotals } from "../../../web/src/charts/chart-content.ts";
+
+const day = (date: number, value: string | null) => ({
+  ...{ start: `2026-03-0${date}T00:00:00Z`, end: `2026-03-0${date + 1}T00:00:00Z`, value, partial: false },
+});
+const answer = {
+  ...{ node: "all", from: "2026-03-01T00:00:00Z", to: "2026-03-05T00:00:00Z", tz: "UTC", window: "day" },
+  watermark: "2026-03-05T00:00:00Z",
+  meters: [
+    {
+      meter: "call_minutes",
+      unit: "minutes",
+      total: "6.5",
+      series: [day(1, "1.5"), day(2, null), day(3, "2"), day(4, "3")],
+    },
+  ],
+} as unknown as UsageAnswer;
+
+test("what a rule would have told is marked in the window that it was found in or at the end of", () => {
+  const marks = [
+    { at: "2026-03-02T00:00:00Z", text: "the first" },
+    { at: "2026-03-03T12:00:00Z", text: "the second" },
+    { at: "2026-03-03T13:00:00Z", text: "the third" },
+    { at: "2026-04-03T13:00:00Z", text: "beyond" },
+  ];
+  const content = chartContent(answer, [], Date.parse("2026-03-06T00:00:00Z"), undefined, { marks });
+  expect(content.marks).toEqual(["the first", "", "the second, and 1 more", ""]);
+});
+
+test("a limit is drawn in the unit of what is measured against it", () => {
+  const limit = { value: "75", text: "75 % of 100: 75" };
+  const content = chartContent(answer, [], Date.parse("2026-03-06T00:00:00Z"), undefined, { limit });
+  expect(content.limit).toEqual({ value: 75, unit: "minutes", text: "75 % of 100: 75" });
+});
+
+test("running totals say how much of a cycle was used by the end of each window", () => {
+  expect(runningTotals(answer).meters[0]?.series.map(({ value }) => value)).toEqual(["1.5", null, "3.5", "6.5"]);
+});
