@@ -219,3 +219,15 @@ test("a session that ended says so, and signing in leads back to where it was", 
   await page.getByRole("heading", { name: "Sign in" }).waitFor();
   expect(await page.getByTestId("session-expired").count()).toBe(0);
 });
+
+test("what chooses the figures of the usage page stands in one row, so that the chart is in sight", async () => {
+  const page = await open("/usage?meters=chat_posts", {
+    viewport: { width: 1280, height: 800 },
+    timezoneId: "America/Los_Angeles",
+  });
+  await page.getByTestId("usage-table").waitFor();
+  const tops = ["node-picker", "range-picker", "compare-picker", "meter-picker", "window-picker"].map(async (testid) =>
+    Math.round((await page.getByTestId(testid).boundingBox())?.y ?? -1),
+  );
+  expect(new Set(await Promise.all(tops)).size).toBe(1);
+});
