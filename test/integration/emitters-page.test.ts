@@ -1,6 +1,6 @@
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
-import { readdirSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
@@ -59,6 +59,18 @@ async function stored(): Promise<{ id: string; type: string }[]> {
   }
 }
 
+/** A block of README.md that begins with this, as a reader copies it, for the service of this test. */
+function readmeBlock(beginning: string): string {
+  const text = readFileSync(new URL("../../README.md", import.meta.url), "utf8");
+  const block = text.split(/\n(?! {4}|\n)/).find((part) => part.includes(`\n    ${beginning}`));
+  const code = block
+    ?.slice(block.indexOf(`\n    ${beginning}`))
+    .replace(/^ {4}/gm, "")
+    .trim();
+  if (code === undefined) throw new Error(`the README has no block that begins with ${beginning}`);
+  return `${code}\n`;
+}
+
 const tsx = pathToFileURL(createRequire(import.meta.url).resolve("tsx")).href;
 /** How each snippet is run, as a reader would in the folder where they installed what the page says. */
 const programs: Record<string, () => [command: string, ...args: string[]]> = {
@@ -68,6 +80,15 @@ const programs: Record<string, () => [command: string, ...args: string[]]> = {
     return [process.execPath, "--import", tsx, join(folder, "program.mts")];
   },
   python: () => ["python3", "-c", snippet("python")],
+  "README's curl": () => {
+    const code = readmeBlock("curl").replaceAll("'http://localhost:8080", `"$TIDEMARK_URL"'`);
+    return ["bash", "--norc", "-e", "-c", code.replaceAll("$TIDEMARK_ROOT_KEY", "$TIDEMARK_KEY")];
+  },
+  "README's TypeScript": () => {
+    const code = readmeBlock("import { env }").replace('"http://localhost:8080"', 'env.TIDEMARK_URL ?? ""');
+    writeFileSync(join(folder, "readme.mts"), code);
+    return [process.execPath, "--import", tsx, join(folder, "readme.mts")];
+  },
 };
 type Ended = { code: number; stdout: string; stderr: string };
 async function ended(name: string, changed: NodeJS.ProcessEnv = {}): Promise<Ended> {
@@ -83,18 +104,17 @@ test.each([
   ["curl", 1, ["chat.posted"]],
   ["typescript", 3, ["chat.posted", "participant.joined", "participant.left"]],
   ["python", 2, ["call.completed", "chat.posted"]],
-])(
-  "the %s snippet of the page sends its events, and ends with 0 and without a complaint",
-  async (name, count, types) => {
-    const before = await stored();
-    expect(await ended(name)).toMatchObject({ code: 0, stderr: "" });
-    const after = await stored();
-    expect(after.length).toBe(before.length + count);
-    const known = new Set(before.map(({ id }) => id));
-    const added = after.filter(({ id }) => !known.has(id)).map(({ type }) => type);
-    expect(added.sort()).toEqual(types);
-  },
-);
+  ["README's curl", 1, ["chat.posted"]],
+  ["README's TypeScript", 3, ["chat.posted", "participant.joined", "participant.left"]],
+])("the %s snippet sends its events, and ends with 0 and without a complaint", async (name, count, types) => {
+  const before = await stored();
+  expect(await ended(name)).toMatchObject({ code: 0, stderr: "" });
+  const after = await stored();
+  expect(after.length).toBe(before.length + count);
+  const known = new Set(before.map(({ id }) => id));
+  const added = after.filter(({ id }) => !known.has(id)).map(({ type }) => type);
+  expect(added.sort()).toEqual(types);
+});
 
 test("the curl line is counted once when it is run again", async () => {
   const before = (await stored()).length;
