@@ -77,6 +77,8 @@ function readStores({ telemetry, postgres: { pool } }: Stores, { ingest, waterma
   if (ingest) {
     telemetry.read("walBacklogBytes", () => ingest.log.backlogBytes);
     telemetry.read("walMaxBytes", () => ingest.log.maxBytes);
+    telemetry.read("heldSessions", () => ingest.materializer.held().sessions);
+    telemetry.read("heldMembers", () => ingest.materializer.held().members);
   }
   telemetry.read("watermarkAgeSeconds", () => Math.max(0, Date.now() - watermark().getTime()) / 1000);
   telemetry.read("postgresConnections", () => [

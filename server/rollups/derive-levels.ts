@@ -107,7 +107,7 @@ export function createLevelMaterializer(options: MaterializerOptions): LevelMate
     derivation: Derivation,
   ): Promise<void> {
     for await (const { share, sessions } of dirtyStoredSessions(clickhouse, marks)) {
-      const rows = new DerivedRows(nextVersion());
+      const rows = new DerivedRows(nextVersion(), scope);
       for (const [key, stored] of sessions) {
         if (scope === "comparison") {
           const difference = held.get(key)?.differenceTo(stored.members);
@@ -118,7 +118,10 @@ export function createLevelMaterializer(options: MaterializerOptions): LevelMate
       }
       derivation.sessions += sessions.size;
       if (scope === "changes") await write(rows, nowMs, derivation);
-      else derivation.differences.push(...(await compareSessions(clickhouse, share, rows.sessions, rows.open)));
+      else
+        derivation.differences.push(
+          ...(await compareSessions(clickhouse, share, rows.compared.sessions, rows.compared.open)),
+        );
     }
   }
 
@@ -133,7 +136,7 @@ export function createLevelMaterializer(options: MaterializerOptions): LevelMate
       return row;
     });
     const open = openRow(session, resolved, rows.version, nowMs);
-    rows.open.push(open);
+    rows.addOpen(open);
     return { row: parts.length === 1 ? parts[0] : undefined, open };
   }
 
@@ -157,13 +160,14 @@ export function createLevelMaterializer(options: MaterializerOptions): LevelMate
     let rows = new DerivedRows(nextVersion());
     const step = async () => {
       derivation.sessions++;
-      if (rows.sessions.length >= sessionsPerWrite) {
+      if (rows.sessions >= sessionsPerWrite) {
         await write(rows, nowMs, derivation);
         rows = new DerivedRows(nextVersion());
       }
       await pace.rest();
     };
     for (const [key, session] of dirty) {
+      dirty.delete(key);
       session.resolve(nowMs);
       const path = pathOfRunning(session, nowMs);
       held.letGo(key);
@@ -207,7 +211,7 @@ export function createLevelMaterializer(options: MaterializerOptions): LevelMate
     rows.add(row, minutes);
     const open = openRow(session.named, resolved, rows.version, nowMs);
     const listedUntilMs = open.is_deleted === 1 ? 0 : open.deadline_ms;
-    if (listedUntilMs !== session.listedUntilMs) rows.open.push(open);
+    if (listedUntilMs !== session.listedUntilMs) rows.addOpen(open);
     Object.assign(session, { derivedAt: path, days: row.days, listedUntilMs });
   }
 

@@ -37,6 +37,7 @@ const column = {
   time: at("time_ms"),
   started: at("started_ms"),
   aliveWithin: at("alive_within_ms"),
+  value: at("value"),
   dims: at("dims"),
 } as const;
 
@@ -62,7 +63,10 @@ function levelEventOf(line: string): LevelEvent | undefined {
   const levelEnd = tabBefore(line, tabBefore(line, line.lastIndexOf("\t")));
   if (line.charCodeAt(levelEnd - 1) === tab) return undefined;
   const columns = line.split("\t");
-  if (line.includes("\\"))
+  // An event without a value has `\\N` there, which is no text.
+  const first = line.indexOf("\\");
+  const isEscaped = first >= 0 && (columns[column.value] !== "\\N" || first !== line.lastIndexOf("\\"));
+  if (isEscaped)
     for (let index = 0; index < columns.length; index++) columns[index] = unescapeColumn(columns[index] as string);
   const dims = columns[column.dims] as string;
   return {

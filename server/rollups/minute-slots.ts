@@ -52,7 +52,7 @@ export interface MinuteSlots {
    * Writes the slots of the nodes above `changes`, whose edges must be in `level_edges` by now, under `version` and `epoch`.
    * When it rejects, `forget` must be called.
    */
-  write(changes: readonly MinuteChange[], version: number, epoch: number): Promise<void>;
+  write(changes: readonly Omit<MinuteChange, "edges">[], version: number, epoch: number): Promise<void>;
   /** Lets go what is held of minutes before `minute` (seconds since 1970): they are quiet. */
   forgetBefore(minute: number): void;
   forget(): void;

@@ -40,35 +40,51 @@ const changingMs = 15 * 60 * 1000;
 /** After every minute that an event can have, seconds since 1970. */
 const endOfTime = 4_294_967_280;
 
-/** What one step of a derivation came to, gathered session by session. */
+/**
+ * What one step of a derivation came to, gathered session by session. What it was made of is let go as soon as it is rendered: one
+ * step has thousands of sessions.
+ */
 export class DerivedRows {
   readonly version: number;
-  readonly minutes: MinuteChange[] = [];
-  readonly sessions: SessionRow[] = [];
-  readonly open: OpenRow[] = [];
-  readonly #changed: { row: SessionRow; minutes: readonly MinuteChange[] }[] = [];
+  /** In parts, each counts. */
+  sessions = 0;
+  readonly minutes: Omit<MinuteChange, "edges">[] = [];
+  readonly #changes: DerivedChange[] = [];
+  /** Those of a comparison; else there are none. */
+  readonly compared: { sessions: SessionRow[]; open: OpenRow[] } = { sessions: [], open: [] };
+  readonly #isCompared: boolean;
   readonly #edgeRows: string[] = [];
+  readonly #sessionRows: string[] = [];
+  readonly #openRows: string[] = [];
 
   /** `version`: of everything that is written. */
-  constructor(version: number) {
+  constructor(version: number, scope: "changes" | "comparison" = "changes") {
     this.version = version;
+    this.#isCompared = scope === "comparison";
   }
 
   /** What became of one part of a session. */
   add(row: SessionRow, minutes: readonly MinuteChange[]): void {
-    for (const change of minutes) {
-      const { minute, level, pathAfter, edges } = change;
+    this.sessions++;
+    if (this.#isCompared) return void this.compared.sessions.push(row);
+    for (const { minute, level, pathBefore, removed, pathAfter, added, edges } of minutes) {
       const path = { ...pathAfter, session: row.session, part: row.part };
       this.#edgeRows.push(renderEdgeRow(path, minute, level, edges, this.version));
-      this.minutes.push(change);
+      this.minutes.push({ minute, level, pathBefore, removed, pathAfter, added });
     }
-    this.sessions.push(row);
-    this.#changed.push({ row, minutes });
+    this.#sessionRows.push(renderSessionRow(row));
+    this.#changes.push(derivedChange(row, edgeChanges(minutes)));
   }
 
   /** What has changed since it was last taken. */
   takeChanges(): DerivedChange[] {
-    return this.#changed.splice(0).map(({ row, minutes }) => derivedChange(row, edgeChanges(minutes)));
+    return this.#changes.splice(0);
+  }
+
+  /** How long the session is listed as open. */
+  addOpen(row: OpenRow): void {
+    if (this.#isCompared) this.compared.open.push(row);
+    else this.#openRows.push(renderOpenRow(row));
   }
 
   /** Node addresses whose levels may have changed. */
@@ -91,9 +107,8 @@ export class DerivedRows {
       if (changing.length > 0) await slots.write(changing, version, epoch);
       slots.forgetBefore(before);
     }
-    if (this.open.length > 0) await insertOpenSessions(clickhouse, asBody(this.open.map(renderOpenRow)), { epoch });
-    if (this.sessions.length > 0)
-      await insertSessions(clickhouse, asBody(this.sessions.map(renderSessionRow)), { epoch });
+    if (this.#openRows.length > 0) await insertOpenSessions(clickhouse, asBody(this.#openRows), { epoch });
+    if (this.#sessionRows.length > 0) await insertSessions(clickhouse, asBody(this.#sessionRows), { epoch });
   }
 }
 

@@ -28,6 +28,9 @@ export interface LiveReadings {
   /** For how long the watermark has not moved, in seconds; 0 while it moves. */
   watermarkStandingSeconds(): number;
   sockets(): number;
+  /** What memory holds of running sessions. */
+  heldSessions(): number;
+  heldMembers(): number;
   /** How far the judging of rules is behind what can be queried, in seconds. */
   alertLagSeconds(): number;
   postgresConnections(): { state: "idle" | "busy" | "awaited"; count: number }[];
@@ -165,7 +168,9 @@ export function createTelemetry(): Telemetry {
       | "walMaxBytes"
       | "watermarkAgeSeconds"
       | "watermarkStandingSeconds"
-      | "sockets",
+      | "sockets"
+      | "heldSessions"
+      | "heldMembers",
   ) =>
     new Gauge({
       name,
@@ -186,6 +191,8 @@ export function createTelemetry(): Telemetry {
     "watermarkStandingSeconds",
   );
   gauge("tidemark_alert_lag_seconds", "How far the judging of rules is behind what can be queried", "alertLagSeconds");
+  gauge("tidemark_held_sessions", "Running sessions that memory holds", "heldSessions");
+  gauge("tidemark_held_members", "Intervals and paired users of the sessions that memory holds", "heldMembers");
   gauge("tidemark_sockets", "Open sockets of dashboards", "sockets");
   new Gauge({
     name: "tidemark_postgres_connections",

@@ -88,14 +88,14 @@ test("a session that moves to another reseller leaves the slots of the former on
   const minuteSlots = createMinuteSlots(clickhouse);
   await write(former, 1);
   await minuteSlots.write(
-    [{ ...change, pathBefore: former, removed: undefined, pathAfter: former, added: edges, edges }],
+    [{ ...change, pathBefore: former, removed: undefined, pathAfter: former, added: edges }],
     1,
     latestEpoch,
   );
   expect(await netOf("ebb")).toEqual([{ net: 1, starts: 1 }]);
   await write(later, 2);
   await minuteSlots.write(
-    [{ ...change, pathBefore: former, removed: edges, pathAfter: later, added: edges, edges }],
+    [{ ...change, pathBefore: former, removed: edges, pathAfter: later, added: edges }],
     2,
     latestEpoch,
   );

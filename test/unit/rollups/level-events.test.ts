@@ -1,0 +1,34 @@
+import { expect, test } from "vitest";
+import { escapeColumn } from "../../../server/ingest/accept/event-row.ts";
+import { forEachLevelEvent, type LevelEvent } from "../../../server/rollups/level-events.ts";
+
+function lineOf(value: string, texts: { user: string; session: string }, level = "participants"): string {
+  const { user, session } = texts;
+  const before = ["1", "acme", "id", "1", "1000", "2000", "participant.joined", "", "r1", ""];
+  const places = [escapeColumn(user), escapeColumn(session), "room", "i1", "", "500", value, "{}"];
+  return `${[...before, ...places, '{"device":"mobile"}', level, level && "start", "90000", "key"].join("\t")}\n`;
+}
+
+function eventsOf(lines: readonly string[]): LevelEvent[] {
+  const events: LevelEvent[] = [];
+  forEachLevelEvent([Buffer.from(lines.join(""))], (event) => events.push(event));
+  return events;
+}
+
+test.each(["\\N", "12.5"])(
+  "texts are read as they were sent, whatever is escaped in them, with the value %s",
+  (value) => {
+    for (const text of ["plain", "a\tb", "\\N", "ends with \\", "\\N\t", "two\\\\lines\n", "名前"]) {
+      const [event] = eventsOf([lineOf(value, { user: text, session: "s" })]);
+      expect(event).toMatchObject({ user: text, session: "s", interval: "i1", startedMs: 500, aliveWithinMs: 90_000 });
+      const [named] = eventsOf([lineOf(value, { user: "u", session: text })]);
+      expect(named).toMatchObject({ user: "u", session: text, level: "participants", action: "start" });
+    }
+  },
+);
+
+test("events that say nothing about an interval are passed over", () => {
+  const texts = { user: "u", session: "s" };
+  const found = eventsOf([lineOf("\\N", texts, ""), lineOf("\\N", texts), lineOf("1", texts, "")]);
+  expect(found.map(({ timeMs, dims }) => ({ timeMs, dims }))).toEqual([{ timeMs: 1000, dims: '{"device":"mobile"}' }]);
+});
