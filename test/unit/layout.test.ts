@@ -222,21 +222,6 @@ const longFunctions: Readonly<Record<string, string>> = {
   "server/cluster/start-cluster.ts startCluster": "wires, and nothing else",
   "server/config.ts loadConfig": "one setting after another",
   "server/corrections/corrections.ts createCorrections": "one state in a closure",
-  "server/http/routes/account.ts accountRoutes": "handlers of one resource that share what they know of the caller",
-  "server/http/routes/channels.ts channelsRoutes": "handlers of one resource that share what they know of the caller",
-  "server/http/routes/payments.ts paymentsRoutes": "handlers of one resource that share what they know of the caller",
-  "server/http/routes/quarantine.ts quarantineReplayRoutes":
-    "handlers of one resource that share what they know of the caller",
-  "server/http/routes/report-runs.ts reportRunsRoutes":
-    "handlers of one resource that share what they know of the caller",
-  "server/http/routes/reports.ts reportsRoutes": "handlers of one resource that share what they know of the caller",
-  "server/http/routes/rules.ts rulesRoutes": "handlers of one resource that share what they know of the caller",
-  "server/http/routes/schedules.ts schedulesRoutes": "handlers of one resource that share what they know of the caller",
-  "server/http/routes/subscriptions.ts subscriptionsRoutes":
-    "handlers of one resource that share what they know of the caller",
-  "server/http/routes/system.ts systemRoutes": "handlers of one resource that share what they know of the caller",
-  "server/http/routes/usage.ts usageRoutes": "handlers of one resource that share what they know of the caller",
-  "server/http/routes/users.ts usersRoutes": "handlers of one resource that share what they know of the caller",
   "server/ingest/accept/accept-events.ts decideEvents": "the hot loop, whose steps share one decision",
   "server/ingest/accept/read-event.ts readEvent": "the hot path, read from top to bottom",
   "server/ingest/flush/flush-loop.ts startFlushLoop": "one state in a closure: numbered steps",

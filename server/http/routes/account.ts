@@ -142,7 +142,7 @@ const setPasswordRoute = createRoute({
 });
 
 export function accountRoutes(deps: AccountRoutesDeps): OpenAPIHono<HttpEnv> {
-  const { postgres, users, sessions, mailer, publicUrl, log } = deps;
+  const { postgres, users, sessions } = deps;
   const app = createRouter();
 
   app.openapi(listMySessionsRoute, async (c) => {
@@ -195,6 +195,13 @@ export function accountRoutes(deps: AccountRoutesDeps): OpenAPIHono<HttpEnv> {
     return c.body(null, 204);
   });
 
+  addPasswordLinks(app, deps);
+  return app;
+}
+
+/** For those who are not signed in: they ask for a link, and set a password with it. */
+function addPasswordLinks(app: OpenAPIHono<HttpEnv>, deps: AccountRoutesDeps): void {
+  const { users, sessions, mailer, publicUrl, log } = deps;
   app.openapi(requestPasswordResetRoute, async (c) => {
     refuseForeignOrigin(c.req.raw, false);
     const reset = await users.requestReset(c.req.valid("json").email, originOf(c));
@@ -224,5 +231,4 @@ export function accountRoutes(deps: AccountRoutesDeps): OpenAPIHono<HttpEnv> {
     sessions.forget();
     return c.body(null, 204);
   });
-  return app;
 }

@@ -1,4 +1,5 @@
 /** /v1/alerts: what the rules found in the caller's subtree; /v1/notifications: the caller's bell. */
+
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import { countUnread, describeNotification, listNotifications, markRead } from "../../alerts/notifications.ts";
 import {
@@ -29,6 +30,7 @@ import { requireScope, resolveNode } from "../authenticate.ts";
 import { authorOf } from "../author-of.ts";
 import { entityTag, ifMatch } from "../entity-tag.ts";
 import type { HttpEnv } from "../http-env.ts";
+import { pageOf } from "../page-of.ts";
 import { readTimeRange } from "../time-range.ts";
 
 const idParams = z.object({ id: z.string().max(100) });
@@ -146,8 +148,7 @@ export function alertsRoutes({ postgres, tree, publicUrl, now = Date.now }: Aler
       after: readCursor(query.cursor, asked, positionSchema),
       limit: limit + 1,
     });
-    const page = found.slice(0, limit);
-    const last = found.length > limit ? page.at(-1) : undefined;
+    const { page, last } = pageOf(found, limit);
     const next_cursor = last ? writeCursor(asked, { atMs: last.at.getTime(), id: last.id }) : null;
     return c.json({ alerts: page.map((row) => describeAlert(row, publicUrl)), next_cursor }, 200);
   });

@@ -14,6 +14,7 @@ import { isWithinReach, requireScope, resolveNode } from "../authenticate.ts";
 import type { HttpEnv } from "../http-env.ts";
 import { listFormOf, listMediaTypes, mapped, streamOf } from "../list-form.ts";
 import { isTableForm, sendTable, tableColumns } from "../list-table.ts";
+import { pageOf } from "../page-of.ts";
 import { rawAnswer } from "../raw-answer.ts";
 
 /** Entries that an export reads at a time. */
@@ -92,8 +93,7 @@ export function auditRoutes({ postgres, tree, clickhouse }: AuditRoutesDeps): Op
       return rawAnswer(c.body(await streamOf(lines, c.get("question")), 200));
     }
     const found = await readAudit(postgres, filter);
-    const page = found.slice(0, limit);
-    const last = found.length > limit ? page.at(-1) : undefined;
+    const { page, last } = pageOf(found, limit);
     return c.json({ entries: page.map(told), next_cursor: last?.sequence ?? null }, 200);
   });
   return app;

@@ -1,4 +1,5 @@
 /** /v1/channels: where alerts are sent, and a test of it. */
+
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import {
   type Channel,
@@ -35,6 +36,7 @@ import { isWithinReach, requireScope, resolveNode } from "../authenticate.ts";
 import { authorOf } from "../author-of.ts";
 import { entityTag, ifMatch } from "../entity-tag.ts";
 import type { HttpEnv } from "../http-env.ts";
+import { pageOf } from "../page-of.ts";
 
 export interface ChannelsRoutesDeps extends ChannelsDeps {
   tree: NodeTree;
@@ -151,34 +153,7 @@ export function channelsRoutes(deps: ChannelsRoutesDeps): OpenAPIHono<HttpEnv> {
   const { postgres, vault, tree, publicUrl } = deps;
   const app = createRouter();
 
-  async function describe(row: ChannelRow, actor: Actor, left?: ReadonlyMap<string, string[]>): Promise<Channel> {
-    const unsubscribed = row.kind === "email" ? (left ?? (await listUnsubscribed(postgres.db, [row.id]))) : undefined;
-    const secrets = row.sealed && (vault.open(row.sealed, row.id) as ChannelSecrets | undefined);
-    const seesSecrets = can(actor, "rules:write", row.node, tree);
-    return {
-      ...{ id: row.id, name: row.name, node: row.node, kind: row.kind, enabled: row.enabled },
-      disabled_because: row.disabledBecause,
-      ...(row.to && { to: row.to }),
-      ...(unsubscribed && { unsubscribed: unsubscribed.get(row.id) ?? [] }),
-      ...(secrets && { url: seesSecrets ? secrets.url : urlWithoutSecret(secrets.url) }),
-      ...(row.monthlyCap !== null && {
-        monthly_cap: row.monthlyCap,
-        sent_this_month: row.sentMonth === new Date().toISOString().slice(0, 7) ? row.sentInMonth : 0,
-      }),
-      ...(row.kind === "webhook" && {
-        old_secret_until:
-          row.oldSecretUntil && row.oldSecretUntil.getTime() > Date.now() ? row.oldSecretUntil.toISOString() : null,
-      }),
-      created_at: row.createdAt.toISOString(),
-    };
-  }
-
-  async function own(actor: Actor, id: string): Promise<ChannelRow> {
-    const found = await readChannel(postgres.db, id);
-    if (!found || !isWithinReach(actor, tree, found.node))
-      throw new ProblemError("not_found", "there is no such channel");
-    return found;
-  }
+  const { describe, own } = createTools(deps);
 
   app.openapi(listChannelsRoute, async (c) => {
     const { node: asked, kind, limit, cursor } = c.req.valid("query");
@@ -191,8 +166,7 @@ export function channelsRoutes(deps: ChannelsRoutesDeps): OpenAPIHono<HttpEnv> {
         (kind === undefined || one.kind === kind) &&
         (node === undefined ? isWithinReach(actor, tree, one.node) : tree.isWithin(one.node, node)),
     );
-    const page = seen.slice(0, limit);
-    const last = seen.length > limit ? page.at(-1) : undefined;
+    const { page, last } = pageOf(seen, limit);
     const left = await listUnsubscribed(
       postgres.db,
       page.map(({ id }) => id),
@@ -249,4 +223,37 @@ export function channelsRoutes(deps: ChannelsRoutesDeps): OpenAPIHono<HttpEnv> {
     return c.json({ delivery: deliveries[0] ?? "", deliveries }, 202);
   });
   return app;
+}
+
+function createTools({ postgres, vault, tree }: ChannelsRoutesDeps) {
+  async function describe(row: ChannelRow, actor: Actor, left?: ReadonlyMap<string, string[]>): Promise<Channel> {
+    const unsubscribed = row.kind === "email" ? (left ?? (await listUnsubscribed(postgres.db, [row.id]))) : undefined;
+    const secrets = row.sealed && (vault.open(row.sealed, row.id) as ChannelSecrets | undefined);
+    const seesSecrets = can(actor, "rules:write", row.node, tree);
+    return {
+      ...{ id: row.id, name: row.name, node: row.node, kind: row.kind, enabled: row.enabled },
+      disabled_because: row.disabledBecause,
+      ...(row.to && { to: row.to }),
+      ...(unsubscribed && { unsubscribed: unsubscribed.get(row.id) ?? [] }),
+      ...(secrets && { url: seesSecrets ? secrets.url : urlWithoutSecret(secrets.url) }),
+      ...(row.monthlyCap !== null && {
+        monthly_cap: row.monthlyCap,
+        sent_this_month: row.sentMonth === new Date().toISOString().slice(0, 7) ? row.sentInMonth : 0,
+      }),
+      ...(row.kind === "webhook" && {
+        old_secret_until:
+          row.oldSecretUntil && row.oldSecretUntil.getTime() > Date.now() ? row.oldSecretUntil.toISOString() : null,
+      }),
+      created_at: row.createdAt.toISOString(),
+    };
+  }
+
+  async function own(actor: Actor, id: string): Promise<ChannelRow> {
+    const found = await readChannel(postgres.db, id);
+    if (!found || !isWithinReach(actor, tree, found.node))
+      throw new ProblemError("not_found", "there is no such channel");
+    return found;
+  }
+
+  return { describe, own };
 }

@@ -1,4 +1,5 @@
 /** The account tree, as far as the caller's subtree goes. */
+
 import { STATUS_CODES } from "node:http";
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
@@ -27,6 +28,7 @@ import { isWithinReach, requireScope, resolveNode } from "../authenticate.ts";
 import { authorOf } from "../author-of.ts";
 import { entityTag, ifMatch } from "../entity-tag.ts";
 import type { HttpEnv } from "../http-env.ts";
+import { pageOf } from "../page-of.ts";
 import { readBody } from "../read-body.ts";
 
 const refusedImportSchema = problemSchema.extend(importAnswerSchema.shape);
@@ -138,8 +140,7 @@ export function nodesRoutes({ tree }: { tree: NodeTree }): OpenAPIHono<HttpEnv> 
     const actor = c.get("actor");
     if (parent !== undefined) resolveNode(actor, tree, parent, "parent");
     const found = tree.list(actor.reach, { ...filter, parent, after: cursor, limit: limit + 1 });
-    const page = found.slice(0, limit);
-    const last = found.length > limit ? page.at(-1) : undefined;
+    const { page, last } = pageOf(found, limit);
     return c.json({ nodes: page.map((record) => describe(record, actor, tree)), next_cursor: last?.node ?? null }, 200);
   });
 

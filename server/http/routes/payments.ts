@@ -88,19 +88,6 @@ export function paymentsRoutes({
     return c.json(await describeStatement(postgres.db, tree, { grants }, row), 200);
   });
 
-  // The text is read before anything parses it: what is signed is its bytes.
-  const genuine = createMiddleware<HttpEnv>(async (c, next) => {
-    const message = {
-      id: c.req.header("webhook-id") ?? "",
-      timestamp: c.req.header("webhook-timestamp") ?? "",
-      signature: c.req.header("webhook-signature") ?? "",
-      body: (await readBody(c, maxMessageBytes)).toString("utf8"),
-    };
-    const refusal = paymentKeys.length === 0 ? "no secret is set" : signatureRefusal(message, paymentKeys, now());
-    if (refusal !== undefined) throw new ProblemError("unauthenticated", refusal);
-    await next();
-  });
-
   app.openapi(
     createRoute({
       method: "post",
@@ -111,7 +98,7 @@ export function paymentsRoutes({
       description:
         "Signed as Standard Webhooks has it, with a secret of TIDEMARK_PAYMENT_SECRETS: HMAC-SHA256 over `id.timestamp.body`, at most 5 minutes old. A message is taken once by its id; one that tells of an earlier time than what is known changes nothing, one of a time that lies ahead is refused; one that cannot follow yet is answered 409, to be sent again.",
       security: [],
-      middleware: genuine,
+      middleware: genuine(paymentKeys, now),
       [maxBodyBytes]: maxMessageBytes,
       request: {
         headers: messageHeaders,
@@ -146,3 +133,18 @@ export function paymentsRoutes({
 }
 
 const liesAhead = (field: string) => new ProblemError("invalid_request", "must not lie ahead", { field });
+
+/** The text is read before anything parses it: what is signed is its bytes. */
+function genuine(paymentKeys: readonly Buffer[], now: () => number) {
+  return createMiddleware<HttpEnv>(async (c, next) => {
+    const message = {
+      id: c.req.header("webhook-id") ?? "",
+      timestamp: c.req.header("webhook-timestamp") ?? "",
+      signature: c.req.header("webhook-signature") ?? "",
+      body: (await readBody(c, maxMessageBytes)).toString("utf8"),
+    };
+    const refusal = paymentKeys.length === 0 ? "no secret is set" : signatureRefusal(message, paymentKeys, now());
+    if (refusal !== undefined) throw new ProblemError("unauthenticated", refusal);
+    await next();
+  });
+}

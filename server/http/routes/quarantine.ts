@@ -196,7 +196,7 @@ export function quarantineReplayRoutes({
     const actor = c.get("actor");
     if (body.ids) {
       const ids = [...new Set(body.ids)].map(keyOfQuarantineId);
-      const found = await readIds(actor, ids);
+      const found = await readIds(deps, actor, ids);
       if (found.length < ids.length) throw missing("ids");
       return c.json(answerOf(await replay(c, found), null), 200);
     }
@@ -220,23 +220,27 @@ export function quarantineReplayRoutes({
 
   app.openapi(replayQuarantinedEventRoute, async (c) => {
     const actor = c.get("actor");
-    const found = await readIds(actor, [keyOfQuarantineId(c.req.valid("param").id)]);
+    const found = await readIds(deps, actor, [keyOfQuarantineId(c.req.valid("param").id)]);
     const [result] = await replay(c, found, await instead(c));
     if (!result) throw missing("id");
     return c.json(result, 200);
   });
-
-  async function instead(c: Context<HttpEnv>): Promise<Record<string, unknown> | undefined> {
-    const isSent = (await readBody(c)).length > 0;
-    return isSent ? (await readExact<z.infer<typeof replayOneRequestSchema>>(c)).event : undefined;
-  }
-
-  function readIds(actor: Actor, ids: ReturnType<typeof keyOfQuarantineId>[]): Promise<FoundQuarantined[]> {
-    const visible = visibleAt(actor.reach, actor.id, tree);
-    const any = { status: "all" as const, filters: [], fromMs: undefined, toMs: undefined, after: undefined };
-    return readQuarantine(clickhouse, { ...any, visible, ids }, ids.length);
-  }
   return app;
+}
+
+function readIds(
+  { clickhouse, tree }: Pick<QuarantineReplayRoutesDeps, "clickhouse" | "tree">,
+  actor: Actor,
+  ids: ReturnType<typeof keyOfQuarantineId>[],
+): Promise<FoundQuarantined[]> {
+  const visible = visibleAt(actor.reach, actor.id, tree);
+  const any = { status: "all" as const, filters: [], fromMs: undefined, toMs: undefined, after: undefined };
+  return readQuarantine(clickhouse, { ...any, visible, ids }, ids.length);
+}
+
+async function instead(c: Context<HttpEnv>): Promise<Record<string, unknown> | undefined> {
+  const isSent = (await readBody(c)).length > 0;
+  return isSent ? (await readExact<z.infer<typeof replayOneRequestSchema>>(c)).event : undefined;
 }
 
 const missing = (field: string) =>

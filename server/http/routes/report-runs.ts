@@ -44,6 +44,7 @@ import { tenantOf } from "../../tree/tenant-of.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
 import { isWithinReach, requireScope, resolveNode } from "../authenticate.ts";
 import type { HttpEnv } from "../http-env.ts";
+import { pageOf } from "../page-of.ts";
 import { rawAnswer } from "../raw-answer.ts";
 import { documentNow, readReportQuestion, wholeCaller } from "../report-question.ts";
 
@@ -146,10 +147,13 @@ const compareReportRunRoute = createRoute({
   },
 });
 
-export function reportRunsRoutes({ source, wake, now = Date.now }: ReportRunsRoutesDeps): OpenAPIHono<HttpEnv> {
+export function reportRunsRoutes(deps: ReportRunsRoutesDeps): OpenAPIHono<HttpEnv> {
+  const { source, wake, now = Date.now } = deps;
   const { postgres, tree } = source;
   const { db } = postgres;
   const links = createFileLinks(postgres);
+  const tools = createTools(deps, links);
+  const { describe, describeAll, madeDocument, ownRun } = tools;
   const app = createRouter();
 
   app.openapi(createReportRunRoute, async (c) => {
@@ -182,21 +186,9 @@ export function reportRunsRoutes({ source, wake, now = Date.now }: ReportRunsRou
         isWithinReach(actor, tree, run.node) &&
         mayReadKind(whole, run.kind, run.node, tree),
     });
-    const page = found.slice(0, query.limit);
-    const last = found.length > query.limit ? page.at(-1) : undefined;
+    const { page, last } = pageOf(found, query.limit);
     const position = last && { atMs: last.requestedAt.getTime(), id: last.id };
-    const files = await listFiles(
-      db,
-      page.map(({ id }) => id),
-    );
-    const runs = await Promise.all(
-      page.map((run) =>
-        describe(
-          run,
-          files.filter((file) => file.run === run.id),
-        ),
-      ),
-    );
+    const runs = await describeAll(page);
     return c.json({ runs, next_cursor: position ? writeCursor(asked, position) : null }, 200);
   });
 
@@ -216,6 +208,22 @@ export function reportRunsRoutes({ source, wake, now = Date.now }: ReportRunsRou
     return c.json(await describe((await readRun(db, run.id)) ?? run), 200);
   });
 
+  addFiles(app, { ...deps, links }, tools);
+  app.openapi(compareReportRunRoute, async (c) => {
+    const run = await ownRun(c, c.req.valid("param").id);
+    const then = await madeDocument(run);
+    const document = await documentNow(c, source, questionOfRun(run), now());
+    return c.json(differencesOf(run.id, then, document), 200);
+  });
+  return app;
+}
+
+function addFiles(
+  app: OpenAPIHono<HttpEnv>,
+  { source, links, now = Date.now }: ReportRunsRoutesDeps & { links: FileLinks },
+  { keptRun, ownRun }: ReturnType<typeof createTools>,
+): void {
+  const { db } = source.postgres;
   app.openapi(
     createRoute({
       method: "get",
@@ -259,13 +267,11 @@ export function reportRunsRoutes({ source, wake, now = Date.now }: ReportRunsRou
       return rawAnswer(c.body(Readable.toWeb(Readable.from(readFile(db, file))) as ReadableStream<Uint8Array>, 200));
     },
   );
+}
 
-  app.openapi(compareReportRunRoute, async (c) => {
-    const run = await ownRun(c, c.req.valid("param").id);
-    const then = await madeDocument(run);
-    const document = await documentNow(c, source, questionOfRun(run), now());
-    return c.json(differencesOf(run.id, then, document), 200);
-  });
+function createTools({ source, now = Date.now }: ReportRunsRoutesDeps, links: FileLinks) {
+  const { tree } = source;
+  const { db } = source.postgres;
 
   /** Throws `conflict` where it is not made. */
   async function madeDocument(run: RunRecord): Promise<ReportDocument> {
@@ -293,7 +299,23 @@ export function reportRunsRoutes({ source, wake, now = Date.now }: ReportRunsRou
     const expiresMs = Math.min(now() + linkMs, run.expiresAt.getTime());
     return describeRun(run, await linkedFiles(links, stored, expiresMs), expiresMs);
   }
-  return app;
+
+  async function describeAll(page: readonly RunRecord[]): Promise<ReportRun[]> {
+    const files = await listFiles(
+      db,
+      page.map(({ id }) => id),
+    );
+    return await Promise.all(
+      page.map((run) =>
+        describe(
+          run,
+          files.filter((file) => file.run === run.id),
+        ),
+      ),
+    );
+  }
+
+  return { describe, describeAll, keptRun, madeDocument, ownRun };
 }
 
 /** By their format; of those with a file for each section the first stands for the format. */

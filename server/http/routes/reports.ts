@@ -1,4 +1,5 @@
 /** /v1/reports: saved reports. Those of the standard kinds exist without being saved. */
+
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import type { NodeAddress } from "../../contract/nodes.ts";
@@ -39,6 +40,7 @@ import { isWithinReach, requireScope, resolveNode } from "../authenticate.ts";
 import { authorOf } from "../author-of.ts";
 import { entityTag, ifMatch } from "../entity-tag.ts";
 import type { HttpEnv } from "../http-env.ts";
+import { pageOf } from "../page-of.ts";
 import { documentNow, readReportQuestion, wholeCaller } from "../report-question.ts";
 
 export interface ReportsRoutesDeps {
@@ -145,6 +147,7 @@ const getReportSchemaRoute = createRoute({
 
 export function reportsRoutes({ source, now = Date.now }: ReportsRoutesDeps): OpenAPIHono<HttpEnv> {
   const { postgres, tree } = source;
+  const { checkMeters, ownReport } = createTools(source, now);
   const app = createRouter();
 
   app.openapi(listReportsRoute, async (c) => {
@@ -162,11 +165,8 @@ export function reportsRoutes({ source, now = Date.now }: ReportsRoutesDeps): Op
         isWithinReach(actor, tree, one.node) &&
         mayReadKind(whole, one.kind, one.node, tree),
     });
-    const page = found.slice(0, query.limit);
-    const last = found.length > query.limit ? page.at(-1) : undefined;
-    const standard = standardReports.filter(
-      (kind) => (query.kind === undefined || kind === query.kind) && mayReadKind(whole, kind, node, tree),
-    );
+    const { page, last } = pageOf(found, query.limit);
+    const standard = shownStandard(whole, query.kind, node, tree);
     return c.json(
       {
         reports: page.map(describeReport),
@@ -222,6 +222,22 @@ export function reportsRoutes({ source, now = Date.now }: ReportsRoutesDeps): Op
   });
 
   app.openapi(getReportSchemaRoute, (c) => c.json(documentSchema, 200));
+  return app;
+}
+
+function shownStandard(
+  whole: Parameters<typeof mayReadKind>[0],
+  wanted: ReportKind | undefined,
+  node: NodeAddress,
+  tree: Parameters<typeof mayReadKind>[3],
+) {
+  return standardReports.filter(
+    (kind) => (wanted === undefined || kind === wanted) && mayReadKind(whole, kind, node, tree),
+  );
+}
+
+function createTools(source: ReportsRoutesDeps["source"], now: () => number) {
+  const { postgres, tree } = source;
 
   /** Throws `not_found` outside the caller's nodes, `forbidden` where they may not see what it shows. */
   async function ownReport(c: Context<HttpEnv>, id: string): Promise<ReportRecord> {
@@ -238,7 +254,8 @@ export function reportsRoutes({ source, now = Date.now }: ReportsRoutesDeps): Op
       customQuestion(source, { options, node, fromMs: nowMs - dayMs, toMs: nowMs, tz: "UTC" }, nowMs);
     else if (options.meters) metersOfReport(source, { node, toMs: nowMs }, options.meters);
   }
-  return app;
+
+  return { checkMeters, ownReport };
 }
 
 const documentSchema = z.toJSONSchema(reportDocumentSchema) as Record<string, unknown>;

@@ -1,4 +1,5 @@
 /** /v1/rules: the rules of the caller's subtree. */
+
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import { checkRule } from "../../alerts/check-rule.ts";
 import { hasPast, previewAt, TooManyReadingsError } from "../../alerts/preview.ts";
@@ -39,6 +40,7 @@ import { isWithinReach, requireScope, resolveNode } from "../authenticate.ts";
 import { authorOf } from "../author-of.ts";
 import { entityTag, ifMatch } from "../entity-tag.ts";
 import type { HttpEnv } from "../http-env.ts";
+import { pageOf } from "../page-of.ts";
 import { storeFor } from "../take-turns.ts";
 import { readTimeRange } from "../time-range.ts";
 
@@ -140,7 +142,7 @@ const previewRuleRoute = createRoute({
 });
 
 export function rulesRoutes(deps: RulesRoutesDeps): OpenAPIHono<HttpEnv> {
-  const { postgres, tree, meterOf, clickhouse, watermark, now = Date.now } = deps;
+  const { postgres, tree, meterOf } = deps;
   const app = createRouter();
 
   app.openapi(listRulesRoute, async (c) => {
@@ -156,8 +158,7 @@ export function rulesRoutes(deps: RulesRoutesDeps): OpenAPIHono<HttpEnv> {
         (enabled === undefined || String(rule.enabled) === enabled) &&
         (after === undefined || isAfter(rule, after)),
     );
-    const page = found.slice(0, limit);
-    const last = found.length > limit ? page.at(-1) : undefined;
+    const { page, last } = pageOf(found, limit);
     const next_cursor = last ? writeCursor(asked, { atMs: last.createdAt.getTime(), id: last.id }) : null;
     return c.json({ rules: page.map(describeRule), next_cursor }, 200);
   });
@@ -166,7 +167,7 @@ export function rulesRoutes(deps: RulesRoutesDeps): OpenAPIHono<HttpEnv> {
     const { node: requested, repeat_hours, ...wanted } = c.req.valid("json");
     const actor = c.get("actor");
     const node = resolveNode(actor, tree, requested);
-    refuseUnseenBilling(actor, node, wanted.condition);
+    refuseUnseenBilling(tree, actor, node, wanted.condition);
     const rule = { ...wanted, node, repeatHours: repeat_hours };
     await checkRule(postgres.db, { tree, meterOf }, rule, actor);
     const made = await createRule(postgres, rule, authorOf(c));
@@ -175,20 +176,20 @@ export function rulesRoutes(deps: RulesRoutesDeps): OpenAPIHono<HttpEnv> {
   });
 
   app.openapi(getRuleRoute, async (c) => {
-    const found = await ownRule(c.get("actor"), c.req.valid("param").id);
+    const found = await ownRule(deps, c.get("actor"), c.req.valid("param").id);
     c.header("etag", await entityTag(c, stateOfRule(found)));
     return c.json(describeRule(found), 200);
   });
 
   app.openapi(updateRuleRoute, async (c) => {
     const actor = c.get("actor");
-    const rule = await ownRule(actor, c.req.valid("param").id);
+    const rule = await ownRule(deps, actor, c.req.valid("param").id);
     const { repeat_hours, ...wanted } = c.req.valid("json");
     if (wanted.condition && wanted.condition.kind !== rule.kind)
       throw new ProblemError("invalid_request", `the kind of a rule stays: it is ${rule.kind}`, {
         field: "condition.kind",
       });
-    refuseUnseenBilling(actor, rule.node, rule.condition);
+    refuseUnseenBilling(tree, actor, rule.node, rule.condition);
     const known = wanted.channels ? {} : { channels: [] };
     await checkRule(postgres.db, { tree, meterOf }, { ...rule, ...known, replaces: null, ...given(wanted) }, actor);
     const edit = { ...wanted, repeatHours: repeat_hours };
@@ -199,17 +200,25 @@ export function rulesRoutes(deps: RulesRoutesDeps): OpenAPIHono<HttpEnv> {
 
   app.openapi(deleteRuleRoute, async (c) => {
     const actor = c.get("actor");
-    const rule = await ownRule(actor, c.req.valid("param").id);
-    refuseUnseenBilling(actor, rule.node, rule.condition);
+    const rule = await ownRule(deps, actor, c.req.valid("param").id);
+    refuseUnseenBilling(tree, actor, rule.node, rule.condition);
     await removeRule(postgres, rule.id, { by: authorOf(c), check: await ifMatch(c) });
     return c.body(null, 204);
   });
 
+  addPreview(app, deps);
+  return app;
+}
+
+function addPreview(
+  app: OpenAPIHono<HttpEnv>,
+  { postgres, tree, meterOf, clickhouse, watermark, now = Date.now }: RulesRoutesDeps,
+): void {
   app.openapi(previewRuleRoute, async (c) => {
     const { rule: wanted, from, to } = c.req.valid("json");
     const actor = c.get("actor");
     const node = resolveNode(actor, tree, wanted.node, "rule.node");
-    refuseUnseenBilling(actor, node, wanted.condition);
+    refuseUnseenBilling(tree, actor, node, wanted.condition);
     const rule = { ...wanted, node, replaces: null };
     await checkRule(postgres.db, { tree, meterOf }, rule, actor).catch((error: unknown) => {
       if (error instanceof ProblemError && error.field !== undefined)
@@ -232,20 +241,24 @@ export function rulesRoutes(deps: RulesRoutesDeps): OpenAPIHono<HttpEnv> {
     const is_complete = nodes.length === looked.length && hasPast(rule.condition);
     return c.json({ would, nodes: looked.length, is_complete, watermark: asOf.toISOString() }, 200);
   });
+}
 
-  async function ownRule(actor: Actor, id: string): Promise<RuleRecord> {
-    const found = await readRule(postgres.db, id);
-    if (!found || !isWithinReach(actor, tree, found.node)) throw new ProblemError("not_found", "there is no such rule");
-    return found;
-  }
+async function ownRule({ postgres, tree }: RulesRoutesDeps, actor: Actor, id: string): Promise<RuleRecord> {
+  const found = await readRule(postgres.db, id);
+  if (!found || !isWithinReach(actor, tree, found.node)) throw new ProblemError("not_found", "there is no such rule");
+  return found;
+}
 
-  function refuseUnseenBilling(actor: Actor, node: NodeAddress, condition: Condition): void {
-    if (condition.kind === "billing" && !can(actor, "prices:read", node, tree))
-      throw new ProblemError("forbidden", `rules about billing need the right to see prices at ${node}`, {
-        field: "condition.kind",
-      });
-  }
-  return app;
+function refuseUnseenBilling(
+  tree: RulesRoutesDeps["tree"],
+  actor: Actor,
+  node: NodeAddress,
+  condition: Condition,
+): void {
+  if (condition.kind === "billing" && !can(actor, "prices:read", node, tree))
+    throw new ProblemError("forbidden", `rules about billing need the right to see prices at ${node}`, {
+      field: "condition.kind",
+    });
 }
 
 async function previewOf(...asked: Parameters<typeof previewAt>): Promise<PreviewAnswer["would"]> {

@@ -1,4 +1,5 @@
 /** /v1/schedules: when a report is sent, to whom, and how each time ended. */
+
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import { inArray } from "drizzle-orm";
 import type { Context } from "hono";
@@ -42,6 +43,7 @@ import { isWithinReach, requireScope, resolveNode } from "../authenticate.ts";
 import { authorOf } from "../author-of.ts";
 import { entityTag, ifMatch } from "../entity-tag.ts";
 import type { HttpEnv } from "../http-env.ts";
+import { pageOf } from "../page-of.ts";
 import { wholeCaller } from "../report-question.ts";
 
 export interface SchedulesRoutesDeps {
@@ -198,7 +200,7 @@ export function schedulesRoutes(deps: SchedulesRoutesDeps): OpenAPIHono<HttpEnv>
   const { postgres, tree, now = Date.now } = deps;
   const { db } = postgres;
   const tools = createTools(deps);
-  const { checkChannels, describe, mayRead, ownSchedule, reportReader } = tools;
+  const { checkChannels, describe, mayRead, ownSchedule, reportReader, wantedReport } = tools;
   const app = createRouter();
 
   app.openapi(listSchedulesRoute, async (c) => {
@@ -217,8 +219,7 @@ export function schedulesRoutes(deps: SchedulesRoutesDeps): OpenAPIHono<HttpEnv>
         isWithinReach(actor, tree, one.node) &&
         mayRead(whole, await reports(one.report), one.node),
     });
-    const page = found.slice(0, query.limit);
-    const last = found.length > query.limit ? page.at(-1) : undefined;
+    const { page, last } = pageOf(found, query.limit);
     const schedules: Schedule[] = [];
     for (const one of page) schedules.push(await describe(one, await reports(one.report)));
     const position = last && { atMs: last.createdAt.getTime(), id: last.id };
@@ -228,9 +229,7 @@ export function schedulesRoutes(deps: SchedulesRoutesDeps): OpenAPIHono<HttpEnv>
   app.openapi(createScheduleRoute, async (c) => {
     const { node: requested, report: reference, ...given } = c.req.valid("json");
     const actor = c.get("actor");
-    const report = await findReport(db, reference);
-    const isOwn = report && (report.node === undefined || isWithinReach(actor, tree, report.node));
-    if (!report || !isOwn) throw new ProblemError("not_found", "there is no such report", { field: "report" });
+    const report = await wantedReport(actor, reference);
     const node = resolveNode(actor, tree, requested ?? report.node);
     requireKind(await wholeCaller(c), report.kind, node, tree);
     const wanted = {
@@ -310,8 +309,7 @@ function addActions(
       ...{ state, withTests: tests === "true", limit: limit + 1 },
       after: readCursor(cursor, asked, positionSchema),
     });
-    const page = found.slice(0, limit);
-    const last = found.length > limit ? page.at(-1) : undefined;
+    const { page, last } = pageOf(found, limit);
     const position = last && { atMs: last.dueAt.getTime(), id: last.id };
     const nowMs = now();
     return c.json(
@@ -326,6 +324,13 @@ function addActions(
 
 /** What several routes need to know of a schedule and its caller. */
 function createTools({ postgres: { db }, tree, now = Date.now }: SchedulesRoutesDeps) {
+  async function wantedReport(actor: Actor, reference: string): Promise<ReportToRun> {
+    const report = await findReport(db, reference);
+    const isOwn = report && (report.node === undefined || isWithinReach(actor, tree, report.node));
+    if (!report || !isOwn) throw new ProblemError("not_found", "there is no such report", { field: "report" });
+    return report;
+  }
+
   /** Each is read once, however many schedules it has. */
   function reportReader() {
     const read = new Map<string, Promise<ReportToRun | undefined>>();
@@ -377,5 +382,5 @@ function createTools({ postgres: { db }, tree, now = Date.now }: SchedulesRoutes
     return await describeSchedule(db, tree, schedule, report?.name ?? schedule.report, now());
   }
 
-  return { checkChannels, describe, mayRead, ownSchedule, reportReader };
+  return { checkChannels, describe, mayRead, ownSchedule, reportReader, wantedReport };
 }

@@ -31,6 +31,7 @@ import { entityTag } from "../entity-tag.ts";
 import type { HttpEnv } from "../http-env.ts";
 import { listFormOf, listMediaTypes, mapped, streamOf } from "../list-form.ts";
 import { isTableForm, sendTable, tableColumns } from "../list-table.ts";
+import { pageOf } from "../page-of.ts";
 import { rawAnswer } from "../raw-answer.ts";
 import { readInstant, readTimeRange } from "../time-range.ts";
 
@@ -127,8 +128,7 @@ export function statementsRoutes({
     }
     const limit = query.limit ?? defaultPageSize;
     const found = await listStatements(db, { ...filter, after, limit: limit + 1 });
-    const page = found.slice(0, limit);
-    const last = found.length > limit ? page.at(-1) : undefined;
+    const { page, last } = pageOf(found, limit);
     const position = last && { toMs: last.partTo.getTime(), id: last.id };
     const statements = await describeStatements(db, tree, actor, page);
     return c.json({ statements, next_cursor: position ? writeCursor(asked, position) : null }, 200);

@@ -101,26 +101,7 @@ const updateSubscriptionRoute = createRoute({
 export function subscriptionsRoutes({ postgres, tree, now = Date.now }: SubscriptionsRoutesDeps): OpenAPIHono<HttpEnv> {
   const app = createRouter();
 
-  async function describeAll(records: readonly SubscriptionRecord[]): Promise<Subscription[]> {
-    const rows = await postgres.db.select({ id: plans.id, name: plans.name }).from(plans);
-    const names = new Map(rows.map(({ id, name }) => [id, name]));
-    return records.map((record) => describe(record, tree, names, now()));
-  }
-  async function describeOne(record: SubscriptionRecord): Promise<SubscriptionDetail> {
-    const [[described], terms] = await Promise.all([describeAll([record]), readTerms(postgres.db, record.history)]);
-    const { history, ...rest } = described as Subscription;
-    const features = ({ plan, version }: { plan: string; version: number }) =>
-      termsOf(terms, { planId: plan, version }).features.map(({ key, enabled, meter, included, overage }) => ({
-        ...{ key, enabled, meter, included, overage },
-      }));
-    return {
-      ...rest,
-      next_cycle_at: ["expired", "cancelled"].includes(rest.status)
-        ? null
-        : formatInstant(nextCycleMs(record, now()), record.tz),
-      history: history.map((since) => ({ ...since, features: features(since) })),
-    };
-  }
+  const { describeAll, describeOne, own } = createTools(postgres, tree, now);
 
   app.openapi(listSubscriptionsRoute, async (c) => {
     const { node: requested, status, plan, limit, cursor } = c.req.valid("query");
@@ -159,9 +140,7 @@ export function subscriptionsRoutes({ postgres, tree, now = Date.now }: Subscrip
   });
 
   app.openapi(getSubscriptionRoute, async (c) => {
-    const record = await readSubscription(postgres.db, c.req.valid("param").id);
-    if (!record || !isWithinReach(c.get("actor"), tree, record.node))
-      throw new ProblemError("not_found", "there is no such subscription");
+    const record = await own(c.get("actor"), c.req.valid("param").id);
     c.header("etag", await entityTag(c, record));
     return c.json(await describeOne(record), 200);
   });
@@ -169,9 +148,7 @@ export function subscriptionsRoutes({ postgres, tree, now = Date.now }: Subscrip
   app.openapi(updateSubscriptionRoute, async (c) => {
     const wanted = c.req.valid("json");
     const actor = c.get("actor");
-    const record = await readSubscription(postgres.db, c.req.valid("param").id);
-    if (!record || !isWithinReach(actor, tree, record.node))
-      throw new ProblemError("not_found", "there is no such subscription");
+    const record = await own(actor, c.req.valid("param").id);
     const node = subscribable(actor, tree, record.node);
     if (wanted.plan === undefined && wanted.version !== undefined)
       throw new ProblemError("invalid_request", "belongs to a plan: name it", { field: "version" });
@@ -198,6 +175,37 @@ export function subscriptionsRoutes({ postgres, tree, now = Date.now }: Subscrip
     return c.json(await describeOne(changed), 200);
   });
   return app;
+}
+
+function createTools(postgres: Postgres, tree: NodeTree, now: () => number) {
+  async function describeAll(records: readonly SubscriptionRecord[]): Promise<Subscription[]> {
+    const rows = await postgres.db.select({ id: plans.id, name: plans.name }).from(plans);
+    const names = new Map(rows.map(({ id, name }) => [id, name]));
+    return records.map((record) => describe(record, tree, names, now()));
+  }
+  async function describeOne(record: SubscriptionRecord): Promise<SubscriptionDetail> {
+    const [[described], terms] = await Promise.all([describeAll([record]), readTerms(postgres.db, record.history)]);
+    const { history, ...rest } = described as Subscription;
+    const features = ({ plan, version }: { plan: string; version: number }) =>
+      termsOf(terms, { planId: plan, version }).features.map(({ key, enabled, meter, included, overage }) => ({
+        ...{ key, enabled, meter, included, overage },
+      }));
+    return {
+      ...rest,
+      next_cycle_at: ["expired", "cancelled"].includes(rest.status)
+        ? null
+        : formatInstant(nextCycleMs(record, now()), record.tz),
+      history: history.map((since) => ({ ...since, features: features(since) })),
+    };
+  }
+
+  async function own(actor: Actor, id: string): Promise<SubscriptionRecord> {
+    const record = await readSubscription(postgres.db, id);
+    if (!record || !isWithinReach(actor, tree, record.node))
+      throw new ProblemError("not_found", "there is no such subscription");
+    return record;
+  }
+  return { describeAll, describeOne, own };
 }
 
 const compareText = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);

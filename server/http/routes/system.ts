@@ -87,45 +87,7 @@ export function systemRoutes({
 }: SystemRoutesDeps): OpenAPIHono<HttpEnv> {
   const app = createRouter();
 
-  app.openapi(getLimitsRoute, (c) =>
-    c.json(
-      {
-        max_events_per_request: limits.maxEventsPerRequest,
-        max_inflated_bytes: limits.maxInflatedBytes,
-        max_string_length: limits.maxStringLength,
-        max_properties: limits.maxProperties,
-        max_value_fraction_digits: limits.maxValueFractionDigits,
-        max_value_integer_digits: limits.maxValueIntegerDigits,
-        max_property_integer_digits: limits.maxPropertyIntegerDigits,
-        oldest_time: limits.oldestTime,
-        max_ahead_seconds: limits.maxAheadMs / 1000,
-        dedupe_by_id_days: limits.dedupeByIdDays,
-        content_types: [...limits.contentTypes],
-        content_encodings: [...limits.contentEncodings],
-        questions: {
-          max_figures: maxFigures,
-          max_windows: maxWindows,
-          max_meters: maxMeters,
-          max_seconds: questionLimits.mostMs / 1_000,
-          max_at_once: questionLimits.mostOfCaller,
-          max_at_once_of_tenant: questionLimits.mostOfTenant,
-          max_waiting: questionLimits.mostWaitingOfCaller,
-        },
-        live: {
-          max_sockets: liveLimits.maxSocketsOfCaller,
-          max_sockets_of_tenant: liveLimits.maxSocketsOfTenant,
-          max_watches_per_second: liveLimits.maxWatchesPerSecond,
-        },
-        rebuilds: { max_waiting_of_tenant: rebuildLimits.mostOfTenant, max_waiting: rebuildLimits.most },
-        created_nodes: {
-          of_emitter: toldRate(creationRates.ofEmitter),
-          of_tenant: toldRate(creationRates.ofTenant),
-          of_operator: toldRate(creationRates.ofOperator),
-        },
-      },
-      200,
-    ),
-  );
+  app.openapi(getLimitsRoute, (c) => c.json(publishedLimits(), 200));
 
   app.openapi(getLivenessRoute, (c) => c.json({ status: "live" as const }, 200));
 
@@ -191,6 +153,43 @@ export function systemRoutes({
   app.route("/", guidePages());
   app.route("/", meterPages());
   return app;
+}
+
+function publishedLimits() {
+  return {
+    max_events_per_request: limits.maxEventsPerRequest,
+    max_inflated_bytes: limits.maxInflatedBytes,
+    max_string_length: limits.maxStringLength,
+    max_properties: limits.maxProperties,
+    max_value_fraction_digits: limits.maxValueFractionDigits,
+    max_value_integer_digits: limits.maxValueIntegerDigits,
+    max_property_integer_digits: limits.maxPropertyIntegerDigits,
+    oldest_time: limits.oldestTime,
+    max_ahead_seconds: limits.maxAheadMs / 1000,
+    dedupe_by_id_days: limits.dedupeByIdDays,
+    content_types: [...limits.contentTypes],
+    content_encodings: [...limits.contentEncodings],
+    questions: {
+      max_figures: maxFigures,
+      max_windows: maxWindows,
+      max_meters: maxMeters,
+      max_seconds: questionLimits.mostMs / 1_000,
+      max_at_once: questionLimits.mostOfCaller,
+      max_at_once_of_tenant: questionLimits.mostOfTenant,
+      max_waiting: questionLimits.mostWaitingOfCaller,
+    },
+    live: {
+      max_sockets: liveLimits.maxSocketsOfCaller,
+      max_sockets_of_tenant: liveLimits.maxSocketsOfTenant,
+      max_watches_per_second: liveLimits.maxWatchesPerSecond,
+    },
+    rebuilds: { max_waiting_of_tenant: rebuildLimits.mostOfTenant, max_waiting: rebuildLimits.most },
+    created_nodes: {
+      of_emitter: toldRate(creationRates.ofEmitter),
+      of_tenant: toldRate(creationRates.ofTenant),
+      of_operator: toldRate(creationRates.ofOperator),
+    },
+  };
 }
 
 const toldRate = ({ burst, perSecond }: BucketRate) => ({ burst, per_second: perSecond });

@@ -103,21 +103,6 @@ export function usageRoutes({
   now = Date.now,
 }: UsageRoutesDeps): OpenAPIHono<HttpEnv> {
   const app = createRouter();
-  const answer = (
-    store: ClickHouse,
-    question: UsageQuestion,
-    compared: ComparedRange | undefined,
-    asOf: Date,
-    nowMs: number,
-  ) =>
-    (compared
-      ? answerComparedUsage(store, question, compared, asOf, nowMs)
-      : answerUsage(store, question, asOf, nowMs)
-    ).catch((error: unknown) => {
-      if (error instanceof InvalidTimeError)
-        throw new ProblemError("invalid_request", error.message, { field: "window" });
-      throw error;
-    });
 
   app.openapi(getUsageRoute, async (c) => {
     const query = c.req.valid("query");
@@ -181,6 +166,22 @@ export function usageRoutes({
     return c.json(held ?? (await readLive(storeFor(c, clickhouse), node, watermark(), now())), 200);
   });
   return app;
+}
+
+function answer(
+  store: ClickHouse,
+  question: UsageQuestion,
+  compared: ComparedRange | undefined,
+  asOf: Date,
+  nowMs: number,
+): Promise<UsageAnswer> {
+  return (
+    compared ? answerComparedUsage(store, question, compared, asOf, nowMs) : answerUsage(store, question, asOf, nowMs)
+  ).catch((error: unknown) => {
+    if (error instanceof InvalidTimeError)
+      throw new ProblemError("invalid_request", error.message, { field: "window" });
+    throw error;
+  });
 }
 
 /** Throws `invalid_request` naming the parameter to narrow where the answer would have too many figures. */

@@ -159,7 +159,7 @@ export function usersRoutes({
     const url = passwordPage(publicUrl, token);
     if (!mailer) return { sent: false, url };
     try {
-      await mailer.send(mailOf({ email, kind, token }, url, actor.name));
+      await mailer.send(mailOf({ email, kind, token }, url, { publicUrl, offeredBy: actor.name }));
       return { sent: true, url: null };
     } catch (error) {
       log.warn({ err: error }, "an invitation could not be mailed");
@@ -167,11 +167,6 @@ export function usersRoutes({
       await directory.showInstead(token, actor);
       return { sent: false, url };
     }
-  }
-
-  function mailOf({ kind, email, token }: Link & { token: string }, url: string, offeredBy: string): Mail {
-    if (kind === "reset") return resetMail(email, url);
-    return kind === "offer" ? offerMail(email, token, { publicUrl, offeredBy }) : invitationMail(email, url, offeredBy);
   }
 
   app.openapi(listUsersRoute, async (c) =>
@@ -217,6 +212,15 @@ export function usersRoutes({
     return c.body(null, 204);
   });
   return app;
+}
+
+function mailOf(
+  { kind, email, token }: Link & { token: string },
+  url: string,
+  from: { publicUrl: string; offeredBy: string },
+): Mail {
+  if (kind === "reset") return resetMail(email, url);
+  return kind === "offer" ? offerMail(email, token, from) : invitationMail(email, url, from.offeredBy);
 }
 
 function found(user: UserRecord | undefined): UserRecord {
