@@ -7,11 +7,12 @@ import { setFlagsFromString } from "node:v8";
 import { ClaimRefusedError } from "./cluster/claim-stores.ts";
 import { ConfigError, loadConfig } from "./config.ts";
 import { DataFolderInUseError } from "./data-folder-lock.ts";
-import { openSinks, withSinks } from "./demo/sinks.ts";
+import { openSinks } from "./demo/sinks.ts";
 import { StoreRefusedError } from "./health/await-store.ts";
 import { isStoreUnavailable, storeTrouble } from "./health/store-trouble.ts";
 import { type Service, startService } from "./service.ts";
 import { createLogger } from "./telemetry/logger.ts";
+import { withSinks } from "./with-sinks.ts";
 
 /**
  * Garbage is collected when the heap has grown by half since the last time, not by several times what is in use: under three

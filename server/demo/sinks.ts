@@ -3,14 +3,11 @@ import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { SMTPServer } from "smtp-server";
-import type { Config } from "../config.ts";
-import type { OutgoingAllow } from "../delivery/outgoing-allow.ts";
 
 export interface Sinks {
+  /** At `localhost`, on a port of its own. */
   webhookUrl: string;
   smtpUrl: string;
-  /** `localhost` and the port of the receiver, and nothing else. */
-  allow: OutgoingAllow;
 }
 
 /** They are there until the process ends, and hold it up for nothing. */
@@ -27,20 +24,8 @@ export async function openSinks(): Promise<Sinks> {
   mail.unref();
   await Promise.all([once(receiver, "listening"), once(mail, "listening")]);
   const port = (server: { address(): unknown }) => (server.address() as AddressInfo).port;
-  const isReceiver = (name: string, at: number) => name === "localhost" && at === port(receiver);
   return {
     webhookUrl: `http://localhost:${port(receiver)}/alerts`,
     smtpUrl: `smtp://127.0.0.1:${port(mail)}`,
-    allow: { host: isReceiver, address: () => false, hasAddresses: false },
-  };
-}
-
-/** What the operator has set stands. */
-export function withSinks(config: Config, { smtpUrl, allow }: Sinks): Config {
-  const { outgoingAllow: set } = config;
-  return {
-    ...config,
-    smtpUrl: config.smtpUrl ?? smtpUrl,
-    outgoingAllow: { ...set, host: (name, port) => set.host(name, port) || allow.host(name, port) },
   };
 }

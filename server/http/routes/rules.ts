@@ -102,7 +102,7 @@ const updateRuleRoute = createRoute({
   tags: ["Alerts"],
   summary: "Update an alert rule",
   description:
-    "With another condition, or switched on again, it starts afresh: alerts that hold then are sent once more.",
+    "With another condition, or switched on again, it starts afresh: alerts that hold then are sent once more. A threshold of a quota that stays is told once in its cycle all the same.",
   middleware: requireScope("rules:write"),
   request: {
     params: idParams,

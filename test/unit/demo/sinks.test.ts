@@ -1,7 +1,8 @@
 import { expect, test } from "vitest";
 import { loadConfig } from "../../../server/config.ts";
 import { spike } from "../../../server/demo/demo-alerts.ts";
-import { openSinks, withSinks } from "../../../server/demo/sinks.ts";
+import { openSinks } from "../../../server/demo/sinks.ts";
+import { withSinks } from "../../../server/with-sinks.ts";
 
 test("the demonstration may send to its own receiver, to nothing else besides, and takes a mail server that is set", async () => {
   const sinks = await openSinks();

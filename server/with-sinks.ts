@@ -1,0 +1,15 @@
+/** The settings of a demonstration, which sends what it tells to receivers of its own. */
+import type { Config } from "./config.ts";
+import type { Sinks } from "./demo/sinks.ts";
+
+/** What the operator has set stands; of this machine nothing is reached but the sinks' receiver. */
+export function withSinks(config: Config, { smtpUrl, webhookUrl }: Sinks): Config {
+  const { hostname, port } = new URL(webhookUrl);
+  const { outgoingAllow } = config;
+  const isReceiver = (name: string, at: number) => name === hostname && at === Number(port);
+  return {
+    ...config,
+    smtpUrl: config.smtpUrl ?? smtpUrl,
+    outgoingAllow: { ...outgoingAllow, host: (name, at) => outgoingAllow.host(name, at) || isReceiver(name, at) },
+  };
+}
