@@ -273,6 +273,7 @@ describe("the usage page", () => {
     page = await open("/usage?range=7d&meters=chat_posts");
     await page.getByTestId("usage-table").waitFor();
     const saved = page.waitForEvent("download");
+    await page.getByTestId("export").click();
     await page.getByTestId("download-csv").click();
     const chunks: Buffer[] = [];
     for await (const chunk of await (await saved).createReadStream()) chunks.push(chunk as Buffer);

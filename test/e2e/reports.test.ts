@@ -2,6 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import type { Browser, BrowserContext, Page } from "playwright-core";
+import readWorkbook from "read-excel-file/node";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { expectAccessible, launchBrowser, signIn } from "../support/browser.ts";
 import { type Mailbox, openMailbox } from "../support/mailbox.ts";
@@ -176,6 +177,28 @@ test("a schedule shows when it sends, tests itself by mail, pauses and goes", as
   await desk.getByRole("button", { name: "Delete" }).click();
   await desk.getByRole("button", { name: "Delete schedule" }).click();
   await desk.getByText("No schedules yet").waitFor();
+});
+
+test("what the usage page shows is saved as Excel and as a picture, and scheduled", async () => {
+  await desk.goto(`${service.url}/usage?range=last-month&meters=transcribed_minutes&window=week`);
+  await desk.getByTestId("usage-table").waitFor();
+  await desk.getByTestId("export").click();
+  const [sheet] = await Promise.all([desk.waitForEvent("download"), desk.getByTestId("download-xlsx").click()]);
+  const [read] = await readWorkbook(await sheet.path());
+  expect(read?.data.flat()).toContain(109.75);
+  const picture = desk.getByRole("button", { name: "Save the chart as a picture" });
+  const [png] = await Promise.all([desk.waitForEvent("download"), picture.click()]);
+  const bytes = await readFile(await png.path());
+  expect(bytes.subarray(1, 4).toString()).toBe("PNG");
+  // Wider and higher than the chart itself: its title, range and legend are in it.
+  expect(bytes.readUInt32BE(16)).toBeGreaterThan(600);
+  await expectAccessible(desk);
+  await desk.getByRole("link", { name: "Schedule this" }).click();
+  await desk.getByLabel("Name", { exact: true }).fill("Weekly minutes");
+  expect(await desk.getByLabel("For each").inputValue()).toBe("week");
+  await desk.getByRole("button", { name: "Save and schedule" }).click();
+  await desk.getByRole("heading", { level: 1, name: "New schedule" }).waitFor();
+  await expect.poll(() => desk.getByLabel("Report", { exact: true }).inputValue()).toMatch(/^rpt_/);
 });
 
 test("who may only look is told why a report is not theirs, and still makes files of the others", async () => {

@@ -38,9 +38,9 @@ export function readUsage(question: UsageQuestion, signal?: AbortSignal): Promis
   return api.getUsage({ query: queryOf(question), signal });
 }
 
-/** The same figures as `readUsage`, as the server writes them into CSV. */
-export function readUsageCsv(question: UsageQuestion): Promise<Blob> {
-  return api.getUsage.file("text/csv", { query: queryOf(question) });
+/** The same figures as `readUsage` in another media type, as the server writes them. */
+export function readUsageFile(question: UsageQuestion, mediaType: string): Promise<Blob> {
+  return api.getUsage.file(mediaType, { query: queryOf(question) });
 }
 
 /** The address that answers `question`, as a program would call it. */
