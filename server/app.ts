@@ -182,7 +182,7 @@ export function createApp(deps: AppDeps): OpenAPIHono<HttpEnv> {
     app.route("/", accountRoutes({ postgres, users, sessions, mailer, publicUrl, log }));
     app.route("/", offersRoutes({ postgres, sessions }));
     app.route("/", usersRoutes({ postgres, tree, sessions, mailer, mailLimits: deps.mailLimits, publicUrl, log }));
-    app.route("/", nodesRoutes({ tree }));
+    app.route("/", nodesRoutes({ tree, postgres }));
     app.route("/", keysRoutes({ keys, tree }));
     const meterOf = (name: string, node: string, atMs: number) => deps.customMeters.find(name, node, atMs);
     app.route("/", plansRoutes({ postgres, tree, meterOf }));

@@ -33,6 +33,22 @@ const nodeFieldsSchema = recordByWords(textSchema(64), z.union([textSchema(1024,
   .describe("Custom fields");
 export type NodeFields = z.infer<typeof nodeFieldsSchema>;
 
+export const mostLogoBytes = 200_000;
+export const brandingSchema = z.strictObject({
+  name: textSchema(100).optional().describe("In place of Tidemark's, at the head of reports and mails"),
+  color: z
+    .string()
+    .regex(/^#[0-9a-fA-F]{6}$/, "must be a colour such as #0f766e")
+    .optional(),
+  logo: z
+    .string()
+    .max(280_000, "must be 200 kB at most")
+    .regex(/^data:image\/(?:png|jpeg);base64,[A-Za-z0-9+/]+={0,2}$/, "must be a PNG or a JPEG as a data: URL")
+    .optional()
+    .describe("A `data:` URL of a PNG or JPEG, at most 200 kB and 2,000 pixels wide and high"),
+});
+export type Branding = z.infer<typeof brandingSchema>;
+
 export const nodeSchema = z.object({
   node: nodeAddressSchema,
   kind: z.enum([...nodeKinds, "all"]),
@@ -45,6 +61,12 @@ export const nodeSchema = z.object({
   created_at: z.string(),
 });
 export type Node = z.infer<typeof nodeSchema>;
+
+export const nodeDetailSchema = nodeSchema.extend({
+  branding: brandingSchema.nullable().describe("The node's own; null: as above it"),
+  report_days: z.int().nullable().describe("For how many days its reports are kept; null: as above it, 90 in the end"),
+});
+export type NodeDetail = z.infer<typeof nodeDetailSchema>;
 
 export const nodeQuerySchema = z.strictObject({
   parent: nodeAddressSchema
@@ -88,6 +110,17 @@ export const changeNodeSchema = z.strictObject({
   external_id: nameSchema.nullable().optional(),
   status: statusSchema.optional(),
   fields: nodeFieldsSchema.optional().describe("Replaces all of them"),
+  branding: brandingSchema
+    .nullable()
+    .optional()
+    .describe("How reports and their mails look, of the node and of all below without their own; replaces all of it"),
+  report_days: z
+    .int()
+    .min(1)
+    .max(3_650)
+    .nullable()
+    .optional()
+    .describe("For how many days reports made from now on are kept, of the node and of all below without their own"),
   parent: nodeAddressSchema
     .optional()
     .describe("Moves the node and all below it; usage until then stays with the parent it had"),

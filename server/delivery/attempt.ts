@@ -120,9 +120,9 @@ async function filesOf({ db }: Postgres, wanted: NonNullable<DeliveryRow["messag
   if (wanted.length === 0) return [];
   const names = wanted.map(({ sha256 }) => sha256);
   const found = await db.select().from(attachments).where(inArray(attachments.sha256, names));
-  return wanted.flatMap(({ filename, contentType, sha256 }) => {
+  return wanted.flatMap(({ filename, contentType, sha256, cid }) => {
     const content = found.find((one) => one.sha256 === sha256)?.content;
-    return content ? [{ filename, contentType, content }] : [];
+    return content ? [{ filename, contentType, content, ...(cid !== undefined && { cid }) }] : [];
   });
 }
 

@@ -43,7 +43,8 @@ export interface MailMessage {
   lines: readonly string[];
   url: string;
   button: string;
-  attachments: readonly { filename: string; contentType: string; content: Buffer }[];
+  attachments: readonly { filename: string; contentType: string; content: Buffer; cid?: string }[];
+  brand?: DeliveryMessage["brand"];
   /** As in a message about an alert. */
   once?: string;
 }
@@ -66,10 +67,18 @@ export async function enqueueDeliveries(
 /** Writes one delivery for each address and gives their ids; who unsubscribed from the list gets none. */
 export async function enqueueMail(
   tx: Queries,
-  { type, node, to, list, subject, lines, url, button, attachments: files, once }: MailMessage,
+  { type, node, to, list, subject, lines, url, button, attachments: files, brand, once }: MailMessage,
 ): Promise<string[]> {
   const kept = await keepAttachments(tx, files);
-  const message: DeliveryMessage = { subject, lines: [...lines], url, button, data: null, attachments: kept };
+  const message: DeliveryMessage = {
+    subject,
+    lines: [...lines],
+    url,
+    button,
+    data: null,
+    attachments: kept,
+    ...(brand && { brand }),
+  };
   const addresses = await subscribers(tx, list, to);
   return await insertDeliveries(
     tx,
@@ -86,13 +95,13 @@ export async function keepAttachments(
   files: MailMessage["attachments"],
 ): Promise<NonNullable<DeliveryMessage["attachments"]>> {
   const kept: NonNullable<DeliveryMessage["attachments"]> = [];
-  for (const { filename, contentType, content } of files) {
+  for (const { filename, contentType, content, cid } of files) {
     const sha256 = hash("sha256", content, "hex");
     await tx
       .insert(attachments)
       .values({ sha256, content })
       .onConflictDoUpdate({ target: attachments.sha256, set: { createdAt: sql`now()` } });
-    kept.push({ filename, contentType, sha256 });
+    kept.push({ filename, contentType, sha256, ...(cid !== undefined && { cid }) });
   }
   return kept;
 }

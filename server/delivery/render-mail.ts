@@ -39,8 +39,15 @@ function textOf({ lines, url, button }: DeliveryMessage, unsubscribeUrl: string)
   return `${[...lines, "", `${button}:`, url, "", "-- ", "No more of this:", unsubscribeUrl].join("\n")}\n`;
 }
 
-function htmlOf({ subject, lines, url, button }: DeliveryMessage, unsubscribeUrl: string): string {
+function htmlOf({ subject, lines, url, button, brand = {} }: DeliveryMessage, unsubscribeUrl: string): string {
   const told = lines.map((line) => `<p class="soft">${escapeHtml(line)}</p>`).join("\n");
+  const { name = "Tidemark", color, logoCid } = brand;
+  const logo =
+    logoCid === undefined
+      ? ""
+      : `<img src="cid:${escapeHtml(logoCid)}" alt="" height="32" style="vertical-align: middle"> `;
+  // Of the same colour in the dark, too: its text is white on it.
+  const branded = color === undefined ? "" : ` style="background: ${escapeHtml(color)}; color: #ffffff"`;
   return `<!doctype html>
 <html lang="en">
 <head>
@@ -71,10 +78,10 @@ body { background: #0a0f10; color: #ecf2f2; }
 </head>
 <body>
 <div class="card">
-<p class="brand">Tidemark</p>
+<p class="brand">${logo}${escapeHtml(oneLine(name, 100))}</p>
 <h1>${escapeHtml(subject)}</h1>
 ${told}
-<a class="button" href="${escapeHtml(url)}">${escapeHtml(button)}</a>
+<a class="button"${branded} href="${escapeHtml(url)}">${escapeHtml(button)}</a>
 </div>
 <p class="foot"><a href="${escapeHtml(unsubscribeUrl)}">No more of this</a></p>
 </body>

@@ -11,7 +11,8 @@ export interface Mail {
   /** The `messageId` of a mail, sent or not, that those of one matter have in common. */
   matter?: string;
   headers?: Record<string, string>;
-  attachments?: { filename: string; contentType: string; content: Buffer }[];
+  /** One with a `cid` is a picture in the HTML. */
+  attachments?: { filename: string; contentType: string; content: Buffer; cid?: string }[];
 }
 
 export interface Mailer {

@@ -10,6 +10,7 @@ import type { Logger } from "pino";
 import { areStatementsClosed } from "../billing/statements/closed-until.ts";
 import type { Postgres, Queries } from "../postgres/client.ts";
 import type { NodeTree } from "../tree/node-tree.ts";
+import { reportSettingsAt } from "../tree/report-settings.ts";
 import type { FileLinks } from "./file-link.ts";
 import { createRun, readRun } from "./runs.ts";
 import { findReport } from "./saved-reports.ts";
@@ -103,6 +104,7 @@ async function startRun(
   const report = await findReport(tx, schedule.report);
   if (!report || !tree.get(schedule.node))
     return await moveSlot(tx, slot.id, { state: "failed", reason: "report_removed" });
+  const { keptDays } = await reportSettingsAt(tx, tree, schedule.node);
   const run = await createRun(
     tx,
     {
@@ -110,6 +112,7 @@ async function startRun(
       ...{ fromMs: slot.fromAt.getTime(), toMs: slot.toAt.getTime() },
       // In the schedule's name, so that it takes turns with others and nobody's own runs wait for it.
       requestedBy: { id: schedule.id, name: schedule.authorName },
+      keptDays,
       onceKey: `slot ${slot.id} ${slot.failures}`,
     },
     nowMs,

@@ -10,7 +10,9 @@ import type { NodeAddress } from "../contract/nodes.ts";
 import type { Postgres } from "../postgres/client.ts";
 import { reportRuns } from "../postgres/schema/reports.ts";
 import { ProblemError } from "../problem.ts";
+import { reportSettingsAt } from "../tree/report-settings.ts";
 import { tenantOf } from "../tree/tenant-of.ts";
+import { logoOf } from "./logo.ts";
 import { makeDocument } from "./make-document.ts";
 import { jsonOfDocument } from "./render/json.ts";
 import { renderFormat } from "./render/render-format.ts";
@@ -116,8 +118,11 @@ export function createReportMaker(
     await reach(50);
     await storeFile(db, { run: run.id, format: "document", section: "" }, 0, jsonOfDocument(document));
     await rememberMade(run.id, document.watermark, document.made_at);
+    const { branding } = await reportSettingsAt(db, source.tree, run.node);
+    const brand = { ...branding, logo: branding?.logo === undefined ? undefined : logoOf(branding.logo) };
     for (const [index, format] of run.formats.entries()) {
-      for (const [position, { section, content }] of renderFormat(document, format, source.clickhouse).entries()) {
+      const files = renderFormat(document, format, source.clickhouse, brand);
+      for (const [position, { section, content }] of files.entries()) {
         await storeFile(db, { run: run.id, format, section }, position, content);
         signal.throwIfAborted();
       }

@@ -17,6 +17,8 @@ export const keptDays = 90;
 export interface NewRun extends ReportQuestion {
   formats: readonly ReportFormat[];
   requestedBy: { id: string; name: string };
+  /** For how long it is kept, with its files. */
+  keptDays: number;
   /** Only one run with the same key is ever made: a slot of a schedule. */
   onceKey?: string;
 }
@@ -26,7 +28,7 @@ export interface NewRun extends ReportQuestion {
  * the transaction that says why the run is made: there is none without the other.
  */
 export async function createRun(db: Queries, wanted: NewRun, nowMs: number): Promise<RunRecord> {
-  const { report, name, kind, options, node, fromMs, toMs, tz, formats, requestedBy, onceKey } = wanted;
+  const { report, name, kind, options, node, fromMs, toMs, tz, formats, requestedBy, keptDays, onceKey } = wanted;
   const row = {
     id: newId("run"),
     onceKey: onceKey ?? null,

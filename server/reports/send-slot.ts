@@ -3,6 +3,7 @@
  * being over, and no slot over without its mail. Whoever may not see the report when it is sent gets nothing.
  */
 import { inArray } from "drizzle-orm";
+import type { Branding } from "../contract/nodes.ts";
 import type { ReportDocument } from "../contract/reports.ts";
 import {
   type ChannelRow,
@@ -14,19 +15,26 @@ import {
 import { formatInstant } from "../metrics/windows.ts";
 import { dateAt } from "../metrics/zone-dates.ts";
 import type { Queries } from "../postgres/client.ts";
-import { channels as channelRows, deliveries as deliveryRows } from "../postgres/schema/delivery.ts";
+import {
+  channels as channelRows,
+  type DeliveryMessage,
+  deliveries as deliveryRows,
+} from "../postgres/schema/delivery.ts";
 import type { NodeTree } from "../tree/node-tree.ts";
+import { reportSettingsAt } from "../tree/report-settings.ts";
 import { isEmptyDocument, keyFigures } from "./build/key-figures.ts";
 import { entitledTo } from "./entitled.ts";
 import type { FileLinks } from "./file-link.ts";
 import { fileName } from "./file-name.ts";
+import { logoOf } from "./logo.ts";
+import { readable } from "./render/readable.ts";
 import { mediaTypes } from "./render/render-format.ts";
 import { type FileRecord, listFiles, readDocument, readFile } from "./run-files.ts";
 import type { RunRecord } from "./runs.ts";
 import { isLateAt, moveSlot, type OpenSlot, type SlotRecord } from "./slots.ts";
 
 export interface Sending {
-  tree: Pick<NodeTree, "isWithin" | "effectiveStatus">;
+  tree: Pick<NodeTree, "isWithin" | "effectiveStatus" | "ancestors">;
   links: FileLinks;
   /** Where people reach the dashboard, without a slash at its end. */
   publicUrl: string;
@@ -62,17 +70,24 @@ export async function sendSlot(
     url: `${publicUrl}/reports?run=${encodeURIComponent(run.id)}`,
     button: "Open the report",
   };
-  const attachments = isAttached && addresses.length + channels.length > 0 ? await attachedFiles(tx, run, files) : [];
+  const { branding } = await reportSettingsAt(tx, tree, schedule.node);
+  const isForSomebody = addresses.length + channels.length > 0;
+  const attachments = [
+    ...(isAttached && isForSomebody ? await attachedFiles(tx, run, files) : []),
+    ...(branding?.logo === undefined ? [] : [logoAttachment(branding.logo)]),
+  ];
+  const brand = branding && brandOfMail(branding);
   const once = `report ${slot.id}`;
   const mailed = await enqueueMail(tx, {
     ...{ type: "report", node: schedule.node, to: addresses, list: schedule.id, once },
     ...{ ...told, attachments },
+    ...(brand && { brand }),
   });
   const kept = channels.length > 0 ? await keepAttachments(tx, attachments) : [];
   const data = dataOf(document, slot, run, linked);
   const channelled = await writeDeliveries(tx, channels, {
     ...{ type: "report", aboutNode: schedule.node, alert: null, once },
-    message: { ...told, data, attachments: kept },
+    message: { ...told, data, attachments: kept, ...(brand && { brand }) },
   });
   const written = [...mailed, ...channelled];
   const reached = await addressesOf(tx, mailed);
@@ -81,6 +96,22 @@ export async function sendSlot(
     ...(written.length > 0 ? { state: "sent", sentAt: new Date(nowMs) } : { state: "skipped", reason: "nobody" }),
     ...{ deliveries: written, withheld: [...withheld, ...unwanted], isLate: isLateAt(slot, nowMs) },
   });
+}
+
+const logoCid = "brand-logo";
+
+function logoAttachment(url: string) {
+  const { format, content } = logoOf(url);
+  const contentType = format === "png" ? "image/png" : "image/jpeg";
+  return { filename: `logo.${format}`, contentType, content, cid: logoCid };
+}
+
+function brandOfMail({ name, color, logo }: Branding): NonNullable<DeliveryMessage["brand"]> {
+  return {
+    ...(name !== undefined && { name }),
+    ...(color !== undefined && { color: readable(color) }),
+    ...(logo !== undefined && { logoCid }),
+  };
 }
 
 interface Receivers {

@@ -7,6 +7,7 @@ import { nodeMoves, nodeParents, nodes } from "../postgres/schema/accounts.ts";
 import { ProblemError } from "../problem.ts";
 import type { NodeTree } from "./node-tree.ts";
 import { mayMove, movedPaths } from "./past-owners.ts";
+import { type ReportSettings, readReportSettings, recordedBranding, writeReportSettings } from "./report-settings.ts";
 
 /** What may be edited; what is left out stays. */
 export interface NodeChange {
@@ -14,6 +15,7 @@ export interface NodeChange {
   externalId?: string | null | undefined;
   status?: NodeStatus | undefined;
   fields?: NodeFields | undefined;
+  reports?: Partial<ReportSettings> | undefined;
   /** The caller has checked that it exists and may be one. */
   parent?: NodeAddress | undefined;
   /** When the move takes effect, ms since 1970, UTC; in the past, what was stored since follows. Default: now. */
@@ -27,6 +29,7 @@ export interface NodeState {
   externalId: string | null;
   status: NodeStatus;
   fields: NodeFields;
+  reports: ReportSettings;
   parent: NodeAddress | null;
   /** Where it stood and is to stand, in order of time; the first since ever. */
   placements: readonly ParentPlacement[];
@@ -60,9 +63,10 @@ export async function changeNode(
     if (!row) return { changed: [], result: undefined };
     const { before, nowMs } = await stateIn(tx, row);
     check(before);
-    const { parent, effectiveFromMs = nowMs, ...edits } = change;
+    const { parent, effectiveFromMs = nowMs, reports, ...edits } = change;
     const given = Object.fromEntries(Object.entries(edits).filter(([, value]) => value !== undefined));
     if (Object.keys(given).length > 0) await tx.update(nodes).set(given).where(eq(nodes.node, node));
+    const settings = reports ? await writeReportSettings(tx, node, before.reports, reports) : before.reports;
     const isMoved = parent !== undefined && (parent !== before.parent || change.effectiveFromMs !== undefined);
     const move = isMoved ? { node, parent, from: new Date(effectiveFromMs) } : undefined;
     const owners = move && ownersOfMove(tree, before.placements, move, { reach, nowMs });
@@ -70,6 +74,7 @@ export async function changeNode(
     const after: NodeState = {
       ...before,
       ...given,
+      reports: settings,
       placements,
       parent: move ? parentAt(placements, nowMs) : before.parent,
     };
@@ -87,8 +92,11 @@ export async function changeNode(
 }
 
 /** As the audit keeps it: with the placements where it moved, under the name `stays` that they have there. */
-function recorded({ placements, ...state }: NodeState, isMoved: boolean): object {
-  return isMoved ? { ...state, stays: placements } : state;
+function recorded({ placements, reports, ...state }: NodeState, isMoved: boolean): object {
+  const { keptDays } = reports;
+  const branding = recordedBranding(reports.branding);
+  const said = { ...state, ...(branding && { branding }), ...(keptDays !== null && { reportDays: keptDays }) };
+  return isMoved ? { ...said, stays: placements } : said;
 }
 
 /** With the row of the node locked. */
@@ -103,7 +111,8 @@ async function stateIn(tx: Queries, row: typeof nodes.$inferSelect): Promise<{ b
   );
   const nowMs = Number(rows[0]?.now_ms);
   const { kind: _, id: __, createdAt: ___, ...said } = row;
-  return { before: { ...said, parent: parentAt(placements, nowMs), placements }, nowMs };
+  const reports = await readReportSettings(tx, row.node);
+  return { before: { ...said, reports, parent: parentAt(placements, nowMs), placements }, nowMs };
 }
 
 function parentAt(placements: readonly ParentPlacement[], ms: number): NodeAddress | null {

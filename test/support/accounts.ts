@@ -115,7 +115,7 @@ export async function startAccounts(
   app.route("/", accountRoutes({ postgres, users, sessions, mailer, publicUrl, log }));
   app.route("/", offersRoutes({ postgres, sessions, ...(now && { now }) }));
   app.route("/", usersRoutes({ postgres, tree, sessions, mailer, publicUrl, log, ...(now && { now }) }));
-  app.route("/", nodesRoutes({ tree }));
+  app.route("/", nodesRoutes({ tree, postgres }));
   app.route("/", keysRoutes({ keys, tree }));
   app.route(
     "/",

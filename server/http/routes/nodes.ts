@@ -10,7 +10,9 @@ import {
   importAnswerSchema,
   type Node,
   type NodeAddress,
+  type NodeDetail,
   nodeAddressSchema,
+  nodeDetailSchema,
   nodeListSchema,
   nodeQuerySchema,
   nodeSchema,
@@ -18,11 +20,14 @@ import {
 import { problemSchema } from "../../contract/problem.ts";
 import { createPace } from "../../fairness/pace.ts";
 import type { Actor } from "../../identity/actor.ts";
+import type { Postgres } from "../../postgres/client.ts";
 import { ProblemError } from "../../problem.ts";
+import { checkLogo } from "../../reports/logo.ts";
 import { changeNode, type NodeChange, type NodeState } from "../../tree/change-node.ts";
 import { maxImportedNodes, planImport } from "../../tree/import-nodes.ts";
 import { mayStandBelow, type NodeRecord, type NodeTree } from "../../tree/node-tree.ts";
 import { CsvError } from "../../tree/read-csv.ts";
+import { type ReportSettings, readReportSettings } from "../../tree/report-settings.ts";
 import { createRouter, maxBodyBytes, problemResponses } from "../app-pieces.ts";
 import { isWithinReach, requireScope, resolveNode } from "../authenticate.ts";
 import { authorOf } from "../author-of.ts";
@@ -32,6 +37,8 @@ import { pageOf } from "../page-of.ts";
 import { readBody } from "../read-body.ts";
 
 const refusedImportSchema = problemSchema.extend(importAnswerSchema.shape);
+/** Of an edit with the largest logo in it. */
+const maxEditBytes = 512 * 1024;
 const maxTableBytes = 32 * 1024 * 1024;
 /** No event is older. */
 const earliestMoveMs = Date.UTC(2000, 0, 1);
@@ -60,7 +67,7 @@ const getNodeRoute = createRoute({
   middleware: requireScope("read"),
   request: { params: z.object({ node: nodeAddressSchema }) },
   responses: {
-    200: { description: "The node", content: { "application/json": { schema: nodeSchema } } },
+    200: { description: "The node", content: { "application/json": { schema: nodeDetailSchema } } },
     ...problemResponses(400, 401, 403, 404, 503),
   },
 });
@@ -79,12 +86,13 @@ const updateNodeRoute = createRoute({
     "then, as the tree was then, and each of them has it in its audit.",
   ].join(" "),
   middleware: requireScope("nodes:write"),
+  [maxBodyBytes]: maxEditBytes,
   request: {
     params: z.object({ node: nodeAddressSchema }),
     body: { required: true, content: { "application/json": { schema: changeNodeSchema } } },
   },
   responses: {
-    200: { description: "The node now", content: { "application/json": { schema: nodeSchema } } },
+    200: { description: "The node now", content: { "application/json": { schema: nodeDetailSchema } } },
     ...problemResponses(400, 401, 403, 404, 409, 412, 422, 503),
   },
 });
@@ -132,7 +140,8 @@ const importNodesRoute = createRoute({
   },
 });
 
-export function nodesRoutes({ tree }: { tree: NodeTree }): OpenAPIHono<HttpEnv> {
+export function nodesRoutes({ tree, postgres }: { tree: NodeTree; postgres: Postgres }): OpenAPIHono<HttpEnv> {
+  const { db } = postgres;
   const app = createRouter();
 
   app.openapi(listNodesRoute, (c) => {
@@ -148,20 +157,23 @@ export function nodesRoutes({ tree }: { tree: NodeTree }): OpenAPIHono<HttpEnv> 
     const actor = c.get("actor");
     const record = tree.get(resolveNode(actor, tree, c.req.valid("param").node));
     if (!record) throw new ProblemError("not_found", "there is no such node");
-    c.header("etag", await entityTag(c, stateOf(record, tree)));
-    return c.json(describe(record, actor, tree), 200);
+    const reports = await readReportSettings(db, record.node);
+    c.header("etag", await entityTag(c, stateOf(record, tree, reports)));
+    return c.json(describeDetail(record, actor, tree, reports), 200);
   });
 
   app.openapi(updateNodeRoute, async (c) => {
     const actor = c.get("actor");
     const node = resolveNode(actor, tree, c.req.valid("param").node);
     const wanted = c.req.valid("json");
+    if (wanted.branding?.logo !== undefined) await checkLogo(wanted.branding.logo);
     const change = readChange(actor, tree, node, wanted);
     await changeNode(tree, node, change, { by: authorOf(c), check: await ifMatch(c), reach: actor.reach });
     const record = tree.get(node);
     if (!record) throw new ProblemError("not_found", "there is no such node");
-    c.header("etag", await entityTag(c, stateOf(record, tree)));
-    return c.json(describe(record, actor, tree), 200);
+    const reports = await readReportSettings(db, node);
+    c.header("etag", await entityTag(c, stateOf(record, tree, reports)));
+    return c.json(describeDetail(record, actor, tree, reports), 200);
   });
 
   app.openapi(createNodeRoute, async (c) => {
@@ -241,17 +253,35 @@ function readChange(actor: Actor, tree: NodeTree, node: NodeAddress, wanted: Cha
   const effectiveFromMs = effective_from === undefined ? undefined : Date.parse(effective_from);
   if (effectiveFromMs !== undefined && effectiveFromMs < earliestMoveMs)
     throw new ProblemError("invalid_request", "must not lie before 2000: no usage does", { field: "effective_from" });
-  if (parent === undefined) return { name, externalId: external_id, status, fields };
+  const { branding, report_days: keptDays } = wanted;
+  const isTold = branding !== undefined || keptDays !== undefined;
+  const reports = isTold
+    ? { ...(branding !== undefined && { branding }), ...(keptDays !== undefined && { keptDays }) }
+    : undefined;
+  if (parent === undefined) return { name, externalId: external_id, status, fields, reports };
   const above = parentOf(actor, tree, parent);
   if (record.kind === "all" || !mayStandBelow(record.kind, above.kind))
     throw new ProblemError("invalid_request", `a ${record.kind} cannot stand below a ${above.kind}`, {
       field: "parent",
     });
-  return { name, externalId: external_id, status, fields, parent: above.node, effectiveFromMs };
+  return { name, externalId: external_id, status, fields, reports, parent: above.node, effectiveFromMs };
 }
 
-function stateOf({ node, name, externalId, status, fields, parent }: NodeRecord, tree: NodeTree): NodeState {
-  return { node, name, externalId, status, fields, parent, placements: tree.placements(node) };
+function stateOf(
+  { node, name, externalId, status, fields, parent }: NodeRecord,
+  tree: NodeTree,
+  reports: ReportSettings,
+): NodeState {
+  return { node, name, externalId, status, fields, reports, parent, placements: tree.placements(node) };
+}
+
+function describeDetail(
+  record: NodeRecord,
+  actor: Actor,
+  tree: NodeTree,
+  { branding, keptDays }: ReportSettings,
+): NodeDetail {
+  return { ...describe(record, actor, tree), branding, report_days: keptDays };
 }
 
 function parentOf(actor: Actor, tree: NodeTree, requested: string | undefined): NodeRecord {

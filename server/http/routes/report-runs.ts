@@ -40,6 +40,7 @@ import {
   unfinishedRuns,
 } from "../../reports/runs.ts";
 import { mayReadKind, requireKind } from "../../reports/saved-reports.ts";
+import { reportSettingsAt } from "../../tree/report-settings.ts";
 import { tenantOf } from "../../tree/tenant-of.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
 import { isWithinReach, requireScope, resolveNode } from "../authenticate.ts";
@@ -163,7 +164,8 @@ export function reportRunsRoutes(deps: ReportRunsRoutesDeps): OpenAPIHono<HttpEn
     const question = await readReportQuestion(c, source, wanted, nowMs);
     await checkRoom(source, { caller: actor.id, node: question.node });
     const requestedBy = { id: actor.id, name: actor.name };
-    const run = await createRun(db, { ...question, formats: wanted.formats, requestedBy }, nowMs);
+    const { keptDays } = await reportSettingsAt(db, tree, question.node);
+    const run = await createRun(db, { ...question, formats: wanted.formats, requestedBy, keptDays }, nowMs);
     wake();
     c.header("location", `/v1/report-runs/${run.id}`);
     return c.json(await describe(run), 202);

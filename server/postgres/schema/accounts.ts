@@ -5,6 +5,7 @@ import {
   boolean,
   check,
   index,
+  integer,
   jsonb,
   pgTable,
   primaryKey,
@@ -13,7 +14,7 @@ import {
   unique,
 } from "drizzle-orm/pg-core";
 import type { KeyScope, Role } from "../../contract/accounts.ts";
-import type { NodeFields, NodeStatus } from "../../contract/nodes.ts";
+import type { Branding, NodeFields, NodeStatus } from "../../contract/nodes.ts";
 import type { RoleAt } from "../../identity/actor.ts";
 import type { RightsAt } from "../../tree/rights-at.ts";
 
@@ -30,6 +31,15 @@ export const nodes = pgTable("nodes", {
   status: text("status").$type<NodeStatus>().notNull().default("active"),
   fields: jsonb("fields").$type<NodeFields>().notNull().default({}),
   createdAt: instant("created_at").notNull().defaultNow(),
+});
+
+/** How reports of a node and of those below it look, and how long they are kept; what is null is as above it. */
+export const nodeReportSettings = pgTable("node_report_settings", {
+  node: text("node")
+    .primaryKey()
+    .references(() => nodes.node, { onDelete: "cascade" }),
+  branding: jsonb("branding").$type<Branding>(),
+  keptDays: integer("kept_days"),
 });
 
 /** Under which parent a node stood from `valid_from` on, until its next row. The first row is valid since 1970. */

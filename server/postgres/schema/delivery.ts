@@ -74,7 +74,10 @@ export interface DeliveryMessage {
   button: string;
   /** What a webhook carries as `data`. */
   data: unknown;
-  attachments?: { filename: string; contentType: string; sha256: string }[];
+  /** One with a `cid` is a picture in the text of a mail. */
+  attachments?: { filename: string; contentType: string; sha256: string; cid?: string }[];
+  /** In whose name it comes; the service's own where it is left out. `color`: `#rrggbb`, dark enough to be under white. */
+  brand?: { name?: string; color?: string; logoCid?: string };
 }
 
 export const deliveries = pgTable(

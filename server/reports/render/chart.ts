@@ -9,9 +9,10 @@ export interface Chart {
 
 const size = { width: 720, height: 190, left: 8, right: 8, top: 12, bottom: 26 };
 const mostBars = 400;
+const usualColor = "#1d4ed8";
 
 /** Bars of the first figure of a section whose rows are windows; undefined where there is nothing to draw. */
-export function chartOf({ title, columns, rows }: ReportSection): Chart | undefined {
+export function chartOf({ title, columns, rows }: ReportSection, color = usualColor): Chart | undefined {
   const startAt = columns.findIndex(({ key }) => key === "start");
   const valueAt = columns.findIndex(({ type }) => type === "decimal" || type === "integer");
   const column = columns[valueAt];
@@ -22,7 +23,7 @@ export function chartOf({ title, columns, rows }: ReportSection): Chart | undefi
   }));
   const most = Math.max(...points.map(({ value }) => value));
   if (!(most > 0)) return undefined;
-  return { svg: svgOf(points, most), alt: wordsOf(title, column, points, most) };
+  return { svg: svgOf(points, most, color), alt: wordsOf(title, column, points, most) };
 }
 
 interface Point {
@@ -30,14 +31,14 @@ interface Point {
   value: number;
 }
 
-function svgOf(points: readonly Point[], most: number): string {
+function svgOf(points: readonly Point[], most: number, color: string): string {
   const { width, height, left, right, top, bottom } = size;
   const step = (width - left - right) / points.length;
   const ground = height - bottom;
   const bars = points.map(({ value }, index) => {
     const tall = Math.max(0, (value / most) * (ground - top));
     const x = left + index * step + step * 0.1;
-    return `<rect x="${x.toFixed(2)}" y="${(ground - tall).toFixed(2)}" width="${(step * 0.8).toFixed(2)}" height="${tall.toFixed(2)}" fill="#1d4ed8"/>`;
+    return `<rect x="${x.toFixed(2)}" y="${(ground - tall).toFixed(2)}" width="${(step * 0.8).toFixed(2)}" height="${tall.toFixed(2)}" fill="${color}"/>`;
   });
   const label = (x: number, anchor: string, text: string) =>
     `<text x="${x}" y="${height - 8}" font-family="Noto Sans" font-size="11" fill="#374151" text-anchor="${anchor}">${text}</text>`;

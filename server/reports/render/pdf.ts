@@ -6,8 +6,10 @@ import { createRequire } from "node:module";
 import { Worker } from "node:worker_threads";
 import pLimit from "p-limit";
 import type { ColumnType, ReportCell, ReportColumn, ReportDocument, ReportSection } from "../../contract/reports.ts";
+import type { Logo } from "../logo.ts";
 import { chartOf } from "./chart.ts";
 import { pdfFonts } from "./pdf-fonts.ts";
+import { readable } from "./readable.ts";
 
 const require = createRequire(import.meta.url);
 
@@ -32,6 +34,13 @@ const template = `
 #show heading.where(level: 1): set text(size: 18pt)
 #show heading.where(level: 2): set text(size: 12pt)
 #set par(justify: false)
+#if told.brand != none {
+  grid(columns: (auto, 1fr), column-gutter: 8pt, align: horizon,
+    if told.brand.logo != none { image(bytes(told.brand.logo), format: told.brand.format, height: 28pt, width: 120pt, fit: "contain", alt: told.brand.alt) },
+    text(size: 12pt, weight: "bold", told.brand.name))
+  v(6pt)
+}
+#show heading: set text(fill: rgb(told.color))
 = #told.title
 #for line in told.lines [#text(fill: rgb("#374151"), line) \\ ]
 #for part in told.sections {
@@ -66,11 +75,36 @@ const pdf = compiler.pdf({ mainFileContent: workerData.template, inputs: { told:
 parentPort.postMessage(pdf);
 `;
 
-export async function* pdfOfDocument(document: ReportDocument): AsyncGenerator<Uint8Array> {
-  yield await inTurn(() => setInThread(document));
+export interface Brand {
+  name?: string | undefined;
+  color?: string | undefined;
+  logo?: Logo | undefined;
 }
 
-async function setInThread(document: ReportDocument): Promise<Uint8Array> {
+/** A brand whose logo cannot be drawn is left without it: a report is worth more than its looks. */
+export async function* pdfOfDocument(document: ReportDocument, brand: Brand = {}): AsyncGenerator<Uint8Array> {
+  const atSeconds = Math.floor(Date.parse(document.made_at) / 1000);
+  if (brand.logo === undefined) yield await setPdf(toldOf(document, brand), atSeconds);
+  else
+    yield await setPdf(toldOf(document, brand), atSeconds).catch(() =>
+      setPdf(toldOf(document, { ...brand, logo: undefined }), atSeconds),
+    );
+}
+
+/** Whether it is a picture that a PDF can hold. */
+export async function drawsLogo(logo: Logo): Promise<boolean> {
+  const empty = { report: "", name: "Logo", kind: "usage", node: "all", node_name: "all", tz: "UTC" } as const;
+  const times = { from: "2026-01-01", to: "2026-01-02", watermark: "", made_at: "" };
+  const told = toldOf({ ...empty, ...times, definitions: [], sections: [] }, { logo });
+  return await setPdf(told, 0).then(
+    () => true,
+    () => false,
+  );
+}
+
+const setPdf = (told: object, atSeconds: number) => inTurn(() => setInThread(told, atSeconds));
+
+async function setInThread(told: object, atSeconds: number): Promise<Uint8Array> {
   const { files } = pdfFonts();
   const workerData = {
     compiler: require.resolve("@myriaddreamin/typst-ts-node-compiler"),
@@ -78,8 +112,8 @@ async function setInThread(document: ReportDocument): Promise<Uint8Array> {
     workspace: "/",
     fonts: files,
     template,
-    told: JSON.stringify(toldOf(document)),
-    atSeconds: Math.floor(Date.parse(document.made_at) / 1000),
+    told: JSON.stringify(told),
+    atSeconds,
   };
   const worker = new Worker(compile, { eval: true, execArgv: [], workerData });
   const timer = setTimeout(() => void worker.terminate(), mostMs);
@@ -98,12 +132,14 @@ async function setInThread(document: ReportDocument): Promise<Uint8Array> {
   }
 }
 
-function toldOf(document: ReportDocument) {
+function toldOf(document: ReportDocument, brand: Brand) {
   const { names, legible } = pdfFonts();
   const { name, node, node_name, from, to, tz, watermark, made_at, definitions, sections } = document;
   const shown = node === node_name ? node : `${node_name} (${node})`;
   return {
     fonts: names,
+    color: readable(brand.color ?? inkColor),
+    brand: brand.name === undefined && brand.logo === undefined ? null : brandTold(brand, legible),
     wide: sections.some(({ columns }) => columns.length > 7),
     title: legible(name),
     author: legible(node_name),
@@ -118,14 +154,25 @@ function toldOf(document: ReportDocument) {
       unit: legible(unit),
       how: legible(how),
     })),
-    sections: sections.map((section) => toldSection(section, legible)),
+    sections: sections.map((section) => toldSection(section, legible, brand.color)),
   };
 }
 
-function toldSection(section: ReportSection, legible: (text: string) => string) {
+const inkColor = "#111827";
+
+function brandTold({ name = "", logo }: Brand, legible: (text: string) => string) {
+  return {
+    name: legible(name),
+    alt: legible(name === "" ? "Logo" : `Logo of ${name}`),
+    logo: logo ? [...logo.content] : null,
+    format: logo?.format ?? "png",
+  };
+}
+
+function toldSection(section: ReportSection, legible: (text: string) => string, color: string | undefined) {
   const { title, columns, rows, totals } = section;
   const text = (cell: ReportCell, column: ReportColumn | undefined) => breakable(legible(cut(cellText(cell, column))));
-  const chart = chartOf(section);
+  const chart = chartOf(section, color);
   const isCut = rows.length > mostRows;
   return {
     title: legible(title),

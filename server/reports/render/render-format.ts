@@ -5,7 +5,7 @@ import { aboutSection } from "./about.ts";
 import { csvOfSection } from "./csv.ts";
 import { jsonOfDocument } from "./json.ts";
 import { parquetOfSection } from "./parquet.ts";
-import { pdfOfDocument } from "./pdf.ts";
+import { type Brand, pdfOfDocument } from "./pdf.ts";
 import { workbook } from "./workbook.ts";
 
 export interface RenderedFile {
@@ -27,6 +27,7 @@ export function renderFormat(
   document: ReportDocument,
   format: ReportFormat,
   clickhouse: Pick<ClickHouse, "selectFrom">,
+  brand?: Brand,
 ): RenderedFile[] {
   const sections = () => [...document.sections, aboutSection(document)];
   const perSection = (render: (section: ReportSection) => RenderedFile["content"]) =>
@@ -39,7 +40,7 @@ export function renderFormat(
     case "xlsx":
       return [{ section: "", content: workbook(sections().map((one) => ({ ...one, name: one.title }))) }];
     case "pdf":
-      return [{ section: "", content: pdfOfDocument(document) }];
+      return [{ section: "", content: pdfOfDocument(document, brand) }];
     case "json":
       return [{ section: "", content: jsonOfDocument(document) }];
   }

@@ -21,7 +21,11 @@ async function runInside({ deps: { postgres } }: World): Promise<string> {
   const range = { fromMs: Date.UTC(2026, 0, 1), toMs: Date.UTC(2026, 1, 1), tz: "UTC" };
   const question = { report: "usage", name: "Usage summary", kind: "usage" as const, options: {}, node: inside };
   const requestedBy = { id: "usr_test", name: "somebody" };
-  const { id } = await createRun(db, { ...question, ...range, formats: ["csv"], requestedBy }, Date.now());
+  const { id } = await createRun(
+    db,
+    { ...question, ...range, formats: ["csv"], requestedBy, keptDays: 90 },
+    Date.now(),
+  );
   await storeFile(db, { run: id, format: "csv", section: "totals" }, 0, [Buffer.from(`node\r\n${inside}\r\n`)]);
   const document = { sections: [], watermark: "", made_at: "" };
   await storeFile(db, { run: id, format: "document", section: "" }, 0, [Buffer.from(JSON.stringify(document))]);

@@ -330,7 +330,7 @@ test("a run is made once for a key, and one whose process died is made by anothe
       tz: "UTC",
       onceKey: "slot-1",
     },
-    ...{ fromMs: 0, toMs: 1, formats: ["csv"] as const, requestedBy: { id: "test", name: "test" } },
+    ...{ fromMs: 0, toMs: 1, formats: ["csv"] as const, requestedBy: { id: "test", name: "test" }, keptDays: 90 },
   };
   const [a, b] = await Promise.all([createRun(db, wanted, nowMs), createRun(db, wanted, nowMs)]);
   expect(a.id).toBe(b.id);
@@ -346,7 +346,16 @@ test("a run is made once for a key, and one whose process died is made by anothe
 test("runs are made in turn between tenants, then between callers: whoever asks for many, by many keys, holds up their own", async () => {
   const { db } = world.deps.postgres;
   const [tenantOf, mayRun] = [(node: string) => node.split("/")[0] ?? node, () => true];
-  const asked = { report: "usage", name: "x", kind: "usage" as const, options: {}, tz: "UTC", fromMs: 0, toMs: 1 };
+  const asked = {
+    keptDays: 90,
+    report: "usage",
+    name: "x",
+    kind: "usage" as const,
+    options: {},
+    tz: "UTC",
+    fromMs: 0,
+    toMs: 1,
+  };
   const queue = async (node: string, caller: string, atMs: number) =>
     (await createRun(db, { ...asked, node, formats: ["csv"], requestedBy: { id: caller, name: caller } }, atMs)).id;
   const nowMs = Date.UTC(2099, 0, 1);
@@ -371,7 +380,16 @@ test("runs are made in turn between tenants, then between callers: whoever asks 
 test("a tenant has a hundred runs that are not over at most, by however many keys", async () => {
   const body = { report: "activity", ...range, formats: ["json"] };
   const { db } = world.deps.postgres;
-  const asked = { report: "usage", name: "x", kind: "usage" as const, options: {}, tz: "Etc/UTC", fromMs: 0, toMs: 1 };
+  const asked = {
+    keptDays: 90,
+    report: "usage",
+    name: "x",
+    kind: "usage" as const,
+    options: {},
+    tz: "Etc/UTC",
+    fromMs: 0,
+    toMs: 1,
+  };
   for (let n = 0; n < 100; n++) {
     const requestedBy = { id: `key ${n}`, name: "k" };
     const run = await createRun(db, { ...asked, node: reseller, formats: ["csv"], requestedBy }, Date.now());
@@ -393,7 +411,11 @@ test("a reader cancels a run of their own and no other", async () => {
     world.deps.postgres.transaction(async (tx) => {
       const question = { report: "activity", name: "Activity", kind: "activity" as const, options: {}, node: reseller };
       const asked = { ...question, ...{ fromMs: 0, toMs: 1, tz: "UTC" }, formats: ["json"] as const };
-      const run = await createRun(tx, { ...asked, requestedBy: { id: requester, name: "test" } }, Date.now());
+      const run = await createRun(
+        tx,
+        { ...asked, requestedBy: { id: requester, name: "test" }, keptDays: 90 },
+        Date.now(),
+      );
       const leased = { state: "running" as const, lease: "test", leasedUntil: new Date(Date.UTC(2100)) };
       await tx.update(reportRuns).set(leased).where(eq(reportRuns.id, run.id));
       return `/v1/report-runs/${run.id}/cancel`;

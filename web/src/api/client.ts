@@ -41,6 +41,7 @@ import type {
   changeNodeSchema,
   createNodeSchema,
   importAnswerSchema,
+  nodeDetailSchema,
   nodeListSchema,
   nodeQuerySchema,
   nodeSchema,
@@ -151,8 +152,8 @@ export const api = {
   // The account tree and who may see it.
   listNodes: get("/v1/nodes").answers<typeof nodeListSchema, Query<typeof nodeQuerySchema>>(),
   createNode: post("/v1/nodes").answers<typeof nodeSchema, Body<typeof createNodeSchema>>(),
-  getNode: get("/v1/nodes/{node}").answers<typeof nodeSchema>(),
-  updateNode: patch("/v1/nodes/{node}").answers<typeof nodeSchema, Body<typeof changeNodeSchema>>(),
+  getNode: get("/v1/nodes/{node}").answers<typeof nodeDetailSchema>(),
+  updateNode: patch("/v1/nodes/{node}").answers<typeof nodeDetailSchema, Body<typeof changeNodeSchema>>(),
   importNodes: post("/v1/nodes/import").answers<typeof importAnswerSchema, Csv<"dry_run">>(),
   listOrganizations: get("/v1/organizations").answers<
     typeof organizationListSchema,
