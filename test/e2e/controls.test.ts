@@ -207,10 +207,11 @@ test("what only screen readers hear does not widen an organization's page on a p
 });
 
 test("a session that ended says so, and signing in leads back to where it was", async () => {
-  const page = await open("/");
-  await page.getByTestId("live-status").waitFor();
+  const page = await open("/plans");
+  await page.getByTestId("plan-list").waitFor();
   await page.context().clearCookies();
-  await page.getByRole("link", { name: "Plans" }).click();
+  // Who comes back to the page has the bell read again, which finds the session gone.
+  await page.evaluate(() => document.dispatchEvent(new Event("visibilitychange")));
   await page.getByTestId("session-expired").waitFor();
   await expectAccessible(page);
   await signIn(page, service.adminEmail, service.adminPassword);
