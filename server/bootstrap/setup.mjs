@@ -34,6 +34,7 @@ const serverEntries = {
   "audit-verify": "server/programs/verify-program.ts",
   "real-check": "server/programs/real-check.ts",
   bench: "test/bench/ingest.ts",
+  "bench-light": "test/bench/light-load.ts",
   "bench-queries": "test/bench/queries.ts",
   "bench-live": "test/bench/live.ts",
   "bench-overview": "test/bench/overview.ts",
