@@ -20,7 +20,7 @@ import {
 import { problemSchema } from "../../contract/problem.ts";
 import { createPace } from "../../fairness/pace.ts";
 import type { Actor } from "../../identity/actor.ts";
-import type { Postgres } from "../../postgres/client.ts";
+import type { Postgres, Queries } from "../../postgres/client.ts";
 import { ProblemError } from "../../problem.ts";
 import { checkLogo } from "../../reports/logo.ts";
 import { changeNode, type NodeChange, type NodeState } from "../../tree/change-node.ts";
@@ -157,9 +157,7 @@ export function nodesRoutes({ tree, postgres }: { tree: NodeTree; postgres: Post
     const actor = c.get("actor");
     const record = tree.get(resolveNode(actor, tree, c.req.valid("param").node));
     if (!record) throw new ProblemError("not_found", "there is no such node");
-    const reports = await readReportSettings(db, record.node);
-    c.header("etag", await entityTag(c, stateOf(record, tree, reports)));
-    return c.json(describeDetail(record, actor, tree, reports), 200);
+    return c.json(await detailOf(c, record, tree, db), 200);
   });
 
   app.openapi(updateNodeRoute, async (c) => {
@@ -171,9 +169,7 @@ export function nodesRoutes({ tree, postgres }: { tree: NodeTree; postgres: Post
     await changeNode(tree, node, change, { by: authorOf(c), check: await ifMatch(c), reach: actor.reach });
     const record = tree.get(node);
     if (!record) throw new ProblemError("not_found", "there is no such node");
-    const reports = await readReportSettings(db, node);
-    c.header("etag", await entityTag(c, stateOf(record, tree, reports)));
-    return c.json(describeDetail(record, actor, tree, reports), 200);
+    return c.json(await detailOf(c, record, tree, db), 200);
   });
 
   app.openapi(createNodeRoute, async (c) => {
@@ -275,13 +271,12 @@ function stateOf(
   return { node, name, externalId, status, fields, reports, parent, placements: tree.placements(node) };
 }
 
-function describeDetail(
-  record: NodeRecord,
-  actor: Actor,
-  tree: NodeTree,
-  { branding, keptDays }: ReportSettings,
-): NodeDetail {
-  return { ...describe(record, actor, tree), branding, report_days: keptDays };
+/** With the tag of its state in the head of the answer. */
+async function detailOf(c: Context<HttpEnv>, record: NodeRecord, tree: NodeTree, db: Queries): Promise<NodeDetail> {
+  const reports = await readReportSettings(db, record.node);
+  c.header("etag", await entityTag(c, stateOf(record, tree, reports)));
+  const { branding, keptDays } = reports;
+  return { ...describe(record, c.get("actor"), tree), branding, report_days: keptDays };
 }
 
 function parentOf(actor: Actor, tree: NodeTree, requested: string | undefined): NodeRecord {
