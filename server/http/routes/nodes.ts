@@ -193,13 +193,9 @@ export function nodesRoutes({ tree, postgres }: { tree: NodeTree; postgres: Post
     const isDryRun = c.req.valid("query").dry_run === "true";
     const text = await readTable(c);
     const pace = createPace(c.get("question")?.signal);
-    const { created, unchanged, errors } = await planImport(
-      text,
-      actor.node,
-      tree,
-      (node) => isWithinReach(actor, tree, node),
-      pace,
-    ).catch(refuseNoCsv);
+    const isOwn = (node: NodeAddress) => isWithinReach(actor, tree, node);
+    const plan = planImport(text, actor.node, tree, isOwn, pace);
+    const { created, unchanged, errors } = await plan.catch(refuseNoCsv);
     if (errors.length > 0 && !isDryRun) {
       const problem: z.infer<typeof refusedImportSchema> = {
         type: "about:blank",
