@@ -14,6 +14,7 @@ const larger: Record<string, number> = {
   "POST /v1/nodes/import": 32 * mebibyte,
   "POST /v1/plans": 2 * mebibyte,
   "PATCH /v1/plans/{id}": 2 * mebibyte,
+  "PATCH /v1/nodes/{node}": mebibyte / 2,
   "POST /v1/what-if": 2 * mebibyte,
 };
 const most = 256 * 1024;
