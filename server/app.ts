@@ -5,7 +5,7 @@ import { cors } from "hono/cors";
 import type { Logger } from "pino";
 import type { AddressRanges } from "./address-ranges.ts";
 import { cycleSettings } from "./billing/subscriptions.ts";
-import type { EventType } from "./catalog/catalog.ts";
+import type { EventType } from "./catalog/event-types.ts";
 import { askedFor, type ClickHouse } from "./clickhouse/client.ts";
 import type { Role } from "./config.ts";
 import type { Corrections } from "./corrections/corrections.ts";

@@ -2,7 +2,8 @@
 
 import { inArray } from "drizzle-orm";
 import type { UsageSource } from "../billing/measure-span.ts";
-import { dimensionsOf, type Meter } from "../catalog/catalog.ts";
+import { dimensionsOf } from "../catalog/catalog.ts";
+import type { Meter } from "../catalog/meter.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import type { Condition, RuleFilter, RuleScope } from "../contract/rules.ts";
 import type { Actor } from "../identity/actor.ts";

@@ -1,5 +1,5 @@
 /** A figure against a bound, with a bound of its own to resolve at. Pure. */
-import type { Meter } from "../catalog/catalog.ts";
+import type { Meter } from "../catalog/meter.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import type { ConditionOf } from "../contract/rules.ts";
 import { compareDecimals } from "../numbers/figures.ts";

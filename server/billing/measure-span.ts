@@ -1,5 +1,5 @@
 /** What a node used in a span of time. */
-import type { Meter } from "../catalog/catalog.ts";
+import type { Meter } from "../catalog/meter.ts";
 import type { ClickHouse } from "../clickhouse/client.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import type { MeterUsage, WindowKind } from "../contract/usage.ts";

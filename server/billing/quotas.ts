@@ -1,5 +1,5 @@
 /** How much of a node's limits is used in a billing cycle, where it will end, and when a limit was or will be reached. */
-import type { Meter } from "../catalog/catalog.ts";
+import type { Meter } from "../catalog/meter.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import type { PlanFeature, PlanTerms } from "../contract/plans.ts";
 import type { Quota } from "../contract/quotas.ts";

@@ -1,5 +1,5 @@
 /** When a limit was reached, to the millisecond: for events the time of the one that reached it, for minutes the instant that completed them. */
-import type { Meter } from "../catalog/catalog.ts";
+import type { Meter } from "../catalog/meter.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import type { MeterUsage } from "../contract/usage.ts";
 import { isSumOverTime } from "../metrics/sum-over-time.ts";

@@ -1,7 +1,11 @@
 /** What an event type is, in words and by an example: the one source of its page. */
 import type { UsageEvent } from "../contract/events.ts";
-import { defaultAliveWithinMs, type EventType, eventTypes, type Meter, meters, typesBehind } from "./catalog.ts";
+import { meters } from "./built-in-meters.ts";
+import { typesBehind } from "./catalog.ts";
+import { type EventType, eventTypes } from "./event-types.ts";
 import { eventWords } from "./event-words.ts";
+import { defaultAliveWithinMs } from "./levels.ts";
+import type { Meter } from "./meter.ts";
 
 export interface EventDescription {
   type: string;

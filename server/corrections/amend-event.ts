@@ -1,5 +1,5 @@
 /** From an event as it stands and what is to change to the event as it shall stand, by the rules of accepting. Pure. */
-import type { EventType } from "../catalog/catalog.ts";
+import type { EventType } from "../catalog/event-types.ts";
 import { amountOf } from "../ingest/accept/amount-unit.ts";
 import { explainForm, type Fault, type GivenEvent, hasEventForm } from "../ingest/accept/event-gate.ts";
 import { identityPrefix } from "../ingest/accept/event-hash.ts";

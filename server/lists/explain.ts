@@ -1,6 +1,7 @@
 /** Why a figure is what it is: how many events are behind one window of a meter, and which. */
 import { z } from "zod";
-import { type Meter, type MeterRule, typesBehind } from "../catalog/catalog.ts";
+import { typesBehind } from "../catalog/catalog.ts";
+import type { Meter, MeterRule } from "../catalog/meter.ts";
 import type { ClickHouse } from "../clickhouse/client.ts";
 import { defineQuery } from "../clickhouse/define-query.ts";
 import type { Filter } from "../metrics/filters.ts";

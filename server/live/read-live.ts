@@ -1,6 +1,6 @@
 /** The live view of a node at one instant, as GET /v1/live answers it and the gateway sends it. */
 import { z } from "zod";
-import type { SlotLevel } from "../catalog/catalog.ts";
+import type { SlotLevel } from "../catalog/levels.ts";
 import type { ClickHouse } from "../clickhouse/client.ts";
 import { defineQuery } from "../clickhouse/define-query.ts";
 import type { LiveAnswer } from "../contract/live.ts";

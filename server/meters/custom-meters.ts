@@ -5,14 +5,9 @@
 import { and, desc, eq, sql } from "drizzle-orm";
 import type { Logger } from "pino";
 import { type Author, recordChange } from "../audit/record-change.ts";
-import {
-  commonDimensions,
-  type EventType,
-  eventType,
-  type Meter,
-  type MeterRule,
-  meterByName,
-} from "../catalog/catalog.ts";
+import { commonDimensions, eventType, meterByName } from "../catalog/catalog.ts";
+import type { EventType } from "../catalog/event-types.ts";
+import type { Meter, MeterRule } from "../catalog/meter.ts";
 import type { MeterDefinition } from "../contract/meters.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import { InvalidFormulaError, metersIn, operationsIn, parseFormula } from "../numbers/formula.ts";

@@ -1,5 +1,6 @@
 /** What a meter is, in words: the one source of GET /v1/meters and of the reference page. */
-import { dimensionsOf, type Meter, type MeterRule, typesBehind } from "../catalog/catalog.ts";
+import { dimensionsOf, typesBehind } from "../catalog/catalog.ts";
+import type { Meter, MeterRule } from "../catalog/meter.ts";
 import type { MeterSummary } from "../contract/meters.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 

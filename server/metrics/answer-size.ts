@@ -1,5 +1,5 @@
 /** How many figures an answer may have, known from the question alone: nothing is read for one that would have more. */
-import type { Meter } from "../catalog/catalog.ts";
+import type { Meter } from "../catalog/meter.ts";
 import type { WindowKind } from "../contract/usage.ts";
 import { operationsIn } from "../numbers/formula.ts";
 import { maxWindows } from "./windows.ts";

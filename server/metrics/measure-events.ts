@@ -1,6 +1,7 @@
 /** Meters of events one by one: counts, sums, averages, extremes, distinct values, and levels that events raise and lower by a value. */
 import { z } from "zod";
-import { commonDimensions, type MeterRule } from "../catalog/catalog.ts";
+import { commonDimensions } from "../catalog/catalog.ts";
+import type { MeterRule } from "../catalog/meter.ts";
 import type { ClickHouse } from "../clickhouse/client.ts";
 import { defineQuery } from "../clickhouse/define-query.ts";
 import { amountDecimals, amountOfSixtieths, compareDecimals, quotient, sumDecimals } from "../numbers/figures.ts";

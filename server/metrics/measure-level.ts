@@ -3,7 +3,7 @@
  * split or for an agent, which have none, it comes from the intervals themselves.
  */
 import { z } from "zod";
-import type { SlotLevel } from "../catalog/catalog.ts";
+import type { SlotLevel } from "../catalog/levels.ts";
 import type { ClickHouse } from "../clickhouse/client.ts";
 import { defineQuery } from "../clickhouse/define-query.ts";
 import { minutesOf } from "../numbers/figures.ts";

@@ -1,6 +1,6 @@
 /** Meters of presence: distinct users and rooms, and the fullest session. */
 import { z } from "zod";
-import type { MeterRule } from "../catalog/catalog.ts";
+import type { MeterRule } from "../catalog/meter.ts";
 import type { ClickHouse } from "../clickhouse/client.ts";
 import { defineQuery } from "../clickhouse/define-query.ts";
 import {

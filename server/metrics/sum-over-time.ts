@@ -1,4 +1,4 @@
-import type { MeterRule } from "../catalog/catalog.ts";
+import type { MeterRule } from "../catalog/meter.ts";
 
 /**
  * Whether the figure of a span is the sum of the figures of its parts, so that it grows while time passes and has a pace.

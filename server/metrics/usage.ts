@@ -3,7 +3,7 @@
  * counts up to now; what lies ahead of now is not counted yet. Totals fold as the meter demands (a peak's is the peak of
  * the whole range, a distinct count's is counted over the whole range), never as a sum of windows where that would be wrong.
  */
-import type { Meter, MeterRule } from "../catalog/catalog.ts";
+import type { Meter, MeterRule } from "../catalog/meter.ts";
 import type { ClickHouse } from "../clickhouse/client.ts";
 import type {
   Figure,

@@ -4,7 +4,8 @@
  */
 
 import { z } from "zod";
-import type { Level, Meter, MeterRule, SlotLevel } from "../catalog/catalog.ts";
+import type { Level, SlotLevel } from "../catalog/levels.ts";
+import type { Meter, MeterRule } from "../catalog/meter.ts";
 import type { ClickHouse } from "../clickhouse/client.ts";
 import { defineQuery } from "../clickhouse/define-query.ts";
 import { sumDecimals } from "../numbers/figures.ts";

@@ -4,7 +4,9 @@
  */
 
 import { z } from "zod";
-import { type Meter, type SlotLevel, typesBehind } from "../catalog/catalog.ts";
+import { typesBehind } from "../catalog/catalog.ts";
+import type { SlotLevel } from "../catalog/levels.ts";
+import type { Meter } from "../catalog/meter.ts";
 import type { ClickHouse } from "../clickhouse/client.ts";
 import { defineQuery } from "../clickhouse/define-query.ts";
 import { bucketMs, wholeEnd, wholeEndParams } from "../metrics/merged-ranges.ts";

@@ -1,6 +1,6 @@
 /** What a list and a report show of each organization: its plan, users, usage and the limit that it used most of. */
 import { planAt, statusOf } from "../billing/billing-cycle.ts";
-import type { Meter } from "../catalog/catalog.ts";
+import type { Meter } from "../catalog/meter.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import type { Organization } from "../contract/organizations.ts";
 import { zeroOf } from "../metrics/usage.ts";

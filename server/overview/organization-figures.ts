@@ -1,7 +1,7 @@
 /** The figures of organizations that the list and the overview share, cached between questions. */
 
 import type { UsageSource } from "../billing/measure-span.ts";
-import type { Meter } from "../catalog/catalog.ts";
+import type { Meter } from "../catalog/meter.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import { totalsBy } from "../metrics/usage.ts";
 import type { Postgres } from "../postgres/client.ts";

@@ -1,5 +1,6 @@
 /** The question about usage that the options of a report stand for, checked before anything is read. Pure. */
-import { dimensionsOf, type Meter } from "../catalog/catalog.ts";
+import { dimensionsOf } from "../catalog/catalog.ts";
+import type { Meter } from "../catalog/meter.ts";
 import type { ReportKind, ReportOptions } from "../contract/reports.ts";
 import { sizeOfAnswer, TooManyFiguresError } from "../metrics/answer-size.ts";
 import { type ComparedRange, comparedRange, parseCompared } from "../metrics/comparison.ts";

@@ -10,7 +10,7 @@
  *
  * One derivation runs at a time: two at once could each see the other's session half written.
  */
-import { defaultAliveWithinMs } from "../catalog/catalog.ts";
+import { defaultAliveWithinMs } from "../catalog/levels.ts";
 import type { ClickHouse } from "../clickhouse/client.ts";
 import { createPace } from "../fairness/pace.ts";
 import { compareSessions, type SessionDifference } from "./compare-sessions.ts";

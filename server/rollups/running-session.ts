@@ -4,7 +4,7 @@
  *
  * Only a session that is in one part is held; one in several (session-parts.ts) is not.
  */
-import { defaultAliveWithinMs } from "../catalog/catalog.ts";
+import { defaultAliveWithinMs } from "../catalog/levels.ts";
 import type { SessionDifference } from "./compare-sessions.ts";
 import type { LevelEvent } from "./level-events.ts";
 import type { NodePath } from "./minute-changes.ts";

@@ -1,6 +1,6 @@
 /** Random bodies and questions to every route of a service, by several callers, beside somebody who asks for nothing much. */
 import { Agent } from "node:http";
-import { meters } from "../../server/catalog/catalog.ts";
+import { meters } from "../../server/catalog/built-in-meters.ts";
 import { roles } from "../../server/contract/accounts.ts";
 import { pick, type Random } from "../../server/programs/random.ts";
 import { type ApiDescription, type FuzzRequest, KnownTexts, RequestMaker } from "./fuzz-requests.ts";

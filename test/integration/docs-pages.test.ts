@@ -1,7 +1,7 @@
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { eventTypes } from "../../server/catalog/catalog.ts";
+import { eventTypes } from "../../server/catalog/event-types.ts";
 import { freeLoopbackPort } from "../../server/embedded/loopback.ts";
 import { guides } from "../../server/http/docs/guides.ts";
 import { createWorld, type World } from "../support/isolation-world.ts";

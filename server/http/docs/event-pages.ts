@@ -1,8 +1,9 @@
 /** The vocabulary of events: what each field and each built-in type means, and what it feeds. Generated from the catalog. */
 import { Hono } from "hono";
 import { html } from "hono/html";
-import { defaultAliveWithinMs, eventTypes } from "../../catalog/catalog.ts";
 import { describeEvent, type EventDescription } from "../../catalog/describe-event.ts";
+import { eventTypes } from "../../catalog/event-types.ts";
+import { defaultAliveWithinMs } from "../../catalog/levels.ts";
 import { limits, type UsageEvent } from "../../contract/events.ts";
 import { ProblemError } from "../../problem.ts";
 import type { HttpEnv } from "../http-env.ts";

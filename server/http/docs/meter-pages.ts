@@ -1,7 +1,8 @@
 /** The reference of the built-in meters: a list, and a page for each. Generated from the catalog, so it cannot drift from it. */
 import { Hono } from "hono";
 import { html } from "hono/html";
-import { commonDimensions, meters } from "../../catalog/catalog.ts";
+import { meters } from "../../catalog/built-in-meters.ts";
+import { commonDimensions } from "../../catalog/catalog.ts";
 import type { MeterSummary } from "../../contract/meters.ts";
 import { describeMeter } from "../../meters/describe-meter.ts";
 import { ProblemError } from "../../problem.ts";

@@ -1,7 +1,7 @@
 /** Meters: the built-in ones, and the custom ones that users make. */
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
-import { meters } from "../../catalog/catalog.ts";
+import { meters } from "../../catalog/built-in-meters.ts";
 import {
   type CustomMeterAnswer,
   changeMeterSchema,

@@ -2,7 +2,8 @@
 
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import type { UsageSource } from "../../billing/measure-span.ts";
-import { dimensionsOf, type Meter } from "../../catalog/catalog.ts";
+import { dimensionsOf } from "../../catalog/catalog.ts";
+import type { Meter } from "../../catalog/meter.ts";
 import type { ClickHouse } from "../../clickhouse/client.ts";
 import type { NodeAddress } from "../../contract/nodes.ts";
 import { type Organization, organizationListSchema, organizationQuerySchema } from "../../contract/organizations.ts";

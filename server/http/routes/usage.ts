@@ -1,7 +1,8 @@
 /** GET /v1/usage and /v1/live: the figures of a node. */
 
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
-import { dimensionsOf, type Meter } from "../../catalog/catalog.ts";
+import { dimensionsOf } from "../../catalog/catalog.ts";
+import type { Meter } from "../../catalog/meter.ts";
 import type { ClickHouse } from "../../clickhouse/client.ts";
 import { filterGrammar } from "../../contract/filters.ts";
 import { type LiveAnswer, liveAnswerSchema } from "../../contract/live.ts";

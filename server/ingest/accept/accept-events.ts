@@ -3,7 +3,7 @@
  * with one wait between them: `checkEvents` needs only the events; then unknown organizations are made and storage is
  * asked about ids; then `decideEvents` judges and claims in one turn, in which the caller must also append to the log.
  */
-import type { EventType } from "../../catalog/catalog.ts";
+import type { EventType } from "../../catalog/event-types.ts";
 import { isBoundedText, type Rejection, type Warning } from "../../contract/events.ts";
 import { nodeAddress, parseNode } from "../../contract/node-address.ts";
 import { isAddressable, isStorableText } from "../../contract/text.ts";

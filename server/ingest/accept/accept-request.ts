@@ -3,7 +3,7 @@
  * answered before its record is synced, and between judging identities and appending to the log nothing else runs.
  */
 import type { Readable } from "node:stream";
-import type { EventType } from "../../catalog/catalog.ts";
+import type { EventType } from "../../catalog/event-types.ts";
 import { limits } from "../../contract/events.ts";
 import { ProblemError } from "../../problem.ts";
 import { TooManyNodesError } from "../../tree/creation-limits.ts";

@@ -2,7 +2,7 @@
  * What the catalog knows of a type's amount and properties, held against an event: what no reading could mean is rejected
  * by its field, what would count as nothing, or under a name that nobody asks for, is taken with a word of warning.
  */
-import type { EventType, PropertyRule } from "../../catalog/catalog.ts";
+import type { EventType, PropertyRule } from "../../catalog/event-types.ts";
 import { decimalPattern, type Warning } from "../../contract/events.ts";
 import { ExactNumber } from "../../numbers/exact-json.ts";
 import type { Fault, GivenEvent, GivenProperty } from "./event-gate.ts";

@@ -3,7 +3,7 @@
  * and the hashes of its identity and of its body. The body hash covers what the emitter gave in one canonical form, so that
  * key order, a time's offset or a trailing zero make no other body, and neither does a time that was filled in here.
  */
-import type { EventType } from "../../catalog/catalog.ts";
+import type { EventType } from "../../catalog/event-types.ts";
 import { limits, type Warning } from "../../contract/events.ts";
 import { ExactNumber } from "../../numbers/exact-json.ts";
 import { unitOfSeconds } from "./amount-unit.ts";

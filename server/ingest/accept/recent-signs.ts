@@ -2,7 +2,7 @@
  * What recent events said of jobs and presences, for warnings that no event gives rise to alone. Bounded and best effort:
  * it forgets the oldest and starts empty; no figure rests on it.
  */
-import type { EventType } from "../../catalog/catalog.ts";
+import type { EventType } from "../../catalog/event-types.ts";
 import type { WarningCode } from "../../contract/events.ts";
 import type { GivenEvent } from "./event-gate.ts";
 import { hashText } from "./event-hash.ts";

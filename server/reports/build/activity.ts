@@ -1,5 +1,5 @@
 /** The activity report: new transcriptions, sign-ups, the use of features and of the API. Pure. */
-import type { Meter } from "../../catalog/catalog.ts";
+import type { Meter } from "../../catalog/meter.ts";
 import type { Overview } from "../../contract/overview.ts";
 import type { ReportCell, ReportSection } from "../../contract/reports.ts";
 import type { MeterUsage, UsageAnswer } from "../../contract/usage.ts";

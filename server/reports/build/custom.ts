@@ -1,5 +1,5 @@
 /** Chosen meters over chosen windows, in groups, beside another range. Pure. */
-import type { Meter } from "../../catalog/catalog.ts";
+import type { Meter } from "../../catalog/meter.ts";
 import type { ReportCell, ReportSection } from "../../contract/reports.ts";
 import type { UsageAnswer } from "../../contract/usage.ts";
 import { isSumOverTime } from "../../metrics/sum-over-time.ts";

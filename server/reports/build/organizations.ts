@@ -1,5 +1,5 @@
 /** Every organization with its plan, users, usage and quota status. Pure. */
-import type { Meter } from "../../catalog/catalog.ts";
+import type { Meter } from "../../catalog/meter.ts";
 import type { Organization } from "../../contract/organizations.ts";
 import { quotaFilters } from "../../contract/organizations.ts";
 import type { ReportCell, ReportSection } from "../../contract/reports.ts";

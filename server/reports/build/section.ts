@@ -1,7 +1,7 @@
 /** The one form of every table in a report. Pure. */
 
 import { sumOfAmounts } from "../../billing/statements/statement-charges.ts";
-import type { Meter } from "../../catalog/catalog.ts";
+import type { Meter } from "../../catalog/meter.ts";
 import type { ColumnType, ReportCell, ReportColumn, ReportSection } from "../../contract/reports.ts";
 import type { Figure } from "../../contract/usage.ts";
 import { sumDecimals } from "../../numbers/figures.ts";

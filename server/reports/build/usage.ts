@@ -1,5 +1,5 @@
 /** The usage summary: totals beside the period and the year before, days, growth by month, the peak day, and ranks. Pure. */
-import type { Meter } from "../../catalog/catalog.ts";
+import type { Meter } from "../../catalog/meter.ts";
 import type { Ranked } from "../../contract/overview.ts";
 import type { ReportCell, ReportSection } from "../../contract/reports.ts";
 import type { MeterUsage, UsageAnswer } from "../../contract/usage.ts";

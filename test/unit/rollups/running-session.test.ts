@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { defaultAliveWithinMs } from "../../../server/catalog/catalog.ts";
+import { defaultAliveWithinMs } from "../../../server/catalog/levels.ts";
 import type { LevelEvent } from "../../../server/rollups/level-events.ts";
 import type { EdgeColumns } from "../../../server/rollups/minute-changes.ts";
 import { type Edge, resolveSession } from "../../../server/rollups/resolve-session.ts";

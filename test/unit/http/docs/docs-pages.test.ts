@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { eventTypes } from "../../../../server/catalog/catalog.ts";
 import { describeEvent } from "../../../../server/catalog/describe-event.ts";
+import { eventTypes } from "../../../../server/catalog/event-types.ts";
 import { usageEventSchema } from "../../../../server/contract/events.ts";
 import { emittersPage } from "../../../../server/http/docs/emitters-page.ts";
 import { eventPages } from "../../../../server/http/docs/event-pages.ts";

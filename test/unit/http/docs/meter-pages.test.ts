@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { dimensionsOf, meters } from "../../../../server/catalog/catalog.ts";
+import { meters } from "../../../../server/catalog/built-in-meters.ts";
+import { dimensionsOf } from "../../../../server/catalog/catalog.ts";
 import { meterPages } from "../../../../server/http/docs/meter-pages.ts";
 
 const app = meterPages();

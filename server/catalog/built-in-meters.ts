@@ -1,0 +1,275 @@
+/**
+ * The built-in meters, as data: how events become a number. Adding a meter is one entry here; nothing outside of this
+ * folder knows a meter's name.
+ */
+import { intervalLevels } from "./levels.ts";
+import type { Meter } from "./meter.ts";
+
+export const meters: readonly Meter[] = [
+  {
+    meter: "participation_minutes",
+    title: "Participation minutes",
+    unit: "minutes",
+    rule: { kind: "minutes", level: "participants" },
+    description:
+      "The minutes participants spent in sessions, from joining to leaving, split exactly at window edges; open ones count up to now.",
+  },
+  {
+    meter: "max_concurrent_participants",
+    title: "Peak participants",
+    unit: "count",
+    rule: { kind: "peak", level: "participants" },
+    description:
+      "The most participants at one instant in the whole subtree. One who leaves at an instant makes room for one who joins at it.",
+  },
+  {
+    meter: "max_concurrent_sessions",
+    title: "Peak sessions",
+    unit: "count",
+    rule: { kind: "peak", level: "sessions" },
+    description: "The most sessions at one instant that had at least one participant, in the whole subtree.",
+  },
+  {
+    meter: "active_participants",
+    title: "Active participants",
+    unit: "count",
+    rule: { kind: "distinct", thing: "user", levels: ["participants"], events: false },
+    description:
+      "Distinct user ids with any presence in the window, over the whole subtree; exact, never a sum of days or of children.",
+  },
+  {
+    meter: "sessions",
+    title: "Sessions",
+    unit: "count",
+    rule: { kind: "starts", level: "sessions" },
+    description: "Sessions whose first participant joined in the window.",
+  },
+  {
+    meter: "chat_posts",
+    title: "Chat posts",
+    unit: "count",
+    rule: { kind: "count", types: ["chat.posted"] },
+    description: "Public and private chat messages posted in the window.",
+  },
+  {
+    meter: "transcribed_minutes",
+    title: "Transcribed minutes",
+    unit: "minutes",
+    rule: { kind: "sum", types: ["transcription.completed"] },
+    description: "The exact decimal sum of the minutes that completed transcriptions carried.",
+  },
+  {
+    meter: "live_participants",
+    title: "Live participants",
+    unit: "count",
+    rule: { kind: "level", level: "participants" },
+    description: "Participants in a session at the end of the window, or now while it runs.",
+  },
+  {
+    meter: "live_sessions",
+    title: "Live sessions",
+    unit: "count",
+    rule: { kind: "level", level: "sessions" },
+    description: "Sessions with at least one participant at the end of the window, or now while it runs.",
+  },
+  {
+    meter: "recorded_minutes",
+    title: "Recorded minutes",
+    unit: "minutes",
+    rule: { kind: "minutes", level: "recordings" },
+    description: "The minutes that recordings ran, split exactly at window edges; running ones count up to now.",
+  },
+  {
+    meter: "max_concurrent_recordings",
+    title: "Peak recordings",
+    unit: "count",
+    rule: { kind: "peak", level: "recordings" },
+    description: "The most recordings that ran at one instant in the whole subtree.",
+  },
+  {
+    meter: "captions_minutes",
+    title: "Captions minutes",
+    unit: "minutes",
+    rule: { kind: "minutes", level: "captions" },
+    description: "The minutes during which captions were enabled.",
+  },
+  {
+    meter: "whiteboard_minutes",
+    title: "Whiteboard minutes",
+    unit: "minutes",
+    rule: { kind: "minutes", level: "whiteboard" },
+    description: "The minutes during which a whiteboard was open.",
+  },
+  {
+    meter: "breakout_minutes",
+    title: "Breakout minutes",
+    unit: "minutes",
+    rule: { kind: "minutes", level: "breakout" },
+    description: "The minutes during which breakout rooms were open.",
+  },
+  {
+    meter: "broadcast_minutes",
+    title: "Broadcast minutes",
+    unit: "minutes",
+    rule: { kind: "minutes", level: "broadcast" },
+    description: "The minutes that were broadcast, of every medium.",
+  },
+  {
+    meter: "consumed_minutes",
+    title: "Consumed minutes",
+    unit: "minutes",
+    rule: { kind: "minutes", level: "consumption" },
+    description: "The minutes that were consumed, of every medium.",
+  },
+  {
+    meter: "qa_posts",
+    title: "Questions and answers",
+    unit: "count",
+    rule: { kind: "count", types: ["question.posted", "answer.posted"] },
+    description: "Questions and answers posted in the window.",
+  },
+  {
+    meter: "user_signups",
+    title: "Sign-ups",
+    unit: "count",
+    rule: { kind: "count", types: ["user.signed_up"] },
+    description: "Users who signed up in the window.",
+  },
+  {
+    meter: "api_calls",
+    title: "API calls",
+    unit: "count",
+    rule: { kind: "count", types: ["api.called"] },
+    description: "API calls made in the window.",
+  },
+  {
+    meter: "chat_sessions",
+    title: "Chat sessions",
+    unit: "count",
+    rule: { kind: "count", types: ["chat_session.completed"] },
+    description: "Chat sessions completed in the window.",
+  },
+  {
+    meter: "emails",
+    title: "E-mails",
+    unit: "count",
+    rule: { kind: "count", types: ["email.sent"] },
+    description: "E-mails sent in the window.",
+  },
+  {
+    meter: "call_minutes",
+    title: "Call minutes",
+    unit: "minutes",
+    rule: { kind: "sum", types: ["call.completed"] },
+    description: "The exact decimal sum of the minutes that completed calls carried.",
+  },
+  {
+    meter: "live_calls",
+    title: "Live calls",
+    unit: "count",
+    rule: { kind: "level", level: "calls" },
+    description: "Calls that run at the end of the window, or now while it runs.",
+  },
+  {
+    meter: "max_concurrent_calls",
+    title: "Peak calls",
+    unit: "count",
+    rule: { kind: "peak", level: "calls" },
+    description:
+      "The most calls at one instant in the whole subtree: those that were started, and completed ones that say when they started and how long they took.",
+  },
+  {
+    meter: "failed_jobs",
+    title: "Failed jobs",
+    unit: "count",
+    rule: { kind: "count", types: ["transcription.failed"] },
+    description: "Transcription jobs that were said to have failed in the window.",
+  },
+  {
+    meter: "job_turnaround",
+    title: "Job turnaround",
+    unit: "seconds",
+    rule: { kind: "turnaround", types: ["transcription.completed"] },
+    description:
+      "The average time that transcription jobs which were completed in the window took, from the first request, or the first start where no request is known.",
+  },
+  {
+    meter: "active_recordings",
+    title: "Active recordings",
+    unit: "count",
+    rule: { kind: "level", level: "recordings" },
+    description: "Recordings that run at the end of the window, or now while it runs.",
+  },
+  {
+    meter: "max_participants_per_session",
+    title: "Peak participants of one session",
+    unit: "count",
+    rule: { kind: "session_peak", level: "participants" },
+    description: "The most participants at one instant inside a single session, and which session that was.",
+  },
+  {
+    meter: "active_rooms",
+    title: "Active rooms",
+    unit: "count",
+    rule: { kind: "distinct", thing: "room", levels: ["participants"], events: false },
+    description:
+      "Distinct rooms with at least one participant in the window; exact, never a sum of days or of children.",
+  },
+  {
+    meter: "active_users",
+    title: "Active users",
+    unit: "count",
+    rule: { kind: "distinct", thing: "user", levels: intervalLevels, events: true },
+    description:
+      "Distinct user ids with any presence in the window: an interval of any level that overlaps it, or any other event in it.",
+  },
+  {
+    meter: "documents",
+    title: "Documents",
+    unit: "count",
+    rule: { kind: "count", types: ["transcription.completed"] },
+    description: "Transcripts and captions completed in the window.",
+  },
+  {
+    meter: "document_length",
+    title: "Document length",
+    unit: "count",
+    rule: { kind: "events", aggregation: "sum", types: ["transcription.completed"], property: "length" },
+    description: "The exact sum of the lengths of completed documents, in the unit of `length`, and their average.",
+  },
+  {
+    meter: "transcription_accuracy",
+    title: "Transcription accuracy",
+    unit: "percent",
+    rule: {
+      kind: "events",
+      aggregation: "average",
+      types: ["transcription.completed"],
+      property: "accuracy",
+      weight: "value",
+    },
+    description: "The average `accuracy` of completed transcriptions, each weighted by its minutes.",
+  },
+  {
+    meter: "feature_uses",
+    title: "Feature uses",
+    unit: "count",
+    rule: { kind: "count", types: ["translation.completed", "glossary.used", "custom_model.used"] },
+    description: "Uses of translation, glossaries and custom models in the window.",
+  },
+  {
+    meter: "recording_storage",
+    title: "Recording storage",
+    unit: "minutes",
+    rule: { kind: "value_level", raises: ["recording.stored"], lowers: ["recording.deleted"], by: "value" },
+    description:
+      "Recorded minutes in storage when the window ends, or now while it runs; their average and their peak.",
+  },
+  {
+    meter: "sip_trunks",
+    title: "SIP trunks",
+    unit: "count",
+    rule: { kind: "value_level", raises: ["sip.installed"], lowers: ["sip.removed"], by: "event" },
+    description: "SIP trunks installed when the window ends, or now while it runs; their average and their peak.",
+  },
+];
