@@ -10,13 +10,7 @@
 import { z } from "zod";
 import { rejectionSchema, warningSchema } from "../contract/events.ts";
 import { nodeAddress } from "../contract/node-address.ts";
-import {
-  checkEvents,
-  decideEvents,
-  organizationsToCreate,
-  type SendingKey,
-  withOrganizations,
-} from "../ingest/accept/accept-events.ts";
+import { checkEvents, decideEvents } from "../ingest/accept/accept-events.ts";
 import {
   type AcceptDeps,
   appendDecision,
@@ -26,8 +20,10 @@ import {
   type TakenVerdict,
   takeEvents,
 } from "../ingest/accept/accept-request.ts";
+import { organizationsToCreate, withOrganizations } from "../ingest/accept/new-organizations.ts";
 import { Claims } from "../ingest/accept/recent-ids.ts";
 import type { RequestEvents } from "../ingest/accept/request-events.ts";
+import type { SendingKey } from "../ingest/accept/sending-key.ts";
 import { parseExactJson, stringifyExact } from "../numbers/exact-json.ts";
 import type { Membership } from "./membership.ts";
 import { NotMineError, type Peers, PeerUnavailableError } from "./peers.ts";

@@ -4,7 +4,6 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { eventType } from "../../server/catalog/catalog.ts";
-import type { SendingKey } from "../../server/ingest/accept/accept-events.ts";
 import type { AcceptDeps, AcceptingTree } from "../../server/ingest/accept/accept-request.ts";
 import { Admission, type AdmissionOptions } from "../../server/ingest/accept/backpressure.ts";
 import {
@@ -15,6 +14,7 @@ import {
 } from "../../server/ingest/accept/event-row.ts";
 import { KnownIds } from "../../server/ingest/accept/known-ids.ts";
 import { parseRequestRecord } from "../../server/ingest/accept/request-record.ts";
+import type { SendingKey } from "../../server/ingest/accept/sending-key.ts";
 import { openWriteAheadLog, type WriteAheadLog } from "../../server/ingest/log/write-ahead-log.ts";
 import type { Placement } from "../../server/rollups/session-parts.ts";
 import type { PathSpan } from "../../server/tree/node-tree.ts";

@@ -4,38 +4,19 @@
  * asked about ids; then `decideEvents` judges and claims in one turn, in which the caller must also append to the log.
  */
 import type { EventType } from "../../catalog/event-types.ts";
-import { isBoundedText, type Rejection, type Warning } from "../../contract/events.ts";
+import type { Rejection, Warning } from "../../contract/events.ts";
 import { nodeAddress, parseNode } from "../../contract/node-address.ts";
-import { isAddressable, isStorableText } from "../../contract/text.ts";
 import { explainForm, type Fault, type GivenEvent, hasEventForm } from "./event-gate.ts";
 import { identityPrefix } from "./event-hash.ts";
 import { nameOfStored } from "./event-identity.ts";
 import { latenessOf, type OutcomeCount, type OutcomeOwner, OutcomeTally } from "./event-outcomes.ts";
 import { escapeColumn, renderQuarantineRow } from "./event-row.ts";
 import type { IdentifiedEvent, IdentityVerdict } from "./known-ids.ts";
+import { outcomeOwner, outcomeOwnerOfKey } from "./outcome-owner.ts";
 import { type ReadContext, type ReadEvent, readEvent, renderEventRow } from "./read-event.ts";
 import type { Doubt } from "./recent-signs.ts";
-import type { RequestEvents } from "./request-events.ts";
-
-/** The API key that sends. */
-export interface SendingKey {
-  id: string;
-  /** Address of the node whose subtree the key may write to. */
-  node: string;
-  createOrganizations: boolean;
-}
-
-/** What accepting needs of the account tree. */
-export interface OrganizationTree {
-  get(address: string): unknown;
-  isWithin(address: string, ancestor: string): boolean;
-  /** The node itself and all above it. */
-  ancestors(address: string): Iterable<string>;
-  /** The strictest status of a node and of what stands above it. */
-  effectiveStatus(address: string): string | undefined;
-  /** Undefined for an organization that is not in the tree. */
-  pathAt(organization: string, timeMs: number): { partner: string; reseller: string } | undefined;
-}
+import { namesOf, type RequestEvents } from "./request-events.ts";
+import { admissible, isVisible, type OrganizationTree, type SendingKey } from "./sending-key.ts";
 
 export interface CheckedEvents {
   readable: ReadEvent[];
@@ -77,52 +58,6 @@ export function checkEvents(
     else checked.readable.push(read);
   }
   return checked;
-}
-
-/**
- * The organizations that the request names, that do not exist and that this key may make below its node. Also those of
- * events that are rejected: else nobody but the sender would find a first batch that is wrong in quarantine.
- */
-export function organizationsToCreate(
-  request: RequestEvents,
-  checked: CheckedEvents,
-  sendingKey: SendingKey,
-  tree: OrganizationTree,
-): string[] {
-  if (!sendingKey.createOrganizations || !mayHoldOrganizations(sendingKey.node)) return [];
-  const unknown = new Set<string>();
-  const note = (organization: string) => {
-    if (!unknown.has(organization) && !tree.get(nodeAddress("organization", organization))) unknown.add(organization);
-  };
-  for (const { organization } of checked.readable) note(organization);
-  for (const { index } of checked.faults) {
-    const { organization } = namesOf(request.events[index]);
-    if (organization !== "" && isAddressable(organization)) note(organization);
-  }
-  return [...unknown];
-}
-
-/** The tree as it would be with these organizations right below the key's node. */
-export function withOrganizations(
-  tree: OrganizationTree,
-  organizations: readonly string[],
-  sendingKey: SendingKey,
-): OrganizationTree {
-  if (organizations.length === 0) return tree;
-  const made = new Set(organizations.map((organization) => nodeAddress("organization", organization)));
-  const standIn = (address: string) => (made.has(address) ? sendingKey.node : address);
-  return {
-    get: (address) => tree.get(address) ?? (made.has(address) ? address : undefined),
-    isWithin: (address, ancestor) =>
-      (made.has(address) && ancestor === sendingKey.node) || tree.isWithin(standIn(address), ancestor),
-    ancestors: (address) => tree.ancestors(standIn(address)),
-    effectiveStatus: (address) => tree.effectiveStatus(standIn(address)),
-    pathAt: (organization, timeMs) => tree.pathAt(organization, timeMs),
-  };
-}
-
-function mayHoldOrganizations(node: string): boolean {
-  return node === "all" || node.startsWith("partner:") || node.startsWith("reseller:");
 }
 
 export interface Decision {
@@ -299,52 +234,6 @@ const idConflict: Fault = {
   message: "an event with this id and another body was taken before; it stands",
 };
 
-/** Below the root an organization that does not exist and one of others are refused alike: neither is told of. */
-function admissible(
-  organization: string,
-  sendingKey: SendingKey,
-  tree: OrganizationTree,
-): Fault | { organization: string } {
-  if (isVisible(organization, sendingKey, tree)) return { organization: escapeColumn(organization) };
-  const message = "there is no such organization, and this key may not create it";
-  if (sendingKey.node === "all" && !tree.get(nodeAddress("organization", organization)))
-    return { code: "unknown_organization", field: "organization", message };
-  return {
-    code: "outside_subtree",
-    field: "organization",
-    message: `this organization is not within ${sendingKey.node}`,
-  };
-}
-
-/** An organization that the key may see, with what stands above it at that time. */
-function outcomeOwner(
-  organization: string,
-  sendingKey: SendingKey,
-  tree: OrganizationTree,
-  timeMs: number,
-): OutcomeOwner {
-  const path = tree.pathAt(organization, timeMs);
-  return { organization, partner: path?.partner ?? "", reseller: path?.reseller ?? "", agent: agentOf(sendingKey) };
-}
-
-/** Where events are counted that name no organization the key may see: at the key's own node. */
-function outcomeOwnerOfKey(sendingKey: SendingKey, tree: OrganizationTree, timeMs: number): OutcomeOwner {
-  const owner = parseNode(sendingKey.node);
-  if (owner.kind === "agent") return outcomeOwner(owner.organization, sendingKey, tree, timeMs);
-  if (owner.kind === "organization") return outcomeOwner(owner.id, sendingKey, tree, timeMs);
-  const above = { organization: "", partner: "", reseller: "", agent: "" };
-  for (const address of tree.ancestors(sendingKey.node)) {
-    const { kind, id } = parseNode(address);
-    if (kind === "partner" || kind === "reseller") above[kind] = id;
-  }
-  return above;
-}
-
-function agentOf(sendingKey: SendingKey): string {
-  const owner = parseNode(sendingKey.node);
-  return owner.kind === "agent" ? owner.agent : "";
-}
-
 /** Every event of an aborted request is rejected, most of them for the sake of others. */
 function outcomesOfAborted(
   request: RequestEvents,
@@ -360,25 +249,6 @@ function outcomesOfAborted(
     tally.add(owner, sendingKey.id, "rejected", code);
   }
   return tally.list();
-}
-
-/** Whether the organization exists and is within the key's subtree, or is the one that the key's agent belongs to. */
-function isVisible(organization: string, sendingKey: SendingKey, tree: OrganizationTree): boolean {
-  const address = nodeAddress("organization", organization);
-  if (!tree.get(address)) return false;
-  const owner = parseNode(sendingKey.node);
-  return owner.kind === "agent" ? owner.organization === organization : tree.isWithin(address, sendingKey.node);
-}
-
-/** What an event that may have any form calls itself; bounded, for it goes into an answer. */
-function namesOf(event: unknown): { id: string | null; organization: string } {
-  if (typeof event !== "object" || event === null) return { id: null, organization: "" };
-  const { id, organization } = event as Record<string, unknown>;
-  return { id: isName(id) ? id : null, organization: isName(organization) ? organization : "" };
-}
-
-function isName(value: unknown): value is string {
-  return typeof value === "string" && isBoundedText(value) && isStorableText(value);
 }
 
 function dropWarningsOfRejected(decision: Decision): void {

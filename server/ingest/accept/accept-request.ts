@@ -9,24 +9,18 @@ import { ProblemError } from "../../problem.ts";
 import { TooManyNodesError } from "../../tree/creation-limits.ts";
 import { tenantOf } from "../../tree/tenant-of.ts";
 import { LogFailedError, LogFullError, type LogPosition, type WriteAheadLog } from "../log/write-ahead-log.ts";
-import {
-  checkEvents,
-  type Decision,
-  decideEvents,
-  type OrganizationTree,
-  organizationsToCreate,
-  type SendingKey,
-  withOrganizations,
-} from "./accept-events.ts";
+import { checkEvents, type Decision, decideEvents } from "./accept-events.ts";
 import type { Admission, RateState } from "./backpressure.ts";
 import type { GivenEvent } from "./event-gate.ts";
 import { inflateBody } from "./inflate-body.ts";
 import type { KnownIds, StoredAnswers } from "./known-ids.ts";
+import { organizationsToCreate, withOrganizations } from "./new-organizations.ts";
 import { bodyFormOf, readBody } from "./read-body.ts";
 import { receiveBody } from "./receive-body.ts";
 import { Claims } from "./recent-ids.ts";
 import type { RequestEvents } from "./request-events.ts";
 import { renderRequestRecord } from "./request-record.ts";
+import type { OrganizationTree, SendingKey } from "./sending-key.ts";
 
 export interface AcceptingTree extends OrganizationTree {
   /** Makes those of the organizations that do not exist, below `parent`; when it resolves, the tree knows them. */

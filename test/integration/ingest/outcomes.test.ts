@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { eventType } from "../../../server/catalog/catalog.ts";
-import type { SendingKey } from "../../../server/ingest/accept/accept-events.ts";
 import { acceptRequest } from "../../../server/ingest/accept/accept-request.ts";
 import { OutcomeTally, recount } from "../../../server/ingest/accept/event-outcomes.ts";
+import type { SendingKey } from "../../../server/ingest/accept/sending-key.ts";
 import { storeOutcomes } from "../../../server/ingest/flush/store-outcomes.ts";
 import { answerIngestHealth, wholeMinutes } from "../../../server/metrics/ingest-health.ts";
 import { compactIngestOutcomes } from "../../../server/rollups/compact-outcomes.ts";
