@@ -3,12 +3,13 @@
  * Appends that arrive while a write and its fdatasync run form the next group, so the cost of a sync is shared by
  * however many requests wait for it. A failed fdatasync is never retried: the kernel may already have dropped the pages.
  *
- * A segment is a header and then records, each framed as (length, crc32, durable, payload): `durable` is the offset up to
- * which the segment was on disk when the record was written. With it, a torn end, which a crash leaves and which was
- * never acknowledged, is told from damage to acknowledged records, on which the log refuses to start.
+ * A torn end, which a crash leaves and which was never acknowledged, is cut off; on damage to acknowledged records the log
+ * refuses to start.
  */
-import { crc32 } from "node:zlib";
+import { LogDamagedError, LogFailedError, LogFullError } from "./log-errors.ts";
 import { directoryFiles, type LogFile, type LogFiles } from "./log-files.ts";
+import { frameBytes, frameOf, maxPayloadBytes, readRecords } from "./log-records.ts";
+import { createSegment, openSegments, type Segment, segmentHeaderBytes, segmentName } from "./segments.ts";
 
 /** The end of a record: its segment's number and the offset of the first byte after it. */
 export interface LogPosition {
@@ -19,21 +20,6 @@ export interface LogPosition {
 /** Negative when `a` is before `b`, 0 when equal, positive when after. */
 export function comparePositions(a: LogPosition, b: LogPosition): number {
   return a.segment - b.segment || a.offset - b.offset;
-}
-
-/** The disk or the log's own bound is full; nothing of the rejected append is in the log, and a later one may succeed. */
-export class LogFullError extends Error {
-  override name = "LogFullError";
-}
-
-/** The log can take nothing more in this process; whether the rejected append is on disk is unknown. */
-export class LogFailedError extends Error {
-  override name = "LogFailedError";
-}
-
-/** Acknowledged records cannot be read back; the file is left as it is. */
-export class LogDamagedError extends Error {
-  override name = "LogDamagedError";
 }
 
 export interface LogRecord {
@@ -72,23 +58,11 @@ export interface LogOptions {
   files?: LogFiles;
 }
 
-const segmentHeader = Buffer.from("TIDEWAL1", "latin1");
-const frameBytes = 12;
-/** A request's body is at most 10 MiB, and its rows and quarantine lines stay within a few times that. */
-const maxPayloadBytes = 256 * 1024 * 1024;
-const readChunkBytes = 1024 * 1024;
 const defaultSegmentBytes = 16 * 1024 * 1024;
-
-interface Segment {
-  number: number;
-  /** Offset of the end of the last synced record. */
-  end: number;
-}
 
 interface Append {
   chunks: Buffer[];
   length: number;
-  checksum: (durable: number) => number;
   resolve: (position: LogPosition) => void;
   reject: (error: Error) => void;
 }
@@ -104,35 +78,8 @@ interface Group {
 /** Opens or creates the log; truncates a torn end. Throws LogDamagedError when acknowledged records are damaged. */
 export async function openWriteAheadLog(options: LogOptions): Promise<WriteAheadLog> {
   const files = options.files ?? directoryFiles(options.directory);
-  const segmentBytes = options.segmentBytes ?? defaultSegmentBytes;
-  const numbers = (await files.list())
-    .map(segmentNumber)
-    .filter((number) => number !== undefined)
-    .sort((a, b) => a - b);
-  const segments: Segment[] = [];
-  for (const [index, number] of numbers.entries()) {
-    const last = index === numbers.length - 1;
-    if (index > 0 && number !== (numbers[index - 1] ?? 0) + 1) {
-      throw new LogDamagedError(`${segmentName(number)} does not follow ${segmentName(numbers[index - 1] ?? 0)}`);
-    }
-    segments.push({ number, end: await checkSegment(files, number, last) });
-  }
-  let active: LogFile;
-  const lastSegment = segments.at(-1);
-  if (lastSegment) {
-    active = await files.open(segmentName(lastSegment.number), "write");
-    if ((await active.size()) !== lastSegment.end || lastSegment.end === segmentHeader.length) {
-      await active.truncate(lastSegment.end);
-      await active.write([segmentHeader], 0);
-    }
-    // What the last process wrote but did not see synced is taken over: sync before anything of it is read as durable.
-    await active.datasync();
-    await files.syncDirectory();
-  } else {
-    active = await createSegment(files, 1);
-    segments.push({ number: 1, end: segmentHeader.length });
-  }
-  return runLog(files, segments, active, { ...options, segmentBytes });
+  const { segments, active } = await openSegments(files);
+  return runLog(files, segments, active, { ...options, segmentBytes: options.segmentBytes ?? defaultSegmentBytes });
 }
 
 function runLog(
@@ -142,7 +89,7 @@ function runLog(
   { maxBytes, segmentBytes, onFatal }: LogOptions & { segmentBytes: number },
 ): WriteAheadLog {
   let active = firstFile;
-  let settled: LogPosition = { segment: segments[0]?.number ?? 1, offset: segmentHeader.length };
+  let settled: LogPosition = { segment: segments[0]?.number ?? 1, offset: segmentHeaderBytes };
   let unsyncedBytes = 0;
   let pending: Group | undefined;
   let committing: Group | undefined;
@@ -152,7 +99,7 @@ function runLog(
   const current = () => segments.at(-1) as Segment;
   const syncedEnd = (): LogPosition => ({ segment: current().number, offset: current().end });
   // The bytes of synced records that are not settled, kept up to date because every request asks for it.
-  let backlog = segments.reduce((sum, segment) => sum + segment.end - segmentHeader.length, 0);
+  let backlog = segments.reduce((sum, segment) => sum + segment.end - segmentHeaderBytes, 0);
 
   async function commitGroups(): Promise<void> {
     while (pending) {
@@ -175,11 +122,7 @@ function runLog(
     const start = segment.end;
     const buffers: Buffer[] = [];
     for (const append of group.appends) {
-      const frame = Buffer.allocUnsafe(frameBytes);
-      frame.writeUInt32LE(append.length, 0);
-      frame.writeUInt32LE(append.checksum(start), 4);
-      frame.writeUInt32LE(start, 8);
-      buffers.push(frame, ...append.chunks);
+      buffers.push(frameOf(append.length, start, append.chunks), ...append.chunks);
     }
     try {
       await active.write(buffers, start);
@@ -227,7 +170,7 @@ function runLog(
     }
     const previous = active;
     active = next;
-    segments.push({ number, end: segmentHeader.length });
+    segments.push({ number, end: segmentHeaderBytes });
     await previous.close();
   }
 
@@ -275,7 +218,6 @@ function runLog(
         group.appends.push({
           chunks,
           length,
-          checksum: (durable) => checksumOf(length, durable, chunks),
           resolve,
           reject,
         });
@@ -297,7 +239,7 @@ function runLog(
         const segment = segments.find((kept) => kept.number === number);
         if (!segment) throw new RangeError(`${segmentName(number)} was removed while it was read`);
         const limit = number === end.segment ? end.offset : segment.end;
-        const start = from?.segment === number ? Math.max(from.offset, segmentHeader.length) : segmentHeader.length;
+        const start = from?.segment === number ? Math.max(from.offset, segmentHeaderBytes) : segmentHeaderBytes;
         if (start >= limit) continue;
         const file = await files.open(segmentName(number), "read");
         try {
@@ -322,7 +264,7 @@ function runLog(
       backlog = 0;
       for (const segment of segments) {
         if (segment.number < settled.segment) continue;
-        backlog += segment.end - (segment.number === settled.segment ? settled.offset : segmentHeader.length);
+        backlog += segment.end - (segment.number === settled.segment ? settled.offset : segmentHeaderBytes);
       }
       while (segments.length > 1 && (segments[0] as Segment).number < position.segment) {
         const segment = segments.shift() as Segment;
@@ -369,115 +311,4 @@ function newGroup(): Group {
 function isDiskFull(error: unknown): boolean {
   const code = (error as NodeJS.ErrnoException | null)?.code;
   return code === "ENOSPC" || code === "EDQUOT";
-}
-
-function segmentName(number: number): string {
-  return `${String(number).padStart(12, "0")}.wal`;
-}
-
-function segmentNumber(name: string): number | undefined {
-  return /^\d{12}\.wal$/.test(name) ? Number(name.slice(0, 12)) : undefined;
-}
-
-/** A new segment is durable, header and directory entry, before anything in it is acknowledged. */
-async function createSegment(files: LogFiles, number: number): Promise<LogFile> {
-  const file = await files.open(segmentName(number), "create");
-  try {
-    await file.write([segmentHeader], 0);
-    await file.datasync();
-    await files.syncDirectory();
-    return file;
-  } catch (error) {
-    await file.close();
-    throw error;
-  }
-}
-
-const checksumPrefix = Buffer.alloc(8);
-function checksumOf(length: number, durable: number, chunks: readonly Buffer[]): number {
-  checksumPrefix.writeUInt32LE(length, 0);
-  checksumPrefix.writeUInt32LE(durable, 4);
-  let sum = crc32(checksumPrefix);
-  for (const chunk of chunks) sum = crc32(chunk, sum);
-  return sum;
-}
-
-/** The end of the last whole record of a segment. Only the last segment of the log may have a torn end. */
-async function checkSegment(files: LogFiles, number: number, last: boolean): Promise<number> {
-  const name = segmentName(number);
-  const file = await files.open(name, "read");
-  try {
-    const size = await file.size();
-    const header = Buffer.alloc(segmentHeader.length);
-    const got = await file.read(header, 0);
-    if (got < header.length || !header.equals(segmentHeader)) {
-      // The header is on disk before the first record is written, so without one nothing was ever acknowledged here.
-      if (last && size <= segmentHeader.length) return segmentHeader.length;
-      throw new LogDamagedError(`${name} is not a segment of a write-ahead log`);
-    }
-    let end = segmentHeader.length;
-    for await (const record of readRecords(file, end, size)) end = record.end;
-    if (end === size) return end;
-    if (!last) throw new LogDamagedError(`${name} is damaged at byte ${end} of ${size}`);
-    if (await hasRecordBeyond(file, end, size)) {
-      throw new LogDamagedError(
-        `${name} is damaged at byte ${end}: records that follow were written after it was on disk`,
-      );
-    }
-    return end;
-  } finally {
-    await file.close();
-  }
-}
-
-/** Whether some whole record after the bad byte was written when the bad byte was already on disk. */
-async function hasRecordBeyond(file: LogFile, bad: number, size: number): Promise<boolean> {
-  const rest = Buffer.alloc(size - bad);
-  const length = await file.read(rest, bad);
-  for (let at = 1; at + frameBytes < length; at++) {
-    const durable = rest.readUInt32LE(at + 8);
-    if (durable <= bad || durable > bad + at) continue;
-    const record = frameAt(rest.subarray(at, length));
-    if (record) return true;
-  }
-  return false;
-}
-
-/** The payload of the whole record that `bytes` begins with; undefined when it is cut, empty or its checksum is wrong. */
-function frameAt(bytes: Buffer): Buffer | undefined {
-  if (bytes.length < frameBytes) return undefined;
-  const length = bytes.readUInt32LE(0);
-  if (length === 0 || length > maxPayloadBytes || frameBytes + length > bytes.length) return undefined;
-  const payload = bytes.subarray(frameBytes, frameBytes + length);
-  return checksumOf(length, bytes.readUInt32LE(8), [payload]) === bytes.readUInt32LE(4) ? payload : undefined;
-}
-
-/** The whole records of [start, limit); ends without an error at the first that is not whole. */
-async function* readRecords(
-  file: LogFile,
-  start: number,
-  limit: number,
-): AsyncGenerator<{ payload: Buffer; end: number }> {
-  let at = start;
-  let want = readChunkBytes;
-  while (at < limit) {
-    const chunk = Buffer.allocUnsafeSlow(Math.min(want, limit - at));
-    const got = chunk.subarray(0, await file.read(chunk, at));
-    let used = 0;
-    while (used < got.length) {
-      const payload = frameAt(got.subarray(used));
-      if (!payload) break;
-      used += frameBytes + payload.length;
-      yield { payload, end: at + used };
-    }
-    at += used;
-    if (used > 0) {
-      want = readChunkBytes;
-      continue;
-    }
-    // The chunk does not hold one whole record: read just that record, unless there is no such record.
-    const needed = got.length < frameBytes ? 0 : frameBytes + got.readUInt32LE(0);
-    if (needed <= got.length || needed > limit - at) return;
-    want = needed;
-  }
 }

@@ -9,7 +9,7 @@ import { attachActor } from "../../../server/http/authenticate.ts";
 import { eventsRoutes } from "../../../server/http/routes/events.ts";
 import type { Actor } from "../../../server/identity/actor.ts";
 import { actionsOfKey } from "../../../server/identity/permissions.ts";
-import { LogFailedError } from "../../../server/ingest/log/write-ahead-log.ts";
+import { LogFailedError } from "../../../server/ingest/log/log-errors.ts";
 import { type Accepting, rootKey, startAccepting } from "../../support/accepting.ts";
 
 const nowMs = Date.UTC(2026, 10, 21, 9);

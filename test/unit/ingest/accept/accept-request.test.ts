@@ -4,7 +4,7 @@ import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { limits } from "../../../../server/contract/events.ts";
 import { acceptRequest } from "../../../../server/ingest/accept/accept-request.ts";
 import { hashText, identityOf } from "../../../../server/ingest/accept/event-hash.ts";
-import { LogFullError } from "../../../../server/ingest/log/write-ahead-log.ts";
+import { LogFullError } from "../../../../server/ingest/log/log-errors.ts";
 import { ProblemError } from "../../../../server/problem.ts";
 import { type Accepting, rootKey, startAccepting } from "../../../support/accepting.ts";
 

@@ -1,13 +1,9 @@
 /** The log against a simulated disk that loses what was not synced, tears writes, fills up and fails. */
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { LogFailedError, LogFullError } from "../../../../server/ingest/log/log-errors.ts";
 import type { LogFile, LogFiles } from "../../../../server/ingest/log/log-files.ts";
-import {
-  LogFailedError,
-  LogFullError,
-  openWriteAheadLog,
-  type WriteAheadLog,
-} from "../../../../server/ingest/log/write-ahead-log.ts";
+import { openWriteAheadLog, type WriteAheadLog } from "../../../../server/ingest/log/write-ahead-log.ts";
 
 const runs = Number(process.env.PROPERTY_RUNS ?? 400);
 

@@ -3,10 +3,9 @@ import { mkdtemp, open, readdir, readFile, rm, writeFile } from "node:fs/promise
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { LogDamagedError, LogFullError } from "../../../../server/ingest/log/log-errors.ts";
 import {
   comparePositions,
-  LogDamagedError,
-  LogFullError,
   type LogPosition,
   openWriteAheadLog,
   type WriteAheadLog,
