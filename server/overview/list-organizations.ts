@@ -4,7 +4,7 @@ import type { NodeStatus } from "../contract/nodes.ts";
 import type { Organization, OrganizationSort } from "../contract/organizations.ts";
 import type { QuotaStatus } from "../contract/quota-status.ts";
 import { compareDecimals } from "../numbers/figures.ts";
-import type { NodeRecord } from "../tree/node-tree.ts";
+import type { NodeRecord } from "../tree/node-record.ts";
 import { type SearchedText, searchDistance, searchedText } from "./search-names.ts";
 
 export interface OrganizationQuestion {

@@ -4,7 +4,7 @@ import type { Meter } from "../catalog/meter.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import type { Organization } from "../contract/organizations.ts";
 import { zeroOf } from "../metrics/usage.ts";
-import type { NodeRecord } from "../tree/node-tree.ts";
+import type { NodeRecord } from "../tree/node-record.ts";
 import type { AccountState } from "./account-state.ts";
 import type { OrganizationFacts } from "./list-organizations.ts";
 import type { FigureByOrganization } from "./measure-organizations.ts";

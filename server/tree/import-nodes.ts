@@ -2,7 +2,8 @@
 import { nodeAddress } from "../contract/node-address.ts";
 import { createNodeSchema, type ImportAnswer, type NodeAddress, nodeAddressSchema } from "../contract/nodes.ts";
 import type { Pace } from "../fairness/pace.ts";
-import { mayStandBelow, type NewNode, type NodeRecord, type NodeTree } from "./node-tree.ts";
+import { mayStandBelow, type NewNode, type NodeRecord } from "./node-record.ts";
+import type { NodeTree } from "./node-tree.ts";
 import { type CsvRow, readCsv } from "./read-csv.ts";
 
 export const maxImportedNodes = 100_000;

@@ -25,7 +25,8 @@ import { actionsOfKey } from "../../server/identity/permissions.ts";
 import { OrganizationFigures } from "../../server/overview/organization-figures.ts";
 import { connectPostgres } from "../../server/postgres/client.ts";
 import { migratePostgres } from "../../server/postgres/migrate.ts";
-import { type NewNode, NodeTree } from "../../server/tree/node-tree.ts";
+import type { NewNode } from "../../server/tree/node-record.ts";
+import { NodeTree } from "../../server/tree/node-tree.ts";
 import { whenMerged } from "./generate-usage.ts";
 
 const organizations = Number(process.env.BENCH_ORGANIZATIONS ?? 10_000);

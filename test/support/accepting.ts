@@ -17,7 +17,7 @@ import { parseRequestRecord } from "../../server/ingest/accept/request-record.ts
 import type { SendingKey } from "../../server/ingest/accept/sending-key.ts";
 import { openWriteAheadLog, type WriteAheadLog } from "../../server/ingest/log/write-ahead-log.ts";
 import type { Placement } from "../../server/rollups/session-parts.ts";
-import type { PathSpan } from "../../server/tree/node-tree.ts";
+import type { PathSpan } from "../../server/tree/nodes-in-memory.ts";
 
 /** Organizations and the partner and reseller above each; `acme` moved from r1 to r2 at 2026-01-01. */
 export class SmallTree implements AcceptingTree {

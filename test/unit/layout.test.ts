@@ -202,7 +202,6 @@ const maxFunctionLines = 80;
 
 /** Longer than they should be, each with the reason why it is so still. None may be added. */
 const longFiles: Readonly<Record<string, string>> = {
-  "server/tree/node-tree.ts": "the tree in memory and its writes keep one order",
   "test/integration/alerts/contract.test.ts": "one world serves all of its cases",
   "test/integration/deliveries.test.ts": "one world serves all of its cases",
   "test/integration/isolation/cases.ts": "a table: one case of each route",

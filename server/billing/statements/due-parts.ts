@@ -1,7 +1,7 @@
 /** Which parts of a subscription's cycles have ended, each under one path of parents: what statements are made of. */
 
 import { cycleContaining } from "../../metrics/windows.ts";
-import type { PathSpan } from "../../tree/node-tree.ts";
+import type { PathSpan } from "../../tree/nodes-in-memory.ts";
 import {
   type Cycle,
   endMsOf,

@@ -10,7 +10,7 @@ import type { WhatIf, WhatIfCompared, WhatIfCycle, WhatIfLimit } from "../../con
 import { formatInstant } from "../../metrics/windows.ts";
 import { exact, minus, ratio, roundHalfEven, times } from "../../numbers/exact.ts";
 import { compareDecimals, trimDecimal } from "../../numbers/figures.ts";
-import type { NodeRecord } from "../../tree/node-tree.ts";
+import type { NodeRecord } from "../../tree/node-record.ts";
 import type { Cycle, SubscriptionRecord } from "../billing-cycle.ts";
 import { cyclesBefore, cyclesUntil } from "../billing-cycle.ts";
 import { afterTrial, chargesOf } from "../charges.ts";

@@ -1,0 +1,290 @@
+/**
+ * The nodes of the account tree in memory, and all that is asked of them without a query: where a node stands and stood,
+ * what is below it, whether it may be used.
+ */
+import { type NodeKind, nodeAddress, parseNode } from "../contract/node-address.ts";
+import type { NodeAddress, NodeStatus } from "../contract/nodes.ts";
+import type { NodeRecord } from "./node-record.ts";
+import type { NodeRows } from "./node-rows.ts";
+
+/** Where a node stood in a span: the node itself and everything above it, nearest first. */
+export interface PathSpan {
+  fromMs: number;
+  toMs: number;
+  path: NodeAddress[];
+}
+
+interface HeldNode extends NodeRecord {
+  /** By time, the first one valid since 1970. */
+  parents: { validFromMs: number; parent: NodeAddress }[];
+}
+
+export interface NodeListOptions {
+  kind?: NodeKind | undefined;
+  /** Only nodes right below this one. */
+  parent?: NodeAddress | undefined;
+  status?: NodeStatus | undefined;
+  /** Part of a name, id or external id, in any case. */
+  search?: string | undefined;
+  /** Only addresses after this one. */
+  after?: NodeAddress | undefined;
+  limit: number;
+}
+
+export class NodesInMemory {
+  #nodes = new Map<NodeAddress, HeldNode>();
+  #children = new Map<NodeAddress, Set<NodeAddress>>();
+  /** All addresses in order; made when a list is asked for, dropped when a node comes. */
+  #sorted: NodeAddress[] | undefined;
+
+  get size(): number {
+    return this.#nodes.size;
+  }
+
+  /** An agent exists as soon as its organization does. */
+  get(address: NodeAddress): NodeRecord | undefined {
+    const held = this.#nodes.get(address);
+    if (held) return held;
+    const organization = organizationOfAgent(address);
+    const above = organization === undefined ? undefined : this.#nodes.get(organization);
+    if (!above) return undefined;
+    const agent = parseNode(address);
+    if (agent.kind !== "agent") return undefined;
+    return {
+      node: address,
+      kind: "agent",
+      id: agent.id,
+      name: agent.agent,
+      parent: above.node,
+      externalId: null,
+      status: above.status,
+      fields: {},
+      createdAt: above.createdAt,
+    };
+  }
+
+  /**
+   * Ids of the partner and reseller that the organization stood under at `timeMs` (ms since 1970, UTC), '' where that
+   * depth is skipped; undefined when there is no such organization.
+   */
+  pathAt(organization: string, timeMs: number): { partner: string; reseller: string } | undefined {
+    let current = this.#nodes.get(nodeAddress("organization", organization));
+    if (!current) return undefined;
+    const path = { partner: "", reseller: "" };
+    for (;;) {
+      const parent = parentAt(current, timeMs);
+      const above: HeldNode | undefined = parent === null ? undefined : this.#nodes.get(parent);
+      if (!above || above.kind === "all") return path;
+      if (above.kind === "partner" || above.kind === "reseller") path[above.kind] = above.id;
+      current = above;
+    }
+  }
+
+  /**
+   * The node and everything above it, nearest first, as it stood in each part of a span (ms since 1970, UTC, half-open): a
+   * move of the node or of one above it begins a new part.
+   */
+  pathsBetween(address: NodeAddress, fromMs: number, toMs: number): PathSpan[] {
+    const paths: PathSpan[] = [];
+    for (let atMs = fromMs; atMs < toMs; ) {
+      const path: NodeAddress[] = [];
+      let untilMs = toMs;
+      for (let current = this.#nodes.get(address); current; ) {
+        path.push(current.node);
+        const next = current.parents.find(({ validFromMs }) => validFromMs > atMs)?.validFromMs;
+        if (next !== undefined) untilMs = Math.min(untilMs, next);
+        const parent = parentAt(current, atMs);
+        current = parent === null ? undefined : this.#nodes.get(parent);
+      }
+      const last = paths.at(-1);
+      if (last && last.path.join() === path.join()) last.toMs = untilMs;
+      else paths.push({ fromMs: atMs, toMs: untilMs, path });
+      atMs = untilMs;
+    }
+    return paths;
+  }
+
+  /**
+   * Where the organization stood from `fromMs` to `toMs` (ms since 1970, UTC, both included), in order of time: one placement
+   * unless it, or what stands above it, moved meanwhile to another path; the first since `fromMs`. undefined as in `pathAt`.
+   */
+  placementsWithin(
+    organization: string,
+    fromMs: number,
+    toMs: number,
+  ): { sinceMs: number; partner: string; reseller: string }[] | undefined {
+    const placements: { sinceMs: number; partner: string; reseller: string }[] = [];
+    for (const { fromMs: sinceMs, path } of this.pathsBetween(
+      nodeAddress("organization", organization),
+      fromMs,
+      toMs + 1,
+    )) {
+      const above = (kind: string) => path.find((node) => node.startsWith(kind))?.slice(kind.length) ?? "";
+      const [partner, reseller] = [above("partner:"), above("reseller:")];
+      const last = placements.at(-1);
+      if (!last || last.partner !== partner || last.reseller !== reseller)
+        placements.push({ sinceMs, partner, reseller });
+    }
+    return this.#nodes.has(nodeAddress("organization", organization)) ? placements : undefined;
+  }
+
+  /** Ids of the organizations that ever stood below the node, or are to; itself where it is one. */
+  organizationsEverBelow(address: NodeAddress): string[] {
+    const below = new Map<NodeAddress, HeldNode[]>();
+    for (const held of this.#nodes.values())
+      for (const { parent } of held.parents) {
+        const list = below.get(parent);
+        if (list) list.push(held);
+        else below.set(parent, [held]);
+      }
+    const found = new Set<HeldNode>();
+    const top = this.#nodes.get(address);
+    const waiting = top ? [top] : [];
+    for (let held = waiting.pop(); held; held = waiting.pop()) {
+      if (found.has(held)) continue;
+      found.add(held);
+      waiting.push(...(below.get(held.node) ?? []));
+    }
+    return [...found].filter(({ kind }) => kind === "organization").map(({ id }) => id);
+  }
+
+  /**
+   * The strictest status of the node and of what stands above it now: below a suspended reseller everything is suspended.
+   * undefined when there is no such node.
+   */
+  effectiveStatus(address: NodeAddress): NodeStatus | undefined {
+    const own = this.get(address)?.status;
+    if (own === undefined || own === "cancelled") return own;
+    const above = new Set(this.ancestors(address).map((node) => this.#nodes.get(node)?.status));
+    return above.has("cancelled") ? "cancelled" : above.has("suspended") ? "suspended" : own;
+  }
+
+  /** Whether `address` is `ancestor` or stands below it now. Everything is within `all`, whether it exists or not. */
+  isWithin(address: NodeAddress, ancestor: NodeAddress): boolean {
+    if (ancestor === "all" || address === ancestor) return true;
+    let current: NodeAddress | null = organizationOfAgent(address) ?? address;
+    while (current !== null && current !== "all") {
+      if (current === ancestor) return true;
+      current = this.#nodes.get(current)?.parent ?? null;
+    }
+    return false;
+  }
+
+  /** The address itself and everything above it now, nearest first. */
+  ancestors(address: NodeAddress): NodeAddress[] {
+    const found: NodeAddress[] = [address];
+    let parent = organizationOfAgent(address) ?? this.#nodes.get(address)?.parent ?? null;
+    while (parent !== null) {
+      found.push(parent);
+      parent = this.#nodes.get(parent)?.parent ?? null;
+    }
+    return found;
+  }
+
+  /** Where the node stood and is to stand, in order of time; the first since ever. */
+  placements(address: NodeAddress): { parent: NodeAddress; from: Date }[] {
+    const parents = this.#nodes.get(address)?.parents ?? [];
+    return parents.map(({ parent, validFromMs }) => ({ parent, from: new Date(validFromMs) }));
+  }
+
+  /** Nodes right below, in the order of their addresses; agents are not listed. */
+  children(address: NodeAddress): NodeRecord[] {
+    return this.#inOrder(address).map((child) => this.held(child));
+  }
+
+  /** `tops` and the nodes below them, each once, in the order of their addresses; agents are not listed. */
+  list(tops: readonly NodeAddress[], { kind, parent, status, search, after, limit }: NodeListOptions): NodeRecord[] {
+    const addresses = this.#inOrder(parent);
+    const wanted = search?.toLowerCase();
+    const found: NodeRecord[] = [];
+    for (let index = after === undefined ? 0 : firstAfter(addresses, after); index < addresses.length; index++) {
+      const record = this.held(addresses[index] as NodeAddress);
+      if (kind !== undefined && record.kind !== kind) continue;
+      if (status !== undefined && record.status !== status) continue;
+      if (wanted && ![record.name, record.id, record.externalId].some((text) => text?.toLowerCase().includes(wanted)))
+        continue;
+      if (!tops.some((top) => this.isWithin(record.node, top))) continue;
+      found.push(record);
+      if (found.length === limit) break;
+    }
+    return found;
+  }
+
+  /** Whether it is a node of its own; an agent is none. */
+  protected has(address: NodeAddress): boolean {
+    return this.#nodes.has(address);
+  }
+
+  protected held(address: NodeAddress): HeldNode {
+    const held = this.#nodes.get(address);
+    if (!held) throw new Error(`node ${address} is not in the tree`);
+    return held;
+  }
+
+  /** When the node's next move after `nowMs` takes effect, ms since 1970, UTC; undefined where none lies ahead. */
+  protected nextMoveMs(address: NodeAddress, nowMs: number): number | undefined {
+    return this.#nodes.get(address)?.parents.find(({ validFromMs }) => validFromMs > nowMs)?.validFromMs;
+  }
+
+  /** Forgets all nodes but these, as they stand at `nowMs`. */
+  protected replace(rows: NodeRows, nowMs: number): void {
+    this.#nodes = new Map();
+    this.#children = new Map();
+    this.put(rows, nowMs);
+  }
+
+  /** Takes these nodes in, as they stand at `nowMs` (ms since 1970, UTC); the others stay. */
+  protected put({ nodes, parents: parentRows }: NodeRows, nowMs: number): void {
+    const parentsOf = new Map<NodeAddress, HeldNode["parents"]>();
+    for (const { node, parent, validFrom } of parentRows) {
+      const entry = { validFromMs: validFrom.getTime(), parent };
+      const list = parentsOf.get(node);
+      if (list) list.push(entry);
+      else parentsOf.set(node, [entry]);
+    }
+    for (const row of nodes) {
+      const parents = (parentsOf.get(row.node) ?? []).sort((a, b) => a.validFromMs - b.validFromMs);
+      const parent = parentAt({ parents }, nowMs);
+      const earlier = this.#nodes.get(row.node);
+      if (!earlier) this.#sorted = undefined;
+      if (earlier?.parent) this.#children.get(earlier.parent)?.delete(row.node);
+      if (parent !== null) {
+        const siblings = this.#children.get(parent);
+        if (siblings) siblings.add(row.node);
+        else this.#children.set(parent, new Set([row.node]));
+      }
+      this.#nodes.set(row.node, { ...row, parent, parents });
+    }
+  }
+
+  #inOrder(parent: NodeAddress | undefined): NodeAddress[] {
+    if (parent !== undefined) return [...(this.#children.get(parent) ?? [])].sort();
+    this.#sorted ??= [...this.#nodes.keys()].sort();
+    return this.#sorted;
+  }
+}
+
+function organizationOfAgent(address: NodeAddress): NodeAddress | undefined {
+  if (!address.startsWith("agent:")) return undefined;
+  const slash = address.indexOf("/");
+  return slash < 0 ? undefined : `organization:${address.slice("agent:".length, slash)}`;
+}
+
+function parentAt({ parents }: Pick<HeldNode, "parents">, timeMs: number): NodeAddress | null {
+  for (let index = parents.length - 1; index > 0; index--) {
+    const entry = parents[index];
+    if (entry && entry.validFromMs <= timeMs) return entry.parent;
+  }
+  return parents[0]?.parent ?? null;
+}
+
+function firstAfter(sorted: NodeAddress[], after: NodeAddress): number {
+  let low = 0;
+  let high = sorted.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((sorted[middle] as NodeAddress) <= after) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
