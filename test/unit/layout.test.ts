@@ -207,7 +207,6 @@ const longFiles: Readonly<Record<string, string>> = {
   "test/integration/isolation/cases.ts": "a table: one case of each route",
   "test/integration/reports/reports.test.ts": "one world serves all of its cases",
   "test/unit/ingest/accept/accept-request.test.ts": "one world serves all of its cases",
-  "web/src/pages/Overview.svelte": "to be cut into its panels",
 };
 const longFunctions: Readonly<Record<string, string>> = {
   "server/app.ts createApp": "wires, and nothing else",
