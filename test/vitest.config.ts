@@ -62,7 +62,7 @@ export default defineConfig({
           include: ["test/e2e/**/*.test.ts", "test/chaos/**/*.test.ts"],
           testTimeout: 120_000,
           hookTimeout: 120_000,
-          fileParallelism: false,
+          maxWorkers: 2,
           sequence: { groupOrder: 2 },
         },
       },
