@@ -33,6 +33,8 @@ export interface FollowedSource {
 const loadAgainMs = 250;
 const longestLoadAgainMs = 10_000;
 const fullForMs = 60_000;
+/** Many changes that lie ahead, one right after the other, come to pass together. */
+const changeEveryMs = 100;
 /** Many that time out one after another are derived together. */
 const timeOutEveryMs = 250;
 
@@ -45,6 +47,7 @@ export class FollowedLevels implements DerivationListener {
   #loadTimer: NodeJS.Timeout | undefined;
   #loadAfterMs = loadAgainMs;
   #changeTimer: NodeJS.Timeout | undefined;
+  #changedAtMs = Number.NEGATIVE_INFINITY;
   #timeOutTimer: NodeJS.Timeout | undefined;
   #timedOutAtMs = Number.NEGATIVE_INFINITY;
   #isClosed = false;
@@ -83,10 +86,17 @@ export class FollowedLevels implements DerivationListener {
     if (!kept) return;
     kept.apply(changes, this.#now());
     if (kept.held > this.#mostHeld) {
-      this.#deps.log.warn({ held: kept.held }, "more runs than is kept in memory: live figures are read from storage");
+      this.#tooMany();
       this.#levels = undefined;
       this.#loadSoon(fullForMs);
     } else this.#tell(kept);
+  }
+
+  #tooMany(): void {
+    this.#deps.log.warn(
+      { most: this.#mostHeld },
+      "more runs than is kept in memory: live figures are read from storage",
+    );
   }
 
   onTrackLost(): void {
@@ -117,8 +127,9 @@ export class FollowedLevels implements DerivationListener {
       }
       await materializer.derive([], this.#now(), "changes", async () => {
         const number = epoch();
-        const kept = await loadLiveLevels(this.#deps.clickhouse, this.#now());
-        if (number === undefined || this.#isClosed || kept.held > this.#mostHeld) return;
+        const kept = await loadLiveLevels(this.#deps.clickhouse, this.#now(), this.#mostHeld);
+        if (number === undefined || this.#isClosed) return;
+        if (!kept) return this.#tooMany();
         this.#levels = { kept, epoch: number };
       });
       this.#loadAfterMs = loadAgainMs;
@@ -140,13 +151,16 @@ export class FollowedLevels implements DerivationListener {
     clearTimeout(this.#changeTimer);
     const nextMs = kept.nextMs();
     if (nextMs === undefined) return;
-    this.#changeTimer = setTimeout(() => this.#changeByItself(), Math.min(Math.max(0, nextMs - this.#now()), 60_000));
+    const restMs = Math.max(0, this.#changedAtMs + changeEveryMs - performance.now());
+    const afterMs = Math.max(restMs, Math.min(nextMs - this.#now(), 60_000));
+    this.#changeTimer = setTimeout(() => this.#changeByItself(), afterMs);
   }
 
   #changeByItself(): void {
     const kept = this.#kept();
     if (!kept) return;
     const nowMs = this.#now();
+    this.#changedAtMs = performance.now();
     kept.advance(nowMs);
     if (kept.takeTimedOut(nowMs)) this.#timeOutSoon();
     this.#tell(kept);

@@ -5,9 +5,10 @@
  */
 import TinyQueue from "tinyqueue";
 import type { LiveLevels as LevelsOfNode, LiveRoom } from "../contract/live.ts";
-import { agentAddress, nodeAddress, parseNode } from "../contract/node-address.ts";
+import { nodeAddress, parseNode } from "../contract/node-address.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import type { AgentSpan, DerivedChange } from "../rollups/derived-change.ts";
+import { AgentsInSessions } from "./agents-in-sessions.ts";
 
 /** In the order in which values are kept. */
 export const heldLevels = ["participants", "sessions", "recordings"] as const;
@@ -44,8 +45,6 @@ interface Session {
   session: string;
   room: string;
   parts: Map<number, Part>;
-  /** What agents have in it that has not ended. */
-  agentSpans: AgentSpan[];
   /** 0: no interval of it is open. */
   deadlineMs: number;
   /** Of its entry in the queue of deadlines; 0: it has none. */
@@ -82,7 +81,9 @@ export class LiveLevels {
   readonly #ahead = new TinyQueue<Ahead>([], (a, b) => a.atMs - b.atMs);
   #deadlines = new TinyQueue<Deadline>([], (a, b) => a.atMs - b.atMs);
   #parts = 0;
-  #agentSpans = 0;
+  readonly #agents = new AgentsInSessions<Session>();
+  /** The sessions of which something that lay ahead came to pass, and since when, until it is asked whose it was. */
+  #passed = new Map<Session, number>();
   #changed = new Set<NodeAddress>();
   #clockMs: number;
 
@@ -90,12 +91,12 @@ export class LiveLevels {
   constructor(changes: readonly DerivedChange[], nowMs: number) {
     this.#clockMs = nowMs;
     this.apply(changes, nowMs);
-    this.#changed.clear();
+    this.takeChanged();
   }
 
   /** What is kept, as `mostHeld` bounds it. */
   get held(): number {
-    return this.#parts + this.#agentSpans + this.#ahead.length + this.#deadlines.length;
+    return this.#parts + this.#agents.size + this.#ahead.length + this.#deadlines.length;
   }
 
   apply(changes: readonly DerivedChange[], nowMs: number): void {
@@ -119,16 +120,21 @@ export class LiveLevels {
     for (const session of touched) this.#settle(session);
   }
 
-  /** Brings in what lay ahead until `nowMs`; time never goes back. */
+  /** Brings in what lay ahead until `nowMs`; time never goes back. A session is looked through once, however much of it came to pass. */
   advance(nowMs: number): void {
+    const sinceMs = this.#clockMs;
     this.#clockMs = Math.max(this.#clockMs, nowMs);
+    const touched = new Set<Session>();
     for (let next = this.#ahead.peek(); next && next.atMs <= this.#clockMs; next = this.#ahead.peek()) {
       this.#ahead.pop();
       const { part, level, delta } = next;
       part.ahead--;
       this.#raise(part, level, delta);
-      this.#changeAgents(part.session);
-      this.#settle(part.session);
+      touched.add(part.session);
+    }
+    for (const session of touched) {
+      if (!this.#passed.has(session)) this.#passed.set(session, sinceMs);
+      this.#settle(session);
     }
   }
 
@@ -156,7 +162,10 @@ export class LiveLevels {
   /** The nodes of which a level has changed since they were last taken. */
   takeChanged(): ReadonlySet<NodeAddress> {
     const changed = this.#changed;
+    for (const [session, sinceMs] of this.#passed)
+      for (const agent of this.#agents.passed(session, sinceMs, this.#clockMs)) changed.add(agent);
     this.#changed = new Set();
+    this.#passed = new Map();
     return changed;
   }
 
@@ -181,33 +190,19 @@ export class LiveLevels {
   #readAgent(organization: string, agent: string): NodeReading {
     const values: Values = [0, 0, 0];
     const present: Running[] = [];
-    for (const { session, startedMs } of this.#nodes.get(nodeAddress("organization", organization))?.parts ?? []) {
-      const runs = (span: AgentSpan, level: (typeof heldLevels)[number]) =>
-        span.agent === agent &&
-        span.level === level &&
-        span.startMs <= this.#clockMs &&
-        (span.endMs === 0 || span.endMs > this.#clockMs);
-      const participants = session.agentSpans.filter((span) => runs(span, "participants")).length;
+    for (const [session, spans] of this.#agents.running(organization, agent, this.#clockMs)) {
+      const participants = spans.filter(({ level }) => level === "participants").length;
       values[0] += participants;
       values[1] += participants > 0 ? 1 : 0;
-      values[2] += session.agentSpans.filter((span) => runs(span, "recordings")).length;
-      present.push({ session, startedMs, participants });
+      values[2] += spans.filter(({ level }) => level === "recordings").length;
+      present.push({ session, startedMs: session.parts.get(0)?.startedMs ?? 0, participants });
     }
     return { levels: levelsOf(values), rooms: longestRunning(present) };
   }
 
   #takeAgentSpans(session: Session, spans: readonly AgentSpan[]): void {
-    if (session.agentSpans.length === 0 && spans.length === 0) return;
-    this.#changeAgents(session);
-    this.#agentSpans -= session.agentSpans.length;
-    session.agentSpans = spans.filter(({ endMs }) => endMs === 0 || endMs > this.#clockMs);
-    this.#agentSpans += session.agentSpans.length;
-    this.#changeAgents(session);
-  }
-
-  #changeAgents({ organization, agentSpans }: Session): void {
-    for (const agent of new Set(agentSpans.map((span) => span.agent)))
-      this.#changed.add(agentAddress(organization, agent));
+    const held = spans.filter(({ level }) => (heldLevels as readonly string[]).includes(level));
+    for (const agent of this.#agents.take(session, held, this.#clockMs)) this.#changed.add(agent);
   }
 
   #partOf(change: DerivedChange): Part {
@@ -215,7 +210,7 @@ export class LiveLevels {
     const key = `${organization}\0${id}`;
     let session = this.#sessions.get(key);
     if (!session) {
-      session = { organization, session: id, room: "", parts: new Map(), agentSpans: [], deadlineMs: 0, queuedMs: 0 };
+      session = { organization, session: id, room: "", parts: new Map(), deadlineMs: 0, queuedMs: 0 };
       this.#sessions.set(key, session);
     }
     session.room = change.room;
@@ -290,6 +285,7 @@ export class LiveLevels {
     for (const part of parts) this.#leave(part);
     this.#parts -= parts.length;
     this.#takeAgentSpans(session, []);
+    this.#passed.delete(session);
     session.deadlineMs = 0;
     this.#sessions.delete(`${session.organization}\0${session.session}`);
     if (this.#deadlines.length > 2 * this.#sessions.size + fewDeadlines) this.#dropDeadlines();

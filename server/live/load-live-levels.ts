@@ -1,11 +1,13 @@
 /** The live levels as storage has them, to begin with. */
 import { z } from "zod";
 import type { ClickHouse } from "../clickhouse/client.ts";
-import { defineColumnsQuery } from "../clickhouse/define-query.ts";
+import { defineColumnsQuery, defineQuery } from "../clickhouse/define-query.ts";
 import type { DerivedChange } from "../rollups/derived-change.ts";
 import { heldLevels, LiveLevels } from "./live-levels.ts";
 
-const liveSessions = defineColumnsQuery("live_sessions", z.object({ at_ms: z.number(), levels: z.array(z.string()) }), {
+const askedSchema = z.object({ at_ms: z.number(), levels: z.array(z.string()), most: z.number() });
+const liveSessionsHeld = defineQuery("live_sessions_held", askedSchema, z.object({ held: z.coerce.number() }));
+const liveSessions = defineColumnsQuery("live_sessions", askedSchema, {
   organization: "text",
   session: "text",
   part: "number",
@@ -24,9 +26,21 @@ const liveSessions = defineColumnsQuery("live_sessions", z.object({ at_ms: z.num
   agent_end_ms: "numbers",
 });
 
-/** Right as long as nothing is derived meanwhile. `nowMs`: ms since 1970, UTC. */
-export async function loadLiveLevels(clickhouse: ClickHouse, nowMs: number): Promise<LiveLevels> {
-  const { rows, columns } = await liveSessions(clickhouse, { at_ms: nowMs, levels: [...heldLevels] });
+/**
+ * Right as long as nothing is derived meanwhile; undefined: it would be more than `most` (see `LiveLevels.held`), of which nothing is
+ * fetched. `nowMs`: ms since 1970, UTC.
+ */
+export async function loadLiveLevels(
+  clickhouse: ClickHouse,
+  nowMs: number,
+  most: number,
+): Promise<LiveLevels | undefined> {
+  // One more than may be: so it shows that there are more.
+  const asked = { at_ms: nowMs, levels: [...heldLevels], most: most + 1 };
+  const [counted] = await liveSessionsHeld(clickhouse, asked);
+  if (counted && counted.held > most) return undefined;
+  const { rows, columns } = await liveSessions(clickhouse, asked);
+  if (rows > most) return undefined;
   const changes = Array.from({ length: rows }, (_, row): DerivedChange => {
     const at = <Value>(column: readonly Value[]) => column[row] as Value;
     const behind = at(columns.behind).flatMap((delta, index) =>
@@ -56,5 +70,6 @@ export async function loadLiveLevels(clickhouse: ClickHouse, nowMs: number): Pro
       deadlineMs: at(columns.deadline_ms),
     };
   });
-  return new LiveLevels(changes, nowMs);
+  const levels = new LiveLevels(changes, nowMs);
+  return levels.held > most ? undefined : levels;
 }

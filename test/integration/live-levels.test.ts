@@ -5,6 +5,7 @@ import { system } from "../../server/audit/record-change.ts";
 import type { UsageEvent } from "../../server/contract/events.ts";
 import { type Corrections, createCorrections } from "../../server/corrections/corrections.ts";
 import { FollowedLevels } from "../../server/live/followed-levels.ts";
+import { loadLiveLevels } from "../../server/live/load-live-levels.ts";
 import { readLive } from "../../server/live/read-live.ts";
 import { connectPostgres, type Postgres } from "../../server/postgres/client.ts";
 import { migratePostgres } from "../../server/postgres/migrate.ts";
@@ -239,3 +240,28 @@ test(`after every step of ${lives} random lives, of joins, late and early ends, 
     aheadMs = 0;
   }
 }, 240_000);
+
+test("what memory would keep is counted in storage as memory counts it, and nothing is fetched beyond the bound", async () => {
+  const { clickhouse } = ingesting.store;
+  ingesting.tree.organizations.set("counted", { partner: "", reseller: "" });
+  const time = (inMs: number) => new Date(Date.now() + inMs).toISOString();
+  const sent = await ingesting.send(
+    [1, 2, 3].flatMap((user) => {
+      const fields = { organization: "counted", session: `s${user % 2}`, room: "r", user: `u${user}`, agent: "bot" };
+      return [
+        { ...fields, id: `counted-${user}`, type: "participant.joined", time: time(-1_000) },
+        { ...fields, id: `counted-left-${user}`, type: "participant.left", time: time(600_000 + user) },
+        { ...fields, id: `counted-open-${user}`, type: "recording.started", interval: `i${user}`, time: time(-500) },
+        { ...fields, id: `counted-captions-${user}`, type: "captions.enabled", interval: `c${user}`, time: time(-500) },
+      ];
+    }) as UsageEvent[],
+  );
+  expect(sent.rejected).toEqual([]);
+  const all = await loadLiveLevels(clickhouse, Date.now(), 10_000);
+  const held = all?.held ?? 0;
+  expect(held).toBeGreaterThan(10);
+  expect((await loadLiveLevels(clickhouse, Date.now(), held))?.held).toBe(held);
+  const selectColumns = vi.fn(clickhouse.selectColumns);
+  expect(await loadLiveLevels({ ...clickhouse, selectColumns }, Date.now(), held - 1)).toBeUndefined();
+  expect(selectColumns).not.toHaveBeenCalled();
+});

@@ -11,18 +11,25 @@ let loads: number;
 let changed: string[];
 let timedOut: number;
 let isStorageAway: boolean;
+/** What storage says that memory would have to keep. */
+let stored: number;
+let tellings: number;
 
 beforeEach(async () => {
   vi.useFakeTimers();
   [epoch, loads, timedOut, isStorageAway, changed] = [1, 0, 0, false, []];
+  [stored, tellings] = [0, 0];
   const selectColumns = async () => {
     loads++;
     if (isStorageAway) throw new Error("storage is away");
     return [];
   };
   followed = new FollowedLevels({
-    clickhouse: { selectColumns } as unknown as ClickHouse,
-    onChanged: (nodes) => changed.push(...nodes),
+    clickhouse: { selectColumns, select: async () => [{ held: stored }] } as unknown as ClickHouse,
+    onChanged(nodes) {
+      tellings++;
+      changed.push(...nodes);
+    },
     log: pino({ level: "silent" }),
     mostHeld,
   });
@@ -61,6 +68,27 @@ test("what lies ahead is told at its instant, though nothing is derived then", a
   expect([participants(), changed]).toEqual([0, []]);
   await vi.advanceTimersByTimeAsync(1);
   expect([participants(), changed]).toEqual([1, ["organization:acme", "all"]]);
+});
+
+test("many changes that lie ahead one right after the other come to pass ten times a second, and all of them do", async () => {
+  const edges = Array.from({ length: 100 }, (_, index) => {
+    return { level: "participants", atMs: Date.now() + 1_000 + index * 10, delta: 1 };
+  });
+  followed.onSessionsDerived([joined(Date.now(), { edges })]);
+  await vi.advanceTimersByTimeAsync(2_000);
+  expect(tellings).toBeLessThanOrEqual(11);
+  expect(participants()).toBe(100);
+});
+
+test("what is too much to keep is not fetched from storage at the start, nor until there is less of it", async () => {
+  stored = mostHeld + 1;
+  followed.onTrackLost();
+  const before = loads;
+  await vi.advanceTimersByTimeAsync(120_000);
+  expect([participants(), loads]).toEqual([undefined, before]);
+  stored = mostHeld;
+  await vi.advanceTimersByTimeAsync(61_000);
+  expect([participants(), loads]).toEqual([0, before + 1]);
 });
 
 test("what times out is derived at that moment, and many at once together", async () => {

@@ -89,6 +89,74 @@ test("an agent's levels are those of its own intervals", () => {
   expect(levels.read("agent:acme/bot%2F1", startMs + 10).levels.live_participants).toBe(0);
 });
 
+/** Intervals of as many agents, one ending after the other; counts how often it is looked whose they are and when they end. */
+function countedSpans(agents: number) {
+  let looks = 0;
+  const spans = Array.from({ length: agents }, (_, index) => ({
+    ...{ level: "participants", startMs },
+    get agent() {
+      looks++;
+      return `bot-${index}`;
+    },
+    get endMs() {
+      looks++;
+      return startMs + 1_000 + index;
+    },
+  }));
+  const left = spans.map((_, index) => ({ level: "participants", atMs: startMs + 1_000 + index, delta: -1 }));
+  const edges = [{ level: "participants", atMs: startMs, delta: agents }, ...left];
+  return {
+    change: changeOf({ edges, agentSpans: spans }),
+    looksDuring(work: () => void): number {
+      const before = looks;
+      work();
+      return looks - before;
+    },
+  };
+}
+
+test("however many changes of one session come to pass at once, it is looked through once for whose they are", () => {
+  const agents = 1_000;
+  const { change, looksDuring } = countedSpans(agents);
+  const levels = new LiveLevels([change], startMs);
+  const changed: string[] = [];
+  const looks = looksDuring(() => {
+    levels.advance(startMs + 1_000 + agents / 2);
+    changed.push(...levels.takeChanged());
+  });
+  expect(looks).toBeLessThan(10 * agents);
+  expect(changed).toContain("agent:acme/bot-0");
+  expect(changed).not.toContain(`agent:acme/bot-${agents - 1}`);
+});
+
+test("all agents of an organization are read at what one look through its sessions costs", () => {
+  const agents = 1_000;
+  const { change, looksDuring } = countedSpans(agents);
+  const levels = new LiveLevels([change], startMs);
+  let participants = 0;
+  const looks = looksDuring(() => {
+    for (let index = 0; index < agents; index++)
+      participants += levels.read(`agent:acme/bot-${index}`, startMs).levels.live_participants;
+  });
+  expect(participants).toBe(agents);
+  expect(looks).toBeLessThan(10 * agents);
+});
+
+test("of a session with many agents those are told as changed that are, when one more joins and when one leaves", () => {
+  const spans = Array.from({ length: 100 }, (_, index) => {
+    return { agent: `bot-${index}`, level: "participants", startMs, endMs: 0 };
+  });
+  const edges = [{ level: "participants", atMs: startMs, delta: 100 }];
+  const levels = new LiveLevels([changeOf({ edges, agentSpans: spans.slice(1) })], startMs);
+  const agentsTold = () => [...levels.takeChanged()].filter((node) => node.startsWith("agent:"));
+  levels.apply([changeOf({ agentSpans: spans })], startMs);
+  expect(agentsTold()).toEqual(["agent:acme/bot-0"]);
+  levels.apply([changeOf({ agentSpans: spans.slice(0, -1) })], startMs);
+  expect(agentsTold()).toEqual(["agent:acme/bot-99"]);
+  levels.apply([changeOf({ agentSpans: spans.slice(0, -1).map((span) => ({ ...span })) })], startMs);
+  expect(agentsTold()).toEqual([]);
+});
+
 test("nothing is kept of what has ended", () => {
   const levels = new LiveLevels([], startMs);
   for (let session = 0; session < 100; session++) {
