@@ -80,7 +80,8 @@ const updateNodeRoute = createRoute({
   tags: ["Nodes"],
   summary: "Update or move a node",
   description: [
-    "Everything but the name needs the right above the node too. A move takes all below it along. Usage until",
+    "Everything but the name and the branding needs the right above the node too: a reseller brands itself, and who stands",
+    "above says how long its reports are kept. A move takes all below it along. Usage until",
     "`effective_from` stays with the old parent and usage from then on belongs to the new one, in every meter, to the",
     "millisecond, sessions that run at that instant among it. A move that lies back takes stored usage along within",
     "seconds, and replaces moves of the node that took effect since; it needs the right at what lost and gains the usage of",
@@ -235,7 +236,7 @@ function readChange(actor: Actor, tree: NodeTree, node: NodeAddress, wanted: Cha
   const record = tree.get(node);
   if (!record || record.kind === "agent")
     throw new ProblemError("invalid_request", "an agent has nothing to edit", { field: "node" });
-  const fromAbove = ["external_id", "status", "fields", "parent"] as const;
+  const fromAbove = ["external_id", "status", "fields", "parent", "report_days"] as const;
   const field = fromAbove.find((one) => wanted[one] !== undefined);
   if (field && !(actor.reach.includes("all") || (record.parent && isWithinReach(actor, tree, record.parent))))
     throw new ProblemError("forbidden", `\`${field}\` is changed from above the node`, { field });

@@ -107,12 +107,17 @@ test("reports made from then on are kept for as long as the nearest node says", 
     return Math.round((Date.parse(run.expires_at) - Date.parse(run.requested_at)) / 86_400_000);
   };
   expect(await keptDays(organization)).toBe(90);
-  expect(await patch(reseller, { report_days: 7 })).toMatchObject({ status: 200, body: { report_days: 7 } });
+  const byItself = await patch(reseller, { report_days: 7 });
+  expect(byItself, "from above alone").toMatchObject({ status: 403, body: { field: "report_days" } });
+  expect(await patch(reseller, { report_days: 7 }, world.root)).toMatchObject({
+    status: 200,
+    body: { report_days: 7 },
+  });
   expect(await keptDays(organization)).toBe(7);
   await patch(organization, { report_days: 400 });
   expect(await keptDays(organization)).toBe(400);
   await patch(organization, { report_days: null });
-  await patch(reseller, { report_days: null });
+  await patch(reseller, { report_days: null }, world.root);
   expect(await keptDays(organization)).toBe(90);
   expect(await patch(reseller, { report_days: 0 })).toMatchObject({ status: 400, body: { field: "report_days" } });
 });
