@@ -38,6 +38,8 @@ export interface Question {
   signal: AbortSignal;
   /** Resolves when there is room for a large answer, which it keeps until the question ends. Throws NoTurnError. */
   becomeLarge(): Promise<void>;
+  /** Whether it has, or waits for, room for a large answer. */
+  readonly isLarge: boolean;
   /** Its answer is sent in pieces from now on: it ends when `isSent` is called, and may take as long as its caller reads. */
   send(): { isSent: () => void };
   /** Runs a statement when fewer than `mostStatements` of this question run. */
@@ -60,6 +62,10 @@ export class Questions {
   }
   get waiting(): number {
     return this.#turns.waiting;
+  }
+  /** Waiting for room for a large answer. */
+  get waitingLarge(): number {
+    return this.#large.waiting;
   }
 
   /**
@@ -93,6 +99,9 @@ export class Questions {
           if (isLarge) return;
           isLarge = true;
           ends.push(await this.#large.take(caller, ending.signal));
+        },
+        get isLarge() {
+          return isLarge;
         },
         send: () => {
           clearTimeout(timer);

@@ -32,7 +32,7 @@ export interface ReaderPatience {
 }
 
 /** A slow line is waited for; who opens an answer and does not read it gives back what it holds. */
-const readerPatience: ReaderPatience = { graceMs: 30_000, bytesPerSecond: 64 * 1024 };
+export const readerPatience: ReaderPatience = { graceMs: 30_000, bytesPerSecond: 64 * 1024 };
 
 /**
  * A body that is made while it is sent, as fast as the reader takes it, in slices between which others have their turn. The

@@ -8,6 +8,7 @@ import type { Actor } from "../identity/actor.ts";
 import type { NodeTree } from "../tree/node-tree.ts";
 import { tenantOf } from "../tree/tenant-of.ts";
 import type { HttpEnv } from "./http-env.ts";
+import { readerPatience } from "./list-form.ts";
 
 /** Waits for the turn of a caller whom the route has judged, and whose body is here: nobody keeps a turn by sending slowly. */
 export const awaitTurn = createMiddleware<HttpEnv>(async (c, next) => {
@@ -20,9 +21,9 @@ export const awaitTurn = createMiddleware<HttpEnv>(async (c, next) => {
 /** Mount it before the routes: those of `createRouter` use `awaitTurn`. */
 export function takeTurns(questions: Questions, tree: Pick<NodeTree, "ancestors">) {
   return createMiddleware<HttpEnv>(async (c, next) => {
-    c.set("inTurn", async (actor, answer) => {
+    c.set("inTurn", async ({ id, node }, answer) => {
       if (c.get("question")) return await answer();
-      const caller = { tenant: tenantOf(actor.node, tree), id: actor.id };
+      const caller = { tenant: tenantOf(node, tree), id };
       await questions.answer(caller, c.req.raw.signal, async (question) => {
         c.set("question", question);
         await answer();
@@ -34,12 +35,40 @@ export function takeTurns(questions: Questions, tree: Pick<NodeTree, "ancestors"
 }
 
 /** An answer that nobody reads is held in memory: its turn is not over, so one caller has no more of them than turns. */
-function lastUntilSent(c: Context<HttpEnv>, question: Pick<Question, "send">): void {
+function lastUntilSent(c: Context<HttpEnv>, question: Pick<Question, "send" | "isLarge">): void {
   // Under node-server alone.
-  const { outgoing } = (c.env ?? {}) as { outgoing?: Writable };
+  const { outgoing } = (c.env ?? {}) as { outgoing?: Outgoing };
   if (!outgoing || outgoing.writableFinished || outgoing.destroyed) return;
   const { isSent } = question.send();
-  outgoing.once("finish", isSent).once("close", isSent);
+  const unwatch = cutSlowReader(outgoing, question.isLarge ? mostSendingLargeMs : Number.POSITIVE_INFINITY);
+  const end = () => {
+    unwatch();
+    isSent();
+  };
+  outgoing.once("finish", end).once("close", end);
+}
+
+type Outgoing = Writable & { socket?: { bytesWritten: number } | null };
+
+/** However fast its reader is, a large answer keeps others from theirs no longer. */
+export const mostSendingLargeMs = 10 * 60_000;
+const lookEveryMs = 1_000;
+
+/**
+ * Cuts the connection off when its reader has kept what was written waiting for longer than a reader may, or `mostMs` are over: a
+ * reader holds a turn for as long as its answer needs, not for as long as it likes.
+ */
+function cutSlowReader(outgoing: Outgoing, mostMs: number): () => void {
+  const { graceMs, bytesPerSecond } = readerPatience;
+  const before = outgoing.socket?.bytesWritten ?? 0;
+  let [passedMs, waitingMs] = [0, 0];
+  const timer = setInterval(() => {
+    passedMs += lookEveryMs;
+    if (outgoing.writableLength > 0) waitingMs += lookEveryMs;
+    const bytes = (outgoing.socket?.bytesWritten ?? 0) - before;
+    if (passedMs >= mostMs || waitingMs >= graceMs + (bytes / bytesPerSecond) * 1_000) outgoing.destroy();
+  }, lookEveryMs).unref();
+  return () => clearInterval(timer);
 }
 
 /** The store for what this request asks: its statements end when its caller has gone. */

@@ -1,11 +1,11 @@
 import { Writable } from "node:stream";
 import { createRoute, z } from "@hono/zod-openapi";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { Questions } from "../../../server/fairness/questions.ts";
 import { createRouter } from "../../../server/http/app-pieces.ts";
 import { attachActor, requireActor, requireScope } from "../../../server/http/authenticate.ts";
 import { boundBodies } from "../../../server/http/read-body.ts";
-import { takeTurns } from "../../../server/http/take-turns.ts";
+import { mostSendingLargeMs, takeTurns } from "../../../server/http/take-turns.ts";
 import type { Actor } from "../../../server/identity/actor.ts";
 
 const key: Actor = {
@@ -97,5 +97,43 @@ test("a turn lasts until the answer was sent or its reader has left", async () =
     expect(questions.running).toBe(1);
     outgoing.emit(event);
     expect(questions.running).toBe(0);
+  }
+});
+
+test.each([
+  [
+    "a large answer is cut off when it is not sent in time, however fast its reader is",
+    "/large",
+    mostSendingLargeMs,
+    2 ** 40,
+  ],
+  ["an answer that nobody reads is cut off", "/small", 40_000, 640 * 1024],
+])("%s, which ends its turn", async (_, path, cutMs, bytesWritten) => {
+  vi.useFakeTimers();
+  try {
+    const app = createRouter();
+    app.use(attachActor({ authenticate: async () => key }));
+    const questions = new Questions();
+    app.use(takeTurns(questions, { ancestors: (node) => [node, "reseller:r", "all"] }));
+    const described = (path: string) => ({ method: "get", path, middleware: requireScope("read"), responses }) as const;
+    app.openapi(createRoute(described("/small")), (c) => c.json({}, 200));
+    app.openapi(createRoute(described("/large")), async (c) => {
+      await c.get("question")?.becomeLarge();
+      return c.json({}, 200);
+    });
+    const socket = { bytesWritten: 0 };
+    const [idle, unread] = ["/small", path].map(() =>
+      Object.assign(new Writable({ write: () => undefined }), { socket }),
+    );
+    await app.request("/small", {}, { outgoing: idle });
+    await app.request(path, {}, { outgoing: unread });
+    socket.bytesWritten = bytesWritten;
+    unread?.write("the answer");
+    await vi.advanceTimersByTimeAsync(cutMs - 1);
+    expect([questions.running, unread?.destroyed]).toEqual([2, false]);
+    await vi.advanceTimersByTimeAsync(1);
+    expect([questions.running, unread?.destroyed, idle?.destroyed]).toEqual([1, true, false]);
+  } finally {
+    vi.useRealTimers();
   }
 });
