@@ -115,8 +115,8 @@ export interface AppDeps {
   wayOut: Pick<WayOut, "urlRefusal">;
   /** They verify the messages of payment providers. */
   paymentKeys: readonly Buffer[];
-  /** Present where this process makes reports. */
-  reportMaker?: Pick<ReportMaker, "tick"> | undefined;
+  /** Undefined where this process makes no reports. */
+  reportMaker: Pick<ReportMaker, "tick"> | undefined;
   roles: ReadonlySet<Role>;
   /** Absent: nothing but the stores and the log can fail. */
   health?: HealthDeps | undefined;

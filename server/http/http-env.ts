@@ -23,7 +23,7 @@ export interface HttpEnv {
     /** The key of entity tags; see entity-tag.ts. */
     tagSecret: () => Promise<string>;
     /** Carries the rest of the request out when it is the caller's turn; absent where nobody shares anything. */
-    inTurn?: (actor: Actor, answer: () => Promise<void>) => Promise<void>;
+    inTurn?: (caller: Pick<Actor, "id" | "node">, answer: () => Promise<void>) => Promise<void>;
     /** The request as one of those that share this process and the stores; set by `inTurn`. */
     question?: Question;
   };

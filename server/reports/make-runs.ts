@@ -56,7 +56,28 @@ export function createReportMaker(
   };
   let isStopped = false;
 
-  async function tick(): Promise<void> {
+  let isAsked = false;
+  let claiming: Promise<void> | undefined;
+
+  /** One claim after another: a run counts against the bounds only once its claim is here. */
+  function tick(): Promise<void> {
+    isAsked = true;
+    claiming ??= claimWhileAsked();
+    return claiming;
+  }
+
+  async function claimWhileAsked(): Promise<void> {
+    try {
+      while (isAsked) {
+        isAsked = false;
+        await claimQueued();
+      }
+    } finally {
+      claiming = undefined;
+    }
+  }
+
+  async function claimQueued(): Promise<void> {
     await releaseAbandoned(db, now());
     await removeExpired(db, now());
     while (!isStopped && running.size < mostWithFirst) {
@@ -141,6 +162,8 @@ export function createReportMaker(
     tick,
     async stop() {
       isStopped = true;
+      // What is being claimed counts as under way.
+      await claiming?.catch(() => undefined);
       const under = [...running.values()];
       for (const { ending } of under) ending.abort(new StoppedError("the process stops"));
       await Promise.all(under.map(({ done }) => done));

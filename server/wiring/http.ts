@@ -98,6 +98,7 @@ function appOf(
     vault: delivery.vault,
     wayOut: delivery.wayOut,
     paymentKeys: config.paymentKeys,
+    reportMaker: jobs.reportMaker,
     roles: config.roles,
   });
 }

@@ -48,6 +48,8 @@ export async function prepareJobs(
   });
   const led = running ? onMaterializer(table, running) : undefined;
   return {
+    /** Absent without the role `worker`. */
+    reportMaker,
     /** One run of the job here and now, whatever else runs. */
     runHere: async (name: string) => await table.find((job) => job.name === name)?.handler(),
     /** For the other nodes of a cluster. */

@@ -114,6 +114,7 @@ export async function createWorld(placed: Partial<Pick<AppDeps, "publicUrl" | "i
     vault: vaultOf("a secret key of the isolation matrix"),
     wayOut: createWayOut({ allow: nothingAllowed }),
     paymentKeys: [paymentKey],
+    reportMaker: undefined,
     roles: new Set(["ingest", "api", "worker"]),
     telemetry,
     log,

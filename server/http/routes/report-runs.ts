@@ -1,6 +1,5 @@
 /** /v1/report-runs: the making of reports, and their files. */
 
-import { Readable } from "node:stream";
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import { createMiddleware } from "hono/factory";
@@ -45,6 +44,7 @@ import { tenantOf } from "../../tree/tenant-of.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
 import { isWithinReach, requireScope, resolveNode } from "../authenticate.ts";
 import type { HttpEnv } from "../http-env.ts";
+import { streamOf } from "../list-form.ts";
 import { pageOf } from "../page-of.ts";
 import { rawAnswer } from "../raw-answer.ts";
 import { documentNow, readReportQuestion, wholeCaller } from "../report-question.ts";
@@ -196,9 +196,10 @@ export function reportRunsRoutes(deps: ReportRunsRoutesDeps): OpenAPIHono<HttpEn
 
   app.openapi(getReportRunRoute, async (c) => c.json(await describe(await ownRun(c, c.req.valid("param").id)), 200));
 
-  app.openapi(getReportRunPreviewRoute, async (c) =>
-    c.json(previewOf(await madeDocument(await ownRun(c, c.req.valid("param").id)), previewRows), 200),
-  );
+  app.openapi(getReportRunPreviewRoute, async (c) => {
+    const run = await ownRun(c, c.req.valid("param").id);
+    return c.json(previewOf(await madeDocument(c, run), previewRows), 200);
+  });
 
   app.openapi(cancelReportRunRoute, async (c) => {
     const run = await ownRun(c, c.req.valid("param").id);
@@ -213,7 +214,7 @@ export function reportRunsRoutes(deps: ReportRunsRoutesDeps): OpenAPIHono<HttpEn
   addFiles(app, { ...deps, links }, tools);
   app.openapi(compareReportRunRoute, async (c) => {
     const run = await ownRun(c, c.req.valid("param").id);
-    const then = await madeDocument(run);
+    const then = await madeDocument(c, run);
     const document = await documentNow(c, source, questionOfRun(run), now());
     return c.json(differencesOf(run.id, then, document), 200);
   });
@@ -235,7 +236,7 @@ function addFiles(
       summary: "Download a file of a report run",
       description:
         "With credentials, or by a link as the run's `files` have it, which works without until it expires. `section` for CSV and Parquet; `about` has node, range, zone, watermark and definitions.",
-      middleware: scopeOrLink(links, now),
+      middleware: scopeOrLink(links, keptRun, now),
       request: {
         params: idParams.extend({ format: z.enum(reportFormats) }),
         query: z.strictObject({
@@ -249,7 +250,7 @@ function addFiles(
           description: "The file",
           content: Object.fromEntries(Object.values(mediaTypes).map((type) => [type, { schema: z.string() }])),
         },
-        ...problemResponses(400, 401, 403, 404, 503),
+        ...problemResponses(400, 401, 403, 404, 429, 503),
       },
     }),
     async (c) => {
@@ -266,7 +267,7 @@ function addFiles(
       c.header("content-length", String(file.bytes));
       c.header("content-disposition", `attachment; filename="${fileName(run, file)}"`);
       c.header("cache-control", "private, no-store");
-      return rawAnswer(c.body(Readable.toWeb(Readable.from(readFile(db, file))) as ReadableStream<Uint8Array>, 200));
+      return rawAnswer(c.body(await streamOf(readFile(db, file), c.get("question")), 200));
     },
   );
 }
@@ -275,8 +276,9 @@ function createTools({ source, now = Date.now }: ReportRunsRoutesDeps, links: Fi
   const { tree } = source;
   const { db } = source.postgres;
 
-  /** Throws `conflict` where it is not made. */
-  async function madeDocument(run: RunRecord): Promise<ReportDocument> {
+  /** Read in the turn of large answers, since it is held whole. Throws `conflict` where it is not made. */
+  async function madeDocument(c: Context<HttpEnv>, run: RunRecord): Promise<ReportDocument> {
+    if (run.state === "done") await c.get("question")?.becomeLarge();
     const document = run.state === "done" ? await readDocument(db, run.id) : undefined;
     if (!document) throw new ProblemError("conflict", `the run is ${run.state}`);
     return document;
@@ -339,8 +341,11 @@ async function linkedFiles(links: FileLinks, files: readonly FileRecord[], expir
   return (await Promise.all(told)).flat();
 }
 
-/** A request that shows a signature is judged by it alone, one without by its credentials. */
-function scopeOrLink(links: FileLinks, now: () => number) {
+/**
+ * A request that shows a signature is judged by it alone, one without by its credentials. All who have links to a run's files
+ * take turns as one caller: a link that was passed on gives nobody more of this process than one caller has.
+ */
+function scopeOrLink(links: FileLinks, keptRun: (id: string) => Promise<RunRecord>, now: () => number) {
   const byScope = requireScope("read");
   return createMiddleware<HttpEnv>(async (c, next) => {
     const { section, expires = "", signature } = c.req.query();
@@ -349,7 +354,10 @@ function scopeOrLink(links: FileLinks, now: () => number) {
     const file = { run: c.req.param("id") ?? "", format: format ?? "csv", section };
     if (!format || !(await links.isValid(file, { expires, signature }, now())))
       throw new ProblemError("forbidden", "the link is not valid, or not any more", { field: "signature" });
-    await next();
+    const { id, node } = await keptRun(file.run);
+    const inTurn = c.get("inTurn");
+    if (inTurn) await inTurn({ id: `link ${id}`, node }, next);
+    else await next();
   });
 }
 

@@ -1,10 +1,13 @@
 /** Reports beside what the other routes say, and who may make, read and fetch them. */
 import { Ajv2020 } from "ajv/dist/2020.js";
-import { eq } from "drizzle-orm";
+import { and, eq, sql } from "drizzle-orm";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { meterByName } from "../../../server/catalog/catalog.ts";
 import type { ReportDocument, ReportKind, ReportRun, ReportSection } from "../../../server/contract/reports.ts";
+import { OrganizationFigures } from "../../../server/overview/organization-figures.ts";
 import { reportRuns } from "../../../server/postgres/schema/reports.ts";
 import { createFileLinks } from "../../../server/reports/file-link.ts";
+import { createReportMaker } from "../../../server/reports/make-runs.ts";
 import { claimRun, createRun, releaseAbandoned, type Turns } from "../../../server/reports/runs.ts";
 import { createReportsWorld, hostileNames, type ReportsWorld, range, reseller } from "../../support/reports-world.ts";
 
@@ -51,6 +54,92 @@ const usage = async (query: string) =>
       key: world.key,
     })
   ).body.meters;
+
+test("however often a maker is woken at once, it makes no more of a tenant's runs than it may", async () => {
+  const { postgres, tree, clickhouse, watermark, settledBatch, log } = world.deps;
+  // Nothing of another maker's is under way from here on.
+  await world.deps.reportMaker?.tick();
+  const asked = { ...{ report: "activity", name: "x", kind: "activity" as const, options: {} }, node: reseller };
+  const own = { tz: "Etc/GMT", fromMs: 0, toMs: 1, formats: ["json"] as const, keptDays: 90 };
+  for (let n = 0; n < 8; n++)
+    await createRun(postgres.db, { ...asked, ...own, requestedBy: { id: `key ${n}`, name: "k" } }, Date.now());
+  let release: (error: Error) => void = () => undefined;
+  const held = new Promise<never>((_, reject) => {
+    release = reject;
+  });
+  held.catch(() => undefined);
+  const base = { postgres, tree, watermark, settledBatch, meterOf: meterByName };
+  const source = { ...base, clickhouse: { ...clickhouse, select: () => held } };
+  const maker = createReportMaker({ ...source, figures: new OrganizationFigures(source) }, log);
+  // With a connection for each, claims that are made at once are at once.
+  await Promise.all(Array.from({ length: 10 }, () => postgres.db.execute(sql`SELECT pg_sleep(0.1)`)));
+  await Promise.all(Array.from({ length: 6 }, () => maker.tick()));
+  const isOwn = eq(reportRuns.tz, "Etc/GMT");
+  const running = await postgres.db
+    .select()
+    .from(reportRuns)
+    .where(and(isOwn, eq(reportRuns.state, "running")));
+  expect(running).toHaveLength(3);
+  await postgres.db.update(reportRuns).set({ state: "cancelled" }).where(isOwn);
+  release(new Error("released"));
+  await maker.stop();
+});
+
+test("who has a link takes turns with all who have one of the same run", async () => {
+  const { questions } = world.deps;
+  const run = runs.get("usage") as ReportRun;
+  const fetched = async () => await fetch(`${world.url}${run.files[0]?.url}`);
+  let release: () => void = () => undefined;
+  const held = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  const caller = { tenant: reseller, id: `link ${run.id}` };
+  const turns = Array.from({ length: 6 }, () =>
+    questions.answer(caller, new AbortController().signal, async () => await held),
+  );
+  const waiting = fetched();
+  await expect.poll(() => questions.waiting).toBe(1);
+  expect((await world.ask("GET", `/v1/report-runs/${run.id}`, { key: world.key })).status).toBe(200);
+  release();
+  await Promise.all(turns);
+  const answer = await waiting;
+  expect(answer.status).toBe(200);
+  expect((await answer.arrayBuffer()).byteLength).toBe(run.files[0]?.bytes);
+});
+
+test.each(["preview", "differences"])(
+  "%s of a run wait for room, since a whole document is held for them",
+  async (of) => {
+    const { questions } = world.deps;
+    const { id } = runs.get("usage") as ReportRun;
+    let release: () => void = () => undefined;
+    const held = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    let isHeld = false;
+    const large = questions.answer(
+      { tenant: reseller, id: "other" },
+      new AbortController().signal,
+      async (question) => {
+        await question.becomeLarge();
+        isHeld = true;
+        await held;
+      },
+    );
+    await expect.poll(() => isHeld).toBe(true);
+    const waiting = world.ask("GET", `/v1/report-runs/${id}/${of}`, { key: world.key });
+    let answered = false;
+    void waiting.then(() => {
+      answered = true;
+    });
+    await expect.poll(() => questions.waitingLarge || answered).toBe(1);
+    const stranger = (await world.makeKey(["read"])).key;
+    expect((await world.ask("GET", `/v1/report-runs/${id}/${of}`, { key: stranger })).status).toBe(404);
+    release();
+    await large;
+    expect((await waiting).status).toBe(200);
+  },
+);
 
 test("a preview says what the run says, of long sections the first rows, and keeps nothing", async () => {
   const { body: before } = await world.ask("GET", "/v1/report-runs?limit=1000", { key: world.key });
