@@ -1,4 +1,4 @@
--- Whether a row's value passes a filter (server/metrics/filters.ts): one of the wanted ones, none of them, or it starts with one.
+-- Whether a row's value passes a filter (server/catalog/filters.ts): one of the wanted ones, none of them, or it starts with one.
 (operator, wanted, value) -> multiIf(
     operator = 'in', has(wanted, value),
     operator = 'not', NOT has(wanted, value),

@@ -3,11 +3,11 @@
 import { inArray } from "drizzle-orm";
 import type { UsageSource } from "../billing/measure-span.ts";
 import { dimensionsOf } from "../catalog/catalog.ts";
+import { type Filter, parseFilters } from "../catalog/filters.ts";
 import type { Meter } from "../catalog/meter.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import type { Condition, RuleFilter, RuleScope } from "../contract/rules.ts";
 import type { Actor } from "../identity/actor.ts";
-import { type Filter, parseFilters } from "../metrics/filters.ts";
 import type { Queries } from "../postgres/client.ts";
 import { channels } from "../postgres/schema/delivery.ts";
 import { ProblemError } from "../problem.ts";

@@ -1,6 +1,7 @@
 /** What a meter is: a rule by which events become a number, with its name, unit and words. */
-import type { Filter } from "../metrics/filters.ts";
+
 import type { Formula } from "../numbers/formula.ts";
+import type { Filter } from "./filters.ts";
 import type { Level, SlotLevel } from "./levels.ts";
 
 export type MeterRule =

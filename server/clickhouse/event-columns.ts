@@ -76,6 +76,13 @@ export const storedColumnsSchema = z.object(
   Object.fromEntries(columns.map(({ name, kind }) => [name, kinds[kind].schema])) as Shape,
 );
 
+/** The columns of usage_events that an event decides; instants in ms since 1970, UTC. */
+export const eventRowSchema = storedColumnsSchema.extend({
+  /** Of a CloudEvent, whose identity it is with the id. */
+  source: z.string().optional(),
+});
+export type EventRow = z.output<typeof eventRowSchema>;
+
 const list = (one: (column: EventColumn) => string) => columns.map(one).join(", ");
 
 /** What `{{event_…}}` in a query stands for. */

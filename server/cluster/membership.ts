@@ -8,15 +8,12 @@
  * wakes up late is the owner still, and silence of a node moves nothing but where events wait for it.
  */
 import { and, eq, isNull, lt, or, sql } from "drizzle-orm";
-import type { Logger } from "pino";
 import { perMs } from "../ingest/log/sequence.ts";
-import type { Postgres } from "../postgres/client.ts";
 import { ingestCluster, ingestNodes, ingestStores } from "../postgres/schema/ingest-nodes.ts";
 import type { FencingEpoch, LaterEpochs } from "../rollups/fencing-epoch.ts";
 import { aliveMs, ClaimRefusedError } from "./claim-stores.ts";
-import type { IngestProcess } from "./judge-claim.ts";
 import { partitionOf, preferredOwner } from "./partitions.ts";
-import { registerNode } from "./register-node.ts";
+import { type RegistrationOptions, registerNode } from "./register-node.ts";
 
 export interface ClusterNode {
   name: string;
@@ -41,11 +38,7 @@ export interface Heartbeat {
   lastNumber: number;
 }
 
-export interface MembershipOptions extends IngestProcess {
-  postgres: Postgres;
-  url: string;
-  secretProof: string;
-  log: Logger;
+export interface MembershipOptions extends RegistrationOptions {
   /** Another process has taken this node's place: nothing that this one does counts any more. */
   onLost: (error: Error) => void;
 }

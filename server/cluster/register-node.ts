@@ -1,15 +1,23 @@
 /** How a node comes to be one of the cluster: judged, entered with a number of its own, and owner of what nobody owns yet. */
 import { sql } from "drizzle-orm";
+import type { Logger } from "pino";
+import type { Postgres } from "../postgres/client.ts";
 import { ingestCluster, ingestNodes, ingestStores } from "../postgres/schema/ingest-nodes.ts";
 import { knownStores, untilGranted, watermarkOfSingle } from "./claim-stores.ts";
-import { judgeNode } from "./judge-claim.ts";
-import type { MembershipOptions } from "./membership.ts";
+import { type IngestProcess, judgeNode } from "./judge-claim.ts";
 import { partitionCount } from "./partitions.ts";
 
 const mostNodes = 64;
 
+export interface RegistrationOptions extends IngestProcess {
+  postgres: Postgres;
+  url: string;
+  secretProof: string;
+  log: Logger;
+}
+
 /** The number of the node. Throws ClaimRefusedError. */
-export async function registerNode(options: MembershipOptions): Promise<number> {
+export async function registerNode(options: RegistrationOptions): Promise<number> {
   const { postgres, name, folder, host, process, url, secretProof, lostNode, log } = options;
   return await untilGranted(async () => {
     return await postgres.transaction(async (tx) => {

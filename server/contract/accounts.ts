@@ -54,6 +54,7 @@ export const actions = [
 export type Action = (typeof actions)[number];
 
 export const roleGrantSchema = z.strictObject({ node: nodeAddressSchema, role: z.enum(roles) });
+export type RoleAt = z.infer<typeof roleGrantSchema>;
 
 export const meSchema = z.object({
   kind: z.enum(["user", "key"]),

@@ -1,6 +1,6 @@
 /**
  * Filters in a query, `filter[dimension]=a`: the same grammar wherever rows or figures can be narrowed down.
- * What they mean is read by server/metrics/filters.ts.
+ * What they mean is read by server/catalog/filters.ts.
  */
 import { z } from "zod";
 

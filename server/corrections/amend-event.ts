@@ -1,12 +1,12 @@
 /** From an event as it stands and what is to change to the event as it shall stand, by the rules of accepting. Pure. */
 import type { EventType } from "../catalog/event-types.ts";
+import { type EventRow, eventRowSchema } from "../clickhouse/event-columns.ts";
 import { amountOf } from "../ingest/accept/amount-unit.ts";
 import { explainForm, type Fault, type GivenEvent, hasEventForm } from "../ingest/accept/event-gate.ts";
 import { identityPrefix } from "../ingest/accept/event-hash.ts";
 import { escapeColumn, lineColumns, unescapeColumn } from "../ingest/accept/event-row.ts";
 import { propertiesOf } from "../ingest/accept/event-value.ts";
 import { readEvent, renderEventRow } from "../ingest/accept/read-event.ts";
-import { type EventRow, eventRowSchema } from "./stored-event.ts";
 
 /** Columns that an emitter does not send. */
 const notSent = [

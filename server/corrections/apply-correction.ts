@@ -6,10 +6,10 @@
 import { z } from "zod";
 import type { ClickHouse } from "../clickhouse/client.ts";
 import { defineInsert, defineStatement } from "../clickhouse/define-query.ts";
+import type { EventRow } from "../clickhouse/event-columns.ts";
 import { storedId } from "../ingest/accept/event-identity.ts";
 import type { LevelMaterializer } from "../rollups/derive-levels.ts";
 import { rebuildIntervals } from "../rollups/reinsert-intervals.ts";
-import type { EventRow } from "./stored-event.ts";
 
 const batches = z.object({ batches: z.array(z.number()) });
 const storeCorrectedEvents = defineInsert("store_corrected_events", z.object({ batch: z.number(), sign: z.number() }));

@@ -2,12 +2,12 @@
 import { z } from "zod";
 import type { ClickHouse } from "../clickhouse/client.ts";
 import { defineQuery } from "../clickhouse/define-query.ts";
+import type { EventRow } from "../clickhouse/event-columns.ts";
 import { limits } from "../contract/events.ts";
 import { nodeAddress } from "../contract/node-address.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import type { NodeTree } from "../tree/node-tree.ts";
 import { ownersWithin } from "../tree/past-owners.ts";
-import type { EventRow } from "./stored-event.ts";
 
 const millis = z.coerce.number();
 const sessionSpan = defineQuery(

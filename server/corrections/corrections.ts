@@ -10,6 +10,7 @@ import { and, asc, desc, eq, gte, isNull, lt, or, sql } from "drizzle-orm";
 import { type Author, recordChange } from "../audit/record-change.ts";
 import { eventType } from "../catalog/catalog.ts";
 import { type ClickHouse, StoreUnavailableError } from "../clickhouse/client.ts";
+import type { EventRow } from "../clickhouse/event-columns.ts";
 import { nodeAddress } from "../contract/node-address.ts";
 import type { GivenEvent } from "../ingest/accept/event-gate.ts";
 import type { EventName } from "../ingest/accept/event-identity.ts";
@@ -21,7 +22,7 @@ import type { NodeTree } from "../tree/node-tree.ts";
 import { amendEvent, eventOfRow } from "./amend-event.ts";
 import { applyCorrection } from "./apply-correction.ts";
 import { type ConcernedSpan, concernedSpan, ownersOf } from "./concerned-span.ts";
-import { type EventRow, findStoredEvent, SeveralSourcesError } from "./stored-event.ts";
+import { findStoredEvent, SeveralSourcesError } from "./stored-event.ts";
 
 export type Correction = typeof eventCorrections.$inferSelect;
 

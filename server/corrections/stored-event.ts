@@ -2,18 +2,11 @@
 import { z } from "zod";
 import type { ClickHouse } from "../clickhouse/client.ts";
 import { defineQuery } from "../clickhouse/define-query.ts";
-import { storedColumnsSchema } from "../clickhouse/event-columns.ts";
+import { type EventRow, eventRowSchema, storedColumnsSchema } from "../clickhouse/event-columns.ts";
 import { limits } from "../contract/events.ts";
 import { type EventName, nameOfStored, storedId } from "../ingest/accept/event-identity.ts";
 
 const millis = z.coerce.number();
-
-/** The columns of usage_events that an event decides; instants in ms since 1970, UTC. */
-export const eventRowSchema = storedColumnsSchema.extend({
-  /** Of a CloudEvent, whose identity it is with the id. */
-  source: z.string().optional(),
-});
-export type EventRow = z.output<typeof eventRowSchema>;
 
 const storedEvent = defineQuery(
   "stored_event",

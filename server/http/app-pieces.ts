@@ -10,7 +10,7 @@ import type { AddressRanges } from "../address-ranges.ts";
 import { problemSchema } from "../contract/problem.ts";
 import { sessionCookie } from "../identity/sessions.ts";
 import { ProblemError } from "../problem.ts";
-import { attachClient } from "./client.ts";
+import { attachClient } from "./attach-client.ts";
 import { handleError, handleNotFound } from "./handle-error.ts";
 import type { HttpEnv } from "./http-env.ts";
 import { judgeJson, judgeUrl } from "./judge-text.ts";

@@ -3,11 +3,7 @@
  * Forwarding headers are trusted from the proxies that the settings name and from nobody else: anyone can write such a
  * header to get fresh attempts, or to pose as another.
  */
-import type { IncomingMessage } from "node:http";
-import type { Context } from "hono";
-import { createMiddleware } from "hono/factory";
 import { type AddressRanges, parseAddressRanges, plainAddress } from "../address-ranges.ts";
-import type { HttpEnv } from "./http-env.ts";
 
 export interface Client {
   /** The address, with IPv4 unwrapped from IPv6; undefined where there is no connection. */
@@ -18,7 +14,7 @@ export interface Client {
   isDirectFromHere: boolean;
 }
 
-interface Peer {
+export interface Peer {
   address?: string | undefined;
   port?: number | undefined;
   isTls: boolean;
@@ -32,18 +28,6 @@ const forwardingHeaders = [
   ...["true-client-ip", "cf-connecting-ip", "cf-ray", "cdn-loop", "fastly-client-ip", "x-appengine-user-ip"],
 ];
 export const isLoopback = parseAddressRanges("127.0.0.0/8, ::1") as AddressRanges;
-
-/** Mount first: everything that asks for the client needs it. */
-export function attachClient(isTrustedProxy: AddressRanges) {
-  return createMiddleware<HttpEnv>(async (c, next) => {
-    let client: Client | undefined;
-    c.set("client", () => {
-      client ??= tellClient(peerOf(c), (name) => c.req.header(name), isTrustedProxy);
-      return client;
-    });
-    await next();
-  });
-}
 
 /** `peer`: the other end of the connection; `header`: several of one name joined by commas, in the order they came. */
 export function tellClient(
@@ -103,11 +87,4 @@ function isNamedHere(host: string | undefined, port: number | undefined): boolea
   const [, name = "", asked = "80"] = /^(\[[^\]]*\]|[^:]*)(?::(\d+))?$/.exec(host ?? "") ?? [];
   const isHere = name === "localhost" || isLoopback(name.replace(/^\[|\]$/g, ""));
   return isHere && Number(asked) === port;
-}
-
-/** In a test that calls the application directly there is no connection. */
-function peerOf(c: Context): Peer {
-  const { incoming } = (c.env ?? {}) as { incoming?: IncomingMessage };
-  const isTls = new URL(c.req.url).protocol === "https:";
-  return { address: incoming?.socket?.remoteAddress, port: incoming?.socket?.localPort, isTls };
 }

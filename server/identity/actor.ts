@@ -3,11 +3,6 @@ import { randomUUID } from "node:crypto";
 import type { Action, Role } from "../contract/accounts.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 
-export interface RoleAt {
-  node: NodeAddress;
-  role: Role;
-}
-
 /** A role of a user, or all that a key gives. */
 export interface Grant {
   node: NodeAddress;

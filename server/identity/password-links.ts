@@ -6,11 +6,12 @@
 import { and, eq, gt } from "drizzle-orm";
 import type { Author } from "../audit/record-change.ts";
 import type { Postgres, Queries } from "../postgres/client.ts";
+import type { RightsAt } from "../postgres/schema/accounts.ts";
 import { roleOffers, userRoles, users, userTokens } from "../postgres/schema/accounts.ts";
 import type { NodeTree } from "../tree/node-tree.ts";
-import { couldGive, type RightsAt } from "../tree/rights-at.ts";
 import { claimForAddress, isInUse, lockAddress } from "./account-use.ts";
 import { hashSecret } from "./credential-cache.ts";
+import { couldGive } from "./rights-at.ts";
 import { offersTo, type RoleOffer, takeRoles } from "./role-offers.ts";
 import { replacePassword } from "./user-tokens.ts";
 

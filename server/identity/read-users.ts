@@ -1,9 +1,9 @@
 /** Users with all their roles, and offers as the users that they may become. */
 import { asc, inArray, type SQL } from "drizzle-orm";
+import type { RoleAt } from "../contract/accounts.ts";
 import type { Queries } from "../postgres/client.ts";
 import { roleOffers, userRoles, users } from "../postgres/schema/accounts.ts";
 import { isInUse } from "./account-use.ts";
-import type { RoleAt } from "./actor.ts";
 import type { RoleOffer } from "./role-offers.ts";
 
 export interface UserRecord {

@@ -4,11 +4,12 @@
  */
 import { and, asc, desc, eq, gt, sql } from "drizzle-orm";
 import { type Author, recordChange } from "../audit/record-change.ts";
+import type { RoleAt } from "../contract/accounts.ts";
 import type { Postgres, Queries } from "../postgres/client.ts";
+import type { RightsAt } from "../postgres/schema/accounts.ts";
 import { roleOffers, userRoles, users } from "../postgres/schema/accounts.ts";
-import type { RightsAt } from "../tree/rights-at.ts";
 import { lockAddress } from "./account-use.ts";
-import { newId, type RoleAt } from "./actor.ts";
+import { newId } from "./actor.ts";
 import { hashSecret, newSecret } from "./credential-cache.ts";
 import { sessionsChannel } from "./sessions.ts";
 

@@ -6,16 +6,17 @@
  */
 import { and, eq, sql } from "drizzle-orm";
 import { type Author, recordChange } from "../audit/record-change.ts";
+import type { RoleAt } from "../contract/accounts.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import type { Postgres, Queries } from "../postgres/client.ts";
 import { roleOffers, sessions, userRoles, users, userTokens } from "../postgres/schema/accounts.ts";
 import { ProblemError } from "../problem.ts";
 import type { NodeTree } from "../tree/node-tree.ts";
-import { rightsOf } from "../tree/rights-at.ts";
-import type { Actor, RoleAt } from "./actor.ts";
+import type { Actor } from "./actor.ts";
 import { hashSecret } from "./credential-cache.ts";
 import { actionsOfRole, canAll } from "./permissions.ts";
 import { ofOffer, readAccounts, readOffers, type UserRecord } from "./read-users.ts";
+import { rightsOf } from "./rights-at.ts";
 import { makeOffer, type RoleOffer, recordOffer, renewLink } from "./role-offers.ts";
 import { sessionsChannel } from "./sessions.ts";
 import { issueToken } from "./user-tokens.ts";

@@ -2,8 +2,8 @@
 import { eq, sql } from "drizzle-orm";
 import { type Author, recordChange } from "../audit/record-change.ts";
 import type { Queries } from "../postgres/client.ts";
+import type { RightsAt } from "../postgres/schema/accounts.ts";
 import { sessions, users, userTokens } from "../postgres/schema/accounts.ts";
-import type { RightsAt } from "../tree/rights-at.ts";
 import { hashSecret, newSecret } from "./credential-cache.ts";
 import { sessionsChannel } from "./sessions.ts";
 

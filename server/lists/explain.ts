@@ -1,10 +1,10 @@
 /** Why a figure is what it is: how many events are behind one window of a meter, and which. */
 import { z } from "zod";
 import { typesBehind } from "../catalog/catalog.ts";
+import type { Filter } from "../catalog/filters.ts";
 import type { Meter, MeterRule } from "../catalog/meter.ts";
 import type { ClickHouse } from "../clickhouse/client.ts";
 import { defineQuery } from "../clickhouse/define-query.ts";
-import type { Filter } from "../metrics/filters.ts";
 import { nodeFilter } from "../metrics/node-filter.ts";
 import { chosenBy, chosenParams } from "../metrics/scope.ts";
 

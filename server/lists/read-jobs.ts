@@ -1,12 +1,12 @@
 /** The state of jobs, a pure function of the events that name them: order of arrival and repeats change nothing. */
 import { z } from "zod";
 import { stepsOfTypes } from "../catalog/catalog.ts";
+import { type Filter, filterParams, paramsOfFilters } from "../catalog/filters.ts";
 import type { ClickHouse } from "../clickhouse/client.ts";
 import { defineQuery } from "../clickhouse/define-query.ts";
 import { type Job, jobSteps } from "../contract/jobs.ts";
 import { amountOf } from "../ingest/accept/amount-unit.ts";
 import { type AsOf, asOfParams, paramsOfAsOf } from "../metrics/as-of.ts";
-import { type Filter, filterParams, paramsOfFilters } from "../metrics/filters.ts";
 import { nodeFilter, nodeParams } from "../metrics/node-filter.ts";
 import { amountOfSixtieths } from "../numbers/figures.ts";
 

@@ -1,9 +1,9 @@
 /** Intervals that count nowhere, or otherwise than they were sent, as of now: one whose start arrives leaves the list. */
 import { z } from "zod";
+import { type Filter, filterParams, paramsOfFilters } from "../catalog/filters.ts";
 import type { ClickHouse } from "../clickhouse/client.ts";
 import { defineQuery } from "../clickhouse/define-query.ts";
 import { type Orphan, orphanKinds } from "../contract/orphans.ts";
-import { type Filter, filterParams, paramsOfFilters } from "../metrics/filters.ts";
 import { nodeFilter, nodeParams } from "../metrics/node-filter.ts";
 
 const millis = z.coerce.number();

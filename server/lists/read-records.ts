@@ -3,6 +3,7 @@
  * when it began (as-of.ts): events that are stored later, whatever their time, are in none of its pages. Pages go on from the last event's key, so none is skipped or repeated.
  */
 import { z } from "zod";
+import { type Filter, filterParams, paramsOfFilters } from "../catalog/filters.ts";
 import type { ClickHouse } from "../clickhouse/client.ts";
 import { defineQuery } from "../clickhouse/define-query.ts";
 import { limits } from "../contract/events.ts";
@@ -12,7 +13,6 @@ import type { GivenEvent } from "../ingest/accept/event-gate.ts";
 import { nameOfStored } from "../ingest/accept/event-identity.ts";
 import { propertiesOf } from "../ingest/accept/event-value.ts";
 import { type AsOf, asOfParams, paramsOfAsOf } from "../metrics/as-of.ts";
-import { type Filter, filterParams, paramsOfFilters } from "../metrics/filters.ts";
 import { nodeFilter, nodeParams } from "../metrics/node-filter.ts";
 
 const millis = z.coerce.number();

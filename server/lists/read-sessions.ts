@@ -3,10 +3,10 @@
  * shows sessions as they are when it is made: one whose start moves because an earlier one arrived late moves in the list.
  */
 import { z } from "zod";
+import { type Filter, filterParams, paramsOfFilters } from "../catalog/filters.ts";
 import type { ClickHouse } from "../clickhouse/client.ts";
 import { defineQuery } from "../clickhouse/define-query.ts";
 import type { SessionAnswer, SessionState, SessionSummary } from "../contract/sessions.ts";
-import { type Filter, filterParams, paramsOfFilters } from "../metrics/filters.ts";
 import { nodeFilter, nodeParams } from "../metrics/node-filter.ts";
 import { edgesOf, peakOf } from "../rollups/resolve-session.ts";
 

@@ -1,8 +1,8 @@
 /** The question of one measurement: which rows of which node, over which windows, split by what; and its result. */
 import { z } from "zod";
+import { type Filter, filterParams, paramsOfFilters } from "../catalog/filters.ts";
 import type { Figure } from "../contract/usage.ts";
 import { createPace } from "../fairness/pace.ts";
-import { type Filter, filterParams, paramsOfFilters } from "./filters.ts";
 import { type NodeFilter, nodeParams } from "./node-filter.ts";
 import type { Window } from "./windows.ts";
 

@@ -3,6 +3,8 @@
  * counts up to now; what lies ahead of now is not counted yet. Totals fold as the meter demands (a peak's is the peak of
  * the whole range, a distinct count's is counted over the whole range), never as a sum of windows where that would be wrong.
  */
+
+import type { Filter } from "../catalog/filters.ts";
 import type { Meter, MeterRule } from "../catalog/meter.ts";
 import type { ClickHouse } from "../clickhouse/client.ts";
 import type {
@@ -18,7 +20,6 @@ import type {
 import { createPace } from "../fairness/pace.ts";
 import { quotient } from "../numbers/figures.ts";
 import { combineFigures } from "../numbers/formula.ts";
-import type { Filter } from "./filters.ts";
 import { measureCount, measureEvents, measureSum, measureValueLevel } from "./measure-events.ts";
 import { measureTurnaround } from "./measure-jobs.ts";
 import { measureLevel } from "./measure-level.ts";

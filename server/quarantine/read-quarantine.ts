@@ -1,5 +1,6 @@
 /** The rejected events, as far as a caller may see them, and the marks of those that were sent again. */
 import { z } from "zod";
+import { type Filter, filterParams, paramsOfFilters } from "../catalog/filters.ts";
 import type { ClickHouse } from "../clickhouse/client.ts";
 import { defineQuery, defineStatement } from "../clickhouse/define-query.ts";
 import { rejectionCodes } from "../contract/events.ts";
@@ -10,7 +11,6 @@ import {
   type ReplayResult,
   replayOutcomes,
 } from "../contract/quarantine.ts";
-import { type Filter, filterParams, paramsOfFilters } from "../metrics/filters.ts";
 import type { NodeTree } from "../tree/node-tree.ts";
 
 const millis = z.coerce.number();

@@ -4,7 +4,6 @@
  * sees, and so everybody above it too.
  */
 
-import { describeEntry } from "../audit/describe-entry.ts";
 import { readAudit } from "../audit/read-audit.ts";
 import { visibleLevels } from "../billing/price-visibility.ts";
 import { describeStatement, listStatements } from "../billing/statements/read-statements.ts";
@@ -18,6 +17,7 @@ import type { ReportSection } from "../contract/reports.ts";
 import type { StatementDetail } from "../contract/statements.ts";
 import type { MeterUsage, WindowKind } from "../contract/usage.ts";
 import type { Actor } from "../identity/actor.ts";
+import { describeEntry } from "../lists/audit-entry.ts";
 import { answerComparedUsage } from "../metrics/compare-usage.ts";
 import { comparedRange, parseCompared } from "../metrics/comparison.ts";
 import { answerUsage, totalsBy, type UsageQuestion } from "../metrics/usage.ts";

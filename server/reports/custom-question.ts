@@ -1,10 +1,10 @@
 /** The question about usage that the options of a report stand for, checked before anything is read. Pure. */
 import { dimensionsOf } from "../catalog/catalog.ts";
+import { type Filter, parseFilters } from "../catalog/filters.ts";
 import type { Meter } from "../catalog/meter.ts";
 import type { ReportKind, ReportOptions } from "../contract/reports.ts";
 import { sizeOfAnswer, TooManyFiguresError } from "../metrics/answer-size.ts";
 import { type ComparedRange, comparedRange, parseCompared } from "../metrics/comparison.ts";
-import { type Filter, parseFilters } from "../metrics/filters.ts";
 import type { UsageQuestion } from "../metrics/usage.ts";
 import { InvalidTimeError } from "../metrics/windows.ts";
 import { ProblemError } from "../problem.ts";

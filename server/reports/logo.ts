@@ -1,12 +1,7 @@
 /** Logos that people give: small pictures of two well-known kinds, read nowhere but in the thread that sets a PDF. */
 import { mostLogoBytes } from "../contract/nodes.ts";
 import { ProblemError } from "../problem.ts";
-import { drawsLogo } from "./render/pdf.ts";
-
-export interface Logo {
-  format: "png" | "jpg";
-  content: Buffer;
-}
+import { drawsLogo, type Logo } from "./render/pdf.ts";
 
 const mostPixels = 2_000;
 

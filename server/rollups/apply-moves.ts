@@ -10,12 +10,12 @@ import { eq, inArray, isNull, lte, sql } from "drizzle-orm";
 import { z } from "zod";
 import type { ClickHouse } from "../clickhouse/client.ts";
 import { defineInsert, defineQuery, defineStatement } from "../clickhouse/define-query.ts";
-import type { FlushLoop } from "../ingest/flush/flush-loop.ts";
 import type { Sequence } from "../ingest/log/sequence.ts";
 import type { Postgres } from "../postgres/client.ts";
 import { nodeMoves } from "../postgres/schema/accounts.ts";
 import type { NodeTree } from "../tree/node-tree.ts";
 import type { LevelMaterializer } from "./derive-levels.ts";
+import type { ExclusiveStorage } from "./exclusive-storage.ts";
 import { rewriteCounters, rewriteNodeCounters } from "./rewrite-counters.ts";
 import { endlessMs, type Placement, type PlacementsWithin } from "./session-parts.ts";
 
@@ -44,7 +44,7 @@ export type MisplacedDays = { day: string; misplaced: string[] }[];
 export interface PlacementDeps {
   clickhouse: ClickHouse;
   materializer: Pick<LevelMaterializer, "derive">;
-  flush: Pick<FlushLoop, "exclusive">;
+  flush: Pick<ExclusiveStorage, "exclusive">;
   sequence: Sequence;
   placementsWithin: PlacementsWithin;
 }
@@ -52,7 +52,7 @@ export interface PlacementDeps {
 export interface MoveDeps extends Omit<PlacementDeps, "placementsWithin"> {
   postgres: Postgres;
   tree: Pick<NodeTree, "organizationsEverBelow" | "placementsWithin" | "reread">;
-  flush: Pick<FlushLoop, "exclusive" | "watermark">;
+  flush: Pick<ExclusiveStorage, "exclusive" | "watermark">;
   now?: () => number;
 }
 

@@ -11,13 +11,13 @@ import type { ClickHouse } from "../clickhouse/client.ts";
 import { defineStatement } from "../clickhouse/define-query.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import { type Stage, stages } from "../contract/reconciliation.ts";
-import type { FlushLoop } from "../ingest/flush/flush-loop.ts";
 import type { Sequence } from "../ingest/log/sequence.ts";
 import type { Postgres } from "../postgres/client.ts";
 import { reconciliations } from "../postgres/schema/reconciliation.ts";
 import type { NodeTree } from "../tree/node-tree.ts";
 import { type Comparison, type Difference, type Piece, stageComparisons } from "./compare-stages.ts";
 import type { LevelMaterializer } from "./derive-levels.ts";
+import type { ExclusiveStorage } from "./exclusive-storage.ts";
 import { expireIntervals } from "./expire-intervals.ts";
 
 const markSessionsOfDay = defineStatement(
@@ -33,7 +33,7 @@ export interface ReconciliationDeps {
   tree: Pick<NodeTree, "ancestors">;
   materializer: LevelMaterializer;
   sequence: Sequence;
-  flush: Pick<FlushLoop, "exclusive" | "settledBatch">;
+  flush: Pick<ExclusiveStorage, "exclusive" | "settledBatch">;
   log: Logger;
   now?: () => number;
 }

@@ -2,8 +2,8 @@
 import fc from "fast-check";
 import { expect } from "vitest";
 import { dimensionsOf, meterByName } from "../../server/catalog/catalog.ts";
+import type { Filter } from "../../server/catalog/filters.ts";
 import type { UsageDetails } from "../../server/contract/usage.ts";
-import type { Filter } from "../../server/metrics/filters.ts";
 import { windowsBetween } from "../../server/metrics/windows.ts";
 import type { Ingesting } from "./ingesting.ts";
 import {

@@ -1,30 +1,8 @@
-import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
-import { dirname, join, relative, resolve } from "node:path";
-import { fileURLToPath } from "node:url";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import ts from "typescript";
 import { expect, test } from "vitest";
-
-const root = fileURLToPath(new URL("../..", import.meta.url));
-
-interface SourceFile {
-  path: string;
-  imports: string[];
-  text: string;
-}
-
-function sourcesIn(folder: string): SourceFile[] {
-  const files: SourceFile[] = [];
-  const walk = (path: string) => {
-    if (statSync(path).isDirectory()) for (const name of readdirSync(path)) walk(join(path, name));
-    else if (/\.(ts|svelte)$/.test(path)) {
-      const text = readFileSync(path, "utf8");
-      const imports = [...text.matchAll(/(?:from|import\()\s*["']([^"']+)["']/g)].map((match) => match[1] as string);
-      files.push({ path: relative(root, path), imports, text });
-    }
-  };
-  walk(join(root, folder));
-  return files;
-}
+import { root, type SourceFile, sourcesIn } from "../support/source-files.ts";
 
 const server = sourcesIn("server");
 const web = sourcesIn("web/src");
@@ -77,32 +55,6 @@ test("only the settings read the environment; programs hand it over whole", () =
   expect(readers.filter((path) => path !== "server/config.ts" && !programs.includes(path))).toEqual([]);
 });
 
-/** What starts, wires or serves; every other folder is a domain. */
-const outside = ["bootstrap", "cluster", "demo", "embedded", "emitter", "http", "jobs", "programs", "wiring"];
-
-test("domain folders never import http, jobs, or what starts and wires", () => {
-  const domains = readdirSync(join(root, "server")).filter(
-    (name) => statSync(join(root, "server", name)).isDirectory() && !outside.includes(name),
-  );
-  for (const { path, imports } of inFolders(...domains))
-    expect(
-      imports.filter((one) => /\/(?:http|jobs|programs|demo)\/|\/(?:app|service|main)\.ts$/.test(one)),
-      path,
-    ).toEqual([]);
-});
-
-test("accept, log and flush know each other in the order of the way of an event only", () => {
-  for (const [folder, forbidden] of [
-    ["ingest/log", /\/(?:accept|flush)\//],
-    ["ingest/accept", /\/flush\//],
-  ] as const)
-    for (const { path, imports } of inFolders(folder))
-      expect(
-        imports.filter((one) => forbidden.test(one)),
-        path,
-      ).toEqual([]);
-});
-
 test("bodies of requests are read in one place, and as they come by the ingest alone", () => {
   const reads = /\breq\.(?:json|text|arrayBuffer|bytes|blob|formData|parseBody)\(|\breq\.raw\.body\b|\bincoming \?\?/;
   const found = inFolders("http").filter(({ text }) => reads.test(text));
@@ -147,23 +99,6 @@ test("the dashboard loads nothing that reads schemas: of the contract it takes t
   expect(
     server.filter(({ path, imports }) => taken.has(path) && imports.includes("zod")).map(({ path }) => path),
   ).toEqual([]);
-});
-
-test("no module of the server imports itself over others", () => {
-  const byPath = new Map(server.map((file) => [file.path, file]));
-  const valueImports = (file: SourceFile) =>
-    [...file.text.matchAll(/^(?:import|export)\s+(?!type\b)[^;]*?from\s+"(\.[^"]+)"/gm)]
-      .map((match) => relative(root, resolve(root, dirname(file.path), match[1] as string)))
-      .filter((path) => byPath.has(path));
-  const state = new Map<string, "open" | "done">();
-  const visit = (path: string, way: string[]): void => {
-    if (state.get(path) === "done") return;
-    if (state.get(path) === "open") throw new Error(`imports run in a circle: ${[...way, path].join(" -> ")}`);
-    state.set(path, "open");
-    for (const next of valueImports(byPath.get(path) as SourceFile)) visit(next, [...way, path]);
-    state.set(path, "done");
-  };
-  for (const path of byPath.keys()) visit(path, []);
 });
 
 test("every query file is loaded by exactly one definition, and says what it is for", () => {

@@ -1,12 +1,11 @@
 /** GET /v1/audit: who changed what, as far as the caller's subtree goes. */
 
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
-import { describeEntry } from "../../audit/describe-entry.ts";
 import { type AuditFilter, readAudit } from "../../audit/read-audit.ts";
 import type { AuditEntry } from "../../audit/record-change.ts";
-import type { AuditReader } from "../../audit/shown-entry.ts";
 import type { ClickHouse } from "../../clickhouse/client.ts";
 import { type AuditEntryAnswer, auditListSchema, auditQuerySchema } from "../../contract/audit.ts";
+import { type AuditReader, describeEntry } from "../../lists/audit-entry.ts";
 import type { Postgres } from "../../postgres/client.ts";
 import type { NodeTree } from "../../tree/node-tree.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";

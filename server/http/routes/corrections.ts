@@ -2,6 +2,7 @@
 
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
+import type { EventRow } from "../../clickhouse/event-columns.ts";
 import {
   amendEventSchema,
   type CorrectionAnswer,
@@ -15,7 +16,6 @@ import { nodeAddress } from "../../contract/node-address.ts";
 import { textSchema } from "../../contract/text.ts";
 import { eventOfRow } from "../../corrections/amend-event.ts";
 import type { Correction, Corrections } from "../../corrections/corrections.ts";
-import type { EventRow } from "../../corrections/stored-event.ts";
 import { parseInstant } from "../../ingest/accept/event-time.ts";
 import { ProblemError } from "../../problem.ts";
 import type { NodeTree } from "../../tree/node-tree.ts";

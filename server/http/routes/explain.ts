@@ -2,19 +2,19 @@
 
 import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
 import { dimensionsOf } from "../../catalog/catalog.ts";
+import { parseFilters } from "../../catalog/filters.ts";
 import type { ClickHouse } from "../../clickhouse/client.ts";
+import type { EventRow } from "../../clickhouse/event-columns.ts";
 import { explainAnswerSchema, explainQuerySchema } from "../../contract/explain.ts";
 import { filterGrammar } from "../../contract/filters.ts";
 import { nodeAddress } from "../../contract/node-address.ts";
 import { eventOfRow } from "../../corrections/amend-event.ts";
 import type { Corrections } from "../../corrections/corrections.ts";
-import type { EventRow } from "../../corrections/stored-event.ts";
 import { nameOfStored } from "../../ingest/accept/event-identity.ts";
 import { readCursor, writeCursor } from "../../lists/cursor.ts";
 import { explainFigure, explainKeySchema } from "../../lists/explain.ts";
 import type { CustomMeters } from "../../meters/custom-meters.ts";
 import { describeMeter } from "../../meters/describe-meter.ts";
-import { parseFilters } from "../../metrics/filters.ts";
 import { answerUsage } from "../../metrics/usage.ts";
 import { formatInstant } from "../../metrics/windows.ts";
 import { ProblemError } from "../../problem.ts";

@@ -1,5 +1,6 @@
 /** GET /v1/jobs: the state and outcome of a node's jobs. */
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+import { parseFilters } from "../../catalog/filters.ts";
 import type { ClickHouse } from "../../clickhouse/client.ts";
 import { filterGrammar } from "../../contract/filters.ts";
 import { jobListSchema, jobsQuerySchema } from "../../contract/jobs.ts";
@@ -7,7 +8,6 @@ import { defaultPageSize } from "../../contract/pages.ts";
 import { readCursor, writeCursor } from "../../lists/cursor.ts";
 import { jobDimensions, jobKeySchema, readJobs } from "../../lists/read-jobs.ts";
 import { asOfSchema } from "../../metrics/as-of.ts";
-import { parseFilters } from "../../metrics/filters.ts";
 import type { NodeTree } from "../../tree/node-tree.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
 import { requireScope, resolveNode } from "../authenticate.ts";

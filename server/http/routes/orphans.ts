@@ -1,12 +1,12 @@
 /** GET /v1/orphans: intervals of a node that count nowhere, or not as they were sent. */
 import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
+import { parseFilters } from "../../catalog/filters.ts";
 import type { ClickHouse } from "../../clickhouse/client.ts";
 import { filterGrammar } from "../../contract/filters.ts";
 import { type Orphan, orphanKinds, orphanListSchema, orphansQuerySchema } from "../../contract/orphans.ts";
 import { defaultPageSize } from "../../contract/pages.ts";
 import { readCursor, writeCursor } from "../../lists/cursor.ts";
 import { orphanDimensions, orphanKeySchema, readOrphans } from "../../lists/read-orphans.ts";
-import { parseFilters } from "../../metrics/filters.ts";
 import { ProblemError } from "../../problem.ts";
 import type { NodeTree } from "../../tree/node-tree.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";

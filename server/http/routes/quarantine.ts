@@ -3,6 +3,7 @@
 import { createRoute, type OpenAPIHono, type z } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import { eventType } from "../../catalog/catalog.ts";
+import { type Filter, parseFilters } from "../../catalog/filters.ts";
 import type { ClickHouse } from "../../clickhouse/client.ts";
 import { filterGrammar } from "../../contract/filters.ts";
 import { nodeAddress } from "../../contract/node-address.ts";
@@ -21,7 +22,6 @@ import type { Actor } from "../../identity/actor.ts";
 import { can, narrowTo } from "../../identity/permissions.ts";
 import type { AcceptDeps } from "../../ingest/accept/accept-request.ts";
 import { readCursor, writeCursor } from "../../lists/cursor.ts";
-import { type Filter, parseFilters } from "../../metrics/filters.ts";
 import { ProblemError } from "../../problem.ts";
 import {
   type FoundQuarantined,

@@ -2,6 +2,7 @@
 
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import { declaredDimensions } from "../../catalog/catalog.ts";
+import { parseFilters } from "../../catalog/filters.ts";
 import type { ClickHouse } from "../../clickhouse/client.ts";
 import { filterGrammar } from "../../contract/filters.ts";
 import { defaultPageSize } from "../../contract/pages.ts";
@@ -15,7 +16,6 @@ import {
   recordKeySchema,
 } from "../../lists/read-records.ts";
 import { asOfSchema } from "../../metrics/as-of.ts";
-import { parseFilters } from "../../metrics/filters.ts";
 import { stringifyExact } from "../../numbers/exact-json.ts";
 import type { NodeTree } from "../../tree/node-tree.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";

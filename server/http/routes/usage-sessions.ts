@@ -1,12 +1,12 @@
 /** GET /v1/sessions and /v1/sessions/{organization}/{session}: the sessions of a node. */
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+import { parseFilters } from "../../catalog/filters.ts";
 import type { ClickHouse } from "../../clickhouse/client.ts";
 import { filterGrammar } from "../../contract/filters.ts";
 import { defaultPageSize } from "../../contract/pages.ts";
 import { sessionAnswerSchema, sessionListSchema, sessionsQuerySchema } from "../../contract/sessions.ts";
 import { readCursor, writeCursor } from "../../lists/cursor.ts";
 import { readSession, readSessions, sessionDimensions, sessionKeySchema } from "../../lists/read-sessions.ts";
-import { parseFilters } from "../../metrics/filters.ts";
 import { ProblemError } from "../../problem.ts";
 import type { NodeTree } from "../../tree/node-tree.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";

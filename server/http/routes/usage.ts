@@ -2,6 +2,7 @@
 
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import { dimensionsOf } from "../../catalog/catalog.ts";
+import { parseFilters } from "../../catalog/filters.ts";
 import type { Meter } from "../../catalog/meter.ts";
 import type { ClickHouse } from "../../clickhouse/client.ts";
 import { filterGrammar } from "../../contract/filters.ts";
@@ -26,7 +27,6 @@ import {
 } from "../../metrics/answer-size.ts";
 import { answerComparedUsage } from "../../metrics/compare-usage.ts";
 import { type AskedRange, type ComparedRange, comparedRange, parseCompared } from "../../metrics/comparison.ts";
-import { parseFilters } from "../../metrics/filters.ts";
 import { answerUsage, type UsageQuestion } from "../../metrics/usage.ts";
 import { InvalidTimeError } from "../../metrics/windows.ts";
 import { ProblemError } from "../../problem.ts";

@@ -11,6 +11,7 @@
 import type { Logger } from "pino";
 import type { ClickHouse } from "../../clickhouse/client.ts";
 import type { LevelMaterializer } from "../../rollups/derive-levels.ts";
+import type { ExclusiveStorage } from "../../rollups/exclusive-storage.ts";
 import type { Sequence } from "../log/sequence.ts";
 import { comparePositions, type LogPosition, type LogRecord, type WriteAheadLog } from "../log/write-ahead-log.ts";
 import { createGathering } from "./gathering.ts";
@@ -74,29 +75,13 @@ export interface FlushOptions {
   now?: () => number;
 }
 
-export interface ExclusiveResult {
-  batch: number;
-  organizations: ReadonlySet<string>;
-  /** Addresses of nodes whose levels may have changed. */
-  levels: ReadonlySet<string>;
-}
-
-export interface FlushLoop {
+export interface FlushLoop extends ExclusiveStorage {
   /** Resolves when the record that ends at `position` can be queried. */
   whenStored(position: LogPosition): Promise<void>;
-  /** Every event that was accepted up to this instant is visible in queries. */
-  watermark(): Date;
   /** What is not settled yet, for the health page: the age of the oldest in ms, 0 when nothing waits. */
   lagMs(): number;
   /** Settled and total counts since the start. */
   readonly storedEvents: number;
-  /** Everything stored under this id or a smaller one can be queried, and nothing more will be stored under one; 0 before the first. */
-  readonly settledBatch: number;
-  /**
-   * Runs `work` while no batch is being stored or derived. It answers the newest batch it wrote under and of what something
-   * changed. Rejects when `work` does, or when the loop stops first.
-   */
-  exclusive(work: () => Promise<ExclusiveResult>): Promise<void>;
   /** Flushes what is in the log, for at most `graceMs`, then stops. What is left is stored at the next start. */
   stop(graceMs: number): Promise<void>;
 }

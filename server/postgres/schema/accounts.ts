@@ -13,10 +13,8 @@ import {
   timestamp,
   unique,
 } from "drizzle-orm/pg-core";
-import type { KeyScope, Role } from "../../contract/accounts.ts";
+import type { Action, KeyScope, Role, RoleAt } from "../../contract/accounts.ts";
 import type { Branding, NodeFields, NodeStatus } from "../../contract/nodes.ts";
-import type { RoleAt } from "../../identity/actor.ts";
-import type { RightsAt } from "../../tree/rights-at.ts";
 
 const instant = (name: string) => timestamp(name, { withTimezone: true, precision: 3, mode: "date" });
 
@@ -114,6 +112,12 @@ export const userRoles = pgTable(
   },
   (table) => [primaryKey({ columns: [table.userId, table.node, table.role] }), index("user_roles_node").on(table.node)],
 );
+
+/** What somebody may do, and where, as it was when something was shown to them. */
+export interface RightsAt {
+  node: string;
+  actions: Action[];
+}
 
 /** What a mail carries; one of each purpose a user. */
 export const userTokens = pgTable(

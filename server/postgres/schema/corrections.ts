@@ -1,7 +1,7 @@
 /** What became of events after they were stored. Rows are never removed: they are what the events were before. */
 import { sql } from "drizzle-orm";
 import { bigint, index, jsonb, pgTable, text, timestamp, uniqueIndex } from "drizzle-orm/pg-core";
-import type { EventRow } from "../../corrections/stored-event.ts";
+import type { EventRow } from "../../clickhouse/event-columns.ts";
 
 const instant = (name: string) => timestamp(name, { withTimezone: true, precision: 3, mode: "date" });
 

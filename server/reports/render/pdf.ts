@@ -6,7 +6,6 @@ import { createRequire } from "node:module";
 import { Worker } from "node:worker_threads";
 import pLimit from "p-limit";
 import type { ColumnType, ReportCell, ReportColumn, ReportDocument, ReportSection } from "../../contract/reports.ts";
-import type { Logo } from "../logo.ts";
 import { chartOf } from "./chart.ts";
 import { pdfFonts } from "./pdf-fonts.ts";
 import { readable } from "./readable.ts";
@@ -74,6 +73,11 @@ const compiler = NodeCompiler.create({ workspace: workerData.workspace, fontArgs
 const pdf = compiler.pdf({ mainFileContent: workerData.template, inputs: { told: workerData.told } }, { pdfStandard: "ua-1", creationTimestamp: workerData.atSeconds });
 parentPort.postMessage(pdf);
 `;
+
+export interface Logo {
+  format: "png" | "jpg";
+  content: Buffer;
+}
 
 export interface Brand {
   name?: string | undefined;

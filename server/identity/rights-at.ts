@@ -1,14 +1,9 @@
 /** Rights as they were when something was promised or shown, for a decision that falls later. */
-import type { Action } from "../contract/accounts.ts";
-import type { NodeAddress } from "../contract/nodes.ts";
-import type { Actor, RoleAt } from "../identity/actor.ts";
-import { actionsOfRole, canAll } from "../identity/permissions.ts";
-import type { NodeTree } from "./node-tree.ts";
-
-export interface RightsAt {
-  node: NodeAddress;
-  actions: Action[];
-}
+import type { RoleAt } from "../contract/accounts.ts";
+import type { RightsAt } from "../postgres/schema/accounts.ts";
+import type { NodeTree } from "../tree/node-tree.ts";
+import type { Actor } from "./actor.ts";
+import { actionsOfRole, canAll } from "./permissions.ts";
 
 export function rightsOf(actor: Pick<Actor, "grants">): RightsAt[] {
   return actor.grants.map(({ node, actions }) => ({ node, actions: [...actions] }));

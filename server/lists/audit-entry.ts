@@ -3,11 +3,12 @@
  * kept is whole; the hash of it is told to those alone who see all of it, since a hash confirms a guess.
  */
 
+import type { AuditEntry } from "../audit/record-change.ts";
 import { visibleLevelsOnRecord, visibleTerms } from "../billing/price-visibility.ts";
+import type { AuditEntryAnswer } from "../contract/audit.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import type { PlanTerms, PriceLevel } from "../contract/plans.ts";
 import type { Actor } from "../identity/actor.ts";
-import type { AuditEntry } from "./record-change.ts";
 
 export interface AuditReader {
   /** With all that the caller may, not what the audit needs alone. */
@@ -16,8 +17,21 @@ export interface AuditReader {
   isWithin: (node: NodeAddress) => boolean;
 }
 
+export function describeEntry(entry: AuditEntry, reader: AuditReader): AuditEntryAnswer {
+  return {
+    sequence: entry.sequence,
+    at: entry.at.toISOString(),
+    actor: { kind: entry.actorKind, id: entry.actorId, name: entry.actorName },
+    address: entry.address,
+    node: entry.node,
+    action: entry.action,
+    subject: entry.subject,
+    ...shownEntry(entry, reader),
+  };
+}
+
 /** `before` and `after` parsed, null where there was nothing; `hash` null where something of the audit is not shown. */
-export function shownEntry(
+function shownEntry(
   entry: AuditEntry,
   { actor, isWithin }: AuditReader,
 ): { before: unknown; after: unknown; hash: string | null } {

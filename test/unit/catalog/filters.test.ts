@@ -2,11 +2,11 @@ import { createRoute, OpenAPIHono } from "@hono/zod-openapi";
 import { pino } from "pino";
 import { expect, test } from "vitest";
 import { z } from "zod";
+import { paramsOfFilters, parseFilters } from "../../../server/catalog/filters.ts";
 import { queryWithFilters } from "../../../server/contract/filters.ts";
 import { problemSchema } from "../../../server/contract/problem.ts";
 import { createRouter } from "../../../server/http/app-pieces.ts";
 import { handleError } from "../../../server/http/handle-error.ts";
-import { paramsOfFilters, parseFilters } from "../../../server/metrics/filters.ts";
 
 const dimensions = new Set(["user", "language"]);
 const schema = queryWithFilters({ limit: z.coerce.number().int().default(10) });

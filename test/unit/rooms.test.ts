@@ -1,0 +1,81 @@
+import { expect, test } from "vitest";
+import { importedBy, type SourceFile, sourcesIn } from "../support/source-files.ts";
+
+/**
+ * The rooms of the server from the lowest to the highest. A room imports itself and those that stand before it, types too, so
+ * that each can be read, and tested, knowing nothing of what comes after it. A room is a folder, of `ingest` a folder within it,
+ * or a file at the top.
+ */
+const rooms = [
+  // What all others speak in.
+  ...["contract", "problem", "address-ranges", "numbers", "json", "fairness"],
+  // The stores, and what is known of events before any comes.
+  ...["clickhouse", "postgres", "redis", "mail", "catalog"],
+  // Who there is, what they may do, and what they pay.
+  ...["metrics", "audit", "tree", "identity", "billing"],
+  // The way of an event.
+  ...["ingest/log", "ingest/accept", "rollups", "ingest/flush", "corrections", "quarantine"],
+  // What is asked, shown and sent.
+  ...["meters", "overview", "lists", "delivery", "alerts", "reports"],
+  // What keeps a process and a cluster running.
+  ...["config", "process-identity", "data-folder-lock", "health", "telemetry", "live", "cluster"],
+  // What serves, starts and wires.
+  ...["http", "app", "jobs", "embedded", "open-stores", "wiring", "service"],
+  // What a shell starts.
+  ...["emitter", "programs", "demo", "with-sinks", "main"],
+];
+
+function roomOf(path: string): string {
+  const [, first = "", second = ""] = /^server\/([^/]+)(?:\/([^/]+))?/.exec(path) ?? [];
+  if (first === "ingest") return `${first}/${second}`;
+  return first.replace(/\.ts$/, "");
+}
+
+const server = sourcesIn("server");
+
+test("every room of the server has its place in the order", () => {
+  expect([...new Set(server.map(({ path }) => roomOf(path)))].sort()).toEqual([...rooms].sort());
+});
+
+test("no room imports one that stands above it", () => {
+  const upward = server.flatMap((file) =>
+    importedBy(file)
+      .filter((target) => target.endsWith(".ts") && rooms.indexOf(roomOf(target)) > rooms.indexOf(roomOf(file.path)))
+      .map((target) => `${file.path} -> ${target}`),
+  );
+  expect(upward).toEqual([]);
+});
+
+/** One way round that leads back to where it began; undefined where there is none. */
+function cycleOf(files: readonly SourceFile[]): string[] | undefined {
+  const targets = new Map(files.map((file) => [file.path, importedBy(file)]));
+  const state = new Map<string, "open" | "done">();
+  const visit = (path: string, way: readonly string[]): string[] | undefined => {
+    if (state.get(path) === "done") return undefined;
+    if (state.get(path) === "open") return [...way.slice(way.indexOf(path)), path];
+    state.set(path, "open");
+    for (const next of targets.get(path) ?? []) {
+      const found = visit(next, [...way, path]);
+      if (found) return found;
+    }
+    state.set(path, "done");
+    return undefined;
+  };
+  for (const path of targets.keys()) {
+    const found = visit(path, []);
+    if (found) return found;
+  }
+  return undefined;
+}
+
+test("no file of the server or of the tests imports itself over others, by types neither", () => {
+  expect(cycleOf(server)).toBeUndefined();
+  expect(cycleOf(sourcesIn("test"))).toBeUndefined();
+});
+
+test("a cycle is found, whichever file it is looked for from", () => {
+  const file = (path: string, ...imports: string[]): SourceFile => ({ path, imports, text: "" });
+  const [a, b, c] = [file("a.ts", "./b.ts"), file("b.ts", "./c.ts"), file("c.ts", "./b.ts")];
+  expect(cycleOf([a, b, c])).toEqual(["b.ts", "c.ts", "b.ts"]);
+  expect(cycleOf([a, b, file("c.ts")])).toBeUndefined();
+});
