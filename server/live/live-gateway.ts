@@ -13,6 +13,7 @@ import type { NodeAddress } from "../contract/nodes.ts";
 import { NoTurnError } from "../fairness/fair-turns.ts";
 import type { Actor } from "../identity/actor.ts";
 import { credentialsOf, isFromHere, type LiveCredentials, refusal, SocketCounts } from "./socket-credentials.ts";
+import { cutWhoTakesNothing } from "./untaken.ts";
 import {
   type BetweenProcesses,
   type LiveServer,
@@ -44,8 +45,9 @@ export interface LiveGateway {
   /** Something that these nodes count is in storage now; nodes that nobody watches cost nothing. */
   announce(nodes: Iterable<NodeAddress>): void;
   /**
-   * Pushes to the sockets here what `told` returns for the current rights of each; undefined: nothing. Credentials are checked
-   * again, so that a caller who lost a right receives nothing more. `userId`: to the sockets of this person alone.
+   * Pushes to the sockets here what `told` returns for the current rights of each; undefined: nothing. It is asked once for a
+   * caller, however many sockets the caller has. Credentials are checked again, so that a caller who lost a right receives nothing
+   * more. `userId`: to the sockets of this person alone.
    */
   push<Event extends keyof Pushes>(
     event: Event,
@@ -71,6 +73,7 @@ export function createLiveGateway(deps: LiveGatewayDeps): LiveGateway {
   const { authenticate, redis } = deps;
   const io = openServer(deps);
   const watches = new Watches({ ...deps, io });
+  cutWhoTakesNothing(io);
   admitSockets(io, deps);
   io.on("connection", (socket) => {
     socket.data.viewer = viewerOf(socket);
@@ -94,11 +97,12 @@ export function createLiveGateway(deps: LiveGatewayDeps): LiveGateway {
     const meant = [...io.of("/").sockets.values()].filter(
       ({ data }) => userId === undefined || data.actor.id === userId,
     );
+    const toldOnce = oncePerCaller(told);
     await Promise.all(
       meant.map(async (socket) => {
         const actor = await authenticate(socket.data.credentials);
         const isSame = actor?.id === socket.data.actor.id;
-        const pushed = actor && isSame ? await told(actor) : undefined;
+        const pushed = actor && isSame ? await toldOnce(actor) : undefined;
         if (pushed && socket.connected) (socket.emit as (event: Event, pushed: Pushes[Event]) => void)(event, pushed);
       }),
     );
@@ -149,7 +153,7 @@ function admitSockets(io: LiveServer, { authenticate, mayWatch, tenantOf }: Live
         if (!actor) return next(refusal("unauthenticated"));
         if (mayWatch(actor, null) === undefined) return next(refusal("forbidden"));
         if (counts.isCrowded(tenantOf(actor.node), actor.id)) return next(refusal("too_many_sockets"));
-        Object.assign(socket.data, { actor, credentials, watches: 0, watchedAtMs: [] });
+        Object.assign(socket.data, { actor, credentials, watchedAtMs: [] });
         next();
       },
       // A refusal would end the client's attempts; a lost connection is tried again by itself.
@@ -158,7 +162,8 @@ function admitSockets(io: LiveServer, { authenticate, mayWatch, tenantOf }: Live
   });
   io.on("connection", (socket) => {
     const { actor } = socket.data;
-    socket.on("disconnect", counts.add(tenantOf(actor.node), actor.id));
+    // Not when it leaves: what waits for it is in memory until its connection has ended.
+    socket.conn.once("close", counts.add(tenantOf(actor.node), actor.id));
   });
 }
 
@@ -197,6 +202,21 @@ function createPublisher(io: LiveServer, redis: Redis) {
       timer ??= setTimeout(publishNow, publishEveryMs);
     },
     stop: () => clearTimeout(timer),
+  };
+}
+
+/** Sockets of one caller may have other rights for a moment: a change of rights is known of their credentials one after the other. */
+function oncePerCaller<Told>(told: (actor: Actor) => Promise<Told>): (actor: Actor) => Promise<Told> {
+  const asked = new Map<string, Promise<Told>>();
+  return (actor) => {
+    const rights = actor.grants.map(({ node, actions }) => [node, [...actions]]);
+    const key = JSON.stringify([actor.id, rights]);
+    let answer = asked.get(key);
+    if (!answer) {
+      answer = told(actor);
+      asked.set(key, answer);
+    }
+    return answer;
   };
 }
 

@@ -36,7 +36,7 @@ export class WatchedNode {
   #isFailing = false;
   #isClosed = false;
   /** Those who want an answer from a read that starts from now on. */
-  #waiting: Waiting[] = [];
+  readonly #waiting = new Set<Waiting>();
   #nextRead: NodeJS.Timeout | undefined;
   #nextTell: NodeJS.Timeout | undefined;
 
@@ -53,13 +53,17 @@ export class WatchedNode {
   /**
    * Resolves when an answer of the last quarter of a second is there, with a function that gives it: call it in the turn
    * in which the viewer joins, then the next change that the viewer gets has the next sequence. Waits while storage
-   * cannot be read; rejects when the node is closed.
+   * cannot be read; rejects when the node is closed, and at once when the viewer has given up.
    */
-  async fresh(): Promise<() => LiveSnapshot> {
+  async fresh(givenUp?: AbortSignal): Promise<() => LiveSnapshot> {
     if (this.#answer && !this.#isStale && performance.now() - this.#readAtMs < readEveryMs)
       return () => this.#snapshot();
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ resolve, reject });
+      const waiting = { resolve, reject };
+      this.#waiting.add(waiting);
+      givenUp?.addEventListener("abort", () => {
+        if (this.#waiting.delete(waiting)) reject(new Error("the viewer waits for this no more"));
+      });
       this.touch();
     });
   }
@@ -69,7 +73,7 @@ export class WatchedNode {
     clearTimeout(this.#nextRead);
     clearTimeout(this.#nextTell);
     for (const { reject } of this.#waiting) reject(new Error("nobody watches the node any more"));
-    this.#waiting = [];
+    this.#waiting.clear();
   }
 
   #snapshot(): LiveSnapshot {
@@ -90,14 +94,14 @@ export class WatchedNode {
     this.#isReading = true;
     this.#isStale = false;
     this.#readAtMs = performance.now();
-    const started = this.#waiting.length;
+    const started = [...this.#waiting];
     let nextAfterMs = readEveryMs;
     try {
       const answer = await this.#deps.read();
       if (this.#isClosed) return;
       this.#isFailing = false;
       this.#take(answer);
-      for (const { resolve } of this.#waiting.splice(0, started)) resolve(() => this.#snapshot());
+      for (const waiting of started) if (this.#waiting.delete(waiting)) waiting.resolve(() => this.#snapshot());
     } catch (error) {
       this.#isStale = true;
       nextAfterMs = retryAfterMs;

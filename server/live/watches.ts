@@ -26,8 +26,8 @@ export interface SocketData {
   credentials: LiveCredentials;
   /** The node that the socket sees, or will see with its first snapshot. */
   node?: NodeAddress;
-  /** Grows with every `live:watch`: of several that are under way only the last one counts. */
-  watches: number;
+  /** Of the `live:watch` that came last: of several that are under way only that one counts, and no other is kept. */
+  asking?: AbortController;
   watchedAtMs: number[];
   viewer: Viewer<LiveChanged>;
 }
@@ -64,20 +64,33 @@ export class Watches {
     const { data } = socket;
     if (isTooFast(data.watchedAtMs)) return tooFast;
     const node = this.#visibleNode(data.actor, wanted);
-    const turn = ++data.watches;
+    data.asking?.abort();
+    const asking = new AbortController();
+    data.asking = asking;
+    const { signal } = asking;
     // Who asks again for the same node keeps it, and with it the limit of its reads.
-    if (data.node !== node) this.leave(socket);
+    if (data.node !== node) this.#leaveNode(socket);
     if (node === undefined) return unseen;
     if (!this.#watched.has(node) && !(await this.#deps.isKnown(node))) return unseen;
-    if (data.watches !== turn || !socket.connected) return superseded;
-    const snapshot = await this.#join(socket, node).fresh();
-    if (data.watches !== turn || !socket.connected) return superseded;
+    if (signal.aborted) return superseded;
+    const snapshot = await this.#join(socket, node).fresh(signal);
+    if (signal.aborted) return superseded;
     socket.join(roomOf(node));
     this.#slow.forget(data.viewer);
     return { ok: true, snapshot: snapshot() };
   }
 
   leave(socket: LiveSocket): void {
+    socket.data.asking?.abort();
+    this.#leaveNode(socket);
+  }
+
+  close(): void {
+    for (const { state } of this.#watched.values()) state.close();
+    this.#watched.clear();
+  }
+
+  #leaveNode(socket: LiveSocket): void {
     const { node, viewer } = socket.data;
     const entry = node === undefined ? undefined : this.#watched.get(node);
     if (node === undefined || !entry) return;
@@ -88,11 +101,6 @@ export class Watches {
     if (entry.sockets.size > 0) return;
     entry.state.close();
     this.#watched.delete(node);
-  }
-
-  close(): void {
-    for (const { state } of this.#watched.values()) state.close();
-    this.#watched.clear();
   }
 
   #visibleNode(actor: Actor, wanted: unknown): NodeAddress | undefined {

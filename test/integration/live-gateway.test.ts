@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { createServer, type Server as HttpServer } from "node:http";
-import type { AddressInfo } from "node:net";
+import type { AddressInfo, Socket as Connection } from "node:net";
+import { promisify } from "node:util";
 import type { Redis } from "ioredis";
 import { pino } from "pino";
 import { io as connect, type Socket } from "socket.io-client";
@@ -82,6 +83,8 @@ const mayWatch = (actor: Actor, node: string | null): string | undefined => {
 interface Running {
   url: string;
   gateway: LiveGateway;
+  /** How many TCP connections are open. */
+  connections(): Promise<number>;
 }
 
 let figures: Figures;
@@ -116,7 +119,8 @@ async function start(options: { figures?: Figures; redis?: Redis } = {}): Promis
     httpServer.closeAllConnections();
     await new Promise((resolve) => httpServer.close(resolve));
   });
-  return { url: `http://127.0.0.1:${(httpServer.address() as AddressInfo).port}`, gateway };
+  const connections = promisify(httpServer.getConnections.bind(httpServer));
+  return { url: `http://127.0.0.1:${(httpServer.address() as AddressInfo).port}`, gateway, connections };
 }
 
 interface Viewer {
@@ -319,6 +323,75 @@ describe("who may see it", () => {
     const fromMs = performance.now();
     await untilClosed(viewer);
     expect(performance.now() - fromMs).toBeLessThan(5_000);
+  });
+});
+
+describe("sockets that ask and do not take", () => {
+  const asks = 200;
+
+  test("one that reads no answer is cut, over polling", async () => {
+    const { url, gateway } = await start();
+    const address = `${url}/socket.io/?EIO=4&transport=polling`;
+    const opened = await (await fetch(address)).text();
+    const { sid } = JSON.parse(opened.slice(1)) as { sid: string };
+    const say = async (packet: string) => (await fetch(`${address}&sid=${sid}`, { method: "POST", body: packet })).ok;
+    await say(`40${JSON.stringify({ token: "good" })}`);
+    let taken = 0;
+    for (let ask = 0; ask < asks && (await say(`42${ask}["live:watch",null]`)); ask++) taken++;
+    expect(taken).toBeLessThan(asks);
+    expect(gateway.sockets).toBe(0);
+  });
+
+  test("one that reads no answer is cut and its connection with it, over WebSocket", async () => {
+    const { url, gateway, connections } = await start();
+    const reader = open(url);
+    await snapshotOf(reader, mine);
+    const viewer = open(url);
+    await snapshotOf(viewer, mine);
+    (viewer.client.io.engine.transport as unknown as { ws: { _socket: Connection } }).ws._socket.pause();
+    await vi.waitUntil(
+      () => {
+        for (let ask = 0; ask < 5_000; ask++) viewer.client.emit("live:watch", null, () => undefined);
+        return gateway.sockets === 1;
+      },
+      { timeout: 20_000, interval: 20 },
+    );
+    await vi.waitUntil(async () => (await connections()) === 1, { timeout: 10_000, interval: 20 });
+    expect((await reader.watch(mine)).ok).toBe(true);
+  });
+
+  test("while figures cannot be read only the last question of a socket waits, and the ones before are answered", async () => {
+    const running = await start();
+    figures.isDown = true;
+    const viewer = open(running.url);
+    const first = viewer.watch(mine);
+    const second = viewer.watch(mine);
+    expect(await first).toMatchObject({ ok: false, code: "superseded" });
+    figures.isDown = false;
+    expect(await second).toMatchObject({ ok: true });
+  });
+});
+
+describe("what is pushed besides figures", () => {
+  test("is asked for once for a caller with its rights of now, and reaches each of its sockets and no other", async () => {
+    accounts.nodes.set("other", below);
+    const { url, gateway } = await start();
+    const viewers = [...Array.from({ length: 5 }, () => open(url)), open(url, { auth: { token: "other" } })];
+    const heard: number[] = viewers.map(() => 0);
+    viewers.forEach(({ client }, index) => {
+      client.on("alerts:changed", () => {
+        heard[index] = (heard[index] ?? 0) + 1;
+      });
+    });
+    await Promise.all(viewers.map((viewer) => snapshotOf(viewer, null)));
+    const askedFor: string[] = [];
+    await gateway.push("alerts:changed", async ({ node }) => {
+      askedFor.push(node);
+      return node === mine ? { alerts: ["alr_1"] } : undefined;
+    });
+    await vi.waitUntil(() => heard.slice(0, 5).every((times) => times > 0), { timeout: 10_000, interval: 5 });
+    expect(askedFor.toSorted()).toEqual([below, mine]);
+    expect(heard).toEqual([1, 1, 1, 1, 1, 0]);
   });
 });
 

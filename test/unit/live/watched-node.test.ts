@@ -144,3 +144,12 @@ test("a node that nobody watches any more is not read again", async () => {
   await vi.advanceTimersByTimeAsync(20_000);
   expect(reads).toHaveLength(1);
 });
+
+test("who has given up waits no more while storage is away", async () => {
+  isDown = true;
+  const asking = new AbortController();
+  const fresh = node.fresh(asking.signal);
+  const told = expect(fresh).rejects.toThrow("waits for this no more");
+  asking.abort();
+  await told;
+});
