@@ -20,7 +20,7 @@ export const ingestWindows = ["minute", "hour", "day"] as const;
 export type IngestWindow = (typeof ingestWindows)[number];
 export const ingestGroupings = ["key", "organization"] as const;
 
-export const ingestHealthQuerySchema = z.object({
+export const ingestHealthQuerySchema = z.strictObject({
   node: nodeAddressSchema.optional().describe("Default: the caller's node"),
   from: z
     .string()

@@ -1,7 +1,7 @@
 /** The frame that app.ts puts around the routes, and the router that each file of routes is made with. */
 
 import type { Hook, RouteConfig } from "@hono/zod-openapi";
-import { OpenAPIHono } from "@hono/zod-openapi";
+import { OpenAPIHono, z } from "@hono/zod-openapi";
 import type { MiddlewareHandler } from "hono";
 import { createMiddleware } from "hono/factory";
 import { requestId } from "hono/request-id";
@@ -17,6 +17,9 @@ import { judgeJson, judgeUrl } from "./judge-text.ts";
 import { neededRights } from "./needed-rights.ts";
 import { boundBodies, carryOut, receive } from "./read-body.ts";
 import { awaitTurn } from "./take-turns.ts";
+
+/** A parameter that a route does not know may be a filter that its sender believes in. */
+const noParameters = z.strictObject({});
 
 /**
  * A router whose checks of parameters and bodies name the field at fault, and whose routes read bodies within bounds, after
@@ -34,7 +37,9 @@ export function createRouter({
     described: RouteConfig & { middleware?: MiddlewareHandler | MiddlewareHandler[] },
     ...rest: unknown[]
   ) => {
-    const route: typeof described = { ...described, ...securityOf(described) };
+    const request = { ...described.request, query: described.request?.query ?? noParameters };
+    const responses = { ...problemResponses(400), ...described.responses };
+    const route: typeof described = { ...described, request, responses, ...securityOf(described) };
     const judging = [route.middleware ?? [], judgeUrl].flat();
     // What emitters send has bounds of its own: usage never waits for questions.
     if (bodies === "streamed") return register({ ...route, middleware: judging } as RouteConfig, ...rest);
@@ -42,8 +47,8 @@ export function createRouter({
       return register({ ...route, middleware: [...judging, awaitTurn] } as RouteConfig, ...rest);
     const reading = receive(route[maxBodyBytes] as number | undefined);
     const middleware = [...judging, reading, awaitTurn, carryOut, judgeJson({ keepsDigits: bodies === "exact" })];
-    const responses = { ...problemResponses(413, 415, 429), ...route.responses };
-    return register({ ...route, middleware, responses } as RouteConfig, ...rest);
+    const bounded = { ...problemResponses(413, 415, 429), ...route.responses };
+    return register({ ...route, middleware, responses: bounded } as RouteConfig, ...rest);
   };
   router.openapi = registerBounded as typeof router.openapi;
   return router;

@@ -9,7 +9,9 @@ const anything: unknown = new Proxy(() => undefined, {
   apply: () => anything,
 });
 
-export function describedApi(): ApiDocument {
+export const describedApi = (): ApiDocument => describeApi(everyRoute());
+
+export function everyRoute(): ReturnType<typeof createApp> {
   const deps = {
     ...Object.fromEntries(
       [
@@ -37,5 +39,5 @@ export function describedApi(): ApiDocument {
     roles: new Set(["ingest", "api", "worker"]),
     log: pino({ level: "silent" }),
   } as unknown as AppDeps;
-  return describeApi(createApp(deps));
+  return createApp(deps);
 }

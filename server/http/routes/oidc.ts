@@ -66,7 +66,8 @@ const finishOidcSignInRoute = createRoute({
     "A second factor is the provider's matter.",
   ].join(" "),
   security: [],
-  request: { query: z.object({}) },
+  // Providers add parameters of their own; those that count are read from the URL.
+  request: { query: z.looseObject({}) },
   responses: { 302: { description: "To the dashboard" }, ...problemResponses(404, 503) },
 });
 

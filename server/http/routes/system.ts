@@ -104,7 +104,7 @@ export function systemRoutes({
         "`/readyz?role=api` for a balancer of dashboards. From the moment that the process is told to end it is not ready.",
       ].join(" "),
       security: [],
-      request: { query: z.object({ role: roleSchema.optional() }) },
+      request: { query: z.strictObject({ role: roleSchema.optional() }) },
       responses: {
         200: { description: "Ready", content: readiness },
         503: { description: "Not ready", content: readiness },

@@ -23,7 +23,8 @@ const showUnsubscribeRoute = createRoute({
   tags: ["Alerts"],
   summary: "Ask whether mails shall end",
   description: "Changes nothing: mail programs follow links by themselves.",
-  request: { params: tokenParams },
+  // Mail programs and gateways add parameters to links, and whoever follows one must still be able to leave.
+  request: { params: tokenParams, query: z.looseObject({}) },
   responses: { 200: { description: "A page with one button", content: page }, ...problemResponses(404, 503) },
 });
 
