@@ -6,6 +6,7 @@ import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import { z } from "zod";
+import { parseJson } from "./json/parse-json.ts";
 
 const processIdentitySchema = z.object({
   pid: z.number().int().positive(),
@@ -34,7 +35,7 @@ export function identifyProcess(pid: number): ProcessIdentity | undefined {
 /** Reads what JSON.stringify made of an identity; undefined for anything else, such as a file that a crash left empty. */
 export function parseProcessIdentity(text: string): ProcessIdentity | undefined {
   try {
-    return processIdentitySchema.safeParse(JSON.parse(text)).data;
+    return processIdentitySchema.safeParse(parseJson(text)).data;
   } catch {
     return undefined;
   }

@@ -4,6 +4,7 @@ import type { Logger } from "pino";
 import type { Pushes } from "../contract/live.ts";
 import type { Actor } from "../identity/actor.ts";
 import { narrowTo } from "../identity/permissions.ts";
+import { parseJson } from "../json/parse-json.ts";
 import type { Postgres } from "../postgres/client.ts";
 import { alerts, notifications } from "../postgres/schema/alerts.ts";
 import type { NodeTree } from "../tree/node-tree.ts";
@@ -28,7 +29,7 @@ export async function pushNotifications(source: PushSource): Promise<() => void>
   const { postgres, log } = source;
   const subscriber = {
     notified(payload: string) {
-      push(source, noticeSchema.parse(JSON.parse(payload))).catch((error: unknown) => {
+      push(source, noticeSchema.parse(parseJson(payload))).catch((error: unknown) => {
         log.warn({ err: error }, "notifications were not pushed; they are on the page");
       });
     },

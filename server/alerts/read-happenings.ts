@@ -3,6 +3,7 @@ import { and, asc, desc, eq, gte, inArray, lt } from "drizzle-orm";
 import { type SubscriptionRecord, statusOf } from "../billing/billing-cycle.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import type { ConditionOf } from "../contract/rules.ts";
+import { parseJson } from "../json/parse-json.ts";
 import type { AccountState } from "../overview/account-state.ts";
 import type { Postgres } from "../postgres/client.ts";
 import { auditEntries } from "../postgres/schema/audit.ts";
@@ -107,7 +108,7 @@ function toldBy({ action, before, after }: Entry, asked: ReadonlySet<string>): s
 }
 
 function statusIn(json: string | null): string | undefined {
-  const { status } = JSON.parse(json ?? "{}") as { status?: string };
+  const { status } = parseJson(json ?? "{}") as { status?: string };
   return status;
 }
 

@@ -13,8 +13,8 @@ import {
   type ClickHouseSettings,
   createClient,
 } from "@clickhouse/client";
+import { parseJson } from "../json/parse-json.ts";
 import { eventFragments } from "./event-columns.ts";
-
 import { createWatch, type Patience } from "./while-alive.ts";
 
 export interface ClickHouseConnection {
@@ -182,6 +182,7 @@ export function connectClickHouse(
     max_open_connections: 32,
     keep_alive: { enabled: true, idle_socket_ttl: 1500 },
     use_multipart_params_auto: true,
+    json: { parse: <T>(text: string) => parseJson(text) as T },
     log: { level: ClickHouseLogLevel.OFF },
   });
   /** What `statement` answers; what it throws is one of this module's errors. */
@@ -229,7 +230,7 @@ export function connectClickHouse(
           });
           const chunks: Buffer[] = [];
           for await (const chunk of result.stream) chunks.push(chunk as Buffer);
-          return JSON.parse(Buffer.concat(chunks).toString("utf8")) as unknown[][];
+          return parseJson(Buffer.concat(chunks).toString("utf8")) as unknown[][];
         }),
       ),
     async *selectBytes(sql, params) {

@@ -24,6 +24,7 @@ import { organizationsToCreate, withOrganizations } from "../ingest/accept/new-o
 import { Claims } from "../ingest/accept/recent-ids.ts";
 import type { RequestEvents } from "../ingest/accept/request-events.ts";
 import type { SendingKey } from "../ingest/accept/sending-key.ts";
+import { parseJson } from "../json/parse-json.ts";
 import { parseExactJson, stringifyExact } from "../numbers/exact-json.ts";
 import type { Membership } from "./membership.ts";
 import { NotMineError, type Peers, PeerUnavailableError } from "./peers.ts";
@@ -86,7 +87,7 @@ export function renderSent({ by, events }: SentEvents): Buffer {
 /** Throws when the bytes are not what `renderSent` made. */
 export function parseSent(bytes: Buffer): SentEvents {
   const end = bytes.indexOf(0x0a);
-  const { emitter: sendingKey, ...rest } = senderSchema.parse(JSON.parse(bytes.toString("utf8", 0, end)));
+  const { emitter: sendingKey, ...rest } = senderSchema.parse(parseJson(bytes.toString("utf8", 0, end)));
   const by = { sendingKey, ...rest };
   return { by, events: z.array(z.unknown()).parse(parseExactJson(bytes, end + 1)) };
 }

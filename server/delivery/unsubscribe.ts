@@ -1,6 +1,7 @@
 /** Links that end a list of mails for one address. Whoever has the mail has the link; nobody can make one for another address. */
 import { createHmac, timingSafeEqual } from "node:crypto";
 import { and, eq, inArray } from "drizzle-orm";
+import { parseJson } from "../json/parse-json.ts";
 import type { Postgres, Queries } from "../postgres/client.ts";
 import { unsubscribed } from "../postgres/schema/delivery.ts";
 import { installationSecrets } from "../postgres/schema/installation-secrets.ts";
@@ -33,7 +34,7 @@ export async function readUnsubscribeLinks({ db }: Pick<Postgres, "db">): Promis
       const text = Buffer.from(coded, "base64url").toString("utf8");
       const [given, expected] = [Buffer.from(mark, "base64url"), markOf(text)];
       if (given.length !== expected.length || !timingSafeEqual(given, expected)) return undefined;
-      const [list, address] = JSON.parse(text) as [string, string];
+      const [list, address] = parseJson(text) as [string, string];
       return { list, address };
     },
   };

@@ -6,6 +6,7 @@ import { createCipheriv, createDecipheriv, hkdfSync, randomBytes, randomUUID } f
 import { existsSync } from "node:fs";
 import { link, open, readFile, unlink } from "node:fs/promises";
 import { join } from "node:path";
+import { parseJson } from "../json/parse-json.ts";
 
 export interface Vault {
   /** `about`: whose secret it is; it opens under the same name alone. */
@@ -37,7 +38,7 @@ export function vaultOf(secret: string): Vault {
         const decipher = createDecipheriv("aes-256-gcm", key, sealed.subarray(0, nonceBytes));
         decipher.setAAD(Buffer.from(about)).setAuthTag(sealed.subarray(nonceBytes, nonceBytes + tagBytes));
         const text = Buffer.concat([decipher.update(sealed.subarray(nonceBytes + tagBytes)), decipher.final()]);
-        return JSON.parse(text.toString("utf8"));
+        return parseJson(text.toString("utf8"));
       } catch {
         return undefined;
       }

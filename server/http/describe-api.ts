@@ -5,6 +5,7 @@
 import { isDeepStrictEqual } from "node:util";
 import { zodToOpenAPIRegistry } from "@asteasolutions/zod-to-openapi";
 import type { OpenAPIHono } from "@hono/zod-openapi";
+import { parseJson } from "../json/parse-json.ts";
 import { requestExamples } from "./api-examples.ts";
 import { apiDescription, operationTags } from "./api-words.ts";
 import type { HttpEnv } from "./http-env.ts";
@@ -51,7 +52,7 @@ export function describeApi(app: OpenAPIHono<HttpEnv>): ApiDocument {
     security: [{ key: [] }, { session: [] }],
   });
   // Routes also carry values that are no JSON, such as their judgements.
-  const document: ApiDocument = JSON.parse(JSON.stringify(written));
+  const document = parseJson(JSON.stringify(written)) as ApiDocument;
   document.components = { ...document.components, parameters: sharedParameters, headers: sharedHeaders };
   for (const [path, operations] of Object.entries(document.paths)) {
     const isVersioned = Object.values(operations).some(({ responses }) => "412" in responses);

@@ -8,6 +8,7 @@ import type { Context } from "hono";
 import { createMiddleware } from "hono/factory";
 import { receiveBody } from "../ingest/accept/receive-body.ts";
 import { judgeJson, requestBounds } from "../json/judge-json.ts";
+import { parseJson } from "../json/parse-json.ts";
 import { ProblemError } from "../problem.ts";
 import { type BodyHolder, BodyMemory } from "./body-memory.ts";
 import type { HttpEnv } from "./http-env.ts";
@@ -84,7 +85,9 @@ async function read(c: Context<HttpEnv>, wanted: number | undefined, named: Body
   const fault = isJson ? judgeJson(bytes, requestBounds) : undefined;
   if (fault !== undefined) throw new ProblemError("unreadable_body", `the body ${fault}`);
   // Hono reads the body where this is absent, and awaits it, whatever its type says.
-  Object.assign(c.req.bodyCache, { text: Promise.resolve(textOf(bytes, isJson)) });
+  const text = textOf(bytes, isJson);
+  Object.assign(c.req.bodyCache, { text: Promise.resolve(text) });
+  Object.assign(c.req, { json: async () => parseJson(text) });
   return bytes;
 }
 

@@ -9,6 +9,7 @@ import type { AuditEntryAnswer } from "../contract/audit.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import type { PlanTerms, PriceLevel } from "../contract/plans.ts";
 import type { Actor } from "../identity/actor.ts";
+import { parseJson } from "../json/parse-json.ts";
 
 export interface AuditReader {
   /** With all that the caller may, not what the audit needs alone. */
@@ -37,7 +38,7 @@ function shownEntry(
 ): { before: unknown; after: unknown; hash: string | null } {
   const levels = visibleLevelsOnRecord(actor, entry);
   const show = (text: string | null) =>
-    text === null ? null : shownSnapshot(entry.action, JSON.parse(text), levels, isWithin);
+    text === null ? null : shownSnapshot(entry.action, parseJson(text), levels, isWithin);
   const seesAll = actor.grants.some(
     ({ node, actions }) => node === "all" && actions.has("audit:read") && actions.has("prices:read"),
   );

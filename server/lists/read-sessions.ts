@@ -7,6 +7,7 @@ import { type Filter, filterParams, paramsOfFilters } from "../catalog/filters.t
 import type { ClickHouse } from "../clickhouse/client.ts";
 import { defineQuery } from "../clickhouse/define-query.ts";
 import type { SessionAnswer, SessionState, SessionSummary } from "../contract/sessions.ts";
+import { parseJson } from "../json/parse-json.ts";
 import { nodeFilter, nodeParams } from "../metrics/node-filter.ts";
 import { edgesOf, peakOf } from "../rollups/resolve-session.ts";
 
@@ -164,7 +165,7 @@ function intervalOf(nowMs: number) {
     interval: interval || null,
     user: user || null,
     agent: agent || null,
-    dimensions: dims === "" ? {} : JSON.parse(dims),
+    dimensions: dims === "" ? {} : (parseJson(dims) as Record<string, string>),
     start: isoOf(startMs),
     end: endMs === 0 ? null : isoOf(endMs),
     open: endMs === 0,

@@ -8,6 +8,7 @@ import type { Logger } from "pino";
 import { z } from "zod";
 import { type LiveAnswer, liveAnswerSchema } from "../contract/live.ts";
 import { type NodeAddress, nodeAddressSchema } from "../contract/nodes.ts";
+import { parseJson } from "../json/parse-json.ts";
 
 export interface LiveExchangeDeps {
   redis: Redis;
@@ -56,8 +57,8 @@ export function createLiveExchange({ redis, read, log }: LiveExchangeDeps): Live
   });
   subscriber.on("message", (channel, text) => {
     try {
-      if (channel === askedChannel) answer(askedSchema.parse(JSON.parse(text)));
-      else take(answeredSchema.parse(JSON.parse(text)));
+      if (channel === askedChannel) answer(askedSchema.parse(parseJson(text)));
+      else take(answeredSchema.parse(parseJson(text)));
     } catch (err) {
       log.warn({ err }, "a message about live levels could not be read");
     }

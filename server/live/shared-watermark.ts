@@ -5,6 +5,7 @@
 import type { Redis } from "ioredis";
 import type { Logger } from "pino";
 import { z } from "zod";
+import { parseJson } from "../json/parse-json.ts";
 
 const key = "tidemark:watermark";
 const everyMs = 250;
@@ -47,7 +48,7 @@ export function subscribeToVisibility(redis: Redis, log: Pick<Logger, "warn">): 
       .get(key)
       .then((text) => {
         if (text === null) return;
-        const published = publishedSchema.parse(JSON.parse(text));
+        const published = publishedSchema.parse(parseJson(text));
         latest = {
           watermarkMs: Math.max(latest.watermarkMs, published.watermarkMs),
           settledBatch: Math.max(latest.settledBatch, published.settledBatch),

@@ -3,6 +3,7 @@
  * which that is not certain becomes an `ExactNumber` here, and is written again with the very digits it came with.
  */
 import { randomUUID } from "node:crypto";
+import { parseJson } from "../json/parse-json.ts";
 
 /** A JSON number by its text. Written by plain `JSON.stringify` it is a string of the same digits, never a bent number. */
 export class ExactNumber {
@@ -40,13 +41,13 @@ export function startOfText(bytes: Buffer): number {
 
 /** The value of the JSON text in `bytes`, which must be UTF-8. Throws SyntaxError as `JSON.parse` does. */
 export function parseExactJson(bytes: Buffer, start = 0, end = bytes.length): unknown {
-  if (!mayBendNumbers(bytes, start, end)) return JSON.parse(bytes.toString("utf8", start, end));
+  if (!mayBendNumbers(bytes, start, end)) return parseJson(bytes.toString("utf8", start, end));
   return parseEveryDigit(bytes, start, end);
 }
 
 /** As `parseExactJson`, also for numbers beyond what a double can hold, which `mayBendNumbers` leaves to become infinite. */
 export function parseEveryDigit(bytes: Buffer, start = 0, end = bytes.length): unknown {
-  return unmark(JSON.parse(markLongNumbers(bytes, start, end)));
+  return unmark(parseJson(markLongNumbers(bytes, start, end)));
 }
 
 /** From this length on a number may have more digits than a double is sure to keep. */

@@ -4,6 +4,7 @@
  */
 import { drizzle, type NodePgDatabase } from "drizzle-orm/node-postgres";
 import pg from "pg";
+import { parseJson } from "../json/parse-json.ts";
 import { Notices } from "./notices.ts";
 
 /** Without drizzle's own `transaction`: when its BEGIN fails, the pool has lost a connection for ever. */
@@ -21,6 +22,9 @@ export interface Postgres {
   /** Waits for running queries, then closes every connection. */
   close(): Promise<void>;
 }
+
+const jsonTypes = [pg.types.builtins.JSON, pg.types.builtins.JSONB];
+for (const type of jsonTypes) pg.types.setTypeParser(type, (text) => parseJson(text));
 
 /** Longer waits would hold a request until its client has given up. */
 const connectTimeoutMs = 5_000;

@@ -11,6 +11,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { parseJson } from "../json/parse-json.ts";
 import { compareUnits } from "./compare-units.ts";
 import { type Connection, UsageError } from "./connection.ts";
 import { readFlights } from "./flights.ts";
@@ -104,7 +105,7 @@ async function withOwnService<T>(work: (connection: Connection) => Promise<T>): 
 await runProgram("npm run test:real -- <folder with flights.csv.gz and expected.json>", async ([folder, ...rest]) => {
   if (!folder || rest.length > 0) throw new UsageError("expected one folder");
   const flights = await readFlights(join(folder, "flights.csv.gz"));
-  const oracle = JSON.parse(await readFile(join(folder, "expected.json"), "utf8")) as Oracle;
+  const oracle = parseJson(await readFile(join(folder, "expected.json"), "utf8")) as Oracle;
   return withOwnService(async (connection) => {
     let shownTenths = 0;
     const result = await replayFlights(flights, {

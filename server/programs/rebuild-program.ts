@@ -5,6 +5,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import type { RebuildAnswer } from "../contract/reconciliation.ts";
+import { parseJson } from "../json/parse-json.ts";
 import { type Connection, readCommandLine, UsageError } from "./connection.ts";
 import { runProgram } from "./program.ts";
 
@@ -53,5 +54,5 @@ async function ask(
   });
   const text = await response.text();
   if (!response.ok) throw new Error(`${method} ${path} was answered ${response.status}: ${text}`);
-  return JSON.parse(text) as RebuildAnswer;
+  return parseJson(text) as RebuildAnswer;
 }

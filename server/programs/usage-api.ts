@@ -7,6 +7,7 @@ import type { Period } from "../contract/quotas.ts";
 import type { CreateRule, Rule, RuleList } from "../contract/rules.ts";
 import type { CreateSubscription, Subscription, SubscriptionList } from "../contract/subscriptions.ts";
 import type { UsageAnswer, UsageQuery } from "../contract/usage.ts";
+import { parseJson } from "../json/parse-json.ts";
 import type { Connection } from "./connection.ts";
 
 /** An answer that is no success; the status is 0 when there was no answer. */
@@ -120,6 +121,6 @@ export class UsageApi {
     const text = await response.text();
     if (!response.ok)
       throw new AnswerError(response.status, `${method} ${path} was answered ${response.status}: ${text}`);
-    return JSON.parse(text) as T;
+    return parseJson(text) as T;
   }
 }

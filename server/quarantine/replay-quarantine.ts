@@ -8,6 +8,7 @@ import type { ClickHouse } from "../clickhouse/client.ts";
 import type { ReplayedEvent, ReplayResult } from "../contract/quarantine.ts";
 import { type AcceptDeps, acceptRequest } from "../ingest/accept/accept-request.ts";
 import type { SendingKey } from "../ingest/accept/sending-key.ts";
+import { parseJson } from "../json/parse-json.ts";
 import { stringifyExact } from "../numbers/exact-json.ts";
 import { ProblemError } from "../problem.ts";
 import { type FoundQuarantined, markReplayed } from "./read-quarantine.ts";
@@ -79,7 +80,7 @@ const taken = { code: null, field: null, message: null };
 
 function isCloudEvent(text: string): boolean {
   try {
-    const event: unknown = JSON.parse(text);
+    const event: unknown = parseJson(text);
     return typeof event === "object" && event !== null && !Array.isArray(event) && "specversion" in event;
   } catch {
     return false;

@@ -5,6 +5,7 @@
 import { createHash } from "node:crypto";
 import { and, asc, eq, inArray } from "drizzle-orm";
 import { type ReportDocument, type ReportFormat, reportFormats } from "../contract/reports.ts";
+import { parseJson } from "../json/parse-json.ts";
 import type { Queries } from "../postgres/client.ts";
 import { reportFileParts, reportFiles } from "../postgres/schema/reports.ts";
 
@@ -108,5 +109,5 @@ export async function readDocument(db: Queries, run: string): Promise<ReportDocu
   if (!file) return undefined;
   const parts: Buffer[] = [];
   for await (const part of readFile(db, file)) parts.push(part);
-  return JSON.parse(Buffer.concat(parts).toString("utf8")) as ReportDocument;
+  return parseJson(Buffer.concat(parts).toString("utf8")) as ReportDocument;
 }

@@ -1,6 +1,7 @@
 /** What processes tell each other, through NOTIFY, of nodes that changed: their addresses. */
 import { z } from "zod";
 import type { NodeAddress } from "../contract/nodes.ts";
+import { parseJson } from "../json/parse-json.ts";
 
 export const nodeChannel = "tidemark_nodes";
 
@@ -10,7 +11,7 @@ const maxNoticeBytes = 7_000;
 const noticeSchema = z.array(z.string());
 
 export function readNotice(payload: string): NodeAddress[] {
-  return noticeSchema.parse(JSON.parse(payload));
+  return noticeSchema.parse(parseJson(payload));
 }
 
 /** JSON arrays of addresses, each within what one NOTIFY carries. */

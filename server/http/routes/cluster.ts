@@ -6,6 +6,7 @@ import type { OpenAPIHono } from "@hono/zod-openapi";
 import { NotMineError } from "../../cluster/peers.ts";
 import { ingestLocally, parseSent } from "../../cluster/route-events.ts";
 import { deriveBodySchema, type RunningCluster, tokenBodySchema } from "../../cluster/start-cluster.ts";
+import { parseJson } from "../../json/parse-json.ts";
 import { ProblemError } from "../../problem.ts";
 import { createRouter } from "../app-pieces.ts";
 import type { HttpEnv } from "../http-env.ts";
@@ -44,7 +45,7 @@ export function clusterRoutes({ cluster, runJob }: ClusterRoutesDeps): OpenAPIHo
     return { accepted, duplicates, rejected, warnings, isAborted };
   });
   post("/cluster/derive", async (body) => {
-    const { batches } = deriveBodySchema.parse(JSON.parse(body.toString("utf8")));
+    const { batches } = deriveBodySchema.parse(parseJson(body.toString("utf8")));
     if (!cluster.isMaterializer()) throw new NotMineError("another node derives levels");
     const { touchedNodes } = await cluster.ingest.materializer.derive(batches, Date.now());
     return { touchedNodes: [...touchedNodes] };
@@ -70,5 +71,5 @@ export function clusterRoutes({ cluster, runJob }: ClusterRoutesDeps): OpenAPIHo
 }
 
 function tokenOf(body: Buffer): string {
-  return tokenBodySchema.parse(JSON.parse(body.toString("utf8"))).token;
+  return tokenBodySchema.parse(parseJson(body.toString("utf8"))).token;
 }

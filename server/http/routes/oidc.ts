@@ -7,6 +7,7 @@ import { type Oidc, type PendingSignIn, pendingSignInSchema } from "../../identi
 import type { Passkeys } from "../../identity/passkeys.ts";
 import type { Sessions } from "../../identity/sessions.ts";
 import type { Users } from "../../identity/users.ts";
+import { parseJson } from "../../json/parse-json.ts";
 import { ProblemError } from "../../problem.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
 import { startSession } from "../begin-session.ts";
@@ -117,7 +118,7 @@ const noProvider = () => new ProblemError("not_found", "there is no identity pro
 
 function readPending(cookie: string | undefined): PendingSignIn | undefined {
   try {
-    return pendingSignInSchema.parse(JSON.parse(Buffer.from(cookie ?? "", "base64url").toString("utf8")));
+    return pendingSignInSchema.parse(parseJson(Buffer.from(cookie ?? "", "base64url").toString("utf8")));
   } catch {
     return undefined;
   }

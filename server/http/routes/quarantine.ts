@@ -21,6 +21,7 @@ import {
 import type { Actor } from "../../identity/actor.ts";
 import { can, narrowTo } from "../../identity/permissions.ts";
 import type { AcceptDeps } from "../../ingest/accept/accept-request.ts";
+import { parseJson } from "../../json/parse-json.ts";
 import { readCursor, writeCursor } from "../../lists/cursor.ts";
 import { ProblemError } from "../../problem.ts";
 import {
@@ -257,7 +258,7 @@ function timesOf({ event, key: [receivedMs] }: FoundQuarantined): { fromMs: numb
 
 function objectIn(text: string): { time?: unknown; started_at?: unknown } {
   try {
-    const parsed: unknown = JSON.parse(text);
+    const parsed: unknown = parseJson(text);
     return typeof parsed === "object" && parsed !== null ? parsed : {};
   } catch {
     return {};

@@ -1,5 +1,6 @@
 /** The numbers of an event as exact decimals: one text for each number, so that 12.5, "12.50", 1.25e1 and "+12.5" are the same. */
 import { limits } from "../../contract/events.ts";
+import { parseJson } from "../../json/parse-json.ts";
 import { type Decimal, readDecimal } from "../../numbers/decimal.ts";
 import { ExactNumber } from "../../numbers/exact-json.ts";
 import type { GivenProperty } from "./event-gate.ts";
@@ -31,7 +32,7 @@ export function storedNumber(decimal: string): string {
 
 /** The properties of a stored event as they were sent, their numbers with all digits. */
 export function propertiesOf(stored: string): Record<string, GivenProperty> {
-  const properties = JSON.parse(stored) as Record<string, string | number | boolean | { decimal: string }>;
+  const properties = parseJson(stored) as Record<string, string | number | boolean | { decimal: string }>;
   const exact = Object.entries(properties).map(([name, value]): [string, GivenProperty] => [
     name,
     typeof value === "object" ? new ExactNumber(value.decimal) : value,

@@ -1,6 +1,7 @@
 /** From the inflated bytes of a body to its events. The form is told by headers alone, before a byte is read. */
 import { isUtf8 } from "node:buffer";
 import { limits } from "../../contract/events.ts";
+import { parseJson } from "../../json/parse-json.ts";
 import {
   mayBendNumbers,
   parseEveryDigit,
@@ -71,7 +72,7 @@ export function readBody(bytes: Buffer, form: BodyForm, headers: Headers): Reque
     }
     case "application/cloudevents+json":
       return fromCloudEvents(
-        [expectObject(parseJson(bytes), "a CloudEvent")],
+        [expectObject(parseJudged(bytes), "a CloudEvent")],
         isPlainText(bytes),
         rawElements(bytes, startOfText(bytes)),
       );
@@ -91,7 +92,7 @@ export function readBody(bytes: Buffer, form: BodyForm, headers: Headers): Reque
 
 /** The elements of the array that the body is; `other` gives them for a body that is something else. */
 function parseArray(bytes: Buffer, other: (parsed: unknown) => unknown[]): ParsedArray {
-  const suspect = parseSuspectArray(bytes, startOfText(bytes), (from, to) => parseJson(bytes.subarray(from, to)));
+  const suspect = parseSuspectArray(bytes, startOfText(bytes), (from, to) => parseJudged(bytes.subarray(from, to)));
   if (suspect) return suspect;
   const parsed = parseWhole(bytes);
   const events = Array.isArray(parsed) ? bounded(parsed) : other(parsed);
@@ -115,7 +116,7 @@ function expectObject(parsed: unknown, expected: string): unknown {
 }
 
 /** One event, or the data of one. */
-function parseJson(bytes: Buffer, parse = parseExactJson): unknown {
+function parseJudged(bytes: Buffer, parse = parseExactJson): unknown {
   const fault = faultOfText(bytes);
   if (fault) throw new ProblemError("unreadable_body", fault.message);
   return parseWhole(bytes, parse);
@@ -135,7 +136,7 @@ function parseWhole(bytes: Buffer, parse = parseExactJson): unknown {
 /** Data that is not JSON is refused by its type, which says more than that it cannot be parsed; quarantine has its text. */
 function dataInBody(bytes: Buffer, headers: Headers): unknown {
   return isJsonType(headers.get("content-type") ?? "application/json")
-    ? parseJson(bytes, parseEveryDigit)
+    ? parseJudged(bytes, parseEveryDigit)
     : bytes.toString("utf8");
 }
 
@@ -171,7 +172,7 @@ function readLines(bytes: Buffer): RequestEvents {
         if (fault) unreadable.set(index, fault);
         else
           try {
-            events.push(isExact ? parseExactJson(bytes, start, end) : JSON.parse(line));
+            events.push(isExact ? parseExactJson(bytes, start, end) : parseJson(line));
           } catch {
             unreadable.set(index, { code: "not_json", field: null, message: "this line is not valid JSON" });
           }

@@ -4,6 +4,7 @@
  * lines for storing them as the bytes they are: making texts of them again would cost as much as receiving them did.
  */
 
+import { parseJson } from "../../json/parse-json.ts";
 import { type OutcomeCount, readOutcomes, writeOutcomes } from "./event-outcomes.ts";
 import { unescapeColumn } from "./event-row.ts";
 
@@ -63,7 +64,7 @@ export function renderRequestRecord({ receivedAtMs, events, quarantined, outcome
 /** Throws when the payload is not one that `renderRequestRecord` made, as far as its header can tell. */
 export function readLoggedRequest(payload: Buffer): LoggedRequest {
   const eventsAt = payload.indexOf("\n") + 1;
-  const header = JSON.parse(payload.toString("utf8", 0, eventsAt)) as Header;
+  const header = parseJson(payload.toString("utf8", 0, eventsAt)) as Header;
   const quarantineAt = eventsAt + header.event_bytes;
   if (payload.length !== quarantineAt + header.quarantine_bytes)
     throw new Error(

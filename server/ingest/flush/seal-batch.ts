@@ -6,6 +6,7 @@
 import { open, readdir, readFile, rename, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
+import { parseJson } from "../../json/parse-json.ts";
 import { stringifyExact } from "../../numbers/exact-json.ts";
 import { cloudEventOf } from "../accept/cloudevents.ts";
 import { identityOf } from "../accept/event-hash.ts";
@@ -194,13 +195,13 @@ export function batchFiles(directory: string): BatchFiles {
         if (error.code === "ENOENT") return undefined;
         throw error;
       });
-      return text === undefined ? { settled: null, sequence: 0 } : progressSchema.parse(JSON.parse(text));
+      return text === undefined ? { settled: null, sequence: 0 } : progressSchema.parse(parseJson(text));
     },
     writeProgress: (progress) => writeDurably(progressName, progress),
     async readManifests() {
       const names = (await readdir(directory)).filter((name) => name.endsWith(".batch.json"));
       const manifests = await Promise.all(
-        names.map(async (name) => manifestSchema.parse(JSON.parse(await readFile(join(directory, name), "utf8")))),
+        names.map(async (name) => manifestSchema.parse(parseJson(await readFile(join(directory, name), "utf8")))),
       );
       return manifests.sort((a, b) => a.batch - b.batch);
     },

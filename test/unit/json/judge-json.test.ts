@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { elementsOf, type JsonBounds, judgeJson } from "../../../server/json/judge-json.ts";
+import { parseJson } from "../../../server/json/parse-json.ts";
 
 /** By recursion over what a parser made of it. */
 function sizeOf(value: unknown): { depth: number; members: number; containers: number } {
@@ -20,7 +21,7 @@ const judge = (text: string, bounds: Partial<JsonBounds> = {}) =>
 test("JSON is refused exactly where it nests deeper, or holds more, than its bounds", () => {
   fc.assert(
     fc.property(fc.json({ maxDepth: 6 }), (text) => {
-      const { depth, members, containers } = sizeOf(JSON.parse(text));
+      const { depth, members, containers } = sizeOf(parseJson(text));
       // The parser drops repeated names, which count here all the same.
       expect(judge(text, { maxDepth: Math.max(depth, 1), maxContainers: Math.max(containers, 1) })).toBeUndefined();
       if (depth > 0) expect(judge(text, { maxDepth: depth - 1 })).toMatch(/deep/);
@@ -53,8 +54,8 @@ test("the elements of an array are found where a parser finds them", () => {
           `${blank}[${values.map((value) => blank + JSON.stringify(value) + blank).join(",")}]${blank}`,
         );
         const elements = elementsOf(bytes, 0, 1_000);
-        expect(elements?.map(([from, to]) => JSON.parse(bytes.toString("utf8", from, to)))).toEqual(
-          JSON.parse(JSON.stringify(values)),
+        expect(elements?.map(([from, to]) => parseJson(bytes.toString("utf8", from, to)))).toEqual(
+          parseJson(JSON.stringify(values)),
         );
       },
     ),

@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { expect, test, vi } from "vitest";
 import { usageEventSchema } from "../../../../server/contract/events.ts";
 import { explainForm, hasEventForm } from "../../../../server/ingest/accept/event-gate.ts";
+import { parseJson } from "../../../../server/json/parse-json.ts";
 
 const text = fc.oneof(
   { weight: 5, arbitrary: fc.string({ minLength: 1, maxLength: 12 }) },
@@ -106,7 +107,7 @@ const event = fc.oneof(
 
 /** As it arrives: parsed from JSON, so that own `__proto__` keys exist and nothing inherits. */
 function throughJson(given: unknown): unknown {
-  return JSON.parse(JSON.stringify(given) ?? "null");
+  return parseJson(JSON.stringify(given) ?? "null");
 }
 
 function hasProtoProperty(given: unknown): boolean {

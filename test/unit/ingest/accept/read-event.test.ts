@@ -12,6 +12,7 @@ import {
   unescapeColumn,
 } from "../../../../server/ingest/accept/event-row.ts";
 import { readEvent, renderEventRow } from "../../../../server/ingest/accept/read-event.ts";
+import { parseJson } from "../../../../server/json/parse-json.ts";
 import { ProblemError } from "../../../../server/problem.ts";
 import { rootKey, startAccepting } from "../../../support/accepting.ts";
 
@@ -109,7 +110,7 @@ test("any event is one line of all columns, from which its texts and properties 
         event.user,
         event.agent ?? "",
       ]);
-      expect(JSON.parse(column("properties"))).toEqual(JSON.parse(JSON.stringify({ ...event.properties })));
+      expect(parseJson(column("properties"))).toEqual(parseJson(JSON.stringify({ ...event.properties })));
     }),
     { numRuns: 2_000 },
   );
