@@ -16,6 +16,13 @@ export class AgentsInSessions<Session extends { organization: string }> {
     return this.#size;
   }
 
+  /** How many of them are in the session. */
+  countIn(session: Session): number {
+    let count = 0;
+    for (const spans of this.#spans.get(session)?.values() ?? []) count += spans.length;
+    return count;
+  }
+
   /** `spans` are all that agents have in the session now; of them those are kept that have not ended. Returns whose are otherwise than before. */
   take(session: Session, spans: readonly AgentSpan[], nowMs: number): NodeAddress[] {
     const earlier = this.#spans.get(session);

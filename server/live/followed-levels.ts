@@ -1,7 +1,8 @@
 /**
  * The live levels of the process that derives: read from storage once, then kept by what each derivation tells. Whenever it
- * cannot tell whether it heard of everything (a derivation that failed, another epoch, too much to keep) it answers nothing and
- * reads storage again, while nothing is derived; until then who asks reads storage.
+ * cannot tell whether it heard of everything (a derivation that failed, another epoch) it answers nothing and
+ * reads storage again, while nothing is derived; until then who asks reads storage. So does who asks for what is left out where
+ * there is too much to keep.
  */
 import type { Logger } from "pino";
 import type { ClickHouse } from "../clickhouse/client.ts";
@@ -9,6 +10,7 @@ import type { LiveAnswer } from "../contract/live.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import type { LevelMaterializer } from "../rollups/derive-levels.ts";
 import type { DerivationListener, DerivedChange } from "../rollups/derived-change.ts";
+import { beyondShare } from "./fair-share.ts";
 import { type LiveLevels, mostHeld } from "./live-levels.ts";
 import { loadLiveLevels } from "./load-live-levels.ts";
 
@@ -16,6 +18,8 @@ export interface FollowedLevelsDeps {
   clickhouse: ClickHouse;
   /** Levels of these nodes are otherwise than they were. */
   onChanged: (nodes: ReadonlySet<NodeAddress>) => void;
+  /** Of an organization: tenants share what may be kept. */
+  tenantOf: (organization: string) => string;
   log: Pick<Logger, "warn">;
   mostHeld?: number;
   now?: () => number;
@@ -33,6 +37,7 @@ export interface FollowedSource {
 const loadAgainMs = 250;
 const longestLoadAgainMs = 10_000;
 const fullForMs = 60_000;
+const keptOfMost = 0.75;
 /** Many changes that lie ahead, one right after the other, come to pass together. */
 const changeEveryMs = 100;
 /** Many that time out one after another are derived together. */
@@ -71,6 +76,11 @@ export class FollowedLevels implements DerivationListener {
     clearTimeout(this.#timeOutTimer);
   }
 
+  /** Whether this process has levels: what it does not read then, no other process does. */
+  get isKept(): boolean {
+    return this.#kept() !== undefined;
+  }
+
   /** undefined: storage is to be read. */
   read(node: NodeAddress): LiveAnswer | undefined {
     const kept = this.#kept();
@@ -78,24 +88,33 @@ export class FollowedLevels implements DerivationListener {
     const nowMs = this.#now();
     // Before the levels: what is stored after it may be in them.
     const watermark = this.#source.watermark().toISOString();
-    return { node, at: new Date(nowMs).toISOString(), watermark, ...kept.read(node, nowMs) };
+    const reading = kept.read(node, nowMs);
+    return reading && { node, at: new Date(nowMs).toISOString(), watermark, ...reading };
   }
 
   onSessionsDerived(changes: readonly DerivedChange[]): void {
     const kept = this.#kept();
     if (!kept) return;
     kept.apply(changes, this.#now());
-    if (kept.held > this.#mostHeld) {
-      this.#tooMany();
-      this.#levels = undefined;
-      this.#loadSoon(fullForMs);
-    } else this.#tell(kept);
+    if (kept.held > this.#mostHeld) this.#leaveOut(kept);
+    this.#tell(kept);
+  }
+
+  /** Those beyond their share of somewhat less than may be kept: else a little more would leave out others at once. */
+  #leaveOut(kept: LiveLevels): void {
+    const { tenantOf } = this.#deps;
+    const all = [...kept.heldByOrganization()].map(([organization, held]) => ({
+      ...{ organization, held, tenant: tenantOf(organization) },
+    }));
+    kept.leaveOut(beyondShare(all, keptOfMost * this.#mostHeld));
+    this.#tooMany();
+    this.#loadSoon(fullForMs);
   }
 
   #tooMany(): void {
     this.#deps.log.warn(
       { most: this.#mostHeld },
-      "more runs than is kept in memory: live figures are read from storage",
+      "more runs than is kept in memory: live figures of who has most are read from storage",
     );
   }
 
@@ -127,16 +146,18 @@ export class FollowedLevels implements DerivationListener {
       }
       await materializer.derive([], this.#now(), "changes", async () => {
         const number = epoch();
-        const kept = await loadLiveLevels(this.#deps.clickhouse, this.#now(), this.#mostHeld);
+        const { clickhouse, tenantOf } = this.#deps;
+        const kept = await loadLiveLevels(clickhouse, this.#now(), this.#mostHeld, tenantOf);
         if (number === undefined || this.#isClosed) return;
-        if (!kept) return this.#tooMany();
-        this.#levels = { kept, epoch: number };
+        this.#levels = kept && { kept, epoch: number };
+        if (!kept?.isComplete) this.#tooMany();
       });
       this.#loadAfterMs = loadAgainMs;
       clearTimeout(this.#loadTimer);
       this.#loadTimer = undefined;
-      if (this.#levels) this.#tell(this.#levels.kept);
-      else this.#loadSoon(fullForMs);
+      const kept = this.#levels?.kept;
+      if (kept) this.#tell(kept);
+      if (!kept?.isComplete) this.#loadSoon(fullForMs);
     } catch (error) {
       this.#deps.log.warn({ err: error }, "live levels could not be read, trying again until they can");
       this.#loadAfterMs = Math.min(longestLoadAgainMs, this.#loadAfterMs * 2);

@@ -14,11 +14,13 @@ export interface LiveExchangeDeps {
   redis: Redis;
   /** What this process has in memory itself; undefined: another one may. */
   read: (node: NodeAddress) => LiveAnswer | undefined;
+  /** Whether this process is the one that has them: then what it does not have is in storage alone. */
+  isSource: () => boolean;
   log: Pick<Logger, "warn">;
 }
 
 export interface LiveExchange {
-  /** undefined: nobody answered in time, and storage is to be read. */
+  /** undefined: nobody has it, or nobody answered in time, and storage is to be read. */
   ask(node: NodeAddress): Promise<LiveAnswer | undefined>;
   close(): void;
 }
@@ -31,13 +33,18 @@ const patienceMs = 500;
 const pauseMs = 2_000;
 
 const askedSchema = z.object({ by: z.string(), number: z.int(), nodes: z.array(nodeAddressSchema) });
-const answeredSchema = z.object({ number: z.int(), answers: z.array(liveAnswerSchema) });
+const answeredSchema = z.object({
+  number: z.int(),
+  answers: z.array(liveAnswerSchema),
+  /** To be read from storage. */
+  stored: z.array(nodeAddressSchema).default([]),
+});
 
 type Answer = LiveAnswer | undefined;
 /** One message: the nodes, and those who wait for each. Who asks when it is sent asks in the next one, and so hears nothing old. */
 type Question = Map<NodeAddress, ((answer: Answer) => void)[]>;
 
-export function createLiveExchange({ redis, read, log }: LiveExchangeDeps): LiveExchange {
+export function createLiveExchange({ redis, read, isSource, log }: LiveExchangeDeps): LiveExchange {
   const process = randomUUID();
   // Channels are those of the whole server, whatever database a connection uses.
   const prefix = `tidemark:${redis.options.db ?? 0}:live`;
@@ -71,16 +78,20 @@ export function createLiveExchange({ redis, read, log }: LiveExchangeDeps): Live
   function answer({ by, number, nodes }: z.output<typeof askedSchema>): void {
     if (by === process) return;
     const answers = nodes.flatMap((node) => read(node) ?? []);
-    if (answers.length > 0) publish(answeredChannel(by), { number, answers });
+    const answered = new Set(answers.map(({ node }) => node));
+    const stored = isSource() ? nodes.filter((node) => !answered.has(node)) : [];
+    if (answers.length > 0 || stored.length > 0) publish(answeredChannel(by), { number, answers, stored });
   }
 
-  function take({ number, answers }: z.output<typeof answeredSchema>): void {
+  function take({ number, answers, stored }: z.output<typeof answeredSchema>): void {
     silentUntilMs = Number.NEGATIVE_INFINITY;
     const question = sent.get(number);
-    for (const one of answers) {
-      for (const tell of question?.get(one.node) ?? []) tell(one);
-      question?.delete(one.node);
-    }
+    const tellAll = (node: NodeAddress, answer: Answer) => {
+      for (const tell of question?.get(node) ?? []) tell(answer);
+      question?.delete(node);
+    };
+    for (const one of answers) tellAll(one.node, one);
+    for (const node of stored) tellAll(node, undefined);
     if (question?.size === 0) sent.delete(number);
   }
 

@@ -5,7 +5,7 @@
  */
 import TinyQueue from "tinyqueue";
 import type { LiveLevels as LevelsOfNode, LiveRoom } from "../contract/live.ts";
-import { nodeAddress, parseNode } from "../contract/node-address.ts";
+import { nodeAddress, type ParsedNode, parseNode } from "../contract/node-address.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import type { AgentSpan, DerivedChange } from "../rollups/derived-change.ts";
 import { AgentsInSessions } from "./agents-in-sessions.ts";
@@ -21,7 +21,7 @@ export interface NodeReading {
 }
 
 export const maxRooms = 100;
-/** Session parts, intervals of agents, changes ahead and deadlines that are kept, some 560 bytes each. Beyond it nothing is kept any more, and storage is read. */
+/** Session parts, intervals of agents, changes ahead and deadlines that are kept, some 560 bytes each. Beyond it organizations are left out, and storage is read for them. */
 export const mostHeld = 150_000;
 /** Looking through so many sessions for the longest-running takes a millisecond: it is done once a second at most. */
 const manySessions = 2_000;
@@ -75,21 +75,33 @@ interface Ahead {
   delta: number;
 }
 
+/** What is not kept: these organizations, whose figures are a part of those above them. */
+export interface LeftOut {
+  organizations: Iterable<string>;
+  /** Partners and resellers. */
+  above: Iterable<NodeAddress>;
+}
+
 export class LiveLevels {
   readonly #sessions = new Map<string, Session>();
   readonly #nodes = new Map<NodeAddress, Node>();
-  readonly #ahead = new TinyQueue<Ahead>([], (a, b) => a.atMs - b.atMs);
+  #ahead = new TinyQueue<Ahead>([], (a, b) => a.atMs - b.atMs);
   #deadlines = new TinyQueue<Deadline>([], (a, b) => a.atMs - b.atMs);
   #parts = 0;
   readonly #agents = new AgentsInSessions<Session>();
   /** The sessions of which something that lay ahead came to pass, and since when, until it is asked whose it was. */
   #passed = new Map<Session, number>();
   #changed = new Set<NodeAddress>();
+  readonly #leftOut: Set<string>;
+  /** The nodes above those left out: of them only a part is known. */
+  readonly #partlyKnown: Set<NodeAddress>;
   #clockMs: number;
 
   /** Empty; `changes` give what is stored, all of it against nothing. */
-  constructor(changes: readonly DerivedChange[], nowMs: number) {
+  constructor(changes: readonly DerivedChange[], nowMs: number, leftOut: LeftOut = { organizations: [], above: [] }) {
     this.#clockMs = nowMs;
+    this.#leftOut = new Set(leftOut.organizations);
+    this.#partlyKnown = new Set(leftOut.above);
     this.apply(changes, nowMs);
     this.takeChanged();
   }
@@ -99,10 +111,41 @@ export class LiveLevels {
     return this.#parts + this.#agents.size + this.#ahead.length + this.#deadlines.length;
   }
 
+  get isComplete(): boolean {
+    return this.#leftOut.size === 0;
+  }
+
+  /** What each organization takes of `held`. */
+  heldByOrganization(): Map<string, number> {
+    const held = new Map<string, number>();
+    const add = (organization: string, more: number) => held.set(organization, (held.get(organization) ?? 0) + more);
+    for (const session of this.#sessions.values())
+      add(session.organization, session.parts.size + this.#agents.countIn(session) + (session.queuedMs === 0 ? 0 : 1));
+    for (const { part } of this.#ahead.data) add(part.session.organization, 1);
+    return held;
+  }
+
+  /** Keeps nothing of these organizations any more: neither they nor the nodes above them are answered from now on. */
+  leaveOut(organizations: ReadonlySet<string>): void {
+    for (const organization of organizations) this.#leftOut.add(organization);
+    const stay = this.#ahead.data.filter(({ part }) => !organizations.has(part.session.organization));
+    this.#ahead = new TinyQueue(stay, (a, b) => a.atMs - b.atMs);
+    for (const session of this.#sessions.values()) {
+      if (!organizations.has(session.organization)) continue;
+      for (const { partner, reseller } of session.parts.values()) this.#knowPartly(partner, reseller);
+      this.#letGo(session);
+    }
+    this.#dropDeadlines();
+  }
+
   apply(changes: readonly DerivedChange[], nowMs: number): void {
     this.advance(nowMs);
     const touched = new Set<Session>();
     for (const change of changes) {
+      if (this.#leftOut.has(change.organization)) {
+        this.#knowPartly(change.partner, change.reseller);
+        continue;
+      }
       const part = this.#partOf(change);
       part.startedMs = change.startedMs;
       if (change.part === 0) this.#takeAgentSpans(part.session, change.agentSpans);
@@ -169,13 +212,27 @@ export class LiveLevels {
     return changed;
   }
 
-  read(address: NodeAddress, nowMs: number): NodeReading {
+  /** undefined: a part of it is left out. */
+  read(address: NodeAddress, nowMs: number): NodeReading | undefined {
     this.advance(nowMs);
     const parsed = parseNode(address);
+    if (this.#isLeftOut(parsed, address)) return undefined;
     if (parsed.kind === "agent") return this.#readAgent(parsed.organization, parsed.agent);
     const node = this.#nodes.get(address);
     if (!node) return { levels: levelsOf([0, 0, 0]), rooms: [] };
     return { levels: levelsOf(node.values), rooms: this.#roomsOf(node) };
+  }
+
+  #isLeftOut(parsed: ParsedNode, address: NodeAddress): boolean {
+    if (this.#leftOut.size === 0) return false;
+    if (parsed.kind === "agent") return this.#leftOut.has(parsed.organization);
+    if (parsed.kind === "organization") return this.#leftOut.has(parsed.id);
+    return parsed.kind === "all" || this.#partlyKnown.has(address);
+  }
+
+  #knowPartly(partner: string, reseller: string): void {
+    if (partner !== "") this.#partlyKnown.add(nodeAddress("partner", partner));
+    if (reseller !== "") this.#partlyKnown.add(nodeAddress("reseller", reseller));
   }
 
   #roomsOf(node: Node): LiveRoom[] {
@@ -282,13 +339,17 @@ export class LiveLevels {
       this.#queueDeadline(session);
       return;
     }
-    for (const part of parts) this.#leave(part);
-    this.#parts -= parts.length;
+    this.#letGo(session);
+    if (this.#deadlines.length > 2 * this.#sessions.size + fewDeadlines) this.#dropDeadlines();
+  }
+
+  #letGo(session: Session): void {
+    for (const part of session.parts.values()) this.#leave(part);
+    this.#parts -= session.parts.size;
     this.#takeAgentSpans(session, []);
     this.#passed.delete(session);
     session.deadlineMs = 0;
     this.#sessions.delete(`${session.organization}\0${session.session}`);
-    if (this.#deadlines.length > 2 * this.#sessions.size + fewDeadlines) this.#dropDeadlines();
   }
 
   /** Those of sessions that are let go: a session mostly ends long before it would time out. */

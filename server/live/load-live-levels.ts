@@ -2,12 +2,23 @@
 import { z } from "zod";
 import type { ClickHouse } from "../clickhouse/client.ts";
 import { defineColumnsQuery, defineQuery } from "../clickhouse/define-query.ts";
+import { nodeAddress } from "../contract/node-address.ts";
 import type { DerivedChange } from "../rollups/derived-change.ts";
+import { beyondShare } from "./fair-share.ts";
 import { heldLevels, LiveLevels } from "./live-levels.ts";
 
 const askedSchema = z.object({ at_ms: z.number(), levels: z.array(z.string()), most: z.number() });
-const liveSessionsHeld = defineQuery("live_sessions_held", askedSchema, z.object({ held: z.coerce.number() }));
-const liveSessions = defineColumnsQuery("live_sessions", askedSchema, {
+const liveSessionsHeld = defineQuery(
+  "live_sessions_held",
+  askedSchema,
+  z.object({
+    organization: z.string(),
+    held: z.coerce.number(),
+    partners: z.array(z.string()),
+    resellers: z.array(z.string()),
+  }),
+);
+const liveSessions = defineColumnsQuery("live_sessions", askedSchema.extend({ without: z.array(z.string()) }), {
   organization: "text",
   session: "text",
   part: "number",
@@ -26,20 +37,29 @@ const liveSessions = defineColumnsQuery("live_sessions", askedSchema, {
   agent_end_ms: "numbers",
 });
 
+/** Where more are left out, too little would be known to be worth it. */
+const mostLeftOut = 1_000;
+
 /**
- * Right as long as nothing is derived meanwhile; undefined: it would be more than `most` (see `LiveLevels.held`), of which nothing is
- * fetched. `nowMs`: ms since 1970, UTC.
+ * Right as long as nothing is derived meanwhile. Organizations that are beyond their tenant's share of `most` (see `LiveLevels.held`)
+ * are left out, and nothing of them is fetched; undefined: too many are. `nowMs`: ms since 1970, UTC.
  */
 export async function loadLiveLevels(
   clickhouse: ClickHouse,
   nowMs: number,
   most: number,
+  tenantOf: (organization: string) => string,
 ): Promise<LiveLevels | undefined> {
   // One more than may be: so it shows that there are more.
   const asked = { at_ms: nowMs, levels: [...heldLevels], most: most + 1 };
-  const [counted] = await liveSessionsHeld(clickhouse, asked);
-  if (counted && counted.held > most) return undefined;
-  const { rows, columns } = await liveSessions(clickhouse, asked);
+  const counted = await liveSessionsHeld(clickhouse, asked);
+  if (counted.length > most) return undefined;
+  const without = beyondShare(
+    counted.map(({ organization, held }) => ({ organization, held, tenant: tenantOf(organization) })),
+    most,
+  );
+  if (without.size > mostLeftOut) return undefined;
+  const { rows, columns } = await liveSessions(clickhouse, { ...asked, without: [...without] });
   if (rows > most) return undefined;
   const changes = Array.from({ length: rows }, (_, row): DerivedChange => {
     const at = <Value>(column: readonly Value[]) => column[row] as Value;
@@ -70,6 +90,11 @@ export async function loadLiveLevels(
       deadlineMs: at(columns.deadline_ms),
     };
   });
-  const levels = new LiveLevels(changes, nowMs);
-  return levels.held > most ? undefined : levels;
+  const above = counted
+    .filter(({ organization }) => without.has(organization))
+    .flatMap(({ partners, resellers }) => [
+      ...partners.map((id) => nodeAddress("partner", id)),
+      ...resellers.map((id) => nodeAddress("reseller", id)),
+    ]);
+  return new LiveLevels(changes, nowMs, { organizations: without, above });
 }

@@ -40,9 +40,11 @@ export async function startHttp(
       ...{ materializer: ingest.materializer, epoch: ingest.epoch, watermark },
       onTimedOut: () => jobs.runHere("intervals-expire"),
     });
-  const exchange = redis && createLiveExchange({ redis, read: (node) => followed.read(node), log });
+  const exchange =
+    redis && createLiveExchange({ redis, read: (node) => followed.read(node), isSource: () => followed.isKept, log });
   started.push(async () => exchange?.close());
-  const heldLive = async (node: string) => followed.read(node) ?? (await exchange?.ask(node));
+  const heldLive = async (node: string) =>
+    followed.read(node) ?? (followed.isKept ? undefined : await exchange?.ask(node));
   const health = { stalled, stalledHere, redis, isStopping: () => serving.isStopping };
   const app = appOf(boot, stores, directory, ingesting, jobs, { heldLive, health });
   const gateway = await createLiveGateway({

@@ -11,6 +11,7 @@ import type { ChangingStore } from "../jobs/all-jobs.ts";
 import { FollowedLevels } from "../live/followed-levels.ts";
 import { publishVisibility, subscribeToVisibility, type Visibility } from "../live/shared-watermark.ts";
 import type { NodeTree } from "../tree/node-tree.ts";
+import { tenantOf } from "../tree/tenant-of.ts";
 import type { Boot, Viewers } from "./boot.ts";
 import type { Directory, Stores } from "./stores.ts";
 
@@ -32,7 +33,10 @@ export async function startIngesting(boot: Boot, stores: Stores, directory: Dire
     await running?.leave();
     await alone?.release(isAllStored);
   });
-  const followed = new FollowedLevels({ clickhouse, onChanged: (nodes) => viewers.announce(nodes), log });
+  const followed = new FollowedLevels({
+    ...{ clickhouse, log, onChanged: (nodes) => viewers.announce(nodes) },
+    tenantOf: (organization) => tenantOf(nodeAddress("organization", organization), tree),
+  });
   started.push(async () => followed.close());
   const ingest = claimant
     ? await startIngest({

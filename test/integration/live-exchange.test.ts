@@ -12,7 +12,7 @@ const log = pino({ level: "silent" });
 async function processOn(url: string, read: (node: string) => LiveAnswer | undefined): Promise<LiveExchange> {
   const redis = connectRedis(url, { name: "test", whenDown: "wait", log });
   await once(redis, "ready");
-  const exchange = createLiveExchange({ redis, read, log });
+  const exchange = createLiveExchange({ redis, read, isSource: () => read !== nothing, log });
   onTestFinished(() => {
     exchange.close();
     redis.disconnect();
@@ -55,6 +55,17 @@ test("who asks after something has changed is not given what was answered before
     participants = now;
     await before;
     expect((await asking.ask("all"))?.levels.live_participants).toBe(now);
+  }
+});
+
+test("what the process that has levels does not have is read from storage at once, and what it has is asked for as before", async () => {
+  const url = await bus();
+  await processOn(url, (node) => (node === "organization:left-out" ? undefined : answerOf(node, 3)));
+  const asking = await processOn(url, nothing);
+  await vi.waitFor(async () => expect(await asking.ask("all")).toBeDefined(), 10_000);
+  for (let again = 0; again < 3; again++) {
+    expect(await asking.ask("organization:left-out")).toBeUndefined();
+    expect(await asking.ask("organization:kept")).toEqual(answerOf("organization:kept", 3));
   }
 });
 

@@ -26,6 +26,8 @@ let tree: NodeTree;
 let corrections: Corrections;
 let dropPostgres: () => Promise<void>;
 let followed: FollowedLevels;
+/** Each organization is a tenant of its own. */
+const alone = { tenantOf: (organization: string) => organization };
 /** How far the clock of those who look runs ahead: so time passes without waiting for it. */
 let aheadMs = 0;
 const nowMs = () => Date.now() + aheadMs;
@@ -43,7 +45,7 @@ const listener: DerivationListener = {
 };
 
 beforeAll(async () => {
-  followed = new FollowedLevels({ clickhouse: undefined as never, onChanged: () => undefined, log: silent });
+  followed = new FollowedLevels({ ...alone, clickhouse: undefined as never, onChanged: () => undefined, log: silent });
   const database = await ownPostgres();
   dropPostgres = database.drop;
   postgres = connectPostgres(database.url);
@@ -64,7 +66,13 @@ afterAll(async () => {
 /** A start of the process: what memory has comes from storage. */
 function restart(onChanged: (nodes: ReadonlySet<string>) => void = () => undefined): void {
   followed.close();
-  followed = new FollowedLevels({ clickhouse: ingesting.store.clickhouse, onChanged, log: silent, now: nowMs });
+  followed = new FollowedLevels({
+    ...alone,
+    clickhouse: ingesting.store.clickhouse,
+    onChanged,
+    log: silent,
+    now: nowMs,
+  });
   followed.follow({
     materializer: ingesting.materializer,
     epoch: () => ingesting.epoch(),
@@ -241,27 +249,36 @@ test(`after every step of ${lives} random lives, of joins, late and early ends, 
   }
 }, 240_000);
 
-test("what memory would keep is counted in storage as memory counts it, and nothing is fetched beyond the bound", async () => {
+test("what memory would keep is counted in storage as memory counts it; beyond the bound nothing is fetched of who has most, and others are kept", async () => {
   const { clickhouse } = ingesting.store;
-  ingesting.tree.organizations.set("counted", { partner: "", reseller: "" });
-  const time = (inMs: number) => new Date(Date.now() + inMs).toISOString();
+  ingesting.tree.organizations.set("most", { partner: "", reseller: "r-most" });
+  ingesting.tree.organizations.set("little", { partner: "p-little", reseller: "" });
+  const nowMs = Date.now();
+  const time = (inMs: number) => new Date(nowMs + inMs).toISOString();
   const sent = await ingesting.send(
-    [1, 2, 3].flatMap((user) => {
-      const fields = { organization: "counted", session: `s${user % 2}`, room: "r", user: `u${user}`, agent: "bot" };
+    Array.from({ length: 40 }, (_, user) => {
+      const organization = user === 0 ? "little" : "most";
+      const fields = { organization, session: `s${user % 3}`, room: "r", user: `u${user}`, agent: "bot" };
       return [
-        { ...fields, id: `counted-${user}`, type: "participant.joined", time: time(-1_000) },
-        { ...fields, id: `counted-left-${user}`, type: "participant.left", time: time(600_000 + user) },
-        { ...fields, id: `counted-open-${user}`, type: "recording.started", interval: `i${user}`, time: time(-500) },
-        { ...fields, id: `counted-captions-${user}`, type: "captions.enabled", interval: `c${user}`, time: time(-500) },
+        { ...fields, id: `share-${user}`, type: "participant.joined", time: time(-1_000) },
+        { ...fields, id: `share-left-${user}`, type: "participant.left", time: time(600_000 + user) },
+        { ...fields, id: `share-open-${user}`, type: "recording.started", interval: `i${user}`, time: time(-500) },
+        { ...fields, id: `share-captions-${user}`, type: "captions.enabled", interval: `c${user}`, time: time(-500) },
       ];
-    }) as UsageEvent[],
+    }).flat() as UsageEvent[],
   );
   expect(sent.rejected).toEqual([]);
-  const all = await loadLiveLevels(clickhouse, Date.now(), 10_000);
-  const held = all?.held ?? 0;
-  expect(held).toBeGreaterThan(10);
-  expect((await loadLiveLevels(clickhouse, Date.now(), held))?.held).toBe(held);
   const selectColumns = vi.fn(clickhouse.selectColumns);
-  expect(await loadLiveLevels({ ...clickhouse, selectColumns }, Date.now(), held - 1)).toBeUndefined();
-  expect(selectColumns).not.toHaveBeenCalled();
+  const load = (most: number) => loadLiveLevels({ ...clickhouse, selectColumns }, nowMs, most, alone.tenantOf);
+  const all = await load(10_000);
+  const held = all?.heldByOrganization().get("most") ?? 0;
+  expect(held).toBeGreaterThan(100);
+  expect((await load(all?.held ?? 0))?.isComplete).toBe(true);
+  const part = await load((all?.held ?? 0) - 1);
+  expect(selectColumns.mock.lastCall?.[1]).toMatchObject({ without: ["most"] });
+  expect(part?.held).toBe((all?.held ?? 0) - held);
+  for (const node of ["organization:most", "agent:most/bot", "reseller:r-most", "all"])
+    expect(part?.read(node, nowMs)).toBeUndefined();
+  for (const node of ["organization:little", "agent:little/bot", "partner:p-little"])
+    expect(part?.read(node, nowMs)).toMatchObject({ levels: { live_participants: 1, active_recordings: 1 } });
 });

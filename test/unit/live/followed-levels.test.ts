@@ -11,21 +11,25 @@ let loads: number;
 let changed: string[];
 let timedOut: number;
 let isStorageAway: boolean;
-/** What storage says that memory would have to keep. */
-let stored: number;
+/** What storage says that memory would have to keep of each organization. */
+let stored: { organization: string; held: number }[];
+let withouts: unknown[];
 let tellings: number;
 
 beforeEach(async () => {
   vi.useFakeTimers();
   [epoch, loads, timedOut, isStorageAway, changed] = [1, 0, 0, false, []];
-  [stored, tellings] = [0, 0];
-  const selectColumns = async () => {
+  [stored, withouts, tellings] = [[], [], 0];
+  const selectColumns = async (_sql: string, { without }: { without: string[] }) => {
     loads++;
+    withouts.push(without);
     if (isStorageAway) throw new Error("storage is away");
     return [];
   };
+  const select = async () => stored.map((one) => ({ partners: [], resellers: ["r1"], ...one }));
   followed = new FollowedLevels({
-    clickhouse: { selectColumns, select: async () => [{ held: stored }] } as unknown as ClickHouse,
+    clickhouse: { selectColumns, select } as unknown as ClickHouse,
+    tenantOf: (organization) => organization.split("-")[0] as string,
     onChanged(nodes) {
       tellings++;
       changed.push(...nodes);
@@ -81,14 +85,22 @@ test("many changes that lie ahead one right after the other come to pass ten tim
 });
 
 test("what is too much to keep is not fetched from storage at the start, nor until there is less of it", async () => {
-  stored = mostHeld + 1;
+  stored = [
+    { organization: "acme", held: mostHeld },
+    { organization: "little", held: 1 },
+  ];
   followed.onTrackLost();
-  const before = loads;
-  await vi.advanceTimersByTimeAsync(120_000);
-  expect([participants(), loads]).toEqual([undefined, before]);
-  stored = mostHeld;
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect(withouts).toEqual([[], ["acme"]]);
+  const readable = ["organization:acme", "reseller:r1", "all", "organization:little"].filter((node) =>
+    followed.read(node),
+  );
+  expect(readable).toEqual(["organization:little"]);
+  followed.onSessionsDerived([joined(Date.now()), joined(Date.now(), { organization: "little", partner: "p1" })]);
+  expect([participants(), followed.read("partner:p1")?.levels.live_participants]).toEqual([undefined, 1]);
+  stored = [{ organization: "acme", held: mostHeld }];
   await vi.advanceTimersByTimeAsync(61_000);
-  expect([participants(), loads]).toEqual([0, before + 1]);
+  expect([participants(), withouts.at(-1)]).toEqual([0, []]);
 });
 
 test("what times out is derived at that moment, and many at once together", async () => {
@@ -123,10 +135,32 @@ test("after a derivation that failed nothing is answered while storage is away, 
   expect(participants()).toBe(0);
 });
 
+const manyOf = (organization: string, many: number, given: Partial<DerivedChange> = {}) =>
+  Array.from({ length: many }, (_, index) => joined(Date.now(), { organization, session: `s${index}`, ...given }));
+
 test("more than is kept is not kept: storage answers, until less runs", async () => {
-  const many = Array.from({ length: mostHeld + 1 }, (_, index) => joined(Date.now(), { session: `s${index}` }));
-  followed.onSessionsDerived(many);
+  followed.onSessionsDerived(manyOf("acme", mostHeld + 1));
   expect(participants()).toBeUndefined();
   await vi.advanceTimersByTimeAsync(61_000);
   expect(participants()).toBe(0);
+});
+
+test("who has too much pushes nobody else out of memory, whose levels and those above them are answered and told as before", async () => {
+  const atMs = Date.now() + 5_000;
+  const ahead = { edges: [{ level: "participants", atMs, delta: 1 }], deadlineMs: atMs };
+  followed.onSessionsDerived(manyOf("little-1", 10, { ...ahead, partner: "p1" }));
+  followed.onSessionsDerived(manyOf("large-1", 30, { reseller: "r2" }));
+  followed.onSessionsDerived(manyOf("large-2", mostHeld, { ...ahead, reseller: "r1" }));
+  const readable = () =>
+    ["organization:little-1", "partner:p1", "organization:large-1", "reseller:r2"].map(
+      (node) => followed.read(node)?.levels.live_participants,
+    );
+  expect(readable()).toEqual([0, 0, 30, 30]);
+  const unread = ["organization:large-2", "agent:large-2/bot", "reseller:r1", "all"];
+  expect(unread.map((node) => followed.read(node))).toEqual(unread.map(() => undefined));
+  changed = [];
+  await vi.advanceTimersByTimeAsync(5_500);
+  expect(readable()).toEqual([10, 10, 30, 30]);
+  expect(changed).toEqual(expect.arrayContaining(["organization:little-1", "partner:p1"]));
+  expect(timedOut).toBe(1);
 });

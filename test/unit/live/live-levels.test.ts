@@ -1,9 +1,16 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { LiveLevels, maxRooms } from "../../../server/live/live-levels.ts";
+import { LiveLevels, maxRooms, type NodeReading } from "../../../server/live/live-levels.ts";
 import type { DerivedChange } from "../../../server/rollups/derived-change.ts";
 
 const startMs = Date.UTC(2026, 10, 29, 9);
+
+/** Where nothing is left out. */
+function readAll(levels: LiveLevels, node: string, atMs: number): NodeReading {
+  const reading = levels.read(node, atMs);
+  if (!reading) throw new Error(`${node} is left out`);
+  return reading;
+}
 
 function changeOf(given: Partial<DerivedChange> = {}): DerivedChange {
   return {
@@ -23,8 +30,8 @@ test("what lies ahead counts from its instant on, and what is taken back before 
   levels.apply([changeOf({ session: "s2", edges: joined(startMs + 1_000) })], startMs);
   levels.apply([changeOf({ session: "s2", edges: joined(startMs + 1_000, -1) })], startMs);
   expect(levels.nextMs()).toBe(startMs + 1_000);
-  expect(levels.read("all", startMs + 999).levels.live_participants).toBe(0);
-  expect(levels.read("all", startMs + 1_000)).toMatchObject({
+  expect(readAll(levels, "all", startMs + 999).levels.live_participants).toBe(0);
+  expect(readAll(levels, "all", startMs + 1_000)).toMatchObject({
     levels: { live_participants: 1, live_sessions: 1 },
     rooms: [{ session: "s1", participants: 1 }],
   });
@@ -33,11 +40,11 @@ test("what lies ahead counts from its instant on, and what is taken back before 
 test("a session that moves to another reseller is at the new one and no more at the former", () => {
   const levels = new LiveLevels([changeOf({ edges: joined(startMs) })], startMs);
   levels.apply([changeOf({ reseller: "r2", partner: "" })], startMs);
-  const participantsOf = (node: string) => levels.read(node, startMs).levels.live_participants;
+  const participantsOf = (node: string) => readAll(levels, node, startMs).levels.live_participants;
   expect(["reseller:r1", "partner:p1", "reseller:r2", "organization:acme", "all"].map(participantsOf)).toEqual([
     0, 0, 1, 1, 1,
   ]);
-  expect(levels.read("reseller:r1", startMs).rooms).toEqual([]);
+  expect(readAll(levels, "reseller:r1", startMs).rooms).toEqual([]);
 });
 
 test("a session that runs while its organization moves is one room of it, and of each reseller in turn", () => {
@@ -48,7 +55,7 @@ test("a session that runs while its organization moves is one room of it, and of
     changeOf({ part: 2, reseller: "r2", startedMs: movedMs, edges: joined(movedMs) }),
   ];
   const levels = new LiveLevels(parts, startMs);
-  const roomsOf = (node: string, atMs: number) => levels.read(node, atMs).rooms.map(({ started_at }) => started_at);
+  const roomsOf = (node: string, atMs: number) => readAll(levels, node, atMs).rooms.map(({ started_at }) => started_at);
   const [began, moved] = [startMs, movedMs].map((atMs) => new Date(atMs).toISOString());
   expect([roomsOf("reseller:r1", startMs), roomsOf("reseller:r2", startMs)]).toEqual([[began], []]);
   expect([roomsOf("reseller:r1", movedMs), roomsOf("reseller:r2", movedMs)]).toEqual([[], [moved]]);
@@ -60,7 +67,7 @@ test("rooms are the longest-running, at most a hundred, in order", () => {
   const changes = started.map((place) =>
     changeOf({ session: `s${place}`, startedMs: startMs + place, edges: joined(startMs + place) }),
   );
-  const { rooms } = new LiveLevels(changes, startMs + 1_000).read("organization:acme", startMs + 1_000);
+  const { rooms } = readAll(new LiveLevels(changes, startMs + 1_000), "organization:acme", startMs + 1_000);
   expect(rooms.map(({ session }) => session)).toEqual(Array.from({ length: maxRooms }, (_, place) => `s${place}`));
 });
 
@@ -80,13 +87,13 @@ test("an agent's levels are those of its own intervals", () => {
   const other = { ...span, agent: "bot-2" };
   const edges = [{ level: "participants", atMs: startMs, delta: 3 }];
   const levels = new LiveLevels([changeOf({ edges, agentSpans: [span, other] })], startMs);
-  expect(levels.read("agent:acme/bot%2F1", startMs)).toMatchObject({
+  expect(readAll(levels, "agent:acme/bot%2F1", startMs)).toMatchObject({
     levels: { live_participants: 1, live_sessions: 1 },
     rooms: [{ participants: 1 }],
   });
   levels.apply([changeOf({ agentSpans: [{ ...span, endMs: startMs + 10 }, other] })], startMs);
   expect(levels.takeChanged()).toContain("agent:acme/bot%2F1");
-  expect(levels.read("agent:acme/bot%2F1", startMs + 10).levels.live_participants).toBe(0);
+  expect(readAll(levels, "agent:acme/bot%2F1", startMs + 10).levels.live_participants).toBe(0);
 });
 
 /** Intervals of as many agents, one ending after the other; counts how often it is looked whose they are and when they end. */
@@ -136,7 +143,7 @@ test("all agents of an organization are read at what one look through its sessio
   let participants = 0;
   const looks = looksDuring(() => {
     for (let index = 0; index < agents; index++)
-      participants += levels.read(`agent:acme/bot-${index}`, startMs).levels.live_participants;
+      participants += readAll(levels, `agent:acme/bot-${index}`, startMs).levels.live_participants;
   });
   expect(participants).toBe(agents);
   expect(looks).toBeLessThan(10 * agents);
@@ -168,7 +175,7 @@ test("nothing is kept of what has ended", () => {
   levels.advance(startMs + 100);
   levels.takeTimedOut(startMs + 1_000);
   expect(levels.held).toBe(0);
-  expect(levels.read("all", startMs + 100)).toEqual({
+  expect(readAll(levels, "all", startMs + 100)).toEqual({
     levels: { live_participants: 0, live_sessions: 0, active_recordings: 0 },
     rooms: [],
   });
@@ -217,7 +224,7 @@ test("whatever changes in whatever order, each node has the sum of what lies beh
             .filter((one) => isBelow(paths[one.path] as (typeof paths)[number]))
             .flatMap((one) => one.edges)
             .reduce((sum, { atMs, delta }) => sum + (atMs <= nowMs ? delta : 0), 0);
-        const recordingsOf = (node: string) => levels.read(node, nowMs).levels.active_recordings;
+        const recordingsOf = (node: string) => readAll(levels, node, nowMs).levels.active_recordings;
         expect(recordingsOf("all")).toBe(sumOf(() => true));
         expect(recordingsOf("organization:acme")).toBe(sumOf(() => true));
         expect(recordingsOf("reseller:r1")).toBe(sumOf(({ reseller }) => reseller === "r1"));
