@@ -86,7 +86,7 @@ export interface MaterializerOptions {
   placementsWithin?: PlacementsWithin | undefined;
   /** Hears of what was written. */
   listener?: DerivationListener | undefined;
-  /** Members of sessions that memory holds at most. */
+  /** Members of sessions that memory holds at most; one with many intervals or signs of life counts as several. */
   mostHeldMembers?: number | undefined;
 }
 
@@ -106,7 +106,8 @@ export function createLevelMaterializer(options: MaterializerOptions): LevelMate
     scope: DerivationScope,
     derivation: Derivation,
   ): Promise<void> {
-    for await (const { share, sessions } of dirtyStoredSessions(clickhouse, marks)) {
+    for await (const { share, sessions, withUnassigned } of dirtyStoredSessions(clickhouse, marks)) {
+      for (const organization of withUnassigned) known.addUnassigned(organization);
       const rows = new DerivedRows(nextVersion(), scope);
       for (const [key, stored] of sessions) {
         if (scope === "comparison") {
@@ -285,8 +286,13 @@ export function createLevelMaterializer(options: MaterializerOptions): LevelMate
       }),
     deriveEvents: (stored, nowMs) => inTurn(() => derivation((found) => deriveLines(stored, nowMs, found))),
     alone: (work) =>
-      // It may write edges and intervals of its own, which memory does not have.
-      inTurn(() => work(deriveBatches).finally(loseTrack)),
+      // It may write edges and intervals of its own, of sessions that memory never met as well.
+      inTurn(() =>
+        work(deriveBatches).finally(() => {
+          loseTrack();
+          known.forget();
+        }),
+      ),
     unfinishedSince: () => unfinishedSince,
     held: () => held.sizes,
   };
@@ -304,8 +310,8 @@ function foldInto(held: RunningSessions, known: ReturnType<typeof createKnownSes
     const { organization, session } = event;
     if (session === "") {
       if (event.interval === "") return;
+      // What is held of it is used no more, and goes when it is derived or room is needed.
       known.addUnassigned(organization);
-      held.letGoOf(organization);
     }
     if (known.mayHaveUnassigned(organization)) return void organizations.add(organization);
     const key = sessionKey(event);

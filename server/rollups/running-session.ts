@@ -8,6 +8,7 @@ import { defaultAliveWithinMs } from "../catalog/levels.ts";
 import type { SessionDifference } from "./compare-sessions.ts";
 import type { LevelEvent } from "./level-events.ts";
 import type { NodePath } from "./minute-changes.ts";
+import { ownText } from "./own-text.ts";
 import {
   closingLevel,
   closingsOf,
@@ -28,6 +29,7 @@ import {
   memberOfEvent,
   type SessionMembers,
   type SessionPath,
+  signsOf,
 } from "./session-members.ts";
 import { endlessMs, type SessionPart } from "./session-parts.ts";
 
@@ -35,6 +37,9 @@ interface HeldMember {
   known: KnownMember;
   resolved: ResolvedMember;
 }
+
+/** As much memory as a member of one named interval takes. */
+const signsOfInterval = 64;
 
 const unresolved: ResolvedMember = { spans: [], isOrphan: false, inverted: 0 };
 
@@ -51,6 +56,8 @@ export class RunningSession {
   readonly #edges = new RunningEdges();
   #dirty = new Set<HeldMember>();
   #closedAt: readonly number[] = [];
+  /** Of all members, as `signsOf` counts. */
+  #signs = 0;
   #spans = 0;
   #openSpans = 0;
   #firstMs = Number.POSITIVE_INFINITY;
@@ -64,7 +71,9 @@ export class RunningSession {
 
   /** A session that nothing is stored of but what events fold into it from now on. */
   static begun({ organization, session }: Pick<SessionPath, "organization" | "session">): RunningSession {
-    const begun = new RunningSession({ organization, session, room: "", partner: "", reseller: "" });
+    const [ownOrganization, ownSession] = [ownText(organization), ownText(session)];
+    const path = { organization: ownOrganization, session: ownSession, room: "", partner: "", reseller: "" };
+    const begun = new RunningSession(path);
     begun.listedUntilMs = 0;
     return begun;
   }
@@ -76,6 +85,7 @@ export class RunningSession {
       const member = { known, resolved: unresolved };
       session.#members.set(memberKey(known), member);
       session.#dirty.add(member);
+      session.#signs += signsOf(known);
     }
     session.#closedAt = closingsOf(found.members);
     return session;
@@ -83,6 +93,11 @@ export class RunningSession {
 
   get members(): number {
     return this.#members.size;
+  }
+
+  /** How much memory it takes: that of so many members of one interval each. */
+  get weight(): number {
+    return this.#members.size + Math.floor(this.#signs / signsOfInterval);
   }
 
   /** Whether events can still be expected: something is open, or ends later than `nowMs`. */
@@ -103,10 +118,11 @@ export class RunningSession {
     let member = this.#members.get(key);
     if (!member) {
       member = { known: memberOfEvent(event), resolved: unresolved };
-      this.#members.set(key, member);
+      // A joined text keeps what it was joined of.
+      this.#members.set(ownText(key), member);
     }
     const closings = member.known.endTimes.length;
-    foldEvent(member.known, event);
+    this.#signs += foldEvent(member.known, event);
     if (member.known.level !== closingLevel) this.#dirty.add(member);
     else if (member.known.endTimes.length !== closings) {
       this.#closedAt = closingsOf(this.#knownMembers());

@@ -1,12 +1,13 @@
 /**
- * The sessions that are held in memory, up to as many members in all as fit into what the process may take. The one that was used
- * longest ago goes first: whoever needs it again reads it from storage, which has all of it.
+ * The sessions that are held in memory, up to as many members in all as fit into what the process may take; a member that has
+ * many intervals or signs of life counts as several. The one that was used longest ago goes first: whoever needs it again reads it
+ * from storage, which has all of it.
  */
 import type { RunningSession } from "./running-session.ts";
 import { sessionKey } from "./session-members.ts";
 
-/** Some 700 bytes each. */
-const mostMembers = 100_000;
+/** In members of one interval: some 700 bytes each. */
+const mostWeight = 100_000;
 
 export interface HeldSizes {
   sessions: number;
@@ -15,12 +16,13 @@ export interface HeldSizes {
 
 export class RunningSessions {
   /** In order of their last use, by `sessionKey`. */
-  readonly #held = new Map<string, { session: RunningSession; members: number }>();
-  readonly #mostMembers: number;
+  readonly #held = new Map<string, { session: RunningSession; members: number; weight: number }>();
+  readonly #mostWeight: number;
   #members = 0;
+  #weight = 0;
 
-  constructor(most = mostMembers) {
-    this.#mostMembers = most;
+  constructor(most = mostWeight) {
+    this.#mostWeight = most;
   }
 
   get sizes(): HeldSizes {
@@ -35,10 +37,12 @@ export class RunningSessions {
   hold(session: RunningSession): void {
     const key = sessionKey(session.named);
     this.letGo(key);
-    this.#held.set(key, { session, members: session.members });
-    this.#members += session.members;
+    const { members, weight } = session;
+    this.#held.set(key, { session, members, weight });
+    this.#members += members;
+    this.#weight += weight;
     for (const oldest of this.#held.keys()) {
-      if (this.#members <= this.#mostMembers) return;
+      if (this.#weight <= this.#mostWeight) return;
       this.letGo(oldest);
     }
   }
@@ -48,14 +52,12 @@ export class RunningSessions {
     if (!entry) return;
     this.#held.delete(key);
     this.#members -= entry.members;
-  }
-
-  letGoOf(organization: string): void {
-    for (const [key, { session }] of this.#held) if (session.named.organization === organization) this.letGo(key);
+    this.#weight -= entry.weight;
   }
 
   letAllGo(): void {
     this.#held.clear();
     this.#members = 0;
+    this.#weight = 0;
   }
 }

@@ -3,6 +3,7 @@
  * same minima, maxima and sets (the view `intervals_mv`), so that order and repeats change nothing.
  */
 import type { LevelEvent } from "./level-events.ts";
+import { ownText } from "./own-text.ts";
 import { closingLevel, type Member } from "./resolve-session.ts";
 
 /** A member as long as events can still say more about it. */
@@ -159,14 +160,14 @@ export function memberKeyOf(event: LevelEvent): string {
   return interval === "" ? `${level}\0\0${event.user}` : `${level}\0${interval}\0`;
 }
 
-/** That member before anything is known of it. */
+/** That member before anything is known of it. It keeps nothing of the event's line. */
 export function memberOfEvent({ level, interval, user }: LevelEvent): KnownMember {
   const isClosing = level === closingLevel;
   const isNamed = !isClosing && interval !== "";
   return {
-    level,
-    interval: isNamed ? interval : "",
-    member: isNamed || isClosing ? "" : user,
+    level: ownText(level),
+    interval: isNamed ? ownText(interval) : "",
+    member: isNamed || isClosing ? "" : ownText(user),
     startedMs: undefined,
     endedMs: undefined,
     seenMs: 0,
@@ -185,8 +186,22 @@ export function memberOfEvent({ level, interval, user }: LevelEvent): KnownMembe
 /** The sets of a named interval, which has none: one for all of them. */
 const neverFilled: never[] = [];
 
-/** What the event says, into the member that it speaks of. The same as the view `intervals_mv`. */
-export function foldEvent(member: KnownMember, event: LevelEvent): void {
+/**
+ * How much memory the sets of a member take, which grow with every event of one without a name: in signs of some 10 bytes. A start
+ * may be an interval of its own, with its edges.
+ */
+export function signsOf({ startTimes, aliveTimes, endTimes, dimsAt }: KnownMember): number {
+  const times = startTimes.length * signs.start + aliveTimes.length + endTimes.length;
+  return dimsAt.reduce((sum, [, dims]) => sum + signs.dims(dims), times);
+}
+
+const signs = { start: 16, dims: (dims: string) => 16 + Math.ceil(dims.length / 8) };
+
+/**
+ * What the event says, into the member that it speaks of, which keeps nothing of its line. The same as the view `intervals_mv`. Answers
+ * by how much `signsOf` the member has grown.
+ */
+export function foldEvent(member: KnownMember, event: LevelEvent): number {
   const { timeMs, startedMs, action } = event;
   if (action === "start") foldStart(member, timeMs);
   if (startedMs > 0) foldStart(member, startedMs);
@@ -200,13 +215,22 @@ export function foldEvent(member: KnownMember, event: LevelEvent): void {
   member.user = larger(member.user, event.user);
   member.agent = larger(member.agent, event.agent);
   member.dims = larger(member.dims, event.dims);
-  if (member.interval !== "") return;
-  if (action === "start") addOnce(member.startTimes, timeMs);
-  if (startedMs > 0) addOnce(member.startTimes, startedMs);
-  if (action === "alive") addOnce(member.aliveTimes, timeMs);
-  if (action === "end") addOnce(member.endTimes, timeMs);
-  if (event.dims !== "" && !member.dimsAt.some(([atMs, dims]) => atMs === timeMs && dims === event.dims))
-    member.dimsAt.push([timeMs, event.dims]);
+  if (member.interval !== "") return 0;
+  let added = 0;
+  if (action === "start") added += addOnce(member.startTimes, timeMs) * signs.start;
+  if (startedMs > 0) added += addOnce(member.startTimes, startedMs) * signs.start;
+  if (action === "alive") added += addOnce(member.aliveTimes, timeMs);
+  if (action === "end") added += addOnce(member.endTimes, timeMs);
+  if (event.dims !== "") added += addDims(member, timeMs, event.dims);
+  return added;
+}
+
+function addDims({ dims: largest, dimsAt }: KnownMember, timeMs: number, dims: string): number {
+  if (dimsAt.some(([atMs, known]) => atMs === timeMs && known === dims)) return 0;
+  // One text for all signs that say the same.
+  const known = largest === dims ? largest : dimsAt.findLast(([, known]) => known === dims)?.[1];
+  dimsAt.push([timeMs, known ?? ownText(dims)]);
+  return signs.dims(dims);
 }
 
 /** What the event says of where the session is. */
@@ -216,8 +240,11 @@ function foldStart(member: KnownMember, startMs: number): void {
   member.startedMs = Math.min(member.startedMs ?? startMs, startMs);
 }
 
-function addOnce(values: number[], value: number): void {
-  if (!values.includes(value)) values.push(value);
+/** Answers how many it added. */
+function addOnce(values: number[], value: number): 0 | 1 {
+  if (values.includes(value)) return 0;
+  values.push(value);
+  return 1;
 }
 
 export const memberKey = ({ level, interval, member }: Pick<Member, "level" | "interval" | "member">) =>
@@ -226,9 +253,10 @@ export const sessionKey = ({ organization, session }: Pick<SessionPath, "organiz
   `${organization}\0${session}`;
 
 const beyondPlain = /[\ud800-\uffff]/;
-/** The larger one as ClickHouse orders texts, by their bytes in UTF-8. */
+/** The larger one as ClickHouse orders texts, by their bytes in UTF-8; of `b` a text of its own. */
 function larger(a: string, b: string): string {
   if (a === b || b === "") return a;
-  if (beyondPlain.test(a) && beyondPlain.test(b)) return Buffer.compare(Buffer.from(a), Buffer.from(b)) > 0 ? a : b;
-  return a > b ? a : b;
+  if (beyondPlain.test(a) && beyondPlain.test(b))
+    return Buffer.compare(Buffer.from(a), Buffer.from(b)) > 0 ? a : ownText(b);
+  return a > b ? a : ownText(b);
 }

@@ -26,7 +26,11 @@ const derivedColumns = {
 } as const;
 
 const dirtySessions = defineQuery("dirty_sessions", dirtyParams, z.object({ sessions: millis, unassigned: millis }));
-const hasUnassignedIntervals = defineQuery("has_unassigned_intervals", dirtyParams, z.object({ found: millis }));
+const dirtyWithUnassigned = defineQuery(
+  "dirty_organizations_with_unassigned_intervals",
+  dirtyParams,
+  z.object({ organization: z.string() }),
+);
 const marking = dirtyParams.extend({ batch: z.number() });
 const markSessionsOfUnassigned = defineStatement("mark_sessions_of_unassigned", marking);
 const markPlaceholderSessions = defineStatement("mark_placeholder_sessions", marking);
@@ -75,18 +79,19 @@ export type DirtyShare = z.input<typeof dirtyShare>;
 
 /**
  * The sessions that the batches made dirty, of the organizations that are named or of all, in pieces. Of unassigned intervals the
- * session that other events assign them to, and the one that they had until then, are marked as well.
+ * session that other events assign them to, and the one that they had until then, are marked as well. With every piece come all
+ * organizations among them that have unassigned intervals.
  */
 export async function* dirtyStoredSessions(
   clickhouse: ClickHouse,
   marks: DirtyMarks,
-): AsyncGenerator<{ share: DirtyShare; sessions: Map<string, StoredSession> }> {
+): AsyncGenerator<{ share: DirtyShare; sessions: Map<string, StoredSession>; withUnassigned: readonly string[] }> {
   const [batch] = marks.batches;
   let [counts] = await dirtySessions(clickhouse, marks);
   if (batch === undefined || !counts || counts.sessions + counts.unassigned === 0) return;
   if (counts.unassigned > 0) await markSessionsOfUnassigned(clickhouse, { ...marks, batch });
-  const hasUnassigned = (await hasUnassignedIntervals(clickhouse, marks)).length > 0;
-  if (hasUnassigned) {
+  const withUnassigned = (await dirtyWithUnassigned(clickhouse, marks)).map(({ organization }) => organization);
+  if (withUnassigned.length > 0) {
     await markPlaceholderSessions(clickhouse, { ...marks, batch });
     [counts] = await dirtySessions(clickhouse, marks);
   }
@@ -95,10 +100,10 @@ export async function* dirtyStoredSessions(
     const share = { ...marks, share: number, shares };
     const [members, unassigned, derived] = await Promise.all([
       sessionMembers(clickhouse, share),
-      hasUnassigned ? unassignedMembers(clickhouse, share) : undefined,
+      withUnassigned.length > 0 ? unassignedMembers(clickhouse, share) : undefined,
       derivedSessions(clickhouse, share),
     ]);
-    yield { share, sessions: joined(groupMembers(members, unassigned), asDerived(derived)) };
+    yield { share, sessions: joined(groupMembers(members, unassigned), asDerived(derived)), withUnassigned };
   }
 }
 

@@ -18,6 +18,7 @@ import {
   withoutEdges,
 } from "./minute-changes.ts";
 import type { MinuteSlots } from "./minute-slots.ts";
+import { sessionKey } from "./session-members.ts";
 import { type OpenRow, renderEdgeRow, renderOpenRow, renderSessionRow, type SessionRow } from "./session-rows.ts";
 import { partKey, readUnfinished } from "./stored-sessions.ts";
 
@@ -112,7 +113,10 @@ export class DerivedRows {
   }
 }
 
-/** Puts the edges written under `since` and later versions back to what `sessions` says, and the slots of their minutes. */
+/**
+ * Puts the edges written under `since` and later versions back to what `sessions` says, and the slots of their minutes. Their
+ * sessions may be listed as open no more: they are again, and due, so who reads what is open reads them until they are derived.
+ */
 export async function undoDerivations(
   clickhouse: ClickHouse,
   epoch: number,
@@ -121,6 +125,12 @@ export async function undoDerivations(
 ): Promise<void> {
   const { minutes, derived } = await readUnfinished(clickhouse, since);
   if (minutes.length === 0) return;
+  const undone = new Map(
+    minutes.map(({ organization, session }) => [sessionKey({ organization, session }), { organization, session }]),
+  );
+  const due = [...undone.values()].map((named) => renderOpenRow({ ...named, version, deadline_ms: 1, is_deleted: 0 }));
+  // First, because afterwards nothing tells any more that something was undone.
+  await insertOpenSessions(clickhouse, asBody(due), { epoch });
   const parts = new Map(
     [...derived].map(([key, part]) => [key, { pathAfter: pathOf(part), edges: edgesByMinute(part.edges) }]),
   );

@@ -51,7 +51,7 @@ beforeAll(async () => {
   postgres = connectPostgres(database.url);
   await migratePostgres(postgres);
   tree = await NodeTree.load(postgres, silent);
-  ingesting = await startIngesting(listener);
+  ingesting = await startIngesting({ listener });
   const { clickhouse } = ingesting.store;
   corrections = createCorrections({ postgres, clickhouse, tree: ingesting.tree, ingest: ingesting });
 }, 120_000);

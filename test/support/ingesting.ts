@@ -10,10 +10,9 @@ import type { Meter } from "../../server/catalog/meter.ts";
 import type { UsageEvent, Verdict } from "../../server/contract/events.ts";
 import type { MeterUsage, UsageQuery } from "../../server/contract/usage.ts";
 import { acceptRequest } from "../../server/ingest/accept/accept-request.ts";
-import { type Ingest, startIngest } from "../../server/ingest/flush/start-ingest.ts";
+import { type Ingest, type IngestOptions, startIngest } from "../../server/ingest/flush/start-ingest.ts";
 import { answerUsage } from "../../server/metrics/usage.ts";
 import { parseInstant } from "../../server/metrics/windows.ts";
-import type { DerivationListener } from "../../server/rollups/derived-change.ts";
 import { rootKey, SmallTree } from "./accepting.ts";
 import { type OwnClickHouse, ownClickHouse } from "./stores.ts";
 
@@ -37,7 +36,9 @@ export interface Ingesting extends Ingest {
   close(): Promise<void>;
 }
 
-export async function startIngesting(listener?: DerivationListener): Promise<Ingesting> {
+export async function startIngesting(
+  options: Pick<IngestOptions, "listener" | "mostHeldMembers"> = {},
+): Promise<Ingesting> {
   const store = await ownClickHouse();
   const dataDir = await mkdtemp(join(tmpdir(), "tidemark-ingest-"));
   const tree = new SmallTree();
@@ -52,7 +53,7 @@ export async function startIngesting(listener?: DerivationListener): Promise<Ing
       throw error;
     },
     logger: pino({ level: "error" }),
-    listener,
+    ...options,
   });
   return {
     ...ingest,

@@ -53,6 +53,8 @@ export interface IngestOptions {
   watchers?: (() => number) | undefined;
   /** Hears what derivations of this process change. */
   listener?: DerivationListener | undefined;
+  /** Members of running sessions that memory holds at most; absent: as many as a process of the usual size may take. */
+  mostHeldMembers?: number | undefined;
   /** Where other processes store in the same ClickHouse. */
   shared?: SharedIngest | undefined;
 }
@@ -123,6 +125,7 @@ export async function startIngest(options: IngestOptions): Promise<Ingest> {
     currentEpoch: epoch,
     placementsWithin: options.placementsWithin,
     listener: options.listener,
+    mostHeldMembers: options.mostHeldMembers,
   });
   const materializer = shared ? shared.materializer(localMaterializer) : localMaterializer;
 

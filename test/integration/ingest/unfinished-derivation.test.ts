@@ -1,7 +1,9 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { ClickHouse } from "../../../server/clickhouse/client.ts";
+import { loadLiveLevels } from "../../../server/live/load-live-levels.ts";
 import { stageComparisons } from "../../../server/rollups/compare-stages.ts";
 import { createLevelMaterializer, type LevelMaterializer } from "../../../server/rollups/derive-levels.ts";
+import type { DerivedChange } from "../../../server/rollups/derived-change.ts";
 import { type Ingesting, startIngesting } from "../../support/ingesting.ts";
 
 let ingesting: Ingesting;
@@ -84,3 +86,36 @@ test.each(Object.entries(later))(
     expect(await differences(organization, day)).toEqual([]);
   },
 );
+
+test("live levels that are read between a derivation that was cut off and its repetition come to what storage has", async () => {
+  const { store, sequence } = ingesting;
+  const organization = "cut off while it ends";
+  const now = Date.now();
+  const send = (action: string, minutesAgo: number) =>
+    ingesting.send([
+      {
+        ...{ id: action, type: `participant.${action}`, organization, session: "s", user: "u", interval: "i" },
+        time: new Date(now - minutesAgo * 60_000).toISOString(),
+      },
+    ]);
+  await send("joined", 10);
+  const batch = ingesting.flush.settledBatch;
+  const changes: DerivedChange[] = [];
+  const materializer = createLevelMaterializer({
+    clickhouse: cutBeforeSessions(store.clickhouse),
+    nextVersion: () => sequence.next(),
+    currentEpoch: latestEpoch(undefined),
+    listener: { onSessionsDerived: (told) => changes.push(...told), onTrackLost: () => undefined },
+  });
+  // A day later the session has timed out, so it is listed as open no more.
+  const dayLater = now + 24 * 60 * 60_000;
+  await expect(materializer.derive([batch], dayLater)).rejects.toThrow("cut off");
+  await materializer.derive([], dayLater);
+  const node = `organization:${organization}` as const;
+  const between = await loadLiveLevels(store.clickhouse, dayLater, 10_000, (id) => id);
+  expect(between?.read(node, dayLater)?.levels.live_participants).toBe(1);
+  changes.length = 0;
+  await materializer.derive([batch], dayLater);
+  between?.apply(changes, dayLater);
+  expect(between?.read(node, dayLater)?.levels.live_participants).toBe(0);
+});

@@ -3,14 +3,20 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import type { ClickHouse } from "../../../server/clickhouse/client.ts";
 import { applyCorrection } from "../../../server/corrections/apply-correction.ts";
 import { findStoredEvent } from "../../../server/corrections/stored-event.ts";
+import { placeOrganizations } from "../../../server/rollups/apply-moves.ts";
 import { type StageComparison, stageComparisons } from "../../../server/rollups/compare-stages.ts";
 import { createLevelMaterializer } from "../../../server/rollups/derive-levels.ts";
+import { expireIntervals } from "../../../server/rollups/expire-intervals.ts";
 import { type Ingesting, startIngesting } from "../../support/ingesting.ts";
 import { eventually } from "../../support/service.ts";
 
+const seed = Number(process.env.PROPERTY_SEED ?? 20_261_129);
+const lives = Number(process.env.PROPERTY_RUNS ?? 8);
+
 let ingesting: Ingesting;
 beforeAll(async () => {
-  ingesting = await startIngesting();
+  // So few that every other step lets go of a session.
+  ingesting = await startIngesting({ mostHeldMembers: 12 });
 });
 afterAll(() => ingesting.close());
 
@@ -45,7 +51,7 @@ function asEvents(organization: string, batch: readonly Sign[], nowMs: number) {
     const timeMs = nowMs - secondsAgo * 1000;
     const isIn = type.endsWith("ed") && type !== "session.ended";
     return {
-      id: `${organization} ${run} ${isRepeat ? Math.max(0, index - 1) : index} ${isRepeat ? "" : type} ${timeMs}`,
+      id: `${organization} ${isRepeat ? Math.max(0, index - 1) : index} ${isRepeat ? "" : type} ${timeMs}`,
       type,
       organization,
       time: new Date(timeMs).toISOString(),
@@ -60,9 +66,42 @@ function asEvents(organization: string, batch: readonly Sign[], nowMs: number) {
   });
 }
 
+/** Takes the session away from the event, or voids it. Answers false where it counts no more already. */
+async function correct(organization: string, id: string, isVoided: boolean): Promise<boolean> {
+  const { store, sequence, materializer, flush } = ingesting;
+  const stored = await findStoredEvent(store.clickhouse, organization, { id, source: undefined }, undefined);
+  if (!stored?.current) return false;
+  const before = stored.current;
+  const voidBatch = sequence.next();
+  const correction = isVoided
+    ? { before, voidBatch, after: undefined, amendBatch: undefined }
+    : { before, voidBatch, after: { ...before, session: "" }, amendBatch: sequence.next() };
+  await flush.exclusive(async () => {
+    const levels = await applyCorrection({ clickhouse: store.clickhouse, materializer }, correction, Date.now());
+    return { batch: correction.amendBatch ?? voidBatch, organizations: new Set([organization]), levels };
+  });
+  return true;
+}
+
+async function move(organization: string, reseller: string, sinceMs: number): Promise<void> {
+  const { store, materializer, flush, sequence, tree } = ingesting;
+  const earlier = tree.placements.get(organization) ?? [{ sinceMs: 0, partner: "", reseller: "" }];
+  tree.placements.set(organization, [
+    ...earlier.filter((placement) => placement.sinceMs < sinceMs),
+    { sinceMs, partner: "", reseller },
+  ]);
+  const placementsWithin = (id: string, fromMs: number, toMs: number) => tree.placementsWithin(id, fromMs, toMs);
+  await placeOrganizations(
+    { clickhouse: store.clickhouse, materializer, flush, sequence, placementsWithin },
+    { organizations: [organization], sinceMs, nowMs: Date.now(), unfinished: [], record: async () => undefined },
+  );
+}
+
 /** What memory holds, and what was written from it, where it is not what storage has and would derive now. */
 async function wrongs(organization: string, nowMs: number): Promise<unknown[]> {
   const { store, sequence, materializer } = ingesting;
+  // An interval that has timed out and was not ended yet is right.
+  await expireIntervals(store.clickhouse, materializer.derive, sequence, nowMs);
   const batch = sequence.next();
   await store.clickhouse.command(
     `INSERT INTO touched_sessions (batch, organization, session, level, interval)
@@ -73,34 +112,67 @@ async function wrongs(organization: string, nowMs: number): Promise<unknown[]> {
   const { differences } = await materializer.derive([batch], nowMs, "comparison");
   const comparison = { clickhouse: store.clickhouse, sequence, derive: materializer.derive, nowMs, settledBatch: 0 };
   const days = [...new Set([nowMs, nowMs - 15 * minuteMs].map((ms) => new Date(ms).toISOString().slice(0, 10)))];
-  const stages: StageComparison[] = [stageComparisons.presences, stageComparisons.edges, stageComparisons.slots];
+  const stages: StageComparison[] = [stageComparisons.presences, stageComparisons.edges];
   const whole = { ...comparison, touchedNodes: new Set<string>(), dirtyBatch: batch };
-  const found: unknown[] = [...differences];
-  for (const day of days)
-    for (const stage of stages) found.push(...(await stage.compare(whole, { organization, day })));
-  return found;
+  const found = await Promise.all(
+    days.flatMap((day) => [
+      ...stages.map((stage) => stage.compare(whole, { organization, day })),
+      stageComparisons.slots.compare(whole, { organization: "", day }),
+    ]),
+  );
+  return [...differences, ...found.flat()];
 }
 
-test("what memory holds of running sessions, and what is written from it, is what storage has after every step of random lives", async () => {
+const stepArbitrary = fc.oneof(
+  {
+    weight: 9,
+    arbitrary: fc.record({
+      kind: fc.constant("send" as const),
+      signs: fc.array(signArbitrary, { minLength: 1, maxLength: 6 }),
+    }),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({ kind: fc.constant("correct" as const), pick: fc.nat(), isVoided: fc.boolean() }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      kind: fc.constant("move" as const),
+      reseller: fc.constantFrom("", "r1", "r2"),
+      secondsAgo: fc.nat(500),
+    }),
+  },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant("let all go" as const) }) },
+);
+type Step = typeof stepArbitrary extends fc.Arbitrary<infer Value> ? Value : never;
+
+/** Answers whether anything may have changed. */
+async function take(organization: string, step: Step, sent: string[]): Promise<boolean> {
+  if (step.kind === "send") {
+    const events = asEvents(organization, step.signs, Date.now());
+    await ingesting.send(events);
+    sent.push(...events.map(({ id }) => id));
+  }
+  if (step.kind === "correct") {
+    const [id] = sent.splice(step.pick % Math.max(1, sent.length), 1);
+    return id !== undefined && (await correct(organization, id, step.isVoided));
+  }
+  if (step.kind === "move") await move(organization, step.reseller, Date.now() - step.secondsAgo * 1000);
+  if (step.kind === "let all go") await ingesting.materializer.alone(async () => undefined);
+  return true;
+}
+
+test(`what memory holds of running sessions, and what is written from it, is what storage has after every step of ${lives} random lives (PROPERTY_SEED=${seed})`, async () => {
   await fc.assert(
-    fc.asyncProperty(
-      fc.array(fc.record({ signs: fc.array(signArbitrary, { minLength: 1, maxLength: 6 }), isForgotten: fc.nat(5) }), {
-        minLength: 2,
-        maxLength: 6,
-      }),
-      async (steps) => {
-        run++;
-        const organization = `lives ${run}`;
-        const { materializer } = ingesting;
-        for (const { signs, isForgotten } of steps) {
-          await ingesting.send(asEvents(organization, signs, Date.now()));
-          // Lets go of everything.
-          if (isForgotten === 0) await materializer.alone(async () => undefined);
-          expect(await wrongs(organization, Date.now())).toEqual([]);
-        }
-      },
-    ),
-    { numRuns: 8 },
+    fc.asyncProperty(fc.array(stepArbitrary, { minLength: 3, maxLength: 7 }), async (steps) => {
+      const organization = `lives ${++run}`;
+      ingesting.tree.organizations.set(organization, { partner: "", reseller: "" });
+      const sent: string[] = [];
+      for (const step of steps)
+        if (await take(organization, step, sent)) expect(await wrongs(organization, Date.now())).toEqual([]);
+    }),
+    { numRuns: lives, seed },
   );
 }, 120_000);
 
@@ -114,25 +186,44 @@ const sign = (organization: string, id: string, action: string, secondsAgo: numb
   time: new Date(Date.now() - secondsAgo * 1000).toISOString(),
 });
 
-test("what was corrected while its session runs counts no more in what the session's next events change", async () => {
-  const organization = "corrected";
-  const { store, sequence, materializer, flush } = ingesting;
+/** Sends signs of life of one interval until memory holds its session. */
+async function untilHeld(organization: string): Promise<void> {
   await ingesting.send([sign(organization, "a", "joined", 300)]);
-  let sent = 0;
   await eventually("the session to be held", async () => {
-    await ingesting.send([sign(organization, `b${++sent}`, "joined", 200)]);
-    return materializer.held().members > 0 || undefined;
+    await ingesting.send([{ ...sign(organization, "a", "alive", 290), id: `${organization} ${++run}` }]);
+    return ingesting.materializer.held().members > 0 || undefined;
   });
-  const name = { id: `${organization} a joined`, source: undefined };
-  const stored = await findStoredEvent(store.clickhouse, organization, name, undefined);
-  if (!stored?.current) throw new Error("the event is stored");
-  const voidBatch = sequence.next();
-  const correction = { before: stored.current, voidBatch, after: undefined, amendBatch: undefined };
-  await flush.exclusive(async () => {
-    const levels = await applyCorrection({ clickhouse: store.clickhouse, materializer }, correction, Date.now());
-    return { batch: correction.voidBatch, organizations: new Set([organization]), levels };
-  });
-  await ingesting.send([sign(organization, "c", "joined", 100)]);
+}
+
+const corrections = [
+  ["a start that was voided", "joined", true],
+  ["an end that names its session no more", "left", false],
+] as const;
+
+test.each(corrections)(
+  "%s while the session runs counts so in all that the session's next events change",
+  async (name, action, isVoided) => {
+    const organization = `${name} while it runs`;
+    await untilHeld(organization);
+    await ingesting.send([sign(organization, "b", "joined", 250), sign(organization, "b", "left", 200)]);
+    expect(await correct(organization, `${organization} b ${action}`, isVoided)).toBe(true);
+    await ingesting.send([sign(organization, "c", "joined", 100)]);
+    expect(await wrongs(organization, Date.now())).toEqual([]);
+  },
+);
+
+test("of a session that a repair found, and memory never met, the next events are derived with what was repaired", async () => {
+  const organization = "repaired";
+  await untilHeld(organization);
+  const { store, materializer } = ingesting;
+  await materializer.alone(() =>
+    store.clickhouse.command(
+      `INSERT INTO usage_events SELECT * REPLACE ('found' AS session, 'found' AS id) FROM usage_events
+      WHERE organization = {organization:String} AND level_action = 'start'`,
+      { organization },
+    ),
+  );
+  await ingesting.send([{ ...sign(organization, "b", "joined", 100), session: "found" }]);
   expect(await wrongs(organization, Date.now())).toEqual([]);
 });
 

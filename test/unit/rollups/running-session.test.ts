@@ -1,7 +1,10 @@
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { defaultAliveWithinMs } from "../../../server/catalog/levels.ts";
-import type { LevelEvent } from "../../../server/rollups/level-events.ts";
+import { lineColumns } from "../../../server/ingest/accept/event-row.ts";
+import { forEachLevelEvent, type LevelEvent } from "../../../server/rollups/level-events.ts";
 import type { EdgeColumns } from "../../../server/rollups/minute-changes.ts";
 import { type Edge, resolveSession } from "../../../server/rollups/resolve-session.ts";
 import { RunningSession } from "../../../server/rollups/running-session.ts";
@@ -32,7 +35,22 @@ const eventArbitrary = fc
 const stepArbitrary = fc.record({
   events: fc.array(eventArbitrary, { maxLength: 5 }),
   secondsLater: fc.integer({ min: 0, max: 120 }),
+  /** Memory lets go of it, and takes it up again as storage has it. */
+  isEvicted: fc.nat(4).map((chance) => chance === 0),
+  /** Of an earlier event storage forgets that it was in the session: a correction, which lets go of it as well. */
+  corrected: fc.option(fc.nat(), { freq: 4 }),
 });
+
+/** As storage has it. */
+function membersOf(events: readonly LevelEvent[]): KnownMember[] {
+  const members = new Map<string, KnownMember>();
+  for (const event of events) {
+    const member = members.get(memberKeyOf(event)) ?? memberOfEvent(event);
+    members.set(memberKeyOf(event), member);
+    foldEvent(member, event);
+  }
+  return [...members.values()];
+}
 
 /** Edges by level and instant, as those who were told of every change have them. */
 type Kept = Map<string, { delta: number; starts: number }>;
@@ -50,27 +68,30 @@ function add(kept: Kept, level: string, { edge_ms, edge_delta, edge_starts }: Ed
 const asKept = (edges: readonly Edge[]): Kept =>
   new Map(edges.map(({ level, atMs, delta, starts }) => [`${level} ${atMs}`, { delta, starts }]));
 
-test("a session that events fold into one by one is what all of its members are resolved to, and so is the sum of its changes", () => {
+test("a session that events fold into one by one is what all of its members are resolved to, and so is the sum of its changes, also where it was let go and corrected between", () => {
   fc.assert(
     fc.property(fc.array(stepArbitrary, { maxLength: 8 }), (steps) => {
-      const session = RunningSession.begun(path);
-      const members = new Map<string, KnownMember>();
-      const kept: Kept = new Map();
+      let session = RunningSession.begun(path);
+      const known: LevelEvent[] = [];
+      let kept: Kept = new Map();
       let nowMs = beganMs + 200_000;
-      for (const { events, secondsLater } of steps) {
+      const expected = () => resolveSession(membersOf(known), nowMs, defaultAliveWithinMs);
+      for (const { events, secondsLater, isEvicted, corrected } of steps) {
         nowMs += secondsLater * 1000;
-        for (const event of events) {
-          session.fold(event);
-          const fresh = memberOfEvent(event);
-          const member = members.get(memberKeyOf(event)) ?? fresh;
-          members.set(memberKeyOf(event), member);
-          foldEvent(member, event);
+        if (corrected !== null && known.length > 0) known.splice(corrected % known.length, 1);
+        if (isEvicted || corrected !== null) {
+          session = RunningSession.of({ ...path, members: membersOf(known) });
+          session.resolve(nowMs);
+          session.takeChanges();
+          kept = asKept(expected().edges);
         }
+        for (const event of events) session.fold(event);
+        known.push(...events);
         session.resolve(nowMs);
         for (const { level, difference } of session.takeChanges()) add(kept, level, difference);
-        const expected = resolveSession([...members.values()], nowMs, defaultAliveWithinMs);
-        expect(session.resolved()).toEqual(expected);
-        expect(new Map([...kept].sort())).toEqual(new Map([...asKept(expected.edges)].sort()));
+        expect(session.resolved()).toEqual(expected());
+        expect(new Map([...kept].sort())).toEqual(new Map([...asKept(expected().edges)].sort()));
+        expect(session.weight).toBe(RunningSession.of({ ...path, members: membersOf(known) }).weight);
       }
     }),
     { numRuns: 2_000 },
@@ -97,4 +118,58 @@ test("of sessions that are more than memory may hold, the one used longest ago g
   expect(held.sizes).toEqual({ sessions: 2, members: 3 });
   held.hold(sessionOf("large", 5));
   expect(held.sizes).toEqual({ sessions: 0, members: 0 });
+});
+
+const joinOf = (user: string, seconds: number): LevelEvent => ({
+  ...{ ...path, user, level: "participants", action: "start", interval: "", agent: "", dims: "" },
+  ...{ timeMs: beganMs + seconds * 1000, startedMs: 0, aliveWithinMs: 0 },
+});
+
+test("a member who comes and goes, or says that it lives, for hours takes the room of several members in memory", () => {
+  const held = new RunningSessions(50);
+  const sessionOf = (action: string, signs: number) => {
+    const session = RunningSession.begun(path);
+    for (let second = 0; second < signs; second++) session.fold({ ...joinOf("u", second), action });
+    return session;
+  };
+  for (const [action, few, many] of [
+    ["alive", 2_000, 20_000],
+    ["start", 100, 1_000],
+  ] as const) {
+    held.hold(sessionOf(action, few));
+    expect(held.sizes).toEqual({ sessions: 1, members: 1 });
+    held.hold(sessionOf(action, many));
+    expect(held.sizes).toEqual({ sessions: 0, members: 0 });
+  }
+});
+
+/** A line with columns as long as they may be beside those that a session keeps. */
+function longLineOf(number: number): Buffer {
+  const values: Partial<Record<(typeof lineColumns)[number], string>> = {
+    ...{ checked: "1", organization: `organization ${number}`, session: `a session of some length ${number}` },
+    ...{ room: `a room of some length ${number}`, user: `a user of some length ${number}` },
+    ...{ interval: `an interval of some length ${number}`, time_ms: `${beganMs + number}`, started_ms: "0" },
+    ...{ value: "\\N", properties: "p".repeat(16_384), dims: '{"device":"a mobile phone"}', level: "participants" },
+    ...{ level_action: "start", alive_within_ms: "0", key: "key" },
+  };
+  return Buffer.from(`${lineColumns.map((name) => values[name] ?? "").join("\t")}\n`);
+}
+
+test("what memory holds of a session keeps nothing else of the events' lines", () => {
+  setFlagsFromString("--expose-gc");
+  const collect = runInNewContext("gc") as () => void;
+  const held = new RunningSessions();
+  const count = 2_000;
+  collect();
+  const before = process.memoryUsage().heapUsed;
+  for (let number = 0; number < count; number++)
+    forEachLevelEvent([longLineOf(number)], (event) => {
+      const session = RunningSession.begun(event);
+      session.fold(event);
+      held.hold(session);
+    });
+  collect();
+  const bytesEach = (process.memoryUsage().heapUsed - before) / count;
+  expect(held.sizes).toEqual({ sessions: count, members: count });
+  expect(bytesEach).toBeLessThan(8_192);
 });
