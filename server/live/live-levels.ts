@@ -9,6 +9,7 @@ import { nodeAddress, type ParsedNode, parseNode } from "../contract/node-addres
 import type { NodeAddress } from "../contract/nodes.ts";
 import type { AgentSpan, DerivedChange } from "../rollups/derived-change.ts";
 import { AgentsInSessions } from "./agents-in-sessions.ts";
+import { longestRunning, type Running } from "./longest-running.ts";
 
 /** In the order in which values are kept. */
 export const heldLevels = ["participants", "sessions", "recordings"] as const;
@@ -20,7 +21,6 @@ export interface NodeReading {
   rooms: LiveRoom[];
 }
 
-export const maxRooms = 100;
 /** Session parts, intervals of agents, changes ahead and deadlines that are kept, some 560 bytes each. Beyond it organizations are left out, and storage is read for them. */
 export const mostHeld = 150_000;
 /** Looking through so many sessions for the longest-running takes a millisecond: it is done once a second at most. */
@@ -371,12 +371,6 @@ export class LiveLevels {
   }
 }
 
-interface Running {
-  session: Session;
-  startedMs: number;
-  participants: number;
-}
-
 /** Sessions as parts without a path: their number 0, with what all of their parts have. */
 function* wholesOf(sessions: Iterable<Session>): Iterable<Part> {
   for (const { parts } of sessions) {
@@ -399,33 +393,4 @@ function* runningIn(parts: Iterable<Part>): Iterable<Running> {
 
 function levelsOf([live_participants, live_sessions, active_recordings]: Values): LevelsOfNode {
   return { live_participants, live_sessions, active_recordings };
-}
-
-function longestRunning(all: Iterable<Running>): LiveRoom[] {
-  const found: Running[] = [];
-  for (const running of all) {
-    if (running.participants <= 0) continue;
-    const last = found.length === maxRooms ? found.at(-1) : undefined;
-    if (last && !isBefore(running, last)) continue;
-    let [low, high] = [0, found.length];
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if (isBefore(running, found[middle] as Running)) high = middle;
-      else low = middle + 1;
-    }
-    found.splice(low, 0, running);
-    if (last) found.pop();
-  }
-  return found.map(({ session: { organization, room, session }, startedMs, participants }) => ({
-    ...{ organization, room, session, participants },
-    started_at: new Date(startedMs).toISOString(),
-  }));
-}
-
-/** As live_rooms.sql orders them; texts by their bytes, as ClickHouse does. */
-function isBefore(a: Running, b: Running): boolean {
-  if (a.startedMs !== b.startedMs) return a.startedMs < b.startedMs;
-  const [one, other] = [a.session, b.session];
-  const order = Buffer.from(one.organization).compare(Buffer.from(other.organization));
-  return (order || Buffer.from(one.session).compare(Buffer.from(other.session))) < 0;
 }

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { LiveLevels, maxRooms, type NodeReading } from "../../../server/live/live-levels.ts";
+import { LiveLevels, type NodeReading } from "../../../server/live/live-levels.ts";
+import { maxRooms } from "../../../server/live/longest-running.ts";
 import type { DerivedChange } from "../../../server/rollups/derived-change.ts";
 
 const startMs = Date.UTC(2026, 10, 29, 9);
