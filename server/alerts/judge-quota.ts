@@ -8,7 +8,7 @@ import type { Judged } from "./judged.ts";
 export interface LimitedUse {
   feature: string;
   meter: string;
-  /** Of the meter, as people know it. */
+  /** The meter's name, as people know it. */
   title: string;
   unit: string;
   /** Percents that the plan gives the feature. */

@@ -25,13 +25,13 @@ const bounds = {
   high: { spreads: 4, fallShare: 0.4 },
 } as const;
 const wholeSeason = 4;
-/** Of these the newest show where growth has come to. */
+/** So many of the newest weeks show where growth has come to. */
 const recentWeeks = 3;
-/** Of the usual, where the weeks before hardly differ: what people take no notice of. */
+/** A share of the usual amount: people take no notice of less, even where the weeks before hardly differ. */
 const leastShare = 0.25;
-/** Of the root of the usual: counts scatter by it whatever their season, and people come in groups. */
+/** A multiple of the square root of the usual amount, by which counts scatter in any season; people come in groups. */
 const leastScatter = 1.5;
-/** Of that root: a fall of less may be chance. */
+/** A multiple of that square root: a smaller fall may be chance. */
 const fallScatter = 3.5;
 
 /** Undefined where nothing is known of the weeks before. */

@@ -92,7 +92,7 @@ function propertyMeaning(property: string, type: EventType): string {
   return rule.between ? `A number from ${rule.between[0]} to ${rule.between[1]}` : "A number";
 }
 
-/** Of the minute past nine on a day of March, as every example has it. */
+/** That minute past nine on a day of March, which every example uses. */
 const at = (minute: number) => new Date(Date.UTC(2026, 2, 5, 9, minute)).toISOString().replace(".000Z", "Z");
 
 function exampleOf(name: string, type: EventType): UsageEvent[] {

@@ -16,7 +16,7 @@ export interface EventType {
   dimensions: readonly string[];
   /** A dimension that the type itself decides: its name and value. */
   fixed?: readonly [name: string, value: string];
-  /** Of a `value` that is minutes: it may be sent as `seconds` instead. */
+  /** Set where `value` is minutes, which may be sent as `seconds` instead. */
   valueIs?: "minutes";
   /** What its properties mean, where that is more than any text. */
   properties?: Readonly<Record<string, PropertyRule>>;
@@ -24,7 +24,7 @@ export interface EventType {
   jobStep?: JobStep;
 }
 
-/** Of a property: the only values that are known, or that it is a number, perhaps within bounds. */
+/** What a property may hold: one of the known values, or a number, perhaps within bounds. */
 export type PropertyRule =
   | { oneOf: readonly string[]; between?: undefined }
   | { oneOf?: undefined; between?: readonly [least: number, most: number] };

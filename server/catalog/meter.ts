@@ -20,7 +20,7 @@ export type MeterRule =
   | { kind: "count"; types: readonly string[] }
   /** Exact decimal sum of `value`; its average is that per event. */
   | { kind: "sum"; types: readonly string[] }
-  /** Of `value` or a property of each event; `unique` counts the values of a dimension. */
+  /** Aggregates `value` or a property of each event; `unique` counts the values of a dimension. */
   | {
       kind: "events";
       types: readonly string[];
@@ -48,7 +48,7 @@ export interface Meter {
   unit: string;
   rule: MeterRule;
   description: string;
-  /** Of a meter that users made. */
+  /** Set on meters that users made. */
   custom?: CustomMeter;
 }
 

@@ -78,7 +78,7 @@ export const storedColumnsSchema = z.object(
 
 /** The columns of usage_events that an event decides; instants in ms since 1970, UTC. */
 export const eventRowSchema = storedColumnsSchema.extend({
-  /** Of a CloudEvent, whose identity it is with the id. */
+  /** A CloudEvent's, which it is identified by together with the id. */
   source: z.string().optional(),
 });
 export type EventRow = z.output<typeof eventRowSchema>;

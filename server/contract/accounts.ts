@@ -10,7 +10,7 @@ export const signInSchema = z.strictObject({
     .min(6)
     .max(32)
     .optional()
-    .describe("Of the authenticator app, or a recovery code; asked for by `second_factor_required`"),
+    .describe("From the authenticator app, or a recovery code; asked for by `second_factor_required`"),
 });
 export type SignIn = z.infer<typeof signInSchema>;
 
@@ -85,7 +85,7 @@ const newPasswordSchema = z.string().min(10, "must have at least 10 characters")
 
 export const requestResetSchema = z.strictObject({ email: z.string().min(3).max(256) });
 export const setPasswordSchema = z.strictObject({
-  token: z.string().min(1).max(256).describe("Of the mail: an invitation's or a reset's"),
+  token: z.string().min(1).max(256).describe("From the mail of an invitation or a reset"),
   password: newPasswordSchema,
 });
 export const changePasswordSchema = z.strictObject({
@@ -146,7 +146,7 @@ export const rotateKeySchema = z.strictObject({
   expires_at: z.iso
     .datetime({ offset: true })
     .optional()
-    .describe("Of the new key; default: as long from now as the old one was given, or never"),
+    .describe("When the new key ends; default: as long from now as the old one was given, or never"),
 });
 
 export const keyListSchema = z.object({ keys: z.array(keySchema) });

@@ -22,10 +22,10 @@ export const alertSchema = z.object({
   threshold: z
     .union([z.number(), z.string()])
     .nullable()
-    .describe("Of a quota a percent of the limit, else the rule's bound as a decimal"),
+    .describe("A quota's percent of the limit, else the rule's bound as a decimal"),
   value: z.string().nullable().describe("When it was last judged"),
   limit: z.string().nullable(),
-  percent: z.string().nullable().describe("Of the limit, rounded down to 2 decimals"),
+  percent: z.string().nullable().describe("Percent of the limit, rounded down to 2 decimals"),
   period: z.object({ start: z.string(), end: z.string() }).nullable().describe("The cycle that it is about"),
   at: z.string().describe("When it began to hold, by the watermark"),
   fired_at: z.string().nullable(),

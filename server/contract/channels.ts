@@ -47,9 +47,9 @@ export type CreateChannel = z.infer<typeof createChannelSchema>;
 export const changeChannelSchema = z.strictObject({
   name: textSchema(256).optional(),
   enabled: z.boolean().optional(),
-  to: z.union([mailAddressesSchema, phoneNumbersSchema]).optional().describe("Of `email` and `sms`"),
-  url: targetUrlSchema.optional().describe("Of `webhook` and `slack`"),
-  monthly_cap: monthlyCapSchema.optional().describe("Of `sms`"),
+  to: z.union([mailAddressesSchema, phoneNumbersSchema]).optional().describe("For `email` and `sms`"),
+  url: targetUrlSchema.optional().describe("For `webhook` and `slack`"),
+  monthly_cap: monthlyCapSchema.optional().describe("For `sms`"),
 });
 export type ChangeChannel = z.infer<typeof changeChannelSchema>;
 
@@ -60,27 +60,30 @@ export const channelSchema = z.object({
   kind: z.enum(channelKinds),
   enabled: z.boolean(),
   disabled_because: z.string().nullable().describe("Why the service switched it off; null where it did not"),
-  to: z.array(z.string()).optional().describe("Of `email` and `sms`"),
-  unsubscribed: z.array(z.string()).optional().describe("Of `email`: those of `to` who want no more of it"),
+  to: z.array(z.string()).optional().describe("For `email` and `sms`"),
+  unsubscribed: z.array(z.string()).optional().describe("For `email`: those in `to` who have unsubscribed"),
   url: z
     .string()
     .optional()
     .describe(
       "For `webhook` and `slack`; shown whole only to those who may change the channel: whoever knows it may be able to write there",
     ),
-  monthly_cap: z.int().optional().describe("Of `sms`"),
-  sent_this_month: z.int().optional().describe("Of `sms`"),
+  monthly_cap: z.int().optional().describe("For `sms`"),
+  sent_this_month: z.int().optional().describe("For `sms`"),
   old_secret_until: z
     .string()
     .nullable()
     .optional()
-    .describe("Of `webhook`: until when messages are signed with the secret before, too"),
+    .describe("For `webhook`: until when messages are also signed with the previous secret"),
   created_at: z.string(),
 });
 export type Channel = z.infer<typeof channelSchema>;
 
 export const createdChannelSchema = channelSchema.extend({
-  secret: z.string().optional().describe("Of `webhook`: `whsec_…`, what its messages are signed with; shown this once"),
+  secret: z
+    .string()
+    .optional()
+    .describe("For `webhook`: `whsec_…`, which its messages are signed with; shown this once"),
 });
 export type CreatedChannel = z.infer<typeof createdChannelSchema>;
 

@@ -6,7 +6,7 @@ import { storable } from "./text.ts";
 
 const source = storable(z.string().max(256))
   .optional()
-  .describe("Of a CloudEvent: with the id its identity. It may be left out where only one event has the id");
+  .describe("A CloudEvent's source: with the id its identity. It may be left out where only one event has the id");
 const correctedEvent = {
   organization: z.string().min(1).max(256).describe("The event's organization: an id is unique within one"),
   source,

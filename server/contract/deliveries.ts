@@ -14,7 +14,7 @@ export type DeliveryState = (typeof deliveryStates)[number];
 
 export const deliveryAttemptSchema = z.object({
   at: z.string(),
-  status: z.int().nullable().describe("Of the answer, by HTTP or SMTP; null where there was none"),
+  status: z.int().nullable().describe("The status of the answer, by HTTP or SMTP; null where there was none"),
   ms: z.int().describe("How long it took"),
   excerpt: z.string().describe("The beginning of the answer, or why there was none"),
 });
@@ -23,7 +23,7 @@ export type DeliveryAttempt = z.infer<typeof deliveryAttemptSchema>;
 export const deliverySchema = z.object({
   id: z.string().describe("A webhook's `webhook-id`, and part of a mail's `Message-ID`: the same at each attempt"),
   type: z.enum(messageTypes),
-  node: nodeAddressSchema.describe("Of the channel"),
+  node: nodeAddressSchema.describe("The channel's node"),
   channel: z.string().nullable().describe("Null of mail to addresses that no channel has"),
   channel_name: z.string().nullable().describe("Null where the channel was removed"),
   kind: z.enum(channelKinds),

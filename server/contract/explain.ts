@@ -36,5 +36,5 @@ export const explainAnswerSchema = z.object({
   }),
   corrections: z
     .array(correctionSchema)
-    .describe("Of events that are or were in the window, the newest 100, the oldest first"),
+    .describe("The newest 100 corrections of events that are or were in the window, the oldest first"),
 });

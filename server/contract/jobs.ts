@@ -25,7 +25,9 @@ export const jobSchema = z.object({
   duration_ms: z
     .int()
     .nullable()
-    .describe("Of a completed or failed job, since its start, or its request where no start is known; null otherwise"),
+    .describe(
+      "How long a completed or failed job took from its start, or its request where no start is known; null otherwise",
+    ),
   minutes: z.string().nullable().describe("The value that its latest completion carried, an exact decimal"),
   model: z.string().nullable(),
   language: z.string().nullable(),

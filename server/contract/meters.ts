@@ -78,7 +78,7 @@ export const meterSchema = z.object({
   rule: z.string().describe("How events become the figure"),
   types: z.array(z.string()).describe("The event types behind it"),
   freshness: z.string(),
-  version: z.int().nullable().describe("Of a meter that users made; null: built in"),
+  version: z.int().nullable().describe("Counts up for meters that users made; null: built in"),
   node: nodeAddressSchema.nullable().describe("Whose meter it is: for questions about this node and those below it"),
 });
 export type MeterSummary = z.infer<typeof meterSchema>;

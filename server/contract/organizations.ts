@@ -23,7 +23,7 @@ const oneOrMore = <const Words extends readonly [string, ...string[]]>(words: Wo
     .optional();
 
 export const organizationQuerySchema = z.strictObject({
-  node: nodeAddressSchema.optional().describe("Of this node and all below it; default: the caller's node"),
+  node: nodeAddressSchema.optional().describe("This node and all below it; default: the caller's node"),
   search: z
     .string()
     .min(1)
@@ -56,9 +56,9 @@ export const organizationSchema = z.object({
   plan: z
     .object({ id: z.string(), name: z.string(), version: z.int(), status: z.enum(subscriptionStatuses) })
     .nullable()
-    .describe("Of the subscription that runs"),
+    .describe("The plan of the running subscription"),
   users: z.int().describe("With a role at the organization or one of its agents, who are not disabled"),
-  usage: figureSchema.describe("Of `meter`, this month, as far as it was within the asked node"),
+  usage: figureSchema.describe("Usage of `meter` this month, as far as it was within the asked node"),
   quota: z
     .object({
       status: z.enum(quotaStatuses),

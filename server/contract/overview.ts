@@ -33,7 +33,7 @@ const rankedSchema = z.object({
   key: z.string().describe("An organization's id, a user, or a value of the dimension; '' for none"),
   name: z.string(),
   total: figureSchema,
-  share: z.number().nullable().describe("Of all, not only of those listed"),
+  share: z.number().nullable().describe("Share of all, not only of those listed"),
   rank: z.int(),
   previous_total: figureSchema,
   previous_rank: z
@@ -82,11 +82,14 @@ export const overviewSchema = z.object({
       }),
     )
     .describe("This month so far, the asked meter first"),
-  days: z.array(pointSchema).describe("Of this month and the one before"),
+  days: z.array(pointSchema).describe("The days of this month and the one before"),
   months: z.array(pointSchema).describe("The last 13, the running one last"),
-  peak_day: z.object({ date: z.string(), value: figureSchema }).nullable().describe("Of this month"),
+  peak_day: z
+    .object({ date: z.string(), value: figureSchema })
+    .nullable()
+    .describe("The day of this month with the most"),
   averages: z
-    .object({ all: averageSchema, active: averageSchema.describe("Of those with any usage") })
+    .object({ all: averageSchema, active: averageSchema.describe("Averaged over those with any usage") })
     .describe("Usage per organization this month"),
   forecast: z
     .object({
@@ -129,7 +132,7 @@ export const overviewSchema = z.object({
       feature: z.string(),
       title: z.string(),
       organizations: z.int().describe("That used it this month"),
-      share: z.number().nullable().describe("Of all organizations"),
+      share: z.number().nullable().describe("Share of all organizations"),
       new: z.int().describe("For the first time"),
       ever: z.int(),
       first_use: z.string().nullable().describe("To the quarter of an hour"),
@@ -147,6 +150,6 @@ export const overviewSchema = z.object({
       }),
     )
     .nullable()
-    .describe("Of the billing cycles that run, so far; null without the right to see prices"),
+    .describe("So far, in the billing cycles that run; null without the right to see prices"),
 });
 export type Overview = z.infer<typeof overviewSchema>;

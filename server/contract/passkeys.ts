@@ -95,7 +95,7 @@ export const signInWithPasskeySchema = z.strictObject({
       clientDataJSON: clientDataSchema,
       authenticatorData: bytesSchema(65_536),
       signature: bytesSchema(4096),
-      userHandle: bytesSchema(128).describe("Of whom the passkey is: only discoverable ones sign in"),
+      userHandle: bytesSchema(128).describe("Whose passkey it is: only discoverable ones sign in"),
     }),
   }),
 });

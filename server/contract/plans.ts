@@ -99,7 +99,7 @@ export const planFeatureSchema = z
       .max(8_784)
       .default(0)
       .describe("With `block`: how long after the limit was reached more is allowed"),
-    prices: byLevel(pricingSchema).default({}).describe("Of what lies beyond `included`"),
+    prices: byLevel(pricingSchema).default({}).describe("Prices of what lies beyond `included`"),
     thresholds: z
       .array(z.number().positive().max(1_000))
       .max(20)
@@ -122,7 +122,7 @@ export type PlanFeature = z.infer<typeof planFeatureSchema>;
 
 export const planTermsSchema = z.strictObject({
   currency: currencySchema,
-  fixed_fee: byLevel(priceSchema).default({}).describe("Of a whole cycle"),
+  fixed_fee: byLevel(priceSchema).default({}).describe("For a whole cycle"),
   features: z
     .array(planFeatureSchema)
     .max(100)

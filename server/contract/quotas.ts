@@ -32,12 +32,12 @@ export const quotaSchema = z.object({
   status: z.enum(quotaStatuses).nullable(),
   overage: z.enum(overagePolicies),
   thresholds: z.array(z.object({ percent: z.number(), reached: z.boolean() })),
-  projected: projectionSchema.nullable().describe("Of sums over time, while the cycle runs"),
+  projected: projectionSchema.nullable().describe("Given for sums over time while the cycle runs"),
   hit_at: z
     .string()
     .nullable()
     .describe("When the limit was reached, to the millisecond, or will be at the pace so far"),
-  at: z.string().nullable().describe("Of peaks: the first instant of the peak"),
+  at: z.string().nullable().describe("Given for peaks: the first instant of the peak"),
 });
 export type Quota = z.infer<typeof quotaSchema>;
 

@@ -13,7 +13,7 @@ export const recordsQuerySchema = queryWithFilters({
 /** Fields that were not sent are left out; `time` is there always, for it is given where it was not sent. */
 export const recordSchema = z.object({
   id: z.string(),
-  source: z.string().optional().describe("Of a CloudEvent: with the id its identity"),
+  source: z.string().optional().describe("A CloudEvent's source: with the id its identity"),
   type: z.string(),
   time: z.string(),
   organization: z.string(),

@@ -27,7 +27,7 @@ export const reportOptionsSchema = z.strictObject({
     .min(1)
     .max(50)
     .optional()
-    .describe("Of `custom` (needed), and of `usage` in place of its own; the first is the one that ranks are of"),
+    .describe("For `custom` (needed), and for `usage` in place of its own; ranks follow the first"),
   group_by: z.string().min(1).max(256).optional().describe("`custom`: a dimension of every meter"),
   filter: z
     .record(z.string().max(256), z.union([filterValueSchema, z.array(filterValueSchema).min(1).max(1_000)]))
@@ -68,7 +68,7 @@ export const reportSchema = z.object({
 export type Report = z.infer<typeof reportSchema>;
 
 export const reportQuerySchema = z.strictObject({
-  node: nodeAddressSchema.optional().describe("Of this node and all below it; default: the caller's node"),
+  node: nodeAddressSchema.optional().describe("This node and all below it; default: the caller's node"),
   kind: z.enum(reportKinds).optional(),
   limit: z.coerce.number().int().min(1).max(1000).default(100),
   cursor: z.string().max(4000).optional().describe("`next_cursor` of the page before"),
@@ -149,7 +149,7 @@ export const reportRunSchema = z.object({
 export type ReportRun = z.infer<typeof reportRunSchema>;
 
 export const runQuerySchema = z.strictObject({
-  node: nodeAddressSchema.optional().describe("Of this node and all below it; default: the caller's node"),
+  node: nodeAddressSchema.optional().describe("This node and all below it; default: the caller's node"),
   report: z.string().min(1).max(100).optional(),
   state: z.enum(runStates).optional(),
   limit: z.coerce.number().int().min(1).max(1000).default(50),

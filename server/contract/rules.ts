@@ -159,7 +159,7 @@ const lowUsageConditionSchema = z
     of: z
       .enum(["plan", "past"])
       .default("plan")
-      .describe("Of the feature's limit, or of what the same part of the cycles before came to"),
+      .describe("Percent of the feature's limit, or of what the same part of earlier cycles came to"),
     after_days: z.int().min(0).max(366).default(7).describe("Judged so many days after the cycle began"),
   })
   .refine(({ feature, meter }) => (feature === undefined) !== (meter === undefined), {
@@ -271,7 +271,7 @@ export const changeRuleSchema = z.strictObject({
   channels: ruleFields.channels.optional(),
   repeat_hours: ruleFields.repeat_hours.optional(),
   mute: ruleFields.mute.optional(),
-  condition: conditionSchema.optional().describe("Of the same kind"),
+  condition: conditionSchema.optional().describe("A condition of the same kind"),
 });
 export type ChangeRule = z.input<typeof changeRuleSchema>;
 

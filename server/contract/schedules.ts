@@ -52,7 +52,7 @@ const fields = {
   formats: z.array(z.enum(reportFormats)).min(1).max(reportFormats.length).refine(unique, "must name each format once"),
   recipients: z.array(mailAddressSchema).max(100).refine(unique, "must name each address once"),
   channels: z.array(z.string().min(1).max(100)).max(20).refine(unique, "must name each channel once"),
-  subject: textSchema(200).nullable().describe("Of the mail; default: what the report is about"),
+  subject: textSchema(200).nullable().describe("The mail's subject; default: what the report is about"),
   when_missed: z
     .enum(["catch_up", "skip"])
     .describe("A time at which the service did not run: sent once it runs again, or left out"),
@@ -116,7 +116,7 @@ export const scheduleSchema = z.object({
 export type Schedule = z.infer<typeof scheduleSchema>;
 
 export const scheduleQuerySchema = z.strictObject({
-  node: nodeAddressSchema.optional().describe("Of this node and all below it; default: the caller's node"),
+  node: nodeAddressSchema.optional().describe("This node and all below it; default: the caller's node"),
   report: z.string().min(1).max(100).optional(),
   limit: z.coerce.number().int().min(1).max(1000).default(defaultPageSize),
   cursor: z.string().max(4000).optional().describe("`next_cursor` of the page before, with the same other parameters"),
@@ -134,7 +134,7 @@ export type SlotReason = (typeof slotReasons)[number];
 export const slotSchema = z.object({
   id: z.string(),
   schedule: z.string(),
-  from: z.string().describe("Of the period, with the offset of its zone"),
+  from: z.string().describe("The start of the period, with the offset of its zone"),
   to: z.string().describe("Exclusive"),
   at: z.string().describe("When it was due"),
   state: z.enum(slotStates),

@@ -58,7 +58,7 @@ export const sessionIntervalSchema = z.object({
   end: z.string().nullable().describe("null while open"),
   open: z.boolean(),
   timed_out: z.boolean(),
-  duration_ms: z.int().describe("Of an open one up to now"),
+  duration_ms: z.int().describe("An open one's is counted up to now"),
 });
 
 export const sessionAnswerSchema = sessionSummarySchema.extend({

@@ -27,7 +27,7 @@ export const statementLineSchema = z.object({
   from: z.string(),
   to: z.string().describe("Exclusive"),
   tier: z.int().nullable().describe("The first is 1; null for fees, packages and whole statements"),
-  quantity: z.string().describe("Of an adjustment: how much more, negative for less"),
+  quantity: z.string().describe("In an adjustment: how much more, negative for less"),
   unit_price: z.string(),
   flat_fee: z.string(),
   amount: z.string().describe("In the currency's minor unit; negative for what is given back"),
@@ -58,7 +58,7 @@ export const statementUsageSchema = z.object({
   included: z
     .string()
     .nullable()
-    .describe("Of this part of the cycle, rounded half to even to 6 decimals; null for no limit"),
+    .describe("The limit in this part of the cycle, rounded half to even to 6 decimals; null for no limit"),
 });
 export type StatementUsage = z.infer<typeof statementUsageSchema>;
 
@@ -115,12 +115,12 @@ export type StatementDetail = z.infer<typeof statementDetailSchema>;
 
 export const statementQuerySchema = z.strictObject({
   ...pageQuery,
-  node: nodeAddressSchema.optional().describe("Of this node and all that stood below it; default: the caller's node"),
+  node: nodeAddressSchema.optional().describe("This node and all that stood below it; default: the caller's node"),
   from: z.string().optional().describe("Whose part of a cycle ended at or after this; forms as elsewhere"),
   to: z.string().optional().describe("Whose part of a cycle ended before this"),
   cycle: z.string().optional().describe("Whose cycle holds this instant or date"),
   kind: z.enum(statementKinds).optional(),
-  status: z.enum(paymentStatuses).optional().describe("Of the payment"),
+  status: z.enum(paymentStatuses).optional().describe("The payment's status"),
 });
 
 export const statementListSchema = z.object({
@@ -145,6 +145,6 @@ export const paymentMessageSchema = z.object({
 
 export const paymentReceiptSchema = z.object({
   statement: z.string(),
-  status: z.enum(paymentStatuses).describe("Of the statement now"),
+  status: z.enum(paymentStatuses).describe("The statement's status now"),
   duplicate: z.boolean().describe("The message was taken before"),
 });

@@ -91,7 +91,7 @@ export const subscriptionDetailSchema = subscriptionSchema.extend({
 export type SubscriptionDetail = z.infer<typeof subscriptionDetailSchema>;
 
 export const subscriptionQuerySchema = z.strictObject({
-  node: nodeAddressSchema.optional().describe("Of this node and all below it; default: the caller's node"),
+  node: nodeAddressSchema.optional().describe("This node and all below it; default: the caller's node"),
   status: z.enum(subscriptionStatuses).optional(),
   plan: z.string().max(100).optional().describe("Only those under this plan now"),
   limit: z.coerce.number().int().min(1).max(1000).default(100),

@@ -116,7 +116,7 @@ export type UsageGroup = z.infer<typeof usageGroupSchema>;
 export const usageComparisonSchema = z.object({
   from: z.string(),
   to: z.string().describe("Exclusive; where now lies in the compared range while the asked one runs"),
-  total: figureSchema.describe("Of the whole compared range; null where none of the asked dates is in that year"),
+  total: figureSchema.describe("Over the whole compared range; null where none of the asked dates is in that year"),
   ...usageDetails,
   delta: figureSchema.describe("The asked total minus this one"),
   percent: z.number().nullable().describe("delta in percent of this total's size; null when that is 0"),

@@ -73,7 +73,7 @@ export const whatIfSchema = z.object({
   node: nodeAddressSchema,
   watermark: z.string(),
   currency: currencySchema,
-  totals: z.array(comparedSchema).describe("Of all nodes and cycles"),
+  totals: z.array(comparedSchema).describe("Over all nodes and cycles"),
   charged_elsewhere: z
     .array(z.object({ level: z.enum(priceLevels), currency: currencySchema, charged: z.string() }))
     .describe("What was charged in other currencies, which is compared with nothing"),

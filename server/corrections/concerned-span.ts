@@ -16,7 +16,7 @@ const sessionSpan = defineQuery(
   z.object({ first_ms: millis, last_ms: millis }),
 );
 
-/** Of an organization, ms since 1970, UTC, both included. */
+/** A range of an organization's time: ms since 1970, UTC, both ends included. */
 export interface ConcernedSpan {
   organization: string;
   fromMs: number;

@@ -29,7 +29,7 @@ export type Correction = typeof eventCorrections.$inferSelect;
 export interface CorrectionRequest {
   organization: string;
   id: string;
-  /** Of a CloudEvent; undefined: as `findStoredEvent` has it. */
+  /** A CloudEvent's; undefined: as `findStoredEvent` has it. */
   source?: string | undefined;
   /** The event's time, ms since 1970, where it is known: an old event is found faster. */
   timeMs: number | undefined;
@@ -56,7 +56,7 @@ export interface Corrections {
   history(organization: string, name: EventName): Promise<Correction[]>;
   /** The event as it counts now; undefined when there is none or it is void. */
   find(organization: string, name: EventName, timeMs: number | undefined): Promise<EventRow | undefined>;
-  /** Of events with a time in this range (ms since 1970, UTC; toMs exclusive), the newest 100, the oldest first. */
+  /** The newest 100 whose event has a time in this range (ms since 1970, UTC; toMs exclusive), the oldest first. */
   within(fromMs: number, toMs: number, isVisible: (event: EventRow) => boolean): Promise<Correction[]>;
   /** Applies what is on record and not applied yet; only where events are stored. */
   applyPending(): Promise<void>;

@@ -29,7 +29,7 @@ export interface StoredEvent {
   batch: number;
 }
 
-/** Of the event of another source than the caller may have meant. */
+/** Several sources have an event with the id, so the caller may have meant another one. */
 export class SeveralSourcesError extends Error {}
 
 /**

@@ -46,7 +46,7 @@ function htmlOf({ subject, lines, url, button, brand = {} }: DeliveryMessage, un
     logoCid === undefined
       ? ""
       : `<img src="cid:${escapeHtml(logoCid)}" alt="" height="32" style="vertical-align: middle"> `;
-  // Of the same colour in the dark, too: its text is white on it.
+  // The colour stays in dark mode, because its text is white.
   const branded = color === undefined ? "" : ` style="background: ${escapeHtml(color)}; color: #ffffff"`;
   return `<!doctype html>
 <html lang="en">

@@ -10,7 +10,7 @@ import type { Postgres } from "../postgres/client.ts";
 
 export interface HealthDeps {
   stalled: Pick<StalledWatermark, "isStalled">;
-  /** Of what this process alone has taken; absent where it takes no events. */
+  /** Covers only what this process has taken; absent where it takes no events. */
   stalledHere?: Pick<StalledWatermark, "isStalled"> | undefined;
   /** Absent where there is none. */
   redis: { readonly status: string } | undefined;

@@ -5,7 +5,7 @@ import { drawsLogo, type Logo } from "./render/pdf.ts";
 
 const mostPixels = 2_000;
 
-/** Of a `data:` URL as the contract has it. */
+/** Reads a `data:` URL that the contract has checked. */
 export function logoOf(url: string): Logo {
   const [head = "", data = ""] = url.split(",", 2);
   return { format: head.includes("image/png") ? "png" : "jpg", content: Buffer.from(data, "base64") };

@@ -43,7 +43,7 @@ export interface Derivation {
   touchedNodes: Set<string>;
   sessions: number;
   changedMinutes: number;
-  /** Of a comparison: the sessions that are stored otherwise than they would be derived now. */
+  /** Filled by a comparison: the sessions whose stored rows differ from what would be derived now. */
   differences: SessionDifference[];
 }
 
@@ -97,7 +97,7 @@ export function createLevelMaterializer(options: MaterializerOptions): LevelMate
   const minuteSlots = createMinuteSlots(clickhouse);
   const held = new RunningSessions(options.mostHeldMembers);
   const known = createKnownSessions(clickhouse);
-  /** Of what memory holds: in another epoch others may have written what it does not have. */
+  /** The epoch of what memory holds: in another one, others may have written what it does not have. */
   let epoch = 0;
 
   async function deriveMarked(

@@ -31,7 +31,7 @@ export interface DerivedChange {
   /** The first participant's start within the part; 0: nobody was ever in it. */
   startedMs: number;
   edges: readonly EdgeChange[];
-  /** Of part 0: all that agents have in the session, no changes of it; empty where none of it is an agent's. */
+  /** Part 0 carries all that agents have in the session, not the changes; empty where none of it is an agent's. */
   agentSpans: readonly AgentSpan[];
   /** When the session's next open interval times out; 0: none is open. */
   deadlineMs: number;

@@ -103,7 +103,7 @@ export interface ResolvedMember {
   spans: Span[];
   /** It waits for a start. */
   isOrphan: boolean;
-  /** Of its intervals those that end before their start. */
+  /** How many of its intervals end before their start. */
   inverted: number;
 }
 

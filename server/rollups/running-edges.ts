@@ -19,7 +19,7 @@ export interface ChangedMinute {
 interface HeldMinute extends EdgeColumns {
   minute: number;
   net: number;
-  /** Of the sums from the minute's opening on, which is 0, the lowest. */
+  /** The lowest running sum since the minute's opening, which counts as 0. */
   lowest: number;
   /** The level at which the minute opens. */
   opening: number;

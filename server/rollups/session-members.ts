@@ -132,7 +132,7 @@ function* membersOf({ rows, columns }: MembersFound): Generator<[SessionPath, Kn
   }
 }
 
-/** Of two rows about the same interval. */
+/** Merges two rows about the same interval. */
 function mergeMembers(a: KnownMember, b: KnownMember): KnownMember {
   const [newer, older] = a.aliveWithinAtMs >= b.aliveWithinAtMs ? [a, b] : [b, a];
   return {

@@ -26,7 +26,7 @@ async function post(path: string, body: unknown): Promise<void> {
   if (!answer.ok) throw new Error(`POST ${path} was answered ${answer.status}: ${text}`);
 }
 
-/** Of the server process, in seconds. */
+/** What the server process has used, in seconds. */
 async function cpuSeconds(): Promise<number> {
   const fields = (await readFile(`/proc/${service.pid()}/stat`, "utf8")).split(") ")[1]?.split(" ") ?? [];
   return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond;

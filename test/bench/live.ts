@@ -18,7 +18,7 @@ interface Case {
   viewers: number;
   joinsPerSecond: number;
   joinsPerRequest: number;
-  /** Of organizations that nobody watches, in requests of a thousand. */
+  /** Events of organizations that nobody watches, in requests of a thousand. */
   othersPerSecond: number;
 }
 

@@ -25,7 +25,7 @@ function random(start: number): () => number {
 const draw = random(seed);
 const between = (low: number, high: number) => low + draw() * (high - low);
 
-/** Of a Poisson distribution; of large means a normal one. */
+/** Drawn from a Poisson distribution, for large means from a normal one. */
 function count(mean: number): number {
   if (mean <= 0) return 0;
   if (mean > 60) {

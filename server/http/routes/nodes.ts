@@ -38,7 +38,7 @@ import { pageOf } from "../page-of.ts";
 import { readBody } from "../read-body.ts";
 
 const refusedImportSchema = problemSchema.extend(importAnswerSchema.shape);
-/** Of an edit with the largest logo in it. */
+/** Enough for an edit with the largest logo in it. */
 const maxEditBytes = 512 * 1024;
 const maxTableBytes = 32 * 1024 * 1024;
 /** No event is older. */

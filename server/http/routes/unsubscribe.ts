@@ -13,7 +13,7 @@ import { ProblemError } from "../../problem.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
 import type { HttpEnv } from "../http-env.ts";
 
-const tokenParams = z.object({ token: z.string().max(1_000).describe("Of the mail") });
+const tokenParams = z.object({ token: z.string().max(1_000).describe("The token in the mail") });
 const page = { "text/html": { schema: z.string() } };
 
 const showUnsubscribeRoute = createRoute({

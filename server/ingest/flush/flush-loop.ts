@@ -38,7 +38,7 @@ const maxDerivableBytes = 2 * maxBatchBytes;
 interface StoredBatch {
   manifest: Manifest;
   organizations: ReadonlySet<string>;
-  /** Of the events that are stored. */
+  /** One for each stored event. */
   lines: readonly Buffer[];
   bytes: number;
   events: number;

@@ -80,7 +80,7 @@ export async function sealBatch(
     for (const [uncheckedOrdinal, event] of unchecked) {
       const bodyHash = hashOf(event);
       if (bodyHash === undefined) {
-        // Of a CloudEvent that an earlier version stored by its id alone.
+        // Earlier versions stored a CloudEvent by its id alone.
         if (hashOf(withoutSource(event)) === event.bodyHash) duplicates.push(uncheckedOrdinal);
         continue;
       }

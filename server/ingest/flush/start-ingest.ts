@@ -84,7 +84,7 @@ export interface Ingest {
   epoch(): number | undefined;
   /** The version from which on derivations of an earlier process may not have ended. */
   leftSince: number | undefined;
-  /** Of a process that is alone: takes back the right to derive, where one that must not be there has taken it. */
+  /** For a process that runs alone: takes back the right to derive where another, which must not be there, has taken it. */
   keepEpoch(): Promise<void>;
   /** Somebody asks what events came to. */
   asked(): void;
@@ -220,7 +220,7 @@ interface SoleEpoch {
   takeBack(unfinishedSince: number | undefined): Promise<boolean>;
 }
 
-/** Of a process that is alone: what one before it may still be writing, after it was killed, is ended. */
+/** For a process that runs alone: fences off what a killed one before it may still be writing. */
 async function soleEpoch(clickhouse: ClickHouse, leftSince: number | undefined): Promise<SoleEpoch> {
   let current: FencingEpoch = { number: (await laterEpochs(clickhouse, 0)).newest + 1, leftSince };
   await beginEpoch(clickhouse, current.number);

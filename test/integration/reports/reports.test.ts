@@ -460,7 +460,7 @@ test("runs are made in turn between tenants, then between callers: whoever asks 
   const next: (string | undefined)[] = [];
   for (let n = 0; n < 10; n++) next.push(await claim());
   expect(next).toContain(colleague);
-  // Of processes that claim at once, each has one of its own.
+  // Processes that claim at once get one each.
   next.push(...(await Promise.all(Array.from({ length: 8 }, () => claim()))));
   expect(new Set(next).size).toBe(18);
   await db.update(reportRuns).set({ state: "cancelled" }).where(eq(reportRuns.tz, "UTC"));

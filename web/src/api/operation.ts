@@ -12,7 +12,7 @@ export type Query<Schema extends z.ZodType> = { query?: { [Name in keyof z.input
 
 export type Body<Schema extends z.ZodType> = { body: z.input<Schema> };
 
-/** Of the caller's own node where none is named. */
+/** The caller's own node where none is named. */
 export type OfNode = { query?: { node?: QueryValue } };
 
 /** A table sent as it is. */

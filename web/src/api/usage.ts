@@ -33,7 +33,7 @@ const queryOf = ({ meters, groupBy, compare, ...asked }: UsageQuestion) => ({
   compare_match: compare?.byWeekday ? "weekday" : undefined,
 });
 
-/** Of one node, which is why the answer is never that of several. */
+/** Asks about one node, so the answer is never one for several. */
 export function readUsage(question: UsageQuestion, signal?: AbortSignal): Promise<UsageAnswer> {
   return api.getUsage({ query: queryOf(question), signal });
 }

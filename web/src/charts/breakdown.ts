@@ -6,7 +6,7 @@ export interface BreakdownRow {
   isOther: boolean;
   /** One for each meter of the answer. */
   figures: Figure[];
-  /** Of the first meter with any usage, 0 to 1: of one and the same meter in all rows. Null where it has none of it. */
+  /** Share of the first meter with any usage, 0 to 1; all rows take the same meter. Null where a row has none of it. */
   share: number | null;
   /** The start of the last window in which any meter counted something; null where none did. */
   lastActive: string | null;

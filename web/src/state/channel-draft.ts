@@ -9,7 +9,7 @@ export interface ChannelDraft {
   /** Addresses or numbers, by commas or lines. */
   to: string;
   url: string;
-  /** Of SMS. */
+  /** Used by SMS. */
   monthlyCap: string;
 }
 

@@ -28,9 +28,9 @@ export interface TierDraft {
 
 export interface PriceDraft {
   model: Pricing["model"] | "none";
-  /** Of `graduated` and `volume`; at least one. */
+  /** Used by `graduated` and `volume`; at least one. */
   tiers: TierDraft[];
-  /** Of `package`. */
+  /** Used by `package`. */
   size: string;
   price: string;
 }

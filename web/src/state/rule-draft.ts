@@ -74,7 +74,7 @@ export function newMute(tz: string): MuteDraft {
   return { id: newId(), from: "22:00", to: "06:00", days: [...weekdays], tz };
 }
 
-/** Of `node`, which is an organization or what has organizations below it. */
+/** A rule for `node`, which is an organization or has organizations below it. */
 export function newRuleDraft(node: string): RuleDraft {
   return {
     ...{ name: "", node, scope: scopeFor(node), severity: "warning", enabled: true },
@@ -153,7 +153,7 @@ const orLeftOut = <Name extends string, Value>(name: Name, text: string, of: (te
   text.trim() === "" ? {} : ({ [name]: of(text) } as Record<Name, Value>);
 const trimmed = (text: string) => text.trim();
 
-/** Of the kind that was chosen alone, whatever was typed into the fields of others. */
+/** Takes only the fields of the chosen kind, whatever was typed into those of others. */
 export function conditionOf(draft: RuleDraft): ConditionInput {
   switch (draft.kind) {
     case "quota":

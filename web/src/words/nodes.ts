@@ -10,7 +10,7 @@ export const nodeStatusTones: Record<NodeStatus, "neutral" | "good" | "warn" | "
 };
 export const nodeStatuses = Object.keys(nodeStatusTones) as NodeStatus[];
 
-/** Of an organization its own page, of resellers and partners the overview of their customers, of agents their usage. */
+/** An organization has a page of its own; resellers and partners lead to the overview of their customers, agents to their usage. */
 export function pageOf(node: string): string {
   if (node === "all") return "/overview";
   if (node.startsWith("organization:")) return `/organizations/${encodeURIComponent(parseNode(node).id)}`;
