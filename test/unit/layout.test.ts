@@ -132,6 +132,20 @@ test("every link of the documents leads to a file that is there", () => {
   expect(broken).toEqual([]);
 });
 
+test("the paths of an event, a question and a sign-in are read in ten files at most, each of which is there", () => {
+  const readme = readFileSync(join(root, "server/README.md"), "utf8");
+  for (const name of ["event", "question", "sign-in"]) {
+    const section = readme.split(`## The path of one ${name}\n`)[1]?.split("\n## ")[0] ?? "";
+    const steps = [...section.matchAll(/^\d+\. \[([^\]]+)\]\(([^)]+)\): /gm)];
+    expect(steps.length, name).toBeGreaterThan(5);
+    expect(steps.length, name).toBeLessThanOrEqual(10);
+    for (const [, shown, target] of steps) {
+      expect(shown).toBe(target);
+      expect(existsSync(join(root, "server", target as string)), target).toBe(true);
+    }
+  }
+});
+
 const maxFileLines = 400;
 const maxFunctionLines = 80;
 
@@ -147,9 +161,6 @@ const longFunctions: Readonly<Record<string, string>> = {
   "server/app.ts createApp": "wires, and nothing else",
   "server/clickhouse/client.ts connectClickHouse": "one state in a closure",
   "server/cluster/hinted-handoff.ts openHintedHandoff": "one state in a closure",
-  "server/cluster/membership.ts joinCluster": "one state in a closure: the lease and what it owns",
-  "server/cluster/start-cluster.ts run": "wires, and nothing else",
-  "server/cluster/start-cluster.ts startCluster": "wires, and nothing else",
   "server/config.ts loadConfig": "one setting after another",
   "server/corrections/corrections.ts createCorrections": "one state in a closure",
   "server/ingest/accept/accept-events.ts decideEvents": "the hot loop, whose steps share one decision",
