@@ -7,12 +7,15 @@
  * log can say which ids were taken. It is given to others only when it has left with an empty log. So an owner that
  * wakes up late is the owner still, and silence of a node moves nothing but where events wait for it.
  */
-import { and, eq, isNull, lt, or, sql } from "drizzle-orm";
-import { perMs } from "../ingest/log/sequence.ts";
+import { setTimeout as delay } from "node:timers/promises";
+import { and, eq, isNull, type SQL, sql } from "drizzle-orm";
+import type { Logger } from "pino";
+import type { Postgres } from "../postgres/client.ts";
 import { ingestCluster, ingestNodes, ingestStores } from "../postgres/schema/ingest-nodes.ts";
-import type { FencingEpoch, LaterEpochs } from "../rollups/fencing-epoch.ts";
+import type { FencingEpoch } from "../rollups/fencing-epoch.ts";
 import { aliveMs, ClaimRefusedError } from "./claim-stores.ts";
-import { partitionOf, preferredOwner } from "./partitions.ts";
+import { createMaterializerLease, type LeaseHandlers, type LeaseView } from "./materializer-lease.ts";
+import { createPartitionOwners, type GiveAwayHandlers, type OwnersView } from "./partition-owners.ts";
 import { type RegistrationOptions, registerNode } from "./register-node.ts";
 
 export interface ClusterNode {
@@ -65,158 +68,40 @@ export interface Membership {
   leave(isEmpty: boolean): Promise<void>;
 }
 
-export interface MembershipHandlers {
+export interface MembershipHandlers extends LeaseHandlers, GiveAwayHandlers {
   heartbeat(): Heartbeat;
-  /** So much waits to be stored that nothing can be given away soon. */
-  isBehind(): boolean;
-  /** Everything accepted before this call is settled; rejects when that takes too long. */
-  whenSettled(): Promise<void>;
   /** Partitions came from other nodes: their ids are in storage and not in memory. */
   gained(): void;
-  /** This node is to derive from now on: prepares it. */
-  begin(epoch: number): Promise<void>;
-  /** The version from which on derivations of this node may not have ended. */
-  unfinishedSince(): number;
-  /** The version from which on derivations may not have ended that were begun before there was a cluster. */
-  leftSince: number | undefined;
-  /** The epochs that storage knows after one. */
-  laterEpochs(epoch: number): Promise<LaterEpochs>;
 }
 
 const tickMs = 200;
-const leaseMs = 3_000;
-/** A node stops using its lease this much earlier than it ends by the clock of Postgres. */
-const leaseMarginMs = 500;
-/** While this node is behind, storage is asked this often whether its epoch is still the newest. */
-const askEpochsEveryMs = 2_000;
 
 /** Registers the node: it may own partitions when this resolves. Throws ClaimRefusedError. */
 export async function joinCluster(options: MembershipOptions): Promise<Membership> {
   const { postgres, name, process, log } = options;
   const { db } = postgres;
   const nodeNumber = await registerNode(options);
-  const isMine = and(eq(ingestNodes.name, name), eq(ingestNodes.process, process));
-  let nodes: ClusterNode[] = [];
-  let cluster = { owners: [] as string[], version: 0, materializer: null as string | null, isLeased: false, epoch: 0 };
-  /** Partitions to be given away as soon as all their events are settled; nothing more is accepted for them meanwhile. */
-  let releasing: ReadonlySet<number> = new Set();
-  let isReleasing = false;
-  let held: { epoch: FencingEpoch; untilMs: number; hasBegun: boolean } | undefined;
+  const isMine = and(eq(ingestNodes.name, name), eq(ingestNodes.process, process)) as SQL;
+  let view: ClusterView = { owners: [], version: 0, materializer: null, isLeased: false, epoch: 0, nodes: [] };
   let isClosed = false;
-  let timer: NodeJS.Timeout | undefined;
   let handlers: MembershipHandlers | undefined;
   let reading: Promise<void> | undefined;
   let readAtMs = performance.now();
-  let epochsAskedAtMs = 0;
-
-  const others = () => nodes.filter((node) => node.name !== name);
-  const candidates = () => [name, ...others().flatMap((node) => (node.isAlive ? [node.name] : []))];
 
   async function read(): Promise<void> {
     const askedAtMs = performance.now();
-    // The cluster's row first: a node that joins after it was read has made it out of date (see `take`).
-    const [row] = await db
-      .select({ row: ingestCluster, isLeased: sql<boolean>`${ingestCluster.materializerUntil} > now()` })
-      .from(ingestCluster);
-    const rows = await db
-      .select({
-        row: ingestNodes,
-        silentMs: sql<number>`extract(epoch FROM now() - ${ingestNodes.heartbeatAt}) * 1000`,
-      })
-      .from(ingestNodes);
-    if (!row) throw new Error("the row of the ingest cluster is missing");
+    const before = view.owners;
+    view = await readView(db);
     readAtMs = askedAtMs;
-    const before = cluster.owners;
-    cluster = { ...row.row, isLeased: row.isLeased };
-    nodes = rows.map(({ row, silentMs }) => ({
-      name: row.name,
-      url: row.url,
-      nodeNumber: row.nodeNumber,
-      hasLeft: row.leftAt !== null,
-      isAlive: row.leftAt === null && Number(silentMs) < aliveMs,
-      watermarkMs: row.watermark.getTime(),
-      storedUntilMs: row.storedUntil.getTime(),
-      settledBatch: row.settledBatch,
-      lastNumber: row.lastNumber,
-    }));
-    if (before.length > 0 && cluster.owners.some((owner, index) => owner === name && before[index] !== name))
+    if (before.length > 0 && view.owners.some((owner, index) => owner === name && before[index] !== name))
       handlers?.gained();
   }
-
   function refresh(): Promise<void> {
     reading ??= read().finally(() => {
       reading = undefined;
     });
     return reading;
   }
-
-  async function sendHeartbeat(): Promise<void> {
-    if (!handlers) return;
-    const { watermarkMs, storedUntilMs, ...numbers } = handlers.heartbeat();
-    const updated = await db
-      .update(ingestNodes)
-      .set({
-        heartbeatAt: sql`now()`,
-        watermark: new Date(watermarkMs),
-        storedUntil: new Date(storedUntilMs),
-        ...numbers,
-      })
-      .where(isMine)
-      .returning({ name: ingestNodes.name });
-    if (updated.length > 0 || isClosed) return;
-    isClosed = true;
-    options.onLost(
-      new ClaimRefusedError(`Another process has taken the place of the ingest node ${name}: it ends here.`),
-    );
-  }
-
-  /** Writes new owners, unless anything has changed since they were read. */
-  async function take(owners: string[]): Promise<void> {
-    await db
-      .update(ingestCluster)
-      .set({ owners, version: cluster.version + 1 })
-      .where(eq(ingestCluster.version, cluster.version));
-  }
-
-  /** What nodes that have left still own goes to those that should have it. */
-  async function inherit(): Promise<void> {
-    const left = new Set(nodes.filter((node) => node.hasLeft).map((node) => node.name));
-    if (!cluster.owners.some((owner) => left.has(owner))) return;
-    const names = candidates();
-    await take(
-      cluster.owners.map((owner, partition) =>
-        left.has(owner) ? (preferredOwner(partition, names) as string) : owner,
-      ),
-    );
-  }
-
-  async function release(): Promise<void> {
-    if (isReleasing || !handlers || handlers.isBehind()) return;
-    const names = candidates();
-    const isGivenAway = (owner: string, partition: number) =>
-      owner === name && preferredOwner(partition, names) !== name;
-    const leaving = cluster.owners.flatMap((owner, partition) => (isGivenAway(owner, partition) ? [partition] : []));
-    if (leaving.length === 0) return;
-    isReleasing = true;
-    releasing = new Set(leaving);
-    try {
-      await handlers.whenSettled();
-      await refresh();
-      await take(
-        cluster.owners.map((owner, partition) =>
-          owner === name && releasing.has(partition) ? (preferredOwner(partition, names) as string) : owner,
-        ),
-      );
-    } catch (err) {
-      log.warn({ err }, "partitions could not be given to other nodes yet");
-    } finally {
-      // Whether they are given away is only known when they are read again: until then nothing of them is taken.
-      await refreshUntilRead();
-      releasing = new Set();
-      isReleasing = false;
-    }
-  }
-
   async function refreshUntilRead(): Promise<void> {
     while (!isClosed) {
       // A reading that began before the change says nothing about it.
@@ -226,136 +111,118 @@ export async function joinCluster(options: MembershipOptions): Promise<Membershi
         () => false,
       );
       if (isRead) return;
-      await new Promise((resolve) => setTimeout(resolve, tickMs));
+      await delay(tickMs);
     }
   }
 
-  async function keepLease(): Promise<void> {
-    if (!handlers) return;
-    const askedAtMs = performance.now();
-    const until = sql`now() + ${leaseMs} * interval '1 millisecond'`;
-    if (held) {
-      const renewed = await db
-        .update(ingestCluster)
-        .set({ materializerUntil: until, ...(held.hasBegun && { unfinishedSince: handlers.unfinishedSince() }) })
-        .where(and(eq(ingestCluster.materializer, name), eq(ingestCluster.epoch, held.epoch.number)))
-        .returning({ epoch: ingestCluster.epoch });
-      if (renewed.length === 0 || (await hasLaterEpoch(held.epoch.number))) held = undefined;
-      else held.untilMs = askedAtMs + leaseMs - leaseMarginMs;
-      return;
-    }
-    // A process of this name before this one is over: two cannot have the same data folder.
-    if (cluster.isLeased && cluster.materializer !== name) return;
-    const { newest, sinceMs } = await handlers.laterEpochs(cluster.epoch);
-    const [taken] = await db
-      .update(ingestCluster)
-      .set({
-        materializer: name,
-        materializerUntil: until,
-        epoch: sql`greatest(${ingestCluster.epoch}, ${newest}) + 1`,
-      })
-      .where(
-        or(
-          isNull(ingestCluster.materializer),
-          eq(ingestCluster.materializer, name),
-          lt(ingestCluster.materializerUntil, sql`now()`),
-        ),
-      )
-      .returning({ number: ingestCluster.epoch, leftSince: ingestCluster.unfinishedSince });
-    if (!taken) return;
-    // Where none of these nodes held an epoch, it is not known which of its derivations have ended either.
-    const since =
-      cluster.materializer === null ? [handlers.leftSince] : [taken.leftSince, newest > 0 ? sinceMs * perMs : null];
-    const known = since.filter((version) => version !== null && version !== undefined);
-    const epoch = { number: taken.number, leftSince: known.length > 0 ? Math.min(...known) : undefined };
-    const mine = { epoch, untilMs: askedAtMs + leaseMs - leaseMarginMs, hasBegun: false };
-    held = mine;
-    log.info({ epoch: epoch.number }, "this node derives levels from now on");
-    handlers.begin(epoch.number).then(
-      () => {
-        mine.hasBegun = true;
-      },
-      (err: unknown) => {
-        log.warn({ err, epoch: epoch.number }, "this node could not begin to derive, trying again");
-        if (held === mine) held = undefined;
-      },
+  const lease = createMaterializerLease(db, { name, log, view: () => view });
+  const owners = createPartitionOwners({ db, name, log, view: () => view, refresh, refreshUntilRead });
+  async function sendHeartbeat(given: MembershipHandlers): Promise<void> {
+    if ((await writeHeartbeat(db, isMine, given.heartbeat())) || isClosed) return;
+    isClosed = true;
+    options.onLost(
+      new ClaimRefusedError(`Another process has taken the place of the ingest node ${name}: it ends here.`),
     );
   }
-
-  /** A process outside the cluster may have begun a later epoch; this node takes it back, else the watermark would stall for ever. */
-  async function hasLaterEpoch(epoch: number): Promise<boolean> {
-    const nowMs = performance.now();
-    if (!handlers?.isBehind() || nowMs - epochsAskedAtMs < askEpochsEveryMs) return false;
-    epochsAskedAtMs = nowMs;
-    const { newest } = await handlers.laterEpochs(epoch);
-    if (newest > 0) log.warn({ epoch, newest }, "a process outside of the cluster has begun to derive; taking it back");
-    return newest > 0;
-  }
-
-  async function tick(): Promise<void> {
-    await Promise.all([sendHeartbeat(), refresh()]);
-    await Promise.all([keepLease(), inherit()]);
-    void release();
-  }
-
-  let isReported = false;
-  async function tickForEver(): Promise<void> {
-    while (!isClosed) {
-      await tick().then(
-        () => {
-          isReported = false;
-        },
-        (err: unknown) => {
-          if (!isReported) log.error({ err }, "the other ingest nodes cannot be heard of, trying again until they can");
-          isReported = true;
-        },
-      );
-      await new Promise<void>((resolve) => {
-        timer = setTimeout(resolve, tickMs);
-      });
-    }
+  async function tick(given: MembershipHandlers): Promise<void> {
+    await Promise.all([sendHeartbeat(given), refresh()]);
+    await Promise.all([lease.keep(given), owners.inherit()]);
+    void owners.giveAway(given);
   }
 
   await refresh();
   return {
-    name,
-    process,
-    nodeNumber,
+    ...{ name, process, nodeNumber, refresh, ownerElsewhere: owners.ownerElsewhere, epoch: lease.epoch },
     silentMs: () => performance.now() - readAtMs,
-    nodes: () => nodes.filter((node) => !node.hasLeft),
-    ownerElsewhere(organization) {
-      const partition = partitionOf(organization);
-      const owner = cluster.owners[partition];
-      if (owner !== name) return owner;
-      return releasing.has(partition) ? preferredOwner(partition, candidates()) : undefined;
-    },
+    nodes: () => view.nodes.filter((node) => !node.hasLeft),
     materializer: () =>
-      cluster.isLeased ? nodes.find((node) => node.name === cluster.materializer && node.isAlive) : undefined,
-    epoch: () => (held?.hasBegun && performance.now() < held.untilMs ? held.epoch : undefined),
-    refresh,
+      view.isLeased ? view.nodes.find((node) => node.name === view.materializer && node.isAlive) : undefined,
     run(given) {
       handlers = given;
-      void tickForEver();
+      void tickUntil(
+        () => isClosed,
+        () => tick(given),
+        log,
+      );
     },
     async leave(isEmpty) {
       isClosed = true;
-      clearTimeout(timer);
-      await postgres.transaction(async (tx) => {
-        await tx.select().from(ingestStores).for("update");
-        const leftAt = isEmpty ? sql`now()` : null;
-        await tx.update(ingestNodes).set({ leftAt }).where(isMine);
-        const [present] = await tx
-          .select({ name: ingestNodes.name })
-          .from(ingestNodes)
-          .where(isNull(ingestNodes.leftAt));
-        if (!present) await tx.update(ingestStores).set({ mode: "none", secretProof: null });
-      });
-      if (held)
-        await db
-          .update(ingestCluster)
-          .set({ materializerUntil: sql`now()` })
-          .where(and(eq(ingestCluster.materializer, name), eq(ingestCluster.epoch, held.epoch.number)));
-      held = undefined;
+      await writeLeaving(postgres, isMine, isEmpty);
+      await lease.giveUp();
     },
   };
+}
+
+interface ClusterView extends OwnersView, LeaseView {
+  nodes: readonly ClusterNode[];
+}
+
+async function readView(db: Postgres["db"]): Promise<ClusterView> {
+  // The cluster's row first: a node that joins after it was read has made it out of date, so that no owners are written over it.
+  const [row] = await db
+    .select({ row: ingestCluster, isLeased: sql<boolean>`${ingestCluster.materializerUntil} > now()` })
+    .from(ingestCluster);
+  const rows = await db
+    .select({
+      row: ingestNodes,
+      silentMs: sql<number>`extract(epoch FROM now() - ${ingestNodes.heartbeatAt}) * 1000`,
+    })
+    .from(ingestNodes);
+  if (!row) throw new Error("the row of the ingest cluster is missing");
+  const nodes = rows.map(({ row, silentMs }) => ({
+    name: row.name,
+    url: row.url,
+    nodeNumber: row.nodeNumber,
+    hasLeft: row.leftAt !== null,
+    isAlive: row.leftAt === null && Number(silentMs) < aliveMs,
+    watermarkMs: row.watermark.getTime(),
+    storedUntilMs: row.storedUntil.getTime(),
+    settledBatch: row.settledBatch,
+    lastNumber: row.lastNumber,
+  }));
+  return { ...row.row, isLeased: row.isLeased, nodes };
+}
+
+/** Whether the node is still this process's. */
+async function writeHeartbeat(db: Postgres["db"], isMine: SQL, heartbeat: Heartbeat): Promise<boolean> {
+  const { watermarkMs, storedUntilMs, ...numbers } = heartbeat;
+  const updated = await db
+    .update(ingestNodes)
+    .set({
+      heartbeatAt: sql`now()`,
+      watermark: new Date(watermarkMs),
+      storedUntil: new Date(storedUntilMs),
+      ...numbers,
+    })
+    .where(isMine)
+    .returning({ name: ingestNodes.name });
+  return updated.length > 0;
+}
+
+/** The stores are free for another way of running once no node is left. */
+async function writeLeaving(postgres: Postgres, isMine: SQL, isEmpty: boolean): Promise<void> {
+  await postgres.transaction(async (tx) => {
+    await tx.select().from(ingestStores).for("update");
+    const leftAt = isEmpty ? sql`now()` : null;
+    await tx.update(ingestNodes).set({ leftAt }).where(isMine);
+    const [present] = await tx.select({ name: ingestNodes.name }).from(ingestNodes).where(isNull(ingestNodes.leftAt));
+    if (!present) await tx.update(ingestStores).set({ mode: "none", secretProof: null });
+  });
+}
+
+/** A tick that fails is reported once, until one has succeeded again. */
+async function tickUntil(isOver: () => boolean, tick: () => Promise<void>, log: Logger): Promise<void> {
+  let isReported = false;
+  while (!isOver()) {
+    await tick().then(
+      () => {
+        isReported = false;
+      },
+      (err: unknown) => {
+        if (!isReported) log.error({ err }, "the other ingest nodes cannot be heard of, trying again until they can");
+        isReported = true;
+      },
+    );
+    await delay(tickMs);
+  }
 }

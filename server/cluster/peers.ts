@@ -118,3 +118,6 @@ function createSeen(now: () => number) {
 function hashOf(body: Buffer): string {
   return createHash("sha256").update(body).digest("hex");
 }
+
+/** A body that a peer reads as JSON. */
+export const asBody = (value: unknown): Buffer => Buffer.from(JSON.stringify(value));

@@ -1,7 +1,7 @@
 /** The checks of /readyz: for each thing the roles that cannot do without it, and the cost of its absence. */
 
 import type { ClickHouse } from "../clickhouse/client.ts";
-import type { RunningCluster } from "../cluster/start-cluster.ts";
+import type { RunningCluster } from "../cluster/run-node.ts";
 import type { Check } from "../health/readiness.ts";
 import type { StalledWatermark } from "../health/stalled-watermark.ts";
 import type { Keys } from "../identity/keys.ts";

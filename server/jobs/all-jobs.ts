@@ -4,7 +4,7 @@ import type { Evaluator } from "../alerts/evaluator.ts";
 import { adjustStatements } from "../billing/statements/adjust-statements.ts";
 import { closeStatements, type StatementSource } from "../billing/statements/close-statements.ts";
 import type { ClickHouse } from "../clickhouse/client.ts";
-import type { RunningCluster } from "../cluster/start-cluster.ts";
+import type { RunningCluster } from "../cluster/run-node.ts";
 import type { Corrections } from "../corrections/corrections.ts";
 import type { Delivery } from "../delivery/start-delivery.ts";
 import type { Ingest } from "../ingest/flush/start-ingest.ts";

@@ -5,7 +5,8 @@
 import type { OpenAPIHono } from "@hono/zod-openapi";
 import { NotMineError } from "../../cluster/peers.ts";
 import { ingestLocally, parseSent } from "../../cluster/route-events.ts";
-import { deriveBodySchema, type RunningCluster, tokenBodySchema } from "../../cluster/start-cluster.ts";
+import type { RunningCluster } from "../../cluster/run-node.ts";
+import { deriveBodySchema, tokenBodySchema } from "../../cluster/start-cluster.ts";
 import { parseJson } from "../../json/parse-json.ts";
 import { ProblemError } from "../../problem.ts";
 import { createRouter } from "../app-pieces.ts";
