@@ -39,6 +39,7 @@ export interface MaterializerLease {
 }
 
 const leaseMs = 3_000;
+const until = sql`now() + ${leaseMs} * interval '1 millisecond'`;
 /** A node stops using its lease this much earlier than it ends by the clock of Postgres. */
 const leaseMarginMs = 500;
 /** While this node is behind, storage is asked this often whether its epoch is still the newest. */
@@ -52,7 +53,6 @@ export function createMaterializerLease(
   let epochsAskedAtMs = 0;
   const isHeld = (epoch: FencingEpoch) =>
     and(eq(ingestCluster.materializer, name), eq(ingestCluster.epoch, epoch.number));
-  const until = sql`now() + ${leaseMs} * interval '1 millisecond'`;
 
   async function renew(current: NonNullable<typeof held>, handlers: LeaseHandlers): Promise<void> {
     const askedAtMs = performance.now();
@@ -71,21 +71,7 @@ export function createMaterializerLease(
     // A process of this name before this one is over: two cannot have the same data folder.
     if (seen.isLeased && seen.materializer !== name) return;
     const { newest, sinceMs } = await handlers.laterEpochs(seen.epoch);
-    const [taken] = await db
-      .update(ingestCluster)
-      .set({
-        materializer: name,
-        materializerUntil: until,
-        epoch: sql`greatest(${ingestCluster.epoch}, ${newest}) + 1`,
-      })
-      .where(
-        or(
-          isNull(ingestCluster.materializer),
-          eq(ingestCluster.materializer, name),
-          lt(ingestCluster.materializerUntil, sql`now()`),
-        ),
-      )
-      .returning({ number: ingestCluster.epoch, leftSince: ingestCluster.unfinishedSince });
+    const taken = await writeTaking(db, name, newest);
     if (!taken) return;
     // Where none of these nodes held an epoch, it is not known which of its derivations have ended either.
     const since =
@@ -128,4 +114,20 @@ export function createMaterializerLease(
       held = undefined;
     },
   };
+}
+
+/** Undefined where another node has the lease. */
+async function writeTaking(db: Postgres["db"], name: string, newestEpoch: number) {
+  const isFree = or(
+    isNull(ingestCluster.materializer),
+    eq(ingestCluster.materializer, name),
+    lt(ingestCluster.materializerUntil, sql`now()`),
+  );
+  const epoch = sql`greatest(${ingestCluster.epoch}, ${newestEpoch}) + 1`;
+  const [taken] = await db
+    .update(ingestCluster)
+    .set({ materializer: name, materializerUntil: until, epoch })
+    .where(isFree)
+    .returning({ number: ingestCluster.epoch, leftSince: ingestCluster.unfinishedSince });
+  return taken;
 }

@@ -24,8 +24,8 @@ import { organizationsToCreate, withOrganizations } from "../ingest/accept/new-o
 import { Claims } from "../ingest/accept/recent-ids.ts";
 import type { RequestEvents } from "../ingest/accept/request-events.ts";
 import type { SendingKey } from "../ingest/accept/sending-key.ts";
+import { parseExactJson, stringifyExact } from "../json/exact-json.ts";
 import { parseJson } from "../json/parse-json.ts";
-import { parseExactJson, stringifyExact } from "../numbers/exact-json.ts";
 import type { Membership } from "./membership.ts";
 import { NotMineError, type Peers, PeerUnavailableError } from "./peers.ts";
 

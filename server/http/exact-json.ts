@@ -1,7 +1,7 @@
 /** Bodies and answers whose numbers keep every digit. */
 
 import type { Context } from "hono";
-import { parseExactJson, startOfText, stringifyExact } from "../numbers/exact-json.ts";
+import { parseExactJson, startOfText, stringifyExact } from "../json/exact-json.ts";
 import type { HttpEnv } from "./http-env.ts";
 import { rawAnswer } from "./raw-answer.ts";
 import { readBody } from "./read-body.ts";

@@ -4,8 +4,8 @@
  */
 import type { MiddlewareHandler } from "hono";
 import { isStorableText, storableTextMessage } from "../contract/text.ts";
+import { ExactNumber, mayBendNumbers, parseExactJson, startOfText } from "../json/exact-json.ts";
 import { readDecimal } from "../numbers/decimal.ts";
-import { ExactNumber, mayBendNumbers, parseExactJson, startOfText } from "../numbers/exact-json.ts";
 import { ProblemError } from "../problem.ts";
 import type { HttpEnv } from "./http-env.ts";
 import { readBody } from "./read-body.ts";

@@ -3,7 +3,7 @@
  * on a few kilobytes of brackets, and what walks its result recursively has no stack for it.
  */
 
-import { endOfString } from "../numbers/exact-json.ts";
+import { endOfString } from "./exact-json.ts";
 
 export interface JsonBounds {
   maxDepth: number;

@@ -8,8 +8,8 @@ import type { ClickHouse } from "../clickhouse/client.ts";
 import type { ReplayedEvent, ReplayResult } from "../contract/quarantine.ts";
 import { type AcceptDeps, acceptRequest } from "../ingest/accept/accept-request.ts";
 import type { SendingKey } from "../ingest/accept/sending-key.ts";
+import { stringifyExact } from "../json/exact-json.ts";
 import { parseJson } from "../json/parse-json.ts";
-import { stringifyExact } from "../numbers/exact-json.ts";
 import { ProblemError } from "../problem.ts";
 import { type FoundQuarantined, markReplayed } from "./read-quarantine.ts";
 

@@ -8,7 +8,6 @@ import { io as connect, type Socket } from "socket.io-client";
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
 import type {
   ClientToServerEvents,
-  LiveAnswer,
   LiveChanged,
   LiveSnapshot,
   ServerToClientEvents,
@@ -16,8 +15,8 @@ import type {
 } from "../../server/contract/live.ts";
 import type { Actor } from "../../server/identity/actor.ts";
 import { createLiveGateway, type LiveGateway } from "../../server/live/live-gateway.ts";
-import type { LiveCredentials } from "../../server/live/socket-credentials.ts";
 import { connectRedis } from "../../server/redis/connect-redis.ts";
+import { Accounts, Figures } from "../support/live-figures.ts";
 import { ownRedis } from "../support/stores.ts";
 
 type Client = Socket<ServerToClientEvents, ClientToServerEvents>;
@@ -26,54 +25,6 @@ const silent = pino({ level: "silent" });
 const mine = "reseller:north";
 const below = "organization:alpha";
 const foreign = "organization:other";
-
-/** Figures that tests change; counts who reads what. */
-class Figures {
-  readonly participants = new Map<string, number>();
-  readonly reads: { node: string; atMs: number }[] = [];
-  isDown = false;
-
-  read = async (node: string): Promise<LiveAnswer> => {
-    this.reads.push({ node, atMs: performance.now() });
-    if (this.isDown) throw new Error("storage is away");
-    const at = new Date().toISOString();
-    const live_participants = this.participants.get(node) ?? 0;
-    return {
-      node,
-      at,
-      watermark: at,
-      levels: { live_participants, live_sessions: 0, active_recordings: 0 },
-      rooms: [],
-    };
-  };
-
-  readsOf(node: string): number {
-    return this.reads.filter((read) => read.node === node).length;
-  }
-}
-
-/** Tokens that are good, and the node that each of them may see with what is below it. */
-class Accounts {
-  readonly nodes = new Map<string, string>([["good", mine]]);
-  readonly seen: LiveCredentials[] = [];
-
-  authenticate = async (credentials: LiveCredentials): Promise<Actor | undefined> => {
-    this.seen.push(credentials);
-    const token =
-      credentials.authorization?.slice("Bearer ".length) ?? /session=(\w+)/.exec(credentials.cookie ?? "")?.[1];
-    const node = token === undefined ? undefined : this.nodes.get(token);
-    if (node === undefined) return undefined;
-    return {
-      kind: "key",
-      id: "key_1",
-      name: "test",
-      node,
-      reach: [node],
-      grants: [{ node, actions: new Set(["read"]) }],
-      createOrganizations: false,
-    };
-  };
-}
 
 const mayWatch = (actor: Actor, node: string | null): string | undefined => {
   if (node === null || node === actor.node) return actor.node;
@@ -92,7 +43,7 @@ let accounts: Accounts;
 
 beforeEach(() => {
   figures = new Figures();
-  accounts = new Accounts();
+  accounts = new Accounts([["good", mine]]);
 });
 
 const stops: (() => Promise<void>)[] = [];

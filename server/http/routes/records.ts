@@ -7,6 +7,7 @@ import type { ClickHouse } from "../../clickhouse/client.ts";
 import { filterGrammar } from "../../contract/filters.ts";
 import { defaultPageSize } from "../../contract/pages.ts";
 import { recordListSchema, recordSchema, recordsQuerySchema, type UsageRecord } from "../../contract/records.ts";
+import { stringifyExact } from "../../json/exact-json.ts";
 import { readCursor, writeCursor } from "../../lists/cursor.ts";
 import {
   type ExactRecord,
@@ -16,7 +17,6 @@ import {
   recordKeySchema,
 } from "../../lists/read-records.ts";
 import { asOfSchema } from "../../metrics/as-of.ts";
-import { stringifyExact } from "../../numbers/exact-json.ts";
 import type { NodeTree } from "../../tree/node-tree.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
 import { requireScope, resolveNode } from "../authenticate.ts";

@@ -4,7 +4,7 @@
  */
 import type { EventType, PropertyRule } from "../../catalog/event-types.ts";
 import { decimalPattern, type Warning } from "../../contract/events.ts";
-import { ExactNumber } from "../../numbers/exact-json.ts";
+import { ExactNumber } from "../../json/exact-json.ts";
 import type { Fault, GivenEvent, GivenProperty } from "./event-gate.ts";
 
 type Warn = (code: Warning["code"], field: string, message: string) => void;

@@ -7,7 +7,7 @@
 import { isUtf8 } from "node:buffer";
 import { isBoundedText, limits } from "../../contract/events.ts";
 import { isStorableText, storableTextMessage } from "../../contract/text.ts";
-import { ExactNumber, parseExactJson } from "../../numbers/exact-json.ts";
+import { ExactNumber, parseExactJson } from "../../json/exact-json.ts";
 import { type Fault, type GivenEvent, isEventField } from "./event-gate.ts";
 import { faultOfText } from "./parse-events.ts";
 

@@ -12,7 +12,7 @@ import {
   usageEventSchema,
 } from "../../contract/events.ts";
 import { isAddressable, isStorableText, storableTextMessage } from "../../contract/text.ts";
-import { ExactNumber } from "../../numbers/exact-json.ts";
+import { ExactNumber } from "../../json/exact-json.ts";
 
 export interface Fault {
   code: RejectionCode;

@@ -1,8 +1,8 @@
 /** The numbers of an event as exact decimals: one text for each number, so that 12.5, "12.50", 1.25e1 and "+12.5" are the same. */
 import { limits } from "../../contract/events.ts";
+import { ExactNumber } from "../../json/exact-json.ts";
 import { parseJson } from "../../json/parse-json.ts";
 import { type Decimal, readDecimal } from "../../numbers/decimal.ts";
-import { ExactNumber } from "../../numbers/exact-json.ts";
 import type { GivenProperty } from "./event-gate.ts";
 
 /** An amount in the form of `value` as an exact decimal; undefined when it has more digits before the point than its meters can sum. */

@@ -1,14 +1,8 @@
 /** From the inflated bytes of a body to its events. The form is told by headers alone, before a byte is read. */
 import { isUtf8 } from "node:buffer";
 import { limits } from "../../contract/events.ts";
+import { mayBendNumbers, parseEveryDigit, parseExactJson, startOfText, stringifyExact } from "../../json/exact-json.ts";
 import { parseJson } from "../../json/parse-json.ts";
-import {
-  mayBendNumbers,
-  parseEveryDigit,
-  parseExactJson,
-  startOfText,
-  stringifyExact,
-} from "../../numbers/exact-json.ts";
 import { ProblemError } from "../../problem.ts";
 import { binaryCloudEvent, cloudEventToUsageEvent, isBinaryMode, isJsonType } from "./cloudevents.ts";
 import type { Fault } from "./event-gate.ts";

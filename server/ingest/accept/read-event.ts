@@ -5,7 +5,7 @@
  */
 import type { EventType } from "../../catalog/event-types.ts";
 import { limits, type Warning } from "../../contract/events.ts";
-import { ExactNumber } from "../../numbers/exact-json.ts";
+import { ExactNumber } from "../../json/exact-json.ts";
 import { unitOfSeconds } from "./amount-unit.ts";
 import { checkByType } from "./check-by-type.ts";
 import type { Fault, GivenEvent, GivenProperty } from "./event-gate.ts";

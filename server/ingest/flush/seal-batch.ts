@@ -6,8 +6,8 @@
 import { open, readdir, readFile, rename, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
+import { stringifyExact } from "../../json/exact-json.ts";
 import { parseJson } from "../../json/parse-json.ts";
-import { stringifyExact } from "../../numbers/exact-json.ts";
 import { cloudEventOf } from "../accept/cloudevents.ts";
 import { identityOf } from "../accept/event-hash.ts";
 import { nameOfStored } from "../accept/event-identity.ts";

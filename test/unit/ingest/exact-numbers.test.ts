@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { acceptRequest } from "../../../server/ingest/accept/accept-request.ts";
 import { eventOfLine } from "../../../server/ingest/accept/event-row.ts";
 import { propertiesOf } from "../../../server/ingest/accept/event-value.ts";
-import { stringifyExact } from "../../../server/numbers/exact-json.ts";
+import { stringifyExact } from "../../../server/json/exact-json.ts";
 import { type Accepting, rootKey, startAccepting } from "../../support/accepting.ts";
 
 let accepting: Accepting;

@@ -6,7 +6,7 @@ import {
   readValue,
   storedNumber,
 } from "../../../../server/ingest/accept/event-value.ts";
-import { ExactNumber, parseExactJson, stringifyExact } from "../../../../server/numbers/exact-json.ts";
+import { ExactNumber, parseExactJson, stringifyExact } from "../../../../server/json/exact-json.ts";
 
 const exact = (text: string) => parseExactJson(Buffer.from(text)) as number | ExactNumber;
 

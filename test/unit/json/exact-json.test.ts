@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { ExactNumber, mayBendNumbers, parseExactJson, stringifyExact } from "../../../server/json/exact-json.ts";
 import { parseJson } from "../../../server/json/parse-json.ts";
-import { ExactNumber, mayBendNumbers, parseExactJson, stringifyExact } from "../../../server/numbers/exact-json.ts";
 
 const parse = (json: string) => parseExactJson(Buffer.from(json));
 

@@ -3,7 +3,7 @@
  * which that is not certain becomes an `ExactNumber` here, and is written again with the very digits it came with.
  */
 import { randomUUID } from "node:crypto";
-import { parseJson } from "../json/parse-json.ts";
+import { parseJson } from "./parse-json.ts";
 
 /** A JSON number by its text. Written by plain `JSON.stringify` it is a string of the same digits, never a bent number. */
 export class ExactNumber {
