@@ -8,6 +8,7 @@ import type { Postgres, Queries } from "../postgres/client.ts";
 import { alerts, rules } from "../postgres/schema/alerts.ts";
 import type { Judged, Judgement } from "./judged.ts";
 import { columnsOf, lifeOf } from "./life-columns.ts";
+import { isMuted } from "./mute.ts";
 import { endPeriod, type Life, nextState, type Pacing } from "./next-state.ts";
 import { noticeOf } from "./notices.ts";
 import type { AlertRecord } from "./read-alerts.ts";
@@ -48,6 +49,39 @@ export async function recordJudgement(
   });
 }
 
+/** Judgements of conditions that may hold again and again. Most change nothing, which one statement tells of all of them. */
+export async function recordEpisodes(
+  source: TellSource & { postgres: Postgres },
+  judgements: readonly { rule: RuleRecord; judgement: Judgement }[],
+  watermark: Date,
+): Promise<void> {
+  const open = await openAlerts(
+    source.postgres.db,
+    judgements.map(({ rule }) => rule.id),
+  );
+  for (const { rule, judgement } of judgements) {
+    const nodes = new Set(judgement.nodes);
+    const rows = (open.get(rule.id) ?? []).filter(({ node }) => nodes.has(node));
+    if (isNothing(planChanges(rule, judgement, rows, watermark))) continue;
+    await recordJudgement(source, rule, judgement, watermark);
+  }
+}
+
+/** By rule, the alerts that are not resolved, or still to be told. */
+export async function openAlerts(db: Queries, ruleIds: readonly string[]): Promise<Map<string, AlertRecord[]>> {
+  const open = new Map<string, AlertRecord[]>();
+  for (let start = 0; start < ruleIds.length; start += nodesPerStatement) {
+    const some = inArray(alerts.ruleId, ruleIds.slice(start, start + nodesPerStatement));
+    const isOpen = or(ne(alerts.state, "resolved"), isNotNull(alerts.due));
+    for (const row of await db.select().from(alerts).where(and(some, isOpen))) {
+      const known = open.get(row.ruleId);
+      if (known) known.push(row);
+      else open.set(row.ruleId, [row]);
+    }
+  }
+  return open;
+}
+
 const isNothing = ({ added, changed, removed }: Changes) => added.length + changed.length + removed.length === 0;
 
 /** The rule's alerts that judging can change, and those that may exist only once in the same period. */
@@ -86,20 +120,22 @@ function planChanges(rule: RuleRecord, judgement: Judgement, rows: readonly Aler
     rows.filter(({ state }) => state !== "resolved").map((row) => [`${row.node} ${row.subject}`, row]),
   );
   const judgedRows = new Set<string>();
-  const { missing } = judgement;
+  const { missing, isOfPast = false } = judgement;
+  const isJudgedLater = (row: AlertRecord) => isOfPast && row.watermark.getTime() > watermark.getTime();
   const periods = new Map(judgement.judged.flatMap(({ node, period }) => (period ? [[node, period.startMs]] : [])));
   for (const one of judgement.judged) {
     const row = one.once === null ? bySubject.get(`${one.node} ${one.subject}`) : byKey.get(keyOf(rule, one, ""));
     if (row) judgedRows.add(row.id);
     const before = row && lifeOf(row);
+    if (row && isJudgedLater(row)) continue;
     const reading = { finding: one.finding, atMs: watermark.getTime() };
-    const after = nextState(before, reading, pacingOf(rule, one));
+    const after = nextState(before, reading, pacingOf(rule, one, row, reading.atMs));
     if (!row && after) changes.added.push(newAlert(rule, one, after, watermark));
     else if (row && !after) changes.removed.push(row.id);
     else if (row && after) put(changes, row, edited(row, one, after, rule, watermark));
   }
   for (const row of rows) {
-    if (judgedRows.has(row.id) || row.state === "resolved") continue;
+    if (judgedRows.has(row.id) || row.state === "resolved" || isJudgedLater(row)) continue;
     const life = lifeOf(row);
     const reading = { finding: "clears" as const, atMs: watermark.getTime() };
     const period = periods.get(row.node);
@@ -109,7 +145,9 @@ function planChanges(rule: RuleRecord, judgement: Judgement, rows: readonly Aler
       (row.periodStart !== null && period !== undefined && row.periodStart.getTime() < period) ||
       (row.periodEnd !== null && row.periodEnd.getTime() <= watermark.getTime());
     const isOver = missing === "ends" || isPast;
-    const after = isOver ? ended(life, watermark) : nextState(life, reading, pacingOf(rule, { once: null }));
+    const after = isOver
+      ? ended(life, watermark)
+      : nextState(life, reading, pacingOf(rule, { once: null }, row, reading.atMs));
     if (!after) changes.removed.push(row.id);
     else
       put(changes, row, {
@@ -165,9 +203,16 @@ function sameValue(a: unknown, b: unknown): boolean {
   return (a instanceof Date ? a.getTime() : (a ?? null)) === (b instanceof Date ? b.getTime() : (b ?? null));
 }
 
-function pacingOf(rule: RuleRecord, { once }: Pick<Judged, "once">): Pacing {
+/** `atMs`: of the reading. */
+export function pacingOf(
+  rule: RuleRecord,
+  { once }: Pick<Judged, "once">,
+  alert: Pick<AlertRecord, "snoozedUntil"> | undefined,
+  atMs: number,
+): Pacing {
   const { condition, repeatHours } = rule;
   return {
+    isSilenced: isMuted(rule.mute, atMs) || (alert?.snoozedUntil?.getTime() ?? 0) > atMs,
     forMs: condition.kind === "threshold" ? condition.for_minutes * 60_000 : 0,
     repeatMs: condition.kind === "quota" || repeatHours === null ? null : repeatHours * 3_600_000,
     isOncePerPeriod: once !== null,

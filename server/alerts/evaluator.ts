@@ -16,15 +16,18 @@ import { alertProgress, alerts } from "../postgres/schema/alerts.ts";
 import type { NodeTree } from "../tree/node-tree.ts";
 import { recordJudgement } from "./claim.ts";
 import { byReplaced, holdsFor, rivalsOf } from "./holding-nodes.ts";
+import { judgeThresholds } from "./judge-thresholds.ts";
 import type { Judgement } from "./judged.ts";
+import { lookBack } from "./look-back.ts";
 import { PairQueue } from "./pair-queue.ts";
 import { readBilling, readCustomers } from "./read-happenings.ts";
 import { judgeProjected, judgeUsed, missedStandings, standingsOf, subscribedNodes } from "./read-quota.ts";
 import { LastEvents, readSilence } from "./read-silence.ts";
 import { readSystem, type SystemSource } from "./read-system.ts";
-import { readLowUsage, readThreshold, readUnusual } from "./read-usage.ts";
+import { readLowUsage, readUnusual } from "./read-usage.ts";
 import { listRules, type RuleRecord } from "./rules.ts";
 import { type TellSource, tellDue } from "./tell.ts";
+import { ThresholdRounds, type Watch, type Watched, watchesOf } from "./threshold-rounds.ts";
 import { nodeWithoutAgent } from "./visibility.ts";
 
 export interface EvaluatorSource extends PeriodSource, TellSource, SystemSource {
@@ -45,10 +48,15 @@ const sweepEveryMs = 30_000;
 const sweepAfterChangeMs = 4_000;
 const slowEveryMs = 300_000;
 const systemEveryMs = 5_000;
-/** How long one run may judge node by node; the rest waits for the next run. */
-const pairsMs = 1_500;
+/** How long one run may judge thresholds, and what is judged node by node; the rest waits for the next run. */
+const thresholdsMs = 1_500;
+const pairsMs = 1_000;
+/** When what is known grows by more from one run to the next, something may have come and gone between them. */
+const jumpMs = 15_000;
 const everything = Number.MAX_SAFE_INTEGER;
 const noSuchLimit = { because: "There is no such meter, limit or threshold for it any more." };
+
+type Progress = typeof alertProgress.$inferSelect;
 
 interface Run {
   state: AccountState;
@@ -57,7 +65,9 @@ interface Run {
   batch: number;
   enabled: readonly RuleRecord[];
   watermark: Date;
-  /** The nodes with newly stored events; undefined in a sweep, which judges all. */
+  /** The nodes with newly stored events. */
+  stored: ReadonlySet<NodeAddress>;
+  /** The same; undefined in a sweep, which judges all. */
   touched: ReadonlySet<NodeAddress> | undefined;
 }
 
@@ -72,7 +82,10 @@ export class Evaluator {
   #systemAtMs = Number.NEGATIVE_INFINITY;
   #slowAtMs = Number.NEGATIVE_INFINITY;
   #slowSequence = -1;
+  readonly #thresholds = new ThresholdRounds();
   #judgedUntil: Date | undefined;
+  /** Whether the next sweep looks back to where the last one was: nobody judged meanwhile. */
+  #isLookingBack = true;
 
   constructor(source: EvaluatorSource) {
     this.#source = source;
@@ -82,13 +95,14 @@ export class Evaluator {
   /** How far judging is behind what can be queried, in seconds. */
   get lagSeconds(): number {
     const atMs = this.#source.watermark().getTime();
-    const judgedMs = Math.min(this.#judgedUntil?.getTime() ?? atMs, this.#pairs.oldestMs ?? atMs);
+    const waitingMs = this.#thresholds.oldestMs ?? this.#pairs.oldestMs ?? atMs;
+    const judgedMs = Math.min(this.#judgedUntil?.getTime() ?? atMs, waitingMs);
     return Math.max(0, atMs - judgedMs) / 1000;
   }
 
-  /** What is judged node by node and waits for its turn. */
-  get waitingPairs(): number {
-    return this.#pairs.size;
+  /** Whether anything waits for its turn in a later run. */
+  get isBehind(): boolean {
+    return this.#pairs.size > 0 || this.#thresholds.isBusy;
   }
 
   /** One run. Throws where a store cannot be asked: what it would have judged is judged by a later one. */
@@ -104,10 +118,13 @@ export class Evaluator {
     const batch = settledBatch();
     const asOf = watermark();
     const isChanged = state.sequence !== this.#sweptSequence;
-    const isSweep = now() - this.#sweptAtMs >= (isChanged ? sweepAfterChangeMs : sweepEveryMs);
-    const touched = isSweep || enabled.length === 0 ? undefined : await this.#touchedSince(progress.batch, batch);
-    const run: Run = { state, replacing: byReplaced(rules), batch, enabled, watermark: asOf, touched };
-    if (enabled.length > 0) await this.#judge(run, progress.sweptAt);
+    const hasJumped = asOf.getTime() - (this.#judgedUntil ?? asOf).getTime() > jumpMs;
+    if (hasJumped) this.#isLookingBack = true;
+    const isSweep = hasJumped || now() - this.#sweptAtMs >= (isChanged ? sweepAfterChangeMs : sweepEveryMs);
+    const stored = enabled.length === 0 ? new Set<NodeAddress>() : await this.#touchedSince(progress.batch, batch);
+    const touched = isSweep ? undefined : stored;
+    const run: Run = { state, replacing: byReplaced(rules), batch, enabled, watermark: asOf, stored, touched };
+    if (enabled.length > 0) await this.#judge(run, progress);
     if (isSweep) [this.#sweptAtMs, this.#sweptSequence] = [now(), state.sequence];
     const sweptAt = isSweep ? asOf : progress.sweptAt;
     if (batch !== progress.batch || sweptAt !== progress.sweptAt)
@@ -152,7 +169,7 @@ export class Evaluator {
     }
   }
 
-  async #judge(run: Run, sweptAt: Date): Promise<void> {
+  async #judge(run: Run, { sweptAt, judgedUntil }: Progress): Promise<void> {
     const open = run.touched ? undefined : await this.#openNodes();
     await this.#judgeQuotas(run, sweptAt, open);
     if (open) {
@@ -160,6 +177,7 @@ export class Evaluator {
       await this.#judgeHappenings(run, sweptAt, open);
       await this.#endUnwatched(run, open);
     }
+    await this.#judgeThresholds(run, judgedUntil);
     await this.#judgePairs(run);
   }
 
@@ -209,10 +227,12 @@ export class Evaluator {
     return [...nodes].filter((node) => holdsFor(rule, node, rivals, tree));
   }
 
-  /** All nodes that there are for a rule: its own, or the organizations below it. */
-  #allHeld(run: Run, rule: RuleRecord): NodeAddress[] {
+  /** All nodes that there are for a rule, or those among `nodes`: its own, or the organizations below it. */
+  #allHeld(run: Run, rule: RuleRecord, nodes?: ReadonlySet<NodeAddress>): NodeAddress[] {
     const { tree } = this.#source;
-    if (rule.scope === "node") return this.#held(run, rule, [rule.node]);
+    if (rule.scope === "node")
+      return !nodes || nodes.has(nodeWithoutAgent(rule.node)) ? this.#held(run, rule, [rule.node]) : [];
+    if (nodes) return this.#held(run, rule, nodes);
     const below = tree.list([rule.node], { kind: "organization", limit: everything }).map(({ node }) => node);
     return this.#held(run, rule, below);
   }
@@ -269,17 +289,61 @@ export class Evaluator {
     }
   }
 
-  async #judgePairs(run: Run): Promise<void> {
-    const byNode = run.enabled.filter(({ kind }) => kind === "threshold" || kind === "unusual" || kind === "low_usage");
+  async #judgeThresholds(run: Run, judgedUntil: Date): Promise<void> {
+    const rules = run.enabled.filter(({ kind }) => kind === "threshold");
     const atMs = run.watermark.getTime();
-    const isSlowDue = !run.touched && this.#isSlowDue(run.state.sequence);
-    for (const rule of byNode)
-      for (const node of this.#allHeld(run, rule)) {
-        if (!run.touched && (rule.kind === "threshold" || isSlowDue)) this.#pairs.add(rule.id, node, atMs);
-        else if (rule.kind === "threshold" && run.touched?.has(nodeWithoutAgent(node)))
-          this.#pairs.addFirst(rule.id, node, atMs);
+    if (run.touched) {
+      // Those that wait for their time, or to resolve, are judged in every run.
+      const waiting = rules.length > 0 ? await this.#openPlaces() : [];
+      this.#thresholds.touch([...run.stored, ...waiting], atMs);
+    } else if (this.#thresholds.sweep(atMs, this.#isLookingBack ? judgedUntil.getTime() : undefined))
+      this.#isLookingBack = false;
+    else this.#thresholds.touch(run.stored, atMs);
+    const { state } = run;
+    const { sweptMs, failure } = await this.#thresholds.work(thresholdsMs, {
+      watches: watchesOf(rules),
+      watchedBy: (watch, nodes) => this.#watchedBy(run, watch, nodes),
+      judge: async (watch, watched, sinceMs) => {
+        this.#source.onJudged?.(
+          "threshold",
+          watched.reduce((pairs, [, own]) => pairs + own.length, 0),
+        );
+        if (sinceMs !== undefined) await lookBack(this.#source, state, watch, watched, { sinceMs, atMs });
+        await judgeThresholds(this.#source, state, watch, watched, atMs);
+      },
+    });
+    if (sweptMs !== undefined)
+      await this.#source.postgres.db.update(alertProgress).set({ judgedUntil: new Date(sweptMs) });
+    if (failure) {
+      this.#isLookingBack = true;
+      throw failure.error;
+    }
+  }
+
+  async #openPlaces(): Promise<NodeAddress[]> {
+    const rows = await this.#source.postgres.db
+      .selectDistinct({ place: alerts.place })
+      .from(alerts)
+      .where(and(eq(alerts.kind, "threshold"), ne(alerts.state, "resolved")));
+    return rows.map(({ place }) => place);
+  }
+
+  #watchedBy(run: Run, { rules }: Watch, nodes: ReadonlySet<NodeAddress> | undefined): Watched[] {
+    const watched = new Map<NodeAddress, RuleRecord[]>();
+    for (const rule of rules)
+      for (const node of this.#allHeld(run, rule, nodes)) {
+        const known = watched.get(node);
+        if (known) known.push(rule);
+        else watched.set(node, [rule]);
       }
-    if (byNode.some(({ kind }) => kind === "threshold")) await this.#addOpen(atMs);
+    return [...watched];
+  }
+
+  async #judgePairs(run: Run): Promise<void> {
+    const slow = run.enabled.filter(({ kind }) => kind === "unusual" || kind === "low_usage");
+    const atMs = run.watermark.getTime();
+    if (!run.touched && this.#isSlowDue(run.state.sequence))
+      for (const rule of slow) for (const node of this.#allHeld(run, rule)) this.#pairs.add(rule.id, node, atMs);
     const rules = new Map(run.enabled.map((rule) => [rule.id, rule]));
     await this.#pairs.work(pairsMs, async (ruleId, node) => {
       const rule = rules.get(ruleId);
@@ -295,21 +359,10 @@ export class Evaluator {
     return true;
   }
 
-  /** Pairs that wait for their time, or to resolve, are judged in every run. */
-  async #addOpen(atMs: number): Promise<void> {
-    const rows = await this.#source.postgres.db
-      .select({ ruleId: alerts.ruleId, node: alerts.node })
-      .from(alerts)
-      .where(and(eq(alerts.kind, "threshold"), ne(alerts.state, "resolved")))
-      .limit(500);
-    for (const { ruleId, node } of rows) this.#pairs.addFirst(ruleId, node, atMs);
-  }
-
   async #judgePair(run: Run, rule: RuleRecord, node: NodeAddress): Promise<void> {
     const { condition } = rule;
     const atMs = run.watermark.getTime();
     const read = async () => {
-      if (condition.kind === "threshold") return await readThreshold(this.#source, condition, node, atMs);
       if (condition.kind === "unusual") return await readUnusual(this.#source, condition, node, atMs);
       if (condition.kind === "low_usage") return await readLowUsage(this.#source, condition, node, atMs);
       if (condition.kind === "quota") return await judgeProjected(this.#source, condition, node, atMs);

@@ -25,4 +25,6 @@ export interface Judgement {
   judged: readonly Judged[];
   /** What happens to alerts without a finding: they resolve with a message that says why, or end without one. */
   missing: "ends" | { because: string };
+  /** Judged after the fact: alerts that were judged by what is known of later stay as they are. */
+  isOfPast?: boolean;
 }

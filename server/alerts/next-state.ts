@@ -34,6 +34,8 @@ export interface Pacing {
   repeatMs: number | null;
   /** One message in its period, even if it resolves and holds again. */
   isOncePerPeriod: boolean;
+  /** Somebody wants no message now: what resolves meanwhile was never worth one. */
+  isSilenced: boolean;
 }
 
 /** Undefined: there is no alert, before or after. */
@@ -78,8 +80,11 @@ function fromPending(life: Life, { finding, atMs }: Reading, { forMs }: Pacing):
   return atMs - life.atMs >= forMs ? fire(life, atMs) : life;
 }
 
-function fromFiring(life: Life, { finding, atMs }: Reading, { repeatMs }: Pacing): Life {
+function fromFiring(life: Life, { finding, atMs }: Reading, { repeatMs, isOncePerPeriod, isSilenced }: Pacing): Life {
   if (finding === "clears") {
+    // It is still to be told that it fired, and after that, that it resolved: a process was late, or a storm held it back.
+    if (life.due === "alert.firing" && !isOncePerPeriod && !isSilenced)
+      return { ...life, state: "resolved", resolvedAtMs: atMs };
     const isTold = life.toldAtMs !== null && !life.isQuiet;
     return {
       ...life,
@@ -116,10 +121,14 @@ export function endPeriod(life: Life, atMs: number): Life {
   return { ...life, state: "resolved", resolvedAtMs: life.resolvedAtMs ?? atMs, due, dueSinceMs };
 }
 
-/** The life after its due message was sent. */
+/** The life after its due message was sent. That it resolved before is due then. */
 export function told(life: Life, atMs: number): Life {
   const isFiring = life.due !== "alert.resolved";
-  return { ...life, ...nothingDue, toldAtMs: isFiring ? atMs : life.toldAtMs };
+  const next =
+    life.due === "alert.firing" && life.state === "resolved"
+      ? { due: "alert.resolved" as const, dueSinceMs: life.resolvedAtMs }
+      : nothingDue;
+  return { ...life, ...next, toldAtMs: isFiring ? atMs : life.toldAtMs };
 }
 
 /** The thresholds of one subject: which lives are told, and which are passed along with a higher one. */

@@ -1,4 +1,4 @@
-/** The queue of what is judged node by node: each pair of a rule and a node once, urgent ones first, as many as fit in a run. */
+/** The queue of what is judged node by node: each pair of a rule and a node once, as many as fit in a run. */
 import type { NodeAddress } from "../contract/nodes.ts";
 
 interface Pair {
@@ -11,29 +11,21 @@ interface Pair {
 const atOnce = 4;
 
 export class PairQueue {
-  #urgent = new Map<string, Pair>();
-  #waiting = new Map<string, Pair>();
+  readonly #waiting = new Map<string, Pair>();
 
   get size(): number {
-    return this.#urgent.size + this.#waiting.size;
+    return this.#waiting.size;
   }
 
-  /** Since when the first of what is urgent waits, else of the rest; undefined where nothing does. */
+  /** Since when the first waits; undefined where none does. */
   get oldestMs(): number | undefined {
-    const [first] = this.#urgent.size > 0 ? this.#urgent.values() : this.#waiting.values();
+    const [first] = this.#waiting.values();
     return first?.sinceMs;
   }
 
   add(ruleId: string, node: NodeAddress, sinceMs: number): void {
     const key = `${ruleId} ${node}`;
-    if (!this.#urgent.has(key) && !this.#waiting.has(key)) this.#waiting.set(key, { ruleId, node, sinceMs });
-  }
-
-  addFirst(ruleId: string, node: NodeAddress, sinceMs: number): void {
-    const key = `${ruleId} ${node}`;
-    if (this.#urgent.has(key)) return;
-    this.#waiting.delete(key);
-    this.#urgent.set(key, { ruleId, node, sinceMs });
+    if (!this.#waiting.has(key)) this.#waiting.set(key, { ruleId, node, sinceMs });
   }
 
   /** Until none is left or the time is over. The first failure is thrown when those under way have ended; its pair is judged again later. */
@@ -41,9 +33,8 @@ export class PairQueue {
     const endsAtMs = performance.now() + mostMs;
     const failures: unknown[] = [];
     const next = () => {
-      const from = this.#urgent.size > 0 ? this.#urgent : this.#waiting;
-      const [first] = from;
-      if (first) from.delete(first[0]);
+      const [first] = this.#waiting;
+      if (first) this.#waiting.delete(first[0]);
       return first?.[1];
     };
     const worker = async () => {

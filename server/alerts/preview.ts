@@ -147,7 +147,7 @@ async function previewThreshold(
     ...(isCalendar ? {} : { windows: windowsOf({ fromMs, toMs }, lengthMs) }),
   };
   const answer = await answerUsage(source.clickhouse, question, source.watermark(), toMs);
-  const pacing = { forMs: condition.for_minutes * minuteMs, repeatMs: null, isOncePerPeriod: false };
+  const pacing = { forMs: condition.for_minutes * minuteMs, repeatMs: null, isOncePerPeriod: false, isSilenced: false };
   const would: Would[] = [];
   let life: Life | undefined;
   for (const { end, value } of answer.meters[0]?.series ?? []) {

@@ -4,17 +4,13 @@ import { measureSpan, measureSpans } from "../billing/measure-span.ts";
 import type { PeriodSource } from "../billing/period.ts";
 import { readPeriod } from "../billing/period.ts";
 import { percentUsed } from "../billing/quota-status.ts";
-import { cycleSettings } from "../billing/subscriptions.ts";
 import { dimensionsOf } from "../catalog/catalog.ts";
 import type { Meter } from "../catalog/meter.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import type { ConditionOf } from "../contract/rules.ts";
-import { answerUsage, totalsBy } from "../metrics/usage.ts";
+import { totalsBy } from "../metrics/usage.ts";
 import type { Window } from "../metrics/windows.ts";
-import { dateAt, startOfDate } from "../metrics/zone-dates.ts";
-import { filtersOf } from "./check-rule.ts";
 import { isLowUsage, usualOfPast } from "./judge-low-usage.ts";
-import { judgeThreshold } from "./judge-threshold.ts";
 import { areUnusual, type Driver, driverOf, judgeHour, type UnusualHour } from "./judge-unusual.ts";
 import type { Judged } from "./judged.ts";
 
@@ -22,39 +18,6 @@ const minuteMs = 60_000;
 const hourMs = 60 * minuteMs;
 const dayMs = 24 * hourMs;
 const weekMs = 7 * dayMs;
-const rolling = { "1m": minuteMs, "5m": 5 * minuteMs, "15m": 15 * minuteMs, "1h": hourMs } as const;
-
-/** Empty where the node has no such meter any more. */
-export async function readThreshold(
-  source: PeriodSource,
-  condition: ConditionOf<"threshold">,
-  node: NodeAddress,
-  atMs: number,
-): Promise<Judged[]> {
-  const meter = source.meterOf(condition.meter, node, atMs);
-  if (!meter) return [];
-  const { fromMs, tz } = await spanOf(source, condition, node, atMs);
-  const question = {
-    ...{ meters: [meter], node, fromMs, toMs: atMs, window: "total" as const, anchor: 1, tz, fill: "zero" as const },
-    ...{ filters: filtersOf(condition.filter, meter), groupBy: undefined },
-  };
-  const answer = await answerUsage(source.clickhouse, question, source.watermark(), atMs);
-  const total = fromMs < atMs ? answer.meters[0]?.total : 0;
-  return [judgeThreshold(condition, node, total === null || total === undefined ? null : String(total), meter)];
-}
-
-async function spanOf(
-  { postgres, tree }: PeriodSource,
-  { window }: ConditionOf<"threshold">,
-  node: NodeAddress,
-  atMs: number,
-): Promise<{ fromMs: number; tz: string }> {
-  if (window !== "day" && window !== "cycle") return { fromMs: atMs - rolling[window], tz: "UTC" };
-  const { anchor, tz } = await cycleSettings(postgres.db, tree, node, atMs);
-  if (window === "day") return { fromMs: startOfDate(dateAt(atMs, tz), tz), tz };
-  const [cycle] = cyclesUntil({ tz, anchor, startsAt: new Date(0) }, atMs, 0);
-  return { fromMs: cycle?.startMs ?? atMs, tz };
-}
 
 /** So many weeks before are compared with. */
 const weeks = 8;

@@ -47,9 +47,8 @@ export async function tellDue(tx: Queries, source: TellSource, rule: RuleRecord)
   const { tellings, passed } = await stepsOf(tx, rule, due);
   const recently = await toldWithin(tx, rule, nowMs - stormMs);
   const isStorm = tellings.length + recently > mostAlone;
-  const oldestMs = Math.min(...tellings.map(({ dueSince }) => dueSince?.getTime() ?? nowMs));
-  // During a storm, alerts are gathered until a minute is over and then sent together.
-  if (isStorm && tellings.length <= mostAlone && nowMs - oldestMs < stormMs) return;
+  // During a storm, alerts are gathered until the minute is over and then sent together.
+  if (isStorm && tellings.length <= mostAlone && recently > 0) return;
   for (const { lower, higher } of passed)
     await tx
       .update(alerts)

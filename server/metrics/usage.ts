@@ -127,14 +127,19 @@ export async function totalsBy(
   clickhouse: ClickHouse,
   meter: Meter,
   dimension: string,
-  { node, fromMs, toMs }: { node: string; fromMs: number; toMs: number },
+  {
+    node,
+    fromMs,
+    toMs,
+    filters = [],
+  }: { node: string; fromMs: number; toMs: number; filters?: readonly Filter[] | undefined },
 ): Promise<Map<string, string | number>> {
   if (fromMs >= toMs || meter.rule.kind === "derived") return new Map();
   const range: Range = { fromMs, toMs, windows: [{ startMs: fromMs, endMs: toMs, isCut: false }] };
   const split: Split = { by: dimension, keep: undefined, most: undefined };
   const filter = nodeFilter(node);
   const measure = measurer(clickhouse, wholeNode(clickhouse, filter, new Map()));
-  const measured = await measure(meter, { node: filter, filters: [], split, isCustom: false, range });
+  const measured = await measure(meter, { node: filter, filters, split, isCustom: false, range });
   const found = [...measured.keys].filter(([, series]) => hasAnyData(series));
   return new Map(found.map(([key, { total }]) => [key, total.figure]));
 }
@@ -271,6 +276,9 @@ function shareOf({ rule }: Meter, part: Figure, whole: Figure): number | null {
 function emptySeries(meter: Meter): MeterSeries {
   return { total: { figure: zeroOf(meter), hasData: false }, windows: new Map() };
 }
+
+/** What a meter comes to where there is nothing: null where nothing has no figure. */
+export const figureOfNothing = (meter: Meter): Figure => (isAverage(meter.rule) ? null : zeroOf(meter));
 
 /** The figure of a meter without data: sums, minutes and averages are decimal strings, counts and peaks numbers. */
 export function zeroOf({ rule }: Pick<Meter, "rule">): string | number {

@@ -5,11 +5,13 @@
 
 import { z } from "zod";
 import { typesBehind } from "../catalog/catalog.ts";
+import type { Filter } from "../catalog/filters.ts";
 import type { SlotLevel } from "../catalog/levels.ts";
-import type { Meter } from "../catalog/meter.ts";
+import type { Meter, MeterRule } from "../catalog/meter.ts";
 import type { ClickHouse } from "../clickhouse/client.ts";
 import { defineQuery } from "../clickhouse/define-query.ts";
-import { bucketMs, wholeEnd, wholeEndParams } from "../metrics/merged-ranges.ts";
+import type { LevelFigure } from "../metrics/measure-level.ts";
+import { bucketMs, minuteMs, wholeEnd, wholeEndParams } from "../metrics/merged-ranges.ts";
 import { once } from "../metrics/once.ts";
 import { totalsBy } from "../metrics/usage.ts";
 import { amountOfSixtieths, minutesOf, sumDecimals } from "../numbers/figures.ts";
@@ -25,72 +27,89 @@ const startsParams = z.object({ organizations: z.array(z.string()), from_ms: z.a
 
 const organizationCounters = defineQuery(
   "organization_counters",
-  startsParams.extend({ types: z.array(z.string()), ...wholeEndParams.shape, earliest_ms: z.number() }),
+  startsParams.extend({
+    types: z.array(z.string()),
+    ...wholeEndParams.shape,
+    earliest_ms: z.number(),
+    cut_from_ms: z.number(),
+    cut_to_ms: z.number(),
+  }),
   z.object({ organization: z.string(), type: z.string(), events: millis, sixtieths: z.string() }),
 );
 const organizationLevels = defineQuery(
   "organization_levels",
-  startsParams.extend({ level: z.string(), peaks: z.number() }),
-  z.object({ organization: z.string(), integral_ms: millis, peak: millis, starts: millis }),
+  startsParams.extend({ level: z.string(), peaks: z.number(), cut_minutes: z.array(z.number()) }),
+  z.object({ organization: z.string(), integral_ms: millis, peak: millis, starts: millis, closing: millis }),
 );
 
-/** Whether `measureOrganizations` takes a span from there; what begins within a quarter of an hour is measured by itself. */
+/**
+ * Whether starts of many organizations, each within a quarter of an hour of its own, cost little to measure together: no
+ * events of quarters that are whole are read. Those that begin within one are measured by themselves.
+ */
 export const isMeasuredTogether = (fromMs: number) => fromMs % bucketMs === 0;
 
 /** A meter, and the organizations that it is wanted of. */
 export interface WantedMeter {
   meter: Meter;
   starts: Starts;
+  /** Only the usage that passes all of them. */
+  filters?: readonly Filter[] | undefined;
 }
 
 /**
- * Each meter, in the order of `wanted`: all counters in one statement, and each level. Starts are multiples of
- * 15 minutes, do not lie after `nowMs`, and of one organization they are the same for every meter.
+ * Each meter, in the order of `wanted`: all counters in one statement, and each level. Starts do not lie after `nowMs`, and of
+ * one organization they are the same for every meter; those within a quarter of an hour lie close to each other. A formula over
+ * meters gives nothing.
  */
 export async function measureOrganizations(
   clickhouse: ClickHouse,
   wanted: readonly WantedMeter[],
   nowMs: number,
 ): Promise<FigureByOrganization[]> {
-  const alike = (isAlike: (meter: Meter) => boolean) => wanted.filter(({ meter }) => isAlike(meter));
+  const alike = (isAlike: (one: WantedMeter) => boolean) => wanted.filter(isAlike);
   const readCounters = once(() => countersSince(clickhouse, alike(isCounter), nowMs));
   const readLevel = once((level: SlotLevel) => {
     return levelsSince(
       clickhouse,
       level,
-      alike((meter) => levelOf(meter) === level),
+      alike((one) => levelOf(one) === level),
       nowMs,
     );
   });
   return await Promise.all(
-    wanted.map(async ({ meter, starts }): Promise<FigureByOrganization> => {
-      const { rule, custom } = meter;
+    wanted.map(async (one): Promise<FigureByOrganization> => {
+      const { meter, starts } = one;
+      const { rule } = meter;
       if (starts.size === 0) return new Map();
-      if (!custom && (rule.kind === "count" || rule.kind === "sum"))
+      if (isCounter(one) && (rule.kind === "count" || rule.kind === "sum"))
         return countedFigures(rule, starts, await readCounters());
-      if (!custom && (rule.kind === "minutes" || rule.kind === "starts" || rule.kind === "peak"))
-        return levelFigures(rule.kind, starts, await readLevel(rule.level));
-      return await measureByStart(clickhouse, meter, starts, nowMs);
+      const level = levelOf(one);
+      if (level !== undefined && isOfLevel(rule)) return levelFigures(rule.kind, starts, await readLevel(level));
+      return await measureByStart(clickhouse, one, nowMs);
     }),
   );
 }
 
-const isCounter = ({ rule, custom }: Meter) => !custom && (rule.kind === "count" || rule.kind === "sum");
-const levelOf = ({ rule, custom }: Meter) =>
-  !custom && (rule.kind === "minutes" || rule.kind === "starts" || rule.kind === "peak") ? rule.level : undefined;
+/** Whether rollups of whole organizations have it. */
+const isPlain = ({ meter, filters = [] }: WantedMeter) => !meter.custom && filters.length === 0;
+const isCounter = (one: WantedMeter) =>
+  isPlain(one) && (one.meter.rule.kind === "count" || one.meter.rule.kind === "sum");
+type LevelRule = Extract<MeterRule, { level: SlotLevel; kind: LevelFigure }>;
+const isOfLevel = (rule: MeterRule): rule is LevelRule =>
+  rule.kind === "minutes" || rule.kind === "starts" || rule.kind === "peak" || rule.kind === "level";
+const levelOf = (one: WantedMeter) => (isPlain(one) && isOfLevel(one.meter.rule) ? one.meter.rule.level : undefined);
 
 /** Each instant at once for all organizations: there are as many as days on which cycles begin. */
 async function measureByStart(
   clickhouse: ClickHouse,
-  meter: Meter,
-  starts: Starts,
+  { meter, starts, filters }: WantedMeter,
   nowMs: number,
 ): Promise<FigureByOrganization> {
   const byStart = new Map<number, string[]>();
   for (const [organization, fromMs] of starts) byStart.set(fromMs, [...(byStart.get(fromMs) ?? []), organization]);
   const figures = new Map<string, string | number>();
   for (const [fromMs, organizations] of byStart) {
-    const all = await totalsBy(clickhouse, meter, "organization", { node: "all", fromMs, toMs: nowMs });
+    const all = await totalsBy(clickhouse, meter, "organization", { node: "all", fromMs, toMs: nowMs, filters });
     for (const organization of organizations) {
       const figure = all.get(organization);
       if (figure !== undefined) figures.set(organization, figure);
@@ -111,8 +130,20 @@ async function countersSince(clickhouse: ClickHouse, wanted: readonly WantedMete
     ...params,
     types: [...new Set(wanted.flatMap(({ meter }) => typesBehind(meter.rule)))],
     earliest_ms: params.from_ms.reduce((least, ms) => Math.min(least, ms), nowMs),
+    ...cutQuarters(params.from_ms),
     ...wholeEnd(nowMs, []),
   });
+}
+
+/** Where the quarters of an hour lie that starts cut. */
+function cutQuarters(starts: readonly number[]): { cut_from_ms: number; cut_to_ms: number } {
+  let [from, to] = [Number.POSITIVE_INFINITY, 0];
+  for (const ms of starts) {
+    if (ms % bucketMs === 0) continue;
+    from = Math.min(from, ms);
+    to = Math.max(to, Math.ceil(ms / bucketMs) * bucketMs);
+  }
+  return to === 0 ? { cut_from_ms: 0, cut_to_ms: 0 } : { cut_from_ms: from, cut_to_ms: to };
 }
 
 function countedFigures(
@@ -139,16 +170,21 @@ function countedFigures(
 
 async function levelsSince(clickhouse: ClickHouse, level: SlotLevel, wanted: readonly WantedMeter[], nowMs: number) {
   const peaks = wanted.some(({ meter }) => meter.rule.kind === "peak") ? 1 : 0;
-  return await organizationLevels(clickhouse, { ...paramsOf(wanted, nowMs), level, peaks });
+  const params = paramsOf(wanted, nowMs);
+  const minuteOf = (ms: number) => Math.floor(ms / minuteMs) * minuteMs;
+  const cut = params.from_ms.filter((ms) => ms % minuteMs !== 0).map(minuteOf);
+  const cut_minutes = [...new Set([minuteOf(nowMs), ...cut])];
+  return await organizationLevels(clickhouse, { ...params, level, peaks, cut_minutes });
 }
 
 function levelFigures(
-  kind: "minutes" | "peak" | "starts",
+  kind: LevelFigure,
   starts: Starts,
   rows: Awaited<ReturnType<typeof levelsSince>>,
 ): FigureByOrganization {
   const figureOf = (row: (typeof rows)[number]) => {
     if (kind === "minutes") return minutesOf(row.integral_ms);
+    if (kind === "level") return row.closing;
     return kind === "peak" ? row.peak : row.starts;
   };
   const own = rows.filter((row) => starts.has(row.organization));

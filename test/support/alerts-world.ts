@@ -66,7 +66,7 @@ export async function createAlertsWorld(): Promise<AlertsWorld> {
         : { ...deps.clickhouse, ping: () => Promise.reject(new Error("it does not answer")) };
       const evaluator = new Evaluator({ ...deps, clickhouse, ...clock, ...rest, failedJobs: () => failedJobs });
       do await evaluator.run();
-      while (evaluator.waitingPairs > 0);
+      while (evaluator.isBehind);
     },
     async newOrganization(included, rest = {}) {
       const organization = `watched-${++made}`;

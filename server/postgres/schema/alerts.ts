@@ -140,6 +140,8 @@ export const alertProgress = pgTable(
     auditSequence: bigint("audit_sequence", { mode: "number" }).notNull(),
     /** The watermark of the last time that everything was judged. */
     sweptAt: instant("swept_at").notNull(),
+    /** The watermark up to which every threshold was judged. */
+    judgedUntil: instant("judged_until").notNull().defaultNow(),
   },
   (table) => [check("alert_progress_one_row", sql`${table.only} = 1`)],
 );

@@ -12,7 +12,7 @@ import {
 const minute = 60_000;
 const hour = 60 * minute;
 const at0 = Date.UTC(2026, 10, 2, 9);
-const atOnce: Pacing = { forMs: 0, repeatMs: null, isOncePerPeriod: false };
+const atOnce: Pacing = { forMs: 0, repeatMs: null, isOncePerPeriod: false, isSilenced: false };
 const afterFive: Pacing = { ...atOnce, forMs: 5 * minute };
 const hourly: Pacing = { ...atOnce, repeatMs: hour };
 const once: Pacing = { ...atOnce, isOncePerPeriod: true };
@@ -127,9 +127,19 @@ const transitions: readonly Transition[] = [
     to: { state: "resolved", due: "alert.resolved" },
   },
   {
-    name: "what was never told resolves without a word",
-    ...{ from: untold, reading: reading("clears", minute), pacing: atOnce },
+    name: "what was held back while nobody wanted a message resolves without a word",
+    ...{ from: untold, reading: reading("clears", minute), pacing: { ...atOnce, isSilenced: true } },
     to: { state: "resolved", due: null },
+  },
+  {
+    name: "a threshold of a quota that a correction undoes before it was told resolves without a word",
+    ...{ from: untold, reading: reading("clears", minute), pacing: once },
+    to: { state: "resolved", due: null },
+  },
+  {
+    name: "what came and went before anybody was told is still told",
+    ...{ from: untold, reading: reading("clears", minute), pacing: atOnce },
+    to: { state: "resolved", resolvedAtMs: at0 + minute, due: "alert.firing", dueSinceMs: at0 },
   },
   {
     name: "firing has no data when there is nothing to judge by",
@@ -211,6 +221,13 @@ describe("an alert's next state", () => {
     expect(told(untold, at0 + 7)).toMatchObject({ due: null, toldAtMs: at0 + 7 });
     expect(told({ ...resolved, due: "alert.resolved" }, at0 + hour)).toMatchObject({ due: null, toldAtMs: at0 });
   });
+});
+
+test("after it was told that something fired which is over, it is told that it is over", () => {
+  const gone: Life = { ...untold, state: "resolved", resolvedAtMs: at0 + minute };
+  const after = told(gone, at0 + hour);
+  expect(after).toMatchObject({ due: "alert.resolved", dueSinceMs: at0 + minute, toldAtMs: at0 + hour });
+  expect(told(after, at0 + hour + 1)).toMatchObject({ state: "resolved", due: null, toldAtMs: at0 + hour });
 });
 
 describe("thresholds that one step crosses", () => {

@@ -61,7 +61,7 @@ class Teller {
     for (const one of judgeQuota(condition, "organization:acme", limited, { startMs: cycle, endMs: cycle + 1 })) {
       const threshold = Number(one.threshold);
       const before = this.#lives.get(`${cycle} ${threshold}`);
-      const pacing = { forMs: 0, repeatMs: null, isOncePerPeriod: true };
+      const pacing = { forMs: 0, repeatMs: null, isOncePerPeriod: true, isSilenced: isMuted };
       const life = nextState(before?.life, { finding: one.finding, atMs: this.#nowMs }, pacing);
       if (!life) continue;
       const passedWith = life.due === "alert.firing" ? null : (before?.passedWith ?? null);

@@ -1,0 +1,152 @@
+/**
+ * What happened while nothing was judged: the instants at which a figure went beyond its bound and came back, so that what came and
+ * went is told as well. Each is judged by the figure of that instant; a process that does it again finds what was written.
+ */
+import { and, gt, inArray, max } from "drizzle-orm";
+import type { Meter } from "../catalog/meter.ts";
+import type { NodeAddress } from "../contract/nodes.ts";
+import type { ConditionOf } from "../contract/rules.ts";
+import { compareDecimals } from "../numbers/figures.ts";
+import type { AccountState } from "../overview/account-state.ts";
+import { alerts } from "../postgres/schema/alerts.ts";
+import { openAlerts, pacingOf, recordJudgement } from "./claim.ts";
+import { crossings } from "./crossings.ts";
+import { findingOf } from "./judge-threshold.ts";
+import { judgedBy, noSuchMeter, type ThresholdSource } from "./judge-thresholds.ts";
+import { lifeOf } from "./life-columns.ts";
+import type { AlertRecord } from "./read-alerts.ts";
+import { cyclesOf, readFigures, readFiguresSince, windowStart } from "./read-figures.ts";
+import { readHistory } from "./read-history.ts";
+import type { RuleRecord } from "./rules.ts";
+import type { Watch, Watched } from "./threshold-rounds.ts";
+
+const dayMs = 24 * 60 * 60_000;
+/** What is older is not looked for. */
+const mostMs = 31 * dayMs;
+const atOnce = 4;
+
+interface Pair {
+  rule: RuleRecord;
+  condition: ConditionOf<"threshold">;
+  node: NodeAddress;
+  /** Everything up to then was judged. */
+  sinceMs: number;
+  open: AlertRecord | undefined;
+}
+
+/** `sinceMs`, `atMs`: what lies between them is judged; ms since 1970, UTC. */
+export async function lookBack(
+  source: ThresholdSource,
+  state: AccountState,
+  { asked }: Watch,
+  watched: readonly Watched[],
+  { sinceMs, atMs }: { sinceMs: number; atMs: number },
+): Promise<void> {
+  const pairs = await pairsOf(source, watched, Math.max(sinceMs, atMs - mostMs), atMs);
+  const moved = await mayHaveCrossed(source, state, asked, pairs, atMs);
+  const byNode = new Map<NodeAddress, Pair[]>();
+  for (const pair of moved) byNode.set(pair.node, [...(byNode.get(pair.node) ?? []), pair]);
+  const nodes = [...byNode];
+  for (let start = 0; start < nodes.length; start += atOnce)
+    await Promise.all(
+      nodes.slice(start, start + atOnce).map(([node, own]) => judgeHistory(source, state, asked, node, own, atMs)),
+    );
+}
+
+async function pairsOf(
+  { postgres: { db } }: ThresholdSource,
+  watched: readonly Watched[],
+  sinceMs: number,
+  atMs: number,
+): Promise<Pair[]> {
+  const ids = [...new Set(watched.flatMap(([, rules]) => rules.map(({ id }) => id)))];
+  const open = await openAlerts(db, ids);
+  const judged = await db
+    .select({ ruleId: alerts.ruleId, node: alerts.node, until: max(alerts.watermark) })
+    .from(alerts)
+    .where(and(inArray(alerts.ruleId, ids), gt(alerts.watermark, new Date(sinceMs))))
+    .groupBy(alerts.ruleId, alerts.node);
+  const judgedUntil = new Map(judged.map(({ ruleId, node, until }) => [`${ruleId} ${node}`, until?.getTime() ?? 0]));
+  return watched.flatMap(([node, rules]) =>
+    rules.flatMap((rule): Pair[] => {
+      const { condition } = rule;
+      if (condition.kind !== "threshold") return [];
+      const knownMs = judgedUntil.get(`${rule.id} ${node}`) ?? 0;
+      const fromMs = Math.max(sinceMs, rule.inForceSince.getTime(), knownMs);
+      const row = open.get(rule.id)?.find((one) => one.node === node && one.state !== "resolved");
+      return fromMs < atMs ? [{ rule, condition, node, sinceMs: fromMs, open: row }] : [];
+    }),
+  );
+}
+
+/** Most figures never came near their bound: all that was used in the whole span says so, of all nodes in one statement. */
+async function mayHaveCrossed(
+  source: ThresholdSource,
+  state: AccountState,
+  asked: Watch["asked"],
+  pairs: readonly Pair[],
+  atMs: number,
+): Promise<readonly Pair[]> {
+  const firstMs = pairs.reduce((first, { sinceMs }) => Math.min(first, sinceMs), atMs);
+  const bounded = { ...source, meterOf: (...of: Parameters<typeof source.meterOf>) => boundOf(source.meterOf(...of)) };
+  const cycleOf = cyclesOf(source, state, firstMs);
+  const mostOf = await readFiguresSince(
+    bounded,
+    asked,
+    pairs.filter(({ condition, open }) => condition.above !== undefined && !open).map(({ node }) => node),
+    atMs,
+    (node) => windowStart(asked.window, cycleOf(node), firstMs),
+  );
+  return pairs.filter(({ node, condition: { above } }) => {
+    const most = mostOf.get(node)?.figure;
+    return above === undefined || most === undefined || most === null || compareDecimals(most, above) > 0;
+  });
+}
+
+/** A meter whose figure of a span is no less than that of any part of it, or at any instant in it; undefined where there is none. */
+function boundOf(meter: Meter | undefined): Meter | undefined {
+  if (!meter) return undefined;
+  const { rule } = meter;
+  switch (rule.kind) {
+    case "count":
+    case "sum":
+    case "minutes":
+    case "starts":
+    case "peak":
+    case "distinct":
+    case "session_peak":
+      return meter;
+    case "level":
+      return { ...meter, rule: { kind: "peak", level: rule.level } };
+    case "events":
+      return ["count", "unique", "max"].includes(rule.aggregation) ? meter : undefined;
+    default:
+      return undefined;
+  }
+}
+
+async function judgeHistory(
+  source: ThresholdSource,
+  state: AccountState,
+  asked: Watch["asked"],
+  node: NodeAddress,
+  pairs: readonly Pair[],
+  atMs: number,
+): Promise<void> {
+  const sinceMs = pairs.reduce((first, pair) => Math.min(first, pair.sinceMs), atMs);
+  const history = await readHistory(source, state, asked, node, { sinceMs, atMs });
+  for (const { rule, condition, sinceMs: fromMs, open } of pairs) {
+    const readings = history
+      .filter((point) => point.atMs > fromMs && point.atMs < atMs)
+      .map(({ atMs: ms, figure }) => {
+        return { atMs: ms, finding: figure === null ? ("unknown" as const) : findingOf(condition, figure) };
+      });
+    const pacing = (ms: number) => pacingOf(rule, { once: null }, open, ms);
+    for (const ms of crossings(readings, open && lifeOf(open), pacing)) {
+      const figures = await readFigures(source, state, asked, [node], ms);
+      const judged = judgedBy(rule, node, figures.get(node));
+      const judgement = { nodes: [node], judged, missing: noSuchMeter, isOfPast: true };
+      await recordJudgement(source, rule, judgement, new Date(ms));
+    }
+  }
+}

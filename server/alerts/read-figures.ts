@@ -1,0 +1,151 @@
+/**
+ * The figures that threshold rules are judged by, of many nodes in a few statements: rules that ask for the same share a reading.
+ */
+import { cyclesUntil } from "../billing/billing-cycle.ts";
+import type { UsageSource } from "../billing/measure-span.ts";
+import { cycleOfNearest } from "../billing/subscriptions.ts";
+import type { Filter } from "../catalog/filters.ts";
+import type { Meter } from "../catalog/meter.ts";
+import { parseNode } from "../contract/node-address.ts";
+import type { NodeAddress } from "../contract/nodes.ts";
+import type { ConditionOf } from "../contract/rules.ts";
+import { answerUsage, figureOfNothing } from "../metrics/usage.ts";
+import { dateAt, startOfDate } from "../metrics/zone-dates.ts";
+import type { AccountState } from "../overview/account-state.ts";
+import { measureOrganizations } from "../overview/measure-organizations.ts";
+import { runningSubscriptions } from "../overview/read-standings.ts";
+import type { NodeTree } from "../tree/node-tree.ts";
+import { filtersOf } from "./check-rule.ts";
+
+/** What is asked for, whatever the bound. */
+export type FigureAsked = Pick<ConditionOf<"threshold">, "meter" | "window" | "filter">;
+
+export interface NodeFigure {
+  meter: Meter;
+  /** Null where nothing has no figure, such as an average. */
+  figure: string | null;
+}
+
+export interface FigureSource extends UsageSource {
+  tree: Pick<NodeTree, "ancestors" | "size">;
+}
+
+const minuteMs = 60_000;
+export const rollingMs = { "1m": minuteMs, "5m": 5 * minuteMs, "15m": 15 * minuteMs, "1h": 60 * minuteMs } as const;
+
+/** So few are measured one by one, which reads nothing of others. */
+const few = 2;
+/** Where every organization has to be looked at, as with a filter: from this share of them on, all are measured together. */
+const manyShare = 0.01;
+const atOnce = 4;
+
+/** When the window that runs at an instant began: ms since 1970, UTC. */
+export function windowStart(
+  window: FigureAsked["window"],
+  { anchor, tz }: { anchor: number; tz: string },
+  atMs: number,
+): number {
+  if (window !== "day" && window !== "cycle") return atMs - rollingMs[window];
+  if (window === "day") return startOfDate(dateAt(atMs, tz), tz);
+  const [cycle] = cyclesUntil({ tz, anchor, startsAt: new Date(0) }, atMs, 0);
+  return cycle?.startMs ?? atMs;
+}
+
+/** In which zone, and from which day of the month on, each node's days and cycles are counted as of an instant. */
+export function cyclesOf({ tree }: FigureSource, state: AccountState, atMs: number) {
+  const running = runningSubscriptions(state, atMs);
+  return (node: NodeAddress) => cycleOfNearest(tree.ancestors(node), running);
+}
+
+/** As of an instant that is not after the watermark. Nodes without such a meter are missing. */
+export async function readFigures(
+  source: FigureSource,
+  state: AccountState,
+  asked: FigureAsked,
+  nodes: Iterable<NodeAddress>,
+  atMs: number,
+): Promise<ReadonlyMap<NodeAddress, NodeFigure>> {
+  const cycleOf = cyclesOf(source, state, atMs);
+  return await readFiguresSince(source, asked, nodes, atMs, (node) => windowStart(asked.window, cycleOf(node), atMs));
+}
+
+/** The same of spans that begin elsewhere. */
+export async function readFiguresSince(
+  source: FigureSource,
+  asked: FigureAsked,
+  nodes: Iterable<NodeAddress>,
+  atMs: number,
+  startOf: (node: NodeAddress) => number,
+): Promise<ReadonlyMap<NodeAddress, NodeFigure>> {
+  const figures = new Map<NodeAddress, NodeFigure>();
+  const groups = new Map<string, Group>();
+  for (const node of nodes) {
+    const meter = source.meterOf(asked.meter, node, atMs);
+    if (!meter) continue;
+    const fromMs = startOf(node);
+    if (fromMs >= atMs) figures.set(node, { meter, figure: figureOfNothing(meter) === null ? null : "0" });
+    else groupOf(groups, asked, meter, fromMs).starts.set(node, fromMs);
+  }
+  for (const group of groups.values())
+    for (const [node, figure] of await readGroup(source, group, atMs))
+      figures.set(node, { meter: group.meter, figure });
+  return figures;
+}
+
+interface Group {
+  meter: Meter;
+  filters: readonly Filter[];
+  /** Whether rollups of organizations have the figure, whenever each one's window began. */
+  isPlain: boolean;
+  starts: Map<NodeAddress, number>;
+}
+
+const plainKinds = new Set<Meter["rule"]["kind"]>(["count", "sum", "minutes", "peak", "level", "starts"]);
+
+function groupOf(groups: Map<string, Group>, { filter }: FigureAsked, meter: Meter, fromMs: number): Group {
+  const isPlain = !meter.custom && Object.keys(filter ?? {}).length === 0 && plainKinds.has(meter.rule.kind);
+  const key = `${meter.meter} ${meter.custom?.version ?? ""} ${isPlain ? "" : fromMs}`;
+  const found = groups.get(key) ?? { meter, filters: filtersOf(filter, meter), isPlain, starts: new Map() };
+  groups.set(key, found);
+  return found;
+}
+
+async function readGroup(
+  source: FigureSource,
+  { meter, filters, isPlain, starts }: Group,
+  atMs: number,
+): Promise<[NodeAddress, string | null][]> {
+  const together = new Map<string, number>();
+  if (meter.rule.kind !== "derived")
+    for (const [node, fromMs] of starts) {
+      const parsed = parseNode(node);
+      if (parsed.kind === "organization") together.set(parsed.id, fromMs);
+    }
+  if (together.size <= Math.max(few, isPlain ? 0 : manyShare * source.tree.size)) together.clear();
+  const [measured] =
+    together.size === 0
+      ? []
+      : await measureOrganizations(source.clickhouse, [{ meter, starts: together, filters }], atMs);
+  const nothing = figureOfNothing(meter);
+  const read: [NodeAddress, string | null][] = [];
+  const alone: [NodeAddress, number][] = [];
+  for (const [node, fromMs] of starts) {
+    const parsed = parseNode(node);
+    if (parsed.kind !== "organization" || !together.has(parsed.id)) alone.push([node, fromMs]);
+    else read.push([node, textOf(measured?.get(parsed.id) ?? nothing)]);
+  }
+  for (let start = 0; start < alone.length; start += atOnce)
+    read.push(
+      ...(await Promise.all(
+        alone.slice(start, start + atOnce).map(async ([node, fromMs]): Promise<[NodeAddress, string | null]> => {
+          const question = { meters: [meter], node, fromMs, toMs: atMs, window: "total" as const, filters };
+          const rest = { anchor: 1, tz: "UTC", fill: "zero" as const, groupBy: undefined };
+          const answer = await answerUsage(source.clickhouse, { ...question, ...rest }, source.watermark(), atMs);
+          return [node, textOf(answer.meters[0]?.total ?? nothing)];
+        }),
+      )),
+    );
+  return read;
+}
+
+const textOf = (figure: string | number | null) => (figure === null ? null : String(figure));

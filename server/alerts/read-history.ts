@@ -1,0 +1,148 @@
+/** A figure as it was at many instants of the past, close enough together to see each time that it crossed a bound. */
+import type { Meter, MeterRule } from "../catalog/meter.ts";
+import type { NodeAddress } from "../contract/nodes.ts";
+import { isSumOverTime } from "../metrics/sum-over-time.ts";
+import { answerUsage } from "../metrics/usage.ts";
+import type { Window } from "../metrics/windows.ts";
+import type { AccountState } from "../overview/account-state.ts";
+import { filtersOf } from "./check-rule.ts";
+import { cyclesOf, type FigureAsked, type FigureSource, readFigures, rollingMs, windowStart } from "./read-figures.ts";
+
+export interface HistoryPoint {
+  atMs: number;
+  figure: string | null;
+}
+
+/** ms since 1970, UTC. */
+interface Past {
+  sinceMs: number;
+  atMs: number;
+}
+
+const minuteMs = 60_000;
+const quarterMs = 15 * minuteMs;
+const dayMs = 24 * 60 * minuteMs;
+/** Steps of a rolling window, as parts of it: the finest with which the past has no more than `mostSteps`. */
+const partsOfWindow = [60, 30, 20, 12, 6, 4];
+const mostSteps = 20_000;
+const stepsPerStatement = 4_000;
+/** Figures that do not follow from those of shorter windows take a statement each. */
+const mostSamples = 500;
+
+/** Of the instants after `sinceMs`, up to `atMs`, in order. */
+export async function readHistory(
+  source: FigureSource,
+  state: AccountState,
+  asked: FigureAsked,
+  node: NodeAddress,
+  past: Past,
+): Promise<HistoryPoint[]> {
+  const meter = source.meterOf(asked.meter, node, past.atMs);
+  if (!meter) return [];
+  const cycle = cyclesOf(source, state, past.atMs)(node);
+  const startOf = (ms: number) => windowStart(asked.window, cycle, ms);
+  const fold = foldOf(meter.rule);
+  if (!fold) return await sampled(source, state, asked, node, past);
+  const isRolling = asked.window !== "day" && asked.window !== "cycle";
+  const stepMs = isRolling ? rollingStep(rollingMs[asked.window as keyof typeof rollingMs], past) : calendarStep(past);
+  const firstMs = Math.ceil((past.sinceMs + 1) / stepMs) * stepMs;
+  // What ends a day or a cycle is the last of it.
+  const points: Point[] = [];
+  for (let ms = firstMs; ms <= past.atMs; ms += stepMs)
+    points.push({ atMs: ms, startMs: isRolling ? startOf(ms) : startOf(ms - 1) });
+  const fromMs = points[0]?.startMs;
+  if (fromMs === undefined) return [];
+  const steps = stepsOf(fromMs, past.atMs, stepMs, isRolling ? fromMs : firstMs - stepMs);
+  return foldEach(points, await readSteps(source, asked, node, meter, steps), fold);
+}
+
+type Fold = "sum" | "max" | "last";
+
+/** How the figure of a window follows from those of its parts. */
+function foldOf(rule: MeterRule): Fold | undefined {
+  if (isSumOverTime(rule)) return "sum";
+  if (rule.kind === "peak") return "max";
+  return rule.kind === "level" ? "last" : undefined;
+}
+
+function rollingStep(lengthMs: number, { sinceMs, atMs }: Past): number {
+  const parts = partsOfWindow.find((count) => (atMs - sinceMs) / (lengthMs / count) <= mostSteps) ?? 4;
+  return lengthMs / parts;
+}
+
+const calendarStep = ({ sinceMs, atMs }: Past) => (atMs - sinceMs > dayMs ? quarterMs : minuteMs);
+
+/** An instant, and when the window that it ends began. */
+interface Point {
+  atMs: number;
+  startMs: number;
+}
+
+/** What lies before `evenFromMs` is one long step. */
+function stepsOf(fromMs: number, toMs: number, stepMs: number, evenFromMs: number): Window[] {
+  const steps: Window[] = fromMs < evenFromMs ? [{ startMs: fromMs, endMs: evenFromMs, isCut: false }] : [];
+  for (let ms = evenFromMs; ms + stepMs <= toMs; ms += stepMs)
+    steps.push({ startMs: ms, endMs: ms + stepMs, isCut: false });
+  return steps;
+}
+
+interface Step extends Pick<Window, "startMs" | "endMs"> {
+  value: number;
+}
+
+async function readSteps(
+  { clickhouse, watermark }: FigureSource,
+  { filter }: FigureAsked,
+  node: NodeAddress,
+  meter: Meter,
+  windows: readonly Window[],
+): Promise<Step[]> {
+  const steps: Step[] = [];
+  for (let start = 0; start < windows.length; start += stepsPerStatement) {
+    const some = windows.slice(start, start + stepsPerStatement);
+    const [fromMs, toMs] = [some[0]?.startMs ?? 0, some.at(-1)?.endMs ?? 0];
+    const question = { meters: [meter], node, fromMs, toMs, window: "total" as const, windows: some };
+    const rest = { anchor: 1, tz: "UTC", fill: "zero" as const, filters: filtersOf(filter, meter), groupBy: undefined };
+    const answer = await answerUsage(clickhouse, { ...question, ...rest }, watermark(), toMs);
+    const series = answer.meters[0]?.series ?? [];
+    for (const [index, { startMs, endMs }] of some.entries())
+      steps.push({ startMs, endMs, value: Number(series[index]?.value ?? 0) });
+  }
+  return steps;
+}
+
+/** Floats tell where to look: what is recorded is the exact figure of the instant. */
+function foldEach(points: readonly Point[], steps: readonly Step[], fold: Fold): HistoryPoint[] {
+  const first = new Map(steps.map(({ startMs }, index) => [startMs, index]));
+  const last = new Map(steps.map(({ endMs }, index) => [endMs, index]));
+  const sums = [0];
+  for (const { value } of steps) sums.push((sums.at(-1) ?? 0) + value);
+  return points.flatMap(({ atMs, startMs }): HistoryPoint[] => {
+    const [from, to] = [first.get(startMs), last.get(atMs)];
+    if (from === undefined || to === undefined) return [];
+    const figureOf = {
+      sum: () => (sums[to + 1] ?? 0) - (sums[from] ?? 0),
+      max: () => steps.slice(from, to + 1).reduce((highest, { value }) => Math.max(highest, value), 0),
+      last: () => steps[to]?.value ?? 0,
+    };
+    return [{ atMs, figure: figureOf[fold]().toFixed(9) }];
+  });
+}
+
+async function sampled(
+  source: FigureSource,
+  state: AccountState,
+  asked: FigureAsked,
+  node: NodeAddress,
+  { sinceMs, atMs }: Past,
+): Promise<HistoryPoint[]> {
+  const isRolling = asked.window !== "day" && asked.window !== "cycle";
+  const finestMs = isRolling ? rollingMs[asked.window as keyof typeof rollingMs] / 4 : minuteMs;
+  const stepMs = Math.max(finestMs, Math.ceil((atMs - sinceMs) / mostSamples / finestMs) * finestMs);
+  const points: HistoryPoint[] = [];
+  for (let ms = Math.ceil((sinceMs + 1) / stepMs) * stepMs; ms <= atMs; ms += stepMs) {
+    const figures = await readFigures(source, state, asked, [node], ms);
+    points.push({ atMs: ms, figure: figures.get(node)?.figure ?? null });
+  }
+  return points;
+}

@@ -1,0 +1,172 @@
+/**
+ * In which order the nodes of threshold rules are judged: those with newly stored events in rounds of their own, all of them in
+ * sweeps, each as far as a run has time for. What waits is held once for each node, however many rules watch it.
+ */
+import type { NodeAddress } from "../contract/nodes.ts";
+import type { FigureAsked } from "./read-figures.ts";
+import type { RuleRecord } from "./rules.ts";
+
+/** Rules that ask for the same figure. */
+export interface Watch {
+  asked: FigureAsked;
+  rules: readonly RuleRecord[];
+}
+
+/** A node, and those rules of a watch that hold for it. */
+export type Watched = readonly [node: NodeAddress, rules: readonly RuleRecord[]];
+
+export interface Rounds {
+  watches: readonly Watch[];
+  /** Of all nodes, or of those that are given. */
+  watchedBy(watch: Watch, nodes: ReadonlySet<NodeAddress> | undefined): Watched[];
+  /** `sinceMs`: everything since then is judged, not only what holds now. */
+  judge(watch: Watch, nodes: readonly Watched[], sinceMs: number | undefined): Promise<void>;
+}
+
+interface Round {
+  /** Undefined: a sweep. */
+  nodes: ReadonlySet<NodeAddress> | undefined;
+  /** The watermark when it began: ms since 1970, UTC. */
+  begunMs: number;
+  sinceMs: number | undefined;
+  /** As they were when it began: rules that were made since have the next one. */
+  watches: readonly Watch[] | undefined;
+  watch: number;
+  /** Steps that were judged, and those that could not be. */
+  judged: number;
+  failed: number;
+  /** Of the watch that is judged now, those that are left. */
+  left: Watched[] | undefined;
+}
+
+const notBegun = { watches: undefined, watch: 0, judged: 0, failed: 0, left: undefined };
+
+/** After so many sweeps in a row that could not judge everything. */
+const mostIncomplete = 5;
+
+export interface Failure {
+  error: unknown;
+  nodes: readonly NodeAddress[];
+}
+
+export interface Worked {
+  /** Everything up to then is judged: the watermark when a sweep that ended had begun. */
+  sweptMs: number | undefined;
+  failure: Failure | undefined;
+}
+
+/** As many as one statement answers within a fraction of a second. */
+const nodesAtOnce = 2_500;
+/** Looking back takes a few statements for each node where something may have happened. */
+const nodesLookedBackAt = 200;
+
+export class ThresholdRounds {
+  #touched = new Map<NodeAddress, number>();
+  #round: Round | undefined;
+  #sweep: Round | undefined;
+  #isSweepsTurn = false;
+  #incomplete = 0;
+
+  /** Whether anything waits. */
+  get isBusy(): boolean {
+    return this.#round !== undefined || this.#sweep !== undefined || this.#touched.size > 0;
+  }
+
+  /** Since when the first of what is urgent waits, else of the rest; undefined where nothing does. */
+  get oldestMs(): number | undefined {
+    const [touchedMs] = this.#touched.values();
+    return this.#round?.begunMs ?? touchedMs ?? this.#sweep?.begunMs;
+  }
+
+  touch(nodes: Iterable<NodeAddress>, atMs: number): void {
+    for (const node of nodes) if (!this.#touched.has(node)) this.#touched.set(node, atMs);
+  }
+
+  /** False where one is under way, which goes on. `sinceMs`: it looks back, until then. */
+  sweep(begunMs: number, sinceMs: number | undefined): boolean {
+    if (this.#sweep) return false;
+    this.#sweep = { nodes: undefined, begunMs, sinceMs, ...notBegun };
+    return true;
+  }
+
+  /** Until none is left, the time is over or something could not be judged, which is judged again later. */
+  async work(mostMs: number, rounds: Rounds): Promise<Worked> {
+    const endsAtMs = performance.now() + mostMs;
+    let sweptMs: number | undefined;
+    do {
+      const round = this.#next();
+      if (!round) break;
+      const failure = await takeStep(round, rounds);
+      if (failure && round.nodes) this.touch(failure.nodes, round.begunMs);
+      if (isOver(round)) sweptMs = this.#end(round) ?? sweptMs;
+      if (failure) return { sweptMs, failure };
+    } while (performance.now() < endsAtMs);
+    return { sweptMs, failure: undefined };
+  }
+
+  /** Gives since when everything is judged, where that is known now. */
+  #end(round: Round): number | undefined {
+    if (round === this.#round) {
+      [this.#round, this.#isSweepsTurn] = [undefined, true];
+      return undefined;
+    }
+    this.#sweep = undefined;
+    // What fails again and again, while others do not, is a fault that no later sweep mends.
+    this.#incomplete = round.failed === 0 ? 0 : this.#incomplete + 1;
+    const isComplete = round.failed === 0 || (round.judged > 0 && this.#incomplete >= mostIncomplete);
+    return isComplete ? round.begunMs : undefined;
+  }
+
+  /** What happened while nothing was judged comes first, in its order; then what is new; a sweep goes on between two rounds of that. */
+  #next(): Round | undefined {
+    if (this.#sweep?.sinceMs !== undefined) return this.#sweep;
+    if (this.#isSweepsTurn && this.#sweep) {
+      this.#isSweepsTurn = false;
+      return this.#sweep;
+    }
+    if (!this.#round && this.#touched.size > 0) {
+      const [begunMs = 0] = this.#touched.values();
+      this.#round = { nodes: new Set(this.#touched.keys()), begunMs, sinceMs: undefined, ...notBegun };
+      this.#touched = new Map();
+    }
+    return this.#round ?? this.#sweep;
+  }
+}
+
+const isOver = ({ watches, watch }: Round) => watch >= (watches?.length ?? 0);
+
+/** Judges the next nodes of a round; gives those that could not be. */
+async function takeStep(round: Round, { watches, watchedBy, judge }: Rounds): Promise<Failure | undefined> {
+  round.watches ??= watches;
+  const watch = round.watches[round.watch];
+  if (!watch) return undefined;
+  const waiting = round.left ?? watchedBy(watch, round.nodes);
+  const most = round.sinceMs === undefined ? nodesAtOnce : nodesLookedBackAt;
+  const some = waiting.slice(0, most);
+  round.left = waiting.length > most ? waiting.slice(most) : undefined;
+  if (!round.left) round.watch++;
+  if (some.length === 0) return undefined;
+  try {
+    await judge(watch, some, round.sinceMs);
+    round.judged++;
+    return undefined;
+  } catch (error) {
+    round.failed++;
+    return { error, nodes: some.map(([node]) => node) };
+  }
+}
+
+/** The rules by the figure that they ask for. */
+export function watchesOf(rules: readonly RuleRecord[]): Watch[] {
+  const watches = new Map<string, { asked: FigureAsked; rules: RuleRecord[] }>();
+  for (const rule of rules) {
+    const { condition } = rule;
+    if (condition.kind !== "threshold") continue;
+    const { meter, window, filter } = condition;
+    const key = JSON.stringify([meter, window, filter]);
+    const known = watches.get(key);
+    if (known) known.rules.push(rule);
+    else watches.set(key, { asked: { meter, window, filter }, rules: [rule] });
+  }
+  return [...watches.values()];
+}

@@ -1,0 +1,1 @@
+ALTER TABLE "alert_progress" ADD COLUMN "judged_until" timestamp (3) with time zone DEFAULT now() NOT NULL;

@@ -1,0 +1,154 @@
+/** Figures against bounds: read for many nodes together, and looked back at after nothing was judged for a while. */
+import { eq } from "drizzle-orm";
+import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { type FigureAsked, readFigures, windowStart } from "../../../server/alerts/read-figures.ts";
+import { meterByName } from "../../../server/catalog/catalog.ts";
+import type { CreateRule } from "../../../server/contract/rules.ts";
+import { answerUsage } from "../../../server/metrics/usage.ts";
+import { AccountStates } from "../../../server/overview/account-state.ts";
+import { alertProgress, alerts, rules } from "../../../server/postgres/schema/alerts.ts";
+import { type AlertsWorld, createAlertsWorld, seller } from "../../support/alerts-world.ts";
+
+let world: AlertsWorld;
+beforeAll(async () => {
+  world = await createAlertsWorld();
+});
+afterAll(() => world.close());
+afterEach(() => world.removeRules());
+
+const ms = (time: string) => Date.parse(`2026-03-${time}Z`);
+const posts = (organization: string, count: number, time: string, visibility = "public") =>
+  Array.from({ length: count }, () => {
+    return { type: "chat.posted", organization, time: `2026-03-${time}Z`, properties: { visibility } };
+  });
+
+test("figures read for many organizations together are those that each has alone", async () => {
+  const made = [];
+  for (let index = 0; index < 5; index++) made.push(await world.newOrganization(index % 2 ? "100" : undefined));
+  await world.billing.send(
+    made.flatMap(({ organization }, index) => [
+      ...posts(organization, index + 1, "10T11:14:59.999"),
+      ...posts(organization, 2 * index, "10T11:15:00.000", "private"),
+      ...posts(organization, index, "10T12:06:40.000"),
+      ...posts(organization, 3, "10T12:07:29.999"),
+      ...posts(organization, 7, "10T12:07:30.000"),
+      ...posts(organization, index, "02T00:00:00.000"),
+      ...[0, 20, 45].flatMap((second) => {
+        const one = { organization, session: `s${second}`, user: `u${index % 3}`, interval: `i${second}` };
+        const at = (minute: number) => new Date(ms("10T11:07:00") + minute * 60_000 + (second + index) * 1_000);
+        return [
+          { ...one, type: "participant.joined", time: at(0).toISOString() },
+          ...(second === 45 ? [] : [{ ...one, type: "participant.left", time: at(60).toISOString() }]),
+        ];
+      }),
+      { type: "call.completed", organization, time: "2026-03-10T11:59:00Z", value: `${index}.000000001` },
+    ]),
+  );
+  const { deps } = world.billing.world;
+  const atMs = ms("10T12:07:30");
+  const source = { ...deps, meterOf: meterByName, watermark: () => new Date(atMs + 60_000) };
+  const state = await new AccountStates(deps.postgres).read();
+  const nodes = made.map(({ node }) => node);
+  const meters = [
+    ...["chat_posts", "call_minutes", "participation_minutes", "max_concurrent_participants", "live_participants"],
+    ...["sessions", "active_participants", "max_participants_per_session", "transcription_accuracy"],
+  ];
+  const every = meters.flatMap((name) => meterByName(name) ?? []);
+  const visible = { visibility: "private" };
+  const filters = [{ dimension: "visibility", operator: "in" as const, values: ["private"] }];
+  for (const window of ["5m", "cycle"] as const) {
+    const fromMs = windowStart(window, { anchor: 1, tz: "UTC" }, atMs);
+    const asked = (meter: string, filter?: FigureAsked["filter"]) =>
+      readFigures(source, state, { meter, window, filter }, nodes, atMs);
+    const together = await Promise.all([...meters.map((meter) => asked(meter)), asked("chat_posts", visible)]);
+    for (const node of nodes) {
+      const question = { node, fromMs, toMs: atMs, window: "total" as const, tz: "UTC", anchor: 1 };
+      const rest = { fill: "zero" as const, groupBy: undefined };
+      const alone = (of: typeof every, narrowed: typeof filters) =>
+        answerUsage(deps.clickhouse, { ...question, ...rest, meters: of, filters: narrowed }, new Date(atMs), atMs);
+      const answers = [await alone(every, []), await alone(every.slice(0, 1), filters)];
+      const totals = answers.flatMap((answer) =>
+        answer.meters.map(({ total }) => (total === null ? null : String(total))),
+      );
+      expect([window, node, ...together.map((found) => found.get(node)?.figure)]).toEqual([window, node, ...totals]);
+    }
+  }
+});
+
+/** A rule that was there all the while, with nothing judged since then. */
+async function oldRule(
+  rule: Partial<CreateRule> & Pick<CreateRule, "condition">,
+  judgedUntil: string,
+): Promise<string> {
+  const { db } = world.billing.world.deps.postgres;
+  const id = await world.newRule(rule);
+  await db
+    .update(rules)
+    .set({ inForceSince: new Date("2026-01-01T00:00:00Z") })
+    .where(eq(rules.id, id));
+  await stopped(judgedUntil);
+  return id;
+}
+const stopped = (time: string) =>
+  world.billing.world.deps.postgres.db.update(alertProgress).set({ judgedUntil: new Date(ms(time)) });
+const episodes = async (rule: string) => {
+  const { db } = world.billing.world.deps.postgres;
+  const rows = await db.select().from(alerts).where(eq(alerts.ruleId, rule)).orderBy(alerts.at);
+  return rows.map((row) => [row.state, row.at.toISOString().slice(8, 19), row.resolvedAt?.toISOString().slice(8, 19)]);
+};
+
+test("what crossed its bound and came back while nothing was judged is told once, with its instants, however often it is looked for", async () => {
+  const { organization, node } = await world.newOrganization();
+  const quiet = await world.newOrganization();
+  const condition = { kind: "threshold", meter: "chat_posts", window: "5m", above: "5" } as const;
+  const rule = await oldRule({ node: seller, scope: "organizations", condition }, "12T08:00:00");
+  await world.billing.send([
+    ...posts(organization, 6, "12T08:30:00.000"),
+    ...posts(organization, 6, "12T09:30:00.500"),
+    ...posts(organization, 9, "12T09:59:00.000"),
+    ...posts(quiet.organization, 5, "12T09:00:00.000"),
+  ]);
+  await world.judge(ms("12T10:00:00"));
+  const expected = [
+    ["resolved", "12T08:30:05", "12T08:35:05"],
+    ["resolved", "12T09:30:05", "12T09:35:05"],
+    ["firing", "12T09:59:05", undefined],
+  ];
+  const told = [...Array(3).fill("alert.firing 5"), ...Array(2).fill("alert.resolved 5")];
+  expect(await episodes(rule)).toEqual(expected);
+  expect((await world.toldOf(node, rule)).sort()).toEqual(told);
+  expect(await world.alertsOf(quiet.node)).toEqual([]);
+  await stopped("12T08:00:00");
+  await world.judge(ms("12T10:00:10"));
+  expect(await episodes(rule)).toEqual(expected);
+  expect((await world.toldOf(node, rule)).sort()).toEqual(told);
+});
+
+test.each([
+  ["a day that ended", { meter: "chat_posts", window: "day", above: "5" }, ["13T23:55:00", "14T00:01:00"]],
+  ["a peak", { meter: "max_concurrent_participants", window: "1m", above: "1" }, ["13T22:10:01", "13T22:13:01"]],
+  ["people live", { meter: "live_participants", window: "1m", above: "1" }, ["13T22:10:01", "13T22:12:01"]],
+  ["distinct people", { meter: "active_participants", window: "5m", above: "1" }, ["13T22:10:00", "13T22:17:30"]],
+  ["too little", { meter: "chat_posts", window: "1h", below: "1" }, ["13T22:55:01", "13T23:54:31"]],
+] as const)("%s is looked back at", async (_name, bound, [from, to]) => {
+  const { organization, node } = await world.newOrganization();
+  const judgedUntil = bound.meter === "chat_posts" && bound.window === "1h" ? "13T22:30:00" : "13T22:00:00";
+  const rule = await oldRule({ node, condition: { kind: "threshold", ...bound } }, judgedUntil);
+  const one = { organization, session: "s", time: "" };
+  await world.billing.send([
+    ...posts(organization, 6, "13T23:54:30.000"),
+    ...posts(organization, 1, "13T21:55:00.500"),
+    ...["u1", "u2"].flatMap((user) => [
+      { ...one, user, type: "participant.joined", time: "2026-03-13T22:10:00Z" },
+      { ...one, user, type: "participant.left", time: "2026-03-13T22:12:00Z" },
+    ]),
+  ]);
+  await world.judge(ms(to < "13T23" ? "13T22:40:00" : "14T00:30:00"));
+  const [first, ...others] = await episodes(rule);
+  expect(others).toEqual([]);
+  const within = (found: string | undefined, expected: string) =>
+    Math.abs(ms(found ?? "01T00:00:00") - ms(expected)) <= 90_000;
+  expect(first?.[0]).toBe("resolved");
+  expect(within(first?.[1], from), `began ${first?.[1]}, not ${from}`).toBe(true);
+  expect(within(first?.[2], to), `ended ${first?.[2]}, not ${to}`).toBe(true);
+});

@@ -1,0 +1,76 @@
+/** Whatever outages there are: against an oracle that never slept, each time that a figure was beyond its bound is told once, with its instant. */
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { crossings } from "../../../server/alerts/crossings.ts";
+import { type Life, nextState, type Pacing, type Reading, told } from "../../../server/alerts/next-state.ts";
+
+const minuteMs = 60_000;
+
+interface Message {
+  type: string;
+  /** When the figure went beyond its bound. */
+  beganMs: number;
+}
+
+/** Judges readings one by one and tells at once, as the service does while it runs. */
+class Teller {
+  readonly messages: Message[] = [];
+  life: Life | undefined;
+
+  constructor(private readonly pacing: Pacing) {}
+
+  judge(reading: Reading): void {
+    if (this.life?.state === "resolved" && this.life.due === null) this.life = undefined;
+    this.life = nextState(this.life, reading, this.pacing);
+    this.#tell();
+  }
+
+  #tell(): void {
+    while (this.life?.due) {
+      this.messages.push({ type: this.life.due, beganMs: this.life.atMs });
+      this.life = told(this.life, 0);
+    }
+  }
+}
+
+const finding = fc.constantFrom<Reading["finding"]>("holds", "holds", "clears", "clears", "between", "unknown");
+/** Each minute a reading, and whether the service was there to judge it. */
+const minutes = fc.array(fc.record({ finding, isOut: fc.boolean(), length: fc.integer({ min: 1, max: 12 }) }), {
+  maxLength: 25,
+});
+
+test("what came and went while nothing was judged is told once, as if somebody had watched all the while", () => {
+  fc.assert(
+    fc.property(minutes, fc.integer({ min: 0, max: 5 }), (spans, forMinutes) => {
+      const pacing: Pacing = {
+        forMs: forMinutes * minuteMs,
+        repeatMs: null,
+        isOncePerPeriod: false,
+        isSilenced: false,
+      };
+      const readings = spans.flatMap(({ finding: found, isOut, length }) =>
+        Array.from({ length }, () => ({ finding: found, isOut })),
+      );
+      const timed = readings.map((one, index) => ({ ...one, atMs: index * minuteMs }));
+      const oracle = new Teller(pacing);
+      for (const reading of timed) oracle.judge(reading);
+      const teller = new Teller(pacing);
+      let missed: Reading[] = [];
+      const catchUp = (until: number) => {
+        const instants = new Set(crossings(missed, teller.life, () => pacing));
+        for (const reading of missed) if (instants.has(reading.atMs) && reading.atMs < until) teller.judge(reading);
+        missed = [];
+      };
+      for (const { isOut, ...reading } of timed) {
+        if (isOut) missed.push(reading);
+        else {
+          catchUp(reading.atMs);
+          teller.judge(reading);
+        }
+      }
+      catchUp(Number.POSITIVE_INFINITY);
+      expect(teller.messages).toEqual(oracle.messages);
+    }),
+    { numRuns: 2_000 },
+  );
+});
