@@ -1,14 +1,23 @@
 /** Rules as they are kept. What a rule holds for follows from the tree, so nothing is copied to the organizations below it. */
 import { isDeepStrictEqual } from "node:util";
-import { and, asc, count, eq, isNotNull, ne, notInArray, or, type SQL, sql } from "drizzle-orm";
+import { and, asc, count, eq, gt, isNotNull, ne, notInArray, or, type SQL, sql } from "drizzle-orm";
 import { type Author, recordChange, system } from "../audit/record-change.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
-import { type Condition, type MuteWindow, maxRulesOfNode, type RuleScope, type Severity } from "../contract/rules.ts";
+import {
+  type Condition,
+  type MuteWindow,
+  maxRulesOfNode,
+  type RuleKind,
+  type RuleScope,
+  type Severity,
+} from "../contract/rules.ts";
 import { newId } from "../identity/actor.ts";
 import type { Postgres, Queries } from "../postgres/client.ts";
 import { alertProgress, alerts, rules } from "../postgres/schema/alerts.ts";
 import { auditHead } from "../postgres/schema/audit.ts";
 import { ProblemError } from "../problem.ts";
+import type { NodeTree } from "../tree/node-tree.ts";
+import { rowsWithin } from "../tree/rows-within.ts";
 import { noticeOf } from "./notices.ts";
 
 export type RuleRecord = typeof rules.$inferSelect;
@@ -31,6 +40,39 @@ export type RuleEdit = { [Field in Exclude<keyof NewRule, "node" | "replaces">]?
 /** All rules, the oldest first. */
 export async function listRules(db: Queries): Promise<RuleRecord[]> {
   return await db.select().from(rules).orderBy(asc(rules.createdAt), asc(rules.id));
+}
+
+/** Up to `limit`, the oldest first, of those below the nodes. */
+export async function listRulesBelow(
+  db: Queries,
+  tree: Pick<NodeTree, "children">,
+  {
+    tops,
+    kind,
+    enabled,
+    after,
+    limit,
+  }: {
+    tops: readonly NodeAddress[];
+    kind: RuleKind | undefined;
+    enabled: boolean | undefined;
+    after: { atMs: number; id: string } | undefined;
+    limit: number;
+  },
+): Promise<RuleRecord[]> {
+  const at = after && new Date(after.atMs);
+  const behind = after && at && or(gt(rules.createdAt, at), and(eq(rules.createdAt, at), gt(rules.id, after.id)));
+  return await db
+    .select()
+    .from(rules)
+    .where(
+      and(
+        ...[rowsWithin(rules.node, tops, tree), kind && eq(rules.kind, kind), behind],
+        enabled === undefined ? undefined : eq(rules.enabled, enabled),
+      ),
+    )
+    .orderBy(asc(rules.createdAt), asc(rules.id))
+    .limit(limit);
 }
 
 export async function readRule(db: Queries, id: string): Promise<RuleRecord | undefined> {

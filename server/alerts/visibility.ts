@@ -1,5 +1,5 @@
 /** Which alerts a caller sees: those of the nodes that are within its reach now, of billing only with the right to see prices. */
-import { and, inArray, ne, or, type SQL, sql } from "drizzle-orm";
+import { and, ne, or, type SQL, sql } from "drizzle-orm";
 import { nodeAddress, parseNode } from "../contract/node-address.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import type { RuleKind } from "../contract/rules.ts";
@@ -7,6 +7,7 @@ import type { Actor } from "../identity/actor.ts";
 import { can, narrowTo } from "../identity/permissions.ts";
 import { alerts } from "../postgres/schema/alerts.ts";
 import type { NodeTree } from "../tree/node-tree.ts";
+import { rowsWithin } from "../tree/rows-within.ts";
 
 type Tree = Pick<NodeTree, "children" | "isWithin">;
 
@@ -25,20 +26,7 @@ export function visibleAlerts(actor: Actor, tree: Tree): SQL | undefined {
 
 /** Narrows to the alerts of these nodes and all below them, as the tree is now. Undefined: all alerts. */
 export function alertsWithin(tops: readonly NodeAddress[], tree: Tree): SQL | undefined {
-  if (tops.includes("all")) return undefined;
-  const agents = tops.filter((top) => top.startsWith("agent:"));
-  const places = placesWithin(
-    tops.filter((top) => !agents.includes(top)),
-    tree,
-  );
-  const ofPlaces = sql`${alerts.place} = ANY(${sql.param(places)}::text[])`;
-  return agents.length === 0 ? ofPlaces : or(ofPlaces, inArray(alerts.node, agents));
-}
-
-function placesWithin(tops: readonly NodeAddress[], tree: Tree): NodeAddress[] {
-  const found = new Set(tops);
-  for (const node of found) for (const child of tree.children(node)) found.add(child.node);
-  return [...found];
+  return rowsWithin(alerts.node, tops, tree, alerts.place);
 }
 
 /** The same for one alert. */

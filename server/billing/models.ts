@@ -1,5 +1,5 @@
 /** The registry of speech models. A model is known at its node and everywhere below it. */
-import { asc, eq } from "drizzle-orm";
+import { asc, eq, inArray, or, type SQL } from "drizzle-orm";
 import { type Author, recordChange } from "../audit/record-change.ts";
 import type { ChangeModel } from "../contract/models.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
@@ -8,6 +8,7 @@ import type { Postgres, Queries } from "../postgres/client.ts";
 import { models } from "../postgres/schema/models.ts";
 import { ProblemError } from "../problem.ts";
 import type { NodeTree } from "../tree/node-tree.ts";
+import { rowsWithin } from "../tree/rows-within.ts";
 
 export type ModelRecord = typeof models.$inferSelect;
 export type NewModel = Omit<ModelRecord, "id" | "createdAt">;
@@ -18,9 +19,19 @@ interface Edit {
   check: (current: unknown) => void;
 }
 
-/** In the order of the ids that events carry. */
-export async function listModels(db: Queries): Promise<ModelRecord[]> {
-  return await db.select().from(models).orderBy(asc(models.model), asc(models.node));
+/** All that match, in the order of the ids that events carry. */
+export async function listModels(db: Queries, which?: SQL): Promise<ModelRecord[]> {
+  return await db.select().from(models).where(which).orderBy(asc(models.model), asc(models.node));
+}
+
+/** Those of the node and all below it, and those above it that hold for it. */
+export async function listModelsAt(
+  db: Queries,
+  tree: Pick<NodeTree, "children" | "ancestors">,
+  node: NodeAddress,
+): Promise<ModelRecord[]> {
+  const below = rowsWithin(models.node, [node], tree);
+  return await listModels(db, below && or(below, inArray(models.node, tree.ancestors(node))));
 }
 
 export async function readModel(db: Queries, id: string): Promise<ModelRecord | undefined> {

@@ -1,5 +1,5 @@
 /** Plans in versions: a draft is edited until it is published, a published version never changes again. */
-import { and, asc, desc, eq, inArray, isNull } from "drizzle-orm";
+import { and, asc, desc, eq, inArray, isNull, or } from "drizzle-orm";
 import { type Author, recordChange } from "../audit/record-change.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import type { PlanTerms } from "../contract/plans.ts";
@@ -7,6 +7,8 @@ import { newId } from "../identity/actor.ts";
 import type { Postgres, Queries } from "../postgres/client.ts";
 import { plans, planVersions } from "../postgres/schema/plans.ts";
 import { ProblemError } from "../problem.ts";
+import type { NodeTree } from "../tree/node-tree.ts";
+import { rowsWithin } from "../tree/rows-within.ts";
 
 export type PlanVersionRecord = typeof planVersions.$inferSelect;
 
@@ -33,10 +35,21 @@ export interface PlanEdit {
   terms?: PlanTerms | undefined;
 }
 
-/** All plans, the oldest first. */
-export async function listPlans({ db }: Pick<Postgres, "db">): Promise<PlanRecord[]> {
-  const rows = await db.select().from(plans).orderBy(asc(plans.createdAt), asc(plans.id));
-  const versions = await db.select().from(planVersions).orderBy(desc(planVersions.version));
+/** The plans of these nodes and of all below them, and those that are offered from above, the oldest first. */
+export async function listPlans(
+  { db }: Pick<Postgres, "db">,
+  tree: Pick<NodeTree, "children" | "ancestors">,
+  tops: readonly NodeAddress[],
+): Promise<PlanRecord[]> {
+  const below = rowsWithin(plans.node, tops, tree);
+  const above = [...new Set(tops.flatMap((top) => tree.ancestors(top)))];
+  const known = below && or(below, and(plans.offered, inArray(plans.node, above)));
+  const rows = await db.select().from(plans).where(known).orderBy(asc(plans.createdAt), asc(plans.id));
+  const versions = await db
+    .select()
+    .from(planVersions)
+    .where(inArray(planVersions.planId, db.select({ id: plans.id }).from(plans).where(known)))
+    .orderBy(desc(planVersions.version));
   const versionsOf = new Map<string, PlanVersionRecord[]>(rows.map(({ id }) => [id, []]));
   for (const version of versions) versionsOf.get(version.planId)?.push(version);
   return rows.map((row) => ({ ...row, versions: versionsOf.get(row.id) ?? [] }));

@@ -1,5 +1,5 @@
 /** Subscriptions. A node has one at a time; a change of plan adds a row, so that the limits of any past instant are known. */
-import { and, asc, eq, gt, gte, inArray, sql } from "drizzle-orm";
+import { and, asc, eq, gt, gte, inArray, type SQL, sql } from "drizzle-orm";
 import { type Author, recordChange } from "../audit/record-change.ts";
 import { nodeAddress, parseNode } from "../contract/node-address.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
@@ -11,6 +11,7 @@ import { planVersions, subscriptionPlans, subscriptions } from "../postgres/sche
 import { ProblemError } from "../problem.ts";
 import type { NodeTree } from "../tree/node-tree.ts";
 import { ownersWithin, type PastRights, sinceWhenBelow } from "../tree/past-owners.ts";
+import { rowsWithin } from "../tree/rows-within.ts";
 import {
   endMsOf,
   nextCycleMs,
@@ -43,27 +44,34 @@ export interface SubscriptionEdit {
 
 /** Those of the nodes, or all, the oldest first. */
 export async function listSubscriptions(db: Queries, ofNodes?: readonly NodeAddress[]): Promise<SubscriptionRecord[]> {
-  if (ofNodes?.length === 0) return [];
-  const rows = await db
-    .select()
-    .from(subscriptions)
-    .where(ofNodes && inArray(subscriptions.node, [...ofNodes]))
-    .orderBy(asc(subscriptions.createdAt), asc(subscriptions.id));
-  return await withHistory(db, rows, ofNodes !== undefined);
+  return ofNodes?.length === 0 ? [] : await listMatching(db, ofNodes && inArray(subscriptions.node, [...ofNodes]));
+}
+
+/** Those of these nodes and of all below them, the oldest first. */
+export async function listSubscriptionsBelow(
+  db: Queries,
+  tree: Pick<NodeTree, "children">,
+  tops: readonly NodeAddress[],
+): Promise<SubscriptionRecord[]> {
+  return await listMatching(db, rowsWithin(subscriptions.node, tops, tree));
 }
 
 export async function readSubscription(db: Queries, id: string): Promise<SubscriptionRecord | undefined> {
-  const rows = await db.select().from(subscriptions).where(eq(subscriptions.id, id));
-  return (await withHistory(db, rows, true))[0];
+  return (await listMatching(db, eq(subscriptions.id, id)))[0];
 }
 
-async function withHistory(db: Queries, rows: SubscriptionRow[], areFew: boolean): Promise<SubscriptionRecord[]> {
-  const ids = rows.map(({ id }) => id);
-  if (ids.length === 0) return [];
+async function listMatching(db: Queries, which: SQL | undefined): Promise<SubscriptionRecord[]> {
+  const rows = await db
+    .select()
+    .from(subscriptions)
+    .where(which)
+    .orderBy(asc(subscriptions.createdAt), asc(subscriptions.id));
+  if (rows.length === 0) return [];
+  const ids = db.select({ id: subscriptions.id }).from(subscriptions).where(which);
   const plans = await db
     .select()
     .from(subscriptionPlans)
-    .where(areFew ? inArray(subscriptionPlans.subscriptionId, ids) : undefined)
+    .where(which && inArray(subscriptionPlans.subscriptionId, ids))
     .orderBy(asc(subscriptionPlans.validFrom));
   const byId = new Map(rows.map((row): [string, SubscriptionRecord] => [row.id, { ...row, history: [] }]));
   for (const { subscriptionId, ...plan } of plans) byId.get(subscriptionId)?.history.push(plan);

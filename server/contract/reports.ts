@@ -41,17 +41,23 @@ export const reportOptionsSchema = z.strictObject({
 });
 export type ReportOptions = z.infer<typeof reportOptionsSchema>;
 
+const mostOptionsBytes = 16 * 1024;
+const givenOptionsSchema = reportOptionsSchema.refine(
+  (options) => new TextEncoder().encode(JSON.stringify(options)).length <= mostOptionsBytes,
+  `are longer than ${mostOptionsBytes / 1024} KiB as JSON`,
+);
+
 export const createReportSchema = z.strictObject({
   name: nameSchema,
   node: nodeAddressSchema.optional().describe("What it is about, and whose it is; default: the caller's node"),
   kind: z.enum(reportKinds),
-  options: reportOptionsSchema.default({}),
+  options: givenOptionsSchema.default({}),
 });
 export type CreateReport = z.input<typeof createReportSchema>;
 
 export const changeReportSchema = z.strictObject({
   name: nameSchema.optional(),
-  options: reportOptionsSchema.optional(),
+  options: givenOptionsSchema.optional(),
 });
 export type ChangeReport = z.infer<typeof changeReportSchema>;
 
@@ -110,7 +116,7 @@ export type StartRun = z.input<typeof startRunSchema>;
 export const previewReportSchema = z.strictObject({
   ...askedReport,
   report: askedReport.report.describe("An id, the kind of a standard one, or `custom` for one that is not saved"),
-  options: reportOptionsSchema.optional().describe("In place of the report's own; of `custom` needed"),
+  options: givenOptionsSchema.optional().describe("In place of the report's own; of `custom` needed"),
 });
 export type PreviewReport = z.input<typeof previewReportSchema>;
 
@@ -129,7 +135,9 @@ export const reportRunSchema = z.object({
   report: z.string(),
   name: z.string(),
   kind: z.enum(reportKinds),
-  options: reportOptionsSchema,
+  options: reportOptionsSchema.describe(
+    "Empty where the caller may not see the report itself, which is of another node",
+  ),
   node: nodeAddressSchema,
   from: z.string(),
   to: z.string(),

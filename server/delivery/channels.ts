@@ -8,6 +8,8 @@ import { newId } from "../identity/actor.ts";
 import type { Postgres, Queries } from "../postgres/client.ts";
 import { channels, deliveries } from "../postgres/schema/delivery.ts";
 import { ProblemError } from "../problem.ts";
+import type { NodeTree } from "../tree/node-tree.ts";
+import { rowsWithin } from "../tree/rows-within.ts";
 import type { ChannelRow } from "./enqueue.ts";
 import type { Vault } from "./vault.ts";
 import type { WayOut } from "./way-out.ts";
@@ -144,12 +146,28 @@ export async function readChannel(db: Queries, id: string): Promise<ChannelRow |
 }
 
 /** All channels by name and id, those behind `after`. */
-export async function listChannels(db: Queries, after?: [name: string, id: string]): Promise<ChannelRow[]> {
+export async function listChannels(
+  db: Queries,
+  tree: Pick<NodeTree, "children">,
+  {
+    tops,
+    kind,
+    after,
+    limit,
+  }: {
+    tops: readonly NodeAddress[];
+    kind: ChannelRow["kind"] | undefined;
+    after: [name: string, id: string] | undefined;
+    limit: number;
+  },
+): Promise<ChannelRow[]> {
+  const behind = after && sql`(${channels.name}, ${channels.id}) > (${after[0]}, ${after[1]})`;
   return await db
     .select()
     .from(channels)
-    .where(after && sql`(${channels.name}, ${channels.id}) > (${after[0]}, ${after[1]})`)
-    .orderBy(asc(channels.name), asc(channels.id));
+    .where(and(rowsWithin(channels.node, tops, tree), kind && eq(channels.kind, kind), behind))
+    .orderBy(asc(channels.name), asc(channels.id))
+    .limit(limit);
 }
 
 /** Throws `conflict` where they were sealed with another key. */

@@ -1,14 +1,17 @@
 /** The log of deliveries, the newest first, each with its attempts. */
 import { and, asc, desc, eq, inArray, lt, type SQL, sql } from "drizzle-orm";
 import type { Delivery, DeliveryState } from "../contract/deliveries.ts";
+import type { NodeAddress } from "../contract/nodes.ts";
 import type { Queries } from "../postgres/client.ts";
 import { channels, deliveries, deliveryAttempts } from "../postgres/schema/delivery.ts";
+import type { NodeTree } from "../tree/node-tree.ts";
+import { rowsWithin } from "../tree/rows-within.ts";
 import { oneLine } from "./inert-text.ts";
 import type { DeliveryRow } from "./outbox.ts";
 
 export interface DeliveryFilter {
-  /** Whether the caller may see what is of this node. */
-  isSeen: (node: string) => boolean;
+  /** What is of these nodes or below one. */
+  tops: readonly NodeAddress[];
   alert?: string | undefined;
   channel?: string | undefined;
   state?: DeliveryState | undefined;
@@ -17,18 +20,19 @@ export interface DeliveryFilter {
   limit: number;
 }
 
-/** Up to `limit`. Deliveries that the caller may not see are left out by node, not row by row. */
-export async function listDeliveries(db: Queries, { isSeen, ...filter }: DeliveryFilter): Promise<DeliveryRow[]> {
-  const found = await db.selectDistinct({ node: deliveries.node }).from(deliveries).where(matches(filter));
-  const nodes = found.map(({ node }) => node).filter(isSeen);
-  if (nodes.length === 0) return [];
+/** Up to `limit`, the newest first. */
+export async function listDeliveries(
+  db: Queries,
+  tree: Pick<NodeTree, "children">,
+  { tops, ...filter }: DeliveryFilter,
+): Promise<DeliveryRow[]> {
   return await db
     .select()
     .from(deliveries)
     .where(
       and(
         matches(filter),
-        inArray(deliveries.node, nodes),
+        rowsWithin(deliveries.node, tops, tree),
         filter.after === undefined ? undefined : lt(deliveries.position, filter.after),
       ),
     )

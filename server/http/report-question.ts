@@ -1,5 +1,6 @@
 /** Which report, node and range are asked for, checked before anything is read. */
 import type { Context } from "hono";
+import type { NodeAddress } from "../contract/nodes.ts";
 import type { AskedReport, ReportDocument, ReportOptions } from "../contract/reports.ts";
 import type { Actor } from "../identity/actor.ts";
 import { ProblemError } from "../problem.ts";
@@ -39,7 +40,7 @@ export async function readReportQuestion(
   source: ReportSource,
   asked: AskedReport & { options?: ReportOptions | undefined },
   nowMs: number,
-): Promise<ReportQuestion> {
+): Promise<ReportQuestion & { reportNode: NodeAddress | null }> {
   const { tree } = source;
   const actor = c.get("actor");
   const found = await reportOf(source, asked);
@@ -52,7 +53,7 @@ export async function readReportQuestion(
   if (fromMs >= toMs) throw new ProblemError("invalid_request", "from must lie before to", { field: "from" });
   if (toMs - fromMs > mostRangeMs)
     throw new ProblemError("invalid_request", "the range is longer than 30 years", { field: "from" });
-  const question = { ...found, node, fromMs, toMs, tz };
+  const question = { ...found, reportNode: found.node ?? null, node, fromMs, toMs, tz };
   checkOptions(found.kind, found.options);
   if (found.kind === "custom") customQuestion(source, question, nowMs);
   else metersOfReport(source, question, found.options.meters ?? []);

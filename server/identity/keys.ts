@@ -10,6 +10,8 @@ import type { NodeAddress } from "../contract/nodes.ts";
 import { isPostgresUnavailable, type Postgres, type Queries } from "../postgres/client.ts";
 import type { Subscriber } from "../postgres/notices.ts";
 import { apiKeys } from "../postgres/schema/accounts.ts";
+import type { NodeTree } from "../tree/node-tree.ts";
+import { rowsWithin } from "../tree/rows-within.ts";
 import { type Actor, newId } from "./actor.ts";
 import { CredentialCache, hashSecret, newSecret } from "./credential-cache.ts";
 import { actionsOfKey } from "./permissions.ts";
@@ -125,9 +127,13 @@ export class Keys {
     return rotated;
   }
 
-  /** All keys, the oldest first, revoked ones included. */
-  list(): Promise<KeyRecord[]> {
-    return this.#postgres.db.select(shownColumns).from(apiKeys).orderBy(asc(apiKeys.createdAt), asc(apiKeys.id));
+  /** The keys of these nodes and of all below them, the oldest first, revoked ones included. */
+  list(tops: readonly NodeAddress[], tree: Pick<NodeTree, "children">): Promise<KeyRecord[]> {
+    return this.#postgres.db
+      .select(shownColumns)
+      .from(apiKeys)
+      .where(rowsWithin(apiKeys.node, tops, tree))
+      .orderBy(asc(apiKeys.createdAt), asc(apiKeys.id));
   }
 
   async get(id: string): Promise<KeyRecord | undefined> {

@@ -1,8 +1,11 @@
 /** Users with all their roles, and offers as the users that they may become. */
-import { asc, inArray, type SQL } from "drizzle-orm";
+import { asc, inArray, type SQL, sql } from "drizzle-orm";
 import type { RoleAt } from "../contract/accounts.ts";
+import type { NodeAddress } from "../contract/nodes.ts";
 import type { Queries } from "../postgres/client.ts";
 import { roleOffers, userRoles, users } from "../postgres/schema/accounts.ts";
+import type { NodeTree } from "../tree/node-tree.ts";
+import { rowsWithin } from "../tree/rows-within.ts";
 import { isInUse } from "./account-use.ts";
 import type { RoleOffer } from "./role-offers.ts";
 
@@ -25,13 +28,7 @@ export async function readAccounts(db: Queries, condition?: SQL): Promise<UserRe
   const roles = await db
     .select()
     .from(userRoles)
-    .where(
-      condition &&
-        inArray(
-          userRoles.userId,
-          rows.map(({ user }) => user.id),
-        ),
-    )
+    .where(condition && inArray(userRoles.userId, db.select({ id: users.id }).from(users).where(condition)))
     .orderBy(asc(userRoles.node), asc(userRoles.role));
   const byUser = new Map<string, RoleAt[]>();
   for (const { userId, node, role } of roles) byUser.set(userId, [...(byUser.get(userId) ?? []), { node, role }]);
@@ -51,6 +48,23 @@ export async function readAccounts(db: Queries, condition?: SQL): Promise<UserRe
 export async function readOffers(db: Queries, condition?: SQL, lock?: "update"): Promise<RoleOffer[]> {
   const reading = db.select().from(roleOffers).where(condition);
   return await (lock ? reading.for(lock) : reading);
+}
+
+/** Accounts with a role at one of the nodes or below it, and such offers. */
+export async function readUsersBelow(
+  db: Queries,
+  tree: Pick<NodeTree, "children">,
+  tops: readonly NodeAddress[],
+): Promise<UserRecord[]> {
+  const below = rowsWithin(userRoles.node, tops, tree);
+  const holders = db.select({ id: userRoles.userId }).from(userRoles).where(below);
+  const offered = rowsWithin(sql`offered ->> 'node'`, tops, tree);
+  const accounts = await readAccounts(db, below && inArray(users.id, holders));
+  const offers = await readOffers(
+    db,
+    offered && sql`EXISTS (SELECT FROM jsonb_array_elements(${roleOffers.roles}) AS offered WHERE ${offered})`,
+  );
+  return [...accounts, ...offers.map(ofOffer)];
 }
 
 /** What who offers may know, which is what they said themselves. */

@@ -15,7 +15,7 @@ import type { NodeTree } from "../tree/node-tree.ts";
 import type { Actor } from "./actor.ts";
 import { hashSecret } from "./credential-cache.ts";
 import { actionsOfRole, canAll } from "./permissions.ts";
-import { ofOffer, readAccounts, readOffers, type UserRecord } from "./read-users.ts";
+import { ofOffer, readAccounts, readOffers, readUsersBelow, type UserRecord } from "./read-users.ts";
 import { rightsOf } from "./rights-at.ts";
 import { makeOffer, type RoleOffer, recordOffer, renewLink } from "./role-offers.ts";
 import { sessionsChannel } from "./sessions.ts";
@@ -74,8 +74,7 @@ export class UserDirectory {
 
   /** The users with a role within reach, and those who are offered one, by e-mail address. */
   async list(actor: Actor): Promise<UserRecord[]> {
-    const { db } = this.#postgres;
-    const found = [...(await readAccounts(db)), ...(await readOffers(db)).map(ofOffer)];
+    const found = await readUsersBelow(this.#postgres.db, this.#tree, actor.reach);
     return found
       .flatMap((user) => this.#seenBy(actor, user) ?? [])
       .sort((a, b) => compare(a.email, b.email) || compare(a.id, b.id));

@@ -108,7 +108,7 @@ async function startRun(
   const run = await createRun(
     tx,
     {
-      ...{ ...report, node: schedule.node, tz: slot.tz, formats: schedule.formats },
+      ...{ ...report, reportNode: report.node ?? null, node: schedule.node, tz: slot.tz, formats: schedule.formats },
       ...{ fromMs: slot.fromAt.getTime(), toMs: slot.toAt.getTime() },
       // In the schedule's name, so that it takes turns with others and nobody's own runs wait for it.
       requestedBy: { id: schedule.id, name: schedule.authorName },

@@ -1,12 +1,15 @@
 /** Runs: each is one making of a report, and what was known then for as long as it is kept. */
-import { and, desc, eq, inArray, lt, or, sql } from "drizzle-orm";
+import { and, desc, eq, gt, inArray, lt, or, sql } from "drizzle-orm";
 import type { NodeAddress } from "../contract/nodes.ts";
-import type { ReportFormat, ReportKind, ReportRun, RunState } from "../contract/reports.ts";
-import { newId } from "../identity/actor.ts";
+import type { ReportFormat, ReportRun, RunState } from "../contract/reports.ts";
+import { type Actor, newId } from "../identity/actor.ts";
 import { formatInstant } from "../metrics/windows.ts";
 import type { Queries } from "../postgres/client.ts";
 import { reportRuns } from "../postgres/schema/reports.ts";
+import type { NodeTree } from "../tree/node-tree.ts";
+import { rowsWithin } from "../tree/rows-within.ts";
 import type { ReportQuestion } from "./report-source.ts";
+import { visibleKinds } from "./saved-reports.ts";
 
 export type RunRecord = typeof reportRuns.$inferSelect;
 
@@ -15,6 +18,8 @@ const dayMs = 86_400_000;
 export const keptDays = 90;
 
 export interface NewRun extends ReportQuestion {
+  /** Whose the report is; null for a standard one. */
+  reportNode: NodeAddress | null;
   formats: readonly ReportFormat[];
   requestedBy: { id: string; name: string };
   /** For how long it is kept, with its files. */
@@ -28,11 +33,12 @@ export interface NewRun extends ReportQuestion {
  * the transaction that says why the run is made: there is none without the other.
  */
 export async function createRun(db: Queries, wanted: NewRun, nowMs: number): Promise<RunRecord> {
-  const { report, name, kind, options, node, fromMs, toMs, tz, formats, requestedBy, keptDays, onceKey } = wanted;
+  const { report, name, kind, options, reportNode, node, fromMs, toMs, tz } = wanted;
+  const { formats, requestedBy, keptDays, onceKey } = wanted;
   const row = {
     id: newId("run"),
     onceKey: onceKey ?? null,
-    ...{ report, name, kind, options, node, tz },
+    ...{ report, name, kind, options, reportNode, node, tz },
     ...{ fromAt: new Date(fromMs), toAt: new Date(toMs), formats: [...formats], state: "queued" as const },
     ...{ requestedAt: new Date(nowMs), requestedById: requestedBy.id, requestedByName: requestedBy.name },
     expiresAt: new Date(nowMs + keptDays * dayMs),
@@ -65,51 +71,44 @@ export async function unfinishedRuns(db: Queries): Promise<{ node: NodeAddress; 
     .groupBy(reportRuns.node, reportRuns.requestedById);
 }
 
-/** The newest first. `isShown` is asked of each before it counts towards `limit`. */
+/** The newest first: those about the node and all below it that the reader may see there, and that are kept. */
 export async function listRuns(
   db: Queries,
+  tree: Pick<NodeTree, "children">,
   {
+    node,
+    reader,
     report,
     state,
-    kinds,
+    nowMs,
     after,
     limit,
-    isShown,
   }: {
+    node: NodeAddress;
+    /** With all that they may. */
+    reader: Pick<Actor, "grants">;
     report: string | undefined;
     state: RunState | undefined;
-    kinds: readonly ReportKind[];
+    nowMs: number;
     after: { atMs: number; id: string } | undefined;
     limit: number;
-    isShown: (run: RunRecord) => boolean;
   },
 ): Promise<RunRecord[]> {
-  const page = 1_000;
-  const found: RunRecord[] = [];
-  for (let position = after; found.length < limit; ) {
-    const at = position && new Date(position.atMs);
-    const behind =
-      position &&
-      at &&
-      or(lt(reportRuns.requestedAt, at), and(eq(reportRuns.requestedAt, at), lt(reportRuns.id, position.id)));
-    const conditions = [
-      report === undefined ? undefined : eq(reportRuns.report, report),
-      state && eq(reportRuns.state, state),
-      inArray(reportRuns.kind, [...kinds]),
-      behind,
-    ];
-    const rows = await db
-      .select()
-      .from(reportRuns)
-      .where(and(...conditions))
-      .orderBy(desc(reportRuns.requestedAt), desc(reportRuns.id))
-      .limit(page);
-    for (const row of rows) if (isShown(row) && found.length < limit) found.push(row);
-    const last = rows.at(-1);
-    if (!last || rows.length < page) break;
-    position = { atMs: last.requestedAt.getTime(), id: last.id };
-  }
-  return found;
+  const at = after && new Date(after.atMs);
+  const behind =
+    after && at && or(lt(reportRuns.requestedAt, at), and(eq(reportRuns.requestedAt, at), lt(reportRuns.id, after.id)));
+  const conditions = [
+    ...[rowsWithin(reportRuns.node, [node], tree), visibleKinds(reader, reportRuns.kind, reportRuns.node, tree)],
+    report === undefined ? undefined : eq(reportRuns.report, report),
+    state && eq(reportRuns.state, state),
+    ...[gt(reportRuns.expiresAt, new Date(nowMs)), behind],
+  ];
+  return await db
+    .select()
+    .from(reportRuns)
+    .where(and(...conditions))
+    .orderBy(desc(reportRuns.requestedAt), desc(reportRuns.id))
+    .limit(limit);
 }
 
 /** A run that is over stays as it is. */
@@ -239,8 +238,13 @@ export function isKept(run: RunRecord, nowMs: number): boolean {
   return run.expiresAt.getTime() > nowMs;
 }
 
-export function describeRun(run: RunRecord, files: ReportRun["files"], urlExpiresMs: number | undefined): ReportRun {
-  const { id, report, name, kind, options, node, tz, formats, state, progress, error } = run;
+/** `seesReport`: whether its reader may see the report itself, and so what it is about. */
+export function describeRun(
+  run: RunRecord,
+  { seesReport, files, urlExpiresMs }: { seesReport: boolean; files: ReportRun["files"]; urlExpiresMs: number },
+): ReportRun {
+  const { id, report, name, kind, node, tz, formats, state, progress, error } = run;
+  const options = seesReport ? run.options : {};
   return {
     ...{ id, report, name, kind, options, node },
     from: formatInstant(run.fromAt.getTime(), tz),
@@ -251,7 +255,7 @@ export function describeRun(run: RunRecord, files: ReportRun["files"], urlExpire
     requested_at: run.requestedAt.toISOString(),
     requested_by: run.requestedByName,
     expires_at: run.expiresAt.toISOString(),
-    url_expires_at: files.length > 0 && urlExpiresMs !== undefined ? new Date(urlExpiresMs).toISOString() : null,
+    url_expires_at: files.length > 0 ? new Date(urlExpiresMs).toISOString() : null,
     files,
   };
 }

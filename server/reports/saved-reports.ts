@@ -1,15 +1,16 @@
 /** Reports that were saved, and the standard ones that need not be. A report is its node's and is read by all who read there. */
-import { and, asc, eq, gt, inArray, or, sql } from "drizzle-orm";
+import { and, asc, eq, gt, or, type SQL, type SQLWrapper, sql } from "drizzle-orm";
 import { type Author, recordChange } from "../audit/record-change.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import { actionsOfReports } from "../contract/report-rights.ts";
-import { type ChangeReport, type Report, type ReportKind, standardReports } from "../contract/reports.ts";
+import { type ChangeReport, type Report, type ReportKind, reportKinds, standardReports } from "../contract/reports.ts";
 import { type Actor, newId } from "../identity/actor.ts";
 import { can } from "../identity/permissions.ts";
 import type { Postgres, Queries } from "../postgres/client.ts";
 import { reports } from "../postgres/schema/reports.ts";
 import { ProblemError } from "../problem.ts";
 import type { NodeTree } from "../tree/node-tree.ts";
+import { rowsWithin } from "../tree/rows-within.ts";
 import { checkOptions } from "./custom-question.ts";
 
 export type ReportRecord = typeof reports.$inferSelect;
@@ -42,6 +43,22 @@ export function mayReadKind(
   return action === undefined || can(actor, action, node, tree);
 }
 
+/** The same of all rows of a statement: `kind` is that of a row's report, `node` what it is about. */
+export function visibleKinds(
+  actor: Pick<Actor, "grants">,
+  kind: SQLWrapper,
+  node: SQLWrapper,
+  tree: Pick<NodeTree, "children">,
+): SQL | undefined {
+  const needed = new Set(Object.values(actionsOfReports));
+  const conditions = [...needed].map((action) => {
+    const kinds = reportKinds.filter((one) => actionsOfReports[one] === action);
+    const tops = actor.grants.filter(({ actions }) => actions.has(action)).map((grant) => grant.node);
+    return or(sql`${kind} <> ALL(${sql.param(kinds)}::text[])`, rowsWithin(node, tops, tree) ?? sql`true`);
+  });
+  return and(...conditions);
+}
+
 /** Throws `forbidden` where the caller may not see there what such a report shows. `actor`: with all that they may. */
 export function requireKind(
   actor: Pick<Actor, "grants">,
@@ -72,6 +89,12 @@ export function stateOfReport({ node, name, kind, options }: ReportRecord) {
   return { node, name, kind, options };
 }
 
+/** `saved`: the name of the saved report. What was removed is called by its id. */
+export function nameOfReport(reference: string, saved: string | null | undefined): string {
+  const kind = standardReports.find((one) => one === reference);
+  return saved ?? (kind ? titles[kind] : reference);
+}
+
 /** By an id, or the name of a standard one; undefined where there is none. */
 export async function findReport(db: Queries, reference: string): Promise<ReportToRun | undefined> {
   const kind = standardReports.find((one) => one === reference);
@@ -85,39 +108,37 @@ export async function readReport(db: Queries, id: string): Promise<ReportRecord 
   return found;
 }
 
-/** By name, then id. `isShown` is asked of each before it counts towards `limit`. */
+/** By name, then id: those of the node and all below it that the reader may see there. */
 export async function listReports(
   db: Queries,
+  tree: Pick<NodeTree, "children">,
   {
-    kinds,
+    node,
+    reader,
+    kind,
     after,
     limit,
-    isShown,
   }: {
-    kinds: readonly ReportKind[];
+    node: NodeAddress;
+    /** With all that they may. */
+    reader: Pick<Actor, "grants">;
+    kind: ReportKind | undefined;
     after: { name: string; id: string } | undefined;
     limit: number;
-    isShown: (report: ReportRecord) => boolean;
   },
 ): Promise<ReportRecord[]> {
-  const page = 1_000;
-  const found: ReportRecord[] = [];
-  for (let position = after; found.length < limit; ) {
-    const behind =
-      position &&
-      or(gt(reports.name, position.name), and(eq(reports.name, position.name), gt(reports.id, position.id)));
-    const rows = await db
-      .select()
-      .from(reports)
-      .where(and(inArray(reports.kind, [...kinds]), behind))
-      .orderBy(asc(reports.name), asc(reports.id))
-      .limit(page);
-    for (const row of rows) if (isShown(row) && found.length < limit) found.push(row);
-    const last = rows.at(-1);
-    if (!last || rows.length < page) break;
-    position = { name: last.name, id: last.id };
-  }
-  return found;
+  const behind = after && or(gt(reports.name, after.name), and(eq(reports.name, after.name), gt(reports.id, after.id)));
+  return await db
+    .select()
+    .from(reports)
+    .where(
+      and(
+        ...[rowsWithin(reports.node, [node], tree), visibleKinds(reader, reports.kind, reports.node, tree)],
+        ...[kind && eq(reports.kind, kind), behind],
+      ),
+    )
+    .orderBy(asc(reports.name), asc(reports.id))
+    .limit(limit);
 }
 
 /** The most that one node may have. */

@@ -11,14 +11,17 @@ import {
   type SchedulePreview,
   weekdayOfGiven,
 } from "../contract/schedules.ts";
-import { newId } from "../identity/actor.ts";
+import { type Actor, newId } from "../identity/actor.ts";
 import { formatInstant } from "../metrics/windows.ts";
 import type { Postgres, Queries } from "../postgres/client.ts";
+import { reports } from "../postgres/schema/reports.ts";
 import { schedules } from "../postgres/schema/schedules.ts";
 import { ProblemError } from "../problem.ts";
 import type { NodeTree } from "../tree/node-tree.ts";
+import { rowsWithin } from "../tree/rows-within.ts";
 import { nextSlots, type Timing } from "./due.ts";
 import { accountsOf } from "./entitled.ts";
+import { visibleKinds } from "./saved-reports.ts";
 import { inWords } from "./schedule-words.ts";
 
 export type ScheduleRecord = typeof schedules.$inferSelect;
@@ -134,41 +137,45 @@ export async function readSchedule(db: Queries, id: string): Promise<ScheduleRec
   return found;
 }
 
-/** The oldest first. `isShown` is asked of each before it counts towards `limit`. */
+/**
+ * The oldest first: those of the node and all below it whose report the reader may see there, each with the name of its saved
+ * report. A schedule outlives its report, and is then shown to all who read at its node.
+ */
 export async function listSchedules(
   db: Queries,
+  tree: Pick<NodeTree, "children">,
   {
+    node,
+    reader,
     report,
     after,
     limit,
-    isShown,
   }: {
+    node: NodeAddress;
+    /** With all that they may. */
+    reader: Pick<Actor, "grants">;
     report: string | undefined;
     after: { atMs: number; id: string } | undefined;
     limit: number;
-    isShown: (schedule: ScheduleRecord) => Promise<boolean>;
   },
-): Promise<ScheduleRecord[]> {
-  const page = 500;
-  const found: ScheduleRecord[] = [];
-  for (let position = after; found.length < limit; ) {
-    const at = position && new Date(position.atMs);
-    const behind =
-      position &&
-      at &&
-      or(gt(schedules.createdAt, at), and(eq(schedules.createdAt, at), gt(schedules.id, position.id)));
-    const rows = await db
-      .select()
-      .from(schedules)
-      .where(and(report === undefined ? undefined : eq(schedules.report, report), behind))
-      .orderBy(asc(schedules.createdAt), asc(schedules.id))
-      .limit(page);
-    for (const row of rows) if (found.length < limit && (await isShown(row))) found.push(row);
-    const last = rows.at(-1);
-    if (!last || rows.length < page) break;
-    position = { atMs: last.createdAt.getTime(), id: last.id };
-  }
-  return found;
+): Promise<{ schedule: ScheduleRecord; reportName: string | null }[]> {
+  const at = after && new Date(after.atMs);
+  const behind =
+    after && at && or(gt(schedules.createdAt, at), and(eq(schedules.createdAt, at), gt(schedules.id, after.id)));
+  // The name of a standard report is its kind.
+  const kind = sql`coalesce(${reports.kind}, ${schedules.report})`;
+  return await db
+    .select({ schedule: schedules, reportName: reports.name })
+    .from(schedules)
+    .leftJoin(reports, eq(reports.id, schedules.report))
+    .where(
+      and(
+        ...[rowsWithin(schedules.node, [node], tree), visibleKinds(reader, kind, schedules.node, tree)],
+        ...[report === undefined ? undefined : eq(schedules.report, report), behind],
+      ),
+    )
+    .orderBy(asc(schedules.createdAt), asc(schedules.id))
+    .limit(limit);
 }
 
 type Tree = Pick<NodeTree, "ancestors">;

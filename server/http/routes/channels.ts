@@ -161,11 +161,8 @@ export function channelsRoutes(deps: ChannelsRoutesDeps): OpenAPIHono<HttpEnv> {
     const node = asked === undefined ? undefined : resolveNode(actor, tree, asked);
     const question = { list: "channels", node, kind };
     const after = readCursor(cursor, question, positionSchema);
-    const seen = (await listChannels(postgres.db, after)).filter(
-      (one) =>
-        (kind === undefined || one.kind === kind) &&
-        (node === undefined ? isWithinReach(actor, tree, one.node) : tree.isWithin(one.node, node)),
-    );
+    const tops = node === undefined ? actor.reach : [node];
+    const seen = await listChannels(postgres.db, tree, { tops, kind, after, limit: limit + 1 });
     const { page, last } = pageOf(seen, limit);
     const left = await listUnsubscribed(
       postgres.db,

@@ -87,9 +87,9 @@ export function deliveriesRoutes({ postgres, tree }: { postgres: Postgres; tree:
     const node = asked === undefined ? undefined : resolveNode(actor, tree, asked);
     const question = { list: "deliveries", node, alert, channel, state };
     const after = readCursor(cursor, question, z.number());
-    const isSeen = (of: string) => (node === undefined ? isWithinReach(actor, tree, of) : tree.isWithin(of, node));
+    const tops = node === undefined ? actor.reach : [node];
     const { deliveries, last } = await reading(async (tx) => {
-      const found = await listDeliveries(tx, { isSeen, alert, channel, state, after, limit: limit + 1 });
+      const found = await listDeliveries(tx, tree, { tops, alert, channel, state, after, limit: limit + 1 });
       const page = found.slice(0, limit);
       return {
         deliveries: await describeDeliveries(tx, page),

@@ -88,9 +88,7 @@ export function keysRoutes({ keys, tree }: { keys: Keys; tree: NodeTree }): Open
   const app = createRouter();
 
   app.openapi(listKeysRoute, async (c) => {
-    const actor = c.get("actor");
-    const records = await keys.list();
-    return c.json({ keys: records.filter(({ node }) => isWithinReach(actor, tree, node)).map(describe) }, 200);
+    return c.json({ keys: (await keys.list(c.get("actor").reach, tree)).map(describe) }, 200);
   });
 
   app.openapi(createKeyRoute, async (c) => {

@@ -3,7 +3,7 @@ import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import {
   changeModel,
   createModel,
-  listModels,
+  listModelsAt,
   type ModelRecord,
   readModel,
   removeModel,
@@ -99,9 +99,7 @@ export function modelsRoutes({ postgres, tree }: { postgres: Postgres; tree: Nod
   app.openapi(listModelsRoute, async (c) => {
     const actor = c.get("actor");
     const node = resolveNode(actor, tree, c.req.valid("query").node);
-    const known = (await listModels(postgres.db)).filter(
-      (one) => tree.isWithin(one.node, node) || tree.isWithin(node, one.node),
-    );
+    const known = await listModelsAt(postgres.db, tree, node);
     return c.json({ models: known.map((one) => describe(one, actor, tree)) }, 200);
   });
 

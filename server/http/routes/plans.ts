@@ -112,7 +112,7 @@ export function plansRoutes({ postgres, tree, meterOf }: PlansRoutesDeps): OpenA
 
   app.openapi(listPlansRoute, async (c) => {
     const actor = c.get("actor");
-    const found = (await listPlans(postgres)).filter((plan) => mayUsePlan(actor, tree, plan));
+    const found = (await listPlans(postgres, tree, actor.reach)).filter((plan) => mayUsePlan(actor, tree, plan));
     return c.json({ plans: found.map((plan) => describePlan(plan, actor, tree)) }, 200);
   });
 

@@ -9,7 +9,6 @@ import {
   type ReportRun,
   type RunFile,
   reportFormats,
-  reportKinds,
   reportPreviewSchema,
   reportRunSchema,
   runDifferencesSchema,
@@ -38,7 +37,7 @@ import {
   readRun,
   unfinishedRuns,
 } from "../../reports/runs.ts";
-import { mayReadKind, requireKind } from "../../reports/saved-reports.ts";
+import { requireKind } from "../../reports/saved-reports.ts";
 import { reportSettingsAt } from "../../tree/report-settings.ts";
 import { tenantOf } from "../../tree/tenant-of.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
@@ -168,7 +167,7 @@ export function reportRunsRoutes(deps: ReportRunsRoutesDeps): OpenAPIHono<HttpEn
     const run = await createRun(db, { ...question, formats: wanted.formats, requestedBy, keptDays }, nowMs);
     wake();
     c.header("location", `/v1/report-runs/${run.id}`);
-    return c.json(await describe(run), 202);
+    return c.json(await describe(c, run), 202);
   });
 
   app.openapi(listReportRunsRoute, async (c) => {
@@ -177,24 +176,18 @@ export function reportRunsRoutes(deps: ReportRunsRoutesDeps): OpenAPIHono<HttpEn
     const whole = await wholeCaller(c);
     const node = resolveNode(actor, tree, query.node);
     const asked = { list: "report-runs", node, report: query.report, state: query.state };
-    const nowMs = now();
-    const found = await listRuns(db, {
-      ...{ report: query.report, state: query.state, kinds: reportKinds },
+    const found = await listRuns(db, tree, {
+      ...{ node, reader: whole, report: query.report, state: query.state, nowMs: now() },
       after: readCursor(query.cursor, asked, positionSchema),
       limit: query.limit + 1,
-      isShown: (run) =>
-        isKept(run, nowMs) &&
-        tree.isWithin(run.node, node) &&
-        isWithinReach(actor, tree, run.node) &&
-        mayReadKind(whole, run.kind, run.node, tree),
     });
     const { page, last } = pageOf(found, query.limit);
     const position = last && { atMs: last.requestedAt.getTime(), id: last.id };
-    const runs = await describeAll(page);
+    const runs = await describeAll(c, page);
     return c.json({ runs, next_cursor: position ? writeCursor(asked, position) : null }, 200);
   });
 
-  app.openapi(getReportRunRoute, async (c) => c.json(await describe(await ownRun(c, c.req.valid("param").id)), 200));
+  app.openapi(getReportRunRoute, async (c) => c.json(await describe(c, await ownRun(c, c.req.valid("param").id)), 200));
 
   app.openapi(getReportRunPreviewRoute, async (c) => {
     const run = await ownRun(c, c.req.valid("param").id);
@@ -208,7 +201,7 @@ export function reportRunsRoutes(deps: ReportRunsRoutesDeps): OpenAPIHono<HttpEn
     if (!isOver && !isTheirs && !can(await wholeCaller(c), "reports:write", run.node, tree))
       throw new ProblemError("forbidden", `the run is another's, which needs reports:write at ${run.node}`);
     await cancelRun(db, run.id);
-    return c.json(await describe((await readRun(db, run.id)) ?? run), 200);
+    return c.json(await describe(c, (await readRun(db, run.id)) ?? run), 200);
   });
 
   addFiles(app, { ...deps, links }, tools);
@@ -298,13 +291,15 @@ function createTools({ source, now = Date.now }: ReportRunsRoutesDeps, links: Fi
     return run;
   }
 
-  async function describe(run: RunRecord, files?: readonly FileRecord[]): Promise<ReportRun> {
-    const stored = run.state === "done" ? (files ?? (await listFiles(db, [run.id]))) : [];
-    const expiresMs = Math.min(now() + linkMs, run.expiresAt.getTime());
-    return describeRun(run, await linkedFiles(links, stored, expiresMs), expiresMs);
+  async function describe(c: Context<HttpEnv>, run: RunRecord, stored?: readonly FileRecord[]): Promise<ReportRun> {
+    const kept = run.state === "done" ? (stored ?? (await listFiles(db, [run.id]))) : [];
+    const urlExpiresMs = Math.min(now() + linkMs, run.expiresAt.getTime());
+    const files = await linkedFiles(links, kept, urlExpiresMs);
+    const seesReport = run.reportNode === null || isWithinReach(c.get("actor"), tree, run.reportNode);
+    return describeRun(run, { seesReport, files, urlExpiresMs });
   }
 
-  async function describeAll(page: readonly RunRecord[]): Promise<ReportRun[]> {
+  async function describeAll(c: Context<HttpEnv>, page: readonly RunRecord[]): Promise<ReportRun[]> {
     const files = await listFiles(
       db,
       page.map(({ id }) => id),
@@ -312,6 +307,7 @@ function createTools({ source, now = Date.now }: ReportRunsRoutesDeps, links: Fi
     return await Promise.all(
       page.map((run) =>
         describe(
+          c,
           run,
           files.filter((file) => file.run === run.id),
         ),

@@ -10,7 +10,6 @@ import {
   type ReportKind,
   type ReportOptions,
   reportDocumentSchema,
-  reportKinds,
   reportListSchema,
   reportPreviewSchema,
   reportQuerySchema,
@@ -156,14 +155,10 @@ export function reportsRoutes({ source, now = Date.now }: ReportsRoutesDeps): Op
     const whole = await wholeCaller(c);
     const node = resolveNode(actor, tree, query.node);
     const asked = { list: "reports", node, kind: query.kind };
-    const found = await listReports(postgres.db, {
-      kinds: query.kind ? [query.kind] : reportKinds,
+    const found = await listReports(postgres.db, tree, {
+      ...{ node, reader: whole, kind: query.kind },
       after: readCursor(query.cursor, asked, positionSchema),
       limit: query.limit + 1,
-      isShown: (one) =>
-        tree.isWithin(one.node, node) &&
-        isWithinReach(actor, tree, one.node) &&
-        mayReadKind(whole, one.kind, one.node, tree),
     });
     const { page, last } = pageOf(found, query.limit);
     const standard = shownStandard(whole, query.kind, node, tree);

@@ -6,7 +6,7 @@ import { hasPast, previewAt, TooManyReadingsError } from "../../alerts/preview.t
 import {
   changeRule,
   createRule,
-  listRules,
+  listRulesBelow,
   type RuleRecord,
   readRule,
   removeRule,
@@ -151,13 +151,10 @@ export function rulesRoutes(deps: RulesRoutesDeps): OpenAPIHono<HttpEnv> {
     const node = requested === undefined ? undefined : resolveNode(actor, tree, requested);
     const asked = { list: "rules", node, kind, enabled };
     const after = readCursor(cursor, asked, positionSchema);
-    const found = (await listRules(postgres.db)).filter(
-      (rule) =>
-        (node === undefined ? isWithinReach(actor, tree, rule.node) : tree.isWithin(rule.node, node)) &&
-        (kind === undefined || rule.kind === kind) &&
-        (enabled === undefined || String(rule.enabled) === enabled) &&
-        (after === undefined || isAfter(rule, after)),
-    );
+    const found = await listRulesBelow(postgres.db, tree, {
+      ...{ tops: node === undefined ? actor.reach : [node], kind, after, limit: limit + 1 },
+      enabled: enabled === undefined ? undefined : enabled === "true",
+    });
     const { page, last } = pageOf(found, limit);
     const next_cursor = last ? writeCursor(asked, { atMs: last.createdAt.getTime(), id: last.id }) : null;
     return c.json({ rules: page.map(describeRule), next_cursor }, 200);
@@ -270,9 +267,6 @@ async function previewOf(...asked: Parameters<typeof previewAt>): Promise<Previe
     throw error;
   }
 }
-
-const isAfter = ({ createdAt, id }: RuleRecord, position: z.infer<typeof positionSchema>) =>
-  createdAt.getTime() > position.atMs || (createdAt.getTime() === position.atMs && id > position.id);
 
 function given<T extends object>(edit: T): { [Field in keyof T]?: Exclude<T[Field], undefined> } {
   const entries = Object.entries(edit).filter(([, value]) => value !== undefined);

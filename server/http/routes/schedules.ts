@@ -22,7 +22,7 @@ import { readCursor, writeCursor } from "../../lists/cursor.ts";
 import type { Postgres } from "../../postgres/client.ts";
 import { channels } from "../../postgres/schema/delivery.ts";
 import { ProblemError } from "../../problem.ts";
-import { findReport, mayReadKind, type ReportToRun, requireKind } from "../../reports/saved-reports.ts";
+import { findReport, nameOfReport, type ReportToRun, requireKind } from "../../reports/saved-reports.ts";
 import {
   changeSchedule,
   checkSchedule,
@@ -200,7 +200,7 @@ export function schedulesRoutes(deps: SchedulesRoutesDeps): OpenAPIHono<HttpEnv>
   const { postgres, tree, now = Date.now } = deps;
   const { db } = postgres;
   const tools = createTools(deps);
-  const { checkChannels, describe, mayRead, ownSchedule, reportReader, wantedReport } = tools;
+  const { checkChannels, describe, ownSchedule, wantedReport } = tools;
   const app = createRouter();
 
   app.openapi(listSchedulesRoute, async (c) => {
@@ -209,20 +209,15 @@ export function schedulesRoutes(deps: SchedulesRoutesDeps): OpenAPIHono<HttpEnv>
     const whole = await wholeCaller(c);
     const node = resolveNode(actor, tree, query.node);
     const asked = { list: "schedules", node, report: query.report };
-    const reports = reportReader();
-    const found = await listSchedules(db, {
-      report: query.report,
+    const found = await listSchedules(db, tree, {
+      ...{ node, reader: whole, report: query.report },
       after: readCursor(query.cursor, asked, positionSchema),
       limit: query.limit + 1,
-      isShown: async (one) =>
-        tree.isWithin(one.node, node) &&
-        isWithinReach(actor, tree, one.node) &&
-        mayRead(whole, await reports(one.report), one.node),
     });
     const { page, last } = pageOf(found, query.limit);
     const schedules: Schedule[] = [];
-    for (const one of page) schedules.push(await describe(one, await reports(one.report)));
-    const position = last && { atMs: last.createdAt.getTime(), id: last.id };
+    for (const { schedule, reportName } of page) schedules.push(await describe(schedule, reportName));
+    const position = last && { atMs: last.schedule.createdAt.getTime(), id: last.schedule.id };
     return c.json({ schedules, next_cursor: position ? writeCursor(asked, position) : null }, 200);
   });
 
@@ -241,7 +236,7 @@ export function schedulesRoutes(deps: SchedulesRoutesDeps): OpenAPIHono<HttpEnv>
     const made = await createSchedule(postgres, tree, wanted, authorOf(c), now());
     c.header("etag", await entityTag(c, stateOfSchedule(made)));
     c.header("location", `/v1/schedules/${made.id}`);
-    return c.json(await describe(made, report), 201);
+    return c.json(await describe(made, report.name), 201);
   });
 
   app.openapi(previewScheduleRoute, async (c) => {
@@ -253,7 +248,7 @@ export function schedulesRoutes(deps: SchedulesRoutesDeps): OpenAPIHono<HttpEnv>
   app.openapi(getScheduleRoute, async (c) => {
     const { schedule, report } = await ownSchedule(c, c.req.valid("param").id);
     c.header("etag", await entityTag(c, stateOfSchedule(schedule)));
-    return c.json(await describe(schedule, report), 200);
+    return c.json(await describe(schedule, report?.name), 200);
   });
 
   app.openapi(updateScheduleRoute, async (c) => {
@@ -264,7 +259,7 @@ export function schedulesRoutes(deps: SchedulesRoutesDeps): OpenAPIHono<HttpEnv>
     const edit = { by: authorOf(c), check: await ifMatch(c) };
     const changed = await changeSchedule(postgres, tree, schedule.id, edits, edit, now());
     c.header("etag", await entityTag(c, stateOfSchedule(changed)));
-    return c.json(await describe(changed, report), 200);
+    return c.json(await describe(changed, report?.name), 200);
   });
 
   app.openapi(deleteScheduleRoute, async (c) => {
@@ -290,7 +285,7 @@ function addActions(
       const edit = { by: authorOf(c), check: await ifMatch(c) };
       const changed = await pauseSchedule(postgres, tree, schedule.id, paused, edit, now());
       c.header("etag", await entityTag(c, stateOfSchedule(changed)));
-      return c.json(await describe(changed, report), 200);
+      return c.json(await describe(changed, report?.name), 200);
     });
 
   app.openapi(testScheduleRoute, async (c) => {
@@ -331,21 +326,6 @@ function createTools({ postgres: { db }, tree, now = Date.now }: SchedulesRoutes
     return report;
   }
 
-  /** Each is read once, however many schedules it has. */
-  function reportReader() {
-    const read = new Map<string, Promise<ReportToRun | undefined>>();
-    return (reference: string) => {
-      const found = read.get(reference) ?? findReport(db, reference);
-      read.set(reference, found);
-      return found;
-    };
-  }
-
-  /** A schedule outlives its report, and is then shown to all who read at its node. */
-  function mayRead(whole: Pick<Actor, "grants">, report: ReportToRun | undefined, node: NodeAddress): boolean {
-    return mayReadKind(whole, report?.kind ?? "usage", node, tree);
-  }
-
   /** Throws `not_found` outside the caller's nodes, `forbidden` where they may not see what its report shows. */
   async function ownSchedule(
     c: Context<HttpEnv>,
@@ -378,9 +358,9 @@ function createTools({ postgres: { db }, tree, now = Date.now }: SchedulesRoutes
     }
   }
 
-  async function describe(schedule: ScheduleRecord, report: ReportToRun | undefined): Promise<Schedule> {
-    return await describeSchedule(db, tree, schedule, report?.name ?? schedule.report, now());
+  async function describe(schedule: ScheduleRecord, saved: string | null | undefined): Promise<Schedule> {
+    return await describeSchedule(db, tree, schedule, nameOfReport(schedule.report, saved), now());
   }
 
-  return { checkChannels, describe, mayRead, ownSchedule, reportReader, wantedReport };
+  return { checkChannels, describe, ownSchedule, wantedReport };
 }

@@ -6,7 +6,7 @@ import { termsOf } from "../../billing/quotas.ts";
 import {
   changeSubscription,
   createSubscription,
-  listSubscriptions,
+  listSubscriptionsBelow,
   readSubscription,
 } from "../../billing/subscriptions.ts";
 import type { NodeAddress } from "../../contract/nodes.ts";
@@ -107,9 +107,8 @@ export function subscriptionsRoutes({ postgres, tree, now = Date.now }: Subscrip
     const { node: requested, status, plan, limit, cursor } = c.req.valid("query");
     const actor = c.get("actor");
     const node = requested === undefined ? undefined : resolveNode(actor, tree, requested);
-    const all = await listSubscriptions(postgres.db);
+    const all = await listSubscriptionsBelow(postgres.db, tree, node === undefined ? actor.reach : [node]);
     const found = all
-      .filter((one) => (node === undefined ? isWithinReach(actor, tree, one.node) : tree.isWithin(one.node, node)))
       .filter((one) => status === undefined || statusOf(one, now()) === status)
       .filter((one) => plan === undefined || planAt(one, now()).planId === plan)
       .sort((a, b) => compareText(a.node, b.node) || a.startsAt.getTime() - b.startsAt.getTime());

@@ -20,6 +20,7 @@ import {
 import type { ChannelKind } from "../../contract/channels.ts";
 import type { DeliveryState, MessageType } from "../../contract/deliveries.ts";
 import { nodes } from "./accounts.ts";
+import { placeOf } from "./place-of.ts";
 
 const bytes = customType<{ data: Buffer }>({ dataType: () => "bytea" });
 const instant = (name: string) => timestamp(name, { withTimezone: true, precision: 3, mode: "date" });
@@ -120,6 +121,7 @@ export const deliveries = pgTable(
     index("deliveries_alert").on(table.alert),
     index("deliveries_channel").on(table.channel, table.position),
     index("deliveries_position").on(table.position),
+    index("deliveries_place").on(placeOf(table.node), table.position),
   ],
 );
 

@@ -1,6 +1,7 @@
 /** Reports, the runs that make them, and their files: in Postgres, so that any process serves what any other made. */
 import { customType, index, integer, jsonb, pgTable, primaryKey, text, timestamp, unique } from "drizzle-orm/pg-core";
 import type { ReportFormat, ReportKind, ReportOptions, RunState } from "../../contract/reports.ts";
+import { placeOf } from "./place-of.ts";
 
 const instant = (name: string) => timestamp(name, { withTimezone: true, precision: 3, mode: "date" });
 const bytes = customType<{ data: Buffer }>({ dataType: () => "bytea" });
@@ -30,6 +31,8 @@ export const reportRuns = pgTable(
     name: text("name").notNull(),
     kind: text("kind").$type<ReportKind>().notNull(),
     options: jsonb("options").$type<ReportOptions>().notNull(),
+    /** Whose the report is: who may not read there does not see its options. Null of a standard one. */
+    reportNode: text("report_node"),
     node: text("node").notNull(),
     fromAt: instant("from_at").notNull(),
     toAt: instant("to_at").notNull(),
@@ -51,6 +54,7 @@ export const reportRuns = pgTable(
   },
   (table) => [
     index("report_runs_state").on(table.state, table.requestedAt),
+    index("report_runs_place").on(placeOf(table.node), table.requestedAt),
     index("report_runs_order").on(table.requestedAt, table.id),
     index("report_runs_expiry").on(table.expiresAt),
   ],

@@ -23,7 +23,7 @@ async function runInside({ deps: { postgres } }: World): Promise<string> {
   const requestedBy = { id: "usr_test", name: "somebody" };
   const { id } = await createRun(
     db,
-    { ...question, ...range, formats: ["csv"], requestedBy, keptDays: 90 },
+    { ...question, ...range, formats: ["csv"], requestedBy, keptDays: 90, reportNode: null },
     Date.now(),
   );
   await storeFile(db, { run: id, format: "csv", section: "totals" }, 0, [Buffer.from(`node\r\n${inside}\r\n`)]);

@@ -60,7 +60,7 @@ test("however often a maker is woken at once, it makes no more of a tenant's run
   // Nothing of another maker's is under way from here on.
   await world.deps.reportMaker?.tick();
   const asked = { ...{ report: "activity", name: "x", kind: "activity" as const, options: {} }, node: reseller };
-  const own = { tz: "Etc/GMT", fromMs: 0, toMs: 1, formats: ["json"] as const, keptDays: 90 };
+  const own = { tz: "Etc/GMT", fromMs: 0, toMs: 1, formats: ["json"] as const, keptDays: 90, reportNode: null };
   for (let n = 0; n < 8; n++)
     await createRun(postgres.db, { ...asked, ...own, requestedBy: { id: `key ${n}`, name: "k" } }, Date.now());
   let release: (error: Error) => void = () => undefined;
@@ -377,6 +377,7 @@ test("a report that cannot be made is refused with the field that is wrong", asy
   const options = custom.options;
   for (const [body, field] of [
     [{ options: { window: "day" } }, "options.meters"],
+    [{ options: { ...options, filter: { language: Array(100).fill("x".repeat(200)) } } }, "options"],
     [{ options: { meters: ["documents"] } }, "options.window"],
     [{ options: { ...options, meters: ["nothing"] } }, "options.meters"],
     [{ options: { ...options, group_by: "planet" } }, "options.group_by"],
@@ -386,6 +387,31 @@ test("a report that cannot be made is refused with the field that is wrong", asy
     [{ name: "a\ud800" }, "name"],
   ] as const)
     expect((await save(body)).body.field, JSON.stringify(body)).toBe(field);
+});
+
+test("who may see a run and not the report of another node sees nothing of the report's options", async () => {
+  const body = { ...custom, name: "What we look at" };
+  const { id: report } = (await world.ask("POST", "/v1/reports", { key: world.key, body })).body;
+  const node = "organization:told-0";
+  const agent = "agent:told-0/ann";
+  const below = (await world.makeKey(["read"], node)).key;
+  const ids: string[] = [];
+  for (const about of [node, agent]) {
+    const asked = { ...{ report, node: about, formats: ["json"] }, ...range };
+    const made = await world.ask("POST", "/v1/report-runs", { key: world.key, body: asked });
+    expect(made.body).toMatchObject({ node: about, options: custom.options });
+    ids.push(made.body.id);
+    expect((await world.ask("GET", `/v1/report-runs/${made.body.id}`, { key: below })).body.options).toEqual({});
+  }
+  const listed = async (key: string, query = "") =>
+    (await world.ask("GET", `/v1/report-runs?report=${report}${query}`, { key })).body.runs as ReportRun[];
+  const seen = async (key: string, query?: string) =>
+    (await listed(key, query)).map(({ id, options }) => [id, options]).reverse();
+  expect(await seen(below)).toEqual(ids.map((id) => [id, {}]));
+  expect(await seen(world.key)).toEqual(ids.map((id) => [id, custom.options]));
+  expect(await seen(world.key, `&node=${encodeURIComponent(agent)}`)).toEqual([[ids[1], custom.options]]);
+  expect(await seen((await world.makeKey(["read"], "organization:told-1")).key)).toEqual([]);
+  await world.deps.postgres.db.update(reportRuns).set({ state: "cancelled" }).where(eq(reportRuns.report, report));
 });
 
 test("a report is saved once, edited as it was seen, and leaves its runs when it is removed", async () => {
@@ -419,7 +445,14 @@ test("a run is made once for a key, and one whose process died is made by anothe
       tz: "UTC",
       onceKey: "slot-1",
     },
-    ...{ fromMs: 0, toMs: 1, formats: ["csv"] as const, requestedBy: { id: "test", name: "test" }, keptDays: 90 },
+    ...{
+      fromMs: 0,
+      toMs: 1,
+      formats: ["csv"] as const,
+      requestedBy: { id: "test", name: "test" },
+      keptDays: 90,
+      reportNode: null,
+    },
   };
   const [a, b] = await Promise.all([createRun(db, wanted, nowMs), createRun(db, wanted, nowMs)]);
   expect(a.id).toBe(b.id);
@@ -437,6 +470,7 @@ test("runs are made in turn between tenants, then between callers: whoever asks 
   const [tenantOf, mayRun] = [(node: string) => node.split("/")[0] ?? node, () => true];
   const asked = {
     keptDays: 90,
+    reportNode: null,
     report: "usage",
     name: "x",
     kind: "usage" as const,
@@ -471,6 +505,7 @@ test("a tenant has a hundred runs that are not over at most, by however many key
   const { db } = world.deps.postgres;
   const asked = {
     keptDays: 90,
+    reportNode: null,
     report: "usage",
     name: "x",
     kind: "usage" as const,
@@ -502,7 +537,7 @@ test("a reader cancels a run of their own and no other", async () => {
       const asked = { ...question, ...{ fromMs: 0, toMs: 1, tz: "UTC" }, formats: ["json"] as const };
       const run = await createRun(
         tx,
-        { ...asked, requestedBy: { id: requester, name: "test" }, keptDays: 90 },
+        { ...asked, requestedBy: { id: requester, name: "test" }, keptDays: 90, reportNode: null },
         Date.now(),
       );
       const leased = { state: "running" as const, lease: "test", leasedUntil: new Date(Date.UTC(2100)) };
