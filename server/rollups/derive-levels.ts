@@ -14,7 +14,7 @@ import { defaultAliveWithinMs } from "../catalog/levels.ts";
 import type { ClickHouse } from "../clickhouse/client.ts";
 import { createPace } from "../fairness/pace.ts";
 import { compareSessions, type SessionDifference } from "./compare-sessions.ts";
-import type { DerivationListener } from "./derived-change.ts";
+import { agentSpansOf, type DerivationListener } from "./derived-change.ts";
 import type { FencingEpoch } from "./fencing-epoch.ts";
 import { createKnownSessions } from "./known-sessions.ts";
 import { forEachLevelEvent, type LevelEvent } from "./level-events.ts";
@@ -25,7 +25,8 @@ import { RunningSession } from "./running-session.ts";
 import { type HeldSizes, RunningSessions } from "./running-sessions.ts";
 import { type SessionMembers, sessionKey } from "./session-members.ts";
 import { endlessMs, type PlacementsWithin, type SessionPart, sessionParts } from "./session-parts.ts";
-import { type OpenRow, openRow, type SessionRow, sessionRow } from "./session-rows.ts";
+import { type OpenRow, openRow, type SessionHead, sessionRow } from "./session-rows.ts";
+import { summarize } from "./span-summary.ts";
 import {
   type DerivedPart,
   type DirtyMarks,
@@ -130,13 +131,14 @@ export function createLevelMaterializer(options: MaterializerOptions): LevelMate
   function deriveStored({ members: session, earlier }: StoredSession, nowMs: number, rows: DerivedRows) {
     const resolved = resolveSession(session.members, nowMs, defaultAliveWithinMs);
     const { organization } = session;
+    const agentSpans = agentSpansOf(resolved.spans);
     const parts = withEarlier(partsOf(session, resolved, nowMs), earlier).map(([part, before]) => {
       const minutes = changedMinutes(before, { organization, ...part }, part.edges);
       const row = sessionRow(session, resolved, part, before?.days ?? [], rows.version);
-      rows.add(row, minutes);
+      rows.add(row, agentSpans, minutes);
       return row;
     });
-    const open = openRow(session, resolved, rows.version, nowMs);
+    const open = openRow(session, summarize(resolved.spans), rows.version, nowMs);
     rows.addOpen(open);
     return { row: parts.length === 1 ? parts[0] : undefined, open };
   }
@@ -207,17 +209,16 @@ export function createLevelMaterializer(options: MaterializerOptions): LevelMate
     const minutes = session.takeChanges().map(({ level, minute, edges, difference }) => {
       return { level, minute, pathBefore: path, removed: undefined, pathAfter: path, added: difference, edges };
     });
-    const resolved = session.resolved();
-    const row = sessionRow(session.named, resolved, session.part(resolved, path), session.days, rows.version);
-    rows.add(row, minutes);
-    const open = openRow(session.named, resolved, rows.version, nowMs);
+    const { head, lists, agentSpans, summary } = session.row(path, rows.version);
+    rows.addRendered(head, lists, agentSpans, minutes);
+    const open = openRow(session.named, summary, rows.version, nowMs);
     const listedUntilMs = open.is_deleted === 1 ? 0 : open.deadline_ms;
     if (listedUntilMs !== session.listedUntilMs) rows.addOpen(open);
-    Object.assign(session, { derivedAt: path, days: row.days, listedUntilMs });
+    Object.assign(session, { derivedAt: path, days: head.days, listedUntilMs });
   }
 
   /** As it was derived from storage just now; undefined where nothing more is expected of it. */
-  function heldAgain(members: SessionMembers, row: SessionRow, open: OpenRow, nowMs: number) {
+  function heldAgain(members: SessionMembers, row: SessionHead, open: OpenRow, nowMs: number) {
     const session = RunningSession.of(members);
     session.resolve(nowMs);
     if (!session.isRunning(nowMs)) return undefined;

@@ -3,7 +3,8 @@
  * stored before. Changes are additive, so they may be summed in any order; all times are ms since 1970, UTC.
  */
 import type { EdgeColumns, MinuteChange } from "./minute-changes.ts";
-import type { SessionRow } from "./session-rows.ts";
+import type { Span } from "./resolve-session.ts";
+import type { SessionHead } from "./session-rows.ts";
 
 /** How much a level of a session changes from an instant on, more than was known of before. */
 export interface EdgeChange {
@@ -44,20 +45,20 @@ export interface DerivationListener {
   onTrackLost(): void;
 }
 
-export function derivedChange(row: SessionRow, edges: readonly EdgeChange[]): DerivedChange {
+/** `agentSpans`: of the whole session. */
+export function derivedChange(
+  row: SessionHead,
+  edges: readonly EdgeChange[],
+  agentSpans: readonly AgentSpan[],
+): DerivedChange {
   const { organization, partner, reseller, session, room, part } = row;
   const { started_ms: startedMs, deadline_ms: deadlineMs } = row;
-  const agentSpans = part === 0 ? agentSpansOf(row) : [];
-  return { organization, partner, reseller, session, room, part, startedMs, edges, agentSpans, deadlineMs };
+  const own = part === 0 ? agentSpans : [];
+  return { organization, partner, reseller, session, room, part, startedMs, edges, agentSpans: own, deadlineMs };
 }
 
-function agentSpansOf({ span_agent, span_level, span_start_ms, span_end_ms }: SessionRow): AgentSpan[] {
-  return span_agent.flatMap((agent, index) => {
-    if (agent === "") return [];
-    const at = <Value>(column: readonly Value[]) => column[index] as Value;
-    return [{ agent, level: at(span_level), startMs: at(span_start_ms), endMs: at(span_end_ms) }];
-  });
-}
+export const agentSpansOf = (spans: readonly Pick<Span, "agent" | "level" | "startMs" | "endMs">[]): AgentSpan[] =>
+  spans.flatMap(({ agent, level, startMs, endMs = 0 }) => (agent === "" ? [] : [{ agent, level, startMs, endMs }]));
 
 /** The net of what changed in minutes. */
 export function edgeChanges(minutes: readonly MinuteChange[]): EdgeChange[] {

@@ -8,14 +8,11 @@ const mostDays = 31;
 const anyDay = 0;
 
 /**
- * The UTC days, in days since 1970 and ascending, whose rows hold the intervals, and those of an `earlier` derivation, which
- * are to be emptied. An open interval is in every day until it times out.
+ * The UTC days, in days since 1970 and ascending, whose rows hold the intervals. An open interval is in every day until it times
+ * out.
  */
-export function presenceDays(
-  spans: readonly Pick<Span, "startMs" | "endMs" | "deadlineMs">[],
-  earlier: readonly number[],
-): number[] {
-  const days = new Set(earlier);
+export function presenceDays(spans: readonly Pick<Span, "startMs" | "endMs" | "deadlineMs">[]): number[] {
+  const days = new Set<number>();
   for (const { startMs, endMs, deadlineMs } of spans) {
     const untilMs = endMs ?? deadlineMs ?? startMs;
     if (untilMs <= startMs && endMs !== undefined) continue;
@@ -24,5 +21,12 @@ export function presenceDays(
     if (last - first >= mostDays) days.add(anyDay);
     else for (let day = first; day <= last; day++) days.add(day);
   }
-  return [...days].sort((a, b) => a - b);
+  return unionOfDays([days]);
 }
+
+/** Days of one list or of several, ascending: also those of an earlier derivation, whose rows are to be emptied. */
+export const unionOfDays = (lists: Iterable<Iterable<number>>): number[] => {
+  const union = new Set<number>();
+  for (const days of lists) for (const day of days) union.add(day);
+  return [...union].sort((a, b) => a - b);
+};

@@ -3,7 +3,8 @@
  * and not on how many intervals the session has. They are the edges that `edgesOf` computes from all of its intervals.
  */
 import type { EdgeColumns } from "./minute-changes.ts";
-import type { Edge, Span } from "./resolve-session.ts";
+import type { Span } from "./resolve-session.ts";
+import { type EdgeLists, emptyEdges, joinLists, renderLists } from "./session-rows.ts";
 
 /** A minute of a level in which edges changed. */
 export interface ChangedMinute {
@@ -21,6 +22,11 @@ interface HeldMinute extends EdgeColumns {
   net: number;
   /** The lowest running sum since the minute's opening, which counts as 0. */
   lowest: number;
+  /** The highest of them, and its first instant. */
+  highest: number;
+  highestAtMs: number;
+  /** How its edges are written, where that is remembered. */
+  lists: EdgeLists | undefined;
   /** The level at which the minute opens. */
   opening: number;
   isFirst: boolean;
@@ -76,25 +82,34 @@ export class RunningEdges {
     return changes;
   }
 
-  /** Ordered by level, then time; those of `sessions` behind those of the participants. */
-  all(): Edge[] {
-    const edges: Edge[] = [];
+  /**
+   * All of them, as columns of a row of sessions: ordered by level, then time; those of `sessions` behind those of the participants.
+   * `isKept`: whether how minutes are written is remembered until they change.
+   */
+  lists(isKept: boolean): EdgeLists {
+    const lists: EdgeLists[] = [];
     const add = (level: string) => {
-      for (const { edge_ms, edge_delta, edge_starts } of this.#levels.get(level) ?? [])
-        edge_ms.forEach((atMs, index) => {
-          edges.push({ level, atMs, delta: edge_delta[index] as number, starts: edge_starts[index] as number });
-        });
+      for (const held of this.#levels.get(level) ?? []) {
+        const { edge_ms, edge_delta, edge_starts } = held;
+        const edge_level = edge_ms.map(() => level);
+        const found = held.lists ?? renderLists({ edge_level, edge_ms, edge_delta, edge_starts });
+        if (isKept) held.lists = found;
+        lists.push(found);
+      }
     };
     for (const level of [...this.#levels.keys()].filter((level) => level !== sessions).sort()) {
       add(level);
       if (level === participants) add(sessions);
     }
-    return edges;
+    return joinLists(emptyEdges, lists);
   }
 
-  /** The instant of the first participant's start; undefined: nobody was there. */
-  firstPresenceMs(): number | undefined {
-    return this.#levels.get(participants)?.[0]?.edge_ms[0];
+  /** The participants' highest level, as `peakOf` has it. */
+  peak(): { value: number; atMs: number } {
+    const peak = { value: 0, atMs: 0 };
+    for (const { opening, highest, highestAtMs } of this.#levels.get(participants) ?? [])
+      if (opening + highest > peak.value) Object.assign(peak, { value: opening + highest, atMs: highestAtMs });
+    return peak;
   }
 
   /**
@@ -165,20 +180,26 @@ function applyTo(list: HeldMinute[], minute: number, difference: EdgeColumns): E
     if (isFound) list.splice(index, 1);
     return edges;
   }
-  let net = 0;
-  let lowest = 0;
-  for (const delta of edges.edge_delta) {
-    net += delta;
-    lowest = Math.min(lowest, net);
-  }
-  if (isFound) Object.assign(list[index] as HeldMinute, edges, { net, lowest });
+  const sums = sumsOf(edges);
+  if (isFound) Object.assign(list[index] as HeldMinute, edges, sums, { lists: undefined });
   else {
     // Not known to any later minute yet: what it opens with is found with the others.
     const before = list[index - 1];
     const opening = before ? before.opening + before.net : 0;
-    list.splice(index, 0, { minute, ...edges, net, lowest, opening, isFirst: false });
+    list.splice(index, 0, { minute, ...edges, ...sums, lists: undefined, opening, isFirst: false });
   }
   return edges;
+}
+
+/** Of at least one edge. */
+function sumsOf({ edge_ms, edge_delta }: EdgeColumns) {
+  const sums = { net: 0, lowest: 0, highest: Number.NEGATIVE_INFINITY, highestAtMs: 0 };
+  edge_delta.forEach((delta, index) => {
+    sums.net += delta;
+    sums.lowest = Math.min(sums.lowest, sums.net);
+    if (sums.net > sums.highest) Object.assign(sums, { highest: sums.net, highestAtMs: edge_ms[index] });
+  });
+  return sums;
 }
 
 function getOrAdd<Key, Value>(map: Map<Key, Value>, key: Key, make: () => Value): Value {

@@ -9,17 +9,9 @@ import type { SessionDifference } from "./compare-sessions.ts";
 import type { LevelEvent } from "./level-events.ts";
 import type { NodePath } from "./minute-changes.ts";
 import { ownText } from "./own-text.ts";
-import {
-  closingLevel,
-  closingsOf,
-  compareSpans,
-  peakOf,
-  type ResolvedMember,
-  type ResolvedSession,
-  resolveMember,
-  type Span,
-} from "./resolve-session.ts";
+import { closingLevel, closingsOf, type ResolvedMember, resolveMember, type Span } from "./resolve-session.ts";
 import { type ChangedMinute, RunningEdges } from "./running-edges.ts";
+import { RunningSpans } from "./running-spans.ts";
 import {
   foldEvent,
   foldPath,
@@ -31,7 +23,8 @@ import {
   type SessionPath,
   signsOf,
 } from "./session-members.ts";
-import { endlessMs, type SessionPart } from "./session-parts.ts";
+import { endlessMs } from "./session-parts.ts";
+import { sessionHead } from "./session-rows.ts";
 
 interface HeldMember {
   known: KnownMember;
@@ -58,7 +51,9 @@ export class RunningSession {
   #closedAt: readonly number[] = [];
   /** Of all members, as `signsOf` counts. */
   #signs = 0;
-  #spans = 0;
+  readonly #spans = new RunningSpans();
+  #orphans = 0;
+  #inverted = 0;
   #openSpans = 0;
   #firstMs = Number.POSITIVE_INFINITY;
   #lastEndMs = 0;
@@ -107,7 +102,7 @@ export class RunningSession {
 
   /** From the first to the last instant at which something of it is, as far as is known; undefined: nothing is. */
   within(nowMs: number): { fromMs: number; toMs: number } | undefined {
-    if (this.#spans === 0) return undefined;
+    if (this.#spans.size === 0) return undefined;
     return { fromMs: this.#firstMs, toMs: Math.max(this.#firstMs, this.#lastEndMs, nowMs) };
   }
 
@@ -135,14 +130,16 @@ export class RunningSession {
     if (nowMs > this.#expiresMs) this.#findExpired(nowMs);
     for (const member of this.#dirty) {
       if (member.known.level === closingLevel) continue;
-      const before = member.resolved.spans;
+      const { spans: before, isOrphan: wasOrphan, inverted: invertedBefore } = member.resolved;
       member.resolved = resolveMember(member.known, this.#closedAt, nowMs, defaultAliveWithinMs);
-      const after = member.resolved.spans;
+      const { spans: after, isOrphan, inverted } = member.resolved;
+      this.#orphans += Number(isOrphan) - Number(wasOrphan);
+      this.#inverted += inverted - invertedBefore;
       if (!haveSameEdges(before, after)) {
         for (const span of before) this.#edges.addSpan(span, -1);
         for (const span of after) this.#edges.addSpan(span, 1);
       }
-      this.#spans += after.length - before.length;
+      this.#spans.replace(before, after);
       this.#openSpans += openOf(after) - openOf(before);
       for (const span of after) this.#widen(span);
     }
@@ -154,27 +151,17 @@ export class RunningSession {
     return this.#edges.takeChanges();
   }
 
-  /** The first participant's start; 0: there was none. */
-  startedMs(): number {
-    return this.#edges.firstPresenceMs() ?? 0;
-  }
-
-  /** All of it, as `resolveSession` has it. What it costs grows with the session. */
-  resolved(): ResolvedSession {
-    const resolved: ResolvedSession = { spans: [], edges: this.#edges.all(), orphans: 0, inverted: 0 };
-    for (const { resolved: one } of this.#members.values()) {
-      for (const span of one.spans) resolved.spans.push(span);
-      if (one.isOrphan) resolved.orphans++;
-      resolved.inverted += one.inverted;
-    }
-    resolved.spans.sort(compareSpans);
-    return resolved;
-  }
-
-  /** The one part that it has. */
-  part({ edges }: ResolvedSession, { partner, reseller }: Pick<NodePath, "partner" | "reseller">): SessionPart {
-    const peak = peakOf(edges.filter(({ level }) => level === "participants"));
-    return { part: 0, parts: 0, sinceMs: 0, untilMs: endlessMs, partner, reseller, edges, peak };
+  /** Its row of `sessions`, where it stands in one part on this path. What it costs grows with what changed since the last one. */
+  row({ partner, reseller }: Pick<NodePath, "partner" | "reseller">, version: number) {
+    const summary = this.#spans.summary();
+    const whole = { part: 0, parts: 0, sinceMs: 0, untilMs: endlessMs, partner, reseller, peak: this.#edges.peak() };
+    const found = { whole: summary, own: summary, orphans: this.#orphans, inverted: this.#inverted };
+    return {
+      head: sessionHead(this.named, found, whole, this.days, version),
+      lists: { ...this.#spans.lists(), ...this.#edges.lists(this.#spans.isLarge) },
+      agentSpans: this.#spans.agentSpans(),
+      summary,
+    };
   }
 
   /** Whether storage says the same of its members; undefined: it does. */

@@ -5,10 +5,11 @@
 
 import { escapeColumn } from "../ingest/accept/event-row.ts";
 import type { EdgeColumns } from "./minute-changes.ts";
-import { presenceDays } from "./presence-days.ts";
-import type { ResolvedSession } from "./resolve-session.ts";
+import { unionOfDays } from "./presence-days.ts";
+import type { Edge, ResolvedSession, Span } from "./resolve-session.ts";
 import type { SessionPath } from "./session-members.ts";
 import { type SessionPart, spansWithin } from "./session-parts.ts";
+import { type SpanSummary, summarize } from "./span-summary.ts";
 
 /** A row of level_edges. */
 export function renderEdgeRow(
@@ -24,17 +25,34 @@ export function renderEdgeRow(
 
 /** A row of sessions, by the names of its columns. */
 export type SessionRow = ReturnType<typeof sessionRow>;
+/** Its columns that are no lists of intervals or edges. */
+export type SessionHead = ReturnType<typeof sessionHead>;
+/** Columns that are lists, as they are written, without the brackets. */
+export type SpanLists = Readonly<typeof emptyPlaces & typeof emptyEnds>;
+export type EdgeLists = Readonly<typeof emptyEdges>;
 
 export function sessionRow(
-  { organization, session, room }: Omit<SessionPath, "partner" | "reseller">,
+  named: Omit<SessionPath, "partner" | "reseller">,
   { spans, orphans, inverted }: ResolvedSession,
-  { part, parts, sinceMs, untilMs, partner, reseller, edges, peak }: SessionPart,
+  part: SessionPart,
   earlierDays: readonly number[],
   version: number,
 ) {
-  const within = spansWithin(spans, { sinceMs, untilMs });
-  const present = within.filter((span) => span.level === "participants");
-  const isOpen = present.some((span) => span.endMs === undefined);
+  const within = spansWithin(spans, part);
+  const whole = summarize(spans);
+  const own = within === spans ? whole : summarize(within);
+  const head = sessionHead(named, { whole, own, orphans, inverted }, part, earlierDays, version);
+  return { ...head, ...spanPlaceColumns(spans), ...spanEndColumns(spans), ...edgeColumns(part.edges) };
+}
+
+/** `own`: of the intervals clipped to the part. */
+export function sessionHead(
+  { organization, session, room }: Omit<SessionPath, "partner" | "reseller">,
+  { whole, own, orphans, inverted }: { whole: SpanSummary; own: SpanSummary; orphans: number; inverted: number },
+  { part, parts, sinceMs, untilMs, partner, reseller, peak }: Omit<SessionPart, "edges">,
+  earlierDays: readonly number[],
+  version: number,
+) {
   return {
     organization,
     session,
@@ -46,32 +64,50 @@ export function sessionRow(
     until_ms: untilMs,
     version,
     room,
-    started_ms: present.reduce((first, span) => Math.min(first, span.startMs), present[0]?.startMs ?? 0),
-    ended_ms: isOpen ? 0 : present.reduce((last, span) => Math.max(last, span.endMs ?? 0), 0),
-    open_spans: within.filter((span) => span.endMs === undefined).length,
-    deadline_ms: nextDeadline(spans),
+    started_ms: own.startedMs ?? 0,
+    ended_ms: own.openPresences > 0 ? 0 : own.leftMs,
+    open_spans: own.openSpans,
+    deadline_ms: whole.deadlineMs,
     peak_participants: peak.value,
     peak_at_ms: peak.atMs,
     orphans,
     inverted,
-    timed_out: spans.filter((span) => span.timedOut).length,
-    span_level: spans.map((span) => span.level),
-    span_interval: spans.map((span) => span.interval),
-    span_user: spans.map((span) => span.user),
-    span_agent: spans.map((span) => span.agent),
-    span_dims: spans.map((span) => span.dims),
-    span_start_ms: spans.map((span) => span.startMs),
-    span_end_ms: spans.map((span) => span.endMs ?? 0),
-    span_timed_out: spans.map((span) => Number(span.timedOut)),
-    edge_level: edges.map((edge) => edge.level),
-    edge_ms: edges.map((edge) => edge.atMs),
-    edge_delta: edges.map((edge) => edge.delta),
-    edge_starts: edges.map((edge) => edge.starts),
-    days: presenceDays(within, earlierDays),
+    timed_out: whole.timedOut,
+    days: unionOfDays([earlierDays, own.days]),
   };
 }
 
-export function renderSessionRow(row: SessionRow): string {
+/** What stays as it is where an interval ends. */
+export const spanPlaceColumns = (spans: readonly Span[]) => ({
+  span_level: spans.map((span) => span.level),
+  span_interval: spans.map((span) => span.interval),
+  span_user: spans.map((span) => span.user),
+  span_agent: spans.map((span) => span.agent),
+  span_dims: spans.map((span) => span.dims),
+  span_start_ms: spans.map((span) => span.startMs),
+});
+
+export const spanEndColumns = (spans: readonly Span[]) => ({
+  span_end_ms: spans.map((span) => span.endMs ?? 0),
+  span_timed_out: spans.map((span) => Number(span.timedOut)),
+});
+
+const edgeColumns = (edges: readonly Edge[]) => ({
+  edge_level: edges.map((edge) => edge.level),
+  edge_ms: edges.map((edge) => edge.atMs),
+  edge_delta: edges.map((edge) => edge.delta),
+  edge_starts: edges.map((edge) => edge.starts),
+});
+
+/** The lists of a row, as they are written. */
+export const listsOf = ({ span_level, span_interval, span_user, span_agent, span_dims, ...row }: SessionRow) =>
+  renderLists({
+    ...{ span_level, span_interval, span_user, span_agent, span_dims },
+    ...{ span_start_ms: row.span_start_ms, span_end_ms: row.span_end_ms, span_timed_out: row.span_timed_out },
+    ...{ edge_level: row.edge_level, edge_ms: row.edge_ms, edge_delta: row.edge_delta, edge_starts: row.edge_starts },
+  });
+
+export function renderSessionRow(row: SessionHead, lists: SpanLists & EdgeLists): string {
   return `${[
     pathColumns(row),
     row.part,
@@ -89,18 +125,18 @@ export function renderSessionRow(row: SessionRow): string {
     row.orphans,
     row.inverted,
     row.timed_out,
-    texts(row.span_level),
-    texts(row.span_interval),
-    texts(row.span_user),
-    texts(row.span_agent),
-    texts(row.span_dims),
-    `[${row.span_start_ms}]`,
-    `[${row.span_end_ms}]`,
-    `[${row.span_timed_out}]`,
-    texts(row.edge_level),
-    `[${row.edge_ms}]`,
-    `[${row.edge_delta}]`,
-    `[${row.edge_starts}]`,
+    `[${lists.span_level}]`,
+    `[${lists.span_interval}]`,
+    `[${lists.span_user}]`,
+    `[${lists.span_agent}]`,
+    `[${lists.span_dims}]`,
+    `[${lists.span_start_ms}]`,
+    `[${lists.span_end_ms}]`,
+    `[${lists.span_timed_out}]`,
+    `[${lists.edge_level}]`,
+    `[${lists.edge_ms}]`,
+    `[${lists.edge_delta}]`,
+    `[${lists.edge_starts}]`,
     `[${row.days}]`,
   ].join("\t")}\n`;
 }
@@ -111,12 +147,11 @@ export type OpenRow = ReturnType<typeof openRow>;
 /** A session stays listed while an interval is open, or while its last end lies in the future: then it is resolved again. */
 export function openRow(
   { organization, session }: Pick<SessionPath, "organization" | "session">,
-  { spans }: ResolvedSession,
+  { deadlineMs: nextMs, lastEndMs }: Pick<SpanSummary, "deadlineMs" | "lastEndMs">,
   version: number,
   nowMs: number,
 ) {
-  const lastEndMs = spans.reduce((last, span) => Math.max(last, span.endMs ?? 0), 0);
-  const deadlineMs = nextDeadline(spans) || (lastEndMs > nowMs ? lastEndMs : 0);
+  const deadlineMs = nextMs || (lastEndMs > nowMs ? lastEndMs : 0);
   return { organization, session, version, deadline_ms: deadlineMs, is_deleted: deadlineMs === 0 ? 1 : 0 };
 }
 
@@ -124,23 +159,48 @@ export function renderOpenRow({ organization, session, version, deadline_ms, is_
   return `${escapeColumn(organization)}\t${escapeColumn(session)}\t${version}\t${deadline_ms}\t${is_deleted}\n`;
 }
 
-function nextDeadline(spans: readonly { deadlineMs: number | undefined }[]): number {
-  let next = 0;
-  for (const { deadlineMs } of spans)
-    if (deadlineMs !== undefined && (next === 0 || deadlineMs < next)) next = deadlineMs;
-  return next;
-}
-
 const pathColumns = ({ organization, session, partner, reseller }: Omit<SessionPath, "room">) =>
   `${escapeColumn(organization)}\t${escapeColumn(session)}\t${escapeColumn(partner)}\t${escapeColumn(reseller)}`;
 
+/** Each list as it is written, without the brackets: so that one can be appended to another. */
+export function renderLists<Columns extends Record<string, readonly string[] | readonly number[]>>(
+  columns: Columns,
+): Record<keyof Columns, string> {
+  const rendered = Object.entries(columns).map(([name, values]) => [
+    name,
+    typeof values[0] === "string" ? texts(values as readonly string[]) : values.join(","),
+  ]);
+  return Object.fromEntries(rendered) as Record<keyof Columns, string>;
+}
+
+/** Lists as they are written, one behind the other; `empty` where there are none. */
+export function joinLists<Name extends string>(
+  empty: Readonly<Record<Name, string>>,
+  lists: readonly Readonly<Record<Name, string>>[],
+): Readonly<Record<Name, string>> {
+  const [first = empty] = lists;
+  if (lists.length < 2) return first;
+  const names = Object.keys(empty) as Name[];
+  const joined = names.map((name) => [name, lists.map((list) => list[name]).join(",")]);
+  return Object.fromEntries(joined) as Record<Name, string>;
+}
+
+export const emptyPlaces = renderLists(spanPlaceColumns([]));
+export const emptyEnds = renderLists(spanEndColumns([]));
+export const emptyEdges = renderLists(edgeColumns([]));
+
 const quote = /'/g;
-/** An Array(String): quoted texts, escaped as a column is, and the quote itself. */
+/** Quoted texts, escaped as a column is, and the quote itself. */
 function texts(values: readonly string[]): string {
-  let list = "";
-  for (const value of values) {
+  let last: string | undefined;
+  let written = "";
+  const list = values.map((value) => {
+    if (value === last) return written;
     const escaped = value === "" ? "" : escapeColumn(value);
-    list += `${list === "" ? "'" : ",'"}${escaped.includes("'") ? escaped.replace(quote, "\\'") : escaped}'`;
-  }
-  return `[${list}]`;
+    last = value;
+    written = `'${escaped.includes("'") ? escaped.replace(quote, "\\'") : escaped}'`;
+    return written;
+  });
+  // Not by concatenation: what is kept of that is a tree of its pieces, which is walked again by all that it becomes a part of.
+  return list.join(",");
 }

@@ -6,7 +6,7 @@ import { z } from "zod";
 import type { ClickHouse } from "../clickhouse/client.ts";
 import { defineInsert, defineStatement } from "../clickhouse/define-query.ts";
 import { nodeAddress } from "../contract/node-address.ts";
-import { type DerivedChange, derivedChange, edgeChanges } from "./derived-change.ts";
+import { type AgentSpan, type DerivedChange, derivedChange, edgeChanges } from "./derived-change.ts";
 import {
   edgesByMinute,
   formerNodes,
@@ -19,7 +19,17 @@ import {
 } from "./minute-changes.ts";
 import type { MinuteSlots } from "./minute-slots.ts";
 import { sessionKey } from "./session-members.ts";
-import { type OpenRow, renderEdgeRow, renderOpenRow, renderSessionRow, type SessionRow } from "./session-rows.ts";
+import {
+  type EdgeLists,
+  listsOf,
+  type OpenRow,
+  renderEdgeRow,
+  renderOpenRow,
+  renderSessionRow,
+  type SessionHead,
+  type SessionRow,
+  type SpanLists,
+} from "./session-rows.ts";
 import { partKey, readUnfinished } from "./stored-sessions.ts";
 
 const epochParam = z.object({ epoch: z.number() });
@@ -64,17 +74,29 @@ export class DerivedRows {
     this.#isCompared = scope === "comparison";
   }
 
-  /** What became of one part of a session. */
-  add(row: SessionRow, minutes: readonly MinuteChange[]): void {
+  /** What became of one part of a session; `agentSpans` are those of all of it. */
+  add(row: SessionRow, agentSpans: readonly AgentSpan[], minutes: readonly MinuteChange[]): void {
+    if (this.#isCompared) {
+      this.sessions++;
+      this.compared.sessions.push(row);
+    } else this.addRendered(row, listsOf(row), agentSpans, minutes);
+  }
+
+  /** The same, where the lists of the row are written already. */
+  addRendered(
+    row: SessionHead,
+    lists: SpanLists & EdgeLists,
+    agentSpans: readonly AgentSpan[],
+    minutes: readonly MinuteChange[],
+  ): void {
     this.sessions++;
-    if (this.#isCompared) return void this.compared.sessions.push(row);
     for (const { minute, level, pathBefore, removed, pathAfter, added, edges } of minutes) {
       const path = { ...pathAfter, session: row.session, part: row.part };
       this.#edgeRows.push(renderEdgeRow(path, minute, level, edges, this.version));
       this.minutes.push({ minute, level, pathBefore, removed, pathAfter, added });
     }
-    this.#sessionRows.push(renderSessionRow(row));
-    this.#changes.push(derivedChange(row, edgeChanges(minutes)));
+    this.#sessionRows.push(renderSessionRow(row, lists));
+    this.#changes.push(derivedChange(row, edgeChanges(minutes), agentSpans));
   }
 
   /** What has changed since it was last taken. */

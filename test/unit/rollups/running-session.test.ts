@@ -4,12 +4,16 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { defaultAliveWithinMs } from "../../../server/catalog/levels.ts";
 import { lineColumns } from "../../../server/ingest/accept/event-row.ts";
+import { agentSpansOf } from "../../../server/rollups/derived-change.ts";
 import { forEachLevelEvent, type LevelEvent } from "../../../server/rollups/level-events.ts";
 import type { EdgeColumns } from "../../../server/rollups/minute-changes.ts";
 import { type Edge, resolveSession } from "../../../server/rollups/resolve-session.ts";
 import { RunningSession } from "../../../server/rollups/running-session.ts";
 import { RunningSessions } from "../../../server/rollups/running-sessions.ts";
 import { foldEvent, type KnownMember, memberKeyOf, memberOfEvent } from "../../../server/rollups/session-members.ts";
+import { type SessionPart, sessionParts } from "../../../server/rollups/session-parts.ts";
+import { listsOf, openRow, renderSessionRow, sessionRow } from "../../../server/rollups/session-rows.ts";
+import { summarize } from "../../../server/rollups/span-summary.ts";
 
 const path = { organization: "acme", session: "s", room: "r", partner: "", reseller: "" };
 const beganMs = Date.parse("2026-05-05T10:00:00Z");
@@ -29,7 +33,7 @@ const eventArbitrary = fc
     const timeMs = beganMs + seconds * 1000;
     const startedMs = startedSeconds < 0 ? 0 : beganMs + startedSeconds * 1000;
     const action = level === "session" ? "end" : event.action;
-    return { ...path, agent: "", ...event, level, action, timeMs, startedMs };
+    return { ...path, agent: event.user === "u1" ? "bot" : "", ...event, level, action, timeMs, startedMs };
   });
 
 const stepArbitrary = fc.record({
@@ -40,6 +44,8 @@ const stepArbitrary = fc.record({
   /** Of an earlier event storage forgets that it was in the session: a correction, which lets go of it as well. */
   corrected: fc.option(fc.nat(), { freq: 4 }),
 });
+
+type Step = typeof stepArbitrary extends fc.Arbitrary<infer Value> ? Value : never;
 
 /** As storage has it. */
 function membersOf(events: readonly LevelEvent[]): KnownMember[] {
@@ -68,33 +74,64 @@ function add(kept: Kept, level: string, { edge_ms, edge_delta, edge_starts }: Ed
 const asKept = (edges: readonly Edge[]): Kept =>
   new Map(edges.map(({ level, atMs, delta, starts }) => [`${level} ${atMs}`, { delta, starts }]));
 
+function expectSameAfterEvery(steps: readonly Step[], crowd: readonly LevelEvent[]): void {
+  let session = RunningSession.begun(path);
+  const known: LevelEvent[] = [];
+  let kept: Kept = new Map();
+  let nowMs = beganMs + 200_000;
+  const resolve = () => resolveSession(membersOf(known), nowMs, defaultAliveWithinMs);
+  for (const [index, { events, secondsLater, isEvicted, corrected }] of steps.entries()) {
+    nowMs += secondsLater * 1000;
+    if (corrected !== null && known.length > 0) known.splice(corrected % known.length, 1);
+    if (isEvicted || corrected !== null) {
+      session = RunningSession.of({ ...path, members: membersOf(known) });
+      session.resolve(nowMs);
+      session.takeChanges();
+      kept = asKept(resolve().edges);
+    }
+    const added = index === 0 ? [...crowd, ...events] : events;
+    for (const event of added) session.fold(event);
+    known.push(...added);
+    session.resolve(nowMs);
+    for (const { level, difference } of session.takeChanges()) add(kept, level, difference);
+    const expected = resolve();
+    expect(new Map([...kept].sort())).toEqual(new Map([...asKept(expected.edges)].sort()));
+    const [part] = sessionParts(expected, undefined, path);
+    const row = sessionRow(session.named, expected, part as SessionPart, [], 1);
+    const { head, lists, agentSpans, summary } = session.row(path, 1);
+    expect(renderSessionRow(head, lists)).toBe(renderSessionRow(row, listsOf(row)));
+    expect(agentSpans).toEqual(agentSpansOf(expected.spans));
+    expect(openRow(path, summary, 1, nowMs)).toEqual(openRow(path, summarize(expected.spans), 1, nowMs));
+    expect(session.weight).toBe(RunningSession.of({ ...path, members: membersOf(known) }).weight);
+  }
+}
+
 test("a session that events fold into one by one is what all of its members are resolved to, and so is the sum of its changes, also where it was let go and corrected between", () => {
+  const lives = fc.array(stepArbitrary, { maxLength: 8 });
   fc.assert(
-    fc.property(fc.array(stepArbitrary, { maxLength: 8 }), (steps) => {
-      let session = RunningSession.begun(path);
-      const known: LevelEvent[] = [];
-      let kept: Kept = new Map();
-      let nowMs = beganMs + 200_000;
-      const expected = () => resolveSession(membersOf(known), nowMs, defaultAliveWithinMs);
-      for (const { events, secondsLater, isEvicted, corrected } of steps) {
-        nowMs += secondsLater * 1000;
-        if (corrected !== null && known.length > 0) known.splice(corrected % known.length, 1);
-        if (isEvicted || corrected !== null) {
-          session = RunningSession.of({ ...path, members: membersOf(known) });
-          session.resolve(nowMs);
-          session.takeChanges();
-          kept = asKept(expected().edges);
-        }
-        for (const event of events) session.fold(event);
-        known.push(...events);
-        session.resolve(nowMs);
-        for (const { level, difference } of session.takeChanges()) add(kept, level, difference);
-        expect(session.resolved()).toEqual(expected());
-        expect(new Map([...kept].sort())).toEqual(new Map([...asKept(expected().edges)].sort()));
-        expect(session.weight).toBe(RunningSession.of({ ...path, members: membersOf(known) }).weight);
-      }
-    }),
-    { numRuns: 2_000 },
+    fc.property(lives, (steps) => expectSameAfterEvery(steps, [])),
+    { numRuns: 1_000 },
+  );
+});
+
+test("so is a session of hundreds, of which only what changed is written anew", () => {
+  const crowd = Array.from({ length: 700 }, (_, index): LevelEvent => {
+    const user = `user ${index % 2 === 0 ? index : `'${index}\\`}`;
+    const event = { ...joinOf(user, (index * 37) % 400), agent: index % 3 === 0 ? "bot" : "" };
+    return index % 2 === 0 ? { ...event, interval: `crowd ${index}` } : event;
+  });
+  // Of the crowd some leave and some come back, at any instant.
+  const ofCrowd = fc
+    .record({ pick: fc.nat(crowd.length - 1), action: fc.constantFrom("end", "alive", "start"), seconds: fc.nat(400) })
+    .map(({ pick, action, seconds }): LevelEvent => {
+      return { ...(crowd[pick] as LevelEvent), action, timeMs: beganMs + seconds * 1000 };
+    });
+  const step = stepArbitrary.chain((one) =>
+    fc.array(ofCrowd, { maxLength: 6 }).map((more): Step => ({ ...one, events: [...one.events, ...more] })),
+  );
+  fc.assert(
+    fc.property(fc.array(step, { minLength: 2, maxLength: 8 }), (steps) => expectSameAfterEvery(steps, crowd)),
+    { numRuns: 25 },
   );
 });
 
