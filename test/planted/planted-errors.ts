@@ -107,6 +107,27 @@ const errors: PlantedError[] = [
     tests: running,
   },
   {
+    rule: "of a large session, an interval that ended is written anew",
+    file: "server/rollups/running-spans.ts",
+    right: "    block.ends = undefined;\n",
+    wrong: "",
+    tests: running,
+  },
+  {
+    rule: "of a large session, what its intervals come to follows each sign of life",
+    file: "server/rollups/running-spans.ts",
+    right: "    block.summary = undefined;\n",
+    wrong: "",
+    tests: running,
+  },
+  {
+    rule: "of a large session, a minute of which an edge changed is written anew",
+    file: "server/rollups/running-edges.ts",
+    right: "Object.assign(list[index] as HeldMinute, edges, sums, { lists: undefined });",
+    wrong: "Object.assign(list[index] as HeldMinute, edges, sums);",
+    tests: running,
+  },
+  {
     rule: "a session turns idle where the last of its participants leaves, however many minutes later the change is noticed",
     file: "server/rollups/running-edges.ts",
     right: "Math.min(opening, held.opening) + held.lowest <= 0",
