@@ -68,171 +68,67 @@ const sizeBuckets = [1, 3, 10, 30, 100, 300, 1_000, 3_000, 10_000, 30_000, 100_0
 /** With a registry of its own, so that several services in one process do not meet. */
 export function createTelemetry(): Telemetry {
   const registry = new Registry();
-  const registers = [registry];
   collectDefaultMetrics({ register: registry });
   const readings: Partial<LiveReadings> = {};
+  const instruments = instrumentsIn(registry);
+  addGauges(registry, readings);
+  return {
+    ...requestMetrics(instruments),
+    ...eventMetrics(instruments),
+    ...flushMetrics(instruments),
+    ...storeMetrics(instruments),
+    ...workMetrics(instruments),
+    read(name, reading) {
+      readings[name] = reading;
+    },
+    async exposition() {
+      return { contentType: registry.contentType, text: await registry.metrics() };
+    },
+  };
+}
 
-  const requests = new Histogram({
-    name: "tidemark_http_request_duration_seconds",
-    help: "Time to the head of the answer, by route as it was declared; none: no route takes the path",
-    labelNames: ["method", "route", "status"] as const,
-    buckets: requestBuckets,
-    registers,
-  });
-  const events = new Counter({
-    name: "tidemark_events_total",
-    help: "Events by the verdict that their emitter was given: accepted, duplicate, rejected",
-    labelNames: ["verdict"] as const,
-    registers,
-  });
-  const rejections = new Counter({
-    name: "tidemark_events_rejected_total",
-    help: "Rejected events by reason",
-    labelNames: ["code"] as const,
-    registers,
-  });
-  const refusals = new Counter({
-    name: "tidemark_event_requests_refused_total",
-    help: "Requests of events that were refused as a whole, by reason",
-    labelNames: ["code"] as const,
-    registers,
-  });
-  const requestEvents = new Histogram({
-    name: "tidemark_events_per_request",
-    help: "Events in a request that was read",
-    buckets: sizeBuckets,
-    registers,
-  });
-  const stages = new Histogram({
-    name: "tidemark_flush_stage_duration_seconds",
-    help: "Time that a batch spends in each stage from the log to the queries, retries included",
-    labelNames: ["stage"] as const,
-    buckets: stageBuckets,
-    registers,
-  });
-  const batchEvents = new Histogram({
-    name: "tidemark_batch_events",
-    help: "Events in a sealed batch",
-    buckets: sizeBuckets,
-    registers,
-  });
-  const freshness = new Histogram({
-    name: "tidemark_freshness_seconds",
-    help: "From receipt of a request of events until queries saw them",
-    buckets: stageBuckets,
-    registers,
-  });
-  const sealedOut = new Counter({
-    name: "tidemark_events_sealed_out_total",
-    help: "Events that were answered as accepted and found to be a repeat (duplicate) or another body under a known id (conflict) when their batch was sealed",
-    labelNames: ["as"] as const,
-    registers,
-  });
-  const quarantined = new Counter({
-    name: "tidemark_events_quarantined_total",
-    help: "Events kept in quarantine",
-    registers,
-  });
-  const statements = new Histogram({
-    name: "tidemark_clickhouse_statement_duration_seconds",
-    help: "Statements to ClickHouse; unavailable: no answer or not now, refused: an answer that will not change",
-    labelNames: ["kind", "outcome"] as const,
-    buckets: stageBuckets,
-    registers,
-  });
-  const postgresFailures = new Counter({
-    name: "tidemark_postgres_errors_total",
-    help: "Queries to Postgres that failed; unavailable: no answer or not now, refused: an error of the statement, a violated constraint too",
-    labelNames: ["outcome"] as const,
-    registers,
-  });
-  const jobRuns = new Histogram({
-    name: "tidemark_job_duration_seconds",
-    help: "Runs of periodic jobs; left_out: the last run still went on, here or in another process",
-    labelNames: ["job", "outcome"] as const,
-    buckets: stageBuckets,
-    registers,
-  });
-  const evaluations = new Counter({
-    name: "tidemark_rule_evaluations_total",
-    help: "How often rules were judged at a node, by kind",
-    labelNames: ["kind"] as const,
-    registers,
-  });
-  const gauge = (
-    name: string,
-    help: string,
-    reading:
-      | "alertLagSeconds"
-      | "walBacklogBytes"
-      | "walMaxBytes"
-      | "watermarkAgeSeconds"
-      | "watermarkStandingSeconds"
-      | "sockets"
-      | "heldSessions"
-      | "heldMembers",
-  ) =>
-    new Gauge({
-      name,
-      help,
-      registers,
-      collect() {
-        const read = readings[reading];
-        if (read) this.set(read());
-        else this.remove();
-      },
-    });
-  gauge("tidemark_wal_backlog_bytes", "Bytes in the write-ahead log that are not stored yet", "walBacklogBytes");
-  gauge("tidemark_wal_max_bytes", "Bytes the log may hold; at 80 % of it events are answered 503", "walMaxBytes");
-  gauge("tidemark_watermark_age_seconds", "How far queries are behind what was accepted", "watermarkAgeSeconds");
-  gauge(
-    "tidemark_watermark_standing_seconds",
-    "For how long the watermark has not moved; 0 while it moves",
-    "watermarkStandingSeconds",
+type Instruments = ReturnType<typeof instrumentsIn>;
+
+function instrumentsIn(registry: Registry) {
+  const registers = [registry];
+  return {
+    counter: <Label extends string = never>(name: string, help: string, ...labelNames: Label[]) =>
+      new Counter({ name, help, labelNames, registers }),
+    histogram: <Label extends string = never>(name: string, buckets: number[], help: string, ...labelNames: Label[]) =>
+      new Histogram({ name, help, labelNames, buckets, registers }),
+  };
+}
+
+function requestMetrics({ histogram }: Instruments): Pick<Telemetry, "requestAnswered"> {
+  const requests = histogram(
+    "tidemark_http_request_duration_seconds",
+    requestBuckets,
+    "Time to the head of the answer, by route as it was declared; none: no route takes the path",
+    ...(["method", "route", "status"] as const),
   );
-  gauge("tidemark_alert_lag_seconds", "How far the judging of rules is behind what can be queried", "alertLagSeconds");
-  gauge("tidemark_held_sessions", "Running sessions that memory holds", "heldSessions");
-  gauge("tidemark_held_members", "Intervals and paired users of the sessions that memory holds", "heldMembers");
-  gauge("tidemark_sockets", "Open sockets of dashboards", "sockets");
-  new Gauge({
-    name: "tidemark_postgres_connections",
-    help: "Connections to Postgres; awaited: queries that wait for one",
-    labelNames: ["state"] as const,
-    registers,
-    collect() {
-      for (const { state, count } of readings.postgresConnections?.() ?? []) this.set({ state }, count);
-    },
-  });
-
-  const deliveryAttempts = new Counter({
-    name: "tidemark_delivery_attempts_total",
-    help: "Attempts to deliver a message; again: to be tried again, never: given up",
-    labelNames: ["kind", "result"] as const,
-    registers,
-  });
-  new Gauge({
-    name: "tidemark_deliveries",
-    help: "Deliveries in the log by state, of all processes; failed: to be tried again",
-    labelNames: ["state"] as const,
-    registers,
-    async collect() {
-      // A scrape tells of the rest where Postgres cannot be asked.
-      const counted = await readings.deliveries?.().catch(() => undefined);
-      this.reset();
-      for (const state of counted ? deliveryStates : []) this.set({ state }, 0);
-      for (const { state, count } of counted ?? []) this.set({ state }, count);
-    },
-  });
-
-  // So that a rate over a restart begins at 0, not at the first event.
-  for (const verdict of ["accepted", "duplicate", "rejected"]) events.inc({ verdict }, 0);
-  for (const outcome of ["unavailable", "refused"]) postgresFailures.inc({ outcome }, 0);
-  for (const as of ["duplicate", "conflict"]) sealedOut.inc({ as }, 0);
-
   return {
     requestAnswered({ method, route, status, seconds }) {
       requests.observe({ method, route, status }, seconds);
     },
+  };
+}
+
+function eventMetrics({ counter, histogram }: Instruments): Pick<Telemetry, "verdictGiven" | "requestRefused"> {
+  const events = counter(
+    "tidemark_events_total",
+    "Events by the verdict that their emitter was given: accepted, duplicate, rejected",
+    "verdict",
+  );
+  const rejections = counter("tidemark_events_rejected_total", "Rejected events by reason", "code");
+  const refusals = counter(
+    "tidemark_event_requests_refused_total",
+    "Requests of events that were refused as a whole, by reason",
+    "code",
+  );
+  const requestEvents = histogram("tidemark_events_per_request", sizeBuckets, "Events in a request that was read");
+  // So that a rate over a restart begins at 0, not at the first event.
+  for (const verdict of ["accepted", "duplicate", "rejected"]) events.inc({ verdict }, 0);
+  return {
     verdictGiven({ accepted, duplicates, rejected }) {
       events.inc({ verdict: "accepted" }, accepted);
       events.inc({ verdict: "duplicate" }, duplicates);
@@ -241,6 +137,33 @@ export function createTelemetry(): Telemetry {
       requestEvents.observe(accepted + duplicates + rejected.length);
     },
     requestRefused: (code) => refusals.inc({ code }),
+  };
+}
+
+function flushMetrics({
+  counter,
+  histogram,
+}: Instruments): Pick<Telemetry, "flushStageEnded" | "batchSealed" | "batchSettled"> {
+  const stages = histogram(
+    "tidemark_flush_stage_duration_seconds",
+    stageBuckets,
+    "Time that a batch spends in each stage from the log to the queries, retries included",
+    "stage",
+  );
+  const batchEvents = histogram("tidemark_batch_events", sizeBuckets, "Events in a sealed batch");
+  const freshness = histogram(
+    "tidemark_freshness_seconds",
+    stageBuckets,
+    "From receipt of a request of events until queries saw them",
+  );
+  const sealedOut = counter(
+    "tidemark_events_sealed_out_total",
+    "Events that were answered as accepted and found to be a repeat (duplicate) or another body under a known id (conflict) when their batch was sealed",
+    "as",
+  );
+  const quarantined = counter("tidemark_events_quarantined_total", "Events kept in quarantine");
+  for (const as of ["duplicate", "conflict"]) sealedOut.inc({ as }, 0);
+  return {
     flushStageEnded: (stage, seconds) => stages.observe({ stage }, seconds),
     batchSealed(batch) {
       batchEvents.observe(batch.events);
@@ -251,16 +174,104 @@ export function createTelemetry(): Telemetry {
     batchSettled(receipts, nowMs) {
       for (const { atMs } of receipts) freshness.observe(Math.max(0, nowMs - atMs) / 1000);
     },
+  };
+}
+
+function storeMetrics({ counter, histogram }: Instruments): Pick<Telemetry, "clickhouseAnswered" | "postgresFailed"> {
+  const statements = histogram(
+    "tidemark_clickhouse_statement_duration_seconds",
+    stageBuckets,
+    "Statements to ClickHouse; unavailable: no answer or not now, refused: an answer that will not change",
+    ...(["kind", "outcome"] as const),
+  );
+  const postgresFailures = counter(
+    "tidemark_postgres_errors_total",
+    "Queries to Postgres that failed; unavailable: no answer or not now, refused: an error of the statement, a violated constraint too",
+    "outcome",
+  );
+  for (const outcome of ["unavailable", "refused"]) postgresFailures.inc({ outcome }, 0);
+  return {
     clickhouseAnswered: (kind, outcome, seconds) => statements.observe({ kind, outcome }, seconds),
     postgresFailed: (outcome) => postgresFailures.inc({ outcome }),
+  };
+}
+
+function workMetrics({
+  counter,
+  histogram,
+}: Instruments): Pick<Telemetry, "deliveryAttempted" | "jobRan" | "rulesJudged"> {
+  const jobRuns = histogram(
+    "tidemark_job_duration_seconds",
+    stageBuckets,
+    "Runs of periodic jobs; left_out: the last run still went on, here or in another process",
+    ...(["job", "outcome"] as const),
+  );
+  const evaluations = counter(
+    "tidemark_rule_evaluations_total",
+    "How often rules were judged at a node, by kind",
+    "kind",
+  );
+  const deliveryAttempts = counter(
+    "tidemark_delivery_attempts_total",
+    "Attempts to deliver a message; again: to be tried again, never: given up",
+    ...(["kind", "result"] as const),
+  );
+  return {
     deliveryAttempted: (kind, result) => deliveryAttempts.inc({ kind, result }),
     jobRan: (job, outcome, seconds) => jobRuns.observe({ job, outcome }, seconds),
     rulesJudged: (kind, nodes) => evaluations.inc({ kind }, nodes),
-    read(name, reading) {
-      readings[name] = reading;
-    },
-    async exposition() {
-      return { contentType: registry.contentType, text: await registry.metrics() };
-    },
   };
+}
+
+const gauges = [
+  ["walBacklogBytes", "tidemark_wal_backlog_bytes", "Bytes in the write-ahead log that are not stored yet"],
+  ["walMaxBytes", "tidemark_wal_max_bytes", "Bytes the log may hold; at 80 % of it events are answered 503"],
+  ["watermarkAgeSeconds", "tidemark_watermark_age_seconds", "How far queries are behind what was accepted"],
+  [
+    "watermarkStandingSeconds",
+    "tidemark_watermark_standing_seconds",
+    "For how long the watermark has not moved; 0 while it moves",
+  ],
+  ["alertLagSeconds", "tidemark_alert_lag_seconds", "How far the judging of rules is behind what can be queried"],
+  ["heldSessions", "tidemark_held_sessions", "Running sessions that memory holds"],
+  ["heldMembers", "tidemark_held_members", "Intervals and paired users of the sessions that memory holds"],
+  ["sockets", "tidemark_sockets", "Open sockets of dashboards"],
+] as const;
+
+/** What `readings` has is read at each scrape. */
+function addGauges(registry: Registry, readings: Partial<LiveReadings>): void {
+  const registers = [registry];
+  for (const [reading, name, help] of gauges)
+    new Gauge({
+      name,
+      help,
+      registers,
+      collect() {
+        const read = readings[reading];
+        if (read) this.set(read());
+        else this.remove();
+      },
+    });
+  new Gauge({
+    name: "tidemark_postgres_connections",
+    help: "Connections to Postgres; awaited: queries that wait for one",
+    labelNames: ["state"] as const,
+    registers,
+    collect() {
+      for (const { state, count } of readings.postgresConnections?.() ?? []) this.set({ state }, count);
+    },
+  });
+  new Gauge({
+    name: "tidemark_deliveries",
+    help: "Deliveries in the log by state, of all processes; failed: to be tried again",
+    labelNames: ["state"] as const,
+    registers,
+    async collect() {
+      // A scrape shows the rest where Postgres cannot be asked.
+      const counted = await readings.deliveries?.().catch(() => undefined);
+      this.reset();
+      for (const state of counted ? deliveryStates : []) this.set({ state }, 0);
+      for (const { state, count } of counted ?? []) this.set({ state }, count);
+    },
+  });
 }

@@ -1,13 +1,14 @@
 /** The outbox and what leaves it: each message once, as it was written, to whom it is for, whatever fails in between. */
 import { Webhook } from "standardwebhooks";
-import { afterAll, beforeAll, beforeEach, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { attempt } from "../../server/delivery/attempt.ts";
 import { Courier } from "../../server/delivery/courier.ts";
 import { enqueueDeliveries, enqueueMail } from "../../server/delivery/enqueue.ts";
 import { claimDue, countByState } from "../../server/delivery/outbox.ts";
 import { createTelemetry } from "../../server/telemetry/telemetry.ts";
 import { type DeliveryWorld, startDeliveryWorld } from "../support/delivery-world.ts";
-import type { Received } from "../support/receiver.ts";
+import { boundsOfDeliveries } from "./delivery-bounds.ts";
+import { editsAndLog } from "./delivery-log.ts";
 
 let world: DeliveryWorld;
 beforeAll(async () => {
@@ -20,11 +21,9 @@ beforeEach(() => {
   world.mailbox.mails.length = 0;
 });
 
-const ask = (method: string, path: string, more: object = {}) =>
-  world.accounts.ask(method, path, { key: world.key, ...more });
-const webhook = async (path: string) =>
-  (await world.make({ kind: "webhook", name: path, url: `${world.receiver.url}${path}` })).body;
-const received = (path: string): Received[] => world.receiver.received.filter((one) => one.path === path);
+const ask: DeliveryWorld["ask"] = (...request) => world.ask(...request);
+const webhook: DeliveryWorld["webhook"] = (path) => world.webhook(path);
+const received: DeliveryWorld["receivedAt"] = (path) => world.receivedAt(path);
 const isSent = ({ state }: { state: string }) => state === "sent";
 const isGivenUp = ({ state }: { state: string }) => state === "given_up";
 
@@ -374,62 +373,6 @@ test("a mail server that is away is asked again, and a refusal of the address is
   world.courier = new Courier(world.deps);
 });
 
-test("the log is paged, filtered by alert, channel and state, and channels by kind; a stale edit is refused", async () => {
-  const { id: hook } = await webhook("/paged");
-  const ids = (await Promise.all([1, 2, 3].map(() => world.tell([hook])))).flat();
-  for (const id of ids) await world.once(id, isSent);
-  const first = (await ask("GET", `/v1/deliveries?channel=${hook}&state=sent&alert=alr_1&limit=2`)).body;
-  expect(first.deliveries).toHaveLength(2);
-  const path = `/v1/deliveries?channel=${hook}&state=sent&alert=alr_1&limit=2&cursor=${first.next_cursor}`;
-  const second = (await ask("GET", path)).body;
-  expect(second.next_cursor).toBeNull();
-  const seen = [...first.deliveries, ...second.deliveries].map(({ id }: { id: string }) => id);
-  expect(seen.sort()).toEqual(ids.sort());
-  expect((await ask("GET", `/v1/deliveries?channel=${hook}&state=failed`)).body.deliveries).toEqual([]);
-  expect((await ask("GET", `/v1/deliveries?channel=${hook}&cursor=${first.next_cursor}`)).status).toBe(400);
-  const page = (await ask("GET", "/v1/channels?kind=webhook&limit=1")).body;
-  expect(page.channels).toHaveLength(1);
-  const next = (await ask("GET", `/v1/channels?kind=webhook&limit=1&cursor=${page.next_cursor}`)).body;
-  expect(next.channels[0].id).not.toBe(page.channels[0].id);
-  const etag = (await ask("GET", `/v1/channels/${hook}`)).headers.get("etag") ?? "";
-  const rename = (name: string) =>
-    ask("PATCH", `/v1/channels/${hook}`, { body: { name }, headers: { "if-match": etag } });
-  expect((await rename("A")).status).toBe(200);
-  expect((await rename("B")).status).toBe(412);
-});
-
-test.each([
-  [{ kind: "webhook", url: "http://169.254.169.254/" }, "url"],
-  [{ kind: "webhook", url: "http://167772161/" }, "url"],
-  [{ kind: "slack", url: "http://[::1]/" }, "url"],
-  [{ kind: "webhook", url: "https://user:pass@example.com/" }, "url"],
-  [{ kind: "sms", to: ["0151 1234"] }, "to.0"],
-  [{ kind: "sms", to: ["+0151123456"] }, "to.0"],
-  [{ kind: "email", to: ["nobody"] }, "to.0"],
-  [{ kind: "email", to: ["a@example.com\r\nBcc: b@example.com"] }, "to.0"],
-  [{ kind: "email", to: [] }, "to"],
-  [{ kind: "email", to: ["a@example.com", "A@example.com"] }, "to"],
-  [{ kind: "email", to: ["a@example.com"], url: "https://example.com/" }, "url"],
-  [{ kind: "pager" }, "kind"],
-])("a channel that could not work is refused by field: %j", async (body, field) => {
-  const answer = await world.make({ name: "x", ...body });
-  expect([answer.status, answer.body.field]).toEqual([400, field]);
-});
-
-test("an edit that does not fit the kind is refused by field, and a channel of mail has no secret", async () => {
-  const mail = (await world.make({ kind: "email", name: "Fits", to: ["f@example.com"] })).body;
-  for (const [body, field] of [
-    [{ url: "https://example.com/" }, "url"],
-    [{ monthly_cap: 3 }, "monthly_cap"],
-    [{ to: ["+4915112345678"] }, "to"],
-    [{ kind: "sms" }, "kind"],
-  ] as const) {
-    const answer = await ask("PATCH", `/v1/channels/${mail.id}`, { body });
-    expect([answer.status, answer.body.field]).toEqual([400, field]);
-  }
-  expect((await ask("POST", `/v1/channels/${mail.id}/rotate-secret`)).status).toBe(400);
-});
-
 test("Prometheus gets the deliveries by state", async () => {
   const telemetry = createTelemetry();
   telemetry.read("deliveries", () => countByState(world.accounts.postgres));
@@ -440,59 +383,5 @@ test("Prometheus gets the deliveries by state", async () => {
   expect(text).toContain('tidemark_delivery_attempts_total{kind="webhook",result="sent"} 1');
 });
 
-test("however many channels have an address, twenty tests an hour go to it, and those who ask are answered alike", async () => {
-  const to = ["flooded@example.com"];
-  const mailsTo = () => world.mailbox.mails.filter((mail) => mail.to?.[0]?.address === to[0]).length;
-  const made: string[] = [];
-  for (let channel = 0; channel < 3; channel++) {
-    const { id } = (await world.make({ name: `to ${channel}`, kind: "email", to })).body;
-    for (let test = 0; test < 10; test++) {
-      const { status, body } = await ask("POST", `/v1/channels/${id}/test`);
-      expect(status).toBe(202);
-      made.push(body.delivery);
-    }
-  }
-  const settled = await Promise.all(
-    made.map((id) => world.once(id, ({ state }) => state === "sent" || state === "given_up")),
-  );
-  expect(settled.filter(({ state }) => state === "sent")).toHaveLength(20);
-  expect(mailsTo()).toBe(20);
-  const [elsewhere = ""] = await world.tell([(await world.make({ name: "alerts", kind: "email", to })).body.id]);
-  await world.once(elsewhere, ({ state }) => state === "sent");
-});
-
-test("a delivery is sent again twenty times an hour at most", async () => {
-  const { id: hook } = await webhook("/again-and-again");
-  const [id = ""] = await world.tell([hook]);
-  const statuses: number[] = [];
-  for (let time = 0; time < 20; time++) {
-    await world.once(id, ({ state, attempts }) => state === "sent" && attempts.length === time + 1);
-    statuses.push((await ask("POST", `/v1/deliveries/${id}/resend`)).status);
-  }
-  expect(statuses).toEqual([...Array(19).fill(202), 429]);
-});
-
-test.each([["webhook"], ["slack"]])(
-  "the address of a channel of %s, which lets whoever knows it write there, is shown to who may change it and stands in no audit",
-  async (kind) => {
-    const url = `http://127.0.0.1/hooks/of-${kind}-alone`;
-    const made = await world.make({ name: `hidden ${kind}`, kind, url });
-    expect(made.body.url).toBe(url);
-    await ask("PATCH", `/v1/channels/${made.body.id}`, { body: { url: `${url}-now` } });
-    const reader = (await world.accounts.makeKey("organization:acme", ["read"])).key;
-    const seen = await world.accounts.ask("GET", `/v1/channels/${made.body.id}`, { key: reader });
-    expect(seen.body.url).toBe("http://127.0.0.1/…");
-    const listed = await world.accounts.ask("GET", "/v1/channels", { key: reader });
-    const audit = await world.accounts.ask("GET", "/v1/audit?limit=1000", { key: world.accounts.rootKey });
-    expect(audit.body.entries.length).toBeGreaterThan(0);
-    for (const { body } of [listed, audit]) expect(JSON.stringify(body)).not.toContain(`of-${kind}-alone`);
-  },
-);
-
-test("a channel is tested ten times a minute at most", async () => {
-  const { id: hook } = await webhook("/tested");
-  const statuses: number[] = [];
-  for (let index = 0; index < 11; index++) statuses.push((await ask("POST", `/v1/channels/${hook}/test`)).status);
-  expect(statuses).toEqual([...Array(10).fill(202), 429]);
-  await vi.waitFor(() => expect(received("/tested")).toHaveLength(10), { timeout: 20_000 });
-});
+editsAndLog(() => world);
+boundsOfDeliveries(() => world);

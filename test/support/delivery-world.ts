@@ -16,7 +16,7 @@ import { MailLimits } from "../../server/mail/mail-limits.ts";
 import { deliveries } from "../../server/postgres/schema/delivery.ts";
 import { type Accounts, type Answer, startAccounts } from "./accounts.ts";
 import { type Mailbox, openMailbox } from "./mailbox.ts";
-import { openReceiver, type Receiver } from "./receiver.ts";
+import { openReceiver, type Received, type Receiver } from "./receiver.ts";
 import { ownPostgres } from "./stores.ts";
 
 export interface DeliveryWorld {
@@ -28,7 +28,12 @@ export interface DeliveryWorld {
   courier: Courier;
   /** A key of `organization:acme`, below `reseller:r1`. */
   key: string;
+  /** With that key. */
+  ask(method: string, path: string, more?: object): Promise<Answer>;
   make(body: object): Promise<Answer>;
+  /** A channel to a path of the receiver, as it was answered. */
+  webhook(path: string): Promise<Answer["body"]>;
+  receivedAt(path: string): Received[];
   /** Writes what an alert of acme has to say, in a transaction of its own. */
   tell(channels: readonly string[], more?: Partial<Parameters<typeof enqueueDeliveries>[1]>): Promise<string[]>;
   /** The delivery once it is as wanted. */
@@ -68,7 +73,10 @@ export async function startDeliveryWorld(): Promise<DeliveryWorld> {
   const world: DeliveryWorld = {
     ...{ accounts, mailbox, receiver, deps, key },
     courier: new Courier(deps),
+    ask: (method, path, more) => accounts.ask(method, path, { key, ...more }),
     make: (body) => accounts.ask("POST", "/v1/channels", { key, body }),
+    webhook: async (path) => (await world.make({ kind: "webhook", name: path, url: `${receiver.url}${path}` })).body,
+    receivedAt: (path) => receiver.received.filter((one) => one.path === path),
     tell: (channels, more) =>
       postgres.transaction((tx) => enqueueDeliveries(tx, { ...message, channels, ...more }, tree)),
     once: (id, isWanted) =>

@@ -1,10 +1,11 @@
 /** The contract of alerts, sentence by sentence, on real stores. */
 import { eq } from "drizzle-orm";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import type { CreateRule } from "../../../server/contract/rules.ts";
 import { alerts } from "../../../server/postgres/schema/alerts.ts";
 import { deliveries } from "../../../server/postgres/schema/delivery.ts";
 import { type AlertsWorld, createAlertsWorld, dayMs, hourMs, seller } from "../../support/alerts-world.ts";
+import { customersAndLists } from "./customers-and-lists.ts";
+import { above, postChats } from "./usage-of-alerts.ts";
 
 let world: AlertsWorld;
 const usualMs = Date.parse("2026-03-10T12:00:00Z");
@@ -17,12 +18,9 @@ beforeEach(() => {
 });
 afterEach(() => world.removeRules());
 
-const posts = (organization: string, count: number, time: string) =>
-  world.billing.send(Array.from({ length: count }, () => ({ type: "chat.posted", organization, time })));
+const posts = (organization: string, count: number, time: string) => postChats(world, organization, count, time);
 const states = async (node: string, rule?: string) =>
   (await world.alertsOf(node, rule)).map(({ threshold, state }) => `${threshold} ${state}`);
-const above = (bound: string, rest: object = {}) =>
-  ({ kind: "threshold", meter: "chat_posts", window: "1h", above: bound, ...rest }) as CreateRule["condition"];
 
 describe("where a rule holds", () => {
   test("a template holds for an organization that is made after it", async () => {
@@ -312,121 +310,4 @@ describe("by what each kind is judged", () => {
   });
 });
 
-describe("customers and their bills", () => {
-  test("a trial that ends is told so many days before, once", async () => {
-    const { node } = await world.newOrganization();
-    const features = [{ key: "calls", meter: "call_minutes", included: "10", overage: "notify" }];
-    const plan = await world.billing.plan("all", { currency: "EUR", features });
-    const trial = { starts_at: "2026-03-01T00:00:00Z", trial_ends_at: "2026-03-20T00:00:00Z" };
-    await world.billing.subscribe(node, plan, trial);
-    const rule = await world.newRule({ node, condition: { kind: "customers", on: ["trial_ending"], days_before: 3 } });
-    await world.judge("2026-03-16T00:00:00Z");
-    expect(await world.alertsOf(node, rule)).toEqual([]);
-    for (const at of ["2026-03-17T00:00:00Z", "2026-03-19T00:00:00Z"]) await world.judge(at);
-    expect(await world.toldOf(node, rule)).toEqual(["alert.firing 3"]);
-    expect((await world.alertsOf(node, rule))[0]?.explanation).toContain("2026-03-20");
-  });
-
-  test("a subscription that expires is told so many days before, and that it was renewed", async () => {
-    const { node } = await world.newOrganization();
-    const features = [{ key: "calls", meter: "call_minutes", included: "10", overage: "notify" }];
-    const plan = await world.billing.plan("all", { currency: "EUR", features });
-    const term = { starts_at: "2026-01-01T00:00:00Z", expires_at: new Date(Date.now() + 20 * dayMs), renews: false };
-    const id = await world.billing.subscribe(node, plan, term);
-    const condition: CreateRule["condition"] = { kind: "billing", on: ["subscription_expiring"], days_before: 10 };
-    const rule = await world.newRule({ node, condition });
-    await world.judge(Date.now() + 9 * dayMs);
-    expect(await world.alertsOf(node, rule)).toEqual([]);
-    await world.judge(Date.now() + 11 * dayMs);
-    expect(await world.toldOf(node, rule)).toEqual(["alert.firing 10"]);
-    expect((await world.ask("PATCH", `/v1/subscriptions/${id}`, { renews: true })).status).toBe(200);
-    await world.judge(Date.now() + 12 * dayMs);
-    expect(await world.toldOf(node, rule)).toEqual(["alert.firing 10", "alert.resolved 10"]);
-  });
-
-  test("a payment that failed, one that is overdue, and that they were made", async () => {
-    const organization = `billed-${crypto.randomUUID()}`;
-    const node = `organization:${organization}`;
-    await world.billing.world.deps.tree.ensureOrganizations([organization], seller);
-    const terms = { currency: "EUR", fixed_fee: { organization: "50" }, features: [] };
-    const plan = await world.billing.plan("all", terms);
-    await world.billing.subscribe(node, plan, { starts_at: "2026-01-01T00:00:00Z", anchor: 1, tz: "UTC" });
-    await world.billing.run("2026-03-05T00:00:00Z");
-    const { statements } = await world.billing.get(`/v1/statements?node=${encodeURIComponent(node)}`);
-    const [failed, open] = statements.filter((one: { total: string }) => Number(one.total) > 0);
-    const condition: CreateRule["condition"] = { kind: "billing", on: ["payment_failed", "payment_overdue"] };
-    const rule = await world.newRule({ node, condition });
-    await world.judge("2026-03-18T00:00:00Z");
-    expect(await world.alertsOf(node, rule)).toEqual([]);
-    const pay = (id: string, status: string) => world.ask("POST", `/v1/statements/${id}/payment`, { status });
-    expect(await pay(failed.id, "failed")).toMatchObject({ status: 200 });
-    await world.judge("2026-03-18T00:00:01Z");
-    expect((await world.alertsOf(node, rule)).map(({ explanation }) => explanation)).toEqual([
-      expect.stringMatching(/^The payment failed of the statement of/),
-    ]);
-    await world.judge("2026-03-20T00:00:00Z");
-    const told = (await world.alertsOf(node, rule)).map(({ explanation }) => explanation.slice(0, 22)).sort();
-    expect(told).toEqual(["No payment is known of", "The payment failed of "]);
-    for (const { id } of [failed, open]) expect(await pay(id, "paid")).toMatchObject({ status: 200 });
-    await world.judge("2026-03-20T00:00:01Z");
-    expect(await world.toldOf(node, rule)).toHaveLength(4);
-    expect((await world.alertsOf(node, rule)).map(({ state }) => state)).toEqual(["resolved", "resolved"]);
-  });
-});
-
-describe("lists and edits", () => {
-  test("alerts are filtered by each of their fields, and paged without a gap or a repeat", async () => {
-    const { organization, node } = await world.newOrganization("100");
-    const quota = await world.newRule({ node, condition: { kind: "quota", thresholds: [10] } });
-    const figure = await world.newRule({ node, condition: above("2") });
-    await world.billing.calls([organization, "2026-03-09T11:00:00Z", "20"]);
-    await posts(organization, 3, "2026-03-10T11:30:00Z");
-    await world.judge("2026-03-10T12:00:00Z");
-    await world.judge("2026-03-10T13:00:00Z");
-    const ask = async (query: string) => await world.billing.get(`/v1/alerts?node=${encodeURIComponent(node)}${query}`);
-    const rulesOf = async (query: string) => (await ask(query)).alerts.map((one: { rule: string }) => one.rule).sort();
-    const both = [quota, figure].sort();
-    expect(await rulesOf("")).toEqual(both);
-    expect(await rulesOf("&state=firing")).toEqual([quota]);
-    expect(await rulesOf("&state=resolved")).toEqual([figure]);
-    expect(await rulesOf("&kind=threshold")).toEqual([figure]);
-    expect(await rulesOf(`&rule=${quota}`)).toEqual([quota]);
-    expect(await rulesOf("&from=2026-03-10T12:00:00Z&to=2026-03-10T12:00:01Z")).toEqual(both);
-    expect(await rulesOf("&to=2026-03-10T12:00:00Z")).toEqual([]);
-    const seen: string[] = [];
-    let cursor = "";
-    do {
-      const page = await ask(`&limit=1${cursor}`);
-      seen.push(...page.alerts.map((one: { rule: string }) => one.rule));
-      cursor = page.next_cursor === null ? "" : `&cursor=${encodeURIComponent(page.next_cursor)}`;
-    } while (cursor !== "");
-    expect(seen.sort()).toEqual(both);
-    for (const wrong of ["&state=gone", "&kind=none", "&cursor=x", "&limit=0", "&from=yesterday"])
-      expect((await world.ask("GET", `/v1/alerts?node=${encodeURIComponent(node)}${wrong}`)).status).toBe(400);
-  });
-
-  test("the same request to make a rule makes one, and a stale edit of a rule or an alert is refused", async () => {
-    const { organization, node } = await world.newOrganization();
-    const { ask } = world.billing.world;
-    const { key } = world.billing;
-    const body = { name: "Once", node, condition: above("2") };
-    const headers = { "idempotency-key": crypto.randomUUID() };
-    const [first, again] = [
-      await ask("POST", "/v1/rules", { key, body, headers }),
-      await ask("POST", "/v1/rules", { key, body, headers }),
-    ];
-    expect([first.status, again.status, again.body.id]).toEqual([201, 201, first.body.id]);
-    expect((await world.billing.get(`/v1/rules?node=${encodeURIComponent(node)}`)).rules).toHaveLength(1);
-    const path = `/v1/rules/${first.body.id}`;
-    const { etag } = Object.fromEntries((await ask("GET", path, { key })).headers);
-    const edit = (name: string) => ask("PATCH", path, { key, body: { name }, headers: { "if-match": etag ?? "" } });
-    expect([(await edit("Twice")).status, (await edit("Thrice")).status]).toEqual([200, 412]);
-    await posts(organization, 3, "2026-03-10T11:30:00Z");
-    await world.judge();
-    const [alert] = await world.alertsOf(node);
-    const handled = `/v1/alerts/${alert?.id}`;
-    const seen = Object.fromEntries((await ask("GET", handled, { key })).headers).etag ?? "";
-    const acknowledge = () => ask("POST", `${handled}/acknowledge`, { key, headers: { "if-match": seen } });
-    expect([(await acknowledge()).status, (await acknowledge()).status]).toEqual([200, 412]);
-  });
-});
+customersAndLists(() => world);

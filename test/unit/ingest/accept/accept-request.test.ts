@@ -1,58 +1,14 @@
 /** From headers and bytes to verdicts and log lines, with a real log. */
-import { brotliCompressSync, deflateSync, gzipSync } from "node:zlib";
-import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { limits } from "../../../../server/contract/events.ts";
+import { expect, test, vi } from "vitest";
 import { acceptRequest } from "../../../../server/ingest/accept/accept-request.ts";
 import { hashText, identityOf } from "../../../../server/ingest/accept/event-hash.ts";
 import { LogFullError } from "../../../../server/ingest/log/log-errors.ts";
-import { ProblemError } from "../../../../server/problem.ts";
-import { type Accepting, rootKey, startAccepting } from "../../../support/accepting.ts";
+import { rootKey, startAccepting } from "../../../support/accepting.ts";
+import { posting, streamOf } from "../../../support/posting.ts";
 
 const nowMs = Date.UTC(2026, 10, 21, 9);
-let accepting: Accepting;
-beforeEach(async () => {
-  accepting = await startAccepting({ now: () => nowMs });
-});
-afterEach(() => accepting.close());
-
-interface PostOptions {
-  headers?: Record<string, string>;
-  sendingKey?: typeof rootKey;
-  isAtomic?: boolean;
-}
-
-function streamOf(bytes: Buffer): ReadableStream<Uint8Array> {
-  return new ReadableStream({
-    start(controller) {
-      for (let at = 0; at < bytes.length; at += 65_536) controller.enqueue(bytes.subarray(at, at + 65_536));
-      controller.close();
-    },
-  });
-}
-
-async function post(body: unknown, { headers, sendingKey = rootKey, isAtomic = false }: PostOptions = {}) {
-  const bytes = Buffer.isBuffer(body) ? body : Buffer.from(typeof body === "string" ? body : JSON.stringify(body));
-  const given = new Headers({ "content-type": "application/json", ...headers });
-  return (await acceptRequest(accepting, { headers: given, body: streamOf(bytes), sendingKey, isAtomic })).decision;
-}
-
-async function refusal(body: unknown, options?: PostOptions) {
-  const error = await post(body, options).then(
-    () => undefined,
-    (caught: unknown) => caught,
-  );
-  if (!(error instanceof ProblemError)) throw new Error(`not refused: ${error}`);
-  return error;
-}
-
-let made = 0;
-const event = (fields: Record<string, unknown> = {}) => ({
-  id: `e${++made}`,
-  type: "chat.posted",
-  organization: "acme",
-  time: "2026-11-21T08:59:00Z",
-  ...fields,
-});
+const world = posting(nowMs);
+const { event, post, refusal } = world;
 
 test("one event becomes one line with every column in its place", async () => {
   const sent = {
@@ -71,7 +27,7 @@ test("one event becomes one line with every column in its place", async () => {
     properties: { model: "standard", alive_within: "30.5", language: 'e"n', "2": 1, b: true },
   };
   expect(await post(sent)).toMatchObject({ accepted: 1, duplicates: 0, rejected: [], warnings: [] });
-  const [line] = await accepting.loggedEvents();
+  const [line] = await world.accepting.loggedEvents();
   expect(line).toEqual({
     checked: "1",
     organization: "acme",
@@ -110,7 +66,7 @@ test("an event is placed where its organization was at the event's time, and dim
     }),
     event({ organization: "globex", value: "-0" }),
   ]);
-  expect(await accepting.loggedEvents()).toMatchObject([
+  expect(await world.accepting.loggedEvents()).toMatchObject([
     { partner: "p1", reseller: "r1", value: "\\N".replace("\\", ""), agent: "", properties: "{}" },
     { partner: "p1", reseller: "r2", value: "0.1", dims: '{"language":"en","mode":"batch"}' },
     { partner: "p2", reseller: "", value: "0" },
@@ -148,8 +104,8 @@ test.each<[string, Record<string, unknown>, string, string | null]>([
   const decision = await post([event(), bad, event()]);
   expect(decision).toMatchObject({ accepted: 2, rejected: [{ index: 1, id: bad.id, code, field }] });
   expect(decision.rejected[0]?.message).not.toBe("");
-  expect(await accepting.loggedEvents()).toHaveLength(2);
-  expect(await accepting.loggedQuarantine()).toEqual([
+  expect(await world.accepting.loggedEvents()).toHaveLength(2);
+  expect(await world.accepting.loggedQuarantine()).toEqual([
     {
       received_at: String(nowMs),
       organization: "acme",
@@ -186,7 +142,7 @@ test("without a time, a version 7 UUID's own time counts if it is in range, else
   };
   const ids = [uuidAt(nowMs - 5_000), uuidAt(5), uuidAt(nowMs + 90_000_000), "plain"];
   await post(ids.map((id) => event({ id, time: undefined })));
-  expect((await accepting.loggedEvents()).map(({ time_ms }) => Number(time_ms))).toEqual([
+  expect((await world.accepting.loggedEvents()).map(({ time_ms }) => Number(time_ms))).toEqual([
     nowMs - 5_000,
     nowMs,
     nowMs,
@@ -207,7 +163,7 @@ test("a retry counts once however it is written, and another body under the same
       rejected: [{ code: "id_conflict", field: "id" }],
     });
   }
-  expect(await accepting.loggedEvents()).toHaveLength(2);
+  expect(await world.accepting.loggedEvents()).toHaveLength(2);
 });
 
 test("an event sent twice in one request counts once, and a third with another body is rejected", async () => {
@@ -222,14 +178,14 @@ test("an event sent twice in one request counts once, and a third with another b
 test("a retry without a time is the same body, whenever it is received", async () => {
   const timeless = event({ time: undefined });
   await post(timeless);
-  accepting.now = () => nowMs + 60_000;
+  world.accepting.now = () => nowMs + 60_000;
   expect(await post(timeless)).toMatchObject({ duplicates: 1 });
 });
 
 test("a stored event is a duplicate or a conflict also when memory has forgotten it", async () => {
   const known = event();
   await post(known);
-  const [line] = await accepting.loggedEvents();
+  const [line] = await world.accepting.loggedEvents();
   const later = await startAccepting({ now: () => nowMs });
   try {
     later.stored.set(identityOf("acme", known.id), line?.body_hash ?? "");
@@ -254,8 +210,8 @@ test("atomic takes all or nothing, and what was not taken can be sent again", as
   const decision = await post([good[0], event({ foo: 1 }), good[1]], { isAtomic: true });
   expect(decision).toMatchObject({ isAborted: true, accepted: 0, duplicates: 0 });
   expect(decision.rejected.map(({ code }) => code)).toEqual(["aborted", "unknown_field", "aborted"]);
-  expect(await accepting.loggedEvents()).toEqual([]);
-  expect(await accepting.loggedQuarantine()).toEqual([]);
+  expect(await world.accepting.loggedEvents()).toEqual([]);
+  expect(await world.accepting.loggedQuarantine()).toEqual([]);
   expect(await post([...good, good[0]], { isAtomic: true })).toMatchObject({
     isAborted: false,
     accepted: 2,
@@ -273,8 +229,8 @@ test("a key writes only to its subtree, creates only below its node, and leaves 
     accepted: 2,
     rejected: [{ index: 1, code: "outside_subtree", field: "organization" }],
   });
-  expect(accepting.tree.organizations.get("newco")).toEqual({ partner: "", reseller: "r1" });
-  expect(await accepting.loggedQuarantine()).toMatchObject([{ organization: "", key: "key_r" }]);
+  expect(world.accepting.tree.organizations.get("newco")).toEqual({ partner: "", reseller: "r1" });
+  expect(await world.accepting.loggedQuarantine()).toMatchObject([{ organization: "", key: "key_r" }]);
 
   for (const sendingKey of [
     { ...reseller, createOrganizations: false },
@@ -302,7 +258,7 @@ test("a key writes only to its subtree, creates only below its node, and leaves 
 });
 
 test("an agent's key does not reach an organization whose id looks like the way to another agent", async () => {
-  accepting.tree.organizations.set("acme/a1", { partner: "", reseller: "" });
+  world.accepting.tree.organizations.set("acme/a1", { partner: "", reseller: "" });
   const agent = { id: "key_a", node: "agent:acme/a1/x", createOrganizations: false };
   expect(await post(event({ organization: "acme/a1", agent: "x" }), { sendingKey: agent })).toMatchObject({
     accepted: 0,
@@ -311,233 +267,16 @@ test("an agent's key does not reach an organization whose id looks like the way 
   expect(await post(event({ agent: "a1/x" }), { sendingKey: agent })).toMatchObject({ accepted: 1 });
 });
 
-const ndjson = { headers: { "content-type": "application/x-ndjson" } };
-
-test("each line has its own verdict; blank lines are none; an unreadable line is not_json", async () => {
-  const [first, last] = [event({ user: "é" }), event()];
-  const body = Buffer.concat([
-    Buffer.from(`\uFEFF${JSON.stringify(first)}\r\n\n  \t\n{"id":\n`),
-    Buffer.from([0x7b, 0x22, 0xff, 0x22, 0x7d, 0x0a]),
-    Buffer.from(`[1]\n${JSON.stringify(last)}`),
-  ]);
-  const decision = await post(body, ndjson);
-  expect(decision.rejected).toMatchObject([
-    { index: 1, id: null, code: "not_json", field: null },
-    { index: 2, id: null, code: "not_json" },
-    { index: 3, id: null, code: "not_an_object" },
-  ]);
-  expect((await accepting.loggedEvents()).map(({ id }) => id)).toEqual([first.id, last.id]);
-  expect(await accepting.loggedQuarantine()).toMatchObject([{ raw: '{"id":' }, {}, { raw: "[1]" }]);
-});
-
-test.each<[string, unknown, PostOptions | undefined, string]>([
-  ["an empty body", "", undefined, "unreadable_body"],
-  ["a blank body", " \n\n", ndjson, "unreadable_body"],
-  ["half an object", '{"id":"e1"', undefined, "unreadable_body"],
-  ["a number", "5", undefined, "unreadable_body"],
-  ["null", "null", undefined, "unreadable_body"],
-  ["bytes that are no UTF-8", Buffer.from([0x5b, 0x22, 0xc3, 0x28, 0x22, 0x5d]), undefined, "unreadable_body"],
-  ["10,001 events", JSON.stringify(Array.from({ length: 10_001 }, () => 1)), undefined, "too_many_events"],
-  ["10,001 lines", "1\n".repeat(10_001), ndjson, "too_many_events"],
-  ["a form", "a=b", { headers: { "content-type": "application/x-www-form-urlencoded" } }, "unsupported_media_type"],
-  [
-    "another charset",
-    "[]",
-    { headers: { "content-type": "application/json; charset=latin1" } },
-    "unsupported_media_type",
-  ],
-  ["an unknown coding", "[]", { headers: { "content-encoding": "zstd" } }, "unsupported_media_type"],
-  ["two codings", "[]", { headers: { "content-encoding": "gzip, gzip" } }, "unsupported_media_type"],
-  ["gzip that is none", "[]", { headers: { "content-encoding": "gzip" } }, "unreadable_body"],
-  [
-    "gzip that is cut",
-    gzipSync(JSON.stringify([event()])).subarray(0, -9),
-    { headers: { "content-encoding": "gzip" } },
-    "unreadable_body",
-  ],
-  ["brotli that is none", "hello", { headers: { "content-encoding": "br" } }, "unreadable_body"],
-  ["an announced length beyond the limit", "[]", { headers: { "content-length": "99999999" } }, "body_too_large"],
-  ["a body beyond the limit", Buffer.alloc(limits.maxInflatedBytes + 1, 32), undefined, "body_too_large"],
-  [
-    "a batch that is none",
-    "{}",
-    { headers: { "content-type": "application/cloudevents-batch+json" } },
-    "unreadable_body",
-  ],
-  [
-    "a CloudEvent that is an array",
-    "[]",
-    { headers: { "content-type": "application/cloudevents+json" } },
-    "unreadable_body",
-  ],
-])("%s is refused as a whole and leaves nothing behind", async (_, body, options, code) => {
-  expect(await refusal(body, options)).toMatchObject({ code });
-  expect(accepting.log.backlogBytes).toBe(0);
-});
-
-test("deep nesting is a rejected event, not a crash", async () => {
-  const deep = `${"[".repeat(100_000)}${"]".repeat(100_000)}`;
-  expect(await post(`[{"id":"d","type":"t","organization":"acme","properties":{"a":${deep}}}]`)).toMatchObject({
-    rejected: [{ index: 0, id: null, code: "too_complex", field: null }],
-  });
-});
-
-test.each([
-  ["gzip", gzipSync],
-  ["x-gzip", gzipSync],
-  ["br", brotliCompressSync],
-  ["deflate", deflateSync],
-] as const)("%s is inflated, and a bomb stops at the limit", async (encoding, compress) => {
-  const headers = { "content-encoding": encoding };
-  expect(await post(compress(JSON.stringify([event(), event()])), { headers })).toMatchObject({ accepted: 2 });
-  const bomb = compress(Buffer.alloc(3 * limits.maxInflatedBytes, 32));
-  expect(await refusal(bomb, { headers })).toMatchObject({ code: "body_too_large" });
-});
-
-test("a sender that stalls is refused when its time is over", async () => {
-  accepting.bodyTimeoutMs = 5;
-  const body = new ReadableStream<Uint8Array>({ start: (controller) => controller.enqueue(Buffer.from("[")) });
-  const headers = new Headers({ "content-type": "application/json" });
-  await expect(acceptRequest(accepting, { headers, body, sendingKey: rootKey, isAtomic: false })).rejects.toMatchObject(
-    {
-      code: "unreadable_body",
-      message: expect.stringContaining("did not arrive"),
-    },
-  );
-});
-
-const cloudEvent = (fields: Record<string, unknown> = {}) => ({
-  specversion: "1.0",
-  id: `c${++made}`,
-  source: "/rooms/7",
-  type: "chat.posted",
-  time: "2026-11-21T08:00:00Z",
-  data: { organization: "acme", user: "u1", properties: { visibility: "public" } },
-  ...fields,
-});
-const structured = { headers: { "content-type": "application/cloudevents+json; charset=utf-8" } };
-const batch = { headers: { "content-type": "application/cloudevents-batch+json" } };
-
-test("a CloudEvent is the event of its data, with its source and flat extensions as properties", async () => {
-  await post(
-    cloudEvent({
-      subject: "other",
-      region: "eu",
-      attempt: 2,
-      nested: {},
-      data: { organization: "acme", user: "u1", value: 3, properties: { region: "us" } },
-    }),
-    structured,
-  );
-  await post(cloudEvent({ subject: "globex", time: null, data: undefined }), structured);
-  const [first, second] = await accepting.loggedEvents();
-  expect(first).toMatchObject({
-    organization: "acme",
-    user: "u1",
-    value: "3",
-    time_ms: String(Date.UTC(2026, 10, 21, 8)),
-  });
-  expect(JSON.parse(first?.properties ?? "")).toEqual({
-    attempt: 2,
-    region: "us",
-    source: "/rooms/7",
-    subject: "other",
-  });
-  expect(second).toMatchObject({ organization: "globex", time_ms: String(nowMs), properties: '{"source":"/rooms/7"}' });
-});
-
-test("each CloudEvent of a batch has its own verdict", async () => {
-  const decision = await post(
-    [
-      cloudEvent(),
-      cloudEvent({ specversion: "0.3" }),
-      cloudEvent({ id: "" }),
-      cloudEvent({ source: undefined }),
-      cloudEvent({ data: "text" }),
-      cloudEvent({ data: { organization: "acme", foo: 1, nothing: null } }),
-      cloudEvent({ data: {} }),
-      7,
-      cloudEvent({ data: { organization: "acme", properties: [] } }),
-      cloudEvent({ data_base64: "e30=" }),
-      cloudEvent({ data: { organization: "acme", foo: { nested: 1 } } }),
-      cloudEvent({ source: "/".repeat(257) }),
-      cloudEvent({ source: "/a\0b" }),
-    ],
-    batch,
-  );
-  expect(decision.accepted).toBe(2);
-  expect(decision.rejected.map(({ index, code, field }) => [index, code, field])).toEqual([
-    [1, "invalid_cloudevent", "specversion"],
-    [2, "invalid_cloudevent", "id"],
-    [3, "invalid_cloudevent", "source"],
-    [4, "invalid_cloudevent", "data"],
-    [6, "missing_field", "organization"],
-    [7, "not_an_object", null],
-    [8, "invalid_field", "properties"],
-    [9, "invalid_cloudevent", "data_base64"],
-    [10, "invalid_field", "properties.foo"],
-    [11, "invalid_cloudevent", "source"],
-    [12, "invalid_cloudevent", "source"],
-  ]);
-  expect((await accepting.loggedEvents()).map(({ properties }) => JSON.parse(properties))).toEqual([
-    expect.anything(),
-    { foo: 1, source: "/rooms/7" },
-  ]);
-});
-
-test("a CloudEvent in binary mode is read from its headers, percent-decoded, with the body as data", async () => {
-  const headers = {
-    "content-type": "application/json",
-    "ce-specversion": "1.0",
-    "ce-id": "b1",
-    "ce-type": "chat.posted",
-    "ce-source": "/r%C3%B6%20m%22%09",
-    "ce-time": "2026-11-21T08:00:00Z",
-    "ce-subject": "acme",
-    "ce-region": '"e\\"u"',
-  };
-  expect(await post({ user: "u1" }, { headers })).toMatchObject({ accepted: 1 });
-  expect(await post("", { headers: { ...headers, "ce-id": "b2", "content-type": "text/plain" } })).toMatchObject({
-    accepted: 1,
-  });
-  const [first] = await accepting.loggedEvents();
-  expect(first).toMatchObject({ id: 'b1\0/rö m"\t', organization: "acme", user: "u1" });
-  expect(JSON.parse(first?.properties ?? "")).toEqual({ region: 'e"u', source: '/rö m"\t' });
-  expect(await post({}, { headers: { ...headers, "ce-specversion": "2.0" } })).toMatchObject({
-    rejected: [{ code: "invalid_cloudevent", field: "specversion" }],
-  });
-  expect(await refusal("{", { headers })).toMatchObject({ code: "unreadable_body" });
-});
-
-test("one id from two sources is two events, each of which is counted once", async () => {
-  const of = (source: string | undefined, user: string) =>
-    source === undefined
-      ? post({ ...event(), id: "same", user }, {})
-      : post([cloudEvent({ id: "same", source, data: { organization: "acme", user } })], batch);
-  for (const source of ["/a", "/b", undefined])
-    expect(await of(source, "u1"), source).toMatchObject({ accepted: 1, duplicates: 0, rejected: [] });
-  expect(await of("/a", "u1")).toMatchObject({ duplicates: 1 });
-  expect(await of("/b", "u2")).toMatchObject({ rejected: [{ id: "same", code: "id_conflict" }] });
-});
-
-test("a CloudEvent that an earlier version stored by its id alone is known when it is sent again", async () => {
-  const sent = cloudEvent({ id: "old", data: { organization: "acme" } });
-  const asStored = { ...event(), id: "old", type: sent.type, time: sent.time, properties: { source: sent.source } };
-  expect(await post({ ...asStored, user: undefined })).toMatchObject({ accepted: 1 });
-  expect(await post([sent], batch)).toMatchObject({ accepted: 0, duplicates: 1 });
-  expect(await post([{ ...sent, source: "/another" }], batch)).toMatchObject({ accepted: 1 });
-});
-
 test("a duplicate is not answered before its first copy is on disk", async () => {
   const first = event();
   const order: string[] = [];
-  const append = accepting.log.append.bind(accepting.log);
+  const append = world.accepting.log.append.bind(world.accepting.log);
   let release: () => void = () => undefined;
   const released = new Promise<void>((resolve) => {
     release = resolve;
   });
   const appended = vi
-    .spyOn(accepting.log, "append")
+    .spyOn(world.accepting.log, "append")
     .mockImplementation((record) => released.then(() => append(record)));
   const sent = post(first).then(() => order.push("first"));
   const retried = post(first).then(() => order.push("retry"));
@@ -549,7 +288,7 @@ test("a duplicate is not answered before its first copy is on disk", async () =>
 });
 
 test("when the log is full nothing is taken, the sender is told when to return, and the ids are as new as before", async () => {
-  const append = vi.spyOn(accepting.log, "append").mockRejectedValueOnce(new LogFullError("full"));
+  const append = vi.spyOn(world.accepting.log, "append").mockRejectedValueOnce(new LogFullError("full"));
   const sent = event();
   expect(await refusal(sent)).toMatchObject({ code: "overloaded", retryAfterSeconds: 30 });
   append.mockRestore();
@@ -557,9 +296,9 @@ test("when the log is full nothing is taken, the sender is told when to return, 
 });
 
 test("events that storage cannot answer for are logged unchecked", async () => {
-  vi.spyOn(accepting.knownIds, "ask").mockResolvedValue(undefined);
+  vi.spyOn(world.accepting.knownIds, "ask").mockResolvedValue(undefined);
   await post(event());
-  expect(await accepting.loggedEvents()).toMatchObject([{ checked: "0" }]);
+  expect(await world.accepting.loggedEvents()).toMatchObject([{ checked: "0" }]);
 });
 
 test("the log fills the known ids of the next process", async () => {
@@ -567,7 +306,7 @@ test("the log fills the known ids of the next process", async () => {
   await post(sent);
   const next = await startAccepting({ now: () => nowMs });
   try {
-    await next.knownIds.fillFromLog(accepting.log.read(null));
+    await next.knownIds.fillFromLog(world.accepting.log.read(null));
     const identity = identityOf("acme", sent.id);
     const known = { organization: "acme", id: sent.id, timeMs: 0, identity, idHash: hashText(identity), bodyHash: 1n };
     expect(next.knownIds.mustAsk(known)).toBe(false);
@@ -577,9 +316,8 @@ test("the log fills the known ids of the next process", async () => {
 });
 
 test("a key that sends too fast is told when to return, and others are not held up", async () => {
-  await accepting.close();
   let atMs = nowMs;
-  accepting = await startAccepting({ now: () => atMs, admission: { eventsPerSecond: 100, burstEvents: 10_000 } });
+  await world.restart({ now: () => atMs, admission: { eventsPerSecond: 100, burstEvents: 10_000 } });
   const many = () => Array.from({ length: 9_000 }, () => event());
   expect(await post(many())).toMatchObject({ accepted: 9_000 });
   expect(await refusal(many())).toMatchObject({ code: "too_fast", retryAfterSeconds: 80 });
@@ -589,10 +327,9 @@ test("a key that sends too fast is told when to return, and others are not held 
 });
 
 test("above 80% of the log's bound, and on a full disk, requests are refused before the body is read", async () => {
-  await accepting.close();
   let free = 1e12;
   let atMs = nowMs;
-  accepting = await startAccepting({
+  await world.restart({
     now: () => atMs,
     maxBytes: 20_000,
     admission: { freeDiskBytes: async () => free, random: () => 0.5 },
@@ -602,7 +339,7 @@ test("above 80% of the log's bound, and on a full disk, requests are refused bef
       { pull: () => Promise.reject(new Error("was read")) },
       { highWaterMark: 0 },
     );
-    return acceptRequest(accepting, {
+    return acceptRequest(world.accepting, {
       headers: new Headers({ "content-type": "application/json" }),
       body,
       sendingKey: rootKey,
@@ -610,15 +347,15 @@ test("above 80% of the log's bound, and on a full disk, requests are refused bef
     });
   };
   free = 0;
-  expect(accepting.admission.isOverloaded).toBe(false);
+  expect(world.accepting.admission.isOverloaded).toBe(false);
   await Promise.resolve();
   await expect(unread()).rejects.toMatchObject({ code: "overloaded" });
   free = 1e12;
   atMs += 1_000;
-  expect(accepting.admission.isOverloaded).toBe(true);
+  expect(world.accepting.admission.isOverloaded).toBe(true);
   await Promise.resolve();
-  expect(accepting.admission.isOverloaded).toBe(false);
+  expect(world.accepting.admission.isOverloaded).toBe(false);
   await post(Array.from({ length: 160 }, () => event()));
-  expect(accepting.log.backlogBytes).toBeGreaterThan(16_000);
+  expect(world.accepting.log.backlogBytes).toBeGreaterThan(16_000);
   await expect(unread()).rejects.toMatchObject({ code: "overloaded", retryAfterSeconds: 30 });
 });

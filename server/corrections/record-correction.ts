@@ -1,0 +1,117 @@
+/** A correction on record, with its entries in the audit, before storage is touched. */
+import { randomUUID } from "node:crypto";
+import { type Author, recordChange } from "../audit/record-change.ts";
+import type { ClickHouse } from "../clickhouse/client.ts";
+import type { EventRow } from "../clickhouse/event-columns.ts";
+import { nodeAddress } from "../contract/node-address.ts";
+import type { GivenEvent } from "../ingest/accept/event-gate.ts";
+import type { Postgres } from "../postgres/client.ts";
+import { eventCorrections } from "../postgres/schema/corrections.ts";
+import { ProblemError } from "../problem.ts";
+import type { NodeTree } from "../tree/node-tree.ts";
+import { eventOfRow } from "./amend-event.ts";
+import { type ConcernedSpan, concernedSpan, ownersOf } from "./concerned-span.ts";
+
+export type Correction = typeof eventCorrections.$inferSelect;
+
+export interface CorrectionRequest {
+  organization: string;
+  id: string;
+  /** A CloudEvent's; undefined: as `findStoredEvent` has it. */
+  source?: string | undefined;
+  /** The event's time, ms since 1970, where it is known: an old event is found faster. */
+  timeMs: number | undefined;
+  reason: string;
+  /** Undefined: the event is voided. Else the fields that change, null for those taken away. */
+  changes: Readonly<Record<string, unknown>> | undefined;
+  by: Author;
+  /** Throws when the caller may not correct events of the organization that an event is moved to. */
+  mayMoveTo: (organization: string) => void;
+  /** Throws when the event is not what the caller saw. */
+  check: (current: GivenEvent) => void;
+  /** Throws when somebody else had the organization in that time, whose figures the correction could change. */
+  mayChange: (span: ConcernedSpan) => void;
+}
+
+export interface RecordingDeps {
+  postgres: Postgres;
+  clickhouse: ClickHouse;
+  tree: Pick<NodeTree, "pathAt" | "pathsBetween">;
+}
+
+const uniqueViolation = "23505";
+
+/** `replaces`: the batch of the row that is corrected. Throws ProblemError `conflict` while another correction of the row is not applied. */
+export async function recordCorrection(
+  { postgres, clickhouse, tree }: RecordingDeps,
+  request: CorrectionRequest,
+  { before, after, replaces }: { before: EventRow; after: EventRow | null; replaces: number },
+): Promise<Correction> {
+  const nowMs = Date.now();
+  const spans = await Promise.all(
+    [before, ...(after ? [after] : [])].map((row) => concernedSpan({ clickhouse, tree }, row, nowMs)),
+  );
+  for (const span of spans) request.mayChange(span);
+  const { organization, reason, by } = request;
+  const { id: eventId, source = "" } = before;
+  const action = after === null ? ("void" as const) : ("amend" as const);
+  const correction = {
+    id: `cor_${randomUUID()}`,
+    organization,
+    eventId,
+    source,
+    action,
+    reason,
+    actorKind: by.kind,
+    actorId: by.id,
+    actorName: by.name,
+    at: new Date(),
+    before,
+    after,
+    newOrganization: after === null || after.organization === organization ? null : after.organization,
+    replaces,
+    voidBatch: null,
+    amendBatch: null,
+    appliedAt: null,
+  };
+  try {
+    await postgres.transaction(async (tx) => {
+      await tx.insert(eventCorrections).values(correction);
+      for (const change of changesOf(tree, request, before, after, spans)) await recordChange(tx, change);
+    });
+  } catch (error) {
+    if (isUniqueViolation(error))
+      throw new ProblemError("conflict", "the event is being corrected by somebody else; look at it again");
+    throw error;
+  }
+  return correction;
+}
+
+/** An event that leaves its organization has an entry there and one where it goes to: each has its own side of it. */
+function changesOf(
+  tree: RecordingDeps["tree"],
+  request: CorrectionRequest,
+  before: EventRow,
+  after: EventRow | null,
+  spans: readonly ConcernedSpan[],
+) {
+  const { organization, id: subject, reason, by } = request;
+  const about = (place: string) => ({
+    ...{ by, subject, node: nodeAddress("organization", place) },
+    alsoOf: spans.filter((span) => span.organization === place).flatMap((span) => ownersOf(tree, span)),
+  });
+  const shown = { before: eventOfRow(before), after: after && { ...eventOfRow(after), reason } };
+  if (!after) return [{ ...about(organization), action: "event.voided", before: shown.before }];
+  const action = "event.amended";
+  if (after.organization === organization) return [{ ...about(organization), action, ...shown }];
+  return [
+    { ...about(organization), action, before: shown.before, after: { reason } },
+    { ...about(after.organization), action, after: shown.after },
+  ];
+}
+
+function isUniqueViolation(error: unknown): boolean {
+  for (let cause = error; cause instanceof Error; cause = cause.cause)
+    if ("code" in cause && cause.code === uniqueViolation) return true;
+  return false;
+}

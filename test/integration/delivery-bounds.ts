@@ -1,0 +1,63 @@
+/** How often messages leave, and to whom an address is shown, in the world of deliveries.test.ts. */
+import { expect, test, vi } from "vitest";
+import type { DeliveryWorld } from "../support/delivery-world.ts";
+
+export function boundsOfDeliveries(world: () => DeliveryWorld): void {
+  test("however many channels have an address, twenty tests an hour go to it, and those who ask are answered alike", async () => {
+    const to = ["flooded@example.com"];
+    const mailsTo = () => world().mailbox.mails.filter((mail) => mail.to?.[0]?.address === to[0]).length;
+    const made: string[] = [];
+    for (let channel = 0; channel < 3; channel++) {
+      const { id } = (await world().make({ name: `to ${channel}`, kind: "email", to })).body;
+      for (let test = 0; test < 10; test++) {
+        const { status, body } = await world().ask("POST", `/v1/channels/${id}/test`);
+        expect(status).toBe(202);
+        made.push(body.delivery);
+      }
+    }
+    const settled = await Promise.all(
+      made.map((id) => world().once(id, ({ state }) => state === "sent" || state === "given_up")),
+    );
+    expect(settled.filter(({ state }) => state === "sent")).toHaveLength(20);
+    expect(mailsTo()).toBe(20);
+    const [elsewhere = ""] = await world().tell([(await world().make({ name: "alerts", kind: "email", to })).body.id]);
+    await world().once(elsewhere, ({ state }) => state === "sent");
+  });
+
+  test("a delivery is sent again twenty times an hour at most", async () => {
+    const { id: hook } = await world().webhook("/again-and-again");
+    const [id = ""] = await world().tell([hook]);
+    const statuses: number[] = [];
+    for (let time = 0; time < 20; time++) {
+      await world().once(id, ({ state, attempts }) => state === "sent" && attempts.length === time + 1);
+      statuses.push((await world().ask("POST", `/v1/deliveries/${id}/resend`)).status);
+    }
+    expect(statuses).toEqual([...Array(19).fill(202), 429]);
+  });
+
+  test.each([["webhook"], ["slack"]])(
+    "the address of a channel of %s, which lets whoever knows it write there, is shown to who may change it and stands in no audit",
+    async (kind) => {
+      const url = `http://127.0.0.1/hooks/of-${kind}-alone`;
+      const made = await world().make({ name: `hidden ${kind}`, kind, url });
+      expect(made.body.url).toBe(url);
+      await world().ask("PATCH", `/v1/channels/${made.body.id}`, { body: { url: `${url}-now` } });
+      const reader = (await world().accounts.makeKey("organization:acme", ["read"])).key;
+      const seen = await world().accounts.ask("GET", `/v1/channels/${made.body.id}`, { key: reader });
+      expect(seen.body.url).toBe("http://127.0.0.1/…");
+      const listed = await world().accounts.ask("GET", "/v1/channels", { key: reader });
+      const audit = await world().accounts.ask("GET", "/v1/audit?limit=1000", { key: world().accounts.rootKey });
+      expect(audit.body.entries.length).toBeGreaterThan(0);
+      for (const { body } of [listed, audit]) expect(JSON.stringify(body)).not.toContain(`of-${kind}-alone`);
+    },
+  );
+
+  test("a channel is tested ten times a minute at most", async () => {
+    const { id: hook } = await world().webhook("/tested");
+    const statuses: number[] = [];
+    for (let index = 0; index < 11; index++)
+      statuses.push((await world().ask("POST", `/v1/channels/${hook}/test`)).status);
+    expect(statuses).toEqual([...Array(10).fill(202), 429]);
+    await vi.waitFor(() => expect(world().receivedAt("/tested")).toHaveLength(10), { timeout: 20_000 });
+  });
+}
