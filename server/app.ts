@@ -146,8 +146,9 @@ export function createApp(deps: AppDeps): OpenAPIHono<HttpEnv> {
   app.use("/v1/*", attachActor(deps.authenticator));
   app.use("/metrics", attachActor(deps.authenticator));
   app.use("/v1/*", keyedTags(deps.postgres));
-  app.use("/v1/*", takeTurns(deps.questions, tree));
+  // Who waits for what gathered holds no turn meanwhile.
   if (ingest) app.use("/v1/*", noteQuestions(ingest.asked));
+  app.use("/v1/*", takeTurns(deps.questions, tree));
   app.use("/metrics", takeTurns(deps.questions, tree));
   app.use("/v1/*", idempotent({ postgres: deps.postgres }));
   if (ingest) {

@@ -28,6 +28,8 @@ import { storeBatch, untilDone } from "./store-batch.ts";
 
 /** A batch is closed at this many bytes of records, which bounds the memory of a flush and stays one block of ClickHouse. */
 const maxBatchBytes = 12 * 1024 * 1024;
+/** So many bytes of records are few: some two hundred events. */
+const fewBytes = 64 * 1024;
 /** Full batches in ClickHouse at once. A third gains nothing on two cores and costs its rows' memory. */
 const maxStoringBatches = 2;
 /** How far storing may run ahead of deriving, in batches and in bytes of their lines. */
@@ -240,7 +242,8 @@ export function startFlushLoop(
     }
     const isUrgent = () =>
       isWatched() || isStopping || waiters.length > 0 || works.length > 0 || fillsBatch(cursor, log.syncedEnd);
-    const gathering = createGathering(isUrgent, hurry, abort.signal);
+    const areFew = () => bytesBetween(cursor, log.syncedEnd) <= fewBytes;
+    const gathering = createGathering({ isUrgent, areFew, hurry, abort: abort.signal });
     while (!abort.signal.aborted) {
       wakeUp.clear();
       await runExclusive();
@@ -317,7 +320,12 @@ const bytesOf = (batches: readonly StoredBatch[]) => batches.reduce((sum, { byte
 
 /** Whether a whole batch waits between two positions; between segments it does, or soon will. */
 function fillsBatch(from: LogPosition | null, to: LogPosition): boolean {
-  return from?.segment !== to.segment || to.offset - from.offset >= maxBatchBytes;
+  return bytesBetween(from, to) >= maxBatchBytes;
+}
+
+/** Infinite where a segment ends between them. */
+function bytesBetween(from: LogPosition | null, to: LogPosition): number {
+  return from?.segment === to.segment ? to.offset - from.offset : Number.POSITIVE_INFINITY;
 }
 
 async function readRecords(log: WriteAheadLog, from: LogPosition | null, to: LogPosition): Promise<LogRecord[]> {

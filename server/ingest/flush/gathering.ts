@@ -1,6 +1,7 @@
 /**
  * When what is in the log is worth a batch. Each batch makes parts in ClickHouse that cost the same whether they hold one event or
- * thousands: where somebody waits for the events, they are stored at once and then ten times a second, else once a second.
+ * thousands: where somebody waits for the events, they are stored at once and then ten times a second, else once a second, and while
+ * they are few every five seconds.
  */
 import type { Signal } from "./signal.ts";
 
@@ -8,19 +9,32 @@ import type { Signal } from "./signal.ts";
 const pauseMs = 100;
 /** The same while nobody waits. */
 const patientPauseMs = 1_000;
+/** The same while there are few. */
+export const longestPauseMs = 5_000;
 
-/** `isUrgent`: whether somebody waits, also for what only arrives now. `hurry` is set when that may have become so, and when `abort` is. */
-export function createGathering(isUrgent: () => boolean, hurry: Signal, abort: AbortSignal) {
+export interface GatheringDeps {
+  /** Whether somebody waits, also for what only arrives now. */
+  isUrgent: () => boolean;
+  areFew: () => boolean;
+  /** Set when events may have become urgent, and when `abort` is. */
+  hurry: Signal;
+  abort: AbortSignal;
+}
+
+export function createGathering({ isUrgent, areFew, hurry, abort }: GatheringDeps) {
   let begunAtMs = Number.NEGATIVE_INFINITY;
+  function dueAtMs(waitingSinceMs: number): number {
+    if (isUrgent()) return begunAtMs + pauseMs;
+    return Math.max(begunAtMs, waitingSinceMs) + (areFew() ? longestPauseMs : patientPauseMs);
+  }
   return {
     /** Resolves when the next batch may begin. Rejects once aborted. */
     async whenDue(): Promise<void> {
       for (const waitingSinceMs = performance.now(); ; ) {
         hurry.clear();
-        const dueAtMs = isUrgent() ? begunAtMs + pauseMs : Math.max(begunAtMs, waitingSinceMs) + patientPauseMs;
-        const leftMs = dueAtMs - performance.now();
+        const leftMs = dueAtMs(waitingSinceMs) - performance.now();
         if (leftMs <= 0) return;
-        // Who comes to watch is looked for as often as batches would be stored.
+        // Who comes to watch is looked for as often as batches would be stored, and how many there are.
         let timer: NodeJS.Timeout | undefined;
         const paused = new Promise<void>((resolve) => {
           timer = setTimeout(resolve, Math.min(leftMs, pauseMs));

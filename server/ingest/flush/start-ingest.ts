@@ -19,7 +19,9 @@ import { KnownIds } from "../accept/known-ids.ts";
 import { parseRequestRecord } from "../accept/request-record.ts";
 import { createSequence, perMs, type Sequence } from "../log/sequence.ts";
 import { comparePositions, type LogRecord, openWriteAheadLog, type WriteAheadLog } from "../log/write-ahead-log.ts";
+import { createAttention } from "./attention.ts";
 import { type FlushLoop, type FlushObserver, startFlushLoop } from "./flush-loop.ts";
+import { longestPauseMs } from "./gathering.ts";
 import { createFreshnessSampler } from "./sample-freshness.ts";
 import { batchFiles } from "./seal-batch.ts";
 import { untilDone } from "./store-batch.ts";
@@ -29,12 +31,9 @@ const newestVersion = defineQuery("newest_version", z.object({}), z.object({ ver
 /** What a verdict may wait for storage to tell repeats; beyond it the sealer tells them, and the verdict says accepted. */
 const lookupTimeoutMs = 1_000;
 /** What derives is behind by no more than this; later it is asked whether it still may. */
-const askTermAfterMs = 2_000;
+const askTermAfterMs = longestPauseMs + 2_000;
 /** With some ten million events the filter is complete within this; with more the first requests pay for look-ups. */
 const filterPatienceMs = 1_500;
-
-/** Who asked a question is taken to ask the next one within this. */
-const askedForMs = 5_000;
 
 export interface IngestOptions {
   dataDir: string;
@@ -86,8 +85,8 @@ export interface Ingest {
   leftSince: number | undefined;
   /** For a process that runs alone: takes back the right to derive where another, which must not be there, has taken it. */
   keepEpoch(): Promise<void>;
-  /** Somebody asks what events came to. */
-  asked(): void;
+  /** See `Attention`. */
+  asked(): Promise<void>;
   /** Identities that others stored count here from now on. */
   gained(): void;
   /** Stores what is in the log, for at most `graceMs`; what is left is stored at the next start. */
@@ -143,12 +142,14 @@ export async function startIngest(options: IngestOptions): Promise<Ingest> {
   let filled = fill();
   await Promise.race([filled, delay(filterPatienceMs, undefined, { ref: false })]);
 
-  let askedAtMs = Number.NEGATIVE_INFINITY;
-  const { watchers } = options;
-  const isWatched = () => !watchers || watchers() > 0 || performance.now() - askedAtMs < askedForMs;
+  const attention = createAttention({
+    watchers: options.watchers,
+    lagMs: () => flush.lagMs(),
+    allStored: () => flush.whenStored(log.syncedEnd),
+  });
   const sampler = createFreshnessSampler(clickhouse, logger);
   const { observer } = options;
-  const flush = startFlushLoop(
+  const flush: FlushLoop = startFlushLoop(
     {
       log,
       clickhouse,
@@ -159,7 +160,7 @@ export async function startIngest(options: IngestOptions): Promise<Ingest> {
       announce: options.announce,
       onSettled: (position) => knownIds.settledThrough(position),
       logger,
-      isWatched,
+      isWatched: attention.isWatched,
       observer: {
         flushStageEnded: (stage, seconds) => observer?.flushStageEnded(stage, seconds),
         batchSealed: (batch) => observer?.batchSealed(batch),
@@ -197,9 +198,7 @@ export async function startIngest(options: IngestOptions): Promise<Ingest> {
       if (await alone.takeBack(localMaterializer.unfinishedSince()))
         logger.warn("another process had begun to derive levels from these events; taken back");
     },
-    asked() {
-      askedAtMs = performance.now();
-    },
+    asked: attention.asked,
     gained() {
       knownIds.hasGained();
       filled = filled.then(fill);

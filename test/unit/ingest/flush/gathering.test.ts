@@ -9,10 +9,10 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-function startGathering(isUrgent: () => boolean) {
+function startGathering(isUrgent: () => boolean, areFew = () => false) {
   const hurry = createSignal();
   const abort = new AbortController();
-  const gathering = createGathering(isUrgent, hurry, abort.signal);
+  const gathering = createGathering({ isUrgent, areFew, hurry, abort: abort.signal });
   /** The ms after which the next batch may begin, where nothing happens before `elapsedMs` are over. */
   async function dueAfterMs(elapsedMs = 2_000): Promise<number | undefined> {
     const startedAtMs = performance.now();
@@ -40,6 +40,20 @@ test("while nobody waits, events gather for a second and no longer, and a full b
   gathering.begun(true);
   isFull = true;
   expect(await dueAfterMs(0)).toBe(0);
+});
+
+test("few events for which nobody waits gather for five seconds, and when they become many for no longer than a second", async () => {
+  let areFew = true;
+  const { gathering, dueAfterMs } = startGathering(
+    () => false,
+    () => areFew,
+  );
+  expect(await dueAfterMs(10_000)).toBe(5_000);
+  gathering.begun(false);
+  setTimeout(() => {
+    areFew = false;
+  }, 450);
+  expect(await dueAfterMs(10_000)).toBe(1_000);
 });
 
 test("who begins to wait while events gather has them stored at once", async () => {

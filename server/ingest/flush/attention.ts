@@ -1,0 +1,54 @@
+/** Whether anybody looks at what events come to: where nobody does they gather, and who asks then does not see that they did. */
+
+/** Who asked a question is taken to ask the next one within this. */
+const askedForMs = 5_000;
+/** Who asks after a while sees at least what was taken so long before, or has waited so long for it. */
+const answeredWithinMs = 1_000;
+
+export interface AttentionDeps {
+  /** How many watch; absent where others may watch that this process does not know of. */
+  watchers: (() => number) | undefined;
+  /** The age of the oldest event that cannot be queried yet, in ms; 0: all can. */
+  lagMs: () => number;
+  /** Resolves when all that was taken until now can be queried. */
+  allStored: () => Promise<void>;
+}
+
+export interface Attention {
+  isWatched(): boolean;
+  /** Somebody asks. Resolves when what was taken a second before can be queried, after a second at the latest. */
+  asked(): Promise<void>;
+}
+
+export function createAttention({ watchers, lagMs, allStored }: AttentionDeps): Attention {
+  let askedAtMs = Number.NEGATIVE_INFINITY;
+  /** While what gathered is being stored: those who ask meanwhile wait with the first. */
+  let catchingUp: Promise<void> | undefined;
+  const isWatched = () => !watchers || watchers() > 0 || performance.now() - askedAtMs < askedForMs;
+  return {
+    isWatched,
+    async asked() {
+      const hasGathered = !isWatched() && lagMs() > answeredWithinMs;
+      askedAtMs = performance.now();
+      if (hasGathered) {
+        const caughtUp = endedWithin(allStored(), answeredWithinMs).then(() => {
+          if (catchingUp === caughtUp) catchingUp = undefined;
+        });
+        catchingUp = caughtUp;
+      }
+      await catchingUp;
+    },
+  };
+}
+
+/** Resolves when `work` has ended, however it does, or has taken so long. */
+function endedWithin(work: Promise<unknown>, ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, ms);
+    const end = () => {
+      clearTimeout(timer);
+      resolve();
+    };
+    work.then(end, end);
+  });
+}
