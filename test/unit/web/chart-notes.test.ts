@@ -25,14 +25,22 @@ test("what a rule would have told is marked in the window that it was found in o
     { at: "2026-03-03T13:00:00Z", text: "the third" },
     { at: "2026-04-03T13:00:00Z", text: "beyond" },
   ];
-  const content = chartContent(answer, [], Date.parse("2026-03-06T00:00:00Z"), undefined, { marks });
-  expect(content.marks).toEqual(["the first", "", "the second, and 1 more", ""]);
+  const content = chartContent(answer, [], Date.parse("2026-03-06T00:00:00Z"), { notes: { marks } });
+  expect(content.marks.map((own) => own.map(({ text }) => text))).toEqual([
+    ["the first"],
+    [],
+    ["the second", "the third"],
+    [],
+  ]);
 });
 
 test("a limit is drawn in the unit of what is measured against it", () => {
-  const limit = { value: "75", text: "75 % of 100: 75" };
-  const content = chartContent(answer, [], Date.parse("2026-03-06T00:00:00Z"), undefined, { limit });
-  expect(content.limit).toEqual({ value: 75, unit: "minutes", text: "75 % of 100: 75" });
+  const limits = [
+    { value: "75", unit: "minutes", text: "75 % of 100: 75" },
+    { value: "5", unit: "count", text: "of what is not shown" },
+  ];
+  const content = chartContent(answer, [], Date.parse("2026-03-06T00:00:00Z"), { notes: { limits } });
+  expect(content.limits).toEqual([{ value: 75, unit: "minutes", text: "75 % of 100: 75" }]);
 });
 
 test("running totals say how much of a cycle was used by the end of each window", () => {

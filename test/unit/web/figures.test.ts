@@ -4,8 +4,10 @@ import { describe, expect, it } from "vitest";
 import type { MeterSummary } from "../../../server/contract/meters.ts";
 import type { UsageAnswer } from "../../../server/contract/usage.ts";
 import { breakdownRows } from "../../../web/src/charts/breakdown.ts";
-import { chartContent, chartSummary, windowTitle } from "../../../web/src/charts/chart-content.ts";
-import { colorsOf, drawnAs } from "../../../web/src/charts/meters.ts";
+import { chartContent, chartSummary, panelsOf, windowTitle } from "../../../web/src/charts/chart-content.ts";
+import { looksOf, looksOfKeys } from "../../../web/src/charts/looks.ts";
+import { drawnAs } from "../../../web/src/charts/meters.ts";
+import { changeOf, readoutOf, sayReadout, windowAt } from "../../../web/src/charts/readout.ts";
 import { compareFigures, formatSort, parseSort, usageRows, usualSort } from "../../../web/src/charts/usage-table.ts";
 import { formatComparison, parseComparison } from "../../../web/src/state/comparison.ts";
 import { firstEventCommand, quoted } from "../../../web/src/words/curl-line.ts";
@@ -174,10 +176,17 @@ describe("a comparison", () => {
 
   it("is drawn and told beside its meter, and nothing is without one", () => {
     const [series] = chartContent(compared, meters, now).series;
-    expect(series?.compared).toEqual([4, 3, null]);
-    expect(series?.comparedTexts).toEqual(["4 minutes, Wed, 25 Feb 2026", "3 minutes, Thu, 26 Feb 2026", ""]);
+    expect(series?.compared.map((point) => point?.value ?? null)).toEqual(["4", "3", null]);
+    const content = chartContent(compared, meters, now);
+    expect(content.comparedName).toBe("25 – 27 Feb 2026");
+    expect(readoutOf(content, 0)).toMatchObject({
+      title: "Sun, 1 Mar 2026",
+      comparedTitle: "Wed, 25 Feb 2026",
+      rows: [{ text: "10.0 minutes", before: "4.0 minutes", change: { direction: 1, text: "+150 %" } }],
+    });
+    expect(readoutOf(content, 2).rows[0]).toMatchObject({ before: "nothing beside it", change: undefined });
     expect(chartContent(answer, meters, now).series.map((one) => one.compared)).toEqual([[], []]);
-    expect(chartSummary(compared, meters)).toContain("in the range compared with: 7.0 minutes");
+    expect(chartSummary(compared, meters)).toContain("25 – 27 Feb 2026: 7.0 minutes");
   });
 
   it("is written into the address and read back", () => {
@@ -223,31 +232,77 @@ describe("a breakdown", () => {
 
 describe("the chart", () => {
   it("draws sums as bars and what does not add up as lines", () => {
-    const { series, running } = chartContent(answer, meters, now);
+    const { series, notes } = chartContent(answer, meters, now);
     expect(series.map(({ kind }) => kind)).toEqual(["bar", "line"]);
-    expect(series[0]?.texts).toEqual(["10 minutes", "20.25 minutes", "5 minutes"]);
-    expect(running).toEqual([false, false, true]);
+    expect(series[0]?.texts).toEqual(["10.0 minutes", "20.3 minutes", "5.0 minutes"]);
+    expect(notes).toEqual(["", "", "so far"]);
     expect(["sessions", "active_participants", "live_sessions"].map(drawnAs)).toEqual(["bar", "line", "line"]);
   });
 
   it("keeps a meter's colour when it is shown alone", () => {
-    const alone = chartContent(answer, meters, now, "max_concurrent_participants");
+    const alone = chartContent(answer, meters, now, { only: "max_concurrent_participants" });
     const both = chartContent(answer, meters, now);
     expect(alone.series).toEqual([both.series[1]]);
   });
 
-  it("gives each of up to eight chosen meters a colour of its own, whichever they are and in whatever order", () => {
-    const catalog = Array.from({ length: 23 }, (_, place) => `m${place}`);
+  it("gives a meter the same look whatever is drawn beside it, and no other meter that look", () => {
+    const catalog = Array.from({ length: 37 }, (_, place) => `m${place}`);
     const all = catalog.map((meter) => meterOf(meter, meter, "count"));
+    const whole = looksOf(catalog, all);
+    expect(new Set([...whole.values()].map((look) => JSON.stringify(look))).size).toBe(37);
     fc.assert(
       fc.property(fc.shuffledSubarray(catalog, { minLength: 1, maxLength: 8 }), (chosen) => {
-        const colors = colorsOf(chosen, all);
-        expect(new Set(colors.values()).size).toBe(chosen.length);
-        for (const color of colors.values()) expect(color).toSatisfy((token: number) => token >= 1 && token <= 8);
-        expect(colorsOf([...chosen].reverse(), all)).toEqual(colors);
+        for (const [meter, look] of looksOf(chosen, all)) expect(look).toEqual(whole.get(meter));
       }),
     );
-    expect(colorsOf(catalog, all).size).toBe(23);
+  });
+
+  it("gives up to seven groups a colour each, by what they are and not by their rank", () => {
+    fc.assert(
+      fc.property(fc.uniqueArray(fc.string(), { minLength: 1, maxLength: 7 }), (keys) => {
+        const looks = looksOfKeys(keys);
+        expect(new Set([...looks.values()].map(({ color }) => color)).size).toBe(keys.length);
+        expect(looksOfKeys([...keys].reverse())).toEqual(looks);
+      }),
+    );
+  });
+
+  it("says of a window all values with their units, and the zone", () => {
+    const content = chartContent(answer, meters, now);
+    expect(windowAt(content, Date.parse("2026-03-02T13:00:00Z"))).toBe(1);
+    expect(windowAt(content, Date.parse("2026-03-09T13:00:00Z"))).toBe(-1);
+    expect(sayReadout(content, 2)).toBe(
+      "Tue, 3 Mar 2026, UTC, so far. Participation minutes: 5.0 minutes; Peak participants: 3.",
+    );
+    expect(sayReadout(content, 0, "max_concurrent_participants")).toBe("Sun, 1 Mar 2026, UTC. Peak participants: 9.");
+  });
+
+  it("shows what is not known as a gap, and says so", () => {
+    const [minutes] = answer.meters;
+    const series = minutes?.series.map((point, place) => (place === 1 ? { ...point, value: null } : point)) ?? [];
+    const content = chartContent({ ...answer, meters: minutes ? [{ ...minutes, series }] : [] }, meters, now);
+    expect(content.series[0]?.values).toEqual([10, null, 5]);
+    expect(readoutOf(content, 1).rows[0]).toMatchObject({ text: "no data", change: undefined });
+  });
+
+  it("tells a change by sign and size, and never one from nothing in percent", () => {
+    expect(changeOf(9, 12)).toEqual({ direction: -1, text: "−25 %" });
+    expect(changeOf(3, 0)).toEqual({ direction: 1, text: "new" });
+    expect(changeOf(0, 0)).toEqual({ direction: 0, text: "±0 %" });
+    expect(changeOf(null, 3)).toBeUndefined();
+  });
+
+  it("is drawn in parts, one a series, where units or series are too many for one", () => {
+    const many = (count: number, unitOf: (place: number) => string): UsageAnswer => ({
+      ...answer,
+      meters: Array.from({ length: count }, (_, place) => ({
+        ...{ meter: `m${place}`, unit: unitOf(place), total: 0, series: answer.meters[0]?.series ?? [] },
+      })),
+    });
+    const parts = (count: number, unitOf: (place: number) => string) =>
+      panelsOf(chartContent(many(count, unitOf), [], now)).length;
+    expect([parts(6, () => "count"), parts(7, () => "count")]).toEqual([1, 7]);
+    expect([parts(3, (place) => `u${place}`), parts(4, (place) => `u${place}`)]).toEqual([1, 4]);
   });
 
   it("is said in words, with totals that are the answer's and not sums", () => {

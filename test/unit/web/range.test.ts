@@ -3,13 +3,16 @@ import {
   addDays,
   dateIn,
   describeDays,
+  describeSpan,
   formatRange,
   isDate,
   isRunning,
   type PresetId,
   parseRange,
   presets,
+  shiftSpan,
   spanOf,
+  wholeDays,
   windowsFor,
 } from "../../../web/src/state/range.ts";
 
@@ -28,6 +31,11 @@ describe("a named range", () => {
     ["year", "2026-01-01", "now", "2026-03-01", 60],
   ])("%s covers the days it says", (preset, from, to, lastDay, days) => {
     expect(spanOf({ preset }, "UTC", at)).toEqual({ from, to, firstDay: from, lastDay, days });
+  });
+
+  it("of the last 12 months begins with a month, so that none is cut at its start", () => {
+    expect(spanOf({ preset: "12m" }, "UTC", at)).toMatchObject({ from: "2025-04-01", to: "now" });
+    expect(spanOf({ preset: "12m" }, "UTC", Date.parse("2026-12-05T00:00:00Z")).from).toBe("2026-01-01");
   });
 
   it("counts the days of the zone, not of UTC", () => {
@@ -56,6 +64,53 @@ describe("a custom range", () => {
   });
 });
 
+describe("an exact range", () => {
+  it("is asked by its instants, and what ends now goes on", () => {
+    expect(spanOf({ preset: "exact", from: "now-6h", to: "now" }, "UTC", at)).toEqual({
+      ...{ from: "2026-02-28T20:30:00.000Z", to: "now", firstDay: "2026-02-28", lastDay: "2026-03-01", days: 0.25 },
+    });
+    expect(windowsFor(0.25)).toEqual({ choices: ["minute", "hour"], usual: "minute" });
+  });
+
+  it("that covers whole days of the zone becomes these days", () => {
+    const [from, to] = ["2026-03-28T23:00:00Z", "2026-03-29T22:00:00Z"].map(Date.parse) as [number, number];
+    expect(wholeDays(from, to, "Europe/Berlin")).toEqual({
+      ...{ preset: "custom", from: "2026-03-29", through: "2026-03-29" },
+    });
+    expect(wholeDays(from, to, "UTC")).toBeUndefined();
+    expect(wholeDays(from, to + 60_000, "Europe/Berlin", true)).toMatchObject({ through: "2026-03-30" });
+  });
+
+  it("is described with its times", () => {
+    const exact = (from: string, to: string) =>
+      describeSpan(spanOf({ preset: "exact", from, to }, "UTC", at), "UTC", at);
+    expect(exact("2026-02-21T10:00Z", "2026-02-21T16:00Z")).toBe("21 Feb 2026, 10:00 – 16:00");
+    expect(exact("2026-02-21T10:00Z", "2026-02-22T00:00Z")).toBe("21 Feb 2026, 10:00 – 24:00");
+    expect(exact("now-1d", "now")).toBe("28 Feb 2026, 02:30 – 1 Mar 2026, 02:30");
+  });
+
+  it.each([
+    ["in the wrong order", "2026-02-02T00:00:00Z", "2026-02-01T00:00:00Z"],
+    ["before any that the server takes", "1990-02-01T00:00:00Z", "2026-02-01T00:00:00Z"],
+    ["that are no instants", "yesterday", "now"],
+  ])("with ends %s is the last 30 days", (_, from, to) => {
+    expect(parseRange(undefined, from, undefined, to)).toEqual({ preset: "30d" });
+  });
+});
+
+it("the range before and after is as long, and a whole month stays a whole month", () => {
+  const shifted = (from: string, through: string, by: -1 | 1) =>
+    shiftSpan(spanOf({ preset: "custom", from, through }, "UTC", at), by, "UTC", at);
+  expect(shifted("2026-01-01", "2026-01-31", 1)).toEqual({
+    preset: "custom",
+    from: "2026-02-01",
+    through: "2026-02-28",
+  });
+  expect(shifted("2026-01-01", "2026-01-31", -1)).toMatchObject({ from: "2025-12-01", through: "2025-12-31" });
+  expect(shifted("2026-02-10", "2026-02-12", -1)).toMatchObject({ from: "2026-02-07", through: "2026-02-09" });
+  expect(shifted("2026-03-01", "2026-03-01", 1)).toBeUndefined();
+});
+
 describe("the address", () => {
   it("gives back every range that was written into it", () => {
     for (const { id } of presets) {
@@ -63,8 +118,10 @@ describe("the address", () => {
       expect(parseRange(written.range, written.from, written.through)).toEqual({ preset: id });
     }
     const custom = { preset: "custom", from: "2026-01-01", through: "2026-01-31" } as const;
-    const written = formatRange(custom);
-    expect(parseRange(written.range, written.from, written.through)).toEqual(custom);
+    for (const range of [custom, { preset: "exact", from: "now-6h", to: "now" }] as const) {
+      const written = formatRange(range);
+      expect(parseRange(written.range, written.from, written.through, written.to)).toEqual(range);
+    }
   });
 
   it.each([

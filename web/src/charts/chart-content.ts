@@ -1,18 +1,84 @@
 /** Turns an answer of GET /v1/usage into what a chart draws and what a sentence says of it, pure. */
 import type { MeterSummary } from "@contract/meters.ts";
-import type { Figure, UsageAnswer, UsagePoint, WindowKind } from "@contract/usage.ts";
-import { isRunning } from "../state/range.ts";
-import { dateFormat, formatExact, formatFigure, formatTime, withUnit } from "../words/format.ts";
-import type { ChartContent } from "./chart.ts";
-import { colorsOf, drawnAs, titleOf } from "./meters.ts";
+import type { Figure, MeterUsage, UsageAnswer, UsagePoint, WindowKind } from "@contract/usage.ts";
+import { dateIn, describeDays, isRunning } from "../state/range.ts";
+import { dateFormat, formatFigure, formatTime, withUnit } from "../words/format.ts";
+import { type Look, looksOf, looksOfKeys, otherLook } from "./looks.ts";
+import { drawnAs, titleOf } from "./meters.ts";
 import { comparedPoints } from "./usage-table.ts";
+
+export interface ChartSeries {
+  /** The meter, or with groups the key; ` other` of what was taken together. */
+  key: string;
+  title: string;
+  unit: string;
+  look: Look;
+  kind: "bar" | "line";
+  /** Null: nothing is known of that window, which is a gap and no zero. */
+  values: readonly (number | null)[];
+  /** The figures as people read them, with their unit. */
+  texts: readonly string[];
+  /** Of the windows compared with; empty without a comparison. */
+  compared: readonly (UsagePoint | null)[];
+}
+
+/** Something that happened, which is not a figure. */
+export interface ChartMark {
+  at: string;
+  text: string;
+  kind?: "alert" | "plan" | "correction";
+}
+
+export interface ChartLimit {
+  value: number;
+  unit: string;
+  text: string;
+}
+
+/** Where a running total will be at the end of each window, of those to come: most likely between low and high. */
+export interface ChartBand {
+  unit: string;
+  text: string;
+  low: readonly (number | null)[];
+  high: readonly (number | null)[];
+}
+
+export interface ChartContent {
+  windows: readonly { startMs: number; endMs: number }[];
+  /** One a window, short, for the axis. */
+  labels: readonly string[];
+  /** One a window, in full. */
+  titles: readonly string[];
+  /** Why the window is not a whole one; empty where it is. */
+  notes: readonly ("" | "so far" | "part")[];
+  tz: string;
+  series: readonly ChartSeries[];
+  /** All series of one unit taken together, where they add up: what the meter came to. */
+  whole: readonly Figure[] | undefined;
+  /** The series are parts of one meter, which stand on each other. */
+  isStacked: boolean;
+  /** The days compared with, such as `1 – 7 Mar 2026`. */
+  comparedName: string | undefined;
+  /** The same windows of the range compared with, as they are called. */
+  comparedTitles: readonly string[];
+  /** Lines across: what the figures are measured against. */
+  limits: readonly ChartLimit[];
+  band: ChartBand | undefined;
+  /** One a window: what happened in it. */
+  marks: readonly (readonly ChartMark[])[];
+}
 
 /** What is drawn besides the figures. */
 export interface ChartNotes {
-  /** In the unit of the first meter. */
-  limit?: { value: string; text: string } | undefined;
-  /** Instants, each with what happened then. */
-  marks?: readonly { at: string; text: string }[] | undefined;
+  limits?: readonly { value: string; unit: string; text: string }[] | undefined;
+  marks?: readonly ChartMark[] | undefined;
+  band?: ChartBand | undefined;
+}
+
+/** Of a meter that was asked by a dimension: its groups are drawn in place of the meters. */
+export interface GroupsShown {
+  meter: string;
+  nameOf: (key: string) => string;
 }
 
 /** Every meter of an answer has the same windows, so the first one's stand for all. */
@@ -20,49 +86,92 @@ export function chartContent(
   answer: UsageAnswer,
   all: readonly MeterSummary[],
   nowMs: number,
-  only?: string,
-  { limit, marks = [] }: ChartNotes = {},
+  { only, groups, notes = {} }: { only?: string | undefined; groups?: GroupsShown; notes?: ChartNotes } = {},
 ): ChartContent {
   const windows = answer.meters[0]?.series ?? [];
-  const colors = colorsOf(
+  const grouped = groups && answer.meters.find(({ meter }) => meter === groups.meter);
+  const shown = answer.meters.filter(({ meter }) => only === undefined || meter === only);
+  const looks = looksOf(
     answer.meters.map(({ meter }) => meter),
     all,
   );
+  const series =
+    groups && grouped
+      ? seriesOfGroups(grouped, groups.nameOf)
+      : shown.map((one) => seriesOfMeter(one, titleOf(one.meter, all), looks.get(one.meter) ?? otherLook));
+  const units = new Set(series.map(({ unit }) => unit));
+  const compared = series.find((one) => one.compared.length > 0)?.compared ?? [];
   return {
-    limit: limit && { value: Number(limit.value), text: limit.text, unit: answer.meters[0]?.unit ?? "" },
-    marks: windows.map((point) => marksWithin(point, marks)),
+    windows: windows.map(({ start, end }) => ({ startMs: Date.parse(start), endMs: Date.parse(end) })),
     labels: windows.map((point) => windowLabel(point, answer.window, answer.tz)),
     titles: windows.map((point) => windowTitle(point, answer.window, answer.tz)),
-    running: windows.map((point) => isRunning(point, answer, nowMs)),
-    series: answer.meters
-      .filter(({ meter }) => only === undefined || meter === only)
-      .map((one) => {
-        const { meter, unit, series } = one;
-        const compared = comparedPoints(one);
-        return {
-          title: titleOf(meter, all),
-          unit,
-          color: colors.get(meter) ?? 1,
-          kind: drawnAs(meter),
-          values: series.map(({ value }) => drawn(value)),
-          texts: series.map(({ value }) => withUnit(formatExact(value), unit)),
-          compared: compared.map((point) => drawn(point?.value ?? null)),
-          comparedTexts: compared.map((point) =>
-            point === null
-              ? ""
-              : `${withUnit(formatExact(point.value), unit)}, ${windowTitle(point, answer.window, answer.tz)}`,
-          ),
-        };
-      }),
+    notes: windows.map((point) => (isRunning(point, answer, nowMs) ? "so far" : point.partial ? "part" : "")),
+    tz: answer.tz,
+    series,
+    whole: grouped?.series.map(({ value }) => value),
+    isStacked: grouped !== undefined && drawnAs(grouped.meter) === "bar",
+    comparedName: comparedName(answer),
+    comparedTitles: compared.map((point) => (point ? windowTitle(point, answer.window, answer.tz) : "")),
+    limits: (notes.limits ?? [])
+      .filter(({ unit }) => units.has(unit))
+      .map(({ value, ...limit }) => ({ ...limit, value: Number(value) })),
+    band: notes.band,
+    marks: windows.map((point) => marksWithin(point, notes.marks ?? [])),
   };
 }
 
-function marksWithin({ start, end }: UsagePoint, marks: NonNullable<ChartNotes["marks"]>): string {
+function seriesOfMeter(usage: MeterUsage, title: string, look: Look): ChartSeries {
+  const { meter, unit, series } = usage;
+  return { key: meter, title, look, kind: drawnAs(meter), compared: comparedPoints(usage), ...figuresOf(series, unit) };
+}
+
+function seriesOfGroups({ meter, unit, groups = [] }: MeterUsage, nameOf: (key: string) => string): ChartSeries[] {
+  const looks = looksOfKeys(groups.filter((group) => !group.is_other).map(({ key }) => key));
+  return groups.map(({ key, is_other: isOther = false, series }) => ({
+    key: isOther ? otherKey : key,
+    title: isOther ? "Other" : nameOf(key),
+    look: isOther ? otherLook : (looks.get(key) ?? otherLook),
+    kind: drawnAs(meter),
+    compared: [],
+    ...figuresOf(series, unit),
+  }));
+}
+
+/** No dimension has a value that begins with a space. */
+export const otherKey = " other";
+
+const figuresOf = (series: readonly UsagePoint[], unit: string) => ({
+  unit,
+  values: series.map(({ value }) => drawn(value)),
+  texts: series.map(({ value }) => (value === null ? "no data" : withUnit(formatFigure(value), unit))),
+});
+
+/** The days of the range compared with, as the server chose them: `1 – 7 Mar 2026`. */
+export function comparedName({ meters, tz }: Pick<UsageAnswer, "meters" | "tz">): string | undefined {
+  const compared = meters.find((one) => one.comparison)?.comparison;
+  return compared && describeDays(dateIn(tz, Date.parse(compared.from)), dateIn(tz, Date.parse(compared.to) - 1));
+}
+
+function marksWithin({ start, end }: UsagePoint, marks: readonly ChartMark[]): ChartMark[] {
   const [startMs, endMs] = [Date.parse(start), Date.parse(end)];
   // What is found at a window's end was in it.
-  const own = marks.filter(({ at }) => Date.parse(at) > startMs && Date.parse(at) <= endMs);
-  const more = own.length > 1 ? `, and ${own.length - 1} more` : "";
-  return own[0] ? `${own[0].text}${more}` : "";
+  return marks.filter(({ at }) => Date.parse(at) > startMs && Date.parse(at) <= endMs);
+}
+
+/** More than these in one drawing cannot be told apart, or have no axis left. */
+const [unitsTogether, seriesTogether] = [3, 6];
+
+/** The drawings that a chart consists of: one, or one a series where there are too many for one. */
+export function panelsOf(content: ChartContent): ChartContent[] {
+  const units = new Set(content.series.map(({ unit }) => unit));
+  if (units.size <= unitsTogether && content.series.length <= seriesTogether) return [content];
+  return content.series.map((series) => ({
+    ...content,
+    series: [series],
+    isStacked: false,
+    limits: content.limits.filter(({ unit }) => unit === series.unit),
+    band: content.band?.unit === series.unit ? content.band : undefined,
+  }));
 }
 
 /** The same answer with each window's figure added to all before it: how a cycle filled up. */
@@ -81,7 +190,7 @@ export function runningTotals(answer: UsageAnswer): UsageAnswer {
   };
 }
 
-/** A drawing needs no more than a float has; the exact figure is in the text. */
+/** A drawing needs no more than a float has. */
 const drawn = (value: Figure) => (value === null ? null : Number(value));
 
 /** Short, for an axis: `14:00` and at midnight the day, `21 Nov`, `Nov 2026`. */
@@ -99,10 +208,15 @@ function windowLabel(point: UsagePoint, window: WindowKind, tz: string): string 
 }
 
 /**
- * In full, for a table's row and a tooltip: `Sat 21 Nov 2026, 14:00`, `Week of 16 Nov 2026`. Without the year where the
+ * In full, for a table's row and a readout: `Sat 21 Nov 2026, 14:00`, `Week of 16 Nov 2026`. Without the year where the
  * place is narrow and the range says it.
  */
-export function windowTitle(point: UsagePoint, window: WindowKind, tz: string, isNarrow = false): string {
+export function windowTitle(
+  point: Pick<UsagePoint, "start">,
+  window: WindowKind,
+  tz: string,
+  isNarrow = false,
+): string {
   const start = Date.parse(point.start);
   const day = { weekday: "short", day: "numeric", month: "short", year: isNarrow ? undefined : "numeric" } as const;
   switch (window) {
@@ -116,7 +230,7 @@ export function windowTitle(point: UsagePoint, window: WindowKind, tz: string, i
     case "day":
       return dateFormat(tz, day).format(start);
     default:
-      return windowLabel(point, window, tz);
+      return windowLabel(point as UsagePoint, window, tz);
   }
 }
 
@@ -133,7 +247,7 @@ export function chartSummary(answer: UsageAnswer, all: readonly MeterSummary[]):
       const of = withUnit(formatFigure(total), unit);
       const when = windowTitle(highest, answer.window, answer.tz);
       const before = comparison
-        ? `; in the range compared with: ${withUnit(formatFigure(comparison.total), unit)}`
+        ? `; ${comparedName({ meters: [{ meter, unit, total, series, comparison }], tz: answer.tz })}: ${withUnit(formatFigure(comparison.total), unit)}`
         : "";
       return `${title}: ${of} ${drawnAs(meter) === "bar" ? "in all" : "over the range"}${before}; highest: ${when}.`;
     })

@@ -10,12 +10,16 @@ interface PictureWords {
 /** In CSS pixels. */
 const [edge, headHeight, legendHeight] = [24, 64, 36];
 
-/** PNG with the pixels that the chart is drawn with. Throws where the browser gives none. */
-export async function pictureOfChart(chart: HTMLCanvasElement, { title, range, legend }: PictureWords): Promise<Blob> {
+/** PNG with the pixels that the drawings have, one below the other. Throws where the browser gives none. */
+export async function pictureOfChart(
+  drawings: readonly HTMLCanvasElement[],
+  { title, range, legend }: PictureWords,
+): Promise<Blob> {
   const style = getComputedStyle(document.documentElement);
   const token = (name: string) => style.getPropertyValue(name).trim();
-  const [width, height] = [chart.clientWidth, chart.clientHeight];
-  const scale = chart.width / Math.max(1, width);
+  const width = Math.max(...drawings.map(({ clientWidth }) => clientWidth));
+  const height = drawings.reduce((sum, { clientHeight }) => sum + clientHeight, 0);
+  const scale = (drawings[0]?.width ?? 1) / Math.max(1, width);
   const picture = document.createElement("canvas");
   picture.width = Math.round((width + 2 * edge) * scale);
   picture.height = Math.round((height + headHeight + legendHeight + 2 * edge) * scale);
@@ -31,7 +35,11 @@ export async function pictureOfChart(chart: HTMLCanvasElement, { title, range, l
   };
   write(title, edge, edge + 18, "600 18px", "--ink");
   write(range, edge, edge + 40, "13px", "--ink-faint");
-  context.drawImage(chart, edge, edge + headHeight, width, height);
+  let top = edge + headHeight;
+  for (const drawing of drawings) {
+    context.drawImage(drawing, edge, top, drawing.clientWidth, drawing.clientHeight);
+    top += drawing.clientHeight;
+  }
   let x = edge;
   const y = edge + headHeight + height + legendHeight - 8;
   for (const { label, color } of legend) {

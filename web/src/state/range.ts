@@ -3,11 +3,12 @@
  * load asks the server for the days that are now. Dates are those of a zone's calendar, written YYYY-MM-DD.
  */
 import type { UsagePoint, WindowKind } from "@contract/usage.ts";
-import { dateFormat } from "../words/format.ts";
+import { dateFormat, formatTime } from "../words/format.ts";
 
 export const presets = [
   { id: "today", label: "Today", key: "D" },
   { id: "yesterday", label: "Yesterday", key: "E" },
+  { id: "24h", label: "Last 24 hours", key: "H" },
   { id: "7d", label: "Last 7 days", key: "W" },
   { id: "28d", label: "Last 28 days", key: "F" },
   { id: "30d", label: "Last 30 days", key: "T" },
@@ -15,19 +16,29 @@ export const presets = [
   { id: "month", label: "This month", key: "M" },
   { id: "last-month", label: "Last month", key: "P" },
   { id: "year", label: "This year", key: "Y" },
+  { id: "12m", label: "Last 12 months", key: "L" },
 ] as const;
 export type PresetId = (typeof presets)[number]["id"];
 
-/** `through` is the last day that is part of the range, as a person would say it. */
-export type Range = { preset: PresetId } | { preset: "custom"; from: string; through: string };
+type NamedRange = { preset: PresetId };
+
+/**
+ * `through` is the last day that is part of the range, as a person would say it. The ends of an exact range are RFC 3339
+ * instants, `now`, or such as `now-6h`, which stays relative.
+ */
+export type Range =
+  | NamedRange
+  | { preset: "custom"; from: string; through: string }
+  | { preset: "exact"; from: string; to: string };
 
 export interface Span {
-  /** What the server is asked: a date, exclusive `to`, or `now` while the last day is running. */
+  /** What the server is asked: a date or an instant, exclusive `to`, or `now` while the range is running. */
   from: string;
   to: string;
   /** The first and the last day, inclusive. */
   firstDay: string;
   lastDay: string;
+  /** Of an exact range with its part of a day. */
   days: number;
 }
 
@@ -52,10 +63,30 @@ export function isDate(text: string): boolean {
   return !Number.isNaN(ms) && new Date(ms).toISOString().slice(0, 10) === text;
 }
 
+const unitMs = { m: 60_000, h: 60 * 60_000, d: dayMs, w: 7 * dayMs } as const;
+const relative = /^now(?:-(\d{1,5})([mhdw]))?$/;
+const instant = /^\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:\d\d)$/;
+const firstInstant = Date.parse("2000-01-01T00:00:00Z");
+const lastInstant = Date.parse("2200-01-01T00:00:00Z");
+
+/** Ms since 1970 of an end of an exact range; undefined where it is none, or none that the server takes. */
+export function instantOf(text: string, nowMs: number): number | undefined {
+  const [isRelative, count, unit] = relative.exec(text) ?? [];
+  const ms = isRelative
+    ? nowMs - Number(count ?? 0) * unitMs[(unit ?? "m") as keyof typeof unitMs]
+    : instant.test(text)
+      ? Date.parse(text)
+      : Number.NaN;
+  return ms >= firstInstant && ms < lastInstant ? ms : undefined;
+}
+
 /** The days of `range` as of `nowMs` in `tz`. */
 export function spanOf(range: Range, tz: string, nowMs: number): Span {
+  if (range.preset === "exact") return exactSpan(range.from, range.to, tz, nowMs);
   const today = dateIn(tz, nowMs);
-  const [firstDay, lastDay] = daysOf(range, today);
+  const days = daysOf(range, today);
+  if (!days) return exactSpan("now-24h", "now", tz, nowMs);
+  const [firstDay, lastDay] = days;
   return {
     from: firstDay,
     to: lastDay >= today ? "now" : addDays(lastDay, 1),
@@ -65,8 +96,64 @@ export function spanOf(range: Range, tz: string, nowMs: number): Span {
   };
 }
 
-function daysOf(range: Range, today: string): [string, string] {
+function exactSpan(from: string, to: string, tz: string, nowMs: number): Span {
+  const fromMs = instantOf(from, nowMs) ?? nowMs - dayMs;
+  const toMs = Math.max(fromMs + 60_000, instantOf(to, nowMs) ?? nowMs);
+  return {
+    from: new Date(fromMs).toISOString(),
+    to: to === "now" ? "now" : new Date(toMs).toISOString(),
+    firstDay: dateIn(tz, fromMs),
+    lastDay: dateIn(tz, toMs - 1),
+    days: (toMs - fromMs) / dayMs,
+  };
+}
+
+/** `1 – 30 Nov 2026`; of an exact range with its times: `21 Nov 2026, 10:00 – 16:00`. */
+export function describeSpan({ from, to, firstDay, lastDay }: Span, tz: string, nowMs: number): string {
+  if (!from.includes("T")) return describeDays(firstDay, lastDay);
+  const clock = (ms: number) => formatTime(ms, tz, { hour: "2-digit", minute: "2-digit" });
+  const [fromMs, toMs] = [Date.parse(from), to === "now" ? nowMs : Date.parse(to)];
+  const day = (date: string) => describeDays(date, date);
+  const end = clock(toMs);
+  if (firstDay === lastDay) return `${day(firstDay)}, ${clock(fromMs)} – ${end === "00:00" ? "24:00" : end}`;
+  const last = end === "00:00" ? `${day(lastDay)}, 24:00` : `${day(dateIn(tz, toMs))}, ${end}`;
+  return `${day(firstDay)}, ${clock(fromMs)} – ${last}`;
+}
+
+/** As long a range right before (`by` -1) or after (1): whole months stay whole months; none that begins after now. */
+export function shiftSpan(span: Span, by: -1 | 1, tz: string, nowMs: number): Range | undefined {
+  const today = dateIn(tz, nowMs);
+  if (span.from.includes("T")) {
+    const lengthMs = Math.round(span.days * dayMs);
+    const fromMs = Date.parse(span.from) + by * lengthMs;
+    if (fromMs >= nowMs) return undefined;
+    const at = (ms: number) => new Date(ms).toISOString();
+    return { preset: "exact", from: at(fromMs), to: at(fromMs + lengthMs) };
+  }
+  const isMonth = span.firstDay.endsWith("-01") && span.firstDay.slice(0, 7) === span.lastDay.slice(0, 7);
+  if (isMonth && (span.days > 27 || span.to === "now")) {
+    const from = by < 0 ? `${addDays(span.firstDay, -1).slice(0, 7)}-01` : monthAfter(span.firstDay);
+    return from > today ? undefined : { preset: "custom", from, through: addDays(monthAfter(from), -1) };
+  }
+  const from = addDays(span.firstDay, by * span.days);
+  return from > today ? undefined : { preset: "custom", from, through: addDays(from, span.days - 1) };
+}
+
+/** The range of days that begins and ends at these instants; undefined where a day is cut, unless it is still running. */
+export function wholeDays(fromMs: number, toMs: number, tz: string, isRunning = false): Range | undefined {
+  const isMidnight = (ms: number) =>
+    formatTime(ms, tz, { hour: "2-digit", minute: "2-digit", second: "2-digit" }) === "00:00:00";
+  if (!isMidnight(fromMs) || !(isRunning || isMidnight(toMs))) return undefined;
+  return { preset: "custom", from: dateIn(tz, fromMs), through: dateIn(tz, toMs - 1) };
+}
+
+const monthAfter = (firstOfMonth: string) => `${addDays(firstOfMonth, 31).slice(0, 7)}-01`;
+
+/** Undefined of the one that is no matter of days. */
+function daysOf(range: Exclude<Range, { preset: "exact" }>, today: string): [string, string] | undefined {
   switch (range.preset) {
+    case "24h":
+      return undefined;
     case "today":
       return [today, today];
     case "yesterday":
@@ -87,6 +174,10 @@ function daysOf(range: Range, today: string): [string, string] {
     }
     case "year":
       return [`${today.slice(0, 4)}-01-01`, today];
+    case "12m": {
+      const next = monthAfter(`${today.slice(0, 7)}-01`);
+      return [`${Number(next.slice(0, 4)) - 1}${next.slice(4)}`, today];
+    }
     case "custom":
       return [range.from, range.through];
   }
@@ -95,14 +186,16 @@ function daysOf(range: Range, today: string): [string, string] {
 /** Steps that make a readable chart of so many days, with the one to start from. */
 export function windowsFor(days: number): { choices: WindowKind[]; usual: WindowKind } {
   const choices: WindowKind[] = [];
-  if (days <= 14) choices.push("hour");
-  choices.push("day");
+  if (days <= 0.5) choices.push("minute");
+  if (days <= 14 && days > 1 / 24) choices.push("hour");
+  if (days >= 1) choices.push("day");
   if (days >= 14) choices.push("week");
   if (days >= 45) choices.push("month");
   return { choices: days > 1100 ? choices.filter((kind) => kind !== "day") : choices, usual: usualWindow(days) };
 }
 
 function usualWindow(days: number): WindowKind {
+  if (days <= 0.25) return "minute";
   if (days <= 2) return "hour";
   if (days <= 92) return "day";
   return days <= 400 ? "week" : "month";
@@ -128,8 +221,21 @@ export function describeDays(firstDay: string, lastDay: string): string {
   return `${format(firstDay, { day: "numeric", month: "short" })} – ${format(lastDay, full)}`;
 }
 
-/** From the address: `range=30d`, or `range=custom&from=…&through=…`. What makes no sense is the last 30 days. */
-export function parseRange(name: string | undefined, from: string | undefined, through: string | undefined): Range {
+/**
+ * From the address: `range=30d`, `range=custom&from=…&through=…`, or `from=now-6h&to=now`. What makes no sense is the last 30
+ * days.
+ */
+export function parseRange(
+  name: string | undefined,
+  from: string | undefined,
+  through: string | undefined,
+  to?: string | undefined,
+): Range {
+  if (name === undefined && from && to) {
+    const now = Date.now();
+    const [fromMs, toMs] = [instantOf(from, now), instantOf(to, now)];
+    if (fromMs !== undefined && toMs !== undefined && fromMs < toMs) return { preset: "exact", from, to };
+  }
   if (name === "custom" && from && through && isDate(from) && isDate(through) && from <= through)
     return { preset: "custom", from, through };
   const preset = presets.find(({ id }) => id === name);
@@ -139,7 +245,9 @@ export function parseRange(name: string | undefined, from: string | undefined, t
 const usualPreset: PresetId = "30d";
 
 /** What the address says of a range; undefined values are left out of it. */
-export function formatRange(range: Range): Record<"range" | "from" | "through", string | undefined> {
-  if (range.preset === "custom") return { range: "custom", from: range.from, through: range.through };
-  return { range: range.preset === usualPreset ? undefined : range.preset, from: undefined, through: undefined };
+export function formatRange(range: Range): Record<"range" | "from" | "through" | "to", string | undefined> {
+  const none = { range: undefined, from: undefined, through: undefined, to: undefined };
+  if (range.preset === "custom") return { ...none, range: "custom", from: range.from, through: range.through };
+  if (range.preset === "exact") return { ...none, from: range.from, to: range.to };
+  return { ...none, range: range.preset === usualPreset ? undefined : range.preset };
 }
