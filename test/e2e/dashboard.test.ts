@@ -5,7 +5,7 @@ import { promisify } from "node:util";
 import AxeBuilder from "@axe-core/playwright";
 import type { Browser, BrowserContext, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import type { UsageAnswer } from "../../server/contract/usage.ts";
+import type { Figure, UsageAnswer } from "../../server/contract/usage.ts";
 import { launchBrowser } from "../support/browser.ts";
 import { startService, type TestService } from "../support/service.ts";
 
@@ -178,6 +178,9 @@ describe("the live counters", () => {
   });
 });
 
+/** What is not known is no figure, and no zero. */
+const attributeOf = (figure: Figure) => (figure === null ? null : String(figure));
+
 describe("the usage page", () => {
   it("shows, for each range, the figures that GET /v1/usage gives, totals included", async () => {
     const hour = 60 * 60_000;
@@ -206,11 +209,11 @@ describe("the usage page", () => {
       await page.getByTestId("usage-table").waitFor();
       for (const { meter, total, series } of expected) {
         const cell = page.locator(`[data-testid=usage-totals] [data-meter=${meter}]`);
-        expect(await cell.getAttribute("data-figure")).toBe(String(total));
+        expect(await cell.getAttribute("data-figure")).toBe(attributeOf(total));
         const column = await page
           .locator(`tr[data-start] [data-meter=${meter}]`)
           .evaluateAll((cells) => cells.map((one) => one.getAttribute("data-figure")));
-        expect(column).toEqual(series.map(({ value }) => String(value)).reverse());
+        expect(column).toEqual(series.map(({ value }) => attributeOf(value)).reverse());
       }
       await page.context().close();
     }
@@ -249,11 +252,50 @@ describe("the usage page", () => {
     const cells = page.locator("[data-compared][data-meter=chat_posts]");
     await expect.poll(() => cells.count(), { timeout: 10_000 }).toBe(7);
     const shown = await cells.evaluateAll((all) => all.map((one) => one.getAttribute("data-compared")));
-    expect(shown).toEqual(comparison?.series.map(({ value }) => String(value)).reverse());
-    expect(await page.getByTestId("usage-totals").textContent()).toContain("the period before");
+    expect(shown).toEqual(comparison?.series.map(({ value }) => attributeOf(value)).reverse());
+    const days = /\d+( \w+)?( \d+)? – \d+ \w+ \d{4}/;
+    expect(await page.getByTestId("usage-totals").textContent()).toMatch(days);
+    expect(await page.getByTestId("compared-name").textContent()).toMatch(days);
     expect(await violations(page)).toEqual([]);
     await page.keyboard.press("x");
     await expect.poll(() => cells.count(), { timeout: 10_000 }).toBe(0);
+  });
+
+  it("says what stands at the crosshair, by keys and by pointer, zooms where it is dragged, and Back undoes it", async () => {
+    page = await open("/usage?range=7d&meters=chat_posts,sessions");
+    const chart = page.getByTestId("chart");
+    await chart.locator("canvas[width]").waitFor();
+    await page.getByTestId("usage-table").waitFor();
+    await chart.focus();
+    await page.keyboard.press("End");
+    const said = page.getByTestId("chart-said");
+    await expect.poll(() => said.textContent()).toMatch(/, UTC, so far\. Chat posts: [^;]+; Sessions: [^;]+\.$/);
+    const last = await said.textContent();
+    await page.keyboard.press("ArrowLeft");
+    await expect.poll(() => said.textContent()).not.toBe(last);
+    await page.keyboard.press("ArrowDown");
+    await expect.poll(() => said.textContent()).not.toContain("Sessions");
+    await page.keyboard.press("Enter");
+    expect(await violations(page)).toEqual([]);
+    await page.getByTestId("readout").getByRole("button", { name: "Zoom in" }).click();
+    await page.waitForURL("**range=custom**");
+    await page.getByTestId("window-picker").getByRole("button", { name: "Hour", pressed: true }).waitFor();
+    await page.goBack();
+    await page.waitForURL("**range=7d**");
+    await page.getByTestId("window-picker").getByRole("button", { name: "Day", pressed: true }).waitFor();
+    const box = await chart.boundingBox();
+    if (!box) throw new Error("the chart has no place");
+    const at = (share: number) => [box.x + box.width * share, box.y + box.height / 2] as const;
+    await page.mouse.move(...at(0.3));
+    await page.mouse.down();
+    await page.mouse.move(...at(0.5), { steps: 4 });
+    await page.mouse.move(...at(0.7), { steps: 4 });
+    await page.mouse.up();
+    await page.waitForURL("**range=custom**");
+    const zoomed = new URL(page.url()).searchParams;
+    expect(Date.parse(zoomed.get("through") ?? "")).toBeGreaterThan(Date.parse(zoomed.get("from") ?? ""));
+    await page.goBack();
+    await page.waitForURL("**range=7d**");
   });
 
   it("finds any organization by its name, however many there are, and shows the figures of that one alone", async () => {

@@ -1,5 +1,6 @@
 /** What is asked of the figures, in the dashboard's words. */
 import type { UsageAnswer, WindowKind } from "@contract/usage.ts";
+import { type Filter, filterQuery } from "../state/filters.ts";
 import { api } from "./client.ts";
 
 export interface UsageQuestion {
@@ -11,12 +12,14 @@ export interface UsageQuestion {
   to: string;
   window: WindowKind;
   tz: string;
+  /** All of them have to hold. */
+  filters?: readonly Filter[] | undefined;
   groupBy?: string | undefined;
   /** How many groups stand for themselves. */
   limit?: number | undefined;
   compare?: Comparison | undefined;
-  /** `none` leaves out the windows without usage; zeros otherwise. */
-  fill?: "none" | undefined;
+  /** Windows without usage: `none` leaves them out, `null` has no figure there; zeros otherwise. */
+  fill?: "none" | "null" | undefined;
 }
 
 /** Which range stands beside the asked one; `byWeekday` moves it by whole weeks, so that a Monday stands beside a Monday. */
@@ -25,9 +28,10 @@ export interface Comparison {
   byWeekday: boolean;
 }
 
-const queryOf = ({ meters, groupBy, compare, ...asked }: UsageQuestion) => ({
+const queryOf = ({ meters, groupBy, compare, filters = [], ...asked }: UsageQuestion) => ({
   meter: meters.join(","),
   ...asked,
+  ...filterQuery(filters),
   group_by: groupBy,
   compare: compare?.to,
   compare_match: compare?.byWeekday ? "weekday" : undefined,

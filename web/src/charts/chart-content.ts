@@ -110,7 +110,7 @@ export function chartContent(
     series,
     whole: grouped?.series.map(({ value }) => value),
     isStacked: grouped !== undefined && drawnAs(grouped.meter) === "bar",
-    comparedName: comparedName(answer),
+    comparedName: grouped ? undefined : comparedName(answer),
     comparedTitles: compared.map((point) => (point ? windowTitle(point, answer.window, answer.tz) : "")),
     limits: (notes.limits ?? [])
       .filter(({ unit }) => units.has(unit))

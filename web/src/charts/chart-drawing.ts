@@ -26,7 +26,7 @@ export function hatchingOf(color: string, cue: number, surface: string): string 
   if (!context) return color;
   context.fillStyle = color;
   context.fillRect(0, 0, 8, 8);
-  context.globalAlpha = 0.55;
+  context.globalAlpha = 0.4;
   strokeTile(context, cue, surface);
   return context.createPattern(tile, "repeat") ?? color;
 }

@@ -122,7 +122,7 @@ function applyContent(chart: CanvasChart, content: ChartContent, { isLast, isAlo
       stacked: content.isStacked,
       grid: { display: false },
       border: { color: token("--line-strong") },
-      ticks: { ...tick, display: isLast, maxRotation: 0, autoSkipPadding: 18 },
+      ticks: { ...tick, display: isLast, maxRotation: 0, autoSkipPadding: 18, align: isAlone ? "center" : "inner" },
     },
     ...Object.fromEntries(
       units.map((unit, place) => [

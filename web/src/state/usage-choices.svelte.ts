@@ -1,0 +1,73 @@
+/** What the usage page shows, as its address says it. */
+import type { WindowKind } from "@contract/usage.ts";
+import type { UsageQuestion } from "../api/usage.ts";
+import { parseSort } from "../charts/usage-table.ts";
+import { queryValue } from "../router.ts";
+import { parseComparison } from "./comparison.ts";
+import { knownMeters } from "./directory.svelte.ts";
+import { parseWhere } from "./filters.ts";
+import { parseRange, spanOf, windowsFor } from "./range.ts";
+import { zoneOf } from "./zone.ts";
+
+const usualMeters = ["participation_minutes", "max_concurrent_participants"];
+/** As many groups as one drawing can tell apart beside those taken together. */
+export const usualTop = 5;
+export const tops = [usualTop, 10, 20, 50] as const;
+
+export class UsageChoices {
+  /** Moves on once a minute, so that a page left open knows when a new day has begun. */
+  nowMs = $state(Date.now());
+
+  readonly node = $derived(queryValue("node"));
+  readonly tz = $derived(zoneOf(queryValue("tz")));
+  readonly range = $derived(
+    parseRange(queryValue("range"), queryValue("from"), queryValue("through"), queryValue("to")),
+  );
+  readonly span = $derived(spanOf(this.range, this.tz, this.nowMs));
+  readonly windows = $derived(windowsFor(this.span.days));
+  readonly window: WindowKind = $derived(
+    this.windows.choices.find((kind) => kind === queryValue("window")) ?? this.windows.usual,
+  );
+  readonly meters = $derived.by(() => {
+    const named = (queryValue("meters") ?? "").split(",").filter((name) => name !== "");
+    const known = knownMeters.value?.map(({ meter }) => meter);
+    const valid = known ? named.filter((name) => known.includes(name)) : named;
+    return valid.length > 0 ? valid : usualMeters;
+  });
+  readonly comparison = $derived(parseComparison(queryValue("compare"), queryValue("match")));
+  readonly sort = $derived(parseSort(queryValue("sort")));
+  readonly groupSort = $derived(parseSort(queryValue("groups") ?? "-"));
+  readonly only = $derived(queryValue("only"));
+
+  /** What every chosen meter may be grouped and filtered by; undefined until the meters are known. */
+  readonly dimensions = $derived.by(() => {
+    const chosen = knownMeters.value?.filter(({ meter }) => this.meters.includes(meter));
+    const [first, ...others] = chosen ?? [];
+    return first?.dimensions.filter((one) => others.every(({ dimensions }) => dimensions.includes(one)));
+  });
+  readonly filters = $derived(parseWhere(queryValue("where")));
+  readonly groupBy = $derived.by(() => {
+    const named = queryValue("by");
+    return named !== undefined && (this.dimensions?.includes(named) ?? true) ? named : undefined;
+  });
+  readonly top = $derived(tops.find((top) => String(top) === queryValue("top")) ?? usualTop);
+
+  /** Filters by what a chosen meter does not have would only be refused. */
+  applies(dimension: string): boolean {
+    return this.dimensions?.includes(dimension) ?? true;
+  }
+
+  readonly question: UsageQuestion = $derived({
+    meters: this.meters,
+    node: this.node,
+    from: this.span.from,
+    to: this.span.to,
+    window: this.window,
+    tz: this.tz,
+    compare: this.comparison,
+    filters: this.filters.filter(({ dimension }) => this.applies(dimension)),
+    groupBy: this.groupBy,
+    limit: this.groupBy === undefined ? undefined : this.top,
+    fill: "null",
+  });
+}

@@ -1,0 +1,40 @@
+/** What figures may be grouped and filtered by, in words. */
+const labels: Record<string, string> = {
+  partner: "Partner",
+  reseller: "Reseller",
+  organization: "Organization",
+  agent: "Agent",
+  user: "User",
+  room: "Room",
+  session: "Session",
+  device: "Device",
+  medium: "Medium",
+  language: "Language",
+  model: "Model",
+  mode: "Mode",
+  kind: "Kind",
+  format: "Format",
+  feature: "Feature",
+  visibility: "Visibility",
+};
+
+/** A dimension that users made is called as they call it. */
+export const dimensionLabel = (dimension: string) => labels[dimension] ?? dimension;
+
+/** Video and audio as they are sent and received, in the order in which they are told. */
+export const media = [
+  { key: "video_audio", label: "Video and audio" },
+  { key: "video", label: "Video only" },
+  { key: "audio", label: "Audio only" },
+  { key: "screenshare", label: "Screenshare" },
+] as const;
+
+/** What lies below a dimension: whoever looks into a reseller sees its organizations next. */
+export const nextDimension: Record<string, string> = {
+  partner: "reseller",
+  reseller: "organization",
+  organization: "room",
+  room: "session",
+  user: "session",
+  agent: "session",
+};
