@@ -14,7 +14,7 @@ const cluster = [
 
 /**
  * Unit tests need nothing; the others share one ClickHouse, one Postgres and one Redis, and own a database in each.
- * Their time-outs are there to end what hangs: none of them says how fast anything has to be.
+ * Files of a worker share their modules: loading the server for each took a quarter of the time. Their time-outs are there to end what hangs: none of them says how fast anything has to be.
  */
 export default defineConfig({
   root,
@@ -25,7 +25,7 @@ export default defineConfig({
         root,
         plugins: [svelte()],
         resolve: { alias },
-        test: { name: "unit", include: ["test/unit/**/*.test.ts"], testTimeout: 60_000 },
+        test: { name: "unit", include: ["test/unit/**/*.test.ts"], isolate: false, testTimeout: 60_000 },
       },
       {
         root,
@@ -34,6 +34,7 @@ export default defineConfig({
           name: "integration",
           include: ["test/integration/**/*.test.ts"],
           exclude: cluster,
+          isolate: false,
           globalSetup: ["test/support/shared-stores.ts"],
           testTimeout: 180_000,
           hookTimeout: 180_000,

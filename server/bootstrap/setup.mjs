@@ -116,8 +116,9 @@ function sourcesOf(...folders) {
   const files = [];
   const walk = (path) => {
     if (!existsSync(path)) return;
-    if (statSync(path).isDirectory()) for (const name of readdirSync(path).sort()) walk(join(path, name));
-    else files.push(path);
+    if (!statSync(path).isDirectory()) files.push(path);
+    // What the build itself makes is none of its sources: the emitter's package is built beside them.
+    else for (const name of readdirSync(path).sort()) if (name !== "dist") walk(join(path, name));
   };
   for (const folder of folders) walk(join(root, folder));
   return fingerprint(files.map((file) => `${relative(root, file)} ${fingerprint(readFileSync(file))}`).join("\n"));

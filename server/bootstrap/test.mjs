@@ -29,6 +29,8 @@ if (!existsSync(vitest)) throw new Error("vitest is not installed");
 const child = spawn(process.execPath, [vitest, "run", "--config", "test/vitest.config.ts", ...process.argv.slice(2)], {
   cwd: root,
   stdio: "inherit",
+  // Loading the server's source costs each of some hundred starts a second and a half more.
+  env: { ...process.env, TIDEMARK_TESTED_SERVER: join(root, "dist", "server", "main.js") },
 });
 for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => child.kill(signal));
 child.on("exit", (code) => process.exit(code ?? 1));

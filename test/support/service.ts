@@ -32,9 +32,9 @@ export interface TestService {
   stop(): Promise<void>;
 }
 
-/** The built server beside a built program, or the source through tsx. */
+/** The built server beside a built program and in a run of all tests, which builds first; else the source through tsx. */
 function serverEntry(): string[] {
-  const built = fileURLToPath(new URL("./main.js", import.meta.url));
+  const built = process.env.TIDEMARK_TESTED_SERVER ?? fileURLToPath(new URL("./main.js", import.meta.url));
   if (existsSync(built)) return [built];
   const tsx = pathToFileURL(createRequire(import.meta.url).resolve("tsx")).href;
   return ["--import", tsx, fileURLToPath(new URL("../../server/main.ts", import.meta.url))];
