@@ -23,7 +23,7 @@ interface Changes {
   added: NewAlert[];
   changed: { id: string; to: Partial<AlertRecord> }[];
   removed: string[];
-  /** Of those that changed, whose state did. */
+  /** Those among the changed ones whose state changed. */
   turned: string[];
 }
 

@@ -5,7 +5,7 @@ import { amountOf } from "../ingest/accept/amount-unit.ts";
 import { explainForm, type Fault, type GivenEvent, hasEventForm } from "../ingest/accept/event-gate.ts";
 import { identityPrefix } from "../ingest/accept/event-hash.ts";
 import { escapeColumn, lineColumns, unescapeColumn } from "../ingest/accept/event-row.ts";
-import { propertiesOf } from "../ingest/accept/event-value.ts";
+import { namedThings, propertiesOf } from "../ingest/accept/event-value.ts";
 import { readEvent, renderEventRow } from "../ingest/accept/read-event.ts";
 
 /** Columns that an emitter does not send. */
@@ -23,20 +23,14 @@ const notSent = [
 
 /** What an emitter would send to have the event stored like this. */
 export function eventOfRow(row: Omit<EventRow, (typeof notSent)[number]>): GivenEvent {
-  const { agent, user, session, room, interval, job, value } = row;
   return {
     id: row.id,
     type: row.type,
     time: new Date(row.time_ms).toISOString(),
     organization: row.organization,
-    ...(agent && { agent }),
-    ...(user && { user }),
-    ...(session && { session }),
-    ...(room && { room }),
-    ...(interval && { interval }),
-    ...(job && { job }),
+    ...namedThings(row),
     ...(row.started_ms !== 0 && { started_at: new Date(row.started_ms).toISOString() }),
-    ...amountOf(value, row.dims),
+    ...amountOf(row.value, row.dims),
     ...(row.properties !== "{}" && { properties: propertiesOf(row.properties) }),
   };
 }

@@ -11,7 +11,7 @@ import type { UsageRecord } from "../contract/records.ts";
 import { amountOf } from "../ingest/accept/amount-unit.ts";
 import type { GivenEvent } from "../ingest/accept/event-gate.ts";
 import { nameOfStored } from "../ingest/accept/event-identity.ts";
-import { propertiesOf } from "../ingest/accept/event-value.ts";
+import { namedThings, propertiesOf } from "../ingest/accept/event-value.ts";
 import { type AsOf, asOfParams, paramsOfAsOf } from "../metrics/as-of.ts";
 import { nodeFilter, nodeParams } from "../metrics/node-filter.ts";
 
@@ -151,21 +151,15 @@ export async function* readRecords(
 const keyOf = ({ time_ms, organization, id }: RecordRow): RecordKey => [time_ms, organization, id];
 
 function recordOf(row: RecordRow): ExactRecord {
-  const { agent, user, session, room, interval, job, value } = row;
   const isoOf = (ms: number) => new Date(ms).toISOString();
   return {
     ...nameOfStored(row.id),
     type: row.type,
     time: isoOf(row.time_ms),
     organization: row.organization,
-    ...(agent && { agent }),
-    ...(user && { user }),
-    ...(session && { session }),
-    ...(room && { room }),
-    ...(interval && { interval }),
-    ...(job && { job }),
+    ...namedThings(row),
     ...(row.started_ms !== 0 && { started_at: isoOf(row.started_ms) }),
-    ...amountOf(value, row.declared_dims),
+    ...amountOf(row.value, row.declared_dims),
     properties: propertiesOf(row.properties),
     received_at: isoOf(row.received_ms),
     partner: row.partner || null,

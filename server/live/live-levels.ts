@@ -36,7 +36,7 @@ interface Node {
   raisedBy: number;
   /** The parts that its rooms are: of an organization the whole sessions; the root's are all sessions. */
   parts: Set<Part>;
-  /** Of a node with many sessions: its rooms as they were a moment ago. */
+  /** Kept for nodes with many sessions: the rooms as they were a moment ago. */
   rooms: { atMs: number; found: LiveRoom[] } | undefined;
 }
 
@@ -47,7 +47,7 @@ interface Session {
   parts: Map<number, Part>;
   /** 0: no interval of it is open. */
   deadlineMs: number;
-  /** Of its entry in the queue of deadlines; 0: it has none. */
+  /** The time of its entry in the queue of deadlines; 0: it has none. */
   queuedMs: number;
 }
 

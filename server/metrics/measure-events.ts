@@ -27,26 +27,14 @@ const asked = chosenParams.extend(rangeParams.shape);
 
 const counterRow = z.object({ ...keyed, events: millis, sixtieths: z.string() });
 
-const usageWindows = defineQuery(
-  "usage_windows",
-  asked.extend({
-    types: z.array(z.string()),
-    ...wholeEndParams.shape,
-    whole_from_ms: z.number(),
-    rank: z.string(),
-  }),
-  counterRow,
-);
-const nodeUsageWindows = defineQuery(
-  "node_usage_windows",
-  asked.extend({
-    types: z.array(z.string()),
-    ...wholeEndParams.shape,
-    whole_from_ms: z.number(),
-    rank: z.string(),
-  }),
-  counterRow,
-);
+const counterParams = asked.extend({
+  types: z.array(z.string()),
+  ...wholeEndParams.shape,
+  whole_from_ms: z.number(),
+  rank: z.string(),
+});
+const usageWindows = defineQuery("usage_windows", counterParams, counterRow);
+const nodeUsageWindows = defineQuery("node_usage_windows", counterParams, counterRow);
 const measuredWindows = defineQuery(
   "measured_windows",
   asked.extend({

@@ -2,6 +2,7 @@
 import { and, asc, eq, gt, or, type SQL, type SQLWrapper, sql } from "drizzle-orm";
 import { type Author, recordChange } from "../audit/record-change.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
+import { reportNames } from "../contract/report-names.ts";
 import { actionsOfReports } from "../contract/report-rights.ts";
 import { type ChangeReport, type Report, type ReportKind, reportKinds, standardReports } from "../contract/reports.ts";
 import { type Actor, newId } from "../identity/actor.ts";
@@ -20,16 +21,6 @@ export type ReportToRun = Pick<ReportRecord, "name" | "kind" | "options"> & {
   report: string;
   /** Undefined for a standard one. */
   node: NodeAddress | undefined;
-};
-
-const titles: Readonly<Record<ReportKind, string>> = {
-  usage: "Usage summary",
-  billing: "Billing report",
-  activity: "Activity report",
-  organizations: "Usage by organization",
-  financial: "Financial report",
-  audit: "Activity log",
-  custom: "Custom report",
 };
 
 /** For who may read or write at the node at all: whether also this, which not everybody there sees. */
@@ -77,7 +68,16 @@ export function requireKind(
 }
 
 export function standardReport(kind: ReportKind, node: NodeAddress): Report {
-  return { id: kind, name: titles[kind], node, kind, options: {}, standard: true, created_at: null, created_by: null };
+  return {
+    id: kind,
+    name: reportNames[kind],
+    node,
+    kind,
+    options: {},
+    standard: true,
+    created_at: null,
+    created_by: null,
+  };
 }
 
 export function describeReport({ id, name, node, kind, options, createdAt, createdBy }: ReportRecord): Report {
@@ -92,13 +92,13 @@ export function stateOfReport({ node, name, kind, options }: ReportRecord) {
 /** `saved`: the name of the saved report. What was removed is called by its id. */
 export function nameOfReport(reference: string, saved: string | null | undefined): string {
   const kind = standardReports.find((one) => one === reference);
-  return saved ?? (kind ? titles[kind] : reference);
+  return saved ?? (kind ? reportNames[kind] : reference);
 }
 
 /** By an id, or the name of a standard one; undefined where there is none. */
 export async function findReport(db: Queries, reference: string): Promise<ReportToRun | undefined> {
   const kind = standardReports.find((one) => one === reference);
-  if (kind) return { report: kind, name: titles[kind], kind, options: {}, node: undefined };
+  if (kind) return { report: kind, name: reportNames[kind], kind, options: {}, node: undefined };
   const found = await readReport(db, reference);
   return found && { report: found.id, name: found.name, kind: found.kind, options: found.options, node: found.node };
 }

@@ -39,3 +39,18 @@ export function propertiesOf(stored: string): Record<string, GivenProperty> {
   ]);
   return Object.fromEntries(exact);
 }
+
+type Named = "agent" | "user" | "session" | "room" | "interval" | "job";
+
+/** The columns that are empty where an event names no such thing, as the fields of the event. */
+export function namedThings(row: Readonly<Record<Named, string>>): Partial<Record<Named, string>> {
+  const { agent, user, session, room, interval, job } = row;
+  return {
+    ...(agent && { agent }),
+    ...(user && { user }),
+    ...(session && { session }),
+    ...(room && { room }),
+    ...(interval && { interval }),
+    ...(job && { job }),
+  };
+}

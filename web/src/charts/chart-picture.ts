@@ -2,7 +2,7 @@
 
 interface PictureWords {
   title: string;
-  /** Of which days, in which zone. */
+  /** The days that it shows, and in which zone. */
   range: string;
   legend: readonly { label: string; color: number }[];
 }

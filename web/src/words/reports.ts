@@ -1,4 +1,6 @@
 /** Reports, runs and schedules in words. */
+
+import { reportNames } from "@contract/report-names.ts";
 import { actionsOfReports } from "@contract/report-rights.ts";
 import type { ReportCell, ReportColumn, ReportFormat, ReportKind, ReportOptions, RunState } from "@contract/reports.ts";
 import type { ScheduleEvery, ScheduleSlot, SlotReason, SlotState, Weekday } from "@contract/schedules.ts";
@@ -8,16 +10,6 @@ import { formatExact } from "./format.ts";
 import type { MeterLookup } from "./plans.ts";
 
 type Tone = "neutral" | "accent" | "good" | "warn" | "bad";
-
-export const reportNames: Record<ReportKind, string> = {
-  usage: "Usage summary",
-  billing: "Billing report",
-  activity: "Activity report",
-  organizations: "Usage by organization",
-  financial: "Financial report",
-  audit: "Activity log",
-  custom: "Custom report",
-};
 
 /** Those that exist without being saved. */
 export const standardReports = (Object.keys(reportNames) as ReportKind[]).filter((kind) => kind !== "custom");
