@@ -61,5 +61,5 @@ function explain(
   if (limit === null) return `${title}: there is no limit now; ${figure} ${unit} are used.`;
   const share = percent === null ? "" : `${percent} % of the limit: `;
   const verb = on === "used" ? "used" : "expected by the end of the cycle";
-  return `${title}: ${share}${figure} of ${limit} ${unit} ${verb}; told from ${threshold} % on.`;
+  return `${title}: ${share}${figure} of ${limit} ${unit} ${verb}; notified from ${threshold} % on.`;
 }

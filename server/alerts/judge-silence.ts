@@ -21,20 +21,20 @@ export function judgeSilence(
   if (lastMs === undefined) return [];
   const silentMs = most * 60_000;
   const isSilent = atMs - lastMs >= silentMs;
-  const told = (what: string, sinceMs: number) => ({
+  const explained = (what: string, sinceMs: number) => ({
     ...{ node, once: null, threshold: most, value: String(minutesUntil(sinceMs, atMs)) },
-    explanation: `${what} came at ${new Date(sinceMs).toISOString()}, ${minutesUntil(sinceMs, atMs)} minutes before; told after ${most}.`,
+    explanation: `${what} came at ${new Date(sinceMs).toISOString()}, ${minutesUntil(sinceMs, atMs)} minutes before; notified after ${most}.`,
   });
-  const own: Judged = { ...told("The last event", lastMs), subject: "", finding: isSilent ? "holds" : "clears" };
+  const own: Judged = { ...explained("The last event", lastMs), subject: "", finding: isSilent ? "holds" : "clears" };
   // Who sent for no longer than the silence that is complained of may have been a trial.
   const regular = keys.filter((key) => key.lastMs - key.firstMs >= silentMs);
   return [
     own,
     ...regular.map((key): Judged => {
       const isQuiet = atMs - key.lastMs >= silentMs;
-      // Where nobody sends, that one thing is told.
+      // Where nobody sends, that one thing is notified.
       const finding = isQuiet ? (isSilent ? "between" : "holds") : "clears";
-      return { ...told(`The last event by the key ${key.name}`, key.lastMs), subject: `key ${key.id}`, finding };
+      return { ...explained(`The last event by the key ${key.name}`, key.lastMs), subject: `key ${key.id}`, finding };
     }),
   ];
 }

@@ -29,7 +29,7 @@ export function judgeThreshold(
     explanation:
       figure === null
         ? `${title}: there is no figure ${span}.`
-        : `${title} came to ${figure} ${unit} ${span}; told ${side} ${bound}.`,
+        : `${title} came to ${figure} ${unit} ${span}; notified ${side} ${bound}.`,
   };
 }
 

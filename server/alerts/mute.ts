@@ -1,4 +1,4 @@
-/** When nothing is told: the mute windows of a rule. Pure. */
+/** When nothing is sent: the mute windows of a rule. Pure. */
 import { type MuteWindow, weekdays } from "../contract/rules.ts";
 import { dateAt, weekdayOf } from "../metrics/zone-dates.ts";
 

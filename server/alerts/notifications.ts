@@ -1,4 +1,4 @@
-/** What the bell of the dashboard tells a person: only of what they may still see. */
+/** What the bell of the dashboard shows a person: only what they may still see. */
 import { and, count, desc, eq, inArray, isNotNull, isNull, lt, or, type SQL } from "drizzle-orm";
 import type { Notification, ReadNotifications } from "../contract/notifications.ts";
 import type { Postgres, Queries } from "../postgres/client.ts";
@@ -8,7 +8,7 @@ import { type AlertRecord, describeAlert } from "./read-alerts.ts";
 
 export type NotificationRecord = typeof notifications.$inferSelect;
 
-export interface ToldNotification {
+export interface NotificationOfAlert {
   notification: NotificationRecord;
   alert: AlertRecord;
 }
@@ -26,7 +26,7 @@ export async function listNotifications(
   db: Queries,
   userId: string,
   { seen, isUnread, after, limit }: NotificationFilter,
-): Promise<ToldNotification[]> {
+): Promise<NotificationOfAlert[]> {
   return await db
     .select({ notification: notifications, alert: alerts })
     .from(notifications)
@@ -56,7 +56,7 @@ export async function countUnread(db: Queries, userId: string, seen: SQL | undef
   return found?.unread ?? 0;
 }
 
-/** Ignores ids of other people's notifications. All devices of the person are told. */
+/** Ignores ids of other people's notifications. All devices of the person are notified. */
 export async function markRead(postgres: Postgres, userId: string, which: ReadNotifications, at: Date): Promise<void> {
   const chosen = "ids" in which ? inArray(notifications.id, which.ids) : undefined;
   await postgres.transaction(async (tx) => {
@@ -70,7 +70,7 @@ export async function markRead(postgres: Postgres, userId: string, which: ReadNo
 }
 
 /** `publicUrl`: without a slash at its end. */
-export function describeNotification({ notification, alert }: ToldNotification, publicUrl: string): Notification {
+export function describeNotification({ notification, alert }: NotificationOfAlert, publicUrl: string): Notification {
   const { id, type, at, readAt, text, others } = notification;
   return {
     id,

@@ -18,7 +18,7 @@ export interface PushSource {
   publicUrl: string;
   push: <Event extends keyof Pushes>(
     event: Event,
-    told: (actor: Actor) => Promise<Pushes[Event] | undefined>,
+    payloadFor: (actor: Actor) => Promise<Pushes[Event] | undefined>,
     userId?: string,
   ) => Promise<void>;
   log: Pick<Logger, "warn">;
@@ -51,14 +51,14 @@ async function pushNew({ postgres: { db }, tree, publicUrl, push: emit }: PushSo
     .from(notifications)
     .innerJoin(alerts, eq(alerts.id, notifications.alertId))
     .where(inArray(notifications.id, ids));
-  for (const told of rows) {
-    const toldTo = async (caller: Actor) => {
+  for (const row of rows) {
+    const payloadFor = async (caller: Actor) => {
       const actor = narrowTo(caller, "read");
-      if (!actor || !seesAlert(actor, told.alert, tree)) return undefined;
+      if (!actor || !seesAlert(actor, row.alert, tree)) return undefined;
       const unread = await countUnread(db, actor.id, visibleAlerts(actor, tree));
-      return { ...describeNotification(told, publicUrl), unread };
+      return { ...describeNotification(row, publicUrl), unread };
     };
-    await emit("notification:new", toldTo, told.notification.userId);
+    await emit("notification:new", payloadFor, row.notification.userId);
   }
 }
 
@@ -73,9 +73,9 @@ async function pushChanged({ postgres: { db }, tree, push: emit }: PushSource, i
 }
 
 async function pushRead({ postgres: { db }, tree, push: emit }: PushSource, userId: string): Promise<void> {
-  const toldTo = async (caller: Actor) => {
+  const payloadFor = async (caller: Actor) => {
     const actor = narrowTo(caller, "read");
     return actor && { unread: await countUnread(db, actor.id, visibleAlerts(actor, tree)) };
   };
-  await emit("notification:read", toldTo, userId);
+  await emit("notification:read", payloadFor, userId);
 }

@@ -126,8 +126,8 @@ async function change(
     const edited = edit(before);
     if (!edited) return before;
     const [after = before] = await tx.update(alerts).set(edited).where(eq(alerts.id, id)).returning();
-    const told = { before: handlingOf(before), after: handlingOf(after) };
-    await recordChange(tx, { by, node: after.node, action, subject: id, ...told });
+    const handling = { before: handlingOf(before), after: handlingOf(after) };
+    await recordChange(tx, { by, node: after.node, action, subject: id, ...handling });
     await noticeOf(tx, "alerts", [id]);
     return after;
   });

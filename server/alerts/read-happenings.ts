@@ -52,8 +52,8 @@ export async function readCustomers(
         judged.push(happened(node, `created ${createdAt.getTime()}`, `The organization ${name} was created.`));
   if (asked.has("status_changed") || asked.has("subscription_changed"))
     for (const entry of await entriesSince(postgres, fromMs)) {
-      const told = toldBy(entry, asked);
-      if (told && holdsFor(entry.node)) judged.push(happened(entry.node, `audit ${entry.sequence}`, told));
+      const happening = explanationOf(entry, asked);
+      if (happening && holdsFor(entry.node)) judged.push(happened(entry.node, `audit ${entry.sequence}`, happening));
     }
   if (asked.has("trial_ending"))
     for (const one of state.subscriptions) {
@@ -98,7 +98,7 @@ async function entriesSince({ db }: Postgres, fromMs: number): Promise<Entry[]> 
     .limit(mostEntries);
 }
 
-function toldBy({ action, before, after }: Entry, asked: ReadonlySet<string>): string | undefined {
+function explanationOf({ action, before, after }: Entry, asked: ReadonlySet<string>): string | undefined {
   if (action === "node.changed") {
     const [was, is] = [statusIn(before), statusIn(after)];
     return asked.has("status_changed") && was !== is ? `Its status is ${is} now; it was ${was}.` : undefined;

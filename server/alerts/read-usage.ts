@@ -165,7 +165,7 @@ export async function readLowUsage(
       subject: `${condition.feature ?? meter.meter}`,
       once: `${condition.feature ?? meter.meter} ${startMs}`,
       finding: isLow ? "holds" : "clears",
-      explanation: `${meter.title}: ${used} ${meter.unit} used, ${percent} % of ${what} (${limit}); told below ${condition.below_percent} %.`,
+      explanation: `${meter.title}: ${used} ${meter.unit} used, ${percent} % of ${what} (${limit}); notified below ${condition.below_percent} %.`,
     },
   ];
 }

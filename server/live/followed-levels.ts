@@ -1,6 +1,6 @@
 /**
- * The live levels of the process that derives: read from storage once, then kept by what each derivation tells. Whenever it
- * cannot tell whether it heard of everything (a derivation that failed, another epoch) it answers nothing and
+ * The live levels of the process that derives: read from storage once, then kept by what each derivation changed. Whenever it
+ * does not know whether it saw everything (a derivation that failed, another epoch) it answers nothing and
  * reads storage again, while nothing is derived; until then who asks reads storage. So does who asks for what is left out where
  * there is too much to keep.
  */
@@ -97,7 +97,7 @@ export class FollowedLevels implements DerivationListener {
     if (!kept) return;
     kept.apply(changes, this.#now());
     if (kept.held > this.#mostHeld) this.#leaveOut(kept);
-    this.#tell(kept);
+    this.#publish(kept);
   }
 
   /** Those beyond their share of somewhat less than may be kept: else a little more would leave out others at once. */
@@ -156,7 +156,7 @@ export class FollowedLevels implements DerivationListener {
       clearTimeout(this.#loadTimer);
       this.#loadTimer = undefined;
       const kept = this.#levels?.kept;
-      if (kept) this.#tell(kept);
+      if (kept) this.#publish(kept);
       if (!kept?.isComplete) this.#loadSoon(fullForMs);
     } catch (error) {
       this.#deps.log.warn({ err: error }, "live levels could not be read, trying again until they can");
@@ -166,7 +166,7 @@ export class FollowedLevels implements DerivationListener {
   }
 
   /** Says what has changed, and wakes when something changes by itself. */
-  #tell(kept: LiveLevels): void {
+  #publish(kept: LiveLevels): void {
     const changed = kept.takeChanged();
     if (changed.size > 0) this.#deps.onChanged(changed);
     clearTimeout(this.#changeTimer);
@@ -184,7 +184,7 @@ export class FollowedLevels implements DerivationListener {
     this.#changedAtMs = performance.now();
     kept.advance(nowMs);
     if (kept.takeTimedOut(nowMs)) this.#timeOutSoon();
-    this.#tell(kept);
+    this.#publish(kept);
   }
 
   #timeOutSoon(): void {

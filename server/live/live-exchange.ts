@@ -132,5 +132,5 @@ export function createLiveExchange({ redis, read, isSource, log }: LiveExchangeD
 }
 
 function giveUp(question: Question): void {
-  for (const waiting of question.values()) for (const tell of waiting) tell(undefined);
+  for (const waiting of question.values()) for (const resolve of waiting) resolve(undefined);
 }

@@ -31,7 +31,7 @@ export interface LiveGatewayDeps {
   authenticate: (credentials: LiveCredentials) => Promise<Actor | undefined>;
   /** The node that is meant (null: the actor's own); undefined when the actor may not read it. */
   mayWatch: (actor: Actor, node: NodeAddress | null) => NodeAddress | undefined;
-  /** Whether there is such a node, as far as only what is stored can tell; throws NoTurnError where too many ask that. */
+  /** Whether there is such a node, as far as only what is stored can show; throws NoTurnError where too many ask that. */
   isKnown: (node: NodeAddress) => Promise<boolean>;
   /** Whose sockets share what one tenant may have: those below the same node right below the root. */
   tenantOf: (node: NodeAddress) => string;
@@ -45,13 +45,13 @@ export interface LiveGateway {
   /** Something that these nodes count is in storage now; nodes that nobody watches cost nothing. */
   announce(nodes: Iterable<NodeAddress>): void;
   /**
-   * Pushes to the sockets here what `told` returns for the current rights of each; undefined: nothing. It is asked once for a
+   * Pushes to the sockets here what `payloadFor` returns for the current rights of each; undefined: nothing. It is asked once for a
    * caller, however many sockets the caller has. Credentials are checked again, so that a caller who lost a right receives nothing
    * more. `userId`: to the sockets of this person alone.
    */
   push<Event extends keyof Pushes>(
     event: Event,
-    told: (actor: Actor) => Promise<Pushes[Event] | undefined>,
+    payloadFor: (actor: Actor) => Promise<Pushes[Event] | undefined>,
     userId?: string,
   ): Promise<void>;
   /** Open now, in this process. */
@@ -62,7 +62,7 @@ export interface LiveGateway {
 
 /** With credentials remembered for two seconds at most, a revoked socket is cut after four. */
 const recheckEveryMs = 2_000;
-/** What other processes are told is gathered for so long. */
+/** What is published to other processes is gathered for so long. */
 const publishEveryMs = 50;
 const maxNodesPerMessage = 1_000;
 /** A client asks for nothing but to watch: its messages are small and few. */
@@ -78,10 +78,10 @@ export function createLiveGateway(deps: LiveGatewayDeps): LiveGateway {
   io.on("connection", (socket) => {
     socket.data.viewer = viewerOf(socket);
     socket.on("live:watch", (node, answer) => {
-      const tell = typeof answer === "function" ? answer : (result: WatchResult) => tellSnapshot(socket, result);
+      const acknowledge = typeof answer === "function" ? answer : (result: WatchResult) => sendSnapshot(socket, result);
       watches
         .watch(socket, node)
-        .then(tell, (error: unknown) => tell(error instanceof NoTurnError ? tooFast : superseded));
+        .then(acknowledge, (error: unknown) => acknowledge(error instanceof NoTurnError ? tooFast : superseded));
     });
     socket.on("disconnect", () => watches.leave(socket));
   });
@@ -91,18 +91,18 @@ export function createLiveGateway(deps: LiveGatewayDeps): LiveGateway {
 
   async function push<Event extends keyof Pushes>(
     event: Event,
-    told: (actor: Actor) => Promise<Pushes[Event] | undefined>,
+    payloadFor: (actor: Actor) => Promise<Pushes[Event] | undefined>,
     userId?: string,
   ): Promise<void> {
     const meant = [...io.of("/").sockets.values()].filter(
       ({ data }) => userId === undefined || data.actor.id === userId,
     );
-    const toldOnce = oncePerCaller(told);
+    const payloadOnce = oncePerCaller(payloadFor);
     await Promise.all(
       meant.map(async (socket) => {
         const actor = await authenticate(socket.data.credentials);
         const isSame = actor?.id === socket.data.actor.id;
-        const pushed = actor && isSame ? await toldOnce(actor) : undefined;
+        const pushed = actor && isSame ? await payloadOnce(actor) : undefined;
         if (pushed && socket.connected) (socket.emit as (event: Event, pushed: Pushes[Event]) => void)(event, pushed);
       }),
     );
@@ -183,7 +183,7 @@ function recheckSockets(io: LiveServer, { authenticate, mayWatch }: LiveGatewayD
   return () => clearInterval(timer);
 }
 
-/** Tells other processes which nodes have changed, gathered. */
+/** Publishes to other processes which nodes have changed, gathered. */
 function createPublisher(io: LiveServer, redis: Redis) {
   const unpublished = new Set<NodeAddress>();
   let timer: NodeJS.Timeout | undefined;
@@ -191,7 +191,7 @@ function createPublisher(io: LiveServer, redis: Redis) {
     timer = undefined;
     const nodes = [...unpublished];
     unpublished.clear();
-    // Messages that wait for Redis would pile up, and tell viewers nothing that their next snapshot does not.
+    // Messages that wait for Redis would pile up, and show viewers nothing that their next snapshot does not.
     if (redis.status !== "ready") return;
     for (let start = 0; start < nodes.length; start += maxNodesPerMessage)
       io.serverSideEmit("nodes:stored", nodes.slice(start, start + maxNodesPerMessage));
@@ -206,20 +206,20 @@ function createPublisher(io: LiveServer, redis: Redis) {
 }
 
 /** Sockets of one caller may have other rights for a moment: a change of rights is known of their credentials one after the other. */
-function oncePerCaller<Told>(told: (actor: Actor) => Promise<Told>): (actor: Actor) => Promise<Told> {
-  const asked = new Map<string, Promise<Told>>();
+function oncePerCaller<Payload>(payloadFor: (actor: Actor) => Promise<Payload>): (actor: Actor) => Promise<Payload> {
+  const asked = new Map<string, Promise<Payload>>();
   return (actor) => {
     const rights = actor.grants.map(({ node, actions }) => [node, [...actions]]);
     const key = JSON.stringify([actor.id, rights]);
     let answer = asked.get(key);
     if (!answer) {
-      answer = told(actor);
+      answer = payloadFor(actor);
       asked.set(key, answer);
     }
     return answer;
   };
 }
 
-function tellSnapshot(socket: LiveSocket, result: WatchResult): void {
+function sendSnapshot(socket: LiveSocket, result: WatchResult): void {
   if (result.ok) socket.emit("live:snapshot", result.snapshot);
 }

@@ -1,7 +1,7 @@
 /**
  * One node that somebody watches: read when something of it was stored, at most four times a second and never twice at
- * once, and told when its levels changed, and at least every five seconds so that viewers know how old the figures are.
- * While it cannot be read nothing is told: viewers see their figures grow old.
+ * once, and pushed when its levels changed, and at least every five seconds so that viewers know how old the figures are.
+ * While it cannot be read nothing is pushed: viewers see their figures grow old.
  */
 import type { LiveAnswer, LiveChanged, LiveSnapshot } from "../contract/live.ts";
 
@@ -16,7 +16,7 @@ export interface WatchedNodeDeps {
 
 const readEveryMs = 250;
 /** Viewers hear from a node at least every five seconds: the rest is for the read. */
-const tellEveryMs = 4_000;
+const pushEveryMs = 4_000;
 const retryAfterMs = 1_000;
 
 interface Waiting {
@@ -30,7 +30,7 @@ export class WatchedNode {
   #sequence = 0;
   #readAtMs = Number.NEGATIVE_INFINITY;
   /** The viewers heard nothing for a while: the next answer is for them, changed or not. */
-  #isTellDue = false;
+  #isPushDue = false;
   #isReading = false;
   #isStale = false;
   #isFailing = false;
@@ -38,7 +38,7 @@ export class WatchedNode {
   /** Those who want an answer from a read that starts from now on. */
   readonly #waiting = new Set<Waiting>();
   #nextRead: NodeJS.Timeout | undefined;
-  #nextTell: NodeJS.Timeout | undefined;
+  #nextPush: NodeJS.Timeout | undefined;
 
   constructor(deps: WatchedNodeDeps) {
     this.#deps = deps;
@@ -71,7 +71,7 @@ export class WatchedNode {
   close(): void {
     this.#isClosed = true;
     clearTimeout(this.#nextRead);
-    clearTimeout(this.#nextTell);
+    clearTimeout(this.#nextPush);
     for (const { reject } of this.#waiting) reject(new Error("nobody watches the node any more"));
     this.#waiting.clear();
   }
@@ -117,17 +117,17 @@ export class WatchedNode {
     const earlier = this.#answer;
     this.#answer = answer;
     const isChanged = earlier !== undefined && !hasSameLevels(earlier, answer);
-    if (earlier && !isChanged && !this.#isTellDue) return;
+    if (earlier && !isChanged && !this.#isPushDue) return;
     if (earlier) {
       const { node, at, watermark, levels } = answer;
       this.#deps.emit({ node, sequence: ++this.#sequence, at, watermark, levels });
     }
-    this.#isTellDue = false;
-    clearTimeout(this.#nextTell);
-    this.#nextTell = setTimeout(() => {
-      this.#isTellDue = true;
+    this.#isPushDue = false;
+    clearTimeout(this.#nextPush);
+    this.#nextPush = setTimeout(() => {
+      this.#isPushDue = true;
       this.touch();
-    }, tellEveryMs);
+    }, pushEveryMs);
   }
 }
 
