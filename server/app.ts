@@ -202,7 +202,7 @@ export function createApp(deps: AppDeps): OpenAPIHono<HttpEnv> {
       deps.reportMaker?.tick().catch((err: unknown) => log.warn({ err }, "report runs could not be claimed"));
     };
     app.route("/", reportRunsRoutes({ source: reportSource, wake }));
-    app.route("/", schedulesRoutes({ postgres, tree }));
+    app.route("/", schedulesRoutes({ postgres, tree, mailLimits: deps.mailLimits }));
     app.route("/", subscriptionsRoutes({ postgres, tree }));
     app.route("/", statementsRoutes({ postgres, tree, clickhouse }));
     app.route("/", rulesRoutes({ clickhouse, postgres, tree, meterOf, watermark }));
@@ -210,7 +210,7 @@ export function createApp(deps: AppDeps): OpenAPIHono<HttpEnv> {
     app.route("/", paymentsRoutes({ postgres, tree, paymentKeys: deps.paymentKeys }));
     app.route("/", channelsRoutes({ postgres, tree, vault: deps.vault, wayOut: deps.wayOut, publicUrl }));
     app.route("/", deliveriesRoutes({ postgres, tree }));
-    app.route("/", unsubscribeRoutes({ postgres }));
+    app.route("/", unsubscribeRoutes({ postgres, tree }));
     app.route("/", auditRoutes({ postgres: deps.postgres, tree, clickhouse }));
     app.route("/", reconciliationRoutes({ postgres: deps.postgres, tree }));
   };

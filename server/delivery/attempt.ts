@@ -10,7 +10,7 @@ import { attachments } from "../postgres/schema/delivery.ts";
 import { type ChannelSecrets, disableChannel, readChannel } from "./channels.ts";
 import type { ChannelRow } from "./enqueue.ts";
 import { oneLine } from "./inert-text.ts";
-import type { DeliveryRow, Outcome } from "./outbox.ts";
+import { alertMailsHeld, type DeliveryRow, type Held, type Outcome } from "./outbox.ts";
 import { again, never, posted, reasonOf } from "./posted.ts";
 import { renderMail } from "./render-mail.ts";
 import { slackBody } from "./render-slack.ts";
@@ -36,7 +36,7 @@ export interface SendingDeps {
 }
 
 /** Never rejects for what a receiver does; rejects where Postgres cannot be asked before anything was sent. */
-export async function attempt(deps: SendingDeps, row: DeliveryRow): Promise<Outcome> {
+export async function attempt(deps: SendingDeps, row: DeliveryRow): Promise<Outcome | Held> {
   if (row.channel === null) return await sendMail(deps, row);
   const channel = await readChannel(deps.postgres.db, row.channel);
   const refusal = whyNot(channel, row, deps);
@@ -93,7 +93,7 @@ function signed({ id, type, createdAt, message }: DeliveryRow, signing: string[]
   return { body, headers };
 }
 
-async function sendMail(deps: SendingDeps, row: DeliveryRow): Promise<Outcome> {
+async function sendMail(deps: SendingDeps, row: DeliveryRow): Promise<Outcome | Held> {
   const { mailer, links, publicUrl } = deps;
   const { id, to, alert, message } = row;
   const list = row.list ?? row.channel;
@@ -102,6 +102,8 @@ async function sendMail(deps: SendingDeps, row: DeliveryRow): Promise<Outcome> {
   if (!mailer) return again("there is no mail server: set TIDEMARK_SMTP_URL");
   if (row.type === "channel.test" && !(await deps.mailLimits.mayTest(to)))
     return never("too many tests went to the address within an hour");
+  const held = row.type.startsWith("alert.") ? await alertMailsHeld(deps.postgres, row) : undefined;
+  if (held) return held;
   const unsubscribeUrl = `${publicUrl}/v1/unsubscribe/${links.tokenOf({ list, address: to })}`;
   const mail = renderMail(message, { id, to, matter: alert, unsubscribeUrl, publicUrl });
   const files = await filesOf(deps.postgres, message.attachments ?? []);

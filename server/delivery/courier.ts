@@ -13,6 +13,7 @@ import {
   type Attempt,
   claimDue,
   type DeliveryRow,
+  holdDelivery,
   nextDueMs,
   noteAttempt,
   renewClaims,
@@ -123,6 +124,10 @@ export class Courier {
       return again("it could not be made; the server's log has the reason");
     });
     if (!outcome) return;
+    if (outcome.result === "held") {
+      await this.#deps.postgres.transaction((tx) => holdDelivery(tx, row, outcome));
+      return;
+    }
     const made: Attempt = { ...outcome, at, ms: Math.round(performance.now() - startedAtMs) };
     await this.#note(row, made);
     this.#deps.onAttempt?.(row.kind, made.result);

@@ -3,7 +3,7 @@
  * died had claimed is taken by others soon after, under the same id.
  */
 import { randomUUID } from "node:crypto";
-import { and, count, eq, sql } from "drizzle-orm";
+import { and, count, eq, isNull, sql } from "drizzle-orm";
 import type { Postgres, Queries } from "../postgres/client.ts";
 import { deliveries, deliveryAttempts } from "../postgres/schema/delivery.ts";
 import { ProblemError } from "../problem.ts";
@@ -22,6 +22,13 @@ export interface Outcome {
 export interface Attempt extends Outcome {
   at: Date;
   ms: number;
+}
+
+/** It was not tried, since its receiver has had as much as it may have for now. */
+export interface Held {
+  result: "held";
+  until: Date;
+  excerpt: string;
 }
 
 /** A claim is renewed well before it ends. */
@@ -121,6 +128,40 @@ export async function noteAttempt(
       .set({ ...free, ...next, tries })
       .where(eq(deliveries.id, id));
   }
+}
+
+/** Leaves it waiting, with all its tries; why is told once. */
+export async function holdDelivery(tx: Queries, { id, claim }: DeliveryRow, { until, excerpt }: Held): Promise<void> {
+  const mine = claim === null ? isNull(deliveries.claim) : eq(deliveries.claim, claim);
+  const [held] = await tx
+    .update(deliveries)
+    .set({ claim: null, claimedUntil: null, dueAt: until })
+    .where(and(eq(deliveries.id, id), mine))
+    .returning({ id: deliveries.id });
+  if (!held) return;
+  const [told] = await tx.select({ times: count() }).from(deliveryAttempts).where(eq(deliveryAttempts.delivery, id));
+  if (told?.times === 0)
+    await tx.insert(deliveryAttempts).values({ delivery: id, at: new Date(), status: null, ms: 0, excerpt });
+}
+
+const alertMailsPerHour = 60;
+
+/** Undefined where one more mail about an alert may go to the address now; else until when it waits. */
+export async function alertMailsHeld(
+  { pool }: Pick<Postgres, "pool">,
+  { to, position }: Pick<DeliveryRow, "to" | "position">,
+): Promise<Held | undefined> {
+  // What is being sent counts as sent, so that those that are sent at once are not more either.
+  const { rows } = await pool.query<{ until: Date }>(
+    `SELECT coalesce(sent_at, now() - interval '59 minutes') + interval '1 hour' AS until FROM deliveries
+     WHERE kind = 'email' AND lower("to") = lower($1) AND type LIKE 'alert.%' AND (
+       sent_at > now() - interval '1 hour' OR (due_at IS NOT NULL AND claimed_until >= now() AND position < $2))
+     ORDER BY coalesce(sent_at, now()) DESC OFFSET $3 LIMIT 1`,
+    [to, position, alertMailsPerHour - 1],
+  );
+  const [full] = rows;
+  const excerpt = `${alertMailsPerHour} mails about alerts went to the address within an hour: this one waits`;
+  return full && { result: "held", until: full.until, excerpt };
 }
 
 /** What is sent again reaches people who may not have asked for it. */

@@ -1,10 +1,13 @@
 /** Links that end a list of mails for one address. Whoever has the mail has the link; nobody can make one for another address. */
 import { createHmac, timingSafeEqual } from "node:crypto";
-import { and, eq, inArray } from "drizzle-orm";
+import { and, eq, inArray, isNull, sql } from "drizzle-orm";
+import type { NodeAddress } from "../contract/nodes.ts";
 import { parseJson } from "../json/parse-json.ts";
 import type { Postgres, Queries } from "../postgres/client.ts";
-import { unsubscribed } from "../postgres/schema/delivery.ts";
+import { deliveries, unsubscribed } from "../postgres/schema/delivery.ts";
 import { installationSecrets } from "../postgres/schema/installation-secrets.ts";
+import type { NodeTree } from "../tree/node-tree.ts";
+import { tenantOf } from "../tree/tenant-of.ts";
 
 export interface Subscription {
   /** A channel's id, or what else mail is sent for. */
@@ -41,12 +44,44 @@ export async function readUnsubscribeLinks({ db }: Pick<Postgres, "db">): Promis
 }
 
 /** A repeat changes nothing. */
-export async function unsubscribe({ db }: Pick<Postgres, "db">, { list, address }: Subscription): Promise<void> {
-  await db.insert(unsubscribed).values({ list, address: address.toLowerCase() }).onConflictDoNothing();
+export async function unsubscribe(
+  { db }: Pick<Postgres, "db">,
+  tree: Pick<NodeTree, "ancestors">,
+  { list, address }: Subscription,
+): Promise<void> {
+  // A schedule may be removed by now: what was sent for it says whose it was.
+  const [sent] = await db
+    .select({ node: deliveries.node })
+    .from(deliveries)
+    .where(and(eq(deliveries.list, list), isNull(deliveries.channel)))
+    .limit(1);
+  const tenant = sent ? tenantOf(sent.node, tree) : null;
+  await db
+    .insert(unsubscribed)
+    .values({ list, address: address.toLowerCase(), tenant })
+    .onConflictDoUpdate({ target: [unsubscribed.list, unsubscribed.address], set: { tenant, isCarried: false } });
 }
 
+/** What was carried over from the tenant's other lists comes again too. */
 export async function subscribeAgain({ db }: Pick<Postgres, "db">, subscription: Subscription): Promise<void> {
-  await db.delete(unsubscribed).where(isOf(subscription));
+  const [left] = await db.delete(unsubscribed).where(isOf(subscription)).returning();
+  if (!left || left.tenant === null) return;
+  const ofTenant = and(eq(unsubscribed.address, left.address), eq(unsubscribed.tenant, left.tenant));
+  await db.delete(unsubscribed).where(and(ofTenant, unsubscribed.isCarried));
+}
+
+/** Of addresses that are put on a list of a tenant, those that left another one stay away until they themselves agree. */
+export async function carryUnsubscribed(
+  tx: Queries,
+  { list, tenant, addresses }: { list: string; tenant: NodeAddress; addresses: readonly string[] },
+): Promise<void> {
+  if (addresses.length === 0) return;
+  const left = addresses.map((address) => address.toLowerCase());
+  await tx.execute(sql`
+    INSERT INTO unsubscribed (list, address, tenant, is_carried)
+    SELECT DISTINCT ${list}, address, tenant, true FROM unsubscribed
+    WHERE tenant = ${tenant} AND address = ANY(${sql.param(left)}::text[])
+    ON CONFLICT DO NOTHING`);
 }
 
 export async function isUnsubscribed(db: Queries, subscription: Subscription): Promise<boolean> {

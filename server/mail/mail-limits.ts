@@ -51,6 +51,16 @@ export class MailLimits {
     );
   }
 
+  /** Counts an address that a caller puts on a list of mails, and says whether it may. `address`: in lower case. */
+  async mayList({ id, tenant }: MailCauser, address: string): Promise<boolean> {
+    return (
+      (await this.#counts("caller", id)) &&
+      (await this.#counts("tenantToAddress", `${tenant}\n${address}`)) &&
+      (await this.#counts("tenant", tenant)) &&
+      (await this.#counts("address", address))
+    );
+  }
+
   /** Counts a test of a channel that has the address, whosever the channel is. */
   mayTest(address: string): Promise<boolean> {
     return this.#counts("tests", address.toLowerCase());

@@ -11,6 +11,7 @@ import {
   type SchedulePreview,
   weekdayOfGiven,
 } from "../contract/schedules.ts";
+import { carryUnsubscribed } from "../delivery/unsubscribe.ts";
 import { type Actor, newId } from "../identity/actor.ts";
 import { formatInstant } from "../metrics/windows.ts";
 import type { Postgres, Queries } from "../postgres/client.ts";
@@ -19,6 +20,7 @@ import { schedules } from "../postgres/schema/schedules.ts";
 import { ProblemError } from "../problem.ts";
 import type { NodeTree } from "../tree/node-tree.ts";
 import { rowsWithin } from "../tree/rows-within.ts";
+import { tenantOf } from "../tree/tenant-of.ts";
 import { nextSlots, type Timing } from "./due.ts";
 import { accountsOf } from "./entitled.ts";
 import { visibleKinds } from "./saved-reports.ts";
@@ -205,6 +207,7 @@ export async function createSchedule(
       })
       .returning();
     if (!made) throw new Error("the schedule was not stored");
+    await carryUnsubscribed(tx, listOf(tree, made, made.recipients));
     const after = stateOfSchedule(made);
     await recordChange(tx, { by, node: made.node, action: "schedule.created", subject: made.id, after });
     return made;
@@ -244,6 +247,7 @@ export async function changeSchedule(
       .where(eq(schedules.id, id))
       .returning();
     if (!after) throw gone();
+    await carryUnsubscribed(tx, listOf(tree, after, addedTo(before.recipients, after.recipients)));
     const change = { before: stateOfSchedule(before), after: stateOfSchedule(after) };
     await recordChange(tx, { by, node: after.node, action: "schedule.changed", subject: id, ...change });
     return after;
@@ -307,6 +311,16 @@ export async function describeSchedule(
     created_at: createdAt.toISOString(),
     author: authorName,
   };
+}
+
+function listOf(tree: Tree, { id, node }: ScheduleRecord, addresses: readonly string[]) {
+  return { list: id, tenant: tenantOf(node, tree), addresses };
+}
+
+/** The addresses, in lower case, that were not among them before, however they are written. */
+export function addedTo(before: readonly string[], after: readonly string[]): string[] {
+  const known = new Set(before.map((address) => address.toLowerCase()));
+  return [...new Set(after.map((address) => address.toLowerCase()))].filter((address) => !known.has(address));
 }
 
 function authored({ kind, id, name }: Author) {

@@ -1,5 +1,7 @@
 /** How often messages leave, and to whom an address is shown, in the world of deliveries.test.ts. */
+import { count, eq, sql } from "drizzle-orm";
 import { expect, test, vi } from "vitest";
+import { deliveries } from "../../server/postgres/schema/delivery.ts";
 import type { DeliveryWorld } from "../support/delivery-world.ts";
 
 export function boundsOfDeliveries(world: () => DeliveryWorld): void {
@@ -22,6 +24,46 @@ export function boundsOfDeliveries(world: () => DeliveryWorld): void {
     expect(mailsTo()).toBe(20);
     const [elsewhere = ""] = await world().tell([(await world().make({ name: "alerts", kind: "email", to })).body.id]);
     await world().once(elsewhere, ({ state }) => state === "sent");
+  });
+
+  test("at most sixty mails about alerts reach an address within an hour, and the others wait for theirs with all their tries", async () => {
+    const to = "stormed@example.com";
+    const [first, other] = [
+      (await world().make({ kind: "email", name: "Storm", to: [to] })).body.id,
+      (await world().make({ kind: "email", name: "Storm too", to: [to.toUpperCase(), "calm@example.com"] })).body.id,
+    ];
+    const { db } = world().deps.postgres;
+    const told: string[] = [];
+    for (let n = 0; n < 31; n++) told.push(...(await world().tell([first, other])));
+    const ofStorm = sql`lower(${deliveries.to}) = ${to}`;
+    const byState = async () =>
+      await db
+        .select({ state: deliveries.state, tries: deliveries.tries, count: count() })
+        .from(deliveries)
+        .where(ofStorm)
+        .groupBy(deliveries.state, deliveries.tries)
+        .orderBy(deliveries.state);
+    const isDue = sql`${deliveries.dueAt} <= now()`;
+    await expect
+      .poll(async () => (await db.select().from(deliveries).where(isDue)).length, { timeout: 20_000 })
+      .toBe(0);
+    expect(await byState()).toEqual([
+      { state: "sent", tries: 0, count: 60 },
+      { state: "waiting", tries: 0, count: 2 },
+    ]);
+    expect(await db.select().from(deliveries).where(eq(deliveries.to, "calm@example.com"))).toHaveLength(31);
+    const [held] = await db.select().from(deliveries).where(sql`${ofStorm} AND ${deliveries.state} = 'waiting'`);
+    const waiting = await world().once(held?.id ?? "", ({ state }) => state === "waiting");
+    expect(waiting.attempts).toMatchObject([{ excerpt: expect.stringContaining("within an hour") }]);
+    expect(Date.parse(waiting.next_attempt_at ?? "")).toBeGreaterThan(Date.now() + 50 * 60_000);
+
+    await db
+      .update(deliveries)
+      .set({ sentAt: sql`${deliveries.sentAt} - interval '1 hour'` })
+      .where(ofStorm);
+    await db.update(deliveries).set({ dueAt: sql`now()` }).where(sql`${ofStorm} AND ${deliveries.state} = 'waiting'`);
+    world().courier.wake();
+    await expect.poll(byState, { timeout: 20_000 }).toEqual([{ state: "sent", tries: 0, count: 62 }]);
   });
 
   test("a delivery is sent again twenty times an hour at most", async () => {

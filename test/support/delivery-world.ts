@@ -53,7 +53,7 @@ export async function startDeliveryWorld(): Promise<DeliveryWorld> {
   const wayOut = createWayOut({ allow: parseOutgoingAllow("127.0.0.1") ?? nothingAllowed });
   accounts.app.route("/", channelsRoutes({ postgres, vault, wayOut, tree, publicUrl: url }));
   accounts.app.route("/", deliveriesRoutes({ postgres, tree }));
-  accounts.app.route("/", unsubscribeRoutes({ postgres }));
+  accounts.app.route("/", unsubscribeRoutes({ postgres, tree }));
   const { key } = await accounts.makeKey("organization:acme");
   const deps: CourierDeps = {
     ...{

@@ -19,11 +19,14 @@ import {
 } from "../../contract/schedules.ts";
 import type { Actor } from "../../identity/actor.ts";
 import { readCursor, writeCursor } from "../../lists/cursor.ts";
+import { MailLimits } from "../../mail/mail-limits.ts";
 import type { Postgres } from "../../postgres/client.ts";
 import { channels } from "../../postgres/schema/delivery.ts";
 import { ProblemError } from "../../problem.ts";
+import { accountsOf } from "../../reports/entitled.ts";
 import { findReport, nameOfReport, type ReportToRun, requireKind } from "../../reports/saved-reports.ts";
 import {
+  addedTo,
   changeSchedule,
   checkSchedule,
   createSchedule,
@@ -38,6 +41,7 @@ import {
 } from "../../reports/schedules.ts";
 import { createTest, describeSlot, listSlots } from "../../reports/slots.ts";
 import type { NodeTree } from "../../tree/node-tree.ts";
+import { tenantOf } from "../../tree/tenant-of.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
 import { isWithinReach, requireScope, resolveNode } from "../authenticate.ts";
 import { authorOf } from "../author-of.ts";
@@ -49,6 +53,7 @@ import { wholeCaller } from "../report-question.ts";
 export interface SchedulesRoutesDeps {
   postgres: Postgres;
   tree: NodeTree;
+  mailLimits?: Pick<MailLimits, "mayList"> | undefined;
   now?: () => number;
 }
 
@@ -80,10 +85,10 @@ const createScheduleRoute = createRoute({
   tags: ["Reports"],
   summary: "Create a report schedule",
   description:
-    "Each time covers the whole period before it and is sent once, after everything of the period can be queried; of a billing cycle after its statement has closed. What each person gets is judged when it is sent; addresses outside get what the author may see then.",
+    "Each time covers the whole period before it and is sent once, after everything of the period can be queried; of a billing cycle after its statement has closed. What each person gets is judged when it is sent; addresses outside get what the author may see then. Addresses without an account that the caller sees are added so many times an hour; whoever unsubscribed from a schedule of the tenant gets nothing of another one until they agree themselves.",
   middleware: requireScope("reports:write"),
   request: { body: { required: true, content: { "application/json": { schema: createScheduleSchema } } } },
-  responses: { 201: answered("The new schedule"), ...problemResponses(400, 401, 403, 404, 409, 503) },
+  responses: { 201: answered("The new schedule"), ...problemResponses(400, 401, 403, 404, 409, 429, 503) },
 });
 
 const previewScheduleRoute = createRoute({
@@ -123,7 +128,7 @@ const updateScheduleRoute = createRoute({
     params: idParams,
     body: { required: true, content: { "application/json": { schema: changeScheduleSchema } } },
   },
-  responses: { 200: answered("The schedule now"), ...problemResponses(400, 401, 403, 404, 412, 503) },
+  responses: { 200: answered("The schedule now"), ...problemResponses(400, 401, 403, 404, 412, 429, 503) },
 });
 
 const deleteScheduleRoute = createRoute({
@@ -200,7 +205,7 @@ export function schedulesRoutes(deps: SchedulesRoutesDeps): OpenAPIHono<HttpEnv>
   const { postgres, tree, now = Date.now } = deps;
   const { db } = postgres;
   const tools = createTools(deps);
-  const { checkChannels, describe, ownSchedule, wantedReport } = tools;
+  const { checkChannels, countStrangers, describe, ownSchedule, wantedReport } = tools;
   const app = createRouter();
 
   app.openapi(listSchedulesRoute, async (c) => {
@@ -233,6 +238,7 @@ export function schedulesRoutes(deps: SchedulesRoutesDeps): OpenAPIHono<HttpEnv>
     };
     checkSchedule(given, wanted);
     await checkChannels(actor, given.channels, node);
+    await countStrangers(actor, addedTo([], given.recipients));
     const made = await createSchedule(postgres, tree, wanted, authorOf(c), now());
     c.header("etag", await entityTag(c, stateOfSchedule(made)));
     c.header("location", `/v1/schedules/${made.id}`);
@@ -256,6 +262,7 @@ export function schedulesRoutes(deps: SchedulesRoutesDeps): OpenAPIHono<HttpEnv>
     const edits = c.req.valid("json");
     const added = edits.channels?.filter((id) => !schedule.channels.includes(id)) ?? [];
     await checkChannels(c.get("actor"), added, schedule.node);
+    if (edits.recipients) await countStrangers(c.get("actor"), addedTo(schedule.recipients, edits.recipients));
     const edit = { by: authorOf(c), check: await ifMatch(c) };
     const changed = await changeSchedule(postgres, tree, schedule.id, edits, edit, now());
     c.header("etag", await entityTag(c, stateOfSchedule(changed)));
@@ -318,7 +325,7 @@ function addActions(
 }
 
 /** What several routes need to know of a schedule and its caller. */
-function createTools({ postgres: { db }, tree, now = Date.now }: SchedulesRoutesDeps) {
+function createTools({ postgres: { db }, tree, mailLimits = new MailLimits(), now = Date.now }: SchedulesRoutesDeps) {
   async function wantedReport(actor: Actor, reference: string): Promise<ReportToRun> {
     const report = await findReport(db, reference);
     const isOwn = report && (report.node === undefined || isWithinReach(actor, tree, report.node));
@@ -358,9 +365,24 @@ function createTools({ postgres: { db }, tree, now = Date.now }: SchedulesRoutes
     }
   }
 
+  /**
+   * Throws `too_fast` where the caller put as many addresses on lists as they may for now. Nobody counts whose account the caller
+   * sees: others are treated alike, whether they have one or not.
+   */
+  async function countStrangers(actor: Actor, addresses: readonly string[]): Promise<void> {
+    const accounts = await accountsOf(db, addresses);
+    for (const address of addresses) {
+      if (accounts.get(address)?.roles.some(({ node }) => isWithinReach(actor, tree, node))) continue;
+      if (!(await mailLimits.mayList({ id: actor.id, tenant: tenantOf(actor.node, tree) }, address)))
+        throw new ProblemError("too_fast", "too many addresses without an account were added within an hour", {
+          ...{ field: "recipients", retryAfterSeconds: 3_600 },
+        });
+    }
+  }
+
   async function describe(schedule: ScheduleRecord, saved: string | null | undefined): Promise<Schedule> {
     return await describeSchedule(db, tree, schedule, nameOfReport(schedule.report, saved), now());
   }
 
-  return { checkChannels, describe, ownSchedule, wantedReport };
+  return { checkChannels, countStrangers, describe, ownSchedule, wantedReport };
 }

@@ -10,6 +10,7 @@ import {
 } from "../../delivery/unsubscribe.ts";
 import type { Postgres } from "../../postgres/client.ts";
 import { ProblemError } from "../../problem.ts";
+import type { NodeTree } from "../../tree/node-tree.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
 import type { HttpEnv } from "../http-env.ts";
 
@@ -42,7 +43,13 @@ const setUnsubscribedRoute = createRoute({
   responses: { 200: { description: "Done", content: page }, ...problemResponses(404, 503) },
 });
 
-export function unsubscribeRoutes({ postgres }: { postgres: Postgres }): OpenAPIHono<HttpEnv> {
+export function unsubscribeRoutes({
+  postgres,
+  tree,
+}: {
+  postgres: Postgres;
+  tree: Pick<NodeTree, "ancestors">;
+}): OpenAPIHono<HttpEnv> {
   const app = createRouter();
   let links: Promise<UnsubscribeLinks> | undefined;
 
@@ -68,7 +75,7 @@ export function unsubscribeRoutes({ postgres }: { postgres: Postgres }): OpenAPI
       await subscribeAgain(postgres, subscription);
       return c.html(pageOf(`The mails come to ${address} again.`, "?", "No more of these mails"), 200);
     }
-    await unsubscribe(postgres, subscription);
+    await unsubscribe(postgres, tree, subscription);
     return c.html(pageOf(`No more of these mails come to ${address}.`, "?again=true", "Let them come again"), 200);
   });
   return app;

@@ -62,8 +62,15 @@ export const unsubscribed = pgTable(
     /** In lower case. */
     address: text("address").notNull(),
     at: instant("at").notNull().defaultNow(),
+    /** Whose list it is, where it is no channel: what the same tenant sends later under another list does not reach it either. */
+    tenant: text("tenant"),
+    /** The address never answered this list, but another of the same tenant. */
+    isCarried: boolean("is_carried").notNull().default(false),
   },
-  (table) => [primaryKey({ columns: [table.list, table.address] })],
+  (table) => [
+    primaryKey({ columns: [table.list, table.address] }),
+    index("unsubscribed_address").on(table.address, table.tenant),
+  ],
 );
 
 /** What a delivery says, in whichever form its channel has. */
@@ -120,6 +127,8 @@ export const deliveries = pgTable(
     index("deliveries_state").on(table.state),
     index("deliveries_alert").on(table.alert),
     index("deliveries_channel").on(table.channel, table.position),
+    index("deliveries_list").on(table.list).where(sql`${table.channel} IS NULL`),
+    index("deliveries_mails").on(sql`lower(${table.to})`, table.sentAt).where(sql`${table.kind} = 'email'`),
     index("deliveries_position").on(table.position),
     index("deliveries_place").on(placeOf(table.node), table.position),
   ],

@@ -162,6 +162,48 @@ test("a scheduled report arrives at its slot, once to each who may have it, with
   ]);
   expect((await slotsOf(schedule.id))[0].withheld).toContain("outside@example.org");
   await pause(schedule.id);
+  await ask("DELETE", `/v1/schedules/${schedule.id}`);
+  const { status } = await fetch(link?.value.slice(1, -1) ?? "", { method: "POST" });
+  expect(status).toBe(200);
+
+  const made = await create({ recipients: ["Outside@example.org", "viewer@told.example.com"], subject: "Once more" });
+  const changed = await create({ recipients: ["viewer@told.example.com"], subject: "Once more" });
+  await ask("PATCH", `/v1/schedules/${changed.id}`, { recipients: ["outside@example.org"] });
+  const [again, then] = made.next.map((at: string) => Date.parse(at));
+  await settleAt(again);
+  expect(toOf(mailsOf("Once more")), "whoever unsubscribed stays so").toEqual(["viewer@told.example.com"]);
+  await fetch(`${link?.value.slice(1, -1)}?again=true`, { method: "POST" });
+  await settleAt(then);
+  expect(
+    toOf(mailsOf("Once more")).filter((to) => /^outside/i.test(to)),
+    "until it agrees itself",
+  ).toHaveLength(2);
+  for (const { id } of [made, changed]) await pause(id);
+});
+
+test("addresses without an account that the caller sees are put on so many lists an hour, which is told by field", async () => {
+  const { key } = await world.makeKey(["read", "admin"], reseller);
+  const body = { report: "usage", every: "day", formats: ["json"] };
+  const post = async (recipients: string[]) =>
+    await world.ask("POST", "/v1/schedules", { key, body: { ...body, recipients } });
+  const paused = async ({ status, body: { id } }: Answer) => {
+    if (status === 201) await pause(id);
+    return status;
+  };
+  for (let n = 0; n < 12; n++) expect(await paused(await post(["viewer@told.example.com"]))).toBe(201);
+  for (let n = 0; n < 10; n++)
+    expect(await paused(await post([n % 2 ? "Flood@example.org" : "flood@example.org"]))).toBe(201);
+  const refused = await post(["viewer@told.example.com", "flood@example.org"]);
+  expect(refused).toMatchObject({ status: 429, body: { field: "recipients" } });
+  expect(Number(refused.headers.get("retry-after"))).toBeGreaterThan(0);
+  const mine = (await post(["other@example.org"])).body;
+  const path = `/v1/schedules/${mine.id}`;
+  const edited = await world.ask("PATCH", path, {
+    key,
+    body: { recipients: ["other@example.org", "flood@example.org"] },
+  });
+  expect(edited).toMatchObject({ status: 429, body: { field: "recipients" } });
+  await pause(mine.id);
 });
 
 test("prices reach only who may see them, and whoever's author lost the right reaches nobody outside", async () => {
