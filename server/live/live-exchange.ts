@@ -86,12 +86,12 @@ export function createLiveExchange({ redis, read, isSource, log }: LiveExchangeD
   function take({ number, answers, stored }: z.output<typeof answeredSchema>): void {
     silentUntilMs = Number.NEGATIVE_INFINITY;
     const question = sent.get(number);
-    const tellAll = (node: NodeAddress, answer: Answer) => {
-      for (const tell of question?.get(node) ?? []) tell(answer);
+    const answerAll = (node: NodeAddress, answer: Answer) => {
+      for (const resolve of question?.get(node) ?? []) resolve(answer);
       question?.delete(node);
     };
-    for (const one of answers) tellAll(one.node, one);
-    for (const node of stored) tellAll(node, undefined);
+    for (const one of answers) answerAll(one.node, one);
+    for (const node of stored) answerAll(node, undefined);
     if (question?.size === 0) sent.delete(number);
   }
 

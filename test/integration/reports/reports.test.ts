@@ -1,15 +1,12 @@
 /** Reports beside what the other routes say, and who may make, read and fetch them. */
 import { Ajv2020 } from "ajv/dist/2020.js";
-import { and, eq, sql } from "drizzle-orm";
+import { eq } from "drizzle-orm";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { meterByName } from "../../../server/catalog/catalog.ts";
 import type { ReportDocument, ReportKind, ReportRun, ReportSection } from "../../../server/contract/reports.ts";
-import { OrganizationFigures } from "../../../server/overview/organization-figures.ts";
 import { reportRuns } from "../../../server/postgres/schema/reports.ts";
 import { createFileLinks } from "../../../server/reports/file-link.ts";
-import { createReportMaker } from "../../../server/reports/make-runs.ts";
-import { claimRun, createRun, releaseAbandoned, type Turns } from "../../../server/reports/runs.ts";
 import { createReportsWorld, hostileNames, type ReportsWorld, range, reseller } from "../../support/reports-world.ts";
+import { runsInTheirTurn } from "./runs-in-their-turn.ts";
 
 let world: ReportsWorld;
 const documents = new Map<ReportKind, ReportDocument>();
@@ -54,36 +51,6 @@ const usage = async (query: string) =>
       key: world.key,
     })
   ).body.meters;
-
-test("however often a maker is woken at once, it makes no more of a tenant's runs than it may", async () => {
-  const { postgres, tree, clickhouse, watermark, settledBatch, log } = world.deps;
-  // Nothing of another maker's is under way from here on.
-  await world.deps.reportMaker?.tick();
-  const asked = { ...{ report: "activity", name: "x", kind: "activity" as const, options: {} }, node: reseller };
-  const own = { tz: "Etc/GMT", fromMs: 0, toMs: 1, formats: ["json"] as const, keptDays: 90, reportNode: null };
-  for (let n = 0; n < 8; n++)
-    await createRun(postgres.db, { ...asked, ...own, requestedBy: { id: `key ${n}`, name: "k" } }, Date.now());
-  let release: (error: Error) => void = () => undefined;
-  const held = new Promise<never>((_, reject) => {
-    release = reject;
-  });
-  held.catch(() => undefined);
-  const base = { postgres, tree, watermark, settledBatch, meterOf: meterByName };
-  const source = { ...base, clickhouse: { ...clickhouse, select: () => held } };
-  const maker = createReportMaker({ ...source, figures: new OrganizationFigures(source) }, log);
-  // With a connection for each, claims that are made at once are at once.
-  await Promise.all(Array.from({ length: 10 }, () => postgres.db.execute(sql`SELECT pg_sleep(0.1)`)));
-  await Promise.all(Array.from({ length: 6 }, () => maker.tick()));
-  const isOwn = eq(reportRuns.tz, "Etc/GMT");
-  const running = await postgres.db
-    .select()
-    .from(reportRuns)
-    .where(and(isOwn, eq(reportRuns.state, "running")));
-  expect(running).toHaveLength(3);
-  await postgres.db.update(reportRuns).set({ state: "cancelled" }).where(isOwn);
-  release(new Error("released"));
-  await maker.stop();
-});
 
 test("who has a link takes turns with all who have one of the same run", async () => {
   const { questions } = world.deps;
@@ -414,157 +381,4 @@ test("who may see a run and not the report of another node sees nothing of the r
   await world.deps.postgres.db.update(reportRuns).set({ state: "cancelled" }).where(eq(reportRuns.report, report));
 });
 
-test("a report is saved once, edited as it was seen, and leaves its runs when it is removed", async () => {
-  const body = { name: "Mine", kind: "usage", node: reseller };
-  const made = await world.ask("POST", "/v1/reports", { key: world.key, body });
-  expect((await world.ask("POST", "/v1/reports", { key: world.key, body })).status).toBe(409);
-  const path = `/v1/reports/${made.body.id}`;
-  const run = await world.run(made.body.id);
-  const tag = made.headers.get("etag") ?? "";
-  const edit = (name: string) =>
-    world.ask("PATCH", path, { key: world.key, body: { name }, headers: { "if-match": tag } });
-  expect((await edit("Ours")).body).toMatchObject({ name: "Ours", kind: "usage" });
-  expect((await edit("Theirs")).status).toBe(412);
-  expect((await world.ask("DELETE", path, { key: world.key })).status).toBe(204);
-  expect((await world.ask("GET", path, { key: world.key })).status).toBe(404);
-  expect((await world.ask("GET", `/v1/report-runs/${run.id}`, { key: world.key })).body).toMatchObject({
-    name: "Mine",
-  });
-});
-
-test("a run is made once for a key, and one whose process died is made by another", async () => {
-  const { db } = world.deps.postgres;
-  const nowMs = Date.now();
-  const wanted = {
-    ...{
-      report: "usage",
-      name: "x",
-      kind: "usage" as const,
-      options: {},
-      node: reseller,
-      tz: "UTC",
-      onceKey: "slot-1",
-    },
-    ...{
-      fromMs: 0,
-      toMs: 1,
-      formats: ["csv"] as const,
-      requestedBy: { id: "test", name: "test" },
-      keptDays: 90,
-      reportNode: null,
-    },
-  };
-  const [a, b] = await Promise.all([createRun(db, wanted, nowMs), createRun(db, wanted, nowMs)]);
-  expect(a.id).toBe(b.id);
-  // Nothing claims it meanwhile: makers are woken by routes alone here.
-  expect((await claimRun(db, "one", nowMs))?.id).toBe(a.id);
-  expect(await claimRun(db, "two", nowMs)).toBeUndefined();
-  await releaseAbandoned(db, nowMs + 10_000);
-  expect(await claimRun(db, "two", nowMs)).toBeUndefined();
-  await releaseAbandoned(db, nowMs + 60_000);
-  expect((await claimRun(db, "two", nowMs))?.id).toBe(a.id);
-});
-
-test("runs are made in turn between tenants, then between callers: whoever asks for many, by many keys, holds up their own", async () => {
-  const { db } = world.deps.postgres;
-  const [tenantOf, mayRun] = [(node: string) => node.split("/")[0] ?? node, () => true];
-  const asked = {
-    keptDays: 90,
-    reportNode: null,
-    report: "usage",
-    name: "x",
-    kind: "usage" as const,
-    options: {},
-    tz: "UTC",
-    fromMs: 0,
-    toMs: 1,
-  };
-  const queue = async (node: string, caller: string, atMs: number) =>
-    (await createRun(db, { ...asked, node, formats: ["csv"], requestedBy: { id: caller, name: caller } }, atMs)).id;
-  const nowMs = Date.UTC(2099, 0, 1);
-  const loud: string[] = [];
-  for (let n = 0; n < 30; n++) loud.push(await queue(`loud/${n}`, `key ${n % 10}`, nowMs + n));
-  const colleague = await queue("loud/0", "colleague", nowMs + 100);
-  const quiet = await queue("quiet", "other", nowMs + 200);
-  const claim = async (turns: Partial<Turns> = {}) =>
-    (await claimRun(db, "in turn", nowMs, { tenantOf, mayRun, ...turns }))?.id;
-  expect(await claim()).toBe(loud[0]);
-  expect(await claim()).toBe(quiet);
-  expect(await claim({ mayRun: (tenant) => tenant !== "loud" })).toBeUndefined();
-  const next: (string | undefined)[] = [];
-  for (let n = 0; n < 10; n++) next.push(await claim());
-  expect(next).toContain(colleague);
-  // Processes that claim at once get one each.
-  next.push(...(await Promise.all(Array.from({ length: 8 }, () => claim()))));
-  expect(new Set(next).size).toBe(18);
-  await db.update(reportRuns).set({ state: "cancelled" }).where(eq(reportRuns.tz, "UTC"));
-});
-
-test("a tenant has a hundred runs that are not over at most, by however many keys", async () => {
-  const body = { report: "activity", ...range, formats: ["json"] };
-  const { db } = world.deps.postgres;
-  const asked = {
-    keptDays: 90,
-    reportNode: null,
-    report: "usage",
-    name: "x",
-    kind: "usage" as const,
-    options: {},
-    tz: "Etc/UTC",
-    fromMs: 0,
-    toMs: 1,
-  };
-  for (let n = 0; n < 100; n++) {
-    const requestedBy = { id: `key ${n}`, name: "k" };
-    const run = await createRun(db, { ...asked, node: reseller, formats: ["csv"], requestedBy }, Date.now());
-    await db
-      .update(reportRuns)
-      .set({ state: "running", leasedUntil: new Date(Date.UTC(2100)) })
-      .where(eq(reportRuns.id, run.id));
-  }
-  const refused = await world.ask("POST", "/v1/report-runs", { key: world.key, body });
-  expect([refused.status, refused.body.code]).toEqual([429, "too_fast"]);
-  await db.update(reportRuns).set({ state: "cancelled" }).where(eq(reportRuns.tz, "Etc/UTC"));
-  expect((await world.ask("POST", "/v1/report-runs", { key: world.key, body })).status).toBe(202);
-});
-
-test("a reader cancels a run of their own and no other", async () => {
-  const { id, key } = await world.makeKey(["read"], reseller);
-  /** Leased for good: nobody makes it meanwhile. */
-  const unfinished = (requester: string) =>
-    world.deps.postgres.transaction(async (tx) => {
-      const question = { report: "activity", name: "Activity", kind: "activity" as const, options: {}, node: reseller };
-      const asked = { ...question, ...{ fromMs: 0, toMs: 1, tz: "UTC" }, formats: ["json"] as const };
-      const run = await createRun(
-        tx,
-        { ...asked, requestedBy: { id: requester, name: "test" }, keptDays: 90, reportNode: null },
-        Date.now(),
-      );
-      const leased = { state: "running" as const, lease: "test", leasedUntil: new Date(Date.UTC(2100)) };
-      await tx.update(reportRuns).set(leased).where(eq(reportRuns.id, run.id));
-      return `/v1/report-runs/${run.id}/cancel`;
-    });
-  expect((await world.ask("POST", await unfinished("usr_other"), { key })).status).toBe(403);
-  expect((await world.ask("POST", await unfinished(id), { key })).body).toMatchObject({ state: "cancelled" });
-  const byOther = await world.ask("POST", await unfinished(id), { key: world.key });
-  expect(byOther.body).toMatchObject({ state: "cancelled" });
-});
-
-test("a cancelled run is not made, and one that has expired is gone with its files", async () => {
-  const { db } = world.deps.postgres;
-  const run = await world.run("activity");
-  const cancel = `/v1/report-runs/${run.id}/cancel`;
-  expect((await world.ask("POST", cancel, { key: world.key })).body).toMatchObject({ state: "done" });
-  await db.update(reportRuns).set({ state: "queued" }).where(eq(reportRuns.id, run.id));
-  expect((await world.ask("POST", cancel, { key: world.key })).body).toMatchObject({ state: "cancelled", files: [] });
-  const url = run.files[0]?.url ?? "";
-  expect((await fetch(`${world.url}${url}`)).status).toBe(404);
-  await db
-    .update(reportRuns)
-    .set({ state: "done", expiresAt: new Date(0) })
-    .where(eq(reportRuns.id, run.id));
-  expect((await fetch(`${world.url}${url}`)).status).toBe(404);
-  expect((await world.ask("GET", `/v1/report-runs/${run.id}`, { key: world.key })).status).toBe(404);
-  await world.deps.reportMaker?.tick();
-  expect(await db.select().from(reportRuns).where(eq(reportRuns.id, run.id))).toEqual([]);
-});
+runsInTheirTurn(() => world);
