@@ -298,6 +298,54 @@ describe("the usage page", () => {
     await page.waitForURL("**range=7d**");
   });
 
+  it("leads from a group to its sessions, to who was in one, and to the events", async () => {
+    const session = randomUUID();
+    const at = (minutesAgo: number) => new Date(Date.now() - minutesAgo * 60_000).toISOString();
+    await post(
+      { type: "participant.joined", organization: "drill", session, room: "deep", user: "ada", time: at(30) },
+      { type: "participant.left", organization: "drill", session, room: "deep", user: "ada", time: at(20) },
+    );
+    page = await open("/usage?from=now-2h&to=now&window=hour&meters=participation_minutes&by=organization&top=50");
+    const groups = page.getByTestId("group-table");
+    await groups.locator('[data-key=drill] [data-figure="10"]').waitFor();
+    await groups.getByRole("button", { name: "drill" }).click();
+    await page.getByTestId("filters").getByText("Organization is").waitFor();
+    await groups.getByRole("button", { name: "deep" }).click();
+    await groups.getByRole("button", { name: session }).click();
+    await page.getByTestId("session-list").getByRole("link", { name: "deep" }).click();
+    await page.getByTestId("timeline").getByRole("button", { name: /ada/ }).click();
+    await page.waitForURL("**user=ada");
+    const events = page.getByTestId("session-events");
+    await expect.poll(() => events.locator("summary").allTextContents(), { timeout: 10_000 }).toHaveLength(2);
+    await events.locator("summary").first().click();
+    await events.getByText(`"session": "${session}"`).waitFor();
+    expect(await violations(page)).toEqual([]);
+  });
+
+  it("tells of consumed minutes, by pointer, with the focus and at a tap, which media they are of", async () => {
+    const session = randomUUID();
+    const time = (minutesAgo: number) => new Date(Date.now() - minutesAgo * 60_000).toISOString();
+    const consumed = (medium: string, interval: string) =>
+      (["started", "stopped"] as const).map((what, place) => ({
+        ...{ type: `consumption.${what}`, organization: "media", session, user: "u1", interval },
+        ...{ time: time(30 - 10 * place), properties: { medium } },
+      }));
+    await post(...consumed("video_audio", "a"), ...consumed("audio", "b"));
+    page = await open("/usage?from=now-2h&to=now&window=hour&meters=consumed_minutes&node=organization%3Amedia");
+    const figure = page.getByTestId("split-consumed_minutes");
+    const split = page.getByTestId("split");
+    for (const point of [() => figure.hover(), () => figure.focus(), () => figure.click()]) {
+      await point();
+      for (const text of ["Video and audio", "Video only", "Audio only", "Screenshare"])
+        await split.getByText(text, { exact: true }).waitFor();
+      await expect.poll(() => split.getByText("10.0 minutes").count()).toBe(2);
+      await page.keyboard.press("Escape");
+      await split.waitFor({ state: "detached" });
+      await page.mouse.move(0, 0);
+      await figure.blur();
+    }
+  });
+
   it("finds any organization by its name, however many there are, and shows the figures of that one alone", async () => {
     const many = Array.from({ length: 150 }, (_, place) => `many-${String(place).padStart(3, "0")}`);
     await post(...many.map((organization) => ({ type: "chat.posted", organization, user: "u1" })));

@@ -6,6 +6,8 @@ const router = createRouter({
   "/": Live,
   "/overview": () => import("./pages/Overview.svelte"),
   "/usage": () => import("./pages/Usage.svelte"),
+  "/sessions": () => import("./pages/Sessions.svelte"),
+  "/sessions/:organization/:session": () => import("./pages/Session.svelte"),
   "/ingest": () => import("./pages/Ingest.svelte"),
   "/period": () => import("./pages/Period.svelte"),
   "/alerts": () => import("./pages/Alerts.svelte"),

@@ -73,6 +73,7 @@ import type {
   replayRequestSchema,
 } from "@contract/quarantine.ts";
 import type { periodQuerySchema, periodSchema } from "@contract/quotas.ts";
+import type { recordListSchema, recordsQuerySchema } from "@contract/records.ts";
 import type {
   changeReportSchema,
   createReportSchema,
@@ -108,6 +109,7 @@ import type {
   slotQuerySchema,
   slotSchema,
 } from "@contract/schedules.ts";
+import type { sessionAnswerSchema, sessionListSchema, sessionsQuerySchema } from "@contract/sessions.ts";
 import type {
   setPaymentSchema,
   statementDetailSchema,
@@ -140,6 +142,9 @@ export const api = {
   getUsage: get("/v1/usage").answers<typeof usageAnswerSchema, Query<typeof usageQuerySchema>>(),
   getLive: get("/v1/live").answers<typeof liveAnswerSchema, OfNode>(),
   listMeters: get("/v1/meters").answers<typeof meterListSchema, OfNode>(),
+  listSessions: get("/v1/sessions").answers<typeof sessionListSchema, Query<typeof sessionsQuerySchema>>(),
+  getSession: get("/v1/sessions/{organization}/{session}").answers<typeof sessionAnswerSchema>(),
+  listRecords: get("/v1/records").answers<typeof recordListSchema, Query<typeof recordsQuerySchema>>(),
   listJobs: get("/v1/jobs").answers<typeof jobListSchema, Query<typeof jobsQuerySchema>>(),
   getIngestHealth: get("/v1/ingest-health").answers<typeof ingestHealthSchema, Query<typeof ingestHealthQuerySchema>>(),
   listQuarantine: get("/v1/quarantine").answers<typeof quarantineListSchema, Query<typeof quarantineQuerySchema>>(),
