@@ -133,7 +133,7 @@ const ingestPaths = ["/v1/events", "/v1/quarantine/replay", "/v1/quarantine/:id/
 const webFolder = fileURLToPath(new URL(import.meta.url.endsWith(".ts") ? "../dist/web" : "../web", import.meta.url));
 
 export function createApp(deps: AppDeps): OpenAPIHono<HttpEnv> {
-  const { clickhouse, tree, keys, users, sessions, ingest, watermark, settledBatch, telemetry, log } = deps;
+  const { clickhouse, tree, ingest, watermark, telemetry, log } = deps;
   const app = createRouter();
   app.use(measureRequests(telemetry));
   // Routes of roles that other processes have: known by their paths, never answered here.
@@ -158,63 +158,7 @@ export function createApp(deps: AppDeps): OpenAPIHono<HttpEnv> {
     app.route("/", quarantineReplayRoutes({ ...accepting, clickhouse }));
     app.route("/", eventsRoutes({ ...accepting, watermark, flush, telemetry }));
   } else for (const path of ingestPaths) elsewhere.post(path, (c) => c.notFound());
-  const mountApi = (app: OpenAPIHono<HttpEnv>) => {
-    const cycleOf = (node: string, nowMs: number) => cycleSettings(deps.postgres.db, tree, node, nowMs);
-    app.route(
-      "/",
-      usageRoutes({ clickhouse, tree, watermark, heldLive: deps.heldLive, customMeters: deps.customMeters, cycleOf }),
-    );
-    app.route("/", metersRoutes({ customMeters: deps.customMeters, tree }));
-    app.route("/", correctionsRoutes({ corrections: deps.corrections, tree }));
-    const { corrections, customMeters } = deps;
-    app.route("/", explainRoutes({ clickhouse, tree, customMeters, corrections, watermark }));
-    app.route("/", recordsRoutes({ clickhouse, tree, watermark, settledBatch }));
-    app.route("/", usageSessionsRoutes({ clickhouse, tree, watermark }));
-    app.route("/", orphansRoutes({ clickhouse, tree, watermark }));
-    app.route("/", jobsRoutes({ clickhouse, tree, watermark, settledBatch }));
-    app.route("/", quarantineRoutes({ clickhouse, tree, watermark }));
-    app.route("/", ingestHealthRoutes({ clickhouse, tree, watermark }));
-    app.route("/", sessionRoutes({ users, sessions }));
-    const { postgres, mailer, publicUrl } = deps;
-    const passkeys = createPasskeys({ postgres, publicUrl, log });
-    app.route("/", oidcRoutes({ oidc: deps.oidc, passkeys, users, sessions, publicUrl, log }));
-    const providerName = deps.oidc?.name;
-    app.route("/", passkeysRoutes({ passkeys, users, sessions, providerName, mailer, publicUrl, log }));
-    app.route("/", accountRoutes({ postgres, users, sessions, mailer, publicUrl, log }));
-    app.route("/", offersRoutes({ postgres, sessions }));
-    app.route("/", usersRoutes({ postgres, tree, sessions, mailer, mailLimits: deps.mailLimits, publicUrl, log }));
-    app.route("/", nodesRoutes({ tree, postgres }));
-    app.route("/", keysRoutes({ keys, tree }));
-    const meterOf = (name: string, node: string, atMs: number) => deps.customMeters.find(name, node, atMs);
-    app.route("/", plansRoutes({ postgres, tree, meterOf }));
-    app.route("/", chargesRoutes({ clickhouse, postgres, tree, meterOf, watermark }));
-    app.route("/", whatIfRoutes({ clickhouse, postgres, tree, meterOf, watermark }));
-    app.route("/", quotasRoutes({ clickhouse, postgres, tree, meterOf, watermark }));
-    // What many are answered with ends with nobody's request.
-    const shared = askedFor(clickhouse);
-    const figures = new OrganizationFigures({ clickhouse: shared, postgres, tree, meterOf, watermark, settledBatch });
-    app.route("/", modelsRoutes({ postgres, tree }));
-    app.route("/", organizationsRoutes({ tree, figures, clickhouse, meterOf }));
-    app.route("/", overviewRoutes({ clickhouse: shared, postgres, tree, meterOf, watermark, settledBatch, figures }));
-    const reportSource = { clickhouse: shared, postgres, tree, meterOf, watermark, figures };
-    app.route("/", reportsRoutes({ source: reportSource }));
-    const wake = () => {
-      deps.reportMaker?.tick().catch((err: unknown) => log.warn({ err }, "report runs could not be claimed"));
-    };
-    app.route("/", reportRunsRoutes({ source: reportSource, wake }));
-    app.route("/", schedulesRoutes({ postgres, tree, mailLimits: deps.mailLimits }));
-    app.route("/", subscriptionsRoutes({ postgres, tree }));
-    app.route("/", statementsRoutes({ postgres, tree, clickhouse }));
-    app.route("/", rulesRoutes({ clickhouse, postgres, tree, meterOf, watermark }));
-    app.route("/", alertsRoutes({ postgres, tree, publicUrl }));
-    app.route("/", paymentsRoutes({ postgres, tree, paymentKeys: deps.paymentKeys }));
-    app.route("/", channelsRoutes({ postgres, tree, vault: deps.vault, wayOut: deps.wayOut, publicUrl }));
-    app.route("/", deliveriesRoutes({ postgres, tree }));
-    app.route("/", unsubscribeRoutes({ postgres, tree }));
-    app.route("/", auditRoutes({ postgres: deps.postgres, tree, clickhouse }));
-    app.route("/", reconciliationRoutes({ postgres: deps.postgres, tree }));
-  };
-  mountApi(deps.roles.has("api") ? app : elsewhere);
+  mountApi(deps.roles.has("api") ? app : elsewhere, deps);
   if (deps.cluster) app.route("/", clusterRoutes(deps.cluster));
   app.route("/", metricsRoutes({ telemetry, publicUrl: deps.publicUrl }));
   const { roles, health = { stalled: { isStalled: false }, redis: undefined, isStopping: () => false } } = deps;
@@ -222,4 +166,63 @@ export function createApp(deps: AppDeps): OpenAPIHono<HttpEnv> {
   app.route("/", systemRoutes({ root: app, roles, isStopping, checks: readinessChecks(deps, health) }));
   if (deps.roles.has("api")) serveDashboard(app, webFolder);
   return app;
+}
+
+/** What a process with the role `api` answers. */
+function mountApi(app: OpenAPIHono<HttpEnv>, deps: AppDeps): void {
+  const { clickhouse, tree, keys, users, sessions, watermark, settledBatch, log } = deps;
+  const cycleOf = (node: string, nowMs: number) => cycleSettings(deps.postgres.db, tree, node, nowMs);
+  app.route(
+    "/",
+    usageRoutes({ clickhouse, tree, watermark, heldLive: deps.heldLive, customMeters: deps.customMeters, cycleOf }),
+  );
+  app.route("/", metersRoutes({ customMeters: deps.customMeters, tree }));
+  app.route("/", correctionsRoutes({ corrections: deps.corrections, tree }));
+  const { corrections, customMeters } = deps;
+  app.route("/", explainRoutes({ clickhouse, tree, customMeters, corrections, watermark }));
+  app.route("/", recordsRoutes({ clickhouse, tree, watermark, settledBatch }));
+  app.route("/", usageSessionsRoutes({ clickhouse, tree, watermark }));
+  app.route("/", orphansRoutes({ clickhouse, tree, watermark }));
+  app.route("/", jobsRoutes({ clickhouse, tree, watermark, settledBatch }));
+  app.route("/", quarantineRoutes({ clickhouse, tree, watermark }));
+  app.route("/", ingestHealthRoutes({ clickhouse, tree, watermark }));
+  app.route("/", sessionRoutes({ users, sessions }));
+  const { postgres, mailer, publicUrl } = deps;
+  const passkeys = createPasskeys({ postgres, publicUrl, log });
+  app.route("/", oidcRoutes({ oidc: deps.oidc, passkeys, users, sessions, publicUrl, log }));
+  const providerName = deps.oidc?.name;
+  app.route("/", passkeysRoutes({ passkeys, users, sessions, providerName, mailer, publicUrl, log }));
+  app.route("/", accountRoutes({ postgres, users, sessions, mailer, publicUrl, log }));
+  app.route("/", offersRoutes({ postgres, sessions }));
+  app.route("/", usersRoutes({ postgres, tree, sessions, mailer, mailLimits: deps.mailLimits, publicUrl, log }));
+  app.route("/", nodesRoutes({ tree, postgres }));
+  app.route("/", keysRoutes({ keys, tree }));
+  const meterOf = (name: string, node: string, atMs: number) => deps.customMeters.find(name, node, atMs);
+  app.route("/", plansRoutes({ postgres, tree, meterOf }));
+  app.route("/", chargesRoutes({ clickhouse, postgres, tree, meterOf, watermark }));
+  app.route("/", whatIfRoutes({ clickhouse, postgres, tree, meterOf, watermark }));
+  app.route("/", quotasRoutes({ clickhouse, postgres, tree, meterOf, watermark }));
+  // What many are answered with ends with nobody's request.
+  const shared = askedFor(clickhouse);
+  const figures = new OrganizationFigures({ clickhouse: shared, postgres, tree, meterOf, watermark, settledBatch });
+  app.route("/", modelsRoutes({ postgres, tree }));
+  app.route("/", organizationsRoutes({ tree, figures, clickhouse, meterOf }));
+  app.route("/", overviewRoutes({ clickhouse: shared, postgres, tree, meterOf, watermark, settledBatch, figures }));
+  const reportSource = { clickhouse: shared, postgres, tree, meterOf, watermark, figures };
+  app.route("/", reportsRoutes({ source: reportSource }));
+  const wake = () => {
+    deps.reportMaker?.tick().catch((err: unknown) => log.warn({ err }, "report runs could not be claimed"));
+  };
+  app.route("/", reportRunsRoutes({ source: reportSource, wake }));
+  app.route("/", schedulesRoutes({ postgres, tree, mailLimits: deps.mailLimits }));
+  app.route("/", subscriptionsRoutes({ postgres, tree }));
+  app.route("/", statementsRoutes({ postgres, tree, clickhouse }));
+  app.route("/", rulesRoutes({ clickhouse, postgres, tree, meterOf, watermark }));
+  app.route("/", alertsRoutes({ postgres, tree, publicUrl }));
+  app.route("/", paymentsRoutes({ postgres, tree, paymentKeys: deps.paymentKeys }));
+  app.route("/", channelsRoutes({ postgres, tree, vault: deps.vault, wayOut: deps.wayOut, publicUrl }));
+  app.route("/", deliveriesRoutes({ postgres, tree }));
+  app.route("/", unsubscribeRoutes({ postgres, tree }));
+  app.route("/", auditRoutes({ postgres: deps.postgres, tree, clickhouse }));
+  app.route("/", reconciliationRoutes({ postgres: deps.postgres, tree }));
 }

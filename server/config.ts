@@ -193,40 +193,12 @@ export class ConfigError extends Error {
  * @throws ConfigError that lists every fault at once.
  */
 export function loadConfig(environment: Record<string, string | undefined>): Config {
-  const faults: string[] = [];
-  const given: Record<string, string> = {};
-  for (const name of settingNames) {
-    const value = environment[name];
-    const file = environment[`${name}_FILE`];
-    if (value && file) faults.push(`${name} and ${name}_FILE are both set; use one of them`);
-    if (value) given[name] = value;
-    else if (file) {
-      try {
-        given[name] = readFileSync(file, "utf8").replace(/\r?\n$/, "");
-      } catch (error) {
-        faults.push(`${name}_FILE cannot be read: ${(error as Error).message}`);
-      }
-    }
-  }
+  const { given, faults } = readSettings(environment);
   const parsed = environmentSchema.safeParse(given);
   if (!parsed.success)
     faults.push(...parsed.error.issues.map((issue) => `${issue.path[0]?.toString()} ${issue.message}`));
   const settings = parsed.data;
-  if (settings && settings.TIDEMARK_ROLES.size < roles.length && !settings.REDIS_URL)
-    faults.push("REDIS_URL is required when TIDEMARK_ROLES splits the service over several processes");
-  for (const name of ["TIDEMARK_SMS_ACCOUNT", "TIDEMARK_SMS_TOKEN"] as const)
-    if (settings?.TIDEMARK_SMS_URL && !settings[name]) faults.push(`${name} must be set too, with TIDEMARK_SMS_URL`);
-  const ofOidc = ["TIDEMARK_OIDC_ISSUER", "TIDEMARK_OIDC_CLIENT_ID", "TIDEMARK_OIDC_CLIENT_SECRET"] as const;
-  const absent = ofOidc.filter((name) => !given[name]);
-  if (absent.length > 0 && absent.length < ofOidc.length)
-    faults.push(`${absent.join(" and ")} must be set too: an identity provider needs all three`);
-  if (settings?.TIDEMARK_NODE_URL)
-    for (const name of ["TIDEMARK_CLUSTER_SECRET", "CLICKHOUSE_URL", "DATABASE_URL", "REDIS_URL"] as const)
-      if (!settings[name]) faults.push(`${name} is required with TIDEMARK_NODE_URL: the ingest nodes share it`);
-  if (settings?.TIDEMARK_CLUSTER_SECRET && settings.TIDEMARK_ROLES.has("ingest") && !settings.TIDEMARK_NODE_URL)
-    faults.push(
-      "TIDEMARK_NODE_URL is required with TIDEMARK_CLUSTER_SECRET: the other ingest nodes reach this one there",
-    );
+  faults.push(...faultsOfOidc(given), ...(settings ? faultsBetween(settings) : []));
   if (!settings || faults.length > 0) throw new ConfigError(faults);
   return {
     port: settings.PORT,
@@ -279,6 +251,50 @@ export function loadConfig(environment: Record<string, string | undefined>): Con
         : undefined,
     logLevel: settings.LOG_LEVEL,
   };
+}
+
+/** The settings that are given, each by the environment or by a file that it names. */
+function readSettings(environment: Record<string, string | undefined>) {
+  const faults: string[] = [];
+  const given: Record<string, string> = {};
+  for (const name of settingNames) {
+    const value = environment[name];
+    const file = environment[`${name}_FILE`];
+    if (value && file) faults.push(`${name} and ${name}_FILE are both set; use one of them`);
+    if (value) given[name] = value;
+    else if (file) {
+      try {
+        given[name] = readFileSync(file, "utf8").replace(/\r?\n$/, "");
+      } catch (error) {
+        faults.push(`${name}_FILE cannot be read: ${(error as Error).message}`);
+      }
+    }
+  }
+  return { given, faults };
+}
+
+function faultsOfOidc(given: Readonly<Record<string, string>>): string[] {
+  const needed = ["TIDEMARK_OIDC_ISSUER", "TIDEMARK_OIDC_CLIENT_ID", "TIDEMARK_OIDC_CLIENT_SECRET"];
+  const absent = needed.filter((name) => !given[name]);
+  if (absent.length === 0 || absent.length === needed.length) return [];
+  return [`${absent.join(" and ")} must be set too: an identity provider needs all three`];
+}
+
+/** What settings say together that none of them says alone. */
+function faultsBetween(settings: z.output<typeof environmentSchema>): string[] {
+  const faults: string[] = [];
+  if (settings.TIDEMARK_ROLES.size < roles.length && !settings.REDIS_URL)
+    faults.push("REDIS_URL is required when TIDEMARK_ROLES splits the service over several processes");
+  for (const name of ["TIDEMARK_SMS_ACCOUNT", "TIDEMARK_SMS_TOKEN"] as const)
+    if (settings.TIDEMARK_SMS_URL && !settings[name]) faults.push(`${name} must be set too, with TIDEMARK_SMS_URL`);
+  if (settings.TIDEMARK_NODE_URL)
+    for (const name of ["TIDEMARK_CLUSTER_SECRET", "CLICKHOUSE_URL", "DATABASE_URL", "REDIS_URL"] as const)
+      if (!settings[name]) faults.push(`${name} is required with TIDEMARK_NODE_URL: the ingest nodes share it`);
+  if (settings.TIDEMARK_CLUSTER_SECRET && settings.TIDEMARK_ROLES.has("ingest") && !settings.TIDEMARK_NODE_URL)
+    faults.push(
+      "TIDEMARK_NODE_URL is required with TIDEMARK_CLUSTER_SECRET: the other ingest nodes reach this one there",
+    );
+  return faults;
 }
 
 function withPassword(url: string | undefined, password: string | undefined): string | undefined {

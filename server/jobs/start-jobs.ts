@@ -6,7 +6,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { type IQueueBackend, type JobSchedulerJson, Queue, Worker } from "bullmq";
 import type { Logger } from "pino";
-import { openJobLocks } from "./job-locks.ts";
+import { type JobLocks, openJobLocks } from "./job-locks.ts";
 import { type JobConnection, type JobStore, openPostgresJobStore, openRedisJobStore } from "./job-store.ts";
 import { checkJobTable, type JobDefinition, type JobRole } from "./job-table.ts";
 
@@ -62,37 +62,9 @@ export async function startJobs({
   const store =
     redisUrl === undefined ? await openPostgresJobStore(databaseUrl, log) : openRedisJobStore(redisUrl, log);
   const locks = openJobLocks(databaseUrl, log);
-  const running = new Map<string, Promise<void>>();
+  const { running, runOnce } = createRuns(locks, onRun, log);
   const stopped = new AbortController();
   const report = onceAMinute((error, context, message) => log.error({ err: error, ...context }, message));
-
-  async function runOnce(job: JobDefinition): Promise<void> {
-    if (running.has(job.name)) {
-      onRun(job.name, "left_out", 0);
-      return log.debug({ job: job.name }, "tick left out: the last run still goes on");
-    }
-    const run = runLocked(job).finally(() => running.delete(job.name));
-    running.set(job.name, run);
-    await run;
-  }
-
-  async function runLocked({ name, handler }: JobDefinition): Promise<void> {
-    if (!(await locks.take(name))) {
-      onRun(name, "left_out", 0);
-      return log.debug({ job: name }, "tick left out: another process runs it");
-    }
-    const startedAtMs = performance.now();
-    const seconds = () => (performance.now() - startedAtMs) / 1000;
-    try {
-      await handler();
-      onRun(name, "done", seconds());
-    } catch (error) {
-      onRun(name, "failed", seconds());
-      throw error;
-    } finally {
-      await locks.release(name);
-    }
-  }
 
   const queues = [...roles].map((role) =>
     openRoleQueue({ role, jobs: jobs.filter((job) => job.role === role), store, runOnce, report, log }),
@@ -131,6 +103,45 @@ export async function startJobs({
   for (const queue of queues) queue.run();
   void repair();
   return { close };
+}
+
+/** One run of a job at a time, in this process and in all of them. `running`: what goes on here, by job. */
+function createRuns(
+  locks: Pick<JobLocks, "take" | "release">,
+  onRun: NonNullable<StartJobsOptions["onRun"]>,
+  log: StartJobsOptions["log"],
+) {
+  const running = new Map<string, Promise<void>>();
+
+  async function runOnce(job: JobDefinition): Promise<void> {
+    if (running.has(job.name)) {
+      onRun(job.name, "left_out", 0);
+      return log.debug({ job: job.name }, "tick left out: the last run still goes on");
+    }
+    const run = runLocked(job).finally(() => running.delete(job.name));
+    running.set(job.name, run);
+    await run;
+  }
+
+  async function runLocked({ name, handler }: JobDefinition): Promise<void> {
+    if (!(await locks.take(name))) {
+      onRun(name, "left_out", 0);
+      return log.debug({ job: name }, "tick left out: another process runs it");
+    }
+    const startedAtMs = performance.now();
+    const seconds = () => (performance.now() - startedAtMs) / 1000;
+    try {
+      await handler();
+      onRun(name, "done", seconds());
+    } catch (error) {
+      onRun(name, "failed", seconds());
+      throw error;
+    } finally {
+      await locks.release(name);
+    }
+  }
+
+  return { running, runOnce };
 }
 
 /** True when `work` is done in time, false when it goes on; rejects when it does. */
