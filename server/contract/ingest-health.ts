@@ -80,6 +80,8 @@ export const ingestHealthSchema = z.object({
       events: z.int().describe("Accepted for the node"),
     })
     .nullable()
-    .describe("From receipt until queries saw it, as the service was in this range; null when none came for the node"),
+    .describe(
+      "From receipt until queries saw it, as the service was in this range: up to five seconds for few events that nobody watched; null when none came for the node",
+    ),
 });
 export type IngestHealth = z.infer<typeof ingestHealthSchema>;
