@@ -38,6 +38,7 @@ import { metersRoutes } from "./http/routes/meters.ts";
 import { metricsRoutes } from "./http/routes/metrics.ts";
 import { modelsRoutes } from "./http/routes/models.ts";
 import { nodesRoutes } from "./http/routes/nodes.ts";
+import { notificationPreferencesRoutes } from "./http/routes/notification-preferences.ts";
 import { offersRoutes } from "./http/routes/offers.ts";
 import { oidcRoutes } from "./http/routes/oidc.ts";
 import { organizationsRoutes } from "./http/routes/organizations.ts";
@@ -219,6 +220,7 @@ function mountApi(app: OpenAPIHono<HttpEnv>, deps: AppDeps): void {
   app.route("/", statementsRoutes({ postgres, tree, clickhouse }));
   app.route("/", rulesRoutes({ clickhouse, postgres, tree, meterOf, watermark }));
   app.route("/", alertsRoutes({ postgres, tree, publicUrl }));
+  app.route("/", notificationPreferencesRoutes({ postgres }));
   app.route("/", paymentsRoutes({ postgres, tree, paymentKeys: deps.paymentKeys }));
   app.route("/", channelsRoutes({ postgres, tree, vault: deps.vault, wayOut: deps.wayOut, publicUrl }));
   app.route("/", deliveriesRoutes({ postgres, tree }));

@@ -2,23 +2,22 @@
  * Sends what is due for a rule's alerts, to the bells of the people who may see them and to the rule's channels, in the
  * transaction that marks the alerts as notified. Many at once become one message with a list.
  */
-import { and, eq, gt, inArray, isNotNull, isNull, sql } from "drizzle-orm";
+import { and, eq, gt, inArray, isNotNull, isNull } from "drizzle-orm";
 import type { NodeAddress } from "../contract/nodes.ts";
 import type { NotificationType } from "../contract/notifications.ts";
 import { enqueueDeliveries } from "../delivery/enqueue.ts";
-import { newId } from "../identity/actor.ts";
-import { rightsOfActions } from "../identity/permissions.ts";
 import type { Queries } from "../postgres/client.ts";
-import { userRoles, users } from "../postgres/schema/accounts.ts";
-import { alerts, notifications } from "../postgres/schema/alerts.ts";
+import { alerts } from "../postgres/schema/alerts.ts";
 import { channels } from "../postgres/schema/delivery.ts";
 import type { NodeTree } from "../tree/node-tree.ts";
 import { columnsOf, lifeOf } from "./life-columns.ts";
 import { isMuted } from "./mute.ts";
 import { crossedTogether, told } from "./next-state.ts";
 import { noticeOf } from "./notices.ts";
+import { peopleWhoSee } from "./people.ts";
 import { type AlertRecord, describeAlert } from "./read-alerts.ts";
 import type { RuleRecord } from "./rules.ts";
+import { tellPeople } from "./tell-people.ts";
 
 export interface TellSource {
   tree: Pick<NodeTree, "ancestors" | "isWithin" | "effectiveStatus" | "get">;
@@ -123,19 +122,14 @@ async function tellTogether(
 ): Promise<string[]> {
   const type = rows[0]?.due;
   if (!type) return [];
-  const people = await peopleOf(tx, source, rule, rows);
-  const told: (typeof notifications.$inferInsert)[] = [];
-  for (const [userId, own] of people) {
-    const [first, ...others] = own;
-    if (!first) continue;
-    const text = others.length === 0 ? lineOf(source, first, type) : headOf(rule, own.length, type);
-    const about = { userId, alertId: first.id, type, text, others: others.map(({ id }) => id) };
-    told.push({ id: newId("ntf"), ...about, at });
-  }
-  for (let start = 0; start < told.length; start += 1_000)
-    await tx.insert(notifications).values(told.slice(start, start + 1_000));
+  const ids = await tellPeople(tx, await peopleWhoSee(tx, source.tree, rows), {
+    ...{ type, at, publicUrl: source.publicUrl },
+    lineOf: (row) => lineOf(source, row, type),
+    headOf: (count) => headOf(rule, count, type),
+    subjectOf: (row) => subjectOf(source, rule, row, type),
+  });
   await sendTogether(tx, source, rule, rows, type);
-  return told.map(({ id }) => id);
+  return ids;
 }
 
 const nameOf = ({ tree }: TellSource, node: NodeAddress) => tree.get(node)?.name ?? node;
@@ -143,6 +137,8 @@ const lineOf = (source: TellSource, row: AlertRecord, type: NotificationType) =>
   `${words[type]}${nameOf(source, row.node)}: ${row.explanation}`;
 const headOf = (rule: RuleRecord, count: number, type: NotificationType) =>
   `${words[type]}${count} alerts of the rule ${rule.name}`;
+const subjectOf = (source: TellSource, rule: RuleRecord, row: AlertRecord, type: NotificationType) =>
+  `${words[type]}${rule.name}: ${nameOf(source, row.node)}`;
 
 async function sendTogether(
   tx: Queries,
@@ -156,8 +152,7 @@ async function sendTogether(
   const alert = describeAlert({ ...first, due: null }, source.publicUrl);
   const listed = rows.slice(0, listedInMessage).map((row) => lineOf(source, row, type));
   const left = rows.length - listed.length;
-  const subject =
-    rows.length === 1 ? `${words[type]}${rule.name}: ${nameOf(source, first.node)}` : headOf(rule, rows.length, type);
+  const subject = rows.length === 1 ? subjectOf(source, rule, first, type) : headOf(rule, rows.length, type);
   await enqueueDeliveries(
     tx,
     {
@@ -177,37 +172,6 @@ async function channelsOfAll(tx: Queries, { tree }: TellSource, rule: RuleRecord
     .from(channels)
     .where(inArray(channels.id, rule.channels));
   return found.filter(({ node }) => tree.isWithin(rule.node, node)).map(({ id }) => id);
-}
-
-/** By user, the alerts that they may see, for everybody with a role at an alert's node or above it now. */
-async function peopleOf(
-  tx: Queries,
-  { tree }: TellSource,
-  rule: RuleRecord,
-  rows: readonly AlertRecord[],
-): Promise<Map<string, AlertRecord[]>> {
-  const paths = new Map(rows.map(({ node }) => [node, tree.ancestors(node)]));
-  const places = [...new Set([...paths.values()].flat())];
-  const roles = await tx
-    .select({ userId: userRoles.userId, node: userRoles.node, role: userRoles.role })
-    .from(userRoles)
-    .innerJoin(users, and(eq(users.id, userRoles.userId), isNull(users.disabledAt)))
-    .where(sql`${userRoles.node} = ANY(${sql.param(places)}::text[])`);
-  const needed = rightsOfActions[rule.kind === "billing" ? "prices:read" : "read"].roles;
-  const byNode = groupBy(
-    roles.filter(({ node, role }) => needed.includes(role) && tree.effectiveStatus(node) !== "cancelled"),
-    ({ node }) => node,
-  );
-  const people = new Map<string, AlertRecord[]>();
-  for (const row of rows) {
-    const ids = new Set((paths.get(row.node) ?? []).flatMap((node) => byNode.get(node) ?? []).map((one) => one.userId));
-    for (const id of ids) {
-      const own = people.get(id);
-      if (own) own.push(row);
-      else people.set(id, [row]);
-    }
-  }
-  return people;
 }
 
 function groupBy<One, Key>(ones: readonly One[], keyOf: (one: One) => Key): Map<Key, One[]> {

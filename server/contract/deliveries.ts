@@ -4,8 +4,15 @@ import { channelKinds } from "./channels.ts";
 import { nodeAddressSchema } from "./nodes.ts";
 import { defaultPageSize, nextCursorSchema } from "./pages.ts";
 
-/** What a message is about; `report` is mail with files. */
-export const messageTypes = ["alert.firing", "alert.resolved", "alert.reminder", "channel.test", "report"] as const;
+/** What a message is about; `report` is mail with files, `digest` what one person heard of in a day. */
+export const messageTypes = [
+  "alert.firing",
+  "alert.resolved",
+  "alert.reminder",
+  "channel.test",
+  "report",
+  "digest",
+] as const;
 export type MessageType = (typeof messageTypes)[number];
 
 /** `failed`: not taken yet, to be tried again; `given_up`: not tried any more unless somebody resends it. */

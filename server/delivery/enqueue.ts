@@ -33,7 +33,7 @@ export interface AlertMessage {
 
 /** Mail to addresses that no channel has. */
 export interface MailMessage {
-  type: Extract<MessageType, "report">;
+  type: Exclude<MessageType, "channel.test">;
   /** Who may read here sees the deliveries. */
   node: NodeAddress;
   to: readonly string[];
@@ -41,6 +41,7 @@ export interface MailMessage {
   list: string;
   subject: string;
   lines: readonly string[];
+  rows?: NonNullable<DeliveryMessage["rows"]>;
   url: string;
   button: string;
   attachments: readonly { filename: string; contentType: string; content: Buffer; cid?: string }[];
@@ -67,7 +68,7 @@ export async function enqueueDeliveries(
 /** Writes one delivery for each address and gives their ids; who unsubscribed from the list gets none. */
 export async function enqueueMail(
   tx: Queries,
-  { type, node, to, list, subject, lines, url, button, attachments: files, brand, once }: MailMessage,
+  { type, node, to, list, subject, lines, rows, url, button, attachments: files, brand, once }: MailMessage,
 ): Promise<string[]> {
   const kept = await keepAttachments(tx, files);
   const message: DeliveryMessage = {
@@ -77,6 +78,7 @@ export async function enqueueMail(
     button,
     data: null,
     attachments: kept,
+    ...(rows && { rows }),
     ...(brand && { brand }),
   };
   const addresses = await subscribers(tx, list, to);

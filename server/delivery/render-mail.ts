@@ -20,11 +20,14 @@ export function renderMail(message: DeliveryMessage, { id, to, matter, unsubscri
   const host = new URL(publicUrl).hostname.replace(/^\[(.*)\]$/, "$1").replaceAll(":", "-");
   const subject = oneLine(message.subject, subjectCharacters);
   const lines = message.lines.map((line) => oneLine(line));
+  const rows = (message.rows ?? []).map(({ title, text, about, url }) => {
+    return { title: oneLine(title), text: oneLine(text), about: oneLine(about), url };
+  });
   return {
     to,
     subject,
-    text: textOf({ ...message, lines }, unsubscribeUrl),
-    html: htmlOf({ ...message, subject, lines }, unsubscribeUrl),
+    text: textOf({ ...message, lines, rows }, unsubscribeUrl),
+    html: htmlOf({ ...message, subject, lines, rows }, unsubscribeUrl),
     messageId: `${id}@${host}`,
     ...(matter !== null && { matter: `${matter}@${host}` }),
     headers: {
@@ -35,12 +38,22 @@ export function renderMail(message: DeliveryMessage, { id, to, matter, unsubscri
   };
 }
 
-function textOf({ lines, url, button }: DeliveryMessage, unsubscribeUrl: string): string {
-  return `${[...lines, "", `${button}:`, url, "", "-- ", "No more of this:", unsubscribeUrl].join("\n")}\n`;
+function textOf({ lines, rows = [], url, button }: DeliveryMessage, unsubscribeUrl: string): string {
+  const listed = rows.flatMap((row) => ["", row.title, row.text, row.about, row.url]);
+  return `${[...lines, ...listed, "", `${button}:`, url, "", "-- ", "No more of this:", unsubscribeUrl].join("\n")}\n`;
 }
 
-function htmlOf({ subject, lines, url, button, brand = {} }: DeliveryMessage, unsubscribeUrl: string): string {
+function htmlOf(
+  { subject, lines, rows = [], url, button, brand = {} }: DeliveryMessage,
+  unsubscribeUrl: string,
+): string {
   const told = lines.map((line) => `<p class="soft">${escapeHtml(line)}</p>`).join("\n");
+  const listed = rows
+    .map(
+      ({ title, text, about, url: place }) =>
+        `<p class="row"><a href="${escapeHtml(place)}">${escapeHtml(title)}</a><br>${escapeHtml(text)}<br><span>${escapeHtml(about)}</span></p>`,
+    )
+    .join("\n");
   const { name = "Tidemark", color, logoCid } = brand;
   const logo =
     logoCid === undefined
@@ -63,6 +76,9 @@ body { margin: 0; padding: 24px 12px; background: #f7f8f8; color: #10191b; font:
 .brand { margin: 0 0 16px; color: #0f766e; font-weight: 600; }
 h1 { margin: 0 0 12px; font-size: 20px; line-height: 1.3; }
 .soft { margin: 0 0 8px; color: #445155; }
+.row { margin: 0; padding: 12px 0; border-top: 1px solid #e3e7e7; color: #445155; overflow-wrap: anywhere; }
+.row a { color: #10191b; font-weight: 600; text-decoration: none; }
+.row span { color: #5b696d; font-size: 13px; }
 .button { display: inline-block; margin: 16px 0 0; padding: 12px 20px; background: #0f766e; color: #ffffff; border-radius: 8px; font-weight: 600; text-decoration: none; }
 .foot { max-width: 560px; margin: 16px auto 0; color: #5b696d; font-size: 13px; }
 .foot a { color: inherit; }
@@ -71,6 +87,9 @@ body { background: #0a0f10; color: #ecf2f2; }
 .card { background: #111819; border-color: #222d2f; }
 .brand { color: #3fd0c0; }
 .soft { color: #b1bfc1; }
+.row { border-color: #222d2f; color: #b1bfc1; }
+.row a { color: #ecf2f2; }
+.row span { color: #8d9c9f; }
 .button { background: #3fd0c0; color: #04211f; }
 .foot { color: #8d9c9f; }
 }
@@ -81,6 +100,7 @@ body { background: #0a0f10; color: #ecf2f2; }
 <p class="brand">${logo}${escapeHtml(oneLine(name, 100))}</p>
 <h1>${escapeHtml(subject)}</h1>
 ${told}
+${listed}
 <a class="button"${branded} href="${escapeHtml(url)}">${escapeHtml(button)}</a>
 </div>
 <p class="foot"><a href="${escapeHtml(unsubscribeUrl)}">No more of this</a></p>

@@ -53,7 +53,7 @@ export async function unsubscribe(
   const [sent] = await db
     .select({ node: deliveries.node })
     .from(deliveries)
-    .where(and(eq(deliveries.list, list), isNull(deliveries.channel)))
+    .where(and(eq(deliveries.list, list), isNull(deliveries.channel), eq(deliveries.type, "report")))
     .limit(1);
   const tenant = sent ? tenantOf(sent.node, tree) : null;
   await db

@@ -15,6 +15,7 @@ import * as live from "../contract/live.ts";
 import * as meters from "../contract/meters.ts";
 import * as models from "../contract/models.ts";
 import * as nodes from "../contract/nodes.ts";
+import * as notificationPreferences from "../contract/notification-preferences.ts";
 import * as notifications from "../contract/notifications.ts";
 import * as organizations from "../contract/organizations.ts";
 import * as orphans from "../contract/orphans.ts";
@@ -38,7 +39,20 @@ import * as whatIf from "../contract/what-if.ts";
 
 const contracts = [
   ...[accounts, alerts, audit, channels, charges, corrections, deliveries, events, explain, ingestHealth, jobs, live],
-  ...[meters, models, nodes, notifications, organizations, orphans, overview, passkeys, plans, problem, quarantine],
+  ...[
+    meters,
+    models,
+    nodes,
+    notificationPreferences,
+    notifications,
+    organizations,
+    orphans,
+    overview,
+    passkeys,
+    plans,
+    problem,
+    quarantine,
+  ],
   ...[
     quotas,
     reconciliation,

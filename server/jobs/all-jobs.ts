@@ -1,6 +1,7 @@
 /** The table of all jobs, the same in every process; those of the role `ingest` run only where there is an ingest. */
 import type { Logger } from "pino";
 import type { Evaluator } from "../alerts/evaluator.ts";
+import { type DigestSource, sendDigests } from "../alerts/send-digests.ts";
 import { adjustStatements } from "../billing/statements/adjust-statements.ts";
 import { closeStatements, type StatementSource } from "../billing/statements/close-statements.ts";
 import type { ClickHouse } from "../clickhouse/client.ts";
@@ -34,6 +35,7 @@ export interface JobSources {
   corrections: Corrections;
   statements: StatementSource;
   evaluator: Evaluator;
+  digests: DigestSource;
   reportMaker: ReportMaker | undefined;
   schedules: ScheduleSource;
   delivery: Delivery;
@@ -90,12 +92,13 @@ function ingestJobs({ clickhouse, postgres, tree, ingest, corrections, announce,
 }
 
 function workerJobs(sources: JobSources): JobDefinition[] {
-  const { evaluator, statements, reportMaker, schedules, delivery, log } = sources;
+  const { evaluator, digests, statements, reportMaker, schedules, delivery, log } = sources;
   const job = (name: string, ms: number, handler: () => Promise<void>): JobDefinition => {
     return { name, every: { ms }, role: "worker", handler };
   };
   return [
     job("alerts-evaluate", 2 * secondMs, () => evaluator.run()),
+    job("digests-send", 5 * secondMs, () => sendDigests(digests, Date.now())),
     job("statements-close", minuteMs, async () => {
       // First what is known of closed ones: what is closed next carries it.
       await adjustStatements(statements, Date.now());

@@ -42,9 +42,10 @@ export async function prepareJobs(
     ...{ postgres, tree, watermark, publicUrl, links: createFileLinks(postgres), log },
     wake: () => void reportMaker?.tick().catch((err: unknown) => log.warn({ err }, "report runs could not be claimed")),
   };
+  const digests = { postgres, tree, publicUrl };
   const table = allJobs({
-    ...{ clickhouse, postgres, tree, ingest: changing, corrections, statements, evaluator, reportMaker, schedules },
-    ...{ delivery, announce: (nodes) => viewers.announce(nodes), log },
+    ...{ clickhouse, postgres, tree, ingest: changing, corrections, statements, evaluator, digests, reportMaker },
+    ...{ schedules, delivery, announce: (nodes) => viewers.announce(nodes), log },
   });
   const led = running ? onMaterializer(table, running) : undefined;
   return {

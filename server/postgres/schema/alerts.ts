@@ -11,12 +11,14 @@ import {
   index,
   jsonb,
   pgTable,
+  primaryKey,
   smallint,
   text,
   timestamp,
   uniqueIndex,
 } from "drizzle-orm/pg-core";
 import type { AlertState } from "../../contract/alerts.ts";
+import type { BellChoice, MailChoice } from "../../contract/notification-preferences.ts";
 import type { NotificationType } from "../../contract/notifications.ts";
 import type { Condition, MuteWindow, RuleKind, RuleScope, Severity } from "../../contract/rules.ts";
 import { users } from "./accounts.ts";
@@ -126,6 +128,38 @@ export const notifications = pgTable(
     index("notifications_user").on(table.userId, table.at, table.id),
     index("notifications_unread").on(table.userId).where(sql`${table.readAt} IS NULL`),
     index("notifications_alert").on(table.alertId),
+  ],
+);
+
+/** What a person wants to hear of, where that is not what everybody gets. */
+export const notificationPreferences = pgTable("notification_preferences", {
+  userId: text("user_id")
+    .primaryKey()
+    .references(() => users.id, { onDelete: "cascade" }),
+  /** By `KIND SEVERITY`. */
+  choices: jsonb("choices").$type<Record<string, { bell: BellChoice; mail: MailChoice }>>().notNull(),
+  /** `HH:MM` by the clock of the zone. */
+  digestAt: text("digest_at").notNull(),
+  digestTz: text("digest_tz").notNull(),
+});
+
+/** What waits for the next digest of a person. */
+export const digestEntries = pgTable(
+  "digest_entries",
+  {
+    userId: text("user_id")
+      .notNull()
+      .references(() => users.id, { onDelete: "cascade" }),
+    alertId: text("alert_id")
+      .notNull()
+      .references(() => alerts.id),
+    kind: text("kind").$type<RuleKind>().notNull(),
+    severity: text("severity").$type<Severity>().notNull(),
+    dueAt: instant("due_at").notNull(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.userId, table.alertId, table.dueAt] }),
+    index("digest_entries_due").on(table.dueAt),
   ],
 );
 

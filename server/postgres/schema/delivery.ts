@@ -77,6 +77,8 @@ export const unsubscribed = pgTable(
 export interface DeliveryMessage {
   subject: string;
   lines: string[];
+  /** A list under the sentences, as the page that the button leads to has it; of mail only. */
+  rows?: { title: string; text: string; about: string; url: string }[];
   /** Where the button leads. */
   url: string;
   button: string;

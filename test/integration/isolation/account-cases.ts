@@ -133,6 +133,8 @@ const ownAccountCases: RouteCase[] = [
   { route: "POST /v1/me/totp", body: { password: "wrong" }, allowed: 403 },
   { route: "PUT /v1/me/totp", body: { code: "000000" }, allowed: 400 },
   { route: "DELETE /v1/me/totp", body: { password: "wrong" }, allowed: 403 },
+  { route: "GET /v1/me/notification-preferences", allowed: 200 },
+  { route: "PATCH /v1/me/notification-preferences", body: { choices: [] }, allowed: 200 },
   { route: "GET /v1/me/offers", allowed: 200 },
   { route: "POST /v1/me/offers/{id}/accept", path: "/v1/me/offers/none/accept", body: {}, allowed: 404 },
   { route: "DELETE /v1/me/offers/{id}", path: "/v1/me/offers/none", allowed: 404 },

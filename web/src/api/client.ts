@@ -47,6 +47,10 @@ import type {
   nodeSchema,
 } from "@contract/nodes.ts";
 import type {
+  changeNotificationPreferencesSchema,
+  notificationPreferencesSchema,
+} from "@contract/notification-preferences.ts";
+import type {
   notificationListSchema,
   notificationQuerySchema,
   readNotificationsAnswerSchema,
@@ -190,6 +194,11 @@ export const api = {
   beginTotp: post("/v1/me/totp").answers<typeof totpSecretSchema, Body<typeof confirmPasswordSchema>>(),
   confirmTotp: put("/v1/me/totp").answers<typeof recoveryCodesSchema, Body<typeof totpCodeSchema>>(),
   disableTotp: del("/v1/me/totp").answersNothing<Body<typeof confirmPasswordSchema>>(),
+  getNotificationPreferences: get("/v1/me/notification-preferences").answers<typeof notificationPreferencesSchema>(),
+  changeNotificationPreferences: patch("/v1/me/notification-preferences").answers<
+    typeof notificationPreferencesSchema,
+    Body<typeof changeNotificationPreferencesSchema>
+  >(),
   listPasskeys: get("/v1/me/passkeys").answers<typeof passkeyListSchema>(),
   beginPasskey: post("/v1/me/passkeys/options").answers<
     typeof passkeyCreationOptionsSchema,

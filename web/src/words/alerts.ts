@@ -67,6 +67,7 @@ export const messageTypeNames: Record<MessageType, string> = {
   "alert.reminder": "Reminder",
   "channel.test": "Test",
   report: "Report",
+  digest: "Digest",
 };
 
 /** What the figure of an alert is of; undefined where it is about no figure. */

@@ -1,0 +1,104 @@
+/** What people want to hear of alerts: the bell at once and no mail, unless they chose otherwise. */
+import { and, eq, inArray } from "drizzle-orm";
+import type {
+  ChangeNotificationPreferences,
+  NotificationChoice,
+  NotificationPreferences,
+} from "../contract/notification-preferences.ts";
+import { type RuleKind, ruleKinds, type Severity, severities } from "../contract/rules.ts";
+import { subscribeAgain } from "../delivery/unsubscribe.ts";
+import type { Postgres, Queries } from "../postgres/client.ts";
+import { users } from "../postgres/schema/accounts.ts";
+import { digestEntries, notificationPreferences } from "../postgres/schema/alerts.ts";
+import { nextDigestMs } from "./digest-time.ts";
+
+type PreferencesRecord = typeof notificationPreferences.$inferSelect;
+export type Wishes = Pick<PreferencesRecord, "choices" | "digestAt" | "digestTz">;
+
+const standard: Wishes = { choices: {}, digestAt: "08:00", digestTz: "UTC" };
+
+export function wishFor({ choices }: Wishes, kind: RuleKind, severity: Severity): NotificationChoice {
+  return { kind, severity, bell: "at_once", mail: "never", ...choices[`${kind} ${severity}`] };
+}
+
+/** By user; everybody who is asked for has an entry. */
+export async function readWishes(db: Queries, userIds: readonly string[]): Promise<ReadonlyMap<string, Wishes>> {
+  const rows =
+    userIds.length === 0
+      ? []
+      : await db
+          .select()
+          .from(notificationPreferences)
+          .where(inArray(notificationPreferences.userId, [...userIds]));
+  const known = new Map(rows.map((row) => [row.userId, row]));
+  return new Map(userIds.map((id) => [id, known.get(id) ?? standard]));
+}
+
+/** The list that ends with the link in a person's mails about alerts. */
+export const mailListOf = (userId: string) => `notifications ${userId}`;
+
+/** What an `ETag` of them is made of. */
+export const stateOfWishes = ({ choices, digestAt, digestTz }: Wishes): object => ({ choices, digestAt, digestTz });
+
+export async function describeWishes(
+  db: Queries,
+  userId: string,
+  wishes: Wishes,
+  nowMs: number,
+): Promise<NotificationPreferences> {
+  const [user] = await db.select({ email: users.email }).from(users).where(eq(users.id, userId));
+  const { digestAt: at, digestTz: tz } = wishes;
+  return {
+    choices: ruleKinds.flatMap((kind) => severities.map((severity) => wishFor(wishes, kind, severity))),
+    digest: { at, tz },
+    next_digest_at: new Date(nextDigestMs({ at, tz }, nowMs)).toISOString(),
+    address: user?.email ?? "",
+  };
+}
+
+/** What waits for a digest comes with the next one as it is now, but for what is not wanted in it any more. */
+export async function changeWishes(
+  postgres: Postgres,
+  { userId, nowMs, check }: { userId: string; nowMs: number; check: (current: unknown) => void },
+  { choices = [], digest }: ChangeNotificationPreferences,
+): Promise<Wishes> {
+  const changed = await postgres.transaction(async (tx) => {
+    await tx
+      .insert(notificationPreferences)
+      .values({ userId, ...standard })
+      .onConflictDoNothing();
+    const isOwn = eq(notificationPreferences.userId, userId);
+    const [before = { userId, ...standard }] = await tx
+      .select()
+      .from(notificationPreferences)
+      .where(isOwn)
+      .for("update");
+    check(stateOfWishes(before));
+    const after: PreferencesRecord = {
+      userId,
+      choices: { ...before.choices },
+      digestAt: digest?.at ?? before.digestAt,
+      digestTz: digest?.tz ?? before.digestTz,
+    };
+    for (const { kind, severity, bell, mail } of choices) {
+      const was = wishFor(after, kind, severity);
+      after.choices[`${kind} ${severity}`] = { bell: bell ?? was.bell, mail: mail ?? was.mail };
+    }
+    await tx.update(notificationPreferences).set(after).where(isOwn);
+    const dueAt = new Date(nextDigestMs({ at: after.digestAt, tz: after.digestTz }, nowMs));
+    if (digest) await tx.update(digestEntries).set({ dueAt }).where(eq(digestEntries.userId, userId));
+    for (const { kind, severity } of choices)
+      if (wishFor(after, kind, severity).mail !== "digest")
+        await tx
+          .delete(digestEntries)
+          .where(
+            and(eq(digestEntries.userId, userId), eq(digestEntries.kind, kind), eq(digestEntries.severity, severity)),
+          );
+    return after;
+  });
+  const wantsMail = choices.some(({ mail }) => mail === "at_once" || mail === "digest");
+  const [user] = wantsMail ? await postgres.db.select().from(users).where(eq(users.id, userId)) : [];
+  // Whoever asks for mail again takes back that they wanted none.
+  if (user) await subscribeAgain(postgres, { list: mailListOf(userId), address: user.email });
+  return changed;
+}

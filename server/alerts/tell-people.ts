@@ -1,0 +1,78 @@
+/** Tells each person in the ways that they want: by the bell, by mail at once, or with the digest of the day. */
+import type { NotificationType } from "../contract/notifications.ts";
+import { enqueueMail } from "../delivery/enqueue.ts";
+import { newId } from "../identity/actor.ts";
+import type { Queries } from "../postgres/client.ts";
+import { digestEntries, notifications } from "../postgres/schema/alerts.ts";
+import { nextDigestMs } from "./digest-time.ts";
+import type { Person } from "./people.ts";
+import { mailListOf, readWishes, wishFor } from "./preferences.ts";
+import { type AlertRecord, describeAlert } from "./read-alerts.ts";
+
+export interface Told {
+  type: NotificationType;
+  at: Date;
+  /** One line of one alert, and of several together. */
+  lineOf: (row: AlertRecord) => string;
+  headOf: (count: number) => string;
+  subjectOf: (row: AlertRecord) => string;
+  /** Without a slash at its end. */
+  publicUrl: string;
+}
+
+const listedInMail = 50;
+const rowsPerStatement = 1_000;
+
+/** In the transaction that marks the alerts as told. Returns the ids of the notifications. */
+export async function tellPeople(tx: Queries, people: readonly Person<AlertRecord>[], told: Told): Promise<string[]> {
+  const wishes = await readWishes(
+    tx,
+    people.map(({ id }) => id),
+  );
+  const rung: (typeof notifications.$inferInsert)[] = [];
+  const kept: (typeof digestEntries.$inferInsert)[] = [];
+  for (const person of people) {
+    const [first, ...others] = person.rows;
+    const own = wishes.get(person.id);
+    if (!first || !own) continue;
+    const { bell, mail } = wishFor(own, first.kind, first.severity);
+    if (bell === "at_once") {
+      const text = others.length === 0 ? told.lineOf(first) : told.headOf(person.rows.length);
+      const about = { userId: person.id, alertId: first.id, type: told.type, text, others: others.map(({ id }) => id) };
+      rung.push({ id: newId("ntf"), ...about, at: told.at });
+    }
+    if (mail === "at_once") await mailTo(tx, person, first, told);
+    if (mail === "digest") {
+      const dueAt = new Date(nextDigestMs({ at: own.digestAt, tz: own.digestTz }, told.at.getTime()));
+      for (const { id, kind, severity } of person.rows)
+        kept.push({ userId: person.id, alertId: id, kind, severity, dueAt });
+    }
+  }
+  for (let start = 0; start < rung.length; start += rowsPerStatement)
+    await tx.insert(notifications).values(rung.slice(start, start + rowsPerStatement));
+  for (let start = 0; start < kept.length; start += rowsPerStatement)
+    await tx
+      .insert(digestEntries)
+      .values(kept.slice(start, start + rowsPerStatement))
+      .onConflictDoNothing();
+  return rung.map(({ id }) => id);
+}
+
+async function mailTo(
+  tx: Queries,
+  { id, email, rows }: Person<AlertRecord>,
+  first: AlertRecord,
+  { type, lineOf, headOf, subjectOf, publicUrl }: Told,
+): Promise<void> {
+  const lines = rows.slice(0, listedInMail).map(lineOf);
+  const left = rows.length - lines.length;
+  await enqueueMail(tx, {
+    // Nobody but who sees everything sees to whom it went.
+    ...{ type, node: "all", to: [email], list: mailListOf(id), attachments: [] },
+    subject: rows.length === 1 ? subjectOf(first) : headOf(rows.length),
+    lines: left > 0 ? [...lines, `And ${left} more.`] : lines,
+    url: rows.length === 1 ? describeAlert(first, publicUrl).url : `${publicUrl}/alerts?rule=${first.ruleId}`,
+    button: rows.length === 1 ? "Open the alert" : "Open the alerts",
+    once: `${first.id} ${type} ${first.dueSince?.getTime()} ${id}`,
+  });
+}

@@ -1,0 +1,54 @@
+/** What a person wants to hear of alerts, and how. Channels are told by their rules, whatever people want for themselves. */
+import { z } from "zod";
+import { ruleKinds, severities } from "./rules.ts";
+import { timeZoneSchema } from "./time-zones.ts";
+
+export const bellChoices = ["at_once", "never"] as const;
+export type BellChoice = (typeof bellChoices)[number];
+export const mailChoices = ["at_once", "digest", "never"] as const;
+export type MailChoice = (typeof mailChoices)[number];
+
+const choiceFields = {
+  kind: z.enum(ruleKinds),
+  severity: z.enum(severities),
+};
+export const notificationChoiceSchema = z.object({
+  ...choiceFields,
+  bell: z.enum(bellChoices).describe("The bell of the dashboard"),
+  mail: z
+    .enum(mailChoices)
+    .describe("Mail to the address of the account; `digest`: once a day, all of the day together"),
+});
+export type NotificationChoice = z.infer<typeof notificationChoiceSchema>;
+
+const digestFields = {
+  at: z
+    .string()
+    .regex(/^(?:[01]\d|2[0-3]):[0-5]\d$/, "must be HH:MM")
+    .describe("When the clock of `tz` shows this; a time that a clock change skips is the first instant after it"),
+  tz: timeZoneSchema,
+};
+
+export const notificationPreferencesSchema = z.object({
+  choices: z.array(notificationChoiceSchema).describe("One for every kind and severity"),
+  digest: z.object(digestFields),
+  next_digest_at: z.string(),
+  address: z.string().describe("Where mail goes"),
+});
+export type NotificationPreferences = z.infer<typeof notificationPreferencesSchema>;
+
+export const changeNotificationPreferencesSchema = z.strictObject({
+  choices: z
+    .array(
+      z.strictObject({
+        ...choiceFields,
+        bell: z.enum(bellChoices).optional(),
+        mail: z.enum(mailChoices).optional(),
+      }),
+    )
+    .max(ruleKinds.length * severities.length)
+    .optional()
+    .describe("What is not named stays as it is"),
+  digest: z.strictObject(digestFields).optional(),
+});
+export type ChangeNotificationPreferences = z.infer<typeof changeNotificationPreferencesSchema>;

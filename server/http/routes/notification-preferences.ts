@@ -1,0 +1,64 @@
+/** /v1/me/notification-preferences: what one wants to hear of alerts, and how. */
+import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
+import { changeWishes, describeWishes, readWishes, stateOfWishes, type Wishes } from "../../alerts/preferences.ts";
+import {
+  changeNotificationPreferencesSchema,
+  notificationPreferencesSchema,
+} from "../../contract/notification-preferences.ts";
+import type { Postgres } from "../../postgres/client.ts";
+import { createRouter, problemResponses } from "../app-pieces.ts";
+import { entityTag, ifMatch } from "../entity-tag.ts";
+import type { HttpEnv } from "../http-env.ts";
+import { ofUser } from "../own-account.ts";
+
+const path = "/v1/me/notification-preferences";
+const answered = (description: string) => {
+  return { description, content: { "application/json": { schema: notificationPreferencesSchema } } };
+};
+
+const getPreferencesRoute = createRoute({
+  method: "get",
+  path,
+  operationId: "getNotificationPreferences",
+  tags: ["Account"],
+  summary: "Get what one is notified of, and how",
+  middleware: ofUser,
+  responses: { 200: answered("The preferences"), ...problemResponses(401, 403, 503) },
+});
+
+const changePreferencesRoute = createRoute({
+  method: "patch",
+  path,
+  operationId: "changeNotificationPreferences",
+  tags: ["Account"],
+  summary: "Choose what one is notified of, and how",
+  description:
+    "Channels are sent what their rules say all the same. Choosing mail takes back that one unsubscribed from it.",
+  middleware: ofUser,
+  request: {
+    body: { required: true, content: { "application/json": { schema: changeNotificationPreferencesSchema } } },
+  },
+  responses: { 200: answered("The preferences now"), ...problemResponses(400, 401, 403, 412, 503) },
+});
+
+export function notificationPreferencesRoutes({ postgres }: { postgres: Postgres }): OpenAPIHono<HttpEnv> {
+  const { db } = postgres;
+  const app = createRouter();
+  const described = (userId: string, wishes: Wishes) => describeWishes(db, userId, wishes, Date.now());
+
+  app.openapi(getPreferencesRoute, async (c) => {
+    const { id } = c.get("actor");
+    const wishes = (await readWishes(db, [id])).get(id) as Wishes;
+    c.header("etag", await entityTag(c, stateOfWishes(wishes)));
+    return c.json(await described(id, wishes), 200);
+  });
+
+  app.openapi(changePreferencesRoute, async (c) => {
+    const { id } = c.get("actor");
+    const who = { userId: id, nowMs: Date.now(), check: await ifMatch(c) };
+    const wishes = await changeWishes(postgres, who, c.req.valid("json"));
+    c.header("etag", await entityTag(c, stateOfWishes(wishes)));
+    return c.json(await described(id, wishes), 200);
+  });
+  return app;
+}
