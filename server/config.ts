@@ -50,6 +50,7 @@ const environmentSchema = z.object({
     .pipe(z.array(z.enum(roles, `must be a list of ${roles.join(", ")}`)).min(1))
     .transform((list): ReadonlySet<Role> => new Set(list))
     .default(new Set(roles)),
+  TIDEMARK_REPORTS_MAX_BYTES: wholeNumber(1024 * 1024, Number.MAX_SAFE_INTEGER).default(10 * 1024 * 1024 * 1024),
   TIDEMARK_WAL_MAX_BYTES: wholeNumber(16 * 1024 * 1024, Number.MAX_SAFE_INTEGER).default(4 * 1024 * 1024 * 1024),
   TIDEMARK_EVENTS_PER_SECOND: wholeNumber(1, 100_000_000).default(200_000),
   TIDEMARK_NODE_URL: url("http:", "https:").optional(),
@@ -137,6 +138,8 @@ export interface Config {
   databaseUrl: string | undefined;
   redisUrl: string | undefined;
   roles: ReadonlySet<Role>;
+  /** Of report files that one tenant keeps. */
+  reportsMaxBytes: number;
   walMaxBytes: number;
   /** What one API key may send on average. */
   eventsPerSecond: number;
@@ -211,6 +214,7 @@ export function loadConfig(environment: Record<string, string | undefined>): Con
     databaseUrl: withPassword(settings.DATABASE_URL, settings.DATABASE_PASSWORD),
     redisUrl: withPassword(settings.REDIS_URL, settings.REDIS_PASSWORD),
     roles: settings.TIDEMARK_ROLES,
+    reportsMaxBytes: settings.TIDEMARK_REPORTS_MAX_BYTES,
     walMaxBytes: settings.TIDEMARK_WAL_MAX_BYTES,
     eventsPerSecond: settings.TIDEMARK_EVENTS_PER_SECOND,
     node: settings.TIDEMARK_NODE,

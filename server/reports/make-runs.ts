@@ -17,8 +17,17 @@ import { makeDocument } from "./make-document.ts";
 import { jsonOfDocument } from "./render/json.ts";
 import { renderFormat } from "./render/render-format.ts";
 import { type ReportSource, ReportTooLargeError } from "./report-source.ts";
-import { storeFile } from "./run-files.ts";
-import { claimRun, endRun, keepLease, questionOfRun, type RunRecord, releaseAbandoned, removeExpired } from "./runs.ts";
+import { type FileKey, keepsTooMuch, keptBytes, mostKeptBytes, removeFiles, storeFile, upTo } from "./run-files.ts";
+import {
+  claimRun,
+  endRun,
+  keepLease,
+  questionOfRun,
+  type RunRecord,
+  readRun,
+  releaseAbandoned,
+  removeExpired,
+} from "./runs.ts";
 
 export interface ReportMaker {
   /** Claims what is queued and begins to make it; resolves without waiting for that. */
@@ -45,7 +54,7 @@ class StoppedError extends Error {
 export function createReportMaker(
   source: ReportSource & { postgres: Postgres },
   log: Pick<Logger, "info" | "warn">,
-  now: () => number = Date.now,
+  { mostBytes = mostKeptBytes, now = Date.now }: { mostBytes?: number; now?: () => number } = {},
 ): ReportMaker {
   const { db } = source.postgres;
   const running = new Map<string, { tenant: string; ending: AbortController; done: Promise<void> }>();
@@ -115,14 +124,19 @@ export function createReportMaker(
       const isDone = await endRun(db, run.id, lease, { state: "done", progress: 100, error: null });
       if (isDone) log.info({ run: run.id, kind: run.kind }, "made a report");
     } catch (error) {
-      if (error instanceof CancelledError) return;
+      if (error instanceof CancelledError) {
+        const current = await readRun(db, run.id);
+        if (current?.state === "cancelled") await removeFiles(db, run.id);
+        return;
+      }
       if (error instanceof StoppedError) {
         await endRun(db, run.id, lease, { state: "queued", progress: 0 });
         return;
       }
       const isTold = error instanceof ReportTooLargeError || error instanceof ProblemError;
       if (!isTold) log.warn({ err: error, run: run.id }, "a report could not be made");
-      await endRun(db, run.id, lease, { state: "failed", error: isTold ? error.message : "it could not be made" });
+      const failed = { state: "failed", error: isTold ? error.message : "it could not be made" } as const;
+      if (await endRun(db, run.id, lease, failed)) await removeFiles(db, run.id);
     } finally {
       clearInterval(timer);
       clearTimeout(tooLong);
@@ -137,14 +151,20 @@ export function createReportMaker(
     await reach(5);
     const document = await makeDocument(source, questionOfRun(run), { nowMs: now(), signal });
     await reach(50);
-    await storeFile(db, { run: run.id, format: "document", section: "" }, 0, jsonOfDocument(document));
+    const tenant = ofTenant(run.node);
+    const store = async (file: Omit<FileKey, "run">, position: number, content: Parameters<typeof storeFile>[3]) => {
+      const room = mostBytes - (await keptBytes(db, source.tree, tenant));
+      const bounded = upTo(room, content, () => keepsTooMuch(tenant, mostBytes));
+      await storeFile(db, { run: run.id, ...file }, position, bounded);
+    };
+    await store({ format: "document", section: "" }, 0, jsonOfDocument(document));
     await rememberMade(run.id, document.watermark, document.made_at);
     const { branding } = await reportSettingsAt(db, source.tree, run.node);
     const brand = { ...branding, logo: branding?.logo === undefined ? undefined : logoOf(branding.logo) };
     for (const [index, format] of run.formats.entries()) {
       const files = renderFormat(document, format, source.clickhouse, brand);
       for (const [position, { section, content }] of files.entries()) {
-        await storeFile(db, { run: run.id, format, section }, position, content);
+        await store({ format, section }, position, content);
         signal.throwIfAborted();
       }
       await reach(50 + Math.floor((49 * (index + 1)) / run.formats.length));

@@ -3,11 +3,15 @@
  * parts, so that neither ever holds more of a file than a part of it.
  */
 import { createHash } from "node:crypto";
-import { and, asc, eq, inArray } from "drizzle-orm";
+import { and, asc, eq, inArray, sql } from "drizzle-orm";
+import type { NodeAddress } from "../contract/nodes.ts";
 import { type ReportDocument, type ReportFormat, reportFormats } from "../contract/reports.ts";
 import { parseJson } from "../json/parse-json.ts";
 import type { Queries } from "../postgres/client.ts";
-import { reportFileParts, reportFiles } from "../postgres/schema/reports.ts";
+import { reportFileParts, reportFiles, reportRuns } from "../postgres/schema/reports.ts";
+import { ProblemError } from "../problem.ts";
+import type { NodeTree } from "../tree/node-tree.ts";
+import { tenantOf } from "../tree/tenant-of.ts";
 
 export type FileRecord = typeof reportFiles.$inferSelect;
 type StoredFormat = FileRecord["format"];
@@ -44,6 +48,45 @@ export async function storeFile(
   }
   if (held.length > 0) await store(held);
   await db.insert(reportFiles).values({ run, format, section, position, bytes, sha256: sum.digest("hex") });
+}
+
+/** Removes what an attempt that failed or was cancelled has left. */
+export async function removeFiles(db: Queries, run: string): Promise<void> {
+  await db.delete(reportFileParts).where(eq(reportFileParts.run, run));
+  await db.delete(reportFiles).where(eq(reportFiles.run, run));
+}
+
+/** Where no other is set: of all files of runs that one tenant keeps. */
+export const mostKeptBytes = 10 * 1024 * 1024 * 1024;
+
+/** How many bytes the tenant's runs keep. */
+export async function keptBytes(db: Queries, tree: Pick<NodeTree, "ancestors">, tenant: NodeAddress): Promise<number> {
+  const found = await db
+    .select({ node: reportRuns.node, bytes: sql<number>`sum(${reportFiles.bytes})::float8` })
+    .from(reportFiles)
+    .innerJoin(reportRuns, eq(reportRuns.id, reportFiles.run))
+    .groupBy(reportRuns.node);
+  return found.reduce((sum, { node, bytes }) => (tenantOf(node, tree) === tenant ? sum + bytes : sum), 0);
+}
+
+/** Says which bound stands in the way. */
+export function keepsTooMuch(tenant: NodeAddress, most: number): ProblemError {
+  const why = `${tenant} keeps as much of report files as a tenant may: ${most} bytes (TIDEMARK_REPORTS_MAX_BYTES)`;
+  return new ProblemError("conflict", `${why}. Runs that expire make room`);
+}
+
+/** The same pieces; throws what `refusal` makes where they have more bytes than `most`. */
+export async function* upTo(
+  most: number,
+  content: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+  refusal: () => Error,
+): AsyncGenerator<Uint8Array> {
+  let bytes = 0;
+  for await (const piece of content) {
+    bytes += piece.length;
+    if (bytes > most) throw refusal();
+    yield piece;
+  }
 }
 
 async function removeFile(db: Queries, { run, format, section }: FileKey): Promise<void> {

@@ -29,7 +29,9 @@ export async function prepareJobs(
     ...{ clickhouse, postgres, tree, watermark, settledBatch, log },
     meterOf: (name, node, atMs) => customMeters.find(name, node, atMs),
   };
-  const reportMaker = roles.has("worker") ? createReportMaker(reportSource(statements, tree), log) : undefined;
+  const reportMaker = roles.has("worker")
+    ? createReportMaker(reportSource(statements, tree), log, { mostBytes: config.reportsMaxBytes })
+    : undefined;
   started.push(async () => await reportMaker?.stop());
   await beginAlerts(postgres);
   const failedJobs = new Set<string>();

@@ -37,6 +37,7 @@ test("without settings the service is on this machine alone, with everything emb
     clickhouseUrl: undefined,
     databaseUrl: undefined,
     redisUrl: undefined,
+    reportsMaxBytes: 10 * 1024 ** 3,
     walMaxBytes: 4 * 1024 ** 3,
     logLevel: "info",
   });
@@ -105,6 +106,7 @@ test("every setting is read", () => {
     clickhouseUrl: "http://u:p@clickhouse:8123/tidemark",
     databaseUrl: "postgres://u:p@postgres/tidemark",
     redisUrl: "redis://redis:6379",
+    reportsMaxBytes: 10 * 1024 ** 3,
     walMaxBytes: 1024 ** 3,
     logLevel: "warn",
   });

@@ -74,7 +74,7 @@ const createReportRunRoute = createRoute({
   operationId: "createReportRun",
   tags: ["Reports"],
   summary: "Run a report",
-  description: `\`billing\` and \`financial\` need the right to see prices at the node, \`audit\` the right to read its audit. At most ${mostUnfinished} runs of a caller wait or are made at once.`,
+  description: `\`billing\` and \`financial\` need the right to see prices at the node, \`audit\` the right to read its audit. At most ${mostUnfinished} runs of a caller wait or are made at once. A run fails, and says so, where its tenant would keep more files than it may.`,
   middleware: requireScope("read"),
   request: { body: { required: true, content: { "application/json": { schema: startRunSchema } } } },
   responses: { 202: answered("The run"), ...problemResponses(400, 401, 403, 404, 429, 503) },

@@ -3,8 +3,9 @@ import { and, eq, sql } from "drizzle-orm";
 import { expect, test } from "vitest";
 import { meterByName } from "../../../server/catalog/catalog.ts";
 import { OrganizationFigures } from "../../../server/overview/organization-figures.ts";
-import { reportRuns } from "../../../server/postgres/schema/reports.ts";
+import { reportFiles, reportRuns } from "../../../server/postgres/schema/reports.ts";
 import { createReportMaker } from "../../../server/reports/make-runs.ts";
+import { keptBytes } from "../../../server/reports/run-files.ts";
 import { claimRun, createRun, releaseAbandoned, type Turns } from "../../../server/reports/runs.ts";
 import { type ReportsWorld, range, reseller } from "../../support/reports-world.ts";
 
@@ -38,6 +39,38 @@ export function runsInTheirTurn(worldOf: () => ReportsWorld): void {
     await postgres.db.update(reportRuns).set({ state: "cancelled" }).where(isOwn);
     release(new Error("released"));
     await maker.stop();
+  });
+
+  test("a run whose tenant would keep more files than it may fails, says why and leaves nothing", async () => {
+    const world = worldOf();
+    const { postgres, tree, clickhouse, watermark, settledBatch, log } = world.deps;
+    const source = { clickhouse, postgres, tree, watermark, settledBatch, meterOf: meterByName };
+    const kept = await keptBytes(postgres.db, tree, reseller);
+    expect(kept).toBeGreaterThan(0);
+    expect(await keptBytes(postgres.db, tree, "reseller:beside")).toBe(0);
+    const made = async (mostBytes: number) => {
+      const asked = { ...{ report: "activity", name: "x", kind: "activity" as const, options: {} }, node: reseller };
+      const own = { tz: "Etc/UCT", formats: ["json"] as const, keptDays: 90, reportNode: null };
+      const range = { fromMs: Date.UTC(2026, 0), toMs: Date.UTC(2026, 1) };
+      const requestedBy = { id: "key full", name: "k" };
+      const { id } = await createRun(postgres.db, { ...asked, ...own, ...range, requestedBy }, Date.now());
+      const maker = createReportMaker({ ...source, figures: new OrganizationFigures(source) }, log, { mostBytes });
+      await maker.tick();
+      const ended = async () => (await world.ask("GET", `/v1/report-runs/${id}`, { key: world.key })).body;
+      await expect.poll(async () => (await ended()).state, { timeout: 20_000 }).toMatch(/^(?:done|failed)$/);
+      await maker.stop();
+      const files = await postgres.db.select().from(reportFiles).where(eq(reportFiles.run, id));
+      return { ...(await ended()), stored: files.length };
+    };
+    for (const room of [10, 1_500])
+      expect(await made(kept + room)).toMatchObject({
+        ...{ state: "failed", stored: 0 },
+        error: expect.stringMatching(
+          /^reseller:told keeps as much of report files as a tenant may: .*TIDEMARK_REPORTS_MAX_BYTES/,
+        ),
+      });
+    expect(await keptBytes(postgres.db, tree, reseller)).toBe(kept);
+    expect(await made(kept + 1_000_000)).toMatchObject({ state: "done", stored: 2 });
   });
 
   test("a report is saved once, edited as it was seen, and leaves its runs when it is removed", async () => {
