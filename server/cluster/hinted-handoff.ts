@@ -53,8 +53,9 @@ const retryMs = 200;
 
 /** Opens what an earlier process left, and goes on with it. */
 export async function openHintedHandoff(options: HintedHandoffOptions): Promise<HintedHandoff> {
-  const { directory, deliver } = options;
+  const { directory } = options;
   const stopped = new AbortController();
+  const deliverSoon = createDelivering(options, stopped.signal);
   const waiting = new Map<string, Promise<Waiting>>();
   const opened: Waiting[] = [];
 
@@ -91,40 +92,6 @@ export async function openHintedHandoff(options: HintedHandoffOptions): Promise<
     return opening;
   }
 
-  function deliverSoon(node: string, one: Waiting): void {
-    one.hasUndelivered = true;
-    one.delivering ??= deliverAll(node, one).finally(() => {
-      one.delivering = undefined;
-    });
-  }
-
-  async function deliverAll(node: string, one: Waiting): Promise<void> {
-    while (one.hasUndelivered && !stopped.signal.aborted) {
-      one.hasUndelivered = false;
-      for await (const { payload, end } of one.log.read(one.settled)) {
-        await untilDelivered(node, parseSent(payload));
-        if (stopped.signal.aborted) return;
-        await one.files.writeProgress({ settled: end, sequence: 0 });
-        one.settled = end;
-        one.delivered.push({ end, atMs: Date.now() });
-        await one.log.removeBefore(end);
-      }
-    }
-  }
-
-  /** By hand, because `p-retry` gives up at a TypeError, and what waits here must be delivered whatever went wrong. */
-  async function untilDelivered(node: string, sent: SentEvents): Promise<void> {
-    for (let attempt = 0; !stopped.signal.aborted; attempt++) {
-      try {
-        return await deliver(sent);
-      } catch (err) {
-        if (attempt === 0)
-          options.log.warn({ err, node }, "events wait here until the node that owns them can take them");
-        await delay(retryMs, undefined, { signal: stopped.signal }).catch(() => undefined);
-      }
-    }
-  }
-
   await mkdir(directory, { recursive: true });
   for (const node of await readdir(directory)) await waitingFor(node);
   return {
@@ -159,4 +126,42 @@ export async function openHintedHandoff(options: HintedHandoffOptions): Promise<
       }
     },
   };
+}
+
+/** Delivers what waits for a node, in the order in which it came, until there is nothing more or `stopped` is aborted. */
+function createDelivering({ deliver, log }: Pick<HintedHandoffOptions, "deliver" | "log">, stopped: AbortSignal) {
+  function deliverSoon(node: string, one: Waiting): void {
+    one.hasUndelivered = true;
+    one.delivering ??= deliverAll(node, one).finally(() => {
+      one.delivering = undefined;
+    });
+  }
+
+  async function deliverAll(node: string, one: Waiting): Promise<void> {
+    while (one.hasUndelivered && !stopped.aborted) {
+      one.hasUndelivered = false;
+      for await (const { payload, end } of one.log.read(one.settled)) {
+        await untilDelivered(node, parseSent(payload));
+        if (stopped.aborted) return;
+        await one.files.writeProgress({ settled: end, sequence: 0 });
+        one.settled = end;
+        one.delivered.push({ end, atMs: Date.now() });
+        await one.log.removeBefore(end);
+      }
+    }
+  }
+
+  /** By hand, because `p-retry` gives up at a TypeError, and what waits here must be delivered whatever went wrong. */
+  async function untilDelivered(node: string, sent: SentEvents): Promise<void> {
+    for (let attempt = 0; !stopped.aborted; attempt++) {
+      try {
+        return await deliver(sent);
+      } catch (err) {
+        if (attempt === 0) log.warn({ err, node }, "events wait here until the node that owns them can take them");
+        await delay(retryMs, undefined, { signal: stopped }).catch(() => undefined);
+      }
+    }
+  }
+
+  return deliverSoon;
 }
