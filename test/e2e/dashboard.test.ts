@@ -2,11 +2,21 @@
 import { execFile } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { promisify } from "node:util";
-import AxeBuilder from "@axe-core/playwright";
 import type { Browser, BrowserContext, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import type { Figure, UsageAnswer } from "../../server/contract/usage.ts";
+import type { UsageAnswer } from "../../server/contract/usage.ts";
 import { launchBrowser } from "../support/browser.ts";
+import {
+  attributeOf,
+  counter,
+  type Looks,
+  openPage,
+  postEvents,
+  settledCounter,
+  violations,
+  waitForCounter,
+  waitForState,
+} from "../support/dashboard-page.ts";
 import { startService, type TestService } from "../support/service.ts";
 
 let service: TestService;
@@ -33,55 +43,14 @@ afterAll(async () => {
   await service?.stop();
 });
 
-interface OpenOptions {
-  isSignedIn?: boolean;
-  colorScheme?: "light" | "dark";
-  width?: number;
-}
-
-async function open(path: string, options: OpenOptions = {}): Promise<Page> {
-  const { isSignedIn = true, colorScheme = "light", width = 1280 } = options;
-  const context = await browser.newContext({
-    viewport: { width, height: 800 },
-    colorScheme,
-    reducedMotion: "reduce",
-    ...(isSignedIn ? { storageState: cookies } : {}),
-  });
-  const opened = await context.newPage();
-  await opened.goto(service.url + path);
-  return opened;
-}
+const open = (path: string, { isSignedIn = true, ...looks }: Looks & { isSignedIn?: boolean } = {}): Promise<Page> =>
+  openPage(browser, service.url + path, { ...looks, ...(isSignedIn && { storageState: cookies }) });
+const post = (...events: object[]): Promise<void> => postEvents(service, events);
 
 async function signIn(on: Page, password: string): Promise<void> {
   await on.getByLabel("E-mail address").fill(service.adminEmail);
   await on.getByLabel("Password", { exact: true }).fill(password);
   await on.getByRole("button", { name: "Sign in" }).click();
-}
-
-async function post(...events: object[]): Promise<void> {
-  const response = await fetch(`${service.url}/v1/events?ack=stored`, {
-    method: "POST",
-    headers: { authorization: `Bearer ${service.rootKey}`, "content-type": "application/json" },
-    body: JSON.stringify(events.map((event) => ({ id: randomUUID(), organization: "demo", ...event }))),
-  });
-  expect([response.status, await response.json()]).toMatchObject([200, { rejected: [] }]);
-}
-
-const counter = async (on: Page, testid: string) => Number(await on.getByTestId(testid).getAttribute("data-value"));
-
-/** The counter as it is once the page has any figures. */
-async function settledCounter(on: Page, testid: string): Promise<number> {
-  await on.locator(`[data-testid=${testid}][data-value]`).waitFor();
-  return counter(on, testid);
-}
-
-async function waitForState(on: Page, ...states: string[]): Promise<void> {
-  const any = states.map((state) => `[data-testid=live-status][data-state=${state}]`).join(", ");
-  await on.locator(any).waitFor({ timeout: 30_000 });
-}
-
-async function waitForCounter(on: Page, testid: string, value: number, timeout: number): Promise<void> {
-  await on.locator(`[data-testid=${testid}][data-value="${value}"]`).waitFor({ timeout });
 }
 
 // It needs a service that has had no event: it runs before every test that sends one.
@@ -179,8 +148,6 @@ describe("the live counters", () => {
 });
 
 /** What is not known is no figure, and no zero. */
-const attributeOf = (figure: Figure) => (figure === null ? null : String(figure));
-
 describe("the usage page", () => {
   it("shows, for each range, the figures that GET /v1/usage gives, totals included", async () => {
     const hour = 60 * 60_000;
@@ -432,8 +399,3 @@ describe("every page", () => {
     expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(360);
   });
 });
-
-async function violations(of: Page): Promise<string[]> {
-  const { violations: found } = await new AxeBuilder({ page: of }).analyze();
-  return found.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(" ")}`);
-}

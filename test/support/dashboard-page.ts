@@ -1,0 +1,69 @@
+/** Pages of the dashboard in a browser, and what they show once it is there. */
+import { randomUUID } from "node:crypto";
+import AxeBuilder from "@axe-core/playwright";
+import type { Browser, BrowserContext, Page } from "playwright-core";
+import { expect } from "vitest";
+import type { Figure } from "../../server/contract/usage.ts";
+import type { TestService } from "./service.ts";
+
+export interface Looks {
+  colorScheme?: "light" | "dark";
+  width?: number;
+}
+
+/** `storageState`: of a context that is signed in. */
+export async function openPage(
+  browser: Browser,
+  url: string,
+  {
+    colorScheme = "light",
+    width = 1280,
+    storageState,
+  }: Looks & { storageState?: Awaited<ReturnType<BrowserContext["storageState"]>> },
+): Promise<Page> {
+  const context = await browser.newContext({
+    viewport: { width, height: 800 },
+    colorScheme,
+    reducedMotion: "reduce",
+    ...(storageState && { storageState }),
+  });
+  const opened = await context.newPage();
+  await opened.goto(url);
+  return opened;
+}
+
+/** Resolves when the events can be queried; those that name no organization are of `demo`. */
+export async function postEvents(service: TestService, events: readonly object[]): Promise<void> {
+  const response = await fetch(`${service.url}/v1/events?ack=stored`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${service.rootKey}`, "content-type": "application/json" },
+    body: JSON.stringify(events.map((event) => ({ id: randomUUID(), organization: "demo", ...event }))),
+  });
+  expect([response.status, await response.json()]).toMatchObject([200, { rejected: [] }]);
+}
+
+export const counter = async (on: Page, testid: string) =>
+  Number(await on.getByTestId(testid).getAttribute("data-value"));
+
+/** The counter as it is once the page has any figures. */
+export async function settledCounter(on: Page, testid: string): Promise<number> {
+  await on.locator(`[data-testid=${testid}][data-value]`).waitFor();
+  return counter(on, testid);
+}
+
+export async function waitForState(on: Page, ...states: string[]): Promise<void> {
+  const any = states.map((state) => `[data-testid=live-status][data-state=${state}]`).join(", ");
+  await on.locator(any).waitFor({ timeout: 30_000 });
+}
+
+export async function waitForCounter(on: Page, testid: string, value: number, timeout: number): Promise<void> {
+  await on.locator(`[data-testid=${testid}][data-value="${value}"]`).waitFor({ timeout });
+}
+
+export async function violations(of: Page): Promise<string[]> {
+  const { violations: found } = await new AxeBuilder({ page: of }).analyze();
+  return found.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(" ")}`);
+}
+
+/** What a figure is in an attribute of the page. */
+export const attributeOf = (figure: Figure) => (figure === null ? null : String(figure));
