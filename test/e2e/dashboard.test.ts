@@ -147,7 +147,6 @@ describe("the live counters", () => {
   });
 });
 
-/** What is not known is no figure, and no zero. */
 describe("the usage page", () => {
   it("shows, for each range, the figures that GET /v1/usage gives, totals included", async () => {
     const hour = 60 * 60_000;

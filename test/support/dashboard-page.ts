@@ -65,5 +65,5 @@ export async function violations(of: Page): Promise<string[]> {
   return found.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(" ")}`);
 }
 
-/** What a figure is in an attribute of the page. */
+/** A figure as an attribute of the page has it: what is not known is no figure, and no zero. */
 export const attributeOf = (figure: Figure) => (figure === null ? null : String(figure));
