@@ -1,4 +1,5 @@
-/** Pickers, menus, dialogs and the palette in a browser: by pointer, by touch, by keyboard, and on a narrow screen. */
+/** Charts, pickers, menus and dialogs in a browser: by pointer, by touch, by keyboard, and on a narrow screen. */
+import { randomUUID } from "node:crypto";
 import type { Browser, BrowserContext, BrowserContextOptions, Locator, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { expectAccessible, launchBrowser, signIn } from "../support/browser.ts";
@@ -10,12 +11,6 @@ let cookies: Awaited<ReturnType<BrowserContext["storageState"]>>;
 
 beforeAll(async () => {
   [service, browser] = await Promise.all([startService(), launchBrowser()]);
-  const send = (path: string, body: object) =>
-    fetch(service.url + path, {
-      method: "POST",
-      headers: { authorization: `Bearer ${service.rootKey}`, "content-type": "application/json" },
-      body: JSON.stringify(body),
-    });
   await send("/v1/nodes", { kind: "organization", id: "acme", name: "Acme Corporation" });
   const event = { id: "e1", type: "chat.posted", organization: "acme", user: "u1" };
   expect((await send("/v1/events?ack=stored", event)).status).toBe(200);
@@ -34,6 +29,21 @@ afterAll(async () => {
   await browser?.close();
   await service?.stop();
 });
+
+const send = (path: string, body: object) =>
+  fetch(service.url + path, {
+    method: "POST",
+    headers: { authorization: `Bearer ${service.rootKey}`, "content-type": "application/json" },
+    body: JSON.stringify(body),
+  });
+
+async function post(...events: object[]): Promise<void> {
+  const answer = await send(
+    "/v1/events?ack=stored",
+    events.map((event) => ({ id: randomUUID(), ...event })),
+  );
+  expect([answer.status, await answer.json()]).toMatchObject([200, { rejected: [] }]);
+}
 
 const phone = { viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true };
 
@@ -231,4 +241,89 @@ test("what chooses the figures of the usage page stands in one row, so that the 
     Math.round((await page.getByTestId(testid).boundingBox())?.y ?? -1),
   );
   expect(new Set(await Promise.all(tops)).size).toBe(1);
+});
+
+test("says what stands at the crosshair, by keys and by pointer, zooms where it is dragged, and Back undoes it", async () => {
+  const page = await open("/usage?range=7d&meters=chat_posts,sessions");
+  const chart = page.getByTestId("chart");
+  await chart.locator("canvas[width]").waitFor();
+  await page.getByTestId("usage-table").waitFor();
+  await chart.focus();
+  await page.keyboard.press("End");
+  const said = page.getByTestId("chart-said");
+  await expect.poll(() => said.textContent()).toMatch(/, UTC, so far\. Chat posts: [^;]+; Sessions: [^;]+\.$/);
+  const last = await said.textContent();
+  await page.keyboard.press("ArrowLeft");
+  await expect.poll(() => said.textContent()).not.toBe(last);
+  await page.keyboard.press("ArrowDown");
+  await expect.poll(() => said.textContent()).not.toContain("Sessions");
+  await page.keyboard.press("Enter");
+  await expectAccessible(page);
+  await page.getByTestId("readout").getByRole("button", { name: "Zoom in" }).click();
+  await page.waitForURL("**range=custom**");
+  await page.getByTestId("window-picker").getByRole("button", { name: "Hour", pressed: true }).waitFor();
+  await page.goBack();
+  await page.waitForURL("**range=7d**");
+  await page.getByTestId("window-picker").getByRole("button", { name: "Day", pressed: true }).waitFor();
+  const box = await chart.boundingBox();
+  if (!box) throw new Error("the chart has no place");
+  const at = (share: number) => [box.x + box.width * share, box.y + box.height / 2] as const;
+  await page.mouse.move(...at(0.3));
+  await page.mouse.down();
+  await page.mouse.move(...at(0.5), { steps: 4 });
+  await page.mouse.move(...at(0.7), { steps: 4 });
+  await page.mouse.up();
+  await page.waitForURL("**range=custom**");
+  const zoomed = new URL(page.url()).searchParams;
+  expect(Date.parse(zoomed.get("through") ?? "")).toBeGreaterThan(Date.parse(zoomed.get("from") ?? ""));
+  await page.goBack();
+  await page.waitForURL("**range=7d**");
+});
+
+test("leads from a group to its sessions, to who was in one, and to the events", async () => {
+  const session = randomUUID();
+  const at = (minutesAgo: number) => new Date(Date.now() - minutesAgo * 60_000).toISOString();
+  await post(
+    { type: "participant.joined", organization: "drill", session, room: "deep", user: "ada", time: at(30) },
+    { type: "participant.left", organization: "drill", session, room: "deep", user: "ada", time: at(20) },
+  );
+  const page = await open("/usage?from=now-2h&to=now&window=hour&meters=participation_minutes&by=organization&top=50");
+  const groups = page.getByTestId("group-table");
+  await groups.locator('[data-key=drill] [data-figure="10"]').waitFor();
+  await groups.getByRole("button", { name: "drill" }).click();
+  await page.getByTestId("filters").getByText("Organization is").waitFor();
+  await groups.getByRole("button", { name: "deep" }).click();
+  await groups.getByRole("button", { name: session }).click();
+  await page.getByTestId("session-list").getByRole("link", { name: "deep" }).click();
+  await page.getByTestId("timeline").getByRole("button", { name: /ada/ }).click();
+  await page.waitForURL("**user=ada");
+  const events = page.getByTestId("session-events");
+  await expect.poll(() => events.locator("summary").allTextContents(), { timeout: 10_000 }).toHaveLength(2);
+  await events.locator("summary").first().click();
+  await events.getByText(`"session": "${session}"`).waitFor();
+  await expectAccessible(page);
+});
+
+test("tells of consumed minutes, by pointer, with the focus and at a tap, which media they are of", async () => {
+  const session = randomUUID();
+  const time = (minutesAgo: number) => new Date(Date.now() - minutesAgo * 60_000).toISOString();
+  const consumed = (medium: string, interval: string) =>
+    (["started", "stopped"] as const).map((what, place) => ({
+      ...{ type: `consumption.${what}`, organization: "media", session, user: "u1", interval },
+      ...{ time: time(30 - 10 * place), properties: { medium } },
+    }));
+  await post(...consumed("video_audio", "a"), ...consumed("audio", "b"));
+  const page = await open("/usage?from=now-2h&to=now&window=hour&meters=consumed_minutes&node=organization%3Amedia");
+  const figure = page.getByTestId("split-consumed_minutes");
+  const split = page.getByTestId("split");
+  for (const point of [() => figure.hover(), () => figure.focus(), () => figure.click()]) {
+    await point();
+    for (const text of ["Video and audio", "Video only", "Audio only", "Screenshare"])
+      await split.getByText(text, { exact: true }).waitFor();
+    await expect.poll(() => split.getByText("10.0 minutes").count()).toBe(2);
+    await page.keyboard.press("Escape");
+    await split.waitFor({ state: "detached" });
+    await page.mouse.move(0, 0);
+    await figure.blur();
+  }
 });
