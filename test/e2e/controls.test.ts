@@ -282,7 +282,8 @@ test("says what stands at the crosshair, by keys and by pointer, zooms where it 
 
 test("leads from a group to its sessions, to who was in one, and to the events", async () => {
   const session = randomUUID();
-  const at = (minutesAgo: number) => new Date(Date.now() - minutesAgo * 60_000).toISOString();
+  const now = Date.now();
+  const at = (minutesAgo: number) => new Date(now - minutesAgo * 60_000).toISOString();
   await post(
     { type: "participant.joined", organization: "drill", session, room: "deep", user: "ada", time: at(30) },
     { type: "participant.left", organization: "drill", session, room: "deep", user: "ada", time: at(20) },
@@ -300,13 +301,14 @@ test("leads from a group to its sessions, to who was in one, and to the events",
   const events = page.getByTestId("session-events");
   await expect.poll(() => events.locator("summary").allTextContents(), { timeout: 10_000 }).toHaveLength(2);
   await events.locator("summary").first().click();
-  await events.getByText(`"session": "${session}"`).waitFor();
+  await events.getByText(`"session": "${session}"`).first().waitFor();
   await expectAccessible(page);
 });
 
 test("tells of consumed minutes, by pointer, with the focus and at a tap, which media they are of", async () => {
   const session = randomUUID();
-  const time = (minutesAgo: number) => new Date(Date.now() - minutesAgo * 60_000).toISOString();
+  const now = Date.now();
+  const time = (minutesAgo: number) => new Date(now - minutesAgo * 60_000).toISOString();
   const consumed = (medium: string, interval: string) =>
     (["started", "stopped"] as const).map((what, place) => ({
       ...{ type: `consumption.${what}`, organization: "media", session, user: "u1", interval },
