@@ -21,12 +21,14 @@ export function presenceDays(spans: readonly Pick<Span, "startMs" | "endMs" | "d
     if (last - first >= mostDays) days.add(anyDay);
     else for (let day = first; day <= last; day++) days.add(day);
   }
-  return unionOfDays([days]);
+  return ascending(days);
 }
 
 /** Days of one list or of several, ascending: also those of an earlier derivation, whose rows are to be emptied. */
-export const unionOfDays = (lists: Iterable<Iterable<number>>): number[] => {
+export function unionOfDays(lists: Iterable<Iterable<number>>): number[] {
   const union = new Set<number>();
   for (const days of lists) for (const day of days) union.add(day);
-  return [...union].sort((a, b) => a - b);
-};
+  return ascending(union);
+}
+
+const ascending = (days: ReadonlySet<number>) => (days.size < 2 ? [...days] : [...days].sort((a, b) => a - b));

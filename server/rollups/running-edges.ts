@@ -22,9 +22,9 @@ interface HeldMinute extends EdgeColumns {
   net: number;
   /** The lowest running sum since the minute's opening, which counts as 0. */
   lowest: number;
-  /** The highest of them, and its first instant. */
+  /** The highest of them, and the first edge that reaches it. */
   highest: number;
-  highestAtMs: number;
+  highestIndex: number;
   /** How its edges are written, where that is remembered. */
   lists: EdgeLists | undefined;
   /** The level at which the minute opens. */
@@ -87,28 +87,33 @@ export class RunningEdges {
    * `isKept`: whether how minutes are written is remembered until they change.
    */
   lists(isKept: boolean): EdgeLists {
+    const ordered = this.#inOrder();
+    if (!isKept) return renderMinutes(ordered);
     const lists: EdgeLists[] = [];
-    const add = (level: string) => {
-      for (const held of this.#levels.get(level) ?? []) {
-        const { edge_ms, edge_delta, edge_starts } = held;
-        const edge_level = edge_ms.map(() => level);
-        const found = held.lists ?? renderLists({ edge_level, edge_ms, edge_delta, edge_starts });
-        if (isKept) held.lists = found;
-        lists.push(found);
+    for (const [level, minutes] of ordered)
+      for (const held of minutes) {
+        held.lists ??= renderMinutes([[level, [held]]]);
+        lists.push(held.lists);
       }
-    };
-    for (const level of [...this.#levels.keys()].filter((level) => level !== sessions).sort()) {
-      add(level);
-      if (level === participants) add(sessions);
-    }
     return joinLists(emptyEdges, lists);
+  }
+
+  #inOrder(): [level: string, minutes: HeldMinute[]][] {
+    const ordered: [string, HeldMinute[]][] = [];
+    for (const level of [...this.#levels.keys()].sort()) {
+      if (level === sessions) continue;
+      ordered.push([level, this.#levels.get(level) ?? []]);
+      if (level === participants) ordered.push([sessions, this.#levels.get(sessions) ?? []]);
+    }
+    return ordered;
   }
 
   /** The participants' highest level, as `peakOf` has it. */
   peak(): { value: number; atMs: number } {
     const peak = { value: 0, atMs: 0 };
-    for (const { opening, highest, highestAtMs } of this.#levels.get(participants) ?? [])
-      if (opening + highest > peak.value) Object.assign(peak, { value: opening + highest, atMs: highestAtMs });
+    for (const { opening, highest, highestIndex, edge_ms } of this.#levels.get(participants) ?? [])
+      if (opening + highest > peak.value)
+        Object.assign(peak, { value: opening + highest, atMs: edge_ms[highestIndex] as number });
     return peak;
   }
 
@@ -192,14 +197,27 @@ function applyTo(list: HeldMinute[], minute: number, difference: EdgeColumns): E
 }
 
 /** Of at least one edge. */
-function sumsOf({ edge_ms, edge_delta }: EdgeColumns) {
-  const sums = { net: 0, lowest: 0, highest: Number.NEGATIVE_INFINITY, highestAtMs: 0 };
-  edge_delta.forEach((delta, index) => {
-    sums.net += delta;
-    sums.lowest = Math.min(sums.lowest, sums.net);
-    if (sums.net > sums.highest) Object.assign(sums, { highest: sums.net, highestAtMs: edge_ms[index] });
-  });
-  return sums;
+function sumsOf({ edge_delta }: EdgeColumns) {
+  let net = edge_delta[0] as number;
+  let lowest = Math.min(0, net);
+  let [highest, highestIndex] = [net, 0];
+  for (let index = 1; index < edge_delta.length; index++) {
+    net += edge_delta[index] as number;
+    lowest = Math.min(lowest, net);
+    if (net > highest) [highest, highestIndex] = [net, index];
+  }
+  return { net, lowest, highest, highestIndex };
+}
+
+function renderMinutes(levels: readonly (readonly [string, readonly EdgeColumns[]])[]): EdgeLists {
+  const columns = { edge_level: [] as string[], ...noEdges() };
+  for (const [level, minutes] of levels)
+    for (const { edge_ms, edge_delta, edge_starts } of minutes)
+      edge_ms.forEach((atMs, index) => {
+        columns.edge_level.push(level);
+        push(columns, atMs, edge_delta[index] as number, edge_starts[index] as number);
+      });
+  return renderLists(columns);
 }
 
 function getOrAdd<Key, Value>(map: Map<Key, Value>, key: Key, make: () => Value): Value {

@@ -55,31 +55,36 @@ export class RunningSpans {
 
   /** All of them, as columns of a row of sessions. */
   lists(): SpanLists {
-    const places = this.#blocks.map((block) => block.places ?? renderLists(spanPlaceColumns(block.spans)));
-    const ends = this.#blocks.map((block) => block.ends ?? renderLists(spanEndColumns(block.spans)));
-    if (this.isLarge)
-      this.#blocks.forEach((block, index) => {
-        block.places = places[index];
-        block.ends = ends[index];
-      });
+    if (!this.isLarge) {
+      const spans = this.#blocks[0]?.spans ?? [];
+      return renderLists({ ...spanPlaceColumns(spans), ...spanEndColumns(spans) });
+    }
+    const places: (typeof emptyPlaces)[] = [];
+    const ends: (typeof emptyEnds)[] = [];
+    for (const block of this.#blocks) {
+      block.places ??= renderLists(spanPlaceColumns(block.spans));
+      block.ends ??= renderLists(spanEndColumns(block.spans));
+      places.push(block.places);
+      ends.push(block.ends);
+    }
     return { ...joinLists(emptyPlaces, places), ...joinLists(emptyEnds, ends) };
   }
 
   summary(): SpanSummary {
+    if (!this.isLarge) return summarize(this.#blocks[0]?.spans ?? []);
     return mergeSummaries(
       this.#blocks.map((block) => {
-        const summary = block.summary ?? summarize(block.spans);
-        if (this.isLarge) block.summary = summary;
-        return summary;
+        block.summary ??= summarize(block.spans);
+        return block.summary;
       }),
     );
   }
 
   agentSpans(): AgentSpan[] {
+    if (!this.isLarge) return agentSpansOf(this.#blocks[0]?.spans ?? []);
     return this.#blocks.flatMap((block) => {
-      const found = block.agentSpans ?? agentSpansOf(block.spans);
-      if (this.isLarge) block.agentSpans = found;
-      return found;
+      block.agentSpans ??= agentSpansOf(block.spans);
+      return block.agentSpans;
     });
   }
 

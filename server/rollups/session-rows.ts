@@ -166,11 +166,12 @@ const pathColumns = ({ organization, session, partner, reseller }: Omit<SessionP
 export function renderLists<Columns extends Record<string, readonly string[] | readonly number[]>>(
   columns: Columns,
 ): Record<keyof Columns, string> {
-  const rendered = Object.entries(columns).map(([name, values]) => [
-    name,
-    typeof values[0] === "string" ? texts(values as readonly string[]) : values.join(","),
-  ]);
-  return Object.fromEntries(rendered) as Record<keyof Columns, string>;
+  const rendered = {} as Record<keyof Columns, string>;
+  for (const name in columns) {
+    const values = columns[name] as readonly string[] | readonly number[];
+    rendered[name] = typeof values[0] === "string" ? texts(values as readonly string[]) : values.join(",");
+  }
+  return rendered;
 }
 
 /** Lists as they are written, one behind the other; `empty` where there are none. */
