@@ -6,15 +6,21 @@ import { OrganizationFigures } from "../../../server/overview/organization-figur
 import { reportFiles, reportRuns } from "../../../server/postgres/schema/reports.ts";
 import { createReportMaker } from "../../../server/reports/make-runs.ts";
 import { keptBytes } from "../../../server/reports/run-files.ts";
-import { claimRun, createRun, releaseAbandoned, type Turns } from "../../../server/reports/runs.ts";
+import { claimRun, createRun, releaseAbandoned, type Turns, unfinishedRuns } from "../../../server/reports/runs.ts";
 import { type ReportsWorld, range, reseller } from "../../support/reports-world.ts";
+
+/** The world's own maker makes nothing any more, and takes nothing until it is woken. */
+async function othersAreOver({ deps: { postgres, reportMaker } }: ReportsWorld): Promise<void> {
+  const unfinished = async () => (await unfinishedRuns(postgres.db)).length;
+  await expect.poll(unfinished, { timeout: 20_000 }).toBe(0);
+  await reportMaker?.tick();
+}
 
 export function runsInTheirTurn(worldOf: () => ReportsWorld): void {
   test("however often a maker is woken at once, it makes no more of a tenant's runs than it may", async () => {
     const world = worldOf();
     const { postgres, tree, clickhouse, watermark, settledBatch, log } = world.deps;
-    // Nothing of another maker's is under way from here on.
-    await world.deps.reportMaker?.tick();
+    await othersAreOver(world);
     const asked = { ...{ report: "activity", name: "x", kind: "activity" as const, options: {} }, node: reseller };
     const own = { tz: "Etc/GMT", fromMs: 0, toMs: 1, formats: ["json"] as const, keptDays: 90, reportNode: null };
     for (let n = 0; n < 8; n++)
@@ -44,6 +50,7 @@ export function runsInTheirTurn(worldOf: () => ReportsWorld): void {
   test("a run whose tenant would keep more files than it may fails, says why and leaves nothing", async () => {
     const world = worldOf();
     const { postgres, tree, clickhouse, watermark, settledBatch, log } = world.deps;
+    await othersAreOver(world);
     const source = { clickhouse, postgres, tree, watermark, settledBatch, meterOf: meterByName };
     const kept = await keptBytes(postgres.db, tree, reseller);
     expect(kept).toBeGreaterThan(0);
