@@ -218,7 +218,7 @@ describe("the usage page", () => {
     const cells = page.locator("[data-compared][data-meter=chat_posts]");
     await expect.poll(() => cells.count(), { timeout: 10_000 }).toBe(7);
     const shown = await cells.evaluateAll((all) => all.map((one) => one.getAttribute("data-compared")));
-    expect(shown).toEqual(comparison?.series.map(({ value }) => attributeOf(value)).reverse());
+    expect(shown).toEqual(comparison?.series.map(({ value }) => String(value ?? "none")).reverse());
     const days = /\d+( \w+)?( \d+)? – \d+ \w+ \d{4}/;
     expect(await page.getByTestId("usage-totals").textContent()).toMatch(days);
     expect(await page.getByTestId("compared-name").textContent()).toMatch(days);
