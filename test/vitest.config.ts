@@ -14,7 +14,7 @@ const cluster = [
 
 /**
  * Unit tests need nothing; the others share one ClickHouse, one Postgres and one Redis, and own a database in each.
- * Files of a worker share their modules: loading the server for each took a quarter of the time. Their time-outs are there to end what hangs: none of them says how fast anything has to be.
+ * Files of a worker share their modules: loading the server anew for each file costs seconds. Their time-outs are there to end what hangs: none of them says how fast anything has to be.
  */
 export default defineConfig({
   root,
