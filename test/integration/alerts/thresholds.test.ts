@@ -1,12 +1,12 @@
 /** Figures against bounds: read for many nodes together, and looked back at after nothing was judged for a while. */
-import { eq } from "drizzle-orm";
+import { eq, inArray } from "drizzle-orm";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { type FigureAsked, readFigures, windowStart } from "../../../server/alerts/read-figures.ts";
 import { meterByName } from "../../../server/catalog/catalog.ts";
 import type { CreateRule } from "../../../server/contract/rules.ts";
 import { answerUsage } from "../../../server/metrics/usage.ts";
 import { AccountStates } from "../../../server/overview/account-state.ts";
-import { alertProgress, alerts, rules } from "../../../server/postgres/schema/alerts.ts";
+import { alertProgress, alerts, notifications, rules } from "../../../server/postgres/schema/alerts.ts";
 import { type AlertsWorld, createAlertsWorld, seller } from "../../support/alerts-world.ts";
 
 let world: AlertsWorld;
@@ -122,6 +122,41 @@ test("what crossed its bound and came back while nothing was judged is told once
   await world.judge(ms("12T10:00:10"));
   expect(await episodes(rule)).toEqual(expected);
   expect((await world.toldOf(node, rule)).sort()).toEqual(told);
+});
+
+test("what is kept of alerts is what judging all that is stored anew comes to", async () => {
+  const { organization, node } = await world.newOrganization();
+  const condition = { kind: "threshold", meter: "chat_posts", window: "5m", above: "5", for_minutes: 2 } as const;
+  const rule = await oldRule({ node, condition }, "16T08:00:00");
+  await world.billing.send([
+    ...posts(organization, 6, "16T08:30:00.000"),
+    ...posts(organization, 6, "16T08:58:30.000"),
+    ...posts(organization, 6, "16T09:40:00.000"),
+  ]);
+  for (const time of ["16T08:45:00", "16T09:00:00", "16T09:41:00"]) await world.judge(ms(time));
+  await world.judge(ms("16T10:00:00"));
+  const { db } = world.billing.world.deps.postgres;
+  const kept = async () => {
+    const rows = await db.select().from(alerts).where(eq(alerts.ruleId, rule)).orderBy(alerts.at);
+    return rows.map(({ state, at, firedAt, resolvedAt, limit }) => ({ state, at, firedAt, resolvedAt, limit }));
+  };
+  const before = await kept();
+  expect(before.map(({ state }) => state)).toEqual(["resolved", "resolved", "resolved"]);
+  const ids = db.select({ id: alerts.id }).from(alerts).where(eq(alerts.ruleId, rule));
+  await db.delete(notifications).where(inArray(notifications.alertId, ids));
+  await db.delete(alerts).where(eq(alerts.ruleId, rule));
+  await stopped("16T08:00:00");
+  await world.judge(ms("16T10:00:01"));
+  const rebuilt = await kept();
+  expect(rebuilt.map(({ state, limit }) => [state, limit])).toEqual(before.map(({ state, limit }) => [state, limit]));
+  // Judged by the clock, an instant is that of the judgement; looked back at, that of the figure.
+  for (const [place, { at, firedAt, resolvedAt }] of rebuilt.entries())
+    for (const [found, expected] of [
+      [at, before[place]?.at],
+      [firedAt, before[place]?.firedAt],
+      [resolvedAt, before[place]?.resolvedAt],
+    ])
+      expect(Math.abs((found?.getTime() ?? 0) - (expected?.getTime() ?? 0))).toBeLessThanOrEqual(180_000);
 });
 
 test.each([
