@@ -138,7 +138,7 @@ export interface Config {
   databaseUrl: string | undefined;
   redisUrl: string | undefined;
   roles: ReadonlySet<Role>;
-  /** Of report files that one tenant keeps. */
+  /** What the report files of one tenant may come to. */
   reportsMaxBytes: number;
   walMaxBytes: number;
   /** What one API key may send on average. */

@@ -29,7 +29,7 @@ const stepsPerStatement = 4_000;
 /** Figures that do not follow from those of shorter windows take a statement each. */
 const mostSamples = 500;
 
-/** Of the instants after `sinceMs`, up to `atMs`, in order. */
+/** For the instants after `sinceMs`, up to `atMs`, in order. */
 export async function readHistory(
   source: FigureSource,
   state: AccountState,

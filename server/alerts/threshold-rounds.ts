@@ -17,7 +17,7 @@ export type Watched = readonly [node: NodeAddress, rules: readonly RuleRecord[]]
 
 export interface Rounds {
   watches: readonly Watch[];
-  /** Of all nodes, or of those that are given. */
+  /** For all nodes, or for those that are given. */
   watchedBy(watch: Watch, nodes: ReadonlySet<NodeAddress> | undefined): Watched[];
   /** `sinceMs`: everything since then is judged, not only what holds now. */
   judge(watch: Watch, nodes: readonly Watched[], sinceMs: number | undefined): Promise<void>;
@@ -35,7 +35,7 @@ interface Round {
   /** Steps that were judged, and those that could not be. */
   judged: number;
   failed: number;
-  /** Of the watch that is judged now, those that are left. */
+  /** What is left of the watch that is judged now. */
   left: Watched[] | undefined;
 }
 

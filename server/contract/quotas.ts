@@ -26,7 +26,7 @@ export const quotaSchema = z.object({
     .string()
     .nullable()
     .describe(
-      "Of what is counted: what is a sum over time has of each plan its part of the cycle, in a trial of the trial; null for no limit",
+      "The limit of what is counted: sums over time take from each plan its part of the cycle, in a trial the trial's; null for no limit",
     ),
   percent: z.string().nullable().describe("Rounded down to 2 decimals; null without a limit"),
   status: z.enum(quotaStatuses).nullable(),

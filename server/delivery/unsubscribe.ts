@@ -70,7 +70,7 @@ export async function subscribeAgain({ db }: Pick<Postgres, "db">, subscription:
   await db.delete(unsubscribed).where(and(ofTenant, unsubscribed.isCarried));
 }
 
-/** Of addresses that are put on a list of a tenant, those that left another one stay away until they themselves agree. */
+/** Addresses put on a tenant's list that have left another of its lists stay away until they themselves agree. */
 export async function carryUnsubscribed(
   tx: Queries,
   { list, tenant, addresses }: { list: string; tenant: NodeAddress; addresses: readonly string[] },

@@ -18,7 +18,7 @@ export interface FollowedLevelsDeps {
   clickhouse: ClickHouse;
   /** Levels of these nodes are otherwise than they were. */
   onChanged: (nodes: ReadonlySet<NodeAddress>) => void;
-  /** Of an organization: tenants share what may be kept. */
+  /** An organization's tenant: tenants share what may be kept. */
   tenantOf: (organization: string) => string;
   log: Pick<Logger, "warn">;
   mostHeld?: number;

@@ -26,7 +26,7 @@ export interface SocketData {
   credentials: LiveCredentials;
   /** The node that the socket sees, or will see with its first snapshot. */
   node?: NodeAddress;
-  /** Of the `live:watch` that came last: of several that are under way only that one counts, and no other is kept. */
+  /** The `live:watch` that came last: while several are under way only that one counts, and no other is kept. */
   asking?: AbortController;
   watchedAtMs: number[];
   viewer: Viewer<LiveChanged>;

@@ -196,7 +196,7 @@ function applyTo(list: HeldMinute[], minute: number, difference: EdgeColumns): E
   return edges;
 }
 
-/** Of at least one edge. */
+/** Takes at least one edge. */
 function sumsOf({ edge_delta }: EdgeColumns) {
   let net = edge_delta[0] as number;
   let lowest = Math.min(0, net);

@@ -49,7 +49,7 @@ export class RunningSession {
   readonly #edges = new RunningEdges();
   #dirty = new Set<HeldMember>();
   #closedAt: readonly number[] = [];
-  /** Of all members, as `signsOf` counts. */
+  /** Over all members, as `signsOf` counts. */
   #signs = 0;
   readonly #spans = new RunningSpans();
   #orphans = 0;

@@ -37,7 +37,7 @@ export function summarize(spans: readonly Span[]): SpanSummary {
   return summary;
 }
 
-/** Of all their intervals. */
+/** Over all their intervals. */
 export function mergeSummaries(summaries: readonly SpanSummary[]): SpanSummary {
   const [only] = summaries;
   if (only && summaries.length === 1) return only;

@@ -41,7 +41,7 @@ const stepArbitrary = fc.record({
   secondsLater: fc.integer({ min: 0, max: 120 }),
   /** Memory lets go of it, and takes it up again as storage has it. */
   isEvicted: fc.nat(4).map((chance) => chance === 0),
-  /** Of an earlier event storage forgets that it was in the session: a correction, which lets go of it as well. */
+  /** Storage forgets that an earlier event was in the session: a correction, which lets go of it as well. */
   corrected: fc.option(fc.nat(), { freq: 4 }),
 });
 
@@ -120,7 +120,7 @@ test("so is a session of hundreds, of which only what changed is written anew", 
     const event = { ...joinOf(user, (index * 37) % 400), agent: index % 3 === 0 ? "bot" : "" };
     return index % 2 === 0 ? { ...event, interval: `crowd ${index}` } : event;
   });
-  // Of the crowd some leave and some come back, at any instant.
+  // Some of the crowd leave and some come back, at any instant.
   const ofCrowd = fc
     .record({ pick: fc.nat(crowd.length - 1), action: fc.constantFrom("end", "alive", "start"), seconds: fc.nat(400) })
     .map(({ pick, action, seconds }): LevelEvent => {

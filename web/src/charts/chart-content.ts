@@ -18,7 +18,7 @@ export interface ChartSeries {
   values: readonly (number | null)[];
   /** The figures as people read them, with their unit. */
   texts: readonly string[];
-  /** Of the windows compared with; empty without a comparison. */
+  /** The windows compared with; empty without a comparison. */
   compared: readonly (UsagePoint | null)[];
 }
 
@@ -75,7 +75,7 @@ export interface ChartNotes {
   band?: ChartBand | undefined;
 }
 
-/** Of a meter that was asked by a dimension: its groups are drawn in place of the meters. */
+/** For a meter that was asked by a dimension: its groups are drawn in place of the meters. */
 export interface GroupsShown {
   meter: string;
   nameOf: (key: string) => string;

@@ -38,7 +38,7 @@ export interface Span {
   /** The first and the last day, inclusive. */
   firstDay: string;
   lastDay: string;
-  /** Of an exact range with its part of a day. */
+  /** Counts the part of a day of an exact range too. */
   days: number;
 }
 
