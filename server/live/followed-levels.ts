@@ -50,6 +50,7 @@ export class FollowedLevels implements DerivationListener {
   #source: FollowedSource | undefined;
   #levels: { kept: LiveLevels; epoch: number } | undefined;
   #loadTimer: NodeJS.Timeout | undefined;
+  #loadDueMs = 0;
   #loadAfterMs = loadAgainMs;
   #changeTimer: NodeJS.Timeout | undefined;
   #changedAtMs = Number.NEGATIVE_INFINITY;
@@ -130,8 +131,13 @@ export class FollowedLevels implements DerivationListener {
     return undefined;
   }
 
+  /** No later than what is due already. */
   #loadSoon(afterMs: number): void {
-    if (this.#isClosed || !this.#source || this.#loadTimer) return;
+    if (this.#isClosed || !this.#source) return;
+    const dueMs = performance.now() + afterMs;
+    if (this.#loadTimer && this.#loadDueMs <= dueMs) return;
+    clearTimeout(this.#loadTimer);
+    this.#loadDueMs = dueMs;
     this.#loadTimer = setTimeout(() => {
       this.#loadTimer = undefined;
       void this.#load(this.#source as FollowedSource);

@@ -164,3 +164,11 @@ test("who has too much pushes nobody else out of memory, whose levels and those 
   expect(changed).toEqual(expect.arrayContaining(["organization:little-1", "partner:p1"]));
   expect(timedOut).toBe(1);
 });
+
+test("after a derivation that failed storage is read again at once, also where somebody is left out until later", async () => {
+  followed.onSessionsDerived(manyOf("acme", mostHeld + 1));
+  const loadsBefore = loads;
+  followed.onTrackLost();
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect([participants(), loads - loadsBefore]).toEqual([0, 1]);
+});
