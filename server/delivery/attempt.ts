@@ -2,11 +2,11 @@
 
 import { inArray } from "drizzle-orm";
 import { Webhook } from "standardwebhooks";
-import type { NodeAddress } from "../contract/nodes.ts";
 import type { MailLimits } from "../mail/mail-limits.ts";
 import type { Mailer } from "../mail/mailer.ts";
 import type { Postgres } from "../postgres/client.ts";
 import { attachments } from "../postgres/schema/delivery.ts";
+import type { NodeTree } from "../tree/node-tree.ts";
 import { type ChannelSecrets, disableChannel, readChannel } from "./channels.ts";
 import type { ChannelRow } from "./enqueue.ts";
 import { oneLine } from "./inert-text.ts";
@@ -31,7 +31,7 @@ export interface SendingDeps {
   links: UnsubscribeLinks;
   /** Where people reach the dashboard, without a slash at its end. */
   publicUrl: string;
-  tree: { isWithin(node: NodeAddress, ancestor: NodeAddress): boolean };
+  tree: Pick<NodeTree, "isWithin" | "ancestors">;
   now?: () => number;
 }
 
@@ -102,7 +102,7 @@ async function sendMail(deps: SendingDeps, row: DeliveryRow): Promise<Outcome | 
   if (!mailer) return again("there is no mail server: set TIDEMARK_SMTP_URL");
   if (row.type === "channel.test" && !(await deps.mailLimits.mayTest(to)))
     return never("too many tests went to the address within an hour");
-  const held = row.type.startsWith("alert.") ? await alertMailsHeld(deps.postgres, row) : undefined;
+  const held = row.type.startsWith("alert.") ? await alertMailsHeld(deps.postgres, deps.tree, row) : undefined;
   if (held) return held;
   const unsubscribeUrl = `${publicUrl}/v1/unsubscribe/${links.tokenOf({ list, address: to })}`;
   const mail = renderMail(message, { id, to, matter: alert, unsubscribeUrl, publicUrl });

@@ -4,9 +4,12 @@
  */
 import { randomUUID } from "node:crypto";
 import { and, count, eq, isNull, sql } from "drizzle-orm";
+import type { NodeAddress } from "../contract/nodes.ts";
 import type { Postgres, Queries } from "../postgres/client.ts";
 import { deliveries, deliveryAttempts } from "../postgres/schema/delivery.ts";
 import { ProblemError } from "../problem.ts";
+import type { NodeTree } from "../tree/node-tree.ts";
+import { tenantOf } from "../tree/tenant-of.ts";
 import { deliveriesNotice } from "./enqueue.ts";
 
 export type DeliveryRow = typeof deliveries.$inferSelect;
@@ -144,23 +147,38 @@ export async function holdDelivery(tx: Queries, { id, claim }: DeliveryRow, { un
     await tx.insert(deliveryAttempts).values({ delivery: id, at: new Date(), status: null, ms: 0, excerpt });
 }
 
+/** To one address from one tenant's channels; as many from the person's own list, of which channels take nothing. */
 const alertMailsPerHour = 60;
+/** To one address from the channels of all tenants. */
+const channelMailsPerHour = 600;
 
 /** Undefined where one more mail about an alert may go to the address now; else until when it waits. */
 export async function alertMailsHeld(
   { pool }: Pick<Postgres, "pool">,
-  { to, position }: Pick<DeliveryRow, "to" | "position">,
+  tree: Pick<NodeTree, "ancestors">,
+  { to, position, node, channel, list }: Pick<DeliveryRow, "to" | "position" | "node" | "channel" | "list">,
 ): Promise<Held | undefined> {
-  // What is being sent counts as sent, so that those that are sent at once are not more either.
-  const { rows } = await pool.query<{ until: Date }>(
-    `SELECT coalesce(sent_at, now() - interval '59 minutes') + interval '1 hour' AS until FROM deliveries
-     WHERE kind = 'email' AND lower("to") = lower($1) AND type LIKE 'alert.%' AND (
-       sent_at > now() - interval '1 hour' OR (due_at IS NOT NULL AND claimed_until >= now() AND position < $2))
-     ORDER BY coalesce(sent_at, now()) DESC OFFSET $3 LIMIT 1`,
-    [to, position, alertMailsPerHour - 1],
+  // Each sending counts, also of one that is sent again. What is being sent counts as sent, so that those that are sent at once
+  // are not more either.
+  const { rows: sent } = await pool.query<{ node: NodeAddress; until: Date }>(
+    `WITH mails AS (
+       SELECT id, node, position, due_at, claimed_until FROM deliveries
+       WHERE kind = 'email' AND lower("to") = lower($1) AND type LIKE 'alert.%'
+         AND (sent_at > now() - interval '1 hour' OR sent_at IS NULL)
+         AND (CASE WHEN channel IS NULL THEN list END) IS NOT DISTINCT FROM $3::text
+     )
+     SELECT node, until FROM (
+       SELECT node, at, at + interval '1 hour' AS until FROM mails JOIN delivery_attempts ON delivery = id
+       WHERE at > now() - interval '1 hour' AND status BETWEEN 200 AND 299
+       UNION ALL
+       SELECT node, now(), now() + interval '1 minute' FROM mails
+       WHERE due_at IS NOT NULL AND claimed_until >= now() AND position < $2
+     ) AS sent ORDER BY at DESC LIMIT $4`,
+    [to, position, channel === null ? list : null, channelMailsPerHour],
   );
-  const [full] = rows;
-  const excerpt = `${alertMailsPerHour} mails about alerts went to the address within an hour: this one waits`;
+  const ofTenant = sent.filter((one) => tenantOf(one.node, tree) === tenantOf(node, tree));
+  const full = sent[channelMailsPerHour - 1] ?? ofTenant[alertMailsPerHour - 1];
+  const excerpt = "as many mails about alerts went to the address as may within an hour: this one waits";
   return full && { result: "held", until: full.until, excerpt };
 }
 

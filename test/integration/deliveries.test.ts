@@ -279,7 +279,7 @@ test("a channel gets messages about its own node and those below, also when that
   for (const node of ["organization:beside", "reseller:r1", "all"]) expect(await tell(node)).toEqual([]);
   await world.courier.close();
   const [id = ""] = await tell("organization:acme");
-  const moved = new Courier({ ...world.deps, tree: { isWithin: () => false } });
+  const moved = new Courier({ ...world.deps, tree: { isWithin: () => false, ancestors: (node) => [node] } });
   moved.wake();
   const { attempts } = await world.once(id, isGivenUp);
   await moved.close();

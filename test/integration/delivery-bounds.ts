@@ -1,6 +1,7 @@
 /** How often messages leave, and to whom an address is shown, in the world of deliveries.test.ts. */
 import { count, eq, sql } from "drizzle-orm";
 import { expect, test, vi } from "vitest";
+import { enqueueMail } from "../../server/delivery/enqueue.ts";
 import { deliveries } from "../../server/postgres/schema/delivery.ts";
 import type { DeliveryWorld } from "../support/delivery-world.ts";
 
@@ -26,7 +27,7 @@ export function boundsOfDeliveries(world: () => DeliveryWorld): void {
     await world().once(elsewhere, ({ state }) => state === "sent");
   });
 
-  test("at most sixty mails about alerts reach an address within an hour, and the others wait for theirs with all their tries", async () => {
+  test("at most sixty mails about alerts reach an address from the channels of a tenant within an hour, however often one is sent again, and the others wait for theirs with all their tries", async () => {
     const to = "stormed@example.com";
     const [first, other] = [
       (await world().make({ kind: "email", name: "Storm", to: [to] })).body.id,
@@ -57,13 +58,51 @@ export function boundsOfDeliveries(world: () => DeliveryWorld): void {
     expect(waiting.attempts).toMatchObject([{ excerpt: expect.stringContaining("within an hour") }]);
     expect(Date.parse(waiting.next_attempt_at ?? "")).toBeGreaterThan(Date.now() + 50 * 60_000);
 
-    await db
-      .update(deliveries)
-      .set({ sentAt: sql`${deliveries.sentAt} - interval '1 hour'` })
-      .where(ofStorm);
+    const [sent] = await db.select().from(deliveries).where(sql`${ofStorm} AND ${deliveries.state} = 'sent'`);
+    expect((await world().ask("POST", `/v1/deliveries/${sent?.id}/resend`)).status).toBe(202);
+    await world().once(sent?.id ?? "", (one) => Date.parse(one.next_attempt_at ?? "") > Date.now() + 50 * 60_000);
+    const mailsTo = (address: string) =>
+      world().mailbox.mails.filter((mail) => mail.to?.[0]?.address?.toLowerCase() === address).length;
+    expect(mailsTo(to)).toBe(60);
+
+    await db.execute(sql`UPDATE delivery_attempts SET at = at - interval '1 hour'
+      WHERE delivery IN (SELECT id FROM deliveries WHERE ${ofStorm})`);
     await db.update(deliveries).set({ dueAt: sql`now()` }).where(sql`${ofStorm} AND ${deliveries.state} = 'waiting'`);
     world().courier.wake();
     await expect.poll(byState, { timeout: 20_000 }).toEqual([{ state: "sent", tries: 0, count: 62 }]);
+    expect(mailsTo(to)).toBe(63);
+  });
+
+  test("mails about alerts from one tenant's channels take nothing of what another's may send to the address, those of all nothing of the person's own list", async () => {
+    const { accounts, deps, tell } = world();
+    const { db } = deps.postgres;
+    const to = ["shared@example.com"];
+    await accounts.tree.createNode({ kind: "reseller", id: "flood", name: "F", parent: "all" });
+    const { key } = await accounts.makeKey("reseller:flood");
+    const flooding = (await accounts.ask("POST", "/v1/channels", { key, body: { kind: "email", name: "F", to } })).body;
+    const own = (await world().make({ kind: "email", name: "On call", to })).body;
+    const alert = { id: "alr_f", node: "reseller:flood", url: "https://usage.example.com/" };
+    const stateOf = async (id = "") => (await db.select().from(deliveries).where(eq(deliveries.id, id)))[0];
+    const isSent = (id = "") => expect.poll(async () => (await stateOf(id))?.state, { timeout: 20_000 }).toBe("sent");
+    const isHeld = (id = "") =>
+      expect
+        .poll(async () => Number((await stateOf(id))?.dueAt), { timeout: 20_000 })
+        .toBeGreaterThan(Date.now() + 50 * 60_000);
+    const [first = ""] = await tell([flooding.id], { alert });
+    await isSent(first);
+    const sendMore = (times: number) =>
+      db.execute(sql`INSERT INTO delivery_attempts (delivery, at, status, ms, excerpt)
+        SELECT ${first}, now(), 250, 1, '' FROM generate_series(1, ${times}::int)`);
+    await sendMore(59);
+    await isHeld((await tell([flooding.id], { alert }))[0]);
+    await isSent((await tell([own.id]))[0]);
+    await sendMore(540);
+    await isHeld((await tell([own.id]))[0]);
+    const mail = { type: "alert.firing" as const, node: "all", to, list: "notifications usr_1", attachments: [] };
+    const [personal] = await deps.postgres.transaction((tx) =>
+      enqueueMail(tx, { ...mail, subject: "It fires", lines: [], url: alert.url, button: "Open" }),
+    );
+    await isSent(personal);
   });
 
   test("a delivery is sent again twenty times an hour at most", async () => {
