@@ -77,4 +77,14 @@ export function filtersOf(filter: RuleFilter | undefined, meter: Meter): Filter[
   }
 }
 
+/** The same for a rule that was made before; undefined where the meter has another version by now, without what the filter names. */
+export function knownFiltersOf(filter: RuleFilter | undefined, meter: Meter): Filter[] | undefined {
+  try {
+    return filtersOf(filter, meter);
+  } catch (error) {
+    if (error instanceof ProblemError) return undefined;
+    throw error;
+  }
+}
+
 const refusal = (field: string, message: string) => new ProblemError("invalid_request", message, { field });

@@ -27,7 +27,7 @@ import { readSystem, type SystemSource } from "./read-system.ts";
 import { readLowUsage, readUnusual } from "./read-usage.ts";
 import { listRules, type RuleRecord } from "./rules.ts";
 import { type TellSource, tellDue } from "./tell.ts";
-import { ThresholdRounds, type Watch, type Watched, watchesOf } from "./threshold-rounds.ts";
+import { type Failure, ThresholdRounds, type Watch, type Watched, watchesOf } from "./threshold-rounds.ts";
 import { nodeWithoutAgent } from "./visibility.ts";
 
 export interface EvaluatorSource extends PeriodSource, TellSource, SystemSource {
@@ -124,12 +124,13 @@ export class Evaluator {
     const stored = enabled.length === 0 ? new Set<NodeAddress>() : await this.#touchedSince(progress.batch, batch);
     const touched = isSweep ? undefined : stored;
     const run: Run = { state, replacing: byReplaced(rules), batch, enabled, watermark: asOf, stored, touched };
-    if (enabled.length > 0) await this.#judge(run, progress);
+    const failure = enabled.length > 0 ? await this.#judge(run, progress) : undefined;
     if (isSweep) [this.#sweptAtMs, this.#sweptSequence] = [now(), state.sequence];
     const sweptAt = isSweep ? asOf : progress.sweptAt;
     if (batch !== progress.batch || sweptAt !== progress.sweptAt)
       await postgres.db.update(alertProgress).set({ batch, sweptAt, auditSequence: state.sequence });
     this.#judgedUntil = asOf;
+    if (failure) throw failure.error;
   }
 
   async #readRules({ sequence }: AccountState): Promise<RuleRecord[]> {
@@ -169,7 +170,8 @@ export class Evaluator {
     }
   }
 
-  async #judge(run: Run, { sweptAt, judgedUntil }: Progress): Promise<void> {
+  /** Thresholds that could not be judged stay in their rounds: they hold up nothing else. */
+  async #judge(run: Run, { sweptAt, judgedUntil }: Progress): Promise<Failure | undefined> {
     const open = run.touched ? undefined : await this.#openNodes();
     await this.#judgeQuotas(run, sweptAt, open);
     if (open) {
@@ -177,8 +179,9 @@ export class Evaluator {
       await this.#judgeHappenings(run, sweptAt, open);
       await this.#endUnwatched(run, open);
     }
-    await this.#judgeThresholds(run, judgedUntil);
+    const failure = await this.#judgeThresholds(run, judgedUntil);
     await this.#judgePairs(run);
+    return failure;
   }
 
   /** By rule, the nodes with alerts that are not resolved. */
@@ -289,7 +292,7 @@ export class Evaluator {
     }
   }
 
-  async #judgeThresholds(run: Run, judgedUntil: Date): Promise<void> {
+  async #judgeThresholds(run: Run, judgedUntil: Date): Promise<Failure | undefined> {
     const rules = run.enabled.filter(({ kind }) => kind === "threshold");
     const atMs = run.watermark.getTime();
     if (run.touched) {
@@ -314,10 +317,8 @@ export class Evaluator {
     });
     if (sweptMs !== undefined)
       await this.#source.postgres.db.update(alertProgress).set({ judgedUntil: new Date(sweptMs) });
-    if (failure) {
-      this.#isLookingBack = true;
-      throw failure.error;
-    }
+    if (failure) this.#isLookingBack = true;
+    return failure;
   }
 
   async #openPlaces(): Promise<NodeAddress[]> {

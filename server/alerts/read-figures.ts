@@ -4,6 +4,7 @@
 import { cyclesUntil } from "../billing/billing-cycle.ts";
 import type { UsageSource } from "../billing/measure-span.ts";
 import { cycleOfNearest } from "../billing/subscriptions.ts";
+import { meterIdentity } from "../catalog/catalog.ts";
 import type { Filter } from "../catalog/filters.ts";
 import type { Meter } from "../catalog/meter.ts";
 import { parseNode } from "../contract/node-address.ts";
@@ -15,7 +16,7 @@ import type { AccountState } from "../overview/account-state.ts";
 import { measureOrganizations } from "../overview/measure-organizations.ts";
 import { runningSubscriptions } from "../overview/read-standings.ts";
 import type { NodeTree } from "../tree/node-tree.ts";
-import { filtersOf } from "./check-rule.ts";
+import { knownFiltersOf } from "./check-rule.ts";
 
 /** What is asked for, whatever the bound. */
 export type FigureAsked = Pick<ConditionOf<"threshold">, "meter" | "window" | "filter">;
@@ -57,7 +58,7 @@ export function cyclesOf({ tree }: FigureSource, state: AccountState, atMs: numb
   return (node: NodeAddress) => cycleOfNearest(tree.ancestors(node), running);
 }
 
-/** As of an instant that is not after the watermark. Nodes without such a meter are missing. */
+/** As of an instant that is not after the watermark. Nodes without such a meter, or where the filter names what it has not, are missing. */
 export async function readFigures(
   source: FigureSource,
   state: AccountState,
@@ -83,8 +84,10 @@ export async function readFiguresSince(
     const meter = source.meterOf(asked.meter, node, atMs);
     if (!meter) continue;
     const fromMs = startOf(node);
+    const group = groupOf(groups, asked, meter, fromMs);
+    if (!group) continue;
     if (fromMs >= atMs) figures.set(node, { meter, figure: figureOfNothing(meter) === null ? null : "0" });
-    else groupOf(groups, asked, meter, fromMs).starts.set(node, fromMs);
+    else group.starts.set(node, fromMs);
   }
   for (const group of groups.values())
     for (const [node, figure] of await readGroup(source, group, atMs))
@@ -102,12 +105,17 @@ interface Group {
 
 const plainKinds = new Set<Meter["rule"]["kind"]>(["count", "sum", "minutes", "peak", "level", "starts"]);
 
-function groupOf(groups: Map<string, Group>, { filter }: FigureAsked, meter: Meter, fromMs: number): Group {
+/** Undefined where the filter names what the meter has not. */
+function groupOf(groups: Map<string, Group>, { filter }: FigureAsked, meter: Meter, fromMs: number): Group | undefined {
   const isPlain = !meter.custom && Object.keys(filter ?? {}).length === 0 && plainKinds.has(meter.rule.kind);
-  const key = `${meter.meter} ${meter.custom?.version ?? ""} ${isPlain ? "" : fromMs}`;
-  const found = groups.get(key) ?? { meter, filters: filtersOf(filter, meter), isPlain, starts: new Map() };
-  groups.set(key, found);
-  return found;
+  const key = `${meterIdentity(meter)} ${isPlain ? "" : fromMs}`;
+  const known = groups.get(key);
+  if (known) return known;
+  const filters = knownFiltersOf(filter, meter);
+  if (!filters) return undefined;
+  const group = { meter, filters, isPlain, starts: new Map() };
+  groups.set(key, group);
+  return group;
 }
 
 async function readGroup(

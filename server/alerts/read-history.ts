@@ -1,11 +1,12 @@
 /** A figure as it was at many instants of the past, close enough together to see each time that it crossed a bound. */
+import type { Filter } from "../catalog/filters.ts";
 import type { Meter, MeterRule } from "../catalog/meter.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import { isSumOverTime } from "../metrics/sum-over-time.ts";
 import { answerUsage } from "../metrics/usage.ts";
 import type { Window } from "../metrics/windows.ts";
 import type { AccountState } from "../overview/account-state.ts";
-import { filtersOf } from "./check-rule.ts";
+import { knownFiltersOf } from "./check-rule.ts";
 import { cyclesOf, type FigureAsked, type FigureSource, readFigures, rollingMs, windowStart } from "./read-figures.ts";
 
 export interface HistoryPoint {
@@ -38,7 +39,8 @@ export async function readHistory(
   past: Past,
 ): Promise<HistoryPoint[]> {
   const meter = source.meterOf(asked.meter, node, past.atMs);
-  if (!meter) return [];
+  const filters = meter && knownFiltersOf(asked.filter, meter);
+  if (!meter || !filters) return [];
   const cycle = cyclesOf(source, state, past.atMs)(node);
   const startOf = (ms: number) => windowStart(asked.window, cycle, ms);
   const fold = foldOf(meter.rule);
@@ -53,7 +55,7 @@ export async function readHistory(
   const fromMs = points[0]?.startMs;
   if (fromMs === undefined) return [];
   const steps = stepsOf(fromMs, past.atMs, stepMs, isRolling ? fromMs : firstMs - stepMs);
-  return foldEach(points, await readSteps(source, asked, node, meter, steps), fold);
+  return foldEach(points, await readSteps(source, node, meter, filters, steps), fold);
 }
 
 type Fold = "sum" | "max" | "last";
@@ -92,9 +94,9 @@ interface Step extends Pick<Window, "startMs" | "endMs"> {
 
 async function readSteps(
   { clickhouse, watermark }: FigureSource,
-  { filter }: FigureAsked,
   node: NodeAddress,
   meter: Meter,
+  filters: Filter[],
   windows: readonly Window[],
 ): Promise<Step[]> {
   const steps: Step[] = [];
@@ -102,7 +104,7 @@ async function readSteps(
     const some = windows.slice(start, start + stepsPerStatement);
     const [fromMs, toMs] = [some[0]?.startMs ?? 0, some.at(-1)?.endMs ?? 0];
     const question = { meters: [meter], node, fromMs, toMs, window: "total" as const, windows: some };
-    const rest = { anchor: 1, tz: "UTC", fill: "zero" as const, filters: filtersOf(filter, meter), groupBy: undefined };
+    const rest = { anchor: 1, tz: "UTC", fill: "zero" as const, filters, groupBy: undefined };
     const answer = await answerUsage(clickhouse, { ...question, ...rest }, watermark(), toMs);
     const series = answer.meters[0]?.series ?? [];
     for (const [index, { startMs, endMs }] of some.entries())

@@ -55,6 +55,11 @@ export function meterByName(name: string): Meter | undefined {
   return metersByName.get(name);
 }
 
+/** Tells meters apart. Those that users made by all that they are: others, who know nothing of each other, may use the same name. */
+export function meterIdentity(meter: Meter): string {
+  return metersByName.has(meter.meter) ? meter.meter : JSON.stringify(meter);
+}
+
 /** What organizations are said to have adopted, by the event types that show it; of a type with `kind` only its events of that kind. */
 export const adoptedFeatures: readonly { feature: string; title: string; type: string; kind?: string }[] = [
   { feature: "transcription", title: "Transcription", type: "transcription.completed" },

@@ -18,6 +18,7 @@ import {
 import { measureSpan, type UsageSource } from "../billing/measure-span.ts";
 import { percentUsed, quotaStatus } from "../billing/quota-status.ts";
 import { type Limited, limitedFeatures } from "../billing/quotas.ts";
+import { meterIdentity } from "../catalog/catalog.ts";
 import { parseNode } from "../contract/node-address.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import { type QuotaStatus, quotaStatuses } from "../contract/quota-status.ts";
@@ -132,9 +133,9 @@ async function measure(source: UsageSource, standings: readonly Standing[], nowM
         alone.push(feature);
         continue;
       }
-      const name = `${meter.meter} ${meter.custom?.version ?? ""}`;
-      const wanted: Wanted = together.get(name) ?? { meter, starts: new Map(), features: new Map() };
-      together.set(name, wanted);
+      const identity = meterIdentity(meter);
+      const wanted: Wanted = together.get(identity) ?? { meter, starts: new Map(), features: new Map() };
+      together.set(identity, wanted);
       wanted.starts.set(parsed.id, fromMs);
       wanted.features.set(parsed.id, [...(wanted.features.get(parsed.id) ?? []), feature]);
     }

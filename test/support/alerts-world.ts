@@ -3,7 +3,6 @@ import { and, eq } from "drizzle-orm";
 import { expect } from "vitest";
 import { Evaluator } from "../../server/alerts/evaluator.ts";
 import { beginAlerts } from "../../server/alerts/rules.ts";
-import { meterByName } from "../../server/catalog/catalog.ts";
 import type { Alert } from "../../server/contract/alerts.ts";
 import type { CreateRule } from "../../server/contract/rules.ts";
 import { alerts, notifications } from "../../server/postgres/schema/alerts.ts";
@@ -60,7 +59,8 @@ export async function createAlertsWorld(): Promise<AlertsWorld> {
       world.nowMs = typeof at === "string" ? Date.parse(at) : at;
       const { failedJobs, backlogShare, watermarkBehindMs, isClickHouseUp } = world.service;
       const clock = { now: () => world.nowMs, watermark: () => new Date(world.nowMs - watermarkBehindMs) };
-      const rest = { meterOf: meterByName, publicUrl: "https://tidemark.example", backlogShare: () => backlogShare };
+      const meterOf = (...asked: Parameters<typeof deps.customMeters.find>) => deps.customMeters.find(...asked);
+      const rest = { meterOf, publicUrl: "https://tidemark.example", backlogShare: () => backlogShare };
       const clickhouse = isClickHouseUp
         ? deps.clickhouse
         : { ...deps.clickhouse, ping: () => Promise.reject(new Error("it does not answer")) };

@@ -1,6 +1,6 @@
 /** Figures against bounds: read for many nodes together, and looked back at after nothing was judged for a while. */
 import { eq, inArray } from "drizzle-orm";
-import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { type FigureAsked, readFigures, windowStart } from "../../../server/alerts/read-figures.ts";
 import { meterByName } from "../../../server/catalog/catalog.ts";
 import type { CreateRule } from "../../../server/contract/rules.ts";
@@ -186,4 +186,95 @@ test.each([
   expect(first?.[0]).toBe("resolved");
   expect(within(first?.[1], from), `began ${first?.[1]}, not ${from}`).toBe(true);
   expect(within(first?.[2], to), `ended ${first?.[2]}, not ${to}`).toBe(true);
+});
+
+describe("meters that users made", () => {
+  const [mine, theirs] = [seller, "reseller:sibling-9f3c"];
+  const threshold = (meter: string, above: string, rest: object = {}) =>
+    ({ kind: "threshold", meter, window: "1h", above, ...rest }) as const;
+  const meterAt = async (node: string, meter: string, definition: object) => {
+    const { key } = await world.billing.world.makeKey(["admin"], node);
+    const body = { meter, title: `Of ${node}`, ...definition };
+    expect(await world.billing.world.ask("POST", "/v1/meters", { key, body })).toMatchObject({ status: 201 });
+    return key;
+  };
+  const orders = (organization: string, ...types: string[]) =>
+    types.map((type) => ({ type, organization, time: "2026-03-20T08:30:00Z", properties: { region: "north" } }));
+
+  test("each organization is judged by its own seller's meter, whatever others call theirs", async () => {
+    const { db } = world.billing.world.deps.postgres;
+    const counted = (type: string) => ({ events: { types: [type], aggregation: "count" } });
+    await meterAt(mine, "orders", counted("order.made"));
+    await meterAt(theirs, "orders", counted("order.kept"));
+    await meterAt(mine, "order_share", { formula: "orders * 10" });
+    await meterAt(theirs, "order_share", { formula: "orders * 1000" });
+    const { organization, node } = await world.newOrganization();
+    const other = { organization: "watched-of-sibling", node: "organization:watched-of-sibling" };
+    await world.billing.world.deps.tree.ensureOrganizations([other.organization], theirs);
+    const made = [];
+    for (const one of [node, other.node])
+      for (const meter of ["orders", "order_share"])
+        made.push(await world.newRule({ node: one, condition: threshold(meter, "0") }));
+    for (const one of [organization, other.organization])
+      await world.billing.send(orders(one, "order.made", "order.made", "order.made", "order.kept"));
+    await world.judge(ms("20T09:00:00"));
+    const found = await db.select().from(alerts).where(inArray(alerts.ruleId, made));
+    const byRule = new Map(
+      found.map(({ ruleId, value, explanation }) => [ruleId, [value, explanation.split(" came ")[0]]]),
+    );
+    expect(made.map((rule) => byRule.get(rule))).toEqual([
+      ["3", `Of ${mine}`],
+      ["30", `Of ${mine}`],
+      ["1", `Of ${theirs}`],
+      ["1000", `Of ${theirs}`],
+    ]);
+  });
+
+  test("a rule whose filter its meter knows no more has no figure, and other rules are told", async () => {
+    const definition = (dimensions: string[]) => ({
+      events: { types: ["order.sent"], aggregation: "count", dimensions },
+    });
+    const key = await meterAt(mine, "sent_orders", definition(["region"]));
+    const [narrowed, other] = [await world.newOrganization(), await world.newOrganization()];
+    const filtered = threshold("sent_orders", "1", { filter: { region: "north" } });
+    const rule = await world.newRule({ node: narrowed.node, condition: filtered });
+    const unusual = { kind: "unusual", meter: "chat_posts", at_least: "2" } as const;
+    const told = [
+      await world.newRule({ node: other.node, condition: threshold("chat_posts", "1") }),
+      await world.newRule({ node: other.node, condition: unusual }),
+    ];
+    const path = "/v1/meters/sent_orders";
+    const { headers } = await world.billing.world.ask("GET", path, { key });
+    const changed = await world.billing.world.ask("PATCH", path, {
+      ...{ key, headers: { "if-match": headers.get("etag") ?? "" } },
+      body: { title: "Sent", ...definition([]) },
+    });
+    expect(changed, JSON.stringify(changed.body)).toMatchObject({ status: 200 });
+    await world.billing.send(orders(narrowed.organization, "order.sent", "order.sent"));
+    const hours = ["06", "13", "20"].map((day) => `${day}T08:50:00.000`);
+    await world.billing.send(hours.flatMap((time) => posts(other.organization, time < "20" ? 2 : 60, time)));
+    await world.judge(ms("20T09:00:00"));
+    expect(await world.alertsOf(narrowed.node, rule)).toEqual([]);
+    for (const one of told) expect(await world.alertsOf(other.node, one)).toMatchObject([{ state: "firing" }]);
+  });
+
+  test("a threshold that cannot be judged holds up nothing else, and what was judged is on record", async () => {
+    const { customMeters, postgres } = world.billing.world.deps;
+    const [broken, other] = [await world.newOrganization(), await world.newOrganization()];
+    await world.newRule({ node: broken.node, condition: threshold("call_minutes", "1") });
+    const unusual = { kind: "unusual", meter: "chat_posts", at_least: "2" } as const;
+    const rule = await world.newRule({ node: other.node, condition: unusual });
+    const hours = ["07", "14", "21"].map((day) => `${day}T08:50:00.000`);
+    await world.billing.send(hours.flatMap((time) => posts(other.organization, time < "21" ? 2 : 60, time)));
+    const find = customMeters.find.bind(customMeters);
+    const failing = vi.spyOn(customMeters, "find").mockImplementation((name, ...rest) => {
+      if (name === "call_minutes" && rest[0] === broken.node) throw new Error("it cannot be read");
+      return find(name, ...rest);
+    });
+    await expect(world.judge(ms("21T09:00:00"))).rejects.toThrow("it cannot be read");
+    failing.mockRestore();
+    expect(await world.alertsOf(other.node, rule)).toMatchObject([{ state: "firing" }]);
+    const [progress] = await postgres.db.select().from(alertProgress);
+    expect(progress?.sweptAt.getTime()).toBe(ms("21T09:00:00"));
+  });
 });
