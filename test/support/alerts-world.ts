@@ -30,6 +30,8 @@ export interface AlertsWorld {
   service: { failedJobs: string[]; backlogShare: number; watermarkBehindMs: number; isClickHouseUp: boolean };
   /** As after a restart: by a new evaluator each time. Default: a millisecond later. */
   judge(at?: number | string): Promise<void>;
+  /** As after a restart, by the clock of `nowMs`. */
+  newEvaluator(): Evaluator;
   /** Below the seller; with a plan of so many included call minutes where they are given. */
   newOrganization(included?: string, feature?: object): Promise<WatchedOrganization>;
   newRule(rule: Partial<CreateRule> & Pick<CreateRule, "condition">): Promise<string>;
@@ -57,6 +59,11 @@ export async function createAlertsWorld(): Promise<AlertsWorld> {
     service: { failedJobs: [], backlogShare: 0, watermarkBehindMs: 0, isClickHouseUp: true },
     async judge(at = world.nowMs + 1) {
       world.nowMs = typeof at === "string" ? Date.parse(at) : at;
+      const evaluator = world.newEvaluator();
+      do await evaluator.run();
+      while (evaluator.isBehind);
+    },
+    newEvaluator() {
       const { failedJobs, backlogShare, watermarkBehindMs, isClickHouseUp } = world.service;
       const clock = { now: () => world.nowMs, watermark: () => new Date(world.nowMs - watermarkBehindMs) };
       const meterOf = (...asked: Parameters<typeof deps.customMeters.find>) => deps.customMeters.find(...asked);
@@ -64,9 +71,7 @@ export async function createAlertsWorld(): Promise<AlertsWorld> {
       const clickhouse = isClickHouseUp
         ? deps.clickhouse
         : { ...deps.clickhouse, ping: () => Promise.reject(new Error("it does not answer")) };
-      const evaluator = new Evaluator({ ...deps, clickhouse, ...clock, ...rest, failedJobs: () => failedJobs });
-      do await evaluator.run();
-      while (evaluator.isBehind);
+      return new Evaluator({ ...deps, clickhouse, ...clock, ...rest, failedJobs: () => failedJobs });
     },
     async newOrganization(included, rest = {}) {
       const organization = `watched-${++made}`;
