@@ -1,6 +1,7 @@
 -- The sessions of which something runs or lies ahead, by part: what each of the asked levels comes to at an instant, and its changes
 -- after it. Every other session's edges come to nothing.
--- Params: at_ms Int64; levels Array(String); without Array(String), organizations; most UInt32, of rows.
+-- Params: at_ms Int64; levels Array(String); without Array(String), organizations; after, until String: the last organization before
+-- those asked for, and the last of them ('': no end); most UInt32, of rows.
 -- Returns organization, session, part, partner, reseller, room, started_ms, deadline_ms, behind (the sums, in the order of levels),
 -- ahead_level, ahead_ms, ahead_delta; of part 0: agent, agent_level, agent_start_ms, agent_end_ms (0: open), the intervals of agents
 -- that have not ended.
@@ -12,5 +13,7 @@ SELECT
     arrayMap(edge -> toString(edge.1), ahead) AS ahead_level, ahead.2 AS ahead_ms, ahead.3 AS ahead_delta,
     spans.1 AS agent, arrayMap(span -> toString(span.2), spans) AS agent_level, spans.3 AS agent_start_ms, spans.4 AS agent_end_ms
 FROM sessions FINAL
-WHERE (organization, session) IN (SELECT organization, session FROM open_sessions FINAL) AND NOT has({without:Array(String)}, organization)
+WHERE (organization, session) IN (SELECT organization, session FROM open_sessions FINAL)
+    AND organization > {after:String} AND ({until:String} = '' OR organization <= {until:String})
+    AND organization NOT IN {without:Array(String)}
 LIMIT {most:UInt32}

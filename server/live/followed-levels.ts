@@ -155,7 +155,9 @@ export class FollowedLevels implements DerivationListener {
         const { clickhouse, tenantOf } = this.#deps;
         const kept = await loadLiveLevels(clickhouse, this.#now(), this.#mostHeld, tenantOf);
         if (number === undefined || this.#isClosed) return;
-        this.#levels = kept && { kept, epoch: number };
+        // Where storage has too much, what was followed until now is still right.
+        if (kept) this.#levels = { kept, epoch: number };
+        else if (this.#levels?.epoch !== number) this.#levels = undefined;
         if (!kept?.isComplete) this.#tooMany();
       });
       this.#loadAfterMs = loadAgainMs;

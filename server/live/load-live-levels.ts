@@ -18,7 +18,8 @@ const liveSessionsHeld = defineQuery(
     resellers: z.array(z.string()),
   }),
 );
-const liveSessions = defineColumnsQuery("live_sessions", askedSchema.extend({ without: z.array(z.string()) }), {
+const withoutSchema = askedSchema.extend({ after: z.string(), until: z.string(), without: z.array(z.string()) });
+const liveSessions = defineColumnsQuery("live_sessions", withoutSchema, {
   organization: "text",
   session: "text",
   part: "number",
@@ -37,12 +38,12 @@ const liveSessions = defineColumnsQuery("live_sessions", askedSchema.extend({ wi
   agent_end_ms: "numbers",
 });
 
-/** Where more are left out, too little would be known to be worth it. */
-const mostLeftOut = 1_000;
+/** Of the names in one statement, whose parameters a server takes only up to some length. */
+const mostBytesLeftOut = 65_536;
 
 /**
  * Right as long as nothing is derived meanwhile. Organizations that are beyond their tenant's share of `most` (see `LiveLevels.held`)
- * are left out, and nothing of them is fetched; undefined: too many are. `nowMs`: ms since 1970, UTC.
+ * are left out, and nothing of them is fetched; undefined: more organizations than `most` have something. `nowMs`: ms since 1970, UTC.
  */
 export async function loadLiveLevels(
   clickhouse: ClickHouse,
@@ -58,10 +59,41 @@ export async function loadLiveLevels(
     counted.map(({ organization, held }) => ({ organization, held, tenant: tenantOf(organization) })),
     most,
   );
-  if (without.size > mostLeftOut) return undefined;
-  const { rows, columns } = await liveSessions(clickhouse, { ...asked, without: [...without] });
-  if (rows > most) return undefined;
-  const changes = Array.from({ length: rows }, (_, row): DerivedChange => {
+  const changes: DerivedChange[] = [];
+  for (const piece of piecesWithout(without)) {
+    for (const change of changesOf(await liveSessions(clickhouse, { ...asked, ...piece }), nowMs)) changes.push(change);
+    if (changes.length > most) return undefined;
+  }
+  const above = counted
+    .filter(({ organization }) => without.has(organization))
+    .flatMap(({ partners, resellers }) => [
+      ...partners.map((id) => nodeAddress("partner", id)),
+      ...resellers.map((id) => nodeAddress("reseller", id)),
+    ]);
+  return new LiveLevels(changes, nowMs, { organizations: without, above });
+}
+
+/** All organizations, in pieces of their order: each names few of those to leave out. */
+function piecesWithout(all: ReadonlySet<string>): { after: string; until: string; without: string[] }[] {
+  const first = { after: "", until: "", without: [] as string[] };
+  const pieces = [first];
+  let [last, bytes] = [first, 0];
+  // As storage orders them.
+  for (const name of [...all].map((id) => Buffer.from(id)).sort(Buffer.compare)) {
+    if (bytes + name.length > mostBytesLeftOut) {
+      last.until = last.without.at(-1) as string;
+      last = { after: last.until, until: "", without: [] };
+      pieces.push(last);
+      bytes = 0;
+    }
+    last.without.push(name.toString());
+    bytes += name.length;
+  }
+  return pieces;
+}
+
+function changesOf({ rows, columns }: Awaited<ReturnType<typeof liveSessions>>, nowMs: number): DerivedChange[] {
+  return Array.from({ length: rows }, (_, row): DerivedChange => {
     const at = <Value>(column: readonly Value[]) => column[row] as Value;
     const behind = at(columns.behind).flatMap((delta, index) =>
       delta === 0 ? [] : [{ level: heldLevels[index] as string, atMs: nowMs, delta }],
@@ -90,11 +122,4 @@ export async function loadLiveLevels(
       deadlineMs: at(columns.deadline_ms),
     };
   });
-  const above = counted
-    .filter(({ organization }) => without.has(organization))
-    .flatMap(({ partners, resellers }) => [
-      ...partners.map((id) => nodeAddress("partner", id)),
-      ...resellers.map((id) => nodeAddress("reseller", id)),
-    ]);
-  return new LiveLevels(changes, nowMs, { organizations: without, above });
 }

@@ -282,3 +282,32 @@ test("what memory would keep is counted in storage as memory counts it; beyond t
   for (const node of ["organization:little", "agent:little/bot", "partner:p-little"])
     expect(part?.read(node, nowMs)).toMatchObject({ levels: { live_participants: 1, active_recordings: 1 } });
 });
+
+test("of a tenant with many organizations only those are left out, and what lies between them is fetched once", async () => {
+  const { clickhouse } = ingesting.store;
+  const name = (index: number) => `many-${String(index).padStart(3, "0")}`;
+  const many = Array.from({ length: 600 }, (_, index) => `${name(index)}-${"x".repeat(240)}`);
+  const little = Array.from({ length: 10 }, (_, index) => `${name(index * 60)}-between`);
+  const everyone = [...many, ...little];
+  for (const organization of everyone) ingesting.tree.organizations.set(organization, { partner: "", reseller: "" });
+  const time = new Date().toISOString();
+  const sent = await ingesting.send(
+    everyone.map((organization, index) => {
+      const fields = { organization, session: "s", room: "r", user: "u" };
+      return { ...fields, id: `many-${index}`, type: "participant.joined", time } as UsageEvent;
+    }),
+  );
+  expect(sent.rejected).toEqual([]);
+  const selectColumns = vi.fn(clickhouse.selectColumns);
+  const nowMs = Date.now();
+  const tenantOf = (organization: string) => (organization.endsWith("xx") ? "many" : organization);
+  const all = await loadLiveLevels(clickhouse, nowMs, 10_000, tenantOf);
+  const part = await loadLiveLevels({ ...clickhouse, selectColumns }, nowMs, 650, tenantOf);
+  expect(selectColumns.mock.calls.length).toBeGreaterThan(1);
+  expect(part?.heldByOrganization().size).toBeGreaterThan(little.length);
+  for (const [organization, held] of part?.heldByOrganization() ?? [])
+    expect(held).toBe(all?.heldByOrganization().get(organization));
+  for (const organization of little)
+    expect(part?.read(`organization:${organization}`, nowMs)).toMatchObject({ levels: { live_participants: 1 } });
+  expect(many.filter((organization) => !part?.read(`organization:${organization}`, nowMs)).length).toBeGreaterThan(250);
+});

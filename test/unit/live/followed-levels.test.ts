@@ -2,6 +2,7 @@ import { pino } from "pino";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import type { ClickHouse } from "../../../server/clickhouse/client.ts";
 import { FollowedLevels } from "../../../server/live/followed-levels.ts";
+import { loadLiveLevels } from "../../../server/live/load-live-levels.ts";
 import type { DerivedChange } from "../../../server/rollups/derived-change.ts";
 
 const mostHeld = 200;
@@ -171,4 +172,33 @@ test("after a derivation that failed storage is read again at once, also where s
   followed.onTrackLost();
   await vi.advanceTimersByTimeAsync(1_000);
   expect([participants(), loads - loadsBefore]).toEqual([0, 1]);
+});
+
+test("where storage has more than can be begun with, what is followed until then is answered on", async () => {
+  followed.onSessionsDerived(manyOf("little-1", 10));
+  followed.onSessionsDerived(manyOf("large-1", mostHeld));
+  stored = Array.from({ length: mostHeld + 1 }, (_, index) => ({ organization: `large-${index}`, held: 1 }));
+  await vi.advanceTimersByTimeAsync(61_000);
+  expect(followed.read("organization:little-1")?.levels.live_participants).toBe(10);
+});
+
+test("a tenant's organizations beyond its share are left out however many they are, and no statement names more than a server takes", async () => {
+  const name = (index: number) => `large-${index}-${"ü".repeat(index % 120)}`;
+  const all = Array.from({ length: 4_200 }, (_, index) => ({ organization: name(index), held: 50 }));
+  const pieces: { after: string; until: string; without: string[] }[] = [];
+  const rows = [{ organization: "little-1", held: 10 }, ...all].map((one) => ({ partners: [], resellers: [], ...one }));
+  const selectColumns = async (_sql: string, piece: (typeof pieces)[number]) => {
+    pieces.push(piece);
+    return [];
+  };
+  const clickhouse = { selectColumns, select: async () => rows } as unknown as ClickHouse;
+  const kept = await loadLiveLevels(clickhouse, 0, 150_000, (organization) => organization.split("-")[0] as string);
+  expect(kept?.read("organization:little-1", 0)).toBeDefined();
+  expect(kept?.read("all", 0)).toBeUndefined();
+  const named = pieces.flatMap(({ without }) => without);
+  expect(named.length).toBeGreaterThan(1_000);
+  expect(new Set(named).size).toBe(named.length);
+  for (const { without } of pieces) expect(Buffer.byteLength(without.join(""))).toBeLessThanOrEqual(65_536);
+  expect([pieces[0]?.after, pieces.at(-1)?.until]).toEqual(["", ""]);
+  expect(pieces.slice(1).map(({ after }) => after)).toEqual(pieces.slice(0, -1).map(({ until }) => until));
 });
