@@ -14,10 +14,12 @@ export interface Person<Row> {
   rows: Row[];
 }
 
+/** `only`: of nobody but this user. */
 export async function peopleWhoSee<Row extends { node: NodeAddress; kind: RuleKind }>(
   tx: Queries,
   tree: Pick<NodeTree, "ancestors" | "effectiveStatus">,
   rows: readonly Row[],
+  only?: string,
 ): Promise<Person<Row>[]> {
   const paths = new Map(rows.map(({ node }) => [node, tree.ancestors(node)]));
   const places = [...new Set([...paths.values()].flat())];
@@ -25,7 +27,12 @@ export async function peopleWhoSee<Row extends { node: NodeAddress; kind: RuleKi
     .select({ userId: userRoles.userId, email: users.email, node: userRoles.node, role: userRoles.role })
     .from(userRoles)
     .innerJoin(users, and(eq(users.id, userRoles.userId), isNull(users.disabledAt)))
-    .where(sql`${userRoles.node} = ANY(${sql.param(places)}::text[])`);
+    .where(
+      and(
+        sql`${userRoles.node} = ANY(${sql.param(places)}::text[])`,
+        only === undefined ? undefined : eq(userRoles.userId, only),
+      ),
+    );
   const byNode = new Map<NodeAddress, typeof roles>();
   for (const one of roles)
     if (tree.effectiveStatus(one.node) !== "cancelled") byNode.set(one.node, [...(byNode.get(one.node) ?? []), one]);

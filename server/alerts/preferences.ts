@@ -34,8 +34,13 @@ export async function readWishes(db: Queries, userIds: readonly string[]): Promi
   return new Map(userIds.map((id) => [id, known.get(id) ?? standard]));
 }
 
+const listStart = "notifications ";
+
 /** The list that ends with the link in a person's mails about alerts. */
-export const mailListOf = (userId: string) => `notifications ${userId}`;
+export const mailListOf = (userId: string) => `${listStart}${userId}`;
+
+/** Whose mails about alerts a list is of; undefined for a list of something else. */
+export const userOfMailList = (list: string) => (list.startsWith(listStart) ? list.slice(listStart.length) : undefined);
 
 /** What an `ETag` of them is made of. */
 export const stateOfWishes = ({ choices, digestAt, digestTz }: Wishes): object => ({ choices, digestAt, digestTz });

@@ -58,7 +58,7 @@ async function sendDigest(tx: Queries, source: DigestSource, userId: string, now
       ),
     )
     .orderBy(asc(alerts.at), asc(alerts.id));
-  const person = (await peopleWhoSee(tx, source.tree, rows)).find(({ id }) => id === userId);
+  const [person] = await peopleWhoSee(tx, source.tree, rows, userId);
   if (!person) return;
   await mailDigest(tx, source, person, slot);
 }
@@ -72,13 +72,15 @@ async function mailDigest(
   const isFiring = ({ state }: AlertRecord) => state === "firing" || state === "no_data";
   const ordered = [...rows.filter(isFiring), ...rows.filter((row) => !isFiring(row))];
   const firing = rows.filter(isFiring).length;
-  const left = ordered.length - listedInMail;
+  const listed = ordered.slice(0, listedInMail);
+  const left = ordered.length - listed.length;
   const count = `${rows.length} ${rows.length === 1 ? "alert" : "alerts"}`;
   await enqueueMail(tx, {
     ...{ type: "digest", node: "all", to: [email], list: mailListOf(id), attachments: [] },
     subject: `Your digest: ${count}, ${firing === 0 ? "none" : firing} firing now`,
     lines: left > 0 ? [`The first ${listedInMail} of ${count}; the rest is on the page.`] : [],
-    rows: ordered.slice(0, listedInMail).map((row) => {
+    alerts: listed.map((row) => row.id),
+    rows: listed.map((row) => {
       const { rule_name, severity, state, explanation, at, resolved_at, url } = describeAlert(row, publicUrl);
       const moments = `began ${momentOf(at)}${resolved_at === null ? "" : `, resolved ${momentOf(resolved_at)}`}`;
       return {

@@ -64,13 +64,15 @@ async function mailTo(
   first: AlertRecord,
   { type, lineOf, headOf, subjectOf, publicUrl }: Told,
 ): Promise<void> {
-  const lines = rows.slice(0, listedInMail).map(lineOf);
+  const listed = rows.slice(0, listedInMail);
+  const lines = listed.map(lineOf);
   const left = rows.length - lines.length;
   await enqueueMail(tx, {
     // Nobody but who sees everything sees to whom it went.
     ...{ type, node: "all", to: [email], list: mailListOf(id), attachments: [] },
     subject: rows.length === 1 ? subjectOf(first) : headOf(rows.length),
     lines: left > 0 ? [...lines, `And ${left} more.`] : lines,
+    alerts: listed.map((row) => row.id),
     url: rows.length === 1 ? describeAlert(first, publicUrl).url : `${publicUrl}/alerts?rule=${first.ruleId}`,
     button: rows.length === 1 ? "Open the alert" : "Open the alerts",
     once: `${first.id} ${type} ${first.dueSince?.getTime()} ${id}`,

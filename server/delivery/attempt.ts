@@ -32,6 +32,8 @@ export interface SendingDeps {
   /** Where people reach the dashboard, without a slash at its end. */
   publicUrl: string;
   tree: Pick<NodeTree, "isWithin" | "ancestors">;
+  /** Asked before each attempt of a mail without a channel: why it is not for its receiver any more, if so. */
+  whyNotTo(row: DeliveryRow): Promise<string | undefined>;
   now?: () => number;
 }
 
@@ -99,6 +101,8 @@ async function sendMail(deps: SendingDeps, row: DeliveryRow): Promise<Outcome | 
   const list = row.list ?? row.channel;
   if (to === null || list === null) return never("there is no address");
   if (await isUnsubscribed(deps.postgres.db, { list, address: to })) return never("the receiver has unsubscribed");
+  const refusal = row.channel === null ? await deps.whyNotTo(row) : undefined;
+  if (refusal !== undefined) return never(refusal);
   if (!mailer) return again("there is no mail server: set TIDEMARK_SMTP_URL");
   if (row.type === "channel.test" && !(await deps.mailLimits.mayTest(to)))
     return never("too many tests went to the address within an hour");

@@ -42,6 +42,8 @@ export interface MailMessage {
   subject: string;
   lines: readonly string[];
   rows?: NonNullable<DeliveryMessage["rows"]>;
+  /** As in the message. */
+  alerts?: readonly string[];
   url: string;
   button: string;
   attachments: readonly { filename: string; contentType: string; content: Buffer; cid?: string }[];
@@ -68,7 +70,7 @@ export async function enqueueDeliveries(
 /** Writes one delivery for each address and gives their ids; who unsubscribed from the list gets none. */
 export async function enqueueMail(
   tx: Queries,
-  { type, node, to, list, subject, lines, rows, url, button, attachments: files, brand, once }: MailMessage,
+  { type, node, to, list, subject, lines, rows, alerts, url, button, attachments: files, brand, once }: MailMessage,
 ): Promise<string[]> {
   const kept = await keepAttachments(tx, files);
   const message: DeliveryMessage = {
@@ -79,6 +81,7 @@ export async function enqueueMail(
     data: null,
     attachments: kept,
     ...(rows && { rows }),
+    ...(alerts && { alerts: [...alerts] }),
     ...(brand && { brand }),
   };
   const addresses = await subscribers(tx, list, to);

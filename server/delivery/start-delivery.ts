@@ -32,7 +32,7 @@ export async function startDelivery(
   settings: DeliverySettings,
   deps: { postgres: Postgres; mailer: Mailer | undefined } & Pick<
     CourierDeps,
-    "tree" | "mailLimits" | "log" | "onAttempt"
+    "tree" | "whyNotTo" | "mailLimits" | "log" | "onAttempt"
   >,
   { isSender }: { isSender: boolean },
 ): Promise<Delivery> {

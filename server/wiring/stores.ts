@@ -1,4 +1,6 @@
 /** The stores of the service, their schemas brought up to date, and what is loaded from them: the tree, people, keys, meters. */
+
+import { whyNotToPerson } from "../alerts/still-theirs.ts";
 import { connectClickHouse } from "../clickhouse/client.ts";
 import { migrateClickHouse } from "../clickhouse/migrate.ts";
 import { claimClickHouse } from "../cluster/claim-stores.ts";
@@ -79,7 +81,10 @@ export async function openDirectory({ config, log, started }: Boot, { postgres, 
   const mailLimits = new MailLimits(limits);
   const delivery = await startDelivery(
     config,
-    { postgres, tree, mailer, mailLimits, log, onAttempt: telemetry.deliveryAttempted },
+    {
+      ...{ postgres, tree, mailer, mailLimits, log, onAttempt: telemetry.deliveryAttempted },
+      whyNotTo: (row) => whyNotToPerson({ postgres, tree }, row),
+    },
     { isSender: config.roles.has("worker") },
   );
   started.push(() => delivery.close());

@@ -68,6 +68,7 @@ export async function startDeliveryWorld(): Promise<DeliveryWorld> {
     },
     sms: { url: receiver.url, account: "AC1", token: "of the provider", from: "+14155550100" },
     links: await readUnsubscribeLinks(postgres),
+    whyNotTo: async () => undefined,
   };
   const read = async (id: string) => (await accounts.ask("GET", `/v1/deliveries/${id}`, { key })).body as Delivery;
   const world: DeliveryWorld = {

@@ -84,6 +84,8 @@ export interface DeliveryMessage {
   button: string;
   /** What a webhook carries as `data`. */
   data: unknown;
+  /** Ids of those that a person's own mail tells of: it is not sent to who does not see each of them any more. */
+  alerts?: string[];
   /** One with a `cid` is a picture in the text of a mail. */
   attachments?: { filename: string; contentType: string; sha256: string; cid?: string }[];
   /** In whose name it comes; the service's own where it is left out. `color`: `#rrggbb`, dark enough to be under white. */

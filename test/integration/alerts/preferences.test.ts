@@ -4,10 +4,12 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest
 import { nextDigestMs } from "../../../server/alerts/digest-time.ts";
 import { changeWishes } from "../../../server/alerts/preferences.ts";
 import { sendDigests } from "../../../server/alerts/send-digests.ts";
+import { whyNotToPerson } from "../../../server/alerts/still-theirs.ts";
 import type { ChangeNotificationPreferences } from "../../../server/contract/notification-preferences.ts";
 import type { CreateRule } from "../../../server/contract/rules.ts";
+import { attempt } from "../../../server/delivery/attempt.ts";
 import { renderMail } from "../../../server/delivery/render-mail.ts";
-import { unsubscribe } from "../../../server/delivery/unsubscribe.ts";
+import { readUnsubscribeLinks, unsubscribe } from "../../../server/delivery/unsubscribe.ts";
 import { userRoles, users } from "../../../server/postgres/schema/accounts.ts";
 import { alerts, digestEntries, notifications } from "../../../server/postgres/schema/alerts.ts";
 import { deliveries } from "../../../server/postgres/schema/delivery.ts";
@@ -160,6 +162,41 @@ test("who lost a role, was switched off or wants no mail any more gets nothing o
     [stays, lost, off, changed, left].map(async ({ email }) => (await sentTo(email)).length),
   );
   expect(sent).toEqual([1, 0, 0, 0, 0]);
+});
+
+test("a mail that waited or is resent reaches nobody who lost the role, the account, or the address since it was written", async () => {
+  const { fire, node } = await crossing();
+  const mailed = await Promise.all(
+    ["stays", "lost", "off", "moved", "gone"].map(() => person(node, choice("at_once"))),
+  );
+  const digested = await Promise.all(["stays", "lost"].map(() => person(node, choice("digest"))));
+  await fire();
+  await sendDigests(source(), slotMs);
+  const rows = (await Promise.all([...mailed, ...digested].map(({ email }) => sentTo(email)))).flat();
+  expect(rows.length).toBe(7);
+  const [, lost, off, moved, gone] = mailed.map(({ id }) => id);
+  const { db } = postgres();
+  for (const id of [lost, digested[1]?.id]) await db.delete(userRoles).where(eq(userRoles.userId, id ?? ""));
+  await db
+    .update(users)
+    .set({ disabledAt: new Date() })
+    .where(eq(users.id, off ?? ""));
+  await db
+    .update(users)
+    .set({ email: `moved-${moved}@example.com` })
+    .where(eq(users.id, moved ?? ""));
+  await db.delete(users).where(eq(users.id, gone ?? ""));
+  const posted: string[] = [];
+  const deps = {
+    ...source(),
+    links: await readUnsubscribeLinks(postgres()),
+    mailer: { send: async ({ to }: { to: string }) => `250 ${posted.push(to)}` },
+    whyNotTo: (row: Parameters<typeof whyNotToPerson>[1]) => whyNotToPerson(source(), row),
+  };
+  const results = [];
+  for (const row of rows) results.push((await attempt(deps as never, row)).result);
+  expect(results).toEqual(["sent", "never", "never", "never", "never", "sent", "never"]);
+  expect(posted).toEqual([mailed[0]?.email, digested[0]?.email]);
 });
 
 test("what waits comes with the digest at its new time", async () => {

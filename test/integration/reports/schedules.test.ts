@@ -27,7 +27,10 @@ beforeAll(async () => {
   const { postgres, tree, log, vault } = world.deps;
   const wayOut = createWayOut({ allow: nothingAllowed });
   const links = await readUnsubscribeLinks(postgres);
-  const sending = { ...{ postgres, tree, log, vault, wayOut, links }, sms: undefined, publicUrl: world.url };
+  const sending = {
+    ...{ postgres, tree, log, vault, wayOut, links, sms: undefined, publicUrl: world.url },
+    whyNotTo: async () => undefined,
+  };
   couriers = [1, 2].map(() => new Courier({ ...sending, mailer: mailbox.mailer, mailLimits: new MailLimits() }));
   for (const [name, role] of [
     ["owner", "owner"],
