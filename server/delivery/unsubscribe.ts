@@ -59,7 +59,11 @@ export async function unsubscribe(
   await db
     .insert(unsubscribed)
     .values({ list, address: address.toLowerCase(), tenant })
-    .onConflictDoUpdate({ target: [unsubscribed.list, unsubscribed.address], set: { tenant, isCarried: false } });
+    .onConflictDoUpdate({
+      target: [unsubscribed.list, unsubscribed.address],
+      // Nothing may be left that was sent for it: whose it was is known from before.
+      set: { tenant: sql`coalesce(excluded.tenant, ${unsubscribed.tenant})`, isCarried: false },
+    });
 }
 
 /** What was carried over from the tenant's other lists comes again too. */

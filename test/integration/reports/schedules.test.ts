@@ -13,6 +13,7 @@ import { createWayOut } from "../../../server/delivery/way-out.ts";
 import { newId } from "../../../server/identity/actor.ts";
 import { MailLimits } from "../../../server/mail/mail-limits.ts";
 import { userRoles, users } from "../../../server/postgres/schema/accounts.ts";
+import { deliveries } from "../../../server/postgres/schema/delivery.ts";
 import { advanceSchedules } from "../../../server/reports/advance-schedules.ts";
 import { createFileLinks } from "../../../server/reports/file-link.ts";
 import type { Answer } from "../../support/accounts.ts";
@@ -166,6 +167,7 @@ test("a scheduled report arrives at its slot, once to each who may have it, with
   expect((await slotsOf(schedule.id))[0].withheld).toContain("outside@example.org");
   await pause(schedule.id);
   await ask("DELETE", `/v1/schedules/${schedule.id}`);
+  await world.deps.postgres.db.delete(deliveries).where(eq(deliveries.list, schedule.id));
   const { status } = await fetch(link?.value.slice(1, -1) ?? "", { method: "POST" });
   expect(status).toBe(200);
 
