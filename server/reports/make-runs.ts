@@ -126,7 +126,7 @@ export function createReportMaker(
     } catch (error) {
       if (error instanceof CancelledError) {
         const current = await readRun(db, run.id);
-        if (current?.state === "cancelled") await removeFiles(db, run.id);
+        if (current?.state === "cancelled" || current?.state === "failed") await removeFiles(db, run.id);
         return;
       }
       if (error instanceof StoppedError) {
@@ -149,12 +149,19 @@ export function createReportMaker(
     reach: (percent: number) => Promise<void>,
   ): Promise<void> {
     await reach(5);
+    // What an attempt before left counts against the tenant otherwise.
+    await removeFiles(db, run.id);
     const document = await makeDocument(source, questionOfRun(run), { nowMs: now(), signal });
     await reach(50);
     const tenant = ofTenant(run.node);
     const store = async (file: Omit<FileKey, "run">, position: number, content: Parameters<typeof storeFile>[3]) => {
       const room = mostBytes - (await keptBytes(db, source.tree, tenant));
-      const bounded = upTo(room, content, () => keepsTooMuch(tenant, mostBytes));
+      const refusal = () => {
+        const about = { run: run.id, tenant, mostBytes };
+        log.warn(about, "a tenant keeps as much of report files as it may: see TIDEMARK_REPORTS_MAX_BYTES");
+        return keepsTooMuch();
+      };
+      const bounded = upTo(room, content, refusal);
       await storeFile(db, { run: run.id, ...file }, position, bounded);
     };
     await store({ format: "document", section: "" }, 0, jsonOfDocument(document));

@@ -69,9 +69,9 @@ export async function keptBytes(db: Queries, tree: Pick<NodeTree, "ancestors">, 
   return found.reduce((sum, { node, bytes }) => (tenantOf(node, tree) === tenant ? sum + bytes : sum), 0);
 }
 
-/** Says which bound stands in the way. */
-export function keepsTooMuch(tenant: NodeAddress, most: number): ProblemError {
-  const why = `${tenant} keeps as much of report files as a tenant may: ${most} bytes (TIDEMARK_REPORTS_MAX_BYTES)`;
+/** Names nothing above whoever reads it: neither the tenant nor how the installation is set. */
+export function keepsTooMuch(): ProblemError {
+  const why = "as much of report files is kept already as may be";
   return new ProblemError("conflict", `${why}. Runs that expire make room`);
 }
 

@@ -9,6 +9,7 @@ import { reportRuns } from "../postgres/schema/reports.ts";
 import type { NodeTree } from "../tree/node-tree.ts";
 import { rowsWithin } from "../tree/rows-within.ts";
 import type { ReportQuestion } from "./report-source.ts";
+import { removeFiles } from "./run-files.ts";
 import { visibleKinds } from "./saved-reports.ts";
 
 export type RunRecord = typeof reportRuns.$inferSelect;
@@ -191,13 +192,15 @@ async function inTurn(
   return waiting.sort((a, b) => a.order[0] - b.order[0] || a.order[1] - b.order[1] || a.order[2] - b.order[2]);
 }
 
-/** Gives back what a process that died had claimed; after a few attempts it has failed. */
+/** Gives back what a process that died had claimed; after a few attempts it has failed, and its files are removed. */
 export async function releaseAbandoned(db: Queries, nowMs: number): Promise<void> {
   const abandoned = and(eq(reportRuns.state, "running"), lt(reportRuns.leasedUntil, new Date(nowMs)));
-  await db
+  const givenUp = await db
     .update(reportRuns)
     .set({ state: "failed", error: "the processes that made it ended", lease: null, leasedUntil: null })
-    .where(and(abandoned, sql`${reportRuns.attempts} >= ${mostAttempts}`));
+    .where(and(abandoned, sql`${reportRuns.attempts} >= ${mostAttempts}`))
+    .returning({ id: reportRuns.id });
+  for (const { id } of givenUp) await removeFiles(db, id);
   await db.update(reportRuns).set({ state: "queued", lease: null, leasedUntil: null, progress: 0 }).where(abandoned);
 }
 
