@@ -1,19 +1,32 @@
 /** The readings, of a row of them, at which the state of an alert changes. Pure. */
 import { type Life, nextState, type Pacing, type Reading } from "./next-state.ts";
 
-/** Their instants, in order. `life`: before the first one; the readings are in order of time. */
+/**
+ * Their instants, in order. `life`: before the first one; the readings are in order of time. What began to hold and did not do
+ * so for long enough is left out, and of more than `most`, the oldest but the one that ends `life`.
+ */
 export function crossings(
   readings: readonly Reading[],
   life: Life | undefined,
   pacing: (atMs: number) => Pacing,
+  most = Number.POSITIVE_INFINITY,
 ): number[] {
   const found: number[] = [];
   let current = life;
+  /** When an alert began that is still to hold for long enough. */
+  let pendingMs: number | undefined;
+  let endMs: number | undefined;
   for (const reading of readings) {
     const next = nextState(current, reading, pacing(reading.atMs));
-    if (next?.state !== current?.state) found.push(reading.atMs);
+    if (current && !next && found.at(-1) === pendingMs && pendingMs !== undefined) found.pop();
+    else if (next?.state !== current?.state) found.push(reading.atMs);
+    const isOver = !next || next.state === "resolved";
+    if (life && life.state !== "resolved" && endMs === undefined && isOver) endMs = reading.atMs;
+    pendingMs = !current && next?.state === "pending" ? reading.atMs : isOver ? undefined : pendingMs;
     // What resolved is over: when it holds again, that is another alert.
     current = next?.state === "resolved" ? undefined : next;
   }
-  return found;
+  if (found.length <= most) return found;
+  const newest = found.slice(-most);
+  return endMs === undefined || newest.includes(endMs) ? newest : [endMs, ...newest];
 }

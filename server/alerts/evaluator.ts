@@ -306,13 +306,16 @@ export class Evaluator {
     const { sweptMs, failure } = await this.#thresholds.work(thresholdsMs, {
       watches: watchesOf(rules),
       watchedBy: (watch, nodes) => this.#watchedBy(run, watch, nodes),
-      judge: async (watch, watched, sinceMs) => {
+      judge: async (watch, watched, past) => {
+        const left = past ? await lookBack(this.#source, state, watch, watched, { ...past, atMs }) : [];
+        const waiting = new Set(left.map(([node]) => node));
+        const known = watched.filter(([node]) => !waiting.has(node));
         this.#source.onJudged?.(
           "threshold",
-          watched.reduce((pairs, [, own]) => pairs + own.length, 0),
+          known.reduce((pairs, [, own]) => pairs + own.length, 0),
         );
-        if (sinceMs !== undefined) await lookBack(this.#source, state, watch, watched, { sinceMs, atMs });
-        await judgeThresholds(this.#source, state, watch, watched, atMs);
+        await judgeThresholds(this.#source, state, watch, known, atMs);
+        return left;
       },
     });
     if (sweptMs !== undefined)

@@ -18,12 +18,13 @@ import type { AlertRecord } from "./read-alerts.ts";
 import { cyclesOf, readFigures, readFiguresSince, windowStart } from "./read-figures.ts";
 import { readHistory } from "./read-history.ts";
 import type { RuleRecord } from "./rules.ts";
-import type { Watch, Watched } from "./threshold-rounds.ts";
+import type { LookBack, Watch, Watched } from "./threshold-rounds.ts";
 
 const dayMs = 24 * 60 * 60_000;
 /** What is older is not looked for. */
 const mostMs = 31 * dayMs;
 const atOnce = 4;
+const mostTold = 50;
 
 interface Pair {
   rule: RuleRecord;
@@ -34,23 +35,31 @@ interface Pair {
   open: AlertRecord | undefined;
 }
 
-/** `sinceMs`, `atMs`: what lies between them is judged; ms since 1970, UTC. */
+/**
+ * `sinceMs`, `atMs`: what lies between them is judged; ms since 1970, UTC. A rule's newest changes at a node are told, 50 at
+ * most. Gives the nodes that there was no time for: they are begun no more after `endsAtMs` (`performance.now()`).
+ */
 export async function lookBack(
   source: ThresholdSource,
   state: AccountState,
   { asked }: Watch,
   watched: readonly Watched[],
-  { sinceMs, atMs }: { sinceMs: number; atMs: number },
-): Promise<void> {
+  { sinceMs, atMs, endsAtMs }: LookBack & { atMs: number },
+): Promise<Watched[]> {
   const pairs = await pairsOf(source, watched, Math.max(sinceMs, atMs - mostMs), atMs);
   const moved = await mayHaveCrossed(source, state, asked, pairs, atMs);
   const byNode = new Map<NodeAddress, Pair[]>();
   for (const pair of moved) byNode.set(pair.node, [...(byNode.get(pair.node) ?? []), pair]);
   const nodes = [...byNode];
-  for (let start = 0; start < nodes.length; start += atOnce)
-    await Promise.all(
-      nodes.slice(start, start + atOnce).map(([node, own]) => judgeHistory(source, state, asked, node, own, atMs)),
-    );
+  let begun = 0;
+  // At least some, so that each step gets on.
+  do {
+    const some = nodes.slice(begun, begun + atOnce);
+    await Promise.all(some.map(([node, own]) => judgeHistory(source, state, asked, node, own, atMs)));
+    begun += atOnce;
+  } while (begun < nodes.length && performance.now() < endsAtMs);
+  const left = new Set(nodes.slice(begun).map(([node]) => node));
+  return watched.filter(([node]) => left.has(node));
 }
 
 async function pairsOf(
@@ -142,7 +151,7 @@ async function judgeHistory(
         return { atMs: ms, finding: figure === null ? ("unknown" as const) : findingOf(condition, figure) };
       });
     const pacing = (ms: number) => pacingOf(rule, { once: null }, open, ms);
-    for (const ms of crossings(readings, open && lifeOf(open), pacing)) {
+    for (const ms of crossings(readings, open && lifeOf(open), pacing, mostTold)) {
       const figures = await readFigures(source, state, asked, [node], ms);
       const judged = judgedBy(rule, node, figures.get(node));
       const judgement = { nodes: [node], judged, missing: noSuchMeter, isOfPast: true };

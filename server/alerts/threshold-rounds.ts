@@ -15,12 +15,19 @@ export interface Watch {
 /** A node, and those rules of a watch that hold for it. */
 export type Watched = readonly [node: NodeAddress, rules: readonly RuleRecord[]];
 
+export interface LookBack {
+  /** ms since 1970, UTC. */
+  sinceMs: number;
+  /** No other node is begun after it: `performance.now()`. */
+  endsAtMs: number;
+}
+
 export interface Rounds {
   watches: readonly Watch[];
   /** For all nodes, or for those that are given. */
   watchedBy(watch: Watch, nodes: ReadonlySet<NodeAddress> | undefined): Watched[];
-  /** `sinceMs`: everything since then is judged, not only what holds now. */
-  judge(watch: Watch, nodes: readonly Watched[], sinceMs: number | undefined): Promise<void>;
+  /** `lookBack`: everything since then is judged, not only what holds now. Gives those that there was no time for. */
+  judge(watch: Watch, nodes: readonly Watched[], lookBack: LookBack | undefined): Promise<readonly Watched[]>;
 }
 
 interface Round {
@@ -82,9 +89,9 @@ export class ThresholdRounds {
     for (const node of nodes) if (!this.#touched.has(node)) this.#touched.set(node, atMs);
   }
 
-  /** False where one is under way, which goes on. `sinceMs`: it looks back, until then. */
+  /** False where one is under way, which goes on; one that looks back, until `sinceMs`, takes the place of one that does not. */
   sweep(begunMs: number, sinceMs: number | undefined): boolean {
-    if (this.#sweep) return false;
+    if (this.#sweep && (sinceMs === undefined || this.#sweep.sinceMs !== undefined)) return false;
     this.#sweep = { nodes: undefined, begunMs, sinceMs, ...notBegun };
     return true;
   }
@@ -96,7 +103,7 @@ export class ThresholdRounds {
     do {
       const round = this.#next();
       if (!round) break;
-      const failure = await takeStep(round, rounds);
+      const failure = await takeStep(round, rounds, endsAtMs);
       if (failure && round.nodes) this.touch(failure.nodes, round.begunMs);
       if (isOver(round)) sweptMs = this.#end(round) ?? sweptMs;
       if (failure) return { sweptMs, failure };
@@ -114,6 +121,8 @@ export class ThresholdRounds {
     // What fails again and again, while others do not, is a fault that no later sweep mends.
     this.#incomplete = round.failed === 0 ? 0 : this.#incomplete + 1;
     const isComplete = round.failed === 0 || (round.judged > 0 && this.#incomplete >= mostIncomplete);
+    // What came and went is told of before anything is judged by what holds now: from then on it is not looked for.
+    if (!isComplete && round.sinceMs !== undefined) this.#sweep = { ...round, ...notBegun };
     return isComplete ? round.begunMs : undefined;
   }
 
@@ -136,24 +145,35 @@ export class ThresholdRounds {
 const isOver = ({ watches, watch }: Round) => watch >= (watches?.length ?? 0);
 
 /** Judges the next nodes of a round; gives those that could not be. */
-async function takeStep(round: Round, { watches, watchedBy, judge }: Rounds): Promise<Failure | undefined> {
+async function takeStep(
+  round: Round,
+  { watches, watchedBy, judge }: Rounds,
+  endsAtMs: number,
+): Promise<Failure | undefined> {
   round.watches ??= watches;
   const watch = round.watches[round.watch];
   if (!watch) return undefined;
   const waiting = round.left ?? watchedBy(watch, round.nodes);
   const most = round.sinceMs === undefined ? nodesAtOnce : nodesLookedBackAt;
   const some = waiting.slice(0, most);
-  round.left = waiting.length > most ? waiting.slice(most) : undefined;
-  if (!round.left) round.watch++;
-  if (some.length === 0) return undefined;
+  const later = waiting.slice(most);
+  const { sinceMs } = round;
   try {
-    await judge(watch, some, round.sinceMs);
-    round.judged++;
+    const lookBack = sinceMs === undefined ? undefined : { sinceMs, endsAtMs };
+    const left = some.length === 0 ? [] : await judge(watch, some, lookBack);
+    if (some.length > 0) round.judged++;
+    goOn(round, [...left, ...later]);
     return undefined;
   } catch (error) {
     round.failed++;
+    goOn(round, later);
     return { error, nodes: some.map(([node]) => node) };
   }
+}
+
+function goOn(round: Round, left: Watched[]): void {
+  round.left = left.length > 0 ? left : undefined;
+  if (!round.left) round.watch++;
 }
 
 /** The rules by the figure that they ask for. */

@@ -74,3 +74,16 @@ test("what came and went while nothing was judged is told once, as if somebody h
     { numRuns: 2_000 },
   );
 });
+
+test("of very many changes the newest are told, and nothing of what did not hold for long enough", () => {
+  const pacing: Pacing = { forMs: 2 * minuteMs, repeatMs: null, isOncePerPeriod: false, isSilenced: false };
+  const readings = (text: string): Reading[] =>
+    [...text].map((one, index) => ({ finding: one === "h" ? "holds" : "clears", atMs: index }));
+  const at = (text: string, forMs: number, life?: Life, most?: number) =>
+    crossings(readings(text), life, () => ({ ...pacing, forMs }), most);
+  expect(at("hc".repeat(10_000), 0, undefined, 4)).toEqual([19_996, 19_997, 19_998, 19_999]);
+  expect(at("hc".repeat(10_000), 2)).toEqual([]);
+  expect(at("hchhhc", 2)).toEqual([2, 4, 5]);
+  const firing = nextState(undefined, { finding: "holds", atMs: -1 }, { ...pacing, forMs: 0 });
+  expect(at("chchch", 0, firing, 2)).toEqual([0, 4, 5]);
+});

@@ -1,0 +1,55 @@
+/** In which order nodes are judged, whatever fails or takes too long. */
+import { expect, test } from "vitest";
+import { type Rounds, ThresholdRounds, type Watched } from "../../../server/alerts/threshold-rounds.ts";
+
+const watch = { asked: { meter: "chat_posts", window: "5m" as const, filter: undefined }, rules: [] };
+const nodes = ["organization:one", "organization:two", "organization:three"];
+const long = 60_000;
+
+/** `judge`: what is given back of a step. */
+function roundsOf(judge: (step: string) => readonly Watched[]) {
+  const steps: string[] = [];
+  const rounds: Rounds = {
+    watches: [watch],
+    watchedBy: (_watch, only) => nodes.filter((node) => !only || only.has(node)).map((node) => [node, []]),
+    judge: async (_watch, watched, lookBack) => {
+      const step = `${lookBack?.sinceMs ?? "now"} ${watched.map(([node]) => node.split(":")[1]).join(" ")}`;
+      steps.push(step);
+      return judge(step);
+    },
+  };
+  return { steps, rounds };
+}
+
+test("what could not be looked back at is looked back at again before anything is judged by what holds now", async () => {
+  const thresholds = new ThresholdRounds();
+  let fails = 1;
+  const { steps, rounds } = roundsOf(() => {
+    if (fails-- > 0) throw new Error("a store does not answer");
+    return [];
+  });
+  thresholds.sweep(10, 5);
+  thresholds.touch(["organization:two"], 10);
+  expect(await thresholds.work(long, rounds)).toMatchObject({ sweptMs: undefined, failure: { nodes } });
+  expect(await thresholds.work(long, rounds)).toEqual({ sweptMs: 10, failure: undefined });
+  expect(steps).toEqual(["5 one two three", "5 one two three", "now two"]);
+});
+
+test("a sweep that looks back takes the place of one that does not", async () => {
+  const thresholds = new ThresholdRounds();
+  const { steps, rounds } = roundsOf(() => []);
+  expect([thresholds.sweep(10, undefined), thresholds.sweep(11, undefined)]).toEqual([true, false]);
+  expect([thresholds.sweep(12, 5), thresholds.sweep(13, 6)]).toEqual([true, false]);
+  expect((await thresholds.work(long, rounds)).sweptMs).toBe(12);
+  expect(steps).toEqual(["5 one two three"]);
+});
+
+test("nodes that there was no time for are judged in the next run, and the sweep ends after them", async () => {
+  const thresholds = new ThresholdRounds();
+  const { steps, rounds } = roundsOf((step) => (step.includes("one") ? [["organization:three", []]] : []));
+  thresholds.sweep(10, 5);
+  expect((await thresholds.work(0, rounds)).sweptMs).toBeUndefined();
+  expect(thresholds.isBusy).toBe(true);
+  expect((await thresholds.work(0, rounds)).sweptMs).toBe(10);
+  expect(steps).toEqual(["5 one two three", "5 three"]);
+});
