@@ -1,5 +1,5 @@
 /** What people want to hear of alerts: the bell at once and no mail, unless they chose otherwise. */
-import { and, eq, inArray } from "drizzle-orm";
+import { and, eq, gt, inArray } from "drizzle-orm";
 import type {
   ChangeNotificationPreferences,
   NotificationChoice,
@@ -61,6 +61,20 @@ export async function describeWishes(
   };
 }
 
+/** To the next digest. What is due comes when it was to come; of what waits for two digests, one is left. */
+async function moveWaiting(tx: Queries, { userId, digestAt, digestTz }: PreferencesRecord, nowMs: number) {
+  const dueAt = new Date(nextDigestMs({ at: digestAt, tz: digestTz }, nowMs));
+  const waiting = and(eq(digestEntries.userId, userId), gt(digestEntries.dueAt, new Date(nowMs)));
+  const moved = await tx.delete(digestEntries).where(waiting).returning();
+  for (let start = 0; start < moved.length; start += rowsPerStatement)
+    await tx
+      .insert(digestEntries)
+      .values(moved.slice(start, start + rowsPerStatement).map((entry) => ({ ...entry, dueAt })))
+      .onConflictDoNothing();
+}
+
+const rowsPerStatement = 1_000;
+
 /** What waits for a digest comes with the next one as it is now, but for what is not wanted in it any more. */
 export async function changeWishes(
   postgres: Postgres,
@@ -90,8 +104,7 @@ export async function changeWishes(
       after.choices[`${kind} ${severity}`] = { bell: bell ?? was.bell, mail: mail ?? was.mail };
     }
     await tx.update(notificationPreferences).set(after).where(isOwn);
-    const dueAt = new Date(nextDigestMs({ at: after.digestAt, tz: after.digestTz }, nowMs));
-    if (digest) await tx.update(digestEntries).set({ dueAt }).where(eq(digestEntries.userId, userId));
+    if (after.digestAt !== before.digestAt || after.digestTz !== before.digestTz) await moveWaiting(tx, after, nowMs);
     for (const { kind, severity } of choices)
       if (wishFor(after, kind, severity).mail !== "digest")
         await tx

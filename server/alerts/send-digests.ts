@@ -46,8 +46,7 @@ async function sendDigest(tx: Queries, source: DigestSource, userId: string, now
   if (!own) return;
   const isDue = and(eq(digestEntries.userId, userId), lte(digestEntries.dueAt, new Date(nowMs)));
   const entries = await tx.delete(digestEntries).where(isDue).returning();
-  const [slot] = entries.map(({ dueAt }) => dueAt.getTime()).sort((a, b) => a - b);
-  if (slot === undefined) return;
+  if (entries.length === 0) return;
   const rows = await tx
     .select()
     .from(alerts)
@@ -60,14 +59,13 @@ async function sendDigest(tx: Queries, source: DigestSource, userId: string, now
     .orderBy(asc(alerts.at), asc(alerts.id));
   const [person] = await peopleWhoSee(tx, source.tree, rows, userId);
   if (!person) return;
-  await mailDigest(tx, source, person, slot);
+  await mailDigest(tx, source, person);
 }
 
 async function mailDigest(
   tx: Queries,
   { tree, publicUrl }: DigestSource,
   { id, email, rows }: { id: string; email: string; rows: readonly AlertRecord[] },
-  slot: number,
 ): Promise<void> {
   const isFiring = ({ state }: AlertRecord) => state === "firing" || state === "no_data";
   const ordered = [...rows.filter(isFiring), ...rows.filter((row) => !isFiring(row))];
@@ -90,7 +88,7 @@ async function mailDigest(
         url,
       };
     }),
-    ...{ url: `${publicUrl}/alerts`, button: "Open the alerts", once: `digest ${id} ${slot}` },
+    ...{ url: `${publicUrl}/alerts`, button: "Open the alerts" },
   });
 }
 

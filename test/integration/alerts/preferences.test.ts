@@ -211,6 +211,36 @@ test("what waits comes with the digest at its new time", async () => {
   expect((await sentTo(email)).length).toBe(1);
 });
 
+test("what was told too late for a digest that is out by now comes with one of its own", async () => {
+  const { fire, node } = await crossing();
+  const { id, email } = await person(node, choice("digest"));
+  await fire();
+  const [entry] = await waitingFor(id);
+  if (!entry) throw new Error("nothing waits");
+  await sendDigests(source(), slotMs);
+  await postgres().db.insert(digestEntries).values(entry);
+  await sendDigests(source(), slotMs + 1);
+  expect([(await waitingFor(id)).length, (await sentTo(email)).length]).toEqual([0, 2]);
+});
+
+test("another time of the digest moves what waits, an alert that waits twice too, and never what is due", async () => {
+  const { fire, node } = await crossing();
+  const { id } = await person(node, choice("digest"));
+  await fire();
+  const [entry] = await waitingFor(id);
+  if (!entry) throw new Error("nothing waits");
+  const overdue = new Date(usualMs - dayMs);
+  const twice = [overdue, new Date(slotMs + dayMs)].map((dueAt) => ({ ...entry, dueAt }));
+  await postgres().db.insert(digestEntries).values(twice);
+  const who = { userId: id, nowMs: usualMs, check: () => undefined };
+  const dueNow = async () => (await waitingFor(id)).map(({ dueAt }) => dueAt.toISOString()).sort();
+  const before = await dueNow();
+  await changeWishes(postgres(), who, { digest: { at: "08:00", tz: "UTC" } });
+  expect(await dueNow()).toEqual(before);
+  await changeWishes(postgres(), who, { digest: { at: "18:30", tz: "Asia/Kolkata" } });
+  expect(await dueNow()).toEqual([overdue.toISOString(), "2026-03-10T13:00:00.000Z"]);
+});
+
 test.each([
   ["08:00", "UTC", "2026-03-10T08:00:00Z", "2026-03-11T08:00:00.000Z"],
   ["08:00", "UTC", "2026-03-10T07:59:59Z", "2026-03-10T08:00:00.000Z"],
