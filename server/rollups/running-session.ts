@@ -11,7 +11,7 @@ import type { NodePath } from "./minute-changes.ts";
 import { ownText } from "./own-text.ts";
 import { closingLevel, closingsOf, type ResolvedMember, resolveMember, type Span } from "./resolve-session.ts";
 import { type ChangedMinute, RunningEdges } from "./running-edges.ts";
-import { RunningSpans } from "./running-spans.ts";
+import { mostInBlock, RunningSpans } from "./running-spans.ts";
 import {
   foldEvent,
   foldPath,
@@ -22,6 +22,7 @@ import {
   type SessionMembers,
   type SessionPath,
   signsOf,
+  signsOfTexts,
 } from "./session-members.ts";
 import { endlessMs } from "./session-parts.ts";
 import { sessionHead } from "./session-rows.ts";
@@ -51,6 +52,8 @@ export class RunningSession {
   #closedAt: readonly number[] = [];
   /** Over all members, as `signsOf` counts. */
   #signs = 0;
+  /** Over all members, as `signsOfTexts` counts. */
+  #signsOfTexts = 0;
   readonly #spans = new RunningSpans();
   #orphans = 0;
   #inverted = 0;
@@ -81,6 +84,7 @@ export class RunningSession {
       session.#members.set(memberKey(known), member);
       session.#dirty.add(member);
       session.#signs += signsOf(known);
+      session.#signsOfTexts += signsOfTexts(known);
     }
     session.#closedAt = closingsOf(found.members);
     return session;
@@ -92,7 +96,9 @@ export class RunningSession {
 
   /** How much memory it takes: that of so many members of one interval each. */
   get weight(): number {
-    return this.#members.size + Math.floor(this.#signs / signsOfInterval);
+    // A large one remembers how it was written: its texts once more.
+    const texts = this.#signsOfTexts * (this.#members.size > mostInBlock ? 2 : 1);
+    return this.#members.size + Math.floor((this.#signs + texts) / signsOfInterval);
   }
 
   /** Whether events can still be expected: something is open, or ends later than `nowMs`. */
@@ -111,6 +117,7 @@ export class RunningSession {
     foldPath(this.named, event);
     const key = memberKeyOf(event);
     let member = this.#members.get(key);
+    const textsBefore = member ? signsOfTexts(member.known) : 0;
     if (!member) {
       member = { known: memberOfEvent(event), resolved: unresolved };
       // A joined text keeps what it was joined of.
@@ -118,6 +125,7 @@ export class RunningSession {
     }
     const closings = member.known.endTimes.length;
     this.#signs += foldEvent(member.known, event);
+    this.#signsOfTexts += signsOfTexts(member.known) - textsBefore;
     if (member.known.level !== closingLevel) this.#dirty.add(member);
     else if (member.known.endTimes.length !== closings) {
       this.#closedAt = closingsOf(this.#knownMembers());

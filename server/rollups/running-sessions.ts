@@ -1,6 +1,6 @@
 /**
  * The sessions that are held in memory, up to as many members in all as fit into what the process may take; a member that has
- * many intervals or signs of life counts as several. The one that was used longest ago goes first: whoever needs it again reads it
+ * many intervals, signs of life or long names counts as several. The one that was used longest ago goes first: whoever needs it again reads it
  * from storage, which has all of it.
  */
 import type { RunningSession } from "./running-session.ts";

@@ -26,7 +26,7 @@ interface Block {
 }
 
 /** A block that has more is halved. */
-const mostInBlock = 256;
+export const mostInBlock = 256;
 
 export class RunningSpans {
   readonly #blocks: Block[] = [];

@@ -195,7 +195,18 @@ export function signsOf({ startTimes, aliveTimes, endTimes, dimsAt }: KnownMembe
   return dimsAt.reduce((sum, [, dims]) => sum + signs.dims(dims), times);
 }
 
-const signs = { start: 16, dims: (dims: string) => 16 + Math.ceil(dims.length / 8) };
+const signs = { start: 16, letter: 0.4, dims: (dims: string) => 16 + Math.ceil(dims.length / 8) };
+
+/**
+ * How much memory the names of a member take beyond those of usual length, and so does each of its starts where they are written:
+ * in the signs of `signsOf`. A letter may take two bytes, and a name stands in a key as well.
+ */
+export function signsOfTexts({ interval, member, user, agent, dims, startTimes }: KnownMember): number {
+  const letters = interval.length + member.length + user.length + agent.length + dims.length;
+  return Math.ceil(Math.max(0, letters - usualLetters) * signs.letter) * Math.max(1, startTimes.length);
+}
+
+const usualLetters = 100;
 
 /**
  * What the event says, into the member that it speaks of, which keeps nothing of its line. The same as the view `intervals_mv`. Answers

@@ -23,7 +23,7 @@ const eventArbitrary = fc
     level: fc.constantFrom("participants", "participants", "participants", "recordings", "session"),
     action: fc.constantFrom("start", "start", "alive", "end", "end"),
     interval: fc.constantFrom("i1", "i2", "i3", "i4", ""),
-    user: fc.constantFrom("u1", "u2"),
+    user: fc.constantFrom("u1", "u2", "u3".padEnd(200, "ü")),
     seconds: fc.integer({ min: 0, max: 400 }),
     startedSeconds: fc.oneof({ weight: 4, arbitrary: fc.constant(-1) }, fc.integer({ min: 0, max: 400 })),
     aliveWithinMs: fc.constantFrom(0, 0, 0, 30_000, 90_000),
@@ -178,6 +178,19 @@ test("a member who comes and goes, or says that it lives, for hours takes the ro
     held.hold(sessionOf(action, many));
     expect(held.sizes).toEqual({ sessions: 0, members: 0 });
   }
+});
+
+test("members with long names take the room of several in memory, and in a large session of twice as many", () => {
+  const weightOf = (members: number, user: string) => {
+    const session = RunningSession.begun(path);
+    for (let number = 0; number < members; number++)
+      session.fold({ ...joinOf(user, 0), interval: `${number}`.padEnd(user.length, "ü"), agent: user });
+    return session.weight;
+  };
+  expect([weightOf(100, "u"), weightOf(1_000, "u")]).toEqual([100, 1_000]);
+  const long = "u".padEnd(256, "ü");
+  expect(weightOf(100, long)).toBeGreaterThan(400);
+  expect(weightOf(1_000, long)).toBeGreaterThan(8_000);
 });
 
 /** A line with columns as long as they may be beside those that a session keeps. */
