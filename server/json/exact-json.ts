@@ -20,7 +20,7 @@ export class ExactNumber {
 
 /** Nobody outside can know it, so no text of a request passes for a number. */
 const mark = `${randomUUID()}:`;
-const marked = new RegExp(`"${mark}([-+.0-9eE]+)"`, "g");
+const marked = new RegExp(`"${mark}(-?(?:0|[1-9]\\d*)(?:\\.\\d+)?(?:[eE][-+]?\\d+)?)"`, "g");
 let isMarking = false;
 
 /** JSON text in which every `ExactNumber` is a number of its own digits. */
@@ -99,7 +99,8 @@ function markLongNumbers(bytes: Buffer, start: number, end: number): string {
       let stop = at + 1;
       while (stop < end && isNumberByte(bytes[stop])) stop++;
       const token = bytes.toString("latin1", at, stop);
-      if ((token.length >= longNumber || /[eE][-+]?\d{3}/.test(token)) && jsonNumber.test(token)) {
+      const isLong = token.length >= longNumber || /[eE][-+]?\d{3}/.test(token);
+      if (isLong && jsonNumber.test(token) && !isNameBefore(bytes, stop, end)) {
         pieces.push(bytes.toString("utf8", copied, at), `"${mark}${token}"`);
         copied = stop;
       }
@@ -108,6 +109,13 @@ function markLongNumbers(bytes: Buffer, start: number, end: number): string {
   }
   pieces.push(bytes.toString("utf8", copied, end));
   return pieces.join("");
+}
+
+/** A number that stands as a name is no JSON, and must stay none: marked it would be a name, and show the mark. */
+function isNameBefore(bytes: Buffer, stop: number, end: number): boolean {
+  let after = stop;
+  while (after < end && isSpace(bytes[after])) after++;
+  return after < end && bytes[after] === colon;
 }
 
 const jsonNumber = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][-+]?\d+)?$/;

@@ -7,7 +7,7 @@
 
 const hasFaithfulNames = readsNamesFaithfully();
 
-/** As `JSON.parse(text)`, with every name as it was written. Throws SyntaxError. */
+/** As `JSON.parse(text)`, with every name as it was written. Throws SyntaxError, where V8 needs help also TooManyNamesError. */
 export function parseJson(text: string): unknown {
   return hasFaithfulNames || !text.includes("\\") ? JSON.parse(text) : parseWithCodedNames(text);
 }
@@ -29,35 +29,53 @@ function readsNamesFaithfully(): boolean {
   return "\n" in JSON.parse('{"first":0,"\\n":0}');
 }
 
+/** A text of more escaped names is not read: each costs some microseconds, while the process does nothing else. */
+const mostEscapedNames = 250_000;
+/** The same of those that differ from each other. */
+const mostDifferentNames = 20_000;
+
+export class TooManyNamesError extends SyntaxError {
+  constructor() {
+    super(`more than ${mostEscapedNames} names, or ${mostDifferentNames} different ones, are written with escapes`);
+  }
+}
+
 /** Begins a character that is coded. Nothing is ever mistaken for it: where it stands itself, it is coded too. */
-const sign = "\ue000";
+const sign = "\x80";
+const signCode = "\xfd";
+/** Added to the code of what JSON must escape: all stays one byte in memory. */
+const shift = 0xa0;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what JSON must escape.
-const mustBeCoded = /[\0-\x1f"\\\ue000]/g;
-const codedCharacter = /\ue000([\ue000-\ue05d])/g;
+const mustBeCoded = /[\0-\x1f"\\\x80]/g;
+const codedCharacter = /\x80([\xa0-\xfd])/g;
 
 function codeName(name: string): string {
   return name.replace(
     mustBeCoded,
-    (one) => sign + (one === sign ? "\ue05d" : String.fromCharCode(0xe000 + one.charCodeAt(0))),
+    (one) => sign + (one === sign ? signCode : String.fromCharCode(shift + one.charCodeAt(0))),
   );
 }
 
 function decodeName(name: string): string {
   return name.replace(codedCharacter, (_, code: string) =>
-    code === "\ue05d" ? sign : String.fromCharCode(code.charCodeAt(0) - 0xe000),
+    code === signCode ? sign : String.fromCharCode(code.charCodeAt(0) - shift),
   );
 }
 
 /** The text with every name written so that nothing in it needs an escape; undefined when no name has one. */
 function codeNames(text: string): string | undefined {
   const pieces: string[] = [];
+  const coded = new Map<string, string | undefined>();
   let copied = 0;
   for (let at = text.indexOf('"'); at >= 0; ) {
-    const { end, hasEscape } = stringAt(text, at);
-    if (isNameBefore(text, end)) {
-      const name = hasEscape ? unescapedName(text.slice(at, end)) : text.slice(at + 1, end - 1);
-      if (name !== undefined && (hasEscape || name.includes(sign))) {
-        pieces.push(text.slice(copied, at), `"${codeName(name)}"`);
+    const { end, mayBeCoded } = stringAt(text, at);
+    if (mayBeCoded && isNameBefore(text, end)) {
+      const written = text.slice(at, end);
+      if (!coded.has(written)) coded.set(written, codeWritten(written));
+      if (coded.size > mostDifferentNames || pieces.length > 2 * mostEscapedNames) throw new TooManyNamesError();
+      const name = coded.get(written);
+      if (name !== undefined) {
+        pieces.push(text.slice(copied, at), name);
         copied = end;
       }
     }
@@ -68,26 +86,27 @@ function codeNames(text: string): string | undefined {
   return pieces.join("");
 }
 
-/** A text that is no name or object is read as it was written, escapes and all; undefined when it is not JSON. */
-function unescapedName(written: string): string | undefined {
+/** A name of a JSON text, quotes and all, without escapes; undefined when it is not JSON. */
+function codeWritten(written: string): string | undefined {
   try {
-    return JSON.parse(written) as string;
+    return `"${codeName(JSON.parse(written))}"`;
   } catch {
     return undefined;
   }
 }
 
-function stringAt(text: string, at: number): { end: number; hasEscape: boolean } {
-  let hasEscape = false;
+function stringAt(text: string, at: number): { end: number; mayBeCoded: boolean } {
+  let mayBeCoded = false;
   for (let next = at + 1; next < text.length; next++) {
     const code = text.charCodeAt(next);
-    if (code === quote) return { end: next + 1, hasEscape };
+    if (code === quote) return { end: next + 1, mayBeCoded };
+    if (code === signOf) mayBeCoded = true;
     if (code === backslash) {
-      hasEscape = true;
+      mayBeCoded = true;
       next++;
     }
   }
-  return { end: text.length, hasEscape };
+  return { end: text.length, mayBeCoded };
 }
 
 function isNameBefore(text: string, end: number): boolean {
@@ -98,27 +117,38 @@ function isNameBefore(text: string, end: number): boolean {
 
 /** Gives every name back what it was, in the same order: without recursion, for JSON may nest. */
 function decodeNames(parsed: unknown): unknown {
-  const open: unknown[] = [parsed];
+  const names = new Map<string, string>();
+  const whole: unknown[] = [parsed];
+  const open: object[] = [whole];
   for (let holder = open.pop(); holder !== undefined; holder = open.pop()) {
-    if (typeof holder !== "object" || holder === null) continue;
-    if (!Array.isArray(holder) && Object.keys(holder).some((name) => name.includes(sign)))
-      renameAll(holder as Record<string, unknown>);
-    for (const value of Object.values(holder)) if (typeof value === "object" && value !== null) open.push(value);
+    for (const [name, value] of Object.entries(holder)) {
+      if (typeof value !== "object" || value === null) continue;
+      const decoded = withDecodedNames(value, names);
+      if (decoded !== value) put(holder, name, decoded);
+      open.push(decoded);
+    }
   }
-  return parsed;
+  return whole[0];
 }
 
-function renameAll(holder: Record<string, unknown>): void {
-  const entries = Object.entries(holder);
-  for (const [name] of entries) delete holder[name];
-  for (const [name, value] of entries) {
-    // Also for the name that assigning would take for the object's prototype.
-    const property = { value, enumerable: true, configurable: true, writable: true };
-    Object.defineProperty(holder, decodeName(name), property);
-  }
+/** The value itself where none of its names is coded. `known` names were decoded before. */
+function withDecodedNames(value: object, known: Map<string, string>): object {
+  if (Array.isArray(value) || !Object.keys(value).some((name) => name.includes(sign))) return value;
+  const decode = (name: string) => {
+    if (!name.includes(sign)) return name;
+    const decoded = known.get(name) ?? decodeName(name);
+    known.set(name, decoded);
+    return decoded;
+  };
+  return Object.fromEntries(Object.entries(value).map(([name, inner]) => [decode(name), inner]));
 }
 
-const [quote, colon, backslash] = [0x22, 0x3a, 0x5c];
+/** Also for the name that assigning would take for the object's prototype. */
+function put(holder: object, name: string, value: object): void {
+  Object.defineProperty(holder, name, { value, enumerable: true, configurable: true, writable: true });
+}
+
+const [quote, colon, backslash, signOf] = [0x22, 0x3a, 0x5c, 0x80];
 
 function isBlank(code: number): boolean {
   return code === 0x20 || code === 0x0a || code === 0x0d || code === 0x09;

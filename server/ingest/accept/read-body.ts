@@ -2,7 +2,7 @@
 import { isUtf8 } from "node:buffer";
 import { limits } from "../../contract/events.ts";
 import { mayBendNumbers, parseEveryDigit, parseExactJson, startOfText, stringifyExact } from "../../json/exact-json.ts";
-import { parseJson } from "../../json/parse-json.ts";
+import { parseJson, TooManyNamesError } from "../../json/parse-json.ts";
 import { ProblemError } from "../../problem.ts";
 import { binaryCloudEvent, cloudEventToUsageEvent, isBinaryMode, isJsonType } from "./cloudevents.ts";
 import type { Fault } from "./event-gate.ts";
@@ -122,6 +122,7 @@ function parseWhole(bytes: Buffer, parse = parseExactJson): unknown {
   try {
     return parse(bytes, startOfText(bytes));
   } catch (error) {
+    if (error instanceof TooManyNamesError) throw new ProblemError("unreadable_body", `in the body ${error.message}`);
     const where = error instanceof SyntaxError ? /at position \d+/.exec(error.message)?.[0] : undefined;
     throw new ProblemError("unreadable_body", `the body is not valid JSON${where ? ` (${where})` : ""}`);
   }

@@ -2,25 +2,29 @@
 
 /** Who asked a question is taken to ask the next one within this. */
 const askedForMs = 5_000;
-/** Who asks after a while sees at least what was taken so long before, or has waited so long for it. */
-const answeredWithinMs = 1_000;
+/** Who asks after a while sees at least what was taken so long before. */
+const seenAfterMs = 1_000;
+/** Nobody waits for longer, so that a question that shows no events is answered within a second too. */
+const longestWaitMs = 500;
 
 export interface AttentionDeps {
   /** How many watch; absent where others may watch that this process does not know of. */
   watchers: (() => number) | undefined;
   /** The age of the oldest event that cannot be queried yet, in ms; 0: all can. */
   lagMs: () => number;
+  /** Whether events are left to become more. Where they wait for anything else, waiting for them brings nothing. */
+  isGathering: () => boolean;
   /** Resolves when all that was taken until now can be queried. */
   allStored: () => Promise<void>;
 }
 
 export interface Attention {
   isWatched(): boolean;
-  /** Somebody asks. Resolves when what was taken a second before can be queried, after a second at the latest. */
+  /** Somebody asks. Resolves when what was taken a second before can be queried, after half a second at the latest. */
   asked(): Promise<void>;
 }
 
-export function createAttention({ watchers, lagMs, allStored }: AttentionDeps): Attention {
+export function createAttention({ watchers, lagMs, isGathering, allStored }: AttentionDeps): Attention {
   let askedAtMs = Number.NEGATIVE_INFINITY;
   /** While what gathered is being stored: those who ask meanwhile wait with the first. */
   let catchingUp: Promise<void> | undefined;
@@ -28,10 +32,10 @@ export function createAttention({ watchers, lagMs, allStored }: AttentionDeps): 
   return {
     isWatched,
     async asked() {
-      const hasGathered = !isWatched() && lagMs() > answeredWithinMs;
+      const hasGathered = !isWatched() && isGathering() && lagMs() > seenAfterMs;
       askedAtMs = performance.now();
       if (hasGathered) {
-        const caughtUp = endedWithin(allStored(), answeredWithinMs).then(() => {
+        const caughtUp = endedWithin(allStored(), longestWaitMs).then(() => {
           if (catchingUp === caughtUp) catchingUp = undefined;
         });
         catchingUp = caughtUp;

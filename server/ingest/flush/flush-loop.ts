@@ -82,6 +82,8 @@ export interface FlushLoop extends ExclusiveStorage {
   whenStored(position: LogPosition): Promise<void>;
   /** What is not settled yet, for the health page: the age of the oldest in ms, 0 when nothing waits. */
   lagMs(): number;
+  /** Whether what waits is left to become more: it is stored at once when somebody waits for it. */
+  isGathering(): boolean;
   /** Settled and total counts since the start. */
   readonly storedEvents: number;
   /** Flushes what is in the log, for at most `graceMs`, then stops. What is left is stored at the next start. */
@@ -108,6 +110,7 @@ export function startFlushLoop(
   let settled = settledBefore;
   let settledBatch = options.settledBatchBefore;
   let storedEvents = 0;
+  let isGathering = false;
   let isStopping = false;
   let waiters: { position: LogPosition; resolve: () => void; reject: (error: Error) => void }[] = [];
   const pending = createPendingGroups(log, options.leftSinceMs, now);
@@ -253,7 +256,9 @@ export function startFlushLoop(
         await wakeUp.next();
         continue;
       }
-      if (!isStopping) await gathering.whenDue();
+      isGathering = !isStopping;
+      if (isGathering) await gathering.whenDue();
+      isGathering = false;
       // Only what fills a batch is stored beside another one: less would make more parts, not more speed.
       if (!fillsBatch(cursor, log.syncedEnd)) await storing;
       const { records, isFull } = await nextRecords(log, cursor);
@@ -278,6 +283,7 @@ export function startFlushLoop(
     },
     watermark: () => new Date(pending.oldestAtMs() === undefined ? now() : (pending.oldestAtMs() as number) - 1),
     lagMs: () => Math.max(0, now() - (pending.oldestAtMs() ?? now())),
+    isGathering: () => isGathering,
     get storedEvents() {
       return storedEvents;
     },

@@ -145,6 +145,7 @@ export async function startIngest(options: IngestOptions): Promise<Ingest> {
   const attention = createAttention({
     watchers: options.watchers,
     lagMs: () => flush.lagMs(),
+    isGathering: () => flush.isGathering(),
     allStored: () => flush.whenStored(log.syncedEnd),
   });
   const sampler = createFreshnessSampler(clickhouse, logger);

@@ -1,6 +1,12 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { ExactNumber, mayBendNumbers, parseExactJson, stringifyExact } from "../../../server/json/exact-json.ts";
+import {
+  ExactNumber,
+  mayBendNumbers,
+  parseEveryDigit,
+  parseExactJson,
+  stringifyExact,
+} from "../../../server/json/exact-json.ts";
 import { parseJson } from "../../../server/json/parse-json.ts";
 
 const parse = (json: string) => parseExactJson(Buffer.from(json));
@@ -101,4 +107,17 @@ test("JSON in is JSON out, to the last digit of every number that a double would
     }),
     { numRuns: 3_000 },
   );
+});
+
+test("a number that stands as a name is refused, however long it is", () => {
+  for (const name of ["12345678901234567", "-12345678901234567.5", "1e-400"])
+    for (const text of [
+      `{"a":1,${name}:1}`,
+      `{"a":1, ${name} : 1}`,
+      `{${name}:1}`,
+      `[{"a":0.12345678901234567,${name}\n:1}]`,
+    ]) {
+      expect(() => parseExactJson(Buffer.from(text)), text).toThrow(SyntaxError);
+      expect(() => parseEveryDigit(Buffer.from(text)), text).toThrow(SyntaxError);
+    }
 });

@@ -2,12 +2,12 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { parseJson, parseWithCodedNames } from "../../../server/json/parse-json.ts";
+import { parseJson, parseWithCodedNames, TooManyNamesError } from "../../../server/json/parse-json.ts";
 
 /** Few characters, so that names share beginnings and one object's name stands where another's did. */
 const name = fc.oneof(
   fc.string({
-    unit: fc.constantFrom("\\", "\n", '"', "\0", "a", "b", "\ue000", "\ue05d", "é", "\ud800"),
+    unit: fc.constantFrom("\\", "\n", '"', "\0", "a", "b", "\x80", "\xfd", "\xc2", "é", "\ud800"),
     maxLength: 3,
   }),
   fc.constantFrom("__proto__", "constructor", "1", "first"),
@@ -103,4 +103,12 @@ test("only parse-json.ts gives JSON.parse a text", () => {
   const standalone = parsing.filter((file) => !file.startsWith("emitter/"));
   // A cursor names nothing: it is an array.
   expect(standalone.sort()).toEqual(["json/parse-json.ts", "lists/cursor.ts"]);
+});
+
+test("a text of very many different escaped names is refused, and one of few that come often is read", () => {
+  const object = (names: string[]) => `{${names.map((name) => `"\\n${name}":1`).join(",")}}`;
+  const many = Array.from({ length: 20_001 }, (_, index) => `${index}`);
+  expect(() => parseWithCodedNames(object(many))).toThrow(TooManyNamesError);
+  const often = `[${Array.from({ length: 30_000 }, () => object(["a", "b"])).join(",")}]`;
+  expect(new Set((parseWithCodedNames(often) as object[]).flatMap(Object.keys))).toEqual(new Set(["\na", "\nb"]));
 });

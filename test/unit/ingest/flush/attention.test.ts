@@ -4,14 +4,16 @@ import { createAttention } from "../../../../server/ingest/flush/attention.ts";
 let lagMs: number;
 let stores: (() => void)[];
 let watching: number;
+let isGathering: boolean;
 let attention: ReturnType<typeof createAttention>;
 
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ["performance", "setTimeout", "clearTimeout"] });
-  [lagMs, stores, watching] = [0, [], 0];
+  [lagMs, stores, watching, isGathering] = [0, [], 0, true];
   attention = createAttention({
     watchers: () => watching,
     lagMs: () => lagMs,
+    isGathering: () => isGathering,
     allStored: () => new Promise((resolve) => stores.push(resolve)),
   });
 });
@@ -36,11 +38,11 @@ test("who asks first after a while waits until what gathered is stored, and who 
   expect(answered.toSorted()).toEqual(["first", "second"]);
 });
 
-test("where storage takes too long nobody waits for longer than a second, and no question adds one that waits", async () => {
+test("where storage takes too long nobody waits for longer than half a second, and no question adds one that waits", async () => {
   lagMs = 4_000;
   const answered: string[] = [];
   ask(answered, "first");
-  await vi.advanceTimersByTimeAsync(1_000);
+  await vi.advanceTimersByTimeAsync(500);
   expect(answered).toEqual(["first"]);
   for (let again = 0; again < 100; again++) ask(answered, `${again}`);
   await vi.advanceTimersByTimeAsync(0);
@@ -64,4 +66,12 @@ test("who has asked is taken to look for some seconds", async () => {
   expect(attention.isWatched()).toBe(true);
   await vi.advanceTimersByTimeAsync(5_000);
   expect(attention.isWatched()).toBe(false);
+});
+
+test("where events wait for storage and not to become more, nobody waits with them", async () => {
+  [lagMs, isGathering] = [4_000, false];
+  const answered: string[] = [];
+  ask(answered, "while storage is away");
+  await vi.advanceTimersByTimeAsync(0);
+  expect([answered, stores.length]).toEqual([["while storage is away"], 0]);
 });
