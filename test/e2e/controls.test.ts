@@ -82,6 +82,8 @@ test.each(pickers)(
       await panel.getByText(text, { exact: true }).first().click();
       expect(await panel.isVisible()).toBe(true);
       await expectWithinWindow(panel);
+      // Figures are dimmed while those of another question are read.
+      await expect.poll(() => page.locator(".transition-opacity.opacity-50").count(), { timeout: 30_000 }).toBe(0);
       await expectAccessible(page);
       await page.keyboard.press("Escape");
       await panel.waitFor({ state: "hidden" });
