@@ -1,5 +1,5 @@
--- How much memory would keep of what live_sessions.sql returns, by organization: its rows, their changes ahead, the intervals of agents
--- and a deadline of each session.
+-- How much memory would keep, at most, of what live_sessions.sql returns, by organization: its rows, their changes ahead, the intervals of agents
+-- and a deadline of each session. Sessions of which nothing runs any more and nothing lies ahead are counted too.
 -- Params: at_ms Int64; levels Array(String); most UInt32, of organizations.
 -- Returns organization, held, partners and resellers: those above it, of whose figures it is a part.
 SELECT
