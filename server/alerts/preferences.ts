@@ -6,7 +6,7 @@ import type {
   NotificationPreferences,
 } from "../contract/notification-preferences.ts";
 import { type RuleKind, ruleKinds, type Severity, severities } from "../contract/rules.ts";
-import { subscribeAgain } from "../delivery/unsubscribe.ts";
+import { isUnsubscribed, subscribeAgain } from "../delivery/unsubscribe.ts";
 import type { Postgres, Queries } from "../postgres/client.ts";
 import { users } from "../postgres/schema/accounts.ts";
 import { digestEntries, notificationPreferences } from "../postgres/schema/alerts.ts";
@@ -42,22 +42,33 @@ export const mailListOf = (userId: string) => `${listStart}${userId}`;
 /** Whose mails about alerts a list is of; undefined for a list of something else. */
 export const userOfMailList = (list: string) => (list.startsWith(listStart) ? list.slice(listStart.length) : undefined);
 
-/** What an `ETag` of them is made of. */
-export const stateOfWishes = ({ choices, digestAt, digestTz }: Wishes): object => ({ choices, digestAt, digestTz });
+/** With what the person's account says. */
+export interface OwnWishes extends Wishes {
+  address: string;
+  /** No mail comes, whatever is chosen. */
+  isUnsubscribed: boolean;
+}
 
-export async function describeWishes(
-  db: Queries,
-  userId: string,
-  wishes: Wishes,
-  nowMs: number,
-): Promise<NotificationPreferences> {
+export async function readOwnWishes(db: Queries, userId: string): Promise<OwnWishes> {
+  const wishes = (await readWishes(db, [userId])).get(userId) ?? standard;
   const [user] = await db.select({ email: users.email }).from(users).where(eq(users.id, userId));
-  const { digestAt: at, digestTz: tz } = wishes;
+  const address = user?.email ?? "";
+  return { ...wishes, address, isUnsubscribed: await isUnsubscribed(db, { list: mailListOf(userId), address }) };
+}
+
+/** What an `ETag` of them is made of. */
+export const stateOfWishes = ({ choices, digestAt, digestTz, isUnsubscribed }: OwnWishes): object => ({
+  ...{ choices, digestAt, digestTz, isUnsubscribed },
+});
+
+export function describeWishes(wishes: OwnWishes, nowMs: number): NotificationPreferences {
+  const { digestAt: at, digestTz: tz, address, isUnsubscribed: unsubscribed } = wishes;
   return {
     choices: ruleKinds.flatMap((kind) => severities.map((severity) => wishFor(wishes, kind, severity))),
     digest: { at, tz },
     next_digest_at: new Date(nextDigestMs({ at, tz }, nowMs)).toISOString(),
-    address: user?.email ?? "",
+    address,
+    unsubscribed,
   };
 }
 
@@ -75,23 +86,23 @@ async function moveWaiting(tx: Queries, { userId, digestAt, digestTz }: Preferen
 
 const rowsPerStatement = 1_000;
 
-/** What waits for a digest comes with the next one as it is now, but for what is not wanted in it any more. */
+/**
+ * What waits for a digest comes with the next one as it is now, but for what is not wanted in it any more. Who unsubscribed is sent
+ * mail again only where they say so, or choose mail where they had none.
+ */
 export async function changeWishes(
   postgres: Postgres,
   { userId, nowMs, check }: { userId: string; nowMs: number; check: (current: unknown) => void },
-  { choices = [], digest }: ChangeNotificationPreferences,
-): Promise<Wishes> {
-  const changed = await postgres.transaction(async (tx) => {
+  { choices = [], digest, unsubscribed }: ChangeNotificationPreferences,
+): Promise<OwnWishes> {
+  return await postgres.transaction(async (tx) => {
     await tx
       .insert(notificationPreferences)
       .values({ userId, ...standard })
       .onConflictDoNothing();
     const isOwn = eq(notificationPreferences.userId, userId);
-    const [before = { userId, ...standard }] = await tx
-      .select()
-      .from(notificationPreferences)
-      .where(isOwn)
-      .for("update");
+    await tx.select().from(notificationPreferences).where(isOwn).for("update");
+    const before = await readOwnWishes(tx, userId);
     check(stateOfWishes(before));
     const after: PreferencesRecord = {
       userId,
@@ -112,11 +123,10 @@ export async function changeWishes(
           .where(
             and(eq(digestEntries.userId, userId), eq(digestEntries.kind, kind), eq(digestEntries.severity, severity)),
           );
-    return after;
+    const mailOf = (wishes: Wishes) => choices.map(({ kind, severity }) => wishFor(wishes, kind, severity).mail);
+    const [had, has] = [mailOf(before), mailOf(after)];
+    if (unsubscribed === false || has.some((mail, index) => had[index] === "never" && mail !== "never"))
+      await subscribeAgain({ db: tx }, { list: mailListOf(userId), address: before.address });
+    return await readOwnWishes(tx, userId);
   });
-  const wantsMail = choices.some(({ mail }) => mail === "at_once" || mail === "digest");
-  const [user] = wantsMail ? await postgres.db.select().from(users).where(eq(users.id, userId)) : [];
-  // Whoever asks for mail again takes back that they wanted none.
-  if (user) await subscribeAgain(postgres, { list: mailListOf(userId), address: user.email });
-  return changed;
 }

@@ -1,5 +1,7 @@
 /** Signing in, the signed-in user, and API keys. */
+
 import { z } from "zod";
+import { dateTimeSchema } from "./date-times.ts";
 import { nodeAddressSchema } from "./nodes.ts";
 
 export const signInSchema = z.strictObject({
@@ -132,7 +134,7 @@ export const createKeySchema = z.strictObject({
     .describe(
       "May the key see prices and revenue? Default: with the scope `admin` what the caller itself may, else no",
     ),
-  expires_at: z.iso.datetime({ offset: true }).optional(),
+  expires_at: dateTimeSchema.optional(),
 });
 export type CreateKey = z.infer<typeof createKeySchema>;
 
@@ -143,8 +145,7 @@ export const rotateKeySchema = z.strictObject({
     .max(30 * 24 * 60 * 60)
     .default(24 * 60 * 60)
     .describe("How long the old key is good beside the new one"),
-  expires_at: z.iso
-    .datetime({ offset: true })
+  expires_at: dateTimeSchema
     .optional()
     .describe("When the new key ends; default: as long from now as the old one was given, or never"),
 });

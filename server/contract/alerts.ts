@@ -1,5 +1,7 @@
 /** Alerts: what rules found, for how long it held, and who has seen to it. */
+
 import { z } from "zod";
+import { dateTimeSchema } from "./date-times.ts";
 import { nodeAddressSchema } from "./nodes.ts";
 import { nextCursorSchema, pageQuery } from "./pages.ts";
 import { ruleKinds, severities } from "./rules.ts";
@@ -48,6 +50,6 @@ export const alertListSchema = z.object({ alerts: z.array(alertSchema), next_cur
 export type AlertList = z.infer<typeof alertListSchema>;
 
 export const snoozeAlertSchema = z.strictObject({
-  until: z.iso.datetime({ offset: true }).describe("No message is sent about it until then; at most a year ahead"),
+  until: dateTimeSchema.describe("No message is sent about it until then; at most a year ahead"),
 });
 export type SnoozeAlert = z.infer<typeof snoozeAlertSchema>;

@@ -1,5 +1,7 @@
 /** The audit: every change of configuration, newest first. */
+
 import { z } from "zod";
+import { dateTimeSchema } from "./date-times.ts";
 import { nodeAddressSchema } from "./nodes.ts";
 
 export const auditQuerySchema = z.strictObject({
@@ -7,8 +9,8 @@ export const auditQuerySchema = z.strictObject({
   action: z.string().max(100).optional().describe("`key.revoked`, or `key` for all that happened to keys"),
   subject: z.string().max(600).optional().describe("A node's address or an id: the history of this one thing"),
   actor: z.string().max(256).optional().describe("An id, an e-mail address or a key's name"),
-  from: z.iso.datetime({ offset: true }).optional(),
-  to: z.iso.datetime({ offset: true }).optional(),
+  from: dateTimeSchema.optional(),
+  to: dateTimeSchema.optional(),
   limit: z.coerce.number().int().min(1).max(1000).default(100),
   cursor: z.coerce.number().int().min(1).optional().describe("`next_cursor` of the page before"),
 });

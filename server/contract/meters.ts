@@ -1,5 +1,7 @@
 /** Meters: those that are built in, and those that users make over their own event types or as formulas. */
+
 import { z } from "zod";
+import { dateTimeSchema } from "./date-times.ts";
 import { nodeAddressSchema } from "./nodes.ts";
 
 export const aggregations = ["count", "sum", "average", "unique", "max", "latest", "level"] as const;
@@ -50,8 +52,7 @@ const definition = {
     .max(1_000)
     .optional()
     .describe("Meters, numbers, + - * / and brackets: `participation_minutes / sessions`"),
-  effective_from: z.iso
-    .datetime({ offset: true })
+  effective_from: dateTimeSchema
     .optional()
     .describe("Questions about a range that ends later are answered by this version; default: every question"),
 };

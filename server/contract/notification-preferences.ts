@@ -34,6 +34,9 @@ export const notificationPreferencesSchema = z.object({
   digest: z.object(digestFields),
   next_digest_at: z.string(),
   address: z.string().describe("Where mail goes"),
+  unsubscribed: z
+    .boolean()
+    .describe("Whether the link in one of these mails was followed: then none comes, whatever is chosen"),
 });
 export type NotificationPreferences = z.infer<typeof notificationPreferencesSchema>;
 
@@ -50,5 +53,6 @@ export const changeNotificationPreferencesSchema = z.strictObject({
     .optional()
     .describe("What is not named stays as it is"),
   digest: z.strictObject(digestFields).optional(),
+  unsubscribed: z.literal(false).optional().describe("Lets mail come again"),
 });
 export type ChangeNotificationPreferences = z.infer<typeof changeNotificationPreferencesSchema>;

@@ -1,6 +1,8 @@
 /** Statements: what a node owes for a billing cycle, frozen when it is closed, and what became of the payment. */
+
 import { z } from "zod";
 import { currencySchema } from "./currencies.ts";
+import { dateTimeSchema } from "./date-times.ts";
 import { nodeAddressSchema } from "./nodes.ts";
 import { pageQuery } from "./pages.ts";
 import { paymentStatuses } from "./payment-status.ts";
@@ -131,7 +133,7 @@ export type StatementList = z.infer<typeof statementListSchema>;
 
 export const setPaymentSchema = z.strictObject({
   status: z.enum(paymentStatuses),
-  at: z.iso.datetime({ offset: true }).optional().describe("When that was so; default: now, never later"),
+  at: dateTimeSchema.optional().describe("When that was so; default: now, never later"),
   reason: z.string().min(1).max(1000).optional(),
   reference: z.string().min(1).max(256).optional(),
 });

@@ -1,5 +1,7 @@
 /** Subscriptions: which plan a node is under, since when, and in which billing cycles. */
+
 import { z } from "zod";
+import { dateTimeSchema } from "./date-times.ts";
 import { nodeAddressSchema } from "./nodes.ts";
 import { overagePolicies } from "./plans.ts";
 import { timeZoneSchema } from "./time-zones.ts";
@@ -8,13 +10,11 @@ import { timeZoneSchema } from "./time-zones.ts";
 export const subscriptionStatuses = ["scheduled", "trial", "active", "expired", "cancelled"] as const;
 export type SubscriptionStatus = (typeof subscriptionStatuses)[number];
 
-const instantSchema = z.iso.datetime({ offset: true });
-
 export const createSubscriptionSchema = z.strictObject({
   node: nodeAddressSchema,
   plan: z.string().max(100),
   version: z.int().min(1).optional().describe("A published one; default: the newest"),
-  starts_at: instantSchema.optional().describe("Counts from the first moment of its day in `tz`; default: now"),
+  starts_at: dateTimeSchema.optional().describe("Counts from the first moment of its day in `tz`; default: now"),
   anchor: z
     .int()
     .min(1)
@@ -24,8 +24,8 @@ export const createSubscriptionSchema = z.strictObject({
       "Day of the month on which cycles begin, the last day where a month is shorter; default: that of the start",
     ),
   tz: timeZoneSchema.default("UTC").describe("IANA zone of the cycles"),
-  trial_ends_at: instantSchema.optional(),
-  expires_at: instantSchema.optional(),
+  trial_ends_at: dateTimeSchema.optional(),
+  expires_at: dateTimeSchema.optional(),
   renews: z.boolean().default(true).describe("Goes on beyond `expires_at`"),
 });
 export type CreateSubscription = z.input<typeof createSubscriptionSchema>;
@@ -36,8 +36,8 @@ export const changeSubscriptionSchema = z.strictObject({
   version: z.int().min(1).optional().describe("A published one; default: the newest of `plan`"),
   at: z.enum(changeTimes).default("now").describe("When another plan, or the cancellation, takes effect"),
   cancel: z.literal(true).optional(),
-  trial_ends_at: instantSchema.nullable().optional(),
-  expires_at: instantSchema.nullable().optional(),
+  trial_ends_at: dateTimeSchema.nullable().optional(),
+  expires_at: dateTimeSchema.nullable().optional(),
   renews: z.boolean().optional(),
 });
 export type ChangeSubscription = z.input<typeof changeSubscriptionSchema>;

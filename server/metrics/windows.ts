@@ -5,6 +5,7 @@
  * short for it has its last day instead, and the next month the anchor again (31 January, 28 February, 31 March). All instants are ms since 1970, UTC.
  */
 import { type CalendarDate, parseDate } from "@internationalized/date";
+import { isStorableInstant, storableInstantMessage } from "../contract/date-times.ts";
 import type { WindowKind } from "../contract/usage.ts";
 import { ZoneClock } from "./zone-clock.ts";
 import {
@@ -35,6 +36,12 @@ export const maxWindows = 20_000;
 
 /** An RFC 3339 instant, a date (its first instant in `tz`) or `now`. Throws InvalidTimeError. */
 export function parseInstant(text: string, tz: string, nowMs: number): number {
+  const ms = readInstant(text, tz, nowMs);
+  if (!isStorableInstant(ms)) throw new InvalidTimeError(`${text} ${storableInstantMessage}`);
+  return ms;
+}
+
+function readInstant(text: string, tz: string, nowMs: number): number {
   if (text === "now") return nowMs;
   if (/^\d{4}-\d{2}-\d{2}$/.test(text)) {
     try {

@@ -1,6 +1,7 @@
 /** The figures of organizations that the list and the overview share, cached between questions. */
 
 import type { UsageSource } from "../billing/measure-span.ts";
+import { meterIdentity } from "../catalog/catalog.ts";
 import type { Meter } from "../catalog/meter.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import { totalsBy } from "../metrics/usage.ts";
@@ -67,7 +68,7 @@ export class OrganizationFigures {
     nowMs: number,
     mustRevalidate: boolean,
   ): Promise<Watermarked<FigureByOrganization>> {
-    const key = JSON.stringify([node, meter.meter, meter.custom?.version, fromMs]);
+    const key = JSON.stringify([node, meterIdentity(meter), fromMs]);
     return await this.#usage.ask(key, String(this.#source.settledBatch()), mustRevalidate, async () => {
       const watermark = this.#source.watermark();
       const span = { node, fromMs, toMs: nowMs };

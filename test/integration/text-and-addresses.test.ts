@@ -182,3 +182,27 @@ test("the time of an event to correct is read as the ingest reads it: a leap sec
   expect((await world.ask("GET", `/v1/events/leap?organization=acme&time=${time}`, { key })).status).toBe(200);
   expect((await voided({ time })).status).toBe(200);
 });
+
+test("an instant that no store can keep is refused by name, in every question and setting that takes one", async () => {
+  const { body: api } = await world.ask("GET", "/openapi.json", { key });
+  const paths = Object.entries(api.paths as Record<string, { get?: { parameters?: { name: string; in: string }[] } }>);
+  const asked = paths.flatMap(([path, { get }]) =>
+    (get?.parameters ?? [])
+      .filter(({ name, in: where }) => where === "query" && ["from", "to", "at", "cycle"].includes(name))
+      .map(({ name }) => ({ path, name })),
+  );
+  expect(asked.length).toBeGreaterThan(15);
+  let named = 0;
+  for (const { path, name } of asked)
+    for (const instant of ["0000-01-01T00:00:00Z", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00"]) {
+      const url = `${path.replace(/\{\w+\}/g, "x")}?${name}=${encodeURIComponent(instant)}`;
+      const { status, body } = await world.ask("GET", url, { key });
+      // Where nothing has the id of the path, or the question lacks something else, that may be said first.
+      expect([url, status]).toEqual([url, expect.toBeOneOf([400, 404])]);
+      if (body.field === name) named++;
+    }
+  expect(named).toBeGreaterThan(30);
+  const expiring = { name: "k", node: "all", scopes: ["read"], expires_at: "9999-12-31T23:59:59-12:00" };
+  const made = await world.ask("POST", "/v1/keys", { key, body: expiring });
+  expect([made.status, made.body.field]).toEqual([400, "expires_at"]);
+});

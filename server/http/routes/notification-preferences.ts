@@ -1,6 +1,12 @@
 /** /v1/me/notification-preferences: what one wants to hear of alerts, and how. */
 import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
-import { changeWishes, describeWishes, readWishes, stateOfWishes, type Wishes } from "../../alerts/preferences.ts";
+import {
+  changeWishes,
+  describeWishes,
+  type OwnWishes,
+  readOwnWishes,
+  stateOfWishes,
+} from "../../alerts/preferences.ts";
 import {
   changeNotificationPreferencesSchema,
   notificationPreferencesSchema,
@@ -33,7 +39,7 @@ const changePreferencesRoute = createRoute({
   tags: ["Account"],
   summary: "Choose what one is notified of, and how",
   description:
-    "Channels are sent what their rules say all the same. Choosing mail takes back that one unsubscribed from it.",
+    "Channels are sent what their rules say all the same. Choosing mail where there was none takes back that one unsubscribed from it.",
   middleware: ofUser,
   request: {
     body: { required: true, content: { "application/json": { schema: changeNotificationPreferencesSchema } } },
@@ -44,13 +50,13 @@ const changePreferencesRoute = createRoute({
 export function notificationPreferencesRoutes({ postgres }: { postgres: Postgres }): OpenAPIHono<HttpEnv> {
   const { db } = postgres;
   const app = createRouter();
-  const described = (userId: string, wishes: Wishes) => describeWishes(db, userId, wishes, Date.now());
+  const described = (wishes: OwnWishes) => describeWishes(wishes, Date.now());
 
   app.openapi(getPreferencesRoute, async (c) => {
     const { id } = c.get("actor");
-    const wishes = (await readWishes(db, [id])).get(id) as Wishes;
+    const wishes = await readOwnWishes(db, id);
     c.header("etag", await entityTag(c, stateOfWishes(wishes)));
-    return c.json(await described(id, wishes), 200);
+    return c.json(await described(wishes), 200);
   });
 
   app.openapi(changePreferencesRoute, async (c) => {
@@ -58,7 +64,7 @@ export function notificationPreferencesRoutes({ postgres }: { postgres: Postgres
     const who = { userId: id, nowMs: Date.now(), check: await ifMatch(c) };
     const wishes = await changeWishes(postgres, who, c.req.valid("json"));
     c.header("etag", await entityTag(c, stateOfWishes(wishes)));
-    return c.json(await described(id, wishes), 200);
+    return c.json(await described(wishes), 200);
   });
   return app;
 }

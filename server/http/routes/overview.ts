@@ -1,6 +1,7 @@
 /** GET /v1/overview: a node's month at one glance. */
 import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
 import { visibleLevels } from "../../billing/price-visibility.ts";
+import { meterIdentity } from "../../catalog/catalog.ts";
 import { nodeStatuses } from "../../contract/nodes.ts";
 import { quotaFilters } from "../../contract/organizations.ts";
 import { type Overview, overviewQuerySchema, overviewSchema } from "../../contract/overview.ts";
@@ -55,7 +56,7 @@ export function overviewRoutes(source: OverviewRoutesDeps): OpenAPIHono<HttpEnv>
     const mustRevalidate = asksToRevalidate(c.req.header("cache-control"));
     const state = await figures.accounts();
     const month = cycleContaining(nowMs, tz, 1);
-    const key = JSON.stringify([node, meter.meter, meter.custom?.version, tz, limit, month.startMs]);
+    const key = JSON.stringify([node, meterIdentity(meter), tz, limit, month.startMs]);
     const stored = `${settledBatch()} ${state.sequence}`;
     const [read, standings] = await Promise.all([
       months.ask(key, stored, mustRevalidate, async () => {

@@ -2,7 +2,7 @@
 import { asc, eq } from "drizzle-orm";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { nextDigestMs } from "../../../server/alerts/digest-time.ts";
-import { changeWishes } from "../../../server/alerts/preferences.ts";
+import { changeWishes, describeWishes, readOwnWishes } from "../../../server/alerts/preferences.ts";
 import { sendDigests } from "../../../server/alerts/send-digests.ts";
 import { whyNotToPerson } from "../../../server/alerts/still-theirs.ts";
 import type { ChangeNotificationPreferences } from "../../../server/contract/notification-preferences.ts";
@@ -162,6 +162,23 @@ test("who lost a role, was switched off or wants no mail any more gets nothing o
     [stays, lost, off, changed, left].map(async ({ email }) => (await sentTo(email)).length),
   );
   expect(sent).toEqual([1, 0, 0, 0, 0]);
+});
+
+test("who unsubscribed sees it, and saving what was chosen before changes nothing of it; choosing mail anew or saying so does", async () => {
+  const { id, email } = await person(seller, choice("digest"));
+  const who = { userId: id, nowMs: world.nowMs, check: () => undefined };
+  const leave = () => unsubscribe(postgres(), source().tree, { list: `notifications ${id}`, address: email });
+  const isAway = async () => describeWishes(await readOwnWishes(postgres().db, id), world.nowMs).unsubscribed;
+  expect(await isAway()).toBe(false);
+  await leave();
+  expect(await isAway()).toBe(true);
+  const { choices } = describeWishes(await readOwnWishes(postgres().db, id), world.nowMs);
+  expect((await changeWishes(postgres(), who, { choices })).isUnsubscribed).toBe(true);
+  expect((await changeWishes(postgres(), who, choice("at_once"))).isUnsubscribed).toBe(true);
+  expect((await changeWishes(postgres(), who, { unsubscribed: false })).isUnsubscribed).toBe(false);
+  await leave();
+  await changeWishes(postgres(), who, choice("never"));
+  expect((await changeWishes(postgres(), who, choice("digest"))).isUnsubscribed).toBe(false);
 });
 
 test("a mail that waited or is resent reaches nobody who lost the role, the account, or the address since it was written", async () => {
