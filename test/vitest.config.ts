@@ -19,7 +19,8 @@ const cluster = [
 export default defineConfig({
   root,
   test: {
-    reporters: ["default", ["json", { outputFile: "dist/test-results.json" }]],
+    reporters: ["default", "json"],
+    outputFile: { json: "dist/test-results.json" },
     projects: [
       {
         root,
