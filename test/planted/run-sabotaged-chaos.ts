@@ -19,12 +19,12 @@ const sabotages: readonly Sabotage[] = [
       {
         file: "server/ingest/log/write-ahead-log.ts",
         right: `    try {
-      await active.datasync();
+      await this.#active.datasync();
     } catch (error) {
-      throw fatal(error);
+      throw this.#fatal(error);
     }
 `,
-        wrong: "    active.datasync().catch(fatal);\n",
+        wrong: "    this.#active.datasync().catch((error) => this.#fatal(error));\n",
       },
     ],
   },

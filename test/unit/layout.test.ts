@@ -156,7 +156,6 @@ const longFunctions: Readonly<Record<string, string>> = {
   "server/ingest/accept/read-event.ts readEvent": "the hot path, read from top to bottom",
   "server/ingest/flush/flush-loop.ts startFlushLoop": "one state in a closure: numbered steps",
   "server/ingest/flush/start-ingest.ts startIngest": "wires, and nothing else",
-  "server/ingest/log/write-ahead-log.ts runLog": "one state in a closure",
   "server/live/live-exchange.ts createLiveExchange": "one state in a closure",
   "server/reports/make-runs.ts createReportMaker": "one state in a closure",
   "server/rollups/derive-levels.ts createLevelMaterializer": "one state in a closure",

@@ -79,221 +79,229 @@ interface Group {
 export async function openWriteAheadLog(options: LogOptions): Promise<WriteAheadLog> {
   const files = options.files ?? directoryFiles(options.directory);
   const { segments, active } = await openSegments(files);
-  return runLog(files, segments, active, { ...options, segmentBytes: options.segmentBytes ?? defaultSegmentBytes });
+  return new GroupCommitLog(files, segments, active, options);
 }
 
-function runLog(
-  files: LogFiles,
-  segments: Segment[],
-  firstFile: LogFile,
-  { maxBytes, segmentBytes, onFatal }: LogOptions & { segmentBytes: number },
-): WriteAheadLog {
-  let active = firstFile;
-  let settled: LogPosition = { segment: segments[0]?.number ?? 1, offset: segmentHeaderBytes };
-  let unsyncedBytes = 0;
-  let pending: Group | undefined;
-  let committing: Group | undefined;
-  let failure: Error | undefined;
-  let closed = false;
-  const listeners = new Set<(end: LogPosition) => void>();
-  const current = () => segments.at(-1) as Segment;
-  const syncedEnd = (): LogPosition => ({ segment: current().number, offset: current().end });
-  // The bytes of synced records that are not settled, kept up to date because every request asks for it.
-  let backlog = segments.reduce((sum, segment) => sum + segment.end - segmentHeaderBytes, 0);
+class GroupCommitLog implements WriteAheadLog {
+  readonly maxBytes: number;
+  readonly #segmentBytes: number;
+  readonly #onFatal: (error: Error) => void;
+  readonly #files: LogFiles;
+  readonly #segments: Segment[];
+  #active: LogFile;
+  #settled: LogPosition;
+  /** The bytes of synced records that are not settled, kept up to date because every request asks for it. */
+  #backlog: number;
+  #unsyncedBytes = 0;
+  #pending: Group | undefined;
+  #committing: Group | undefined;
+  #failure: Error | undefined;
+  #isClosed = false;
+  readonly #listeners = new Set<(end: LogPosition) => void>();
 
-  async function commitGroups(): Promise<void> {
-    while (pending) {
-      const group = pending;
-      pending = undefined;
-      committing = group;
+  constructor(files: LogFiles, segments: Segment[], active: LogFile, options: LogOptions) {
+    this.maxBytes = options.maxBytes;
+    this.#segmentBytes = options.segmentBytes ?? defaultSegmentBytes;
+    this.#onFatal = options.onFatal;
+    this.#files = files;
+    this.#segments = segments;
+    this.#active = active;
+    this.#settled = { segment: segments[0]?.number ?? 1, offset: segmentHeaderBytes };
+    this.#backlog = segments.reduce((sum, segment) => sum + segment.end - segmentHeaderBytes, 0);
+  }
+
+  get backlogBytes(): number {
+    return this.#backlog + this.#unsyncedBytes;
+  }
+
+  get syncedEnd(): LogPosition {
+    const { number, end } = this.#current;
+    return { segment: number, offset: end };
+  }
+
+  get #current(): Segment {
+    return this.#segments.at(-1) as Segment;
+  }
+
+  append(payload: Buffer | Buffer[]): Promise<LogPosition> {
+    const chunks = Array.isArray(payload) ? payload : [payload];
+    const length = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
+    const refusal = this.#refusalOf(length);
+    if (refusal) return Promise.reject(refusal);
+    const isIdle = !this.#pending && !this.#committing;
+    this.#pending ??= newGroup();
+    const group = this.#pending;
+    group.bytes += frameBytes + length;
+    this.#unsyncedBytes += frameBytes + length;
+    const written = new Promise<LogPosition>((resolve, reject) => {
+      group.appends.push({ chunks, length, resolve, reject });
+    });
+    if (isIdle) void this.#commitGroups();
+    return written;
+  }
+
+  #refusalOf(length: number): Error | undefined {
+    if (this.#failure) return this.#failure;
+    if (this.#isClosed) return new LogFailedError("the write-ahead log is closed");
+    if (length === 0 || length > maxPayloadBytes)
+      return new RangeError(`a record has 1 to ${maxPayloadBytes} bytes, not ${length}`);
+    if (this.backlogBytes + frameBytes + length > this.maxBytes)
+      return new LogFullError(`the write-ahead log holds its ${this.maxBytes} bytes`);
+    return undefined;
+  }
+
+  async #commitGroups(): Promise<void> {
+    while (this.#pending) {
+      const group = this.#pending;
+      this.#pending = undefined;
+      this.#committing = group;
       try {
-        await commit(group);
+        await this.#commit(group);
       } catch (error) {
-        rejectAll(group, error);
-        if (failure) return;
+        this.#rejectAll(group, error);
+        if (this.#failure) return;
       }
-      committing = undefined;
+      this.#committing = undefined;
     }
   }
 
-  async function commit(group: Group): Promise<void> {
-    if (current().end >= segmentBytes) await rotate();
-    const segment = current();
-    const start = segment.end;
-    const buffers: Buffer[] = [];
-    for (const append of group.appends) {
-      buffers.push(frameOf(append.length, start, append.chunks), ...append.chunks);
-    }
+  async #commit(group: Group): Promise<void> {
+    if (this.#current.end >= this.#segmentBytes) await this.#rotate();
+    const segment = this.#current;
+    await this.#write(group.appends, segment.end);
     try {
-      await active.write(buffers, start);
+      await this.#active.datasync();
     } catch (error) {
-      if (!isDiskFull(error)) throw fatal(error);
-      try {
-        await active.truncate(start);
-        await active.datasync();
-      } catch (truncateError) {
-        throw fatal(truncateError);
-      }
-      throw new LogFullError("the disk of the write-ahead log is full", { cause: error });
+      throw this.#fatal(error);
     }
-    try {
-      await active.datasync();
-    } catch (error) {
-      throw fatal(error);
-    }
-    let offset = start;
     for (const append of group.appends) {
-      offset += frameBytes + append.length;
-      append.resolve({ segment: segment.number, offset });
+      segment.end += frameBytes + append.length;
+      append.resolve({ segment: segment.number, offset: segment.end });
     }
-    segment.end = offset;
-    unsyncedBytes -= group.bytes;
-    backlog += group.bytes;
+    this.#unsyncedBytes -= group.bytes;
+    this.#backlog += group.bytes;
     group.finish();
-    const end = syncedEnd();
-    for (const listener of listeners) listener(end);
+    const end = this.syncedEnd;
+    for (const listener of this.#listeners) listener(end);
   }
 
-  async function rotate(): Promise<void> {
-    const number = current().number + 1;
-    let next: LogFile;
+  /** All of them or, where the disk is full, nothing: what was written of them is cut off again. */
+  async #write(appends: readonly Append[], start: number): Promise<void> {
+    const buffers = appends.flatMap(({ length, chunks }) => [frameOf(length, start, chunks), ...chunks]);
     try {
-      next = await createSegment(files, number);
+      await this.#active.write(buffers, start);
     } catch (error) {
-      if (!isDiskFull(error)) throw fatal(error);
-      try {
-        if ((await files.list()).includes(segmentName(number))) await files.remove(segmentName(number));
-      } catch (removeError) {
-        throw fatal(removeError);
-      }
-      throw new LogFullError("the disk of the write-ahead log is full", { cause: error });
+      await this.#undoOnFullDisk(error, async () => {
+        await this.#active.truncate(start);
+        await this.#active.datasync();
+      });
     }
-    const previous = active;
-    active = next;
-    segments.push({ number, end: segmentHeaderBytes });
+  }
+
+  async #rotate(): Promise<void> {
+    const number = this.#current.number + 1;
+    const name = segmentName(number);
+    const next = await createSegment(this.#files, number).catch((error: unknown) =>
+      this.#undoOnFullDisk(error, async () => {
+        if ((await this.#files.list()).includes(name)) await this.#files.remove(name);
+      }),
+    );
+    const previous = this.#active;
+    this.#active = next;
+    this.#segments.push({ number, end: segmentHeaderBytes });
     await previous.close();
   }
 
-  function fatal(cause: unknown): Error {
-    failure = new LogFailedError("the write-ahead log cannot be written", { cause });
-    return failure;
+  /** Throws LogFullError once what a full disk left half done is undone; any other error, and one while undoing, is fatal. */
+  async #undoOnFullDisk(cause: unknown, undo: () => Promise<void>): Promise<never> {
+    if (!isDiskFull(cause)) throw this.#fatal(cause);
+    try {
+      await undo();
+    } catch (error) {
+      throw this.#fatal(error);
+    }
+    throw new LogFullError("the disk of the write-ahead log is full", { cause });
+  }
+
+  #fatal(cause: unknown): Error {
+    this.#failure = new LogFailedError("the write-ahead log cannot be written", { cause });
+    return this.#failure;
   }
 
   /**
    * What waits behind a failed group fails with it: a request that was answered "duplicate" because of an append
    * in the failed group must not succeed.
    */
-  function rejectAll(group: Group, cause: unknown): void {
+  #rejectAll(group: Group, cause: unknown): void {
     const error = cause instanceof Error ? cause : new LogFailedError(String(cause));
-    const behind = pending;
-    pending = undefined;
-    committing = undefined;
+    const behind = this.#pending;
+    this.#pending = undefined;
+    this.#committing = undefined;
     for (const failed of behind ? [group, behind] : [group]) {
-      unsyncedBytes -= failed.bytes;
+      this.#unsyncedBytes -= failed.bytes;
       for (const append of failed.appends) append.reject(error);
       failed.fail(error);
     }
-    if (failure) onFatal(failure);
+    if (this.#failure) this.#onFatal(this.#failure);
   }
 
-  return {
-    append(payload) {
-      const chunks = Array.isArray(payload) ? payload : [payload];
-      const length = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
-      if (failure) return Promise.reject(failure);
-      if (closed) return Promise.reject(new LogFailedError("the write-ahead log is closed"));
-      if (length === 0 || length > maxPayloadBytes) {
-        return Promise.reject(new RangeError(`a record has 1 to ${maxPayloadBytes} bytes, not ${length}`));
-      }
-      const bytes = frameBytes + length;
-      if (backlog + unsyncedBytes + bytes > maxBytes) {
-        return Promise.reject(new LogFullError(`the write-ahead log holds its ${maxBytes} bytes`));
-      }
-      const isIdle = !pending && !committing;
-      pending ??= newGroup();
-      const group = pending;
-      group.bytes += bytes;
-      unsyncedBytes += bytes;
-      const written = new Promise<LogPosition>((resolve, reject) => {
-        group.appends.push({
-          chunks,
-          length,
-          resolve,
-          reject,
-        });
-      });
-      if (isIdle) void commitGroups();
-      return written;
-    },
+  async whenSynced(): Promise<void> {
+    if (this.#failure) throw this.#failure;
+    await Promise.all([this.#committing?.done, this.#pending?.done]);
+  }
 
-    async whenSynced() {
-      if (failure) throw failure;
-      await Promise.all([committing?.done, pending?.done]);
-    },
-
-    async *read(from) {
-      const end = syncedEnd();
-      for (const { number } of [...segments]) {
-        if (from && number < from.segment) continue;
-        if (number > end.segment) return;
-        const segment = segments.find((kept) => kept.number === number);
-        if (!segment) throw new RangeError(`${segmentName(number)} was removed while it was read`);
-        const limit = number === end.segment ? end.offset : segment.end;
-        const start = from?.segment === number ? Math.max(from.offset, segmentHeaderBytes) : segmentHeaderBytes;
-        if (start >= limit) continue;
-        const file = await files.open(segmentName(number), "read");
-        try {
-          let readTo = start;
-          for await (const record of readRecords(file, start, limit)) {
-            readTo = record.end;
-            yield { payload: record.payload, end: { segment: number, offset: record.end } };
-          }
-          if (readTo !== limit) throw new LogDamagedError(`${segmentName(number)} is damaged at byte ${readTo}`);
-        } finally {
-          await file.close();
+  async *read(from: LogPosition | null): AsyncGenerator<LogRecord, void, void> {
+    const end = this.syncedEnd;
+    for (const { number } of [...this.#segments]) {
+      if (from && number < from.segment) continue;
+      if (number > end.segment) return;
+      const segment = this.#segments.find((kept) => kept.number === number);
+      if (!segment) throw new RangeError(`${segmentName(number)} was removed while it was read`);
+      const limit = number === end.segment ? end.offset : segment.end;
+      const start = from?.segment === number ? Math.max(from.offset, segmentHeaderBytes) : segmentHeaderBytes;
+      if (start >= limit) continue;
+      const file = await this.#files.open(segmentName(number), "read");
+      try {
+        let readTo = start;
+        for await (const record of readRecords(file, start, limit)) {
+          readTo = record.end;
+          yield { payload: record.payload, end: { segment: number, offset: record.end } };
         }
+        if (readTo !== limit) throw new LogDamagedError(`${segmentName(number)} is damaged at byte ${readTo}`);
+      } finally {
+        await file.close();
       }
-    },
+    }
+  }
 
-    async removeBefore(position) {
-      if (comparePositions(position, syncedEnd()) > 0) {
-        throw new RangeError("only what is in the log can be settled");
-      }
-      if (comparePositions(position, settled) <= 0) return;
-      settled = position;
-      backlog = 0;
-      for (const segment of segments) {
-        if (segment.number < settled.segment) continue;
-        backlog += segment.end - (segment.number === settled.segment ? settled.offset : segmentHeaderBytes);
-      }
-      while (segments.length > 1 && (segments[0] as Segment).number < position.segment) {
-        const segment = segments.shift() as Segment;
-        await files.remove(segmentName(segment.number));
-        // One by one: a crash never leaves a gap between segments, which `open` would have to take for a loss.
-        await files.syncDirectory();
-      }
-    },
+  async removeBefore(position: LogPosition): Promise<void> {
+    if (comparePositions(position, this.syncedEnd) > 0) throw new RangeError("only what is in the log can be settled");
+    if (comparePositions(position, this.#settled) <= 0) return;
+    this.#settled = position;
+    this.#backlog = 0;
+    for (const segment of this.#segments) {
+      if (segment.number < position.segment) continue;
+      this.#backlog += segment.end - (segment.number === position.segment ? position.offset : segmentHeaderBytes);
+    }
+    while (this.#segments.length > 1 && (this.#segments[0] as Segment).number < position.segment) {
+      const segment = this.#segments.shift() as Segment;
+      await this.#files.remove(segmentName(segment.number));
+      // One by one: a crash never leaves a gap between segments, which `open` would have to take for a loss.
+      await this.#files.syncDirectory();
+    }
+  }
 
-    get backlogBytes() {
-      return backlog + unsyncedBytes;
-    },
-    maxBytes,
-    get syncedEnd() {
-      return syncedEnd();
-    },
+  onSynced(listener: (end: LogPosition) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
 
-    onSynced(listener) {
-      listeners.add(listener);
-      return () => listeners.delete(listener);
-    },
-
-    async close() {
-      if (closed) return;
-      closed = true;
-      await Promise.allSettled([committing?.done, pending?.done]);
-      await active.close();
-    },
-  };
+  async close(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    await Promise.allSettled([this.#committing?.done, this.#pending?.done]);
+    await this.#active.close();
+  }
 }
 
 function newGroup(): Group {
