@@ -8,8 +8,8 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Logger } from "pino";
 import { logRefusal } from "../ingest/accept/accept-request.ts";
-import { createPendingGroups } from "../ingest/flush/flush-loop.ts";
 import { type BatchFiles, batchFiles } from "../ingest/flush/seal-batch.ts";
+import { createPendingGroups } from "../ingest/flush/unsettled.ts";
 import { type LogPosition, openWriteAheadLog, type WriteAheadLog } from "../ingest/log/write-ahead-log.ts";
 import { parseSent, renderSent, type SentEvents } from "./route-events.ts";
 

@@ -115,7 +115,7 @@ function changingStore(ingest: Ingest | undefined, cluster: RunningCluster | und
     ...{ log, materializer, sequence },
     flush: {
       exclusive: cluster.flush.exclusive,
-      whenStored: flush.whenStored,
+      whenStored: (position) => flush.whenStored(position),
       watermark: cluster.watermark,
       get settledBatch() {
         return cluster.settledBatch();

@@ -154,7 +154,6 @@ const longFunctions: Readonly<Record<string, string>> = {
   "server/clickhouse/client.ts connectClickHouse": "one state in a closure",
   "server/ingest/accept/accept-events.ts decideEvents": "the hot loop, whose steps share one decision",
   "server/ingest/accept/read-event.ts readEvent": "the hot path, read from top to bottom",
-  "server/ingest/flush/flush-loop.ts startFlushLoop": "one state in a closure: numbered steps",
   "server/ingest/flush/start-ingest.ts startIngest": "wires, and nothing else",
   "server/live/live-exchange.ts createLiveExchange": "one state in a closure",
   "server/reports/make-runs.ts createReportMaker": "one state in a closure",

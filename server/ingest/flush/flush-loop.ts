@@ -11,10 +11,12 @@
 import type { Logger } from "pino";
 import type { ClickHouse } from "../../clickhouse/client.ts";
 import type { LevelMaterializer } from "../../rollups/derive-levels.ts";
-import type { ExclusiveStorage } from "../../rollups/exclusive-storage.ts";
+import type { ExclusiveResult, ExclusiveStorage } from "../../rollups/exclusive-storage.ts";
 import type { Sequence } from "../log/sequence.ts";
 import { comparePositions, type LogPosition, type LogRecord, type WriteAheadLog } from "../log/write-ahead-log.ts";
+import { createExclusiveTurns } from "./exclusive-turns.ts";
 import { createGathering } from "./gathering.ts";
+import { bytesBetween, fillsBatch, isAllRead, maxBatchBytes, readNextPiece, readPiece } from "./log-pieces.ts";
 import {
   type BatchFiles,
   type FindStored,
@@ -24,10 +26,9 @@ import {
   sealBatch,
 } from "./seal-batch.ts";
 import { createSignal } from "./signal.ts";
-import { storeBatch, untilDone } from "./store-batch.ts";
+import { type StoreContext, storeBatch, untilDone } from "./store-batch.ts";
+import { createPendingGroups, createSettledWaiters } from "./unsettled.ts";
 
-/** A batch is closed at this many bytes of records, which bounds the memory of a flush and stays one block of ClickHouse. */
-const maxBatchBytes = 12 * 1024 * 1024;
 /** So many bytes of records are few: some two hundred events. */
 const fewBytes = 64 * 1024;
 /** Full batches in ClickHouse at once. A third gains nothing on two cores and costs its rows' memory. */
@@ -47,7 +48,7 @@ interface StoredBatch {
   receipts: SealedBatch["receipts"];
 }
 
-/** Told how long batches spend in each stage, retries included, and what was in them. */
+/** Observes how long batches spend in each stage, retries included, and what was in them. */
 export interface FlushObserver {
   flushStageEnded(stage: "seal" | "store" | "derive" | "settle", seconds: number): void;
   batchSealed(batch: { events: number; duplicates: number; conflicts: number; quarantined: number }): void;
@@ -96,119 +97,105 @@ export function startFlushLoop(
   settledBefore: LogPosition | null,
   left: readonly Manifest[],
 ): FlushLoop {
-  const { log, files, logger, observer } = options;
-  const { now = Date.now, isWatched = () => true } = options;
-  const abort = new AbortController();
-  const store = {
-    clickhouse: options.clickhouse,
-    files,
-    sequence: options.sequence,
-    log: logger,
-    signal: abort.signal,
-  };
+  return new RunningFlushLoop(options, settledBefore, left);
+}
 
-  let settled = settledBefore;
-  let settledBatch = options.settledBatchBefore;
-  let storedEvents = 0;
-  let isGathering = false;
-  let isStopping = false;
-  let waiters: { position: LogPosition; resolve: () => void; reject: (error: Error) => void }[] = [];
-  const pending = createPendingGroups(log, options.leftSinceMs, now);
-  const wakeUp = createSignal();
-  const hurry = createSignal();
-  const stopListening = log.onSynced(wakeUp.set);
-  abort.signal.addEventListener("abort", wakeUp.set);
-  abort.signal.addEventListener("abort", hurry.set);
-
-  async function timed<Result>(stage: Parameters<FlushObserver["flushStageEnded"]>[0], work: Promise<Result>) {
-    const startedAtMs = performance.now();
-    const result = await work;
-    observer?.flushStageEnded(stage, (performance.now() - startedAtMs) / 1000);
-    return result;
-  }
-
-  /** What was derived together is settled together, in the order of the log. */
-  async function settle(group: readonly StoredBatch[], touched: ReadonlySet<string>): Promise<void> {
-    const last = group.at(-1);
-    if (!last) return;
-    const { to } = last.manifest;
-    await untilDone(store, "settling", () => {
-      const sequence = options.sequence.next();
-      const unfinishedSince = options.materializer.unfinishedSince() ?? sequence;
-      return files.writeProgress({ settled: to, sequence, unfinishedSince });
-    });
-    for (const { manifest, events, receipts } of group) {
-      await files.removeManifest(manifest.batch).catch((error: NodeJS.ErrnoException) => {
-        if (error.code !== "ENOENT") logger.warn({ err: error }, "a settled manifest could not be removed");
-      });
-      settledBatch = Math.max(manifest.batch, ...manifest.parts.map((part) => part.batch));
-      storedEvents += events;
-      observer?.batchSettled(receipts, now());
-    }
-    settled = to;
-    pending.settledThrough(to);
-    options.onSettled(to);
-    await log.removeBefore(to);
-    const due = waiters.filter((waiter) => comparePositions(waiter.position, to) <= 0);
-    waiters = waiters.filter((waiter) => comparePositions(waiter.position, to) > 0);
-    for (const waiter of due) waiter.resolve();
-    options.announce(new Set(group.flatMap(({ organizations }) => [...organizations])), touched);
-  }
-
+class RunningFlushLoop implements FlushLoop {
+  readonly #options: FlushOptions;
+  readonly #now: () => number;
+  readonly #store: StoreContext;
+  readonly #pending: ReturnType<typeof createPendingGroups>;
+  readonly #waiters = createSettledWaiters();
+  readonly #turns = createExclusiveTurns();
+  readonly #abort = new AbortController();
+  readonly #wakeUp = createSignal();
+  readonly #hurry = createSignal();
+  readonly #stopListening: () => void;
+  readonly #finished: Promise<void>;
+  #settled: LogPosition | null;
+  #settledBatch: number;
+  #storedEvents = 0;
+  #isGathering = false;
+  #isStopping = false;
+  readonly #inFlight = new Set<Promise<void>>();
+  /** Ends when every batch of `#inFlight` is stored and handed on; rejects when one cannot be. */
+  #storing: Promise<void> = Promise.resolve();
   /** Batches that wait for their derivation. Far behind, many are derived at once: a session they share is derived once. */
-  let derivable: StoredBatch[] = [];
-  let deriving: Promise<void> | undefined;
-  async function deriveAll(): Promise<void> {
-    while (derivable.length > 0) {
-      const group = derivable;
-      derivable = [];
-      const batches = group.flatMap(({ manifest }) => manifest.parts.map((part) => part.batch));
-      const derive = () =>
-        options.materializer.deriveEvents({ batches, lines: group.flatMap(({ lines }) => lines) }, now());
-      const touched =
-        batches.length > 0
-          ? (await timed("derive", untilDone(store, "deriving levels", derive))).touchedNodes
-          : new Set<string>();
-      await timed("settle", settle(group, touched));
+  #derivable: StoredBatch[] = [];
+  #deriving: Promise<void> | undefined;
+
+  constructor(options: FlushOptions, settledBefore: LogPosition | null, left: readonly Manifest[]) {
+    const { log, clickhouse, files, sequence, logger, now = Date.now } = options;
+    this.#options = options;
+    this.#now = now;
+    this.#store = { clickhouse, files, sequence, log: logger, signal: this.#abort.signal };
+    this.#settled = settledBefore;
+    this.#settledBatch = options.settledBatchBefore;
+    this.#pending = createPendingGroups(log, options.leftSinceMs, now);
+    this.#stopListening = log.onSynced(this.#wakeUp.set);
+    this.#abort.signal.addEventListener("abort", this.#wakeUp.set);
+    this.#abort.signal.addEventListener("abort", this.#hurry.set);
+    this.#finished = this.#run(left).catch((error: unknown) => {
+      if (!this.#abort.signal.aborted) logger.fatal({ err: error }, "the flush loop ended");
+    });
+  }
+
+  async #run(left: readonly Manifest[]): Promise<void> {
+    let cursor = await this.#storeLeft(left);
+    const { log, isWatched = () => true } = this.#options;
+    const isAwaited = () => this.#isStopping || !this.#waiters.isEmpty() || !this.#turns.isEmpty();
+    const isUrgent = () => isWatched() || isAwaited() || fillsBatch(cursor, log.syncedEnd);
+    const areFew = () => bytesBetween(cursor, log.syncedEnd) <= fewBytes;
+    const gathering = createGathering({ isUrgent, areFew, hurry: this.#hurry, abort: this.#abort.signal });
+    while (!this.#abort.signal.aborted) {
+      this.#wakeUp.clear();
+      await this.#runExclusive();
+      if (await isAllRead(log, cursor)) {
+        await this.#storing;
+        if (this.#isStopping) return;
+        await this.#wakeUp.next();
+        continue;
+      }
+      this.#isGathering = !this.#isStopping;
+      if (this.#isGathering) await gathering.whenDue();
+      this.#isGathering = false;
+      // Only what fills a batch is stored beside another one: less would make more parts, not more speed.
+      if (!fillsBatch(cursor, log.syncedEnd)) await this.#storing;
+      const { records, isFull } = await readNextPiece(log, cursor);
+      gathering.begun(isFull);
+      const sealed = await this.#timed("seal", this.#seal(records, cursor));
+      cursor = sealed.manifest.to;
+      await this.#storeSoon(sealed, false);
     }
   }
-  async function deriveSoon({ manifest, organizations, rows, receipts }: SealedBatch): Promise<void> {
-    const isFull = () => derivable.length >= maxDerivableBatches || bytesOf(derivable) >= maxDerivableBytes;
-    while (deriving && isFull()) await deriving;
-    const lines = manifest.parts.flatMap((part) => rows.bytes(part.from, part.to));
-    const bytes = lines.reduce((sum, { length }) => sum + length, 0);
-    derivable.push({ manifest, organizations, lines, bytes, events: rows.length, receipts });
-    deriving ??= deriveAll().finally(() => {
-      deriving = undefined;
-    });
-    deriving.catch(() => undefined);
+
+  /** Stores what an earlier process sealed. Answers the position where sealing goes on. */
+  async #storeLeft(left: readonly Manifest[]): Promise<LogPosition | null> {
+    const { log, files, logger } = this.#options;
+    let cursor = this.#settled;
+    for (const manifest of left) {
+      if (this.#settled && comparePositions(manifest.to, this.#settled) <= 0) {
+        await files.removeManifest(manifest.batch);
+        continue;
+      }
+      const sealed = readBatch(await readPiece(log, manifest.from, manifest.to), manifest);
+      const about = { batch: manifest.batch, events: sealed.rows.length };
+      logger.info(about, "storing a batch that an earlier process sealed");
+      await this.#storeSoon(sealed, true);
+      cursor = manifest.to;
+    }
+    return cursor;
   }
 
-  const inFlight = new Set<Promise<void>>();
-  /** Ends when every batch of `inFlight` is stored and handed on; rejects when one cannot be. */
-  let storing: Promise<void> = Promise.resolve();
-  async function storeSoon(sealed: SealedBatch, isInDoubt: boolean): Promise<void> {
-    while (inFlight.size >= maxStoringBatches) await Promise.race(inFlight);
-    const stored = timed("store", storeBatch(store, sealed, isInDoubt));
-    const inOrder: Promise<void> = Promise.all([storing, stored])
-      .then(() => deriveSoon(sealed))
-      .finally(() => inFlight.delete(inOrder));
-    inFlight.add(inOrder);
-    storing = inOrder;
-    // Who awaits it next sees the rejection; the loop must look for it even when nothing new arrives.
-    inOrder.catch(wakeUp.set);
-  }
-
-  async function seal(records: LogRecord[], from: LogPosition | null): Promise<SealedBatch> {
+  async #seal(records: LogRecord[], from: LogPosition | null): Promise<SealedBatch> {
+    const { files, sequence, observer } = this.#options;
     const findStored: FindStored = async (events) => {
       // What is being stored cannot be found yet.
-      await storing;
-      return await options.findStored(events);
+      await this.#storing;
+      return await this.#options.findStored(events);
     };
-    const sealed = await untilDone(store, "sealing", () =>
-      sealBatch(records, from, options.sequence.next(), findStored),
-    );
-    await untilDone(store, "sealing", () => files.writeManifest(sealed.manifest));
+    const sealed = await untilDone(this.#store, "sealing", () => sealBatch(records, from, sequence.next(), findStored));
+    await untilDone(this.#store, "sealing", () => files.writeManifest(sealed.manifest));
     observer?.batchSealed({
       events: sealed.rows.length,
       duplicates: sealed.manifest.duplicates.length,
@@ -218,166 +205,149 @@ export function startFlushLoop(
     return sealed;
   }
 
-  let works: { run: () => Promise<void>; abandon: () => void }[] = [];
-  async function runExclusive(): Promise<void> {
-    while (works.length > 0 && !abort.signal.aborted) {
-      await storing;
-      await deriving;
-      await works.shift()?.run();
+  async #storeSoon(sealed: SealedBatch, isInDoubt: boolean): Promise<void> {
+    while (this.#inFlight.size >= maxStoringBatches) await Promise.race(this.#inFlight);
+    const stored = this.#timed("store", storeBatch(this.#store, sealed, isInDoubt));
+    const inOrder: Promise<void> = Promise.all([this.#storing, stored])
+      .then(() => this.#deriveSoon(sealed))
+      .finally(() => this.#inFlight.delete(inOrder));
+    this.#inFlight.add(inOrder);
+    this.#storing = inOrder;
+    // Who awaits it next sees the rejection; the loop must look for it even when nothing new arrives.
+    inOrder.catch(this.#wakeUp.set);
+  }
+
+  async #deriveSoon({ manifest, organizations, rows, receipts }: SealedBatch): Promise<void> {
+    const isFull = () => this.#derivable.length >= maxDerivableBatches || bytesOf(this.#derivable) >= maxDerivableBytes;
+    while (this.#deriving && isFull()) await this.#deriving;
+    const lines = manifest.parts.flatMap((part) => rows.bytes(part.from, part.to));
+    const bytes = lines.reduce((sum, { length }) => sum + length, 0);
+    this.#derivable.push({ manifest, organizations, lines, bytes, events: rows.length, receipts });
+    this.#deriving ??= this.#deriveAll().finally(() => {
+      this.#deriving = undefined;
+    });
+    this.#deriving.catch(() => undefined);
+  }
+
+  async #deriveAll(): Promise<void> {
+    while (this.#derivable.length > 0) {
+      const group = this.#derivable;
+      this.#derivable = [];
+      const batches = group.flatMap(({ manifest }) => manifest.parts.map((part) => part.batch));
+      const stored = { batches, lines: group.flatMap(({ lines }) => lines) };
+      const derive = () => this.#options.materializer.deriveEvents(stored, this.#now());
+      const touched =
+        batches.length > 0
+          ? (await this.#timed("derive", untilDone(this.#store, "deriving levels", derive))).touchedNodes
+          : new Set<string>();
+      await this.#timed("settle", this.#settle(group, touched));
     }
   }
 
-  async function run(): Promise<void> {
-    let cursor = settled;
-    for (const manifest of left) {
-      if (settled && comparePositions(manifest.to, settled) <= 0) {
-        await files.removeManifest(manifest.batch);
-        continue;
-      }
-      const records = await readRecords(log, manifest.from, manifest.to);
-      const sealed = readBatch(records, manifest);
-      logger.info(
-        { batch: manifest.batch, events: sealed.rows.length },
-        "storing a batch that an earlier process sealed",
-      );
-      await storeSoon(sealed, true);
-      cursor = manifest.to;
+  /** What was derived together is settled together, in the order of the log. */
+  async #settle(group: readonly StoredBatch[], touched: ReadonlySet<string>): Promise<void> {
+    const last = group.at(-1);
+    if (!last) return;
+    const { log, files, materializer, observer } = this.#options;
+    const { to } = last.manifest;
+    await untilDone(this.#store, "settling", () => {
+      const sequence = this.#options.sequence.next();
+      return files.writeProgress({
+        settled: to,
+        sequence,
+        unfinishedSince: materializer.unfinishedSince() ?? sequence,
+      });
+    });
+    for (const { manifest, events, receipts } of group) {
+      await this.#removeManifest(manifest.batch);
+      this.#settledBatch = Math.max(manifest.batch, ...manifest.parts.map((part) => part.batch));
+      this.#storedEvents += events;
+      observer?.batchSettled(receipts, this.#now());
     }
-    const isUrgent = () =>
-      isWatched() || isStopping || waiters.length > 0 || works.length > 0 || fillsBatch(cursor, log.syncedEnd);
-    const areFew = () => bytesBetween(cursor, log.syncedEnd) <= fewBytes;
-    const gathering = createGathering({ isUrgent, areFew, hurry, abort: abort.signal });
-    while (!abort.signal.aborted) {
-      wakeUp.clear();
-      await runExclusive();
-      if (await isAllRead(log, cursor)) {
-        await storing;
-        if (isStopping) return;
-        await wakeUp.next();
-        continue;
-      }
-      isGathering = !isStopping;
-      if (isGathering) await gathering.whenDue();
-      isGathering = false;
-      // Only what fills a batch is stored beside another one: less would make more parts, not more speed.
-      if (!fillsBatch(cursor, log.syncedEnd)) await storing;
-      const { records, isFull } = await nextRecords(log, cursor);
-      gathering.begun(isFull);
-      const sealed = await timed("seal", seal(records, cursor));
-      cursor = sealed.manifest.to;
-      await storeSoon(sealed, false);
+    this.#settled = to;
+    this.#pending.settledThrough(to);
+    this.#options.onSettled(to);
+    await log.removeBefore(to);
+    this.#waiters.settledThrough(to);
+    this.#options.announce(new Set(group.flatMap(({ organizations }) => [...organizations])), touched);
+  }
+
+  async #removeManifest(batch: number): Promise<void> {
+    await this.#options.files.removeManifest(batch).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== "ENOENT") this.#options.logger.warn({ err: error }, "a settled manifest could not be removed");
+    });
+  }
+
+  async #timed<Result>(stage: Parameters<FlushObserver["flushStageEnded"]>[0], work: Promise<Result>) {
+    const startedAtMs = performance.now();
+    const result = await work;
+    this.#options.observer?.flushStageEnded(stage, (performance.now() - startedAtMs) / 1000);
+    return result;
+  }
+
+  async #runExclusive(): Promise<void> {
+    while (!this.#turns.isEmpty() && !this.#abort.signal.aborted) {
+      await this.#storing;
+      await this.#deriving;
+      await this.#turns.runNext();
     }
   }
 
-  const finished = run().catch((error: unknown) => {
-    if (!abort.signal.aborted) logger.fatal({ err: error }, "the flush loop ended");
-  });
+  exclusive(work: () => Promise<ExclusiveResult>): Promise<void> {
+    if (this.#isStopping) return Promise.reject(stoppingError());
+    const done = this.#turns.add(async () => {
+      const { batch, organizations, levels } = await work();
+      this.#settledBatch = Math.max(this.#settledBatch, batch);
+      this.#options.announce(organizations, levels);
+    });
+    this.#hurry.set();
+    this.#wakeUp.set();
+    return done;
+  }
 
-  return {
-    whenStored(position) {
-      if (settled && comparePositions(position, settled) <= 0) return Promise.resolve();
-      return new Promise((resolve, reject) => {
-        waiters.push({ position, resolve, reject });
-        hurry.set();
-      });
-    },
-    watermark: () => new Date(pending.oldestAtMs() === undefined ? now() : (pending.oldestAtMs() as number) - 1),
-    lagMs: () => Math.max(0, now() - (pending.oldestAtMs() ?? now())),
-    isGathering: () => isGathering,
-    get storedEvents() {
-      return storedEvents;
-    },
-    get settledBatch() {
-      return settledBatch;
-    },
-    exclusive(work) {
-      if (isStopping) return Promise.reject(new Error("the service is stopping"));
-      return new Promise((resolve, reject) => {
-        const run = () =>
-          work().then(({ batch, organizations, levels }) => {
-            settledBatch = Math.max(settledBatch, batch);
-            options.announce(organizations, levels);
-            resolve();
-          }, reject);
-        works.push({ run, abandon: () => reject(new Error("the service is stopping")) });
-        hurry.set();
-        wakeUp.set();
-      });
-    },
-    async stop(graceMs) {
-      isStopping = true;
-      hurry.set();
-      wakeUp.set();
-      const timer = setTimeout(() => abort.abort(), graceMs);
-      await finished;
-      await deriving?.catch(() => undefined);
-      clearTimeout(timer);
-      abort.abort();
-      stopListening();
-      pending.close();
-      for (const { abandon } of works) abandon();
-      works = [];
-      for (const waiter of waiters) waiter.reject(new Error("the service is stopping"));
-    },
-  };
+  whenStored(position: LogPosition): Promise<void> {
+    if (this.#settled && comparePositions(position, this.#settled) <= 0) return Promise.resolve();
+    const stored = this.#waiters.wait(position);
+    this.#hurry.set();
+    return stored;
+  }
+
+  watermark(): Date {
+    const oldestAtMs = this.#pending.oldestAtMs();
+    return new Date(oldestAtMs === undefined ? this.#now() : oldestAtMs - 1);
+  }
+
+  lagMs(): number {
+    return Math.max(0, this.#now() - (this.#pending.oldestAtMs() ?? this.#now()));
+  }
+
+  isGathering(): boolean {
+    return this.#isGathering;
+  }
+
+  get storedEvents(): number {
+    return this.#storedEvents;
+  }
+
+  get settledBatch(): number {
+    return this.#settledBatch;
+  }
+
+  async stop(graceMs: number): Promise<void> {
+    this.#isStopping = true;
+    this.#hurry.set();
+    this.#wakeUp.set();
+    const timer = setTimeout(() => this.#abort.abort(), graceMs);
+    await this.#finished;
+    await this.#deriving?.catch(() => undefined);
+    clearTimeout(timer);
+    this.#abort.abort();
+    this.#stopListening();
+    this.#pending.close();
+    this.#turns.rejectAll(stoppingError());
+    this.#waiters.rejectAll(stoppingError());
+  }
 }
 
+const stoppingError = () => new Error("the service is stopping");
 const bytesOf = (batches: readonly StoredBatch[]) => batches.reduce((sum, { bytes }) => sum + bytes, 0);
-
-/** Whether a whole batch waits between two positions; between segments it does, or soon will. */
-function fillsBatch(from: LogPosition | null, to: LogPosition): boolean {
-  return bytesBetween(from, to) >= maxBatchBytes;
-}
-
-/** Infinite where a segment ends between them. */
-function bytesBetween(from: LogPosition | null, to: LogPosition): number {
-  return from?.segment === to.segment ? to.offset - from.offset : Number.POSITIVE_INFINITY;
-}
-
-async function readRecords(log: WriteAheadLog, from: LogPosition | null, to: LogPosition): Promise<LogRecord[]> {
-  const records: LogRecord[] = [];
-  for await (const record of log.read(from)) {
-    if (comparePositions(record.end, to) > 0) break;
-    records.push(record);
-  }
-  return records;
-}
-
-async function isAllRead(log: WriteAheadLog, from: LogPosition | null): Promise<boolean> {
-  for await (const _ of log.read(from)) return false;
-  return true;
-}
-
-async function nextRecords(log: WriteAheadLog, from: LogPosition | null) {
-  const records: LogRecord[] = [];
-  let bytes = 0;
-  for await (const record of log.read(from)) {
-    records.push(record);
-    bytes += record.payload.length;
-    if (bytes >= maxBatchBytes) break;
-  }
-  return { records, isFull: bytes >= maxBatchBytes };
-}
-
-/**
- * When the groups of the log that are not settled were synced, which is before their requests were answered. Groups
- * within `mergeMs` are remembered as one, so that a backlog of hours stays small.
- */
-export function createPendingGroups(log: WriteAheadLog, leftSinceMs: number | undefined, now: () => number) {
-  const mergeMs = 20;
-  let groups: { end: LogPosition; atMs: number }[] = [];
-  if (leftSinceMs !== undefined) groups.push({ end: log.syncedEnd, atMs: leftSinceMs });
-  const stop = log.onSynced((end) => {
-    const last = groups.at(-1);
-    const atMs = now();
-    if (last && atMs - last.atMs < mergeMs) last.end = end;
-    else groups.push({ end, atMs });
-  });
-  return {
-    oldestAtMs: () => groups[0]?.atMs,
-    settledThrough(position: LogPosition) {
-      groups = groups.filter((group) => comparePositions(group.end, position) > 0);
-    },
-    close: stop,
-  };
-}
