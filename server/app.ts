@@ -93,6 +93,8 @@ export interface AppDeps {
   mailer: Mailer | undefined;
   /** Default: this process counts alone. */
   mailLimits?: MailLimits | undefined;
+  /** What schedules send is put where the operator keeps it, too. */
+  hasReportsBucket?: boolean | undefined;
   /** Absent without an identity provider. */
   oidc: Oidc | undefined;
   /** Where people reach the dashboard, without a slash at its end. */
@@ -215,7 +217,7 @@ function mountApi(app: OpenAPIHono<HttpEnv>, deps: AppDeps): void {
     deps.reportMaker?.tick().catch((err: unknown) => log.warn({ err }, "report runs could not be claimed"));
   };
   app.route("/", reportRunsRoutes({ source: reportSource, wake }));
-  app.route("/", schedulesRoutes({ postgres, tree, mailLimits: deps.mailLimits }));
+  app.route("/", schedulesRoutes({ postgres, tree, mailLimits: deps.mailLimits, hasBucket: deps.hasReportsBucket }));
   app.route("/", subscriptionsRoutes({ postgres, tree }));
   app.route("/", statementsRoutes({ postgres, tree, clickhouse }));
   app.route("/", rulesRoutes({ clickhouse, postgres, tree, meterOf, watermark }));

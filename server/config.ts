@@ -7,6 +7,7 @@ import { secretKey } from "./billing/statements/verify-message.ts";
 import { nothingAllowed, type OutgoingAllow, parseOutgoingAllow } from "./delivery/outgoing-allow.ts";
 import type { SmsSettings } from "./delivery/send-sms.ts";
 import type { OidcSettings } from "./identity/oidc.ts";
+import type { BucketSettings } from "./reports/bucket.ts";
 
 export const roles = ["ingest", "api", "worker"] as const;
 export type Role = (typeof roles)[number];
@@ -51,6 +52,18 @@ const environmentSchema = z.object({
     .transform((list): ReadonlySet<Role> => new Set(list))
     .default(new Set(roles)),
   TIDEMARK_REPORTS_MAX_BYTES: wholeNumber(1024 * 1024, Number.MAX_SAFE_INTEGER).default(10 * 1024 * 1024 * 1024),
+  TIDEMARK_REPORTS_BUCKET: z
+    .string()
+    .regex(
+      /^(?:\/.*|s3:\/\/[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](?:\/.*)?)$/,
+      "must be an absolute path or s3://bucket/prefix",
+    )
+    .optional(),
+  AWS_ENDPOINT_URL: z.string().optional(),
+  AWS_REGION: z.string().min(1).default("us-east-1"),
+  AWS_ACCESS_KEY_ID: z.string().min(1).optional(),
+  AWS_SECRET_ACCESS_KEY: z.string().min(1).optional(),
+  AWS_SESSION_TOKEN: z.string().min(1).optional(),
   TIDEMARK_WAL_MAX_BYTES: wholeNumber(16 * 1024 * 1024, Number.MAX_SAFE_INTEGER).default(4 * 1024 * 1024 * 1024),
   TIDEMARK_EVENTS_PER_SECOND: wholeNumber(1, 100_000_000).default(200_000),
   TIDEMARK_NODE_URL: url("http:", "https:").optional(),
@@ -124,6 +137,7 @@ export const secretSettings: readonly string[] = [
   "TIDEMARK_SMTP_URL",
   "TIDEMARK_PAYMENT_SECRETS",
   "TIDEMARK_OIDC_CLIENT_SECRET",
+  "AWS_SECRET_ACCESS_KEY",
 ];
 
 export interface Config {
@@ -140,6 +154,8 @@ export interface Config {
   roles: ReadonlySet<Role>;
   /** What the report files of one tenant may come to. */
   reportsMaxBytes: number;
+  /** Where what schedules send is put, too; absent without such a place. */
+  reportsBucket: BucketSettings | undefined;
   walMaxBytes: number;
   /** What one API key may send on average. */
   eventsPerSecond: number;
@@ -215,6 +231,7 @@ export function loadConfig(environment: Record<string, string | undefined>): Con
     redisUrl: withPassword(settings.REDIS_URL, settings.REDIS_PASSWORD),
     roles: settings.TIDEMARK_ROLES,
     reportsMaxBytes: settings.TIDEMARK_REPORTS_MAX_BYTES,
+    reportsBucket: bucketOf(settings),
     walMaxBytes: settings.TIDEMARK_WAL_MAX_BYTES,
     eventsPerSecond: settings.TIDEMARK_EVENTS_PER_SECOND,
     node: settings.TIDEMARK_NODE,
@@ -284,9 +301,39 @@ function faultsOfOidc(given: Readonly<Record<string, string>>): string[] {
   return [`${absent.join(" and ")} must be set too: an identity provider needs all three`];
 }
 
+type Settings = z.output<typeof environmentSchema>;
+
+function bucketOf(settings: Settings): BucketSettings | undefined {
+  const place = settings.TIDEMARK_REPORTS_BUCKET;
+  if (place === undefined) return undefined;
+  const [, bucket, path = ""] = /^s3:\/\/([^/]+)\/*(.*)$/.exec(place) ?? [];
+  if (bucket === undefined) return { kind: "folder", path: resolve(place) };
+  const prefix = path.replace(/\/*$/, "");
+  const token = settings.AWS_SESSION_TOKEN;
+  return {
+    ...{ kind: "s3", bucket, prefix: prefix === "" ? "" : `${prefix}/` },
+    ...{ endpoint: settings.AWS_ENDPOINT_URL, region: settings.AWS_REGION },
+    credentials: {
+      accessKeyId: settings.AWS_ACCESS_KEY_ID ?? "",
+      secretAccessKey: settings.AWS_SECRET_ACCESS_KEY ?? "",
+      ...(token !== undefined && { sessionToken: token }),
+    },
+  };
+}
+
+/** Those of AWS may be there for other programs: they are judged where a bucket needs them. */
+function faultsOfBucket(settings: Settings): string[] {
+  if (!settings.TIDEMARK_REPORTS_BUCKET?.startsWith("s3:")) return [];
+  const faults = (["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"] as const)
+    .filter((name) => !settings[name])
+    .map((name) => `${name} must be set too, with a bucket in TIDEMARK_REPORTS_BUCKET`);
+  const endpoint = url("http:", "https:").optional().safeParse(settings.AWS_ENDPOINT_URL);
+  return endpoint.success ? faults : [...faults, `AWS_ENDPOINT_URL ${endpoint.error.issues[0]?.message}`];
+}
+
 /** What settings say together that none of them says alone. */
-function faultsBetween(settings: z.output<typeof environmentSchema>): string[] {
-  const faults: string[] = [];
+function faultsBetween(settings: Settings): string[] {
+  const faults = faultsOfBucket(settings);
   if (settings.TIDEMARK_ROLES.size < roles.length && !settings.REDIS_URL)
     faults.push("REDIS_URL is required when TIDEMARK_ROLES splits the service over several processes");
   for (const name of ["TIDEMARK_SMS_ACCOUNT", "TIDEMARK_SMS_TOKEN"] as const)

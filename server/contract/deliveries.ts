@@ -27,14 +27,18 @@ export const deliveryAttemptSchema = z.object({
 });
 export type DeliveryAttempt = z.infer<typeof deliveryAttemptSchema>;
 
+/** The kinds of channels, and `bucket`: the folder or bucket where the operator keeps scheduled reports. */
+export const deliveryKinds = [...channelKinds, "bucket"] as const;
+export type DeliveryKind = (typeof deliveryKinds)[number];
+
 export const deliverySchema = z.object({
   id: z.string().describe("A webhook's `webhook-id`, and part of a mail's `Message-ID`: the same at each attempt"),
   type: z.enum(messageTypes),
   node: nodeAddressSchema.describe("The channel's node"),
-  channel: z.string().nullable().describe("Null of mail to addresses that no channel has"),
+  channel: z.string().nullable().describe("Null of mail to addresses that no channel has, and of a bucket"),
   channel_name: z.string().nullable().describe("Null where the channel was removed"),
-  kind: z.enum(channelKinds),
-  to: z.string().nullable().describe("The address or number; null of webhooks"),
+  kind: z.enum(deliveryKinds).describe("`bucket`: the files of a scheduled report, where the operator keeps them"),
+  to: z.string().nullable().describe("The address or number; the path in a bucket; null of webhooks"),
   alert: z.string().nullable(),
   subject: z.string(),
   state: z.enum(deliveryStates),

@@ -34,11 +34,15 @@ export interface SendingDeps {
   tree: Pick<NodeTree, "isWithin" | "ancestors">;
   /** Asked before each attempt of a mail without a channel: why it is not for its receiver any more, if so. */
   whyNotTo(row: DeliveryRow): Promise<string | undefined>;
+  /** Puts the files of a report where the operator keeps them; absent without such a place. */
+  putReport?: ((row: DeliveryRow) => Promise<Outcome>) | undefined;
   now?: () => number;
 }
 
 /** Never rejects for what a receiver does; rejects where Postgres cannot be asked before anything was sent. */
 export async function attempt(deps: SendingDeps, row: DeliveryRow): Promise<Outcome | Held> {
+  if (row.kind === "bucket")
+    return deps.putReport ? await deps.putReport(row) : again("there is no bucket: set TIDEMARK_REPORTS_BUCKET");
   if (row.channel === null) return await sendMail(deps, row);
   const channel = await readChannel(deps.postgres.db, row.channel);
   const refusal = whyNot(channel, row, deps);

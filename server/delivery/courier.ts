@@ -4,7 +4,7 @@
  */
 import { setTimeout as delay } from "node:timers/promises";
 import type { Logger } from "pino";
-import type { ChannelKind } from "../contract/channels.ts";
+import type { DeliveryKind } from "../contract/deliveries.ts";
 import { isPostgresUnavailable } from "../postgres/client.ts";
 import type { Subscriber } from "../postgres/notices.ts";
 import { attempt, type SendingDeps } from "./attempt.ts";
@@ -24,7 +24,7 @@ import { again } from "./posted.ts";
 export interface CourierDeps extends SendingDeps {
   log: Pick<Logger, "warn" | "error">;
   /** Called for every attempt that is recorded. */
-  onAttempt?: (kind: ChannelKind, result: Attempt["result"]) => void;
+  onAttempt?: (kind: DeliveryKind, result: Attempt["result"]) => void;
 }
 
 /** Deliveries that are sent at once. */

@@ -94,6 +94,16 @@ export async function enqueueMail(
   );
 }
 
+/** Writes that a report's files are to be put into the operator's bucket, below `path`; gives the delivery's id, if it is new. */
+export async function enqueuePut(
+  tx: Queries,
+  put: { node: NodeAddress; list: string; path: string; message: DeliveryMessage; once: string },
+): Promise<string[]> {
+  const { node, list, path, message, once } = put;
+  const about = { type: "report" as const, kind: "bucket" as const, node, aboutNode: node };
+  return await insertDeliveries(tx, [{ ...about, list, to: path, message, once: `${once} bucket` }]);
+}
+
 /** Each is kept once however many messages carry it. */
 export async function keepAttachments(
   tx: Queries,

@@ -25,6 +25,8 @@ export interface ScheduleSource {
   links: FileLinks;
   /** Where people reach the dashboard, without a slash at its end. */
   publicUrl: string;
+  /** Every report that is sent is put where the operator keeps them, too. */
+  hasBucket?: boolean;
   /** Begins what is queued, where this process makes reports. */
   wake: () => void;
   log: Pick<Logger, "info" | "warn">;

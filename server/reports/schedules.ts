@@ -59,10 +59,17 @@ export function lookNextAt(timing: Timing, nowMs: number): Date {
   return new Date(timing.every === "cycle" ? Math.min(nextMs, nowMs + lookAtCyclesMs) : nextMs);
 }
 
-/** Throws `invalid_request` for a choice that the period does not have, and where nobody would get it. */
-export function checkSchedule(given: ChangeSchedule, { every, recipients, channels }: WantedSchedule): void {
+/**
+ * Throws `invalid_request` for a choice that the period does not have, and where nobody would get it: `hasBucket`, the operator
+ * keeps what is sent.
+ */
+export function checkSchedule(
+  given: ChangeSchedule,
+  { every, recipients, channels }: WantedSchedule,
+  hasBucket: boolean,
+): void {
   checkTiming(given, every);
-  if (recipients.length + channels.length === 0)
+  if (recipients.length + channels.length === 0 && !hasBucket)
     throw new ProblemError("invalid_request", "a schedule needs a recipient or a channel", { field: "recipients" });
 }
 
@@ -226,14 +233,14 @@ export async function changeSchedule(
   tree: Tree,
   id: string,
   edits: ChangeSchedule,
-  { by, check }: Edit,
+  { by, check, hasBucket }: Edit & { hasBucket: boolean },
   nowMs: number,
 ): Promise<ScheduleRecord> {
   return await postgres.transaction(async (tx) => {
     const before = await lockedSchedule(tx, id);
     check(stateOfSchedule(before));
     const wanted: WantedSchedule = { ...wantedOf(before), ...edits };
-    checkSchedule(edits, wanted);
+    checkSchedule(edits, wanted, hasBucket);
     const row = rowOf(wanted);
     const isTimed = timed.some((field) => row[field] !== before[field]);
     const [after] = await tx

@@ -8,6 +8,7 @@ import type { ReportDocument } from "../contract/reports.ts";
 import {
   type ChannelRow,
   enqueueMail,
+  enqueuePut,
   keepAttachments,
   type MailMessage,
   writeDeliveries,
@@ -27,6 +28,7 @@ import { entitledTo } from "./entitled.ts";
 import type { FileLinks } from "./file-link.ts";
 import { fileName } from "./file-name.ts";
 import { logoOf } from "./logo.ts";
+import { folderOf } from "./put-report.ts";
 import { readable } from "./render/readable.ts";
 import { mediaTypes } from "./render/render-format.ts";
 import { type FileRecord, listFiles, readDocument, readFile } from "./run-files.ts";
@@ -38,6 +40,8 @@ export interface Sending {
   links: FileLinks;
   /** Where people reach the dashboard, without a slash at its end. */
   publicUrl: string;
+  /** Every report that a schedule sends is put where the operator keeps them, too. */
+  hasBucket?: boolean;
 }
 
 /** Mail servers often refuse more than 10 MB, of which a third is lost to base64. */
@@ -48,7 +52,7 @@ const linkedMs = 7 * 24 * 60 * 60_000;
 /** `slot` is locked by this transaction, and its run is done. */
 export async function sendSlot(
   tx: Queries,
-  { tree, links, publicUrl }: Sending,
+  { tree, links, publicUrl, hasBucket }: Sending,
   { slot, schedule }: OpenSlot,
   run: RunRecord,
   nowMs: number,
@@ -60,7 +64,7 @@ export async function sendSlot(
   if (isEmpty && schedule.whenEmpty === "skip" && !isTest)
     return await moveSlot(tx, slot.id, { state: "skipped", reason: "empty" });
 
-  const { addresses, channels, withheld } = await receiversOf(tx, tree, { slot, schedule }, run, nowMs);
+  const { addresses, channels, withheld, author } = await receiversOf(tx, tree, { slot, schedule }, run, nowMs);
   const files = await listFiles(tx, [run.id]);
   const linked = await linkedFiles(links, publicUrl, run, files, nowMs);
   const isAttached = files.reduce((sum, { bytes }) => sum + bytes, 0) <= mostAttachedBytes;
@@ -89,13 +93,28 @@ export async function sendSlot(
     ...{ type: "report", aboutNode: schedule.node, alert: null, once },
     message: { ...told, data, attachments: kept, ...(brand && { brand }) },
   });
-  const written = [...mailed, ...channelled];
+  const isPut = hasBucket && author && !isTest;
+  const put = isPut ? await putFiles(tx, { slot, schedule }, { ...told, data }, once) : [];
+  const written = [...mailed, ...channelled, ...put];
   const reached = await addressesOf(tx, mailed);
   const unwanted = addresses.filter((address) => !reached.has(address));
   await moveSlot(tx, slot.id, {
     ...(written.length > 0 ? { state: "sent", sentAt: new Date(nowMs) } : { state: "skipped", reason: "nobody" }),
     ...{ deliveries: written, withheld: [...withheld, ...unwanted], isLate: isLateAt(slot, nowMs) },
   });
+}
+
+async function putFiles(
+  tx: Queries,
+  { slot, schedule }: OpenSlot,
+  { data, ...told }: DeliveryMessage & { data: ReturnType<typeof dataOf> },
+  once: string,
+): Promise<string[]> {
+  const path = folderOf(schedule, { id: slot.id, from: data.from, to: data.to });
+  // Links end; what the operator keeps does not.
+  const files = data.files.map(({ url: _url, ...kept }) => kept);
+  const message = { ...told, data: { ...data, files } };
+  return await enqueuePut(tx, { node: schedule.node, list: schedule.id, path, message, once });
 }
 
 const logoCid = "brand-logo";
@@ -120,6 +139,8 @@ interface Receivers {
   channels: ChannelRow[];
   /** Addresses and channels' ids. */
   withheld: string[];
+  /** The author of the schedule may see the report. */
+  author: boolean;
 }
 
 async function receiversOf(
@@ -155,7 +176,7 @@ async function receiversOf(
   });
   const silent = ids.filter((id) => !channels.some((channel) => channel.id === id));
   const withheld = [...wanted.filter((address) => !gets(address)), ...silent];
-  return { addresses: wanted.filter(gets), channels, withheld };
+  return { addresses: wanted.filter(gets), channels, withheld, author: entitlement.author };
 }
 
 async function addressesOf(tx: Queries, ids: readonly string[]): Promise<Set<string | null>> {

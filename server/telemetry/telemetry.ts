@@ -5,7 +5,7 @@
  */
 
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
-import type { ChannelKind } from "../contract/channels.ts";
+import type { DeliveryKind } from "../contract/deliveries.ts";
 import { deliveryStates } from "../contract/deliveries.ts";
 
 export type FlushStage = "seal" | "store" | "derive" | "settle";
@@ -51,7 +51,7 @@ export interface Telemetry {
   batchSettled(receipts: readonly { atMs: number; events: number }[], nowMs: number): void;
   clickhouseAnswered(kind: "select" | "insert" | "command", outcome: StoreOutcome, seconds: number): void;
   postgresFailed(outcome: Exclude<StoreOutcome, "ok">): void;
-  deliveryAttempted(kind: ChannelKind, result: "sent" | "again" | "never"): void;
+  deliveryAttempted(kind: DeliveryKind, result: "sent" | "again" | "never"): void;
   jobRan(job: string, outcome: RunOutcome, seconds: number): void;
   /** A rule of a kind was judged at so many nodes. */
   rulesJudged(kind: string, nodes: number): void;

@@ -93,6 +93,7 @@ function appOf(
     ...live,
     oidc: config.oidc && createOidc(config.oidc),
     publicUrl: config.publicUrl,
+    hasReportsBucket: config.reportsBucket !== undefined,
     isTrustedProxy: config.isTrustedProxy,
     cluster: running && jobs.runJob && { cluster: running, runJob: jobs.runJob },
     questions: new Questions(),

@@ -42,6 +42,7 @@ export async function prepareJobs(
   telemetry.read("alertLagSeconds", () => evaluator.lagSeconds);
   const schedules = {
     ...{ postgres, tree, watermark, publicUrl, links: createFileLinks(postgres), log },
+    hasBucket: config.reportsBucket !== undefined,
     wake: () => void reportMaker?.tick().catch((err: unknown) => log.warn({ err }, "report runs could not be claimed")),
   };
   const digests = { postgres, tree, publicUrl };

@@ -18,6 +18,8 @@ import { awaitStores, clickhouseFor, postgresFor } from "../open-stores.ts";
 import { connectPostgres } from "../postgres/client.ts";
 import { migratePostgres, whileMigrating } from "../postgres/migrate.ts";
 import { connectRedis } from "../redis/connect-redis.ts";
+import { openBucket } from "../reports/bucket.ts";
+import { putReport } from "../reports/put-report.ts";
 import { createTelemetry } from "../telemetry/telemetry.ts";
 import { NodeTree } from "../tree/node-tree.ts";
 import type { Boot } from "./boot.ts";
@@ -79,11 +81,13 @@ export async function openDirectory({ config, log, started }: Boot, { postgres, 
   const mailer = config.smtpUrl ? createMailer({ smtpUrl: config.smtpUrl, from: config.mailFrom }) : undefined;
   started.push(async () => mailer?.close());
   const mailLimits = new MailLimits(limits);
+  const bucket = config.reportsBucket && openBucket(config.reportsBucket);
   const delivery = await startDelivery(
     config,
     {
       ...{ postgres, tree, mailer, mailLimits, log, onAttempt: telemetry.deliveryAttempted },
       whyNotTo: (row) => whyNotToPerson({ postgres, tree }, row),
+      putReport: bucket && ((row) => putReport({ postgres, log }, bucket, row)),
     },
     { isSender: config.roles.has("worker") },
   );

@@ -63,6 +63,31 @@ test("beside public addresses only the named ones may be reached, by default non
   ]);
 });
 
+test("what schedules send is put into a folder or a bucket that is named with its keys, by default nowhere", () => {
+  expect(loadConfig({ AWS_ENDPOINT_URL: "of another program" }).reportsBucket).toBeUndefined();
+  const bucketOf = (more: Record<string, string>) => loadConfig(more).reportsBucket;
+  expect(bucketOf({ TIDEMARK_REPORTS_BUCKET: "/var/reports/" })).toEqual({ kind: "folder", path: "/var/reports" });
+  const keys = { AWS_ACCESS_KEY_ID: "A", AWS_SECRET_ACCESS_KEY: "s" };
+  expect(bucketOf({ TIDEMARK_REPORTS_BUCKET: "s3://kept/of/us/", ...keys })).toEqual({
+    ...{ kind: "s3", bucket: "kept", prefix: "of/us/", endpoint: undefined, region: "us-east-1" },
+    credentials: { accessKeyId: "A", secretAccessKey: "s" },
+  });
+  const more = { AWS_SESSION_TOKEN: "t", AWS_REGION: "eu-west-1", AWS_ENDPOINT_URL: "http://minio:9000" };
+  expect(bucketOf({ TIDEMARK_REPORTS_BUCKET: "s3://kept", ...keys, ...more })).toMatchObject({
+    ...{ prefix: "", endpoint: "http://minio:9000", region: "eu-west-1" },
+    credentials: { sessionToken: "t" },
+  });
+  for (const place of ["reports", "./reports", "s3://", "s3:///x", "S3://A", "https://x"])
+    expect(faultsOf({ TIDEMARK_REPORTS_BUCKET: place }), place).toEqual([
+      expect.stringContaining("TIDEMARK_REPORTS_BUCKET must be an absolute path or s3://bucket/prefix"),
+    ]);
+  expect(faultsOf({ TIDEMARK_REPORTS_BUCKET: "s3://kept", AWS_ENDPOINT_URL: "minio:9000" })).toEqual([
+    expect.stringContaining("AWS_ACCESS_KEY_ID must be set"),
+    expect.stringContaining("AWS_SECRET_ACCESS_KEY must be set"),
+    expect.stringContaining("AWS_ENDPOINT_URL must be a URL"),
+  ]);
+});
+
 test("a provider of SMS needs account and token, and a sender that phones can show", () => {
   expect(loadConfig({}).sms).toBeUndefined();
   const provider = { TIDEMARK_SMS_URL: "https://api.twilio.com", TIDEMARK_SMS_ACCOUNT: "AC1", TIDEMARK_SMS_TOKEN: "t" };

@@ -54,6 +54,8 @@ export interface SchedulesRoutesDeps {
   postgres: Postgres;
   tree: NodeTree;
   mailLimits?: Pick<MailLimits, "mayList"> | undefined;
+  /** What is sent is put where the operator keeps it, too: a schedule may go there alone. */
+  hasBucket?: boolean | undefined;
   now?: () => number;
 }
 
@@ -202,7 +204,7 @@ const listScheduleSlotsRoute = createRoute({
 });
 
 export function schedulesRoutes(deps: SchedulesRoutesDeps): OpenAPIHono<HttpEnv> {
-  const { postgres, tree, now = Date.now } = deps;
+  const { postgres, tree, hasBucket = false, now = Date.now } = deps;
   const { db } = postgres;
   const tools = createTools(deps);
   const { checkChannels, countStrangers, describe, ownSchedule, wantedReport } = tools;
@@ -236,7 +238,7 @@ export function schedulesRoutes(deps: SchedulesRoutesDeps): OpenAPIHono<HttpEnv>
       ...{ weekday: null, day: null, fiscal_start_month: null, subject: null },
       ...{ ...given, report: report.report, node },
     };
-    checkSchedule(given, wanted);
+    checkSchedule(given, wanted, hasBucket);
     await checkChannels(actor, given.channels, node);
     await countStrangers(actor, addedTo([], given.recipients));
     const made = await createSchedule(postgres, tree, wanted, authorOf(c), now());
@@ -263,7 +265,7 @@ export function schedulesRoutes(deps: SchedulesRoutesDeps): OpenAPIHono<HttpEnv>
     const added = edits.channels?.filter((id) => !schedule.channels.includes(id)) ?? [];
     await checkChannels(c.get("actor"), added, schedule.node);
     if (edits.recipients) await countStrangers(c.get("actor"), addedTo(schedule.recipients, edits.recipients));
-    const edit = { by: authorOf(c), check: await ifMatch(c) };
+    const edit = { by: authorOf(c), check: await ifMatch(c), hasBucket };
     const changed = await changeSchedule(postgres, tree, schedule.id, edits, edit, now());
     c.header("etag", await entityTag(c, stateOfSchedule(changed)));
     return c.json(await describe(changed, report?.name), 200);

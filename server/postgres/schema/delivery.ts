@@ -18,7 +18,7 @@ import {
   uniqueIndex,
 } from "drizzle-orm/pg-core";
 import type { ChannelKind } from "../../contract/channels.ts";
-import type { DeliveryState, MessageType } from "../../contract/deliveries.ts";
+import type { DeliveryKind, DeliveryState, MessageType } from "../../contract/deliveries.ts";
 import { nodes } from "./accounts.ts";
 import { placeOf } from "./place-of.ts";
 
@@ -104,8 +104,8 @@ export const deliveries = pgTable(
     /** What it tells of: a channel hears of its node and of those below it only. */
     aboutNode: text("about_node").notNull(),
     channel: text("channel"),
-    kind: text("kind").$type<ChannelKind>().notNull(),
-    /** The address or number; null where the channel has a URL. */
+    kind: text("kind").$type<DeliveryKind>().notNull(),
+    /** The address or number, or the path in a bucket; null where the channel has a URL. */
     to: text("to"),
     /** What unsubscribing from a mail ends. */
     list: text("list"),

@@ -1,6 +1,9 @@
 /** Schedules by their routes, to a real mail server: who gets what, when, and how often. */
 
 import { hash } from "node:crypto";
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { eq } from "drizzle-orm";
 import type { Email } from "postal-mime";
@@ -15,14 +18,19 @@ import { MailLimits } from "../../../server/mail/mail-limits.ts";
 import { userRoles, users } from "../../../server/postgres/schema/accounts.ts";
 import { deliveries } from "../../../server/postgres/schema/delivery.ts";
 import { advanceSchedules } from "../../../server/reports/advance-schedules.ts";
+import { type Bucket, openBucket } from "../../../server/reports/bucket.ts";
 import { createFileLinks } from "../../../server/reports/file-link.ts";
+import { putReport } from "../../../server/reports/put-report.ts";
 import type { Answer } from "../../support/accounts.ts";
 import { type Mailbox, openMailbox } from "../../support/mailbox.ts";
+import { checkPut } from "../../support/put-files.ts";
 import { createReportsWorld, type ReportsWorld, reseller } from "../../support/reports-world.ts";
+import { openS3Store, s3Credentials } from "../../support/s3-store.ts";
 
 let world: ReportsWorld;
 let mailbox: Mailbox;
 let couriers: Courier[];
+let bucket: Bucket | undefined;
 beforeAll(async () => {
   [world, mailbox] = await Promise.all([createReportsWorld(), openMailbox()]);
   const { postgres, tree, log, vault } = world.deps;
@@ -31,6 +39,8 @@ beforeAll(async () => {
   const sending = {
     ...{ postgres, tree, log, vault, wayOut, links, sms: undefined, publicUrl: world.url },
     whyNotTo: async () => undefined,
+    putReport: async (row: Parameters<typeof putReport>[2]) =>
+      await putReport({ postgres, log }, bucket as Bucket, row),
   };
   couriers = [1, 2].map(() => new Courier({ ...sending, mailer: mailbox.mailer, mailLimits: new MailLimits() }));
   for (const [name, role] of [
@@ -73,6 +83,7 @@ async function settleAt(nowMs: number): Promise<void> {
   const source = {
     ...{ postgres, tree, log, links: createFileLinks(postgres), publicUrl: world.url },
     watermark: () => new Date(nowMs),
+    hasBucket: bucket !== undefined,
     wake: () => undefined,
   };
   for (;;) {
@@ -82,8 +93,9 @@ async function settleAt(nowMs: number): Promise<void> {
     await reportMaker?.tick();
     await delay(20);
   }
-  for (const courier of couriers) courier.wake();
   for (;;) {
+    await postgres.pool.query("UPDATE deliveries SET due_at = now() WHERE state = 'failed' AND due_at > now()");
+    for (const courier of couriers) courier.wake();
     const { rows } = await postgres.pool.query("SELECT 1 FROM deliveries WHERE due_at IS NOT NULL");
     if (rows.length === 0) return;
     await delay(20);
@@ -251,6 +263,71 @@ test("a test goes at once to the person who asks, and to nobody else", async () 
   expect(await slotsOf(schedule.id)).toEqual([]);
   expect(await slotsOf(schedule.id, "?tests=true")).toMatchObject([{ state: "sent", id: tested.body.id }]);
   await pause(schedule.id);
+});
+
+/** What the schedule's next time put into `opened`, whose first attempt fails halfway. */
+async function putInto(opened: Bucket, recipients: string[]) {
+  let isCutOff = false;
+  bucket = {
+    async put(file) {
+      if (!isCutOff && file.path.endsWith(".json")) {
+        isCutOff = true;
+        throw Object.assign(new Error("/secret/place is full"), { code: "ENOSPC" });
+      }
+      await opened.put(file);
+    },
+  };
+  try {
+    const { id, next } = await create({ recipients });
+    await settleAt(Date.parse(next[0]));
+    await settleAt(Date.parse(next[0]));
+    await pause(id);
+    const [slot] = await slotsOf(id);
+    const sent = await Promise.all(
+      slot.deliveries.map(async (one: string) => (await ask("GET", `/v1/deliveries/${one}`)).body),
+    );
+    const put = sent.filter(({ kind }) => kind === "bucket");
+    expect(put).toMatchObject([{ state: "sent", attempts: [{ excerpt: /ENOSPC/ }, { excerpt: "stored" }] }]);
+    expect(JSON.stringify(put)).not.toContain("secret");
+    return { slot, path: put[0].to as string, run: (await ask("GET", `/v1/report-runs/${slot.run}`)).body };
+  } finally {
+    bucket = undefined;
+  }
+}
+
+test("what is sent is in the operator's folder once, whole and exact, though the first attempt was cut off", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "tidemark-bucket-"));
+  try {
+    // Nobody gets a mail of it: it is for the folder alone.
+    const put = await putInto(openBucket({ kind: "folder", path: folder }), ["gone@told.example.com"]);
+    expect(put.slot).toMatchObject({ state: "sent", withheld: ["gone@told.example.com"] });
+    const names = await checkPut(put, (path) => readFile(join(folder, path)));
+    const found = await readdir(folder, { recursive: true, withFileTypes: true });
+    expect(
+      found
+        .filter((one) => one.isFile())
+        .map(({ name }) => name)
+        .sort(),
+    ).toEqual(names);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+});
+
+test("a bucket of an S3-compatible store has the same, below its prefix", async () => {
+  const store = await openS3Store("reports");
+  const settings = { kind: "s3", bucket: "reports", prefix: "of/tidemark/", region: "us-east-1" } as const;
+  const opened = openBucket({ ...settings, endpoint: store.url, credentials: s3Credentials });
+  try {
+    const put = await putInto(opened, ["outside@example.org"]);
+    await checkPut(put, async (path) => {
+      const answer = await fetch(`${store.url}/reports/of/tidemark/${path}`);
+      expect(answer.status, path).toBe(200);
+      return Buffer.from(await answer.arrayBuffer());
+    });
+  } finally {
+    await store.close();
+  }
 });
 
 test("a choice that does not fit is refused by its field, and an edit needs the state that the caller saw", async () => {

@@ -1,7 +1,7 @@
 /** Alerts and what is sent of them, in words. */
 import type { Alert, AlertState } from "@contract/alerts.ts";
 import type { ChannelKind } from "@contract/channels.ts";
-import type { DeliveryState, MessageType } from "@contract/deliveries.ts";
+import type { DeliveryKind, DeliveryState, MessageType } from "@contract/deliveries.ts";
 import type { RuleKind, Severity } from "@contract/rules.ts";
 import { formatExact, withUnit } from "./format.ts";
 import { featureName, type MeterLookup } from "./plans.ts";
@@ -45,6 +45,9 @@ export const channelKindNames: Record<ChannelKind, string> = {
   slack: "Slack",
   sms: "SMS",
 };
+
+/** Of deliveries, which go to more places than channels. */
+export const deliveryKindNames: Record<DeliveryKind, string> = { ...channelKindNames, bucket: "The reports' bucket" };
 
 export const channelKinds = Object.keys(channelKindNames) as ChannelKind[];
 

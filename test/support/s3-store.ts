@@ -1,0 +1,35 @@
+/** A store that speaks S3 and judges signatures, on a port of its own, with one bucket in a folder that goes with it. */
+import { mkdtemp, rm } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+interface Server {
+  run(): Promise<{ port: number }>;
+  close(): Promise<void>;
+}
+
+/** Its package has no types. */
+const S3rver = createRequire(import.meta.url)("s3rver") as new (options: object) => Server;
+
+/** The only key that it knows. */
+export const s3Credentials = { accessKeyId: "S3RVER", secretAccessKey: "S3RVER" };
+
+export interface S3Store {
+  url: string;
+  close(): Promise<void>;
+}
+
+export async function openS3Store(bucket: string): Promise<S3Store> {
+  const directory = await mkdtemp(join(tmpdir(), "tidemark-s3-"));
+  const settings = { address: "127.0.0.1", port: 0, silent: true, directory, configureBuckets: [{ name: bucket }] };
+  const server = new S3rver(settings);
+  const { port } = await server.run();
+  return {
+    url: `http://127.0.0.1:${port}`,
+    async close() {
+      await server.close();
+      await rm(directory, { recursive: true, force: true });
+    },
+  };
+}
