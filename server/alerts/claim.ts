@@ -15,6 +15,7 @@ import type { AlertRecord } from "./read-alerts.ts";
 import type { RuleRecord } from "./rules.ts";
 import { type TellSource, tellDue } from "./tell.ts";
 import { nodeWithoutAgent } from "./visibility.ts";
+import { durationText } from "./wording.ts";
 
 type NewAlert = typeof alerts.$inferInsert;
 
@@ -177,14 +178,7 @@ function showPassed(changes: Changes, rows: readonly AlertRecord[]): void {
 
 /** Why it resolved, and how long it held. */
 function resolvedBecause(because: string, { firedAtMs, atMs }: Life, watermark: Date): string {
-  return `${because} It held for ${durationOf(watermark.getTime() - (firedAtMs ?? atMs))}.`;
-}
-
-function durationOf(ms: number): string {
-  const minutes = Math.max(0, Math.floor(ms / 60_000));
-  const [days, hours] = [Math.floor(minutes / 1_440), Math.floor((minutes % 1_440) / 60)];
-  if (days > 0) return `${days} d ${hours} h`;
-  return hours > 0 ? `${hours} h ${minutes % 60} min` : `${minutes} min`;
+  return `${because} It held for ${durationText(watermark.getTime() - (firedAtMs ?? atMs))}.`;
 }
 
 function ended(life: Life, watermark: Date): Life | undefined {

@@ -4,6 +4,7 @@ import { hasReached, percentUsed } from "../billing/quota-status.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import type { ConditionOf } from "../contract/rules.ts";
 import type { Judged } from "./judged.ts";
+import { amountText, numberText } from "./wording.ts";
 
 export interface LimitedUse {
   feature: string;
@@ -58,8 +59,8 @@ function explain(
 ): string {
   const { title, unit, figure, limit, percent, threshold } = about;
   if (figure === undefined) return `${title}: nothing can be said yet.`;
-  if (limit === null) return `${title}: there is no limit now; ${figure} ${unit} are used.`;
-  const share = percent === null ? "" : `${percent} % of the limit: `;
   const verb = on === "used" ? "used" : "expected by the end of the cycle";
-  return `${title}: ${share}${figure} of ${limit} ${unit} ${verb}; notified from ${threshold} % on.`;
+  if (limit === null) return `${title}: ${amountText(figure, unit)} ${verb}; there is no limit now.`;
+  const share = percent === null ? "" : `, ${numberText(percent)} % of the limit`;
+  return `${title}: ${numberText(figure)} of ${amountText(limit, unit)} ${verb}${share}; alert at ${threshold} %.`;
 }

@@ -2,6 +2,7 @@
 import type { NodeAddress } from "../contract/nodes.ts";
 import type { ConditionOf } from "../contract/rules.ts";
 import type { Judged } from "./judged.ts";
+import { durationText, momentText } from "./wording.ts";
 
 export interface SendingKey {
   id: string;
@@ -23,7 +24,7 @@ export function judgeSilence(
   const isSilent = atMs - lastMs >= silentMs;
   const explained = (what: string, sinceMs: number) => ({
     ...{ node, once: null, threshold: most, value: String(minutesUntil(sinceMs, atMs)) },
-    explanation: `${what} came at ${new Date(sinceMs).toISOString()}, ${minutesUntil(sinceMs, atMs)} minutes before; notified after ${most}.`,
+    explanation: `${what} came on ${momentText(sinceMs, "UTC")}, ${durationText(atMs - sinceMs)} before; alert after ${durationText(silentMs)}.`,
   });
   const own: Judged = { ...explained("The last event", lastMs), subject: "", finding: isSilent ? "holds" : "clears" };
   // Who sent for no longer than the silence that is complained of may have been a trial.

@@ -5,6 +5,7 @@ import type { ConditionOf } from "../contract/rules.ts";
 import { compareDecimals } from "../numbers/figures.ts";
 import type { Judged } from "./judged.ts";
 import type { Reading } from "./next-state.ts";
+import { amountText, numberText } from "./wording.ts";
 
 /** `figure` of the condition's window; null where there is none. */
 export function judgeThreshold(
@@ -29,7 +30,7 @@ export function judgeThreshold(
     explanation:
       figure === null
         ? `${title}: there is no figure ${span}.`
-        : `${title} came to ${figure} ${unit} ${span}; notified ${side} ${bound}.`,
+        : `${title} came to ${amountText(figure, unit)} ${span}; alert ${side} ${numberText(bound)}.`,
   };
 }
 

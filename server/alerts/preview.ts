@@ -20,6 +20,7 @@ import { judgeThreshold } from "./judge-threshold.ts";
 import { areUnusual, judgeHour } from "./judge-unusual.ts";
 import { type Life, nextState, told } from "./next-state.ts";
 import { readLowUsage } from "./read-usage.ts";
+import { amountText, durationText, numberText } from "./wording.ts";
 
 export type Would = PreviewAnswer["would"][number];
 
@@ -114,7 +115,7 @@ async function crossingsOf(
     const amount = trimDecimal(roundHalfEven(share, 9));
     const reachedMs = await reachedAt(source, node, { meter, limit: amount }, span, span.toMs);
     if (reachedMs === undefined) continue;
-    const explanation = `${meter.title}: ${threshold} % of ${limit} ${unit} reached.`;
+    const explanation = `${meter.title}: ${threshold} % of ${amountText(limit, unit)} reached.`;
     const at = new Date(reachedMs).toISOString();
     byInstant.set(reachedMs, { node, at, value: amount, limit, threshold, feature, meter: name, explanation });
   }
@@ -205,7 +206,7 @@ async function previewUnusual(
       const at = new Date(startMs + (index + 1) * hourMs).toISOString();
       const value = String(measured?.series[index]?.value ?? 0);
       const usual = (hour?.usual ?? 0).toFixed(2);
-      const explanation = `${meter.title}: ${value} ${meter.unit} in the hour; the usual is ${usual}.`;
+      const explanation = `${meter.title}: ${amountText(value, meter.unit)} in the hour; the usual is ${numberText(usual)}.`;
       would.push({ ...nothing, node, at, value, limit: usual, meter: meter.meter, explanation });
     }
     wasUnusual = direction !== undefined;
@@ -252,7 +253,7 @@ async function previewSilence(
     const untilMs = quarters[index + 1]?.start_ms ?? toMs;
     const atMs = quietFromMs + silentMs;
     if (untilMs < atMs || atMs < fromMs || atMs >= toMs) continue;
-    const explanation = `Nothing came for ${condition.silent_minutes} minutes.`;
+    const explanation = `No event came for ${durationText(silentMs)}.`;
     const value = String(condition.silent_minutes);
     const at = new Date(atMs).toISOString();
     would.push({ ...nothing, node, at, value, threshold: condition.silent_minutes, explanation });

@@ -10,6 +10,7 @@ import { auditEntries } from "../postgres/schema/audit.ts";
 import { statements } from "../postgres/schema/statements.ts";
 import type { NodeTree } from "../tree/node-tree.ts";
 import type { Judged } from "./judged.ts";
+import { dayText, momentText } from "./wording.ts";
 
 const dayMs = 24 * 60 * 60_000;
 /** How long an event without an end is shown as firing. */
@@ -70,7 +71,7 @@ function happened(node: NodeAddress, subject: string, explanation: string): Judg
 }
 
 function nearing(
-  { id, node }: SubscriptionRecord,
+  { id, node, tz }: SubscriptionRecord,
   what: string,
   endMs: number,
   daysBefore: number,
@@ -81,7 +82,7 @@ function nearing(
   return {
     ...{ node, subject, once: `${subject} ${endMs}`, threshold: daysBefore },
     finding: endMs - atMs <= daysBefore * dayMs && atMs < endMs ? "holds" : "clears",
-    explanation: `${words} on ${new Date(endMs).toISOString()}.`,
+    explanation: `${words} on ${momentText(endMs, tz)}.`,
   };
 }
 
@@ -101,10 +102,10 @@ async function entriesSince({ db }: Postgres, fromMs: number): Promise<Entry[]> 
 function explanationOf({ action, before, after }: Entry, asked: ReadonlySet<string>): string | undefined {
   if (action === "node.changed") {
     const [was, is] = [statusIn(before), statusIn(after)];
-    return asked.has("status_changed") && was !== is ? `Its status is ${is} now; it was ${was}.` : undefined;
+    return asked.has("status_changed") && was !== is ? `The status is now ${is}; before, it was ${was}.` : undefined;
   }
   if (!asked.has("subscription_changed")) return undefined;
-  return action === "subscription.created" ? "It has a new subscription." : "Its subscription was changed.";
+  return action === "subscription.created" ? "A subscription began." : "The subscription was changed.";
 }
 
 function statusIn(json: string | null): string | undefined {
@@ -132,7 +133,7 @@ export async function readBilling(
       .where(eq(statements.paymentStatus, "failed"))
       .orderBy(desc(statements.paymentAt))
       .limit(mostStatements);
-    for (const row of failed) if (holdsFor(row.node)) judged.push(unpaid(row, "failed", "The payment failed of"));
+    for (const row of failed) if (holdsFor(row.node)) judged.push(unpaid(row, "failed", "The payment failed for"));
   }
   if (asked.has("payment_overdue")) {
     const open = await postgres.db
@@ -142,16 +143,16 @@ export async function readBilling(
       .orderBy(desc(statements.closedAt))
       .limit(mostStatements);
     for (const row of open)
-      if (holdsFor(row.node) && Number(row.total) > 0) judged.push(unpaid(row, "overdue", "No payment is known of"));
+      if (holdsFor(row.node) && Number(row.total) > 0) judged.push(unpaid(row, "overdue", "No payment is known for"));
   }
   return judged;
 }
 
 function unpaid(row: typeof statements.$inferSelect, subject: string, words: string): Judged {
-  const { id, node, cycleStart, cycleEnd, paymentAt } = row;
+  const { id, node, cycleStart, cycleEnd, paymentAt, tz } = row;
   return {
     ...{ node, subject: `${subject} ${id}`, once: `${subject} ${id} ${paymentAt.getTime()}` },
     finding: "holds",
-    explanation: `${words} the statement of ${cycleStart.toISOString().slice(0, 10)} to ${cycleEnd.toISOString().slice(0, 10)}.`,
+    explanation: `${words} the statement from ${dayText(cycleStart.getTime(), tz)} to ${dayText(cycleEnd.getTime() - 1, tz)}.`,
   };
 }

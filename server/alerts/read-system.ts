@@ -9,6 +9,7 @@ import { deliveries } from "../postgres/schema/delivery.ts";
 import { reconciliations } from "../postgres/schema/reconciliation.ts";
 import type { Judged } from "./judged.ts";
 import type { Reading } from "./next-state.ts";
+import { numberText } from "./wording.ts";
 
 export interface SystemSource {
   clickhouse: ClickHouse;
@@ -47,7 +48,7 @@ export async function readSystem(
   return await Promise.all(
     on.map(async (condition): Promise<Judged> => {
       const found = await readers[condition](source, nowMs).catch(
-        (): Found => ({ finding: "unknown", explanation: "It cannot be read now." }),
+        (): Found => ({ finding: "unknown", explanation: "This cannot be read at the moment." }),
       );
       return { node: "all", subject: condition, once: null, ...found };
     }),
@@ -63,17 +64,25 @@ const found = (holds: boolean, explanation: string, value?: number): Found => ({
 const readers: Readonly<Record<SystemCondition, (source: SystemSource, nowMs: number) => Promise<Found>>> = {
   async ingest_lag({ watermark }, nowMs) {
     const seconds = Math.max(0, Math.round((nowMs - watermark().getTime()) / 1000));
-    return found(seconds * 1000 > lagMs, `Queries are ${seconds} s behind what was accepted.`, seconds);
+    return found(seconds * 1000 > lagMs, `Accepted events can be queried ${seconds} s later.`, seconds);
   },
   async backlog({ backlogShare }) {
     const share = backlogShare();
     if (share === undefined) return { finding: "unknown", explanation: "This process does not ingest." };
-    return found(share > fullShare, `${(100 * share).toFixed(0)} % of what may wait to be stored waits.`, share);
+    return found(
+      share > fullShare,
+      `${(100 * share).toFixed(0)} % of the room for events that wait to be stored is taken.`,
+      share,
+    );
   },
   async quarantine({ clickhouse }, nowMs) {
     const [row] = await recentQuarantined(clickhouse, { from_ms: nowMs - quarantineMs });
     const events = row?.events ?? 0;
-    return found(events > 0, `${events} events were put in quarantine in the last 15 minutes.`, events);
+    return found(
+      events > 0,
+      `${events === 1 ? "1 event was" : `${numberText(events)} events were`} put in quarantine in the last 15 minutes.`,
+      events,
+    );
   },
   async drift({ postgres }, nowMs) {
     const { at } = reconciliations;
@@ -82,7 +91,11 @@ const readers: Readonly<Record<SystemCondition, (source: SystemSource, nowMs: nu
       .from(reconciliations)
       .where(gt(at, new Date(nowMs - driftMs)));
     const drifts = row?.drifts ?? 0;
-    return found(drifts > 0, `Reconciliation found ${drifts} figures that differed in the last hour.`, drifts);
+    return found(
+      drifts > 0,
+      `Reconciliation found ${drifts === 1 ? "1 figure" : `${numberText(drifts)} figures`} that differed in the last hour.`,
+      drifts,
+    );
   },
   async store_down({ clickhouse }) {
     const isUp = await clickhouse.ping().then(
@@ -93,7 +106,7 @@ const readers: Readonly<Record<SystemCondition, (source: SystemSource, nowMs: nu
   },
   async job_failed({ failedJobs }) {
     const jobs = failedJobs();
-    return found(jobs.length > 0, jobs.length > 0 ? `The last run failed of ${jobs.join(", ")}.` : "All jobs run.");
+    return found(jobs.length > 0, jobs.length > 0 ? `The last run failed: ${jobs.join(", ")}.` : "All jobs run.");
   },
   async delivery_failed({ postgres }, nowMs) {
     const [row] = await postgres.db
@@ -101,6 +114,10 @@ const readers: Readonly<Record<SystemCondition, (source: SystemSource, nowMs: nu
       .from(deliveries)
       .where(and(eq(deliveries.state, "given_up"), gt(deliveries.createdAt, new Date(nowMs - givenUpMs))));
     const givenUp = row?.given_up ?? 0;
-    return found(givenUp > 0, `${givenUp} deliveries of the last day were given up.`, givenUp);
+    return found(
+      givenUp > 0,
+      `${givenUp === 1 ? "1 delivery was" : `${numberText(givenUp)} deliveries were`} given up in the last 24 hours.`,
+      givenUp,
+    );
   },
 };

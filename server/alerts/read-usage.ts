@@ -13,6 +13,7 @@ import type { Window } from "../metrics/windows.ts";
 import { isLowUsage, usualOfPast } from "./judge-low-usage.ts";
 import { areUnusual, type Driver, driverOf, judgeHour, type UnusualHour } from "./judge-unusual.ts";
 import type { Judged } from "./judged.ts";
+import { amountText, momentText, numberText } from "./wording.ts";
 
 const minuteMs = 60_000;
 const hourMs = 60 * minuteMs;
@@ -39,16 +40,16 @@ export async function readUnusual(
   );
   const direction = areUnusual(condition, [now?.hour, before?.hour]);
   const usual = now?.hour?.usual;
-  const about = `${meter.title} in the hour until ${new Date(endMs).toISOString()}`;
+  const about = `${meter.title} in the hour until ${momentText(endMs, "UTC")}`;
   const known = { node, meter: meter.meter, subject: "", once: null, value: now?.value ?? "0" };
   if (!direction || usual === undefined)
     return [{ ...known, finding: usual === undefined ? "unknown" : "clears", explanation: `${about} is as usual.` }];
   const driver = await readDriver(source, meter, node, endMs);
-  const times = usual > 0 ? ` ${(Number(now?.value) / usual).toFixed(1)} times` : "";
+  const times = usual > 0 ? `${numberText((Number(now?.value) / usual).toFixed(1))} times ` : "";
   const because = driver
     ? ` ${driver.share.toFixed(0)} % of the change is ${driver.dimension} ${driver.key}.`
     : " No single user, language, model, agent or room explains it.";
-  const explanation = `${about}: ${known.value} ${meter.unit},${times} the usual ${usual.toFixed(1)}.${because}`;
+  const explanation = `${about}: ${amountText(known.value, meter.unit)}, ${times}the usual ${numberText(usual.toFixed(1))}.${because}`;
   return [{ ...known, limit: usual.toFixed(2), finding: "holds", explanation }];
 }
 
@@ -165,7 +166,7 @@ export async function readLowUsage(
       subject: `${condition.feature ?? meter.meter}`,
       once: `${condition.feature ?? meter.meter} ${startMs}`,
       finding: isLow ? "holds" : "clears",
-      explanation: `${meter.title}: ${used} ${meter.unit} used, ${percent} % of ${what} (${limit}); notified below ${condition.below_percent} %.`,
+      explanation: `${meter.title}: ${amountText(used, meter.unit)} used, ${percent === null ? "" : `${numberText(percent)} % of `}${what} (${numberText(limit)}); alert below ${condition.below_percent} %.`,
     },
   ];
 }

@@ -5,7 +5,7 @@ import { oneLine } from "./inert-text.ts";
 const gsmLength = 160;
 const ucs2Length = 70;
 const basic =
-  "@£$¥èéùìòÇØøÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜown_meters¿abcdefghijklmnopqrstuvwxyzäöñüà";
+  "@£$¥èéùìòÇØøÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà";
 const septets = new Map([
   ...[...basic].map((one) => [one, 1] as const),
   ...[..."^{}\\[~]|€"].map((one) => [one, 2] as const),

@@ -144,23 +144,27 @@ function namedSpan(member: Member, closedAt: readonly number[], nowMs: number, t
     },
   ];
   if (member.endedMs !== undefined) return span(member.endedMs);
-  const closed = closedAt.find((atMs) => atMs >= startedMs);
+  const closed = closedAt.find((atMs) => atMs > startedMs);
   // The interval timed out before this closing of the session, which finds nothing open.
   if (closed !== undefined && closed <= seenMs + timeoutMs) return span(closed);
   if (nowMs > seenMs + timeoutMs) return span(seenMs, true);
   return span(undefined);
 }
 
-type SignKind = "end" | "start" | "alive";
-const signOrder: Record<SignKind, number> = { end: 0, start: 1, alive: 2 };
+type SignKind = "end" | "closed" | "start" | "alive";
+const signOrder: Record<SignKind, number> = { end: 0, closed: 1, start: 2, alive: 3 };
+/** What cannot belong to an interval that was silent for longer than its timeout; an own end or sign of life says that it went on. */
+const newBeginnings: ReadonlySet<SignKind> = new Set(["closed", "start"]);
 
 /**
  * Walks one user's signs in order of time, an end before a start at one instant. A start while one is open and an end
- * while none is open change nothing; a silence longer than the timeout ends the open one at the sign before it.
+ * while none is open change nothing. A start or the session's end after a silence longer than the timeout finds the open one
+ * ended at the sign before it; without either, as with a name, only what comes last tells whether it timed out.
  */
 function pairedSpans(member: Member, closedAt: readonly number[], nowMs: number, timeoutMs: number): Span[] {
   const signs: { atMs: number; kind: SignKind }[] = [
-    ...[...member.endTimes, ...closedAt].map((atMs) => ({ atMs, kind: "end" as const })),
+    ...member.endTimes.map((atMs) => ({ atMs, kind: "end" as const })),
+    ...closedAt.map((atMs) => ({ atMs, kind: "closed" as const })),
     ...member.startTimes.map((atMs) => ({ atMs, kind: "start" as const })),
     ...member.aliveTimes.map((atMs) => ({ atMs, kind: "alive" as const })),
   ].sort((a, b) => a.atMs - b.atMs || signOrder[a.kind] - signOrder[b.kind]);
@@ -183,8 +187,8 @@ function pairedSpans(member: Member, closedAt: readonly number[], nowMs: number,
     startMs = undefined;
   };
   for (const { atMs, kind } of signs) {
-    if (atMs > lastSignMs + timeoutMs) close(lastSignMs, true);
-    if (kind === "end") close(atMs, false);
+    if (newBeginnings.has(kind) && atMs > lastSignMs + timeoutMs) close(lastSignMs, true);
+    if (kind === "end" || kind === "closed") close(atMs, false);
     else if (kind === "start") startMs ??= atMs;
     lastSignMs = atMs;
   }

@@ -134,7 +134,7 @@ function named(own: readonly OracleEvent[], closings: readonly number[], nowMs: 
   if (ends.length > 0) return [{ startMs, endMs: Math.max(...ends) }];
   const seenMs = Math.max(...own.map((one) => one.timeMs));
   const timesOutMs = seenMs + timeoutOf(own);
-  const closedMs = Math.min(...closings.filter((atMs) => atMs >= startMs));
+  const closedMs = Math.min(...closings.filter((atMs) => atMs > startMs));
   if (closedMs <= timesOutMs) return [{ startMs, endMs: closedMs }];
   return [{ startMs, endMs: nowMs > timesOutMs ? seenMs : Number.POSITIVE_INFINITY }];
 }
@@ -146,24 +146,25 @@ function pairUp(own: readonly OracleEvent[], closings: readonly number[], nowMs:
   for (const event of own) {
     const action = actions[event.type]?.[1];
     if (action === "end") sign(event.timeMs, 0);
-    if (action === "start") sign(event.timeMs, 1);
-    if (action === "alive") sign(event.timeMs, 2);
-    if (event.startedMs !== undefined) sign(event.startedMs, 1);
+    if (action === "start") sign(event.timeMs, 2);
+    if (action === "alive") sign(event.timeMs, 3);
+    if (event.startedMs !== undefined) sign(event.startedMs, 2);
   }
-  for (const atMs of closings) sign(atMs, 0);
+  for (const atMs of closings) sign(atMs, 1);
   const ordered = [...signs.values()].sort((a, b) => a.atMs - b.atMs || a.order - b.order);
   const spans: { startMs: number; endMs: number }[] = [];
   let open: number | undefined;
   let seenMs = Number.NEGATIVE_INFINITY;
   for (const { atMs, order } of ordered) {
-    if (open !== undefined && atMs > seenMs + timeoutMs) {
+    // Own ends and signs of life say that it went on.
+    if (open !== undefined && (order === 1 || order === 2) && atMs > seenMs + timeoutMs) {
       spans.push({ startMs: open, endMs: seenMs });
       open = undefined;
     }
-    if (order === 0 && open !== undefined) {
+    if (order <= 1 && open !== undefined) {
       spans.push({ startMs: open, endMs: atMs });
       open = undefined;
-    } else if (order === 1 && open === undefined) open = atMs;
+    } else if (order === 2 && open === undefined) open = atMs;
     seenMs = atMs;
   }
   if (open !== undefined)

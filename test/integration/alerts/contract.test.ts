@@ -119,7 +119,7 @@ describe("what is told of one alert", () => {
     expect(await world.toldOf(node, rule)).toEqual(["alert.firing 75", "alert.resolved 75"]);
     const [, resolved] = (await world.alertsOf(node, rule)).sort((a, b) => Number(a.threshold) - Number(b.threshold));
     expect(resolved?.explanation).toMatch(
-      /^Call minutes: \d+\.\d\d % of the limit: 80 of [\d.]+ minutes used; .* It held for 0 min\.$/,
+      /^Call minutes: 80 of 129.03 minutes used, 62 % of the limit; alert at 75 %. It held for 0 min\.$/,
     );
   });
 

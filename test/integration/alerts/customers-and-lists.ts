@@ -21,7 +21,7 @@ export function customersAndLists(worldOf: () => AlertsWorld): void {
       expect(await world.alertsOf(node, rule)).toEqual([]);
       for (const at of ["2026-03-17T00:00:00Z", "2026-03-19T00:00:00Z"]) await world.judge(at);
       expect(await world.toldOf(node, rule)).toEqual(["alert.firing 3"]);
-      expect((await world.alertsOf(node, rule))[0]?.explanation).toContain("2026-03-20");
+      expect((await world.alertsOf(node, rule))[0]?.explanation).toContain("20 Mar 2026");
     });
 
     test("a subscription that expires is told so many days before, and that it was renewed", async () => {
@@ -61,11 +61,11 @@ export function customersAndLists(worldOf: () => AlertsWorld): void {
       expect(await pay(failed.id, "failed")).toMatchObject({ status: 200 });
       await world.judge("2026-03-18T00:00:01Z");
       expect((await world.alertsOf(node, rule)).map(({ explanation }) => explanation)).toEqual([
-        expect.stringMatching(/^The payment failed of the statement of/),
+        expect.stringMatching(/^The payment failed for the statement from/),
       ]);
       await world.judge("2026-03-20T00:00:00Z");
       const told = (await world.alertsOf(node, rule)).map(({ explanation }) => explanation.slice(0, 22)).sort();
-      expect(told).toEqual(["No payment is known of", "The payment failed of "]);
+      expect(told).toEqual(["No payment is known fo", "The payment failed for"]);
       for (const { id } of [failed, open]) expect(await pay(id, "paid")).toMatchObject({ status: 200 });
       await world.judge("2026-03-20T00:00:01Z");
       expect(await world.toldOf(node, rule)).toHaveLength(4);

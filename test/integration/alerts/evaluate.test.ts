@@ -220,9 +220,9 @@ describe("rules that people make", () => {
     await judge(Date.now() + 2_000);
     const told = (await alertsOf(node, rule)).map(({ explanation }) => explanation).sort();
     expect(told).toEqual([
-      "It has a new subscription.",
-      "Its status is trial now; it was active.",
+      "A subscription began.",
       `The organization ${organization} was created.`,
+      "The status is now trial; before, it was active.",
     ]);
   });
 

@@ -27,6 +27,7 @@ test("an SMS is one message, of 160 characters of the GSM alphabet or 70 of UCS-
   );
   expect(smsText(message)).toBe(`${message.subject} ${url}`);
   expect(smsText({ subject: "“Räume” – 91 %…", url })).toBe(`"Räume" - 91 %... ${url}`);
+  expect(smsText({ subject: `§ 7 ${"a".repeat(200)}`, url })).toHaveLength(160);
   expect(smsText({ subject: `漢${"字".repeat(100)}`, url })).toMatch(/^漢字+\.\.\.$/);
 });
 

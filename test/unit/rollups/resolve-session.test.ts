@@ -63,6 +63,10 @@ describe("a named interval", () => {
   test("that had timed out when the session ended stays ended at its last sign of life", () => {
     expect(spansOf([member({ startedMs: 10, seenMs: 10 }), closing(timeout + 11)])).toEqual([[10, 10, true]]);
   });
+  test("that starts at the instant at which the session ended begins after it", () => {
+    expect(spansOf([member({ startedMs: 10, seenMs: 10 }), closing(10)], hour)).toEqual([[10, undefined, false]]);
+    expect(spansOf([paired({ startTimes: [10] }), closing(10)], hour)).toEqual([[10, undefined, false]]);
+  });
   test("keeps its own end when the session ended earlier", () => {
     expect(spansOf([member({ startedMs: 10, endedMs: 2 * hour }), closing(hour)])).toEqual([[10, 2 * hour, false]]);
   });
@@ -90,6 +94,42 @@ describe("starts and ends without a name", () => {
       [10, hour, true],
       [later, later + hour, false],
     ]);
+  });
+  test("that end after a silence ran until then, as a named interval does", () => {
+    const later = 3 * timeout;
+    for (const given of [{}, { aliveTimes: [hour] }, { aliveTimes: [later - hour] }])
+      expect(spansOf([paired({ startTimes: [10], endTimes: [later], ...given })])).toEqual([[10, later, false]]);
+  });
+  test("that give a sign of life after a silence had gone on", () => {
+    const later = 3 * timeout;
+    const signs = { startTimes: [10], aliveTimes: [later], aliveWithinMs: 1000 };
+    expect(spansOf([paired(signs)], later + 1000)).toEqual([[10, undefined, false]]);
+    expect(spansOf([paired(signs)], later + 1001)).toEqual([[10, later, true]]);
+  });
+  test("that were silent when the session ended stay ended at their last sign of life", () => {
+    expect(spansOf([paired({ startTimes: [10] }), closing(timeout + 11)])).toEqual([[10, 10, true]]);
+  });
+  test("of one interval come to what they would with a name, however long it was silent", () => {
+    const at = fc.integer({ min: 1, max: 100 });
+    const signs = fc.record({
+      lastEnd: fc.option(at, { nil: undefined }),
+      alive: fc.array(at, { maxLength: 5 }),
+      closed: fc.option(at, { nil: undefined }),
+    });
+    fc.assert(
+      fc.property(signs, ({ lastEnd, alive, closed }) => {
+        // What comes after the end, or after the session's, belongs to no interval; a name would reach for it.
+        const known = alive.filter((one) => one <= Math.min(lastEnd ?? 100, closed ?? 100));
+        fc.pre(lastEnd === undefined || closed === undefined || lastEnd <= closed);
+        const seenMs = Math.max(0, ...known, lastEnd ?? 0);
+        const ends = lastEnd === undefined ? [] : [lastEnd];
+        const closings = closed === undefined ? [] : [closing(closed)];
+        const rest = { aliveWithinMs: 10 };
+        const named = member({ startedMs: 0, seenMs, ...(lastEnd !== undefined && { endedMs: lastEnd }), ...rest });
+        const unnamed = paired({ startTimes: [0], aliveTimes: known, endTimes: ends, ...rest });
+        expect(spansOf([unnamed, ...closings], 105)).toEqual(spansOf([named, ...closings], 105));
+      }),
+    );
   });
   test("are cut by the session's end, and go on after it with the next start", () => {
     expect(spansOf([paired({ startTimes: [10, 2 * hour], endTimes: [3 * hour] }), closing(hour)])).toEqual([
