@@ -4,7 +4,7 @@
  * latest after the next start. Corrections of one row exclude each other.
  */
 import { setTimeout as delay } from "node:timers/promises";
-import { and, asc, desc, eq, gte, lt, or, sql } from "drizzle-orm";
+import { and, asc, eq, or } from "drizzle-orm";
 import { eventType } from "../catalog/catalog.ts";
 import { StoreUnavailableError } from "../clickhouse/client.ts";
 import type { EventRow } from "../clickhouse/event-columns.ts";
@@ -15,6 +15,7 @@ import { ProblemError } from "../problem.ts";
 import type { NodeTree } from "../tree/node-tree.ts";
 import { amendEvent, eventOfRow } from "./amend-event.ts";
 import { type ApplyingDeps, createApplying, type OtherStorers } from "./apply-pending.ts";
+import { type CorrectionsAsked, readCorrectionsWithin } from "./read-corrections.ts";
 import { type Correction, type CorrectionRequest, type RecordingDeps, recordCorrection } from "./record-correction.ts";
 import { findStoredEvent, SeveralSourcesError } from "./stored-event.ts";
 
@@ -29,8 +30,8 @@ export interface Corrections {
   history(organization: string, name: EventName): Promise<Correction[]>;
   /** The event as it counts now; undefined when there is none or it is void. */
   find(organization: string, name: EventName, timeMs: number | undefined): Promise<EventRow | undefined>;
-  /** The newest 100 whose event has a time in this range (ms since 1970, UTC; toMs exclusive), the oldest first. */
-  within(fromMs: number, toMs: number, isVisible: (event: EventRow) => boolean): Promise<Correction[]>;
+  /** As `readCorrectionsWithin` has them. */
+  within(tree: Pick<NodeTree, "children">, asked: CorrectionsAsked): Promise<Correction[]>;
   /** Applies what is on record and not applied yet; only where events are stored. */
   applyPending(): Promise<void>;
 }
@@ -42,7 +43,6 @@ export interface CorrectionsDeps extends ApplyingDeps, RecordingDeps {
 }
 
 const pollMs = 100;
-const shownCorrections = 100;
 
 const defaultPatienceMs = 10_000;
 
@@ -68,7 +68,7 @@ export function createCorrections(deps: CorrectionsDeps): Corrections {
   return {
     applyPending,
     history: (organization, name) => readHistory(deps, organization, name),
-    within: (fromMs, toMs, isVisible) => readWithin(deps, { fromMs, toMs }, isVisible),
+    within: (tree, asked) => readCorrectionsWithin(postgres.db, tree, asked),
     async find(organization, name, timeMs) {
       return (await findEvent(deps, organization, name, timeMs))?.current;
     },
@@ -172,21 +172,4 @@ async function findEvent(
     if (!(error instanceof SeveralSourcesError)) throw error;
     throw new ProblemError("invalid_request", error.message, { field: "source" });
   }
-}
-
-async function readWithin(
-  { postgres }: CorrectionsDeps,
-  { fromMs, toMs }: { fromMs: number; toMs: number },
-  isVisible: (event: EventRow) => boolean,
-): Promise<Correction[]> {
-  const beforeMs = sql<number>`(${eventCorrections.before}->>'time_ms')::bigint`;
-  const rows = await postgres.db
-    .select()
-    .from(eventCorrections)
-    .where(and(gte(beforeMs, fromMs), lt(beforeMs, toMs)))
-    .orderBy(desc(eventCorrections.at), desc(eventCorrections.id));
-  return rows
-    .filter(({ before, after }) => isVisible(before) || (after !== null && isVisible(after)))
-    .slice(0, shownCorrections)
-    .reverse();
 }

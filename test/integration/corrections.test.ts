@@ -1,10 +1,14 @@
 import { eq } from "drizzle-orm";
+import { drizzle } from "drizzle-orm/node-postgres";
 import fc from "fast-check";
+import type pg from "pg";
 import { pino } from "pino";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { system } from "../../server/audit/record-change.ts";
+import type { EventRow } from "../../server/clickhouse/event-columns.ts";
 import type { UsageEvent } from "../../server/contract/events.ts";
 import { type Corrections, createCorrections } from "../../server/corrections/corrections.ts";
+import { readCorrectionsWithin } from "../../server/corrections/read-corrections.ts";
 import { connectPostgres, type Postgres } from "../../server/postgres/client.ts";
 import { migratePostgres } from "../../server/postgres/migrate.ts";
 import { eventCorrections } from "../../server/postgres/schema/corrections.ts";
@@ -226,4 +230,52 @@ test("two who amend one event at once do not both succeed, and what an emitter c
       field,
     });
   await expect(corrections.correct(asked("acme", "nothing"))).rejects.toMatchObject({ code: "not_found" });
+});
+
+test("of the corrections behind a figure only the newest hundred of the asked node are read, whatever other tenants corrected", async () => {
+  await tree.importNodes(
+    ["reseller", "organization"].map((kind) => ({
+      kind: kind as "reseller" | "organization",
+      id: kind === "reseller" ? "shop" : "shop/customer",
+      name: kind,
+      parent: kind === "reseller" ? "all" : "reseller:shop",
+    })),
+    system,
+  );
+  const timeMs = Date.UTC(2020, 5, 1);
+  const made = (id: string, organization: string, minute: number, { agent = "", moved = "", hour = 0 } = {}) => {
+    const before = { organization, agent, id, time_ms: timeMs + hour * 3_600_000 } as EventRow;
+    return {
+      ...{ id, organization, eventId: id, action: "amend" as const, reason: "wrong", replaces: 1 },
+      ...{ actorKind: "system", actorId: "s", actorName: "s", at: new Date(timeMs + minute * 60_000) },
+      ...{ before, after: { ...before, organization: moved || organization }, newOrganization: moved || null },
+      appliedAt: new Date(),
+    };
+  };
+  const rows = [
+    ...Array.from({ length: 120 }, (_, index) => made(`own-${index}`, "shop/customer", index)),
+    ...Array.from({ length: 200 }, (_, index) => made(`other-${index}`, "globex", 1_000 + index)),
+    made("later", "shop/customer", 500, { hour: 1 }),
+    made("came", "globex", 501, { moved: "shop/customer" }),
+    made("agents", "shop/customer", 502, { agent: "a/1" }),
+  ];
+  await postgres.db.insert(eventCorrections).values(rows);
+  const read: number[] = [];
+  const counted = drizzle({
+    query: async (...args: unknown[]) => {
+      const result: pg.QueryResult = await Reflect.apply(postgres.pool.query, postgres.pool, args);
+      read.push(result.rows.length);
+      return result;
+    },
+  } as pg.Pool);
+  const hour = { fromMs: timeMs, toMs: timeMs + 3_600_000 };
+  const of = async (node: string) =>
+    (await readCorrectionsWithin(counted, tree, { node, ...hour })).map(({ id }) => id);
+  const own = [...Array.from({ length: 98 }, (_, index) => `own-${index + 22}`), "came", "agents"];
+  expect(await of("reseller:shop")).toEqual(own);
+  expect(await of("organization:shop%2Fcustomer")).toEqual(own);
+  expect(await of("agent:shop%2Fcustomer/a%2F1")).toEqual(["agents"]);
+  expect(await of("organization:acme")).toEqual([]);
+  expect((await of("all")).at(-1)).toBe("other-199");
+  expect(read).toEqual([100, 100, 1, 0, 100]);
 });

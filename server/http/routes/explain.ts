@@ -95,7 +95,7 @@ export function explainRoutes(deps: ExplainRoutesDeps): OpenAPIHono<HttpEnv> {
         after: readCursor(query.cursor, asked, explainKeySchema),
         limit: query.limit,
       }),
-      corrections.within(fromMs, toMs, isOf),
+      corrections.within(tree, { node, fromMs, toMs }),
     ]);
     const [figure] = answer.meters;
     if (!figure) throw new Error("a meter was not answered");

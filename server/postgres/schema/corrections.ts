@@ -1,9 +1,12 @@
 /** What became of events after they were stored. Rows are never removed: they are what the events were before. */
-import { sql } from "drizzle-orm";
+import { type SQL, type SQLWrapper, sql } from "drizzle-orm";
 import { bigint, index, jsonb, pgTable, text, timestamp, uniqueIndex } from "drizzle-orm/pg-core";
 import type { EventRow } from "../../clickhouse/event-columns.ts";
 
 const instant = (name: string) => timestamp(name, { withTimezone: true, precision: 3, mode: "date" });
+
+/** The event's time before the correction, ms since 1970, UTC: as the indexes have it. */
+export const timeBefore = (before: SQLWrapper): SQL<number> => sql<number>`((${before}->>'time_ms')::bigint)`;
 
 export const eventCorrections = pgTable(
   "event_corrections",
@@ -34,6 +37,11 @@ export const eventCorrections = pgTable(
   },
   (table) => [
     uniqueIndex("event_corrections_once").on(table.organization, table.eventId, table.source, table.replaces),
+    index("event_corrections_of").on(table.organization, timeBefore(table.before)),
+    index("event_corrections_moved")
+      .on(table.newOrganization, timeBefore(table.before))
+      .where(sql`${table.newOrganization} IS NOT NULL`),
+    index("event_corrections_newest").on(table.at, table.id),
     index("event_corrections_pending").on(table.at).where(sql`${table.appliedAt} IS NULL`),
   ],
 );

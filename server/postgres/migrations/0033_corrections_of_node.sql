@@ -1,0 +1,3 @@
+CREATE INDEX "event_corrections_of" ON "event_corrections" USING btree ("organization",(("before"->>'time_ms')::bigint));--> statement-breakpoint
+CREATE INDEX "event_corrections_moved" ON "event_corrections" USING btree ("new_organization",(("before"->>'time_ms')::bigint)) WHERE "event_corrections"."new_organization" IS NOT NULL;--> statement-breakpoint
+CREATE INDEX "event_corrections_newest" ON "event_corrections" USING btree ("at","id");
