@@ -23,7 +23,7 @@ import {
 import { organizationsToCreate, withOrganizations } from "../ingest/accept/new-organizations.ts";
 import { Claims } from "../ingest/accept/recent-ids.ts";
 import type { RequestEvents } from "../ingest/accept/request-events.ts";
-import type { SendingKey } from "../ingest/accept/sending-key.ts";
+import type { OrganizationTree, SendingKey } from "../ingest/accept/sending-key.ts";
 import { parseExactJson, stringifyExact } from "../json/exact-json.ts";
 import { parseJson } from "../json/parse-json.ts";
 import type { Membership } from "./membership.ts";
@@ -207,18 +207,24 @@ async function keep(
   const receivedAtMs = deps.now();
   const checked = checkEvents(request, receivedAtMs, deps.eventType, firstReceivedMs);
   const organizations = organizationsToCreate(request, checked, sendingKey, deps.tree);
-  if (organizations.length > 0 && !isDryRun) await createOrganizations(deps.tree, organizations, sendingKey);
   const conflicting = new Set(
     checked.readable.flatMap((event) => (conflicts.has(event.index) ? [event.identity] : [])),
   );
-  const decision = decideEvents(request, checked, {
-    receivedAtMs,
-    isAtomic,
-    sendingKey,
-    tree: isDryRun ? withOrganizations(deps.tree, organizations, sendingKey) : deps.tree,
-    claim: ({ identity }) => ({ verdict: conflicting.has(identity) ? "conflict" : "new", isChecked: false }),
-  });
+  const decide = (tree: OrganizationTree) =>
+    decideEvents(
+      request,
+      { ...checked, warnings: [...checked.warnings] },
+      {
+        ...{ receivedAtMs, isAtomic, sendingKey, tree, existing: deps.tree },
+        claim: ({ identity }) => ({ verdict: conflicting.has(identity) ? "conflict" : "new", isChecked: false }),
+      },
+    );
+  let decision = decide(withOrganizations(deps.tree, organizations, sendingKey));
   if (isTrial || isDryRun) return { decision, position: null, elsewhereMs: null };
+  if (organizations.length > 0 && !decision.isAborted) {
+    await createOrganizations(deps.tree, organizations, sendingKey);
+    decision = decide(deps.tree);
+  }
   // Rejected events are recorded here, accepted ones where they belong.
   const outcomes = decision.outcomes.filter(({ outcome }) => outcome === "rejected");
   const rejections = { ...decision, eventRows: [], outcomes };

@@ -81,10 +81,12 @@ export interface DecisionContext {
   isAtomic: boolean;
   sendingKey: SendingKey;
   tree: OrganizationTree;
+  /** The tree as it stands where `tree` is the one that there would be: an aborted request makes no organization. Default: `tree`. */
+  existing?: OrganizationTree;
   /** Judges an identity and claims it when it is new. */
   claim: (event: IdentifiedEvent) => IdentityVerdict;
   /** What there is to doubt about an event that is taken. */
-  doubt?: (event: GivenEvent) => Doubt | undefined;
+  doubt?: ((event: GivenEvent) => Doubt | undefined) | undefined;
 }
 
 /** The verdicts and the lines of a checked request. When `isAborted`, the caller must give the claims back. */
@@ -238,7 +240,7 @@ const idConflict: Fault = {
 function outcomesOfAborted(
   request: RequestEvents,
   rejected: readonly Rejection[],
-  { sendingKey, tree, receivedAtMs }: DecisionContext,
+  { sendingKey, tree: intended, existing: tree = intended, receivedAtMs }: DecisionContext,
   keysOwner: OutcomeOwner,
 ): OutcomeCount[] {
   const tally = new OutcomeTally();

@@ -10,7 +10,7 @@ import { TooManyNodesError } from "../../tree/creation-limits.ts";
 import { tenantOf } from "../../tree/tenant-of.ts";
 import { LogFailedError, LogFullError } from "../log/log-errors.ts";
 import type { LogPosition, WriteAheadLog } from "../log/write-ahead-log.ts";
-import { checkEvents, type Decision, decideEvents } from "./accept-events.ts";
+import { checkEvents, type Decision, type DecisionContext, decideEvents } from "./accept-events.ts";
 import type { Admission, RateState } from "./backpressure.ts";
 import type { GivenEvent } from "./event-gate.ts";
 import { inflateBody } from "./inflate-body.ts";
@@ -129,11 +129,38 @@ export async function takeEvents(
   const receivedAtMs = deps.now();
   const checked = checkEvents(events, receivedAtMs, deps.eventType, firstReceivedMs);
 
-  // 3. The two waits, on which nothing is claimed yet.
   const organizations = organizationsToCreate(events, checked, sendingKey, tree);
-  if (organizations.length > 0 && !isDryRun) await createOrganizations(tree, organizations, sendingKey);
-  const unsure = checked.readable.filter((event) => knownIds.mustAsk(event));
-  const answers: StoredAnswers = unsure.length > 0 ? await knownIds.ask(unsure) : undefined;
+  const context = { receivedAtMs, isAtomic, sendingKey };
+  const askOfIds = async (): Promise<StoredAnswers> => {
+    const unsure = checked.readable.filter((event) => knownIds.mustAsk(event));
+    return unsure.length > 0 ? await knownIds.ask(unsure) : undefined;
+  };
+  const foresee = (answers: StoredAnswers, doubt?: DecisionContext["doubt"]) => {
+    const before = new Map<string, bigint>();
+    return decideEvents(
+      events,
+      { ...checked, warnings: [...checked.warnings] },
+      {
+        ...context,
+        tree: withOrganizations(tree, organizations, sendingKey),
+        existing: tree,
+        claim: (event) => knownIds.judge(event, answers, before),
+        doubt,
+      },
+    );
+  };
+
+  // 3. The waits, on which nothing is claimed yet. What will be refused as a whole makes no organization.
+  if (organizations.length > 0 && !isDryRun && !isTrial) {
+    const foreseen = isAtomic ? foresee(await askOfIds()) : undefined;
+    if (foreseen?.isAborted) {
+      mayTake();
+      const position = await appendDecision(log, foreseen, new Claims(), receivedAtMs);
+      return { decision: foreseen, position, elsewhereMs: null };
+    }
+    await createOrganizations(tree, organizations, sendingKey);
+  }
+  const answers = await askOfIds();
 
   // 4. Judge, claim and append in one turn: the log has identities in the order in which they were judged.
   mayTake();
@@ -142,20 +169,12 @@ export async function takeEvents(
     const type = deps.eventType(event.type);
     return type && signs.doubt(event, type);
   };
-  const context = { receivedAtMs, isAtomic, sendingKey, doubt };
-  if (isTrial || isDryRun) {
-    const before = new Map<string, bigint>();
-    const decision = decideEvents(events, checked, {
-      ...context,
-      tree: withOrganizations(tree, organizations, sendingKey),
-      claim: (event) => knownIds.judge(event, answers, before),
-    });
-    return { decision, position: null, elsewhereMs: null };
-  }
+  if (isTrial || isDryRun) return { decision: foresee(answers, doubt), position: null, elsewhereMs: null };
   const claims = new Claims();
   const decision = decideEvents(events, checked, {
     ...context,
     tree,
+    doubt,
     claim: (event) => knownIds.claim(event, answers, claims),
   });
   if (decision.isAborted) claims.forget();

@@ -219,6 +219,26 @@ test("atomic takes all or nothing, and what was not taken can be sent again", as
   });
 });
 
+test("an atomic request that is not taken makes no organization and counts for none, one that is taken makes them", async () => {
+  const { tree } = world.accepting;
+  const first = event({ organization: "atomic-new" });
+
+  const taken = event();
+  await post(taken);
+  for (const [bad, code] of [
+    [event({ foo: 1, organization: "atomic-other" }), "unknown_field"],
+    [{ ...taken, room: "another body" }, "id_conflict"],
+  ] as const) {
+    const decision = await post([first, bad], { isAtomic: true });
+    expect(decision).toMatchObject({ isAborted: true, rejected: [{ code: "aborted" }, { code }] });
+    expect(tree.get("organization:atomic-new")).toBeUndefined();
+    expect(tree.get("organization:atomic-other")).toBeUndefined();
+    expect(decision.outcomes.map(({ organization }) => organization)).not.toContain("atomic-new");
+  }
+  expect(await post([first, event()], { isAtomic: true })).toMatchObject({ isAborted: false, accepted: 2 });
+  expect(tree.get("organization:atomic-new")).toBeDefined();
+});
+
 test("a key writes only to its subtree, creates only below its node, and leaves no trace in others' quarantine", async () => {
   const reseller = { id: "key_r", node: "reseller:r1", createOrganizations: true };
   expect(
