@@ -1,12 +1,12 @@
 /** From an event as it stands and what is to change to the event as it shall stand, by the rules of accepting. Pure. */
 import type { EventType } from "../catalog/event-types.ts";
-import { type EventRow, eventRowSchema } from "../clickhouse/event-columns.ts";
+import type { EventRow } from "../clickhouse/event-columns.ts";
 import { amountOf } from "../ingest/accept/amount-unit.ts";
 import { explainForm, type Fault, type GivenEvent, hasEventForm } from "../ingest/accept/event-gate.ts";
 import { identityPrefix } from "../ingest/accept/event-hash.ts";
-import { escapeColumn, lineColumns, unescapeColumn } from "../ingest/accept/event-row.ts";
 import { namedThings, propertiesOf } from "../ingest/accept/event-value.ts";
-import { readEvent, renderEventRow } from "../ingest/accept/read-event.ts";
+import { readEvent } from "../ingest/accept/read-event.ts";
+import { rowOfEvent } from "../ingest/accept/row-of-event.ts";
 
 /** Columns that an emitter does not send. */
 const notSent = [
@@ -67,18 +67,6 @@ export function amendEvent(
   });
   if ("code" in read) return read;
   const path = context.pathAt(read.organization, read.timeMs) ?? { partner: "", reseller: "" };
-  const place = {
-    organization: escapeColumn(read.organization),
-    partner: escapeColumn(path.partner),
-    reseller: escapeColumn(path.reseller),
-    key: escapeColumn(row.key),
-  };
-  const line = renderEventRow(read, true, row.received_ms, place, false);
-  const columns = line
-    .split("\t")
-    .map((text, index) => [lineColumns[index], text === "\\N" ? null : unescapeColumn(text)]);
-  return eventRowSchema.parse({
-    ...Object.fromEntries(columns),
-    ...{ id: row.id, source: row.source, body_hash: row.body_hash },
-  });
+  const amended = rowOfEvent(read, { ...path, receivedMs: row.received_ms, key: row.key });
+  return { ...amended, id: row.id, source: row.source, body_hash: row.body_hash };
 }

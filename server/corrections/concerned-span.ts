@@ -1,4 +1,4 @@
-/** The time whose figures a correction of an event can change, and with it those whose figures they are. */
+/** The time whose figures an event can change, by coming late or by being corrected, and with it those whose figures they are. */
 import { z } from "zod";
 import type { ClickHouse } from "../clickhouse/client.ts";
 import { defineQuery } from "../clickhouse/define-query.ts";
@@ -6,6 +6,7 @@ import type { EventRow } from "../clickhouse/event-columns.ts";
 import { limits } from "../contract/events.ts";
 import { nodeAddress } from "../contract/node-address.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
+import { amountOf } from "../ingest/accept/amount-unit.ts";
 import type { NodeTree } from "../tree/node-tree.ts";
 import { ownersWithin } from "../tree/past-owners.ts";
 
@@ -33,13 +34,21 @@ export async function concernedSpan(
   nowMs: number,
 ): Promise<ConcernedSpan> {
   const { organization, time_ms, started_ms, session, interval } = row;
-  const span = { organization, fromMs: started_ms === 0 ? time_ms : Math.min(time_ms, started_ms), toMs: time_ms };
+  const instants = [time_ms, ...(started_ms === 0 ? [] : [started_ms, endOfSpan(row, nowMs)])];
+  const span = { organization, fromMs: Math.min(...instants), toMs: Math.max(...instants) };
   const hasMoved =
     tree.pathsBetween(nodeAddress("organization", organization), Date.parse(limits.oldestTime), nowMs).length > 1;
   if (!hasMoved || row.level === "" || (session === "" && interval === "")) return span;
   const [known] = await sessionSpan(clickhouse, { organization, session, interval });
   if (!known || known.last_ms === 0) return span;
   return { organization, fromMs: Math.min(span.fromMs, known.first_ms), toMs: Math.max(span.toMs, known.last_ms) };
+}
+
+/** A span lasts as long as its amount says; what is still to come is nobody's past. */
+function endOfSpan({ level_action, started_ms, time_ms, value, dims }: EventRow, nowMs: number): number {
+  if (level_action !== "span" || value === null) return time_ms;
+  const lengthMs = Number(value) * (amountOf(value, dims).seconds === undefined ? 60_000 : 1_000);
+  return Math.min(started_ms + lengthMs, Math.max(nowMs, time_ms));
 }
 
 /** All that the organization was, or stood below, in the span. */

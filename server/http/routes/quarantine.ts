@@ -21,7 +21,6 @@ import {
 import type { Actor } from "../../identity/actor.ts";
 import { can, narrowTo } from "../../identity/permissions.ts";
 import type { AcceptDeps } from "../../ingest/accept/accept-request.ts";
-import { parseJson } from "../../json/parse-json.ts";
 import { readCursor, writeCursor } from "../../lists/cursor.ts";
 import { ProblemError } from "../../problem.ts";
 import {
@@ -182,12 +181,11 @@ export function quarantineReplayRoutes({
         const top = node === null ? undefined : sender.reach.find((reached) => tree.isWithin(node, reached));
         return { id: actor.id, node: top ?? sender.node, createOrganizations: actor.createOrganizations };
       },
-      replayRefusal(one) {
-        const node = nodeOf(one);
-        if (node === null || can(whole, "ingest", node, tree)) return undefined;
-        const { fromMs, toMs } = timesOf(one);
-        if (stoodWithin(tree, actor.reach, node, fromMs, toMs)) return undefined;
-        return { code: "outside_subtree", field: "time", message: "the organization was another's at that time" };
+      mayChange({ organization, fromMs, toMs }) {
+        const node = nodeAddress("organization", organization);
+        // Where the caller may send nothing at all, the event is refused like all others.
+        if (!sender.reach.some((reached) => tree.isWithin(node, reached))) return true;
+        return can(whole, "ingest", node, tree) || stoodWithin(tree, actor.reach, node, fromMs, toMs);
       },
     });
   }
@@ -246,24 +244,6 @@ async function instead(c: Context<HttpEnv>): Promise<Record<string, unknown> | u
 
 const missing = (field: string) =>
   new ProblemError("not_found", "there is no such event in quarantine, or it is kept no longer", { field });
-
-/** From the earliest to the latest that an event says of its own time; its first receipt where it says nothing. */
-function timesOf({ event, key: [receivedMs] }: FoundQuarantined): { fromMs: number; toMs: number } {
-  const { time, started_at } = objectIn(event.raw);
-  const told = [time, started_at].map((text) => (typeof text === "string" ? Date.parse(text) : Number.NaN));
-  if (Number.isNaN(told[0])) told[0] = receivedMs;
-  const times = told.filter((ms) => !Number.isNaN(ms));
-  return { fromMs: Math.min(...times), toMs: Math.max(...times) };
-}
-
-function objectIn(text: string): { time?: unknown; started_at?: unknown } {
-  try {
-    const parsed: unknown = parseJson(text);
-    return typeof parsed === "object" && parsed !== null ? parsed : {};
-  } catch {
-    return {};
-  }
-}
 
 function listed(dimension: string, values: readonly string[] | undefined): Filter[] {
   return values === undefined ? [] : [{ dimension, operator: "in", values: [...values] }];

@@ -153,9 +153,11 @@ test("without the right to send events nobody replays one from quarantine, nor s
   const manager = world.callers.get("with the role manager");
   const time = "2025-02-01T09:00:00Z";
   const { key } = await world.makeKey(["ingest"]);
-  const rejected = { id: "wait", type: "chat.posted", organization, time, properties: { a: { b: 1 } } };
+  const rejected = { id: "wait", type: "chat.posted", organization, agent: "a2", time };
   const taken = { id: "now", type: "chat.posted", organization };
-  await world.ask("POST", "/v1/events?ack=stored", { key, body: [rejected, taken] });
+  const ofAgent = await world.makeKey(["ingest"], `agent:${organization}/a1`);
+  await world.ask("POST", "/v1/events", { key: ofAgent.key, body: [rejected] });
+  await world.ask("POST", "/v1/events?ack=stored", { key, body: [taken] });
   const { events } = (await world.ask("GET", `/v1/quarantine?node=${inside}`, { key: newcomer })).body;
   const path = `/v1/quarantine/${events[0].id}/replay`;
   const other = { id: "made up", type: "chat.posted", organization };
@@ -169,9 +171,44 @@ test("without the right to send events nobody replays one from quarantine, nor s
   });
   expect(await postsOf(pastOwner, former)).toBe(before);
   // A late event of an emitter is an event.
-  const fixed = { ...rejected, properties: {} };
+  const fixed = { ...rejected, user: "u1" };
   const late = await world.ask("POST", path, { key: newcomer, body: { event: fixed } });
   expect(late.body).toMatchObject({ outcome: "accepted" });
+});
+
+test("an event that is replayed has the times that taking it would give it: of its id, of a CloudEvent's data, of its session", async () => {
+  const manager = world.callers.get("with the role manager");
+  const ofAgent = await world.makeKey(["ingest"], `agent:${organization}/a1`);
+  const then = Date.parse("2025-02-01T09:00:00Z").toString(16).padStart(12, "0");
+  const base = { type: "chat.posted", organization, agent: "a2" };
+  const theirs = [
+    { ...base, id: `${then.slice(0, 8)}-${then.slice(8)}-7000-8000-000000000000` },
+    { ...base, id: "leap", time: "2025-05-30T23:59:60Z" },
+    { ...base, id: "left", type: "participant.left", session: "long", user: "u1" },
+    { ...base, id: "spanned", type: "call.ended", time: "2025-05-01T00:00:00Z", started_at: "2025-07-01T00:00:00Z" },
+  ];
+  const ours = { ...base, id: "of now" };
+  const cloudEvent = {
+    ...{ specversion: "1.0", id: "cloud then", source: "/s", type: "chat.posted" },
+    data: { organization, agent: "a2", started_at: "2025-02-01T09:00:00Z" },
+  };
+  const ids = [...theirs, cloudEvent, ours].map(({ id }) => id);
+  const { key } = ofAgent;
+  await world.ask("POST", "/v1/events", {
+    key,
+    headers: { "content-type": "application/cloudevents+json" },
+    body: cloudEvent,
+  });
+  const own = { type: "chat.posted", organization, agent: "a1", id: "stored after" };
+  await world.ask("POST", "/v1/events?ack=stored", { key, body: [...theirs, ours, own] });
+  const { events } = (await world.ask("GET", `/v1/quarantine?node=${inside}`, { key: newcomer })).body;
+  const outcomes = new Map<string, string>();
+  for (const { id, event_id } of events.filter((one: { event_id: string }) => ids.includes(one.event_id))) {
+    const { body } = await world.ask("POST", `/v1/quarantine/${id}/replay`, { ...manager, body: {} });
+    outcomes.set(event_id, `${body.outcome} ${body.field}`);
+  }
+  const refused = [...theirs, cloudEvent].map(({ id }) => [id, "rejected time"] as const);
+  expect(outcomes).toEqual(new Map([...refused, ["of now", "accepted null"]]));
 });
 
 test("an agent's key sees corrections of its own events alone, and a node the number of its own events", async () => {
