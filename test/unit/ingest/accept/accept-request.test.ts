@@ -1,5 +1,6 @@
 /** From headers and bytes to verdicts and log lines, with a real log. */
 import { expect, test, vi } from "vitest";
+import type { Decision } from "../../../../server/ingest/accept/accept-events.ts";
 import { acceptRequest } from "../../../../server/ingest/accept/accept-request.ts";
 import { hashText, identityOf } from "../../../../server/ingest/accept/event-hash.ts";
 import { LogFullError } from "../../../../server/ingest/log/log-errors.ts";
@@ -233,7 +234,7 @@ test("an atomic request that is not taken makes no organization and counts for n
     expect(decision).toMatchObject({ isAborted: true, rejected: [{ code: "aborted" }, { code }] });
     expect(tree.get("organization:atomic-new")).toBeUndefined();
     expect(tree.get("organization:atomic-other")).toBeUndefined();
-    expect(decision.outcomes.map(({ organization }) => organization)).not.toContain("atomic-new");
+    expect((decision as Decision).outcomes.map(({ organization }) => organization)).not.toContain("atomic-new");
   }
   expect(await post([first, event()], { isAtomic: true })).toMatchObject({ isAborted: false, accepted: 2 });
   expect(tree.get("organization:atomic-new")).toBeDefined();
