@@ -30,7 +30,7 @@ ended.then(() => {
 });
 const url = `http://127.0.0.1:${port}`;
 try {
-  for (const untilMs = Date.now() + 60_000; ; await delay(100)) {
+  for (const untilMs = Date.now() + 180_000; ; await delay(100)) {
     if ((await fetch(`${url}/readyz`).catch(() => undefined))?.ok) break;
     if (isEnded || Date.now() > untilMs) throw new Error("the service did not become ready");
   }

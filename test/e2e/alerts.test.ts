@@ -131,7 +131,7 @@ test("events beyond a rule's bound ring the bell, whose notification leads to th
 });
 
 /** Sooner than a page asks again by itself. */
-const pushed = { timeout: 40_000 };
+const pushed = { timeout: 60_000 };
 
 test("an alert read and acknowledged on one device is read and cleared on the other at once", async () => {
   await phone.getByRole("button", { name: "Notifications", exact: true }).waitFor(pushed);

@@ -26,7 +26,7 @@ beforeAll(async () => {
   await signIn(desk, service.adminEmail, service.adminPassword);
   await desk.getByTestId("bell").waitFor();
   phone = await openPhone(await context.storageState());
-}, 120_000);
+}, 300_000);
 afterAll(async () => {
   await browser?.close();
   await service?.stop();

@@ -46,7 +46,7 @@ export function boundsOfDeliveries(world: () => DeliveryWorld): void {
         .orderBy(deliveries.state);
     const isDue = sql`${deliveries.dueAt} <= now()`;
     await expect
-      .poll(async () => (await db.select().from(deliveries).where(isDue)).length, { timeout: 20_000 })
+      .poll(async () => (await db.select().from(deliveries).where(isDue)).length, { timeout: 60_000 })
       .toBe(0);
     expect(await byState()).toEqual([
       { state: "sent", tries: 0, count: 60 },
@@ -69,7 +69,7 @@ export function boundsOfDeliveries(world: () => DeliveryWorld): void {
       WHERE delivery IN (SELECT id FROM deliveries WHERE ${ofStorm})`);
     await db.update(deliveries).set({ dueAt: sql`now()` }).where(sql`${ofStorm} AND ${deliveries.state} = 'waiting'`);
     world().courier.wake();
-    await expect.poll(byState, { timeout: 20_000 }).toEqual([{ state: "sent", tries: 0, count: 62 }]);
+    await expect.poll(byState, { timeout: 60_000 }).toEqual([{ state: "sent", tries: 0, count: 62 }]);
     expect(mailsTo(to)).toBe(63);
   });
 
@@ -83,10 +83,10 @@ export function boundsOfDeliveries(world: () => DeliveryWorld): void {
     const own = (await world().make({ kind: "email", name: "On call", to })).body;
     const alert = { id: "alr_f", node: "reseller:flood", url: "https://usage.example.com/" };
     const stateOf = async (id = "") => (await db.select().from(deliveries).where(eq(deliveries.id, id)))[0];
-    const isSent = (id = "") => expect.poll(async () => (await stateOf(id))?.state, { timeout: 20_000 }).toBe("sent");
+    const isSent = (id = "") => expect.poll(async () => (await stateOf(id))?.state, { timeout: 60_000 }).toBe("sent");
     const isHeld = (id = "") =>
       expect
-        .poll(async () => Number((await stateOf(id))?.dueAt), { timeout: 20_000 })
+        .poll(async () => Number((await stateOf(id))?.dueAt), { timeout: 60_000 })
         .toBeGreaterThan(Date.now() + 50 * 60_000);
     const [first = ""] = await tell([flooding.id], { alert });
     await isSent(first);
@@ -139,6 +139,6 @@ export function boundsOfDeliveries(world: () => DeliveryWorld): void {
     for (let index = 0; index < 11; index++)
       statuses.push((await world().ask("POST", `/v1/channels/${hook}/test`)).status);
     expect(statuses).toEqual([...Array(10).fill(202), 429]);
-    await vi.waitFor(() => expect(world().receivedAt("/tested")).toHaveLength(10), { timeout: 20_000 });
+    await vi.waitFor(() => expect(world().receivedAt("/tested")).toHaveLength(10), { timeout: 60_000 });
   });
 }

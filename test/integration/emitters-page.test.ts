@@ -249,7 +249,7 @@ test("the beacon sends what a page had left, each event once, and says when it i
   expect(said).toEqual(["tidemark: events are kept and sent again: the service answers 401"]);
   // The page is gone; the next one finds them.
   const next = new Beacon({ ...options, key: environment.TIDEMARK_KEY as string });
-  await vi.waitFor(async () => expect(await next.flush()).toBe(0), { timeout: 30_000 });
+  await vi.waitFor(async () => expect(await next.flush()).toBe(0), { timeout: 60_000 });
   expect((await stored()).length).toBe(before + 150);
   expect(held.size).toBe(0);
 });

@@ -39,7 +39,7 @@ test("a process without levels hears those of the process that has them, with it
   await processOn(url, nothing);
   const asking = await processOn(url, nothing);
   // Until every connection has subscribed a question may find nobody.
-  await vi.waitFor(async () => expect(await asking.ask("all")).toEqual(answerOf("all", 7)), 10_000);
+  await vi.waitFor(async () => expect(await asking.ask("all")).toEqual(answerOf("all", 7)), 60_000);
   const nodes = Array.from({ length: 500 }, (_, index) => `organization:o${index}`);
   expect(await Promise.all(nodes.map((node) => asking.ask(node)))).toEqual(nodes.map((node) => answerOf(node, 3)));
 });
@@ -49,7 +49,7 @@ test("who asks after something has changed is not given what was answered before
   let participants = 1;
   await processOn(url, (node) => answerOf(node, participants));
   const asking = await processOn(url, nothing);
-  await vi.waitFor(async () => expect(await asking.ask("all")).toBeDefined(), 10_000);
+  await vi.waitFor(async () => expect(await asking.ask("all")).toBeDefined(), 60_000);
   for (const now of [2, 3, 4, 5]) {
     const before = asking.ask("all");
     participants = now;
@@ -62,7 +62,7 @@ test("what the process that has levels does not have is read from storage at onc
   const url = await bus();
   await processOn(url, (node) => (node === "organization:left-out" ? undefined : answerOf(node, 3)));
   const asking = await processOn(url, nothing);
-  await vi.waitFor(async () => expect(await asking.ask("all")).toBeDefined(), 10_000);
+  await vi.waitFor(async () => expect(await asking.ask("all")).toBeDefined(), 60_000);
   for (let again = 0; again < 3; again++) {
     expect(await asking.ask("organization:left-out")).toBeUndefined();
     expect(await asking.ask("organization:kept")).toEqual(answerOf("organization:kept", 3));

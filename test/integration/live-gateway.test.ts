@@ -18,6 +18,7 @@ import { createLiveGateway, type LiveGateway } from "../../server/live/live-gate
 import { connectRedis } from "../../server/redis/connect-redis.ts";
 import { Accounts, Figures } from "../support/live-figures.ts";
 import { ownRedis } from "../support/stores.ts";
+import { unheldMs } from "../support/unheld-time.ts";
 
 type Client = Socket<ServerToClientEvents, ClientToServerEvents>;
 
@@ -88,7 +89,7 @@ function open(url: string, options: Parameters<typeof connect>[1] = { auth: { to
   const snapshots: LiveSnapshot[] = [];
   client.on("live:changed", (change) => changes.push(change));
   client.on("live:snapshot", (snapshot) => snapshots.push(snapshot));
-  return { client, changes, snapshots, watch: (node) => client.timeout(5_000).emitWithAck("live:watch", node) };
+  return { client, changes, snapshots, watch: (node) => client.timeout(60_000).emitWithAck("live:watch", node) };
 }
 
 async function snapshotOf(viewer: Viewer, node: string | null): Promise<LiveSnapshot> {
@@ -105,11 +106,11 @@ function change({ gateway }: Running, node: string, participants: number): void 
 
 const untilChange = (viewer: Viewer, participants: number) =>
   vi.waitUntil(() => viewer.changes.find(({ levels }) => levels.live_participants === participants), {
-    timeout: 10_000,
+    timeout: 60_000,
     interval: 5,
   });
 
-const untilClosed = (viewer: Viewer) => vi.waitUntil(() => !viewer.client.connected, { timeout: 10_000, interval: 20 });
+const untilClosed = (viewer: Viewer) => vi.waitUntil(() => !viewer.client.connected, { timeout: 60_000, interval: 20 });
 
 describe("what a viewer sees", () => {
   test("a snapshot first, then every change with the next sequence and no other", async () => {
@@ -155,7 +156,7 @@ describe("what a viewer sees", () => {
     const running = await start();
     const viewer = open(running.url);
     (viewer.client as Socket).emit("live:watch", mine);
-    await vi.waitUntil(() => viewer.snapshots.length > 0);
+    await vi.waitUntil(() => viewer.snapshots.length > 0, { timeout: 60_000 });
     expect(viewer.snapshots).toMatchObject([{ node: mine }]);
   });
 
@@ -163,16 +164,15 @@ describe("what a viewer sees", () => {
     const running = await start();
     const viewer = open(running.url);
     const snapshot = await snapshotOf(viewer, mine);
-    const fromMs = performance.now();
-    await vi.waitUntil(() => viewer.changes.length > 0, { timeout: 6_000, interval: 20 });
-    expect(performance.now() - fromMs).toBeLessThan(5_000);
+    const heard = () => vi.waitUntil(() => viewer.changes.length > 0, { timeout: 60_000, interval: 20 });
+    expect(await unheldMs(heard)).toBeLessThan(5_000);
     expect(viewer.changes).toMatchObject([{ sequence: snapshot.sequence + 1, levels: snapshot.levels }]);
     figures.isDown = true;
     const reads = figures.readsOf(mine);
-    await vi.waitUntil(() => figures.readsOf(mine) >= reads + 2, { timeout: 10_000, interval: 20 });
+    await vi.waitUntil(() => figures.readsOf(mine) >= reads + 2, { timeout: 60_000, interval: 20 });
     expect(viewer.changes).toHaveLength(1);
     figures.isDown = false;
-    await vi.waitUntil(() => viewer.changes.length === 2, { timeout: 5_000, interval: 20 });
+    await vi.waitUntil(() => viewer.changes.length === 2, { timeout: 60_000, interval: 20 });
   });
 });
 
@@ -203,13 +203,12 @@ describe("what storage is asked", () => {
     await vi.waitUntil(
       () => {
         change(running, mine, ++participants);
-        return performance.now() - fromMs > 2_000;
+        return performance.now() - fromMs > 2_000 && participants > 100;
       },
-      { timeout: 5_000, interval: 1 },
+      { timeout: 60_000, interval: 1 },
     );
     for (const viewer of viewers) await untilChange(viewer, participants);
     const seconds = (performance.now() - fromMs) / 1_000;
-    expect(participants).toBeGreaterThan(100);
     expect(figures.readsOf(mine) - reads).toBeLessThanOrEqual(Math.ceil(4 * seconds) + 1);
   });
 });
@@ -260,9 +259,7 @@ describe("who may see it", () => {
     const other = open(running.url);
     await Promise.all([snapshotOf(viewer, mine), snapshotOf(other, mine)]);
     accounts.nodes.delete("revoked");
-    const fromMs = performance.now();
-    await untilClosed(viewer);
-    expect(performance.now() - fromMs).toBeLessThan(5_000);
+    expect(await unheldMs(() => untilClosed(viewer))).toBeLessThan(5_000);
     expect(other.client.connected).toBe(true);
   });
 
@@ -271,9 +268,7 @@ describe("who may see it", () => {
     const viewer = open(running.url);
     await snapshotOf(viewer, mine);
     accounts.nodes.set("good", foreign);
-    const fromMs = performance.now();
-    await untilClosed(viewer);
-    expect(performance.now() - fromMs).toBeLessThan(5_000);
+    expect(await unheldMs(() => untilClosed(viewer))).toBeLessThan(5_000);
   });
 });
 
@@ -305,9 +300,9 @@ describe("sockets that ask and do not take", () => {
         for (let ask = 0; ask < 5_000; ask++) viewer.client.emit("live:watch", null, () => undefined);
         return gateway.sockets === 1;
       },
-      { timeout: 20_000, interval: 20 },
+      { timeout: 60_000, interval: 20 },
     );
-    await vi.waitUntil(async () => (await connections()) === 1, { timeout: 10_000, interval: 20 });
+    await vi.waitUntil(async () => (await connections()) === 1, { timeout: 60_000, interval: 20 });
     expect((await reader.watch(mine)).ok).toBe(true);
   });
 
@@ -340,7 +335,7 @@ describe("what is pushed besides figures", () => {
       askedFor.push(node);
       return node === mine ? { alerts: ["alr_1"] } : undefined;
     });
-    await vi.waitUntil(() => heard.slice(0, 5).every((times) => times > 0), { timeout: 10_000, interval: 5 });
+    await vi.waitUntil(() => heard.slice(0, 5).every((times) => times > 0), { timeout: 60_000, interval: 5 });
     expect(askedFor.toSorted()).toEqual([below, mine]);
     expect(heard).toEqual([1, 1, 1, 1, 1, 0]);
   });
@@ -371,7 +366,7 @@ describe("several processes with one Redis", () => {
           a.gateway.announce([mine]);
           return viewer.changes.some(({ levels }) => levels.live_participants === participants);
         },
-        { timeout: 3_000, interval: 50 },
+        { timeout: 60_000, interval: 50 },
       );
     }
     expect(viewer.changes.map(({ sequence }) => sequence - snapshot.sequence)).toEqual([1, 2, 3]);

@@ -54,7 +54,7 @@ beforeAll(async () => {
   ingesting = await startIngesting({ listener });
   const { clickhouse } = ingesting.store;
   corrections = createCorrections({ postgres, clickhouse, tree: ingesting.tree, ingest: ingesting });
-}, 120_000);
+}, 600_000);
 afterAll(async () => {
   followed.close();
   await ingesting.close();
@@ -105,7 +105,7 @@ async function expectSameAsStorage(world: string): Promise<void> {
         const answer = followed.read(inWorld(world, name));
         if (!answer) throw new Error("memory has no levels yet");
         return answer;
-      });
+      }, 60_000);
       const { node, at, watermark } = held;
       expect(held).toEqual(await readLive(ingesting.store.clickhouse, node, new Date(watermark), Date.parse(at)));
     }),
@@ -281,7 +281,7 @@ test(`after every step of ${lives} random lives, of joins, late and early ends, 
     await expectSameAsStorage(world);
     aheadMs = 0;
   }
-}, 240_000);
+}, 600_000);
 
 test("of a tenant with many organizations only those are left out, and what lies between them is fetched once", async () => {
   const { clickhouse } = ingesting.store;

@@ -1,16 +1,18 @@
 /**
  * A balancer as they are run before several processes: it asks each for /readyz, sends requests in turn to those that are
- * ready, over connections that it keeps, and never sends one a second time.
+ * ready, over connections that it keeps, and never sends one a second time. Who says that it is not ready is believed at
+ * once; who does not answer in time is passed over after the third time in a row.
  */
 import { once } from "node:events";
 import { Agent, createServer, type IncomingMessage, request, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { setTimeout as delay } from "node:timers/promises";
 
 export interface Balancer {
   url: string;
   /** The backends that took requests until now, each with how many. */
   readonly taken: ReadonlyMap<string, number>;
-  /** Requests whose connection failed, in words. */
+  /** Requests whose connection failed, and those that no backend was ready for, with why, in words. */
   readonly failures: readonly string[];
   /** Whether the backend is sent requests now. */
   isUsed(backend: string): boolean;
@@ -20,30 +22,53 @@ export interface Balancer {
 /** More often than in production, so that a test need not wait. */
 const askEveryMs = 100;
 const askWithinMs = 5_000;
+const mostUnanswered = 3;
 
 export async function startBalancer(backends: readonly string[]): Promise<Balancer> {
   const agent = new Agent({ keepAlive: true, maxSockets: 50 });
   const used = new Set<string>();
-  const taken = new Map<string, number>();
-  const failures: string[] = [];
+  /** Why a backend is not used, and since when. */
+  const unused = new Map<string, { why: string; sinceMs: number }>();
   let turn = 0;
+  let isClosed = false;
 
-  async function look(backend: string): Promise<void> {
-    const answer = await fetch(`${backend}/readyz`, { signal: AbortSignal.timeout(askWithinMs) }).catch(
-      () => undefined,
-    );
-    await answer?.arrayBuffer().catch(() => undefined);
-    if (answer?.ok) used.add(backend);
-    else used.delete(backend);
+  /** Why it is not ready; undefined: it is. Throws when it does not say. */
+  async function ask(backend: string): Promise<string | undefined> {
+    const answer = await fetch(`${backend}/readyz`, { signal: AbortSignal.timeout(askWithinMs) });
+    const body = await answer.text();
+    return answer.ok ? undefined : `${answer.status} ${body}`;
   }
-  const lookAtAll = () => Promise.all(backends.map(look));
-  await lookAtAll();
-  const timer = setInterval(() => void lookAtAll(), askEveryMs);
+  function judge(backend: string, why: string | undefined): void {
+    if (why === undefined) {
+      used.add(backend);
+      unused.delete(backend);
+    } else {
+      used.delete(backend);
+      unused.set(backend, { why, sinceMs: unused.get(backend)?.sinceMs ?? performance.now() });
+    }
+  }
+  // One question after the other: answers that overtake each other would tell of a state that is over.
+  async function watch(backend: string): Promise<void> {
+    for (let unanswered = 0; !isClosed; await delay(askEveryMs)) {
+      try {
+        judge(backend, await ask(backend));
+        unanswered = 0;
+      } catch (error) {
+        if (++unanswered >= mostUnanswered) judge(backend, String((error as Error).cause ?? error));
+      }
+    }
+  }
+  for (const backend of backends) judge(backend, await ask(backend));
+  const watching = backends.map(watch);
 
   function forward(incoming: IncomingMessage, answer: ServerResponse): void {
     const ready = backends.filter((backend) => used.has(backend));
     const backend = ready[turn++ % Math.max(1, ready.length)];
     if (backend === undefined) {
+      const reasons = [...unused].map(
+        ([one, { why, sinceMs }]) => `${one} for ${Math.round(performance.now() - sinceMs)} ms: ${why}`,
+      );
+      failures.push(`no backend is ready: ${reasons.join("; ")}`);
       answer.writeHead(502).end("no backend is ready");
       return;
     }
@@ -71,7 +96,8 @@ export async function startBalancer(backends: readonly string[]): Promise<Balanc
     failures,
     isUsed: (backend) => used.has(backend),
     async close() {
-      clearInterval(timer);
+      isClosed = true;
+      await Promise.all(watching);
       agent.destroy();
       server.close();
       server.closeAllConnections();

@@ -16,11 +16,26 @@ const quiet = [
 ];
 const systemBrowsers = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
 
+/** Longer than a page takes on a machine that is busy with something else: it ends what hangs. */
+const patienceMs = 90_000;
+
+/** Its pages wait for `patienceMs` unless a wait says otherwise. */
 export async function launchBrowser(): Promise<Browser> {
+  const browser = await chromium.launch({ ...(await installedBrowser()), timeout: patienceMs });
+  const newContext = browser.newContext.bind(browser);
+  browser.newContext = async (options) => {
+    const context = await newContext(options);
+    context.setDefaultTimeout(patienceMs);
+    return context;
+  };
+  return browser;
+}
+
+async function installedBrowser(): Promise<{ executablePath: string; args: string[] }> {
   const installed = systemBrowsers.find((path) => existsSync(path));
-  if (installed) return chromium.launch({ executablePath: installed, args: quiet });
+  if (installed) return { executablePath: installed, args: quiet };
   const { default: packaged } = await import("@sparticuz/chromium");
-  return chromium.launch({ executablePath: await packaged.executablePath(), args: [...packaged.args, ...quiet] });
+  return { executablePath: await packaged.executablePath(), args: [...packaged.args, ...quiet] };
 }
 
 /** Fills in the page on which somebody signs in; what comes after it is for the caller to wait for. */

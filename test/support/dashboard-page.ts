@@ -53,11 +53,11 @@ export async function settledCounter(on: Page, testid: string): Promise<number> 
 
 export async function waitForState(on: Page, ...states: string[]): Promise<void> {
   const any = states.map((state) => `[data-testid=live-status][data-state=${state}]`).join(", ");
-  await on.locator(any).waitFor({ timeout: 30_000 });
+  await on.locator(any).waitFor();
 }
 
-export async function waitForCounter(on: Page, testid: string, value: number, timeout: number): Promise<void> {
-  await on.locator(`[data-testid=${testid}][data-value="${value}"]`).waitFor({ timeout });
+export async function waitForCounter(on: Page, testid: string, value: number): Promise<void> {
+  await on.locator(`[data-testid=${testid}][data-value="${value}"]`).waitFor();
 }
 
 export async function violations(of: Page): Promise<string[]> {

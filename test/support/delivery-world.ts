@@ -87,7 +87,7 @@ export async function startDeliveryWorld(): Promise<DeliveryWorld> {
           if (!isWanted(delivery)) throw new Error(`it is ${JSON.stringify(delivery)}`);
           return delivery;
         },
-        { timeout: 20_000, interval: 20 },
+        { timeout: 60_000, interval: 20 },
       ),
     async hasten(id) {
       await postgres.db

@@ -84,10 +84,10 @@ export async function startService(
 
   async function startServer(): Promise<void> {
     const started = launchServer();
-    for (const untilMs = Date.now() + 60_000; ; await delay(50)) {
+    for (const untilMs = Date.now() + 180_000; ; await delay(50)) {
       if (started.exitCode !== null || started.signalCode !== null)
         throw new Error(`the service ended while starting:\n${output}`);
-      if (Date.now() > untilMs) throw new Error(`the service was not ready within 60 s:\n${output}`);
+      if (Date.now() > untilMs) throw new Error(`the service was not ready within 180 s:\n${output}`);
       const answer = await fetch(`${url}/readyz`).catch(() => undefined);
       await answer?.arrayBuffer();
       if (answer?.ok) return;
@@ -129,7 +129,7 @@ export async function startService(
 export async function eventually<Result>(
   what: string,
   probe: () => Promise<Result | undefined> | Result | undefined,
-  withinMs = 30_000,
+  withinMs = 90_000,
 ): Promise<Result> {
   for (const untilMs = Date.now() + withinMs; ; await delay(20)) {
     const result = await probe();

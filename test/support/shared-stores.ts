@@ -67,9 +67,9 @@ async function startRedis(dataDir: string): Promise<{ url: string; stop(): Promi
   const url = `redis://127.0.0.1:${port}`;
   const client = new Redis(url, { lazyConnect: true, retryStrategy: () => 25, maxRetriesPerRequest: null });
   client.on("error", () => undefined);
-  for (const untilMs = Date.now() + 10_000; ; await delay(25)) {
+  for (const untilMs = Date.now() + 90_000; ; await delay(25)) {
     if (failure) throw failure;
-    if (Date.now() > untilMs) throw new Error("redis-server did not answer within 10 s");
+    if (Date.now() > untilMs) throw new Error("redis-server did not answer within 90 s");
     if (client.status === "wait") void client.connect().catch(() => undefined);
     if (client.status === "ready") break;
   }

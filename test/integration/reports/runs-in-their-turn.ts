@@ -19,7 +19,7 @@ import { type ReportsWorld, range, reseller } from "../../support/reports-world.
 /** The world's own maker makes nothing any more, and takes nothing until it is woken. */
 async function othersAreOver({ deps: { postgres, reportMaker } }: ReportsWorld): Promise<void> {
   const unfinished = async () => (await unfinishedRuns(postgres.db)).length;
-  await expect.poll(unfinished, { timeout: 20_000 }).toBe(0);
+  await expect.poll(unfinished, { timeout: 60_000 }).toBe(0);
   await reportMaker?.tick();
 }
 
@@ -76,7 +76,7 @@ export function runsInTheirTurn(worldOf: () => ReportsWorld): void {
       const maker = createReportMaker({ ...source, figures: new OrganizationFigures(source) }, log, { mostBytes });
       await maker.tick();
       const ended = async () => (await world.ask("GET", `/v1/report-runs/${id}`, { key: world.key })).body;
-      await expect.poll(async () => (await ended()).state, { timeout: 20_000 }).toMatch(/^(?:done|failed)$/);
+      await expect.poll(async () => (await ended()).state, { timeout: 60_000 }).toMatch(/^(?:done|failed)$/);
       await maker.stop();
       const files = await postgres.db.select().from(reportFiles).where(eq(reportFiles.run, id));
       return { ...(await ended()), stored: files.length };

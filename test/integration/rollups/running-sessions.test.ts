@@ -174,7 +174,7 @@ test(`what memory holds of running sessions, and what is written from it, is wha
     }),
     { numRuns: lives, seed },
   );
-}, 240_000);
+}, 300_000);
 
 const sign = (organization: string, id: string, action: string, secondsAgo: number, interval = id) => ({
   id: `${organization} ${id} ${action}`,

@@ -213,7 +213,7 @@ describe("an application's emitter", () => {
     emitter.offer({ type: "chat.posted", organization: "acme" });
     emitter.offer(event("given"));
     // Nobody flushes: what waits goes by its age.
-    await vi.waitFor(() => expect(sent.length).toBe(2));
+    await vi.waitFor(() => expect(sent.length).toBe(2), { timeout: 60_000 });
     expect(sent[1]).toEqual(event("given"));
     expect(sent[0]?.id).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
     expect(Date.parse(sent[0]?.time ?? "")).toBeGreaterThanOrEqual(beforeMs);
@@ -292,7 +292,9 @@ describe("an application's emitter", () => {
     const emitter = new Emitter({ url, key: "k", maxAgeMs: 5 });
     const who = { organization: "acme", session: "s1", user: "u1", properties: { device: "mobile" } };
     const presence = emitter.joined(who, { aliveEveryMs: 20 });
-    await vi.waitFor(() => expect(sent.filter(({ type }) => type === "participant.alive").length).toBeGreaterThan(1));
+    await vi.waitFor(() => expect(sent.filter(({ type }) => type === "participant.alive").length).toBeGreaterThan(1), {
+      timeout: 60_000,
+    });
     presence.left();
     presence.left();
     await emitter.close();

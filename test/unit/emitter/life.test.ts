@@ -100,7 +100,7 @@ test("events that an emitter took are stored once, through kills, an absent serv
           const ids = said.split("\n").filter((line) => /^\d+-\d+$/.test(line));
           taken.push(...ids);
           // What was not taken is said.
-          if (ids.length < events) await vi.waitFor(() => expect(printed).toMatch(/not taken/), { timeout: 10_000 });
+          if (ids.length < events) await vi.waitFor(() => expect(printed).toMatch(/not taken/), { timeout: 60_000 });
           // Every other one goes on beside the next.
           if (index % 2 === 0) await end(child, signal);
         }
@@ -112,7 +112,7 @@ test("events that an emitter took are stored once, through kills, an absent serv
         expect(await last.close()).toEqual({ unsent: 0, rejected: 0 });
         expect([...sink.stored].filter((id) => !taken.includes(id))).toEqual([]);
         expect(taken.filter((id) => !sink.stored.has(id))).toEqual([]);
-        await vi.waitFor(() => expect(readdirSync(directory)).toEqual([]));
+        await vi.waitFor(() => expect(readdirSync(directory)).toEqual([]), { timeout: 60_000 });
       } finally {
         for (const child of children) child.kill("SIGKILL");
         sink.stop();

@@ -94,7 +94,7 @@ test("ack=stored answers 200 once the record can be queried", async () => {
     });
   };
   const answered = post(event(), { query: "?ack=stored" });
-  await vi.waitFor(() => expect(asked).toHaveBeenCalledOnce());
+  await vi.waitFor(() => expect(asked).toHaveBeenCalledOnce(), { timeout: 60_000 });
   store();
   expect(await answered).toMatchObject({ status: 200, answer: { accepted: 1 } });
 });

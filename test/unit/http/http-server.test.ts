@@ -151,7 +151,7 @@ describe("connections of one address", () => {
       expect(opened.filter(({ isClosed }) => isClosed())).toHaveLength(20);
       expect(await answered(connectFrom(from(-1)))).toBe(true);
       for (const { end } of opened) end();
-      await vi.waitFor(async () => expect(connectFrom(from(0)).isClosed()).toBe(false));
+      await vi.waitFor(async () => expect(connectFrom(from(0)).isClosed()).toBe(false), { timeout: 60_000 });
     },
   );
 

@@ -301,7 +301,7 @@ test("a duplicate is not answered before its first copy is on disk", async () =>
     .mockImplementation((record) => released.then(() => append(record)));
   const sent = post(first).then(() => order.push("first"));
   const retried = post(first).then(() => order.push("retry"));
-  await vi.waitFor(() => expect(appended).toHaveBeenCalledTimes(2));
+  await vi.waitFor(() => expect(appended).toHaveBeenCalledTimes(2), { timeout: 60_000 });
   expect(order).toEqual([]);
   release();
   await Promise.all([sent, retried]);
