@@ -2,6 +2,7 @@
  * Who may ask now: every request of a known caller is a question, and what questions take of this process and of the stores
  * is shared fairly between those who ask. A question ends with its caller: what it asked of the stores ends too.
  */
+import { setMaxListeners } from "node:events";
 import { type Caller, FairTurns } from "./fair-turns.ts";
 
 export const questionLimits = {
@@ -78,6 +79,8 @@ export class Questions {
     answer: (question: Question) => Promise<Answer>,
   ): Promise<Answer> {
     const ending = new AbortController();
+    // Each of its statements that waits for its turn or runs listens, and takes its listener away: that many are no leak.
+    setMaxListeners(0, ending.signal);
     const leave = () => ending.abort(new CallerGoneError("the caller has gone"));
     if (gone.aborted) leave();
     gone.addEventListener("abort", leave, { once: true });

@@ -29,6 +29,8 @@ export async function startBalancer(backends: readonly string[]): Promise<Balanc
   const used = new Set<string>();
   /** Why a backend is not used, and since when. */
   const unused = new Map<string, { why: string; sinceMs: number }>();
+  const taken = new Map<string, number>();
+  const failures: string[] = [];
   let turn = 0;
   let isClosed = false;
 
