@@ -7,10 +7,12 @@
 -- Returns range_ms (the range's start), is_whole (1: over all of the range), window_ms (0 then), things.
 WITH
     {bounds:Array(Int64)} AS bounds,
-    toDate(fromUnixTimestamp64Milli({from_ms:Int64}, 'UTC')) AS from_day,
-    toDate(fromUnixTimestamp64Milli({to_ms:Int64}, 'UTC')) AS to_day,
-    toDate(fromUnixTimestamp64Milli({gap_from_ms:Int64}, 'UTC')) AS gap_from_day,
-    toDate(fromUnixTimestamp64Milli({gap_to_ms:Int64}, 'UTC')) AS gap_to_day
+    -- A day before 1970 would be taken for one of the next century.
+    ms -> toDate(fromUnixTimestamp64Milli(greatest(ms, 0), 'UTC')) AS day_of,
+    day_of({from_ms:Int64}) AS from_day,
+    day_of({to_ms:Int64}) AS to_day,
+    day_of({gap_from_ms:Int64}) AS gap_from_day,
+    day_of({gap_to_ms:Int64}) AS gap_to_day
 SELECT range_ms, grouping(window_ms) AS is_whole, window_ms, uniqExact(thing) AS things
 FROM
 (

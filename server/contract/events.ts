@@ -3,6 +3,7 @@
  * Strings are limited to what the stored columns take, so that nothing accepted here can be refused by storage.
  */
 import { z } from "zod";
+import { instantPattern } from "./instant.ts";
 import { idSchema, storable, textSchema } from "./text.ts";
 
 /** Published at GET /v1/limits; every bound that a request or an event is checked against. */
@@ -75,9 +76,6 @@ export function isBoundedText(value: string): boolean {
 const text = textSchema(limits.maxStringLength);
 const id = idSchema(limits.maxStringLength);
 
-/** The form only; that the calendar has the day is checked where the instant is read. */
-export const instantPattern =
-  /^\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])[Tt ](?:[01]\d|2[0-3]):[0-5]\d:(?:[0-5]\d|60)(?:\.\d+)?(?:[Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)$/;
 export const instantSchema = z.string().regex(instantPattern, "must be an RFC 3339 date-time with an offset");
 
 /** The form only; how many digits fit is checked where the number is read. */

@@ -1,7 +1,7 @@
 /** Nodes of the account tree as they cross a wire. */
 
 import { z } from "zod";
-import { dateTimeSchema } from "./date-times.ts";
+import { usageTimeSchema } from "./date-times.ts";
 import { addressOf, nodeKinds, parseNode } from "./node-address.ts";
 import { idSchema, isAddressable, isStorableText, textSchema } from "./text.ts";
 import { recordByWords } from "./words.ts";
@@ -126,7 +126,7 @@ export const changeNodeSchema = z.strictObject({
   parent: nodeAddressSchema
     .optional()
     .describe("Moves the node and all below it; usage until then stays with the parent it had"),
-  effective_from: dateTimeSchema
+  effective_from: usageTimeSchema
     .optional()
     .describe("When the move takes effect, from 2000 on; in the past, stored usage since then follows. Default: now"),
 });

@@ -1,7 +1,7 @@
 /** Subscriptions: which plan a node is under, since when, and in which billing cycles. */
 
 import { z } from "zod";
-import { dateTimeSchema } from "./date-times.ts";
+import { dateTimeSchema, usageTimeSchema } from "./date-times.ts";
 import { nodeAddressSchema } from "./nodes.ts";
 import { overagePolicies } from "./plans.ts";
 import { timeZoneSchema } from "./time-zones.ts";
@@ -14,7 +14,9 @@ export const createSubscriptionSchema = z.strictObject({
   node: nodeAddressSchema,
   plan: z.string().max(100),
   version: z.int().min(1).optional().describe("A published one; default: the newest"),
-  starts_at: dateTimeSchema.optional().describe("Counts from the first moment of its day in `tz`; default: now"),
+  starts_at: usageTimeSchema
+    .optional()
+    .describe("From 2000 on; counts from the first moment of its day in `tz`; default: now"),
   anchor: z
     .int()
     .min(1)

@@ -5,7 +5,7 @@
  * short for it has its last day instead, and the next month the anchor again (31 January, 28 February, 31 March). All instants are ms since 1970, UTC.
  */
 import { type CalendarDate, parseDate } from "@internationalized/date";
-import { isStorableInstant, storableInstantMessage } from "../contract/date-times.ts";
+import { askableMessage, isAskable, readDateTime } from "../contract/date-times.ts";
 import type { WindowKind } from "../contract/usage.ts";
 import { ZoneClock } from "./zone-clock.ts";
 import {
@@ -37,7 +37,7 @@ export const maxWindows = 20_000;
 /** An RFC 3339 instant, a date (its first instant in `tz`) or `now`. Throws InvalidTimeError. */
 export function parseInstant(text: string, tz: string, nowMs: number): number {
   const ms = readInstant(text, tz, nowMs);
-  if (!isStorableInstant(ms)) throw new InvalidTimeError(`${text} ${storableInstantMessage}`);
+  if (!isAskable(ms)) throw new InvalidTimeError(`${text} ${askableMessage}`);
   return ms;
 }
 
@@ -50,11 +50,11 @@ function readInstant(text: string, tz: string, nowMs: number): number {
       throw new InvalidTimeError(`${text} is not a date`);
     }
   }
-  if (/^\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:[Zz]|[+-]\d{2}:\d{2})$/.test(text)) {
-    const ms = Date.parse(text.replace(" ", "T").toUpperCase());
-    if (!Number.isNaN(ms)) return ms;
-  }
-  throw new InvalidTimeError(`${text} is neither an RFC 3339 instant with an offset, nor a date, nor "now"`);
+  const ms = readDateTime(text);
+  if (!Number.isNaN(ms)) return ms;
+  throw new InvalidTimeError(
+    `${text} is neither an RFC 3339 instant with an offset that the calendar has, nor a date, nor "now"`,
+  );
 }
 
 /** An instant as RFC 3339 with the offset that `tz` has then, `Z` where that is none; milliseconds only where there are any. */
@@ -154,7 +154,15 @@ export function startOfUnit(date: CalendarDate, kind: WindowKind, anchor: number
   }
 }
 
+/** The date on which the unit after the one that begins on `date` begins. Throws RangeError where the calendar has no later one. */
 export function addUnit(date: CalendarDate, kind: WindowKind, anchor: number): CalendarDate {
+  const next = unitLater(date, kind, anchor);
+  // The calendar gives the end of its last year for all that lies beyond: whoever walks by units would walk for ever.
+  if (next.compare(date) <= 0) throw new RangeError(`no ${kind} begins after ${date}`);
+  return next;
+}
+
+function unitLater(date: CalendarDate, kind: WindowKind, anchor: number): CalendarDate {
   switch (kind) {
     case "week":
       return daysAfter(date, 7);

@@ -77,6 +77,22 @@ const instants = [
   "2025-11-02T05:00:00.5Z",
   "2024-02-29T23:59:59.999+02:00",
   "2000-01-01T00:00:00Z",
+  // The first and last days that may be asked for, and what lies beyond them.
+  "1900-01-01",
+  "1900-01-01T00:00:00Z",
+  "1970-01-01",
+  "2199-12-31",
+  "2199-12-31T23:59:59.999Z",
+  "2200-01-01",
+  "9999-12-31",
+  "9999-12-31T23:59:59.999Z",
+];
+const comparedRanges = [
+  "1900-01-01/1900-01-02",
+  "1900-01-01T00:00:00Z/2199-12-31",
+  "2199-12-31/2199-12-31T23:59:59.999Z",
+  "9999-12-31/9999-12-31T23:59:59Z",
+  "9999-12-31T00:00:00Z/2026-01-01",
 ];
 
 interface DescribedOperation {
@@ -251,6 +267,7 @@ export class RequestMaker {
     if (format === "email") return `somebody-${Math.floor(random() * 50)}@example.com`;
     if (format === "date-time" || /^(?:from|to|at|time|since|until)$|_(?:at|from|to|until)$/.test(name))
       return pick(instants, random);
+    if (name === "compare") return pick(comparedRanges, random);
     return this.#known.pick("id", random) ?? `text-${Math.floor(random() * 50)}`;
   }
 }

@@ -183,7 +183,7 @@ test("the time of an event to correct is read as the ingest reads it: a leap sec
   expect((await voided({ time })).status).toBe(200);
 });
 
-test("an instant that no store can keep is refused by name, in every question and setting that takes one", async () => {
+test("an instant that no store or calendar can keep is refused by name, in every question and setting that takes one", async () => {
   const { body: api } = await world.ask("GET", "/openapi.json", { key });
   const paths = Object.entries(api.paths as Record<string, { get?: { parameters?: { name: string; in: string }[] } }>);
   const asked = paths.flatMap(([path, { get }]) =>
@@ -194,15 +194,49 @@ test("an instant that no store can keep is refused by name, in every question an
   expect(asked.length).toBeGreaterThan(15);
   let named = 0;
   for (const { path, name } of asked)
-    for (const instant of ["0000-01-01T00:00:00Z", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00"]) {
+    for (const instant of [
+      "0000-01-01T00:00:00Z",
+      "1899-12-31T23:59:59Z",
+      "9999-12-31T00:00:00Z",
+      "2026-02-30T00:00:00Z",
+      "2026-01-01T24:00:00Z",
+    ]) {
       const url = `${path.replace(/\{\w+\}/g, "x")}?${name}=${encodeURIComponent(instant)}`;
       const { status, body } = await world.ask("GET", url, { key });
       // Where nothing has the id of the path, or the question lacks something else, that may be said first.
       expect([url, status]).toEqual([url, expect.toBeOneOf([400, 404])]);
       if (body.field === name) named++;
     }
-  expect(named).toBeGreaterThan(30);
+  expect(named).toBeGreaterThan(50);
   const expiring = { name: "k", node: "all", scopes: ["read"], expires_at: "9999-12-31T23:59:59-12:00" };
   const made = await world.ask("POST", "/v1/keys", { key, body: expiring });
   expect([made.status, made.body.field]).toEqual([400, "expires_at"]);
+});
+
+test("the first and the last instants that may be asked for are answered, beside any range, in every zone and window", async () => {
+  const ends = [
+    ["1900-01-01T00:00:00Z", "1900-01-03T00:00:00Z"],
+    ["2199-12-30T00:00:00Z", "2199-12-31T23:59:59.999Z"],
+    ["1900-01-01T00:00:00Z", "2199-12-31T23:59:59.999Z"],
+  ] as const;
+  const questions = ends.flatMap(([from, to], nth) =>
+    ["previous", "year", ...ends.map((end) => end.join("/"))].map((compare, index) => {
+      const tz = ["Pacific/Kiritimati", "Etc/GMT+12", "Africa/Monrovia"][index % 3] ?? "";
+      const window =
+        (nth === 2 ? ["quarter", "year", "total"] : ["day", "month", "cycle", "week", "year"])[index] ?? "year";
+      return new URLSearchParams({ ...{ from, to, window, tz, compare } }).toString();
+    }),
+  );
+  for (const question of questions) {
+    const answer = await world.ask("GET", `/v1/usage?meter=chat_posts,active_participants&${question}`, {
+      key,
+    });
+    expect([question, answer.status]).toEqual([question, 200]);
+  }
+  const leap = await world.ask("GET", "/v1/usage?meter=chat_posts&from=2016-12-31T23:59:60Z&to=2017-01-02", { key });
+  expect([leap.status, leap.body.from]).toEqual([200, "2017-01-01T00:00:00Z"]);
+  const health = await world.ask("GET", "/v1/ingest-health?window=day&from=2199-12-30&to=2199-12-31T23:59:59Z", {
+    key,
+  });
+  expect(health.status).toBe(200);
 });

@@ -12,12 +12,12 @@ import {
   voidEventSchema,
 } from "../../contract/corrections.ts";
 import { limits } from "../../contract/events.ts";
+import { parseInstant } from "../../contract/instant.ts";
 import { nodeAddress } from "../../contract/node-address.ts";
 import { textSchema } from "../../contract/text.ts";
 import { eventOfRow } from "../../corrections/amend-event.ts";
 import type { Corrections } from "../../corrections/corrections.ts";
 import type { Correction } from "../../corrections/record-correction.ts";
-import { parseInstant } from "../../ingest/accept/event-time.ts";
 import { ProblemError } from "../../problem.ts";
 import type { NodeTree } from "../../tree/node-tree.ts";
 import { stoodWithin } from "../../tree/past-owners.ts";

@@ -41,8 +41,6 @@ const refusedImportSchema = problemSchema.extend(importAnswerSchema.shape);
 /** Enough for an edit with the largest logo in it. */
 const maxEditBytes = 512 * 1024;
 const maxTableBytes = 32 * 1024 * 1024;
-/** No event is older. */
-const earliestMoveMs = Date.UTC(2000, 0, 1);
 
 const listNodesRoute = createRoute({
   method: "get",
@@ -245,8 +243,6 @@ function readChange(actor: Actor, tree: NodeTree, node: NodeAddress, wanted: Cha
   if (effective_from !== undefined && parent === undefined)
     throw new ProblemError("invalid_request", "belongs to a move: name a parent", { field: "effective_from" });
   const effectiveFromMs = effective_from === undefined ? undefined : Date.parse(effective_from);
-  if (effectiveFromMs !== undefined && effectiveFromMs < earliestMoveMs)
-    throw new ProblemError("invalid_request", "must not lie before 2000: no usage does", { field: "effective_from" });
   const { branding, report_days: keptDays } = wanted;
   const isTold = branding !== undefined || keptDays !== undefined;
   const reports = isTold

@@ -4,13 +4,13 @@
  */
 import {
   decimalPattern,
-  instantPattern,
   isBoundedText,
   limits,
   type RejectionCode,
   type UsageEvent,
   usageEventSchema,
 } from "../../contract/events.ts";
+import { instantPattern } from "../../contract/instant.ts";
 import { isAddressable, isStorableText, storableTextMessage } from "../../contract/text.ts";
 import { ExactNumber } from "../../json/exact-json.ts";
 

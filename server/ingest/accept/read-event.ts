@@ -5,6 +5,7 @@
  */
 import type { EventType } from "../../catalog/event-types.ts";
 import { limits, type Warning } from "../../contract/events.ts";
+import { parseInstant } from "../../contract/instant.ts";
 import { ExactNumber } from "../../json/exact-json.ts";
 import { unitOfSeconds } from "./amount-unit.ts";
 import { checkByType } from "./check-by-type.ts";
@@ -12,7 +13,7 @@ import type { Fault, GivenEvent, GivenProperty } from "./event-gate.ts";
 import { hashText } from "./event-hash.ts";
 import { storedId } from "./event-identity.ts";
 import { escapeColumn } from "./event-row.ts";
-import { parseInstant, timeOfUuidV7 } from "./event-time.ts";
+import { timeOfUuidV7 } from "./event-time.ts";
 import { readPropertyNumber, readValue, storedNumber } from "./event-value.ts";
 import type { IdentifiedEvent } from "./known-ids.ts";
 

@@ -194,6 +194,20 @@ test("a range that has not begun is compared with nothing", async () => {
   });
 });
 
+test("figures of a range that begins before 1970 are those of all time, asked for or compared with, of every user or of one", async () => {
+  const meter = "chat_posts,participation_minutes,max_concurrent_participants,sessions,active_participants";
+  for (const filter of ["", "&filter[user]=u", "&group_by=session"]) {
+    const about = `meter=${meter}${filter}&window=total&tz=Europe/Berlin`;
+    const totals = async (query: string) =>
+      (await ask(`${about}&${query}`)).map(({ meter: name, total, comparison }) => [name, total, comparison.total]);
+    const recent = await totals("from=2000-01-01&to=2025-11-21&compare=2000-01-01/2025-11-20");
+    const whole = await totals("from=1970-01-01&to=2025-11-21&compare=1960-01-01/2025-11-20");
+    expect([filter, whole]).toEqual([filter, recent]);
+    if (filter === "")
+      expect(recent.every(([, ...figures]) => figures.every((figure) => Number(figure) > 0))).toBe(true);
+  }
+});
+
 test("a running billing cycle is compared with the cycle before", async () => {
   const [chats] = await ask(
     "meter=chat_posts&from=2025-10-31&to=2025-11-30&window=cycle&anchor=31&compare=previous&compare_partial=full",

@@ -76,6 +76,31 @@ test("a date is its first instant in the zone; an instant keeps its own offset; 
   expect(parseInstant("2026-03-01", "America/Chicago", 0)).toBe(Date.UTC(2026, 2, 1, 6));
   expect(parseInstant("2026-03-01T00:00:00+05:45", "UTC", 0)).toBe(Date.UTC(2026, 1, 28, 18, 15));
   expect(parseInstant("now", "UTC", 42)).toBe(42);
-  for (const text of ["2026-02-30", "2026-03-01T00:00:00", "yesterday", "", "2026-13-01T00:00:00Z"])
+  expect(parseInstant("2016-12-31T23:59:60Z", "UTC", 0)).toBe(Date.UTC(2017, 0, 1));
+  for (const text of [
+    ...["2026-02-30", "2026-02-30T00:00:00Z", "2026-03-01T24:00:00Z", "2026-03-01T12:00:60Z"],
+    ...["2026-03-01T00:00:00", "yesterday", "", "2026-13-01T00:00:00Z"],
+    ...["1899-12-31T23:59:59Z", "2200-01-01", "9999-12-31T23:59:59Z", "0001-01-01"],
+  ])
     expect(() => parseInstant(text, "UTC", 0), text).toThrow(InvalidTimeError);
 });
+
+test.each(["day", "week", "month", "quarter", "year", "cycle"] as const)(
+  "a %s is followed by a later one up to the last instant that may be asked for, and where the calendar ends nobody walks on",
+  (kind) => {
+    const [firstMs, lastMs] = [Date.UTC(1900, 0, 1), Date.UTC(2200, 0, 1) - 1];
+    for (const tz of ["UTC", "Pacific/Kiritimati", "Etc/GMT+12"]) {
+      const spans = [
+        [firstMs - 40 * 86_400_000, firstMs + 1],
+        [lastMs - 40 * 86_400_000, lastMs + 40 * 86_400_000],
+      ] as const;
+      for (const [fromMs, toMs] of spans) {
+        const windows = windowsBetween(fromMs, toMs, kind, tz, 31);
+        for (const { startMs, endMs } of windows) expect(endMs).toBeGreaterThan(startMs);
+        expect(windows.at(-1)?.endMs).toBe(toMs);
+      }
+      const beyond = Date.UTC(9999, 11, 31, 14);
+      expect(() => windowsBetween(beyond - 86_400_000, beyond + 3 * 86_400_000, kind, tz, 31)).toThrow(RangeError);
+    }
+  },
+);
