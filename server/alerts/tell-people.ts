@@ -1,4 +1,5 @@
 /** Tells each person in the ways that they want: by the bell, by mail at once, or with the digest of the day. */
+import type { NodeAddress } from "../contract/nodes.ts";
 import type { NotificationType } from "../contract/notifications.ts";
 import { enqueueMail } from "../delivery/enqueue.ts";
 import { newId } from "../identity/actor.ts";
@@ -16,6 +17,8 @@ export interface Told {
   lineOf: (row: AlertRecord) => string;
   headOf: (count: number) => string;
   subjectOf: (row: AlertRecord) => string;
+  /** The node whose tenant's bound a mail about these alerts falls under. */
+  aboutOf: (rows: readonly AlertRecord[]) => NodeAddress;
   /** Without a slash at its end. */
   publicUrl: string;
 }
@@ -62,14 +65,22 @@ async function mailTo(
   tx: Queries,
   { id, email, rows }: Person<AlertRecord>,
   first: AlertRecord,
-  { type, lineOf, headOf, subjectOf, publicUrl }: Told,
+  { type, lineOf, headOf, subjectOf, aboutOf, publicUrl }: Told,
 ): Promise<void> {
   const listed = rows.slice(0, listedInMail);
   const lines = listed.map(lineOf);
   const left = rows.length - lines.length;
   await enqueueMail(tx, {
     // Nobody but who sees everything sees to whom it went.
-    ...{ type, node: "all", to: [email], list: mailListOf(id), attachments: [] },
+    ...{
+      type,
+      node: "all",
+      about: aboutOf(rows),
+      isSystem: first.kind === "system",
+      to: [email],
+      list: mailListOf(id),
+      attachments: [],
+    },
     subject: rows.length === 1 ? subjectOf(first) : headOf(rows.length),
     lines: left > 0 ? [...lines, `And ${left} more.`] : lines,
     alerts: listed.map((row) => row.id),

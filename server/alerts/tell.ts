@@ -10,6 +10,7 @@ import type { Queries } from "../postgres/client.ts";
 import { alerts } from "../postgres/schema/alerts.ts";
 import { channels } from "../postgres/schema/delivery.ts";
 import type { NodeTree } from "../tree/node-tree.ts";
+import { tenantOf } from "../tree/tenant-of.ts";
 import { columnsOf, lifeOf } from "./life-columns.ts";
 import { isMuted } from "./mute.ts";
 import { crossedTogether, told } from "./next-state.ts";
@@ -127,6 +128,10 @@ async function tellTogether(
     lineOf: (row) => lineOf(source, row, type),
     headOf: (count) => headOf(rule, count, type),
     subjectOf: (row) => subjectOf(source, rule, row, type),
+    aboutOf(rows) {
+      const [only, ...others] = new Set(rows.map(({ node }) => tenantOf(node, source.tree)));
+      return others.length > 0 ? "all" : (only ?? "all");
+    },
   });
   await sendTogether(tx, source, rule, rows, type);
   return ids;
@@ -147,31 +152,44 @@ async function sendTogether(
   rows: readonly AlertRecord[],
   type: NotificationType,
 ): Promise<void> {
-  const [first] = rows;
-  if (!first || rule.channels.length === 0) return;
-  const alert = describeAlert({ ...first, due: null }, source.publicUrl);
-  const listed = rows.slice(0, listedInMessage).map((row) => lineOf(source, row, type));
-  const left = rows.length - listed.length;
-  const subject = rows.length === 1 ? subjectOf(source, rule, first, type) : headOf(rule, rows.length, type);
-  await enqueueDeliveries(
-    tx,
-    {
-      ...{ type, alert, subject },
-      channels: rows.length === 1 ? rule.channels : await channelsOfAll(tx, source, rule),
-      lines: left > 0 ? [...listed, `And ${left} more.`] : listed,
-      once: `${first.id} ${type} ${first.dueSince?.getTime()}`,
-    },
-    source.tree,
-  );
+  if (rule.channels.length === 0) return;
+  for (const heard of await heardBy(tx, source, rule, rows)) {
+    const [first] = heard.rows;
+    if (!first) continue;
+    const listed = heard.rows.slice(0, listedInMessage).map((row) => lineOf(source, row, type));
+    const left = heard.rows.length - listed.length;
+    const isOne = heard.rows.length === 1;
+    await enqueueDeliveries(
+      tx,
+      {
+        type,
+        alert: describeAlert({ ...first, due: null }, source.publicUrl),
+        nodes: [...new Set(heard.rows.map(({ node }) => node))],
+        subject: isOne ? subjectOf(source, rule, first, type) : headOf(rule, heard.rows.length, type),
+        channels: heard.channels,
+        lines: left > 0 ? [...listed, `And ${left} more.`] : listed,
+        once: `${first.id} ${type} ${first.dueSince?.getTime()}`,
+      },
+      source.tree,
+    );
+  }
 }
 
-/** A list names many nodes, so it goes only to channels that may hear of every node that the rule holds for. */
-async function channelsOfAll(tx: Queries, { tree }: TellSource, rule: RuleRecord): Promise<string[]> {
+/** Each channel hears of the alerts at its node and below; those that hear of the same ones stand together. */
+async function heardBy(
+  tx: Queries,
+  { tree }: TellSource,
+  rule: RuleRecord,
+  rows: readonly AlertRecord[],
+): Promise<{ channels: string[]; rows: AlertRecord[] }[]> {
   const found = await tx
     .select({ id: channels.id, node: channels.node })
     .from(channels)
     .where(inArray(channels.id, rule.channels));
-  return found.filter(({ node }) => tree.isWithin(rule.node, node)).map(({ id }) => id);
+  return [...groupBy(found, ({ node }) => node)].map(([node, ones]) => ({
+    channels: ones.map(({ id }) => id),
+    rows: rows.filter((row) => tree.isWithin(row.node, node)),
+  }));
 }
 
 function groupBy<One, Key>(ones: readonly One[], keyOf: (one: One) => Key): Map<Key, One[]> {

@@ -5,12 +5,13 @@ import { Webhook } from "standardwebhooks";
 import type { MailLimits } from "../mail/mail-limits.ts";
 import type { Mailer } from "../mail/mailer.ts";
 import type { Postgres } from "../postgres/client.ts";
-import { attachments } from "../postgres/schema/delivery.ts";
+import { attachments, type DeliveryMessage } from "../postgres/schema/delivery.ts";
 import type { NodeTree } from "../tree/node-tree.ts";
 import { type ChannelSecrets, disableChannel, readChannel } from "./channels.ts";
 import type { ChannelRow } from "./enqueue.ts";
+import { alertMailsHeld, folded, type Held } from "./held-mails.ts";
 import { oneLine } from "./inert-text.ts";
-import { alertMailsHeld, type DeliveryRow, type Held, type Outcome } from "./outbox.ts";
+import type { DeliveryRow, Outcome } from "./outbox.ts";
 import { again, never, posted, reasonOf } from "./posted.ts";
 import { renderMail } from "./render-mail.ts";
 import { slackBody } from "./render-slack.ts";
@@ -53,10 +54,11 @@ export async function attempt(deps: SendingDeps, row: DeliveryRow): Promise<Outc
 }
 
 /** Why a message is not sent any more: something changed since it was written. */
-function whyNot(channel: ChannelRow | undefined, { aboutNode, to }: DeliveryRow, { tree }: SendingDeps) {
+function whyNot(channel: ChannelRow | undefined, { aboutNode, to, message }: DeliveryRow, { tree }: SendingDeps) {
   if (!channel) return "the channel was removed";
   if (!channel.enabled) return "the channel is switched off";
-  if (!tree.isWithin(aboutNode, channel.node)) return `${aboutNode} does not stand below ${channel.node} any more`;
+  const left = [aboutNode, ...(message.nodes ?? [])].find((node) => !tree.isWithin(node, channel.node));
+  if (left !== undefined) return `${left} does not stand below ${channel.node} any more`;
   if (to !== null && !channel.to?.includes(to)) return "the channel does not have this address any more";
   return undefined;
 }
@@ -101,11 +103,12 @@ function signed({ id, type, createdAt, message }: DeliveryRow, signing: string[]
 
 async function sendMail(deps: SendingDeps, row: DeliveryRow): Promise<Outcome | Held> {
   const { mailer, links, publicUrl } = deps;
-  const { id, to, alert, message } = row;
+  const { id, to, alert } = row;
   const list = row.list ?? row.channel;
   if (to === null || list === null) return never("there is no address");
   if (await isUnsubscribed(deps.postgres.db, { list, address: to })) return never("the receiver has unsubscribed");
-  const refusal = row.channel === null ? await deps.whyNotTo(row) : undefined;
+  const message = row.message.parts ? await stillTold(deps, row, row.message.parts) : row.message;
+  const refusal = row.channel === null ? await deps.whyNotTo({ ...row, message }) : undefined;
   if (refusal !== undefined) return never(refusal);
   if (!mailer) return again("there is no mail server: set TIDEMARK_SMTP_URL");
   if (row.type === "channel.test" && !(await deps.mailLimits.mayTest(to)))
@@ -124,6 +127,22 @@ async function sendMail(deps: SendingDeps, row: DeliveryRow): Promise<Outcome | 
     const isFinal = responseCode !== null && responseCode >= 500 && code !== "EAUTH";
     return { result: isFinal ? "never" : "again", status: responseCode, excerpt: reasonOf(error) };
   }
+}
+
+/** One mail in the place of several, without those that are not for its receiver any more. */
+async function stillTold(
+  deps: SendingDeps,
+  row: DeliveryRow,
+  parts: NonNullable<DeliveryMessage["parts"]>,
+): Promise<DeliveryMessage> {
+  const { message } = row;
+  if ((await deps.whyNotTo(row)) === undefined) return message;
+  const told: typeof parts = [];
+  for (const part of parts) {
+    const refusal = await deps.whyNotTo({ ...row, message: { ...message, alerts: part.alerts } });
+    if (refusal === undefined) told.push(part);
+  }
+  return told.length === 0 ? message : folded(message, told, deps.publicUrl);
 }
 
 async function filesOf({ db }: Postgres, wanted: NonNullable<DeliveryRow["message"]["attachments"]>) {

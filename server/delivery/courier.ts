@@ -9,11 +9,11 @@ import { isPostgresUnavailable } from "../postgres/client.ts";
 import type { Subscriber } from "../postgres/notices.ts";
 import { attempt, type SendingDeps } from "./attempt.ts";
 import { deliveriesNotice } from "./enqueue.ts";
+import { holdDelivery } from "./held-mails.ts";
 import {
   type Attempt,
   claimDue,
   type DeliveryRow,
-  holdDelivery,
   nextDueMs,
   noteAttempt,
   renewClaims,
@@ -125,7 +125,7 @@ export class Courier {
     });
     if (!outcome) return;
     if (outcome.result === "held") {
-      await this.#deps.postgres.transaction((tx) => holdDelivery(tx, row, outcome));
+      await this.#deps.postgres.transaction((tx) => holdDelivery(tx, this.#deps, row, outcome));
       return;
     }
     const made: Attempt = { ...outcome, at, ms: Math.round(performance.now() - startedAtMs) };

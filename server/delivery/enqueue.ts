@@ -21,6 +21,8 @@ export interface AlertMessage {
   type: Extract<MessageType, "alert.firing" | "alert.resolved" | "alert.reminder">;
   /** As GET /v1/alerts has it: a webhook carries it as `data`. Its `node` decides who may hear of it, its `url` is the button's. */
   alert: { id: string; node: NodeAddress; url: string };
+  /** Of a list of several: all that it names. */
+  nodes?: readonly NodeAddress[];
   /** Ids; those that are switched off or removed are left out, and those whose node does not have the alert's below it. */
   channels: readonly string[];
   /** One line, as a person reads it. What users named may stand in it as it is. */
@@ -36,6 +38,10 @@ export interface MailMessage {
   type: Exclude<MessageType, "channel.test">;
   /** Who may read here sees the deliveries. */
   node: NodeAddress;
+  /** What it tells of, where that is another node: its tenant's mails to an address have a bound. */
+  about?: NodeAddress;
+  /** It tells of the service itself. */
+  isSystem?: boolean;
   to: readonly string[];
   /** The list that unsubscribing ends, such as a schedule's id. */
   list: string;
@@ -57,22 +63,26 @@ export interface MailMessage {
  */
 export async function enqueueDeliveries(
   tx: Queries,
-  { type, alert, channels: wanted, subject, lines, once }: AlertMessage,
+  { type, alert, nodes, channels: wanted, subject, lines, once }: AlertMessage,
   tree: { isWithin(node: NodeAddress, ancestor: NodeAddress): boolean },
 ): Promise<string[]> {
   const ids = [...new Set(wanted)];
   const found = ids.length === 0 ? [] : await tx.select().from(channels).where(inArray(channels.id, ids));
   const hearing = found.filter((one) => one.enabled && tree.isWithin(alert.node, one.node));
-  const message = { subject, lines: [...lines], url: alert.url, button: "Open the alert", data: alert };
+  const message = {
+    ...{ subject, lines: [...lines], url: alert.url, button: "Open the alert", data: alert },
+    ...(nodes && nodes.length > 1 && { nodes: [...nodes] }),
+  };
   return await writeDeliveries(tx, hearing, { type, aboutNode: alert.node, alert: alert.id, message, once });
 }
 
 /** Writes one delivery for each address and gives their ids; who unsubscribed from the list gets none. */
 export async function enqueueMail(
   tx: Queries,
-  { type, node, to, list, subject, lines, rows, alerts, url, button, attachments: files, brand, once }: MailMessage,
+  { type, node, about = node, to, list, subject, lines, url, button, attachments: files, once, ...rest }: MailMessage,
 ): Promise<string[]> {
   const kept = await keepAttachments(tx, files);
+  const { rows, alerts, brand, isSystem } = rest;
   const message: DeliveryMessage = {
     subject,
     lines: [...lines],
@@ -83,12 +93,13 @@ export async function enqueueMail(
     ...(rows && { rows }),
     ...(alerts && { alerts: [...alerts] }),
     ...(brand && { brand }),
+    ...(isSystem && { isSystem }),
   };
   const addresses = await subscribers(tx, list, to);
   return await insertDeliveries(
     tx,
     addresses.map((address) => ({
-      ...{ type, node, aboutNode: node, kind: "email" as const, to: address, list, message },
+      ...{ type, node, aboutNode: about, kind: "email" as const, to: address, list, message },
       ...(once !== undefined && { once: `${once} ${address}` }),
     })),
   );

@@ -3,13 +3,10 @@
  * died had claimed is taken by others soon after, under the same id.
  */
 import { randomUUID } from "node:crypto";
-import { and, count, eq, isNull, sql } from "drizzle-orm";
-import type { NodeAddress } from "../contract/nodes.ts";
+import { and, count, eq, sql } from "drizzle-orm";
 import type { Postgres, Queries } from "../postgres/client.ts";
 import { deliveries, deliveryAttempts } from "../postgres/schema/delivery.ts";
 import { ProblemError } from "../problem.ts";
-import type { NodeTree } from "../tree/node-tree.ts";
-import { tenantOf } from "../tree/tenant-of.ts";
 import { deliveriesNotice } from "./enqueue.ts";
 
 export type DeliveryRow = typeof deliveries.$inferSelect;
@@ -25,13 +22,6 @@ export interface Outcome {
 export interface Attempt extends Outcome {
   at: Date;
   ms: number;
-}
-
-/** It was not tried, since its receiver has had as much as it may have for now. */
-export interface Held {
-  result: "held";
-  until: Date;
-  excerpt: string;
 }
 
 /** A claim is renewed well before it ends. */
@@ -54,7 +44,7 @@ export function pauseAfter(tries: number, random: number): number | undefined {
   return pauseMs === undefined ? undefined : Math.round(pauseMs * (1 - jitter * random));
 }
 
-/** Takes up to `room` deliveries that are due and that nobody else sends, the longest due first. */
+/** Takes up to `room` deliveries that are due and that nobody else sends: of the service itself first, then the longest due. */
 export async function claimDue({ pool }: Pick<Postgres, "pool">, room: number): Promise<DeliveryRow[]> {
   const claim = randomUUID();
   const { rows } = await pool.query<{ id: string }>(
@@ -63,11 +53,11 @@ export async function claimDue({ pool }: Pick<Postgres, "pool">, room: number): 
        WHERE due_at IS NOT NULL AND claimed_until >= now() GROUP BY 1 HAVING count(*) >= $1
      ), candidates AS (
        SELECT id FROM (
-         SELECT id, due_at, row_number() OVER (PARTITION BY coalesce(channel, list) ORDER BY due_at, position) AS turn
-         FROM deliveries
+         SELECT id, due_at, ordinary, row_number() OVER (PARTITION BY coalesce(channel, list) ORDER BY ordinary, due_at, position) AS turn
+         FROM (SELECT *, coalesce(message ->> 'isSystem', '') <> 'true' AS ordinary FROM deliveries) AS told
          WHERE due_at <= now() AND (claimed_until IS NULL OR claimed_until < now())
            AND coalesce(channel, list) NOT IN (SELECT receiver FROM busy)
-       ) AS due WHERE turn <= $1 ORDER BY due_at LIMIT $2
+       ) AS due WHERE turn <= $1 ORDER BY ordinary, due_at LIMIT $2
      ), taken AS (
        SELECT id FROM deliveries
        WHERE id IN (SELECT id FROM candidates) AND due_at <= now() AND (claimed_until IS NULL OR claimed_until < now())
@@ -131,55 +121,6 @@ export async function noteAttempt(
       .set({ ...free, ...next, tries })
       .where(eq(deliveries.id, id));
   }
-}
-
-/** Leaves it waiting, with all its tries; why is told once. */
-export async function holdDelivery(tx: Queries, { id, claim }: DeliveryRow, { until, excerpt }: Held): Promise<void> {
-  const mine = claim === null ? isNull(deliveries.claim) : eq(deliveries.claim, claim);
-  const [held] = await tx
-    .update(deliveries)
-    .set({ claim: null, claimedUntil: null, dueAt: until })
-    .where(and(eq(deliveries.id, id), mine))
-    .returning({ id: deliveries.id });
-  if (!held) return;
-  const [told] = await tx.select({ times: count() }).from(deliveryAttempts).where(eq(deliveryAttempts.delivery, id));
-  if (told?.times === 0)
-    await tx.insert(deliveryAttempts).values({ delivery: id, at: new Date(), status: null, ms: 0, excerpt });
-}
-
-/** To one address from one tenant's channels; as many from the person's own list, of which channels take nothing. */
-const alertMailsPerHour = 60;
-/** To one address from the channels of all tenants. */
-const channelMailsPerHour = 600;
-
-/** Undefined where one more mail about an alert may go to the address now; else until when it waits. */
-export async function alertMailsHeld(
-  { pool }: Pick<Postgres, "pool">,
-  tree: Pick<NodeTree, "ancestors">,
-  { to, position, node, channel, list }: Pick<DeliveryRow, "to" | "position" | "node" | "channel" | "list">,
-): Promise<Held | undefined> {
-  // Each sending counts, also of one that is sent again. What is being sent counts as sent, so that those that are sent at once
-  // are not more either.
-  const { rows: sent } = await pool.query<{ node: NodeAddress; until: Date }>(
-    `WITH mails AS (
-       SELECT id, node, position, due_at, claimed_until FROM deliveries
-       WHERE kind = 'email' AND lower("to") = lower($1) AND type LIKE 'alert.%'
-         AND (sent_at > now() - interval '1 hour' OR sent_at IS NULL)
-         AND (CASE WHEN channel IS NULL THEN list END) IS NOT DISTINCT FROM $3::text
-     )
-     SELECT node, until FROM (
-       SELECT node, at, at + interval '1 hour' AS until FROM mails JOIN delivery_attempts ON delivery = id
-       WHERE at > now() - interval '1 hour' AND status BETWEEN 200 AND 299
-       UNION ALL
-       SELECT node, now(), now() + interval '1 minute' FROM mails
-       WHERE due_at IS NOT NULL AND claimed_until >= now() AND position < $2
-     ) AS sent ORDER BY at DESC LIMIT $4`,
-    [to, position, channel === null ? list : null, channelMailsPerHour],
-  );
-  const ofTenant = sent.filter((one) => tenantOf(one.node, tree) === tenantOf(node, tree));
-  const full = sent[channelMailsPerHour - 1] ?? ofTenant[alertMailsPerHour - 1];
-  const excerpt = "as many mails about alerts went to the address as may within an hour: this one waits";
-  return full && { result: "held", until: full.until, excerpt };
 }
 
 /** What is sent again reaches people who may not have asked for it. */

@@ -1,7 +1,13 @@
 /** How often messages leave, and to whom an address is shown, in the world of deliveries.test.ts. */
 import { count, eq, sql } from "drizzle-orm";
 import { expect, test, vi } from "vitest";
+import type { RuleRecord } from "../../server/alerts/rules.ts";
+import { tellDue } from "../../server/alerts/tell.ts";
+import type { NodeAddress } from "../../server/contract/nodes.ts";
+import { Courier } from "../../server/delivery/courier.ts";
 import { enqueueMail } from "../../server/delivery/enqueue.ts";
+import { claimDue } from "../../server/delivery/outbox.ts";
+import { alerts } from "../../server/postgres/schema/alerts.ts";
 import { deliveries } from "../../server/postgres/schema/delivery.ts";
 import type { DeliveryWorld } from "../support/delivery-world.ts";
 
@@ -103,6 +109,110 @@ export function boundsOfDeliveries(world: () => DeliveryWorld): void {
       enqueueMail(tx, { ...mail, subject: "It fires", lines: [], url: alert.url, button: "Open" }),
     );
     await isSent(personal);
+  });
+
+  test("a person's mails about one tenant's alerts take nothing of another's nor of the service's own, and what waits of them waits as one mail", async () => {
+    const { deps, mailbox } = world();
+    const { db } = deps.postgres;
+    const to = "operator@example.com";
+    const list = "notifications usr_operator";
+    const about = (node: NodeAddress) => ({ about: node });
+    const tell = (told: Partial<Parameters<typeof enqueueMail>[1]>, times = 1) =>
+      deps.postgres.transaction(async (tx) => {
+        const ids: string[] = [];
+        for (let n = 0; n < times; n++)
+          ids.push(
+            ...(await enqueueMail(tx, {
+              ...{ type: "alert.firing", node: "all", to: [to], list, attachments: [] },
+              ...{ subject: "It fires", lines: [`Line ${n}.`], alerts: [`alr_${n}`] },
+              ...{ url: "https://usage.example.com/", button: "Open", ...told },
+            })),
+          );
+        return ids;
+      });
+    const rowOf = async (id = "") => (await db.select().from(deliveries).where(eq(deliveries.id, id)))[0];
+    const isSent = (id = "") => expect.poll(async () => (await rowOf(id))?.state, { timeout: 20_000 }).toBe("sent");
+    const flapping = about("reseller:r1");
+    const [first = ""] = await tell(flapping);
+    await isSent(first);
+    const sendMore = (times: number) =>
+      db.execute(sql`INSERT INTO delivery_attempts (delivery, at, status, ms, excerpt)
+        SELECT ${first}, now(), 250, 1, '' FROM generate_series(1, ${times}::int)`);
+    await sendMore(59);
+    await tell(flapping, 9);
+    const waiting = sql`${deliveries.list} = ${list} AND ${deliveries.state} = 'waiting'`;
+    const partsOfWaiting = async () =>
+      (await db.select().from(deliveries).where(waiting)).map((one) => one.message.parts?.length);
+    await expect.poll(partsOfWaiting, { timeout: 20_000 }).toEqual([9]);
+    await isSent((await tell(about("organization:another-tenant")))[0]);
+    await sendMore(540);
+    const [own] = await tell(about("all"));
+    const [system] = await tell({ isSystem: true });
+    await Promise.all([isSent(own), isSent(system)]);
+    expect(await partsOfWaiting()).toEqual([9]);
+
+    await db.execute(sql`UPDATE delivery_attempts SET at = at - interval '1 hour' WHERE delivery = ${first}`);
+    await db.update(deliveries).set({ dueAt: sql`now()` }).where(waiting);
+    world().courier.wake();
+    await expect.poll(partsOfWaiting, { timeout: 20_000 }).toEqual([]);
+    const mails = mailbox.mails.filter((mail) => mail.to?.[0]?.address === to);
+    expect(mails).toHaveLength(5);
+    expect(mails.at(-1)?.subject).toBe("9 messages about alerts that waited");
+    for (let n = 0; n < 9; n++) expect(mails.at(-1)?.text).toContain(`Line ${n}.`);
+  });
+
+  test("what the service tells of itself is taken from the outbox before all that waited longer", async () => {
+    const { deps } = world();
+    await world().courier.close();
+    await deps.postgres.db.update(deliveries).set({ dueAt: null });
+    const [plain, system] = await deps.postgres.transaction(async (tx) => {
+      const mail = {
+        ...{ type: "alert.firing" as const, node: "all" as const, list: "notifications usr_late", attachments: [] },
+        ...{ subject: "It fires", lines: [], url: "https://usage.example.com/", button: "Open" },
+      };
+      const to = (address: string) => ({ ...mail, to: [address] });
+      const [longest = ""] = await enqueueMail(tx, to("first@example.com"));
+      const [last = ""] = await enqueueMail(tx, { ...to("last@example.com"), isSystem: true });
+      await tx
+        .update(deliveries)
+        .set({ dueAt: new Date(0) })
+        .where(eq(deliveries.id, longest));
+      return [longest, last];
+    });
+    expect((await claimDue(deps.postgres, 1)).map(({ id }) => id)).toEqual([system]);
+    expect((await claimDue(deps.postgres, 1)).map(({ id }) => id)).toEqual([plain]);
+    await deps.postgres.db.delete(deliveries).where(eq(deliveries.list, "notifications usr_late"));
+    world().courier = new Courier(deps);
+  });
+
+  test("each channel is told of those of many alerts that stand at its node or below, in one message", async () => {
+    const { accounts, deps, make } = world();
+    const { db } = deps.postgres;
+    const { key } = await accounts.makeKey("reseller:r1");
+    const hook = { kind: "webhook", url: `${world().receiver.url}/many` };
+    const ofAcme = (await make({ ...hook, name: "of acme" })).body.id;
+    const ofAll = (await accounts.ask("POST", "/v1/channels", { key, body: { ...hook, name: "of all" } })).body.id;
+    const rule = {
+      ...{ id: "rul_many", name: "Many", node: "reseller:r1", kind: "threshold", channels: [ofAcme, ofAll], mute: [] },
+    } as unknown as RuleRecord;
+    const at = new Date();
+    const rows = Array.from({ length: 24 }, (_, n) => {
+      const node = n % 3 === 0 ? "organization:acme" : "organization:beside";
+      return {
+        ...{ id: `alr_many_${n}`, key: `many ${n}`, subject: `${n}`, node, place: node, explanation: `Fires ${n}.` },
+        ...{ ruleId: rule.id, ruleName: rule.name, kind: "threshold" as const, severity: "warning" as const },
+        ...{ state: "firing" as const, due: "alert.firing" as const, dueSince: at, at, watermark: at },
+      };
+    });
+    await db.insert(alerts).values(rows);
+    const source = { tree: accounts.tree, publicUrl: "https://usage.example.com" };
+    await deps.postgres.transaction((tx) => tellDue(tx, source, rule));
+    const told = async (channel: string) =>
+      (await db.select().from(deliveries).where(eq(deliveries.channel, channel))).map(({ message }) => message);
+    const [ofOne, ofBoth] = [await told(ofAcme), await told(ofAll)];
+    expect(ofOne).toMatchObject([{ subject: "8 alerts of the rule Many" }]);
+    expect(ofBoth).toMatchObject([{ subject: "24 alerts of the rule Many" }]);
+    expect(ofOne[0]?.lines.filter((line) => !line.startsWith("acme:"))).toEqual([]);
   });
 
   test("a delivery is sent again twenty times an hour at most", async () => {

@@ -86,6 +86,14 @@ export interface DeliveryMessage {
   data: unknown;
   /** Ids of those that a person's own mail tells of: it is not sent to who does not see each of them any more. */
   alerts?: string[];
+  /** All nodes that a list of alerts names: a channel that may not hear of each of them any more is not sent it. */
+  nodes?: string[];
+  /** Of a person's own mail: it tells of the service itself. */
+  isSystem?: boolean;
+  /** Of one mail in the place of several that were held back: what each of them told. */
+  parts?: { lines: string[]; alerts: string[] }[];
+  /** How many alerts were in mails that it has no room for. */
+  more?: number;
   /** One with a `cid` is a picture in the text of a mail. */
   attachments?: { filename: string; contentType: string; sha256: string; cid?: string }[];
   /** In whose name it comes; the service's own where it is left out. `color`: `#rrggbb`, dark enough to be under white. */
@@ -101,7 +109,7 @@ export const deliveries = pgTable(
     type: text("type").$type<MessageType>().notNull(),
     /** The channel's node: who may read there sees the delivery. */
     node: text("node").notNull(),
-    /** What it tells of: a channel hears of its node and of those below it only. */
+    /** What it tells of: a channel hears of its node and of those below it only, and mails about a tenant have a bound. */
     aboutNode: text("about_node").notNull(),
     channel: text("channel"),
     kind: text("kind").$type<DeliveryKind>().notNull(),
