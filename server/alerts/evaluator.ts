@@ -11,11 +11,13 @@ import { defineQuery } from "../clickhouse/define-query.ts";
 import { nodeAddress } from "../contract/node-address.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import type { RuleKind } from "../contract/rules.ts";
+import { createPace, type Pace } from "../fairness/pace.ts";
 import { type AccountState, AccountStates } from "../overview/account-state.ts";
 import { alertProgress, alerts } from "../postgres/schema/alerts.ts";
 import type { NodeTree } from "../tree/node-tree.ts";
+import { withAllBelow } from "../tree/rows-within.ts";
 import { recordJudgement } from "./claim.ts";
-import { byReplaced, holdsFor, rivalsOf } from "./holding-nodes.ts";
+import { candidatesAmong, holdsFor, type Rivals, rivalsAmong } from "./holding-nodes.ts";
 import { judgeThresholds } from "./judge-thresholds.ts";
 import type { Judgement } from "./judged.ts";
 import { lookBack } from "./look-back.ts";
@@ -60,8 +62,9 @@ type Progress = typeof alertProgress.$inferSelect;
 
 interface Run {
   state: AccountState;
-  /** By the rule whose place they take; those that are switched off take it too. */
-  replacing: ReadonlyMap<string, readonly RuleRecord[]>;
+  /** Those that are switched off take the place of others too. */
+  rivals: Rivals;
+  pace: Pace;
   batch: number;
   enabled: readonly RuleRecord[];
   watermark: Date;
@@ -123,7 +126,8 @@ export class Evaluator {
     const isSweep = hasJumped || now() - this.#sweptAtMs >= (isChanged ? sweepAfterChangeMs : sweepEveryMs);
     const stored = enabled.length === 0 ? new Set<NodeAddress>() : await this.#touchedSince(progress.batch, batch);
     const touched = isSweep ? undefined : stored;
-    const run: Run = { state, replacing: byReplaced(rules), batch, enabled, watermark: asOf, stored, touched };
+    const made = { rivals: rivalsAmong(rules), pace: createPace() };
+    const run: Run = { state, ...made, batch, enabled, watermark: asOf, stored, touched };
     const failure = enabled.length > 0 ? await this.#judge(run, progress) : undefined;
     if (isSweep) [this.#sweptAtMs, this.#sweptSequence] = [now(), state.sequence];
     const sweptAt = isSweep ? asOf : progress.sweptAt;
@@ -205,39 +209,44 @@ export class Evaluator {
     if (nodes.size === 0 && !open?.size) return;
     const standings = await standingsOf(this.#source, state, nodes, atMs);
     const missed = touched ? [] : await missedStandings(this.#source, state, standings, sweptAt.getTime());
+    const missedNodes = missed.map((before) => [before, new Set(before.keys())] as const);
     for (const rule of rules) {
       const { condition } = rule;
       if (condition.kind !== "quota") continue;
       if (condition.on === "projected") {
-        for (const node of this.#held(run, rule, nodes)) this.#pairs.add(rule.id, node, atMs);
+        for (const node of await this.#held(run, rule, nodes)) this.#pairs.add(rule.id, node, atMs);
         continue;
       }
-      for (const before of missed) {
-        const held = this.#held(run, rule, before.keys());
+      for (const [before, nodesBefore] of missedNodes) {
+        const held = await this.#held(run, rule, nodesBefore);
         const judged = judgeUsed(condition, held, before);
         await this.#record(rule, { nodes: held, judged, missing: noSuchLimit }, watermark);
       }
       const unsubscribed = [...(open?.get(rule.id) ?? [])].filter((node) => !nodes.has(node));
-      const held = this.#held(run, rule, [...nodes, ...unsubscribed]);
+      const held = [...(await this.#held(run, rule, nodes)), ...(await this.#held(run, rule, new Set(unsubscribed)))];
       const judged = judgeUsed(condition, held, standings);
       await this.#record(rule, { nodes: held, judged, missing: noSuchLimit }, watermark);
     }
   }
 
-  #held({ replacing }: Run, rule: RuleRecord, nodes: Iterable<NodeAddress>): NodeAddress[] {
+  async #held({ rivals, pace }: Run, rule: RuleRecord, nodes: ReadonlySet<NodeAddress>): Promise<NodeAddress[]> {
     const { tree } = this.#source;
-    const rivals = rivalsOf(rule, replacing);
-    return [...nodes].filter((node) => holdsFor(rule, node, rivals, tree));
+    const held: NodeAddress[] = [];
+    await pace.rest();
+    for (const node of candidatesAmong(rule, nodes, tree)) {
+      const rest = pace.rest();
+      if (rest) await rest;
+      if (holdsFor(rule, node, rivals, tree)) held.push(node);
+    }
+    return held;
   }
 
   /** All nodes that there are for a rule, or those among `nodes`: its own, or the organizations below it. */
-  #allHeld(run: Run, rule: RuleRecord, nodes?: ReadonlySet<NodeAddress>): NodeAddress[] {
+  async #allHeld(run: Run, rule: RuleRecord, nodes?: ReadonlySet<NodeAddress>): Promise<NodeAddress[]> {
     const { tree } = this.#source;
     if (rule.scope === "node")
-      return !nodes || nodes.has(nodeWithoutAgent(rule.node)) ? this.#held(run, rule, [rule.node]) : [];
-    if (nodes) return this.#held(run, rule, nodes);
-    const below = tree.list([rule.node], { kind: "organization", limit: everything }).map(({ node }) => node);
-    return this.#held(run, rule, below);
+      return !nodes || nodes.has(nodeWithoutAgent(rule.node)) ? await this.#held(run, rule, new Set([rule.node])) : [];
+    return await this.#held(run, rule, nodes ?? new Set(withAllBelow([rule.node], tree)));
   }
 
   async #judgeSilence(run: Run, open: Map<string, Set<NodeAddress>>): Promise<void> {
@@ -250,7 +259,7 @@ export class Evaluator {
     await this.#lastEvents.read(clickhouse, run.batch, atMs);
     for (const rule of run.enabled) {
       if (rule.condition.kind !== "no_data") continue;
-      const held = this.#allHeld(run, rule);
+      const held = await this.#allHeld(run, rule);
       const sources = { organizationsOf, isWithin };
       const judged = await readSilence(this.#source, this.#lastEvents, rule.condition, held, sources, atMs);
       const nodes = new Set([...judged.map(({ node }) => node), ...(open.get(rule.id) ?? [])]);
@@ -263,10 +272,10 @@ export class Evaluator {
     for (const rule of run.enabled) {
       const { condition } = rule;
       if (condition.kind !== "customers" && condition.kind !== "billing") continue;
-      const rivals = rivalsOf(rule, run.replacing);
+      await run.pace.rest();
       // A rule concerns everything below its node.
       const holds = (node: NodeAddress) =>
-        rule.scope === "node" ? tree.isWithin(node, rule.node) : holdsFor(rule, node, rivals, tree);
+        rule.scope === "node" ? tree.isWithin(node, rule.node) : holdsFor(rule, node, run.rivals, tree);
       const sinceMs = rule.inForceSince.getTime();
       const times = { atMs: run.watermark.getTime(), sinceMs, judgedUntilMs: sweptAt.getTime() };
       const asked = { state: run.state, holdsFor: holds, ...times };
@@ -285,7 +294,8 @@ export class Evaluator {
     for (const rule of run.enabled) {
       if (rule.kind === "customers" || rule.kind === "billing" || rule.kind === "system") continue;
       const nodes = [...(open.get(rule.id) ?? [])];
-      const held = new Set(this.#held(run, rule, nodes));
+      if (nodes.length === 0) continue;
+      const held = new Set(await this.#held(run, rule, new Set(nodes)));
       const unwatched = nodes.filter((node) => !held.has(node));
       if (unwatched.length > 0)
         await this.#record(rule, { nodes: unwatched, judged: [], missing: "ends" }, run.watermark);
@@ -332,10 +342,10 @@ export class Evaluator {
     return rows.map(({ place }) => place);
   }
 
-  #watchedBy(run: Run, { rules }: Watch, nodes: ReadonlySet<NodeAddress> | undefined): Watched[] {
+  async #watchedBy(run: Run, { rules }: Watch, nodes: ReadonlySet<NodeAddress> | undefined): Promise<Watched[]> {
     const watched = new Map<NodeAddress, RuleRecord[]>();
     for (const rule of rules)
-      for (const node of this.#allHeld(run, rule, nodes)) {
+      for (const node of await this.#allHeld(run, rule, nodes)) {
         const known = watched.get(node);
         if (known) known.push(rule);
         else watched.set(node, [rule]);
@@ -347,7 +357,7 @@ export class Evaluator {
     const slow = run.enabled.filter(({ kind }) => kind === "unusual" || kind === "low_usage");
     const atMs = run.watermark.getTime();
     if (!run.touched && this.#isSlowDue(run.state.sequence))
-      for (const rule of slow) for (const node of this.#allHeld(run, rule)) this.#pairs.add(rule.id, node, atMs);
+      for (const rule of slow) for (const node of await this.#allHeld(run, rule)) this.#pairs.add(rule.id, node, atMs);
     const rules = new Map(run.enabled.map((rule) => [rule.id, rule]));
     await this.#pairs.work(pairsMs, async (ruleId, node) => {
       const rule = rules.get(ruleId);

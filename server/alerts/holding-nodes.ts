@@ -14,40 +14,65 @@ interface Placed {
 
 interface Tree {
   isWithin(node: NodeAddress, ancestor: NodeAddress): boolean;
+  ancestors(node: NodeAddress): NodeAddress[];
+}
+
+/** By the id of the rule whose place they take, and by their own node, the rules that can take it from another. */
+export type Rivals = ReadonlyMap<string, ReadonlyMap<NodeAddress, readonly Placed[]>>;
+
+export function rivalsAmong(rules: readonly Placed[]): Rivals {
+  const rivals = new Map<string, Map<NodeAddress, Placed[]>>();
+  for (const rule of rules) {
+    if (rule.replaces === null) continue;
+    const byNode = rivals.get(rule.replaces) ?? new Map<NodeAddress, Placed[]>();
+    rivals.set(rule.replaces, byNode);
+    const beside = byNode.get(rule.node);
+    if (beside) beside.push(rule);
+    else byNode.set(rule.node, [rule]);
+  }
+  return rivals;
 }
 
 /**
  * Whether the rule holds for a node: a template for each organization at or below its own node, but where one nearer to it
  * takes its place, which a rule that is switched off does too. Of several that take the same place the nearest holds alone.
- * `rivals`: as `rivalsOf` has them, or all rules there are.
+ * Only rivals at the node and above it are looked at, however many there are elsewhere.
  */
-export function holdsFor(rule: Placed, node: NodeAddress, rivals: readonly Placed[], tree: Tree): boolean {
+export function holdsFor(rule: Placed, node: NodeAddress, rivals: Rivals, tree: Tree): boolean {
   if (!isCovered(rule, node, tree)) return false;
-  return !rivals.some((other) => takesPlaceOf(other, rule, tree) && isCovered(other, node, tree));
+  const beside = rule.replaces === null ? undefined : rivals.get(rule.replaces);
+  const known = [rivals.get(rule.id), beside].filter((one) => one !== undefined);
+  if (known.length === 0) return true;
+  const takesIt = (other: Placed) => takesPlaceOf(other, rule, tree) && isCovered(other, node, tree);
+  // A node that this process has not heard of stands below the root all the same.
+  const places = new Set([...tree.ancestors(node), "all"]);
+  return ![...places].some((place) => known.some((byNode) => byNode.get(place)?.some(takesIt)));
+}
+
+/**
+ * Those among `nodes` that the rule may hold for. What stands below the rule's own node is looked through where that is less
+ * than all of them, so that many rules of small nodes do not each look at every node there is.
+ */
+export function candidatesAmong(
+  rule: Placed,
+  nodes: ReadonlySet<NodeAddress>,
+  tree: { children(node: NodeAddress): { node: NodeAddress }[] },
+): Iterable<NodeAddress> {
+  if (rule.scope === "node") return nodes.has(rule.node) ? [rule.node] : [];
+  // Agents, of which the default rule may know, are no children of anything.
+  if (rule.node === "all" || rule.isDefault) return nodes;
+  const below = new Set([rule.node]);
+  for (const node of below) {
+    for (const child of tree.children(node)) below.add(child.node);
+    if (below.size > nodes.size) return nodes;
+  }
+  return [...below].filter((node) => nodes.has(node));
 }
 
 function takesPlaceOf(other: Placed, rule: Placed, tree: Tree): boolean {
   if (other.id === rule.id || other.kind !== rule.kind || other.replaces === null) return false;
   if (other.replaces === rule.id) return true;
   return other.replaces === rule.replaces && other.node !== rule.node && tree.isWithin(other.node, rule.node);
-}
-
-/** By the id of the rule whose place they take, the rules that can take it from another. */
-export function byReplaced<One extends Placed>(rules: readonly One[]): ReadonlyMap<string, readonly One[]> {
-  const replacing = new Map<string, One[]>();
-  for (const rule of rules) {
-    if (rule.replaces === null) continue;
-    const known = replacing.get(rule.replaces);
-    if (known) known.push(rule);
-    else replacing.set(rule.replaces, [rule]);
-  }
-  return replacing;
-}
-
-/** Those that may take the rule's place somewhere. */
-export function rivalsOf<One extends Placed>(rule: Placed, replacing: ReadonlyMap<string, readonly One[]>): One[] {
-  const beside = rule.replaces === null ? [] : (replacing.get(rule.replaces) ?? []);
-  return [...(replacing.get(rule.id) ?? []), ...beside];
 }
 
 function isCovered({ node: top, scope, isDefault }: Placed, node: NodeAddress, tree: Tree): boolean {

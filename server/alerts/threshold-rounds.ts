@@ -25,7 +25,7 @@ export interface LookBack {
 export interface Rounds {
   watches: readonly Watch[];
   /** For all nodes, or for those that are given. */
-  watchedBy(watch: Watch, nodes: ReadonlySet<NodeAddress> | undefined): Watched[];
+  watchedBy(watch: Watch, nodes: ReadonlySet<NodeAddress> | undefined): Watched[] | Promise<Watched[]>;
   /** `lookBack`: everything since then is judged, not only what holds now. Gives those that there was no time for. */
   judge(watch: Watch, nodes: readonly Watched[], lookBack: LookBack | undefined): Promise<readonly Watched[]>;
 }
@@ -153,7 +153,7 @@ async function takeStep(
   round.watches ??= watches;
   const watch = round.watches[round.watch];
   if (!watch) return undefined;
-  const waiting = round.left ?? watchedBy(watch, round.nodes);
+  const waiting = round.left ?? (await watchedBy(watch, round.nodes));
   const most = round.sinceMs === undefined ? nodesAtOnce : nodesLookedBackAt;
   const some = waiting.slice(0, most);
   const later = waiting.slice(most);

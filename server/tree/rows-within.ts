@@ -34,7 +34,8 @@ export function organizationsWithin(node: NodeAddress, tree: Pick<NodeTree, "chi
   });
 }
 
-function withAllBelow(tops: readonly NodeAddress[], tree: Pick<NodeTree, "children">): NodeAddress[] {
+/** Agents, which are not in the tree, are left out. */
+export function withAllBelow(tops: readonly NodeAddress[], tree: Pick<NodeTree, "children">): NodeAddress[] {
   const found = new Set(tops);
   for (const node of found) for (const child of tree.children(node)) found.add(child.node);
   return [...found];
