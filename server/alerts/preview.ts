@@ -32,8 +32,8 @@ interface Span {
 const minuteMs = 60_000;
 const hourMs = 60 * minuteMs;
 const weekMs = 7 * 24 * hourMs;
-const seasonWeeks = 8;
-const lengths = { "1m": minuteMs, "5m": 5 * minuteMs, "15m": 15 * minuteMs, "1h": hourMs } as const;
+export const seasonWeeks = 8;
+export const lengths = { "1m": minuteMs, "5m": 5 * minuteMs, "15m": 15 * minuteMs, "1h": hourMs } as const;
 const nothing = { value: null, limit: null, threshold: null, feature: null, meter: null };
 
 const sendingQuarters = defineQuery(

@@ -3,6 +3,7 @@
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import { checkRule } from "../../alerts/check-rule.ts";
 import { hasPast, previewAt, TooManyReadingsError } from "../../alerts/preview.ts";
+import { nodesThatFit, type PreviewAsked } from "../../alerts/preview-size.ts";
 import {
   changeRule,
   createRule,
@@ -32,6 +33,7 @@ import {
 import type { Actor } from "../../identity/actor.ts";
 import { can } from "../../identity/permissions.ts";
 import { readCursor, writeCursor } from "../../lists/cursor.ts";
+import { TooManyFiguresError } from "../../metrics/answer-size.ts";
 import type { Postgres } from "../../postgres/client.ts";
 import { ProblemError } from "../../problem.ts";
 import type { NodeTree } from "../../tree/node-tree.ts";
@@ -167,7 +169,7 @@ export function rulesRoutes(deps: RulesRoutesDeps): OpenAPIHono<HttpEnv> {
     refuseUnseenBilling(tree, actor, node, wanted.condition);
     const rule = { ...wanted, node, repeatHours: repeat_hours };
     await checkRule(postgres.db, { tree, meterOf }, rule, actor);
-    const made = await createRule(postgres, rule, authorOf(c));
+    const made = await createRule(postgres, tree, rule, authorOf(c));
     c.header("etag", await entityTag(c, stateOfRule(made)));
     return c.json(describeRule(made), 201);
   });
@@ -230,7 +232,8 @@ function addPreview(
     const span = { fromMs, toMs: Math.min(toMs, asOf.getTime()) };
     const most = { kind: "organization", limit: previewLimits.maxNodes + 1 } as const;
     const nodes = rule.scope === "node" ? [node] : tree.list([node], most).map((one) => one.node);
-    const looked = nodes.slice(0, previewLimits.maxNodes);
+    const { looked, isLarge } = fitting({ meterOf, condition: rule.condition, nodes, span });
+    if (isLarge) await c.get("question")?.becomeLarge();
     const source = { clickhouse: storeFor(c, clickhouse), postgres, tree, meterOf, watermark };
     const would: PreviewAnswer["would"] = [];
     if (span.fromMs < span.toMs)
@@ -256,6 +259,17 @@ function refuseUnseenBilling(
     throw new ProblemError("forbidden", `rules about billing need the right to see prices at ${node}`, {
       field: "condition.kind",
     });
+}
+
+/** Throws `invalid_request` where not even one node fits. */
+function fitting(asked: PreviewAsked): ReturnType<typeof nodesThatFit> {
+  try {
+    return nodesThatFit(asked);
+  } catch (error) {
+    if (error instanceof TooManyFiguresError)
+      throw new ProblemError("invalid_request", `${error.message}: ask for a shorter span`, { field: "to" });
+    throw error;
+  }
 }
 
 async function previewOf(...asked: Parameters<typeof previewAt>): Promise<PreviewAnswer["would"]> {
