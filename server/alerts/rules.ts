@@ -1,21 +1,16 @@
 /** Rules as they are kept. What a rule holds for follows from the tree, so nothing is copied to the organizations below it. */
 import { isDeepStrictEqual } from "node:util";
-import { and, asc, count, eq, gt, isNotNull, ne, notInArray, or, type SQL, sql } from "drizzle-orm";
+import { and, asc, eq, gt, isNotNull, ne, notInArray, or, type SQL, sql } from "drizzle-orm";
 import { type Author, recordChange, system } from "../audit/record-change.ts";
+import { definitionLimits } from "../contract/definition-limits.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
-import {
-  type Condition,
-  type MuteWindow,
-  maxRulesOfNode,
-  type RuleKind,
-  type RuleScope,
-  type Severity,
-} from "../contract/rules.ts";
+import type { Condition, MuteWindow, RuleKind, RuleScope, Severity } from "../contract/rules.ts";
 import { newId } from "../identity/actor.ts";
 import type { Postgres, Queries } from "../postgres/client.ts";
 import { alertProgress, alerts, rules } from "../postgres/schema/alerts.ts";
 import { auditHead } from "../postgres/schema/audit.ts";
 import { ProblemError } from "../problem.ts";
+import { checkRoom } from "../tree/check-room.ts";
 import type { NodeTree } from "../tree/node-tree.ts";
 import { rowsWithin } from "../tree/rows-within.ts";
 import { noticeOf } from "./notices.ts";
@@ -80,16 +75,17 @@ export async function readRule(db: Queries, id: string): Promise<RuleRecord | un
   return found;
 }
 
-/** Throws `conflict` where the node has as many rules as it may. */
-export async function createRule(postgres: Postgres, wanted: NewRule, by: Author): Promise<RuleRecord> {
+const room = { what: "rules", table: rules, ...definitionLimits.rules };
+
+/** Throws `conflict` where the node or its tenant has as many rules as it may. */
+export async function createRule(
+  postgres: Postgres,
+  tree: Pick<NodeTree, "ancestors" | "children">,
+  wanted: NewRule,
+  by: Author,
+): Promise<RuleRecord> {
   return await postgres.transaction(async (tx) => {
-    await tx.execute(sql`SELECT pg_advisory_xact_lock(hashtextextended(${`rules of ${wanted.node}`}, 0))`);
-    const [held] = await tx.select({ rules: count() }).from(rules).where(eq(rules.node, wanted.node));
-    if ((held?.rules ?? 0) >= maxRulesOfNode)
-      throw new ProblemError(
-        "conflict",
-        `${wanted.node} has ${maxRulesOfNode} rules, which is all that a node may have`,
-      );
+    await checkRoom(tx, tree, wanted.node, room);
     return await insertRule(tx, { ...wanted, isDefault: false }, by);
   });
 }

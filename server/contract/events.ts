@@ -2,7 +2,9 @@
  * The event as an emitter sends it, and the verdicts it gets back.
  * Strings are limited to what the stored columns take, so that nothing accepted here can be refused by storage.
  */
+
 import { z } from "zod";
+import { definitionLimitsSchema } from "./definition-limits.ts";
 import { instantPattern } from "./instant.ts";
 import { idSchema, storable, textSchema } from "./text.ts";
 
@@ -56,6 +58,7 @@ export const limitsSchema = z.object({
     max_sockets_of_tenant: z.int(),
     max_watches_per_second: z.int().describe("On one socket"),
   }),
+  definitions: definitionLimitsSchema,
   rebuilds: z.object({ max_waiting_of_tenant: z.int(), max_waiting: z.int() }),
   created_nodes: z.object({
     of_emitter: creationRateSchema.describe("Organizations that events of one key create"),

@@ -49,9 +49,6 @@ export type CustomerCondition = (typeof customerConditions)[number];
 export const billingConditions = ["payment_overdue", "payment_failed", "subscription_expiring"] as const;
 export type BillingCondition = (typeof billingConditions)[number];
 
-/** How many rules one node may have: each is judged again and again. */
-export const maxRulesOfNode = 200;
-
 /** A decimal that may be negative, kept as it was written; a number is taken as String() writes it. */
 const decimalSchema = z
   .union([z.string(), z.number()])

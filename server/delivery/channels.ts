@@ -3,11 +3,13 @@ import { randomBytes } from "node:crypto";
 import { and, asc, eq, inArray, sql } from "drizzle-orm";
 import { type Author, recordChange, system } from "../audit/record-change.ts";
 import type { ChangeChannel, CreateChannel } from "../contract/channels.ts";
+import { definitionLimits } from "../contract/definition-limits.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import { newId } from "../identity/actor.ts";
 import type { Postgres, Queries } from "../postgres/client.ts";
 import { channels, deliveries } from "../postgres/schema/delivery.ts";
 import { ProblemError } from "../problem.ts";
+import { checkRoom } from "../tree/check-room.ts";
 import type { NodeTree } from "../tree/node-tree.ts";
 import { rowsWithin } from "../tree/rows-within.ts";
 import type { ChannelRow } from "./enqueue.ts";
@@ -35,10 +37,10 @@ export interface ChannelEdit {
 
 /** How long messages are signed with the former secret too. */
 const overlapMs = 24 * 60 * 60 * 1000;
-const maxPerNode = 500;
+const room = { what: "channels", table: channels, ...definitionLimits.channels };
 
 export async function createChannel(
-  { postgres, vault, wayOut }: ChannelsDeps,
+  { postgres, vault, wayOut, tree }: ChannelsDeps & { tree: Pick<NodeTree, "ancestors" | "children"> },
   wanted: CreateChannel & { node: NodeAddress },
   by: Author,
 ): Promise<{ row: ChannelRow; secret: string | undefined }> {
@@ -48,7 +50,7 @@ export async function createChannel(
   const { node, name, kind, enabled } = wanted;
   const sealed = "url" in wanted ? vault.seal(secretsOf(wanted.url, secret ? [secret] : []), id) : null;
   const row = await postgres.transaction(async (tx) => {
-    await checkRoom(tx, node);
+    await checkRoom(tx, tree, node, room);
     const [made] = await tx
       .insert(channels)
       .values({
@@ -215,12 +217,6 @@ function checkFits({ kind }: ChannelRow, { to, url, monthly_cap }: ChangeChannel
   const isNumbers = to.every((one) => one.startsWith("+") && !one.includes("@"));
   if (isNumbers !== (kind === "sms"))
     refuse("to", kind === "sms" ? "must be phone numbers in E.164 form" : "must be e-mail addresses");
-}
-
-async function checkRoom(tx: Queries, node: NodeAddress): Promise<void> {
-  const [found] = await tx.select({ count: sql<number>`count(*)::int` }).from(channels).where(eq(channels.node, node));
-  if (found && found.count >= maxPerNode)
-    throw new ProblemError("conflict", `a node has ${maxPerNode} channels at most`, { field: "node" });
 }
 
 async function lockedChannel(tx: Queries, id: string): Promise<ChannelRow> {

@@ -5,6 +5,7 @@
 import { randomUUID } from "node:crypto";
 import { and, count, eq, sql } from "drizzle-orm";
 import type { Postgres, Queries } from "../postgres/client.ts";
+import { countAlone } from "../postgres/count-alone.ts";
 import { deliveries, deliveryAttempts } from "../postgres/schema/delivery.ts";
 import { ProblemError } from "../problem.ts";
 import { deliveriesNotice } from "./enqueue.ts";
@@ -132,6 +133,7 @@ const attemptsPerHour = 20;
  */
 export async function resend(tx: Queries, id: string): Promise<void> {
   const recent = sql`${deliveryAttempts.delivery} = ${id} AND ${deliveryAttempts.at} > now() - interval '1 hour'`;
+  await countAlone(tx, `attempts of ${id}`);
   const [tried] = await tx.select({ times: count() }).from(deliveryAttempts).where(recent);
   if ((tried?.times ?? 0) >= attemptsPerHour)
     throw new ProblemError("too_fast", `a delivery is tried ${attemptsPerHour} times an hour at most`, {

@@ -6,6 +6,7 @@
 import { eq, type SQL, sql } from "drizzle-orm";
 import { type Author, recordChange } from "../audit/record-change.ts";
 import type { Queries } from "../postgres/client.ts";
+import { countAlone } from "../postgres/count-alone.ts";
 import { sessions, users, userTokens } from "../postgres/schema/accounts.ts";
 import { passkeys } from "../postgres/schema/passkeys.ts";
 import { sessionsChannel } from "./sessions.ts";
@@ -17,7 +18,7 @@ export const isInUse: SQL<boolean> = sql`(${users.passwordHash} IS NOT NULL OR $
 
 /** Until the end of the transaction nobody else makes an account or an offer of the address, which is in lower case. */
 export async function lockAddress(tx: Queries, email: string): Promise<void> {
-  await tx.execute(sql`SELECT pg_advisory_xact_lock(hashtextextended(${`account ${email}`}, 0))`);
+  await countAlone(tx, `account ${email}`);
 }
 
 /**

@@ -4,10 +4,13 @@ import type { NodeAddress } from "../contract/nodes.ts";
 import type { ReportFormat, ReportRun, RunState } from "../contract/reports.ts";
 import { type Actor, newId } from "../identity/actor.ts";
 import { formatInstant } from "../metrics/windows.ts";
-import type { Queries } from "../postgres/client.ts";
+import type { Postgres, Queries } from "../postgres/client.ts";
+import { countAlone } from "../postgres/count-alone.ts";
 import { reportRuns } from "../postgres/schema/reports.ts";
+import { ProblemError } from "../problem.ts";
 import type { NodeTree } from "../tree/node-tree.ts";
 import { rowsWithin } from "../tree/rows-within.ts";
+import { tenantOf } from "../tree/tenant-of.ts";
 import type { ReportQuestion } from "./report-source.ts";
 import { removeFiles } from "./run-files.ts";
 import { visibleKinds } from "./saved-reports.ts";
@@ -56,6 +59,37 @@ export async function createRun(db: Queries, wanted: NewRun, nowMs: number): Pro
     .where(eq(reportRuns.onceKey, onceKey ?? ""));
   if (!found) throw new Error("a run with this key was removed meanwhile");
   return found;
+}
+
+/** How many runs of one caller may wait or be made at once. */
+export const mostUnfinished = 20;
+/** And of one tenant. */
+const mostOfTenant = 100;
+
+/**
+ * As `createRun`, for a caller. Throws `too_fast` where they, or the tenant that the run is about, have as many that are not over
+ * as they may. A caller may ask about several tenants, so all are counted one after another.
+ */
+export async function createRunInTurn(
+  postgres: Pick<Postgres, "transaction">,
+  tree: Pick<NodeTree, "ancestors">,
+  wanted: NewRun,
+  nowMs: number,
+): Promise<RunRecord> {
+  return await postgres.transaction(async (tx) => {
+    await countAlone(tx, "unfinished report runs");
+    const unfinished = await unfinishedRuns(tx);
+    const tenant = tenantOf(wanted.node, tree);
+    const sum = (runs: typeof unfinished) => runs.reduce((total, one) => total + one.runs, 0);
+    const refuse = (most: number, whose: string) => {
+      throw new ProblemError("too_fast", `${most} runs of this ${whose} are not over yet`, { retryAfterSeconds: 5 });
+    };
+    const ofCaller = unfinished.filter(({ caller }) => caller === wanted.requestedBy.id);
+    if (sum(ofCaller) >= mostUnfinished) refuse(mostUnfinished, "caller");
+    const ofTenant = unfinished.filter(({ node }) => tenantOf(node, tree) === tenant);
+    if (sum(ofTenant) >= mostOfTenant) refuse(mostOfTenant, "tenant");
+    return await createRun(tx, wanted, nowMs);
+  });
 }
 
 export async function readRun(db: Queries, id: string): Promise<RunRecord | undefined> {

@@ -1,6 +1,7 @@
 /** Reports that were saved, and the standard ones that need not be. A report is its node's and is read by all who read there. */
 import { and, asc, eq, gt, or, type SQL, type SQLWrapper, sql } from "drizzle-orm";
 import { type Author, recordChange } from "../audit/record-change.ts";
+import { definitionLimits } from "../contract/definition-limits.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import { reportNames } from "../contract/report-names.ts";
 import { actionsOfReports } from "../contract/report-rights.ts";
@@ -10,6 +11,7 @@ import { can } from "../identity/permissions.ts";
 import type { Postgres, Queries } from "../postgres/client.ts";
 import { reports } from "../postgres/schema/reports.ts";
 import { ProblemError } from "../problem.ts";
+import { checkRoom } from "../tree/check-room.ts";
 import type { NodeTree } from "../tree/node-tree.ts";
 import { rowsWithin } from "../tree/rows-within.ts";
 import { checkOptions } from "./custom-question.ts";
@@ -141,23 +143,18 @@ export async function listReports(
     .limit(limit);
 }
 
-/** The most that one node may have. */
-const mostReports = 1_000;
+const room = { what: "reports", table: reports, ...definitionLimits.reports };
 
 /** Throws `conflict` where the node has one of that name, `invalid_request` where the options do not fit the kind. */
 export async function createReport(
   postgres: Postgres,
+  tree: Pick<NodeTree, "ancestors" | "children">,
   wanted: Pick<ReportRecord, "node" | "name" | "kind" | "options">,
   by: Author,
 ): Promise<ReportRecord> {
   checkOptions(wanted.kind, wanted.options);
   return await postgres.transaction(async (tx) => {
-    const [counted] = await tx
-      .select({ count: sql<number>`count(*)::int` })
-      .from(reports)
-      .where(eq(reports.node, wanted.node));
-    if ((counted?.count ?? 0) >= mostReports)
-      throw new ProblemError("conflict", `${wanted.node} has ${mostReports} reports, as many as a node may have`);
+    await checkRoom(tx, tree, wanted.node, room);
     const [made] = await tx
       .insert(reports)
       .values({ ...wanted, id: newId("rpt"), createdBy: by.name })

@@ -2,6 +2,7 @@
 import { and, asc, eq, gt, or, sql } from "drizzle-orm";
 import { type Author, recordChange } from "../audit/record-change.ts";
 import { cycleSettings } from "../billing/subscriptions.ts";
+import { definitionLimits } from "../contract/definition-limits.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import { weekdays } from "../contract/rules.ts";
 import {
@@ -18,6 +19,7 @@ import type { Postgres, Queries } from "../postgres/client.ts";
 import { reports } from "../postgres/schema/reports.ts";
 import { schedules } from "../postgres/schema/schedules.ts";
 import { ProblemError } from "../problem.ts";
+import { checkRoom } from "../tree/check-room.ts";
 import type { NodeTree } from "../tree/node-tree.ts";
 import { rowsWithin } from "../tree/rows-within.ts";
 import { tenantOf } from "../tree/tenant-of.ts";
@@ -32,7 +34,7 @@ export type ScheduleRecord = typeof schedules.$inferSelect;
 export type WantedSchedule = Required<ChangeSchedule> & { report: string; node: NodeAddress };
 
 /** The most that one node may have. */
-const mostSchedules = 500;
+const room = { what: "schedules", table: schedules, ...definitionLimits.schedules };
 /** A subscription that begins or ends moves the cycles of a node. */
 const lookAtCyclesMs = 10 * 60_000;
 
@@ -192,18 +194,13 @@ type Tree = Pick<NodeTree, "ancestors">;
 /** Slots that are due from now on are sent. Throws `conflict` where the node has too many. */
 export async function createSchedule(
   postgres: Postgres,
-  tree: Tree,
+  tree: Pick<NodeTree, "ancestors" | "children">,
   wanted: WantedSchedule,
   by: Author,
   nowMs: number,
 ): Promise<ScheduleRecord> {
   return await postgres.transaction(async (tx) => {
-    const [counted] = await tx
-      .select({ count: sql<number>`count(*)::int` })
-      .from(schedules)
-      .where(eq(schedules.node, wanted.node));
-    if ((counted?.count ?? 0) >= mostSchedules)
-      throw new ProblemError("conflict", `${wanted.node} has ${mostSchedules} schedules, as many as a node may have`);
+    await checkRoom(tx, tree, wanted.node, room);
     const row = rowOf(wanted);
     const [made] = await tx
       .insert(schedules)

@@ -7,6 +7,7 @@ import type { ScheduleSlot, SlotState } from "../contract/schedules.ts";
 import { newId } from "../identity/actor.ts";
 import { formatInstant } from "../metrics/windows.ts";
 import type { Postgres, Queries } from "../postgres/client.ts";
+import { countAlone } from "../postgres/count-alone.ts";
 import { reportRuns } from "../postgres/schema/reports.ts";
 import { scheduleSlots, schedules } from "../postgres/schema/schedules.ts";
 import { ProblemError } from "../problem.ts";
@@ -142,6 +143,7 @@ export async function createTest(
   nowMs: number,
 ): Promise<SlotRecord> {
   return await postgres.transaction(async (tx) => {
+    await countAlone(tx, `tests of ${schedule.id}`);
     const [counted] = await tx
       .select({ count: sql<number>`count(*)::int` })
       .from(scheduleSlots)

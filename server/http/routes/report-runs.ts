@@ -3,7 +3,6 @@
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import { createMiddleware } from "hono/factory";
-import type { NodeAddress } from "../../contract/nodes.ts";
 import {
   type ReportDocument,
   type ReportRun,
@@ -28,18 +27,17 @@ import type { ReportSource } from "../../reports/report-source.ts";
 import { type FileRecord, findFile, listFiles, readDocument, readFile } from "../../reports/run-files.ts";
 import {
   cancelRun,
-  createRun,
+  createRunInTurn,
   describeRun,
   isKept,
   listRuns,
+  mostUnfinished,
   questionOfRun,
   type RunRecord,
   readRun,
-  unfinishedRuns,
 } from "../../reports/runs.ts";
 import { requireKind } from "../../reports/saved-reports.ts";
 import { reportSettingsAt } from "../../tree/report-settings.ts";
-import { tenantOf } from "../../tree/tenant-of.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
 import { isWithinReach, requireScope, resolveNode } from "../authenticate.ts";
 import type { HttpEnv } from "../http-env.ts";
@@ -63,10 +61,6 @@ const answered = (description: string) => ({
 const positionSchema = z.object({ atMs: z.number(), id: z.string() });
 /** How long the links in an answer work. */
 const linkMs = 60 * 60_000;
-/** How many runs of one caller may wait or be made at once. */
-const mostUnfinished = 20;
-/** And of one tenant. */
-const mostOfTenant = 100;
 
 const createReportRunRoute = createRoute({
   method: "post",
@@ -161,10 +155,10 @@ export function reportRunsRoutes(deps: ReportRunsRoutesDeps): OpenAPIHono<HttpEn
     const actor = c.get("actor");
     const nowMs = now();
     const question = await readReportQuestion(c, source, wanted, nowMs);
-    await checkRoom(source, { caller: actor.id, node: question.node });
     const requestedBy = { id: actor.id, name: actor.name };
     const { keptDays } = await reportSettingsAt(db, tree, question.node);
-    const run = await createRun(db, { ...question, formats: wanted.formats, requestedBy, keptDays }, nowMs);
+    const asked = { ...question, formats: wanted.formats, requestedBy, keptDays };
+    const run = await createRunInTurn(postgres, tree, asked, nowMs);
     wake();
     c.header("location", `/v1/report-runs/${run.id}`);
     return c.json(await describe(c, run), 202);
@@ -355,20 +349,4 @@ function scopeOrLink(links: FileLinks, keptRun: (id: string) => Promise<RunRecor
     if (inTurn) await inTurn({ id: `link ${id}`, node }, next);
     else await next();
   });
-}
-
-/** Throws `too_fast` where the caller, or the tenant that the run is about, has as many that are not over as it may. */
-async function checkRoom(
-  { postgres, tree }: Pick<ReportSource, "postgres" | "tree">,
-  { caller, node }: { caller: string; node: NodeAddress },
-): Promise<void> {
-  const unfinished = await unfinishedRuns(postgres.db);
-  const tenant = tenantOf(node, tree);
-  const sum = (runs: typeof unfinished) => runs.reduce((total, one) => total + one.runs, 0);
-  const refuse = (most: number, whose: string) => {
-    throw new ProblemError("too_fast", `${most} runs of this ${whose} are not over yet`, { retryAfterSeconds: 5 });
-  };
-  if (sum(unfinished.filter((one) => one.caller === caller)) >= mostUnfinished) refuse(mostUnfinished, "caller");
-  if (sum(unfinished.filter((one) => tenantOf(one.node, tree) === tenant)) >= mostOfTenant)
-    refuse(mostOfTenant, "tenant");
 }

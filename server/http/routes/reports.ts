@@ -177,7 +177,7 @@ export function reportsRoutes({ source, now = Date.now }: ReportsRoutesDeps): Op
     const node = resolveNode(c.get("actor"), tree, requested);
     requireKind(await wholeCaller(c), wanted.kind, node, tree);
     checkMeters(wanted.kind, wanted.options, node);
-    const made = await createReport(postgres, { ...wanted, node }, authorOf(c));
+    const made = await createReport(postgres, tree, { ...wanted, node }, authorOf(c));
     c.header("etag", await entityTag(c, stateOfReport(made)));
     return c.json(describeReport(made), 201);
   });

@@ -1,6 +1,7 @@
 /** Limits, health, and the API's own description. All public: nothing here depends on who asks. */
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Role } from "../../config.ts";
+import { describeDefinitionLimits } from "../../contract/definition-limits.ts";
 import { limits, limitsSchema } from "../../contract/events.ts";
 import { liveLimits } from "../../contract/live.ts";
 import { questionLimits } from "../../fairness/questions.ts";
@@ -184,6 +185,7 @@ function publishedLimits() {
       max_sockets_of_tenant: liveLimits.maxSocketsOfTenant,
       max_watches_per_second: liveLimits.maxWatchesPerSecond,
     },
+    definitions: describeDefinitionLimits(),
     rebuilds: { max_waiting_of_tenant: rebuildLimits.mostOfTenant, max_waiting: rebuildLimits.most },
     created_nodes: {
       of_emitter: toldRate(creationRates.ofEmitter),

@@ -9,10 +9,10 @@ import type { RouteCase } from "./route-case.ts";
 
 const condition = { kind: "no_data", silent_minutes: 60 } as const;
 
-async function ruleInside({ deps: { postgres } }: World): Promise<string> {
+async function ruleInside({ deps: { postgres, tree } }: World): Promise<string> {
   const wanted = { name: "Silent", node: inside, scope: "node", severity: "info", enabled: false } as const;
   const rest = { channels: [], repeatHours: null, mute: [], replaces: null, condition };
-  const { id } = await createRule(postgres, { ...wanted, ...rest }, system);
+  const { id } = await createRule(postgres, tree, { ...wanted, ...rest }, system);
   return id;
 }
 

@@ -10,9 +10,9 @@ import { createReport } from "../../../server/reports/saved-reports.ts";
 import { inside, type World } from "../../support/isolation-world.ts";
 import type { RouteCase } from "./route-case.ts";
 
-async function reportInside({ deps: { postgres } }: World): Promise<string> {
+async function reportInside({ deps: { postgres, tree } }: World): Promise<string> {
   const wanted = { node: inside, name: randomUUID(), kind: "usage" as const, options: {} };
-  return (await createReport(postgres, wanted, system)).id;
+  return (await createReport(postgres, tree, wanted, system)).id;
 }
 
 /** One that is made, of a file that says little. */

@@ -1,19 +1,22 @@
 /** Saved reports, and runs: made once, in turn, bounded, cancelled and expired; in the world of reports.test.ts. */
 import { and, eq, sql } from "drizzle-orm";
 import { expect, test } from "vitest";
+import { system } from "../../../server/audit/record-change.ts";
 import { meterByName } from "../../../server/catalog/catalog.ts";
 import { OrganizationFigures } from "../../../server/overview/organization-figures.ts";
-import { reportFiles, reportRuns } from "../../../server/postgres/schema/reports.ts";
+import { reportFiles, reportRuns, reports } from "../../../server/postgres/schema/reports.ts";
 import { createReportMaker } from "../../../server/reports/make-runs.ts";
 import { keptBytes, storeFile } from "../../../server/reports/run-files.ts";
 import {
   claimRun,
   createRun,
+  createRunInTurn,
   readRun,
   releaseAbandoned,
   type Turns,
   unfinishedRuns,
 } from "../../../server/reports/runs.ts";
+import { createReport } from "../../../server/reports/saved-reports.ts";
 import { type ReportsWorld, range, reseller } from "../../support/reports-world.ts";
 
 /** The world's own maker makes nothing any more, and takes nothing until it is woken. */
@@ -220,6 +223,34 @@ export function runsInTheirTurn(worldOf: () => ReportsWorld): void {
     expect([refused.status, refused.body.code]).toEqual([429, "too_fast"]);
     await db.update(reportRuns).set({ state: "cancelled" }).where(eq(reportRuns.tz, "Etc/UTC"));
     expect((await world.ask("POST", "/v1/report-runs", { key: world.key, body })).status).toBe(202);
+  });
+
+  test("requests that come at once overrun neither the limit of runs nor that of reports", async () => {
+    const world = worldOf();
+    const { postgres, tree } = world.deps;
+    const { db } = postgres;
+    await othersAreOver(world);
+    const about = { report: "usage", name: "x", kind: "usage" as const, options: {}, node: reseller };
+    const asked = { ...about, fromMs: 0, toMs: 1, tz: "Etc/UCT", formats: ["csv"] as const };
+    const wanted = { ...asked, keptDays: 90, reportNode: null, requestedBy: { id: "key at once", name: "k" } };
+    const outcomes = async (times: number, work: (index: number) => Promise<unknown>) => {
+      const settled = await Promise.allSettled(Array.from({ length: times }, (_, index) => work(index)));
+      const codes = settled.map((one) => (one.status === "rejected" ? one.reason.code : "made"));
+      return { made: codes.filter((code) => code === "made").length, codes: new Set(codes) };
+    };
+    const runs = await outcomes(30, () => createRunInTurn(postgres, tree, wanted, Date.now()));
+    expect(runs).toEqual({ made: 20, codes: new Set(["made", "too_fast"]) });
+    await db.delete(reportRuns).where(eq(reportRuns.tz, "Etc/UCT"));
+
+    const node = "organization:told-0";
+    const report = { node, kind: "usage" as const, options: {}, createdBy: "test" };
+    const own = Array.from({ length: 997 }, (_, index) => ({ ...report, id: `at once ${index}`, name: `${index}` }));
+    await db.insert(reports).values(own);
+    const made = await outcomes(12, (index) =>
+      createReport(postgres, tree, { ...report, name: `at once ${index}` }, system),
+    );
+    expect(made).toEqual({ made: 3, codes: new Set(["made", "conflict"]) });
+    await db.delete(reports).where(eq(reports.node, node));
   });
 
   test("a reader cancels a run of their own and no other", async () => {

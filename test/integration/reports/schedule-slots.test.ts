@@ -21,6 +21,7 @@ import {
   timingOf,
   type WantedSchedule,
 } from "../../../server/reports/schedules.ts";
+import { createTest } from "../../../server/reports/slots.ts";
 import { NodeTree } from "../../../server/tree/node-tree.ts";
 import { ownPostgres } from "../../support/stores.ts";
 
@@ -194,6 +195,17 @@ test("slots that were missed are sent later, or left out where the schedule says
   // The last one half an hour late: a restart is no reason to leave it out.
   expect((await slotsOf(skipped)).map(({ state, reason }) => reason ?? state)).toEqual(["missed", "missed", "sent"]);
   for (const one of [caught, skipped]) await pause(one, startMs);
+});
+
+test("five tests of a schedule wait at most, also where many are asked for at once", async () => {
+  const startMs = Date.UTC(2020, 8, 1, 12);
+  const schedule = await daily({}, startMs);
+  const asked = Array.from({ length: 12 }, () => createTest(postgres, tree, schedule, null, startMs));
+  const settled = await Promise.allSettled(asked);
+  expect(settled.filter(({ status }) => status === "fulfilled")).toHaveLength(5);
+  for (const one of settled) if (one.status === "rejected") expect(one.reason).toMatchObject({ code: "too_fast" });
+  await postgres.db.delete(scheduleSlots).where(eq(scheduleSlots.schedule, schedule.id));
+  await pause(schedule, startMs);
 });
 
 test("a slot waits until all of its period is known, and says that it is late", async () => {

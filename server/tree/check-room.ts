@@ -1,0 +1,42 @@
+/** How many rows of a table a node and its tenant may have. */
+import { eq, sql } from "drizzle-orm";
+import type { PgColumn, PgTable } from "drizzle-orm/pg-core";
+import type { NodeAddress } from "../contract/nodes.ts";
+import type { Queries } from "../postgres/client.ts";
+import { countAlone } from "../postgres/count-alone.ts";
+import { ProblemError } from "../problem.ts";
+import type { NodeTree } from "./node-tree.ts";
+import { rowsWithin } from "./rows-within.ts";
+import { tenantOf } from "./tenant-of.ts";
+
+export interface Room {
+  /** The rows in plain words, as many: `rules`. */
+  what: string;
+  table: PgTable & { node: PgColumn };
+  ofNode: number;
+  /** All below one node right below the root; Infinity: no more than each of its nodes may have. */
+  ofTenant: number;
+}
+
+/**
+ * Throws `conflict` where the node, or its tenant, has as many as it may. Nobody else adds one to the tenant's until the
+ * transaction ends.
+ */
+export async function checkRoom(
+  tx: Queries,
+  tree: Pick<NodeTree, "ancestors" | "children">,
+  node: NodeAddress,
+  { what, table, ofNode, ofTenant }: Room,
+): Promise<void> {
+  const tenant = tenantOf(node, tree);
+  await countAlone(tx, `${what} of ${tenant}`);
+  const countOf = async (which: ReturnType<typeof eq> | undefined) => {
+    const [counted] = await tx.select({ rows: sql<number>`count(*)::int` }).from(table).where(which);
+    return counted?.rows ?? 0;
+  };
+  const refuse = (whose: string, most: number) =>
+    new ProblemError("conflict", `${whose} has ${most} ${what}, as many as it may have`, { field: "node" });
+  if ((await countOf(eq(table.node, node))) >= ofNode) throw refuse(node, ofNode);
+  if (tenant === "all" || ofTenant === Number.POSITIVE_INFINITY) return;
+  if ((await countOf(rowsWithin(table.node, [tenant], tree))) >= ofTenant) throw refuse("the tenant", ofTenant);
+}
