@@ -212,6 +212,55 @@ describe("the usage page", () => {
     await page.waitForURL("**/usage?range=today");
   });
 
+  it("reaches pages, customers, meters and actions from the keyboard on every page, and its single keys can be switched off", async () => {
+    page = await open("/overview");
+    await page.getByTestId("overview").waitFor();
+    const palette = page.getByRole("dialog", { name: "Search and commands" });
+    const field = palette.getByRole("combobox");
+    const find = async (typed: string, option: string) => {
+      await page.keyboard.press("Control+k");
+      await field.fill(typed);
+      await palette.getByRole("option", { name: option }).first().waitFor();
+      expect(await violations(page)).toEqual([]);
+      await palette.getByRole("option", { name: option }).first().click();
+      await palette.waitFor({ state: "hidden" });
+    };
+    await page.keyboard.press("/");
+    await field.fill("organiz");
+    await page.keyboard.press("Enter");
+    await page.waitForURL("**/organizations");
+    await find("demo", "demo");
+    await page.waitForURL("**/organizations/demo");
+    await find("chat pos", "Chat posts");
+    await page.waitForURL("**/usage?meters=chat_posts");
+    await find("keyboard", "Keyboard shortcuts");
+    const sheet = page.getByRole("dialog", { name: "Keyboard shortcuts" });
+    await sheet.waitFor();
+    expect(await violations(page)).toEqual([]);
+    await sheet.getByLabel("Single-key shortcuts").uncheck();
+    await page.keyboard.press("Escape");
+    await sheet.waitFor({ state: "hidden" });
+    await page.waitForFunction(() => !document.activeElement?.closest("[role=dialog]"));
+    await page.keyboard.press("d");
+    await page.keyboard.press("?");
+    await find("new org", "New organization");
+    await page.getByRole("dialog", { name: /^New/ }).waitFor();
+    expect(new URL(page.url()).pathname).toBe("/organizations");
+  });
+
+  it("walks the rows of a list with J and K, and opens one with Enter", async () => {
+    page = await open("/organizations");
+    const links = page.getByTestId("organizations").getByRole("rowheader").getByRole("link");
+    await links.first().waitFor();
+    await page.keyboard.press("j");
+    expect(await links.first().evaluate((link) => link === document.activeElement)).toBe(true);
+    await page.keyboard.press("Enter");
+    await page.waitForURL("**/organizations/*");
+    await page.keyboard.press("g");
+    await page.keyboard.press("u");
+    await page.waitForURL("**/usage");
+  });
+
   it("puts the period before beside the range, in the table and in its totals, and takes it away again", async () => {
     page = await open("/usage?range=7d&meters=chat_posts");
     await page.getByTestId("usage-table").waitFor();

@@ -29,6 +29,8 @@ interface NavigationPage {
   action: Action;
   /** Within reach of a thumb on a phone; four have room there. */
   isMain?: true;
+  /** After G, from the keyboard. */
+  key?: string;
 }
 
 interface NavigationGroup {
@@ -40,24 +42,24 @@ export const navigation: readonly NavigationGroup[] = [
   {
     label: "Usage",
     pages: [
-      { path: "/", label: "Live", Icon: Radio, action: "read", isMain: true },
-      { path: "/period", label: "This period", Icon: Gauge, action: "read", isMain: true },
-      { path: "/usage", label: "Usage", Icon: ChartColumn, action: "read", isMain: true },
-      { path: "/ingest", label: "Ingest", Icon: Inbox, action: "read" },
+      { path: "/", label: "Live", Icon: Radio, action: "read", isMain: true, key: "L" },
+      { path: "/period", label: "This period", Icon: Gauge, action: "read", isMain: true, key: "P" },
+      { path: "/usage", label: "Usage", Icon: ChartColumn, action: "read", isMain: true, key: "U" },
+      { path: "/ingest", label: "Ingest", Icon: Inbox, action: "read", key: "I" },
     ],
   },
   {
     label: "Customers",
     pages: [
-      { path: "/overview", label: "Overview", Icon: LayoutDashboard, action: "read", isMain: true },
-      { path: "/organizations", label: "Organizations", Icon: Building, action: "read" },
-      { path: "/tree", label: "Account tree", Icon: Network, action: "read" },
+      { path: "/overview", label: "Overview", Icon: LayoutDashboard, action: "read", isMain: true, key: "O" },
+      { path: "/organizations", label: "Organizations", Icon: Building, action: "read", key: "C" },
+      { path: "/tree", label: "Account tree", Icon: Network, action: "read", key: "T" },
     ],
   },
   {
     label: "Alerts",
     pages: [
-      { path: "/alerts", label: "Alerts", Icon: BellRing, action: "read" },
+      { path: "/alerts", label: "Alerts", Icon: BellRing, action: "read", key: "A" },
       { path: "/rules", label: "Rules", Icon: SlidersHorizontal, action: "read" },
       { path: "/channels", label: "Channels", Icon: Send, action: "read" },
     ],
@@ -65,7 +67,7 @@ export const navigation: readonly NavigationGroup[] = [
   {
     label: "Reports",
     pages: [
-      { path: "/reports", label: "Reports", Icon: FileText, action: "read" },
+      { path: "/reports", label: "Reports", Icon: FileText, action: "read", key: "R" },
       { path: "/schedules", label: "Schedules", Icon: CalendarClock, action: "read" },
     ],
   },
@@ -74,7 +76,7 @@ export const navigation: readonly NavigationGroup[] = [
     pages: [
       { path: "/plans", label: "Plans", Icon: Layers, action: "read" },
       { path: "/subscriptions", label: "Subscriptions", Icon: CalendarSync, action: "read" },
-      { path: "/statements", label: "Statements", Icon: ReceiptText, action: "read" },
+      { path: "/statements", label: "Statements", Icon: ReceiptText, action: "read", key: "S" },
       { path: "/what-if", label: "What if", Icon: Calculator, action: "prices:read" },
     ],
   },
@@ -87,6 +89,13 @@ export const navigation: readonly NavigationGroup[] = [
     ],
   },
 ];
+
+/** Those that the caller may open somewhere, by group; a group without any is left out. */
+export function pagesFor(may: (action: Action) => boolean): NavigationGroup[] {
+  return navigation
+    .map(({ label, pages }) => ({ label, pages: pages.filter(({ action }) => may(action)) }))
+    .filter(({ pages }) => pages.length > 0);
+}
 
 /** Pages below those, which change something. */
 const forms: readonly Pick<NavigationPage, "path" | "action">[] = [
