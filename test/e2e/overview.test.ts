@@ -75,9 +75,17 @@ test("the overview shows the month: organizations, revenue, ranks, quotas, adopt
   expect(await page.getByTestId("revenue").textContent()).toContain("€");
   const top = page.getByRole("region", { name: "Top organizations" });
   expect(await top.getByRole("link").nth(1).textContent()).toBe("Clover Health");
+  await page
+    .getByTestId("attention")
+    .getByRole("region", { name: "Failed payments" })
+    .getByRole("link", { name: "0" })
+    .waitFor();
+  await page.getByTestId("usage-cards").getByRole("link", { name: "Transcribed minutes" }).waitFor();
   const results = await new AxeBuilder({ page }).analyze();
   expect(results.violations.map(({ id, nodes }) => [id, nodes[0]?.html])).toEqual([]);
   await shoot("overview");
+  await page.getByRole("region", { name: "Recent activity" }).getByRole("link", { name: "All" }).click();
+  await page.getByTestId("activity").getByText("completed").first().waitFor();
 });
 
 test("organizations are found in spite of a typo, filtered by quota, sorted and made", async () => {
@@ -98,10 +106,27 @@ test("organizations are found in spite of a typo, filtered by quota, sorted and 
   await page.getByLabel("Quota").selectOption("");
   await page.getByRole("button", { name: "New organization" }).click();
   const dialog = page.getByRole("dialog");
-  await dialog.getByLabel("Id", { exact: true }).fill("zenith");
-  await dialog.getByLabel("Name").fill("Zenith");
-  await dialog.getByRole("button", { name: /Create|Make/ }).click();
-  await expect.poll(listed, { timeout: 60_000 }).toContain("Zenith");
+  await dialog.getByLabel("Name").fill("Zenith Café");
+  await expect.poll(() => dialog.getByLabel("Id", { exact: true }).inputValue()).toBe("zenith-cafe");
+  await dialog.getByRole("button", { name: "Create organization" }).click();
+  await page.waitForURL("**/organizations/zenith-cafe");
+  await page.getByRole("heading", { name: "Zenith Café", level: 1 }).waitFor();
+});
+
+test("a custom model is made in the page, removed, and brought back by undo", async () => {
+  await page.goto(`${service.url}/models`);
+  const list = page.getByTestId("model-list");
+  await list.getByText("Law, second edition").waitFor();
+  await page.getByLabel("Model id", { exact: true }).fill("med-1");
+  await page.getByLabel("Name", { exact: true }).fill("Medicine");
+  await page.getByRole("button", { name: "Create model" }).click();
+  await list.getByText("Medicine").waitFor();
+  await list.getByRole("button", { name: "Remove Medicine" }).click();
+  await list.getByText("Medicine").waitFor({ state: "hidden" });
+  await page.getByTestId("toasts").getByRole("button", { name: "Undo" }).click();
+  await list.getByText("Medicine").waitFor();
+  const results = await new AxeBuilder({ page }).analyze();
+  expect(results.violations.map(({ id, nodes }) => [id, nodes[0]?.html])).toEqual([]);
 });
 
 /** Pictures for who looks at them, where a folder for them is named. */

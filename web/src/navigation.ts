@@ -1,5 +1,6 @@
 /** The pages that the navigation leads to, in groups. A page whose action the user has nowhere would answer nothing but refusals. */
 import type { Action } from "@contract/accounts.ts";
+import Activity from "@lucide/svelte/icons/activity";
 import BellRing from "@lucide/svelte/icons/bell-ring";
 import Building from "@lucide/svelte/icons/building-2";
 import Calculator from "@lucide/svelte/icons/calculator";
@@ -18,6 +19,7 @@ import ReceiptText from "@lucide/svelte/icons/receipt-text";
 import ScrollText from "@lucide/svelte/icons/scroll-text";
 import Send from "@lucide/svelte/icons/send";
 import SlidersHorizontal from "@lucide/svelte/icons/sliders-horizontal";
+import Sparkles from "@lucide/svelte/icons/sparkles";
 import Users from "@lucide/svelte/icons/users";
 import type { Component } from "svelte";
 
@@ -38,7 +40,7 @@ interface NavigationGroup {
   pages: readonly NavigationPage[];
 }
 
-export const navigation: readonly NavigationGroup[] = [
+const navigation: readonly NavigationGroup[] = [
   {
     label: "Usage",
     pages: [
@@ -52,7 +54,9 @@ export const navigation: readonly NavigationGroup[] = [
     label: "Customers",
     pages: [
       { path: "/overview", label: "Overview", Icon: LayoutDashboard, action: "read", isMain: true, key: "O" },
+      { path: "/activity", label: "Activity", Icon: Activity, action: "read" },
       { path: "/organizations", label: "Organizations", Icon: Building, action: "read", key: "C" },
+      { path: "/models", label: "Custom models", Icon: Sparkles, action: "read" },
       { path: "/tree", label: "Account tree", Icon: Network, action: "read", key: "T" },
     ],
   },

@@ -37,6 +37,7 @@ import type { ingestHealthQuerySchema, ingestHealthSchema } from "@contract/inge
 import type { jobListSchema, jobsQuerySchema } from "@contract/jobs.ts";
 import type { liveAnswerSchema } from "@contract/live.ts";
 import type { meterListSchema } from "@contract/meters.ts";
+import type { createModelSchema, modelListSchema, modelQuerySchema, modelSchema } from "@contract/models.ts";
 import type {
   changeNodeSchema,
   createNodeSchema,
@@ -212,6 +213,9 @@ export const api = {
   declineOffer: del("/v1/me/offers/{id}").answersNothing(),
 
   // Plans and what they come to.
+  listModels: get("/v1/models").answers<typeof modelListSchema, Query<typeof modelQuerySchema>>(),
+  createModel: post("/v1/models").answers<typeof modelSchema, Body<typeof createModelSchema>>(),
+  deleteModel: del("/v1/models/{id}").answersNothing(),
   listPlans: get("/v1/plans").answers<typeof planListSchema>(),
   createPlan: post("/v1/plans").answers<typeof planSchema, Body<typeof createPlanSchema>>(),
   getPlan: get("/v1/plans/{id}").answers<typeof planSchema>(),

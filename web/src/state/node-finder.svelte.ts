@@ -16,8 +16,8 @@ export class NodeFinder {
   readonly #known: () => NodeList | null;
   readonly #found = new Loaded<{ search: string; nodes: Node[] }>();
   readonly #needle = $derived.by(() => this.#typed().trim().toLowerCase());
-  readonly isWhole = $derived(this.#known()?.next_cursor === null);
-  readonly #isAsked = $derived(this.#needle !== "" && this.#known() !== null && !this.isWhole);
+  readonly isWhole = $derived.by(() => this.#known()?.next_cursor === null);
+  readonly #isAsked = $derived.by(() => this.#needle !== "" && this.#known() !== null && !this.isWhole);
   /** The answer to what is typed is on its way. */
   readonly isAwaited = $derived(this.#isAsked && this.#found.value?.search !== this.#needle);
   /** Those that match, those whose name begins with it first; the first ones known where nothing is typed. */

@@ -19,6 +19,7 @@ import { knownMeters } from "../../state/directory.svelte.ts";
 import { session } from "../../state/session.svelte.ts";
 import { shortcuts } from "../../state/shortcuts.svelte.ts";
 import { theme } from "../../state/theme.svelte.ts";
+import { toasts } from "../../state/toasts.svelte.ts";
 import { pageOf } from "../../words/nodes.ts";
 
 export interface PaletteEntry {
@@ -73,7 +74,12 @@ export function actionEntries(): PaletteEntry[] {
   const forms = made
     .filter(({ action }) => session.may(action))
     .map(({ label, words, path }) => ({ id: `new ${label}`, label, words, Icon: Plus, run: () => goTo(path) }));
-  const copyLink = () => void navigator.clipboard?.writeText(location.href);
+  // Without HTTPS there is no clipboard.
+  const copyLink = () =>
+    void (navigator.clipboard?.writeText(location.href) ?? Promise.reject()).then(
+      () => toasts.say("Link copied."),
+      () => toasts.say("The browser refused: copy the link from the address bar."),
+    );
   return [
     ...forms,
     { id: "copy", label: "Copy the link to this page", words: ["share url address"], Icon: Link, run: copyLink },

@@ -1,0 +1,15 @@
+/** The steps of transcription jobs in words. */
+import type { JobStep } from "@contract/jobs.ts";
+
+export const jobStepTones = {
+  completed: "good",
+  failed: "bad",
+  started: "accent",
+  requested: "neutral",
+} as const satisfies Record<JobStep, string>;
+export const jobStepWords: Record<JobStep, string> = {
+  completed: "completed",
+  failed: "failed",
+  started: "in progress",
+  requested: "waiting",
+};
