@@ -3,6 +3,7 @@ import { and, count, desc, eq, inArray, isNotNull, isNull, lt, or, type SQL } fr
 import type { Notification, ReadNotifications } from "../contract/notifications.ts";
 import type { Postgres, Queries } from "../postgres/client.ts";
 import { alerts, notifications } from "../postgres/schema/alerts.ts";
+import type { WasWithin } from "../tree/past-owners.ts";
 import { noticeOfReader } from "./notices.ts";
 import { type AlertRecord, describeAlert } from "./read-alerts.ts";
 
@@ -69,8 +70,12 @@ export async function markRead(postgres: Postgres, userId: string, which: ReadNo
   });
 }
 
-/** `publicUrl`: without a slash at its end. */
-export function describeNotification({ notification, alert }: NotificationOfAlert, publicUrl: string): Notification {
+/** As in an alert. */
+export function describeNotification(
+  { notification, alert }: NotificationOfAlert,
+  publicUrl: string,
+  wasWithin: WasWithin,
+): Notification {
   const { id, type, at, readAt, text, others } = notification;
   return {
     id,
@@ -78,7 +83,7 @@ export function describeNotification({ notification, alert }: NotificationOfAler
     at: at.toISOString(),
     read_at: readAt?.toISOString() ?? null,
     text,
-    alert: describeAlert(alert, publicUrl),
+    alert: describeAlert(alert, publicUrl, wasWithin),
     others: others.length,
   };
 }

@@ -8,13 +8,14 @@ import { parseJson } from "../json/parse-json.ts";
 import type { Postgres } from "../postgres/client.ts";
 import { alerts, notifications } from "../postgres/schema/alerts.ts";
 import type { NodeTree } from "../tree/node-tree.ts";
+import { wasWithin } from "../tree/past-owners.ts";
 import { alertsNotices, type Notice, noticeSchema } from "./notices.ts";
 import { countUnread, describeNotification } from "./notifications.ts";
 import { seesAlert, visibleAlerts } from "./visibility.ts";
 
 export interface PushSource {
   postgres: Postgres;
-  tree: Pick<NodeTree, "children" | "isWithin">;
+  tree: Pick<NodeTree, "children" | "isWithin" | "pathsBetween">;
   publicUrl: string;
   push: <Event extends keyof Pushes>(
     event: Event,
@@ -56,7 +57,7 @@ async function pushNew({ postgres: { db }, tree, publicUrl, push: emit }: PushSo
       const actor = narrowTo(caller, "read");
       if (!actor || !seesAlert(actor, row.alert, tree)) return undefined;
       const unread = await countUnread(db, actor.id, visibleAlerts(actor, tree));
-      return { ...describeNotification(row, publicUrl), unread };
+      return { ...describeNotification(row, publicUrl, wasWithin(tree, actor.reach)), unread };
     };
     await emit("notification:new", payloadFor, row.notification.userId);
   }

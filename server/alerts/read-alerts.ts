@@ -6,6 +6,7 @@ import type { RuleKind } from "../contract/rules.ts";
 import type { Postgres, Queries } from "../postgres/client.ts";
 import { alerts } from "../postgres/schema/alerts.ts";
 import { ProblemError } from "../problem.ts";
+import { nameOfOthers, type WasWithin } from "../tree/past-owners.ts";
 import { noticeOf } from "./notices.ts";
 
 export type AlertRecord = typeof alerts.$inferSelect;
@@ -55,14 +56,18 @@ export async function readAlert(db: Queries, id: string, within: SQL | undefined
   return found;
 }
 
-/** `publicUrl`: where people reach the dashboard, without a slash at its end. */
-export function describeAlert(row: AlertRecord, publicUrl: string): Alert {
+/**
+ * `publicUrl`: where people reach the dashboard, without a slash at its end. `wasWithin`: its reader's past; who is told of an
+ * alert as it fires knows its rule.
+ */
+export function describeAlert(row: AlertRecord, publicUrl: string, wasWithin: WasWithin = () => true): Alert {
   const instant = (at: Date | null) => at?.toISOString() ?? null;
   const { periodStart, periodEnd, acknowledgedBy, acknowledgedAt } = row;
   return {
     id: row.id,
-    rule: row.ruleId,
-    rule_name: row.ruleName,
+    ...(wasWithin(row.place, row.at)
+      ? { rule: row.ruleId, rule_name: row.ruleName }
+      : { rule: "", rule_name: ruleOfOthers }),
     kind: row.kind,
     node: row.node,
     severity: row.severity,
@@ -78,13 +83,21 @@ export function describeAlert(row: AlertRecord, publicUrl: string): Alert {
     fired_at: instant(row.firedAt),
     resolved_at: instant(row.resolvedAt),
     acknowledged:
-      acknowledgedBy !== null && acknowledgedAt ? { by: acknowledgedBy, at: acknowledgedAt.toISOString() } : null,
+      acknowledgedBy !== null && acknowledgedAt
+        ? {
+            by: wasWithin(row.place, acknowledgedAt) ? acknowledgedBy : nameOfOthers,
+            at: acknowledgedAt.toISOString(),
+          }
+        : null,
     snoozed_until: instant(row.snoozedUntil),
     explanation: row.explanation,
     watermark: row.watermark.toISOString(),
     url: `${publicUrl}/alerts/${row.id}`,
   };
 }
+
+/** In place of the name of a rule that was another's. */
+const ruleOfOthers = "A rule of before";
 
 interface Handled {
   by: Author;

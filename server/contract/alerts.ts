@@ -11,7 +11,9 @@ export type AlertState = (typeof alertStates)[number];
 
 export const alertSchema = z.object({
   id: z.string(),
-  rule: z.string(),
+  rule: z
+    .string()
+    .describe("Empty where the alert began while its node was not the reader's: then it has no name either"),
   rule_name: z.string(),
   kind: z.enum(ruleKinds),
   node: nodeAddressSchema,
@@ -32,7 +34,12 @@ export const alertSchema = z.object({
   at: z.string().describe("When it began to hold, by the watermark"),
   fired_at: z.string().nullable(),
   resolved_at: z.string().nullable(),
-  acknowledged: z.object({ by: z.string(), at: z.string() }).nullable(),
+  acknowledged: z
+    .object({
+      by: z.string().describe("`somebody else` where the node was not the reader's then"),
+      at: z.string(),
+    })
+    .nullable(),
   snoozed_until: z.string().nullable(),
   explanation: z.string(),
   watermark: z.string().describe("Up to where everything was known when it was last judged"),

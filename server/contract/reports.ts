@@ -132,7 +132,7 @@ export type RunFile = z.infer<typeof runFileSchema>;
 
 export const reportRunSchema = z.object({
   id: z.string(),
-  report: z.string(),
+  report: z.string().describe("Its kind, as its name is, where the caller may not see the report itself"),
   name: z.string(),
   kind: z.enum(reportKinds),
   options: reportOptionsSchema.describe(
@@ -149,7 +149,7 @@ export const reportRunSchema = z.object({
   watermark: z.string().nullable().describe("Everything accepted until then is in it"),
   made_at: z.string().nullable(),
   requested_at: z.string(),
-  requested_by: z.string(),
+  requested_by: z.string().describe("`somebody else` where the node was not the reader's then"),
   expires_at: z.string().describe("When it is removed, with its files"),
   url_expires_at: z.string().nullable(),
   files: z.array(runFileSchema),

@@ -5,6 +5,7 @@ import type { NodeAddress } from "../contract/nodes.ts";
 import type { Queries } from "../postgres/client.ts";
 import { channels, deliveries, deliveryAttempts } from "../postgres/schema/delivery.ts";
 import type { NodeTree } from "../tree/node-tree.ts";
+import type { WasWithin } from "../tree/past-owners.ts";
 import { rowsWithin } from "../tree/rows-within.ts";
 import { oneLine } from "./inert-text.ts";
 import type { DeliveryRow } from "./outbox.ts";
@@ -45,8 +46,12 @@ export async function readDelivery(db: Queries, id: string): Promise<DeliveryRow
   return found;
 }
 
-/** As the contract has them. */
-export async function describeDeliveries(db: Queries, rows: readonly DeliveryRow[]): Promise<Delivery[]> {
+/** As the contract has them. `wasWithin`: their reader's past; what a message said before was for others. */
+export async function describeDeliveries(
+  db: Queries,
+  rows: readonly DeliveryRow[],
+  wasWithin: WasWithin,
+): Promise<Delivery[]> {
   if (rows.length === 0) return [];
   const ids = rows.map(({ id }) => id);
   const ofChannels = [...new Set(rows.flatMap(({ channel }) => channel ?? []))];
@@ -69,7 +74,7 @@ export async function describeDeliveries(db: Queries, rows: readonly DeliveryRow
   return rows.map(({ id, type, node, channel, kind, to, alert, message, state, dueAt, createdAt, sentAt }) => ({
     ...{ id, type, node, channel, kind, to, alert, state },
     channel_name: (channel !== null && nameOf.get(channel)) || null,
-    subject: oneLine(message.subject),
+    subject: wasWithin(node, createdAt) ? oneLine(message.subject) : "A message of before",
     attempts: attemptsOf.get(id) ?? [],
     next_attempt_at: dueAt?.toISOString() ?? null,
     created_at: createdAt.toISOString(),

@@ -9,6 +9,7 @@ import { countAlone } from "../postgres/count-alone.ts";
 import { reportRuns } from "../postgres/schema/reports.ts";
 import { ProblemError } from "../problem.ts";
 import type { NodeTree } from "../tree/node-tree.ts";
+import { nameOfOthers } from "../tree/past-owners.ts";
 import { rowsWithin } from "../tree/rows-within.ts";
 import { tenantOf } from "../tree/tenant-of.ts";
 import type { ReportQuestion } from "./report-source.ts";
@@ -275,12 +276,21 @@ export function isKept(run: RunRecord, nowMs: number): boolean {
   return run.expiresAt.getTime() > nowMs;
 }
 
-/** `seesReport`: whether its reader may see the report itself, and so what it is about. */
+/**
+ * `seesReport`: whether its reader may see the report itself, and so what it is about; `sawRequest`: whether its node was the
+ * reader's when it was asked for.
+ */
 export function describeRun(
   run: RunRecord,
-  { seesReport, files, urlExpiresMs }: { seesReport: boolean; files: ReportRun["files"]; urlExpiresMs: number },
+  {
+    seesReport,
+    sawRequest,
+    files,
+    urlExpiresMs,
+  }: { seesReport: boolean; sawRequest: boolean; files: ReportRun["files"]; urlExpiresMs: number },
 ): ReportRun {
-  const { id, report, name, kind, node, tz, formats, state, progress, error } = run;
+  const { id, kind, node, tz, formats, state, progress, error } = run;
+  const { report, name } = seesReport ? run : { report: kind, name: kind };
   const options = seesReport ? run.options : {};
   return {
     ...{ id, report, name, kind, options, node },
@@ -290,7 +300,7 @@ export function describeRun(
     watermark: run.watermark?.toISOString() ?? null,
     made_at: run.madeAt?.toISOString() ?? null,
     requested_at: run.requestedAt.toISOString(),
-    requested_by: run.requestedByName,
+    requested_by: sawRequest ? run.requestedByName : nameOfOthers,
     expires_at: run.expiresAt.toISOString(),
     url_expires_at: files.length > 0 ? new Date(urlExpiresMs).toISOString() : null,
     files,

@@ -13,6 +13,7 @@ import { reports } from "../postgres/schema/reports.ts";
 import { ProblemError } from "../problem.ts";
 import { checkRoom } from "../tree/check-room.ts";
 import type { NodeTree } from "../tree/node-tree.ts";
+import { nameOfOthers, type WasWithin } from "../tree/past-owners.ts";
 import { rowsWithin } from "../tree/rows-within.ts";
 import { checkOptions } from "./custom-question.ts";
 
@@ -82,8 +83,13 @@ export function standardReport(kind: ReportKind, node: NodeAddress): Report {
   };
 }
 
-export function describeReport({ id, name, node, kind, options, createdAt, createdBy }: ReportRecord): Report {
-  return { id, name, node, kind, options, standard: false, created_at: createdAt.toISOString(), created_by: createdBy };
+/** `wasWithin`: its reader's past. */
+export function describeReport(
+  { id, name, node, kind, options, createdAt, createdBy }: ReportRecord,
+  wasWithin: WasWithin,
+): Report {
+  const created_by = wasWithin(node, createdAt) ? createdBy : nameOfOthers;
+  return { id, name, node, kind, options, standard: false, created_at: createdAt.toISOString(), created_by };
 }
 
 /** What an `ETag` of a report is made of, and what the audit keeps. */

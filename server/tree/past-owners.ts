@@ -31,6 +31,16 @@ export function stoodWithin(
   return tree.pathsBetween(node, fromMs, toMs + 1).every(({ path }) => path.some((one) => reach.includes(one)));
 }
 
+/** Whether a node was within the reader's reach at an instant: who did something there before is not told to who came later. */
+export type WasWithin = (node: NodeAddress, at: Date) => boolean;
+
+export function wasWithin(tree: Paths, reach: readonly NodeAddress[]): WasWithin {
+  return (node, at) => stoodWithin(tree, reach, node, at.getTime(), at.getTime());
+}
+
+/** In place of a name that is not the reader's to know. */
+export const nameOfOthers = "somebody else";
+
 /** Since when, from `fromMs` on, one of `reach` stood above the node without a break until `toMs`; `toMs` where none did then. */
 export function sinceWhenBelow(
   { tree, reach }: Pick<PastRights, "tree" | "reach">,

@@ -25,6 +25,7 @@ import { readCursor, writeCursor } from "../../lists/cursor.ts";
 import type { Postgres } from "../../postgres/client.ts";
 import { ProblemError } from "../../problem.ts";
 import type { NodeTree } from "../../tree/node-tree.ts";
+import { wasWithin } from "../../tree/past-owners.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
 import { requireScope, resolveNode } from "../authenticate.ts";
 import { authorOf } from "../author-of.ts";
@@ -133,6 +134,7 @@ const readNotificationsRoute = createRoute({
 export function alertsRoutes({ postgres, tree, publicUrl, now = Date.now }: AlertsRoutesDeps): OpenAPIHono<HttpEnv> {
   const { db } = postgres;
   const app = createRouter();
+  const described = (actor: Actor, row: AlertRecord) => describeAlert(row, publicUrl, wasWithin(tree, actor.reach));
 
   app.openapi(listAlertsRoute, async (c) => {
     const query = c.req.valid("query");
@@ -150,20 +152,20 @@ export function alertsRoutes({ postgres, tree, publicUrl, now = Date.now }: Aler
     });
     const { page, last } = pageOf(found, limit);
     const next_cursor = last ? writeCursor(asked, { atMs: last.at.getTime(), id: last.id }) : null;
-    return c.json({ alerts: page.map((row) => describeAlert(row, publicUrl)), next_cursor }, 200);
+    return c.json({ alerts: page.map((row) => described(actor, row)), next_cursor }, 200);
   });
 
   app.openapi(getAlertRoute, async (c) => {
     const found = await seenAlert(c.get("actor"), c.req.valid("param").id);
     c.header("etag", await entityTag(c, handlingOf(found)));
-    return c.json(describeAlert(found, publicUrl), 200);
+    return c.json(described(c.get("actor"), found), 200);
   });
 
   app.openapi(acknowledgeAlertRoute, async (c) => {
     const { id } = await seenAlert(c.get("actor"), c.req.valid("param").id);
     const changed = await acknowledgeAlert(postgres, id, { by: authorOf(c), check: await ifMatch(c) });
     c.header("etag", await entityTag(c, handlingOf(changed)));
-    return c.json(describeAlert(changed, publicUrl), 200);
+    return c.json(described(c.get("actor"), changed), 200);
   });
 
   app.openapi(snoozeAlertRoute, async (c) => {
@@ -173,7 +175,7 @@ export function alertsRoutes({ postgres, tree, publicUrl, now = Date.now }: Aler
     const { id } = await seenAlert(c.get("actor"), c.req.valid("param").id);
     const changed = await snoozeAlert(postgres, id, until, { by: authorOf(c), check: await ifMatch(c) });
     c.header("etag", await entityTag(c, handlingOf(changed)));
-    return c.json(describeAlert(changed, publicUrl), 200);
+    return c.json(described(c.get("actor"), changed), 200);
   });
 
   app.openapi(listNotificationsRoute, async (c) => {
@@ -190,7 +192,14 @@ export function alertsRoutes({ postgres, tree, publicUrl, now = Date.now }: Aler
     const page = found.slice(0, limit);
     const last = found.length > limit ? page.at(-1)?.notification : undefined;
     const next_cursor = last ? writeCursor(asked, { atMs: last.at.getTime(), id: last.id }) : null;
-    return c.json({ notifications: page.map((one) => describeNotification(one, publicUrl)), unread, next_cursor }, 200);
+    return c.json(
+      {
+        notifications: page.map((one) => describeNotification(one, publicUrl, wasWithin(tree, actor.reach))),
+        unread,
+        next_cursor,
+      },
+      200,
+    );
   });
 
   app.openapi(readNotificationsRoute, async (c) => {

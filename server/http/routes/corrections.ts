@@ -20,7 +20,7 @@ import type { Corrections } from "../../corrections/corrections.ts";
 import type { Correction } from "../../corrections/record-correction.ts";
 import { ProblemError } from "../../problem.ts";
 import type { NodeTree } from "../../tree/node-tree.ts";
-import { stoodWithin } from "../../tree/past-owners.ts";
+import { nameOfOthers, stoodWithin, type WasWithin, wasWithin } from "../../tree/past-owners.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
 import { isWithinReach, requireScope, resolveNode } from "../authenticate.ts";
 import { authorOf } from "../author-of.ts";
@@ -134,13 +134,17 @@ export function correctionsRoutes({ corrections, tree }: CorrectionsRoutesDeps):
     if (!row && history.length === 0) throw new ProblemError("not_found", "there is no such event", { field: "id" });
     if (row) c.header("etag", await entityTag(c, eventOfRow(row)));
     const isSeen = (one: EventRow) => isWithinReach(actor, tree, nodeAddress("organization", one.organization));
-    const told = history.map((one) => describeCorrection(one, isSeen));
+    const told = history.map((one) => describeCorrection(one, isSeen, wasWithin(tree, actor.reach)));
     return answerExact(c, { event: row ? shownRow(row) : null, corrections: told });
   });
 
   app.openapi(voidEventRoute, async (c) => {
     const correction = await correct(c, c.req.valid("param").id, c.req.valid("json"), undefined);
-    const told = describeCorrection(correction, () => true);
+    const told = describeCorrection(
+      correction,
+      () => true,
+      () => true,
+    );
     return answerExact(c, told, correction.appliedAt ? 200 : 202);
   });
 
@@ -148,7 +152,11 @@ export function correctionsRoutes({ corrections, tree }: CorrectionsRoutesDeps):
     const asked = c.req.valid("json");
     const { changes } = await readExact<typeof asked>(c);
     const correction = await correct(c, c.req.valid("param").id, asked, changes);
-    const told = describeCorrection(correction, () => true);
+    const told = describeCorrection(
+      correction,
+      () => true,
+      () => true,
+    );
     return answerExact(c, told, correction.appliedAt ? 200 : 202);
   });
   return app;
@@ -165,14 +173,20 @@ function timeOf(text: string | undefined): number | undefined {
 const shownRow = (row: EventRow) => ({ ...eventOfRow(row), ...(row.source !== undefined && { source: row.source }) });
 
 /** A correction as callers see it: where it moved an event to or from a node that they do not see, their own side alone. */
-export function describeCorrection(correction: Correction, isSeen: (row: EventRow) => boolean): CorrectionAnswer {
+/** `wasWithin`: its reader's past, in which its author and their words are told. */
+export function describeCorrection(
+  correction: Correction,
+  isSeen: (row: EventRow) => boolean,
+  wasWithin: WasWithin,
+): CorrectionAnswer {
   const { id, action, reason, actorKind, actorId, actorName, at, appliedAt, before, after } = correction;
   const shown = (row: EventRow | null) => (row && isSeen(row) ? (shownRow(row) as CorrectionAnswer["after"]) : null);
   return {
     correction: id,
     action,
-    reason,
-    actor: { kind: actorKind, id: actorId, name: actorName },
+    ...(wasWithin(nodeAddress("organization", correction.organization), at)
+      ? { reason, actor: { kind: actorKind, id: actorId, name: actorName } }
+      : { reason: "", actor: { kind: actorKind, id: "", name: nameOfOthers } }),
     at: at.toISOString(),
     applied_at: appliedAt?.toISOString() ?? null,
     before: shown(before),

@@ -10,6 +10,7 @@ import { readCursor, writeCursor } from "../../lists/cursor.ts";
 import type { Postgres, Queries } from "../../postgres/client.ts";
 import { ProblemError } from "../../problem.ts";
 import type { NodeTree } from "../../tree/node-tree.ts";
+import { wasWithin } from "../../tree/past-owners.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
 import { isWithinReach, requireScope, resolveNode } from "../authenticate.ts";
 import { authorOf } from "../author-of.ts";
@@ -75,7 +76,7 @@ export function deliveriesRoutes({ postgres, tree }: { postgres: Postgres; tree:
 
   function described(actor: Actor, id: string): Promise<Delivery> {
     return reading(async (tx) => {
-      const [told] = await describeDeliveries(tx, [await own(tx, actor, id)]);
+      const [told] = await describeDeliveries(tx, [await own(tx, actor, id)], wasWithin(tree, actor.reach));
       if (!told) throw new ProblemError("not_found", "there is no such delivery");
       return told;
     });
@@ -92,7 +93,7 @@ export function deliveriesRoutes({ postgres, tree }: { postgres: Postgres; tree:
       const found = await listDeliveries(tx, tree, { tops, alert, channel, state, after, limit: limit + 1 });
       const page = found.slice(0, limit);
       return {
-        deliveries: await describeDeliveries(tx, page),
+        deliveries: await describeDeliveries(tx, page, wasWithin(tree, actor.reach)),
         last: found.length > limit ? page.at(-1) : undefined,
       };
     });

@@ -19,6 +19,7 @@ import { answerUsage } from "../../metrics/usage.ts";
 import { formatInstant } from "../../metrics/windows.ts";
 import { ProblemError } from "../../problem.ts";
 import type { NodeTree } from "../../tree/node-tree.ts";
+import { wasWithin } from "../../tree/past-owners.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
 import { requireScope, resolveNode } from "../authenticate.ts";
 import { answerExact } from "../exact-json.ts";
@@ -119,7 +120,7 @@ export function explainRoutes(deps: ExplainRoutesDeps): OpenAPIHono<HttpEnv> {
         })),
         next_cursor: explained.next ? writeCursor(asked, explained.next) : null,
       },
-      corrections: corrected.map((one) => describeCorrection(one, isOf)),
+      corrections: corrected.map((one) => describeCorrection(one, isOf, wasWithin(tree, c.get("actor").reach))),
     });
   });
   return app;

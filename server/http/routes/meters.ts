@@ -15,6 +15,7 @@ import type { CustomMeters, MeterVersion } from "../../meters/custom-meters.ts";
 import { describeMeter } from "../../meters/describe-meter.ts";
 import { ProblemError } from "../../problem.ts";
 import type { NodeTree } from "../../tree/node-tree.ts";
+import { nameOfOthers, type WasWithin, wasWithin } from "../../tree/past-owners.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
 import { isWithinReach, requireScope, resolveNode } from "../authenticate.ts";
 import { authorOf } from "../author-of.ts";
@@ -159,7 +160,7 @@ export function metersRoutes({
     const [newest] = versions ?? [];
     if (!newest) throw new ProblemError("not_found", "there is no such meter that users made");
     c.header("etag", await entityTag(c, stateOf(newest)));
-    return c.json(describe(versions), status);
+    return c.json(describe(versions, wasWithin(tree, c.get("actor").reach)), status);
   }
 
   app.openapi(getMeterRoute, async (c) => {
@@ -191,7 +192,7 @@ async function editOf(c: Context<HttpEnv>) {
   return { by: authorOf(c), check: (newest: MeterVersion) => check(stateOf(newest)) };
 }
 
-function describe(versions: readonly MeterVersion[] | undefined): CustomMeterAnswer {
+function describe(versions: readonly MeterVersion[] | undefined, wasWithin: WasWithin): CustomMeterAnswer {
   const [newest] = versions ?? [];
   if (!versions || !newest) throw new ProblemError("not_found", "there is no such meter that users made");
   return {
@@ -201,7 +202,7 @@ function describe(versions: readonly MeterVersion[] | undefined): CustomMeterAns
       version,
       effective_from: effectiveFrom?.toISOString() ?? null,
       created_at: createdAt.toISOString(),
-      created_by: createdBy,
+      created_by: wasWithin(newest.node, createdAt) ? createdBy : nameOfOthers,
       title: definition.title,
       unit: definition.unit,
       description: definition.description,

@@ -37,6 +37,7 @@ import {
   readRun,
 } from "../../reports/runs.ts";
 import { requireKind } from "../../reports/saved-reports.ts";
+import { wasWithin } from "../../tree/past-owners.ts";
 import { reportSettingsAt } from "../../tree/report-settings.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
 import { isWithinReach, requireScope, resolveNode } from "../authenticate.ts";
@@ -290,7 +291,8 @@ function createTools({ source, now = Date.now }: ReportRunsRoutesDeps, links: Fi
     const urlExpiresMs = Math.min(now() + linkMs, run.expiresAt.getTime());
     const files = await linkedFiles(links, kept, urlExpiresMs);
     const seesReport = run.reportNode === null || isWithinReach(c.get("actor"), tree, run.reportNode);
-    return describeRun(run, { seesReport, files, urlExpiresMs });
+    const sawRequest = wasWithin(tree, c.get("actor").reach)(run.node, run.requestedAt);
+    return describeRun(run, { seesReport, sawRequest, files, urlExpiresMs });
   }
 
   async function describeAll(c: Context<HttpEnv>, page: readonly RunRecord[]): Promise<ReportRun[]> {

@@ -34,6 +34,7 @@ import {
   standardReport,
   stateOfReport,
 } from "../../reports/saved-reports.ts";
+import { wasWithin } from "../../tree/past-owners.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
 import { isWithinReach, requireScope, resolveNode } from "../authenticate.ts";
 import { authorOf } from "../author-of.ts";
@@ -164,7 +165,7 @@ export function reportsRoutes({ source, now = Date.now }: ReportsRoutesDeps): Op
     const standard = shownStandard(whole, query.kind, node, tree);
     return c.json(
       {
-        reports: page.map(describeReport),
+        reports: page.map((one) => describeReport(one, wasWithin(tree, actor.reach))),
         standard: standard.map((kind) => standardReport(kind, node)),
         next_cursor: last ? writeCursor(asked, { name: last.name, id: last.id }) : null,
       },
@@ -179,7 +180,7 @@ export function reportsRoutes({ source, now = Date.now }: ReportsRoutesDeps): Op
     checkMeters(wanted.kind, wanted.options, node);
     const made = await createReport(postgres, tree, { ...wanted, node }, authorOf(c));
     c.header("etag", await entityTag(c, stateOfReport(made)));
-    return c.json(describeReport(made), 201);
+    return c.json(describeReport(made, wasWithin(tree, c.get("actor").reach)), 201);
   });
 
   app.openapi(previewReportRoute, async (c) => {
@@ -198,7 +199,7 @@ export function reportsRoutes({ source, now = Date.now }: ReportsRoutesDeps): Op
     }
     const found = await ownReport(c, id);
     c.header("etag", await entityTag(c, stateOfReport(found)));
-    return c.json(describeReport(found), 200);
+    return c.json(describeReport(found, wasWithin(tree, c.get("actor").reach)), 200);
   });
 
   app.openapi(updateReportRoute, async (c) => {
@@ -207,7 +208,7 @@ export function reportsRoutes({ source, now = Date.now }: ReportsRoutesDeps): Op
     if (edits.options) checkMeters(found.kind, edits.options, found.node);
     const changed = await changeReport(postgres, found.id, edits, { by: authorOf(c), check: await ifMatch(c) });
     c.header("etag", await entityTag(c, stateOfReport(changed)));
-    return c.json(describeReport(changed), 200);
+    return c.json(describeReport(changed, wasWithin(tree, c.get("actor").reach)), 200);
   });
 
   app.openapi(deleteReportRoute, async (c) => {

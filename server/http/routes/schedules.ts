@@ -41,6 +41,7 @@ import {
 } from "../../reports/schedules.ts";
 import { createTest, describeSlot, listSlots } from "../../reports/slots.ts";
 import type { NodeTree } from "../../tree/node-tree.ts";
+import { nameOfOthers, wasWithin } from "../../tree/past-owners.ts";
 import { tenantOf } from "../../tree/tenant-of.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
 import { isWithinReach, requireScope, resolveNode } from "../authenticate.ts";
@@ -223,7 +224,7 @@ export function schedulesRoutes(deps: SchedulesRoutesDeps): OpenAPIHono<HttpEnv>
     });
     const { page, last } = pageOf(found, query.limit);
     const schedules: Schedule[] = [];
-    for (const { schedule, reportName } of page) schedules.push(await describe(schedule, reportName));
+    for (const { schedule, reportName } of page) schedules.push(await describe(c, schedule, reportName));
     const position = last && { atMs: last.schedule.createdAt.getTime(), id: last.schedule.id };
     return c.json({ schedules, next_cursor: position ? writeCursor(asked, position) : null }, 200);
   });
@@ -244,7 +245,7 @@ export function schedulesRoutes(deps: SchedulesRoutesDeps): OpenAPIHono<HttpEnv>
     const made = await createSchedule(postgres, tree, wanted, authorOf(c), now());
     c.header("etag", await entityTag(c, stateOfSchedule(made)));
     c.header("location", `/v1/schedules/${made.id}`);
-    return c.json(await describe(made, report.name), 201);
+    return c.json(await describe(c, made, report.name), 201);
   });
 
   app.openapi(previewScheduleRoute, async (c) => {
@@ -256,7 +257,7 @@ export function schedulesRoutes(deps: SchedulesRoutesDeps): OpenAPIHono<HttpEnv>
   app.openapi(getScheduleRoute, async (c) => {
     const { schedule, report } = await ownSchedule(c, c.req.valid("param").id);
     c.header("etag", await entityTag(c, stateOfSchedule(schedule)));
-    return c.json(await describe(schedule, report?.name), 200);
+    return c.json(await describe(c, schedule, report?.name), 200);
   });
 
   app.openapi(updateScheduleRoute, async (c) => {
@@ -268,7 +269,7 @@ export function schedulesRoutes(deps: SchedulesRoutesDeps): OpenAPIHono<HttpEnv>
     const edit = { by: authorOf(c), check: await ifMatch(c), hasBucket };
     const changed = await changeSchedule(postgres, tree, schedule.id, edits, edit, now());
     c.header("etag", await entityTag(c, stateOfSchedule(changed)));
-    return c.json(await describe(changed, report?.name), 200);
+    return c.json(await describe(c, changed, report?.name), 200);
   });
 
   app.openapi(deleteScheduleRoute, async (c) => {
@@ -294,7 +295,7 @@ function addActions(
       const edit = { by: authorOf(c), check: await ifMatch(c) };
       const changed = await pauseSchedule(postgres, tree, schedule.id, paused, edit, now());
       c.header("etag", await entityTag(c, stateOfSchedule(changed)));
-      return c.json(await describe(changed, report?.name), 200);
+      return c.json(await describe(c, changed, report?.name), 200);
     });
 
   app.openapi(testScheduleRoute, async (c) => {
@@ -382,8 +383,14 @@ function createTools({ postgres: { db }, tree, mailLimits = new MailLimits(), no
     }
   }
 
-  async function describe(schedule: ScheduleRecord, saved: string | null | undefined): Promise<Schedule> {
-    return await describeSchedule(db, tree, schedule, nameOfReport(schedule.report, saved), now());
+  async function describe(
+    c: Context<HttpEnv>,
+    schedule: ScheduleRecord,
+    saved: string | null | undefined,
+  ): Promise<Schedule> {
+    const told = await describeSchedule(db, tree, schedule, nameOfReport(schedule.report, saved), now());
+    const isTold = wasWithin(tree, c.get("actor").reach)(schedule.node, schedule.createdAt);
+    return isTold ? told : { ...told, author: nameOfOthers };
   }
 
   return { checkChannels, countStrangers, describe, ownSchedule, wantedReport };

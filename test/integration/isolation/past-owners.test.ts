@@ -1,5 +1,7 @@
 /** The past of what moved belongs to who had it then: it is changed by nobody who had no right at it then, and not unseen. */
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { alerts } from "../../../server/postgres/schema/alerts.ts";
+import { createRun } from "../../../server/reports/runs.ts";
 import {
   askedAbout,
   createWorld,
@@ -208,6 +210,33 @@ test("an event that is replayed has the times that taking it would give it: of i
   }
   const refused = [...theirs, cloudEvent].map(({ id }) => [id, "rejected time"] as const);
   expect(outcomes).toEqual(new Map([...refused, ["of now", "accepted null"]]));
+});
+
+test("who worked for the former owner, and by which rules and reports, is told to nobody who came later", async () => {
+  const { db } = world.deps.postgres;
+  const then = new Date("2025-03-01T09:00:00Z");
+  const boss = "boss@former-7c1e.example";
+  await db.insert(alerts).values({
+    ...{ id: "alr_former", key: "former", ruleId: "rul_7c1e", ruleName: "Rule 7c1e", kind: "threshold", subject: "" },
+    ...{ node: inside, place: inside, severity: "warning", state: "firing", at: then, watermark: then },
+    ...{ acknowledgedBy: boss, acknowledgedAt: then, explanation: "It holds." },
+  });
+  const about = { node: inside, fromMs: 0, toMs: then.getTime(), tz: "UTC", kind: "usage" as const, options: {} };
+  const asked = { reportNode: pastOwner, formats: ["csv" as const], requestedBy: { id: "usr_7c1e", name: boss } };
+  const own = { report: "rpt_7c1e", name: "Report 7c1e", keptDays: 10_000 };
+  await createRun(db, { ...about, ...asked, ...own }, then.getTime());
+  const answers = async (key: string) => {
+    const paths = ["alerts", "alerts/alr_former", "report-runs"].map((path) => `/v1/${path}?node=${inside}`);
+    paths[1] = "/v1/alerts/alr_former";
+    const found = [];
+    for (const path of paths) found.push((await world.ask("GET", path, { key })).body);
+    return JSON.stringify(found);
+  };
+  const [told, whole] = [await answers(newcomer), await answers(above)];
+  expect(told).toContain("alr_former");
+  expect(told).toContain("somebody else");
+  expect(told).not.toContain("7c1e");
+  for (const word of [boss, "rul_7c1e", "Rule 7c1e", "Report 7c1e"]) expect(whole).toContain(word);
 });
 
 test("an agent's key sees corrections of its own events alone, and a node the number of its own events", async () => {
