@@ -156,13 +156,13 @@ export function alertsRoutes({ postgres, tree, publicUrl, now = Date.now }: Aler
   });
 
   app.openapi(getAlertRoute, async (c) => {
-    const found = await seenAlert(c.get("actor"), c.req.valid("param").id);
+    const found = await seenAlert({ postgres, tree }, c.get("actor"), c.req.valid("param").id);
     c.header("etag", await entityTag(c, handlingOf(found)));
     return c.json(described(c.get("actor"), found), 200);
   });
 
   app.openapi(acknowledgeAlertRoute, async (c) => {
-    const { id } = await seenAlert(c.get("actor"), c.req.valid("param").id);
+    const { id } = await seenAlert({ postgres, tree }, c.get("actor"), c.req.valid("param").id);
     const changed = await acknowledgeAlert(postgres, id, { by: authorOf(c), check: await ifMatch(c) });
     c.header("etag", await entityTag(c, handlingOf(changed)));
     return c.json(described(c.get("actor"), changed), 200);
@@ -172,7 +172,7 @@ export function alertsRoutes({ postgres, tree, publicUrl, now = Date.now }: Aler
     const until = new Date(c.req.valid("json").until);
     if (until.getTime() <= now() || until.getTime() > now() + maxSnoozeMs)
       throw new ProblemError("invalid_request", "must lie ahead, and at most a year", { field: "until" });
-    const { id } = await seenAlert(c.get("actor"), c.req.valid("param").id);
+    const { id } = await seenAlert({ postgres, tree }, c.get("actor"), c.req.valid("param").id);
     const changed = await snoozeAlert(postgres, id, until, { by: authorOf(c), check: await ifMatch(c) });
     c.header("etag", await entityTag(c, handlingOf(changed)));
     return c.json(described(c.get("actor"), changed), 200);
@@ -207,11 +207,15 @@ export function alertsRoutes({ postgres, tree, publicUrl, now = Date.now }: Aler
     await markRead(postgres, actor.id, c.req.valid("json"), new Date(now()));
     return c.json({ unread: await countUnread(db, actor.id, visibleAlerts(actor, tree)) }, 200);
   });
-
-  async function seenAlert(actor: Actor, id: string): Promise<AlertRecord> {
-    const found = await readAlert(db, id, visibleAlerts(actor, tree));
-    if (!found) throw new ProblemError("not_found", "there is no such alert");
-    return found;
-  }
   return app;
+}
+
+async function seenAlert(
+  { postgres, tree }: Pick<AlertsRoutesDeps, "postgres" | "tree">,
+  actor: Actor,
+  id: string,
+): Promise<AlertRecord> {
+  const found = await readAlert(postgres.db, id, visibleAlerts(actor, tree));
+  if (!found) throw new ProblemError("not_found", "there is no such alert");
+  return found;
 }
