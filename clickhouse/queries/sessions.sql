@@ -5,8 +5,10 @@
 -- organization, session String: only this one, '' for any; filter_dimensions, filter_operators Array(String), filter_values
 -- Array(Array(String)): all must hold, `user` and `agent` for an interval of the session; state String: open, ended, or ''
 -- for any; from_ms, to_ms Int64 (to_ms exclusive); now_ms Int64; before_ms Int64, before_organization, before_session
--- String: only sessions before this key; most UInt32; with_spans UInt8: whether to return the intervals.
--- Returns columns of `sessions`; first_ms (0: nothing counts yet), last_ms (0: open), is_open, participants: distinct users.
+-- String: only sessions before this key; most UInt32; most_spans UInt32: how many intervals to return, in the order of their
+-- starts; spans_from_ms Int64, spans_after UInt32: those that start from then on but for the first so many.
+-- Returns columns of `sessions`; first_ms (0: nothing counts yet), last_ms (0: open), is_open, participants: distinct users;
+-- peak, peak_ms: of an agent's own intervals where one asks; an end frees before a start at the same time.
 WITH
     {{holds}},
     -- Where a parent of some of the time asks: what the session was in that time.
@@ -26,16 +28,23 @@ WITH
     if(empty(starts), 0, arrayMin(starts)) AS first_ms,
     if(empty(ends) OR has(ends, 0), 0, arrayMax(ends)) AS last_ms,
     first_ms != 0 AND (last_ms = 0 OR last_ms > {now_ms:Int64}) AS is_open,
+    arrayFilter((start_ms, end_ms) -> end_ms != start_ms, present_starts, present_ends) AS rises,
+    arrayFilter((end_ms, start_ms) -> end_ms != start_ms AND end_ms != 0, present_ends, present_starts) AS falls,
+    arraySort(arrayConcat(arrayMap(at_ms -> (at_ms, 1), rises), arrayMap(at_ms -> (at_ms, -1), falls))) AS steps,
+    arrayCumSum(step -> step.2, steps) AS present,
+    if(empty(present), 0, greatest(0, arrayMax(present))) AS highest,
+    arrayFilter(span -> is_own(span.4), arrayZip(levels, here(span_interval), users, owners, here(span_dims), start_times, end_times, here(span_timed_out))) AS own_spans,
     dimension -> multiIf(
         dimension = 'user', users, dimension = 'agent', owners, dimension = 'room', [room],
         dimension = 'organization', [organization], [session]) AS values_of
 SELECT
     organization, session, toString(partner) AS partner, toString(reseller) AS reseller, room, first_ms, last_ms, is_open,
-    peak_participants, peak_at_ms, orphans, inverted,
+    if({agent:String} = '', peak_participants, toUInt32(highest)) AS peak,
+    multiIf({agent:String} = '', peak_at_ms, highest = 0, 0, steps[indexOf(present, highest)].1) AS peak_ms, orphans, inverted,
     arrayUniq(arrayFilter((user, level, owner) -> user != '' AND level = 'participants' AND is_own(owner), users, levels, owners)) AS participants,
     arrayCount((end_ms, owner) -> end_ms = 0 AND is_own(owner), end_times, owners) AS open_intervals,
     arrayCount((timed_out, owner) -> timed_out AND is_own(owner), here(span_timed_out), owners) AS timed_out,
-    if({with_spans:UInt8} = 0, [], arrayFilter(span -> is_own(span.4), arrayZip(levels, here(span_interval), users, owners, here(span_dims), start_times, end_times, here(span_timed_out)))) AS spans
+    if({most_spans:UInt32} = 0, [], arraySlice(own_spans, arrayCount(span -> span.6 < {spans_from_ms:Int64}, own_spans) + {spans_after:UInt32} + 1, {most_spans:UInt32})) AS spans
 FROM sessions FINAL
 WHERE (organization, session, part) IN
 (

@@ -64,5 +64,19 @@ export const sessionIntervalSchema = z.object({
 export const sessionAnswerSchema = sessionSummarySchema.extend({
   watermark: z.string(),
   intervals: z.array(sessionIntervalSchema).describe("In the order of their starts"),
+  next_cursor: nextCursorSchema.describe("Ask with `cursor` set to this for the next intervals; null with the last"),
+});
+
+const mostIntervals = 10_000;
+const defaultIntervals = 1_000;
+export const sessionQuerySchema = z.strictObject({
+  limit: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(mostIntervals)
+    .default(defaultIntervals)
+    .describe(`How many intervals; default ${defaultIntervals}`),
+  cursor: pageQuery.cursor,
 });
 export type SessionAnswer = z.infer<typeof sessionAnswerSchema>;

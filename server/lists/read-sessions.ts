@@ -9,7 +9,6 @@ import { defineQuery } from "../clickhouse/define-query.ts";
 import type { SessionAnswer, SessionState, SessionSummary } from "../contract/sessions.ts";
 import { parseJson } from "../json/parse-json.ts";
 import { nodeFilter, nodeParams } from "../metrics/node-filter.ts";
-import { edgesOf, peakOf } from "../rollups/resolve-session.ts";
 
 const millis = z.coerce.number();
 const sessionRow = z.object({
@@ -21,8 +20,8 @@ const sessionRow = z.object({
   first_ms: millis,
   last_ms: millis,
   is_open: millis,
-  peak_participants: millis,
-  peak_at_ms: millis,
+  peak: millis,
+  peak_ms: millis,
   orphans: millis,
   inverted: millis,
   participants: millis,
@@ -46,7 +45,9 @@ const sessions = defineQuery(
     before_organization: z.string(),
     before_session: z.string(),
     most: z.number(),
-    with_spans: z.number(),
+    most_spans: z.number(),
+    spans_from_ms: z.number(),
+    spans_after: z.number(),
   }),
   sessionRow,
 );
@@ -93,7 +94,7 @@ export async function readSessions(
     before_organization: beforeOrganization,
     before_session: beforeSession,
     most,
-    with_spans: node.agent === "" ? 0 : 1,
+    ...{ most_spans: 0, spans_from_ms: 0, spans_after: 0 },
   });
   return rows.map((row) => ({
     summary: summaryOf(row, node.agent !== "", nowMs),
@@ -101,13 +102,21 @@ export async function readSessions(
   }));
 }
 
-/** One session with the intervals of `node` in it; undefined where the node has none of that name. */
+/** Where the intervals of a session go on: ms since 1970, UTC, and how many that start then were shown. */
+export const intervalKeySchema = z.tuple([z.int(), z.int().min(0).max(1_000_000_000)]);
+export type IntervalKey = z.infer<typeof intervalKeySchema>;
+
+/**
+ * One session with the next `limit` intervals of `node` in it, in the order of their starts, and where the ones after them
+ * begin; undefined where the node has none of that name. No more of them than that are read.
+ */
 export async function readSession(
   clickhouse: ClickHouse,
-  node: string,
-  { organization, session }: { organization: string; session: string },
+  { node, organization, session }: { node: string; organization: string; session: string },
+  { after, limit }: { after: IntervalKey | undefined; limit: number },
   nowMs: number,
-): Promise<Omit<SessionAnswer, "watermark"> | undefined> {
+): Promise<{ session: SessionSummary & Pick<SessionAnswer, "intervals">; next: IntervalKey | undefined } | undefined> {
+  const [fromMs, shown] = after ?? [0, 0];
   const filter = nodeFilter(node);
   const [row] = await sessions(clickhouse, {
     ...filter,
@@ -122,16 +131,26 @@ export async function readSession(
     before_organization: "",
     before_session: "",
     most: 1,
-    with_spans: 1,
+    ...{ most_spans: limit + 1, spans_from_ms: fromMs, spans_after: shown },
   });
-  return row && { ...summaryOf(row, filter.agent !== "", nowMs), intervals: row.spans.map(intervalOf(nowMs)) };
+  if (!row) return undefined;
+  const page = row.spans.slice(0, limit);
+  const found = { ...summaryOf(row, filter.agent !== "", nowMs), intervals: page.map(intervalOf(nowMs)) };
+  return { session: found, next: row.spans.length > limit ? keyAfter(page, after) : undefined };
+}
+
+/** What late events bring in before it moves nothing that was shown: only those of one instant are counted. */
+function keyAfter(page: SessionRow["spans"], after: IntervalKey | undefined): IntervalKey | undefined {
+  const startMs = page.at(-1)?.[5];
+  if (startMs === undefined) return undefined;
+  const inPage = page.filter((span) => span[5] === startMs).length;
+  return [startMs, inPage + (after?.[0] === startMs ? after[1] : 0)];
 }
 
 /** `isOfAgent`: the row has only one agent's intervals, so what storage keeps of the whole session says nothing of it. */
 function summaryOf(row: SessionRow, isOfAgent: boolean, nowMs: number): SessionSummary {
   const { first_ms: firstMs, last_ms: lastMs } = row;
   const isOpen = row.is_open === 1;
-  const peak = isOfAgent ? peakOfSpans(row.spans) : { value: row.peak_participants, atMs: row.peak_at_ms };
   return {
     organization: row.organization,
     session: row.session,
@@ -143,20 +162,13 @@ function summaryOf(row: SessionRow, isOfAgent: boolean, nowMs: number): SessionS
     ended_at: isOpen || firstMs === 0 ? null : isoOf(lastMs),
     duration_ms: firstMs === 0 ? 0 : Math.max(0, (isOpen ? nowMs : lastMs) - firstMs),
     participants: row.participants,
-    peak_participants: peak.value,
-    peak_at: peak.value === 0 ? null : isoOf(peak.atMs),
+    peak_participants: row.peak,
+    peak_at: row.peak === 0 ? null : isoOf(row.peak_ms),
     open_intervals: row.open_intervals,
     timed_out: row.timed_out,
     orphans: isOfAgent ? null : row.orphans,
     inverted: isOfAgent ? null : row.inverted,
   };
-}
-
-function peakOfSpans(spans: SessionRow["spans"]): { value: number; atMs: number } {
-  const edges = edgesOf(
-    spans.map(([level, , , , , startMs, endMs]) => ({ level, startMs, endMs: endMs === 0 ? undefined : endMs })),
-  );
-  return peakOf(edges.filter((edge) => edge.level === "participants"));
 }
 
 function intervalOf(nowMs: number) {

@@ -70,7 +70,7 @@ test("a session shows its intervals with their levels, its peak, and what in it 
   ]);
   const { status, body } = await session(organization, "whole");
   expect(status).toBe(200);
-  const { intervals, watermark, ...summary } = sessionAnswerSchema.parse(body);
+  const { intervals, watermark, next_cursor, ...summary } = sessionAnswerSchema.parse(body);
   expect(Date.parse(watermark)).toBeGreaterThan(0);
   expect(summary).toEqual({
     organization,
@@ -133,7 +133,7 @@ test("an agent sees its own intervals of a session alone, its peak and users tho
   expect(answer.intervals.map(({ user }) => user)).toEqual(["a2-x", "a2-y"]);
   expect(answer).toMatchObject({ started_at: `${day}T10:01:00.000Z`, participants: 2, peak_participants: 2 });
   expect(answer).toMatchObject({ peak_at: `${day}T10:01:30.000Z`, orphans: null });
-  const { intervals, watermark, ...summary } = answer;
+  const { intervals, watermark, next_cursor, ...summary } = answer;
   expect((await sessions("from=2026-01-12&to=2026-01-13", key)).sessions).toEqual([summary]);
   const { key: another } = await world.makeKey(["read"], `agent:${organization}/a3`);
   expect((await session(organization, "shared", another)).status).toBe(404);
@@ -245,4 +245,71 @@ test("a question that cannot be answered is refused by the name of its parameter
     const { status, body } = await world.ask("GET", `/v1/${path}`, { key: root.key });
     expect([status, body.field], path).toEqual([400, field]);
   }
+});
+
+test("a session's intervals are paged in the order of their starts, each once, also where many start at once and earlier ones come late", async () => {
+  const day = "2026-03-03";
+  const own = { session: "paged" };
+  const at = (minute: number) => `${day}T10:${String(minute).padStart(2, "0")}:00Z`;
+  const minutes = [1, 1, 1, 1, 1, 2, 3, 3, 4];
+  await send(
+    minutes.flatMap((minute, index) => [
+      joined(`u${index}`, at(minute), { ...own, agent: index % 2 ? "odd" : "even" }),
+      left(`u${index}`, at(30), own),
+    ]),
+  );
+  const page = async (cursor: string, key = root.key) => {
+    const query = `limit=2${cursor && `&cursor=${cursor}`}`;
+    const { status, body } = await world.ask("GET", `/v1/sessions/${organization}/paged?${query}`, { key });
+    expect(status, JSON.stringify(body)).toBe(200);
+    return sessionAnswerSchema.parse(body);
+  };
+  const whole = sessionAnswerSchema.parse((await session(organization, "paged")).body);
+  expect([whole.intervals.length, whole.next_cursor]).toEqual([9, null]);
+  const found: (string | null)[] = [];
+  let cursor = "";
+  do {
+    const { intervals, next_cursor, participants, peak_participants } = await page(cursor);
+    expect(intervals.length).toBeLessThanOrEqual(2);
+    if (found.length === 0) await send([joined("early", at(0), own), left("early", at(30), own)]);
+    else expect([participants, peak_participants]).toEqual([10, 10]);
+    found.push(...intervals.map(({ user }) => user));
+    cursor = next_cursor ?? "";
+  } while (cursor);
+  expect(found).toEqual(whole.intervals.map(({ user }) => user));
+  const { key } = await world.makeKey(["read"], `agent:${organization}/odd`);
+  const first = await page("", key);
+  const second = await page(first.next_cursor ?? "", key);
+  expect([...first.intervals, ...second.intervals].map(({ user }) => user)).toEqual(["u1", "u3", "u5", "u7"]);
+  expect(second.next_cursor).toBeNull();
+  const forged = await world.ask("GET", `/v1/sessions/${organization}/whole?cursor=${first.next_cursor}`, {
+    key: root.key,
+  });
+  expect([forged.status, forged.body.field]).toEqual([400, "cursor"]);
+});
+
+test("an agent's peak is that of its own intervals: an end frees before a start at the same time, and what has no length counts nowhere", async () => {
+  const day = "2026-03-04";
+  const own = { session: "own peak", agent: "peaks" };
+  const at = (minute: number) => `${day}T10:${String(minute).padStart(2, "0")}:00Z`;
+  const lives = [
+    [0, 10],
+    [10, 20],
+    [10, 15],
+    [12, 12],
+    [15, 18],
+    [16, 25],
+  ] as const;
+  await send([
+    ...lives.flatMap(([from, to], index) => [
+      joined(`u${index}`, at(from), { ...own, interval: `i${index}` }),
+      left(`u${index}`, at(to), { ...own, interval: `i${index}` }),
+    ]),
+    joined("other", at(0), { session: "own peak", agent: "another", interval: "other" }),
+  ]);
+  const { key } = await world.makeKey(["read"], `agent:${organization}/peaks`);
+  const rows = (await sessions(`from=${day}&to=2026-03-05`, key)).sessions;
+  expect(rows).toMatchObject([{ session: "own peak", peak_participants: 3, peak_at: `${day}T10:16:00.000Z` }]);
+  const { body } = await session(organization, "own peak", key);
+  expect(body).toMatchObject({ peak_participants: 3, peak_at: `${day}T10:16:00.000Z` });
 });

@@ -4,9 +4,20 @@ import { parseFilters } from "../../catalog/filters.ts";
 import type { ClickHouse } from "../../clickhouse/client.ts";
 import { filterGrammar } from "../../contract/filters.ts";
 import { defaultPageSize } from "../../contract/pages.ts";
-import { sessionAnswerSchema, sessionListSchema, sessionsQuerySchema } from "../../contract/sessions.ts";
+import {
+  sessionAnswerSchema,
+  sessionListSchema,
+  sessionQuerySchema,
+  sessionsQuerySchema,
+} from "../../contract/sessions.ts";
 import { readCursor, writeCursor } from "../../lists/cursor.ts";
-import { readSession, readSessions, sessionDimensions, sessionKeySchema } from "../../lists/read-sessions.ts";
+import {
+  intervalKeySchema,
+  readSession,
+  readSessions,
+  sessionDimensions,
+  sessionKeySchema,
+} from "../../lists/read-sessions.ts";
 import { ProblemError } from "../../problem.ts";
 import type { NodeTree } from "../../tree/node-tree.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
@@ -42,12 +53,13 @@ const getSessionRoute = createRoute({
   path: "/v1/sessions/{organization}/{session}",
   operationId: "getSession",
   tags: ["Records"],
-  summary: "Get a session with its intervals",
+  summary: "Get a session with its intervals, page by page",
   description:
     "Ids in the path are percent-encoded, a slash as `%2F`. A session of another node is answered as one that does not exist.",
   middleware: requireScope("read"),
   request: {
     params: z.object({ organization: z.string().min(1).max(256), session: z.string().min(1).max(600) }),
+    query: sessionQuerySchema,
   },
   responses: {
     200: { description: "The session", content: { "application/json": { schema: sessionAnswerSchema } } },
@@ -94,11 +106,23 @@ export function usageSessionsRoutes({
 
   app.openapi(getSessionRoute, async (c) => {
     const wanted = c.req.valid("param");
+    const { cursor, limit } = c.req.valid("query");
+    const asked = { list: "intervals", ...wanted };
+    const after = readCursor(cursor, asked, z.tuple([z.string(), intervalKeySchema]));
     const asOf = watermark();
     const nowMs = now();
     for (const node of c.get("actor").reach) {
-      const found = await readSession(storeFor(c, clickhouse), node, wanted, nowMs);
-      if (found) return c.json({ ...found, watermark: asOf.toISOString() }, 200);
+      // Each of the caller's nodes may know other intervals: a page goes on with those of the page before.
+      if (after && after[0] !== node) continue;
+      const found = await readSession(
+        storeFor(c, clickhouse),
+        { node, ...wanted },
+        { after: after?.[1], limit },
+        nowMs,
+      );
+      if (!found) continue;
+      const next_cursor = found.next ? writeCursor(asked, [node, found.next]) : null;
+      return c.json({ ...found.session, watermark: asOf.toISOString(), next_cursor }, 200);
     }
     throw new ProblemError("not_found", "there is no such session");
   });

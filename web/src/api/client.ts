@@ -114,7 +114,12 @@ import type {
   slotQuerySchema,
   slotSchema,
 } from "@contract/schedules.ts";
-import type { sessionAnswerSchema, sessionListSchema, sessionsQuerySchema } from "@contract/sessions.ts";
+import type {
+  sessionAnswerSchema,
+  sessionListSchema,
+  sessionQuerySchema,
+  sessionsQuerySchema,
+} from "@contract/sessions.ts";
 import type {
   setPaymentSchema,
   statementDetailSchema,
@@ -148,7 +153,10 @@ export const api = {
   getLive: get("/v1/live").answers<typeof liveAnswerSchema, OfNode>(),
   listMeters: get("/v1/meters").answers<typeof meterListSchema, OfNode>(),
   listSessions: get("/v1/sessions").answers<typeof sessionListSchema, Query<typeof sessionsQuerySchema>>(),
-  getSession: get("/v1/sessions/{organization}/{session}").answers<typeof sessionAnswerSchema>(),
+  getSession: get("/v1/sessions/{organization}/{session}").answers<
+    typeof sessionAnswerSchema,
+    Query<typeof sessionQuerySchema>
+  >(),
   listRecords: get("/v1/records").answers<typeof recordListSchema, Query<typeof recordsQuerySchema>>(),
   listJobs: get("/v1/jobs").answers<typeof jobListSchema, Query<typeof jobsQuerySchema>>(),
   getIngestHealth: get("/v1/ingest-health").answers<typeof ingestHealthSchema, Query<typeof ingestHealthQuerySchema>>(),
