@@ -1,12 +1,14 @@
 /** The registry of speech models. A model is known at its node and everywhere below it. */
 import { asc, eq, inArray, or, type SQL } from "drizzle-orm";
 import { type Author, recordChange } from "../audit/record-change.ts";
+import { definitionLimits } from "../contract/definition-limits.ts";
 import type { ChangeModel } from "../contract/models.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import { newId } from "../identity/actor.ts";
 import type { Postgres, Queries } from "../postgres/client.ts";
 import { models } from "../postgres/schema/models.ts";
 import { ProblemError } from "../problem.ts";
+import { checkRoom } from "../tree/check-room.ts";
 import type { NodeTree } from "../tree/node-tree.ts";
 import { rowsWithin } from "../tree/rows-within.ts";
 
@@ -39,9 +41,17 @@ export async function readModel(db: Queries, id: string): Promise<ModelRecord | 
   return found;
 }
 
-/** Throws `conflict` where the node has one that events name alike. */
-export async function createModel(postgres: Postgres, wanted: NewModel, by: Author): Promise<ModelRecord> {
+const room = { what: "models", table: models, ...definitionLimits.models };
+
+/** Throws `conflict` where the node has one that events name alike, or as many as it may. */
+export async function createModel(
+  postgres: Postgres,
+  tree: Pick<NodeTree, "ancestors" | "children">,
+  wanted: NewModel,
+  by: Author,
+): Promise<ModelRecord> {
   return await postgres.transaction(async (tx) => {
+    await checkRoom(tx, tree, wanted.node, room);
     const id = newId("mdl");
     const [made] = await tx
       .insert(models)

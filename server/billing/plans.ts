@@ -1,12 +1,14 @@
 /** Plans in versions: a draft is edited until it is published, a published version never changes again. */
-import { and, asc, desc, eq, inArray, isNull, or } from "drizzle-orm";
+import { and, asc, desc, eq, inArray, isNull, or, sql } from "drizzle-orm";
 import { type Author, recordChange } from "../audit/record-change.ts";
+import { definitionLimits } from "../contract/definition-limits.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import type { PlanTerms } from "../contract/plans.ts";
 import { newId } from "../identity/actor.ts";
 import type { Postgres, Queries } from "../postgres/client.ts";
 import { plans, planVersions } from "../postgres/schema/plans.ts";
 import { ProblemError } from "../problem.ts";
+import { checkBytes, checkRoom } from "../tree/check-room.ts";
 import type { NodeTree } from "../tree/node-tree.ts";
 import { rowsWithin } from "../tree/rows-within.ts";
 
@@ -76,9 +78,35 @@ export async function readTerms(
   return new Map(rows.map(({ planId, version, terms }) => [`${planId} ${version}`, terms]));
 }
 
-/** Its first version is a draft. */
-export async function createPlan(postgres: Postgres, { terms, ...wanted }: NewPlan, by: Author): Promise<PlanRecord> {
+type Tree = Pick<NodeTree, "ancestors" | "children">;
+
+const { versions: mostVersions, bytes: most, bytesOfTenant, ...counts } = definitionLimits.plans;
+const room = { what: "plans", table: plans, ...counts };
+
+async function checkTermsBytes(tx: Queries, tree: Tree, node: NodeAddress, terms: PlanTerms, field: string) {
+  await checkBytes(tx, tree, node, {
+    ...{ what: "plans", field, added: terms, most, ofTenant: bytesOfTenant },
+    async heldBy(within) {
+      const held = tx.select({ id: plans.id }).from(plans).where(within(plans.node));
+      const [counted] = await tx
+        .select({ bytes: sql<number>`coalesce(sum(octet_length(terms::text)), 0)::float8` })
+        .from(planVersions)
+        .where(inArray(planVersions.planId, held));
+      return counted?.bytes ?? 0;
+    },
+  });
+}
+
+/** Its first version is a draft. Throws `conflict` or `invalid_request` beyond what a node and its tenant may have. */
+export async function createPlan(
+  postgres: Postgres,
+  tree: Tree,
+  { terms, ...wanted }: NewPlan,
+  by: Author,
+): Promise<PlanRecord> {
   return await postgres.transaction(async (tx) => {
+    await checkRoom(tx, tree, wanted.node, room);
+    await checkTermsBytes(tx, tree, wanted.node, terms, "features");
     const id = newId("plan");
     await tx.insert(plans).values({ ...wanted, id });
     await tx.insert(planVersions).values({ planId: id, version: 1, terms });
@@ -91,6 +119,7 @@ export async function createPlan(postgres: Postgres, { terms, ...wanted }: NewPl
 /** `check` throws where the plan is not what the caller saw. New terms go to the draft, which is begun where there is none. */
 export async function changePlan(
   postgres: Postgres,
+  tree: Tree,
   id: string,
   { terms, ...edits }: PlanEdit,
   { by, check }: { by: Author; check: (current: unknown) => void },
@@ -102,6 +131,11 @@ export async function changePlan(
     if (Object.keys(given).length > 0) await tx.update(plans).set(given).where(eq(plans.id, id));
     if (terms) {
       const [newest] = before.versions;
+      await checkTermsBytes(tx, tree, before.node, terms, "terms.features");
+      if (newest?.publishedAt && newest.version >= mostVersions)
+        throw new ProblemError("conflict", `the plan has ${mostVersions} versions, as many as it may have`, {
+          field: "terms",
+        });
       if (newest && newest.publishedAt === null) await tx.update(planVersions).set({ terms }).where(draftOf(id));
       else await tx.insert(planVersions).values({ planId: id, version: (newest?.version ?? 0) + 1, terms });
     }

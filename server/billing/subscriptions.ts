@@ -1,6 +1,7 @@
 /** Subscriptions. A node has one at a time; a change of plan adds a row, so that the limits of any past instant are known. */
 import { and, asc, eq, gt, gte, inArray, type SQL, sql } from "drizzle-orm";
 import { type Author, recordChange } from "../audit/record-change.ts";
+import { definitionLimits } from "../contract/definition-limits.ts";
 import { nodeAddress, parseNode } from "../contract/node-address.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import { newId } from "../identity/actor.ts";
@@ -58,6 +59,11 @@ export async function listSubscriptionsBelow(
 
 export async function readSubscription(db: Queries, id: string): Promise<SubscriptionRecord | undefined> {
   return (await listMatching(db, eq(subscriptions.id, id)))[0];
+}
+
+/** Those that there are of these ids, the oldest first. */
+export async function readSubscriptions(db: Queries, ids: readonly string[]): Promise<SubscriptionRecord[]> {
+  return ids.length === 0 ? [] : await listMatching(db, inArray(subscriptions.id, [...ids]));
 }
 
 async function listMatching(db: Queries, which: SQL | undefined): Promise<SubscriptionRecord[]> {
@@ -138,6 +144,10 @@ export async function createSubscription(
     await tx.select().from(nodes).where(eq(nodes.node, wanted.node)).for("update");
     await checkPublished(tx, planId, version);
     const others = await tx.select().from(subscriptions).where(eq(subscriptions.node, wanted.node));
+    if (others.length >= definitionLimits.subscriptions.ofNode)
+      throw new ProblemError("conflict", `${wanted.node} has had ${others.length} subscriptions, as many as it may`, {
+        field: "node",
+      });
     const startsAt = startOf(wanted, others, rights);
     const alsoOf = ownersSince(rights, wanted.node, startsAt.getTime(), "starts_at");
     const end = endMsOf({ ...wanted, cancelledAt: null });
@@ -208,6 +218,10 @@ export async function changeSubscription(
     const effective = new Date(at === "now" ? Math.max(nowMs, startMs) : nextCycleMs(before, nowMs));
     if (plan) {
       await checkPublished(tx, plan.planId, plan.version);
+      if (before.history.length >= definitionLimits.subscriptions.planChanges)
+        throw new ProblemError("conflict", `its plan was changed ${before.history.length} times, as often as it may`, {
+          field: "plan",
+        });
       const ofThis = eq(subscriptionPlans.subscriptionId, id);
       await tx.delete(subscriptionPlans).where(and(ofThis, gte(subscriptionPlans.validFrom, effective)));
       await tx

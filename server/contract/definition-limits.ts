@@ -6,7 +6,16 @@ import { z } from "zod";
 
 const none = Number.POSITIVE_INFINITY;
 
+const kibi = 1024;
+const mebi = 1024 * kibi;
+
+/** `versions`: of one. `bytes`: of one version's JSON; `bytesOfTenant`: of all versions. */
 export const definitionLimits = {
+  meters: { ofNode: 200, ofTenant: 2_000, versions: 200, bytes: 16 * kibi, bytesOfTenant: 8 * mebi },
+  plans: { ofNode: 200, ofTenant: 2_000, versions: 200, bytes: 128 * kibi, bytesOfTenant: 32 * mebi },
+  models: { ofNode: 1_000, ofTenant: 10_000 },
+  /** `planChanges`: of one subscription. */
+  subscriptions: { ofNode: 500, planChanges: 500 },
   rules: { ofNode: 200, ofTenant: 5_000 },
   channels: { ofNode: 500, ofTenant: none },
   reports: { ofNode: 1_000, ofTenant: none },
@@ -16,7 +25,18 @@ export const definitionLimits = {
 const ofNode = { max_of_node: z.int() };
 const ofTenant = { ...ofNode, max_of_tenant: z.int().describe("For all below one node right below the root") };
 
+const versioned = {
+  ...ofTenant,
+  max_versions: z.int().describe("Of one"),
+  max_bytes: z.int().describe("Of one version, as JSON"),
+  max_bytes_of_tenant: z.int().describe("Of all versions"),
+};
+
 export const definitionLimitsSchema = z.object({
+  meters: z.object(versioned),
+  plans: z.object(versioned),
+  models: z.object(ofTenant),
+  subscriptions: z.object({ ...ofNode, max_plan_changes: z.int().describe("Of one") }),
   rules: z.object(ofTenant),
   channels: z.object(ofNode),
   reports: z.object(ofNode),
@@ -25,9 +45,18 @@ export const definitionLimitsSchema = z.object({
 
 /** As /v1/limits tells them. */
 export function describeDefinitionLimits(): z.infer<typeof definitionLimitsSchema> {
-  const { rules, channels, reports, schedules } = definitionLimits;
+  const { meters, plans, models, subscriptions, rules, channels, reports, schedules } = definitionLimits;
+  const counts = (of: { ofNode: number; ofTenant: number }) => ({ max_of_node: of.ofNode, max_of_tenant: of.ofTenant });
+  const sizes = (of: typeof meters | typeof plans) => ({
+    ...counts(of),
+    ...{ max_versions: of.versions, max_bytes: of.bytes, max_bytes_of_tenant: of.bytesOfTenant },
+  });
   return {
-    rules: { max_of_node: rules.ofNode, max_of_tenant: rules.ofTenant },
+    meters: sizes(meters),
+    plans: sizes(plans),
+    models: counts(models),
+    subscriptions: { max_of_node: subscriptions.ofNode, max_plan_changes: subscriptions.planChanges },
+    rules: counts(rules),
     channels: { max_of_node: channels.ofNode },
     reports: { max_of_node: reports.ofNode },
     schedules: { max_of_node: schedules.ofNode },

@@ -2,50 +2,64 @@
  * Meters that users make. They are answered from the raw events, so a new meter knows the whole past at once and needs no
  * filling; every process holds the definitions in memory and follows the others through NOTIFY.
  */
-import { and, desc, eq, sql } from "drizzle-orm";
+import { and, desc, eq, or, sql } from "drizzle-orm";
 import type { Logger } from "pino";
 import { type Author, recordChange } from "../audit/record-change.ts";
-import { commonDimensions, eventType, meterByName } from "../catalog/catalog.ts";
+import { commonDimensions, meterByName } from "../catalog/catalog.ts";
 import type { EventType } from "../catalog/event-types.ts";
 import type { Meter, MeterRule } from "../catalog/meter.ts";
+import { definitionLimits } from "../contract/definition-limits.ts";
 import type { MeterDefinition } from "../contract/meters.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import { InvalidFormulaError, metersIn, operationsIn, parseFormula } from "../numbers/formula.ts";
-import type { Postgres } from "../postgres/client.ts";
+import type { Postgres, Queries } from "../postgres/client.ts";
 import type { Subscriber } from "../postgres/notices.ts";
 import { customMeters } from "../postgres/schema/meters.ts";
 import { ProblemError } from "../problem.ts";
+import { checkBytes, checkRoom } from "../tree/check-room.ts";
 import type { NodeTree } from "../tree/node-tree.ts";
+import { CountedTypes } from "./counted-types.ts";
+import { FollowedChanges, keyOf, type MeterOwner, readNotice, writeNotice } from "./meter-notices.ts";
 
 export type MeterVersion = typeof customMeters.$inferSelect;
 
 const channel = "tidemark_meters";
+type Tree = Pick<NodeTree, "isWithin" | "ancestors" | "children">;
+type Versions = readonly [MeterVersion, ...MeterVersion[]];
+
+const { versions: mostVersions, bytes: most, bytesOfTenant, ...counts } = definitionLimits.meters;
+const room = { what: "meters", table: customMeters, which: eq(customMeters.version, 1), ...counts };
+
 /** In a formula: each is computed exactly for every window that somebody asks for. */
 const maxOperations = 100;
 
 export class CustomMeters {
   readonly #postgres: Postgres;
-  readonly #tree: Pick<NodeTree, "isWithin">;
+  readonly #tree: Tree;
   /** By name, of each node that has a meter by it, the newest version first. */
-  #owned = new Map<string, (readonly [MeterVersion, ...MeterVersion[]])[]>();
-  /** What the meters in use ask of each type that they count. */
-  #types = new Map<string, EventType>();
+  readonly #owned = new Map<string, Versions[]>();
+  readonly #types = new CountedTypes();
+  readonly #changed: FollowedChanges;
   readonly #subscriber: Subscriber;
 
-  private constructor(postgres: Postgres, tree: Pick<NodeTree, "isWithin">, log: Logger) {
+  private constructor(postgres: Postgres, tree: Tree, log: Logger) {
     this.#postgres = postgres;
     this.#tree = tree;
-    const readAgain = () =>
-      void this.#read().catch((error: unknown) => {
+    this.#changed = new FollowedChanges((owners) => this.#read(owners));
+    const readAgain = (owner: MeterOwner | undefined) =>
+      void this.#changed.read(owner).catch((error: unknown) => {
         log.warn({ err: error }, "the meters that users made could not be read again");
       });
-    this.#subscriber = { notified: readAgain, listening: readAgain };
+    this.#subscriber = {
+      notified: (payload) => readAgain(readNotice(payload)),
+      listening: () => readAgain(undefined),
+    };
   }
 
-  static async load(postgres: Postgres, tree: Pick<NodeTree, "isWithin">, log: Logger): Promise<CustomMeters> {
+  static async load(postgres: Postgres, tree: Tree, log: Logger): Promise<CustomMeters> {
     const meters = new CustomMeters(postgres, tree, log);
     await postgres.notices.subscribe(channel, meters.#subscriber);
-    await meters.#read();
+    await meters.#changed.read(undefined);
     return meters;
   }
 
@@ -55,7 +69,7 @@ export class CustomMeters {
 
   /** The type as the catalog and the meters in use know it: a property that one of them adds up must be a number. */
   typeOf(type: string): EventType | undefined {
-    return this.#types.get(type) ?? eventType(type);
+    return this.#types.get(type);
   }
 
   /** All versions of the node's custom meter by that name, the newest first; undefined when there never was one. */
@@ -96,7 +110,7 @@ export class CustomMeters {
   }
 
   /** In use, at the node or above it: the nearest, where a node that moved came below another's of that name. */
-  #answering(name: string, node: NodeAddress): readonly [MeterVersion, ...MeterVersion[]] | undefined {
+  #answering(name: string, node: NodeAddress): Versions | undefined {
     const above = (this.#owned.get(name) ?? []).filter(
       ([newest]) => !newest.retiredAt && this.#tree.isWithin(node, newest.node),
     );
@@ -104,8 +118,8 @@ export class CustomMeters {
   }
 
   /**
-   * Throws ProblemError: `conflict` when the name is taken above or below the node, `invalid_request` where the definition
-   * makes no meter. What others call theirs is not told: it may be called alike.
+   * Throws ProblemError: `conflict` when the name is taken above or below the node, or it has as many as it may,
+   * `invalid_request` where the definition makes no meter. What others call theirs is not told: it may be called alike.
    */
   async create(name: string, node: NodeAddress, definition: MeterDefinition, by: Author): Promise<void> {
     const isRelated = (other: NodeAddress) => this.#tree.isWithin(other, node) || this.#tree.isWithin(node, other);
@@ -125,6 +139,8 @@ export class CustomMeters {
     const newest = this.#inUse(name, node);
     check(newest);
     this.#check(definition, node);
+    if (newest.version >= mostVersions)
+      throw new ProblemError("conflict", `the meter has ${mostVersions} versions, as many as it may have`);
     // Where two saw the same version, the unique number of the next refuses one of them.
     await this.#add(name, node, newest.version + 1, definition, newest.definition, by);
   }
@@ -153,11 +169,11 @@ export class CustomMeters {
       if (versions[0]?.version !== newest.version || versions[0].retiredAt)
         throw new ProblemError("conflict", "somebody else was faster; look at it again");
       await tx.update(customMeters).set({ retiredAt: new Date() }).where(ofThis);
-      await tx.execute(sql`SELECT pg_notify(${channel}, '')`);
+      await tx.execute(sql`SELECT pg_notify(${channel}, ${writeNotice({ meter: name, node })})`);
       const { definition } = newest;
       await recordChange(tx, { by, node, action: "meter.retired", subject: name, before: definition });
     });
-    await this.#read();
+    await this.#changed.read({ meter: name, node });
   }
 
   #inUse(name: string, node: NodeAddress): MeterVersion {
@@ -185,39 +201,37 @@ export class CustomMeters {
       createdBy: by.name,
     };
     await this.#postgres.transaction(async (tx) => {
+      if (version === 1) await checkRoom(tx, this.#tree, node, room);
+      await checkMeterBytes(tx, this.#tree, node, definition);
       const made = await tx.insert(customMeters).values(row).onConflictDoNothing().returning();
       if (made.length === 0) throw new ProblemError("conflict", "somebody else was faster; look at it again");
-      await tx.execute(sql`SELECT pg_notify(${channel}, '')`);
+      await tx.execute(sql`SELECT pg_notify(${channel}, ${writeNotice({ meter, node })})`);
       const action = version === 1 ? "meter.created" : "meter.changed";
       await recordChange(tx, { by, node, action, subject: meter, ...(before && { before }), after: definition });
     });
-    await this.#read();
+    await this.#changed.read({ meter, node });
   }
 
-  async #read(): Promise<void> {
-    const rows = await this.#postgres.db.select().from(customMeters);
+  /** `owners`: whose meters changed; undefined: all. */
+  async #read(owners: readonly MeterOwner[] | undefined): Promise<void> {
+    const changed = owners?.map(({ meter, node }) => and(eq(customMeters.meter, meter), eq(customMeters.node, node)));
+    const rows = await this.#postgres.db
+      .select()
+      .from(customMeters)
+      .where(changed && or(...changed))
+      .orderBy(desc(customMeters.version));
     const byOwner = new Map<string, [MeterVersion, ...MeterVersion[]]>();
-    for (const row of rows.sort((a, b) => b.version - a.version)) {
-      const owner = `${row.meter} ${row.node}`;
-      const list = byOwner.get(owner);
+    for (const row of rows) {
+      const list = byOwner.get(keyOf(row));
       if (list) list.push(row);
-      else byOwner.set(owner, [row]);
+      else byOwner.set(keyOf(row), [row]);
     }
-    const owned = new Map<string, [MeterVersion, ...MeterVersion[]][]>();
+    // Versions are never removed: what is not read is as it was.
     for (const versions of byOwner.values()) {
-      const [{ meter }] = versions;
-      owned.set(meter, [...(owned.get(meter) ?? []), versions]);
-    }
-    this.#owned = owned;
-    const used = rows.filter((row) => row.retiredAt === null).flatMap(({ definition: { events } }) => events ?? []);
-    this.#types = new Map();
-    for (const { types, lowered_by: lowers, aggregation, value } of used) {
-      const isNumber = value !== "value" && aggregation !== "count" && aggregation !== "unique";
-      for (const type of [...types, ...lowers]) {
-        const known = this.#types.get(type) ?? eventType(type) ?? { dimensions: [] };
-        // A rule of the catalog's own stands: it says more.
-        this.#types.set(type, isNumber ? { ...known, properties: { [value]: {}, ...known.properties } } : known);
-      }
+      const [newest] = versions;
+      const others = (this.#owned.get(newest.meter) ?? []).filter(([other]) => other.node !== newest.node);
+      this.#owned.set(newest.meter, [...others, versions]);
+      this.#types.put(keyOf(newest), versions);
     }
   }
 
@@ -263,6 +277,18 @@ export class CustomMeters {
     const operands = metersIn(parsed).flatMap((name) => this.find(name, node, atMs) ?? []);
     return { ...about, rule: { kind: "derived", formula: parsed, operands } };
   }
+}
+
+async function checkMeterBytes(tx: Queries, tree: Tree, node: NodeAddress, definition: MeterDefinition): Promise<void> {
+  await checkBytes(tx, tree, node, {
+    ...{ what: "meters", added: definition, most, ofTenant: bytesOfTenant },
+    field: definition.events ? "events" : "formula",
+    async heldBy(within) {
+      const bytes = sql<number>`coalesce(sum(octet_length(${customMeters.definition}::text)), 0)::float8`;
+      const [counted] = await tx.select({ bytes }).from(customMeters).where(within(customMeters.node));
+      return counted?.bytes ?? 0;
+    },
+  });
 }
 
 function ruleOf(events: NonNullable<MeterDefinition["events"]>): MeterRule {

@@ -1,18 +1,19 @@
 /**
  * A cache of all subscriptions, plans, models and roles. Every change of them has an entry in the audit, written in the same
- * transaction, so the audit's newest number says whether the cache is still current: that is all that Postgres is asked
- * for while nothing changes.
+ * transaction, so the audit's newest number says whether the cache is still current, and its entries say what is to be read
+ * again: that is all that Postgres is asked for.
  */
-import { and, asc, eq, isNull } from "drizzle-orm";
+import { and, asc, eq, gt, gte, inArray, isNull, or } from "drizzle-orm";
 import type { SubscriptionRecord } from "../billing/billing-cycle.ts";
 import { listModels, type ModelRecord } from "../billing/models.ts";
 import type { TermsByVersion } from "../billing/quotas.ts";
-import { listSubscriptions } from "../billing/subscriptions.ts";
+import { listSubscriptions, readSubscriptions } from "../billing/subscriptions.ts";
 import { nodeAddress, parseNode } from "../contract/node-address.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
-import type { Postgres } from "../postgres/client.ts";
+import type { Postgres, Queries } from "../postgres/client.ts";
 import { userRoles, users } from "../postgres/schema/accounts.ts";
-import { auditHead } from "../postgres/schema/audit.ts";
+import { auditEntries, auditHead } from "../postgres/schema/audit.ts";
+import { models } from "../postgres/schema/models.ts";
 import { plans, planVersions } from "../postgres/schema/plans.ts";
 
 export interface AccountState {
@@ -28,9 +29,27 @@ export interface AccountState {
   userCounts: ReadonlyMap<NodeAddress, number>;
 }
 
+/** More changes than this since it was last read are not looked at one by one. */
+const mostChanges = 1_000;
+
+/** What is read, by id. */
+interface Rows {
+  subscriptions: ReadonlyMap<string, SubscriptionRecord>;
+  /** As `AccountState.terms`. */
+  terms: TermsByVersion;
+  newestVersions: ReadonlyMap<string, number>;
+  planNames: ReadonlyMap<string, string>;
+  models: ReadonlyMap<string, ModelRecord>;
+  /** By user who is not disabled. */
+  roles: ReadonlyMap<string, readonly NodeAddress[]>;
+}
+
+/** Ids of what changed, by the noun of the entries in the audit. */
+type Changes = ReadonlyMap<string, readonly string[]>;
+
 export class AccountStates {
   readonly #postgres: Postgres;
-  #held: AccountState | undefined;
+  #held: { rows: Rows; state: AccountState } | undefined;
 
   constructor(postgres: Postgres) {
     this.#postgres = postgres;
@@ -38,38 +57,140 @@ export class AccountStates {
 
   async read(): Promise<AccountState> {
     const [head] = await this.#postgres.db.select({ sequence: auditHead.sequence }).from(auditHead);
-    if (!this.#held || this.#held.sequence !== head?.sequence) this.#held = await readState(this.#postgres);
-    return this.#held;
+    const held = this.#held;
+    if (held && held.state.sequence === head?.sequence) return held.state;
+    const { rows, sequence } = await this.#postgres.transaction(
+      (tx) => readChanged(tx, held && { rows: held.rows, sequence: held.state.sequence }),
+      "snapshot",
+    );
+    const state = stateOf(rows, sequence, held);
+    // Of two reads at once the later state stays.
+    if (!this.#held || this.#held.state.sequence <= sequence) this.#held = { rows, state };
+    return state;
   }
 }
 
-function readState(postgres: Postgres): Promise<AccountState> {
-  return postgres.transaction(async (tx) => {
-    const [head] = await tx.select({ sequence: auditHead.sequence }).from(auditHead);
-    const subscriptions = await listSubscriptions(tx);
-    const versions = await tx.select().from(planVersions);
-    const named = await tx.select({ id: plans.id, name: plans.name }).from(plans);
-    const roles = await tx
-      .select({ userId: userRoles.userId, node: userRoles.node })
-      .from(userRoles)
-      .innerJoin(users, and(eq(users.id, userRoles.userId), isNull(users.disabledAt)))
-      .orderBy(asc(userRoles.node));
-    const usersOf = new Map<NodeAddress, Set<string>>();
-    for (const { node, userId } of roles) {
-      const found = usersOf.get(node);
+/** Only what changed since `held` is read: one tenant's changes do not make every process read all tenants' plans again. */
+async function readChanged(
+  tx: Queries,
+  held: { rows: Rows; sequence: number } | undefined,
+): Promise<{ rows: Rows; sequence: number }> {
+  const [head] = await tx.select({ sequence: auditHead.sequence }).from(auditHead);
+  const sequence = head?.sequence ?? 0;
+  const changed = held && sequence > held.sequence ? await changesSince(tx, held.sequence) : undefined;
+  const known = changed ? held?.rows : undefined;
+  const rows = {
+    ...(await readPlans(tx, known, changed?.get("plan"))),
+    subscriptions: await readById(known?.subscriptions, changed?.get("subscription"), async (ids) =>
+      (await (ids ? readSubscriptions(tx, ids) : listSubscriptions(tx))).map((one) => [one.id, one]),
+    ),
+    models: await readById(known?.models, changed?.get("model"), async (ids) =>
+      (await listModels(tx, ids && inArray(models.id, [...ids]))).map((one) => [one.id, one]),
+    ),
+    roles: await readById(known?.roles, changed?.get("user"), (ids) => readRoles(tx, ids)),
+  };
+  return { rows, sequence };
+}
+
+/** Undefined where it is more than can be looked at one by one. */
+async function changesSince(tx: Queries, after: number): Promise<Changes | undefined> {
+  const entries = await tx
+    .select({ action: auditEntries.action, subject: auditEntries.subject })
+    .from(auditEntries)
+    .where(gt(auditEntries.sequence, after))
+    .limit(mostChanges + 1);
+  if (entries.length > mostChanges) return undefined;
+  const changed = new Map<string, Set<string>>();
+  for (const { action, subject } of entries) {
+    const [noun = ""] = action.split(".", 1);
+    changed.set(noun, (changed.get(noun) ?? new Set()).add(subject));
+  }
+  return new Map([...changed].map(([noun, subjects]) => [noun, [...subjects]]));
+}
+
+/** `known` with the rows of `ids` as they are now; without `known` all rows. */
+async function readById<Row>(
+  known: ReadonlyMap<string, Row> | undefined,
+  ids: readonly string[] | undefined,
+  read: (ids: readonly string[] | undefined) => Promise<[string, Row][]>,
+): Promise<ReadonlyMap<string, Row>> {
+  if (!known) return new Map(await read(undefined));
+  if (!ids) return known;
+  const found = new Map(await read(ids));
+  const rows = new Map(known);
+  for (const id of ids) if (!found.has(id)) rows.delete(id);
+  for (const [id, row] of found) rows.set(id, row);
+  return rows;
+}
+
+/** A published version never changes: of a plan that is known only its newest version and later ones are read. */
+async function readPlans(
+  tx: Queries,
+  known: Rows | undefined,
+  ids: readonly string[] | undefined,
+): Promise<Pick<Rows, "terms" | "newestVersions" | "planNames">> {
+  if (known && !ids) return known;
+  const asked = known
+    ? ids?.map((id) => and(eq(planVersions.planId, id), gte(planVersions.version, known.newestVersions.get(id) ?? 0)))
+    : undefined;
+  const versions = await tx
+    .select()
+    .from(planVersions)
+    .where(asked && or(...asked))
+    .orderBy(asc(planVersions.version));
+  const named = await tx
+    .select({ id: plans.id, name: plans.name })
+    .from(plans)
+    .where(known && ids && inArray(plans.id, [...ids]));
+  return {
+    terms: new Map([
+      ...(known?.terms ?? []),
+      ...versions.map(({ planId, version, terms }) => [`${planId} ${version}`, terms] as const),
+    ]),
+    newestVersions: new Map([
+      ...(known?.newestVersions ?? []),
+      ...versions.map(({ planId, version }) => [planId, version] as const),
+    ]),
+    planNames: new Map([...(known?.planNames ?? []), ...named.map(({ id, name }) => [id, name] as const)]),
+  };
+}
+
+async function readRoles(tx: Queries, ids: readonly string[] | undefined): Promise<[string, NodeAddress[]][]> {
+  const rows = await tx
+    .select({ userId: userRoles.userId, node: userRoles.node })
+    .from(userRoles)
+    .innerJoin(users, and(eq(users.id, userRoles.userId), isNull(users.disabledAt)))
+    .where(ids && inArray(userRoles.userId, [...ids]));
+  const roles = new Map<string, NodeAddress[]>();
+  for (const { userId, node } of rows) {
+    const own = roles.get(userId);
+    if (own) own.push(node);
+    else roles.set(userId, [node]);
+  }
+  return [...roles];
+}
+
+/** What did not change is that of the state before. */
+function stateOf(rows: Rows, sequence: number, before: { rows: Rows; state: AccountState } | undefined): AccountState {
+  const { terms, planNames } = rows;
+  const isSame = (part: keyof Rows) => before !== undefined && before.rows[part] === rows[part];
+  const ofUsers = before && isSame("roles") ? before.state : usersOf(rows.roles);
+  return {
+    ...{ sequence, terms, planNames, users: ofUsers.users, userCounts: ofUsers.userCounts },
+    subscriptions: before && isSame("subscriptions") ? before.state.subscriptions : [...rows.subscriptions.values()],
+    models: before && isSame("models") ? before.state.models : [...rows.models.values()],
+  };
+}
+
+function usersOf(roles: Rows["roles"]): Pick<AccountState, "users" | "userCounts"> {
+  const byNode = new Map<NodeAddress, Set<string>>();
+  for (const [userId, nodes] of roles)
+    for (const node of nodes) {
+      const found = byNode.get(node);
       if (found) found.add(userId);
-      else usersOf.set(node, new Set([userId]));
+      else byNode.set(node, new Set([userId]));
     }
-    return {
-      sequence: head?.sequence ?? 0,
-      subscriptions,
-      terms: new Map(versions.map(({ planId, version, terms }) => [`${planId} ${version}`, terms])),
-      planNames: new Map(named.map(({ id, name }) => [id, name])),
-      models: await listModels(tx),
-      users: usersOf,
-      userCounts: usersByOrganization(usersOf),
-    };
-  }, "snapshot");
+  return { users: byNode, userCounts: usersByOrganization(byNode) };
 }
 
 /** How many users each organization has, its agents' included: by its address. */

@@ -1,5 +1,5 @@
 /** How many rows of a table a node and its tenant may have. */
-import { eq, sql } from "drizzle-orm";
+import { and, eq, type SQL, sql } from "drizzle-orm";
 import type { PgColumn, PgTable } from "drizzle-orm/pg-core";
 import type { NodeAddress } from "../contract/nodes.ts";
 import type { Queries } from "../postgres/client.ts";
@@ -13,6 +13,8 @@ export interface Room {
   /** The rows in plain words, as many: `rules`. */
   what: string;
   table: PgTable & { node: PgColumn };
+  /** Which of the rows count; undefined: all. */
+  which?: SQL;
   ofNode: number;
   /** All below one node right below the root; Infinity: no more than each of its nodes may have. */
   ofTenant: number;
@@ -26,12 +28,12 @@ export async function checkRoom(
   tx: Queries,
   tree: Pick<NodeTree, "ancestors" | "children">,
   node: NodeAddress,
-  { what, table, ofNode, ofTenant }: Room,
+  { what, table, which, ofNode, ofTenant }: Room,
 ): Promise<void> {
   const tenant = tenantOf(node, tree);
   await countAlone(tx, `${what} of ${tenant}`);
-  const countOf = async (which: ReturnType<typeof eq> | undefined) => {
-    const [counted] = await tx.select({ rows: sql<number>`count(*)::int` }).from(table).where(which);
+  const countOf = async (held: SQL | undefined) => {
+    const [counted] = await tx.select({ rows: sql<number>`count(*)::int` }).from(table).where(and(held, which));
     return counted?.rows ?? 0;
   };
   const refuse = (whose: string, most: number) =>
@@ -39,4 +41,33 @@ export async function checkRoom(
   if ((await countOf(eq(table.node, node))) >= ofNode) throw refuse(node, ofNode);
   if (tenant === "all" || ofTenant === Number.POSITIVE_INFINITY) return;
   if ((await countOf(rowsWithin(table.node, [tenant], tree))) >= ofTenant) throw refuse("the tenant", ofTenant);
+}
+
+export interface Bytes {
+  what: string;
+  field: string;
+  /** What it is to be, as JSON. */
+  added: unknown;
+  /** Of one, and of all that the tenant has. */
+  most: number;
+  ofTenant: number;
+  /** How many bytes those have whose nodes are within. */
+  heldBy: (within: (node: PgColumn) => SQL | undefined) => Promise<number>;
+}
+
+/** Throws `invalid_request` for what is too large alone, `conflict` where its tenant would have too much. As `checkRoom` counts. */
+export async function checkBytes(
+  tx: Queries,
+  tree: Pick<NodeTree, "ancestors" | "children">,
+  node: NodeAddress,
+  { what, field, added, most, ofTenant, heldBy }: Bytes,
+): Promise<void> {
+  const bytes = Buffer.byteLength(JSON.stringify(added));
+  if (bytes > most)
+    throw new ProblemError("invalid_request", `takes ${bytes} bytes as JSON, and ${most} at most`, { field });
+  const tenant = tenantOf(node, tree);
+  if (tenant === "all") return;
+  await countAlone(tx, `${what} of ${tenant}`);
+  if ((await heldBy((column) => rowsWithin(column, [tenant], tree))) + bytes > ofTenant)
+    throw new ProblemError("conflict", `the tenant's ${what} would take more than ${ofTenant} bytes`, { field });
 }

@@ -103,7 +103,7 @@ async function makeAccounts(tree: NodeTree): Promise<void> {
       { key: "presence", meter: "participation_minutes", included: "20000" },
     ],
   });
-  const plan = await createPlan(postgres, { node: "all", name: "Standard", offered: true, terms }, system);
+  const plan = await createPlan(postgres, tree, { node: "all", name: "Standard", offered: true, terms }, system);
   await publishPlan(postgres, plan.id, { by: system, check: () => undefined });
   await postgres.db.execute(sql`
     INSERT INTO subscriptions (id, node, anchor, tz, starts_at, renews)

@@ -2,13 +2,16 @@ import { pino } from "pino";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { system } from "../../server/audit/record-change.ts";
 import { eventType } from "../../server/catalog/catalog.ts";
+import { definitionLimits } from "../../server/contract/definition-limits.ts";
 import { createMeterSchema } from "../../server/contract/meters.ts";
 import type { UsageQuery } from "../../server/contract/usage.ts";
 import { CustomMeters } from "../../server/meters/custom-meters.ts";
 import { connectPostgres, type Postgres } from "../../server/postgres/client.ts";
 import { migratePostgres } from "../../server/postgres/migrate.ts";
+import { customMeters } from "../../server/postgres/schema/meters.ts";
 import { NodeTree } from "../../server/tree/node-tree.ts";
 import { type Ingesting, startIngesting } from "../support/ingesting.ts";
+import { rowsReadBy } from "../support/rows-read.ts";
 import { ownPostgres } from "../support/stores.ts";
 
 let ingesting: Ingesting;
@@ -203,4 +206,56 @@ test("what one process makes, the others know", async () => {
 test("a text in a property that a meter adds up is a warning, and a number in a text is none", async () => {
   expect(own.typeOf("page.printed")?.properties).toEqual({ pages: {} });
   expect(own.typeOf("chat.posted")).toBe(eventType("chat.posted"));
+});
+
+test("what takes too much, or is one too many, is refused by its field, and what is there stays as it is", async () => {
+  const filters = [
+    { dimension: "printer", operator: "in", values: Array.from({ length: 200 }, (_, n) => `${n}`.repeat(40)) },
+  ];
+  const wide = { ...printed, aggregation: "count", filters };
+  await expect(make("wide", wide)).rejects.toMatchObject({ code: "invalid_request", field: "events" });
+  await make("narrow", { ...printed, aggregation: "count" });
+  const definition = own.versionsOf("narrow", "all")?.[0]?.definition;
+  if (!definition) throw new Error("no definition");
+  const row = { definition, effectiveFrom: null, createdAt: new Date(), createdBy: "test" };
+  const { versions, ofNode } = definitionLimits.meters;
+  await postgres.db
+    .insert(customMeters)
+    .values(Array.from({ length: versions - 1 }, (_, n) => ({ ...row, meter: "narrow", node: "all", version: n + 2 })));
+  const again = await CustomMeters.load(postgres, tree, silent);
+  await expect(again.change("narrow", "all", definition, unseen)).rejects.toMatchObject({ code: "conflict" });
+  const node = "organization:full";
+  await tree.ensureOrganizations(["full"], "all");
+  const many = Array.from({ length: ofNode - 2 }, (_, n) => ({ ...row, meter: `many_${n}`, node, version: 1 }));
+  await postgres.db.insert(customMeters).values(many);
+  const atOnce = await Promise.allSettled(
+    ["one", "two", "three", "four", "five"].map((name) => again.create(name, node, definition, system)),
+  );
+  expect(atOnce.filter(({ status }) => status === "fulfilled")).toHaveLength(2);
+  again.close();
+  const kept = await CustomMeters.load(postgres, tree, silent);
+  expect(kept.find("many_0", node, Date.now())?.title).toBe("narrow");
+  kept.close();
+});
+
+test("a process that is told of a change reads the changed meter alone, and knows what reading all would", async () => {
+  const other = await CustomMeters.load(postgres, tree, silent);
+  const rows = await rowsReadBy(async () => {
+    await make("told_of", { types: ["page.told"], value: "sheets", aggregation: "sum" }, "organization:acme");
+    await expect.poll(() => other.find("told_of", "organization:acme", Date.now())?.title).toBe("told_of");
+  });
+  // Once by each of the two processes, and as it was inserted.
+  expect(rows.filter(({ definition, meter }) => definition !== undefined || meter !== undefined).length).toBeLessThan(
+    5,
+  );
+  expect(other.typeOf("page.told")?.properties).toEqual({ sheets: {} });
+  await own.retire("told_of", "organization:acme", unseen);
+  await expect.poll(() => other.typeOf("page.told")).toBeUndefined();
+  const fresh = await CustomMeters.load(postgres, tree, silent);
+  for (const node of ["all", "organization:acme", "organization:globex"])
+    expect(other.listFor(node)).toEqual(fresh.listFor(node));
+  for (const type of ["page.printed", "seat.added", "chat.posted"])
+    expect(other.typeOf(type)).toEqual(fresh.typeOf(type));
+  other.close();
+  fresh.close();
 });

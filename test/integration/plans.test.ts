@@ -1,7 +1,12 @@
 /** /v1/plans and /v1/subscriptions. */
+import { eq } from "drizzle-orm";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { definitionLimits } from "../../server/contract/definition-limits.ts";
+import { type AccountState, AccountStates } from "../../server/overview/account-state.ts";
+import { planVersions } from "../../server/postgres/schema/plans.ts";
 import type { Asked } from "../support/accounts.ts";
 import { createWorld, type World } from "../support/isolation-world.ts";
+import { rowsReadBy } from "../support/rows-read.ts";
 
 let world: World;
 let partner: string;
@@ -227,4 +232,82 @@ test("every change of plans and subscriptions is in the audit", async () => {
     "subscription.changed",
   ])
     expect(actions).toContain(action);
+});
+
+test("what changed is read again alone, and comes to what reading everything would", async () => {
+  const { postgres, tree } = world.deps;
+  const states = new AccountStates(postgres);
+  await states.read();
+  const plan = await published({});
+  const node = await newOrganization();
+  const subscribed = await world.ask("POST", "/v1/subscriptions", { key: reseller, body: { node, plan } });
+  const model = await world.ask("POST", "/v1/models", { key: reseller, body: { model: "held-1", name: "Held" } });
+  const invited = await world.ask("POST", "/v1/users", {
+    key: reseller,
+    body: { email: "held@example.com", roles: [{ node, role: "viewer" }] },
+  });
+  expect([subscribed.status, model.status, invited.status]).toEqual([201, 201, 201]);
+  const bySubscription = (one: { id: string }, other: { id: string }) => (one.id < other.id ? -1 : 1);
+  const sorted = ({ subscriptions, models, ...rest }: AccountState) => ({
+    ...rest,
+    subscriptions: [...subscriptions].sort(bySubscription),
+    models: [...models].sort(bySubscription),
+  });
+  const checkAll = async () =>
+    expect(sorted(await states.read())).toEqual(sorted(await new AccountStates(postgres).read()));
+  await checkAll();
+  const steps: [method: "PATCH" | "POST" | "DELETE", path: string, body?: object][] = [
+    ["PATCH", `/v1/plans/${plan}`, { name: "Renamed", terms: { ...terms, fixed_fee: { organization: "61" } } }],
+    ["PATCH", `/v1/plans/${plan}`, { terms: { ...terms, fixed_fee: { organization: "62" } } }],
+    ["POST", `/v1/plans/${plan}/publish`],
+    ["PATCH", `/v1/subscriptions/${subscribed.body.id}`, { plan }],
+    ["PATCH", `/v1/models/${model.body.id}`, { name: "Other" }],
+    ["DELETE", `/v1/models/${model.body.id}`],
+    ["PATCH", `/v1/users/${invited.body.id}`, { roles: [{ node: seller, role: "viewer" }] }],
+    ["DELETE", `/v1/users/${invited.body.id}`],
+  ];
+  for (const [method, path, body] of steps) {
+    const { status, body: answer } = await world.ask(method, path, { key: reseller, ...(body && { body }) });
+    expect(status, `${path} ${JSON.stringify(answer)}`).toBeLessThan(300);
+    await checkAll();
+  }
+  await world.ask("PATCH", `/v1/plans/${plan}`, { key: reseller, body: { terms } });
+  const ofPlans = await rowsReadBy(() => states.read());
+  expect(ofPlans.filter((row) => "terms" in row || "plan_id" in row).length).toBeLessThan(3);
+  await tree.ensureOrganizations(["unlike-plans"], seller);
+  const ofOthers = await rowsReadBy(() => states.read());
+  expect(ofOthers.filter((row) => "terms" in row || "anchor" in row || "tier" in row)).toEqual([]);
+  expect((await states.read()).sequence).toBeGreaterThan(0);
+});
+
+test("terms that take too much, and versions beyond what a plan may have, are refused by their field", async () => {
+  const many = Array.from({ length: 50 }, (_, n) => ({
+    up_to: n === 49 ? null : `${n + 1}.123456789`,
+    unit_price: "0.123456789012",
+  }));
+  const wide = Array.from({ length: 100 }, (_, n) => ({
+    ...{ key: `f${n}`, meter: "call_minutes", overage: "bill" },
+    prices: { organization: { model: "graduated", tiers: many } },
+  }));
+  const body = { name: "Wide", currency: "EUR", features: wide };
+  const made = await world.ask("POST", "/v1/plans", { key: reseller, body });
+  expect([made.status, made.body.field]).toEqual([400, "features"]);
+  const id = await published({});
+  const changed = await world.ask("PATCH", `/v1/plans/${id}`, {
+    key: reseller,
+    body: { terms: { ...terms, features: wide } },
+  });
+  expect([changed.status, changed.body.field]).toEqual([400, "terms.features"]);
+  const { db } = world.deps.postgres;
+  const publishedAt = new Date();
+  const [first] = await db.select().from(planVersions).where(eq(planVersions.planId, id));
+  if (!first) throw new Error("no version");
+  const { versions } = definitionLimits.plans;
+  await db
+    .insert(planVersions)
+    .values(Array.from({ length: versions - 1 }, (_, n) => ({ ...first, version: n + 2, publishedAt })));
+  const full = await world.ask("PATCH", `/v1/plans/${id}`, { key: reseller, body: { terms } });
+  expect([full.status, full.body.code, full.body.field]).toEqual([409, "conflict", "terms"]);
+  const { body: told } = await world.ask("GET", "/v1/limits", { key: reseller });
+  expect(told.definitions).toMatchObject({ plans: { max_versions: versions }, rules: { max_of_node: 200 } });
 });

@@ -109,7 +109,7 @@ export function modelsRoutes({ postgres, tree }: { postgres: Postgres; tree: Nod
     const node = resolveNode(actor, tree, requested);
     if (node.startsWith("agent:"))
       throw new ProblemError("invalid_request", "an agent has no models of its own", { field: "node" });
-    const made = await createModel(postgres, { ...wanted, node }, authorOf(c));
+    const made = await createModel(postgres, tree, { ...wanted, node }, authorOf(c));
     c.header("etag", await entityTag(c, stateOfModel(made)));
     return c.json(describe(made, actor, tree), 201);
   });

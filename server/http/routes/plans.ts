@@ -123,7 +123,7 @@ export function plansRoutes({ postgres, tree, meterOf }: PlansRoutesDeps): OpenA
     if (node.startsWith("agent:"))
       throw new ProblemError("invalid_request", "an agent has no plans of its own", { field: "node" });
     checkTerms(terms, node, meterOf);
-    const plan = await createPlan(postgres, { node, name, offered, terms }, authorOf(c));
+    const plan = await createPlan(postgres, tree, { node, name, offered, terms }, authorOf(c));
     c.header("etag", await entityTag(c, stateOfPlan(plan)));
     return c.json(describePlan(plan, actor, tree), 201);
   });
@@ -141,7 +141,7 @@ export function plansRoutes({ postgres, tree, meterOf }: PlansRoutesDeps): OpenA
     const { id, node } = await ownPlan(actor, c.req.valid("param").id);
     const wanted = c.req.valid("json");
     if (wanted.terms) checkTerms(wanted.terms, node, meterOf);
-    const plan = await changePlan(postgres, id, wanted, { by: authorOf(c), check: await ifMatch(c) });
+    const plan = await changePlan(postgres, tree, id, wanted, { by: authorOf(c), check: await ifMatch(c) });
     c.header("etag", await entityTag(c, stateOfPlan(plan)));
     return c.json(describePlan(plan, actor, tree), 200);
   });

@@ -18,12 +18,12 @@
  * `world.deps` has every part of the application, to put in place what the request is about. A list without a parameter
  * that names a node is `elsewhere: "nothing"`: answered, but without a word about `askedAbout` and `inside`.
  */
-import pg from "pg";
-import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { keyScopes, roles } from "../../../server/contract/accounts.ts";
 import { actionsOfKey, actionsOfRole } from "../../../server/identity/permissions.ts";
 import type { Answer } from "../../support/accounts.ts";
 import { askedAbout, createWorld, inside, type World } from "../../support/isolation-world.ts";
+import { rowsReadBy } from "../../support/rows-read.ts";
 import { routeCases } from "./cases.ts";
 import type { RouteCase } from "./route-case.ts";
 
@@ -105,38 +105,12 @@ for (const route of routeCases)
       });
   });
 
-/** What Postgres answers while `work` runs. */
-async function rowsReadBy(work: () => Promise<unknown>): Promise<string> {
-  const read: unknown[] = [];
-  const { query } = pg.Client.prototype;
-  const spied = vi.spyOn(pg.Client.prototype, "query").mockImplementation(function (
-    this: pg.Client,
-    ...args: unknown[]
-  ) {
-    const told = args.at(-1);
-    if (typeof told === "function")
-      args[args.length - 1] = (error: unknown, result: unknown) => {
-        read.push(result);
-        told(error, result);
-      };
-    const answer: unknown = Reflect.apply(query, this, args);
-    if (answer instanceof Promise) answer.then((result) => read.push(result)).catch(() => undefined);
-    return answer as ReturnType<typeof query>;
-  });
-  try {
-    await work();
-  } finally {
-    spied.mockRestore();
-  }
-  return JSON.stringify(read.flatMap((result) => (result as pg.QueryResult | undefined)?.rows ?? []));
-}
-
 const lists = routeCases.filter(({ route, elsewhere }) => /^GET [^{]*$/.test(route) && elsewhere === "nothing");
 
 test.each(lists)("$route reads no row of another tenant, so that nobody's list waits for theirs", async (route) => {
   const one = routeCases.find((other) => other.route.startsWith(`${route.route}/{`));
   await one?.request?.(world);
-  const isTold = (rows: string) => [askedAbout, inside].some((node) => rows.includes(`"${node}"`));
+  const isTold = (rows: unknown[]) => [askedAbout, inside].some((node) => JSON.stringify(rows).includes(`"${node}"`));
   expect(isTold(await rowsReadBy(await prepared(route, "sibling")))).toBe(false);
   // The nodes are in memory.
   if (one && route.route !== "GET /v1/nodes")

@@ -15,8 +15,8 @@ const terms = planTermsSchema.parse({
   features: [{ key: "posts", meter: "chat_posts", included: "5", overage: "block" }],
 });
 
-async function planInside({ deps: { postgres } }: World, isPublished: boolean): Promise<string> {
-  const { id } = await createPlan(postgres, { node: inside, name: "A plan", offered: false, terms }, system);
+async function planInside({ deps: { postgres, tree } }: World, isPublished: boolean): Promise<string> {
+  const { id } = await createPlan(postgres, tree, { node: inside, name: "A plan", offered: false, terms }, system);
   if (isPublished) await publishPlan(postgres, id, { by: system, check: () => undefined });
   return id;
 }
@@ -150,9 +150,9 @@ export const planCases: readonly RouteCase[] = [
     (method): RouteCase => ({
       route: `${method} /v1/models/{id}`,
       needs: method === "GET" ? "read" : "meters:write",
-      request: async ({ deps: { postgres } }) => {
+      request: async ({ deps: { postgres, tree } }) => {
         const wanted = { node: inside, model: randomUUID(), name: "M", tier: "custom" as const, description: "" };
-        const { id } = await createModel(postgres, wanted, system);
+        const { id } = await createModel(postgres, tree, wanted, system);
         return { path: `/v1/models/${id}`, ...(method === "PATCH" && { body: { name: "N" } }) };
       },
       allowed: method === "DELETE" ? 204 : 200,

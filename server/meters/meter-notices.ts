@@ -1,0 +1,66 @@
+/** Which meters changed, told between processes: only what changed is read again. */
+import { z } from "zod";
+import type { NodeAddress } from "../contract/nodes.ts";
+
+export interface MeterOwner {
+  meter: string;
+  node: NodeAddress;
+}
+
+export const keyOf = ({ meter, node }: MeterOwner) => `${meter} ${node}`;
+
+/** Postgres takes less than 8,000 bytes. */
+const mostBytes = 7_000;
+const noticeSchema = z.object({ meter: z.string(), node: z.string() });
+
+export function writeNotice({ meter, node }: MeterOwner): string {
+  const payload = JSON.stringify({ meter, node });
+  return Buffer.byteLength(payload) <= mostBytes ? payload : "";
+}
+
+/** Undefined where it does not say which: any. A release before this one told so. */
+export function readNotice(payload: string): MeterOwner | undefined {
+  try {
+    return noticeSchema.parse(JSON.parse(payload));
+  } catch {
+    return undefined;
+  }
+}
+
+/** More at once are read with all others. */
+const mostAtOnce = 200;
+
+/** One read after another, so that an older state never replaces a newer one; what changes while one runs is read by the next. */
+export class FollowedChanges {
+  readonly #readThem: (owners: readonly MeterOwner[] | undefined) => Promise<void>;
+  #running: Promise<unknown> = Promise.resolve();
+  #next: Promise<void> | undefined;
+  #wanted = new Map<string, MeterOwner>();
+  #isAllWanted = false;
+
+  constructor(readThem: (owners: readonly MeterOwner[] | undefined) => Promise<void>) {
+    this.#readThem = readThem;
+  }
+
+  /** Resolves when what changed until now is known. `owner` undefined: all. A failed read is made up by the next, which reads all. */
+  read(owner: MeterOwner | undefined): Promise<void> {
+    if (owner) this.#wanted.set(keyOf(owner), owner);
+    else this.#isAllWanted = true;
+    if (this.#next) return this.#next;
+    const next = this.#running.then(async () => {
+      this.#next = undefined;
+      const owners = this.#isAllWanted || this.#wanted.size > mostAtOnce ? undefined : [...this.#wanted.values()];
+      this.#wanted = new Map();
+      this.#isAllWanted = false;
+      try {
+        await this.#readThem(owners);
+      } catch (error) {
+        this.#isAllWanted = true;
+        throw error;
+      }
+    });
+    this.#next = next;
+    this.#running = next.catch(() => undefined);
+    return next;
+  }
+}

@@ -1,0 +1,29 @@
+/** Counts what is read, not how long it takes. */
+import pg from "pg";
+import { vi } from "vitest";
+
+/** All rows that Postgres answers in this process while `work` runs. */
+export async function rowsReadBy(work: () => Promise<unknown>): Promise<Record<string, unknown>[]> {
+  const read: unknown[] = [];
+  const { query } = pg.Client.prototype;
+  const spied = vi.spyOn(pg.Client.prototype, "query").mockImplementation(function (
+    this: pg.Client,
+    ...args: unknown[]
+  ) {
+    const told = args.at(-1);
+    if (typeof told === "function")
+      args[args.length - 1] = (error: unknown, result: unknown) => {
+        read.push(result);
+        told(error, result);
+      };
+    const answer: unknown = Reflect.apply(query, this, args);
+    if (answer instanceof Promise) answer.then((result) => read.push(result)).catch(() => undefined);
+    return answer as ReturnType<typeof query>;
+  });
+  try {
+    await work();
+  } finally {
+    spied.mockRestore();
+  }
+  return read.flatMap((result) => (result as pg.QueryResult | undefined)?.rows ?? []);
+}
