@@ -3,7 +3,8 @@ import type { Meter } from "../catalog/meter.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import { type Condition, previewLimits } from "../contract/rules.ts";
 import { largeFigures, maxFigures, sizeOfAnswer } from "../metrics/answer-size.ts";
-import { lengths, seasonWeeks } from "./preview.ts";
+import { seasonWeeks } from "./preview.ts";
+import { historyStepMs } from "./read-history.ts";
 
 const hourMs = 3_600_000;
 
@@ -51,12 +52,8 @@ function windowsOf(condition: Condition, { fromMs, toMs }: PreviewAsked["span"])
     case "no_data":
       // To the quarter of an hour, and a week before the span.
       return 4 * (hours + 7 * 24 + Math.ceil(condition.silent_minutes / 60));
-    case "threshold": {
-      const { window } = condition;
-      return window === "day" || window === "cycle"
-        ? Math.ceil(hours / 24)
-        : Math.ceil((toMs - fromMs) / lengths[window]);
-    }
+    case "threshold":
+      return Math.ceil((toMs - fromMs) / historyStepMs(condition.window, { sinceMs: fromMs, atMs: toMs }));
     default:
       return Math.ceil(hours / 24);
   }

@@ -10,15 +10,12 @@ import { defineQuery } from "../clickhouse/define-query.ts";
 import { parseNode } from "../contract/node-address.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import type { Quota } from "../contract/quotas.ts";
-import { type Condition, type ConditionOf, type PreviewAnswer, previewLimits } from "../contract/rules.ts";
-import { answerUsage } from "../metrics/usage.ts";
-import type { Window } from "../metrics/windows.ts";
+import type { Condition, ConditionOf, PreviewAnswer } from "../contract/rules.ts";
 import { exact, ratio, roundHalfEven, times } from "../numbers/exact.ts";
 import { trimDecimal } from "../numbers/figures.ts";
-import { filtersOf } from "./check-rule.ts";
-import { judgeThreshold } from "./judge-threshold.ts";
 import { areUnusual, judgeHour } from "./judge-unusual.ts";
-import { type Life, nextState, told } from "./next-state.ts";
+import { previewThreshold } from "./preview-threshold.ts";
+import { evenWindows } from "./read-history.ts";
 import { readLowUsage } from "./read-usage.ts";
 import { amountText, durationText, numberText } from "./wording.ts";
 
@@ -33,7 +30,6 @@ const minuteMs = 60_000;
 const hourMs = 60 * minuteMs;
 const weekMs = 7 * 24 * hourMs;
 export const seasonWeeks = 8;
-export const lengths = { "1m": minuteMs, "5m": 5 * minuteMs, "15m": 15 * minuteMs, "1h": hourMs } as const;
 const nothing = { value: null, limit: null, threshold: null, feature: null, meter: null };
 
 const sendingQuarters = defineQuery(
@@ -42,14 +38,24 @@ const sendingQuarters = defineQuery(
   z.object({ start_ms: z.coerce.number() }),
 );
 
-/** More readings than a preview takes. */
-export class TooManyReadingsError extends Error {
-  override name = "TooManyReadingsError";
+/**
+ * Whether the past of what the rule is about is kept: not for the service itself, nor for bills, nor what was projected then. When
+ * something was last sent is known for each organization.
+ */
+export function hasPast(condition: Condition, node: NodeAddress): boolean {
+  switch (condition.kind) {
+    case "system":
+    case "customers":
+    case "billing":
+      return false;
+    case "quota":
+      return condition.on === "used";
+    case "no_data":
+      return parseNode(node).kind === "organization";
+    default:
+      return true;
+  }
 }
-
-/** Whether the past of what the rule is about is kept: not for the service itself, nor for bills. */
-export const hasPast = ({ kind }: Condition): boolean =>
-  kind !== "system" && kind !== "customers" && kind !== "billing";
 
 /** What the rule would have done at one node, in order of time. Throws TooManyReadingsError. */
 export async function previewAt(
@@ -128,51 +134,6 @@ async function crossingsOf(
   return [...byInstant.values()];
 }
 
-async function previewThreshold(
-  source: PeriodSource,
-  condition: ConditionOf<"threshold">,
-  node: NodeAddress,
-  { fromMs, toMs }: Span,
-): Promise<Would[]> {
-  const meter = source.meterOf(condition.meter, node, toMs - 1);
-  if (!meter) return [];
-  const { window } = condition;
-  const isCalendar = window === "day" || window === "cycle";
-  const lengthMs = isCalendar ? 24 * hourMs : lengths[window];
-  if ((toMs - fromMs) / lengthMs > previewLimits.maxReadings)
-    throw new TooManyReadingsError(`more than ${previewLimits.maxReadings} windows of ${window}`);
-  const { tz, anchor } = await cycleSettings(source.postgres.db, source.tree, node, toMs - 1);
-  const question = {
-    ...{ meters: [meter], node, fromMs, toMs, window: isCalendar ? window : ("total" as const), anchor, tz },
-    ...{ fill: "zero" as const, filters: filtersOf(condition.filter, meter), groupBy: undefined },
-    ...(isCalendar ? {} : { windows: windowsOf({ fromMs, toMs }, lengthMs) }),
-  };
-  const answer = await answerUsage(source.clickhouse, question, source.watermark(), toMs);
-  const pacing = { forMs: condition.for_minutes * minuteMs, repeatMs: null, isOncePerPeriod: false, isSilenced: false };
-  const would: Would[] = [];
-  let life: Life | undefined;
-  for (const { end, value } of answer.meters[0]?.series ?? []) {
-    const judged = judgeThreshold(condition, node, value === null ? null : String(value), meter);
-    const atMs = Math.min(Date.parse(end), toMs);
-    life = nextState(life, { finding: judged.finding, atMs }, pacing);
-    if (life?.due === "alert.firing") {
-      const { threshold = null, limit = null, explanation } = judged;
-      const known = { node, at: new Date(atMs).toISOString(), value: judged.value ?? null, limit, threshold };
-      would.push({ ...known, feature: null, meter: meter.meter, explanation });
-    }
-    if (life?.due) life = told(life, atMs);
-    if (life?.state === "resolved") life = undefined;
-  }
-  return would;
-}
-
-function windowsOf({ fromMs, toMs }: Span, lengthMs: number): Window[] {
-  const windows: Window[] = [];
-  for (let startMs = fromMs; startMs < toMs; startMs += lengthMs)
-    windows.push({ startMs, endMs: Math.min(startMs + lengthMs, toMs), isCut: startMs + lengthMs > toMs });
-  return windows;
-}
-
 /** By whole hours. */
 async function previewUnusual(
   source: PeriodSource,
@@ -185,7 +146,7 @@ async function previewUnusual(
   const endMs = Math.floor(toMs / hourMs) * hourMs;
   const startMs = Math.floor(fromMs / hourMs) * hourMs - seasonWeeks * weekMs;
   const span = { fromMs: startMs, toMs: endMs, window: "total" as const, tz: "UTC" };
-  const windows = windowsOf({ fromMs: startMs, toMs: endMs }, hourMs);
+  const windows = evenWindows(startMs, endMs, hourMs);
   const measured = (await measureSpan(source, node, [meter], { ...span, windows }, toMs)).get(meter.meter);
   const figures = (measured?.series ?? []).map(({ value }) => Number(value ?? 0));
   const firstUsed = figures.findIndex((figure) => figure > 0);

@@ -42,11 +42,23 @@ export async function readHistory(
   const filters = meter && knownFiltersOf(asked.filter, meter);
   if (!meter || !filters) return [];
   const cycle = cyclesOf(source, state, past.atMs)(node);
-  const startOf = (ms: number) => windowStart(asked.window, cycle, ms);
+  const folded = await readFoldedHistory(source, { meter, filters, window: asked.window, cycle }, node, past);
+  return folded ?? (await sampled(source, state, asked, node, past));
+}
+
+/** The same from parts of the windows; undefined for a meter whose figure does not follow from those of parts. */
+export async function readFoldedHistory(
+  source: Pick<FigureSource, "clickhouse" | "watermark">,
+  asked: { meter: Meter; filters: Filter[]; window: FigureAsked["window"]; cycle: { anchor: number; tz: string } },
+  node: NodeAddress,
+  past: Past,
+): Promise<HistoryPoint[] | undefined> {
+  const { meter, filters, window, cycle } = asked;
   const fold = foldOf(meter.rule);
-  if (!fold) return await sampled(source, state, asked, node, past);
-  const isRolling = asked.window !== "day" && asked.window !== "cycle";
-  const stepMs = isRolling ? rollingStep(rollingMs[asked.window as keyof typeof rollingMs], past) : calendarStep(past);
+  if (!fold) return undefined;
+  const startOf = (ms: number) => windowStart(window, cycle, ms);
+  const isRolling = window !== "day" && window !== "cycle";
+  const stepMs = historyStepMs(window, past);
   const firstMs = Math.ceil((past.sinceMs + 1) / stepMs) * stepMs;
   // What ends a day or a cycle is the last of it.
   const points: Point[] = [];
@@ -67,6 +79,11 @@ function foldOf(rule: MeterRule): Fold | undefined {
   return rule.kind === "level" ? "last" : undefined;
 }
 
+/** How far apart the instants of a history are: of a rolling window a part of its length, else a minute or a quarter of an hour. */
+export function historyStepMs(window: FigureAsked["window"], past: Past): number {
+  return window === "day" || window === "cycle" ? calendarStep(past) : rollingStep(rollingMs[window], past);
+}
+
 function rollingStep(lengthMs: number, { sinceMs, atMs }: Past): number {
   const parts = partsOfWindow.find((count) => (atMs - sinceMs) / (lengthMs / count) <= mostSteps) ?? 4;
   return lengthMs / parts;
@@ -78,6 +95,14 @@ const calendarStep = ({ sinceMs, atMs }: Past) => (atMs - sinceMs > dayMs ? quar
 interface Point {
   atMs: number;
   startMs: number;
+}
+
+/** Windows of one length from `fromMs` on, the last cut at `toMs`. */
+export function evenWindows(fromMs: number, toMs: number, lengthMs: number): Window[] {
+  const windows: Window[] = [];
+  for (let startMs = fromMs; startMs < toMs; startMs += lengthMs)
+    windows.push({ startMs, endMs: Math.min(startMs + lengthMs, toMs), isCut: startMs + lengthMs > toMs });
+  return windows;
 }
 
 /** What lies before `evenFromMs` is one long step. */
@@ -93,7 +118,7 @@ interface Step extends Pick<Window, "startMs" | "endMs"> {
 }
 
 async function readSteps(
-  { clickhouse, watermark }: FigureSource,
+  { clickhouse, watermark }: Pick<FigureSource, "clickhouse" | "watermark">,
   node: NodeAddress,
   meter: Meter,
   filters: Filter[],

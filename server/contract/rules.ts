@@ -323,7 +323,11 @@ export const previewAnswerSchema = z.object({
     }),
   ),
   nodes: z.int().describe("How many nodes were looked at"),
-  is_complete: z.boolean().describe("False where the rule holds for more nodes than a preview looks at"),
+  is_complete: z
+    .boolean()
+    .describe(
+      "False where the rule holds for more nodes than a preview looks at, or for something of which no past is kept",
+    ),
   watermark: z.string(),
 });
 export type PreviewAnswer = z.infer<typeof previewAnswerSchema>;

@@ -2,8 +2,9 @@
 
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import { checkRule } from "../../alerts/check-rule.ts";
-import { hasPast, previewAt, TooManyReadingsError } from "../../alerts/preview.ts";
+import { hasPast, previewAt } from "../../alerts/preview.ts";
 import { nodesThatFit, type PreviewAsked } from "../../alerts/preview-size.ts";
+import { TooManyReadingsError } from "../../alerts/preview-threshold.ts";
 import {
   changeRule,
   createRule,
@@ -238,7 +239,7 @@ function addPreview(
     const would: PreviewAnswer["would"] = [];
     if (span.fromMs < span.toMs)
       for (const one of looked) would.push(...(await previewOf(source, rule.condition, one, span)));
-    const is_complete = nodes.length === looked.length && hasPast(rule.condition);
+    const is_complete = nodes.length === looked.length && looked.every((one) => hasPast(rule.condition, one));
     return c.json({ would, nodes: looked.length, is_complete, watermark: asOf.toISOString() }, 200);
   });
 }

@@ -275,8 +275,28 @@ describe("a preview shows what a rule would have notified", () => {
     await billing.send(at.map((time) => ({ type: "chat.posted", organization, time })));
     const condition = { kind: "threshold", meter: "chat_posts", window: "1h", above: "1" };
     expect(await preview({ node, condition })).toMatchObject([
-      { at: "2026-02-03T11:00:00.000Z", value: "2", threshold: "1" },
-      { at: "2026-02-04T11:00:00.000Z", value: "2", threshold: "1" },
+      { at: "2026-02-03T10:21:00.000Z", value: "2", threshold: "1" },
+      { at: "2026-02-04T10:21:00.000Z", value: "2", threshold: "1" },
+    ]);
+    const day = ["2026-02-03", "2026-02-04"] as const;
+    expect(await preview({ node, condition: { ...condition, window: "day" } }, ...day)).toMatchObject([
+      { at: "2026-02-03T10:30:00.000Z", value: "2" },
+    ]);
+    // What the cycle came to before the span counts, and what held before it is nothing new.
+    const cycle = { node, condition: { ...condition, window: "cycle", above: "2" } };
+    expect(await preview(cycle, "2026-02-04", "2026-02-05")).toMatchObject([
+      { at: "2026-02-04T10:15:00.000Z", value: "3" },
+    ]);
+    expect(await preview(cycle, "2026-02-05", "2026-02-06")).toEqual([]);
+  });
+
+  test("figures of a rolling window that crosses a full hour", async () => {
+    const { organization, node } = await newOrganization();
+    const at = ["2026-02-03T09:50:00Z", "2026-02-03T10:10:00Z"];
+    await billing.send(at.map((time) => ({ type: "chat.posted", organization, time })));
+    const condition = { kind: "threshold", meter: "chat_posts", window: "1h", above: "1" };
+    expect(await preview({ node, condition }, "2026-02-03", "2026-02-04")).toMatchObject([
+      { at: "2026-02-03T10:11:00.000Z", value: "2" },
     ]);
   });
 

@@ -19,7 +19,7 @@ test("a preview that reads as much as a large answer waits for its turn, a small
   expect(previewOf(unusual, 400)).toMatchObject({ looked: { length: 20 }, isLarge: true });
   expect(previewOf({ kind: "no_data", silent_minutes: 60 }, 400)).toMatchObject({ isLarge: true });
   expect(previewOf({ kind: "threshold", meter: "api_calls", window: "1m" }, 1)).toMatchObject({ isLarge: true });
-  expect(previewOf({ kind: "threshold", meter: "api_calls", window: "day" }, 30)).toMatchObject({
+  expect(previewOf({ kind: "threshold", meter: "api_calls", window: "day" }, 5)).toMatchObject({
     looked: { length: 20 },
     isLarge: false,
   });
