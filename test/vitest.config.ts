@@ -1,6 +1,7 @@
 import { fileURLToPath } from "node:url";
 import { svelte } from "@sveltejs/vite-plugin-svelte";
 import { defineConfig } from "vitest/config";
+import { LongestFirst } from "./longest-first.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const alias = { "@contract": fileURLToPath(new URL("../server/contract", import.meta.url)) };
@@ -8,7 +9,7 @@ const alias = { "@contract": fileURLToPath(new URL("../server/contract", import.
 /** How long a wait for a state may last, in ms: it ends what hangs. One second, as it is by default, is less than a busy machine takes for anything. */
 const expectStates = { poll: { timeout: 60_000 } };
 
-/** Several whole services whose leases are of seconds: each has the machine to itself. */
+/** Several whole services whose leases are of seconds, and which mostly wait for them: two at a time, after everything else. */
 const cluster = [
   "test/integration/cluster.test.ts",
   "test/integration/mixed-ingest.test.ts",
@@ -24,6 +25,7 @@ export default defineConfig({
   test: {
     reporters: ["default", "json"],
     outputFile: { json: "dist/test-results.json" },
+    sequence: { sequencer: LongestFirst },
     projects: [
       {
         root,
@@ -35,6 +37,7 @@ export default defineConfig({
           isolate: false,
           expect: expectStates,
           testTimeout: 180_000,
+          maxWorkers: 2,
         },
       },
       {
@@ -59,7 +62,7 @@ export default defineConfig({
         test: {
           name: "cluster",
           include: cluster,
-          fileParallelism: false,
+          maxWorkers: 2,
           globalSetup: ["test/support/shared-stores.ts"],
           expect: expectStates,
           testTimeout: 300_000,
