@@ -278,7 +278,7 @@ export class Evaluator {
         rule.scope === "node" ? tree.isWithin(node, rule.node) : holdsFor(rule, node, run.rivals, tree);
       const sinceMs = rule.inForceSince.getTime();
       const times = { atMs: run.watermark.getTime(), sinceMs, judgedUntilMs: sweptAt.getTime() };
-      const asked = { state: run.state, holdsFor: holds, ...times };
+      const asked = { state: run.state, node: rule.node, holdsFor: holds, ...times };
       const judged =
         condition.kind === "customers"
           ? await readCustomers(this.#source, condition, asked)

@@ -1,5 +1,5 @@
 /** What happens to customers and their bills: read from the audit, the tree, subscriptions and statements. */
-import { and, asc, desc, eq, gte, inArray, lt } from "drizzle-orm";
+import { and, arrayContains, asc, desc, eq, gte, inArray, lt } from "drizzle-orm";
 import { type SubscriptionRecord, statusOf } from "../billing/billing-cycle.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import type { ConditionOf } from "../contract/rules.ts";
@@ -9,6 +9,7 @@ import type { Postgres } from "../postgres/client.ts";
 import { auditEntries } from "../postgres/schema/audit.ts";
 import { statements } from "../postgres/schema/statements.ts";
 import type { NodeTree } from "../tree/node-tree.ts";
+import { rowsWithin, withAllBelow } from "../tree/rows-within.ts";
 import type { Judged } from "./judged.ts";
 import { dayText, momentText } from "./wording.ts";
 
@@ -22,11 +23,13 @@ const mostStatements = 5_000;
 
 export interface HappeningsSource {
   postgres: Postgres;
-  tree: Pick<NodeTree, "list" | "get">;
+  tree: Pick<NodeTree, "get" | "children">;
 }
 
 interface Asked {
   state: AccountState;
+  /** The rule's: what others did is not read, however much it is. */
+  node: NodeAddress;
   /** Whether the rule holds for a node. */
   holdsFor: (node: NodeAddress) => boolean;
   atMs: number;
@@ -39,20 +42,21 @@ interface Asked {
 export async function readCustomers(
   { postgres, tree }: HappeningsSource,
   condition: ConditionOf<"customers">,
-  { state, holdsFor, atMs, sinceMs, judgedUntilMs }: Asked,
+  { state, node: top, holdsFor, atMs, sinceMs, judgedUntilMs }: Asked,
 ): Promise<Judged[]> {
   const asked = new Set(condition.on);
   const fromMs = Math.max(sinceMs, Math.min(judgedUntilMs, atMs - shownMs));
   const judged: Judged[] = [];
   if (asked.has("organization_created"))
-    for (const { node, name, createdAt } of tree.list(["all"], {
-      kind: "organization",
-      limit: Number.MAX_SAFE_INTEGER,
-    }))
+    for (const below of withAllBelow([top], tree)) {
+      const found = tree.get(below);
+      if (found?.kind !== "organization") continue;
+      const { node, name, createdAt } = found;
       if (createdAt.getTime() >= fromMs && createdAt.getTime() <= atMs && holdsFor(node))
         judged.push(happened(node, `created ${createdAt.getTime()}`, `The organization ${name} was created.`));
+    }
   if (asked.has("status_changed") || asked.has("subscription_changed"))
-    for (const entry of await entriesSince(postgres, fromMs)) {
+    for (const entry of await entriesSince(postgres, top, fromMs)) {
       const happening = explanationOf(entry, asked);
       if (happening && holdsFor(entry.node)) judged.push(happened(entry.node, `audit ${entry.sequence}`, happening));
     }
@@ -88,13 +92,15 @@ function nearing(
 
 type Entry = Pick<typeof auditEntries.$inferSelect, "sequence" | "node" | "action" | "before" | "after">;
 
-async function entriesSince({ db }: Postgres, fromMs: number): Promise<Entry[]> {
-  const { sequence, node, action, before, after, at } = auditEntries;
+async function entriesSince({ db }: Postgres, top: NodeAddress, fromMs: number): Promise<Entry[]> {
+  const { sequence, node, path, action, before, after, at } = auditEntries;
   const actions = ["node.changed", "subscription.created", "subscription.changed"];
   return await db
     .select({ sequence, node, action, before, after })
     .from(auditEntries)
-    .where(and(gte(at, new Date(fromMs)), inArray(action, actions)))
+    .where(
+      and(top === "all" ? undefined : arrayContains(path, [top]), gte(at, new Date(fromMs)), inArray(action, actions)),
+    )
     .orderBy(asc(sequence))
     .limit(mostEntries);
 }
@@ -114,11 +120,12 @@ function statusIn(json: string | null): string | undefined {
 }
 
 export async function readBilling(
-  { postgres }: Pick<HappeningsSource, "postgres">,
+  { postgres, tree }: Pick<HappeningsSource, "postgres" | "tree">,
   condition: ConditionOf<"billing">,
-  { state, holdsFor, atMs }: Asked,
+  { state, node, holdsFor, atMs }: Asked,
 ): Promise<Judged[]> {
   const asked = new Set(condition.on);
+  const isWithin = rowsWithin(statements.node, [node], tree);
   const judged: Judged[] = [];
   if (asked.has("subscription_expiring"))
     for (const one of state.subscriptions) {
@@ -130,7 +137,7 @@ export async function readBilling(
     const failed = await postgres.db
       .select()
       .from(statements)
-      .where(eq(statements.paymentStatus, "failed"))
+      .where(and(isWithin, eq(statements.paymentStatus, "failed")))
       .orderBy(desc(statements.paymentAt))
       .limit(mostStatements);
     for (const row of failed) if (holdsFor(row.node)) judged.push(unpaid(row, "failed", "The payment failed for"));
@@ -139,7 +146,9 @@ export async function readBilling(
     const open = await postgres.db
       .select()
       .from(statements)
-      .where(and(eq(statements.paymentStatus, "open"), lt(statements.closedAt, new Date(atMs - paymentTermMs))))
+      .where(
+        and(isWithin, eq(statements.paymentStatus, "open"), lt(statements.closedAt, new Date(atMs - paymentTermMs))),
+      )
       .orderBy(desc(statements.closedAt))
       .limit(mostStatements);
     for (const row of open)

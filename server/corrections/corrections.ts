@@ -4,7 +4,7 @@
  * latest after the next start. Corrections of one row exclude each other.
  */
 import { setTimeout as delay } from "node:timers/promises";
-import { and, asc, eq, or } from "drizzle-orm";
+import { and, desc, eq, or } from "drizzle-orm";
 import { eventType } from "../catalog/catalog.ts";
 import { StoreUnavailableError } from "../clickhouse/client.ts";
 import type { EventRow } from "../clickhouse/event-columns.ts";
@@ -26,7 +26,7 @@ export interface Corrections {
    * Voiding again answers the first voiding.
    */
   correct(request: CorrectionRequest): Promise<Correction>;
-  /** The oldest first; of every source where none is named, '' for what has none; also of events that were moved here from another organization. */
+  /** The newest 1,000, the oldest of them first; of every source where none is named, '' for what has none; also of events that were moved here from another organization. */
   history(organization: string, name: EventName): Promise<Correction[]>;
   /** The event as it counts now; undefined when there is none or it is void. */
   find(organization: string, name: EventName, timeMs: number | undefined): Promise<EventRow | undefined>;
@@ -43,6 +43,7 @@ export interface CorrectionsDeps extends ApplyingDeps, RecordingDeps {
 }
 
 const pollMs = 100;
+const shownOfEvent = 1_000;
 
 const defaultPatienceMs = 10_000;
 
@@ -146,7 +147,7 @@ async function readHistory(
   organization: string,
   { id, source }: EventName,
 ): Promise<Correction[]> {
-  return await postgres.db
+  const newest = await postgres.db
     .select()
     .from(eventCorrections)
     .where(
@@ -156,7 +157,9 @@ async function readHistory(
         or(eq(eventCorrections.organization, organization), eq(eventCorrections.newOrganization, organization)),
       ),
     )
-    .orderBy(asc(eventCorrections.at), asc(eventCorrections.id));
+    .orderBy(desc(eventCorrections.at), desc(eventCorrections.id))
+    .limit(shownOfEvent);
+  return newest.reverse();
 }
 
 /** Throws ProblemError where the id alone does not say which event is meant. */

@@ -1,6 +1,7 @@
 /** /v1/plans and /v1/subscriptions. */
 import { eq } from "drizzle-orm";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { readCustomers } from "../../server/alerts/read-happenings.ts";
 import { definitionLimits } from "../../server/contract/definition-limits.ts";
 import { type AccountState, AccountStates } from "../../server/overview/account-state.ts";
 import { planVersions } from "../../server/postgres/schema/plans.ts";
@@ -273,10 +274,13 @@ test("what changed is read again alone, and comes to what reading everything wou
   }
   await world.ask("PATCH", `/v1/plans/${plan}`, { key: reseller, body: { terms } });
   const ofPlans = await rowsReadBy(() => states.read());
-  expect(ofPlans.filter((row) => "terms" in row || "plan_id" in row).length).toBeLessThan(3);
+  const ofTerms = ofPlans.filter((row) => row.includes('"fixed_fee"'));
+  expect(ofTerms.length).toBeGreaterThan(0);
+  expect(ofTerms.length).toBeLessThan(3);
   await tree.ensureOrganizations(["unlike-plans"], seller);
   const ofOthers = await rowsReadBy(() => states.read());
-  expect(ofOthers.filter((row) => "terms" in row || "anchor" in row || "tier" in row)).toEqual([]);
+  expect(ofOthers.length).toBeGreaterThan(0);
+  expect(ofOthers.filter((row) => /fixed_fee|"(?:plan|sub|mdl|usr)_/.test(row))).toEqual([]);
   expect((await states.read()).sequence).toBeGreaterThan(0);
 });
 
@@ -310,4 +314,27 @@ test("terms that take too much, and versions beyond what a plan may have, are re
   expect([full.status, full.body.code, full.body.field]).toEqual([409, "conflict", "terms"]);
   const { body: told } = await world.ask("GET", "/v1/limits", { key: reseller });
   expect(told.definitions).toMatchObject({ plans: { max_versions: versions }, rules: { max_of_node: 200 } });
+});
+
+test("a rule about customers or bills reads nothing of what stands beside its node", async () => {
+  const { postgres, tree } = world.deps;
+  const node = await newOrganization();
+  const plan = await published({});
+  expect((await world.ask("POST", "/v1/subscriptions", { key: reseller, body: { node, plan } })).status).toBe(201);
+  const state = await new AccountStates(postgres).read();
+  const times = { atMs: Date.now(), sinceMs: 0, judgedUntilMs: 0 };
+  const on = ["organization_created", "status_changed", "subscription_changed"] as const;
+  const customers = { kind: "customers" as const, on: [...on], days_before: 1 };
+  const readAt = async (top: string) => {
+    const asked = { state, node: top, holdsFor: (one: string) => tree.isWithin(one, top), ...times };
+    const found: string[] = [];
+    const rows = await rowsReadBy(async () => {
+      for (const one of await readCustomers({ postgres, tree }, customers, asked)) found.push(one.node);
+    });
+    return { found: new Set(found), read: rows.filter((row) => /"(?:subscription|node)\.[a-z]+"/.test(row)).length };
+  };
+  expect(await readAt("reseller:sibling-9f3c")).toMatchObject({ read: 0 });
+  const own = await readAt(node);
+  expect(own).toEqual({ found: new Set([node]), read: 1 });
+  expect((await readAt(seller)).found).toContain(node);
 });

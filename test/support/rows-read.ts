@@ -2,8 +2,8 @@
 import pg from "pg";
 import { vi } from "vitest";
 
-/** All rows that Postgres answers in this process while `work` runs. */
-export async function rowsReadBy(work: () => Promise<unknown>): Promise<Record<string, unknown>[]> {
+/** All rows that Postgres answers in this process while `work` runs, each as JSON: most are lists without the names of columns. */
+export async function rowsReadBy(work: () => Promise<unknown>): Promise<string[]> {
   const read: unknown[] = [];
   const { query } = pg.Client.prototype;
   const spied = vi.spyOn(pg.Client.prototype, "query").mockImplementation(function (
@@ -25,5 +25,5 @@ export async function rowsReadBy(work: () => Promise<unknown>): Promise<Record<s
   } finally {
     spied.mockRestore();
   }
-  return read.flatMap((result) => (result as pg.QueryResult | undefined)?.rows ?? []);
+  return read.flatMap((result) => (result as pg.QueryResult | undefined)?.rows ?? []).map((row) => JSON.stringify(row));
 }

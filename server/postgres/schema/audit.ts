@@ -30,6 +30,7 @@ export const auditEntries = pgTable(
   },
   (table) => [
     index("audit_entries_path").using("gin", table.path),
+    index("audit_entries_at").on(table.at),
     index("audit_entries_subject").on(table.subject, table.sequence),
   ],
 );
