@@ -19,3 +19,13 @@ export function createPace(signal?: AbortSignal): Pace {
   }
   return { rest: () => (performance.now() < sliceEndsAtMs ? undefined : giveWay()) };
 }
+
+/** Takes steps to their end and answers what they return; everybody else has a turn between slices of them. */
+export async function inSlices<Result>(steps: Iterator<unknown, Result>, pace = createPace()): Promise<Result> {
+  for (;;) {
+    const step = steps.next();
+    if (step.done) return step.value;
+    const resting = pace.rest();
+    if (resting) await resting;
+  }
+}

@@ -48,9 +48,13 @@ const usualLengthMs: Readonly<Record<WindowKind, number>> = {
 /** This many operations of a formula cost as much as one more meter. */
 const operationsPerMeter = 20;
 
+/** How many windows a range has, by the calendar's usual lengths: clock changes make it a few more or fewer. */
+export const usualWindows = (lengthMs: number, window: WindowKind): number =>
+  Math.ceil(lengthMs / usualLengthMs[window]) + 1;
+
 /** How many figures it takes to make the answer, by the calendar's usual lengths. Throws TooManyFiguresError. */
 export function sizeOfAnswer({ meters, window, lengthMs, groups, comparedWindows }: AskedSize): number {
-  const windows = Math.ceil(lengthMs / usualLengthMs[window]) + 1;
+  const windows = usualWindows(lengthMs, window);
   // Clock changes make a range a few windows longer or shorter: a question near the bound is counted again when its windows are made.
   if (windows > maxWindows * 1.05)
     throw new TooManyFiguresError(`the range has more than ${maxWindows} windows of a ${window}`, "window");

@@ -7,9 +7,9 @@ import type { MeterUsage, UsageAnswer, UsageComparison } from "../contract/usage
 import { createPace } from "../fairness/pace.ts";
 import { type ComparedRange, compareFigures } from "./comparison.ts";
 import { answerTogether, type UsageQuestion } from "./usage.ts";
-import { formatInstant, windowsBetween } from "./windows.ts";
+import { formatInstant } from "./windows.ts";
 
-/** Throws InvalidTimeError when there would be too many windows. Groups are not compared. */
+/** `compared` is what `question` is compared with. Groups are not. */
 export async function answerComparedUsage(
   clickhouse: ClickHouse,
   question: UsageQuestion,
@@ -18,7 +18,10 @@ export async function answerComparedUsage(
   nowMs: number,
 ): Promise<UsageAnswer> {
   const { fromMs, toMs, windows } = compared;
-  const questions = [question, { ...question, fromMs, toMs, windows, groupBy: undefined }];
+  const questions = [
+    { ...question, windows: compared.asked },
+    { ...question, fromMs, toMs, windows, groupBy: undefined },
+  ];
   const [asked, beside] = (await answerTogether(clickhouse, questions, watermark, nowMs)) as [UsageAnswer, UsageAnswer];
   const pairs = await pairsOf(question, compared);
   const { from, to } = beside;
@@ -41,13 +44,10 @@ export async function answerComparedUsage(
 /** Where each asked window begins, and what stands beside it. */
 type Pair = [against: string, start: string | undefined];
 
-async function pairsOf(
-  { fromMs, toMs, window, tz, anchor }: UsageQuestion,
-  { partners }: ComparedRange,
-): Promise<Pair[]> {
+async function pairsOf({ tz }: UsageQuestion, { asked, partners }: ComparedRange): Promise<Pair[]> {
   const pace = createPace();
   const pairs: Pair[] = [];
-  for (const [index, { startMs }] of windowsBetween(fromMs, toMs, window, tz, anchor).entries()) {
+  for (const [index, { startMs }] of asked.entries()) {
     const partner = partners[index];
     pairs.push([formatInstant(startMs, tz), partner && formatInstant(partner.startMs, tz)]);
     await pace.rest();

@@ -3,8 +3,10 @@
  * are half-open, instants ms since 1970, UTC. What has not happened yet has nothing to be compared with, so while a
  * range runs the compared one ends where now is shifted to.
  */
-import type { Figure, WindowKind } from "../contract/usage.ts";
+import type { Figure } from "../contract/usage.ts";
+import { inSlices } from "../fairness/pace.ts";
 import { compareDecimals, percentOf, sumDecimals } from "../numbers/figures.ts";
+import { usualWindows } from "./answer-size.ts";
 import {
   byCycles,
   byReading,
@@ -16,8 +18,16 @@ import {
   type Span,
   startsCycle,
 } from "./calendar-shift.ts";
-import { coveringWindows, partnersOf } from "./paired-windows.ts";
-import { InvalidTimeError, parseInstant, type Window, windowsBetween } from "./windows.ts";
+import { coveringWindows, type Pairing, partnersOf } from "./paired-windows.ts";
+import {
+  InvalidTimeError,
+  maxWindows,
+  parseInstant,
+  type Window,
+  type WindowedRange,
+  windowsBetween,
+  windowsInSlices,
+} from "./windows.ts";
 import { dayMs, ZoneClock } from "./zone-clock.ts";
 
 export interface Comparison {
@@ -28,17 +38,12 @@ export interface Comparison {
   partial: "same" | "full";
 }
 
-export interface AskedRange extends Span {
-  window: WindowKind;
-  /** The day of the month on which billing cycles begin. */
-  anchor: number;
-  tz: string;
-}
-
 /** The compared range, clipped to the part that counts. */
 export interface ComparedRange extends Span {
   /** False where no date of the asked range is one of the compared. */
   hasAny: boolean;
+  /** The windows of the asked range. */
+  asked: Window[];
   /** The windows that cover it. */
   windows: Window[];
   /** The part of it that is compared with each window of the asked range. */
@@ -57,20 +62,45 @@ export function parseCompared(text: string, tz: string, nowMs: number): Comparis
 }
 
 /**
- * The range that the asked one is compared with. Nothing of it is left when the asked one has not begun. Throws
- * InvalidTimeError when one of the two has too many windows.
+ * Which range the asked one is compared with: all that is known before there are windows. Nothing of it is left when the asked
+ * one has not begun. Throws InvalidTimeError when it has too many windows.
  */
-export function comparedRange(asked: AskedRange, comparison: Comparison, nowMs: number): ComparedRange {
-  const { fromMs, toMs, window, tz, anchor } = asked;
-  const clock = new ZoneClock(tz);
+export function pairingOf(asked: WindowedRange, comparison: Comparison, nowMs: number): Pairing {
+  const clock = new ZoneClock(asked.tz);
   const shift = shiftOf(asked, comparison, clock);
   const endMs = comparison.partial === "full" ? shift.toMs : elapsedEnd(asked, shift, nowMs, clock);
-  const pairing = { asked, window, shift, endMs, clock };
-  const partners = partnersOf(windowsBetween(fromMs, toMs, window, tz, anchor), pairing);
   // In the other kinds neither range is much longer than the other.
-  if (typeof comparison.with === "object") windowsBetween(shift.fromMs, endMs, window, tz, anchor);
+  if (typeof comparison.with === "object" && usualWindows(endMs - shift.fromMs, asked.window) > maxWindows)
+    throw new InvalidTimeError(`the range has more than ${maxWindows} windows of a ${asked.window}`);
+  return { asked, shift, endMs, clock };
+}
+
+/** How many windows of the compared range stand in the answer, by the calendar's usual lengths: each is beside one of the asked range. */
+export function usualComparedWindows({ asked, shift, endMs }: Pairing): number {
+  const lengths = [asked.toMs - asked.fromMs, endMs - shift.fromMs];
+  return Math.min(...lengths.map((lengthMs) => usualWindows(lengthMs, asked.window)));
+}
+
+/** The windows of both ranges, made in slices. Throws InvalidTimeError when there are too many. */
+export async function comparedInSlices(pairing: Pairing): Promise<ComparedRange> {
+  return await inSlices(comparedSteps(pairing, await windowsInSlices(pairing.asked)));
+}
+
+/** The range that the asked one is compared with, for questions of few windows: they are made at once. Throws as the others do. */
+export function comparedRange(asked: WindowedRange, comparison: Comparison, nowMs: number): ComparedRange {
+  const { fromMs, toMs, window, tz, anchor } = asked;
+  const steps = comparedSteps(pairingOf(asked, comparison, nowMs), windowsBetween(fromMs, toMs, window, tz, anchor));
+  for (;;) {
+    const step = steps.next();
+    if (step.done) return step.value;
+  }
+}
+
+function* comparedSteps(pairing: Pairing, asked: Window[]): Generator<void, ComparedRange> {
+  const { shift, endMs } = pairing;
+  const partners = yield* partnersOf(asked, pairing);
   const windows = coveringWindows(partners, pairing);
-  return { fromMs: shift.fromMs, toMs: endMs, hasAny: shift.fromMs < shift.toMs, windows, partners };
+  return { fromMs: shift.fromMs, toMs: endMs, hasAny: shift.fromMs < shift.toMs, asked, windows, partners };
 }
 
 function elapsedEnd(asked: Span, shift: Shift, nowMs: number, clock: ZoneClock): number {
@@ -79,7 +109,7 @@ function elapsedEnd(asked: Span, shift: Shift, nowMs: number, clock: ZoneClock):
   return Math.min(Math.max(moveEdge(nowMs, shift, clock), shift.fromMs), shift.toMs);
 }
 
-function shiftOf(asked: AskedRange, comparison: Comparison, clock: ZoneClock): Shift {
+function shiftOf(asked: WindowedRange, comparison: Comparison, clock: ZoneClock): Shift {
   if (typeof comparison.with === "object") return shiftTo(asked, comparison.with, clock);
   if (comparison.match === "weekday") {
     const days = comparison.with === "year" ? 52 * 7 : wholeWeeksOver(asked, clock);
@@ -94,7 +124,7 @@ function shiftOf(asked: AskedRange, comparison: Comparison, clock: ZoneClock): S
 }
 
 /** The day of the month that cycles begin on, or months, where one begins at each of the instants. */
-function wholeCycleDay({ anchor, tz }: AskedRange, instants: readonly number[]): number | undefined {
+function wholeCycleDay({ anchor, tz }: WindowedRange, instants: readonly number[]): number | undefined {
   return [...new Set([anchor, 1])].find((day) => instants.every((ms) => startsCycle(ms, day, tz)));
 }
 
@@ -111,7 +141,7 @@ function shiftByLength({ fromMs, toMs }: Span, clock: ZoneClock): Shift {
 }
 
 /** By whole months or cycles where both ranges have whole ones, else by what clocks show since the two began. */
-function shiftTo(asked: AskedRange, { fromMs, toMs }: Span, clock: ZoneClock): Shift {
+function shiftTo(asked: WindowedRange, { fromMs, toMs }: Span, clock: ZoneClock): Shift {
   const day = wholeCycleDay(asked, [asked.fromMs, asked.toMs, fromMs, toMs]);
   const movement =
     day === undefined

@@ -5,7 +5,7 @@ import { defineQuery } from "../clickhouse/define-query.ts";
 import type { RejectionCode, WarningCode } from "../contract/events.ts";
 import type { IngestCounts, IngestHealth, IngestWindow, LatenessReason } from "../contract/ingest-health.ts";
 import { nodeFilter, nodeParams } from "./node-filter.ts";
-import { formatInstant, windowsBetween } from "./windows.ts";
+import { formatInstant, windowsInSlices } from "./windows.ts";
 
 const millis = z.coerce.number();
 const ingestOutcomes = defineQuery(
@@ -47,7 +47,7 @@ export async function answerIngestHealth(
   watermark: Date,
   nowMs: number,
 ): Promise<IngestHealth> {
-  const windows = windowsBetween(fromMs, toMs, window, tz);
+  const windows = await windowsInSlices({ fromMs, toMs, window, tz, anchor: 1 });
   const range = { from_ms: fromMs, to_ms: toMs };
   const [rows, [freshness]] = await Promise.all([
     ingestOutcomes(clickhouse, {

@@ -2,38 +2,41 @@
  * Which part of the compared range stands beside each window of the asked one: the same minute or hour, the same date, the
  * month or cycle at the same place. Never the n-th beside the n-th: what has no partner stands beside nothing.
  */
-import type { WindowKind } from "../contract/usage.ts";
 import { type MovedInstant, moveEdge, type Shift, type Span } from "./calendar-shift.ts";
-import { clockStepMs, nextOnClock, type Window } from "./windows.ts";
+import { clockStepMs, nextOnClock, type Window, type WindowedRange } from "./windows.ts";
 import { dayMs, type ZoneClock } from "./zone-clock.ts";
 import { offsetChangeBetween } from "./zone-dates.ts";
 
 export interface Pairing {
-  asked: Span;
-  window: WindowKind;
+  asked: WindowedRange;
   shift: Shift;
   /** The part of the compared range that counts ends here. */
   endMs: number;
   clock: ZoneClock;
 }
 
-/** One for each window, in their order; they follow each other in time and none reaches into the next. */
-export function partnersOf(windows: readonly Window[], pairing: Pairing): (Window | undefined)[] {
+/** One for each window, in their order, with a step for each; they follow each other in time and none reaches into the next. */
+export function* partnersOf(windows: readonly Window[], pairing: Pairing): Generator<void, (Window | undefined)[]> {
   const { shift, endMs } = pairing;
+  const partners: (Window | undefined)[] = [];
   let passedMs = shift.fromMs;
-  return windows.map((window) => {
+  for (const window of windows) {
+    yield;
     const whole = partnerOf(window, pairing);
-    if (whole === undefined) return undefined;
-    const [startMs, until] = [Math.max(whole.fromMs, passedMs), Math.min(whole.toMs, endMs)];
-    if (startMs >= until) return undefined;
+    const [startMs, until] = whole ? [Math.max(whole.fromMs, passedMs), Math.min(whole.toMs, endMs)] : [0, 0];
+    if (whole === undefined || startMs >= until) {
+      partners.push(undefined);
+      continue;
+    }
     passedMs = until;
-    return { startMs, endMs: until, isCut: window.isCut || startMs > whole.fromMs || until < whole.toMs };
-  });
+    partners.push({ startMs, endMs: until, isCut: window.isCut || startMs > whole.fromMs || until < whole.toMs });
+  }
+  return partners;
 }
 
 function partnerOf(window: Window, pairing: Pairing): Span | undefined {
-  if (pairing.window === "total") return pairing.shift;
-  const stepMs = clockStepMs[pairing.window];
+  if (pairing.asked.window === "total") return pairing.shift;
+  const stepMs = clockStepMs[pairing.asked.window];
   return stepMs === undefined ? partOfDates(window, pairing) : partOfClock(window, stepMs, pairing);
 }
 
@@ -49,9 +52,9 @@ function partOfClock({ startMs, endMs }: Window, stepMs: number, pairing: Pairin
 
 /** Days and longer windows: the same dates, or the times of day at which the range begins and ends. */
 function partOfDates({ startMs, endMs }: Window, pairing: Pairing): Span {
-  const { window, shift, clock } = pairing;
+  const { asked, shift, clock } = pairing;
   const isDate = (ms: number) => shift.keepsTime && clock.isStartOfDate(ms);
-  const isOfDays = window === "day" || window === "week";
+  const isOfDays = asked.window === "day" || asked.window === "week";
   function edge(ms: number, midnight: () => number): number {
     if (!isDate(ms)) return movedInstant(ms, pairing).at;
     return isOfDays ? clock.firstInstantOf(midnight()) : moveEdge(ms, shift, clock);

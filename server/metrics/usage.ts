@@ -27,7 +27,7 @@ import { measureDistinct, measureSessionPeak } from "./measure-presence.ts";
 import { nodeFilter } from "./node-filter.ts";
 import type { Measured, MeterSeries, Range, Scope, Split, SplitSeries } from "./scope.ts";
 import { type WholeNode, wholeNode } from "./whole-node.ts";
-import { formatInstant, type Window, windowsBetween } from "./windows.ts";
+import { formatInstant, type Window, windowsInSlices } from "./windows.ts";
 
 export interface UsageQuestion {
   meters: readonly Meter[];
@@ -74,8 +74,8 @@ export async function answerTogether(
   const pace = createPace();
   const asked: { question: UsageQuestion; range: Range }[] = [];
   for (const question of questions) {
-    const { fromMs, toMs, tz, window, anchor } = question;
-    const windows = question.windows ?? windowsBetween(fromMs, toMs, window, tz, anchor);
+    const { fromMs, toMs } = question;
+    const windows = question.windows ?? (await windowsInSlices(question));
     asked.push({ question, range: { fromMs, toMs: Math.max(fromMs, Math.min(toMs, nowMs)), windows } });
     await pace.rest();
   }

@@ -7,6 +7,7 @@
 import { type CalendarDate, parseDate } from "@internationalized/date";
 import { askableMessage, isAskable, readDateTime } from "../contract/date-times.ts";
 import type { WindowKind } from "../contract/usage.ts";
+import { inSlices } from "../fairness/pace.ts";
 import { ZoneClock } from "./zone-clock.ts";
 import {
   dateAt,
@@ -78,6 +79,29 @@ export function formatInstant(ms: number, tz: string): string {
  */
 export function windowsBetween(fromMs: number, toMs: number, kind: WindowKind, tz: string, anchor = 1): Window[] {
   const windows: Window[] = [];
+  const steps = windowSteps(windows, { fromMs, toMs, window: kind, tz, anchor });
+  while (!steps.next().done);
+  return windows;
+}
+
+/** The same, in slices: between two of them everybody else has a turn. */
+export async function windowsInSlices(range: WindowedRange): Promise<Window[]> {
+  const windows: Window[] = [];
+  await inSlices(windowSteps(windows, range));
+  return windows;
+}
+
+export interface WindowedRange {
+  fromMs: number;
+  /** Exclusive. */
+  toMs: number;
+  window: WindowKind;
+  /** The day of the month on which billing cycles begin. */
+  anchor: number;
+  tz: string;
+}
+
+function* windowSteps(windows: Window[], { fromMs, toMs, window: kind, tz, anchor }: WindowedRange): Generator<void> {
   const clock = new ZoneClock(tz);
   for (let startMs = fromMs; startMs < toMs; ) {
     const nextMs = kind === "total" ? toMs : nextBoundary(startMs, kind, clock, anchor);
@@ -87,8 +111,8 @@ export function windowsBetween(fromMs: number, toMs: number, kind: WindowKind, t
     if (windows.length > maxWindows)
       throw new InvalidTimeError(`the range has more than ${maxWindows} windows of a ${kind}`);
     startMs = endMs;
+    yield;
   }
-  return windows;
 }
 
 /** The billing cycle that an instant lies in: [startMs, endMs), from one anchor day of the zone to the next. */

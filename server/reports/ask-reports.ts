@@ -19,7 +19,7 @@ import type { MeterUsage, WindowKind } from "../contract/usage.ts";
 import type { Actor } from "../identity/actor.ts";
 import { describeEntry } from "../lists/audit-entry.ts";
 import { answerComparedUsage } from "../metrics/compare-usage.ts";
-import { comparedRange, parseCompared } from "../metrics/comparison.ts";
+import { comparedInSlices, pairingOf, parseCompared } from "../metrics/comparison.ts";
 import { answerUsage, totalsBy, type UsageQuestion } from "../metrics/usage.ts";
 import { describeOrganization, organizationFacts } from "../overview/organization-facts.ts";
 import { ranked, type Totals } from "../overview/ranks.ts";
@@ -97,7 +97,7 @@ async function compared({ source, watermark, nowMs }: Asking, question: UsageQue
   return await answerComparedUsage(
     source.clickhouse,
     question,
-    comparedRange(question, range, nowMs),
+    await comparedInSlices(pairingOf(question, range, nowMs)),
     watermark,
     nowMs,
   );
@@ -111,7 +111,7 @@ async function askUsage(asking: Asking): Promise<AskedReport> {
   const before = options.compare ?? "previous";
   const whole = plainQuestion(asking, meters, "total");
   const span = { node, fromMs, toMs: Math.min(toMs, nowMs) };
-  const { fromMs: beforeFromMs, toMs: beforeToMs } = comparedRange(
+  const { shift, endMs: beforeToMs } = pairingOf(
     { fromMs, toMs, window: "total", anchor: 1, tz },
     { with: parseCompared(before, tz, nowMs), match: "date", partial: "same" },
     nowMs,
@@ -120,7 +120,7 @@ async function askUsage(asking: Asking): Promise<AskedReport> {
     if (!dimensionsOf(meter).has(dimension)) return [];
     const [now, then]: Totals[] = await Promise.all([
       totalsBy(source.clickhouse, meter, dimension, span),
-      totalsBy(source.clickhouse, meter, dimension, { node, fromMs: beforeFromMs, toMs: beforeToMs }),
+      totalsBy(source.clickhouse, meter, dimension, { node, fromMs: shift.fromMs, toMs: beforeToMs }),
     ]);
     const rows = ranked(now as Totals, then as Totals, options.limit ?? usualRanks);
     return [{ dimension, title, rows: rows.map((row) => ({ ...row, name: nameOf(row.key) })) }];
@@ -247,7 +247,8 @@ async function askAudit({ source, question, signal }: Asking): Promise<AskedRepo
 
 async function askCustom(asking: Asking): Promise<AskedReport> {
   const { source, question, nowMs, watermark } = asking;
-  const { asked, beside } = customQuestion(source, question, nowMs);
+  const { asked, pairing } = customQuestion(source, question, nowMs);
+  const beside = pairing && (await comparedInSlices(pairing));
   const usage = beside
     ? await answerComparedUsage(source.clickhouse, asked, beside, watermark, nowMs)
     : await answerUsage(source.clickhouse, asked, watermark, nowMs);

@@ -4,7 +4,8 @@ import { type Filter, parseFilters } from "../catalog/filters.ts";
 import type { Meter } from "../catalog/meter.ts";
 import type { ReportKind, ReportOptions } from "../contract/reports.ts";
 import { sizeOfAnswer, TooManyFiguresError } from "../metrics/answer-size.ts";
-import { type ComparedRange, comparedRange, parseCompared } from "../metrics/comparison.ts";
+import { pairingOf, parseCompared, usualComparedWindows } from "../metrics/comparison.ts";
+import type { Pairing } from "../metrics/paired-windows.ts";
 import type { UsageQuestion } from "../metrics/usage.ts";
 import { InvalidTimeError } from "../metrics/windows.ts";
 import { ProblemError } from "../problem.ts";
@@ -55,7 +56,7 @@ export function customQuestion(
   source: Meters,
   { options, node, fromMs, toMs, tz }: Pick<ReportQuestion, "options" | "node" | "fromMs" | "toMs" | "tz">,
   nowMs: number,
-): { asked: UsageQuestion; beside: ComparedRange | undefined } {
+): { asked: UsageQuestion; pairing: Pairing | undefined } {
   const { window = "day", group_by: groupBy, compare, limit = 100 } = options;
   const meters = metersOfReport(source, { node, toMs }, options.meters ?? []);
   const [first = new Set<string>(), ...others] = meters.map(dimensionsOf);
@@ -74,9 +75,9 @@ export function customQuestion(
       compare === undefined
         ? undefined
         : { with: parseCompared(compare, tz, nowMs), match: "date" as const, partial: "same" as const };
-    const beside = range && comparedRange(asked, range, nowMs);
-    sizeOfAnswer({ ...size, comparedWindows: beside?.windows.length ?? 0 });
-    return { asked, beside };
+    const pairing = range && pairingOf(asked, range, nowMs);
+    sizeOfAnswer({ ...size, comparedWindows: pairing ? usualComparedWindows(pairing) : 0 });
+    return { asked, pairing };
   } catch (error) {
     if (error instanceof TooManyFiguresError)
       throw refuse(error.field === "meter" || error.field === "node" ? "meters" : error.field, error.message);

@@ -26,9 +26,16 @@ import {
   TooManyFiguresError,
 } from "../../metrics/answer-size.ts";
 import { answerComparedUsage } from "../../metrics/compare-usage.ts";
-import { type AskedRange, type ComparedRange, comparedRange, parseCompared } from "../../metrics/comparison.ts";
+import {
+  type ComparedRange,
+  comparedInSlices,
+  pairingOf,
+  parseCompared,
+  usualComparedWindows,
+} from "../../metrics/comparison.ts";
+import type { Pairing } from "../../metrics/paired-windows.ts";
 import { answerUsage, type UsageQuestion } from "../../metrics/usage.ts";
-import { InvalidTimeError } from "../../metrics/windows.ts";
+import { InvalidTimeError, type Window, type WindowedRange, windowsInSlices } from "../../metrics/windows.ts";
 import { ProblemError } from "../../problem.ts";
 import type { NodeTree } from "../../tree/node-tree.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
@@ -137,16 +144,17 @@ export function usageRoutes({
     };
     const sized = { window: query.window, meters: [...metersOfNodes.values()], groups: question.groupBy?.limit };
     sizeOf({ ...sized, lengthMs: toMs - fromMs, comparedWindows: 0 });
-    const compared = comparedOf(query, question, nowMs);
-    const comparedWindows = compared?.windows.length ?? 0;
+    const pairing = pairingFor(query, question, nowMs);
+    const comparedWindows = pairing ? usualComparedWindows(pairing) : 0;
     const isLarge = sizeOf({ ...sized, lengthMs: toMs - fromMs, comparedWindows }) > largeFigures;
     if (isLarge) await c.get("question")?.becomeLarge();
+    const { windows, compared } = await windowsOf(question, pairing);
     const store = storeFor(c, clickhouse);
     const asOf = watermark();
     const answers: UsageAnswer[] = [];
     // One node after another: what one question may ask of the store at once stays the same.
     for (const [node, meters] of metersOfNodes)
-      answers.push(await answer(store, { ...question, node, meters }, compared, asOf, nowMs));
+      answers.push(await answer(store, { ...question, windows, node, meters }, compared, asOf, nowMs));
     const [first] = answers as [UsageAnswer];
     const { node: _, meters: __, ...head } = first;
     const whole =
@@ -176,13 +184,28 @@ function answer(
   asOf: Date,
   nowMs: number,
 ): Promise<UsageAnswer> {
-  return (
-    compared ? answerComparedUsage(store, question, compared, asOf, nowMs) : answerUsage(store, question, asOf, nowMs)
-  ).catch((error: unknown) => {
-    if (error instanceof InvalidTimeError)
-      throw new ProblemError("invalid_request", error.message, { field: "window" });
-    throw error;
-  });
+  return compared
+    ? answerComparedUsage(store, question, compared, asOf, nowMs)
+    : answerUsage(store, question, asOf, nowMs);
+}
+
+/** The windows of the asked range, and what stands beside them: made once for all nodes, in slices. */
+async function windowsOf(
+  question: WindowedRange,
+  pairing: Pairing | undefined,
+): Promise<{ windows: Window[]; compared: ComparedRange | undefined }> {
+  try {
+    const compared = pairing && (await comparedInSlices(pairing));
+    return { windows: compared?.asked ?? (await windowsInSlices(question)), compared };
+  } catch (error) {
+    throw named("window", error);
+  }
+}
+
+/** `invalid_request` naming the parameter where the error is about a range or an instant, else the error itself. */
+function named(field: string, error: unknown): unknown {
+  if (!(error instanceof InvalidTimeError)) return error;
+  return new ProblemError("invalid_request", error.message, { field });
 }
 
 /** Throws `invalid_request` naming the parameter to narrow where the answer would have too many figures. */
@@ -196,15 +219,13 @@ function sizeOf(asked: AskedSize): number {
   }
 }
 
-function comparedOf(query: UsageQuery, asked: AskedRange, nowMs: number): ComparedRange | undefined {
+function pairingFor(query: UsageQuery, asked: WindowedRange, nowMs: number): Pairing | undefined {
   const { compare, compare_match: match, compare_partial: partial } = query;
   if (compare === undefined) return undefined;
   try {
-    return comparedRange(asked, { with: parseCompared(compare, asked.tz, nowMs), match, partial }, nowMs);
+    return pairingOf(asked, { with: parseCompared(compare, asked.tz, nowMs), match, partial }, nowMs);
   } catch (error) {
-    if (error instanceof InvalidTimeError)
-      throw new ProblemError("invalid_request", error.message, { field: "compare" });
-    throw error;
+    throw named("compare", error);
   }
 }
 

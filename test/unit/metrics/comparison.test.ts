@@ -1,7 +1,14 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { WindowKind } from "../../../server/contract/usage.ts";
-import { type Comparison, comparedRange, compareFigures, parseCompared } from "../../../server/metrics/comparison.ts";
+import {
+  type Comparison,
+  comparedInSlices,
+  comparedRange,
+  compareFigures,
+  pairingOf,
+  parseCompared,
+} from "../../../server/metrics/comparison.ts";
 import { formatInstant, InvalidTimeError, parseInstant } from "../../../server/metrics/windows.ts";
 
 interface Case {
@@ -253,4 +260,33 @@ test("a comparison is named in one of three ways, and anything else is refused",
     "",
   ])
     expect(() => parseCompared(text, "UTC", 0), text).toThrow(InvalidTimeError);
+});
+
+test("the windows of a long range and what stands beside them are made in slices, between which others have their turn", async () => {
+  const asked = {
+    fromMs: Date.UTC(2026, 2, 1),
+    toMs: Date.UTC(2026, 2, 1) + 19_000 * 60_000,
+    window: "minute" as const,
+    anchor: 1,
+    tz: "America/New_York",
+  };
+  const how = { with: "previous", match: "date", partial: "full" } as const;
+  let turns = 0;
+  let isMade = false;
+  const others = (async () => {
+    for (; !isMade; turns++) await new Promise((resolve) => setImmediate(resolve));
+  })();
+  const compared = await comparedInSlices(pairingOf(asked, how, 0));
+  isMade = true;
+  await others;
+  // The first turn is the one in which nothing was made yet, the last the one in which all was.
+  expect(turns).toBeGreaterThan(2);
+  expect(compared).toEqual(comparedRange(asked, how, 0));
+  expect(compared.asked).toHaveLength(19_000);
+});
+
+test("a range with more windows than there may be is refused as what to compare with before any is made", () => {
+  const asked = { fromMs: 0, toMs: 60_000, window: "minute" as const, anchor: 1, tz: "Europe/Berlin" };
+  const span = { fromMs: Date.UTC(1900, 0, 1), toMs: Date.UTC(2199, 0, 1) };
+  expect(() => pairingOf(asked, { with: span, match: "date", partial: "full" }, 0)).toThrow(InvalidTimeError);
 });
