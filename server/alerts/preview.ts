@@ -91,8 +91,12 @@ async function previewQuota(
   const cycles = Math.ceil((toMs - fromMs) / (28 * 24 * hourMs)) + 1;
   const period = await readPeriod(source, node, Math.min(cycles, 24), toMs - 1);
   const crossings: Would[] = [];
+  const seen = new Set<string>();
   for (const { counted, quotas } of [period, ...period.past]) {
-    if (!counted || Date.parse(counted.to) <= fromMs || Date.parse(counted.from) >= toMs) continue;
+    // A trial is the span of every cycle that it reaches into.
+    if (!counted || seen.has(counted.from)) continue;
+    seen.add(counted.from);
+    if (Date.parse(counted.to) <= fromMs || Date.parse(counted.from) >= toMs) continue;
     const counts = { fromMs: Date.parse(counted.from), toMs: Math.min(Date.parse(counted.to), toMs), tz: period.tz };
     for (const quota of quotas)
       if (condition.feature === null || condition.feature === quota.feature)

@@ -129,28 +129,34 @@ export function segmentsWithin(segments: readonly PlanSegment[], fromMs: number,
   });
 }
 
-/** The part of a cycle whose usage counts against limits together: the trial in it, or what is paid for. */
+/** What counts against limits together: the trial, whichever cycles it reaches into, or what is paid for in a cycle. */
 export interface CountedSpan {
   segments: PlanSegment[];
   fromMs: number;
   toMs: number;
-  /** The time that a limit of a sum over time is for: the cycle, or the trial in it. */
+  /** The time that a limit of a sum over time is for: the cycle, or the trial. */
   whole: Cycle;
   isTrial: boolean;
 }
 
-/** The part with the instant in it, else the last of the cycle. Undefined where no plan was in force in the cycle. */
+/** The trial, which ends early with its subscription; of no length where there is none. */
+export function trialOf(subscription: SubscriptionRecord): Cycle {
+  const startMs = subscription.startsAt.getTime();
+  const trialEndMs = subscription.trialEndsAt?.getTime() ?? startMs;
+  return { startMs, endMs: Math.max(startMs, Math.min(trialEndMs, endMsOf(subscription))) };
+}
+
+/** The span with the instant in it, else the last of the cycle. Undefined where no plan was in force in the cycle. */
 export function countedSpan(subscription: SubscriptionRecord, cycle: Cycle, ms: number): CountedSpan | undefined {
+  const trial = trialOf(subscription);
   const all = segmentsOf(subscription, cycle);
-  const trialEndMs = subscription.trialEndsAt?.getTime() ?? Number.NEGATIVE_INFINITY;
-  const paid = segmentsWithin(all, trialEndMs, cycle.endMs);
-  const trial = segmentsWithin(all, cycle.startMs, trialEndMs);
-  const isTrial = trial.length > 0 && (ms < trialEndMs || paid.length === 0);
-  const segments = isTrial ? trial : paid;
+  const paid = segmentsWithin(all, trial.endMs, cycle.endMs);
+  const hasTrial = segmentsWithin(all, trial.startMs, trial.endMs).length > 0;
+  const isTrial = hasTrial && (ms < trial.endMs || paid.length === 0);
+  const segments = isTrial ? segmentsOf(subscription, trial) : paid;
   const [first, last] = [segments[0], segments.at(-1)];
   if (!first || !last) return undefined;
-  const span = { fromMs: first.fromMs, toMs: last.toMs };
-  return { segments, ...span, whole: isTrial ? { startMs: span.fromMs, endMs: span.toMs } : cycle, isTrial };
+  return { segments, fromMs: first.fromMs, toMs: last.toMs, whole: isTrial ? trial : cycle, isTrial };
 }
 
 /** The version in force at an instant: before the start the first one. */

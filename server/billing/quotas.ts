@@ -95,7 +95,7 @@ export async function readQuotas(
     const runs = startMs <= nowMs && nowMs < endMs;
     const meters = limited.map(({ meter }) => meter);
     const summed = runs ? meters.filter(({ rule }) => isSumOverTime(rule)) : [];
-    const courseFromMs = one.past.at(-1)?.startMs ?? fromMs;
+    const courseFromMs = Math.min(one.past.at(-1)?.startMs ?? fromMs, fromMs);
     const whole: MeasuredSpan = { meters, fromMs, toMs, window: "total", tz: one.tz };
     const byDay: MeasuredSpan = { meters: summed, fromMs: courseFromMs, toMs: nowMs, window: "day", tz: one.tz };
     return { ...one, limited, runs, whole, byDay };

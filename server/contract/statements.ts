@@ -60,7 +60,8 @@ export const statementUsageSchema = z.object({
   included: z
     .string()
     .nullable()
-    .describe("The limit in this part of the cycle, rounded half to even to 6 decimals; null for no limit"),
+    .describe("The limit in this part of the cycle or trial, rounded half to even to 6 decimals; null for no limit"),
+  is_trial: z.literal(true).optional().describe("Used in the trial: nothing is charged for it"),
 });
 export type StatementUsage = z.infer<typeof statementUsageSchema>;
 

@@ -158,6 +158,23 @@ describe("a trial is a span of its own", () => {
     });
   });
 
+  test("beyond the end of a cycle it goes on as one span, with the plan's limit once", async () => {
+    const { organization, node } = await newOrganization();
+    const plan = await billing.plan(partner, limited("100", "block"));
+    const trial = { starts_at: "2026-01-20T00:00:00Z", anchor: 1, trial_ends_at: "2026-02-10T00:00:00Z" };
+    await billing.subscribe(node, plan, trial);
+    await billing.calls([organization, "2026-01-25T00:00:00Z", "60"], [organization, "2026-02-03T00:00:00Z", "60"]);
+    const counted = { from: "2026-01-20T00:00:00Z", to: "2026-02-10T00:00:00Z", is_trial: true };
+    expect(await quotaAt(node, "2026-02-05T00:00:00Z")).toMatchObject({
+      counted,
+      quota: { used: "120", limit: "100", status: "over" },
+    });
+    expect(await entitlementAt(node, "2026-02-05T00:00:00Z")).toMatchObject({
+      ...{ used: "120", limit: "100", reason: "limit_reached" },
+    });
+    expect(await entitlementAt(node, "2026-02-10T00:00:00Z")).toMatchObject({ used: "0", reason: "within_limit" });
+  });
+
   test("nothing beyond its limits is said to be billed", async () => {
     const { organization, node } = await newOrganization();
     const plan = await billing.plan(partner, {
@@ -201,6 +218,19 @@ test("after a cancellation the cycle's charges are still told, up to the instant
   expect(edited.status).toBe(200);
   const charges = await billing.get(`/v1/charges?node=${node}`);
   expect(charges.levels.map(({ total }: { total: string }) => total)).toEqual(["1.20"]);
+});
+
+test("a subscription of many years closes some cycles in a run, after everybody else's first, and goes on in the next", async () => {
+  const [old, recent] = [await newOrganization(), await newOrganization()];
+  const plan = await billing.plan(partner, { currency: "EUR", fixed_fee: { organization: "1" } });
+  await billing.subscribe(old.node, plan, { starts_at: "2022-01-01T00:00:00Z" });
+  await billing.subscribe(recent.node, plan, { starts_at: "2024-12-01T00:00:00Z" });
+  const closedOf = async (node: string) =>
+    (await billing.get(`/v1/statements?node=${node}&kind=subscription&limit=1000`)).statements.length;
+  await billing.run("2025-01-03T00:00:00Z");
+  expect([await closedOf(old.node), await closedOf(recent.node)]).toEqual([24, 1]);
+  await billing.run("2025-01-03T00:00:00Z");
+  expect([await closedOf(old.node), await closedOf(recent.node)]).toEqual([36, 1]);
 });
 
 test("trials, changes of plan, cancellations and anchors in any mixture: period, entitlements, charges and standings agree", async () => {
@@ -249,8 +279,8 @@ test("trials, changes of plan, cancellations and anchors in any mixture: period,
     const period = await readPeriod(billing.source, node, 0, nowMs);
     const [cycleStart, cycleEnd] = [Date.parse(period.start), Date.parse(period.end)];
     const isTrial = trialMs !== undefined && nowMs < trialMs;
-    const fromMs = Math.max(cycleStart, startMs, isTrial ? 0 : (trialMs ?? 0));
-    const toMs = Math.min(cancelMs, isTrial ? Math.min(trialMs, cycleEnd) : cycleEnd);
+    const fromMs = isTrial ? startMs : Math.max(cycleStart, startMs, trialMs ?? 0);
+    const toMs = Math.min(cancelMs, isTrial ? trialMs : cycleEnd);
     const usedIn = (from: number, to: number, atMs = nowMs) =>
       calls.filter(({ ms }) => from <= ms && ms < Math.min(to, atMs)).reduce((sum, { minutes }) => sum + minutes, 0);
     const parts = history.flatMap(({ fromMs: since, included }, index) => {

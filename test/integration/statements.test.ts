@@ -339,7 +339,7 @@ test("a cancelled subscription is closed at its end, and /v1/period still has it
   expect(last.levels[0].total).toBe("15.30");
 });
 
-test("a trial is on the statement with its usage, and costs nothing", async () => {
+test("a trial is on the statement with its usage, apart from what is paid for, and costs nothing", async () => {
   const { organization, node } = await newOrganization();
   const plan = await billing.plan(
     partner,
@@ -350,7 +350,11 @@ test("a trial is on the statement with its usage, and costs nothing", async () =
   await billing.run("2026-05-02T00:00:00Z");
   const [statement] = await statementsOf(node);
   const detail = await billing.get(`/v1/statements/${statement?.id}`);
-  expect([detail.total, detail.usage[0].used]).toEqual(["15.70", "17"]);
+  expect(detail.total).toBe("15.70");
+  const [tried, paid, ...more] = detail.usage;
+  expect(tried).toMatchObject({ used: "10", to: "2026-04-16T00:00:00Z", is_trial: true });
+  expect(paid).toMatchObject({ used: "7", from: "2026-04-16T00:00:00Z" });
+  expect([paid.is_trial, more]).toEqual([undefined, []]);
 });
 
 test("without the right to prices there is no amount, and pages go on where they ended", async () => {

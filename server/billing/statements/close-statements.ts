@@ -12,6 +12,7 @@ import type { Logger } from "pino";
 import { parseNode } from "../../contract/node-address.ts";
 import type { NodeAddress } from "../../contract/nodes.ts";
 import type { StatementUsage } from "../../contract/statements.ts";
+import { inTurns } from "../../fairness/in-turns.ts";
 import { newId } from "../../identity/actor.ts";
 import { cycleContaining, formatInstant } from "../../metrics/windows.ts";
 import { exact, ratio, roundHalfEven } from "../../numbers/exact.ts";
@@ -19,7 +20,8 @@ import { trimDecimal } from "../../numbers/figures.ts";
 import type { Queries } from "../../postgres/client.ts";
 import { statementAdjustments, statements } from "../../postgres/schema/statements.ts";
 import type { NodeTree } from "../../tree/node-tree.ts";
-import type { Cycle, PlanSegment, SubscriptionRecord } from "../billing-cycle.ts";
+import { tenantOf } from "../../tree/tenant-of.ts";
+import { type Cycle, type PlanSegment, type SubscriptionRecord, segmentsWithin, trialOf } from "../billing-cycle.ts";
 import { afterTrial, type ChargedSegment } from "../charges.ts";
 import type { PeriodSource } from "../period.ts";
 import { readTerms } from "../plans.ts";
@@ -46,6 +48,10 @@ type NewStatement = typeof statements.$inferInsert;
 /** Parts that are measured at once: a few, since dashboards ask the same store. */
 const atOnce = 4;
 
+/** Of one subscription and of one tenant in one run: the rest waits for the next, so that everybody's turn comes soon. */
+const mostPartsOfSubscription = 24;
+const mostPartsOfTenant = 500;
+
 /** How many were closed. Rejects after everything that could be closed was, where something could not. */
 export async function closeStatements(source: StatementSource, nowMs: number): Promise<number> {
   const { db } = source.postgres;
@@ -54,19 +60,29 @@ export async function closeStatements(source: StatementSource, nowMs: number): P
   const lastTo = await closedUntil(db);
   const failures: unknown[] = [];
   const unfinished = new Set<NodeAddress>();
+  const partsOfTenants = new Map<string, number>();
   let count = 0;
-  await pLimit(atOnce).map(subscriptions, async (subscription) => {
+  const tenant = ({ node }: SubscriptionRecord) => tenantOf(node, source.tree);
+  await pLimit(atOnce).map(inTurns(subscriptions, tenant), async (subscription) => {
     const { node, id } = subscription;
     const paths = (fromMs: number, toMs: number) => source.tree.pathsBetween(node, fromMs, toMs);
-    const parts = dueParts(subscription, lastTo.get(id), dueMs, paths);
-    try {
-      for (const part of parts) {
+    const leaveOpen = (sinceMs: number) => {
+      const above = paths(sinceMs, dueMs).flatMap(({ path }) => path);
+      for (const one of [...source.tree.ancestors(node), ...above]) unfinished.add(one);
+    };
+    let parts = 0;
+    for (const part of dueParts(subscription, lastTo.get(id), dueMs, paths)) {
+      const ofTenant = partsOfTenants.get(tenant(subscription)) ?? 0;
+      if (parts === mostPartsOfSubscription || ofTenant >= mostPartsOfTenant) return leaveOpen(part.fromMs);
+      try {
         const closed = await closePart(source, subscription, part, nowMs);
         count += closed;
+      } catch (error) {
+        failures.push(error);
+        return leaveOpen(part.fromMs);
       }
-    } catch (error) {
-      failures.push(error);
-      for (const above of [...source.tree.ancestors(node), ...parts.flatMap(({ path }) => path)]) unfinished.add(above);
+      parts++;
+      partsOfTenants.set(tenant(subscription), (partsOfTenants.get(tenant(subscription)) ?? 0) + 1);
     }
   });
   count += await closeCorrections(source, subscriptions, nowMs);
@@ -85,12 +101,16 @@ async function closePart(
 ): Promise<number> {
   const { id: subscriptionId, node, tz, trialEndsAt } = subscription;
   const terms = await readTerms(source.postgres.db, subscription.history);
+  const trial = trialOf(subscription);
+  const trialSegments = segmentsWithin(segments, trial.startMs, trial.endMs);
   const chargedSegments = afterTrial(segments, trialEndsAt);
-  const measured = await measureSegments(source, subscription, segments, terms, nowMs);
-  // Without a trial the same segments are charged: they are not measured twice.
-  const isWhole = JSON.stringify(segments) === JSON.stringify(chargedSegments);
-  const charged = isWhole ? measured : await measureSegments(source, subscription, chargedSegments, terms, nowMs);
-  const currencies = new Set(measured.map((segment) => segment.terms.currency));
+  const tried = await measureSegments(source, subscription, trialSegments, terms, nowMs);
+  const charged = await measureSegments(source, subscription, chargedSegments, terms, nowMs);
+  const usage = (of: (segment: PlanSegment) => boolean) => [
+    ...tried.filter(of).flatMap((one) => usageOf(one, trial, tz).map((row) => ({ ...row, is_trial: true as const }))),
+    ...charged.filter(of).flatMap((one) => usageOf(one, cycle, tz)),
+  ];
+  const currencies = new Set([...tried, ...charged].map((segment) => segment.terms.currency));
   return await source.postgres.transaction(async (tx) => {
     let made = 0;
     for (const currency of currencies) {
@@ -102,7 +122,7 @@ async function closePart(
         subscriptionId,
         segments: segments.filter(own),
         chargedSegments: chargedSegments.filter(own),
-        usage: measured.filter(own).flatMap((segment) => usageOf(segment, cycle, tz)),
+        usage: usage(own),
         charges,
         total: ownTotal(charges, node, currency),
       };
@@ -151,7 +171,7 @@ async function closeCorrections(
     const aheadMs = nowMs + 70 * 24 * 60 * 60 * 1000;
     const isToCome = subscriptions
       .filter((one) => one.node === node)
-      .flatMap((one) => dueParts(one, Math.max(one.startsAt.getTime(), nowMs - settlingMs), aheadMs, paths))
+      .flatMap((one) => [...dueParts(one, Math.max(one.startsAt.getTime(), nowMs - settlingMs), aheadMs, paths)])
       .filter((part) => part.path.join() === path.join())
       .some(({ segments }) => segments.some((segment) => termsOf(terms, segment).currency === currency));
     if (isToCome) continue;
@@ -293,13 +313,13 @@ function frozen({
   };
 }
 
-/** What was used of each measured feature, beside what of it is included. */
+/** What was used of each measured feature, beside what of it is included. `whole`: the cycle or trial that the limit is for. */
 function usageOf(
   { terms, planId, version, fromMs, toMs, used }: ChargedSegment,
-  cycle: Cycle,
+  whole: Cycle,
   tz: string,
 ): StatementUsage[] {
-  const share = ratio(toMs - fromMs, cycle.endMs - cycle.startMs);
+  const share = ratio(toMs - fromMs, whole.endMs - whole.startMs);
   return terms.features.flatMap(({ key, included }): StatementUsage[] => {
     const found = used.get(key);
     if (!found) return [];

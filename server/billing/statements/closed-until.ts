@@ -33,7 +33,7 @@ export async function areStatementsClosed(
     .filter((one) => tree.isWithin(one.node, charged))
     .some((one) => {
       const paths = (fromMs: number, untilMs: number) => tree.pathsBetween(one.node, fromMs, untilMs);
-      return dueParts(one, lastTo.get(one.id), toMs, paths).length > 0;
+      return !dueParts(one, lastTo.get(one.id), toMs, paths).next().done;
     });
   if (isOpen) return false;
   const [unsummed] = await db

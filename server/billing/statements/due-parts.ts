@@ -24,29 +24,27 @@ export interface DuePart extends PathSpan {
 }
 
 /**
- * From `sinceMs` (the end of the last part that has a statement, else undefined) on, those that ended by `dueMs`, in order. A
+ * One after another, made as they are asked for: a subscription of many years has hundreds. From `sinceMs` (the end of the last part that has a statement, else undefined) on, those that ended by `dueMs`, in order. A
  * cycle ends early with its subscription; a move of the node, or of one above it, ends a part under the parents it had.
  */
-export function dueParts(
+export function* dueParts(
   subscription: SubscriptionRecord,
   sinceMs: number | undefined,
   dueMs: number,
   pathsBetween: (fromMs: number, toMs: number) => PathSpan[],
-): DuePart[] {
+): Generator<DuePart, void> {
   const { tz, anchor } = subscription;
   const endMs = endMsOf(subscription);
-  const parts: DuePart[] = [];
   let atMs = Math.max(sinceMs ?? Number.NEGATIVE_INFINITY, subscription.startsAt.getTime());
   while (atMs < Math.min(endMs, dueMs)) {
     const cycle = cycleContaining(atMs, tz, anchor);
     const untilMs = Math.min(cycle.endMs, endMs);
     const all = segmentsOf(subscription, cycle);
     for (const span of pathsBetween(atMs, untilMs)) {
-      if (span.toMs > dueMs) return parts;
+      if (span.toMs > dueMs) return;
       const segments = segmentsWithin(all, span.fromMs, span.toMs);
-      if (segments.length > 0) parts.push({ ...span, cycle, segments });
+      if (segments.length > 0) yield { ...span, cycle, segments };
     }
     atMs = untilMs;
   }
-  return parts;
 }

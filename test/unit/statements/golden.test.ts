@@ -170,13 +170,24 @@ const subscription = (
 };
 const still = (fromMs: number, toMs: number) => [{ fromMs, toMs, path }];
 const parts = (one: SubscriptionRecord, due: string, places = still, since?: number) =>
-  dueParts(one, since, at(due), places).map(({ fromMs, toMs, segments }) => [
+  [...dueParts(one, since, at(due), places)].map(({ fromMs, toMs, segments }) => [
     new Date(fromMs).toISOString().slice(0, 16),
     new Date(toMs).toISOString().slice(0, 16),
     segments.map(({ planId }) => planId).join(),
   ]);
 
 describe("what is due", () => {
+  test("of a subscription of centuries no more is made than is asked for", () => {
+    let made = 0;
+    const counted = (fromMs: number, toMs: number) => {
+      made++;
+      return still(fromMs, toMs);
+    };
+    const old = subscription("UTC", 1, [["p", "1900-01-01"]]);
+    expect(dueParts(old, undefined, at("2190-01-01"), counted).next().value?.toMs).toBe(at("1900-02-01"));
+    expect(made).toBe(1);
+  });
+
   test("from the 31st: the last day where a month has none, in a zone whose clocks change", () => {
     const one = subscription("Europe/Berlin", 31, [["a", "2025-12-31T00:00:00+01:00"]]);
     expect(parts(one, "2026-05-01T00:00:00Z")).toEqual([
