@@ -1,6 +1,7 @@
 /** Which meters changed, told between processes: only what changed is read again. */
 import { z } from "zod";
 import type { NodeAddress } from "../contract/nodes.ts";
+import { parseJson } from "../json/parse-json.ts";
 
 export interface MeterOwner {
   meter: string;
@@ -21,7 +22,7 @@ export function writeNotice({ meter, node }: MeterOwner): string {
 /** Undefined where it does not say which: any. A release before this one told so. */
 export function readNotice(payload: string): MeterOwner | undefined {
   try {
-    return noticeSchema.parse(JSON.parse(payload));
+    return noticeSchema.parse(parseJson(payload));
   } catch {
     return undefined;
   }

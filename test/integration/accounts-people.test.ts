@@ -5,6 +5,7 @@ import { totpCode } from "../../server/identity/totp.ts";
 import { type Accounts, adminEmail, startAccounts } from "../support/accounts.ts";
 import { type Mailbox, openMailbox } from "../support/mailbox.ts";
 import { ownPostgres } from "../support/stores.ts";
+import { unheldMs } from "../support/unheld-time.ts";
 
 let accounts: Accounts;
 let mailbox: Mailbox;
@@ -101,11 +102,12 @@ test("roles at several nodes add up, and a change of them is in force in other p
     ];
     const changed = await accounts.ask("PATCH", `/v1/users/${id}`, { key: accounts.rootKey, body: { roles } });
     expect(changed.body.roles).toEqual(roles);
-    await expect.poll(keysOf, { timeout: 60_000, interval: 20 }).toBe(200);
+    const untilAnswered = (status: number) => () => expect.poll(keysOf, { interval: 20 }).toBe(status);
+    expect(await unheldMs(untilAnswered(200))).toBeLessThan(5_000);
     const makeKey = (node: string) => withSession(session)("POST", "/v1/keys", { name: "k", node, scopes: ["read"] });
     expect([(await makeKey("organization:a1")).status, (await makeKey("reseller:r1")).status]).toEqual([201, 403]);
     await accounts.ask("PATCH", `/v1/users/${id}`, { key: accounts.rootKey, body: { disabled: true } });
-    await expect.poll(keysOf, { timeout: 60_000, interval: 20 }).toBe(401);
+    expect(await unheldMs(untilAnswered(401))).toBeLessThan(5_000);
     expect((await signIn("noah@example.com")).status).toBe(401);
   } finally {
     await other.close();

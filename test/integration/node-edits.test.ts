@@ -101,7 +101,7 @@ test("a move that lies ahead takes effect at its instant, in every process, and 
   try {
     const at = (ms: number) => new Date(Date.now() + ms).toISOString();
     await patch("organization:a1", { parent: "partner:p1", effective_from: at(3_600_000) });
-    const planned = await patch("organization:a1", { parent: "reseller:r2", effective_from: at(700) });
+    const planned = await patch("organization:a1", { parent: "reseller:r2", effective_from: at(4_000) });
     expect(planned.body.parent).toBe("reseller:r1");
     const rows = await accounts.postgres.pool.query("SELECT parent FROM node_parents WHERE node = 'organization:a1'");
     expect(rows.rows.map(({ parent }) => parent).sort()).toEqual(["reseller:r1", "reseller:r2"]);

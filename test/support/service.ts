@@ -101,7 +101,12 @@ export async function startService(
     await ended;
   }
 
-  await startServer();
+  try {
+    await startServer();
+  } catch (error) {
+    await stopServer("SIGKILL");
+    throw error;
+  }
   return {
     url,
     adminEmail,
