@@ -16,17 +16,19 @@ import { type AccountState, AccountStates } from "../overview/account-state.ts";
 import { alertProgress, alerts } from "../postgres/schema/alerts.ts";
 import type { NodeTree } from "../tree/node-tree.ts";
 import { withAllBelow } from "../tree/rows-within.ts";
+import { tenantOf } from "../tree/tenant-of.ts";
 import { recordJudgement } from "./claim.ts";
+import { CostlyLimits, costlyNodes } from "./costly-limits.ts";
 import { candidatesAmong, holdsFor, type Rivals, rivalsAmong } from "./holding-nodes.ts";
 import { judgeThresholds } from "./judge-thresholds.ts";
 import type { Judgement } from "./judged.ts";
 import { lookBack } from "./look-back.ts";
 import { PairQueue } from "./pair-queue.ts";
 import { readBilling, readCustomers } from "./read-happenings.ts";
-import { judgeProjected, judgeUsed, missedStandings, standingsOf, subscribedNodes } from "./read-quota.ts";
+import { readPair } from "./read-pair.ts";
+import { judgeUsed, missedStandings, standingsOf, subscribedNodes } from "./read-quota.ts";
 import { LastEvents, readSilence } from "./read-silence.ts";
 import { readSystem, type SystemSource } from "./read-system.ts";
-import { readLowUsage, readUnusual } from "./read-usage.ts";
 import { listRules, type RuleRecord } from "./rules.ts";
 import { type TellSource, tellDue } from "./tell.ts";
 import { type Failure, ThresholdRounds, type Watch, type Watched, watchesOf } from "./threshold-rounds.ts";
@@ -77,7 +79,8 @@ interface Run {
 export class Evaluator {
   readonly #source: EvaluatorSource;
   readonly #accounts: AccountStates;
-  readonly #pairs = new PairQueue();
+  readonly #pairs: PairQueue;
+  readonly #costly = new CostlyLimits();
   readonly #lastEvents = new LastEvents();
   #rules: { sequence: number; rules: RuleRecord[] } | undefined;
   #sweptAtMs = Number.NEGATIVE_INFINITY;
@@ -93,6 +96,7 @@ export class Evaluator {
   constructor(source: EvaluatorSource) {
     this.#source = source;
     this.#accounts = new AccountStates(source.postgres);
+    this.#pairs = new PairQueue((node) => tenantOf(nodeWithoutAgent(node), source.tree));
   }
 
   /** How far judging is behind what can be queried, in seconds. */
@@ -207,7 +211,9 @@ export class Evaluator {
     const subscribed = subscribedNodes(state, atMs);
     const nodes = new Set([...(touched ?? subscribed)].filter((node) => subscribed.has(node)));
     if (nodes.size === 0 && !open?.size) return;
-    const standings = await standingsOf(this.#source, state, nodes, atMs);
+    const costly = costlyNodes(this.#source, state, nodes, atMs);
+    const cheap = new Set([...nodes].filter((node) => !costly.has(node)));
+    const standings = await standingsOf(this.#source, state, cheap, atMs);
     const missed = touched ? [] : await missedStandings(this.#source, state, standings, sweptAt.getTime());
     const missedNodes = missed.map((before) => [before, new Set(before.keys())] as const);
     for (const rule of rules) {
@@ -217,13 +223,17 @@ export class Evaluator {
         for (const node of await this.#held(run, rule, nodes)) this.#pairs.add(rule.id, node, atMs);
         continue;
       }
+      for (const node of await this.#held(run, rule, costly)) {
+        if (!touched) this.#costly.wait(rule, node, sweptAt.getTime());
+        this.#pairs.add(rule.id, node, atMs);
+      }
       for (const [before, nodesBefore] of missedNodes) {
         const held = await this.#held(run, rule, nodesBefore);
         const judged = judgeUsed(condition, held, before);
         await this.#record(rule, { nodes: held, judged, missing: noSuchLimit }, watermark);
       }
       const unsubscribed = [...(open?.get(rule.id) ?? [])].filter((node) => !nodes.has(node));
-      const held = [...(await this.#held(run, rule, nodes)), ...(await this.#held(run, rule, new Set(unsubscribed)))];
+      const held = [...(await this.#held(run, rule, cheap)), ...(await this.#held(run, rule, new Set(unsubscribed)))];
       const judged = judgeUsed(condition, held, standings);
       await this.#record(rule, { nodes: held, judged, missing: noSuchLimit }, watermark);
     }
@@ -374,15 +384,11 @@ export class Evaluator {
   }
 
   async #judgePair(run: Run, rule: RuleRecord, node: NodeAddress): Promise<void> {
-    const { condition } = rule;
     const atMs = run.watermark.getTime();
-    const read = async () => {
-      if (condition.kind === "unusual") return await readUnusual(this.#source, condition, node, atMs);
-      if (condition.kind === "low_usage") return await readLowUsage(this.#source, condition, node, atMs);
-      if (condition.kind === "quota") return await judgeProjected(this.#source, condition, node, atMs);
-      return [];
-    };
-    await this.#record(rule, { nodes: [node], judged: await read(), missing: noSuchLimit }, run.watermark);
+    const used = await this.#costly.judge(this.#source, run.state, { rule, node, atMs });
+    for (const judged of used ?? [await readPair(this.#source, rule.condition, node, atMs)])
+      await this.#record(rule, { nodes: [node], judged, missing: noSuchLimit }, run.watermark);
+    this.#costly.judged(rule, node);
   }
 
   async #record(rule: RuleRecord, judgement: Judgement, watermark: Date): Promise<void> {

@@ -1,4 +1,7 @@
-/** The queue of what is judged node by node: each pair of a rule and a node once, as many as fit in a run. */
+/**
+ * The queue of what is judged node by node: each pair of a rule and a node once, as many as fit in a run. Tenants take turns, so
+ * that however many pairs one of them has, those of the others come.
+ */
 import type { NodeAddress } from "../contract/nodes.ts";
 
 interface Pair {
@@ -11,35 +14,53 @@ interface Pair {
 const atOnce = 4;
 
 export class PairQueue {
-  readonly #waiting = new Map<string, Pair>();
+  /** By tenant, the one whose turn is next first. */
+  readonly #waiting = new Map<NodeAddress, Map<string, Pair>>();
+  readonly #tenantOf: (node: NodeAddress) => NodeAddress;
+
+  constructor(tenantOf: (node: NodeAddress) => NodeAddress) {
+    this.#tenantOf = tenantOf;
+  }
 
   get size(): number {
-    return this.#waiting.size;
+    let size = 0;
+    for (const pairs of this.#waiting.values()) size += pairs.size;
+    return size;
   }
 
   /** Since when the first waits; undefined where none does. */
   get oldestMs(): number | undefined {
-    const [first] = this.#waiting.values();
-    return first?.sinceMs;
+    const firsts = [...this.#waiting.values()].flatMap((pairs) => [...pairs.values()].slice(0, 1));
+    return firsts.length === 0 ? undefined : Math.min(...firsts.map(({ sinceMs }) => sinceMs));
   }
 
   add(ruleId: string, node: NodeAddress, sinceMs: number): void {
+    const tenant = this.#tenantOf(node);
+    const pairs = this.#waiting.get(tenant) ?? new Map<string, Pair>();
+    this.#waiting.set(tenant, pairs);
     const key = `${ruleId} ${node}`;
-    if (!this.#waiting.has(key)) this.#waiting.set(key, { ruleId, node, sinceMs });
+    if (!pairs.has(key)) pairs.set(key, { ruleId, node, sinceMs });
+  }
+
+  #next(): Pair | undefined {
+    const [turn] = this.#waiting;
+    if (!turn) return undefined;
+    const [tenant, pairs] = turn;
+    const [first] = pairs;
+    this.#waiting.delete(tenant);
+    if (!first) return this.#next();
+    pairs.delete(first[0]);
+    if (pairs.size > 0) this.#waiting.set(tenant, pairs);
+    return first[1];
   }
 
   /** Until none is left or the time is over. The first failure is thrown when those under way have ended; its pair is judged again later. */
   async work(mostMs: number, judge: (ruleId: string, node: NodeAddress) => Promise<void>): Promise<void> {
     const endsAtMs = performance.now() + mostMs;
     const failures: unknown[] = [];
-    const next = () => {
-      const [first] = this.#waiting;
-      if (first) this.#waiting.delete(first[0]);
-      return first?.[1];
-    };
     const worker = async () => {
       while (failures.length === 0 && performance.now() < endsAtMs) {
-        const pair = next();
+        const pair = this.#next();
         if (!pair) return;
         await judge(pair.ruleId, pair.node).catch((error: unknown) => {
           this.add(pair.ruleId, pair.node, pair.sinceMs);

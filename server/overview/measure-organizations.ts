@@ -10,11 +10,13 @@ import type { SlotLevel } from "../catalog/levels.ts";
 import type { Meter, MeterRule } from "../catalog/meter.ts";
 import type { ClickHouse } from "../clickhouse/client.ts";
 import { defineQuery } from "../clickhouse/define-query.ts";
+import { nodeAddress } from "../contract/node-address.ts";
 import type { LevelFigure } from "../metrics/measure-level.ts";
 import { bucketMs, minuteMs, wholeEnd, wholeEndParams } from "../metrics/merged-ranges.ts";
 import { once } from "../metrics/once.ts";
 import { totalsBy } from "../metrics/usage.ts";
 import { amountOfSixtieths, minutesOf, sumDecimals } from "../numbers/figures.ts";
+import { combineFigures } from "../numbers/formula.ts";
 
 /** By the organization's id, ms since 1970, UTC. */
 export type Starts = ReadonlyMap<string, number>;
@@ -97,23 +99,62 @@ const isCounter = (one: WantedMeter) =>
 type LevelRule = Extract<MeterRule, { level: SlotLevel; kind: LevelFigure }>;
 const isOfLevel = (rule: MeterRule): rule is LevelRule =>
   rule.kind === "minutes" || rule.kind === "starts" || rule.kind === "peak" || rule.kind === "level";
+/** Whether a few statements have the meter of any number of organizations, whatever their starts are. */
+export const hasRollups = (meter: Meter) =>
+  isCounter({ meter, starts: new Map() }) || levelOf({ meter, starts: new Map() }) !== undefined;
 const levelOf = (one: WantedMeter) => (isPlain(one) && isOfLevel(one.meter.rule) ? one.meter.rule.level : undefined);
 
-/** Each instant at once for all organizations: there are as many as days on which cycles begin. */
-async function measureByStart(
+/** So many organizations with one start are read one by one, each by its own rows alone; more of them in one reading of all. */
+const mostReadApart = 16;
+
+/**
+ * One statement for each different start, or for each organization where few share one: for what no rollup of many organizations
+ * has, such as meters of users, formulas over meters, and starts within a quarter of an hour.
+ */
+export async function measureByStart(
   clickhouse: ClickHouse,
   { meter, starts, filters }: WantedMeter,
   nowMs: number,
 ): Promise<FigureByOrganization> {
+  if (meter.rule.kind === "derived") {
+    const { operands, formula } = meter.rule;
+    const measured: FigureByOrganization[] = [];
+    for (const operand of operands)
+      measured.push(await measureByStart(clickhouse, { meter: operand, starts, filters }, nowMs));
+    return combined({ formula, operands }, measured, starts);
+  }
   const byStart = new Map<number, string[]>();
-  for (const [organization, fromMs] of starts) byStart.set(fromMs, [...(byStart.get(fromMs) ?? []), organization]);
+  for (const [organization, fromMs] of starts) {
+    const same = byStart.get(fromMs);
+    if (same) same.push(organization);
+    else byStart.set(fromMs, [organization]);
+  }
   const figures = new Map<string, string | number>();
   for (const [fromMs, organizations] of byStart) {
-    const all = await totalsBy(clickhouse, meter, "organization", { node: "all", fromMs, toMs: nowMs, filters });
-    for (const organization of organizations) {
-      const figure = all.get(organization);
-      if (figure !== undefined) figures.set(organization, figure);
+    const isApart = organizations.length <= mostReadApart;
+    const nodes = isApart ? organizations.map((organization) => nodeAddress("organization", organization)) : ["all"];
+    for (const node of nodes) {
+      const all = await totalsBy(clickhouse, meter, "organization", { node, fromMs, toMs: nowMs, filters });
+      for (const organization of organizations) {
+        const figure = all.get(organization);
+        if (figure !== undefined) figures.set(organization, figure);
+      }
     }
+  }
+  return figures;
+}
+
+/** A formula of each organization over its own figures, as of one node: what has no usage is 0. */
+function combined(
+  { formula, operands }: Pick<Extract<MeterRule, { kind: "derived" }>, "formula" | "operands">,
+  measured: readonly FigureByOrganization[],
+  starts: Starts,
+): FigureByOrganization {
+  const figures = new Map<string, string>();
+  for (const organization of starts.keys()) {
+    const own = operands.map(({ meter }, at) => [meter, String(measured[at]?.get(organization) ?? 0)] as const);
+    const figure = combineFigures(formula, new Map(own));
+    if (figure !== undefined) figures.set(organization, figure);
   }
   return figures;
 }

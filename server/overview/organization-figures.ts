@@ -1,20 +1,24 @@
 /** The figures of organizations that the list and the overview share, cached between questions. */
 
+import { setTimeout as delay } from "node:timers/promises";
+import type { SubscriptionRecord } from "../billing/billing-cycle.ts";
 import type { UsageSource } from "../billing/measure-span.ts";
 import { meterIdentity } from "../catalog/catalog.ts";
 import type { Meter } from "../catalog/meter.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
+import { FairTurns } from "../fairness/fair-turns.ts";
 import { totalsBy } from "../metrics/usage.ts";
 import type { Postgres } from "../postgres/client.ts";
 import type { NodeTree } from "../tree/node-tree.ts";
+import { tenantOf } from "../tree/tenant-of.ts";
 import { type AccountState, AccountStates } from "./account-state.ts";
 import type { FigureByOrganization } from "./measure-organizations.ts";
-import { readStandings, type Standings } from "./read-standings.ts";
+import { byCost, readStandings, type Standings } from "./read-standings.ts";
 import { type CacheOptions, StaleWhileRevalidateCache } from "./stale-while-revalidate.ts";
 
 export interface FiguresSource extends UsageSource {
   postgres: Postgres;
-  tree: Pick<NodeTree, "size">;
+  tree: Pick<NodeTree, "size" | "ancestors">;
   /** Another number whenever more is stored. */
   settledBatch: () => number;
 }
@@ -24,6 +28,25 @@ export interface Watermarked<Answer> {
   watermark: Date;
   answer: Answer;
 }
+
+/** All of them together hold one standing for each subscribed node. */
+const mostTenants = 10_000;
+
+/** Tenants whose standings are read at once, of each tenant one reading. */
+const readingTurns = {
+  ...{ most: 4, mostWithFirst: 8, mostOfTenant: 1, mostOfCaller: 1, patienceMs: 600_000 },
+  ...{ mostWaitingOfCaller: Number.POSITIVE_INFINITY, mostWaitingOfTenant: Number.POSITIVE_INFINITY },
+};
+
+/** How long an answer of the root waits for one tenant's standings. */
+interface RootPatience {
+  patienceMs: number;
+  patienceOfRevalidationMs: number;
+}
+const rootPatience: RootPatience = { patienceMs: 5_000, patienceOfRevalidationMs: 20_000 };
+
+/** Of a tenant whose standings were not read yet. */
+const nothingKnown: Watermarked<Standings> = { watermark: new Date(0), answer: new Map() };
 
 /** In a larger tree only a cached answer can come within 300 ms. */
 const manyNodes = 2_000;
@@ -37,13 +60,22 @@ export function cacheOptions(tree: Pick<NodeTree, "size">): CacheOptions {
 export class OrganizationFigures {
   readonly #source: FiguresSource;
   readonly #accounts: AccountStates;
-  readonly #standings: StaleWhileRevalidateCache<Watermarked<Standings>>;
+  /** What a few statements read of all tenants, with the subscriptions whose limits cost more, by tenant. */
+  readonly #shared: StaleWhileRevalidateCache<
+    Watermarked<Standings> & { costly: Map<NodeAddress, SubscriptionRecord[]> }
+  >;
+  readonly #ofTenant: StaleWhileRevalidateCache<Watermarked<Standings>>;
+  readonly #turns = new FairTurns(readingTurns);
   readonly #usage: StaleWhileRevalidateCache<Watermarked<FigureByOrganization>>;
 
-  constructor(source: FiguresSource, options = cacheOptions(source.tree)) {
+  readonly #rootPatience: RootPatience;
+
+  constructor(source: FiguresSource, options = cacheOptions(source.tree), patience = rootPatience) {
     this.#source = source;
+    this.#rootPatience = patience;
     this.#accounts = new AccountStates(source.postgres);
-    this.#standings = new StaleWhileRevalidateCache(options);
+    this.#shared = new StaleWhileRevalidateCache(options);
+    this.#ofTenant = new StaleWhileRevalidateCache({ ...options, maxAnswers: mostTenants });
     this.#usage = new StaleWhileRevalidateCache(options);
   }
 
@@ -51,13 +83,70 @@ export class OrganizationFigures {
     return this.#accounts.read();
   }
 
-  /** The standings of all subscribed nodes. `mustRevalidate` waits until everything that is stored is in it, here and below. */
-  async standings(state: AccountState, nowMs: number, mustRevalidate: boolean): Promise<Watermarked<Standings>> {
+  /**
+   * The standings of the node and all below it, and others' as far as they are cheap to read. `mustRevalidate` waits until
+   * everything that is stored is in it, here and below; at the root no longer than a while for each tenant, whose older
+   * standings are given then.
+   */
+  async standings(
+    node: NodeAddress,
+    state: AccountState,
+    nowMs: number,
+    mustRevalidate: boolean,
+  ): Promise<Watermarked<Standings>> {
     const stored = `${this.#source.settledBatch()} ${state.sequence}`;
-    return await this.#standings.ask("", stored, mustRevalidate, async () => {
+    const shared = await this.#shared.ask("", stored, mustRevalidate, async () => {
+      const watermark = this.#source.watermark();
+      const { cheap, costly } = byCost(this.#source, state, nowMs);
+      const answer = await readStandings(this.#source, { ...state, subscriptions: cheap }, nowMs);
+      return { watermark, answer, costly: this.#byReading(costly) };
+    });
+    const isOwn = node !== "all";
+    const own = new Set([tenantOf(node, this.#source.tree), this.#readingOf(node)]);
+    const costly = [...shared.costly].filter(([tenant]) => !isOwn || own.has(tenant));
+    const read = await Promise.all(
+      costly.map(async ([tenant, subscriptions]): Promise<Watermarked<Standings>> => {
+        const asked = this.#ofTenant.ask(tenant, stored, mustRevalidate, () =>
+          this.#readInTurn(tenant, { ...state, subscriptions }, nowMs),
+        );
+        if (isOwn) return await asked;
+        const older = () => this.#ofTenant.latest(tenant) ?? nothingKnown;
+        const { patienceMs, patienceOfRevalidationMs } = this.#rootPatience;
+        const waitMs = mustRevalidate ? patienceOfRevalidationMs : patienceMs;
+        return await Promise.race([asked.catch(older), delay(waitMs, undefined, { ref: false }).then(older)]);
+      }),
+    );
+    const answer = new Map(shared.answer);
+    for (const one of read) for (const [place, standing] of one.answer) answer.set(place, standing);
+    const watermarks = [shared, ...read].map(({ watermark }) => watermark.getTime());
+    return { watermark: new Date(Math.min(...watermarks)), answer };
+  }
+
+  /** Organizations right below the root are its own customers: they are read together. */
+  #readingOf(node: NodeAddress): NodeAddress {
+    const tenant = tenantOf(node, this.#source.tree);
+    return node === tenant && node.startsWith("organization:") ? "all" : tenant;
+  }
+
+  #byReading(subscriptions: readonly SubscriptionRecord[]): Map<NodeAddress, SubscriptionRecord[]> {
+    const found = new Map<NodeAddress, SubscriptionRecord[]>();
+    for (const one of subscriptions) {
+      const reading = this.#readingOf(one.node);
+      const same = found.get(reading);
+      if (same) same.push(one);
+      else found.set(reading, [one]);
+    }
+    return found;
+  }
+
+  async #readInTurn(tenant: NodeAddress, state: AccountState, nowMs: number): Promise<Watermarked<Standings>> {
+    const end = await this.#turns.take({ tenant, id: tenant });
+    try {
       const watermark = this.#source.watermark();
       return { watermark, answer: await readStandings(this.#source, state, nowMs) };
-    });
+    } finally {
+      end();
+    }
   }
 
   /** A meter since an instant until now, by organization, as far as each was within the node. */

@@ -19,13 +19,21 @@ import { measureSpan, type UsageSource } from "../billing/measure-span.ts";
 import { percentUsed, quotaStatus } from "../billing/quota-status.ts";
 import { type Limited, limitedFeatures } from "../billing/quotas.ts";
 import { meterIdentity } from "../catalog/catalog.ts";
+import type { Meter } from "../catalog/meter.ts";
 import { parseNode } from "../contract/node-address.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import { type QuotaStatus, quotaStatuses } from "../contract/quota-status.ts";
 import type { SubscriptionStatus } from "../contract/subscriptions.ts";
 import { compareDecimals } from "../numbers/figures.ts";
 import type { AccountState } from "./account-state.ts";
-import { isMeasuredTogether, measureOrganizations, type WantedMeter } from "./measure-organizations.ts";
+import {
+  type FigureByOrganization,
+  hasRollups,
+  isMeasuredTogether,
+  measureByStart,
+  measureOrganizations,
+  type WantedMeter,
+} from "./measure-organizations.ts";
 
 export interface UsedFeature extends Limited {
   used: string;
@@ -63,35 +71,53 @@ export function runningSubscriptions({ subscriptions }: Pick<AccountState, "subs
   return new Map(running.map((one) => [one.node, one]));
 }
 
-export async function readStandings(source: UsageSource, state: AccountState, nowMs: number): Promise<Standings> {
-  const standings = new Map<NodeAddress, Standing>();
-  for (const [node, subscription] of runningSubscriptions(state, nowMs)) {
-    const [cycle] = cyclesUntil(subscription, nowMs, 0);
-    if (!cycle) throw new Error("every instant lies in a cycle");
-    const segments = segmentsOf(subscription, cycle);
-    const counted = countedSpan(subscription, cycle, nowMs);
-    const limited = counted ? limitedFeatures(source, node, counted, state.terms) : [];
-    const { planId, version } = planAt(subscription, nowMs);
-    const features = limited.map((one) => ({ ...one, used: "0" }));
-    const status = statusOf(subscription, nowMs);
-    standings.set(node, {
-      node,
-      subscription,
-      status,
-      planId,
-      version,
-      cycle,
-      segments,
-      counted,
-      features,
-      quota: null,
-    });
+/**
+ * Whose limits cost a statement or more of their own, and whose do not: all of these together are read in a few statements,
+ * whatever their number.
+ */
+export function byCost(
+  source: UsageSource,
+  state: AccountState,
+  nowMs: number,
+): { cheap: SubscriptionRecord[]; costly: SubscriptionRecord[] } {
+  const found = { cheap: [] as SubscriptionRecord[], costly: [] as SubscriptionRecord[] };
+  for (const standing of unmeasured(source, state, nowMs).values()) {
+    const isCheap = standing.features.every(({ meter }) => isReadTogether(standing, meter));
+    found[isCheap ? "cheap" : "costly"].push(standing.subscription);
   }
+  return found;
+}
+
+const isReadTogether = (standing: Standing, meter: Meter) =>
+  standing.node.startsWith("organization:") && isMeasuredTogether(startOf(standing)) && hasRollups(meter);
+
+export async function readStandings(source: UsageSource, state: AccountState, nowMs: number): Promise<Standings> {
+  const standings = unmeasured(source, state, nowMs);
   await measure(source, [...standings.values()], nowMs);
   let done = 0;
   for (const standing of standings.values()) {
     standing.quota = quotaOf(standing);
     if (++done % standingsPerTurn === 0) await turn();
+  }
+  return standings;
+}
+
+/** Nothing is used of any limit yet. */
+function unmeasured(source: UsageSource, state: AccountState, nowMs: number): Map<NodeAddress, Standing> {
+  const standings = new Map<NodeAddress, Standing>();
+  for (const [node, subscription] of runningSubscriptions(state, nowMs)) {
+    const [cycle] = cyclesUntil(subscription, nowMs, 0);
+    if (!cycle) throw new Error("every instant lies in a cycle");
+    const counted = countedSpan(subscription, cycle, nowMs);
+    const limited = counted ? limitedFeatures(source, node, counted, state.terms) : [];
+    const { planId, version } = planAt(subscription, nowMs);
+    standings.set(node, {
+      ...{ node, subscription, planId, version, cycle, counted },
+      status: statusOf(subscription, nowMs),
+      segments: segmentsOf(subscription, cycle),
+      features: limited.map((one) => ({ ...one, used: "0" })),
+      quota: null,
+    });
   }
   return standings;
 }
@@ -120,32 +146,35 @@ interface Wanted extends WantedMeter {
   features: Map<string, UsedFeature[]>;
 }
 
-/** Fills in `used`: each meter of all organizations together; what cannot be measured so node by node. */
+/** Fills in `used`: each meter of all organizations together, or of those with one start; of other nodes node by node. */
 async function measure(source: UsageSource, standings: readonly Standing[], nowMs: number): Promise<void> {
   const together = new Map<string, Wanted>();
+  const byStart = new Map<string, Wanted>();
   for (const standing of standings) {
     const parsed = parseNode(standing.node);
-    const fromMs = startOf(standing);
-    const alone: UsedFeature[] = [];
+    if (parsed.kind !== "organization") {
+      await measureAlone(source, standing, standing.features, nowMs);
+      continue;
+    }
     for (const feature of standing.features) {
       const { meter } = feature;
-      if (parsed.kind !== "organization" || !isMeasuredTogether(fromMs) || meter.rule.kind === "derived") {
-        alone.push(feature);
-        continue;
-      }
+      const group = isReadTogether(standing, meter) ? together : byStart;
       const identity = meterIdentity(meter);
-      const wanted: Wanted = together.get(identity) ?? { meter, starts: new Map(), features: new Map() };
-      together.set(identity, wanted);
-      wanted.starts.set(parsed.id, fromMs);
+      const wanted: Wanted = group.get(identity) ?? { meter, starts: new Map(), features: new Map() };
+      group.set(identity, wanted);
+      wanted.starts.set(parsed.id, startOf(standing));
       wanted.features.set(parsed.id, [...(wanted.features.get(parsed.id) ?? []), feature]);
     }
-    await measureAlone(source, standing, alone, nowMs);
   }
   const wanted = [...together.values()];
   const measured = await measureOrganizations(source.clickhouse, wanted, nowMs);
-  for (const [index, { features }] of wanted.entries())
-    for (const [organization, own] of features)
-      for (const feature of own) feature.used = String(measured[index]?.get(organization) ?? 0);
+  for (const [index, one] of wanted.entries()) fillIn(one, measured[index]);
+  for (const one of byStart.values()) fillIn(one, await measureByStart(source.clickhouse, one, nowMs));
+}
+
+function fillIn({ features }: Wanted, measured: FigureByOrganization | undefined): void {
+  for (const [organization, own] of features)
+    for (const feature of own) feature.used = String(measured?.get(organization) ?? 0);
 }
 
 async function measureAlone(

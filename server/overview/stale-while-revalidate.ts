@@ -68,6 +68,11 @@ export class StaleWhileRevalidateCache<Answer> {
       : cached.answer;
   }
 
+  /** The newest that there is, however old. */
+  latest(key: string): Answer | undefined {
+    return this.#cached.get(key)?.answer;
+  }
+
   /** A caller that asks while an older state is being read waits for that and reads again: events stored before asking are in the answer. */
   #read(key: string, state: string, read: () => Promise<Answer>): Promise<Answer> {
     const running = this.#readings.get(key);

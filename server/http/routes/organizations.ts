@@ -65,7 +65,7 @@ export function organizationsRoutes({
     const mustRevalidate = asksToRevalidate(c.req.header("cache-control"));
     const state = await figures.accounts();
     const [standings, usage] = await Promise.all([
-      figures.standings(state, nowMs, mustRevalidate),
+      figures.standings(node, state, nowMs, mustRevalidate),
       figures.usage(node, meter, month.startMs, nowMs, mustRevalidate),
     ]);
     const facts = organizationFacts(state, standings.answer, usage.answer, meter, nowMs);

@@ -63,7 +63,7 @@ export function overviewRoutes(source: OverviewRoutesDeps): OpenAPIHono<HttpEnv>
         const seen = watermark();
         return { watermark: seen, answer: await readMonth(source, state, { node, meter, tz, limit }, nowMs) };
       }),
-      figures.standings(state, nowMs, mustRevalidate),
+      figures.standings(node, state, nowMs, mustRevalidate),
     ]);
     const isOrganization = node.startsWith("organization:");
     const below = [...standings.answer.values()].filter(

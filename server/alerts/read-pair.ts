@@ -1,0 +1,21 @@
+/** What is judged node by node. */
+import type { PeriodSource } from "../billing/period.ts";
+import type { NodeAddress } from "../contract/nodes.ts";
+import type { Condition } from "../contract/rules.ts";
+import type { Judged } from "./judged.ts";
+import { judgeProjected } from "./read-quota.ts";
+import { readLowUsage, readUnusual } from "./read-usage.ts";
+
+/** Of other kinds, and of a quota by what is used, there is nothing. */
+export async function readPair(
+  source: PeriodSource,
+  condition: Condition,
+  node: NodeAddress,
+  atMs: number,
+): Promise<Judged[]> {
+  if (condition.kind === "unusual") return await readUnusual(source, condition, node, atMs);
+  if (condition.kind === "low_usage") return await readLowUsage(source, condition, node, atMs);
+  if (condition.kind === "quota" && condition.on === "projected")
+    return await judgeProjected(source, condition, node, atMs);
+  return [];
+}
