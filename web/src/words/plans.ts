@@ -12,7 +12,7 @@ export type MeterLookup = (meter: string) => KnownMeter | undefined;
 export const overageNames: Record<PlanFeature["overage"], string> = {
   block: "Blocked",
   bill: "Charged",
-  notify: "Only told",
+  notify: "Notified",
 };
 
 /** `Call minutes`: as its meter is called, else its key with spaces. */
