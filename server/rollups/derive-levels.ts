@@ -10,30 +10,19 @@
  *
  * One derivation runs at a time: two at once could each see the other's session half written.
  */
-import { defaultAliveWithinMs } from "../catalog/levels.ts";
 import type { ClickHouse } from "../clickhouse/client.ts";
 import { createPace } from "../fairness/pace.ts";
 import { compareSessions, type SessionDifference } from "./compare-sessions.ts";
-import { agentSpansOf, type DerivationListener } from "./derived-change.ts";
+import { deriveRunning, deriveStored, pathOfRunning, runningAgain } from "./derive-session.ts";
+import type { DerivationListener } from "./derived-change.ts";
 import type { FencingEpoch } from "./fencing-epoch.ts";
-import { createKnownSessions } from "./known-sessions.ts";
-import { forEachLevelEvent, type LevelEvent } from "./level-events.ts";
-import { changedMinutes, type NodePath } from "./minute-changes.ts";
-import { createMinuteSlots } from "./minute-slots.ts";
-import { type ResolvedSession, resolveSession } from "./resolve-session.ts";
-import { RunningSession } from "./running-session.ts";
+import { foldInto } from "./fold-events.ts";
+import { createKnownSessions, type KnownSessions } from "./known-sessions.ts";
+import { forEachLevelEvent } from "./level-events.ts";
+import { createMinuteSlots, type MinuteSlots } from "./minute-slots.ts";
 import { type HeldSizes, RunningSessions } from "./running-sessions.ts";
-import { type SessionMembers, sessionKey } from "./session-members.ts";
-import { endlessMs, type PlacementsWithin, type SessionPart, sessionParts } from "./session-parts.ts";
-import { type OpenRow, openRow, type SessionHead, sessionRow } from "./session-rows.ts";
-import { summarize } from "./span-summary.ts";
-import {
-  type DerivedPart,
-  type DirtyMarks,
-  dirtyStoredSessions,
-  type StoredSession,
-  storedSessionsByName,
-} from "./stored-sessions.ts";
+import type { PlacementsWithin } from "./session-parts.ts";
+import { type DirtyMarks, dirtyStoredSessions, storedSessionsByName } from "./stored-sessions.ts";
 import { DerivedRows, undoDerivations } from "./write-derivation.ts";
 
 /** Bounds the memory of one step, whatever a batch has. */
@@ -75,7 +64,7 @@ export interface LevelMaterializer {
 
 export type Derive = (batches: readonly number[], nowMs: number, scope: DerivationScope) => Promise<Derivation>;
 
-/** `changes`: what differs from what was derived before is written; `comparison`: nothing is, the differences are told. */
+/** `changes`: what differs from what was derived before is written; `comparison`: nothing is, the differences are answered. */
 export type DerivationScope = "changes" | "comparison";
 
 export interface MaterializerOptions {
@@ -85,275 +74,173 @@ export interface MaterializerOptions {
   /** This materializer's (see fencing-epoch.ts); it throws while there is none. */
   currentEpoch: () => FencingEpoch;
   placementsWithin?: PlacementsWithin | undefined;
-  /** Hears of what was written. */
+  /** Notified of what was written. */
   listener?: DerivationListener | undefined;
   /** Members of sessions that memory holds at most; one with many intervals or signs of life counts as several. */
   mostHeldMembers?: number | undefined;
 }
 
 export function createLevelMaterializer(options: MaterializerOptions): LevelMaterializer {
-  const { clickhouse, nextVersion, currentEpoch, listener, placementsWithin = () => undefined } = options;
-  let running: Promise<unknown> = Promise.resolve();
-  let unfinishedSince: number | undefined;
-  const minuteSlots = createMinuteSlots(clickhouse);
-  const held = new RunningSessions(options.mostHeldMembers);
-  const known = createKnownSessions(clickhouse);
-  /** The epoch of what memory holds: in another one, others may have written what it does not have. */
-  let epoch = 0;
+  return new LocalMaterializer(options);
+}
 
-  async function deriveMarked(
-    marks: DirtyMarks,
-    nowMs: number,
-    scope: DerivationScope,
-    derivation: Derivation,
-  ): Promise<void> {
-    for await (const { share, sessions, withUnassigned } of dirtyStoredSessions(clickhouse, marks)) {
-      for (const organization of withUnassigned) known.addUnassigned(organization);
-      const rows = new DerivedRows(nextVersion(), scope);
+class LocalMaterializer implements LevelMaterializer {
+  readonly #clickhouse: ClickHouse;
+  readonly #nextVersion: () => number;
+  readonly #currentEpoch: () => FencingEpoch;
+  readonly #listener: DerivationListener | undefined;
+  readonly #placementsWithin: PlacementsWithin;
+  readonly #minuteSlots: MinuteSlots;
+  readonly #held: RunningSessions;
+  readonly #known: KnownSessions;
+  #running: Promise<unknown> = Promise.resolve();
+  #unfinishedSince: number | undefined;
+  /** The epoch of what memory holds: in another one, others may have written what it does not have. */
+  #epoch = 0;
+
+  constructor(options: MaterializerOptions) {
+    this.#clickhouse = options.clickhouse;
+    this.#nextVersion = options.nextVersion;
+    this.#currentEpoch = options.currentEpoch;
+    this.#listener = options.listener;
+    this.#placementsWithin = options.placementsWithin ?? (() => undefined);
+    this.#minuteSlots = createMinuteSlots(options.clickhouse);
+    this.#held = new RunningSessions(options.mostHeldMembers);
+    this.#known = createKnownSessions(options.clickhouse);
+  }
+
+  readonly derive: LevelMaterializer["derive"] = (batches, nowMs, scope = "changes", prepare = async () => undefined) =>
+    this.#inTurn(async () => {
+      await prepare();
+      return await this.#deriveBatches(batches, nowMs, scope);
+    });
+
+  readonly deriveEvents: LevelMaterializer["deriveEvents"] = (stored, nowMs) =>
+    this.#inTurn(() => this.#deriveLines(stored, nowMs));
+
+  readonly alone: LevelMaterializer["alone"] = (work) =>
+    // It may write edges and intervals of its own, of sessions that memory never met as well.
+    this.#inTurn(() =>
+      work(this.#deriveBatches).finally(() => {
+        this.#loseTrack();
+        this.#known.forget();
+      }),
+    );
+
+  readonly unfinishedSince = () => this.#unfinishedSince;
+  readonly held = () => this.#held.sizes;
+
+  #inTurn<Result>(work: () => Promise<Result>): Promise<Result> {
+    const next = this.#running.then(async () => {
+      this.#enterEpoch();
+      if (this.#unfinishedSince !== undefined) {
+        await undoDerivations(this.#clickhouse, this.#epoch, this.#nextVersion(), this.#unfinishedSince);
+        this.#minuteSlots.forget();
+      }
+      this.#unfinishedSince = this.#nextVersion();
+      const result = await work();
+      this.#unfinishedSince = undefined;
+      return result;
+    });
+    this.#running = next.catch(() => this.#loseTrack());
+    return next;
+  }
+
+  #enterEpoch(): void {
+    const current = this.#currentEpoch();
+    if (current.number === this.#epoch) return;
+    this.#loseTrack();
+    this.#known.forget();
+    this.#unfinishedSince = current.leftSince;
+    this.#epoch = current.number;
+  }
+
+  /** What memory holds may be what was not written, or not have what was. */
+  #loseTrack(): void {
+    this.#minuteSlots.forget();
+    this.#held.letAllGo();
+    this.#listener?.onTrackLost();
+  }
+
+  readonly #deriveBatches: Derive = async (batches, nowMs, scope) => {
+    const derivation = nothingDerived();
+    await this.#deriveMarked({ batches: [...batches], organizations: [] }, nowMs, scope, derivation);
+    return derivation;
+  };
+
+  async #deriveMarked(marks: DirtyMarks, nowMs: number, scope: DerivationScope, derivation: Derivation): Promise<void> {
+    for await (const { share, sessions, withUnassigned } of dirtyStoredSessions(this.#clickhouse, marks)) {
+      for (const organization of withUnassigned) this.#known.addUnassigned(organization);
+      const rows = new DerivedRows(this.#nextVersion(), scope);
       for (const [key, stored] of sessions) {
         if (scope === "comparison") {
-          const difference = held.get(key)?.differenceTo(stored.members);
+          const difference = this.#held.get(key)?.differenceTo(stored.members);
           if (difference) derivation.differences.push(difference);
-        } else held.letGo(key);
-        known.meet(stored.members.organization, stored.members.session);
-        deriveStored(stored, nowMs, rows);
+        } else this.#held.letGo(key);
+        this.#known.meet(stored.members.organization, stored.members.session);
+        deriveStored(stored, this.#placementsWithin, nowMs, rows);
       }
       derivation.sessions += sessions.size;
-      if (scope === "changes") await write(rows, nowMs, derivation);
+      if (scope === "changes") await this.#write(rows, nowMs, derivation);
       else
         derivation.differences.push(
-          ...(await compareSessions(clickhouse, share, rows.compared.sessions, rows.compared.open)),
+          ...(await compareSessions(this.#clickhouse, share, rows.compared.sessions, rows.compared.open)),
         );
     }
   }
 
-  /** From all that storage has of it. Answers its row, where it is in one part, and whether it is open. */
-  function deriveStored({ members: session, earlier }: StoredSession, nowMs: number, rows: DerivedRows) {
-    const resolved = resolveSession(session.members, nowMs, defaultAliveWithinMs);
-    const { organization } = session;
-    const agentSpans = agentSpansOf(resolved.spans);
-    const parts = withEarlier(partsOf(session, resolved, nowMs), earlier).map(([part, before]) => {
-      const minutes = changedMinutes(before, { organization, ...part }, part.edges);
-      const row = sessionRow(session, resolved, part, before?.days ?? [], rows.version);
-      rows.add(row, agentSpans, minutes);
-      return row;
-    });
-    const open = openRow(session, summarize(resolved.spans), rows.version, nowMs);
-    rows.addOpen(open);
-    return { row: parts.length === 1 ? parts[0] : undefined, open };
-  }
-
-  function partsOf(session: SessionMembers, resolved: ResolvedSession, nowMs: number): SessionPart[] {
-    const beganMs = resolved.spans[0]?.startMs;
-    const lastMs = resolved.spans.reduce((last, span) => Math.max(last, span.endMs ?? nowMs, span.startMs), 0);
-    const placements = beganMs === undefined ? undefined : placementsWithin(session.organization, beganMs, lastMs);
-    return sessionParts(resolved, placements, session);
-  }
-
-  async function deriveLines({ batches, lines }: StoredLines, nowMs: number, derivation: Derivation): Promise<void> {
+  async #deriveLines({ batches, lines }: StoredLines, nowMs: number): Promise<Derivation> {
+    const derivation = nothingDerived();
     const pace = createPace();
-    const folding = foldInto(held, known);
+    const folding = foldInto(this.#held, this.#known);
     for (const some of lines) {
       forEachLevelEvent([some], folding.take);
       await pace.rest();
     }
     const { organizations, unheld, dirty } = folding.end();
     const marks = { batches: [...batches], organizations };
-    if (organizations.length > 0) await deriveMarked(marks, nowMs, "changes", derivation);
-    let rows = new DerivedRows(nextVersion());
+    if (organizations.length > 0) await this.#deriveMarked(marks, nowMs, "changes", derivation);
+    let rows = new DerivedRows(this.#nextVersion());
     const step = async () => {
       derivation.sessions++;
       if (rows.sessions >= sessionsPerWrite) {
-        await write(rows, nowMs, derivation);
-        rows = new DerivedRows(nextVersion());
+        await this.#write(rows, nowMs, derivation);
+        rows = new DerivedRows(this.#nextVersion());
       }
       await pace.rest();
     };
     for (const [key, session] of dirty) {
       dirty.delete(key);
       session.resolve(nowMs);
-      const path = pathOfRunning(session, nowMs);
-      held.letGo(key);
+      const path = pathOfRunning(session, this.#placementsWithin, nowMs);
+      this.#held.letGo(key);
       if (!path) unheld.set(key, session.named);
       else {
         deriveRunning(session, path, nowMs, rows);
-        if (session.isRunning(nowMs)) held.hold(session);
+        if (session.isRunning(nowMs)) this.#held.hold(session);
         await step();
       }
     }
     // Who watches what is held does not wait for what has to be read.
-    if (unheld.size > 0) listener?.onSessionsDerived(rows.takeChanges());
-    for await (const sessions of storedSessionsByName(clickhouse, [...unheld.values()]))
+    if (unheld.size > 0) this.#listener?.onSessionsDerived(rows.takeChanges());
+    for await (const sessions of storedSessionsByName(this.#clickhouse, [...unheld.values()]))
       for (const stored of sessions.values()) {
-        const { row, open } = deriveStored(stored, nowMs, rows);
-        const session = row && heldAgain(stored.members, row, open, nowMs);
-        if (session) held.hold(session);
+        const { row, open } = deriveStored(stored, this.#placementsWithin, nowMs, rows);
+        const session = row && runningAgain(stored.members, row, open, nowMs);
+        if (session) this.#held.hold(session);
         await step();
       }
-    await write(rows, nowMs, derivation);
+    await this.#write(rows, nowMs, derivation);
+    return derivation;
   }
 
-  /** Where it stands; undefined where it is in parts, or stands elsewhere than it was written. */
-  function pathOfRunning(session: RunningSession, nowMs: number): NodePath | undefined {
-    const { organization } = session.named;
-    const within = session.within(nowMs);
-    const placements = within && placementsWithin(organization, within.fromMs, within.toMs);
-    if (placements && placements.length > 1) return undefined;
-    const { partner, reseller } = placements?.[0] ?? session.named;
-    const path = { organization, partner, reseller };
-    const { derivedAt = path } = session;
-    return derivedAt.partner === path.partner && derivedAt.reseller === path.reseller ? path : undefined;
-  }
-
-  function deriveRunning(session: RunningSession, path: NodePath, nowMs: number, rows: DerivedRows): void {
-    const minutes = session.takeChanges().map(({ level, minute, edges, difference }) => {
-      return { level, minute, pathBefore: path, removed: undefined, pathAfter: path, added: difference, edges };
-    });
-    const { head, lists, agentSpans, summary } = session.row(path, rows.version);
-    rows.addRendered(head, lists, agentSpans, minutes);
-    const open = openRow(session.named, summary, rows.version, nowMs);
-    const listedUntilMs = open.is_deleted === 1 ? 0 : open.deadline_ms;
-    if (listedUntilMs !== session.listedUntilMs) rows.addOpen(open);
-    Object.assign(session, { derivedAt: path, days: head.days, listedUntilMs });
-  }
-
-  /** As it was derived from storage just now; undefined where nothing more is expected of it. */
-  function heldAgain(members: SessionMembers, row: SessionHead, open: OpenRow, nowMs: number) {
-    const session = RunningSession.of(members);
-    session.resolve(nowMs);
-    if (!session.isRunning(nowMs)) return undefined;
-    session.takeChanges();
-    const { organization, partner, reseller, days } = row;
-    return Object.assign(session, {
-      derivedAt: { organization, partner, reseller },
-      days,
-      listedUntilMs: open.is_deleted === 1 ? 0 : open.deadline_ms,
-    });
-  }
-
-  async function write(rows: DerivedRows, nowMs: number, derivation: Derivation): Promise<void> {
+  async #write(rows: DerivedRows, nowMs: number, derivation: Derivation): Promise<void> {
     // Who watches sees it while it is written; what cannot be written is taken back with all that memory holds.
-    listener?.onSessionsDerived(rows.takeChanges());
-    await rows.write(clickhouse, epoch, minuteSlots, nowMs);
+    this.#listener?.onSessionsDerived(rows.takeChanges());
+    await rows.write(this.#clickhouse, this.#epoch, this.#minuteSlots, nowMs);
     derivation.changedMinutes += rows.minutes.length;
     for (const node of rows.touchedNodes()) derivation.touchedNodes.add(node);
   }
-
-  function enterEpoch(): void {
-    const current = currentEpoch();
-    if (current.number === epoch) return;
-    loseTrack();
-    known.forget();
-    unfinishedSince = current.leftSince;
-    epoch = current.number;
-  }
-
-  function inTurn<Result>(work: () => Promise<Result>): Promise<Result> {
-    const next = running.then(async () => {
-      enterEpoch();
-      if (unfinishedSince !== undefined) {
-        await undoDerivations(clickhouse, epoch, nextVersion(), unfinishedSince);
-        minuteSlots.forget();
-      }
-      unfinishedSince = nextVersion();
-      const result = await work();
-      unfinishedSince = undefined;
-      return result;
-    });
-    running = next.catch(loseTrack);
-    return next;
-  }
-
-  /** What memory holds may be what was not written, or not have what was. */
-  function loseTrack(): void {
-    minuteSlots.forget();
-    held.letAllGo();
-    listener?.onTrackLost();
-  }
-
-  async function derivation(work: (derivation: Derivation) => Promise<void>): Promise<Derivation> {
-    const derivation: Derivation = { touchedNodes: new Set(), sessions: 0, changedMinutes: 0, differences: [] };
-    await work(derivation);
-    return derivation;
-  }
-  const deriveBatches: Derive = (batches, nowMs, scope) =>
-    derivation((found) => deriveMarked({ batches: [...batches], organizations: [] }, nowMs, scope, found));
-
-  return {
-    derive: (batches, nowMs, scope = "changes", prepare = async () => undefined) =>
-      inTurn(async () => {
-        await prepare();
-        return await deriveBatches(batches, nowMs, scope);
-      }),
-    deriveEvents: (stored, nowMs) => inTurn(() => derivation((found) => deriveLines(stored, nowMs, found))),
-    alone: (work) =>
-      // It may write edges and intervals of its own, of sessions that memory never met as well.
-      inTurn(() =>
-        work(deriveBatches).finally(() => {
-          loseTrack();
-          known.forget();
-        }),
-      ),
-    unfinishedSince: () => unfinishedSince,
-    held: () => held.sizes,
-  };
 }
 
-/** Sorts the events of some batches by how their sessions are derived. */
-function foldInto(held: RunningSessions, known: ReturnType<typeof createKnownSessions>) {
-  /** Whose sessions are derived by their marks in storage. */
-  const organizations = new Set<string>();
-  /** Sessions to be read from storage, which has these events already. */
-  const unheld = new Map<string, { organization: string; session: string }>();
-  /** Sessions in memory that these events folded into. */
-  const dirty = new Map<string, RunningSession>();
-  function take(event: LevelEvent): void {
-    const { organization, session } = event;
-    if (session === "") {
-      if (event.interval === "") return;
-      // What is held of it is used no more, and goes when it is derived or room is needed.
-      known.addUnassigned(organization);
-    }
-    if (known.mayHaveUnassigned(organization)) return void organizations.add(organization);
-    const key = sessionKey(event);
-    if (unheld.has(key)) return;
-    const found = dirty.get(key) ?? held.get(key);
-    const running = found ?? (known.meet(organization, session) ? RunningSession.begun(event) : undefined);
-    // How long such an event's interval is, storage computes.
-    if (!running || event.action === "span") {
-      held.letGo(key);
-      dirty.delete(key);
-      unheld.set(key, { organization, session });
-      return;
-    }
-    running.fold(event);
-    dirty.set(key, running);
-  }
-  /** What turned out to have unassigned intervals on the way is derived by its marks alone. */
-  function end() {
-    for (const sessions of [unheld, dirty])
-      for (const key of sessions.keys()) if (organizations.has(key.slice(0, key.indexOf("\0")))) sessions.delete(key);
-    return { organizations: [...organizations], unheld, dirty };
-  }
-  return { take, end };
-}
-
-/** Each part beside what it was before; one that is no more is emptied where it stood. */
-function withEarlier(
-  parts: readonly SessionPart[],
-  earlier: readonly DerivedPart[],
-): [SessionPart, DerivedPart | undefined][] {
-  const gone = earlier.filter(({ part }) => part >= parts.length);
-  return [
-    ...parts.map((part): [SessionPart, DerivedPart | undefined] => [
-      part,
-      earlier.find((one) => one.part === part.part),
-    ]),
-    ...gone.map((before): [SessionPart, DerivedPart] => {
-      const { part, partner, reseller } = before;
-      // It lies after all time, and so has nothing of the session.
-      const empty = { parts: 0, sinceMs: endlessMs, untilMs: endlessMs, edges: [], peak: { value: 0, atMs: 0 } };
-      return [{ part, partner, reseller, ...empty }, before];
-    }),
-  ];
-}
+const nothingDerived = (): Derivation => ({ touchedNodes: new Set(), sessions: 0, changedMinutes: 0, differences: [] });

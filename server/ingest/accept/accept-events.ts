@@ -13,7 +13,7 @@ import { latenessOf, type OutcomeCount, type OutcomeOwner, OutcomeTally } from "
 import { escapeColumn, renderQuarantineRow } from "./event-row.ts";
 import type { IdentifiedEvent, IdentityVerdict } from "./known-ids.ts";
 import { outcomeOwner, outcomeOwnerOfKey } from "./outcome-owner.ts";
-import { type ReadContext, type ReadEvent, readEvent, renderEventRow } from "./read-event.ts";
+import { type ReadContext, type ReadEvent, readEvent, renderEventRow, type SharedColumns } from "./read-event.ts";
 import type { Doubt } from "./recent-signs.ts";
 import { namesOf, type RequestEvents } from "./request-events.ts";
 import { admissible, isVisible, type OrganizationTree, type SendingKey } from "./sending-key.ts";
@@ -91,120 +91,157 @@ export interface DecisionContext {
 
 /** The verdicts and the lines of a checked request. When `isAborted`, the caller must give the claims back. */
 export function decideEvents(request: RequestEvents, checked: CheckedEvents, context: DecisionContext): Decision {
-  const { sendingKey, tree, receivedAtMs } = context;
-  const owner = parseNode(sendingKey.node);
-  const decision: Decision = {
-    accepted: 0,
-    duplicates: 0,
-    rejected: [],
-    warnings: checked.warnings,
-    isAborted: false,
-    eventRows: [],
-    quarantineRows: [],
-    outcomes: [],
-    restsOnOthers: false,
-  };
-  const organizations = new Map<
-    string,
-    Fault | { organization: string; at: OutcomeOwner; accepted: number; duplicates: number }
-  >();
-  const warnedOf = warningsByIndex(checked.warnings);
-  const warnedBefore = checked.warnings.length;
-  const tally = new OutcomeTally();
-  const keysOwner = outcomeOwnerOfKey(sendingKey, tree, receivedAtMs);
-  const shared = { organization: "", partner: "", reseller: "", key: escapeColumn(sendingKey.id) };
-  const reject = (index: number, fault: Fault) => {
-    const { id, organization } = namesOf(request.events[index]);
-    const isSeen = organization !== "" && isVisible(organization, sendingKey, tree);
-    decision.rejected.push({ index, id, ...fault });
-    tally.add(
-      isSeen ? outcomeOwner(organization, sendingKey, tree, receivedAtMs) : keysOwner,
-      sendingKey.id,
-      "rejected",
-      fault.code,
-    );
-    decision.quarantineRows.push(
+  const judgement = new Judgement(request, checked.warnings, context);
+  for (const { index, fault } of checked.faults) judgement.reject(index, fault);
+  for (const event of checked.readable) judgement.judge(event);
+  return judgement.decision();
+}
+
+/** An organization that the key may write for, and how many of its events came to what. */
+interface Admitted {
+  organization: string;
+  at: OutcomeOwner;
+  accepted: number;
+  duplicates: number;
+}
+
+/** A decision in the making. */
+class Judgement {
+  readonly #request: RequestEvents;
+  readonly #context: DecisionContext;
+  readonly #decision: Decision;
+  readonly #owner: ReturnType<typeof parseNode>;
+  readonly #keysOwner: OutcomeOwner;
+  readonly #admitted = new Map<string, Admitted | Fault>();
+  readonly #warnedOf: Map<number, Warning["code"][]>;
+  readonly #warnedBefore: number;
+  readonly #tally = new OutcomeTally();
+  readonly #shared: SharedColumns;
+
+  constructor(request: RequestEvents, warnings: Warning[], context: DecisionContext) {
+    const { sendingKey } = context;
+    this.#request = request;
+    this.#context = context;
+    this.#decision = {
+      ...{ accepted: 0, duplicates: 0, rejected: [], warnings, isAborted: false, restsOnOthers: false },
+      ...{ eventRows: [], quarantineRows: [], outcomes: [] },
+    };
+    this.#owner = parseNode(sendingKey.node);
+    this.#keysOwner = outcomeOwnerOfKey(sendingKey, context.tree, context.receivedAtMs);
+    this.#warnedOf = warningsByIndex(warnings);
+    this.#warnedBefore = warnings.length;
+    this.#shared = { organization: "", partner: "", reseller: "", key: escapeColumn(sendingKey.id) };
+  }
+
+  reject(index: number, fault: Fault): void {
+    const { sendingKey, receivedAtMs } = this.#context;
+    const { id, organization } = namesOf(this.#request.events[index]);
+    const seen = visibleOwner(organization, this.#context);
+    this.#decision.rejected.push({ index, id, ...fault });
+    this.#tally.add(seen ?? this.#keysOwner, sendingKey.id, "rejected", fault.code);
+    this.#decision.quarantineRows.push(
       renderQuarantineRow({
         receivedAtMs,
-        organization: isSeen ? organization : "",
+        organization: seen ? organization : "",
         id: id ?? "",
         code: fault.code,
         field: fault.field ?? "",
         message: fault.message,
         key: sendingKey.id,
-        raw: request.rawOf(index),
+        raw: this.#request.rawOf(index),
       }),
     );
-  };
-  for (const { index, fault } of checked.faults) reject(index, fault);
-  for (const event of checked.readable) {
-    let placed = organizations.get(event.organization);
-    if (!placed) {
-      const found = admissible(event.organization, sendingKey, tree);
-      placed =
-        "code" in found
-          ? found
-          : {
-              ...found,
-              at: outcomeOwner(event.organization, sendingKey, tree, receivedAtMs),
-              accepted: 0,
-              duplicates: 0,
-            };
-      organizations.set(event.organization, placed);
+  }
+
+  judge(event: ReadEvent): void {
+    const admitted = this.#admit(event.organization);
+    if ("code" in admitted) {
+      this.reject(event.index, admitted);
+      return;
     }
-    if ("code" in placed) {
-      reject(event.index, placed);
-      continue;
+    if (this.#owner.kind === "agent" && event.agent !== this.#owner.agent) {
+      const message = `this key writes only for ${this.#context.sendingKey.node}`;
+      this.reject(event.index, { code: "outside_subtree", field: "agent", message });
+      return;
     }
-    if (owner.kind === "agent" && event.agent !== owner.agent) {
-      reject(event.index, {
-        code: "outside_subtree",
-        field: "agent",
-        message: `this key writes only for ${sendingKey.node}`,
-      });
-      continue;
-    }
-    const { verdict, isChecked } = context.claim(event);
+    const { verdict, isChecked } = this.#context.claim(event);
     if (verdict === "new") {
-      const path = tree.pathAt(event.organization, event.timeMs);
-      shared.organization = placed.organization;
-      shared.partner = path ? escapeColumn(path.partner) : "";
-      shared.reseller = path ? escapeColumn(path.reseller) : "";
-      decision.accepted++;
-      if (placed.accepted++ === 0) warnOfStatus(decision.warnings, event, tree);
-      const lateness = latenessOf(event.timeMs, receivedAtMs);
-      if (lateness !== undefined) tally.add(placed.at, sendingKey.id, "late", lateness);
-      const doubt = context.doubt?.(request.events[event.index] as GivenEvent);
-      if (doubt) {
-        decision.warnings.push({ index: event.index, id: nameOfStored(event.id).id, ...doubt });
-        tally.add(placed.at, sendingKey.id, "warned", doubt.code);
-      }
-      for (const code of warnedOf.get(event.index) ?? [])
-        if (code === "unmatched_type") tally.add(placed.at, sendingKey.id, "unmatched");
-        else tally.add(placed.at, sendingKey.id, "warned", code);
-      decision.eventRows.push(renderEventRow(event, isChecked, receivedAtMs, shared, request.isPlain));
-      continue;
+      this.#accept(event, isChecked, admitted);
+      return;
     }
-    decision.restsOnOthers = true;
+    this.#decision.restsOnOthers = true;
     if (verdict === "duplicate") {
-      decision.duplicates++;
-      placed.duplicates++;
-    } else reject(event.index, idConflict);
+      this.#decision.duplicates++;
+      admitted.duplicates++;
+    } else this.reject(event.index, idConflict);
   }
-  for (const placed of organizations.values()) {
-    if ("code" in placed) continue;
-    if (placed.accepted > 0) tally.add(placed.at, sendingKey.id, "accepted", "", placed.accepted);
-    if (placed.duplicates > 0) tally.add(placed.at, sendingKey.id, "duplicate", "", placed.duplicates);
+
+  #admit(organization: string): Admitted | Fault {
+    const known = this.#admitted.get(organization);
+    if (known) return known;
+    const { sendingKey, tree, receivedAtMs } = this.#context;
+    const found = admissible(organization, sendingKey, tree);
+    const at = () => outcomeOwner(organization, sendingKey, tree, receivedAtMs);
+    const admitted = "code" in found ? found : { ...found, at: at(), accepted: 0, duplicates: 0 };
+    this.#admitted.set(organization, admitted);
+    return admitted;
   }
-  decision.outcomes = tally.list();
-  decision.rejected.sort((a, b) => a.index - b.index);
-  if (decision.warnings.length > warnedBefore) decision.warnings.sort((a, b) => a.index - b.index);
-  dropWarningsOfRejected(decision);
-  if (context.isAtomic && decision.rejected.length > 0) {
-    abort(request, decision);
-    decision.outcomes = outcomesOfAborted(request, decision.rejected, context, keysOwner);
+
+  #accept(event: ReadEvent, isChecked: boolean, admitted: Admitted): void {
+    const { tree, receivedAtMs } = this.#context;
+    const path = tree.pathAt(event.organization, event.timeMs);
+    this.#shared.organization = admitted.organization;
+    this.#shared.partner = path ? escapeColumn(path.partner) : "";
+    this.#shared.reseller = path ? escapeColumn(path.reseller) : "";
+    this.#decision.accepted++;
+    if (admitted.accepted++ === 0) warnOfStatus(this.#decision.warnings, event, tree);
+    this.#countDoubts(event, admitted.at);
+    this.#decision.eventRows.push(renderEventRow(event, isChecked, receivedAtMs, this.#shared, this.#request.isPlain));
   }
-  return decision;
+
+  #countDoubts({ index, id, timeMs }: ReadEvent, at: OutcomeOwner): void {
+    const { sendingKey, receivedAtMs } = this.#context;
+    const lateness = latenessOf(timeMs, receivedAtMs);
+    if (lateness !== undefined) this.#tally.add(at, sendingKey.id, "late", lateness);
+    const doubt = this.#context.doubt?.(this.#request.events[index] as GivenEvent);
+    if (doubt) {
+      this.#decision.warnings.push({ index, id: nameOfStored(id).id, ...doubt });
+      this.#tally.add(at, sendingKey.id, "warned", doubt.code);
+    }
+    const warned = this.#warnedOf.get(index);
+    if (warned === undefined) return;
+    for (const code of warned)
+      if (code === "unmatched_type") this.#tally.add(at, sendingKey.id, "unmatched");
+      else this.#tally.add(at, sendingKey.id, "warned", code);
+  }
+
+  decision(): Decision {
+    const decision = this.#decision;
+    const { id } = this.#context.sendingKey;
+    for (const admitted of this.#admitted.values()) {
+      if ("code" in admitted) continue;
+      if (admitted.accepted > 0) this.#tally.add(admitted.at, id, "accepted", "", admitted.accepted);
+      if (admitted.duplicates > 0) this.#tally.add(admitted.at, id, "duplicate", "", admitted.duplicates);
+    }
+    decision.outcomes = this.#tally.list();
+    decision.rejected.sort((a, b) => a.index - b.index);
+    if (decision.warnings.length > this.#warnedBefore) decision.warnings.sort((a, b) => a.index - b.index);
+    dropWarningsOfRejected(decision);
+    if (this.#context.isAtomic && decision.rejected.length > 0) {
+      abort(this.#request, decision);
+      decision.outcomes = outcomesOfAborted(this.#request, decision.rejected, this.#context, this.#keysOwner);
+    }
+    return decision;
+  }
+}
+
+/** Undefined where the key must not learn whether there is such an organization. */
+function visibleOwner(
+  organization: string,
+  { sendingKey, tree, receivedAtMs }: DecisionContext,
+): OutcomeOwner | undefined {
+  const isSeen = organization !== "" && isVisible(organization, sendingKey, tree);
+  return isSeen ? outcomeOwner(organization, sendingKey, tree, receivedAtMs) : undefined;
 }
 
 function warningsByIndex(warnings: readonly Warning[]): Map<number, Warning["code"][]> {
@@ -240,15 +277,14 @@ const idConflict: Fault = {
 function outcomesOfAborted(
   request: RequestEvents,
   rejected: readonly Rejection[],
-  { sendingKey, tree: intended, existing: tree = intended, receivedAtMs }: DecisionContext,
+  context: DecisionContext,
   keysOwner: OutcomeOwner,
 ): OutcomeCount[] {
+  const standing = { ...context, tree: context.existing ?? context.tree };
   const tally = new OutcomeTally();
   for (const { index, code } of rejected) {
     const { organization } = namesOf(request.events[index]);
-    const isSeen = organization !== "" && isVisible(organization, sendingKey, tree);
-    const owner = isSeen ? outcomeOwner(organization, sendingKey, tree, receivedAtMs) : keysOwner;
-    tally.add(owner, sendingKey.id, "rejected", code);
+    tally.add(visibleOwner(organization, standing) ?? keysOwner, context.sendingKey.id, "rejected", code);
   }
   return tally.list();
 }

@@ -41,6 +41,7 @@ export interface ReadContext {
   warn: (warning: Warning) => void;
 }
 
+const noValue = "\\N";
 const oldestTimeMs = Date.parse(limits.oldestTime);
 /** Clocks that are set by NTP differ by far less; what is further ahead is worth a look at the emitter's clock. */
 const skewWarningMs = 5 * 60 * 1000;
@@ -48,64 +49,51 @@ const maxAliveWithinSeconds = 366 * 24 * 60 * 60;
 
 /** The meaning of `event`, or why it has none. */
 export function readEvent(index: number, event: GivenEvent, context: ReadContext): ReadEvent | Fault {
-  let timeMs = Number.NaN;
-  if (event.time !== undefined) {
-    timeMs = parseInstant(event.time);
-    const fault = timeFault("time", event.time, timeMs, context.receivedAtMs);
-    if (fault) return fault;
-    if (timeMs > context.receivedAtMs + skewWarningMs) warnOfSkew(index, event.id, "time", timeMs, context);
-  }
-  let startedAt = "0";
-  if (event.started_at !== undefined) {
-    const startedAtMs = parseInstant(event.started_at);
-    const fault = timeFault("started_at", event.started_at, startedAtMs, context.receivedAtMs);
-    if (fault) return fault;
-    if (startedAtMs > context.receivedAtMs + skewWarningMs)
-      warnOfSkew(index, event.id, "started_at", startedAtMs, context);
-    startedAt = String(startedAtMs);
-  }
+  const timeMs = event.time === undefined ? Number.NaN : readInstant(index, event, "time", event.time, context);
+  if (typeof timeMs === "object") return timeMs;
+  const startedAtMs =
+    event.started_at === undefined ? 0 : readInstant(index, event, "started_at", event.started_at, context);
+  if (typeof startedAtMs === "object") return startedAtMs;
   const type = context.eventType(event.type);
-  let value = "\\N";
-  const given = event.seconds ?? event.value;
-  if (given !== undefined) {
-    const field = event.seconds === undefined ? "value" : "seconds";
-    if (event.seconds !== undefined) {
-      const fault = secondsFault(event, type);
-      if (fault) return fault;
-    }
-    const exact = readValue(given);
-    if (exact === undefined) return tooLarge(field, limits.maxValueIntegerDigits);
-    if (exact.isRounded) warnOfRounding(index, event.id, field, context);
-    value = exact.text;
-  }
+  const value = readAmount(index, event, type, context);
+  if (typeof value === "object") return value;
   if (type !== undefined && (type.valueIs !== undefined || type.properties !== undefined)) {
-    const fault = checkByType(event, type, value === "\\N" ? undefined : value, (code, field, message) =>
+    const fault = checkByType(event, type, value === noValue ? undefined : value, (code, field, message) =>
       context.warn({ index, id: event.id, code, field, message }),
     );
     if (fault) return fault;
   }
-  let measured = unmeasured;
-  let isSpan = false;
-  if (type === undefined) {
-    context.warn({
-      index,
-      id: event.id,
-      code: "unmatched_type",
-      field: "type",
-      message: "no meter knows this type yet; the event is kept and counts when one does",
-    });
-  } else if (type.level !== undefined || type.dimensions.length > 0 || event.seconds !== undefined) {
-    isSpan = type.action === "span" && lastsAsSaid(startedAt, value, event.seconds !== undefined, context.receivedAtMs);
-    const read = readMeasured(event, type, context.isPlain, isSpan);
-    if (typeof read !== "string") return read;
-    measured = read;
-  }
+  const isSpan = type?.action === "span" && lastsAsSaid(event, startedAtMs, value, context.receivedAtMs);
+  const measured = readMeasured(index, event, type, context, isSpan);
+  if (typeof measured === "object") return measured;
   const properties = event.properties === undefined ? "{}" : canonicalProperties(index, event, context);
-  if (typeof properties !== "string") return properties;
+  if (typeof properties === "object") return properties;
+  return identified(index, event, context, { timeMs, startedAtMs, value, isSpan, measured, properties });
+}
+
+/** What was read of an event beside its names. */
+interface ReadParts {
+  /** NaN where the event carries no time. */
+  timeMs: number;
+  /** 0: it carries none. */
+  startedAtMs: number;
+  value: string;
+  isSpan: boolean;
+  measured: string;
+  properties: string;
+}
+
+/** The columns of an event, its identity, and the hash of its body. */
+function identified(
+  index: number,
+  event: GivenEvent,
+  context: ReadContext,
+  { timeMs, startedAtMs, value, isSpan, measured, properties }: ReadParts,
+): ReadEvent {
   const { agent = "", user = "", session = "", room = "", interval = "", job = "" } = event;
   const behindInterval = context.isPlain
-    ? `${job}\t${startedAt}\t${value}\t${properties}`
-    : `${escapeColumn(job)}\t${startedAt}\t${value}\t${escapeColumn(properties)}`;
+    ? `${job}\t${startedAtMs}\t${value}\t${properties}`
+    : `${escapeColumn(job)}\t${startedAtMs}\t${value}\t${escapeColumn(properties)}`;
   const beforeInterval = context.isPlain
     ? `${agent}\t${user}\t${session}\t${room}`
     : [agent, user, session, room].map(escapeColumn).join("\t");
@@ -118,12 +106,11 @@ export function readEvent(index: number, event: GivenEvent, context: ReadContext
   const idHash = hashText(identity);
   const unit = event.seconds === undefined ? "" : "\tseconds";
   const bodyHash = hashText(`${Number.isNaN(timeMs) ? "" : timeMs}\t${eventType}\t${usage}${unit}`);
-  if (Number.isNaN(timeMs)) timeMs = timeFromId(event.id, context);
   return {
     index,
     organization: event.organization,
     id,
-    timeMs,
+    timeMs: Number.isNaN(timeMs) ? timeFromId(event.id, context) : timeMs,
     identity,
     idHash,
     bodyHash,
@@ -181,48 +168,56 @@ function warnOfRounding(index: number, id: string, field: string, context: ReadC
   context.warn({ index, id, code: "rounded", field, message });
 }
 
-function timeFault(
+function readInstant(
+  index: number,
+  event: GivenEvent,
   field: "time" | "started_at",
   text: string,
-  timeMs: number,
-  receivedAtMs: number,
-): Fault | undefined {
-  if (Number.isNaN(timeMs)) {
+  context: ReadContext,
+): number | Fault {
+  const timeMs = parseInstant(text);
+  const aheadMs = timeMs - context.receivedAtMs;
+  if (Number.isNaN(timeMs))
     return { code: "invalid_field", field, message: `\`${field}\` ${text.slice(0, 64)} is on no calendar` };
-  }
-  if (timeMs < oldestTimeMs) {
+  if (timeMs < oldestTimeMs)
     return { code: "time_too_old", field, message: `\`${field}\` must not be before ${limits.oldestTime}` };
+  if (aheadMs > limits.maxAheadMs) {
+    const message = `\`${field}\` is more than ${limits.maxAheadMs / 3_600_000} hours ahead of the server's clock`;
+    return { code: "time_too_far_ahead", field, message };
   }
-  if (timeMs > receivedAtMs + limits.maxAheadMs) {
-    const hours = limits.maxAheadMs / 3_600_000;
-    return {
-      code: "time_too_far_ahead",
-      field,
-      message: `\`${field}\` is more than ${hours} hours ahead of the server's clock`,
-    };
+  if (aheadMs > skewWarningMs) {
+    const message = `\`${field}\` is ${Math.round(aheadMs / 1000)} seconds ahead of the server's clock`;
+    context.warn({ index, id: event.id, code: "clock_skew", field, message });
   }
-  return undefined;
+  return timeMs;
 }
 
-function warnOfSkew(index: number, id: string, field: string, timeMs: number, context: ReadContext): void {
-  const seconds = Math.round((timeMs - context.receivedAtMs) / 1000);
-  context.warn({
-    index,
-    id,
-    code: "clock_skew",
-    field,
-    message: `\`${field}\` is ${seconds} seconds ahead of the server's clock`,
-  });
+/** The column of its value; `noValue` where it carries none. */
+function readAmount(
+  index: number,
+  event: GivenEvent,
+  type: EventType | undefined,
+  context: ReadContext,
+): string | Fault {
+  const given = event.seconds ?? event.value;
+  if (given === undefined) return noValue;
+  const field = event.seconds === undefined ? "value" : "seconds";
+  const fault = event.seconds === undefined ? undefined : secondsFault(event, type);
+  if (fault) return fault;
+  const exact = readValue(given);
+  if (exact === undefined) return tooLarge(field, limits.maxValueIntegerDigits);
+  if (exact.isRounded) warnOfRounding(index, event.id, field, context);
+  return exact.text;
 }
 
 /**
  * Whether the event is a valid span: it says when it started and how long it lasted, and ended by the latest time that an
  * event may have. Otherwise it moves no level, and its amount counts all the same.
  */
-function lastsAsSaid(startedAt: string, value: string, isInSeconds: boolean, receivedAtMs: number): boolean {
-  if (startedAt === "0" || value === "\\N") return false;
-  const lengthMs = Number(value) * (isInSeconds ? 1_000 : 60_000);
-  return lengthMs >= 1 && Number(startedAt) + lengthMs <= receivedAtMs + limits.maxAheadMs;
+function lastsAsSaid(event: GivenEvent, startedAtMs: number, value: string, receivedAtMs: number): boolean {
+  if (event.started_at === undefined || value === noValue) return false;
+  const lengthMs = Number(value) * (event.seconds === undefined ? 60_000 : 1_000);
+  return lengthMs >= 1 && startedAtMs + lengthMs <= receivedAtMs + limits.maxAheadMs;
 }
 
 function spanName(id: string, source: string | undefined, idHash: bigint): string {
@@ -237,7 +232,20 @@ function timeFromId(id: string, { receivedAtMs, firstReceivedMs = receivedAtMs }
 
 const unmeasured = "{}\t\t\t0";
 
-function readMeasured(event: GivenEvent, type: EventType, isPlain: boolean, isSpan: boolean): string | Fault {
+/** The columns of what its type makes of it. */
+function readMeasured(
+  index: number,
+  event: GivenEvent,
+  type: EventType | undefined,
+  { isPlain, warn }: ReadContext,
+  isSpan: boolean,
+): string | Fault {
+  if (type === undefined) {
+    const message = "no meter knows this type yet; the event is kept and counts when one does";
+    warn({ index, id: event.id, code: "unmatched_type", field: "type", message });
+    return unmeasured;
+  }
+  if (type.level === undefined && type.dimensions.length === 0 && event.seconds === undefined) return unmeasured;
   let aliveWithinMs = 0;
   const level = type.action === "span" && !isSpan ? undefined : type.level;
   if (isSpan) {
