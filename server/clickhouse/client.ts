@@ -172,8 +172,7 @@ export function connectClickHouse(
   onAnswered?: OnAnswered,
   patience?: Patience,
 ): ClickHouse {
-  const whileAlive = createWatch(connection.url, patience);
-  const client: ClickHouseClient = createClient({
+  const client = createClient({
     url: connection.url,
     username: connection.username,
     password: connection.password,
@@ -185,21 +184,44 @@ export function connectClickHouse(
     json: { parse: <T>(text: string) => parseJson(text) as T },
     log: { level: ClickHouseLogLevel.OFF },
   });
-  /** What `statement` answers; what it throws is one of this module's errors. */
-  async function observed<Result>(kind: Parameters<OnAnswered>[0], statement: () => Promise<Result>): Promise<Result> {
+  const observed = observedBy(onAnswered);
+  return {
+    ...questionsOf(client, observed, createWatch(connection.url, patience)),
+    ...streamsOf(client),
+    ...writesOf(client, observed),
+    async ping() {
+      const result = await client.ping({ select: true });
+      if (!result.success) throw new StoreUnavailableError(result.error);
+    },
+    close: () => client.close(),
+  };
+}
+
+/** What `statement` answers; what it throws is one of this module's errors. */
+type Observed = <Result>(kind: Parameters<OnAnswered>[0], statement: () => Promise<Result>) => Promise<Result>;
+
+function observedBy(onAnswered: OnAnswered | undefined): Observed {
+  return async (kind, statement) => {
     const startedAtMs = performance.now();
-    const tell = (outcome: Parameters<OnAnswered>[1]) =>
+    const answered = (outcome: Parameters<OnAnswered>[1]) =>
       onAnswered?.(kind, outcome, (performance.now() - startedAtMs) / 1000);
     try {
       const result = await statement();
-      tell("ok");
+      answered("ok");
       return result;
     } catch (cause) {
       const error = classify(cause);
-      tell(error instanceof StatementRefusedError ? "refused" : "unavailable");
+      answered(error instanceof StatementRefusedError ? "refused" : "unavailable");
       throw error;
     }
-  }
+  };
+}
+
+function questionsOf(
+  client: ClickHouseClient,
+  observed: Observed,
+  whileAlive: ReturnType<typeof createWatch>,
+): Pick<ClickHouse, "select" | "selectColumns"> {
   return {
     select: async (sql, params, settings, signal) => {
       signal?.throwIfAborted();
@@ -233,32 +255,38 @@ export function connectClickHouse(
           return parseJson(Buffer.concat(chunks).toString("utf8")) as unknown[][];
         }),
       ),
-    async *selectBytes(sql, params) {
-      try {
-        const result = await client.exec({ query: sql, query_params: params, clickhouse_settings: pinnedSettings });
-        for await (const chunk of result.stream) yield chunk as Buffer;
-      } catch (error) {
-        throw classify(error);
-      }
-    },
-    async *selectFrom(sql, { name, structure, rows }) {
+  };
+}
+
+function streamsOf(client: ClickHouseClient): Pick<ClickHouse, "selectBytes" | "selectFrom"> {
+  async function* bytesOf(statement: Parameters<ClickHouseClient["exec"]>[0]): AsyncGenerator<Buffer> {
+    try {
+      const result = await client.exec(statement);
+      for await (const chunk of result.stream) yield chunk as Buffer;
+    } catch (error) {
+      throw classify(error);
+    }
+  }
+  return {
+    selectBytes: (sql, params) => bytesOf({ query: sql, query_params: params, clickhouse_settings: pinnedSettings }),
+    selectFrom(sql, { name, structure, rows }) {
       const boundary = randomUUID();
-      try {
-        const result = await client.exec({
-          query: sql,
-          values: Readable.from(formOf(name, rows, boundary), { objectMode: false }),
-          http_headers: { "content-type": `multipart/form-data; boundary=${boundary}` },
-          clickhouse_settings: {
-            ...pinnedSettings,
-            ...{ [`${name}_structure`]: structure, [`${name}_format`]: "JSONCompactEachRow" },
-            wait_end_of_query: 1,
-          },
-        });
-        for await (const chunk of result.stream) yield chunk as Buffer;
-      } catch (error) {
-        throw classify(error);
-      }
+      return bytesOf({
+        query: sql,
+        values: Readable.from(formOf(name, rows, boundary), { objectMode: false }),
+        http_headers: { "content-type": `multipart/form-data; boundary=${boundary}` },
+        clickhouse_settings: {
+          ...pinnedSettings,
+          ...{ [`${name}_structure`]: structure, [`${name}_format`]: "JSONCompactEachRow" },
+          wait_end_of_query: 1,
+        },
+      });
     },
+  };
+}
+
+function writesOf(client: ClickHouseClient, observed: Observed): Pick<ClickHouse, "command" | "insertBytes"> {
+  return {
     command: (sql, params, settings) =>
       observed("command", async () => {
         const result = await client.command({
@@ -279,11 +307,6 @@ export function connectClickHouse(
         result.stream.resume();
         return { writtenRows: Number(result.summary?.written_rows ?? 0) };
       }),
-    async ping() {
-      const result = await client.ping({ select: true });
-      if (!result.success) throw new StoreUnavailableError(result.error);
-    },
-    close: () => client.close(),
   };
 }
 

@@ -41,94 +41,112 @@ const answeredSchema = z.object({
 });
 
 type Answer = LiveAnswer | undefined;
-/** One message: the nodes, and those who wait for each. Who asks when it is sent asks in the next one, and so hears nothing old. */
+/** One message: the nodes, and those who wait for each. Who asks when it is sent asks in the next one, and so gets nothing old. */
 type Question = Map<NodeAddress, ((answer: Answer) => void)[]>;
 
-export function createLiveExchange({ redis, read, isSource, log }: LiveExchangeDeps): LiveExchange {
-  const process = randomUUID();
-  // Channels are those of the whole server, whatever database a connection uses.
-  const prefix = `tidemark:${redis.options.db ?? 0}:live`;
-  const askedChannel = `${prefix}:asked`;
-  const answeredChannel = (by: string) => `${prefix}:answered:${by}`;
-  const subscriber = redis.duplicate();
-  // The connection that it doubles logs its outages.
-  subscriber.on("error", () => undefined);
-  const sent = new Map<number, Question>();
-  let sentNumber = 0;
-  let gathered: Question = new Map();
-  let sendTimer: NodeJS.Timeout | undefined;
-  let silentUntilMs = Number.NEGATIVE_INFINITY;
+export function createLiveExchange(deps: LiveExchangeDeps): LiveExchange {
+  return new RedisLiveExchange(deps);
+}
 
-  subscriber.subscribe(askedChannel, answeredChannel(process)).catch((err: unknown) => {
-    log.warn({ err }, "live levels of other processes cannot be asked for");
-  });
-  subscriber.on("message", (channel, text) => {
-    try {
-      if (channel === askedChannel) answer(askedSchema.parse(parseJson(text)));
-      else take(answeredSchema.parse(parseJson(text)));
-    } catch (err) {
-      log.warn({ err }, "a message about live levels could not be read");
-    }
-  });
+class RedisLiveExchange implements LiveExchange {
+  readonly #deps: LiveExchangeDeps;
+  readonly #process = randomUUID();
+  readonly #askedChannel: string;
+  readonly #subscriber: Redis;
+  readonly #sent = new Map<number, Question>();
+  #sentNumber = 0;
+  #gathered: Question = new Map();
+  #sendTimer: NodeJS.Timeout | undefined;
+  #silentUntilMs = Number.NEGATIVE_INFINITY;
 
-  function publish(channel: string, message: object): void {
+  constructor(deps: LiveExchangeDeps) {
+    const { redis, log } = deps;
+    this.#deps = deps;
+    this.#askedChannel = `${this.#prefix}:asked`;
+    this.#subscriber = redis.duplicate();
+    // The connection that it doubles logs its outages.
+    this.#subscriber.on("error", () => undefined);
+    this.#subscriber.subscribe(this.#askedChannel, this.#answeredChannel(this.#process)).catch((err: unknown) => {
+      log.warn({ err }, "live levels of other processes cannot be asked for");
+    });
+    this.#subscriber.on("message", (channel, text) => {
+      try {
+        if (channel === this.#askedChannel) this.#answer(askedSchema.parse(parseJson(text)));
+        else this.#take(answeredSchema.parse(parseJson(text)));
+      } catch (err) {
+        log.warn({ err }, "a message about live levels could not be read");
+      }
+    });
+  }
+
+  /** Channels are those of the whole server, whatever database a connection uses. */
+  get #prefix(): string {
+    return `tidemark:${this.#deps.redis.options.db ?? 0}:live`;
+  }
+
+  #answeredChannel(by: string): string {
+    return `${this.#prefix}:answered:${by}`;
+  }
+
+  #publish(channel: string, message: object): void {
+    const { redis } = this.#deps;
     if (redis.status === "ready") redis.publish(channel, JSON.stringify(message)).catch(() => undefined);
   }
 
-  function answer({ by, number, nodes }: z.output<typeof askedSchema>): void {
-    if (by === process) return;
-    const answers = nodes.flatMap((node) => read(node) ?? []);
+  #answer({ by, number, nodes }: z.output<typeof askedSchema>): void {
+    if (by === this.#process) return;
+    const answers = nodes.flatMap((node) => this.#deps.read(node) ?? []);
     const answered = new Set(answers.map(({ node }) => node));
-    const stored = isSource() ? nodes.filter((node) => !answered.has(node)) : [];
-    if (answers.length > 0 || stored.length > 0) publish(answeredChannel(by), { number, answers, stored });
+    const stored = this.#deps.isSource() ? nodes.filter((node) => !answered.has(node)) : [];
+    if (answers.length > 0 || stored.length > 0) this.#publish(this.#answeredChannel(by), { number, answers, stored });
   }
 
-  function take({ number, answers, stored }: z.output<typeof answeredSchema>): void {
-    silentUntilMs = Number.NEGATIVE_INFINITY;
-    const question = sent.get(number);
+  #take({ number, answers, stored }: z.output<typeof answeredSchema>): void {
+    this.#silentUntilMs = Number.NEGATIVE_INFINITY;
+    const question = this.#sent.get(number);
     const answerAll = (node: NodeAddress, answer: Answer) => {
       for (const resolve of question?.get(node) ?? []) resolve(answer);
       question?.delete(node);
     };
     for (const one of answers) answerAll(one.node, one);
     for (const node of stored) answerAll(node, undefined);
-    if (question?.size === 0) sent.delete(number);
+    if (question?.size === 0) this.#sent.delete(number);
   }
 
-  function send(): void {
-    sendTimer = undefined;
-    const question = gathered;
-    gathered = new Map();
-    const number = ++sentNumber;
-    sent.set(number, question);
-    publish(askedChannel, { by: process, number, nodes: [...question.keys()] });
+  #send(): void {
+    this.#sendTimer = undefined;
+    const question = this.#gathered;
+    this.#gathered = new Map();
+    const number = ++this.#sentNumber;
+    this.#sent.set(number, question);
+    this.#publish(this.#askedChannel, { by: this.#process, number, nodes: [...question.keys()] });
     setTimeout(() => {
-      if (!sent.delete(number)) return;
-      silentUntilMs = performance.now() + pauseMs;
+      if (!this.#sent.delete(number)) return;
+      this.#silentUntilMs = performance.now() + pauseMs;
       giveUp(question);
     }, patienceMs);
   }
 
-  return {
-    ask(node) {
-      if (redis.status !== "ready" || performance.now() < silentUntilMs) return Promise.resolve(undefined);
-      return new Promise((resolve) => {
-        const waiting = gathered.get(node) ?? [];
-        gathered.set(node, [...waiting, resolve]);
-        if (gathered.size < maxNodesPerMessage) sendTimer ??= setTimeout(send, gatherMs);
-        else {
-          clearTimeout(sendTimer);
-          send();
-        }
-      });
-    },
-    close() {
-      clearTimeout(sendTimer);
-      for (const question of [gathered, ...sent.values()]) giveUp(question);
-      sent.clear();
-      subscriber.disconnect();
-    },
-  };
+  ask(node: NodeAddress): Promise<Answer> {
+    if (this.#deps.redis.status !== "ready" || performance.now() < this.#silentUntilMs)
+      return Promise.resolve(undefined);
+    return new Promise((resolve) => {
+      const waiting = this.#gathered.get(node) ?? [];
+      this.#gathered.set(node, [...waiting, resolve]);
+      if (this.#gathered.size < maxNodesPerMessage) this.#sendTimer ??= setTimeout(() => this.#send(), gatherMs);
+      else {
+        clearTimeout(this.#sendTimer);
+        this.#send();
+      }
+    });
+  }
+
+  close(): void {
+    clearTimeout(this.#sendTimer);
+    for (const question of [this.#gathered, ...this.#sent.values()]) giveUp(question);
+    this.#sent.clear();
+    this.#subscriber.disconnect();
+  }
 }
 
 function giveUp(question: Question): void {
