@@ -165,8 +165,8 @@ const errors: PlantedError[] = [
   {
     rule: "an end at an instant frees before a start at it, where starts and ends are paired",
     file: "server/rollups/resolve-session.ts",
-    right: "{ end: 0, start: 1, alive: 2 }",
-    wrong: "{ end: 1, start: 0, alive: 2 }",
+    right: "{ end: 0, closed: 1, start: 2, alive: 3 }",
+    wrong: "{ end: 1, closed: 2, start: 0, alive: 3 }",
     tests: `${unit} ${questions}`,
   },
   {

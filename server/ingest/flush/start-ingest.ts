@@ -20,7 +20,7 @@ import { parseRequestRecord } from "../accept/request-record.ts";
 import { createSequence, perMs, type Sequence } from "../log/sequence.ts";
 import { comparePositions, type LogRecord, openWriteAheadLog, type WriteAheadLog } from "../log/write-ahead-log.ts";
 import { createAttention } from "./attention.ts";
-import { type FlushLoop, type FlushObserver, startFlushLoop } from "./flush-loop.ts";
+import { type FlushLoop, type FlushObserver, type FlushOptions, startFlushLoop } from "./flush-loop.ts";
 import { longestPauseMs } from "./gathering.ts";
 import { createFreshnessSampler } from "./sample-freshness.ts";
 import { batchFiles } from "./seal-batch.ts";
@@ -28,7 +28,7 @@ import { untilDone } from "./store-batch.ts";
 
 const newestVersion = defineQuery("newest_version", z.object({}), z.object({ version: z.coerce.number() }));
 
-/** What a verdict may wait for storage to tell repeats; beyond it the sealer tells them, and the verdict says accepted. */
+/** What a verdict may wait for storage to find repeats; beyond it the sealer finds them, and the verdict says accepted. */
 const lookupTimeoutMs = 1_000;
 /** What derives is behind by no more than this; later it is asked whether it still may. */
 const askTermAfterMs = longestPauseMs + 2_000;
@@ -50,7 +50,7 @@ export interface IngestOptions {
   observer?: FlushObserver | undefined;
   /** How many watch; absent where others may watch that this process does not know of. */
   watchers?: (() => number) | undefined;
-  /** Hears what derivations of this process change. */
+  /** Notified of what derivations of this process change. */
   listener?: DerivationListener | undefined;
   /** Members of running sessions that memory holds at most; absent: as many as a process of the usual size may take. */
   mostHeldMembers?: number | undefined;
@@ -94,88 +94,29 @@ export interface Ingest {
 }
 
 export async function startIngest(options: IngestOptions): Promise<Ingest> {
-  const { dataDir, clickhouse, logger } = options;
+  const { dataDir, clickhouse, logger, shared } = options;
   const logFolder = join(dataDir, "log");
-  const batchFolder = join(dataDir, "batches");
-  await Promise.all([mkdir(logFolder, { recursive: true }), mkdir(batchFolder, { recursive: true })]);
-  const log = await openWriteAheadLog({
-    directory: logFolder,
-    maxBytes: options.walMaxBytes,
-    onFatal: options.onFatal,
-  });
-  const files = batchFiles(batchFolder);
-  const [progress, manifests] = await Promise.all([files.readProgress(), files.readManifests()]);
-  // From here on the log tells of nothing but what is unsettled.
-  if (progress.settled && comparePositions(progress.settled, log.syncedEnd) <= 0)
-    await log.removeBefore(progress.settled);
-  // A data folder without progress may belong to a ClickHouse that has rows already.
-  const [newest] = progress.sequence === 0 ? await newestVersion(clickhouse, {}) : [];
-  const given = manifests.flatMap((manifest) => [manifest.batch, ...manifest.parts.map((part) => part.batch)]);
-  const { shared } = options;
-  const lastGiven = Math.max(progress.sequence, newest?.version ?? 0, shared?.numbersBefore ?? 0, ...given);
+  const left = await openLeft(options, logFolder, join(dataDir, "batches"));
+  const { log, progress, manifests } = left;
+  const lastGiven = await lastGivenNumber(options, left);
   const sequence = createSequence(lastGiven, Date.now, shared?.nodeNumber);
   // Before the first progress there is nothing older than the first batch.
   const leftSince = progress.unfinishedSince ?? (progress.sequence || manifests[0]?.batch);
   const alone = shared ? undefined : await soleEpoch(clickhouse, leftSince);
-  const epoch = () => (shared ?? (alone as SoleEpoch)).epoch();
   const localMaterializer = createLevelMaterializer({
     clickhouse,
     nextVersion: () => sequence.next(),
-    currentEpoch: epoch,
+    currentEpoch: () => (shared ?? (alone as SoleEpoch)).epoch(),
     placementsWithin: options.placementsWithin,
     listener: options.listener,
     mostHeldMembers: options.mostHeldMembers,
   });
   const materializer = shared ? shared.materializer(localMaterializer) : localMaterializer;
-
-  const knownIds = new KnownIds({
-    lookupStored: (identities) => findStoredEvents(clickhouse, identities, Date.now()),
-    lookupTimeoutMs,
+  const known = await startKnownIds(clickhouse, logger, log.read(progress.settled));
+  const { flush, asked, closeSampler } = await startFlush(options, left, {
+    ...{ materializer, sequence, settledBatchBefore: manifests[0] ? manifests[0].batch - 1 : lastGiven },
+    onSettled: (position) => known.ids.settledThrough(position),
   });
-  await knownIds.fillFromLog(log.read(progress.settled));
-  const filling = new AbortController();
-  // Until the filter is complete, identities that memory does not hold are looked up: slower, never wrong.
-  const fill = () =>
-    untilDone({ log: logger, signal: filling.signal }, "filling the filter of known ids", () =>
-      knownIds.fillFromStorage(storedIdentityHashes(clickhouse)),
-    ).catch(() => undefined);
-  let filled = fill();
-  await Promise.race([filled, delay(filterPatienceMs, undefined, { ref: false })]);
-
-  const attention = createAttention({
-    watchers: options.watchers,
-    lagMs: () => flush.lagMs(),
-    isGathering: () => flush.isGathering(),
-    allStored: () => flush.whenStored(log.syncedEnd),
-  });
-  const sampler = createFreshnessSampler(clickhouse, logger);
-  const { observer } = options;
-  const flush: FlushLoop = startFlushLoop(
-    {
-      log,
-      clickhouse,
-      materializer,
-      files,
-      sequence,
-      findStored: (events) => findStoredEvents(clickhouse, events, Date.now()),
-      announce: options.announce,
-      onSettled: (position) => knownIds.settledThrough(position),
-      logger,
-      isWatched: attention.isWatched,
-      observer: {
-        flushStageEnded: (stage, seconds) => observer?.flushStageEnded(stage, seconds),
-        batchSealed: (batch) => observer?.batchSealed(batch),
-        batchSettled(receipts, nowMs) {
-          observer?.batchSettled(receipts, nowMs);
-          sampler.batchSettled(receipts, nowMs);
-        },
-      },
-      settledBatchBefore: manifests[0] ? manifests[0].batch - 1 : lastGiven,
-      leftSinceMs: await receivedAtMsOfFirst(log.read(progress.settled)),
-    },
-    progress.settled,
-    manifests,
-  );
   const admission = new Admission({
     log,
     eventsPerSecond: options.eventsPerSecond,
@@ -186,32 +127,104 @@ export async function startIngest(options: IngestOptions): Promise<Ingest> {
     },
   });
   return {
-    log,
-    knownIds,
-    admission,
-    flush,
-    materializer,
-    sequence,
+    ...{ log, knownIds: known.ids, admission, flush, materializer, sequence, leftSince, asked },
     epoch: () => (shared ? shared.currentEpoch() : alone?.epoch())?.number,
-    leftSince,
     async keepEpoch() {
       if (!alone || flush.lagMs() < askTermAfterMs) return;
       if (await alone.takeBack(localMaterializer.unfinishedSince()))
         logger.warn("another process had begun to derive levels from these events; taken back");
     },
-    asked: attention.asked,
-    gained() {
-      knownIds.hasGained();
-      filled = filled.then(fill);
-    },
+    gained: known.gained,
     async stop(graceMs) {
-      filling.abort();
+      known.abort();
       await flush.stop(graceMs);
-      await filled;
-      await sampler.close();
+      await known.filled();
+      await closeSampler();
       await log.close();
     },
   };
+}
+
+type Left = Awaited<ReturnType<typeof openLeft>>;
+
+/** The log and what an earlier process left in the data folder; from here on the log holds nothing but what is unsettled. */
+async function openLeft({ walMaxBytes, onFatal }: IngestOptions, logFolder: string, batchFolder: string) {
+  await Promise.all([mkdir(logFolder, { recursive: true }), mkdir(batchFolder, { recursive: true })]);
+  const log = await openWriteAheadLog({ directory: logFolder, maxBytes: walMaxBytes, onFatal });
+  const files = batchFiles(batchFolder);
+  const [progress, manifests] = await Promise.all([files.readProgress(), files.readManifests()]);
+  if (progress.settled && comparePositions(progress.settled, log.syncedEnd) <= 0)
+    await log.removeBefore(progress.settled);
+  return { log, files, progress, manifests };
+}
+
+/** The largest number that may have been given before. */
+async function lastGivenNumber({ clickhouse, shared }: IngestOptions, { progress, manifests }: Left): Promise<number> {
+  // A data folder without progress may belong to a ClickHouse that has rows already.
+  const [newest] = progress.sequence === 0 ? await newestVersion(clickhouse, {}) : [];
+  const given = manifests.flatMap((manifest) => [manifest.batch, ...manifest.parts.map((part) => part.batch)]);
+  return Math.max(progress.sequence, newest?.version ?? 0, shared?.numbersBefore ?? 0, ...given);
+}
+
+/** The identities of `unsettled` and of what is stored. */
+async function startKnownIds(clickhouse: ClickHouse, log: Logger, unsettled: AsyncIterable<LogRecord>) {
+  const ids = new KnownIds({
+    lookupStored: (identities) => findStoredEvents(clickhouse, identities, Date.now()),
+    lookupTimeoutMs,
+  });
+  await ids.fillFromLog(unsettled);
+  const filling = new AbortController();
+  // Until the filter is complete, identities that memory does not hold are looked up: slower, never wrong.
+  const fill = () =>
+    untilDone({ log, signal: filling.signal }, "filling the filter of known ids", () =>
+      ids.fillFromStorage(storedIdentityHashes(clickhouse)),
+    ).catch(() => undefined);
+  let filled = fill();
+  await Promise.race([filled, delay(filterPatienceMs, undefined, { ref: false })]);
+  return {
+    ids,
+    gained() {
+      ids.hasGained();
+      filled = filled.then(fill);
+    },
+    abort: () => filling.abort(),
+    filled: () => filled,
+  };
+}
+
+async function startFlush(
+  options: IngestOptions,
+  { log, files, progress, manifests }: Left,
+  parts: Pick<FlushOptions, "materializer" | "sequence" | "settledBatchBefore" | "onSettled">,
+) {
+  const { clickhouse, logger, observer } = options;
+  const attention = createAttention({
+    watchers: options.watchers,
+    lagMs: () => flush.lagMs(),
+    isGathering: () => flush.isGathering(),
+    allStored: () => flush.whenStored(log.syncedEnd),
+  });
+  const sampler = createFreshnessSampler(clickhouse, logger);
+  const flush: FlushLoop = startFlushLoop(
+    {
+      ...{ log, clickhouse, files, logger, ...parts },
+      findStored: (events) => findStoredEvents(clickhouse, events, Date.now()),
+      announce: options.announce,
+      isWatched: attention.isWatched,
+      observer: {
+        flushStageEnded: (stage, seconds) => observer?.flushStageEnded(stage, seconds),
+        batchSealed: (batch) => observer?.batchSealed(batch),
+        batchSettled(receipts, nowMs) {
+          observer?.batchSettled(receipts, nowMs);
+          sampler.batchSettled(receipts, nowMs);
+        },
+      },
+      leftSinceMs: await receivedAtMsOfFirst(log.read(progress.settled)),
+    },
+    progress.settled,
+    manifests,
+  );
+  return { flush, asked: attention.asked, closeSampler: () => sampler.close() };
 }
 
 interface SoleEpoch {
