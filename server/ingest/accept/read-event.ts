@@ -44,7 +44,7 @@ export interface ReadContext {
 const noValue = "\\N";
 const oldestTimeMs = Date.parse(limits.oldestTime);
 /** Clocks that are set by NTP differ by far less; what is further ahead is worth a look at the emitter's clock. */
-const skewWarningMs = 5 * 60 * 1000;
+const skewWarningMs = 60 * 1000;
 const maxAliveWithinSeconds = 366 * 24 * 60 * 60;
 
 /** The meaning of `event`, or why it has none. */
