@@ -6,6 +6,7 @@ import * as audit from "../contract/audit.ts";
 import * as channels from "../contract/channels.ts";
 import * as charges from "../contract/charges.ts";
 import * as corrections from "../contract/corrections.ts";
+import * as definitionLimits from "../contract/definition-limits.ts";
 import * as deliveries from "../contract/deliveries.ts";
 import * as events from "../contract/events.ts";
 import * as explain from "../contract/explain.ts";
@@ -38,7 +39,21 @@ import * as users from "../contract/users.ts";
 import * as whatIf from "../contract/what-if.ts";
 
 const contracts = [
-  ...[accounts, alerts, audit, channels, charges, corrections, deliveries, events, explain, ingestHealth, jobs, live],
+  ...[
+    accounts,
+    alerts,
+    audit,
+    channels,
+    charges,
+    corrections,
+    definitionLimits,
+    deliveries,
+    events,
+    explain,
+    ingestHealth,
+    jobs,
+    live,
+  ],
   ...[
     meters,
     models,
