@@ -88,7 +88,7 @@ const silentMs = 60_000;
 
 function s3Bucket({ bucket, prefix, endpoint, region, credentials }: S3Settings): Bucket {
   let client: Promise<S3Client> | undefined;
-  // Only a process that stores something pays for the client: 25 MB of memory.
+  // Only a process that stores something pays for the client: 15 MB of memory.
   const load = () => import("@aws-sdk/client-s3");
   const connect = async () => {
     const { S3Client } = await load();

@@ -14,7 +14,6 @@ import {
   writeDeliveries,
 } from "../delivery/enqueue.ts";
 import { formatInstant } from "../metrics/windows.ts";
-import { dateAt } from "../metrics/zone-dates.ts";
 import type { Queries } from "../postgres/client.ts";
 import {
   channels as channelRows,
@@ -28,6 +27,7 @@ import { entitledTo } from "./entitled.ts";
 import type { FileLinks } from "./file-link.ts";
 import { fileName } from "./file-name.ts";
 import { logoOf } from "./logo.ts";
+import { periodInWords } from "./period-in-words.ts";
 import { folderOf } from "./put-report.ts";
 import { readable } from "./render/readable.ts";
 import { mediaTypes } from "./render/render-format.ts";
@@ -232,20 +232,7 @@ async function attachedFiles(
 
 /** Such as `Usage summary of Acme, 1 March 2026 to 31 March 2026`. */
 function subjectOf({ name, node_name }: ReportDocument, slot: SlotRecord): string {
-  return `${name} of ${node_name}, ${periodInWords(slot)}`;
-}
-
-const monthNames = [
-  ...["January", "February", "March", "April", "May", "June"],
-  ...["July", "August", "September", "October", "November", "December"],
-];
-
-function periodInWords({ fromAt, toAt, tz }: SlotRecord): string {
-  const [first, last] = [fromAt.getTime(), toAt.getTime() - 1].map((ms) => {
-    const { year, month, day } = dateAt(ms, tz);
-    return `${day} ${monthNames[month - 1]} ${year}`;
-  });
-  return first === last ? `${first}` : `${first} to ${last}`;
+  return `${name} of ${node_name}, ${periodInWords(slot.fromAt.getTime(), slot.toAt.getTime(), slot.tz)}`;
 }
 
 function linesOf(

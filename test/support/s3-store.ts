@@ -1,16 +1,16 @@
 /** A store that speaks S3 and judges signatures, on a port of its own, with one bucket in a folder that goes with it. */
 import { mkdtemp, rm } from "node:fs/promises";
-import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+// @ts-expect-error: its package has no types.
+import Server from "s3rver";
 
-interface Server {
+interface S3Server {
   run(): Promise<{ port: number }>;
   close(): Promise<void>;
 }
 
-/** Its package has no types. */
-const S3rver = createRequire(import.meta.url)("s3rver") as new (options: object) => Server;
+const S3rver = Server as new (options: object) => S3Server;
 
 /** The only key that it knows. */
 export const s3Credentials = { accessKeyId: "S3RVER", secretAccessKey: "S3RVER" };

@@ -7,7 +7,7 @@ export interface Chart {
   alt: string;
 }
 
-const size = { width: 720, height: 190, left: 8, right: 8, top: 12, bottom: 26 };
+const size = { width: 720, height: 190, left: 8, right: 8, top: 24, bottom: 26 };
 const mostBars = 400;
 const usualColor = "#1d4ed8";
 
@@ -23,7 +23,10 @@ export function chartOf({ title, columns, rows }: ReportSection, color = usualCo
   }));
   const most = Math.max(...points.map(({ value }) => value));
   if (!(most > 0)) return undefined;
-  return { svg: svgOf(points, most, color), alt: wordsOf(title, column, points, most) };
+  return {
+    svg: svgOf(points, `at most ${most}${column.unit ? ` ${column.unit}` : ""}`, most, color),
+    alt: wordsOf(title, column, points, most),
+  };
 }
 
 interface Point {
@@ -31,7 +34,7 @@ interface Point {
   value: number;
 }
 
-function svgOf(points: readonly Point[], most: number, color: string): string {
+function svgOf(points: readonly Point[], scale: string, most: number, color: string): string {
   const { width, height, left, right, top, bottom } = size;
   const step = (width - left - right) / points.length;
   const ground = height - bottom;
@@ -40,12 +43,16 @@ function svgOf(points: readonly Point[], most: number, color: string): string {
     const x = left + index * step + step * 0.1;
     return `<rect x="${x.toFixed(2)}" y="${(ground - tall).toFixed(2)}" width="${(step * 0.8).toFixed(2)}" height="${tall.toFixed(2)}" fill="${color}"/>`;
   });
-  const label = (x: number, anchor: string, text: string) =>
-    `<text x="${x}" y="${height - 8}" font-family="Noto Sans" font-size="11" fill="#374151" text-anchor="${anchor}">${text}</text>`;
+  const label = (x: number, anchor: string, text: string, y = height - 8) =>
+    `<text x="${x}" y="${y}" font-family="Noto Sans" font-size="11" fill="#374151" text-anchor="${anchor}">${text}</text>`;
   const days = [label(left, "start", points[0]?.day ?? ""), label(width - right, "end", points.at(-1)?.day ?? "")];
+  const peak = label(left, "start", escaped(scale), top - 10);
+  const limit = `<line x1="${left}" y1="${top}" x2="${width - right}" y2="${top}" stroke="#d1d5db" stroke-width="1" stroke-dasharray="3 3"/>`;
   const line = `<line x1="${left}" y1="${ground}" x2="${width - right}" y2="${ground}" stroke="#9ca3af" stroke-width="1"/>`;
-  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}">${bars.join("")}${line}${days.join("")}</svg>`;
+  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}">${limit}${bars.join("")}${line}${peak}${days.join("")}</svg>`;
 }
+
+const escaped = (text: string) => text.replace(/[&<>]/g, (sign) => `&#${sign.charCodeAt(0)};`);
 
 function wordsOf(title: string, column: ReportColumn, points: readonly Point[], most: number): string {
   const unit = column.unit ? ` ${column.unit}` : "";

@@ -6,6 +6,7 @@ import { createRequire } from "node:module";
 import { Worker } from "node:worker_threads";
 import pLimit from "p-limit";
 import type { ColumnType, ReportCell, ReportColumn, ReportDocument, ReportSection } from "../../contract/reports.ts";
+import { periodInWords } from "../period-in-words.ts";
 import { chartOf } from "./chart.ts";
 import { pdfFonts } from "./pdf-fonts.ts";
 import { readable } from "./readable.ts";
@@ -33,6 +34,8 @@ const template = `
 #show heading.where(level: 1): set text(size: 18pt)
 #show heading.where(level: 2): set text(size: 12pt)
 #set par(justify: false)
+#set table.cell(breakable: false)
+#let cell-of(cell) = if cell.match(regex("^[^\\p{L}]*[\\p{Hebrew}\\p{Arabic}]")) != none { text(dir: rtl, cell) } else { text(cell) }
 #if told.brand != none {
   grid(columns: (auto, 1fr), column-gutter: 8pt, align: horizon,
     if told.brand.logo != none { image(bytes(told.brand.logo), format: told.brand.format, height: 28pt, width: 120pt, fit: "contain", alt: told.brand.alt) },
@@ -48,12 +51,12 @@ const template = `
   if part.rows.len() == 0 { text(fill: rgb("#374151"))[Nothing in this period.] } else {
     set text(size: part.size * 1pt)
     table(
-      columns: part.columns.map(c => if c.narrow { auto } else { 1fr }),
+      columns: part.columns.map(c => if c.share == none { auto } else { c.share * 1fr }),
       align: (x, y) => if part.columns.at(x).number { right } else { left },
       stroke: (x, y) => (bottom: 0.4pt + rgb("#d1d5db")),
       inset: (x: 3pt, y: 3pt),
       table.header(repeat: true, ..part.columns.map(c => strong(c.title))),
-      ..part.rows.flatten().map(cell => text(cell)),
+      ..part.rows.flatten().map(cell-of),
       ..part.totals.map(cell => strong(cell)),
     )
     if part.note != none { text(size: 8pt, part.note) }
@@ -150,8 +153,8 @@ function toldOf(document: ReportDocument, brand: Brand) {
     foot: legible(`${name} · ${node_name} · ${from.slice(0, 10)} to ${to.slice(0, 10)}`),
     lines: [
       shown,
-      `${from} to ${to}, ${tz}`,
-      `Everything accepted until ${watermark} is in it. Made at ${made_at}.`,
+      `${[from, to].every((one) => midnight.test(one)) ? periodInWords(Date.parse(from), Date.parse(to), tz) : `${from} to ${to}`}, ${tz}`,
+      `Everything accepted until ${clockOf(watermark)} is in it. Made at ${clockOf(made_at)}.`,
     ].map(legible),
     definitions: definitions.map(({ meter, unit, how }) => ({
       meter: legible(meter),
@@ -175,19 +178,24 @@ function brandTold({ name = "", logo }: Brand, legible: (text: string) => string
 
 function toldSection(section: ReportSection, legible: (text: string) => string, color: string | undefined) {
   const { title, columns, rows, totals } = section;
-  const text = (cell: ReportCell, column: ReportColumn | undefined) => breakable(legible(cut(cellText(cell, column))));
+  const dated = new Set(columns.filter((column, index) => rows.every((row) => isMidnight(row[index], column))));
+  const text = (cell: ReportCell, column: ReportColumn | undefined) => {
+    const whole = cellText(cell, column);
+    return breakable(legible(cut(column && dated.has(column) ? whole.slice(0, 10) : whole)));
+  };
   const chart = chartOf(section, color);
   const isCut = rows.length > mostRows;
+  const told = rows.slice(0, mostRows).map((row) => row.map((cell, index) => text(cell, columns[index])));
   return {
     title: legible(title),
     chart: chart ? { svg: chart.svg, alt: legible(chart.alt) } : null,
     size: columns.length > 10 ? 6 : columns.length > 7 ? 7 : 8,
-    columns: columns.map(({ title, unit, type }) => ({
-      title: legible(unit ? `${title} (${unit})` : title),
-      number: numeric.has(type),
-      narrow: numeric.has(type) || type === "instant",
+    columns: columns.map((column, index) => ({
+      title: legible(titleOf(column)),
+      number: numeric.has(column.type),
+      share: column.type === "text" ? shareOf([column.title, ...told.map((row) => row[index] ?? "")]) : null,
     })),
-    rows: rows.slice(0, mostRows).map((row) => row.map((cell, index) => text(cell, columns[index]))),
+    rows: told,
     totals: totals.map((cell, index) => (cell === null && index === 0 ? "Total" : text(cell, columns[index]))),
     note: isCut ? `The first ${mostRows} of ${rows.length} rows; CSV, Excel, JSON and Parquet have all.` : null,
   };
@@ -198,6 +206,21 @@ function cellText(cell: ReportCell, column: ReportColumn | undefined): string {
   if (typeof cell === "boolean") return cell ? "yes" : "no";
   if (column?.type === "instant") return String(cell).slice(0, 16).replace("T", " ");
   return String(cell).replace(/^-(?=\d)/, column && numeric.has(column.type) ? "−" : "-");
+}
+
+const titleOf = ({ title, unit }: ReportColumn) =>
+  unit && !title.toLowerCase().endsWith(unit.toLowerCase()) ? `${title} (${unit})` : title;
+
+const isMidnight = (cell: ReportCell | undefined, { type }: ReportColumn) =>
+  type === "instant" && (cell === null || midnight.test(String(cell)));
+const midnight = /T00:00:00(?:\.0+)?(?:Z|[+-])/;
+
+const clockOf = (instant: string) => `${instant.slice(0, 19).replace("T", " ")} UTC`;
+
+/** Of a column of texts, beside the others: by its longest, so that a long name does not stand beside empty space. */
+function shareOf(texts: readonly string[]): number {
+  const longest = texts.reduce((most, { length }) => Math.max(most, length), 0);
+  return Math.min(36, Math.max(14, longest + 2));
 }
 
 function cut(text: string): string {
