@@ -49,7 +49,7 @@ type NewStatement = typeof statements.$inferInsert;
 const atOnce = 4;
 
 /** Of one subscription and of one tenant in one run: the rest waits for the next, so that everybody's turn comes soon. */
-const mostPartsOfSubscription = 24;
+const mostPartsOfSubscription = 120;
 const mostPartsOfTenant = 500;
 
 /** How many were closed. Rejects after everything that could be closed was, where something could not. */
