@@ -139,7 +139,10 @@ async function change(
     const edited = edit(before);
     if (!edited) return before;
     const [after = before] = await tx.update(alerts).set(edited).where(eq(alerts.id, id)).returning();
-    const handling = { before: handlingOf(before), after: handlingOf(after) };
+    // Of what did not change, who did it before is not told anew: the node may have been another's then.
+    const changed = (row: AlertRecord) =>
+      Object.fromEntries(Object.entries(handlingOf(row)).filter(([name]) => name in edited));
+    const handling = { before: changed(before), after: changed(after) };
     await recordChange(tx, { by, node: after.node, action, subject: id, ...handling });
     await noticeOf(tx, "alerts", [id]);
     return after;
