@@ -1,9 +1,10 @@
 -- Organizations with events stored or corrected under the batches after `after` up to `settled` that change what is known of
--- times before `before_ms`, the earliest such time of each, and the resellers and partners that these events belong to. Of
--- an interval it is the start of the first one of its session: an end that comes late changes all minutes since then.
+-- times before `before_ms`: the earliest such time of each, the days of the events (their first instants, UTC), where the first
+-- interval of a session of theirs starts (an end that comes late changes all minutes since then), and the resellers and
+-- partners that they belong to.
 -- May tell too much (a session that merely goes on), never too little.
 -- Params: after, settled UInt64; before_ms Int64.
--- Returns organization, first_ms, resellers, partners.
+-- Returns organization, first_ms, days, session_ms (null: none), resellers, partners.
 WITH
     dirty AS
     (
@@ -12,14 +13,15 @@ WITH
         WHERE batch > {after:UInt64} AND batch <= {settled:UInt64} AND level != ''
     ),
     unassigned AS (SELECT organization, level, interval FROM dirty WHERE session = '' AND interval != '')
-SELECT organization, min(at_ms) AS first_ms, groupUniqArray(reseller) AS resellers, groupUniqArray(partner) AS partners
+SELECT organization, min(at_ms) AS first_ms, groupUniqArrayIf(intDiv(at_ms, 86400000) * 86400000, of_session = 0) AS days,
+    minOrNullIf(at_ms, of_session = 1) AS session_ms, groupUniqArray(reseller) AS resellers, groupUniqArray(partner) AS partners
 FROM
 (
-    SELECT organization, toUnixTimestamp64Milli(time) AS at_ms, toString(reseller) AS reseller, toString(partner) AS partner
+    SELECT organization, toUnixTimestamp64Milli(time) AS at_ms, 0 AS of_session, toString(reseller) AS reseller, toString(partner) AS partner
     FROM usage_events
     WHERE batch > {after:UInt64} AND batch <= {settled:UInt64} AND time < fromUnixTimestamp64Milli({before_ms:Int64}, 'UTC')
     UNION ALL
-    SELECT organization, arrayMin(span_start_ms) AS at_ms, toString(reseller) AS reseller, toString(partner) AS partner
+    SELECT organization, arrayMin(span_start_ms) AS at_ms, 1 AS of_session, toString(reseller) AS reseller, toString(partner) AS partner
     FROM sessions FINAL
     WHERE (organization, session) IN
         (

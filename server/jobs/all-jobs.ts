@@ -101,9 +101,10 @@ function workerJobs(sources: JobSources): JobDefinition[] {
     job("digests-send", 5 * secondMs, () => sendDigests(digests, Date.now())),
     job("statements-close", minuteMs, async () => {
       // First what is known of closed ones: what is closed next carries it.
-      await adjustStatements(statements, Date.now());
+      const [adjusting] = await Promise.allSettled([adjustStatements(statements, Date.now())]);
       const closed = await closeStatements(statements, Date.now());
       if (closed > 0) log.info({ closed }, "closed statements");
+      if (adjusting.status === "rejected") throw adjusting.reason;
     }),
     // Runs that no route woke this process for: those that other processes took, and those that were abandoned.
     job("reports-make", 2 * secondMs, async () => {

@@ -208,32 +208,6 @@ test("where nothing is included, nothing used is under, and no answer says that 
   expect(await entitlementAt(node, "2026-06-13T12:00:00Z")).toMatchObject({ reason: "limit_reached", status: "over" });
 });
 
-test("after a cancellation the cycle's charges are still told, up to the instant of it", async () => {
-  const { organization, node } = await newOrganization();
-  const plan = await billing.plan(partner, perMinute("EUR", { organization: "0.10" }));
-  const startsAt = new Date(Date.now() - 3 * hourMs).toISOString();
-  const id = await billing.subscribe(node, plan, { starts_at: startsAt });
-  await billing.calls([organization, new Date(Date.now() - 1_000).toISOString(), "12"]);
-  const body = { cancel: true, at: "now" };
-  const edited = await billing.world.ask("PATCH", `/v1/subscriptions/${id}`, { key: billing.key, body });
-  expect(edited.status).toBe(200);
-  const charges = await billing.get(`/v1/charges?node=${node}`);
-  expect(charges.levels.map(({ total }: { total: string }) => total)).toEqual(["1.20"]);
-});
-
-test("a subscription of many years closes some cycles in a run, after everybody else's first, and goes on in the next", async () => {
-  const [old, recent] = [await newOrganization(), await newOrganization()];
-  const plan = await billing.plan(partner, { currency: "EUR", fixed_fee: { organization: "1" } });
-  await billing.subscribe(old.node, plan, { starts_at: "2022-01-01T00:00:00Z" });
-  await billing.subscribe(recent.node, plan, { starts_at: "2024-12-01T00:00:00Z" });
-  const closedOf = async (node: string) =>
-    (await billing.get(`/v1/statements?node=${node}&kind=subscription&limit=1000`)).statements.length;
-  await billing.run("2025-01-03T00:00:00Z");
-  expect([await closedOf(old.node), await closedOf(recent.node)]).toEqual([24, 1]);
-  await billing.run("2025-01-03T00:00:00Z");
-  expect([await closedOf(old.node), await closedOf(recent.node)]).toEqual([36, 1]);
-});
-
 test("trials, changes of plan, cancellations and anchors in any mixture: period, entitlements, charges and standings agree", async () => {
   const draw = random(20_261_129);
   const plans = await Promise.all(

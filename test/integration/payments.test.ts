@@ -1,5 +1,7 @@
-/** What became of a statement's payment: by the API and by a provider's messages. */
+/** What became of a statement's payment, by the API and by a provider's messages; and when statements close and are measured anew. */
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { adjustStatements } from "../../server/billing/statements/adjust-statements.ts";
+import type { Statement } from "../../server/contract/statements.ts";
 import { type Billing, createBilling, perMinute, signedMessage } from "../support/billing.ts";
 
 let billing: Billing;
@@ -112,4 +114,52 @@ test("a message that is not signed, too old or not understood changes nothing", 
   const large = signedMessage({ type: "statement.payment", data: { ...data, reason: "x".repeat(70_000) } });
   expect((await billing.world.ask("POST", "/v1/payment-messages", large)).status).toBe(413);
   expect((await billing.get(`/v1/statements/${ids[4]}`)).payment.status).toBe("open");
+});
+
+async function newOrganization(organization: string): Promise<{ organization: string; node: string }> {
+  await billing.world.deps.tree.ensureOrganizations([organization], seller);
+  return { organization, node: `organization:${organization}` };
+}
+
+test("a subscription of many years closes some cycles in a run, after everybody else's first, and goes on in the next", async () => {
+  const [old, recent] = [await newOrganization("of-years"), await newOrganization("recent")];
+  const plan = await billing.plan(seller, { currency: "EUR", fixed_fee: { organization: "1" } });
+  await billing.subscribe(old.node, plan, { starts_at: "2022-01-01T00:00:00Z" });
+  await billing.subscribe(recent.node, plan, { starts_at: "2024-12-01T00:00:00Z" });
+  const closedOf = async (node: string) =>
+    (await billing.get(`/v1/statements?node=${node}&kind=subscription&limit=1000`)).statements.length;
+  await billing.run("2025-01-03T00:00:00Z");
+  expect([await closedOf(old.node), await closedOf(recent.node)]).toEqual([24, 1]);
+  await billing.run("2025-01-03T00:00:00Z");
+  expect([await closedOf(old.node), await closedOf(recent.node)]).toEqual([36, 1]);
+});
+
+test("a late event measures those statements anew that it lies in, not all that followed", async () => {
+  const { organization, node } = await newOrganization("late");
+  const plan = await billing.plan(seller, perMinute("EUR", { organization: "0.10" }));
+  await billing.subscribe(node, plan, { starts_at: "2024-08-01T00:00:00Z" });
+  const nowMs = Date.parse("2025-01-03T00:00:00Z");
+  await billing.run("2025-01-03T00:00:00Z");
+  while ((await adjustStatements(billing.source, nowMs)) > 0);
+  await billing.calls([organization, "2024-10-10T00:00:00Z", "20"]);
+  expect(await adjustStatements(billing.source, nowMs)).toBe(1);
+  const { statements } = await billing.get(`/v1/statements?node=${node}&kind=subscription`);
+  const changed = statements.filter((one: Statement) => one.adjusted_total !== one.total);
+  expect([statements.length, changed.map((one: Statement) => [one.cycle.start, one.adjusted_total])]).toEqual([
+    5,
+    [["2024-10-01T00:00:00Z", "2.00"]],
+  ]);
+});
+
+test("after a cancellation the cycle's charges are still told, up to the instant of it", async () => {
+  const { organization, node } = await newOrganization("cancelled");
+  const plan = await billing.plan(seller, perMinute("EUR", { organization: "0.10" }));
+  const startsAt = new Date(Date.now() - 3 * 3_600_000).toISOString();
+  const id = await billing.subscribe(node, plan, { starts_at: startsAt });
+  await billing.calls([organization, new Date(Date.now() - 1_000).toISOString(), "12"]);
+  const body = { cancel: true, at: "now" };
+  const edited = await billing.world.ask("PATCH", `/v1/subscriptions/${id}`, { key: billing.key, body });
+  expect(edited.status).toBe(200);
+  const charges = await billing.get(`/v1/charges?node=${node}`);
+  expect(charges.levels.map(({ total }: { total: string }) => total)).toEqual(["1.20"]);
 });
