@@ -9,7 +9,7 @@ const alias = { "@contract": fileURLToPath(new URL("../server/contract", import.
 /** How long a wait for a state may last, in ms: it ends what hangs. One second, as it is by default, is less than a busy machine takes for anything. */
 const expectStates = { poll: { timeout: 60_000 } };
 
-/** Several whole services whose leases are of seconds, and which mostly wait for them: two at a time, after everything else. */
+/** Several whole services whose leases are of seconds: each has the machine to itself. */
 const cluster = [
   "test/integration/cluster.test.ts",
   "test/integration/mixed-ingest.test.ts",
@@ -62,7 +62,7 @@ export default defineConfig({
         test: {
           name: "cluster",
           include: cluster,
-          maxWorkers: 2,
+          fileParallelism: false,
           globalSetup: ["test/support/shared-stores.ts"],
           expect: expectStates,
           testTimeout: 300_000,

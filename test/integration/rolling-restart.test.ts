@@ -91,7 +91,7 @@ test("a rolling restart behind a balancer refuses nobody and cuts no connection:
   expect([ledger.figures.cut, [...ledger.figures.refused]]).toEqual([0, []]);
   expect([...read.keys()]).toEqual([200]);
   expect(ledger.figures.wrongVerdicts).toEqual([]);
-  for (const node of nodes) await new UsageApi({ url: node.url, key: rootKey }).whenVisible(60_000);
+  for (const node of nodes) await new UsageApi({ url: node.url, key: rootKey }).whenVisible(180_000);
   for (const node of nodes) expect(await wrongAnswers({ ...node, rootKey }, ledger.stays, checked)).toEqual([]);
   expect(await checkTables(clickhouse.clickhouse, ledger.acknowledged, ledger.stays)).toEqual({
     lost: [],
