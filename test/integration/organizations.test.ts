@@ -1,5 +1,6 @@
 /** GET /v1/organizations beside what the other routes say of each organization alone. */
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { recordChange, system } from "../../server/audit/record-change.ts";
 import { userRoles, users } from "../../server/postgres/schema/accounts.ts";
 import { createWorld, type World } from "../support/isolation-world.ts";
 
@@ -181,8 +182,11 @@ test("all pages together are each match once, in order, whatever the order", asy
   for (const [index, node] of ["organization:full-1", "organization:full-2"].entries())
     for (let user = 0; user <= index; user++) {
       const id = `usr_${index}_${user}`;
-      await world.deps.postgres.db.insert(users).values({ id, email: `${id}@example.com` });
-      await world.deps.postgres.db.insert(userRoles).values({ userId: id, node, role: "viewer" });
+      await world.deps.postgres.transaction(async (tx) => {
+        await tx.insert(users).values({ id, email: `${id}@example.com` });
+        await tx.insert(userRoles).values({ userId: id, node, role: "viewer" });
+        await recordChange(tx, { by: system, node, action: "user.joined", subject: id, after: {} });
+      });
     }
   await makeOrganization("last", { name: "Last" });
   for (const sort of ["name", "usage", "created", "users"]) {
