@@ -1,7 +1,8 @@
 -- Organizations with events stored or corrected under the batches after `after` up to `settled` that change what is known of
--- times before `before_ms`: the earliest such time of each, the days of the events (their first instants, UTC), where the first
--- interval of a session of theirs starts (an end that comes late changes all minutes since then), and the resellers and
--- partners that they belong to.
+-- times before `before_ms`: the earliest such time of each, the days of the events (their first instants, UTC), the earliest
+-- time from which they change intervals (an end that comes late, and a start that is void, change all minutes since the
+-- session's first interval and since the event itself, which may be all that tells of it), and the resellers and partners that
+-- they belong to.
 -- May tell too much (a session that merely goes on), never too little.
 -- Params: after, settled UInt64; before_ms Int64.
 -- Returns organization, first_ms, days, session_ms (null: none), resellers, partners.
@@ -14,18 +15,21 @@ WITH
     ),
     unassigned AS (SELECT organization, level, interval FROM dirty WHERE session = '' AND interval != '')
 SELECT organization, min(at_ms) AS first_ms, groupUniqArrayIf(intDiv(at_ms, 86400000) * 86400000, of_session = 0) AS days,
-    minOrNullIf(at_ms, of_session = 1) AS session_ms, groupUniqArray(reseller) AS resellers, groupUniqArray(partner) AS partners
+    minOrNullIf(at_ms, of_interval) AS session_ms, groupUniqArray(reseller) AS resellers, groupUniqArray(partner) AS partners
 FROM
 (
-    SELECT organization, toUnixTimestamp64Milli(time) AS at_ms, 0 AS of_session, toString(reseller) AS reseller, toString(partner) AS partner
+    SELECT organization, least(toUnixTimestamp64Milli(time), if(started_ms = 0, toUnixTimestamp64Milli(time), started_ms)) AS at_ms,
+        0 AS of_session, level != '' AS of_interval, toString(reseller) AS reseller, toString(partner) AS partner
     FROM usage_events
-    WHERE batch > {after:UInt64} AND batch <= {settled:UInt64} AND time < fromUnixTimestamp64Milli({before_ms:Int64}, 'UTC')
+    WHERE batch > {after:UInt64} AND batch <= {settled:UInt64} AND at_ms < {before_ms:Int64}
     UNION ALL
-    SELECT organization, arrayMin(span_start_ms) AS at_ms, 1 AS of_session, toString(reseller) AS reseller, toString(partner) AS partner
+    SELECT organization, arrayMin(span_start_ms) AS at_ms, 1 AS of_session, 1 AS of_interval, toString(reseller) AS reseller, toString(partner) AS partner
     FROM sessions FINAL
     WHERE (organization, session) IN
         (
             SELECT organization, session FROM dirty WHERE session != ''
+            UNION ALL
+            SELECT organization, concat('interval:', interval) FROM unassigned
             UNION ALL
             SELECT organization, session FROM interval_sessions WHERE (organization, level, interval) IN (SELECT organization, level, interval FROM unassigned)
         )

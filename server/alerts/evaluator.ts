@@ -188,8 +188,9 @@ export class Evaluator {
       await this.#endUnwatched(run, open);
     }
     const failure = await this.#judgeThresholds(run, judgedUntil);
-    await this.#judgePairs(run);
-    return failure;
+    // A pair that failed waits to be judged again by itself.
+    const ofPairs = await this.#judgePairs(run).catch((error: unknown): Failure => ({ error, nodes: [] }));
+    return failure ?? (ofPairs || undefined);
   }
 
   /** By rule, the nodes with alerts that are not resolved. */

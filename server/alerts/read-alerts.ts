@@ -65,7 +65,7 @@ export function describeAlert(row: AlertRecord, publicUrl: string, wasWithin: Wa
   const { periodStart, periodEnd, acknowledgedBy, acknowledgedAt } = row;
   return {
     id: row.id,
-    ...(wasWithin(row.place, row.at)
+    ...(wasWithin(row.node, row.at)
       ? { rule: row.ruleId, rule_name: row.ruleName }
       : { rule: "", rule_name: ruleOfOthers }),
     kind: row.kind,
@@ -85,7 +85,7 @@ export function describeAlert(row: AlertRecord, publicUrl: string, wasWithin: Wa
     acknowledged:
       acknowledgedBy !== null && acknowledgedAt
         ? {
-            by: wasWithin(row.place, acknowledgedAt) ? acknowledgedBy : nameOfOthers,
+            by: wasWithin(row.node, acknowledgedAt) ? acknowledgedBy : nameOfOthers,
             at: acknowledgedAt.toISOString(),
           }
         : null,

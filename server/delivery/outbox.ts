@@ -30,6 +30,10 @@ const claimSeconds = 30;
 export const renewEveryMs = 10_000;
 /** At most this many for one receiver, so that a slow one holds up nobody else's messages. */
 const perReceiver = 4;
+/** A folder that hangs keeps threads of the process, which has four for all files, the log's among them. */
+const perBucket = 2;
+/** The operator's bucket is one, whichever schedule's files are put there. */
+const receiver = "coalesce(channel, CASE WHEN kind = 'bucket' THEN kind ELSE list END)";
 
 const second = 1000;
 const minute = 60 * second;
@@ -50,15 +54,16 @@ export async function claimDue({ pool }: Pick<Postgres, "pool">, room: number): 
   const claim = randomUUID();
   const { rows } = await pool.query<{ id: string }>(
     `WITH busy AS (
-       SELECT coalesce(channel, list) AS receiver FROM deliveries
-       WHERE due_at IS NOT NULL AND claimed_until >= now() GROUP BY 1 HAVING count(*) >= $1
+       SELECT ${receiver} AS receiver FROM deliveries
+       WHERE due_at IS NOT NULL AND claimed_until >= now()
+       GROUP BY 1 HAVING count(*) >= CASE WHEN bool_or(kind = 'bucket') THEN $5::int ELSE $1::int END
      ), candidates AS (
        SELECT id FROM (
-         SELECT id, due_at, ordinary, row_number() OVER (PARTITION BY coalesce(channel, list) ORDER BY ordinary, due_at, position) AS turn
+         SELECT id, due_at, ordinary, kind, row_number() OVER (PARTITION BY ${receiver} ORDER BY ordinary, due_at, position) AS turn
          FROM (SELECT *, coalesce(message ->> 'isSystem', '') <> 'true' AS ordinary FROM deliveries) AS told
          WHERE due_at <= now() AND (claimed_until IS NULL OR claimed_until < now())
-           AND coalesce(channel, list) NOT IN (SELECT receiver FROM busy)
-       ) AS due WHERE turn <= $1 ORDER BY ordinary, due_at LIMIT $2
+           AND ${receiver} NOT IN (SELECT receiver FROM busy)
+       ) AS due WHERE turn <= CASE WHEN kind = 'bucket' THEN $5::int ELSE $1::int END ORDER BY ordinary, due_at LIMIT $2
      ), taken AS (
        SELECT id FROM deliveries
        WHERE id IN (SELECT id FROM candidates) AND due_at <= now() AND (claimed_until IS NULL OR claimed_until < now())
@@ -66,7 +71,7 @@ export async function claimDue({ pool }: Pick<Postgres, "pool">, room: number): 
      )
      UPDATE deliveries SET claim = $3, claimed_until = now() + make_interval(secs => $4)
      FROM taken WHERE deliveries.id = taken.id RETURNING deliveries.id`,
-    [perReceiver, room, claim, claimSeconds],
+    [perReceiver, room, claim, claimSeconds, perBucket],
   );
   return rows.length === 0 ? [] : await readClaimed(pool, claim);
 }

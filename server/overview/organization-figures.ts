@@ -86,13 +86,14 @@ export class OrganizationFigures {
   /**
    * The standings of the node and all below it, and others' as far as they are cheap to read. `mustRevalidate` waits until
    * everything that is stored is in it, here and below; at the root no longer than a while for each tenant, whose older
-   * standings are given then.
+   * standings are given then, unless `isWhole`: what is kept must have them all, or fail.
    */
   async standings(
     node: NodeAddress,
     state: AccountState,
     nowMs: number,
     mustRevalidate: boolean,
+    { isWhole = false } = {},
   ): Promise<Watermarked<Standings>> {
     const stored = `${this.#source.settledBatch()} ${state.sequence}`;
     const shared = await this.#shared.ask("", stored, mustRevalidate, async () => {
@@ -109,7 +110,7 @@ export class OrganizationFigures {
         const asked = this.#ofTenant.ask(tenant, stored, mustRevalidate, () =>
           this.#readInTurn(tenant, { ...state, subscriptions }, nowMs),
         );
-        if (isOwn) return await asked;
+        if (isOwn || isWhole) return await asked;
         const older = () => this.#ofTenant.latest(tenant) ?? nothingKnown;
         const { patienceMs, patienceOfRevalidationMs } = this.#rootPatience;
         const waitMs = mustRevalidate ? patienceOfRevalidationMs : patienceMs;

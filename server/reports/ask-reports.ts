@@ -174,7 +174,7 @@ async function askOrganizations({ source, question, nowMs }: Asking): Promise<As
   const [meter] = metersOfReport(source, question, [defaultMeter]) as [Meter];
   const state = await figures.accounts();
   const [standings, usage] = await Promise.all([
-    figures.standings(node, state, nowMs, true),
+    figures.standings(node, state, nowMs, true, { isWhole: true }),
     totalsBy(clickhouse, meter, "organization", { node, fromMs, toMs: Math.min(toMs, nowMs) }),
   ]);
   const facts = organizationFacts(state, standings.answer, usage, meter, nowMs);
@@ -213,7 +213,9 @@ async function askStatements({ source, question, nowMs, signal }: Asking): Promi
   }
   const isRunning = fromMs <= nowMs && nowMs < toMs;
   const state = await figures.accounts();
-  const standings = isRunning ? (await figures.standings(node, state, nowMs, true)).answer : new Map();
+  const standings = isRunning
+    ? (await figures.standings(node, state, nowMs, true, { isWhole: true })).answer
+    : new Map();
   const isOrganization = node.startsWith("organization:");
   const below = [...standings.values()].filter(
     (one) => tree.isWithin(one.node, node) && (isOrganization || one.node !== node),

@@ -3,7 +3,7 @@
  * operator's own setting and may be anywhere, so that requests to the store do not go by the guarded way out: nothing that users
  * name becomes part of a host, only of the path within the bucket.
  */
-import { hash } from "node:crypto";
+import { hash, randomUUID } from "node:crypto";
 import { createWriteStream } from "node:fs";
 import { mkdir, open, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
@@ -60,10 +60,10 @@ export function pathSegment(text: string): string {
 
 function folderBucket({ path: folder }: FolderSettings): Bucket {
   return {
-    async put({ path, sha256, content }) {
+    async put({ path, content }) {
       const target = join(folder, path);
       // Two that write the same at once write one file each, and the last to finish stays.
-      const partial = `${target}.${sha256.slice(0, 8)}-${process.pid}.partial`;
+      const partial = `${target}.${randomUUID()}.partial`;
       await mkdir(dirname(target), { recursive: true });
       try {
         await pipeline(Readable.from(content), createWriteStream(partial, { flush: true }));
@@ -103,7 +103,10 @@ function s3Bucket({ bucket, prefix, endpoint, region, credentials }: S3Settings)
   };
   return {
     async put({ path, contentType, bytes, sha256, content }) {
-      client ??= connect();
+      client ??= connect().catch((error: unknown) => {
+        client = undefined;
+        throw error;
+      });
       const [{ PutObjectCommand }, open] = [await load(), await client];
       const command = new PutObjectCommand({
         ...{ Bucket: bucket, Key: `${prefix}${path}`, ContentType: contentType, ContentLength: bytes },

@@ -152,7 +152,7 @@ function namedSpan(member: Member, closedAt: readonly number[], nowMs: number, t
 }
 
 type SignKind = "end" | "closed" | "start" | "alive";
-const signOrder: Record<SignKind, number> = { end: 0, closed: 1, start: 2, alive: 3 };
+const signOrder: Record<SignKind, number> = { end: 0, alive: 1, closed: 2, start: 3 };
 /** What cannot belong to an interval that was silent for longer than its timeout; an own end or sign of life says that it went on. */
 const newBeginnings: ReadonlySet<SignKind> = new Set(["closed", "start"]);
 

@@ -2,6 +2,7 @@
  * The past of a node belongs to those that had it then. Who changes it needs a right that reached the node at each instant
  * concerned; a right that came with a later move does not reach back.
  */
+import { nodeAddress, parseNode } from "../contract/node-address.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import type { NodeTree } from "./node-tree.ts";
 
@@ -35,7 +36,12 @@ export function stoodWithin(
 export type WasWithin = (node: NodeAddress, at: Date) => boolean;
 
 export function wasWithin(tree: Paths, reach: readonly NodeAddress[]): WasWithin {
-  return (node, at) => stoodWithin(tree, reach, node, at.getTime(), at.getTime());
+  return (node, at) => {
+    const parsed = parseNode(node);
+    // An agent stands where its organization does, and never moves.
+    const place = parsed.kind === "agent" ? nodeAddress("organization", parsed.organization) : node;
+    return reach.includes(node) || stoodWithin(tree, reach, place, at.getTime(), at.getTime());
+  };
 }
 
 /** In place of a name that is not the reader's to know. */

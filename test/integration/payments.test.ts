@@ -151,6 +151,41 @@ test("a late event measures those statements anew that it lies in, not all that 
   ]);
 });
 
+test("a late start or a void changes what was closed of every cycle that its interval reaches into, with a session and without", async () => {
+  const { organization, node } = await newOrganization("over-months");
+  const terms = perMinute("EUR", { organization: "0.10" });
+  const features = terms.features.map((feature) => ({ ...feature, meter: "recorded_minutes" }));
+  const plan = await billing.plan(seller, { ...terms, features });
+  await billing.subscribe(node, plan, { starts_at: "2024-08-01T00:00:00Z" });
+  const nowMs = Date.parse("2025-01-03T00:00:00Z");
+  const of = (type: string, time: string, about: object) => ({ type, time, organization, ...about });
+  await billing.send([
+    of("recording.stopped", "2024-10-01T02:00:00Z", { interval: "alone" }),
+    of("recording.started", "2024-11-30T23:00:00Z", { id: "voided", session: "s", interval: "i" }),
+    of("recording.stopped", "2024-12-01T00:30:00Z", { session: "s", interval: "i" }),
+  ]);
+  await billing.run("2025-01-03T00:00:00Z");
+  while ((await adjustStatements(billing.source, nowMs)) > 0);
+  await billing.send([of("recording.started", "2024-09-30T23:00:00Z", { interval: "alone" })]);
+  const { key, world } = billing;
+  const [found] = (await billing.get(`/v1/records?node=${node}&from=2024-11-30&to=2024-12-01`)).records;
+  const voided = await world.ask("POST", `/v1/events/${found.id}/void`, {
+    key,
+    body: { organization, reason: "never was" },
+  });
+  expect(voided.status).toBe(200);
+  while ((await adjustStatements(billing.source, nowMs)) > 0);
+  const { statements } = await billing.get(`/v1/statements?node=${node}&kind=subscription`);
+  const totals = statements.map((one: Statement) => [one.cycle.start.slice(0, 7), one.total, one.adjusted_total]);
+  expect(totals.sort()).toEqual([
+    ["2024-08", "0.00", "0.00"],
+    ["2024-09", "0.00", "6.00"],
+    ["2024-10", "0.00", "12.00"],
+    ["2024-11", "6.00", "0.00"],
+    ["2024-12", "3.00", "0.00"],
+  ]);
+});
+
 test("after a cancellation the cycle's charges are still told, up to the instant of it", async () => {
   const { organization, node } = await newOrganization("cancelled");
   const plan = await billing.plan(seller, perMinute("EUR", { organization: "0.10" }));

@@ -146,25 +146,25 @@ function pairUp(own: readonly OracleEvent[], closings: readonly number[], nowMs:
   for (const event of own) {
     const action = actions[event.type]?.[1];
     if (action === "end") sign(event.timeMs, 0);
-    if (action === "start") sign(event.timeMs, 2);
-    if (action === "alive") sign(event.timeMs, 3);
-    if (event.startedMs !== undefined) sign(event.startedMs, 2);
+    if (action === "start") sign(event.timeMs, 3);
+    if (action === "alive") sign(event.timeMs, 1);
+    if (event.startedMs !== undefined) sign(event.startedMs, 3);
   }
-  for (const atMs of closings) sign(atMs, 1);
+  for (const atMs of closings) sign(atMs, 2);
   const ordered = [...signs.values()].sort((a, b) => a.atMs - b.atMs || a.order - b.order);
   const spans: { startMs: number; endMs: number }[] = [];
   let open: number | undefined;
   let seenMs = Number.NEGATIVE_INFINITY;
   for (const { atMs, order } of ordered) {
     // Own ends and signs of life say that it went on.
-    if (open !== undefined && (order === 1 || order === 2) && atMs > seenMs + timeoutMs) {
+    if (open !== undefined && order >= 2 && atMs > seenMs + timeoutMs) {
       spans.push({ startMs: open, endMs: seenMs });
       open = undefined;
     }
-    if (order <= 1 && open !== undefined) {
+    if ((order === 0 || order === 2) && open !== undefined) {
       spans.push({ startMs: open, endMs: atMs });
       open = undefined;
-    } else if (order === 2 && open === undefined) open = atMs;
+    } else if (order === 3 && open === undefined) open = atMs;
     seenMs = atMs;
   }
   if (open !== undefined)

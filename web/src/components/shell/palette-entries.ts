@@ -93,8 +93,12 @@ export function actionEntries(): PaletteEntry[] {
       Icon: Keyboard,
       run: () => (shortcuts.isSheetOpen = true),
     },
-    { id: "out", label: "Sign out", words: ["log out leave"], Icon: LogOut, run: () => void session.signOut() },
+    { id: "out", label: "Sign out", words: ["log out leave"], Icon: LogOut, run: signOut },
   ];
+}
+
+function signOut(): void {
+  session.signOut().catch(() => toasts.say("Signing out failed: try again."));
 }
 
 /** Each leads to its page. */
