@@ -122,8 +122,8 @@ test("a plan is made, published and subscribed to, and usage near its limit show
   await page.getByLabel("Name of field 1").fill("region");
   await page.getByLabel("Value of field 1").fill("eu");
   await expectAccessible(page);
-  await page.getByRole("button", { name: "Save" }).click();
-  await page.getByText("suspended", { exact: true }).waitFor();
+  await page.getByRole("button", { name: "Save", exact: true }).click();
+  await page.getByText("suspended", { exact: true }).first().waitFor();
   await page.getByText("region: eu").waitFor();
   await page.getByRole("navigation", { name: "Breadcrumbs" }).getByRole("link", { name: "Brightwater" }).waitFor();
   await expectAccessible(page);
