@@ -3,7 +3,7 @@
 import { inArray } from "drizzle-orm";
 import type { UsageSource } from "../billing/measure-span.ts";
 import { dimensionsOf } from "../catalog/catalog.ts";
-import { type Filter, parseFilters } from "../catalog/filters.ts";
+import { type Filter, parseJsonFilters } from "../catalog/filters.ts";
 import type { Meter } from "../catalog/meter.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import type { Condition, RuleFilter, RuleScope } from "../contract/rules.ts";
@@ -63,14 +63,14 @@ export async function checkRule(
 
 /** The filters that a condition's `filter` stands for. Throws `invalid_request` naming it. */
 export function filtersOf(filter: RuleFilter | undefined, meter: Meter): Filter[] {
-  const query = Object.entries(filter ?? {}).flatMap(([dimension, value]): [string, unknown][] => {
+  const query = Object.entries(filter ?? {}).flatMap(([dimension, value]): [string, string | string[]][] => {
     if (typeof value === "string" || Array.isArray(value)) return [[`filter[${dimension}]`, value]];
-    return Object.entries(value).flatMap(([operator, values]): [string, unknown][] =>
+    return Object.entries(value).flatMap(([operator, values]): [string, string | string[]][] =>
       values === undefined ? [] : [[`filter[${dimension}][${operator}]`, values]],
     );
   });
   try {
-    return parseFilters(Object.fromEntries(query), dimensionsOf(meter));
+    return parseJsonFilters(Object.fromEntries(query), dimensionsOf(meter));
   } catch (error) {
     if (error instanceof ProblemError) throw refusal("condition.filter", error.message);
     throw error;

@@ -22,25 +22,49 @@ const parameter = /^filter\[([^\]]*)\](?:\[([^\]]*)\])?$/;
  * have the value ''. Throws `invalid_request` naming the parameter whose dimension, operator or value there is not.
  */
 export function parseFilters(query: Readonly<Record<string, unknown>>, dimensions: ReadonlySet<string>): Filter[] {
-  const names = Object.keys(query)
+  return parseAll(query, dimensions, (texts) => texts.flatMap(commaSeparated));
+}
+
+/** The same from JSON, by the names of a query's parameters: a list has a value in each place, commas and all; a text alone is as in a query. */
+export function parseJsonFilters(
+  filters: Readonly<Record<string, string | readonly string[]>>,
+  dimensions: ReadonlySet<string>,
+): Filter[] {
+  return parseAll(filters, dimensions, (texts, given) =>
+    Array.isArray(given) ? texts : texts.flatMap(commaSeparated),
+  );
+}
+
+const commaSeparated = (text: string) => text.split(",");
+
+/** What a list of values is given as. */
+type ReadList = (texts: readonly string[], given: unknown) => readonly string[];
+
+function parseAll(
+  given: Readonly<Record<string, unknown>>,
+  dimensions: ReadonlySet<string>,
+  readList: ReadList,
+): Filter[] {
+  const names = Object.keys(given)
     .filter((name) => name.startsWith("filter["))
     .sort();
   if (names.length > maxFilters)
     throw new ProblemError("invalid_request", `there are more than ${maxFilters} filters`, {
       field: names[maxFilters],
     });
-  return names.map((name) => parseFilter(name, textsOf(query[name]), dimensions));
+  return names.map((name) => parseFilter(name, given[name], dimensions, readList));
 }
 
-function parseFilter(name: string, texts: readonly string[], dimensions: ReadonlySet<string>): Filter {
+function parseFilter(name: string, given: unknown, dimensions: ReadonlySet<string>, readList: ReadList): Filter {
   const refuse = (message: string) => new ProblemError("invalid_request", message, { field: name });
   const [, dimension = "", operatorName = "in"] = parameter.exec(name) ?? [];
   if (!dimensions.has(dimension))
     throw refuse(`there is no dimension ${JSON.stringify(dimension)} here; there are ${[...dimensions].join(", ")}`);
   const operator = filterOperators.find((one) => one === operatorName);
   if (operator === undefined) throw refuse(`an operator is one of ${filterOperators.join(", ")}`);
+  const texts = textsOf(given);
   const isList = operator === "in" || operator === "not";
-  const values = [...new Set(isList ? texts.flatMap((text) => text.split(",")) : texts)];
+  const values = [...new Set(isList ? readList(texts, given) : texts)];
   if (values.length > maxValues) throw refuse(`a filter has at most ${maxValues} values`);
   if (values.some((value) => !isBoundedText(value) || !isStorableText(value)))
     throw refuse(`a value is well-formed Unicode without U+0000 of at most ${limits.maxStringLength} characters`);

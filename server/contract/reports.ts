@@ -33,7 +33,7 @@ export const reportOptionsSchema = z.strictObject({
     .record(z.string().max(256), z.union([filterValueSchema, z.array(filterValueSchema).min(1).max(1_000)]))
     .optional()
     .describe(
-      "`custom`: values by dimension, as `filter[dimension]` of GET /v1/usage; `dimension[not]` and `dimension[prefix]` too",
+      "`custom`: values by dimension, as `filter[dimension]` of GET /v1/usage, or in a list, where a comma is only a comma; `dimension[not]` and `dimension[prefix]` too",
     ),
   window: z.enum(windowKinds).optional().describe("`custom` (needed)"),
   compare: z.string().max(100).optional().describe("`custom`, `usage`: `previous`, `year` or FROM/TO"),

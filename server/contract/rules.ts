@@ -68,7 +68,7 @@ const daysBeforeSchema = z
 
 const filterTextSchema = textSchema(1_000, 0);
 const filterValuesSchema = z.union([filterTextSchema, z.array(filterTextSchema).min(1).max(100)]);
-/** As the parameters `filter[dimension]=a` of a query. */
+/** As the parameters `filter[dimension]=a,b` of a query, or with a list of values, in which a comma is only a comma. */
 const ruleFilterSchema = recordByWords(
   textSchema(64),
   z.union([

@@ -12,10 +12,11 @@ import type { Postgres, Queries } from "../postgres/client.ts";
 import type { NodeTree } from "../tree/node-tree.ts";
 import { reportSettingsAt } from "../tree/report-settings.ts";
 import type { FileLinks } from "./file-link.ts";
+import { planSlots } from "./plan-slots.ts";
 import { createRun, readRun } from "./runs.ts";
 import { findReport } from "./saved-reports.ts";
 import { sendSlot } from "./send-slot.ts";
-import { lockFinished, lockToPlan, lockWaiting, moveSlot, type OpenSlot, planSlots } from "./slots.ts";
+import { lockFinished, lockToPlan, lockWaiting, moveSlot, type OpenSlot } from "./slots.ts";
 
 export interface ScheduleSource {
   postgres: Pick<Postgres, "transaction">;

@@ -1,6 +1,6 @@
 /** The question about usage that the options of a report stand for, checked before anything is read. Pure. */
 import { dimensionsOf } from "../catalog/catalog.ts";
-import { type Filter, parseFilters } from "../catalog/filters.ts";
+import { type Filter, parseJsonFilters } from "../catalog/filters.ts";
 import type { Meter } from "../catalog/meter.ts";
 import type { ReportKind, ReportOptions } from "../contract/reports.ts";
 import { sizeOfAnswer, TooManyFiguresError } from "../metrics/answer-size.ts";
@@ -94,7 +94,7 @@ function filtersOf(filter: NonNullable<ReportOptions["filter"]>, dimensions: Rea
     }),
   );
   try {
-    return parseFilters(query, dimensions);
+    return parseJsonFilters(query, dimensions);
   } catch (error) {
     if (error instanceof ProblemError) throw refuse("filter", error.message);
     throw error;

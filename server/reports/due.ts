@@ -4,6 +4,7 @@
  * change skips is the first instant after it, one that comes twice its first. All instants are ms since 1970, UTC.
  */
 import type { CalendarDate } from "@internationalized/date";
+import { type CycleSpan, cycleIn } from "../billing/cycle-spans.ts";
 import { settlingMs } from "../billing/statements/due-parts.ts";
 import type { ScheduleEvery } from "../contract/schedules.ts";
 import { addUnit, startOfUnit } from "../metrics/windows.ts";
@@ -22,8 +23,8 @@ export interface Timing {
   day: number;
   /** `quarter`: the month that the first quarter begins with, 1 to 12. */
   fiscalStartMonth: number;
-  /** `cycle`: when the node's billing cycles begin. */
-  cycle: { anchor: number; tz: string };
+  /** `cycle`: when the node's billing cycles begin, in order and without a gap. */
+  cycles: readonly CycleSpan[];
 }
 
 export interface DueSlot {
@@ -32,6 +33,8 @@ export interface DueSlot {
   toMs: number;
   /** From when it is to be sent. */
   atMs: number;
+  /** The IANA zone whose calendar the period is of. */
+  tz: string;
 }
 
 /** The slots that are due after `afterMs` and by `untilMs`, in order. */
@@ -55,14 +58,14 @@ export function nextSlots(timing: Timing, afterMs: number, count: number): DueSl
 }
 
 /** The last period that has ended by `nowMs`, whether its slot is due yet or not. */
-export function periodBefore(timing: Timing, nowMs: number): Pick<DueSlot, "fromMs" | "toMs"> {
+export function periodBefore(timing: Timing, nowMs: number): Pick<DueSlot, "fromMs" | "toMs" | "tz"> {
   let found: DueSlot | undefined;
   for (const slot of slotsAround(timing, nowMs)) {
     if (slot.toMs > nowMs) break;
     found = slot;
   }
   if (!found) throw new Error("no period ended before this instant");
-  return { fromMs: found.fromMs, toMs: found.toMs };
+  return { fromMs: found.fromMs, toMs: found.toMs, tz: found.tz };
 }
 
 function* slotsAfter(timing: Timing, afterMs: number): Generator<DueSlot> {
@@ -70,35 +73,56 @@ function* slotsAfter(timing: Timing, afterMs: number): Generator<DueSlot> {
 }
 
 /** Without an end, from the period that ended before the last two units on: what is sent later is of a later one. */
-function* slotsAround(timing: Timing, ms: number): Generator<DueSlot> {
-  const { every, cycle } = timing;
-  const tz = every === "cycle" ? cycle.tz : timing.tz;
-  const clock = new ZoneClock(timing.tz);
-  let start = startOfPeriod(dateAt(ms, tz), timing);
-  for (let back = 0; back < periodsBack; back++) start = startOfPeriod(daysAfter(start, -1), timing);
+function slotsAround(timing: Timing, ms: number): Generator<DueSlot> {
+  return timing.every === "cycle" ? cyclesAround(timing, ms) : unitsAround(timing, timing.every, ms);
+}
+
+function* unitsAround(timing: Timing, every: Exclude<ScheduleEvery, "cycle">, ms: number): Generator<DueSlot> {
+  const { tz } = timing;
+  const clock = new ZoneClock(tz);
+  let start = startOfPeriod(dateAt(ms, tz), every, timing);
+  for (let back = 0; back < periodsBack; back++) start = startOfPeriod(daysAfter(start, -1), every, timing);
   for (;;) {
-    const end = addUnit(start, every, cycle.anchor);
+    const end = addUnit(start, every, 1);
     const [fromMs, toMs] = [startOfDate(start, tz), startOfDate(end, tz)];
     // A day that the zone skipped begins where the next one does.
-    if (fromMs < toMs) yield { fromMs, toMs, atMs: sentAt(timing, end, toMs, clock) };
+    if (fromMs < toMs) yield { fromMs, toMs, atMs: sentAt(every, timing, end, clock), tz };
     start = end;
   }
 }
 
+function* cyclesAround({ cycles, tz, atMinutes }: Timing, ms: number): Generator<DueSlot> {
+  const clock = new ZoneClock(tz);
+  let period = cycleIn(cycles, ms);
+  // A cycle may be cut to minutes, and is sent within two days after its statement may close.
+  for (let back = 0; back < periodsBack || period.toMs > ms - settlingMs - 3 * dayMs; back++)
+    period = cycleIn(cycles, period.fromMs - 1);
+  for (;;) {
+    yield { ...period, atMs: firstAt(atMinutes, period.toMs + settlingMs, clock) };
+    period = cycleIn(cycles, period.toMs);
+  }
+}
+
+const dayMs = 24 * 60 * 60_000;
+
 /** A slot is sent within the unit that follows its period, a cycle's a few days later. */
 const periodsBack = 3;
 
-function startOfPeriod(date: CalendarDate, { every, fiscalStartMonth, cycle }: Timing): CalendarDate {
-  if (every !== "quarter") return startOfUnit(date, every, cycle.anchor);
+function startOfPeriod(
+  date: CalendarDate,
+  every: Exclude<ScheduleEvery, "cycle">,
+  { fiscalStartMonth }: Timing,
+): CalendarDate {
+  if (every !== "quarter") return startOfUnit(date, every, 1);
   const shift = { months: (fiscalStartMonth - 1) % 3 };
-  return startOfUnit(date.set({ day: 1 }).subtract(shift), "quarter", cycle.anchor).add(shift);
+  return startOfUnit(date.set({ day: 1 }).subtract(shift), "quarter", 1).add(shift);
 }
 
 /** `end`: the date after the period. */
 function sentAt(
-  { every, atMinutes, weekday, day }: Timing,
+  every: Exclude<ScheduleEvery, "cycle">,
+  { atMinutes, weekday, day }: Timing,
   end: CalendarDate,
-  endMs: number,
   clock: ZoneClock,
 ): number {
   const on = (date: CalendarDate) => clock.firstInstantOf(readingOfDate(date) + atMinutes * 60_000);
@@ -110,12 +134,13 @@ function sentAt(
     case "month":
     case "quarter":
       return on(dayOfMonth(end.year, end.month, day));
-    case "cycle": {
-      // Its statements are closed by then.
-      const closedMs = endMs + settlingMs;
-      let date = dateAt(closedMs, clock.tz);
-      while (on(date) < closedMs) date = daysAfter(date, 1);
-      return on(date);
-    }
   }
+}
+
+/** The first instant from `ms` on at which the clock shows that time of day. */
+function firstAt(atMinutes: number, ms: number, clock: ZoneClock): number {
+  const on = (date: CalendarDate) => clock.firstInstantOf(readingOfDate(date) + atMinutes * 60_000);
+  let date = dateAt(ms, clock.tz);
+  while (on(date) < ms) date = daysAfter(date, 1);
+  return on(date);
 }

@@ -1,10 +1,8 @@
 /** Schedules as they are saved. The person who saves one is its author: addresses outside get what the author may see. */
 import { and, asc, eq, gt, or, sql } from "drizzle-orm";
 import { type Author, recordChange } from "../audit/record-change.ts";
-import { cycleSettings } from "../billing/subscriptions.ts";
 import { definitionLimits } from "../contract/definition-limits.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
-import { weekdays } from "../contract/rules.ts";
 import {
   type ChangeSchedule,
   type Schedule,
@@ -23,44 +21,18 @@ import { checkRoom } from "../tree/check-room.ts";
 import type { NodeTree } from "../tree/node-tree.ts";
 import { rowsWithin } from "../tree/rows-within.ts";
 import { tenantOf } from "../tree/tenant-of.ts";
-import { nextSlots, type Timing } from "./due.ts";
+import { nextSlots } from "./due.ts";
 import { accountsOf } from "./entitled.ts";
+import { planAll } from "./plan-slots.ts";
 import { visibleKinds } from "./saved-reports.ts";
 import { inWords } from "./schedule-words.ts";
-
-export type ScheduleRecord = typeof schedules.$inferSelect;
+import { lookNextAt, type ScheduleRecord, timingOf } from "./timing.ts";
 
 /** The part of a schedule that its author chooses. */
 export type WantedSchedule = Required<ChangeSchedule> & { report: string; node: NodeAddress };
 
 /** The most that one node may have. */
 const room = { what: "schedules", table: schedules, ...definitionLimits.schedules };
-/** A subscription that begins or ends moves the cycles of a node. */
-const lookAtCyclesMs = 10 * 60_000;
-
-/** By the node's billing cycles as they are at `nowMs`. */
-export async function timingOf(
-  db: Queries,
-  tree: Pick<NodeTree, "ancestors">,
-  schedule: Pick<ScheduleRecord, "node" | "every" | "at" | "tz" | "weekday" | "day" | "fiscalStartMonth">,
-  nowMs: number,
-): Promise<Timing> {
-  const { node, every, at, tz, weekday, day, fiscalStartMonth } = schedule;
-  const [hours, minutes] = at.split(":").map(Number) as [number, number];
-  return {
-    ...{ every, tz, atMinutes: hours * 60 + minutes },
-    ...{ weekday: weekdays.indexOf(weekday ?? "mon") + 1, day: day ?? 1, fiscalStartMonth: fiscalStartMonth ?? 1 },
-    cycle: every === "cycle" ? await cycleSettings(db, tree, node, nowMs) : { anchor: 1, tz },
-  };
-}
-
-/** When to look for slots next, given that those due by `nowMs` have their rows. */
-export function lookNextAt(timing: Timing, nowMs: number): Date {
-  const [next] = nextSlots(timing, nowMs, 1);
-  const nextMs = next?.atMs ?? nowMs + lookAtCyclesMs;
-  return new Date(timing.every === "cycle" ? Math.min(nextMs, nowMs + lookAtCyclesMs) : nextMs);
-}
-
 /**
  * Throws `invalid_request` for a choice that the period does not have, and where nobody would get it: `hasBucket`, the operator
  * keeps what is sent.
@@ -117,7 +89,7 @@ export async function previewSchedule(
   const { node, every, at, tz, weekday = null, day = null, fiscal_start_month = null } = given;
   checkTiming(given, every);
   const row = { ...{ node, every, at, tz }, ...timingRow({ every, weekday, day, fiscal_start_month }) };
-  const next = nextSlots(await timingOf(db, tree, row, nowMs), nowMs, 3);
+  const next = nextSlots(await timingOf(db, tree, row), nowMs, 3);
   return {
     in_words: inWords({ ...row, fiscal_start_month: row.fiscalStartMonth }),
     next: next.map(({ atMs, fromMs, toMs }) => ({
@@ -224,7 +196,7 @@ interface Edit {
   check: (current: unknown) => void;
 }
 
-/** A new time leaves slots that were due by now as they are: a period that was sent is not sent again. */
+/** A new time leaves slots that were due by now as they are: none is forgotten, and a period that was sent is not sent again. */
 export async function changeSchedule(
   postgres: Postgres,
   tree: Tree,
@@ -240,6 +212,7 @@ export async function changeSchedule(
     checkSchedule(edits, wanted, hasBucket);
     const row = rowOf(wanted);
     const isTimed = timed.some((field) => row[field] !== before[field]);
+    if (isTimed) await planAll(tx, tree, before, nowMs);
     const [after] = await tx
       .update(schedules)
       .set({
@@ -260,7 +233,7 @@ export async function changeSchedule(
 
 const timed = ["every", "at", "tz", "weekday", "day", "fiscalStartMonth"] as const;
 
-/** Slots that are due while it is paused are never sent. A repeat changes nothing. */
+/** Slots that are due while it is paused are never sent; what was due before is, when it goes on. A repeat changes nothing. */
 export async function pauseSchedule(
   postgres: Postgres,
   tree: Tree,
@@ -273,6 +246,7 @@ export async function pauseSchedule(
     const before = await lockedSchedule(tx, id);
     check(stateOfSchedule(before));
     if (before.paused === paused) return before;
+    if (paused) await planAll(tx, tree, before, nowMs);
     const [after] = await tx
       .update(schedules)
       .set({ paused, ...(!paused && (await fromNowOn(tx, tree, before, nowMs))) })
@@ -307,7 +281,7 @@ export async function describeSchedule(
   const { id, paused, authorName, createdAt, tz } = record;
   const { weekday: _given, ...said } = wantedOf(record);
   const shown = { ...said, weekday: record.weekday };
-  const next = paused ? [] : nextSlots(await timingOf(db, tree, record, nowMs), nowMs, 3);
+  const next = paused ? [] : nextSlots(await timingOf(db, tree, record), nowMs, 3);
   return {
     ...{ id, report_name: reportName, ...shown, paused },
     in_words: inWords(shown),
@@ -337,7 +311,7 @@ async function fromNowOn(
   row: Parameters<typeof timingOf>[2],
   nowMs: number,
 ): Promise<{ plannedUntil: Date; nextAt: Date }> {
-  const timing = await timingOf(tx, tree, row, nowMs);
+  const timing = await timingOf(tx, tree, row);
   return { plannedUntil: new Date(nowMs), nextAt: lookNextAt(timing, nowMs) };
 }
 

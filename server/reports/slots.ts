@@ -12,16 +12,12 @@ import { reportRuns } from "../postgres/schema/reports.ts";
 import { scheduleSlots, schedules } from "../postgres/schema/schedules.ts";
 import { ProblemError } from "../problem.ts";
 import type { NodeTree } from "../tree/node-tree.ts";
-import { dueSlots, periodBefore } from "./due.ts";
-import { lookNextAt, type ScheduleRecord, timingOf } from "./schedules.ts";
+import { periodBefore } from "./due.ts";
+import { missedAfterMs } from "./plan-slots.ts";
+import { type ScheduleRecord, timingOf } from "./timing.ts";
 
 export type SlotRecord = typeof scheduleSlots.$inferSelect;
 
-const hourMs = 60 * 60_000;
-/** A restart or a deployment is no reason to leave a slot out. */
-const missedAfterMs = hourMs;
-/** How many slots are planned for one schedule at once. */
-const mostPlanned = 500;
 /** Tests of one schedule that are not over. */
 const mostTests = 5;
 
@@ -40,34 +36,6 @@ export async function lockToPlan(
     .limit(1)
     .for("update", { skipLocked: true });
   return schedule;
-}
-
-/** Writes the rows of what is due by now of a schedule that this transaction has locked. */
-export async function planSlots(
-  tx: Queries,
-  tree: Pick<NodeTree, "ancestors">,
-  schedule: ScheduleRecord,
-  nowMs: number,
-): Promise<void> {
-  const timing = await timingOf(tx, tree, schedule, nowMs);
-  const due = dueSlots(timing, schedule.plannedUntil.getTime(), nowMs).slice(0, mostPlanned);
-  const tz = schedule.every === "cycle" ? timing.cycle.tz : schedule.tz;
-  const rows = due.map(({ fromMs, toMs, atMs }) => {
-    const isMissed = schedule.whenMissed === "skip" && nowMs - atMs > missedAfterMs;
-    const period = { fromAt: new Date(fromMs), toAt: new Date(toMs), tz, dueAt: new Date(atMs) };
-    const fate = isMissed ? { state: "skipped" as const, reason: "missed" as const } : { state: "waiting" as const };
-    return { id: newId("slt"), schedule: schedule.id, ...period, ...fate };
-  });
-  if (rows.length > 0) await tx.insert(scheduleSlots).values(rows).onConflictDoNothing();
-  const last = due.at(-1);
-  const isAll = due.length < mostPlanned || !last;
-  // A clock that was set back must not make anything due again.
-  const untilMs = Math.max(schedule.plannedUntil.getTime(), isAll ? nowMs : last.atMs);
-  const nextAt = isAll ? lookNextAt(timing, untilMs) : new Date(nowMs);
-  await tx
-    .update(schedules)
-    .set({ plannedUntil: new Date(untilMs), nextAt })
-    .where(eq(schedules.id, schedule.id));
 }
 
 /** A slot that may go on, locked until the transaction ends, with its schedule. */
@@ -157,14 +125,13 @@ export async function createTest(
       throw new ProblemError("too_fast", `${mostTests} tests of this schedule are not over yet`, {
         retryAfterSeconds: 5,
       });
-    const timing = await timingOf(tx, tree, schedule, nowMs);
-    const { fromMs, toMs } = periodBefore(timing, nowMs);
+    const { fromMs, toMs, tz } = periodBefore(await timingOf(tx, tree, schedule), nowMs);
     const id = newId("slt");
     const [made] = await tx
       .insert(scheduleSlots)
       .values({
         ...{ id, schedule: schedule.id, fromAt: new Date(fromMs), toAt: new Date(toMs), dueAt: new Date(nowMs) },
-        tz: schedule.every === "cycle" ? timing.cycle.tz : schedule.tz,
+        tz,
         ...{ test: id, testTo: to, state: "waiting" as const },
       })
       .returning();

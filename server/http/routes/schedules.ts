@@ -36,10 +36,10 @@ import {
   previewSchedule,
   readSchedule,
   removeSchedule,
-  type ScheduleRecord,
   stateOfSchedule,
 } from "../../reports/schedules.ts";
 import { createTest, describeSlot, listSlots } from "../../reports/slots.ts";
+import type { ScheduleRecord } from "../../reports/timing.ts";
 import type { NodeTree } from "../../tree/node-tree.ts";
 import { nameOfOthers, wasWithin } from "../../tree/past-owners.ts";
 import { tenantOf } from "../../tree/tenant-of.ts";

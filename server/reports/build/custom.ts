@@ -4,7 +4,7 @@ import type { ReportCell, ReportSection } from "../../contract/reports.ts";
 import type { UsageAnswer } from "../../contract/usage.ts";
 import { isSumOverTime } from "../../metrics/sum-over-time.ts";
 import { wideSeries } from "./activity.ts";
-import { column, decimalCell, section } from "./section.ts";
+import { column, decimalCell, section, seriesByMeter } from "./section.ts";
 import { series, sharePercent, totals } from "./usage.ts";
 
 export interface CustomAnswers {
@@ -20,7 +20,7 @@ export function customSections({ meters, usage, groupBy }: CustomAnswers): Repor
     isCompared
       ? whole
       : { ...whole, columns: whole.columns.slice(0, 4), rows: whole.rows.map((row) => row.slice(0, 4)) },
-    wideSeries("series", "By window", meters, usage),
+    wideSeries(seriesByMeter, "By window", meters, usage),
   ];
   if (isCompared)
     for (const [index, meter] of meters.entries()) {

@@ -1,12 +1,12 @@
 /** The part of a document that fits into a mail: whether there is anything in it, and its first figures. Pure. */
 import type { ReportCell, ReportDocument, ReportSection } from "../../contract/reports.ts";
+import { figureTypes, placesOfPeriod } from "./section.ts";
 
-const counted = ["integer", "decimal", "money"];
-
-/** Whether nothing happened: no figure but zero, and no row where a section has no figures. */
+/** Whether nothing happened: no figure of the period but zero, and no row where a section has no figures. What is compared with it says nothing. */
 export function isEmptyDocument({ sections }: Pick<ReportDocument, "sections">): boolean {
-  return sections.every(({ columns, rows }) => {
-    const places = columns.flatMap(({ type }, place) => (counted.includes(type) ? [place] : []));
+  return sections.every((section) => {
+    const { rows } = section;
+    const places = placesOfPeriod(section);
     if (places.length === 0) return rows.length === 0;
     return rows.every((row) => places.every((place) => isNothing(row[place])));
   });
@@ -30,7 +30,7 @@ export function keyFigures({ sections }: Pick<ReportDocument, "sections">, most 
 }
 
 function figuresOf({ columns, rows }: ReportSection): KeyFigure[] {
-  const place = columns.findIndex(({ type }) => counted.includes(type));
+  const place = columns.findIndex(({ type }) => figureTypes.includes(type));
   const label = columns.findIndex(({ type, key }) => type === "text" && key !== "unit" && key !== "currency");
   if (place < 0 || label < 0) return [];
   const unit = columns.findIndex(({ key }) => key === "unit" || key === "currency");

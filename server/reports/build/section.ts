@@ -20,6 +20,23 @@ export function meterColumn(key: string, title: string, meter: Meter, isDecimal:
   return column(key, title, isDecimal ? "decimal" : "integer", meter.unit);
 }
 
+/** Columns of figures that are of another time than the report's, or say in which order rows stand, in the sections whose columns are not named by meters. */
+const besideKeys: ReadonlySet<string> = new Set([
+  ...["previous_total", "previous_rank", "change", "year_total", "year_change", "compared_value"],
+  ...["rank", "ever"],
+]);
+
+/** The section with a column for each meter, which has any name. */
+export const seriesByMeter = "series";
+
+/** Where the figures of the report's own period stand in a row. */
+export function placesOfPeriod({ id, columns }: Pick<ReportSection, "id" | "columns">): number[] {
+  const isBeside = (key: string) => id !== seriesByMeter && besideKeys.has(key);
+  return columns.flatMap(({ key, type }, place) => (figureTypes.includes(type) && !isBeside(key) ? [place] : []));
+}
+
+export const figureTypes: readonly ColumnType[] = ["integer", "decimal", "money"];
+
 /** A figure as a cell of a `decimal` column. */
 export function decimalCell(figure: Figure | undefined): string | null {
   return figure === null || figure === undefined ? null : String(figure);

@@ -15,13 +15,13 @@ import { dueSlots } from "../../../server/reports/due.ts";
 import { createFileLinks } from "../../../server/reports/file-link.ts";
 import { storeFile } from "../../../server/reports/run-files.ts";
 import {
+  changeSchedule,
   createSchedule,
   pauseSchedule,
-  type ScheduleRecord,
-  timingOf,
   type WantedSchedule,
 } from "../../../server/reports/schedules.ts";
 import { createTest } from "../../../server/reports/slots.ts";
+import { type ScheduleRecord, timingOf } from "../../../server/reports/timing.ts";
 import { NodeTree } from "../../../server/tree/node-tree.ts";
 import { ownPostgres } from "../../support/stores.ts";
 
@@ -162,7 +162,7 @@ test("every slot of 26 months is sent once by two processes that die between and
   expect(deaths).toBeGreaterThan(20);
 
   for (const schedule of schedules) {
-    const timing = await timingOf(postgres.db, tree, schedule, endMs);
+    const timing = await timingOf(postgres.db, tree, schedule);
     const due = dueSlots(timing, beginMs, endMs);
     const slots = await slotsOf(schedule);
     expect(slots.map(({ fromAt, toAt }) => [fromAt.getTime(), toAt.getTime()])).toEqual(
@@ -236,6 +236,24 @@ test("a slot that is due while its schedule is paused is sent neither then nor l
   await advanceAt(startMs + 4 * dayMs);
   expect(await slotsOf(schedule)).toMatchObject([{ state: "sent", dueAt: new Date("2020-03-05T08:00:00Z") }]);
   await pause(schedule, startMs);
+});
+
+test("what was due and not yet taken is sent once, though the time is changed or the schedule paused before", async () => {
+  const startMs = Date.UTC(2020, 5, 1, 12);
+  const lateMs = Date.UTC(2020, 5, 2, 8, 30);
+  const [moved, paused] = [await daily({}, startMs), await daily({}, startMs)];
+  const edit = { by: system, check: () => undefined, hasBucket: false };
+  await changeSchedule(postgres, tree, moved.id, { at: "07:00" }, edit, lateMs);
+  await changeSchedule(postgres, tree, moved.id, { at: "06:00" }, edit, lateMs + 1);
+  await pause(paused, lateMs);
+  await pause(paused, lateMs + 3 * 3_600_000, false);
+  await advanceAt(lateMs + dayMs);
+  for (const one of [moved, paused])
+    expect(await slotsOf(one)).toMatchObject([
+      { state: "sent", fromAt: new Date("2020-06-01T00:00:00Z") },
+      { state: "sent", fromAt: new Date("2020-06-02T00:00:00Z") },
+    ]);
+  for (const one of [moved, paused]) await pause(one, startMs);
 });
 
 test("an empty report is sent with words that say so, or left out where the schedule says so", async () => {

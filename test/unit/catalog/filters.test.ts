@@ -2,7 +2,7 @@ import { createRoute, OpenAPIHono } from "@hono/zod-openapi";
 import { pino } from "pino";
 import { expect, test } from "vitest";
 import { z } from "zod";
-import { paramsOfFilters, parseFilters } from "../../../server/catalog/filters.ts";
+import { paramsOfFilters, parseFilters, parseJsonFilters } from "../../../server/catalog/filters.ts";
 import { queryWithFilters } from "../../../server/contract/filters.ts";
 import { problemSchema } from "../../../server/contract/problem.ts";
 import { createRouter } from "../../../server/http/app-pieces.ts";
@@ -80,4 +80,14 @@ test("an invalid filter is refused by its name", async () => {
     const { status, body } = await ask(query);
     expect([status, problemSchema.omit({ request_id: true }).parse(body).field], query).toEqual([400, field]);
   }
+});
+
+test("in JSON a value in a list keeps its commas, and a text alone is as in a query", () => {
+  const read = (filters: Record<string, string | string[]>) => parseJsonFilters(filters, dimensions);
+  expect(read({ "filter[user]": ["Doe, John", "b"] })).toEqual([
+    { dimension: "user", operator: "in", values: ["Doe, John", "b"] },
+  ]);
+  expect(read({ "filter[user][not]": ["a,b"] })).toEqual([{ dimension: "user", operator: "not", values: ["a,b"] }]);
+  expect(read({ "filter[user]": "a,b" })).toEqual([{ dimension: "user", operator: "in", values: ["a", "b"] }]);
+  expect(() => read({ "filter[planet]": ["a"] })).toThrow("no dimension");
 });

@@ -11,8 +11,9 @@ const base: Timing = {
   weekday: 1,
   day: 1,
   fiscalStartMonth: 1,
-  cycle: { anchor: 1, tz: "UTC" },
+  cycles: [],
 };
+const endless = { fromMs: Number.NEGATIVE_INFINITY, toMs: Number.POSITIVE_INFINITY };
 
 /** 26 months with 30 December 2011, which Apia skipped, and with two or more clock changes in each zone. */
 const fromMs = Date.UTC(2011, 0, 1);
@@ -30,7 +31,7 @@ const timings = places.flatMap(({ tz, at }): Timing[] => [
   { ...base, tz, atMinutes: at, every: "week", weekday: 7 },
   ...[29, 30, 31].map((day): Timing => ({ ...base, tz, atMinutes: at, every: "month", day })),
   { ...base, tz, atMinutes: at, every: "quarter", day: 31, fiscalStartMonth: 2 },
-  { ...base, tz, atMinutes: at, every: "cycle", cycle: { anchor: 31, tz } },
+  { ...base, tz, atMinutes: at, every: "cycle", cycles: [{ ...endless, anchor: 31, tz }] },
 ]);
 const nameOf = ({ every, tz, day }: Timing) => `${every}${every === "month" ? ` ${day}` : ""} ${tz}`;
 const at = (ms: number, tz: string) => formatInstant(ms, tz);
@@ -108,13 +109,36 @@ describe("the slots of a schedule", () => {
   });
 
   it("of a billing cycle are sent after its statement may close, at the time of day", () => {
-    const slots = nextSlots({ ...base, every: "cycle", cycle: { anchor: 31, tz: "UTC" } }, Date.UTC(2026, 1, 1), 2);
+    const slots = nextSlots(
+      { ...base, every: "cycle", cycles: [{ ...endless, anchor: 31, tz: "UTC" }] },
+      Date.UTC(2026, 1, 1),
+      2,
+    );
     expect(
       slots.map((slot) => [slot.fromMs, slot.toMs, slot.atMs].map((ms) => new Date(ms).toISOString().slice(0, 13))),
     ).toEqual([
       ["2025-12-31T00", "2026-01-31T00", "2026-02-01T08"],
       ["2026-01-31T00", "2026-02-28T00", "2026-03-01T08"],
     ]);
+  });
+
+  it("of a subscription that ends have its last cycle, cut where it ended, and what follows it", () => {
+    const [changeMs, toMs] = [Date.UTC(2026, 4, 3, 7), Number.POSITIVE_INFINITY];
+    const cycles = [
+      { ...endless, toMs: changeMs, anchor: 15, tz: "UTC" },
+      { fromMs: changeMs, toMs, anchor: 1, tz: "UTC" },
+    ];
+    const timing: Timing = { ...base, every: "cycle", cycles };
+    const slots = dueSlots(timing, Date.UTC(2026, 3, 1), Date.UTC(2026, 6, 1));
+    expect(
+      slots.map((slot) => [slot.fromMs, slot.toMs, slot.atMs].map((ms) => new Date(ms).toISOString().slice(0, 13))),
+    ).toEqual([
+      ["2026-03-15T00", "2026-04-15T00", "2026-04-16T08"],
+      ["2026-04-15T00", "2026-05-03T07", "2026-05-04T08"],
+      ["2026-05-03T07", "2026-06-01T00", "2026-06-02T08"],
+    ]);
+    for (const { fromMs: from, toMs: to, atMs } of slots)
+      expect(dueSlots(timing, atMs - 1, atMs)).toMatchObject([{ fromMs: from, toMs: to }]);
   });
 
   it.each(timings.map((timing) => [nameOf(timing), timing] as const))(
@@ -127,7 +151,7 @@ describe("the slots of a schedule", () => {
         const before = slots[index - 1];
         if (before) expect(slot.fromMs).toBe(before.toMs);
         if (before) expect(slot.atMs).toBeGreaterThan(before.atMs);
-        expect(periodBefore(timing, slot.toMs)).toEqual({ fromMs: slot.fromMs, toMs: slot.toMs });
+        expect(periodBefore(timing, slot.toMs)).toMatchObject({ fromMs: slot.fromMs, toMs: slot.toMs });
       }
     },
   );

@@ -1,0 +1,51 @@
+/** Writes what is due of a schedule as rows: a row is unique for its schedule and period. */
+import { eq } from "drizzle-orm";
+import { newId } from "../identity/actor.ts";
+import type { Queries } from "../postgres/client.ts";
+import { scheduleSlots, schedules } from "../postgres/schema/schedules.ts";
+import type { NodeTree } from "../tree/node-tree.ts";
+import { dueSlots } from "./due.ts";
+import { lookNextAt, type ScheduleRecord, timingOf } from "./timing.ts";
+
+/** A restart or a deployment is no reason to leave a slot out. */
+export const missedAfterMs = 60 * 60_000;
+/** How many slots are planned for one schedule at once. */
+const mostPlanned = 500;
+
+/** Writes the rows of what is due by now of a schedule that this transaction has locked, as many as are planned at once. */
+export async function planSlots(
+  tx: Queries,
+  tree: Pick<NodeTree, "ancestors">,
+  schedule: ScheduleRecord,
+  nowMs: number,
+): Promise<{ plannedUntil: Date; nextAt: Date }> {
+  const timing = await timingOf(tx, tree, schedule);
+  const due = dueSlots(timing, schedule.plannedUntil.getTime(), nowMs).slice(0, mostPlanned);
+  const rows = due.map(({ fromMs, toMs, atMs, tz }) => {
+    const isMissed = schedule.whenMissed === "skip" && nowMs - atMs > missedAfterMs;
+    const period = { fromAt: new Date(fromMs), toAt: new Date(toMs), tz, dueAt: new Date(atMs) };
+    const fate = isMissed ? { state: "skipped" as const, reason: "missed" as const } : { state: "waiting" as const };
+    return { id: newId("slt"), schedule: schedule.id, ...period, ...fate };
+  });
+  if (rows.length > 0) await tx.insert(scheduleSlots).values(rows).onConflictDoNothing();
+  const last = due.at(-1);
+  const isAll = due.length < mostPlanned || !last;
+  // A clock that was set back must not make anything due again.
+  const untilMs = Math.max(schedule.plannedUntil.getTime(), isAll ? nowMs : last.atMs);
+  const nextAt = isAll ? lookNextAt(timing, untilMs) : new Date(nowMs);
+  const planned = { plannedUntil: new Date(untilMs), nextAt };
+  await tx.update(schedules).set(planned).where(eq(schedules.id, schedule.id));
+  return planned;
+}
+
+/** All that is due by now of a schedule that this transaction has locked; of one that is paused, nothing is. */
+export async function planAll(
+  tx: Queries,
+  tree: Pick<NodeTree, "ancestors">,
+  schedule: ScheduleRecord,
+  nowMs: number,
+): Promise<void> {
+  if (schedule.paused) return;
+  for (let left = schedule; left.plannedUntil.getTime() < nowMs; )
+    left = { ...left, ...(await planSlots(tx, tree, left, nowMs)) };
+}
