@@ -4,6 +4,7 @@
  */
 import { and, asc, eq, inArray, lte } from "drizzle-orm";
 import { enqueueMail } from "../delivery/enqueue.ts";
+import { toldTogether } from "../delivery/message-parts.ts";
 import type { Postgres, Queries } from "../postgres/client.ts";
 import { alerts, digestEntries, notificationPreferences } from "../postgres/schema/alerts.ts";
 import type { NodeTree } from "../tree/node-tree.ts";
@@ -69,25 +70,19 @@ async function mailDigest(
 ): Promise<void> {
   const isFiring = ({ state }: AlertRecord) => state === "firing" || state === "no_data";
   const ordered = [...rows.filter(isFiring), ...rows.filter((row) => !isFiring(row))];
-  const firing = rows.filter(isFiring).length;
-  const listed = ordered.slice(0, listedInMail);
-  const left = ordered.length - listed.length;
-  const count = `${rows.length} ${rows.length === 1 ? "alert" : "alerts"}`;
+  const rowOf = (row: AlertRecord) => {
+    const { rule_name, severity, state, explanation, at, resolved_at, url } = describeAlert(row, publicUrl);
+    const moments = `began ${momentOf(at)}${resolved_at === null ? "" : `, resolved ${momentOf(resolved_at)}`}`;
+    const title = `${rule_name} (${severity}, ${state.replace("_", " ")})`;
+    return { title, text: explanation, about: `${tree.get(row.node)?.name ?? row.node}, ${moments}`, url };
+  };
+  const parts = ordered.map((row, index) => ({
+    ...{ alerts: [row.id], node: row.node, lines: [], isFiring: isFiring(row) },
+    ...(index < listedInMail && { row: rowOf(row) }),
+  }));
   await enqueueMail(tx, {
     ...{ type: "digest", node: "all", to: [email], list: mailListOf(id), attachments: [] },
-    subject: `Your digest: ${count}, ${firing === 0 ? "none" : firing} firing now`,
-    lines: left > 0 ? [`The first ${listedInMail} of ${count}; the rest is on the page.`] : [],
-    alerts: listed.map((row) => row.id),
-    rows: listed.map((row) => {
-      const { rule_name, severity, state, explanation, at, resolved_at, url } = describeAlert(row, publicUrl);
-      const moments = `began ${momentOf(at)}${resolved_at === null ? "" : `, resolved ${momentOf(resolved_at)}`}`;
-      return {
-        title: `${rule_name} (${severity}, ${state.replace("_", " ")})`,
-        text: explanation,
-        about: `${tree.get(row.node)?.name ?? row.node}, ${moments}`,
-        url,
-      };
-    }),
+    ...toldTogether({ of: "digest" }, parts),
     ...{ url: `${publicUrl}/alerts`, button: "Open the alerts" },
   });
 }

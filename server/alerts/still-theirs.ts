@@ -2,7 +2,8 @@
  * Whether a mail about alerts that was written for a person is still for them. It may have waited for hours, and be resent long
  * after: what they may not see any more, and an address that they gave up, is sent nothing.
  */
-import { and, eq, inArray, isNull } from "drizzle-orm";
+import { and, eq, isNull, sql } from "drizzle-orm";
+import { alertsOf } from "../delivery/message-parts.ts";
 import type { DeliveryRow } from "../delivery/outbox.ts";
 import type { Postgres } from "../postgres/client.ts";
 import { users } from "../postgres/schema/accounts.ts";
@@ -11,10 +12,10 @@ import type { NodeTree } from "../tree/node-tree.ts";
 import { peopleWhoSee } from "./people.ts";
 import { userOfMailList } from "./preferences.ts";
 
-/** Why it is not sent; undefined where it may be sent, and for mails that are not a person's own. */
+/** Why it is not sent at all; undefined where it may be sent, and for mails that are not a person's own. */
 export async function whyNotToPerson(
-  { postgres: { db }, tree }: { postgres: Pick<Postgres, "db">; tree: Pick<NodeTree, "ancestors" | "effectiveStatus"> },
-  { list, to, message }: Pick<DeliveryRow, "list" | "to" | "message">,
+  { postgres: { db } }: { postgres: Pick<Postgres, "db"> },
+  { list, to }: Pick<DeliveryRow, "list" | "to">,
 ): Promise<string | undefined> {
   const userId = userOfMailList(list ?? "");
   if (userId === undefined) return undefined;
@@ -23,12 +24,22 @@ export async function whyNotToPerson(
     .from(users)
     .where(and(eq(users.id, userId), isNull(users.disabledAt)));
   if (!user) return "the account was removed or switched off";
-  if (user.email !== to) return "the account does not have this address any more";
-  const told = [...new Set(message.alerts)];
-  if (told.length === 0) return undefined;
-  const rows = await db.select().from(alerts).where(inArray(alerts.id, told));
+  return user.email === to ? undefined : "the account does not have this address any more";
+}
+
+/** The ids of those alerts in a person's own mail that they may not see any more. */
+export async function unseenByPerson(
+  { postgres: { db }, tree }: { postgres: Pick<Postgres, "db">; tree: Pick<NodeTree, "ancestors" | "effectiveStatus"> },
+  { list, message }: Pick<DeliveryRow, "list" | "message">,
+): Promise<ReadonlySet<string>> {
+  const userId = userOfMailList(list ?? "");
+  const told = new Set(alertsOf(message));
+  if (userId === undefined || told.size === 0) return new Set();
+  const rows = await db
+    .select({ id: alerts.id, node: alerts.node, kind: alerts.kind })
+    .from(alerts)
+    .where(sql`${alerts.id} = ANY(${sql.param([...told])}::text[])`);
   const [person] = await peopleWhoSee(db, tree, rows, userId);
-  return person?.rows.length === told.length
-    ? undefined
-    : "it tells of an alert that the account does not see any more";
+  for (const { id } of person?.rows ?? []) told.delete(id);
+  return told;
 }

@@ -2,6 +2,7 @@
 import type { NodeAddress } from "../contract/nodes.ts";
 import type { NotificationType } from "../contract/notifications.ts";
 import { enqueueMail } from "../delivery/enqueue.ts";
+import type { toldTogether } from "../delivery/message-parts.ts";
 import { newId } from "../identity/actor.ts";
 import type { Queries } from "../postgres/client.ts";
 import { digestEntries, notifications } from "../postgres/schema/alerts.ts";
@@ -13,17 +14,16 @@ import { type AlertRecord, describeAlert } from "./read-alerts.ts";
 export interface Told {
   type: NotificationType;
   at: Date;
-  /** One line of one alert, and of several together. */
   lineOf: (row: AlertRecord) => string;
-  headOf: (count: number) => string;
   subjectOf: (row: AlertRecord) => string;
+  /** What a message says of several. */
+  together: (rows: readonly AlertRecord[]) => ReturnType<typeof toldTogether>;
   /** The node whose tenant's bound a mail about these alerts falls under. */
   aboutOf: (rows: readonly AlertRecord[]) => NodeAddress;
   /** Without a slash at its end. */
   publicUrl: string;
 }
 
-const listedInMail = 50;
 const rowsPerStatement = 1_000;
 
 /** In the transaction that marks the alerts as told. Returns the ids of the notifications. */
@@ -40,7 +40,7 @@ export async function tellPeople(tx: Queries, people: readonly Person<AlertRecor
     if (!first || !own) continue;
     const { bell, mail } = wishFor(own, first.kind, first.severity);
     if (bell === "at_once") {
-      const text = others.length === 0 ? told.lineOf(first) : told.headOf(person.rows.length);
+      const text = others.length === 0 ? told.lineOf(first) : told.together(person.rows).subject;
       const about = { userId: person.id, alertId: first.id, type: told.type, text, others: others.map(({ id }) => id) };
       rung.push({ id: newId("ntf"), ...about, at: told.at });
     }
@@ -65,11 +65,9 @@ async function mailTo(
   tx: Queries,
   { id, email, rows }: Person<AlertRecord>,
   first: AlertRecord,
-  { type, lineOf, headOf, subjectOf, aboutOf, publicUrl }: Told,
+  { type, lineOf, together, subjectOf, aboutOf, publicUrl }: Told,
 ): Promise<void> {
-  const listed = rows.slice(0, listedInMail);
-  const lines = listed.map(lineOf);
-  const left = rows.length - lines.length;
+  const isOne = rows.length === 1;
   await enqueueMail(tx, {
     // Nobody but who sees everything sees to whom it went.
     ...{
@@ -81,11 +79,9 @@ async function mailTo(
       list: mailListOf(id),
       attachments: [],
     },
-    subject: rows.length === 1 ? subjectOf(first) : headOf(rows.length),
-    lines: left > 0 ? [...lines, `And ${left} more.`] : lines,
-    alerts: listed.map((row) => row.id),
-    url: rows.length === 1 ? describeAlert(first, publicUrl).url : `${publicUrl}/alerts?rule=${first.ruleId}`,
-    button: rows.length === 1 ? "Open the alert" : "Open the alerts",
+    ...(isOne ? { subject: subjectOf(first), lines: [lineOf(first)], alerts: [first.id] } : together(rows)),
+    url: isOne ? describeAlert(first, publicUrl).url : `${publicUrl}/alerts?rule=${first.ruleId}`,
+    button: isOne ? "Open the alert" : "Open the alerts",
     once: `${first.id} ${type} ${first.dueSince?.getTime()} ${id}`,
   });
 }

@@ -5,7 +5,8 @@
 import { and, eq, gt, inArray, isNotNull, isNull } from "drizzle-orm";
 import type { NodeAddress } from "../contract/nodes.ts";
 import type { NotificationType } from "../contract/notifications.ts";
-import { enqueueDeliveries } from "../delivery/enqueue.ts";
+import { type AlertMessage, enqueueDeliveries } from "../delivery/enqueue.ts";
+import { toldTogether } from "../delivery/message-parts.ts";
 import type { Queries } from "../postgres/client.ts";
 import { alerts } from "../postgres/schema/alerts.ts";
 import { channels } from "../postgres/schema/delivery.ts";
@@ -126,7 +127,7 @@ async function tellTogether(
   const ids = await tellPeople(tx, await peopleWhoSee(tx, source.tree, rows), {
     ...{ type, at, publicUrl: source.publicUrl },
     lineOf: (row) => lineOf(source, row, type),
-    headOf: (count) => headOf(rule, count, type),
+    together: (own) => togetherOf(source, rule, own, type),
     subjectOf: (row) => subjectOf(source, rule, row, type),
     aboutOf(rows) {
       const [only, ...others] = new Set(rows.map(({ node }) => tenantOf(node, source.tree)));
@@ -140,10 +141,16 @@ async function tellTogether(
 const nameOf = ({ tree }: TellSource, node: NodeAddress) => tree.get(node)?.name ?? node;
 const lineOf = (source: TellSource, row: AlertRecord, type: NotificationType) =>
   `${words[type]}${nameOf(source, row.node)}: ${row.explanation}`;
-const headOf = (rule: RuleRecord, count: number, type: NotificationType) =>
-  `${words[type]}${count} alerts of the rule ${rule.name}`;
 const subjectOf = (source: TellSource, rule: RuleRecord, row: AlertRecord, type: NotificationType) =>
   `${words[type]}${rule.name}: ${nameOf(source, row.node)}`;
+
+function togetherOf(source: TellSource, rule: RuleRecord, rows: readonly AlertRecord[], type: NotificationType) {
+  const parts = rows.map((row, index) => {
+    const lines = index < listedInMessage ? [lineOf(source, row, type)] : [];
+    return { alerts: [row.id], node: row.node, lines };
+  });
+  return toldTogether({ of: "rule", opening: words[type], rule: rule.name }, parts);
+}
 
 async function sendTogether(
   tx: Queries,
@@ -153,26 +160,30 @@ async function sendTogether(
   type: NotificationType,
 ): Promise<void> {
   if (rule.channels.length === 0) return;
-  for (const heard of await heardBy(tx, source, rule, rows)) {
-    const [first] = heard.rows;
-    if (!first) continue;
-    const listed = heard.rows.slice(0, listedInMessage).map((row) => lineOf(source, row, type));
-    const left = heard.rows.length - listed.length;
-    const isOne = heard.rows.length === 1;
-    await enqueueDeliveries(
-      tx,
-      {
-        type,
-        alert: describeAlert({ ...first, due: null }, source.publicUrl),
-        nodes: [...new Set(heard.rows.map(({ node }) => node))],
-        subject: isOne ? subjectOf(source, rule, first, type) : headOf(rule, heard.rows.length, type),
-        channels: heard.channels,
-        lines: left > 0 ? [...listed, `And ${left} more.`] : listed,
-        once: `${first.id} ${type} ${first.dueSince?.getTime()}`,
-      },
-      source.tree,
-    );
-  }
+  const messages = (await heardBy(tx, source, rule, rows)).flatMap(({ people, programs, rows: own }) => {
+    const messageOf = (row: AlertRecord, wanted: string[]): AlertMessage => ({
+      ...{ type, channels: wanted, alert: describeAlert({ ...row, due: null }, source.publicUrl) },
+      ...{ subject: subjectOf(source, rule, row, type), lines: [lineOf(source, row, type)] },
+      once: `${row.id} ${type} ${row.dueSince?.getTime()}`,
+    });
+    const [first, ...others] = own;
+    if (!first) return [];
+    const toPeople = messageOf(first, people);
+    const alert = { id: first.id, node: first.node, url: `${source.publicUrl}/alerts?rule=${rule.id}` };
+    return [
+      ...(programs.length > 0 ? own.map((row) => messageOf(row, programs)) : []),
+      others.length === 0 ? toPeople : { ...toPeople, alert, ...togetherOf(source, rule, own, type) },
+    ];
+  });
+  await enqueueDeliveries(tx, messages, source.tree);
+}
+
+interface Heard {
+  /** Ids of the channels that are told of all in one message, with a list. */
+  people: string[];
+  /** And of those that are given each alert as it is. */
+  programs: string[];
+  rows: AlertRecord[];
 }
 
 /** Each channel hears of the alerts at its node and below; those that hear of the same ones stand together. */
@@ -181,13 +192,14 @@ async function heardBy(
   { tree }: TellSource,
   rule: RuleRecord,
   rows: readonly AlertRecord[],
-): Promise<{ channels: string[]; rows: AlertRecord[] }[]> {
+): Promise<Heard[]> {
   const found = await tx
-    .select({ id: channels.id, node: channels.node })
+    .select({ id: channels.id, node: channels.node, kind: channels.kind })
     .from(channels)
     .where(inArray(channels.id, rule.channels));
   return [...groupBy(found, ({ node }) => node)].map(([node, ones]) => ({
-    channels: ones.map(({ id }) => id),
+    people: ones.filter(({ kind }) => kind !== "webhook").map(({ id }) => id),
+    programs: ones.filter(({ kind }) => kind === "webhook").map(({ id }) => id),
     rows: rows.filter((row) => tree.isWithin(row.node, node)),
   }));
 }

@@ -39,7 +39,7 @@ export const deliverySchema = z.object({
   channel_name: z.string().nullable().describe("Null where the channel was removed"),
   kind: z.enum(deliveryKinds).describe("`bucket`: the files of a scheduled report, where the operator keeps them"),
   to: z.string().nullable().describe("The address or number; the path in a bucket; null of webhooks"),
-  alert: z.string().nullable(),
+  alert: z.string().nullable().describe("Of a message of several, the first"),
   subject: z.string(),
   state: z.enum(deliveryStates),
   attempts: z.array(deliveryAttemptSchema).describe("The oldest first"),
@@ -54,7 +54,7 @@ export type DeliveryList = z.infer<typeof deliveryListSchema>;
 
 export const deliveryQuerySchema = z.strictObject({
   node: nodeAddressSchema.optional().describe("By channels of this node and below; default: the caller's"),
-  alert: z.string().min(1).max(100).optional(),
+  alert: z.string().min(1).max(100).optional().describe("Deliveries that tell of it, alone or among others"),
   channel: z.string().min(1).max(100).optional(),
   state: z.enum(deliveryStates).optional(),
   limit: z.coerce.number().int().min(1).max(1000).default(defaultPageSize),

@@ -9,8 +9,9 @@ import { attachments, type DeliveryMessage } from "../postgres/schema/delivery.t
 import type { NodeTree } from "../tree/node-tree.ts";
 import { type ChannelSecrets, disableChannel, readChannel } from "./channels.ts";
 import type { ChannelRow } from "./enqueue.ts";
-import { alertMailsHeld, folded, type Held } from "./held-mails.ts";
+import { alertMailsHeld, type Held } from "./held-mails.ts";
 import { oneLine } from "./inert-text.ts";
+import { alertsOf, narrowed } from "./message-parts.ts";
 import type { DeliveryRow, Outcome } from "./outbox.ts";
 import { again, never, posted, reasonOf } from "./posted.ts";
 import { renderMail } from "./render-mail.ts";
@@ -35,6 +36,8 @@ export interface SendingDeps {
   tree: Pick<NodeTree, "isWithin" | "ancestors">;
   /** Asked before each attempt of a mail without a channel: why it is not for its receiver any more, if so. */
   whyNotTo(row: DeliveryRow): Promise<string | undefined>;
+  /** The ids of the alerts in such a mail that its receiver does not see any more. */
+  unseenBy(row: DeliveryRow): Promise<ReadonlySet<string>>;
   /** Puts the files of a report where the operator keeps them; absent without such a place. */
   putReport?: ((row: DeliveryRow) => Promise<Outcome>) | undefined;
   now?: () => number;
@@ -46,21 +49,28 @@ export async function attempt(deps: SendingDeps, row: DeliveryRow): Promise<Outc
     return deps.putReport ? await deps.putReport(row) : again("there is no bucket: set TIDEMARK_REPORTS_BUCKET");
   if (row.channel === null) return await sendMail(deps, row);
   const channel = await readChannel(deps.postgres.db, row.channel);
-  const refusal = whyNot(channel, row, deps);
-  if (!channel || refusal !== undefined) return never(refusal ?? "");
-  if (row.kind === "email") return await sendMail(deps, row);
-  if (row.kind === "sms") return await sendSms(deps, channel, row);
-  return await sendToUrl(deps, channel, row);
+  const refusal = whyNot(channel, row);
+  const message = channel && stillBelow(channel, row, deps);
+  if (!channel || !message || refusal !== undefined)
+    return never(refusal ?? `${row.aboutNode} does not stand below ${channel?.node} any more`);
+  const told = { ...row, message };
+  if (row.kind === "email") return await sendMail(deps, told);
+  if (row.kind === "sms") return await sendSms(deps, channel, told);
+  return await sendToUrl(deps, channel, told);
 }
 
 /** Why a message is not sent any more: something changed since it was written. */
-function whyNot(channel: ChannelRow | undefined, { aboutNode, to, message }: DeliveryRow, { tree }: SendingDeps) {
+function whyNot(channel: ChannelRow | undefined, { to }: DeliveryRow) {
   if (!channel) return "the channel was removed";
   if (!channel.enabled) return "the channel is switched off";
-  const left = [aboutNode, ...(message.nodes ?? [])].find((node) => !tree.isWithin(node, channel.node));
-  if (left !== undefined) return `${left} does not stand below ${channel.node} any more`;
   if (to !== null && !channel.to?.includes(to)) return "the channel does not have this address any more";
   return undefined;
+}
+
+/** What of the message the channel may still hear; undefined: nothing. */
+function stillBelow({ node }: ChannelRow, { aboutNode, message }: DeliveryRow, { tree }: Pick<SendingDeps, "tree">) {
+  if (!message.parts) return tree.isWithin(aboutNode, node) ? message : undefined;
+  return narrowed(message, (part) => tree.isWithin(part.node, node));
 }
 
 async function sendToUrl(deps: SendingDeps, channel: ChannelRow, row: DeliveryRow): Promise<Outcome> {
@@ -107,9 +117,10 @@ async function sendMail(deps: SendingDeps, row: DeliveryRow): Promise<Outcome | 
   const list = row.list ?? row.channel;
   if (to === null || list === null) return never("there is no address");
   if (await isUnsubscribed(deps.postgres.db, { list, address: to })) return never("the receiver has unsubscribed");
-  const message = row.message.parts ? await stillTold(deps, row, row.message.parts) : row.message;
-  const refusal = row.channel === null ? await deps.whyNotTo({ ...row, message }) : undefined;
+  const refusal = row.channel === null ? await deps.whyNotTo(row) : undefined;
   if (refusal !== undefined) return never(refusal);
+  const message = row.channel === null ? await stillSeen(deps, row) : row.message;
+  if (!message) return never("it tells of nothing that its receiver still sees");
   if (!mailer) return again("there is no mail server: set TIDEMARK_SMTP_URL");
   if (row.type === "channel.test" && !(await deps.mailLimits.mayTest(to)))
     return never("too many tests went to the address within an hour");
@@ -129,20 +140,14 @@ async function sendMail(deps: SendingDeps, row: DeliveryRow): Promise<Outcome | 
   }
 }
 
-/** One mail in the place of several, without those that are not for its receiver any more. */
-async function stillTold(
-  deps: SendingDeps,
-  row: DeliveryRow,
-  parts: NonNullable<DeliveryMessage["parts"]>,
-): Promise<DeliveryMessage> {
+/** What of a mail without a channel its receiver may still see; undefined: nothing. */
+async function stillSeen(deps: SendingDeps, row: DeliveryRow): Promise<DeliveryMessage | undefined> {
   const { message } = row;
-  if ((await deps.whyNotTo(row)) === undefined) return message;
-  const told: typeof parts = [];
-  for (const part of parts) {
-    const refusal = await deps.whyNotTo({ ...row, message: { ...message, alerts: part.alerts } });
-    if (refusal === undefined) told.push(part);
-  }
-  return told.length === 0 ? message : folded(message, told, deps.publicUrl);
+  const told = alertsOf(message);
+  if (told.length === 0) return message;
+  const unseen = await deps.unseenBy(row);
+  if (!message.parts) return told.some((id) => unseen.has(id)) ? undefined : message;
+  return narrowed(message, ({ alerts }) => !alerts.some((id) => unseen.has(id)));
 }
 
 async function filesOf({ db }: Postgres, wanted: NonNullable<DeliveryRow["message"]["attachments"]>) {

@@ -9,6 +9,7 @@ import type { NodeAddress } from "../contract/nodes.ts";
 import { newId } from "../identity/actor.ts";
 import type { Queries } from "../postgres/client.ts";
 import { attachments, channels, type DeliveryMessage, deliveries } from "../postgres/schema/delivery.ts";
+import { alertsOf } from "./message-parts.ts";
 import { listUnsubscribed } from "./unsubscribe.ts";
 
 export type ChannelRow = typeof channels.$inferSelect;
@@ -21,14 +22,15 @@ export interface AlertMessage {
   type: Extract<MessageType, "alert.firing" | "alert.resolved" | "alert.reminder">;
   /** As GET /v1/alerts has it: a webhook carries it as `data`. Its `node` decides who may hear of it, its `url` is the button's. */
   alert: { id: string; node: NodeAddress; url: string };
-  /** Of a list of several: all that it names. */
-  nodes?: readonly NodeAddress[];
   /** Ids; those that are switched off or removed are left out, and those whose node does not have the alert's below it. */
   channels: readonly string[];
   /** One line, as a person reads it. What users named may stand in it as it is. */
   subject: string;
   /** Sentences, without markup. */
   lines: readonly string[];
+  /** Of a message of several alerts, as `toldTogether` has them; a webhook is told of each by itself. */
+  parts?: DeliveryMessage["parts"];
+  heading?: DeliveryMessage["heading"];
   /** Makes the message unique, such as `ALERT firing 1`: a second one with the same key is not written. */
   once?: string;
 }
@@ -50,6 +52,8 @@ export interface MailMessage {
   rows?: NonNullable<DeliveryMessage["rows"]>;
   /** As in the message. */
   alerts?: readonly string[];
+  parts?: DeliveryMessage["parts"];
+  heading?: DeliveryMessage["heading"];
   url: string;
   button: string;
   attachments: readonly { filename: string; contentType: string; content: Buffer; cid?: string }[];
@@ -59,21 +63,31 @@ export interface MailMessage {
 }
 
 /**
- * Writes one delivery for each address of each channel and gives their ids. Call it in the transaction that changes the alert.
+ * Writes one delivery of each message for each address of each channel and gives their ids. Call it in the transaction that
+ * changes the alerts.
  */
 export async function enqueueDeliveries(
   tx: Queries,
-  { type, alert, nodes, channels: wanted, subject, lines, once }: AlertMessage,
+  messages: readonly AlertMessage[],
   tree: { isWithin(node: NodeAddress, ancestor: NodeAddress): boolean },
 ): Promise<string[]> {
-  const ids = [...new Set(wanted)];
+  const ids = [...new Set(messages.flatMap((message) => message.channels))];
   const found = ids.length === 0 ? [] : await tx.select().from(channels).where(inArray(channels.id, ids));
-  const hearing = found.filter((one) => one.enabled && tree.isWithin(alert.node, one.node));
-  const message = {
-    ...{ subject, lines: [...lines], url: alert.url, button: "Open the alert", data: alert },
-    ...(nodes && nodes.length > 1 && { nodes: [...nodes] }),
-  };
-  return await writeDeliveries(tx, hearing, { type, aboutNode: alert.node, alert: alert.id, message, once });
+  const recipientsOf = await recipientsByChannel(tx, found);
+  const rows = messages.flatMap(({ type, alert, channels: wanted, subject, lines, parts, heading, once }) => {
+    const hearing = found.filter(
+      (one) => wanted.includes(one.id) && one.enabled && tree.isWithin(alert.node, one.node),
+    );
+    const message: DeliveryMessage = {
+      ...{ subject, lines: [...lines], url: alert.url, data: parts ? null : alert },
+      button: parts ? "Open the alerts" : "Open the alert",
+      ...(parts && { parts }),
+      ...(heading && { heading }),
+    };
+    const told = { type, aboutNode: alert.node, alert: alert.id, message, once };
+    return deliveriesTo(hearing, recipientsOf, told);
+  });
+  return await insertDeliveries(tx, rows);
 }
 
 /** Writes one delivery for each address and gives their ids; who unsubscribed from the list gets none. */
@@ -82,7 +96,7 @@ export async function enqueueMail(
   { type, node, about = node, to, list, subject, lines, url, button, attachments: files, once, ...rest }: MailMessage,
 ): Promise<string[]> {
   const kept = await keepAttachments(tx, files);
-  const { rows, alerts, brand, isSystem } = rest;
+  const { rows, alerts, parts, heading, brand, isSystem } = rest;
   const message: DeliveryMessage = {
     subject,
     lines: [...lines],
@@ -92,6 +106,8 @@ export async function enqueueMail(
     attachments: kept,
     ...(rows && { rows }),
     ...(alerts && { alerts: [...alerts] }),
+    ...(parts && { parts }),
+    ...(heading && { heading }),
     ...(brand && { brand }),
     ...(isSystem && { isSystem }),
   };
@@ -132,43 +148,61 @@ export async function keepAttachments(
   return kept;
 }
 
-/** The same for channels that the caller has read in this transaction. */
-export async function writeDeliveries(
-  tx: Queries,
-  to: readonly ChannelRow[],
-  told: {
-    type: MessageType;
-    aboutNode: NodeAddress;
-    alert: string | null;
-    message: DeliveryMessage;
-    once?: string | undefined;
-  },
-): Promise<string[]> {
-  const { once, ...same } = told;
-  const rows: NewDelivery[] = [];
-  for (const { id: channel, node, kind, to: list } of to) {
-    const recipients = list === null ? [null] : kind === "email" ? await subscribers(tx, channel, list) : list;
-    for (const recipient of recipients)
-      rows.push({
-        ...same,
-        ...{ node, channel, kind, to: recipient, list: kind === "email" ? channel : null },
-        ...(once !== undefined && { once: [once, channel, ...(recipient === null ? [] : [recipient])].join(" ") }),
-      });
-  }
-  return await insertDeliveries(tx, rows);
+interface Told {
+  type: MessageType;
+  aboutNode: NodeAddress;
+  alert: string | null;
+  message: DeliveryMessage;
+  once?: string | undefined;
 }
 
-type NewDelivery = Omit<typeof deliveries.$inferInsert, "id">;
+/** The same for channels that the caller has read in this transaction. */
+export async function writeDeliveries(tx: Queries, to: readonly ChannelRow[], told: Told): Promise<string[]> {
+  return await insertDeliveries(tx, deliveriesTo(to, await recipientsByChannel(tx, to), told));
+}
+
+/** The addresses of each channel but those that unsubscribed; null alone where it has a URL. */
+async function recipientsByChannel(
+  tx: Queries,
+  to: readonly ChannelRow[],
+): Promise<Map<string, readonly (string | null)[]>> {
+  const recipients = new Map<string, readonly (string | null)[]>();
+  for (const { id, kind, to: list } of to)
+    recipients.set(id, list === null ? [null] : kind === "email" ? await subscribers(tx, id, list) : list);
+  return recipients;
+}
+
+function deliveriesTo(
+  to: readonly ChannelRow[],
+  recipientsOf: ReadonlyMap<string, readonly (string | null)[]>,
+  { once, ...same }: Told,
+): NewDelivery[] {
+  return to.flatMap(({ id: channel, node, kind }) =>
+    (recipientsOf.get(channel) ?? []).map((recipient) => ({
+      ...same,
+      ...{ node, channel, kind, to: recipient, list: kind === "email" ? channel : null },
+      ...(once !== undefined && { once: [once, channel, ...(recipient === null ? [] : [recipient])].join(" ") }),
+    })),
+  );
+}
+
+type NewDelivery = Omit<typeof deliveries.$inferInsert, "id" | "alerts">;
+
+const rowsPerStatement = 1_000;
 
 async function insertDeliveries(tx: Queries, rows: readonly NewDelivery[]): Promise<string[]> {
-  if (rows.length === 0) return [];
-  const written = await tx
-    .insert(deliveries)
-    .values(rows.map((row) => ({ ...row, id: newId("dlv"), dueAt: sql`now()` })))
-    .onConflictDoNothing()
-    .returning({ id: deliveries.id });
-  if (written.length > 0) await tx.execute(sql`SELECT pg_notify(${deliveriesNotice}, '')`);
-  return written.map(({ id }) => id);
+  const ids: string[] = [];
+  for (let start = 0; start < rows.length; start += rowsPerStatement) {
+    const some = rows.slice(start, start + rowsPerStatement);
+    const written = await tx
+      .insert(deliveries)
+      .values(some.map((row) => ({ ...row, id: newId("dlv"), alerts: alertsOf(row.message), dueAt: sql`now()` })))
+      .onConflictDoNothing()
+      .returning({ id: deliveries.id });
+    ids.push(...written.map(({ id }) => id));
+  }
+  if (ids.length > 0) await tx.execute(sql`SELECT pg_notify(${deliveriesNotice}, '')`);
+  return ids;
 }
 
 async function subscribers(tx: Queries, list: string, addresses: readonly string[]): Promise<string[]> {

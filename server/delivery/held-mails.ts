@@ -5,9 +5,10 @@
 import { and, count, eq, inArray, isNull, sql } from "drizzle-orm";
 import type { NodeAddress } from "../contract/nodes.ts";
 import type { Postgres, Queries } from "../postgres/client.ts";
-import { type DeliveryMessage, deliveries, deliveryAttempts } from "../postgres/schema/delivery.ts";
+import { type DeliveryMessage, deliveries, deliveryAttempts, type MessagePart } from "../postgres/schema/delivery.ts";
 import type { NodeTree } from "../tree/node-tree.ts";
 import { tenantOf } from "../tree/tenant-of.ts";
+import { toldTogether } from "./message-parts.ts";
 import type { DeliveryRow } from "./outbox.ts";
 
 /** It was not tried, since its receiver has had as much as it may have for now. */
@@ -113,39 +114,36 @@ async function takeInWaiting(
   const same = waiting.filter((one) => senderOf(one, tree) === senderOf(held, tree));
   if (same.length === 0) return;
   const ordered = [...same, held].sort((a, b) => a.position - b.position);
-  const parts = ordered.flatMap(({ message }) => message.parts ?? [partOf(message)]);
-  const more = ordered.reduce((sum, { message }) => sum + (message.more ?? 0), 0);
+  const told = ordered.map(({ message, aboutNode }) => partsOf(message, aboutNode));
+  const parts = told.flatMap(({ kept }) => kept);
+  const more = told.reduce((sum, one) => sum + one.more, 0);
   await tx
     .update(deliveries)
-    .set({ message: folded({ ...held.message, more }, parts, publicUrl) })
+    .set({
+      message: { ...held.message, ...folded(parts, more), url: `${publicUrl}/alerts`, button: "Open the alerts" },
+      alerts: [...new Set(ordered.flatMap(({ alerts }) => alerts))],
+    })
     .where(eq(deliveries.id, held.id));
   const ids = same.map(({ id }) => id);
   await tx.delete(deliveries).where(inArray(deliveries.id, ids));
 }
 
-const partOf = ({ lines, alerts = [] }: DeliveryMessage) => ({ lines, alerts });
-
 /** A mail that says this much is read; the page that its button opens has the rest. */
 const mostParts = 50;
-const linesOfPart = 3;
+const partsOfMessage = 3;
+
+/** What one message has to say in the mail that takes the place of several. */
+function partsOf(message: DeliveryMessage, node: NodeAddress): { kept: MessagePart[]; more: number } {
+  const { parts, heading, alerts = [], lines, more = 0 } = message;
+  if (!parts) return { kept: [{ alerts, node, lines }], more };
+  if (heading?.of === "waited") return { kept: parts, more };
+  const kept = parts.slice(0, partsOfMessage);
+  return { kept, more: more + parts.length - kept.length };
+}
 
 /** One mail that tells what several would have told, the earliest first. */
-export function folded(
-  message: DeliveryMessage,
-  parts: NonNullable<DeliveryMessage["parts"]>,
-  publicUrl: string,
-): DeliveryMessage {
-  const kept = parts
-    .slice(0, mostParts)
-    .map(({ lines, alerts }) => ({ lines: lines.slice(0, linesOfPart), alerts: alerts.slice(0, linesOfPart) }));
-  const isCut = (part: { lines: string[] }) => part.lines.length > linesOfPart;
-  const more = (message.more ?? 0) + parts.length - kept.length;
-  const lines = kept.flatMap((part) => part.lines);
-  return {
-    ...message,
-    subject: `${kept.length + more} messages about alerts that waited`,
-    lines: more > 0 || parts.some(isCut) ? [...lines, "The page has the rest."] : lines,
-    alerts: [...new Set(kept.flatMap(({ alerts }) => alerts))],
-    ...{ url: `${publicUrl}/alerts`, button: "Open the alerts", parts: kept, more },
-  };
+function folded(parts: readonly MessagePart[], more: number): Partial<DeliveryMessage> {
+  const kept = parts.slice(0, mostParts);
+  const left = more + parts.length - kept.length;
+  return { ...toldTogether({ of: "waited" }, kept, left), more: left };
 }

@@ -78,7 +78,7 @@ export async function claimDue({ pool }: Pick<Postgres, "pool">, room: number): 
 
 async function readClaimed(pool: Postgres["pool"], claim: string): Promise<DeliveryRow[]> {
   const { rows } = await pool.query<DeliveryRow>(
-    `SELECT id, position::float8 AS position, type, node, about_node AS "aboutNode", channel, kind, "to", list, alert, message,
+    `SELECT id, position::float8 AS position, type, node, about_node AS "aboutNode", channel, kind, "to", list, alert, alerts, message,
        once, state, tries, due_at AS "dueAt", claim, claimed_until AS "claimedUntil", created_at AS "createdAt", sent_at AS "sentAt"
      FROM deliveries WHERE claim = $1 ORDER BY position`,
     [claim],

@@ -1,5 +1,5 @@
 /** The log of deliveries, the newest first, each with its attempts. */
-import { and, asc, desc, eq, inArray, lt, type SQL, sql } from "drizzle-orm";
+import { and, arrayContains, asc, desc, eq, inArray, lt, or, type SQL, sql } from "drizzle-orm";
 import type { Delivery, DeliveryState } from "../contract/deliveries.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import type { Queries } from "../postgres/client.ts";
@@ -95,7 +95,7 @@ export async function recentTests(db: Queries, channel: string): Promise<number>
 
 function matches({ alert, channel, state }: Pick<DeliveryFilter, "alert" | "channel" | "state">): SQL | undefined {
   return and(
-    alert === undefined ? undefined : eq(deliveries.alert, alert),
+    alert === undefined ? undefined : or(eq(deliveries.alert, alert), arrayContains(deliveries.alerts, [alert])),
     channel === undefined ? undefined : eq(deliveries.channel, channel),
     state === undefined ? undefined : eq(deliveries.state, state),
   );

@@ -32,7 +32,7 @@ export async function startDelivery(
   settings: DeliverySettings,
   deps: { postgres: Postgres; mailer: Mailer | undefined } & Pick<
     CourierDeps,
-    "tree" | "whyNotTo" | "putReport" | "mailLimits" | "log" | "onAttempt"
+    "tree" | "whyNotTo" | "unseenBy" | "putReport" | "mailLimits" | "log" | "onAttempt"
   >,
   { isSender }: { isSender: boolean },
 ): Promise<Delivery> {

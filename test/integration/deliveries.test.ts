@@ -72,7 +72,7 @@ test("a delivery exists with the change that it reports or not at all, and the s
       const alert = { id: "alr_2", node: "organization:acme", url: "https://usage.example.com/" };
       await enqueueDeliveries(
         tx,
-        { type: "alert.firing", alert, channels: [hook], subject: "", lines: [] },
+        [{ type: "alert.firing", alert, channels: [hook], subject: "", lines: [] }],
         world.accounts.tree,
       );
       throw new Error("the alert could not be changed");

@@ -185,15 +185,20 @@ export function boundsOfDeliveries(world: () => DeliveryWorld): void {
     world().courier = new Courier(deps);
   });
 
-  test("each channel is told of those of many alerts that stand at its node or below, in one message", async () => {
-    const { accounts, deps, make } = world();
+  test("of many alerts a webhook is given each, other channels one list of those at their node or below without what moved away, and each delivery is found by each of its alerts", async () => {
+    const { accounts, deps, make, receiver } = world();
     const { db } = deps.postgres;
     const { key } = await accounts.makeKey("reseller:r1");
-    const hook = { kind: "webhook", url: `${world().receiver.url}/many` };
+    const makeAbove = async (body: object) => (await accounts.ask("POST", "/v1/channels", { key, body })).body.id;
+    const hook = { kind: "webhook", url: `${receiver.url}/many` };
+    const slack = { kind: "slack", url: `${receiver.url}/many-slack` };
     const ofAcme = (await make({ ...hook, name: "of acme" })).body.id;
-    const ofAll = (await accounts.ask("POST", "/v1/channels", { key, body: { ...hook, name: "of all" } })).body.id;
+    const ofAll = await makeAbove({ ...hook, name: "of all" });
+    const list = await makeAbove({ ...slack, name: "list" });
+    const ownList = (await make({ ...slack, name: "own list" })).body.id;
     const rule = {
-      ...{ id: "rul_many", name: "Many", node: "reseller:r1", kind: "threshold", channels: [ofAcme, ofAll], mute: [] },
+      ...{ id: "rul_many", name: "Many", node: "reseller:r1", kind: "threshold", mute: [] },
+      channels: [ofAcme, ofAll, list, ownList],
     } as unknown as RuleRecord;
     const at = new Date();
     const rows = Array.from({ length: 24 }, (_, n) => {
@@ -205,14 +210,49 @@ export function boundsOfDeliveries(world: () => DeliveryWorld): void {
       };
     });
     await db.insert(alerts).values(rows);
+    await world().courier.close();
     const source = { tree: accounts.tree, publicUrl: "https://usage.example.com" };
     await deps.postgres.transaction((tx) => tellDue(tx, source, rule));
-    const told = async (channel: string) =>
-      (await db.select().from(deliveries).where(eq(deliveries.channel, channel))).map(({ message }) => message);
-    const [ofOne, ofBoth] = [await told(ofAcme), await told(ofAll)];
-    expect(ofOne).toMatchObject([{ subject: "8 alerts of the rule Many" }]);
-    expect(ofBoth).toMatchObject([{ subject: "24 alerts of the rule Many" }]);
-    expect(ofOne[0]?.lines.filter((line) => !line.startsWith("acme:"))).toEqual([]);
+    const written = (channel: string) => db.select().from(deliveries).where(eq(deliveries.channel, channel));
+    const given = async (channel: string) => (await written(channel)).map(({ alert }) => alert).sort();
+    expect(await given(ofAll)).toEqual(rows.map(({ id }) => id).sort());
+    expect(await given(ofAcme)).toHaveLength(8);
+    expect(await written(ownList)).toMatchObject([{ message: { subject: "8 alerts of the rule Many" } }]);
+    const [listed] = await written(list);
+    expect(listed?.message.subject).toBe("24 alerts of the rule Many");
+    for (const { id } of rows) {
+      const { body } = await accounts.ask("GET", `/v1/deliveries?alert=${id}&channel=${list}`, { key });
+      expect(body.deliveries).toMatchObject([{ id: listed?.id }]);
+    }
+
+    const movedAway = (node: NodeAddress) => node === "organization:beside";
+    const tree = {
+      ancestors: (node: NodeAddress) => accounts.tree.ancestors(node),
+      isWithin: (node: NodeAddress, top: NodeAddress) => !movedAway(node) && accounts.tree.isWithin(node, top),
+    };
+    world().courier = new Courier({ ...deps, tree });
+    world().courier.wake();
+    const ends = async () => [...(await written(ofAll)), ...(await written(list)), ...(await written(ownList))];
+    const statesOf = async () => (await ends()).map(({ state }) => state);
+    await expect.poll(statesOf, { timeout: 60_000 }).not.toContain("waiting");
+    expect((await statesOf()).filter((state) => state === "sent")).toHaveLength(8 + 2);
+    const ids = new Set((await written(ofAll)).map(({ id }) => id));
+    const told = receiver.received
+      .filter(({ path, headers }) => path === "/many" && ids.has(headers["webhook-id"] as string))
+      .map(({ body }) => JSON.parse(body).data.id);
+    expect(told.sort()).toEqual(
+      rows
+        .filter(({ node }) => !movedAway(node))
+        .map(({ id }) => id)
+        .sort(),
+    );
+    const lists = world()
+      .receivedAt("/many-slack")
+      .map(({ body }) => JSON.parse(body));
+    expect(lists.map(({ text }) => text)).toEqual(["8 alerts of the rule Many", "8 alerts of the rule Many"]);
+    for (const { blocks } of lists) expect(JSON.stringify(blocks)).not.toContain("Fires 1.");
+    await world().courier.close();
+    world().courier = new Courier(deps);
   });
 
   test("a delivery is sent again twenty times an hour at most", async () => {

@@ -4,7 +4,7 @@ import { pino } from "pino";
 import { vi } from "vitest";
 import type { Delivery } from "../../server/contract/deliveries.ts";
 import { Courier, type CourierDeps } from "../../server/delivery/courier.ts";
-import { enqueueDeliveries } from "../../server/delivery/enqueue.ts";
+import { type AlertMessage, enqueueDeliveries } from "../../server/delivery/enqueue.ts";
 import { nothingAllowed, parseOutgoingAllow } from "../../server/delivery/outgoing-allow.ts";
 import { readUnsubscribeLinks } from "../../server/delivery/unsubscribe.ts";
 import { vaultOf } from "../../server/delivery/vault.ts";
@@ -35,7 +35,7 @@ export interface DeliveryWorld {
   webhook(path: string): Promise<Answer["body"]>;
   receivedAt(path: string): Received[];
   /** Writes what an alert of acme has to say, in a transaction of its own. */
-  tell(channels: readonly string[], more?: Partial<Parameters<typeof enqueueDeliveries>[1]>): Promise<string[]>;
+  tell(channels: readonly string[], more?: Partial<AlertMessage>): Promise<string[]>;
   /** The delivery once it is as wanted. */
   once(id: string, isWanted: (delivery: Delivery) => boolean): Promise<Delivery>;
   /** Makes a delivery due now. */
@@ -69,6 +69,7 @@ export async function startDeliveryWorld(): Promise<DeliveryWorld> {
     sms: { url: receiver.url, account: "AC1", token: "of the provider", from: "+14155550100" },
     links: await readUnsubscribeLinks(postgres),
     whyNotTo: async () => undefined,
+    unseenBy: async () => new Set(),
   };
   const read = async (id: string) => (await accounts.ask("GET", `/v1/deliveries/${id}`, { key })).body as Delivery;
   const world: DeliveryWorld = {
@@ -79,7 +80,7 @@ export async function startDeliveryWorld(): Promise<DeliveryWorld> {
     webhook: async (path) => (await world.make({ kind: "webhook", name: path, url: `${receiver.url}${path}` })).body,
     receivedAt: (path) => receiver.received.filter((one) => one.path === path),
     tell: (channels, more) =>
-      postgres.transaction((tx) => enqueueDeliveries(tx, { ...message, channels, ...more }, tree)),
+      postgres.transaction((tx) => enqueueDeliveries(tx, [{ ...message, channels, ...more }], tree)),
     once: (id, isWanted) =>
       vi.waitFor(
         async () => {
@@ -118,7 +119,7 @@ const alert = {
   ...{ state: "firing", value: "91.5", limit: "100", url: "https://usage.example.com/alerts/alr_1?a=1&b=2" },
 };
 
-const message: Parameters<typeof enqueueDeliveries>[1] = {
+const message: AlertMessage = {
   type: "alert.firing",
   alert,
   channels: [],

@@ -73,27 +73,48 @@ export const unsubscribed = pgTable(
   ],
 );
 
+export interface MessageRow {
+  title: string;
+  text: string;
+  about: string;
+  url: string;
+}
+
+/** What a message of several alerts tells of one of them: it is left out once its receiver may not see the alert. */
+export interface MessagePart {
+  /** Ids; several of a part that told of one alert more than once. */
+  alerts: string[];
+  node: string;
+  /** Empty where it is only counted. */
+  lines: string[];
+  row?: MessageRow;
+  isFiring?: boolean;
+}
+
+/** By what the subject counts the parts that are told. */
+export type MessageHeading = { of: "rule"; opening: string; rule: string } | { of: "digest" } | { of: "waited" };
+
 /** What a delivery says, in whichever form its channel has. */
 export interface DeliveryMessage {
   subject: string;
   lines: string[];
   /** A list under the sentences, as the page that the button leads to has it; of mail only. */
-  rows?: { title: string; text: string; about: string; url: string }[];
+  rows?: MessageRow[];
   /** Where the button leads. */
   url: string;
   button: string;
   /** What a webhook carries as `data`. */
   data: unknown;
-  /** Ids of those that a person's own mail tells of: it is not sent to who does not see each of them any more. */
+  /** Of a person's own mail about one alert, its id: it is not sent to who does not see it any more. */
   alerts?: string[];
-  /** All nodes that a list of alerts names: a channel that may not hear of each of them any more is not sent it. */
-  nodes?: string[];
+  /** Of a message of several alerts, all of them; what it says of them above was true when it was written. */
+  parts?: MessagePart[];
+  /** Stands with `parts`. */
+  heading?: MessageHeading;
+  /** How many parts it had no room to keep. */
+  more?: number;
   /** Of a person's own mail: it tells of the service itself. */
   isSystem?: boolean;
-  /** Of one mail in the place of several that were held back: what each of them told. */
-  parts?: { lines: string[]; alerts: string[] }[];
-  /** How many alerts were in mails that it has no room for. */
-  more?: number;
   /** One with a `cid` is a picture in the text of a mail. */
   attachments?: { filename: string; contentType: string; sha256: string; cid?: string }[];
   /** In whose name it comes; the service's own where it is left out. `color`: `#rrggbb`, dark enough to be under white. */
@@ -118,6 +139,8 @@ export const deliveries = pgTable(
     /** What unsubscribing from a mail ends. */
     list: text("list"),
     alert: text("alert"),
+    /** All that it tells of, where `alert` does not say so. */
+    alerts: text("alerts").array().notNull().default([]),
     /** As text: a webhook's body is the same, byte by byte, at each attempt. */
     message: json("message").$type<DeliveryMessage>().notNull(),
     /** One that names the same is not written again. */
@@ -138,6 +161,7 @@ export const deliveries = pgTable(
     index("deliveries_due").on(table.dueAt).where(sql`${table.dueAt} IS NOT NULL`),
     index("deliveries_state").on(table.state),
     index("deliveries_alert").on(table.alert),
+    index("deliveries_alerts").using("gin", table.alerts),
     index("deliveries_channel").on(table.channel, table.position),
     index("deliveries_list").on(table.list).where(sql`${table.channel} IS NULL`),
     index("deliveries_mails").on(sql`lower(${table.to})`, table.sentAt).where(sql`${table.kind} = 'email'`),

@@ -1,15 +1,18 @@
 /** What each person hears of alerts, and how: the bell, mail at once, the digest of the day. */
-import { asc, eq } from "drizzle-orm";
+import { and, asc, eq } from "drizzle-orm";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { nextDigestMs } from "../../../server/alerts/digest-time.ts";
 import { changeWishes, describeWishes, readOwnWishes } from "../../../server/alerts/preferences.ts";
 import { sendDigests } from "../../../server/alerts/send-digests.ts";
-import { whyNotToPerson } from "../../../server/alerts/still-theirs.ts";
+import { unseenByPerson, whyNotToPerson } from "../../../server/alerts/still-theirs.ts";
 import type { ChangeNotificationPreferences } from "../../../server/contract/notification-preferences.ts";
 import type { CreateRule } from "../../../server/contract/rules.ts";
 import { attempt } from "../../../server/delivery/attempt.ts";
+import type { DeliveryRow } from "../../../server/delivery/outbox.ts";
+import { listDeliveries } from "../../../server/delivery/read-deliveries.ts";
 import { renderMail } from "../../../server/delivery/render-mail.ts";
 import { readUnsubscribeLinks, unsubscribe } from "../../../server/delivery/unsubscribe.ts";
+import type { Mail } from "../../../server/mail/mailer.ts";
 import { userRoles, users } from "../../../server/postgres/schema/accounts.ts";
 import { alerts, digestEntries, notifications } from "../../../server/postgres/schema/alerts.ts";
 import { deliveries } from "../../../server/postgres/schema/delivery.ts";
@@ -203,17 +206,53 @@ test("a mail that waited or is resent reaches nobody who lost the role, the acco
     .set({ email: `moved-${moved}@example.com` })
     .where(eq(users.id, moved ?? ""));
   await db.delete(users).where(eq(users.id, gone ?? ""));
-  const posted: string[] = [];
+  const { attemptOf, posted } = await sender();
+  const results = [];
+  for (const row of rows) results.push((await attemptOf(row)).result);
+  expect(results).toEqual(["sent", "never", "never", "never", "never", "sent", "never"]);
+  expect(posted.map(({ to }) => to)).toEqual([mailed[0]?.email, digested[0]?.email]);
+});
+
+/** Sends mails as the courier does, to nobody. */
+async function sender() {
+  const posted: Mail[] = [];
   const deps = {
     ...source(),
     links: await readUnsubscribeLinks(postgres()),
-    mailer: { send: async ({ to }: { to: string }) => `250 ${posted.push(to)}` },
-    whyNotTo: (row: Parameters<typeof whyNotToPerson>[1]) => whyNotToPerson(source(), row),
+    mailer: { send: async (mail: Mail) => `250 ${posted.push(mail)}` },
+    whyNotTo: (row: DeliveryRow) => whyNotToPerson(source(), row),
+    unseenBy: (row: DeliveryRow) => unseenByPerson(source(), row),
   };
-  const results = [];
-  for (const row of rows) results.push((await attempt(deps as never, row)).result);
-  expect(results).toEqual(["sent", "never", "never", "never", "never", "sent", "never"]);
-  expect(posted).toEqual([mailed[0]?.email, digested[0]?.email]);
+  return { posted, attemptOf: (row: DeliveryRow) => attempt(deps as never, row) };
+}
+
+test("a digest that waited leaves out the alerts that its reader does not see any more, counts the rest, and is found by each", async () => {
+  const [kept, lost] = [await crossing(), await crossing()];
+  const { id, email } = await person(kept.node, choice("digest"));
+  await postgres().db.insert(userRoles).values({ userId: id, node: lost.node, role: "viewer" });
+  await kept.fire();
+  await lost.fire();
+  await sendDigests(source(), slotMs);
+  const [digest] = await sentTo(email);
+  if (!digest) throw new Error("no digest was written");
+  expect(digest.message.subject).toMatch(/^Your digest: 2 alerts/);
+  const idOf = async (node: string) => (await world.alertsOf(node))[0]?.id ?? "";
+  const ids = [await idOf(kept.node), await idOf(lost.node)];
+  for (const alert of ids) {
+    const asked = { tops: ["all"], alert, limit: 10 };
+    const found = await listDeliveries(postgres().db, world.billing.world.deps.tree, asked);
+    expect(found.map((one) => one.id)).toContain(digest.id);
+  }
+  await postgres()
+    .db.delete(userRoles)
+    .where(and(eq(userRoles.userId, id), eq(userRoles.node, lost.node)));
+  const { attemptOf, posted } = await sender();
+  expect((await attemptOf(digest)).result).toBe("sent");
+  expect(posted[0]?.subject).toMatch(/^Your digest: 1 alert, /);
+  expect(posted[0]?.text).toContain(`/alerts/${ids[0]}`);
+  expect(posted[0]?.text).not.toContain(`/alerts/${ids[1]}`);
+  await postgres().db.delete(userRoles).where(eq(userRoles.userId, id));
+  expect((await attemptOf(digest)).result).toBe("never");
 });
 
 test("what waits comes with the digest at its new time", async () => {

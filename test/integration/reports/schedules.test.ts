@@ -39,6 +39,7 @@ beforeAll(async () => {
   const sending = {
     ...{ postgres, tree, log, vault, wayOut, links, sms: undefined, publicUrl: world.url },
     whyNotTo: async () => undefined,
+    unseenBy: async () => new Set<string>(),
     putReport: async (row: Parameters<typeof putReport>[2]) =>
       await putReport({ postgres, log }, bucket as Bucket, row),
   };
