@@ -1,5 +1,6 @@
 /** Whether a rule can hold where it is made: its meter, its filter, what it takes the place of. */
 
+import { isDeepStrictEqual } from "node:util";
 import { inArray } from "drizzle-orm";
 import type { UsageSource } from "../billing/measure-span.ts";
 import { dimensionsOf } from "../catalog/catalog.ts";
@@ -27,31 +28,29 @@ interface Sources {
   meterOf: UsageSource["meterOf"];
 }
 
-/** Channels are those within the reach of who makes the rule. Throws `invalid_request` naming the field. */
+/**
+ * Channels are those within the reach of who makes the rule. What the rule had `before` may stay as it is: its meter may be gone by
+ * now, its channels another's. Throws `invalid_request` naming the field.
+ */
 export async function checkRule(
   db: Queries,
   { tree, meterOf }: Sources,
   { node, scope, replaces, channels: wanted, condition }: Wanted,
   actor: Pick<Actor, "reach">,
+  before?: Pick<Wanted, "channels" | "condition">,
 ): Promise<void> {
   if (condition.kind === "system" && node !== "all") throw refusal("node", "rules about the system are made at all");
   if (condition.kind === "system" && scope !== "node")
     throw refusal("scope", "what the system does is of no single organization");
-  if ("meter" in condition && condition.meter !== undefined) {
+  const isNew = !before || !isDeepStrictEqual(before.condition, condition);
+  if (isNew && "meter" in condition && condition.meter !== undefined) {
     const meter = meterOf(condition.meter, node, Date.now());
     if (!meter) throw refusal("condition.meter", `there is no meter named ${JSON.stringify(condition.meter)}`);
     if (condition.kind === "threshold") filtersOf(condition.filter, meter);
   }
-  const known =
-    wanted.length === 0
-      ? []
-      : await db
-          .select()
-          .from(channels)
-          .where(inArray(channels.id, [...wanted]));
-  const reachable = known.filter((one) => actor.reach.some((top) => tree.isWithin(one.node, top)));
-  const usable = new Set(reachable.map(({ id }) => id));
-  const unknown = wanted.findIndex((id) => !usable.has(id));
+  const added = wanted.filter((id) => !before?.channels.includes(id));
+  const usable = await reachableAmong(db, tree, added, actor);
+  const unknown = wanted.findIndex((id) => added.includes(id) && !usable.has(id));
   if (unknown >= 0) throw refusal(`channels.${unknown}`, "there is no such channel");
   if (replaces === null) return;
   const replaced = await readRule(db, replaces);
@@ -59,6 +58,21 @@ export async function checkRule(
   // A rule that holds here is known here; of others nothing is said, not even that they are there.
   if (!isAbove || replaced.scope !== "organizations" || replaced.kind !== condition.kind)
     throw refusal("replaces", "there is no such rule of the same kind that holds here from further above");
+}
+
+async function reachableAmong(
+  db: Queries,
+  tree: Sources["tree"],
+  ids: readonly string[],
+  actor: Pick<Actor, "reach">,
+): Promise<ReadonlySet<string>> {
+  if (ids.length === 0) return new Set();
+  const found = await db
+    .select({ id: channels.id, node: channels.node })
+    .from(channels)
+    .where(inArray(channels.id, [...ids]));
+  const reachable = found.filter((one) => actor.reach.some((top) => tree.isWithin(one.node, top)));
+  return new Set(reachable.map(({ id }) => id));
 }
 
 /** The filters that a condition's `filter` stands for. Throws `invalid_request` naming it. */

@@ -1,13 +1,15 @@
 /** Channels: where messages go. The secrets of one are sealed, and leave the service when they are made and never again. */
 import { randomBytes } from "node:crypto";
-import { and, asc, eq, inArray, sql } from "drizzle-orm";
+import { and, arrayContains, asc, eq, inArray, sql } from "drizzle-orm";
 import { type Author, recordChange, system } from "../audit/record-change.ts";
 import type { ChangeChannel, CreateChannel } from "../contract/channels.ts";
 import { definitionLimits } from "../contract/definition-limits.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import { newId } from "../identity/actor.ts";
 import type { Postgres, Queries } from "../postgres/client.ts";
+import { rules } from "../postgres/schema/alerts.ts";
 import { channels, deliveries } from "../postgres/schema/delivery.ts";
+import { schedules } from "../postgres/schema/schedules.ts";
 import { ProblemError } from "../problem.ts";
 import { checkRoom } from "../tree/check-room.ts";
 import type { NodeTree } from "../tree/node-tree.ts";
@@ -96,7 +98,7 @@ export async function changeChannel(
   });
 }
 
-/** Its deliveries stay in the log; those that wait are dropped. */
+/** Its deliveries stay in the log; those that wait are dropped. Rules and schedules go on without it. */
 export async function removeChannel({ postgres, vault }: ChannelsDeps, id: string, { by, check }: ChannelEdit) {
   await postgres.transaction(async (tx) => {
     const before = await lockedChannel(tx, id);
@@ -104,6 +106,11 @@ export async function removeChannel({ postgres, vault }: ChannelsDeps, id: strin
     await tx.delete(channels).where(eq(channels.id, id));
     const waiting = and(eq(deliveries.channel, id), inArray(deliveries.state, ["waiting", "failed"]));
     await tx.update(deliveries).set({ state: "given_up", dueAt: null }).where(waiting);
+    for (const table of [rules, schedules])
+      await tx
+        .update(table)
+        .set({ channels: sql`array_remove(${table.channels}, ${id})` })
+        .where(arrayContains(table.channels, [id]));
     const change = { subject: id, before: stateOfChannel(before, vault) };
     await recordChange(tx, { by, node: before.node, action: "channel.removed", ...change });
   });

@@ -43,7 +43,9 @@ export function checkSchedule(
   hasBucket: boolean,
 ): void {
   checkTiming(given, every);
-  if (recipients.length + channels.length === 0 && !hasBucket)
+  // One that has lost its last channel can still be edited.
+  const isAsked = given.recipients !== undefined || given.channels !== undefined;
+  if (isAsked && recipients.length + channels.length === 0 && !hasBucket)
     throw new ProblemError("invalid_request", "a schedule needs a recipient or a channel", { field: "recipients" });
 }
 

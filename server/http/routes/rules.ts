@@ -190,8 +190,8 @@ export function rulesRoutes(deps: RulesRoutesDeps): OpenAPIHono<HttpEnv> {
         field: "condition.kind",
       });
     refuseUnseenBilling(tree, actor, rule.node, rule.condition);
-    const known = wanted.channels ? {} : { channels: [] };
-    await checkRule(postgres.db, { tree, meterOf }, { ...rule, ...known, replaces: null, ...given(wanted) }, actor);
+    const edited = { ...rule, ...given(wanted), replaces: null };
+    await checkRule(postgres.db, { tree, meterOf }, edited, actor, rule);
     const edit = { ...wanted, repeatHours: repeat_hours };
     const changed = await changeRule(postgres, rule.id, edit, { by: authorOf(c), check: await ifMatch(c) });
     c.header("etag", await entityTag(c, stateOfRule(changed)));

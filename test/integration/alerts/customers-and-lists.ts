@@ -1,6 +1,8 @@
 /** Alerts about customers and their bills, and the lists and edits of rules and alerts, in the world of contract.test.ts. */
+import { eq } from "drizzle-orm";
 import { describe, expect, test } from "vitest";
 import type { CreateRule } from "../../../server/contract/rules.ts";
+import { rules } from "../../../server/postgres/schema/alerts.ts";
 import { type AlertsWorld, dayMs, seller } from "../../support/alerts-world.ts";
 import { above, postChats } from "./usage-of-alerts.ts";
 
@@ -105,6 +107,42 @@ export function customersAndLists(worldOf: () => AlertsWorld): void {
       expect(seen.sort()).toEqual(both);
       for (const wrong of ["&state=gone", "&kind=none", "&cursor=x", "&limit=0", "&from=yesterday"])
         expect((await world.ask("GET", `/v1/alerts?node=${encodeURIComponent(node)}${wrong}`)).status).toBe(400);
+    });
+
+    test("a rule or schedule goes on without a channel that was removed, and can be edited whatever it had before is gone", async () => {
+      const world = worldOf();
+      const { node } = await world.newOrganization();
+      const made = async (path: string, body: object) => {
+        const answer = await world.ask("POST", path, body);
+        expect(answer, JSON.stringify(answer.body)).toMatchObject({ status: 201 });
+        return answer.body.id as string;
+      };
+      const mail = { node, kind: "email", to: ["ops@example.com"] };
+      const [kept, gone] = [
+        await made("/v1/channels", { ...mail, name: "K" }),
+        await made("/v1/channels", { ...mail, name: "G" }),
+      ];
+      const rule = await world.newRule({ node, channels: [gone, kept], condition: above("2") });
+      const sent = { node, report: "usage", every: "month", formats: ["csv"], channels: [gone] };
+      const schedule = await made("/v1/schedules", sent);
+      expect((await world.ask("DELETE", `/v1/channels/${gone}`)).status).toBe(204);
+      expect((await world.billing.get(`/v1/rules/${rule}`)).channels).toEqual([kept]);
+      expect((await world.billing.get(`/v1/schedules/${schedule}`)).channels).toEqual([]);
+      expect((await world.ask("PATCH", `/v1/schedules/${schedule}`, { subject: "Usage" })).status).toBe(200);
+      const edit = (body: object) => world.ask("PATCH", `/v1/rules/${rule}`, body);
+      expect(await edit({ channels: [kept, gone] })).toMatchObject({ status: 400, body: { field: "channels.1" } });
+      const { condition: asked } = await world.billing.get(`/v1/rules/${rule}`);
+      const condition = { ...asked, meter: "gone" };
+      const before = { channels: [gone, kept], condition };
+      await world.billing.world.deps.postgres.db.update(rules).set(before).where(eq(rules.id, rule));
+      expect(await edit({ ...before, name: "Renamed" })).toMatchObject({
+        status: 200,
+        body: { name: "Renamed", ...before },
+      });
+      expect(await edit({ condition: above("3", { meter: "gone" }) })).toMatchObject({
+        status: 400,
+        body: { field: "condition.meter" },
+      });
     });
 
     test("the same request to make a rule makes one, and a stale edit of a rule or an alert is refused", async () => {
