@@ -32,7 +32,7 @@ export interface PlanSegment {
 
 export function statusOf(subscription: SubscriptionRow, nowMs: number): SubscriptionStatus {
   const { startsAt, trialEndsAt, cancelledAt } = subscription;
-  if (cancelledAt && cancelledAt.getTime() <= nowMs) return "cancelled";
+  if (cancelledAt && cancelledAt.getTime() <= Math.max(nowMs, startsAt.getTime())) return "cancelled";
   if (nowMs >= endMsOf(subscription)) return "expired";
   if (nowMs < startsAt.getTime()) return "scheduled";
   return trialEndsAt && nowMs < trialEndsAt.getTime() ? "trial" : "active";
@@ -46,6 +46,11 @@ export function endMsOf({
 }: Pick<SubscriptionRow, "expiresAt" | "renews" | "cancelledAt">): number {
   const expiresMs = expiresAt && !renews ? expiresAt.getTime() : Number.POSITIVE_INFINITY;
   return Math.min(expiresMs, cancelledAt?.getTime() ?? Number.POSITIVE_INFINITY);
+}
+
+/** False for one that was cancelled before it began: it never holds for the node. */
+export function hasLength(subscription: SubscriptionRow): boolean {
+  return subscription.startsAt.getTime() < endMsOf(subscription);
 }
 
 export interface Cycle {
@@ -93,10 +98,7 @@ export function cyclesBefore(
   count: number,
 ): SubscribedCycle[] {
   return subscriptions
-    .filter(
-      (subscription) =>
-        subscription.startsAt.getTime() <= ms && subscription.startsAt.getTime() < endMsOf(subscription),
-    )
+    .filter((subscription) => subscription.startsAt.getTime() <= ms && hasLength(subscription))
     .sort((a, b) => b.startsAt.getTime() - a.startsAt.getTime())
     .flatMap((subscription) => {
       const endMs = endMsOf(subscription);

@@ -15,6 +15,7 @@ import { ownersWithin, type PastRights, sinceWhenBelow } from "../tree/past-owne
 import { rowsWithin } from "../tree/rows-within.ts";
 import {
   endMsOf,
+  hasLength,
   nextCycleMs,
   planAt,
   type SubscriptionRecord,
@@ -140,19 +141,16 @@ export async function createSubscription(
   rights?: PastRights,
 ): Promise<SubscriptionRecord> {
   return await postgres.transaction(async (tx) => {
-    // One decision about a node's subscriptions at a time.
-    await tx.select().from(nodes).where(eq(nodes.node, wanted.node)).for("update");
+    await lockNode(tx, wanted.node);
     await checkPublished(tx, planId, version);
-    const others = await tx.select().from(subscriptions).where(eq(subscriptions.node, wanted.node));
+    const others = await subscriptionsIn(tx, wanted.node);
     if (others.length >= definitionLimits.subscriptions.ofNode)
       throw new ProblemError("conflict", `${wanted.node} has had ${others.length} subscriptions, as many as it may`, {
         field: "node",
       });
-    const startsAt = startOf(wanted, others, rights);
+    const startsAt = startOf(wanted, others.filter(hasLength), rights);
     const alsoOf = ownersSince(rights, wanted.node, startsAt.getTime(), "starts_at");
-    const end = endMsOf({ ...wanted, cancelledAt: null });
-    if (others.some((other) => endMsOf(other) > startsAt.getTime() && other.startsAt.getTime() < end))
-      throw new ProblemError("conflict", `${wanted.node} has a subscription then`, { field: "node" });
+    checkAlone({ ...wanted, startsAt, cancelledAt: null }, others, "node");
     const id = newId("sub");
     await tx.insert(subscriptions).values({ ...wanted, startsAt, id });
     await tx.insert(subscriptionPlans).values({ subscriptionId: id, planId, version, validFrom: startsAt });
@@ -160,6 +158,27 @@ export async function createSubscription(
     await recordChange(tx, { by, node: made.node, alsoOf, action: "subscription.created", subject: id, after: made });
     return made;
   });
+}
+
+/** One decision about a node's subscriptions at a time. */
+async function lockNode(tx: Queries, node: NodeAddress): Promise<void> {
+  await tx.select().from(nodes).where(eq(nodes.node, node)).for("update");
+}
+
+async function subscriptionsIn(tx: Queries, node: NodeAddress): Promise<SubscriptionRow[]> {
+  return await tx.select().from(subscriptions).where(eq(subscriptions.node, node));
+}
+
+/** Throws `conflict` where one of the others of its node runs at a time at which `one` does. */
+function checkAlone(
+  one: Pick<SubscriptionRow, "node" | "startsAt" | "expiresAt" | "renews" | "cancelledAt">,
+  others: readonly SubscriptionRow[],
+  field: string,
+): void {
+  const [startMs, endMs] = [one.startsAt.getTime(), endMsOf(one)];
+  const isThen = (other: SubscriptionRow) => endMsOf(other) > startMs && other.startsAt.getTime() < endMs;
+  if (others.some((other) => hasLength(other) && isThen(other)))
+    throw new ProblemError("conflict", `${one.node} has a subscription then`, { field });
 }
 
 /**
@@ -198,7 +217,7 @@ function changedSince(before: SubscriptionRecord, after: SubscriptionRecord): nu
 
 /**
  * `check` throws where the subscription is not what the caller saw. A later decision replaces what had not taken effect. Throws
- * `forbidden` where it would change charges of a time when the node stood below others.
+ * `conflict` where it would reach into the next one's time, `forbidden` where it would change charges of a time when the node stood below others.
  */
 export async function changeSubscription(
   postgres: Postgres,
@@ -208,7 +227,7 @@ export async function changeSubscription(
 ): Promise<SubscriptionRecord> {
   const { nowMs } = rights;
   return await postgres.transaction(async (tx) => {
-    await tx.select().from(subscriptions).where(eq(subscriptions.id, id)).for("update");
+    await lockNode(tx, (await subscriptionIn(tx, id)).node);
     const before = await subscriptionIn(tx, id);
     check(before);
     const status = statusOf(before, nowMs);
@@ -235,12 +254,19 @@ export async function changeSubscription(
     const edits = { ...given, ...(isCancelled && { cancelledAt: effective }) };
     if (Object.keys(edits).length > 0) await tx.update(subscriptions).set(edits).where(eq(subscriptions.id, id));
     const after = await subscriptionIn(tx, id);
+    const others = (await subscriptionsIn(tx, after.node)).filter((other) => other.id !== id);
+    if (endMsOf(after) > endMsOf(before)) checkAlone(after, others, renewsField(before, after));
     const field = before.trialEndsAt?.getTime() === after.trialEndsAt?.getTime() ? "expires_at" : "trial_ends_at";
     const alsoOf = ownersSince(rights, after.node, changedSince(before, after), field);
     const about = { by, node: after.node, alsoOf, action: "subscription.changed", subject: id };
     await recordChange(tx, { ...about, before, after });
     return after;
   });
+}
+
+/** What made it end later. */
+function renewsField(before: SubscriptionRecord, after: SubscriptionRecord): string {
+  return after.renews && !before.renews ? "renews" : "expires_at";
 }
 
 async function checkPublished(tx: Queries, planId: string, version: number): Promise<void> {

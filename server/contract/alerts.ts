@@ -1,9 +1,10 @@
 /** Alerts: what rules found, for how long it held, and who has seen to it. */
 
 import { z } from "zod";
+import { nextCursorSchema } from "./cursors.ts";
 import { dateTimeSchema } from "./date-times.ts";
 import { nodeAddressSchema } from "./nodes.ts";
-import { nextCursorSchema, pageQuery } from "./pages.ts";
+import { pageQuery } from "./pages.ts";
 import { ruleKinds, severities } from "./rules.ts";
 
 export const alertStates = ["pending", "firing", "resolved", "no_data"] as const;

@@ -1,7 +1,8 @@
 /** /v1/channels: where alerts and reports are sent, beside the dashboard's bell, which is always there and is no channel. */
 import { z } from "zod";
+import { cursorSchema, nextCursorSchema } from "./cursors.ts";
 import { nodeAddressSchema } from "./nodes.ts";
-import { defaultPageSize, nextCursorSchema } from "./pages.ts";
+import { defaultPageSize } from "./pages.ts";
 import { textSchema } from "./text.ts";
 
 export const channelKinds = ["email", "webhook", "slack", "sms"] as const;
@@ -94,7 +95,7 @@ export const channelQuerySchema = z.strictObject({
   node: nodeAddressSchema.optional().describe("Those of this node and below; default: the caller's"),
   kind: z.enum(channelKinds).optional(),
   limit: z.coerce.number().int().min(1).max(1000).default(defaultPageSize),
-  cursor: z.string().max(4000).optional().describe("`next_cursor` of the page before, with the same other parameters"),
+  cursor: cursorSchema,
 });
 
 export const testedChannelSchema = z.object({

@@ -1,8 +1,9 @@
 /** /v1/deliveries: what was sent where, with every attempt. A delivery is one message to one address. */
 import { z } from "zod";
 import { channelKinds } from "./channels.ts";
+import { cursorSchema, nextCursorSchema } from "./cursors.ts";
 import { nodeAddressSchema } from "./nodes.ts";
-import { defaultPageSize, nextCursorSchema } from "./pages.ts";
+import { defaultPageSize } from "./pages.ts";
 
 /** What a message is about; `report` is mail with files, `digest` what one person heard of in a day. */
 export const messageTypes = [
@@ -58,5 +59,5 @@ export const deliveryQuerySchema = z.strictObject({
   channel: z.string().min(1).max(100).optional(),
   state: z.enum(deliveryStates).optional(),
   limit: z.coerce.number().int().min(1).max(1000).default(defaultPageSize),
-  cursor: z.string().max(4000).optional().describe("`next_cursor` of the page before, with the same other parameters"),
+  cursor: cursorSchema,
 });

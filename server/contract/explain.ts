@@ -1,10 +1,10 @@
 /** GET /v1/explain: what is behind one figure. */
 import { z } from "zod";
 import { correctedRecordSchema, correctionSchema } from "./corrections.ts";
+import { cursorSchema, nextCursorSchema } from "./cursors.ts";
 import { queryWithFilters } from "./filters.ts";
 import { meterSchema } from "./meters.ts";
 import { nodeAddressSchema } from "./nodes.ts";
-import { nextCursorSchema } from "./pages.ts";
 import { timeZoneSchema } from "./time-zones.ts";
 import { meterUsageSchema } from "./usage.ts";
 
@@ -15,7 +15,7 @@ export const explainQuerySchema = queryWithFilters({
   to: z.string().default("now").describe("Exclusive"),
   tz: timeZoneSchema.default("UTC").describe("IANA time zone"),
   limit: z.coerce.number().int().min(1).max(1_000).default(20).describe("Events of the sample"),
-  cursor: z.string().max(2_000).optional().describe("`next_cursor` of the sample before: leads to all of them"),
+  cursor: cursorSchema.describe("`next_cursor` of the sample before: leads to all of them"),
 });
 
 export const explainAnswerSchema = z.object({

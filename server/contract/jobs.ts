@@ -1,8 +1,9 @@
 /** GET /v1/jobs: what transcription jobs came to. */
 import { z } from "zod";
+import { nextCursorSchema } from "./cursors.ts";
 import { queryWithFilters } from "./filters.ts";
 import { nodeAddressSchema } from "./nodes.ts";
-import { nextCursorSchema, pageQuery } from "./pages.ts";
+import { pageQuery } from "./pages.ts";
 
 /** What an event says about its job, the least final first: of two at one instant the later one here is its state. */
 export const jobSteps = ["requested", "started", "failed", "completed"] as const;

@@ -1,6 +1,7 @@
 /** Nodes of the account tree as they cross a wire. */
 
 import { z } from "zod";
+import { cursorSchema, nextCursorSchema } from "./cursors.ts";
 import { usageTimeSchema } from "./date-times.ts";
 import { addressOf, nodeKinds, parseNode } from "./node-address.ts";
 import { idSchema, isAddressable, isStorableText, textSchema } from "./text.ts";
@@ -78,12 +79,12 @@ export const nodeQuerySchema = z.strictObject({
   status: z.enum(nodeStatuses).optional(),
   search: z.string().min(1).max(256).optional().describe("Part of a name, id or external id, in any case"),
   limit: z.coerce.number().int().min(1).max(1000).default(100),
-  cursor: z.string().max(600).optional().describe("`next_cursor` of the page before"),
+  cursor: cursorSchema,
 });
 
 export const nodeListSchema = z.object({
   nodes: z.array(nodeSchema),
-  next_cursor: z.string().nullable().describe("Ask with `cursor` set to this for the next page; null on the last"),
+  next_cursor: nextCursorSchema,
 });
 export type NodeList = z.infer<typeof nodeListSchema>;
 

@@ -1,7 +1,8 @@
 /** The bell of the dashboard: what a person was told, the same on all their devices. */
 import { z } from "zod";
 import { alertSchema } from "./alerts.ts";
-import { nextCursorSchema, pageQuery } from "./pages.ts";
+import { nextCursorSchema } from "./cursors.ts";
+import { pageQuery } from "./pages.ts";
 
 export const notificationTypes = ["alert.firing", "alert.resolved", "alert.reminder"] as const;
 export type NotificationType = (typeof notificationTypes)[number];

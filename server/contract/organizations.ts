@@ -1,7 +1,7 @@
 /** GET /v1/organizations: the organizations of a node with their plan, users, usage and quota status. */
 import { z } from "zod";
+import { cursorSchema, nextCursorSchema } from "./cursors.ts";
 import { nodeAddressSchema, nodeStatuses } from "./nodes.ts";
-import { nextCursorSchema } from "./pages.ts";
 import { quotaStatuses } from "./quota-status.ts";
 import { subscriptionStatuses } from "./subscriptions.ts";
 import { timeZoneSchema } from "./time-zones.ts";
@@ -43,7 +43,7 @@ export const organizationQuerySchema = z.strictObject({
     .describe("Default: `relevance` with `search`, which puts the best matches first, else `name`"),
   order: z.enum(["asc", "desc"]).optional().describe("Default: names from a to z, everything else the largest first"),
   limit: z.coerce.number().int().min(1).max(1000).default(50),
-  cursor: z.string().max(4000).optional().describe("`next_cursor` of the page before, with the same other parameters"),
+  cursor: cursorSchema,
 });
 
 export const organizationSchema = z.object({

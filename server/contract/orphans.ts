@@ -1,8 +1,9 @@
 /** GET /v1/orphans: intervals that count nowhere, or not as they were sent. */
 import { z } from "zod";
+import { nextCursorSchema } from "./cursors.ts";
 import { queryWithFilters } from "./filters.ts";
 import { nodeAddressSchema } from "./nodes.ts";
-import { nextCursorSchema, pageQuery } from "./pages.ts";
+import { pageQuery } from "./pages.ts";
 
 export const orphanKinds = ["orphan", "inverted", "timed_out"] as const;
 export const orphanReasons = ["no_start", "ends_before_start", "no_sign_of_life", "fell_silent"] as const;

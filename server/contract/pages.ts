@@ -1,5 +1,6 @@
 /** Lists that are asked for page by page, newest first. */
 import { z } from "zod";
+import { cursorSchema } from "./cursors.ts";
 import { nodeAddressSchema } from "./nodes.ts";
 import { timeZoneSchema } from "./time-zones.ts";
 
@@ -15,10 +16,5 @@ export const pageQuery = {
   to: z.string().optional().describe("Exclusive; the same forms; default: no bound"),
   tz: timeZoneSchema.default("UTC").describe("IANA time zone in which dates in `from` and `to` are read"),
   limit: z.coerce.number().int().min(1).max(1000).optional().describe(`Default ${defaultPageSize}`),
-  cursor: z.string().max(4000).optional().describe("`next_cursor` of the page before, with the same other parameters"),
+  cursor: cursorSchema,
 };
-
-export const nextCursorSchema = z
-  .string()
-  .nullable()
-  .describe("Ask with `cursor` set to this for the next page; null on the last");

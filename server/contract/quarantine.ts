@@ -1,9 +1,10 @@
 /** /v1/quarantine: events that were not taken, with the reason, and what came of sending them again. */
 import { z } from "zod";
+import { nextCursorSchema } from "./cursors.ts";
 import { rejectionCodes } from "./events.ts";
 import { queryWithFilters } from "./filters.ts";
 import { nodeAddressSchema } from "./nodes.ts";
-import { nextCursorSchema, pageQuery } from "./pages.ts";
+import { pageQuery } from "./pages.ts";
 import { recordByWords } from "./words.ts";
 
 /** `qtn_`, then where storage finds it: when it was received (ms since 1970), its batch, its row in that. */

@@ -1,7 +1,8 @@
 /** Whether what was made of the events is what the events say: differences found, and rebuilds asked for. */
 import { z } from "zod";
+import { nextCursorSchema } from "./cursors.ts";
 import { nodeAddressSchema } from "./nodes.ts";
-import { nextCursorSchema, pageQuery } from "./pages.ts";
+import { pageQuery } from "./pages.ts";
 
 /** In the order in which each is made of one before it: `counters` and `intervals` of the events. */
 export const stages = ["counters", "node_counters", "intervals", "sessions", "presences", "edges", "slots"] as const;

@@ -1,9 +1,10 @@
 /** GET /v1/records: the usage events behind the figures, as they were sent. */
 import { z } from "zod";
+import { nextCursorSchema } from "./cursors.ts";
 import { propertyValueSchema } from "./events.ts";
 import { queryWithFilters } from "./filters.ts";
 import { nodeAddressSchema } from "./nodes.ts";
-import { nextCursorSchema, pageQuery } from "./pages.ts";
+import { pageQuery } from "./pages.ts";
 
 export const recordsQuerySchema = queryWithFilters({
   ...pageQuery,

@@ -1,7 +1,7 @@
 /** Reports: what to tell, the runs that make them, and the document that every format is drawn from. */
 import { z } from "zod";
+import { cursorSchema, nextCursorSchema } from "./cursors.ts";
 import { nodeAddressSchema } from "./nodes.ts";
-import { nextCursorSchema } from "./pages.ts";
 import { timeZoneSchema } from "./time-zones.ts";
 import { windowKinds } from "./usage.ts";
 
@@ -77,7 +77,7 @@ export const reportQuerySchema = z.strictObject({
   node: nodeAddressSchema.optional().describe("This node and all below it; default: the caller's node"),
   kind: z.enum(reportKinds).optional(),
   limit: z.coerce.number().int().min(1).max(1000).default(100),
-  cursor: z.string().max(4000).optional().describe("`next_cursor` of the page before"),
+  cursor: cursorSchema,
 });
 export const reportListSchema = z.object({
   reports: z.array(reportSchema).describe("Those that were saved, by name"),
@@ -161,7 +161,7 @@ export const runQuerySchema = z.strictObject({
   report: z.string().min(1).max(100).optional(),
   state: z.enum(runStates).optional(),
   limit: z.coerce.number().int().min(1).max(1000).default(50),
-  cursor: z.string().max(4000).optional().describe("`next_cursor` of the page before"),
+  cursor: cursorSchema,
 });
 export const runListSchema = z.object({ runs: z.array(reportRunSchema), next_cursor: nextCursorSchema });
 export type RunList = z.infer<typeof runListSchema>;

@@ -1,7 +1,8 @@
 /** Rules: what is watched, where, and whom it is told by. What they make is in alerts.ts. */
 import { z } from "zod";
+import { nextCursorSchema } from "./cursors.ts";
 import { nodeAddressSchema } from "./nodes.ts";
-import { nextCursorSchema, pageQuery } from "./pages.ts";
+import { pageQuery } from "./pages.ts";
 import { textSchema } from "./text.ts";
 import { timeZoneSchema } from "./time-zones.ts";
 import { recordByWords } from "./words.ts";

@@ -1,8 +1,9 @@
 /** /v1/schedules: when a report is sent, to whom, and what became of each time. */
 import { z } from "zod";
 import { mailAddressSchema } from "./channels.ts";
+import { cursorSchema, nextCursorSchema } from "./cursors.ts";
 import { nodeAddressSchema } from "./nodes.ts";
-import { defaultPageSize, nextCursorSchema } from "./pages.ts";
+import { defaultPageSize } from "./pages.ts";
 import { reportFormats } from "./reports.ts";
 import { weekdays } from "./rules.ts";
 import { textSchema } from "./text.ts";
@@ -119,7 +120,7 @@ export const scheduleQuerySchema = z.strictObject({
   node: nodeAddressSchema.optional().describe("This node and all below it; default: the caller's node"),
   report: z.string().min(1).max(100).optional(),
   limit: z.coerce.number().int().min(1).max(1000).default(defaultPageSize),
-  cursor: z.string().max(4000).optional().describe("`next_cursor` of the page before, with the same other parameters"),
+  cursor: cursorSchema,
 });
 export const scheduleListSchema = z.object({ schedules: z.array(scheduleSchema), next_cursor: nextCursorSchema });
 export type ScheduleList = z.infer<typeof scheduleListSchema>;
@@ -157,7 +158,7 @@ export const slotQuerySchema = z.strictObject({
   state: z.enum(slotStates).optional(),
   tests: z.enum(["true", "false"]).default("false").describe("`true`: with what was sent by `/test`"),
   limit: z.coerce.number().int().min(1).max(1000).default(defaultPageSize),
-  cursor: z.string().max(4000).optional().describe("`next_cursor` of the page before, with the same other parameters"),
+  cursor: cursorSchema,
 });
 export const slotListSchema = z.object({
   slots: z.array(slotSchema).describe("The newest first"),

@@ -1,8 +1,9 @@
 /** GET /v1/sessions: the sessions of a node and the intervals in them. (Sign-in is in accounts.ts.) */
 import { z } from "zod";
+import { nextCursorSchema } from "./cursors.ts";
 import { queryWithFilters } from "./filters.ts";
 import { nodeAddressSchema } from "./nodes.ts";
-import { nextCursorSchema, pageQuery } from "./pages.ts";
+import { pageQuery } from "./pages.ts";
 
 export const sessionStates = ["open", "ended"] as const;
 export type SessionState = (typeof sessionStates)[number];

@@ -2,6 +2,7 @@
 
 import { z } from "zod";
 import { currencySchema } from "./currencies.ts";
+import { nextCursorSchema } from "./cursors.ts";
 import { dateTimeSchema } from "./date-times.ts";
 import { nodeAddressSchema } from "./nodes.ts";
 import { pageQuery } from "./pages.ts";
@@ -128,7 +129,7 @@ export const statementQuerySchema = z.strictObject({
 
 export const statementListSchema = z.object({
   statements: z.array(statementSchema),
-  next_cursor: z.string().nullable().describe("Ask with `cursor` set to this for the next page; null on the last"),
+  next_cursor: nextCursorSchema,
 });
 export type StatementList = z.infer<typeof statementListSchema>;
 

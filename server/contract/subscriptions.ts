@@ -1,12 +1,13 @@
 /** Subscriptions: which plan a node is under, since when, and in which billing cycles. */
 
 import { z } from "zod";
+import { cursorSchema, nextCursorSchema } from "./cursors.ts";
 import { dateTimeSchema, usageTimeSchema } from "./date-times.ts";
 import { nodeAddressSchema } from "./nodes.ts";
 import { overagePolicies } from "./plans.ts";
 import { timeZoneSchema } from "./time-zones.ts";
 
-/** `scheduled` has not begun; `expired` reached its end, `cancelled` was ended. */
+/** `scheduled` has not begun; `expired` reached its end, `cancelled` was ended, or never began. */
 export const subscriptionStatuses = ["scheduled", "trial", "active", "expired", "cancelled"] as const;
 export type SubscriptionStatus = (typeof subscriptionStatuses)[number];
 
@@ -97,10 +98,10 @@ export const subscriptionQuerySchema = z.strictObject({
   status: z.enum(subscriptionStatuses).optional(),
   plan: z.string().max(100).optional().describe("Only those under this plan now"),
   limit: z.coerce.number().int().min(1).max(1000).default(100),
-  cursor: z.string().max(100).optional().describe("`next_cursor` of the page before"),
+  cursor: cursorSchema,
 });
 export const subscriptionListSchema = z.object({
   subscriptions: z.array(subscriptionSchema),
-  next_cursor: z.string().nullable(),
+  next_cursor: nextCursorSchema,
 });
 export type SubscriptionList = z.infer<typeof subscriptionListSchema>;

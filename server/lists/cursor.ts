@@ -4,8 +4,12 @@
  */
 import { createHash } from "node:crypto";
 import { z } from "zod";
+import { instantKeySchema } from "../contract/cursors.ts";
 import { isStorableText } from "../contract/text.ts";
 import { ProblemError } from "../problem.ts";
+
+/** The key of a list in the order of time, then id. */
+export const timedKeySchema = z.object({ atMs: instantKeySchema, id: z.string() });
 
 /** `question`: everything that must be the same on every page, as JSON can hold it. */
 export function writeCursor(question: unknown, position: unknown): string {

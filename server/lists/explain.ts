@@ -5,6 +5,8 @@ import type { Filter } from "../catalog/filters.ts";
 import type { Meter, MeterRule } from "../catalog/meter.ts";
 import type { ClickHouse } from "../clickhouse/client.ts";
 import { defineQuery } from "../clickhouse/define-query.ts";
+import { instantKeySchema } from "../contract/cursors.ts";
+import { eventNameSchema, nameOfStored, storedId } from "../ingest/accept/event-identity.ts";
 import { nodeFilter } from "../metrics/node-filter.ts";
 import { chosenBy, chosenParams } from "../metrics/scope.ts";
 
@@ -43,7 +45,7 @@ const explainEvents = defineQuery(
 );
 const explainCount = defineQuery("explain_count", asked, z.object({ events: millis, last_received_ms: millis }));
 
-export const explainKeySchema = z.tuple([z.number(), z.string(), z.string()]);
+export const explainKeySchema = z.tuple([instantKeySchema, z.string(), eventNameSchema]);
 export type ExplainKey = z.infer<typeof explainKeySchema>;
 
 export interface ExplainQuestion {
@@ -85,10 +87,16 @@ export async function explainFigure(clickhouse: ClickHouse, question: ExplainQue
     to_ms: toMs,
     since_ms: rule.kind === "value_level" ? 0 : fromMs,
   };
-  const [before_ms, before_organization, before_id] = after ?? [Number.MAX_SAFE_INTEGER, "", ""];
+  const [before_ms, before_organization, before] = after ?? [Number.MAX_SAFE_INTEGER, "", { id: "" }];
   const [[counted], rows] = await Promise.all([
     explainCount(clickhouse, params),
-    explainEvents(clickhouse, { ...params, before_ms, before_organization, before_id, most: limit + 1 }),
+    explainEvents(clickhouse, {
+      ...params,
+      before_ms,
+      before_organization,
+      before_id: storedId(before),
+      most: limit + 1,
+    }),
   ]);
   const sample = rows.slice(0, limit);
   const last = sample.at(-1);
@@ -96,7 +104,7 @@ export async function explainFigure(clickhouse: ClickHouse, question: ExplainQue
     events: counted?.events ?? 0,
     lastReceivedMs: counted && counted.events > 0 ? counted.last_received_ms : undefined,
     sample,
-    next: rows.length > limit && last ? [last.time_ms, last.organization, last.id] : undefined,
+    next: rows.length > limit && last ? [last.time_ms, last.organization, nameOfStored(last.id)] : undefined,
   };
 }
 

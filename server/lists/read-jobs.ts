@@ -4,6 +4,7 @@ import { stepsOfTypes } from "../catalog/catalog.ts";
 import { type Filter, filterParams, paramsOfFilters } from "../catalog/filters.ts";
 import type { ClickHouse } from "../clickhouse/client.ts";
 import { defineQuery } from "../clickhouse/define-query.ts";
+import { instantKeySchema } from "../contract/cursors.ts";
 import { type Job, jobSteps } from "../contract/jobs.ts";
 import { amountOf } from "../ingest/accept/amount-unit.ts";
 import { type AsOf, asOfParams, paramsOfAsOf } from "../metrics/as-of.ts";
@@ -70,7 +71,7 @@ export const jobDimensions: ReadonlySet<string> = new Set([
 ]);
 
 /** The key of a job in the order of the list: jobs before it come on later pages. */
-export const jobKeySchema = z.tuple([z.number(), z.string(), z.string()]);
+export const jobKeySchema = z.tuple([instantKeySchema, z.string(), z.string()]);
 export type JobKey = z.infer<typeof jobKeySchema>;
 
 export interface JobsQuestion {

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { type Filter, filterParams, paramsOfFilters } from "../catalog/filters.ts";
 import type { ClickHouse } from "../clickhouse/client.ts";
 import { defineQuery } from "../clickhouse/define-query.ts";
+import { instantKeySchema } from "../contract/cursors.ts";
 import { type Orphan, orphanKinds } from "../contract/orphans.ts";
 import { nodeFilter, nodeParams } from "../metrics/node-filter.ts";
 
@@ -47,7 +48,7 @@ export const orphanDimensions: ReadonlySet<string> = new Set([
 ]);
 
 /** The key in the order of the list: what comes before it stands on later pages. */
-export const orphanKeySchema = z.tuple([z.number(), z.array(z.string())]);
+export const orphanKeySchema = z.tuple([instantKeySchema, z.array(z.string())]);
 export type OrphanKey = z.infer<typeof orphanKeySchema>;
 
 export interface OrphansQuestion {

@@ -6,11 +6,12 @@ import { z } from "zod";
 import { type Filter, filterParams, paramsOfFilters } from "../catalog/filters.ts";
 import type { ClickHouse } from "../clickhouse/client.ts";
 import { defineQuery } from "../clickhouse/define-query.ts";
+import { instantKeySchema } from "../contract/cursors.ts";
 import { limits } from "../contract/events.ts";
 import type { UsageRecord } from "../contract/records.ts";
 import { amountOf } from "../ingest/accept/amount-unit.ts";
 import type { GivenEvent } from "../ingest/accept/event-gate.ts";
-import { nameOfStored } from "../ingest/accept/event-identity.ts";
+import { eventNameSchema, nameOfStored, storedId } from "../ingest/accept/event-identity.ts";
 import { namedThings, propertiesOf } from "../ingest/accept/event-value.ts";
 import { type AsOf, asOfParams, paramsOfAsOf } from "../metrics/as-of.ts";
 import { nodeFilter, nodeParams } from "../metrics/node-filter.ts";
@@ -71,7 +72,7 @@ export const recordDimensions = [
 ] as const;
 
 /** The key of an event in the order of the list: events before it come on later pages. */
-export const recordKeySchema = z.tuple([z.number(), z.string(), z.string()]);
+export const recordKeySchema = z.tuple([instantKeySchema, z.string(), eventNameSchema]);
 export type RecordKey = z.infer<typeof recordKeySchema>;
 
 export interface RecordsQuestion {
@@ -113,7 +114,7 @@ export async function* readRecords(
 ): AsyncGenerator<ReadRecord[]> {
   const fromMs = Math.max(question.fromMs ?? 0, Date.parse(limits.oldestTime));
   let toMs = Math.min(question.toMs ?? Number.MAX_SAFE_INTEGER, nowMs + limits.maxAheadMs + 1);
-  let after: RecordKey = question.after ?? [toMs, "", ""];
+  let after: RecordKey = question.after ?? [toMs, "", { id: "" }];
   let spanMs = firstSpanMs;
   let group: ReadRecord[] = [];
   for (toMs = Math.min(toMs, after[0] + 1); toMs > fromMs; ) {
@@ -129,7 +130,7 @@ export async function* readRecords(
       voided: question.withVoided ? 1 : 0,
       before_ms: after[0],
       before_organization: after[1],
-      before_id: after[2],
+      before_id: storedId(after[2]),
       most,
     });
     group.push(...rows.map((row) => ({ record: recordOf(row), key: keyOf(row) })));
@@ -148,7 +149,7 @@ export async function* readRecords(
   if (group.length > 0) yield group;
 }
 
-const keyOf = ({ time_ms, organization, id }: RecordRow): RecordKey => [time_ms, organization, id];
+const keyOf = ({ time_ms, organization, id }: RecordRow): RecordKey => [time_ms, organization, nameOfStored(id)];
 
 function recordOf(row: RecordRow): ExactRecord {
   const isoOf = (ms: number) => new Date(ms).toISOString();

@@ -6,6 +6,7 @@ import { z } from "zod";
 import { type Filter, filterParams, paramsOfFilters } from "../catalog/filters.ts";
 import type { ClickHouse } from "../clickhouse/client.ts";
 import { defineQuery } from "../clickhouse/define-query.ts";
+import { countKeySchema, instantKeySchema } from "../contract/cursors.ts";
 import type { SessionAnswer, SessionState, SessionSummary } from "../contract/sessions.ts";
 import { parseJson } from "../json/parse-json.ts";
 import { nodeFilter, nodeParams } from "../metrics/node-filter.ts";
@@ -56,7 +57,7 @@ const sessions = defineQuery(
 export const sessionDimensions: ReadonlySet<string> = new Set(["room", "user", "agent", "session", "organization"]);
 
 /** The key of a session in the order of the list: sessions before it come on later pages. */
-export const sessionKeySchema = z.tuple([z.number(), z.string(), z.string()]);
+export const sessionKeySchema = z.tuple([instantKeySchema, z.string(), z.string()]);
 export type SessionKey = z.infer<typeof sessionKeySchema>;
 
 export interface SessionsQuestion {
@@ -103,7 +104,7 @@ export async function readSessions(
 }
 
 /** Where the intervals of a session go on: ms since 1970, UTC, and how many that start then were shown. */
-export const intervalKeySchema = z.tuple([z.int(), z.int().min(0).max(1_000_000_000)]);
+export const intervalKeySchema = z.tuple([instantKeySchema, countKeySchema.max(1_000_000_000)]);
 export type IntervalKey = z.infer<typeof intervalKeySchema>;
 
 /**

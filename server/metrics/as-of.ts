@@ -3,9 +3,10 @@
  * are one consistent set.
  */
 import { z } from "zod";
+import { countKeySchema, instantKeySchema } from "../contract/cursors.ts";
 
 /** Everything stored under this batch or a smaller one, and accepted up to this instant, can be queried. */
-export const asOfSchema = z.object({ settledBatch: z.number(), watermarkMs: z.number() });
+export const asOfSchema = z.object({ settledBatch: countKeySchema, watermarkMs: instantKeySchema });
 export type AsOf = z.infer<typeof asOfSchema>;
 
 /**

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { type Filter, filterParams, paramsOfFilters } from "../catalog/filters.ts";
 import type { ClickHouse } from "../clickhouse/client.ts";
 import { defineQuery, defineStatement } from "../clickhouse/define-query.ts";
+import { countKeySchema, instantKeySchema } from "../contract/cursors.ts";
 import { rejectionCodes } from "../contract/events.ts";
 import { parseNode } from "../contract/node-address.ts";
 import {
@@ -83,7 +84,7 @@ export function visibleAt(nodes: readonly string[], callerId: string, tree: Pick
 }
 
 /** When it was received (ms since 1970), its batch, its row: the key in the order of the list. */
-export const quarantineKeySchema = z.tuple([z.number(), z.number(), z.number()]);
+export const quarantineKeySchema = z.tuple([instantKeySchema, countKeySchema, countKeySchema]);
 export type QuarantineKey = z.infer<typeof quarantineKeySchema>;
 
 /** Throws on what `quarantineIdPattern` does not match. */

@@ -1,6 +1,7 @@
 /** What reconciliation has found, newest first, page by page. */
 import { and, arrayContains, desc, eq, gte, lt, or, type SQL } from "drizzle-orm";
 import { z } from "zod";
+import { instantKeySchema } from "../contract/cursors.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import type { Stage } from "../contract/reconciliation.ts";
 import type { Postgres } from "../postgres/client.ts";
@@ -19,7 +20,7 @@ export interface ReconciliationsFilter {
 }
 
 /** (ms since 1970, id) of an entry. */
-export const reconciliationKeySchema = z.tuple([z.number(), z.string()]);
+export const reconciliationKeySchema = z.tuple([instantKeySchema, z.string()]);
 
 export function readReconciliations(
   { db }: Postgres,

@@ -63,6 +63,40 @@ test("the SDK's structured, binary and batch modes carry the same event: one id 
   expect(ofOne.body.records.map(({ source }: { source: string }) => source)).toEqual(["/b"]);
 });
 
+test("lists lead past events of the same id from other sources, each once, however long the names are", async () => {
+  const longest = "\u0001".repeat(256);
+  const time = "2026-06-02T10:00:00Z";
+  const event = { specversion: "1.0", id: longest, type, subject: longest, time, data: { seconds: 20 } };
+  const sources = ["/a", "/b", `${longest.slice(1)}c`];
+  await post({
+    headers: { "content-type": "application/cloudevents-batch+json" },
+    body: JSON.stringify(sources.map((source) => ({ ...event, source }))),
+  });
+  const lists = {
+    "/v1/records?limit=1": (body: { records: object[]; next_cursor: string | null }) => [
+      body.records,
+      body.next_cursor,
+    ],
+    "/v1/explain?meter=call_minutes&limit=1": ({
+      events,
+    }: {
+      events: { sample: object[]; next_cursor: string | null };
+    }) => [events.sample, events.next_cursor],
+  } as Record<string, (body: unknown) => [{ source: string }[], string | null]>;
+  for (const [question, pageOf] of Object.entries(lists)) {
+    const found: string[] = [];
+    for (let cursor: string | null = ""; cursor !== null; ) {
+      const path: string = `${question}&from=2026-06-01&to=2026-07-01${cursor && `&cursor=${cursor}`}`;
+      const { status, body } = await world.ask("GET", path, { key });
+      expect([question, status]).toEqual([question, 200]);
+      const [page, next] = pageOf(body);
+      found.push(...page.map(({ source }) => source));
+      cursor = next;
+    }
+    expect([question, found.sort()]).toEqual([question, [...sources].sort()]);
+  }
+});
+
 test("an event is corrected by its id and source, and by its id alone where that says which", async () => {
   const correct = (id: string, verb: string, rest: object) =>
     world.ask("POST", `/v1/events/${id}/${verb}`, { key, body: { organization, reason: "a test", ...rest } });

@@ -204,6 +204,65 @@ test("a change takes effect at once or with the next cycle, and what was in forc
   expect(list.body.subscriptions.map((one: { status: string }) => one.status)).toEqual(["cancelled", "active"]);
 });
 
+const inDays = (days: number) => new Date(Date.now() + days * 86_400_000).toISOString();
+const subscribe = (body: object) => world.ask("POST", "/v1/subscriptions", { key: reseller, body });
+const changeSubscription = (id: string, body: object) =>
+  world.ask("PATCH", `/v1/subscriptions/${id}`, { key: reseller, body });
+
+test("a subscription cancelled before it began holds for no time: it is over at once, and leaves its time to another", async () => {
+  const node = await newOrganization();
+  const plan = await published({});
+  const create = (dates: object) => subscribe({ node, plan, ...dates });
+  const first = await create({ starts_at: inDays(20) });
+  expect(first.body.status).toBe("scheduled");
+  const cancelled = await changeSubscription(first.body.id, { cancel: true });
+  expect(cancelled.body).toMatchObject({ status: "cancelled", next_cycle_at: null });
+  expect((await changeSubscription(first.body.id, { plan })).body.code).toBe("conflict");
+  expect((await create({ starts_at: inDays(10) })).status).toBe(201);
+  expect((await create({ starts_at: inDays(30) })).status).toBe(409);
+  const list = await world.ask("GET", `/v1/subscriptions?node=${node}`, { key: reseller });
+  expect(list.body.subscriptions.map((one: { status: string }) => one.status)).toEqual(["scheduled", "cancelled"]);
+});
+
+test("no edit of a subscription reaches into the time of the one that follows it", async () => {
+  const node = await newOrganization();
+  const plan = await published({});
+  const create = (dates: object) => subscribe({ node, plan, ...dates });
+  const first = await create({ expires_at: inDays(10), renews: false });
+  expect((await create({ starts_at: inDays(15) })).status).toBe(201);
+  const change = (wanted: object) => changeSubscription(first.body.id, wanted);
+  expect(await change({ renews: true })).toMatchObject({ status: 409, body: { field: "renews" } });
+  expect(await change({ expires_at: inDays(30) })).toMatchObject({ status: 409, body: { field: "expires_at" } });
+  expect(await change({ expires_at: null })).toMatchObject({ status: 409, body: { field: "expires_at" } });
+  expect((await change({ expires_at: inDays(12) })).status).toBe(200);
+});
+
+test("subscriptions are paged by their place, whatever begins or ends meanwhile, and no other text is a cursor of theirs", async () => {
+  const node = await newOrganization();
+  const plan = await published({});
+  const ids: string[] = [];
+  for (const days of [10, 20, 30]) {
+    const dates = { starts_at: inDays(days), expires_at: inDays(days + 5), renews: false };
+    ids.push((await subscribe({ node, plan, ...dates })).body.id);
+  }
+  const list = (query: string) =>
+    world.ask("GET", `/v1/subscriptions?node=${node}&limit=1&${query}`, { key: reseller });
+  const first = (await list("status=scheduled")).body;
+  expect(first.subscriptions.map((one: { id: string }) => one.id)).toEqual(ids.slice(0, 1));
+  await changeSubscription(ids[0] ?? "", { cancel: true });
+  const second = (await list(`status=scheduled&cursor=${first.next_cursor}`)).body;
+  expect(second.subscriptions.map((one: { id: string }) => one.id)).toEqual(ids.slice(1, 2));
+  const third = (await list(`status=scheduled&cursor=${second.next_cursor}`)).body;
+  expect([third.subscriptions[0].id, third.next_cursor]).toEqual([ids[2], null]);
+  for (const wrong of [
+    "cursor=nonsense",
+    `cursor=${ids[0]}`,
+    `cursor=${first.next_cursor}`,
+    `status=active&cursor=${first.next_cursor}`,
+  ])
+    expect(await list(wrong)).toMatchObject({ status: 400, body: { field: "cursor" } });
+});
+
 test("a subscriber reads the limits of all times, even of a plan kept from them, but no price", async () => {
   const node = await newOrganization();
   const plan = await published({});

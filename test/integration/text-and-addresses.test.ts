@@ -2,14 +2,16 @@
 import { readFile } from "node:fs/promises";
 import { eq, sql } from "drizzle-orm";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { writeCursor } from "../../server/lists/cursor.ts";
 import { nodeParents, nodes } from "../../server/postgres/schema/accounts.ts";
 import { createWorld, type World } from "../support/isolation-world.ts";
 
 let world: World;
 let key: string;
+let keyId: string;
 beforeAll(async () => {
   world = await createWorld();
-  key = (await world.makeKey(["ingest", "read", "admin"], "all")).key;
+  ({ id: keyId, key } = await world.makeKey(["ingest", "read", "admin"], "all"));
   await send([{ id: "known", type: "chat.posted", organization: "acme" }]);
 });
 afterAll(async () => {
@@ -76,6 +78,127 @@ test("nor does a cursor", async () => {
     const answer = await world.ask("GET", `/v1/records?cursor=${forged}`, { key });
     expect([answer.status, answer.body.field]).toEqual([400, "cursor"]);
   }
+});
+
+/** A list as it is asked for without any parameter, the question behind its cursors, and a key of it made of these. */
+interface ForgedList {
+  path: string;
+  question: object;
+  key: (ms: unknown, count: unknown, text: unknown) => unknown;
+}
+const timed: ForgedList["key"] = (atMs, _, id) => ({ atMs, id });
+const node = "all";
+const ranged = { node, filters: [], tz: "UTC" };
+const asOf = (watermarkMs: unknown, settledBatch: unknown) => ({ watermarkMs, settledBatch });
+const organizations = (sort: string, order: string, key: ForgedList["key"]): ForgedList => ({
+  path: `/v1/organizations?sort=${sort}`,
+  question: { list: "organizations", node, meter: "transcribed_minutes", tz: "UTC", sort, order },
+  key,
+});
+const forgedLists = (keyId: string): ForgedList[] => [
+  {
+    path: "/v1/records",
+    question: { list: "records", ...ranged },
+    key: (ms, count, text) => ({ asOf: asOf(ms, count), key: [ms, text, { id: text, source: text }] }),
+  },
+  {
+    path: "/v1/explain?meter=chat_posts&from=2026-01-01",
+    question: { list: "explain", meter: "chat_posts", node, filters: [], from: "2026-01-01", to: "now", tz: "UTC" },
+    key: (ms, _, text) => [ms, text, { id: text }],
+  },
+  {
+    path: "/v1/jobs",
+    question: { list: "jobs", ...ranged },
+    key: (ms, count, text) => ({ asOf: asOf(ms, count), key: [ms, text, text] }),
+  },
+  {
+    path: "/v1/sessions",
+    question: { list: "sessions", ...ranged },
+    key: (ms, _, text) => [ms, text, text],
+  },
+  {
+    path: "/v1/sessions/{organization}/{session}",
+    question: { list: "intervals", organization: "x", session: "x" },
+    key: (ms, count) => [node, [ms, count]],
+  },
+  {
+    path: "/v1/orphans",
+    question: { list: "orphans", node, kinds: ["orphan", "inverted", "timed_out"], filters: [], tz: "UTC" },
+    key: (ms, _, text) => [ms, [text, text, text, text, text]],
+  },
+  {
+    path: "/v1/quarantine",
+    question: { list: "quarantine", node, filters: [], status: "waiting", tz: "UTC" },
+    key: (ms, count) => [ms, count, count],
+  },
+  { path: "/v1/reconciliations", question: { list: "reconciliations", node, tz: "UTC" }, key: (ms, _, id) => [ms, id] },
+  organizations("usage", "desc", (_, __, text) => ({ value: text, node: text })),
+  organizations("users", "desc", (_, count, text) => ({ value: count, node: text })),
+  organizations("created", "desc", (ms, _, text) => ({ value: ms, node: text })),
+  organizations("name", "asc", (_, __, text) => ({ value: text, node: text })),
+  { path: "/v1/statements", question: { list: "statements", tz: "UTC" }, key: (toMs, _, id) => ({ toMs, id }) },
+  { path: "/v1/alerts", question: { list: "alerts", tz: "UTC" }, key: timed },
+  { path: "/v1/notifications", question: { list: "notifications", of: keyId }, key: timed },
+  { path: "/v1/rules", question: { list: "rules" }, key: timed },
+  { path: "/v1/schedules", question: { list: "schedules", node }, key: timed },
+  { path: "/v1/report-runs", question: { list: "report-runs", node }, key: timed },
+  { path: "/v1/reports", question: { list: "reports", node }, key: (_, __, text) => ({ name: text, id: text }) },
+  { path: "/v1/channels", question: { list: "channels" }, key: (_, __, text) => [text, text] },
+  { path: "/v1/deliveries", question: { list: "deliveries" }, key: (_, count) => count },
+  {
+    path: "/v1/subscriptions",
+    question: { list: "subscriptions" },
+    key: (startMs, _, text) => ({ node: text, startMs, id: text }),
+  },
+  { path: "/v1/nodes", question: { list: "nodes" }, key: (_, __, text) => text },
+];
+/** Paged by a number as it stands. */
+const pagedByNumber = "/v1/audit";
+/** Behind something that has to be there first; its keys are those of other lists. */
+const pagedBehindOthers = "/v1/schedules/{id}/slots";
+
+test("no cursor that somebody rewrote is an error of the service: it is answered, or refused by name, by every list", async () => {
+  const lists = forgedLists(keyId);
+  const { body: api } = await world.ask("GET", "/openapi.json", { key });
+  const paths = Object.entries(api.paths as Record<string, { get?: { parameters?: { name: string; in: string }[] } }>);
+  const paged = paths.filter(([, { get }]) => get?.parameters?.some(({ name }) => name === "cursor"));
+  const walked = new Set(lists.map(({ path }) => path.split("?")[0]));
+  expect(paged.map(([path]) => path).sort()).toEqual([...walked, pagedByNumber, pagedBehindOthers].sort());
+  const ask = async (path: string, cursor: string) => {
+    const url = `${path.replace(/\{\w+\}/g, "x")}${path.includes("?") ? "&" : "?"}cursor=${encodeURIComponent(cursor)}`;
+    const { status, body } = await world.ask("GET", url, { key });
+    return { status, body };
+  };
+  const sound = [Date.UTC(2026, 0), 7, "1"] as const;
+  const [ms, count, text] = sound;
+  const forged = [
+    ...[9e15, 253_402_300_800_000, 0.5, "abc"].map((wrong) => [wrong, count, text]),
+    ...[1e300, 0.5, -1].map((wrong) => [ms, wrong, text]),
+    ...["abc", "1e999999999", 7].map((wrong) => [ms, count, wrong]),
+  ];
+  for (const { path, question, key } of lists) {
+    const taken = await ask(path, writeCursor(question, key(...sound)));
+    // What a path of the test does not lead to is missed after the cursor was read.
+    expect([path, taken.status, taken.body.field]).toEqual([path, path.includes("{") ? 404 : 200, undefined]);
+    const keys = new Map(
+      forged.map(([ms, count, text]) => [JSON.stringify(key(ms, count, text)), key(ms, count, text)]),
+    );
+    keys.delete(JSON.stringify(key(...sound)));
+    await Promise.all(
+      [...keys].map(async ([about, wrong]) => {
+        const { status, body } = await ask(path, writeCursor(question, wrong));
+        expect([path, about, status]).toEqual([path, about, expect.toBeOneOf([200, 400, 404])]);
+        if (status === 400) expect([path, about, body.field]).toEqual([path, about, "cursor"]);
+      }),
+    );
+  }
+  for (const path of [pagedByNumber, pagedBehindOthers])
+    for (const cursor of ["9e15", "1e300", "0.5", "-1", "abc", "9223372036854775808"])
+      expect([path, cursor, (await ask(path, cursor)).status]).toEqual([
+        path,
+        cursor,
+        expect.toBeOneOf([200, 400, 404]),
+      ]);
 });
 
 test("text is judged before rights: an organization with U+0000 is refused for its text", async () => {

@@ -21,7 +21,7 @@ import {
 } from "../../contract/notifications.ts";
 import { defaultPageSize } from "../../contract/pages.ts";
 import type { Actor } from "../../identity/actor.ts";
-import { readCursor, writeCursor } from "../../lists/cursor.ts";
+import { readCursor, timedKeySchema, writeCursor } from "../../lists/cursor.ts";
 import type { Postgres } from "../../postgres/client.ts";
 import { ProblemError } from "../../problem.ts";
 import type { NodeTree } from "../../tree/node-tree.ts";
@@ -36,7 +36,6 @@ import { readTimeRange } from "../time-range.ts";
 
 const idParams = z.object({ id: z.string().max(100) });
 const answered = (description: string) => ({ description, content: { "application/json": { schema: alertSchema } } });
-const positionSchema = z.object({ atMs: z.number(), id: z.string() });
 const maxSnoozeMs = 366 * 24 * 60 * 60_000;
 
 export interface AlertsRoutesDeps {
@@ -147,7 +146,7 @@ export function alertsRoutes({ postgres, tree, publicUrl, now = Date.now }: Aler
       ...readTimeRange(query, now()),
       ...{ state, rule, kind },
       within: [visibleAlerts(actor, tree), node === undefined ? undefined : alertsWithin([node], tree)],
-      after: readCursor(query.cursor, asked, positionSchema),
+      after: readCursor(query.cursor, asked, timedKeySchema),
       limit: limit + 1,
     });
     const { page, last } = pageOf(found, limit);
@@ -184,7 +183,7 @@ export function alertsRoutes({ postgres, tree, publicUrl, now = Date.now }: Aler
     const asked = { list: "notifications", of: actor.id, unread: wanted };
     const seen = visibleAlerts(actor, tree);
     const isUnread = wanted === undefined ? undefined : wanted === "true";
-    const after = readCursor(cursor, asked, positionSchema);
+    const after = readCursor(cursor, asked, timedKeySchema);
     const [found, unread] = await Promise.all([
       listNotifications(db, actor.id, { seen, isUnread, after, limit: limit + 1 }),
       countUnread(db, actor.id, seen),

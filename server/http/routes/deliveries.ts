@@ -1,6 +1,7 @@
 /** /v1/deliveries: what was sent where, with every attempt, and sending it again. */
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import { recordChange } from "../../audit/record-change.ts";
+import { countKeySchema } from "../../contract/cursors.ts";
 import { type Delivery, deliveryListSchema, deliveryQuerySchema, deliverySchema } from "../../contract/deliveries.ts";
 import { readChannel } from "../../delivery/channels.ts";
 import { type DeliveryRow, resend } from "../../delivery/outbox.ts";
@@ -87,7 +88,7 @@ export function deliveriesRoutes({ postgres, tree }: { postgres: Postgres; tree:
     const actor = c.get("actor");
     const node = asked === undefined ? undefined : resolveNode(actor, tree, asked);
     const question = { list: "deliveries", node, alert, channel, state };
-    const after = readCursor(cursor, question, z.number());
+    const after = readCursor(cursor, question, countKeySchema);
     const tops = node === undefined ? actor.reach : [node];
     const { deliveries, last } = await reading(async (tx) => {
       const found = await listDeliveries(tx, tree, { tops, alert, channel, state, after, limit: limit + 1 });

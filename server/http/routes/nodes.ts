@@ -20,6 +20,7 @@ import {
 import { problemSchema } from "../../contract/problem.ts";
 import { createPace } from "../../fairness/pace.ts";
 import type { Actor } from "../../identity/actor.ts";
+import { readCursor, writeCursor } from "../../lists/cursor.ts";
 import type { Postgres, Queries } from "../../postgres/client.ts";
 import { ProblemError } from "../../problem.ts";
 import { checkLogo } from "../../reports/logo.ts";
@@ -148,9 +149,12 @@ export function nodesRoutes({ tree, postgres }: { tree: NodeTree; postgres: Post
     const { parent, cursor, limit, ...filter } = c.req.valid("query");
     const actor = c.get("actor");
     if (parent !== undefined) resolveNode(actor, tree, parent, "parent");
-    const found = tree.list(actor.reach, { ...filter, parent, after: cursor, limit: limit + 1 });
+    const asked = { list: "nodes", parent, ...filter };
+    const after = readCursor(cursor, asked, z.string());
+    const found = tree.list(actor.reach, { ...filter, parent, after, limit: limit + 1 });
     const { page, last } = pageOf(found, limit);
-    return c.json({ nodes: page.map((record) => describe(record, actor, tree)), next_cursor: last?.node ?? null }, 200);
+    const next_cursor = last ? writeCursor(asked, last.node) : null;
+    return c.json({ nodes: page.map((record) => describe(record, actor, tree)), next_cursor }, 200);
   });
 
   app.openapi(getNodeRoute, async (c) => {

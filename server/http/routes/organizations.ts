@@ -5,12 +5,18 @@ import type { UsageSource } from "../../billing/measure-span.ts";
 import { dimensionsOf } from "../../catalog/catalog.ts";
 import type { Meter } from "../../catalog/meter.ts";
 import type { ClickHouse } from "../../clickhouse/client.ts";
+import { countKeySchema, decimalKeySchema, instantKeySchema } from "../../contract/cursors.ts";
 import type { NodeAddress } from "../../contract/nodes.ts";
-import { type Organization, organizationListSchema, organizationQuerySchema } from "../../contract/organizations.ts";
+import {
+  type Organization,
+  type OrganizationSort,
+  organizationListSchema,
+  organizationQuerySchema,
+} from "../../contract/organizations.ts";
 import type { ColumnType } from "../../contract/reports.ts";
 import { readCursor, writeCursor } from "../../lists/cursor.ts";
 import { cycleContaining, formatInstant } from "../../metrics/windows.ts";
-import { pageOfOrganizations } from "../../overview/list-organizations.ts";
+import { type PageEnd, pageOfOrganizations } from "../../overview/list-organizations.ts";
 import { describeOrganization, organizationFacts } from "../../overview/organization-facts.ts";
 import type { OrganizationFigures } from "../../overview/organization-figures.ts";
 import { ProblemError } from "../../problem.ts";
@@ -32,7 +38,18 @@ export interface OrganizationsRoutesDeps {
   now?: () => number;
 }
 
-const placeSchema = z.object({ value: z.union([z.string(), z.number()]), node: z.string() });
+/** Where a page ends, by the value that the list is sorted by. */
+const placeSchemas = {
+  name: placedBy(z.string()),
+  relevance: placedBy(z.number()),
+  users: placedBy(countKeySchema),
+  created: placedBy(instantKeySchema),
+  usage: placedBy(decimalKeySchema),
+} satisfies Record<OrganizationSort, z.ZodType<PageEnd>>;
+
+function placedBy<Value extends z.ZodType<string | number>>(value: Value) {
+  return z.object({ value, node: z.string() });
+}
 
 export function organizationsRoutes({
   tree,
@@ -60,7 +77,7 @@ export function organizationsRoutes({
       order: query.order ?? (isRising ? "asc" : "desc"),
     } as const;
     const asked = { list: "organizations", node, meter: query.meter, tz, ...question };
-    const after = readCursor(cursor, asked, placeSchema);
+    const after = readCursor<z.ZodType<PageEnd>>(cursor, asked, placeSchemas[sort]);
     const month = cycleContaining(nowMs, tz, 1);
     const mustRevalidate = asksToRevalidate(c.req.header("cache-control"));
     const state = await figures.accounts();

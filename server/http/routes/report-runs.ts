@@ -16,7 +16,7 @@ import {
   startRunSchema,
 } from "../../contract/reports.ts";
 import { can } from "../../identity/permissions.ts";
-import { readCursor, writeCursor } from "../../lists/cursor.ts";
+import { readCursor, timedKeySchema, writeCursor } from "../../lists/cursor.ts";
 import { ProblemError } from "../../problem.ts";
 import { differencesOf } from "../../reports/differences.ts";
 import { createFileLinks, type FileLinks } from "../../reports/file-link.ts";
@@ -59,7 +59,6 @@ const answered = (description: string) => ({
   description,
   content: { "application/json": { schema: reportRunSchema } },
 });
-const positionSchema = z.object({ atMs: z.number(), id: z.string() });
 /** How long the links in an answer work. */
 const linkMs = 60 * 60_000;
 
@@ -173,7 +172,7 @@ export function reportRunsRoutes(deps: ReportRunsRoutesDeps): OpenAPIHono<HttpEn
     const asked = { list: "report-runs", node, report: query.report, state: query.state };
     const found = await listRuns(db, tree, {
       ...{ node, reader: whole, report: query.report, state: query.state, nowMs: now() },
-      after: readCursor(query.cursor, asked, positionSchema),
+      after: readCursor(query.cursor, asked, timedKeySchema),
       limit: query.limit + 1,
     });
     const { page, last } = pageOf(found, query.limit);

@@ -33,7 +33,7 @@ import {
 } from "../../contract/rules.ts";
 import type { Actor } from "../../identity/actor.ts";
 import { can } from "../../identity/permissions.ts";
-import { readCursor, writeCursor } from "../../lists/cursor.ts";
+import { readCursor, timedKeySchema, writeCursor } from "../../lists/cursor.ts";
 import { TooManyFiguresError } from "../../metrics/answer-size.ts";
 import type { Postgres } from "../../postgres/client.ts";
 import { ProblemError } from "../../problem.ts";
@@ -49,7 +49,6 @@ import { readTimeRange } from "../time-range.ts";
 
 const idParams = z.object({ id: z.string().max(100) });
 const answered = (description: string) => ({ description, content: { "application/json": { schema: ruleSchema } } });
-const positionSchema = z.object({ atMs: z.number(), id: z.string() });
 
 export interface RulesRoutesDeps {
   postgres: Postgres;
@@ -153,7 +152,7 @@ export function rulesRoutes(deps: RulesRoutesDeps): OpenAPIHono<HttpEnv> {
     const actor = c.get("actor");
     const node = requested === undefined ? undefined : resolveNode(actor, tree, requested);
     const asked = { list: "rules", node, kind, enabled };
-    const after = readCursor(cursor, asked, positionSchema);
+    const after = readCursor(cursor, asked, timedKeySchema);
     const found = await listRulesBelow(postgres.db, tree, {
       ...{ tops: node === undefined ? actor.reach : [node], kind, after, limit: limit + 1 },
       enabled: enabled === undefined ? undefined : enabled === "true",

@@ -18,7 +18,7 @@ import {
   slotSchema,
 } from "../../contract/schedules.ts";
 import type { Actor } from "../../identity/actor.ts";
-import { readCursor, writeCursor } from "../../lists/cursor.ts";
+import { readCursor, timedKeySchema, writeCursor } from "../../lists/cursor.ts";
 import { MailLimits } from "../../mail/mail-limits.ts";
 import type { Postgres } from "../../postgres/client.ts";
 import { channels } from "../../postgres/schema/delivery.ts";
@@ -65,7 +65,6 @@ const answered = (description: string) => ({
   description,
   content: { "application/json": { schema: scheduleSchema } },
 });
-const positionSchema = z.object({ atMs: z.number(), id: z.string() });
 
 const listSchedulesRoute = createRoute({
   method: "get",
@@ -219,7 +218,7 @@ export function schedulesRoutes(deps: SchedulesRoutesDeps): OpenAPIHono<HttpEnv>
     const asked = { list: "schedules", node, report: query.report };
     const found = await listSchedules(db, tree, {
       ...{ node, reader: whole, report: query.report },
-      after: readCursor(query.cursor, asked, positionSchema),
+      after: readCursor(query.cursor, asked, timedKeySchema),
       limit: query.limit + 1,
     });
     const { page, last } = pageOf(found, query.limit);
@@ -312,7 +311,7 @@ function addActions(
     const asked = { list: "slots", schedule: schedule.id, state, tests };
     const found = await listSlots(db, schedule.id, {
       ...{ state, withTests: tests === "true", limit: limit + 1 },
-      after: readCursor(cursor, asked, positionSchema),
+      after: readCursor(cursor, asked, timedKeySchema),
     });
     const { page, last } = pageOf(found, limit);
     const position = last && { atMs: last.dueAt.getTime(), id: last.id };

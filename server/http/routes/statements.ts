@@ -10,6 +10,7 @@ import {
 } from "../../billing/statements/read-statements.ts";
 import { paymentState } from "../../billing/statements/record-payment.ts";
 import type { ClickHouse } from "../../clickhouse/client.ts";
+import { instantKeySchema } from "../../contract/cursors.ts";
 import { defaultPageSize } from "../../contract/pages.ts";
 import type { ColumnType } from "../../contract/reports.ts";
 import {
@@ -45,7 +46,7 @@ export interface StatementsRoutesDeps {
 
 /** Statements that an export reads at a time. */
 const exportPage = 500;
-const positionSchema = z.object({ toMs: z.number(), id: z.string() });
+const positionSchema = z.object({ toMs: instantKeySchema, id: z.string() });
 
 const listStatementsRoute = createRoute({
   method: "get",

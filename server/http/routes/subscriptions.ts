@@ -9,6 +9,7 @@ import {
   listSubscriptionsBelow,
   readSubscription,
 } from "../../billing/subscriptions.ts";
+import { instantKeySchema } from "../../contract/cursors.ts";
 import type { NodeAddress } from "../../contract/nodes.ts";
 import {
   changeSubscriptionSchema,
@@ -20,6 +21,7 @@ import {
   subscriptionQuerySchema,
 } from "../../contract/subscriptions.ts";
 import type { Actor } from "../../identity/actor.ts";
+import { readCursor, writeCursor } from "../../lists/cursor.ts";
 import { formatInstant } from "../../metrics/windows.ts";
 import { dateAt } from "../../metrics/zone-dates.ts";
 import type { Postgres } from "../../postgres/client.ts";
@@ -31,6 +33,7 @@ import { isWithinReach, requireScope, resolveNode } from "../authenticate.ts";
 import { authorOf } from "../author-of.ts";
 import { entityTag, ifMatch } from "../entity-tag.ts";
 import type { HttpEnv } from "../http-env.ts";
+import { pageOf } from "../page-of.ts";
 
 export interface SubscriptionsRoutesDeps {
   postgres: Postgres;
@@ -108,14 +111,15 @@ export function subscriptionsRoutes({ postgres, tree, now = Date.now }: Subscrip
     const actor = c.get("actor");
     const node = requested === undefined ? undefined : resolveNode(actor, tree, requested);
     const all = await listSubscriptionsBelow(postgres.db, tree, node === undefined ? actor.reach : [node]);
-    const found = all
-      .filter((one) => status === undefined || statusOf(one, now()) === status)
-      .filter((one) => plan === undefined || planAt(one, now()).planId === plan)
-      .sort((a, b) => compareText(a.node, b.node) || a.startsAt.getTime() - b.startsAt.getTime());
-    const start = cursor === undefined ? 0 : found.findIndex(({ id }) => id === cursor) + 1;
-    const page = found.slice(start, start + limit);
-    const last = found.length > start + limit ? page.at(-1) : undefined;
-    return c.json({ subscriptions: await describeAll(page), next_cursor: last?.id ?? null }, 200);
+    const asked = { list: "subscriptions", node, status, plan };
+    const after = readCursor(cursor, asked, placeSchema);
+    const nowMs = now();
+    const matching = all
+      .filter((one) => status === undefined || statusOf(one, nowMs) === status)
+      .filter((one) => plan === undefined || planAt(one, nowMs).planId === plan);
+    const { page, last } = pageOf(inOrder(matching, after), limit);
+    const next_cursor = last ? writeCursor(asked, placeOf(last)) : null;
+    return c.json({ subscriptions: await describeAll(page), next_cursor }, 200);
   });
 
   app.openapi(createSubscriptionRoute, async (c) => {
@@ -205,6 +209,21 @@ function createTools(postgres: Postgres, tree: NodeTree, now: () => number) {
     return record;
   }
   return { describeAll, describeOne, own };
+}
+
+/** Where a subscription stands in the list: what comes after it may have begun or ended meanwhile. */
+const placeSchema = z.object({ node: z.string(), startMs: instantKeySchema, id: z.string() });
+type Place = z.infer<typeof placeSchema>;
+
+const placeOf = ({ node, startsAt, id }: SubscriptionRecord): Place => ({ node, startMs: startsAt.getTime(), id });
+const comparePlaces = (a: Place, b: Place) =>
+  compareText(a.node, b.node) || a.startMs - b.startMs || compareText(a.id, b.id);
+
+/** Those after `after`, or all. */
+function inOrder(records: readonly SubscriptionRecord[], after: Place | undefined): SubscriptionRecord[] {
+  return records
+    .filter((one) => after === undefined || comparePlaces(placeOf(one), after) > 0)
+    .sort((a, b) => comparePlaces(placeOf(a), placeOf(b)));
 }
 
 const compareText = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);

@@ -21,9 +21,10 @@ export function cycleText({ anchor, tz }: Pick<Subscription, "anchor" | "tz">): 
 
 /** How it goes on: the trial's end, the expiry, the cancellation. Empty where no end is known. */
 export function endTexts(
-  { tz, trial_ends_at, expires_at, renews, cancelled_at }: Subscription,
+  { tz, starts_at, trial_ends_at, expires_at, renews, cancelled_at }: Subscription,
   nowMs: number,
 ): string[] {
+  if (cancelled_at && Date.parse(cancelled_at) <= Date.parse(starts_at)) return ["never began"];
   return [
     ...(trial_ends_at && Date.parse(trial_ends_at) > nowMs ? [`trial ${formatEnd(trial_ends_at, tz)}`] : []),
     ...(cancelled_at
