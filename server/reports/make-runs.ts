@@ -5,14 +5,25 @@
  */
 import { randomUUID } from "node:crypto";
 import type { Logger } from "pino";
+import { StatementTooHeavyError, StoreUnavailableError } from "../clickhouse/client.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
-import type { Postgres } from "../postgres/client.ts";
+import { isPostgresUnavailable, type Postgres } from "../postgres/client.ts";
 import { ProblemError } from "../problem.ts";
 import { tenantOf } from "../tree/tenant-of.ts";
 import { type MakingFiles, makeFiles } from "./make-files.ts";
 import { type ReportSource, ReportTooLargeError } from "./report-source.ts";
 import { mostKeptBytes, removeFiles } from "./run-files.ts";
-import { claimRun, endRun, keepLease, type RunRecord, readRun, releaseAbandoned, removeExpired } from "./runs.ts";
+import {
+  claimRun,
+  endRun,
+  keepLease,
+  mostAttempts,
+  pauseRun,
+  type RunRecord,
+  readRun,
+  releaseAbandoned,
+  removeExpired,
+} from "./runs.ts";
 
 export interface ReportMaker {
   /** Claims what is queued and begins to make it; resolves without waiting for that. */
@@ -28,12 +39,20 @@ const mostOfTenant = 3;
 const renewEveryMs = 5_000;
 /** A run that takes longer is given up. */
 const mostMs = 15 * 60_000;
+/** A store that is away is waited for so long, and longer after each attempt. */
+const awayPauseMs = 10_000;
 
 class CancelledError extends Error {
   override name = "CancelledError";
 }
 class StoppedError extends Error {
   override name = "StoppedError";
+}
+
+/** Whether the same may be answered later. What a statement took too much for, it takes again. */
+function isStoreAway(error: unknown): boolean {
+  if (error instanceof StatementTooHeavyError) return false;
+  return error instanceof StoreUnavailableError || isPostgresUnavailable(error);
 }
 
 interface RunningReport {
@@ -137,7 +156,7 @@ class LeasingReportMaker implements ReportMaker {
   }
 
   async #endUnmade(run: RunRecord, lease: string, error: unknown): Promise<void> {
-    const { source, log } = this.#making;
+    const { source, log, now } = this.#making;
     const { db } = source.postgres;
     if (error instanceof CancelledError) {
       const current = await readRun(db, run.id);
@@ -148,10 +167,16 @@ class LeasingReportMaker implements ReportMaker {
       await endRun(db, run.id, lease, { state: "queued", progress: 0 });
       return;
     }
+    const isAway = isStoreAway(error);
+    if (isAway && run.attempts < mostAttempts) {
+      log.warn({ err: error, run: run.id }, "a report waits for a store that is away");
+      const untilMs = now() + awayPauseMs * run.attempts;
+      return await pauseRun(db, { id: run.id, lease, untilMs, error: "a store is away; it is tried again" });
+    }
     const isExplained = error instanceof ReportTooLargeError || error instanceof ProblemError;
     if (!isExplained) log.warn({ err: error, run: run.id }, "a report could not be made");
-    const failed = { state: "failed", error: isExplained ? error.message : "it could not be made" } as const;
-    if (await endRun(db, run.id, lease, failed)) await removeFiles(db, run.id);
+    const told = isExplained ? error.message : isAway ? "a store was away" : "it could not be made";
+    if (await endRun(db, run.id, lease, { state: "failed", error: told })) await removeFiles(db, run.id);
   }
 
   async stop(): Promise<void> {

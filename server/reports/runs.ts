@@ -160,10 +160,11 @@ export function questionOfRun(run: RunRecord): ReportQuestion {
   return { report, name, kind, options, node, fromMs: fromAt.getTime(), toMs: toAt.getTime(), tz };
 }
 
+const unleased = { lease: null, leasedUntil: null };
 /** How long a lease lasts that is not renewed. */
 const leaseMs = 30_000;
-/** A run is given up after its process has died this often. */
-const mostAttempts = 3;
+/** A run is given up after it was begun this often: its process died, or a store was away. */
+export const mostAttempts = 3;
 
 /** Between whom runs take turns. */
 export interface Turns {
@@ -186,7 +187,7 @@ export async function claimRun(
   const until = new Date(nowMs + leaseMs).toISOString();
   for (const { node, caller } of await inTurn(db, nowMs, turns)) {
     const { rows } = await db.execute<{ id: string }>(sql`
-      UPDATE report_runs SET state = 'running', lease = ${lease}, leased_until = ${until}::timestamptz, attempts = attempts + 1
+      UPDATE report_runs SET state = 'running', lease = ${lease}, leased_until = ${until}::timestamptz, attempts = attempts + 1, error = NULL
       WHERE id = (
         SELECT run.id FROM report_runs AS run
         WHERE run.state = 'queued' AND run.node = ${node} AND run.requested_by_id = ${caller}
@@ -232,11 +233,25 @@ export async function releaseAbandoned(db: Queries, nowMs: number): Promise<void
   const abandoned = and(eq(reportRuns.state, "running"), lt(reportRuns.leasedUntil, new Date(nowMs)));
   const givenUp = await db
     .update(reportRuns)
-    .set({ state: "failed", error: "the processes that made it ended", lease: null, leasedUntil: null })
+    .set({ state: "failed", error: "the processes that made it ended", ...unleased })
     .where(and(abandoned, sql`${reportRuns.attempts} >= ${mostAttempts}`))
     .returning({ id: reportRuns.id });
   for (const { id } of givenUp) await removeFiles(db, id);
-  await db.update(reportRuns).set({ state: "queued", lease: null, leasedUntil: null, progress: 0 }).where(abandoned);
+  await db
+    .update(reportRuns)
+    .set({ state: "queued", progress: 0, ...unleased })
+    .where(abandoned);
+}
+
+/** Leaves the run, if it is still this lease's, to be begun again from `untilMs` (ms since 1970) on, and says why until then. */
+export async function pauseRun(
+  db: Queries,
+  { id, lease, untilMs, error }: { id: string; lease: string; untilMs: number; error: string },
+): Promise<void> {
+  await db
+    .update(reportRuns)
+    .set({ lease: null, leasedUntil: new Date(untilMs), progress: 0, error })
+    .where(and(eq(reportRuns.id, id), eq(reportRuns.lease, lease), eq(reportRuns.state, "running")));
 }
 
 /** False when the run is this lease's no longer: it was cancelled, or given to another. */

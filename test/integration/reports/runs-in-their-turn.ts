@@ -3,6 +3,7 @@ import { and, eq, sql } from "drizzle-orm";
 import { expect, test } from "vitest";
 import { system } from "../../../server/audit/record-change.ts";
 import { meterByName } from "../../../server/catalog/catalog.ts";
+import { StoreUnavailableError } from "../../../server/clickhouse/client.ts";
 import { OrganizationFigures } from "../../../server/overview/organization-figures.ts";
 import { reportFiles, reportRuns, reports } from "../../../server/postgres/schema/reports.ts";
 import { createReportMaker } from "../../../server/reports/make-runs.ts";
@@ -22,7 +23,7 @@ import { type ReportsWorld, range, reseller } from "../../support/reports-world.
 /** The world's own maker makes nothing any more, and takes nothing until it is woken. */
 async function othersAreOver({ deps: { postgres, reportMaker } }: ReportsWorld): Promise<void> {
   const unfinished = async () => (await unfinishedRuns(postgres.db)).length;
-  await expect.poll(unfinished, { timeout: 60_000 }).toBe(0);
+  await expect.poll(unfinished).toBe(0);
   await reportMaker?.tick();
 }
 
@@ -57,6 +58,36 @@ export function runsInTheirTurn(worldOf: () => ReportsWorld): void {
     await maker.stop();
   });
 
+  test("a run that meets a store which is away says so, and is made when that is back", async () => {
+    const world = worldOf();
+    const { postgres, tree, clickhouse, watermark, settledBatch, log } = world.deps;
+    await othersAreOver(world);
+    let isAway = true;
+    const select: typeof clickhouse.select = async (...asked) => {
+      if (isAway) throw new StoreUnavailableError(new Error("nothing listens there"));
+      return await clickhouse.select(...asked);
+    };
+    const base = { postgres, tree, watermark, settledBatch, meterOf: meterByName };
+    const source = { ...base, clickhouse: { ...clickhouse, select } };
+    let nowMs = Date.now();
+    const maker = createReportMaker({ ...source, figures: new OrganizationFigures(source) }, log, { now: () => nowMs });
+    const asked = { ...{ report: "activity", name: "x", kind: "activity" as const, options: {} }, node: reseller };
+    const own = { tz: "Etc/Zulu", fromMs: 0, toMs: 1, formats: ["json"] as const, keptDays: 90, reportNode: null };
+    const wanted = { ...asked, ...own, requestedBy: { id: "key away", name: "k" } };
+    const { id } = await createRun(postgres.db, wanted, nowMs);
+    const seen = async () => (await world.ask("GET", `/v1/report-runs/${id}`, { key: world.key })).body;
+    await maker.tick();
+    await expect.poll(async () => (await seen()).error).toMatch(/a store is away/);
+    isAway = false;
+    await maker.tick();
+    expect((await seen()).state, "not at once").toBe("running");
+    nowMs += 60_000;
+    await maker.tick();
+    await expect.poll(async () => (await seen()).state).toBe("done");
+    expect((await seen()).error).toBeNull();
+    await maker.stop();
+  });
+
   test("a run whose tenant would keep more files than it may fails, says why and leaves nothing", async () => {
     const world = worldOf();
     const { postgres, tree, clickhouse, watermark, settledBatch, log } = world.deps;
@@ -79,7 +110,7 @@ export function runsInTheirTurn(worldOf: () => ReportsWorld): void {
       const maker = createReportMaker({ ...source, figures: new OrganizationFigures(source) }, log, { mostBytes });
       await maker.tick();
       const ended = async () => (await world.ask("GET", `/v1/report-runs/${id}`, { key: world.key })).body;
-      await expect.poll(async () => (await ended()).state, { timeout: 60_000 }).toMatch(/^(?:done|failed)$/);
+      await expect.poll(async () => (await ended()).state).toMatch(/^(?:done|failed)$/);
       await maker.stop();
       const files = await postgres.db.select().from(reportFiles).where(eq(reportFiles.run, id));
       return { ...(await ended()), stored: files.length };
