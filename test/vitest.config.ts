@@ -2,12 +2,13 @@ import { fileURLToPath } from "node:url";
 import { svelte } from "@sveltejs/vite-plugin-svelte";
 import { defineConfig } from "vitest/config";
 import { LongestFirst } from "./longest-first.ts";
+import { patienceMs, testPatienceMs } from "./support/patience.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const alias = { "@contract": fileURLToPath(new URL("../server/contract", import.meta.url)) };
 
-/** How long a wait for a state may last, in ms: it ends what hangs. One second, as it is by default, is less than a busy machine takes for anything. */
-const expectStates = { poll: { timeout: 60_000 } };
+/** One second, as it is by default, is less than a busy machine takes for anything. */
+const expectStates = { poll: { timeout: patienceMs } };
 
 /** Several whole services whose leases are of seconds: each has the machine to itself. */
 const cluster = [
@@ -23,7 +24,7 @@ const cluster = [
 export default defineConfig({
   root,
   test: {
-    reporters: ["default", "json"],
+    reporters: ["default", "./test/json-with-causes.ts"],
     outputFile: { json: "dist/test-results.json" },
     sequence: { sequencer: LongestFirst },
     projects: [
@@ -36,7 +37,7 @@ export default defineConfig({
           include: ["test/unit/**/*.test.ts"],
           isolate: false,
           expect: expectStates,
-          testTimeout: 180_000,
+          testTimeout: testPatienceMs,
           maxWorkers: 2,
         },
       },
@@ -50,8 +51,8 @@ export default defineConfig({
           isolate: false,
           globalSetup: ["test/support/shared-stores.ts"],
           expect: expectStates,
-          testTimeout: 300_000,
-          hookTimeout: 300_000,
+          testTimeout: testPatienceMs,
+          hookTimeout: testPatienceMs,
           maxWorkers: 3,
           sequence: { groupOrder: 1 },
         },
@@ -65,8 +66,8 @@ export default defineConfig({
           fileParallelism: false,
           globalSetup: ["test/support/shared-stores.ts"],
           expect: expectStates,
-          testTimeout: 300_000,
-          hookTimeout: 300_000,
+          testTimeout: testPatienceMs,
+          hookTimeout: testPatienceMs,
           sequence: { groupOrder: 3 },
         },
       },
@@ -80,8 +81,8 @@ export default defineConfig({
           // kind is tried again: what they see once in many runs may be a lost event.
           retry: 1,
           expect: expectStates,
-          testTimeout: 300_000,
-          hookTimeout: 300_000,
+          testTimeout: testPatienceMs,
+          hookTimeout: testPatienceMs,
           maxWorkers: 2,
           sequence: { groupOrder: 2 },
         },
@@ -93,8 +94,8 @@ export default defineConfig({
           name: "chaos",
           include: ["test/chaos/**/*.test.ts"],
           expect: expectStates,
-          testTimeout: 300_000,
-          hookTimeout: 300_000,
+          testTimeout: testPatienceMs,
+          hookTimeout: testPatienceMs,
           maxWorkers: 2,
           sequence: { groupOrder: 2 },
         },
