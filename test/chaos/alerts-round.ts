@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { isSameProcessRunning, parseProcessIdentity } from "../../server/process-identity.ts";
 import { openMailbox } from "../support/mailbox.ts";
+import { recoveryPatienceMs } from "../support/patience.ts";
 import { openReceiver } from "../support/receiver.ts";
 import { eventually, startService, type TestService } from "../support/service.ts";
 import { type RedisServer, startRedis } from "./killer.ts";
@@ -22,7 +23,6 @@ export interface AlertsRoundFigures {
   latenessMs: number[];
 }
 
-const toldWithinMs = 240_000;
 const perKill = 2;
 
 /** Each organization has a rule of its own, so that no two crossings become one message. */
@@ -62,7 +62,7 @@ export async function runAlertsRound(
         const mails = new Set(mailed().map(({ alert }) => alert));
         return [...acceptedAtMs.keys()].every((one) => mails.has(alertOf.get(one) ?? "")) || undefined;
       },
-      toldWithinMs,
+      recoveryPatienceMs,
     ).catch(() => undefined);
     return judge(acceptedAtMs, firing(), mailed(), killed);
   } finally {

@@ -1,13 +1,11 @@
 /** One round: a service of its own under load, kills, a drain, and everything that must hold afterwards. */
 import { UsageApi } from "../../server/programs/usage-api.ts";
-import { startService, type TestService } from "../support/service.ts";
+import { recoveryPatienceMs } from "../support/patience.ts";
+import { eventually, startService, type TestService } from "../support/service.ts";
 import { type CheckedNode, checkStored, driftedStages, wrongAnswers } from "./check-stores.ts";
 import { Killer, type KillFigures, startRedis } from "./killer.ts";
 import { Ledger, type LedgerFigures } from "./ledger.ts";
 import { noteSyncs } from "./power-cut.ts";
-
-const recoverWithinMs = 120_000;
-const drainWithinMs = 120_000;
 
 export interface RoundFigures extends KillFigures, LedgerFigures {
   /** The data of a round in which something was wrong. */
@@ -21,14 +19,23 @@ export interface RoundFigures extends KillFigures, LedgerFigures {
 }
 
 /** Rejects when the service does not recover or cannot be asked; the data folder is then left and named. */
-export async function runRound({ kills, withRedis }: { kills: number; withRedis: boolean }): Promise<RoundFigures> {
+export async function runRound({
+  kills,
+  withRedis,
+  mostPauseMs,
+}: {
+  kills: number;
+  withRedis: boolean;
+  /** Of each of the ledger's lanes, between two requests. */
+  mostPauseMs?: number;
+}): Promise<RoundFigures> {
   const startedAtMs = Date.now();
   const redis = withRedis ? await startRedis() : undefined;
   const service = await startService({ LOG_LEVEL: "warn", ...(redis && { REDIS_URL: redis.url }) }, noteSyncs);
   try {
     const nodes = await makeTree(service);
     const organizations = nodes.flatMap(({ node }) => (node.startsWith("organization:") ? [node.slice(13)] : []));
-    const ledger = new Ledger(service, organizations);
+    const ledger = new Ledger(service, organizations, { mostPauseMs });
     const api = new UsageApi({ url: service.url, key: service.rootKey });
     const killer = new Killer({
       service,
@@ -36,15 +43,17 @@ export async function runRound({ kills, withRedis }: { kills: number; withRedis:
       watermarkMs: () => ledger.watermarkMs,
       async rest() {
         await ledger.pause();
-        await api.whenVisible(recoverWithinMs);
+        await questionsAreAnswered(service);
+        await api.whenVisible(recoveryPatienceMs);
       },
       wake: () => ledger.start(),
-      recoverWithinMs,
+      recoverWithinMs: recoveryPatienceMs,
     });
     ledger.start();
     await killer.run(kills);
     await ledger.drain();
-    await api.whenVisible(drainWithinMs);
+    await questionsAreAnswered(service);
+    await api.whenVisible(recoveryPatienceMs);
     // Before the stages are compared, which repairs them.
     const wrong = await wrongAnswers(service, ledger.stays, nodes);
     const differing = [...(await driftedStages(service)), ...wrong];
@@ -71,6 +80,19 @@ export async function runRound({ kills, withRedis }: { kills: number; withRedis:
   } finally {
     await redis?.stop();
   }
+}
+
+/** What was sent after a kill may be stored before Postgres, which questions need, is back. */
+async function questionsAreAnswered({ url }: Pick<TestService, "url">): Promise<void> {
+  await eventually(
+    "questions to be answered",
+    async () => {
+      const answer = await fetch(`${url}/readyz?role=api`).catch(() => undefined);
+      await answer?.arrayBuffer();
+      return answer?.ok || undefined;
+    },
+    recoveryPatienceMs,
+  );
 }
 
 /** Two resellers of one partner with two organizations each, and one organization at the root. */

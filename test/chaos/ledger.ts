@@ -36,6 +36,13 @@ export interface LedgerFigures {
 }
 
 const lanes = 3;
+/** As fast as a machine of two cores stores it. */
+const fullPauseMs = 80;
+/**
+ * A lane's longest pause between two requests where the machine may be slow or has something else to do: what is sent faster than it is
+ * stored waits in the log, and the wait for it tells nothing of a recovery.
+ */
+export const easyPauseMs = 600;
 const mostEventsPerRequest = 200;
 /** How many events wait to be drawn from, which is how far apart the events of one stay are sent. */
 const poolEvents = 600;
@@ -51,6 +58,7 @@ export class Ledger {
   watermarkMs = 0;
 
   readonly #organizations: readonly string[];
+  readonly #mostPauseMs: number;
   readonly #pool: SentEvent[] = [];
   readonly #sentBefore = new Set<string>();
   readonly #answered: SentEvent[][] = [];
@@ -59,8 +67,13 @@ export class Ledger {
   #running: Promise<void>[] = [];
 
   /** Stays are spread over these organizations, and over new ones that nobody has made before their events arrive. */
-  constructor(service: { url: string; rootKey: string }, organizations: readonly string[]) {
+  constructor(
+    service: { url: string; rootKey: string },
+    organizations: readonly string[],
+    { mostPauseMs = fullPauseMs }: { mostPauseMs?: number | undefined } = {},
+  ) {
     this.#organizations = organizations;
+    this.#mostPauseMs = mostPauseMs;
     this.#post = (events) =>
       fetch(`${service.url}/v1/events`, {
         method: "POST",
@@ -94,7 +107,7 @@ export class Ledger {
       if (this.#mode === "draining" && this.#pool.length === 0) return;
       if (Math.random() < 0.05) await this.#repeatAnswered();
       await this.#send(this.#draw());
-      if (this.#mode === "sending") await delay(Math.random() * 80);
+      if (this.#mode === "sending") await delay(Math.random() * this.#mostPauseMs);
     }
   }
 

@@ -109,8 +109,8 @@ test("events beyond a rule's bound ring the bell, whose notification leads to th
   await desk.goto(service.url);
   await phone.goto(`${service.url}/organizations/acme`);
   await callApi(3);
-  await desk.getByRole("button", { name: "Notifications, 1 unread" }).waitFor({ timeout: 60_000 });
-  await phone.getByRole("button", { name: "Notifications, 1 unread" }).waitFor({ timeout: 60_000 });
+  await desk.getByRole("button", { name: "Notifications, 1 unread" }).waitFor();
+  await phone.getByRole("button", { name: "Notifications, 1 unread" }).waitFor();
   expect(await desk.getByTestId("bell-said").textContent()).toContain("acme");
   await phone.getByTestId("firing-here").getByRole("link", { name: "Too many calls" }).waitFor();
   await expectPhoneWidth(phone);

@@ -83,7 +83,7 @@ test.each(pickers)(
       expect(await panel.isVisible()).toBe(true);
       await expectWithinWindow(panel);
       // Figures are dimmed while those of another question are read.
-      await expect.poll(() => page.locator(".transition-opacity.opacity-50").count(), { timeout: 60_000 }).toBe(0);
+      await expect.poll(() => page.locator(".transition-opacity.opacity-50").count()).toBe(0);
       await expectAccessible(page);
       await page.keyboard.press("Escape");
       await panel.waitFor({ state: "hidden" });
@@ -301,7 +301,7 @@ test("leads from a group to its sessions, to who was in one, and to the events",
   await page.getByTestId("timeline").getByRole("button", { name: /ada/ }).click();
   await page.waitForURL("**user=ada");
   const events = page.getByTestId("session-events");
-  await expect.poll(() => events.locator("summary").allTextContents(), { timeout: 60_000 }).toHaveLength(2);
+  await expect.poll(() => events.locator("summary").allTextContents()).toHaveLength(2);
   await events.locator("summary").first().click();
   await events.getByText(`"session": "${session}"`).first().waitFor();
   await expectAccessible(page);

@@ -1,6 +1,7 @@
 /** Sends requests in lanes, beside a bystander who asks for nothing much, and keeps the books of what was answered. */
 import { Agent, request as httpRequest } from "node:http";
 import { setTimeout as delay } from "node:timers/promises";
+import { patienceMs } from "../support/patience.ts";
 import type { FuzzRequest, KnownTexts } from "./fuzz-requests.ts";
 
 export interface FuzzAnswer {
@@ -28,8 +29,6 @@ export interface Bystander {
   stop(): Promise<void>;
 }
 
-const answerWithinMs = 60_000;
-
 /** Sends one request as it is, with no client's checks in between. Rejects when the connection breaks. */
 export function sendRaw(url: string, agent: Agent, { method, path, headers, body }: FuzzRequest): Promise<FuzzAnswer> {
   return new Promise((resolve, reject) => {
@@ -42,7 +41,7 @@ export function sendRaw(url: string, agent: Agent, { method, path, headers, body
       path,
       headers: { ...headers, ...(body && { "content-length": String(body.length) }) },
     });
-    sending.setTimeout(answerWithinMs, () => sending.destroy(new Error(`no answer within ${answerWithinMs} ms`)));
+    sending.setTimeout(patienceMs, () => sending.destroy(new Error(`no answer within ${patienceMs} ms`)));
     sending.on("error", reject).on("response", (response) => {
       const chunks: Buffer[] = [];
       response.on("data", (chunk: Buffer) => chunks.push(chunk)).on("error", reject);

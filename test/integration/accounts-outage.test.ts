@@ -7,6 +7,7 @@ import { afterEach, expect, test } from "vitest";
 import { startEmbeddedPostgres } from "../../server/embedded/embedded-postgres.ts";
 import { type Accounts, startAccounts } from "../support/accounts.ts";
 import { openBreakableConnection } from "../support/breakable-connection.ts";
+import { patienceMs } from "../support/patience.ts";
 import { ownPostgres } from "../support/stores.ts";
 
 const cleanups: (() => Promise<void>)[] = [];
@@ -54,9 +55,7 @@ test("while Postgres is away requests are told to come back, and when it is back
   await connection.mend();
   expect((await accounts.ask("GET", "/v1/me", { key })).status).toBe(200);
   expect((await accounts.ask("GET", "/readyz")).status).toBe(200);
-  await expect
-    .poll(() => accounts.tree.get("organization:made-meanwhile")?.parent, { timeout: 60_000, interval: 20 })
-    .toBe("all");
+  await expect.poll(() => accounts.tree.get("organization:made-meanwhile")?.parent, { interval: 20 }).toBe("all");
   // And what is made from now on is noticed as before.
   await elsewhere.tree.ensureOrganizations(["made-afterwards"], "all");
   await expect.poll(() => accounts.tree.get("organization:made-afterwards")?.parent).toBe("all");
@@ -81,7 +80,7 @@ test("after kill -9 of Postgres no request fails in another way than 503, and no
         for (const status of statuses) expect([200, 503]).toContain(status);
         return postgres.pid() !== pid && statuses.every((status) => status === 200);
       },
-      { timeout: 60_000, interval: 20 },
+      { timeout: patienceMs, interval: 20 },
     )
     .toBe(true);
 });

@@ -6,7 +6,8 @@ import type { Verdict } from "../../server/contract/events.ts";
 import { UsageApi } from "../../server/programs/usage-api.ts";
 import { makeTree } from "../chaos/chaos-round.ts";
 import { checkTables, driftedStages, wrongAnswers } from "../chaos/check-stores.ts";
-import { Ledger } from "../chaos/ledger.ts";
+import { easyPauseMs, Ledger } from "../chaos/ledger.ts";
+import { recoveryPatienceMs } from "../support/patience.ts";
 import { startService, type TestService } from "../support/service.ts";
 import { type OwnClickHouse, ownClickHouse, ownPostgres, ownRedis } from "../support/stores.ts";
 
@@ -62,7 +63,7 @@ test(`nodes that are killed, stopped for a while, join and leave ${troubles} tim
       return (nodes[Math.floor(Math.random() * nodes.length)] as TestService).url;
     },
   };
-  const ledger = new Ledger(anyNode, organizations);
+  const ledger = new Ledger(anyNode, organizations, { mostPauseMs: easyPauseMs });
   ledger.start();
   for (let trouble = 0; trouble < troubles; trouble++) {
     // The moment is random on purpose: it must fall into every step of a batch's way.
@@ -87,7 +88,7 @@ test(`nodes that are killed, stopped for a while, join and leave ${troubles} tim
     }
   }
   await ledger.drain();
-  for (const node of nodes) await new UsageApi({ url: node.url, key: rootKey }).whenVisible(60_000);
+  for (const node of nodes) await new UsageApi({ url: node.url, key: rootKey }).whenVisible(recoveryPatienceMs);
   for (const node of nodes) expect(await wrongAnswers(node, ledger.stays, checked)).toEqual([]);
   expect(ledger.figures.wrongVerdicts).toEqual([]);
   expect(await driftedStages(a())).toEqual([]);
@@ -153,7 +154,7 @@ test("nodes that hand over to each other at once do not wait for each other: all
   process.kill(b().pid(), "SIGCONT");
   expect((await send(b(), acrossNodes("kept-by-b"))).status).toBe(202);
   process.kill(a().pid(), "SIGCONT");
-  for (const node of nodes) await new UsageApi({ url: node.url, key: rootKey }).whenVisible(30_000);
+  for (const node of nodes) await new UsageApi({ url: node.url, key: rootKey }).whenVisible(recoveryPatienceMs);
   expect(await postsOf(b())).toBe(before + 40);
 });
 

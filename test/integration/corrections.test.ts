@@ -19,7 +19,7 @@ import { oracleSpans } from "../support/usage-oracle.ts";
 import { type AskableWorld, expectAnswer, usageQuestions } from "../support/usage-questions.ts";
 import { asOracle, organizationsOf, usageWorlds } from "../support/usage-world.ts";
 
-const runs = Number(process.env.PROPERTY_RUNS ?? 50);
+const runs = Number(process.env.PROPERTY_RUNS ?? 30);
 const seed = Number(process.env.PROPERTY_SEED ?? 20_261_121);
 const nowMs = Date.now();
 

@@ -10,6 +10,7 @@ import { claimDue } from "../../server/delivery/outbox.ts";
 import { alerts } from "../../server/postgres/schema/alerts.ts";
 import { deliveries } from "../../server/postgres/schema/delivery.ts";
 import type { DeliveryWorld } from "../support/delivery-world.ts";
+import { patienceMs } from "../support/patience.ts";
 
 export function boundsOfDeliveries(world: () => DeliveryWorld): void {
   test("however many channels have an address, twenty tests an hour go to it, and those who ask are answered alike", async () => {
@@ -51,9 +52,7 @@ export function boundsOfDeliveries(world: () => DeliveryWorld): void {
         .groupBy(deliveries.state, deliveries.tries)
         .orderBy(deliveries.state);
     const isDue = sql`${deliveries.dueAt} <= now()`;
-    await expect
-      .poll(async () => (await db.select().from(deliveries).where(isDue)).length, { timeout: 60_000 })
-      .toBe(0);
+    await expect.poll(async () => (await db.select().from(deliveries).where(isDue)).length).toBe(0);
     expect(await byState()).toEqual([
       { state: "sent", tries: 0, count: 60 },
       { state: "waiting", tries: 0, count: 2 },
@@ -75,7 +74,7 @@ export function boundsOfDeliveries(world: () => DeliveryWorld): void {
       WHERE delivery IN (SELECT id FROM deliveries WHERE ${ofStorm})`);
     await db.update(deliveries).set({ dueAt: sql`now()` }).where(sql`${ofStorm} AND ${deliveries.state} = 'waiting'`);
     world().courier.wake();
-    await expect.poll(byState, { timeout: 60_000 }).toEqual([{ state: "sent", tries: 0, count: 62 }]);
+    await expect.poll(byState).toEqual([{ state: "sent", tries: 0, count: 62 }]);
     expect(mailsTo(to)).toBe(63);
   });
 
@@ -89,11 +88,9 @@ export function boundsOfDeliveries(world: () => DeliveryWorld): void {
     const own = (await world().make({ kind: "email", name: "On call", to })).body;
     const alert = { id: "alr_f", node: "reseller:flood", url: "https://usage.example.com/" };
     const stateOf = async (id = "") => (await db.select().from(deliveries).where(eq(deliveries.id, id)))[0];
-    const isSent = (id = "") => expect.poll(async () => (await stateOf(id))?.state, { timeout: 60_000 }).toBe("sent");
+    const isSent = (id = "") => expect.poll(async () => (await stateOf(id))?.state).toBe("sent");
     const isHeld = (id = "") =>
-      expect
-        .poll(async () => Number((await stateOf(id))?.dueAt), { timeout: 60_000 })
-        .toBeGreaterThan(Date.now() + 50 * 60_000);
+      expect.poll(async () => Number((await stateOf(id))?.dueAt)).toBeGreaterThan(Date.now() + 50 * 60_000);
     const [first = ""] = await tell([flooding.id], { alert });
     await isSent(first);
     const sendMore = (times: number) =>
@@ -131,7 +128,7 @@ export function boundsOfDeliveries(world: () => DeliveryWorld): void {
         return ids;
       });
     const rowOf = async (id = "") => (await db.select().from(deliveries).where(eq(deliveries.id, id)))[0];
-    const isSent = (id = "") => expect.poll(async () => (await rowOf(id))?.state, { timeout: 20_000 }).toBe("sent");
+    const isSent = (id = "") => expect.poll(async () => (await rowOf(id))?.state).toBe("sent");
     const flapping = about("reseller:r1");
     const [first = ""] = await tell(flapping);
     await isSent(first);
@@ -143,7 +140,7 @@ export function boundsOfDeliveries(world: () => DeliveryWorld): void {
     const waiting = sql`${deliveries.list} = ${list} AND ${deliveries.state} = 'waiting'`;
     const partsOfWaiting = async () =>
       (await db.select().from(deliveries).where(waiting)).map((one) => one.message.parts?.length);
-    await expect.poll(partsOfWaiting, { timeout: 20_000 }).toEqual([9]);
+    await expect.poll(partsOfWaiting).toEqual([9]);
     await isSent((await tell(about("organization:another-tenant")))[0]);
     await sendMore(540);
     const [own] = await tell(about("all"));
@@ -154,7 +151,7 @@ export function boundsOfDeliveries(world: () => DeliveryWorld): void {
     await db.execute(sql`UPDATE delivery_attempts SET at = at - interval '1 hour' WHERE delivery = ${first}`);
     await db.update(deliveries).set({ dueAt: sql`now()` }).where(waiting);
     world().courier.wake();
-    await expect.poll(partsOfWaiting, { timeout: 20_000 }).toEqual([]);
+    await expect.poll(partsOfWaiting).toEqual([]);
     const mails = mailbox.mails.filter((mail) => mail.to?.[0]?.address === to);
     expect(mails).toHaveLength(5);
     expect(mails.at(-1)?.subject).toBe("9 messages about alerts that waited");
@@ -289,6 +286,6 @@ export function boundsOfDeliveries(world: () => DeliveryWorld): void {
     for (let index = 0; index < 11; index++)
       statuses.push((await world().ask("POST", `/v1/channels/${hook}/test`)).status);
     expect(statuses).toEqual([...Array(10).fill(202), 429]);
-    await vi.waitFor(() => expect(world().receivedAt("/tested")).toHaveLength(10), { timeout: 60_000 });
+    await vi.waitFor(() => expect(world().receivedAt("/tested")).toHaveLength(10), { timeout: patienceMs });
   });
 }

@@ -13,6 +13,7 @@ import { packEmitter } from "../../server/bootstrap/setup.mjs";
 import { freeLoopbackPort } from "../../server/embedded/loopback.ts";
 import { Beacon } from "../../server/emitter/beacon.ts";
 import { createWorld, type World } from "../support/isolation-world.ts";
+import { patienceMs } from "../support/patience.ts";
 
 const run = promisify(execFile);
 let world: World;
@@ -164,14 +165,17 @@ async function openPage(url: string, key: string) {
 test("the browser snippet of the page sends its event; with a wrong key, and without a service, it says why not", async () => {
   const before = (await stored()).length;
   const good = await openPage(world.url, environment.TIDEMARK_KEY as string);
-  await vi.waitFor(async () => expect((await stored()).length).toBe(before + 1), { timeout: 60_000, interval: 200 });
+  await vi.waitFor(async () => expect((await stored()).length).toBe(before + 1), {
+    timeout: patienceMs,
+    interval: 200,
+  });
   expect(good.said()).toBe("");
   await good.close();
   const refused = await openPage(world.url, "tmk_wrong");
-  await vi.waitFor(() => expect(refused.said()).toMatch(/tidemark: .*401/), { timeout: 60_000, interval: 200 });
+  await vi.waitFor(() => expect(refused.said()).toMatch(/tidemark: .*401/), { timeout: patienceMs, interval: 200 });
   await refused.close();
   const alone = await openPage(`http://127.0.0.1:${await freeLoopbackPort()}`, environment.TIDEMARK_KEY as string);
-  await vi.waitFor(() => expect(alone.said()).toMatch(/tidemark: /), { timeout: 60_000, interval: 200 });
+  await vi.waitFor(() => expect(alone.said()).toMatch(/tidemark: /), { timeout: patienceMs, interval: 200 });
   await alone.close();
   expect((await stored()).length).toBe(before + 1);
 });
@@ -249,7 +253,7 @@ test("the beacon sends what a page had left, each event once, and says when it i
   expect(said).toEqual(["tidemark: events are kept and sent again: the service answers 401"]);
   // The page is gone; the next one finds them.
   const next = new Beacon({ ...options, key: environment.TIDEMARK_KEY as string });
-  await vi.waitFor(async () => expect(await next.flush()).toBe(0), { timeout: 60_000 });
+  await vi.waitFor(async () => expect(await next.flush()).toBe(0), { timeout: patienceMs });
   expect((await stored()).length).toBe(before + 150);
   expect(held.size).toBe(0);
 });

@@ -88,7 +88,7 @@ beforeAll(async () => {
     });
     expect([meter, status, body.detail]).toEqual([meter, 201, undefined]);
   }
-}, 300_000);
+});
 afterAll(() => billing.world.close());
 
 const meters = [

@@ -19,7 +19,7 @@ beforeAll(async () => {
   await run("npm", ["install", "--no-audit", "--no-fund", "--ignore-scripts", "--prefer-offline", ...packages], {
     cwd: folder,
   });
-}, 300_000);
+});
 afterAll(async () => {
   await world.close();
   await rm(folder, { recursive: true, force: true });
@@ -96,4 +96,4 @@ test("a client that is generated from the API's document compiles in a strict pr
   const env = { PATH: process.env.PATH, TIDEMARK_URL: world.url, TIDEMARK_KEY: key };
   const { stdout } = await run(process.execPath, ["out/program.js"], { cwd: folder, env });
   expect(JSON.parse(stdout)).toEqual([1, 1, 0, 1, true, "inside-9f3c", "Generated", "Generated again", "forbidden"]);
-}, 300_000);
+});

@@ -12,6 +12,7 @@ import { startEmbeddedPostgres } from "../../server/embedded/embedded-postgres.t
 import { freeLoopbackPort } from "../../server/embedded/loopback.ts";
 import type { JobDefinition, JobRole } from "../../server/jobs/job-table.ts";
 import { type RunningJobs, startJobs } from "../../server/jobs/start-jobs.ts";
+import { patienceMs, recoveryPatienceMs } from "../support/patience.ts";
 import { ownPostgres, ownRedis } from "../support/stores.ts";
 import { unheldMs } from "../support/unheld-time.ts";
 
@@ -34,7 +35,7 @@ function counted(name = "figures-count", work: () => Promise<void> = async () =>
   return { job, runs, untilRuns: (more: number) => untilMore(runs, more) };
 }
 
-async function untilMore(runs: readonly number[], more: number, timeout = 60_000): Promise<void> {
+async function untilMore(runs: readonly number[], more: number, timeout = patienceMs): Promise<void> {
   const goal = runs.length + more;
   await vi.waitUntil(() => runs.length >= goal, { timeout, interval: 10 });
 }
@@ -123,7 +124,7 @@ describe.each([
     const quick = [counted("figures-blink"), counted("figures-blink")] as const;
     const fromMs = Date.now();
     await Promise.all([start(store, a.job, quick[0].job), start(store, b.job, quick[1].job)]);
-    await vi.waitUntil(() => quick[0].runs.length + quick[1].runs.length >= 20, { timeout: 60_000, interval: 10 });
+    await vi.waitUntil(() => quick[0].runs.length + quick[1].runs.length >= 20, { timeout: patienceMs, interval: 10 });
     const ticks = (Date.now() - fromMs) / everyMs;
     // Each of the two may add a tick of its own when both find nothing at the start.
     expect(quick[0].runs.length + quick[1].runs.length).toBeLessThanOrEqual(ticks + 3);
@@ -247,11 +248,14 @@ test("Postgres killed and restarted: the jobs go on by themselves", async () => 
     const pid = postgres.pid();
     if (pid === undefined) throw new Error("Postgres does not run");
     process.kill(pid, "SIGKILL");
-    await vi.waitUntil(() => postgres.pid() !== pid && postgres.pid() !== undefined, { timeout: 60_000, interval: 20 });
-    await untilMore(runs, 5, 120_000);
+    await vi.waitUntil(() => postgres.pid() !== pid && postgres.pid() !== undefined, {
+      timeout: patienceMs,
+      interval: 20,
+    });
+    await untilMore(runs, 5, recoveryPatienceMs);
   }
   await stop(running);
-}, 600_000);
+});
 
 test("Redis emptied: the jobs go on by themselves", async () => {
   const store = await redisStore();
@@ -261,7 +265,7 @@ test("Redis emptied: the jobs go on by themselves", async () => {
   const redis = new Redis(store.redisUrl);
   await redis.flushdb();
   redis.disconnect();
-  await untilMore(runs, 5, 120_000);
+  await untilMore(runs, 5, recoveryPatienceMs);
 });
 
 test("Redis killed and started again, empty: the jobs go on by themselves, and end in time while it is away", async () => {
@@ -280,7 +284,7 @@ test("Redis killed and started again, empty: the jobs go on by themselves, and e
   await untilMore(runs, 3);
   await killed(redis);
   redis = spawnRedis();
-  await untilMore(runs, 5, 120_000);
+  await untilMore(runs, 5, recoveryPatienceMs);
   await killed(redis);
   expect(await unheldMs(() => stop(running))).toBeLessThan(10_000);
 });

@@ -4,6 +4,7 @@ import { expect, onTestFinished, test, vi } from "vitest";
 import type { LiveAnswer } from "../../server/contract/live.ts";
 import { createLiveExchange, type LiveExchange } from "../../server/live/live-exchange.ts";
 import { connectRedis } from "../../server/redis/connect-redis.ts";
+import { patienceMs } from "../support/patience.ts";
 import { ownRedis } from "../support/stores.ts";
 
 const log = pino({ level: "silent" });
@@ -39,7 +40,7 @@ test("a process without levels hears those of the process that has them, with it
   await processOn(url, nothing);
   const asking = await processOn(url, nothing);
   // Until every connection has subscribed a question may find nobody.
-  await vi.waitFor(async () => expect(await asking.ask("all")).toEqual(answerOf("all", 7)), 60_000);
+  await vi.waitFor(async () => expect(await asking.ask("all")).toEqual(answerOf("all", 7)), patienceMs);
   const nodes = Array.from({ length: 500 }, (_, index) => `organization:o${index}`);
   expect(await Promise.all(nodes.map((node) => asking.ask(node)))).toEqual(nodes.map((node) => answerOf(node, 3)));
 });
@@ -49,7 +50,7 @@ test("who asks after something has changed is not given what was answered before
   let participants = 1;
   await processOn(url, (node) => answerOf(node, participants));
   const asking = await processOn(url, nothing);
-  await vi.waitFor(async () => expect(await asking.ask("all")).toBeDefined(), 60_000);
+  await vi.waitFor(async () => expect(await asking.ask("all")).toBeDefined(), patienceMs);
   for (const now of [2, 3, 4, 5]) {
     const before = asking.ask("all");
     participants = now;
@@ -62,7 +63,7 @@ test("what the process that has levels does not have is read from storage at onc
   const url = await bus();
   await processOn(url, (node) => (node === "organization:left-out" ? undefined : answerOf(node, 3)));
   const asking = await processOn(url, nothing);
-  await vi.waitFor(async () => expect(await asking.ask("all")).toBeDefined(), 60_000);
+  await vi.waitFor(async () => expect(await asking.ask("all")).toBeDefined(), patienceMs);
   for (let again = 0; again < 3; again++) {
     expect(await asking.ask("organization:left-out")).toBeUndefined();
     expect(await asking.ask("organization:kept")).toEqual(answerOf("organization:kept", 3));

@@ -17,6 +17,7 @@ import type { Actor } from "../../server/identity/actor.ts";
 import { createLiveGateway, type LiveGateway } from "../../server/live/live-gateway.ts";
 import { connectRedis } from "../../server/redis/connect-redis.ts";
 import { Accounts, Figures } from "../support/live-figures.ts";
+import { patienceMs } from "../support/patience.ts";
 import { ownRedis } from "../support/stores.ts";
 import { unheldMs } from "../support/unheld-time.ts";
 
@@ -106,11 +107,12 @@ function change({ gateway }: Running, node: string, participants: number): void 
 
 const untilChange = (viewer: Viewer, participants: number) =>
   vi.waitUntil(() => viewer.changes.find(({ levels }) => levels.live_participants === participants), {
-    timeout: 60_000,
+    timeout: patienceMs,
     interval: 5,
   });
 
-const untilClosed = (viewer: Viewer) => vi.waitUntil(() => !viewer.client.connected, { timeout: 60_000, interval: 20 });
+const untilClosed = (viewer: Viewer) =>
+  vi.waitUntil(() => !viewer.client.connected, { timeout: patienceMs, interval: 20 });
 
 describe("what a viewer sees", () => {
   test("a snapshot first, then every change with the next sequence and no other", async () => {
@@ -156,7 +158,7 @@ describe("what a viewer sees", () => {
     const running = await start();
     const viewer = open(running.url);
     (viewer.client as Socket).emit("live:watch", mine);
-    await vi.waitUntil(() => viewer.snapshots.length > 0, { timeout: 60_000 });
+    await vi.waitUntil(() => viewer.snapshots.length > 0, { timeout: patienceMs });
     expect(viewer.snapshots).toMatchObject([{ node: mine }]);
   });
 
@@ -164,15 +166,15 @@ describe("what a viewer sees", () => {
     const running = await start();
     const viewer = open(running.url);
     const snapshot = await snapshotOf(viewer, mine);
-    const heard = () => vi.waitUntil(() => viewer.changes.length > 0, { timeout: 60_000, interval: 20 });
+    const heard = () => vi.waitUntil(() => viewer.changes.length > 0, { timeout: patienceMs, interval: 20 });
     expect(await unheldMs(heard)).toBeLessThan(5_000);
     expect(viewer.changes).toMatchObject([{ sequence: snapshot.sequence + 1, levels: snapshot.levels }]);
     figures.isDown = true;
     const reads = figures.readsOf(mine);
-    await vi.waitUntil(() => figures.readsOf(mine) >= reads + 2, { timeout: 60_000, interval: 20 });
+    await vi.waitUntil(() => figures.readsOf(mine) >= reads + 2, { timeout: patienceMs, interval: 20 });
     expect(viewer.changes).toHaveLength(1);
     figures.isDown = false;
-    await vi.waitUntil(() => viewer.changes.length === 2, { timeout: 60_000, interval: 20 });
+    await vi.waitUntil(() => viewer.changes.length === 2, { timeout: patienceMs, interval: 20 });
   });
 });
 
@@ -205,7 +207,7 @@ describe("what storage is asked", () => {
         change(running, mine, ++participants);
         return performance.now() - fromMs > 2_000 && participants > 100;
       },
-      { timeout: 60_000, interval: 1 },
+      { timeout: patienceMs, interval: 1 },
     );
     for (const viewer of viewers) await untilChange(viewer, participants);
     const seconds = (performance.now() - fromMs) / 1_000;
@@ -300,9 +302,9 @@ describe("sockets that ask and do not take", () => {
         for (let ask = 0; ask < 5_000; ask++) viewer.client.emit("live:watch", null, () => undefined);
         return gateway.sockets === 1;
       },
-      { timeout: 60_000, interval: 20 },
+      { timeout: patienceMs, interval: 20 },
     );
-    await vi.waitUntil(async () => (await connections()) === 1, { timeout: 60_000, interval: 20 });
+    await vi.waitUntil(async () => (await connections()) === 1, { timeout: patienceMs, interval: 20 });
     expect((await reader.watch(mine)).ok).toBe(true);
   });
 
@@ -335,7 +337,7 @@ describe("what is pushed besides figures", () => {
       askedFor.push(node);
       return node === mine ? { alerts: ["alr_1"] } : undefined;
     });
-    await vi.waitUntil(() => heard.slice(0, 5).every((times) => times > 0), { timeout: 60_000, interval: 5 });
+    await vi.waitUntil(() => heard.slice(0, 5).every((times) => times > 0), { timeout: patienceMs, interval: 5 });
     expect(askedFor.toSorted()).toEqual([below, mine]);
     expect(heard).toEqual([1, 1, 1, 1, 1, 0]);
   });
@@ -366,7 +368,7 @@ describe("several processes with one Redis", () => {
           a.gateway.announce([mine]);
           return viewer.changes.some(({ levels }) => levels.live_participants === participants);
         },
-        { timeout: 60_000, interval: 50 },
+        { timeout: patienceMs, interval: 50 },
       );
     }
     expect(viewer.changes.map(({ sequence }) => sequence - snapshot.sequence)).toEqual([1, 2, 3]);

@@ -14,6 +14,7 @@ import type { DerivationListener } from "../../server/rollups/derived-change.ts"
 import { expireIntervals } from "../../server/rollups/expire-intervals.ts";
 import { NodeTree } from "../../server/tree/node-tree.ts";
 import { type Ingesting, startIngesting } from "../support/ingesting.ts";
+import { patienceMs } from "../support/patience.ts";
 import { ownPostgres } from "../support/stores.ts";
 
 const seed = Number(process.env.PROPERTY_SEED ?? 20_261_129);
@@ -54,7 +55,7 @@ beforeAll(async () => {
   ingesting = await startIngesting({ listener });
   const { clickhouse } = ingesting.store;
   corrections = createCorrections({ postgres, clickhouse, tree: ingesting.tree, ingest: ingesting });
-}, 600_000);
+});
 afterAll(async () => {
   followed.close();
   await ingesting.close();
@@ -105,7 +106,7 @@ async function expectSameAsStorage(world: string): Promise<void> {
         const answer = followed.read(inWorld(world, name));
         if (!answer) throw new Error("memory has no levels yet");
         return answer;
-      }, 60_000);
+      }, patienceMs);
       const { node, at, watermark } = held;
       expect(held).toEqual(await readLive(ingesting.store.clickhouse, node, new Date(watermark), Date.parse(at)));
     }),
@@ -281,7 +282,7 @@ test(`after every step of ${lives} random lives, of joins, late and early ends, 
     await expectSameAsStorage(world);
     aheadMs = 0;
   }
-}, 600_000);
+});
 
 test("of a tenant with many organizations only those are left out, and what lies between them is fetched once", async () => {
   const { clickhouse } = ingesting.store;

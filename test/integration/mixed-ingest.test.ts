@@ -7,7 +7,8 @@ import { UsageApi } from "../../server/programs/usage-api.ts";
 import { beginEpoch, laterEpochs } from "../../server/rollups/fencing-epoch.ts";
 import { makeTree } from "../chaos/chaos-round.ts";
 import { checkTables, wrongAnswers } from "../chaos/check-stores.ts";
-import { Ledger } from "../chaos/ledger.ts";
+import { easyPauseMs, Ledger } from "../chaos/ledger.ts";
+import { recoveryPatienceMs } from "../support/patience.ts";
 import { eventually, startService, type TestService } from "../support/service.ts";
 import { type OwnClickHouse, ownClickHouse, ownPostgres, ownRedis } from "../support/stores.ts";
 
@@ -86,6 +87,7 @@ test("single processes and nodes, right and wrong, that start and stop beside ea
       },
     },
     organizations,
+    { mostPauseMs: easyPauseMs },
   );
   ledger.start();
 
@@ -109,7 +111,7 @@ test("single processes and nodes, right and wrong, that start and stop beside ea
   // A process has seconds to store what it has when it ends: under load on a busy machine that may not be enough.
   const stopWhole = async (service: TestService) => {
     await ledger.pause();
-    await new UsageApi({ url: service.url, key: rootKey }).whenVisible(300_000);
+    await new UsageApi({ url: service.url, key: rootKey }).whenVisible(recoveryPatienceMs);
     await service.stopServer();
     ledger.start();
   };
@@ -133,7 +135,7 @@ test("single processes and nodes, right and wrong, that start and stop beside ea
 
   await ledger.drain();
   for (const node of [a, b]) {
-    await new UsageApi({ url: node.url, key: rootKey }).whenVisible(180_000);
+    await new UsageApi({ url: node.url, key: rootKey }).whenVisible(recoveryPatienceMs);
     expect(await wrongAnswers(node, ledger.stays, checked)).toEqual([]);
   }
   expect(ledger.figures.wrongVerdicts).toEqual([]);
@@ -159,7 +161,7 @@ const send = async (service: TestService, id: string) => {
 /** Sends an event, and waits until what was taken up to now is seen. */
 async function untilSeen(service: TestService, id: string): Promise<void> {
   expect(await send(service, id)).toBe(202);
-  await new UsageApi({ url: service.url, key: rootKey }).whenVisible(180_000);
+  await new UsageApi({ url: service.url, key: rootKey }).whenVisible(recoveryPatienceMs);
 }
 
 test("an epoch that a process outside of the cluster began is taken back, and the watermark moves on", async () => {
@@ -177,7 +179,7 @@ test("while a node is away with what it acknowledged the watermark stands, and t
       const { status, body } = await readiness(a, "?role=api");
       return status === 503 ? body : undefined;
     },
-    180_000,
+    recoveryPatienceMs,
   );
   expect(standing.checks.watermark).toEqual({
     ok: false,
@@ -202,7 +204,7 @@ test("a node whose place was taken ends by itself", async () => {
   const inItsPlace = await eventually(
     "the node to be silent for long enough",
     () => startNode("b", { TIDEMARK_LOST_NODE: "b" }).catch(() => undefined),
-    180_000,
+    recoveryPatienceMs,
   );
   process.kill(b.pid(), "SIGCONT");
   await eventually("the former one to end", () => (b.isServerRunning() ? undefined : true));
@@ -221,7 +223,7 @@ test("a process alone takes back its epoch, and ends when the stores were given 
   const next = await eventually(
     "it to be silent for long enough",
     () => start({ TIDEMARK_NODE: left, TIDEMARK_LOST_NODE: left }).catch(() => undefined),
-    180_000,
+    recoveryPatienceMs,
   );
   process.kill(alone.pid(), "SIGCONT");
   await eventually("the former one to end", () => (alone.isServerRunning() ? undefined : true));

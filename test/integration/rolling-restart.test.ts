@@ -4,8 +4,9 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { UsageApi } from "../../server/programs/usage-api.ts";
 import { makeTree } from "../chaos/chaos-round.ts";
 import { checkTables, wrongAnswers } from "../chaos/check-stores.ts";
-import { Ledger } from "../chaos/ledger.ts";
+import { easyPauseMs, Ledger } from "../chaos/ledger.ts";
 import { type Balancer, startBalancer } from "../support/balancer.ts";
+import { recoveryPatienceMs } from "../support/patience.ts";
 import { eventually, startService, type TestService } from "../support/service.ts";
 import { type OwnClickHouse, ownClickHouse, ownPostgres, ownRedis } from "../support/stores.ts";
 
@@ -59,7 +60,7 @@ test("a rolling restart behind a balancer refuses nobody and cuts no connection:
       return answer.ok ? true : undefined;
     });
   const organizations = checked.flatMap(({ node }) => (node.startsWith("organization:") ? [node.slice(13)] : []));
-  const ledger = new Ledger(behind, organizations);
+  const ledger = new Ledger(behind, organizations, { mostPauseMs: easyPauseMs });
   // Readers beside the senders: they too are refused nothing.
   const read = new Map<number, number>();
   let isOver = false;
@@ -91,7 +92,7 @@ test("a rolling restart behind a balancer refuses nobody and cuts no connection:
   expect([ledger.figures.cut, [...ledger.figures.refused]]).toEqual([0, []]);
   expect([...read.keys()]).toEqual([200]);
   expect(ledger.figures.wrongVerdicts).toEqual([]);
-  for (const node of nodes) await new UsageApi({ url: node.url, key: rootKey }).whenVisible(180_000);
+  for (const node of nodes) await new UsageApi({ url: node.url, key: rootKey }).whenVisible(recoveryPatienceMs);
   for (const node of nodes) expect(await wrongAnswers({ ...node, rootKey }, ledger.stays, checked)).toEqual([]);
   expect(await checkTables(clickhouse.clickhouse, ledger.acknowledged, ledger.stays)).toEqual({
     lost: [],
@@ -99,4 +100,4 @@ test("a rolling restart behind a balancer refuses nobody and cuts no connection:
     differing: [],
   });
   expect(ledger.acknowledged.size).toBeGreaterThan(500);
-}, 600_000);
+});

@@ -9,9 +9,8 @@ import type { Ingest } from "../../server/ingest/flush/start-ingest.ts";
 import type { LogPosition } from "../../server/ingest/log/write-ahead-log.ts";
 import { ProblemError } from "../../server/problem.ts";
 import { rootKey } from "../support/accepting.ts";
+import { recoveryPatienceMs } from "../support/patience.ts";
 import { feedPoison, type PoisonBooks } from "./feed-poison.ts";
-
-const storeWithinMs = 120_000;
 
 /** Resolves with the books, whatever does not balance in `wrong`; rejects when a batch is stalled. */
 export async function poisonIngest(
@@ -41,8 +40,8 @@ export async function poisonIngest(
   if (last)
     await Promise.race([
       ingest.flush.whenStored(last),
-      delay(storeWithinMs, undefined, { ref: false }).then(() => {
-        throw new Error(`what was accepted was not stored within ${storeWithinMs} ms`);
+      delay(recoveryPatienceMs, undefined, { ref: false }).then(() => {
+        throw new Error(`what was accepted was not stored within ${recoveryPatienceMs} ms`);
       }),
     ]);
   books.wrong.push(...(await imbalances(clickhouse, books)));

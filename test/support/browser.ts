@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 import AxeBuilder from "@axe-core/playwright";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { expect } from "vitest";
+import { patienceMs } from "./patience.ts";
 
 /** It looks nothing up and reports nothing while a test runs. */
 const quiet = [
@@ -15,9 +16,6 @@ const quiet = [
   "--disable-sync",
 ];
 const systemBrowsers = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
-
-/** Longer than a page takes on a machine that is busy with something else: it ends what hangs. */
-const patienceMs = 90_000;
 
 /** Its pages wait for `patienceMs` unless a wait says otherwise. */
 export async function launchBrowser(): Promise<Browser> {

@@ -4,6 +4,7 @@
  */
 import { readFile, writeFile } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
+import { patienceMs } from "./patience.ts";
 
 export interface Bystander {
   /** The service's. */
@@ -71,7 +72,7 @@ export async function harmOf<Result>(bystander: Bystander, attack: () => Promise
 async function ask({ url, key, path = "/v1/usage?meter=chat_posts&window=total" }: Bystander) {
   const startedAtMs = performance.now();
   const headers = { authorization: `Bearer ${key}` };
-  const status = await fetch(new URL(path, url), { headers, signal: AbortSignal.timeout(60_000) }).then(
+  const status = await fetch(new URL(path, url), { headers, signal: AbortSignal.timeout(patienceMs) }).then(
     async (answer) => {
       await answer.arrayBuffer();
       return answer.status;

@@ -16,6 +16,7 @@ import { MailLimits } from "../../server/mail/mail-limits.ts";
 import { deliveries } from "../../server/postgres/schema/delivery.ts";
 import { type Accounts, type Answer, startAccounts } from "./accounts.ts";
 import { type Mailbox, openMailbox } from "./mailbox.ts";
+import { patienceMs } from "./patience.ts";
 import { openReceiver, type Received, type Receiver } from "./receiver.ts";
 import { ownPostgres } from "./stores.ts";
 
@@ -88,7 +89,7 @@ export async function startDeliveryWorld(): Promise<DeliveryWorld> {
           if (!isWanted(delivery)) throw new Error(`it is ${JSON.stringify(delivery)}`);
           return delivery;
         },
-        { timeout: 60_000, interval: 20 },
+        { timeout: patienceMs, interval: 20 },
       ),
     async hasten(id) {
       await postgres.db

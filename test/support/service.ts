@@ -10,6 +10,7 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { freeLoopbackPort } from "../../server/embedded/loopback.ts";
+import { patienceMs, recoveryPatienceMs } from "./patience.ts";
 
 export interface TestService {
   url: string;
@@ -84,10 +85,11 @@ export async function startService(
 
   async function startServer(): Promise<void> {
     const started = launchServer();
-    for (const untilMs = Date.now() + 180_000; ; await delay(50)) {
+    for (const untilMs = Date.now() + recoveryPatienceMs; ; await delay(50)) {
       if (started.exitCode !== null || started.signalCode !== null)
         throw new Error(`the service ended while starting:\n${output}`);
-      if (Date.now() > untilMs) throw new Error(`the service was not ready within 180 s:\n${output}`);
+      if (Date.now() > untilMs)
+        throw new Error(`the service was not ready within ${recoveryPatienceMs} ms:\n${output}`);
       const answer = await fetch(`${url}/readyz`).catch(() => undefined);
       await answer?.arrayBuffer();
       if (answer?.ok) return;
@@ -134,7 +136,7 @@ export async function startService(
 export async function eventually<Result>(
   what: string,
   probe: () => Promise<Result | undefined> | Result | undefined,
-  withinMs = 90_000,
+  withinMs = patienceMs,
 ): Promise<Result> {
   for (const untilMs = Date.now() + withinMs; ; await delay(20)) {
     const result = await probe();

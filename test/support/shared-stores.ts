@@ -6,16 +6,21 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { Redis } from "ioredis";
+import pg from "pg";
 import { pino } from "pino";
 import type { TestProject } from "vitest/node";
 import { startEmbeddedClickHouse } from "../../server/embedded/embedded-clickhouse.ts";
 import { startEmbeddedPostgres } from "../../server/embedded/embedded-postgres.ts";
 import { freeLoopbackPort } from "../../server/embedded/loopback.ts";
+import { connectPostgres } from "../../server/postgres/client.ts";
+import { migratePostgres } from "../../server/postgres/migrate.ts";
+import { patienceMs } from "./patience.ts";
 
 declare module "vitest" {
   interface ProvidedContext {
     clickhouse: { url: string; username: string; password: string };
     postgresUrl: string;
+    migratedDatabase: string;
     redisUrl: string;
   }
 }
@@ -29,13 +34,34 @@ export default async function startSharedStores(project: TestProject): Promise<(
     startRedis(dataDir),
   ]);
   const { url, username, password } = clickhouse.connection;
+  await preparePostgres(postgres.url);
   project.provide("clickhouse", { url, username, password });
   project.provide("postgresUrl", postgres.url);
+  project.provide("migratedDatabase", migratedDatabase);
   project.provide("redisUrl", redis.url);
   return async () => {
     await Promise.all([clickhouse.stop(), postgres.stop(), redis.stop()]);
     await rm(dataDir, { recursive: true, force: true });
   };
+}
+
+/** What the tests' databases are copies of: it has the whole schema. */
+const migratedDatabase = "migrated";
+
+/** Nothing that is in it outlives the run, so it need not wait for the disk. */
+async function preparePostgres(url: string): Promise<void> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  for (const setting of ["fsync", "synchronous_commit", "full_page_writes"])
+    await client.query(`ALTER SYSTEM SET ${setting} = off`);
+  await client.query("SELECT pg_reload_conf()");
+  await client.query(`CREATE DATABASE ${migratedDatabase}`);
+  await client.end();
+  const migrated = new URL(url);
+  migrated.pathname = `/${migratedDatabase}`;
+  const postgres = connectPostgres(migrated.href);
+  await migratePostgres(postgres);
+  await postgres.close();
 }
 
 async function startRedis(dataDir: string): Promise<{ url: string; stop(): Promise<void> }> {
@@ -67,9 +93,9 @@ async function startRedis(dataDir: string): Promise<{ url: string; stop(): Promi
   const url = `redis://127.0.0.1:${port}`;
   const client = new Redis(url, { lazyConnect: true, retryStrategy: () => 25, maxRetriesPerRequest: null });
   client.on("error", () => undefined);
-  for (const untilMs = Date.now() + 90_000; ; await delay(25)) {
+  for (const untilMs = Date.now() + patienceMs; ; await delay(25)) {
     if (failure) throw failure;
-    if (Date.now() > untilMs) throw new Error("redis-server did not answer within 90 s");
+    if (Date.now() > untilMs) throw new Error(`redis-server did not answer within ${patienceMs} ms`);
     if (client.status === "wait") void client.connect().catch(() => undefined);
     if (client.status === "ready") break;
   }

@@ -34,11 +34,11 @@ export async function ownClickHouse(): Promise<OwnClickHouse> {
   };
 }
 
-/** A fresh, empty database. */
+/** A fresh database with the whole schema, and nothing in it. */
 export async function ownPostgres(): Promise<{ url: string; drop(): Promise<void> }> {
   const server = inject("postgresUrl");
   const database = freshName();
-  await runOn(server, `CREATE DATABASE ${database}`);
+  await runOn(server, `CREATE DATABASE ${database} TEMPLATE ${inject("migratedDatabase")}`);
   const url = new URL(server);
   url.pathname = `/${database}`;
   return { url: url.href, drop: () => runOn(server, `DROP DATABASE ${database} WITH (FORCE)`) };

@@ -203,7 +203,7 @@ test("accepted, duplicate and rejected events are all that were sent, in any ord
       sent += events.length;
       await send(events, rootKey, isAtomic);
     }),
-    { numRuns: Number(process.env.PROPERTY_RUNS ?? 12) },
+    { numRuns: Number(process.env.PROPERTY_RUNS ?? 8) },
   );
   const before = (await health("all", "organization")).groups;
   const { accepted, duplicates, rejected } = (await health()).total;

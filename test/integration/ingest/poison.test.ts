@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { poisonIngest } from "../../poison/poison-ingest.ts";
 import { startIngesting } from "../../support/ingesting.ts";
 
-const bodies = Number(process.env.PROPERTY_RUNS ?? 3_000);
+const bodies = Number(process.env.PROPERTY_RUNS ?? 1_500);
 
 test("whatever a body is, its events are accepted, known or in quarantine, and a sound one is stored whatever its neighbours are", async () => {
   const ingesting = await startIngesting();

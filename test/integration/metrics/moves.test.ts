@@ -8,7 +8,7 @@ import { type OracleFacts, type OracleSpan, oracleRules, oracleSpans } from "../
 import { expectFigures } from "../../support/usage-questions.ts";
 import { organizationsOf, type UsageWorld, usageWorlds } from "../../support/usage-world.ts";
 
-const runs = Number(process.env.PROPERTY_RUNS ?? 100);
+const runs = Number(process.env.PROPERTY_RUNS ?? 60);
 const worldCount = Math.ceil(runs / 30);
 const seed = Number(process.env.PROPERTY_SEED ?? 20_261_121);
 const nowMs = Date.now();
@@ -63,7 +63,7 @@ beforeAll(async () => {
     }
     worlds.push({ ...world, spans: oracleSpans(world.events, nowMs), placements });
   }
-}, 600_000);
+});
 afterAll(() => ingesting.close());
 
 async function place({ id, sinceMs }: { id: string; sinceMs: number }): Promise<void> {

@@ -15,7 +15,7 @@ let world: ReportsWorld;
 let folder: string;
 beforeAll(async () => {
   [world, folder] = await Promise.all([createReportsWorld(), mkdtemp(join(tmpdir(), "tidemark-branding-"))]);
-}, 300_000);
+});
 afterAll(async () => {
   await world?.close();
   await rm(folder, { recursive: true, force: true });

@@ -29,7 +29,7 @@ beforeAll(async () => {
     const one = await world.run(kind === "custom" ? saved.body.id : kind, { formats, ...until });
     made.set(kind, { run: one, document: await world.document(one) });
   }
-}, 300_000);
+});
 afterAll(async () => {
   await world?.close();
   await rm(folder, { recursive: true, force: true });

@@ -6,7 +6,7 @@ import { createReportsWorld, type ReportsWorld, reseller } from "../../support/r
 let world: ReportsWorld;
 beforeAll(async () => {
   world = await createReportsWorld();
-}, 300_000);
+});
 afterAll(() => world?.close());
 
 const xlsx = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";

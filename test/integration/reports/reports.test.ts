@@ -29,7 +29,7 @@ beforeAll(async () => {
     runs.set(kind, run);
     documents.set(kind, await world.document(run));
   }
-}, 300_000);
+});
 afterAll(() => world?.close());
 
 const of = (kind: ReportKind) => documents.get(kind) as ReportDocument;
@@ -377,7 +377,7 @@ test("who may see a run and not the report of another node sees nothing of the r
   expect(await seen(world.key, `&node=${encodeURIComponent(agent)}`)).toEqual([[ids[1], custom.options]]);
   expect(await seen((await world.makeKey(["read"], "organization:told-1")).key)).toEqual([]);
   const states = async () => new Set((await listed(world.key)).map(({ state }) => state));
-  await expect.poll(states, { timeout: 60_000 }).toEqual(new Set(["done"]));
+  await expect.poll(states).toEqual(new Set(["done"]));
 });
 
 runsInTheirTurn(() => world);

@@ -12,6 +12,7 @@ import {
 } from "../../../server/emitter/emitter.ts";
 import { uuidV7 } from "../../../server/emitter/event.ts";
 import { backoffMs } from "../../../server/emitter/request.ts";
+import { patienceMs } from "../../support/patience.ts";
 
 const servers: Server[] = [];
 afterEach(async () => {
@@ -102,7 +103,7 @@ describe("an emitter", () => {
     await expect(emitter.flush()).rejects.toThrow("the service refused events with 403: this key may not ingest");
     expect(emitter.offer(event("e3"))).toBe(true);
     isRefusing = false;
-    await vi.waitFor(async () => expect(await emitter.flush()).toMatchObject({ accepted: 3 }), { timeout: 60_000 });
+    await vi.waitFor(async () => expect(await emitter.flush()).toMatchObject({ accepted: 3 }), { timeout: patienceMs });
     expect(ids.sort()).toEqual(["e1", "e2", "e3"]);
     expect(said).toEqual([
       "tidemark: the service refused events with 403: this key may not ingest; its events are held and sent again",
@@ -213,7 +214,7 @@ describe("an application's emitter", () => {
     emitter.offer({ type: "chat.posted", organization: "acme" });
     emitter.offer(event("given"));
     // Nobody flushes: what waits goes by its age.
-    await vi.waitFor(() => expect(sent.length).toBe(2), { timeout: 60_000 });
+    await vi.waitFor(() => expect(sent.length).toBe(2), { timeout: patienceMs });
     expect(sent[1]).toEqual(event("given"));
     expect(sent[0]?.id).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
     expect(Date.parse(sent[0]?.time ?? "")).toBeGreaterThanOrEqual(beforeMs);
@@ -293,7 +294,7 @@ describe("an application's emitter", () => {
     const who = { organization: "acme", session: "s1", user: "u1", properties: { device: "mobile" } };
     const presence = emitter.joined(who, { aliveEveryMs: 20 });
     await vi.waitFor(() => expect(sent.filter(({ type }) => type === "participant.alive").length).toBeGreaterThan(1), {
-      timeout: 60_000,
+      timeout: patienceMs,
     });
     presence.left();
     presence.left();

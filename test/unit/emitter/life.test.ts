@@ -12,6 +12,7 @@ import { gunzipSync } from "node:zlib";
 import fc from "fast-check";
 import { expect, test, vi } from "vitest";
 import { Emitter } from "../../../server/emitter/emitter.ts";
+import { patienceMs } from "../../support/patience.ts";
 
 const tsx = pathToFileURL(createRequire(import.meta.url).resolve("tsx")).href;
 const program = fileURLToPath(new URL("../../support/spooling-emitter.ts", import.meta.url));
@@ -100,7 +101,8 @@ test("events that an emitter took are stored once, through kills, an absent serv
           const ids = said.split("\n").filter((line) => /^\d+-\d+$/.test(line));
           taken.push(...ids);
           // What was not taken is said.
-          if (ids.length < events) await vi.waitFor(() => expect(printed).toMatch(/not taken/), { timeout: 60_000 });
+          if (ids.length < events)
+            await vi.waitFor(() => expect(printed).toMatch(/not taken/), { timeout: patienceMs });
           // Every other one goes on beside the next.
           if (index % 2 === 0) await end(child, signal);
         }
@@ -112,7 +114,7 @@ test("events that an emitter took are stored once, through kills, an absent serv
         expect(await last.close()).toEqual({ unsent: 0, rejected: 0 });
         expect([...sink.stored].filter((id) => !taken.includes(id))).toEqual([]);
         expect(taken.filter((id) => !sink.stored.has(id))).toEqual([]);
-        await vi.waitFor(() => expect(readdirSync(directory)).toEqual([]), { timeout: 60_000 });
+        await vi.waitFor(() => expect(readdirSync(directory)).toEqual([]), { timeout: patienceMs });
       } finally {
         for (const child of children) child.kill("SIGKILL");
         sink.stop();

@@ -10,6 +10,7 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 import { gunzipSync } from "node:zlib";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { Emitter } from "../../../server/emitter/emitter.ts";
+import { patienceMs } from "../../support/patience.ts";
 
 let directory: string;
 let server: Server;
@@ -159,7 +160,7 @@ test("a program that runs takes over what one that ends meanwhile leaves, whatev
     if (number) renameSync(join(directory, name), join(directory, `${process.pid}.0123456789abcdef.${number}.ndjson`));
   }
   isAway = false;
-  await vi.waitFor(() => expect(taken.size).toBe(40), { timeout: 60_000, interval: 50 });
+  await vi.waitFor(() => expect(taken.size).toBe(40), { timeout: patienceMs, interval: 50 });
   await emitter.close();
   expect(readdirSync(directory)).toEqual([]);
 });

@@ -11,6 +11,7 @@ import type { Actor } from "../../../server/identity/actor.ts";
 import { actionsOfKey } from "../../../server/identity/permissions.ts";
 import { LogFailedError } from "../../../server/ingest/log/log-errors.ts";
 import { type Accepting, rootKey, startAccepting } from "../../support/accepting.ts";
+import { patienceMs } from "../../support/patience.ts";
 
 const nowMs = Date.UTC(2026, 10, 21, 9);
 let accepting: Accepting;
@@ -94,7 +95,7 @@ test("ack=stored answers 200 once the record can be queried", async () => {
     });
   };
   const answered = post(event(), { query: "?ack=stored" });
-  await vi.waitFor(() => expect(asked).toHaveBeenCalledOnce(), { timeout: 60_000 });
+  await vi.waitFor(() => expect(asked).toHaveBeenCalledOnce(), { timeout: patienceMs });
   store();
   expect(await answered).toMatchObject({ status: 200, answer: { accepted: 1 } });
 });

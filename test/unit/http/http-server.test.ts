@@ -4,6 +4,7 @@ import { connect } from "node:net";
 import { type Duplex, duplexPair } from "node:stream";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { createHttpServer } from "../../../server/http/http-server.ts";
+import { patienceMs } from "../../support/patience.ts";
 
 const server = createHttpServer(() => false);
 server.on("request", (_, response) => response.end("answered"));
@@ -151,7 +152,7 @@ describe("connections of one address", () => {
       expect(opened.filter(({ isClosed }) => isClosed())).toHaveLength(20);
       expect(await answered(connectFrom(from(-1)))).toBe(true);
       for (const { end } of opened) end();
-      await vi.waitFor(async () => expect(connectFrom(from(0)).isClosed()).toBe(false), { timeout: 60_000 });
+      await vi.waitFor(async () => expect(connectFrom(from(0)).isClosed()).toBe(false), { timeout: patienceMs });
     },
   );
 

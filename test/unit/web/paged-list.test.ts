@@ -1,5 +1,6 @@
 import { expect, it, vi } from "vitest";
 import { PagedList } from "../../../web/src/state/paged-list.svelte.ts";
+import { patienceMs } from "../../support/patience.ts";
 
 interface Page {
   rows: string[];
@@ -16,15 +17,15 @@ const read = async (cursor: string | undefined) => pages[cursor ?? "first"] as P
 it("rows of all pages read so far stand one after another, and a list that is read anew begins with its first page", async () => {
   const list = listed();
   list.load(read);
-  await vi.waitFor(() => expect(list.rows).toEqual(["a", "b"]), { timeout: 60_000 });
+  await vi.waitFor(() => expect(list.rows).toEqual(["a", "b"]), { timeout: patienceMs });
   expect([list.hasMore, list.isAtStart]).toEqual([true, true]);
   list.more();
   expect(list.rows).toEqual(["a", "b"]);
-  await vi.waitFor(() => expect(list.rows).toEqual(["a", "b", "c"]), { timeout: 60_000 });
+  await vi.waitFor(() => expect(list.rows).toEqual(["a", "b", "c"]), { timeout: patienceMs });
   expect([list.hasMore, list.isAtStart]).toEqual([false, false]);
   list.load(read);
   expect(list.rows).toEqual(["a", "b", "c"]);
-  await vi.waitFor(() => expect(list.rows).toEqual(["a", "b"]), { timeout: 60_000 });
+  await vi.waitFor(() => expect(list.rows).toEqual(["a", "b"]), { timeout: patienceMs });
   list.close();
 });
 
@@ -35,11 +36,11 @@ it("a page that failed is asked for again, and the rows before it stay", async (
     if (cursor === "second" && failures-- > 0) throw new Error("away");
     return await read(cursor);
   });
-  await vi.waitFor(() => expect(list.rows).toEqual(["a", "b"]), { timeout: 60_000 });
+  await vi.waitFor(() => expect(list.rows).toEqual(["a", "b"]), { timeout: patienceMs });
   list.more();
-  await vi.waitFor(() => expect(list.page.error).not.toBeNull(), { timeout: 60_000 });
+  await vi.waitFor(() => expect(list.page.error).not.toBeNull(), { timeout: patienceMs });
   expect(list.rows).toEqual(["a", "b"]);
   list.page.reload();
-  await vi.waitFor(() => expect(list.rows).toEqual(["a", "b", "c"]), { timeout: 60_000 });
+  await vi.waitFor(() => expect(list.rows).toEqual(["a", "b", "c"]), { timeout: patienceMs });
   list.close();
 });

@@ -5,6 +5,7 @@ import { acceptRequest } from "../../../../server/ingest/accept/accept-request.t
 import { hashText, identityOf } from "../../../../server/ingest/accept/event-hash.ts";
 import { LogFullError } from "../../../../server/ingest/log/log-errors.ts";
 import { rootKey, startAccepting } from "../../../support/accepting.ts";
+import { patienceMs } from "../../../support/patience.ts";
 import { posting, streamOf } from "../../../support/posting.ts";
 
 const nowMs = Date.UTC(2026, 10, 21, 9);
@@ -301,7 +302,7 @@ test("a duplicate is not answered before its first copy is on disk", async () =>
     .mockImplementation((record) => released.then(() => append(record)));
   const sent = post(first).then(() => order.push("first"));
   const retried = post(first).then(() => order.push("retry"));
-  await vi.waitFor(() => expect(appended).toHaveBeenCalledTimes(2), { timeout: 60_000 });
+  await vi.waitFor(() => expect(appended).toHaveBeenCalledTimes(2), { timeout: patienceMs });
   expect(order).toEqual([]);
   release();
   await Promise.all([sent, retried]);

@@ -179,4 +179,4 @@ test("whatever bytes arrive, each event of a request has exactly one outcome and
   } finally {
     await accepting.close();
   }
-}, 300_000);
+});
