@@ -60,6 +60,7 @@ export function amendEvent(
   const read = readEvent(0, merged, {
     sources: row.source === undefined ? undefined : [row.source],
     receivedAtMs: context.nowMs,
+    firstReceivedMs: row.received_ms,
     isPlain: false,
     eventType: context.eventType,
     prefixOf: identityPrefix,

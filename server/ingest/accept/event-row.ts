@@ -8,7 +8,7 @@ import { eventColumns } from "../../clickhouse/event-columns.ts";
 import { amountOf } from "./amount-unit.ts";
 import type { GivenEvent } from "./event-gate.ts";
 import { nameOfStored } from "./event-identity.ts";
-import { propertiesOf } from "./event-value.ts";
+import { namedThings, propertiesOf } from "./event-value.ts";
 
 /** The first column says how far identity was checked; it is for the sealer and is not stored. */
 export const lineColumns = ["checked", ...eventColumns] as const;
@@ -137,8 +137,11 @@ export function eventOfLine(line: string): {
     time: instant("time_ms"),
     organization: column("organization"),
   };
-  for (const name of ["agent", "user", "session", "room", "interval", "job"] as const)
-    if (column(name) !== "") event[name] = column(name);
+  const named = {
+    ...{ agent: column("agent"), user: column("user"), session: column("session"), room: column("room") },
+    ...{ interval: column("interval"), job: column("job") },
+  };
+  Object.assign(event, namedThings({ ...named, id, source, type: event.type, organization: event.organization }));
   if (column("started_ms") !== "0") event.started_at = instant("started_ms");
   Object.assign(
     event,

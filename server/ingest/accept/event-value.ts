@@ -4,6 +4,7 @@ import { ExactNumber } from "../../json/exact-json.ts";
 import { parseJson } from "../../json/parse-json.ts";
 import { type Decimal, readDecimal } from "../../numbers/decimal.ts";
 import type { GivenProperty } from "./event-gate.ts";
+import { isMadeUp, type NamedRow } from "./span-name.ts";
 
 /** An amount in the form of `value` as an exact decimal; undefined when it has more digits before the point than its meters can sum. */
 export function readValue(value: string | number | ExactNumber): Decimal | undefined {
@@ -42,9 +43,10 @@ export function propertiesOf(stored: string): Record<string, GivenProperty> {
 
 type Named = "agent" | "user" | "session" | "room" | "interval" | "job";
 
-/** The columns that are empty where an event names no such thing, as the fields of the event. */
-export function namedThings(row: Readonly<Record<Named, string>>): Partial<Record<Named, string>> {
-  const { agent, user, session, room, interval, job } = row;
+/** The columns that are empty where an event names no such thing, as the fields of the event: those that its emitter sent. */
+export function namedThings(row: Readonly<Record<Named, string> & NamedRow>): Partial<Record<Named, string>> {
+  const { agent, user, session, room, job } = row;
+  const interval = isMadeUp(row) ? "" : row.interval;
   return {
     ...(agent && { agent }),
     ...(user && { user }),

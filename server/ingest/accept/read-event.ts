@@ -16,6 +16,7 @@ import { escapeColumn } from "./event-row.ts";
 import { timeOfUuidV7 } from "./event-time.ts";
 import { readPropertyNumber, readValue, storedNumber } from "./event-value.ts";
 import type { IdentifiedEvent } from "./known-ids.ts";
+import { isNamedByItself, spanName } from "./span-name.ts";
 
 export interface ReadEvent extends IdentifiedEvent {
   index: number;
@@ -117,9 +118,8 @@ function identified(
     withoutSource: source === undefined ? undefined : prefix + event.id,
     agent: event.agent,
     type: eventType,
-    // A span that names no interval and has nobody to be paired for is one by its own identity.
     usage:
-      isSpan && interval === "" && (session === "" || user === "")
+      isSpan && isNamedByItself({ interval, session, user })
         ? `${beforeInterval}\t${escapeColumn(spanName(event.id, source, idHash))}\t${behindInterval}`
         : usage,
     measured,
@@ -218,10 +218,6 @@ function lastsAsSaid(event: GivenEvent, startedAtMs: number, value: string, rece
   if (event.started_at === undefined || value === noValue) return false;
   const lengthMs = Number(value) * (event.seconds === undefined ? 60_000 : 1_000);
   return lengthMs >= 1 && startedAtMs + lengthMs <= receivedAtMs + limits.maxAheadMs;
-}
-
-function spanName(id: string, source: string | undefined, idHash: bigint): string {
-  return source === undefined ? id : idHash.toString(16);
 }
 
 /** An id's own time counts only in the range that an explicit time may have. */
