@@ -158,7 +158,8 @@ export function createApp(deps: AppDeps): OpenAPIHono<HttpEnv> {
     const { knownIds, admission, flush } = ingest;
     const take = deps.cluster?.cluster.take;
     const accepting = { log: ingest.log, knownIds, tree, admission, eventType: deps.eventType, take };
-    app.route("/", quarantineReplayRoutes({ ...accepting, clickhouse }));
+    const isCarriedOnFor = deps.customMeters.isCarriedOnFor.bind(deps.customMeters);
+    app.route("/", quarantineReplayRoutes({ ...accepting, clickhouse, isCarriedOnFor }));
     app.route("/", eventsRoutes({ ...accepting, watermark, flush, telemetry }));
   } else for (const path of ingestPaths) elsewhere.post(path, (c) => c.notFound());
   mountApi(deps.roles.has("api") ? app : elsewhere, deps);

@@ -1,12 +1,36 @@
--- When the session or interval that an event belongs to was first and last heard of: what a correction of it may change.
--- Params: organization, session, interval String: '' where the event has none.
--- Returns first_ms, last_ms: one row; both 0 where nothing is found. Rows that count no more are looked at too.
+-- When the session or interval that an event belongs to began and was last heard of, and until when something in it may be open:
+-- what a correction of the event, or its coming late, may change.
+-- Params: organization, session, level, interval String: '' where the event has none; takes_end UInt8: 1 where the event ends
+-- something, which may be open without it; alive_within_ms Int64: the levels' default.
+-- Returns first_ms, last_ms, alive_until_ms: one row; 0 where nothing is found, alive_until_ms also where nothing can be open.
+WITH
+    known AS
+    (
+        SELECT level, interval, member, min(started_ms) AS began_ms, max(ended_ms) AS end_ms, max(seen_ms) AS last_sign_ms,
+            greatest(max(alive_within).2, {alive_within_ms:Int64}) AS within_ms
+        FROM intervals
+        WHERE organization = {organization:String}
+            AND
+            (
+                ({session:String} != '' AND session = {session:String})
+                OR ({session:String} = '' AND {interval:String} != '' AND session IN
+                    (
+                        SELECT session FROM interval_sessions
+                        WHERE organization = {organization:String} AND level = {level:String} AND interval = {interval:String}
+                    ))
+                OR ({interval:String} != '' AND session = '' AND level = {level:String} AND interval = {interval:String})
+                OR ({session:String} != '' AND session = '' AND (level, interval) IN
+                    (
+                        SELECT level, interval FROM interval_sessions
+                        WHERE organization = {organization:String} AND session = {session:String}
+                    ))
+            )
+        GROUP BY level, interval, member
+    ),
+    (SELECT max(end_ms) FROM known WHERE level = 'session') AS closed_ms,
+    {takes_end:UInt8} = 0 AND (closed_ms >= last_sign_ms OR if(interval = '', end_ms >= last_sign_ms, end_ms > 0)) AS is_ended
 SELECT
-    toUnixTimestamp64Milli(min(time)) AS first_event_ms,
-    minIf(started_ms, started_ms != 0) AS first_start_ms,
-    count() AS events,
-    if(events = 0, 0, if(first_start_ms = 0, first_event_ms, least(first_event_ms, first_start_ms))) AS first_ms,
-    if(events = 0, 0, toUnixTimestamp64Milli(max(time))) AS last_ms
-FROM usage_events
-WHERE organization = {organization:String}
-    AND (({session:String} != '' AND session = {session:String}) OR ({interval:String} != '' AND usage_events.interval = {interval:String}))
+    min(least(began_ms, if(end_ms = 0, last_sign_ms, end_ms))) AS first_ms,
+    max(greatest(end_ms, last_sign_ms)) AS last_ms,
+    maxIf(last_sign_ms + within_ms, level != 'session' AND NOT is_ended) AS alive_until_ms
+FROM known

@@ -76,7 +76,12 @@ export async function runNode(deps: NodeDeps, ingest: Ingest, accepting: Accepti
   const { flush } = ingest;
   const others = () => membership.nodes().filter(({ name }) => name !== membership.name);
   const { taking, handoff } = await openTaking(deps, ingest, accepting, others);
-  const own = () => ownState(ingest, handoff);
+  let settledBefore = 0;
+  const own = () => {
+    const state = ownState(ingest, handoff);
+    settledBefore = Math.max(settledBefore, state.settledBatch);
+    return { ...state, settledBatch: settledBefore };
+  };
   let sent = own();
   const heartbeat = () => {
     sent = own();
@@ -149,8 +154,8 @@ function ownState({ log, flush, sequence }: Ingest, handoff: HintedHandoff): Hea
   const waitingMs = handoff.oldestAtMs();
   const storedUntilMs = flush.watermark().getTime();
   const watermarkMs = Math.min(storedUntilMs, (waitingMs ?? Number.POSITIVE_INFINITY) - 1);
-  // With nothing in the log, what comes will be stored under later numbers than all that were given.
-  const settledBatch = log.backlogBytes === 0 ? sequence.next() : flush.settledBatch;
+  // With nothing in the log, what comes will be stored under later numbers than all that were given; but for what has the turn now.
+  const settledBatch = log.backlogBytes === 0 && !flush.isExclusive ? sequence.next() : flush.settledBatch;
   return { watermarkMs, storedUntilMs, settledBatch, lastNumber: sequence.last };
 }
 

@@ -3,9 +3,10 @@ import { asc, eq, isNull } from "drizzle-orm";
 import type { ClickHouse } from "../clickhouse/client.ts";
 import type { Ingest } from "../ingest/flush/start-ingest.ts";
 import type { Postgres } from "../postgres/client.ts";
+import { confirmPastChanges } from "../postgres/past-changes.ts";
 import { eventCorrections } from "../postgres/schema/corrections.ts";
 import { applyCorrection } from "./apply-correction.ts";
-import type { Correction } from "./record-correction.ts";
+import { type Correction, causeOf } from "./record-correction.ts";
 
 export interface OtherStorers {
   /** Whether this process is the one that applies corrections now. */
@@ -32,16 +33,17 @@ export function createApplying({ postgres, clickhouse, ingest, others }: Applyin
   async function applyOne(correction: Correction): Promise<void> {
     if (!ingest) return;
     const { flush, materializer, sequence } = ingest;
-    // The row may have been stored by a process whose clock is ahead: of one key the larger number stands.
-    sequence.advance(correction.replaces);
-    const numbers = {
-      voidBatch: correction.voidBatch ?? sequence.next(),
-      amendBatch: correction.after === null ? null : (correction.amendBatch ?? sequence.next()),
-    };
-    // On record before they are used: applying again must write under the same numbers.
-    if (correction.voidBatch === null)
-      await postgres.db.update(eventCorrections).set(numbers).where(eq(eventCorrections.id, correction.id));
     await flush.exclusive(async () => {
+      // The row may have been stored by a process whose clock is ahead: of one key the larger number stands.
+      sequence.advance(correction.replaces);
+      // Given within the turn, so that nothing of a larger number is settled before. A try that failed had them already, and what it
+      // stored is replaced only under the same numbers.
+      const numbers = {
+        voidBatch: correction.voidBatch ?? sequence.next(),
+        amendBatch: correction.after === null ? null : (correction.amendBatch ?? sequence.next()),
+      };
+      if (correction.voidBatch === null)
+        await postgres.db.update(eventCorrections).set(numbers).where(eq(eventCorrections.id, correction.id));
       const levels = await applyCorrection(
         { clickhouse, materializer },
         {
@@ -53,12 +55,13 @@ export function createApplying({ postgres, clickhouse, ingest, others }: Applyin
         Date.now(),
       );
       const organizations = new Set([correction.organization, correction.newOrganization ?? correction.organization]);
-      return { batch: Math.max(numbers.voidBatch, numbers.amendBatch ?? 0), organizations, levels };
+      // Those of an earlier try may be settled already: what goes by the newest number must see that something changed.
+      return { batch: sequence.next(), organizations, levels };
     });
-    await postgres.db
-      .update(eventCorrections)
-      .set({ appliedAt: new Date() })
-      .where(eq(eventCorrections.id, correction.id));
+    await postgres.transaction(async (tx) => {
+      await tx.update(eventCorrections).set({ appliedAt: new Date() }).where(eq(eventCorrections.id, correction.id));
+      await confirmPastChanges(tx, causeOf(correction));
+    });
   }
 
   return () => {

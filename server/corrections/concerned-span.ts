@@ -1,5 +1,7 @@
 /** The time whose figures an event can change, by coming late or by being corrected, and with it those whose figures they are. */
 import { z } from "zod";
+import { isTypeCarriedOn, isTypeOfJobs } from "../catalog/carried-on.ts";
+import { defaultAliveWithinMs } from "../catalog/levels.ts";
 import type { ClickHouse } from "../clickhouse/client.ts";
 import { defineQuery } from "../clickhouse/define-query.ts";
 import type { EventRow } from "../clickhouse/event-columns.ts";
@@ -7,41 +9,78 @@ import { limits } from "../contract/events.ts";
 import { nodeAddress } from "../contract/node-address.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import { amountOf } from "../ingest/accept/amount-unit.ts";
+import { isMadeUp } from "../ingest/accept/span-name.ts";
 import type { NodeTree } from "../tree/node-tree.ts";
 import { ownersWithin } from "../tree/past-owners.ts";
 
 const millis = z.coerce.number();
 const sessionSpan = defineQuery(
   "session_span",
-  z.object({ organization: z.string(), session: z.string(), interval: z.string() }),
+  z.object({
+    ...{ organization: z.string(), session: z.string(), level: z.string(), interval: z.string() },
+    ...{ takes_end: z.number(), alive_within_ms: z.number() },
+  }),
+  z.object({ first_ms: millis, last_ms: millis, alive_until_ms: millis }),
+);
+const jobSpan = defineQuery(
+  "job_span",
+  z.object({ organization: z.string(), job: z.string() }),
   z.object({ first_ms: millis, last_ms: millis }),
 );
 
-/** A range of an organization's time: ms since 1970, UTC, both ends included. */
+/** A range of an organization's time: ms since 1970, UTC, both ends included. It ends now where it changes what is still to come. */
 export interface ConcernedSpan {
   organization: string;
   fromMs: number;
   toMs: number;
 }
 
+export interface SpanDeps {
+  clickhouse: ClickHouse;
+  tree: Pick<NodeTree, "pathsBetween">;
+  /** Whether a meter that users of one of the nodes made carries on what events of the type say. */
+  isCarriedOnFor?: ((type: string, nodes: readonly NodeAddress[]) => boolean) | undefined;
+}
+
 /**
- * An event that begins, keeps alive or ends something concerns the whole session: without its end an interval ends at its
- * last sign of life, which may lie long before.
+ * What raises or lowers a level by value concerns all time since. An event that begins, keeps alive or ends something concerns
+ * the whole session, up to now where something in it may be open: without its end an interval ends at its last sign of life,
+ * which may lie long before. An event of a job concerns the job from its first event to its last.
  */
-export async function concernedSpan(
-  { clickhouse, tree }: { clickhouse: ClickHouse; tree: Pick<NodeTree, "pathsBetween"> },
-  row: EventRow,
-  nowMs: number,
-): Promise<ConcernedSpan> {
-  const { organization, time_ms, started_ms, session, interval } = row;
-  const instants = [time_ms, ...(started_ms === 0 ? [] : [started_ms, endOfSpan(row, nowMs)])];
-  const span = { organization, fromMs: Math.min(...instants), toMs: Math.max(...instants) };
-  const hasMoved =
-    tree.pathsBetween(nodeAddress("organization", organization), Date.parse(limits.oldestTime), nowMs).length > 1;
-  if (!hasMoved || row.level === "" || (session === "" && interval === "")) return span;
-  const [known] = await sessionSpan(clickhouse, { organization, session, interval });
-  if (!known || known.last_ms === 0) return span;
-  return { organization, fromMs: Math.min(span.fromMs, known.first_ms), toMs: Math.max(span.toMs, known.last_ms) };
+export async function concernedSpan(deps: SpanDeps, row: EventRow, nowMs: number): Promise<ConcernedSpan> {
+  const { organization, time_ms, started_ms } = row;
+  const own = [time_ms, ...(started_ms === 0 ? [] : [started_ms, endOfSpan(row, nowMs)])];
+  const carriedOn = isCarriedOn(deps, row, nowMs) ? [nowMs] : [];
+  const instants = [
+    own,
+    carriedOn,
+    ...(await Promise.all([instantsOfSession(deps, row, nowMs), instantsOfJob(deps, row)])),
+  ];
+  return { organization, fromMs: Math.min(...instants.flat()), toMs: Math.max(...instants.flat()) };
+}
+
+function isCarriedOn({ tree, isCarriedOnFor }: SpanDeps, { type, organization }: EventRow, nowMs: number): boolean {
+  if (isTypeCarriedOn(type)) return true;
+  if (!isCarriedOnFor) return false;
+  const ever = { organization, fromMs: Date.parse(limits.oldestTime), toMs: nowMs };
+  return isCarriedOnFor(type, ownersOf(tree, ever));
+}
+
+async function instantsOfSession({ clickhouse }: SpanDeps, row: EventRow, nowMs: number): Promise<number[]> {
+  const { organization, session, level, interval, level_action, time_ms, alive_within_ms } = row;
+  if (level === "" || (session === "" && interval === "") || isMadeUp(row)) return [];
+  const takes_end = level_action === "start" || level_action === "alive" ? 0 : 1;
+  const asked = { organization, session, level, interval, takes_end, alive_within_ms: defaultAliveWithinMs };
+  const [known] = await sessionSpan(clickhouse, asked);
+  const isKnown = known !== undefined && known.last_ms !== 0;
+  const aliveUntilMs = isKnown ? known.alive_until_ms : time_ms + Math.max(alive_within_ms, defaultAliveWithinMs);
+  return [...(isKnown ? [known.first_ms, known.last_ms] : []), ...(aliveUntilMs >= nowMs ? [nowMs] : [])];
+}
+
+async function instantsOfJob({ clickhouse }: SpanDeps, { organization, job, type }: EventRow): Promise<number[]> {
+  if (job === "" || !isTypeOfJobs(type)) return [];
+  const [known] = await jobSpan(clickhouse, { organization, job });
+  return known === undefined || known.last_ms === 0 ? [] : [known.first_ms, known.last_ms];
 }
 
 /** A span lasts as long as its amount says; what is still to come is nobody's past. */

@@ -6,11 +6,12 @@ import type { EventRow } from "../clickhouse/event-columns.ts";
 import { nodeAddress } from "../contract/node-address.ts";
 import type { GivenEvent } from "../ingest/accept/event-gate.ts";
 import type { Postgres } from "../postgres/client.ts";
+import { announcePastChanges, type PastChange } from "../postgres/past-changes.ts";
 import { eventCorrections } from "../postgres/schema/corrections.ts";
 import { ProblemError } from "../problem.ts";
 import type { NodeTree } from "../tree/node-tree.ts";
 import { eventOfRow } from "./amend-event.ts";
-import { type ConcernedSpan, concernedSpan, ownersOf } from "./concerned-span.ts";
+import { type ConcernedSpan, concernedSpan, ownersOf, type SpanDeps } from "./concerned-span.ts";
 
 export type Correction = typeof eventCorrections.$inferSelect;
 
@@ -33,24 +34,26 @@ export interface CorrectionRequest {
   mayChange: (span: ConcernedSpan) => void;
 }
 
-export interface RecordingDeps {
+export interface RecordingDeps extends SpanDeps {
   postgres: Postgres;
   clickhouse: ClickHouse;
   tree: Pick<NodeTree, "pathAt" | "pathsBetween">;
 }
 
+/** By which the changes of a correction are announced. */
+export const causeOf = ({ id }: Pick<Correction, "id">): string => `correction:${id}`;
+
 const uniqueViolation = "23505";
 
 /** `replaces`: the batch of the row that is corrected. Throws ProblemError `conflict` while another correction of the row is not applied. */
 export async function recordCorrection(
-  { postgres, clickhouse, tree }: RecordingDeps,
+  deps: RecordingDeps,
   request: CorrectionRequest,
   { before, after, replaces }: { before: EventRow; after: EventRow | null; replaces: number },
 ): Promise<Correction> {
+  const { postgres, tree } = deps;
   const nowMs = Date.now();
-  const spans = await Promise.all(
-    [before, ...(after ? [after] : [])].map((row) => concernedSpan({ clickhouse, tree }, row, nowMs)),
-  );
+  const spans = await Promise.all([before, ...(after ? [after] : [])].map((row) => concernedSpan(deps, row, nowMs)));
   for (const span of spans) request.mayChange(span);
   const { organization, reason, by } = request;
   const { id: eventId, source = "" } = before;
@@ -77,6 +80,7 @@ export async function recordCorrection(
   try {
     await postgres.transaction(async (tx) => {
       await tx.insert(eventCorrections).values(correction);
+      await announcePastChanges(tx, causeOf(correction), pastChangesOf(tree, spans, nowMs));
       for (const change of changesOf(tree, request, before, after, spans)) await recordChange(tx, change);
     });
   } catch (error) {
@@ -85,6 +89,13 @@ export async function recordCorrection(
     throw error;
   }
   return correction;
+}
+
+function pastChangesOf(tree: RecordingDeps["tree"], spans: readonly ConcernedSpan[], nowMs: number): PastChange[] {
+  return spans.flatMap((span) => {
+    const { fromMs, toMs } = span;
+    return ownersOf(tree, span).map((node) => ({ node, fromMs, toMs: toMs < nowMs ? toMs : null }));
+  });
 }
 
 /** An event that leaves its organization has an entry there and one where it goes to: each has its own side of it. */

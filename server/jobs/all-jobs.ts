@@ -66,7 +66,8 @@ function ingestJobs({ clickhouse, postgres, tree, ingest, corrections, announce,
   return [
     job("intervals-expire", 2 * secondMs, async () => {
       const { materializer, sequence } = ingesting();
-      const derivation = await expireIntervals(clickhouse, materializer.derive, sequence, Date.now());
+      const notes = { postgres, tree };
+      const derivation = await expireIntervals(clickhouse, materializer.derive, sequence, Date.now(), notes);
       if (derivation) announce(derivation.touchedNodes);
     }),
     job("corrections-apply", 2 * secondMs, () => corrections.applyPending()),

@@ -9,11 +9,13 @@ import { commonDimensions, meterByName } from "../catalog/catalog.ts";
 import type { EventType } from "../catalog/event-types.ts";
 import type { Meter, MeterRule } from "../catalog/meter.ts";
 import { definitionLimits } from "../contract/definition-limits.ts";
+import { limits } from "../contract/events.ts";
 import type { MeterDefinition } from "../contract/meters.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import { InvalidFormulaError, metersIn, operationsIn, parseFormula } from "../numbers/formula.ts";
 import type { Postgres, Queries } from "../postgres/client.ts";
 import type { Subscriber } from "../postgres/notices.ts";
+import { announcePastChanges, confirmPastChanges } from "../postgres/past-changes.ts";
 import { customMeters } from "../postgres/schema/meters.ts";
 import { ProblemError } from "../problem.ts";
 import { checkBytes, checkRoom } from "../tree/check-room.ts";
@@ -80,6 +82,17 @@ export class CustomMeters {
   /** The nodes that have, or had, a meter by that name. */
   ownersOf(name: string): NodeAddress[] {
     return (this.#owned.get(name) ?? []).map(([newest]) => newest.node);
+  }
+
+  /** Whether a meter of one of the nodes is a level that events of the type raise or lower: what they say is carried on. */
+  isCarriedOnFor(type: string, nodes: readonly NodeAddress[]): boolean {
+    const isLevelOf = ({ definition: { events } }: MeterVersion) =>
+      events?.aggregation === "level" && [...events.types, ...events.lowered_by].includes(type);
+    return [...this.#owned.values()]
+      .flat()
+      .some(
+        ([newest, ...older]) => !newest.retiredAt && nodes.includes(newest.node) && [newest, ...older].some(isLevelOf),
+      );
   }
 
   /** Whose the meter is that answers questions about the node by that name; null where it is nobody's. */
@@ -205,6 +218,10 @@ export class CustomMeters {
       await checkMeterBytes(tx, this.#tree, node, definition);
       const made = await tx.insert(customMeters).values(row).onConflictDoNothing().returning();
       if (made.length === 0) throw new ProblemError("conflict", "somebody else was faster; look at it again");
+      const cause = `meter:${node}:${meter}:${version}`;
+      const fromMs = row.effectiveFrom?.getTime() ?? Date.parse(limits.oldestTime);
+      await announcePastChanges(tx, cause, [{ node, meter, fromMs, toMs: null }]);
+      await confirmPastChanges(tx, cause);
       await tx.execute(sql`SELECT pg_notify(${channel}, ${writeNotice({ meter, node })})`);
       const action = version === 1 ? "meter.created" : "meter.changed";
       await recordChange(tx, { by, node, action, subject: meter, ...(before && { before }), after: definition });

@@ -6,7 +6,7 @@
 import { Readable } from "node:stream";
 import type { ClickHouse } from "../clickhouse/client.ts";
 import type { ReplayedEvent, ReplayResult } from "../contract/quarantine.ts";
-import { type ConcernedSpan, concernedSpan } from "../corrections/concerned-span.ts";
+import { type ConcernedSpan, concernedSpan, type SpanDeps } from "../corrections/concerned-span.ts";
 import { checkEvents } from "../ingest/accept/accept-events.ts";
 import { type AcceptDeps, acceptRequest } from "../ingest/accept/accept-request.ts";
 import { bodyFormOf, readBody } from "../ingest/accept/read-body.ts";
@@ -28,7 +28,7 @@ export interface Replay {
   instead?: Readonly<Record<string, unknown>> | undefined;
 }
 
-export interface ReplayDeps extends AcceptDeps {
+export interface ReplayDeps extends AcceptDeps, Pick<SpanDeps, "isCarriedOnFor"> {
   clickhouse: ClickHouse;
   tree: AcceptDeps["tree"] & Pick<NodeTree, "pathsBetween">;
 }

@@ -6,13 +6,15 @@
  * A move is on record (`node_moves`) until it is in every figure, and is carried out again after a crash: each step
  * writes the same when it is done twice.
  */
-import { eq, inArray, isNull, lte, sql } from "drizzle-orm";
+import { eq, isNull, lte, sql } from "drizzle-orm";
 import { z } from "zod";
 import type { ClickHouse } from "../clickhouse/client.ts";
 import { defineInsert, defineQuery, defineStatement } from "../clickhouse/define-query.ts";
 import type { Sequence } from "../ingest/log/sequence.ts";
 import type { Postgres } from "../postgres/client.ts";
+import { confirmPastChanges } from "../postgres/past-changes.ts";
 import { nodeMoves } from "../postgres/schema/accounts.ts";
+import { causeOfMove } from "../tree/change-node.ts";
 import type { NodeTree } from "../tree/node-tree.ts";
 import type { LevelMaterializer } from "./derive-levels.ts";
 import type { ExclusiveStorage } from "./exclusive-storage.ts";
@@ -86,10 +88,13 @@ export async function applyMoves(deps: MoveDeps): Promise<void> {
       },
     });
     const at = new Date(now());
-    await db
-      .update(nodeMoves)
-      .set({ rewriting: null, appliedAt: move.appliedAt ?? at, settledAt: isLast ? at : null })
-      .where(inArray(nodeMoves.id, [move.id]));
+    await postgres.transaction(async (tx) => {
+      await tx
+        .update(nodeMoves)
+        .set({ rewriting: null, appliedAt: move.appliedAt ?? at, settledAt: isLast ? at : null })
+        .where(eq(nodeMoves.id, move.id));
+      if (isLast) await confirmPastChanges(tx, causeOfMove(move.id));
+    });
   }
 }
 

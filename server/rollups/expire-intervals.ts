@@ -1,11 +1,32 @@
 /** The job intervals-expire: ends open intervals that have been silent for longer than their timeout. */
 import { z } from "zod";
+import { settlingMs } from "../billing/statements/due-parts.ts";
 import type { ClickHouse } from "../clickhouse/client.ts";
-import { defineStatement } from "../clickhouse/define-query.ts";
+import { defineQuery, defineStatement } from "../clickhouse/define-query.ts";
+import { nodeAddress } from "../contract/node-address.ts";
 import type { Sequence } from "../ingest/log/sequence.ts";
+import type { Postgres } from "../postgres/client.ts";
+import { announcePastChanges, confirmPastChanges, unconfirmedCauses } from "../postgres/past-changes.ts";
+import type { NodeTree } from "../tree/node-tree.ts";
+import { ownersWithin } from "../tree/past-owners.ts";
 import type { Derivation, Derive } from "./derive-levels.ts";
 
 const markExpiredSessions = defineStatement("mark_expired_sessions", z.object({ batch: z.number(), now: z.number() }));
+const expiringSessions = defineQuery(
+  "expiring_sessions",
+  z.object({ batch: z.number(), before_ms: z.number() }),
+  z.object({ organization: z.string(), from_ms: z.coerce.number() }),
+);
+
+/** Where it is noted what a time-out takes back of the past. */
+export interface ExpiryNotes {
+  postgres: Postgres;
+  tree: Pick<NodeTree, "pathsBetween">;
+}
+
+const causes = "expiry:";
+/** Announced by runs, of this process or an earlier one, that did not come to an end. */
+const leftCauses = new WeakMap<Postgres, Set<string>>();
 
 /** Returns what was derived anew; idempotent, and harmless when it comes late: an interval ends at its last sign of life. */
 export async function expireIntervals(
@@ -13,8 +34,49 @@ export async function expireIntervals(
   derive: Derive,
   sequence: Sequence,
   nowMs: number,
+  notes?: ExpiryNotes,
 ): Promise<Derivation | undefined> {
+  const left = notes ? await leftBy(notes.postgres) : new Set<string>();
+  const again = [...left];
   const batch = sequence.next();
   const { writtenRows } = await markExpiredSessions(clickhouse, { batch, now: nowMs });
-  return writtenRows > 0 ? await derive([batch], nowMs, "changes") : undefined;
+  const cause = `${causes}${batch}`;
+  const isNoted =
+    notes !== undefined && writtenRows > 0 && (await announceExpiry(notes, clickhouse, cause, batch, nowMs));
+  try {
+    const derivation = writtenRows > 0 ? await derive([batch], nowMs, "changes") : undefined;
+    for (const one of isNoted ? [...again, cause] : again) {
+      if (notes) await confirmPastChanges(notes.postgres.db, one);
+      left.delete(one);
+    }
+    return derivation;
+  } catch (error) {
+    if (isNoted) left.add(cause);
+    throw error;
+  }
+}
+
+/** What was announced and not derived: it has timed out all the same, and is derived by the next run. */
+async function leftBy(postgres: Postgres): Promise<Set<string>> {
+  const left = leftCauses.get(postgres) ?? new Set(await unconfirmedCauses(postgres.db, causes));
+  leftCauses.set(postgres, left);
+  return left;
+}
+
+/** Whether anything was. What began within the time after which statements are closed is in none of them. */
+async function announceExpiry(
+  { postgres, tree }: ExpiryNotes,
+  clickhouse: ClickHouse,
+  cause: string,
+  batch: number,
+  nowMs: number,
+): Promise<boolean> {
+  const expiring = await expiringSessions(clickhouse, { batch, before_ms: nowMs - settlingMs });
+  const changes = expiring.flatMap(({ organization, from_ms: fromMs }) =>
+    ownersWithin(tree, nodeAddress("organization", organization), fromMs, nowMs).map((node) => ({
+      ...{ node, fromMs, toMs: null },
+    })),
+  );
+  await announcePastChanges(postgres.db, cause, changes);
+  return changes.length > 0;
 }

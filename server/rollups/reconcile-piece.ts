@@ -30,7 +30,7 @@ export type Drift = typeof reconciliations.$inferSelect;
 export interface ReconciliationDeps {
   clickhouse: ClickHouse;
   postgres: Postgres;
-  tree: Pick<NodeTree, "ancestors">;
+  tree: Pick<NodeTree, "ancestors" | "pathsBetween">;
   materializer: LevelMaterializer;
   sequence: Sequence;
   flush: Pick<ExclusiveStorage, "exclusive" | "settledBatch">;
@@ -59,7 +59,7 @@ export async function reconcilePiece(
       const { clickhouse, sequence } = deps;
       const comparison = await comparisonOf(deps, piece, wanted, { derive: deriveAlone, settledBatch: everyBatch });
       // An interval that has timed out and was not ended yet is no drift.
-      await expireIntervals(clickhouse, deriveAlone, sequence, comparison.nowMs);
+      await expireIntervals(clickhouse, deriveAlone, sequence, comparison.nowMs, deps);
       for (const stage of wanted) drifts.push(...(await reconcileStage(deps, comparison, piece, stage)));
       const organizations = drifts.length > 0 && piece.organization !== "" ? [piece.organization] : [];
       return { batch: 0, organizations: new Set(organizations), levels: comparison.touchedNodes };

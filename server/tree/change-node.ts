@@ -3,10 +3,11 @@ import { asc, eq, sql } from "drizzle-orm";
 import { type Author, recordChange } from "../audit/record-change.ts";
 import type { NodeAddress, NodeFields, NodeStatus } from "../contract/nodes.ts";
 import type { Queries } from "../postgres/client.ts";
+import { announcePastChanges, type PastChange } from "../postgres/past-changes.ts";
 import { nodeMoves, nodeParents, nodes } from "../postgres/schema/accounts.ts";
 import { ProblemError } from "../problem.ts";
 import type { NodeTree } from "./node-tree.ts";
-import { mayMove, movedPaths } from "./past-owners.ts";
+import { type MovedPath, mayMove, movedPaths } from "./past-owners.ts";
 import { type ReportSettings, readReportSettings, recordedBranding, writeReportSettings } from "./report-settings.ts";
 
 /** What may be edited; what is left out stays. */
@@ -69,8 +70,8 @@ export async function changeNode(
     const settings = reports ? await writeReportSettings(tx, node, before.reports, reports) : before.reports;
     const isMoved = parent !== undefined && (parent !== before.parent || change.effectiveFromMs !== undefined);
     const move = isMoved ? { node, parent, from: new Date(effectiveFromMs) } : undefined;
-    const owners = move && ownersOfMove(tree, before.placements, move, { reach, nowMs });
-    const placements = move ? await placeAnew(tx, before.placements, move) : before.placements;
+    const concerned = move && concernedByMove(tree, before.placements, move, { reach, nowMs });
+    const placements = move ? await placeAnew(tx, before.placements, move, concerned?.past ?? []) : before.placements;
     const after: NodeState = {
       ...before,
       ...given,
@@ -81,7 +82,7 @@ export async function changeNode(
     await recordChange(tx, {
       by,
       node,
-      ...(owners && { alsoOf: owners }),
+      ...(concerned && { alsoOf: concerned.owners }),
       action: move ? "node.moved" : "node.changed",
       subject: node,
       before: recorded(before, move !== undefined),
@@ -119,13 +120,13 @@ function parentAt(placements: readonly ParentPlacement[], ms: number): NodeAddre
   return (placements.findLast(({ from }) => from.getTime() <= ms) ?? placements[0])?.parent ?? null;
 }
 
-/** The nodes whose usage it was or becomes: all of them see the move in their audit. */
-function ownersOfMove(
+/** The nodes whose usage it was or becomes, which all see the move in their audit, and of the past where it stood and is to have stood. */
+function concernedByMove(
   tree: NodeTree,
   placements: readonly ParentPlacement[],
   { node, parent, from }: { node: NodeAddress; parent: NodeAddress; from: Date },
   { reach, nowMs }: { reach: readonly NodeAddress[]; nowMs: number },
-): NodeAddress[] {
+): { owners: NodeAddress[]; past: MovedPath[] } {
   const fromMs = from.getTime();
   const past = movedPaths(tree, placements, { node, parent, fromMs, toMs: nowMs });
   if (!past.every((paths) => mayMove(reach, paths)))
@@ -137,7 +138,8 @@ function ownersOfMove(
     throw new ProblemError("forbidden", "it is to move to a node which is not the caller's", { field: "parent" });
   const present = [...tree.ancestors(node), ...tree.ancestors(parent)];
   const later = replaced.flatMap((placement) => tree.ancestors(placement.parent));
-  return [...new Set([...present, ...later, ...past.flatMap(({ before, after }) => [...before, ...after])])];
+  const owners = new Set([...present, ...later, ...past.flatMap(({ before, after }) => [...before, ...after])]);
+  return { owners: [...owners], past };
 }
 
 /** Places the node below the parent from then on: moves after that instant, planned or done, are replaced. */
@@ -145,9 +147,23 @@ async function placeAnew(
   tx: Queries,
   placements: readonly ParentPlacement[],
   { node, parent, from }: { node: NodeAddress; parent: NodeAddress; from: Date },
+  past: readonly MovedPath[],
 ): Promise<ParentPlacement[]> {
   await tx.delete(nodeParents).where(sql`${nodeParents.node} = ${node} AND ${nodeParents.validFrom} >= ${from}`);
   await tx.insert(nodeParents).values({ node, parent, validFrom: from });
-  await tx.insert(nodeMoves).values({ node, effectiveAt: from });
+  const [moved] = await tx.insert(nodeMoves).values({ node, effectiveAt: from }).returning({ id: nodeMoves.id });
+  if (moved) await announcePastChanges(tx, causeOfMove(moved.id), changesOfMove(past, from.getTime()));
   return [...placements.filter((placement) => placement.from < from), { parent, from }];
+}
+
+/** By which the changes of the past that a move makes are announced. */
+export const causeOfMove = (move: number): string => `move:${move}`;
+
+/** Those that lose or gain what was used below the node; its own figures stay. */
+function changesOfMove(past: readonly MovedPath[], fromMs: number): PastChange[] {
+  const differing = past.flatMap(({ before, after }) => [
+    ...before.filter((one) => !after.includes(one)),
+    ...after.filter((one) => !before.includes(one)),
+  ]);
+  return [...new Set(differing)].map((node) => ({ node, fromMs, toMs: null }));
 }

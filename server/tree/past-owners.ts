@@ -16,7 +16,7 @@ export interface PastRights {
 }
 
 /** Paths as `PathSpan` has them: the node itself, then everything above it. */
-interface MovedPath {
+export interface MovedPath {
   before: NodeAddress[];
   after: NodeAddress[];
 }

@@ -65,6 +65,7 @@ export async function startIngesting(boot: Boot, stores: Stores, directory: Dire
   const changing = changingStore(ingest, running);
   const corrections = createCorrections({
     ...{ postgres, clickhouse, tree, ingest: changing },
+    isCarriedOnFor: (type, nodes) => customMeters.isCarriedOnFor(type, nodes),
     others: running && {
       ...{ isHere: running.isMaterializer, watermark },
       applyThere: () => running?.runThere("corrections-apply") ?? Promise.resolve(),

@@ -1,7 +1,16 @@
 /** What became of a statement's payment, by the API and by a provider's messages; and when statements close and are measured anew. */
+
+import { eq } from "drizzle-orm";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { system } from "../../server/audit/record-change.ts";
 import { adjustStatements } from "../../server/billing/statements/adjust-statements.ts";
+import { closeStatements } from "../../server/billing/statements/close-statements.ts";
 import type { Statement } from "../../server/contract/statements.ts";
+import { createCorrections } from "../../server/corrections/corrections.ts";
+import { eventCorrections } from "../../server/postgres/schema/corrections.ts";
+import { pastChanges } from "../../server/postgres/schema/past-changes.ts";
+import { applyMoves } from "../../server/rollups/apply-moves.ts";
+import { expireIntervals } from "../../server/rollups/expire-intervals.ts";
 import { type Billing, createBilling, perMinute, signedMessage } from "../support/billing.ts";
 
 let billing: Billing;
@@ -184,6 +193,140 @@ test("a late start or a void changes what was closed of every cycle that its int
     ["2024-11", "6.00", "0.00"],
     ["2024-12", "3.00", "0.00"],
   ]);
+});
+
+test("a correction that could not be stored at first adjusts its statement, whatever was stored and looked through meanwhile", async () => {
+  const { organization, node } = await newOrganization("late-turn");
+  const plan = await billing.plan(seller, perMinute("EUR", { organization: "0.10" }));
+  await billing.subscribe(node, plan, { starts_at: "2024-11-01T00:00:00Z" });
+  const nowMs = Date.parse("2025-01-03T00:00:00Z");
+  await billing.send([
+    { id: "interrupted", type: "call.completed", organization, time: "2024-11-10T00:00:00Z", value: "20" },
+    { id: "waiting", type: "call.completed", organization, time: "2024-12-10T00:00:00Z", value: "30" },
+  ]);
+  await billing.run("2025-01-03T00:00:00Z");
+  const { ingest, postgres, clickhouse, tree, corrections } = billing.world.deps;
+  if (!ingest) throw new Error("the world ingests");
+  const lookThrough = async () => {
+    while ((await adjustStatements(billing.source, nowMs)) > 0);
+  };
+  const asked = (id: string) => ({
+    ...{ organization, id, timeMs: undefined, reason: "wrong", changes: undefined, by: system },
+    ...{ mayMoveTo: () => undefined, mayChange: () => undefined, check: () => undefined },
+  });
+  // Its process gave it a number and ended; others store and are looked through.
+  const elsewhere = createCorrections({ postgres, clickhouse, tree, ingest: undefined, patienceMs: 0 });
+  const { id } = await elsewhere.correct(asked("interrupted"));
+  const voidBatch = ingest.sequence.next();
+  await postgres.db.update(eventCorrections).set({ voidBatch }).where(eq(eventCorrections.id, id));
+  await billing.calls(["inside-9f3c", "2026-08-01T00:00:00Z", "1"]);
+  await lookThrough();
+  await corrections.applyPending();
+  // Another waits for its turn while others store: its number is given in the turn.
+  let before = 0;
+  const exclusive: typeof ingest.flush.exclusive = async (work) => {
+    before = ingest.sequence.next();
+    await billing.calls(["inside-9f3c", "2026-08-01T00:00:00Z", "1"]);
+    await lookThrough();
+    await ingest.flush.exclusive(work);
+  };
+  const whenStored = (position: Parameters<typeof ingest.flush.whenStored>[0]) => ingest.flush.whenStored(position);
+  const waiting = createCorrections({
+    postgres,
+    clickhouse,
+    tree,
+    ingest: { ...ingest, flush: { exclusive, whenStored } },
+  });
+  expect((await waiting.correct(asked("waiting"))).voidBatch).toBeGreaterThan(before);
+  // A crash before it was noted as applied: again, and the same.
+  await postgres.db.update(eventCorrections).set({ appliedAt: null }).where(eq(eventCorrections.id, id));
+  await corrections.applyPending();
+  await lookThrough();
+  const { statements } = await billing.get(`/v1/statements?node=${node}&kind=subscription`);
+  expect(statements.map((one: Statement) => [one.total, one.adjusted_total]).sort()).toEqual([
+    ["2.00", "0.00"],
+    ["3.00", "0.00"],
+  ]);
+});
+
+test("what times out after the closing, moves back in time, or is measured by a new version, is an adjustment", async () => {
+  const { world, key } = billing;
+  const { ingest, postgres, clickhouse, tree, customMeters } = world.deps;
+  if (!ingest) throw new Error("the world ingests");
+  const [giver, taker] = ["reseller:giver", "reseller:taker"];
+  for (const id of ["giver", "taker"])
+    await tree.createNode({ kind: "reseller", id, name: id, parent: "partner:above-9f3c" });
+  await tree.ensureOrganizations(["given"], giver);
+  const node = "organization:given";
+  const source = { ...billing.source, meterOf: customMeters.find.bind(customMeters) };
+  const meter = { meter: "own_calls", node: "partner:above-9f3c", title: "Calls", unit: "minutes" };
+  const measured = (aggregation: string) => ({ types: ["call.completed"], aggregation, value: "value" });
+  const made = await world.ask("POST", "/v1/meters", { key, body: { ...meter, events: measured("sum") } });
+  expect(made.status).toBe(201);
+  const planOf = (level: string, name: string) => {
+    const terms = perMinute("EUR", { [level]: "0.10" });
+    const features = terms.features.map((feature) => ({ ...feature, meter: name }));
+    return billing.plan("partner:above-9f3c", { ...terms, features });
+  };
+  const starts_at = new Date(Date.now() - 100 * 86_400_000).toISOString();
+  await billing.subscribe(node, await planOf("organization", "participation_minutes"), { starts_at });
+  for (const one of [giver, taker]) await billing.subscribe(one, await planOf("reseller", "own_calls"), { starts_at });
+  const at = (days: number) => new Date(Date.now() - days * 86_400_000).toISOString();
+  await billing.send([
+    { type: "call.completed", organization: "given", time: at(90), value: "20" },
+    {
+      ...{ type: "participant.joined", organization: "given", time: at(90), session: "silent", user: "u" },
+      properties: { alive_within: 366 * 86_400 },
+    },
+  ]);
+  const nowMs = Date.now();
+  const run = async () => {
+    while ((await adjustStatements(source, nowMs)) > 0);
+  };
+  await run();
+  await closeStatements(source, nowMs);
+  const totals = async (of: string) => {
+    const answer = await billing.get(`/v1/statements?node=${of}&kind=subscription`);
+    const statements = answer.statements.filter((one: Statement) => one.node === of);
+    const sum = (amounts: string[]) => amounts.reduce((all, one) => all + Number(one), 0);
+    return [
+      sum(statements.map((one: Statement) => one.total)),
+      sum(statements.map((one: Statement) => one.adjusted_total)),
+    ];
+  };
+  const [open] = await totals(node);
+  expect(open).toBeGreaterThan(1_000);
+  expect([await totals(giver), await totals(taker)]).toEqual([
+    [2, 2],
+    [0, 0],
+  ]);
+
+  const { materializer, sequence, flush } = ingest;
+  await expireIntervals(clickhouse, materializer.derive, sequence, nowMs + 300 * 86_400_000, { postgres, tree });
+  await run();
+  expect(await totals(node)).toEqual([open, 0]);
+
+  const body = { parent: taker, effective_from: at(95) };
+  expect((await world.ask("PATCH", `/v1/nodes/${node}`, { key, body })).status).toBe(200);
+  const heard = { exclusive: flush.exclusive.bind(flush), watermark: () => new Date(Date.now() + 60_000) };
+  await applyMoves({ clickhouse, postgres, tree, materializer, sequence, flush: heard });
+  await run();
+  expect([await totals(giver), await totals(taker)]).toEqual([
+    [2, 0],
+    [0, 2],
+  ]);
+
+  const version = { title: meter.title, unit: meter.unit, events: measured("count"), effective_from: at(100) };
+  const path = `/v1/meters/own_calls?node=${meter.node}`;
+  expect((await world.ask("PATCH", path, { key, body: version })).status).toBe(200);
+  // Until every process has heard of it, nothing is measured by it.
+  await postgres.db
+    .update(pastChanges)
+    .set({ visibleAt: new Date(0) })
+    .where(eq(pastChanges.meter, "own_calls"));
+  await run();
+  expect(await totals(taker)).toEqual([0, 0.1]);
+  expect(await postgres.db.select().from(pastChanges)).toEqual([]);
 });
 
 test("after a cancellation the cycle's charges are still told, up to the instant of it", async () => {

@@ -108,7 +108,10 @@ export async function createWorld(placed: Partial<Pick<AppDeps, "publicUrl" | "i
     ingest,
     customMeters,
     eventType,
-    corrections: createCorrections({ postgres, clickhouse: clickhouse.clickhouse, tree, ingest }),
+    corrections: createCorrections({
+      ...{ postgres, clickhouse: clickhouse.clickhouse, tree, ingest },
+      isCarriedOnFor: (type, nodes) => customMeters.isCarriedOnFor(type, nodes),
+    }),
     watermark: () => ingest.flush.watermark(),
     settledBatch: () => ingest.flush.settledBatch,
     vault: vaultOf("a secret key of the isolation matrix"),

@@ -18,6 +18,7 @@ import {
   replayOneRequestSchema,
   replayRequestSchema,
 } from "../../contract/quarantine.ts";
+import type { SpanDeps } from "../../corrections/concerned-span.ts";
 import type { Actor } from "../../identity/actor.ts";
 import { can, narrowTo } from "../../identity/permissions.ts";
 import type { AcceptDeps } from "../../ingest/accept/accept-request.ts";
@@ -105,7 +106,8 @@ export function quarantineRoutes({
 
 export interface QuarantineReplayRoutesDeps
   extends Pick<AcceptDeps, "log" | "knownIds" | "admission">,
-    Pick<QuarantineRoutesDeps, "clickhouse" | "now"> {
+    Pick<QuarantineRoutesDeps, "clickhouse" | "now">,
+    Pick<SpanDeps, "isCarriedOnFor"> {
   tree: NodeTree;
 }
 

@@ -85,6 +85,8 @@ export interface FlushLoop extends ExclusiveStorage {
   lagMs(): number;
   /** Whether what waits is left to become more: it is stored at once when somebody waits for it. */
   isGathering(): boolean;
+  /** Whether somebody else has the turn to store, under numbers that are given now and not settled yet. */
+  readonly isExclusive: boolean;
   /** Settled and total counts since the start. */
   readonly storedEvents: number;
   /** Flushes what is in the log, for at most `graceMs`, then stops. What is left is stored at the next start. */
@@ -116,6 +118,7 @@ class RunningFlushLoop implements FlushLoop {
   #settledBatch: number;
   #storedEvents = 0;
   #isGathering = false;
+  #isExclusive = false;
   #isStopping = false;
   readonly #inFlight = new Set<Promise<void>>();
   /** Ends when every batch of `#inFlight` is stored and handed on; rejects when one cannot be. */
@@ -296,9 +299,14 @@ class RunningFlushLoop implements FlushLoop {
   exclusive(work: () => Promise<ExclusiveResult>): Promise<void> {
     if (this.#isStopping) return Promise.reject(stoppingError());
     const done = this.#turns.add(async () => {
-      const { batch, organizations, levels } = await work();
-      this.#settledBatch = Math.max(this.#settledBatch, batch);
-      this.#options.announce(organizations, levels);
+      this.#isExclusive = true;
+      try {
+        const { batch, organizations, levels } = await work();
+        this.#settledBatch = Math.max(this.#settledBatch, batch);
+        this.#options.announce(organizations, levels);
+      } finally {
+        this.#isExclusive = false;
+      }
     });
     this.#hurry.set();
     this.#wakeUp.set();
@@ -323,6 +331,10 @@ class RunningFlushLoop implements FlushLoop {
 
   isGathering(): boolean {
     return this.#isGathering;
+  }
+
+  get isExclusive(): boolean {
+    return this.#isExclusive;
   }
 
   get storedEvents(): number {

@@ -1,5 +1,6 @@
 /** The past of what moved belongs to who had it then: it is changed by nobody who had no right at it then, and not unseen. */
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { nodeParents } from "../../../server/postgres/schema/accounts.ts";
 import { alerts } from "../../../server/postgres/schema/alerts.ts";
 import { createRun } from "../../../server/reports/runs.ts";
 import {
@@ -252,4 +253,56 @@ test("an agent's key sees corrections of its own events alone, and a node the nu
   await clickhouse.command(`INSERT INTO freshness_samples (at, lag_ms, weights) VALUES (now64(3), [5], [4711])`, {});
   const { freshness } = (await world.ask("GET", "/v1/ingest-health", { key: former })).body;
   expect(freshness).toBeNull();
+});
+
+test("what an event says of later times is theirs who had the organization then: a level, a job, what is still open", async () => {
+  const id = "came-back-9f3c";
+  const node = `organization:${id}`;
+  const ago = (days: number) => new Date(Date.now() - days * 86_400_000);
+  await world.deps.tree.createNode({ kind: "organization", id, name: id, parent: pastOwner });
+  await world.deps.tree.change(async (tx) => {
+    await tx.insert(nodeParents).values([
+      { node, parent: askedAbout, validFrom: ago(20) },
+      { node, parent: pastOwner, validFrom: ago(10) },
+    ]);
+    return { changed: [node], result: undefined };
+  });
+  const { body: meter } = await world.ask("POST", "/v1/meters", {
+    key: newcomer,
+    body: {
+      ...{ meter: "seats", node: askedAbout, title: "Seats", unit: "seats" },
+      events: { types: ["seat.added"], aggregation: "level", value: "value" },
+    },
+  });
+  expect(meter).toMatchObject({ meter: "seats" });
+  const then = { organization: id, time: ago(30).toISOString() };
+  const body = [
+    { ...then, id: "stored", type: "recording.stored", value: 600 },
+    { ...then, id: "seat", type: "seat.added", value: 2 },
+    {
+      ...then,
+      id: "open",
+      type: "participant.joined",
+      session: "s",
+      user: "u",
+      properties: { alive_within: 5_184_000 },
+    },
+    { ...then, id: "requested", type: "transcription.requested", job: "j" },
+    { ...then, id: "completed", type: "transcription.completed", job: "j", time: ago(15).toISOString() },
+    { ...then, id: "ended", type: "participant.joined", session: "over", user: "u" },
+    { ...then, id: "end", type: "participant.left", session: "over", user: "u", time: ago(29).toISOString() },
+    { ...then, id: "plain", type: "chat.posted" },
+  ];
+  const { key } = await world.makeKey(["ingest"], "all");
+  expect((await world.ask("POST", "/v1/events?ack=stored", { key, body })).body).toMatchObject({ rejected: [] });
+  const voiding = async (by: string, event: string) =>
+    (await world.ask("POST", `/v1/events/${event}/void`, { key: by, body: { organization: id, reason: "wrong" } }))
+      .status;
+  for (const event of ["stored", "seat", "open", "requested"])
+    expect([event, await voiding(former, event)]).toEqual([event, 403]);
+  for (const event of ["plain", "ended"]) expect([event, await voiding(former, event)]).toEqual([event, 200]);
+  for (const event of ["stored", "requested"]) {
+    expect(await voiding(above, event)).toBe(200);
+    expect(await audit(newcomer, `action=event.voided&subject=${event}`)).toHaveLength(1);
+  }
 });

@@ -1,0 +1,150 @@
+/** Which closed statements late events and other changes of the past concern: too many rather than too few. */
+import { and, asc, eq, gt, lt, max } from "drizzle-orm";
+import { z } from "zod";
+import { isCarriedOn, isOfJobs } from "../../catalog/carried-on.ts";
+import type { Meter } from "../../catalog/meter.ts";
+import { defineQuery } from "../../clickhouse/define-query.ts";
+import { nodeAddress } from "../../contract/node-address.ts";
+import type { NodeAddress } from "../../contract/nodes.ts";
+import { dayMs } from "../../metrics/zone-clock.ts";
+import type { PastChange } from "../../postgres/past-changes.ts";
+import { statements } from "../../postgres/schema/statements.ts";
+import { ownersWithin } from "../../tree/past-owners.ts";
+import { readTerms } from "../plans.ts";
+import { type TermsByVersion, termsOf } from "../quotas.ts";
+import { listSubscriptions } from "../subscriptions.ts";
+import type { StatementRow, StatementSource } from "./close-statements.ts";
+
+const lateUsage = defineQuery(
+  "late_usage",
+  z.object({ after: z.number(), settled: z.number(), before_ms: z.number() }),
+  z.object({
+    organization: z.string(),
+    first_ms: z.coerce.number(),
+    days: z.array(z.coerce.number()),
+    session_ms: z.coerce.number().nullable(),
+    resellers: z.array(z.string()),
+    partners: z.array(z.string()),
+  }),
+);
+
+/** Which times of a node late events change. Instants are ms since 1970, UTC. */
+interface LateTimes {
+  firstMs: number;
+  /** The first instants of the days that events lie in. */
+  days: Set<number>;
+  /** All minutes, peaks and starts since then; Infinity: none. */
+  sessionMs: number;
+}
+
+export type ClosedPart = Pick<StatementRow, "id" | "node" | "partFrom" | "partTo" | "chargedSegments">;
+
+const isOfSubscription = eq(statements.kind, "subscription");
+
+/** The statements with usage that events under the batches after `after` up to `settled` change. */
+export async function concernedByEvents(
+  source: StatementSource,
+  { after, settled, nowMs }: { after: number; settled: number; nowMs: number },
+): Promise<ClosedPart[]> {
+  const { db } = source.postgres;
+  const [last] = await db
+    .select({ to: max(statements.partTo) })
+    .from(statements)
+    .where(isOfSubscription);
+  if (!last?.to) return [];
+  const late = await lateUsage(source.clickhouse, { after, settled, before_ms: last.to.getTime() });
+  const times = new Map<NodeAddress, LateTimes>();
+  for (const { organization, first_ms, days, session_ms, resellers, partners } of late) {
+    const node = nodeAddress("organization", organization);
+    const stored = [
+      ...resellers.map((id) => nodeAddress("reseller", id)),
+      ...partners.map((id) => nodeAddress("partner", id)),
+    ];
+    // What is carried on goes along with an organization that moves.
+    for (const owner of new Set([node, ...stored, ...ownersWithin(source.tree, node, first_ms, nowMs)])) {
+      const known = times.get(owner) ?? { firstMs: first_ms, days: new Set(), sessionMs: Number.POSITIVE_INFINITY };
+      times.set(owner, known);
+      known.firstMs = Math.min(known.firstMs, first_ms);
+      known.sessionMs = Math.min(known.sessionMs, session_ms ?? Number.POSITIVE_INFINITY);
+      for (const day of days) known.days.add(day);
+    }
+  }
+  const concerned: ClosedPart[] = [];
+  for (const [node, known] of times) {
+    const rows = await closedAfter(source, node, known.firstMs);
+    const terms = await termsOfParts(source, rows);
+    concerned.push(...rows.filter((row) => isConcerned(source, row, known, terms)));
+  }
+  return concerned;
+}
+
+/** The statements of subscriptions whose part ends after that instant, in order. */
+async function closedAfter(source: StatementSource, node: NodeAddress, fromMs: number, toMs?: number | null) {
+  const { id, partFrom, partTo, chargedSegments } = statements;
+  const isBefore = toMs == null ? undefined : lt(partFrom, new Date(toMs + 1));
+  return await source.postgres.db
+    .select({ id, node: statements.node, partFrom, partTo, chargedSegments })
+    .from(statements)
+    .where(and(eq(statements.node, node), isOfSubscription, gt(partTo, new Date(fromMs)), isBefore))
+    .orderBy(asc(partTo));
+}
+
+const termsOfParts = (source: StatementSource, rows: readonly ClosedPart[]) =>
+  readTerms(
+    source.postgres.db,
+    rows.flatMap((row) => row.chargedSegments),
+  );
+
+function isConcerned(
+  source: StatementSource,
+  row: ClosedPart,
+  { days, sessionMs }: LateTimes,
+  terms: TermsByVersion,
+): boolean {
+  const [fromMs, toMs] = [row.partFrom.getTime(), row.partTo.getTime()];
+  if (sessionMs < toMs) return true;
+  for (const day of days) if (day < toMs && fromMs < day + dayMs) return true;
+  return chargesBy(source, row, terms, (meter) => isCarriedOn(meter) || isOfJobs(meter));
+}
+
+/** Whether some feature of the terms is measured by such a meter. */
+function chargesBy(
+  source: StatementSource,
+  { node, chargedSegments }: ClosedPart,
+  terms: TermsByVersion,
+  isMeant: (meter: Meter) => boolean,
+): boolean {
+  return chargedSegments.some((segment) =>
+    termsOf(terms, segment).features.some(({ meter: name }) => {
+      const meter = name === null ? undefined : source.meterOf(name, node, segment.toMs);
+      return meter !== undefined && isMeant(meter);
+    }),
+  );
+}
+
+/** The statements with usage that the changes may have made another. */
+export async function concernedByChanges(
+  source: StatementSource,
+  changes: readonly PastChange[],
+): Promise<ClosedPart[]> {
+  const concerned: ClosedPart[] = [];
+  for (const { node, meter, fromMs, toMs } of changes) {
+    if (meter === undefined) {
+      concerned.push(...(await closedAfter(source, node, fromMs, toMs)));
+      continue;
+    }
+    const subscriptions = await listSubscriptions(source.postgres.db);
+    const charged = new Set(subscriptions.map((one) => one.node));
+    for (const below of charged) {
+      if (!source.tree.ancestors(below).includes(node)) continue;
+      const rows = await closedAfter(source, below, fromMs, toMs);
+      const terms = await termsOfParts(source, rows);
+      concerned.push(...rows.filter((row) => chargesBy(source, row, terms, (one) => isMadeOf(one, meter))));
+    }
+  }
+  return concerned;
+}
+
+function isMadeOf({ meter, rule }: Meter, name: string): boolean {
+  return meter === name || (rule.kind === "derived" && rule.operands.some((operand) => isMadeOf(operand, name)));
+}

@@ -1,0 +1,74 @@
+/**
+ * Changes of figures of the past, noted for whoever keeps what was measured: closed statements. A change is announced before
+ * storage is touched and confirmed once queries show it, so that a crash in between neither loses it nor has it measured too
+ * early: what was begun is done again, and confirmed then.
+ */
+import { and, asc, eq, inArray, isNotNull, isNull, like, or, sql } from "drizzle-orm";
+import type { NodeAddress } from "../contract/nodes.ts";
+import type { Queries } from "./client.ts";
+import { pastChanges } from "./schema/past-changes.ts";
+
+export interface PastChange {
+  /** Whose figures differ. */
+  node: NodeAddress;
+  /** ms since 1970, UTC, both included. */
+  fromMs: number;
+  /** Null: since then for ever. */
+  toMs: number | null;
+  /** Of this meter alone, then of all that stands below the node too. */
+  meter?: string;
+}
+
+export interface VisibleChange extends PastChange {
+  number: number;
+}
+
+export async function announcePastChanges(tx: Queries, cause: string, changes: readonly PastChange[]): Promise<void> {
+  if (changes.length === 0) return;
+  const rows = changes.map(({ node, meter = null, fromMs, toMs }) => {
+    return { cause, node, meter, fromAt: new Date(fromMs), toAt: toMs === null ? null : new Date(toMs) };
+  });
+  await tx.insert(pastChanges).values(rows);
+}
+
+/** Queries show what the cause changed. Again it does nothing. */
+export async function confirmPastChanges(tx: Queries, cause: string): Promise<void> {
+  const isOfCause = and(eq(pastChanges.cause, cause), isNull(pastChanges.visibleAt));
+  await tx.update(pastChanges).set({ visibleAt: sql`now()` }).where(isOfCause);
+}
+
+/** What was announced under a cause that begins so, and is not confirmed: what a process that ended left. */
+export async function unconfirmedCauses(db: Queries, beginning: string): Promise<string[]> {
+  const rows = await db
+    .selectDistinct({ cause: pastChanges.cause })
+    .from(pastChanges)
+    .where(and(like(pastChanges.cause, `${beginning}%`), isNull(pastChanges.visibleAt)));
+  return rows.map(({ cause }) => cause);
+}
+
+/** By then every process has heard of a meter's new version. */
+const heardWithin = sql`interval '10 seconds'`;
+
+/** The oldest of those that can be measured now, at most `most`, without those already `taken`. */
+export async function visiblePastChanges(
+  db: Queries,
+  taken: readonly number[],
+  most: number,
+): Promise<VisibleChange[]> {
+  const isHeard = or(isNull(pastChanges.meter), sql`${pastChanges.visibleAt} <= now() - ${heardWithin}`);
+  const isTaken = sql`${pastChanges.number} = ANY(${sql.param(taken)}::bigint[])`;
+  const rows = await db
+    .select()
+    .from(pastChanges)
+    .where(and(isNotNull(pastChanges.visibleAt), isHeard, sql`NOT ${isTaken}`))
+    .orderBy(asc(pastChanges.number))
+    .limit(most);
+  return rows.map(({ number, node, meter, fromAt, toAt }) => ({
+    ...{ number, node, fromMs: fromAt.getTime(), toMs: toAt?.getTime() ?? null },
+    ...(meter !== null && { meter }),
+  }));
+}
+
+export async function forgetPastChanges(db: Queries, numbers: readonly number[]): Promise<void> {
+  if (numbers.length > 0) await db.delete(pastChanges).where(inArray(pastChanges.number, [...numbers]));
+}
