@@ -302,7 +302,13 @@ test("what times out after the closing, moves back in time, or is measured by a 
   ]);
 
   const { materializer, sequence, flush } = ingest;
-  await expireIntervals(clickhouse, materializer.derive, sequence, nowMs + 300 * 86_400_000, { postgres, tree });
+  const [laterMs, notes] = [nowMs + 300 * 86_400_000, { postgres, tree }];
+  // What was announced and not derived is neither measured too early nor forgotten.
+  const away = () => Promise.reject(new Error("the store is away"));
+  await expect(expireIntervals(clickhouse, away, sequence, laterMs, notes)).rejects.toThrow("away");
+  await run();
+  expect(await totals(node)).toEqual([open, open]);
+  await expireIntervals(clickhouse, materializer.derive, sequence, laterMs, notes);
   await run();
   expect(await totals(node)).toEqual([open, 0]);
 
@@ -327,6 +333,55 @@ test("what times out after the closing, moves back in time, or is measured by a 
   await run();
   expect(await totals(taker)).toEqual([0, 0.1]);
   expect(await postgres.db.select().from(pastChanges)).toEqual([]);
+});
+
+test("what comes late of a job, or of a level by value, adjusts what it changes elsewhere, of who has the organization by then too", async () => {
+  const { world, key } = billing;
+  const { ingest, postgres, clickhouse, tree } = world.deps;
+  if (!ingest) throw new Error("the world ingests");
+  const [lender, borrower, node] = ["reseller:lender", "reseller:borrower", "organization:lent"];
+  for (const id of ["lender", "borrower"])
+    await tree.createNode({ kind: "reseller", id, name: id, parent: "partner:above-9f3c" });
+  await tree.ensureOrganizations(["lent"], lender);
+  const body = { parent: borrower, effective_from: "2024-12-01T00:00:00Z" };
+  expect((await world.ask("PATCH", `/v1/nodes/${node}`, { key, body })).status).toBe(200);
+  const { materializer, sequence, flush } = ingest;
+  const heard = { exclusive: flush.exclusive.bind(flush), watermark: () => new Date(Date.now() + 60_000) };
+  await applyMoves({ clickhouse, postgres, tree, materializer, sequence, flush: heard });
+  const planOf = (level: string, name: string) => {
+    const terms = perMinute("EUR", { [level]: "0.10" });
+    const features = terms.features.map((feature) => ({ ...feature, meter: name }));
+    return billing.plan("partner:above-9f3c", { ...terms, features });
+  };
+  const starts_at = "2024-11-01T00:00:00Z";
+  await billing.subscribe(node, await planOf("organization", "job_turnaround"), { starts_at });
+  await billing.subscribe(borrower, await planOf("reseller", "recording_storage"), { starts_at });
+  const said = (type: string, time: string, about: object) => ({ type, organization: "lent", time, ...about });
+  await billing.send([
+    said("transcription.requested", "2024-11-10T00:00:00Z", { job: "j" }),
+    said("transcription.completed", "2024-11-10T00:10:00Z", { job: "j" }),
+  ]);
+  const nowMs = Date.parse("2025-01-03T00:00:00Z");
+  const run = async () => {
+    while ((await adjustStatements(billing.source, nowMs)) > 0);
+  };
+  await billing.run("2025-01-03T00:00:00Z");
+  await run();
+  await billing.send([
+    said("recording.stored", "2024-11-05T00:00:00Z", { value: "50" }),
+    said("transcription.completed", "2024-12-05T00:00:00Z", { job: "j" }),
+  ]);
+  await run();
+  const totals = async (of: string) => {
+    const { statements } = await billing.get(`/v1/statements?node=${of}&kind=subscription`);
+    const own = statements.filter((one: Statement) => one.node === of);
+    return own.map((one: Statement) => [one.cycle.start.slice(0, 7), one.total, one.adjusted_total]).sort();
+  };
+  expect(await totals(node)).toEqual([
+    ["2024-11", "60.00", "0.00"],
+    ["2024-12", "0.00", "216000.00"],
+  ]);
+  expect((await totals(borrower)).at(-1)).toEqual(["2024-12", "0.00", "5.00"]);
 });
 
 test("after a cancellation the cycle's charges are still told, up to the instant of it", async () => {

@@ -13,7 +13,7 @@ import {
 
 /**
  * How long after its end a part of a cycle is closed: longer than the 12 hours of silence after which an interval has ended
- * at its last sign of life, and than an emitter's outage of half a day.
+ * at its last sign of life, and than an emitter's outage of half a day. One that may be silent for longer is an adjustment.
  */
 export const settlingMs = 24 * 60 * 60 * 1000;
 
