@@ -63,6 +63,7 @@ import { unsubscribeRoutes } from "./http/routes/unsubscribe.ts";
 import { type UsageRoutesDeps, usageRoutes } from "./http/routes/usage.ts";
 import { usageSessionsRoutes } from "./http/routes/usage-sessions.ts";
 import { usersRoutes } from "./http/routes/users.ts";
+import { viewsRoutes } from "./http/routes/views.ts";
 import { whatIfRoutes } from "./http/routes/what-if.ts";
 import { serveDashboard } from "./http/serve-dashboard.ts";
 import { takeTurns } from "./http/take-turns.ts";
@@ -210,6 +211,7 @@ function mountApi(app: OpenAPIHono<HttpEnv>, deps: AppDeps): void {
   const shared = askedFor(clickhouse);
   const figures = new OrganizationFigures({ clickhouse: shared, postgres, tree, meterOf, watermark, settledBatch });
   app.route("/", modelsRoutes({ postgres, tree }));
+  app.route("/", viewsRoutes({ postgres, tree }));
   app.route("/", organizationsRoutes({ tree, figures, clickhouse, meterOf }));
   app.route("/", overviewRoutes({ clickhouse: shared, postgres, tree, meterOf, watermark, settledBatch, figures }));
   const reportSource = { clickhouse: shared, postgres, tree, meterOf, watermark, figures };

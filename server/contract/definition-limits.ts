@@ -20,6 +20,7 @@ export const definitionLimits = {
   channels: { ofNode: 500, ofTenant: none },
   reports: { ofNode: 1_000, ofTenant: none },
   schedules: { ofNode: 500, ofTenant: none },
+  views: { ofNode: 100, ofTenant: 2_000 },
 } as const;
 
 const ofNode = { max_of_node: z.int() };
@@ -41,11 +42,12 @@ export const definitionLimitsSchema = z.object({
   channels: z.object(ofNode),
   reports: z.object(ofNode),
   schedules: z.object(ofNode),
+  views: z.object(ofTenant),
 });
 
 /** As /v1/limits tells them. */
 export function describeDefinitionLimits(): z.infer<typeof definitionLimitsSchema> {
-  const { meters, plans, models, subscriptions, rules, channels, reports, schedules } = definitionLimits;
+  const { meters, plans, models, subscriptions, rules, channels, reports, schedules, views } = definitionLimits;
   const counts = (of: { ofNode: number; ofTenant: number }) => ({ max_of_node: of.ofNode, max_of_tenant: of.ofTenant });
   const sizes = (of: typeof meters | typeof plans) => ({
     ...counts(of),
@@ -60,5 +62,6 @@ export function describeDefinitionLimits(): z.infer<typeof definitionLimitsSchem
     channels: { max_of_node: channels.ofNode },
     reports: { max_of_node: reports.ofNode },
     schedules: { max_of_node: schedules.ofNode },
+    views: counts(views),
   };
 }

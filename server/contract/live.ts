@@ -3,6 +3,7 @@
  * from the session whether it may. Pushes are at most once: a gap in `sequence` means ask for a snapshot again.
  */
 import { z } from "zod";
+import { mostRooms, usualRooms } from "./live-rooms.ts";
 import { nodeAddressSchema } from "./nodes.ts";
 import type { AlertsChanged, NotificationPush, NotificationsRead } from "./notifications.ts";
 
@@ -30,12 +31,25 @@ export const liveRoomSchema = z.object({
 });
 export type LiveRoom = z.infer<typeof liveRoomSchema>;
 
+export const liveQuerySchema = z.strictObject({
+  node: nodeAddressSchema.optional().describe("Default: the caller's node"),
+  rooms: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(mostRooms)
+    .default(usualRooms)
+    .describe(`How many rooms at most; default ${usualRooms}`),
+});
+
 export const liveAnswerSchema = z.object({
   node: nodeAddressSchema,
   at: z.string(),
   watermark: z.string(),
   levels: liveLevelsSchema,
-  rooms: z.array(liveRoomSchema).describe("The longest-running live rooms, at most 100"),
+  rooms: z
+    .array(liveRoomSchema)
+    .describe(`The longest-running live rooms, at most as many as \`rooms\` asks for, over the socket ${usualRooms}`),
 });
 export type LiveAnswer = z.infer<typeof liveAnswerSchema>;
 

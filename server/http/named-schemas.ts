@@ -36,6 +36,7 @@ import * as statements from "../contract/statements.ts";
 import * as subscriptions from "../contract/subscriptions.ts";
 import * as usage from "../contract/usage.ts";
 import * as users from "../contract/users.ts";
+import * as views from "../contract/views.ts";
 import * as whatIf from "../contract/what-if.ts";
 
 const contracts = [
@@ -80,6 +81,7 @@ const contracts = [
     subscriptions,
     usage,
     users,
+    views,
     whatIf,
   ],
 ];

@@ -43,6 +43,7 @@ export function newId(
     | "plan"
     | "sub"
     | "stm"
+    | "view"
     | "adj"
     | "pay"
     | "mdl"

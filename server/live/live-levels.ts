@@ -17,7 +17,7 @@ type Values = [participants: number, sessions: number, recordings: number];
 
 export interface NodeReading {
   levels: LevelsOfNode;
-  /** The longest-running rooms with somebody in them, at most `maxRooms`. */
+  /** The longest-running rooms with somebody in them, at most `usualRooms`. */
   rooms: LiveRoom[];
 }
 

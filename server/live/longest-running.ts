@@ -1,5 +1,6 @@
 /** The rooms that a live view shows: of those with somebody in them the longest-running, in the order in which storage gives them. */
 import type { LiveRoom } from "../contract/live.ts";
+import { usualRooms } from "../contract/live-rooms.ts";
 
 export interface Running {
   session: { organization: string; session: string; room: string };
@@ -8,13 +9,11 @@ export interface Running {
   participants: number;
 }
 
-export const maxRooms = 100;
-
 export function longestRunning(all: Iterable<Running>): LiveRoom[] {
   const found: Running[] = [];
   for (const running of all) {
     if (running.participants <= 0) continue;
-    const last = found.length === maxRooms ? found.at(-1) : undefined;
+    const last = found.length === usualRooms ? found.at(-1) : undefined;
     if (last && !isBefore(running, last)) continue;
     let [low, high] = [0, found.length];
     while (low < high) {

@@ -4,6 +4,7 @@ import type { SlotLevel } from "../catalog/levels.ts";
 import type { ClickHouse } from "../clickhouse/client.ts";
 import { defineQuery } from "../clickhouse/define-query.ts";
 import type { LiveAnswer } from "../contract/live.ts";
+import { usualRooms } from "../contract/live-rooms.ts";
 import { levelsAt } from "../metrics/measure-level.ts";
 import { nodeFilter, nodeParams } from "../metrics/node-filter.ts";
 
@@ -19,24 +20,24 @@ const liveRooms = defineQuery(
   }),
 );
 
-const maxRooms = 100;
 const liveLevels = {
   live_participants: "participants",
   live_sessions: "sessions",
   active_recordings: "recordings",
 } as const;
 
-/** `nowMs`: ms since 1970, UTC; edges that lie ahead of it do not count yet. */
+/** `nowMs`: ms since 1970, UTC; edges that lie ahead of it do not count yet. `rooms`: how many at most. */
 export async function readLive(
   clickhouse: ClickHouse,
   node: string,
   watermark: Date,
   nowMs: number,
+  rooms = usualRooms,
 ): Promise<LiveAnswer> {
   const levels: SlotLevel[] = Object.values(liveLevels);
-  const [values, rooms] = await Promise.all([
+  const [values, running] = await Promise.all([
     levelsAt(clickhouse, node, levels, nowMs + 1),
-    liveRooms(clickhouse, { ...nodeFilter(node), at_ms: nowMs, most: maxRooms }),
+    liveRooms(clickhouse, { ...nodeFilter(node), at_ms: nowMs, most: rooms }),
   ]);
   const level = (name: SlotLevel) => values.get(name) ?? 0;
   return {
@@ -48,6 +49,6 @@ export async function readLive(
       live_sessions: level(liveLevels.live_sessions),
       active_recordings: level(liveLevels.active_recordings),
     },
-    rooms: rooms.map(({ started_ms, ...room }) => ({ ...room, started_at: new Date(started_ms).toISOString() })),
+    rooms: running.map(({ started_ms, ...room }) => ({ ...room, started_at: new Date(started_ms).toISOString() })),
   };
 }

@@ -207,7 +207,7 @@ test("a page is as high as its window where its content is shorter, and nothing 
 });
 
 test("what only screen readers hear does not widen an organization's page on a phone", async () => {
-  const page = await open("/organizations/acme", phone);
+  const page = await open("/organizations/acme?tab=people", phone);
   await page.getByRole("heading", { name: "Documents" }).waitFor();
   await page.locator("#breakdown-heading, table").first().waitFor();
   expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(360);
@@ -330,4 +330,39 @@ test("tells of consumed minutes, by pointer, with the focus and at a tap, which 
     await page.mouse.move(0, 0);
     await figure.blur();
   }
+});
+
+test("a view is saved under a name, opened by a colleague, and brought back by undo", async () => {
+  const page = await open("/usage?meters=chat_posts&range=7d");
+  const open_ = async () => page.getByTestId("saved-views").click();
+  await open_();
+  await page.getByLabel("Save what is shown as").fill("Posts of the week");
+  await page.getByRole("button", { name: "Save", exact: true }).click();
+  const list = page.getByTestId("view-list");
+  await list.getByRole("link", { name: "Posts of the week" }).waitFor();
+  await expectAccessible(page);
+  const colleague = await open("/usage");
+  await colleague.getByTestId("saved-views").click();
+  await colleague.getByRole("link", { name: "Posts of the week" }).click();
+  await colleague.waitForURL("**meters=chat_posts**");
+  expect(new URL(colleague.url()).searchParams.get("range")).toBe("7d");
+  await page.getByRole("button", { name: "Remove Posts of the week" }).click();
+  await list.getByText("No view is saved yet.").waitFor();
+  await page.getByRole("button", { name: "Undo" }).click();
+  await page.keyboard.press("Escape");
+  await open_();
+  await list.getByRole("link", { name: "Posts of the week" }).waitFor();
+});
+
+test("a meter tells how it is counted: its rule, up to when it is known, and the events behind the figure", async () => {
+  await post({ type: "chat.posted", organization: "explained", user: "ada" });
+  const page = await open("/usage?meters=chat_posts&range=7d&node=organization:explained");
+  await page.getByRole("button", { name: "How is “Chat posts” counted?" }).click();
+  const dialog = page.getByTestId("explain");
+  await dialog.getByText("The event behind it").waitFor();
+  await dialog.locator("time").first().waitFor();
+  expect(await dialog.textContent()).toMatch(/The rule.+Known up to.+chat\.posted.+Corrections.*None in this time/s);
+  await expectAccessible(page);
+  await page.keyboard.press("Escape");
+  await dialog.waitFor({ state: "detached" });
 });

@@ -114,8 +114,26 @@ test("a plan is made, published and subscribed to, and usage near its limit show
   expect(await page.getByTestId("charges-total").textContent()).toMatch(/^€\d+\.\d\d$/);
   await expectAccessible(page);
 
+  await page.goto(`${service.url}/usage?node=organization:acme&meters=chat_posts`);
+  await page.getByTestId("chart-choice").getByRole("button", { name: "Chat posts against the limit" }).click();
+  const course = page.getByTestId("cycle-course");
+  await course.locator("canvas[width]").waitFor();
+  await course.getByText(/At this pace .+ by the end/).waitFor();
+  await expectAccessible(page);
+
   await page.goto(`${service.url}/organizations/acme`);
   await page.getByTestId("quota").getByText("High", { exact: true }).waitFor();
+  for (const [tab, shown] of [
+    ["People", "breakdown"],
+    ["Subscription", "node-subscriptions"],
+    ["Statements", "node-statements"],
+    ["Alerts", "alert-list"],
+  ] as const) {
+    await page.getByTestId("tabs").getByRole("link", { name: tab }).click();
+    await page.getByTestId(shown).waitFor();
+  }
+  await expectAccessible(page);
+  await page.getByTestId("tabs").getByRole("link", { name: "Overview" }).click();
   await page.getByRole("button", { name: "Edit" }).click();
   await page.getByLabel("Status").selectOption("suspended");
   await page.getByRole("button", { name: "Field", exact: true }).click();

@@ -1,7 +1,9 @@
-/** The page of the ingest's health in a real browser, against a whole service of its own. */
+/** What comes in, and what is live by it, in a real browser, against a whole service of its own. */
+import { randomUUID } from "node:crypto";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { launchBrowser } from "../support/browser.ts";
+import { expectAccessible, launchBrowser } from "../support/browser.ts";
+import { openPage, postEvents, waitForState } from "../support/dashboard-page.ts";
 import { parseExposition, sumOf } from "../support/exposition.ts";
 import { startService, type TestService } from "../support/service.ts";
 
@@ -65,4 +67,75 @@ test("a running service gives Prometheus figures of its jobs, sockets and log", 
       return sockets > 0 && sumOf(samples, "tidemark_job_duration_seconds_count", { outcome: "done" }) > 0;
     })
     .toBe(true);
+});
+
+const openWide = async (path: string): Promise<Page> =>
+  openPage(browser, service.url + path, { storageState: await page.context().storageState() });
+
+/** Runs in the page: notes what is to stay lit. */
+const noteLocks = () => {
+  const asked: string[] = [];
+  Object.assign(window, { askedLocks: asked });
+  navigator.wakeLock.request = async (type) => {
+    asked.push(type ?? "");
+    return { released: false, release: async () => {} } as WakeLockSentinel;
+  };
+};
+
+test("the wall shows every room by age or size without a way to other pages, keeps the screen lit, and pauses as a whole", async () => {
+  const crowd = randomUUID();
+  await postEvents(service, [
+    ...Array.from({ length: 101 }, (_, place) => ({
+      ...{ type: "participant.joined", session: randomUUID(), user: "u1", organization: "walled" },
+      ...{ room: `room ${place}`, time: new Date(Date.now() - (place + 2) * 60_000).toISOString() },
+    })),
+    { type: "participant.joined", session: crowd, user: "u1", organization: "walled", room: "crowd" },
+    { type: "participant.joined", session: crowd, user: "u2", organization: "walled", room: "crowd" },
+  ]);
+  const page = await openWide("/?node=organization:walled");
+  await waitForState(page, "live");
+  await page.evaluate(noteLocks);
+  await page.getByTestId("open-wall").click();
+  await page.waitForURL("**wall=1**");
+  const wall = page.getByTestId("live-wall");
+  await wall.getByText("102 rooms").waitFor();
+  const rows = wall.getByTestId("live-rooms").locator("tbody tr");
+  await expect.poll(() => rows.count()).toBe(102);
+  await rows.first().getByText("room 100", { exact: true }).waitFor();
+  await wall.getByRole("button", { name: "Participants" }).click();
+  await rows.first().getByText("crowd", { exact: true }).waitFor();
+  expect(await page.getByRole("navigation").count()).toBe(0);
+  expect(await page.evaluate(() => (window as unknown as { askedLocks: string[] }).askedLocks)).toContain("screen");
+  for (const fact of ["peak-participants", "peak-sessions", "event-rate", "ingest-lag"])
+    await wall
+      .locator(`[data-fact=${fact}]`)
+      .getByText(/^[\d,.]+( s)?$/)
+      .first()
+      .waitFor();
+  await expectAccessible(page);
+  await wall.getByRole("heading", { level: 1 }).click();
+  await page.keyboard.press("Space");
+  await waitForState(page, "paused");
+  const ages = () => rows.locator("td:last-child").allTextContents();
+  const before = await ages();
+  // The age of the data tells that time goes on.
+  const age = page.getByTestId("data-as-of").locator("xpath=following-sibling::span");
+  const told = await age.textContent();
+  await expect.poll(() => age.textContent()).not.toBe(told);
+  expect(await ages()).toEqual(before);
+  await page.keyboard.press("Escape");
+  await page.getByRole("navigation", { name: "Pages" }).waitFor();
+});
+
+test("the wall takes a newer release by itself", async () => {
+  const page = await openWide("/");
+  await waitForState(page, "live");
+  await page.clock.install();
+  await page.goto(`${service.url}/?wall=1`);
+  await page.getByTestId("live-wall").waitFor();
+  await page.route("**/index.html", (route) => route.fulfill({ contentType: "text/html", body: "a newer release" }));
+  const reloaded = page.waitForEvent("load");
+  await page.clock.fastForward("06:00");
+  await reloaded;
+  await page.getByTestId("live-wall").waitFor();
 });

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { definitionLimits } from "../../server/contract/definition-limits.ts";
 import { createWorld, type World } from "../support/isolation-world.ts";
 
 let world: World;
@@ -58,4 +59,43 @@ test("a node has one model by an id, an edit of what changed meanwhile is refuse
     .map((one: { action: string }) => one.action)
     .filter((one: string) => one.startsWith("model."));
   expect(actions.slice(0, 3)).toEqual(["model.removed", "model.changed", "model.created"]);
+});
+
+test("a view is seen by who reads at its node and above, its name is there once, and each change is in the audit", async () => {
+  const path = "/v1/views";
+  const save = (key: string, body: object) => world.ask("POST", path, { key, body });
+  const made = await save(reseller, { name: "Weekly", query: "range=7d" });
+  expect([made.status, made.body.query]).toEqual([201, "range=7d"]);
+  const namesOf = async (key: string, query = "") =>
+    (await world.ask("GET", `${path}${query}`, { key })).body.views.map(({ name }: { name: string }) => name);
+  expect(await namesOf(reseller)).toEqual(["Weekly"]);
+  expect(await namesOf(partner, "?node=reseller:asked-about-9f3c")).toEqual(["Weekly"]);
+  expect(await namesOf(organization)).toEqual([]);
+  expect((await world.ask("GET", `${path}/${made.body.id}`, { key: organization })).status).toBe(404);
+  const twice = await save(reseller, { name: "Weekly", query: "" });
+  expect([twice.status, twice.body.field]).toEqual([409, "name"]);
+  await save(reseller, { name: "Monthly", query: "range=month" });
+  const edit = (body: object, tag: string | null) =>
+    world.ask("PATCH", `${path}/${made.body.id}`, { key: reseller, body, headers: { "if-match": tag ?? "" } });
+  const renamed = await edit({ name: "Monthly" }, made.headers.get("etag"));
+  expect([renamed.status, renamed.body.field]).toEqual([409, "name"]);
+  expect((await edit({ query: "range=28d" }, made.headers.get("etag"))).status).toBe(200);
+  expect((await edit({ query: "range=90d" }, made.headers.get("etag"))).status).toBe(412);
+  expect((await world.ask("DELETE", `${path}/${made.body.id}`, { key: reseller })).status).toBe(204);
+  const { entries } = (await world.ask("GET", "/v1/audit?limit=10", { key: reseller })).body;
+  const actions = entries
+    .map(({ action }: { action: string }) => action)
+    .filter((one: string) => one.startsWith("view."));
+  expect(actions).toEqual(["view.removed", "view.changed", "view.created", "view.created"]);
+});
+
+test("a node has so many views and no more, however many come at once", async () => {
+  const { ofNode } = definitionLimits.views;
+  const answers = await Promise.all(
+    Array.from({ length: ofNode + 5 }, (_, place) =>
+      world.ask("POST", "/v1/views", { key: organization, body: { name: `View ${place}`, query: "" } }),
+    ),
+  );
+  const counted = (status: number) => answers.filter((one) => one.status === status).length;
+  expect([counted(201), counted(409)]).toEqual([ofNode, 5]);
 });

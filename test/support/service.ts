@@ -41,10 +41,11 @@ function serverEntry(): string[] {
   return ["--import", tsx, fileURLToPath(new URL("../../server/main.ts", import.meta.url))];
 }
 
-/** `nodeArguments` stand before the server's entry; the environment may tell the service its own URL. */
+/** `nodeArguments` stand before the server's entry, `serverArguments` after it; the environment may tell the service its own URL. */
 export async function startService(
   environment: Record<string, string> | ((url: string) => Record<string, string>) = {},
   nodeArguments: readonly string[] = [],
+  serverArguments: readonly string[] = [],
 ): Promise<TestService> {
   const dataDir = await mkdtemp(join(tmpdir(), "tidemark-service-"));
   const port = await freeLoopbackPort();
@@ -57,7 +58,7 @@ export async function startService(
 
   function launchServer(): ChildProcess {
     output = "";
-    const started = spawn(process.execPath, [...nodeArguments, ...serverEntry()], {
+    const started = spawn(process.execPath, [...nodeArguments, ...serverEntry(), ...serverArguments], {
       stdio: ["ignore", "pipe", "pipe"],
       env: {
         PATH: process.env.PATH,

@@ -67,6 +67,12 @@ export function queryValue(name: string): string | undefined {
   return searchParams.toURLSearchParams().get(name) ?? undefined;
 }
 
+/** The whole query, as an address has it behind `?`; reactive. */
+export const queryText = (): string => searchParams.toURLSearchParams().toString();
+
+/** The live figures stand alone, without a way to other pages: `/?wall=1`. Reactive. */
+export const isWall = (): boolean => route.pathname === "/" && queryValue("wall") === "1";
+
 /** A query on its way into the address: what changes next is added to it, or it would be lost. */
 let underway: { pathname: string; search: URLSearchParams } | undefined;
 

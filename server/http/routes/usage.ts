@@ -6,7 +6,8 @@ import { parseFilters } from "../../catalog/filters.ts";
 import type { Meter } from "../../catalog/meter.ts";
 import type { ClickHouse } from "../../clickhouse/client.ts";
 import { filterGrammar } from "../../contract/filters.ts";
-import { type LiveAnswer, liveAnswerSchema } from "../../contract/live.ts";
+import { type LiveAnswer, liveAnswerSchema, liveQuerySchema } from "../../contract/live.ts";
+import { usualRooms } from "../../contract/live-rooms.ts";
 import { type NodeAddress, nodeAddressSchema } from "../../contract/nodes.ts";
 import {
   nodesUsageAnswerSchema,
@@ -94,7 +95,7 @@ const getLiveRoute = createRoute({
   summary: "Get what is live in a node",
   description: "The same is pushed over Socket.IO: `live:snapshot` after `live:watch`, then `live:changed`.",
   middleware: requireScope("read"),
-  request: { query: z.strictObject({ node: nodeAddressSchema.optional() }) },
+  request: { query: liveQuerySchema },
   responses: {
     200: { description: "The levels now", content: { "application/json": { schema: liveAnswerSchema } } },
     ...problemResponses(400, 401, 403, 404, 503),
@@ -170,9 +171,12 @@ export function usageRoutes({
   });
 
   app.openapi(getLiveRoute, async (c) => {
-    const node = resolveNode(c.get("actor"), tree, c.req.valid("query").node);
-    const held = await heldLive(node);
-    return c.json(held ?? (await readLive(storeFor(c, clickhouse), node, watermark(), now())), 200);
+    const { node: asked, rooms } = c.req.valid("query");
+    const node = resolveNode(c.get("actor"), tree, asked);
+    // Memory has no more rooms than are pushed.
+    const held = rooms <= usualRooms ? await heldLive(node) : undefined;
+    if (!held) return c.json(await readLive(storeFor(c, clickhouse), node, watermark(), now(), rooms), 200);
+    return c.json({ ...held, rooms: held.rooms.slice(0, rooms) }, 200);
   });
   return app;
 }

@@ -7,12 +7,18 @@ import { reportRuns } from "../../../server/postgres/schema/reports.ts";
 import { storeFile } from "../../../server/reports/run-files.ts";
 import { createRun } from "../../../server/reports/runs.ts";
 import { createReport } from "../../../server/reports/saved-reports.ts";
-import { inside, type World } from "../../support/isolation-world.ts";
+import { createView } from "../../../server/reports/saved-views.ts";
+import { askedAbout, inside, type World } from "../../support/isolation-world.ts";
 import type { RouteCase } from "./route-case.ts";
 
 async function reportInside({ deps: { postgres, tree } }: World): Promise<string> {
   const wanted = { node: inside, name: randomUUID(), kind: "usage" as const, options: {} };
   return (await createReport(postgres, tree, wanted, system)).id;
+}
+
+async function viewInside({ deps: { postgres, tree } }: World): Promise<string> {
+  const wanted = { node: inside, name: randomUUID(), query: `node=${inside}` };
+  return (await createView(postgres, tree, wanted, system)).id;
 }
 
 /** One that is made, of a file that says little. */
@@ -135,4 +141,33 @@ export const reportCases: readonly RouteCase[] = [
     allowed: 200,
     elsewhere: 404,
   },
+  {
+    route: "GET /v1/views",
+    needs: "read",
+    request: async (world) => {
+      await viewInside(world);
+      return { path: `/v1/views?node=${askedAbout}` };
+    },
+    allowed: 200,
+    elsewhere: 403,
+  },
+  {
+    route: "POST /v1/views",
+    needs: "reports:write",
+    request: () => ({ body: { name: randomUUID(), node: inside, query: "range=7d" } }),
+    allowed: 201,
+    elsewhere: 403,
+  },
+  ...(["GET", "PATCH", "DELETE"] as const).map(
+    (method): RouteCase => ({
+      route: `${method} /v1/views/{id}`,
+      needs: method === "GET" ? "read" : "reports:write",
+      request: async (world) => ({
+        path: `/v1/views/${await viewInside(world)}`,
+        ...(method === "PATCH" && { body: { query: "range=90d" } }),
+      }),
+      allowed: method === "DELETE" ? 204 : 200,
+      elsewhere: 404,
+    }),
+  ),
 ];

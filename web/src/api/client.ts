@@ -33,9 +33,10 @@ import type {
 } from "@contract/channels.ts";
 import type { chargesQuerySchema, chargesSchema } from "@contract/charges.ts";
 import type { deliveryListSchema, deliveryQuerySchema, deliverySchema } from "@contract/deliveries.ts";
+import type { explainAnswerSchema, explainQuerySchema } from "@contract/explain.ts";
 import type { ingestHealthQuerySchema, ingestHealthSchema } from "@contract/ingest-health.ts";
 import type { jobListSchema, jobsQuerySchema } from "@contract/jobs.ts";
-import type { liveAnswerSchema } from "@contract/live.ts";
+import type { liveAnswerSchema, liveQuerySchema } from "@contract/live.ts";
 import type { meterListSchema } from "@contract/meters.ts";
 import type { createModelSchema, modelListSchema, modelQuerySchema, modelSchema } from "@contract/models.ts";
 import type {
@@ -144,13 +145,18 @@ import type {
   userListSchema,
   userSchema,
 } from "@contract/users.ts";
+import type { createViewSchema, viewListSchema, viewQuerySchema, viewSchema } from "@contract/views.ts";
 import type { whatIfRequestSchema, whatIfSchema } from "@contract/what-if.ts";
 import { type Body, type Csv, del, get, type OfNode, patch, post, put, type Query } from "./operation.ts";
 
 export const api = {
   // Events and usage.
   getUsage: get("/v1/usage").answers<typeof usageAnswerSchema, Query<typeof usageQuerySchema>>(),
-  getLive: get("/v1/live").answers<typeof liveAnswerSchema, OfNode>(),
+  explainUsage: get("/v1/explain").answers<typeof explainAnswerSchema, Query<typeof explainQuerySchema>>(),
+  listViews: get("/v1/views").answers<typeof viewListSchema, Query<typeof viewQuerySchema>>(),
+  createView: post("/v1/views").answers<typeof viewSchema, Body<typeof createViewSchema>>(),
+  deleteView: del("/v1/views/{id}").answersNothing(),
+  getLive: get("/v1/live").answers<typeof liveAnswerSchema, Query<typeof liveQuerySchema>>(),
   listMeters: get("/v1/meters").answers<typeof meterListSchema, OfNode>(),
   listSessions: get("/v1/sessions").answers<typeof sessionListSchema, Query<typeof sessionsQuerySchema>>(),
   getSession: get("/v1/sessions/{organization}/{session}").answers<

@@ -98,7 +98,7 @@ function beforeText(point: UsagePoint | null | undefined, unit: string): string 
 
 /** The same as a sentence for screen readers, with the zone; of `only` alone where one series is followed. */
 export function sayReadout(content: ChartContent, window: number, only?: string): string {
-  const { title, note, comparedTitle, rows, whole, marks } = readoutOf(content, window);
+  const { title, note, comparedTitle, rows, whole, band, marks } = readoutOf(content, window);
   const said = rows
     .filter(({ key }) => only === undefined || key === only)
     .map(({ title: name, text, before, change }) => {
@@ -107,5 +107,6 @@ export function sayReadout(content: ChartContent, window: number, only?: string)
     });
   const all = whole !== undefined && only === undefined ? [`all: ${whole}`] : [];
   const happened = marks.map(({ text }) => text);
-  return `${title}, ${content.tz}${note ? `, ${note}` : ""}. ${[...said, ...all, ...happened].join("; ")}.`;
+  const ahead = band === undefined ? [] : [band];
+  return `${title}, ${content.tz}${note ? `, ${note}` : ""}. ${[...said, ...all, ...ahead, ...happened].join("; ")}.`;
 }

@@ -3,6 +3,7 @@
  * new snapshot after a lost connection or a gap in the sequence. Pushes are applied once per frame.
  */
 import type { LiveChanged, LiveLevels, LiveRoom, LiveSnapshot, WatchResult } from "@contract/live.ts";
+import { mostRooms, usualRooms } from "@contract/live-rooms.ts";
 import { api } from "../api/client.ts";
 import { judgePush, type LiveState, liveState } from "./live-status.ts";
 import { beginWatch, endWatch, joinSocket, type LiveSocket, leaveSocket } from "./socket.ts";
@@ -18,6 +19,8 @@ const maxSamples = 1_200;
 const sampleSpanMs = 30 * 60_000;
 /** Rooms come by request: at most one in this time, however often the levels change. */
 const roomsEveryMs = 2_000;
+/** More of them than are pushed are read from storage. */
+const manyRoomsEveryMs = 10_000;
 const watchTimeoutMs = 8_000;
 const refusedRetryMs = 2_000;
 /** A page that nobody has looked at for this long is sent nothing, until it is looked at again. */
@@ -31,10 +34,15 @@ export class LiveFeed {
   samples = $state.raw<LiveSample[]>([]);
   /** The instant the figures stand for, by the server's clock. */
   at = $state<string | null>(null);
+  /** Up to when every accepted event is in them, by the server's clock. */
+  watermark = $state<string | null>(null);
   isPaused = $state(false);
   /** Why the server refused to show this node, if it did. */
   refusal = $state<string | null>(null);
   now = $state(Date.now());
+  /** The moment that the view shows: the present, or that of the pause. */
+  readonly shownMs = $derived.by(() => (this.isPaused ? this.#pausedAtMs : this.now));
+  #pausedAtMs = $state(0);
   #isConnected = $state(false);
   #receivedAtMs = $state<number | null>(null);
 
@@ -119,6 +127,7 @@ export class LiveFeed {
 
   /** A paused view keeps its figures; resuming asks for the present ones instead of replaying what was missed. */
   setPaused(isPaused: boolean): void {
+    this.#pausedAtMs = Date.now();
     this.isPaused = isPaused;
     if (!isPaused) this.#resync();
   }
@@ -195,26 +204,31 @@ export class LiveFeed {
     const isMoved = JSON.stringify(this.levels) !== JSON.stringify(figures.levels);
     this.levels = figures.levels;
     this.at = figures.at;
+    this.watermark = figures.watermark;
     this.now = receivedAtMs;
     this.#receivedAtMs = receivedAtMs;
     this.samples = [...this.samples, { receivedAtMs, levels: figures.levels }]
       .filter((sample) => sample.receivedAtMs > receivedAtMs - sampleSpanMs)
       .slice(-maxSamples);
-    if ("rooms" in figures) {
+    const isMany = figures.levels.live_sessions > usualRooms;
+    if ("rooms" in figures && !(isMany && this.rooms.length > usualRooms)) {
       this.rooms = figures.rooms;
-      this.#roomsReadAtMs = receivedAtMs;
+      this.#roomsReadAtMs = isMany ? 0 : receivedAtMs;
+      if (isMany) this.#readRoomsSoon();
     } else if (isMoved || receivedAtMs - this.#roomsReadAtMs > 15_000) this.#readRoomsSoon();
   }
 
   #readRoomsSoon(): void {
     if (this.#roomsTimer !== undefined) return;
-    const waitMs = Math.max(0, this.#roomsReadAtMs + roomsEveryMs - Date.now());
+    const isMany = (this.levels?.live_sessions ?? 0) > usualRooms;
+    const waitMs = Math.max(0, this.#roomsReadAtMs + (isMany ? manyRoomsEveryMs : roomsEveryMs) - Date.now());
     this.#roomsTimer = setTimeout(() => {
       this.#roomsTimer = undefined;
       this.#roomsReadAtMs = Date.now();
       this.#roomsRequest?.abort();
       this.#roomsRequest = new AbortController();
-      api.getLive({ query: { node: this.#node }, signal: this.#roomsRequest.signal }).then(
+      const query = { node: this.#node, rooms: isMany ? mostRooms : usualRooms };
+      api.getLive({ query, signal: this.#roomsRequest.signal }).then(
         (answer) => {
           if (!this.isPaused) this.rooms = answer.rooms;
         },

@@ -203,7 +203,9 @@ function usualWindow(days: number): WindowKind {
 
 /** The point's window has not ended yet: it was cut because the range ends now, not because a person cut it. */
 export function isRunning(point: UsagePoint, range: { to: string }, nowMs: number): boolean {
-  return point.partial && Date.parse(point.end) === Date.parse(range.to) && Date.parse(point.end) > nowMs - freshMs;
+  const [startMs, endMs] = [Date.parse(point.start), Date.parse(point.end)];
+  const isNow = endMs > nowMs && startMs <= nowMs;
+  return point.partial && (isNow || (endMs === Date.parse(range.to) && endMs > nowMs - freshMs));
 }
 
 /** Longer than any answer stays on screen without being read again. */

@@ -39,15 +39,16 @@ class Release {
     };
   }
 
-  /** Whether the server's page begins with another script than this one did. */
-  async ask(): Promise<void> {
-    if (this.#own === undefined) return;
+  /** Finds out whether the server's page begins with another script than this one did. False: the server did not answer. */
+  async ask(): Promise<boolean> {
+    if (this.#own === undefined) return false;
     this.#askedAtMs = Date.now();
     const page = await request("GET", "/index.html", { accept: "text/html" }).then(
       (response) => response.text(),
       () => undefined,
     );
     if (page !== undefined && !page.includes(this.#own)) this.state = "newer";
+    return page !== undefined;
   }
 
   /** Loads the page anew, at the place that was clicked when that failed. */

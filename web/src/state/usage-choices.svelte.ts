@@ -38,6 +38,8 @@ export class UsageChoices {
   readonly sort = $derived(parseSort(queryValue("sort")));
   readonly groupSort = $derived(parseSort(queryValue("groups") ?? "-"));
   readonly only = $derived(queryValue("only"));
+  /** The chart shows how the billing cycle fills up a limit, and not the range. */
+  readonly isCourse = $derived(queryValue("course") !== undefined);
 
   /** What every chosen meter may be grouped and filtered by; undefined until the meters are known. */
   readonly dimensions = $derived.by(() => {

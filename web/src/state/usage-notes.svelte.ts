@@ -3,6 +3,7 @@ import type { Alert } from "@contract/alerts.ts";
 import type { Period } from "@contract/quotas.ts";
 import { api } from "../api/client.ts";
 import type { ChartMark, ChartNotes } from "../charts/chart-content.ts";
+import { plainLimit } from "../charts/cycle-course.ts";
 import { formatFigure, withUnit } from "../words/format.ts";
 import { Loaded } from "./loaded.svelte.ts";
 
@@ -28,9 +29,9 @@ export class UsageNotes {
     this.#alerts.close();
   }
 
-  /** The zone of the node's billing; undefined until it is known. */
-  get billingZone(): string | undefined {
-    return this.#period.value?.tz;
+  /** The node's billing cycle; null until it is known. */
+  get period(): Period | null {
+    return this.#period.value;
   }
 
   /** Limits of peaks and levels among `meters`: what adds up over a cycle has none that a day could be held against. */
@@ -42,7 +43,7 @@ export class UsageNotes {
     return (this.#period.value?.quotas ?? []).flatMap(({ meter, unit, limit, projected }) =>
       limit === null || projected !== null || !meters.includes(meter) || !meter.startsWith("max_")
         ? []
-        : [{ value: limit, unit, text: `Limit ${withUnit(formatFigure(wholeNumber(limit)), unit)}` }],
+        : [{ value: limit, unit, text: `Limit ${withUnit(formatFigure(plainLimit(limit)), unit)}` }],
     );
   }
 
@@ -65,6 +66,3 @@ export class UsageNotes {
     );
   }
 }
-
-/** A limit of 50 is no 50.0. */
-const wholeNumber = (decimal: string) => (Number.isInteger(Number(decimal)) ? Number(decimal) : decimal);

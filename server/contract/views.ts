@@ -1,0 +1,32 @@
+/** /v1/views: questions of the usage page that people of a node keep under a name. */
+import { z } from "zod";
+import { nodeAddressSchema } from "./nodes.ts";
+import { textSchema } from "./text.ts";
+
+const nameSchema = textSchema(100).describe("Another one than the node's other views have");
+const querySchema = textSchema(2_000, 0).describe("What stands behind `?` in the address of the usage page");
+
+export const createViewSchema = z.strictObject({
+  name: nameSchema,
+  node: nodeAddressSchema
+    .optional()
+    .describe("Whose people see it, with those of the nodes above. Default: the caller's node"),
+  query: querySchema,
+});
+
+export const changeViewSchema = z.strictObject({ name: nameSchema.optional(), query: querySchema.optional() });
+export type ChangeView = z.infer<typeof changeViewSchema>;
+
+export const viewSchema = z.object({
+  id: z.string(),
+  name: z.string(),
+  node: nodeAddressSchema,
+  query: z.string(),
+  created_at: z.string(),
+});
+export type View = z.infer<typeof viewSchema>;
+
+export const viewListSchema = z.object({ views: z.array(viewSchema).describe("By name") });
+export const viewQuerySchema = z.strictObject({
+  node: nodeAddressSchema.optional().describe("Those of this node; default: the caller's"),
+});

@@ -1,0 +1,142 @@
+/** /v1/views: the questions of the usage page that people of a node keep. */
+import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+import {
+  changeViewSchema,
+  createViewSchema,
+  type View,
+  viewListSchema,
+  viewQuerySchema,
+  viewSchema,
+} from "../../contract/views.ts";
+import type { Actor } from "../../identity/actor.ts";
+import type { Postgres } from "../../postgres/client.ts";
+import {
+  changeView,
+  createView,
+  listViews,
+  noSuchView,
+  readView,
+  removeView,
+  stateOfView,
+  type ViewRecord,
+} from "../../reports/saved-views.ts";
+import type { NodeTree } from "../../tree/node-tree.ts";
+import { createRouter, problemResponses } from "../app-pieces.ts";
+import { isWithinReach, requireScope, resolveNode } from "../authenticate.ts";
+import { authorOf } from "../author-of.ts";
+import { entityTag, ifMatch } from "../entity-tag.ts";
+import type { HttpEnv } from "../http-env.ts";
+
+const idParams = z.object({ id: z.string().max(100) });
+const answered = (description: string) => ({ description, content: { "application/json": { schema: viewSchema } } });
+
+const listViewsRoute = createRoute({
+  method: "get",
+  path: "/v1/views",
+  operationId: "listViews",
+  tags: ["Usage"],
+  summary: "List saved views of a node",
+  description:
+    "Questions of the usage page that its people keep under a name. Those of nodes below have to be asked for.",
+  middleware: requireScope("read"),
+  request: { query: viewQuerySchema },
+  responses: {
+    200: { description: "The views", content: { "application/json": { schema: viewListSchema } } },
+    ...problemResponses(400, 401, 403, 404, 503),
+  },
+});
+
+const createViewRoute = createRoute({
+  method: "post",
+  path: "/v1/views",
+  operationId: "createView",
+  tags: ["Usage"],
+  summary: "Save a view",
+  middleware: requireScope("reports:write"),
+  request: { body: { required: true, content: { "application/json": { schema: createViewSchema } } } },
+  responses: { 201: answered("The new view"), ...problemResponses(400, 401, 403, 404, 409, 503) },
+});
+
+const getViewRoute = createRoute({
+  method: "get",
+  path: "/v1/views/{id}",
+  operationId: "getView",
+  tags: ["Usage"],
+  summary: "Get a saved view",
+  middleware: requireScope("read"),
+  request: { params: idParams },
+  responses: { 200: answered("The view"), ...problemResponses(401, 403, 404, 503) },
+});
+
+const updateViewRoute = createRoute({
+  method: "patch",
+  path: "/v1/views/{id}",
+  operationId: "updateView",
+  tags: ["Usage"],
+  summary: "Update a saved view",
+  middleware: requireScope("reports:write"),
+  request: {
+    params: idParams,
+    body: { required: true, content: { "application/json": { schema: changeViewSchema } } },
+  },
+  responses: { 200: answered("The view now"), ...problemResponses(400, 401, 403, 404, 409, 412, 503) },
+});
+
+const deleteViewRoute = createRoute({
+  method: "delete",
+  path: "/v1/views/{id}",
+  operationId: "deleteView",
+  tags: ["Usage"],
+  summary: "Delete a saved view",
+  middleware: requireScope("reports:write"),
+  request: { params: idParams },
+  responses: { 204: { description: "It is gone" }, ...problemResponses(401, 403, 404, 412, 503) },
+});
+
+export function viewsRoutes({ postgres, tree }: { postgres: Postgres; tree: NodeTree }): OpenAPIHono<HttpEnv> {
+  const app = createRouter();
+
+  app.openapi(listViewsRoute, async (c) => {
+    const node = resolveNode(c.get("actor"), tree, c.req.valid("query").node);
+    return c.json({ views: (await listViews(postgres.db, node)).map(describe) }, 200);
+  });
+
+  app.openapi(createViewRoute, async (c) => {
+    const { node: requested, ...wanted } = c.req.valid("json");
+    const node = resolveNode(c.get("actor"), tree, requested);
+    const made = await createView(postgres, tree, { ...wanted, node }, authorOf(c));
+    c.header("etag", await entityTag(c, stateOfView(made)));
+    return c.json(describe(made), 201);
+  });
+
+  app.openapi(getViewRoute, async (c) => {
+    const found = await own(c.get("actor"), c.req.valid("param").id);
+    c.header("etag", await entityTag(c, stateOfView(found)));
+    return c.json(describe(found), 200);
+  });
+
+  app.openapi(updateViewRoute, async (c) => {
+    const { id } = await own(c.get("actor"), c.req.valid("param").id);
+    const edit = { by: authorOf(c), check: await ifMatch(c) };
+    const changed = await changeView(postgres, id, c.req.valid("json"), edit);
+    c.header("etag", await entityTag(c, stateOfView(changed)));
+    return c.json(describe(changed), 200);
+  });
+
+  app.openapi(deleteViewRoute, async (c) => {
+    const { id } = await own(c.get("actor"), c.req.valid("param").id);
+    await removeView(postgres, id, { by: authorOf(c), check: await ifMatch(c) });
+    return c.body(null, 204);
+  });
+
+  async function own(actor: Actor, id: string): Promise<ViewRecord> {
+    const found = await readView(postgres.db, id);
+    if (!found || !isWithinReach(actor, tree, found.node)) throw noSuchView();
+    return found;
+  }
+  return app;
+}
+
+function describe({ id, name, node, query, createdAt }: ViewRecord): View {
+  return { id, name, node, query, created_at: createdAt.toISOString() };
+}

@@ -1,0 +1,17 @@
+/** Questions of the usage page that are kept under a name. */
+import { pgTable, text, timestamp, unique } from "drizzle-orm/pg-core";
+
+const instant = (name: string) => timestamp(name, { withTimezone: true, precision: 3, mode: "date" });
+
+export const views = pgTable(
+  "views",
+  {
+    id: text("id").primaryKey(),
+    node: text("node").notNull(),
+    name: text("name").notNull(),
+    /** As the address of the page has it. */
+    query: text("query").notNull(),
+    createdAt: instant("created_at").notNull().defaultNow(),
+  },
+  (table) => [unique("views_node_name").on(table.node, table.name)],
+);
