@@ -39,6 +39,7 @@ const serverEntries = {
   "bench-live": "test/bench/live.ts",
   "bench-overview": "test/bench/overview.ts",
   "bench-alerts": "test/bench/alerts.ts",
+  "bench-reports": "test/bench/reports.ts",
   chaos: "test/chaos/run-chaos.ts",
   "chaos-alerts": "test/chaos/run-alerts-chaos.ts",
   poison: "test/poison/run-poison.ts",

@@ -40,6 +40,12 @@ export const chargesAtLevelSchema = z.object({
 });
 export type ChargesAtLevel = z.infer<typeof chargesAtLevelSchema>;
 
+/** A line as a file has it, beside those of other levels. */
+export const chargeRowSchema = z.object({
+  ...chargesAtLevelSchema.pick({ level: true, currency: true }).shape,
+  ...chargeLineSchema.shape,
+});
+
 export const chargesSchema = z.object({
   node: nodeAddressSchema,
   start: z.string(),

@@ -55,6 +55,8 @@ const detailed = {
 const detailedSchema = z.object(detailed);
 export type IngestCounts = z.infer<typeof detailedSchema>;
 
+export const windowCountsSchema = z.object({ start: z.string(), end: z.string(), partial: z.boolean(), ...counts });
+
 export const ingestHealthSchema = z.object({
   node: nodeAddressSchema,
   from: z.string().describe("The first minute that is counted"),
@@ -63,7 +65,7 @@ export const ingestHealthSchema = z.object({
   window: z.enum(ingestWindows),
   watermark: z.string().describe("Every event accepted up to this instant is counted"),
   total: detailedSchema,
-  series: z.array(z.object({ start: z.string(), end: z.string(), partial: z.boolean(), ...counts })),
+  series: z.array(windowCountsSchema),
   groups: z
     .array(
       z.object({

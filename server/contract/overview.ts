@@ -51,6 +51,19 @@ const averageSchema = z.object({
 
 const pointSchema = z.object({ start: z.string(), end: z.string(), value: figureSchema, partial: z.boolean() });
 
+/** One row of the lists of an overview, as a file has them one below the other. */
+export const overviewRowSchema = z.object({
+  list: z.enum(["days", "months", "organizations", "users", "languages", "models"]),
+  key: z.string().describe("Of days and months their start"),
+  name: z.string(),
+  total: figureSchema,
+  share: z.number().nullable(),
+  rank: z.int().nullable(),
+  previous_total: figureSchema.nullable(),
+  previous_rank: z.int().nullable(),
+});
+export type OverviewRow = z.infer<typeof overviewRowSchema>;
+
 export const overviewSchema = z.object({
   node: nodeAddressSchema,
   watermark: z.string().describe("Everything accepted until then is in the figures"),

@@ -69,6 +69,8 @@ const timingFields = {
   fiscal_start_month: fields.fiscal_start_month.optional(),
 };
 
+export const mostPastPeriods = 12;
+
 export const createScheduleSchema = z.strictObject({
   report: z.string().min(1).max(100).describe("An id, or the kind of a standard one"),
   node: nodeAddressSchema.optional().describe("Default: that of the report, else the caller's node"),
@@ -80,6 +82,12 @@ export const createScheduleSchema = z.strictObject({
   subject: fields.subject.optional(),
   when_missed: fields.when_missed.default("catch_up"),
   when_empty: fields.when_empty.default("send"),
+  past_periods: z
+    .int()
+    .min(0)
+    .max(mostPastPeriods)
+    .default(0)
+    .describe("How many of the periods that were due by now are sent as well, at once; with `when_missed` `catch_up`"),
 });
 
 export type CreateSchedule = z.input<typeof createScheduleSchema>;
@@ -95,35 +103,14 @@ export const schedulePreviewSchema = z.object({
   next: z
     .array(z.object({ at: z.string(), from: z.string(), to: z.string().describe("Exclusive") }))
     .describe("The next three instants and the period that each is about, with the offset of `tz`"),
+  is_kept: z
+    .boolean()
+    .describe("What is sent is put where the operator keeps it, too: a schedule needs no recipient and no channel"),
 });
 export type SchedulePreview = z.infer<typeof schedulePreviewSchema>;
 
 export const changeScheduleSchema = z.strictObject({ ...fields }).partial();
 export type ChangeSchedule = z.infer<typeof changeScheduleSchema>;
-
-export const scheduleSchema = z.object({
-  id: z.string(),
-  report: z.string(),
-  report_name: z.string(),
-  node: nodeAddressSchema,
-  ...fields,
-  weekday: z.enum(weekdays).nullable(),
-  paused: z.boolean(),
-  in_words: z.string(),
-  next: z.array(z.string()).describe("The next three instants, with the offset of `tz`; none while it is paused"),
-  created_at: z.string(),
-  author: z.string().describe("Who saved it last: addresses outside get what they may see"),
-});
-export type Schedule = z.infer<typeof scheduleSchema>;
-
-export const scheduleQuerySchema = z.strictObject({
-  node: nodeAddressSchema.optional().describe("This node and all below it; default: the caller's node"),
-  report: z.string().min(1).max(100).optional(),
-  limit: z.coerce.number().int().min(1).max(1000).default(defaultPageSize),
-  cursor: cursorSchema,
-});
-export const scheduleListSchema = z.object({ schedules: z.array(scheduleSchema), next_cursor: nextCursorSchema });
-export type ScheduleList = z.infer<typeof scheduleListSchema>;
 
 /** `waiting`: due, until everything of its period can be queried; `running`: the report is made. The others are final. */
 export const slotStates = ["waiting", "running", "sent", "skipped", "failed"] as const;
@@ -153,6 +140,33 @@ export const slotSchema = z.object({
   test: z.boolean().describe("Sent to one person alone"),
 });
 export type ScheduleSlot = z.infer<typeof slotSchema>;
+
+const lastSlotSchema = slotSchema.pick({ state: true, reason: true, at: true, sent_at: true });
+
+export const scheduleSchema = z.object({
+  id: z.string(),
+  report: z.string(),
+  report_name: z.string(),
+  node: nodeAddressSchema,
+  ...fields,
+  weekday: z.enum(weekdays).nullable(),
+  paused: z.boolean(),
+  in_words: z.string(),
+  next: z.array(z.string()).describe("The next three instants, with the offset of `tz`; none while it is paused"),
+  last: lastSlotSchema.nullable().describe("What became of its newest slot, tests included; null before the first"),
+  created_at: z.string(),
+  author: z.string().describe("Who saved it last: addresses outside get what they may see"),
+});
+export type Schedule = z.infer<typeof scheduleSchema>;
+
+export const scheduleQuerySchema = z.strictObject({
+  node: nodeAddressSchema.optional().describe("This node and all below it; default: the caller's node"),
+  report: z.string().min(1).max(100).optional(),
+  limit: z.coerce.number().int().min(1).max(1000).default(defaultPageSize),
+  cursor: cursorSchema,
+});
+export const scheduleListSchema = z.object({ schedules: z.array(scheduleSchema), next_cursor: nextCursorSchema });
+export type ScheduleList = z.infer<typeof scheduleListSchema>;
 
 export const slotQuerySchema = z.strictObject({
   state: z.enum(slotStates).optional(),

@@ -69,6 +69,14 @@ export const whatIfCycleSchema = z.object({
 });
 export type WhatIfCycle = z.infer<typeof whatIfCycleSchema>;
 
+/** What one cycle of one node would have come to at one level, as a file has it. */
+export const whatIfRowSchema = z.object({
+  node: nodeAddressSchema,
+  name: z.string(),
+  ...whatIfCycleSchema.pick({ start: true, end: true, basis: true }).shape,
+  ...comparedSchema.shape,
+});
+
 export const whatIfSchema = z.object({
   node: nodeAddressSchema,
   watermark: z.string(),

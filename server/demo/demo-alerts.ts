@@ -42,8 +42,11 @@ const rules: readonly Omit<CreateRule, "channels">[] = [
   { node: "all", name: "The service itself", severity: "critical", condition: { kind: "system" } },
 ];
 
-/** Makes what is missing by its name; what is there stays as somebody left it, but that the webhook is where it is now. */
-export async function makeAlerts(api: UsageApi, webhookUrl: string): Promise<void> {
+/**
+ * Makes what is missing by its name; what is there stays as somebody left it, but that the webhook is where it is now. Answers the
+ * channels' ids.
+ */
+export async function makeAlerts(api: UsageApi, webhookUrl: string): Promise<string[]> {
   const known = (await api.channels()).channels;
   const ids: string[] = [];
   for (const wanted of channels(webhookUrl)) {
@@ -54,6 +57,7 @@ export async function makeAlerts(api: UsageApi, webhookUrl: string): Promise<voi
   }
   const names = new Set((await api.rules()).rules.map(({ name }) => name));
   for (const rule of rules) if (!names.has(rule.name)) await api.createRule({ ...rule, channels: ids });
+  return ids;
 }
 
 /** Three hours of one organization's chat at several times its usual, until `atMs`: by its ids the same at each start. */

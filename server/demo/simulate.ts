@@ -1,7 +1,7 @@
 /**
  * The demonstration: posts what resellers with some forty organizations would send, 90 days of history first, then live.
  * It is an emitter like any other and knows only TIDEMARK_URL and TIDEMARK_DEMO_KEY, a key at `all` that may make nodes;
- * with TIDEMARK_DEMO_WEBHOOK, which takes what it is sent, also rules and channels.
+ * with TIDEMARK_DEMO_WEBHOOK, which takes what it is sent, also rules, channels and scheduled reports.
  * What it sends follows from the first start's instant, which the service remembers: a later start fills the gap since.
  */
 
@@ -14,6 +14,7 @@ import { AnswerError, UsageApi } from "../programs/usage-api.ts";
 import { demoOrganizations, demoResellers } from "./demo-accounts.ts";
 import { crossings, makeAlerts, silentOrganization, spike } from "./demo-alerts.ts";
 import { demoPlans, planOf } from "./demo-plans.ts";
+import { makeReports } from "./demo-reports.ts";
 import { type Demonstration, eventsOfHour, hourReachMs, type TimedEvent } from "./meetings.ts";
 import { dayMs, historyDays, hourMs } from "./rhythm.ts";
 
@@ -187,9 +188,11 @@ async function simulate(connection: Connection, webhookUrl: string | undefined, 
   const emitter = new Emitter({ ...connection, signal });
   if (webhookUrl !== undefined) {
     await emitter.send(spike(startedAtMs));
-    await patiently(() => makeAlerts(api, webhookUrl), signal);
+    const channels = await patiently(() => makeAlerts(api, webhookUrl), signal);
     await emitter.send(await patiently(() => crossings(api, Date.now()), signal));
     say("rules and channels, one spike, one that went quiet, three that cross a threshold");
+    await patiently(() => makeReports(api, channels), signal);
+    say("weekly and monthly reports, and those of the weeks before");
   }
   await live(course, emitter, signal);
 }

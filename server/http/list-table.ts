@@ -35,9 +35,27 @@ export async function sendTable(
   form: TableForm,
   { name, table, clickhouse }: { name: string; table: Table; clickhouse: Pick<ClickHouse, "selectFrom"> },
 ): Promise<Response> {
+  if (form !== "parquet") return await sendSheet(c, form, { name, table });
+  return await sendPieces(c, form, name, parquetOf(table, clickhouse));
+}
+
+/** The same in a form that needs no store. */
+export async function sendSheet(
+  c: Context<HttpEnv>,
+  form: Exclude<TableForm, "parquet">,
+  { name, table }: { name: string; table: Table },
+): Promise<Response> {
+  return await sendPieces(c, form, name, form === "csv" ? csvOfTable(table) : workbookOf(table, name));
+}
+
+async function sendPieces(
+  c: Context<HttpEnv>,
+  form: TableForm,
+  name: string,
+  pieces: AsyncGenerator<string | Uint8Array>,
+): Promise<Response> {
   c.header("content-type", listMediaTypes[form]);
   c.header("content-disposition", `attachment; filename="${name}.${form}"`);
-  const pieces = { csv: csvOfTable, xlsx: workbookOf, parquet: parquetOf }[form](table, { name, clickhouse });
   return c.body(await streamOf(pieces, c.get("question")), 200);
 }
 
@@ -47,14 +65,11 @@ export async function* csvOfTable({ columns, rows }: Table): AsyncGenerator<stri
     yield csvLine(row.map((cell) => (cell === null || cell === undefined ? "" : String(cell))));
 }
 
-function workbookOf({ columns, rows }: Table, { name }: { name: string }): AsyncGenerator<Uint8Array> {
+function workbookOf({ columns, rows }: Table, name: string): AsyncGenerator<Uint8Array> {
   return workbook([{ name, columns, rows: typedRows({ columns, rows }) }]);
 }
 
-function parquetOf(
-  { columns, rows }: Table,
-  { clickhouse }: { clickhouse: Pick<ClickHouse, "selectFrom"> },
-): AsyncGenerator<Buffer> {
+function parquetOf({ columns, rows }: Table, clickhouse: Pick<ClickHouse, "selectFrom">): AsyncGenerator<Buffer> {
   return parquetOfSection(clickhouse, { columns, rows: typedRows({ columns, rows }) });
 }
 

@@ -4,7 +4,9 @@ import type { ChangeChannel, Channel, ChannelList, CreateChannel, CreatedChannel
 import type { CreateNode, Node } from "../contract/nodes.ts";
 import type { CreatePlan, Plan, PlanList } from "../contract/plans.ts";
 import type { Period } from "../contract/quotas.ts";
+import type { CreateReport, Report, ReportList } from "../contract/reports.ts";
 import type { CreateRule, Rule, RuleList } from "../contract/rules.ts";
+import type { CreateSchedule, Schedule, ScheduleList } from "../contract/schedules.ts";
 import type { CreateSubscription, Subscription, SubscriptionList } from "../contract/subscriptions.ts";
 import type { UsageAnswer, UsageQuery } from "../contract/usage.ts";
 import { parseJson } from "../json/parse-json.ts";
@@ -94,6 +96,24 @@ export class UsageApi {
 
   createRule(rule: CreateRule): Promise<Rule> {
     return this.#request<Rule>("POST", "/v1/rules", rule);
+  }
+
+  /** Up to a thousand of them. */
+  reports(): Promise<ReportList> {
+    return this.#request<ReportList>("GET", "/v1/reports?limit=1000");
+  }
+
+  createReport(report: CreateReport): Promise<Report> {
+    return this.#request<Report>("POST", "/v1/reports", report);
+  }
+
+  /** Up to a thousand of them. */
+  schedules(): Promise<ScheduleList> {
+    return this.#request<ScheduleList>("GET", "/v1/schedules?limit=1000");
+  }
+
+  createSchedule(schedule: CreateSchedule): Promise<Schedule> {
+    return this.#request<Schedule>("POST", "/v1/schedules", schedule);
   }
 
   period(node: string): Promise<Period> {

@@ -57,6 +57,15 @@ export function nextSlots(timing: Timing, afterMs: number, count: number): DueSl
   return next;
 }
 
+/** The last `count` slots that were due by `nowMs`, in order. */
+export function lastSlotsDue(timing: Timing, nowMs: number, count: number): DueSlot[] {
+  const longestMs = longestDays[timing.every] * 24 * 60 * 60_000;
+  return dueSlots(timing, nowMs - (count + 1) * longestMs, nowMs).slice(-count);
+}
+
+/** No period is longer, with what a clock change adds to it. */
+const longestDays: Readonly<Record<ScheduleEvery, number>> = { day: 2, week: 8, month: 32, quarter: 93, cycle: 32 };
+
 /** The last period that has ended by `nowMs`, whether its slot is due yet or not. */
 export function periodBefore(timing: Timing, nowMs: number): Pick<DueSlot, "fromMs" | "toMs" | "tz"> {
   let found: DueSlot | undefined;

@@ -21,7 +21,7 @@ import { checkRoom } from "../tree/check-room.ts";
 import type { NodeTree } from "../tree/node-tree.ts";
 import { rowsWithin } from "../tree/rows-within.ts";
 import { tenantOf } from "../tree/tenant-of.ts";
-import { nextSlots } from "./due.ts";
+import { lastSlotsDue, nextSlots } from "./due.ts";
 import { accountsOf } from "./entitled.ts";
 import { planAll } from "./plan-slots.ts";
 import { visibleKinds } from "./saved-reports.ts";
@@ -86,7 +86,7 @@ export async function previewSchedule(
   db: Queries,
   tree: Tree,
   given: Required<Pick<ChangeSchedule, "every" | "at" | "tz">> & ChangeSchedule & { node: NodeAddress },
-  nowMs: number,
+  { hasBucket, nowMs }: { hasBucket: boolean; nowMs: number },
 ): Promise<SchedulePreview> {
   const { node, every, at, tz, weekday = null, day = null, fiscal_start_month = null } = given;
   checkTiming(given, every);
@@ -99,6 +99,7 @@ export async function previewSchedule(
       from: formatInstant(fromMs, tz),
       to: formatInstant(toMs, tz),
     })),
+    is_kept: hasBucket,
   };
 }
 
@@ -165,11 +166,11 @@ export async function listSchedules(
 
 type Tree = Pick<NodeTree, "ancestors">;
 
-/** Slots that are due from now on are sent. Throws `conflict` where the node has too many. */
+/** The last `pastPeriods` slots that were due by now are sent, and those that are due from now on. Throws `conflict` where the node has too many. */
 export async function createSchedule(
   postgres: Postgres,
   tree: Pick<NodeTree, "ancestors" | "children">,
-  wanted: WantedSchedule,
+  { pastPeriods = 0, ...wanted }: WantedSchedule & { pastPeriods?: number },
   by: Author,
   nowMs: number,
 ): Promise<ScheduleRecord> {
@@ -180,7 +181,7 @@ export async function createSchedule(
       .insert(schedules)
       .values({
         ...{ ...row, id: newId("sch"), people: await peopleAmong(tx, row.recipients), ...authored(by) },
-        ...(await fromNowOn(tx, tree, row, nowMs)),
+        ...(await fromPastOn(tx, tree, row, { pastPeriods, nowMs })),
         createdAt: new Date(nowMs),
       })
       .returning();
@@ -277,7 +278,7 @@ export async function describeSchedule(
   db: Queries,
   tree: Tree,
   record: ScheduleRecord,
-  reportName: string,
+  { reportName, last }: { reportName: string; last: Schedule["last"] },
   nowMs: number,
 ): Promise<Schedule> {
   const { id, paused, authorName, createdAt, tz } = record;
@@ -288,6 +289,7 @@ export async function describeSchedule(
     ...{ id, report_name: reportName, ...shown, paused },
     in_words: inWords(shown),
     next: next.map(({ atMs }) => formatInstant(atMs, tz)),
+    last,
     created_at: createdAt.toISOString(),
     author: authorName,
   };
@@ -315,6 +317,17 @@ async function fromNowOn(
 ): Promise<{ plannedUntil: Date; nextAt: Date }> {
   const timing = await timingOf(tx, tree, row);
   return { plannedUntil: new Date(nowMs), nextAt: lookNextAt(timing, nowMs) };
+}
+
+async function fromPastOn(
+  tx: Queries,
+  tree: Tree,
+  row: Parameters<typeof timingOf>[2],
+  { pastPeriods, nowMs }: { pastPeriods: number; nowMs: number },
+): Promise<{ plannedUntil: Date; nextAt: Date }> {
+  if (pastPeriods === 0) return await fromNowOn(tx, tree, row, nowMs);
+  const [first] = lastSlotsDue(await timingOf(tx, tree, row), nowMs, pastPeriods);
+  return { plannedUntil: new Date((first?.atMs ?? nowMs) - 1), nextAt: new Date(nowMs) };
 }
 
 async function peopleAmong(tx: Queries, recipients: readonly string[], before: readonly string[] = []) {

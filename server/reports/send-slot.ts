@@ -68,9 +68,10 @@ export async function sendSlot(
   const files = await listFiles(tx, [run.id]);
   const linked = await linkedFiles(links, publicUrl, run, files, nowMs);
   const isAttached = files.reduce((sum, { bytes }) => sum + bytes, 0) <= mostAttachedBytes;
+  const isLate = isLateAt({ slot, schedule }, nowMs);
   const told = {
     subject: `${isTest ? "Test: " : ""}${schedule.subject ?? subjectOf(document, slot)}`,
-    lines: linesOf(document, slot, { isEmpty, isLate: isLateAt(slot, nowMs), linked: isAttached ? [] : linked }),
+    lines: linesOf(document, slot, { isEmpty, isLate, linked: isAttached ? [] : linked }),
     url: `${publicUrl}/reports?run=${encodeURIComponent(run.id)}`,
     button: "Open the report",
   };
@@ -100,7 +101,7 @@ export async function sendSlot(
   const unwanted = addresses.filter((address) => !reached.has(address));
   await moveSlot(tx, slot.id, {
     ...(written.length > 0 ? { state: "sent", sentAt: new Date(nowMs) } : { state: "skipped", reason: "nobody" }),
-    ...{ deliveries: written, withheld: [...withheld, ...unwanted], isLate: isLateAt(slot, nowMs) },
+    ...{ deliveries: written, withheld: [...withheld, ...unwanted], isLate },
   });
 }
 

@@ -99,8 +99,11 @@ export async function moveSlot(
   await tx.update(scheduleSlots).set(to).where(eq(scheduleSlots.id, id));
 }
 
-export const isLateAt = (slot: SlotRecord, nowMs: number) =>
-  slot.test === "" && nowMs - slot.dueAt.getTime() > missedAfterMs;
+/** Nothing of a schedule could be sent before it was there. */
+export const isLateAt = (
+  { slot, schedule }: { slot: SlotRecord; schedule: Pick<ScheduleRecord, "createdAt"> },
+  nowMs: number,
+) => slot.test === "" && nowMs - Math.max(slot.dueAt.getTime(), schedule.createdAt.getTime()) > missedAfterMs;
 
 /** Makes a report of the last period for `to` alone, or for nobody. Throws `too_fast` while many are not over. */
 export async function createTest(
@@ -140,6 +143,17 @@ export async function createTest(
   });
 }
 
+/** Of each schedule that has one the newest slot, tests included. */
+export async function lastSlots(db: Queries, ids: readonly string[]): Promise<Map<string, SlotRecord>> {
+  if (ids.length === 0) return new Map();
+  const found = await db
+    .selectDistinctOn([scheduleSlots.schedule])
+    .from(scheduleSlots)
+    .where(inArray(scheduleSlots.schedule, [...ids]))
+    .orderBy(scheduleSlots.schedule, desc(scheduleSlots.dueAt), desc(scheduleSlots.id));
+  return new Map(found.map((slot) => [slot.schedule, slot]));
+}
+
 /** The newest first. */
 export async function listSlots(
   db: Queries,
@@ -174,16 +188,20 @@ export async function listSlots(
     .limit(limit);
 }
 
-export function describeSlot(slot: SlotRecord, { tz }: Pick<ScheduleRecord, "tz">, nowMs: number): ScheduleSlot {
-  const { id, schedule, fromAt, toAt, dueAt, state, reason, run, deliveries, withheld, sentAt, isLate } = slot;
+export function describeSlot(
+  slot: SlotRecord,
+  schedule: Pick<ScheduleRecord, "tz" | "createdAt">,
+  nowMs: number,
+): ScheduleSlot {
+  const { id, fromAt, toAt, dueAt, state, reason, run, deliveries, withheld, sentAt, isLate } = slot;
   return {
-    ...{ id, schedule },
+    ...{ id, schedule: slot.schedule },
     from: formatInstant(fromAt.getTime(), slot.tz),
     to: formatInstant(toAt.getTime(), slot.tz),
-    at: formatInstant(dueAt.getTime(), tz),
+    at: formatInstant(dueAt.getTime(), schedule.tz),
     ...{ state, reason, run, deliveries, withheld },
     sent_at: sentAt?.toISOString() ?? null,
-    late: isLate || (state === "waiting" && isLateAt(slot, nowMs)),
+    late: isLate || (state === "waiting" && isLateAt({ slot, schedule }, nowMs)),
     test: slot.test !== "",
   };
 }

@@ -2,9 +2,9 @@
  * What one caller's doings cost everybody else: how long a bystander's trivial request waits meanwhile, beside how long it
  * waits when nobody does anything, and how much memory the server's process takes for it.
  */
-import { readFile, writeFile } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
 import { patienceMs } from "./patience.ts";
+import { forgetPeak, residentBytes } from "./process-memory.ts";
 
 export interface Bystander {
   /** The service's. */
@@ -80,16 +80,4 @@ async function ask({ url, key, path = "/v1/usage?meter=chat_posts&window=total" 
     () => 0,
   );
   return { ms: performance.now() - startedAtMs, status };
-}
-
-/** `VmRSS`: resident now; `VmHWM`: at its highest since `forgetPeak`. Throws when the process has ended. */
-async function residentBytes(pid: number, line: "VmRSS" | "VmHWM"): Promise<number> {
-  const status = await readFile(`/proc/${pid}/status`, "utf8");
-  const kibibytes = new RegExp(`^${line}:\\s+(\\d+) kB$`, "m").exec(status)?.[1];
-  if (kibibytes === undefined) throw new Error(`the process ${pid} has ended`);
-  return Number(kibibytes) * 1_024;
-}
-
-async function forgetPeak(pid: number): Promise<void> {
-  await writeFile(`/proc/${pid}/clear_refs`, "5");
 }

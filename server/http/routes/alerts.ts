@@ -26,6 +26,7 @@ import type { Postgres } from "../../postgres/client.ts";
 import { ProblemError } from "../../problem.ts";
 import type { NodeTree } from "../../tree/node-tree.ts";
 import { wasWithin } from "../../tree/past-owners.ts";
+import { answerList, listed, listTable } from "../answer-list.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
 import { requireScope, resolveNode } from "../authenticate.ts";
 import { authorOf } from "../author-of.ts";
@@ -45,6 +46,10 @@ export interface AlertsRoutesDeps {
   now?: () => number;
 }
 
+const alertTable = listTable("alerts", alertSchema, {
+  types: { threshold: "decimal", value: "decimal", limit: "decimal", percent: "percent", snoozed_until: "instant" },
+});
+
 const listAlertsRoute = createRoute({
   method: "get",
   path: "/v1/alerts",
@@ -54,7 +59,7 @@ const listAlertsRoute = createRoute({
   middleware: requireScope("read"),
   request: { query: alertQuerySchema },
   responses: {
-    200: { description: "The alerts", content: { "application/json": { schema: alertListSchema } } },
+    200: listed("The alerts", alertListSchema, alertSchema),
     ...problemResponses(400, 401, 403, 404, 503),
   },
 });
@@ -141,17 +146,18 @@ export function alertsRoutes({ postgres, tree, publicUrl, now = Date.now }: Aler
     const { state, rule, kind, from, to, tz } = query;
     const node = query.node === undefined ? undefined : resolveNode(actor, tree, query.node);
     const asked = { list: "alerts", node, state, rule, kind, from, to, tz };
-    const limit = query.limit ?? defaultPageSize;
-    const found = await listAlerts(db, {
-      ...readTimeRange(query, now()),
-      ...{ state, rule, kind },
-      within: [visibleAlerts(actor, tree), node === undefined ? undefined : alertsWithin([node], tree)],
-      after: readCursor(query.cursor, asked, timedKeySchema),
-      limit: limit + 1,
+    const range = readTimeRange(query, now());
+    return await answerList(c, alertTable, query, async ({ cursor, limit }) => {
+      const found = await listAlerts(db, {
+        ...{ ...range, state, rule, kind },
+        within: [visibleAlerts(actor, tree), node === undefined ? undefined : alertsWithin([node], tree)],
+        after: readCursor(cursor, asked, timedKeySchema),
+        limit: limit + 1,
+      });
+      const { page, last } = pageOf(found, limit);
+      const next_cursor = last ? writeCursor(asked, { atMs: last.at.getTime(), id: last.id }) : null;
+      return { alerts: page.map((row) => described(actor, row)), next_cursor };
     });
-    const { page, last } = pageOf(found, limit);
-    const next_cursor = last ? writeCursor(asked, { atMs: last.at.getTime(), id: last.id }) : null;
-    return c.json({ alerts: page.map((row) => described(actor, row)), next_cursor }, 200);
   });
 
   app.openapi(getAlertRoute, async (c) => {

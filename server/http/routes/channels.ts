@@ -31,6 +31,7 @@ import { can } from "../../identity/permissions.ts";
 import { readCursor, writeCursor } from "../../lists/cursor.ts";
 import { ProblemError } from "../../problem.ts";
 import type { NodeTree } from "../../tree/node-tree.ts";
+import { answerList, listed, listTable } from "../answer-list.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
 import { isWithinReach, requireScope, resolveNode } from "../authenticate.ts";
 import { authorOf } from "../author-of.ts";
@@ -48,6 +49,8 @@ const bodyOf = <T extends z.ZodType>(schema: T) => ({ body: { required: true, co
 const idParams = z.object({ id: z.string().max(100) });
 const positionSchema = z.tuple([z.string(), z.string()]);
 
+const channelTable = listTable("channels", channelSchema);
+
 const listChannelsRoute = createRoute({
   method: "get",
   path: "/v1/channels",
@@ -57,7 +60,7 @@ const listChannelsRoute = createRoute({
   middleware: requireScope("read"),
   request: { query: channelQuerySchema },
   responses: {
-    200: { description: "The channels", content: json(channelListSchema) },
+    200: listed("The channels", channelListSchema, channelSchema),
     ...problemResponses(400, 401, 403, 404, 503),
   },
 });
@@ -156,20 +159,23 @@ export function channelsRoutes(deps: ChannelsRoutesDeps): OpenAPIHono<HttpEnv> {
   const { describe, own } = createTools(deps);
 
   app.openapi(listChannelsRoute, async (c) => {
-    const { node: asked, kind, limit, cursor } = c.req.valid("query");
+    const query = c.req.valid("query");
+    const { node: asked, kind } = query;
     const actor = c.get("actor");
     const node = asked === undefined ? undefined : resolveNode(actor, tree, asked);
     const question = { list: "channels", node, kind };
-    const after = readCursor(cursor, question, positionSchema);
     const tops = node === undefined ? actor.reach : [node];
-    const seen = await listChannels(postgres.db, tree, { tops, kind, after, limit: limit + 1 });
-    const { page, last } = pageOf(seen, limit);
-    const left = await listUnsubscribed(
-      postgres.db,
-      page.map(({ id }) => id),
-    );
-    const channels = await Promise.all(page.map((row) => describe(row, actor, left)));
-    return c.json({ channels, next_cursor: last ? writeCursor(question, [last.name, last.id]) : null }, 200);
+    return await answerList(c, channelTable, query, async ({ cursor, limit }) => {
+      const after = readCursor(cursor, question, positionSchema);
+      const seen = await listChannels(postgres.db, tree, { tops, kind, after, limit: limit + 1 });
+      const { page, last } = pageOf(seen, limit);
+      const left = await listUnsubscribed(
+        postgres.db,
+        page.map(({ id }) => id),
+      );
+      const channels = await Promise.all(page.map((row) => describe(row, actor, left)));
+      return { channels, next_cursor: last ? writeCursor(question, [last.name, last.id]) : null };
+    });
   });
 
   app.openapi(createChannelRoute, async (c) => {

@@ -3,10 +3,11 @@ import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
 import type { PeriodSource } from "../../billing/period.ts";
 import { highestLevel, visibleLevels } from "../../billing/price-visibility.ts";
 import { readCharges } from "../../billing/read-charges.ts";
-import { chargesQuerySchema, chargesSchema } from "../../contract/charges.ts";
+import { type Charges, chargeRowSchema, chargesQuerySchema, chargesSchema } from "../../contract/charges.ts";
 import { priceLevels } from "../../contract/plans.ts";
 import { ProblemError } from "../../problem.ts";
 import type { NodeTree } from "../../tree/node-tree.ts";
+import { answerList, listed, listTable } from "../answer-list.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
 import { requireScope, resolveNode } from "../authenticate.ts";
 import type { HttpEnv } from "../http-env.ts";
@@ -16,6 +17,22 @@ export interface ChargesRoutesDeps extends PeriodSource {
   tree: NodeTree;
   now?: () => number;
 }
+
+const chargeTable = listTable("levels", chargeRowSchema, {
+  name: "charges",
+  types: {
+    from: "instant",
+    to: "instant",
+    quantity: "decimal",
+    unit_price: "decimal",
+    flat_fee: "money",
+    amount: "money",
+  },
+  itemsOf: (page) =>
+    (page as unknown as Charges).levels.flatMap(({ level, currency, lines }) =>
+      lines.map((line) => ({ level, currency, ...line })),
+    ),
+});
 
 const getChargesRoute = createRoute({
   method: "get",
@@ -28,7 +45,7 @@ const getChargesRoute = createRoute({
   middleware: requireScope("prices:read"),
   request: { query: chargesQuerySchema },
   responses: {
-    200: { description: "The charges", content: { "application/json": { schema: chargesSchema } } },
+    200: listed("The charges, their lines", chargesSchema, chargeRowSchema),
     ...problemResponses(400, 401, 403, 404, 503),
   },
 });
@@ -42,15 +59,12 @@ export function chargesRoutes(source: ChargesRoutesDeps): OpenAPIHono<HttpEnv> {
     const node = resolveNode(actor, tree, requested);
     const seen = visibleLevels(actor, node, tree);
     const levels = priceLevels.slice(highestLevel(node) - 1).filter((level) => seen.has(level));
-    const charges = await readCharges(
-      { ...source, clickhouse: storeFor(c, source.clickhouse) },
-      node,
-      cycle,
-      levels,
-      now(),
-    );
-    if (!charges) throw new ProblemError("not_found", `${node} has no subscription in that cycle`, { field: "node" });
-    return c.json(charges, 200);
+    const asked = { ...source, clickhouse: storeFor(c, source.clickhouse) };
+    return await answerList(c, chargeTable, {}, async () => {
+      const charges = await readCharges(asked, node, cycle, levels, now());
+      if (!charges) throw new ProblemError("not_found", `${node} has no subscription in that cycle`, { field: "node" });
+      return charges;
+    });
   });
   return app;
 }

@@ -1,4 +1,5 @@
 /** /v1/deliveries: what was sent where, with every attempt, and sending it again. */
+
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import { recordChange } from "../../audit/record-change.ts";
 import { countKeySchema } from "../../contract/cursors.ts";
@@ -12,13 +13,17 @@ import type { Postgres, Queries } from "../../postgres/client.ts";
 import { ProblemError } from "../../problem.ts";
 import type { NodeTree } from "../../tree/node-tree.ts";
 import { wasWithin } from "../../tree/past-owners.ts";
+import { answerList, listed, listTable } from "../answer-list.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
 import { isWithinReach, requireScope, resolveNode } from "../authenticate.ts";
 import { authorOf } from "../author-of.ts";
 import type { HttpEnv } from "../http-env.ts";
+import { pageOf } from "../page-of.ts";
 
 const idParams = z.object({ id: z.string().max(100) });
 const one = { "application/json": { schema: deliverySchema } };
+
+const deliveryTable = listTable("deliveries", deliverySchema);
 
 const listDeliveriesRoute = createRoute({
   method: "get",
@@ -30,7 +35,7 @@ const listDeliveriesRoute = createRoute({
   middleware: requireScope("read"),
   request: { query: deliveryQuerySchema },
   responses: {
-    200: { description: "The deliveries", content: { "application/json": { schema: deliveryListSchema } } },
+    200: listed("The deliveries", deliveryListSchema, deliverySchema),
     ...problemResponses(400, 401, 403, 404, 503),
   },
 });
@@ -84,21 +89,27 @@ export function deliveriesRoutes({ postgres, tree }: { postgres: Postgres; tree:
   }
 
   app.openapi(listDeliveriesRoute, async (c) => {
-    const { node: asked, alert, channel, state, limit, cursor } = c.req.valid("query");
+    const query = c.req.valid("query");
+    const { node: asked, alert, channel, state } = query;
     const actor = c.get("actor");
     const node = asked === undefined ? undefined : resolveNode(actor, tree, asked);
     const question = { list: "deliveries", node, alert, channel, state };
-    const after = readCursor(cursor, question, countKeySchema);
     const tops = node === undefined ? actor.reach : [node];
-    const { deliveries, last } = await reading(async (tx) => {
-      const found = await listDeliveries(tx, tree, { tops, alert, channel, state, after, limit: limit + 1 });
-      const page = found.slice(0, limit);
-      return {
-        deliveries: await describeDeliveries(tx, page, wasWithin(tree, actor.reach)),
-        last: found.length > limit ? page.at(-1) : undefined,
-      };
-    });
-    return c.json({ deliveries, next_cursor: last ? writeCursor(question, last.position) : null }, 200);
+    return await answerList(
+      c,
+      deliveryTable,
+      query,
+      async ({ cursor, limit }) =>
+        await reading(async (tx) => {
+          const after = readCursor(cursor, question, countKeySchema);
+          const found = await listDeliveries(tx, tree, { tops, alert, channel, state, after, limit: limit + 1 });
+          const { page, last } = pageOf(found, limit);
+          return {
+            deliveries: await describeDeliveries(tx, page, wasWithin(tree, actor.reach)),
+            next_cursor: last ? writeCursor(question, last.position) : null,
+          };
+        }),
+    );
   });
 
   app.openapi(getDeliveryRoute, async (c) => c.json(await described(c.get("actor"), c.req.valid("param").id), 200));

@@ -1,11 +1,17 @@
 /** GET /v1/ingest-health: outcomes of the events that were sent for a node. */
 import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
 import type { ClickHouse } from "../../clickhouse/client.ts";
-import { type IngestWindow, ingestHealthQuerySchema, ingestHealthSchema } from "../../contract/ingest-health.ts";
+import {
+  type IngestWindow,
+  ingestHealthQuerySchema,
+  ingestHealthSchema,
+  windowCountsSchema,
+} from "../../contract/ingest-health.ts";
 import { answerIngestHealth, wholeMinutes } from "../../metrics/ingest-health.ts";
 import { InvalidTimeError } from "../../metrics/windows.ts";
 import { ProblemError } from "../../problem.ts";
 import type { NodeTree } from "../../tree/node-tree.ts";
+import { answerList, listed, listTable } from "../answer-list.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
 import { requireScope, resolveNode } from "../authenticate.ts";
 import type { HttpEnv } from "../http-env.ts";
@@ -22,6 +28,11 @@ export interface IngestHealthRoutesDeps {
 const hourMs = 60 * 60 * 1000;
 const usualRangeMs: Record<IngestWindow, number> = { minute: hourMs, hour: 24 * hourMs, day: 30 * 24 * hourMs };
 
+const outcomeTable = listTable("series", windowCountsSchema, {
+  name: "ingest",
+  types: { start: "instant", end: "instant" },
+});
+
 const getIngestHealthRoute = createRoute({
   method: "get",
   path: "/v1/ingest-health",
@@ -36,7 +47,7 @@ const getIngestHealthRoute = createRoute({
   middleware: requireScope("read"),
   request: { query: ingestHealthQuerySchema },
   responses: {
-    200: { description: "The counts", content: { "application/json": { schema: ingestHealthSchema } } },
+    200: listed("The counts, by window", ingestHealthSchema, windowCountsSchema),
     ...problemResponses(400, 401, 403, 404, 503),
   },
 });
@@ -60,7 +71,12 @@ export function ingestHealthRoutes({
     const asOf = watermark();
     try {
       const question = { node, ...wholeMinutes(fromMs, toMs), window, tz, groupBy };
-      return c.json(await answerIngestHealth(storeFor(c, clickhouse), question, asOf, nowMs), 200);
+      return await answerList(
+        c,
+        outcomeTable,
+        {},
+        async () => await answerIngestHealth(storeFor(c, clickhouse), question, asOf, nowMs),
+      );
     } catch (error) {
       if (error instanceof InvalidTimeError)
         throw new ProblemError("invalid_request", error.message, { field: "window" });

@@ -1,17 +1,19 @@
 /** GET /v1/jobs: the state and outcome of a node's jobs. */
+
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import { parseFilters } from "../../catalog/filters.ts";
 import type { ClickHouse } from "../../clickhouse/client.ts";
 import { filterGrammar } from "../../contract/filters.ts";
-import { jobListSchema, jobsQuerySchema } from "../../contract/jobs.ts";
-import { defaultPageSize } from "../../contract/pages.ts";
+import { jobListSchema, jobSchema, jobsQuerySchema } from "../../contract/jobs.ts";
 import { readCursor, writeCursor } from "../../lists/cursor.ts";
 import { jobDimensions, jobKeySchema, readJobs } from "../../lists/read-jobs.ts";
 import { asOfSchema } from "../../metrics/as-of.ts";
 import type { NodeTree } from "../../tree/node-tree.ts";
+import { answerList, listed, listTable } from "../answer-list.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
 import { requireScope, resolveNode } from "../authenticate.ts";
 import type { HttpEnv } from "../http-env.ts";
+import { pageOf } from "../page-of.ts";
 import { storeFor } from "../take-turns.ts";
 import { readTimeRange } from "../time-range.ts";
 
@@ -24,6 +26,8 @@ export interface JobsRoutesDeps {
 }
 
 const positionSchema = z.object({ asOf: asOfSchema, key: jobKeySchema });
+
+const jobTable = listTable("jobs", jobSchema, { types: { minutes: "decimal" } });
 
 const listJobsRoute = createRoute({
   method: "get",
@@ -39,7 +43,7 @@ const listJobsRoute = createRoute({
   middleware: requireScope("read"),
   request: { query: jobsQuerySchema },
   responses: {
-    200: { description: "The jobs", content: { "application/json": { schema: jobListSchema } } },
+    200: listed("The jobs", jobListSchema, jobSchema),
     ...problemResponses(400, 401, 403, 404, 503),
   },
 });
@@ -56,28 +60,26 @@ export function jobsRoutes({
     const query = c.req.valid("query");
     const node = resolveNode(c.get("actor"), tree, query.node);
     const filters = parseFilters(query, jobDimensions);
-    const { from, to, tz, limit = defaultPageSize } = query;
+    const { from, to, tz } = query;
     const range = readTimeRange(query, now());
     const asked = { list: "jobs", node, filters, from, to, tz };
-    const position = readCursor(query.cursor, asked, positionSchema);
-    const seen = watermark();
-    const asOf = position?.asOf ?? { settledBatch: settledBatch(), watermarkMs: seen.getTime() };
-    const found = await readJobs(
-      storeFor(c, clickhouse),
-      { node, filters, ...range, asOf, after: position?.key },
-      limit + 1,
-    );
-    const page = found.slice(0, limit);
-    const last = page.at(-1);
-    return c.json(
-      {
+    return await answerList(c, jobTable, query, async ({ cursor, limit }) => {
+      const position = readCursor(cursor, asked, positionSchema);
+      const seen = watermark();
+      const asOf = position?.asOf ?? { settledBatch: settledBatch(), watermarkMs: seen.getTime() };
+      const found = await readJobs(
+        storeFor(c, clickhouse),
+        { node, filters, ...range, asOf, after: position?.key },
+        limit + 1,
+      );
+      const { page, last } = pageOf(found, limit);
+      return {
         node,
         watermark: seen.toISOString(),
         jobs: page.map(({ job }) => job),
-        next_cursor: found.length > limit && last ? writeCursor(asked, { asOf, key: last.key }) : null,
-      },
-      200,
-    );
+        next_cursor: last ? writeCursor(asked, { asOf, key: last.key }) : null,
+      };
+    });
   });
   return app;
 }

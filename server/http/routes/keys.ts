@@ -1,4 +1,5 @@
 /** API keys of the caller's subtree. No key ever gives more than its maker has. */
+
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import {
   type CreateKey,
@@ -15,11 +16,14 @@ import { type KeyRecord, type Keys, stateOfKey } from "../../identity/keys.ts";
 import { actionsOfKey, can, canAll } from "../../identity/permissions.ts";
 import { ProblemError } from "../../problem.ts";
 import type { NodeTree } from "../../tree/node-tree.ts";
+import { answerList, listed, listTable } from "../answer-list.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
 import { isWithinReach, requireScope, resolveNode } from "../authenticate.ts";
 import { authorOf } from "../author-of.ts";
 import { entityTag, ifMatch } from "../entity-tag.ts";
 import type { HttpEnv } from "../http-env.ts";
+
+const keyTable = listTable("keys", keySchema);
 
 const listKeysRoute = createRoute({
   method: "get",
@@ -29,7 +33,7 @@ const listKeysRoute = createRoute({
   summary: "List API keys, revoked ones included",
   middleware: requireScope("keys:write"),
   responses: {
-    200: { description: "All keys", content: { "application/json": { schema: keyListSchema } } },
+    200: listed("All keys", keyListSchema, keySchema),
     ...problemResponses(401, 403, 503),
   },
 });
@@ -88,7 +92,9 @@ export function keysRoutes({ keys, tree }: { keys: Keys; tree: NodeTree }): Open
   const app = createRouter();
 
   app.openapi(listKeysRoute, async (c) => {
-    return c.json({ keys: (await keys.list(c.get("actor").reach, tree)).map(describe) }, 200);
+    return await answerList(c, keyTable, {}, async () => ({
+      keys: (await keys.list(c.get("actor").reach, tree)).map(describe),
+    }));
   });
 
   app.openapi(createKeyRoute, async (c) => {

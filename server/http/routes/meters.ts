@@ -1,4 +1,5 @@
 /** Meters: the built-in ones, and the custom ones that users make. */
+
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import { meters } from "../../catalog/built-in-meters.ts";
@@ -8,6 +9,7 @@ import {
   createMeterSchema,
   customMeterSchema,
   meterListSchema,
+  meterSchema,
 } from "../../contract/meters.ts";
 import { type NodeAddress, nodeAddressSchema } from "../../contract/nodes.ts";
 import type { Actor } from "../../identity/actor.ts";
@@ -16,6 +18,7 @@ import { describeMeter } from "../../meters/describe-meter.ts";
 import { ProblemError } from "../../problem.ts";
 import type { NodeTree } from "../../tree/node-tree.ts";
 import { nameOfOthers, type WasWithin, wasWithin } from "../../tree/past-owners.ts";
+import { answerList, listed, listTable } from "../answer-list.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
 import { isWithinReach, requireScope, resolveNode } from "../authenticate.ts";
 import { authorOf } from "../author-of.ts";
@@ -29,6 +32,8 @@ const ownerQuery = z.strictObject({
     .describe("Whose meter it is; needed where several nodes below have one by that name"),
 });
 
+const meterTable = listTable("meters", meterSchema);
+
 const listMetersRoute = createRoute({
   method: "get",
   path: "/v1/meters",
@@ -40,10 +45,11 @@ const listMetersRoute = createRoute({
     query: z.strictObject({ node: nodeAddressSchema.optional().describe("Defaults to the caller's node") }),
   },
   responses: {
-    200: {
-      description: "Built-in meters, and those that users made for this node or one above it",
-      content: { "application/json": { schema: meterListSchema } },
-    },
+    200: listed(
+      "Built-in meters, and those that users made for this node or one above it",
+      meterListSchema,
+      meterSchema,
+    ),
     ...problemResponses(400, 401, 403, 404),
   },
 });
@@ -122,12 +128,14 @@ export function metersRoutes({
 }): OpenAPIHono<HttpEnv> {
   const app = createRouter();
 
-  app.openapi(listMetersRoute, (c) => {
+  app.openapi(listMetersRoute, async (c) => {
     const node = resolveNode(c.get("actor"), tree, c.req.valid("query").node);
     const own = customMeters
       .listFor(node)
       .map((meter) => describeMeter(meter, customMeters.ownerFor(meter.meter, node)));
-    return c.json({ meters: [...meters.map((meter) => describeMeter(meter, null)), ...own] }, 200);
+    return await answerList(c, meterTable, {}, async () => ({
+      meters: [...meters.map((meter) => describeMeter(meter, null)), ...own],
+    }));
   });
 
   app.openapi(createMeterRoute, async (c) => {

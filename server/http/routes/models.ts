@@ -1,4 +1,5 @@
 /** /v1/models: the registry of speech models. */
+
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import {
   changeModel,
@@ -21,6 +22,7 @@ import type { Actor } from "../../identity/actor.ts";
 import type { Postgres } from "../../postgres/client.ts";
 import { ProblemError } from "../../problem.ts";
 import type { NodeTree } from "../../tree/node-tree.ts";
+import { answerList, listed, listTable } from "../answer-list.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
 import { isWithinReach, requireScope, resolveNode } from "../authenticate.ts";
 import { authorOf } from "../author-of.ts";
@@ -29,6 +31,8 @@ import type { HttpEnv } from "../http-env.ts";
 
 const idParams = z.object({ id: z.string().max(100) });
 const answered = (description: string) => ({ description, content: { "application/json": { schema: modelSchema } } });
+
+const modelTable = listTable("models", modelSchema);
 
 const listModelsRoute = createRoute({
   method: "get",
@@ -39,7 +43,7 @@ const listModelsRoute = createRoute({
   middleware: requireScope("read"),
   request: { query: modelQuerySchema },
   responses: {
-    200: { description: "The models", content: { "application/json": { schema: modelListSchema } } },
+    200: listed("The models", modelListSchema, modelSchema),
     ...problemResponses(400, 401, 403, 404, 503),
   },
 });
@@ -99,8 +103,10 @@ export function modelsRoutes({ postgres, tree }: { postgres: Postgres; tree: Nod
   app.openapi(listModelsRoute, async (c) => {
     const actor = c.get("actor");
     const node = resolveNode(actor, tree, c.req.valid("query").node);
-    const known = await listModelsAt(postgres.db, tree, node);
-    return c.json({ models: known.map((one) => describe(one, actor, tree)) }, 200);
+    return await answerList(c, modelTable, {}, async () => {
+      const known = await listModelsAt(postgres.db, tree, node);
+      return { models: known.map((one) => describe(one, actor, tree)) };
+    });
   });
 
   app.openapi(createModelRoute, async (c) => {

@@ -30,6 +30,7 @@ import { mayStandBelow, type NodeRecord } from "../../tree/node-record.ts";
 import type { NodeTree } from "../../tree/node-tree.ts";
 import { CsvError } from "../../tree/read-csv.ts";
 import { type ReportSettings, readReportSettings } from "../../tree/report-settings.ts";
+import { answerList, listed, listTable } from "../answer-list.ts";
 import { createRouter, maxBodyBytes, problemResponses } from "../app-pieces.ts";
 import { isWithinReach, requireScope, resolveNode } from "../authenticate.ts";
 import { authorOf } from "../author-of.ts";
@@ -43,6 +44,8 @@ const refusedImportSchema = problemSchema.extend(importAnswerSchema.shape);
 const maxEditBytes = 512 * 1024;
 const maxTableBytes = 32 * 1024 * 1024;
 
+const nodeTable = listTable("nodes", nodeSchema);
+
 const listNodesRoute = createRoute({
   method: "get",
   path: "/v1/nodes",
@@ -53,7 +56,7 @@ const listNodesRoute = createRoute({
   middleware: requireScope("read"),
   request: { query: nodeQuerySchema },
   responses: {
-    200: { description: "A page of nodes", content: { "application/json": { schema: nodeListSchema } } },
+    200: listed("The nodes", nodeListSchema, nodeSchema),
     ...problemResponses(400, 401, 403, 404, 503),
   },
 });
@@ -145,16 +148,18 @@ export function nodesRoutes({ tree, postgres }: { tree: NodeTree; postgres: Post
   const { db } = postgres;
   const app = createRouter();
 
-  app.openapi(listNodesRoute, (c) => {
-    const { parent, cursor, limit, ...filter } = c.req.valid("query");
+  app.openapi(listNodesRoute, async (c) => {
+    const { parent, cursor: first, limit: most, ...filter } = c.req.valid("query");
     const actor = c.get("actor");
     if (parent !== undefined) resolveNode(actor, tree, parent, "parent");
     const asked = { list: "nodes", parent, ...filter };
-    const after = readCursor(cursor, asked, z.string());
-    const found = tree.list(actor.reach, { ...filter, parent, after, limit: limit + 1 });
-    const { page, last } = pageOf(found, limit);
-    const next_cursor = last ? writeCursor(asked, last.node) : null;
-    return c.json({ nodes: page.map((record) => describe(record, actor, tree)), next_cursor }, 200);
+    return await answerList(c, nodeTable, { cursor: first, limit: most }, async ({ cursor, limit }) => {
+      const after = readCursor(cursor, asked, z.string());
+      const found = tree.list(actor.reach, { ...filter, parent, after, limit: limit + 1 });
+      const { page, last } = pageOf(found, limit);
+      const next_cursor = last ? writeCursor(asked, last.node) : null;
+      return { nodes: page.map((record) => describe(record, actor, tree)), next_cursor };
+    });
   });
 
   app.openapi(getNodeRoute, async (c) => {

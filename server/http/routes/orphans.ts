@@ -1,17 +1,25 @@
 /** GET /v1/orphans: intervals of a node that count nowhere, or not as they were sent. */
+
 import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
 import { parseFilters } from "../../catalog/filters.ts";
 import type { ClickHouse } from "../../clickhouse/client.ts";
 import { filterGrammar } from "../../contract/filters.ts";
-import { type Orphan, orphanKinds, orphanListSchema, orphansQuerySchema } from "../../contract/orphans.ts";
-import { defaultPageSize } from "../../contract/pages.ts";
+import {
+  type Orphan,
+  orphanKinds,
+  orphanListSchema,
+  orphanSchema,
+  orphansQuerySchema,
+} from "../../contract/orphans.ts";
 import { readCursor, writeCursor } from "../../lists/cursor.ts";
 import { orphanDimensions, orphanKeySchema, readOrphans } from "../../lists/read-orphans.ts";
 import { ProblemError } from "../../problem.ts";
 import type { NodeTree } from "../../tree/node-tree.ts";
+import { answerList, listed, listTable } from "../answer-list.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
 import { requireScope, resolveNode } from "../authenticate.ts";
 import type { HttpEnv } from "../http-env.ts";
+import { pageOf } from "../page-of.ts";
 import { storeFor } from "../take-turns.ts";
 import { readTimeRange } from "../time-range.ts";
 
@@ -21,6 +29,8 @@ export interface OrphansRoutesDeps {
   watermark: () => Date;
   now?: () => number;
 }
+
+const orphanTable = listTable("orphans", orphanSchema);
 
 const listOrphansRoute = createRoute({
   method: "get",
@@ -32,7 +42,7 @@ const listOrphansRoute = createRoute({
   middleware: requireScope("read"),
   request: { query: orphansQuerySchema },
   responses: {
-    200: { description: "The intervals", content: { "application/json": { schema: orphanListSchema } } },
+    200: listed("The intervals", orphanListSchema, orphanSchema),
     ...problemResponses(400, 401, 403, 404, 503),
   },
 });
@@ -49,23 +59,21 @@ export function orphansRoutes({
     const node = resolveNode(c.get("actor"), tree, query.node);
     const filters = parseFilters(query, orphanDimensions);
     const kinds = kindsOf(query.kind);
-    const { from, to, tz, limit = defaultPageSize } = query;
+    const { from, to, tz } = query;
     const range = readTimeRange(query, now());
     const asked = { list: "orphans", node, kinds, filters, from, to, tz };
-    const after = readCursor(query.cursor, asked, orphanKeySchema);
-    const asOf = watermark();
-    const found = await readOrphans(storeFor(c, clickhouse), { node, kinds, filters, ...range, after }, limit + 1);
-    const page = found.slice(0, limit);
-    const last = page.at(-1);
-    return c.json(
-      {
+    return await answerList(c, orphanTable, query, async ({ cursor, limit }) => {
+      const after = readCursor(cursor, asked, orphanKeySchema);
+      const asOf = watermark();
+      const found = await readOrphans(storeFor(c, clickhouse), { node, kinds, filters, ...range, after }, limit + 1);
+      const { page, last } = pageOf(found, limit);
+      return {
         node,
         watermark: asOf.toISOString(),
         orphans: page.map(({ orphan }) => orphan),
-        next_cursor: found.length > limit && last ? writeCursor(asked, last.key) : null,
-      },
-      200,
-    );
+        next_cursor: last ? writeCursor(asked, last.key) : null,
+      };
+    });
   });
   return app;
 }

@@ -4,7 +4,13 @@ import { visibleLevels } from "../../billing/price-visibility.ts";
 import { meterIdentity } from "../../catalog/catalog.ts";
 import { nodeStatuses } from "../../contract/nodes.ts";
 import { quotaFilters } from "../../contract/organizations.ts";
-import { type Overview, overviewQuerySchema, overviewSchema } from "../../contract/overview.ts";
+import {
+  type Overview,
+  type OverviewRow,
+  overviewQuerySchema,
+  overviewRowSchema,
+  overviewSchema,
+} from "../../contract/overview.ts";
 import { cycleContaining } from "../../metrics/windows.ts";
 import {
   cacheOptions,
@@ -15,6 +21,7 @@ import {
 import { type MonthFigures, type OverviewSource, readMonth } from "../../overview/read-overview.ts";
 import { type Revenue, readRevenue } from "../../overview/read-revenue.ts";
 import { StaleWhileRevalidateCache } from "../../overview/stale-while-revalidate.ts";
+import { answerList, listed, listTable } from "../answer-list.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
 import { requireScope, resolveNode } from "../authenticate.ts";
 import type { HttpEnv } from "../http-env.ts";
@@ -24,6 +31,27 @@ export interface OverviewRoutesDeps extends OverviewSource {
   figures: OrganizationFigures;
   settledBatch: () => number;
   now?: () => number;
+}
+
+const overviewTable = listTable("", overviewRowSchema, {
+  ...{ name: "overview", types: { total: "decimal", share: "decimal", previous_total: "decimal" } },
+  itemsOf: (page) => overviewRows(page as unknown as Overview),
+});
+
+/** Its trends and ranks, one list below the other. */
+function overviewRows({ days, months, top }: Overview): OverviewRow[] {
+  const trends = Object.entries({ days, months } as const).flatMap(([list, points]) =>
+    points.map(({ start, value }) => ({
+      ...{ list: list as "days" | "months", key: start, name: start, total: value },
+      ...{ share: null, rank: null, previous_total: null, previous_rank: null },
+    })),
+  );
+  const ranks = Object.entries(top).flatMap(([list, rows]) =>
+    rows.map(({ key, name, total, share, rank, previous_total, previous_rank }) => ({
+      ...{ list: list as keyof typeof top, key, name, total, share, rank, previous_total, previous_rank },
+    })),
+  );
+  return [...trends, ...ranks];
 }
 
 const getOverviewRoute = createRoute({
@@ -36,7 +64,7 @@ const getOverviewRoute = createRoute({
   middleware: requireScope("read"),
   request: { query: overviewQuerySchema },
   responses: {
-    200: { description: "The overview", content: { "application/json": { schema: overviewSchema } } },
+    200: listed("The overview, its lists", overviewSchema, overviewRowSchema),
     ...problemResponses(400, 401, 403, 404, 503),
   },
 });
@@ -109,7 +137,7 @@ export function overviewRoutes(source: OverviewRoutesDeps): OpenAPIHono<HttpEnv>
       ...read.answer,
       revenue: revenue?.answer ?? null,
     };
-    return c.json(overview, 200);
+    return await answerList(c, overviewTable, {}, async () => overview);
   });
   return app;
 }

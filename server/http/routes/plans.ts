@@ -1,4 +1,5 @@
 /** Plans of the caller's subtree, and those that nodes above offer to it. */
+
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import type { UsageSource } from "../../billing/measure-span.ts";
 import {
@@ -26,6 +27,7 @@ import type { Actor } from "../../identity/actor.ts";
 import type { Postgres } from "../../postgres/client.ts";
 import { ProblemError } from "../../problem.ts";
 import type { NodeTree } from "../../tree/node-tree.ts";
+import { answerList, listed, listTable } from "../answer-list.ts";
 import { createRouter, maxBodyBytes, problemResponses } from "../app-pieces.ts";
 import { isWithinReach, requireScope, resolveNode } from "../authenticate.ts";
 import { authorOf } from "../author-of.ts";
@@ -41,6 +43,8 @@ export interface PlansRoutesDeps {
   meterOf: UsageSource["meterOf"];
 }
 
+const planTable = listTable("plans", planSchema);
+
 const listPlansRoute = createRoute({
   method: "get",
   path: "/v1/plans",
@@ -50,7 +54,7 @@ const listPlansRoute = createRoute({
   description: "Prices are left out where the caller may not see them, drafts where the plan is another's.",
   middleware: requireScope("read"),
   responses: {
-    200: { description: "All plans", content: { "application/json": { schema: planListSchema } } },
+    200: listed("All plans", planListSchema, planSchema),
     ...problemResponses(401, 403, 503),
   },
 });
@@ -112,8 +116,10 @@ export function plansRoutes({ postgres, tree, meterOf }: PlansRoutesDeps): OpenA
 
   app.openapi(listPlansRoute, async (c) => {
     const actor = c.get("actor");
-    const found = (await listPlans(postgres, tree, actor.reach)).filter((plan) => mayUsePlan(actor, tree, plan));
-    return c.json({ plans: found.map((plan) => describePlan(plan, actor, tree)) }, 200);
+    return await answerList(c, planTable, {}, async () => {
+      const found = (await listPlans(postgres, tree, actor.reach)).filter((plan) => mayUsePlan(actor, tree, plan));
+      return { plans: found.map((plan) => describePlan(plan, actor, tree)) };
+    });
   });
 
   app.openapi(createPlanRoute, async (c) => {

@@ -7,8 +7,8 @@ import { type Filter, parseFilters } from "../../catalog/filters.ts";
 import type { ClickHouse } from "../../clickhouse/client.ts";
 import { filterGrammar } from "../../contract/filters.ts";
 import { nodeAddress } from "../../contract/node-address.ts";
-import { defaultPageSize } from "../../contract/pages.ts";
 import {
+  quarantinedEventSchema,
   quarantineListSchema,
   quarantineParamsSchema,
   quarantineQuerySchema,
@@ -35,10 +35,12 @@ import {
 import { replayQuarantined } from "../../quarantine/replay-quarantine.ts";
 import type { NodeTree } from "../../tree/node-tree.ts";
 import { stoodWithin } from "../../tree/past-owners.ts";
+import { answerList, listed, listTable } from "../answer-list.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
 import { requireScope, resolveNode } from "../authenticate.ts";
 import { readExact } from "../exact-json.ts";
 import type { HttpEnv } from "../http-env.ts";
+import { pageOf } from "../page-of.ts";
 import { readBody } from "../read-body.ts";
 import { storeFor } from "../take-turns.ts";
 import { readTimeRange } from "../time-range.ts";
@@ -50,6 +52,8 @@ export interface QuarantineRoutesDeps {
   now?: () => number;
 }
 
+const quarantineTable = listTable("events", quarantinedEventSchema, { name: "quarantine" });
+
 const listQuarantineRoute = createRoute({
   method: "get",
   path: "/v1/quarantine",
@@ -60,7 +64,7 @@ const listQuarantineRoute = createRoute({
   middleware: requireScope("read"),
   request: { query: quarantineQuerySchema },
   responses: {
-    200: { description: "The events", content: { "application/json": { schema: quarantineListSchema } } },
+    200: listed("The events", quarantineListSchema, quarantinedEventSchema),
     ...problemResponses(400, 401, 403, 404, 503),
   },
 });
@@ -78,28 +82,26 @@ export function quarantineRoutes({
     const actor = c.get("actor");
     const node = resolveNode(actor, tree, query.node);
     const filters = parseFilters(query, quarantineDimensions);
-    const { from, to, tz, status, limit = defaultPageSize } = query;
+    const { from, to, tz, status } = query;
     const range = readTimeRange(query, now());
     const asked = { list: "quarantine", node, filters, status, from, to, tz };
-    const after = readCursor(query.cursor, asked, quarantineKeySchema);
     const visible = visibleAt([node], node === actor.node ? actor.id : "", tree);
-    const asOf = watermark();
-    const found = await readQuarantine(
-      storeFor(c, clickhouse),
-      { visible, status, filters, ...range, after },
-      limit + 1,
-    );
-    const page = found.slice(0, limit);
-    const last = page.at(-1);
-    return c.json(
-      {
+    return await answerList(c, quarantineTable, query, async ({ cursor, limit }) => {
+      const after = readCursor(cursor, asked, quarantineKeySchema);
+      const asOf = watermark();
+      const found = await readQuarantine(
+        storeFor(c, clickhouse),
+        { visible, status, filters, ...range, after },
+        limit + 1,
+      );
+      const { page, last } = pageOf(found, limit);
+      return {
         node,
         watermark: asOf.toISOString(),
         events: page.map(({ event }) => event),
-        next_cursor: found.length > limit && last ? writeCursor(asked, last.key) : null,
-      },
-      200,
-    );
+        next_cursor: last ? writeCursor(asked, last.key) : null,
+      };
+    });
   });
   return app;
 }
@@ -203,9 +205,9 @@ export function quarantineReplayRoutes({
     }
     const node = resolveNode(actor, tree, body.node);
     const filters = [
-      ...listed("code", body.codes),
-      ...listed("key", body.keys),
-      ...listed("organization", body.organizations),
+      ...oneOf("code", body.codes),
+      ...oneOf("key", body.keys),
+      ...oneOf("organization", body.organizations),
     ];
     const { from, to, tz, limit } = body;
     const asked = { list: "replay", node, filters, from, to, tz };
@@ -247,7 +249,7 @@ async function instead(c: Context<HttpEnv>): Promise<Record<string, unknown> | u
 const missing = (field: string) =>
   new ProblemError("not_found", "there is no such event in quarantine, or it is kept no longer", { field });
 
-function listed(dimension: string, values: readonly string[] | undefined): Filter[] {
+function oneOf(dimension: string, values: readonly string[] | undefined): Filter[] {
   return values === undefined ? [] : [{ dimension, operator: "in", values: [...values] }];
 }
 

@@ -3,11 +3,16 @@ import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import { type EntitlementSource, Entitlements } from "../../billing/entitlements.ts";
 import { readPeriod } from "../../billing/period.ts";
 import { nodeAddressSchema } from "../../contract/nodes.ts";
-import { entitlementSchema, periodQuerySchema, periodSchema } from "../../contract/quotas.ts";
+import { entitlementSchema, periodQuerySchema, periodSchema, quotaSchema } from "../../contract/quotas.ts";
+import { answerList, listed, listTable } from "../answer-list.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
 import { requireScope, resolveNode } from "../authenticate.ts";
 import type { HttpEnv } from "../http-env.ts";
 import { storeFor } from "../take-turns.ts";
+
+const quotaTable = listTable("quotas", quotaSchema, {
+  types: { used: "decimal", limit: "decimal", percent: "percent" },
+});
 
 const getPeriodRoute = createRoute({
   method: "get",
@@ -20,7 +25,7 @@ const getPeriodRoute = createRoute({
   middleware: requireScope("read"),
   request: { query: periodQuerySchema },
   responses: {
-    200: { description: "The cycle", content: { "application/json": { schema: periodSchema } } },
+    200: listed("The cycle, its quotas", periodSchema, quotaSchema),
     ...problemResponses(400, 401, 403, 404, 503),
   },
 });
@@ -52,9 +57,11 @@ export function quotasRoutes(source: EntitlementSource): OpenAPIHono<HttpEnv> {
   app.openapi(getPeriodRoute, async (c) => {
     const { node: requested, cycles } = c.req.valid("query");
     const node = resolveNode(c.get("actor"), tree, requested);
-    return c.json(
-      await readPeriod({ ...source, clickhouse: storeFor(c, source.clickhouse) }, node, cycles, now()),
-      200,
+    return await answerList(
+      c,
+      quotaTable,
+      {},
+      async () => await readPeriod({ ...source, clickhouse: storeFor(c, source.clickhouse) }, node, cycles, now()),
     );
   });
 

@@ -2,7 +2,6 @@
 
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import { nodeAddress } from "../../contract/node-address.ts";
-import { defaultPageSize } from "../../contract/pages.ts";
 import {
   type RebuildAnswer,
   type ReconciliationAnswer,
@@ -10,6 +9,7 @@ import {
   rebuildRequestSchema,
   rebuildSchema,
   reconciliationListSchema,
+  reconciliationSchema,
   reconciliationsQuerySchema,
 } from "../../contract/reconciliation.ts";
 import { readCursor, writeCursor } from "../../lists/cursor.ts";
@@ -19,10 +19,12 @@ import { readReconciliations, reconciliationKeySchema } from "../../rollups/read
 import { type Rebuild, readRebuilds, requestRebuild } from "../../rollups/rebuild.ts";
 import type { Drift } from "../../rollups/reconcile-piece.ts";
 import type { NodeTree } from "../../tree/node-tree.ts";
+import { answerList, listed, listTable } from "../answer-list.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
 import { requireScope, resolveNode } from "../authenticate.ts";
 import { authorOf } from "../author-of.ts";
 import type { HttpEnv } from "../http-env.ts";
+import { pageOf } from "../page-of.ts";
 import { readTimeRange } from "../time-range.ts";
 
 export interface ReconciliationRoutesDeps {
@@ -30,6 +32,9 @@ export interface ReconciliationRoutesDeps {
   tree: NodeTree;
   now?: () => number;
 }
+
+const driftTable = listTable("reconciliations", reconciliationSchema);
+const rebuildTable = listTable("rebuilds", rebuildSchema);
 
 const listReconciliationsRoute = createRoute({
   method: "get",
@@ -42,10 +47,7 @@ const listReconciliationsRoute = createRoute({
   middleware: requireScope("admin"),
   request: { query: reconciliationsQuerySchema },
   responses: {
-    200: {
-      description: "The differences",
-      content: { "application/json": { schema: reconciliationListSchema } },
-    },
+    200: listed("The differences", reconciliationListSchema, reconciliationSchema),
     ...problemResponses(400, 401, 403, 404, 503),
   },
 });
@@ -74,7 +76,7 @@ const listRebuildsRoute = createRoute({
   summary: "List rebuilds, newest first",
   middleware: requireScope("admin"),
   responses: {
-    200: { description: "The rebuilds", content: { "application/json": { schema: rebuildListSchema } } },
+    200: listed("The rebuilds", rebuildListSchema, rebuildSchema),
     ...problemResponses(401, 403, 503),
   },
 });
@@ -103,21 +105,19 @@ export function reconciliationRoutes({
   app.openapi(listReconciliationsRoute, async (c) => {
     const query = c.req.valid("query");
     const node = resolveNode(c.get("actor"), tree, query.node);
-    const { from, to, tz, stage, limit = defaultPageSize } = query;
+    const { from, to, tz, stage } = query;
     const range = readTimeRange(query, now());
     const asked = { list: "reconciliations", node, stage, from, to, tz };
-    const after = readCursor(query.cursor, asked, reconciliationKeySchema);
-    const found = await readReconciliations(postgres, { node, stage, ...range, after }, limit + 1);
-    const page = found.slice(0, limit);
-    const last = page.at(-1);
-    return c.json(
-      {
+    return await answerList(c, driftTable, query, async ({ cursor, limit }) => {
+      const after = readCursor(cursor, asked, reconciliationKeySchema);
+      const found = await readReconciliations(postgres, { node, stage, ...range, after }, limit + 1);
+      const { page, last } = pageOf(found, limit);
+      return {
         node,
         reconciliations: page.map(describeDrift),
-        next_cursor: found.length > limit && last ? writeCursor(asked, [last.at.getTime(), last.id]) : null,
-      },
-      200,
-    );
+        next_cursor: last ? writeCursor(asked, [last.at.getTime(), last.id]) : null,
+      };
+    });
   });
 
   app.openapi(createRebuildRoute, async (c) => {
@@ -135,8 +135,9 @@ export function reconciliationRoutes({
   });
 
   app.openapi(listRebuildsRoute, async (c) => {
-    const found = await readRebuilds(postgres, c.get("actor").reach);
-    return c.json({ rebuilds: found.map(describeRebuild) }, 200);
+    return await answerList(c, rebuildTable, {}, async () => ({
+      rebuilds: (await readRebuilds(postgres, c.get("actor").reach)).map(describeRebuild),
+    }));
   });
 
   app.openapi(getRebuildRoute, async (c) => {

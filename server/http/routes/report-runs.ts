@@ -39,6 +39,7 @@ import {
 import { requireKind } from "../../reports/saved-reports.ts";
 import { wasWithin } from "../../tree/past-owners.ts";
 import { reportSettingsAt } from "../../tree/report-settings.ts";
+import { answerList, listed, listTable } from "../answer-list.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
 import { isWithinReach, requireScope, resolveNode } from "../authenticate.ts";
 import type { HttpEnv } from "../http-env.ts";
@@ -74,6 +75,8 @@ const createReportRunRoute = createRoute({
   responses: { 202: answered("The run"), ...problemResponses(400, 401, 403, 404, 429, 503) },
 });
 
+const runTable = listTable("runs", reportRunSchema, { name: "report-runs" });
+
 const listReportRunsRoute = createRoute({
   method: "get",
   path: "/v1/report-runs",
@@ -83,7 +86,7 @@ const listReportRunsRoute = createRoute({
   middleware: requireScope("read"),
   request: { query: runQuerySchema },
   responses: {
-    200: { description: "The runs", content: { "application/json": { schema: runListSchema } } },
+    200: listed("The runs", runListSchema, reportRunSchema),
     ...problemResponses(400, 401, 403, 404, 503),
   },
 });
@@ -170,15 +173,16 @@ export function reportRunsRoutes(deps: ReportRunsRoutesDeps): OpenAPIHono<HttpEn
     const whole = await wholeCaller(c);
     const node = resolveNode(actor, tree, query.node);
     const asked = { list: "report-runs", node, report: query.report, state: query.state };
-    const found = await listRuns(db, tree, {
-      ...{ node, reader: whole, report: query.report, state: query.state, nowMs: now() },
-      after: readCursor(query.cursor, asked, timedKeySchema),
-      limit: query.limit + 1,
+    return await answerList(c, runTable, query, async ({ cursor, limit }) => {
+      const found = await listRuns(db, tree, {
+        ...{ node, reader: whole, report: query.report, state: query.state, nowMs: now() },
+        after: readCursor(cursor, asked, timedKeySchema),
+        limit: limit + 1,
+      });
+      const { page, last } = pageOf(found, limit);
+      const position = last && { atMs: last.requestedAt.getTime(), id: last.id };
+      return { runs: await describeAll(c, page), next_cursor: position ? writeCursor(asked, position) : null };
     });
-    const { page, last } = pageOf(found, query.limit);
-    const position = last && { atMs: last.requestedAt.getTime(), id: last.id };
-    const runs = await describeAll(c, page);
-    return c.json({ runs, next_cursor: position ? writeCursor(asked, position) : null }, 200);
   });
 
   app.openapi(getReportRunRoute, async (c) => c.json(await describe(c, await ownRun(c, c.req.valid("param").id)), 200));

@@ -35,6 +35,7 @@ import {
   stateOfReport,
 } from "../../reports/saved-reports.ts";
 import { wasWithin } from "../../tree/past-owners.ts";
+import { answerList, listed, listTable } from "../answer-list.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
 import { isWithinReach, requireScope, resolveNode } from "../authenticate.ts";
 import { authorOf } from "../author-of.ts";
@@ -53,6 +54,8 @@ const answered = (description: string) => ({ description, content: { "applicatio
 const positionSchema = z.object({ name: z.string(), id: z.string() });
 const dayMs = 86_400_000;
 
+const reportTable = listTable("reports", reportSchema);
+
 const listReportsRoute = createRoute({
   method: "get",
   path: "/v1/reports",
@@ -62,7 +65,7 @@ const listReportsRoute = createRoute({
   middleware: requireScope("read"),
   request: { query: reportQuerySchema },
   responses: {
-    200: { description: "The reports", content: { "application/json": { schema: reportListSchema } } },
+    200: listed("The reports", reportListSchema, reportSchema),
     ...problemResponses(400, 401, 403, 404, 503),
   },
 });
@@ -156,21 +159,20 @@ export function reportsRoutes({ source, now = Date.now }: ReportsRoutesDeps): Op
     const whole = await wholeCaller(c);
     const node = resolveNode(actor, tree, query.node);
     const asked = { list: "reports", node, kind: query.kind };
-    const found = await listReports(postgres.db, tree, {
-      ...{ node, reader: whole, kind: query.kind },
-      after: readCursor(query.cursor, asked, positionSchema),
-      limit: query.limit + 1,
-    });
-    const { page, last } = pageOf(found, query.limit);
     const standard = shownStandard(whole, query.kind, node, tree);
-    return c.json(
-      {
+    return await answerList(c, reportTable, query, async ({ cursor, limit }) => {
+      const found = await listReports(postgres.db, tree, {
+        ...{ node, reader: whole, kind: query.kind },
+        after: readCursor(cursor, asked, positionSchema),
+        limit: limit + 1,
+      });
+      const { page, last } = pageOf(found, limit);
+      return {
         reports: page.map((one) => describeReport(one, wasWithin(tree, actor.reach))),
         standard: standard.map((kind) => standardReport(kind, node)),
         next_cursor: last ? writeCursor(asked, { name: last.name, id: last.id }) : null,
-      },
-      200,
-    );
+      };
+    });
   });
 
   app.openapi(createReportRoute, async (c) => {

@@ -17,7 +17,6 @@ import {
 import type { UsageSource } from "../../billing/measure-span.ts";
 import type { ClickHouse } from "../../clickhouse/client.ts";
 import type { NodeAddress } from "../../contract/nodes.ts";
-import { defaultPageSize } from "../../contract/pages.ts";
 import {
   type Condition,
   changeRuleSchema,
@@ -38,6 +37,7 @@ import { TooManyFiguresError } from "../../metrics/answer-size.ts";
 import type { Postgres } from "../../postgres/client.ts";
 import { ProblemError } from "../../problem.ts";
 import type { NodeTree } from "../../tree/node-tree.ts";
+import { answerList, listed, listTable } from "../answer-list.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
 import { isWithinReach, requireScope, resolveNode } from "../authenticate.ts";
 import { authorOf } from "../author-of.ts";
@@ -59,6 +59,8 @@ export interface RulesRoutesDeps {
   now?: () => number;
 }
 
+const ruleTable = listTable("rules", ruleSchema);
+
 const listRulesRoute = createRoute({
   method: "get",
   path: "/v1/rules",
@@ -68,7 +70,7 @@ const listRulesRoute = createRoute({
   middleware: requireScope("read"),
   request: { query: ruleQuerySchema },
   responses: {
-    200: { description: "The rules", content: { "application/json": { schema: ruleListSchema } } },
+    200: listed("The rules", ruleListSchema, ruleSchema),
     ...problemResponses(400, 401, 403, 404, 503),
   },
 });
@@ -148,18 +150,21 @@ export function rulesRoutes(deps: RulesRoutesDeps): OpenAPIHono<HttpEnv> {
   const app = createRouter();
 
   app.openapi(listRulesRoute, async (c) => {
-    const { node: requested, kind, enabled, cursor, limit = defaultPageSize } = c.req.valid("query");
+    const query = c.req.valid("query");
+    const { node: requested, kind, enabled } = query;
     const actor = c.get("actor");
     const node = requested === undefined ? undefined : resolveNode(actor, tree, requested);
     const asked = { list: "rules", node, kind, enabled };
-    const after = readCursor(cursor, asked, timedKeySchema);
-    const found = await listRulesBelow(postgres.db, tree, {
-      ...{ tops: node === undefined ? actor.reach : [node], kind, after, limit: limit + 1 },
-      enabled: enabled === undefined ? undefined : enabled === "true",
+    return await answerList(c, ruleTable, query, async ({ cursor, limit }) => {
+      const after = readCursor(cursor, asked, timedKeySchema);
+      const found = await listRulesBelow(postgres.db, tree, {
+        ...{ tops: node === undefined ? actor.reach : [node], kind, after, limit: limit + 1 },
+        enabled: enabled === undefined ? undefined : enabled === "true",
+      });
+      const { page, last } = pageOf(found, limit);
+      const next_cursor = last ? writeCursor(asked, { atMs: last.createdAt.getTime(), id: last.id }) : null;
+      return { rules: page.map(describeRule), next_cursor };
     });
-    const { page, last } = pageOf(found, limit);
-    const next_cursor = last ? writeCursor(asked, { atMs: last.createdAt.getTime(), id: last.id }) : null;
-    return c.json({ rules: page.map(describeRule), next_cursor }, 200);
   });
 
   app.openapi(createRuleRoute, async (c) => {

@@ -1,9 +1,6 @@
 /** /v1/schedules: when a report is sent, to whom, and how each time ended. */
 
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
-import { inArray } from "drizzle-orm";
-import type { Context } from "hono";
-import type { NodeAddress } from "../../contract/nodes.ts";
 import {
   changeScheduleSchema,
   createScheduleSchema,
@@ -17,54 +14,39 @@ import {
   slotQuerySchema,
   slotSchema,
 } from "../../contract/schedules.ts";
-import type { Actor } from "../../identity/actor.ts";
 import { readCursor, timedKeySchema, writeCursor } from "../../lists/cursor.ts";
-import { MailLimits } from "../../mail/mail-limits.ts";
-import type { Postgres } from "../../postgres/client.ts";
-import { channels } from "../../postgres/schema/delivery.ts";
 import { ProblemError } from "../../problem.ts";
-import { accountsOf } from "../../reports/entitled.ts";
-import { findReport, nameOfReport, type ReportToRun, requireKind } from "../../reports/saved-reports.ts";
+import { requireKind } from "../../reports/saved-reports.ts";
 import {
   addedTo,
   changeSchedule,
   checkSchedule,
   createSchedule,
-  describeSchedule,
   listSchedules,
   pauseSchedule,
   previewSchedule,
-  readSchedule,
   removeSchedule,
   stateOfSchedule,
 } from "../../reports/schedules.ts";
-import { createTest, describeSlot, listSlots } from "../../reports/slots.ts";
-import type { ScheduleRecord } from "../../reports/timing.ts";
-import type { NodeTree } from "../../tree/node-tree.ts";
-import { nameOfOthers, wasWithin } from "../../tree/past-owners.ts";
-import { tenantOf } from "../../tree/tenant-of.ts";
+import { createTest, describeSlot, lastSlots, listSlots } from "../../reports/slots.ts";
+import { answerList, listed, listTable } from "../answer-list.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
-import { isWithinReach, requireScope, resolveNode } from "../authenticate.ts";
+import { requireScope, resolveNode } from "../authenticate.ts";
 import { authorOf } from "../author-of.ts";
 import { entityTag, ifMatch } from "../entity-tag.ts";
 import type { HttpEnv } from "../http-env.ts";
 import { pageOf } from "../page-of.ts";
 import { wholeCaller } from "../report-question.ts";
-
-export interface SchedulesRoutesDeps {
-  postgres: Postgres;
-  tree: NodeTree;
-  mailLimits?: Pick<MailLimits, "mayList"> | undefined;
-  /** What is sent is put where the operator keeps it, too: a schedule may go there alone. */
-  hasBucket?: boolean | undefined;
-  now?: () => number;
-}
+import { type ScheduleAccess, type SchedulesRoutesDeps, scheduleAccess } from "../schedule-access.ts";
 
 const idParams = z.object({ id: z.string().max(100) });
 const answered = (description: string) => ({
   description,
   content: { "application/json": { schema: scheduleSchema } },
 });
+
+const scheduleTable = listTable("schedules", scheduleSchema, { types: { at: "text" } });
+const slotTable = listTable("slots", slotSchema, { types: { from: "instant", to: "instant" } });
 
 const listSchedulesRoute = createRoute({
   method: "get",
@@ -75,7 +57,7 @@ const listSchedulesRoute = createRoute({
   middleware: requireScope("read"),
   request: { query: scheduleQuerySchema },
   responses: {
-    200: { description: "The schedules", content: { "application/json": { schema: scheduleListSchema } } },
+    200: listed("The schedules", scheduleListSchema, scheduleSchema),
     ...problemResponses(400, 401, 403, 404, 503),
   },
 });
@@ -198,7 +180,7 @@ const listScheduleSlotsRoute = createRoute({
   middleware: requireScope("read"),
   request: { params: idParams, query: slotQuerySchema },
   responses: {
-    200: { description: "The slots", content: { "application/json": { schema: slotListSchema } } },
+    200: listed("The slots", slotListSchema, slotSchema),
     ...problemResponses(400, 401, 403, 404, 503),
   },
 });
@@ -206,8 +188,8 @@ const listScheduleSlotsRoute = createRoute({
 export function schedulesRoutes(deps: SchedulesRoutesDeps): OpenAPIHono<HttpEnv> {
   const { postgres, tree, hasBucket = false, now = Date.now } = deps;
   const { db } = postgres;
-  const tools = createTools(deps);
-  const { checkChannels, countStrangers, describe, ownSchedule, wantedReport } = tools;
+  const tools = scheduleAccess(deps);
+  const { checkChannels, countStrangers, describe, describeWith, ownSchedule, wantedReport } = tools;
   const app = createRouter();
 
   app.openapi(listSchedulesRoute, async (c) => {
@@ -216,20 +198,27 @@ export function schedulesRoutes(deps: SchedulesRoutesDeps): OpenAPIHono<HttpEnv>
     const whole = await wholeCaller(c);
     const node = resolveNode(actor, tree, query.node);
     const asked = { list: "schedules", node, report: query.report };
-    const found = await listSchedules(db, tree, {
-      ...{ node, reader: whole, report: query.report },
-      after: readCursor(query.cursor, asked, timedKeySchema),
-      limit: query.limit + 1,
+    return await answerList(c, scheduleTable, query, async ({ cursor, limit }) => {
+      const found = await listSchedules(db, tree, {
+        ...{ node, reader: whole, report: query.report },
+        after: readCursor(cursor, asked, timedKeySchema),
+        limit: limit + 1,
+      });
+      const { page, last } = pageOf(found, limit);
+      const newest = await lastSlots(
+        db,
+        page.map(({ schedule }) => schedule.id),
+      );
+      const schedules: Schedule[] = [];
+      for (const { schedule, reportName } of page)
+        schedules.push(await describeWith(c, schedule, reportName, newest.get(schedule.id)));
+      const position = last && { atMs: last.schedule.createdAt.getTime(), id: last.schedule.id };
+      return { schedules, next_cursor: position ? writeCursor(asked, position) : null };
     });
-    const { page, last } = pageOf(found, query.limit);
-    const schedules: Schedule[] = [];
-    for (const { schedule, reportName } of page) schedules.push(await describe(c, schedule, reportName));
-    const position = last && { atMs: last.schedule.createdAt.getTime(), id: last.schedule.id };
-    return c.json({ schedules, next_cursor: position ? writeCursor(asked, position) : null }, 200);
   });
 
   app.openapi(createScheduleRoute, async (c) => {
-    const { node: requested, report: reference, ...given } = c.req.valid("json");
+    const { node: requested, report: reference, past_periods: pastPeriods, ...given } = c.req.valid("json");
     const actor = c.get("actor");
     const report = await wantedReport(actor, reference);
     const node = resolveNode(actor, tree, requested ?? report.node);
@@ -239,9 +228,13 @@ export function schedulesRoutes(deps: SchedulesRoutesDeps): OpenAPIHono<HttpEnv>
       ...{ ...given, report: report.report, node },
     };
     checkSchedule(given, wanted, hasBucket);
+    if (pastPeriods > 0 && given.when_missed === "skip")
+      throw new ProblemError("invalid_request", "past periods are not sent where missed ones are skipped", {
+        field: "past_periods",
+      });
     await checkChannels(actor, given.channels, node);
     await countStrangers(actor, addedTo([], given.recipients));
-    const made = await createSchedule(postgres, tree, wanted, authorOf(c), now());
+    const made = await createSchedule(postgres, tree, { ...wanted, pastPeriods }, authorOf(c), now());
     c.header("etag", await entityTag(c, stateOfSchedule(made)));
     c.header("location", `/v1/schedules/${made.id}`);
     return c.json(await describe(c, made, report.name), 201);
@@ -250,7 +243,7 @@ export function schedulesRoutes(deps: SchedulesRoutesDeps): OpenAPIHono<HttpEnv>
   app.openapi(previewScheduleRoute, async (c) => {
     const { node: requested, ...given } = c.req.valid("json");
     const node = resolveNode(c.get("actor"), tree, requested);
-    return c.json(await previewSchedule(db, tree, { ...given, node }, now()), 200);
+    return c.json(await previewSchedule(db, tree, { ...given, node }, { hasBucket, nowMs: now() }), 200);
   });
 
   app.openapi(getScheduleRoute, async (c) => {
@@ -285,7 +278,7 @@ export function schedulesRoutes(deps: SchedulesRoutesDeps): OpenAPIHono<HttpEnv>
 function addActions(
   app: OpenAPIHono<HttpEnv>,
   { postgres, tree, now = Date.now }: SchedulesRoutesDeps,
-  { describe, ownSchedule }: ReturnType<typeof createTools>,
+  { describe, ownSchedule }: ScheduleAccess,
 ): void {
   const { db } = postgres;
   for (const { paused, route } of pauses)
@@ -306,91 +299,22 @@ function addActions(
   });
 
   app.openapi(listScheduleSlotsRoute, async (c) => {
-    const { state, tests, limit, cursor } = c.req.valid("query");
+    const query = c.req.valid("query");
+    const { state, tests } = query;
     const { schedule } = await ownSchedule(c, c.req.valid("param").id);
     const asked = { list: "slots", schedule: schedule.id, state, tests };
-    const found = await listSlots(db, schedule.id, {
-      ...{ state, withTests: tests === "true", limit: limit + 1 },
-      after: readCursor(cursor, asked, timedKeySchema),
-    });
-    const { page, last } = pageOf(found, limit);
-    const position = last && { atMs: last.dueAt.getTime(), id: last.id };
-    const nowMs = now();
-    return c.json(
-      {
+    return await answerList(c, slotTable, query, async ({ cursor, limit }) => {
+      const found = await listSlots(db, schedule.id, {
+        ...{ state, withTests: tests === "true", limit: limit + 1 },
+        after: readCursor(cursor, asked, timedKeySchema),
+      });
+      const { page, last } = pageOf(found, limit);
+      const position = last && { atMs: last.dueAt.getTime(), id: last.id };
+      const nowMs = now();
+      return {
         slots: page.map((slot) => describeSlot(slot, schedule, nowMs)),
         next_cursor: position ? writeCursor(asked, position) : null,
-      },
-      200,
-    );
+      };
+    });
   });
-}
-
-/** What several routes need to know of a schedule and its caller. */
-function createTools({ postgres: { db }, tree, mailLimits = new MailLimits(), now = Date.now }: SchedulesRoutesDeps) {
-  async function wantedReport(actor: Actor, reference: string): Promise<ReportToRun> {
-    const report = await findReport(db, reference);
-    const isOwn = report && (report.node === undefined || isWithinReach(actor, tree, report.node));
-    if (!report || !isOwn) throw new ProblemError("not_found", "there is no such report", { field: "report" });
-    return report;
-  }
-
-  /** Throws `not_found` outside the caller's nodes, `forbidden` where they may not see what its report shows. */
-  async function ownSchedule(
-    c: Context<HttpEnv>,
-    id: string,
-  ): Promise<{ schedule: ScheduleRecord; report: ReportToRun | undefined }> {
-    const schedule = await readSchedule(db, id);
-    if (!schedule || !isWithinReach(c.get("actor"), tree, schedule.node))
-      throw new ProblemError("not_found", "there is no such schedule");
-    const report = await findReport(db, schedule.report);
-    requireKind(await wholeCaller(c), report?.kind ?? "usage", schedule.node, tree);
-    return { schedule, report };
-  }
-
-  /** Throws `invalid_request` for a channel that is not the caller's to use, or does not hear of the node. */
-  async function checkChannels(actor: Pick<Actor, "reach">, ids: readonly string[], node: NodeAddress): Promise<void> {
-    const found =
-      ids.length === 0
-        ? []
-        : await db
-            .select()
-            .from(channels)
-            .where(inArray(channels.id, [...ids]));
-    for (const [place, id] of ids.entries()) {
-      const field = `channels.${place}`;
-      const channel = found.find((one) => one.id === id);
-      if (!channel || !isWithinReach(actor, tree, channel.node))
-        throw new ProblemError("invalid_request", "there is no such channel", { field });
-      if (!tree.isWithin(node, channel.node))
-        throw new ProblemError("invalid_request", `the channel of ${channel.node} does not hear of ${node}`, { field });
-    }
-  }
-
-  /**
-   * Throws `too_fast` where the caller put as many addresses on lists as they may for now. Nobody counts whose account the caller
-   * sees: others are treated alike, whether they have one or not.
-   */
-  async function countStrangers(actor: Actor, addresses: readonly string[]): Promise<void> {
-    const accounts = await accountsOf(db, addresses);
-    for (const address of addresses) {
-      if (accounts.get(address)?.roles.some(({ node }) => isWithinReach(actor, tree, node))) continue;
-      if (!(await mailLimits.mayList({ id: actor.id, tenant: tenantOf(actor.node, tree) }, address)))
-        throw new ProblemError("too_fast", "too many addresses without an account were added within an hour", {
-          ...{ field: "recipients", retryAfterSeconds: 3_600 },
-        });
-    }
-  }
-
-  async function describe(
-    c: Context<HttpEnv>,
-    schedule: ScheduleRecord,
-    saved: string | null | undefined,
-  ): Promise<Schedule> {
-    const told = await describeSchedule(db, tree, schedule, nameOfReport(schedule.report, saved), now());
-    const isTold = wasWithin(tree, c.get("actor").reach)(schedule.node, schedule.createdAt);
-    return isTold ? told : { ...told, author: nameOfOthers };
-  }
-
-  return { checkChannels, countStrangers, describe, ownSchedule, wantedReport };
 }

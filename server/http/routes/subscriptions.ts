@@ -1,4 +1,5 @@
 /** Subscriptions of the caller's subtree. They are made and changed from above the node: nobody chooses their own price. */
+
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import { nextCycleMs, planAt, type SubscriptionRecord, statusOf } from "../../billing/billing-cycle.ts";
 import { readPlan, readTerms } from "../../billing/plans.ts";
@@ -19,6 +20,7 @@ import {
   subscriptionDetailSchema,
   subscriptionListSchema,
   subscriptionQuerySchema,
+  subscriptionSchema,
 } from "../../contract/subscriptions.ts";
 import type { Actor } from "../../identity/actor.ts";
 import { readCursor, writeCursor } from "../../lists/cursor.ts";
@@ -28,6 +30,7 @@ import type { Postgres } from "../../postgres/client.ts";
 import { plans } from "../../postgres/schema/plans.ts";
 import { ProblemError } from "../../problem.ts";
 import type { NodeTree } from "../../tree/node-tree.ts";
+import { answerList, listed, listTable } from "../answer-list.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
 import { isWithinReach, requireScope, resolveNode } from "../authenticate.ts";
 import { authorOf } from "../author-of.ts";
@@ -47,6 +50,8 @@ const answered = (description: string) => ({
   content: { "application/json": { schema: subscriptionDetailSchema } },
 });
 
+const subscriptionTable = listTable("subscriptions", subscriptionSchema);
+
 const listSubscriptionsRoute = createRoute({
   method: "get",
   path: "/v1/subscriptions",
@@ -57,7 +62,7 @@ const listSubscriptionsRoute = createRoute({
   middleware: requireScope("read"),
   request: { query: subscriptionQuerySchema },
   responses: {
-    200: { description: "A page", content: { "application/json": { schema: subscriptionListSchema } } },
+    200: listed("The subscriptions", subscriptionListSchema, subscriptionSchema),
     ...problemResponses(400, 401, 403, 404, 503),
   },
 });
@@ -107,19 +112,22 @@ export function subscriptionsRoutes({ postgres, tree, now = Date.now }: Subscrip
   const { describeAll, describeOne, own } = createTools(postgres, tree, now);
 
   app.openapi(listSubscriptionsRoute, async (c) => {
-    const { node: requested, status, plan, limit, cursor } = c.req.valid("query");
+    const query = c.req.valid("query");
+    const { node: requested, status, plan } = query;
     const actor = c.get("actor");
     const node = requested === undefined ? undefined : resolveNode(actor, tree, requested);
     const all = await listSubscriptionsBelow(postgres.db, tree, node === undefined ? actor.reach : [node]);
     const asked = { list: "subscriptions", node, status, plan };
-    const after = readCursor(cursor, asked, placeSchema);
     const nowMs = now();
     const matching = all
       .filter((one) => status === undefined || statusOf(one, nowMs) === status)
       .filter((one) => plan === undefined || planAt(one, nowMs).planId === plan);
-    const { page, last } = pageOf(inOrder(matching, after), limit);
-    const next_cursor = last ? writeCursor(asked, placeOf(last)) : null;
-    return c.json({ subscriptions: await describeAll(page), next_cursor }, 200);
+    return await answerList(c, subscriptionTable, query, async ({ cursor, limit }) => {
+      const after = readCursor(cursor, asked, placeSchema);
+      const { page, last } = pageOf(inOrder(matching, after), limit);
+      const next_cursor = last ? writeCursor(asked, placeOf(last)) : null;
+      return { subscriptions: await describeAll(page), next_cursor };
+    });
   });
 
   app.openapi(createSubscriptionRoute, async (c) => {

@@ -1,13 +1,15 @@
 /** GET /v1/sessions and /v1/sessions/{organization}/{session}: the sessions of a node. */
+
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import { parseFilters } from "../../catalog/filters.ts";
 import type { ClickHouse } from "../../clickhouse/client.ts";
 import { filterGrammar } from "../../contract/filters.ts";
-import { defaultPageSize } from "../../contract/pages.ts";
 import {
   sessionAnswerSchema,
+  sessionIntervalSchema,
   sessionListSchema,
   sessionQuerySchema,
+  sessionSummarySchema,
   sessionsQuerySchema,
 } from "../../contract/sessions.ts";
 import { readCursor, writeCursor } from "../../lists/cursor.ts";
@@ -20,9 +22,11 @@ import {
 } from "../../lists/read-sessions.ts";
 import { ProblemError } from "../../problem.ts";
 import type { NodeTree } from "../../tree/node-tree.ts";
+import { answerList, listed, listTable } from "../answer-list.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
 import { requireScope, resolveNode } from "../authenticate.ts";
 import type { HttpEnv } from "../http-env.ts";
+import { pageOf } from "../page-of.ts";
 import { storeFor } from "../take-turns.ts";
 import { readTimeRange } from "../time-range.ts";
 
@@ -32,6 +36,9 @@ export interface UsageSessionsRoutesDeps {
   watermark: () => Date;
   now?: () => number;
 }
+
+const sessionTable = listTable("sessions", sessionSummarySchema, { types: { start: "instant", end: "instant" } });
+const intervalTable = listTable("intervals", sessionIntervalSchema, { types: { start: "instant", end: "instant" } });
 
 const listSessionsRoute = createRoute({
   method: "get",
@@ -43,7 +50,7 @@ const listSessionsRoute = createRoute({
   middleware: requireScope("read"),
   request: { query: sessionsQuerySchema },
   responses: {
-    200: { description: "The sessions", content: { "application/json": { schema: sessionListSchema } } },
+    200: listed("The sessions", sessionListSchema, sessionSummarySchema),
     ...problemResponses(400, 401, 403, 404, 503),
   },
 });
@@ -62,7 +69,7 @@ const getSessionRoute = createRoute({
     query: sessionQuerySchema,
   },
   responses: {
-    200: { description: "The session", content: { "application/json": { schema: sessionAnswerSchema } } },
+    200: listed("The session", sessionAnswerSchema, sessionIntervalSchema),
     ...problemResponses(400, 401, 403, 404, 503),
   },
 });
@@ -79,52 +86,51 @@ export function usageSessionsRoutes({
     const query = c.req.valid("query");
     const node = resolveNode(c.get("actor"), tree, query.node);
     const filters = parseFilters(query, sessionDimensions);
-    const { state, from, to, tz, limit = defaultPageSize } = query;
+    const { state, from, to, tz } = query;
     const nowMs = now();
     const range = readTimeRange(query, nowMs);
     const asked = { list: "sessions", node, filters, state, from, to, tz };
-    const after = readCursor(query.cursor, asked, sessionKeySchema);
-    const asOf = watermark();
-    const found = await readSessions(
-      storeFor(c, clickhouse),
-      { node, filters, state, ...range, after },
-      limit + 1,
-      nowMs,
-    );
-    const page = found.slice(0, limit);
-    const last = page.at(-1);
-    return c.json(
-      {
+    return await answerList(c, sessionTable, query, async ({ cursor, limit }) => {
+      const after = readCursor(cursor, asked, sessionKeySchema);
+      const asOf = watermark();
+      const found = await readSessions(
+        storeFor(c, clickhouse),
+        { node, filters, state, ...range, after },
+        limit + 1,
+        nowMs,
+      );
+      const { page, last } = pageOf(found, limit);
+      return {
         node,
         watermark: asOf.toISOString(),
         sessions: page.map(({ summary }) => summary),
-        next_cursor: found.length > limit && last ? writeCursor(asked, last.key) : null,
-      },
-      200,
-    );
+        next_cursor: last ? writeCursor(asked, last.key) : null,
+      };
+    });
   });
 
   app.openapi(getSessionRoute, async (c) => {
     const wanted = c.req.valid("param");
-    const { cursor, limit } = c.req.valid("query");
     const asked = { list: "intervals", ...wanted };
-    const after = readCursor(cursor, asked, z.tuple([z.string(), intervalKeySchema]));
-    const asOf = watermark();
-    const nowMs = now();
-    for (const node of c.get("actor").reach) {
-      // Each of the caller's nodes may know other intervals: a page goes on with those of the page before.
-      if (after && after[0] !== node) continue;
-      const found = await readSession(
-        storeFor(c, clickhouse),
-        { node, ...wanted },
-        { after: after?.[1], limit },
-        nowMs,
-      );
-      if (!found) continue;
-      const next_cursor = found.next ? writeCursor(asked, [node, found.next]) : null;
-      return c.json({ ...found.session, watermark: asOf.toISOString(), next_cursor }, 200);
-    }
-    throw new ProblemError("not_found", "there is no such session");
+    return await answerList(c, intervalTable, c.req.valid("query"), async ({ cursor, limit }) => {
+      const after = readCursor(cursor, asked, z.tuple([z.string(), intervalKeySchema]));
+      const asOf = watermark();
+      const nowMs = now();
+      for (const node of c.get("actor").reach) {
+        // Each of the caller's nodes may know other intervals: a page goes on with those of the page before.
+        if (after && after[0] !== node) continue;
+        const found = await readSession(
+          storeFor(c, clickhouse),
+          { node, ...wanted },
+          { after: after?.[1], limit },
+          nowMs,
+        );
+        if (!found) continue;
+        const next_cursor = found.next ? writeCursor(asked, [node, found.next]) : null;
+        return { ...found.session, watermark: asOf.toISOString(), next_cursor };
+      }
+      throw new ProblemError("not_found", "there is no such session");
+    });
   });
   return app;
 }

@@ -1,4 +1,5 @@
 /** People of the caller's subtree: inviting them, their roles, and removing them. */
+
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Logger } from "pino";
 import {
@@ -22,6 +23,7 @@ import type { Postgres } from "../../postgres/client.ts";
 import { ProblemError } from "../../problem.ts";
 import type { NodeTree } from "../../tree/node-tree.ts";
 import { tenantOf } from "../../tree/tenant-of.ts";
+import { answerList, listed, listTable } from "../answer-list.ts";
 import { createRouter, problemResponses } from "../app-pieces.ts";
 import { requireScope } from "../authenticate.ts";
 import { authorOf } from "../author-of.ts";
@@ -43,6 +45,8 @@ export interface UsersRoutesDeps {
 const idParams = z.object({ id: z.string().max(100) });
 const json = <T extends z.ZodType>(schema: T) => ({ "application/json": { schema } });
 
+const userTable = listTable("users", userSchema);
+
 const listUsersRoute = createRoute({
   method: "get",
   path: "/v1/users",
@@ -51,7 +55,7 @@ const listUsersRoute = createRoute({
   summary: "List users",
   middleware: requireScope("users:write"),
   responses: {
-    200: { description: "All of them, by e-mail address", content: json(userListSchema) },
+    200: listed("All of them, by e-mail address", userListSchema, userSchema),
     ...problemResponses(401, 403, 503),
   },
 });
@@ -169,8 +173,12 @@ export function usersRoutes({
     }
   }
 
-  app.openapi(listUsersRoute, async (c) =>
-    c.json({ users: (await directory.list(c.get("actor"))).map(describe) }, 200),
+  app.openapi(
+    listUsersRoute,
+    async (c) =>
+      await answerList(c, userTable, {}, async () => ({
+        users: (await directory.list(c.get("actor"))).map(describe),
+      })),
   );
 
   app.openapi(getUserRoute, async (c) => {

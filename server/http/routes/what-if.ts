@@ -4,11 +4,12 @@ import { readPlan } from "../../billing/plans.ts";
 import { visibleLevelsOnRecord } from "../../billing/price-visibility.ts";
 import { answerWhatIf, type WhatIfSource } from "../../billing/statements/what-if.ts";
 import { maxTermsBytes, type PlanTerms } from "../../contract/plans.ts";
-import { whatIfRequestSchema, whatIfSchema } from "../../contract/what-if.ts";
+import { type WhatIf, whatIfRequestSchema, whatIfRowSchema, whatIfSchema } from "../../contract/what-if.ts";
 import type { Actor } from "../../identity/actor.ts";
 import { ProblemError } from "../../problem.ts";
 import type { NodeRecord } from "../../tree/node-record.ts";
 import type { NodeTree } from "../../tree/node-tree.ts";
+import { answerList, listed, listTable } from "../answer-list.ts";
 import { createRouter, maxBodyBytes, problemResponses } from "../app-pieces.ts";
 import { isWithinReach, requireScope, resolveNode } from "../authenticate.ts";
 import type { HttpEnv } from "../http-env.ts";
@@ -23,6 +24,22 @@ export interface WhatIfRoutesDeps extends WhatIfSource {
 /** A cycle of a node is measured in some hundredths of a second, and answers are waited for. */
 const maxCycles = 600;
 
+const whatIfTable = listTable("nodes", whatIfRowSchema, {
+  name: "what-if",
+  types: {
+    ...{ start: "instant", end: "instant", total: "money" },
+    margin: "money",
+    charged: "money",
+    difference: "money",
+  },
+  itemsOf: (page) =>
+    (page as unknown as WhatIf).nodes.flatMap(({ node, name, cycles }) =>
+      cycles.flatMap(({ start, end, basis, compared }) =>
+        compared.map((one) => ({ node, name, start, end, basis, ...one })),
+      ),
+    ),
+});
+
 const simulatePlanRoute = createRoute({
   method: "post",
   path: "/v1/what-if",
@@ -34,10 +51,7 @@ const simulatePlanRoute = createRoute({
   [maxBodyBytes]: maxTermsBytes,
   request: { body: { required: true, content: { "application/json": { schema: whatIfRequestSchema } } } },
   responses: {
-    200: {
-      description: "What the plan would have cost",
-      content: { "application/json": { schema: whatIfSchema } },
-    },
+    200: listed("What the plan would have cost, each cycle of each node", whatIfSchema, whatIfRowSchema),
     ...problemResponses(400, 401, 403, 404, 503),
   },
 });
@@ -61,7 +75,7 @@ export function whatIfRoutes(source: WhatIfRoutesDeps): OpenAPIHono<HttpEnv> {
       },
       now(),
     );
-    return c.json(answer, 200);
+    return await answerList(c, whatIfTable, {}, async () => answer);
   });
 
   async function termsOfPlan(actor: Actor, id: string, version: number | undefined): Promise<PlanTerms> {

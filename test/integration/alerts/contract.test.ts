@@ -3,6 +3,7 @@ import { eq } from "drizzle-orm";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { alerts } from "../../../server/postgres/schema/alerts.ts";
 import { deliveries } from "../../../server/postgres/schema/delivery.ts";
+import { reconciliations } from "../../../server/postgres/schema/reconciliation.ts";
 import { type AlertsWorld, createAlertsWorld, dayMs, hourMs, seller } from "../../support/alerts-world.ts";
 import { customersAndLists } from "./customers-and-lists.ts";
 import { above, postChats } from "./usage-of-alerts.ts";
@@ -280,8 +281,7 @@ describe("by what each kind is judged", () => {
 
   test("each thing that the service itself does not do", async () => {
     const { postgres } = world.billing.world.deps;
-    const on = ["ingest_lag", "backlog", "quarantine", "store_down", "job_failed", "delivery_failed"] as const;
-    const rule = await world.newRule({ node: "all", condition: { kind: "system", on: [...on] } });
+    const rule = await world.newRule({ node: "all", condition: { kind: "system" } });
     const firing = async () => {
       const rows = await postgres.db.select().from(alerts).where(eq(alerts.ruleId, rule));
       return rows
@@ -305,8 +305,12 @@ describe("by what each kind is judged", () => {
       ...{ id: "dlv_lost", type: "alert.firing", node: "all", aboutNode: "all", kind: "webhook", state: "given_up" },
       message: { subject: "", lines: [], url: "", button: "", data: null },
     });
+    await postgres.db.insert(reconciliations).values({
+      ...{ id: "rec_drift", at: new Date(), node: "all", path: ["all"], day: "2026-03-10", stage: "counters" },
+      ...{ differences: 1, subject: "chat_posts", expected: "2", found: "1", repairedAt: new Date() },
+    });
     await world.judge(Date.now());
-    expect(await firing()).toEqual(["delivery_failed", "quarantine"]);
+    expect(await firing()).toEqual(["delivery_failed", "drift", "quarantine"]);
   });
 });
 

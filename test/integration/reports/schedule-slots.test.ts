@@ -197,6 +197,29 @@ test("slots that were missed are sent later, or left out where the schedule says
   for (const one of [caught, skipped]) await pause(one, startMs);
 });
 
+test("periods that are over are sent once where a new schedule asks for them, and none of them is late", async () => {
+  const startMs = Date.UTC(2020, 9, 10, 12);
+  const schedule = await createSchedule(
+    postgres,
+    tree,
+    { ...wanted({ every: "week", at: "08:00" }), pastPeriods: 3 },
+    system,
+    startMs,
+  );
+  for (let again = 0; again < 2; again++) await advanceAt(startMs + again * 60_000);
+  const slots = await slotsOf(schedule);
+  expect(slots.map(({ fromAt }) => fromAt.toISOString().slice(0, 10))).toEqual([
+    "2020-09-14",
+    "2020-09-21",
+    "2020-09-28",
+  ]);
+  for (const slot of slots) {
+    expect(slot).toMatchObject({ state: "sent", isLate: false });
+    expect(slot.deliveries).toHaveLength(1);
+  }
+  await pause(schedule, startMs);
+});
+
 test("five tests of a schedule wait at most, also where many are asked for at once", async () => {
   const startMs = Date.UTC(2020, 8, 1, 12);
   const schedule = await daily({}, startMs);

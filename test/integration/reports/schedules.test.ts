@@ -148,6 +148,10 @@ test("a scheduled report arrives at its slot, once to each who may have it, with
   expect(toOf(mails)).toEqual(["outside@example.org", "viewer@told.example.com"]);
   const [slot, ...others] = await slotsOf(schedule.id);
   expect(others).toEqual([]);
+  const last = { state: "sent", reason: null, at: slot.at, sent_at: slot.sent_at };
+  expect((await ask("GET", `/v1/schedules/${schedule.id}`)).body.last).toEqual(last);
+  const { schedules } = (await ask("GET", "/v1/schedules")).body;
+  expect(schedules.find(({ id }: { id: string }) => id === schedule.id).last).toEqual(last);
   expect(slot).toMatchObject({ state: "sent", reason: null, late: false, test: false });
   expect(slot.withheld.sort()).toEqual(["gone@told.example.com", "removed@told.example.com"]);
   expect(slot.deliveries).toHaveLength(2);
@@ -348,6 +352,8 @@ test("a choice that does not fit is refused by its field, and an edit needs the 
   await refused({ channels: ["chn_none"] }, "channels.0");
   await refused({ recipients: ["no address"] }, "recipients");
   await refused({ report: "rpt_none" }, "report", 404);
+  await refused({ past_periods: 13 }, "past_periods");
+  await refused({ past_periods: 1, when_missed: "skip" }, "past_periods");
 
   const made = await create({
     every: "quarter",
@@ -389,6 +395,7 @@ test("a preview says of a schedule what it would say once it is made", async () 
     }
     await ask("DELETE", `/v1/schedules/${made.id}`);
   }
+  expect((await ask("POST", "/v1/schedules/preview", { every: "day" })).body.is_kept, "without a bucket").toBe(false);
   const wrong = await ask("POST", "/v1/schedules/preview", { every: "day", weekday: "fri" });
   expect(wrong).toMatchObject({ status: 400, body: { field: "weekday" } });
 });

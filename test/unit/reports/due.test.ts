@@ -1,7 +1,14 @@
 import { fromAbsolute } from "@internationalized/date";
 import { describe, expect, it } from "vitest";
 import { formatInstant } from "../../../server/metrics/windows.ts";
-import { type DueSlot, dueSlots, nextSlots, periodBefore, type Timing } from "../../../server/reports/due.ts";
+import {
+  type DueSlot,
+  dueSlots,
+  lastSlotsDue,
+  nextSlots,
+  periodBefore,
+  type Timing,
+} from "../../../server/reports/due.ts";
 
 const dayMs = 86_400_000;
 const base: Timing = {
@@ -90,6 +97,14 @@ describe("the slots of a schedule", () => {
       ["2026-01-01", "2026-02-01", "2026-02-28"],
       ["2026-02-01", "2026-03-01", `2026-03-${day}`],
     ]);
+  });
+
+  it("that were due last are the end of all that were due by then, as many as are asked for", () => {
+    const nowMs = Date.UTC(2013, 1, 11, 12);
+    for (const timing of timings) {
+      const all = dueSlots(timing, Date.UTC(2009, 0, 1), nowMs);
+      for (const count of [1, 3, 12]) expect(lastSlotsDue(timing, nowMs, count)).toEqual(all.slice(-count));
+    }
   });
 
   it("of a quarter follow the fiscal year", () => {

@@ -1,0 +1,124 @@
+/** What the routes of schedules need to know of one and of its caller: what they may see, use and add to it. */
+import { inArray } from "drizzle-orm";
+import type { Context } from "hono";
+import type { NodeAddress } from "../contract/nodes.ts";
+import type { Schedule } from "../contract/schedules.ts";
+import type { Actor } from "../identity/actor.ts";
+import { MailLimits } from "../mail/mail-limits.ts";
+import type { Postgres } from "../postgres/client.ts";
+import { channels } from "../postgres/schema/delivery.ts";
+import { ProblemError } from "../problem.ts";
+import { accountsOf } from "../reports/entitled.ts";
+import { findReport, nameOfReport, type ReportToRun, requireKind } from "../reports/saved-reports.ts";
+import { describeSchedule, readSchedule } from "../reports/schedules.ts";
+import { describeSlot, lastSlots, type SlotRecord } from "../reports/slots.ts";
+import type { ScheduleRecord } from "../reports/timing.ts";
+import type { NodeTree } from "../tree/node-tree.ts";
+import { nameOfOthers, wasWithin } from "../tree/past-owners.ts";
+import { tenantOf } from "../tree/tenant-of.ts";
+import { isWithinReach } from "./authenticate.ts";
+import type { HttpEnv } from "./http-env.ts";
+import { wholeCaller } from "./report-question.ts";
+
+export interface SchedulesRoutesDeps {
+  postgres: Postgres;
+  tree: NodeTree;
+  mailLimits?: Pick<MailLimits, "mayList"> | undefined;
+  /** What is sent is put where the operator keeps it, too: a schedule may go there alone. */
+  hasBucket?: boolean | undefined;
+  now?: () => number;
+}
+
+export type ScheduleAccess = ReturnType<typeof scheduleAccess>;
+
+export function scheduleAccess({
+  postgres: { db },
+  tree,
+  mailLimits = new MailLimits(),
+  now = Date.now,
+}: SchedulesRoutesDeps) {
+  async function wantedReport(actor: Actor, reference: string): Promise<ReportToRun> {
+    const report = await findReport(db, reference);
+    const isOwn = report && (report.node === undefined || isWithinReach(actor, tree, report.node));
+    if (!report || !isOwn) throw new ProblemError("not_found", "there is no such report", { field: "report" });
+    return report;
+  }
+
+  /** Throws `not_found` outside the caller's nodes, `forbidden` where they may not see what its report shows. */
+  async function ownSchedule(
+    c: Context<HttpEnv>,
+    id: string,
+  ): Promise<{ schedule: ScheduleRecord; report: ReportToRun | undefined }> {
+    const schedule = await readSchedule(db, id);
+    if (!schedule || !isWithinReach(c.get("actor"), tree, schedule.node))
+      throw new ProblemError("not_found", "there is no such schedule");
+    const report = await findReport(db, schedule.report);
+    requireKind(await wholeCaller(c), report?.kind ?? "usage", schedule.node, tree);
+    return { schedule, report };
+  }
+
+  /** Throws `invalid_request` for a channel that is not the caller's to use, or does not hear of the node. */
+  async function checkChannels(actor: Pick<Actor, "reach">, ids: readonly string[], node: NodeAddress): Promise<void> {
+    const found =
+      ids.length === 0
+        ? []
+        : await db
+            .select()
+            .from(channels)
+            .where(inArray(channels.id, [...ids]));
+    for (const [place, id] of ids.entries()) {
+      const field = `channels.${place}`;
+      const channel = found.find((one) => one.id === id);
+      if (!channel || !isWithinReach(actor, tree, channel.node))
+        throw new ProblemError("invalid_request", "there is no such channel", { field });
+      if (!tree.isWithin(node, channel.node))
+        throw new ProblemError("invalid_request", `the channel of ${channel.node} does not hear of ${node}`, { field });
+    }
+  }
+
+  /**
+   * Throws `too_fast` where the caller put as many addresses on lists as they may for now. Nobody counts whose account the caller
+   * sees: others are treated alike, whether they have one or not.
+   */
+  async function countStrangers(actor: Actor, addresses: readonly string[]): Promise<void> {
+    const accounts = await accountsOf(db, addresses);
+    for (const address of addresses) {
+      if (accounts.get(address)?.roles.some(({ node }) => isWithinReach(actor, tree, node))) continue;
+      if (!(await mailLimits.mayList({ id: actor.id, tenant: tenantOf(actor.node, tree) }, address)))
+        throw new ProblemError("too_fast", "too many addresses without an account were added within an hour", {
+          ...{ field: "recipients", retryAfterSeconds: 3_600 },
+        });
+    }
+  }
+
+  async function describe(
+    c: Context<HttpEnv>,
+    schedule: ScheduleRecord,
+    saved: string | null | undefined,
+  ): Promise<Schedule> {
+    return await describeWith(c, schedule, saved, (await lastSlots(db, [schedule.id])).get(schedule.id));
+  }
+
+  async function describeWith(
+    c: Context<HttpEnv>,
+    schedule: ScheduleRecord,
+    saved: string | null | undefined,
+    newest: SlotRecord | undefined,
+  ): Promise<Schedule> {
+    const nowMs = now();
+    const about = {
+      reportName: nameOfReport(schedule.report, saved),
+      last: newest ? lastOf(newest, schedule, nowMs) : null,
+    };
+    const told = await describeSchedule(db, tree, schedule, about, nowMs);
+    const isTold = wasWithin(tree, c.get("actor").reach)(schedule.node, schedule.createdAt);
+    return isTold ? told : { ...told, author: nameOfOthers };
+  }
+
+  return { checkChannels, countStrangers, describe, describeWith, ownSchedule, wantedReport };
+}
+
+function lastOf(...slot: Parameters<typeof describeSlot>): NonNullable<Schedule["last"]> {
+  const { state, reason, at, sent_at } = describeSlot(...slot);
+  return { state, reason, at, sent_at };
+}
