@@ -91,11 +91,20 @@ export function scheduleAccess({
     }
   }
 
-  async function describe(
-    c: Context<HttpEnv>,
-    schedule: ScheduleRecord,
-    saved: string | null | undefined,
-  ): Promise<Schedule> {
+  return { checkChannels, countStrangers, ownSchedule, wantedReport, ...describing({ postgres: { db }, tree, now }) };
+}
+
+/** `describe` one schedule; `describeWith` its newest slot, where those of many were read together. */
+function describing({
+  postgres: { db },
+  tree,
+  now,
+}: {
+  postgres: Pick<Postgres, "db">;
+  tree: NodeTree;
+  now: () => number;
+}) {
+  async function describe(c: Context<HttpEnv>, schedule: ScheduleRecord, saved: string | null | undefined) {
     return await describeWith(c, schedule, saved, (await lastSlots(db, [schedule.id])).get(schedule.id));
   }
 
@@ -106,16 +115,14 @@ export function scheduleAccess({
     newest: SlotRecord | undefined,
   ): Promise<Schedule> {
     const nowMs = now();
-    const about = {
-      reportName: nameOfReport(schedule.report, saved),
-      last: newest ? lastOf(newest, schedule, nowMs) : null,
-    };
+    const last = newest ? lastOf(newest, schedule, nowMs) : null;
+    const about = { reportName: nameOfReport(schedule.report, saved), last };
     const told = await describeSchedule(db, tree, schedule, about, nowMs);
     const isTold = wasWithin(tree, c.get("actor").reach)(schedule.node, schedule.createdAt);
     return isTold ? told : { ...told, author: nameOfOthers };
   }
 
-  return { checkChannels, countStrangers, describe, describeWith, ownSchedule, wantedReport };
+  return { describe, describeWith };
 }
 
 function lastOf(...slot: Parameters<typeof describeSlot>): NonNullable<Schedule["last"]> {

@@ -189,34 +189,10 @@ export function schedulesRoutes(deps: SchedulesRoutesDeps): OpenAPIHono<HttpEnv>
   const { postgres, tree, hasBucket = false, now = Date.now } = deps;
   const { db } = postgres;
   const tools = scheduleAccess(deps);
-  const { checkChannels, countStrangers, describe, describeWith, ownSchedule, wantedReport } = tools;
+  const { checkChannels, countStrangers, describe, ownSchedule, wantedReport } = tools;
   const app = createRouter();
 
-  app.openapi(listSchedulesRoute, async (c) => {
-    const query = c.req.valid("query");
-    const actor = c.get("actor");
-    const whole = await wholeCaller(c);
-    const node = resolveNode(actor, tree, query.node);
-    const asked = { list: "schedules", node, report: query.report };
-    return await answerList(c, scheduleTable, query, async ({ cursor, limit }) => {
-      const found = await listSchedules(db, tree, {
-        ...{ node, reader: whole, report: query.report },
-        after: readCursor(cursor, asked, timedKeySchema),
-        limit: limit + 1,
-      });
-      const { page, last } = pageOf(found, limit);
-      const newest = await lastSlots(
-        db,
-        page.map(({ schedule }) => schedule.id),
-      );
-      const schedules: Schedule[] = [];
-      for (const { schedule, reportName } of page)
-        schedules.push(await describeWith(c, schedule, reportName, newest.get(schedule.id)));
-      const position = last && { atMs: last.schedule.createdAt.getTime(), id: last.schedule.id };
-      return { schedules, next_cursor: position ? writeCursor(asked, position) : null };
-    });
-  });
-
+  addList(app, deps, tools);
   app.openapi(createScheduleRoute, async (c) => {
     const { node: requested, report: reference, past_periods: pastPeriods, ...given } = c.req.valid("json");
     const actor = c.get("actor");
@@ -272,6 +248,37 @@ export function schedulesRoutes(deps: SchedulesRoutesDeps): OpenAPIHono<HttpEnv>
 
   addActions(app, deps, tools);
   return app;
+}
+
+function addList(
+  app: OpenAPIHono<HttpEnv>,
+  { postgres: { db }, tree }: SchedulesRoutesDeps,
+  { describeWith }: ScheduleAccess,
+): void {
+  app.openapi(listSchedulesRoute, async (c) => {
+    const query = c.req.valid("query");
+    const actor = c.get("actor");
+    const whole = await wholeCaller(c);
+    const node = resolveNode(actor, tree, query.node);
+    const asked = { list: "schedules", node, report: query.report };
+    return await answerList(c, scheduleTable, query, async ({ cursor, limit }) => {
+      const found = await listSchedules(db, tree, {
+        ...{ node, reader: whole, report: query.report },
+        after: readCursor(cursor, asked, timedKeySchema),
+        limit: limit + 1,
+      });
+      const { page, last } = pageOf(found, limit);
+      const newest = await lastSlots(
+        db,
+        page.map(({ schedule }) => schedule.id),
+      );
+      const schedules: Schedule[] = [];
+      for (const { schedule, reportName } of page)
+        schedules.push(await describeWith(c, schedule, reportName, newest.get(schedule.id)));
+      const position = last && { atMs: last.schedule.createdAt.getTime(), id: last.schedule.id };
+      return { schedules, next_cursor: position ? writeCursor(asked, position) : null };
+    });
+  });
 }
 
 /** What is done with one schedule, beside changing it. */

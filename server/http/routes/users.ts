@@ -173,13 +173,8 @@ export function usersRoutes({
     }
   }
 
-  app.openapi(
-    listUsersRoute,
-    async (c) =>
-      await answerList(c, userTable, {}, async () => ({
-        users: (await directory.list(c.get("actor"))).map(describe),
-      })),
-  );
+  const list = async (actor: Actor) => ({ users: (await directory.list(actor)).map(describe) });
+  app.openapi(listUsersRoute, async (c) => await answerList(c, userTable, {}, () => list(c.get("actor"))));
 
   app.openapi(getUserRoute, async (c) => {
     const user = found(await directory.get(c.get("actor"), c.req.valid("param").id));
