@@ -12,7 +12,6 @@ const families = [
   ["ZCOOL XiaoWei", "zcool-xiaowei/400Regular/ZCOOLXiaoWei_400Regular.ttf"],
   ["Sawarabi Gothic", "sawarabi-gothic/400Regular/SawarabiGothic_400Regular.ttf"],
   ["Gowun Dodum", "gowun-dodum/400Regular/GowunDodum_400Regular.ttf"],
-  ["Chocolate Classical Sans", "chocolate-classical-sans/400Regular/ChocolateClassicalSans_400Regular.ttf"],
   ["Noto Emoji", "noto-emoji/400Regular/NotoEmoji_400Regular.ttf"],
 ] as const;
 
@@ -26,7 +25,7 @@ export interface PdfFonts {
 
 let loaded: PdfFonts | undefined;
 
-/** Read when the first PDF is made: 30 MB. */
+/** Read when the first PDF is made: 18 MB. */
 export function pdfFonts(): PdfFonts {
   loaded ??= load();
   return loaded;
