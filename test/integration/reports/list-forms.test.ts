@@ -76,7 +76,6 @@ const smallLists: { path: string; member: string; make?: (place: number) => obje
   { path: "/v1/deliveries", member: "deliveries" },
   { path: "/v1/jobs", member: "jobs" },
   { path: "/v1/keys", member: "keys" },
-  { path: "/v1/live", member: "rooms" },
   { path: "/v1/meters", member: "meters" },
   {
     ...{ path: "/v1/models", member: "models" },
