@@ -1,12 +1,12 @@
--- Distinct users or rooms with any presence per window and key, and over all of the range (the row with window_ms 0): never a
+-- Distinct users or rooms with any presence per window and key, and over all of the range: never a
 -- sum of windows. An interval counts in every window that it overlaps; one of no length is nowhere present. Exact at any
 -- size. Ids are compared as they were given, over the whole subtree.
 -- Params: those of fragments/selected.sql and fragments/pieces.sql; thing String: user or room; levels Array(String): whose
 -- intervals are a presence; events UInt8: 1 when an event that belongs to no interval is one too; most UInt64: rows, the largest
 -- first.
--- Returns key, is_other, window_ms, things.
+-- Returns key, is_other, is_whole (1: over all of the range), window_ms (0 then), things.
 WITH {{pieces}}
-SELECT group_key.1 AS key, group_key.2 AS is_other, if(window_index = 0, 0, window_start(window_index)) AS window_ms, uniqExact(id) AS things
+SELECT group_key.1 AS key, group_key.2 AS is_other, grouping(window_index) AS is_whole, if(is_whole = 1, 0, window_start(window_index)) AS window_ms, uniqExact(id) AS things
 FROM
 (
     WITH {{selected}},

@@ -1,10 +1,10 @@
--- How long completed jobs took, per window and key of their latest completion and over all of the range (the row with window_ms 0):
+-- How long completed jobs took, per window and key of their latest completion and over all of the range:
 -- from the first request, or the first start where no request is known; jobs of which neither is known, or that were completed before,
 -- count nowhere.
 -- Params: those of fragments/selected.sql, for what the completion says; types, steps Array(String) as in jobs.sql; from_ms, to_ms Int64
 -- (to_ms exclusive), bounds as in usage_windows.sql; most UInt64: rows, the largest average first.
--- Returns key, is_other, window_ms, jobs, took_ms (their sum).
-SELECT group_key.1 AS key, group_key.2 AS is_other, window_start_ms AS window_ms, count() AS jobs, sum(done_ms - begun_ms) AS took_ms
+-- Returns key, is_other, is_whole (1: over all of the range), window_ms (0 then), jobs, took_ms (their sum).
+SELECT group_key.1 AS key, group_key.2 AS is_other, grouping(window_start_ms) AS is_whole, window_start_ms AS window_ms, count() AS jobs, sum(done_ms - begun_ms) AS took_ms
 FROM
 (
     WITH {{selected}}

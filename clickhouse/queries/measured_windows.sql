@@ -1,10 +1,10 @@
--- What events say one by one, per window and key and over all of the range (the row with window_ms 0), from the events
+-- What events say one by one, per window and key and over all of the range, from the events
 -- themselves: sums, weighted averages, extremes and distinct values of `value` or one of their properties.
 -- Params: those of fragments/selected.sql, its dims the declared dimensions, or with custom 1 all properties; types Array(String);
 -- measure String: a property, '' for `value`; events without that number count nowhere unless counts is 1; weight String: ''
 -- for 1, else `value`; unique_of String: the dimension whose values are counted, '' for none; from_ms, to_ms, bounds as in
 -- usage_windows.sql; rank String: average, amount, events, things, highest or latest; most UInt64: rows, the largest first.
--- Returns key, is_other, window_ms, events, sixtieths (of the sum of the number), weighted and weights (their quotient is the average),
+-- Returns key, is_other, is_whole (1: over all of the range), window_ms (0 then), events, sixtieths (of the sum of the number), weighted and weights (their quotient is the average),
 -- things, highest with its first instant, latest with its instant, both in sixtieths; decimal strings.
 WITH
     {{in_seconds}},
@@ -21,6 +21,7 @@ WITH
 SELECT
     group_key.1 AS key,
     group_key.2 AS is_other,
+    grouping(window_start_ms) AS is_whole,
     window_start_ms AS window_ms,
     count() AS events,
     toString(ifNull(sum(number), toDecimal256(0, 9))) AS sixtieths,

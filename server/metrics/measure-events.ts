@@ -17,7 +17,9 @@ import {
   rangeParams,
   type Scope,
   type SplitSeries,
+  seriesWithWhole,
   splitRows,
+  windowOrWhole,
 } from "./scope.ts";
 import { hasFinerWindows, isOfWholeNode, type WholeNode } from "./whole-node.ts";
 
@@ -48,6 +50,7 @@ const measuredWindows = defineQuery(
   }),
   z.object({
     ...keyed,
+    ...windowOrWhole,
     events: millis,
     sixtieths: z.string(),
     weighted: z.string(),
@@ -157,12 +160,7 @@ export async function measureEvents(
         return { figure: amountOfSixtieths(row.latest), hasData: true, atMs: row.latest_at_ms };
     }
   };
-  return await splitRows(rows, (own) => {
-    const windows = new Map(own.map((row) => [row.window_ms, measuredOf(row)] as const));
-    const total = windows.get(0) ?? { figure: 0, hasData: false };
-    windows.delete(0);
-    return { total, windows };
-  });
+  return await splitRows(rows, (own) => seriesWithWhole(own, measuredOf, { figure: 0, hasData: false }));
 }
 
 export async function measureValueLevel(

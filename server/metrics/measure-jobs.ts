@@ -12,14 +12,16 @@ import {
   rangeParams,
   type Scope,
   type SplitSeries,
+  seriesWithWhole,
   splitRows,
+  windowOrWhole,
 } from "./scope.ts";
 
 const millis = z.coerce.number();
 const jobTurnarounds = defineQuery(
   "job_turnarounds",
   chosenParams.extend({ ...rangeParams.shape, types: z.array(z.string()), steps: z.array(z.string()) }),
-  z.object({ key: z.string(), is_other: millis, window_ms: millis, jobs: millis, took_ms: millis }),
+  z.object({ key: z.string(), is_other: millis, ...windowOrWhole, jobs: millis, took_ms: millis }),
 );
 
 /** Average seconds of the jobs that were completed in a window; the total is the average over the whole range. */
@@ -35,10 +37,5 @@ export async function measureTurnaround(clickhouse: ClickHouse, scope: Scope): P
     figure: quotient(String(took_ms), String(1_000 * jobs), amountDecimals) ?? "0",
     hasData: jobs > 0,
   });
-  return await splitRows(rows, (own) => {
-    const windows = new Map(own.map((row) => [row.window_ms, measuredOf(row)] as const));
-    const total = windows.get(0) ?? { figure: "0", hasData: false };
-    windows.delete(0);
-    return { total, windows };
-  });
+  return await splitRows(rows, (own) => seriesWithWhole(own, measuredOf, { figure: "0", hasData: false }));
 }

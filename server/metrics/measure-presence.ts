@@ -11,7 +11,9 @@ import {
   rangeParams,
   type Scope,
   type SplitSeries,
+  seriesWithWhole,
   splitRows,
+  windowOrWhole,
 } from "./scope.ts";
 import { isOfWholeNode, type WholeNode } from "./whole-node.ts";
 
@@ -26,7 +28,7 @@ const distinctWindows = defineQuery(
     levels: z.array(z.string()),
     events: z.number(),
   }),
-  z.object({ ...keyed, things: millis }),
+  z.object({ ...keyed, ...windowOrWhole, things: millis }),
 );
 const sessionPeaks = defineQuery(
   "session_peaks",
@@ -54,10 +56,7 @@ export async function measureDistinct(
   }
   const asked = { ...chosenBy(scope), ...boundsOf(range), thing, levels: [...levels], events: events ? 1 : 0 };
   const rows = await distinctWindows(clickhouse, asked);
-  return await splitRows(rows, (own) => {
-    const windows = new Map(own.map((row) => [row.window_ms, counted(row.things)]));
-    return { total: windows.get(0) ?? counted(0), windows };
-  });
+  return await splitRows(rows, (own) => seriesWithWhole(own, ({ things }) => counted(things), counted(0)));
 }
 
 export async function measureSessionPeak(

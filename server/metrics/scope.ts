@@ -98,6 +98,20 @@ export function concerns({ filters, split }: Scope, ...dimensions: string[]): bo
   );
 }
 
+/** The columns of a row that is about one window, or with `is_whole` 1 about all of the range: no window's start tells which. */
+export const windowOrWhole = { window_ms: z.coerce.number(), is_whole: z.coerce.number() };
+
+/** The series of rows of one key, of which the one about all of the range, if there is any, is the total. */
+export function seriesWithWhole<Row extends { window_ms: number; is_whole: number }>(
+  rows: readonly Row[],
+  measuredOf: (row: Row) => Measured,
+  nothing: Measured,
+): MeterSeries {
+  const whole = rows.find((row) => row.is_whole === 1);
+  const windows = rows.filter((row) => row.is_whole === 0).map((row) => [row.window_ms, measuredOf(row)] as const);
+  return { total: whole ? measuredOf(whole) : nothing, windows: new Map(windows) };
+}
+
 /** Rows by their key, and the folded ones together. Each group becomes a series, in slices. */
 export async function splitRows<Row extends { key: string; is_other: number }>(
   rows: readonly Row[],

@@ -11,6 +11,7 @@ import { dimensionsOf, meterByName, overviewMeters } from "../catalog/catalog.ts
 import type { Meter } from "../catalog/meter.ts";
 import type { Action } from "../contract/accounts.ts";
 import type { AuditEntryAnswer } from "../contract/audit.ts";
+import { nodeAddress } from "../contract/node-address.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import { defaultMeter } from "../contract/organizations.ts";
 import type { ReportSection } from "../contract/reports.ts";
@@ -141,7 +142,7 @@ async function askUsage(asking: Asking): Promise<AskedReport> {
 const organizationName =
   ({ tree }: ReportSource) =>
   (id: string) =>
-    tree.get(`organization:${id}`)?.name ?? id;
+    tree.get(nodeAddress("organization", id))?.name ?? id;
 
 async function askActivity(asking: Asking): Promise<AskedReport> {
   const { source, question, nowMs, watermark } = asking;

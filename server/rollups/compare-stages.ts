@@ -82,7 +82,7 @@ const repairEdges = defineStatement("repair_edges", repairParams);
 const driftedSlots = defineQuery(
   "drifted_slots",
   pieceParams.extend({ most: z.number() }),
-  difference.extend({ node_address: z.string() }),
+  difference.extend({ kind: z.enum(["all", "partner", "reseller", "organization"]), node: z.string() }),
 );
 const repairSlots = defineStatement("repair_slots", repairParams);
 
@@ -170,7 +170,7 @@ const edges: StageComparison = {
 const slots: StageComparison = {
   async compare({ clickhouse }, piece) {
     const rows = await driftedSlots(clickhouse, { ...piece, most });
-    return rows.map(({ node_address, ...row }) => ({ node: node_address, ...row }));
+    return rows.map(({ kind, node: id, ...row }) => ({ node: kind === "all" ? "all" : nodeAddress(kind, id), ...row }));
   },
   async repair({ clickhouse, sequence, touchedNodes }, piece, differences) {
     await repairSlots(clickhouse, { ...piece, version: sequence.next() });

@@ -14,6 +14,16 @@ export interface PathSpan {
   path: NodeAddress[];
 }
 
+/** Ids, not addresses, of the partner and the reseller above an organization; '' where that depth is skipped. */
+export interface IdsAbove {
+  partner: string;
+  reseller: string;
+}
+
+interface HeldPathSpan extends Omit<PathSpan, "path"> {
+  path: HeldNode[];
+}
+
 interface HeldNode extends NodeRecord {
   /** By time, the first one valid since 1970. */
   parents: { validFromMs: number; parent: NodeAddress }[];
@@ -67,17 +77,9 @@ export class NodesInMemory {
    * Ids of the partner and reseller that the organization stood under at `timeMs` (ms since 1970, UTC), '' where that
    * depth is skipped; undefined when there is no such organization.
    */
-  pathAt(organization: string, timeMs: number): { partner: string; reseller: string } | undefined {
-    let current = this.#nodes.get(nodeAddress("organization", organization));
-    if (!current) return undefined;
-    const path = { partner: "", reseller: "" };
-    for (;;) {
-      const parent = parentAt(current, timeMs);
-      const above: HeldNode | undefined = parent === null ? undefined : this.#nodes.get(parent);
-      if (!above || above.kind === "all") return path;
-      if (above.kind === "partner" || above.kind === "reseller") path[above.kind] = above.id;
-      current = above;
-    }
+  pathAt(organization: string, timeMs: number): IdsAbove | undefined {
+    const held = this.#nodes.get(nodeAddress("organization", organization));
+    return held && idsAbove(this.#pathAt(held, timeMs));
   }
 
   /**
@@ -85,47 +87,24 @@ export class NodesInMemory {
    * move of the node or of one above it begins a new part.
    */
   pathsBetween(address: NodeAddress, fromMs: number, toMs: number): PathSpan[] {
-    const paths: PathSpan[] = [];
-    for (let atMs = fromMs; atMs < toMs; ) {
-      const path: NodeAddress[] = [];
-      let untilMs = toMs;
-      for (let current = this.#nodes.get(address); current; ) {
-        path.push(current.node);
-        const next = current.parents.find(({ validFromMs }) => validFromMs > atMs)?.validFromMs;
-        if (next !== undefined) untilMs = Math.min(untilMs, next);
-        const parent = parentAt(current, atMs);
-        current = parent === null ? undefined : this.#nodes.get(parent);
-      }
-      const last = paths.at(-1);
-      if (last && last.path.join() === path.join()) last.toMs = untilMs;
-      else paths.push({ fromMs: atMs, toMs: untilMs, path });
-      atMs = untilMs;
-    }
-    return paths;
+    const spans = this.#spansBetween(this.#nodes.get(address), fromMs, toMs);
+    return spans.map(({ path, ...span }) => ({ ...span, path: path.map(({ node }) => node) }));
   }
 
   /**
    * Where the organization stood from `fromMs` to `toMs` (ms since 1970, UTC, both included), in order of time: one placement
    * unless it, or what stands above it, moved meanwhile to another path; the first since `fromMs`. undefined as in `pathAt`.
    */
-  placementsWithin(
-    organization: string,
-    fromMs: number,
-    toMs: number,
-  ): { sinceMs: number; partner: string; reseller: string }[] | undefined {
-    const placements: { sinceMs: number; partner: string; reseller: string }[] = [];
-    for (const { fromMs: sinceMs, path } of this.pathsBetween(
-      nodeAddress("organization", organization),
-      fromMs,
-      toMs + 1,
-    )) {
-      const above = (kind: string) => path.find((node) => node.startsWith(kind))?.slice(kind.length) ?? "";
-      const [partner, reseller] = [above("partner:"), above("reseller:")];
+  placementsWithin(organization: string, fromMs: number, toMs: number): (IdsAbove & { sinceMs: number })[] | undefined {
+    const held = this.#nodes.get(nodeAddress("organization", organization));
+    if (!held) return undefined;
+    const placements: (IdsAbove & { sinceMs: number })[] = [];
+    for (const { fromMs: sinceMs, path } of this.#spansBetween(held, fromMs, toMs + 1)) {
+      const above = idsAbove(path);
       const last = placements.at(-1);
-      if (!last || last.partner !== partner || last.reseller !== reseller)
-        placements.push({ sinceMs, partner, reseller });
+      if (last?.partner !== above.partner || last.reseller !== above.reseller) placements.push({ sinceMs, ...above });
     }
-    return this.#nodes.has(nodeAddress("organization", organization)) ? placements : undefined;
+    return placements;
   }
 
   /** Ids of the organizations that ever stood below the node, or are to; itself where it is one. */
@@ -257,11 +236,47 @@ export class NodesInMemory {
     }
   }
 
+  /** The node and everything above it, nearest first, as it stood at `timeMs`. */
+  #pathAt(node: HeldNode | undefined, timeMs: number): HeldNode[] {
+    const path: HeldNode[] = [];
+    for (let current = node; current; ) {
+      path.push(current);
+      const parent = parentAt(current, timeMs);
+      current = parent === null ? undefined : this.#nodes.get(parent);
+    }
+    return path;
+  }
+
+  /** As `pathsBetween`; of no node the path is empty. */
+  #spansBetween(node: HeldNode | undefined, fromMs: number, toMs: number): HeldPathSpan[] {
+    const spans: HeldPathSpan[] = [];
+    for (let atMs = fromMs; atMs < toMs; ) {
+      const path = this.#pathAt(node, atMs);
+      const next = path.flatMap(
+        ({ parents }) => parents.find(({ validFromMs }) => validFromMs > atMs)?.validFromMs ?? [],
+      );
+      const untilMs = Math.min(toMs, ...next);
+      const last = spans.at(-1);
+      const isSame = last?.path.length === path.length && last.path.every((held, depth) => held === path[depth]);
+      if (isSame) last.toMs = untilMs;
+      else spans.push({ fromMs: atMs, toMs: untilMs, path });
+      atMs = untilMs;
+    }
+    return spans;
+  }
+
   #inOrder(parent: NodeAddress | undefined): NodeAddress[] {
     if (parent !== undefined) return [...(this.#children.get(parent) ?? [])].sort();
     this.#sorted ??= [...this.#nodes.keys()].sort();
     return this.#sorted;
   }
+}
+
+/** How an address writes an id is another matter: usage is stored and asked for by the id itself. */
+function idsAbove(path: readonly HeldNode[]): IdsAbove {
+  const ids = { partner: "", reseller: "" };
+  for (const { kind, id } of path) if (kind === "partner" || kind === "reseller") ids[kind] = id;
+  return ids;
 }
 
 function organizationOfAgent(address: NodeAddress): NodeAddress | undefined {

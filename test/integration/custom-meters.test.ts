@@ -1,7 +1,9 @@
 import { pino } from "pino";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { system } from "../../server/audit/record-change.ts";
-import { eventType } from "../../server/catalog/catalog.ts";
+import { meters as builtInMeters } from "../../server/catalog/built-in-meters.ts";
+import { dimensionsOf, eventType } from "../../server/catalog/catalog.ts";
+import type { Meter } from "../../server/catalog/meter.ts";
 import { definitionLimits } from "../../server/contract/definition-limits.ts";
 import { createMeterSchema } from "../../server/contract/meters.ts";
 import type { UsageQuery } from "../../server/contract/usage.ts";
@@ -130,6 +132,48 @@ test("a formula is computed exactly over windows and over totals, and is nothing
   const { series } = await ask("pages_per_print", { from: "2026-03-05T09:00:00Z" });
   expect(series.map(({ value }) => value)).toEqual(["0", "6.75"]);
   await expect(own.retire("pages", "all", unseen)).rejects.toMatchObject({ code: "conflict" });
+});
+
+test("a range that begins where time does, or before, has the totals, windows and groups of one that begins with usage, for every meter", async () => {
+  const at = (minute: number) => ({ organization: "old", user: "u1", time: `2026-04-05T10:0${minute}:00Z` });
+  const of = { model: "standard", language: "en", accuracy: "95", printer: "p1", pages: 3 };
+  await ingesting.send([
+    { ...at(0), id: "1", type: "participant.joined", session: "s", room: "r" },
+    { ...at(1), id: "2", type: "transcription.requested", job: "j" },
+    { ...at(2), id: "3", type: "transcription.completed", job: "j", value: "2", properties: of },
+    { ...at(3), id: "4", type: "recording.stored", value: "7" },
+    { ...at(4), id: "5", type: "page.printed", properties: of },
+    { ...at(9), id: "6", type: "participant.left", session: "s", room: "r" },
+  ]);
+  const custom = ["prints", "pages", "pages_each", "pages_most", "pages_last", "printers", "pages_per_print"];
+  const kinds = new Map(builtInMeters.map((meter) => [`${meter.rule.kind} ${meter.unit}`, meter]));
+  const all = [...kinds.values(), ...custom.flatMap((name) => own.find(name, "all", Date.now()) ?? [])];
+  const figures = async (from: string, query: Partial<UsageQuery>, asked: readonly Meter[]) => {
+    const range = { meter: "", meters: asked, from, to: "2027-01-01", node: "organization:old" };
+    const answers = await ingesting.usage({ ...range, ...query }, Date.parse("2026-12-01"));
+    return answers.map(({ meter, total, groups, series }) => ({
+      ...{ meter, total, groups: groups?.map((group) => [group.key, group.total]) },
+      // Of the windows the last, and whether any other has something.
+      last: series.at(-1)?.value,
+      earlier: series.slice(0, -1).filter(({ value }) => value !== null && Number(value) !== 0),
+    }));
+  };
+  expect(all).toHaveLength(kinds.size + custom.length);
+  const byUser = all.filter((meter) => dimensionsOf(meter).has("user") && meter.rule.kind !== "derived");
+  for (const [window, query, asked] of [
+    ["total", {}, all],
+    ["year", {}, all],
+    ["total", { group_by: "user" }, byUser],
+  ] as const) {
+    const expected = await figures("2026-01-01", { ...query, window }, asked);
+    if (window === "total")
+      expect(expected.find(({ meter }) => meter === "transcription_accuracy")).toMatchObject({
+        total: "95",
+        last: "95",
+      });
+    for (const from of ["1970-01-01", "1950-01-01"])
+      expect(await figures(from, { ...query, window }, asked)).toEqual(expected);
+  }
 });
 
 test("others' meters are neither told of nor in the way: each subtree has its own by a name, and the nearest answers", async () => {

@@ -7,7 +7,7 @@ import type { ClickHouse } from "../../clickhouse/client.ts";
 import type { EventRow } from "../../clickhouse/event-columns.ts";
 import { explainAnswerSchema, explainQuerySchema } from "../../contract/explain.ts";
 import { filterGrammar } from "../../contract/filters.ts";
-import { nodeAddress } from "../../contract/node-address.ts";
+import { agentAddress, nodeAddress } from "../../contract/node-address.ts";
 import { eventOfRow } from "../../corrections/amend-event.ts";
 import type { Corrections } from "../../corrections/corrections.ts";
 import { nameOfStored } from "../../ingest/accept/event-identity.ts";
@@ -81,7 +81,7 @@ export function explainRoutes(deps: ExplainRoutesDeps): OpenAPIHono<HttpEnv> {
       tz: query.tz,
     };
     const isOf = ({ organization, agent }: Pick<EventRow, "organization" | "agent">) =>
-      tree.isWithin(agent === "" ? nodeAddress("organization", organization) : `agent:${organization}/${agent}`, node);
+      tree.isWithin(agent === "" ? nodeAddress("organization", organization) : agentAddress(organization, agent), node);
     const asOf = watermark();
     const store = storeFor(c, clickhouse);
     const window = { node, fromMs, toMs, tz: query.tz, fill: "zero", window: "total", anchor: 1 } as const;

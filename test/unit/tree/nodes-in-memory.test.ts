@@ -1,0 +1,69 @@
+/** Where an organization stood, by ids: the same for what events carry and for what is derived from them. */
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { nodeAddress } from "../../../server/contract/node-address.ts";
+import type { NodeAddress } from "../../../server/contract/nodes.ts";
+import { NodesInMemory } from "../../../server/tree/nodes-in-memory.ts";
+
+class Tree extends NodesInMemory {
+  place(kind: "partner" | "reseller" | "organization", id: string, parents: [sinceMs: number, parent: NodeAddress][]) {
+    const node = nodeAddress(kind, id);
+    const record = { node, kind, id, name: id, externalId: null, status: "active" as const, fields: {} };
+    const rows = parents.map(([sinceMs, parent]) => ({ node, parent, validFrom: new Date(sinceMs) }));
+    this.put({ nodes: [{ ...record, createdAt: new Date(0) }], parents: rows }, 0);
+    return node;
+  }
+}
+
+const oddId = fc.array(fc.constantFrom("/", "%", ":", ",", " ", "é", "%2F", "%25", "a", "all", "reseller:"), {
+  minLength: 1,
+  maxLength: 4,
+});
+const id = oddId.map((pieces) => pieces.join(""));
+
+test("where an organization stood is told by the ids of its parents, whatever characters they have, at an instant as over a span", () => {
+  fc.assert(
+    fc.property(id, fc.uniqueArray(id, { minLength: 2, maxLength: 2 }), id, (partner, [old = "", young = ""], own) => {
+      const tree = new Tree();
+      const above = tree.place("partner", partner, [[0, "all"]]);
+      const reseller = tree.place("reseller", old, [[0, above]]);
+      tree.place("reseller", young, [[0, "all"]]);
+      tree.place("organization", own, [
+        [0, reseller],
+        [50, nodeAddress("reseller", young)],
+        [90, "all"],
+      ]);
+      const expected = [
+        { sinceMs: 0, partner, reseller: old },
+        { sinceMs: 50, partner: "", reseller: young },
+        { sinceMs: 90, partner: "", reseller: "" },
+      ];
+      expect(tree.placementsWithin(own, 0, 100)).toEqual(expected);
+      for (const { sinceMs, ...ids } of expected) {
+        expect(tree.pathAt(own, sinceMs)).toEqual(ids);
+        expect(tree.placementsWithin(own, sinceMs, sinceMs)).toEqual([{ sinceMs, ...ids }]);
+      }
+    }),
+    { seed: 20_261_129 },
+  );
+});
+
+test("a move is one also where both paths are written alike once their addresses are joined", () => {
+  const tree = new Tree();
+  const partner = tree.place("partner", "b", [[0, "all"]]);
+  const below = tree.place("reseller", "a", [[0, partner]]);
+  const alone = tree.place("reseller", "a,partner:b", [[0, "all"]]);
+  const moved = tree.place("organization", "o", [
+    [0, below],
+    [50, alone],
+  ]);
+  expect(tree.pathsBetween(moved, 0, 100)).toEqual([
+    { fromMs: 0, toMs: 50, path: [moved, below, partner] },
+    { fromMs: 50, toMs: 100, path: [moved, alone] },
+  ]);
+  expect(tree.placementsWithin("o", 0, 99)).toEqual([
+    { sinceMs: 0, partner: "b", reseller: "a" },
+    { sinceMs: 50, partner: "", reseller: "a,partner:b" },
+  ]);
+  expect(tree.placementsWithin("nobody", 0, 99)).toBeUndefined();
+});
