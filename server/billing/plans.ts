@@ -1,5 +1,5 @@
 /** Plans in versions: a draft is edited until it is published, a published version never changes again. */
-import { and, asc, desc, eq, inArray, isNull, or, sql } from "drizzle-orm";
+import { and, asc, desc, eq, gt, inArray, isNull, or, sql } from "drizzle-orm";
 import { type Author, recordChange } from "../audit/record-change.ts";
 import { definitionLimits } from "../contract/definition-limits.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
@@ -37,21 +37,24 @@ export interface PlanEdit {
   terms?: PlanTerms | undefined;
 }
 
-/** The plans of these nodes and of all below them, and those that are offered from above, the oldest first. */
+/** Up to `limit` plans of these nodes and of all below them, and of those that are offered from above, the oldest first. */
 export async function listPlans(
   { db }: Pick<Postgres, "db">,
   tree: Pick<NodeTree, "children" | "ancestors">,
   tops: readonly NodeAddress[],
+  { after, limit }: { after: { atMs: number; id: string } | undefined; limit: number },
 ): Promise<PlanRecord[]> {
   const below = rowsWithin(plans.node, tops, tree);
   const above = [...new Set(tops.flatMap((top) => tree.ancestors(top)))];
   const known = below && or(below, and(plans.offered, inArray(plans.node, above)));
-  const rows = await db.select().from(plans).where(known).orderBy(asc(plans.createdAt), asc(plans.id));
-  const versions = await db
-    .select()
-    .from(planVersions)
-    .where(inArray(planVersions.planId, db.select({ id: plans.id }).from(plans).where(known)))
-    .orderBy(desc(planVersions.version));
+  const { createdAt, id } = plans;
+  const at = after && new Date(after.atMs);
+  const behind = after && at && or(gt(createdAt, at), and(eq(createdAt, at), gt(id, after.id)));
+  const rows = await db.select().from(plans).where(and(known, behind)).orderBy(asc(createdAt), asc(id)).limit(limit);
+  if (rows.length === 0) return [];
+  const ids = rows.map((row) => row.id);
+  const ofThese = inArray(planVersions.planId, ids);
+  const versions = await db.select().from(planVersions).where(ofThese).orderBy(desc(planVersions.version));
   const versionsOf = new Map<string, PlanVersionRecord[]>(rows.map(({ id }) => [id, []]));
   for (const version of versions) versionsOf.get(version.planId)?.push(version);
   return rows.map((row) => ({ ...row, versions: versionsOf.get(row.id) ?? [] }));

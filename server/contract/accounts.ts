@@ -1,6 +1,7 @@
 /** Signing in, the signed-in user, and API keys. */
 
 import { z } from "zod";
+import { nextCursorSchema } from "./cursors.ts";
 import { dateTimeSchema } from "./date-times.ts";
 import { nodeAddressSchema } from "./nodes.ts";
 
@@ -150,7 +151,7 @@ export const rotateKeySchema = z.strictObject({
     .describe("When the new key ends; default: as long from now as the old one was given, or never"),
 });
 
-export const keyListSchema = z.object({ keys: z.array(keySchema) });
+export const keyListSchema = z.object({ keys: z.array(keySchema), next_cursor: nextCursorSchema });
 export type KeyList = z.infer<typeof keyListSchema>;
 
 export const createdKeySchema = keySchema.extend({

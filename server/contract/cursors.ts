@@ -16,6 +16,12 @@ export const nextCursorSchema = z
   .nullable()
   .describe("Ask with `cursor` set to this for the next page; null on the last");
 
+/** The parameters of a list that has no others. */
+export const pagedQuerySchema = z.strictObject({
+  limit: z.coerce.number().int().min(1).max(1000).default(1000),
+  cursor: cursorSchema,
+});
+
 /**
  * In a key: ms since 1970, UTC. Whoever holds a cursor can read and rewrite it, so that a key has only what every store and
  * calendar can compare with.

@@ -9,13 +9,16 @@ const none = Number.POSITIVE_INFINITY;
 const kibi = 1024;
 const mebi = 1024 * kibi;
 
-/** `versions`: of one. `bytes`: of one version's JSON; `bytesOfTenant`: of all versions. */
+/** `withEnded`: of one node, those too that were revoked or have ended. `versions`: of one. `bytes`: of one version's JSON; `bytesOfTenant`: of all versions. */
 export const definitionLimits = {
   meters: { ofNode: 200, ofTenant: 2_000, versions: 200, bytes: 16 * kibi, bytesOfTenant: 8 * mebi },
   plans: { ofNode: 200, ofTenant: 2_000, versions: 200, bytes: 128 * kibi, bytesOfTenant: 32 * mebi },
   models: { ofNode: 1_000, ofTenant: 10_000 },
   /** `planChanges`: of one subscription. */
   subscriptions: { ofNode: 500, planChanges: 500 },
+  keys: { ofNode: 1_000, ofTenant: 20_000, withEnded: 20_000 },
+  /** Of users, and those that they are offered. */
+  roles: { ofNode: 2_000, ofTenant: 50_000 },
   rules: { ofNode: 200, ofTenant: 5_000 },
   channels: { ofNode: 500, ofTenant: none },
   reports: { ofNode: 1_000, ofTenant: none },
@@ -38,6 +41,13 @@ export const definitionLimitsSchema = z.object({
   plans: z.object(versioned),
   models: z.object(ofTenant),
   subscriptions: z.object({ ...ofNode, max_plan_changes: z.int().describe("Of one") }),
+  keys: z
+    .object({
+      ...ofTenant,
+      max_with_ended: z.int().describe("Of one node, with those that were revoked or have ended"),
+    })
+    .describe("In force"),
+  roles: z.object(ofTenant).describe("Of users, and those that they are offered"),
   rules: z.object(ofTenant),
   channels: z.object(ofNode),
   reports: z.object(ofNode),
@@ -47,7 +57,8 @@ export const definitionLimitsSchema = z.object({
 
 /** As /v1/limits tells them. */
 export function describeDefinitionLimits(): z.infer<typeof definitionLimitsSchema> {
-  const { meters, plans, models, subscriptions, rules, channels, reports, schedules, views } = definitionLimits;
+  const { meters, plans, models, subscriptions, keys, roles, rules, channels, reports, schedules, views } =
+    definitionLimits;
   const counts = (of: { ofNode: number; ofTenant: number }) => ({ max_of_node: of.ofNode, max_of_tenant: of.ofTenant });
   const sizes = (of: typeof meters | typeof plans) => ({
     ...counts(of),
@@ -58,6 +69,8 @@ export function describeDefinitionLimits(): z.infer<typeof definitionLimitsSchem
     plans: sizes(plans),
     models: counts(models),
     subscriptions: { max_of_node: subscriptions.ofNode, max_plan_changes: subscriptions.planChanges },
+    keys: { ...counts(keys), max_with_ended: keys.withEnded },
+    roles: counts(roles),
     rules: counts(rules),
     channels: { max_of_node: channels.ofNode },
     reports: { max_of_node: reports.ofNode },

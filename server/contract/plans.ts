@@ -1,6 +1,7 @@
 /** Plans: what a node may use, against which limits, at what prices. */
 import { z } from "zod";
 import { currencySchema } from "./currencies.ts";
+import { nextCursorSchema } from "./cursors.ts";
 import { nodeAddressSchema } from "./nodes.ts";
 
 /** A decimal of 0 or more, kept as it was written; a number is taken as String() writes it. */
@@ -174,5 +175,5 @@ export const planSchema = z.object({
 });
 export type Plan = z.infer<typeof planSchema>;
 export type PlanVersion = z.infer<typeof planVersionSchema>;
-export const planListSchema = z.object({ plans: z.array(planSchema) });
+export const planListSchema = z.object({ plans: z.array(planSchema), next_cursor: nextCursorSchema });
 export type PlanList = z.infer<typeof planListSchema>;

@@ -1,6 +1,7 @@
 /** People who sign in, and their roles. */
 import { z } from "zod";
 import { roleGrantSchema } from "./accounts.ts";
+import { nextCursorSchema } from "./cursors.ts";
 
 export const userSchema = z.object({
   id: z.string(),
@@ -13,7 +14,7 @@ export const userSchema = z.object({
 });
 export type User = z.infer<typeof userSchema>;
 
-export const userListSchema = z.object({ users: z.array(userSchema) });
+export const userListSchema = z.object({ users: z.array(userSchema), next_cursor: nextCursorSchema });
 export type UserList = z.infer<typeof userListSchema>;
 
 const rolesSchema = z.array(roleGrantSchema).min(1).max(100);

@@ -2,14 +2,16 @@
  * API keys: 256 random bits, shown once, kept as their hash. A revoked key is refused within two seconds everywhere. While
  * Postgres is away, keys that this process knows go on for an hour; one that it was told of as revoked stays revoked.
  */
-import { and, asc, eq, getTableColumns, inArray, isNull, sql } from "drizzle-orm";
+import { and, asc, eq, getTableColumns, gt, inArray, isNull, or, type SQL, sql } from "drizzle-orm";
 import type { Logger } from "pino";
 import { type Author, recordChange, system } from "../audit/record-change.ts";
 import { type KeyScope, keyScopes } from "../contract/accounts.ts";
+import { definitionLimits } from "../contract/definition-limits.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import { isPostgresUnavailable, type Postgres, type Queries } from "../postgres/client.ts";
 import type { Subscriber } from "../postgres/notices.ts";
 import { apiKeys } from "../postgres/schema/accounts.ts";
+import { checkRoom } from "../tree/check-room.ts";
 import type { NodeTree } from "../tree/node-tree.ts";
 import { rowsWithin } from "../tree/rows-within.ts";
 import { type Actor, newId } from "./actor.ts";
@@ -21,6 +23,8 @@ export interface KeyEdit {
   /** Throws where the key is not what the caller saw. */
   check: (current: unknown) => void;
 }
+
+type Tree = Pick<NodeTree, "ancestors" | "children">;
 
 export type KeyRecord = Omit<typeof apiKeys.$inferSelect, "keyHash">;
 
@@ -44,6 +48,19 @@ const holdMs = 60 * 60 * 1000;
 const writeUsesEveryMs = 10_000;
 
 const { keyHash, ...shownColumns } = getTableColumns(apiKeys);
+
+const { withEnded, ...counts } = definitionLimits.keys;
+const room = { what: "keys in force", table: apiKeys, ...counts };
+const roomWithEnded = {
+  what: "keys, with those that have ended",
+  table: apiKeys,
+  ofNode: withEnded,
+  ofTenant: Number.POSITIVE_INFINITY,
+};
+
+function isInForce(nowMs: number): SQL | undefined {
+  return and(isNull(apiKeys.revokedAt), or(isNull(apiKeys.expiresAt), gt(apiKeys.expiresAt, new Date(nowMs))));
+}
 
 /** Follows what other processes revoke; where notice of that fails, a key is refused two seconds late. */
 export function createKeys(postgres: Postgres, log: Logger, now: () => number = Date.now): Keys {
@@ -96,18 +113,24 @@ export class Keys {
     return actor;
   }
 
-  /** `key` is the only copy. */
-  async create(wanted: NewKey, by: Author = system): Promise<{ record: KeyRecord; key: string }> {
-    return await this.#postgres.transaction((tx) => insertKey(tx, wanted, by));
+  /** `key` is the only copy. Throws `conflict` where the node, or its tenant, has as many as it may; without `tree` there is no such limit. */
+  async create(wanted: NewKey, by: Author = system, tree?: Tree): Promise<{ record: KeyRecord; key: string }> {
+    return await this.#postgres.transaction(async (tx) => {
+      if (tree) {
+        await checkRoom(tx, tree, wanted.node, roomWithEnded);
+        await checkRoom(tx, tree, wanted.node, { ...room, which: isInForce(this.#now()) });
+      }
+      return await insertKey(tx, wanted, by);
+    });
   }
 
   /**
    * Makes `wanted` in place of a key, which ends at `oldEndsAt` unless it ends sooner. Undefined where the key has ended
-   * or was revoked already.
+   * or was revoked already; throws `conflict` where the node has had as many as it may.
    */
   async rotate(
     id: string,
-    { wanted, oldEndsAt }: { wanted: NewKey; oldEndsAt: Date },
+    { wanted, oldEndsAt, tree }: { wanted: NewKey; oldEndsAt: Date; tree: Tree },
     { by, check }: KeyEdit,
   ): Promise<{ record: KeyRecord; key: string } | undefined> {
     const rotated = await this.#postgres.transaction(async (tx) => {
@@ -115,6 +138,7 @@ export class Keys {
       const hasEnded = !old || old.revokedAt || (old.expiresAt && old.expiresAt.getTime() <= this.#now());
       if (hasEnded) return undefined;
       check(stateOfKey(old));
+      await checkRoom(tx, tree, old.node, roomWithEnded);
       const expiresAt = old.expiresAt && old.expiresAt < oldEndsAt ? old.expiresAt : oldEndsAt;
       await tx.update(apiKeys).set({ expiresAt }).where(eq(apiKeys.id, id));
       await tx.execute(sql`SELECT pg_notify(${channel}, ${id})`);
@@ -127,13 +151,21 @@ export class Keys {
     return rotated;
   }
 
-  /** The keys of these nodes and of all below them, the oldest first, revoked ones included. */
-  list(tops: readonly NodeAddress[], tree: Pick<NodeTree, "children">): Promise<KeyRecord[]> {
+  /** Up to `limit` keys of these nodes and of all below them, the oldest first, revoked ones included. */
+  list(
+    tops: readonly NodeAddress[],
+    tree: Pick<NodeTree, "children">,
+    { after, limit }: { after: { atMs: number; id: string } | undefined; limit: number },
+  ): Promise<KeyRecord[]> {
+    const { createdAt, id } = apiKeys;
+    const at = after && new Date(after.atMs);
+    const behind = after && at && or(gt(createdAt, at), and(eq(createdAt, at), gt(id, after.id)));
     return this.#postgres.db
       .select(shownColumns)
       .from(apiKeys)
-      .where(rowsWithin(apiKeys.node, tops, tree))
-      .orderBy(asc(apiKeys.createdAt), asc(apiKeys.id));
+      .where(and(rowsWithin(apiKeys.node, tops, tree), behind))
+      .orderBy(asc(createdAt), asc(id))
+      .limit(limit);
   }
 
   async get(id: string): Promise<KeyRecord | undefined> {

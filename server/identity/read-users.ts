@@ -1,5 +1,5 @@
 /** Users with all their roles, and offers as the users that they may become. */
-import { asc, inArray, type SQL, sql } from "drizzle-orm";
+import { and, asc, inArray, type SQL, sql } from "drizzle-orm";
 import type { RoleAt } from "../contract/accounts.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import type { Queries } from "../postgres/client.ts";
@@ -50,21 +50,37 @@ export async function readOffers(db: Queries, condition?: SQL, lock?: "update"):
   return await (lock ? reading.for(lock) : reading);
 }
 
-/** Accounts with a role at one of the nodes or below it, and such offers. */
+/** Where a user stands in the list: two offers may be to one address. */
+export type UserPlace = Pick<UserRecord, "email" | "id">;
+
+/** Up to `limit` accounts with a role at one of the nodes or below it and such offers, by e-mail address, then id. */
 export async function readUsersBelow(
   db: Queries,
   tree: Pick<NodeTree, "children">,
   tops: readonly NodeAddress[],
+  { after, limit }: { after: UserPlace | undefined; limit: number },
 ): Promise<UserRecord[]> {
+  const nearest = (table: typeof users | typeof roleOffers, held: SQL | undefined) => {
+    const place = sql`(${table.email} COLLATE "C", ${table.id} COLLATE "C")`;
+    const behind = after && sql`${place} > (${after.email}, ${after.id})`;
+    const inOrder = sql`${table.email} COLLATE "C", ${table.id} COLLATE "C"`;
+    return db.select({ id: table.id }).from(table).where(and(held, behind)).orderBy(inOrder).limit(limit);
+  };
   const below = rowsWithin(userRoles.node, tops, tree);
   const holders = db.select({ id: userRoles.userId }).from(userRoles).where(below);
   const offered = rowsWithin(sql`offered ->> 'node'`, tops, tree);
-  const accounts = await readAccounts(db, below && inArray(users.id, holders));
-  const offers = await readOffers(
-    db,
-    offered && sql`EXISTS (SELECT FROM jsonb_array_elements(${roleOffers.roles}) AS offered WHERE ${offered})`,
+  const isOffered =
+    offered && sql`EXISTS (SELECT FROM jsonb_array_elements(${roleOffers.roles}) AS offered WHERE ${offered})`;
+  const accounts = await readAccounts(db, inArray(users.id, nearest(users, below && inArray(users.id, holders))));
+  const offers = await readOffers(db, inArray(roleOffers.id, nearest(roleOffers, isOffered)));
+  return [...accounts, ...offers.map(ofOffer)].sort(byPlace).slice(0, limit);
+}
+
+/** As Postgres compares with the collation "C": by bytes. */
+function byPlace(a: UserPlace, b: UserPlace): number {
+  return (
+    Buffer.compare(Buffer.from(a.email), Buffer.from(b.email)) || Buffer.compare(Buffer.from(a.id), Buffer.from(b.id))
   );
-  return [...accounts, ...offers.map(ofOffer)];
 }
 
 /** What who offers may know, which is what they said themselves. */

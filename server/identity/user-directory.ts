@@ -15,9 +15,10 @@ import type { NodeTree } from "../tree/node-tree.ts";
 import type { Actor } from "./actor.ts";
 import { hashSecret } from "./credential-cache.ts";
 import { actionsOfRole, canAll } from "./permissions.ts";
-import { ofOffer, readAccounts, readOffers, readUsersBelow, type UserRecord } from "./read-users.ts";
+import { ofOffer, readAccounts, readOffers, readUsersBelow, type UserPlace, type UserRecord } from "./read-users.ts";
 import { rightsOf } from "./rights-at.ts";
 import { makeOffer, type RoleOffer, recordOffer, renewLink } from "./role-offers.ts";
+import { checkRoomForRoles } from "./room-for-roles.ts";
 import { sessionsChannel } from "./sessions.ts";
 import { issueToken } from "./user-tokens.ts";
 import { accountOf } from "./users.ts";
@@ -72,12 +73,10 @@ export class UserDirectory {
     this.#now = now;
   }
 
-  /** The users with a role within reach, and those who are offered one, by e-mail address. */
-  async list(actor: Actor): Promise<UserRecord[]> {
-    const found = await readUsersBelow(this.#postgres.db, this.#tree, actor.reach);
-    return found
-      .flatMap((user) => this.#seenBy(actor, user) ?? [])
-      .sort((a, b) => compare(a.email, b.email) || compare(a.id, b.id));
+  /** Up to `limit` users with a role within reach and of those who are offered one, by e-mail address. */
+  async list(actor: Actor, page: { after: UserPlace | undefined; limit: number }): Promise<UserRecord[]> {
+    const found = await readUsersBelow(this.#postgres.db, this.#tree, actor.reach, page);
+    return found.map((user) => this.#seenBy(actor, user) ?? { ...user, roles: [] });
   }
 
   async get(actor: Actor, id: string): Promise<UserRecord | undefined> {
@@ -96,6 +95,7 @@ export class UserDirectory {
     const account = accountOf(email);
     const keepsLink = !(await this.#mayGo(actor, account));
     return await this.#postgres.transaction(async (tx) => {
+      await checkRoomForRoles(tx, this.#tree, roles);
       const [holder] = await readAccounts(tx, eq(users.email, account));
       const wanted = { email: account, name, roles, shownTo: this.#shownTo(actor), keepsLink };
       const { offer, token } = await makeOffer(tx, wanted, by, this.#now());
@@ -155,10 +155,18 @@ export class UserDirectory {
     check: (current: UserRecord) => void,
   ): Promise<UserRecord | undefined> {
     return await this.#postgres.transaction(async (tx) => {
+      const { name, roles, isDisabled } = change;
+      // Room is counted before rows are locked, as where an offer is made: else the two would wait for each other.
+      const known = roles && (await this.#find(tx, actor, id));
+      if (known)
+        await checkRoomForRoles(
+          tx,
+          this.#tree,
+          roles.filter((role) => !has(known.user.roles, role)),
+        );
       const before = await this.#find(tx, actor, id, "update");
       if (!before) return undefined;
       check(before.seen);
-      const { name, roles, isDisabled } = change;
       // The account itself is shared by all its roles: who edits it must stand above all of them.
       if (name !== undefined || isDisabled !== undefined) this.#checkStandsAbove(actor, before.user);
       if (before.offer) return await this.#changeOffer(tx, { ...before, offer: before.offer }, change, { actor, by });
@@ -324,8 +332,6 @@ export class UserDirectory {
       );
   }
 }
-
-const compare = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);
 
 const has = (list: readonly RoleAt[], one: RoleAt) =>
   list.some(({ node, role }) => node === one.node && role === one.role);

@@ -38,6 +38,7 @@ export class UsageApi {
     return this.#request<Node>("POST", "/v1/nodes", node);
   }
 
+  /** Up to a thousand of them. */
   plans(): Promise<PlanList> {
     return this.#request<PlanList>("GET", "/v1/plans");
   }

@@ -1,5 +1,5 @@
 /** How many rows of a table a node and its tenant may have. */
-import { and, eq, type SQL, sql } from "drizzle-orm";
+import { and, type SQL, type SQLWrapper, sql } from "drizzle-orm";
 import type { PgColumn, PgTable } from "drizzle-orm/pg-core";
 import type { NodeAddress } from "../contract/nodes.ts";
 import type { Queries } from "../postgres/client.ts";
@@ -13,8 +13,12 @@ export interface Room {
   /** The rows in plain words, as many: `rules`. */
   what: string;
   table: PgTable & { node: PgColumn };
+  /** Of the request, which asks for another; `node` unless named. */
+  field?: string;
   /** Which of the rows count; undefined: all. */
   which?: SQL;
+  /** What else counts, of the nodes that a column or an expression of a node is narrowed to. */
+  others?: (tx: Queries, within: (node: SQLWrapper) => SQL | undefined) => Promise<number>;
   ofNode: number;
   /** All below one node right below the root; Infinity: no more than each of its nodes may have. */
   ofTenant: number;
@@ -28,19 +32,20 @@ export async function checkRoom(
   tx: Queries,
   tree: Pick<NodeTree, "ancestors" | "children">,
   node: NodeAddress,
-  { what, table, which, ofNode, ofTenant }: Room,
+  { what, table, field = "node", which, others, ofNode, ofTenant }: Room,
 ): Promise<void> {
   const tenant = tenantOf(node, tree);
   await countAlone(tx, `${what} of ${tenant}`);
-  const countOf = async (held: SQL | undefined) => {
-    const [counted] = await tx.select({ rows: sql<number>`count(*)::int` }).from(table).where(and(held, which));
-    return counted?.rows ?? 0;
+  const countOf = async (within: (node: SQLWrapper) => SQL | undefined) => {
+    const held = and(within(table.node), which);
+    const [counted] = await tx.select({ rows: sql<number>`count(*)::int` }).from(table).where(held);
+    return (counted?.rows ?? 0) + ((await others?.(tx, within)) ?? 0);
   };
   const refuse = (whose: string, most: number) =>
-    new ProblemError("conflict", `${whose} has ${most} ${what}, as many as it may have`, { field: "node" });
-  if ((await countOf(eq(table.node, node))) >= ofNode) throw refuse(node, ofNode);
+    new ProblemError("conflict", `${whose} has ${most} ${what}, as many as it may have`, { field });
+  if ((await countOf((column) => sql`${column} = ${node}`)) >= ofNode) throw refuse(node, ofNode);
   if (tenant === "all" || ofTenant === Number.POSITIVE_INFINITY) return;
-  if ((await countOf(rowsWithin(table.node, [tenant], tree))) >= ofTenant) throw refuse("the tenant", ofTenant);
+  if ((await countOf((column) => rowsWithin(column, [tenant], tree))) >= ofTenant) throw refuse("the tenant", ofTenant);
 }
 
 export interface Bytes {

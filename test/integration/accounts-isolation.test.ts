@@ -1,5 +1,7 @@
 /** What callers learn of nodes and keys outside their subtree, and how keys end. The matrix of all routes is in isolation/. */
+import { sql } from "drizzle-orm";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { definitionLimits } from "../../server/contract/definition-limits.ts";
 import { type Accounts, startAccounts } from "../support/accounts.ts";
 import { ownPostgres } from "../support/stores.ts";
 import { unheldMs } from "../support/unheld-time.ts";
@@ -132,4 +134,65 @@ test("a root key that changes replaces the one before", async () => {
   expect((await accounts.ask("GET", "/v1/me", { key: accounts.rootKey })).status).toBe(401);
   expect((await accounts.ask("GET", "/v1/me", { key: "another-root-key-here" })).body).toMatchObject({ node: "all" });
   await accounts.keys.ensureRootKey(accounts.rootKey);
+});
+
+test("keys and users are listed page by page, each once and in order, offers among the users", async () => {
+  const { key } = await accounts.makeKey("organization:b1", ["admin", "read"]);
+  const roles = [{ node: "organization:b1", role: "viewer" }];
+  for (const email of ["b@example.com", "a@example.com", "c@example.com"])
+    expect((await accounts.ask("POST", "/v1/users", { key, body: { email, roles } })).status).toBe(201);
+  for (const name of ["first", "second", "third"])
+    await accounts.ask("POST", "/v1/keys", { key, body: { name, scopes: ["read"] } });
+  for (const list of ["users", "keys"]) {
+    const whole = (await accounts.ask("GET", `/v1/${list}`, { key })).body;
+    expect([whole[list].length, whole.next_cursor]).toEqual([list === "users" ? 3 : 4, null]);
+    const found: { email?: string }[] = [];
+    for (let cursor: string | null = ""; cursor !== null; ) {
+      const { status, body } = await accounts.ask("GET", `/v1/${list}?limit=1${cursor && `&cursor=${cursor}`}`, {
+        key,
+      });
+      expect([status, body[list].length]).toEqual([200, 1]);
+      found.push(...body[list]);
+      cursor = body.next_cursor;
+    }
+    expect(found).toEqual(whole[list]);
+    if (list === "users")
+      expect(found.map(({ email }) => email)).toEqual([..."abc"].map((one) => `${one}@example.com`));
+  }
+});
+
+test("keys and roles of a node are bounded: what is over is refused, and has room again when another has ended", async () => {
+  await accounts.tree.ensureOrganizations(["full"], "reseller:r2");
+  const node = "organization:full";
+  const { key } = await accounts.makeKey(node, ["admin", "read"]);
+  const { db } = accounts.postgres;
+  const { keys, roles } = definitionLimits;
+  const addKeys = (count: number, named: string, endsAt: string) =>
+    db.execute(sql`INSERT INTO api_keys (id, key_hash, prefix, name, node, scopes, create_organizations, revoked_at)
+      SELECT ${named} || n, ${named} || n, 'tmk', 'k', ${node}, ARRAY['read'], false, ${endsAt}::timestamptz FROM generate_series(1, ${count}::int) AS n`);
+  const make = () => accounts.ask("POST", "/v1/keys", { key, body: { name: "one more", scopes: ["read"] } });
+  await db.execute(sql`INSERT INTO api_keys (id, key_hash, prefix, name, node, scopes, create_organizations)
+    SELECT 'full_' || n, 'full_' || n, 'tmk', 'k', ${node}, ARRAY['read'], false FROM generate_series(1, ${keys.ofNode - 1}::int) AS n`);
+  expect(await make()).toMatchObject({ status: 409, body: { field: "node" } });
+  await accounts.ask("DELETE", "/v1/keys/full_1", { key });
+  const made = await make();
+  expect(made.status).toBe(201);
+  await addKeys(keys.withEnded - keys.ofNode - 1, "ended_", "2026-01-01T00:00:00Z");
+  await accounts.ask("DELETE", "/v1/keys/full_2", { key });
+  expect(await make()).toMatchObject({ status: 409 });
+  const rotated = await accounts.ask("POST", `/v1/keys/${made.body.id}/rotate`, { key, body: {} });
+  expect(rotated.status).toBe(409);
+
+  const role = { node, role: "viewer" };
+  const invite = (email: string) => accounts.ask("POST", "/v1/users", { key, body: { email, roles: [role] } });
+  const offered = JSON.stringify(Array.from({ length: roles.ofNode - 1 }, () => role));
+  await db.execute(sql`INSERT INTO role_offers (id, email, roles, offered_by, token_hash, expires_at)
+    VALUES ('many', 'many@example.com', ${offered}::jsonb, '{}'::jsonb, 'many', now() + interval '1 day')`);
+  const last = await invite("last@example.com");
+  expect(last.status).toBe(201);
+  expect(await invite("over@example.com")).toMatchObject({ status: 409, body: { field: "roles" } });
+  const more = { roles: [role, { node, role: "manager" }] };
+  expect(await accounts.ask("PATCH", `/v1/users/${last.body.id}`, { key, body: more })).toMatchObject({ status: 409 });
+  expect((await accounts.ask("DELETE", `/v1/users/${last.body.id}`, { key })).status).toBe(204);
+  expect((await invite("over@example.com")).status).toBe(201);
 });

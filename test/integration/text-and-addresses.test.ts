@@ -150,6 +150,9 @@ const forgedLists = (keyId: string): ForgedList[] => [
     question: { list: "subscriptions" },
     key: (startMs, _, text) => ({ node: text, startMs, id: text }),
   },
+  { path: "/v1/keys", question: { list: "keys" }, key: timed },
+  { path: "/v1/plans", question: { list: "plans" }, key: timed },
+  { path: "/v1/users", question: { list: "users" }, key: (_, __, text) => ({ email: text, id: text }) },
   { path: "/v1/nodes", question: { list: "nodes" }, key: (_, __, text) => text },
 ];
 /** Paged by a number as it stands. */

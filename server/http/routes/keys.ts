@@ -10,10 +10,12 @@ import {
   keySchema,
   rotateKeySchema,
 } from "../../contract/accounts.ts";
+import { pagedQuerySchema } from "../../contract/cursors.ts";
 import type { NodeAddress } from "../../contract/nodes.ts";
 import type { Actor } from "../../identity/actor.ts";
 import { type KeyRecord, type Keys, stateOfKey } from "../../identity/keys.ts";
 import { actionsOfKey, can, canAll } from "../../identity/permissions.ts";
+import { readCursor, timedKeySchema, writeCursor } from "../../lists/cursor.ts";
 import { ProblemError } from "../../problem.ts";
 import type { NodeTree } from "../../tree/node-tree.ts";
 import { answerList, listed, listTable } from "../answer-list.ts";
@@ -22,6 +24,7 @@ import { isWithinReach, requireScope, resolveNode } from "../authenticate.ts";
 import { authorOf } from "../author-of.ts";
 import { entityTag, ifMatch } from "../entity-tag.ts";
 import type { HttpEnv } from "../http-env.ts";
+import { pageOf } from "../page-of.ts";
 
 const keyTable = listTable("keys", keySchema);
 
@@ -31,10 +34,12 @@ const listKeysRoute = createRoute({
   operationId: "listKeys",
   tags: ["Keys"],
   summary: "List API keys, revoked ones included",
+  description: "The oldest first.",
   middleware: requireScope("keys:write"),
+  request: { query: pagedQuerySchema },
   responses: {
     200: listed("All keys", keyListSchema, keySchema),
-    ...problemResponses(401, 403, 503),
+    ...problemResponses(400, 401, 403, 503),
   },
 });
 
@@ -49,7 +54,7 @@ const createKeyRoute = createRoute({
   request: { body: { required: true, content: { "application/json": { schema: createKeySchema } } } },
   responses: {
     201: { description: "The new key", content: { "application/json": { schema: createdKeySchema } } },
-    ...problemResponses(400, 401, 403, 404, 503),
+    ...problemResponses(400, 401, 403, 404, 409, 503),
   },
 });
 
@@ -92,9 +97,13 @@ export function keysRoutes({ keys, tree }: { keys: Keys; tree: NodeTree }): Open
   const app = createRouter();
 
   app.openapi(listKeysRoute, async (c) => {
-    return await answerList(c, keyTable, {}, async () => ({
-      keys: (await keys.list(c.get("actor").reach, tree)).map(describe),
-    }));
+    const asked = { list: "keys" };
+    return await answerList(c, keyTable, c.req.valid("query"), async ({ cursor, limit }) => {
+      const after = readCursor(cursor, asked, timedKeySchema);
+      const { page, last } = pageOf(await keys.list(c.get("actor").reach, tree, { after, limit: limit + 1 }), limit);
+      const next_cursor = last ? writeCursor(asked, { atMs: last.createdAt.getTime(), id: last.id }) : null;
+      return { keys: page.map(describe), next_cursor };
+    });
   });
 
   app.openapi(createKeyRoute, async (c) => {
@@ -109,6 +118,7 @@ export function keysRoutes({ keys, tree }: { keys: Keys; tree: NodeTree }): Open
         createdBy: actor.id,
       },
       authorOf(c),
+      tree,
     );
     c.header("cache-control", "no-store");
     c.header("etag", await entityTag(c, stateOfKey(record)));
@@ -136,6 +146,7 @@ export function keysRoutes({ keys, tree }: { keys: Keys; tree: NodeTree }): Open
       {
         wanted: { name: old.name, node: old.node, ...rights, createdBy: actor.id },
         oldEndsAt: new Date(nowMs + overlap_seconds * 1000),
+        tree,
       },
       { by: authorOf(c), check: await ifMatch(c) },
     );

@@ -12,6 +12,7 @@ import {
   stateOfPlan,
 } from "../../billing/plans.ts";
 import { highestLevel, visibleLevels, visibleTerms } from "../../billing/price-visibility.ts";
+import { pagedQuerySchema } from "../../contract/cursors.ts";
 import type { NodeAddress } from "../../contract/nodes.ts";
 import {
   changePlanSchema,
@@ -24,6 +25,7 @@ import {
   priceLevels,
 } from "../../contract/plans.ts";
 import type { Actor } from "../../identity/actor.ts";
+import { readCursor, timedKeySchema, writeCursor } from "../../lists/cursor.ts";
 import type { Postgres } from "../../postgres/client.ts";
 import { ProblemError } from "../../problem.ts";
 import type { NodeTree } from "../../tree/node-tree.ts";
@@ -33,6 +35,7 @@ import { isWithinReach, requireScope, resolveNode } from "../authenticate.ts";
 import { authorOf } from "../author-of.ts";
 import { entityTag, ifMatch } from "../entity-tag.ts";
 import type { HttpEnv } from "../http-env.ts";
+import { pageOf } from "../page-of.ts";
 
 const idParams = z.object({ id: z.string().max(100) });
 const answered = (description: string) => ({ description, content: { "application/json": { schema: planSchema } } });
@@ -51,11 +54,13 @@ const listPlansRoute = createRoute({
   operationId: "listPlans",
   tags: ["Plans"],
   summary: "List plans",
-  description: "Prices are left out where the caller may not see them, drafts where the plan is another's.",
+  description:
+    "The oldest first. Prices are left out where the caller may not see them, drafts where the plan is another's. A page may have fewer than `limit` before the last.",
   middleware: requireScope("read"),
+  request: { query: pagedQuerySchema },
   responses: {
     200: listed("All plans", planListSchema, planSchema),
-    ...problemResponses(401, 403, 503),
+    ...problemResponses(400, 401, 403, 503),
   },
 });
 
@@ -116,9 +121,13 @@ export function plansRoutes({ postgres, tree, meterOf }: PlansRoutesDeps): OpenA
 
   app.openapi(listPlansRoute, async (c) => {
     const actor = c.get("actor");
-    return await answerList(c, planTable, {}, async () => {
-      const found = (await listPlans(postgres, tree, actor.reach)).filter((plan) => mayUsePlan(actor, tree, plan));
-      return { plans: found.map((plan) => describePlan(plan, actor, tree)) };
+    const asked = { list: "plans" };
+    return await answerList(c, planTable, c.req.valid("query"), async ({ cursor, limit }) => {
+      const after = readCursor(cursor, asked, timedKeySchema);
+      const { page, last } = pageOf(await listPlans(postgres, tree, actor.reach, { after, limit: limit + 1 }), limit);
+      const seen = page.filter((plan) => mayUsePlan(actor, tree, plan));
+      const next_cursor = last ? writeCursor(asked, { atMs: last.createdAt.getTime(), id: last.id }) : null;
+      return { plans: seen.map((plan) => describePlan(plan, actor, tree)), next_cursor };
     });
   });
 

@@ -2,6 +2,7 @@
 
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Logger } from "pino";
+import { pagedQuerySchema } from "../../contract/cursors.ts";
 import {
   changeUserSchema,
   type Invitation,
@@ -9,6 +10,7 @@ import {
   invitedUserSchema,
   inviteUserSchema,
   type User,
+  type UserList,
   userListSchema,
   userSchema,
 } from "../../contract/users.ts";
@@ -17,6 +19,7 @@ import { invitationMail, offerMail, passwordPage, resetMail } from "../../identi
 import type { UserRecord } from "../../identity/read-users.ts";
 import type { Sessions } from "../../identity/sessions.ts";
 import { type Link, type MayMail, UserDirectory } from "../../identity/user-directory.ts";
+import { readCursor, writeCursor } from "../../lists/cursor.ts";
 import { MailLimits } from "../../mail/mail-limits.ts";
 import type { Mail, Mailer } from "../../mail/mailer.ts";
 import type { Postgres } from "../../postgres/client.ts";
@@ -29,6 +32,7 @@ import { requireScope } from "../authenticate.ts";
 import { authorOf } from "../author-of.ts";
 import { entityTag, ifMatch } from "../entity-tag.ts";
 import type { HttpEnv } from "../http-env.ts";
+import { pageOf } from "../page-of.ts";
 
 export interface UsersRoutesDeps {
   postgres: Postgres;
@@ -43,6 +47,7 @@ export interface UsersRoutesDeps {
 }
 
 const idParams = z.object({ id: z.string().max(100) });
+const placeSchema = z.object({ email: z.string(), id: z.string() });
 const json = <T extends z.ZodType>(schema: T) => ({ "application/json": { schema } });
 
 const userTable = listTable("users", userSchema);
@@ -53,10 +58,12 @@ const listUsersRoute = createRoute({
   operationId: "listUsers",
   tags: ["Users"],
   summary: "List users",
+  description: "By e-mail address.",
   middleware: requireScope("users:write"),
+  request: { query: pagedQuerySchema },
   responses: {
-    200: listed("All of them, by e-mail address", userListSchema, userSchema),
-    ...problemResponses(401, 403, 503),
+    200: listed("All of them", userListSchema, userSchema),
+    ...problemResponses(400, 401, 403, 503),
   },
 });
 
@@ -89,7 +96,7 @@ const inviteUserRoute = createRoute({
   request: { body: { required: true, content: json(inviteUserSchema) } },
   responses: {
     201: { description: "The offer, and how its mail went", content: json(invitedUserSchema) },
-    ...problemResponses(400, 401, 403, 404, 422, 503),
+    ...problemResponses(400, 401, 403, 404, 409, 422, 503),
   },
 });
 
@@ -173,8 +180,11 @@ export function usersRoutes({
     }
   }
 
-  const list = async (actor: Actor) => ({ users: (await directory.list(actor)).map(describe) });
-  app.openapi(listUsersRoute, async (c) => await answerList(c, userTable, {}, () => list(c.get("actor"))));
+  app.openapi(
+    listUsersRoute,
+    async (c) =>
+      await answerList(c, userTable, c.req.valid("query"), (asked) => listUsers(directory, c.get("actor"), asked)),
+  );
 
   app.openapi(getUserRoute, async (c) => {
     const user = found(await directory.get(c.get("actor"), c.req.valid("param").id));
@@ -215,6 +225,18 @@ export function usersRoutes({
     return c.body(null, 204);
   });
   return app;
+}
+
+async function listUsers(
+  directory: UserDirectory,
+  actor: Actor,
+  { limit, cursor }: { limit: number; cursor: string | undefined },
+): Promise<UserList> {
+  const asked = { list: "users" };
+  const after = readCursor(cursor, asked, placeSchema);
+  const { page, last } = pageOf(await directory.list(actor, { after, limit: limit + 1 }), limit);
+  const next_cursor = last ? writeCursor(asked, { email: last.email, id: last.id }) : null;
+  return { users: page.map(describe), next_cursor };
 }
 
 function mailOf(

@@ -1,4 +1,5 @@
 import { expect, it, vi } from "vitest";
+import { everyRow } from "../../../web/src/api/whole-lists.ts";
 import { PagedList } from "../../../web/src/state/paged-list.svelte.ts";
 import { patienceMs } from "../../support/patience.ts";
 
@@ -43,4 +44,19 @@ it("a page that failed is asked for again, and the rows before it stay", async (
   list.page.reload();
   await vi.waitFor(() => expect(list.rows).toEqual(["a", "b", "c"]), { timeout: patienceMs });
   list.close();
+});
+
+it("a list that is needed whole is read to its last page, in order", async () => {
+  const asked: (string | undefined)[] = [];
+  const found = await everyRow(
+    async (cursor) => {
+      asked.push(cursor);
+      return { rows: [asked.length], next_cursor: asked.length < 3 ? `after ${asked.length}` : null };
+    },
+    ({ rows }) => rows,
+  );
+  expect([found, asked]).toEqual([
+    [1, 2, 3],
+    [undefined, "after 1", "after 2"],
+  ]);
 });

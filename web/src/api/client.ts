@@ -32,6 +32,7 @@ import type {
   testedChannelSchema,
 } from "@contract/channels.ts";
 import type { chargesQuerySchema, chargesSchema } from "@contract/charges.ts";
+import type { pagedQuerySchema } from "@contract/cursors.ts";
 import type { deliveryListSchema, deliveryQuerySchema, deliverySchema } from "@contract/deliveries.ts";
 import type { explainAnswerSchema, explainQuerySchema } from "@contract/explain.ts";
 import type { ingestHealthQuerySchema, ingestHealthSchema } from "@contract/ingest-health.ts";
@@ -183,12 +184,12 @@ export const api = {
     typeof organizationListSchema,
     Query<typeof organizationQuerySchema>
   >(),
-  listUsers: get("/v1/users").answers<typeof userListSchema>(),
+  listUsers: get("/v1/users").answers<typeof userListSchema, Query<typeof pagedQuerySchema>>(),
   inviteUser: post("/v1/users").answers<typeof invitedUserSchema, Body<typeof inviteUserSchema>>(),
   updateUser: patch("/v1/users/{id}").answers<typeof userSchema, Body<typeof changeUserSchema>>(),
   removeUser: del("/v1/users/{id}").answersNothing(),
   resendInvitation: post("/v1/users/{id}/invitation").answers<typeof invitationSchema>(),
-  listKeys: get("/v1/keys").answers<typeof keyListSchema>(),
+  listKeys: get("/v1/keys").answers<typeof keyListSchema, Query<typeof pagedQuerySchema>>(),
   createKey: post("/v1/keys").answers<typeof createdKeySchema, Body<typeof createKeySchema>>(),
   rotateKey: post("/v1/keys/{id}/rotate").answers<typeof createdKeySchema, Body<typeof rotateKeySchema>>(),
   revokeKey: del("/v1/keys/{id}").answers<typeof keySchema>(),
@@ -230,7 +231,7 @@ export const api = {
   listModels: get("/v1/models").answers<typeof modelListSchema, Query<typeof modelQuerySchema>>(),
   createModel: post("/v1/models").answers<typeof modelSchema, Body<typeof createModelSchema>>(),
   deleteModel: del("/v1/models/{id}").answersNothing(),
-  listPlans: get("/v1/plans").answers<typeof planListSchema>(),
+  listPlans: get("/v1/plans").answers<typeof planListSchema, Query<typeof pagedQuerySchema>>(),
   createPlan: post("/v1/plans").answers<typeof planSchema, Body<typeof createPlanSchema>>(),
   getPlan: get("/v1/plans/{id}").answers<typeof planSchema>(),
   updatePlan: patch("/v1/plans/{id}").answers<typeof planSchema, Body<typeof changePlanSchema>>(),

@@ -3,6 +3,7 @@ import type { Channel, ChannelList } from "@contract/channels.ts";
 import type { PlanList } from "@contract/plans.ts";
 import type { Rule, RuleList } from "@contract/rules.ts";
 import { api } from "../api/client.ts";
+import { everyPlan } from "../api/whole-lists.ts";
 import { Loaded } from "./loaded.svelte.ts";
 
 /** More are not looked through in a form. */
@@ -10,12 +11,12 @@ const offeredAtMost = 1_000;
 
 export class RuleChoices {
   readonly #channels = new Loaded<ChannelList>();
-  readonly #plans = new Loaded<PlanList>();
+  readonly #plans = new Loaded<Pick<PlanList, "plans">>();
   readonly #rules = new Loaded<RuleList>();
 
   open(): void {
     this.#channels.load((signal) => api.listChannels({ query: { limit: offeredAtMost }, signal }));
-    this.#plans.load((signal) => api.listPlans({ signal }));
+    this.#plans.load((signal) => everyPlan({ signal }));
     this.#rules.load((signal) => api.listRules({ query: { limit: offeredAtMost }, signal }));
   }
 
