@@ -124,7 +124,6 @@ test("a plan is made, published and subscribed to, and usage near its limit show
   await page.goto(`${service.url}/organizations/acme`);
   await page.getByTestId("quota").getByText("High", { exact: true }).waitFor();
   for (const [tab, shown] of [
-    ["People", "breakdown"],
     ["Subscription", "node-subscriptions"],
     ["Statements", "node-statements"],
     ["Alerts", "alert-list"],
