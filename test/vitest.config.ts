@@ -1,6 +1,7 @@
 import { fileURLToPath } from "node:url";
 import { svelte } from "@sveltejs/vite-plugin-svelte";
 import { defineConfig } from "vitest/config";
+import JsonWithCauses from "./json-with-causes.ts";
 import { LongestFirst } from "./longest-first.ts";
 import { patienceMs, testPatienceMs } from "./support/patience.ts";
 
@@ -24,7 +25,7 @@ const cluster = [
 export default defineConfig({
   root,
   test: {
-    reporters: ["default", "./test/json-with-causes.ts"],
+    reporters: ["default", new JsonWithCauses({})],
     outputFile: { json: "dist/test-results.json" },
     sequence: { sequencer: LongestFirst },
     projects: [
