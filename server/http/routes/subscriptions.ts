@@ -123,10 +123,8 @@ export function subscriptionsRoutes({ postgres, tree, now = Date.now }: Subscrip
       .filter((one) => status === undefined || statusOf(one, nowMs) === status)
       .filter((one) => plan === undefined || planAt(one, nowMs).planId === plan);
     return await answerList(c, subscriptionTable, query, async ({ cursor, limit }) => {
-      const after = readCursor(cursor, asked, placeSchema);
-      const { page, last } = pageOf(inOrder(matching, after), limit);
-      const next_cursor = last ? writeCursor(asked, placeOf(last)) : null;
-      return { subscriptions: await describeAll(page), next_cursor };
+      const { page, last } = pageOf(inOrder(matching, readCursor(cursor, asked, placeSchema)), limit);
+      return { subscriptions: await describeAll(page), next_cursor: last ? writeCursor(asked, placeOf(last)) : null };
     });
   });
 
