@@ -1,5 +1,8 @@
--- What events said about an interval, from rows `i` of `intervals`. Returns started_ms 9223372036854775807 where no start was seen.
+-- What events said about an interval, from rows `i` of `intervals`. Returns started_ms 9223372036854775807 where no start was seen; alives_thinned 1
+-- where signs of life were left out. After fragments/known_signs.sql.
     min(i.started_ms) AS started_ms, max(i.ended_ms) AS ended_ms, max(i.seen_ms) AS seen_ms,
     max(i.alive_within).1 AS alive_within_at_ms, max(i.alive_within).2 AS alive_within_ms,
-    groupUniqArrayArray(i.start_times) AS start_times, groupUniqArrayArray(i.alive_times) AS alive_times, groupUniqArrayArray(i.end_times) AS end_times,
-    max(i.user) AS user, max(i.room) AS room, max(i.agent) AS agent, max(i.partner) AS partner, max(i.reseller) AS reseller, max(i.dims) AS dims, groupUniqArrayArray(i.dims_at) AS dims_at
+    latest_of(groupUniqArrayArray(i.start_times)) AS start_times, latest_of(if(is_thinned, thinned_alives, all_alives)) AS alive_times, is_thinned AS alives_thinned,
+    latest_of(groupUniqArrayArray(i.end_times)) AS end_times,
+    max(i.user) AS user, max(i.room) AS room, max(i.agent) AS agent, max(i.partner) AS partner, max(i.reseller) AS reseller, max(i.dims) AS dims,
+    if(length(groupUniqArrayArray(i.dims_at)) > {most_signs:UInt32}, arraySlice(arrayReverseSort(groupUniqArrayArray(i.dims_at)), 1, {most_signs:UInt32}), groupUniqArrayArray(i.dims_at)) AS dims_at

@@ -1,5 +1,6 @@
 -- What is known of each interval of some sessions, one row per named interval or paired member.
--- Params: organizations, sessions Array(String), in parallel. Columns as in session_members.sql.
+-- Params: organizations, sessions Array(String), in parallel; those of fragments/known_signs.sql. Columns as in session_members.sql.
+WITH {{known_signs}}
 SELECT
     i.organization AS organization, i.session AS session, i.level AS level, i.interval AS interval, i.member AS member,
     {{what_is_known}}

@@ -5,7 +5,8 @@ WITH dirty AS
 (
     SELECT organization, session FROM touched_sessions
     WHERE {{of_batches}} AND session != '' AND cityHash64(organization, session) % {shares:UInt32} = {share:UInt32}
-)
+),
+{{known_signs}}
 SELECT
     i.organization AS organization, if(assigned.session = '', concat('interval:', i.interval), assigned.session) AS session,
     i.level AS level, i.interval AS interval, i.member AS member,

@@ -42,6 +42,11 @@ export const limitsSchema = z.object({
   oldest_time: z.string(),
   max_ahead_seconds: z.int(),
   dedupe_by_id_days: z.int(),
+  signs_of_presence: z
+    .int()
+    .describe(
+      "Of one user, in one session, without `interval`: so many starts, ends, signs of life and dimensions count, of each the latest",
+    ),
   content_types: z.array(z.string()),
   content_encodings: z.array(z.string()),
   questions: z.object({

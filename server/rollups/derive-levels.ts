@@ -11,14 +11,14 @@
  * One derivation runs at a time: two at once could each see the other's session half written.
  */
 import type { ClickHouse } from "../clickhouse/client.ts";
-import { createPace } from "../fairness/pace.ts";
+import { createPace, inSlices } from "../fairness/pace.ts";
 import { compareSessions, type SessionDifference } from "./compare-sessions.ts";
 import { deriveRunning, deriveStored, pathOfRunning, runningAgain } from "./derive-session.ts";
 import type { DerivationListener } from "./derived-change.ts";
 import type { FencingEpoch } from "./fencing-epoch.ts";
 import { foldInto } from "./fold-events.ts";
 import { createKnownSessions, type KnownSessions } from "./known-sessions.ts";
-import { forEachLevelEvent } from "./level-events.ts";
+import { levelEvents } from "./level-events.ts";
 import { createMinuteSlots, type MinuteSlots } from "./minute-slots.ts";
 import { type HeldSizes, RunningSessions } from "./running-sessions.ts";
 import type { PlacementsWithin } from "./session-parts.ts";
@@ -169,6 +169,7 @@ class LocalMaterializer implements LevelMaterializer {
   };
 
   async #deriveMarked(marks: DirtyMarks, nowMs: number, scope: DerivationScope, derivation: Derivation): Promise<void> {
+    const pace = createPace();
     for await (const { share, sessions, withUnassigned } of dirtyStoredSessions(this.#clickhouse, marks)) {
       for (const organization of withUnassigned) this.#known.addUnassigned(organization);
       const rows = new DerivedRows(this.#nextVersion(), scope);
@@ -178,7 +179,7 @@ class LocalMaterializer implements LevelMaterializer {
           if (difference) derivation.differences.push(difference);
         } else this.#held.letGo(key);
         this.#known.meet(stored.members.organization, stored.members.session);
-        deriveStored(stored, this.#placementsWithin, nowMs, rows);
+        await deriveStored(stored, this.#placementsWithin, nowMs, rows, pace);
       }
       derivation.sessions += sessions.size;
       if (scope === "changes") await this.#write(rows, nowMs, derivation);
@@ -193,9 +194,10 @@ class LocalMaterializer implements LevelMaterializer {
     const derivation = nothingDerived();
     const pace = createPace();
     const folding = foldInto(this.#held, this.#known);
-    for (const some of lines) {
-      forEachLevelEvent([some], folding.take);
-      await pace.rest();
+    for (const event of levelEvents(lines)) {
+      folding.take(event);
+      const resting = pace.rest();
+      if (resting) await resting;
     }
     const { organizations, unheld, dirty } = folding.end();
     const marks = { batches: [...batches], organizations };
@@ -211,7 +213,7 @@ class LocalMaterializer implements LevelMaterializer {
     };
     for (const [key, session] of dirty) {
       dirty.delete(key);
-      session.resolve(nowMs);
+      await inSlices(session.resolveSteps(nowMs), pace);
       const path = pathOfRunning(session, this.#placementsWithin, nowMs);
       this.#held.letGo(key);
       if (!path) unheld.set(key, session.named);
@@ -225,8 +227,8 @@ class LocalMaterializer implements LevelMaterializer {
     if (unheld.size > 0) this.#listener?.onSessionsDerived(rows.takeChanges());
     for await (const sessions of storedSessionsByName(this.#clickhouse, [...unheld.values()]))
       for (const stored of sessions.values()) {
-        const { row, open } = deriveStored(stored, this.#placementsWithin, nowMs, rows);
-        const session = row && runningAgain(stored.members, row, open, nowMs);
+        const { row, open } = await deriveStored(stored, this.#placementsWithin, nowMs, rows, pace);
+        const session = row && (await runningAgain(stored.members, row, open, nowMs, pace));
         if (session) this.#held.hold(session);
         await step();
       }

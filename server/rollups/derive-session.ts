@@ -1,8 +1,9 @@
 /** What is written of one session: from all that storage has of it, or from what memory holds while it runs. */
 import { defaultAliveWithinMs } from "../catalog/levels.ts";
+import { inSlices, type Pace } from "../fairness/pace.ts";
 import { agentSpansOf } from "./derived-change.ts";
 import { changedMinutes, type NodePath } from "./minute-changes.ts";
-import { type ResolvedSession, resolveSession } from "./resolve-session.ts";
+import { type ResolvedSession, resolveSteps } from "./resolve-session.ts";
 import { RunningSession } from "./running-session.ts";
 import type { SessionMembers } from "./session-members.ts";
 import { endlessMs, type PlacementsWithin, type SessionPart, sessionParts } from "./session-parts.ts";
@@ -12,13 +13,14 @@ import type { DerivedPart, StoredSession } from "./stored-sessions.ts";
 import type { DerivedRows } from "./write-derivation.ts";
 
 /** From all that storage has of it. Answers its row, where it is in one part, and whether it is open. */
-export function deriveStored(
+export async function deriveStored(
   { members: session, earlier }: StoredSession,
   placementsWithin: PlacementsWithin,
   nowMs: number,
   rows: DerivedRows,
+  pace: Pace,
 ) {
-  const resolved = resolveSession(session.members, nowMs, defaultAliveWithinMs);
+  const resolved = await inSlices(resolveSteps(session.members, nowMs, defaultAliveWithinMs), pace);
   const { organization } = session;
   const agentSpans = agentSpansOf(resolved.spans);
   const parts = withEarlier(partsOf(session, resolved, placementsWithin, nowMs), earlier).map(([part, before]) => {
@@ -94,9 +96,15 @@ export function deriveRunning(session: RunningSession, path: NodePath, nowMs: nu
 }
 
 /** To be held in memory, as it was derived from storage just now; undefined where nothing more is expected of it. */
-export function runningAgain(members: SessionMembers, row: SessionHead, open: OpenRow, nowMs: number) {
+export async function runningAgain(
+  members: SessionMembers,
+  row: SessionHead,
+  open: OpenRow,
+  nowMs: number,
+  pace: Pace,
+) {
   const session = RunningSession.of(members);
-  session.resolve(nowMs);
+  await inSlices(session.resolveSteps(nowMs), pace);
   if (!session.isRunning(nowMs)) return undefined;
   session.takeChanges();
   const { organization, partner, reseller, days } = row;

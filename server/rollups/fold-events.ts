@@ -25,14 +25,12 @@ export function foldInto(held: RunningSessions, known: KnownSessions) {
     const found = dirty.get(key) ?? held.get(key);
     const running = found ?? (known.meet(organization, session) ? RunningSession.begun(event) : undefined);
     // How long such an event's interval is, storage computes.
-    if (!running || event.action === "span") {
-      held.letGo(key);
-      dirty.delete(key);
-      unheld.set(key, { organization, session });
-      return;
-    }
-    running.fold(event);
-    dirty.set(key, running);
+    const isHeld = running !== undefined && event.action !== "span";
+    if (isHeld) running.fold(event);
+    if (isHeld && !running.isOutdated) return void dirty.set(key, running);
+    held.letGo(key);
+    dirty.delete(key);
+    unheld.set(key, { organization, session });
   }
   /** What turned out to have unassigned intervals on the way is derived by its marks alone. */
   function end() {

@@ -43,15 +43,15 @@ const column = {
 
 const lineEnd = 10;
 
-/** Calls `take` with every event of the lines that says something about an interval, in their order. */
-export function forEachLevelEvent(lines: readonly Buffer[], take: (event: LevelEvent) => void): void {
+/** Every event of the lines that says something about an interval, in their order. */
+export function* levelEvents(lines: readonly Buffer[]): Generator<LevelEvent> {
   for (const bytes of lines) {
     for (let start = 0; start < bytes.length; ) {
       const found = bytes.indexOf(lineEnd, start);
       const end = found < 0 ? bytes.length : found;
       // A text of its own for each line: whoever keeps a column of it keeps no more than the line.
       const event = levelEventOf(bytes.toString("utf8", start, end));
-      if (event) take(event);
+      if (event) yield event;
       start = end + 1;
     }
   }

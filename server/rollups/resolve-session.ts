@@ -4,6 +4,8 @@
  * All times are ms since 1970, UTC; intervals are half-open, [start, end).
  */
 
+import { firstDimsFrom, firstFrom, type TimedDims } from "./member-signs.ts";
+
 /** The level whose members are the closings of the session (`session.ended`), not intervals. */
 export const closingLevel = "session";
 
@@ -21,6 +23,7 @@ export interface Member {
   seenMs: number;
   /** How long it may stay silent; undefined: the level's default. */
   aliveWithinMs: number | undefined;
+  /** Ascending, as are the two below. */
   startTimes: readonly number[];
   aliveTimes: readonly number[];
   endTimes: readonly number[];
@@ -28,8 +31,8 @@ export interface Member {
   agent: string;
   /** Canonical JSON of its dimensions, '' for none. */
   dims: string;
-  /** For paired members: (ms, dims) of every sign that named some. */
-  dimsAt: readonly (readonly [number, string])[];
+  /** For paired members: (ms, dims) of every sign that named some, in order of time. */
+  dimsAt: readonly TimedDims[];
 }
 
 /** An interval that counts. `endMs` is undefined while it is open; then it times out at `deadlineMs`. */
@@ -74,6 +77,19 @@ export function resolveSession(
   nowMs: number,
   defaultAliveWithinMs: number,
 ): ResolvedSession {
+  const steps = resolveSteps(members, nowMs, defaultAliveWithinMs);
+  for (;;) {
+    const { done, value } = steps.next();
+    if (done) return value;
+  }
+}
+
+/** The same, a step for each member: a session may have many. */
+export function* resolveSteps(
+  members: readonly Member[],
+  nowMs: number,
+  defaultAliveWithinMs: number,
+): Generator<undefined, ResolvedSession> {
   const closedAt = closingsOf(members);
   const spans: Span[] = [];
   let orphans = 0;
@@ -84,6 +100,7 @@ export function resolveSession(
     if (resolved.isOrphan) orphans++;
     inverted += resolved.inverted;
     for (const span of resolved.spans) spans.push(span);
+    yield;
   }
   spans.sort(compareSpans);
   return { spans, edges: edgesOf(spans), orphans, inverted };
@@ -144,52 +161,61 @@ function namedSpan(member: Member, closedAt: readonly number[], nowMs: number, t
     },
   ];
   if (member.endedMs !== undefined) return span(member.endedMs);
-  const closed = closedAt.find((atMs) => atMs > startedMs);
+  const closed = firstAfter(closedAt, startedMs);
   // The interval timed out before this closing of the session, which finds nothing open.
   if (closed !== undefined && closed <= seenMs + timeoutMs) return span(closed);
   if (nowMs > seenMs + timeoutMs) return span(seenMs, true);
   return span(undefined);
 }
 
-type SignKind = "end" | "closed" | "start" | "alive";
-const signOrder: Record<SignKind, number> = { end: 0, alive: 1, closed: 2, start: 3 };
-/** What cannot belong to an interval that was silent for longer than its timeout; an own end or sign of life says that it went on. */
-const newBeginnings: ReadonlySet<SignKind> = new Set(["closed", "start"]);
+const firstAfter = (closedAt: readonly number[], atMs: number): number | undefined =>
+  closedAt[firstFrom(closedAt, atMs + 1)];
 
 /**
- * Walks one user's signs in order of time, an end before a start at one instant. A start while one is open and an end
- * while none is open change nothing. A start or the session's end after a silence longer than the timeout finds the open one
- * ended at the sign before it; without either, as with a name, only what comes last tells whether it timed out.
+ * Walks one user's signs in order of time, at one instant an end first, then a sign of life, the session's end, a start. A start while
+ * one is open and an end while none is open change nothing. A start or the session's end after a silence longer than the timeout finds
+ * the open one ended at the sign before it; without either, as with a name, only what comes last tells whether it timed out. Of the
+ * session's ends only the first after a start is looked for, however many there are.
  */
 function pairedSpans(member: Member, closedAt: readonly number[], nowMs: number, timeoutMs: number): Span[] {
-  const signs: { atMs: number; kind: SignKind }[] = [
-    ...member.endTimes.map((atMs) => ({ atMs, kind: "end" as const })),
-    ...closedAt.map((atMs) => ({ atMs, kind: "closed" as const })),
-    ...member.startTimes.map((atMs) => ({ atMs, kind: "start" as const })),
-    ...member.aliveTimes.map((atMs) => ({ atMs, kind: "alive" as const })),
-  ].sort((a, b) => a.atMs - b.atMs || signOrder[a.kind] - signOrder[b.kind]);
+  const { startTimes, aliveTimes, endTimes } = member;
   const spans: Span[] = [];
-  let startMs: number | undefined;
+  let open: { startMs: number; closedMs: number } | undefined;
   let lastSignMs = 0;
   const close = (endMs: number | undefined, timedOut: boolean) => {
-    if (startMs === undefined) return;
+    if (!open) return;
     spans.push({
       level: member.level,
       interval: "",
       user: member.member,
       agent: member.agent,
-      dims: dimsWithin(member, startMs, endMs),
-      startMs,
+      dims: dimsWithin(member, open.startMs, endMs),
+      startMs: open.startMs,
       endMs,
       timedOut,
       deadlineMs: endMs === undefined ? lastSignMs + timeoutMs : undefined,
     });
-    startMs = undefined;
+    open = undefined;
   };
-  for (const { atMs, kind } of signs) {
-    if (newBeginnings.has(kind) && atMs > lastSignMs + timeoutMs) close(lastSignMs, true);
-    if (kind === "end" || kind === "closed") close(atMs, false);
-    else if (kind === "start") startMs ??= atMs;
+  // What was silent for too long had timed out before the session ended.
+  const closeWithSession = (closedMs: number) =>
+    closedMs > lastSignMs + timeoutMs ? close(lastSignMs, true) : close(closedMs, false);
+  let [start, alive, end] = [0, 0, 0];
+  for (;;) {
+    const [startMs, aliveMs, endMs] = [startTimes[start] ?? never, aliveTimes[alive] ?? never, endTimes[end] ?? never];
+    const atMs = Math.min(startMs, aliveMs, endMs);
+    const isStart = endMs !== atMs && aliveMs !== atMs;
+    if (open && (open.closedMs < atMs || (isStart && open.closedMs === atMs))) closeWithSession(open.closedMs);
+    if (atMs === never) break;
+    if (endMs === atMs) {
+      end++;
+      close(atMs, false);
+    } else if (aliveMs === atMs) alive++;
+    else {
+      start++;
+      if (atMs > lastSignMs + timeoutMs) close(lastSignMs, true);
+      open ??= { startMs: atMs, closedMs: firstAfter(closedAt, atMs) ?? never };
+    }
     lastSignMs = atMs;
   }
   if (nowMs > lastSignMs + timeoutMs) close(lastSignMs, true);
@@ -197,15 +223,38 @@ function pairedSpans(member: Member, closedAt: readonly number[], nowMs: number,
   return spans;
 }
 
+/** After all signs. */
+const never = Number.POSITIVE_INFINITY;
+
 /** The dimensions that the first sign of a paired interval gave; the largest where one instant gave several. */
 function dimsWithin({ dimsAt }: Member, startMs: number, endMs: number | undefined): string {
-  let first: readonly [number, string] | undefined;
-  for (const sign of dimsAt) {
-    const [atMs, dims] = sign;
-    if (atMs < startMs || (endMs !== undefined && atMs > endMs)) continue;
-    if (!first || atMs < first[0] || (atMs === first[0] && dims > first[1])) first = sign;
+  const first = firstDimsFrom(dimsAt, startMs);
+  const atMs = dimsAt[first]?.[0];
+  if (atMs === undefined || (endMs !== undefined && atMs > endMs)) return "";
+  let largest = "";
+  for (let index = first; dimsAt[index]?.[0] === atMs; index++) {
+    const dims = (dimsAt[index] as TimedDims)[1];
+    if (dims > largest) largest = dims;
   }
-  return first?.[1] ?? "";
+  return largest;
+}
+
+/**
+ * Whether an end of the session at one of these instants, ascending, may change what the member came to. One within an interval may,
+ * or within the silence after it that it would have been taken back from; one that an own end follows by name may not.
+ */
+export function mayBeClosed(
+  { interval, endedMs, aliveWithinMs }: Pick<Member, "interval" | "endedMs" | "aliveWithinMs">,
+  spans: readonly Span[],
+  closedAt: readonly number[],
+  defaultAliveWithinMs: number,
+): boolean {
+  if (interval !== "" && endedMs !== undefined) return false;
+  return spans.some(({ startMs, endMs, timedOut }) => {
+    const closedMs = firstAfter(closedAt, startMs);
+    if (closedMs === undefined || endMs === undefined) return closedMs !== undefined;
+    return closedMs <= endMs + (timedOut ? (aliveWithinMs ?? defaultAliveWithinMs) : 0);
+  });
 }
 
 /**

@@ -9,12 +9,20 @@ import type { SessionDifference } from "./compare-sessions.ts";
 import type { LevelEvent } from "./level-events.ts";
 import type { NodePath } from "./minute-changes.ts";
 import { ownText } from "./own-text.ts";
-import { closingLevel, closingsOf, type ResolvedMember, resolveMember, type Span } from "./resolve-session.ts";
+import {
+  closingLevel,
+  closingsOf,
+  mayBeClosed,
+  type ResolvedMember,
+  resolveMember,
+  type Span,
+} from "./resolve-session.ts";
 import { type ChangedMinute, RunningEdges } from "./running-edges.ts";
 import { mostInBlock, RunningSpans } from "./running-spans.ts";
 import {
   foldEvent,
   foldPath,
+  isOutdated,
   type KnownMember,
   memberKey,
   memberKeyOf,
@@ -50,6 +58,9 @@ export class RunningSession {
   readonly #edges = new RunningEdges();
   #dirty = new Set<HeldMember>();
   #closedAt: readonly number[] = [];
+  /** Since members were resolved the last time. */
+  #newClosings: number[] = [];
+  #isOutdated = false;
   /** Over all members, as `signsOf` counts. */
   #signs = 0;
   /** Over all members, as `signsOfTexts` counts. */
@@ -101,6 +112,11 @@ export class RunningSession {
     return this.#members.size + Math.floor((this.#signs + texts) / signsOfInterval);
   }
 
+  /** Whether storage has signs of life that count and that are not here: then it has to be read from there. */
+  get isOutdated(): boolean {
+    return this.#isOutdated;
+  }
+
   /** Whether events can still be expected: something is open, or ends later than `nowMs`. */
   isRunning(nowMs: number): boolean {
     return this.#openSpans > 0 || this.#lastEndMs > nowMs;
@@ -123,35 +139,47 @@ export class RunningSession {
       // A joined text keeps what it was joined of.
       this.#members.set(ownText(key), member);
     }
-    const closings = member.known.endTimes.length;
     this.#signs += foldEvent(member.known, event);
     this.#signsOfTexts += signsOfTexts(member.known) - textsBefore;
+    this.#isOutdated ||= isOutdated(member.known);
     if (member.known.level !== closingLevel) this.#dirty.add(member);
-    else if (member.known.endTimes.length !== closings) {
-      this.#closedAt = closingsOf(this.#knownMembers());
-      for (const other of this.#members.values()) this.#dirty.add(other);
+    else {
+      this.#closedAt = member.known.endTimes;
+      this.#newClosings.push(event.timeMs);
     }
   }
 
   /** Resolves what events spoke of since the last time, and what has timed out by `nowMs`. */
   resolve(nowMs: number): void {
+    for (const _ of this.resolveSteps(nowMs));
+  }
+
+  /** The same, a step for each member that is resolved again. */
+  *resolveSteps(nowMs: number): Generator<undefined, void> {
     if (nowMs > this.#expiresMs) this.#findExpired(nowMs);
+    if (this.#newClosings.length > 0) this.#findClosed();
     for (const member of this.#dirty) {
       if (member.known.level === closingLevel) continue;
-      const { spans: before, isOrphan: wasOrphan, inverted: invertedBefore } = member.resolved;
-      member.resolved = resolveMember(member.known, this.#closedAt, nowMs, defaultAliveWithinMs);
-      const { spans: after, isOrphan, inverted } = member.resolved;
-      this.#orphans += Number(isOrphan) - Number(wasOrphan);
-      this.#inverted += inverted - invertedBefore;
-      if (!haveSameEdges(before, after)) {
-        for (const span of before) this.#edges.addSpan(span, -1);
-        for (const span of after) this.#edges.addSpan(span, 1);
-      }
-      this.#spans.replace(before, after);
-      this.#openSpans += openOf(after) - openOf(before);
-      for (const span of after) this.#widen(span);
+      this.#resolveMember(member, nowMs);
+      yield;
     }
     this.#dirty = new Set();
+  }
+
+  #resolveMember(member: HeldMember, nowMs: number): void {
+    const { spans: allBefore, isOrphan: wasOrphan, inverted: invertedBefore } = member.resolved;
+    member.resolved = resolveMember(member.known, this.#closedAt, nowMs, defaultAliveWithinMs);
+    const { spans: allAfter, isOrphan, inverted } = member.resolved;
+    this.#orphans += Number(isOrphan) - Number(wasOrphan);
+    this.#inverted += inverted - invertedBefore;
+    const [before, after] = withoutCommon(allBefore, allAfter);
+    if (!haveSameEdges(before, after)) {
+      for (const span of before) this.#edges.addSpan(span, -1);
+      for (const span of after) this.#edges.addSpan(span, 1);
+    }
+    this.#spans.replace(before, after);
+    this.#openSpans += openOf(after) - openOf(before);
+    for (const span of after) this.#widen(span);
   }
 
   /** Edges that changed since it was last called. */
@@ -185,6 +213,13 @@ export class RunningSession {
     for (const { known } of this.#members.values()) yield known;
   }
 
+  #findClosed(): void {
+    const closings = this.#newClosings.sort((a, b) => a - b);
+    this.#newClosings = [];
+    for (const member of this.#members.values())
+      if (mayBeClosed(member.known, member.resolved.spans, closings, defaultAliveWithinMs)) this.#dirty.add(member);
+  }
+
   #findExpired(nowMs: number): void {
     this.#expiresMs = Number.POSITIVE_INFINITY;
     for (const member of this.#members.values())
@@ -201,6 +236,26 @@ export class RunningSession {
     if (deadlineMs !== undefined) this.#expiresMs = Math.min(this.#expiresMs, deadlineMs);
   }
 }
+
+/** What two lists of a member's intervals do not both begin with, nor end with. */
+function withoutCommon(before: readonly Span[], after: readonly Span[]): [readonly Span[], readonly Span[]] {
+  const shorter = Math.min(before.length, after.length);
+  let first = 0;
+  while (first < shorter && isSame(before[first] as Span, after[first] as Span)) first++;
+  let last = 0;
+  while (last < shorter - first && isSame(before.at(-1 - last) as Span, after.at(-1 - last) as Span)) last++;
+  return [before.slice(first, before.length - last), after.slice(first, after.length - last)];
+}
+
+/** Of one member, and so of one level and name. */
+const isSame = (a: Span, b: Span) =>
+  a.startMs === b.startMs &&
+  a.endMs === b.endMs &&
+  a.timedOut === b.timedOut &&
+  a.deadlineMs === b.deadlineMs &&
+  a.user === b.user &&
+  a.agent === b.agent &&
+  a.dims === b.dims;
 
 const openOf = (spans: readonly Span[]) => spans.reduce((open, { endMs }) => open + Number(endMs === undefined), 0);
 

@@ -2,7 +2,9 @@
  * What is known of the intervals of a session: the rows of the table `intervals`, read from there or folded from events by the
  * same minima, maxima and sets (the view `intervals_mv`), so that order and repeats change nothing.
  */
+import { defaultAliveWithinMs } from "../catalog/levels.ts";
 import type { LevelEvent } from "./level-events.ts";
+import { addInstant, addThinned, firstDimsFrom, signLimits, thinned } from "./member-signs.ts";
 import { ownText } from "./own-text.ts";
 import { closingLevel, type Member } from "./resolve-session.ts";
 
@@ -10,6 +12,8 @@ import { closingLevel, type Member } from "./resolve-session.ts";
 export interface KnownMember extends Member {
   /** When the event was that `aliveWithinMs` is of; 0: none gave one. */
   aliveWithinAtMs: number;
+  /** How long it could be silent when its signs of life were thinned out (`thinned`); undefined: all are kept. */
+  thinnedWithinMs: number | undefined;
   startTimes: number[];
   aliveTimes: number[];
   endTimes: number[];
@@ -45,6 +49,7 @@ export const memberColumns = {
   alive_within_ms: "number",
   start_times: "numbers",
   alive_times: "numbers",
+  alives_thinned: "number",
   end_times: "numbers",
   user: "text",
   room: "text",
@@ -103,6 +108,8 @@ function* membersOf({ rows, columns }: MembersFound): Generator<[SessionPath, Kn
   const at = <Value>(column: readonly Value[], row: number) => column[row] as Value;
   for (let row = 0; row < rows; row++) {
     const startedMs = at(columns.started_ms, row);
+    const aliveWithinMs = at(columns.alive_within_ms, row) || undefined;
+    const isThinned = at(columns.alives_thinned, row) === 1;
     yield [
       {
         organization: at(columns.organization, row),
@@ -119,18 +126,21 @@ function* membersOf({ rows, columns }: MembersFound): Generator<[SessionPath, Kn
         endedMs: at(columns.ended_ms, row) || undefined,
         seenMs: at(columns.seen_ms, row),
         aliveWithinAtMs: at(columns.alive_within_at_ms, row),
-        aliveWithinMs: at(columns.alive_within_ms, row) || undefined,
-        startTimes: at(columns.start_times, row),
-        aliveTimes: at(columns.alive_times, row),
-        endTimes: at(columns.end_times, row),
+        aliveWithinMs,
+        thinnedWithinMs: isThinned ? (aliveWithinMs ?? defaultAliveWithinMs) : undefined,
+        startTimes: ascending(at(columns.start_times, row)),
+        aliveTimes: ascending(at(columns.alive_times, row)),
+        endTimes: ascending(at(columns.end_times, row)),
         user: at(columns.user, row),
         agent: at(columns.agent, row),
         dims: at(columns.dims, row),
-        dimsAt: at(columns.dims_at, row),
+        dimsAt: at(columns.dims_at, row).sort(([a], [b]) => a - b),
       },
     ];
   }
 }
+
+const ascending = (times: number[]) => (times.length < 2 ? times : times.sort((a, b) => a - b));
 
 /** Merges two rows about the same interval. */
 function mergeMembers(a: KnownMember, b: KnownMember): KnownMember {
@@ -173,6 +183,7 @@ export function memberOfEvent({ level, interval, user }: LevelEvent): KnownMembe
     seenMs: 0,
     aliveWithinAtMs: 0,
     aliveWithinMs: undefined,
+    thinnedWithinMs: undefined,
     startTimes: isNamed ? neverFilled : [],
     aliveTimes: isNamed ? neverFilled : [],
     endTimes: isNamed ? neverFilled : [],
@@ -212,7 +223,11 @@ const usualLetters = 100;
  * What the event says, into the member that it speaks of, which keeps nothing of its line. The same as the view `intervals_mv`. Answers
  * by how much `signsOf` the member has grown.
  */
-export function foldEvent(member: KnownMember, event: LevelEvent): number {
+export function foldEvent(
+  member: KnownMember,
+  event: LevelEvent,
+  limits: { plainAlives: number } = signLimits,
+): number {
   const { timeMs, startedMs, action } = event;
   if (action === "start") foldStart(member, timeMs);
   if (startedMs > 0) foldStart(member, startedMs);
@@ -228,20 +243,42 @@ export function foldEvent(member: KnownMember, event: LevelEvent): number {
   member.dims = larger(member.dims, event.dims);
   if (member.interval !== "") return 0;
   let added = 0;
-  if (action === "start") added += addOnce(member.startTimes, timeMs) * signs.start;
-  if (startedMs > 0) added += addOnce(member.startTimes, startedMs) * signs.start;
-  if (action === "alive") added += addOnce(member.aliveTimes, timeMs);
-  if (action === "end") added += addOnce(member.endTimes, timeMs);
+  if (action === "start") added += addInstant(member.startTimes, timeMs) * signs.start;
+  if (startedMs > 0) added += addInstant(member.startTimes, startedMs) * signs.start;
+  if (action === "alive") added += addAlive(member, timeMs, limits);
+  if (action === "end") added += addInstant(member.endTimes, timeMs);
   if (event.dims !== "") added += addDims(member, timeMs, event.dims);
   return added;
 }
 
+function addAlive(member: KnownMember, atMs: number, { plainAlives }: { plainAlives: number }): number {
+  const { aliveTimes, thinnedWithinMs } = member;
+  if (thinnedWithinMs !== undefined) return addThinned(aliveTimes, atMs, thinnedWithinMs);
+  const before = aliveTimes.length;
+  addInstant(aliveTimes, atMs);
+  if (aliveTimes.length > plainAlives) {
+    member.thinnedWithinMs = silenceOf(member);
+    member.aliveTimes = thinned(aliveTimes, member.thinnedWithinMs);
+  }
+  return member.aliveTimes.length - before;
+}
+
+const silenceOf = ({ aliveWithinMs }: KnownMember) => aliveWithinMs ?? defaultAliveWithinMs;
+
+/** Whether it may be silent for longer or shorter than when its signs of life were thinned out: then storage has others that count. */
+export function isOutdated(member: KnownMember): boolean {
+  return member.thinnedWithinMs !== undefined && member.thinnedWithinMs !== silenceOf(member);
+}
+
 function addDims({ dims: largest, dimsAt }: KnownMember, timeMs: number, dims: string): number {
-  if (dimsAt.some(([atMs, known]) => atMs === timeMs && known === dims)) return 0;
-  // One text for all signs that say the same.
-  const known = largest === dims ? largest : dimsAt.findLast(([, known]) => known === dims)?.[1];
-  dimsAt.push([timeMs, known ?? ownText(dims)]);
-  return signs.dims(dims);
+  let index = firstDimsFrom(dimsAt, timeMs);
+  if (index === 0 && dimsAt.length >= signLimits.most) return 0;
+  for (; dimsAt[index]?.[0] === timeMs; index++) if (dimsAt[index]?.[1] === dims) return 0;
+  // One text for all signs that say the same, as those beside it do if any does.
+  const known = [largest, dimsAt[index - 1]?.[1], dimsAt[index]?.[1]].find((text) => text === dims);
+  dimsAt.splice(index, 0, [timeMs, known ?? ownText(dims)]);
+  const over = dimsAt.length > signLimits.most ? dimsAt.shift() : undefined;
+  return signs.dims(dims) - (over ? signs.dims(over[1]) : 0);
 }
 
 /** What the event says of where the session is. */
@@ -249,13 +286,6 @@ export const foldPath: (session: SessionPath, event: LevelEvent) => void = widen
 
 function foldStart(member: KnownMember, startMs: number): void {
   member.startedMs = Math.min(member.startedMs ?? startMs, startMs);
-}
-
-/** Answers how many it added. */
-function addOnce(values: number[], value: number): 0 | 1 {
-  if (values.includes(value)) return 0;
-  values.push(value);
-  return 1;
 }
 
 export const memberKey = ({ level, interval, member }: Pick<Member, "level" | "interval" | "member">) =>

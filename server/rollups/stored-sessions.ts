@@ -1,7 +1,9 @@
 /** Sessions as storage has them: what events said about their intervals, and what was derived from that before. */
 import { z } from "zod";
+import { defaultAliveWithinMs } from "../catalog/levels.ts";
 import type { ClickHouse } from "../clickhouse/client.ts";
 import { defineColumnsQuery, defineQuery, defineStatement } from "../clickhouse/define-query.ts";
+import { signLimits } from "./member-signs.ts";
 import { type NodePath, pathOf } from "./minute-changes.ts";
 import type { Edge } from "./resolve-session.ts";
 import { groupMembers, memberColumns, type SessionMembers, sessionKey } from "./session-members.ts";
@@ -10,6 +12,13 @@ const dirtyParams = z.object({ batches: z.array(z.number()), organizations: z.ar
 /** Parameters of statements about some of the dirty sessions. */
 export const dirtyShare = dirtyParams.extend({ share: z.number(), shares: z.number() });
 const listed = z.object({ organizations: z.array(z.string()), sessions: z.array(z.string()) });
+/** Which signs of members are read: fragments/what_is_known.sql. */
+const signParams = { most_signs: z.number(), plain_alives: z.number(), usual_silence_ms: z.number() };
+const signs = {
+  most_signs: signLimits.most,
+  plain_alives: signLimits.plainAlives,
+  usual_silence_ms: defaultAliveWithinMs,
+};
 const millis = z.coerce.number();
 
 const derivedColumns = {
@@ -34,10 +43,10 @@ const dirtyWithUnassigned = defineQuery(
 const marking = dirtyParams.extend({ batch: z.number() });
 const markSessionsOfUnassigned = defineStatement("mark_sessions_of_unassigned", marking);
 const markPlaceholderSessions = defineStatement("mark_placeholder_sessions", marking);
-const sessionMembers = defineColumnsQuery("session_members", dirtyShare, memberColumns);
-const unassignedMembers = defineColumnsQuery("unassigned_members", dirtyShare, memberColumns);
+const sessionMembers = defineColumnsQuery("session_members", dirtyShare.extend(signParams), memberColumns);
+const unassignedMembers = defineColumnsQuery("unassigned_members", dirtyShare.extend(signParams), memberColumns);
 const derivedSessions = defineColumnsQuery("derived_sessions", dirtyShare, derivedColumns);
-const membersOfSessions = defineColumnsQuery("members_of_sessions", listed, memberColumns);
+const membersOfSessions = defineColumnsQuery("members_of_sessions", listed.extend(signParams), memberColumns);
 const derivationsOfSessions = defineColumnsQuery("derivations_of_sessions", listed, derivedColumns);
 const since = z.object({ since: z.number() });
 const unfinishedEdges = defineColumnsQuery("unfinished_edges", since, {
@@ -99,8 +108,8 @@ export async function* dirtyStoredSessions(
   for (let number = 0; number < shares; number++) {
     const share = { ...marks, share: number, shares };
     const [members, unassigned, derived] = await Promise.all([
-      sessionMembers(clickhouse, share),
-      withUnassigned.length > 0 ? unassignedMembers(clickhouse, share) : undefined,
+      sessionMembers(clickhouse, { ...share, ...signs }),
+      withUnassigned.length > 0 ? unassignedMembers(clickhouse, { ...share, ...signs }) : undefined,
       derivedSessions(clickhouse, share),
     ]);
     yield { share, sessions: joined(groupMembers(members, unassigned), asDerived(derived)), withUnassigned };
@@ -119,7 +128,7 @@ export async function* storedSessionsByName(
       sessions: some.map(({ session }) => session),
     };
     const [members, derived] = await Promise.all([
-      membersOfSessions(clickhouse, list),
+      membersOfSessions(clickhouse, { ...list, ...signs }),
       derivationsOfSessions(clickhouse, list),
     ]);
     yield joined(groupMembers(members), asDerived(derived));

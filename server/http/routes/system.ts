@@ -11,6 +11,7 @@ import { isStoreUnavailable, storeTrouble } from "../../health/store-trouble.ts"
 import { maxFigures, maxMeters } from "../../metrics/answer-size.ts";
 import { maxWindows } from "../../metrics/windows.ts";
 import { ProblemError } from "../../problem.ts";
+import { signLimits } from "../../rollups/member-signs.ts";
 import { rebuildLimits } from "../../rollups/rebuild.ts";
 import { creationRates } from "../../tree/creation-limits.ts";
 import { createRouter } from "../app-pieces.ts";
@@ -169,6 +170,7 @@ function publishedLimits() {
     oldest_time: limits.oldestTime,
     max_ahead_seconds: limits.maxAheadMs / 1000,
     dedupe_by_id_days: limits.dedupeByIdDays,
+    signs_of_presence: signLimits.most,
     content_types: [...limits.contentTypes],
     content_encodings: [...limits.contentEncodings],
     questions: {

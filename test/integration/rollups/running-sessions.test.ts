@@ -266,3 +266,30 @@ test("what could not be written is held by nobody: the next events of the sessio
   await later.deriveEvents({ batches: [batch], lines: [line("never stored", 50)] }, Date.now());
   expect(await wrongs(organization, Date.now())).toEqual([]);
 });
+
+test("of thousands of signs of life memory keeps what storage answers with, and a presence is as long as all of them say", async () => {
+  const organization = "alive";
+  const beganMs = Math.floor(Date.now() / 1000) * 1000 - 2 * 60 * minuteMs;
+  const event = (type: string, second: number, properties: object = {}) => ({
+    ...{ id: `${type} ${second}`, type, organization, session: "s", user: "u", properties },
+    time: new Date(beganMs + second * 1000).toISOString(),
+  });
+  const alives = (from: number, to: number) =>
+    Array.from({ length: to - from }, (_, index) => event("participant.alive", from + index));
+  const presence = async () => {
+    const range = { from: new Date(beganMs).toISOString(), to: new Date().toISOString(), window: "total" as const };
+    const asked = { ...range, node: `organization:${organization}`, meter: "participation_minutes,sessions" };
+    return (await ingesting.usage(asked)).map(({ total }) => total);
+  };
+  await ingesting.send([event("participant.joined", 0, { alive_within: 60 }), ...alives(1, 1_500)]);
+  await ingesting.send([...alives(1_800, 2_400), event("participant.joined", 1_790)]);
+  expect(await wrongs(organization, Date.now())).toEqual([]);
+  // Silent from 1,499 to 1,790: two stays.
+  expect(await presence()).toEqual([String((1_499 + 609) / 60).slice(0, 9), 1]);
+  // A start between signs of life that were left out finds nobody gone; a shorter silence does.
+  await ingesting.send([event("participant.joined", 700)]);
+  expect(await presence()).toEqual([String((1_499 + 609) / 60).slice(0, 9), 1]);
+  await ingesting.send([event("participant.alive", 2_400, { alive_within: 3_600 })]);
+  expect(await wrongs(organization, Date.now())).toEqual([]);
+  expect(await presence()).toEqual(["40", 1]);
+});

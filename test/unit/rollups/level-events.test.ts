@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { escapeColumn } from "../../../server/ingest/accept/event-row.ts";
-import { forEachLevelEvent, type LevelEvent } from "../../../server/rollups/level-events.ts";
+import { type LevelEvent, levelEvents } from "../../../server/rollups/level-events.ts";
 
 function lineOf(value: string, texts: { user: string; session: string }, level = "participants"): string {
   const { user, session } = texts;
@@ -10,9 +10,7 @@ function lineOf(value: string, texts: { user: string; session: string }, level =
 }
 
 function eventsOf(lines: readonly string[]): LevelEvent[] {
-  const events: LevelEvent[] = [];
-  forEachLevelEvent([Buffer.from(lines.join(""))], (event) => events.push(event));
-  return events;
+  return [...levelEvents([Buffer.from(lines.join(""))])];
 }
 
 test.each(["\\N", "12.5"])(

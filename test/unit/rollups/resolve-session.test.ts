@@ -23,7 +23,14 @@ const member = (given: Partial<Member>): Member => ({
   dimsAt: [],
   ...given,
 });
-const paired = (given: Partial<Member>): Member => member({ interval: "", member: "u", ...given });
+const ascending = (times: readonly number[] = []) => [...times].sort((a, b) => a - b);
+const paired = (given: Partial<Member>): Member => ({
+  ...member({ interval: "", member: "u", ...given }),
+  startTimes: ascending(given.startTimes),
+  aliveTimes: ascending(given.aliveTimes),
+  endTimes: ascending(given.endTimes),
+  dimsAt: [...(given.dimsAt ?? [])].sort(([a], [b]) => a - b),
+});
 const closing = (...endTimes: number[]): Member => member({ level: "session", interval: "", endTimes });
 
 const spansOf = (members: Member[], now = nowMs) =>

@@ -1,0 +1,74 @@
+/**
+ * The instants at which a member without a name gave signs: ascending, each once. Whoever sends may send as many as they like, so
+ * those that can change nothing are not kept, and of each kind no more than the latest `most` count.
+ */
+
+export const signLimits = {
+  /** Starts, ends, signs of life and dimensions of one member, of each: older ones are as if they had not been sent. */
+  most: 50_000,
+  /** Where a member has more signs of life than this, those between two others are left out. */
+  plainAlives: 1_000,
+} as const;
+
+/** The first index of an ascending list at which there is an instant that is not before `atMs`. */
+export function firstFrom(times: readonly number[], atMs: number): number {
+  let [low, high] = [0, times.length];
+  // What comes new is mostly the last.
+  if (high > 0 && (times[high - 1] as number) < atMs) return high;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((times[middle] as number) < atMs) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/** Adds an instant to an ascending list, of which the latest `most` stay. Answers by how much it has grown. */
+export function addInstant(times: number[], atMs: number, most: number = signLimits.most): number {
+  const index = firstFrom(times, atMs);
+  if (times[index] === atMs || (index === 0 && times.length >= most)) return 0;
+  const before = times.length;
+  times.splice(index, 0, atMs);
+  if (times.length > most) times.shift();
+  return times.length - before;
+}
+
+/**
+ * Signs of life thinned out: of those within one slice of time as long as the member may be silent, the first and the last. A sign
+ * between these two changes nothing, whatever start or end of the session comes to lie beside it: at that instant the one before is
+ * not too long ago either, and the one after follows. The same as in fragments/what_is_known.sql.
+ */
+export function thinned(times: readonly number[], withinMs: number): number[] {
+  const sliceOf = (index: number) => Math.floor((times[index] as number) / withinMs);
+  return times.filter((_, index) => {
+    const isFirst = index === 0 || sliceOf(index - 1) !== sliceOf(index);
+    return isFirst || index === times.length - 1 || sliceOf(index + 1) !== sliceOf(index);
+  });
+}
+
+/** What `thinned` would leave with one more sign of life, of what it has left. Answers by how much it has grown. */
+export function addThinned(times: number[], atMs: number, withinMs: number, most: number = signLimits.most): number {
+  const slice = Math.floor(atMs / withinMs);
+  const isWithin = (index: number) => index in times && Math.floor((times[index] as number) / withinMs) === slice;
+  const index = firstFrom(times, atMs);
+  if (times[index] === atMs || (isWithin(index - 1) && isWithin(index))) return 0;
+  if (isWithin(index - 2)) times[index - 1] = atMs;
+  else if (isWithin(index + 1)) times[index] = atMs;
+  else return addInstant(times, atMs, most);
+  return 0;
+}
+
+/** A sign that named dimensions: (ms, dims). */
+export type TimedDims = readonly [number, string];
+
+/** The first index from which on signs are not before `atMs`. */
+export function firstDimsFrom(signs: readonly TimedDims[], atMs: number): number {
+  let [low, high] = [0, signs.length];
+  if (high > 0 && (signs[high - 1] as TimedDims)[0] < atMs) return high;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((signs[middle] as TimedDims)[0] < atMs) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
