@@ -270,7 +270,7 @@ test("what could not be written is held by nobody: the next events of the sessio
 test("of thousands of signs of life memory keeps what storage answers with, and a presence is as long as all of them say", async () => {
   const organization = "alive";
   const beganMs = Math.floor(Date.now() / 1000) * 1000 - 2 * 60 * minuteMs;
-  const event = (type: string, second: number, properties: object = {}) => ({
+  const event = (type: string, second: number, properties: Record<string, string | number | boolean> = {}) => ({
     ...{ id: `${type} ${second}`, type, organization, session: "s", user: "u", properties },
     time: new Date(beganMs + second * 1000).toISOString(),
   });
