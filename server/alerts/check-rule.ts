@@ -14,6 +14,7 @@ import { channels } from "../postgres/schema/delivery.ts";
 import { ProblemError } from "../problem.ts";
 import type { NodeTree } from "../tree/node-tree.ts";
 import { readRule } from "./rules.ts";
+import { isAgent } from "./visibility.ts";
 
 interface Wanted {
   node: NodeAddress;
@@ -42,6 +43,7 @@ export async function checkRule(
   if (condition.kind === "system" && node !== "all") throw refusal("node", "rules about the system are made at all");
   if (condition.kind === "system" && scope !== "node")
     throw refusal("scope", "what the system does is of no single organization");
+  if (isAgent(node)) checkAtAgent(condition, scope);
   const isNew = !before || !isDeepStrictEqual(before.condition, condition);
   if (isNew && "meter" in condition && condition.meter !== undefined) {
     const meter = meterOf(condition.meter, node, Date.now());
@@ -58,6 +60,12 @@ export async function checkRule(
   // A rule that holds here is known here; of others nothing is said, not even that they are there.
   if (!isAbove || replaced.scope !== "organizations" || replaced.kind !== condition.kind)
     throw refusal("replaces", "there is no such rule of the same kind that holds here from further above");
+}
+
+function checkAtAgent({ kind }: Condition, scope: RuleScope): void {
+  if (kind === "customers" || kind === "billing")
+    throw refusal("node", "an agent is no customer and has no bills: its organization is and has");
+  if (scope === "organizations") throw refusal("scope", "an agent has no organizations below it");
 }
 
 async function reachableAmong(

@@ -4,7 +4,7 @@ import type { NodeAddress } from "../contract/nodes.ts";
 import type { AccountState } from "../overview/account-state.ts";
 import { byCost } from "../overview/read-standings.ts";
 import type { Judged } from "./judged.ts";
-import { judgeUsed, missedStandings, standingsOf } from "./read-quota.ts";
+import { judgeUsed, missedStandings, standingsOf, subscriptionsOf } from "./read-quota.ts";
 import type { RuleRecord } from "./rules.ts";
 
 /** Those of the nodes that have such limits. */
@@ -14,18 +14,30 @@ export function costlyNodes(
   nodes: ReadonlySet<NodeAddress>,
   atMs: number,
 ): ReadonlySet<NodeAddress> {
-  const subscriptions = state.subscriptions.filter(({ node }) => nodes.has(node));
+  const subscriptions = subscriptionsOf(state, nodes);
   return new Set(byCost(source, { ...state, subscriptions }, atMs).costly.map(({ node }) => node));
 }
 
+/** Up to where each rule was judged for each node, ms since 1970, UTC, and which of them wait for their turn. */
 export class CostlyLimits {
-  /** Since when spans that ended are still to be judged, ms since 1970, UTC: by rule and node. */
-  readonly #unjudgedSince = new Map<string, number>();
+  readonly #judgedUntil = new Map<string, number>();
+  readonly #waiting = new Set<string>();
 
-  /** A sweep came that looks back to `sinceMs`; of those that come before it is judged the first counts. */
-  wait(rule: RuleRecord, node: NodeAddress, sinceMs: number): void {
-    const key = keyOf(rule, node);
-    if (!this.#unjudgedSince.has(key)) this.#unjudgedSince.set(key, sinceMs);
+  /** `untilMs`: up to where it was judged by whoever judged before this process. */
+  wait(rule: RuleRecord, node: NodeAddress, untilMs: number): void {
+    const key = keyOf(rule.id, node);
+    if (!this.#judgedUntil.has(key)) this.#judgedUntil.set(key, untilMs);
+    this.#waiting.add(key);
+  }
+
+  /** Up to where those that wait are all judged; undefined where none waits. */
+  get judgedUntilMs(): number | undefined {
+    let first: number | undefined;
+    for (const key of this.#waiting) {
+      const untilMs = this.#judgedUntil.get(key) ?? 0;
+      first = Math.min(untilMs, first ?? untilMs);
+    }
+    return first;
   }
 
   /**
@@ -39,16 +51,25 @@ export class CostlyLimits {
   ): Promise<Judged[][] | undefined> {
     const { condition } = rule;
     if (condition.kind !== "quota" || condition.on === "projected") return undefined;
-    const sinceMs = this.#unjudgedSince.get(keyOf(rule, node));
-    const now = await standingsOf(source, state, new Set([node]), atMs);
-    const missed = sinceMs === undefined ? [] : await missedStandings(source, state, now, sinceMs);
+    const nodes = new Set([node]);
+    const now = await standingsOf(source, state, nodes, atMs);
+    const sinceMs = this.#judgedUntil.get(keyOf(rule.id, node)) ?? atMs;
+    const missed = await missedStandings(source, state, now, { nodes, sinceMs, atMs });
     return [...missed, now].map((standings) => judgeUsed(condition, [node], standings));
   }
 
-  /** It was recorded. */
-  judged(rule: RuleRecord, node: NodeAddress): void {
-    this.#unjudgedSince.delete(keyOf(rule, node));
+  /** It was recorded as of `atMs`. */
+  judged(ruleId: string, node: NodeAddress, atMs: number): void {
+    const key = keyOf(ruleId, node);
+    if (this.#waiting.delete(key)) this.#judgedUntil.set(key, atMs);
+  }
+
+  /** The rule is no more. */
+  forget(ruleId: string, node: NodeAddress): void {
+    const key = keyOf(ruleId, node);
+    this.#waiting.delete(key);
+    this.#judgedUntil.delete(key);
   }
 }
 
-const keyOf = ({ id }: RuleRecord, node: NodeAddress) => `${id} ${node}`;
+const keyOf = (ruleId: string, node: NodeAddress) => `${ruleId} ${node}`;

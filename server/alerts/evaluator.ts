@@ -18,21 +18,21 @@ import type { NodeTree } from "../tree/node-tree.ts";
 import { withAllBelow } from "../tree/rows-within.ts";
 import { tenantOf } from "../tree/tenant-of.ts";
 import { recordJudgement } from "./claim.ts";
-import { CostlyLimits, costlyNodes } from "./costly-limits.ts";
+import { CostlyLimits } from "./costly-limits.ts";
 import { candidatesAmong, holdsFor, type Rivals, rivalsAmong } from "./holding-nodes.ts";
+import { judgeQuotas, noSuchLimit } from "./judge-quotas.ts";
 import { judgeThresholds } from "./judge-thresholds.ts";
 import type { Judgement } from "./judged.ts";
 import { lookBack } from "./look-back.ts";
 import { PairQueue } from "./pair-queue.ts";
 import { readBilling, readCustomers } from "./read-happenings.ts";
 import { readPair } from "./read-pair.ts";
-import { judgeUsed, missedStandings, standingsOf, subscribedNodes } from "./read-quota.ts";
 import { LastEvents, readSilence } from "./read-silence.ts";
 import { readSystem, type SystemSource } from "./read-system.ts";
 import { listRules, type RuleRecord } from "./rules.ts";
 import { type TellSource, tellDue } from "./tell.ts";
 import { type Failure, ThresholdRounds, type Watch, type Watched, watchesOf } from "./threshold-rounds.ts";
-import { nodeWithoutAgent } from "./visibility.ts";
+import { isAgent, nodeWithoutAgent } from "./visibility.ts";
 
 export interface EvaluatorSource extends PeriodSource, TellSource, SystemSource {
   tree: NodeTree;
@@ -58,7 +58,6 @@ const pairsMs = 1_000;
 /** When what is known grows by more from one run to the next, something may have come and gone between them. */
 const jumpMs = 15_000;
 const everything = Number.MAX_SAFE_INTEGER;
-const noSuchLimit = { because: "There is no such meter, limit or threshold for it any more." };
 
 type Progress = typeof alertProgress.$inferSelect;
 
@@ -134,9 +133,10 @@ export class Evaluator {
     const run: Run = { state, ...made, batch, enabled, watermark: asOf, stored, touched };
     const failure = enabled.length > 0 ? await this.#judge(run, progress) : undefined;
     if (isSweep) [this.#sweptAtMs, this.#sweptSequence] = [now(), state.sequence];
-    const sweptAt = isSweep ? asOf : progress.sweptAt;
-    if (batch !== progress.batch || sweptAt !== progress.sweptAt)
-      await postgres.db.update(alertProgress).set({ batch, sweptAt, auditSequence: state.sequence });
+    const costlyUntil = new Date(Math.min(asOf.getTime(), this.#costly.judgedUntilMs ?? asOf.getTime()));
+    const swept = isSweep && { sweptAt: asOf, costlyUntil };
+    if (batch !== progress.batch || swept)
+      await postgres.db.update(alertProgress).set({ batch, ...swept, auditSequence: state.sequence });
     this.#judgedUntil = asOf;
     if (failure) throw failure.error;
   }
@@ -179,9 +179,10 @@ export class Evaluator {
   }
 
   /** Thresholds that could not be judged stay in their rounds: they hold up nothing else. */
-  async #judge(run: Run, { sweptAt, judgedUntil }: Progress): Promise<Failure | undefined> {
+  async #judge(run: Run, progress: Progress): Promise<Failure | undefined> {
+    const { sweptAt, judgedUntil } = progress;
     const open = run.touched ? undefined : await this.#openNodes();
-    await this.#judgeQuotas(run, sweptAt, open);
+    await this.#judgeQuotas(run, progress, open);
     if (open) {
       await this.#judgeSilence(run, open);
       await this.#judgeHappenings(run, sweptAt, open);
@@ -204,40 +205,20 @@ export class Evaluator {
     return open;
   }
 
-  async #judgeQuotas(run: Run, sweptAt: Date, open: Map<string, Set<NodeAddress>> | undefined): Promise<void> {
-    const rules = run.enabled.filter(({ kind }) => kind === "quota");
-    if (rules.length === 0) return;
+  async #judgeQuotas(
+    run: Run,
+    { sweptAt, costlyUntil }: Progress,
+    open: Map<string, Set<NodeAddress>> | undefined,
+  ): Promise<void> {
     const { state, watermark, touched } = run;
     const atMs = watermark.getTime();
-    const subscribed = subscribedNodes(state, atMs);
-    const nodes = new Set([...(touched ?? subscribed)].filter((node) => subscribed.has(node)));
-    if (nodes.size === 0 && !open?.size) return;
-    const costly = costlyNodes(this.#source, state, nodes, atMs);
-    const cheap = new Set([...nodes].filter((node) => !costly.has(node)));
-    const standings = await standingsOf(this.#source, state, cheap, atMs);
-    const missed = touched ? [] : await missedStandings(this.#source, state, standings, sweptAt.getTime());
-    const missedNodes = missed.map((before) => [before, new Set(before.keys())] as const);
-    for (const rule of rules) {
-      const { condition } = rule;
-      if (condition.kind !== "quota") continue;
-      if (condition.on === "projected") {
-        for (const node of await this.#held(run, rule, nodes)) this.#pairs.add(rule.id, node, atMs);
-        continue;
-      }
-      for (const node of await this.#held(run, rule, costly)) {
-        if (!touched) this.#costly.wait(rule, node, sweptAt.getTime());
-        this.#pairs.add(rule.id, node, atMs);
-      }
-      for (const [before, nodesBefore] of missedNodes) {
-        const held = await this.#held(run, rule, nodesBefore);
-        const judged = judgeUsed(condition, held, before);
-        await this.#record(rule, { nodes: held, judged, missing: noSuchLimit }, watermark);
-      }
-      const unsubscribed = [...(open?.get(rule.id) ?? [])].filter((node) => !nodes.has(node));
-      const held = [...(await this.#held(run, rule, cheap)), ...(await this.#held(run, rule, new Set(unsubscribed)))];
-      const judged = judgeUsed(condition, held, standings);
-      await this.#record(rule, { nodes: held, judged, missing: noSuchLimit }, watermark);
-    }
+    await judgeQuotas(this.#source, this.#costly, {
+      ...{ state, atMs, sweptMs: sweptAt.getTime(), costlyUntilMs: costlyUntil.getTime(), touched, open },
+      rules: run.enabled.filter(({ kind }) => kind === "quota"),
+      held: (rule, nodes) => this.#held(run, rule, nodes),
+      record: (rule, judgement) => this.#record(rule, judgement, watermark),
+      judgeLater: (rule, node) => this.#pairs.add(rule.id, node, atMs),
+    });
   }
 
   async #held({ rivals, pace }: Run, rule: RuleRecord, nodes: ReadonlySet<NodeAddress>): Promise<NodeAddress[]> {
@@ -262,13 +243,15 @@ export class Evaluator {
 
   async #judgeSilence(run: Run, open: Map<string, Set<NodeAddress>>): Promise<void> {
     const { clickhouse, tree } = this.#source;
-    if (!run.enabled.some(({ kind }) => kind === "no_data")) return;
+    const rules = run.enabled.filter(({ kind }) => kind === "no_data");
+    if (rules.length === 0) return;
     const organizationsOf = (node: NodeAddress) =>
-      tree.list([node], { kind: "organization", limit: everything }).map(({ id }) => id);
+      tree.list([node], { kind: "organization", limit: everything }).map((one) => one.node);
     const isWithin = (node: NodeAddress, top: NodeAddress) => tree.isWithin(node, top);
     const atMs = run.watermark.getTime();
-    await this.#lastEvents.read(clickhouse, run.batch, atMs);
-    for (const rule of run.enabled) {
+    const agents = [...new Set(rules.map(({ node }) => node).filter(isAgent))];
+    await this.#lastEvents.read(clickhouse, { settled: run.batch, atMs, agents });
+    for (const rule of rules) {
       if (rule.condition.kind !== "no_data") continue;
       const held = await this.#allHeld(run, rule);
       const sources = { organizationsOf, isWithin };
@@ -373,6 +356,7 @@ export class Evaluator {
     await this.#pairs.work(pairsMs, async (ruleId, node) => {
       const rule = rules.get(ruleId);
       if (rule) await this.#judgePair(run, rule, node);
+      else this.#costly.forget(ruleId, node);
     });
   }
 
@@ -389,7 +373,7 @@ export class Evaluator {
     const used = await this.#costly.judge(this.#source, run.state, { rule, node, atMs });
     for (const judged of used ?? [await readPair(this.#source, rule.condition, node, atMs)])
       await this.#record(rule, { nodes: [node], judged, missing: noSuchLimit }, run.watermark);
-    this.#costly.judged(rule, node);
+    this.#costly.judged(rule.id, node, atMs);
   }
 
   async #record(rule: RuleRecord, judgement: Judgement, watermark: Date): Promise<void> {

@@ -8,7 +8,7 @@ interface Placed {
   kind: RuleKind;
   scope: RuleScope;
   replaces: string | null;
-  /** It notifies of the thresholds of every plan, those of resellers and partners too. */
+  /** It notifies of the thresholds of every plan, those of resellers and partners too, where the plan is and not of their agents. */
   isDefault: boolean;
 }
 
@@ -59,7 +59,6 @@ export function candidatesAmong(
   tree: { children(node: NodeAddress): { node: NodeAddress }[] },
 ): Iterable<NodeAddress> {
   if (rule.scope === "node") return nodes.has(rule.node) ? [rule.node] : [];
-  // Agents, of which the default rule may know, are no children of anything.
   if (rule.node === "all" || rule.isDefault) return nodes;
   const below = new Set([rule.node]);
   for (const node of below) {
@@ -77,5 +76,6 @@ function takesPlaceOf(other: Placed, rule: Placed, tree: Tree): boolean {
 
 function isCovered({ node: top, scope, isDefault }: Placed, node: NodeAddress, tree: Tree): boolean {
   if (scope === "node") return top === node;
-  return (isDefault || node.startsWith("organization:")) && tree.isWithin(node, top);
+  const isOne = isDefault ? !node.startsWith("agent:") : node.startsWith("organization:");
+  return isOne && tree.isWithin(node, top);
 }

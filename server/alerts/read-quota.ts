@@ -1,17 +1,35 @@
 /** Where the nodes of quota rules stand in their cycles, from the same figures as GET /v1/period has. */
+import { endMsOf, type SubscriptionRecord } from "../billing/billing-cycle.ts";
 import { type PeriodSource, readPeriod } from "../billing/period.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import type { ConditionOf } from "../contract/rules.ts";
 import { compareDecimals } from "../numbers/figures.ts";
 import type { AccountState } from "../overview/account-state.ts";
-import { readStandings, runningSubscriptions, type Standings } from "../overview/read-standings.ts";
+import { readStandings, runningSubscriptions, type Standing, type Standings } from "../overview/read-standings.ts";
 import { judgeQuota, type LimitedUse } from "./judge-quota.ts";
 import type { Judged } from "./judged.ts";
+import { isAgent, nodeWithoutAgent } from "./visibility.ts";
 
 /** The part of a cycle that has to be over before its end is projected: an hour says nothing about a month. */
 const foretoldFrom = 0.03;
 /** How many spans that ended while nothing was judged are judged after it. */
 const mostMissed = 4;
+
+/** All that these nodes have or had: an agent has those of its organization. */
+export function subscriptionsOf(
+  { subscriptions }: Pick<AccountState, "subscriptions">,
+  nodes: ReadonlySet<NodeAddress>,
+): SubscriptionRecord[] {
+  const agents = new Map<NodeAddress, NodeAddress[]>();
+  for (const agent of [...nodes].filter(isAgent)) {
+    const organization = nodeWithoutAgent(agent);
+    agents.set(organization, [...(agents.get(organization) ?? []), agent]);
+  }
+  return subscriptions.flatMap((one) => [
+    ...(nodes.has(one.node) ? [one] : []),
+    ...(agents.get(one.node) ?? []).map((node) => ({ ...one, node })),
+  ]);
+}
 
 /** The standings of those nodes that have a subscription at `atMs`. */
 export async function standingsOf(
@@ -20,37 +38,63 @@ export async function standingsOf(
   nodes: ReadonlySet<NodeAddress>,
   atMs: number,
 ): Promise<Standings> {
-  const subscriptions = state.subscriptions.filter(({ node }) => nodes.has(node));
-  return await readStandings(source, { ...state, subscriptions }, atMs);
+  return await readStandings(source, { ...state, subscriptions: subscriptionsOf(state, nodes) }, atMs);
+}
+
+/** The nodes of which a subscription ended after `sinceMs`, up to `atMs`. */
+export function endedSince(
+  { subscriptions }: Pick<AccountState, "subscriptions">,
+  sinceMs: number,
+  atMs: number,
+): NodeAddress[] {
+  const ended = subscriptions.filter((one) => endMsOf(one) > sinceMs && endMsOf(one) <= atMs);
+  return [...new Set(ended.map(({ node }) => node))];
 }
 
 /**
- * The standings at the ends of the spans that ended since `sinceMs`: what was crossed in their last moments, or while nothing
- * was judged, is told all the same. The earliest first.
+ * The standings of the nodes at the ends of the spans that ended after `sinceMs`: what was crossed in their last moments, or while
+ * nothing was judged, is told all the same, also where the subscription has ended. The earliest first; `now`: the standings of
+ * those that have one at `atMs`.
  */
 export async function missedStandings(
   source: PeriodSource,
   state: AccountState,
   now: Standings,
-  sinceMs: number,
+  { nodes, sinceMs, atMs }: { nodes: ReadonlySet<NodeAddress>; sinceMs: number; atMs: number },
 ): Promise<Standings[]> {
+  const subscriptions = new Map<NodeAddress, SubscriptionRecord[]>();
+  for (const one of subscriptionsOf(state, nodes)) {
+    const beside = subscriptions.get(one.node);
+    if (beside) beside.push(one);
+    else subscriptions.set(one.node, [one]);
+  }
   const missed: Standings[] = [];
-  let later: Standings = now;
+  let later = new Map([...subscriptions.keys()].map((node) => [node, now.has(node) ? beginOf(now, node) : atMs]));
   for (let turn = 0; turn < mostMissed; turn++) {
     const ends = new Map<number, Set<NodeAddress>>();
-    for (const { node, counted } of later.values()) {
-      if (!counted || counted.fromMs <= sinceMs) continue;
-      const nodes = ends.get(counted.fromMs) ?? new Set();
-      ends.set(counted.fromMs, nodes.add(node));
+    for (const [node, untilMs] of later) {
+      const endMs = untilMs === undefined ? undefined : lastEnd(subscriptions.get(node) ?? [], untilMs);
+      if (endMs === undefined || endMs <= sinceMs) continue;
+      ends.set(endMs, (ends.get(endMs) ?? new Set()).add(node));
     }
-    const before = new Map<NodeAddress, Standings extends ReadonlyMap<string, infer One> ? One : never>();
-    for (const [endMs, nodes] of ends)
-      for (const [node, one] of await standingsOf(source, state, nodes, endMs - 1)) before.set(node, one);
+    const before = new Map<NodeAddress, Standing>();
+    for (const [endMs, some] of ends)
+      for (const [node, one] of await standingsOf(source, state, some, endMs - 1)) before.set(node, one);
     if (before.size === 0) break;
     missed.unshift(before);
-    later = before;
+    later = new Map([...before.keys()].map((node) => [node, beginOf(before, node)]));
   }
   return missed;
+}
+
+const beginOf = (standings: Standings, node: NodeAddress) => standings.get(node)?.counted?.fromMs;
+
+/** When the last span before an instant ended: then, where a subscription runs until then, else with the last that ran. */
+function lastEnd(subscriptions: readonly SubscriptionRecord[], untilMs: number): number | undefined {
+  const ends = subscriptions
+    .filter((one) => one.startsAt.getTime() < Math.min(untilMs, endMsOf(one)))
+    .map((one) => Math.min(untilMs, endMsOf(one)));
+  return ends.length === 0 ? undefined : Math.max(...ends);
 }
 
 /** Nodes without a standing have nothing to be judged by, and are left out. */

@@ -1,9 +1,9 @@
-/** When organizations and keys last sent: read once from what is stored, then from each batch as it comes. */
+/** When organizations, agents and keys last sent: read once from what is stored, then from each batch as it comes. */
 import { and, gt, inArray, isNull, or } from "drizzle-orm";
 import { z } from "zod";
 import type { ClickHouse } from "../clickhouse/client.ts";
 import { defineQuery } from "../clickhouse/define-query.ts";
-import { parseNode } from "../contract/node-address.ts";
+import { agentAddress, nodeAddress, parseNode } from "../contract/node-address.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import type { ConditionOf } from "../contract/rules.ts";
 import type { Postgres } from "../postgres/client.ts";
@@ -17,7 +17,19 @@ const lastEventsOfKeys = defineQuery(
   z.object({ organization: z.string(), key: z.string(), first_ms: z.coerce.number(), last_ms: z.coerce.number() }),
 );
 
-/** Organizations silent for longer are not watched any more. */
+const lastEventsOfAgents = defineQuery(
+  "last_events_of_agents",
+  z.object({
+    ...{ organizations: z.array(z.string()), agents: z.array(z.string()) },
+    ...{ after: z.number(), settled: z.number(), from_ms: z.number() },
+  }),
+  z.object({
+    ...{ organization: z.string(), agent: z.string(), key: z.string() },
+    ...{ first_ms: z.coerce.number(), last_ms: z.coerce.number() },
+  }),
+);
+
+/** Who is silent for longer is not watched any more. */
 const awaitedMs = 90 * 24 * 60 * 60_000;
 
 interface Sent {
@@ -25,34 +37,56 @@ interface Sent {
   lastMs: number;
 }
 
+type SentByKey = Map<string, Sent>;
+
 interface SilenceSource {
   clickhouse: ClickHouse;
   postgres: Pick<Postgres, "db">;
 }
 
 export class LastEvents {
-  readonly #byOrganization = new Map<string, Map<string, Sent>>();
+  /** By organization, and by those agents that a rule asks about. */
+  readonly #bySender = new Map<NodeAddress, SentByKey>();
+  readonly #agents = new Set<NodeAddress>();
   #batch = 0;
 
-  /** Up to the batch `settled`. */
-  async read(clickhouse: ClickHouse, settled: number, atMs: number): Promise<void> {
-    if (settled <= this.#batch) return;
-    const asked = { after: this.#batch, settled, from_ms: atMs - awaitedMs };
-    for (const { organization, key, first_ms, last_ms } of await lastEventsOfKeys(clickhouse, asked)) {
-      const keys = this.#byOrganization.get(organization) ?? new Map<string, Sent>();
-      const known = keys.get(key);
-      const firstMs = Math.min(first_ms, known?.firstMs ?? first_ms);
-      keys.set(key, { firstMs, lastMs: Math.max(last_ms, known?.lastMs ?? last_ms) });
-      this.#byOrganization.set(organization, keys);
+  /** Up to the batch `settled`. `agents`: all that are asked about. */
+  async read(
+    clickhouse: ClickHouse,
+    { settled, atMs, agents }: { settled: number; atMs: number; agents: readonly NodeAddress[] },
+  ): Promise<void> {
+    const fromMs = atMs - awaitedMs;
+    const added = agents.filter((agent) => !this.#agents.has(agent));
+    if (settled > this.#batch) {
+      const asked = { after: this.#batch, settled, from_ms: fromMs };
+      const rows = await lastEventsOfKeys(clickhouse, asked);
+      const ofAgents = await readAgents(
+        clickhouse,
+        agents.filter((agent) => this.#agents.has(agent)),
+        asked,
+      );
+      for (const row of rows) this.#note(nodeAddress("organization", row.organization), row);
+      for (const [agent, row] of ofAgents) this.#note(agent, row);
+      this.#batch = settled;
     }
-    this.#batch = settled;
+    const found = await readAgents(clickhouse, added, { after: 0, settled: this.#batch, from_ms: fromMs });
+    for (const [agent, row] of found) this.#note(agent, row);
+    for (const agent of added) this.#agents.add(agent);
   }
 
-  /** By key, of these organizations together. */
-  of(organizations: readonly string[], atMs: number): ReadonlyMap<string, Sent> {
+  #note(sender: NodeAddress, { key, first_ms, last_ms }: { key: string; first_ms: number; last_ms: number }): void {
+    const keys = this.#bySender.get(sender) ?? new Map<string, Sent>();
+    this.#bySender.set(sender, keys);
+    const known = keys.get(key);
+    const firstMs = Math.min(first_ms, known?.firstMs ?? first_ms);
+    keys.set(key, { firstMs, lastMs: Math.max(last_ms, known?.lastMs ?? last_ms) });
+  }
+
+  /** By key, of these senders together. */
+  of(senders: readonly NodeAddress[], atMs: number): ReadonlyMap<string, Sent> {
     const together = new Map<string, Sent>();
-    for (const organization of organizations)
-      for (const [key, { firstMs, lastMs }] of this.#byOrganization.get(organization) ?? []) {
+    for (const sender of senders)
+      for (const [key, { firstMs, lastMs }] of this.#bySender.get(sender) ?? []) {
         if (atMs - lastMs > awaitedMs) continue;
         const known = together.get(key);
         const last = Math.max(lastMs, known?.lastMs ?? lastMs);
@@ -60,6 +94,22 @@ export class LastEvents {
       }
     return together;
   }
+}
+
+async function readAgents(
+  clickhouse: ClickHouse,
+  agents: readonly NodeAddress[],
+  asked: { after: number; settled: number; from_ms: number },
+) {
+  if (agents.length === 0) return [];
+  const wanted = new Set(agents);
+  const parsed = agents.flatMap((agent) => parseNode(agent)).filter((one) => one.kind === "agent");
+  const organizations = [...new Set(parsed.map(({ organization }) => organization))];
+  const names = [...new Set(parsed.map(({ agent }) => agent))];
+  const rows = await lastEventsOfAgents(clickhouse, { ...asked, organizations, agents: names });
+  return rows
+    .map((row) => [agentAddress(row.organization, row.agent), row] as const)
+    .filter(([agent]) => wanted.has(agent));
 }
 
 /**
@@ -71,10 +121,13 @@ export async function readSilence(
   last: LastEvents,
   condition: ConditionOf<"no_data">,
   nodes: readonly NodeAddress[],
-  tree: { organizationsOf: (node: NodeAddress) => readonly string[]; isWithin(node: string, top: string): boolean },
+  tree: {
+    organizationsOf: (node: NodeAddress) => readonly NodeAddress[];
+    isWithin(node: string, top: string): boolean;
+  },
   atMs: number,
 ): Promise<Judged[]> {
-  const sent = nodes.map((node) => ({ node, keys: last.of(organizationsAt(node, tree.organizationsOf), atMs) }));
+  const sent = nodes.map((node) => ({ node, keys: last.of(sendersAt(node, tree.organizationsOf), atMs) }));
   const keys = await readKeys(db, [...new Set(sent.flatMap((one) => [...one.keys.keys()]))], atMs);
   return sent.flatMap(({ node, keys: of }) => {
     const lasts = [...of.values()].map(({ lastMs }) => lastMs);
@@ -100,8 +153,7 @@ async function readKeys(db: Postgres["db"], ids: readonly string[], atMs: number
   return known;
 }
 
-function organizationsAt(node: NodeAddress, below: (node: NodeAddress) => readonly string[]): readonly string[] {
-  const parsed = parseNode(node);
-  if (parsed.kind === "organization") return [parsed.id];
-  return parsed.kind === "agent" ? [parsed.organization] : below(node);
+function sendersAt(node: NodeAddress, below: (node: NodeAddress) => readonly NodeAddress[]): readonly NodeAddress[] {
+  const { kind } = parseNode(node);
+  return kind === "organization" || kind === "agent" ? [node] : below(node);
 }

@@ -11,6 +11,8 @@ import { rowsWithin } from "../tree/rows-within.ts";
 
 type Tree = Pick<NodeTree, "children" | "isWithin">;
 
+export const isAgent = (node: NodeAddress) => node.startsWith("agent:");
+
 /** The node itself, or the organization of an agent: agents are not in the tree. */
 export function nodeWithoutAgent(node: NodeAddress): NodeAddress {
   const parsed = parseNode(node);

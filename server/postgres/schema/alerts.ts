@@ -174,6 +174,8 @@ export const alertProgress = pgTable(
     auditSequence: bigint("audit_sequence", { mode: "number" }).notNull(),
     /** The watermark of the last time that everything was judged. */
     sweptAt: instant("swept_at").notNull(),
+    /** The watermark up to which the limits that are judged node by node, in turns, were all judged. */
+    costlyUntil: instant("costly_until").notNull().defaultNow(),
     /** The watermark up to which every threshold was judged. */
     judgedUntil: instant("judged_until").notNull().defaultNow(),
   },

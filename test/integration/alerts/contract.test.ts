@@ -279,6 +279,28 @@ describe("by what each kind is judged", () => {
     expect(open.map(({ explanation }) => explanation.split(" came")[0])).toEqual(["The last event by the key A key"]);
   });
 
+  test("an agent that sends no more while others of its organization do", async () => {
+    const { organization, node } = await world.newOrganization();
+    const agent = `agent:${organization}/a1`;
+    const condition = { kind: "no_data", silent_minutes: 60 } as const;
+    const [ofAgent, ofAll] = [
+      await world.newRule({ node: agent, condition }),
+      await world.newRule({ node, condition }),
+    ];
+    const time = new Date().toISOString();
+    await world.billing.send(["a1", "a2"].map((by) => ({ type: "chat.posted", organization, agent: by, time })));
+    await world.billing.world.deps.clickhouse.command(
+      `INSERT INTO usage_events SELECT * REPLACE (received_at + INTERVAL 80 MINUTE AS received_at, id || '-later' AS id)
+       FROM usage_events WHERE organization = {organization:String} AND agent = 'a2'`,
+      { organization },
+    );
+    await world.judge(Date.now());
+    expect(await states(agent, ofAgent)).toEqual([]);
+    await world.judge(Date.now() + 1.5 * hourMs);
+    expect(await states(agent, ofAgent)).toEqual(["60 firing"]);
+    expect(await states(node, ofAll)).toEqual([]);
+  });
+
   test("each thing that the service itself does not do", async () => {
     const { postgres } = world.billing.world.deps;
     const rule = await world.newRule({ node: "all", condition: { kind: "system" } });

@@ -1,0 +1,79 @@
+/** Rules about what is used of limits: of most nodes in a few statements, of the rest by the queue of pairs. */
+import type { PeriodSource } from "../billing/period.ts";
+import type { NodeAddress } from "../contract/nodes.ts";
+import type { AccountState } from "../overview/account-state.ts";
+import { type CostlyLimits, costlyNodes } from "./costly-limits.ts";
+import type { Judgement } from "./judged.ts";
+import { endedSince, judgeUsed, missedStandings, standingsOf, subscribedNodes } from "./read-quota.ts";
+import type { RuleRecord } from "./rules.ts";
+import { isAgent, nodeWithoutAgent } from "./visibility.ts";
+
+export const noSuchLimit = { because: "There is no such meter, limit or threshold for it any more." };
+
+export interface QuotaRound {
+  state: AccountState;
+  rules: readonly RuleRecord[];
+  /** The watermark: ms since 1970, UTC, as the two below. */
+  atMs: number;
+  /** Everything up to then was judged, and all that is judged in turns. */
+  sweptMs: number;
+  costlyUntilMs: number;
+  /** The nodes with newly stored events; undefined: all nodes. */
+  touched: ReadonlySet<NodeAddress> | undefined;
+  /** By rule, the nodes with alerts that are not resolved; known where all nodes are judged. */
+  open: ReadonlyMap<string, ReadonlySet<NodeAddress>> | undefined;
+  /** Those among the nodes for which the rule holds. */
+  held(rule: RuleRecord, nodes: ReadonlySet<NodeAddress>): Promise<NodeAddress[]>;
+  record(rule: RuleRecord, judgement: Judgement): Promise<void>;
+  /** Leaves it to the queue of pairs. */
+  judgeLater(rule: RuleRecord, node: NodeAddress): void;
+}
+
+export async function judgeQuotas(source: PeriodSource, costly: CostlyLimits, round: QuotaRound): Promise<void> {
+  const { state, rules, atMs, sweptMs, costlyUntilMs, touched, open, held, record, judgeLater } = round;
+  if (rules.length === 0) return;
+  const subscribed = subscribedNodes(state, atMs);
+  const nodes = withAgents(
+    [...(touched ?? subscribed)].filter((node) => subscribed.has(node)),
+    rules,
+  );
+  const ended = touched ? [] : endedSince(state, costlyUntilMs, atMs).filter((node) => !subscribed.has(node));
+  if (nodes.size === 0 && ended.length === 0 && !open?.size) return;
+  const inTurns = costlyNodes(source, state, nodes, atMs);
+  const together = new Set([...nodes].filter((node) => !inTurns.has(node)));
+  const standings = await standingsOf(source, state, together, atMs);
+  const missed = touched
+    ? []
+    : await missedStandings(source, state, standings, { nodes: together, sinceMs: sweptMs, atMs });
+  const apart = new Set([...inTurns, ...withAgents(ended, rules)]);
+  for (const rule of rules) {
+    const { condition } = rule;
+    if (condition.kind !== "quota") continue;
+    if (condition.on === "projected") {
+      for (const node of await held(rule, nodes)) judgeLater(rule, node);
+      continue;
+    }
+    for (const node of await held(rule, apart)) {
+      costly.wait(rule, node, costlyUntilMs);
+      judgeLater(rule, node);
+    }
+    for (const before of missed) {
+      const nodesBefore = await held(rule, new Set(before.keys()));
+      const judged = judgeUsed(condition, nodesBefore, before);
+      await record(rule, { nodes: nodesBefore, judged, missing: noSuchLimit });
+    }
+    const unsubscribed = new Set(
+      [...(open?.get(rule.id) ?? [])].filter((node) => !nodes.has(node) && !apart.has(node)),
+    );
+    const judgedNow = [...(await held(rule, together)), ...(await held(rule, unsubscribed))];
+    const judged = judgeUsed(condition, judgedNow, standings);
+    await record(rule, { nodes: judgedNow, judged, missing: noSuchLimit });
+  }
+}
+
+/** With those agents of the organizations among them that have a rule of their own: others are judged by none. */
+function withAgents(nodes: readonly NodeAddress[], rules: readonly RuleRecord[]): Set<NodeAddress> {
+  const found = new Set(nodes);
+  for (const { node } of rules) if (isAgent(node) && found.has(nodeWithoutAgent(node))) found.add(node);
+  return found;
+}
