@@ -1,5 +1,5 @@
 /** The health of the service, as rules about the system see it. Each reading is taken on its own: an outage of one store hides no other. */
-import { and, count, eq, gt } from "drizzle-orm";
+import { count, gt } from "drizzle-orm";
 import { z } from "zod";
 import type { ClickHouse } from "../clickhouse/client.ts";
 import { defineQuery } from "../clickhouse/define-query.ts";
@@ -112,7 +112,7 @@ const readers: Readonly<Record<SystemCondition, (source: SystemSource, nowMs: nu
     const [row] = await postgres.db
       .select({ given_up: count() })
       .from(deliveries)
-      .where(and(eq(deliveries.state, "given_up"), gt(deliveries.createdAt, new Date(nowMs - givenUpMs))));
+      .where(gt(deliveries.givenUpAt, new Date(nowMs - givenUpMs)));
     const givenUp = row?.given_up ?? 0;
     return found(
       givenUp > 0,

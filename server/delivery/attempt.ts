@@ -13,7 +13,7 @@ import { alertMailsHeld, type Held } from "./held-mails.ts";
 import { oneLine } from "./inert-text.ts";
 import { alertsOf, narrowed } from "./message-parts.ts";
 import type { DeliveryRow, Outcome } from "./outbox.ts";
-import { again, never, posted, reasonOf } from "./posted.ts";
+import { again, never, posted, reasonOf, unwanted } from "./posted.ts";
 import { renderMail } from "./render-mail.ts";
 import { slackBody } from "./render-slack.ts";
 import { type SmsSettings, sendSms } from "./send-sms.ts";
@@ -52,7 +52,7 @@ export async function attempt(deps: SendingDeps, row: DeliveryRow): Promise<Outc
   const refusal = whyNot(channel, row);
   const message = channel && stillBelow(channel, row, deps);
   if (!channel || !message || refusal !== undefined)
-    return never(refusal ?? `${row.aboutNode} does not stand below ${channel?.node} any more`);
+    return unwanted(refusal ?? `${row.aboutNode} does not stand below ${channel?.node} any more`);
   const told = { ...row, message };
   if (row.kind === "email") return await sendMail(deps, told);
   if (row.kind === "sms") return await sendSms(deps, channel, told);
@@ -116,14 +116,14 @@ async function sendMail(deps: SendingDeps, row: DeliveryRow): Promise<Outcome | 
   const { id, to, alert } = row;
   const list = row.list ?? row.channel;
   if (to === null || list === null) return never("there is no address");
-  if (await isUnsubscribed(deps.postgres.db, { list, address: to })) return never("the receiver has unsubscribed");
+  if (await isUnsubscribed(deps.postgres.db, { list, address: to })) return unwanted("the receiver has unsubscribed");
   const refusal = row.channel === null ? await deps.whyNotTo(row) : undefined;
-  if (refusal !== undefined) return never(refusal);
+  if (refusal !== undefined) return unwanted(refusal);
   const message = row.channel === null ? await stillSeen(deps, row) : row.message;
-  if (!message) return never("it tells of nothing that its receiver still sees");
+  if (!message) return unwanted("it tells of nothing that its receiver still sees");
   if (!mailer) return again("there is no mail server: set TIDEMARK_SMTP_URL");
   if (row.type === "channel.test" && !(await deps.mailLimits.mayTest(to)))
-    return never("too many tests went to the address within an hour");
+    return unwanted("too many tests went to the address within an hour");
   const held = row.type.startsWith("alert.") ? await alertMailsHeld(deps.postgres, deps.tree, row) : undefined;
   if (held) return held;
   const unsubscribeUrl = `${publicUrl}/v1/unsubscribe/${links.tokenOf({ list, address: to })}`;

@@ -18,6 +18,8 @@ export interface Outcome {
   /** The answer's status, of HTTP or SMTP. */
   status: number | null;
   excerpt: string;
+  /** Of what is never sent: somebody chose so, and nothing failed. */
+  isChosen?: boolean;
 }
 
 export interface Attempt extends Outcome {
@@ -79,7 +81,8 @@ export async function claimDue({ pool }: Pick<Postgres, "pool">, room: number): 
 async function readClaimed(pool: Postgres["pool"], claim: string): Promise<DeliveryRow[]> {
   const { rows } = await pool.query<DeliveryRow>(
     `SELECT id, position::float8 AS position, type, node, about_node AS "aboutNode", channel, kind, "to", list, alert, alerts, message,
-       once, state, tries, due_at AS "dueAt", claim, claimed_until AS "claimedUntil", created_at AS "createdAt", sent_at AS "sentAt"
+       once, state, tries, due_at AS "dueAt", claim, claimed_until AS "claimedUntil", created_at AS "createdAt", sent_at AS "sentAt",
+       given_up_at AS "givenUpAt"
      FROM deliveries WHERE claim = $1 ORDER BY position`,
     [claim],
   );
@@ -102,7 +105,7 @@ export async function renewClaims({ pool }: Pick<Postgres, "pool">, claimed: rea
 export async function noteAttempt(
   tx: Queries,
   { id, claim }: DeliveryRow,
-  { at, ms, status, excerpt, result }: Attempt,
+  { at, ms, status, excerpt, result, isChosen = false }: Attempt,
   random: number = Math.random(),
 ): Promise<void> {
   const [current] = await tx.select().from(deliveries).where(eq(deliveries.id, id)).for("update");
@@ -120,7 +123,7 @@ export async function noteAttempt(
     const pauseMs = result === "again" ? pauseAfter(tries, random) : undefined;
     const next =
       pauseMs === undefined
-        ? { state: "given_up" as const, dueAt: null }
+        ? { state: "given_up" as const, dueAt: null, ...(!isChosen && { givenUpAt: sql`now()` }) }
         : { state: "failed" as const, dueAt: sql`now() + make_interval(secs => ${pauseMs / 1000})` };
     await tx
       .update(deliveries)
@@ -146,7 +149,7 @@ export async function resend(tx: Queries, id: string): Promise<void> {
     });
   await tx
     .update(deliveries)
-    .set({ state: "waiting", tries: 0, dueAt: sql`now()`, sentAt: null })
+    .set({ state: "waiting", tries: 0, dueAt: sql`now()`, sentAt: null, givenUpAt: null })
     .where(and(eq(deliveries.id, id), sql`(${deliveries.claimedUntil} IS NULL OR ${deliveries.claimedUntil} < now())`));
   await tx.execute(sql`SELECT pg_notify(${deliveriesNotice}, '')`);
 }

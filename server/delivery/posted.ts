@@ -22,4 +22,6 @@ export function reasonOf(error: unknown): string {
 }
 
 export const never = (excerpt: string): Outcome => ({ result: "never", status: null, excerpt });
+/** Somebody chose that it is not sent. */
+export const unwanted = (excerpt: string): Outcome => ({ ...never(excerpt), isChosen: true });
 export const again = (excerpt: string): Outcome => ({ result: "again", status: null, excerpt });

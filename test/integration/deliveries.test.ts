@@ -1,10 +1,12 @@
 /** The outbox and what leaves it: each message once, as it was written, to whom it is for, whatever fails in between. */
+import { eq, inArray } from "drizzle-orm";
 import { Webhook } from "standardwebhooks";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { attempt } from "../../server/delivery/attempt.ts";
 import { Courier } from "../../server/delivery/courier.ts";
 import { enqueueDeliveries, enqueueMail } from "../../server/delivery/enqueue.ts";
 import { claimDue, countByState } from "../../server/delivery/outbox.ts";
+import { deliveries } from "../../server/postgres/schema/delivery.ts";
 import { createTelemetry } from "../../server/telemetry/telemetry.ts";
 import { type DeliveryWorld, startDeliveryWorld } from "../support/delivery-world.ts";
 import { boundsOfDeliveries } from "./delivery-bounds.ts";
@@ -300,6 +302,8 @@ test("an address that was taken off a channel, and a channel that was removed, g
     ["x@example.com", "given_up"],
     ["y@example.com", "sent"],
   ]);
+  const unwanted = await world.accounts.postgres.db.select().from(deliveries).where(inArray(deliveries.id, ids));
+  expect(unwanted.map(({ givenUpAt }) => givenUpAt)).toEqual([null, null]);
   expect(world.mailbox.mails).toHaveLength(1);
   expect((await ask("DELETE", `/v1/channels/${mail.id}`)).status).toBe(204);
   expect((await ask("GET", `/v1/deliveries?channel=${mail.id}`)).body.deliveries[0]).toMatchObject({
@@ -368,6 +372,8 @@ test("a mail server that is away is asked again, and a refusal of the address is
     const courier = refusing(error);
     const [id = ""] = await world.tell([mail.id]);
     await world.once(id, (one) => one.state === state);
+    const [row] = await world.accounts.postgres.db.select().from(deliveries).where(eq(deliveries.id, id));
+    expect(row?.givenUpAt !== null).toBe(state === "given_up");
     await courier.close();
   }
   world.courier = new Courier(world.deps);

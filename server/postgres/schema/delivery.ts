@@ -155,11 +155,14 @@ export const deliveries = pgTable(
     claimedUntil: instant("claimed_until"),
     createdAt: instant("created_at").notNull().defaultNow(),
     sentAt: instant("sent_at"),
+    /** Of one that could not be delivered; null where somebody chose that it is not sent, by removing a channel for example. */
+    givenUpAt: instant("given_up_at"),
   },
   (table) => [
     uniqueIndex("deliveries_once").on(table.once),
     index("deliveries_due").on(table.dueAt).where(sql`${table.dueAt} IS NOT NULL`),
     index("deliveries_state").on(table.state),
+    index("deliveries_given_up").on(table.givenUpAt).where(sql`${table.givenUpAt} IS NOT NULL`),
     index("deliveries_alert").on(table.alert),
     index("deliveries_alerts").using("gin", table.alerts),
     index("deliveries_channel").on(table.channel, table.position),

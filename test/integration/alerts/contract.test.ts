@@ -323,10 +323,16 @@ describe("by what each kind is judged", () => {
     Object.assign(world.service, calm);
     const bad = { id: "refused", type: "chat.posted", organization: "refused", value: "many" };
     expect((await world.ask("POST", "/v1/events?ack=stored", bad)).body.rejected).toHaveLength(1);
-    await postgres.db.insert(deliveries).values({
-      ...{ id: "dlv_lost", type: "alert.firing", node: "all", aboutNode: "all", kind: "webhook", state: "given_up" },
-      message: { subject: "", lines: [], url: "", button: "", data: null },
-    });
+    const given = {
+      ...({ type: "alert.firing", node: "all", aboutNode: "all", kind: "webhook", state: "given_up" } as const),
+      ...{ message: { subject: "", lines: [], url: "", button: "", data: null } },
+    };
+    await postgres.db.insert(deliveries).values({ ...given, id: "dlv_unwanted" });
+    await world.judge(Date.now());
+    expect(await firing()).toEqual(["quarantine"]);
+    // It was tried for a day: what counts is when it was given up.
+    const createdAt = new Date(Date.now() - 25 * hourMs);
+    await postgres.db.insert(deliveries).values({ ...given, id: "dlv_lost", createdAt, givenUpAt: new Date() });
     await postgres.db.insert(reconciliations).values({
       ...{ id: "rec_drift", at: new Date(), node: "all", path: ["all"], day: "2026-03-10", stage: "counters" },
       ...{ differences: 1, subject: "chat_posts", expected: "2", found: "1", repairedAt: new Date() },
