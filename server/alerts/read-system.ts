@@ -15,10 +15,10 @@ export interface SystemSource {
   clickhouse: ClickHouse;
   postgres: Postgres;
   watermark: () => Date;
-  /** How full the log is, from 0 to 1; undefined in a process that does not ingest. */
-  backlogShare: () => number | undefined;
-  /** The jobs whose last run failed. */
-  failedJobs: () => readonly string[];
+  /** How full the fullest log is, from 0 to 1, in whichever process; undefined where none ingests. */
+  backlogShare: () => Promise<number | undefined>;
+  /** The jobs whose last run failed, in whichever process. */
+  failedJobs: () => Promise<readonly string[]>;
 }
 
 const recentQuarantined = defineQuery(
@@ -67,8 +67,8 @@ const readers: Readonly<Record<SystemCondition, (source: SystemSource, nowMs: nu
     return found(seconds * 1000 > lagMs, `Accepted events can be queried ${seconds} s later.`, seconds);
   },
   async backlog({ backlogShare }) {
-    const share = backlogShare();
-    if (share === undefined) return { finding: "unknown", explanation: "This process does not ingest." };
+    const share = await backlogShare();
+    if (share === undefined) return { finding: "unknown", explanation: "No process takes events." };
     return found(
       share > fullShare,
       `${(100 * share).toFixed(0)} % of the room for events that wait to be stored is taken.`,
@@ -105,7 +105,7 @@ const readers: Readonly<Record<SystemCondition, (source: SystemSource, nowMs: nu
     return found(!isUp, isUp ? "ClickHouse answers." : "ClickHouse does not answer.");
   },
   async job_failed({ failedJobs }) {
-    const jobs = failedJobs();
+    const jobs = await failedJobs();
     return found(jobs.length > 0, jobs.length > 0 ? `The last run failed: ${jobs.join(", ")}.` : "All jobs run.");
   },
   async delivery_failed({ postgres }, nowMs) {

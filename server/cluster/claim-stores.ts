@@ -127,9 +127,17 @@ export async function untilGranted<Claimed>(
   }
 }
 
+interface SingleHandlers {
+  watermark: () => Date;
+  /** How full the log is, from 0 to 1. */
+  backlogShare: () => number;
+  whileHeld: () => Promise<void>;
+  onLost: (error: Error) => void;
+}
+
 export interface SingleClaim {
   /** Begins to send heartbeats. `onLost` is called once when the place is another's. */
-  run(handlers: { watermark: () => Date; whileHeld: () => Promise<void>; onLost: (error: Error) => void }): void;
+  run(handlers: SingleHandlers): void;
   /** `isEmpty`: everything that was acknowledged is stored, so whoever comes next may take the stores. */
   release(isEmpty: boolean): Promise<void>;
 }
@@ -157,11 +165,11 @@ export async function claimAlone(
   let isReleased = false;
 
   return {
-    run({ watermark, whileHeld, onLost }) {
+    run({ watermark, backlogShare, whileHeld, onLost }) {
       async function sendHeartbeat(): Promise<void> {
         const held = await postgres.db
           .update(ingestStores)
-          .set({ heartbeatAt: sql`now()`, watermark: watermark() })
+          .set({ heartbeatAt: sql`now()`, watermark: watermark(), backlogShare: backlogShare() })
           .where(isMine)
           .returning({ only: ingestStores.only });
         if (isReleased) return;

@@ -39,6 +39,8 @@ export interface Heartbeat {
   storedUntilMs: number;
   settledBatch: number;
   lastNumber: number;
+  /** How full its log is, from 0 to 1. */
+  backlogShare: number;
 }
 
 export interface MembershipOptions extends RegistrationOptions {

@@ -156,7 +156,8 @@ function ownState({ log, flush, sequence }: Ingest, handoff: HintedHandoff): Hea
   const watermarkMs = Math.min(storedUntilMs, (waitingMs ?? Number.POSITIVE_INFINITY) - 1);
   // With nothing in the log, what comes will be stored under later numbers than all that were given; but for what has the turn now.
   const settledBatch = log.backlogBytes === 0 && !flush.isExclusive ? sequence.next() : flush.settledBatch;
-  return { watermarkMs, storedUntilMs, settledBatch, lastNumber: sequence.last };
+  const backlogShare = log.backlogBytes / log.maxBytes;
+  return { watermarkMs, storedUntilMs, settledBatch, lastNumber: sequence.last, backlogShare };
 }
 
 /** Begins to send heartbeats, to own and to give away. */

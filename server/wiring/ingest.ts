@@ -55,6 +55,7 @@ export async function startIngesting(boot: Boot, stores: Stores, directory: Dire
     });
     alone?.run({
       watermark: () => ingest.flush.watermark(),
+      backlogShare: () => ingest.log.backlogBytes / ingest.log.maxBytes,
       whileHeld: () => ingest.keepEpoch(),
       onLost: boot.onFatal,
     });

@@ -3,7 +3,9 @@ import { Evaluator } from "../alerts/evaluator.ts";
 import { beginAlerts } from "../alerts/rules.ts";
 import type { StatementSource } from "../billing/statements/close-statements.ts";
 import { askedFor } from "../clickhouse/client.ts";
+import { readBacklogShare } from "../cluster/backlog-share.ts";
 import { allJobs, onMaterializer } from "../jobs/all-jobs.ts";
+import { createJobNotes, readFailedJobs } from "../jobs/failed-jobs.ts";
 import { startJobs } from "../jobs/start-jobs.ts";
 import { OrganizationFigures } from "../overview/organization-figures.ts";
 import { createFileLinks } from "../reports/file-link.ts";
@@ -21,7 +23,7 @@ export async function prepareJobs(
   { config, log, started }: Boot,
   { clickhouse, postgres, postgresStore, telemetry }: Stores,
   { tree, customMeters, delivery }: Directory,
-  { ingest, running, watermark, settledBatch, changing, corrections }: StartedIngest,
+  { running, watermark, settledBatch, changing, corrections }: StartedIngest,
   viewers: Viewers,
 ) {
   const { publicUrl, roles, redisUrl } = config;
@@ -34,10 +36,15 @@ export async function prepareJobs(
     : undefined;
   started.push(async () => await reportMaker?.stop());
   await beginAlerts(postgres);
-  const failedJobs = new Set<string>();
+  const jobNotes = createJobNotes(postgres, log);
   const evaluator = new Evaluator({
-    ...{ ...statements, tree, publicUrl, failedJobs: () => [...failedJobs], onJudged: telemetry.rulesJudged },
-    backlogShare: () => ingest && ingest.log.backlogBytes / ingest.log.maxBytes,
+    ...{ ...statements, tree, publicUrl, onJudged: telemetry.rulesJudged },
+    failedJobs: () =>
+      readFailedJobs(
+        postgres,
+        table.map(({ name }) => name),
+      ),
+    backlogShare: () => readBacklogShare(postgres),
   });
   telemetry.read("alertLagSeconds", () => evaluator.lagSeconds);
   const schedules = {
@@ -63,8 +70,7 @@ export async function prepareJobs(
         ...{ jobs: led?.jobs ?? table, roles, databaseUrl: postgresStore.url, redisUrl, log },
         onRun: (job, outcome, seconds) => {
           telemetry.jobRan(job, outcome, seconds);
-          if (outcome === "failed") failedJobs.add(job);
-          if (outcome === "done") failedJobs.delete(job);
+          if (outcome !== "left_out") void jobNotes.note(job, outcome);
         },
       });
       started.push(() => jobs.close());

@@ -67,11 +67,11 @@ export async function createAlertsWorld(): Promise<AlertsWorld> {
       const { failedJobs, backlogShare, watermarkBehindMs, isClickHouseUp } = world.service;
       const clock = { now: () => world.nowMs, watermark: () => new Date(world.nowMs - watermarkBehindMs) };
       const meterOf = (...asked: Parameters<typeof deps.customMeters.find>) => deps.customMeters.find(...asked);
-      const rest = { meterOf, publicUrl: "https://tidemark.example", backlogShare: () => backlogShare };
+      const rest = { meterOf, publicUrl: "https://tidemark.example", backlogShare: async () => backlogShare };
       const clickhouse = isClickHouseUp
         ? deps.clickhouse
         : { ...deps.clickhouse, ping: () => Promise.reject(new Error("it does not answer")) };
-      return new Evaluator({ ...deps, clickhouse, ...clock, ...rest, failedJobs: () => failedJobs });
+      return new Evaluator({ ...deps, clickhouse, ...clock, ...rest, failedJobs: async () => failedJobs });
     },
     async newOrganization(included, rest = {}) {
       const organization = `watched-${++made}`;

@@ -1,5 +1,5 @@
 /** Which processes take events together, which of them owns what, and which derives. Instants are of Postgres' clock. */
-import { bigint, integer, pgTable, smallint, text, timestamp } from "drizzle-orm/pg-core";
+import { bigint, doublePrecision, integer, pgTable, smallint, text, timestamp } from "drizzle-orm/pg-core";
 
 const instant = (name: string) => timestamp(name, { withTimezone: true, precision: 3, mode: "date" });
 
@@ -20,6 +20,8 @@ export const ingestStores = pgTable("ingest_stores", {
   heartbeatAt: instant("heard_at"),
   /** As of its last heartbeat: everything it accepted up to then is visible. */
   watermark: instant("watermark"),
+  /** As of its last heartbeat: how full its log is, from 0 to 1. */
+  backlogShare: doublePrecision("backlog_share").notNull().default(0),
 });
 
 export const ingestNodes = pgTable("ingest_nodes", {
@@ -42,6 +44,8 @@ export const ingestNodes = pgTable("ingest_nodes", {
   /** As of its last heartbeat: what its own log held up to then is visible. What it keeps for other nodes is not counted. */
   storedUntil: instant("stored_until").notNull(),
   settledBatch: bigint("settled_batch", { mode: "number" }).notNull(),
+  /** As of its last heartbeat: how full its log is, from 0 to 1. */
+  backlogShare: doublePrecision("backlog_share").notNull().default(0),
   /** The largest number it had given. */
   lastNumber: bigint("last_number", { mode: "number" }).notNull(),
 });

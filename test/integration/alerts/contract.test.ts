@@ -1,8 +1,12 @@
 /** The contract of alerts, sentence by sentence, on real stores. */
 import { eq } from "drizzle-orm";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { readBacklogShare } from "../../../server/cluster/backlog-share.ts";
+import { claimAlone } from "../../../server/cluster/claim-stores.ts";
+import { createJobNotes, readFailedJobs } from "../../../server/jobs/failed-jobs.ts";
 import { alerts } from "../../../server/postgres/schema/alerts.ts";
 import { deliveries } from "../../../server/postgres/schema/delivery.ts";
+import { ingestNodes, ingestStores } from "../../../server/postgres/schema/ingest-nodes.ts";
 import { reconciliations } from "../../../server/postgres/schema/reconciliation.ts";
 import { type AlertsWorld, createAlertsWorld, dayMs, hourMs, seller } from "../../support/alerts-world.ts";
 import { customersAndLists } from "./customers-and-lists.ts";
@@ -299,6 +303,41 @@ describe("by what each kind is judged", () => {
     await world.judge(Date.now() + 1.5 * hourMs);
     expect(await states(agent, ofAgent)).toEqual(["60 firing"]);
     expect(await states(node, ofAll)).toEqual([]);
+  });
+
+  test("which jobs failed, and how full the log of who ingests is, is known in every process", async () => {
+    const { postgres, log } = world.billing.world.deps;
+    const { db } = postgres;
+    const [one, other] = [createJobNotes(postgres, log), createJobNotes(postgres, log)];
+    await one.note("usage-compact", "failed");
+    await one.note("no-such-job-any-more", "failed");
+    expect(await readFailedJobs(postgres, ["usage-compact", "statements-close"])).toEqual(["usage-compact"]);
+    await other.note("usage-compact", "done");
+    expect(await readFailedJobs(postgres, ["usage-compact", "statements-close"])).toEqual([]);
+
+    const process = { folder: "a folder", host: "a host", process: "a process" };
+    const claim = await claimAlone(postgres, { ...process, name: "alone", lostNode: undefined }, log);
+    const held = { watermark: () => new Date(), whileHeld: async () => undefined, onLost: () => undefined };
+    claim.run({ ...held, backlogShare: () => 0.7 });
+    await expect.poll(() => readBacklogShare(postgres), { timeout: 60_000 }).toBe(0.7);
+    await claim.release(true);
+    expect(await readBacklogShare(postgres)).toBeUndefined();
+    const node = {
+      ...process,
+      url: "http://node",
+      heartbeatAt: new Date(),
+      watermark: new Date(),
+      storedUntil: new Date(),
+    };
+    const numbers = { settledBatch: 1, lastNumber: 1 };
+    await db.insert(ingestNodes).values([
+      { ...node, ...numbers, name: "full", nodeNumber: 1, backlogShare: 0.6 },
+      { ...node, ...numbers, name: "left", nodeNumber: 2, backlogShare: 0.9, leftAt: new Date() },
+    ]);
+    await db.update(ingestStores).set({ mode: "cluster" });
+    expect(await readBacklogShare(postgres)).toBe(0.6);
+    await db.delete(ingestNodes);
+    await db.update(ingestStores).set({ mode: "none" });
   });
 
   test("each thing that the service itself does not do", async () => {

@@ -1,7 +1,6 @@
 /** Rules of each kind on real stores: what is told, when, to whom, and that nothing is told twice. */
 import { eq } from "drizzle-orm";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
-import { PairQueue } from "../../../server/alerts/pair-queue.ts";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { pushNotifications } from "../../../server/alerts/push-notifications.ts";
 import { seesAlert } from "../../../server/alerts/visibility.ts";
 import type { Action } from "../../../server/contract/accounts.ts";
@@ -9,10 +8,10 @@ import type { AlertsChanged, NotificationPush } from "../../../server/contract/n
 import type { CreateRule } from "../../../server/contract/rules.ts";
 import type { Actor } from "../../../server/identity/actor.ts";
 import { alerts, notifications } from "../../../server/postgres/schema/alerts.ts";
-import { subscriptions } from "../../../server/postgres/schema/plans.ts";
 import { type AlertsWorld, createAlertsWorld, dayMs, hourMs, seller } from "../../support/alerts-world.ts";
 import type { Billing } from "../../support/billing.ts";
 import { eventually } from "../../support/service.ts";
+import { endsAndAgents } from "./ends-and-agents.ts";
 
 let watched: AlertsWorld;
 let billing: Billing;
@@ -106,65 +105,9 @@ describe("the thresholds of plans, without anybody making a rule", () => {
     await judge(Date.parse("2026-06-03T01:00:00Z"));
     expect((await toldOf(node)).sort()).toEqual(["alert.firing 50", "alert.firing 90"]);
   });
-
-  test("what a subscription came to that ended while nothing was judged is notified, and that it has no limit now, once", async () => {
-    const { organization, node, subscription } = await newOrganization("100");
-    await judge(Date.parse("2026-05-20T00:00:00Z"));
-    await billing.calls([organization, "2026-05-25T11:00:00Z", "60"]);
-    await billing.world.deps.postgres.db
-      .update(subscriptions)
-      .set({ cancelledAt: new Date("2026-05-26T00:00:00Z") })
-      .where(eq(subscriptions.id, subscription));
-    for (const hour of ["00", "01"]) await judge(Date.parse(`2026-05-27T${hour}:00:00Z`));
-    expect((await toldOf(node)).sort()).toEqual(["alert.firing 50", "alert.resolved 50"]);
-    expect((await alertsOf(node)).map(({ state }) => state)).toEqual(["resolved"]);
-  });
-
-  test("what a limit judged in turns came to in a cycle that is over is notified, though the process ended before its turn", async () => {
-    const { tree } = billing.world.deps;
-    const node = "reseller:judged-in-turns";
-    await tree.createNode({ kind: "reseller", id: "judged-in-turns", name: "T", parent: "all" });
-    await tree.ensureOrganizations(["below-judged-in-turns"], node);
-    const features = [{ key: "calls", meter: "call_minutes", included: "100", overage: "notify" }];
-    const plan = await billing.plan("all", { currency: "EUR", features });
-    await billing.subscribe(node, plan, { starts_at: "2026-01-01T00:00:00Z", anchor: 1, tz: "UTC" });
-    await judge(Date.parse("2026-05-20T00:00:00Z"));
-    await billing.calls(["below-judged-in-turns", "2026-05-30T11:00:00Z", "60"]);
-    const noTurns = vi.spyOn(PairQueue.prototype, "work").mockResolvedValue();
-    watched.nowMs = Date.parse("2026-06-03T00:00:00Z");
-    await watched.newEvaluator().run();
-    noTurns.mockRestore();
-    expect(await alertsOf(node)).toEqual([]);
-    for (const minute of ["01", "02"]) await judge(Date.parse(`2026-06-03T00:${minute}:00Z`));
-    expect(await alertsOf(node)).toMatchObject([{ threshold: 50, value: "60", fired_at: expect.any(String) }]);
-  });
 });
 
-describe("rules at an agent", () => {
-  test("limits are its organization's, by what the agent uses of them, and no other rule judges it", async () => {
-    const { organization, node } = await newOrganization("100");
-    const agent = `agent:${organization}/a1`;
-    const rule = await newRule({ node: agent, condition: { kind: "quota", thresholds: [50, 70] } });
-    const time = "2026-03-09T11:00:00Z";
-    const call = (by: string, value: string) => ({ type: "call.completed", organization, time, agent: by, value });
-    await billing.send([call("a1", "60"), call("a2", "30")]);
-    await judge();
-    const found = await alertsOf(agent);
-    expect(found).toMatchObject([{ rule, threshold: 50, value: "60", limit: "100", percent: "60.00" }]);
-    expect(await toldOf(agent)).toEqual(["alert.firing 50"]);
-    expect((await alertsOf(node)).filter((alert) => alert.node === node)).toMatchObject([{ threshold: 90 }]);
-  });
-
-  test.each([
-    [{ condition: { kind: "customers", on: ["status_changed"] } }, "node"],
-    [{ condition: { kind: "billing", on: ["payment_failed"] } }, "node"],
-    [{ scope: "organizations", condition: { kind: "quota" } }, "scope"],
-  ])("what could never fire there is refused by its field: %j", async (rule, field) => {
-    const { organization } = await newOrganization();
-    const body = { name: "Never", node: `agent:${organization}/a1`, ...rule };
-    expect(await watched.ask("POST", "/v1/rules", body)).toMatchObject({ status: 400, body: { field } });
-  });
-});
+endsAndAgents(() => watched);
 
 describe("rules that people make", () => {
   test("a template holds below its node, and a nearer rule takes its place", async () => {
