@@ -59,6 +59,8 @@ test("no name leads out of the folder, and none is longer than a file system tak
 
 test("a schedule needs a recipient or a channel unless the operator keeps what is sent", () => {
   const nobody = { every: "day", recipients: [], channels: [] } as unknown as Parameters<typeof checkSchedule>[1];
-  expect(() => checkSchedule({}, nobody, false)).toThrow(/a recipient or a channel/);
-  expect(() => checkSchedule({}, nobody, true)).not.toThrow();
+  expect(() => checkSchedule({ recipients: [] }, nobody, false)).toThrow(/a recipient or a channel/);
+  expect(() => checkSchedule({ recipients: [] }, nobody, true)).not.toThrow();
+  // One whose last channel was removed can be changed in everything else.
+  expect(() => checkSchedule({ at: "07:00" }, nobody, false)).not.toThrow();
 });
