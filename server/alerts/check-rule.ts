@@ -38,13 +38,13 @@ export async function checkRule(
   { tree, meterOf }: Sources,
   { node, scope, replaces, channels: wanted, condition }: Wanted,
   actor: Pick<Actor, "reach">,
-  before?: Pick<Wanted, "channels" | "condition">,
+  before?: Pick<Wanted, "channels" | "condition" | "scope">,
 ): Promise<void> {
   if (condition.kind === "system" && node !== "all") throw refusal("node", "rules about the system are made at all");
   if (condition.kind === "system" && scope !== "node")
     throw refusal("scope", "what the system does is of no single organization");
-  if (isAgent(node)) checkAtAgent(condition, scope);
   const isNew = !before || !isDeepStrictEqual(before.condition, condition);
+  if (isAgent(node) && (isNew || before.scope !== scope)) checkAtAgent(condition, scope);
   if (isNew && "meter" in condition && condition.meter !== undefined) {
     const meter = meterOf(condition.meter, node, Date.now());
     if (!meter) throw refusal("condition.meter", `there is no meter named ${JSON.stringify(condition.meter)}`);

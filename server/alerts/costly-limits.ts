@@ -26,7 +26,8 @@ export class CostlyLimits {
   /** `untilMs`: up to where it was judged by whoever judged before this process. */
   wait(rule: RuleRecord, node: NodeAddress, untilMs: number): void {
     const key = keyOf(rule.id, node);
-    if (!this.#judgedUntil.has(key)) this.#judgedUntil.set(key, untilMs);
+    // Another process may have judged it since this one did.
+    this.#judgedUntil.set(key, Math.max(untilMs, this.#judgedUntil.get(key) ?? untilMs));
     this.#waiting.add(key);
   }
 

@@ -4,6 +4,7 @@ import { type Author, recordChange } from "../audit/record-change.ts";
 import type { ClickHouse } from "../clickhouse/client.ts";
 import type { EventRow } from "../clickhouse/event-columns.ts";
 import { nodeAddress } from "../contract/node-address.ts";
+import type { NodeAddress } from "../contract/nodes.ts";
 import type { GivenEvent } from "../ingest/accept/event-gate.ts";
 import type { Postgres } from "../postgres/client.ts";
 import { announcePastChanges, type PastChange } from "../postgres/past-changes.ts";
@@ -91,11 +92,15 @@ export async function recordCorrection(
   return correction;
 }
 
+/** One for each node that is concerned, from the first of its spans to the last. */
 function pastChangesOf(tree: RecordingDeps["tree"], spans: readonly ConcernedSpan[], nowMs: number): PastChange[] {
-  return spans.flatMap((span) => {
-    const { fromMs, toMs } = span;
-    return ownersOf(tree, span).map((node) => ({ node, fromMs, toMs: toMs < nowMs ? toMs : null }));
-  });
+  const byNode = new Map<NodeAddress, { node: NodeAddress; fromMs: number; toMs: number }>();
+  for (const span of spans)
+    for (const node of ownersOf(tree, span)) {
+      const { fromMs, toMs } = byNode.get(node) ?? span;
+      byNode.set(node, { node, fromMs: Math.min(fromMs, span.fromMs), toMs: Math.max(toMs, span.toMs) });
+    }
+  return [...byNode.values()].map((change) => ({ ...change, toMs: change.toMs < nowMs ? change.toMs : null }));
 }
 
 /** An event that leaves its organization has an entry there and one where it goes to: each has its own side of it. */

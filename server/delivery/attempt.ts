@@ -2,6 +2,7 @@
 
 import { inArray } from "drizzle-orm";
 import { Webhook } from "standardwebhooks";
+import type { NodeAddress } from "../contract/nodes.ts";
 import type { MailLimits } from "../mail/mail-limits.ts";
 import type { Mailer } from "../mail/mailer.ts";
 import type { Postgres } from "../postgres/client.ts";
@@ -69,7 +70,11 @@ function whyNot(channel: ChannelRow | undefined, { to }: DeliveryRow) {
 
 /** What of the message the channel may still hear; undefined: nothing. */
 function stillBelow({ node }: ChannelRow, { aboutNode, message }: DeliveryRow, { tree }: Pick<SendingDeps, "tree">) {
-  if (!message.parts) return tree.isWithin(aboutNode, node) ? message : undefined;
+  if (!message.heading) {
+    // A list that an earlier version wrote names its nodes beside it.
+    const { nodes = [] } = message as { nodes?: NodeAddress[] };
+    return [aboutNode, ...nodes].every((one) => tree.isWithin(one, node)) ? message : undefined;
+  }
   return narrowed(message, (part) => tree.isWithin(part.node, node));
 }
 

@@ -136,9 +136,11 @@ const partsOfMessage = 3;
 function partsOf(message: DeliveryMessage, node: NodeAddress): { kept: MessagePart[]; more: number } {
   const { parts, heading, alerts = [], lines, more = 0 } = message;
   if (!parts) return { kept: [{ alerts, node, lines }], more };
-  if (heading?.of === "waited") return { kept: parts, more };
-  const kept = parts.slice(0, partsOfMessage);
-  return { kept, more: more + parts.length - kept.length };
+  // An earlier version wrote parts without their node.
+  const own = parts.map((part) => ({ ...part, node: part.node ?? node }));
+  if (heading?.of === "waited") return { kept: own, more };
+  const kept = own.slice(0, partsOfMessage);
+  return { kept, more: more + own.length - kept.length };
 }
 
 /** One mail that tells what several would have told, the earliest first. */

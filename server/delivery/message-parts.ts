@@ -19,7 +19,9 @@ export function narrowed(
   isSeen: (part: MessagePart) => boolean,
 ): DeliveryMessage | undefined {
   const { parts, heading, more } = message;
-  if (!parts || !heading) return message;
+  if (!parts) return message;
+  // Written by a version that kept no words above its parts: all of it or nothing.
+  if (!heading) return parts.every(isSeen) ? message : undefined;
   const seen = parts.filter(isSeen);
   if (seen.length === parts.length) return message;
   return seen.length === 0 ? undefined : { ...message, ...toldTogether(heading, seen, more) };
@@ -57,7 +59,7 @@ function textsOf(
     }
     case "waited":
       return {
-        subject: `${parts.length + more} messages about alerts that waited`,
+        subject: `${parts.length + more} notices of alerts that waited`,
         lines: more > 0 ? [...lines, "The page has the rest."] : lines,
       };
   }

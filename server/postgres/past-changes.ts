@@ -3,7 +3,7 @@
  * storage is touched and confirmed once queries show it, so that a crash in between neither loses it nor has it measured too
  * early: what was begun is done again, and confirmed then.
  */
-import { and, asc, eq, inArray, isNotNull, isNull, like, or, sql } from "drizzle-orm";
+import { and, asc, eq, isNotNull, isNull, like, min, or, sql } from "drizzle-orm";
 import type { NodeAddress } from "../contract/nodes.ts";
 import type { Queries } from "./client.ts";
 import { pastChanges } from "./schema/past-changes.ts";
@@ -23,12 +23,17 @@ export interface VisibleChange extends PastChange {
   number: number;
 }
 
+/** A statement of Postgres binds 65,535 parameters at most. */
+const rowsAtOnce = 5_000;
+
+/** Under one cause, all or none in the caller's transaction. */
 export async function announcePastChanges(tx: Queries, cause: string, changes: readonly PastChange[]): Promise<void> {
   if (changes.length === 0) return;
   const rows = changes.map(({ node, meter = null, fromMs, toMs }) => {
     return { cause, node, meter, fromAt: new Date(fromMs), toAt: toMs === null ? null : new Date(toMs) };
   });
-  await tx.insert(pastChanges).values(rows);
+  for (let start = 0; start < rows.length; start += rowsAtOnce)
+    await tx.insert(pastChanges).values(rows.slice(start, start + rowsAtOnce));
 }
 
 /** Queries show what the cause changed. Again it does nothing. */
@@ -44,6 +49,18 @@ export async function unconfirmedCauses(db: Queries, beginning: string): Promise
     .from(pastChanges)
     .where(and(like(pastChanges.cause, `${beginning}%`), isNull(pastChanges.visibleAt)));
   return rows.map(({ cause }) => cause);
+}
+
+/** Since when each node was announced to differ under causes that are not confirmed: ms since 1970, UTC. */
+export async function announcedSince(db: Queries, causes: readonly string[]): Promise<Map<NodeAddress, number>> {
+  if (causes.length === 0) return new Map();
+  const isOfCauses = sql`${pastChanges.cause} = ANY(${sql.param([...causes])}::text[])`;
+  const rows = await db
+    .select({ node: pastChanges.node, fromAt: min(pastChanges.fromAt) })
+    .from(pastChanges)
+    .where(and(isOfCauses, isNull(pastChanges.visibleAt)))
+    .groupBy(pastChanges.node);
+  return new Map(rows.flatMap(({ node, fromAt }) => (fromAt === null ? [] : [[node, fromAt.getTime()] as const])));
 }
 
 /** By then every process has heard of a meter's new version. */
@@ -70,5 +87,6 @@ export async function visiblePastChanges(
 }
 
 export async function forgetPastChanges(db: Queries, numbers: readonly number[]): Promise<void> {
-  if (numbers.length > 0) await db.delete(pastChanges).where(inArray(pastChanges.number, [...numbers]));
+  if (numbers.length === 0) return;
+  await db.delete(pastChanges).where(sql`${pastChanges.number} = ANY(${sql.param([...numbers])}::bigint[])`);
 }

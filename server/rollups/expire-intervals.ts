@@ -4,9 +4,15 @@ import { settlingMs } from "../billing/statements/due-parts.ts";
 import type { ClickHouse } from "../clickhouse/client.ts";
 import { defineQuery, defineStatement } from "../clickhouse/define-query.ts";
 import { nodeAddress } from "../contract/node-address.ts";
+import type { NodeAddress } from "../contract/nodes.ts";
 import type { Sequence } from "../ingest/log/sequence.ts";
 import type { Postgres } from "../postgres/client.ts";
-import { announcePastChanges, confirmPastChanges, unconfirmedCauses } from "../postgres/past-changes.ts";
+import {
+  announcedSince,
+  announcePastChanges,
+  confirmPastChanges,
+  unconfirmedCauses,
+} from "../postgres/past-changes.ts";
 import type { NodeTree } from "../tree/node-tree.ts";
 import { ownersWithin } from "../tree/past-owners.ts";
 import type { Derivation, Derive } from "./derive-levels.ts";
@@ -42,7 +48,7 @@ export async function expireIntervals(
   const { writtenRows } = await markExpiredSessions(clickhouse, { batch, now: nowMs });
   const cause = `${causes}${batch}`;
   const isNoted =
-    notes !== undefined && writtenRows > 0 && (await announceExpiry(notes, clickhouse, cause, batch, nowMs));
+    notes !== undefined && writtenRows > 0 && (await announceExpiry(notes, clickhouse, { cause, again }, batch, nowMs));
   try {
     const derivation = writtenRows > 0 ? await derive([batch], nowMs, "changes") : undefined;
     for (const one of isNoted ? [...again, cause] : again) {
@@ -67,16 +73,20 @@ async function leftBy(postgres: Postgres): Promise<Set<string>> {
 async function announceExpiry(
   { postgres, tree }: ExpiryNotes,
   clickhouse: ClickHouse,
-  cause: string,
+  { cause, again }: { cause: string; again: readonly string[] },
   batch: number,
   nowMs: number,
 ): Promise<boolean> {
   const expiring = await expiringSessions(clickhouse, { batch, before_ms: nowMs - settlingMs });
-  const changes = expiring.flatMap(({ organization, from_ms: fromMs }) =>
-    ownersWithin(tree, nodeAddress("organization", organization), fromMs, nowMs).map((node) => ({
-      ...{ node, fromMs, toMs: null },
-    })),
-  );
-  await announcePastChanges(postgres.db, cause, changes);
+  const sinceByNode = new Map<NodeAddress, number>();
+  for (const { organization, from_ms: fromMs } of expiring)
+    for (const node of ownersWithin(tree, nodeAddress("organization", organization), fromMs, nowMs))
+      sinceByNode.set(node, Math.min(sinceByNode.get(node) ?? fromMs, fromMs));
+  // While deriving fails, each run finds the same ones again.
+  const announced = await announcedSince(postgres.db, again);
+  const changes = [...sinceByNode]
+    .filter(([node, fromMs]) => fromMs < (announced.get(node) ?? Number.POSITIVE_INFINITY))
+    .map(([node, fromMs]) => ({ node, fromMs, toMs: null }));
+  await postgres.transaction((tx) => announcePastChanges(tx, cause, changes));
   return changes.length > 0;
 }

@@ -244,12 +244,14 @@ function dimsWithin({ dimsAt }: Member, startMs: number, endMs: number | undefin
  * or within the silence after it that it would have been taken back from; one that an own end follows by name may not.
  */
 export function mayBeClosed(
-  { interval, endedMs, aliveWithinMs }: Pick<Member, "interval" | "endedMs" | "aliveWithinMs">,
+  { interval, startedMs, endedMs, aliveWithinMs }: Pick<Member, "interval" | "startedMs" | "endedMs" | "aliveWithinMs">,
   spans: readonly Span[],
   closedAt: readonly number[],
   defaultAliveWithinMs: number,
 ): boolean {
   if (interval !== "" && endedMs !== undefined) return false;
+  // One whose last sign of life is before its start counts nothing until it ends otherwise.
+  if (interval !== "" && spans.length === 0) return startedMs !== undefined;
   return spans.some(({ startMs, endMs, timedOut }) => {
     const closedMs = firstAfter(closedAt, startMs);
     if (closedMs === undefined || endMs === undefined) return closedMs !== undefined;

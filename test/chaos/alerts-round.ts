@@ -44,7 +44,12 @@ export async function runAlertsRound(
     const acceptedAtMs = new Map<string, number>();
     const isOver = { value: false };
     const crossing = cross(service, organizations, acceptedAtMs, isOver);
-    const killed = await killAtRandom(service, redis, kills);
+    const killed = await killAtRandom(service, redis, kills, async (killsDone) => {
+      await eventually("more limits to be crossed", async () => {
+        await keepRunning(service);
+        return acceptedAtMs.size > killsDone / 2 || undefined;
+      });
+    });
     isOver.value = true;
     await crossing;
     const firing = () => receiver.received.map(toldOf).filter(({ type }) => type === "alert.firing");
@@ -168,11 +173,12 @@ async function cross(
 
 type Blow = "server" | "postgres" | "clickhouse" | "redis" | "flushed redis";
 
-/** What was struck, how often. Whoever died is alive again at the end. */
+/** What was struck, how often. Whoever died is alive again at the end; `progress` ends when enough was done for so many kills. */
 async function killAtRandom(
   service: TestService,
   redis: RedisServer | undefined,
   kills: number,
+  progress: (killsDone: number) => Promise<void>,
 ): Promise<Record<string, number>> {
   const counts: Record<string, number> = {};
   const blows: Blow[] = [
@@ -190,6 +196,7 @@ async function killAtRandom(
     if (!(await strike(blow, service, redis))) continue;
     counts[blow] = (counts[blow] ?? 0) + 1;
     done++;
+    await progress(done);
   }
   await keepRunning(service);
   return counts;

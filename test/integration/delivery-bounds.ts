@@ -154,7 +154,7 @@ export function boundsOfDeliveries(world: () => DeliveryWorld): void {
     await expect.poll(partsOfWaiting).toEqual([]);
     const mails = mailbox.mails.filter((mail) => mail.to?.[0]?.address === to);
     expect(mails).toHaveLength(5);
-    expect(mails.at(-1)?.subject).toBe("9 messages about alerts that waited");
+    expect(mails.at(-1)?.subject).toBe("9 notices of alerts that waited");
     for (let n = 0; n < 9; n++) expect(mails.at(-1)?.text).toContain(`Line ${n}.`);
   });
 

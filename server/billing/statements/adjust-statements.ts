@@ -36,7 +36,7 @@ const backlogs = new WeakMap<Postgres, Backlog>();
 
 /** In one run: the rest waits for the next, and tenants take turns. */
 const mostInRun = 200;
-const mostChangesInRun = 1_000;
+const mostChangesInRun = 20_000;
 
 /** How many statements were measured anew. Rejects after the others were, where some could not. */
 export async function adjustStatements(source: StatementSource, nowMs: number): Promise<number> {

@@ -1,5 +1,5 @@
 /** Which closed statements late events and other changes of the past concern: too many rather than too few. */
-import { and, asc, eq, gt, lt, max } from "drizzle-orm";
+import { and, asc, eq, gt, max } from "drizzle-orm";
 import { z } from "zod";
 import { isCarriedOn, isOfJobs } from "../../catalog/carried-on.ts";
 import type { Meter } from "../../catalog/meter.ts";
@@ -79,13 +79,12 @@ export async function concernedByEvents(
 }
 
 /** The statements of subscriptions whose part ends after that instant, in order. */
-async function closedAfter(source: StatementSource, node: NodeAddress, fromMs: number, toMs?: number | null) {
+async function closedAfter(source: StatementSource, node: NodeAddress, fromMs: number) {
   const { id, partFrom, partTo, chargedSegments } = statements;
-  const isBefore = toMs == null ? undefined : lt(partFrom, new Date(toMs + 1));
   return await source.postgres.db
     .select({ id, node: statements.node, partFrom, partTo, chargedSegments })
     .from(statements)
-    .where(and(eq(statements.node, node), isOfSubscription, gt(partTo, new Date(fromMs)), isBefore))
+    .where(and(eq(statements.node, node), isOfSubscription, gt(partTo, new Date(fromMs))))
     .orderBy(asc(partTo));
 }
 
@@ -122,28 +121,46 @@ function chargesBy(
   );
 }
 
-/** The statements with usage that the changes may have made another. */
+/** The statements with usage that the changes may have made another. Each node's are read once, however many changes it has. */
 export async function concernedByChanges(
   source: StatementSource,
   changes: readonly PastChange[],
 ): Promise<ClosedPart[]> {
   const concerned: ClosedPart[] = [];
-  for (const { node, meter, fromMs, toMs } of changes) {
-    if (meter === undefined) {
-      concerned.push(...(await closedAfter(source, node, fromMs, toMs)));
-      continue;
-    }
-    const subscriptions = await listSubscriptions(source.postgres.db);
-    const charged = new Set(subscriptions.map((one) => one.node));
-    for (const below of charged) {
-      if (!source.tree.ancestors(below).includes(node)) continue;
-      const rows = await closedAfter(source, below, fromMs, toMs);
-      const terms = await termsOfParts(source, rows);
-      concerned.push(...rows.filter((row) => chargesBy(source, row, terms, (one) => isMadeOf(one, meter))));
-    }
+  for (const [node, own] of byNode(changes.filter(({ meter }) => meter === undefined))) {
+    const rows = await closedAfter(source, node, sinceOf(own));
+    concerned.push(...rows.filter((row) => own.some((change) => reaches(change, row))));
+  }
+  const ofMeters = byNode(changes.filter(({ meter }) => meter !== undefined));
+  if (ofMeters.size === 0) return concerned;
+  const charged = new Set((await listSubscriptions(source.postgres.db)).map((one) => one.node));
+  for (const node of charged) {
+    const above = source.tree.ancestors(node).flatMap((one) => ofMeters.get(one) ?? []);
+    if (above.length === 0) continue;
+    const rows = await closedAfter(source, node, sinceOf(above));
+    const terms = await termsOfParts(source, rows);
+    const isChanged = (row: ClosedPart) => (meter: Meter) =>
+      above.some((change) => reaches(change, row) && isMadeOf(meter, change.meter ?? ""));
+    concerned.push(...rows.filter((row) => chargesBy(source, row, terms, isChanged(row))));
   }
   return concerned;
 }
+
+function byNode(changes: readonly PastChange[]): Map<NodeAddress, PastChange[]> {
+  const found = new Map<NodeAddress, PastChange[]>();
+  for (const change of changes) {
+    const own = found.get(change.node);
+    if (own) own.push(change);
+    else found.set(change.node, [change]);
+  }
+  return found;
+}
+
+const sinceOf = (changes: readonly PastChange[]) =>
+  changes.reduce((sinceMs, { fromMs }) => Math.min(sinceMs, fromMs), Number.POSITIVE_INFINITY);
+
+const reaches = ({ fromMs, toMs }: PastChange, { partFrom, partTo }: ClosedPart) =>
+  fromMs < partTo.getTime() && (toMs === null || partFrom.getTime() <= toMs);
 
 function isMadeOf({ meter, rule }: Meter, name: string): boolean {
   return meter === name || (rule.kind === "derived" && rule.operands.some((operand) => isMadeOf(operand, name)));

@@ -122,8 +122,9 @@ export function subscriptionsRoutes({ postgres, tree, now = Date.now }: Subscrip
     const matching = all
       .filter((one) => status === undefined || statusOf(one, nowMs) === status)
       .filter((one) => plan === undefined || planAt(one, nowMs).planId === plan);
+    const ordered = matching.sort((a, b) => comparePlaces(placeOf(a), placeOf(b)));
     return await answerList(c, subscriptionTable, query, async ({ cursor, limit }) => {
-      const { page, last } = pageOf(inOrder(matching, readCursor(cursor, asked, placeSchema)), limit);
+      const { page, last } = pageOf(behind(ordered, readCursor(cursor, asked, placeSchema)), limit);
       return { subscriptions: await describeAll(page), next_cursor: last ? writeCursor(asked, placeOf(last)) : null };
     });
   });
@@ -226,10 +227,8 @@ const comparePlaces = (a: Place, b: Place) =>
   compareText(a.node, b.node) || a.startMs - b.startMs || compareText(a.id, b.id);
 
 /** Those after `after`, or all. */
-function inOrder(records: readonly SubscriptionRecord[], after: Place | undefined): SubscriptionRecord[] {
-  return records
-    .filter((one) => after === undefined || comparePlaces(placeOf(one), after) > 0)
-    .sort((a, b) => comparePlaces(placeOf(a), placeOf(b)));
+function behind(records: readonly SubscriptionRecord[], after: Place | undefined): readonly SubscriptionRecord[] {
+  return after === undefined ? records : records.filter((one) => comparePlaces(placeOf(one), after) > 0);
 }
 
 const compareText = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);

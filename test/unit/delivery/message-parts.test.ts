@@ -21,7 +21,7 @@ test.each([
     ["b fires.", "And 1 more."],
   ],
   [{ of: "digest" }, "Your digest: 2 alerts, 2 firing now", []],
-  [{ of: "waited" }, "6 messages about alerts that waited", ["b fires.", "The page has the rest."]],
+  [{ of: "waited" }, "6 notices of alerts that waited", ["b fires.", "The page has the rest."]],
 ] as const)(
   "what a receiver may not see is left out of a message of several and not counted: %j",
   (heading, subject, lines) => {

@@ -37,15 +37,15 @@ export class LiveFigures {
     this.#earlier.close();
   }
 
-  /** From before the page was open, and since. */
+  /** Of the last half hour: from before the page was open, and since. */
   pointsOf(name: keyof LiveLevels): { atMs: number; value: number }[] {
-    const { samples } = this.feed;
+    const { samples, shownMs } = this.feed;
     const firstSampleMs = samples[0]?.receivedAtMs ?? Date.now();
     const earlier = this.#earlier.value?.meters.find(({ meter }) => meter === name)?.series ?? [];
     return [
       ...earlier
         .map(({ end, value }) => ({ atMs: Date.parse(end), value: Number(value ?? 0) }))
-        .filter(({ atMs }) => atMs < firstSampleMs),
+        .filter(({ atMs }) => atMs > shownMs - halfHourMs && atMs < firstSampleMs),
       ...samples.map(({ receivedAtMs, levels }) => ({ atMs: receivedAtMs, value: levels[name] })),
     ];
   }

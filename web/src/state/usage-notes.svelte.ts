@@ -13,12 +13,17 @@ const markedAtMost = 50;
 const cycles = 12;
 
 export class UsageNotes {
-  readonly #period = new Loaded<Period>();
+  readonly #period = new Loaded<{ asked: string | undefined; period: Period }>();
+  #asked = $state.raw<string | undefined>();
   readonly #alerts = new Loaded<Alert[]>();
 
   /** Of a node and a range; without either, or where it cannot be read, nothing is drawn beside the figures. */
   load(node: string | undefined, from: string, to: string, tz: string): void {
-    this.#period.load((signal) => api.getPeriod({ query: { node, cycles }, signal }));
+    this.#asked = node;
+    this.#period.load(async (signal) => ({
+      asked: node,
+      period: await api.getPeriod({ query: { node, cycles }, signal }),
+    }));
     this.#alerts.load(
       async (signal) => (await api.listAlerts({ query: { node, from, to, tz, limit: markedAtMost }, signal })).alerts,
     );
@@ -29,9 +34,10 @@ export class UsageNotes {
     this.#alerts.close();
   }
 
-  /** The node's billing cycle; null until it is known. */
+  /** The node's billing cycle; null until it is known, though that of another node is. */
   get period(): Period | null {
-    return this.#period.value;
+    const read = this.#period.value;
+    return read && read.asked === this.#asked ? read.period : null;
   }
 
   /** Limits of peaks and levels among `meters`: what adds up over a cycle has none that a day could be held against. */
@@ -40,7 +46,7 @@ export class UsageNotes {
   }
 
   #limits(meters: readonly string[]): NonNullable<ChartNotes["limits"]> {
-    return (this.#period.value?.quotas ?? []).flatMap(({ meter, unit, limit, projected }) =>
+    return (this.period?.quotas ?? []).flatMap(({ meter, unit, limit, projected }) =>
       limit === null || projected !== null || !meters.includes(meter) || !meter.startsWith("max_")
         ? []
         : [{ value: limit, unit, text: `Limit ${withUnit(formatFigure(plainLimit(limit)), unit)}` }],
@@ -48,7 +54,7 @@ export class UsageNotes {
   }
 
   #planChanges(): ChartMark[] {
-    const period = this.#period.value;
+    const { period } = this;
     if (!period) return [];
     const parts = [period, ...period.past]
       .flatMap(({ plans }) => plans)
