@@ -207,15 +207,18 @@ test("a page is as high as its window where its content is shorter, and nothing 
 });
 
 test("what only screen readers hear does not widen an organization's page on a phone", async () => {
-  const page = await open("/organizations/acme?tab=people", phone);
-  await page.getByRole("heading", { name: "Documents" }).waitFor();
-  await page.locator("#breakdown-heading, table").first().waitFor();
-  expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(360);
-  const hidden = await page.evaluate(
-    () =>
-      [...document.querySelectorAll(".sr-only")].filter((one) => one.getBoundingClientRect().right > innerWidth).length,
-  );
-  expect(hidden).toBe(0);
+  const page = await open("/organizations/acme", phone);
+  for (const tab of ["People", "Features", "Documents"]) {
+    await page.getByTestId("tabs").getByRole("link", { name: tab, exact: true }).click();
+    await page.locator("#breakdown-heading").waitFor();
+    expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(360);
+    const hidden = await page.evaluate(
+      () =>
+        [...document.querySelectorAll(".sr-only")].filter((one) => one.getBoundingClientRect().right > innerWidth)
+          .length,
+    );
+    expect(hidden).toBe(0);
+  }
 });
 
 test("a session that ended says so, and signing in leads back to where it was", async () => {
