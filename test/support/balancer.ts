@@ -4,7 +4,14 @@
  * once; who does not answer in time is passed over after the third time in a row.
  */
 import { once } from "node:events";
-import { Agent, createServer, type IncomingMessage, request, type ServerResponse } from "node:http";
+import {
+  Agent,
+  createServer,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  request,
+  type ServerResponse,
+} from "node:http";
 import type { AddressInfo } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 
@@ -23,6 +30,13 @@ export interface Balancer {
 const askEveryMs = 100;
 const askWithinMs = 5_000;
 const mostUnanswered = 3;
+/** How long a client's connection without a request is kept: longer than a test pauses. */
+const keptMs = 600_000;
+
+/** What a backend says of its own connection is not passed on: how long that is kept says nothing of the client's. */
+function endToEnd({ connection: _, "keep-alive": __, ...headers }: IncomingHttpHeaders): IncomingHttpHeaders {
+  return headers;
+}
 
 export async function startBalancer(backends: readonly string[]): Promise<Balancer> {
   const agent = new Agent({ keepAlive: true, maxSockets: 50 });
@@ -76,10 +90,9 @@ export async function startBalancer(backends: readonly string[]): Promise<Balanc
     }
     taken.set(backend, (taken.get(backend) ?? 0) + 1);
     const { method, headers, url = "/" } = incoming;
-    const { connection: _, ...passed } = headers;
+    const passed = endToEnd(headers);
     const outgoing = request(new URL(url, backend), { method, headers: passed, agent }, (received) => {
-      const { connection: _, ...kept } = received.headers;
-      answer.writeHead(received.statusCode ?? 502, kept);
+      answer.writeHead(received.statusCode ?? 502, endToEnd(received.headers));
       received.pipe(answer);
     });
     outgoing.on("error", (error) => {
@@ -90,7 +103,8 @@ export async function startBalancer(backends: readonly string[]): Promise<Balanc
     incoming.pipe(outgoing);
   }
 
-  const server = createServer(forward).listen(0, "127.0.0.1");
+  // A connection must not end in the moment in which it is used again.
+  const server = createServer({ keepAliveTimeout: keptMs }, forward).listen(0, "127.0.0.1");
   await once(server, "listening");
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
