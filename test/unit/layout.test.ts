@@ -84,7 +84,7 @@ test("the emitter is a package that needs nothing but Node, so that users can in
 
 test("one module of the dashboard opens the socket, one fetches, one draws charts", () => {
   expect(importersOf(web, "socket.io-client")).toEqual(["web/src/live/socket.ts"]);
-  expect(importersOf(web, "chart.js")).toEqual(["web/src/charts/chart.ts"]);
+  expect(importersOf(web, "chart.js")).toEqual(["web/src/charts/canvas-chart.ts"]);
   expect(web.filter((file) => /\bfetch\(/.test(file.text)).map((file) => file.path)).toEqual([
     "web/src/api/request.ts",
   ]);

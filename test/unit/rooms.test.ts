@@ -68,8 +68,9 @@ function cycleOf(files: readonly SourceFile[]): string[] | undefined {
   return undefined;
 }
 
-test("no file of the server or of the tests imports itself over others, by types neither", () => {
+test("no file of the server, the dashboard or the tests imports itself over others, by types neither", () => {
   expect(cycleOf(server)).toBeUndefined();
+  expect(cycleOf(sourcesIn("web/src"))).toBeUndefined();
   expect(cycleOf(sourcesIn("test"))).toBeUndefined();
 });
 

@@ -1,55 +1,29 @@
-/** The pages and the address bar. Everything a page shows that is worth sharing is in its query. */
-import { createRouter, searchParams } from "sv-router";
-import Live from "./pages/Live.svelte";
+/**
+ * The address bar, and the way from page to page. Everything a page shows that is worth sharing is in its query. Knows no page:
+ * every page knows it (page-table.ts).
+ */
+import { createRouter, type RouteComponent, type RouterApi, searchParams } from "sv-router";
 
-const router = createRouter({
-  "/": Live,
-  "/overview": () => import("./pages/Overview.svelte"),
-  "/usage": () => import("./pages/Usage.svelte"),
-  "/sessions": () => import("./pages/Sessions.svelte"),
-  "/sessions/:organization/:session": () => import("./pages/Session.svelte"),
-  "/ingest": () => import("./pages/Ingest.svelte"),
-  "/activity": () => import("./pages/Activity.svelte"),
-  "/period": () => import("./pages/Period.svelte"),
-  "/alerts": () => import("./pages/Alerts.svelte"),
-  "/alerts/:id": () => import("./pages/Alert.svelte"),
-  "/rules": () => import("./pages/Rules.svelte"),
-  "/rules/new": () => import("./pages/NewRule.svelte"),
-  "/rules/:id": () => import("./pages/Rule.svelte"),
-  "/channels": () => import("./pages/Channels.svelte"),
-  "/channels/:id": () => import("./pages/Channel.svelte"),
-  "/organizations": () => import("./pages/Organizations.svelte"),
-  "/organizations/:id": () => import("./pages/Organization.svelte"),
-  "/models": () => import("./pages/Models.svelte"),
-  "/tree": () => import("./pages/Tree.svelte"),
-  "/reports": () => import("./pages/Reports.svelte"),
-  "/reports/new": () => import("./pages/NewReport.svelte"),
-  "/reports/:id": () => import("./pages/Report.svelte"),
-  "/reports/:id/edit": () => import("./pages/EditReport.svelte"),
-  "/schedules": () => import("./pages/Schedules.svelte"),
-  "/schedules/new": () => import("./pages/NewSchedule.svelte"),
-  "/schedules/:id": () => import("./pages/Schedule.svelte"),
-  "/plans": () => import("./pages/Plans.svelte"),
-  "/plans/new": () => import("./pages/NewPlan.svelte"),
-  "/plans/:id": () => import("./pages/Plan.svelte"),
-  "/subscriptions": () => import("./pages/Subscriptions.svelte"),
-  "/subscriptions/new": () => import("./pages/NewSubscription.svelte"),
-  "/subscriptions/:id": () => import("./pages/Subscription.svelte"),
-  "/statements": () => import("./pages/Statements.svelte"),
-  "/statements/:id": () => import("./pages/Statement.svelte"),
-  "/what-if": () => import("./pages/WhatIf.svelte"),
-  "/keys": () => import("./pages/Keys.svelte"),
-  "/people": () => import("./pages/People.svelte"),
-  "/audit": () => import("./pages/Audit.svelte"),
-  "/account": () => import("./pages/Account.svelte"),
-  "*": () => import("./pages/NotFound.svelte"),
-});
+/** As the router's types want it: all paths as one without parameters. Those with parameters are written out before they get here. */
+type Pages = { "/": RouteComponent };
+type PagePath = "/";
+
+let router: RouterApi<Pages>;
+
+/** The pages by path; to be called before the first is shown. */
+export function openPages(pages: Pages): void {
+  router = createRouter(pages);
+}
 
 /** The path as it is; reactive. */
-export const route = router.route;
-
-/** As the router's types want it: a path without parameters. Those with parameters are written out before they get here. */
-type PagePath = "/";
+export const route: Pick<typeof router.route, "pathname" | "params"> = {
+  get pathname() {
+    return router.route.pathname;
+  },
+  get params() {
+    return router.route.params;
+  },
+};
 
 /** Opens another page; `path` may have a query. */
 export function goTo(path: string): void {

@@ -253,3 +253,11 @@ export function chartSummary(answer: UsageAnswer, all: readonly MeterSummary[]):
     })
     .join(" ");
 }
+
+/** What a person points at; places of windows, -1 for none. */
+export interface Pointed {
+  window: number;
+  isPinned: boolean;
+  /** Where a selection began that reaches to `window`. */
+  from: number;
+}

@@ -1,6 +1,6 @@
 /** What stands on a chart besides its series: windows that are not whole, limits, projections, marks, and the crosshair. */
-import type { CanvasChart, Pointed } from "./chart.ts";
-import type { ChartContent, ChartMark } from "./chart-content.ts";
+import type { CanvasChart } from "./canvas-chart.ts";
+import type { ChartContent, ChartMark, Pointed } from "./chart-content.ts";
 
 export interface DrawnParts {
   content: ChartContent | undefined;

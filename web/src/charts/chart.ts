@@ -1,21 +1,11 @@
 /**
- * The only import of Chart.js, loaded when the first chart is. Draws windows of time: bars for sums, lines for peaks,
- * further axes where units differ. The canvas is hidden from screen readers and hears no events: the figure around it says
- * the same in words, and tells what is pointed at.
+ * Draws windows of time: bars for sums, lines for peaks,
+ * further axes where units differ. The canvas is hidden from screen readers and takes no events: the figure around it says
+ * the same in words, and says what is pointed at.
  */
-import {
-  BarController,
-  BarElement,
-  CategoryScale,
-  Chart,
-  type ChartDataset,
-  LinearScale,
-  LineController,
-  LineElement,
-  PointElement,
-} from "chart.js";
 import { formatCompact } from "../words/format.ts";
-import type { ChartContent, ChartSeries } from "./chart-content.ts";
+import { type CanvasChart, Chart, type Dataset } from "./canvas-chart.ts";
+import type { ChartContent, ChartSeries, Pointed } from "./chart-content.ts";
 import {
   axisOf,
   type DrawnParts,
@@ -26,19 +16,6 @@ import {
   seriesDashes,
   unitsOf,
 } from "./chart-drawing.ts";
-
-Chart.register(BarController, BarElement, CategoryScale, LinearScale, LineController, LineElement, PointElement);
-
-export type CanvasChart = Chart<"bar" | "line", (number | null)[], string>;
-type Dataset = ChartDataset<"bar" | "line", (number | null)[]>;
-
-/** What a person points at; places of windows, -1 for none. */
-export interface Pointed {
-  window: number;
-  isPinned: boolean;
-  /** Where a selection began that reaches to `window`. */
-  from: number;
-}
 
 export interface DrawnChart {
   /** Draws other content, or the same in the colours of the theme as it is now. */
