@@ -46,9 +46,9 @@ test("no room imports one that stands above it", () => {
   expect(upward).toEqual([]);
 });
 
-/** One way round that leads back to where it began; undefined where there is none. */
+/** One way round over other files that leads back to where it began; undefined where there is none. */
 function cycleOf(files: readonly SourceFile[]): string[] | undefined {
-  const targets = new Map(files.map((file) => [file.path, importedBy(file)]));
+  const targets = new Map(files.map((file) => [file.path, importedBy(file).filter((target) => target !== file.path)]));
   const state = new Map<string, "open" | "done">();
   const visit = (path: string, way: readonly string[]): string[] | undefined => {
     if (state.get(path) === "done") return undefined;
