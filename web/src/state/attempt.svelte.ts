@@ -2,13 +2,23 @@
 import { type ApiError, asApiError } from "../api/request.ts";
 
 export class Attempt {
-  isBusy = $state(false);
+  /** What it is done to, such as the id of a row; undefined while nothing is done. */
+  busyWith = $state<string>();
   error = $state.raw<ApiError | null>(null);
   /** What was done, in words; empty: nothing yet. */
   said = $state("");
 
-  async run(act: () => Promise<void>): Promise<void> {
-    this.isBusy = true;
+  get isBusy(): boolean {
+    return this.busyWith !== undefined;
+  }
+
+  /** What is wrong with the field, as the server named it. */
+  errorAt(field: string): string | undefined {
+    return this.error?.field === field ? this.error.message : undefined;
+  }
+
+  async run(act: () => Promise<void>, target = ""): Promise<void> {
+    this.busyWith = target;
     this.error = null;
     this.said = "";
     try {
@@ -16,6 +26,6 @@ export class Attempt {
     } catch (thrown) {
       this.error = asApiError(thrown);
     }
-    this.isBusy = false;
+    this.busyWith = undefined;
   }
 }

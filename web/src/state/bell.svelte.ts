@@ -53,7 +53,7 @@ class Bell {
   }
 
   readonly refresh = (): void => {
-    if (!document.hidden && !this.list.isLoading && this.list.retryAtMs === null) this.list.reload();
+    this.list.refresh();
   };
 
   readonly #take = ({ unread, ...notification }: NotificationPush): void => {

@@ -3,6 +3,7 @@ import type { AlertList } from "@contract/alerts.ts";
 import { api } from "../api/client.ts";
 import { byAttention, needsAttention } from "../words/alerts.ts";
 import { bell } from "./bell.svelte.ts";
+import { keepFresh } from "./keep-fresh.svelte.ts";
 import { Loaded } from "./loaded.svelte.ts";
 
 /** For a push that was lost on its way. */
@@ -20,15 +21,7 @@ export class FiringAlerts {
       void bell.pushes;
       list.load((signal) => api.listAlerts({ query: { node: asked, state: "firing", limit: readAtMost }, signal }));
     });
-    $effect(() => {
-      const timer = setInterval(() => {
-        if (!document.hidden && !list.isLoading && list.retryAtMs === null) list.reload();
-      }, refreshMs);
-      return () => {
-        clearInterval(timer);
-        list.close();
-      };
-    });
+    keepFresh(list, refreshMs);
   }
 
   get isKnown(): boolean {

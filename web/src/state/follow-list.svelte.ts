@@ -2,7 +2,7 @@
 import type { PagedList } from "./paged-list.svelte.ts";
 
 type Followed = Pick<PagedList<{ next_cursor: string | number | null }, unknown>, "isAtStart" | "close"> & {
-  page: { readonly isLoading: boolean; readonly retryAtMs: number | null; reload(): void };
+  page: { refresh(): void };
 };
 
 /**
@@ -13,7 +13,7 @@ export function followList(list: Followed, everyMs: () => number): void {
   const { page } = list;
   $effect(() => {
     const timer = setInterval(() => {
-      if (!document.hidden && !page.isLoading && page.retryAtMs === null && list.isAtStart) page.reload();
+      if (list.isAtStart) page.refresh();
     }, everyMs());
     return () => clearInterval(timer);
   });

@@ -44,6 +44,11 @@ export class Loaded<Value> {
     this.#start();
   }
 
+  /** Asks again, unless nobody looks, an answer is awaited, or the next try is planned. */
+  refresh(): void {
+    if (!document.hidden && !this.isLoading && this.retryAtMs === null) this.reload();
+  }
+
   close(): void {
     this.#request?.abort();
     this.#endWait();

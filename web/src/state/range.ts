@@ -2,6 +2,7 @@
  * Ranges of time as the dashboard speaks of them, pure. A named range stays relative: its address says `30d`, and each
  * load asks the server for the days that are now. Dates are those of a zone's calendar, written YYYY-MM-DD.
  */
+import { dayMs } from "@contract/durations.ts";
 import type { UsagePoint, WindowKind } from "@contract/usage.ts";
 import { dateFormat, formatTime } from "../words/format.ts";
 
@@ -42,7 +43,6 @@ export interface Span {
   days: number;
 }
 
-const dayMs = 24 * 60 * 60 * 1000;
 const datePattern = /^\d{4}-\d{2}-\d{2}$/;
 
 /** The date that the calendar of `tz` shows at `nowMs`. */
