@@ -1,5 +1,6 @@
 /** When the daily digest of a person is due. Pure. */
-import { dayMs, ZoneClock } from "../metrics/zone-clock.ts";
+import { dayMs } from "../contract/durations.ts";
+import { ZoneClock } from "../metrics/zone-clock.ts";
 
 /** The first time after `afterMs` (ms since 1970, UTC) at which the clock of `tz` shows `at`, `HH:MM`, once a day. */
 export function nextDigestMs({ at, tz }: { at: string; tz: string }, afterMs: number): number {

@@ -4,6 +4,7 @@
  */
 import { and, gt, inArray, max } from "drizzle-orm";
 import type { Meter } from "../catalog/meter.ts";
+import { dayMs } from "../contract/durations.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import type { ConditionOf } from "../contract/rules.ts";
 import { compareDecimals } from "../numbers/figures.ts";
@@ -20,7 +21,6 @@ import { readHistory } from "./read-history.ts";
 import type { RuleRecord } from "./rules.ts";
 import type { LookBack, Watch, Watched } from "./threshold-rounds.ts";
 
-const dayMs = 24 * 60 * 60_000;
 /** What is older is not looked for. */
 const mostMs = 31 * dayMs;
 const atOnce = 4;

@@ -23,13 +23,10 @@ export function wishFor({ choices }: Wishes, kind: RuleKind, severity: Severity)
 
 /** By user; everybody who is asked for has an entry. */
 export async function readWishes(db: Queries, userIds: readonly string[]): Promise<ReadonlyMap<string, Wishes>> {
-  const rows =
-    userIds.length === 0
-      ? []
-      : await db
-          .select()
-          .from(notificationPreferences)
-          .where(inArray(notificationPreferences.userId, [...userIds]));
+  const rows = await db
+    .select()
+    .from(notificationPreferences)
+    .where(inArray(notificationPreferences.userId, [...userIds]));
   const known = new Map(rows.map((row) => [row.userId, row]));
   return new Map(userIds.map((id) => [id, known.get(id) ?? standard]));
 }

@@ -1,12 +1,11 @@
 /** What a preview takes, known before anything is read: as large as the usage that it judges. Pure. */
 import type { Meter } from "../catalog/meter.ts";
+import { hourMs } from "../contract/durations.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import { type Condition, previewLimits } from "../contract/rules.ts";
 import { largeFigures, maxFigures, sizeOfAnswer } from "../metrics/answer-size.ts";
 import { seasonWeeks } from "./preview.ts";
 import { historyStepMs } from "./read-history.ts";
-
-const hourMs = 3_600_000;
 
 export interface PreviewAsked {
   meterOf: (name: string, node: NodeAddress, atMs: number) => Meter | undefined;

@@ -2,6 +2,7 @@
 import type { PeriodSource } from "../billing/period.ts";
 import { cycleSettings } from "../billing/subscriptions.ts";
 import type { Meter } from "../catalog/meter.ts";
+import { dayMs, minuteMs } from "../contract/durations.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import { type ConditionOf, type PreviewAnswer, previewLimits } from "../contract/rules.ts";
 import type { WindowKind } from "../contract/usage.ts";
@@ -17,9 +18,6 @@ import { evenWindows, type HistoryPoint, readFoldedHistory } from "./read-histor
 export class TooManyReadingsError extends Error {
   override name = "TooManyReadingsError";
 }
-
-const minuteMs = 60_000;
-const dayMs = 24 * 60 * minuteMs;
 
 /**
  * `span`: ms since 1970, UTC. Rolling windows are followed in steps of a part of their length, days and cycles in quarters of an

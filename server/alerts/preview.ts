@@ -7,6 +7,8 @@ import { hasReached } from "../billing/quota-status.ts";
 import { reachedAt } from "../billing/reached-at.ts";
 import { cycleSettings } from "../billing/subscriptions.ts";
 import { defineQuery } from "../clickhouse/define-query.ts";
+import { numberColumn } from "../clickhouse/number-column.ts";
+import { hourMs, minuteMs, weekMs } from "../contract/durations.ts";
 import { parseNode } from "../contract/node-address.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import type { Quota } from "../contract/quotas.ts";
@@ -26,16 +28,13 @@ interface Span {
   toMs: number;
 }
 
-const minuteMs = 60_000;
-const hourMs = 60 * minuteMs;
-const weekMs = 7 * 24 * hourMs;
 export const seasonWeeks = 8;
 const nothing = { value: null, limit: null, threshold: null, feature: null, meter: null };
 
 const sendingQuarters = defineQuery(
   "sending_quarters",
   z.object({ organization: z.string(), from_ms: z.number(), to_ms: z.number() }),
-  z.object({ start_ms: z.coerce.number() }),
+  z.object({ start_ms: numberColumn }),
 );
 
 /**

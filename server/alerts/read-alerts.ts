@@ -1,11 +1,12 @@
 /** Alerts as they are listed and shown, and what people do about them. */
 import { and, desc, eq, gte, isNull, lt, or, type SQL } from "drizzle-orm";
-import { type Author, recordChange } from "../audit/record-change.ts";
+import { recordChange } from "../audit/record-change.ts";
+import type { Edit } from "../audit/recorded-edit.ts";
 import type { Alert, AlertState } from "../contract/alerts.ts";
 import type { RuleKind } from "../contract/rules.ts";
 import type { Postgres, Queries } from "../postgres/client.ts";
+import { lockedRow } from "../postgres/locked-row.ts";
 import { alerts } from "../postgres/schema/alerts.ts";
-import { ProblemError } from "../problem.ts";
 import { nameOfOthers, type WasWithin } from "../tree/past-owners.ts";
 import { noticeOf } from "./notices.ts";
 
@@ -99,16 +100,11 @@ export function describeAlert(row: AlertRecord, publicUrl: string, wasWithin: Wa
 /** In place of the name of a rule that was another's. */
 const ruleOfOthers = "A rule of before";
 
-interface Handled {
-  by: Author;
-  check: (current: unknown) => void;
-}
-
 /** What an `ETag` of an alert is made of: what people do about it. */
 export const handlingOf = ({ acknowledgedBy, snoozedUntil }: AlertRecord): object => ({ acknowledgedBy, snoozedUntil });
 
 /** Only its resolution is still notified. The first person to acknowledge it stays on record. */
-export async function acknowledgeAlert(postgres: Postgres, id: string, { by, check }: Handled): Promise<AlertRecord> {
+export async function acknowledgeAlert(postgres: Postgres, id: string, { by, check }: Edit): Promise<AlertRecord> {
   return await change(postgres, id, "alert.acknowledged", { by, check }, (before) =>
     before.acknowledgedAt === null
       ? {
@@ -121,22 +117,21 @@ export async function acknowledgeAlert(postgres: Postgres, id: string, { by, che
 }
 
 /** No message is sent about it until then. */
-export async function snoozeAlert(postgres: Postgres, id: string, until: Date, how: Handled): Promise<AlertRecord> {
-  return await change(postgres, id, "alert.snoozed", how, () => ({ snoozedUntil: until }));
+export async function snoozeAlert(postgres: Postgres, id: string, until: Date, edit: Edit): Promise<AlertRecord> {
+  return await change(postgres, id, "alert.snoozed", edit, () => ({ snoozedUntil: until }));
 }
 
 async function change(
   postgres: Postgres,
   id: string,
   action: string,
-  { by, check }: Handled,
-  edit: (before: AlertRecord) => Partial<AlertRecord> | undefined,
+  { by, check }: Edit,
+  make: (before: AlertRecord) => Partial<AlertRecord> | undefined,
 ): Promise<AlertRecord> {
   return await postgres.transaction(async (tx) => {
-    const [before] = await tx.select().from(alerts).where(eq(alerts.id, id)).for("update");
-    if (!before) throw new ProblemError("not_found", "there is no such alert");
+    const before = await lockedRow(tx, alerts, id, "alert");
     check(handlingOf(before));
-    const edited = edit(before);
+    const edited = make(before);
     if (!edited) return before;
     const [after = before] = await tx.update(alerts).set(edited).where(eq(alerts.id, id)).returning();
     // Of what did not change, who did it before is not told anew: the node may have been another's then.

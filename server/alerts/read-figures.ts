@@ -7,6 +7,7 @@ import { cycleOfNearest } from "../billing/subscriptions.ts";
 import { meterIdentity } from "../catalog/catalog.ts";
 import type { Filter } from "../catalog/filters.ts";
 import type { Meter } from "../catalog/meter.ts";
+import { minuteMs } from "../contract/durations.ts";
 import { parseNode } from "../contract/node-address.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import type { ConditionOf } from "../contract/rules.ts";
@@ -31,7 +32,6 @@ export interface FigureSource extends UsageSource {
   tree: Pick<NodeTree, "ancestors" | "size">;
 }
 
-const minuteMs = 60_000;
 export const rollingMs = { "1m": minuteMs, "5m": 5 * minuteMs, "15m": 15 * minuteMs, "1h": 60 * minuteMs } as const;
 
 /** So few are measured one by one, which reads nothing of others. */

@@ -1,6 +1,7 @@
 /** What happens to customers and their bills: read from the audit, the tree, subscriptions and statements. */
 import { and, arrayContains, asc, desc, eq, gte, inArray, lt } from "drizzle-orm";
 import { type SubscriptionRecord, statusOf } from "../billing/billing-cycle.ts";
+import { dayMs } from "../contract/durations.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import type { ConditionOf } from "../contract/rules.ts";
 import { parseJson } from "../json/parse-json.ts";
@@ -13,7 +14,6 @@ import { rowsWithin, withAllBelow } from "../tree/rows-within.ts";
 import type { Judged } from "./judged.ts";
 import { dayText, momentText } from "./wording.ts";
 
-const dayMs = 24 * 60 * 60_000;
 /** How long an event without an end is shown as firing. */
 const shownMs = dayMs;
 /** After a statement was closed its payment is awaited for so long. */

@@ -1,6 +1,7 @@
 /** A figure as it was at many instants of the past, close enough together to see each time that it crossed a bound. */
 import type { Filter } from "../catalog/filters.ts";
 import type { Meter, MeterRule } from "../catalog/meter.ts";
+import { dayMs, minuteMs } from "../contract/durations.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import { isSumOverTime } from "../metrics/sum-over-time.ts";
 import { answerUsage } from "../metrics/usage.ts";
@@ -20,9 +21,7 @@ interface Past {
   atMs: number;
 }
 
-const minuteMs = 60_000;
 const quarterMs = 15 * minuteMs;
-const dayMs = 24 * 60 * minuteMs;
 /** Steps of a rolling window, as parts of it: the finest with which the past has no more than `mostSteps`. */
 const partsOfWindow = [60, 30, 20, 12, 6, 4];
 const mostSteps = 20_000;

@@ -1,8 +1,11 @@
 /** When organizations, agents and keys last sent: read once from what is stored, then from each batch as it comes. */
+
 import { and, gt, inArray, isNull, or } from "drizzle-orm";
 import { z } from "zod";
 import type { ClickHouse } from "../clickhouse/client.ts";
 import { defineQuery } from "../clickhouse/define-query.ts";
+import { numberColumn } from "../clickhouse/number-column.ts";
+import { dayMs } from "../contract/durations.ts";
 import { agentAddress, nodeAddress, parseNode } from "../contract/node-address.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import type { ConditionOf } from "../contract/rules.ts";
@@ -14,7 +17,7 @@ import type { Judged } from "./judged.ts";
 const lastEventsOfKeys = defineQuery(
   "last_events_of_keys",
   z.object({ after: z.number(), settled: z.number(), from_ms: z.number() }),
-  z.object({ organization: z.string(), key: z.string(), first_ms: z.coerce.number(), last_ms: z.coerce.number() }),
+  z.object({ organization: z.string(), key: z.string(), first_ms: numberColumn, last_ms: numberColumn }),
 );
 
 const lastEventsOfAgents = defineQuery(
@@ -25,12 +28,12 @@ const lastEventsOfAgents = defineQuery(
   }),
   z.object({
     ...{ organization: z.string(), agent: z.string(), key: z.string() },
-    ...{ first_ms: z.coerce.number(), last_ms: z.coerce.number() },
+    ...{ first_ms: numberColumn, last_ms: numberColumn },
   }),
 );
 
 /** Who is silent for longer is not watched any more. */
-const awaitedMs = 90 * 24 * 60 * 60_000;
+const awaitedMs = 90 * dayMs;
 
 interface Sent {
   firstMs: number;

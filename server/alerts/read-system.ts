@@ -3,6 +3,7 @@ import { count, gt } from "drizzle-orm";
 import { z } from "zod";
 import type { ClickHouse } from "../clickhouse/client.ts";
 import { defineQuery } from "../clickhouse/define-query.ts";
+import { numberColumn } from "../clickhouse/number-column.ts";
 import type { ConditionOf, SystemCondition } from "../contract/rules.ts";
 import type { Postgres } from "../postgres/client.ts";
 import { deliveries } from "../postgres/schema/delivery.ts";
@@ -24,7 +25,7 @@ export interface SystemSource {
 const recentQuarantined = defineQuery(
   "recent_quarantined",
   z.object({ from_ms: z.number() }),
-  z.object({ events: z.coerce.number() }),
+  z.object({ events: numberColumn }),
 );
 
 const lagMs = 60_000;

@@ -6,6 +6,7 @@ import { readPeriod } from "../billing/period.ts";
 import { percentUsed } from "../billing/quota-status.ts";
 import { dimensionsOf } from "../catalog/catalog.ts";
 import type { Meter } from "../catalog/meter.ts";
+import { dayMs, hourMs, minuteMs, weekMs } from "../contract/durations.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import type { ConditionOf } from "../contract/rules.ts";
 import { totalsBy } from "../metrics/usage.ts";
@@ -14,11 +15,6 @@ import { isLowUsage, usualOfPast } from "./judge-low-usage.ts";
 import { areUnusual, type Driver, driverOf, judgeHour, type UnusualHour } from "./judge-unusual.ts";
 import type { Judged } from "./judged.ts";
 import { amountText, momentText, numberText } from "./wording.ts";
-
-const minuteMs = 60_000;
-const hourMs = 60 * minuteMs;
-const dayMs = 24 * hourMs;
-const weekMs = 7 * dayMs;
 
 /** So many weeks before are compared with. */
 const weeks = 8;

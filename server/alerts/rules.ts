@@ -2,14 +2,15 @@
 import { isDeepStrictEqual } from "node:util";
 import { and, asc, eq, gt, isNotNull, ne, notInArray, or, type SQL, sql } from "drizzle-orm";
 import { type Author, recordChange, system } from "../audit/record-change.ts";
+import { type Edit, type Editable, recordedEdit } from "../audit/recorded-edit.ts";
 import { definitionLimits } from "../contract/definition-limits.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import type { Condition, MuteWindow, RuleKind, RuleScope, Severity } from "../contract/rules.ts";
 import { newId } from "../identity/actor.ts";
 import type { Postgres, Queries } from "../postgres/client.ts";
+import { lockedRow } from "../postgres/locked-row.ts";
 import { alertProgress, alerts, rules } from "../postgres/schema/alerts.ts";
 import { auditHead } from "../postgres/schema/audit.ts";
-import { ProblemError } from "../problem.ts";
 import { checkRoom } from "../tree/check-room.ts";
 import type { NodeTree } from "../tree/node-tree.ts";
 import { rowsWithin } from "../tree/rows-within.ts";
@@ -101,45 +102,34 @@ async function insertRule(tx: Queries, wanted: NewRule & { isDefault: boolean },
   return made;
 }
 
-/** `check` throws where the rule is not what the caller saw. What a changed condition does not ask any more is resolved unsaid. */
-export async function changeRule(
-  postgres: Postgres,
-  id: string,
-  edit: RuleEdit,
-  { by, check }: { by: Author; check: (current: unknown) => void },
-): Promise<RuleRecord> {
-  return await postgres.transaction(async (tx) => {
-    const before = await lockedRule(tx, id);
-    check(stateOfRule(before));
-    const given = Object.fromEntries(Object.entries(edit).filter(([, value]) => value !== undefined));
-    const isBegunAnew = edit.condition !== undefined || (edit.enabled === true && !before.enabled);
+const editable: Editable<RuleRecord> = {
+  lock: (tx, id) => lockedRow(tx, rules, id, "rule"),
+  stateOf: stateOfRule,
+};
+
+/** What a changed condition does not ask any more is resolved unsaid. */
+export async function changeRule(postgres: Postgres, id: string, change: RuleEdit, edit: Edit): Promise<RuleRecord> {
+  return await recordedEdit(postgres, editable, { ...edit, id, action: "rule.changed" }, async (tx, before) => {
+    const given = Object.fromEntries(Object.entries(change).filter(([, value]) => value !== undefined));
+    const isBegunAnew = change.condition !== undefined || (change.enabled === true && !before.enabled);
     const [after = before] = await tx
       .update(rules)
-      .set({ ...given, ...(isBegunAnew && { inForceSince: new Date() }), name: edit.name ?? before.name })
+      .set({ ...given, ...(isBegunAnew && { inForceSince: new Date() }), name: change.name ?? before.name })
       .where(eq(rules.id, id))
       .returning();
     if (!after.enabled) await endAlerts(tx, id, "The rule was switched off.");
     else if (!isDeepStrictEqual(before.condition, after.condition))
       await endAlerts(tx, id, "The rule was changed.", unasked(before.condition, after.condition));
-    const change = { before: stateOfRule(before), after: stateOfRule(after) };
-    await recordChange(tx, { by, node: after.node, action: "rule.changed", subject: id, ...change });
     return after;
   });
 }
 
 /** Its alerts stay, resolved. */
-export async function removeRule(
-  postgres: Postgres,
-  id: string,
-  { by, check }: { by: Author; check: (current: unknown) => void },
-): Promise<void> {
-  await postgres.transaction(async (tx) => {
-    const before = await lockedRule(tx, id);
-    check(stateOfRule(before));
+export async function removeRule(postgres: Postgres, id: string, edit: Edit): Promise<void> {
+  await recordedEdit(postgres, editable, { ...edit, id, action: "rule.removed" }, async (tx) => {
     await tx.delete(rules).where(eq(rules.id, id));
     await endAlerts(tx, id, "The rule was removed.");
-    const change = { action: "rule.removed", subject: id, before: stateOfRule(before) };
-    await recordChange(tx, { by, node: before.node, ...change });
+    return undefined;
   });
 }
 
@@ -178,12 +168,6 @@ function unasked(before: Condition, after: Condition): SQL | undefined {
 /** What an `ETag` of a rule is made of, and what the audit keeps. */
 export function stateOfRule({ id, createdAt, inForceSince, ...state }: RuleRecord): object {
   return state;
-}
-
-async function lockedRule(tx: Queries, id: string): Promise<RuleRecord> {
-  const [found] = await tx.select().from(rules).where(eq(rules.id, id)).for("update");
-  if (!found) throw new ProblemError("not_found", "there is no such rule");
-  return found;
 }
 
 /**

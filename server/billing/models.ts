@@ -1,11 +1,13 @@
 /** The registry of speech models. A model is known at its node and everywhere below it. */
 import { asc, eq, inArray, or, type SQL } from "drizzle-orm";
 import { type Author, recordChange } from "../audit/record-change.ts";
+import { type Edit, type Editable, recordedEdit } from "../audit/recorded-edit.ts";
 import { definitionLimits } from "../contract/definition-limits.ts";
 import type { ChangeModel } from "../contract/models.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import { newId } from "../identity/actor.ts";
 import type { Postgres, Queries } from "../postgres/client.ts";
+import { lockedRow } from "../postgres/locked-row.ts";
 import { models } from "../postgres/schema/models.ts";
 import { ProblemError } from "../problem.ts";
 import { checkRoom } from "../tree/check-room.ts";
@@ -14,12 +16,6 @@ import { rowsWithin } from "../tree/rows-within.ts";
 
 export type ModelRecord = typeof models.$inferSelect;
 export type NewModel = Omit<ModelRecord, "id" | "createdAt">;
-
-/** `check` throws where the model is not what the caller saw. */
-interface Edit {
-  by: Author;
-  check: (current: unknown) => void;
-}
 
 /** All that match, in the order of the ids that events carry. */
 export async function listModels(db: Queries, which?: SQL): Promise<ModelRecord[]> {
@@ -64,33 +60,30 @@ export async function createModel(
   });
 }
 
+const editable: Editable<ModelRecord> = {
+  lock: (tx, id) => lockedRow(tx, models, id, "model"),
+  stateOf: stateOfModel,
+};
+
 export async function changeModel(
   postgres: Postgres,
   id: string,
-  edits: ChangeModel,
-  { by, check }: Edit,
+  change: ChangeModel,
+  edit: Edit,
 ): Promise<ModelRecord> {
-  return await postgres.transaction(async (tx) => {
-    const before = await lockedModel(tx, id);
-    check(stateOfModel(before));
-    const given = Object.fromEntries(Object.entries(edits).filter(([, value]) => value !== undefined));
+  return await recordedEdit(postgres, editable, { ...edit, id, action: "model.changed" }, async (tx, before) => {
+    const given = Object.fromEntries(Object.entries(change).filter(([, value]) => value !== undefined));
     if (Object.keys(given).length === 0) return before;
-    const [after] = await tx.update(models).set(given).where(eq(models.id, id)).returning();
-    if (!after) throw new ProblemError("not_found", "there is no such model");
-    const change = { before: stateOfModel(before), after: stateOfModel(after) };
-    await recordChange(tx, { by, node: after.node, action: "model.changed", subject: id, ...change });
+    const [after = before] = await tx.update(models).set(given).where(eq(models.id, id)).returning();
     return after;
   });
 }
 
 /** Usage under it stays, and is shown under the id that events carry. */
-export async function removeModel(postgres: Postgres, id: string, { by, check }: Edit): Promise<void> {
-  await postgres.transaction(async (tx) => {
-    const before = await lockedModel(tx, id);
-    check(stateOfModel(before));
+export async function removeModel(postgres: Postgres, id: string, edit: Edit): Promise<void> {
+  await recordedEdit(postgres, editable, { ...edit, id, action: "model.removed" }, async (tx) => {
     await tx.delete(models).where(eq(models.id, id));
-    const change = { subject: id, before: stateOfModel(before) };
-    await recordChange(tx, { by, node: before.node, action: "model.removed", ...change });
+    return undefined;
   });
 }
 
@@ -124,10 +117,4 @@ export function modelsKnownAt(
     if (found && depth(found) < 0) known.delete(model);
   }
   return known;
-}
-
-async function lockedModel(tx: Queries, id: string): Promise<ModelRecord> {
-  const [found] = await tx.select().from(models).where(eq(models.id, id)).for("update");
-  if (!found) throw new ProblemError("not_found", "there is no such model");
-  return found;
 }

@@ -1,6 +1,7 @@
 /** Plans in versions: a draft is edited until it is published, a published version never changes again. */
 import { and, asc, desc, eq, gt, inArray, isNull, or, sql } from "drizzle-orm";
 import { type Author, recordChange } from "../audit/record-change.ts";
+import { type Edit, type Editable, recordedEdit } from "../audit/recorded-edit.ts";
 import { definitionLimits } from "../contract/definition-limits.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import type { PlanTerms } from "../contract/plans.ts";
@@ -119,18 +120,24 @@ export async function createPlan(
   });
 }
 
-/** `check` throws where the plan is not what the caller saw. New terms go to the draft, which is begun where there is none. */
+const editable: Editable<PlanRecord> = {
+  async lock(tx, id) {
+    await tx.select().from(plans).where(eq(plans.id, id)).for("update");
+    return await planIn(tx, id);
+  },
+  stateOf: stateOfPlan,
+};
+
+/** New terms go to the draft, which is begun where there is none. */
 export async function changePlan(
   postgres: Postgres,
   tree: Tree,
   id: string,
-  { terms, ...edits }: PlanEdit,
-  { by, check }: { by: Author; check: (current: unknown) => void },
+  { terms, ...change }: PlanEdit,
+  edit: Edit,
 ): Promise<PlanRecord> {
-  return await postgres.transaction(async (tx) => {
-    const before = await lockedPlan(tx, id);
-    check(stateOfPlan(before));
-    const given = Object.fromEntries(Object.entries(edits).filter(([, value]) => value !== undefined));
+  return await recordedEdit(postgres, editable, { ...edit, id, action: "plan.changed" }, async (tx, before) => {
+    const given = Object.fromEntries(Object.entries(change).filter(([, value]) => value !== undefined));
     if (Object.keys(given).length > 0) await tx.update(plans).set(given).where(eq(plans.id, id));
     if (terms) {
       const [newest] = before.versions;
@@ -142,28 +149,16 @@ export async function changePlan(
       if (newest && newest.publishedAt === null) await tx.update(planVersions).set({ terms }).where(draftOf(id));
       else await tx.insert(planVersions).values({ planId: id, version: (newest?.version ?? 0) + 1, terms });
     }
-    const after = await planIn(tx, id);
-    const change = { before: stateOfPlan(before), after: stateOfPlan(after) };
-    await recordChange(tx, { by, node: after.node, action: "plan.changed", subject: id, ...change });
-    return after;
+    return await planIn(tx, id);
   });
 }
 
 /** Throws `conflict` where there is no draft. */
-export async function publishPlan(
-  postgres: Postgres,
-  id: string,
-  { by, check }: { by: Author; check: (current: unknown) => void },
-): Promise<PlanRecord> {
-  return await postgres.transaction(async (tx) => {
-    const before = await lockedPlan(tx, id);
-    check(stateOfPlan(before));
+export async function publishPlan(postgres: Postgres, id: string, edit: Edit): Promise<PlanRecord> {
+  return await recordedEdit(postgres, editable, { ...edit, id, action: "plan.published" }, async (tx) => {
     const published = await tx.update(planVersions).set({ publishedAt: new Date() }).where(draftOf(id)).returning();
     if (published.length === 0) throw new ProblemError("conflict", "the plan has no draft to publish");
-    const after = await planIn(tx, id);
-    const change = { before: stateOfPlan(before), after: stateOfPlan(after) };
-    await recordChange(tx, { by, node: after.node, action: "plan.published", subject: id, ...change });
-    return after;
+    return await planIn(tx, id);
   });
 }
 
@@ -179,11 +174,6 @@ export function stateOfPlan({ node, name, offered, versions }: PlanRecord): obje
 }
 
 const draftOf = (id: string) => and(eq(planVersions.planId, id), isNull(planVersions.publishedAt));
-
-async function lockedPlan(tx: Queries, id: string): Promise<PlanRecord> {
-  await tx.select().from(plans).where(eq(plans.id, id)).for("update");
-  return await planIn(tx, id);
-}
 
 async function planIn(tx: Queries, id: string): Promise<PlanRecord> {
   const plan = await readPlan(tx, id);

@@ -1,6 +1,7 @@
 /** Subscriptions. A node has one at a time; a change of plan adds a row, so that the limits of any past instant are known. */
 import { and, asc, eq, gt, gte, inArray, type SQL, sql } from "drizzle-orm";
 import { type Author, recordChange } from "../audit/record-change.ts";
+import type { Edit } from "../audit/recorded-edit.ts";
 import { definitionLimits } from "../contract/definition-limits.ts";
 import { nodeAddress, parseNode } from "../contract/node-address.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
@@ -17,23 +18,15 @@ import {
   endMsOf,
   hasLength,
   nextCycleMs,
+  type PlanSince,
   planAt,
   type SubscriptionRecord,
   type SubscriptionRow,
   statusOf,
 } from "./billing-cycle.ts";
 
-export interface NewSubscription {
-  node: NodeAddress;
-  planId: string;
-  version: number;
-  anchor: number;
-  tz: string;
-  startsAt: Date;
-  trialEndsAt: Date | null;
-  expiresAt: Date | null;
-  renews: boolean;
-}
+export type NewSubscription = Omit<SubscriptionRecord, "id" | "cancelledAt" | "createdAt" | "history"> &
+  Pick<PlanSince, "planId" | "version">;
 
 export interface SubscriptionEdit {
   plan?: { planId: string; version: number } | undefined;
@@ -216,14 +209,14 @@ function changedSince(before: SubscriptionRecord, after: SubscriptionRecord): nu
 }
 
 /**
- * `check` throws where the subscription is not what the caller saw. A later decision replaces what had not taken effect. Throws
+ * A later decision replaces what had not taken effect. Throws
  * `conflict` where it would reach into the next one's time, `forbidden` where it would change charges of a time when the node stood below others.
  */
 export async function changeSubscription(
   postgres: Postgres,
   id: string,
   { plan, isCancelled, at, ...dates }: SubscriptionEdit,
-  { by, check, rights }: { by: Author; check: (current: unknown) => void; rights: PastRights },
+  { by, check, rights }: Edit & { rights: PastRights },
 ): Promise<SubscriptionRecord> {
   const { nowMs } = rights;
   return await postgres.transaction(async (tx) => {

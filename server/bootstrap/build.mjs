@@ -1,6 +1,4 @@
 /** `npm run build`: installs and builds without starting. */
-import { build, checkNode, install } from "./setup.mjs";
+import { build, install, prepare } from "./setup.mjs";
 
-checkNode();
-await install();
-await build();
+await prepare(install, build);

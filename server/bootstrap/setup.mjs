@@ -47,10 +47,21 @@ const serverEntries = {
   fuzz: "test/fuzz/run-fuzz.ts",
 };
 
-export function checkNode() {
+function checkNode() {
   const [major, minor] = process.versions.node.split(".").map(Number);
   if (major < 20 || (major === 20 && minor < 19)) {
     console.error(`Tidemark needs Node.js 20.19 or newer; this is ${process.versions.node}.`);
+    process.exit(1);
+  }
+}
+
+/** Checks the version of Node.js and does `steps` in order; where one fails, says why in a line and ends the process. */
+export async function prepare(...steps) {
+  checkNode();
+  try {
+    for (const prepareNext of steps) await prepareNext();
+  } catch (error) {
+    console.error(`\n${error.message}`);
     process.exit(1);
   }
 }

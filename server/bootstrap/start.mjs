@@ -1,16 +1,9 @@
 /** `npm start`: from a fresh clone to a running service. Arguments go to the service (`--demo`). */
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { build, checkNode, install, root } from "./setup.mjs";
+import { build, install, prepare, root } from "./setup.mjs";
 
-checkNode();
-try {
-  await install();
-  await build();
-} catch (error) {
-  console.error(`\n${error.message}`);
-  process.exit(1);
-}
+await prepare(install, build);
 // In this process, so that signals and the exit code are the service's own.
 process.env.NODE_ENV ??= "production";
 await import(pathToFileURL(join(root, "dist", "server", "main.js")).href);

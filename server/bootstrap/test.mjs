@@ -2,13 +2,11 @@
 import { spawn, spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { build, checkNode, install, installSystemPackage, root } from "./setup.mjs";
+import { build, install, installSystemPackage, prepare, root } from "./setup.mjs";
 
 const hasProgram = (name) => spawnSync("which", [name]).status === 0;
 
-checkNode();
-try {
-  await install();
+async function installTools() {
   if (!hasProgram("redis-server"))
     await installSystemPackage("redis-server", "the tests of jobs and live view on Redis need redis-server");
   if (!hasProgram("pdftotext"))
@@ -19,11 +17,9 @@ try {
     if (isRoot) await installSystemPackage("chromium", "the browser tests need chromium");
     else console.log("chromium is not installed; the browser tests use the one of @sparticuz/chromium");
   }
-  await build();
-} catch (error) {
-  console.error(`\n${error.message}`);
-  process.exit(1);
 }
+
+await prepare(install, installTools, build);
 const vitest = join(root, "node_modules", "vitest", "vitest.mjs");
 if (!existsSync(vitest)) throw new Error("vitest is not installed");
 const child = spawn(process.execPath, [vitest, "run", "--config", "test/vitest.config.ts", ...process.argv.slice(2)], {

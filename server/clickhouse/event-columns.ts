@@ -5,8 +5,7 @@
  * (server/ingest/accept/read-event.ts); logs that were written before it end one column earlier.
  */
 import { z } from "zod";
-
-const millis = z.coerce.number();
+import { numberColumn } from "./number-column.ts";
 
 /** What a column holds: how it is sent, stored, read back, and what comes of it. `name` is its name in rows, `column` in the table. */
 const kinds = {
@@ -23,9 +22,9 @@ const kinds = {
     sent: "Int64",
     stored: (name: string) => `fromUnixTimestamp64Milli(${name}, 'UTC')`,
     read: (column: string) => `toUnixTimestamp64Milli(${column})`,
-    schema: millis,
+    schema: numberColumn,
   },
-  millis: { sent: "Int64", stored: (name: string) => name, read: (column: string) => column, schema: millis },
+  millis: { sent: "Int64", stored: (name: string) => name, read: (column: string) => column, schema: numberColumn },
   amount: {
     sent: "Nullable(Decimal(38, 9))",
     stored: (name: string) => name,

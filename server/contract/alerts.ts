@@ -60,4 +60,3 @@ export type AlertList = z.infer<typeof alertListSchema>;
 export const snoozeAlertSchema = z.strictObject({
   until: dateTimeSchema.describe("No message is sent about it until then; at most a year ahead"),
 });
-export type SnoozeAlert = z.infer<typeof snoozeAlertSchema>;

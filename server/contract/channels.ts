@@ -102,4 +102,3 @@ export const testedChannelSchema = z.object({
   delivery: z.string().describe("Its id: GET /v1/deliveries/{id} has its attempts and how it ended"),
   deliveries: z.array(z.string()).describe("One for each address or number of the channel; the first is `delivery`"),
 });
-export type TestedChannel = z.infer<typeof testedChannelSchema>;

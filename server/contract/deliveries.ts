@@ -26,7 +26,6 @@ export const deliveryAttemptSchema = z.object({
   ms: z.int().describe("How long it took"),
   excerpt: z.string().describe("The beginning of the answer, or why there was none"),
 });
-export type DeliveryAttempt = z.infer<typeof deliveryAttemptSchema>;
 
 /** The kinds of channels, and `bucket`: the folder or bucket where the operator keeps scheduled reports. */
 export const deliveryKinds = [...channelKinds, "bucket"] as const;

@@ -1,10 +1,10 @@
 /** GET /v1/ingest-health: what became of the events that keys sent. */
 import { z } from "zod";
+import { minuteMs } from "./durations.ts";
 import { rejectionCodes, warningCodes } from "./events.ts";
 import { nodeAddressSchema } from "./nodes.ts";
 import { timeZoneSchema } from "./time-zones.ts";
 
-const minuteMs = 60_000;
 /** An event is late when it is received a minute or more after its time; ascending. */
 export const latenessBounds = [
   { reason: "over_1m", fromMs: minuteMs },

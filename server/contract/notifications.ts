@@ -28,7 +28,6 @@ export const notificationListSchema = z.object({
   unread: z.int().describe("How many of all the caller's are not read"),
   next_cursor: nextCursorSchema,
 });
-export type NotificationList = z.infer<typeof notificationListSchema>;
 
 export const readNotificationsSchema = z.union([
   z.strictObject({ ids: z.array(z.string().max(100)).min(1).max(1_000) }),

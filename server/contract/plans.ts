@@ -153,8 +153,6 @@ export const changePlanSchema = z.strictObject({
 
 export const planStatuses = ["draft", "published"] as const;
 
-export type ChangePlan = z.input<typeof changePlanSchema>;
-
 /** `prices` and `fixed_fee` hold only what the caller may see. */
 export const planVersionSchema = z.object({
   version: z.int(),

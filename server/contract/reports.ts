@@ -118,7 +118,6 @@ export const previewReportSchema = z.strictObject({
   report: askedReport.report.describe("An id, the kind of a standard one, or `custom` for one that is not saved"),
   options: givenOptionsSchema.optional().describe("In place of the report's own; of `custom` needed"),
 });
-export type PreviewReport = z.input<typeof previewReportSchema>;
 
 export const runFileSchema = z.object({
   format: z.enum(reportFormats),

@@ -308,7 +308,6 @@ export const previewRuleSchema = z.strictObject({
   from: z.string().max(64).describe("RFC 3339 instant, date (in UTC), or `now`"),
   to: z.string().max(64).describe(`Exclusive; the same forms; at most ${previewLimits.maxDays} days after \`from\``),
 });
-export type PreviewRule = z.input<typeof previewRuleSchema>;
 
 export const previewAnswerSchema = z.object({
   would: z.array(

@@ -139,7 +139,6 @@ export const setPaymentSchema = z.strictObject({
   reason: z.string().min(1).max(1000).optional(),
   reference: z.string().min(1).max(256).optional(),
 });
-export type SetPayment = z.infer<typeof setPaymentSchema>;
 
 /** The body of a payment provider's message. */
 export const paymentMessageSchema = z.object({

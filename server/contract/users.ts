@@ -25,14 +25,12 @@ export const inviteUserSchema = z.strictObject({
   name: nameSchema.optional(),
   roles: rolesSchema,
 });
-export type InviteUser = z.infer<typeof inviteUserSchema>;
 
 export const changeUserSchema = z.strictObject({
   name: nameSchema.nullable().optional(),
   roles: rolesSchema.optional().describe("Replaces those within the caller's nodes"),
   disabled: z.boolean().optional(),
 });
-export type ChangeUser = z.infer<typeof changeUserSchema>;
 
 export const invitationSchema = z.object({
   sent: z.boolean().describe("By mail"),
@@ -63,4 +61,3 @@ export const acceptOfferSchema = z.strictObject({
 });
 
 export const invitedUserSchema = userSchema.extend({ invitation: invitationSchema.nullable() });
-export type InvitedUser = z.infer<typeof invitedUserSchema>;

@@ -5,6 +5,7 @@ import { defaultAliveWithinMs } from "../catalog/levels.ts";
 import type { ClickHouse } from "../clickhouse/client.ts";
 import { defineQuery } from "../clickhouse/define-query.ts";
 import type { EventRow } from "../clickhouse/event-columns.ts";
+import { numberColumn } from "../clickhouse/number-column.ts";
 import { limits } from "../contract/events.ts";
 import { nodeAddress } from "../contract/node-address.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
@@ -13,19 +14,18 @@ import { isMadeUp } from "../ingest/accept/span-name.ts";
 import type { NodeTree } from "../tree/node-tree.ts";
 import { ownersWithin } from "../tree/past-owners.ts";
 
-const millis = z.coerce.number();
 const sessionSpan = defineQuery(
   "session_span",
   z.object({
     ...{ organization: z.string(), session: z.string(), level: z.string(), interval: z.string() },
     ...{ takes_end: z.number(), alive_within_ms: z.number() },
   }),
-  z.object({ first_ms: millis, last_ms: millis, alive_until_ms: millis }),
+  z.object({ first_ms: numberColumn, last_ms: numberColumn, alive_until_ms: numberColumn }),
 );
 const jobSpan = defineQuery(
   "job_span",
   z.object({ organization: z.string(), job: z.string() }),
-  z.object({ first_ms: millis, last_ms: millis }),
+  z.object({ first_ms: numberColumn, last_ms: numberColumn }),
 );
 
 /** A range of an organization's time: ms since 1970, UTC, both ends included. It ends now where it changes what is still to come. */

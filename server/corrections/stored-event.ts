@@ -3,10 +3,9 @@ import { z } from "zod";
 import type { ClickHouse } from "../clickhouse/client.ts";
 import { defineQuery } from "../clickhouse/define-query.ts";
 import { type EventRow, eventRowSchema, storedColumnsSchema } from "../clickhouse/event-columns.ts";
+import { numberColumn } from "../clickhouse/number-column.ts";
 import { limits } from "../contract/events.ts";
 import { type EventName, nameOfStored, storedId } from "../ingest/accept/event-identity.ts";
-
-const millis = z.coerce.number();
 
 const storedEvent = defineQuery(
   "stored_event",
@@ -17,7 +16,7 @@ const storedEvent = defineQuery(
     from_ms: z.number(),
     to_ms: z.number(),
   }),
-  storedColumnsSchema.extend({ batch: millis, sign: millis }),
+  storedColumnsSchema.extend({ batch: numberColumn, sign: numberColumn }),
 );
 
 export interface StoredEvent {

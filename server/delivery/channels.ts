@@ -2,11 +2,13 @@
 import { randomBytes } from "node:crypto";
 import { and, arrayContains, asc, eq, inArray, sql } from "drizzle-orm";
 import { type Author, recordChange, system } from "../audit/record-change.ts";
+import { type Edit, type Editable, recordedEdit } from "../audit/recorded-edit.ts";
 import type { ChangeChannel, CreateChannel } from "../contract/channels.ts";
 import { definitionLimits } from "../contract/definition-limits.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import { newId } from "../identity/actor.ts";
 import type { Postgres, Queries } from "../postgres/client.ts";
+import { lockedRow } from "../postgres/locked-row.ts";
 import { rules } from "../postgres/schema/alerts.ts";
 import { channels, deliveries } from "../postgres/schema/delivery.ts";
 import { schedules } from "../postgres/schema/schedules.ts";
@@ -29,12 +31,6 @@ export interface ChannelsDeps {
   postgres: Postgres;
   vault: Vault;
   wayOut: Pick<WayOut, "urlRefusal">;
-}
-
-/** `check` throws where the channel is not what the caller saw. */
-export interface ChannelEdit {
-  by: Author;
-  check: (current: unknown) => void;
 }
 
 /** How long messages are signed with the former secret too. */
@@ -69,40 +65,43 @@ export async function createChannel(
   return { row, secret };
 }
 
+const editable = (vault: Vault): Editable<ChannelRow> => ({
+  lock: (tx, id) => lockedRow(tx, channels, id, "channel"),
+  stateOf: (row) => stateOfChannel(row, vault),
+});
+
 /** Throws `invalid_request` for what a channel of its kind does not have. */
 export async function changeChannel(
   { postgres, vault, wayOut }: ChannelsDeps,
   id: string,
-  edits: ChangeChannel,
-  { by, check }: ChannelEdit,
+  change: ChangeChannel,
+  edit: Edit,
 ): Promise<ChannelRow> {
-  return await postgres.transaction(async (tx) => {
-    const before = await lockedChannel(tx, id);
-    check(stateOfChannel(before, vault));
-    checkFits(before, edits);
-    const { name, enabled, to, monthly_cap: monthlyCap, url } = edits;
-    if (url !== undefined) checkUrl(wayOut, url);
-    const given = {
-      ...(name !== undefined && { name }),
-      ...(enabled !== undefined && { enabled, disabledBecause: null }),
-      ...(to !== undefined && { to }),
-      ...(monthlyCap !== undefined && { monthlyCap }),
-      ...(url !== undefined && { sealed: vault.seal({ ...opened(before, vault), url }, id) }),
-    };
-    if (Object.keys(given).length === 0) return before;
-    const [after] = await tx.update(channels).set(given).where(eq(channels.id, id)).returning();
-    if (!after) throw new ProblemError("not_found", "there is no such channel");
-    const change = { before: stateOfChannel(before, vault), after: stateOfChannel(after, vault) };
-    await recordChange(tx, { by, node: after.node, action: "channel.changed", subject: id, ...change });
-    return after;
-  });
+  return await recordedEdit(
+    postgres,
+    editable(vault),
+    { ...edit, id, action: "channel.changed" },
+    async (tx, before) => {
+      checkFits(before, change);
+      const { name, enabled, to, monthly_cap: monthlyCap, url } = change;
+      if (url !== undefined) checkUrl(wayOut, url);
+      const given = {
+        ...(name !== undefined && { name }),
+        ...(enabled !== undefined && { enabled, disabledBecause: null }),
+        ...(to !== undefined && { to }),
+        ...(monthlyCap !== undefined && { monthlyCap }),
+        ...(url !== undefined && { sealed: vault.seal({ ...opened(before, vault), url }, id) }),
+      };
+      if (Object.keys(given).length === 0) return before;
+      const [after = before] = await tx.update(channels).set(given).where(eq(channels.id, id)).returning();
+      return after;
+    },
+  );
 }
 
 /** Its deliveries stay in the log; those that wait are dropped. Rules and schedules go on without it. */
-export async function removeChannel({ postgres, vault }: ChannelsDeps, id: string, { by, check }: ChannelEdit) {
-  await postgres.transaction(async (tx) => {
-    const before = await lockedChannel(tx, id);
-    check(stateOfChannel(before, vault));
+export async function removeChannel({ postgres, vault }: ChannelsDeps, id: string, edit: Edit): Promise<void> {
+  await recordedEdit(postgres, editable(vault), { ...edit, id, action: "channel.removed" }, async (tx) => {
     await tx.delete(channels).where(eq(channels.id, id));
     const waiting = and(eq(deliveries.channel, id), inArray(deliveries.state, ["waiting", "failed"]));
     await tx.update(deliveries).set({ state: "given_up", dueAt: null }).where(waiting);
@@ -111,8 +110,7 @@ export async function removeChannel({ postgres, vault }: ChannelsDeps, id: strin
         .update(table)
         .set({ channels: sql`array_remove(${table.channels}, ${id})` })
         .where(arrayContains(table.channels, [id]));
-    const change = { subject: id, before: stateOfChannel(before, vault) };
-    await recordChange(tx, { by, node: before.node, action: "channel.removed", ...change });
+    return undefined;
   });
 }
 
@@ -120,23 +118,24 @@ export async function removeChannel({ postgres, vault }: ChannelsDeps, id: strin
 export async function rotateSecret(
   { postgres, vault }: ChannelsDeps,
   id: string,
-  { by, check, nowMs }: ChannelEdit & { nowMs: number },
+  { nowMs, ...edit }: Edit & { nowMs: number },
 ): Promise<{ row: ChannelRow; secret: string }> {
-  return await postgres.transaction(async (tx) => {
-    const before = await lockedChannel(tx, id);
-    check(stateOfChannel(before, vault));
+  const secret = newSigningSecret();
+  const rotation = { ...edit, id, action: "channel.secret_rotated" };
+  const row = await recordedEdit(postgres, editable(vault), rotation, async (tx, before) => {
     if (before.kind !== "webhook")
       throw new ProblemError("invalid_request", `a channel of ${before.kind} has no secret`, { field: "id" });
     const { url, signing } = opened(before, vault);
-    const secret = newSigningSecret();
     const sealed = vault.seal(secretsOf(url, [secret, ...signing.slice(0, 1)]), id);
     const oldSecretUntil = new Date(nowMs + overlapMs);
-    const [row] = await tx.update(channels).set({ sealed, oldSecretUntil }).where(eq(channels.id, id)).returning();
-    if (!row) throw new ProblemError("not_found", "there is no such channel");
-    const change = { before: stateOfChannel(before, vault), after: stateOfChannel(row, vault) };
-    await recordChange(tx, { by, node: row.node, action: "channel.secret_rotated", subject: id, ...change });
-    return { row, secret };
+    const [after = before] = await tx
+      .update(channels)
+      .set({ sealed, oldSecretUntil })
+      .where(eq(channels.id, id))
+      .returning();
+    return after;
   });
+  return { row, secret };
 }
 
 /** Switches a channel off whose receiver says that it is gone. */
@@ -224,10 +223,4 @@ function checkFits({ kind }: ChannelRow, { to, url, monthly_cap }: ChangeChannel
   const isNumbers = to.every((one) => one.startsWith("+") && !one.includes("@"));
   if (isNumbers !== (kind === "sms"))
     refuse("to", kind === "sms" ? "must be phone numbers in E.164 form" : "must be e-mail addresses");
-}
-
-async function lockedChannel(tx: Queries, id: string): Promise<ChannelRow> {
-  const [found] = await tx.select().from(channels).where(eq(channels.id, id)).for("update");
-  if (!found) throw new ProblemError("not_found", "there is no such channel");
-  return found;
 }

@@ -60,13 +60,10 @@ export async function describeDeliveries(
     .from(deliveryAttempts)
     .where(inArray(deliveryAttempts.delivery, ids))
     .orderBy(asc(deliveryAttempts.at));
-  const named =
-    ofChannels.length === 0
-      ? []
-      : await db
-          .select({ id: channels.id, name: channels.name })
-          .from(channels)
-          .where(inArray(channels.id, ofChannels));
+  const named = await db
+    .select({ id: channels.id, name: channels.name })
+    .from(channels)
+    .where(inArray(channels.id, ofChannels));
   const nameOf = new Map(named.map(({ id, name }) => [id, name]));
   const attemptsOf = new Map<string, Delivery["attempts"]>(ids.map((id) => [id, []]));
   for (const { delivery, at, status, ms, excerpt } of attempts)

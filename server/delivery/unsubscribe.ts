@@ -95,13 +95,10 @@ export async function isUnsubscribed(db: Queries, subscription: Subscription): P
 
 /** By list, the addresses that unsubscribed. */
 export async function listUnsubscribed(db: Queries, lists: readonly string[]): Promise<Map<string, string[]>> {
-  const found =
-    lists.length === 0
-      ? []
-      : await db
-          .select()
-          .from(unsubscribed)
-          .where(inArray(unsubscribed.list, [...lists]));
+  const found = await db
+    .select()
+    .from(unsubscribed)
+    .where(inArray(unsubscribed.list, [...lists]));
   const byList = new Map<string, string[]>();
   for (const { list, address } of found) byList.set(list, [...(byList.get(list) ?? []), address].sort());
   return byList;

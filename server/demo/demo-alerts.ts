@@ -1,5 +1,6 @@
 /** What the demonstration is alerted to: rules and channels, and what happens so that they have something to say at once. */
 import type { CreateChannel } from "../contract/channels.ts";
+import { minuteMs } from "../contract/durations.ts";
 import type { UsageEvent } from "../contract/events.ts";
 import { nodeAddress } from "../contract/node-address.ts";
 import type { CreateRule } from "../contract/rules.ts";
@@ -9,7 +10,6 @@ import type { UsageApi } from "../programs/usage-api.ts";
 export const silentOrganization = "andes-trekking";
 const spikingOrganization = "harbor-and-finch";
 const crossingOrganizations = ["lindqvist-consulting", "redwood-robotics", "banyan-softworks"];
-const minuteMs = 60_000;
 
 const webhookName = "Demonstration: operations";
 const channels = (webhookUrl: string): CreateChannel[] => [

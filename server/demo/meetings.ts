@@ -2,10 +2,11 @@
  * The meetings of an organization and every event that its application sends about them. All of it follows from the seed,
  * the organization and the hour alone: asked again, also by another process, the same events come with the same ids.
  */
+import { dayMs, hourMs, minuteMs } from "../contract/durations.ts";
 import type { UsageEvent } from "../contract/events.ts";
 import { logNormal, pick, poisson, type Random, seededRandom } from "../programs/random.ts";
 import type { DemoOrganization } from "./demo-accounts.ts";
-import { dayMs, hourMs, isLive, liveMinutes, meetingsPerHour, thrownOutAt } from "./rhythm.ts";
+import { isLive, liveMinutes, meetingsPerHour, thrownOutAt } from "./rhythm.ts";
 
 export interface TimedEvent {
   atMs: number;
@@ -24,7 +25,6 @@ const longestTranscriptionMs = hourMs;
 /** Events of an hour's meetings lie within this long after the hour began. */
 export const hourReachMs = hourMs + longestMeetingMs + longestTranscriptionMs;
 
-const minuteMs = 60_000;
 const signOfLifeEveryMs = 15_000;
 /** Seconds of silence after which an interval counts as over: a participant whose device vanished. */
 const aliveWithin = 120;

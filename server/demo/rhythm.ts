@@ -1,8 +1,7 @@
 /** How busy an organization is at an instant: the hour and weekday where it is, how it has grown, and what went wrong. */
+import { dayMs, hourMs } from "../contract/durations.ts";
 import type { DemoOrganization, Rhythm } from "./demo-accounts.ts";
 
-export const hourMs = 60 * 60 * 1000;
-export const dayMs = 24 * hourMs;
 export const historyDays = 90;
 
 /** Shares of a day's meetings that start in each hour, from midnight; they need not add up to 1. */

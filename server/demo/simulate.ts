@@ -6,6 +6,7 @@
  */
 
 import { setTimeout as delay } from "node:timers/promises";
+import { dayMs, hourMs } from "../contract/durations.ts";
 import type { UsageEvent } from "../contract/events.ts";
 import { nodeAddress } from "../contract/node-address.ts";
 import { Emitter } from "../emitter/emitter.ts";
@@ -16,7 +17,7 @@ import { crossings, makeAlerts, silentOrganization, spike } from "./demo-alerts.
 import { demoPlans, planOf } from "./demo-plans.ts";
 import { makeReports } from "./demo-reports.ts";
 import { type Demonstration, eventsOfHour, hourReachMs, type TimedEvent } from "./meetings.ts";
-import { dayMs, historyDays, hourMs } from "./rhythm.ts";
+import { historyDays } from "./rhythm.ts";
 
 const seed = 1;
 const tickMs = 250;

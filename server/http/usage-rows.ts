@@ -14,7 +14,7 @@ import type {
 } from "../contract/usage.ts";
 import { createPace } from "../fairness/pace.ts";
 import { compareFigures } from "../metrics/comparison.ts";
-import { csvOfTable, type Table, tableColumns } from "./list-table.ts";
+import { type Table, tableColumns } from "./list-table.ts";
 
 /** One window of one meter, or of one of its groups. */
 interface UsageRow {
@@ -66,10 +66,6 @@ export function usageTable(answer: UsageAnswer | NodesUsageAnswer): Table {
   const isWide = nodes.length === 1 && nodes[0]?.meters.every(({ groups }) => groups === undefined);
   const isCompared = nodes.some(({ meters }) => meters.some(({ comparison }) => comparison));
   return isWide ? wideTable(answer, isCompared) : longTable(answer, isCompared);
-}
-
-export function usageCsv(answer: UsageAnswer | NodesUsageAnswer): AsyncGenerator<string> {
-  return csvOfTable(usageTable(answer));
 }
 
 const instants = { start: "instant", end: "instant", compared_start: "instant", compared_end: "instant" } as const;

@@ -5,6 +5,7 @@
 import { and, asc, eq, getTableColumns, gt, inArray, isNull, or, type SQL, sql } from "drizzle-orm";
 import type { Logger } from "pino";
 import { type Author, recordChange, system } from "../audit/record-change.ts";
+import type { Edit } from "../audit/recorded-edit.ts";
 import { type KeyScope, keyScopes } from "../contract/accounts.ts";
 import { definitionLimits } from "../contract/definition-limits.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
@@ -17,12 +18,6 @@ import { rowsWithin } from "../tree/rows-within.ts";
 import { type Actor, newId } from "./actor.ts";
 import { CredentialCache, hashSecret, newSecret } from "./credential-cache.ts";
 import { actionsOfKey } from "./permissions.ts";
-
-export interface KeyEdit {
-  by: Author;
-  /** Throws where the key is not what the caller saw. */
-  check: (current: unknown) => void;
-}
 
 type Tree = Pick<NodeTree, "ancestors" | "children">;
 
@@ -131,7 +126,7 @@ export class Keys {
   async rotate(
     id: string,
     { wanted, oldEndsAt, tree }: { wanted: NewKey; oldEndsAt: Date; tree: Tree },
-    { by, check }: KeyEdit,
+    { by, check }: Edit,
   ): Promise<{ record: KeyRecord; key: string } | undefined> {
     const rotated = await this.#postgres.transaction(async (tx) => {
       const [old] = await tx.select(shownColumns).from(apiKeys).where(eq(apiKeys.id, id)).for("update");
@@ -174,7 +169,7 @@ export class Keys {
   }
 
   /** Revoking a key again leaves it revoked since the first time. */
-  async revoke(id: string, { by, check }: KeyEdit): Promise<void> {
+  async revoke(id: string, { by, check }: Edit): Promise<void> {
     await this.#postgres.transaction(async (tx) => {
       const [current] = await tx.select(shownColumns).from(apiKeys).where(eq(apiKeys.id, id)).for("update");
       if (current) check(stateOfKey(current));

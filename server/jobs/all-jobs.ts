@@ -6,6 +6,7 @@ import { adjustStatements } from "../billing/statements/adjust-statements.ts";
 import { closeStatements, type StatementSource } from "../billing/statements/close-statements.ts";
 import type { ClickHouse } from "../clickhouse/client.ts";
 import type { RunningCluster } from "../cluster/run-node.ts";
+import { hourMs, minuteMs, secondMs } from "../contract/durations.ts";
 import type { Corrections } from "../corrections/corrections.ts";
 import type { Delivery } from "../delivery/start-delivery.ts";
 import type { Ingest } from "../ingest/flush/start-ingest.ts";
@@ -42,10 +43,6 @@ export interface JobSources {
   announce: (nodes: Iterable<string>) => void;
   log: Logger;
 }
-
-const secondMs = 1_000;
-const minuteMs = 60 * secondMs;
-const hourMs = 60 * minuteMs;
 
 export function allJobs(sources: JobSources): JobDefinition[] {
   return [...ingestJobs(sources), ...workerJobs(sources)];

@@ -5,12 +5,13 @@ import type { Filter } from "../catalog/filters.ts";
 import type { Meter, MeterRule } from "../catalog/meter.ts";
 import type { ClickHouse } from "../clickhouse/client.ts";
 import { defineQuery } from "../clickhouse/define-query.ts";
+import { storedColumnsSchema } from "../clickhouse/event-columns.ts";
+import { numberColumn } from "../clickhouse/number-column.ts";
 import { instantKeySchema } from "../contract/cursors.ts";
 import { eventNameSchema, nameOfStored, storedId } from "../ingest/accept/event-identity.ts";
 import { nodeFilter } from "../metrics/node-filter.ts";
 import { chosenBy, chosenParams } from "../metrics/scope.ts";
 
-const millis = z.coerce.number();
 const asked = chosenParams.extend({
   types: z.array(z.string()),
   levels: z.array(z.string()),
@@ -19,23 +20,7 @@ const asked = chosenParams.extend({
   to_ms: z.number(),
   since_ms: z.number(),
 });
-const eventRow = z.object({
-  organization: z.string(),
-  id: z.string(),
-  type: z.string(),
-  time_ms: millis,
-  received_ms: millis,
-  agent: z.string(),
-  user: z.string(),
-  session: z.string(),
-  room: z.string(),
-  interval: z.string(),
-  job: z.string(),
-  started_ms: millis,
-  value: z.string().nullable(),
-  properties: z.string(),
-  declared_dims: z.string(),
-});
+const eventRow = storedColumnsSchema.extend({ declared_dims: z.string() });
 export type ExplainedRow = z.output<typeof eventRow>;
 
 const explainEvents = defineQuery(
@@ -43,7 +28,11 @@ const explainEvents = defineQuery(
   asked.extend({ before_ms: z.number(), before_organization: z.string(), before_id: z.string() }),
   eventRow,
 );
-const explainCount = defineQuery("explain_count", asked, z.object({ events: millis, last_received_ms: millis }));
+const explainCount = defineQuery(
+  "explain_count",
+  asked,
+  z.object({ events: numberColumn, last_received_ms: numberColumn }),
+);
 
 export const explainKeySchema = z.tuple([instantKeySchema, z.string(), eventNameSchema]);
 export type ExplainKey = z.infer<typeof explainKeySchema>;

@@ -4,6 +4,7 @@ import { stepsOfTypes } from "../catalog/catalog.ts";
 import { type Filter, filterParams, paramsOfFilters } from "../catalog/filters.ts";
 import type { ClickHouse } from "../clickhouse/client.ts";
 import { defineQuery } from "../clickhouse/define-query.ts";
+import { numberColumn } from "../clickhouse/number-column.ts";
 import { instantKeySchema } from "../contract/cursors.ts";
 import { type Job, jobSteps } from "../contract/jobs.ts";
 import { amountOf } from "../ingest/accept/amount-unit.ts";
@@ -11,16 +12,15 @@ import { type AsOf, asOfParams, paramsOfAsOf } from "../metrics/as-of.ts";
 import { nodeFilter, nodeParams } from "../metrics/node-filter.ts";
 import { amountOfSixtieths } from "../numbers/figures.ts";
 
-const millis = z.coerce.number();
 const jobRow = z.object({
   organization: z.string(),
   job: z.string(),
   status: z.enum(jobSteps),
-  changed_ms: millis,
-  requested_ms: millis,
-  begun_ms: millis,
-  completed_ms: millis,
-  failed_ms: millis,
+  changed_ms: numberColumn,
+  requested_ms: numberColumn,
+  begun_ms: numberColumn,
+  completed_ms: numberColumn,
+  failed_ms: numberColumn,
   value: z.string().nullable(),
   value_dims: z.string(),
   user: z.string(),

@@ -3,11 +3,11 @@ import { z } from "zod";
 import { type Filter, filterParams, paramsOfFilters } from "../catalog/filters.ts";
 import type { ClickHouse } from "../clickhouse/client.ts";
 import { defineQuery } from "../clickhouse/define-query.ts";
+import { numberColumn } from "../clickhouse/number-column.ts";
 import { instantKeySchema } from "../contract/cursors.ts";
 import { type Orphan, orphanKinds } from "../contract/orphans.ts";
 import { nodeFilter, nodeParams } from "../metrics/node-filter.ts";
 
-const millis = z.coerce.number();
 const orphanRow = z.object({
   found_kind: z.enum(orphanKinds),
   organization: z.string(),
@@ -17,9 +17,9 @@ const orphanRow = z.object({
   user: z.string(),
   agent: z.string(),
   room: z.string(),
-  started_ms: millis,
-  ended_ms: millis,
-  seen_ms: millis,
+  started_ms: numberColumn,
+  ended_ms: numberColumn,
+  seen_ms: numberColumn,
 });
 type OrphanRow = z.output<typeof orphanRow>;
 

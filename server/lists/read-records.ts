@@ -6,6 +6,7 @@ import { z } from "zod";
 import { type Filter, filterParams, paramsOfFilters } from "../catalog/filters.ts";
 import type { ClickHouse } from "../clickhouse/client.ts";
 import { defineQuery } from "../clickhouse/define-query.ts";
+import { numberColumn } from "../clickhouse/number-column.ts";
 import { instantKeySchema } from "../contract/cursors.ts";
 import { limits } from "../contract/events.ts";
 import type { UsageRecord } from "../contract/records.ts";
@@ -16,7 +17,6 @@ import { namedThings, propertiesOf } from "../ingest/accept/event-value.ts";
 import { type AsOf, asOfParams, paramsOfAsOf } from "../metrics/as-of.ts";
 import { nodeFilter, nodeParams } from "../metrics/node-filter.ts";
 
-const millis = z.coerce.number();
 const recordRow = z.object({
   organization: z.string(),
   id: z.string(),
@@ -27,15 +27,15 @@ const recordRow = z.object({
   room: z.string(),
   interval: z.string(),
   job: z.string(),
-  started_ms: millis,
+  started_ms: numberColumn,
   properties: z.string(),
   declared_dims: z.string(),
   partner: z.string(),
   reseller: z.string(),
   key: z.string(),
-  sign: z.coerce.number(),
-  time_ms: millis,
-  received_ms: millis,
+  sign: numberColumn,
+  time_ms: numberColumn,
+  received_ms: numberColumn,
   value: z.string().nullable(),
 });
 type RecordRow = z.output<typeof recordRow>;

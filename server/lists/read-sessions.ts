@@ -6,29 +6,31 @@ import { z } from "zod";
 import { type Filter, filterParams, paramsOfFilters } from "../catalog/filters.ts";
 import type { ClickHouse } from "../clickhouse/client.ts";
 import { defineQuery } from "../clickhouse/define-query.ts";
+import { numberColumn } from "../clickhouse/number-column.ts";
 import { countKeySchema, instantKeySchema } from "../contract/cursors.ts";
 import type { SessionAnswer, SessionState, SessionSummary } from "../contract/sessions.ts";
 import { parseJson } from "../json/parse-json.ts";
 import { nodeFilter, nodeParams } from "../metrics/node-filter.ts";
 
-const millis = z.coerce.number();
 const sessionRow = z.object({
   organization: z.string(),
   session: z.string(),
   partner: z.string(),
   reseller: z.string(),
   room: z.string(),
-  first_ms: millis,
-  last_ms: millis,
-  is_open: millis,
-  peak: millis,
-  peak_ms: millis,
-  orphans: millis,
-  inverted: millis,
-  participants: millis,
-  open_intervals: millis,
-  timed_out: millis,
-  spans: z.array(z.tuple([z.string(), z.string(), z.string(), z.string(), z.string(), millis, millis, millis])),
+  first_ms: numberColumn,
+  last_ms: numberColumn,
+  is_open: numberColumn,
+  peak: numberColumn,
+  peak_ms: numberColumn,
+  orphans: numberColumn,
+  inverted: numberColumn,
+  participants: numberColumn,
+  open_intervals: numberColumn,
+  timed_out: numberColumn,
+  spans: z.array(
+    z.tuple([z.string(), z.string(), z.string(), z.string(), z.string(), numberColumn, numberColumn, numberColumn]),
+  ),
 });
 type SessionRow = z.output<typeof sessionRow>;
 

@@ -6,6 +6,7 @@ import { LRUCache } from "lru-cache";
 import { z } from "zod";
 import { askedFor, type ClickHouse } from "../clickhouse/client.ts";
 import { defineQuery } from "../clickhouse/define-query.ts";
+import { numberColumn } from "../clickhouse/number-column.ts";
 import type { LiveAnswer } from "../contract/live.ts";
 import { parseNode } from "../contract/node-address.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
@@ -15,7 +16,7 @@ import { readLive } from "./read-live.ts";
 const agentUsage = defineQuery(
   "agent_usage",
   z.object({ organization: z.string(), agent: z.string() }),
-  z.object({ found: z.coerce.number() }),
+  z.object({ found: numberColumn }),
 );
 
 const turnLimits = {

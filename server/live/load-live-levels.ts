@@ -2,6 +2,7 @@
 import { z } from "zod";
 import type { ClickHouse } from "../clickhouse/client.ts";
 import { defineColumnsQuery, defineQuery } from "../clickhouse/define-query.ts";
+import { numberColumn } from "../clickhouse/number-column.ts";
 import { nodeAddress } from "../contract/node-address.ts";
 import type { DerivedChange } from "../rollups/derived-change.ts";
 import { beyondShare } from "./fair-share.ts";
@@ -13,7 +14,7 @@ const liveSessionsHeld = defineQuery(
   askedSchema,
   z.object({
     organization: z.string(),
-    held: z.coerce.number(),
+    held: numberColumn,
     partners: z.array(z.string()),
     resellers: z.array(z.string()),
   }),

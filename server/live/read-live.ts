@@ -3,6 +3,7 @@ import { z } from "zod";
 import type { SlotLevel } from "../catalog/levels.ts";
 import type { ClickHouse } from "../clickhouse/client.ts";
 import { defineQuery } from "../clickhouse/define-query.ts";
+import { numberColumn } from "../clickhouse/number-column.ts";
 import type { LiveAnswer } from "../contract/live.ts";
 import { usualRooms } from "../contract/live-rooms.ts";
 import { levelsAt } from "../metrics/measure-level.ts";
@@ -15,8 +16,8 @@ const liveRooms = defineQuery(
     organization: z.string(),
     room: z.string(),
     session: z.string(),
-    participants: z.coerce.number(),
-    started_ms: z.coerce.number(),
+    participants: numberColumn,
+    started_ms: numberColumn,
   }),
 );
 

@@ -3,8 +3,9 @@
  * it is a year, and else by what the zone's clock shows. Readings of a clock are written as in zone-clock.ts, instants are ms since 1970, UTC.
  */
 import type { CalendarDate } from "@internationalized/date";
+import { dayMs } from "../contract/durations.ts";
 import { cycleContaining, cycleDateAt, startOfUnit } from "./windows.ts";
-import { dayMs, type ZoneClock } from "./zone-clock.ts";
+import type { ZoneClock } from "./zone-clock.ts";
 import { dateOfReading, dayOfMonth, daysBetween, readingOfDate, startOfDate } from "./zone-dates.ts";
 
 export interface Span {

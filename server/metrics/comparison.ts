@@ -3,6 +3,7 @@
  * are half-open, instants ms since 1970, UTC. What has not happened yet has nothing to be compared with, so while a
  * range runs the compared one ends where now is shifted to.
  */
+import { dayMs } from "../contract/durations.ts";
 import type { Figure } from "../contract/usage.ts";
 import { inSlices } from "../fairness/pace.ts";
 import { compareDecimals, percentOf, sumDecimals } from "../numbers/figures.ts";
@@ -28,7 +29,7 @@ import {
   windowsBetween,
   windowsInSlices,
 } from "./windows.ts";
-import { dayMs, ZoneClock } from "./zone-clock.ts";
+import { ZoneClock } from "./zone-clock.ts";
 
 export interface Comparison {
   with: "previous" | "year" | Span;

@@ -2,24 +2,29 @@
 import { z } from "zod";
 import type { ClickHouse } from "../clickhouse/client.ts";
 import { defineQuery } from "../clickhouse/define-query.ts";
+import { numberColumn } from "../clickhouse/number-column.ts";
+import { minuteMs } from "../contract/durations.ts";
 import type { RejectionCode, WarningCode } from "../contract/events.ts";
 import type { IngestCounts, IngestHealth, IngestWindow, LatenessReason } from "../contract/ingest-health.ts";
 import { nodeFilter, nodeParams } from "./node-filter.ts";
 import { formatInstant, windowsInSlices } from "./windows.ts";
 
-const millis = z.coerce.number();
 const ingestOutcomes = defineQuery(
   "ingest_outcomes",
   nodeParams.extend({ from_ms: z.number(), to_ms: z.number(), bounds: z.array(z.number()), by: z.string() }),
   z.object({
-    window_ms: millis,
+    window_ms: numberColumn,
     group_key: z.string(),
     outcome: z.enum(["accepted", "duplicate", "rejected", "late", "unmatched", "warned"]),
     reason: z.string(),
-    events: millis,
+    events: numberColumn,
   }),
 );
-const freshnessRow = z.object({ p50_ms: millis.nullable(), p99_ms: millis.nullable(), events: millis });
+const freshnessRow = z.object({
+  p50_ms: numberColumn.nullable(),
+  p99_ms: numberColumn.nullable(),
+  events: numberColumn,
+});
 const readFreshness = defineQuery("freshness", z.object({ from_ms: z.number(), to_ms: z.number() }), freshnessRow);
 
 export interface IngestQuestion {
@@ -32,7 +37,6 @@ export interface IngestQuestion {
   groupBy: "key" | "organization" | undefined;
 }
 
-const minuteMs = 60_000;
 const mostGroups = 100;
 
 /** The minutes that the range touches, for outcomes are counted by whole minutes. */

@@ -4,6 +4,7 @@ import { commonDimensions } from "../catalog/catalog.ts";
 import type { MeterRule } from "../catalog/meter.ts";
 import type { ClickHouse } from "../clickhouse/client.ts";
 import { defineQuery } from "../clickhouse/define-query.ts";
+import { numberColumn } from "../clickhouse/number-column.ts";
 import { amountDecimals, amountOfSixtieths, compareDecimals, quotient, sumDecimals } from "../numbers/figures.ts";
 import { bucketMs, wholeEnd, wholeEndParams } from "./merged-ranges.ts";
 import {
@@ -18,16 +19,15 @@ import {
   type Scope,
   type SplitSeries,
   seriesWithWhole,
+  splitColumns,
   splitRows,
   windowOrWhole,
 } from "./scope.ts";
 import { hasFinerWindows, isOfWholeNode, type WholeNode } from "./whole-node.ts";
 
-const millis = z.coerce.number();
-const keyed = { key: z.string(), is_other: millis, window_ms: millis };
 const asked = chosenParams.extend(rangeParams.shape);
 
-const counterRow = z.object({ ...keyed, events: millis, sixtieths: z.string() });
+const counterRow = z.object({ ...splitColumns, events: numberColumn, sixtieths: z.string() });
 
 const counterParams = asked.extend({
   types: z.array(z.string()),
@@ -49,17 +49,16 @@ const measuredWindows = defineQuery(
     rank: z.string(),
   }),
   z.object({
-    ...keyed,
     ...windowOrWhole,
-    events: millis,
+    events: numberColumn,
     sixtieths: z.string(),
     weighted: z.string(),
     weights: z.string(),
-    things: millis,
+    things: numberColumn,
     highest: z.string(),
-    highest_at_ms: millis.nullable(),
+    highest_at_ms: numberColumn.nullable(),
     latest: z.string(),
-    latest_at_ms: millis,
+    latest_at_ms: numberColumn,
   }),
 );
 const valueLevelWindows = defineQuery(
@@ -73,7 +72,7 @@ const valueLevelWindows = defineQuery(
     whole_to_ms: z.number(),
     rank: z.string(),
   }),
-  z.object({ ...keyed, integral: z.string(), peak: z.string(), closing: z.string(), peak_at_ms: millis }),
+  z.object({ ...splitColumns, integral: z.string(), peak: z.string(), closing: z.string(), peak_at_ms: numberColumn }),
 );
 
 export async function measureCount(

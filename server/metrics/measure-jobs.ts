@@ -3,6 +3,7 @@ import { z } from "zod";
 import { stepsOfTypes } from "../catalog/catalog.ts";
 import type { ClickHouse } from "../clickhouse/client.ts";
 import { defineQuery } from "../clickhouse/define-query.ts";
+import { numberColumn } from "../clickhouse/number-column.ts";
 import { amountDecimals, quotient } from "../numbers/figures.ts";
 import {
   boundsOf,
@@ -17,11 +18,10 @@ import {
   windowOrWhole,
 } from "./scope.ts";
 
-const millis = z.coerce.number();
 const jobTurnarounds = defineQuery(
   "job_turnarounds",
   chosenParams.extend({ ...rangeParams.shape, types: z.array(z.string()), steps: z.array(z.string()) }),
-  z.object({ key: z.string(), is_other: millis, ...windowOrWhole, jobs: millis, took_ms: millis }),
+  z.object({ ...windowOrWhole, jobs: numberColumn, took_ms: numberColumn }),
 );
 
 /** Average seconds of the jobs that were completed in a window; the total is the average over the whole range. */

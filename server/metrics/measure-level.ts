@@ -6,6 +6,7 @@ import { z } from "zod";
 import type { SlotLevel } from "../catalog/levels.ts";
 import type { ClickHouse } from "../clickhouse/client.ts";
 import { defineQuery } from "../clickhouse/define-query.ts";
+import { numberColumn } from "../clickhouse/number-column.ts";
 import { minutesOf } from "../numbers/figures.ts";
 import type { LevelWindow } from "./level-windows.ts";
 import { nodeFilter } from "./node-filter.ts";
@@ -19,30 +20,28 @@ import {
   rangeParams,
   type Scope,
   type SplitSeries,
+  splitColumns,
   splitRows,
 } from "./scope.ts";
 import { hasWindowsWithinMinutes, isOfWholeNode, type WholeNode } from "./whole-node.ts";
 
-const millis = z.coerce.number();
 const placeParams = z.object({ kind: z.string(), node: z.string() });
 
 const levelOpening = defineQuery(
   "level_opening",
   placeParams.extend({ levels: z.array(z.string()), at_ms: z.number() }),
-  z.object({ level: z.string(), value: millis }),
+  z.object({ level: z.string(), value: numberColumn }),
 );
 const spanWindows = defineQuery(
   "span_windows",
   chosenParams.extend({ ...rangeParams.shape, level: z.string(), rank: z.string() }),
   z.object({
-    key: z.string(),
-    is_other: millis,
-    window_ms: millis,
-    integral_ms: millis,
-    peak: millis,
-    peak_at_ms: millis,
-    closing: millis,
-    starts: millis,
+    ...splitColumns,
+    integral_ms: numberColumn,
+    peak: numberColumn,
+    peak_at_ms: numberColumn,
+    closing: numberColumn,
+    starts: numberColumn,
   }),
 );
 

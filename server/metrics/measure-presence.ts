@@ -3,6 +3,7 @@ import { z } from "zod";
 import type { MeterRule } from "../catalog/meter.ts";
 import type { ClickHouse } from "../clickhouse/client.ts";
 import { defineQuery } from "../clickhouse/define-query.ts";
+import { numberColumn } from "../clickhouse/number-column.ts";
 import {
   boundsOf,
   chosenBy,
@@ -12,13 +13,11 @@ import {
   type Scope,
   type SplitSeries,
   seriesWithWhole,
+  splitColumns,
   splitRows,
   windowOrWhole,
 } from "./scope.ts";
 import { isOfWholeNode, type WholeNode } from "./whole-node.ts";
-
-const millis = z.coerce.number();
-const keyed = { key: z.string(), is_other: millis, window_ms: millis };
 
 const distinctWindows = defineQuery(
   "distinct_windows",
@@ -28,12 +27,18 @@ const distinctWindows = defineQuery(
     levels: z.array(z.string()),
     events: z.number(),
   }),
-  z.object({ ...keyed, ...windowOrWhole, things: millis }),
+  z.object({ ...windowOrWhole, things: numberColumn }),
 );
 const sessionPeaks = defineQuery(
   "session_peaks",
   chosenParams.extend({ ...rangeParams.shape, level: z.string() }),
-  z.object({ ...keyed, peak: millis, peak_at_ms: millis, peak_organization: z.string(), peak_session: z.string() }),
+  z.object({
+    ...splitColumns,
+    peak: numberColumn,
+    peak_at_ms: numberColumn,
+    peak_organization: z.string(),
+    peak_session: z.string(),
+  }),
 );
 
 /** Totals are counted over the whole range: a user of two windows counts once. */

@@ -62,7 +62,6 @@ export function begunWindows({ windows, toMs }: Range): { startMs: number; endMs
 }
 
 export const bucketMs = 15 * 60_000;
-export const minuteMs = 60_000;
 
 /** A merged range in buckets of storage, as DateTime parameters: what it covers, its longest gap, and its partial buckets. */
 export function stepsOf({ ranges, longestGap }: MergedRange, stepMs: number) {

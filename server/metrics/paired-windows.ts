@@ -2,9 +2,10 @@
  * Which part of the compared range stands beside each window of the asked one: the same minute or hour, the same date, the
  * month or cycle at the same place. Never the n-th beside the n-th: what has no partner stands beside nothing.
  */
+import { dayMs } from "../contract/durations.ts";
 import { type MovedInstant, moveEdge, type Shift, type Span } from "./calendar-shift.ts";
 import { clockStepMs, nextOnClock, type Window, type WindowedRange } from "./windows.ts";
-import { dayMs, type ZoneClock } from "./zone-clock.ts";
+import type { ZoneClock } from "./zone-clock.ts";
 import { offsetChangeBetween } from "./zone-dates.ts";
 
 export interface Pairing {

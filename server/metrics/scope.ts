@@ -1,6 +1,7 @@
 /** The question of one measurement: which rows of which node, over which windows, split by what; and its result. */
 import { z } from "zod";
 import { type Filter, filterParams, paramsOfFilters } from "../catalog/filters.ts";
+import { numberColumn } from "../clickhouse/number-column.ts";
 import type { Figure } from "../contract/usage.ts";
 import { createPace } from "../fairness/pace.ts";
 import { type NodeFilter, nodeParams } from "./node-filter.ts";
@@ -98,8 +99,11 @@ export function concerns({ filters, split }: Scope, ...dimensions: string[]): bo
   );
 }
 
+/** The columns that each row of an answer by key and window begins with. */
+export const splitColumns = { key: z.string(), is_other: numberColumn, window_ms: numberColumn };
+
 /** The columns of a row that is about one window, or with `is_whole` 1 about all of the range: no window's start tells which. */
-export const windowOrWhole = { window_ms: z.coerce.number(), is_whole: z.coerce.number() };
+export const windowOrWhole = { ...splitColumns, is_whole: numberColumn };
 
 /** The series of rows of one key, of which the one about all of the range, if there is any, is the total. */
 export function seriesWithWhole<Row extends { window_ms: number; is_whole: number }>(

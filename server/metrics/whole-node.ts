@@ -8,6 +8,8 @@ import type { Level, SlotLevel } from "../catalog/levels.ts";
 import type { Meter, MeterRule } from "../catalog/meter.ts";
 import type { ClickHouse } from "../clickhouse/client.ts";
 import { defineQuery } from "../clickhouse/define-query.ts";
+import { numberColumn } from "../clickhouse/number-column.ts";
+import { minuteMs } from "../contract/durations.ts";
 import { sumDecimals } from "../numbers/figures.ts";
 import { carryLevel, type LevelWindow } from "./level-windows.ts";
 import {
@@ -15,7 +17,6 @@ import {
   bucketMs,
   type MergedRange,
   mergeRanges,
-  minuteMs,
   stepsOf,
   wholeEnd,
   wholeEndParams,
@@ -24,7 +25,6 @@ import type { NodeFilter } from "./node-filter.ts";
 import { once } from "./once.ts";
 import { isPlain, type Range, type Scope } from "./scope.ts";
 
-const millis = z.coerce.number();
 const instants = z.array(z.number());
 const stepParams = z.object({
   kind: z.string(),
@@ -39,13 +39,13 @@ const stepParams = z.object({
 
 const levelRow = z.object({
   level: z.string(),
-  window_ms: millis,
-  first_ms: millis,
-  net: millis,
-  lag_ms: millis,
-  peak: millis,
-  peak_at_ms: millis,
-  starts: millis,
+  window_ms: numberColumn,
+  first_ms: numberColumn,
+  net: numberColumn,
+  lag_ms: numberColumn,
+  peak: numberColumn,
+  peak_at_ms: numberColumn,
+  starts: numberColumn,
 });
 const levelWindows = defineQuery(
   "level_windows",
@@ -55,7 +55,7 @@ const levelWindows = defineQuery(
 const counterWindows = defineQuery(
   "counter_windows",
   stepParams.omit({ until: true }).extend({ ...wholeEndParams.shape, types: z.array(z.string()) }),
-  z.object({ type: z.string(), window_ms: millis, events: millis, sixtieths: z.string() }),
+  z.object({ type: z.string(), window_ms: numberColumn, events: numberColumn, sixtieths: z.string() }),
 );
 const nodeDistinctWindows = defineQuery(
   "node_distinct_windows",
@@ -72,7 +72,7 @@ const nodeDistinctWindows = defineQuery(
     gap_from_ms: z.number(),
     gap_to_ms: z.number(),
   }),
-  z.object({ range_ms: millis, is_whole: millis, window_ms: millis, things: millis }),
+  z.object({ range_ms: numberColumn, is_whole: numberColumn, window_ms: numberColumn, things: numberColumn }),
 );
 
 /** Counts events of some types in one window. */

@@ -3,9 +3,8 @@
  * the same. Offsets are kept by the day, so that thousands of windows cost no more than their days; a zone whose clocks
  * change and change back within one day of UTC would be misread, and there is none.
  */
+import { dayMs } from "../contract/durations.ts";
 import { offsetAt, offsetChangeBetween } from "./zone-dates.ts";
-
-export const dayMs = 86_400_000;
 
 export class ZoneClock {
   readonly tz: string;

@@ -11,8 +11,8 @@ import {
   toZoned,
 } from "@internationalized/date";
 import { LRUCache } from "lru-cache";
+import { dayMs } from "../contract/durations.ts";
 
-const dayMs = 86_400_000;
 const maxCachedZones = 64;
 /** Enough for more than a century. */
 const maxCachedSpans = 8_000;

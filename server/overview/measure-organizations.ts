@@ -10,9 +10,11 @@ import type { SlotLevel } from "../catalog/levels.ts";
 import type { Meter, MeterRule } from "../catalog/meter.ts";
 import type { ClickHouse } from "../clickhouse/client.ts";
 import { defineQuery } from "../clickhouse/define-query.ts";
+import { numberColumn } from "../clickhouse/number-column.ts";
+import { minuteMs } from "../contract/durations.ts";
 import { nodeAddress } from "../contract/node-address.ts";
 import type { LevelFigure } from "../metrics/measure-level.ts";
-import { bucketMs, minuteMs, wholeEnd, wholeEndParams } from "../metrics/merged-ranges.ts";
+import { bucketMs, wholeEnd, wholeEndParams } from "../metrics/merged-ranges.ts";
 import { once } from "../metrics/once.ts";
 import { totalsBy } from "../metrics/usage.ts";
 import { amountOfSixtieths, minutesOf, sumDecimals } from "../numbers/figures.ts";
@@ -24,7 +26,6 @@ export type Starts = ReadonlyMap<string, number>;
 /** By the organization's id; those without any usage are missing. */
 export type FigureByOrganization = ReadonlyMap<string, string | number>;
 
-const millis = z.coerce.number();
 const startsParams = z.object({ organizations: z.array(z.string()), from_ms: z.array(z.number()), to_ms: z.number() });
 
 const organizationCounters = defineQuery(
@@ -36,12 +37,18 @@ const organizationCounters = defineQuery(
     cut_from_ms: z.number(),
     cut_to_ms: z.number(),
   }),
-  z.object({ organization: z.string(), type: z.string(), events: millis, sixtieths: z.string() }),
+  z.object({ organization: z.string(), type: z.string(), events: numberColumn, sixtieths: z.string() }),
 );
 const organizationLevels = defineQuery(
   "organization_levels",
   startsParams.extend({ level: z.string(), peaks: z.number(), cut_minutes: z.array(z.number()) }),
-  z.object({ organization: z.string(), integral_ms: millis, peak: millis, starts: millis, closing: millis }),
+  z.object({
+    organization: z.string(),
+    integral_ms: numberColumn,
+    peak: numberColumn,
+    starts: numberColumn,
+    closing: numberColumn,
+  }),
 );
 
 /**

@@ -3,13 +3,13 @@ import { z } from "zod";
 import { adoptedFeatures } from "../catalog/catalog.ts";
 import type { ClickHouse } from "../clickhouse/client.ts";
 import { defineQuery } from "../clickhouse/define-query.ts";
+import { numberColumn } from "../clickhouse/number-column.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import type { Overview } from "../contract/overview.ts";
 import { nodeFilter, nodeParams } from "../metrics/node-filter.ts";
 import { formatInstant } from "../metrics/windows.ts";
 import { quotient } from "../numbers/figures.ts";
 
-const millis = z.coerce.number();
 const featureAdoption = defineQuery(
   "feature_adoption",
   nodeParams.extend({
@@ -21,10 +21,10 @@ const featureAdoption = defineQuery(
   }),
   z.object({
     feature: z.string(),
-    ever: millis,
-    used: millis,
-    fresh: millis,
-    first_ms: millis,
+    ever: numberColumn,
+    used: numberColumn,
+    fresh: numberColumn,
+    first_ms: numberColumn,
     first_organization: z.string(),
   }),
 );

@@ -3,11 +3,11 @@ import { z } from "zod";
 import { documentTypes } from "../catalog/catalog.ts";
 import type { ClickHouse } from "../clickhouse/client.ts";
 import { defineQuery } from "../clickhouse/define-query.ts";
+import { numberColumn } from "../clickhouse/number-column.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import { nodeFilter, nodeParams } from "../metrics/node-filter.ts";
 import { amountOfSixtieths } from "../numbers/figures.ts";
 
-const millis = z.coerce.number();
 const userActivity = defineQuery(
   "user_activity",
   nodeParams.extend({
@@ -19,10 +19,10 @@ const userActivity = defineQuery(
   z.object({
     user: z.string(),
     sixtieths: z.string(),
-    documents: millis,
-    last_ms: millis,
+    documents: numberColumn,
+    last_ms: numberColumn,
     one_organization: z.string(),
-    organizations: millis,
+    organizations: numberColumn,
   }),
 );
 

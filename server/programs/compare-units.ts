@@ -1,4 +1,5 @@
 /** The same durations told in minutes and in seconds come to the same figures, digit for digit. */
+import { dayMs } from "../contract/durations.ts";
 import type { UsageEvent } from "../contract/events.ts";
 import { nodeAddress } from "../contract/node-address.ts";
 import { Emitter } from "../emitter/emitter.ts";
@@ -8,7 +9,6 @@ import type { Comparison } from "./oracle.ts";
 import { UsageApi } from "./usage-api.ts";
 
 const visibleWithinMs = 300_000;
-const dayMs = 86_400_000;
 
 /** Each flight as a call of its length, for two organizations of every carrier: one is sent minutes, the other seconds. */
 export async function compareUnits(flights: readonly Flight[], connection: Connection): Promise<Comparison> {

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { type Filter, filterParams, paramsOfFilters } from "../catalog/filters.ts";
 import type { ClickHouse } from "../clickhouse/client.ts";
 import { defineQuery, defineStatement } from "../clickhouse/define-query.ts";
+import { numberColumn } from "../clickhouse/number-column.ts";
 import { countKeySchema, instantKeySchema } from "../contract/cursors.ts";
 import { rejectionCodes } from "../contract/events.ts";
 import { parseNode } from "../contract/node-address.ts";
@@ -14,11 +15,10 @@ import {
 } from "../contract/quarantine.ts";
 import type { NodeTree } from "../tree/node-tree.ts";
 
-const millis = z.coerce.number();
 const quarantineRow = z.object({
-  batch: millis,
-  row: millis,
-  received_ms: millis,
+  batch: numberColumn,
+  row: numberColumn,
+  received_ms: numberColumn,
   organization: z.string(),
   id: z.string(),
   code: z.enum(rejectionCodes),
@@ -30,7 +30,7 @@ const quarantineRow = z.object({
   outcome_code: z.enum(["", ...rejectionCodes]),
   outcome_field: z.string(),
   outcome_message: z.string(),
-  outcome_ms: millis,
+  outcome_ms: numberColumn,
 });
 type QuarantineRow = z.output<typeof quarantineRow>;
 

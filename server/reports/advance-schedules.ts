@@ -8,6 +8,7 @@
  */
 import type { Logger } from "pino";
 import { areStatementsClosed } from "../billing/statements/closed-until.ts";
+import { minuteMs } from "../contract/durations.ts";
 import type { Postgres, Queries } from "../postgres/client.ts";
 import type { NodeTree } from "../tree/node-tree.ts";
 import { reportSettingsAt } from "../tree/report-settings.ts";
@@ -35,7 +36,6 @@ export interface ScheduleSource {
 
 /** A slot is given up after this many failures, hours after the first. */
 const mostFailures = 10;
-const minuteMs = 60_000;
 
 /** Rejects after everything that can go on did, where something could not. */
 export async function advanceSchedules(source: ScheduleSource, nowMs: number): Promise<void> {

@@ -6,6 +6,7 @@
 import type { CalendarDate } from "@internationalized/date";
 import { type CycleSpan, cycleIn } from "../billing/cycle-spans.ts";
 import { settlingMs } from "../billing/statements/due-parts.ts";
+import { dayMs } from "../contract/durations.ts";
 import type { ScheduleEvery } from "../contract/schedules.ts";
 import { addUnit, startOfUnit } from "../metrics/windows.ts";
 import { ZoneClock } from "../metrics/zone-clock.ts";
@@ -111,8 +112,6 @@ function* cyclesAround({ cycles, tz, atMinutes }: Timing, ms: number): Generator
     period = cycleIn(cycles, period.toMs);
   }
 }
-
-const dayMs = 24 * 60 * 60_000;
 
 /** A slot is sent within the unit that follows its period, a cycle's a few days later. */
 const periodsBack = 3;

@@ -1,5 +1,6 @@
 /** Runs: each is one making of a report, and what was known then for as long as it is kept. */
 import { and, desc, eq, gt, inArray, lt, or, sql } from "drizzle-orm";
+import { dayMs } from "../contract/durations.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import type { ReportFormat, ReportRun, RunState } from "../contract/reports.ts";
 import { type Actor, newId } from "../identity/actor.ts";
@@ -18,7 +19,6 @@ import { visibleKinds } from "./saved-reports.ts";
 
 export type RunRecord = typeof reportRuns.$inferSelect;
 
-const dayMs = 86_400_000;
 /** How long a run is kept, with its files. */
 export const keptDays = 90;
 

@@ -1,6 +1,7 @@
 /** Reports that were saved, and the standard ones that need not be. A report is its node's and is read by all who read there. */
 import { and, asc, eq, gt, or, type SQL, type SQLWrapper, sql } from "drizzle-orm";
 import { type Author, recordChange } from "../audit/record-change.ts";
+import { type Edit, type Editable, recordedEdit } from "../audit/recorded-edit.ts";
 import { definitionLimits } from "../contract/definition-limits.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import { reportNames } from "../contract/report-names.ts";
@@ -9,6 +10,7 @@ import { type ChangeReport, type Report, type ReportKind, reportKinds, standardR
 import { type Actor, newId } from "../identity/actor.ts";
 import { can } from "../identity/permissions.ts";
 import type { Postgres, Queries } from "../postgres/client.ts";
+import { lockedRow } from "../postgres/locked-row.ts";
 import { reports } from "../postgres/schema/reports.ts";
 import { ProblemError } from "../problem.ts";
 import { checkRoom } from "../tree/check-room.ts";
@@ -181,54 +183,34 @@ export async function createReport(
 const nameTaken = ({ node, name }: { node: string; name: string }) =>
   new ProblemError("conflict", `${node} has a report ${JSON.stringify(name)}`, { field: "name" });
 
-/** `check` throws where the report is not what the caller saw. */
-interface Edit {
-  by: Author;
-  check: (current: unknown) => void;
-}
+const editable: Editable<ReportRecord> = {
+  lock: (tx, id) => lockedRow(tx, reports, id, "report"),
+  stateOf: stateOfReport,
+};
 
 export async function changeReport(
   postgres: Postgres,
   id: string,
-  edits: ChangeReport,
-  { by, check }: Edit,
+  change: ChangeReport,
+  edit: Edit,
 ): Promise<ReportRecord> {
-  return await postgres.transaction(async (tx) => {
-    const before = await lockedReport(tx, id);
-    check(stateOfReport(before));
-    const wanted = { name: edits.name ?? before.name, options: edits.options ?? before.options };
+  return await recordedEdit(postgres, editable, { ...edit, id, action: "report.changed" }, async (tx, before) => {
+    const wanted = { name: change.name ?? before.name, options: change.options ?? before.options };
     checkOptions(before.kind, wanted.options);
     const [other] = await tx
       .select({ id: reports.id })
       .from(reports)
       .where(and(eq(reports.node, before.node), eq(reports.name, wanted.name)));
     if (other && other.id !== id) throw nameTaken({ ...wanted, node: before.node });
-    const [after] = await tx.update(reports).set(wanted).where(eq(reports.id, id)).returning();
-    if (!after) throw new ProblemError("not_found", "there is no such report");
-    const change = { before: stateOfReport(before), after: stateOfReport(after) };
-    await recordChange(tx, { by, node: after.node, action: "report.changed", subject: id, ...change });
+    const [after = before] = await tx.update(reports).set(wanted).where(eq(reports.id, id)).returning();
     return after;
   });
 }
 
 /** Its runs stay until they expire. */
-export async function removeReport(postgres: Postgres, id: string, { by, check }: Edit): Promise<void> {
-  await postgres.transaction(async (tx) => {
-    const before = await lockedReport(tx, id);
-    check(stateOfReport(before));
+export async function removeReport(postgres: Postgres, id: string, edit: Edit): Promise<void> {
+  await recordedEdit(postgres, editable, { ...edit, id, action: "report.removed" }, async (tx) => {
     await tx.delete(reports).where(eq(reports.id, id));
-    await recordChange(tx, {
-      by,
-      node: before.node,
-      action: "report.removed",
-      subject: id,
-      before: stateOfReport(before),
-    });
+    return undefined;
   });
-}
-
-async function lockedReport(tx: Queries, id: string): Promise<ReportRecord> {
-  const [found] = await tx.select().from(reports).where(eq(reports.id, id)).for("update");
-  if (!found) throw new ProblemError("not_found", "there is no such report");
-  return found;
 }

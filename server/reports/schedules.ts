@@ -1,6 +1,7 @@
 /** Schedules as they are saved. The person who saves one is its author: addresses outside get what the author may see. */
 import { and, asc, eq, gt, or, sql } from "drizzle-orm";
 import { type Author, recordChange } from "../audit/record-change.ts";
+import { type Edit, type Editable, recordedEdit } from "../audit/recorded-edit.ts";
 import { definitionLimits } from "../contract/definition-limits.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import {
@@ -14,6 +15,7 @@ import { carryUnsubscribed } from "../delivery/unsubscribe.ts";
 import { type Actor, newId } from "../identity/actor.ts";
 import { formatInstant } from "../metrics/windows.ts";
 import type { Postgres, Queries } from "../postgres/client.ts";
+import { lockedRow } from "../postgres/locked-row.ts";
 import { reports } from "../postgres/schema/reports.ts";
 import { schedules } from "../postgres/schema/schedules.ts";
 import { ProblemError } from "../problem.ts";
@@ -193,43 +195,37 @@ export async function createSchedule(
   });
 }
 
-/** `check` throws where the schedule is not what the caller saw. */
-interface Edit {
-  by: Author;
-  check: (current: unknown) => void;
-}
+const editable: Editable<ScheduleRecord> = {
+  lock: (tx, id) => lockedRow(tx, schedules, id, "schedule"),
+  stateOf: stateOfSchedule,
+};
 
 /** A new time leaves slots that were due by now as they are: none is forgotten, and a period that was sent is not sent again. */
 export async function changeSchedule(
   postgres: Postgres,
   tree: Tree,
   id: string,
-  edits: ChangeSchedule,
-  { by, check, hasBucket }: Edit & { hasBucket: boolean },
+  change: ChangeSchedule,
+  { hasBucket, ...edit }: Edit & { hasBucket: boolean },
   nowMs: number,
 ): Promise<ScheduleRecord> {
-  return await postgres.transaction(async (tx) => {
-    const before = await lockedSchedule(tx, id);
-    check(stateOfSchedule(before));
-    const wanted: WantedSchedule = { ...wantedOf(before), ...edits };
-    checkSchedule(edits, wanted, hasBucket);
+  return await recordedEdit(postgres, editable, { ...edit, id, action: "schedule.changed" }, async (tx, before) => {
+    const wanted: WantedSchedule = { ...wantedOf(before), ...change };
+    checkSchedule(change, wanted, hasBucket);
     const row = rowOf(wanted);
     const isTimed = timed.some((field) => row[field] !== before[field]);
     if (isTimed) await planAll(tx, tree, before, nowMs);
-    const [after] = await tx
+    const [after = before] = await tx
       .update(schedules)
       .set({
         ...row,
-        ...authored(by),
+        ...authored(edit.by),
         people: await peopleAmong(tx, row.recipients, before.people),
         ...(isTimed && (await fromNowOn(tx, tree, row, nowMs))),
       })
       .where(eq(schedules.id, id))
       .returning();
-    if (!after) throw gone();
     await carryUnsubscribed(tx, listOf(tree, after, addedTo(before.recipients, after.recipients)));
-    const change = { before: stateOfSchedule(before), after: stateOfSchedule(after) };
-    await recordChange(tx, { by, node: after.node, action: "schedule.changed", subject: id, ...change });
     return after;
   });
 }
@@ -242,35 +238,27 @@ export async function pauseSchedule(
   tree: Tree,
   id: string,
   paused: boolean,
-  { by, check }: Edit,
+  edit: Edit,
   nowMs: number,
 ): Promise<ScheduleRecord> {
-  return await postgres.transaction(async (tx) => {
-    const before = await lockedSchedule(tx, id);
-    check(stateOfSchedule(before));
+  const action = paused ? "schedule.paused" : "schedule.resumed";
+  return await recordedEdit(postgres, editable, { ...edit, id, action }, async (tx, before) => {
     if (before.paused === paused) return before;
     if (paused) await planAll(tx, tree, before, nowMs);
-    const [after] = await tx
+    const [after = before] = await tx
       .update(schedules)
       .set({ paused, ...(!paused && (await fromNowOn(tx, tree, before, nowMs))) })
       .where(eq(schedules.id, id))
       .returning();
-    if (!after) throw gone();
-    const action = paused ? "schedule.paused" : "schedule.resumed";
-    const change = { before: stateOfSchedule(before), after: stateOfSchedule(after) };
-    await recordChange(tx, { by, node: after.node, action, subject: id, ...change });
     return after;
   });
 }
 
 /** Removes it with its slots; their runs stay until they expire. */
-export async function removeSchedule(postgres: Postgres, id: string, { by, check }: Edit): Promise<void> {
-  await postgres.transaction(async (tx) => {
-    const before = await lockedSchedule(tx, id);
-    check(stateOfSchedule(before));
+export async function removeSchedule(postgres: Postgres, id: string, edit: Edit): Promise<void> {
+  await recordedEdit(postgres, editable, { ...edit, id, action: "schedule.removed" }, async (tx) => {
     await tx.delete(schedules).where(eq(schedules.id, id));
-    const change = { before: stateOfSchedule(before) };
-    await recordChange(tx, { by, node: before.node, action: "schedule.removed", subject: id, ...change });
+    return undefined;
   });
 }
 
@@ -335,11 +323,3 @@ async function peopleAmong(tx: Queries, recipients: readonly string[], before: r
   const isListed = (address: string) => recipients.some((one) => one.toLowerCase() === address);
   return [...new Set([...accounts.keys(), ...before.filter(isListed)])].sort();
 }
-
-async function lockedSchedule(tx: Queries, id: string): Promise<ScheduleRecord> {
-  const [found] = await tx.select().from(schedules).where(eq(schedules.id, id)).for("update");
-  if (!found) throw gone();
-  return found;
-}
-
-const gone = () => new ProblemError("not_found", "there is no such schedule");

@@ -2,23 +2,22 @@
 import { z } from "zod";
 import type { ClickHouse } from "../clickhouse/client.ts";
 import { defineQuery, defineStatement } from "../clickhouse/define-query.ts";
+import { numberColumn } from "../clickhouse/number-column.ts";
+import { hourMs, minuteMs } from "../contract/durations.ts";
 import type { Sequence } from "../ingest/log/sequence.ts";
+import { maxPartRows } from "./compact-usage.ts";
 
 const compactableOutcomes = defineQuery(
   "compactable_outcomes",
   z.object({ before_ms: z.number(), settled: z.number(), most: z.number() }),
-  z.object({ hour_ms: z.coerce.number(), part_rows: z.coerce.number() }),
+  z.object({ hour_ms: numberColumn, part_rows: numberColumn }),
 );
 const compactOutcomes = defineStatement(
   "compact_outcomes",
   z.object({ from_ms: z.number(), to_ms: z.number(), settled: z.number(), version: z.number() }),
 );
 
-const minuteMs = 60_000;
-const hourMs = 60 * minuteMs;
 const maxHours = 1_000;
-/** Stays below one block of an INSERT, which is what is stored whole or not at all: each part gives up to two rows. */
-const maxPartRows = 400_000;
 
 /** Returns how many rows of parts were folded. `settledBatch`: batches up to it will never be sent again. */
 export async function compactIngestOutcomes(

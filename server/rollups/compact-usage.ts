@@ -2,10 +2,11 @@
 import { z } from "zod";
 import type { ClickHouse } from "../clickhouse/client.ts";
 import { defineQuery, defineStatement } from "../clickhouse/define-query.ts";
+import { numberColumn } from "../clickhouse/number-column.ts";
 import type { Sequence } from "../ingest/log/sequence.ts";
 
 const hoursParams = z.object({ before_ms: z.number(), settled: z.number(), most: z.number() });
-const hourRow = z.object({ hour_ms: z.coerce.number(), part_rows: z.coerce.number() });
+const hourRow = z.object({ hour_ms: numberColumn, part_rows: numberColumn });
 const foldParams = z.object({ hours: z.array(z.number()), settled: z.number(), version: z.number() });
 
 /** The tables of counters, which are folded alike. */
@@ -21,7 +22,7 @@ const counters = [
 ];
 
 /** Stays below one block of an INSERT, which is what is stored whole or not at all: each part gives up to two rows. */
-const maxPartRows = 400_000;
+export const maxPartRows = 400_000;
 const maxHours = 5_000;
 /** An hour is closed for this long before it is folded; later events of it are folded the next time. */
 const closedForMs = 60 * 60 * 1000;

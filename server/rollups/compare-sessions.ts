@@ -2,6 +2,7 @@
 import { z } from "zod";
 import type { ClickHouse } from "../clickhouse/client.ts";
 import { defineQuery } from "../clickhouse/define-query.ts";
+import { numberColumn } from "../clickhouse/number-column.ts";
 import type { OpenRow, SessionRow } from "./session-rows.ts";
 import { type DirtyShare, dirtyShare } from "./stored-sessions.ts";
 
@@ -14,7 +15,7 @@ const storedSessions = defineQuery(
 const storedOpenSessions = defineQuery(
   "stored_open_sessions",
   dirtyShare,
-  identity.extend({ deadline_ms: z.coerce.number() }),
+  identity.extend({ deadline_ms: numberColumn }),
 );
 
 type Identity = z.output<typeof identity>;

@@ -7,6 +7,7 @@
 import { z } from "zod";
 import type { ClickHouse } from "../clickhouse/client.ts";
 import { defineQuery, defineStatement } from "../clickhouse/define-query.ts";
+import { numberColumn } from "../clickhouse/number-column.ts";
 import { nodeAddress } from "../contract/node-address.ts";
 import type { Stage } from "../contract/reconciliation.ts";
 import type { Sequence } from "../ingest/log/sequence.ts";
@@ -58,9 +59,9 @@ const repairParams = pieceParams.extend({ version: z.number() });
 const countersParams = pieceParams.extend({ settled: z.number(), most: z.number() });
 const driftedCounter = z.object({
   type: z.string(),
-  bucket_ms: z.coerce.number(),
-  expected_events: z.coerce.number(),
-  found_events: z.coerce.number(),
+  bucket_ms: numberColumn,
+  expected_events: numberColumn,
+  found_events: numberColumn,
   expected_amount: z.string(),
   found_amount: z.string(),
 });

@@ -1,8 +1,10 @@
 /** The job intervals-expire: ends open intervals that have been silent for longer than their timeout. */
+
 import { z } from "zod";
 import { settlingMs } from "../billing/statements/due-parts.ts";
 import type { ClickHouse } from "../clickhouse/client.ts";
 import { defineQuery, defineStatement } from "../clickhouse/define-query.ts";
+import { numberColumn } from "../clickhouse/number-column.ts";
 import { nodeAddress } from "../contract/node-address.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import type { Sequence } from "../ingest/log/sequence.ts";
@@ -21,7 +23,7 @@ const markExpiredSessions = defineStatement("mark_expired_sessions", z.object({ 
 const expiringSessions = defineQuery(
   "expiring_sessions",
   z.object({ batch: z.number(), before_ms: z.number() }),
-  z.object({ organization: z.string(), from_ms: z.coerce.number() }),
+  z.object({ organization: z.string(), from_ms: numberColumn }),
 );
 
 /** Where it is noted what a time-out takes back of the past. */

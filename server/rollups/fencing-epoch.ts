@@ -6,6 +6,7 @@
 import { z } from "zod";
 import type { ClickHouse } from "../clickhouse/client.ts";
 import { defineQuery, defineStatement } from "../clickhouse/define-query.ts";
+import { numberColumn } from "../clickhouse/number-column.ts";
 
 export interface FencingEpoch {
   /** Above 0. */
@@ -18,7 +19,7 @@ const noParams = z.object({});
 const readLaterEpochs = defineQuery(
   "later_epochs",
   z.object({ epoch: z.number() }),
-  z.object({ newest: z.coerce.number(), since_ms: z.coerce.number() }),
+  z.object({ newest: numberColumn, since_ms: numberColumn }),
 );
 const insertEpoch = defineStatement("begin_epoch", z.object({ epoch: z.number() }));
 const endDerivations = defineStatement("end_derivations", noParams);

@@ -1,4 +1,5 @@
 /** What a derivation changes in the edges of a session, by minute and level. Times are ms since 1970, UTC, unless they are minutes. */
+import { minuteMs } from "../contract/durations.ts";
 import type { Edge } from "./resolve-session.ts";
 
 export interface NodePath {
@@ -34,7 +35,6 @@ export interface MinuteChange {
   edges: EdgeColumns;
 }
 
-export const minuteMs = 60_000;
 export const withoutEdges: EdgeColumns = { edge_ms: [], edge_delta: [], edge_starts: [] };
 
 /** What changed against the edges written before: all of it where the session, or its part, now stands elsewhere. */

@@ -1,7 +1,7 @@
 /** Where the table `presences` keeps a session's intervals. */
+import { dayMs } from "../contract/durations.ts";
 import type { Span } from "./resolve-session.ts";
 
-const dayMs = 24 * 60 * 60 * 1000;
 /** Longer intervals are kept in one row: an interval of decades would otherwise have a row for each of its days. */
 const mostDays = 31;
 /** 1970-01-01 stands for no day: a question about any range looks there too. */

@@ -2,6 +2,7 @@
  * The edges of one session by minute, changed in place: what one more start or end costs depends on the minutes that it changes
  * and not on how many intervals the session has. They are the edges that `edgesOf` computes from all of its intervals.
  */
+import { minuteMs } from "../contract/durations.ts";
 import type { EdgeColumns } from "./minute-changes.ts";
 import type { Span } from "./resolve-session.ts";
 import { type EdgeLists, emptyEdges, joinLists, renderLists } from "./session-rows.ts";
@@ -35,7 +36,6 @@ interface HeldMinute extends EdgeColumns {
 /** Net changes and starts by instant. */
 type Steps = Map<number, [delta: number, starts: number]>;
 
-const minuteMs = 60_000;
 const participants = "participants";
 const sessions = "sessions";
 const noEdges = (): EdgeColumns => ({ edge_ms: [], edge_delta: [], edge_starts: [] });

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { defaultAliveWithinMs } from "../catalog/levels.ts";
 import type { ClickHouse } from "../clickhouse/client.ts";
 import { defineColumnsQuery, defineQuery, defineStatement } from "../clickhouse/define-query.ts";
+import { numberColumn } from "../clickhouse/number-column.ts";
 import { signLimits } from "./member-signs.ts";
 import { type NodePath, pathOf } from "./minute-changes.ts";
 import type { Edge } from "./resolve-session.ts";
@@ -19,7 +20,6 @@ const signs = {
   plain_alives: signLimits.plainAlives,
   usual_silence_ms: defaultAliveWithinMs,
 };
-const millis = z.coerce.number();
 
 const derivedColumns = {
   organization: "text",
@@ -34,7 +34,11 @@ const derivedColumns = {
   days: "numbers",
 } as const;
 
-const dirtySessions = defineQuery("dirty_sessions", dirtyParams, z.object({ sessions: millis, unassigned: millis }));
+const dirtySessions = defineQuery(
+  "dirty_sessions",
+  dirtyParams,
+  z.object({ sessions: numberColumn, unassigned: numberColumn }),
+);
 const dirtyWithUnassigned = defineQuery(
   "dirty_organizations_with_unassigned_intervals",
   dirtyParams,

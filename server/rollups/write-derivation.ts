@@ -5,6 +5,7 @@
 import { z } from "zod";
 import type { ClickHouse } from "../clickhouse/client.ts";
 import { defineInsert, defineStatement } from "../clickhouse/define-query.ts";
+import { minuteMs } from "../contract/durations.ts";
 import { nodeAddress } from "../contract/node-address.ts";
 import { type AgentSpan, type DerivedChange, derivedChange, edgeChanges } from "./derived-change.ts";
 import {
@@ -12,7 +13,6 @@ import {
   formerNodes,
   type MinuteChange,
   minuteKey,
-  minuteMs,
   type NodePath,
   pathOf,
   withoutEdges,

@@ -1,9 +1,9 @@
 /** People in a real browser: invited, choosing a password, a second factor, and what the audit says of it. */
 import type { Browser, BrowserContextOptions, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { totpCode } from "../../server/identity/totp.ts";
 import { expectAccessible, launchBrowser, signIn } from "../support/browser.ts";
 import { startService, type TestService } from "../support/service.ts";
+import { totpCode } from "../support/totp-code.ts";
 
 let service: TestService;
 let browser: Browser;

@@ -1,10 +1,10 @@
 /** People: invited by mail, given roles, signing in with a second factor, and removed. */
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { verifyAudit } from "../../server/audit/verify-audit.ts";
-import { totpCode } from "../../server/identity/totp.ts";
 import { type Accounts, adminEmail, startAccounts } from "../support/accounts.ts";
 import { type Mailbox, openMailbox } from "../support/mailbox.ts";
 import { ownPostgres } from "../support/stores.ts";
+import { totpCode } from "../support/totp-code.ts";
 import { unheldMs } from "../support/unheld-time.ts";
 
 let accounts: Accounts;

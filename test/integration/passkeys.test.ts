@@ -4,12 +4,12 @@ import { system } from "../../server/audit/record-change.ts";
 import { verifyAudit } from "../../server/audit/verify-audit.ts";
 import { newId } from "../../server/identity/actor.ts";
 import { createOidc } from "../../server/identity/oidc.ts";
-import { totpCode } from "../../server/identity/totp.ts";
 import { userRoles, users as userRows } from "../../server/postgres/schema/accounts.ts";
 import { type Accounts, type Answer, startAccounts } from "../support/accounts.ts";
 import { Authenticator, type Deviations } from "../support/authenticator.ts";
 import { type Mailbox, openMailbox } from "../support/mailbox.ts";
 import { ownPostgres } from "../support/stores.ts";
+import { totpCode } from "../support/totp-code.ts";
 
 const origin = "https://usage.example.com";
 const password = "a long enough password";

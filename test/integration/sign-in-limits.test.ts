@@ -2,9 +2,9 @@
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { Passwords } from "../../server/identity/passwords.ts";
 import { SignInLimits } from "../../server/identity/sign-in-limits.ts";
-import { totpCode } from "../../server/identity/totp.ts";
 import { type Accounts, adminEmail, adminPassword, startAccounts } from "../support/accounts.ts";
 import { ownPostgres } from "../support/stores.ts";
+import { totpCode } from "../support/totp-code.ts";
 
 let accounts: Accounts;
 let drop: () => Promise<void>;

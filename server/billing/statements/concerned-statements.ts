@@ -1,12 +1,14 @@
 /** Which closed statements late events and other changes of the past concern: too many rather than too few. */
+
 import { and, asc, eq, gt, max } from "drizzle-orm";
 import { z } from "zod";
 import { isCarriedOn, isOfJobs } from "../../catalog/carried-on.ts";
 import type { Meter } from "../../catalog/meter.ts";
 import { defineQuery } from "../../clickhouse/define-query.ts";
+import { numberColumn } from "../../clickhouse/number-column.ts";
+import { dayMs } from "../../contract/durations.ts";
 import { nodeAddress } from "../../contract/node-address.ts";
 import type { NodeAddress } from "../../contract/nodes.ts";
-import { dayMs } from "../../metrics/zone-clock.ts";
 import type { PastChange } from "../../postgres/past-changes.ts";
 import { statements } from "../../postgres/schema/statements.ts";
 import { ownersWithin } from "../../tree/past-owners.ts";
@@ -20,9 +22,9 @@ const lateUsage = defineQuery(
   z.object({ after: z.number(), settled: z.number(), before_ms: z.number() }),
   z.object({
     organization: z.string(),
-    first_ms: z.coerce.number(),
-    days: z.array(z.coerce.number()),
-    session_ms: z.coerce.number().nullable(),
+    first_ms: numberColumn,
+    days: z.array(numberColumn),
+    session_ms: numberColumn.nullable(),
     resellers: z.array(z.string()),
     partners: z.array(z.string()),
   }),

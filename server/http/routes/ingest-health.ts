@@ -1,6 +1,7 @@
 /** GET /v1/ingest-health: outcomes of the events that were sent for a node. */
 import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
 import type { ClickHouse } from "../../clickhouse/client.ts";
+import { hourMs } from "../../contract/durations.ts";
 import {
   type IngestWindow,
   ingestHealthQuerySchema,
@@ -25,7 +26,6 @@ export interface IngestHealthRoutesDeps {
   now?: () => number;
 }
 
-const hourMs = 60 * 60 * 1000;
 const usualRangeMs: Record<IngestWindow, number> = { minute: hourMs, hour: 24 * hourMs, day: 30 * 24 * hourMs };
 
 const outcomeTable = listTable("series", windowCountsSchema, {

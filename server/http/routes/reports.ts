@@ -2,6 +2,7 @@
 
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
+import { dayMs } from "../../contract/durations.ts";
 import type { NodeAddress } from "../../contract/nodes.ts";
 import {
   changeReportSchema,
@@ -52,7 +53,6 @@ export interface ReportsRoutesDeps {
 const idParams = z.object({ id: z.string().max(100) });
 const answered = (description: string) => ({ description, content: { "application/json": { schema: reportSchema } } });
 const positionSchema = z.object({ name: z.string(), id: z.string() });
-const dayMs = 86_400_000;
 
 const reportTable = listTable("reports", reportSchema);
 

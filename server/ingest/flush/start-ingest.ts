@@ -9,6 +9,7 @@ import type { Logger } from "pino";
 import { z } from "zod";
 import type { ClickHouse } from "../../clickhouse/client.ts";
 import { defineQuery } from "../../clickhouse/define-query.ts";
+import { numberColumn } from "../../clickhouse/number-column.ts";
 import { createLevelMaterializer, type LevelMaterializer } from "../../rollups/derive-levels.ts";
 import type { DerivationListener } from "../../rollups/derived-change.ts";
 import { beginEpoch, type FencingEpoch, laterEpochs } from "../../rollups/fencing-epoch.ts";
@@ -26,7 +27,7 @@ import { createFreshnessSampler } from "./sample-freshness.ts";
 import { batchFiles } from "./seal-batch.ts";
 import { untilDone } from "./store-batch.ts";
 
-const newestVersion = defineQuery("newest_version", z.object({}), z.object({ version: z.coerce.number() }));
+const newestVersion = defineQuery("newest_version", z.object({}), z.object({ version: numberColumn }));
 
 /** What a verdict may wait for storage to find repeats; beyond it the sealer finds them, and the verdict says accepted. */
 const lookupTimeoutMs = 1_000;

@@ -8,6 +8,7 @@ import type { Logger } from "pino";
 import { z } from "zod";
 import { type ClickHouse, StatementRefusedError } from "../../clickhouse/client.ts";
 import { defineInsert, defineQuery } from "../../clickhouse/define-query.ts";
+import { numberColumn } from "../../clickhouse/number-column.ts";
 import { recount } from "../accept/event-outcomes.ts";
 import type { Sequence } from "../log/sequence.ts";
 import { type BatchFiles, type Part, quarantineOfEvent, type SealedBatch } from "./seal-batch.ts";
@@ -19,7 +20,7 @@ const storeQuarantine = defineInsert("store_quarantine", batchParam);
 const countBatch = defineQuery(
   "count_batch",
   batchParam,
-  z.object({ events: z.coerce.number(), counted: z.coerce.number(), counted_for_nodes: z.coerce.number() }),
+  z.object({ events: numberColumn, counted: numberColumn, counted_for_nodes: numberColumn }),
 );
 
 /** ClickHouse's codes for values that a column or a view cannot take. */

@@ -1,9 +1,10 @@
 import { describe, expect, it } from "vitest";
 import { eventType } from "../../../server/catalog/catalog.ts";
+import { dayMs, hourMs } from "../../../server/contract/durations.ts";
 import { usageEventSchema } from "../../../server/contract/events.ts";
 import { type DemoOrganization, demoOrganizations, demoResellers } from "../../../server/demo/demo-accounts.ts";
 import { eventsOfHour, hourReachMs, type TimedEvent } from "../../../server/demo/meetings.ts";
-import { dayMs, hourMs, localHour, meetingsPerHour } from "../../../server/demo/rhythm.ts";
+import { localHour, meetingsPerHour } from "../../../server/demo/rhythm.ts";
 
 const firstMs = Date.parse("2026-03-02T00:00:00Z");
 const demonstration = { seed: 1, firstMs };

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { MeterUsage, UsageAnswer, UsagePoint } from "../../../server/contract/usage.ts";
-import { usageCsv, usageLines } from "../../../server/http/usage-rows.ts";
+import { csvOfTable } from "../../../server/http/list-table.ts";
+import { usageLines, usageTable } from "../../../server/http/usage-rows.ts";
 
 const day = (n: number, value: UsagePoint["value"]): UsagePoint => ({
   start: `2026-03-0${n}T00:00:00Z`,
@@ -32,8 +33,8 @@ async function collect(pieces: AsyncIterable<string>): Promise<string[]> {
   return lines;
 }
 
-async function csv(answer: Parameters<typeof usageCsv>[0]): Promise<string[]> {
-  const lines = await collect(usageCsv(answer));
+async function csv(answer: Parameters<typeof usageTable>[0]): Promise<string[]> {
+  const lines = await collect(csvOfTable(usageTable(answer)));
   expect(lines.every((line) => line.endsWith("\r\n"))).toBe(true);
   return lines.map((line) => line.slice(0, -2));
 }

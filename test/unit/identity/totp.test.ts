@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { newTotpSecret, totpAddress, totpCode, totpStep } from "../../../server/identity/totp.ts";
+import { newTotpSecret, totpAddress, totpStep } from "../../../server/identity/totp.ts";
+import { totpCode } from "../../support/totp-code.ts";
 
 const secret = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
 

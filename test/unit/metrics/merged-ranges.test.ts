@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { bucketMs, mergeRanges, minuteMs, stepsOf } from "../../../server/metrics/merged-ranges.ts";
+import { hourMs, minuteMs } from "../../../server/contract/durations.ts";
+import { bucketMs, mergeRanges, stepsOf } from "../../../server/metrics/merged-ranges.ts";
 
-const hourMs = 60 * minuteMs;
 const baseMs = Date.UTC(2026, 2, 1);
 const rangeOf = (fromMs: number, toMs: number, stepMs = toMs - fromMs) => {
   const windows = [];
