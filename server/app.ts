@@ -9,8 +9,8 @@ import type { EventType } from "./catalog/event-types.ts";
 import { askedFor, type ClickHouse } from "./clickhouse/client.ts";
 import type { Role } from "./config.ts";
 import type { Corrections } from "./corrections/corrections.ts";
+import type { Egress } from "./delivery/egress.ts";
 import type { Vault } from "./delivery/vault.ts";
-import type { WayOut } from "./delivery/way-out.ts";
 import type { Questions } from "./fairness/questions.ts";
 import { applyFoundation, createRouter } from "./http/app-pieces.ts";
 import { type Authenticator, attachActor } from "./http/authenticate.ts";
@@ -116,7 +116,7 @@ export interface AppDeps {
   /** Everything stored under this batch or a smaller one is visible, and nothing more will be stored under one. */
   settledBatch: () => number;
   vault: Vault;
-  wayOut: Pick<WayOut, "urlRefusal">;
+  egress: Pick<Egress, "urlRefusal">;
   /** They verify the messages of payment providers. */
   paymentKeys: readonly Buffer[];
   /** Undefined where this process makes no reports. */
@@ -227,7 +227,7 @@ function mountApi(app: OpenAPIHono<HttpEnv>, deps: AppDeps): void {
   app.route("/", alertsRoutes({ postgres, tree, publicUrl }));
   app.route("/", notificationPreferencesRoutes({ postgres }));
   app.route("/", paymentsRoutes({ postgres, tree, paymentKeys: deps.paymentKeys }));
-  app.route("/", channelsRoutes({ postgres, tree, vault: deps.vault, wayOut: deps.wayOut, publicUrl }));
+  app.route("/", channelsRoutes({ postgres, tree, vault: deps.vault, egress: deps.egress, publicUrl }));
   app.route("/", deliveriesRoutes({ postgres, tree }));
   app.route("/", unsubscribeRoutes({ postgres, tree }));
   app.route("/", auditRoutes({ postgres: deps.postgres, tree, clickhouse }));

@@ -11,7 +11,7 @@ import type { Postgres, Queries } from "../postgres/client.ts";
 import { lockedRow } from "../postgres/locked-row.ts";
 import { alertProgress, alerts, rules } from "../postgres/schema/alerts.ts";
 import { auditHead } from "../postgres/schema/audit.ts";
-import { checkRoom } from "../tree/check-room.ts";
+import { checkLimit } from "../tree/check-limit.ts";
 import type { NodeTree } from "../tree/node-tree.ts";
 import { rowsWithin } from "../tree/rows-within.ts";
 import { noticeOf } from "./notices.ts";
@@ -76,7 +76,7 @@ export async function readRule(db: Queries, id: string): Promise<RuleRecord | un
   return found;
 }
 
-const room = { what: "rules", table: rules, ...definitionLimits.rules };
+const limit = { what: "rules", table: rules, ...definitionLimits.rules };
 
 /** Throws `conflict` where the node or its tenant has as many rules as it may. */
 export async function createRule(
@@ -86,7 +86,7 @@ export async function createRule(
   by: Author,
 ): Promise<RuleRecord> {
   return await postgres.transaction(async (tx) => {
-    await checkRoom(tx, tree, wanted.node, room);
+    await checkLimit(tx, tree, wanted.node, limit);
     return await insertRule(tx, { ...wanted, isDefault: false }, by);
   });
 }

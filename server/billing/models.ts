@@ -10,7 +10,7 @@ import type { Postgres, Queries } from "../postgres/client.ts";
 import { lockedRow } from "../postgres/locked-row.ts";
 import { models } from "../postgres/schema/models.ts";
 import { ProblemError } from "../problem.ts";
-import { checkRoom } from "../tree/check-room.ts";
+import { checkLimit } from "../tree/check-limit.ts";
 import type { NodeTree } from "../tree/node-tree.ts";
 import { rowsWithin } from "../tree/rows-within.ts";
 
@@ -37,7 +37,7 @@ export async function readModel(db: Queries, id: string): Promise<ModelRecord | 
   return found;
 }
 
-const room = { what: "models", table: models, ...definitionLimits.models };
+const limit = { what: "models", table: models, ...definitionLimits.models };
 
 /** Throws `conflict` where the node has one that events name alike, or as many as it may. */
 export async function createModel(
@@ -47,7 +47,7 @@ export async function createModel(
   by: Author,
 ): Promise<ModelRecord> {
   return await postgres.transaction(async (tx) => {
-    await checkRoom(tx, tree, wanted.node, room);
+    await checkLimit(tx, tree, wanted.node, limit);
     const id = newId("mdl");
     const [made] = await tx
       .insert(models)

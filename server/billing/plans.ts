@@ -9,7 +9,7 @@ import { newId } from "../identity/actor.ts";
 import type { Postgres, Queries } from "../postgres/client.ts";
 import { plans, planVersions } from "../postgres/schema/plans.ts";
 import { ProblemError } from "../problem.ts";
-import { checkBytes, checkRoom } from "../tree/check-room.ts";
+import { checkBytes, checkLimit } from "../tree/check-limit.ts";
 import type { NodeTree } from "../tree/node-tree.ts";
 import { rowsWithin } from "../tree/rows-within.ts";
 
@@ -85,7 +85,7 @@ export async function readTerms(
 type Tree = Pick<NodeTree, "ancestors" | "children">;
 
 const { versions: mostVersions, bytes: most, bytesOfTenant, ...counts } = definitionLimits.plans;
-const room = { what: "plans", table: plans, ...counts };
+const limit = { what: "plans", table: plans, ...counts };
 
 async function checkTermsBytes(tx: Queries, tree: Tree, node: NodeAddress, terms: PlanTerms, field: string) {
   await checkBytes(tx, tree, node, {
@@ -109,7 +109,7 @@ export async function createPlan(
   by: Author,
 ): Promise<PlanRecord> {
   return await postgres.transaction(async (tx) => {
-    await checkRoom(tx, tree, wanted.node, room);
+    await checkLimit(tx, tree, wanted.node, limit);
     await checkTermsBytes(tx, tree, wanted.node, terms, "features");
     const id = newId("plan");
     await tx.insert(plans).values({ ...wanted, id });

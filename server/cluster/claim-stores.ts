@@ -1,5 +1,5 @@
 /**
- * The claim of an ingest process on its stores, kept in Postgres; `judge-claim.ts` says who gets it. A process alone sends
+ * The claim of an ingest process on its stores, kept in Postgres; `evaluate-claim.ts` says who gets it. A process alone sends
  * a heartbeat every two seconds, and ends when its place was given to another: from then on nothing that it does
  * counts. ClickHouse keeps the name of the installation, so that no other Postgres' processes store into it.
  */
@@ -11,7 +11,7 @@ import type { ClickHouse } from "../clickhouse/client.ts";
 import { defineQuery, defineStatement } from "../clickhouse/define-query.ts";
 import type { Postgres, Queries } from "../postgres/client.ts";
 import { ingestNodes, ingestStores } from "../postgres/schema/ingest-nodes.ts";
-import { type IngestProcess, type Judgement, judgeSingle, type KnownStores } from "./judge-claim.ts";
+import { type ClaimVerdict, evaluateSingle, type IngestProcess, type KnownStores } from "./evaluate-claim.ts";
 
 /** The process may not ingest into these stores; the message tells whoever started it why, and what to do. */
 export class ClaimRefusedError extends Error {
@@ -67,7 +67,7 @@ export async function claimClickHouse(
   );
 }
 
-/** The facts that the claim is judged by, with the row locked until the transaction ends. */
+/** The facts that decide the claim, with the row locked until the transaction ends. */
 export async function knownStores(tx: Queries): Promise<KnownStores> {
   const row = await lockStores(tx);
   const silentMs = (instant: unknown) => sql<number>`extract(epoch FROM now() - ${instant}) * 1000`;
@@ -114,15 +114,15 @@ async function lockStores(tx: Queries): Promise<typeof ingestStores.$inferSelect
 
 /** Runs `claim` until it is granted what it asks for. Throws ClaimRefusedError. */
 export async function untilGranted<Claimed>(
-  claim: () => Promise<{ judgement: Judgement; claimed?: Claimed }>,
+  claim: () => Promise<{ verdict: ClaimVerdict; claimed?: Claimed }>,
   log: Pick<Logger, "warn">,
 ): Promise<Claimed> {
   let hasWaited = false;
   for (const untilMs = Date.now() + patienceMs; ; await new Promise((resolve) => setTimeout(resolve, askAgainMs))) {
-    const { judgement, claimed } = await claim();
-    if (judgement.kind === "granted") return claimed as Claimed;
-    if (judgement.kind === "refused" || Date.now() > untilMs) throw new ClaimRefusedError(judgement.reason);
-    if (!hasWaited) log.warn(`waiting for another process to end: ${judgement.reason}`);
+    const { verdict, claimed } = await claim();
+    if (verdict.kind === "granted") return claimed as Claimed;
+    if (verdict.kind === "refused" || Date.now() > untilMs) throw new ClaimRefusedError(verdict.reason);
+    if (!hasWaited) log.warn(`waiting for another process to end: ${verdict.reason}`);
     hasWaited = true;
   }
 }
@@ -151,12 +151,12 @@ export async function claimAlone(
   const { lostNode: _, name: node, ...process } = mine;
   await untilGranted(async () => {
     return await postgres.transaction(async (tx) => {
-      const judgement = judgeSingle(mine, await knownStores(tx));
-      if (judgement.kind === "granted")
+      const verdict = evaluateSingle(mine, await knownStores(tx));
+      if (verdict.kind === "granted")
         await tx
           .update(ingestStores)
           .set({ mode: "single", secretProof: null, node, ...process, heartbeatAt: sql`now()` });
-      return { judgement };
+      return { verdict };
     });
   }, log);
   const isMine = and(eq(ingestStores.mode, "single"), eq(ingestStores.process, mine.process));

@@ -3,7 +3,7 @@ import { randomUUID } from "node:crypto";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
-import type { IngestProcess } from "./judge-claim.ts";
+import type { IngestProcess } from "./evaluate-claim.ts";
 
 /** `node`: the operator's name for it; without one it stays with the data folder. */
 export async function identifyIngest({

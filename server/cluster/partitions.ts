@@ -1,5 +1,5 @@
 /**
- * Organizations fall into a fixed number of partitions, and each partition has one owner at a time: the node that judges
+ * Organizations fall into a fixed number of partitions, and each partition has one owner at a time: the node that checks
  * its events' identities, logs and stores them. Which node a partition should go to follows from the names alone
  * (rendezvous hashing), so a node that comes or goes moves no more than its own share.
  */

@@ -1,10 +1,10 @@
-/** How a node comes to be one of the cluster: judged, entered with a number of its own, and owner of what nobody owns yet. */
+/** How a node comes to be one of the cluster: admitted, entered with a number of its own, and owner of what nobody owns yet. */
 import { sql } from "drizzle-orm";
 import type { Logger } from "pino";
 import type { Postgres } from "../postgres/client.ts";
 import { ingestCluster, ingestNodes, ingestStores } from "../postgres/schema/ingest-nodes.ts";
 import { knownStores, untilGranted, watermarkOfSingle } from "./claim-stores.ts";
-import { type IngestProcess, judgeNode } from "./judge-claim.ts";
+import { evaluateNode, type IngestProcess } from "./evaluate-claim.ts";
 import { partitionCount } from "./partitions.ts";
 
 const mostNodes = 64;
@@ -22,8 +22,8 @@ export async function registerNode(options: RegistrationOptions): Promise<number
   return await untilGranted(async () => {
     return await postgres.transaction(async (tx) => {
       const stores = await knownStores(tx);
-      const judgement = judgeNode({ name, folder, host, process, lostNode, url, secretProof }, stores);
-      if (judgement.kind !== "granted") return { judgement };
+      const verdict = evaluateNode({ name, folder, host, process, lostNode, url, secretProof }, stores);
+      if (verdict.kind !== "granted") return { verdict };
       const singleUntil = await watermarkOfSingle(tx);
       await tx
         .insert(ingestCluster)
@@ -55,7 +55,7 @@ export async function registerNode(options: RegistrationOptions): Promise<number
       await tx
         .update(ingestStores)
         .set({ mode: "cluster", secretProof, node: null, folder: null, host: null, process: null, heartbeatAt: null });
-      return { judgement, claimed: nodeNumber };
+      return { verdict, claimed: nodeNumber };
     });
   }, log);
 }

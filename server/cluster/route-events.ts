@@ -1,8 +1,8 @@
 /**
- * Routes the events of a request to where they belong: each organization's by the node that owns it, which alone judges its
+ * Routes the events of a request to where they belong: each organization's by the node that owns it, which alone checks its
  * identities. The verdict of each part comes back before the request is answered, after the owner's log is on disk.
  *
- * A part whose owner cannot be reached (it was killed, is cut off, or it is not known whether it took them) is judged as
+ * A part whose owner cannot be reached (it was killed, is cut off, or it is not known whether it took them) is checked as
  * far as that needs no memory of identities, and logged here to be handed over: what was taken twice meanwhile is found by
  * the owner, by id. So nothing that is answered 202 rests on a node that is away, and no node ever decides for another.
  */
@@ -195,7 +195,7 @@ async function forward(deps: RouteDeps, owner: string, sent: SentEvents): Promis
   return await deps.peers.ask(node, "/cluster/events", body, takenSchema, forwardWithinMs);
 }
 
-/** Judges what can be judged here, and logs the rest to be handed over. */
+/** Checks what can be checked here, and logs the rest as hints for its owner. */
 async function keep(
   deps: RouteDeps,
   request: RequestEvents,

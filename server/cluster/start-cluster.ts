@@ -11,7 +11,7 @@ import type { Postgres } from "../postgres/client.ts";
 import type { LevelMaterializer } from "../rollups/derive-levels.ts";
 import type { FencingEpoch } from "../rollups/fencing-epoch.ts";
 import { proofOfSecret } from "./claim-stores.ts";
-import type { IngestProcess } from "./judge-claim.ts";
+import type { IngestProcess } from "./evaluate-claim.ts";
 import { joinCluster, type Membership } from "./membership.ts";
 import { asBody, createPeers, type Peers } from "./peers.ts";
 import { type Accepting, type RunningCluster, runNode } from "./run-node.ts";

@@ -9,6 +9,7 @@ import type { Postgres } from "../postgres/client.ts";
 import { attachments, type DeliveryMessage } from "../postgres/schema/delivery.ts";
 import type { NodeTree } from "../tree/node-tree.ts";
 import { type ChannelSecrets, disableChannel, readChannel } from "./channels.ts";
+import type { Egress } from "./egress.ts";
 import type { ChannelRow } from "./enqueue.ts";
 import { alertMailsHeld, type Held } from "./held-mails.ts";
 import { oneLine } from "./inert-text.ts";
@@ -20,12 +21,11 @@ import { slackBody } from "./render-slack.ts";
 import { type SmsSettings, sendSms } from "./send-sms.ts";
 import { isUnsubscribed, type UnsubscribeLinks } from "./unsubscribe.ts";
 import type { Vault } from "./vault.ts";
-import type { WayOut } from "./way-out.ts";
 
 export interface SendingDeps {
   postgres: Postgres;
   vault: Vault;
-  wayOut: WayOut;
+  egress: Egress;
   /** Absent without a mail server. */
   mailer: Mailer | undefined;
   mailLimits: Pick<MailLimits, "mayTest">;
@@ -87,7 +87,7 @@ async function sendToUrl(deps: SendingDeps, channel: ChannelRow, row: DeliveryRo
       ? { body: slackBody(row.message), headers: {} }
       : signed(row, secrets.signing, isOverlapping(channel, nowMs), new Date(nowMs));
   const answer = await posted(() =>
-    deps.wayOut.post({ url: secrets.url, body, headers: { ...jsonHeaders, ...headers } }),
+    deps.egress.post({ url: secrets.url, body, headers: { ...jsonHeaders, ...headers } }),
   );
   if ("result" in answer) return answer;
   const { status, text: excerpt } = answer;

@@ -13,12 +13,12 @@ import { rules } from "../postgres/schema/alerts.ts";
 import { channels, deliveries } from "../postgres/schema/delivery.ts";
 import { schedules } from "../postgres/schema/schedules.ts";
 import { ProblemError } from "../problem.ts";
-import { checkRoom } from "../tree/check-room.ts";
+import { checkLimit } from "../tree/check-limit.ts";
 import type { NodeTree } from "../tree/node-tree.ts";
 import { rowsWithin } from "../tree/rows-within.ts";
+import type { Egress } from "./egress.ts";
 import type { ChannelRow } from "./enqueue.ts";
 import type { Vault } from "./vault.ts";
-import type { WayOut } from "./way-out.ts";
 
 /** The plain form of `sealed`. */
 export interface ChannelSecrets {
@@ -30,25 +30,25 @@ export interface ChannelSecrets {
 export interface ChannelsDeps {
   postgres: Postgres;
   vault: Vault;
-  wayOut: Pick<WayOut, "urlRefusal">;
+  egress: Pick<Egress, "urlRefusal">;
 }
 
 /** How long messages are signed with the former secret too. */
 const overlapMs = 24 * 60 * 60 * 1000;
-const room = { what: "channels", table: channels, ...definitionLimits.channels };
+const limit = { what: "channels", table: channels, ...definitionLimits.channels };
 
 export async function createChannel(
-  { postgres, vault, wayOut, tree }: ChannelsDeps & { tree: Pick<NodeTree, "ancestors" | "children"> },
+  { postgres, vault, egress, tree }: ChannelsDeps & { tree: Pick<NodeTree, "ancestors" | "children"> },
   wanted: CreateChannel & { node: NodeAddress },
   by: Author,
 ): Promise<{ row: ChannelRow; secret: string | undefined }> {
   const id = newId("chn");
-  if ("url" in wanted) checkUrl(wayOut, wanted.url);
+  if ("url" in wanted) checkUrl(egress, wanted.url);
   const secret = wanted.kind === "webhook" ? newSigningSecret() : undefined;
   const { node, name, kind, enabled } = wanted;
   const sealed = "url" in wanted ? vault.seal(secretsOf(wanted.url, secret ? [secret] : []), id) : null;
   const row = await postgres.transaction(async (tx) => {
-    await checkRoom(tx, tree, node, room);
+    await checkLimit(tx, tree, node, limit);
     const [made] = await tx
       .insert(channels)
       .values({
@@ -72,7 +72,7 @@ const editable = (vault: Vault): Editable<ChannelRow> => ({
 
 /** Throws `invalid_request` for what a channel of its kind does not have. */
 export async function changeChannel(
-  { postgres, vault, wayOut }: ChannelsDeps,
+  { postgres, vault, egress }: ChannelsDeps,
   id: string,
   change: ChangeChannel,
   edit: Edit,
@@ -84,7 +84,7 @@ export async function changeChannel(
     async (tx, before) => {
       checkFits(before, change);
       const { name, enabled, to, monthly_cap: monthlyCap, url } = change;
-      if (url !== undefined) checkUrl(wayOut, url);
+      if (url !== undefined) checkUrl(egress, url);
       const given = {
         ...(name !== undefined && { name }),
         ...(enabled !== undefined && { enabled, disabledBecause: null }),
@@ -207,8 +207,8 @@ const secretsOf = (url: string, signing: string[]): ChannelSecrets => ({ url, si
 /** 256 random bits, as Standard Webhooks asks for. */
 const newSigningSecret = () => `whsec_${randomBytes(32).toString("base64")}`;
 
-function checkUrl(wayOut: Pick<WayOut, "urlRefusal">, url: string): void {
-  const refusal = wayOut.urlRefusal(url);
+function checkUrl(egress: Pick<Egress, "urlRefusal">, url: string): void {
+  const refusal = egress.urlRefusal(url);
   if (refusal !== undefined) throw new ProblemError("invalid_request", refusal, { field: "url" });
 }
 

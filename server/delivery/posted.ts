@@ -1,7 +1,8 @@
 /** The outcome of a request to a receiver: its answer, or why there is none. */
+
+import { type OutgoingAnswer, RefusedTargetError } from "./egress.ts";
 import { oneLine } from "./inert-text.ts";
 import type { Outcome } from "./outbox.ts";
-import { type OutgoingAnswer, RefusedTargetError } from "./way-out.ts";
 
 const excerptCharacters = 500;
 

@@ -2,11 +2,11 @@
 import { sql } from "drizzle-orm";
 import type { Postgres } from "../postgres/client.ts";
 import { channels } from "../postgres/schema/delivery.ts";
+import type { Egress } from "./egress.ts";
 import type { ChannelRow } from "./enqueue.ts";
 import type { DeliveryRow, Outcome } from "./outbox.ts";
 import { again, never, posted } from "./posted.ts";
 import { smsText } from "./render-sms.ts";
-import type { WayOut } from "./way-out.ts";
 
 export interface SmsSettings {
   /** The Messages resource, or the provider alone: then the path is Twilio's. */
@@ -20,20 +20,20 @@ export interface SmsSettings {
 
 interface SmsDeps {
   postgres: Postgres;
-  wayOut: WayOut;
+  egress: Egress;
   sms: SmsSettings | undefined;
 }
 
 /** A message counts against the month's cap before it is sent, and no longer when the provider did not accept it. */
 export async function sendSms(
-  { postgres, wayOut, sms }: SmsDeps,
+  { postgres, egress, sms }: SmsDeps,
   channel: ChannelRow,
   { id, to, message }: DeliveryRow,
 ): Promise<Outcome> {
   if (!sms) return again("there is no provider of SMS: set TIDEMARK_SMS_URL");
   if (!(await countSms(postgres, channel.id))) return never("the channel's cap of this month is reached");
   const answer = await posted(() =>
-    wayOut.post({
+    egress.post({
       url: messagesUrl(sms),
       isConfigured: true,
       headers: {
@@ -45,13 +45,13 @@ export async function sendSms(
       body: new URLSearchParams({ To: to ?? "", From: sms.from, Body: smsText(message) }).toString(),
     }),
   );
-  const outcome = "result" in answer ? answer : judged(answer.status, answer.text);
+  const outcome = "result" in answer ? answer : outcomeOf(answer.status, answer.text);
   if (outcome.result !== "sent") await uncountSms(postgres, channel.id);
   return outcome;
 }
 
 /** Twilio answers 400 to what it will never send, such as a number that does not exist. */
-function judged(status: number, excerpt: string): Outcome {
+function outcomeOf(status: number, excerpt: string): Outcome {
   if (status >= 200 && status < 300) return { result: "sent", status, excerpt };
   return { result: status === 400 ? "never" : "again", status, excerpt };
 }

@@ -2,12 +2,12 @@
 import type { Mailer } from "../mail/mailer.ts";
 import type { Postgres } from "../postgres/client.ts";
 import { Courier, type CourierDeps } from "./courier.ts";
+import { createEgress, type Egress } from "./egress.ts";
 import { pruneDeliveries } from "./outbox.ts";
 import type { OutgoingAllow } from "./outgoing-allow.ts";
 import type { SmsSettings } from "./send-sms.ts";
 import { readUnsubscribeLinks } from "./unsubscribe.ts";
 import { openVault, type Vault } from "./vault.ts";
-import { createWayOut, type WayOut } from "./way-out.ts";
 
 export interface DeliverySettings {
   dataDir: string;
@@ -19,7 +19,7 @@ export interface DeliverySettings {
 
 export interface Delivery {
   vault: Vault;
-  wayOut: WayOut;
+  egress: Egress;
   /** Looks for what is due; returns at once. */
   send(): void;
   /** Removes deliveries that the log keeps no longer. */
@@ -38,12 +38,12 @@ export async function startDelivery(
 ): Promise<Delivery> {
   const { dataDir, secretKey: secret, outgoingAllow: allow, sms, publicUrl } = settings;
   const vault = await openVault({ dataDir, secret });
-  const wayOut = createWayOut({ allow });
+  const egress = createEgress({ allow });
   const links = await readUnsubscribeLinks(deps.postgres);
-  const courier = isSender ? new Courier({ ...deps, vault, wayOut, sms, links, publicUrl }) : undefined;
+  const courier = isSender ? new Courier({ ...deps, vault, egress, sms, links, publicUrl }) : undefined;
   return {
     vault,
-    wayOut,
+    egress,
     send: () => courier?.wake(),
     prune: () => pruneDeliveries(deps.postgres),
     close: async () => await courier?.close(),

@@ -13,17 +13,17 @@ import { ProblemError } from "../problem.ts";
 import { attachClient } from "./attach-client.ts";
 import { handleError, handleNotFound } from "./handle-error.ts";
 import type { HttpEnv } from "./http-env.ts";
-import { judgeJson, judgeUrl } from "./judge-text.ts";
 import { neededRights } from "./needed-rights.ts";
 import { boundBodies, carryOut, receive } from "./read-body.ts";
 import { awaitTurn } from "./take-turns.ts";
+import { validateJson, validateUrl } from "./validate-text.ts";
 
 /** A parameter that a route does not know may be a filter that its sender believes in. */
 const noParameters = z.strictObject({});
 
 /**
  * A router whose checks of parameters and bodies name the field at fault, and whose routes read bodies within bounds, after
- * their own middleware has judged the caller. `bodies: "exact"`: they read numbers by their text (exact-json.ts); `"streamed"`:
+ * their own middleware has checked the caller. `bodies: "exact"`: they read numbers by their text (exact-json.ts); `"streamed"`:
  * they read bodies themselves, as they come.
  */
 export function createRouter({
@@ -40,13 +40,13 @@ export function createRouter({
     const request = { ...described.request, query: described.request?.query ?? noParameters };
     const responses = { ...problemResponses(400), ...described.responses };
     const route: typeof described = { ...described, request, responses, ...securityOf(described) };
-    const judging = [route.middleware ?? [], judgeUrl].flat();
+    const validating = [route.middleware ?? [], validateUrl].flat();
     // What emitters send has bounds of its own: usage never waits for questions.
-    if (bodies === "streamed") return register({ ...route, middleware: judging } as RouteConfig, ...rest);
+    if (bodies === "streamed") return register({ ...route, middleware: validating } as RouteConfig, ...rest);
     if (route.method === "get")
-      return register({ ...route, middleware: [...judging, awaitTurn] } as RouteConfig, ...rest);
+      return register({ ...route, middleware: [...validating, awaitTurn] } as RouteConfig, ...rest);
     const reading = receive(route[maxBodyBytes] as number | undefined);
-    const middleware = [...judging, reading, awaitTurn, carryOut, judgeJson({ keepsDigits: bodies === "exact" })];
+    const middleware = [...validating, reading, awaitTurn, carryOut, validateJson({ keepsDigits: bodies === "exact" })];
     const bounded = { ...problemResponses(413, 415, 429), ...route.responses };
     return register({ ...route, middleware, responses: bounded } as RouteConfig, ...rest);
   };

@@ -3,7 +3,7 @@ import type { IncomingMessage } from "node:http";
 import type { Context } from "hono";
 import { createMiddleware } from "hono/factory";
 import type { AddressRanges } from "../address-ranges.ts";
-import { type Client, type Peer, tellClient } from "./client.ts";
+import { type Client, identifyClient, type Peer } from "./client.ts";
 import type { HttpEnv } from "./http-env.ts";
 
 /** Mount first: everything that asks for the client needs it. */
@@ -11,7 +11,7 @@ export function attachClient(isTrustedProxy: AddressRanges) {
   return createMiddleware<HttpEnv>(async (c, next) => {
     let client: Client | undefined;
     c.set("client", () => {
-      client ??= tellClient(peerOf(c), (name) => c.req.header(name), isTrustedProxy);
+      client ??= identifyClient(peerOf(c), (name) => c.req.header(name), isTrustedProxy);
       return client;
     });
     await next();

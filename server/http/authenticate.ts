@@ -93,7 +93,7 @@ export function attachActor(authenticator: Authenticator) {
  * the nodes where they may: what a route then answers is limited to these by `resolveNode` and `isWithinReach`.
  */
 export function requireScope(action: Action) {
-  const judgement = createMiddleware<HttpEnv>(async (c, next) => {
+  const guard = createMiddleware<HttpEnv>(async (c, next) => {
     const caller = await identified(c.get("identify"), c.req.raw);
     const actor = narrowTo(caller, action);
     if (!actor) {
@@ -106,7 +106,7 @@ export function requireScope(action: Action) {
     c.set("actor", actor);
     await next();
   });
-  return needing(judgement, rightsOfActions[action]);
+  return needing(guard, rightsOfActions[action]);
 }
 
 /** Lets through every caller who is known, whatever the scopes. */

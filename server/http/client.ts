@@ -30,7 +30,7 @@ const forwardingHeaders = [
 export const isLoopback = parseAddressRanges("127.0.0.0/8, ::1") as AddressRanges;
 
 /** `peer`: the other end of the connection; `header`: several of one name joined by commas, in the order they came. */
-export function tellClient(
+export function identifyClient(
   peer: Peer,
   header: (name: string) => string | undefined,
   isTrustedProxy: AddressRanges,

@@ -51,7 +51,7 @@ export function describeApi(app: OpenAPIHono<HttpEnv>): ApiDocument {
     tags: operationTags.map((tag) => ({ ...tag })),
     security: [{ key: [] }, { session: [] }],
   });
-  // Routes also carry values that are no JSON, such as their judgements.
+  // Routes also carry values that are no JSON, such as their guards.
   const document = parseJson(JSON.stringify(written)) as ApiDocument;
   document.components = { ...document.components, parameters: sharedParameters, headers: sharedHeaders };
   for (const [path, operations] of Object.entries(document.paths)) {

@@ -23,7 +23,7 @@ const writes: ReadonlySet<string> = new Set(["POST", "PUT", "PATCH", "DELETE"]);
 
 /**
  * Mount after `attachActor`. Requests without the header, and of callers who are not known, pass through. The request is
- * compared and carried out once its body was read: behind the route's own judgement of the caller.
+ * compared and carried out once its body was read: behind the route's own check of the caller.
  */
 export function idempotent({ postgres, now = Date.now }: { postgres: Postgres; now?: () => number }) {
   return createMiddleware<HttpEnv>(async (c, next) => {

@@ -10,12 +10,12 @@ export interface NeededRights {
 
 const rightsOf = new WeakMap<object, NeededRights>();
 
-export function needing<T extends object>(judgement: T, rights: NeededRights): T {
-  rightsOf.set(judgement, rights);
-  return judgement;
+export function needing<T extends object>(guard: T, rights: NeededRights): T {
+  rightsOf.set(guard, rights);
+  return guard;
 }
 
-/** What the last of a route's judgements that says so asks for; undefined when none does. */
-export function neededRights(judgements: readonly object[]): NeededRights | undefined {
-  return judgements.map((judgement) => rightsOf.get(judgement)).findLast((rights) => rights !== undefined);
+/** What the last of a route's guards that says so asks for; undefined when none does. */
+export function neededRights(guards: readonly object[]): NeededRights | undefined {
+  return guards.map((guard) => rightsOf.get(guard)).findLast((rights) => rights !== undefined);
 }

@@ -7,7 +7,7 @@ import type { Readable } from "node:stream";
 import type { Context } from "hono";
 import { createMiddleware } from "hono/factory";
 import { receiveBody } from "../ingest/accept/receive-body.ts";
-import { judgeJson, requestBounds } from "../json/judge-json.ts";
+import { brokenBound, requestBounds } from "../json/json-bounds.ts";
 import { parseJson } from "../json/parse-json.ts";
 import { ProblemError } from "../problem.ts";
 import { type BodyHolder, BodyMemory } from "./body-memory.ts";
@@ -82,7 +82,7 @@ async function read(c: Context<HttpEnv>, wanted: number | undefined, named: Body
   });
   const isJson = /\bjson\b/i.test(headers.get("content-type") ?? "");
   const bytes = isJson && startsWithMark(received) ? received.subarray(3) : received;
-  const fault = isJson ? judgeJson(bytes, requestBounds) : undefined;
+  const fault = isJson ? brokenBound(bytes, requestBounds) : undefined;
   if (fault !== undefined) throw new ProblemError("unreadable_body", `the body ${fault}`);
   // Hono reads the body where this is absent, and awaits it, whatever its type says.
   const text = textOf(bytes, isJson);

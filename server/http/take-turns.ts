@@ -10,7 +10,7 @@ import { tenantOf } from "../tree/tenant-of.ts";
 import type { HttpEnv } from "./http-env.ts";
 import { readerPatience } from "./list-form.ts";
 
-/** Waits for the turn of a caller whom the route has judged, and whose body is here: nobody keeps a turn by sending slowly. */
+/** Waits for the turn of a caller whom the route has checked, and whose body is here: nobody keeps a turn by sending slowly. */
 export const awaitTurn = createMiddleware<HttpEnv>(async (c, next) => {
   const actor: Actor | undefined = c.get("actor");
   const inTurn = c.get("inTurn");

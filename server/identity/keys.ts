@@ -12,7 +12,7 @@ import type { NodeAddress } from "../contract/nodes.ts";
 import { isPostgresUnavailable, type Postgres, type Queries } from "../postgres/client.ts";
 import type { Subscriber } from "../postgres/notices.ts";
 import { apiKeys } from "../postgres/schema/accounts.ts";
-import { checkRoom } from "../tree/check-room.ts";
+import { checkLimit } from "../tree/check-limit.ts";
 import type { NodeTree } from "../tree/node-tree.ts";
 import { rowsWithin } from "../tree/rows-within.ts";
 import { type Actor, newId } from "./actor.ts";
@@ -45,7 +45,7 @@ const writeUsesEveryMs = 10_000;
 const { keyHash, ...shownColumns } = getTableColumns(apiKeys);
 
 const { withEnded, ...counts } = definitionLimits.keys;
-const room = { what: "keys in force", table: apiKeys, ...counts };
+const limit = { what: "keys in force", table: apiKeys, ...counts };
 const roomWithEnded = {
   what: "keys, with those that have ended",
   table: apiKeys,
@@ -112,8 +112,8 @@ export class Keys {
   async create(wanted: NewKey, by: Author = system, tree?: Tree): Promise<{ record: KeyRecord; key: string }> {
     return await this.#postgres.transaction(async (tx) => {
       if (tree) {
-        await checkRoom(tx, tree, wanted.node, roomWithEnded);
-        await checkRoom(tx, tree, wanted.node, { ...room, which: isInForce(this.#now()) });
+        await checkLimit(tx, tree, wanted.node, roomWithEnded);
+        await checkLimit(tx, tree, wanted.node, { ...limit, which: isInForce(this.#now()) });
       }
       return await insertKey(tx, wanted, by);
     });
@@ -133,7 +133,7 @@ export class Keys {
       const hasEnded = !old || old.revokedAt || (old.expiresAt && old.expiresAt.getTime() <= this.#now());
       if (hasEnded) return undefined;
       check(stateOfKey(old));
-      await checkRoom(tx, tree, old.node, roomWithEnded);
+      await checkLimit(tx, tree, old.node, roomWithEnded);
       const expiresAt = old.expiresAt && old.expiresAt < oldEndsAt ? old.expiresAt : oldEndsAt;
       await tx.update(apiKeys).set({ expiresAt }).where(eq(apiKeys.id, id));
       await tx.execute(sql`SELECT pg_notify(${channel}, ${id})`);

@@ -13,12 +13,12 @@ import { roleOffers, sessions, userRoles, users, userTokens } from "../postgres/
 import { ProblemError } from "../problem.ts";
 import type { NodeTree } from "../tree/node-tree.ts";
 import type { Actor } from "./actor.ts";
+import { checkRoleLimit } from "./check-role-limit.ts";
 import { hashSecret } from "./credential-cache.ts";
 import { actionsOfRole, canAll } from "./permissions.ts";
 import { ofOffer, readAccounts, readOffers, readUsersBelow, type UserPlace, type UserRecord } from "./read-users.ts";
 import { rightsOf } from "./rights-at.ts";
 import { makeOffer, type RoleOffer, recordOffer, renewLink } from "./role-offers.ts";
-import { checkRoomForRoles } from "./room-for-roles.ts";
 import { sessionsChannel } from "./sessions.ts";
 import { issueToken } from "./user-tokens.ts";
 import { accountOf } from "./users.ts";
@@ -95,7 +95,7 @@ export class UserDirectory {
     const account = accountOf(email);
     const keepsLink = !(await this.#mayGo(actor, account));
     return await this.#postgres.transaction(async (tx) => {
-      await checkRoomForRoles(tx, this.#tree, roles);
+      await checkRoleLimit(tx, this.#tree, roles);
       const [holder] = await readAccounts(tx, eq(users.email, account));
       const wanted = { email: account, name, roles, shownTo: this.#shownTo(actor), keepsLink };
       const { offer, token } = await makeOffer(tx, wanted, by, this.#now());
@@ -156,10 +156,10 @@ export class UserDirectory {
   ): Promise<UserRecord | undefined> {
     return await this.#postgres.transaction(async (tx) => {
       const { name, roles, isDisabled } = change;
-      // Room is counted before rows are locked, as where an offer is made: else the two would wait for each other.
+      // The limit is checked before rows are locked, as where an offer is made: else the two would wait for each other.
       const known = roles && (await this.#find(tx, actor, id));
       if (known)
-        await checkRoomForRoles(
+        await checkRoleLimit(
           tx,
           this.#tree,
           roles.filter((role) => !has(known.user.roles, role)),

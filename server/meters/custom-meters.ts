@@ -18,7 +18,7 @@ import type { Subscriber } from "../postgres/notices.ts";
 import { announcePastChanges, confirmPastChanges } from "../postgres/past-changes.ts";
 import { customMeters } from "../postgres/schema/meters.ts";
 import { ProblemError } from "../problem.ts";
-import { checkBytes, checkRoom } from "../tree/check-room.ts";
+import { checkBytes, checkLimit } from "../tree/check-limit.ts";
 import type { NodeTree } from "../tree/node-tree.ts";
 import { CountedTypes } from "./counted-types.ts";
 import { FollowedChanges, keyOf, type MeterOwner, readNotice, writeNotice } from "./meter-notices.ts";
@@ -30,7 +30,7 @@ type Tree = Pick<NodeTree, "isWithin" | "ancestors" | "children">;
 type Versions = readonly [MeterVersion, ...MeterVersion[]];
 
 const { versions: mostVersions, bytes: most, bytesOfTenant, ...counts } = definitionLimits.meters;
-const room = { what: "meters", table: customMeters, which: eq(customMeters.version, 1), ...counts };
+const limit = { what: "meters", table: customMeters, which: eq(customMeters.version, 1), ...counts };
 
 /** In a formula: each is computed exactly for every window that somebody asks for. */
 const maxOperations = 100;
@@ -214,7 +214,7 @@ export class CustomMeters {
       createdBy: by.name,
     };
     await this.#postgres.transaction(async (tx) => {
-      if (version === 1) await checkRoom(tx, this.#tree, node, room);
+      if (version === 1) await checkLimit(tx, this.#tree, node, limit);
       await checkMeterBytes(tx, this.#tree, node, definition);
       const made = await tx.insert(customMeters).values(row).onConflictDoNothing().returning();
       if (made.length === 0) throw new ProblemError("conflict", "somebody else was faster; look at it again");

@@ -1,6 +1,6 @@
 /**
  * Where the operator keeps scheduled reports beside the mails: a folder, or a bucket of an S3-compatible store. Both are the
- * operator's own setting and may be anywhere, so that requests to the store do not go by the guarded way out: nothing that users
+ * operator's own setting and may be anywhere, so that requests to the store do not go through the guarded egress: nothing that users
  * name becomes part of a host, only of the path within the bucket.
  */
 import { hash, randomUUID } from "node:crypto";

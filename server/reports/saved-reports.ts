@@ -13,7 +13,7 @@ import type { Postgres, Queries } from "../postgres/client.ts";
 import { lockedRow } from "../postgres/locked-row.ts";
 import { reports } from "../postgres/schema/reports.ts";
 import { ProblemError } from "../problem.ts";
-import { checkRoom } from "../tree/check-room.ts";
+import { checkLimit } from "../tree/check-limit.ts";
 import type { NodeTree } from "../tree/node-tree.ts";
 import { nameOfOthers, type WasWithin } from "../tree/past-owners.ts";
 import { rowsWithin } from "../tree/rows-within.ts";
@@ -151,7 +151,7 @@ export async function listReports(
     .limit(limit);
 }
 
-const room = { what: "reports", table: reports, ...definitionLimits.reports };
+const limit = { what: "reports", table: reports, ...definitionLimits.reports };
 
 /** Throws `conflict` where the node has one of that name, `invalid_request` where the options do not fit the kind. */
 export async function createReport(
@@ -162,7 +162,7 @@ export async function createReport(
 ): Promise<ReportRecord> {
   checkOptions(wanted.kind, wanted.options);
   return await postgres.transaction(async (tx) => {
-    await checkRoom(tx, tree, wanted.node, room);
+    await checkLimit(tx, tree, wanted.node, limit);
     const [made] = await tx
       .insert(reports)
       .values({ ...wanted, id: newId("rpt"), createdBy: by.name })

@@ -9,7 +9,7 @@ import type { Postgres, Queries } from "../postgres/client.ts";
 import { countAlone } from "../postgres/count-alone.ts";
 import { views } from "../postgres/schema/views.ts";
 import { ProblemError } from "../problem.ts";
-import { checkRoom } from "../tree/check-room.ts";
+import { checkLimit } from "../tree/check-limit.ts";
 import type { NodeTree } from "../tree/node-tree.ts";
 
 export type ViewRecord = typeof views.$inferSelect;
@@ -20,7 +20,7 @@ interface Edit {
   check: (current: unknown) => void;
 }
 
-const room = { what: "views", table: views, ...definitionLimits.views };
+const limit = { what: "views", table: views, ...definitionLimits.views };
 
 /** Those of the node itself, by name. */
 export async function listViews(db: Queries, node: NodeAddress): Promise<ViewRecord[]> {
@@ -41,7 +41,7 @@ export async function createView(
 ): Promise<ViewRecord> {
   return await postgres.transaction(async (tx) => {
     await nameAlone(tx, wanted.node);
-    await checkRoom(tx, tree, wanted.node, room);
+    await checkLimit(tx, tree, wanted.node, limit);
     const id = newId("view");
     const [made] = await tx
       .insert(views)

@@ -19,7 +19,7 @@ import { lockedRow } from "../postgres/locked-row.ts";
 import { reports } from "../postgres/schema/reports.ts";
 import { schedules } from "../postgres/schema/schedules.ts";
 import { ProblemError } from "../problem.ts";
-import { checkRoom } from "../tree/check-room.ts";
+import { checkLimit } from "../tree/check-limit.ts";
 import type { NodeTree } from "../tree/node-tree.ts";
 import { rowsWithin } from "../tree/rows-within.ts";
 import { tenantOf } from "../tree/tenant-of.ts";
@@ -34,7 +34,7 @@ import { lookNextAt, type ScheduleRecord, timingOf } from "./timing.ts";
 export type WantedSchedule = Required<ChangeSchedule> & { report: string; node: NodeAddress };
 
 /** The most that one node may have. */
-const room = { what: "schedules", table: schedules, ...definitionLimits.schedules };
+const limit = { what: "schedules", table: schedules, ...definitionLimits.schedules };
 /**
  * Throws `invalid_request` for a choice that the period does not have, and where nobody would get it: `hasBucket`, the operator
  * keeps what is sent.
@@ -177,7 +177,7 @@ export async function createSchedule(
   nowMs: number,
 ): Promise<ScheduleRecord> {
   return await postgres.transaction(async (tx) => {
-    await checkRoom(tx, tree, wanted.node, room);
+    await checkLimit(tx, tree, wanted.node, limit);
     const row = rowOf(wanted);
     const [made] = await tx
       .insert(schedules)

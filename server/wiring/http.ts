@@ -99,7 +99,7 @@ function appOf(
     questions: new Questions(),
     eventType: (type) => customMeters.typeOf(type),
     vault: delivery.vault,
-    wayOut: delivery.wayOut,
+    egress: delivery.egress,
     paymentKeys: config.paymentKeys,
     reportMaker: jobs.reportMaker,
     roles: config.roles,

@@ -4,11 +4,11 @@ import { pino } from "pino";
 import { vi } from "vitest";
 import type { Delivery } from "../../server/contract/deliveries.ts";
 import { Courier, type CourierDeps } from "../../server/delivery/courier.ts";
+import { createEgress } from "../../server/delivery/egress.ts";
 import { type AlertMessage, enqueueDeliveries } from "../../server/delivery/enqueue.ts";
 import { nothingAllowed, parseOutgoingAllow } from "../../server/delivery/outgoing-allow.ts";
 import { readUnsubscribeLinks } from "../../server/delivery/unsubscribe.ts";
 import { vaultOf } from "../../server/delivery/vault.ts";
-import { createWayOut } from "../../server/delivery/way-out.ts";
 import { channelsRoutes } from "../../server/http/routes/channels.ts";
 import { deliveriesRoutes } from "../../server/http/routes/deliveries.ts";
 import { unsubscribeRoutes } from "../../server/http/routes/unsubscribe.ts";
@@ -51,8 +51,8 @@ export async function startDeliveryWorld(): Promise<DeliveryWorld> {
   await tree.createNode({ kind: "reseller", id: "r1", name: "R", parent: "all" });
   await tree.ensureOrganizations(["acme", "beside"], "reseller:r1");
   const vault = vaultOf("a secret key of this test alone");
-  const wayOut = createWayOut({ allow: parseOutgoingAllow("127.0.0.1") ?? nothingAllowed });
-  accounts.app.route("/", channelsRoutes({ postgres, vault, wayOut, tree, publicUrl: url }));
+  const egress = createEgress({ allow: parseOutgoingAllow("127.0.0.1") ?? nothingAllowed });
+  accounts.app.route("/", channelsRoutes({ postgres, vault, egress, tree, publicUrl: url }));
   accounts.app.route("/", deliveriesRoutes({ postgres, tree }));
   accounts.app.route("/", unsubscribeRoutes({ postgres, tree }));
   const { key } = await accounts.makeKey("organization:acme");
@@ -60,7 +60,7 @@ export async function startDeliveryWorld(): Promise<DeliveryWorld> {
     ...{
       postgres,
       vault,
-      wayOut,
+      egress,
       tree,
       publicUrl: url,
       mailer: mailbox.mailer,

@@ -20,9 +20,9 @@ import { system } from "../../server/audit/record-change.ts";
 import { eventType } from "../../server/catalog/catalog.ts";
 import { type KeyScope, roles } from "../../server/contract/accounts.ts";
 import { createCorrections } from "../../server/corrections/corrections.ts";
+import { createEgress } from "../../server/delivery/egress.ts";
 import { nothingAllowed } from "../../server/delivery/outgoing-allow.ts";
 import { vaultOf } from "../../server/delivery/vault.ts";
-import { createWayOut } from "../../server/delivery/way-out.ts";
 import { Questions } from "../../server/fairness/questions.ts";
 import { createAuthenticator } from "../../server/http/authenticate.ts";
 import { newId } from "../../server/identity/actor.ts";
@@ -115,7 +115,7 @@ export async function createWorld(placed: Partial<Pick<AppDeps, "publicUrl" | "i
     watermark: () => ingest.flush.watermark(),
     settledBatch: () => ingest.flush.settledBatch,
     vault: vaultOf("a secret key of the isolation matrix"),
-    wayOut: createWayOut({ allow: nothingAllowed }),
+    egress: createEgress({ allow: nothingAllowed }),
     paymentKeys: [paymentKey],
     reportMaker: undefined,
     roles: new Set(["ingest", "api", "worker"]),

@@ -251,7 +251,7 @@ const testing: Guide = {
   steps: [
     {
       title: "Ask without sending: dry_run",
-      text: "With `dry_run=true` every event is judged as usual and none is taken: nothing is stored, made or remembered. The second one would be rejected, the third taken with a warning.",
+      text: "With `dry_run=true` every event is checked as usual and none is taken: nothing is stored, made or remembered. The second one would be rejected, the third taken with a warning.",
       code: send(faulty, "dry_run=true"),
       answer: `{"accepted":2,"duplicates":0,"rejected":[{"index":1,"id":"bad","code":"invalid_field","field":"seconds","message":"…"}],"warnings":[{"index":2,"id":"doubtful","code":"missing_value",…}],"watermark":"…","dry_run":true}`,
     },

@@ -49,7 +49,7 @@ const querySchema = z.strictObject({
   dry_run: z
     .enum(["true", "false"])
     .default("false")
-    .describe("Judges all events and takes none: nothing is stored, made or remembered (200)"),
+    .describe("Checks all events and takes none: nothing is stored, made or remembered (200)"),
 });
 
 const cloudEventSchema = z

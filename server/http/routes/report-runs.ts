@@ -337,7 +337,7 @@ async function linkedFiles(links: FileLinks, files: readonly FileRecord[], expir
 }
 
 /**
- * A request that shows a signature is judged by it alone, one without by its credentials. All who have links to a run's files
+ * A request that shows a signature is checked by it alone, one without by its credentials. All who have links to a run's files
  * take turns as one caller: a link that was passed on gives nobody more of this process than one caller has.
  */
 function scopeOrLink(links: FileLinks, keptRun: (id: string) => Promise<RunRecord>, now: () => number) {

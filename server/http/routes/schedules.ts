@@ -69,7 +69,7 @@ const createScheduleRoute = createRoute({
   tags: ["Reports"],
   summary: "Create a report schedule",
   description:
-    "Each time covers the whole period before it and is sent once, after everything of the period can be queried; of a billing cycle after its statement has closed. What each person gets is judged when it is sent; addresses outside get what the author may see then. Addresses without an account that the caller sees are added so many times an hour; whoever unsubscribed from a schedule of the tenant gets nothing of another one until they agree themselves.",
+    "Each time covers the whole period before it and is sent once, after everything of the period can be queried; of a billing cycle after its statement has closed. What each person gets is decided when it is sent; addresses outside get what the author may see then. Addresses without an account that the caller sees are added so many times an hour; whoever unsubscribed from a schedule of the tenant gets nothing of another one until they agree themselves.",
   middleware: requireScope("reports:write"),
   request: { body: { required: true, content: { "application/json": { schema: createScheduleSchema } } } },
   responses: { 201: answered("The new schedule"), ...problemResponses(400, 401, 403, 404, 409, 429, 503) },

@@ -1,7 +1,7 @@
 /**
  * The verdict on each event of a request, whatever its neighbours are, and the lines that go to the log. Two pure steps
  * with one wait between them: `checkEvents` needs only the events; then unknown organizations are made and storage is
- * asked about ids; then `decideEvents` judges and claims in one turn, in which the caller must also append to the log.
+ * asked about ids; then `decideEvents` decides and claims in one turn, in which the caller must also append to the log.
  */
 import type { EventType } from "../../catalog/event-types.ts";
 import type { Rejection, Warning } from "../../contract/events.ts";
@@ -83,7 +83,7 @@ export interface DecisionContext {
   tree: OrganizationTree;
   /** The tree as it stands where `tree` is the one that there would be: an aborted request makes no organization. Default: `tree`. */
   existing?: OrganizationTree;
-  /** Judges an identity and claims it when it is new. */
+  /** Decides on an identity and claims it when it is new. */
   claim: (event: IdentifiedEvent) => IdentityVerdict;
   /** What there is to doubt about an event that is taken. */
   doubt?: ((event: GivenEvent) => Doubt | undefined) | undefined;
@@ -91,10 +91,10 @@ export interface DecisionContext {
 
 /** The verdicts and the lines of a checked request. When `isAborted`, the caller must give the claims back. */
 export function decideEvents(request: RequestEvents, checked: CheckedEvents, context: DecisionContext): Decision {
-  const judgement = new Judgement(request, checked.warnings, context);
-  for (const { index, fault } of checked.faults) judgement.reject(index, fault);
-  for (const event of checked.readable) judgement.judge(event);
-  return judgement.decision();
+  const decider = new Decider(request, checked.warnings, context);
+  for (const { index, fault } of checked.faults) decider.reject(index, fault);
+  for (const event of checked.readable) decider.decide(event);
+  return decider.decision();
 }
 
 /** An organization that the key may write for, and how many of its events came to what. */
@@ -106,7 +106,7 @@ interface Admitted {
 }
 
 /** A decision in the making. */
-class Judgement {
+class Decider {
   readonly #request: RequestEvents;
   readonly #context: DecisionContext;
   readonly #decision: Decision;
@@ -153,7 +153,7 @@ class Judgement {
     );
   }
 
-  judge(event: ReadEvent): void {
+  decide(event: ReadEvent): void {
     const admitted = this.#admit(event.organization);
     if ("code" in admitted) {
       this.reject(event.index, admitted);

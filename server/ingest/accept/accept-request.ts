@@ -1,6 +1,6 @@
 /**
  * One request from its headers to the disk. The numbered steps are the order that the guarantees rest on: nothing is
- * answered before its record is synced, and between judging identities and appending to the log nothing else runs.
+ * answered before its record is synced, and between deciding on identities and appending to the log nothing else runs.
  */
 import type { Readable } from "node:stream";
 import type { EventType } from "../../catalog/event-types.ts";
@@ -116,7 +116,7 @@ export async function acceptRequest(deps: AcceptDeps, request: IncomingRequest):
 }
 
 /**
- * Takes events that were read, in this process. `mayTake` is asked in the turn in which identities are judged, and nothing
+ * Takes events that were read, in this process. `mayTake` is asked in the turn in which identities are decided on, and nothing
  * is taken when it throws; `isTrial`: nothing is taken in any case, the verdict is what it would be.
  */
 export async function takeEvents(
@@ -144,7 +144,7 @@ export async function takeEvents(
         ...context,
         tree: withOrganizations(tree, organizations, sendingKey),
         existing: tree,
-        claim: (event) => knownIds.judge(event, answers, before),
+        claim: (event) => knownIds.verdictOn(event, answers, before),
         doubt,
       },
     );
@@ -162,7 +162,7 @@ export async function takeEvents(
   }
   const answers = await askOfIds();
 
-  // 4. Judge, claim and append in one turn: the log has identities in the order in which they were judged.
+  // 4. Decide, claim and append in one turn: the log has identities in the order in which they were decided on.
   mayTake();
   const signs = knownIds.signs.begin();
   const doubt = (event: GivenEvent) => {

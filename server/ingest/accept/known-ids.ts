@@ -166,7 +166,7 @@ export class KnownIds {
 
   /**
    * The verdict on an event's identity, which counts as taken from here on when it is new. The caller must append its record in
-   * the same turn as its claims, so that the log has them in the order in which they were judged, and then settle `claims`.
+   * the same turn as its claims, so that the log has them in the order in which they were decided on, and then settle `claims`.
    */
   claim(event: IdentifiedEvent, answers: StoredAnswers, claims: Claims): IdentityVerdict {
     const found = this.#find(event, answers);
@@ -177,8 +177,8 @@ export class KnownIds {
     return found;
   }
 
-  /** The verdict that `claim` would tell, of requests whose earlier events are in `before`; nothing is remembered but there. */
-  judge(event: IdentifiedEvent, answers: StoredAnswers, before: Map<string, bigint>): IdentityVerdict {
+  /** What `claim` would answer, of requests whose earlier events are in `before`; nothing is remembered but there. */
+  verdictOn(event: IdentifiedEvent, answers: StoredAnswers, before: Map<string, bigint>): IdentityVerdict {
     const earlier = before.get(event.identity);
     if (earlier !== undefined) return earlier === event.bodyHash ? duplicate : conflict;
     const found = this.#find(event, answers);

@@ -3,7 +3,7 @@
  * and harms itself alone where it stands beside others.
  */
 import { limits } from "../../contract/events.ts";
-import { elementsOf, type JsonBounds, judgeJson } from "../../json/judge-json.ts";
+import { brokenBound, elementsOf, type JsonBounds } from "../../json/json-bounds.ts";
 import { ProblemError } from "../../problem.ts";
 import type { Fault } from "./event-gate.ts";
 
@@ -18,7 +18,7 @@ const bodyBounds: JsonBounds = {
 
 /** Why the JSON in [from, to) cannot be an event; undefined when it may be one. */
 export function faultOfText(bytes: Uint8Array, from = 0, to = bytes.length): Fault | undefined {
-  const fault = judgeJson(bytes, eventBounds, from, to);
+  const fault = brokenBound(bytes, eventBounds, from, to);
   return fault === undefined ? undefined : { code: "too_complex", field: null, message: `the event ${fault}` };
 }
 
@@ -38,7 +38,7 @@ export function parseSuspectArray(
   from: number,
   parse: (from: number, to: number) => unknown,
 ): ParsedArray | undefined {
-  const suspicion = judgeJson(bytes, bodyBounds, from);
+  const suspicion = brokenBound(bytes, bodyBounds, from);
   if (suspicion === undefined) return undefined;
   const elements = elementsOf(bytes, from, limits.maxEventsPerRequest);
   if (elements === undefined) throw new ProblemError("unreadable_body", `the body ${suspicion}`);

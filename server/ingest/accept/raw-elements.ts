@@ -1,5 +1,5 @@
 import { limits } from "../../contract/events.ts";
-import { elementsOf } from "../../json/judge-json.ts";
+import { elementsOf } from "../../json/json-bounds.ts";
 
 /**
  * The text of each event in a body that is one JSON object or an array of them, as it was sent: every digit of its numbers and

@@ -66,7 +66,7 @@ export function readBody(bytes: Buffer, form: BodyForm, headers: Headers): Reque
     }
     case "application/cloudevents+json":
       return fromCloudEvents(
-        [expectObject(parseJudged(bytes), "a CloudEvent")],
+        [expectObject(parseChecked(bytes), "a CloudEvent")],
         isPlainText(bytes),
         rawElements(bytes, startOfText(bytes)),
       );
@@ -86,7 +86,7 @@ export function readBody(bytes: Buffer, form: BodyForm, headers: Headers): Reque
 
 /** The elements of the array that the body is; `other` gives them for a body that is something else. */
 function parseArray(bytes: Buffer, other: (parsed: unknown) => unknown[]): ParsedArray {
-  const suspect = parseSuspectArray(bytes, startOfText(bytes), (from, to) => parseJudged(bytes.subarray(from, to)));
+  const suspect = parseSuspectArray(bytes, startOfText(bytes), (from, to) => parseChecked(bytes.subarray(from, to)));
   if (suspect) return suspect;
   const parsed = parseWhole(bytes);
   const events = Array.isArray(parsed) ? bounded(parsed) : other(parsed);
@@ -110,13 +110,13 @@ function expectObject(parsed: unknown, expected: string): unknown {
 }
 
 /** One event, or the data of one. */
-function parseJudged(bytes: Buffer, parse = parseExactJson): unknown {
+function parseChecked(bytes: Buffer, parse = parseExactJson): unknown {
   const fault = faultOfText(bytes);
   if (fault) throw new ProblemError("unreadable_body", fault.message);
   return parseWhole(bytes, parse);
 }
 
-/** The bytes must have been judged. */
+/** The bytes must have been checked. */
 function parseWhole(bytes: Buffer, parse = parseExactJson): unknown {
   if (!isUtf8(bytes)) throw new ProblemError("unreadable_body", "the body is not valid UTF-8");
   try {
@@ -131,7 +131,7 @@ function parseWhole(bytes: Buffer, parse = parseExactJson): unknown {
 /** Data that is not JSON is refused by its type, which says more than that it cannot be parsed; quarantine has its text. */
 function dataInBody(bytes: Buffer, headers: Headers): unknown {
   return isJsonType(headers.get("content-type") ?? "application/json")
-    ? parseJudged(bytes, parseEveryDigit)
+    ? parseChecked(bytes, parseEveryDigit)
     : bytes.toString("utf8");
 }
 

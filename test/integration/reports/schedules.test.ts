@@ -10,9 +10,9 @@ import type { Email } from "postal-mime";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Role } from "../../../server/contract/accounts.ts";
 import { Courier } from "../../../server/delivery/courier.ts";
+import { createEgress } from "../../../server/delivery/egress.ts";
 import { nothingAllowed } from "../../../server/delivery/outgoing-allow.ts";
 import { readUnsubscribeLinks } from "../../../server/delivery/unsubscribe.ts";
-import { createWayOut } from "../../../server/delivery/way-out.ts";
 import { newId } from "../../../server/identity/actor.ts";
 import { MailLimits } from "../../../server/mail/mail-limits.ts";
 import { userRoles, users } from "../../../server/postgres/schema/accounts.ts";
@@ -34,10 +34,10 @@ let bucket: Bucket | undefined;
 beforeAll(async () => {
   [world, mailbox] = await Promise.all([createReportsWorld(), openMailbox()]);
   const { postgres, tree, log, vault } = world.deps;
-  const wayOut = createWayOut({ allow: nothingAllowed });
+  const egress = createEgress({ allow: nothingAllowed });
   const links = await readUnsubscribeLinks(postgres);
   const sending = {
-    ...{ postgres, tree, log, vault, wayOut, links, sms: undefined, publicUrl: world.url },
+    ...{ postgres, tree, log, vault, egress, links, sms: undefined, publicUrl: world.url },
     whyNotTo: async () => undefined,
     unseenBy: async () => new Set<string>(),
     putReport: async (row: Parameters<typeof putReport>[2]) =>

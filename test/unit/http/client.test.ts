@@ -1,11 +1,11 @@
 /** Who is at the other end: whom it is believed of, over how many proxies, in which spelling. */
 import { expect, test } from "vitest";
 import { type AddressRanges, networkOf, parseAddressRanges, plainAddress } from "../../../server/address-ranges.ts";
-import { tellClient } from "../../../server/http/client.ts";
+import { identifyClient } from "../../../server/http/client.ts";
 
 const proxies = parseAddressRanges("10.0.0.0/8, 127.0.0.1, 2001:db8:ffff::/48") as AddressRanges;
 const tell = (address: string | undefined, headers: Record<string, string> = {}, ranges = proxies) =>
-  tellClient({ address, port: 8080, isTls: false }, (name) => headers[name], ranges);
+  identifyClient({ address, port: 8080, isTls: false }, (name) => headers[name], ranges);
 const addressOf = (peer: string, forwardedFor: string, ranges = proxies) =>
   tell(peer, { "x-forwarded-for": forwardedFor }, ranges).address;
 

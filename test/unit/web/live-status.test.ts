@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { judgePush, liveState, staleAfterMs } from "../../../web/src/live/live-status.ts";
+import { classifyPush, liveState, staleAfterMs } from "../../../web/src/live/live-status.ts";
 
 const facts = { isConnected: true, isPaused: false, receivedAtMs: 1_000_000, nowMs: 1_000_000 };
 
@@ -29,6 +29,6 @@ describe("a push", () => {
     ["after a gap asks for a snapshot", 7, 9, "resync"],
     ["before any snapshot is ignored", null, 1, "ignore"],
   ] as const)("%s", (_, last, sequence, expected) => {
-    expect(judgePush(last, sequence)).toBe(expected);
+    expect(classifyPush(last, sequence)).toBe(expected);
   });
 });

@@ -27,7 +27,7 @@ export function liveState({ isConnected, isPaused, receivedAtMs, nowMs }: LiveFa
  * What a push means to a viewer who has seen `lastSequence` (null: no snapshot yet). After a gap the figures in between
  * are unknown, rooms included, so only a new snapshot will do; a repeated or older push says nothing.
  */
-export function judgePush(lastSequence: number | null, sequence: number): "apply" | "ignore" | "resync" {
+export function classifyPush(lastSequence: number | null, sequence: number): "apply" | "ignore" | "resync" {
   if (lastSequence === null) return "ignore";
   if (sequence <= lastSequence) return "ignore";
   return sequence === lastSequence + 1 ? "apply" : "resync";

@@ -5,7 +5,7 @@
 import type { LiveChanged, LiveLevels, LiveRoom, LiveSnapshot, WatchResult } from "@contract/live.ts";
 import { mostRooms, usualRooms } from "@contract/live-rooms.ts";
 import { api } from "../api/client.ts";
-import { judgePush, type LiveState, liveState } from "./live-status.ts";
+import { classifyPush, type LiveState, liveState } from "./live-status.ts";
 import { beginWatch, endWatch, joinSocket, type LiveSocket, leaveSocket } from "./socket.ts";
 
 interface LiveSample {
@@ -180,7 +180,7 @@ export class LiveFeed {
   }
 
   #takeChange(change: LiveChanged): void {
-    const verdict = judgePush(this.#sequence, change.sequence);
+    const verdict = classifyPush(this.#sequence, change.sequence);
     if (verdict === "resync") this.#resync();
     if (verdict !== "apply") return;
     this.#sequence = change.sequence;

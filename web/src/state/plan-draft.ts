@@ -1,6 +1,6 @@
 /**
  * A plan's terms as a person fills them in: every figure is the text that they typed, so that nothing is lost or rounded
- * before the server has judged it.
+ * before the server has checked it.
  */
 import type { PlanFeature, PlanTermsInput, PlanVersion, PriceLevel, Pricing } from "@contract/plans.ts";
 import { newId } from "../api/new-id.ts";

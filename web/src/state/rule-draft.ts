@@ -1,4 +1,4 @@
-/** A rule as a person fills it in: every figure is the text that they typed, until the server has judged it. */
+/** A rule as a person fills it in: every figure is the text that they typed, until the server has checked it. */
 import type {
   BillingCondition,
   ChangeRule,

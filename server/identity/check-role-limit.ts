@@ -4,11 +4,11 @@ import type { RoleAt } from "../contract/accounts.ts";
 import { definitionLimits } from "../contract/definition-limits.ts";
 import type { Queries } from "../postgres/client.ts";
 import { roleOffers, userRoles } from "../postgres/schema/accounts.ts";
-import { checkRoom, type Room } from "../tree/check-room.ts";
+import { checkLimit, type RowLimit } from "../tree/check-limit.ts";
 import type { NodeTree } from "../tree/node-tree.ts";
 import { tenantOf } from "../tree/tenant-of.ts";
 
-const room: Room = {
+const limit: RowLimit = {
   ...{ what: "roles of users, with those that are offered", field: "roles", table: userRoles },
   ...definitionLimits.roles,
   async others(tx, within) {
@@ -21,7 +21,7 @@ const room: Room = {
 };
 
 /** Throws `conflict` where one of the nodes, or its tenant, has as many as it may. */
-export async function checkRoomForRoles(
+export async function checkRoleLimit(
   tx: Queries,
   tree: Pick<NodeTree, "ancestors" | "children">,
   added: readonly RoleAt[],
@@ -29,5 +29,5 @@ export async function checkRoomForRoles(
   // In one order for all, so that no two wait for each other.
   const nodes = [...new Set(added.map(({ node }) => node))].map((node) => ({ node, tenant: tenantOf(node, tree) }));
   nodes.sort((a, b) => (a.tenant < b.tenant ? -1 : a.tenant > b.tenant ? 1 : 0));
-  for (const { node } of nodes) await checkRoom(tx, tree, node, room);
+  for (const { node } of nodes) await checkLimit(tx, tree, node, limit);
 }

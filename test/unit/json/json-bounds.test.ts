@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { elementsOf, type JsonBounds, judgeJson } from "../../../server/json/judge-json.ts";
+import { brokenBound, elementsOf, type JsonBounds } from "../../../server/json/json-bounds.ts";
 import { parseJson } from "../../../server/json/parse-json.ts";
 
 /** By recursion over what a parser made of it. */
@@ -16,7 +16,7 @@ function sizeOf(value: unknown): { depth: number; members: number; containers: n
 
 const generous: JsonBounds = { maxDepth: 100, maxMembers: 10_000, maxContainers: 10_000 };
 const judge = (text: string, bounds: Partial<JsonBounds> = {}) =>
-  judgeJson(Buffer.from(text), { ...generous, ...bounds });
+  brokenBound(Buffer.from(text), { ...generous, ...bounds });
 
 test("JSON is refused exactly where it nests deeper, or holds more, than its bounds", () => {
   fc.assert(

@@ -1,12 +1,12 @@
 import { describe, expect, test } from "vitest";
 import {
+  evaluateNode,
+  evaluateSingle,
   type IngestProcess,
-  judgeNode,
-  judgeSingle,
   type KnownNode,
   type KnownProcess,
   type KnownStores,
-} from "../../../server/cluster/judge-claim.ts";
+} from "../../../server/cluster/evaluate-claim.ts";
 
 const mine: IngestProcess = { name: "x", folder: "fx", host: "h", process: "now", lostNode: undefined };
 const node = { ...mine, url: "http://x", secretProof: "s" };
@@ -41,7 +41,7 @@ describe("a process alone", () => {
     ["with a node's folder and name", cluster({ name: "x", folder: "fx", isAlive: false }), {}, "refused"],
     ["that names a node of a cluster as lost", cluster({ isAlive: false }), { lostNode: "y" }, "refused"],
   ])("%s", (_, stores, more, kind) => {
-    expect(judgeSingle({ ...mine, ...more }, stores).kind).toBe(kind);
+    expect(evaluateSingle({ ...mine, ...more }, stores).kind).toBe(kind);
   });
 });
 
@@ -70,18 +70,18 @@ describe("a node", () => {
       "wait",
     ],
   ])("%s", (_, stores, more, kind) => {
-    expect(judgeNode({ ...node, ...more }, stores).kind).toBe(kind);
+    expect(evaluateNode({ ...node, ...more }, stores).kind).toBe(kind);
   });
 
   test("a refusal names the setting to change", () => {
-    const reason = (judgement: ReturnType<typeof judgeNode>) => ("reason" in judgement ? judgement.reason : "");
-    expect(reason(judgeNode({ ...node, secretProof: "t" }, cluster({})))).toMatch(
+    const reason = (verdict: ReturnType<typeof evaluateNode>) => ("reason" in verdict ? verdict.reason : "");
+    expect(reason(evaluateNode({ ...node, secretProof: "t" }, cluster({})))).toMatch(
       /TIDEMARK_CLUSTER_SECRET is not the one/,
     );
-    expect(reason(judgeNode(node, cluster({ folder: "fx" })))).toMatch(/set TIDEMARK_NODE=y/);
-    expect(reason(judgeSingle(mine, cluster({})))).toMatch(
+    expect(reason(evaluateNode(node, cluster({ folder: "fx" })))).toMatch(/set TIDEMARK_NODE=y/);
+    expect(reason(evaluateSingle(mine, cluster({})))).toMatch(
       /TIDEMARK_NODE_URL.*every node with SIGTERM.*y did not leave yet/,
     );
-    expect(reason(judgeSingle(mine, single({ isAlive: false })))).toMatch(/TIDEMARK_LOST_NODE=y/);
+    expect(reason(evaluateSingle(mine, single({ isAlive: false })))).toMatch(/TIDEMARK_LOST_NODE=y/);
   });
 });

@@ -1,6 +1,6 @@
 /**
- * The guarded way out: the only one for requests to addresses that users name. It reaches public addresses and what the
- * operator allows, whatever a URL is spelled like and whatever its name resolves to: the address that was judged is the
+ * Guarded egress: the only way for requests to addresses that users name. It reaches public addresses and what the
+ * operator allows, whatever a URL is spelled like and whatever its name resolves to: the address that was checked is the
  * address that is connected to, and no redirect is followed.
  */
 import { lookup, Resolver } from "node:dns/promises";
@@ -28,7 +28,7 @@ export interface OutgoingAnswer {
   text: string;
 }
 
-export interface WayOut {
+export interface Egress {
   /**
    * POSTs and gives the answer, whatever its status; the head of the answer must come within 10 s. Throws
    * RefusedTargetError, or the error of the connection.
@@ -48,7 +48,7 @@ const ports: ReadonlySet<number> = new Set([80, 443, 8080, 8443]);
 /** Names that no public host has. */
 const privateName = /^(?:[^.]*|(?:.*\.)?(?:localhost|local|localdomain|internal|home\.arpa))$/;
 
-export function createWayOut({ allow, resolve = resolveName }: { allow: OutgoingAllow; resolve?: Resolve }): WayOut {
+export function createEgress({ allow, resolve = resolveName }: { allow: OutgoingAllow; resolve?: Resolve }): Egress {
   const isOpen = (address: string) => allow.address(address) || isPublic(address);
 
   function urlRefusal(text: string): string | undefined {
@@ -65,7 +65,7 @@ export function createWayOut({ allow, resolve = resolveName }: { allow: Outgoing
   }
 
   /** Where a connection may go: all that the name resolves to must be open. */
-  async function judgedAddresses(name: string, port: number): Promise<string[]> {
+  async function checkedAddresses(name: string, port: number): Promise<string[]> {
     const isTrusted = allow.host(name, port);
     const addresses =
       isIP(name) === 0 ? await resolve(name, isTrusted || allow.hasAddresses ? "here" : "name servers") : [name];
@@ -81,8 +81,8 @@ export function createWayOut({ allow, resolve = resolveName }: { allow: Outgoing
     async post({ url, headers, body, isConfigured = false }) {
       const refusal = isConfigured ? undefined : urlRefusal(url);
       if (refusal !== undefined) throw new RefusedTargetError(`the URL ${refusal}`);
-      const connect = connectTo(isConfigured ? anyAddresses : judgedAddresses);
-      // A new agent each time: the addresses of a name are judged anew for every request.
+      const connect = connectTo(isConfigured ? anyAddresses : checkedAddresses);
+      // A new agent each time: the addresses of a name are checked anew for every request.
       const agent = new Agent({ connect, pipelining: 0, headersTimeout: patienceMs, bodyTimeout: patienceMs });
       const signal = AbortSignal.timeout(patienceMs);
       try {

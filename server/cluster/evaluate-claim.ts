@@ -39,13 +39,13 @@ export interface KnownStores {
 }
 
 /** `wait`: another process still sends heartbeats and may end within a moment; the reason is given when it does not. */
-export type Judgement = { kind: "granted" } | { kind: "wait" | "refused"; reason: string };
+export type ClaimVerdict = { kind: "granted" } | { kind: "wait" | "refused"; reason: string };
 
-const granted: Judgement = { kind: "granted" };
-const refused = (reason: string): Judgement => ({ kind: "refused", reason });
+const granted: ClaimVerdict = { kind: "granted" };
+const refused = (reason: string): ClaimVerdict => ({ kind: "refused", reason });
 
 /** For a process without cluster settings. */
-export function judgeSingle(mine: IngestProcess, { mode, single, nodes }: KnownStores): Judgement {
+export function evaluateSingle(mine: IngestProcess, { mode, single, nodes }: KnownStores): ClaimVerdict {
   if (mode === "cluster") {
     const names = present(nodes);
     return refused(
@@ -55,13 +55,16 @@ export function judgeSingle(mine: IngestProcess, { mode, single, nodes }: KnownS
         `${names ? `; ${names} did not leave yet` : ""}.`,
     );
   }
-  return single ? judgeAfterSingle(mine, single, "start both as nodes of a cluster") : granted;
+  return single ? evaluateAfterSingle(mine, single, "start both as nodes of a cluster") : granted;
 }
 
 /** For a node of a cluster. */
-export function judgeNode(mine: IngestProcess & { url: string; secretProof: string }, stores: KnownStores): Judgement {
+export function evaluateNode(
+  mine: IngestProcess & { url: string; secretProof: string },
+  stores: KnownStores,
+): ClaimVerdict {
   const { mode, single, secretProof, nodes } = stores;
-  if (single) return judgeAfterSingle(mine, single, "stop it with SIGTERM; then the cluster's nodes can start");
+  if (single) return evaluateAfterSingle(mine, single, "stop it with SIGTERM; then the cluster's nodes can start");
   const others = nodes.filter(({ hasLeft }) => !hasLeft);
   if (mode === "cluster" && secretProof !== null && secretProof !== mine.secretProof)
     return refused(
@@ -93,7 +96,7 @@ export function judgeNode(mine: IngestProcess & { url: string; secretProof: stri
   return refused(leftBehind(mine.name));
 }
 
-function judgeAfterSingle(mine: IngestProcess, single: KnownProcess, orElse: string): Judgement {
+function evaluateAfterSingle(mine: IngestProcess, single: KnownProcess, orElse: string): ClaimVerdict {
   if (single.process === mine.process || isSameProcessAgain(mine, single)) return granted;
   if (single.isAlive)
     return {

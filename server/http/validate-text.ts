@@ -10,27 +10,27 @@ import { ProblemError } from "../problem.ts";
 import type { HttpEnv } from "./http-env.ts";
 import { readBody } from "./read-body.ts";
 
-export const judgeUrl: MiddlewareHandler<HttpEnv> = async (c, next) => {
-  judgePath(c.req.path, c.req.param());
-  judgeQuery(c.req.url);
+export const validateUrl: MiddlewareHandler<HttpEnv> = async (c, next) => {
+  validatePath(c.req.path, c.req.param());
+  validateQuery(c.req.url);
   await next();
 };
 
 /** Mount behind what reads the body. `keepsDigits`: the route reads numbers of its body by their text. */
-export function judgeJson({ keepsDigits }: { keepsDigits: boolean }): MiddlewareHandler<HttpEnv> {
+export function validateJson({ keepsDigits }: { keepsDigits: boolean }): MiddlewareHandler<HttpEnv> {
   return async (c, next) => {
-    if (/\bjson\b/i.test(c.req.header("content-type") ?? "")) judgeJsonText(await readBody(c), keepsDigits);
+    if (/\bjson\b/i.test(c.req.header("content-type") ?? "")) validateJsonText(await readBody(c), keepsDigits);
     await next();
   };
 }
 
-function judgePath(path: string, params: Readonly<Record<string, string>>): void {
+function validatePath(path: string, params: Readonly<Record<string, string>>): void {
   const fault = Object.entries(params).find(([, value]) => !isStorableText(value));
   const [name] = fault ?? (decoded(path) === undefined ? [Object.keys(params).at(-1)] : []);
   if (fault || decoded(path) === undefined) throw refused(name ?? "", storableTextMessage);
 }
 
-function judgeQuery(url: string): void {
+function validateQuery(url: string): void {
   const query = /\?([^#]*)/.exec(url)?.[1] ?? "";
   if (!query.includes("%")) return;
   for (const pair of query.split("&")) {
@@ -50,7 +50,7 @@ function decoded(text: string): string | undefined {
 }
 
 /** Text that is no JSON is left for the route to refuse. UTF-8 alone can make no text of JSON unstorable: only escapes can. */
-function judgeJsonText(bytes: Buffer, keepsDigits: boolean): void {
+function validateJsonText(bytes: Buffer, keepsDigits: boolean): void {
   const mayBend = !keepsDigits && mayBendNumbers(bytes);
   if (!mayBend && !bytes.includes("\\u")) return;
   const open: [value: unknown, path: string][] = [[parsedOrNothing(bytes), ""]];

@@ -9,7 +9,7 @@ import type { NodeTree } from "./node-tree.ts";
 import { rowsWithin } from "./rows-within.ts";
 import { tenantOf } from "./tenant-of.ts";
 
-export interface Room {
+export interface RowLimit {
   /** The rows in plain words, as many: `rules`. */
   what: string;
   table: PgTable & { node: PgColumn };
@@ -28,11 +28,11 @@ export interface Room {
  * Throws `conflict` where the node, or its tenant, has as many as it may. Nobody else adds one to the tenant's until the
  * transaction ends.
  */
-export async function checkRoom(
+export async function checkLimit(
   tx: Queries,
   tree: Pick<NodeTree, "ancestors" | "children">,
   node: NodeAddress,
-  { what, table, field = "node", which, others, ofNode, ofTenant }: Room,
+  { what, table, field = "node", which, others, ofNode, ofTenant }: RowLimit,
 ): Promise<void> {
   const tenant = tenantOf(node, tree);
   await countAlone(tx, `${what} of ${tenant}`);
@@ -48,7 +48,7 @@ export async function checkRoom(
   if ((await countOf((column) => rowsWithin(column, [tenant], tree))) >= ofTenant) throw refuse("the tenant", ofTenant);
 }
 
-export interface Bytes {
+export interface ByteLimit {
   what: string;
   field: string;
   /** What it is to be, as JSON. */
@@ -60,12 +60,12 @@ export interface Bytes {
   heldBy: (within: (node: PgColumn) => SQL | undefined) => Promise<number>;
 }
 
-/** Throws `invalid_request` for what is too large alone, `conflict` where its tenant would have too much. As `checkRoom` counts. */
+/** Throws `invalid_request` for what is too large alone, `conflict` where its tenant would have too much. As `checkLimit` counts. */
 export async function checkBytes(
   tx: Queries,
   tree: Pick<NodeTree, "ancestors" | "children">,
   node: NodeAddress,
-  { what, field, added, most, ofTenant, heldBy }: Bytes,
+  { what, field, added, most, ofTenant, heldBy }: ByteLimit,
 ): Promise<void> {
   const bytes = Buffer.byteLength(JSON.stringify(added));
   if (bytes > most)

@@ -2,8 +2,8 @@ import { once } from "node:events";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { createEgress, RefusedTargetError } from "../../../server/delivery/egress.ts";
 import { nothingAllowed, parseOutgoingAllow } from "../../../server/delivery/outgoing-allow.ts";
-import { createWayOut, RefusedTargetError } from "../../../server/delivery/way-out.ts";
 
 let server: Server;
 let port: number;
@@ -84,16 +84,16 @@ const refused = [
 ];
 
 describe("a target that is not public is refused, however it is spelled", () => {
-  const wayOut = createWayOut({ allow: nothingAllowed, resolve: () => Promise.reject(new Error("was asked for")) });
+  const egress = createEgress({ allow: nothingAllowed, resolve: () => Promise.reject(new Error("was asked for")) });
   test.each(refused)("%s", async (url) => {
-    expect(wayOut.urlRefusal(url)).toEqual(expect.stringMatching(/^must /));
-    await expect(wayOut.post(post(url))).rejects.toBeInstanceOf(RefusedTargetError);
+    expect(egress.urlRefusal(url)).toEqual(expect.stringMatching(/^must /));
+    await expect(egress.post(post(url))).rejects.toBeInstanceOf(RefusedTargetError);
   });
   test("the corpus has at least sixty", () => expect(new Set(refused).size).toBeGreaterThanOrEqual(60));
 });
 
 test("public targets pass", () => {
-  const { urlRefusal } = createWayOut({ allow: nothingAllowed });
+  const { urlRefusal } = createEgress({ allow: nothingAllowed });
   const urls = ["https://hooks.slack.com/services/T/B/x", "http://example.com/hook?x=1", "https://1.1.1.1/"];
   urls.push("https://example.com:8443/", "http://93.184.216.34:8080/", "https://[2606:4700:4700::1111]/");
   urls.push("https://xn--bcher-kva.example/", "https://bücher.example/", "https://sub.example.co.uk./");
@@ -109,8 +109,8 @@ test.each([
   [["2606:4700:4700::1111", "fd00::1"]],
 ])("a name that resolves to %s is refused, and nothing is reached", async (addresses) => {
   listening();
-  const wayOut = createWayOut({ allow: nothingAllowed, resolve: async () => addresses });
-  await expect(wayOut.post(post("http://rebinding.example.com:8080/"))).rejects.toThrow(/not of a public address/);
+  const egress = createEgress({ allow: nothingAllowed, resolve: async () => addresses });
+  await expect(egress.post(post("http://rebinding.example.com:8080/"))).rejects.toThrow(/not of a public address/);
   expect(reached).toEqual([]);
 });
 
@@ -119,10 +119,10 @@ test("the address that was judged is the one that is connected to: a name is res
   let asked = 0;
   const answers = [["127.0.0.1"], ["10.0.0.1"]];
   const allow = parseOutgoingAllow("127.0.0.0/8") ?? nothingAllowed;
-  const wayOut = createWayOut({ allow, resolve: async () => answers[asked++] ?? [] });
-  expect(await wayOut.post(post(`http://turning.example.com:${port}/a`))).toEqual({ status: 200, text: "taken" });
+  const egress = createEgress({ allow, resolve: async () => answers[asked++] ?? [] });
+  expect(await egress.post(post(`http://turning.example.com:${port}/a`))).toEqual({ status: 200, text: "taken" });
   expect(asked).toBe(1);
-  await expect(wayOut.post(post(`http://turning.example.com:${port}/b`))).rejects.toBeInstanceOf(RefusedTargetError);
+  await expect(egress.post(post(`http://turning.example.com:${port}/b`))).rejects.toBeInstanceOf(RefusedTargetError);
   expect(reached).toEqual([`POST /a turning.example.com:${port}`]);
 });
 
@@ -131,15 +131,15 @@ test.each(["127.0.0.1", "127.0.0.0/8", "localhost", "LOCALHOST, 10.0.0.0/8", "::
   async (text) => {
     listening();
     const allow = parseOutgoingAllow(text) ?? nothingAllowed;
-    const wayOut = createWayOut({ allow });
+    const egress = createEgress({ allow });
     const host = /localhost/i.test(text) ? "localhost" : "127.0.0.1";
-    expect((await wayOut.post(post(`http://${host}:${port}/x`))).status).toBe(200);
-    await expect(wayOut.post(post(`http://192.168.0.1:${port}/x`))).rejects.toBeInstanceOf(RefusedTargetError);
+    expect((await egress.post(post(`http://${host}:${port}/x`))).status).toBe(200);
+    await expect(egress.post(post(`http://192.168.0.1:${port}/x`))).rejects.toBeInstanceOf(RefusedTargetError);
   },
 );
 
 test("an allowed host with a port is allowed on that port only; what is neither host nor range is no setting", () => {
-  const { urlRefusal } = createWayOut({ allow: parseOutgoingAllow("hooks.internal:9000") ?? nothingAllowed });
+  const { urlRefusal } = createEgress({ allow: parseOutgoingAllow("hooks.internal:9000") ?? nothingAllowed });
   expect(urlRefusal("http://hooks.internal:9000/")).toBeUndefined();
   expect(urlRefusal("http://hooks.internal/")).toMatch(/public/);
   for (const text of ["", "10.0.0.0/33", "300.1.1.1", "http://x", "a b", "x,,y"])
@@ -149,8 +149,8 @@ test("an allowed host with a port is allowed on that port only; what is neither 
 test.each([301, 302, 303, 307, 308])("a redirect by %i is not followed", async (status) => {
   listening();
   answer = (path) => (path === "/end" ? { status: 200 } : { status, headers: { location: "/end" } });
-  const wayOut = createWayOut({ allow: parseOutgoingAllow("127.0.0.1") ?? nothingAllowed });
-  const answered = await wayOut.post(post(`http://127.0.0.1:${port}/begin`));
+  const egress = createEgress({ allow: parseOutgoingAllow("127.0.0.1") ?? nothingAllowed });
+  const answered = await egress.post(post(`http://127.0.0.1:${port}/begin`));
   expect(answered).toEqual({ status, text: "redirects are not followed" });
   expect(reached).toEqual([`POST /begin 127.0.0.1:${port}`]);
 });
@@ -158,7 +158,7 @@ test.each([301, 302, 303, 307, 308])("a redirect by %i is not followed", async (
 test("no more than 64 kB of a large answer is read, and its status counts", async () => {
   listening();
   answer = () => ({ status: 200, body: "x".repeat(5_000_000) });
-  const wayOut = createWayOut({ allow: parseOutgoingAllow("127.0.0.1") ?? nothingAllowed });
-  const answered = await wayOut.post(post(`http://127.0.0.1:${port}/`));
+  const egress = createEgress({ allow: parseOutgoingAllow("127.0.0.1") ?? nothingAllowed });
+  const answered = await egress.post(post(`http://127.0.0.1:${port}/`));
   expect(answered).toEqual({ status: 200, text: "x".repeat(500) });
 });

@@ -1,5 +1,5 @@
 /**
- * Judges JSON by its bytes before anything parses it: how deeply it nests and how much it holds. A parser works for seconds
+ * Checks JSON by its bytes before anything parses it: how deeply it nests and how much it holds. A parser works for seconds
  * on a few kilobytes of brackets, and what walks its result recursively has no stack for it.
  */
 
@@ -23,7 +23,7 @@ const [openArray, closeArray, openObject, closeObject] = [0x5b, 0x5d, 0x7b, 0x7d
  * What is wrong with the JSON in [from, to), in words to stand behind "the body"; undefined when it keeps to `bounds`.
  * Whether it is JSON at all is not asked: of what is none any answer may come, in one pass all the same.
  */
-export function judgeJson(
+export function brokenBound(
   bytes: Uint8Array,
   { maxDepth, maxMembers, maxContainers }: JsonBounds,
   from = 0,
