@@ -339,7 +339,7 @@ test("a view is saved under a name, opened by a colleague, and brought back by u
   const page = await open("/usage?meters=chat_posts&range=7d");
   const open_ = async () => page.getByTestId("saved-views").click();
   await open_();
-  await page.getByLabel("Save what is shown as").fill("Posts of the week");
+  await page.getByLabel("Save this view as").fill("Posts of the week");
   await page.getByRole("button", { name: "Save", exact: true }).click();
   const list = page.getByTestId("view-list");
   await list.getByRole("link", { name: "Posts of the week" }).waitFor();
@@ -350,7 +350,7 @@ test("a view is saved under a name, opened by a colleague, and brought back by u
   await colleague.waitForURL("**meters=chat_posts**");
   expect(new URL(colleague.url()).searchParams.get("range")).toBe("7d");
   await page.getByRole("button", { name: "Remove Posts of the week" }).click();
-  await list.getByText("No view is saved yet.").waitFor();
+  await list.getByText("No saved views yet.").waitFor();
   await page.getByRole("button", { name: "Undo" }).click();
   await page.keyboard.press("Escape");
   await open_();
@@ -364,7 +364,7 @@ test("a meter tells how it is counted: its rule, up to when it is known, and the
   const dialog = page.getByTestId("explain");
   await dialog.getByText("The event behind it").waitFor();
   await dialog.locator("time").first().waitFor();
-  expect(await dialog.textContent()).toMatch(/The rule.+Known up to.+chat\.posted.+Corrections.*None in this time/s);
+  expect(await dialog.textContent()).toMatch(/The rule.+Known up to.+chat\.posted.+Corrections.*None in this period/s);
   await expectAccessible(page);
   await page.keyboard.press("Escape");
   await dialog.waitFor({ state: "detached" });

@@ -161,7 +161,7 @@ test("a person invited by mail sees what the role allows, prices only with finan
 
   const mia = await open(path);
   await mia.getByLabel("New password").fill("a long enough password");
-  await mia.getByLabel("The same again").fill("a long enough password");
+  await mia.getByLabel("Repeat it").fill("a long enough password");
   await mia.getByRole("button", { name: "Set password" }).click();
   await mia.getByRole("button", { name: "Sign in" }).click();
   await signIn(mia, "mia@example.com", "a long enough password");
@@ -177,7 +177,7 @@ test("a person invited by mail sees what the role allows, prices only with finan
   expect(await mia.getByText(/€/).count()).toBe(0);
   expect(await mia.getByText("Charges so far").count()).toBe(0);
   await mia.goto(`${service.url}/period?node=reseller:r2`);
-  await mia.getByText("You may not see this").waitFor();
+  await mia.getByText("You do not have access to this").waitFor();
   for (const path of ["people", "keys", "plans/new"]) {
     await mia.goto(`${service.url}/${path}`);
     await mia.getByTestId("not-allowed").waitFor();

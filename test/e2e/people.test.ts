@@ -43,10 +43,10 @@ test("a person is invited, chooses a password, sees what the role allows, and si
   const mia = await open(path);
   expect(new URL(mia.url()).hash).toBe("");
   await mia.getByLabel("New password").fill("a long enough password");
-  await mia.getByLabel("The same again").fill("another password");
+  await mia.getByLabel("Repeat it").fill("another password");
   await mia.getByRole("button", { name: "Set password" }).click();
-  await mia.getByText("This is not the same.").waitFor();
-  await mia.getByLabel("The same again").fill("a long enough password");
+  await mia.getByText("The passwords do not match.").waitFor();
+  await mia.getByLabel("Repeat it").fill("a long enough password");
   await expectAccessible(mia);
   await mia.getByRole("button", { name: "Set password" }).click();
   await mia.getByRole("button", { name: "Sign in" }).click();
@@ -62,7 +62,7 @@ test("a person is invited, chooses a password, sees what the role allows, and si
   const secret = /[A-Z2-7]{32}/.exec((await mia.getByTestId("totp-secret").textContent()) ?? "")?.[0] ?? "";
   const code = (steps = 0) => totpCode(secret, Math.floor(Date.now() / 30_000) + steps);
   await factor.getByLabel("Code").fill(code());
-  await factor.getByRole("button", { name: "Put in force" }).click();
+  await factor.getByRole("button", { name: "Turn on" }).click();
   await mia.getByTestId("recovery-codes").waitFor();
   await expectAccessible(mia);
   await mia.getByRole("button", { name: "Sign out", exact: true }).first().click();
@@ -162,7 +162,7 @@ test("a role offered to who has an account is accepted by its link, on every pag
 
   const page = await open(await offer("admin"));
   await page.getByLabel("New password").fill("another long password");
-  await page.getByLabel("The same again").fill("another long password");
+  await page.getByLabel("Repeat it").fill("another long password");
   await page.getByRole("button", { name: "Set password" }).click();
   await page.getByText("This address has an account already.").waitFor();
   await page.getByRole("button", { name: "Go on" }).click();

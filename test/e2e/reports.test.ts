@@ -95,8 +95,8 @@ test("a report shows its figures as on paper, and its files hold the same figure
 
 test("a run tells what is known otherwise by now, and stays as it was", async () => {
   const differences = desk.getByTestId("differences");
-  await desk.getByTestId("run-view").getByRole("button", { name: "Known otherwise now" }).click();
-  await differences.getByText("It would say the same now").waitFor();
+  await desk.getByTestId("run-view").getByRole("button", { name: "Changed since" }).click();
+  await differences.getByText("Nothing has changed since").waitFor();
   await transcribe("fr", "7");
   await desk.reload();
   await differences
@@ -104,7 +104,7 @@ test("a run tells what is known otherwise by now, and stays as it was", async ()
     .first()
     .waitFor();
   await expectAccessible(desk);
-  await desk.getByTestId("run-view").getByRole("button", { name: "As it was made" }).click();
+  await desk.getByTestId("run-view").getByRole("button", { name: "As made" }).click();
   await desk.getByTestId("report-paper").getByText("102.75").first().waitFor();
   // The address that mails lead to opens it on a phone too.
   await phone.goto(desk.url());
@@ -123,7 +123,7 @@ test("a custom report is built beside its figures, then edited and deleted", asy
     .waitFor();
   await desk.getByRole("button", { name: "Add a filter" }).click();
   await desk.getByLabel("Dimension").selectOption("language");
-  await desk.getByLabel("Values, by commas").fill("en");
+  await desk.getByLabel("Values, separated by commas").fill("en");
   await preview
     .getByRole("row", { name: /transcribed_minutes de / })
     .first()
@@ -154,7 +154,7 @@ test("a schedule shows when it sends, tests itself by mail, pauses and goes", as
   await desk.getByRole("link", { name: "Schedule this" }).click();
   await desk.getByTestId("schedule-every").getByRole("button", { name: "Week" }).click();
   await desk.getByLabel("On", { exact: true }).selectOption("fri");
-  await desk.getByLabel("On the clock of").fill("Asia/Kathmandu");
+  await desk.getByLabel("In the time zone").fill("Asia/Kathmandu");
   await desk.getByTestId("schedule-preview").getByText("Every Friday at 08:00 (Asia/Kathmandu)").waitFor();
   await desk.getByLabel("E-mail addresses").fill("not an address");
   await desk.getByRole("button", { name: "Create schedule" }).click();
@@ -173,13 +173,13 @@ test("a schedule shows when it sends, tests itself by mail, pauses and goes", as
   await phone.goto(`${service.url}/schedules`);
   const row = phone.getByTestId("schedule-list").getByRole("listitem").filter({ hasText: "Usage summary" }).first();
   await row.getByTestId("last-slot").getByText("sent").waitFor();
-  expect(await row.getByRole("list", { name: "Sent next" }).getByRole("listitem").count()).toBe(3);
+  expect(await row.getByRole("list", { name: "Next" }).getByRole("listitem").count()).toBe(3);
   await expectPhoneWidth();
   await expectAccessible(phone);
   await desk.getByRole("button", { name: "Pause" }).click();
-  await desk.getByText("Nothing while it is paused").waitFor();
+  await desk.getByText("Nothing while paused").waitFor();
   await desk.getByRole("button", { name: "Resume" }).click();
-  await desk.getByText("Nothing while it is paused").waitFor({ state: "detached" });
+  await desk.getByText("Nothing while paused").waitFor({ state: "detached" });
   await desk.getByRole("button", { name: "Delete" }).click();
   await desk.getByRole("button", { name: "Delete schedule" }).click();
   await desk.getByText("No schedules yet").waitFor();
@@ -235,7 +235,7 @@ test("who may only look is told why a report is not theirs, and still makes file
   await viewer.getByRole("button", { name: "Make them" }).click();
   await expectMade(viewer);
   await viewer.goto(`${service.url}/reports/billing`);
-  await viewer.getByText("You may not see this").waitFor();
+  await viewer.getByText("You do not have access to this").waitFor();
   await viewer.goto(`${service.url}/schedules/new`);
   await viewer.getByTestId("not-allowed").waitFor();
 });

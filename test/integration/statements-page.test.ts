@@ -77,7 +77,7 @@ test("finance finds a statement, its lines and what was known later, and says th
   ]);
   const figures = page.getByTestId("statement-figures");
   expect(await figures.textContent()).toMatch(/€61\.50[\s\S]*With later changes\s*€62\.50/);
-  await page.getByText("Charged with a later statement").waitFor();
+  await page.getByText("Charged on a later statement").waitFor();
   await expectAccessible(page);
   await page.getByRole("button", { name: "Reseller pays" }).click();
   await page.getByText(`${seller} keeps €25.50`).waitFor();
@@ -105,7 +105,7 @@ test("the reseller's summary has its income, its cost and its margin", async () 
 test("without the right to prices the statements are there and no amount is", async () => {
   const page = await openAs("manager", "/statements");
   await page.getByTestId("statement-list").getByRole("link").first().click();
-  await page.getByText("Amounts are shown to people with the role finance or owner.").waitFor();
+  await page.getByText("Only owners and finance see amounts.").waitFor();
   expect(await page.getByRole("main").textContent()).not.toMatch(/€/);
   expect(await page.getByRole("button", { name: "Set status" }).count()).toBe(0);
   expect(await page.getByRole("link", { name: "What if" }).count()).toBe(0);
@@ -113,7 +113,7 @@ test("without the right to prices the statements are there and no amount is", as
 
 test("a draft's cost is shown beside what was charged, with who would have been blocked", async () => {
   const page = await openAs("finance", "/what-if");
-  await page.getByText("Choose the plan in question.").waitFor();
+  await page.getByText("Choose a plan to try.").waitFor();
   const plans = page.getByLabel("Plan", { exact: true });
   await plans.selectOption({ label: "Draft, draft 1" });
   await page.getByLabel("Over", { exact: true }).selectOption({ label: "The last 3 cycles" });

@@ -77,7 +77,7 @@ test("a useful rule is no longer offered once there is one like it", () => {
   const there = [ruleOf({ kind: "quota", thresholds: [80] }), ruleOf({ kind: "no_data", silent_minutes: 5 })];
   const left = usefulRules("all").filter(({ rule }) => !isCovered(rule, there));
   expect(left.map(({ rule }) => rule.name)).toEqual([
-    "On the way beyond a limit",
+    "On track to exceed a limit",
     "Unusually high usage",
     "The service needs attention",
   ]);

@@ -78,7 +78,7 @@ async function readJson(response: Response, signal: AbortSignal | undefined): Pr
     return await response.json();
   } catch {
     if (signal?.aborted) throw new DOMException("aborted", "AbortError");
-    throw new ApiError("unexpected_answer", "The answer was cut off or is not JSON.", { status: response.status });
+    throw new ApiError("unexpected_answer", "The response was incomplete or not JSON.", { status: response.status });
   }
 }
 

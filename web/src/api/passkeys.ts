@@ -48,17 +48,15 @@ export function stopPasskeys(): void {
 /** In words; undefined where another question to the browser took the place of this one. */
 export function whyNoPasskey(thrown: unknown): string | undefined {
   if (thrown instanceof ApiError)
-    return thrown.status === 401
-      ? "This passkey is not known here, or the answer took too long. Try again."
-      : thrown.message;
+    return thrown.status === 401 ? "This passkey is not known here, or it took too long. Try again." : thrown.message;
   switch (thrown instanceof Error ? thrown.name : "") {
     case "AbortError":
       return undefined;
     case "NotAllowedError":
-      return "No passkey was used: that was cancelled, or took too long.";
+      return "The passkey was cancelled or took too long.";
     case "InvalidStateError":
       return "This device has a passkey for your account already.";
     default:
-      return "The browser or the device cannot do this.";
+      return "Your browser or device does not support this.";
   }
 }

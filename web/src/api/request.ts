@@ -8,7 +8,9 @@ type ApiErrorCode = ProblemCode | "unreachable" | "unexpected_answer";
 
 /** What `thrown` says to a person, whatever it is. */
 export function asApiError(thrown: unknown): ApiError {
-  return thrown instanceof ApiError ? thrown : new ApiError("unexpected_answer", "The server gave no clear answer.");
+  return thrown instanceof ApiError
+    ? thrown
+    : new ApiError("unexpected_answer", "The server gave an unclear response.");
 }
 
 export class ApiError extends Error {
@@ -109,7 +111,7 @@ async function apiError(response: Response): Promise<ApiError> {
     () => undefined,
   );
   if (problem?.code === undefined)
-    return new ApiError("unexpected_answer", `The server answered ${response.status} without saying why.`, known);
+    return new ApiError("unexpected_answer", `The server responded with ${response.status} and no reason.`, known);
   return new ApiError(problem.code, problem.detail, {
     ...known,
     problem,

@@ -20,7 +20,7 @@ export class FormSave {
   problemOf(thing: string): string | undefined {
     if (!this.error || this.#isPlaced) return undefined;
     return this.error.code === "precondition_failed"
-      ? `Somebody else changed the ${thing} meanwhile. Leave this form, and look at it again.`
+      ? `Somebody else changed the ${thing} in the meantime. Leave this form and open it again.`
       : this.error.message;
   }
 

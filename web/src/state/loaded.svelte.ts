@@ -101,7 +101,7 @@ export class Loaded<Value> {
 
   #fail(error: unknown): void {
     this.error =
-      error instanceof ApiError ? error : new ApiError("unexpected_answer", "The answer could not be understood.");
+      error instanceof ApiError ? error : new ApiError("unexpected_answer", "The response could not be read.");
     if (!this.error.isPassing) return;
     this.#failures += 1;
     const askedMs = (this.error.retryAfterSeconds ?? 0) * 1_000;

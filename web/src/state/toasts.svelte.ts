@@ -25,7 +25,7 @@ class Toasts {
 
   async undo({ id, undo }: Toast): Promise<void> {
     this.dismiss(id);
-    await undo?.().catch(() => this.say("That could not be undone: the server refused it."));
+    await undo?.().catch(() => this.say("Could not be undone: the server refused it."));
   }
 }
 

@@ -50,7 +50,7 @@ export const formats = Object.keys(formatNames) as ReportFormat[];
 
 export const runStateNames: Record<RunState, string> = {
   queued: "waiting",
-  running: "being made",
+  running: "in progress",
   done: "ready",
   failed: "failed",
   cancelled: "cancelled",
@@ -65,8 +65,8 @@ export const runStateTones: Record<RunState, Tone> = {
 export const isUnfinished = (state: RunState) => state === "queued" || state === "running";
 
 export const slotStateNames: Record<SlotState, string> = {
-  waiting: "waiting for its data",
-  running: "being made",
+  waiting: "waiting for data",
+  running: "in progress",
   sent: "sent",
   skipped: "not sent",
   failed: "failed",
@@ -80,11 +80,11 @@ export const slotStateTones: Record<SlotState, Tone> = {
 };
 
 const reasonTexts: Record<SlotReason, string> = {
-  missed: "The service did not run when it was due.",
-  empty: "There was nothing in the period.",
-  nobody: "None of those that it is for may see it, or all have unsubscribed.",
-  report_removed: "Its report was removed.",
-  run_failed: "The report could not be made.",
+  missed: "The service was down when it was due.",
+  empty: "The report was empty.",
+  nobody: "No recipient may see it, or all have unsubscribed.",
+  report_removed: "Its report was deleted.",
+  run_failed: "The report could not be created.",
 };
 
 /** Why it was not sent, where it was not. */

@@ -17,13 +17,13 @@ import { featureName, type MeterLookup } from "./plans.ts";
 /** What each kind tells of, as one chooses it. */
 export const kindHints: Record<RuleKind, string> = {
   quota: "How much of a plan's limit is used, or will be",
-  threshold: "A meter goes above or below a bound",
-  unusual: "Usage unlike what is usual at this hour of the week",
-  low_usage: "Less usage than the plan or the past lets one expect",
-  no_data: "Nothing comes any more from who used to send",
-  system: "The service itself: stores, backlog, failed jobs",
-  customers: "New organizations, changed states and subscriptions, trials that end",
-  billing: "Payments that are late or failed, subscriptions that end",
+  threshold: "A meter goes above or below a threshold",
+  unusual: "Usage differs from the usual for this hour of the week",
+  low_usage: "Less usage than the plan or past cycles suggest",
+  no_data: "An organization that used to send events went silent",
+  system: "The service itself: databases, backlog, failed jobs",
+  customers: "New organizations, status and subscription changes, ending trials",
+  billing: "Late or failed payments, expiring subscriptions",
 };
 
 export const windowNames: Record<ThresholdWindow, string> = {
@@ -103,7 +103,7 @@ export function conditionText(condition: Condition, meterOf: MeterLookup): strin
   switch (condition.kind) {
     case "quota": {
       const what = condition.feature === null ? "A limited feature" : feature(condition.feature);
-      const at = condition.thresholds ? `${listed(condition.thresholds.map(String))} %` : "the percents of its plan";
+      const at = condition.thresholds ? `${listed(condition.thresholds.map(String))} %` : "the thresholds of its plan";
       return condition.on === "used"
         ? `${what} is used to ${at} of its limit`
         : `${what} will end the cycle at ${at} of its limit`;
@@ -121,7 +121,7 @@ export function conditionText(condition: Condition, meterOf: MeterLookup): strin
     }
     case "low_usage": {
       const what = condition.meter === undefined ? feature(condition.feature ?? "") : title(condition.meter);
-      const of = condition.of === "plan" ? "its limit" : "what cycles before came to";
+      const of = condition.of === "plan" ? "its limit" : "earlier cycles";
       return `${what} is below ${condition.below_percent} % of ${of}, ${condition.after_days} days into the cycle`;
     }
     case "no_data":
@@ -145,13 +145,13 @@ export function usefulRules(node: string): UsefulRule[] {
   const scope = scopeFor(node);
   return [
     {
-      hint: "At the percents that each plan names, once in a cycle",
+      hint: "At the thresholds of each plan, once per cycle",
       rule: { name: "A quota is reached", node, scope, condition: { kind: "quota" } },
     },
     {
-      hint: "At the pace so far the cycle will end beyond a limit",
+      hint: "At the current pace, the cycle will end over a limit",
       rule: {
-        ...{ name: "On the way beyond a limit", node, scope },
+        ...{ name: "On track to exceed a limit", node, scope },
         condition: { kind: "quota", on: "projected", thresholds: [100] },
       },
     },
@@ -163,7 +163,7 @@ export function usefulRules(node: string): UsefulRule[] {
       },
     },
     {
-      hint: "Nothing came for a day from who used to send",
+      hint: "No events for a day from an organization that used to send",
       rule: { name: "Gone quiet", node, scope, condition: { kind: "no_data", silent_minutes: 1_440 } },
     },
     node === "all"
@@ -175,7 +175,7 @@ export function usefulRules(node: string): UsefulRule[] {
           },
         }
       : {
-          hint: "Less than a fifth of the minutes of cycles before",
+          hint: "Less than a fifth of the minutes of earlier cycles",
           rule: {
             ...{ name: "Little usage", node, scope, severity: "info" },
             condition: { kind: "low_usage", meter: "participation_minutes", below_percent: 20, of: "past" },

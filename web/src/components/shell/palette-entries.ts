@@ -78,7 +78,7 @@ export function actionEntries(): PaletteEntry[] {
   const copyLink = () =>
     void (navigator.clipboard?.writeText(location.href) ?? Promise.reject()).then(
       () => toasts.say("Link copied."),
-      () => toasts.say("The browser refused: copy the link from the address bar."),
+      () => toasts.say("Your browser blocked copying. Copy the link from the address bar."),
     );
   return [
     ...forms,
