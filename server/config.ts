@@ -137,7 +137,10 @@ export const secretSettings: readonly string[] = [
   "TIDEMARK_SMTP_URL",
   "TIDEMARK_PAYMENT_SECRETS",
   "TIDEMARK_OIDC_CLIENT_SECRET",
+  "TIDEMARK_SECRET_KEY",
+  "TIDEMARK_SMS_TOKEN",
   "AWS_SECRET_ACCESS_KEY",
+  "AWS_SESSION_TOKEN",
 ];
 
 export interface Config {

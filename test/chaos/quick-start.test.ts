@@ -7,7 +7,7 @@ import { startService, type TestService } from "../support/service.ts";
 
 const run = promisify(execFile);
 const readme = readFileSync(fileURLToPath(new URL("../../README.md", import.meta.url)), "utf8");
-const section = readme.slice(readme.indexOf("## Quick start"), readme.indexOf("## What it is for"));
+const section = readme.slice(readme.indexOf("## Quick start"), readme.indexOf("## Concepts"));
 const [send = "", ask = ""] = [...section.matchAll(/^ {4}curl (?:.*\\\n)*.*$/gm)].map(([command]) => command);
 
 let service: TestService;
