@@ -324,7 +324,7 @@ function bucketOf(settings: Settings): BucketSettings | undefined {
   };
 }
 
-/** Those of AWS may be there for other programs: they are judged where a bucket needs them. */
+/** Those of AWS may be there for other programs: they are checked where a bucket needs them. */
 function faultsOfBucket(settings: Settings): string[] {
   if (!settings.TIDEMARK_REPORTS_BUCKET?.startsWith("s3:")) return [];
   const faults = (["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"] as const)

@@ -1,12 +1,12 @@
 /**
- * Writes what judging found: the alerts that begin, go on and end, and their notifications, in one transaction. A process
- * that judges the same again, or at the same time, finds the rows there: nobody is notified twice.
+ * Writes what evaluating found: the alerts that begin, go on and end, and their notifications, in one transaction. A process
+ * that evaluates the same again, or at the same time, finds the rows there: nobody is notified twice.
  */
 import { and, eq, inArray, isNotNull, ne, or, type SQL } from "drizzle-orm";
 import { newId } from "../identity/actor.ts";
 import type { Postgres, Queries } from "../postgres/client.ts";
 import { alerts, rules } from "../postgres/schema/alerts.ts";
-import type { Judged, Judgement } from "./judged.ts";
+import type { Evaluation, Finding } from "./finding.ts";
 import { columnsOf, lifeOf } from "./life-columns.ts";
 import { isMuted } from "./mute.ts";
 import { endPeriod, type Life, nextState, type Pacing } from "./next-state.ts";
@@ -28,21 +28,21 @@ interface Changes {
   turned: string[];
 }
 
-/** `watermark`: the rule was judged as of it. Returns how many alerts were changed. */
-export async function recordJudgement(
+/** `watermark`: the rule was evaluated as of it. Returns how many alerts were changed. */
+export async function recordEvaluation(
   source: TellSource & { postgres: Postgres },
   rule: RuleRecord,
-  judgement: Judgement,
+  evaluation: Evaluation,
   watermark: Date,
 ): Promise<number> {
   const { postgres } = source;
-  const seen = planChanges(rule, judgement, await recorded(postgres.db, rule, judgement), watermark);
+  const seen = planChanges(rule, evaluation, await recorded(postgres.db, rule, evaluation), watermark);
   if (isNothing(seen)) return 0;
   return await postgres.transaction(async (tx) => {
-    // The judgement of a rule that was changed or removed meanwhile is dropped.
+    // The evaluation of a rule that was changed or removed meanwhile is dropped.
     const [now] = await tx.select().from(rules).where(eq(rules.id, rule.id)).for("share");
     if (!now?.enabled || now.inForceSince.getTime() !== rule.inForceSince.getTime()) return 0;
-    const changes = planChanges(now, judgement, await recorded(tx, now, judgement, true), watermark);
+    const changes = planChanges(now, evaluation, await recorded(tx, now, evaluation, true), watermark);
     await write(tx, changes);
     await noticeOf(tx, "alerts", [...changes.added.map(({ id }) => id), ...changes.turned]);
     await tellDue(tx, source, now);
@@ -50,21 +50,21 @@ export async function recordJudgement(
   });
 }
 
-/** Judgements of conditions that may hold again and again. Most change nothing, which one statement tells of all of them. */
+/** Evaluations of conditions that may hold again and again. Most change nothing, which one statement tells of all of them. */
 export async function recordEpisodes(
   source: TellSource & { postgres: Postgres },
-  judgements: readonly { rule: RuleRecord; judgement: Judgement }[],
+  evaluations: readonly { rule: RuleRecord; evaluation: Evaluation }[],
   watermark: Date,
 ): Promise<void> {
   const open = await openAlerts(
     source.postgres.db,
-    judgements.map(({ rule }) => rule.id),
+    evaluations.map(({ rule }) => rule.id),
   );
-  for (const { rule, judgement } of judgements) {
-    const nodes = new Set(judgement.nodes);
+  for (const { rule, evaluation } of evaluations) {
+    const nodes = new Set(evaluation.nodes);
     const rows = (open.get(rule.id) ?? []).filter(({ node }) => nodes.has(node));
-    if (isNothing(planChanges(rule, judgement, rows, watermark))) continue;
-    await recordJudgement(source, rule, judgement, watermark);
+    if (isNothing(planChanges(rule, evaluation, rows, watermark))) continue;
+    await recordEvaluation(source, rule, evaluation, watermark);
   }
 }
 
@@ -85,9 +85,9 @@ export async function openAlerts(db: Queries, ruleIds: readonly string[]): Promi
 
 const isNothing = ({ added, changed, removed }: Changes) => added.length + changed.length + removed.length === 0;
 
-/** The rule's alerts that judging can change, and those that may exist only once in the same period. */
-async function recorded(db: Queries, rule: RuleRecord, { nodes, judged }: Judgement, isLocked = false) {
-  const keys = judged.flatMap((one) => (one.once === null ? [] : [keyOf(rule, one, "")]));
+/** The rule's alerts that evaluating can change, and those that may exist only once in the same period. */
+async function recorded(db: Queries, rule: RuleRecord, { nodes, findings }: Evaluation, isLocked = false) {
+  const keys = findings.flatMap((one) => (one.once === null ? [] : [keyOf(rule, one, "")]));
   const open: SQL | undefined = or(ne(alerts.state, "resolved"), isNotNull(alerts.due));
   const found: AlertRecord[] = [];
   for (let start = 0; start < nodes.length; start += nodesPerStatement) {
@@ -110,25 +110,25 @@ async function recorded(db: Queries, rule: RuleRecord, { nodes, judged }: Judgem
 
 const nodesPerStatement = 5_000;
 
-function keyOf(rule: Pick<RuleRecord, "id">, { node, subject, once }: Judged, episode: string): string {
+function keyOf(rule: Pick<RuleRecord, "id">, { node, subject, once }: Finding, episode: string): string {
   return `${rule.id} ${node} ${once ?? `${subject} ${episode}`}`;
 }
 
-function planChanges(rule: RuleRecord, judgement: Judgement, rows: readonly AlertRecord[], watermark: Date): Changes {
+function planChanges(rule: RuleRecord, evaluation: Evaluation, rows: readonly AlertRecord[], watermark: Date): Changes {
   const changes: Changes = { added: [], changed: [], removed: [], turned: [] };
   const byKey = new Map(rows.map((row) => [row.key, row]));
   const bySubject = new Map(
     rows.filter(({ state }) => state !== "resolved").map((row) => [`${row.node} ${row.subject}`, row]),
   );
-  const judgedRows = new Set<string>();
-  const { missing, isOfPast = false } = judgement;
-  const isJudgedLater = (row: AlertRecord) => isOfPast && row.watermark.getTime() > watermark.getTime();
-  const periods = new Map(judgement.judged.flatMap(({ node, period }) => (period ? [[node, period.startMs]] : [])));
-  for (const one of judgement.judged) {
+  const seenRows = new Set<string>();
+  const { missing, isOfPast = false } = evaluation;
+  const isEvaluatedLater = (row: AlertRecord) => isOfPast && row.watermark.getTime() > watermark.getTime();
+  const periods = new Map(evaluation.findings.flatMap(({ node, period }) => (period ? [[node, period.startMs]] : [])));
+  for (const one of evaluation.findings) {
     const row = one.once === null ? bySubject.get(`${one.node} ${one.subject}`) : byKey.get(keyOf(rule, one, ""));
-    if (row) judgedRows.add(row.id);
+    if (row) seenRows.add(row.id);
     const before = row && lifeOf(row);
-    if (row && isJudgedLater(row)) continue;
+    if (row && isEvaluatedLater(row)) continue;
     const reading = { finding: one.finding, atMs: watermark.getTime() };
     const after = nextState(before, reading, pacingOf(rule, one, row, reading.atMs));
     if (!row && after) changes.added.push(newAlert(rule, one, after, watermark));
@@ -136,7 +136,7 @@ function planChanges(rule: RuleRecord, judgement: Judgement, rows: readonly Aler
     else if (row && after) put(changes, row, edited(row, one, after, rule, watermark));
   }
   for (const row of rows) {
-    if (judgedRows.has(row.id) || row.state === "resolved" || isJudgedLater(row)) continue;
+    if (seenRows.has(row.id) || row.state === "resolved" || isEvaluatedLater(row)) continue;
     const life = lifeOf(row);
     const reading = { finding: "clears" as const, atMs: watermark.getTime() };
     const period = periods.get(row.node);
@@ -200,7 +200,7 @@ function sameValue(a: unknown, b: unknown): boolean {
 /** `atMs`: of the reading. */
 export function pacingOf(
   rule: RuleRecord,
-  { once }: Pick<Judged, "once">,
+  { once }: Pick<Finding, "once">,
   alert: Pick<AlertRecord, "snoozedUntil"> | undefined,
   atMs: number,
 ): Pacing {
@@ -213,12 +213,12 @@ export function pacingOf(
   };
 }
 
-function figuresOf(one: Judged) {
+function figuresOf(one: Finding) {
   const { feature = null, meter = null, threshold = null, value = null, limit = null, percent = null } = one;
   return { feature, meter, threshold, value, limit, percent, explanation: one.explanation };
 }
 
-function newAlert(rule: RuleRecord, one: Judged, life: Life, watermark: Date): NewAlert {
+function newAlert(rule: RuleRecord, one: Finding, life: Life, watermark: Date): NewAlert {
   const { node, subject, period } = one;
   return {
     ...{ id: newId("alr"), key: keyOf(rule, one, String(life.atMs)), node, place: nodeWithoutAgent(node), subject },
@@ -232,7 +232,7 @@ function newAlert(rule: RuleRecord, one: Judged, life: Life, watermark: Date): N
 }
 
 /** What is resolved keeps its last figures until it resolves, and those with which it did. */
-function edited(row: AlertRecord, one: Judged, life: Life, rule: RuleRecord, watermark: Date): Partial<AlertRecord> {
+function edited(row: AlertRecord, one: Finding, life: Life, rule: RuleRecord, watermark: Date): Partial<AlertRecord> {
   if (row.state === "resolved" && life.state === "resolved") return columnsOf(life);
   const isKept = one.finding === "unknown";
   return {

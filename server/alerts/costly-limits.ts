@@ -1,10 +1,10 @@
-/** Limits that take statements of their own to judge: node by node and in turns, so that nobody waits for another's. */
+/** Limits that take statements of their own to evaluate: node by node and in turns, so that nobody waits for another's. */
 import type { PeriodSource } from "../billing/period.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import type { AccountState } from "../overview/account-state.ts";
 import { byCost } from "../overview/read-standings.ts";
-import type { Judged } from "./judged.ts";
-import { judgeUsed, missedStandings, standingsOf, subscriptionsOf } from "./read-quota.ts";
+import type { Finding } from "./finding.ts";
+import { evaluateUsed, missedStandings, standingsOf, subscriptionsOf } from "./read-quota.ts";
 import type { RuleRecord } from "./rules.ts";
 
 /** Those of the nodes that have such limits. */
@@ -18,24 +18,24 @@ export function costlyNodes(
   return new Set(byCost(source, { ...state, subscriptions }, atMs).costly.map(({ node }) => node));
 }
 
-/** Up to where each rule was judged for each node, ms since 1970, UTC, and which of them wait for their turn. */
+/** Up to where each rule was evaluated for each node, ms since 1970, UTC, and which of them wait for their turn. */
 export class CostlyLimits {
-  readonly #judgedUntil = new Map<string, number>();
+  readonly #evaluatedUntil = new Map<string, number>();
   readonly #waiting = new Set<string>();
 
-  /** `untilMs`: up to where it was judged by whoever judged before this process. */
+  /** `untilMs`: up to where it was evaluated by whoever evaluated before this process. */
   wait(rule: RuleRecord, node: NodeAddress, untilMs: number): void {
     const key = keyOf(rule.id, node);
-    // Another process may have judged it since this one did.
-    this.#judgedUntil.set(key, Math.max(untilMs, this.#judgedUntil.get(key) ?? untilMs));
+    // Another process may have evaluated it since this one did.
+    this.#evaluatedUntil.set(key, Math.max(untilMs, this.#evaluatedUntil.get(key) ?? untilMs));
     this.#waiting.add(key);
   }
 
-  /** Up to where those that wait are all judged; undefined where none waits. */
-  get judgedUntilMs(): number | undefined {
+  /** Up to where those that wait are all evaluated; undefined where none waits. */
+  get evaluatedUntilMs(): number | undefined {
     let first: number | undefined;
     for (const key of this.#waiting) {
-      const untilMs = this.#judgedUntil.get(key) ?? 0;
+      const untilMs = this.#evaluatedUntil.get(key) ?? 0;
       first = Math.min(untilMs, first ?? untilMs);
     }
     return first;
@@ -43,33 +43,33 @@ export class CostlyLimits {
 
   /**
    * What is to be recorded in this order: of the spans that ended meanwhile, then of the one that runs. Undefined for a rule that
-   * is judged by anything else than what is used.
+   * is evaluated by anything else than what is used.
    */
-  async judge(
+  async evaluate(
     source: PeriodSource,
     state: AccountState,
     { rule, node, atMs }: { rule: RuleRecord; node: NodeAddress; atMs: number },
-  ): Promise<Judged[][] | undefined> {
+  ): Promise<Finding[][] | undefined> {
     const { condition } = rule;
     if (condition.kind !== "quota" || condition.on === "projected") return undefined;
     const nodes = new Set([node]);
     const now = await standingsOf(source, state, nodes, atMs);
-    const sinceMs = this.#judgedUntil.get(keyOf(rule.id, node)) ?? atMs;
+    const sinceMs = this.#evaluatedUntil.get(keyOf(rule.id, node)) ?? atMs;
     const missed = await missedStandings(source, state, now, { nodes, sinceMs, atMs });
-    return [...missed, now].map((standings) => judgeUsed(condition, [node], standings));
+    return [...missed, now].map((standings) => evaluateUsed(condition, [node], standings));
   }
 
   /** It was recorded as of `atMs`. */
-  judged(ruleId: string, node: NodeAddress, atMs: number): void {
+  evaluated(ruleId: string, node: NodeAddress, atMs: number): void {
     const key = keyOf(ruleId, node);
-    if (this.#waiting.delete(key)) this.#judgedUntil.set(key, atMs);
+    if (this.#waiting.delete(key)) this.#evaluatedUntil.set(key, atMs);
   }
 
   /** The rule is no more. */
   forget(ruleId: string, node: NodeAddress): void {
     const key = keyOf(ruleId, node);
     this.#waiting.delete(key);
-    this.#judgedUntil.delete(key);
+    this.#evaluatedUntil.delete(key);
   }
 }
 

@@ -1,5 +1,5 @@
 /**
- * Judges all rules as the watermark moves: nodes with newly stored events at once, all others in sweeps. Postgres keeps where
+ * Evaluates all rules as the watermark moves: nodes with newly stored events at once, all others in sweeps. Postgres keeps where
  * it stopped, so that the process that goes on, however much later, misses nothing; claim.ts writes what it finds, exactly
  * once. One run at a time.
  */
@@ -17,12 +17,12 @@ import { alertProgress, alerts } from "../postgres/schema/alerts.ts";
 import type { NodeTree } from "../tree/node-tree.ts";
 import { withAllBelow } from "../tree/rows-within.ts";
 import { tenantOf } from "../tree/tenant-of.ts";
-import { recordJudgement } from "./claim.ts";
+import { recordEvaluation } from "./claim.ts";
 import { CostlyLimits } from "./costly-limits.ts";
+import { evaluateQuotas, noSuchLimit } from "./evaluate-quotas.ts";
+import { evaluateThresholds } from "./evaluate-thresholds.ts";
+import type { Evaluation } from "./finding.ts";
 import { candidatesAmong, holdsFor, type Rivals, rivalsAmong } from "./holding-nodes.ts";
-import { judgeQuotas, noSuchLimit } from "./judge-quotas.ts";
-import { judgeThresholds } from "./judge-thresholds.ts";
-import type { Judgement } from "./judged.ts";
 import { lookBack } from "./look-back.ts";
 import { PairQueue } from "./pair-queue.ts";
 import { readBilling, readCustomers } from "./read-happenings.ts";
@@ -37,7 +37,7 @@ import { isAgent, nodeWithoutAgent } from "./visibility.ts";
 export interface EvaluatorSource extends PeriodSource, TellSource, SystemSource {
   tree: NodeTree;
   settledBatch: () => number;
-  onJudged?: ((kind: RuleKind, nodes: number) => void) | undefined;
+  onEvaluated?: ((kind: RuleKind, nodes: number) => void) | undefined;
   log: Pick<Logger, "warn">;
 }
 
@@ -52,7 +52,7 @@ const sweepEveryMs = 30_000;
 const sweepAfterChangeMs = 4_000;
 const slowEveryMs = 300_000;
 const systemEveryMs = 5_000;
-/** How long one run may judge thresholds, and what is judged node by node; the rest waits for the next run. */
+/** How long one run may evaluate thresholds, and what is evaluated node by node; the rest waits for the next run. */
 const thresholdsMs = 1_500;
 const pairsMs = 1_000;
 /** When what is known grows by more from one run to the next, something may have come and gone between them. */
@@ -71,7 +71,7 @@ interface Run {
   watermark: Date;
   /** The nodes with newly stored events. */
   stored: ReadonlySet<NodeAddress>;
-  /** The same; undefined in a sweep, which judges all. */
+  /** The same; undefined in a sweep, which evaluates all. */
   touched: ReadonlySet<NodeAddress> | undefined;
 }
 
@@ -88,8 +88,8 @@ export class Evaluator {
   #slowAtMs = Number.NEGATIVE_INFINITY;
   #slowSequence = -1;
   readonly #thresholds = new ThresholdRounds();
-  #judgedUntil: Date | undefined;
-  /** Whether the next sweep looks back to where the last one was: nobody judged meanwhile. */
+  #evaluatedUntil: Date | undefined;
+  /** Whether the next sweep looks back to where the last one was: nobody evaluated meanwhile. */
   #isLookingBack = true;
 
   constructor(source: EvaluatorSource) {
@@ -98,12 +98,12 @@ export class Evaluator {
     this.#pairs = new PairQueue((node) => tenantOf(nodeWithoutAgent(node), source.tree));
   }
 
-  /** How far judging is behind what can be queried, in seconds. */
+  /** How far evaluating is behind what can be queried, in seconds. */
   get lagSeconds(): number {
     const atMs = this.#source.watermark().getTime();
     const waitingMs = this.#thresholds.oldestMs ?? this.#pairs.oldestMs ?? atMs;
-    const judgedMs = Math.min(this.#judgedUntil?.getTime() ?? atMs, waitingMs);
-    return Math.max(0, atMs - judgedMs) / 1000;
+    const evaluatedMs = Math.min(this.#evaluatedUntil?.getTime() ?? atMs, waitingMs);
+    return Math.max(0, atMs - evaluatedMs) / 1000;
   }
 
   /** Whether anything waits for its turn in a later run. */
@@ -111,7 +111,7 @@ export class Evaluator {
     return this.#pairs.size > 0 || this.#thresholds.isBusy;
   }
 
-  /** One run. Throws where a store cannot be asked: what it would have judged is judged by a later one. */
+  /** One run. Throws where a store cannot be asked: what it would have evaluated is evaluated by a later one. */
   async run(): Promise<void> {
     const { postgres, watermark, settledBatch, now = Date.now } = this.#source;
     const [progress] = await postgres.db.select().from(alertProgress);
@@ -120,24 +120,24 @@ export class Evaluator {
     const rules = await this.#readRules(state);
     const enabled = rules.filter((one) => one.enabled);
     await this.#tellWaiting(enabled);
-    await this.#judgeSystem(enabled, now());
+    await this.#evaluateSystem(enabled, now());
     const batch = settledBatch();
     const asOf = watermark();
     const isChanged = state.sequence !== this.#sweptSequence;
-    const hasJumped = asOf.getTime() - (this.#judgedUntil ?? asOf).getTime() > jumpMs;
+    const hasJumped = asOf.getTime() - (this.#evaluatedUntil ?? asOf).getTime() > jumpMs;
     if (hasJumped) this.#isLookingBack = true;
     const isSweep = hasJumped || now() - this.#sweptAtMs >= (isChanged ? sweepAfterChangeMs : sweepEveryMs);
     const stored = enabled.length === 0 ? new Set<NodeAddress>() : await this.#touchedSince(progress.batch, batch);
     const touched = isSweep ? undefined : stored;
     const made = { rivals: rivalsAmong(rules), pace: createPace() };
     const run: Run = { state, ...made, batch, enabled, watermark: asOf, stored, touched };
-    const failure = enabled.length > 0 ? await this.#judge(run, progress) : undefined;
+    const failure = enabled.length > 0 ? await this.#evaluate(run, progress) : undefined;
     if (isSweep) [this.#sweptAtMs, this.#sweptSequence] = [now(), state.sequence];
-    const costlyUntil = new Date(Math.min(asOf.getTime(), this.#costly.judgedUntilMs ?? asOf.getTime()));
+    const costlyUntil = new Date(Math.min(asOf.getTime(), this.#costly.evaluatedUntilMs ?? asOf.getTime()));
     const swept = isSweep && { sweptAt: asOf, costlyUntil };
     if (batch !== progress.batch || swept)
       await postgres.db.update(alertProgress).set({ batch, ...swept, auditSequence: state.sequence });
-    this.#judgedUntil = asOf;
+    this.#evaluatedUntil = asOf;
     if (failure) throw failure.error;
   }
 
@@ -167,30 +167,30 @@ export class Evaluator {
     }
   }
 
-  async #judgeSystem(enabled: readonly RuleRecord[], nowMs: number): Promise<void> {
+  async #evaluateSystem(enabled: readonly RuleRecord[], nowMs: number): Promise<void> {
     if (nowMs - this.#systemAtMs < systemEveryMs) return;
     this.#systemAtMs = nowMs;
     for (const rule of enabled) {
       const { condition } = rule;
       if (condition.kind !== "system") continue;
-      const judged = await readSystem(this.#source, condition, nowMs);
-      await this.#record(rule, { nodes: ["all"], judged, missing: "ends" }, new Date(nowMs));
+      const findings = await readSystem(this.#source, condition, nowMs);
+      await this.#record(rule, { nodes: ["all"], findings, missing: "ends" }, new Date(nowMs));
     }
   }
 
-  /** Thresholds that could not be judged stay in their rounds: they hold up nothing else. */
-  async #judge(run: Run, progress: Progress): Promise<Failure | undefined> {
-    const { sweptAt, judgedUntil } = progress;
+  /** Thresholds that could not be evaluated stay in their rounds: they hold up nothing else. */
+  async #evaluate(run: Run, progress: Progress): Promise<Failure | undefined> {
+    const { sweptAt, evaluatedUntil } = progress;
     const open = run.touched ? undefined : await this.#openNodes();
-    await this.#judgeQuotas(run, progress, open);
+    await this.#evaluateQuotas(run, progress, open);
     if (open) {
-      await this.#judgeSilence(run, open);
-      await this.#judgeHappenings(run, sweptAt, open);
+      await this.#evaluateSilence(run, open);
+      await this.#evaluateHappenings(run, sweptAt, open);
       await this.#endUnwatched(run, open);
     }
-    const failure = await this.#judgeThresholds(run, judgedUntil);
-    // A pair that failed waits to be judged again by itself.
-    const ofPairs = await this.#judgePairs(run).catch((error: unknown): Failure => ({ error, nodes: [] }));
+    const failure = await this.#evaluateThresholds(run, evaluatedUntil);
+    // A pair that failed waits to be evaluated again by itself.
+    const ofPairs = await this.#evaluatePairs(run).catch((error: unknown): Failure => ({ error, nodes: [] }));
     return failure ?? (ofPairs || undefined);
   }
 
@@ -205,19 +205,19 @@ export class Evaluator {
     return open;
   }
 
-  async #judgeQuotas(
+  async #evaluateQuotas(
     run: Run,
     { sweptAt, costlyUntil }: Progress,
     open: Map<string, Set<NodeAddress>> | undefined,
   ): Promise<void> {
     const { state, watermark, touched } = run;
     const atMs = watermark.getTime();
-    await judgeQuotas(this.#source, this.#costly, {
+    await evaluateQuotas(this.#source, this.#costly, {
       ...{ state, atMs, sweptMs: sweptAt.getTime(), costlyUntilMs: costlyUntil.getTime(), touched, open },
       rules: run.enabled.filter(({ kind }) => kind === "quota"),
       held: (rule, nodes) => this.#held(run, rule, nodes),
-      record: (rule, judgement) => this.#record(rule, judgement, watermark),
-      judgeLater: (rule, node) => this.#pairs.add(rule.id, node, atMs),
+      record: (rule, evaluation) => this.#record(rule, evaluation, watermark),
+      evaluateLater: (rule, node) => this.#pairs.add(rule.id, node, atMs),
     });
   }
 
@@ -241,7 +241,7 @@ export class Evaluator {
     return await this.#held(run, rule, nodes ?? new Set(withAllBelow([rule.node], tree)));
   }
 
-  async #judgeSilence(run: Run, open: Map<string, Set<NodeAddress>>): Promise<void> {
+  async #evaluateSilence(run: Run, open: Map<string, Set<NodeAddress>>): Promise<void> {
     const { clickhouse, tree } = this.#source;
     const rules = run.enabled.filter(({ kind }) => kind === "no_data");
     if (rules.length === 0) return;
@@ -255,13 +255,13 @@ export class Evaluator {
       if (rule.condition.kind !== "no_data") continue;
       const held = await this.#allHeld(run, rule);
       const sources = { organizationsOf, isWithin };
-      const judged = await readSilence(this.#source, this.#lastEvents, rule.condition, held, sources, atMs);
-      const nodes = new Set([...judged.map(({ node }) => node), ...(open.get(rule.id) ?? [])]);
-      await this.#record(rule, { nodes: [...nodes], judged, missing: "ends" }, run.watermark);
+      const findings = await readSilence(this.#source, this.#lastEvents, rule.condition, held, sources, atMs);
+      const nodes = new Set([...findings.map(({ node }) => node), ...(open.get(rule.id) ?? [])]);
+      await this.#record(rule, { nodes: [...nodes], findings, missing: "ends" }, run.watermark);
     }
   }
 
-  async #judgeHappenings(run: Run, sweptAt: Date, open: Map<string, Set<NodeAddress>>): Promise<void> {
+  async #evaluateHappenings(run: Run, sweptAt: Date, open: Map<string, Set<NodeAddress>>): Promise<void> {
     const { tree } = this.#source;
     for (const rule of run.enabled) {
       const { condition } = rule;
@@ -271,15 +271,15 @@ export class Evaluator {
       const holds = (node: NodeAddress) =>
         rule.scope === "node" ? tree.isWithin(node, rule.node) : holdsFor(rule, node, run.rivals, tree);
       const sinceMs = rule.inForceSince.getTime();
-      const times = { atMs: run.watermark.getTime(), sinceMs, judgedUntilMs: sweptAt.getTime() };
+      const times = { atMs: run.watermark.getTime(), sinceMs, evaluatedUntilMs: sweptAt.getTime() };
       const asked = { state: run.state, node: rule.node, holdsFor: holds, ...times };
-      const judged =
+      const findings =
         condition.kind === "customers"
           ? await readCustomers(this.#source, condition, asked)
           : await readBilling(this.#source, condition, asked);
-      const nodes = new Set([...judged.map(({ node }) => node), ...(open.get(rule.id) ?? [])]);
+      const nodes = new Set([...findings.map(({ node }) => node), ...(open.get(rule.id) ?? [])]);
       const missing = condition.kind === "customers" ? "ends" : { because: "It was paid, renewed or cancelled." };
-      await this.#record(rule, { nodes: [...nodes], judged, missing }, run.watermark);
+      await this.#record(rule, { nodes: [...nodes], findings, missing }, run.watermark);
     }
   }
 
@@ -292,38 +292,38 @@ export class Evaluator {
       const held = new Set(await this.#held(run, rule, new Set(nodes)));
       const unwatched = nodes.filter((node) => !held.has(node));
       if (unwatched.length > 0)
-        await this.#record(rule, { nodes: unwatched, judged: [], missing: "ends" }, run.watermark);
+        await this.#record(rule, { nodes: unwatched, findings: [], missing: "ends" }, run.watermark);
     }
   }
 
-  async #judgeThresholds(run: Run, judgedUntil: Date): Promise<Failure | undefined> {
+  async #evaluateThresholds(run: Run, evaluatedUntil: Date): Promise<Failure | undefined> {
     const rules = run.enabled.filter(({ kind }) => kind === "threshold");
     const atMs = run.watermark.getTime();
     if (run.touched) {
-      // Those that wait for their time, or to resolve, are judged in every run.
+      // Those that wait for their time, or to resolve, are evaluated in every run.
       const waiting = rules.length > 0 ? await this.#openPlaces() : [];
       this.#thresholds.touch([...run.stored, ...waiting], atMs);
-    } else if (this.#thresholds.sweep(atMs, this.#isLookingBack ? judgedUntil.getTime() : undefined))
+    } else if (this.#thresholds.sweep(atMs, this.#isLookingBack ? evaluatedUntil.getTime() : undefined))
       this.#isLookingBack = false;
     else this.#thresholds.touch(run.stored, atMs);
     const { state } = run;
     const { sweptMs, failure } = await this.#thresholds.work(thresholdsMs, {
       watches: watchesOf(rules),
       watchedBy: (watch, nodes) => this.#watchedBy(run, watch, nodes),
-      judge: async (watch, watched, past) => {
+      evaluate: async (watch, watched, past) => {
         const left = past ? await lookBack(this.#source, state, watch, watched, { ...past, atMs }) : [];
         const waiting = new Set(left.map(([node]) => node));
         const known = watched.filter(([node]) => !waiting.has(node));
-        this.#source.onJudged?.(
+        this.#source.onEvaluated?.(
           "threshold",
           known.reduce((pairs, [, own]) => pairs + own.length, 0),
         );
-        await judgeThresholds(this.#source, state, watch, known, atMs);
+        await evaluateThresholds(this.#source, state, watch, known, atMs);
         return left;
       },
     });
     if (sweptMs !== undefined)
-      await this.#source.postgres.db.update(alertProgress).set({ judgedUntil: new Date(sweptMs) });
+      await this.#source.postgres.db.update(alertProgress).set({ evaluatedUntil: new Date(sweptMs) });
     if (failure) this.#isLookingBack = true;
     return failure;
   }
@@ -347,7 +347,7 @@ export class Evaluator {
     return [...watched];
   }
 
-  async #judgePairs(run: Run): Promise<void> {
+  async #evaluatePairs(run: Run): Promise<void> {
     const slow = run.enabled.filter(({ kind }) => kind === "unusual" || kind === "low_usage");
     const atMs = run.watermark.getTime();
     if (!run.touched && this.#isSlowDue(run.state.sequence))
@@ -355,12 +355,12 @@ export class Evaluator {
     const rules = new Map(run.enabled.map((rule) => [rule.id, rule]));
     await this.#pairs.work(pairsMs, async (ruleId, node) => {
       const rule = rules.get(ruleId);
-      if (rule) await this.#judgePair(run, rule, node);
+      if (rule) await this.#evaluatePair(run, rule, node);
       else this.#costly.forget(ruleId, node);
     });
   }
 
-  /** Figures of hours and cycles change slowly, so they are judged less often. */
+  /** Figures of hours and cycles change slowly, so they are evaluated less often. */
   #isSlowDue(sequence: number): boolean {
     const nowMs = (this.#source.now ?? Date.now)();
     if (sequence === this.#slowSequence && nowMs - this.#slowAtMs < slowEveryMs) return false;
@@ -368,17 +368,17 @@ export class Evaluator {
     return true;
   }
 
-  async #judgePair(run: Run, rule: RuleRecord, node: NodeAddress): Promise<void> {
+  async #evaluatePair(run: Run, rule: RuleRecord, node: NodeAddress): Promise<void> {
     const atMs = run.watermark.getTime();
-    const used = await this.#costly.judge(this.#source, run.state, { rule, node, atMs });
-    for (const judged of used ?? [await readPair(this.#source, rule.condition, node, atMs)])
-      await this.#record(rule, { nodes: [node], judged, missing: noSuchLimit }, run.watermark);
-    this.#costly.judged(rule.id, node, atMs);
+    const used = await this.#costly.evaluate(this.#source, run.state, { rule, node, atMs });
+    for (const findings of used ?? [await readPair(this.#source, rule.condition, node, atMs)])
+      await this.#record(rule, { nodes: [node], findings, missing: noSuchLimit }, run.watermark);
+    this.#costly.evaluated(rule.id, node, atMs);
   }
 
-  async #record(rule: RuleRecord, judgement: Judgement, watermark: Date): Promise<void> {
-    this.#source.onJudged?.(rule.kind, judgement.nodes.length);
-    if (judgement.nodes.length === 0) return;
-    await recordJudgement(this.#source, rule, judgement, watermark);
+  async #record(rule: RuleRecord, evaluation: Evaluation, watermark: Date): Promise<void> {
+    this.#source.onEvaluated?.(rule.kind, evaluation.nodes.length);
+    if (evaluation.nodes.length === 0) return;
+    await recordEvaluation(this.#source, rule, evaluation, watermark);
   }
 }

@@ -1,6 +1,6 @@
 /**
- * What happened while nothing was judged: the instants at which a figure went beyond its bound and came back, so that what came and
- * went is told as well. Each is judged by the figure of that instant; a process that does it again finds what was written.
+ * What happened while nothing was evaluated: the instants at which a figure went beyond its bound and came back, so that what came and
+ * went is told as well. Each is evaluated by the figure of that instant; a process that does it again finds what was written.
  */
 import { and, gt, inArray, max } from "drizzle-orm";
 import type { Meter } from "../catalog/meter.ts";
@@ -10,10 +10,10 @@ import type { ConditionOf } from "../contract/rules.ts";
 import { compareDecimals } from "../numbers/figures.ts";
 import type { AccountState } from "../overview/account-state.ts";
 import { alerts } from "../postgres/schema/alerts.ts";
-import { openAlerts, pacingOf, recordJudgement } from "./claim.ts";
+import { openAlerts, pacingOf, recordEvaluation } from "./claim.ts";
 import { crossings } from "./crossings.ts";
-import { findingOf } from "./judge-threshold.ts";
-import { judgedBy, noSuchMeter, type ThresholdSource } from "./judge-thresholds.ts";
+import { findingOf } from "./evaluate-threshold.ts";
+import { findingsOf, noSuchMeter, type ThresholdSource } from "./evaluate-thresholds.ts";
 import { lifeOf } from "./life-columns.ts";
 import type { AlertRecord } from "./read-alerts.ts";
 import { cyclesOf, readFigures, readFiguresSince, windowStart } from "./read-figures.ts";
@@ -30,13 +30,13 @@ interface Pair {
   rule: RuleRecord;
   condition: ConditionOf<"threshold">;
   node: NodeAddress;
-  /** Everything up to then was judged. */
+  /** Everything up to then was evaluated. */
   sinceMs: number;
   open: AlertRecord | undefined;
 }
 
 /**
- * `sinceMs`, `atMs`: what lies between them is judged; ms since 1970, UTC. A rule's newest changes at a node are told, 50 at
+ * `sinceMs`, `atMs`: what lies between them is evaluated; ms since 1970, UTC. A rule's newest changes at a node are told, 50 at
  * most. Gives the nodes that there was no time for: they are begun no more after `endsAtMs` (`performance.now()`).
  */
 export async function lookBack(
@@ -55,7 +55,7 @@ export async function lookBack(
   // At least some, so that each step gets on.
   do {
     const some = nodes.slice(begun, begun + atOnce);
-    await Promise.all(some.map(([node, own]) => judgeHistory(source, state, asked, node, own, atMs)));
+    await Promise.all(some.map(([node, own]) => evaluateHistory(source, state, asked, node, own, atMs)));
     begun += atOnce;
   } while (begun < nodes.length && performance.now() < endsAtMs);
   const left = new Set(nodes.slice(begun).map(([node]) => node));
@@ -70,17 +70,17 @@ async function pairsOf(
 ): Promise<Pair[]> {
   const ids = [...new Set(watched.flatMap(([, rules]) => rules.map(({ id }) => id)))];
   const open = await openAlerts(db, ids);
-  const judged = await db
+  const newest = await db
     .select({ ruleId: alerts.ruleId, node: alerts.node, until: max(alerts.watermark) })
     .from(alerts)
     .where(and(inArray(alerts.ruleId, ids), gt(alerts.watermark, new Date(sinceMs))))
     .groupBy(alerts.ruleId, alerts.node);
-  const judgedUntil = new Map(judged.map(({ ruleId, node, until }) => [`${ruleId} ${node}`, until?.getTime() ?? 0]));
+  const evaluatedUntil = new Map(newest.map(({ ruleId, node, until }) => [`${ruleId} ${node}`, until?.getTime() ?? 0]));
   return watched.flatMap(([node, rules]) =>
     rules.flatMap((rule): Pair[] => {
       const { condition } = rule;
       if (condition.kind !== "threshold") return [];
-      const knownMs = judgedUntil.get(`${rule.id} ${node}`) ?? 0;
+      const knownMs = evaluatedUntil.get(`${rule.id} ${node}`) ?? 0;
       const fromMs = Math.max(sinceMs, rule.inForceSince.getTime(), knownMs);
       const row = open.get(rule.id)?.find((one) => one.node === node && one.state !== "resolved");
       return fromMs < atMs ? [{ rule, condition, node, sinceMs: fromMs, open: row }] : [];
@@ -134,7 +134,7 @@ function boundOf(meter: Meter | undefined): Meter | undefined {
   }
 }
 
-async function judgeHistory(
+async function evaluateHistory(
   source: ThresholdSource,
   state: AccountState,
   asked: Watch["asked"],
@@ -153,9 +153,9 @@ async function judgeHistory(
     const pacing = (ms: number) => pacingOf(rule, { once: null }, open, ms);
     for (const ms of crossings(readings, open && lifeOf(open), pacing, mostTold)) {
       const figures = await readFigures(source, state, asked, [node], ms);
-      const judged = judgedBy(rule, node, figures.get(node));
-      const judgement = { nodes: [node], judged, missing: noSuchMeter, isOfPast: true };
-      await recordJudgement(source, rule, judgement, new Date(ms));
+      const findings = findingsOf(rule, node, figures.get(node));
+      const evaluation = { nodes: [node], findings, missing: noSuchMeter, isOfPast: true };
+      await recordEvaluation(source, rule, evaluation, new Date(ms));
     }
   }
 }

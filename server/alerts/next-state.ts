@@ -1,5 +1,5 @@
 /**
- * What becomes of an alert when it is judged again, and what there is to tell. Pure: every instant is an argument. Telling is
+ * What becomes of an alert when it is evaluated again, and what there is to tell. Pure: every instant is an argument. Telling is
  * a state of its own (`due`), so that what a mute window, a snooze or a crash held back is told later, and once.
  */
 import type { NotificationType } from "../contract/notifications.ts";
@@ -21,9 +21,9 @@ export interface Life {
 }
 
 export interface Reading {
-  /** `holds`: beyond the bound; `clears`: back at where it resolves; `between`: neither; `unknown`: nothing to judge by. */
+  /** `holds`: beyond the bound; `clears`: back at where it resolves; `between`: neither; `unknown`: nothing to evaluate by. */
   finding: "holds" | "between" | "clears" | "unknown";
-  /** The watermark: nothing is judged before it is known. */
+  /** The watermark: nothing is evaluated before it is known. */
   atMs: number;
 }
 

@@ -1,5 +1,5 @@
 /**
- * The queue of what is judged node by node: each pair of a rule and a node once, as many as fit in a run. Tenants take turns, so
+ * The queue of what is evaluated node by node: each pair of a rule and a node once, as many as fit in a run. Tenants take turns, so
  * that however many pairs one of them has, those of the others come.
  */
 import type { NodeAddress } from "../contract/nodes.ts";
@@ -7,7 +7,7 @@ import type { NodeAddress } from "../contract/nodes.ts";
 interface Pair {
   ruleId: string;
   node: NodeAddress;
-  /** The watermark when it came to be judged: ms since 1970, UTC. */
+  /** The watermark when it came to be evaluated: ms since 1970, UTC. */
   sinceMs: number;
 }
 
@@ -54,15 +54,15 @@ export class PairQueue {
     return first[1];
   }
 
-  /** Until none is left or the time is over. The first failure is thrown when those under way have ended; its pair is judged again later. */
-  async work(mostMs: number, judge: (ruleId: string, node: NodeAddress) => Promise<void>): Promise<void> {
+  /** Until none is left or the time is over. The first failure is thrown when those under way have ended; its pair is evaluated again later. */
+  async work(mostMs: number, evaluate: (ruleId: string, node: NodeAddress) => Promise<void>): Promise<void> {
     const endsAtMs = performance.now() + mostMs;
     const failures: unknown[] = [];
     const worker = async () => {
       while (failures.length === 0 && performance.now() < endsAtMs) {
         const pair = this.#next();
         if (!pair) return;
-        await judge(pair.ruleId, pair.node).catch((error: unknown) => {
+        await evaluate(pair.ruleId, pair.node).catch((error: unknown) => {
           this.add(pair.ruleId, pair.node, pair.sinceMs);
           failures.push(error);
         });

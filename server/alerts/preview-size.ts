@@ -1,4 +1,4 @@
-/** What a preview takes, known before anything is read: as large as the usage that it judges. Pure. */
+/** What a preview takes, known before anything is read: as large as the usage that it evaluates. Pure. */
 import type { Meter } from "../catalog/meter.ts";
 import { hourMs } from "../contract/durations.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
@@ -42,7 +42,7 @@ function sizeAt({ meterOf, condition, span }: PreviewAsked, node: NodeAddress): 
   });
 }
 
-/** How many figures are judged one after another. */
+/** How many figures are evaluated one after another. */
 function windowsOf(condition: Condition, { fromMs, toMs }: PreviewAsked["span"]): number {
   const hours = Math.ceil((toMs - fromMs) / hourMs);
   switch (condition.kind) {

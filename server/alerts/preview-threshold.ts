@@ -9,7 +9,7 @@ import type { WindowKind } from "../contract/usage.ts";
 import { answerUsage } from "../metrics/usage.ts";
 import type { Window } from "../metrics/windows.ts";
 import { filtersOf } from "./check-rule.ts";
-import { findingOf, judgeThreshold } from "./judge-threshold.ts";
+import { evaluateThreshold, findingOf } from "./evaluate-threshold.ts";
 import { type Life, nextState, told } from "./next-state.ts";
 import { rollingMs, windowStart } from "./read-figures.ts";
 import { evenWindows, type HistoryPoint, readFoldedHistory } from "./read-history.ts";
@@ -38,8 +38,8 @@ export async function previewThreshold(
   for (const { atMs, figure } of await figures.history(span)) {
     life = nextState(life, { finding: figure === null ? "unknown" : findingOf(condition, figure), atMs }, pacing);
     if (life?.due === "alert.firing" && atMs > span.fromMs) {
-      const judged = judgeThreshold(condition, node, await figures.at(atMs), meter);
-      const { threshold = null, limit = null, value = null, explanation } = judged;
+      const findings = evaluateThreshold(condition, node, await figures.at(atMs), meter);
+      const { threshold = null, limit = null, value = null, explanation } = findings;
       const at = new Date(atMs).toISOString();
       would.push({ node, at, value, limit, threshold, feature: null, meter: meter.meter, explanation });
     }

@@ -1,4 +1,4 @@
-/** What a rule would have told in a span of the past: the same judging, over what is stored now. */
+/** What a rule would have told in a span of the past: the same evaluating, over what is stored now. */
 import { z } from "zod";
 import { cyclesUntil } from "../billing/billing-cycle.ts";
 import { measureSpan } from "../billing/measure-span.ts";
@@ -15,7 +15,7 @@ import type { Quota } from "../contract/quotas.ts";
 import type { Condition, ConditionOf, PreviewAnswer } from "../contract/rules.ts";
 import { exact, ratio, roundHalfEven, times } from "../numbers/exact.ts";
 import { trimDecimal } from "../numbers/figures.ts";
-import { areUnusual, judgeHour } from "./judge-unusual.ts";
+import { areUnusual, evaluateHour } from "./evaluate-unusual.ts";
 import { previewThreshold } from "./preview-threshold.ts";
 import { evenWindows } from "./read-history.ts";
 import { readLowUsage } from "./read-usage.ts";
@@ -159,7 +159,7 @@ async function previewUnusual(
     const before: number[] = [];
     for (let week = 1; week <= seasonWeeks && index - week * weekHours >= firstUsed; week++)
       before.push(figures[index - week * weekHours] ?? 0);
-    return judgeHour(condition, { value: figures[index] ?? 0, before });
+    return evaluateHour(condition, { value: figures[index] ?? 0, before });
   };
   const would: Would[] = [];
   let wasUnusual = false;

@@ -1,5 +1,5 @@
 /**
- * The figures that threshold rules are judged by, of many nodes in a few statements: rules that ask for the same share a reading.
+ * The figures that threshold rules are evaluated by, of many nodes in a few statements: rules that ask for the same share a reading.
  */
 import { cyclesUntil } from "../billing/billing-cycle.ts";
 import type { UsageSource } from "../billing/measure-span.ts";

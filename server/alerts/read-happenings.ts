@@ -11,7 +11,7 @@ import { auditEntries } from "../postgres/schema/audit.ts";
 import { statements } from "../postgres/schema/statements.ts";
 import type { NodeTree } from "../tree/node-tree.ts";
 import { rowsWithin, withAllBelow } from "../tree/rows-within.ts";
-import type { Judged } from "./judged.ts";
+import type { Finding } from "./finding.ts";
 import { dayText, momentText } from "./wording.ts";
 
 /** How long an event without an end is shown as firing. */
@@ -35,42 +35,42 @@ interface Asked {
   atMs: number;
   /** Only what happened after the rule came into force is notified. */
   sinceMs: number;
-  /** Everything up to then was judged before. */
-  judgedUntilMs: number;
+  /** Everything up to then was evaluated before. */
+  evaluatedUntilMs: number;
 }
 
 export async function readCustomers(
   { postgres, tree }: HappeningsSource,
   condition: ConditionOf<"customers">,
-  { state, node: top, holdsFor, atMs, sinceMs, judgedUntilMs }: Asked,
-): Promise<Judged[]> {
+  { state, node: top, holdsFor, atMs, sinceMs, evaluatedUntilMs }: Asked,
+): Promise<Finding[]> {
   const asked = new Set(condition.on);
-  const fromMs = Math.max(sinceMs, Math.min(judgedUntilMs, atMs - shownMs));
-  const judged: Judged[] = [];
+  const fromMs = Math.max(sinceMs, Math.min(evaluatedUntilMs, atMs - shownMs));
+  const findings: Finding[] = [];
   if (asked.has("organization_created"))
     for (const below of withAllBelow([top], tree)) {
       const found = tree.get(below);
       if (found?.kind !== "organization") continue;
       const { node, name, createdAt } = found;
       if (createdAt.getTime() >= fromMs && createdAt.getTime() <= atMs && holdsFor(node))
-        judged.push(happened(node, `created ${createdAt.getTime()}`, `The organization ${name} was created.`));
+        findings.push(happened(node, `created ${createdAt.getTime()}`, `The organization ${name} was created.`));
     }
   if (asked.has("status_changed") || asked.has("subscription_changed"))
     for (const entry of await entriesSince(postgres, top, fromMs)) {
       const happening = explanationOf(entry, asked);
-      if (happening && holdsFor(entry.node)) judged.push(happened(entry.node, `audit ${entry.sequence}`, happening));
+      if (happening && holdsFor(entry.node)) findings.push(happened(entry.node, `audit ${entry.sequence}`, happening));
     }
   if (asked.has("trial_ending"))
     for (const one of state.subscriptions) {
       const endMs = one.trialEndsAt?.getTime();
       if (endMs === undefined || statusOf(one, atMs) !== "trial" || !holdsFor(one.node)) continue;
-      judged.push(nearing(one, "trial", endMs, condition.days_before, atMs, "The trial ends"));
+      findings.push(nearing(one, "trial", endMs, condition.days_before, atMs, "The trial ends"));
     }
-  return judged;
+  return findings;
 }
 
 /** A finding that fires once and ends by itself after a while. */
-function happened(node: NodeAddress, subject: string, explanation: string): Judged {
+function happened(node: NodeAddress, subject: string, explanation: string): Finding {
   return { node, subject, once: subject, finding: "holds", explanation };
 }
 
@@ -81,7 +81,7 @@ function nearing(
   daysBefore: number,
   atMs: number,
   words: string,
-): Judged {
+): Finding {
   const subject = `${what} ${id}`;
   return {
     ...{ node, subject, once: `${subject} ${endMs}`, threshold: daysBefore },
@@ -123,15 +123,15 @@ export async function readBilling(
   { postgres, tree }: Pick<HappeningsSource, "postgres" | "tree">,
   condition: ConditionOf<"billing">,
   { state, node, holdsFor, atMs }: Asked,
-): Promise<Judged[]> {
+): Promise<Finding[]> {
   const asked = new Set(condition.on);
   const isWithin = rowsWithin(statements.node, [node], tree);
-  const judged: Judged[] = [];
+  const findings: Finding[] = [];
   if (asked.has("subscription_expiring"))
     for (const one of state.subscriptions) {
       const endMs = one.expiresAt?.getTime();
       if (endMs === undefined || one.renews || one.cancelledAt || endMs <= atMs || !holdsFor(one.node)) continue;
-      judged.push(nearing(one, "expiry", endMs, condition.days_before, atMs, "The subscription expires"));
+      findings.push(nearing(one, "expiry", endMs, condition.days_before, atMs, "The subscription expires"));
     }
   if (asked.has("payment_failed")) {
     const failed = await postgres.db
@@ -140,7 +140,7 @@ export async function readBilling(
       .where(and(isWithin, eq(statements.paymentStatus, "failed")))
       .orderBy(desc(statements.paymentAt))
       .limit(mostStatements);
-    for (const row of failed) if (holdsFor(row.node)) judged.push(unpaid(row, "failed", "The payment failed for"));
+    for (const row of failed) if (holdsFor(row.node)) findings.push(unpaid(row, "failed", "The payment failed for"));
   }
   if (asked.has("payment_overdue")) {
     const open = await postgres.db
@@ -152,12 +152,12 @@ export async function readBilling(
       .orderBy(desc(statements.closedAt))
       .limit(mostStatements);
     for (const row of open)
-      if (holdsFor(row.node) && Number(row.total) > 0) judged.push(unpaid(row, "overdue", "No payment is known for"));
+      if (holdsFor(row.node) && Number(row.total) > 0) findings.push(unpaid(row, "overdue", "No payment is known for"));
   }
-  return judged;
+  return findings;
 }
 
-function unpaid(row: typeof statements.$inferSelect, subject: string, words: string): Judged {
+function unpaid(row: typeof statements.$inferSelect, subject: string, words: string): Finding {
   const { id, node, cycleStart, cycleEnd, paymentAt, tz } = row;
   return {
     ...{ node, subject: `${subject} ${id}`, once: `${subject} ${id} ${paymentAt.getTime()}` },

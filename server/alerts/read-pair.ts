@@ -1,9 +1,9 @@
-/** What is judged node by node. */
+/** What is evaluated node by node. */
 import type { PeriodSource } from "../billing/period.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import type { Condition } from "../contract/rules.ts";
-import type { Judged } from "./judged.ts";
-import { judgeProjected } from "./read-quota.ts";
+import type { Finding } from "./finding.ts";
+import { evaluateProjected } from "./read-quota.ts";
 import { readLowUsage, readUnusual } from "./read-usage.ts";
 
 /** Of other kinds, and of a quota by what is used, there is nothing. */
@@ -12,10 +12,10 @@ export async function readPair(
   condition: Condition,
   node: NodeAddress,
   atMs: number,
-): Promise<Judged[]> {
+): Promise<Finding[]> {
   if (condition.kind === "unusual") return await readUnusual(source, condition, node, atMs);
   if (condition.kind === "low_usage") return await readLowUsage(source, condition, node, atMs);
   if (condition.kind === "quota" && condition.on === "projected")
-    return await judgeProjected(source, condition, node, atMs);
+    return await evaluateProjected(source, condition, node, atMs);
   return [];
 }

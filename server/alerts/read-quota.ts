@@ -6,13 +6,13 @@ import type { ConditionOf } from "../contract/rules.ts";
 import { compareDecimals } from "../numbers/figures.ts";
 import type { AccountState } from "../overview/account-state.ts";
 import { readStandings, runningSubscriptions, type Standing, type Standings } from "../overview/read-standings.ts";
-import { judgeQuota, type LimitedUse } from "./judge-quota.ts";
-import type { Judged } from "./judged.ts";
+import { evaluateQuota, type LimitedUse } from "./evaluate-quota.ts";
+import type { Finding } from "./finding.ts";
 import { isAgent, nodeWithoutAgent } from "./visibility.ts";
 
 /** The part of a cycle that has to be over before its end is projected: an hour says nothing about a month. */
 const foretoldFrom = 0.03;
-/** How many spans that ended while nothing was judged are judged after it. */
+/** How many spans that ended while nothing was evaluated are evaluated after it. */
 const mostMissed = 4;
 
 /** All that these nodes have or had: an agent has those of its organization. */
@@ -53,7 +53,7 @@ export function endedSince(
 
 /**
  * The standings of the nodes at the ends of the spans that ended after `sinceMs`: what was crossed in their last moments, or while
- * nothing was judged, is told all the same, also where the subscription has ended. The earliest first; `now`: the standings of
+ * nothing was evaluated, is told all the same, also where the subscription has ended. The earliest first; `now`: the standings of
  * those that have one at `atMs`.
  */
 export async function missedStandings(
@@ -97,13 +97,13 @@ function lastEnd(subscriptions: readonly SubscriptionRecord[], untilMs: number):
   return ends.length === 0 ? undefined : Math.max(...ends);
 }
 
-/** Nodes without a standing have nothing to be judged by, and are left out. */
-export function judgeUsed(
+/** Nodes without a standing have nothing to be evaluated by, and are left out. */
+export function evaluateUsed(
   condition: ConditionOf<"quota">,
   nodes: Iterable<NodeAddress>,
   standings: Standings,
-): Judged[] {
-  const judged: Judged[] = [];
+): Finding[] {
+  const findings: Finding[] = [];
   for (const node of nodes) {
     const standing = standings.get(node);
     if (!standing?.counted) continue;
@@ -114,34 +114,34 @@ export function judgeUsed(
       return { feature: key, meter: name, title, unit, thresholds, figure: used, limit };
     });
     const endMs = counted.isTrial ? counted.toMs : cycle.endMs;
-    judged.push(...judgeQuota(condition, node, limited, { startMs: counted.fromMs, endMs }));
+    findings.push(...evaluateQuota(condition, node, limited, { startMs: counted.fromMs, endMs }));
   }
-  return judged;
+  return findings;
 }
 
 /** The same for the projected end of the cycle, at the pace so far. */
-export async function judgeProjected(
+export async function evaluateProjected(
   source: PeriodSource,
   condition: ConditionOf<"quota">,
   node: NodeAddress,
   atMs: number,
-): Promise<Judged[]> {
+): Promise<Finding[]> {
   const { counted, quotas, end } = await readPeriod(source, node, 0, atMs);
   if (!counted) return [];
   const startMs = Date.parse(counted.from);
   const endMs = Date.parse(counted.is_trial ? counted.to : end);
   const isEarly = atMs - startMs < foretoldFrom * (endMs - startMs);
-  return quotas.flatMap(({ feature, meter, unit, thresholds, used, projected, limit }): Judged[] => {
+  return quotas.flatMap(({ feature, meter, unit, thresholds, used, projected, limit }): Finding[] => {
     const percents = thresholds.map(({ percent }) => percent);
     const title = source.meterOf(meter, node, atMs)?.title ?? meter;
     const expected = isEarly ? undefined : projected?.value;
     // A cycle ends with no less than what is used in it by now.
     const figure = expected === undefined || compareDecimals(used, expected) > 0 ? used : expected;
     const one: LimitedUse = { feature, meter, title, unit, thresholds: percents, figure, limit };
-    const judged = judgeQuota(condition, node, [one], { startMs, endMs });
-    if (expected !== undefined) return judged;
+    const findings = evaluateQuota(condition, node, [one], { startMs, endMs });
+    if (expected !== undefined) return findings;
     // What is used stands already; that it will stay below a threshold cannot be known yet.
-    return judged.map((found) => (found.finding === "holds" ? found : { ...found, finding: "unknown" }));
+    return findings.map((found) => (found.finding === "holds" ? found : { ...found, finding: "unknown" }));
   });
 }
 

@@ -11,8 +11,8 @@ import type { NodeAddress } from "../contract/nodes.ts";
 import type { ConditionOf } from "../contract/rules.ts";
 import type { Postgres } from "../postgres/client.ts";
 import { apiKeys } from "../postgres/schema/accounts.ts";
-import { judgeSilence, type SendingKey } from "./judge-silence.ts";
-import type { Judged } from "./judged.ts";
+import { evaluateSilence, type SendingKey } from "./evaluate-silence.ts";
+import type { Finding } from "./finding.ts";
 
 const lastEventsOfKeys = defineQuery(
   "last_events_of_keys",
@@ -129,7 +129,7 @@ export async function readSilence(
     isWithin(node: string, top: string): boolean;
   },
   atMs: number,
-): Promise<Judged[]> {
+): Promise<Finding[]> {
   const sent = nodes.map((node) => ({ node, keys: last.of(sendersAt(node, tree.organizationsOf), atMs) }));
   const keys = await readKeys(db, [...new Set(sent.flatMap((one) => [...one.keys.keys()]))], atMs);
   return sent.flatMap(({ node, keys: of }) => {
@@ -139,7 +139,7 @@ export async function readSilence(
       const key = keys.get(id);
       return key && tree.isWithin(key.node, node) ? [{ id, name: key.name, ...times }] : [];
     });
-    return judgeSilence(condition, node, { lastMs, keys: own }, atMs);
+    return evaluateSilence(condition, node, { lastMs, keys: own }, atMs);
   });
 }
 

@@ -8,7 +8,7 @@ import type { ConditionOf, SystemCondition } from "../contract/rules.ts";
 import type { Postgres } from "../postgres/client.ts";
 import { deliveries } from "../postgres/schema/delivery.ts";
 import { reconciliations } from "../postgres/schema/reconciliation.ts";
-import type { Judged } from "./judged.ts";
+import type { Finding } from "./finding.ts";
 import type { Reading } from "./next-state.ts";
 import { numberText } from "./wording.ts";
 
@@ -45,9 +45,9 @@ export async function readSystem(
   source: SystemSource,
   { on }: ConditionOf<"system">,
   nowMs: number,
-): Promise<Judged[]> {
+): Promise<Finding[]> {
   return await Promise.all(
-    on.map(async (condition): Promise<Judged> => {
+    on.map(async (condition): Promise<Finding> => {
       const found = await readers[condition](source, nowMs).catch(
         (): Found => ({ finding: "unknown", explanation: "This cannot be read at the moment." }),
       );

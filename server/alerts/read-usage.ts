@@ -1,4 +1,4 @@
-/** The figures that rules about meters are judged by, read as every page reads them. */
+/** The figures that rules about meters are evaluated by, read as every page reads them. */
 import { cyclesUntil } from "../billing/billing-cycle.ts";
 import { measureSpan, measureSpans } from "../billing/measure-span.ts";
 import type { PeriodSource } from "../billing/period.ts";
@@ -11,9 +11,9 @@ import type { NodeAddress } from "../contract/nodes.ts";
 import type { ConditionOf } from "../contract/rules.ts";
 import { totalsBy } from "../metrics/usage.ts";
 import type { Window } from "../metrics/windows.ts";
-import { isLowUsage, usualOfPast } from "./judge-low-usage.ts";
-import { areUnusual, type Driver, driverOf, judgeHour, type UnusualHour } from "./judge-unusual.ts";
-import type { Judged } from "./judged.ts";
+import { isLowUsage, usualOfPast } from "./evaluate-low-usage.ts";
+import { areUnusual, type Driver, driverOf, evaluateHour, type UnusualHour } from "./evaluate-unusual.ts";
+import type { Finding } from "./finding.ts";
 import { amountText, momentText, numberText } from "./wording.ts";
 
 /** So many weeks before are compared with. */
@@ -27,7 +27,7 @@ export async function readUnusual(
   condition: ConditionOf<"unusual">,
   node: NodeAddress,
   atMs: number,
-): Promise<Judged[]> {
+): Promise<Finding[]> {
   const meter = source.meterOf(condition.meter, node, atMs);
   if (!meter) return [];
   const endMs = Math.floor(atMs / stepMs) * stepMs;
@@ -69,7 +69,7 @@ async function hourUntil(
   const begun = figures.findLastIndex((figure) => figure > 0);
   const firstMs = await firstUse(source, meter, node, endMs, atMs);
   const known = Math.max(begun + 1, firstMs === undefined ? 0 : Math.floor((endMs - hourMs - firstMs) / weekMs));
-  return { value, hour: judgeHour(condition, { value: Number(value), before: figures.slice(0, known) }) };
+  return { value, hour: evaluateHour(condition, { value: Number(value), before: figures.slice(0, known) }) };
 }
 
 /** The week in which the meter was first used within the season. */
@@ -122,7 +122,7 @@ export async function readLowUsage(
   condition: ConditionOf<"low_usage">,
   node: NodeAddress,
   atMs: number,
-): Promise<Judged[]> {
+): Promise<Finding[]> {
   const period = await readPeriod(source, node, 0, atMs);
   const startMs = Date.parse(period.counted?.from ?? period.start);
   const endMs = Date.parse(period.end);

@@ -172,7 +172,7 @@ export function stateOfRule({ id, createdAt, inForceSince, ...state }: RuleRecor
 
 /**
  * At the first start of an installation: the rule by which each plan's own thresholds are told, and from where on what
- * happens is judged. Whoever changes or removes the rule later has the last word.
+ * happens is evaluated. Whoever changes or removes the rule later has the last word.
  */
 export async function beginAlerts(postgres: Postgres): Promise<void> {
   const [begun] = await postgres.db.select().from(alertProgress);

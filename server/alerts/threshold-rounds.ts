@@ -1,5 +1,5 @@
 /**
- * In which order the nodes of threshold rules are judged: those with newly stored events in rounds of their own, all of them in
+ * In which order the nodes of threshold rules are evaluated: those with newly stored events in rounds of their own, all of them in
  * sweeps, each as far as a run has time for. What waits is held once for each node, however many rules watch it.
  */
 import type { NodeAddress } from "../contract/nodes.ts";
@@ -26,8 +26,8 @@ export interface Rounds {
   watches: readonly Watch[];
   /** For all nodes, or for those that are given. */
   watchedBy(watch: Watch, nodes: ReadonlySet<NodeAddress> | undefined): Watched[] | Promise<Watched[]>;
-  /** `lookBack`: everything since then is judged, not only what holds now. Gives those that there was no time for. */
-  judge(watch: Watch, nodes: readonly Watched[], lookBack: LookBack | undefined): Promise<readonly Watched[]>;
+  /** `lookBack`: everything since then is evaluated, not only what holds now. Gives those that there was no time for. */
+  evaluate(watch: Watch, nodes: readonly Watched[], lookBack: LookBack | undefined): Promise<readonly Watched[]>;
 }
 
 interface Round {
@@ -39,16 +39,16 @@ interface Round {
   /** As they were when it began: rules that were made since have the next one. */
   watches: readonly Watch[] | undefined;
   watch: number;
-  /** Steps that were judged, and those that could not be. */
-  judged: number;
+  /** Steps that were evaluated, and those that could not be. */
+  evaluated: number;
   failed: number;
-  /** What is left of the watch that is judged now. */
+  /** What is left of the watch that is evaluated now. */
   left: Watched[] | undefined;
 }
 
-const notBegun = { watches: undefined, watch: 0, judged: 0, failed: 0, left: undefined };
+const notBegun = { watches: undefined, watch: 0, evaluated: 0, failed: 0, left: undefined };
 
-/** After so many sweeps in a row that could not judge everything. */
+/** After so many sweeps in a row that could not evaluate everything. */
 const mostIncomplete = 5;
 
 export interface Failure {
@@ -57,7 +57,7 @@ export interface Failure {
 }
 
 export interface Worked {
-  /** Everything up to then is judged: the watermark when a sweep that ended had begun. */
+  /** Everything up to then is evaluated: the watermark when a sweep that ended had begun. */
   sweptMs: number | undefined;
   failure: Failure | undefined;
 }
@@ -96,7 +96,7 @@ export class ThresholdRounds {
     return true;
   }
 
-  /** Until none is left, the time is over or something could not be judged, which is judged again later. */
+  /** Until none is left, the time is over or something could not be evaluated, which is evaluated again later. */
   async work(mostMs: number, rounds: Rounds): Promise<Worked> {
     const endsAtMs = performance.now() + mostMs;
     let sweptMs: number | undefined;
@@ -111,7 +111,7 @@ export class ThresholdRounds {
     return { sweptMs, failure: undefined };
   }
 
-  /** Gives since when everything is judged, where that is known now. */
+  /** Gives since when everything is evaluated, where that is known now. */
   #end(round: Round): number | undefined {
     if (round === this.#round) {
       [this.#round, this.#isSweepsTurn] = [undefined, true];
@@ -120,13 +120,13 @@ export class ThresholdRounds {
     this.#sweep = undefined;
     // What fails again and again, while others do not, is a fault that no later sweep mends.
     this.#incomplete = round.failed === 0 ? 0 : this.#incomplete + 1;
-    const isComplete = round.failed === 0 || (round.judged > 0 && this.#incomplete >= mostIncomplete);
-    // What came and went is told of before anything is judged by what holds now: from then on it is not looked for.
+    const isComplete = round.failed === 0 || (round.evaluated > 0 && this.#incomplete >= mostIncomplete);
+    // What came and went is told of before anything is evaluated by what holds now: from then on it is not looked for.
     if (!isComplete && round.sinceMs !== undefined) this.#sweep = { ...round, ...notBegun };
     return isComplete ? round.begunMs : undefined;
   }
 
-  /** What happened while nothing was judged comes first, in its order; then what is new; a sweep goes on between two rounds of that. */
+  /** What happened while nothing was evaluated comes first, in its order; then what is new; a sweep goes on between two rounds of that. */
   #next(): Round | undefined {
     if (this.#sweep?.sinceMs !== undefined) return this.#sweep;
     if (this.#isSweepsTurn && this.#sweep) {
@@ -144,10 +144,10 @@ export class ThresholdRounds {
 
 const isOver = ({ watches, watch }: Round) => watch >= (watches?.length ?? 0);
 
-/** Judges the next nodes of a round; gives those that could not be. */
+/** Evaluates the next nodes of a round; gives those that could not be. */
 async function takeStep(
   round: Round,
-  { watches, watchedBy, judge }: Rounds,
+  { watches, watchedBy, evaluate }: Rounds,
   endsAtMs: number,
 ): Promise<Failure | undefined> {
   round.watches ??= watches;
@@ -160,8 +160,8 @@ async function takeStep(
   const { sinceMs } = round;
   try {
     const lookBack = sinceMs === undefined ? undefined : { sinceMs, endsAtMs };
-    const left = some.length === 0 ? [] : await judge(watch, some, lookBack);
-    if (some.length > 0) round.judged++;
+    const left = some.length === 0 ? [] : await evaluate(watch, some, lookBack);
+    if (some.length > 0) round.evaluated++;
     goOn(round, [...left, ...later]);
     return undefined;
   } catch (error) {

@@ -65,7 +65,7 @@ export async function readPeriod(
     db.select({ id: plans.id, name: plans.name }).from(plans),
   ]);
   const names = new Map(rows.map(({ id, name }) => [id, name]));
-  // A projection is judged by cycles of the same subscription: another one's may be of another length.
+  // A projection is evaluated by cycles of the same subscription: another one's may be of another length.
   const tested = before.filter((one) => one.subscription === subscription).slice(0, testedCycles);
   const ofNow = subscription ? [{ subscription, cycle: current, past: tested.map(({ cycle }) => cycle) }] : [];
   const earlier = before.slice(0, pastCycles).map((one) => ({ ...one, past: [] }));

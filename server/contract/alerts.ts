@@ -21,14 +21,14 @@ export const alertSchema = z.object({
   severity: z.enum(severities),
   state: z
     .enum(alertStates)
-    .describe("`pending`: it holds, but not for long enough yet; `no_data`: what it was judged by is missing"),
+    .describe("`pending`: it holds, but not for long enough yet; `no_data`: what it was evaluated by is missing"),
   feature: z.string().nullable(),
   meter: z.string().nullable(),
   threshold: z
     .union([z.number(), z.string()])
     .nullable()
     .describe("A quota's percent of the limit, else the rule's bound as a decimal"),
-  value: z.string().nullable().describe("When it was last judged"),
+  value: z.string().nullable().describe("When it was last evaluated"),
   limit: z.string().nullable(),
   percent: z.string().nullable().describe("Percent of the limit, rounded down to 2 decimals"),
   period: z.object({ start: z.string(), end: z.string() }).nullable().describe("The cycle that it is about"),
@@ -43,7 +43,7 @@ export const alertSchema = z.object({
     .nullable(),
   snoozed_until: z.string().nullable(),
   explanation: z.string(),
-  watermark: z.string().describe("Up to where everything was known when it was last judged"),
+  watermark: z.string().describe("Up to where everything was known when it was last evaluated"),
   url: z.string().describe("Where the dashboard shows it"),
 });
 export type Alert = z.infer<typeof alertSchema>;

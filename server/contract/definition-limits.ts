@@ -1,6 +1,6 @@
 /**
  * How much of what users define one node, and one tenant (all below one node right below the root), may have: each of it is
- * held, judged or looked at again and again.
+ * held, evaluated or looked at again and again.
  */
 import { z } from "zod";
 

@@ -145,7 +145,7 @@ const unusualConditionSchema = z.strictObject({
   sensitivity: z.enum(["low", "medium", "high"]).default("medium"),
   at_least: amountSchema
     .default("0")
-    .describe("Judged only where the hour's figure, of a fall the usual figure, is at least this"),
+    .describe("Evaluated only where the hour's figure, of a fall the usual figure, is at least this"),
 });
 
 const lowUsageConditionSchema = z
@@ -158,7 +158,7 @@ const lowUsageConditionSchema = z
       .enum(["plan", "past"])
       .default("plan")
       .describe("Percent of the feature's limit, or of what the same part of earlier cycles came to"),
-    after_days: z.int().min(0).max(366).default(7).describe("Judged so many days after the cycle began"),
+    after_days: z.int().min(0).max(366).default(7).describe("Evaluated so many days after the cycle began"),
   })
   .refine(({ feature, meter }) => (feature === undefined) !== (meter === undefined), {
     path: ["feature"],

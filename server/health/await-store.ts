@@ -34,7 +34,7 @@ export async function onceReached<Result>(
   work: () => Promise<Result>,
 ): Promise<Result> {
   let saidAtMs = Number.NEGATIVE_INFINITY;
-  function judge(error: Error): void {
+  function consider(error: Error): void {
     const { words, why, isFinal } = storeTrouble(error);
     if (isFinal) throw new StoreRefusedError(`${name} at ${place} ${words} (${setting}).`, { cause: error });
     if (!isUnavailable(error) || signal.aborted) throw error;
@@ -48,7 +48,7 @@ export async function onceReached<Result>(
     minTimeout: askAgainMs,
     factor: 1,
     signal,
-    onFailedAttempt: ({ error }) => judge(error),
+    onFailedAttempt: ({ error }) => consider(error),
   });
   if (waits.delete(name)) log.info(`${name} is there`);
   return result;

@@ -31,7 +31,7 @@ export interface LiveReadings {
   /** What memory holds of running sessions. */
   heldSessions(): number;
   heldMembers(): number;
-  /** How far the judging of rules is behind what can be queried, in seconds. */
+  /** How far the evaluation of rules is behind what can be queried, in seconds. */
   alertLagSeconds(): number;
   postgresConnections(): { state: "idle" | "busy" | "awaited"; count: number }[];
   /** For all processes together. */
@@ -53,8 +53,8 @@ export interface Telemetry {
   postgresFailed(outcome: Exclude<StoreOutcome, "ok">): void;
   deliveryAttempted(kind: DeliveryKind, result: "sent" | "again" | "never"): void;
   jobRan(job: string, outcome: RunOutcome, seconds: number): void;
-  /** A rule of a kind was judged at so many nodes. */
-  rulesJudged(kind: string, nodes: number): void;
+  /** A rule of a kind was evaluated at so many nodes. */
+  rulesEvaluated(kind: string, nodes: number): void;
   /** Adds a gauge that is read at each scrape; a second reading under the name takes the place of the first. */
   read<Name extends keyof LiveReadings>(name: Name, reading: LiveReadings[Name]): void;
   /** The text exposition format of Prometheus. */
@@ -199,7 +199,7 @@ function storeMetrics({ counter, histogram }: Instruments): Pick<Telemetry, "cli
 function workMetrics({
   counter,
   histogram,
-}: Instruments): Pick<Telemetry, "deliveryAttempted" | "jobRan" | "rulesJudged"> {
+}: Instruments): Pick<Telemetry, "deliveryAttempted" | "jobRan" | "rulesEvaluated"> {
   const jobRuns = histogram(
     "tidemark_job_duration_seconds",
     stageBuckets,
@@ -208,7 +208,7 @@ function workMetrics({
   );
   const evaluations = counter(
     "tidemark_rule_evaluations_total",
-    "How often rules were judged at a node, by kind",
+    "How often rules were evaluated at a node, by kind",
     "kind",
   );
   const deliveryAttempts = counter(
@@ -219,7 +219,7 @@ function workMetrics({
   return {
     deliveryAttempted: (kind, result) => deliveryAttempts.inc({ kind, result }),
     jobRan: (job, outcome, seconds) => jobRuns.observe({ job, outcome }, seconds),
-    rulesJudged: (kind, nodes) => evaluations.inc({ kind }, nodes),
+    rulesEvaluated: (kind, nodes) => evaluations.inc({ kind }, nodes),
   };
 }
 
@@ -232,7 +232,7 @@ const gauges = [
     "tidemark_watermark_standing_seconds",
     "For how long the watermark has not moved; 0 while it moves",
   ],
-  ["alertLagSeconds", "tidemark_alert_lag_seconds", "How far the judging of rules is behind what can be queried"],
+  ["alertLagSeconds", "tidemark_alert_lag_seconds", "How far the evaluation of rules is behind what can be queried"],
   ["heldSessions", "tidemark_held_sessions", "Running sessions that memory holds"],
   ["heldMembers", "tidemark_held_members", "Intervals and paired users of the sessions that memory holds"],
   ["sockets", "tidemark_sockets", "Open sockets of dashboards"],

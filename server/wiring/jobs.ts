@@ -38,7 +38,7 @@ export async function prepareJobs(
   await beginAlerts(postgres);
   const jobNotes = createJobNotes(postgres, log);
   const evaluator = new Evaluator({
-    ...{ ...statements, tree, publicUrl, onJudged: telemetry.rulesJudged },
+    ...{ ...statements, tree, publicUrl, onEvaluated: telemetry.rulesEvaluated },
     failedJobs: () =>
       readFailedJobs(
         postgres,

@@ -1,5 +1,5 @@
 /**
- * `npm run bench:alerts`: how far the judging of rules is behind what can be queried, and what it costs: BENCH_RULES rules (10,000), one
+ * `npm run bench:alerts`: how far the evaluation of rules is behind what can be queried, and what it costs: BENCH_RULES rules (10,000), one
  * for each of as many organizations of BENCH_RESELLERS resellers (10), while BENCH_RATE events a second (1,000) come for BENCH_SECONDS
  * (60), beside the same without rules. CPU is the server's own, in µs an event.
  */
@@ -44,7 +44,7 @@ async function metric(name: string): Promise<number> {
 }
 
 async function load(title: string): Promise<void> {
-  const [cpuBefore, judgedBefore] = [cpuOf(service.pid()), await metric("tidemark_rule_evaluations_total")];
+  const [cpuBefore, evaluatedBefore] = [cpuOf(service.pid()), await metric("tidemark_rule_evaluations_total")];
   const startedAtMs = performance.now();
   const lags: number[] = [];
   let [sent, isOver] = [0, false];
@@ -66,11 +66,11 @@ async function load(title: string): Promise<void> {
   isOver = true;
   await sampling;
   const cpu = cpuOf(service.pid()) - cpuBefore;
-  const judged = (await metric("tidemark_rule_evaluations_total")) - judgedBefore;
+  const evaluated = (await metric("tidemark_rule_evaluations_total")) - evaluatedBefore;
   lags.sort((a, b) => a - b);
   const at = (share: number) => (lags[Math.floor(share * (lags.length - 1))] ?? 0).toFixed(2);
   console.log(
-    `${title}: ${sent} events, ${(sent / took).toFixed(0)} a second; lag p50 ${at(0.5)} s, p99 ${at(0.99)} s; ${(cpu / sent).toFixed(0)} µs of CPU an event; ${judged} judged`,
+    `${title}: ${sent} events, ${(sent / took).toFixed(0)} a second; lag p50 ${at(0.5)} s, p99 ${at(0.99)} s; ${(cpu / sent).toFixed(0)} µs of CPU an event; ${evaluated} evaluated`,
   );
 }
 

@@ -116,7 +116,7 @@ export async function measureStages(
         const receivedAtMs = Date.now();
         const checked = await measure("gate", () => checkEvents(read, receivedAtMs, eventType));
         const claims = new Claims();
-        const decision = await measure("judge", () => {
+        const decision = await measure("evaluate", () => {
           checked.readable.filter((event) => knownIds.mustAsk(event));
           return decideEvents(read, checked, {
             receivedAtMs,

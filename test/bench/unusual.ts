@@ -1,10 +1,10 @@
 /**
  * `npm run bench:unusual`: how often `unusual` and `low_usage` are right, on organizations that are made up: offices, schools,
  * communities and desks around the clock, that grow, have holidays, or are new; with spikes, drops and customers who leave planted.
- * Needs no store: what is measured is the judging itself. ORGANIZATIONS (default 240) and SEED choose the history.
+ * Needs no store: what is measured is the evaluating itself. ORGANIZATIONS (default 240) and SEED choose the history.
  */
-import { isLowUsage, usualOfPast } from "../../server/alerts/judge-low-usage.ts";
-import { areUnusual, judgeHour } from "../../server/alerts/judge-unusual.ts";
+import { isLowUsage, usualOfPast } from "../../server/alerts/evaluate-low-usage.ts";
+import { areUnusual, evaluateHour } from "../../server/alerts/evaluate-unusual.ts";
 
 const organizations = Number(process.env.ORGANIZATIONS ?? 240);
 const seed = Number(process.env.SEED ?? 1);
@@ -53,7 +53,7 @@ interface Planted {
 }
 
 interface Organization {
-  /** Events of each quarter of an hour, the last week the judged one. */
+  /** Events of each quarter of an hour, the last week the evaluated one. */
   quarters: number[];
   weeks: number;
   planted: Planted | undefined;
@@ -88,7 +88,7 @@ function make(place: number): Organization {
   return { quarters, weeks, planted };
 }
 
-/** In the judged week, in hours that are busy enough to be judged; in three of four organizations. */
+/** In the evaluated week, in hours that are busy enough to be evaluated; in three of four organizations. */
 function plant(place: number, start: number, meanAt: (index: number) => number): Planted | undefined {
   if (place % 4 === 3 && place % 8 < 4) return undefined;
   const length = Math.floor(between(8, 24));
@@ -109,13 +109,13 @@ interface Score {
 }
 const floor = 20;
 
-function judge(
+function evaluate(
   { quarters, weeks, planted }: Organization,
   condition: { sensitivity: "low" | "medium" | "high"; at_least: string; direction: "up" | "down" },
 ): Score {
   const hourUntil = (end: number) => quarters.slice(end - 4, end).reduce((sum, one) => sum + one, 0);
   const readingAt = (end: number) =>
-    judgeHour(condition, {
+    evaluateHour(condition, {
       value: hourUntil(end),
       before: Array.from({ length: weeks }, (_, week) => end - (week + 1) * quartersOfWeek)
         .filter((before) => before >= 4)
@@ -163,7 +163,7 @@ for (const direction of ["up", "down"] as const)
       rows.push(
         row(
           `unusual ${direction}, ${sensitivity}, at least ${at_least}`,
-          sum(made.map((one) => judge(one, { direction, sensitivity, at_least }))),
+          sum(made.map((one) => evaluate(one, { direction, sensitivity, at_least }))),
         ),
       );
 

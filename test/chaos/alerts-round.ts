@@ -69,7 +69,7 @@ export async function runAlertsRound(
       },
       recoveryPatienceMs,
     ).catch(() => undefined);
-    return judge(acceptedAtMs, firing(), mailed(), killed);
+    return evaluate(acceptedAtMs, firing(), mailed(), killed);
   } finally {
     await service.stop();
     await Promise.all([mailbox.close(), receiver.close(), redis?.stop()]);
@@ -89,7 +89,7 @@ function toldOf({ headers, body, atMs }: { headers: Record<string, unknown>; bod
   return { type, id: String(headers["webhook-id"]), alert: data.id, node: data.node, atMs };
 }
 
-function judge(
+function evaluate(
   acceptedAtMs: ReadonlyMap<string, number>,
   firing: readonly Told[],
   mailed: readonly { id: string; alert: string }[],

@@ -39,7 +39,7 @@ beforeAll(async () => {
     event("k", "big.thing", `"properties":{"n":-${largest},"dim":1524831183200260096}`),
     event("l", "big.thing", '"properties":{"n":"no number","dim":"1524831183200260097"}'),
   ]);
-  // As older versions stored what nobody judged.
+  // As older versions stored what nobody evaluated.
   const stored = (id: string, type: string, properties: string) =>
     JSON.stringify({
       organization,

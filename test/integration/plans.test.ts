@@ -381,7 +381,7 @@ test("a rule about customers or bills reads nothing of what stands beside its no
   const plan = await published({});
   expect((await world.ask("POST", "/v1/subscriptions", { key: reseller, body: { node, plan } })).status).toBe(201);
   const state = await new AccountStates(postgres).read();
-  const times = { atMs: Date.now(), sinceMs: 0, judgedUntilMs: 0 };
+  const times = { atMs: Date.now(), sinceMs: 0, evaluatedUntilMs: 0 };
   const on = ["organization_created", "status_changed", "subscription_changed"] as const;
   const customers = { kind: "customers" as const, on: [...on], days_before: 1 };
   const readAt = async (top: string) => {

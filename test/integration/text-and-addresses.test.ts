@@ -204,7 +204,7 @@ test("no cursor that somebody rewrote is an error of the service: it is answered
       ]);
 });
 
-test("text is judged before rights: an organization with U+0000 is refused for its text", async () => {
+test("text is evaluated before rights: an organization with U+0000 is refused for its text", async () => {
   const { key: inner } = await world.makeKey(["ingest"]);
   const event = { id: "n1", type: "chat.posted", organization: "a\0b" };
   const { body } = await world.ask("POST", "/v1/events", { key: inner, body: [event] });

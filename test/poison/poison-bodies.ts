@@ -193,7 +193,7 @@ function coded(
   return { headers, body, events, sound: known };
 }
 
-/** Nesting that is judged by its bytes: each element of a list gets its verdict, and what is no list is refused whole. */
+/** Nesting that is evaluated by its bytes: each element of a list gets its verdict, and what is no list is refused whole. */
 const isDeep = (text: string) => /(?:\{"a":){100}|\[{100}/.test(text);
 
 /** How many events a reader of its own finds. */

@@ -1,4 +1,4 @@
-/** Rules judged on stores of their own, by a clock that tests set. */
+/** Rules evaluated on stores of their own, by a clock that tests set. */
 import { and, eq } from "drizzle-orm";
 import { expect } from "vitest";
 import { Evaluator } from "../../server/alerts/evaluator.ts";
@@ -29,7 +29,7 @@ export interface AlertsWorld {
   /** How the service itself does. */
   service: { failedJobs: string[]; backlogShare: number; watermarkBehindMs: number; isClickHouseUp: boolean };
   /** As after a restart: by a new evaluator each time. Default: a millisecond later. */
-  judge(at?: number | string): Promise<void>;
+  evaluate(at?: number | string): Promise<void>;
   /** As after a restart, by the clock of `nowMs`. */
   newEvaluator(): Evaluator;
   /** Below the seller; with a plan of so many included call minutes where they are given. */
@@ -57,7 +57,7 @@ export async function createAlertsWorld(): Promise<AlertsWorld> {
     billing,
     nowMs: Date.parse("2026-03-10T12:00:00Z"),
     service: { failedJobs: [], backlogShare: 0, watermarkBehindMs: 0, isClickHouseUp: true },
-    async judge(at = world.nowMs + 1) {
+    async evaluate(at = world.nowMs + 1) {
       world.nowMs = typeof at === "string" ? Date.parse(at) : at;
       const evaluator = world.newEvaluator();
       do await evaluator.run();

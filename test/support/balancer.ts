@@ -54,7 +54,7 @@ export async function startBalancer(backends: readonly string[]): Promise<Balanc
     const body = await answer.text();
     return answer.ok ? undefined : `${answer.status} ${body}`;
   }
-  function judge(backend: string, why: string | undefined): void {
+  function mark(backend: string, why: string | undefined): void {
     if (why === undefined) {
       used.add(backend);
       unused.delete(backend);
@@ -67,14 +67,14 @@ export async function startBalancer(backends: readonly string[]): Promise<Balanc
   async function watch(backend: string): Promise<void> {
     for (let unanswered = 0; !isClosed; await delay(askEveryMs)) {
       try {
-        judge(backend, await ask(backend));
+        mark(backend, await ask(backend));
         unanswered = 0;
       } catch (error) {
-        if (++unanswered >= mostUnanswered) judge(backend, String((error as Error).cause ?? error));
+        if (++unanswered >= mostUnanswered) mark(backend, String((error as Error).cause ?? error));
       }
     }
   }
-  for (const backend of backends) judge(backend, await ask(backend));
+  for (const backend of backends) mark(backend, await ask(backend));
   const watching = backends.map(watch);
 
   function forward(incoming: IncomingMessage, answer: ServerResponse): void {

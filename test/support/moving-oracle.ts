@@ -1,5 +1,5 @@
 /**
- * Facts of organizations that move, cut at each move, so that the plain oracle judges them: what of an interval lies in a placement belongs
+ * Facts of organizations that move, cut at each move, so that the plain oracle measures them: what of an interval lies in a placement belongs
  * to the parents of that placement. Shares nothing with the server's parts, edges or SQL.
  */
 import type { OracleEvent, OracleFacts, OracleSpan } from "./usage-oracle.ts";

@@ -1,4 +1,4 @@
-/** A store that speaks S3 and judges signatures, on a port of its own, with one bucket in a folder that goes with it. */
+/** A store that speaks S3 and checks signatures, on a port of its own, with one bucket in a folder that goes with it. */
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

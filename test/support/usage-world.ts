@@ -129,7 +129,7 @@ export function organizationsOf(world: number): [id: string, path: { partner: st
   return paths.map((path, index) => [`w${world}-${"abcde"[index]}`, path]);
 }
 
-/** `recentMs`: where the worlds of today lie; open intervals and signs of life are judged against it. */
+/** `recentMs`: where the worlds of today lie; open intervals and signs of life are evaluated against it. */
 export function usageWorlds(count: number, seed: number, recentMs: number): UsageWorld[] {
   return fc.sample(draft, { numRuns: count, seed }).map((one, world) => {
     const organizations = organizationsOf(world);

@@ -163,21 +163,21 @@ export const digestEntries = pgTable(
   ],
 );
 
-/** Up to where everything was judged: what came after it is judged next, however long nothing ran. */
+/** Up to where everything was evaluated: what came after it is evaluated next, however long nothing ran. */
 export const alertProgress = pgTable(
   "alert_progress",
   {
     only: smallint("only").primaryKey().default(1),
-    /** Up to which batch what was touched is judged. */
+    /** Up to which batch what was touched is evaluated. */
     batch: bigint("batch", { mode: "number" }).notNull(),
     /** Up to which entry of the audit. */
     auditSequence: bigint("audit_sequence", { mode: "number" }).notNull(),
-    /** The watermark of the last time that everything was judged. */
+    /** The watermark of the last time that everything was evaluated. */
     sweptAt: instant("swept_at").notNull(),
-    /** The watermark up to which the limits that are judged node by node, in turns, were all judged. */
+    /** The watermark up to which the limits that are evaluated node by node, in turns, were all evaluated. */
     costlyUntil: instant("costly_until").notNull().defaultNow(),
-    /** The watermark up to which every threshold was judged. */
-    judgedUntil: instant("judged_until").notNull().defaultNow(),
+    /** The watermark up to which every threshold was evaluated. */
+    evaluatedUntil: instant("judged_until").notNull().defaultNow(),
   },
   (table) => [check("alert_progress_one_row", sql`${table.only} = 1`)],
 );

@@ -82,7 +82,7 @@ test("a length that is announced is refused before a byte is sent, and a right t
   expect(refused).toBe(403);
 });
 
-test("a key to repeat a request with reads no body before the caller's rights are judged", async () => {
+test("a key to repeat a request with reads no body before the caller's rights are evaluated", async () => {
   const readOnly = (await world.makeKey(["read"], askedAbout)).key;
   const headers = { authorization: `Bearer ${readOnly}`, "idempotency-key": "k", "content-length": String(mebibyte) };
   expect(await sendWithoutEnd("POST /v1/nodes/import", 0, headers)).toBe(403);

@@ -30,10 +30,10 @@ const states = async (node: string, rule?: string) =>
 describe("where a rule holds", () => {
   test("a template holds for an organization that is made after it", async () => {
     const rule = await world.newRule({ node: seller, scope: "organizations", condition: above("2") });
-    await world.judge();
+    await world.evaluate();
     const { organization, node } = await world.newOrganization();
     await posts(organization, 3, "2026-03-10T11:30:00Z");
-    await world.judge();
+    await world.evaluate();
     expect(await states(node, rule)).toEqual(["2 firing"]);
   });
 
@@ -44,10 +44,10 @@ describe("where a rule holds", () => {
     await world.newRule({ ...nearer, node: seller, condition: above("1") });
     const nearest = await world.newRule({ ...nearer, node, condition: above("1") });
     await posts(organization, 2, "2026-03-10T11:30:00Z");
-    await world.judge();
+    await world.evaluate();
     expect((await world.alertsOf(node)).map(({ rule }) => rule)).toEqual([nearest]);
     expect((await world.ask("PATCH", `/v1/rules/${nearest}`, { enabled: false })).status).toBe(200);
-    await world.judge();
+    await world.evaluate();
     expect((await world.alertsOf(node)).map(({ rule, state }) => [rule, state])).toEqual([[nearest, "resolved"]]);
   });
 });
@@ -57,14 +57,14 @@ describe("what is told of one alert", () => {
     const { organization, node } = await world.newOrganization();
     const rule = await world.newRule({ node, repeat_hours: 2, condition: above("2", { window: "day" }) });
     await posts(organization, 3, "2026-03-10T11:30:00Z");
-    for (const hours of [0, 1, 2, 3, 4]) await world.judge(usualMs + hours * hourMs);
+    for (const hours of [0, 1, 2, 3, 4]) await world.evaluate(usualMs + hours * hourMs);
     expect(await world.toldOf(node, rule)).toEqual(["alert.firing 2", "alert.reminder 2", "alert.reminder 2"]);
     const [alert] = await world.alertsOf(node, rule);
     const acknowledged = await world.ask("POST", `/v1/alerts/${alert?.id}/acknowledge`);
     expect(acknowledged.body.acknowledged).toMatchObject({ by: expect.any(String), at: expect.any(String) });
-    await world.judge(usualMs + 8 * hourMs);
+    await world.evaluate(usualMs + 8 * hourMs);
     expect(await world.toldOf(node, rule)).toHaveLength(3);
-    await world.judge("2026-03-11T00:00:01Z");
+    await world.evaluate("2026-03-11T00:00:01Z");
     expect((await world.toldOf(node, rule)).at(-1)).toBe("alert.resolved 2");
     const [resolved] = await world.alertsOf(node, rule);
     expect(resolved?.explanation).toMatch(/^Chat posts came to 0 .* It held for 12 h 0 min\.$/);
@@ -74,7 +74,7 @@ describe("what is told of one alert", () => {
     const { organization, node } = await world.newOrganization("100");
     const rule = await world.newRule({ node, repeat_hours: 1, condition: { kind: "quota", thresholds: [10] } });
     await world.billing.calls([organization, "2026-03-10T11:00:00Z", "20"]);
-    for (const hours of [0, 5, 48]) await world.judge(usualMs + hours * hourMs);
+    for (const hours of [0, 5, 48]) await world.evaluate(usualMs + hours * hourMs);
     expect(await world.toldOf(node, rule)).toEqual(["alert.firing 10"]);
   });
 
@@ -82,7 +82,7 @@ describe("what is told of one alert", () => {
     const { organization, node } = await world.newOrganization();
     const rule = await world.newRule({ node, repeat_hours: 1, condition: above("2", { window: "day" }) });
     await posts(organization, 3, "2026-03-10T10:30:00Z");
-    await world.judge();
+    await world.evaluate();
     const [alert] = await world.alertsOf(node, rule);
     const until = "2026-03-10T16:00:00.000Z";
     // The route goes by the clock of the machine.
@@ -90,9 +90,9 @@ describe("what is told of one alert", () => {
       .update(alerts)
       .set({ snoozedUntil: new Date(until) })
       .where(eq(alerts.id, alert?.id ?? ""));
-    for (const hours of [1, 2, 3]) await world.judge(usualMs + hours * hourMs);
+    for (const hours of [1, 2, 3]) await world.evaluate(usualMs + hours * hourMs);
     expect(await world.toldOf(node, rule)).toEqual(["alert.firing 2"]);
-    await world.judge(until);
+    await world.evaluate(until);
     expect(await world.toldOf(node, rule)).toEqual(["alert.firing 2", "alert.reminder 2"]);
   });
 
@@ -100,7 +100,7 @@ describe("what is told of one alert", () => {
     const { organization, node } = await world.newOrganization();
     const rule = await world.newRule({ node, condition: above("2") });
     await posts(organization, 3, "2026-03-10T11:30:00Z");
-    await world.judge();
+    await world.evaluate();
     const [alert] = await world.alertsOf(node, rule);
     const snooze = (until: string) => world.ask("POST", `/v1/alerts/${alert?.id}/snooze`, { until });
     const [past, far] = ["2020-01-01T00:00:00Z", new Date(Date.now() + 400 * dayMs).toISOString()];
@@ -114,12 +114,12 @@ describe("what is told of one alert", () => {
     const { organization, node, subscription } = await world.newOrganization("100");
     const rule = await world.newRule({ node, condition: { kind: "quota", thresholds: [50, 75] } });
     await world.billing.calls([organization, "2026-03-09T11:00:00Z", "80"]);
-    await world.judge();
+    await world.evaluate();
     expect(await states(node, rule)).toEqual(["75 firing"]);
     const features = [{ key: "calls", meter: "call_minutes", included: "130", overage: "notify" }];
     const larger = await world.billing.plan("all", { currency: "EUR", features });
     await world.billing.changePlan(subscription, larger, "2026-03-02T00:00:00Z");
-    await world.judge();
+    await world.evaluate();
     expect((await states(node, rule)).sort()).toEqual(["50 firing", "75 resolved"]);
     expect(await world.toldOf(node, rule)).toEqual(["alert.firing 75", "alert.resolved 75"]);
     const [, resolved] = (await world.alertsOf(node, rule)).sort((a, b) => Number(a.threshold) - Number(b.threshold));
@@ -132,13 +132,13 @@ describe("what is told of one alert", () => {
     const { organization, node } = await world.newOrganization("100");
     const rule = await world.newRule({ node, condition: { kind: "quota", thresholds: [50, 60] } });
     await world.billing.calls([organization, "2026-03-09T11:00:00Z", "55"]);
-    await world.judge();
+    await world.evaluate();
     await world.billing.calls([organization, "2026-03-09T12:00:00Z", "10"]);
-    await world.judge();
+    await world.evaluate();
     expect(await world.toldOf(node, rule)).toEqual(["alert.firing 50", "alert.firing 60"]);
     const changed = { condition: { kind: "quota", thresholds: [50, 65] } };
     expect((await world.ask("PATCH", `/v1/rules/${rule}`, changed)).status).toBe(200);
-    await world.judge();
+    await world.evaluate();
     expect(await world.toldOf(node, rule)).toEqual(["alert.firing 50", "alert.firing 60", "alert.firing 65"]);
     expect((await states(node, rule)).sort()).toEqual(["50 firing", "60 resolved", "65 firing"]);
   });
@@ -147,25 +147,25 @@ describe("what is told of one alert", () => {
     const { organization, node } = await world.newOrganization();
     const rule = await world.newRule({ node, condition: above("2") });
     await posts(organization, 5, "2026-03-10T11:30:00Z");
-    await world.judge();
+    await world.evaluate();
     await world.ask("PATCH", `/v1/rules/${rule}`, { condition: above("4") });
-    await world.judge();
+    await world.evaluate();
     expect(await world.toldOf(node, rule)).toEqual(["alert.firing 2", "alert.firing 4"]);
     await world.ask("PATCH", `/v1/rules/${rule}`, { condition: above("40") });
-    await world.judge();
+    await world.evaluate();
     expect(await world.toldOf(node, rule)).toHaveLength(2);
     expect((await states(node, rule)).sort()).toEqual(["2 resolved", "4 resolved"]);
   });
 });
 
-describe("by what each kind is judged", () => {
+describe("by what each kind is evaluated", () => {
   test("a quota by where its cycle will end, before it is used", async () => {
     const { organization, node } = await world.newOrganization("100");
     const rule = await world.newRule({ node, condition: { kind: "quota", thresholds: [100], on: "projected" } });
     const used: [string, string, string][] = [];
     for (let day = 1; day < 10; day++) used.push([organization, `2026-03-0${day}T11:00:00Z`, "6"]);
     await world.billing.calls(...used);
-    await world.judge();
+    await world.evaluate();
     const [alert] = await world.alertsOf(node, rule);
     expect(alert).toMatchObject({ state: "firing", threshold: 100, limit: "100" });
     expect(Number(alert?.value)).toBeGreaterThan(100);
@@ -176,7 +176,7 @@ describe("by what each kind is judged", () => {
     const { organization, node } = await world.newOrganization("100");
     const rule = await world.newRule({ node, condition: { kind: "quota", thresholds: [50, 100], on: "projected" } });
     await world.billing.calls([organization, "2026-03-01T01:00:00Z", "70"]);
-    await world.judge("2026-03-01T02:00:00Z");
+    await world.evaluate("2026-03-01T02:00:00Z");
     expect(await states(node, rule)).toEqual(["50 firing"]);
   });
 
@@ -188,12 +188,12 @@ describe("by what each kind is judged", () => {
     const rule = await world.newRule({ node, condition: above("2", { window }) });
     await posts(organization, 2, before);
     await posts(organization, 2, within);
-    await world.judge();
+    await world.evaluate();
     expect(await states(node, rule)).toEqual([]);
     await posts(organization, 1, within);
-    await world.judge();
+    await world.evaluate();
     expect(await states(node, rule)).toEqual(["2 firing"]);
-    await world.judge(after);
+    await world.evaluate(after);
     expect(await states(node, rule)).toEqual(["2 resolved"]);
   });
 
@@ -205,7 +205,7 @@ describe("by what each kind is judged", () => {
     await posts(organization, 2, "2026-03-10T13:45:00Z");
     const seen: string[][] = [];
     for (const at of ["2026-03-10T13:00:00Z", "2026-03-10T13:40:00Z", "2026-03-10T13:50:00Z"]) {
-      await world.judge(at);
+      await world.evaluate(at);
       seen.push(await states(node, rule));
     }
     expect(seen).toEqual([["2 firing"], ["2 firing"], ["2 resolved"]]);
@@ -218,10 +218,10 @@ describe("by what each kind is judged", () => {
       ...{ type: "chat.posted", organization, time: "2026-03-10T11:30:00Z", properties: { visibility } },
     });
     await world.billing.send([post("private"), post("public"), post("public")]);
-    await world.judge();
+    await world.evaluate();
     expect(await states(node, rule)).toEqual([]);
     await world.billing.send([post("private")]);
-    await world.judge();
+    await world.evaluate();
     expect(await states(node, rule)).toEqual(["1 firing"]);
   });
 
@@ -241,12 +241,12 @@ describe("by what each kind is judged", () => {
       [organization, "2026-02-20T11:00:00Z", "500"],
       [organization, "2026-03-03T11:00:00Z", "20"],
     );
-    await world.judge();
+    await world.evaluate();
     expect(await world.alertsOf(node, rule)).toMatchObject([{ state: "firing", meter: "call_minutes", value: "20" }]);
     // A new cycle begins anew, without a word about the one before.
-    await world.judge("2026-04-02T00:00:00Z");
+    await world.evaluate("2026-04-02T00:00:00Z");
     expect(await world.toldOf(node, rule)).toEqual(["alert.firing 50"]);
-    await world.judge("2026-04-08T00:00:00Z");
+    await world.evaluate("2026-04-08T00:00:00Z");
     expect(await world.toldOf(node, rule)).toEqual(["alert.firing 50", "alert.firing 50"]);
   });
 
@@ -266,10 +266,10 @@ describe("by what each kind is judged", () => {
        FROM usage_events WHERE organization = {organization:String}`,
       { organization },
     );
-    await world.judge(Date.now());
+    await world.evaluate(Date.now());
     expect(await world.alertsOf(node, rule)).toEqual([]);
     const atMs = Date.now() + 90_000;
-    await world.judge(atMs);
+    await world.evaluate(atMs);
     expect((await world.alertsOf(node, rule)).map(({ explanation }) => explanation.split(" came")[0])).toEqual([
       "The last event",
     ]);
@@ -278,7 +278,7 @@ describe("by what each kind is judged", () => {
        FROM usage_events WHERE organization = {organization:String} AND NOT endsWith(id, '-before')`,
       { organization, key: other.id },
     );
-    await world.judge(atMs + 1);
+    await world.evaluate(atMs + 1);
     const open = (await world.alertsOf(node, rule)).filter(({ state }) => state === "firing");
     expect(open.map(({ explanation }) => explanation.split(" came")[0])).toEqual(["The last event by the key A key"]);
   });
@@ -298,9 +298,9 @@ describe("by what each kind is judged", () => {
        FROM usage_events WHERE organization = {organization:String} AND agent = 'a2'`,
       { organization },
     );
-    await world.judge(Date.now());
+    await world.evaluate(Date.now());
     expect(await states(agent, ofAgent)).toEqual([]);
-    await world.judge(Date.now() + 1.5 * hourMs);
+    await world.evaluate(Date.now() + 1.5 * hourMs);
     expect(await states(agent, ofAgent)).toEqual(["60 firing"]);
     expect(await states(node, ofAll)).toEqual([]);
   });
@@ -351,13 +351,13 @@ describe("by what each kind is judged", () => {
         .sort();
     };
     const calm = { ...world.service };
-    await world.judge(Date.now());
+    await world.evaluate(Date.now());
     expect(await firing()).toEqual([]);
     Object.assign(world.service, { failedJobs: ["usage-compact"], backlogShare: 0.6 });
-    await world.judge(Date.now());
+    await world.evaluate(Date.now());
     expect(await firing()).toEqual(["backlog", "job_failed"]);
     Object.assign(world.service, calm, { watermarkBehindMs: 61_000, isClickHouseUp: false });
-    await world.judge(Date.now()).catch(() => undefined);
+    await world.evaluate(Date.now()).catch(() => undefined);
     expect(await firing()).toEqual(["ingest_lag", "store_down"]);
     Object.assign(world.service, calm);
     const bad = { id: "refused", type: "chat.posted", organization: "refused", value: "many" };
@@ -367,7 +367,7 @@ describe("by what each kind is judged", () => {
       ...{ message: { subject: "", lines: [], url: "", button: "", data: null } },
     };
     await postgres.db.insert(deliveries).values({ ...given, id: "dlv_unwanted" });
-    await world.judge(Date.now());
+    await world.evaluate(Date.now());
     expect(await firing()).toEqual(["quarantine"]);
     // It was tried for a day: what counts is when it was given up.
     const createdAt = new Date(Date.now() - 25 * hourMs);
@@ -376,7 +376,7 @@ describe("by what each kind is judged", () => {
       ...{ id: "rec_drift", at: new Date(), node: "all", path: ["all"], day: "2026-03-10", stage: "counters" },
       ...{ differences: 1, subject: "chat_posts", expected: "2", found: "1", repairedAt: new Date() },
     });
-    await world.judge(Date.now());
+    await world.evaluate(Date.now());
     expect(await firing()).toEqual(["delivery_failed", "drift", "quarantine"]);
   });
 });

@@ -19,9 +19,9 @@ export function customersAndLists(worldOf: () => AlertsWorld): void {
         node,
         condition: { kind: "customers", on: ["trial_ending"], days_before: 3 },
       });
-      await world.judge("2026-03-16T00:00:00Z");
+      await world.evaluate("2026-03-16T00:00:00Z");
       expect(await world.alertsOf(node, rule)).toEqual([]);
-      for (const at of ["2026-03-17T00:00:00Z", "2026-03-19T00:00:00Z"]) await world.judge(at);
+      for (const at of ["2026-03-17T00:00:00Z", "2026-03-19T00:00:00Z"]) await world.evaluate(at);
       expect(await world.toldOf(node, rule)).toEqual(["alert.firing 3"]);
       expect((await world.alertsOf(node, rule))[0]?.explanation).toContain("20 Mar 2026");
     });
@@ -35,12 +35,12 @@ export function customersAndLists(worldOf: () => AlertsWorld): void {
       const id = await world.billing.subscribe(node, plan, term);
       const condition: CreateRule["condition"] = { kind: "billing", on: ["subscription_expiring"], days_before: 10 };
       const rule = await world.newRule({ node, condition });
-      await world.judge(Date.now() + 9 * dayMs);
+      await world.evaluate(Date.now() + 9 * dayMs);
       expect(await world.alertsOf(node, rule)).toEqual([]);
-      await world.judge(Date.now() + 11 * dayMs);
+      await world.evaluate(Date.now() + 11 * dayMs);
       expect(await world.toldOf(node, rule)).toEqual(["alert.firing 10"]);
       expect((await world.ask("PATCH", `/v1/subscriptions/${id}`, { renews: true })).status).toBe(200);
-      await world.judge(Date.now() + 12 * dayMs);
+      await world.evaluate(Date.now() + 12 * dayMs);
       expect(await world.toldOf(node, rule)).toEqual(["alert.firing 10", "alert.resolved 10"]);
     });
 
@@ -57,19 +57,19 @@ export function customersAndLists(worldOf: () => AlertsWorld): void {
       const [failed, open] = statements.filter((one: { total: string }) => Number(one.total) > 0);
       const condition: CreateRule["condition"] = { kind: "billing", on: ["payment_failed", "payment_overdue"] };
       const rule = await world.newRule({ node, condition });
-      await world.judge("2026-03-18T00:00:00Z");
+      await world.evaluate("2026-03-18T00:00:00Z");
       expect(await world.alertsOf(node, rule)).toEqual([]);
       const pay = (id: string, status: string) => world.ask("POST", `/v1/statements/${id}/payment`, { status });
       expect(await pay(failed.id, "failed")).toMatchObject({ status: 200 });
-      await world.judge("2026-03-18T00:00:01Z");
+      await world.evaluate("2026-03-18T00:00:01Z");
       expect((await world.alertsOf(node, rule)).map(({ explanation }) => explanation)).toEqual([
         expect.stringMatching(/^The payment failed for the statement from/),
       ]);
-      await world.judge("2026-03-20T00:00:00Z");
+      await world.evaluate("2026-03-20T00:00:00Z");
       const told = (await world.alertsOf(node, rule)).map(({ explanation }) => explanation.slice(0, 22)).sort();
       expect(told).toEqual(["No payment is known fo", "The payment failed for"]);
       for (const { id } of [failed, open]) expect(await pay(id, "paid")).toMatchObject({ status: 200 });
-      await world.judge("2026-03-20T00:00:01Z");
+      await world.evaluate("2026-03-20T00:00:01Z");
       expect(await world.toldOf(node, rule)).toHaveLength(4);
       expect((await world.alertsOf(node, rule)).map(({ state }) => state)).toEqual(["resolved", "resolved"]);
     });
@@ -83,8 +83,8 @@ export function customersAndLists(worldOf: () => AlertsWorld): void {
       const figure = await world.newRule({ node, condition: above("2") });
       await world.billing.calls([organization, "2026-03-09T11:00:00Z", "20"]);
       await postChats(world, organization, 3, "2026-03-10T11:30:00Z");
-      await world.judge("2026-03-10T12:00:00Z");
-      await world.judge("2026-03-10T13:00:00Z");
+      await world.evaluate("2026-03-10T12:00:00Z");
+      await world.evaluate("2026-03-10T13:00:00Z");
       const ask = async (query: string) =>
         await world.billing.get(`/v1/alerts?node=${encodeURIComponent(node)}${query}`);
       const rulesOf = async (query: string) =>
@@ -163,7 +163,7 @@ export function customersAndLists(worldOf: () => AlertsWorld): void {
       const edit = (name: string) => ask("PATCH", path, { key, body: { name }, headers: { "if-match": etag ?? "" } });
       expect([(await edit("Twice")).status, (await edit("Thrice")).status]).toEqual([200, 412]);
       await postChats(world, organization, 3, "2026-03-10T11:30:00Z");
-      await world.judge();
+      await world.evaluate();
       const [alert] = await world.alertsOf(node);
       const handled = `/v1/alerts/${alert?.id}`;
       const seen = Object.fromEntries((await ask("GET", handled, { key })).headers).etag ?? "";

@@ -1,4 +1,4 @@
-/** What came to its end unjudged, and rules at agents, in the world of evaluate.test.ts. */
+/** What came to its end unevaluated, and rules at agents, in the world of evaluate.test.ts. */
 import { eq } from "drizzle-orm";
 import { describe, expect, test, vi } from "vitest";
 import { PairQueue } from "../../../server/alerts/pair-queue.ts";
@@ -6,36 +6,36 @@ import { subscriptions } from "../../../server/postgres/schema/plans.ts";
 import type { AlertsWorld } from "../../support/alerts-world.ts";
 
 export function endsAndAgents(worldOf: () => AlertsWorld): void {
-  describe("spans that ended while nothing was judged", () => {
-    test("what a subscription came to that ended while nothing was judged is notified, and that it has no limit now, once", async () => {
+  describe("spans that ended while nothing was evaluated", () => {
+    test("what a subscription came to that ended while nothing was evaluated is notified, and that it has no limit now, once", async () => {
       const { organization, node, subscription } = await worldOf().newOrganization("100");
-      await worldOf().judge(Date.parse("2026-05-20T00:00:00Z"));
+      await worldOf().evaluate(Date.parse("2026-05-20T00:00:00Z"));
       await worldOf().billing.calls([organization, "2026-05-25T11:00:00Z", "60"]);
       await worldOf()
         .billing.world.deps.postgres.db.update(subscriptions)
         .set({ cancelledAt: new Date("2026-05-26T00:00:00Z") })
         .where(eq(subscriptions.id, subscription));
-      for (const hour of ["00", "01"]) await worldOf().judge(Date.parse(`2026-05-27T${hour}:00:00Z`));
+      for (const hour of ["00", "01"]) await worldOf().evaluate(Date.parse(`2026-05-27T${hour}:00:00Z`));
       expect((await worldOf().toldOf(node)).sort()).toEqual(["alert.firing 50", "alert.resolved 50"]);
       expect((await worldOf().alertsOf(node)).map(({ state }) => state)).toEqual(["resolved"]);
     });
 
-    test("what a limit judged in turns came to in a cycle that is over is notified, though the process ended before its turn", async () => {
+    test("what a limit evaluated in turns came to in a cycle that is over is notified, though the process ended before its turn", async () => {
       const { tree } = worldOf().billing.world.deps;
-      const node = "reseller:judged-in-turns";
-      await tree.createNode({ kind: "reseller", id: "judged-in-turns", name: "T", parent: "all" });
-      await tree.ensureOrganizations(["below-judged-in-turns"], node);
+      const node = "reseller:evaluated-in-turns";
+      await tree.createNode({ kind: "reseller", id: "evaluated-in-turns", name: "T", parent: "all" });
+      await tree.ensureOrganizations(["below-evaluated-in-turns"], node);
       const features = [{ key: "calls", meter: "call_minutes", included: "100", overage: "notify" }];
       const plan = await worldOf().billing.plan("all", { currency: "EUR", features });
       await worldOf().billing.subscribe(node, plan, { starts_at: "2026-01-01T00:00:00Z", anchor: 1, tz: "UTC" });
-      await worldOf().judge(Date.parse("2026-05-20T00:00:00Z"));
-      await worldOf().billing.calls(["below-judged-in-turns", "2026-05-30T11:00:00Z", "60"]);
+      await worldOf().evaluate(Date.parse("2026-05-20T00:00:00Z"));
+      await worldOf().billing.calls(["below-evaluated-in-turns", "2026-05-30T11:00:00Z", "60"]);
       const noTurns = vi.spyOn(PairQueue.prototype, "work").mockResolvedValue();
       worldOf().nowMs = Date.parse("2026-06-03T00:00:00Z");
       await worldOf().newEvaluator().run();
       noTurns.mockRestore();
       expect(await worldOf().alertsOf(node)).toEqual([]);
-      for (const minute of ["01", "02"]) await worldOf().judge(Date.parse(`2026-06-03T00:${minute}:00Z`));
+      for (const minute of ["01", "02"]) await worldOf().evaluate(Date.parse(`2026-06-03T00:${minute}:00Z`));
       expect(await worldOf().alertsOf(node)).toMatchObject([
         { threshold: 50, value: "60", fired_at: expect.any(String) },
       ]);
@@ -43,14 +43,14 @@ export function endsAndAgents(worldOf: () => AlertsWorld): void {
   });
 
   describe("rules at an agent", () => {
-    test("limits are its organization's, by what the agent uses of them, and no other rule judges it", async () => {
+    test("limits are its organization's, by what the agent uses of them, and no other rule evaluates it", async () => {
       const { organization, node } = await worldOf().newOrganization("100");
       const agent = `agent:${organization}/a1`;
       const rule = await worldOf().newRule({ node: agent, condition: { kind: "quota", thresholds: [50, 70] } });
       const time = "2026-03-09T11:00:00Z";
       const call = (by: string, value: string) => ({ type: "call.completed", organization, time, agent: by, value });
       await worldOf().billing.send([call("a1", "60"), call("a2", "30")]);
-      await worldOf().judge();
+      await worldOf().evaluate();
       const found = await worldOf().alertsOf(agent);
       expect(found).toMatchObject([{ rule, threshold: 50, value: "60", limit: "100", percent: "60.00" }]);
       expect(await worldOf().toldOf(agent)).toEqual(["alert.firing 50"]);

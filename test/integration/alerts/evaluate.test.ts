@@ -27,7 +27,7 @@ beforeEach(() => {
   watched.nowMs = usualMs;
 });
 
-const judge: AlertsWorld["judge"] = (at) => watched.judge(at);
+const evaluate: AlertsWorld["evaluate"] = (at) => watched.evaluate(at);
 const newOrganization: AlertsWorld["newOrganization"] = (...given) => watched.newOrganization(...given);
 const newRule: AlertsWorld["newRule"] = (rule) => watched.newRule(rule);
 const alertsOf: AlertsWorld["alertsOf"] = (...asked) => watched.alertsOf(...asked);
@@ -36,11 +36,11 @@ const toldOf: AlertsWorld["toldOf"] = (...asked) => watched.toldOf(...asked);
 describe("the thresholds of plans, without anybody making a rule", () => {
   test("thresholds crossed by one step are notified once, naming the highest, and each once in a cycle", async () => {
     const { organization, node } = await newOrganization("100");
-    await judge();
+    await evaluate();
     expect(await alertsOf(node)).toEqual([]);
     await billing.calls([organization, "2026-03-10T11:00:00Z", "80"]);
-    await judge();
-    await judge();
+    await evaluate();
+    await evaluate();
     const [alert, ...others] = await alertsOf(node);
     expect(others).toEqual([]);
     expect(alert).toMatchObject({
@@ -50,11 +50,11 @@ describe("the thresholds of plans, without anybody making a rule", () => {
     });
     expect(await toldOf(node)).toEqual(["alert.firing 75"]);
     await billing.calls([organization, "2026-03-10T11:30:00Z", "25"]);
-    await judge(watched.nowMs + 60_000);
+    await evaluate(watched.nowMs + 60_000);
     expect(await toldOf(node)).toEqual(["alert.firing 75", "alert.firing 100"]);
-    await judge(Date.parse("2026-04-02T00:00:00Z"));
+    await evaluate(Date.parse("2026-04-02T00:00:00Z"));
     await billing.calls([organization, "2026-04-02T10:00:00Z", "55"]);
-    await judge(Date.parse("2026-04-02T12:00:00Z"));
+    await evaluate(Date.parse("2026-04-02T12:00:00Z"));
     expect(await toldOf(node)).toEqual(["alert.firing 75", "alert.firing 100", "alert.firing 50"]);
     const states = (await alertsOf(node)).map(({ threshold, state }) => [threshold, state]);
     expect(states).toEqual([
@@ -67,7 +67,7 @@ describe("the thresholds of plans, without anybody making a rule", () => {
   test("a correction resolves, and what holds again in the cycle is not told again", async () => {
     const { organization, node } = await newOrganization("100");
     await billing.calls([organization, "2026-03-09T11:00:00Z", "76"]);
-    await judge();
+    await evaluate();
     expect(await toldOf(node)).toEqual(["alert.firing 75"]);
     const { records } = await billing.get(`/v1/records?node=${node}`);
     const voided = await billing.world.ask("POST", `/v1/events/${records[0].id}/void`, {
@@ -76,10 +76,10 @@ describe("the thresholds of plans, without anybody making a rule", () => {
     });
     expect([200, 202]).toContain(voided.status);
     await billing.world.deps.corrections.applyPending();
-    await judge();
+    await evaluate();
     expect(await toldOf(node)).toEqual(["alert.firing 75", "alert.resolved 75"]);
     await billing.calls([organization, "2026-03-09T11:00:00Z", "78"]);
-    await judge();
+    await evaluate();
     expect(await toldOf(node)).toEqual(["alert.firing 75", "alert.resolved 75"]);
     expect((await alertsOf(node)).map(({ state }) => state)).toEqual(["firing"]);
   });
@@ -87,22 +87,22 @@ describe("the thresholds of plans, without anybody making a rule", () => {
   test("a larger plan resolves", async () => {
     const { organization, node, subscription } = await newOrganization("100");
     await billing.calls([organization, "2026-03-09T11:00:00Z", "92"]);
-    await judge();
+    await evaluate();
     const larger = await billing.plan("all", {
       currency: "EUR",
       features: [{ key: "calls", meter: "call_minutes", included: "1000", overage: "notify" }],
     });
     await billing.changePlan(subscription, larger, "2026-03-02T00:00:00Z");
-    await judge();
+    await evaluate();
     expect(await toldOf(node)).toEqual(["alert.firing 90", "alert.resolved 90"]);
   });
 
-  test("a threshold crossed while nothing was judged is notified afterwards, once, even in a cycle that is over", async () => {
+  test("a threshold crossed while nothing was evaluated is notified afterwards, once, even in a cycle that is over", async () => {
     const { organization, node } = await newOrganization("100");
-    await judge(Date.parse("2026-05-20T00:00:00Z"));
+    await evaluate(Date.parse("2026-05-20T00:00:00Z"));
     await billing.calls([organization, "2026-05-30T11:00:00Z", "60"], [organization, "2026-06-01T11:00:00Z", "95"]);
-    await judge(Date.parse("2026-06-03T00:00:00Z"));
-    await judge(Date.parse("2026-06-03T01:00:00Z"));
+    await evaluate(Date.parse("2026-06-03T00:00:00Z"));
+    await evaluate(Date.parse("2026-06-03T01:00:00Z"));
     expect((await toldOf(node)).sort()).toEqual(["alert.firing 50", "alert.firing 90"]);
   });
 });
@@ -122,11 +122,11 @@ describe("rules that people make", () => {
       [one.organization, "2026-03-09T11:00:00Z", "15"],
       [two.organization, "2026-03-09T11:00:00Z", "15"],
     );
-    await judge();
+    await evaluate();
     expect((await alertsOf(one.node)).map(({ rule }) => rule)).toEqual([template]);
     expect(await alertsOf(two.node)).toEqual([]);
     await billing.calls([two.organization, "2026-03-09T12:00:00Z", "6"]);
-    await judge();
+    await evaluate();
     expect(await alertsOf(two.node)).toMatchObject([{ rule: nearer, threshold: 20, severity: "critical" }]);
     const gone = await billing.world.ask("DELETE", `/v1/rules/${template}`, { key: billing.key });
     expect(gone.status).toBe(204);
@@ -146,7 +146,7 @@ describe("rules that people make", () => {
     await billing.send(Array.from({ length: 3 }, () => post("2026-03-10T12:30:00Z")));
     const states: unknown[] = [];
     for (const minutes of [0, 9, 10, 55, 80, 95]) {
-      await judge(startMs + minutes * 60_000);
+      await evaluate(startMs + minutes * 60_000);
       states.push((await alertsOf(node, rule)).map(({ state, value }) => `${state} ${value}`)[0]);
     }
     expect(states).toEqual(["pending 7", "pending 7", "firing 7", "firing 3", "firing 3", "resolved 0"]);
@@ -161,12 +161,12 @@ describe("rules that people make", () => {
     await newRule({ node: quiet.node, condition });
     await billing.send([{ type: "chat.posted", organization }]);
     const sentMs = Date.now();
-    await judge(sentMs + 60_000);
+    await evaluate(sentMs + 60_000);
     expect(await alertsOf(node)).toEqual([]);
-    await judge(sentMs + hourMs);
+    await evaluate(sentMs + hourMs);
     expect(await alertsOf(node)).toMatchObject([{ kind: "no_data", state: "firing" }]);
     await billing.send([{ type: "chat.posted", organization }]);
-    await judge(Date.now() + 60_000);
+    await evaluate(Date.now() + 60_000);
     expect(await alertsOf(node)).toMatchObject([{ state: "resolved" }]);
     expect(await alertsOf(quiet.node)).toEqual([]);
   });
@@ -192,7 +192,7 @@ describe("rules that people make", () => {
         time: new Date(nowAt - (index + 0.5) * 30_000 - 1).toISOString(),
       });
     await billing.send(events);
-    await judge(nowAt);
+    await evaluate(nowAt);
     const [alert] = await alertsOf(node);
     expect(alert).toMatchObject({ kind: "unusual", state: "firing", meter: "chat_posts" });
     expect(alert?.explanation).toMatch(/9\d % of the change is user driver|100 % of the change is user driver/);
@@ -203,9 +203,9 @@ describe("rules that people make", () => {
     const condition = { kind: "low_usage", feature: "calls", below_percent: 20, of: "plan", after_days: 14 } as const;
     const rule = await newRule({ node, condition });
     await billing.calls([organization, "2026-03-03T11:00:00Z", "50"]);
-    await judge(Date.parse("2026-03-14T12:00:00Z"));
+    await evaluate(Date.parse("2026-03-14T12:00:00Z"));
     expect(await alertsOf(node, rule)).toEqual([]);
-    await judge(Date.parse("2026-03-16T12:00:00Z"));
+    await evaluate(Date.parse("2026-03-16T12:00:00Z"));
     expect(await alertsOf(node, rule)).toMatchObject([
       { state: "firing", value: "50", limit: "1000", percent: "5.00" },
     ]);
@@ -213,14 +213,14 @@ describe("rules that people make", () => {
 
   test("events of customers are notified for all below the rule's node", async () => {
     const rule = await newRule({ node: seller, condition: { kind: "customers" } });
-    await judge(Date.now() + 1_000);
+    await evaluate(Date.now() + 1_000);
     const { node, organization } = await newOrganization("10");
     const changed = await billing.world.ask("PATCH", `/v1/nodes/${encodeURIComponent(node)}`, {
       key: billing.key,
       body: { status: "trial" },
     });
     expect(changed.status).toBe(200);
-    await judge(Date.now() + 2_000);
+    await evaluate(Date.now() + 2_000);
     const told = (await alertsOf(node, rule)).map(({ explanation }) => explanation).sort();
     expect(told).toEqual([
       "A subscription began.",
@@ -241,7 +241,7 @@ describe("rules that people make", () => {
     await billing.calls(
       ...many.map(({ organization }): [string, string, string] => [organization, "2026-03-09T11:00:00Z", "40"]),
     );
-    await judge();
+    await evaluate();
     const fired = await db.select().from(alerts).where(eq(alerts.ruleId, rule));
     expect(fired.filter(({ state, due }) => state === "firing" && due === null).length).toBeGreaterThanOrEqual(21);
     const told = await db
@@ -339,10 +339,10 @@ test("a muted alert is notified when the window ends", async () => {
   const mute = [{ from: "00:00", to: "13:00" }];
   const rule = await newRule({ node, mute, condition: { kind: "quota", thresholds: [5] } });
   await billing.calls([organization, "2026-03-09T11:00:00Z", "40"]);
-  await judge(Date.parse("2026-03-10T12:00:00Z"));
+  await evaluate(Date.parse("2026-03-10T12:00:00Z"));
   expect(await toldOf(node, rule)).toEqual([]);
   expect(await alertsOf(node, rule)).toMatchObject([{ state: "firing", threshold: 5 }]);
-  await judge(Date.parse("2026-03-10T13:00:00Z"));
+  await evaluate(Date.parse("2026-03-10T13:00:00Z"));
   expect(await toldOf(node, rule)).toEqual(["alert.firing 5"]);
 });
 
@@ -375,7 +375,7 @@ test("an alert is pushed only to people who may still see it, and one about bill
     },
   });
   await billing.calls([organization, "2026-03-09T11:00:00Z", "60"]);
-  await judge();
+  await evaluate();
   const pushes = await eventually("the push", () => heard.get("quota"));
   const [alert] = await alertsOf(node);
   const told = await eventually("the change", () => changed.find(([first]) => first?.includes(alert?.id ?? "")));

@@ -62,7 +62,7 @@ async function crossing(rule: Partial<CreateRule> = {}) {
   const id = await world.newRule({ name: "Posts", node, severity: "critical", condition, ...rule });
   const fire = async (time = "2026-03-10T11:30:00Z") => {
     await world.billing.send([1, 2].map(() => ({ type: "chat.posted", organization, time })));
-    await world.judge();
+    await world.evaluate();
   };
   return { node, rule: id, fire };
 }
@@ -76,7 +76,7 @@ test("each person hears by bell and mail what they chose for the kind and severi
     await person(node, { choices: [{ kind: "threshold", severity: "info", mail: "at_once", bell: "never" }] }),
   ];
   await fire();
-  await world.judge();
+  await world.evaluate();
   const heard = async ({ id, email }: { id: string; email: string }) => [
     (await rungFor(id)).length,
     (await sentTo(email)).map(({ type }) => type),
@@ -95,7 +95,7 @@ test("the digest of a day is sent once, at its time, by however many processes, 
   const { id, email } = await person(seller, choice("digest"));
   await one.fire();
   await two.fire();
-  await world.judge(usualMs + 2 * 60 * 60_000);
+  await world.evaluate(usualMs + 2 * 60 * 60_000);
   expect(await sentTo(email)).toEqual([]);
   await sendDigests(source(), slotMs - 1);
   expect(await sentTo(email)).toEqual([]);

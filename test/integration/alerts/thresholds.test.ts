@@ -1,4 +1,4 @@
-/** Figures against bounds: read for many nodes together, and looked back at after nothing was judged for a while. */
+/** Figures against bounds: read for many nodes together, and looked back at after nothing was evaluated for a while. */
 import { eq, inArray } from "drizzle-orm";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { type FigureAsked, readFigures, windowStart } from "../../../server/alerts/read-figures.ts";
@@ -77,10 +77,10 @@ test("figures read for many organizations together are those that each has alone
   }
 });
 
-/** A rule that was there all the while, with nothing judged since then. */
+/** A rule that was there all the while, with nothing evaluated since then. */
 async function oldRule(
   rule: Partial<CreateRule> & Pick<CreateRule, "condition">,
-  judgedUntil: string,
+  evaluatedUntil: string,
 ): Promise<string> {
   const { db } = world.billing.world.deps.postgres;
   const id = await world.newRule(rule);
@@ -88,18 +88,18 @@ async function oldRule(
     .update(rules)
     .set({ inForceSince: new Date("2026-01-01T00:00:00Z") })
     .where(eq(rules.id, id));
-  await stopped(judgedUntil);
+  await stopped(evaluatedUntil);
   return id;
 }
 const stopped = (time: string) =>
-  world.billing.world.deps.postgres.db.update(alertProgress).set({ judgedUntil: new Date(ms(time)) });
+  world.billing.world.deps.postgres.db.update(alertProgress).set({ evaluatedUntil: new Date(ms(time)) });
 const episodes = async (rule: string) => {
   const { db } = world.billing.world.deps.postgres;
   const rows = await db.select().from(alerts).where(eq(alerts.ruleId, rule)).orderBy(alerts.at);
   return rows.map((row) => [row.state, row.at.toISOString().slice(8, 19), row.resolvedAt?.toISOString().slice(8, 19)]);
 };
 
-test("what crossed its bound and came back while nothing was judged is told once, with its instants, however often it is looked for", async () => {
+test("what crossed its bound and came back while nothing was evaluated is told once, with its instants, however often it is looked for", async () => {
   const { organization, node } = await world.newOrganization();
   const quiet = await world.newOrganization();
   const condition = { kind: "threshold", meter: "chat_posts", window: "5m", above: "5" } as const;
@@ -110,7 +110,7 @@ test("what crossed its bound and came back while nothing was judged is told once
     ...posts(organization, 9, "12T09:59:00.000"),
     ...posts(quiet.organization, 5, "12T09:00:00.000"),
   ]);
-  await world.judge(ms("12T10:00:00"));
+  await world.evaluate(ms("12T10:00:00"));
   const expected = [
     ["resolved", "12T08:30:05", "12T08:35:05"],
     ["resolved", "12T09:30:05", "12T09:35:05"],
@@ -121,12 +121,12 @@ test("what crossed its bound and came back while nothing was judged is told once
   expect((await world.toldOf(node, rule)).sort()).toEqual(told);
   expect(await world.alertsOf(quiet.node)).toEqual([]);
   await stopped("12T08:00:00");
-  await world.judge(ms("12T10:00:10"));
+  await world.evaluate(ms("12T10:00:10"));
   expect(await episodes(rule)).toEqual(expected);
   expect((await world.toldOf(node, rule)).sort()).toEqual(told);
 });
 
-test("what is kept of alerts is what judging all that is stored anew comes to", async () => {
+test("what is kept of alerts is what evaluating all that is stored anew comes to", async () => {
   const { organization, node } = await world.newOrganization();
   const condition = { kind: "threshold", meter: "chat_posts", window: "5m", above: "5", for_minutes: 2 } as const;
   const rule = await oldRule({ node, condition }, "16T08:00:00");
@@ -135,8 +135,8 @@ test("what is kept of alerts is what judging all that is stored anew comes to", 
     ...posts(organization, 6, "16T08:58:30.000"),
     ...posts(organization, 6, "16T09:40:00.000"),
   ]);
-  for (const time of ["16T08:45:00", "16T09:00:00", "16T09:41:00"]) await world.judge(ms(time));
-  await world.judge(ms("16T10:00:00"));
+  for (const time of ["16T08:45:00", "16T09:00:00", "16T09:41:00"]) await world.evaluate(ms(time));
+  await world.evaluate(ms("16T10:00:00"));
   const { db } = world.billing.world.deps.postgres;
   const kept = async () => {
     const rows = await db.select().from(alerts).where(eq(alerts.ruleId, rule)).orderBy(alerts.at);
@@ -148,10 +148,10 @@ test("what is kept of alerts is what judging all that is stored anew comes to", 
   await db.delete(notifications).where(inArray(notifications.alertId, ids));
   await db.delete(alerts).where(eq(alerts.ruleId, rule));
   await stopped("16T08:00:00");
-  await world.judge(ms("16T10:00:01"));
+  await world.evaluate(ms("16T10:00:01"));
   const rebuilt = await kept();
   expect(rebuilt.map(({ state, limit }) => [state, limit])).toEqual(before.map(({ state, limit }) => [state, limit]));
-  // Judged by the clock, an instant is that of the judgement; looked back at, that of the figure.
+  // Evaluated by the clock, an instant is that of the evaluation; looked back at, that of the figure.
   for (const [place, { at, firedAt, resolvedAt }] of rebuilt.entries())
     for (const [found, expected] of [
       [at, before[place]?.at],
@@ -169,8 +169,8 @@ test.each([
   ["too little", { meter: "chat_posts", window: "1h", below: "1" }, ["13T22:55:01", "13T23:54:31"]],
 ] as const)("%s is looked back at", async (_name, bound, [from, to]) => {
   const { organization, node } = await world.newOrganization();
-  const judgedUntil = bound.meter === "chat_posts" && bound.window === "1h" ? "13T22:30:00" : "13T22:00:00";
-  const rule = await oldRule({ node, condition: { kind: "threshold", ...bound } }, judgedUntil);
+  const evaluatedUntil = bound.meter === "chat_posts" && bound.window === "1h" ? "13T22:30:00" : "13T22:00:00";
+  const rule = await oldRule({ node, condition: { kind: "threshold", ...bound } }, evaluatedUntil);
   const one = { organization, session: "s", time: "" };
   await world.billing.send([
     ...posts(organization, 6, "13T23:54:30.000"),
@@ -180,7 +180,7 @@ test.each([
       { ...one, user, type: "participant.left", time: "2026-03-13T22:12:00Z" },
     ]),
   ]);
-  await world.judge(ms(to < "13T23" ? "13T22:40:00" : "14T00:30:00"));
+  await world.evaluate(ms(to < "13T23" ? "13T22:40:00" : "14T00:30:00"));
   const [first, ...others] = await episodes(rule);
   expect(others).toEqual([]);
   const within = (found: string | undefined, expected: string) =>
@@ -202,7 +202,7 @@ describe("meters that users made", () => {
   const orders = (organization: string, ...types: string[]) =>
     types.map((type) => ({ type, organization, time: "2026-03-20T08:30:00Z", properties: { region: "north" } }));
 
-  test("each organization is judged by its own seller's meter, whatever others call theirs", async () => {
+  test("each organization is evaluated by its own seller's meter, whatever others call theirs", async () => {
     const { db } = world.billing.world.deps.postgres;
     const counted = (type: string) => ({ events: { types: [type], aggregation: "count" } });
     await meterAt(mine, "orders", counted("order.made"));
@@ -218,7 +218,7 @@ describe("meters that users made", () => {
         made.push(await world.newRule({ node: one, condition: threshold(meter, "0") }));
     for (const one of [organization, other.organization])
       await world.billing.send(orders(one, "order.made", "order.made", "order.made", "order.kept"));
-    await world.judge(ms("20T09:00:00"));
+    await world.evaluate(ms("20T09:00:00"));
     const found = await db.select().from(alerts).where(inArray(alerts.ruleId, made));
     const byRule = new Map(
       found.map(({ ruleId, value, explanation }) => [ruleId, [value, explanation.split(" came ")[0]]]),
@@ -253,12 +253,12 @@ describe("meters that users made", () => {
     await world.billing.send(orders(narrowed.organization, "order.sent", "order.sent"));
     const hours = ["06", "13", "20"].map((day) => `${day}T08:20:00.000`);
     await world.billing.send(hours.flatMap((time) => posts(other.organization, time < "20" ? 2 : 60, time)));
-    await world.judge(ms("20T09:00:00"));
+    await world.evaluate(ms("20T09:00:00"));
     expect(await world.alertsOf(narrowed.node, rule)).toEqual([]);
     for (const one of told) expect(await world.alertsOf(other.node, one)).toMatchObject([{ state: "firing" }]);
   });
 
-  test("a threshold that cannot be judged holds up nothing else, and what was judged is on record", async () => {
+  test("a threshold that cannot be evaluated holds up nothing else, and what was evaluated is on record", async () => {
     const { customMeters, postgres } = world.billing.world.deps;
     const [broken, other] = [await world.newOrganization(), await world.newOrganization()];
     await world.newRule({ node: broken.node, condition: threshold("call_minutes", "1") });

@@ -12,14 +12,14 @@ interface Message {
   beganMs: number;
 }
 
-/** Judges readings one by one and tells at once, as the service does while it runs. */
+/** Evaluates readings one by one and tells at once, as the service does while it runs. */
 class Teller {
   readonly messages: Message[] = [];
   life: Life | undefined;
 
   constructor(private readonly pacing: Pacing) {}
 
-  judge(reading: Reading): void {
+  evaluate(reading: Reading): void {
     if (this.life?.state === "resolved" && this.life.due === null) this.life = undefined;
     this.life = nextState(this.life, reading, this.pacing);
     this.#tell();
@@ -34,12 +34,12 @@ class Teller {
 }
 
 const finding = fc.constantFrom<Reading["finding"]>("holds", "holds", "clears", "clears", "between", "unknown");
-/** Each minute a reading, and whether the service was there to judge it. */
+/** Each minute a reading, and whether the service was there to evaluate it. */
 const minutes = fc.array(fc.record({ finding, isOut: fc.boolean(), length: fc.integer({ min: 1, max: 12 }) }), {
   maxLength: 25,
 });
 
-test("what came and went while nothing was judged is told once, as if somebody had watched all the while", () => {
+test("what came and went while nothing was evaluated is told once, as if somebody had watched all the while", () => {
   fc.assert(
     fc.property(minutes, fc.integer({ min: 0, max: 5 }), (spans, forMinutes) => {
       const pacing: Pacing = {
@@ -53,19 +53,19 @@ test("what came and went while nothing was judged is told once, as if somebody h
       );
       const timed = readings.map((one, index) => ({ ...one, atMs: index * minuteMs }));
       const oracle = new Teller(pacing);
-      for (const reading of timed) oracle.judge(reading);
+      for (const reading of timed) oracle.evaluate(reading);
       const teller = new Teller(pacing);
       let missed: Reading[] = [];
       const catchUp = (until: number) => {
         const instants = new Set(crossings(missed, teller.life, () => pacing));
-        for (const reading of missed) if (instants.has(reading.atMs) && reading.atMs < until) teller.judge(reading);
+        for (const reading of missed) if (instants.has(reading.atMs) && reading.atMs < until) teller.evaluate(reading);
         missed = [];
       };
       for (const { isOut, ...reading } of timed) {
         if (isOut) missed.push(reading);
         else {
           catchUp(reading.atMs);
-          teller.judge(reading);
+          teller.evaluate(reading);
         }
       }
       catchUp(Number.POSITIVE_INFINITY);

@@ -142,7 +142,7 @@ const transitions: readonly Transition[] = [
     to: { state: "resolved", resolvedAtMs: at0 + minute, due: "alert.firing", dueSinceMs: at0 },
   },
   {
-    name: "firing has no data when there is nothing to judge by",
+    name: "firing has no data when there is nothing to evaluate by",
     ...{ from: life({}), reading: reading("unknown", minute), pacing: hourly },
     to: { state: "no_data", due: null },
   },

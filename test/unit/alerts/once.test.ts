@@ -1,7 +1,7 @@
 /** Whatever happens to usage, plans and the service itself: against an oracle nobody is told twice in a period, and nothing is forgotten. */
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { judgeQuota } from "../../../server/alerts/judge-quota.ts";
+import { evaluateQuota } from "../../../server/alerts/evaluate-quota.ts";
 import { crossedTogether, endPeriod, type Life, nextState, told } from "../../../server/alerts/next-state.ts";
 import type { NotificationType } from "../../../server/contract/notifications.ts";
 
@@ -46,7 +46,7 @@ class Teller {
   readonly #lives = new Map<string, { cycle: number; threshold: number; life: Life; passedWith: number | null }>();
   #nowMs = 0;
 
-  judge(cycle: number, used: number, limit: number | null, isMuted: boolean): void {
+  evaluate(cycle: number, used: number, limit: number | null, isMuted: boolean): void {
     this.#nowMs += minuteMs;
     const feature = {
       feature: "posts",
@@ -58,7 +58,7 @@ class Teller {
     };
     const limited = [{ ...feature, limit: limit === null ? null : String(limit) }];
     const condition = { kind: "quota", feature: null, thresholds: null, on: "used" } as const;
-    for (const one of judgeQuota(condition, "organization:acme", limited, { startMs: cycle, endMs: cycle + 1 })) {
+    for (const one of evaluateQuota(condition, "organization:acme", limited, { startMs: cycle, endMs: cycle + 1 })) {
       const threshold = Number(one.threshold);
       const before = this.#lives.get(`${cycle} ${threshold}`);
       const pacing = { forMs: 0, repeatMs: null, isOncePerPeriod: true, isSilenced: isMuted };
@@ -103,32 +103,32 @@ function play(steps: readonly Step[]) {
   const teller = new Teller();
   let [cycle, used, limit]: [number, number, number | null] = [1, 0, 100];
   const highest = new Map<number, number>();
-  const apply = (step: Step, isJudged: boolean, isMuted: boolean): void => {
+  const apply = (step: Step, isEvaluated: boolean, isMuted: boolean): void => {
     if (step.do === "use") used += step.amount;
     if (step.do === "correct") used = Math.max(0, used - step.amount);
     if (step.do === "plan") limit = step.limit;
     if (step.do === "cycle") {
-      // The end of a span is judged too, however late.
-      if (isJudged) judge(isMuted);
+      // The end of a span is evaluated too, however late.
+      if (isEvaluated) evaluate(isMuted);
       [cycle, used] = [cycle + 1, 0];
     }
     if (step.do === "outage" || step.do === "mute") {
       const isOut = step.do === "outage";
       for (const one of step.of) {
-        if (isOut && one.do === "cycle") judge(false);
-        apply(one, !isOut && isJudged, !isOut || isMuted);
+        if (isOut && one.do === "cycle") evaluate(false);
+        apply(one, !isOut && isEvaluated, !isOut || isMuted);
       }
     }
-    if (isJudged) judge(isMuted);
+    if (isEvaluated) evaluate(isMuted);
   };
-  const judge = (isMuted: boolean): void => {
-    teller.judge(cycle, used, limit, isMuted);
+  const evaluate = (isMuted: boolean): void => {
+    teller.evaluate(cycle, used, limit, isMuted);
     if (isMuted) return;
     const top = thresholds.findLast((percent) => limit !== null && used > 0 && used * 100 >= limit * percent);
     if (top !== undefined) highest.set(cycle, Math.max(top, highest.get(cycle) ?? 0));
   };
   for (const step of steps) apply(step, true, false);
-  judge(false);
+  evaluate(false);
   return { teller, highest, holding: holdingOf(used, limit), cycle };
 }
 

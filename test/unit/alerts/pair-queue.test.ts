@@ -1,21 +1,21 @@
-/** What is judged node by node: each once, and in turns between tenants. */
+/** What is evaluated node by node: each once, and in turns between tenants. */
 import { expect, test } from "vitest";
 import { PairQueue } from "../../../server/alerts/pair-queue.ts";
 
 const tenantOf = (node: string) => node.split(" ")[0] as never;
 
-test("however many pairs one tenant has, one of another is judged among the first", async () => {
+test("however many pairs one tenant has, one of another is evaluated among the first", async () => {
   const queue = new PairQueue(tenantOf);
   for (let n = 0; n < 500; n++) queue.add("rule", `many ${n}` as never, 1);
   queue.add("rule", "few 1" as never, 2);
   queue.add("rule", "few 1" as never, 3);
   expect([queue.size, queue.oldestMs]).toEqual([501, 1]);
-  const judged: string[] = [];
+  const evaluated: string[] = [];
   await queue.work(60_000, async (_, node) => {
-    judged.push(node);
+    evaluated.push(node);
   });
-  expect(judged).toHaveLength(501);
-  expect(judged.indexOf("few 1")).toBeLessThan(2);
+  expect(evaluated).toHaveLength(501);
+  expect(evaluated.indexOf("few 1")).toBeLessThan(2);
   expect([queue.size, queue.oldestMs]).toEqual([0, undefined]);
 });
 

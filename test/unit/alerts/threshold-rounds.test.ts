@@ -1,4 +1,4 @@
-/** In which order nodes are judged, whatever fails or takes too long. */
+/** In which order nodes are evaluated, whatever fails or takes too long. */
 import { expect, test } from "vitest";
 import { type Rounds, ThresholdRounds, type Watched } from "../../../server/alerts/threshold-rounds.ts";
 
@@ -6,22 +6,22 @@ const watch = { asked: { meter: "chat_posts", window: "5m" as const, filter: und
 const nodes = ["organization:one", "organization:two", "organization:three"];
 const long = 60_000;
 
-/** `judge`: what is given back of a step. */
-function roundsOf(judge: (step: string) => readonly Watched[]) {
+/** `evaluate`: what is given back of a step. */
+function roundsOf(evaluate: (step: string) => readonly Watched[]) {
   const steps: string[] = [];
   const rounds: Rounds = {
     watches: [watch],
     watchedBy: (_watch, only) => nodes.filter((node) => !only || only.has(node)).map((node) => [node, []]),
-    judge: async (_watch, watched, lookBack) => {
+    evaluate: async (_watch, watched, lookBack) => {
       const step = `${lookBack?.sinceMs ?? "now"} ${watched.map(([node]) => node.split(":")[1]).join(" ")}`;
       steps.push(step);
-      return judge(step);
+      return evaluate(step);
     },
   };
   return { steps, rounds };
 }
 
-test("what could not be looked back at is looked back at again before anything is judged by what holds now", async () => {
+test("what could not be looked back at is looked back at again before anything is evaluated by what holds now", async () => {
   const thresholds = new ThresholdRounds();
   let fails = 1;
   const { steps, rounds } = roundsOf(() => {
@@ -44,7 +44,7 @@ test("a sweep that looks back takes the place of one that does not", async () =>
   expect(steps).toEqual(["5 one two three"]);
 });
 
-test("nodes that there was no time for are judged in the next run, and the sweep ends after them", async () => {
+test("nodes that there was no time for are evaluated in the next run, and the sweep ends after them", async () => {
   const thresholds = new ThresholdRounds();
   const { steps, rounds } = roundsOf((step) => (step.includes("one") ? [["organization:three", []]] : []));
   thresholds.sweep(10, 5);

@@ -114,7 +114,7 @@ test.each([
   expect(reached).toEqual([]);
 });
 
-test("the address that was judged is the one that is connected to: a name is resolved once a request", async () => {
+test("the address that was evaluated is the one that is connected to: a name is resolved once a request", async () => {
   listening();
   let asked = 0;
   const answers = [["127.0.0.1"], ["10.0.0.1"]];

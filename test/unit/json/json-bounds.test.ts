@@ -15,7 +15,7 @@ function sizeOf(value: unknown): { depth: number; members: number; containers: n
 }
 
 const generous: JsonBounds = { maxDepth: 100, maxMembers: 10_000, maxContainers: 10_000 };
-const judge = (text: string, bounds: Partial<JsonBounds> = {}) =>
+const evaluate = (text: string, bounds: Partial<JsonBounds> = {}) =>
   brokenBound(Buffer.from(text), { ...generous, ...bounds });
 
 test("JSON is refused exactly where it nests deeper, or holds more, than its bounds", () => {
@@ -23,24 +23,24 @@ test("JSON is refused exactly where it nests deeper, or holds more, than its bou
     fc.property(fc.json({ maxDepth: 6 }), (text) => {
       const { depth, members, containers } = sizeOf(parseJson(text));
       // The parser drops repeated names, which count here all the same.
-      expect(judge(text, { maxDepth: Math.max(depth, 1), maxContainers: Math.max(containers, 1) })).toBeUndefined();
-      if (depth > 0) expect(judge(text, { maxDepth: depth - 1 })).toMatch(/deep/);
-      if (containers > 0) expect(judge(text, { maxContainers: containers - 1 })).toMatch(/objects and arrays/);
-      if (members > 1) expect(judge(text, { maxMembers: members - 1 })).toMatch(/members/);
+      expect(evaluate(text, { maxDepth: Math.max(depth, 1), maxContainers: Math.max(containers, 1) })).toBeUndefined();
+      if (depth > 0) expect(evaluate(text, { maxDepth: depth - 1 })).toMatch(/deep/);
+      if (containers > 0) expect(evaluate(text, { maxContainers: containers - 1 })).toMatch(/objects and arrays/);
+      if (members > 1) expect(evaluate(text, { maxMembers: members - 1 })).toMatch(/members/);
     }),
   );
 });
 
 test("brackets and commas inside of strings are text, also behind escapes", () => {
-  expect(judge('"[[[[{{{{"', { maxDepth: 0 })).toBeUndefined();
-  expect(judge('["\\"[[[,,,", "\\\\"]', { maxDepth: 1, maxMembers: 2 })).toBeUndefined();
-  expect(judge('["\\\\", [[]]]', { maxDepth: 2 })).toMatch(/deep/);
+  expect(evaluate('"[[[[{{{{"', { maxDepth: 0 })).toBeUndefined();
+  expect(evaluate('["\\"[[[,,,", "\\\\"]', { maxDepth: 1, maxMembers: 2 })).toBeUndefined();
+  expect(evaluate('["\\\\", [[]]]', { maxDepth: 2 })).toMatch(/deep/);
 });
 
 test.each(["", "[", '"', "]]]]", '["\\', "{]", "\u0000", "[[[[", ",".repeat(100)])(
-  "what is no JSON is judged too: %j",
+  "what is no JSON is evaluated too: %j",
   (text) => {
-    expect(() => judge(text, { maxDepth: 2 })).not.toThrow();
+    expect(() => evaluate(text, { maxDepth: 2 })).not.toThrow();
   },
 );
 

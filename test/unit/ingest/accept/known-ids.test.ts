@@ -26,7 +26,7 @@ async function knownIds(options: Partial<KnownIdsOptions> = {}): Promise<KnownId
   return ids;
 }
 
-async function judge(ids: KnownIds, given: IdentifiedEvent, claims = new Claims()) {
+async function claimOf(ids: KnownIds, given: IdentifiedEvent, claims = new Claims()) {
   const answers = ids.mustAsk(given) ? await ids.ask([given]) : undefined;
   return ids.claim(given, answers, claims);
 }
@@ -54,19 +54,19 @@ test("the filter never forgets a hash, and seldom takes a new one for known", ()
 
 test("a retry is a duplicate, the same id with another body a conflict, the same id of another organization is new", async () => {
   const ids = await knownIds();
-  expect(await judge(ids, event("e1", "a"))).toEqual({ verdict: "new", isChecked: true });
-  expect(await judge(ids, event("e1", "a"))).toMatchObject({ verdict: "duplicate" });
-  expect(await judge(ids, event("e1", "b"))).toMatchObject({ verdict: "conflict" });
-  expect(await judge(ids, event("e1", "b", "other"))).toMatchObject({ verdict: "new" });
+  expect(await claimOf(ids, event("e1", "a"))).toEqual({ verdict: "new", isChecked: true });
+  expect(await claimOf(ids, event("e1", "a"))).toMatchObject({ verdict: "duplicate" });
+  expect(await claimOf(ids, event("e1", "b"))).toMatchObject({ verdict: "conflict" });
+  expect(await claimOf(ids, event("e1", "b", "other"))).toMatchObject({ verdict: "new" });
 });
 
 test("identities of a failed append are new again", async () => {
   const ids = await knownIds();
   const claims = new Claims();
-  await judge(ids, event("e1", "a"), claims);
+  await claimOf(ids, event("e1", "a"), claims);
   claims.forget();
-  expect(await judge(ids, event("e1", "b"))).toMatchObject({ verdict: "new" });
-  expect(await judge(ids, event("e1", "a"))).toMatchObject({ verdict: "conflict" });
+  expect(await claimOf(ids, event("e1", "b"))).toMatchObject({ verdict: "new" });
+  expect(await claimOf(ids, event("e1", "a"))).toMatchObject({ verdict: "conflict" });
 });
 
 test("a stored event is a duplicate or a conflict at any age, and the hash decides nothing alone", async () => {
@@ -77,9 +77,9 @@ test("a stored event is a duplicate or a conflict at any age, and the hash decid
       yield BigUint64Array.of(hashText(identityOf("acme", "old")), hashText(identityOf("acme", "hash only")));
     })(),
   );
-  expect(await judge(ids, event("old", "a"))).toMatchObject({ verdict: "duplicate" });
-  expect(await judge(ids, event("old", "b"))).toMatchObject({ verdict: "conflict" });
-  expect(await judge(ids, event("hash only", "b"))).toEqual({ verdict: "new", isChecked: true });
+  expect(await claimOf(ids, event("old", "a"))).toMatchObject({ verdict: "duplicate" });
+  expect(await claimOf(ids, event("old", "b"))).toMatchObject({ verdict: "conflict" });
+  expect(await claimOf(ids, event("hash only", "b"))).toEqual({ verdict: "new", isChecked: true });
 });
 
 test("until the filter is filled every identity is looked up, and unchecked when storage does not answer", async () => {
@@ -94,12 +94,12 @@ test("until the filter is filled every identity is looked up, and unchecked when
       return new Map();
     },
   });
-  expect(await judge(ids, event("e1", "a"))).toEqual({ verdict: "new", isChecked: true });
+  expect(await claimOf(ids, event("e1", "a"))).toEqual({ verdict: "new", isChecked: true });
   isDown = true;
-  expect(await judge(ids, event("e2", "a"))).toEqual({ verdict: "new", isChecked: false });
-  expect(await judge(ids, event("e3", "a"))).toEqual({ verdict: "new", isChecked: false });
+  expect(await claimOf(ids, event("e2", "a"))).toEqual({ verdict: "new", isChecked: false });
+  expect(await claimOf(ids, event("e3", "a"))).toEqual({ verdict: "new", isChecked: false });
   expect(asked).toEqual(["e1", "e2"]);
-  expect(await judge(ids, event("e3", "a"))).toMatchObject({ verdict: "duplicate" });
+  expect(await claimOf(ids, event("e3", "a"))).toMatchObject({ verdict: "duplicate" });
 });
 
 test("storage that hangs holds a request for its bound only, and is then left alone", async () => {
@@ -113,8 +113,8 @@ test("storage that hangs holds a request for its bound only, and is then left al
       return new Promise(() => undefined);
     },
   });
-  expect(await judge(ids, event("e1", "a"))).toEqual({ verdict: "new", isChecked: false });
-  expect(await judge(ids, event("e2", "a"))).toEqual({ verdict: "new", isChecked: false });
+  expect(await claimOf(ids, event("e1", "a"))).toEqual({ verdict: "new", isChecked: false });
+  expect(await claimOf(ids, event("e2", "a"))).toEqual({ verdict: "new", isChecked: false });
   expect(lookups).toBe(1);
 });
 
@@ -141,12 +141,12 @@ test("everything that is not settled stays known exactly, however much it is", a
   const ids = await knownIds({ maxGenerations: 100 });
   for (let index = 0; index < 1_000; index++) {
     const claims = new Claims();
-    await judge(ids, event(`e${index}`, "a"), claims);
+    await claimOf(ids, event(`e${index}`, "a"), claims);
     claims.logged({ segment: 1, offset: index + 1 });
   }
   for (let index = 0; index < 1_000; index++) {
-    expect(await judge(ids, event(`e${index}`, "a"))).toMatchObject({ verdict: "duplicate" });
-    expect(await judge(ids, event(`e${index}`, "b"))).toMatchObject({ verdict: "conflict" });
+    expect(await claimOf(ids, event(`e${index}`, "a"))).toMatchObject({ verdict: "duplicate" });
+    expect(await claimOf(ids, event(`e${index}`, "b"))).toMatchObject({ verdict: "conflict" });
   }
 });
 
@@ -155,12 +155,12 @@ test("an outage that outgrows memory makes events unchecked, never wrongly new, 
   const last = { segment: 1, offset: 1_000 };
   for (let index = 0; index < 1_000; index++) {
     const claims = new Claims();
-    await judge(ids, event(`e${index}`, "a"), claims);
+    await claimOf(ids, event(`e${index}`, "a"), claims);
     claims.logged({ segment: 1, offset: index + 1 });
   }
-  expect(await judge(ids, event("e0", "a"))).toEqual({ verdict: "new", isChecked: false });
+  expect(await claimOf(ids, event("e0", "a"))).toEqual({ verdict: "new", isChecked: false });
   ids.settledThrough(last);
-  expect(await judge(ids, event("e1", "a"))).toEqual({ verdict: "new", isChecked: true });
+  expect(await claimOf(ids, event("e1", "a"))).toEqual({ verdict: "new", isChecked: true });
 });
 
 test("generations that are settled are let go, so memory does not grow", () => {
@@ -202,6 +202,6 @@ test("events that an earlier process logged are known before the first request",
       yield { payload, end: { segment: 1, offset: 99 } };
     })(),
   );
-  expect(await judge(ids, event("e1", "a", "ac\tme"))).toMatchObject({ verdict: "duplicate" });
-  expect(await judge(ids, event("e2", "b", "ac\tme"))).toMatchObject({ verdict: "conflict" });
+  expect(await claimOf(ids, event("e1", "a", "ac\tme"))).toMatchObject({ verdict: "duplicate" });
+  expect(await claimOf(ids, event("e2", "b", "ac\tme"))).toMatchObject({ verdict: "conflict" });
 });

@@ -1,10 +1,10 @@
-/** Judges threshold rules that ask for the same figure, at many nodes at once. */
+/** Evaluates threshold rules that ask for the same figure, at many nodes at once. */
 import type { NodeAddress } from "../contract/nodes.ts";
 import type { AccountState } from "../overview/account-state.ts";
 import type { Postgres } from "../postgres/client.ts";
 import { recordEpisodes } from "./claim.ts";
-import { judgeThreshold } from "./judge-threshold.ts";
-import type { Judged, Judgement } from "./judged.ts";
+import { evaluateThreshold } from "./evaluate-threshold.ts";
+import type { Evaluation, Finding } from "./finding.ts";
 import { type FigureSource, type NodeFigure, readFigures } from "./read-figures.ts";
 import type { RuleRecord } from "./rules.ts";
 import type { TellSource } from "./tell.ts";
@@ -18,7 +18,7 @@ export interface ThresholdSource extends FigureSource, TellSource {
 export const noSuchMeter = { because: "There is no such meter for it any more." };
 
 /** By what is known now. `atMs`: the watermark, ms since 1970, UTC. */
-export async function judgeThresholds(
+export async function evaluateThresholds(
   source: ThresholdSource,
   state: AccountState,
   { asked }: Watch,
@@ -27,22 +27,22 @@ export async function judgeThresholds(
 ): Promise<void> {
   const nodes = watched.map(([node]) => node);
   const figures = await readFigures(source, state, asked, nodes, atMs);
-  const byRule = new Map<RuleRecord, { nodes: NodeAddress[]; judged: Judged[] }>();
+  const byRule = new Map<RuleRecord, { nodes: NodeAddress[]; findings: Finding[] }>();
   for (const [node, rules] of watched)
     for (const rule of rules) {
-      const found = byRule.get(rule) ?? { nodes: [], judged: [] };
+      const found = byRule.get(rule) ?? { nodes: [], findings: [] };
       byRule.set(rule, found);
       found.nodes.push(node);
-      found.judged.push(...judgedBy(rule, node, figures.get(node)));
+      found.findings.push(...findingsOf(rule, node, figures.get(node)));
     }
-  const judgements = [...byRule].map(([rule, found]): { rule: RuleRecord; judgement: Judgement } => {
-    return { rule, judgement: { ...found, missing: noSuchMeter } };
+  const evaluations = [...byRule].map(([rule, found]): { rule: RuleRecord; evaluation: Evaluation } => {
+    return { rule, evaluation: { ...found, missing: noSuchMeter } };
   });
-  await recordEpisodes(source, judgements, new Date(atMs));
+  await recordEpisodes(source, evaluations, new Date(atMs));
 }
 
 /** Nothing where there is no such meter. */
-export function judgedBy({ condition }: RuleRecord, node: NodeAddress, found: NodeFigure | undefined): Judged[] {
+export function findingsOf({ condition }: RuleRecord, node: NodeAddress, found: NodeFigure | undefined): Finding[] {
   if (!found || condition.kind !== "threshold") return [];
-  return [judgeThreshold(condition, node, found.figure, found.meter)];
+  return [evaluateThreshold(condition, node, found.figure, found.meter)];
 }

@@ -3,7 +3,7 @@
 import { hasReached, percentUsed } from "../billing/quota-status.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import type { ConditionOf } from "../contract/rules.ts";
-import type { Judged } from "./judged.ts";
+import type { Finding } from "./finding.ts";
 import { amountText, numberText } from "./wording.ts";
 
 export interface LimitedUse {
@@ -20,15 +20,15 @@ export interface LimitedUse {
 }
 
 /** `period`: what the figures are counted in. */
-export function judgeQuota(
+export function evaluateQuota(
   condition: ConditionOf<"quota">,
   node: NodeAddress,
   features: readonly LimitedUse[],
   period: { startMs: number; endMs: number },
-): Judged[] {
+): Finding[] {
   const asked = features.filter(({ feature }) => condition.feature === null || condition.feature === feature);
   return asked.flatMap((one) =>
-    [...new Set(condition.thresholds ?? one.thresholds)].map((threshold): Judged => {
+    [...new Set(condition.thresholds ?? one.thresholds)].map((threshold): Finding => {
       const { feature, meter, title, unit, figure, limit } = one;
       const percent = figure === undefined || limit === null ? null : percentUsed(figure, limit);
       const holds = figure !== undefined && limit !== null && hasReached(figure, limit, threshold);

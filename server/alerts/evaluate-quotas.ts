@@ -3,8 +3,8 @@ import type { PeriodSource } from "../billing/period.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import type { AccountState } from "../overview/account-state.ts";
 import { type CostlyLimits, costlyNodes } from "./costly-limits.ts";
-import type { Judgement } from "./judged.ts";
-import { endedSince, judgeUsed, missedStandings, standingsOf, subscribedNodes } from "./read-quota.ts";
+import type { Evaluation } from "./finding.ts";
+import { endedSince, evaluateUsed, missedStandings, standingsOf, subscribedNodes } from "./read-quota.ts";
 import type { RuleRecord } from "./rules.ts";
 import { isAgent, nodeWithoutAgent } from "./visibility.ts";
 
@@ -15,22 +15,22 @@ export interface QuotaRound {
   rules: readonly RuleRecord[];
   /** The watermark: ms since 1970, UTC, as the two below. */
   atMs: number;
-  /** Everything up to then was judged, and all that is judged in turns. */
+  /** Everything up to then was evaluated, and all that is evaluated in turns. */
   sweptMs: number;
   costlyUntilMs: number;
   /** The nodes with newly stored events; undefined: all nodes. */
   touched: ReadonlySet<NodeAddress> | undefined;
-  /** By rule, the nodes with alerts that are not resolved; known where all nodes are judged. */
+  /** By rule, the nodes with alerts that are not resolved; known where all nodes are evaluated. */
   open: ReadonlyMap<string, ReadonlySet<NodeAddress>> | undefined;
   /** Those among the nodes for which the rule holds. */
   held(rule: RuleRecord, nodes: ReadonlySet<NodeAddress>): Promise<NodeAddress[]>;
-  record(rule: RuleRecord, judgement: Judgement): Promise<void>;
+  record(rule: RuleRecord, evaluation: Evaluation): Promise<void>;
   /** Leaves it to the queue of pairs. */
-  judgeLater(rule: RuleRecord, node: NodeAddress): void;
+  evaluateLater(rule: RuleRecord, node: NodeAddress): void;
 }
 
-export async function judgeQuotas(source: PeriodSource, costly: CostlyLimits, round: QuotaRound): Promise<void> {
-  const { state, rules, atMs, sweptMs, costlyUntilMs, touched, open, held, record, judgeLater } = round;
+export async function evaluateQuotas(source: PeriodSource, costly: CostlyLimits, round: QuotaRound): Promise<void> {
+  const { state, rules, atMs, sweptMs, costlyUntilMs, touched, open, held, record, evaluateLater } = round;
   if (rules.length === 0) return;
   const subscribed = subscribedNodes(state, atMs);
   const nodes = withAgents(
@@ -50,28 +50,28 @@ export async function judgeQuotas(source: PeriodSource, costly: CostlyLimits, ro
     const { condition } = rule;
     if (condition.kind !== "quota") continue;
     if (condition.on === "projected") {
-      for (const node of await held(rule, nodes)) judgeLater(rule, node);
+      for (const node of await held(rule, nodes)) evaluateLater(rule, node);
       continue;
     }
     for (const node of await held(rule, apart)) {
       costly.wait(rule, node, costlyUntilMs);
-      judgeLater(rule, node);
+      evaluateLater(rule, node);
     }
     for (const before of missed) {
       const nodesBefore = await held(rule, new Set(before.keys()));
-      const judged = judgeUsed(condition, nodesBefore, before);
-      await record(rule, { nodes: nodesBefore, judged, missing: noSuchLimit });
+      const findings = evaluateUsed(condition, nodesBefore, before);
+      await record(rule, { nodes: nodesBefore, findings, missing: noSuchLimit });
     }
     const unsubscribed = new Set(
       [...(open?.get(rule.id) ?? [])].filter((node) => !nodes.has(node) && !apart.has(node)),
     );
-    const judgedNow = [...(await held(rule, together)), ...(await held(rule, unsubscribed))];
-    const judged = judgeUsed(condition, judgedNow, standings);
-    await record(rule, { nodes: judgedNow, judged, missing: noSuchLimit });
+    const evaluatedNow = [...(await held(rule, together)), ...(await held(rule, unsubscribed))];
+    const findings = evaluateUsed(condition, evaluatedNow, standings);
+    await record(rule, { nodes: evaluatedNow, findings, missing: noSuchLimit });
   }
 }
 
-/** With those agents of the organizations among them that have a rule of their own: others are judged by none. */
+/** With those agents of the organizations among them that have a rule of their own: others are evaluated by none. */
 function withAgents(nodes: readonly NodeAddress[], rules: readonly RuleRecord[]): Set<NodeAddress> {
   const found = new Set(nodes);
   for (const { node } of rules) if (isAgent(node) && found.has(nodeWithoutAgent(node))) found.add(node);

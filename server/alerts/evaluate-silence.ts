@@ -1,7 +1,7 @@
 /** Whether who used to send is silent: an organization, or one key while others still send. Pure. */
 import type { NodeAddress } from "../contract/nodes.ts";
 import type { ConditionOf } from "../contract/rules.ts";
-import type { Judged } from "./judged.ts";
+import type { Finding } from "./finding.ts";
 import { durationText, momentText } from "./wording.ts";
 
 export interface SendingKey {
@@ -13,12 +13,12 @@ export interface SendingKey {
 }
 
 /** `lastMs`: of the node's last event; undefined: it never sent, and nothing is awaited. */
-export function judgeSilence(
+export function evaluateSilence(
   { silent_minutes: most }: ConditionOf<"no_data">,
   node: NodeAddress,
   { lastMs, keys }: { lastMs: number | undefined; keys: readonly SendingKey[] },
   atMs: number,
-): Judged[] {
+): Finding[] {
   if (lastMs === undefined) return [];
   const silentMs = most * 60_000;
   const isSilent = atMs - lastMs >= silentMs;
@@ -26,12 +26,12 @@ export function judgeSilence(
     ...{ node, once: null, threshold: most, value: String(minutesUntil(sinceMs, atMs)) },
     explanation: `${what} came on ${momentText(sinceMs, "UTC")}, ${durationText(atMs - sinceMs)} before; alert after ${durationText(silentMs)}.`,
   });
-  const own: Judged = { ...explained("The last event", lastMs), subject: "", finding: isSilent ? "holds" : "clears" };
+  const own: Finding = { ...explained("The last event", lastMs), subject: "", finding: isSilent ? "holds" : "clears" };
   // Who sent for no longer than the silence that is complained of may have been a trial.
   const regular = keys.filter((key) => key.lastMs - key.firstMs >= silentMs);
   return [
     own,
-    ...regular.map((key): Judged => {
+    ...regular.map((key): Finding => {
       const isQuiet = atMs - key.lastMs >= silentMs;
       // Where nobody sends, that one thing is notified.
       const finding = isQuiet ? (isSilent ? "between" : "holds") : "clears";

@@ -35,7 +35,7 @@ const leastScatter = 1.5;
 const fallScatter = 3.5;
 
 /** Undefined where nothing is known of the weeks before. */
-export function judgeHour(
+export function evaluateHour(
   { sensitivity, at_least }: Pick<ConditionOf<"unusual">, "sensitivity" | "at_least">,
   { value, before }: SeasonedHour,
 ): UnusualHour | undefined {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { areUnusual, driverOf, judgeHour } from "../../../server/alerts/judge-unusual.ts";
+import { areUnusual, driverOf, evaluateHour } from "../../../server/alerts/evaluate-unusual.ts";
 
 /** A generator with a seed, so that what fails fails again. */
 function random(seed: number): () => number {
@@ -23,11 +23,11 @@ describe("an hour against its season", () => {
     ["fewer weeks have wider bounds", 160, [100], undefined],
     ["even so a great spike is one", 500, [100], "up"],
   ] as const)("%s", (_, value, before, direction) => {
-    expect(judgeHour(medium, { value, before })?.direction).toBe(direction);
+    expect(evaluateHour(medium, { value, before })?.direction).toBe(direction);
   });
 
   test("nothing is said without a week before", () => {
-    expect(judgeHour(medium, { value: 500, before: [] })).toBeUndefined();
+    expect(evaluateHour(medium, { value: 500, before: [] })).toBeUndefined();
   });
 
   test("two readings in a row, in the wanted direction", () => {
@@ -74,7 +74,7 @@ test("spikes of three times the usual are found with precision and recall of 0.9
       const values = [0, 1].map(() => scatter(meanOf(0) * (isPlanted ? 3 + draw() * 3 : 1)));
       const found = areUnusual(
         { direction: "up" },
-        values.map((value) => judgeHour(medium, { value, before })),
+        values.map((value) => evaluateHour(medium, { value, before })),
       );
       if (isPlanted && found) hits++;
       else if (isPlanted) misses++;

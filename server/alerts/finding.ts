@@ -1,8 +1,8 @@
-/** What judging a rule at a node gives: one finding for each thing that may become an alert. */
+/** What evaluating a rule at a node gives: one finding for each thing that may become an alert. */
 import type { NodeAddress } from "../contract/nodes.ts";
 import type { Reading } from "./next-state.ts";
 
-export interface Judged {
+export interface Finding {
   node: NodeAddress;
   /** What it is about within the node; findings with one subject share a message. */
   subject: string;
@@ -19,12 +19,12 @@ export interface Judged {
   explanation: string;
 }
 
-/** A rule judged at some nodes. */
-export interface Judgement {
+/** A rule evaluated at some nodes. */
+export interface Evaluation {
   nodes: readonly NodeAddress[];
-  judged: readonly Judged[];
+  findings: readonly Finding[];
   /** What happens to alerts without a finding: they resolve with a message that says why, or end without one. */
   missing: "ends" | { because: string };
-  /** Judged after the fact: alerts that were judged by what is known of later stay as they are. */
+  /** Evaluated after the fact: alerts that were evaluated by what is known of later stay as they are. */
   isOfPast?: boolean;
 }

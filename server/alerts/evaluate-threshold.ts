@@ -3,17 +3,17 @@ import type { Meter } from "../catalog/meter.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import type { ConditionOf } from "../contract/rules.ts";
 import { compareDecimals } from "../numbers/figures.ts";
-import type { Judged } from "./judged.ts";
+import type { Finding } from "./finding.ts";
 import type { Reading } from "./next-state.ts";
 import { amountText, numberText } from "./wording.ts";
 
 /** `figure` of the condition's window; null where there is none. */
-export function judgeThreshold(
+export function evaluateThreshold(
   condition: ConditionOf<"threshold">,
   node: NodeAddress,
   figure: string | null,
   { title, unit }: Pick<Meter, "title" | "unit">,
-): Judged {
+): Finding {
   const { meter, window, above, below } = condition;
   const bound = above ?? below ?? "0";
   const side = above !== undefined ? "above" : "below";
