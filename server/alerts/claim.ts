@@ -11,9 +11,9 @@ import { columnsOf, lifeOf } from "./life-columns.ts";
 import { isMuted } from "./mute.ts";
 import { endPeriod, type Life, nextState, type Pacing } from "./next-state.ts";
 import { noticeOf } from "./notices.ts";
+import { type NotifySource, notifyDue } from "./notify.ts";
 import type { AlertRecord } from "./read-alerts.ts";
 import type { RuleRecord } from "./rules.ts";
-import { type TellSource, tellDue } from "./tell.ts";
 import { nodeWithoutAgent } from "./visibility.ts";
 import { durationText } from "./wording.ts";
 
@@ -30,7 +30,7 @@ interface Changes {
 
 /** `watermark`: the rule was evaluated as of it. Returns how many alerts were changed. */
 export async function recordEvaluation(
-  source: TellSource & { postgres: Postgres },
+  source: NotifySource & { postgres: Postgres },
   rule: RuleRecord,
   evaluation: Evaluation,
   watermark: Date,
@@ -45,14 +45,14 @@ export async function recordEvaluation(
     const changes = planChanges(now, evaluation, await recorded(tx, now, evaluation, true), watermark);
     await write(tx, changes);
     await noticeOf(tx, "alerts", [...changes.added.map(({ id }) => id), ...changes.turned]);
-    await tellDue(tx, source, now);
+    await notifyDue(tx, source, now);
     return changes.added.length + changes.changed.length + changes.removed.length;
   });
 }
 
-/** Evaluations of conditions that may hold again and again. Most change nothing, which one statement tells of all of them. */
+/** Evaluations of conditions that may hold again and again. Most change nothing, which one statement records for all of them. */
 export async function recordEpisodes(
-  source: TellSource & { postgres: Postgres },
+  source: NotifySource & { postgres: Postgres },
   evaluations: readonly { rule: RuleRecord; evaluation: Evaluation }[],
   watermark: Date,
 ): Promise<void> {
@@ -68,7 +68,7 @@ export async function recordEpisodes(
   }
 }
 
-/** By rule, the alerts that are not resolved, or still to be told. */
+/** By rule, the alerts that are not resolved, or still to be reported. */
 export async function openAlerts(db: Queries, ruleIds: readonly string[]): Promise<Map<string, AlertRecord[]>> {
   const open = new Map<string, AlertRecord[]>();
   for (let start = 0; start < ruleIds.length; start += nodesPerStatement) {
@@ -161,7 +161,7 @@ function planChanges(rule: RuleRecord, evaluation: Evaluation, rows: readonly Al
   return changes;
 }
 
-/** What was told with a higher threshold stands for itself once that has resolved, as long as it holds. */
+/** What was reported with a higher threshold stands for itself once that has resolved, as long as it holds. */
 function showPassed(changes: Changes, rows: readonly AlertRecord[]): void {
   const edits = new Map(changes.changed.map(({ id, to }) => [id, to]));
   const stateOf = (row: AlertRecord) => edits.get(row.id)?.state ?? row.state;
@@ -186,8 +186,8 @@ function ended(life: Life, watermark: Date): Life | undefined {
 }
 
 function put({ changed, turned }: Changes, row: AlertRecord, to: Partial<AlertRecord>): void {
-  const told = Object.entries(to).filter(([name]) => name !== "watermark");
-  const isSame = told.every(([name, value]) => sameValue(row[name as keyof AlertRecord], value));
+  const entries = Object.entries(to).filter(([name]) => name !== "watermark");
+  const isSame = entries.every(([name, value]) => sameValue(row[name as keyof AlertRecord], value));
   if (isSame) return;
   changed.push({ id: row.id, to });
   if (to.state !== undefined && to.state !== row.state) turned.push(row.id);

@@ -5,14 +5,14 @@ import type { Postgres } from "../postgres/client.ts";
 import { recordEpisodes } from "./claim.ts";
 import { evaluateThreshold } from "./evaluate-threshold.ts";
 import type { Evaluation, Finding } from "./finding.ts";
+import type { NotifySource } from "./notify.ts";
 import { type FigureSource, type NodeFigure, readFigures } from "./read-figures.ts";
 import type { RuleRecord } from "./rules.ts";
-import type { TellSource } from "./tell.ts";
 import type { Watch, Watched } from "./threshold-rounds.ts";
 
-export interface ThresholdSource extends FigureSource, TellSource {
+export interface ThresholdSource extends FigureSource, NotifySource {
   postgres: Postgres;
-  tree: FigureSource["tree"] & TellSource["tree"];
+  tree: FigureSource["tree"] & NotifySource["tree"];
 }
 
 export const noSuchMeter = { because: "There is no such meter for it any more." };

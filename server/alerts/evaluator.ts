@@ -24,17 +24,17 @@ import { evaluateThresholds } from "./evaluate-thresholds.ts";
 import type { Evaluation } from "./finding.ts";
 import { candidatesAmong, holdsFor, type Rivals, rivalsAmong } from "./holding-nodes.ts";
 import { lookBack } from "./look-back.ts";
+import { type NotifySource, notifyDue } from "./notify.ts";
 import { PairQueue } from "./pair-queue.ts";
-import { readBilling, readCustomers } from "./read-happenings.ts";
+import { readBilling, readCustomers } from "./read-customer-events.ts";
 import { readPair } from "./read-pair.ts";
 import { LastEvents, readSilence } from "./read-silence.ts";
 import { readSystem, type SystemSource } from "./read-system.ts";
 import { listRules, type RuleRecord } from "./rules.ts";
-import { type TellSource, tellDue } from "./tell.ts";
 import { type Failure, ThresholdRounds, type Watch, type Watched, watchesOf } from "./threshold-rounds.ts";
 import { isAgent, nodeWithoutAgent } from "./visibility.ts";
 
-export interface EvaluatorSource extends PeriodSource, TellSource, SystemSource {
+export interface EvaluatorSource extends PeriodSource, NotifySource, SystemSource {
   tree: NodeTree;
   settledBatch: () => number;
   onEvaluated?: ((kind: RuleKind, nodes: number) => void) | undefined;
@@ -163,7 +163,7 @@ export class Evaluator {
       .where(isNotNull(alerts.due));
     for (const { ruleId } of waiting) {
       const rule = enabled.find(({ id }) => id === ruleId);
-      if (rule) await postgres.transaction((tx) => tellDue(tx, this.#source, rule));
+      if (rule) await postgres.transaction((tx) => notifyDue(tx, this.#source, rule));
     }
   }
 
@@ -185,7 +185,7 @@ export class Evaluator {
     await this.#evaluateQuotas(run, progress, open);
     if (open) {
       await this.#evaluateSilence(run, open);
-      await this.#evaluateHappenings(run, sweptAt, open);
+      await this.#evaluateCustomerEvents(run, sweptAt, open);
       await this.#endUnwatched(run, open);
     }
     const failure = await this.#evaluateThresholds(run, evaluatedUntil);
@@ -261,7 +261,7 @@ export class Evaluator {
     }
   }
 
-  async #evaluateHappenings(run: Run, sweptAt: Date, open: Map<string, Set<NodeAddress>>): Promise<void> {
+  async #evaluateCustomerEvents(run: Run, sweptAt: Date, open: Map<string, Set<NodeAddress>>): Promise<void> {
     const { tree } = this.#source;
     for (const rule of run.enabled) {
       const { condition } = rule;

@@ -10,7 +10,7 @@ export function lifeOf(row: AlertRecord): Life {
     resolvedAtMs: row.resolvedAt?.getTime() ?? null,
     due: row.due,
     dueSinceMs: row.dueSince?.getTime() ?? null,
-    toldAtMs: row.toldAt?.getTime() ?? null,
+    notifiedAtMs: row.notifiedAt?.getTime() ?? null,
     isQuiet: row.isQuiet,
     isAcknowledged: row.acknowledgedAt !== null,
   };
@@ -25,7 +25,7 @@ export function columnsOf(life: Life) {
     resolvedAt: instant(life.resolvedAtMs),
     due: life.due,
     dueSince: instant(life.dueSinceMs),
-    toldAt: instant(life.toldAtMs),
+    notifiedAt: instant(life.notifiedAtMs),
     isQuiet: life.isQuiet,
   };
 }

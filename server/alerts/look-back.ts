@@ -1,6 +1,6 @@
 /**
  * What happened while nothing was evaluated: the instants at which a figure went beyond its bound and came back, so that what came and
- * went is told as well. Each is evaluated by the figure of that instant; a process that does it again finds what was written.
+ * went is reported as well. Each is evaluated by the figure of that instant; a process that does it again finds what was written.
  */
 import { and, gt, inArray, max } from "drizzle-orm";
 import type { Meter } from "../catalog/meter.ts";
@@ -24,7 +24,7 @@ import type { LookBack, Watch, Watched } from "./threshold-rounds.ts";
 /** What is older is not looked for. */
 const mostMs = 31 * dayMs;
 const atOnce = 4;
-const mostTold = 50;
+const mostReported = 50;
 
 interface Pair {
   rule: RuleRecord;
@@ -36,7 +36,7 @@ interface Pair {
 }
 
 /**
- * `sinceMs`, `atMs`: what lies between them is evaluated; ms since 1970, UTC. A rule's newest changes at a node are told, 50 at
+ * `sinceMs`, `atMs`: what lies between them is evaluated; ms since 1970, UTC. A rule's newest changes at a node are reported, 50 at
  * most. Gives the nodes that there was no time for: they are begun no more after `endsAtMs` (`performance.now()`).
  */
 export async function lookBack(
@@ -151,7 +151,7 @@ async function evaluateHistory(
         return { atMs: ms, finding: figure === null ? ("unknown" as const) : findingOf(condition, figure) };
       });
     const pacing = (ms: number) => pacingOf(rule, { once: null }, open, ms);
-    for (const ms of crossings(readings, open && lifeOf(open), pacing, mostTold)) {
+    for (const ms of crossings(readings, open && lifeOf(open), pacing, mostReported)) {
       const figures = await readFigures(source, state, asked, [node], ms);
       const findings = findingsOf(rule, node, figures.get(node));
       const evaluation = { nodes: [node], findings, missing: noSuchMeter, isOfPast: true };

@@ -1,6 +1,6 @@
 /**
- * What becomes of an alert when it is evaluated again, and what there is to tell. Pure: every instant is an argument. Telling is
- * a state of its own (`due`), so that what a mute window, a snooze or a crash held back is told later, and once.
+ * What becomes of an alert when it is evaluated again, and what there is to report. Pure: every instant is an argument. Being due is
+ * a state of its own (`due`), so that what a mute window, a snooze or a crash held back is reported later, and once.
  */
 import type { NotificationType } from "../contract/notifications.ts";
 
@@ -13,8 +13,8 @@ export interface Life {
   due: NotificationType | null;
   /** Since when a message is due. */
   dueSinceMs: number | null;
-  /** When it was last told that it fires; null: never. */
-  toldAtMs: number | null;
+  /** When it was last reported that it fires; null: never. */
+  notifiedAtMs: number | null;
   /** It resolved with a message and holds again in the same period: nothing more is sent about it. */
   isQuiet: boolean;
   isAcknowledged: boolean;
@@ -60,7 +60,7 @@ function begin({ atMs }: Reading, { forMs }: Pacing): Life {
     resolvedAtMs: null,
     due: null,
     dueSinceMs: null,
-    toldAtMs: null,
+    notifiedAtMs: null,
     isQuiet: false,
     isAcknowledged: false,
   };
@@ -71,7 +71,7 @@ const fire = (life: Life, atMs: number): Life => ({
   ...life,
   state: "firing",
   firedAtMs: life.firedAtMs ?? atMs,
-  ...(life.toldAtMs === null && { due: "alert.firing" as const, dueSinceMs: life.dueSinceMs ?? atMs }),
+  ...(life.notifiedAtMs === null && { due: "alert.firing" as const, dueSinceMs: life.dueSinceMs ?? atMs }),
 });
 
 function fromPending(life: Life, { finding, atMs }: Reading, { forMs }: Pacing): Life | undefined {
@@ -82,22 +82,22 @@ function fromPending(life: Life, { finding, atMs }: Reading, { forMs }: Pacing):
 
 function fromFiring(life: Life, { finding, atMs }: Reading, { repeatMs, isOncePerPeriod, isSilenced }: Pacing): Life {
   if (finding === "clears") {
-    // It is still to be told that it fired, and after that, that it resolved: a process was late, or a storm held it back.
+    // It is still to be reported that it fired, and after that, that it resolved: a process was late, or a storm held it back.
     if (life.due === "alert.firing" && !isOncePerPeriod && !isSilenced)
       return { ...life, state: "resolved", resolvedAtMs: atMs };
-    const isTold = life.toldAtMs !== null && !life.isQuiet;
+    const isNotified = life.notifiedAtMs !== null && !life.isQuiet;
     return {
       ...life,
       state: "resolved",
       resolvedAtMs: atMs,
-      due: isTold ? "alert.resolved" : null,
-      dueSinceMs: isTold ? atMs : null,
+      due: isNotified ? "alert.resolved" : null,
+      dueSinceMs: isNotified ? atMs : null,
     };
   }
   if (finding === "unknown") return { ...life, state: "no_data", ...(life.due === "alert.reminder" && nothingDue) };
   const isRepeated =
-    repeatMs !== null && !life.isAcknowledged && !life.isQuiet && life.due === null && life.toldAtMs !== null;
-  if (isRepeated && atMs - (life.toldAtMs ?? atMs) >= repeatMs)
+    repeatMs !== null && !life.isAcknowledged && !life.isQuiet && life.due === null && life.notifiedAtMs !== null;
+  if (isRepeated && atMs - (life.notifiedAtMs ?? atMs) >= repeatMs)
     return { ...life, state: "firing", due: "alert.reminder", dueSinceMs: atMs };
   return life.state === "firing" ? life : { ...life, state: "firing" };
 }
@@ -110,8 +110,10 @@ function fromResolved(life: Life, reading: Reading, pacing: Pacing): Life | unde
   if (!pacing.isOncePerPeriod) return begin(reading, pacing);
   const again: Life = { ...life, state: "firing", resolvedAtMs: null, ...nothingDue };
   // No message said that it resolved: for its readers it never did.
-  const wasSaid = life.toldAtMs !== null && life.due !== "alert.resolved";
-  return life.toldAtMs === null ? fire({ ...again, firedAtMs: null }, reading.atMs) : { ...again, isQuiet: wasSaid };
+  const wasReported = life.notifiedAtMs !== null && life.due !== "alert.resolved";
+  return life.notifiedAtMs === null
+    ? fire({ ...again, firedAtMs: null }, reading.atMs)
+    : { ...again, isQuiet: wasReported };
 }
 
 /** Its period is over: a message that is due is still sent, nothing else. */
@@ -122,31 +124,31 @@ export function endPeriod(life: Life, atMs: number): Life {
 }
 
 /** The life after its due message was sent. That it resolved before is due then. */
-export function told(life: Life, atMs: number): Life {
+export function notified(life: Life, atMs: number): Life {
   const isFiring = life.due !== "alert.resolved";
   const next =
     life.due === "alert.firing" && life.state === "resolved"
       ? { due: "alert.resolved" as const, dueSinceMs: life.resolvedAtMs }
       : nothingDue;
-  return { ...life, ...next, toldAtMs: isFiring ? atMs : life.toldAtMs };
+  return { ...life, ...next, notifiedAtMs: isFiring ? atMs : life.notifiedAtMs };
 }
 
-/** The thresholds of one subject: which lives are told, and which are passed along with a higher one. */
+/** The thresholds of one subject: which lives are notified, and which are passed along with a higher one. */
 export interface Step<Threshold> {
-  told: Threshold[];
+  notified: Threshold[];
   /** The lower thresholds, each with the one whose message stands for it. */
   passed: { lower: Threshold; higher: Threshold }[];
 }
 
 /**
- * What one step crosses is told once, naming the highest; a threshold below one that was told already is passed too. The
+ * What one step crosses is reported once, naming the highest; a threshold below one that was reported already is passed too. The
  * lives are in ascending order of their thresholds.
  */
 export function crossedTogether<One extends { life: Life }>(lives: readonly One[]): Step<One> {
   const holding = lives.filter(({ life }) => life.state === "firing" || life.due === "alert.firing");
-  const highest = holding.findLast(({ life }) => life.due === "alert.firing" || life.toldAtMs !== null);
+  const highest = holding.findLast(({ life }) => life.due === "alert.firing" || life.notifiedAtMs !== null);
   const firing = lives.filter(({ life }) => life.due === "alert.firing");
   const passed = firing.filter((one) => one !== highest).map((lower) => ({ lower, higher: highest as One }));
   const others = lives.filter(({ life }) => life.due !== null && life.due !== "alert.firing");
-  return { told: [...firing.filter((one) => one === highest), ...others], passed };
+  return { notified: [...firing.filter((one) => one === highest), ...others], passed };
 }

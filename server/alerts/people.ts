@@ -15,7 +15,7 @@ export interface Person<Row> {
 }
 
 /** `only`: of nobody but this user. */
-export async function peopleWhoSee<Row extends { node: NodeAddress; kind: RuleKind }>(
+export async function recipientsOf<Row extends { node: NodeAddress; kind: RuleKind }>(
   tx: Queries,
   tree: Pick<NodeTree, "ancestors" | "effectiveStatus">,
   rows: readonly Row[],

@@ -13,16 +13,19 @@ import { digestEntries, notificationPreferences } from "../postgres/schema/alert
 import { nextDigestMs } from "./digest-time.ts";
 
 type PreferencesRecord = typeof notificationPreferences.$inferSelect;
-export type Wishes = Pick<PreferencesRecord, "choices" | "digestAt" | "digestTz">;
+export type Preferences = Pick<PreferencesRecord, "choices" | "digestAt" | "digestTz">;
 
-const standard: Wishes = { choices: {}, digestAt: "08:00", digestTz: "UTC" };
+const standard: Preferences = { choices: {}, digestAt: "08:00", digestTz: "UTC" };
 
-export function wishFor({ choices }: Wishes, kind: RuleKind, severity: Severity): NotificationChoice {
+export function preferenceFor({ choices }: Preferences, kind: RuleKind, severity: Severity): NotificationChoice {
   return { kind, severity, bell: "at_once", mail: "never", ...choices[`${kind} ${severity}`] };
 }
 
 /** By user; everybody who is asked for has an entry. */
-export async function readWishes(db: Queries, userIds: readonly string[]): Promise<ReadonlyMap<string, Wishes>> {
+export async function readPreferences(
+  db: Queries,
+  userIds: readonly string[],
+): Promise<ReadonlyMap<string, Preferences>> {
   const rows = await db
     .select()
     .from(notificationPreferences)
@@ -40,28 +43,28 @@ export const mailListOf = (userId: string) => `${listStart}${userId}`;
 export const userOfMailList = (list: string) => (list.startsWith(listStart) ? list.slice(listStart.length) : undefined);
 
 /** With what the person's account says. */
-export interface OwnWishes extends Wishes {
+export interface OwnPreferences extends Preferences {
   address: string;
   /** No mail comes, whatever is chosen. */
   isUnsubscribed: boolean;
 }
 
-export async function readOwnWishes(db: Queries, userId: string): Promise<OwnWishes> {
-  const wishes = (await readWishes(db, [userId])).get(userId) ?? standard;
+export async function readOwnPreferences(db: Queries, userId: string): Promise<OwnPreferences> {
+  const preferences = (await readPreferences(db, [userId])).get(userId) ?? standard;
   const [user] = await db.select({ email: users.email }).from(users).where(eq(users.id, userId));
   const address = user?.email ?? "";
-  return { ...wishes, address, isUnsubscribed: await isUnsubscribed(db, { list: mailListOf(userId), address }) };
+  return { ...preferences, address, isUnsubscribed: await isUnsubscribed(db, { list: mailListOf(userId), address }) };
 }
 
 /** What an `ETag` of them is made of. */
-export const stateOfWishes = ({ choices, digestAt, digestTz, isUnsubscribed }: OwnWishes): object => ({
+export const stateOfPreferences = ({ choices, digestAt, digestTz, isUnsubscribed }: OwnPreferences): object => ({
   ...{ choices, digestAt, digestTz, isUnsubscribed },
 });
 
-export function describeWishes(wishes: OwnWishes, nowMs: number): NotificationPreferences {
-  const { digestAt: at, digestTz: tz, address, isUnsubscribed: unsubscribed } = wishes;
+export function describePreferences(preferences: OwnPreferences, nowMs: number): NotificationPreferences {
+  const { digestAt: at, digestTz: tz, address, isUnsubscribed: unsubscribed } = preferences;
   return {
-    choices: ruleKinds.flatMap((kind) => severities.map((severity) => wishFor(wishes, kind, severity))),
+    choices: ruleKinds.flatMap((kind) => severities.map((severity) => preferenceFor(preferences, kind, severity))),
     digest: { at, tz },
     next_digest_at: new Date(nextDigestMs({ at, tz }, nowMs)).toISOString(),
     address,
@@ -87,11 +90,11 @@ const rowsPerStatement = 1_000;
  * What waits for a digest comes with the next one as it is now, but for what is not wanted in it any more. Who unsubscribed is sent
  * mail again only where they say so, or choose mail where they had none.
  */
-export async function changeWishes(
+export async function changePreferences(
   postgres: Postgres,
   { userId, nowMs, check }: { userId: string; nowMs: number; check: (current: unknown) => void },
   { choices = [], digest, unsubscribed }: ChangeNotificationPreferences,
-): Promise<OwnWishes> {
+): Promise<OwnPreferences> {
   return await postgres.transaction(async (tx) => {
     await tx
       .insert(notificationPreferences)
@@ -99,8 +102,8 @@ export async function changeWishes(
       .onConflictDoNothing();
     const isOwn = eq(notificationPreferences.userId, userId);
     await tx.select().from(notificationPreferences).where(isOwn).for("update");
-    const before = await readOwnWishes(tx, userId);
-    check(stateOfWishes(before));
+    const before = await readOwnPreferences(tx, userId);
+    check(stateOfPreferences(before));
     const after: PreferencesRecord = {
       userId,
       choices: { ...before.choices },
@@ -108,22 +111,23 @@ export async function changeWishes(
       digestTz: digest?.tz ?? before.digestTz,
     };
     for (const { kind, severity, bell, mail } of choices) {
-      const was = wishFor(after, kind, severity);
+      const was = preferenceFor(after, kind, severity);
       after.choices[`${kind} ${severity}`] = { bell: bell ?? was.bell, mail: mail ?? was.mail };
     }
     await tx.update(notificationPreferences).set(after).where(isOwn);
     if (after.digestAt !== before.digestAt || after.digestTz !== before.digestTz) await moveWaiting(tx, after, nowMs);
     for (const { kind, severity } of choices)
-      if (wishFor(after, kind, severity).mail !== "digest")
+      if (preferenceFor(after, kind, severity).mail !== "digest")
         await tx
           .delete(digestEntries)
           .where(
             and(eq(digestEntries.userId, userId), eq(digestEntries.kind, kind), eq(digestEntries.severity, severity)),
           );
-    const mailOf = (wishes: Wishes) => choices.map(({ kind, severity }) => wishFor(wishes, kind, severity).mail);
+    const mailOf = (preferences: Preferences) =>
+      choices.map(({ kind, severity }) => preferenceFor(preferences, kind, severity).mail);
     const [had, has] = [mailOf(before), mailOf(after)];
     if (unsubscribed === false || has.some((mail, index) => had[index] === "never" && mail !== "never"))
       await subscribeAgain({ db: tx }, { list: mailListOf(userId), address: before.address });
-    return await readOwnWishes(tx, userId);
+    return await readOwnPreferences(tx, userId);
   });
 }

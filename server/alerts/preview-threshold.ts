@@ -10,7 +10,7 @@ import { answerUsage } from "../metrics/usage.ts";
 import type { Window } from "../metrics/windows.ts";
 import { filtersOf } from "./check-rule.ts";
 import { evaluateThreshold, findingOf } from "./evaluate-threshold.ts";
-import { type Life, nextState, told } from "./next-state.ts";
+import { type Life, nextState, notified } from "./next-state.ts";
 import { rollingMs, windowStart } from "./read-figures.ts";
 import { evenWindows, type HistoryPoint, readFoldedHistory } from "./read-history.ts";
 
@@ -43,7 +43,7 @@ export async function previewThreshold(
       const at = new Date(atMs).toISOString();
       would.push({ node, at, value, limit, threshold, feature: null, meter: meter.meter, explanation });
     }
-    if (life?.due) life = told(life, atMs);
+    if (life?.due) life = notified(life, atMs);
     if (life?.state === "resolved") life = undefined;
   }
   return would;

@@ -1,4 +1,4 @@
-/** What a rule would have told in a span of the past: the same evaluating, over what is stored now. */
+/** What a rule would have reported in a span of the past: the same evaluation, over what is stored now. */
 import { z } from "zod";
 import { cyclesUntil } from "../billing/billing-cycle.ts";
 import { measureSpan } from "../billing/measure-span.ts";

@@ -58,7 +58,7 @@ export async function readAlert(db: Queries, id: string, within: SQL | undefined
 }
 
 /**
- * `publicUrl`: where people reach the dashboard, without a slash at its end. `wasWithin`: its reader's past; who is told of an
+ * `publicUrl`: where people reach the dashboard, without a slash at its end. `wasWithin`: its reader's past; who is notified of an
  * alert as it fires knows its rule.
  */
 export function describeAlert(row: AlertRecord, publicUrl: string, wasWithin: WasWithin = () => true): Alert {
@@ -134,7 +134,7 @@ async function change(
     const edited = make(before);
     if (!edited) return before;
     const [after = before] = await tx.update(alerts).set(edited).where(eq(alerts.id, id)).returning();
-    // Of what did not change, who did it before is not told anew: the node may have been another's then.
+    // Of what did not change, who did it before is not recorded again: the node may have been another's then.
     const changed = (row: AlertRecord) =>
       Object.fromEntries(Object.entries(handlingOf(row)).filter(([name]) => name in edited));
     const handling = { before: changed(before), after: changed(after) };

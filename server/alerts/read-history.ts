@@ -137,7 +137,7 @@ async function readSteps(
   return steps;
 }
 
-/** Floats tell where to look: what is recorded is the exact figure of the instant. */
+/** Floats show where to look: what is recorded is the exact figure of the instant. */
 function foldEach(points: readonly Point[], steps: readonly Step[], fold: Fold): HistoryPoint[] {
   const first = new Map(steps.map(({ startMs }, index) => [startMs, index]));
   const last = new Map(steps.map(({ endMs }, index) => [endMs, index]));

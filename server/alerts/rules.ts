@@ -133,7 +133,7 @@ export async function removeRule(postgres: Postgres, id: string, edit: Edit): Pr
   });
 }
 
-/** Nothing more is told of them. `which`: of the rule's alerts; undefined: all. */
+/** Nothing more is reported of them. `which`: of the rule's alerts; undefined: all. */
 async function endAlerts(tx: Queries, ruleId: string, explanation: string, which?: SQL): Promise<void> {
   const meant = and(eq(alerts.ruleId, ruleId), which);
   await tx.delete(alerts).where(and(meant, eq(alerts.state, "pending")));
@@ -153,7 +153,7 @@ async function endAlerts(tx: Queries, ruleId: string, explanation: string, which
   );
 }
 
-/** The alerts that a changed condition does not ask about; undefined: all. A threshold of a quota that stays is told once all the same. */
+/** The alerts that a changed condition does not ask about; undefined: all. A threshold of a quota that stays is reported once all the same. */
 function unasked(before: Condition, after: Condition): SQL | undefined {
   if (before.kind !== "quota" || after.kind !== "quota" || before.on !== after.on) return undefined;
   const { feature, thresholds } = after;
@@ -171,7 +171,7 @@ export function stateOfRule({ id, createdAt, inForceSince, ...state }: RuleRecor
 }
 
 /**
- * At the first start of an installation: the rule by which each plan's own thresholds are told, and from where on what
+ * At the first start of an installation: the rule by which each plan's own thresholds are reported, and from where on what
  * happens is evaluated. Whoever changes or removes the rule later has the last word.
  */
 export async function beginAlerts(postgres: Postgres): Promise<void> {

@@ -1,14 +1,14 @@
 /**
  * Sends the digest of the day to each person who wants one. The mail is written to the outbox in the transaction that removes what
- * it tells: however often a process dies, each day is told once. What somebody may not see any more is left out.
+ * it contains: however often a process dies, each day is sent once. What somebody may not see any more is left out.
  */
 import { and, asc, eq, inArray, lte } from "drizzle-orm";
 import { enqueueMail } from "../delivery/enqueue.ts";
-import { toldTogether } from "../delivery/message-parts.ts";
+import { combinedMessage } from "../delivery/message-parts.ts";
 import type { Postgres, Queries } from "../postgres/client.ts";
 import { alerts, digestEntries, notificationPreferences } from "../postgres/schema/alerts.ts";
 import type { NodeTree } from "../tree/node-tree.ts";
-import { peopleWhoSee } from "./people.ts";
+import { recipientsOf } from "./people.ts";
 import { mailListOf } from "./preferences.ts";
 import { type AlertRecord, describeAlert } from "./read-alerts.ts";
 
@@ -58,7 +58,7 @@ async function sendDigest(tx: Queries, source: DigestSource, userId: string, now
       ),
     )
     .orderBy(asc(alerts.at), asc(alerts.id));
-  const [person] = await peopleWhoSee(tx, source.tree, rows, userId);
+  const [person] = await recipientsOf(tx, source.tree, rows, userId);
   if (!person) return;
   await mailDigest(tx, source, person);
 }
@@ -82,7 +82,7 @@ async function mailDigest(
   }));
   await enqueueMail(tx, {
     ...{ type: "digest", node: "all", to: [email], list: mailListOf(id), attachments: [] },
-    ...toldTogether({ of: "digest" }, parts),
+    ...combinedMessage({ of: "digest" }, parts),
     ...{ url: `${publicUrl}/alerts`, button: "Open the alerts" },
   });
 }

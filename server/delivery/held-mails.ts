@@ -8,7 +8,7 @@ import type { Postgres, Queries } from "../postgres/client.ts";
 import { type DeliveryMessage, deliveries, deliveryAttempts, type MessagePart } from "../postgres/schema/delivery.ts";
 import type { NodeTree } from "../tree/node-tree.ts";
 import { tenantOf } from "../tree/tenant-of.ts";
-import { toldTogether } from "./message-parts.ts";
+import { combinedMessage } from "./message-parts.ts";
 import type { DeliveryRow } from "./outbox.ts";
 
 /** It was not tried, since its receiver has had as much as it may have for now. */
@@ -147,5 +147,5 @@ function partsOf(message: DeliveryMessage, node: NodeAddress): { kept: MessagePa
 function folded(parts: readonly MessagePart[], more: number): Partial<DeliveryMessage> {
   const kept = parts.slice(0, mostParts);
   const left = more + parts.length - kept.length;
-  return { ...toldTogether({ of: "waited" }, kept, left), more: left };
+  return { ...combinedMessage({ of: "waited" }, kept, left), more: left };
 }

@@ -7,7 +7,7 @@ import type { DeliveryMessage, MessageHeading, MessagePart } from "../postgres/s
 type Reading = Pick<DeliveryMessage, "subject" | "lines" | "rows" | "parts" | "heading">;
 
 /** `more`: what stood in parts that there was no room to keep. */
-export function toldTogether(heading: MessageHeading, parts: readonly MessagePart[], more = 0): Reading {
+export function combinedMessage(heading: MessageHeading, parts: readonly MessagePart[], more = 0): Reading {
   const rows = parts.flatMap(({ row }) => row ?? []);
   const texts = textsOf(heading, parts, more);
   return { ...texts, ...(heading.of === "digest" && { rows }), parts: [...parts], heading };
@@ -24,7 +24,7 @@ export function narrowed(
   if (!heading) return parts.every(isSeen) ? message : undefined;
   const seen = parts.filter(isSeen);
   if (seen.length === parts.length) return message;
-  return seen.length === 0 ? undefined : { ...message, ...toldTogether(heading, seen, more) };
+  return seen.length === 0 ? undefined : { ...message, ...combinedMessage(heading, seen, more) };
 }
 
 /** Ids of all alerts that a message of a person's own tells of. */

@@ -1,6 +1,6 @@
 /** The stores of the service, their schemas brought up to date, and what is loaded from them: the tree, people, keys, meters. */
 
-import { unseenByPerson, whyNotToPerson } from "../alerts/still-theirs.ts";
+import { refusalOfPerson, unseenByPerson } from "../alerts/check-recipient.ts";
 import { connectClickHouse } from "../clickhouse/client.ts";
 import { migrateClickHouse } from "../clickhouse/migrate.ts";
 import { claimClickHouse } from "../cluster/claim-stores.ts";
@@ -86,7 +86,7 @@ export async function openDirectory({ config, log, started }: Boot, { postgres, 
     config,
     {
       ...{ postgres, tree, mailer, mailLimits, log, onAttempt: telemetry.deliveryAttempted },
-      whyNotTo: (row) => whyNotToPerson({ postgres }, row),
+      whyNotTo: (row) => refusalOfPerson({ postgres }, row),
       unseenBy: (row) => unseenByPerson({ postgres, tree }, row),
       putReport: bucket && ((row) => putReport({ postgres, log }, bucket, row)),
     },

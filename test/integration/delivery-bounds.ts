@@ -1,8 +1,8 @@
 /** How often messages leave, and to whom an address is shown, in the world of deliveries.test.ts. */
 import { count, eq, sql } from "drizzle-orm";
 import { expect, test, vi } from "vitest";
+import { notifyDue } from "../../server/alerts/notify.ts";
 import type { RuleRecord } from "../../server/alerts/rules.ts";
-import { tellDue } from "../../server/alerts/tell.ts";
 import type { NodeAddress } from "../../server/contract/nodes.ts";
 import { Courier } from "../../server/delivery/courier.ts";
 import { enqueueMail } from "../../server/delivery/enqueue.ts";
@@ -209,7 +209,7 @@ export function boundsOfDeliveries(world: () => DeliveryWorld): void {
     await db.insert(alerts).values(rows);
     await world().courier.close();
     const source = { tree: accounts.tree, publicUrl: "https://usage.example.com" };
-    await deps.postgres.transaction((tx) => tellDue(tx, source, rule));
+    await deps.postgres.transaction((tx) => notifyDue(tx, source, rule));
     const written = (channel: string) => db.select().from(deliveries).where(eq(deliveries.channel, channel));
     const given = async (channel: string) => (await written(channel)).map(({ alert }) => alert).sort();
     expect(await given(ofAll)).toEqual(rows.map(({ id }) => id).sort());

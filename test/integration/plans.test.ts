@@ -1,7 +1,7 @@
 /** /v1/plans and /v1/subscriptions. */
 import { eq } from "drizzle-orm";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { readCustomers } from "../../server/alerts/read-happenings.ts";
+import { readCustomers } from "../../server/alerts/read-customer-events.ts";
 import { definitionLimits } from "../../server/contract/definition-limits.ts";
 import { type AccountState, AccountStates } from "../../server/overview/account-state.ts";
 import { planVersions } from "../../server/postgres/schema/plans.ts";

@@ -1,11 +1,11 @@
 /** /v1/me/notification-preferences: what one wants to hear of alerts, and how. */
 import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
 import {
-  changeWishes,
-  describeWishes,
-  type OwnWishes,
-  readOwnWishes,
-  stateOfWishes,
+  changePreferences,
+  describePreferences,
+  type OwnPreferences,
+  readOwnPreferences,
+  stateOfPreferences,
 } from "../../alerts/preferences.ts";
 import {
   changeNotificationPreferencesSchema,
@@ -50,21 +50,21 @@ const changePreferencesRoute = createRoute({
 export function notificationPreferencesRoutes({ postgres }: { postgres: Postgres }): OpenAPIHono<HttpEnv> {
   const { db } = postgres;
   const app = createRouter();
-  const described = (wishes: OwnWishes) => describeWishes(wishes, Date.now());
+  const described = (preferences: OwnPreferences) => describePreferences(preferences, Date.now());
 
   app.openapi(getPreferencesRoute, async (c) => {
     const { id } = c.get("actor");
-    const wishes = await readOwnWishes(db, id);
-    c.header("etag", await entityTag(c, stateOfWishes(wishes)));
-    return c.json(await described(wishes), 200);
+    const preferences = await readOwnPreferences(db, id);
+    c.header("etag", await entityTag(c, stateOfPreferences(preferences)));
+    return c.json(await described(preferences), 200);
   });
 
   app.openapi(changePreferencesRoute, async (c) => {
     const { id } = c.get("actor");
     const who = { userId: id, nowMs: Date.now(), check: await ifMatch(c) };
-    const wishes = await changeWishes(postgres, who, c.req.valid("json"));
-    c.header("etag", await entityTag(c, stateOfWishes(wishes)));
-    return c.json(await described(wishes), 200);
+    const preferences = await changePreferences(postgres, who, c.req.valid("json"));
+    c.header("etag", await entityTag(c, stateOfPreferences(preferences)));
+    return c.json(await described(preferences), 200);
   });
   return app;
 }

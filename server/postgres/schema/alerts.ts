@@ -1,6 +1,6 @@
 /**
- * Rules, what they found, and whom it was told. What makes an alert once is its `key`, which is unique: however often the
- * same is found, by however many processes, there is one row of it, and what is told is written with it in one transaction.
+ * Rules, what they found, and who was notified. What makes an alert once is its `key`, which is unique: however often the
+ * same is found, by however many processes, there is one row of it, and what is sent is written with it in one transaction.
  */
 import { sql } from "drizzle-orm";
 import {
@@ -43,7 +43,7 @@ export const rules = pgTable(
     condition: jsonb("condition").$type<Condition>().notNull(),
     isDefault: boolean("is_default").notNull().default(false),
     createdAt: instant("created_at").notNull().defaultNow(),
-    /** Since when it is in force as it is: what only happened before is not told. */
+    /** Since when it is in force as it is: what only happened before is not reported. */
     inForceSince: instant("in_force_since").notNull().defaultNow(),
   },
   (table) => [
@@ -64,7 +64,7 @@ export const alerts = pgTable(
     node: text("node").notNull(),
     /** The node with a place in the tree: of an agent its organization. */
     place: text("place").notNull(),
-    /** What of the node it is about: those of one subject are told together. */
+    /** What of the node it is about: those of one subject are reported together. */
     subject: text("subject").notNull(),
     severity: text("severity").$type<Severity>().notNull(),
     state: text("state").$type<AlertState>().notNull(),
@@ -79,12 +79,12 @@ export const alerts = pgTable(
     at: instant("at").notNull(),
     firedAt: instant("fired_at"),
     resolvedAt: instant("resolved_at"),
-    /** What is still to be told of it. */
+    /** What is still to be reported of it. */
     due: text("due").$type<NotificationType>(),
     dueSince: instant("due_since"),
-    /** When it was last told that it fires. */
-    toldAt: instant("told_at"),
-    /** It resolved and holds again in the same period, of which nothing more is told. */
+    /** When it was last reported that it fires. */
+    notifiedAt: instant("told_at"),
+    /** It resolved and holds again in the same period, of which nothing more is reported. */
     isQuiet: boolean("is_quiet").notNull().default(false),
     /** The alert of a higher threshold whose message stands for this one too; it is shown nowhere. */
     passedWith: text("passed_with"),
@@ -119,7 +119,7 @@ export const notifications = pgTable(
       .references(() => alerts.id),
     type: text("type").$type<NotificationType>().notNull(),
     text: text("text").notNull(),
-    /** The alerts that were told with the first one. */
+    /** The alerts that were reported with the first one. */
     others: text("others").array().notNull(),
     at: instant("at").notNull(),
     readAt: instant("read_at"),

@@ -1,10 +1,10 @@
 /** What each person hears of alerts, and how: the bell, mail at once, the digest of the day. */
 import { and, asc, eq } from "drizzle-orm";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
+import { refusalOfPerson, unseenByPerson } from "../../../server/alerts/check-recipient.ts";
 import { nextDigestMs } from "../../../server/alerts/digest-time.ts";
-import { changeWishes, describeWishes, readOwnWishes } from "../../../server/alerts/preferences.ts";
+import { changePreferences, describePreferences, readOwnPreferences } from "../../../server/alerts/preferences.ts";
 import { sendDigests } from "../../../server/alerts/send-digests.ts";
-import { unseenByPerson, whyNotToPerson } from "../../../server/alerts/still-theirs.ts";
 import type { ChangeNotificationPreferences } from "../../../server/contract/notification-preferences.ts";
 import type { CreateRule } from "../../../server/contract/rules.ts";
 import { attempt } from "../../../server/delivery/attempt.ts";
@@ -37,12 +37,12 @@ beforeEach(() => {
 });
 
 let people = 0;
-async function person(node: string, wishes: ChangeNotificationPreferences, role: "viewer" | "owner" = "viewer") {
+async function person(node: string, preferences: ChangeNotificationPreferences, role: "viewer" | "owner" = "viewer") {
   const id = `usr_hearing_${++people}`;
   const email = `hearing-${people}@example.com`;
   await postgres().db.insert(users).values({ id, email });
   await postgres().db.insert(userRoles).values({ userId: id, node, role });
-  await changeWishes(postgres(), { userId: id, nowMs: world.nowMs, check: () => undefined }, wishes);
+  await changePreferences(postgres(), { userId: id, nowMs: world.nowMs, check: () => undefined }, preferences);
   return { id, email };
 }
 
@@ -158,7 +158,7 @@ test("who lost a role, was switched off or wants no mail any more gets nothing o
   await postgres().db.delete(userRoles).where(eq(userRoles.userId, lost.id));
   await postgres().db.update(users).set({ disabledAt: new Date() }).where(eq(users.id, off.id));
   const who = { userId: changed.id, nowMs: world.nowMs, check: () => undefined };
-  await changeWishes(postgres(), who, choice("never"));
+  await changePreferences(postgres(), who, choice("never"));
   await unsubscribe(postgres(), source().tree, { list: `notifications ${left.id}`, address: left.email });
   await sendDigests(source(), slotMs);
   const sent = await Promise.all(
@@ -171,17 +171,17 @@ test("who unsubscribed sees it, and saving what was chosen before changes nothin
   const { id, email } = await person(seller, choice("digest"));
   const who = { userId: id, nowMs: world.nowMs, check: () => undefined };
   const leave = () => unsubscribe(postgres(), source().tree, { list: `notifications ${id}`, address: email });
-  const isAway = async () => describeWishes(await readOwnWishes(postgres().db, id), world.nowMs).unsubscribed;
+  const isAway = async () => describePreferences(await readOwnPreferences(postgres().db, id), world.nowMs).unsubscribed;
   expect(await isAway()).toBe(false);
   await leave();
   expect(await isAway()).toBe(true);
-  const { choices } = describeWishes(await readOwnWishes(postgres().db, id), world.nowMs);
-  expect((await changeWishes(postgres(), who, { choices })).isUnsubscribed).toBe(true);
-  expect((await changeWishes(postgres(), who, choice("at_once"))).isUnsubscribed).toBe(true);
-  expect((await changeWishes(postgres(), who, { unsubscribed: false })).isUnsubscribed).toBe(false);
+  const { choices } = describePreferences(await readOwnPreferences(postgres().db, id), world.nowMs);
+  expect((await changePreferences(postgres(), who, { choices })).isUnsubscribed).toBe(true);
+  expect((await changePreferences(postgres(), who, choice("at_once"))).isUnsubscribed).toBe(true);
+  expect((await changePreferences(postgres(), who, { unsubscribed: false })).isUnsubscribed).toBe(false);
   await leave();
-  await changeWishes(postgres(), who, choice("never"));
-  expect((await changeWishes(postgres(), who, choice("digest"))).isUnsubscribed).toBe(false);
+  await changePreferences(postgres(), who, choice("never"));
+  expect((await changePreferences(postgres(), who, choice("digest"))).isUnsubscribed).toBe(false);
 });
 
 test("a mail that waited or is resent reaches nobody who lost the role, the account, or the address since it was written", async () => {
@@ -220,7 +220,7 @@ async function sender() {
     ...source(),
     links: await readUnsubscribeLinks(postgres()),
     mailer: { send: async (mail: Mail) => `250 ${posted.push(mail)}` },
-    whyNotTo: (row: DeliveryRow) => whyNotToPerson(source(), row),
+    whyNotTo: (row: DeliveryRow) => refusalOfPerson(source(), row),
     unseenBy: (row: DeliveryRow) => unseenByPerson(source(), row),
   };
   return { posted, attemptOf: (row: DeliveryRow) => attempt(deps as never, row) };
@@ -260,7 +260,7 @@ test("what waits comes with the digest at its new time", async () => {
   const { id, email } = await person(node, choice("digest"));
   await fire();
   const who = { userId: id, nowMs: world.nowMs, check: () => undefined };
-  await changeWishes(postgres(), who, { digest: { at: "18:30", tz: "Asia/Kolkata" } });
+  await changePreferences(postgres(), who, { digest: { at: "18:30", tz: "Asia/Kolkata" } });
   await sendDigests(source(), Date.parse("2026-03-10T12:59:59Z"));
   expect(await sentTo(email)).toEqual([]);
   await sendDigests(source(), Date.parse("2026-03-10T13:00:00Z"));
@@ -291,9 +291,9 @@ test("another time of the digest moves what waits, an alert that waits twice too
   const who = { userId: id, nowMs: usualMs, check: () => undefined };
   const dueNow = async () => (await waitingFor(id)).map(({ dueAt }) => dueAt.toISOString()).sort();
   const before = await dueNow();
-  await changeWishes(postgres(), who, { digest: { at: "08:00", tz: "UTC" } });
+  await changePreferences(postgres(), who, { digest: { at: "08:00", tz: "UTC" } });
   expect(await dueNow()).toEqual(before);
-  await changeWishes(postgres(), who, { digest: { at: "18:30", tz: "Asia/Kolkata" } });
+  await changePreferences(postgres(), who, { digest: { at: "18:30", tz: "Asia/Kolkata" } });
   expect(await dueNow()).toEqual([overdue.toISOString(), "2026-03-10T13:00:00.000Z"]);
 });
 

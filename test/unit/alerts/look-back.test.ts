@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { crossings } from "../../../server/alerts/crossings.ts";
-import { type Life, nextState, type Pacing, type Reading, told } from "../../../server/alerts/next-state.ts";
+import { type Life, nextState, notified, type Pacing, type Reading } from "../../../server/alerts/next-state.ts";
 
 const minuteMs = 60_000;
 
@@ -13,7 +13,7 @@ interface Message {
 }
 
 /** Evaluates readings one by one and tells at once, as the service does while it runs. */
-class Teller {
+class Notifier {
   readonly messages: Message[] = [];
   life: Life | undefined;
 
@@ -22,13 +22,13 @@ class Teller {
   evaluate(reading: Reading): void {
     if (this.life?.state === "resolved" && this.life.due === null) this.life = undefined;
     this.life = nextState(this.life, reading, this.pacing);
-    this.#tell();
+    this.#notify();
   }
 
-  #tell(): void {
+  #notify(): void {
     while (this.life?.due) {
       this.messages.push({ type: this.life.due, beganMs: this.life.atMs });
-      this.life = told(this.life, 0);
+      this.life = notified(this.life, 0);
     }
   }
 }
@@ -52,24 +52,25 @@ test("what came and went while nothing was evaluated is told once, as if somebod
         Array.from({ length }, () => ({ finding: found, isOut })),
       );
       const timed = readings.map((one, index) => ({ ...one, atMs: index * minuteMs }));
-      const oracle = new Teller(pacing);
+      const oracle = new Notifier(pacing);
       for (const reading of timed) oracle.evaluate(reading);
-      const teller = new Teller(pacing);
+      const notifier = new Notifier(pacing);
       let missed: Reading[] = [];
       const catchUp = (until: number) => {
-        const instants = new Set(crossings(missed, teller.life, () => pacing));
-        for (const reading of missed) if (instants.has(reading.atMs) && reading.atMs < until) teller.evaluate(reading);
+        const instants = new Set(crossings(missed, notifier.life, () => pacing));
+        for (const reading of missed)
+          if (instants.has(reading.atMs) && reading.atMs < until) notifier.evaluate(reading);
         missed = [];
       };
       for (const { isOut, ...reading } of timed) {
         if (isOut) missed.push(reading);
         else {
           catchUp(reading.atMs);
-          teller.evaluate(reading);
+          notifier.evaluate(reading);
         }
       }
       catchUp(Number.POSITIVE_INFINITY);
-      expect(teller.messages).toEqual(oracle.messages);
+      expect(notifier.messages).toEqual(oracle.messages);
     }),
     { numRuns: 2_000 },
   );

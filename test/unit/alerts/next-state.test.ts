@@ -4,9 +4,9 @@ import {
   endPeriod,
   type Life,
   nextState,
+  notified,
   type Pacing,
   type Reading,
-  told,
 } from "../../../server/alerts/next-state.ts";
 
 const minute = 60_000;
@@ -19,12 +19,12 @@ const once: Pacing = { ...atOnce, isOncePerPeriod: true };
 
 const reading = (finding: Reading["finding"], afterMs = 0): Reading => ({ finding, atMs: at0 + afterMs });
 const life = (edit: Partial<Life>): Life => ({
-  ...{ state: "firing", atMs: at0, firedAtMs: at0, resolvedAtMs: null, due: null, dueSinceMs: null, toldAtMs: at0 },
+  ...{ state: "firing", atMs: at0, firedAtMs: at0, resolvedAtMs: null, due: null, dueSinceMs: null, notifiedAtMs: at0 },
   ...{ isQuiet: false, isAcknowledged: false },
   ...edit,
 });
-const pending = life({ state: "pending", firedAtMs: null, toldAtMs: null });
-const untold = life({ due: "alert.firing", dueSinceMs: at0, toldAtMs: null });
+const pending = life({ state: "pending", firedAtMs: null, notifiedAtMs: null });
+const unreported = life({ due: "alert.firing", dueSinceMs: at0, notifiedAtMs: null });
 const resolved = life({ state: "resolved", resolvedAtMs: at0 + minute });
 
 interface Transition {
@@ -93,7 +93,7 @@ const transitions: readonly Transition[] = [
   },
   {
     name: "firing stays due until it is told",
-    ...{ from: untold, reading: reading("holds", minute), pacing: atOnce },
+    ...{ from: unreported, reading: reading("holds", minute), pacing: atOnce },
     to: { state: "firing", due: "alert.firing", dueSinceMs: at0 },
   },
   {
@@ -128,17 +128,17 @@ const transitions: readonly Transition[] = [
   },
   {
     name: "what was held back while nobody wanted a message resolves without a word",
-    ...{ from: untold, reading: reading("clears", minute), pacing: { ...atOnce, isSilenced: true } },
+    ...{ from: unreported, reading: reading("clears", minute), pacing: { ...atOnce, isSilenced: true } },
     to: { state: "resolved", due: null },
   },
   {
     name: "a threshold of a quota that a correction undoes before it was told resolves without a word",
-    ...{ from: untold, reading: reading("clears", minute), pacing: once },
+    ...{ from: unreported, reading: reading("clears", minute), pacing: once },
     to: { state: "resolved", due: null },
   },
   {
     name: "what came and went before anybody was told is still told",
-    ...{ from: untold, reading: reading("clears", minute), pacing: atOnce },
+    ...{ from: unreported, reading: reading("clears", minute), pacing: atOnce },
     to: { state: "resolved", resolvedAtMs: at0 + minute, due: "alert.firing", dueSinceMs: at0 },
   },
   {
@@ -174,7 +174,7 @@ const transitions: readonly Transition[] = [
   {
     name: "what fires as often as it holds fires again after it resolved",
     ...{ from: resolved, reading: reading("holds", hour), pacing: atOnce },
-    to: { state: "firing", atMs: at0 + hour, due: "alert.firing", toldAtMs: null },
+    to: { state: "firing", atMs: at0 + hour, due: "alert.firing", notifiedAtMs: null },
   },
   {
     name: "what is told once in its period is firing again, unsaid",
@@ -188,7 +188,7 @@ const transitions: readonly Transition[] = [
   },
   {
     name: "what resolved before it was told is told when it holds again",
-    ...{ from: { ...resolved, toldAtMs: null }, reading: reading("holds", hour), pacing: once },
+    ...{ from: { ...resolved, notifiedAtMs: null }, reading: reading("holds", hour), pacing: once },
     to: { state: "firing", due: "alert.firing" },
   },
   {
@@ -211,48 +211,51 @@ describe("an alert's next state", () => {
   });
 
   test("a message that is due when a period ends is still sent, and nothing else about it", () => {
-    expect(endPeriod(untold, at0 + hour)).toEqual(untold);
+    expect(endPeriod(unreported, at0 + hour)).toEqual(unreported);
     expect(endPeriod(life({}), at0 + hour)).toMatchObject({ state: "resolved", due: null });
     expect(endPeriod(life({ due: "alert.reminder" }), at0 + hour)).toMatchObject({ state: "resolved", due: null });
     expect(endPeriod({ ...resolved, due: "alert.resolved" }, at0 + hour)).toMatchObject({ due: "alert.resolved" });
   });
 
   test("being told leaves nothing due", () => {
-    expect(told(untold, at0 + 7)).toMatchObject({ due: null, toldAtMs: at0 + 7 });
-    expect(told({ ...resolved, due: "alert.resolved" }, at0 + hour)).toMatchObject({ due: null, toldAtMs: at0 });
+    expect(notified(unreported, at0 + 7)).toMatchObject({ due: null, notifiedAtMs: at0 + 7 });
+    expect(notified({ ...resolved, due: "alert.resolved" }, at0 + hour)).toMatchObject({
+      due: null,
+      notifiedAtMs: at0,
+    });
   });
 });
 
 test("after it was told that something fired which is over, it is told that it is over", () => {
-  const gone: Life = { ...untold, state: "resolved", resolvedAtMs: at0 + minute };
-  const after = told(gone, at0 + hour);
-  expect(after).toMatchObject({ due: "alert.resolved", dueSinceMs: at0 + minute, toldAtMs: at0 + hour });
-  expect(told(after, at0 + hour + 1)).toMatchObject({ state: "resolved", due: null, toldAtMs: at0 + hour });
+  const gone: Life = { ...unreported, state: "resolved", resolvedAtMs: at0 + minute };
+  const after = notified(gone, at0 + hour);
+  expect(after).toMatchObject({ due: "alert.resolved", dueSinceMs: at0 + minute, notifiedAtMs: at0 + hour });
+  expect(notified(after, at0 + hour + 1)).toMatchObject({ state: "resolved", due: null, notifiedAtMs: at0 + hour });
 });
 
 describe("thresholds that one step crosses", () => {
   const one = (threshold: number, edit: Partial<Life>) => ({ threshold, life: life(edit) });
-  const due = { due: "alert.firing", toldAtMs: null } as const;
+  const due = { due: "alert.firing", notifiedAtMs: null } as const;
 
   test("the highest is notified, the lower ones are covered by it", () => {
     const [low, high] = [one(50, due), one(75, due)];
-    expect(crossedTogether([low, high])).toEqual({ told: [high], passed: [{ lower: low, higher: high }] });
+    expect(crossedTogether([low, high])).toEqual({ notified: [high], passed: [{ lower: low, higher: high }] });
   });
   test("one below what was told already is passed", () => {
     const [low, high] = [one(50, due), one(75, {})];
-    expect(crossedTogether([low, high])).toEqual({ told: [], passed: [{ lower: low, higher: high }] });
+    expect(crossedTogether([low, high])).toEqual({ notified: [], passed: [{ lower: low, higher: high }] });
   });
   test("one above the notified threshold is notified", () => {
     const [low, high] = [one(50, {}), one(75, due)];
-    expect(crossedTogether([low, high])).toEqual({ told: [high], passed: [] });
+    expect(crossedTogether([low, high])).toEqual({ notified: [high], passed: [] });
   });
   test("one below a threshold that resolved meanwhile is notified", () => {
     const [low, high] = [one(50, due), one(75, { state: "resolved", resolvedAtMs: at0 })];
-    expect(crossedTogether([low, high])).toEqual({ told: [low], passed: [] });
+    expect(crossedTogether([low, high])).toEqual({ notified: [low], passed: [] });
   });
   test("each that resolves says so", () => {
     const gone = { state: "resolved", due: "alert.resolved" } as const;
     const [low, high] = [one(50, gone), one(75, gone)];
-    expect(crossedTogether([low, high]).told).toEqual([low, high]);
+    expect(crossedTogether([low, high]).notified).toEqual([low, high]);
   });
 });

@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { evaluateQuota } from "../../../server/alerts/evaluate-quota.ts";
-import { crossedTogether, endPeriod, type Life, nextState, told } from "../../../server/alerts/next-state.ts";
+import { crossedTogether, endPeriod, type Life, nextState, notified } from "../../../server/alerts/next-state.ts";
 import type { NotificationType } from "../../../server/contract/notifications.ts";
 
 const thresholds = [50, 75, 90, 100];
@@ -41,7 +41,7 @@ interface Message {
 }
 
 /** What the service does with the pure parts, without its stores. */
-class Teller {
+class Notifier {
   readonly messages: Message[] = [];
   readonly #lives = new Map<string, { cycle: number; threshold: number; life: Life; passedWith: number | null }>();
   #nowMs = 0;
@@ -73,20 +73,20 @@ class Teller {
       if (one.life.state === "firing" && higher?.life.state === "resolved") one.passedWith = null;
     }
     for (const one of this.#lives.values()) if (one.cycle < cycle) one.life = endPeriod(one.life, this.#nowMs);
-    if (!isMuted) this.#tell();
+    if (!isMuted) this.#notify();
   }
 
-  #tell(): void {
+  #notify(): void {
     for (const cycle of new Set([...this.#lives.values()].map((one) => one.cycle))) {
       const lives = [...this.#lives.values()].filter((one) => one.cycle === cycle);
       const step = crossedTogether(lives.sort((a, b) => a.threshold - b.threshold));
-      for (const one of step.told) {
+      for (const one of step.notified) {
         const { due } = one.life;
         if (due && one.passedWith === null) this.messages.push({ cycle, threshold: one.threshold, type: due });
-        one.life = told(one.life, this.#nowMs);
+        one.life = notified(one.life, this.#nowMs);
       }
       for (const { lower, higher } of step.passed) {
-        lower.life = told(lower.life, this.#nowMs);
+        lower.life = notified(lower.life, this.#nowMs);
         lower.passedWith = higher.threshold;
       }
     }
@@ -100,7 +100,7 @@ class Teller {
 
 /** What people are owed: by cycle, the thresholds that held when something could be told and that no higher message stood for. */
 function play(steps: readonly Step[]) {
-  const teller = new Teller();
+  const notifier = new Notifier();
   let [cycle, used, limit]: [number, number, number | null] = [1, 0, 100];
   const highest = new Map<number, number>();
   const apply = (step: Step, isEvaluated: boolean, isMuted: boolean): void => {
@@ -122,14 +122,14 @@ function play(steps: readonly Step[]) {
     if (isEvaluated) evaluate(isMuted);
   };
   const evaluate = (isMuted: boolean): void => {
-    teller.evaluate(cycle, used, limit, isMuted);
+    notifier.evaluate(cycle, used, limit, isMuted);
     if (isMuted) return;
     const top = thresholds.findLast((percent) => limit !== null && used > 0 && used * 100 >= limit * percent);
     if (top !== undefined) highest.set(cycle, Math.max(top, highest.get(cycle) ?? 0));
   };
   for (const step of steps) apply(step, true, false);
   evaluate(false);
-  return { teller, highest, holding: holdingOf(used, limit), cycle };
+  return { notifier, highest, holding: holdingOf(used, limit), cycle };
 }
 
 const holdingOf = (used: number, limit: number | null) =>
@@ -138,19 +138,19 @@ const holdingOf = (used: number, limit: number | null) =>
 test("never told twice in a period, never forgotten, and what is shown is what holds", () => {
   fc.assert(
     fc.property(fc.array(anyStep, { maxLength: 40 }), (steps) => {
-      const { teller, highest, holding, cycle } = play(steps);
-      const keys = teller.messages.map((one) => `${one.cycle} ${one.threshold} ${one.type}`);
+      const { notifier, highest, holding, cycle } = play(steps);
+      const keys = notifier.messages.map((one) => `${one.cycle} ${one.threshold} ${one.type}`);
       expect(new Set(keys).size).toBe(keys.length);
       for (const [one, top] of highest) {
-        const fired = teller.messages.filter((message) => message.cycle === one && message.type === "alert.firing");
+        const fired = notifier.messages.filter((message) => message.cycle === one && message.type === "alert.firing");
         expect(Math.max(...fired.map(({ threshold }) => threshold))).toBeGreaterThanOrEqual(top);
       }
-      const resolved = teller.messages.filter(({ type }) => type === "alert.resolved");
+      const resolved = notifier.messages.filter(({ type }) => type === "alert.resolved");
       for (const { cycle: of, threshold } of resolved)
         expect(
           keys.some((key) => thresholds.some((told) => told >= threshold && key === `${of} ${told} alert.firing`)),
         ).toBe(true);
-      expect(teller.firing(cycle)).toEqual(holding);
+      expect(notifier.firing(cycle)).toEqual(holding);
     }),
     { numRuns: 2_000 },
   );

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { narrowed, toldTogether } from "../../../server/delivery/message-parts.ts";
+import { combinedMessage, narrowed } from "../../../server/delivery/message-parts.ts";
 import type { MessageHeading } from "../../../server/postgres/schema/delivery.ts";
 
 const row = (title: string) => ({ title, text: "", about: "", url: "https://usage.example.com/" });
@@ -10,7 +10,7 @@ const parts = ["a", "b", "c"].map((name, index) => ({
 const frame = { url: "https://usage.example.com/alerts", button: "Open", data: null };
 const without = (heading: MessageHeading, names: string[], more?: number) =>
   narrowed(
-    { ...frame, ...toldTogether(heading, parts, more), ...(more !== undefined && { more }) },
+    { ...frame, ...combinedMessage(heading, parts, more), ...(more !== undefined && { more }) },
     ({ node }) => !names.some((name) => node === `organization:${name}`),
   );
 
@@ -36,7 +36,7 @@ test.each([
 test("one that is left reads as one, a message that is seen whole stays as it was written, and of nothing there is none", () => {
   const rule = { of: "rule", opening: "", rule: "Minutes" } as const;
   expect(without(rule, ["a", "c"])?.subject).toBe("1 alert of the rule Minutes");
-  const whole = { ...frame, ...toldTogether(rule, parts) };
+  const whole = { ...frame, ...combinedMessage(rule, parts) };
   expect(narrowed(whole, () => true)).toBe(whole);
   expect(without(rule, ["a", "b", "c"])).toBeUndefined();
 });

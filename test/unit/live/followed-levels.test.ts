@@ -15,12 +15,12 @@ let isStorageAway: boolean;
 /** What storage says that memory would have to keep of each organization. */
 let stored: { organization: string; held: number }[];
 let withouts: unknown[];
-let tellings: number;
+let notifiable: number;
 
 beforeEach(async () => {
   vi.useFakeTimers();
   [epoch, loads, timedOut, isStorageAway, changed] = [1, 0, 0, false, []];
-  [stored, withouts, tellings] = [[], [], 0];
+  [stored, withouts, notifiable] = [[], [], 0];
   const selectColumns = async (_sql: string, { without }: { without: string[] }) => {
     loads++;
     withouts.push(without);
@@ -32,7 +32,7 @@ beforeEach(async () => {
     clickhouse: { selectColumns, select } as unknown as ClickHouse,
     tenantOf: (organization) => organization.split("-")[0] as string,
     onChanged(nodes) {
-      tellings++;
+      notifiable++;
       changed.push(...nodes);
     },
     log: pino({ level: "silent" }),
@@ -81,7 +81,7 @@ test("many changes that lie ahead one right after the other come to pass ten tim
   });
   followed.onSessionsDerived([joined(Date.now(), { edges })]);
   await vi.advanceTimersByTimeAsync(2_000);
-  expect(tellings).toBeLessThanOrEqual(11);
+  expect(notifiable).toBeLessThanOrEqual(11);
   expect(participants()).toBe(100);
 });
 

@@ -109,14 +109,14 @@ test("a later viewer's snapshot has the sequence of the change that the others g
 
 test("viewers are told at least every five seconds though nothing changes, and not with every read", async () => {
   await begin();
-  const toldAtMs: number[] = [performance.now()];
+  const notifiedAtMs: number[] = [performance.now()];
   for (let elapsedMs = 0; elapsedMs < 20_000; elapsedMs += 100) {
     const told = changes.length;
     node.touch();
     await vi.advanceTimersByTimeAsync(100);
-    if (changes.length > told) toldAtMs.push(performance.now());
+    if (changes.length > told) notifiedAtMs.push(performance.now());
   }
-  const pausesMs = toldAtMs.slice(1).map((atMs, index) => atMs - (toldAtMs[index] ?? 0));
+  const pausesMs = notifiedAtMs.slice(1).map((atMs, index) => atMs - (notifiedAtMs[index] ?? 0));
   expect(pausesMs.length).toBeGreaterThanOrEqual(3);
   expect(Math.max(...pausesMs)).toBeLessThanOrEqual(5_000);
   expect(Math.min(...pausesMs)).toBeGreaterThanOrEqual(3_000);

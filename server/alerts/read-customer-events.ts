@@ -21,7 +21,7 @@ const paymentTermMs = 14 * dayMs;
 const mostEntries = 5_000;
 const mostStatements = 5_000;
 
-export interface HappeningsSource {
+export interface CustomerEventsSource {
   postgres: Postgres;
   tree: Pick<NodeTree, "get" | "children">;
 }
@@ -40,7 +40,7 @@ interface Asked {
 }
 
 export async function readCustomers(
-  { postgres, tree }: HappeningsSource,
+  { postgres, tree }: CustomerEventsSource,
   condition: ConditionOf<"customers">,
   { state, node: top, holdsFor, atMs, sinceMs, evaluatedUntilMs }: Asked,
 ): Promise<Finding[]> {
@@ -57,8 +57,9 @@ export async function readCustomers(
     }
   if (asked.has("status_changed") || asked.has("subscription_changed"))
     for (const entry of await entriesSince(postgres, top, fromMs)) {
-      const happening = explanationOf(entry, asked);
-      if (happening && holdsFor(entry.node)) findings.push(happened(entry.node, `audit ${entry.sequence}`, happening));
+      const explanation = explanationOf(entry, asked);
+      if (explanation && holdsFor(entry.node))
+        findings.push(happened(entry.node, `audit ${entry.sequence}`, explanation));
     }
   if (asked.has("trial_ending"))
     for (const one of state.subscriptions) {
@@ -120,7 +121,7 @@ function statusIn(json: string | null): string | undefined {
 }
 
 export async function readBilling(
-  { postgres, tree }: Pick<HappeningsSource, "postgres" | "tree">,
+  { postgres, tree }: Pick<CustomerEventsSource, "postgres" | "tree">,
   condition: ConditionOf<"billing">,
   { state, node, holdsFor, atMs }: Asked,
 ): Promise<Finding[]> {

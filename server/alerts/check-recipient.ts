@@ -9,11 +9,11 @@ import type { Postgres } from "../postgres/client.ts";
 import { users } from "../postgres/schema/accounts.ts";
 import { alerts } from "../postgres/schema/alerts.ts";
 import type { NodeTree } from "../tree/node-tree.ts";
-import { peopleWhoSee } from "./people.ts";
+import { recipientsOf } from "./people.ts";
 import { userOfMailList } from "./preferences.ts";
 
 /** Why it is not sent at all; undefined where it may be sent, and for mails that are not a person's own. */
-export async function whyNotToPerson(
+export async function refusalOfPerson(
   { postgres: { db } }: { postgres: Pick<Postgres, "db"> },
   { list, to }: Pick<DeliveryRow, "list" | "to">,
 ): Promise<string | undefined> {
@@ -33,13 +33,13 @@ export async function unseenByPerson(
   { list, message }: Pick<DeliveryRow, "list" | "message">,
 ): Promise<ReadonlySet<string>> {
   const userId = userOfMailList(list ?? "");
-  const told = new Set(alertsOf(message));
-  if (userId === undefined || told.size === 0) return new Set();
+  const remaining = new Set(alertsOf(message));
+  if (userId === undefined || remaining.size === 0) return new Set();
   const rows = await db
     .select({ id: alerts.id, node: alerts.node, kind: alerts.kind })
     .from(alerts)
-    .where(sql`${alerts.id} = ANY(${sql.param([...told])}::text[])`);
-  const [person] = await peopleWhoSee(db, tree, rows, userId);
-  for (const { id } of person?.rows ?? []) told.delete(id);
-  return told;
+    .where(sql`${alerts.id} = ANY(${sql.param([...remaining])}::text[])`);
+  const [person] = await recipientsOf(db, tree, rows, userId);
+  for (const { id } of person?.rows ?? []) remaining.delete(id);
+  return remaining;
 }

@@ -1,23 +1,23 @@
-/** Tells each person in the ways that they want: by the bell, by mail at once, or with the digest of the day. */
+/** Notifies each person in the ways that they want: by the bell, by mail at once, or with the digest of the day. */
 import type { NodeAddress } from "../contract/nodes.ts";
 import type { NotificationType } from "../contract/notifications.ts";
 import { enqueueMail } from "../delivery/enqueue.ts";
-import type { toldTogether } from "../delivery/message-parts.ts";
+import type { combinedMessage } from "../delivery/message-parts.ts";
 import { newId } from "../identity/actor.ts";
 import type { Queries } from "../postgres/client.ts";
 import { digestEntries, notifications } from "../postgres/schema/alerts.ts";
 import { nextDigestMs } from "./digest-time.ts";
 import type { Person } from "./people.ts";
-import { mailListOf, readWishes, wishFor } from "./preferences.ts";
+import { mailListOf, preferenceFor, readPreferences } from "./preferences.ts";
 import { type AlertRecord, describeAlert } from "./read-alerts.ts";
 
-export interface Told {
+export interface Notice {
   type: NotificationType;
   at: Date;
   lineOf: (row: AlertRecord) => string;
   subjectOf: (row: AlertRecord) => string;
   /** What a message says of several. */
-  together: (rows: readonly AlertRecord[]) => ReturnType<typeof toldTogether>;
+  together: (rows: readonly AlertRecord[]) => ReturnType<typeof combinedMessage>;
   /** The node whose tenant's bound a mail about these alerts falls under. */
   aboutOf: (rows: readonly AlertRecord[]) => NodeAddress;
   /** Without a slash at its end. */
@@ -26,9 +26,13 @@ export interface Told {
 
 const rowsPerStatement = 1_000;
 
-/** In the transaction that marks the alerts as told. Returns the ids of the notifications. */
-export async function tellPeople(tx: Queries, people: readonly Person<AlertRecord>[], told: Told): Promise<string[]> {
-  const wishes = await readWishes(
+/** In the transaction that marks the alerts as notified. Returns the ids of the notifications. */
+export async function notifyPeople(
+  tx: Queries,
+  people: readonly Person<AlertRecord>[],
+  notice: Notice,
+): Promise<string[]> {
+  const preferences = await readPreferences(
     tx,
     people.map(({ id }) => id),
   );
@@ -36,17 +40,23 @@ export async function tellPeople(tx: Queries, people: readonly Person<AlertRecor
   const kept: (typeof digestEntries.$inferInsert)[] = [];
   for (const person of people) {
     const [first, ...others] = person.rows;
-    const own = wishes.get(person.id);
+    const own = preferences.get(person.id);
     if (!first || !own) continue;
-    const { bell, mail } = wishFor(own, first.kind, first.severity);
+    const { bell, mail } = preferenceFor(own, first.kind, first.severity);
     if (bell === "at_once") {
-      const text = others.length === 0 ? told.lineOf(first) : told.together(person.rows).subject;
-      const about = { userId: person.id, alertId: first.id, type: told.type, text, others: others.map(({ id }) => id) };
-      rung.push({ id: newId("ntf"), ...about, at: told.at });
+      const text = others.length === 0 ? notice.lineOf(first) : notice.together(person.rows).subject;
+      const about = {
+        userId: person.id,
+        alertId: first.id,
+        type: notice.type,
+        text,
+        others: others.map(({ id }) => id),
+      };
+      rung.push({ id: newId("ntf"), ...about, at: notice.at });
     }
-    if (mail === "at_once") await mailTo(tx, person, first, told);
+    if (mail === "at_once") await mailTo(tx, person, first, notice);
     if (mail === "digest") {
-      const dueAt = new Date(nextDigestMs({ at: own.digestAt, tz: own.digestTz }, told.at.getTime()));
+      const dueAt = new Date(nextDigestMs({ at: own.digestAt, tz: own.digestTz }, notice.at.getTime()));
       for (const { id, kind, severity } of person.rows)
         kept.push({ userId: person.id, alertId: id, kind, severity, dueAt });
     }
@@ -65,7 +75,7 @@ async function mailTo(
   tx: Queries,
   { id, email, rows }: Person<AlertRecord>,
   first: AlertRecord,
-  { type, lineOf, together, subjectOf, aboutOf, publicUrl }: Told,
+  { type, lineOf, together, subjectOf, aboutOf, publicUrl }: Notice,
 ): Promise<void> {
   const isOne = rows.length === 1;
   await enqueueMail(tx, {

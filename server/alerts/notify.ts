@@ -6,7 +6,7 @@ import { and, eq, gt, inArray, isNotNull, isNull } from "drizzle-orm";
 import type { NodeAddress } from "../contract/nodes.ts";
 import type { NotificationType } from "../contract/notifications.ts";
 import { type AlertMessage, enqueueDeliveries } from "../delivery/enqueue.ts";
-import { toldTogether } from "../delivery/message-parts.ts";
+import { combinedMessage } from "../delivery/message-parts.ts";
 import type { Queries } from "../postgres/client.ts";
 import { alerts } from "../postgres/schema/alerts.ts";
 import { channels } from "../postgres/schema/delivery.ts";
@@ -14,14 +14,14 @@ import type { NodeTree } from "../tree/node-tree.ts";
 import { tenantOf } from "../tree/tenant-of.ts";
 import { columnsOf, lifeOf } from "./life-columns.ts";
 import { isMuted } from "./mute.ts";
-import { crossedTogether, told } from "./next-state.ts";
+import { crossedTogether, notified } from "./next-state.ts";
 import { noticeOf } from "./notices.ts";
-import { peopleWhoSee } from "./people.ts";
+import { notifyPeople } from "./notify-people.ts";
+import { recipientsOf } from "./people.ts";
 import { type AlertRecord, describeAlert } from "./read-alerts.ts";
 import type { RuleRecord } from "./rules.ts";
-import { tellPeople } from "./tell-people.ts";
 
-export interface TellSource {
+export interface NotifySource {
   tree: Pick<NodeTree, "ancestors" | "isWithin" | "effectiveStatus" | "get">;
   /** Without a slash at its end. */
   publicUrl: string;
@@ -34,7 +34,7 @@ const stormMs = 60_000;
 const listedInMessage = 50;
 
 /** What is muted or snoozed stays due. */
-export async function tellDue(tx: Queries, source: TellSource, rule: RuleRecord): Promise<void> {
+export async function notifyDue(tx: Queries, source: NotifySource, rule: RuleRecord): Promise<void> {
   const nowMs = (source.now ?? Date.now)();
   if (isMuted(rule.mute, nowMs)) return;
   const waiting = await tx
@@ -45,30 +45,30 @@ export async function tellDue(tx: Queries, source: TellSource, rule: RuleRecord)
     .for("update");
   const due = waiting.filter(({ snoozedUntil }) => !snoozedUntil || snoozedUntil.getTime() <= nowMs);
   if (due.length === 0) return;
-  const { tellings, passed } = await stepsOf(tx, rule, due);
-  const recently = await toldWithin(tx, rule, nowMs - stormMs);
-  const isStorm = tellings.length + recently > mostAlone;
+  const { notifiable, passed } = await stepsOf(tx, rule, due);
+  const recently = await notifiedWithin(tx, rule, nowMs - stormMs);
+  const isStorm = notifiable.length + recently > mostAlone;
   // During a storm, alerts are gathered until the minute is over and then sent together.
-  if (isStorm && tellings.length <= mostAlone && recently > 0) return;
+  if (isStorm && notifiable.length <= mostAlone && recently > 0) return;
   for (const { lower, higher } of passed)
     await tx
       .update(alerts)
-      .set({ ...columnsOf(told(lifeOf(lower), nowMs)), passedWith: higher.id })
+      .set({ ...columnsOf(notified(lifeOf(lower), nowMs)), passedWith: higher.id })
       .where(eq(alerts.id, lower.id));
-  const messages = isStorm ? grouped(tellings) : tellings.map((row) => [row]);
+  const messages = isStorm ? grouped(notifiable) : notifiable.map((row) => [row]);
   const ids: string[] = [];
-  for (const rows of messages) ids.push(...(await tellTogether(tx, source, rule, rows, new Date(nowMs))));
-  for (const row of tellings)
+  for (const rows of messages) ids.push(...(await notifyTogether(tx, source, rule, rows, new Date(nowMs))));
+  for (const row of notifiable)
     await tx
       .update(alerts)
-      .set(columnsOf(told(lifeOf(row), nowMs)))
+      .set(columnsOf(notified(lifeOf(row), nowMs)))
       .where(eq(alerts.id, row.id));
   await noticeOf(tx, "notifications", ids);
 }
 
-/** Where one step crossed several thresholds, the highest is told. */
+/** Where one step crossed several thresholds, the highest is reported. */
 async function stepsOf(tx: Queries, { id, kind }: RuleRecord, due: readonly AlertRecord[]) {
-  if (kind !== "quota") return { tellings: [...due], passed: [] };
+  if (kind !== "quota") return { notifiable: [...due], passed: [] };
   const nodes = [...new Set(due.map(({ node }) => node))];
   const firing = await tx
     .select()
@@ -84,28 +84,28 @@ async function stepsOf(tx: Queries, { id, kind }: RuleRecord, due: readonly Aler
     ),
   );
   const rowsOf = (ones: readonly { row: AlertRecord }[]) => ones.map(({ row }) => row);
-  const told = steps.flatMap((step) => rowsOf(step.told)).filter(({ due }) => due !== null);
+  const reported = steps.flatMap((step) => rowsOf(step.notified)).filter(({ due }) => due !== null);
   return {
     // Alerts that the message about a higher threshold covered end with it, without a message.
-    tellings: told.filter(({ passedWith }) => passedWith === null),
+    notifiable: reported.filter(({ passedWith }) => passedWith === null),
     passed: [
       ...steps.flatMap(({ passed }) => passed.map(({ lower, higher }) => ({ lower: lower.row, higher: higher.row }))),
-      ...told.flatMap((row) => (row.passedWith === null ? [] : [{ lower: row, higher: { id: row.passedWith } }])),
+      ...reported.flatMap((row) => (row.passedWith === null ? [] : [{ lower: row, higher: { id: row.passedWith } }])),
     ],
   };
 }
 
-async function toldWithin(tx: Queries, { id }: RuleRecord, sinceMs: number): Promise<number> {
+async function notifiedWithin(tx: Queries, { id }: RuleRecord, sinceMs: number): Promise<number> {
   const found = await tx
     .select({ id: alerts.id })
     .from(alerts)
-    .where(and(eq(alerts.ruleId, id), gt(alerts.toldAt, new Date(sinceMs)), isNull(alerts.passedWith)))
+    .where(and(eq(alerts.ruleId, id), gt(alerts.notifiedAt, new Date(sinceMs)), isNull(alerts.passedWith)))
     .limit(mostAlone + 1);
   return found.length;
 }
 
-function grouped(tellings: readonly AlertRecord[]): AlertRecord[][] {
-  return [...groupBy(tellings, ({ due }) => due).values()];
+function grouped(notifiable: readonly AlertRecord[]): AlertRecord[][] {
+  return [...groupBy(notifiable, ({ due }) => due).values()];
 }
 
 const words: Readonly<Record<NotificationType, string>> = {
@@ -115,16 +115,16 @@ const words: Readonly<Record<NotificationType, string>> = {
 };
 
 /** Returns the ids of the notifications. All rows are due for the same kind of message. */
-async function tellTogether(
+async function notifyTogether(
   tx: Queries,
-  source: TellSource,
+  source: NotifySource,
   rule: RuleRecord,
   rows: readonly AlertRecord[],
   at: Date,
 ): Promise<string[]> {
   const type = rows[0]?.due;
   if (!type) return [];
-  const ids = await tellPeople(tx, await peopleWhoSee(tx, source.tree, rows), {
+  const ids = await notifyPeople(tx, await recipientsOf(tx, source.tree, rows), {
     ...{ type, at, publicUrl: source.publicUrl },
     lineOf: (row) => lineOf(source, row, type),
     together: (own) => togetherOf(source, rule, own, type),
@@ -138,23 +138,23 @@ async function tellTogether(
   return ids;
 }
 
-const nameOf = ({ tree }: TellSource, node: NodeAddress) => tree.get(node)?.name ?? node;
-const lineOf = (source: TellSource, row: AlertRecord, type: NotificationType) =>
+const nameOf = ({ tree }: NotifySource, node: NodeAddress) => tree.get(node)?.name ?? node;
+const lineOf = (source: NotifySource, row: AlertRecord, type: NotificationType) =>
   `${words[type]}${nameOf(source, row.node)}: ${row.explanation}`;
-const subjectOf = (source: TellSource, rule: RuleRecord, row: AlertRecord, type: NotificationType) =>
+const subjectOf = (source: NotifySource, rule: RuleRecord, row: AlertRecord, type: NotificationType) =>
   `${words[type]}${rule.name}: ${nameOf(source, row.node)}`;
 
-function togetherOf(source: TellSource, rule: RuleRecord, rows: readonly AlertRecord[], type: NotificationType) {
+function togetherOf(source: NotifySource, rule: RuleRecord, rows: readonly AlertRecord[], type: NotificationType) {
   const parts = rows.map((row, index) => {
     const lines = index < listedInMessage ? [lineOf(source, row, type)] : [];
     return { alerts: [row.id], node: row.node, lines };
   });
-  return toldTogether({ of: "rule", opening: words[type], rule: rule.name }, parts);
+  return combinedMessage({ of: "rule", opening: words[type], rule: rule.name }, parts);
 }
 
 async function sendTogether(
   tx: Queries,
-  source: TellSource,
+  source: NotifySource,
   rule: RuleRecord,
   rows: readonly AlertRecord[],
   type: NotificationType,
@@ -179,7 +179,7 @@ async function sendTogether(
 }
 
 interface Heard {
-  /** Ids of the channels that are told of all in one message, with a list. */
+  /** Ids of the channels that get all in one message, with a list. */
   people: string[];
   /** And of those that are given each alert as it is. */
   programs: string[];
@@ -189,7 +189,7 @@ interface Heard {
 /** Each channel hears of the alerts at its node and below; those that hear of the same ones stand together. */
 async function heardBy(
   tx: Queries,
-  { tree }: TellSource,
+  { tree }: NotifySource,
   rule: RuleRecord,
   rows: readonly AlertRecord[],
 ): Promise<Heard[]> {
