@@ -71,12 +71,15 @@ async function expectWithinWindow(panel: Locator): Promise<void> {
   expect(box.y + box.height).toBeLessThanOrEqual(size.height);
 }
 
-test.each(pickers)(
-  "a press on a text in $testid leaves it open, on a phone too, and it never leaves the window",
-  async ({ testid, text }) => {
-    for (const options of [{}, phone]) {
-      const page = await open("/usage?meters=chat_posts,sessions&compare=previous", options);
-      await page.getByTestId("usage-table").waitFor();
+test.each([
+  { device: "desk", options: {} },
+  { device: "phone", options: phone },
+])(
+  "a press on a text in a picker leaves it open, and it never leaves the window, on a $device",
+  async ({ options }) => {
+    const page = await open("/usage?meters=chat_posts,sessions&compare=previous", options);
+    await page.getByTestId("usage-table").waitFor();
+    for (const { testid, text } of pickers) {
       await page.getByTestId(testid).click();
       const panel = page.getByRole("dialog");
       await panel.getByText(text, { exact: true }).first().click();

@@ -1,9 +1,8 @@
 /** The reseller's pages: the overview and the list of organizations, in a browser. */
-import AxeBuilder from "@axe-core/playwright";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { askAt } from "../support/accounts.ts";
-import { launchBrowser } from "../support/browser.ts";
+import { expectAccessible, launchBrowser } from "../support/browser.ts";
 import { startService, type TestService } from "../support/service.ts";
 
 let service: TestService;
@@ -81,8 +80,7 @@ test("the overview shows the month: organizations, revenue, ranks, quotas, adopt
     .getByRole("link", { name: "0" })
     .waitFor();
   await page.getByTestId("usage-cards").getByRole("link", { name: "Transcribed minutes" }).waitFor();
-  const results = await new AxeBuilder({ page }).analyze();
-  expect(results.violations.map(({ id, nodes }) => [id, nodes[0]?.html])).toEqual([]);
+  await expectAccessible(page);
   await shoot("overview");
   await page.getByRole("region", { name: "Recent activity" }).getByRole("link", { name: "All" }).click();
   await page.getByTestId("activity").getByText("completed").first().waitFor();
@@ -95,8 +93,7 @@ test("organizations are found in spite of a typo, filtered by quota, sorted and 
   await expect.poll(listed).toBe([...names].sort().join("|"));
   await table.getByRole("button", { name: "Transcribed minutes" }).click();
   await expect.poll(listed).toBe([...names].reverse().join("|"));
-  const results = await new AxeBuilder({ page }).analyze();
-  expect(results.violations.map(({ id, nodes }) => [id, nodes[0]?.html])).toEqual([]);
+  await expectAccessible(page);
   await shoot("organizations");
   await page.getByLabel("Search", { exact: true }).fill("nordlihct");
   await expect.poll(listed).toBe("Nordlicht Energie");
@@ -125,8 +122,7 @@ test("a custom model is made in the page, removed, and brought back by undo", as
   await list.getByText("Medicine").waitFor({ state: "hidden" });
   await page.getByTestId("toasts").getByRole("button", { name: "Undo" }).click();
   await list.getByText("Medicine").waitFor();
-  const results = await new AxeBuilder({ page }).analyze();
-  expect(results.violations.map(({ id, nodes }) => [id, nodes[0]?.html])).toEqual([]);
+  await expectAccessible(page);
 });
 
 /** Pictures for who looks at them, where a folder for them is named. */

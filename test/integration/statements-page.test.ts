@@ -1,9 +1,8 @@
 /** The pages of statements in a real browser, on the built dashboard: lines, adjustments, payment, sums, what is hidden, what if. */
-import AxeBuilder from "@axe-core/playwright";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type Billing, createBilling } from "../support/billing.ts";
-import { launchBrowser } from "../support/browser.ts";
+import { expectAccessible, launchBrowser } from "../support/browser.ts";
 
 let billing: Billing;
 let browser: Browser;
@@ -52,11 +51,6 @@ async function openAs(role: string, path: string): Promise<Page> {
   const page = await context.newPage();
   await page.goto(world.url + path);
   return page;
-}
-
-async function expectAccessible(page: Page): Promise<void> {
-  const { violations } = await new AxeBuilder({ page }).analyze();
-  expect(violations.map(({ id, nodes }) => [id, nodes.map(({ html }) => html)])).toEqual([]);
 }
 
 test("finance finds a statement, its lines and what was known later, and says that it was paid", async () => {

@@ -1,6 +1,5 @@
 /** Pages of the dashboard in a browser, and what they show once it is there. */
 import { randomUUID } from "node:crypto";
-import AxeBuilder from "@axe-core/playwright";
 import type { Browser, BrowserContext, Page } from "playwright-core";
 import { expect } from "vitest";
 import type { Figure } from "../../server/contract/usage.ts";
@@ -58,11 +57,6 @@ export async function waitForState(on: Page, ...states: string[]): Promise<void>
 
 export async function waitForCounter(on: Page, testid: string, value: number): Promise<void> {
   await on.locator(`[data-testid=${testid}][data-value="${value}"]`).waitFor();
-}
-
-export async function violations(of: Page): Promise<string[]> {
-  const { violations: found } = await new AxeBuilder({ page: of }).analyze();
-  return found.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(" ")}`);
 }
 
 /** A figure as an attribute of the page has it: what is not known is no figure, and no zero. */
