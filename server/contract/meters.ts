@@ -76,6 +76,11 @@ export const meterSchema = z.object({
   unit: z.string(),
   description: z.string(),
   dimensions: z.array(z.string()).describe("What it may be grouped and filtered by"),
+  adds_up: z
+    .boolean()
+    .describe(
+      "Whether a range's figure is the sum of its parts'; not so for peaks, levels, averages, distinct counts and formulas",
+    ),
   rule: z.string().describe("How events become the figure"),
   types: z.array(z.string()).describe("The event types behind it"),
   freshness: z.string(),

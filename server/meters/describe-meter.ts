@@ -3,6 +3,7 @@ import { dimensionsOf, typesBehind } from "../catalog/catalog.ts";
 import type { Meter, MeterRule } from "../catalog/meter.ts";
 import type { MeterSummary } from "../contract/meters.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
+import { isSumOverTime } from "../metrics/sum-over-time.ts";
 
 /** `node`: whose meter it is, of those that users made. */
 export function describeMeter(meter: Meter, node: NodeAddress | null): MeterSummary {
@@ -13,6 +14,7 @@ export function describeMeter(meter: Meter, node: NodeAddress | null): MeterSumm
     unit,
     description,
     dimensions: [...dimensionsOf(meter)],
+    adds_up: isSumOverTime(rule),
     rule: ruleText(rule),
     types: [...new Set(typesBehind(rule))],
     freshness:

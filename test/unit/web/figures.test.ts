@@ -6,7 +6,6 @@ import type { UsageAnswer } from "../../../server/contract/usage.ts";
 import { breakdownRows } from "../../../web/src/charts/breakdown.ts";
 import { chartContent, chartSummary, panelsOf, windowTitle } from "../../../web/src/charts/chart-content.ts";
 import { looksOf, looksOfKeys } from "../../../web/src/charts/looks.ts";
-import { drawnAs } from "../../../web/src/charts/meters.ts";
 import { changeOf, readoutOf, sayReadout, windowAt } from "../../../web/src/charts/readout.ts";
 import { compareFigures, formatSort, parseSort, usageRows, usualSort } from "../../../web/src/charts/usage-table.ts";
 import { formatComparison, parseComparison } from "../../../web/src/state/comparison.ts";
@@ -70,12 +69,13 @@ it("ages and running times are in their largest unit", () => {
   ]);
 });
 
-const meterOf = (meter: string, title: string, unit: string): MeterSummary => ({
+const meterOf = (meter: string, title: string, unit: string, addsUp = false): MeterSummary => ({
   meter,
   title,
   unit,
   description: "",
   dimensions: [],
+  adds_up: addsUp,
   rule: "",
   types: [],
   freshness: "",
@@ -83,7 +83,7 @@ const meterOf = (meter: string, title: string, unit: string): MeterSummary => ({
   node: null,
 });
 const meters = [
-  meterOf("participation_minutes", "Participation minutes", "minutes"),
+  meterOf("participation_minutes", "Participation minutes", "minutes", true),
   meterOf("max_concurrent_participants", "Peak participants", "count"),
 ];
 const day = (date: number) => `2026-03-0${date}T00:00:00Z`;
@@ -231,12 +231,23 @@ describe("a breakdown", () => {
 });
 
 describe("the chart", () => {
+  it("draws a meter by what it is and not by its name: one that a user made, and one that is not known yet", () => {
+    const [minutes, peak] = meters as [MeterSummary, MeterSummary];
+    const kinds = (all: readonly MeterSummary[]) => chartContent(answer, all, now).series.map(({ kind }) => kind);
+    expect(
+      kinds([
+        { ...minutes, adds_up: false },
+        { ...peak, adds_up: true },
+      ]),
+    ).toEqual(["line", "bar"]);
+    expect(kinds([])).toEqual(["line", "line"]);
+  });
+
   it("draws sums as bars and what does not add up as lines", () => {
     const { series, notes } = chartContent(answer, meters, now);
     expect(series.map(({ kind }) => kind)).toEqual(["bar", "line"]);
     expect(series[0]?.texts).toEqual(["10.0 minutes", "20.3 minutes", "5.0 minutes"]);
     expect(notes).toEqual(["", "", "so far"]);
-    expect(["sessions", "active_participants", "live_sessions"].map(drawnAs)).toEqual(["bar", "line", "line"]);
   });
 
   it("keeps a meter's colour when it is shown alone", () => {

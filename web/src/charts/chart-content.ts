@@ -97,8 +97,8 @@ export function chartContent(
   );
   const series =
     groups && grouped
-      ? seriesOfGroups(grouped, groups.nameOf)
-      : shown.map((one) => seriesOfMeter(one, titleOf(one.meter, all), looks.get(one.meter) ?? otherLook));
+      ? seriesOfGroups(grouped, drawnAs(grouped.meter, all), groups.nameOf)
+      : shown.map((one) => seriesOfMeter(one, all, looks.get(one.meter) ?? otherLook));
   const units = new Set(series.map(({ unit }) => unit));
   const compared = series.find((one) => one.compared.length > 0)?.compared ?? [];
   return {
@@ -109,7 +109,7 @@ export function chartContent(
     tz: answer.tz,
     series,
     whole: grouped?.series.map(({ value }) => value),
-    isStacked: grouped !== undefined && drawnAs(grouped.meter) === "bar",
+    isStacked: grouped !== undefined && drawnAs(grouped.meter, all) === "bar",
     comparedName: grouped ? undefined : comparedName(answer),
     comparedTitles: compared.map((point) => (point ? windowTitle(point, answer.window, answer.tz) : "")),
     limits: (notes.limits ?? [])
@@ -120,18 +120,25 @@ export function chartContent(
   };
 }
 
-function seriesOfMeter(usage: MeterUsage, title: string, look: Look): ChartSeries {
+function seriesOfMeter(usage: MeterUsage, all: readonly MeterSummary[], look: Look): ChartSeries {
   const { meter, unit, series } = usage;
-  return { key: meter, title, look, kind: drawnAs(meter), compared: comparedPoints(usage), ...figuresOf(series, unit) };
+  return {
+    ...{ key: meter, title: titleOf(meter, all), look, kind: drawnAs(meter, all) },
+    ...{ compared: comparedPoints(usage), ...figuresOf(series, unit) },
+  };
 }
 
-function seriesOfGroups({ meter, unit, groups = [] }: MeterUsage, nameOf: (key: string) => string): ChartSeries[] {
+function seriesOfGroups(
+  { unit, groups = [] }: MeterUsage,
+  kind: ChartSeries["kind"],
+  nameOf: (key: string) => string,
+): ChartSeries[] {
   const looks = looksOfKeys(groups.filter((group) => !group.is_other).map(({ key }) => key));
   return groups.map(({ key, is_other: isOther = false, series }) => ({
     key: isOther ? otherKey : key,
     title: isOther ? "Other" : nameOf(key),
     look: isOther ? otherLook : (looks.get(key) ?? otherLook),
-    kind: drawnAs(meter),
+    kind,
     compared: [],
     ...figuresOf(series, unit),
   }));
@@ -249,7 +256,7 @@ export function chartSummary(answer: UsageAnswer, all: readonly MeterSummary[]):
       const before = comparison
         ? `; ${comparedName({ meters: [{ meter, unit, total, series, comparison }], tz: answer.tz })}: ${withUnit(formatFigure(comparison.total), unit)}`
         : "";
-      return `${title}: ${of} ${drawnAs(meter) === "bar" ? "in all" : "over the range"}${before}; highest: ${when}.`;
+      return `${title}: ${of} ${drawnAs(meter, all) === "bar" ? "in all" : "over the range"}${before}; highest: ${when}.`;
     })
     .join(" ");
 }

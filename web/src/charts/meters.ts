@@ -3,12 +3,10 @@ import type { MeterSummary } from "@contract/meters.ts";
 
 /**
  * Bars for what adds up over time; lines for peaks, levels, averages and distinct counts, which do not: a week's peak is not the
- * sum of its days.
+ * sum of its days. A line too while the meter is not known: nothing is stacked that may not add up.
  */
-export function drawnAs(meter: string): "bar" | "line" {
-  return /^(?:max|live|active)_|^(?:recording_storage|sip_trunks)$|_(?:accuracy|turnaround)$/.test(meter)
-    ? "line"
-    : "bar";
+export function drawnAs(meter: string, all: readonly MeterSummary[]): "bar" | "line" {
+  return all.find((candidate) => candidate.meter === meter)?.adds_up ? "bar" : "line";
 }
 
 export function titleOf(meter: string, all: readonly MeterSummary[]): string {
