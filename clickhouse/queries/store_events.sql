@@ -1,7 +1,9 @@
 -- Stores one sealed batch; the views fan it out. Sending the same batch again writes the same keys.
 -- Params: batch UInt64. Rows: the columns of an event line of the write-ahead log;
--- `checked` was for the sealer and is left behind.
+-- `checked` was for the sealer and is left behind. A line that was logged before a column was added is shorter, and has the type's
+-- default there.
 INSERT INTO usage_events
+SETTINGS input_format_tsv_allow_variable_number_of_columns = 1
 SELECT {{event_stored}}, {batch:UInt64}, 1
 FROM input('checked UInt8, {{event_structure}}')
 FORMAT TabSeparated

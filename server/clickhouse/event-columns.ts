@@ -1,8 +1,9 @@
 /**
  * The columns of an event, in the order in which the log keeps them and storage takes them (usage_events has them, then `batch`
  * and `sign`). The line of the log, the rows read back, their types and the SQL of storing and reading follow from this table.
- * A new column takes a migration that adds it to usage_events, an entry here, and its text in `renderEventRow`
- * (server/ingest/accept/read-event.ts); logs that were written before it end one column earlier.
+ * A new column takes a migration that adds it to usage_events, an entry here at the end, and its text at the end of
+ * `renderEventRow` (server/ingest/accept/read-event.ts). Lines that were logged before it end one column earlier and are stored
+ * with the default of its type.
  */
 import { z } from "zod";
 import { numberColumn } from "./number-column.ts";

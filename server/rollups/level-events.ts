@@ -59,9 +59,8 @@ export function* levelEvents(lines: readonly Buffer[]): Generator<LevelEvent> {
 
 /** undefined: the event says nothing about an interval. */
 function levelEventOf(line: string): LevelEvent | undefined {
-  // The last columns are the level, its action, alive_within and the key.
-  const levelEnd = tabBefore(line, tabBefore(line, line.lastIndexOf("\t")));
-  if (line.charCodeAt(levelEnd - 1) === tab) return undefined;
+  // Most events say nothing about an interval: nothing more is read of those.
+  if (line.charCodeAt(columnStart(line, column.level)) === tab) return undefined;
   const columns = line.split("\t");
   // An event without a value has `\\N` there, which is no text.
   const first = line.indexOf("\\");
@@ -88,4 +87,10 @@ function levelEventOf(line: string): LevelEvent | undefined {
 }
 
 const tab = 9;
-const tabBefore = (line: string, end: number) => line.lastIndexOf("\t", end - 1);
+
+/** Counted from the front: a line that was logged before a column was added is shorter at its end. */
+function columnStart(line: string, index: number): number {
+  let start = 0;
+  for (let at = 0; at < index; at++) start = line.indexOf("\t", start) + 1;
+  return start;
+}

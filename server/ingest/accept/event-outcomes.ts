@@ -5,7 +5,7 @@
  */
 import { eventType } from "../../catalog/catalog.ts";
 import { type LatenessReason, latenessBounds } from "../../contract/ingest-health.ts";
-import { unescapeColumn } from "./event-row.ts";
+import { lineColumns, unescapeColumn } from "./event-row.ts";
 
 export type Outcome = "accepted" | "duplicate" | "rejected" | "late" | "unmatched" | "warned";
 
@@ -68,11 +68,13 @@ export function minuteOf(ms: number): number {
   return ms - (ms % 60_000);
 }
 
+const keyAt = lineColumns.indexOf("key");
+
 /** An event of the batch that was answered as accepted, as its line in the log, turned out to be something else. */
 export function recount(tally: OutcomeTally, line: string, outcome: Outcome, reason = ""): void {
   const columns = line.split("\t");
   const [, organization = "", , , time, received, type = ""] = columns;
-  const key = unescapeColumn(columns.at(-1) ?? "");
+  const key = unescapeColumn(columns[keyAt] ?? "");
   const minuteMs = minuteOf(Number(received));
   const owner = tally.ownerOf(unescapeColumn(organization), key, minuteMs);
   if (!owner) return;

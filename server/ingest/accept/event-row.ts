@@ -119,7 +119,13 @@ export function splitEventLine(line: string): EventLine {
   };
 }
 
-/** The event that a line of the log was rendered from, with its time, and who sent it when. */
+/** What the first version logged; every later one adds columns behind these. */
+const columnsAtFirst = lineColumns.indexOf("key") + 1;
+
+/**
+ * The event that a line of the log was rendered from, with its time, and who sent it when. A line that was logged before a column
+ * was added has nothing there.
+ */
 export function eventOfLine(line: string): {
   event: GivenEvent;
   source: string | undefined;
@@ -127,7 +133,8 @@ export function eventOfLine(line: string): {
   key: string;
 } {
   const columns = line.split("\t");
-  if (columns.length !== lineColumns.length) throw new Error("an event line of the log has not all of its columns");
+  if (columns.length < columnsAtFirst || columns.length > lineColumns.length)
+    throw new Error("an event line of the log has not all of its columns");
   const column = (name: LineColumn) => unescapeColumn(columns[lineColumns.indexOf(name)] ?? "");
   const instant = (name: "time_ms" | "started_ms") => new Date(Number(column(name))).toISOString();
   const { id, source } = nameOfStored(column("id"));

@@ -115,3 +115,16 @@ test("when ClickHouse refuses a batch, the event at fault goes to quarantine and
   await storeBatch(context(), { ...batch, manifest: left as Manifest }, true);
   expect(await totals()).toEqual({ stored: "38", counted: "38", amount: "36.500000003" });
 });
+
+test("events that were logged before a column was added are stored with its default, beside those that were logged after", async () => {
+  const before = line("before", "2").split("\t").slice(0, -1).join("\t");
+  await storeBatch(context(), sealed([before, line("after", "3")]), false);
+  const keys = await store.clickhouse.select(
+    "SELECT id, key FROM usage_events FINAL WHERE id IN ('before', 'after') ORDER BY id",
+    {},
+  );
+  expect(keys).toEqual([
+    { id: "after", key: "k" },
+    { id: "before", key: "" },
+  ]);
+});
