@@ -1,5 +1,5 @@
 /** The readings, of a row of them, at which the state of an alert changes. Pure. */
-import { type Life, nextState, type Pacing, type Reading } from "./next-state.ts";
+import { type Life, nextState, notified, type Pacing, type Reading } from "./next-state.ts";
 
 /**
  * Their instants, in order. `life`: before the first one; the readings are in order of time. What began to hold and did not do
@@ -29,4 +29,18 @@ export function crossings(
   if (found.length <= most) return found;
   const newest = found.slice(-most);
   return endMs === undefined || newest.includes(endMs) ? newest : [endMs, ...newest];
+}
+
+/** Of readings in order of time, those at which a rule that fires once until it has resolved says that it fires. */
+export function firings<One extends Reading>(readings: readonly One[], forMs = 0): One[] {
+  const pacing: Pacing = { forMs, repeatMs: null, isOncePerPeriod: false, isSilenced: false };
+  const found: One[] = [];
+  let life: Life | undefined;
+  for (const reading of readings) {
+    life = nextState(life, reading, pacing);
+    if (life?.due === "alert.firing") found.push(reading);
+    if (life?.due) life = notified(life, reading.atMs);
+    if (life?.state === "resolved") life = undefined;
+  }
+  return found;
 }

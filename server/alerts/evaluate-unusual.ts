@@ -2,6 +2,7 @@
  * Whether an hour is unlike the same hour of the weeks before. The centre and the spread are robust (median, median absolute
  * deviation), so that one odd week neither hides the next nor makes it look odd. Pure; estimates are floats.
  */
+import { hourMs, weekMs } from "../contract/durations.ts";
 import type { ConditionOf } from "../contract/rules.ts";
 
 export interface SeasonedHour {
@@ -33,6 +34,22 @@ const leastShare = 0.25;
 const leastScatter = 1.5;
 /** A multiple of that square root: a smaller fall may be chance. */
 const fallScatter = 3.5;
+
+/** So many weeks before are compared with. */
+export const seasonWeeks = 8;
+
+/**
+ * An hour beside the same one of the `seasonWeeks` before, the newest first; weeks before the first use are not part of the season.
+ * `endMs`: of the hour, ms since 1970, UTC; `usedMs`: when the first of the weeks until then began in which anything was used.
+ */
+export function seasonedHour(
+  [value = 0, ...before]: readonly number[],
+  { endMs, usedMs }: { endMs: number; usedMs: number | undefined },
+): SeasonedHour {
+  const begun = before.findLastIndex((figure) => figure > 0) + 1;
+  const known = usedMs === undefined ? begun : Math.max(begun, Math.floor((endMs - hourMs - usedMs) / weekMs));
+  return { value, before: before.slice(0, known) };
+}
 
 /** Undefined where nothing is known of the weeks before. */
 export function evaluateHour(

@@ -4,8 +4,11 @@ import { hourMs } from "../contract/durations.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import { type Condition, previewLimits } from "../contract/rules.ts";
 import { largeFigures, maxFigures, sizeOfAnswer } from "../metrics/answer-size.ts";
-import { seasonWeeks } from "./preview.ts";
+import { seasonWeeks } from "./evaluate-unusual.ts";
+import { hoursAtOnce } from "./preview-unusual.ts";
 import { historyStepMs } from "./read-history.ts";
+import { awaitedMs } from "./read-silence.ts";
+import { pastCycles } from "./read-usage.ts";
 
 export interface PreviewAsked {
   meterOf: (name: string, node: NodeAddress, atMs: number) => Meter | undefined;
@@ -32,28 +35,34 @@ export function nodesThatFit(asked: PreviewAsked): { looked: NodeAddress[]; isLa
 }
 
 function sizeAt({ meterOf, condition, span }: PreviewAsked, node: NodeAddress): number {
-  const windows = windowsOf(condition, span);
+  const { series, windows } = windowsOf(condition, span);
   const name = "meter" in condition ? condition.meter : undefined;
   const meter = name ? meterOf(name, node, span.toMs - 1) : undefined;
-  if (!meter) return windows;
+  if (!meter) return series * windows;
   return sizeOfAnswer({
-    ...{ meters: [[meter]], window: "hour", lengthMs: windows * hourMs },
+    ...{ meters: Array.from({ length: series }, () => [meter]), window: "hour", lengthMs: windows * hourMs },
     ...{ groups: undefined, comparedWindows: 0 },
   });
 }
 
-/** How many figures are evaluated one after another. */
-function windowsOf(condition: Condition, { fromMs, toMs }: PreviewAsked["span"]): number {
+/** How many figures are evaluated one after another, and how many such rows of them there are. */
+function windowsOf(condition: Condition, { fromMs, toMs }: PreviewAsked["span"]): { series: number; windows: number } {
   const hours = Math.ceil((toMs - fromMs) / hourMs);
   switch (condition.kind) {
     case "unusual":
-      return hours + seasonWeeks * 7 * 24;
+      return { series: hoursAtOnce, windows: hours + seasonWeeks * 7 * 24 };
+    case "low_usage":
+      // By quarters of an hour, and a cycle before the span.
+      return { series: condition.of === "past" ? 1 + pastCycles : 1, windows: 4 * (hours + 31 * 24) };
     case "no_data":
-      // To the quarter of an hour, and a week before the span.
-      return 4 * (hours + 7 * 24 + Math.ceil(condition.silent_minutes / 60));
+      // Every event of the span and of the time before in which somebody is awaited.
+      return { series: 4, windows: hours + awaitedMs / hourMs };
     case "threshold":
-      return Math.ceil((toMs - fromMs) / historyStepMs(condition.window, { sinceMs: fromMs, atMs: toMs }));
+      return {
+        series: 1,
+        windows: Math.ceil((toMs - fromMs) / historyStepMs(condition.window, { sinceMs: fromMs, atMs: toMs })),
+      };
     default:
-      return Math.ceil(hours / 24);
+      return { series: 1, windows: Math.ceil(hours / 24) };
   }
 }

@@ -4,20 +4,16 @@ import { cycleSettings } from "../billing/subscriptions.ts";
 import type { Meter } from "../catalog/meter.ts";
 import { dayMs, minuteMs } from "../contract/durations.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
-import { type ConditionOf, type PreviewAnswer, previewLimits } from "../contract/rules.ts";
+import { type ConditionOf, previewLimits } from "../contract/rules.ts";
 import type { WindowKind } from "../contract/usage.ts";
 import { answerUsage } from "../metrics/usage.ts";
 import type { Window } from "../metrics/windows.ts";
 import { filtersOf } from "./check-rule.ts";
+import { firings } from "./crossings.ts";
 import { evaluateThreshold, findingOf } from "./evaluate-threshold.ts";
-import { type Life, nextState, notified } from "./next-state.ts";
+import { TooManyReadingsError, type Would, wouldOf } from "./preview-entry.ts";
 import { rollingMs, windowStart } from "./read-figures.ts";
 import { evenWindows, type HistoryPoint, readFoldedHistory } from "./read-history.ts";
-
-/** More readings than a preview takes. */
-export class TooManyReadingsError extends Error {
-  override name = "TooManyReadingsError";
-}
 
 /**
  * `span`: ms since 1970, UTC. Rolling windows are followed in steps of a part of their length, days and cycles in quarters of an
@@ -28,23 +24,18 @@ export async function previewThreshold(
   condition: ConditionOf<"threshold">,
   node: NodeAddress,
   span: { fromMs: number; toMs: number },
-): Promise<PreviewAnswer["would"]> {
+): Promise<Would[]> {
   const meter = source.meterOf(condition.meter, node, span.toMs - 1);
   if (!meter) return [];
   const figures = await createFigures(source, condition, meter, node, span.toMs);
-  const pacing = { forMs: condition.for_minutes * minuteMs, repeatMs: null, isOncePerPeriod: false, isSilenced: false };
-  const would: PreviewAnswer["would"] = [];
-  let life: Life | undefined;
-  for (const { atMs, figure } of await figures.history(span)) {
-    life = nextState(life, { finding: figure === null ? "unknown" : findingOf(condition, figure), atMs }, pacing);
-    if (life?.due === "alert.firing" && atMs > span.fromMs) {
-      const findings = evaluateThreshold(condition, node, await figures.at(atMs), meter);
-      const { threshold = null, limit = null, value = null, explanation } = findings;
-      const at = new Date(atMs).toISOString();
-      would.push({ node, at, value, limit, threshold, feature: null, meter: meter.meter, explanation });
-    }
-    if (life?.due) life = notified(life, atMs);
-    if (life?.state === "resolved") life = undefined;
+  const readings = (await figures.history(span)).map(({ atMs, figure }) => {
+    return { atMs, finding: figure === null ? ("unknown" as const) : findingOf(condition, figure) };
+  });
+  const would: Would[] = [];
+  for (const { atMs } of firings(readings, condition.for_minutes * minuteMs)) {
+    if (atMs <= span.fromMs) continue;
+    const finding = evaluateThreshold(condition, node, await figures.at(atMs), meter);
+    would.push(wouldOf(finding, atMs));
   }
   return would;
 }

@@ -33,7 +33,7 @@ const lastEventsOfAgents = defineQuery(
 );
 
 /** Who is silent for longer is not watched any more. */
-const awaitedMs = 90 * dayMs;
+export const awaitedMs = 90 * dayMs;
 
 interface Sent {
   firstMs: number;
@@ -145,13 +145,18 @@ export async function readSilence(
 
 const keysPerStatement = 5_000;
 
-async function readKeys(db: Postgres["db"], ids: readonly string[], atMs: number) {
-  const known = new Map<string, { name: string; node: NodeAddress }>();
-  const canSend = and(isNull(apiKeys.revokedAt), or(isNull(apiKeys.expiresAt), gt(apiKeys.expiresAt, new Date(atMs))));
+/** By id, those among them that can send at the instant. `endsMs`: from when on they cannot; ms since 1970, UTC. */
+export async function readKeys(db: Postgres["db"], ids: readonly string[], atMs: number) {
+  const known = new Map<string, { name: string; node: NodeAddress; endsMs: number }>();
+  const at = new Date(atMs);
+  const isLater = (ends: typeof apiKeys.revokedAt | typeof apiKeys.expiresAt) => or(isNull(ends), gt(ends, at));
+  const canSend = and(isLater(apiKeys.revokedAt), isLater(apiKeys.expiresAt));
   for (let start = 0; start < ids.length; start += keysPerStatement) {
     const some = inArray(apiKeys.id, ids.slice(start, start + keysPerStatement));
-    for (const { id, name, node } of await db.select().from(apiKeys).where(and(some, canSend)))
-      known.set(id, { name, node });
+    for (const { id, name, node, revokedAt, expiresAt } of await db.select().from(apiKeys).where(and(some, canSend))) {
+      const endsMs = Math.min(...[revokedAt, expiresAt].map((ends) => ends?.getTime() ?? Number.POSITIVE_INFINITY));
+      known.set(id, { name, node, endsMs });
+    }
   }
   return known;
 }

@@ -12,14 +12,20 @@ import type { ConditionOf } from "../contract/rules.ts";
 import { totalsBy } from "../metrics/usage.ts";
 import type { Window } from "../metrics/windows.ts";
 import { isLowUsage, usualOfPast } from "./evaluate-low-usage.ts";
-import { areUnusual, type Driver, driverOf, evaluateHour, type UnusualHour } from "./evaluate-unusual.ts";
+import {
+  areUnusual,
+  type Driver,
+  driverOf,
+  evaluateHour,
+  seasonedHour,
+  seasonWeeks,
+  type UnusualHour,
+} from "./evaluate-unusual.ts";
 import type { Finding } from "./finding.ts";
 import { amountText, momentText, numberText } from "./wording.ts";
 
-/** So many weeks before are compared with. */
-const weeks = 8;
 /** Hours are read each quarter of an hour: the counters' own steps. */
-const stepMs = 15 * minuteMs;
+export const unusualStepMs = 15 * minuteMs;
 
 /** The hour up to the last whole quarter, and the one a quarter before. */
 export async function readUnusual(
@@ -30,23 +36,36 @@ export async function readUnusual(
 ): Promise<Finding[]> {
   const meter = source.meterOf(condition.meter, node, atMs);
   if (!meter) return [];
-  const endMs = Math.floor(atMs / stepMs) * stepMs;
+  const endMs = Math.floor(atMs / unusualStepMs) * unusualStepMs;
   const [now, before] = await Promise.all(
-    [endMs, endMs - stepMs].map((end) => hourUntil(source, condition, meter, node, end, atMs)),
+    [endMs, endMs - unusualStepMs].map((end) => hourUntil(source, condition, meter, node, end, atMs)),
   );
   const direction = areUnusual(condition, [now?.hour, before?.hour]);
   const usual = now?.hour?.usual;
-  const about = `${meter.title} in the hour until ${momentText(endMs, "UTC")}`;
   const known = { node, meter: meter.meter, subject: "", once: null, value: now?.value ?? "0" };
   if (!direction || usual === undefined)
-    return [{ ...known, finding: usual === undefined ? "unknown" : "clears", explanation: `${about} is as usual.` }];
+    return [
+      {
+        ...known,
+        finding: usual === undefined ? "unknown" : "clears",
+        explanation: `${hourText(meter, endMs)} is as usual.`,
+      },
+    ];
   const driver = await readDriver(source, meter, node, endMs);
-  const times = usual > 0 ? `${numberText((Number(now?.value) / usual).toFixed(1))} times ` : "";
   const because = driver
     ? ` ${driver.share.toFixed(0)} % of the change is ${driver.dimension} ${driver.key}.`
     : " No single user, language, model, agent or room explains it.";
-  const explanation = `${about}: ${amountText(known.value, meter.unit)}, ${times}the usual ${numberText(usual.toFixed(1))}.${because}`;
+  const explanation = `${unusualText(meter, endMs, { value: known.value, usual })}${because}`;
   return [{ ...known, limit: usual.toFixed(2), finding: "holds", explanation }];
+}
+
+const hourText = ({ title }: Pick<Meter, "title">, endMs: number) =>
+  `${title} in the hour until ${momentText(endMs, "UTC")}`;
+
+/** `endMs`: of the hour, ms since 1970, UTC. */
+export function unusualText(meter: Meter, endMs: number, { value, usual }: { value: string; usual: number }): string {
+  const times = usual > 0 ? `${numberText((Number(value) / usual).toFixed(1))} times ` : "";
+  return `${hourText(meter, endMs)}: ${amountText(value, meter.unit)}, ${times}the usual ${numberText(usual.toFixed(1))}.`;
 }
 
 async function hourUntil(
@@ -61,15 +80,12 @@ async function hourUntil(
     ...{ meters: [meter], fromMs: end - hourMs, toMs: end, window: "total" as const, tz: "UTC" },
     windows: [{ startMs: end - hourMs, endMs: end, isCut: false } satisfies Window],
   });
-  const ends = Array.from({ length: weeks + 1 }, (_, week) => endMs - week * weekMs);
+  const ends = Array.from({ length: seasonWeeks + 1 }, (_, week) => endMs - week * weekMs);
   const measured = await measureSpans(source, node, ends.map(span), atMs);
-  const [value = "0", ...before] = measured.map((usage) => String(usage.get(meter.meter)?.total ?? 0));
-  const figures = before.map(Number);
-  // Weeks before the first use are not part of the season.
-  const begun = figures.findLastIndex((figure) => figure > 0);
-  const firstMs = await firstUse(source, meter, node, endMs, atMs);
-  const known = Math.max(begun + 1, firstMs === undefined ? 0 : Math.floor((endMs - hourMs - firstMs) / weekMs));
-  return { value, hour: evaluateHour(condition, { value: Number(value), before: figures.slice(0, known) }) };
+  const totals = measured.map((usage) => String(usage.get(meter.meter)?.total ?? 0));
+  const usedMs = await firstUse(source, meter, node, endMs, atMs);
+  const hour = evaluateHour(condition, seasonedHour(totals.map(Number), { endMs, usedMs }));
+  return { value: totals[0] ?? "0", hour };
 }
 
 /** The week in which the meter was first used within the season. */
@@ -80,8 +96,8 @@ async function firstUse(
   endMs: number,
   atMs: number,
 ): Promise<number | undefined> {
-  const fromMs = endMs - weeks * weekMs;
-  const windows = Array.from({ length: weeks }, (_, week) => {
+  const fromMs = endMs - seasonWeeks * weekMs;
+  const windows = Array.from({ length: seasonWeeks }, (_, week) => {
     const startMs = fromMs + week * weekMs;
     return { startMs, endMs: startMs + weekMs, isCut: false };
   });
@@ -114,7 +130,17 @@ async function readDriver(
 }
 
 /** Cycles of before by which the own past is known. */
-const pastCycles = 3;
+export const pastCycles = 3;
+
+/** The cycle that runs at an instant until then, and the same part of those before it. ms since 1970, UTC. */
+export function comparedSpans(
+  { tz, anchor }: { tz: string; anchor: number },
+  atMs: number,
+): { fromMs: number; toMs: number }[] {
+  const cycles = cyclesUntil({ tz, anchor, startsAt: new Date(0) }, atMs, pastCycles);
+  const elapsedMs = atMs - (cycles[0]?.startMs ?? atMs);
+  return cycles.map(({ startMs, endMs }) => ({ fromMs: startMs, toMs: Math.min(startMs + elapsedMs, endMs) }));
+}
 
 /** Once in a cycle, from `after_days` on. */
 export async function readLowUsage(
@@ -132,17 +158,14 @@ export async function readLowUsage(
   const meter = name === undefined ? undefined : source.meterOf(name, node, atMs);
   const byPlan = condition.of === "plan" ? (quota ?? period.quotas.find((one) => one.meter === name)) : undefined;
   if (!meter || (condition.of === "plan" && (!byPlan || byPlan.limit === null))) return [];
-  const { tz, anchor } = period;
-  const spans = cyclesUntil({ tz, anchor, startsAt: new Date(0) }, atMs, pastCycles);
   const measured =
     condition.of === "plan"
       ? []
       : await measureSpans(
           source,
           node,
-          spans.map(({ startMs: from, endMs: to }) => ({
-            ...{ meters: [meter], fromMs: from, toMs: Math.min(from + (atMs - (spans[0]?.startMs ?? atMs)), to) },
-            ...{ window: "total" as const, tz },
+          comparedSpans(period, atMs).map((span) => ({
+            ...{ meters: [meter], ...span, window: "total" as const, tz: period.tz },
           })),
           atMs,
         );

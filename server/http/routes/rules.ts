@@ -3,8 +3,8 @@
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import { checkRule } from "../../alerts/check-rule.ts";
 import { hasPast, previewAt } from "../../alerts/preview.ts";
+import { TooManyReadingsError } from "../../alerts/preview-entry.ts";
 import { nodesThatFit, type PreviewAsked } from "../../alerts/preview-size.ts";
-import { TooManyReadingsError } from "../../alerts/preview-threshold.ts";
 import {
   changeRule,
   createRule,

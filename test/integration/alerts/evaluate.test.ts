@@ -309,7 +309,7 @@ describe("a preview shows what a rule would have notified", () => {
     await billing.send(at.map((time) => ({ type: "chat.posted", organization, time })));
     const condition = { kind: "no_data", silent_minutes: 60 };
     const would = await preview({ node, condition }, "2026-02-03", "2026-02-03T13:00:00Z");
-    expect(would).toMatchObject([{ at: "2026-02-03T11:15:00.000Z" }]);
+    expect(would).toMatchObject([{ at: "2026-02-03T11:10:00.000Z", value: "60" }]);
   });
 
   test.each([

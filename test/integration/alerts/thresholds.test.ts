@@ -10,6 +10,7 @@ import { AccountStates } from "../../../server/overview/account-state.ts";
 import { alertProgress, alerts, notifications, rules } from "../../../server/postgres/schema/alerts.ts";
 import { type AlertsWorld, createAlertsWorld, seller } from "../../support/alerts-world.ts";
 import { eventually } from "../../support/service.ts";
+import { previews } from "./previews.ts";
 
 let world: AlertsWorld;
 beforeAll(async () => {
@@ -284,3 +285,5 @@ describe("meters that users made", () => {
     expect(progress?.sweptAt.getTime()).toBe(ms("21T09:00:00"));
   });
 });
+
+previews(() => world);

@@ -16,8 +16,9 @@ const previewOf = (condition: object, days: number, meter = calls) =>
 const unusual = { kind: "unusual", meter: "api_calls", direction: "up", sensitivity: "low", at_least: "1" };
 
 test("a preview that reads as much as a large answer waits for its turn, a small one does not", () => {
-  expect(previewOf(unusual, 400)).toMatchObject({ looked: { length: 20 }, isLarge: true });
+  expect(previewOf(unusual, 60)).toMatchObject({ looked: { length: 20 }, isLarge: true });
   expect(previewOf({ kind: "no_data", silent_minutes: 60 }, 400)).toMatchObject({ isLarge: true });
+  expect(previewOf({ kind: "low_usage", meter: "api_calls", of: "past" }, 90)).toMatchObject({ isLarge: true });
   expect(previewOf({ kind: "threshold", meter: "api_calls", window: "1m" }, 1)).toMatchObject({ isLarge: true });
   expect(previewOf({ kind: "threshold", meter: "api_calls", window: "day" }, 5)).toMatchObject({
     looked: { length: 20 },
@@ -30,5 +31,5 @@ test("a preview looks at no more nodes than one answer has figures for", () => {
   const parsed = parseFormula("api_calls / sessions + chat_posts");
   const operands = metersIn(parsed).map((name) => meterByName(name) as Meter);
   const derived: Meter = { ...calls, rule: { kind: "derived", formula: parsed, operands } };
-  expect(previewOf(unusual, 400, derived).looked).toHaveLength(5);
+  expect(previewOf(unusual, 60, derived).looked).toHaveLength(5);
 });

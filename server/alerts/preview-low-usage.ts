@@ -1,0 +1,195 @@
+/** When little would have been used: in each span that counts against limits, from its days on, by what the rule reads then. */
+import { type Cycle, countedSpan, cyclesUntil, endMsOf, type SubscriptionRecord } from "../billing/billing-cycle.ts";
+import { measureSpans } from "../billing/measure-span.ts";
+import { type PeriodSource, readPeriod } from "../billing/period.ts";
+import { cycleSettings, subscriptionsOf } from "../billing/subscriptions.ts";
+import type { Meter } from "../catalog/meter.ts";
+import { dayMs, minuteMs } from "../contract/durations.ts";
+import type { NodeAddress } from "../contract/nodes.ts";
+import type { ConditionOf } from "../contract/rules.ts";
+import { isSumOverTime } from "../metrics/sum-over-time.ts";
+import { sumDecimals } from "../numbers/figures.ts";
+import { isLowUsage, usualOfPast } from "./evaluate-low-usage.ts";
+import type { Finding } from "./finding.ts";
+import { type Would, wouldOf } from "./preview-entry.ts";
+import { evenWindows } from "./read-history.ts";
+import { comparedSpans, readLowUsage } from "./read-usage.ts";
+
+const quarterMs = 15 * minuteMs;
+const mostTried = 40;
+
+/** Within which the rule says so once. ms since 1970, UTC. */
+interface Stretch {
+  /** From where its days are counted: a cycle, a trial, or what is paid for of a cycle. */
+  startMs: number;
+  /** Where it is evaluated: half-open. */
+  fromMs: number;
+  toMs: number;
+  tz: string;
+  anchor: number;
+}
+
+/**
+ * The first instant of each stretch at which little was used: to the quarter of an hour for what adds up over time, to the day
+ * for other figures that may shrink. What the rule said before the span is not among it. `span`: ms since 1970, UTC.
+ */
+export async function previewLowUsage(
+  source: PeriodSource,
+  condition: ConditionOf<"low_usage">,
+  node: NodeAddress,
+  span: { fromMs: number; toMs: number },
+): Promise<Would[]> {
+  const would: Would[] = [];
+  const said = new Set<number>();
+  for (const stretch of await stretchesOf(source, node, span)) {
+    if (said.has(stretch.startMs)) continue;
+    const first = await firstLow(source, condition, node, stretch);
+    if (!first) continue;
+    said.add(stretch.startMs);
+    if (first.atMs >= span.fromMs) would.push(wouldOf(first.finding, first.atMs));
+  }
+  return would;
+}
+
+/** Those that reach into the span, in order: with the subscription that ran then, else by the cycles of the nearest one above. */
+async function stretchesOf(
+  { postgres: { db }, tree }: PeriodSource,
+  node: NodeAddress,
+  { fromMs, toMs }: { fromMs: number; toMs: number },
+): Promise<Stretch[]> {
+  const subscriptions = await subscriptionsOf(db, node);
+  const runs = (one: SubscriptionRecord, ms: number) => one.startsAt.getTime() <= ms && ms < endMsOf(one);
+  const stretches: Stretch[] = [];
+  for (let untilMs = toMs; untilMs > fromMs; ) {
+    const atMs = untilMs - 1;
+    const running = subscriptions.find((one) => runs(one, atMs));
+    const { tz, anchor } = running ?? (await cycleSettings(db, tree, node, atMs));
+    const [cycle] = cyclesUntil({ tz, anchor, startsAt: new Date(0) }, atMs, 0) as [Cycle];
+    const startMs = (running && countedSpan(running, cycle, atMs)?.fromMs) ?? cycle.startMs;
+    const before = subscriptions.map(endMsOf).filter((endMs) => endMs <= atMs);
+    const begunMs = running ? startMs : Math.max(startMs, ...before);
+    stretches.unshift({ startMs, fromMs: begunMs, toMs: untilMs, tz, anchor });
+    untilMs = begunMs;
+  }
+  return stretches;
+}
+
+async function firstLow(
+  source: PeriodSource,
+  condition: ConditionOf<"low_usage">,
+  node: NodeAddress,
+  stretch: Stretch,
+): Promise<{ atMs: number; finding: Finding } | undefined> {
+  const firstMs = Math.max(stretch.fromMs, stretch.startMs + condition.after_days * dayMs);
+  if (firstMs >= stretch.toMs) return undefined;
+  const foundAt = async (atMs: number) => {
+    const [finding] = await readLowUsage(source, condition, node, atMs);
+    return finding && { atMs, finding };
+  };
+  const first = await foundAt(firstMs);
+  if (first?.finding.finding === "holds") return first;
+  const later = await laterInstants(source, condition, node, { ...stretch, fromMs: firstMs }, first?.finding);
+  // What windows come to is rounded for each of them: the rule's own figure says whether it is so.
+  for (const atMs of later.slice(0, mostTried)) {
+    const found = await foundAt(atMs);
+    if (found?.finding.finding === "holds") return found;
+  }
+  return undefined;
+}
+
+/** Where little may have come to be used after it was first evaluated, in order. */
+async function laterInstants(
+  source: PeriodSource,
+  condition: ConditionOf<"low_usage">,
+  node: NodeAddress,
+  stretch: Stretch,
+  first: Finding | undefined,
+): Promise<number[]> {
+  const lastMs = stretch.toMs - 1;
+  // What has no limit when it is first evaluated has none in the whole stretch.
+  const name = condition.of === "plan" ? first?.meter : await meterOf(source, condition, node, lastMs);
+  const meter = name === undefined ? undefined : source.meterOf(name, node, lastMs);
+  if (!meter) return [];
+  if (isSumOverTime(meter.rule)) {
+    const quarters = { source, condition, meter, node, stretch };
+    return condition.of === "plan" ? await belowLimit(quarters, first?.limit) : await belowPast(quarters);
+  }
+  const grows = ["peak", "distinct", "session_peak"].includes(meter.rule.kind);
+  if (grows && condition.of === "plan") return [];
+  const days = Math.floor((lastMs - stretch.fromMs) / dayMs);
+  return Array.from({ length: days }, (_, day) => stretch.fromMs + (day + 1) * dayMs);
+}
+
+interface Quarters {
+  source: PeriodSource;
+  condition: ConditionOf<"low_usage">;
+  meter: Meter;
+  node: NodeAddress;
+  stretch: Stretch;
+}
+
+async function belowLimit(quarters: Quarters, limit: string | undefined): Promise<number[]> {
+  const { condition, stretch } = quarters;
+  const { startMs, fromMs, toMs } = stretch;
+  if (limit === undefined) return [];
+  const [used = []] = await usedByQuarter(quarters, [{ fromMs: startMs, toMs }]);
+  return quartersBetween(startMs, { fromMs, toMs }).filter((atMs) =>
+    isLowUsage(used[(atMs - startMs) / quarterMs] ?? "0", limit, condition.below_percent),
+  );
+}
+
+async function belowPast(quarters: Quarters): Promise<number[]> {
+  const { condition, stretch } = quarters;
+  const { fromMs, toMs } = stretch;
+  const found: number[] = [];
+  for (let untilMs = toMs; untilMs > fromMs; ) {
+    const spans = comparedSpans(stretch, untilMs - 1);
+    const startMs = spans[0]?.fromMs ?? fromMs;
+    const [own = [], ...past] = await usedByQuarter(quarters, spans);
+    const within = { fromMs: Math.max(fromMs, startMs), toMs: untilMs };
+    const low = quartersBetween(startMs, within).filter((atMs) => {
+      const at = (used: readonly string[]) => used[Math.min((atMs - startMs) / quarterMs, used.length - 1)] ?? "0";
+      const usual = usualOfPast(past.map(at));
+      return usual !== undefined && isLowUsage(at(own), usual, condition.below_percent);
+    });
+    found.unshift(...low);
+    untilMs = startMs;
+  }
+  return found;
+}
+
+/** For each span what was used by the end of each quarter of an hour, from none on. */
+async function usedByQuarter(
+  { source, meter, node, stretch }: Quarters,
+  spans: readonly { fromMs: number; toMs: number }[],
+): Promise<string[][]> {
+  const asked = spans.map(({ fromMs, toMs }) => {
+    const windows = evenWindows(fromMs, toMs, quarterMs);
+    return { meters: [meter], fromMs, toMs, window: "total" as const, windows, tz: stretch.tz };
+  });
+  const measured = await measureSpans(source, node, asked, stretch.toMs);
+  return measured.map((usage) => {
+    const sums = ["0"];
+    for (const { value } of usage.get(meter.meter)?.series ?? [])
+      sums.push(sumDecimals([sums.at(-1) ?? "0", String(value ?? 0)]));
+    return sums;
+  });
+}
+
+/** After `fromMs`, in steps from `startMs`. */
+function quartersBetween(startMs: number, { fromMs, toMs }: { fromMs: number; toMs: number }): number[] {
+  const found: number[] = [];
+  for (let ms = startMs; ms < toMs; ms += quarterMs) if (ms > fromMs) found.push(ms);
+  return found;
+}
+
+async function meterOf(
+  source: PeriodSource,
+  condition: ConditionOf<"low_usage">,
+  node: NodeAddress,
+  atMs: number,
+): Promise<string | undefined> {
+  if (condition.meter !== undefined) return condition.meter;
+  const { quotas } = await readPeriod(source, node, 0, atMs);
+  return quotas.find(({ feature }) => feature === condition.feature)?.meter;
+}
