@@ -18,6 +18,7 @@ import { textSchema } from "../../contract/text.ts";
 import { eventOfRow } from "../../corrections/amend-event.ts";
 import type { Corrections } from "../../corrections/corrections.ts";
 import type { Correction } from "../../corrections/record-correction.ts";
+import type { Actor } from "../../identity/actor.ts";
 import { ProblemError } from "../../problem.ts";
 import type { NodeTree } from "../../tree/node-tree.ts";
 import { nameOfOthers, stoodWithin, type WasWithin, wasWithin } from "../../tree/past-owners.ts";
@@ -67,7 +68,7 @@ const voidEventRoute = createRoute({
   tags: ["Events"],
   summary: "Void an event",
   description:
-    "Of any age, by who had the organization in all the time that it changes; who had it then has it in the audit. It stays on record with the reason. Its id cannot be used again. Voiding again changes nothing.",
+    "Of any age, by who had the organization in all the time that it changes; who had it then has it in the audit. It stays on record with the reason. Its id cannot be used again. Voiding again changes nothing and answers the first voiding, by `somebody else` and without a reason where the organization was not the caller's then.",
   middleware: requireScope("events:correct"),
   request: {
     params: idParam,
@@ -121,8 +122,15 @@ export function correctionsRoutes({ corrections, tree }: CorrectionsRoutesDeps):
       },
       check: await ifMatch(c),
     });
-    return correction;
+    return answerExact(c, described(actor, correction), correction.appliedAt ? 200 : 202);
   }
+
+  const described = (actor: Actor, one: Correction) =>
+    describeCorrection(
+      one,
+      (row) => isWithinReach(actor, tree, nodeAddress("organization", row.organization)),
+      wasWithin(tree, actor.reach),
+    );
 
   app.openapi(getEventRoute, async (c) => {
     const { id } = c.req.valid("param");
@@ -133,31 +141,16 @@ export function correctionsRoutes({ corrections, tree }: CorrectionsRoutesDeps):
     const history = await corrections.history(organization, { id, source: row ? (row.source ?? "") : source });
     if (!row && history.length === 0) throw new ProblemError("not_found", "there is no such event", { field: "id" });
     if (row) c.header("etag", await entityTag(c, eventOfRow(row)));
-    const isSeen = (one: EventRow) => isWithinReach(actor, tree, nodeAddress("organization", one.organization));
-    const told = history.map((one) => describeCorrection(one, isSeen, wasWithin(tree, actor.reach)));
-    return answerExact(c, { event: row ? shownRow(row) : null, corrections: told });
+    const corrected = history.map((one) => described(actor, one));
+    return answerExact(c, { event: row ? shownRow(row) : null, corrections: corrected });
   });
 
-  app.openapi(voidEventRoute, async (c) => {
-    const correction = await correct(c, c.req.valid("param").id, c.req.valid("json"), undefined);
-    const told = describeCorrection(
-      correction,
-      () => true,
-      () => true,
-    );
-    return answerExact(c, told, correction.appliedAt ? 200 : 202);
-  });
+  app.openapi(voidEventRoute, (c) => correct(c, c.req.valid("param").id, c.req.valid("json"), undefined));
 
   app.openapi(amendEventRoute, async (c) => {
     const asked = c.req.valid("json");
     const { changes } = await readExact<typeof asked>(c);
-    const correction = await correct(c, c.req.valid("param").id, asked, changes);
-    const told = describeCorrection(
-      correction,
-      () => true,
-      () => true,
-    );
-    return answerExact(c, told, correction.appliedAt ? 200 : 202);
+    return await correct(c, c.req.valid("param").id, asked, changes);
   });
   return app;
 }

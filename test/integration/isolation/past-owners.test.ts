@@ -1,7 +1,9 @@
 /** The past of what moved belongs to who had it then: it is changed by nobody who had no right at it then, and not unseen. */
+import { eq } from "drizzle-orm";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { nodeParents } from "../../../server/postgres/schema/accounts.ts";
 import { alerts } from "../../../server/postgres/schema/alerts.ts";
+import { eventCorrections } from "../../../server/postgres/schema/corrections.ts";
 import { createRun } from "../../../server/reports/runs.ts";
 import {
   askedAbout,
@@ -238,6 +240,17 @@ test("who worked for the former owner, and by which rules and reports, is told t
   expect(told).toContain("somebody else");
   expect(told).not.toContain("7c1e");
   for (const word of [boss, "rul_7c1e", "Rule 7c1e", "Report 7c1e"]) expect(whole).toContain(word);
+  const first = await correct(above, "theirs too");
+  await db
+    .update(eventCorrections)
+    .set({ at: then, reason: "Reason 7c1e", actorId: "usr_7c1e", actorName: boss })
+    .where(eq(eventCorrections.eventId, "theirs too"));
+  const again = await correct(newcomer, "theirs too");
+  expect([again.status, again.body]).toMatchObject([
+    200,
+    { correction: first.body.correction, reason: "", actor: { id: "", name: "somebody else" } },
+  ]);
+  expect((await correct(above, "theirs too")).body).toMatchObject({ reason: "Reason 7c1e", actor: { name: boss } });
 });
 
 test("an agent's key sees corrections of its own events alone, and a node the number of its own events", async () => {
