@@ -35,6 +35,9 @@ const limit = { what: "meters", table: customMeters, which: eq(customMeters.vers
 /** In a formula: each is computed exactly for every window that somebody asks for. */
 const maxOperations = 100;
 
+/** Within each other, as only moves can bring them: what the innermost is made of beyond this is no meter to it. */
+const mostFormulas = 2;
+
 export class CustomMeters {
   readonly #postgres: Postgres;
   readonly #tree: Tree;
@@ -111,15 +114,22 @@ export class CustomMeters {
    * is none for this node.
    */
   find(name: string, node: NodeAddress, atMs: number): Meter | undefined {
+    return this.#found(name, node, atMs, []);
+  }
+
+  /** `within`: the formulas that name it, the outermost first. */
+  #found(name: string, node: NodeAddress, atMs: number, within: readonly string[]): Meter | undefined {
     const builtIn = meterByName(name);
     if (builtIn) return builtIn;
+    // Nobody may make a formula of formulas, but a move can bring a name below another's formula, even back to its own.
+    if (within.includes(name) || within.length > mostFormulas) return undefined;
     const [plain = "", wanted] = name.split("@", 2);
     const versions = this.#answering(plain, node);
     const version =
       wanted === undefined
         ? versions?.find((one) => one.effectiveFrom === null || one.effectiveFrom.getTime() < atMs)
         : versions?.find((one) => String(one.version) === wanted);
-    return version && this.#meterOf(version, node, atMs);
+    return version && this.#meterOf(version, { node, atMs, within });
   }
 
   /** In use, at the node or above it: the nearest, where a node that moved came below another's of that name. */
@@ -138,7 +148,7 @@ export class CustomMeters {
     const isRelated = (other: NodeAddress) => this.#tree.isWithin(other, node) || this.#tree.isWithin(node, other);
     if (meterByName(name) || this.ownersOf(name).some(isRelated))
       throw new ProblemError("conflict", `there is a meter named ${name} already`, { field: "meter" });
-    this.#check(definition, node);
+    this.#check(name, definition, node);
     await this.#add(name, node, 1, definition, undefined, by);
   }
 
@@ -151,7 +161,7 @@ export class CustomMeters {
   ): Promise<void> {
     const newest = this.#inUse(name, node);
     check(newest);
-    this.#check(definition, node);
+    this.#check(name, definition, node);
     if (newest.version >= mostVersions)
       throw new ProblemError("conflict", `the meter has ${mostVersions} versions, as many as it may have`);
     // Where two saw the same version, the unique number of the next refuses one of them.
@@ -166,10 +176,7 @@ export class CustomMeters {
   ): Promise<void> {
     const newest = this.#inUse(name, node);
     check(newest);
-    const user = [...this.#owned.values()]
-      .flat()
-      .map(([other]) => other)
-      .find((other) => !other.retiredAt && usesMeter(other.definition, name) && this.#tree.isWithin(other.node, node));
+    const user = this.#madeOf(name, node);
     if (user) throw new ProblemError("conflict", `the meter ${user.meter} is made of it`);
     await this.#postgres.transaction(async (tx) => {
       const ofThis = and(eq(customMeters.node, node), eq(customMeters.meter, name));
@@ -187,6 +194,15 @@ export class CustomMeters {
       await recordChange(tx, { by, node, action: "meter.retired", subject: name, before: definition });
     });
     await this.#changed.read({ meter: name, node });
+  }
+
+  /** Another meter in use, of the node or one below it, that answers some question by a formula with this one in it. */
+  #madeOf(name: string, node: NodeAddress): MeterVersion | undefined {
+    return [...this.#owned.values()]
+      .flat()
+      .filter(([{ meter, node: owner, retiredAt }]) => !retiredAt && meter !== name && this.#tree.isWithin(owner, node))
+      .flatMap(answeringVersions)
+      .find(({ definition }) => usesMeter(definition, name));
   }
 
   #inUse(name: string, node: NodeAddress): MeterVersion {
@@ -252,7 +268,7 @@ export class CustomMeters {
     }
   }
 
-  #check({ events, formula }: MeterDefinition, node: NodeAddress): void {
+  #check(meter: string, { events, formula }: MeterDefinition, node: NodeAddress): void {
     const refuse = (field: string, message: string) => new ProblemError("invalid_request", message, { field });
     if (formula !== undefined) {
       const names = namesIn(formula);
@@ -260,10 +276,14 @@ export class CustomMeters {
       if (operationsIn(parseFormula(formula)) > maxOperations)
         throw refuse("formula", `has more than ${maxOperations} operations`);
       for (const name of names) {
-        const operand = this.find(name, node, Number.MAX_SAFE_INTEGER);
-        if (!operand) throw refuse("formula", `there is no meter named ${name}`);
-        if (operand.rule.kind === "derived") throw refuse("formula", `${name} is a formula itself`);
+        if (name === meter) throw refuse("formula", `names ${name} itself`);
+        if (!this.find(name, node, Number.MAX_SAFE_INTEGER)) throw refuse("formula", `there is no meter named ${name}`);
+        const versions = this.#answering(name, node) ?? [];
+        if (answeringVersions(versions).some(({ definition }) => definition.formula !== undefined))
+          throw refuse("formula", `${name} is a formula itself`);
       }
+      const user = this.#madeOf(meter, node);
+      if (user) throw refuse("formula", `the meter ${user.meter} is made of it, and no formula is made of formulas`);
     }
     if (!events) return;
     if (events.aggregation === "unique" && events.unique_of === undefined)
@@ -281,7 +301,10 @@ export class CustomMeters {
     if (unknown !== undefined) throw refuse("events.dimensions", `must name ${unknown}, which the meter uses`);
   }
 
-  #meterOf({ meter, version, definition }: MeterVersion, node: NodeAddress, atMs: number): Meter {
+  #meterOf(
+    { meter, version, definition }: MeterVersion,
+    { node, atMs, within }: { node: NodeAddress; atMs: number; within: readonly string[] },
+  ): Meter {
     const { title, unit, description, events, formula } = definition;
     const about = { meter, title, unit, description };
     if (events)
@@ -291,7 +314,7 @@ export class CustomMeters {
         custom: { version, filters: events.filters, dimensions: events.dimensions },
       };
     const parsed = parseFormula(formula ?? "0");
-    const operands = metersIn(parsed).flatMap((name) => this.find(name, node, atMs) ?? []);
+    const operands = metersIn(parsed).flatMap((name) => this.#found(name, node, atMs, [...within, meter]) ?? []);
     return { ...about, rule: { kind: "derived", formula: parsed, operands } };
   }
 }
@@ -324,6 +347,12 @@ function namesIn(formula: string): string[] {
       throw new ProblemError("invalid_request", error.message, { field: "formula" });
     throw error;
   }
+}
+
+/** `versions`: the newest first. What stands before one that holds since ever answers by its number alone. */
+function answeringVersions(versions: readonly MeterVersion[]): readonly MeterVersion[] {
+  const sinceEver = versions.findIndex(({ effectiveFrom }) => effectiveFrom === null);
+  return sinceEver < 0 ? versions : versions.slice(0, sinceEver + 1);
 }
 
 function usesMeter({ formula }: MeterDefinition, name: string): boolean {

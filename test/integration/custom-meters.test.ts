@@ -5,7 +5,7 @@ import { meters as builtInMeters } from "../../server/catalog/built-in-meters.ts
 import { dimensionsOf, eventType } from "../../server/catalog/catalog.ts";
 import type { Meter } from "../../server/catalog/meter.ts";
 import { definitionLimits } from "../../server/contract/definition-limits.ts";
-import { createMeterSchema } from "../../server/contract/meters.ts";
+import { changeMeterSchema, createMeterSchema } from "../../server/contract/meters.ts";
 import type { UsageQuery } from "../../server/contract/usage.ts";
 import { CustomMeters } from "../../server/meters/custom-meters.ts";
 import { connectPostgres, type Postgres } from "../../server/postgres/client.ts";
@@ -132,6 +132,35 @@ test("a formula is computed exactly over windows and over totals, and is nothing
   const { series } = await ask("pages_per_print", { from: "2026-03-05T09:00:00Z" });
   expect(series.map(({ value }) => value)).toEqual(["0", "6.75"]);
   await expect(own.retire("pages", "all", unseen)).rejects.toMatchObject({ code: "conflict" });
+});
+
+test("no formula is made of itself or of formulas, at no time, and one that moves or older data made so still answers", async () => {
+  const formulaOf = (formula: string) => changeMeterSchema.parse({ title: formula, formula });
+  const counted = { ...printed, aggregation: "count" };
+  await make("inner", counted);
+  await own.create("outer", "all", formulaOf("inner * 2"), system);
+  const refused = { code: "invalid_request", field: "formula" };
+  await expect(own.change("inner", "all", formulaOf("inner + 1"), unseen)).rejects.toMatchObject(refused);
+  await expect(own.change("inner", "all", formulaOf("prints + 1"), unseen)).rejects.toMatchObject(refused);
+  const later = changeMeterSchema.parse({ title: "Later", events: counted, effective_from: "2199-01-01T00:00:00Z" });
+  await own.change("outer", "all", later, unseen);
+  await expect(own.change("inner", "all", formulaOf("outer"), unseen)).rejects.toMatchObject(refused);
+  await expect(own.create("third", "all", formulaOf("outer + 1"), system)).rejects.toMatchObject(refused);
+  await expect(own.retire("inner", "all", unseen)).rejects.toMatchObject({ code: "conflict" });
+  const row = { node: "all", version: 1, effectiveFrom: null, createdAt: new Date(), createdBy: "test" };
+  const rows = { self: "self + 1", there: "back + prints", back: "there + 1" };
+  await postgres.db
+    .insert(customMeters)
+    .values(Object.entries(rows).map(([meter, formula]) => ({ ...row, meter, definition: formulaOf(formula) })));
+  const again = await CustomMeters.load(postgres, tree, silent);
+  const names = again.listFor("all").map(({ meter }) => meter);
+  expect(names).toEqual(expect.arrayContaining(["self", "there", "back"]));
+  const range = { from: "2026-03-05T10:00:00Z", to: "2026-03-05T11:00:00Z", window: "hour" as const };
+  const found = ["self", "there"].flatMap((name) => again.find(name, "all", Date.UTC(2026, 2, 6)) ?? []);
+  const answers = await ingesting.usage({ ...range, meter: "", meters: found });
+  expect(answers.map(({ total }) => total)).toEqual(["1", "6"]);
+  await again.retire("self", "all", unseen);
+  again.close();
 });
 
 test("a range that begins where time does, or before, has the totals, windows and groups of one that begins with usage, for every meter", async () => {
