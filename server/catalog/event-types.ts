@@ -1,6 +1,6 @@
 /**
- * The built-in event types, as data: what one event of each does. Adding a type is one entry here; nothing outside of
- * this folder knows a type's name.
+ * The built-in event types, as data: what one event of each does. A new type is an entry here, and its words in
+ * event-words.ts.
  */
 import type { JobStep } from "../contract/jobs.ts";
 import type { Level } from "./levels.ts";
