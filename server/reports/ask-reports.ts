@@ -256,5 +256,7 @@ async function askCustom(asking: Asking): Promise<AskedReport> {
     ? await answerComparedUsage(source.clickhouse, asked, beside, watermark, nowMs)
     : await answerUsage(source.clickhouse, asked, watermark, nowMs);
   const { meters } = asked;
-  return { meters, sections: customSections({ meters, usage, groupBy: asked.groupBy?.dimension }) };
+  const groupBy = asked.groupBy?.dimension;
+  const nameOf = groupBy === "organization" ? organizationName(source) : undefined;
+  return { meters, sections: customSections({ meters, usage, groupBy, nameOf }) };
 }

@@ -25,8 +25,8 @@ export function activitySections({ meters, whole, days, splits, adoption }: Acti
       "adoption",
       "Features in use",
       [
-        column("feature", "Feature"),
-        column("title", "Title"),
+        column("feature", "Feature id"),
+        column("title", "Feature"),
         column("organizations", "Organizations", "integer"),
         column("share", "Of all organizations", "percent", "%"),
         column("new", "For the first time", "integer"),

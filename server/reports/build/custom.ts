@@ -1,7 +1,7 @@
 /** Chosen meters over chosen windows, in groups, beside another range. Pure. */
 import type { Meter } from "../../catalog/meter.ts";
-import type { ReportCell, ReportSection } from "../../contract/reports.ts";
-import type { UsageAnswer } from "../../contract/usage.ts";
+import type { ReportCell, ReportColumn, ReportSection } from "../../contract/reports.ts";
+import type { UsageAnswer, UsageGroup } from "../../contract/usage.ts";
 import { isSumOverTime } from "../../metrics/sum-over-time.ts";
 import { wideSeries } from "./activity.ts";
 import { column, decimalCell, section, seriesByMeter } from "./section.ts";
@@ -11,9 +11,11 @@ export interface CustomAnswers {
   meters: readonly Meter[];
   usage: UsageAnswer;
   groupBy: string | undefined;
+  /** What a group is called; undefined where its key is its name. */
+  nameOf: ((key: string) => string) | undefined;
 }
 
-export function customSections({ meters, usage, groupBy }: CustomAnswers): ReportSection[] {
+export function customSections({ meters, usage, groupBy, nameOf }: CustomAnswers): ReportSection[] {
   const isCompared = usage.meters.some(({ comparison }) => comparison);
   const whole = totals({ meters, previous: usage });
   const sections = [
@@ -27,18 +29,44 @@ export function customSections({ meters, usage, groupBy }: CustomAnswers): Repor
       const own = usage.meters[index];
       if (own) sections.push(series(`compared_${meter.meter}`, `${meter.title}, compared`, meter, own));
     }
-  if (groupBy !== undefined) sections.push(groups(meters, usage, groupBy), groupSeries(usage, groupBy));
+  if (groupBy !== undefined) {
+    const grouped = { meters, usage, groupBy, nameOf };
+    sections.push(groups(grouped), groupSeries(grouped));
+  }
   return sections;
 }
 
-function groups(meters: readonly Meter[], usage: UsageAnswer, groupBy: string): ReportSection {
+type Grouped = CustomAnswers & { groupBy: string };
+
+/** Which group of which meter a row is of, by ids and in words. */
+function groupColumns({ groupBy, nameOf }: Grouped): ReportColumn[] {
+  const name = nameOf ? [column("name", "Name")] : [];
+  const title = `${groupBy.charAt(0).toUpperCase()}${groupBy.slice(1)}`.replaceAll("_", " ");
+  return [
+    ...[column("meter", "Meter id"), column("title", "Meter"), column("key", title), ...name],
+    column("is_other", "All others", "boolean"),
+  ];
+}
+
+function groupCells(
+  { meters, nameOf }: Grouped,
+  meter: string,
+  { key, is_other: isOther = false }: Pick<UsageGroup, "key" | "is_other">,
+): ReportCell[] {
+  const title = meters.find((one) => one.meter === meter)?.title ?? meter;
+  return [meter, title, key, ...(nameOf ? [isOther ? "All others" : nameOf(key)] : []), isOther];
+}
+
+function groups(grouped: Grouped): ReportSection {
+  const { meters, usage, groupBy } = grouped;
   const columns = [
-    ...[column("meter", "Meter"), column("key", groupBy), column("is_other", "All others", "boolean")],
+    ...groupColumns(grouped),
     ...[column("total", "Total", "decimal"), column("share", "Share", "percent", "%")],
   ];
   const rows = usage.meters.flatMap(({ meter, groups = [] }) =>
     groups.map((group): ReportCell[] => [
-      ...[meter, group.key, group.is_other === true, decimalCell(group.total), sharePercent(group.share)],
+      ...groupCells(grouped, meter, group),
+      ...[decimalCell(group.total), sharePercent(group.share)],
     ]),
   );
   const [only, ...more] = meters;
@@ -51,20 +79,17 @@ function groups(meters: readonly Meter[], usage: UsageAnswer, groupBy: string): 
   );
 }
 
-function groupSeries(usage: UsageAnswer, groupBy: string): ReportSection {
+function groupSeries(grouped: Grouped): ReportSection {
+  const { usage, groupBy } = grouped;
   const columns = [
-    ...[column("meter", "Meter"), column("key", groupBy), column("is_other", "All others", "boolean")],
+    ...groupColumns(grouped),
     ...[column("start", "From", "instant"), column("end", "To", "instant"), column("value", "Value", "decimal")],
   ];
   const rows = usage.meters.flatMap(({ meter, groups = [] }) =>
-    groups.flatMap(({ key, is_other, series }) =>
-      series.map(({ start, end, value }): ReportCell[] => [
-        meter,
-        key,
-        is_other === true,
-        start,
-        end,
-        decimalCell(value),
+    groups.flatMap((group) =>
+      group.series.map(({ start, end, value }): ReportCell[] => [
+        ...groupCells(grouped, meter, group),
+        ...[start, end, decimalCell(value)],
       ]),
     ),
   );

@@ -1,6 +1,6 @@
 /** The part of a document that fits into a mail: whether there is anything in it, and its first figures. Pure. */
-import type { ReportCell, ReportDocument, ReportSection } from "../../contract/reports.ts";
-import { figureTypes, placesOfPeriod } from "./section.ts";
+import type { ReportCell, ReportDocument, ReportKind, ReportSection } from "../../contract/reports.ts";
+import { placesOfPeriod } from "./section.ts";
 
 /** Whether nothing happened: no figure of the period but zero, and no row where a section has no figures. What is compared with it says nothing. */
 export function isEmptyDocument({ sections }: Pick<ReportDocument, "sections">): boolean {
@@ -20,26 +20,63 @@ export interface KeyFigure {
   value: string;
 }
 
-/** The first rows of the first section that has figures, at most `most`. */
-export function keyFigures({ sections }: Pick<ReportDocument, "sections">, most = 3): KeyFigure[] {
-  for (const section of sections) {
-    const figures = figuresOf(section);
-    if (figures.length > 0) return figures.slice(0, most);
-  }
-  return [];
+/** What the report is asked for most, at most `most`: names with figures that have their units. */
+export function keyFigures({ kind, sections }: Pick<ReportDocument, "kind" | "sections">, most = 3): KeyFigure[] {
+  return figuresOfKind[kind](sections).slice(0, most);
 }
 
-function figuresOf({ columns, rows }: ReportSection): KeyFigure[] {
-  const place = columns.findIndex(({ type }) => figureTypes.includes(type));
-  const label = columns.findIndex(({ type, key }) => type === "text" && key !== "unit" && key !== "currency");
-  if (place < 0 || label < 0) return [];
-  const unit = columns.findIndex(({ key }) => key === "unit" || key === "currency");
-  return rows.flatMap((row) => {
-    const [value, name] = [row[place] ?? null, row[label] ?? null];
-    if (value === null || name === null) return [];
-    const of = unit < 0 ? columns[place]?.unit : row[unit];
-    return [
-      { label: String(name), value: [String(value), of].filter((part) => part !== null && part !== "").join(" ") },
-    ];
+type Sections = readonly ReportSection[];
+
+const figuresOfKind: Readonly<Record<ReportKind, (sections: Sections) => KeyFigure[]>> = {
+  usage: (sections) => metersIn(sections, "totals"),
+  custom: (sections) => metersIn(sections, "totals"),
+  activity: (sections) => metersIn(sections, "activity"),
+  billing: (sections) => [
+    ...rowsIn(sections, "revenue", ({ level, total, currency }) => [`Revenue from ${level}s`, total, currency]),
+    ...rowsIn(sections, "payments", ({ payment_status: status, total, currency }) => {
+      return [`Statements that are ${status}`, total, currency];
+    }),
+  ],
+  financial: (sections) => [
+    ...rowsIn(sections, "sellers", ({ name, margin, currency }) => [`Margin of ${name}`, margin, currency]),
+    ...rowsIn(sections, "organizations", ({ name, total, currency }) => [`Charged to ${name}`, total, currency]),
+  ],
+  organizations: (sections) => [...countOf(sections, "organizations"), ...totalsOf(sections, "organizations")],
+  audit: (sections) => [
+    ...countOf(sections, "entries"),
+    ...rowsIn(sections, "actions", ({ action, entries }) => [String(action), entries, null]),
+  ],
+};
+
+const metersIn = (sections: Sections, id: string) =>
+  rowsIn(sections, id, ({ title, total, unit }) => [String(title), total, unit]);
+
+type Told = [label: string, figure: ReportCell | undefined, unit: ReportCell | undefined];
+
+/** Of each row that has the figure. */
+function rowsIn(sections: Sections, id: string, tell: (row: Record<string, ReportCell>) => Told): KeyFigure[] {
+  const section = sections.find((one) => one.id === id);
+  return (section?.rows ?? []).flatMap((row) => {
+    const cells = section?.columns.map(({ key }, place): [string, ReportCell] => [key, row[place] ?? null]) ?? [];
+    return figureOf(...tell(Object.fromEntries(cells)));
   });
+}
+
+function totalsOf(sections: Sections, id: string): KeyFigure[] {
+  const section = sections.find((one) => one.id === id);
+  return (section?.totals ?? []).flatMap((cell, place) => {
+    const { title = "", unit = null } = section?.columns[place] ?? {};
+    return figureOf(title, cell, unit);
+  });
+}
+
+function countOf(sections: Sections, id: string): KeyFigure[] {
+  const section = sections.find((one) => one.id === id);
+  return section ? figureOf(section.title, section.rows.length, null) : [];
+}
+
+function figureOf(label: string, figure: ReportCell | undefined, unit: ReportCell | undefined): KeyFigure[] {
+  if (figure === null || figure === undefined) return [];
+  const isSaid = unit === null || unit === undefined || unit === "" || unit === "count";
+  return [{ label, value: isSaid ? String(figure) : `${figure} ${unit}` }];
 }

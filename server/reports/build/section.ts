@@ -35,7 +35,7 @@ export function placesOfPeriod({ id, columns }: Pick<ReportSection, "id" | "colu
   return columns.flatMap(({ key, type }, place) => (figureTypes.includes(type) && !isBeside(key) ? [place] : []));
 }
 
-export const figureTypes: readonly ColumnType[] = ["integer", "decimal", "money"];
+const figureTypes: readonly ColumnType[] = ["integer", "decimal", "money"];
 
 /** A figure as a cell of a `decimal` column. */
 export function decimalCell(figure: Figure | undefined): string | null {

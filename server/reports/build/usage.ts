@@ -38,8 +38,8 @@ export function totals({
   year,
 }: Pick<UsageAnswers, "meters" | "previous"> & { year?: UsageAnswer }): ReportSection {
   const columns = [
-    column("meter", "Meter"),
-    column("title", "Title"),
+    column("meter", "Meter id"),
+    column("title", "Meter"),
     column("unit", "Unit"),
     column("total", "Total", "decimal"),
     column("previous_total", "Compared period", "decimal"),
@@ -137,8 +137,8 @@ function ranks(meter: Meter, { dimension, title, rows }: UsageAnswers["ranks"][n
     column("name", "Name"),
     meterColumn("total", meter.title, meter, isDecimal),
     column("share", "Share", "percent", "%"),
-    meterColumn("previous_total", "Period before", meter, isDecimal),
-    column("previous_rank", "Rank before", "integer"),
+    meterColumn("previous_total", "Compared period", meter, isDecimal),
+    column("previous_rank", "Rank then", "integer"),
   ];
   const cells = rows.map((row): ReportCell[] => [
     ...[row.rank, row.key, row.name, row.total, sharePercent(row.share)],

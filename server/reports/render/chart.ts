@@ -1,5 +1,6 @@
 /** A section as a picture of lines, for paper: an SVG, and what it shows in words. Pure. */
-import type { ReportColumn, ReportSection } from "../../contract/reports.ts";
+import type { ReportSection } from "../../contract/reports.ts";
+import { type Panel, type Panels, panelsOf } from "../build/chart-panels.ts";
 
 export interface Chart {
   svg: string;
@@ -7,55 +8,153 @@ export interface Chart {
   alt: string;
 }
 
-const size = { width: 720, height: 190, left: 8, right: 8, top: 24, bottom: 26 };
-const mostBars = 400;
-const usualColor = "#1d4ed8";
+/** In the points of the page: one panel alone is taller than each of several. */
+const size = { width: 720, left: 46, right: 10, head: 24, axis: 22, alone: 150, each: 78 };
+/** The first colour of the dashboard's charts in its light theme. */
+const usualColor = "#0d8a80";
+const ink = { soft: "#374151", line: "#e5e7eb", ground: "#9ca3af" };
 
-/** Bars of the first figure of a section whose rows are windows; undefined where there is nothing to draw. */
-export function chartOf({ title, columns, rows }: ReportSection, color = usualColor): Chart | undefined {
-  const startAt = columns.findIndex(({ key }) => key === "start");
-  const valueAt = columns.findIndex(({ type }) => type === "decimal" || type === "integer");
-  const column = columns[valueAt];
-  if (startAt < 0 || !column || rows.length < 2 || rows.length > mostBars) return undefined;
-  const points = rows.map((row) => ({
-    day: String(row[startAt] ?? "").slice(0, 10),
-    value: Number(row[valueAt] ?? 0),
-  }));
-  const most = Math.max(...points.map(({ value }) => value));
-  if (!(most > 0)) return undefined;
-  return {
-    svg: svgOf(points, `at most ${most}${column.unit ? ` ${column.unit}` : ""}`, most, color),
-    alt: wordsOf(title, column, points, most),
-  };
+/** A panel for each figure of a section whose rows are windows; undefined where there is nothing to draw. */
+export function chartOf(section: ReportSection, color = usualColor): Chart | undefined {
+  const drawn = panelsOf(section);
+  return drawn && { svg: svgOf(drawn, color), alt: wordsOf(section.title, drawn) };
 }
 
-interface Point {
-  day: string;
-  value: number;
-}
-
-function svgOf(points: readonly Point[], scale: string, most: number, color: string): string {
-  const { width, height, left, right, top, bottom } = size;
-  const step = (width - left - right) / points.length;
-  const ground = height - bottom;
-  const bars = points.map(({ value }, index) => {
-    const tall = Math.max(0, (value / most) * (ground - top));
-    const x = left + index * step + step * 0.1;
-    return `<rect x="${x.toFixed(2)}" y="${(ground - tall).toFixed(2)}" width="${(step * 0.8).toFixed(2)}" height="${tall.toFixed(2)}" fill="${color}"/>`;
+/** What a chart shows, in words; of each figure the most with all its digits. */
+export function wordsOf(title: string, { starts, panels }: Panels): string {
+  const told = panels.map(({ title: figure, unit, most }) => {
+    return `${figure} at most ${most.text}${unit === null ? "" : ` ${unit}`} on ${dayOf(starts[most.window])}`;
   });
-  const label = (x: number, anchor: string, text: string, y = height - 8) =>
-    `<text x="${x}" y="${y}" font-family="Noto Sans" font-size="11" fill="#374151" text-anchor="${anchor}">${text}</text>`;
-  const days = [label(left, "start", points[0]?.day ?? ""), label(width - right, "end", points.at(-1)?.day ?? "")];
-  const peak = label(left, "start", escaped(scale), top - 10);
-  const limit = `<line x1="${left}" y1="${top}" x2="${width - right}" y2="${top}" stroke="#d1d5db" stroke-width="1" stroke-dasharray="3 3"/>`;
-  const line = `<line x1="${left}" y1="${ground}" x2="${width - right}" y2="${ground}" stroke="#9ca3af" stroke-width="1"/>`;
-  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}">${limit}${bars.join("")}${line}${peak}${days.join("")}</svg>`;
+  return `${title}, ${dayOf(starts[0])} to ${dayOf(starts.at(-1))}: ${told.join("; ")}.`;
 }
 
-const escaped = (text: string) => text.replace(/[&<>]/g, (sign) => `&#${sign.charCodeAt(0)};`);
+const dayOf = (start = "") => start.slice(0, 10);
 
-function wordsOf(title: string, column: ReportColumn, points: readonly Point[], most: number): string {
-  const unit = column.unit ? ` ${column.unit}` : "";
-  const peak = points.find(({ value }) => value === most);
-  return `${title}: ${column.title} from ${points[0]?.day} to ${points.at(-1)?.day}, at most ${most}${unit} on ${peak?.day}.`;
+function svgOf(drawn: Panels, color: string): string {
+  const tall = drawn.panels.length > 1 ? size.each : size.alone;
+  const step = size.head + tall;
+  const height = drawn.panels.length * step + size.axis;
+  const panels = drawn.panels.map((panel, place) => panelSvg(panel, drawn, { top: place * step + size.head, tall, color }));
+  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${size.width} ${height}" width="${size.width}" height="${height}">${panels.join("")}${datesSvg(drawn.starts, height)}</svg>`;
 }
+
+interface Place {
+  top: number;
+  tall: number;
+  color: string;
+}
+
+function panelSvg(panel: Panel, { partial }: Panels, { top, tall, color }: Place): string {
+  const { title, unit, values, compared, kind } = panel;
+  const ticks = ticksUpTo(Math.max(...[...values, ...compared].map((value) => value ?? 0)), tall > 100 ? 4 : 2);
+  const highest = ticks.at(-1) ?? 1;
+  const ground = top + tall;
+  const y = (value: number) => ground - (Math.max(0, value) / highest) * tall;
+  const lines = ticks.map((tick) => {
+    const [at, stroke] = [round(y(tick)), tick === 0 ? ink.ground : ink.line];
+    return `<line x1="${size.left}" y1="${at}" x2="${size.width - size.right}" y2="${at}" stroke="${stroke}"/>${label(size.left - 6, y(tick) + 3.5, "end", compact.format(tick))}`;
+  });
+  const key = compared.length > 0 ? label(size.width - size.right, top - 9, "end", kind === "bar" ? "outlined: compared period" : "dashed: compared period") : "";
+  const name = label(0, top - 9, "start", unit === null ? title : `${title}, ${unit}`);
+  const scale = { y, ground, color };
+  const own = kind === "bar" ? barsSvg(values, partial, scale) : lineSvg(values, scale, 'stroke-width="2"');
+  return `${lines.join("")}${own}${comparedSvg(panel, scale)}${name}${key}`;
+}
+
+interface Scale {
+  y: (value: number) => number;
+  ground: number;
+  color: string;
+}
+
+const stepOf = (windows: number) => (size.width - size.left - size.right) / windows;
+const middleOf = (window: number, windows: number) => size.left + (window + 0.5) * stepOf(windows);
+const round = (coordinate: number) => Number(coordinate.toFixed(2));
+
+function barSvg(value: number, window: number, windows: number, { y, ground }: Scale, look: string): string {
+  const wide = Math.min(stepOf(windows) * 0.76, 44);
+  const [x, top] = [middleOf(window, windows) - wide / 2, y(value)];
+  return `<rect x="${round(x)}" y="${round(top)}" width="${round(wide)}" height="${round(ground - top)}" ${look}/>`;
+}
+
+/** A window that is not whole is fainter. */
+function barsSvg(values: Panel["values"], partial: readonly boolean[], scale: Scale): string {
+  return values
+    .map((value, window) => {
+      const look = `fill="${scale.color}"${partial[window] ? ' fill-opacity="0.45"' : ""}`;
+      return value === null || value === 0 ? "" : barSvg(value, window, values.length, scale, look);
+    })
+    .join("");
+}
+
+/** From window to window, broken where nothing is known; a window alone is a dot. */
+function lineSvg(values: Panel["values"], { y, color }: Scale, look: string): string {
+  const runs: [number, number][][] = [[]];
+  for (const [window, value] of values.entries())
+    if (value === null) runs.push([]);
+    else runs.at(-1)?.push([round(middleOf(window, values.length)), round(y(value))]);
+  return runs
+    .map((points) => {
+      const [only, ...more] = points;
+      if (!only) return "";
+      if (more.length === 0) return `<circle cx="${only[0]}" cy="${only[1]}" r="2.5" fill="${color}"/>`;
+      return `<polyline points="${points.map((point) => point.join(",")).join(" ")}" fill="none" stroke="${color}" ${look}/>`;
+    })
+    .join("");
+}
+
+/** Hollow where the present is filled, as on the dashboard. */
+function comparedSvg({ kind, compared }: Panel, scale: Scale): string {
+  if (compared.length === 0) return "";
+  if (kind === "line") return lineSvg(compared, { ...scale, color: ink.soft }, 'stroke-dasharray="3 3"');
+  const look = `fill="none" stroke="${ink.soft}" stroke-width="0.75"`;
+  return compared
+    .map((value, window) =>
+      value === null || value === 0 ? "" : barSvg(value, window, compared.length, scale, look),
+    )
+    .join("");
+}
+
+const mostDates = 7;
+const monthNames = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
+/** Below the last panel, of as many windows as have room. */
+function datesSvg(starts: readonly string[], height: number): string {
+  const every = Math.ceil(starts.length / mostDates);
+  return starts
+    .flatMap((start, window) => {
+      if (window % every !== 0) return [];
+      return label(middleOf(window, starts.length), height - 6, "middle", dateText(start, starts));
+    })
+    .join("");
+}
+
+/** Such as `Mar 2026` where all windows are months, `1 Mar`, or `1 Mar 09:00` where some begin within a day. */
+function dateText(start: string, all: readonly string[]): string {
+  const [year, month, day] = start.slice(0, 10).split("-");
+  const name = monthNames[Number(month) - 1] ?? "";
+  if (all.slice(1).every((one) => one.slice(8, 10) === "01")) return `${name} ${year}`;
+  const isWithinDays = all.some((one) => one.slice(11, 16) !== "00:00");
+  return `${Number(day)} ${name}${isWithinDays ? ` ${start.slice(11, 16)}` : ""}`;
+}
+
+const compact = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 2 });
+
+/** From 0 by round steps to the first that is not below `most`. */
+function ticksUpTo(most: number, steps: number): number[] {
+  const rough = most / steps;
+  const unit = 10 ** Math.floor(Math.log10(rough));
+  const step = ([1, 2, 2.5, 5].find((times) => times * unit >= rough) ?? 10) * unit;
+  return Array.from({ length: Math.ceil(most / step - 1e-9) + 1 }, (_, place) => Number((place * step).toPrecision(12)));
+}
+
+function label(x: number, y: number, anchor: "start" | "middle" | "end", text: string): string {
+  return `<text x="${round(x)}" y="${round(y)}" font-family="Noto Sans" font-size="10" fill="${ink.soft}" text-anchor="${anchor}">${escaped(text)}</text>`;
+}
+
+/** What XML cannot hold would cost the whole document. */
+const escaped = (text: string) =>
+  text
+    .toWellFormed()
+    .replace(/[^\t\n\x20-\uFFFD]/g, "\uFFFD")
+    .replace(/[&<>]/g, (sign) => `&#${sign.charCodeAt(0)};`);

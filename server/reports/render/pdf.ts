@@ -5,7 +5,9 @@
 import { createRequire } from "node:module";
 import { Worker } from "node:worker_threads";
 import pLimit from "p-limit";
-import type { ColumnType, ReportCell, ReportColumn, ReportDocument, ReportSection } from "../../contract/reports.ts";
+import { cellText, paperColumns } from "../../contract/report-paper.ts";
+import type { ReportCell, ReportDocument, ReportSection } from "../../contract/reports.ts";
+import { formatInstant } from "../../metrics/windows.ts";
 import { periodInWords } from "../period-in-words.ts";
 import { chartOf } from "./chart.ts";
 import { pdfFonts } from "./pdf-fonts.ts";
@@ -20,8 +22,6 @@ const mostCharacters = 300;
 const mostMs = 120_000;
 /** One at a time: each takes a core and hundreds of megabytes, and whoever asks a question meanwhile needs the other core. */
 const inTurn = pLimit(1);
-
-const numeric: ReadonlySet<ColumnType> = new Set(["integer", "decimal", "money", "percent"]);
 
 const template = `
 #let told = json(bytes(sys.inputs.told))
@@ -143,25 +143,30 @@ function toldOf(document: ReportDocument, brand: Brand) {
   const { names, legible } = pdfFonts();
   const { name, node, node_name, from, to, tz, watermark, made_at, definitions, sections } = document;
   const shown = node === node_name ? node : `${node_name} (${node})`;
+  const told = sections.map((section) => toldSection(section, legible, brand.color));
+  const isOfDays = [from, to].every((one) => midnight.test(one));
+  const period = isOfDays
+    ? periodInWords(Date.parse(from), Date.parse(to), tz)
+    : `${cellText(from, { type: "instant" })} to ${cellText(to, { type: "instant" })}`;
   return {
     fonts: names,
     color: readable(brand.color ?? inkColor),
     brand: brand.name === undefined && brand.logo === undefined ? null : brandTold(brand, legible),
-    wide: sections.some(({ columns }) => columns.length > 7),
+    wide: told.some(({ columns }) => columns.length > 7),
     title: legible(name),
     author: legible(node_name),
-    foot: legible(`${name} · ${node_name} · ${from.slice(0, 10)} to ${to.slice(0, 10)}`),
+    foot: legible(`${name} · ${node_name} · ${period}`),
     lines: [
       shown,
-      `${[from, to].every((one) => midnight.test(one)) ? periodInWords(Date.parse(from), Date.parse(to), tz) : `${from} to ${to}`}, ${tz}`,
-      `Everything accepted until ${clockOf(watermark)} is in it. Made at ${clockOf(made_at)}.`,
+      `${period} (${tz})`,
+      `With everything received until ${clockOf(watermark, tz)}. Made on ${clockOf(made_at, tz)}.`,
     ].map(legible),
     definitions: definitions.map(({ meter, unit, how }) => ({
       meter: legible(meter),
       unit: legible(unit),
       how: legible(how),
     })),
-    sections: sections.map((section) => toldSection(section, legible, brand.color)),
+    sections: told,
   };
 }
 
@@ -177,45 +182,45 @@ function brandTold({ name = "", logo }: Brand, legible: (text: string) => string
 }
 
 function toldSection(section: ReportSection, legible: (text: string) => string, color: string | undefined) {
-  const { title, columns, rows, totals } = section;
-  const dated = new Set(columns.filter((column, index) => rows.every((row) => isMidnight(row[index], column))));
-  const text = (cell: ReportCell, column: ReportColumn | undefined) => {
-    const whole = cellText(cell, column);
-    return breakable(legible(cut(column && dated.has(column) ? whole.slice(0, 10) : whole)));
-  };
-  const chart = chartOf(section, color);
+  const { title, rows, totals } = section;
+  const columns = paperColumns(section);
   const isCut = rows.length > mostRows;
-  const told = rows.slice(0, mostRows).map((row) => row.map((cell, index) => text(cell, columns[index])));
+  const texts = (row: readonly ReportCell[]) =>
+    columns.map(({ place, textOf }) => breakable(legible(cut(textOf(row[place] ?? null)))));
+  const told = rows.slice(0, mostRows).map(texts);
   return {
     title: legible(title),
-    chart: chart ? { svg: chart.svg, alt: legible(chart.alt) } : null,
+    chart: chartTold(section, legible, color),
     size: columns.length > 10 ? 6 : columns.length > 7 ? 7 : 8,
     columns: columns.map((column, index) => ({
-      title: legible(titleOf(column)),
-      number: numeric.has(column.type),
+      title: legible(column.title),
+      number: column.isFigure,
       share: column.type === "text" ? shareOf([column.title, ...told.map((row) => row[index] ?? "")]) : null,
     })),
     rows: told,
-    totals: totals.map((cell, index) => (cell === null && index === 0 ? "Total" : text(cell, columns[index]))),
+    totals: totals.length === 0 ? [] : texts(totals).map((text, index) => (text === "" && index === 0 ? "Total" : text)),
     note: isCut ? `The first ${mostRows} of ${rows.length} rows; CSV, Excel, JSON and Parquet have all.` : null,
   };
 }
 
-function cellText(cell: ReportCell, column: ReportColumn | undefined): string {
-  if (cell === null) return "";
-  if (typeof cell === "boolean") return cell ? "yes" : "no";
-  if (column?.type === "instant") return String(cell).slice(0, 16).replace("T", " ");
-  return String(cell).replace(/^-(?=\d)/, column && numeric.has(column.type) ? "−" : "-");
+/** Words in a picture have no replacement of their own for what no font has. */
+function chartTold(section: ReportSection, legible: (text: string) => string, color: string | undefined) {
+  const columns = section.columns.map(({ title, unit, ...column }) => ({
+    ...column,
+    title: legible(title),
+    unit: unit === null ? null : legible(unit),
+  }));
+  const chart = chartOf({ ...section, columns }, color);
+  return chart ? { svg: chart.svg, alt: legible(chart.alt) } : null;
 }
 
-const titleOf = ({ title, unit }: ReportColumn) =>
-  unit && !title.toLowerCase().endsWith(unit.toLowerCase()) ? `${title} (${unit})` : title;
-
-const isMidnight = (cell: ReportCell | undefined, { type }: ReportColumn) =>
-  type === "instant" && (cell === null || midnight.test(String(cell)));
 const midnight = /T00:00:00(?:\.0+)?(?:Z|[+-])/;
 
-const clockOf = (instant: string) => `${instant.slice(0, 19).replace("T", " ")} UTC`;
+/** On the clock of the report's zone; empty of what is no instant. */
+function clockOf(instant: string, tz: string): string {
+  const ms = Date.parse(instant);
+  return Number.isNaN(ms) ? "" : cellText(formatInstant(ms, tz), { type: "instant" });
+}
 
 /** Of a column of texts, beside the others: by its longest, so that a long name does not stand beside empty space. */
 function shareOf(texts: readonly string[]): number {

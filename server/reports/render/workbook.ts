@@ -3,6 +3,7 @@
  * it. A cell has its column's type: what a stranger wrote is text and never a formula.
  */
 import { Zip, ZipDeflate } from "fflate";
+import { columnTitle } from "../../contract/report-paper.ts";
 import type { ColumnType, ReportCell, ReportColumn } from "../../contract/reports.ts";
 import { createPace } from "../../fairness/pace.ts";
 
@@ -86,9 +87,7 @@ async function* sheetXml(
     return `<col min="${index + 1}" max="${index + 1}" width="${width}" customWidth="1"/>`;
   });
   let piece = `${xmlHead}<worksheet xmlns="${main}"><sheetViews><sheetView workbookViewId="0"><pane ySplit="1" topLeftCell="A2" activePane="bottomLeft" state="frozen"/></sheetView></sheetViews><cols>${widths.join("")}</cols><sheetData>`;
-  const heads = columns.map(({ title, unit }, index) =>
-    textCell(unit ? `${title} (${unit})` : title, at(index, 1), styles.head),
-  );
+  const heads = columns.map((column, index) => textCell(columnTitle(column), at(index, 1), styles.head));
   piece += `<row r="1">${heads.join("")}</row>`;
   const isSummed = totals.some((cell) => cell !== null);
   let row = 1;

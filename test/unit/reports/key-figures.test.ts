@@ -51,7 +51,7 @@ describe("a report is empty", () => {
   it("not where a meter that is named as a comparison counted something", () => {
     const change = { ...meter, meter: "change" };
     const sections = (value: string) =>
-      customSections({ meters: [change], usage: answer(value, "change"), groupBy: undefined }).filter(
+      customSections({ meters: [change], usage: answer(value, "change"), groupBy: undefined, nameOf: undefined }).filter(
         ({ id }) => id === "series",
       );
     expect(isEmptyDocument({ sections: sections("0") })).toBe(true);

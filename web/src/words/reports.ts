@@ -2,11 +2,10 @@
 
 import { reportNames } from "@contract/report-names.ts";
 import { actionsOfReports } from "@contract/report-rights.ts";
-import type { ReportCell, ReportColumn, ReportFormat, ReportKind, ReportOptions, RunState } from "@contract/reports.ts";
+import type { ReportFormat, ReportKind, ReportOptions, RunState } from "@contract/reports.ts";
 import type { ScheduleEvery, ScheduleSlot, SlotReason, SlotState, Weekday } from "@contract/schedules.ts";
 import type { WindowKind } from "@contract/usage.ts";
 import { addDays, describeDays } from "../state/range.ts";
-import { formatExact } from "./format.ts";
 import type { MeterLookup } from "./plans.ts";
 
 type Tone = "neutral" | "accent" | "good" | "warn" | "bad";
@@ -110,25 +109,6 @@ export const monthNames = [
   ...["January", "February", "March", "April", "May", "June"],
   ...["July", "August", "September", "October", "November", "December"],
 ] as const;
-
-const numeric = new Set<ReportColumn["type"]>(["integer", "decimal", "money", "percent"]);
-
-export function isFigure({ type }: Pick<ReportColumn, "type">): boolean {
-  return numeric.has(type);
-}
-
-/** All digits that were given; instants as the clock of the report's zone shows them. */
-export function cellText(cell: ReportCell, { type }: Pick<ReportColumn, "type">): string {
-  if (cell === null || cell === "") return "";
-  if (typeof cell === "boolean") return cell ? "yes" : "no";
-  if (type === "instant") return String(cell).slice(0, 16).replace("T", " ");
-  return numeric.has(type) ? formatExact(cell).replace(/^-/, "−") : String(cell);
-}
-
-/** Such as `Total (minutes)`. */
-export function columnTitle({ title, unit }: Pick<ReportColumn, "title" | "unit">): string {
-  return unit === null || unit === "count" ? title : `${title} (${unit})`;
-}
 
 /** `12 kB`. */
 export function bytesText(bytes: number): string {
