@@ -6,6 +6,7 @@ import type { Actor } from "../identity/actor.ts";
 import { ProblemError } from "../problem.ts";
 import { checkOptions, customQuestion, metersOfReport } from "../reports/custom-question.ts";
 import { makeDocument } from "../reports/make-document.ts";
+import { reachOf } from "../reports/reach.ts";
 import { type ReportQuestion, type ReportSource, ReportTooLargeError } from "../reports/report-source.ts";
 import { findReport, type ReportToRun, requireKind } from "../reports/saved-reports.ts";
 import { isWithinReach, resolveNode } from "./authenticate.ts";
@@ -47,13 +48,15 @@ export async function readReportQuestion(
   const isOwn = found && (found.node === undefined || isWithinReach(actor, tree, found.node));
   if (!found || !isOwn) throw new ProblemError("not_found", "there is no such report", { field: "report" });
   const node = resolveNode(actor, tree, asked.node ?? found.node);
-  requireKind(await wholeCaller(c), found.kind, node, tree);
+  const whole = await wholeCaller(c);
+  requireKind(whole, found.kind, node, tree);
   const { from, to, tz } = asked;
   const [fromMs, toMs] = [readInstant("from", from, tz, nowMs), readInstant("to", to, tz, nowMs)];
   if (fromMs >= toMs) throw new ProblemError("invalid_request", "from must lie before to", { field: "from" });
   if (toMs - fromMs > mostRangeMs)
     throw new ProblemError("invalid_request", "the range is longer than 30 years", { field: "from" });
-  const question = { ...found, reportNode: found.node ?? null, node, fromMs, toMs, tz };
+  const reach = reachOf(tree, whole, { kind: found.kind, node, fromMs, toMs }, nowMs);
+  const question = { ...found, reportNode: found.node ?? null, node, fromMs, toMs, tz, reach };
   checkOptions(found.kind, found.options);
   if (found.kind === "custom") customQuestion(source, question, nowMs);
   else metersOfReport(source, question, found.options.meters ?? []);

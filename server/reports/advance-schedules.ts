@@ -12,8 +12,10 @@ import { minuteMs } from "../contract/durations.ts";
 import type { Postgres, Queries } from "../postgres/client.ts";
 import type { NodeTree } from "../tree/node-tree.ts";
 import { reportSettingsAt } from "../tree/report-settings.ts";
+import { grantsOfAuthor } from "./entitled.ts";
 import type { FileLinks } from "./file-link.ts";
 import { planSlots } from "./plan-slots.ts";
+import { reachOf } from "./reach.ts";
 import { createRun, readRun } from "./runs.ts";
 import { findReport } from "./saved-reports.ts";
 import { sendSlot } from "./send-slot.ts";
@@ -108,11 +110,13 @@ async function startRun(
   if (!report || !tree.get(schedule.node))
     return await moveSlot(tx, slot.id, { state: "failed", reason: "report_removed" });
   const { keptDays } = await reportSettingsAt(tx, tree, schedule.node);
+  const told = { node: schedule.node, fromMs: slot.fromAt.getTime(), toMs: slot.toAt.getTime() };
+  const grants = await grantsOfAuthor(tx, { kind: schedule.authorKind, id: schedule.authorId }, nowMs);
   const run = await createRun(
     tx,
     {
-      ...{ ...report, reportNode: report.node ?? null, node: schedule.node, tz: slot.tz, formats: schedule.formats },
-      ...{ fromMs: slot.fromAt.getTime(), toMs: slot.toAt.getTime() },
+      ...{ ...report, ...told, reportNode: report.node ?? null, tz: slot.tz, formats: schedule.formats },
+      reach: reachOf(tree, { grants }, { kind: report.kind, ...told }, nowMs),
       // In the schedule's name, so that it takes turns with others and nobody's own runs wait for it.
       requestedBy: { id: schedule.id, name: schedule.authorName },
       keptDays,

@@ -1,7 +1,7 @@
 /**
  * Reads the figures of a report with the functions that the routes answer with, so a figure in a report is the figure of the
- * API. A report depends on its node alone, never on who asks: it has what someone with the report's rights at that very node
- * sees, and so everybody above it too.
+ * API. A report depends on its node, never on who asks: it has what someone with the report's rights at that very node sees,
+ * and so everybody who stood above it all the time. Who did not is told what is of their own time (`reach`).
  */
 
 import { readAudit } from "../audit/read-audit.ts";
@@ -191,11 +191,11 @@ const statementsPage = 500;
 
 async function askStatements({ source, question, nowMs, signal }: Asking): Promise<StatementsAnswers> {
   const { tree, figures, postgres } = source;
-  const { node, fromMs, toMs } = question;
+  const { node, fromMs, toMs, reach = [node] } = question;
   const reader = readerAt(node, ["read", "prices:read"]);
   const filter = {
-    reach: [node],
-    node: undefined,
+    reach,
+    node,
     kind: undefined,
     status: undefined,
     cycleMs: undefined,
@@ -234,12 +234,13 @@ const auditPage = 1_000;
 
 async function askAudit({ source, question, signal }: Asking): Promise<AskedReport> {
   const { tree, postgres } = source;
-  const { node, fromMs, toMs } = question;
+  const { node, fromMs, toMs, reach = [node] } = question;
+  const about = node === "all" ? undefined : node;
   const reader = { actor: readerAt(node, ["audit:read"]), isWithin: (one: NodeAddress) => tree.isWithin(one, node) };
   const entries: AuditEntryAnswer[] = [];
   for (let before: number | undefined; ; ) {
     signal.throwIfAborted();
-    const page = await readAudit(postgres, { reach: [node], fromMs, toMs, before, limit: auditPage });
+    const page = await readAudit(postgres, { reach, node: about, fromMs, toMs, before, limit: auditPage });
     for (const entry of page) entries.push(describeEntry(entry, reader));
     if (entries.length > maxReportRows) throw tooLarge();
     if (page.length < auditPage) break;

@@ -3,8 +3,6 @@
  * outside, and a channel, what the author of the schedule may see.
  */
 import { eq, inArray } from "drizzle-orm";
-import type { NodeAddress } from "../contract/nodes.ts";
-import type { ReportKind } from "../contract/reports.ts";
 import type { Grant } from "../identity/actor.ts";
 import { actionsOfKey, actionsOfRole, can, limitedByStatus } from "../identity/permissions.ts";
 import { readAccounts, type UserRecord } from "../identity/read-users.ts";
@@ -12,9 +10,10 @@ import { accountOf } from "../identity/users.ts";
 import type { Queries } from "../postgres/client.ts";
 import { apiKeys, users } from "../postgres/schema/accounts.ts";
 import type { NodeTree } from "../tree/node-tree.ts";
+import { type RunRecord, seesRun } from "./runs.ts";
 import { mayReadKind } from "./saved-reports.ts";
 
-type Tree = Pick<NodeTree, "isWithin" | "effectiveStatus">;
+type Tree = Pick<NodeTree, "isWithin" | "effectiveStatus" | "pathsBetween">;
 
 export interface Entitlement {
   /** May the author see it now? */
@@ -26,7 +25,7 @@ export interface Entitlement {
 export async function entitledTo(
   db: Queries,
   tree: Tree,
-  report: { kind: ReportKind; node: NodeAddress },
+  run: RunRecord,
   {
     author,
     addresses,
@@ -41,7 +40,9 @@ export async function entitledTo(
 ): Promise<Entitlement> {
   const may = (held: Grant[]) => {
     const holder = limitedByStatus({ grants: held }, tree);
-    return can(holder, "read", report.node, tree) && mayReadKind(holder, report.kind, report.node, tree);
+    return (
+      can(holder, "read", run.node, tree) && mayReadKind(holder, run.kind, run.node, tree) && seesRun(tree, holder, run)
+    );
   };
   const authorMay = may(await grantsOfAuthor(db, author, nowMs));
   const accounts = await accountsOf(db, addresses);
@@ -64,7 +65,8 @@ function grantsOfUser({ isDisabled, roles }: UserRecord): Grant[] {
   return isDisabled ? [] : roles.map(({ node, role }) => ({ node, role, actions: actionsOfRole(role) }));
 }
 
-async function grantsOfAuthor(
+/** What the author of a schedule may now. */
+export async function grantsOfAuthor(
   db: Queries,
   { kind, id }: { kind: "user" | "key" | "system"; id: string },
   nowMs: number,

@@ -24,6 +24,8 @@ export interface ReportQuestion {
   toMs: number;
   /** IANA. */
   tz: string;
+  /** Statements and changes are told that stood at or below one of these then; default: the node. */
+  reach?: readonly NodeAddress[];
 }
 
 /** More rows than this are for a list's own export, which is streamed. */

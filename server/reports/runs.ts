@@ -13,6 +13,7 @@ import type { NodeTree } from "../tree/node-tree.ts";
 import { nameOfOthers } from "../tree/past-owners.ts";
 import { rowsWithin } from "../tree/rows-within.ts";
 import { tenantOf } from "../tree/tenant-of.ts";
+import { seesReach } from "./reach.ts";
 import type { ReportQuestion } from "./report-source.ts";
 import { removeFiles } from "./run-files.ts";
 import { visibleKinds } from "./saved-reports.ts";
@@ -39,11 +40,11 @@ export interface NewRun extends ReportQuestion {
  */
 export async function createRun(db: Queries, wanted: NewRun, nowMs: number): Promise<RunRecord> {
   const { report, name, kind, options, reportNode, node, fromMs, toMs, tz } = wanted;
-  const { formats, requestedBy, keptDays, onceKey } = wanted;
+  const { formats, requestedBy, keptDays, onceKey, reach = null } = wanted;
   const row = {
     id: newId("run"),
     onceKey: onceKey ?? null,
-    ...{ report, name, kind, options, reportNode, node, tz },
+    ...{ report, name, kind, options, reportNode, node, tz, reach: reach && [...reach] },
     ...{ fromAt: new Date(fromMs), toAt: new Date(toMs), formats: [...formats], state: "queued" as const },
     ...{ requestedAt: new Date(nowMs), requestedById: requestedBy.id, requestedByName: requestedBy.name },
     expiresAt: new Date(nowMs + keptDays * dayMs),
@@ -155,9 +156,15 @@ export async function cancelRun(db: Queries, id: string): Promise<void> {
     .where(and(eq(reportRuns.id, id), inArray(reportRuns.state, ["queued", "running"])));
 }
 
-export function questionOfRun(run: RunRecord): ReportQuestion {
+export function questionOfRun(run: RunRecord): ReportQuestion & { reach: NodeAddress[] } {
   const { report, name, kind, options, node, fromAt, toAt, tz } = run;
-  return { report, name, kind, options, node, fromMs: fromAt.getTime(), toMs: toAt.getTime(), tz };
+  const reach = run.reach ?? [node];
+  return { report, name, kind, options, node, fromMs: fromAt.getTime(), toMs: toAt.getTime(), tz, reach };
+}
+
+/** Whether a holder of these rights would see all that it tells. */
+export function seesRun(tree: Pick<NodeTree, "pathsBetween">, holder: Pick<Actor, "grants">, run: RunRecord): boolean {
+  return seesReach(tree, holder, questionOfRun(run), run.requestedAt.getTime());
 }
 
 const unleased = { lease: null, leasedUntil: null };

@@ -36,7 +36,7 @@ import type { RunRecord } from "./runs.ts";
 import { isLateAt, moveSlot, type OpenSlot, type SlotRecord } from "./slots.ts";
 
 export interface Sending {
-  tree: Pick<NodeTree, "isWithin" | "effectiveStatus" | "ancestors">;
+  tree: Pick<NodeTree, "isWithin" | "effectiveStatus" | "ancestors" | "pathsBetween">;
   links: FileLinks;
   /** Where people reach the dashboard, without a slash at its end. */
   publicUrl: string;

@@ -36,12 +36,13 @@ export function stoodWithin(
 export type WasWithin = (node: NodeAddress, at: Date) => boolean;
 
 export function wasWithin(tree: Paths, reach: readonly NodeAddress[]): WasWithin {
-  return (node, at) => {
-    const parsed = parseNode(node);
-    // An agent stands where its organization does, and never moves.
-    const place = parsed.kind === "agent" ? nodeAddress("organization", parsed.organization) : node;
-    return reach.includes(node) || stoodWithin(tree, reach, place, at.getTime(), at.getTime());
-  };
+  return (node, at) => reach.includes(node) || stoodWithin(tree, reach, placeOf(node), at.getTime(), at.getTime());
+}
+
+/** The node whose place in the tree is this one's: an agent stands where its organization does, and never moves. */
+export function placeOf(node: NodeAddress): NodeAddress {
+  const parsed = parseNode(node);
+  return parsed.kind === "agent" ? nodeAddress("organization", parsed.organization) : node;
 }
 
 /** In place of a name that is not the reader's to know. */

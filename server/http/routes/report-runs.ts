@@ -35,6 +35,7 @@ import {
   questionOfRun,
   type RunRecord,
   readRun,
+  seesRun,
 } from "../../reports/runs.ts";
 import { requireKind } from "../../reports/saved-reports.ts";
 import { wasWithin } from "../../tree/past-owners.ts";
@@ -181,7 +182,8 @@ export function reportRunsRoutes(deps: ReportRunsRoutesDeps): OpenAPIHono<HttpEn
       });
       const { page, last } = pageOf(found, limit);
       const position = last && { atMs: last.requestedAt.getTime(), id: last.id };
-      return { runs: await describeAll(c, page), next_cursor: position ? writeCursor(asked, position) : null };
+      const seen = page.filter((run) => seesRun(tree, whole, run));
+      return { runs: await describeAll(c, seen), next_cursor: position ? writeCursor(asked, position) : null };
     });
   });
 
@@ -285,7 +287,9 @@ function createTools({ source, now = Date.now }: ReportRunsRoutesDeps, links: Fi
   async function ownRun(c: Context<HttpEnv>, id: string): Promise<RunRecord> {
     const run = await keptRun(id);
     if (!isWithinReach(c.get("actor"), tree, run.node)) throw new ProblemError("not_found", "there is no such run");
-    requireKind(await wholeCaller(c), run.kind, run.node, tree);
+    const whole = await wholeCaller(c);
+    requireKind(whole, run.kind, run.node, tree);
+    if (!seesRun(tree, whole, run)) throw new ProblemError("not_found", "there is no such run");
     return run;
   }
 

@@ -3,7 +3,11 @@ import { eq } from "drizzle-orm";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { nodeParents } from "../../../server/postgres/schema/accounts.ts";
 import { alerts } from "../../../server/postgres/schema/alerts.ts";
+<<<<<<< HEAD
 import { eventCorrections } from "../../../server/postgres/schema/corrections.ts";
+=======
+import { statements } from "../../../server/postgres/schema/statements.ts";
+>>>>>>> 9db0933 (Tell a later owner of a node in reports what its lists tell)
 import { createRun } from "../../../server/reports/runs.ts";
 import {
   askedAbout,
@@ -318,4 +322,51 @@ test("what an event says of later times is theirs who had the organization then:
     expect(await voiding(above, event)).toBe(200);
     expect(await audit(newcomer, `action=event.voided&subject=${event}`)).toHaveLength(1);
   }
+});
+
+test("a report tells a later owner what its own lists do, and one that was made for others is not theirs to open", async () => {
+  const { db } = world.deps.postgres;
+  const parts = [
+    { id: "stm_theirs", parent: pastOwner, from: new Date("2025-02-01T00:00:00Z"), to: new Date("2025-03-01T00:00:00Z") },
+    { id: "stm_ours", parent: askedAbout, from: new Date("2025-09-01T00:00:00Z"), to: new Date("2025-10-01T00:00:00Z") },
+  ];
+  for (const { id, parent, from, to } of parts)
+    await db.insert(statements).values({
+      ...{ id, node: inside, path: [inside, parent, "partner:above-9f3c", "all"], subscriptionId: id, tz: "UTC" },
+      ...{ kind: "subscription", currency: "EUR", total: "61.10", incomeTotal: null, paymentStatus: "open" },
+      ...{ cycleStart: from, cycleEnd: to, partFrom: from, partTo: to, closedAt: to, paymentAt: to },
+      ...{ charges: [], segments: [], chargedSegments: [], usage: [] },
+    });
+  const about = { report: "billing", node: inside, from: "2025-01-01", to: "2026-01-01" };
+  const own = (await world.makeKey(["read", "admin"], inside)).key;
+  for (const [key, ids] of [
+    [newcomer, ["stm_ours"]],
+    [above, ["stm_ours", "stm_theirs"]],
+    [own, ["stm_ours", "stm_theirs"]],
+  ] as const) {
+    const listed = await world.ask("GET", `/v1/statements?node=${inside}&from=2025-01-01&to=2026-01-01`, { key });
+    expect(listed.body.statements.map(({ id }: { id: string }) => id)).toEqual(ids);
+    const { body } = await world.ask("POST", "/v1/reports/preview", { key, body: about });
+    const told = body.sections.find(({ id }: { id: string }) => id === "statements");
+    expect(told.rows.map(([id]: string[]) => id)).toEqual(ids);
+  }
+  const [fromMs, toMs] = [Date.parse(about.from), Date.parse(about.to)];
+  const asked = { kind: "billing" as const, options: {}, reportNode: null, formats: ["csv" as const], keptDays: 10_000 };
+  const boss = { id: "usr_7c1e", name: "boss" };
+  const whole = { report: "billing", name: "Billing", node: inside, fromMs, toMs, tz: "UTC", requestedBy: boss };
+  const made = await createRun(db, { ...asked, ...whole }, toMs);
+  const mine = await world.ask("POST", "/v1/report-runs", { key: newcomer, body: { ...about, formats: ["json"] } });
+  const seen = async (key: string) => {
+    const open = async (id: string) => (await world.ask("GET", `/v1/report-runs/${id}`, { key })).status;
+    const { runs } = (await world.ask("GET", `/v1/report-runs?node=${inside}&report=billing`, { key })).body;
+    const listed = runs.map(({ id }: { id: string }) => id);
+    return [made.id, mine.body.id].map((id) => [listed.includes(id), open(id)] as const);
+  };
+  for (const [key, statuses] of [
+    [newcomer, [404, 200]],
+    [above, [200, 200]],
+    [own, [200, 200]],
+  ] as const)
+    for (const [place, [isListed, opened]] of (await seen(key)).entries())
+      expect([isListed, await opened]).toEqual([statuses[place] === 200, statuses[place]]);
 });

@@ -1,0 +1,62 @@
+/**
+ * Whose past a report tells. Statements and changes stay with those who had their node then: after a move its new owner is told
+ * of them from the move on, in reports as in lists.
+ */
+import type { NodeAddress } from "../contract/nodes.ts";
+import { actionsOfReports } from "../contract/report-rights.ts";
+import type { ReportKind } from "../contract/reports.ts";
+import type { Actor } from "../identity/actor.ts";
+import type { NodeTree } from "../tree/node-tree.ts";
+import { ownersWithin, placeOf, stoodWithin } from "../tree/past-owners.ts";
+
+type Holder = Pick<Actor, "grants">;
+type Paths = Pick<NodeTree, "pathsBetween">;
+
+interface Told {
+  kind: ReportKind;
+  node: NodeAddress;
+  /** ms since 1970, UTC. */
+  fromMs: number;
+  /** Exclusive. */
+  toMs: number;
+}
+
+/** By which nodes a holder sees what such a report shows; undefined of kinds that everybody at the node sees. */
+function topsOf({ grants }: Holder, kind: ReportKind): NodeAddress[] | undefined {
+  const action = actionsOfReports[kind];
+  return action && grants.filter(({ actions }) => actions.has(action)).map(({ node }) => node);
+}
+
+/** Until when there is anything to tell of at `nowMs`, and from when. */
+const spanOf = ({ fromMs, toMs }: Told, nowMs: number) => {
+  const lastMs = Math.min(toMs - 1, nowMs);
+  return { fromMs: Math.min(fromMs, lastMs), lastMs };
+};
+
+function sawAll(tree: Paths, tops: readonly NodeAddress[], told: Told, nowMs: number): boolean {
+  const { fromMs, lastMs } = spanOf(told, nowMs);
+  return tops.includes(told.node) || stoodWithin(tree, tops, placeOf(told.node), fromMs, lastMs);
+}
+
+/**
+ * The nodes by which a holder sees the rows of a report: it has those that stood at or below one of them then. Who may see
+ * none of it, as an author whose right has ended, narrows nothing for others, of whom each is judged.
+ */
+export function reachOf(tree: Paths, holder: Holder, told: Told, nowMs: number): NodeAddress[] {
+  const tops = topsOf(holder, told.kind);
+  if (tops === undefined || tops.length === 0 || sawAll(tree, tops, told, nowMs)) return [told.node];
+  const { fromMs, lastMs } = spanOf(told, nowMs);
+  const owners = ownersWithin(tree, placeOf(told.node), fromMs, lastMs);
+  return tops.filter((top) => owners.includes(top));
+}
+
+/** Whether a holder would see each row of a report that was made by `reach` at `atMs`. */
+export function seesReach(
+  tree: Paths,
+  holder: Holder,
+  told: Told & { reach: readonly NodeAddress[] },
+  atMs: number,
+): boolean {
+  const tops = topsOf(holder, told.kind);
+  return tops === undefined || told.reach.every((one) => tops.includes(one)) || sawAll(tree, tops, told, atMs);
+}
