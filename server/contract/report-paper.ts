@@ -89,7 +89,11 @@ function isOfDays(table: Table, prefix: string): boolean {
   const { rows } = table;
   const [start, end] = [placeOf(table, "start"), placeOf(table, "end")];
   if (start < 0 || end < 0 || rows.length === 0) return false;
-  if (!rows.every((row) => isMidnight(row[end] ?? null) && String(row[start]).slice(0, 10) === dayBefore(String(row[end]))))
+  if (
+    !rows.every(
+      (row) => isMidnight(row[end] ?? null) && String(row[start]).slice(0, 10) === dayBefore(String(row[end])),
+    )
+  )
     return false;
   const own = placeOf(table, `${prefix}start`);
   return own >= 0 && rows.every((row) => isMidnight(row[own] ?? null));

@@ -34,7 +34,9 @@ function svgOf(drawn: Panels, color: string): string {
   const tall = drawn.panels.length > 1 ? size.each : size.alone;
   const step = size.head + tall;
   const height = drawn.panels.length * step + size.axis;
-  const panels = drawn.panels.map((panel, place) => panelSvg(panel, drawn, { top: place * step + size.head, tall, color }));
+  const panels = drawn.panels.map((panel, place) =>
+    panelSvg(panel, drawn, { top: place * step + size.head, tall, color }),
+  );
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${size.width} ${height}" width="${size.width}" height="${height}">${panels.join("")}${datesSvg(drawn.starts, height)}</svg>`;
 }
 
@@ -54,7 +56,15 @@ function panelSvg(panel: Panel, { partial }: Panels, { top, tall, color }: Place
     const [at, stroke] = [round(y(tick)), tick === 0 ? ink.ground : ink.line];
     return `<line x1="${size.left}" y1="${at}" x2="${size.width - size.right}" y2="${at}" stroke="${stroke}"/>${label(size.left - 6, y(tick) + 3.5, "end", compact.format(tick))}`;
   });
-  const key = compared.length > 0 ? label(size.width - size.right, top - 9, "end", kind === "bar" ? "outlined: compared period" : "dashed: compared period") : "";
+  const key =
+    compared.length > 0
+      ? label(
+          size.width - size.right,
+          top - 9,
+          "end",
+          kind === "bar" ? "outlined: compared period" : "dashed: compared period",
+        )
+      : "";
   const name = label(0, top - 9, "start", unit === null ? title : `${title}, ${unit}`);
   const scale = { y, ground, color };
   const own = kind === "bar" ? barsSvg(values, partial, scale) : lineSvg(values, scale, 'stroke-width="2"');
@@ -109,9 +119,7 @@ function comparedSvg({ kind, compared }: Panel, scale: Scale): string {
   if (kind === "line") return lineSvg(compared, { ...scale, color: ink.soft }, 'stroke-dasharray="3 3"');
   const look = `fill="none" stroke="${ink.soft}" stroke-width="0.75"`;
   return compared
-    .map((value, window) =>
-      value === null || value === 0 ? "" : barSvg(value, window, compared.length, scale, look),
-    )
+    .map((value, window) => (value === null || value === 0 ? "" : barSvg(value, window, compared.length, scale, look)))
     .join("");
 }
 
@@ -145,7 +153,9 @@ function ticksUpTo(most: number, steps: number): number[] {
   const rough = most / steps;
   const unit = 10 ** Math.floor(Math.log10(rough));
   const step = ([1, 2, 2.5, 5].find((times) => times * unit >= rough) ?? 10) * unit;
-  return Array.from({ length: Math.ceil(most / step - 1e-9) + 1 }, (_, place) => Number((place * step).toPrecision(12)));
+  return Array.from({ length: Math.ceil(most / step - 1e-9) + 1 }, (_, place) =>
+    Number((place * step).toPrecision(12)),
+  );
 }
 
 function label(x: number, y: number, anchor: "start" | "middle" | "end", text: string): string {

@@ -16,7 +16,7 @@ const families = [
 ] as const;
 
 export interface PdfFonts {
-  files: readonly Buffer[];
+  paths: readonly string[];
   /** In the order in which a character is looked for. */
   names: readonly string[];
   /** The text with a visible sign in place of each character that no font has, and of those that only turn others around. */
@@ -25,7 +25,7 @@ export interface PdfFonts {
 
 let loaded: PdfFonts | undefined;
 
-/** Read when the first PDF is made: 18 MB. */
+/** Read when the first PDF is made: 18 MB, of which only the characters are kept. */
 export function pdfFonts(): PdfFonts {
   loaded ??= load();
   return loaded;
@@ -38,23 +38,28 @@ const reordering = /[\u202A-\u202E\u2066-\u2069]/u;
 const undrawn = /[\u200B-\u200F]|\p{Variation_Selector}/u;
 
 function load(): PdfFonts {
-  const files = families.map(([, path]) => readFileSync(require.resolve(`@expo-google-fonts/${path}`)));
+  const paths = families.map(([, path]) => require.resolve(`@expo-google-fonts/${path}`));
   const known = new Set<number>();
-  for (const file of files) for (const character of charactersOf(file)) known.add(character);
+  for (const path of paths) for (const character of charactersOf(readFileSync(path))) known.add(character);
   return {
-    files,
+    paths,
     names: [...new Set(families.map(([name]) => name))],
-    legible: (text) =>
-      [...text.toWellFormed()]
-        .map((character) => {
-          if (/[\n\t]/.test(character)) return " ";
-          if (undrawn.test(character)) return "";
-          const isKnown = known.has(character.codePointAt(0) ?? 0) && !reordering.test(character);
-          return isKnown ? character : replacement;
-        })
-        .join(""),
+    legible: (text) => (plain.test(text) ? text : legibleOf(text, known)),
   };
 }
+
+/** What every font has: most of a long table, which is gone through while others wait. */
+const plain = /^[\x20-\x7E]*$/;
+
+const legibleOf = (text: string, known: ReadonlySet<number>) =>
+  [...text.toWellFormed()]
+    .map((character) => {
+      if (/[\n\t]/.test(character)) return " ";
+      if (undrawn.test(character)) return "";
+      const isKnown = known.has(character.codePointAt(0) ?? 0) && !reordering.test(character);
+      return isKnown ? character : replacement;
+    })
+    .join("");
 
 /** Those that a font's `cmap` table names, in its formats 4 and 12 (OpenType). */
 function* charactersOf(font: Buffer): Generator<number> {

@@ -1,9 +1,11 @@
 /**
  * A document as PDF/UA-1 by Typst: tagged, its fonts embedded, the heads of tables repeated on each page. Texts reach it as
- * data and are never read as markup. It is set in a thread of its own: a long table takes seconds.
+ * data and are never read as markup. It is set in a process of its own, which ends: a long table takes seconds, and hundreds of
+ * megabytes that a thread would leave with the server.
  */
+import { spawn } from "node:child_process";
 import { createRequire } from "node:module";
-import { Worker } from "node:worker_threads";
+import { buffer as readBytes, text as readText } from "node:stream/consumers";
 import pLimit from "p-limit";
 import { cellText, paperColumns } from "../../contract/report-paper.ts";
 import type { ReportCell, ReportDocument, ReportSection } from "../../contract/reports.ts";
@@ -68,13 +70,15 @@ const template = `
 }
 `;
 
-/** What the thread runs. It is text, so that it needs no file of its own beside a built server. */
+/** What the process runs. It is text, so that it needs no file of its own beside a built server. */
 const compile = `
-const { parentPort, workerData } = require("node:worker_threads");
-const { NodeCompiler } = require(workerData.compiler);
-const compiler = NodeCompiler.create({ workspace: workerData.workspace, fontArgs: [{ fontBlobs: workerData.fonts.map(Buffer.from) }] });
-const pdf = compiler.pdf({ mainFileContent: workerData.template, inputs: { told: workerData.told } }, { pdfStandard: "ua-1", creationTimestamp: workerData.atSeconds });
-parentPort.postMessage(pdf);
+const { readFileSync } = require("node:fs");
+const { compiler, fonts, template, told, atSeconds } = JSON.parse(readFileSync(0, "utf8"));
+const { NodeCompiler } = require(compiler);
+// Nothing is read from the workspace.
+const typst = NodeCompiler.create({ workspace: "/", fontArgs: [{ fontBlobs: fonts.map((path) => readFileSync(path)) }] });
+const pdf = typst.pdf({ mainFileContent: template, inputs: { told } }, { pdfStandard: "ua-1", creationTimestamp: atSeconds });
+process.stdout.write(pdf);
 `;
 
 export interface Logo {
@@ -109,34 +113,25 @@ export async function drawsLogo(logo: Logo): Promise<boolean> {
   );
 }
 
-const setPdf = (told: object, atSeconds: number) => inTurn(() => setInThread(told, atSeconds));
+const setPdf = (told: object, atSeconds: number) => inTurn(() => setInProcess(told, atSeconds));
 
-async function setInThread(told: object, atSeconds: number): Promise<Uint8Array> {
-  const { files } = pdfFonts();
-  const workerData = {
+async function setInProcess(told: object, atSeconds: number): Promise<Buffer> {
+  const given = {
     compiler: require.resolve("@myriaddreamin/typst-ts-node-compiler"),
-    // Nothing is read from there.
-    workspace: "/",
-    fonts: files,
-    template,
-    told: JSON.stringify(told),
-    atSeconds,
+    fonts: pdfFonts().paths,
+    ...{ template, told: JSON.stringify(told), atSeconds },
   };
-  const worker = new Worker(compile, { eval: true, execArgv: [], workerData });
-  const timer = setTimeout(() => void worker.terminate(), mostMs);
-  try {
-    return await new Promise<Uint8Array>((resolve, reject) => {
-      worker.once("message", (pdf: Uint8Array | undefined) => {
-        if (pdf) resolve(pdf);
-        else reject(new Error("the PDF could not be set"));
-      });
-      worker.once("error", reject);
-      worker.once("exit", () => reject(new Error("the PDF could not be set in time")));
-    });
-  } finally {
-    clearTimeout(timer);
-    await worker.terminate();
-  }
+  // Without the server's environment, which has its secrets.
+  const setter = spawn(process.execPath, ["--input-type=commonjs", "--eval", compile], {
+    ...{ stdio: "pipe", env: {}, timeout: mostMs, killSignal: "SIGKILL" },
+  });
+  // It may end before it has read everything; how it ended says why.
+  setter.stdin.on("error", () => undefined).end(JSON.stringify(given));
+  const ended = new Promise<number | null>((resolve, reject) => setter.once("error", reject).once("close", resolve));
+  const [pdf, reason, code] = await Promise.all([readBytes(setter.stdout), readText(setter.stderr), ended]);
+  if (code !== 0 || pdf.length === 0)
+    throw new Error("the PDF could not be set", { cause: code === null ? "it took too long" : reason.slice(-2_000) });
+  return pdf;
 }
 
 function toldOf(document: ReportDocument, brand: Brand) {
@@ -198,7 +193,8 @@ function toldSection(section: ReportSection, legible: (text: string) => string, 
       share: column.type === "text" ? shareOf([column.title, ...told.map((row) => row[index] ?? "")]) : null,
     })),
     rows: told,
-    totals: totals.length === 0 ? [] : texts(totals).map((text, index) => (text === "" && index === 0 ? "Total" : text)),
+    totals:
+      totals.length === 0 ? [] : texts(totals).map((text, index) => (text === "" && index === 0 ? "Total" : text)),
     note: isCut ? `The first ${mostRows} of ${rows.length} rows; CSV, Excel, JSON and Parquet have all.` : null,
   };
 }

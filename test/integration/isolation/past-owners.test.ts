@@ -327,8 +327,18 @@ test("what an event says of later times is theirs who had the organization then:
 test("a report tells a later owner what its own lists do, and one that was made for others is not theirs to open", async () => {
   const { db } = world.deps.postgres;
   const parts = [
-    { id: "stm_theirs", parent: pastOwner, from: new Date("2025-02-01T00:00:00Z"), to: new Date("2025-03-01T00:00:00Z") },
-    { id: "stm_ours", parent: askedAbout, from: new Date("2025-09-01T00:00:00Z"), to: new Date("2025-10-01T00:00:00Z") },
+    {
+      id: "stm_theirs",
+      parent: pastOwner,
+      from: new Date("2025-02-01T00:00:00Z"),
+      to: new Date("2025-03-01T00:00:00Z"),
+    },
+    {
+      id: "stm_ours",
+      parent: askedAbout,
+      from: new Date("2025-09-01T00:00:00Z"),
+      to: new Date("2025-10-01T00:00:00Z"),
+    },
   ];
   for (const { id, parent, from, to } of parts)
     await db.insert(statements).values({
@@ -351,7 +361,13 @@ test("a report tells a later owner what its own lists do, and one that was made 
     expect(told.rows.map(([id]: string[]) => id)).toEqual(ids);
   }
   const [fromMs, toMs] = [Date.parse(about.from), Date.parse(about.to)];
-  const asked = { kind: "billing" as const, options: {}, reportNode: null, formats: ["csv" as const], keptDays: 10_000 };
+  const asked = {
+    kind: "billing" as const,
+    options: {},
+    reportNode: null,
+    formats: ["csv" as const],
+    keptDays: 10_000,
+  };
   const boss = { id: "usr_7c1e", name: "boss" };
   const whole = { report: "billing", name: "Billing", node: inside, fromMs, toMs, tz: "UTC", requestedBy: boss };
   const made = await createRun(db, { ...asked, ...whole }, toMs);

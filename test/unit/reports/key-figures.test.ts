@@ -51,9 +51,12 @@ describe("a report is empty", () => {
   it("not where a meter that is named as a comparison counted something", () => {
     const change = { ...meter, meter: "change" };
     const sections = (value: string) =>
-      customSections({ meters: [change], usage: answer(value, "change"), groupBy: undefined, nameOf: undefined }).filter(
-        ({ id }) => id === "series",
-      );
+      customSections({
+        meters: [change],
+        usage: answer(value, "change"),
+        groupBy: undefined,
+        nameOf: undefined,
+      }).filter(({ id }) => id === "series");
     expect(isEmptyDocument({ sections: sections("0") })).toBe(true);
     expect(isEmptyDocument({ sections: sections("3") })).toBe(false);
   });
