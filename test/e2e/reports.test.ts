@@ -63,13 +63,18 @@ async function expectMade(page: Page): Promise<void> {
   expect([await run.getAttribute("data-state"), await run.textContent()]).toEqual(["done", expect.anything()]);
 }
 
+/** Two pixels. */
+const logo = Buffer.from(
+  "iVBORw0KGgoAAAANSUhEUgAAAAIAAAABCAIAAAB7QOjdAAAADUlEQVR4nGPgL8sDIgAF7gHnh94wdwAAAABJRU5ErkJggg==",
+  "base64",
+);
 const expectPhoneWidth = async () => expect(await phone.evaluate(() => document.documentElement.scrollWidth)).toBe(360);
 
 test("a report shows its figures as on paper, and its files hold the same figures", async () => {
   await desk.goto(`${service.url}/reports`);
   await desk.getByTestId("standard-reports").getByRole("link", { name: "Usage summary", exact: true }).click();
   const paper = desk.getByTestId("report-paper");
-  await paper.getByRole("row", { name: /transcribed_minutes.* 102\.75/ }).waitFor();
+  await paper.getByRole("row", { name: /Transcribed minutes.* 102\.75/ }).waitFor();
   await paper.getByRole("img", { name: /Usage by day/ }).waitFor();
   await expectAccessible(desk);
   await desk.getByTestId("make-files").click();
@@ -118,14 +123,14 @@ test("a custom report is built beside its figures, then edited and deleted", asy
   await desk.getByLabel("Grouped by").selectOption("language");
   const preview = desk.getByTestId("live-preview");
   await preview
-    .getByRole("row", { name: /transcribed_minutes de .*12\.25/ })
+    .getByRole("row", { name: /Transcribed minutes de .*12\.25/ })
     .first()
     .waitFor();
   await desk.getByRole("button", { name: "Add a filter" }).click();
   await desk.getByLabel("Dimension").selectOption("language");
   await desk.getByLabel("Values, separated by commas").fill("en");
   await preview
-    .getByRole("row", { name: /transcribed_minutes de / })
+    .getByRole("row", { name: /Transcribed minutes de / })
     .first()
     .waitFor({ state: "detached" });
   await desk.getByRole("button", { name: "Create report" }).click();
@@ -183,6 +188,34 @@ test("a schedule shows when it sends, tests itself by mail, pauses and goes", as
   await desk.getByRole("button", { name: "Delete" }).click();
   await desk.getByRole("button", { name: "Delete schedule" }).click();
   await desk.getByText("No schedules yet").waitFor();
+});
+
+test("the look of reports is set on its page, and lists are saved with all their rows", async () => {
+  await desk.goto(`${service.url}/branding`);
+  await desk.getByLabel("Name", { exact: true }).fill("Acme Reports");
+  await desk.getByLabel("Colour", { exact: true }).fill("#12");
+  await desk.getByRole("button", { name: "Save" }).click();
+  await expect.poll(() => desk.getByLabel("Colour", { exact: true }).getAttribute("aria-invalid")).toBe("true");
+  await desk.getByLabel("Colour", { exact: true }).fill("#0f766e");
+  await desk
+    .getByLabel("Logo", { exact: true })
+    .setInputFiles({ name: "logo.png", mimeType: "image/png", buffer: logo });
+  await desk.getByRole("img", { name: "The logo" }).waitFor();
+  await desk.getByLabel("Days").fill("30");
+  await desk.getByRole("button", { name: "Save" }).click();
+  await desk.getByText("Reports made from now on look like this.").waitFor({ timeout: 60_000 });
+  await expectAccessible(desk);
+  const answer = await fetch(`${service.url}/v1/nodes/all`, {
+    headers: { authorization: `Bearer ${service.rootKey}` },
+  });
+  const branding = { name: "Acme Reports", color: "#0f766e", logo: `data:image/png;base64,${logo.toString("base64")}` };
+  expect(await answer.json()).toMatchObject({ branding, report_days: 30 });
+
+  await desk.goto(`${service.url}/keys`);
+  await desk.getByTestId("export").click();
+  const [csv] = await Promise.all([desk.waitForEvent("download"), desk.getByTestId("download-csv").click()]);
+  expect(csv.suggestedFilename()).toBe("keys.csv");
+  expect(await readFile(await csv.path(), "utf8")).toMatch(/^id,name,/);
 });
 
 test("what the usage page shows is saved as Excel and as a picture, and scheduled", async () => {

@@ -14,6 +14,7 @@ import KeyRound from "@lucide/svelte/icons/key-round";
 import Layers from "@lucide/svelte/icons/layers";
 import LayoutDashboard from "@lucide/svelte/icons/layout-dashboard";
 import Network from "@lucide/svelte/icons/network";
+import Palette from "@lucide/svelte/icons/palette";
 import Radio from "@lucide/svelte/icons/radio";
 import ReceiptText from "@lucide/svelte/icons/receipt-text";
 import ScrollText from "@lucide/svelte/icons/scroll-text";
@@ -73,6 +74,7 @@ const navigation: readonly NavigationGroup[] = [
     pages: [
       { path: "/reports", label: "Reports", Icon: FileText, action: "read", key: "R" },
       { path: "/schedules", label: "Schedules", Icon: CalendarClock, action: "read" },
+      { path: "/branding", label: "Branding", Icon: Palette, action: "nodes:write" },
     ],
   },
   {

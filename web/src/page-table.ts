@@ -28,6 +28,7 @@ export const pages = {
   "/schedules": () => import("./pages/Schedules.svelte"),
   "/schedules/new": () => import("./pages/NewSchedule.svelte"),
   "/schedules/:id": () => import("./pages/Schedule.svelte"),
+  "/branding": () => import("./pages/Branding.svelte"),
   "/plans": () => import("./pages/Plans.svelte"),
   "/plans/new": () => import("./pages/NewPlan.svelte"),
   "/plans/:id": () => import("./pages/Plan.svelte"),

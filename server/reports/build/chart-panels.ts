@@ -4,8 +4,8 @@ import type { ReportCell, ReportColumn, ReportSection } from "../../contract/rep
 import { placesOfPeriod } from "./section.ts";
 
 export interface Panel {
+  /** With its unit, where it needs one. */
   title: string;
-  unit: string | null;
   /** What adds up over time stands as bars; a peak, a level or an average is a line, as on the dashboard. */
   kind: "bar" | "line";
   /** Null: nothing is known of that window, which is a gap and no zero. */
@@ -49,7 +49,7 @@ export function panelsOf(section: ReportSection): Panels | undefined {
 }
 
 function panelOf(
-  { title, unit }: ReportColumn,
+  column: ReportColumn,
   kind: Panel["kind"],
   { cells, compared }: { cells: ReportCell[]; compared: Panel["compared"] },
 ): Panel[] {
@@ -57,7 +57,7 @@ function panelOf(
   const window = values.reduce<number>((best, value, place) => ((value ?? 0) > (values[best] ?? 0) ? place : best), 0);
   if (!((values[window] ?? 0) > 0)) return [];
   const most = { text: String(cells[window]), window };
-  return [{ title, unit: columnTitle({ title: "", unit }) === "" ? null : unit, kind, values, compared, most }];
+  return [{ title: columnTitle(column), kind, values, compared, most }];
 }
 
 const numberOf = (cell: ReportCell | undefined) => (cell === null || cell === undefined ? null : Number(cell));

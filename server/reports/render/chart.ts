@@ -9,7 +9,7 @@ export interface Chart {
 }
 
 /** In the points of the page: one panel alone is taller than each of several. */
-const size = { width: 720, left: 46, right: 10, head: 24, axis: 22, alone: 150, each: 78 };
+const size = { width: 720, left: 46, right: 10, head: 24, axis: 22, alone: 150, each: 60 };
 /** The first colour of the dashboard's charts in its light theme. */
 const usualColor = "#0d8a80";
 const ink = { soft: "#374151", line: "#e5e7eb", ground: "#9ca3af" };
@@ -22,8 +22,8 @@ export function chartOf(section: ReportSection, color = usualColor): Chart | und
 
 /** What a chart shows, in words; of each figure the most with all its digits. */
 export function wordsOf(title: string, { starts, panels }: Panels): string {
-  const told = panels.map(({ title: figure, unit, most }) => {
-    return `${figure} at most ${most.text}${unit === null ? "" : ` ${unit}`} on ${dayOf(starts[most.window])}`;
+  const told = panels.map(({ title: figure, most }) => {
+    return `${figure} at most ${most.text} on ${dayOf(starts[most.window])}`;
   });
   return `${title}, ${dayOf(starts[0])} to ${dayOf(starts.at(-1))}: ${told.join("; ")}.`;
 }
@@ -47,8 +47,8 @@ interface Place {
 }
 
 function panelSvg(panel: Panel, { partial }: Panels, { top, tall, color }: Place): string {
-  const { title, unit, values, compared, kind } = panel;
-  const ticks = ticksUpTo(Math.max(...[...values, ...compared].map((value) => value ?? 0)), tall > 100 ? 4 : 2);
+  const { title, values, compared, kind } = panel;
+  const ticks = ticksUpTo(Math.max(...[...values, ...compared].map((value) => value ?? 0)), tall > 100 ? 4 : 3);
   const highest = ticks.at(-1) ?? 1;
   const ground = top + tall;
   const y = (value: number) => ground - (Math.max(0, value) / highest) * tall;
@@ -65,7 +65,7 @@ function panelSvg(panel: Panel, { partial }: Panels, { top, tall, color }: Place
           kind === "bar" ? "outlined: compared period" : "dashed: compared period",
         )
       : "";
-  const name = label(0, top - 9, "start", unit === null ? title : `${title}, ${unit}`);
+  const name = label(0, top - 9, "start", title);
   const scale = { y, ground, color };
   const own = kind === "bar" ? barsSvg(values, partial, scale) : lineSvg(values, scale, 'stroke-width="2"');
   return `${lines.join("")}${own}${comparedSvg(panel, scale)}${name}${key}`;

@@ -3,11 +3,8 @@ import { eq } from "drizzle-orm";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { nodeParents } from "../../../server/postgres/schema/accounts.ts";
 import { alerts } from "../../../server/postgres/schema/alerts.ts";
-<<<<<<< HEAD
 import { eventCorrections } from "../../../server/postgres/schema/corrections.ts";
-=======
 import { statements } from "../../../server/postgres/schema/statements.ts";
->>>>>>> 9db0933 (Tell a later owner of a node in reports what its lists tell)
 import { createRun } from "../../../server/reports/runs.ts";
 import {
   askedAbout,

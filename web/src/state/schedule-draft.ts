@@ -26,13 +26,15 @@ export interface ScheduleDraft {
   subject: string;
   whenMissed: Schedule["when_missed"];
   whenEmpty: Schedule["when_empty"];
+  /** How many that are over are sent when it is made. */
+  pastPeriods: string;
 }
 
 export function newScheduleDraft(report: string, node: string, tz: string, recipient: string): ScheduleDraft {
   return {
     ...{ report, node, every: "month", at: "08:00", tz, weekday: "mon", day: "1", fiscalStartMonth: "1" },
     ...{ formats: ["pdf", "xlsx"], recipients: recipient, channels: [], subject: "" },
-    ...{ whenMissed: "catch_up", whenEmpty: "send" },
+    ...{ whenMissed: "catch_up", whenEmpty: "send", pastPeriods: "0" },
   };
 }
 
@@ -43,6 +45,7 @@ export function draftOfSchedule(schedule: Schedule): ScheduleDraft {
     fiscalStartMonth: String(fiscal_start_month ?? 1),
     ...{ formats: [...formats], recipients: recipients.join("\n"), channels: [...channels] },
     ...{ subject: schedule.subject ?? "", whenMissed: schedule.when_missed, whenEmpty: schedule.when_empty },
+    pastPeriods: "0",
   };
 }
 
@@ -72,6 +75,7 @@ export function scheduleChangeOf(draft: ScheduleDraft): ChangeSchedule {
 }
 
 export function newScheduleOf(draft: ScheduleDraft): CreateSchedule {
-  const { report, node } = draft;
-  return { ...(scheduleChangeOf(draft) as Required<ChangeSchedule>), report, node };
+  const { report, node, pastPeriods } = draft;
+  const chosen = scheduleChangeOf(draft) as Required<ChangeSchedule>;
+  return { ...chosen, report, node, past_periods: Number(pastPeriods) };
 }
