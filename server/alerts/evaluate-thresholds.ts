@@ -2,11 +2,11 @@
 import type { NodeAddress } from "../contract/nodes.ts";
 import type { AccountState } from "../overview/account-state.ts";
 import type { Postgres } from "../postgres/client.ts";
-import { recordEpisodes } from "./claim.ts";
 import { evaluateThreshold } from "./evaluate-threshold.ts";
 import type { Evaluation, Finding } from "./finding.ts";
 import type { NotifySource } from "./notify.ts";
 import { type FigureSource, type NodeFigure, readFigures } from "./read-figures.ts";
+import { recordEpisodes } from "./record-evaluation.ts";
 import type { RuleRecord } from "./rules.ts";
 import type { Watch, Watched } from "./threshold-rounds.ts";
 

@@ -17,19 +17,19 @@ import { alertProgress, alerts } from "../postgres/schema/alerts.ts";
 import type { NodeTree } from "../tree/node-tree.ts";
 import { withAllBelow } from "../tree/rows-within.ts";
 import { tenantOf } from "../tree/tenant-of.ts";
-import { recordEvaluation } from "./claim.ts";
 import { CostlyLimits } from "./costly-limits.ts";
 import { evaluateQuotas, noSuchLimit } from "./evaluate-quotas.ts";
 import { evaluateThresholds } from "./evaluate-thresholds.ts";
 import type { Evaluation } from "./finding.ts";
-import { candidatesAmong, holdsFor, type Rivals, rivalsAmong } from "./holding-nodes.ts";
+import { candidatesAmong, holdsFor, type Overrides, overridesAmong } from "./holding-nodes.ts";
 import { lookBack } from "./look-back.ts";
 import { type NotifySource, notifyDue } from "./notify.ts";
-import { PairQueue } from "./pair-queue.ts";
 import { readBilling, readCustomers } from "./read-customer-events.ts";
 import { readPair } from "./read-pair.ts";
 import { LastEvents, readSilence } from "./read-silence.ts";
 import { readSystem, type SystemSource } from "./read-system.ts";
+import { recordEvaluation } from "./record-evaluation.ts";
+import { RuleNodeQueue } from "./rule-node-queue.ts";
 import { listRules, type RuleRecord } from "./rules.ts";
 import { type Failure, ThresholdRounds, type Watch, type Watched, watchesOf } from "./threshold-rounds.ts";
 import { isAgent, nodeWithoutAgent } from "./visibility.ts";
@@ -64,7 +64,7 @@ type Progress = typeof alertProgress.$inferSelect;
 interface Run {
   state: AccountState;
   /** Those that are switched off take the place of others too. */
-  rivals: Rivals;
+  overrides: Overrides;
   pace: Pace;
   batch: number;
   enabled: readonly RuleRecord[];
@@ -78,7 +78,7 @@ interface Run {
 export class Evaluator {
   readonly #source: EvaluatorSource;
   readonly #accounts: AccountStates;
-  readonly #pairs: PairQueue;
+  readonly #pairs: RuleNodeQueue;
   readonly #costly = new CostlyLimits();
   readonly #lastEvents = new LastEvents();
   #rules: { sequence: number; rules: RuleRecord[] } | undefined;
@@ -95,7 +95,7 @@ export class Evaluator {
   constructor(source: EvaluatorSource) {
     this.#source = source;
     this.#accounts = new AccountStates(source.postgres);
-    this.#pairs = new PairQueue((node) => tenantOf(nodeWithoutAgent(node), source.tree));
+    this.#pairs = new RuleNodeQueue((node) => tenantOf(nodeWithoutAgent(node), source.tree));
   }
 
   /** How far evaluating is behind what can be queried, in seconds. */
@@ -129,7 +129,7 @@ export class Evaluator {
     const isSweep = hasJumped || now() - this.#sweptAtMs >= (isChanged ? sweepAfterChangeMs : sweepEveryMs);
     const stored = enabled.length === 0 ? new Set<NodeAddress>() : await this.#touchedSince(progress.batch, batch);
     const touched = isSweep ? undefined : stored;
-    const made = { rivals: rivalsAmong(rules), pace: createPace() };
+    const made = { overrides: overridesAmong(rules), pace: createPace() };
     const run: Run = { state, ...made, batch, enabled, watermark: asOf, stored, touched };
     const failure = enabled.length > 0 ? await this.#evaluate(run, progress) : undefined;
     if (isSweep) [this.#sweptAtMs, this.#sweptSequence] = [now(), state.sequence];
@@ -221,14 +221,14 @@ export class Evaluator {
     });
   }
 
-  async #held({ rivals, pace }: Run, rule: RuleRecord, nodes: ReadonlySet<NodeAddress>): Promise<NodeAddress[]> {
+  async #held({ overrides, pace }: Run, rule: RuleRecord, nodes: ReadonlySet<NodeAddress>): Promise<NodeAddress[]> {
     const { tree } = this.#source;
     const held: NodeAddress[] = [];
     await pace.rest();
     for (const node of candidatesAmong(rule, nodes, tree)) {
       const rest = pace.rest();
       if (rest) await rest;
-      if (holdsFor(rule, node, rivals, tree)) held.push(node);
+      if (holdsFor(rule, node, overrides, tree)) held.push(node);
     }
     return held;
   }
@@ -269,7 +269,7 @@ export class Evaluator {
       await run.pace.rest();
       // A rule concerns everything below its node.
       const holds = (node: NodeAddress) =>
-        rule.scope === "node" ? tree.isWithin(node, rule.node) : holdsFor(rule, node, run.rivals, tree);
+        rule.scope === "node" ? tree.isWithin(node, rule.node) : holdsFor(rule, node, run.overrides, tree);
       const sinceMs = rule.inForceSince.getTime();
       const times = { atMs: run.watermark.getTime(), sinceMs, evaluatedUntilMs: sweptAt.getTime() };
       const asked = { state: run.state, node: rule.node, holdsFor: holds, ...times };

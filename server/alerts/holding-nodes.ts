@@ -18,30 +18,30 @@ interface Tree {
 }
 
 /** By the id of the rule whose place they take, and by their own node, the rules that can take it from another. */
-export type Rivals = ReadonlyMap<string, ReadonlyMap<NodeAddress, readonly Placed[]>>;
+export type Overrides = ReadonlyMap<string, ReadonlyMap<NodeAddress, readonly Placed[]>>;
 
-export function rivalsAmong(rules: readonly Placed[]): Rivals {
-  const rivals = new Map<string, Map<NodeAddress, Placed[]>>();
+export function overridesAmong(rules: readonly Placed[]): Overrides {
+  const overrides = new Map<string, Map<NodeAddress, Placed[]>>();
   for (const rule of rules) {
     if (rule.replaces === null) continue;
-    const byNode = rivals.get(rule.replaces) ?? new Map<NodeAddress, Placed[]>();
-    rivals.set(rule.replaces, byNode);
+    const byNode = overrides.get(rule.replaces) ?? new Map<NodeAddress, Placed[]>();
+    overrides.set(rule.replaces, byNode);
     const beside = byNode.get(rule.node);
     if (beside) beside.push(rule);
     else byNode.set(rule.node, [rule]);
   }
-  return rivals;
+  return overrides;
 }
 
 /**
  * Whether the rule holds for a node: a template for each organization at or below its own node, but where one nearer to it
  * takes its place, which a rule that is switched off does too. Of several that take the same place the nearest holds alone.
- * Only rivals at the node and above it are looked at, however many there are elsewhere.
+ * Only overrides at the node and above it are looked at, however many there are elsewhere.
  */
-export function holdsFor(rule: Placed, node: NodeAddress, rivals: Rivals, tree: Tree): boolean {
+export function holdsFor(rule: Placed, node: NodeAddress, overrides: Overrides, tree: Tree): boolean {
   if (!isCovered(rule, node, tree)) return false;
-  const beside = rule.replaces === null ? undefined : rivals.get(rule.replaces);
-  const known = [rivals.get(rule.id), beside].filter((one) => one !== undefined);
+  const beside = rule.replaces === null ? undefined : overrides.get(rule.replaces);
+  const known = [overrides.get(rule.id), beside].filter((one) => one !== undefined);
   if (known.length === 0) return true;
   const takesIt = (other: Placed) => takesPlaceOf(other, rule, tree) && isCovered(other, node, tree);
   // A node that this process has not heard of stands below the root all the same.

@@ -10,7 +10,6 @@ import type { ConditionOf } from "../contract/rules.ts";
 import { compareDecimals } from "../numbers/figures.ts";
 import type { AccountState } from "../overview/account-state.ts";
 import { alerts } from "../postgres/schema/alerts.ts";
-import { openAlerts, pacingOf, recordEvaluation } from "./claim.ts";
 import { crossings } from "./crossings.ts";
 import { findingOf } from "./evaluate-threshold.ts";
 import { findingsOf, noSuchMeter, type ThresholdSource } from "./evaluate-thresholds.ts";
@@ -18,6 +17,7 @@ import { lifeOf } from "./life-columns.ts";
 import type { AlertRecord } from "./read-alerts.ts";
 import { cyclesOf, readFigures, readFiguresSince, windowStart } from "./read-figures.ts";
 import { readHistory } from "./read-history.ts";
+import { openAlerts, pacingOf, recordEvaluation } from "./record-evaluation.ts";
 import type { RuleRecord } from "./rules.ts";
 import type { LookBack, Watch, Watched } from "./threshold-rounds.ts";
 

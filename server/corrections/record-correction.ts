@@ -11,8 +11,8 @@ import { announcePastChanges, type PastChange } from "../postgres/past-changes.t
 import { eventCorrections } from "../postgres/schema/corrections.ts";
 import { ProblemError } from "../problem.ts";
 import type { NodeTree } from "../tree/node-tree.ts";
+import { type AffectedSpan, affectedSpan, ownersOf, type SpanDeps } from "./affected-span.ts";
 import { eventOfRow } from "./amend-event.ts";
-import { type ConcernedSpan, concernedSpan, ownersOf, type SpanDeps } from "./concerned-span.ts";
 
 export type Correction = typeof eventCorrections.$inferSelect;
 
@@ -32,7 +32,7 @@ export interface CorrectionRequest {
   /** Throws when the event is not what the caller saw. */
   check: (current: GivenEvent) => void;
   /** Throws when somebody else had the organization in that time, whose figures the correction could change. */
-  mayChange: (span: ConcernedSpan) => void;
+  mayChange: (span: AffectedSpan) => void;
 }
 
 export interface RecordingDeps extends SpanDeps {
@@ -54,7 +54,7 @@ export async function recordCorrection(
 ): Promise<Correction> {
   const { postgres, tree } = deps;
   const nowMs = Date.now();
-  const spans = await Promise.all([before, ...(after ? [after] : [])].map((row) => concernedSpan(deps, row, nowMs)));
+  const spans = await Promise.all([before, ...(after ? [after] : [])].map((row) => affectedSpan(deps, row, nowMs)));
   for (const span of spans) request.mayChange(span);
   const { organization, reason, by } = request;
   const { id: eventId, source = "" } = before;
@@ -93,7 +93,7 @@ export async function recordCorrection(
 }
 
 /** One for each node that is concerned, from the first of its spans to the last. */
-function pastChangesOf(tree: RecordingDeps["tree"], spans: readonly ConcernedSpan[], nowMs: number): PastChange[] {
+function pastChangesOf(tree: RecordingDeps["tree"], spans: readonly AffectedSpan[], nowMs: number): PastChange[] {
   const byNode = new Map<NodeAddress, { node: NodeAddress; fromMs: number; toMs: number }>();
   for (const span of spans)
     for (const node of ownersOf(tree, span)) {
@@ -109,7 +109,7 @@ function changesOf(
   request: CorrectionRequest,
   before: EventRow,
   after: EventRow | null,
-  spans: readonly ConcernedSpan[],
+  spans: readonly AffectedSpan[],
 ) {
   const { organization, id: subject, reason, by } = request;
   const about = (place: string) => ({

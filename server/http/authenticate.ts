@@ -13,7 +13,7 @@ import { type Sessions, sessionCookie } from "../identity/sessions.ts";
 import { ProblemError } from "../problem.ts";
 import type { NodeTree } from "../tree/node-tree.ts";
 import type { HttpEnv } from "./http-env.ts";
-import { needing } from "./needed-rights.ts";
+import { withRequiredRights } from "./needed-rights.ts";
 
 /** The credentials of a request or a socket, as its headers have them. */
 export interface Credentials {
@@ -106,7 +106,7 @@ export function requireScope(action: Action) {
     c.set("actor", actor);
     await next();
   });
-  return needing(guard, rightsOfActions[action]);
+  return withRequiredRights(guard, rightsOfActions[action]);
 }
 
 /** Lets through every caller who is known, whatever the scopes. */

@@ -10,7 +10,7 @@ export interface NeededRights {
 
 const rightsOf = new WeakMap<object, NeededRights>();
 
-export function needing<T extends object>(guard: T, rights: NeededRights): T {
+export function withRequiredRights<T extends object>(guard: T, rights: NeededRights): T {
   rightsOf.set(guard, rights);
   return guard;
 }

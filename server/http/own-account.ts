@@ -5,7 +5,7 @@ import type { Users } from "../identity/users.ts";
 import { ProblemError } from "../problem.ts";
 import { requireActor } from "./authenticate.ts";
 import type { HttpEnv } from "./http-env.ts";
-import { needing } from "./needed-rights.ts";
+import { withRequiredRights } from "./needed-rights.ts";
 
 /** A session of somebody without a password must be younger than this. */
 const recentMs = 10 * 60 * 1000;
@@ -15,7 +15,7 @@ const requireUser = createMiddleware<HttpEnv>(async (c, next) => {
   if (c.get("actor").kind !== "user") throw new ProblemError("forbidden", "this is for people who are signed in");
   await next();
 });
-export const ofUser = [requireActor, needing(requireUser, { key: undefined, roles: [] })];
+export const ofUser = [requireActor, withRequiredRights(requireUser, { key: undefined, roles: [] })];
 
 /** Throws unless it is the caller's password; attempts are counted. `field` names it in the body. */
 export async function checkPassword(

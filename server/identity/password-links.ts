@@ -9,7 +9,7 @@ import type { Postgres, Queries } from "../postgres/client.ts";
 import type { RightsAt } from "../postgres/schema/accounts.ts";
 import { roleOffers, userRoles, users, userTokens } from "../postgres/schema/accounts.ts";
 import type { NodeTree } from "../tree/node-tree.ts";
-import { claimForAddress, isInUse, lockAddress } from "./account-use.ts";
+import { handOverToAddressOwner, isInUse, lockAddress } from "./account-use.ts";
 import { hashSecret } from "./credential-cache.ts";
 import { couldGive } from "./rights-at.ts";
 import { offersTo, type RoleOffer, takeRoles } from "./role-offers.ts";
@@ -49,7 +49,7 @@ export async function setPasswordByLink(
     const { email, offer, isMailed } = link;
     const account = link.account ?? (await makeAccount(tx, { ...link, nowMs: asked.nowMs }));
     const by: Author = { kind: "user", id: account.id, name: email, address };
-    if (isMailed) await claimForAddress(tx, account, { by, nowMs: asked.nowMs });
+    if (isMailed) await handOverToAddressOwner(tx, account, { by, nowMs: asked.nowMs });
     await replacePassword(tx, account, passwordHash, by);
     if (offer) await takeRoles(tx, offer, account.id, by);
     return { userId: account.id };

@@ -23,7 +23,7 @@ export interface Attempt {
   /** Whether the account was signed in to from here before. */
   isUsual: boolean;
   /** The password is right, and a code is asked for. */
-  knowsPassword(): Promise<void>;
+  passwordAccepted(): Promise<void>;
   /** 0 when a code may be tried, else the ms until one may. Wrong ones count for the whole account. */
   beforeCode(): Promise<number>;
   succeeded(): Promise<void>;
@@ -95,7 +95,7 @@ export class SignInLimits {
     let codesTried = 0;
     return {
       isUsual: usual !== undefined,
-      knowsPassword: async () => {
+      passwordAccepted: async () => {
         await notGuessed();
       },
       beforeCode: async () => {
@@ -114,11 +114,11 @@ export class SignInLimits {
   }
 
   /** 0, or the ms until somebody signed in, or with a link, may try a password or a code. `id`: the user's or the link's. */
-  beforeOwn(id: string): Promise<number> {
+  throttleSelfCheck(id: string): Promise<number> {
     return consume(this.#limit.own, id);
   }
 
-  async ownSucceeded(id: string): Promise<void> {
+  async selfCheckSucceeded(id: string): Promise<void> {
     await this.#limit.own.delete(id);
   }
 

@@ -6,7 +6,7 @@ import type { SignIn } from "../contract/accounts.ts";
 import type { Postgres } from "../postgres/client.ts";
 import { userRoles, users } from "../postgres/schema/accounts.ts";
 import type { NodeTree } from "../tree/node-tree.ts";
-import { claimForAddress, lockAddress } from "./account-use.ts";
+import { handOverToAddressOwner, lockAddress } from "./account-use.ts";
 import { newId } from "./actor.ts";
 import { hashSecret, newSecret } from "./credential-cache.ts";
 import { type LinkState, setPasswordByLink, stateOfLink } from "./password-links.ts";
@@ -102,7 +102,7 @@ export class Users {
     if (!user || !isRight || user.disabledAt) return { outcome: "refused" };
     if (user.totpSince) {
       if (code === undefined) {
-        await attempt.knowsPassword();
+        await attempt.passwordAccepted();
         return { outcome: "code_needed" };
       }
       const waitMs = await attempt.beforeCode();
@@ -131,7 +131,7 @@ export class Users {
       if (user?.disabledAt) return undefined;
       const author = (id: string): Author => ({ kind: "user", id, name: account, address });
       if (user) {
-        await claimForAddress(tx, user, { by: author(user.id), nowMs });
+        await handOverToAddressOwner(tx, user, { by: author(user.id), nowMs });
         return user.id;
       }
       const offers = await offersTo(tx, account, nowMs);
@@ -170,7 +170,7 @@ export class Users {
     const link = { token, nowMs: this.#now(), tree: this.#tree };
     const state = await stateOfLink(this.#postgres, link);
     if (state !== "usable") return state;
-    if ((await this.#limits.beforeOwn(hashSecret(token))) > 0) return "too_fast";
+    if ((await this.#limits.throttleSelfCheck(hashSecret(token))) > 0) return "too_fast";
     const passwordHash = await this.#passwords.hash(password);
     return await setPasswordByLink(this.#postgres, { ...link, passwordHash, address });
   }
@@ -179,17 +179,17 @@ export class Users {
   async isPassword(userId: string, password: string): Promise<boolean | "too_fast"> {
     const [user] = await this.#postgres.db.select().from(users).where(eq(users.id, userId));
     if (!user) return false;
-    if ((await this.#limits.beforeOwn(userId)) > 0) return "too_fast";
+    if ((await this.#limits.throttleSelfCheck(userId)) > 0) return "too_fast";
     const isRight = await this.#passwords.matches(user.passwordHash, password, "known");
-    if (isRight) await this.#limits.ownSucceeded(userId);
+    if (isRight) await this.#limits.selfCheckSucceeded(userId);
     return isRight;
   }
 
   /** As `confirmTotp`; "too_fast" after too many wrong codes. */
   async confirmSecondFactor(userId: string, code: string, by: Author): Promise<string[] | "too_fast" | undefined> {
-    if ((await this.#limits.beforeOwn(userId)) > 0) return "too_fast";
+    if ((await this.#limits.throttleSelfCheck(userId)) > 0) return "too_fast";
     const codes = await confirmTotp(this.#postgres, { userId, code, by, nowMs: this.#now() });
-    if (codes) await this.#limits.ownSucceeded(userId);
+    if (codes) await this.#limits.selfCheckSucceeded(userId);
     return codes;
   }
 

@@ -119,7 +119,7 @@ export class FollowedLevels implements DerivationListener {
     );
   }
 
-  onTrackLost(): void {
+  onInvalidated(): void {
     this.#levels = undefined;
     this.#loadSoon(this.#loadAfterMs);
   }
@@ -127,7 +127,7 @@ export class FollowedLevels implements DerivationListener {
   #kept(): LiveLevels | undefined {
     if (!this.#levels) return undefined;
     if (this.#levels.epoch === this.#source?.epoch()) return this.#levels.kept;
-    this.onTrackLost();
+    this.onInvalidated();
     return undefined;
   }
 

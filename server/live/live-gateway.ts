@@ -13,7 +13,7 @@ import type { NodeAddress } from "../contract/nodes.ts";
 import { NoTurnError } from "../fairness/fair-turns.ts";
 import type { Actor } from "../identity/actor.ts";
 import { credentialsOf, isFromHere, type LiveCredentials, refusal, SocketCounts } from "./socket-credentials.ts";
-import { cutWhoTakesNothing } from "./untaken.ts";
+import { disconnectStalledClients } from "./stalled-clients.ts";
 import {
   type BetweenProcesses,
   type LiveServer,
@@ -73,7 +73,7 @@ export function createLiveGateway(deps: LiveGatewayDeps): LiveGateway {
   const { authenticate, redis } = deps;
   const io = openServer(deps);
   const watches = new Watches({ ...deps, io });
-  cutWhoTakesNothing(io);
+  disconnectStalledClients(io);
   admitSockets(io, deps);
   io.on("connection", (socket) => {
     socket.data.viewer = viewerOf(socket);

@@ -133,7 +133,7 @@ export class LiveLevels {
     for (const session of this.#sessions.values()) {
       if (!organizations.has(session.organization)) continue;
       for (const { partner, reseller } of session.parts.values()) this.#knowPartly(partner, reseller);
-      this.#letGo(session);
+      this.#evict(session);
     }
     this.#dropDeadlines();
   }
@@ -339,11 +339,11 @@ export class LiveLevels {
       this.#queueDeadline(session);
       return;
     }
-    this.#letGo(session);
+    this.#evict(session);
     if (this.#deadlines.length > 2 * this.#sessions.size + fewDeadlines) this.#dropDeadlines();
   }
 
-  #letGo(session: Session): void {
+  #evict(session: Session): void {
     for (const part of session.parts.values()) this.#leave(part);
     this.#parts -= session.parts.size;
     this.#takeAgentSpans(session, []);

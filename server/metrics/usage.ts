@@ -268,7 +268,7 @@ async function presentGroups(
 
 /** A part of the whole, rounded to 6 decimals; an average has no parts. */
 function shareOf({ rule }: Meter, part: Figure, whole: Figure): number | null {
-  if (isAverage(rule) || part === null || whole === null) return null;
+  if (isNullWithoutEvents(rule) || part === null || whole === null) return null;
   const share = quotient(String(part), String(whole), 6);
   return share === undefined ? null : Number(share);
 }
@@ -278,7 +278,7 @@ function emptySeries(meter: Meter): MeterSeries {
 }
 
 /** What a meter comes to where there is nothing: null where nothing has no figure. */
-export const figureOfNothing = (meter: Meter): Figure => (isAverage(meter.rule) ? null : zeroOf(meter));
+export const figureOfNothing = (meter: Meter): Figure => (isNullWithoutEvents(meter.rule) ? null : zeroOf(meter));
 
 /** The figure of a meter without data: sums, minutes and averages are decimal strings, counts and peaks numbers. */
 export function zeroOf({ rule }: Pick<Meter, "rule">): string | number {
@@ -293,7 +293,7 @@ export function zeroOf({ rule }: Pick<Meter, "rule">): string | number {
 }
 
 /** Nothing has no average: 0 would claim one. */
-function isAverage(rule: MeterRule): boolean {
+function isNullWithoutEvents(rule: MeterRule): boolean {
   return (
     rule.kind === "derived" ||
     rule.kind === "turnaround" ||
@@ -324,7 +324,7 @@ function presentSeries(
   { fill, tz }: UsageQuestion,
   windows: readonly LabelledWindow[],
 ): PresentedSeries {
-  const isNoneOfNothing = isAverage(meter.rule);
+  const isNoneOfNothing = isNullWithoutEvents(meter.rule);
   const series = windows.flatMap(({ startMs, start, end, partial }): UsagePoint[] => {
     const value = measured.get(startMs);
     if (fill === "none" && !value?.hasData) return [];

@@ -6,7 +6,7 @@
 import { Readable } from "node:stream";
 import type { ClickHouse } from "../clickhouse/client.ts";
 import type { ReplayedEvent, ReplayResult } from "../contract/quarantine.ts";
-import { type ConcernedSpan, concernedSpan, type SpanDeps } from "../corrections/concerned-span.ts";
+import { type AffectedSpan, affectedSpan, type SpanDeps } from "../corrections/affected-span.ts";
 import { checkEvents } from "../ingest/accept/accept-events.ts";
 import { type AcceptDeps, acceptRequest } from "../ingest/accept/accept-request.ts";
 import { bodyFormOf, readBody } from "../ingest/accept/read-body.ts";
@@ -23,7 +23,7 @@ export interface Replay {
   /** The key in whose name an event is sent. */
   sendingKeyOf: (found: FoundQuarantined) => SendingKey;
   /** Whether the caller may change the figures of a time. */
-  mayChange: (span: ConcernedSpan) => boolean;
+  mayChange: (span: AffectedSpan) => boolean;
   /** Bodies to be sent instead of the original ones. */
   instead?: Readonly<Record<string, unknown>> | undefined;
 }
@@ -81,13 +81,13 @@ const ofAnothersTime: ReplayResult = {
 };
 
 /** The times that the event would change when it is taken, read as accepting reads it; none where it would not be taken. */
-async function spansOf(deps: ReplayDeps, { headers, bytes, firstReceivedMs }: Resent): Promise<ConcernedSpan[]> {
+async function spansOf(deps: ReplayDeps, { headers, bytes, firstReceivedMs }: Resent): Promise<AffectedSpan[]> {
   const nowMs = deps.now();
   const events = readable(bytes, headers);
   if (events === undefined) return [];
   const { readable: read } = checkEvents({ ...events, isPlain: false }, nowMs, deps.eventType, firstReceivedMs);
   const nobody = { receivedMs: nowMs, partner: "", reseller: "", key: "" };
-  return await Promise.all(read.map((event) => concernedSpan(deps, rowOfEvent(event, nobody), nowMs)));
+  return await Promise.all(read.map((event) => affectedSpan(deps, rowOfEvent(event, nobody), nowMs)));
 }
 
 function readable(bytes: Buffer, headers: Headers): RequestEvents | undefined {

@@ -122,7 +122,7 @@ class LocalMaterializer implements LevelMaterializer {
     // It may write edges and intervals of its own, of sessions that memory never met as well.
     this.#inTurn(() =>
       work(this.#deriveBatches).finally(() => {
-        this.#loseTrack();
+        this.#invalidate();
         this.#known.forget();
       }),
     );
@@ -142,24 +142,24 @@ class LocalMaterializer implements LevelMaterializer {
       this.#unfinishedSince = undefined;
       return result;
     });
-    this.#running = next.catch(() => this.#loseTrack());
+    this.#running = next.catch(() => this.#invalidate());
     return next;
   }
 
   #enterEpoch(): void {
     const current = this.#currentEpoch();
     if (current.number === this.#epoch) return;
-    this.#loseTrack();
+    this.#invalidate();
     this.#known.forget();
     this.#unfinishedSince = current.leftSince;
     this.#epoch = current.number;
   }
 
   /** What memory holds may be what was not written, or not have what was. */
-  #loseTrack(): void {
+  #invalidate(): void {
     this.#minuteSlots.forget();
-    this.#held.letAllGo();
-    this.#listener?.onTrackLost();
+    this.#held.evictAll();
+    this.#listener?.onInvalidated();
   }
 
   readonly #deriveBatches: Derive = async (batches, nowMs, scope) => {
@@ -177,7 +177,7 @@ class LocalMaterializer implements LevelMaterializer {
         if (scope === "comparison") {
           const difference = this.#held.get(key)?.differenceTo(stored.members);
           if (difference) derivation.differences.push(difference);
-        } else this.#held.letGo(key);
+        } else this.#held.evict(key);
         this.#known.meet(stored.members.organization, stored.members.session);
         await deriveStored(stored, this.#placementsWithin, nowMs, rows, pace);
       }
@@ -199,7 +199,7 @@ class LocalMaterializer implements LevelMaterializer {
       const resting = pace.rest();
       if (resting) await resting;
     }
-    const { organizations, unheld, dirty } = folding.end();
+    const { organizations, uncached, dirty } = folding.end();
     const marks = { batches: [...batches], organizations };
     if (organizations.length > 0) await this.#deriveMarked(marks, nowMs, "changes", derivation);
     let rows = new DerivedRows(this.#nextVersion());
@@ -215,8 +215,8 @@ class LocalMaterializer implements LevelMaterializer {
       dirty.delete(key);
       await inSlices(session.resolveSteps(nowMs), pace);
       const path = pathOfRunning(session, this.#placementsWithin, nowMs);
-      this.#held.letGo(key);
-      if (!path) unheld.set(key, session.named);
+      this.#held.evict(key);
+      if (!path) uncached.set(key, session.named);
       else {
         deriveRunning(session, path, nowMs, rows);
         if (session.isRunning(nowMs)) this.#held.hold(session);
@@ -224,8 +224,8 @@ class LocalMaterializer implements LevelMaterializer {
       }
     }
     // Who watches what is held does not wait for what has to be read.
-    if (unheld.size > 0) this.#listener?.onSessionsDerived(rows.takeChanges());
-    for await (const sessions of storedSessionsByName(this.#clickhouse, [...unheld.values()]))
+    if (uncached.size > 0) this.#listener?.onSessionsDerived(rows.takeChanges());
+    for await (const sessions of storedSessionsByName(this.#clickhouse, [...uncached.values()]))
       for (const stored of sessions.values()) {
         const { row, open } = await deriveStored(stored, this.#placementsWithin, nowMs, rows, pace);
         const session = row && (await runningAgain(stored.members, row, open, nowMs, pace));

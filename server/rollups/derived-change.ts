@@ -39,10 +39,10 @@ export interface DerivedChange {
 }
 
 export interface DerivationListener {
-  /** Storage has these changes in a moment; where they cannot be written, `onTrackLost` follows. */
+  /** Storage has these changes in a moment; where they cannot be written, `onInvalidated` follows. */
   onSessionsDerived(changes: readonly DerivedChange[]): void;
   /** What was told may not be written, and what is written not told: what is kept must be read from storage again. */
-  onTrackLost(): void;
+  onInvalidated(): void;
 }
 
 /** `agentSpans`: of the whole session. */

@@ -9,7 +9,7 @@ export function foldInto(held: RunningSessions, known: KnownSessions) {
   /** Whose sessions are derived by their marks in storage. */
   const organizations = new Set<string>();
   /** Sessions to be read from storage, which has these events already. */
-  const unheld = new Map<string, { organization: string; session: string }>();
+  const uncached = new Map<string, { organization: string; session: string }>();
   /** Sessions in memory that these events folded into. */
   const dirty = new Map<string, RunningSession>();
   function take(event: LevelEvent): void {
@@ -21,22 +21,22 @@ export function foldInto(held: RunningSessions, known: KnownSessions) {
     }
     if (known.mayHaveUnassigned(organization)) return void organizations.add(organization);
     const key = sessionKey(event);
-    if (unheld.has(key)) return;
+    if (uncached.has(key)) return;
     const found = dirty.get(key) ?? held.get(key);
     const running = found ?? (known.meet(organization, session) ? RunningSession.begun(event) : undefined);
     // How long such an event's interval is, storage computes.
     const isHeld = running !== undefined && event.action !== "span";
     if (isHeld) running.fold(event);
     if (isHeld && !running.isOutdated) return void dirty.set(key, running);
-    held.letGo(key);
+    held.evict(key);
     dirty.delete(key);
-    unheld.set(key, { organization, session });
+    uncached.set(key, { organization, session });
   }
   /** What turned out to have unassigned intervals on the way is derived by its marks alone. */
   function end() {
-    for (const sessions of [unheld, dirty])
+    for (const sessions of [uncached, dirty])
       for (const key of sessions.keys()) if (organizations.has(key.slice(0, key.indexOf("\0")))) sessions.delete(key);
-    return { organizations: [...organizations], unheld, dirty };
+    return { organizations: [...organizations], uncached, dirty };
   }
   return { take, end };
 }

@@ -9,7 +9,7 @@ import { defineQuery } from "../clickhouse/define-query.ts";
 import { hashText, identityOf } from "../ingest/accept/event-hash.ts";
 import { IdFilter } from "../ingest/accept/id-filter.ts";
 import { selectHashes } from "../ingest/accept/known-events.ts";
-import { ownText } from "./own-text.ts";
+import { detachString } from "./detach-string.ts";
 
 const sessionHashesSql = readSql("queries/session_hashes.sql");
 const organizationsWithUnassignedIntervals = defineQuery(
@@ -62,7 +62,7 @@ export function createKnownSessions(clickhouse: ClickHouse): KnownSessions {
       return isNew;
     },
     mayHaveUnassigned: (organization) => !isComplete || unassigned.has(organization),
-    addUnassigned: (organization) => void (unassigned.has(organization) || unassigned.add(ownText(organization))),
+    addUnassigned: (organization) => void (unassigned.has(organization) || unassigned.add(detachString(organization))),
     forget() {
       isComplete = false;
       filter = new IdFilter(filterBytes);

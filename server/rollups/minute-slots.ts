@@ -82,7 +82,7 @@ export function createMinuteSlots(clickhouse: ClickHouse): MinuteSlots {
     }
   }
 
-  function letGo(): void {
+  function evict(): void {
     let instants = 0;
     for (const minute of held.values()) for (const steps of minute.values()) instants += steps.atMs.length;
     for (const [key, minute] of held) {
@@ -120,7 +120,7 @@ export function createMinuteSlots(clickhouse: ClickHouse): MinuteSlots {
         for (const node of nodes) rows.push(renderSlot(node, level, minute, version, stepsOf(minuteLevel, node)));
       }
       await insertLevelSlots(clickhouse, [Buffer.from(rows.join(""))], { epoch });
-      letGo();
+      evict();
     },
     forgetBefore(minute) {
       for (const key of held.keys()) if (Number(key.slice(0, key.indexOf(" "))) < minute) held.delete(key);

@@ -6,9 +6,9 @@
  */
 import { defaultAliveWithinMs } from "../catalog/levels.ts";
 import type { SessionDifference } from "./compare-sessions.ts";
+import { detachString } from "./detach-string.ts";
 import type { LevelEvent } from "./level-events.ts";
 import type { NodePath } from "./minute-changes.ts";
-import { ownText } from "./own-text.ts";
 import {
   closingLevel,
   closingsOf,
@@ -80,7 +80,7 @@ export class RunningSession {
 
   /** A session that nothing is stored of but what events fold into it from now on. */
   static begun({ organization, session }: Pick<SessionPath, "organization" | "session">): RunningSession {
-    const [ownOrganization, ownSession] = [ownText(organization), ownText(session)];
+    const [ownOrganization, ownSession] = [detachString(organization), detachString(session)];
     const path = { organization: ownOrganization, session: ownSession, room: "", partner: "", reseller: "" };
     const begun = new RunningSession(path);
     begun.listedUntilMs = 0;
@@ -137,7 +137,7 @@ export class RunningSession {
     if (!member) {
       member = { known: memberOfEvent(event), resolved: unresolved };
       // A joined text keeps what it was joined of.
-      this.#members.set(ownText(key), member);
+      this.#members.set(detachString(key), member);
     }
     this.#signs += foldEvent(member.known, event);
     this.#signsOfTexts += signsOfTexts(member.known) - textsBefore;

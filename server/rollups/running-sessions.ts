@@ -36,18 +36,18 @@ export class RunningSessions {
   /** Holds it from now on, as it is stored. */
   hold(session: RunningSession): void {
     const key = sessionKey(session.named);
-    this.letGo(key);
+    this.evict(key);
     const { members, weight } = session;
     this.#held.set(key, { session, members, weight });
     this.#members += members;
     this.#weight += weight;
     for (const oldest of this.#held.keys()) {
       if (this.#weight <= this.#mostWeight) return;
-      this.letGo(oldest);
+      this.evict(oldest);
     }
   }
 
-  letGo(key: string): void {
+  evict(key: string): void {
     const entry = this.#held.get(key);
     if (!entry) return;
     this.#held.delete(key);
@@ -55,7 +55,7 @@ export class RunningSessions {
     this.#weight -= entry.weight;
   }
 
-  letAllGo(): void {
+  evictAll(): void {
     this.#held.clear();
     this.#members = 0;
     this.#weight = 0;

@@ -3,9 +3,9 @@
  * same minima, maxima and sets (the view `intervals_mv`), so that order and repeats change nothing.
  */
 import { defaultAliveWithinMs } from "../catalog/levels.ts";
+import { detachString } from "./detach-string.ts";
 import type { LevelEvent } from "./level-events.ts";
 import { addInstant, addThinned, firstDimsFrom, signLimits, thinned } from "./member-signs.ts";
-import { ownText } from "./own-text.ts";
 import { closingLevel, type Member } from "./resolve-session.ts";
 
 /** A member as long as events can still say more about it. */
@@ -175,9 +175,9 @@ export function memberOfEvent({ level, interval, user }: LevelEvent): KnownMembe
   const isClosing = level === closingLevel;
   const isNamed = !isClosing && interval !== "";
   return {
-    level: ownText(level),
-    interval: isNamed ? ownText(interval) : "",
-    member: isNamed || isClosing ? "" : ownText(user),
+    level: detachString(level),
+    interval: isNamed ? detachString(interval) : "",
+    member: isNamed || isClosing ? "" : detachString(user),
     startedMs: undefined,
     endedMs: undefined,
     seenMs: 0,
@@ -276,7 +276,7 @@ function addDims({ dims: largest, dimsAt }: KnownMember, timeMs: number, dims: s
   for (; dimsAt[index]?.[0] === timeMs; index++) if (dimsAt[index]?.[1] === dims) return 0;
   // One text for all signs that say the same, as those beside it do if any does.
   const known = [largest, dimsAt[index - 1]?.[1], dimsAt[index]?.[1]].find((text) => text === dims);
-  dimsAt.splice(index, 0, [timeMs, known ?? ownText(dims)]);
+  dimsAt.splice(index, 0, [timeMs, known ?? detachString(dims)]);
   const over = dimsAt.length > signLimits.most ? dimsAt.shift() : undefined;
   return signs.dims(dims) - (over ? signs.dims(over[1]) : 0);
 }
@@ -298,6 +298,6 @@ const beyondPlain = /[\ud800-\uffff]/;
 function larger(a: string, b: string): string {
   if (a === b || b === "") return a;
   if (beyondPlain.test(a) && beyondPlain.test(b))
-    return Buffer.compare(Buffer.from(a), Buffer.from(b)) > 0 ? a : ownText(b);
-  return a > b ? a : ownText(b);
+    return Buffer.compare(Buffer.from(a), Buffer.from(b)) > 0 ? a : detachString(b);
+  return a > b ? a : detachString(b);
 }

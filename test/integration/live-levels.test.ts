@@ -42,7 +42,7 @@ const listener: DerivationListener = {
     isFailing = false;
     throw new Error("storage is away");
   },
-  onTrackLost: () => followed.onTrackLost(),
+  onInvalidated: () => followed.onInvalidated(),
 };
 
 beforeAll(async () => {

@@ -39,8 +39,8 @@ const errors: PlantedError[] = [
   {
     rule: "live levels that were told and not written are read again",
     file: "server/live/followed-levels.ts",
-    right: "  onTrackLost(): void {\n    this.#levels = undefined;\n",
-    wrong: "  onTrackLost(): void {\n",
+    right: "  onInvalidated(): void {\n    this.#levels = undefined;\n",
+    wrong: "  onInvalidated(): void {\n",
     tests: liveLives,
   },
   {
@@ -60,14 +60,14 @@ const errors: PlantedError[] = [
   {
     rule: "a session that was corrected in storage is not held any more",
     file: "server/rollups/derive-levels.ts",
-    right: "} else this.#held.letGo(key);",
+    right: "} else this.#held.evict(key);",
     wrong: "}",
     tests: held,
   },
   {
     rule: "what a derivation could not write is not held",
     file: "server/rollups/derive-levels.ts",
-    right: "    this.#held.letAllGo();\n",
+    right: "    this.#held.evictAll();\n",
     wrong: "",
     tests: held,
   },
@@ -102,7 +102,7 @@ const errors: PlantedError[] = [
   {
     rule: "memory keeps no line of an event for a column of it",
     file: "server/rollups/running-session.ts",
-    right: "this.#members.set(ownText(key), member);",
+    right: "this.#members.set(detachString(key), member);",
     wrong: "this.#members.set(key, member);",
     tests: running,
   },

@@ -18,7 +18,7 @@ import {
   replayOneRequestSchema,
   replayRequestSchema,
 } from "../../contract/quarantine.ts";
-import type { SpanDeps } from "../../corrections/concerned-span.ts";
+import type { SpanDeps } from "../../corrections/affected-span.ts";
 import type { Actor } from "../../identity/actor.ts";
 import { can, narrowTo } from "../../identity/permissions.ts";
 import type { AcceptDeps } from "../../ingest/accept/accept-request.ts";

@@ -20,9 +20,9 @@ import { KnownIds } from "../accept/known-ids.ts";
 import { parseRequestRecord } from "../accept/request-record.ts";
 import { createSequence, perMs, type Sequence } from "../log/sequence.ts";
 import { comparePositions, type LogRecord, openWriteAheadLog, type WriteAheadLog } from "../log/write-ahead-log.ts";
-import { createAttention } from "./attention.ts";
 import { type FlushLoop, type FlushObserver, type FlushOptions, startFlushLoop } from "./flush-loop.ts";
 import { longestPauseMs } from "./gathering.ts";
+import { createQueryDemand } from "./query-demand.ts";
 import { createFreshnessSampler } from "./sample-freshness.ts";
 import { batchFiles } from "./seal-batch.ts";
 import { untilDone } from "./store-batch.ts";
@@ -199,7 +199,7 @@ async function startFlush(
   parts: Pick<FlushOptions, "materializer" | "sequence" | "settledBatchBefore" | "onSettled">,
 ) {
   const { clickhouse, logger, observer } = options;
-  const attention = createAttention({
+  const demand = createQueryDemand({
     watchers: options.watchers,
     lagMs: () => flush.lagMs(),
     isGathering: () => flush.isGathering(),
@@ -211,7 +211,7 @@ async function startFlush(
       ...{ log, clickhouse, files, logger, ...parts },
       findStored: (events) => findStoredEvents(clickhouse, events, Date.now()),
       announce: options.announce,
-      isWatched: attention.isWatched,
+      isWatched: demand.isWatched,
       observer: {
         flushStageEnded: (stage, seconds) => observer?.flushStageEnded(stage, seconds),
         batchSealed: (batch) => observer?.batchSealed(batch),
@@ -225,7 +225,7 @@ async function startFlush(
     progress.settled,
     manifests,
   );
-  return { flush, asked: attention.asked, closeSampler: () => sampler.close() };
+  return { flush, asked: demand.asked, closeSampler: () => sampler.close() };
 }
 
 interface SoleEpoch {

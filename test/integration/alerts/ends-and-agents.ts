@@ -1,7 +1,7 @@
 /** What came to its end unevaluated, and rules at agents, in the world of evaluate.test.ts. */
 import { eq } from "drizzle-orm";
 import { describe, expect, test, vi } from "vitest";
-import { PairQueue } from "../../../server/alerts/pair-queue.ts";
+import { RuleNodeQueue } from "../../../server/alerts/rule-node-queue.ts";
 import { subscriptions } from "../../../server/postgres/schema/plans.ts";
 import type { AlertsWorld } from "../../support/alerts-world.ts";
 
@@ -30,7 +30,7 @@ export function endsAndAgents(worldOf: () => AlertsWorld): void {
       await worldOf().billing.subscribe(node, plan, { starts_at: "2026-01-01T00:00:00Z", anchor: 1, tz: "UTC" });
       await worldOf().evaluate(Date.parse("2026-05-20T00:00:00Z"));
       await worldOf().billing.calls(["below-evaluated-in-turns", "2026-05-30T11:00:00Z", "60"]);
-      const noTurns = vi.spyOn(PairQueue.prototype, "work").mockResolvedValue();
+      const noTurns = vi.spyOn(RuleNodeQueue.prototype, "work").mockResolvedValue();
       worldOf().nowMs = Date.parse("2026-06-03T00:00:00Z");
       await worldOf().newEvaluator().run();
       noTurns.mockRestore();

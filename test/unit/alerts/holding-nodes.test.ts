@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { candidatesAmong, holdsFor, rivalsAmong } from "../../../server/alerts/holding-nodes.ts";
+import { candidatesAmong, holdsFor, overridesAmong } from "../../../server/alerts/holding-nodes.ts";
 
 type Rule = Parameters<typeof holdsFor>[0];
 
@@ -65,10 +65,10 @@ test("a rule holds where it covers a node and none that takes its place does, wh
   });
   fc.assert(
     fc.property(fc.uniqueArray(anyRule, { selector: ({ id }) => id }), fc.subarray(tree.nodes), (rules, some) => {
-      const rivals = rivalsAmong(rules);
+      const overrides = overridesAmong(rules);
       for (const rule of rules) {
         const found = [...candidatesAmong(rule, new Set(some), tree)].filter((node) =>
-          holdsFor(rule, node, rivals, tree),
+          holdsFor(rule, node, overrides, tree),
         );
         expect(found.sort()).toEqual(some.filter((node) => holdsByDefinition(rule, node, rules, tree)).sort());
       }
@@ -84,11 +84,11 @@ test("ten times the rules that replace one cost ten times as many steps, not a h
       ruleOf(`own ${index}`, `organization:o${index}`, { scope, replaces: "template" }),
     );
     const rules = [ruleOf("template", "all"), ...replacing];
-    const rivals = rivalsAmong(rules);
+    const overrides = overridesAmong(rules);
     const nodes = new Set(tree.nodes);
     let held = 0;
     for (const rule of rules)
-      for (const node of candidatesAmong(rule, nodes, tree)) if (holdsFor(rule, node, rivals, tree)) held++;
+      for (const node of candidatesAmong(rule, nodes, tree)) if (holdsFor(rule, node, overrides, tree)) held++;
     expect(held).toBe(organizations);
     return tree.steps;
   };

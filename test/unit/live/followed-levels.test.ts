@@ -90,7 +90,7 @@ test("what is too much to keep is not fetched from storage at the start, nor unt
     { organization: "acme", held: mostHeld },
     { organization: "little", held: 1 },
   ];
-  followed.onTrackLost();
+  followed.onInvalidated();
   await vi.advanceTimersByTimeAsync(1_000);
   expect(withouts).toEqual([[], ["acme"]]);
   const readable = ["organization:acme", "reseller:r1", "all", "organization:little"].filter((node) =>
@@ -127,7 +127,7 @@ test("nothing is answered in another epoch, nor while another process derives, u
 test("after a derivation that failed nothing is answered while storage is away, and what it says once it is back", async () => {
   followed.onSessionsDerived([joined(Date.now())]);
   isStorageAway = true;
-  followed.onTrackLost();
+  followed.onInvalidated();
   followed.onSessionsDerived([joined(Date.now())]);
   await vi.advanceTimersByTimeAsync(60_000);
   expect(participants()).toBeUndefined();
@@ -169,7 +169,7 @@ test("who has too much pushes nobody else out of memory, whose levels and those 
 test("after a derivation that failed storage is read again at once, also where somebody is left out until later", async () => {
   followed.onSessionsDerived(manyOf("acme", mostHeld + 1));
   const loadsBefore = loads;
-  followed.onTrackLost();
+  followed.onInvalidated();
   await vi.advanceTimersByTimeAsync(1_000);
   expect([participants(), loads - loadsBefore]).toEqual([0, 1]);
 });

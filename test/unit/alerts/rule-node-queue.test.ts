@@ -1,11 +1,11 @@
 /** What is evaluated node by node: each once, and in turns between tenants. */
 import { expect, test } from "vitest";
-import { PairQueue } from "../../../server/alerts/pair-queue.ts";
+import { RuleNodeQueue } from "../../../server/alerts/rule-node-queue.ts";
 
 const tenantOf = (node: string) => node.split(" ")[0] as never;
 
 test("however many pairs one tenant has, one of another is evaluated among the first", async () => {
-  const queue = new PairQueue(tenantOf);
+  const queue = new RuleNodeQueue(tenantOf);
   for (let n = 0; n < 500; n++) queue.add("rule", `many ${n}` as never, 1);
   queue.add("rule", "few 1" as never, 2);
   queue.add("rule", "few 1" as never, 3);
@@ -20,7 +20,7 @@ test("however many pairs one tenant has, one of another is evaluated among the f
 });
 
 test("what failed waits again, since when it waited", async () => {
-  const queue = new PairQueue(tenantOf);
+  const queue = new RuleNodeQueue(tenantOf);
   queue.add("rule", "one 1" as never, 7);
   const failing = queue.work(60_000, async () => {
     throw new Error("no store");

@@ -13,7 +13,7 @@ interface Pair {
 
 const atOnce = 4;
 
-export class PairQueue {
+export class RuleNodeQueue {
   /** By tenant, the one whose turn is next first. */
   readonly #waiting = new Map<NodeAddress, Map<string, Pair>>();
   readonly #tenantOf: (node: NodeAddress) => NodeAddress;

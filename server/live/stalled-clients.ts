@@ -6,7 +6,7 @@ type Connection = LiveSocket["conn"];
 /** A slow reader never comes near it: of pushed figures only the newest waits for it, and it asks again when it has its answer. */
 const mostWaiting = { messages: 64, characters: 128 * 1024 };
 
-export function cutWhoTakesNothing(io: LiveServer): void {
+export function disconnectStalledClients(io: LiveServer): void {
   io.engine.on("connection", (connection: Connection) => {
     let [messages, characters] = [0, 0];
     connection.on("flush", () => {

@@ -29,7 +29,7 @@ const jobSpan = defineQuery(
 );
 
 /** A range of an organization's time: ms since 1970, UTC, both ends included. It ends now where it changes what is still to come. */
-export interface ConcernedSpan {
+export interface AffectedSpan {
   organization: string;
   fromMs: number;
   toMs: number;
@@ -47,7 +47,7 @@ export interface SpanDeps {
  * the whole session, up to now where something in it may be open: without its end an interval ends at its last sign of life,
  * which may lie long before. An event of a job concerns the job from its first event to its last.
  */
-export async function concernedSpan(deps: SpanDeps, row: EventRow, nowMs: number): Promise<ConcernedSpan> {
+export async function affectedSpan(deps: SpanDeps, row: EventRow, nowMs: number): Promise<AffectedSpan> {
   const { organization, time_ms, started_ms } = row;
   const own = [time_ms, ...(started_ms === 0 ? [] : [started_ms, endOfSpan(row, nowMs)])];
   const carriedOn = isCarriedOn(deps, row, nowMs) ? [nowMs] : [];
@@ -91,6 +91,6 @@ function endOfSpan({ level_action, started_ms, time_ms, value, dims }: EventRow,
 }
 
 /** All that the organization was, or stood below, in the span. */
-export function ownersOf(tree: Pick<NodeTree, "pathsBetween">, span: ConcernedSpan): NodeAddress[] {
+export function ownersOf(tree: Pick<NodeTree, "pathsBetween">, span: AffectedSpan): NodeAddress[] {
   return ownersWithin(tree, nodeAddress("organization", span.organization), span.fromMs, span.toMs);
 }

@@ -1,13 +1,16 @@
-/** Whether anybody looks at what events come to: where nobody does they gather, and who asks then does not see that they did. */
+/**
+ * Whether anybody queries or watches. While nobody does, events are batched for longer; the first query then waits for the batch, so
+ * that callers never see the difference.
+ */
 
-/** Who asked a question is taken to ask the next one within this. */
+/** After a question the next one is expected within this. */
 const askedForMs = 5_000;
-/** Who asks after a while sees at least what was taken so long before. */
+/** The first question after a while sees at least what was taken this long before. */
 const seenAfterMs = 1_000;
 /** Nobody waits for longer, so that a question that shows no events is answered within a second too. */
 const longestWaitMs = 500;
 
-export interface AttentionDeps {
+export interface QueryDemandDeps {
   /** How many watch; absent where others may watch that this process does not know of. */
   watchers: (() => number) | undefined;
   /** The age of the oldest event that cannot be queried yet, in ms; 0: all can. */
@@ -18,13 +21,13 @@ export interface AttentionDeps {
   allStored: () => Promise<void>;
 }
 
-export interface Attention {
+export interface QueryDemand {
   isWatched(): boolean;
   /** Somebody asks. Resolves when what was taken a second before can be queried, after half a second at the latest. */
   asked(): Promise<void>;
 }
 
-export function createAttention({ watchers, lagMs, isGathering, allStored }: AttentionDeps): Attention {
+export function createQueryDemand({ watchers, lagMs, isGathering, allStored }: QueryDemandDeps): QueryDemand {
   let askedAtMs = Number.NEGATIVE_INFINITY;
   /** While what gathered is being stored: those who ask meanwhile wait with the first. */
   let catchingUp: Promise<void> | undefined;

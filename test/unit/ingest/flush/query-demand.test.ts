@@ -1,16 +1,16 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { createAttention } from "../../../../server/ingest/flush/attention.ts";
+import { createQueryDemand } from "../../../../server/ingest/flush/query-demand.ts";
 
 let lagMs: number;
 let stores: (() => void)[];
 let watching: number;
 let isGathering: boolean;
-let attention: ReturnType<typeof createAttention>;
+let demand: ReturnType<typeof createQueryDemand>;
 
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ["performance", "setTimeout", "clearTimeout"] });
   [lagMs, stores, watching, isGathering] = [0, [], 0, true];
-  attention = createAttention({
+  demand = createQueryDemand({
     watchers: () => watching,
     lagMs: () => lagMs,
     isGathering: () => isGathering,
@@ -23,7 +23,7 @@ afterEach(() => {
 
 /** What has been answered, as it is answered. */
 function ask(answered: string[], name: string): void {
-  void attention.asked().then(() => answered.push(name));
+  void demand.asked().then(() => answered.push(name));
 }
 
 test("who asks first after a while waits until what gathered is stored, and who asks meanwhile with it", async () => {
@@ -61,11 +61,11 @@ test("where somebody watches or nothing gathered for a second, nobody waits", as
 });
 
 test("who has asked is taken to look for some seconds", async () => {
-  expect(attention.isWatched()).toBe(false);
-  await attention.asked();
-  expect(attention.isWatched()).toBe(true);
+  expect(demand.isWatched()).toBe(false);
+  await demand.asked();
+  expect(demand.isWatched()).toBe(true);
   await vi.advanceTimersByTimeAsync(5_000);
-  expect(attention.isWatched()).toBe(false);
+  expect(demand.isWatched()).toBe(false);
 });
 
 test("where events wait for storage and not to become more, nobody waits with them", async () => {
