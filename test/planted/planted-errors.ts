@@ -53,8 +53,8 @@ const errors: PlantedError[] = [
   {
     rule: "every event of a session that memory holds folds into it",
     file: "server/rollups/fold-events.ts",
-    right: "    running.fold(event);\n",
-    wrong: '    if (event.action !== "alive") running.fold(event);\n',
+    right: "if (isHeld) running.fold(event);",
+    wrong: 'if (isHeld && event.action !== "alive") running.fold(event);',
     tests: held,
   },
   {
@@ -165,15 +165,15 @@ const errors: PlantedError[] = [
   {
     rule: "an end at an instant frees before a start at it, where starts and ends are paired",
     file: "server/rollups/resolve-session.ts",
-    right: "{ end: 0, closed: 1, start: 2, alive: 3 }",
-    wrong: "{ end: 1, closed: 2, start: 0, alive: 3 }",
+    right: "    if (endMs === atMs) {",
+    wrong: "    if (endMs === atMs && startMs !== atMs) {",
     tests: `${unit} ${questions}`,
   },
   {
     rule: "a start while one is open changes nothing",
     file: "server/rollups/resolve-session.ts",
-    right: "startMs ??= atMs",
-    wrong: "startMs = atMs",
+    right: "open ??= { startMs: atMs",
+    wrong: "open = { startMs: atMs",
     tests: `${unit} ${questions}`,
   },
   {
