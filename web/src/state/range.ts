@@ -147,6 +147,13 @@ export function wholeDays(fromMs: number, toMs: number, tz: string, isRunning = 
   return { preset: "custom", from: dateIn(tz, fromMs), through: dateIn(tz, toMs - 1) };
 }
 
+/** From instant to instant as a range: whole days of the zone as such, else the very instants. */
+export function zoomedRange(fromMs: number, toMs: number, tz: string, isRunning: boolean): Range {
+  const at = (ms: number) => new Date(ms).toISOString();
+  const exact = { preset: "exact", from: at(fromMs), to: isRunning ? "now" : at(toMs) } as const;
+  return wholeDays(fromMs, toMs, tz, isRunning) ?? exact;
+}
+
 const monthAfter = (firstOfMonth: string) => `${addDays(firstOfMonth, 31).slice(0, 7)}-01`;
 
 /** Undefined of the one that is no matter of days. */
