@@ -1,19 +1,27 @@
 /**
- * Pictures of every page over the demonstration, in both themes, on a phone and on a desk:
- * `npm run screenshots -- FOLDER` starts a demonstration of its own; `-- FOLDER URL E-MAIL PASSWORD` takes one that runs.
- * Ends with an error where a page does not come to rest, or is wider than its window.
+ * Pictures of every page over the demonstration, in both themes, on a phone and on a desk, and once each on a wide screen and in
+ * forced colours: `npm run screenshots -- FOLDER` starts a demonstration of its own; `-- FOLDER URL E-MAIL PASSWORD` takes one
+ * that runs. SCREENSHOTS=usage,live takes those alone whose names begin so. Ends with an error and a list where a page does not
+ * come to rest, is wider than its window, logs something, or breaks a rule of accessibility.
  */
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import type { Browser, BrowserContext, Page } from "playwright-core";
+import { env } from "node:process";
+import AxeBuilder from "@axe-core/playwright";
+import type { Browser, BrowserContext, BrowserContextOptions, Page } from "playwright-core";
 import { launchBrowser, signIn } from "../support/browser.ts";
 import { eventually, startService } from "../support/service.ts";
 
-const themes = ["light", "dark"] as const;
-const widths = [
-  { width: 360, height: 780 },
-  { width: 1440, height: 900 },
-] as const;
+const phone = { width: 360, height: 780 };
+const desk = { width: 1440, height: 900 };
+const looks: readonly (BrowserContextOptions & { name: string })[] = [
+  { name: "light-360", colorScheme: "light", viewport: phone },
+  { name: "light-1440", colorScheme: "light", viewport: desk },
+  { name: "dark-360", colorScheme: "dark", viewport: phone },
+  { name: "dark-1440", colorScheme: "dark", viewport: desk },
+  { name: "light-1920", colorScheme: "light", viewport: { width: 1920, height: 1080 } },
+  { name: "forced-1440", forcedColors: "active", viewport: desk },
+];
 /** The history of ninety days is posted first. */
 const demonstratedWithinMs = 15 * 60_000;
 /** A page with large figures on a busy machine. */
@@ -31,6 +39,7 @@ const places: readonly Place[] = [
   { name: "usage", path: "/usage" },
   { name: "usage-grouped", path: "/usage?by=organization" },
   { name: "usage-compared", path: "/usage?compare=previous&match=weekday" },
+  { name: "dashboards", path: "/dashboards" },
   { name: "ingest", path: "/ingest" },
   { name: "overview", path: "/overview" },
   { name: "activity", path: "/activity" },
@@ -100,12 +109,40 @@ async function detailPlaces(context: BrowserContext, url: string): Promise<Place
 async function comeToRest(page: Page): Promise<void> {
   await page.locator("main h1").first().waitFor({ state: "attached", timeout: restsWithinMs });
   await page.waitForFunction(
-    () =>
-      document.querySelector(".animate-pulse, main [aria-busy=true]") === null && document.fonts.status === "loaded",
+    () => {
+      const isAwaited = document.querySelector(".animate-pulse, main [aria-busy=true], main .opacity-50") !== null;
+      const now = performance.now();
+      const seen = window as unknown as { quietSince?: number };
+      if (isAwaited) delete seen.quietSince;
+      else seen.quietSince ??= now;
+      // A panel shows nothing until its answer has been awaited for a while.
+      return now - (seen.quietSince ?? now) > 500 && document.fonts.status === "loaded";
+    },
     undefined,
     { timeout: restsWithinMs },
   );
   await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+}
+
+/** Takes the picture, and answers what is wrong with the page. */
+async function take(page: Page, address: string, picture: string): Promise<string[]> {
+  const faults: string[] = [];
+  const note = (text: string) => faults.push(text.split("\n")[0] ?? "");
+  page.removeAllListeners();
+  page.on("console", (message) => note(`logs ${message.type()}: ${message.text()}`));
+  page.on("pageerror", (error) => note(`throws ${error.message}`));
+  try {
+    await page.goto(address);
+    await comeToRest(page);
+    const wide = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
+    if (wide > 0) note(`${wide} px wider than its window`);
+    const { violations } = await new AxeBuilder({ page }).analyze();
+    for (const { id, nodes } of violations) note(`${id}: ${nodes[0]?.html} (${nodes.length})`);
+  } catch (error) {
+    note((error as Error).message);
+  }
+  await page.screenshot({ path: picture, fullPage: true });
+  return faults;
 }
 
 async function takeAll(
@@ -115,35 +152,32 @@ async function takeAll(
   password: string,
   folder: string,
 ): Promise<number> {
-  const signingIn = await browser.newContext();
-  const first = await signingIn.newPage();
+  const signedOut = await browser.newContext({ viewport: desk });
+  const first = await signedOut.newPage();
   await first.goto(url);
+  await first.getByLabel("E-mail address").waitFor();
+  await first.screenshot({ path: join(folder, "sign-in.png") });
   await signIn(first, email, password);
   await first.getByTestId("live-status").waitFor();
-  const all = [...places, ...(await detailPlaces(signingIn, url))];
-  const storageState = await signingIn.storageState();
-  await signingIn.close();
+  const wanted = env.SCREENSHOTS?.split(",") ?? [""];
+  const all = [...places, ...(await detailPlaces(signedOut, url))].filter(({ name }) =>
+    wanted.some((start) => name.startsWith(start)),
+  );
+  const storageState = await signedOut.storageState();
+  await signedOut.close();
   const faults: string[] = [];
-  for (const colorScheme of themes)
-    for (const viewport of widths) {
-      const context = await browser.newContext({ viewport, colorScheme, reducedMotion: "reduce", storageState });
-      const page = await context.newPage();
-      for (const { name, path } of all) {
-        const picture = `${name}-${colorScheme}-${viewport.width}.png`;
-        try {
-          await page.goto(url + path);
-          await comeToRest(page);
-        } catch (error) {
-          faults.push(`${picture}: ${(error as Error).message.split("\n")[0]}`);
-        }
-        const wide = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
-        if (wide > 0) faults.push(`${picture}: ${wide} px wider than its window`);
-        await page.screenshot({ path: join(folder, picture), fullPage: true });
-      }
-      await context.close();
-      console.log(`${all.length} pages, ${colorScheme}, ${viewport.width} px`);
+  for (const { name: look, ...options } of looks) {
+    const context = await browser.newContext({ ...options, reducedMotion: "reduce", storageState });
+    const page = await context.newPage();
+    for (const { name, path } of all) {
+      const found = await take(page, url + path, join(folder, `${name}-${look}.png`));
+      faults.push(...found.map((fault) => `${name}-${look}: ${fault}`));
     }
+    await context.close();
+    console.log(`${all.length} pages, ${look}`);
+  }
   for (const fault of faults) console.error(fault);
+  console.log(`${faults.length} faults`);
   return faults.length;
 }
 
