@@ -1,10 +1,28 @@
-/** /v1/views: questions of the usage page that people of a node keep under a name. */
+/** /v1/views: questions of the usage page that people of a node keep under a name, one alone or several as a dashboard. */
 import { z } from "zod";
 import { nodeAddressSchema } from "./nodes.ts";
 import { textSchema } from "./text.ts";
 
 const nameSchema = textSchema(100).describe("Another one than the node's other views have");
-const querySchema = textSchema(2_000, 0).describe("What stands behind `?` in the address of the usage page");
+const querySchema = textSchema(2_000, 0).describe(
+  "What stands behind `?` in the address of the usage page; of a dashboard the range, the zone and the comparison of all its panels",
+);
+
+/** More would ask for as many charts at once, of which nobody sees the last ones. */
+const maxPanels = 24;
+
+export const panelSchema = z.strictObject({
+  title: textSchema(100),
+  query: textSchema(2_000, 0).describe("What stands behind `?` in the address of the usage page"),
+  width: z.enum(["half", "full"]).describe("Of the page, where it has room for two"),
+});
+export type Panel = z.infer<typeof panelSchema>;
+
+const panelsSchema = z
+  .array(panelSchema)
+  .max(maxPanels)
+  .nullable()
+  .describe("Of a dashboard, in their order; null for one question alone");
 
 export const createViewSchema = z.strictObject({
   name: nameSchema,
@@ -12,9 +30,14 @@ export const createViewSchema = z.strictObject({
     .optional()
     .describe("Whose people see it, with those of the nodes above. Default: the caller's node"),
   query: querySchema,
+  panels: panelsSchema.optional(),
 });
 
-export const changeViewSchema = z.strictObject({ name: nameSchema.optional(), query: querySchema.optional() });
+export const changeViewSchema = z.strictObject({
+  name: nameSchema.optional(),
+  query: querySchema.optional(),
+  panels: panelsSchema.optional(),
+});
 export type ChangeView = z.infer<typeof changeViewSchema>;
 
 export const viewSchema = z.object({
@@ -22,6 +45,7 @@ export const viewSchema = z.object({
   name: z.string(),
   node: nodeAddressSchema,
   query: z.string(),
+  panels: panelsSchema,
   created_at: z.string(),
 });
 export type View = z.infer<typeof viewSchema>;

@@ -1,4 +1,5 @@
 /** Views of the usage page that the people of a node share. */
+import { isDeepStrictEqual } from "node:util";
 import { and, asc, eq, ne } from "drizzle-orm";
 import { type Author, recordChange } from "../audit/record-change.ts";
 import { definitionLimits } from "../contract/definition-limits.ts";
@@ -36,7 +37,7 @@ export async function readView(db: Queries, id: string): Promise<ViewRecord | un
 export async function createView(
   postgres: Postgres,
   tree: Pick<NodeTree, "ancestors" | "children">,
-  wanted: Pick<ViewRecord, "node" | "name" | "query">,
+  wanted: Pick<ViewRecord, "node" | "name" | "query"> & Partial<Pick<ViewRecord, "panels">>,
   by: Author,
 ): Promise<ViewRecord> {
   return await postgres.transaction(async (tx) => {
@@ -64,15 +65,15 @@ export async function changeView(
   return await postgres.transaction(async (tx) => {
     const before = await lockedView(tx, id);
     check(stateOfView(before));
-    const { name = before.name, query = before.query } = edits;
-    if (name === before.name && query === before.query) return before;
+    const { name = before.name, query = before.query, panels = before.panels } = edits;
+    if (isDeepStrictEqual(stateOfView({ ...before, name, query, panels }), stateOfView(before))) return before;
     await nameAlone(tx, before.node);
     const [other] = await tx
       .select({ id: views.id })
       .from(views)
       .where(and(eq(views.node, before.node), eq(views.name, name), ne(views.id, id)));
     if (other) throw nameIsTaken({ node: before.node, name });
-    const [after] = await tx.update(views).set({ name, query }).where(eq(views.id, id)).returning();
+    const [after] = await tx.update(views).set({ name, query, panels }).where(eq(views.id, id)).returning();
     if (!after) throw noSuchView();
     const change = { before: stateOfView(before), after: stateOfView(after) };
     await recordChange(tx, { by, node: after.node, action: "view.changed", subject: id, ...change });
@@ -93,8 +94,8 @@ export async function removeView(postgres: Postgres, id: string, { by, check }: 
 }
 
 /** What an `ETag` of a view is made of, and what the audit keeps. */
-export function stateOfView({ node, name, query }: ViewRecord) {
-  return { node, name, query };
+export function stateOfView({ node, name, query, panels }: ViewRecord) {
+  return { node, name, query, panels };
 }
 
 export const noSuchView = () => new ProblemError("not_found", "there is no such view");

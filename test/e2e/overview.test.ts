@@ -125,6 +125,64 @@ test("a custom model is made in the page, removed, and brought back by undo", as
   await expectAccessible(page);
 });
 
+test("every group has its figure of each meter, and one that the chart takes together looks like what it is part of", async () => {
+  const posts = (type: string, count: number, organization: string) =>
+    Array.from({ length: count }, (_, n) => ({ id: `${type}-${n}`, type, organization, user: "ada" }));
+  const places = [1, 2, 3, 4, 5, 6];
+  const events = places.flatMap((place) => [
+    ...posts("chat.posted", place, `grp${place}`),
+    ...posts("question.posted", 7 - place, `grp${place}`),
+  ]);
+  await askAt(service.url)("POST", "/v1/events?ack=stored", { key: service.rootKey, body: events });
+  const address = "/usage?range=7d&meters=chat_posts,qa_posts&by=organization&where=organization:prefix:grp";
+  await page.goto(service.url + address);
+  const groups = page.getByTestId("group-table");
+  await groups.locator("[data-key=grp6]").waitFor();
+  for (const place of places) {
+    const row = groups.locator(`[data-key=grp${place}]`);
+    expect(await row.locator("[data-meter=chat_posts]").getAttribute("data-figure")).toBe(String(place));
+    expect(await row.locator("[data-meter=qa_posts]").getAttribute("data-figure")).toBe(String(7 - place));
+  }
+  const colorOf = (key: string) =>
+    groups.locator(`[data-key=${key}] [style*="--series-"]`).first().getAttribute("style");
+  expect(await colorOf("grp1")).toContain("--series-8");
+  expect(await colorOf("grp6")).not.toContain("--series-8");
+});
+
+test("a question becomes a panel, panels are arranged by keyboard, and a colleague sees them in the range that was kept", async () => {
+  const putOn = async (choice: string) => {
+    await page.getByTestId("saved-views").click();
+    await page.getByLabel("Put it on").selectOption({ label: choice });
+    await page.getByRole("button", { name: "Add", exact: true }).click();
+  };
+  await page.goto(`${service.url}/usage?meters=chat_posts&range=7d`);
+  await putOn("A new dashboard");
+  await page.waitForURL("**/dashboards/**edit=1");
+  const address = service.url + new URL(page.url()).pathname;
+  await page.getByLabel("Name", { exact: true }).fill("Monday morning");
+  await page.keyboard.press("Enter");
+  await page.getByRole("heading", { level: 1, name: "Monday morning" }).waitFor();
+  await page.goto(`${service.url}/usage?meters=sessions`);
+  await putOn("Monday morning");
+  await page.getByText("is on “Monday morning” now").waitFor();
+  await page.goto(`${address}?edit=1`);
+  await page.getByRole("button", { name: "Move Sessions up" }).press("Enter");
+  const width = page.getByRole("group", { name: "Width of Sessions" });
+  await width.getByRole("button", { name: "Full" }).press("Enter");
+  await expectAccessible(page);
+  await page.getByRole("button", { name: "Save", exact: true }).press("Enter");
+  await page.getByRole("button", { name: "Edit", exact: true }).waitFor();
+  const colleague = await page.context().newPage();
+  await colleague.setViewportSize({ width: 360, height: 780 });
+  await colleague.goto(address);
+  const panels = colleague.getByTestId("panels");
+  await panels.getByTestId("chart").nth(1).waitFor();
+  expect(await panels.getByRole("heading", { level: 2 }).allTextContents()).toEqual(["Sessions", "Chat posts"]);
+  await colleague.getByTestId("range-picker").getByText("Last 7 days").waitFor();
+  expect(await colleague.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(360);
+  await colleague.close();
+});
+
 /** Pictures for who looks at them, where a folder for them is named. */
 async function shoot(name: string): Promise<void> {
   const folder = process.env.SHOTS;

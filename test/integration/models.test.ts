@@ -90,6 +90,34 @@ test("a view is seen by who reads at its node and above, its name is there once,
   expect(actions).toEqual(["view.removed", "view.changed", "view.created", "view.created"]);
 });
 
+test("a dashboard keeps its panels in their order and with their widths, and says which one is wrong", async () => {
+  const path = "/v1/views";
+  const panel = { title: "Minutes by room", query: "by=room", width: "half" };
+  const wide = { title: "People", query: "meters=active_participants", width: "full" };
+  const made = await world.ask("POST", path, {
+    key: reseller,
+    body: { name: "Monday", query: "range=7d", panels: [panel, wide] },
+  });
+  expect([made.status, made.body.panels]).toEqual([201, [panel, wide]]);
+  const edit = (panels: unknown, tag = made.headers.get("etag") ?? "") =>
+    world.ask("PATCH", `${path}/${made.body.id}`, {
+      key: reseller,
+      body: { panels },
+      headers: { "if-match": tag },
+    });
+  const wrong = await edit([panel, { ...wide, width: "huge" }]);
+  expect([wrong.status, wrong.body.field]).toEqual([400, "panels.1.width"]);
+  expect((await edit(Array.from({ length: 25 }, () => panel))).status).toBe(400);
+  const turned = await edit([wide, panel]);
+  expect([turned.status, turned.body.panels]).toEqual([200, [wide, panel]]);
+  expect((await edit([panel])).status).toBe(412);
+  expect((await edit([wide, panel], turned.headers.get("etag") ?? "")).headers.get("etag")).toBe(
+    turned.headers.get("etag"),
+  );
+  const single = await world.ask("POST", path, { key: reseller, body: { name: "One question", query: "" } });
+  expect(single.body.panels).toBeNull();
+});
+
 test("a node has so many views and no more, however many come at once", async () => {
   const { ofNode } = definitionLimits.views;
   const node = "organization:inside-9f3c";

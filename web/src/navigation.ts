@@ -13,6 +13,7 @@ import Inbox from "@lucide/svelte/icons/inbox";
 import KeyRound from "@lucide/svelte/icons/key-round";
 import Layers from "@lucide/svelte/icons/layers";
 import LayoutDashboard from "@lucide/svelte/icons/layout-dashboard";
+import LayoutGrid from "@lucide/svelte/icons/layout-grid";
 import Network from "@lucide/svelte/icons/network";
 import Palette from "@lucide/svelte/icons/palette";
 import Radio from "@lucide/svelte/icons/radio";
@@ -48,6 +49,7 @@ const navigation: readonly NavigationGroup[] = [
       { path: "/", label: "Live", Icon: Radio, action: "read", isMain: true, key: "L" },
       { path: "/period", label: "This period", Icon: Gauge, action: "read", isMain: true, key: "P" },
       { path: "/usage", label: "Usage", Icon: ChartColumn, action: "read", isMain: true, key: "U" },
+      { path: "/dashboards", label: "Dashboards", Icon: LayoutGrid, action: "read", key: "D" },
       { path: "/ingest", label: "Ingest", Icon: Inbox, action: "read", key: "I" },
     ],
   },

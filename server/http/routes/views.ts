@@ -37,7 +37,7 @@ const listViewsRoute = createRoute({
   tags: ["Usage"],
   summary: "List saved views of a node",
   description:
-    "Questions of the usage page that its people keep under a name. Those of nodes below have to be asked for.",
+    "Questions of the usage page that its people keep under a name, and dashboards of several. Those of nodes below have to be asked for.",
   middleware: requireScope("read"),
   request: { query: viewQuerySchema },
   responses: {
@@ -137,6 +137,6 @@ export function viewsRoutes({ postgres, tree }: { postgres: Postgres; tree: Node
   return app;
 }
 
-function describe({ id, name, node, query, createdAt }: ViewRecord): View {
-  return { id, name, node, query, created_at: createdAt.toISOString() };
+function describe({ id, name, node, query, panels, createdAt }: ViewRecord): View {
+  return { id, name, node, query, panels, created_at: createdAt.toISOString() };
 }

@@ -1,5 +1,6 @@
 /** Questions of the usage page that are kept under a name. */
-import { pgTable, text, timestamp, unique } from "drizzle-orm/pg-core";
+import { jsonb, pgTable, text, timestamp, unique } from "drizzle-orm/pg-core";
+import type { Panel } from "../../contract/views.ts";
 
 const instant = (name: string) => timestamp(name, { withTimezone: true, precision: 3, mode: "date" });
 
@@ -11,6 +12,8 @@ export const views = pgTable(
     name: text("name").notNull(),
     /** As the address of the page has it. */
     query: text("query").notNull(),
+    /** Null: the query alone is the question. */
+    panels: jsonb("panels").$type<Panel[]>(),
     createdAt: instant("created_at").notNull().defaultNow(),
   },
   (table) => [unique("views_node_name").on(table.node, table.name)],

@@ -146,7 +146,13 @@ import type {
   userListSchema,
   userSchema,
 } from "@contract/users.ts";
-import type { createViewSchema, viewListSchema, viewQuerySchema, viewSchema } from "@contract/views.ts";
+import type {
+  changeViewSchema,
+  createViewSchema,
+  viewListSchema,
+  viewQuerySchema,
+  viewSchema,
+} from "@contract/views.ts";
 import type { whatIfRequestSchema, whatIfSchema } from "@contract/what-if.ts";
 import { type Body, type Csv, del, get, type OfNode, patch, post, put, type Query } from "./operation.ts";
 
@@ -156,6 +162,8 @@ export const api = {
   explainUsage: get("/v1/explain").answers<typeof explainAnswerSchema, Query<typeof explainQuerySchema>>(),
   listViews: get("/v1/views").answers<typeof viewListSchema, Query<typeof viewQuerySchema>>(),
   createView: post("/v1/views").answers<typeof viewSchema, Body<typeof createViewSchema>>(),
+  getView: get("/v1/views/{id}").answers<typeof viewSchema>(),
+  updateView: patch("/v1/views/{id}").answers<typeof viewSchema, Body<typeof changeViewSchema>>(),
   deleteView: del("/v1/views/{id}").answersNothing(),
   getLive: get("/v1/live").answers<typeof liveAnswerSchema, Query<typeof liveQuerySchema>>(),
   listMeters: get("/v1/meters").answers<typeof meterListSchema, OfNode>(),
