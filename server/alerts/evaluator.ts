@@ -20,6 +20,7 @@ import { tenantOf } from "../tree/tenant-of.ts";
 import { CostlyLimits } from "./costly-limits.ts";
 import { evaluateQuotas, noSuchLimit } from "./evaluate-quotas.ts";
 import { evaluateThresholds } from "./evaluate-thresholds.ts";
+import { rulesOfTurn, turnOf } from "./evaluation-turns.ts";
 import type { Evaluation } from "./finding.ts";
 import { candidatesAmong, holdsFor, type Overrides, overridesAmong } from "./holding-nodes.ts";
 import { lookBack } from "./look-back.ts";
@@ -119,7 +120,7 @@ export class Evaluator {
     const state = await this.#accounts.read();
     const rules = await this.#readRules(state);
     const enabled = rules.filter((one) => one.enabled);
-    await this.#tellWaiting(enabled);
+    await this.#notifyWaiting(enabled);
     await this.#evaluateSystem(enabled, now());
     const batch = settledBatch();
     const asOf = watermark();
@@ -155,7 +156,7 @@ export class Evaluator {
   }
 
   /** Sends what a mute window, a snooze or a storm held back. */
-  async #tellWaiting(enabled: readonly RuleRecord[]): Promise<void> {
+  async #notifyWaiting(enabled: readonly RuleRecord[]): Promise<void> {
     const { postgres } = this.#source;
     const waiting = await postgres.db
       .selectDistinct({ ruleId: alerts.ruleId })
@@ -170,7 +171,7 @@ export class Evaluator {
   async #evaluateSystem(enabled: readonly RuleRecord[], nowMs: number): Promise<void> {
     if (nowMs - this.#systemAtMs < systemEveryMs) return;
     this.#systemAtMs = nowMs;
-    for (const rule of enabled) {
+    for (const rule of rulesOfTurn(enabled, "clock")) {
       const { condition } = rule;
       if (condition.kind !== "system") continue;
       const findings = await readSystem(this.#source, condition, nowMs);
@@ -214,7 +215,7 @@ export class Evaluator {
     const atMs = watermark.getTime();
     await evaluateQuotas(this.#source, this.#costly, {
       ...{ state, atMs, sweptMs: sweptAt.getTime(), costlyUntilMs: costlyUntil.getTime(), touched, open },
-      rules: run.enabled.filter(({ kind }) => kind === "quota"),
+      rules: rulesOfTurn(run.enabled, "batch"),
       held: (rule, nodes) => this.#held(run, rule, nodes),
       record: (rule, evaluation) => this.#record(rule, evaluation, watermark),
       evaluateLater: (rule, node) => this.#pairs.add(rule.id, node, atMs),
@@ -243,7 +244,7 @@ export class Evaluator {
 
   async #evaluateSilence(run: Run, open: Map<string, Set<NodeAddress>>): Promise<void> {
     const { clickhouse, tree } = this.#source;
-    const rules = run.enabled.filter(({ kind }) => kind === "no_data");
+    const rules = rulesOfTurn(run.enabled, "sweep");
     if (rules.length === 0) return;
     const organizationsOf = (node: NodeAddress) =>
       tree.list([node], { kind: "organization", limit: everything }).map((one) => one.node);
@@ -263,7 +264,7 @@ export class Evaluator {
 
   async #evaluateCustomerEvents(run: Run, sweptAt: Date, open: Map<string, Set<NodeAddress>>): Promise<void> {
     const { tree } = this.#source;
-    for (const rule of run.enabled) {
+    for (const rule of rulesOfTurn(run.enabled, "customer events")) {
       const { condition } = rule;
       if (condition.kind !== "customers" && condition.kind !== "billing") continue;
       await run.pace.rest();
@@ -286,7 +287,7 @@ export class Evaluator {
   /** Ends the alerts, without a message, of nodes where a rule holds no more: another took its place, or the node moved. */
   async #endUnwatched(run: Run, open: Map<string, Set<NodeAddress>>): Promise<void> {
     for (const rule of run.enabled) {
-      if (rule.kind === "customers" || rule.kind === "billing" || rule.kind === "system") continue;
+      if (["customer events", "clock"].includes(turnOf[rule.kind])) continue;
       const nodes = [...(open.get(rule.id) ?? [])];
       if (nodes.length === 0) continue;
       const held = new Set(await this.#held(run, rule, new Set(nodes)));
@@ -297,7 +298,7 @@ export class Evaluator {
   }
 
   async #evaluateThresholds(run: Run, evaluatedUntil: Date): Promise<Failure | undefined> {
-    const rules = run.enabled.filter(({ kind }) => kind === "threshold");
+    const rules = rulesOfTurn(run.enabled, "rounds");
     const atMs = run.watermark.getTime();
     if (run.touched) {
       // Those that wait for their time, or to resolve, are evaluated in every run.
@@ -348,7 +349,7 @@ export class Evaluator {
   }
 
   async #evaluatePairs(run: Run): Promise<void> {
-    const slow = run.enabled.filter(({ kind }) => kind === "unusual" || kind === "low_usage");
+    const slow = rulesOfTurn(run.enabled, "queue");
     const atMs = run.watermark.getTime();
     if (!run.touched && this.#isSlowDue(run.state.sequence))
       for (const rule of slow) for (const node of await this.#allHeld(run, rule)) this.#pairs.add(rule.id, node, atMs);
