@@ -13,6 +13,7 @@ import type { Meter } from "../../server/catalog/meter.ts";
 import { readStandings } from "../../server/overview/read-standings.ts";
 import { subscriptions } from "../../server/postgres/schema/plans.ts";
 import { type Billing, createBilling, perMinute } from "../support/billing.ts";
+import { manyPastChanges } from "./many-past-changes.ts";
 import { standingsOfMany } from "./standings-of-many.ts";
 
 let billing: Billing;
@@ -299,3 +300,5 @@ test("trials, changes of plan, cancellations and anchors in any mixture: period,
 });
 
 standingsOfMany(() => billing);
+
+manyPastChanges(() => billing);

@@ -162,6 +162,21 @@ const transitions: readonly Transition[] = [
     to: { state: "resolved", due: "alert.resolved" },
   },
   {
+    name: "no data goes on firing between the bounds",
+    ...{ from: life({ state: "no_data" }), reading: reading("between", minute), pacing: atOnce },
+    to: { state: "firing", due: null },
+  },
+  {
+    name: "no data stays so while there is nothing to evaluate by, and is not repeated",
+    ...{ from: life({ state: "no_data" }), reading: reading("unknown", 9 * hour), pacing: hourly },
+    to: { state: "no_data", due: null },
+  },
+  {
+    name: "resolved stays resolved between the bounds",
+    ...{ from: resolved, reading: reading("between", hour), pacing: atOnce },
+    to: { state: "resolved", resolvedAtMs: at0 + minute, due: null },
+  },
+  {
     name: "resolved stays resolved while it clears",
     ...{ from: resolved, reading: reading("clears", hour), pacing: once },
     to: { state: "resolved", due: null },
@@ -224,6 +239,14 @@ describe("an alert's next state", () => {
       notifiedAtMs: at0,
     });
   });
+});
+
+test("the table has every state with everything that may be found", () => {
+  const findings = ["holds", "between", "clears", "unknown"] as const;
+  const states = ["ok", "pending", "firing", "no_data", "resolved"];
+  const named = new Set(transitions.map(({ from, reading: { finding } }) => `${from?.state ?? "ok"} ${finding}`));
+  const all = states.flatMap((state) => findings.map((finding) => `${state} ${finding}`));
+  expect(all.filter((one) => !named.has(one))).toEqual([]);
 });
 
 test("after it was told that something fired which is over, it is told that it is over", () => {

@@ -40,3 +40,9 @@ test("one that is left reads as one, a message that is seen whole stays as it wa
   expect(narrowed(whole, () => true)).toBe(whole);
   expect(without(rule, ["a", "b", "c"])).toBeUndefined();
 });
+
+test("a message of several that the version before wrote, without the words above its parts, goes whole or not at all", () => {
+  const written = { ...frame, subject: "3 alerts", lines: ["a fires.", "b fires.", "And 1 more."], parts };
+  expect(narrowed(written, () => true)).toBe(written);
+  expect(narrowed(written, ({ node }) => node !== "organization:c")).toBeUndefined();
+});

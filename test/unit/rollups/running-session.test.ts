@@ -114,6 +114,40 @@ test("a session that events fold into one by one is what all of its members are 
   );
 });
 
+test("so is an interval whose last sign of life came before its start, when its session ends later on, however late that is known", () => {
+  const sign = {
+    ...path,
+    level: "participants",
+    interval: "i1",
+    user: "u1",
+    agent: "",
+    dims: "",
+    aliveWithinMs: 90_000,
+  };
+  const at = (seconds: number) => beganMs + seconds * 1000;
+  const alive: LevelEvent = { ...sign, action: "alive", timeMs: at(50), startedMs: at(100) };
+  const step = { secondsLater: 300, isEvicted: false, corrected: null };
+  for (const seconds of [40, 60, 100, 101, 120, 140, 141, 200]) {
+    const ended = {
+      ...sign,
+      level: "session",
+      interval: "",
+      user: "",
+      action: "end",
+      timeMs: at(seconds),
+      startedMs: 0,
+    };
+    for (const later of [[], [alive]])
+      expectSameAfterEvery(
+        [
+          { ...step, events: [alive] },
+          { ...step, events: [ended, ...later] },
+        ],
+        [],
+      );
+  }
+});
+
 test("so is a session of hundreds, of which only what changed is written anew", () => {
   const crowd = Array.from({ length: 700 }, (_, index): LevelEvent => {
     const user = `user ${index % 2 === 0 ? index : `'${index}\\`}`;
