@@ -8,7 +8,7 @@ import type { Mailer } from "../mail/mailer.ts";
 import type { Postgres } from "../postgres/client.ts";
 import { attachments, type DeliveryMessage } from "../postgres/schema/delivery.ts";
 import type { NodeTree } from "../tree/node-tree.ts";
-import { type ChannelSecrets, disableChannel, readChannel } from "./channels.ts";
+import { type ChannelSecrets, disableChannel, readChannel, signingAt } from "./channels.ts";
 import type { Egress } from "./egress.ts";
 import type { ChannelRow } from "./enqueue.ts";
 import { alertMailsHeld, type Held } from "./held-mails.ts";
@@ -85,7 +85,7 @@ async function sendToUrl(deps: SendingDeps, channel: ChannelRow, row: DeliveryRo
   const { body, headers } =
     row.kind === "slack"
       ? { body: slackBody(row.message), headers: {} }
-      : signed(row, secrets.signing, isOverlapping(channel, nowMs), new Date(nowMs));
+      : signed(row, signingAt(channel, secrets, nowMs), new Date(nowMs));
   const answer = await posted(() =>
     deps.egress.post({ url: secrets.url, body, headers: { ...jsonHeaders, ...headers } }),
   );
@@ -101,13 +101,10 @@ async function sendToUrl(deps: SendingDeps, channel: ChannelRow, row: DeliveryRo
 
 const jsonHeaders = { "content-type": "application/json", "user-agent": "Tidemark" };
 
-const isOverlapping = ({ oldSecretUntil }: ChannelRow, nowMs: number) =>
-  oldSecretUntil !== null && oldSecretUntil.getTime() > nowMs;
-
-/** Signs by Standard Webhooks; while a secret is replaced, with both secrets. */
-function signed({ id, type, createdAt, message }: DeliveryRow, signing: string[], withOld: boolean, at: Date) {
+/** Signs by Standard Webhooks, with each of the secrets. */
+function signed({ id, type, createdAt, message }: DeliveryRow, secrets: string[], at: Date) {
   const body = JSON.stringify({ type, timestamp: createdAt.toISOString(), data: message.data });
-  const signatures = signing.slice(0, withOld ? 2 : 1).map((secret) => new Webhook(secret).sign(id, at, body));
+  const signatures = secrets.map((secret) => new Webhook(secret).sign(id, at, body));
   const headers = {
     "webhook-id": id,
     "webhook-timestamp": String(Math.floor(at.getTime() / 1000)),

@@ -23,8 +23,10 @@ import type { Vault } from "./vault.ts";
 /** The plain form of `sealed`. */
 export interface ChannelSecrets {
   url: string;
-  /** For webhooks: the secrets, the newest first; the second while it is replaced. */
+  /** For webhooks: the secret and the one before it, which is valid until the channel's `oldSecretUntil`. */
   signing: string[];
+  /** Those before them that are still valid, the newest first. */
+  former?: { secret: string; untilMs: number }[];
 }
 
 export interface ChannelsDeps {
@@ -35,6 +37,8 @@ export interface ChannelsDeps {
 
 /** How long messages are signed with the former secret too. */
 const overlapMs = 24 * 60 * 60 * 1000;
+/** Each is a signature in a header of every message. */
+const mostFormer = 8;
 const limit = { what: "channels", table: channels, ...definitionLimits.channels };
 
 export async function createChannel(
@@ -114,7 +118,7 @@ export async function removeChannel({ postgres, vault }: ChannelsDeps, id: strin
   });
 }
 
-/** The former secret stays valid for 24 h: until then messages carry a signature with each. */
+/** A former secret stays valid for 24 h, whatever replaces the next: until then messages carry a signature with each. */
 export async function rotateSecret(
   { postgres, vault }: ChannelsDeps,
   id: string,
@@ -125,8 +129,14 @@ export async function rotateSecret(
   const row = await recordedEdit(postgres, editable(vault), rotation, async (tx, before) => {
     if (before.kind !== "webhook")
       throw new ProblemError("invalid_request", `a channel of ${before.kind} has no secret`, { field: "id" });
-    const { url, signing } = opened(before, vault);
-    const sealed = vault.seal(secretsOf(url, [secret, ...signing.slice(0, 1)]), id);
+    const known = opened(before, vault);
+    const [current, ...last] = known.signing;
+    const untilMs = before.oldSecretUntil?.getTime() ?? 0;
+    const former = [...last.map((one) => ({ secret: one, untilMs })), ...(known.former ?? [])]
+      .filter((one) => one.untilMs > nowMs)
+      .slice(0, mostFormer);
+    const signing = current === undefined ? [secret] : [secret, current];
+    const sealed = vault.seal({ ...secretsOf(known.url, signing), former }, id);
     const oldSecretUntil = new Date(nowMs + overlapMs);
     const [after = before] = await tx
       .update(channels)
@@ -176,6 +186,17 @@ export async function listChannels(
     .where(and(rowsWithin(channels.node, tops, tree), kind && eq(channels.kind, kind), behind))
     .orderBy(asc(channels.name), asc(channels.id))
     .limit(limit);
+}
+
+/** What messages are signed with at an instant: ms since 1970, UTC. */
+export function signingAt(
+  { oldSecretUntil }: ChannelRow,
+  { signing, former = [] }: ChannelSecrets,
+  ms: number,
+): string[] {
+  const isOverlapping = oldSecretUntil !== null && oldSecretUntil.getTime() > ms;
+  const valid = former.filter(({ untilMs }) => untilMs > ms).map(({ secret }) => secret);
+  return [...signing.slice(0, isOverlapping ? 2 : 1), ...valid];
 }
 
 /** Throws `conflict` where they were sealed with another key. */
