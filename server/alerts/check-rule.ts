@@ -57,7 +57,7 @@ export async function checkRule(
   if (replaces === null) return;
   const replaced = await readRule(db, replaces);
   const isAbove = replaced && replaced.node !== node && tree.isWithin(node, replaced.node);
-  // A rule that holds here is known here; of others nothing is said, not even that they are there.
+  // Callers may learn of a rule that applies to their node, but not whether any other rule exists.
   if (!isAbove || replaced.scope !== "organizations" || replaced.kind !== condition.kind)
     throw refusal("replaces", "there is no such rule of the same kind that holds here from further above");
 }

@@ -31,7 +31,7 @@ export function crossings(
   return endMs === undefined || newest.includes(endMs) ? newest : [endMs, ...newest];
 }
 
-/** Of readings in order of time, those at which a rule that fires once until it has resolved says that it fires. */
+/** Given readings in order of time: those at which a rule that fires once until it has resolved reports that it fires. */
 export function firings<One extends Reading>(readings: readonly One[], forMs = 0): One[] {
   const pacing: Pacing = { forMs, repeatMs: null, isOncePerPeriod: false, isSilenced: false };
   const found: One[] = [];

@@ -56,7 +56,7 @@ const systemEveryMs = 5_000;
 /** How long one run may evaluate thresholds, and what is evaluated node by node; the rest waits for the next run. */
 const thresholdsMs = 1_500;
 const pairsMs = 1_000;
-/** When what is known grows by more from one run to the next, something may have come and gone between them. */
+/** If the watermark moves further than this between two runs, a condition may have begun and ended in between. */
 const jumpMs = 15_000;
 const everything = Number.MAX_SAFE_INTEGER;
 

@@ -6,7 +6,7 @@ import type { Finding } from "./finding.ts";
 import { evaluateProjected } from "./read-quota.ts";
 import { readLowUsage, readUnusual } from "./read-usage.ts";
 
-/** Of other kinds, and of a quota by what is used, there is nothing. */
+/** Nothing for other kinds, nor for a quota that goes by what is used. */
 export async function readPair(
   source: PeriodSource,
   condition: Condition,

@@ -50,7 +50,7 @@ export async function recordEvaluation(
   });
 }
 
-/** Evaluations of conditions that may hold again and again. Most change nothing, which one statement records for all of them. */
+/** Evaluations of conditions that can fire repeatedly. One statement shows which of them change anything; most do not. */
 export async function recordEpisodes(
   source: NotifySource & { postgres: Postgres },
   evaluations: readonly { rule: RuleRecord; evaluation: Evaluation }[],
@@ -161,7 +161,7 @@ function planChanges(rule: RuleRecord, evaluation: Evaluation, rows: readonly Al
   return changes;
 }
 
-/** What was reported with a higher threshold stands for itself once that has resolved, as long as it holds. */
+/** Once a higher threshold's alert has resolved, the lower ones that it covered are shown again if they still fire. */
 function showPassed(changes: Changes, rows: readonly AlertRecord[]): void {
   const edits = new Map(changes.changed.map(({ id, to }) => [id, to]));
   const stateOf = (row: AlertRecord) => edits.get(row.id)?.state ?? row.state;
@@ -231,7 +231,7 @@ function newAlert(rule: RuleRecord, one: Finding, life: Life, watermark: Date): 
   };
 }
 
-/** What is resolved keeps its last figures until it resolves, and those with which it did. */
+/** A resolved alert keeps the figures with which it resolved. */
 function edited(row: AlertRecord, one: Finding, life: Life, rule: RuleRecord, watermark: Date): Partial<AlertRecord> {
   if (row.state === "resolved" && life.state === "resolved") return columnsOf(life);
   const isKept = one.finding === "unknown";

@@ -121,7 +121,7 @@ export class ThresholdRounds {
     // What fails again and again, while others do not, is a fault that no later sweep mends.
     this.#incomplete = round.failed === 0 ? 0 : this.#incomplete + 1;
     const isComplete = round.failed === 0 || (round.evaluated > 0 && this.#incomplete >= mostIncomplete);
-    // What came and went is reported before anything is evaluated by what holds now: from then on it is not looked for.
+    // What was missed is reported first: once a node was evaluated as of now, its past is not searched any more.
     if (!isComplete && round.sinceMs !== undefined) this.#sweep = { ...round, ...notBegun };
     return isComplete ? round.begunMs : undefined;
   }

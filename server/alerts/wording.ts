@@ -1,7 +1,7 @@
 /** How amounts, instants and durations are written in what alerts say. The exact figures stand beside, in the alert's fields. Pure. */
 
 const grouped = new Intl.NumberFormat("en", { maximumFractionDigits: 2 });
-/** Of a figure that two decimals would show as nothing, the digits that it begins with. */
+/** A figure that two decimals would show as zero is shown by its leading digits. */
 const small = new Intl.NumberFormat("en", { maximumSignificantDigits: 2, maximumFractionDigits: 9 });
 
 /** A decimal string or number in thousands, with two decimals at most: `14,712.31`. */

@@ -3,7 +3,7 @@ import { isNull } from "drizzle-orm";
 import type { Postgres } from "../postgres/client.ts";
 import { ingestNodes, ingestStores } from "../postgres/schema/ingest-nodes.ts";
 
-/** Of the fullest of them, from 0 to 1; undefined where none ingests. One that is silent has what it had. */
+/** How full the fullest log is, from 0 to 1; undefined where no process ingests. A process that is silent keeps its last value. */
 export async function readBacklogShare({ db }: Pick<Postgres, "db">): Promise<number | undefined> {
   const [stores] = await db.select().from(ingestStores);
   if (stores?.mode === "single") return stores.backlogShare;

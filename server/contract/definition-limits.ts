@@ -17,7 +17,7 @@ export const definitionLimits = {
   /** `planChanges`: of one subscription. */
   subscriptions: { ofNode: 500, planChanges: 500 },
   keys: { ofNode: 1_000, ofTenant: 20_000, withEnded: 20_000 },
-  /** Of users, and those that they are offered. */
+  /** Users' roles, those that are offered included. */
   roles: { ofNode: 2_000, ofTenant: 50_000 },
   rules: { ofNode: 200, ofTenant: 5_000 },
   channels: { ofNode: 500, ofTenant: none },
@@ -31,23 +31,23 @@ const ofTenant = { ...ofNode, max_of_tenant: z.int().describe("For all below one
 
 const versioned = {
   ...ofTenant,
-  max_versions: z.int().describe("Of one"),
-  max_bytes: z.int().describe("Of one version, as JSON"),
-  max_bytes_of_tenant: z.int().describe("Of all versions"),
+  max_versions: z.int().describe("Versions that one may have"),
+  max_bytes: z.int().describe("Length of one version, as JSON"),
+  max_bytes_of_tenant: z.int().describe("Length of all versions that a tenant has, as JSON"),
 };
 
 export const definitionLimitsSchema = z.object({
   meters: z.object(versioned),
   plans: z.object(versioned),
   models: z.object(ofTenant),
-  subscriptions: z.object({ ...ofNode, max_plan_changes: z.int().describe("Of one") }),
+  subscriptions: z.object({ ...ofNode, max_plan_changes: z.int().describe("Changes of plan that one may have") }),
   keys: z
     .object({
       ...ofTenant,
-      max_with_ended: z.int().describe("Of one node, with those that were revoked or have ended"),
+      max_with_ended: z.int().describe("Per node, those that were revoked or have ended included"),
     })
     .describe("In force"),
-  roles: z.object(ofTenant).describe("Of users, and those that they are offered"),
+  roles: z.object(ofTenant).describe("Roles of users, those that are offered included"),
   rules: z.object(ofTenant),
   channels: z.object(ofNode),
   reports: z.object(ofNode),

@@ -39,7 +39,7 @@ export const deliverySchema = z.object({
   channel_name: z.string().nullable().describe("Null where the channel was removed"),
   kind: z.enum(deliveryKinds).describe("`bucket`: the files of a scheduled report, where the operator keeps them"),
   to: z.string().nullable().describe("The address or number; the path in a bucket; null of webhooks"),
-  alert: z.string().nullable().describe("Of a message of several, the first"),
+  alert: z.string().nullable().describe("The first, where the message is about several"),
   subject: z.string(),
   state: z.enum(deliveryStates),
   attempts: z.array(deliveryAttemptSchema).describe("The oldest first"),

@@ -45,7 +45,7 @@ export const limitsSchema = z.object({
   signs_of_presence: z
     .int()
     .describe(
-      "Of one user, in one session, without `interval`: so many starts, ends, signs of life and dimensions count, of each the latest",
+      "For events without `interval`: how many starts, ends, heartbeats and dimensions of one user in one session count; the latest of each",
     ),
   content_types: z.array(z.string()),
   content_encodings: z.array(z.string()),

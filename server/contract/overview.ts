@@ -54,7 +54,7 @@ const pointSchema = z.object({ start: z.string(), end: z.string(), value: figure
 /** One row of the lists of an overview, as a file has them one below the other. */
 export const overviewRowSchema = z.object({
   list: z.enum(["days", "months", "organizations", "users", "languages", "models"]),
-  key: z.string().describe("Of days and months their start"),
+  key: z.string().describe("For days and months, their start"),
   name: z.string(),
   total: figureSchema,
   share: z.number().nullable(),

@@ -14,7 +14,7 @@ const maxPanels = 24;
 export const panelSchema = z.strictObject({
   title: textSchema(100),
   query: textSchema(2_000, 0).describe("What stands behind `?` in the address of the usage page"),
-  width: z.enum(["half", "full"]).describe("Of the page, where it has room for two"),
+  width: z.enum(["half", "full"]).describe("Share of the page, where it has room for two"),
 });
 export type Panel = z.infer<typeof panelSchema>;
 
@@ -22,7 +22,7 @@ const panelsSchema = z
   .array(panelSchema)
   .max(maxPanels)
   .nullable()
-  .describe("Of a dashboard, in their order; null for one question alone");
+  .describe("The panels of a dashboard, in order; null for one question alone");
 
 export const createViewSchema = z.strictObject({
   name: nameSchema,

@@ -28,7 +28,7 @@ export interface AlertMessage {
   subject: string;
   /** Sentences, without markup. */
   lines: readonly string[];
-  /** Of a message of several alerts, as `combinedMessage` has them; a webhook is told of each by itself. */
+  /** For a message about several alerts, as `combinedMessage` has them; a webhook gets each by itself. */
   parts?: DeliveryMessage["parts"];
   heading?: DeliveryMessage["heading"];
   /** Makes the message unique, such as `ALERT firing 1`: a second one with the same key is not written. */

@@ -18,7 +18,7 @@ export interface Outcome {
   /** The answer's status, of HTTP or SMTP. */
   status: number | null;
   excerpt: string;
-  /** Of what is never sent: somebody chose so, and nothing failed. */
+  /** It is never sent because somebody chose so; nothing failed. */
   isChosen?: boolean;
 }
 

@@ -41,7 +41,7 @@ const answeredSchema = z.object({
 });
 
 type Answer = LiveAnswer | undefined;
-/** One message: the nodes, and those who wait for each. Who asks when it is sent asks in the next one, and so gets nothing old. */
+/** One message: the nodes, and those who wait for each. What is asked for once it was sent goes into the next message, so that nobody gets an old answer. */
 type Question = Map<NodeAddress, ((answer: Answer) => void)[]>;
 
 export function createLiveExchange(deps: LiveExchangeDeps): LiveExchange {

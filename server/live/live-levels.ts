@@ -21,7 +21,10 @@ export interface NodeReading {
   rooms: LiveRoom[];
 }
 
-/** Session parts, intervals of agents, changes ahead and deadlines that are kept, some 560 bytes each. Beyond it organizations are left out, and storage is read for them. */
+/**
+ * How many session parts, intervals of agents, changes ahead and deadlines are kept, some 560 bytes each. Beyond this, organizations are
+ * evicted and read from storage.
+ */
 export const mostHeld = 150_000;
 /** Looking through so many sessions for the longest-running takes a millisecond: it is done once a second at most. */
 const manySessions = 2_000;

@@ -39,7 +39,7 @@ const liveSessions = defineColumnsQuery("live_sessions", withoutSchema, {
   agent_end_ms: "numbers",
 });
 
-/** Of the names in one statement, whose parameters a server takes only up to some length. */
+/** Names in one statement: a server takes parameters only up to some length. */
 const mostBytesLeftOut = 65_536;
 
 /**

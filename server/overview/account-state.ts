@@ -64,7 +64,7 @@ export class AccountStates {
       "snapshot",
     );
     const state = stateOf(rows, sequence, held);
-    // Of two reads at once the later state stays.
+    // When two reads run at once, the later state stays.
     if (!this.#held || this.#held.state.sequence <= sequence) this.#held = { rows, state };
     return state;
   }

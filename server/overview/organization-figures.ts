@@ -45,7 +45,7 @@ interface RootPatience {
 }
 const rootPatience: RootPatience = { patienceMs: 5_000, patienceOfRevalidationMs: 20_000 };
 
-/** Of a tenant whose standings were not read yet. */
+/** For a tenant whose standings were not read yet. */
 const nothingKnown: Watermarked<Standings> = { watermark: new Date(0), answer: new Map() };
 
 /** In a larger tree only a cached answer can come within 300 ms. */

@@ -15,7 +15,7 @@ export interface PastChange {
   fromMs: number;
   /** Null: since then for ever. */
   toMs: number | null;
-  /** Of this meter alone, then of all that stands below the node too. */
+  /** This meter alone is concerned, and then everything below the node too. */
   meter?: string;
 }
 

@@ -31,7 +31,7 @@ export interface S3Settings {
 export type BucketSettings = FolderSettings | S3Settings;
 
 export interface BucketFile {
-  /** Of segments as `pathSegment` makes them, by slashes. */
+  /** Segments as `pathSegment` makes them, separated by slashes. */
   path: string;
   contentType: string;
   bytes: number;

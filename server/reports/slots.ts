@@ -143,7 +143,7 @@ export async function createTest(
   });
 }
 
-/** Of each schedule that has one the newest slot, tests included. */
+/** The newest slot of each schedule that has one, tests included. */
 export async function lastSlots(db: Queries, ids: readonly string[]): Promise<Map<string, SlotRecord>> {
   if (ids.length === 0) return new Map();
   const found = await db

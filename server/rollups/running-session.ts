@@ -247,7 +247,7 @@ function withoutCommon(before: readonly Span[], after: readonly Span[]): [readon
   return [before.slice(first, before.length - last), after.slice(first, after.length - last)];
 }
 
-/** Of one member, and so of one level and name. */
+/** All are of one member, and so of one level and name. */
 const isSame = (a: Span, b: Span) =>
   a.startMs === b.startMs &&
   a.endMs === b.endMs &&

@@ -13,7 +13,7 @@ export interface RowLimit {
   /** The rows in plain words, as many: `rules`. */
   what: string;
   table: PgTable & { node: PgColumn };
-  /** Of the request, which asks for another; `node` unless named. */
+  /** The field of the request that is at fault; default: `node`. */
   field?: string;
   /** Which of the rows count; undefined: all. */
   which?: SQL;
@@ -53,7 +53,7 @@ export interface ByteLimit {
   field: string;
   /** What it is to be, as JSON. */
   added: unknown;
-  /** Of one, and of all that the tenant has. */
+  /** The length of one, and of all that the tenant has. */
   most: number;
   ofTenant: number;
   /** How many bytes those have whose nodes are within. */

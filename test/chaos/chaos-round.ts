@@ -26,7 +26,7 @@ export async function runRound({
 }: {
   kills: number;
   withRedis: boolean;
-  /** Of each of the ledger's lanes, between two requests. */
+  /** The pause of each of the ledger's lanes between two requests. */
   mostPauseMs?: number;
 }): Promise<RoundFigures> {
   const startedAtMs = Date.now();

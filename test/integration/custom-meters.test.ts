@@ -182,7 +182,7 @@ test("a range that begins where time does, or before, has the totals, windows an
     const answers = await ingesting.usage({ ...range, ...query }, Date.parse("2026-12-01"));
     return answers.map(({ meter, total, groups, series }) => ({
       ...{ meter, total, groups: groups?.map((group) => [group.key, group.total]) },
-      // Of the windows the last, and whether any other has something.
+      // The last window, and whether any other has something.
       last: series.at(-1)?.value,
       earlier: series.slice(0, -1).filter(({ value }) => value !== null && Number(value) !== 0),
     }));

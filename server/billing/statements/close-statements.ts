@@ -48,7 +48,7 @@ type NewStatement = typeof statements.$inferInsert;
 /** Parts that are measured at once: a few, since dashboards ask the same store. */
 const atOnce = 4;
 
-/** Of one subscription and of one tenant in one run: the rest waits for the next, so that everybody's turn comes soon. */
+/** At most so many parts of one subscription, and of one tenant, in a run; the rest waits for the next, so that everybody's turn comes soon. */
 const mostPartsOfSubscription = 120;
 const mostPartsOfTenant = 500;
 

@@ -68,7 +68,7 @@ const voidEventRoute = createRoute({
   tags: ["Events"],
   summary: "Void an event",
   description:
-    "Of any age, by who had the organization in all the time that it changes; who had it then has it in the audit. It stays on record with the reason. Its id cannot be used again. Voiding again changes nothing and answers the first voiding, by `somebody else` and without a reason where the organization was not the caller's then.",
+    "The event may be of any age; the caller must have had the organization for all the time that it changes, and whoever had it then sees it in the audit. It stays on record with the reason. Its id cannot be used again. Voiding again changes nothing and answers the first voiding, by `somebody else` and without a reason where the organization was not the caller's then.",
   middleware: requireScope("events:correct"),
   request: {
     params: idParam,
@@ -84,7 +84,7 @@ const amendEventRoute = createRoute({
   tags: ["Events"],
   summary: "Amend an event",
   description:
-    "Of any age, by who had the organization in all the time that it changes, and by the rules by which events are accepted. What it was stays on record. It may move in time, and to another organization of the caller's.",
+    "The event may be of any age; the caller must have had the organization for all the time that it changes, and the rules of accepting events apply. What it was stays on record. It may move in time, and to another organization of the caller's.",
   middleware: requireScope("events:correct"),
   request: {
     params: idParam,

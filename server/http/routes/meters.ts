@@ -61,7 +61,7 @@ const createMeterRoute = createRoute({
   tags: ["Meters"],
   summary: "Create a meter",
   description:
-    "Of event types of any name, or as a formula over other meters. It is answered from the events themselves, so it knows the whole past at once.",
+    "Counts event types of any name, or is a formula over other meters. It is answered from the events themselves, so it knows the whole past at once.",
   middleware: requireScope("meters:write"),
   request: { body: { required: true, content: { "application/json": { schema: createMeterSchema } } } },
   responses: {

@@ -2,7 +2,7 @@
 
 /** A number is (ms << 10) + n, so it tells about when it was given, and stays exact in a JavaScript number until 2248. */
 export const perMs = 1024;
-/** As many processes can give numbers without ever giving the same: each those that leave its own rest. */
+/** This many processes can give numbers without ever giving the same one: each has its own residue class. */
 const mostNodes = 64;
 
 export interface Sequence {

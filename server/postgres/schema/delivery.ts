@@ -105,15 +105,15 @@ export interface DeliveryMessage {
   button: string;
   /** What a webhook carries as `data`. */
   data: unknown;
-  /** Of a person's own mail about one alert, its id: it is not sent to who does not see it any more. */
+  /** In a person's own mail about one alert, its id: whoever may not see it any more is not sent it. */
   alerts?: string[];
-  /** Of a message of several alerts, all of them; what it says of them above was true when it was written. */
+  /** In a message about several alerts, all of them; what it says of them above was true when it was written. */
   parts?: MessagePart[];
   /** Stands with `parts`. */
   heading?: MessageHeading;
   /** How many parts it had no room to keep. */
   more?: number;
-  /** Of a person's own mail: it tells of the service itself. */
+  /** In a person's own mail: it is about the service itself. */
   isSystem?: boolean;
   /** One with a `cid` is a picture in the text of a mail. */
   attachments?: { filename: string; contentType: string; sha256: string; cid?: string }[];
@@ -155,7 +155,7 @@ export const deliveries = pgTable(
     claimedUntil: instant("claimed_until"),
     createdAt: instant("created_at").notNull().defaultNow(),
     sentAt: instant("sent_at"),
-    /** Of one that could not be delivered; null where somebody chose that it is not sent, by removing a channel for example. */
+    /** Why it could not be delivered; null where somebody chose that it is not sent, for example by removing a channel. */
     givenUpAt: instant("given_up_at"),
   },
   (table) => [

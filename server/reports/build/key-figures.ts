@@ -53,7 +53,7 @@ const metersIn = (sections: Sections, id: string) =>
 
 type Told = [label: string, figure: ReportCell | undefined, unit: ReportCell | undefined];
 
-/** Of each row that has the figure. */
+/** For each row that has the figure. */
 function rowsIn(sections: Sections, id: string, tell: (row: Record<string, ReportCell>) => Told): KeyFigure[] {
   const section = sections.find((one) => one.id === id);
   return (section?.rows ?? []).flatMap((row) => {

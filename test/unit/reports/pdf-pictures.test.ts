@@ -67,7 +67,7 @@ async function checkPicture(path: string, name: string, page: number): Promise<P
   return drawn;
 }
 
-/** Of the pixels that either has anything in. */
+/** The share among the pixels that either has anything in. */
 function shareApart(one: PNG, other: PNG): number {
   let [inked, apart] = [0, 0];
   for (let at = 0; at < one.data.length; at += 4) {

@@ -37,7 +37,7 @@ export class LiveFigures {
     this.#earlier.close();
   }
 
-  /** Of the last half hour: from before the page was open, and since. */
+  /** The last half hour: from before the page was open, and since. */
   pointsOf(name: keyof LiveLevels): { atMs: number; value: number }[] {
     const { samples, shownMs } = this.feed;
     const firstSampleMs = samples[0]?.receivedAtMs ?? Date.now();

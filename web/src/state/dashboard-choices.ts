@@ -4,7 +4,7 @@
 const sharedSets = [["range", "from", "through", "to"], ["tz"], ["compare", "match"]] as const;
 const shared: ReadonlySet<string> = new Set(sharedSets.flat());
 
-/** Of the whole dashboard: as it was kept, with what the page's address says instead. */
+/** What the whole dashboard has in common: as it was kept, with what the page's address says instead. */
 export function sharedQuery(kept: string, page: string): URLSearchParams {
   const [search, said] = [new URLSearchParams(kept), new URLSearchParams(page)];
   for (const names of sharedSets) {

@@ -6,7 +6,7 @@ import { groupName } from "./group-names.ts";
 /** `charted`: the keys of those that stand for themselves. */
 export type GroupsCharted = GroupsShown & { charted: readonly string[] };
 
-/** Of the meter `only`, else of the first; undefined where the answer has no groups. */
+/** The groups of the meter `only`, else of the first; undefined where the answer has no groups. */
 export function groupsShownIn(
   meters: UsageAnswer["meters"],
   groupBy: string | undefined,

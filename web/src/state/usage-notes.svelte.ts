@@ -17,7 +17,7 @@ export class UsageNotes {
   #asked = $state.raw<string | undefined>();
   readonly #alerts = new Loaded<Alert[]>();
 
-  /** Of a node and a range; without either, or where it cannot be read, nothing is drawn beside the figures. */
+  /** For a node and a range; without either, or where it cannot be read, nothing is drawn beside the figures. */
   load(node: string | undefined, from: string, to: string, tz: string): void {
     this.#asked = node;
     this.#period.load(async (signal) => ({

@@ -46,7 +46,7 @@ export const channelKindNames: Record<ChannelKind, string> = {
   sms: "SMS",
 };
 
-/** Of deliveries, which go to more places than channels. */
+/** Deliveries go to more places than channels. */
 export const deliveryKindNames: Record<DeliveryKind, string> = { ...channelKindNames, bucket: "The reports' bucket" };
 
 export const channelKinds = Object.keys(channelKindNames) as ChannelKind[];
