@@ -49,6 +49,8 @@ export interface MailMessage {
   list: string;
   subject: string;
   lines: readonly string[];
+  figures?: DeliveryMessage["figures"];
+  chart?: DeliveryMessage["chart"];
   rows?: NonNullable<DeliveryMessage["rows"]>;
   /** As in the message. */
   alerts?: readonly string[];
@@ -96,7 +98,7 @@ export async function enqueueMail(
   { type, node, about = node, to, list, subject, lines, url, button, attachments: files, once, ...rest }: MailMessage,
 ): Promise<string[]> {
   const kept = await keepAttachments(tx, files);
-  const { rows, alerts, parts, heading, brand, isSystem } = rest;
+  const { figures, chart, rows, alerts, parts, heading, brand, isSystem } = rest;
   const message: DeliveryMessage = {
     subject,
     lines: [...lines],
@@ -104,6 +106,8 @@ export async function enqueueMail(
     button,
     data: null,
     attachments: kept,
+    ...(figures && { figures }),
+    ...(chart && { chart }),
     ...(rows && { rows }),
     ...(alerts && { alerts: [...alerts] }),
     ...(parts && { parts }),

@@ -11,6 +11,9 @@ export function oneLine(text: string, maxCharacters = 1_000): string {
   return characters.length <= maxCharacters ? line : `${characters.slice(0, maxCharacters - 1).join("")}…`;
 }
 
+/** A figure of a message where it has a line of its own. */
+export const figureLine = ({ label, value }: { label: string; value: string }): string => `${label}: ${value}`;
+
 const entities: Record<string, string> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" };
 
 /** For the text and the quoted attributes of HTML. */

@@ -1,18 +1,20 @@
 /** A message in the form of Slack's incoming webhooks. Names that users gave stand in plain text, where nothing is markup. */
 import type { DeliveryMessage } from "../postgres/schema/delivery.ts";
-import { escapeSlack, oneLine } from "./inert-text.ts";
+import { escapeSlack, figureLine, oneLine } from "./inert-text.ts";
 
 const headerLength = 150;
 const sectionLength = 2_900;
 
-export function slackBody({ subject, lines, url, button }: DeliveryMessage): string {
+export function slackBody({ subject, lines, figures = [], url, button }: DeliveryMessage): string {
   const title = oneLine(subject);
   const plain = (text: string, maxLength: number) => ({
     type: "plain_text",
     text: escapeSlack(text, maxLength),
     emoji: false,
   });
-  const told = lines.map((line) => oneLine(line)).join("\n");
+  const told = [...lines.slice(0, 1), ...figures.map(figureLine), ...lines.slice(1)]
+    .map((line) => oneLine(line))
+    .join("\n");
   const link = url.replace(/[|<>\s]/g, encodeURIComponent).replaceAll("&", "&amp;");
   return JSON.stringify({
     text: escapeSlack(title, sectionLength),

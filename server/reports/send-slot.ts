@@ -4,6 +4,7 @@
  */
 import { inArray } from "drizzle-orm";
 import type { Branding } from "../contract/nodes.ts";
+import { cellText } from "../contract/report-paper.ts";
 import type { ReportDocument } from "../contract/reports.ts";
 import {
   type ChannelRow,
@@ -22,6 +23,7 @@ import {
 } from "../postgres/schema/delivery.ts";
 import type { NodeTree } from "../tree/node-tree.ts";
 import { reportSettingsAt } from "../tree/report-settings.ts";
+import { chartOfMail } from "./build/chart-of-mail.ts";
 import { isEmptyDocument, keyFigures } from "./build/key-figures.ts";
 import { entitledTo } from "./entitled.ts";
 import type { FileLinks } from "./file-link.ts";
@@ -69,9 +71,12 @@ export async function sendSlot(
   const linked = await linkedFiles(links, publicUrl, run, files, nowMs);
   const isAttached = files.reduce((sum, { bytes }) => sum + bytes, 0) <= mostAttachedBytes;
   const isLate = isLateAt({ slot, schedule }, nowMs);
+  const chart = isEmpty ? undefined : chartOfMail(document);
   const told = {
     subject: `${isTest ? "Test: " : ""}${schedule.subject ?? subjectOf(document, slot)}`,
     lines: linesOf(document, slot, { isEmpty, isLate, linked: isAttached ? [] : linked }),
+    ...(!isEmpty && { figures: keyFigures(document) }),
+    ...(chart && { chart }),
     url: `${publicUrl}/reports?run=${encodeURIComponent(run.id)}`,
     button: "Open the report",
   };
@@ -231,9 +236,9 @@ async function attachedFiles(
   return attached;
 }
 
-/** Such as `Usage summary of Acme, 1 March 2026 to 31 March 2026`. */
+/** Such as `Usage summary for Acme, 1 March 2026 to 31 March 2026`. */
 function subjectOf({ name, node_name }: ReportDocument, slot: SlotRecord): string {
-  return `${name} of ${node_name}, ${periodInWords(slot.fromAt.getTime(), slot.toAt.getTime(), slot.tz)}`;
+  return `${name} for ${node_name}, ${periodInWords(slot.fromAt.getTime(), slot.toAt.getTime(), slot.tz)}`;
 }
 
 function linesOf(
@@ -241,15 +246,15 @@ function linesOf(
   slot: SlotRecord,
   { isEmpty, isLate, linked }: { isEmpty: boolean; isLate: boolean; linked: readonly LinkedFile[] },
 ): string[] {
-  const figures = keyFigures(document).map(({ label, value }) => `${label}: ${value}`);
+  const clock = (ms: number) => cellText(formatInstant(ms, document.tz), { type: "instant" });
   return [
     `${subjectOf(document, slot)} (${document.tz}).`,
-    ...(isEmpty ? ["There was nothing in this period."] : figures),
+    ...(isEmpty ? ["There was nothing in this period."] : []),
     ...(isLate
-      ? [`It is late: it was due at ${formatInstant(slot.dueAt.getTime(), document.tz)}, before all of it was known.`]
+      ? [`This report is late: it was due ${clock(slot.dueAt.getTime())}, before all of its data had arrived.`]
       : []),
-    `It tells what was known at ${formatInstant(Date.parse(document.watermark), document.tz)}.`,
-    ...(linked.length > 0 ? ["Its files are too large for a mail. These links work for seven days:"] : []),
+    `It includes everything received until ${clock(Date.parse(document.watermark))}.`,
+    ...(linked.length > 0 ? ["The files are too large to attach. These links work for seven days:"] : []),
     ...linked.map(({ name, url }) => `${name}: ${url}`),
   ];
 }

@@ -98,6 +98,10 @@ export type MessageHeading = { of: "rule"; opening: string; rule: string } | { o
 export interface DeliveryMessage {
   subject: string;
   lines: string[];
+  /** The few figures that it is read for: names beside what they came to. */
+  figures?: { label: string; value: string }[];
+  /** Bars below them, each with its part of the tallest in percent; `text` says the same. Of mail only. */
+  chart?: { title: string; text: string; bars: number[]; first: string; last: string };
   /** A list under the sentences, as the page that the button leads to has it; of mail only. */
   rows?: MessageRow[];
   /** Where the button leads. */

@@ -1,6 +1,6 @@
 /** A section as a picture of lines, for paper: an SVG, and what it shows in words. Pure. */
 import type { ReportSection } from "../../contract/reports.ts";
-import { type Panel, type Panels, panelsOf } from "../build/chart-panels.ts";
+import { chartWords, type Panel, type Panels, panelsOf } from "../build/chart-panels.ts";
 
 export interface Chart {
   svg: string;
@@ -17,18 +17,8 @@ const ink = { soft: "#374151", line: "#e5e7eb", ground: "#9ca3af" };
 /** A panel for each figure of a section whose rows are windows; undefined where there is nothing to draw. */
 export function chartOf(section: ReportSection, color = usualColor): Chart | undefined {
   const drawn = panelsOf(section);
-  return drawn && { svg: svgOf(drawn, color), alt: wordsOf(section.title, drawn) };
+  return drawn && { svg: svgOf(drawn, color), alt: chartWords(section.title, drawn) };
 }
-
-/** What a chart shows, in words; of each figure the most with all its digits. */
-export function wordsOf(title: string, { starts, panels }: Panels): string {
-  const told = panels.map(({ title: figure, most }) => {
-    return `${figure} at most ${most.text} on ${dayOf(starts[most.window])}`;
-  });
-  return `${title}, ${dayOf(starts[0])} to ${dayOf(starts.at(-1))}: ${told.join("; ")}.`;
-}
-
-const dayOf = (start = "") => start.slice(0, 10);
 
 function svgOf(drawn: Panels, color: string): string {
   const tall = drawn.panels.length > 1 ? size.each : size.alone;

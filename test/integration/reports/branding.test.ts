@@ -126,7 +126,13 @@ test("a mail comes in the same name, in which markup stays text", () => {
   const frame = { id: "d", to: "a@example.com", matter: null, unsubscribeUrl: "http://x/u", publicUrl: "http://x" };
   const message = { subject: "s", lines: [], url: "http://x", button: "Open", data: null };
   const brand = { name: "<b>Bright</b>", color: "#7a5c00", logoCid: "brand-logo" };
-  const { html = "" } = renderMail({ ...message, brand }, frame);
+  const figures = [{ label: "Margin of <i>Told</i>", value: "31.10 EUR" }];
+  const chart = { title: "Days: <u>Minutes</u>", text: '"><s>at most 5', bars: [0, 50, 100], first: "1", last: "3" };
+  const { html = "", text } = renderMail({ ...message, figures, chart, brand }, frame);
+  expect(html).not.toMatch(/<[iub]>|<s>/);
+  for (const height of [0, 36, 72]) expect(html).toContain(`style="height: ${height}px; background: #7a5c00"`);
+  expect(html).toContain('aria-label="&quot;&gt;&lt;s&gt;at most 5"');
+  expect(text).toContain("Margin of <i>Told</i>: 31.10 EUR");
   expect(html).toContain("&lt;b&gt;Bright&lt;/b&gt;");
   expect(html).toContain('src="cid:brand-logo"');
   expect(html).toContain("background: #7a5c00");

@@ -246,7 +246,7 @@ test("a slot waits until all of its period is known, and says that it is late", 
     .select()
     .from(deliveries)
     .where(inArray(deliveries.id, slot?.deliveries ?? []));
-  expect(mail?.message.lines.join("\n")).toContain("It is late");
+  expect(mail?.message.lines.join("\n")).toContain("This report is late");
   await pause(schedule, dueMs);
 });
 

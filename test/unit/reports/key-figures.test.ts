@@ -1,11 +1,11 @@
 import { describe, expect, it } from "vitest";
 import { meters } from "../../../server/catalog/built-in-meters.ts";
 import type { Meter } from "../../../server/catalog/meter.ts";
-import type { ReportSection } from "../../../server/contract/reports.ts";
+import type { ReportCell, ReportKind, ReportSection } from "../../../server/contract/reports.ts";
 import type { MeterUsage, UsageAnswer } from "../../../server/contract/usage.ts";
 import { activitySections } from "../../../server/reports/build/activity.ts";
 import { customSections } from "../../../server/reports/build/custom.ts";
-import { isEmptyDocument } from "../../../server/reports/build/key-figures.ts";
+import { isEmptyDocument, keyFigures } from "../../../server/reports/build/key-figures.ts";
 import { usageSections } from "../../../server/reports/build/usage.ts";
 
 const meter = meters.find((one) => one.meter === "call_minutes") as Meter;
@@ -59,5 +59,64 @@ describe("a report is empty", () => {
       }).filter(({ id }) => id === "series");
     expect(isEmptyDocument({ sections: sections("0") })).toBe(true);
     expect(isEmptyDocument({ sections: sections("3") })).toBe(false);
+  });
+});
+
+describe("what a mail tells of a report first", () => {
+  const told = (kind: ReportKind, ...sections: ReportSection[]) =>
+    keyFigures({ kind, sections }).map(({ label, value }) => `${label}: ${value}`);
+  const table = (
+    id: string,
+    keys: readonly string[],
+    rows: ReportCell[][],
+    totals: ReportCell[] = [],
+  ): ReportSection => ({
+    ...{ id, title: "Organizations", rows, totals },
+    columns: keys.map((key) => ({ key, title: key, unit: null, type: "text" })),
+  });
+
+  it("are totals by the names of their meters, with units where they have one", () => {
+    expect(told("usage", ...usageReport("42.5"))).toEqual([`${meter.title}: 42.5 minutes`]);
+    const counted = table("totals", ["meter", "title", "unit", "total"], [["documents", "Documents", "count", "7"]]);
+    expect(told("custom", counted)).toEqual(["Documents: 7"]);
+  });
+
+  it("are money with its currency, never a count of statements", () => {
+    const revenue = table("revenue", ["level", "currency", "statements", "total"], [["reseller", "EUR", 3, "30.00"]]);
+    const payments = table(
+      "payments",
+      ["payment_status", "currency", "statements", "total"],
+      [["open", "USD", 1, "5.00"]],
+    );
+    expect(told("billing", revenue, payments)).toEqual([
+      "Revenue from resellers: 30.00 EUR",
+      "Statements that are open: 5.00 USD",
+    ]);
+    const sellers = table(
+      "sellers",
+      ["name", "currency", "margin"],
+      [
+        ["Told", "EUR", "31.10"],
+        ["None", "EUR", null],
+      ],
+    );
+    expect(told("financial", sellers)).toEqual(["Margin of Told: 31.10 EUR"]);
+  });
+
+  it("are how many organizations there are and their sums, and how many changes of which kinds", () => {
+    const rows: ReportCell[][] = [
+      ["organization:a", 3, 2, "12.5"],
+      ["organization:b", 1, 1, "1"],
+    ];
+    const organizations = table("organizations", ["node", "plan_version", "users", "usage"], rows, [
+      null,
+      null,
+      3,
+      "13.5",
+    ]);
+    expect(told("organizations", organizations)).toEqual(["Organizations: 2", "users: 3", "usage: 13.5"]);
+    const entries = { ...table("entries", ["sequence"], [[7], [8]]), title: "Changes" };
+    const actions = table("actions", ["action", "entries"], [["key.created", 2]]);
+    expect(told("audit", entries, actions)).toEqual(["Changes: 2", "key.created: 2"]);
   });
 });
