@@ -86,8 +86,8 @@ export async function enqueueDeliveries(
       ...(parts && { parts }),
       ...(heading && { heading }),
     };
-    const told = { type, aboutNode: alert.node, alert: alert.id, message, once };
-    return deliveriesTo(hearing, recipientsOf, told);
+    const content = { type, aboutNode: alert.node, alert: alert.id, message, once };
+    return deliveriesTo(hearing, recipientsOf, content);
   });
   return await insertDeliveries(tx, rows);
 }
@@ -152,7 +152,7 @@ export async function keepAttachments(
   return kept;
 }
 
-interface Told {
+interface DeliveryContent {
   type: MessageType;
   aboutNode: NodeAddress;
   alert: string | null;
@@ -161,8 +161,12 @@ interface Told {
 }
 
 /** The same for channels that the caller has read in this transaction. */
-export async function writeDeliveries(tx: Queries, to: readonly ChannelRow[], told: Told): Promise<string[]> {
-  return await insertDeliveries(tx, deliveriesTo(to, await recipientsByChannel(tx, to), told));
+export async function writeDeliveries(
+  tx: Queries,
+  to: readonly ChannelRow[],
+  content: DeliveryContent,
+): Promise<string[]> {
+  return await insertDeliveries(tx, deliveriesTo(to, await recipientsByChannel(tx, to), content));
 }
 
 /** The addresses of each channel but those that unsubscribed; null alone where it has a URL. */
@@ -179,7 +183,7 @@ async function recipientsByChannel(
 function deliveriesTo(
   to: readonly ChannelRow[],
   recipientsOf: ReadonlyMap<string, readonly (string | null)[]>,
-  { once, ...same }: Told,
+  { once, ...same }: DeliveryContent,
 ): NewDelivery[] {
   return to.flatMap(({ id: channel, node, kind }) =>
     (recipientsOf.get(channel) ?? []).map((recipient) => ({

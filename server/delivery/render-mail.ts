@@ -23,12 +23,12 @@ export function renderMail(message: DeliveryMessage, { id, to, matter, unsubscri
   const rows = (message.rows ?? []).map(({ title, text, about, url }) => {
     return { title: oneLine(title), text: oneLine(text), about: oneLine(about), url };
   });
-  const told = { ...message, subject, lines, rows };
+  const shown = { ...message, subject, lines, rows };
   return {
     to,
     subject,
-    text: textOf(told, unsubscribeUrl),
-    html: htmlOf(told, unsubscribeUrl),
+    text: textOf(shown, unsubscribeUrl),
+    html: htmlOf(shown, unsubscribeUrl),
     messageId: `${id}@${host}`,
     ...(matter !== null && { matter: `${matter}@${host}` }),
     headers: {
@@ -48,8 +48,8 @@ function textOf(
   const drawn = chart ? ["", oneLine(chart.text)] : [];
   const parted = counted.length + drawn.length > 0 && more.length > 0 ? ["", ...more] : more;
   const listed = rows.flatMap((row) => ["", row.title, row.text, row.about, row.url]);
-  const told = [first, ...counted, ...drawn, ...parted, ...listed, "", `${button}:`, url, "", "-- "];
-  return `${[...told, "Unsubscribe:", unsubscribeUrl].join("\n")}\n`;
+  const paragraphs = [first, ...counted, ...drawn, ...parted, ...listed, "", `${button}:`, url, "", "-- "];
+  return `${[...paragraphs, "Unsubscribe:", unsubscribeUrl].join("\n")}\n`;
 }
 
 /** Beside each other, as few as they are. */
@@ -129,7 +129,7 @@ function htmlOf(
     )
     .join("\n");
   const { name = "Tidemark", color, logoCid } = brand;
-  const told = [...sentences.slice(0, 1), figuresHtml(figures), chartHtml(chart, color), ...sentences.slice(1)]
+  const paragraphs = [...sentences.slice(0, 1), figuresHtml(figures), chartHtml(chart, color), ...sentences.slice(1)]
     .filter((part) => part !== "")
     .join("\n");
   const logo =
@@ -153,7 +153,7 @@ ${style}</style>
 <div class="card">
 <p class="brand">${logo}${escapeHtml(oneLine(name, 100))}</p>
 <h1>${escapeHtml(subject)}</h1>
-${told}
+${paragraphs}
 ${listed}
 <a class="button"${branded} href="${escapeHtml(url)}">${escapeHtml(button)}</a>
 </div>

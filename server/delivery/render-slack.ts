@@ -12,7 +12,7 @@ export function slackBody({ subject, lines, figures = [], url, button }: Deliver
     text: escapeSlack(text, maxLength),
     emoji: false,
   });
-  const told = [...lines.slice(0, 1), ...figures.map(figureLine), ...lines.slice(1)]
+  const shown = [...lines.slice(0, 1), ...figures.map(figureLine), ...lines.slice(1)]
     .map((line) => oneLine(line))
     .join("\n");
   const link = url.replace(/[|<>\s]/g, encodeURIComponent).replaceAll("&", "&amp;");
@@ -22,7 +22,7 @@ export function slackBody({ subject, lines, figures = [], url, button }: Deliver
     unfurl_links: false,
     blocks: [
       { type: "header", text: plain(title, headerLength) },
-      ...(told === "" ? [] : [{ type: "section", text: plain(told, sectionLength) }]),
+      ...(shown === "" ? [] : [{ type: "section", text: plain(shown, sectionLength) }]),
       {
         type: "section",
         text: { type: "mrkdwn", text: `<${link}|${escapeSlack(oneLine(button), 75)}>`, verbatim: true },

@@ -117,9 +117,9 @@ function describing({
     const nowMs = now();
     const last = newest ? lastOf(newest, schedule, nowMs) : null;
     const about = { reportName: nameOfReport(schedule.report, saved), last };
-    const told = await describeSchedule(db, tree, schedule, about, nowMs);
-    const isTold = wasWithin(tree, c.get("actor").reach)(schedule.node, schedule.createdAt);
-    return isTold ? told : { ...told, author: nameOfOthers };
+    const described = await describeSchedule(db, tree, schedule, about, nowMs);
+    const isKnown = wasWithin(tree, c.get("actor").reach)(schedule.node, schedule.createdAt);
+    return isKnown ? described : { ...described, author: nameOfOthers };
   }
 
   return { describe, describeWith };

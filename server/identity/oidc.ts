@@ -78,12 +78,12 @@ export function createOidc({ issuer, clientId, clientSecret, name }: OidcSetting
       });
       const subject = tokens.claims()?.sub;
       if (subject === undefined) return undefined;
-      const told = claimsSchema.parse(tokens.claims());
+      const claims = claimsSchema.parse(tokens.claims());
       // Many providers put the address into the user info only.
       const { email, email_verified } =
-        told.email === undefined
+        claims.email === undefined
           ? claimsSchema.parse(await fetchUserInfo(configuration, tokens.access_token, subject))
-          : told;
+          : claims;
       return email_verified === true ? email : undefined;
     },
   };

@@ -175,8 +175,8 @@ class LeasingReportMaker implements ReportMaker {
     }
     const isExplained = error instanceof ReportTooLargeError || error instanceof ProblemError;
     if (!isExplained) log.warn({ err: error, run: run.id }, "a report could not be made");
-    const told = isExplained ? error.message : isAway ? "a store was away" : "it could not be made";
-    if (await endRun(db, run.id, lease, { state: "failed", error: told })) await removeFiles(db, run.id);
+    const reason = isExplained ? error.message : isAway ? "a store was away" : "it could not be made";
+    if (await endRun(db, run.id, lease, { state: "failed", error: reason })) await removeFiles(db, run.id);
   }
 
   async stop(): Promise<void> {

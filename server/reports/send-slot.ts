@@ -72,7 +72,7 @@ export async function sendSlot(
   const isAttached = files.reduce((sum, { bytes }) => sum + bytes, 0) <= mostAttachedBytes;
   const isLate = isLateAt({ slot, schedule }, nowMs);
   const chart = isEmpty ? undefined : chartOfMail(document);
-  const told = {
+  const texts = {
     subject: `${isTest ? "Test: " : ""}${schedule.subject ?? subjectOf(document, slot)}`,
     lines: linesOf(document, slot, { isEmpty, isLate, linked: isAttached ? [] : linked }),
     ...(!isEmpty && { figures: keyFigures(document) }),
@@ -90,17 +90,17 @@ export async function sendSlot(
   const once = `report ${slot.id}`;
   const mailed = await enqueueMail(tx, {
     ...{ type: "report", node: schedule.node, to: addresses, list: schedule.id, once },
-    ...{ ...told, attachments },
+    ...{ ...texts, attachments },
     ...(brand && { brand }),
   });
   const kept = channels.length > 0 ? await keepAttachments(tx, attachments) : [];
   const data = dataOf(document, slot, run, linked);
   const channelled = await writeDeliveries(tx, channels, {
     ...{ type: "report", aboutNode: schedule.node, alert: null, once },
-    message: { ...told, data, attachments: kept, ...(brand && { brand }) },
+    message: { ...texts, data, attachments: kept, ...(brand && { brand }) },
   });
   const isPut = hasBucket && author && !isTest;
-  const put = isPut ? await putFiles(tx, { slot, schedule }, { ...told, data }, once) : [];
+  const put = isPut ? await putFiles(tx, { slot, schedule }, { ...texts, data }, once) : [];
   const written = [...mailed, ...channelled, ...put];
   const reached = await addressesOf(tx, mailed);
   const unwanted = addresses.filter((address) => !reached.has(address));
@@ -113,13 +113,13 @@ export async function sendSlot(
 async function putFiles(
   tx: Queries,
   { slot, schedule }: OpenSlot,
-  { data, ...told }: DeliveryMessage & { data: ReturnType<typeof dataOf> },
+  { data, ...texts }: DeliveryMessage & { data: ReturnType<typeof dataOf> },
   once: string,
 ): Promise<string[]> {
   const path = folderOf(schedule, { id: slot.id, from: data.from, to: data.to });
   // Links end; what the operator keeps does not.
   const files = data.files.map(({ url: _url, ...kept }) => kept);
-  const message = { ...told, data: { ...data, files } };
+  const message = { ...texts, data: { ...data, files } };
   return await enqueuePut(tx, { node: schedule.node, list: schedule.id, path, message, once });
 }
 

@@ -14,6 +14,7 @@ import { migratePostgres } from "../../server/postgres/migrate.ts";
 import { eventCorrections } from "../../server/postgres/schema/corrections.ts";
 import { NodeTree } from "../../server/tree/node-tree.ts";
 import { type Ingesting, startIngesting } from "../support/ingesting.ts";
+import { patienceMs } from "../support/patience.ts";
 import { ownPostgres } from "../support/stores.ts";
 import { oracleSpans } from "../support/usage-oracle.ts";
 import { type AskableWorld, expectAnswer, usageQuestions } from "../support/usage-questions.ts";
@@ -42,6 +43,7 @@ beforeAll(async () => {
     clickhouse: ingesting.store.clickhouse,
     tree: ingesting.tree,
     ingest: ingesting,
+    patienceMs,
   });
 });
 afterAll(async () => {

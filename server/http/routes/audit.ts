@@ -59,7 +59,7 @@ export function auditRoutes({ postgres, tree, clickhouse }: AuditRoutesDeps): Op
     // Who reads the audit by one role may see prices by another.
     const whole = (await c.get("identify")()) ?? actor;
     const reader: AuditReader = { actor: whole, isWithin: (one) => isWithinReach(actor, tree, one) };
-    const told = (entry: AuditEntry) => describeEntry(entry, reader);
+    const described = (entry: AuditEntry) => describeEntry(entry, reader);
     const filter: AuditFilter = {
       ...rest,
       reach: actor.reach,
@@ -74,7 +74,7 @@ export function auditRoutes({ postgres, tree, clickhouse }: AuditRoutesDeps): Op
       const all = async function* () {
         for (let before = cursor; ; ) {
           const page = await readAudit(postgres, { ...filter, limit: exportPage, before });
-          yield* page.map(told);
+          yield* page.map(described);
           if (page.length < exportPage) return;
           before = page.at(-1)?.sequence;
         }
@@ -93,7 +93,7 @@ export function auditRoutes({ postgres, tree, clickhouse }: AuditRoutesDeps): Op
     }
     const found = await readAudit(postgres, filter);
     const { page, last } = pageOf(found, limit);
-    return c.json({ entries: page.map(told), next_cursor: last?.sequence ?? null }, 200);
+    return c.json({ entries: page.map(described), next_cursor: last?.sequence ?? null }, 200);
   });
   return app;
 }

@@ -82,9 +82,9 @@ export function deliveriesRoutes({ postgres, tree }: { postgres: Postgres; tree:
 
   function described(actor: Actor, id: string): Promise<Delivery> {
     return reading(async (tx) => {
-      const [told] = await describeDeliveries(tx, [await own(tx, actor, id)], wasWithin(tree, actor.reach));
-      if (!told) throw new ProblemError("not_found", "there is no such delivery");
-      return told;
+      const [described] = await describeDeliveries(tx, [await own(tx, actor, id)], wasWithin(tree, actor.reach));
+      if (!described) throw new ProblemError("not_found", "there is no such delivery");
+      return described;
     });
   }
 

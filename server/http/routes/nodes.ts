@@ -253,8 +253,8 @@ function readChange(actor: Actor, tree: NodeTree, node: NodeAddress, wanted: Cha
     throw new ProblemError("invalid_request", "belongs to a move: name a parent", { field: "effective_from" });
   const effectiveFromMs = effective_from === undefined ? undefined : Date.parse(effective_from);
   const { branding, report_days: keptDays } = wanted;
-  const isTold = branding !== undefined || keptDays !== undefined;
-  const reports = isTold
+  const isGiven = branding !== undefined || keptDays !== undefined;
+  const reports = isGiven
     ? { ...(branding !== undefined && { branding }), ...(keptDays !== undefined && { keptDays }) }
     : undefined;
   if (parent === undefined) return { name, externalId: external_id, status, fields, reports };

@@ -323,7 +323,7 @@ function createTools({ source, now = Date.now }: ReportRunsRoutesDeps, links: Fi
 
 /** By their format; of those with a file for each section the first stands for the format. */
 async function linkedFiles(links: FileLinks, files: readonly FileRecord[], expiresMs: number): Promise<RunFile[]> {
-  const told = reportFormats.map(async (format): Promise<RunFile[]> => {
+  const described = reportFormats.map(async (format): Promise<RunFile[]> => {
     const own = files.filter((file) => file.format === format);
     const [first] = own;
     if (!first) return [];
@@ -337,7 +337,7 @@ async function linkedFiles(links: FileLinks, files: readonly FileRecord[], expir
     );
     return [{ ...whole, sections }];
   });
-  return (await Promise.all(told)).flat();
+  return (await Promise.all(described)).flat();
 }
 
 /**

@@ -140,12 +140,12 @@ export function statementsRoutes({
     const row = await readStatement(db, c.req.valid("param").id);
     if (!row?.path.some((node) => actor.reach.includes(node)))
       throw new ProblemError("not_found", "there is no such statement");
-    const told = await describeStatement(db, tree, actor, row);
+    const described = await describeStatement(db, tree, actor, row);
     c.header("etag", await entityTag(c, paymentState(row)));
-    if (listFormOf(c.req.header("accept")) !== "csv") return c.json(told, 200);
+    if (listFormOf(c.req.header("accept")) !== "csv") return c.json(described, 200);
     c.header("content-type", "text/csv; charset=utf-8");
     c.header("content-disposition", `attachment; filename="${row.id}.csv"`);
-    return rawAnswer(c.body(detailCsv(told), 200));
+    return rawAnswer(c.body(detailCsv(described), 200));
   });
   return app;
 }

@@ -127,17 +127,17 @@ export function systemRoutes({
       if (role && !ready.has(role))
         throw new ProblemError("not_found", `this process does not have the role ${role}`, { field: "role" });
       const isReady = !isStopping() && (role ? ready.get(role) === true : isProcessReady(ready));
-      const told = Object.entries(results).map(([name, result]) => {
+      const checked = Object.entries(results).map(([name, result]) => {
         const check = checks[name];
         if (typeof check !== "object") return [name, result] as const;
         return [name, { ...result, needed_by: [...check.neededBy], costs: check.costs }] as const;
       });
-      if (isStopping()) told.push(["stopping", { ok: false, detail: "the process is about to end" }]);
+      if (isStopping()) checked.push(["stopping", { ok: false, detail: "the process is about to end" }]);
       const statusOf = (is: boolean) => (is ? ("ready" as const) : ("not_ready" as const));
       const body = {
         status: statusOf(isReady),
         ...(roles && { roles: Object.fromEntries([...ready].map(([role, is]) => [role, statusOf(is)])) }),
-        checks: Object.fromEntries(told),
+        checks: Object.fromEntries(checked),
       };
       return isReady ? c.json(body, 200) : c.json(body, 503);
     },

@@ -82,7 +82,7 @@ export function unsubscribeRoutes({
 }
 
 /** `query`: of the button's address, which is this page's otherwise. */
-function pageOf(told: string, query: string, button: string): string {
+function pageOf(message: string, query: string, button: string): string {
   return `<!doctype html>
 <html lang="en">
 <head>
@@ -98,7 +98,7 @@ button { padding: 0.6rem 1rem; border: 0; border-radius: 8px; background: #0f766
 </head>
 <body>
 <h1>Tidemark</h1>
-<p>${escapeHtml(told)}</p>
+<p>${escapeHtml(message)}</p>
 <form method="post" action="${query}"><button>${escapeHtml(button)}</button></form>
 </body>
 </html>
