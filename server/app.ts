@@ -4,6 +4,7 @@ import type { OpenAPIHono } from "@hono/zod-openapi";
 import { cors } from "hono/cors";
 import type { Logger } from "pino";
 import type { AddressRanges } from "./address-ranges.ts";
+import type { UsageSource } from "./billing/measure-span.ts";
 import { cycleSettings } from "./billing/subscriptions.ts";
 import type { EventType } from "./catalog/event-types.ts";
 import { askedFor, type ClickHouse } from "./clickhouse/client.ts";
@@ -202,18 +203,29 @@ function mountApi(app: OpenAPIHono<HttpEnv>, deps: AppDeps): void {
   app.route("/", usersRoutes({ postgres, tree, sessions, mailer, mailLimits: deps.mailLimits, publicUrl, log }));
   app.route("/", nodesRoutes({ tree, postgres }));
   app.route("/", keysRoutes({ keys, tree }));
-  const meterOf = (name: string, node: string, atMs: number) => deps.customMeters.find(name, node, atMs);
+  const meterOf: UsageSource["meterOf"] = (...asked) => deps.customMeters.find(...asked);
   app.route("/", plansRoutes({ postgres, tree, meterOf }));
   app.route("/", chargesRoutes({ clickhouse, postgres, tree, meterOf, watermark }));
   app.route("/", whatIfRoutes({ clickhouse, postgres, tree, meterOf, watermark }));
   app.route("/", quotasRoutes({ clickhouse, postgres, tree, meterOf, watermark }));
   // What many are answered with ends with nobody's request.
   const shared = askedFor(clickhouse);
-  const figures = new OrganizationFigures({ clickhouse: shared, postgres, tree, meterOf, watermark, settledBatch });
+  const figures = new OrganizationFigures({
+    clickhouse: shared,
+    postgres,
+    tree,
+    meterOf,
+    watermark,
+    settledBatch,
+    log,
+  });
   app.route("/", modelsRoutes({ postgres, tree }));
   app.route("/", viewsRoutes({ postgres, tree }));
   app.route("/", organizationsRoutes({ tree, figures, clickhouse, meterOf }));
-  app.route("/", overviewRoutes({ clickhouse: shared, postgres, tree, meterOf, watermark, settledBatch, figures }));
+  app.route(
+    "/",
+    overviewRoutes({ clickhouse: shared, postgres, tree, meterOf, watermark, settledBatch, figures, log }),
+  );
   const reportSource = { clickhouse: shared, postgres, tree, meterOf, watermark, figures };
   app.route("/", reportsRoutes({ source: reportSource }));
   const wake = () => {
@@ -221,7 +233,7 @@ function mountApi(app: OpenAPIHono<HttpEnv>, deps: AppDeps): void {
   };
   app.route("/", reportRunsRoutes({ source: reportSource, wake }));
   app.route("/", schedulesRoutes({ postgres, tree, mailLimits: deps.mailLimits, hasBucket: deps.hasReportsBucket }));
-  app.route("/", subscriptionsRoutes({ postgres, tree }));
+  app.route("/", subscriptionsRoutes({ postgres, tree, meterOf }));
   app.route("/", statementsRoutes({ postgres, tree, clickhouse }));
   app.route("/", rulesRoutes({ clickhouse, postgres, tree, meterOf, watermark }));
   app.route("/", alertsRoutes({ postgres, tree, publicUrl }));

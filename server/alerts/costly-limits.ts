@@ -43,7 +43,7 @@ export class CostlyLimits {
 
   /**
    * What is to be recorded in this order: of the spans that ended meanwhile, then of the one that runs. Undefined for a rule that
-   * is evaluated by anything else than what is used.
+   * is evaluated by anything else than what is used. Rejects where some of it could not be read.
    */
   async evaluate(
     source: PeriodSource,
@@ -53,10 +53,11 @@ export class CostlyLimits {
     const { condition } = rule;
     if (condition.kind !== "quota" || condition.on === "projected") return undefined;
     const nodes = new Set([node]);
-    const now = await standingsOf(source, state, nodes, atMs);
+    const { standings: now, failed } = await standingsOf(source, state, nodes, atMs);
     const sinceMs = this.#evaluatedUntil.get(keyOf(rule.id, node)) ?? atMs;
-    const missed = await missedStandings(source, state, now, { nodes, sinceMs, atMs });
-    return [...missed, now].map((standings) => evaluateUsed(condition, [node], standings));
+    const before = await missedStandings(source, state, now, { nodes, sinceMs, atMs });
+    for (const [, error] of [...failed, ...before.failed]) throw error;
+    return [...before.missed, now].map((standings) => evaluateUsed(condition, [node], standings));
   }
 
   /** It was recorded as of `atMs`. */

@@ -40,12 +40,15 @@ export async function evaluateQuotas(source: PeriodSource, costly: CostlyLimits,
   const ended = touched ? [] : endedSince(state, costlyUntilMs, atMs).filter((node) => !subscribed.has(node));
   if (nodes.size === 0 && ended.length === 0 && !open?.size) return;
   const inTurns = costlyNodes(source, state, nodes, atMs);
-  const together = new Set([...nodes].filter((node) => !inTurns.has(node)));
-  const standings = await standingsOf(source, state, together, atMs);
-  const missed = touched
-    ? []
-    : await missedStandings(source, state, standings, { nodes: together, sinceMs: sweptMs, atMs });
-  const apart = new Set([...inTurns, ...withAgents(ended, rules)]);
+  const asked = new Set([...nodes].filter((node) => !inTurns.has(node)));
+  const { standings, failed } = await standingsOf(source, state, asked, atMs);
+  const before = touched
+    ? undefined
+    : await missedStandings(source, state, standings, { nodes: asked, sinceMs: sweptMs, atMs });
+  // What could not be read says nothing about a limit: it is asked again by itself, and holds up no others.
+  const unread = new Set([...failed.keys(), ...(before?.failed.keys() ?? [])]);
+  const together = new Set([...asked].filter((node) => !unread.has(node)));
+  const apart = new Set([...inTurns, ...unread, ...withAgents(ended, rules)]);
   for (const rule of rules) {
     const { condition } = rule;
     if (condition.kind !== "quota") continue;
@@ -57,9 +60,9 @@ export async function evaluateQuotas(source: PeriodSource, costly: CostlyLimits,
       costly.wait(rule, node, costlyUntilMs);
       evaluateLater(rule, node);
     }
-    for (const before of missed) {
-      const nodesBefore = await held(rule, new Set(before.keys()));
-      const findings = evaluateUsed(condition, nodesBefore, before);
+    for (const earlier of before?.missed ?? []) {
+      const nodesBefore = await held(rule, new Set([...earlier.keys()].filter((node) => !unread.has(node))));
+      const findings = evaluateUsed(condition, nodesBefore, earlier);
       await record(rule, { nodes: nodesBefore, findings, missing: noSuchLimit });
     }
     const unsubscribed = new Set(

@@ -13,7 +13,7 @@ import { isLowUsage, usualOfPast } from "./evaluate-low-usage.ts";
 import type { Finding } from "./finding.ts";
 import { type Would, wouldOf } from "./preview-entry.ts";
 import { evenWindows } from "./read-history.ts";
-import { comparedSpans, readLowUsage } from "./read-usage.ts";
+import { comparedSpans, meterOfLowUsage, readLowUsage } from "./read-usage.ts";
 
 const quarterMs = 15 * minuteMs;
 const mostTried = 40;
@@ -107,8 +107,9 @@ async function laterInstants(
 ): Promise<number[]> {
   const lastMs = stretch.toMs - 1;
   // What has no limit when it is first evaluated has none in the whole stretch.
-  const name = condition.of === "plan" ? first?.meter : await meterOf(source, condition, node, lastMs);
-  const meter = name === undefined ? undefined : source.meterOf(name, node, lastMs);
+  if (condition.of === "plan" && !first) return [];
+  const period = await readPeriod(source, node, 0, lastMs);
+  const { meter } = await meterOfLowUsage(source, condition, period, lastMs);
   if (!meter) return [];
   if (isSumOverTime(meter.rule)) {
     const quarters = { source, condition, meter, node, stretch };
@@ -181,15 +182,4 @@ function quartersBetween(startMs: number, { fromMs, toMs }: { fromMs: number; to
   const found: number[] = [];
   for (let ms = startMs; ms < toMs; ms += quarterMs) if (ms > fromMs) found.push(ms);
   return found;
-}
-
-async function meterOf(
-  source: PeriodSource,
-  condition: ConditionOf<"low_usage">,
-  node: NodeAddress,
-  atMs: number,
-): Promise<string | undefined> {
-  if (condition.meter !== undefined) return condition.meter;
-  const { quotas } = await readPeriod(source, node, 0, atMs);
-  return quotas.find(({ feature }) => feature === condition.feature)?.meter;
 }

@@ -1,8 +1,9 @@
 /** What a rule would have reported in a span of the past: the same evaluation, over what is stored now. */
 import { measureSpan } from "../billing/measure-span.ts";
-import { type PeriodSource, readPeriod } from "../billing/period.ts";
+import { metersOfQuotas, type PeriodSource, readPeriod } from "../billing/period.ts";
 import { hasReached } from "../billing/quota-status.ts";
 import { reachedAt } from "../billing/reached-at.ts";
+import type { Meter } from "../catalog/meter.ts";
 import { hourMs } from "../contract/durations.ts";
 import { parseNode } from "../contract/node-address.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
@@ -76,15 +77,19 @@ async function previewQuota(
   const period = await readPeriod(source, node, Math.min(cycles, 24), toMs - 1);
   const crossings: Would[] = [];
   const seen = new Set<string>();
-  for (const { counted, quotas } of [period, ...period.past]) {
+  for (const cycle of [period, ...period.past]) {
+    const { counted, quotas } = cycle;
     // A trial is the span of every cycle that it reaches into.
     if (!counted || seen.has(counted.from)) continue;
     seen.add(counted.from);
     if (Date.parse(counted.to) <= fromMs || Date.parse(counted.from) >= toMs) continue;
     const counts = { fromMs: Date.parse(counted.from), toMs: Math.min(Date.parse(counted.to), toMs), tz: period.tz };
-    for (const quota of quotas)
-      if (condition.feature === null || condition.feature === quota.feature)
-        crossings.push(...(await crossingsOf(source, condition, node, quota, counts)));
+    const meters = await metersOfQuotas(source, cycle);
+    for (const quota of quotas) {
+      const meter = meters.get(quota.feature);
+      if (meter && (condition.feature === null || condition.feature === quota.feature))
+        crossings.push(...(await crossingsOf(source, condition, node, { ...quota, measuredBy: meter }, counts)));
+    }
   }
   const within = crossings.filter(({ at }) => Date.parse(at) >= fromMs && Date.parse(at) < toMs);
   return within.sort((a, b) => Date.parse(a.at) - Date.parse(b.at));
@@ -95,12 +100,11 @@ async function crossingsOf(
   source: PeriodSource,
   condition: ConditionOf<"quota">,
   node: NodeAddress,
-  quota: Quota,
+  quota: Quota & { measuredBy: Meter },
   span: Span & { tz: string },
 ): Promise<Would[]> {
-  const { feature, meter: name, limit, used, unit } = quota;
-  const meter = source.meterOf(name, node, span.toMs - 1);
-  if (limit === null || !meter) return [];
+  const { feature, meter: name, measuredBy: meter, limit, used, unit } = quota;
+  if (limit === null) return [];
   const byInstant = new Map<number, Would>();
   const percents = condition.thresholds ?? quota.thresholds.map(({ percent }) => percent);
   for (const threshold of [...percents].sort((a, b) => a - b)) {

@@ -1,11 +1,17 @@
 /** Where the nodes of quota rules stand in their cycles, from the same figures as GET /v1/period has. */
 import { endMsOf, type SubscriptionRecord } from "../billing/billing-cycle.ts";
-import { type PeriodSource, readPeriod } from "../billing/period.ts";
+import { metersOfQuotas, type PeriodSource, readPeriod } from "../billing/period.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import type { ConditionOf } from "../contract/rules.ts";
 import { compareDecimals } from "../numbers/figures.ts";
 import type { AccountState } from "../overview/account-state.ts";
-import { readStandings, runningSubscriptions, type Standing, type Standings } from "../overview/read-standings.ts";
+import {
+  type ReadStandings,
+  readStandings,
+  runningSubscriptions,
+  type Standing,
+  type Standings,
+} from "../overview/read-standings.ts";
 import { evaluateQuota, type LimitedUse } from "./evaluate-quota.ts";
 import type { Finding } from "./finding.ts";
 import { isAgent, nodeWithoutAgent } from "./visibility.ts";
@@ -37,7 +43,7 @@ export async function standingsOf(
   state: AccountState,
   nodes: ReadonlySet<NodeAddress>,
   atMs: number,
-): Promise<Standings> {
+): Promise<ReadStandings> {
   return await readStandings(source, { ...state, subscriptions: subscriptionsOf(state, nodes) }, atMs);
 }
 
@@ -61,7 +67,8 @@ export async function missedStandings(
   state: AccountState,
   now: Standings,
   { nodes, sinceMs, atMs }: { nodes: ReadonlySet<NodeAddress>; sinceMs: number; atMs: number },
-): Promise<Standings[]> {
+): Promise<{ missed: Standings[]; failed: ReadStandings["failed"] }> {
+  const failed = new Map<NodeAddress, unknown>();
   const subscriptions = new Map<NodeAddress, SubscriptionRecord[]>();
   for (const one of subscriptionsOf(state, nodes)) {
     const beside = subscriptions.get(one.node);
@@ -78,13 +85,16 @@ export async function missedStandings(
       ends.set(endMs, (ends.get(endMs) ?? new Set()).add(node));
     }
     const before = new Map<NodeAddress, Standing>();
-    for (const [endMs, some] of ends)
-      for (const [node, one] of await standingsOf(source, state, some, endMs - 1)) before.set(node, one);
+    for (const [endMs, some] of ends) {
+      const read = await standingsOf(source, state, some, endMs - 1);
+      for (const [node, one] of read.standings) before.set(node, one);
+      for (const [node, error] of read.failed) failed.set(node, error);
+    }
     if (before.size === 0) break;
     missed.unshift(before);
     later = new Map([...before.keys()].map((node) => [node, beginOf(before, node)]));
   }
-  return missed;
+  return { missed, failed };
 }
 
 const beginOf = (standings: Standings, node: NodeAddress) => standings.get(node)?.counted?.fromMs;
@@ -126,14 +136,16 @@ export async function evaluateProjected(
   node: NodeAddress,
   atMs: number,
 ): Promise<Finding[]> {
-  const { counted, quotas, end } = await readPeriod(source, node, 0, atMs);
+  const period = await readPeriod(source, node, 0, atMs);
+  const { counted, quotas, end } = period;
   if (!counted) return [];
+  const meters = await metersOfQuotas(source, period);
   const startMs = Date.parse(counted.from);
   const endMs = Date.parse(counted.is_trial ? counted.to : end);
   const isEarly = atMs - startMs < foretoldFrom * (endMs - startMs);
   return quotas.flatMap(({ feature, meter, unit, thresholds, used, projected, limit }): Finding[] => {
     const percents = thresholds.map(({ percent }) => percent);
-    const title = source.meterOf(meter, node, atMs)?.title ?? meter;
+    const title = meters.get(feature)?.title ?? meter;
     const expected = isEarly ? undefined : projected?.value;
     // A cycle ends with no less than what is used in it by now.
     const figure = expected === undefined || compareDecimals(used, expected) > 0 ? used : expected;

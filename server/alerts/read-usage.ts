@@ -1,13 +1,13 @@
 /** The figures that rules about meters are evaluated by, read as every page reads them. */
 import { cyclesUntil } from "../billing/billing-cycle.ts";
 import { measureSpan, measureSpans } from "../billing/measure-span.ts";
-import type { PeriodSource } from "../billing/period.ts";
-import { readPeriod } from "../billing/period.ts";
+import { metersOfQuotas, type PeriodSource, readPeriod } from "../billing/period.ts";
 import { percentUsed } from "../billing/quota-status.ts";
 import { dimensionsOf } from "../catalog/catalog.ts";
 import type { Meter } from "../catalog/meter.ts";
 import { dayMs, hourMs, minuteMs, weekMs } from "../contract/durations.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
+import type { Period, Quota } from "../contract/quotas.ts";
 import type { ConditionOf } from "../contract/rules.ts";
 import { totalsBy } from "../metrics/usage.ts";
 import type { Window } from "../metrics/windows.ts";
@@ -142,6 +142,21 @@ export function comparedSpans(
   return cycles.map(({ startMs, endMs }) => ({ fromMs: startMs, toMs: Math.min(startMs + elapsedMs, endMs) }));
 }
 
+/** What the rule measures as of `period`, and the quota that it is compared with, where it is one. */
+export async function meterOfLowUsage(
+  source: PeriodSource,
+  condition: ConditionOf<"low_usage">,
+  period: Period,
+  atMs: number,
+): Promise<{ meter: Meter | undefined; byPlan: Quota | undefined }> {
+  const quota = period.quotas.find(({ feature }) => feature === condition.feature);
+  const name = condition.meter ?? quota?.meter;
+  const byPlan = condition.of === "plan" ? (quota ?? period.quotas.find((one) => one.meter === name)) : undefined;
+  const ofPlan = byPlan ?? quota;
+  if (ofPlan) return { meter: (await metersOfQuotas(source, period)).get(ofPlan.feature), byPlan };
+  return { meter: name === undefined ? undefined : source.meterOf(name, period.node, atMs), byPlan };
+}
+
 /** Once in a cycle, from `after_days` on. */
 export async function readLowUsage(
   source: PeriodSource,
@@ -153,10 +168,7 @@ export async function readLowUsage(
   const startMs = Date.parse(period.counted?.from ?? period.start);
   const endMs = Date.parse(period.end);
   if (atMs - startMs < condition.after_days * dayMs) return [];
-  const quota = period.quotas.find(({ feature }) => feature === condition.feature);
-  const name = condition.meter ?? quota?.meter;
-  const meter = name === undefined ? undefined : source.meterOf(name, node, atMs);
-  const byPlan = condition.of === "plan" ? (quota ?? period.quotas.find((one) => one.meter === name)) : undefined;
+  const { meter, byPlan } = await meterOfLowUsage(source, condition, period, atMs);
   if (!meter || (condition.of === "plan" && (!byPlan || byPlan.limit === null))) return [];
   const measured =
     condition.of === "plan"

@@ -12,6 +12,7 @@ interface Pair {
 }
 
 const atOnce = 4;
+const mostFailures = 16;
 
 export class RuleNodeQueue {
   /** By tenant, the one whose turn is next first. */
@@ -54,21 +55,24 @@ export class RuleNodeQueue {
     return first[1];
   }
 
-  /** Until none is left or the time is over. The first failure is thrown when those under way have ended; its pair is evaluated again later. */
+  /**
+   * Until none is left or the time is over. One that fails holds up no others and is evaluated again in a later run; after many
+   * failures the run ends, since a store may be away. The first failure is thrown at the end.
+   */
   async work(mostMs: number, evaluate: (ruleId: string, node: NodeAddress) => Promise<void>): Promise<void> {
     const endsAtMs = performance.now() + mostMs;
-    const failures: unknown[] = [];
+    const failures: { pair: Pair; error: unknown }[] = [];
     const worker = async () => {
-      while (failures.length === 0 && performance.now() < endsAtMs) {
+      while (failures.length < mostFailures && performance.now() < endsAtMs) {
         const pair = this.#next();
         if (!pair) return;
         await evaluate(pair.ruleId, pair.node).catch((error: unknown) => {
-          this.add(pair.ruleId, pair.node, pair.sinceMs);
-          failures.push(error);
+          failures.push({ pair, error });
         });
       }
     };
     await Promise.all(Array.from({ length: atOnce }, worker));
-    if (failures.length > 0) throw failures[0];
+    for (const { pair } of failures) this.add(pair.ruleId, pair.node, pair.sinceMs);
+    if (failures[0]) throw failures[0].error;
   }
 }

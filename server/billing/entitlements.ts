@@ -38,8 +38,10 @@ interface KnownFeature {
   isEnabled: boolean;
   /** What is used in a trial costs nothing. */
   isTrial: boolean;
-  /** Absent for a feature that is only on or off. */
+  /** Absent for a feature that is only on or off, or whose meter is not known. */
   limited?: Limited;
+  /** Whether its use ends at a limit. */
+  isBounded: boolean;
   used: string;
   tz: string;
   /** With `block` and grace, where the limit was reached. */
@@ -126,7 +128,7 @@ async function readKnown(source: EntitlementSource, node: NodeAddress, nowMs: nu
   if (!counted || !last) return { readAtMs: nowMs, asOf, features: undefined, endMs: cycle.endMs };
   const { tz, node: subscribed } = subscription;
   const { fromMs, toMs, isTrial } = counted;
-  const limited = limitedFeatures(source, subscribed, counted, terms);
+  const limited = limitedFeatures(source, counted, terms);
   const span = { fromMs, toMs, tz };
   const meters = limited.map(({ meter }) => meter);
   const usage = await measureSpan(source, subscribed, meters, { ...span, window: "total" }, nowMs);
@@ -134,7 +136,9 @@ async function readKnown(source: EntitlementSource, node: NodeAddress, nowMs: nu
   for (const feature of termsOf(terms, last).features) {
     const one = limited.find((candidate) => candidate.feature.key === feature.key);
     const used = String((one && usage.get(one.meter.meter)?.total) ?? 0);
-    features.set(feature.key, { isEnabled: feature.enabled, isTrial, used, tz, ...(one && { limited: one }) });
+    const isBounded = feature.meter !== null && feature.included !== null && feature.overage === "block";
+    const about = { isEnabled: feature.enabled, isBounded, isTrial, used, tz };
+    features.set(feature.key, { ...about, ...(one && { limited: one }) });
     if (!one || one.limit === null || feature.grace_hours === 0) continue;
     if (limitState(used, one.limit) !== "reached") continue;
     const hitMs = await reachedAt(source, subscribed, { meter: one.meter, limit: one.limit }, span, nowMs);
@@ -149,7 +153,8 @@ function answerOf(known: Known, node: NodeAddress, key: string, nowMs: number, i
   if (!known.features) return { ...none, reason: "no_subscription" };
   const feature = known.features.get(key);
   if (!feature?.isEnabled) return { ...none, reason: "not_in_plan" };
-  const { limited, isTrial, used, graceUntilMs, tz } = feature;
+  const { limited, isBounded, isTrial, used, graceUntilMs, tz } = feature;
+  if (!limited && isBounded) return { ...none, reason: "usage_unknown" };
   if (!limited) return { ...none, allowed: true, reason: "unlimited" };
   const { limit, feature: terms } = limited;
   if (limit === null) return { ...none, allowed: true, reason: "unlimited", used };

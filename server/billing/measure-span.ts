@@ -8,8 +8,8 @@ import type { Window } from "../metrics/windows.ts";
 
 export interface UsageSource {
   clickhouse: ClickHouse;
-  /** Built in, or made by users for the node. */
-  meterOf: (name: string, node: NodeAddress, atMs: number) => Meter | undefined;
+  /** Built in, or made by users for the node; on record: as the node knew it at `atMs`, also where it was retired since. */
+  meterOf: (name: string, node: NodeAddress, atMs: number, how?: { isOnRecord: boolean }) => Meter | undefined;
   watermark: () => Date;
 }
 

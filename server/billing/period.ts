@@ -1,4 +1,5 @@
 /** GET /v1/period: the billing cycle that runs, and those before it. */
+import type { Meter } from "../catalog/meter.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import type { Period } from "../contract/quotas.ts";
 import { formatInstant } from "../metrics/windows.ts";
@@ -17,6 +18,7 @@ import {
   statusOf,
 } from "./billing-cycle.ts";
 import type { UsageSource } from "./measure-span.ts";
+import { meterOfFeature } from "./plan-meters.ts";
 import { readTerms } from "./plans.ts";
 import { readQuotas } from "./quotas.ts";
 import { cycleSettings, subscriptionsOf } from "./subscriptions.ts";
@@ -98,6 +100,23 @@ export async function readPeriod(
     return { ...head, ...now, past: bare.map(bareOf) };
   }
   return { ...head, ...now, past };
+}
+
+/** By feature, the meters that the quotas of a cycle are measured by. */
+export async function metersOfQuotas(
+  source: PeriodSource,
+  { plans: inForce, counted }: Pick<Period, "plans" | "counted">,
+): Promise<Map<string, Meter>> {
+  const toMs = Date.parse(counted?.to ?? "");
+  const last = inForce.findLast(({ from }) => Date.parse(from) < toMs);
+  if (!last) return new Map();
+  const [terms] = (await readTerms(source.postgres.db, [{ planId: last.plan, version: last.version }])).values();
+  const found = new Map<string, Meter>();
+  for (const feature of terms?.features ?? []) {
+    const meter = terms && meterOfFeature(source, terms, feature, toMs);
+    if (meter) found.set(feature.key, meter);
+  }
+  return found;
 }
 
 const spanOf = ({ startMs, endMs }: Cycle, tz: string) => ({

@@ -72,14 +72,25 @@ export async function readPlan(db: Queries, id: string): Promise<PlanRecord | un
   return { ...row, versions };
 }
 
+/** With the node whose plan they are of: it is this node's meters that they name. */
+export interface OwnedTerms extends PlanTerms {
+  node: NodeAddress;
+}
+
 /** The terms of versions, by `ID VERSION`. */
 export async function readTerms(
   db: Queries,
   wanted: readonly { planId: string; version: number }[],
-): Promise<Map<string, PlanTerms>> {
+): Promise<Map<string, OwnedTerms>> {
   const ids = [...new Set(wanted.map(({ planId }) => planId))];
-  const rows = ids.length === 0 ? [] : await db.select().from(planVersions).where(inArray(planVersions.planId, ids));
-  return new Map(rows.map(({ planId, version, terms }) => [`${planId} ${version}`, terms]));
+  if (ids.length === 0) return new Map();
+  const { planId, version, terms } = planVersions;
+  const rows = await db
+    .select({ planId, version, terms, node: plans.node })
+    .from(planVersions)
+    .innerJoin(plans, eq(plans.id, planId))
+    .where(inArray(planId, ids));
+  return new Map(rows.map((row) => [`${row.planId} ${row.version}`, { ...row.terms, node: row.node }]));
 }
 
 type Tree = Pick<NodeTree, "ancestors" | "children">;

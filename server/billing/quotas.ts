@@ -1,7 +1,7 @@
 /** How much of a node's limits is used in a billing cycle, where it will end, and when a limit was or will be reached. */
 import type { Meter } from "../catalog/meter.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
-import type { PlanFeature, PlanTerms } from "../contract/plans.ts";
+import type { PlanFeature } from "../contract/plans.ts";
 import type { Quota } from "../contract/quotas.ts";
 import type { MeterUsage } from "../contract/usage.ts";
 import { type Course, forecast, reachesAt } from "../metrics/forecast.ts";
@@ -11,6 +11,8 @@ import { exact, plus, ratio, roundHalfEven, times, zero } from "../numbers/exact
 import { trimDecimal } from "../numbers/figures.ts";
 import type { CountedSpan, Cycle, PlanSegment } from "./billing-cycle.ts";
 import { type MeasuredSpan, measureSpans, type UsageSource } from "./measure-span.ts";
+import { meterOfFeature } from "./plan-meters.ts";
+import type { OwnedTerms } from "./plans.ts";
 import { hasReached, limitState, percentUsed, quotaStatus } from "./quota-status.ts";
 import { reachedAt } from "./reached-at.ts";
 
@@ -22,12 +24,12 @@ export interface Limited {
 }
 
 /** By `PLAN VERSION`. */
-export type TermsByVersion = ReadonlyMap<string, PlanTerms>;
+export type TermsByVersion = ReadonlyMap<string, OwnedTerms>;
 
 export function termsOf(
   terms: TermsByVersion,
   { planId, version }: Pick<PlanSegment, "planId" | "version">,
-): PlanTerms {
+): OwnedTerms {
   const found = terms.get(`${planId} ${version}`);
   if (!found) throw new Error(`plan ${planId} has no version ${version}`);
   return found;
@@ -39,15 +41,15 @@ export function termsOf(
  * limit gives none. What has no sum has the limit in force.
  */
 export function limitedFeatures(
-  { meterOf }: UsageSource,
-  node: NodeAddress,
+  source: Pick<UsageSource, "meterOf">,
   { segments, whole }: Pick<CountedSpan, "segments" | "whole">,
   terms: TermsByVersion,
 ): Limited[] {
   const last = segments.at(-1);
   if (!last) return [];
-  return termsOf(terms, last).features.flatMap((feature): Limited[] => {
-    const meter = feature.enabled && feature.meter !== null ? meterOf(feature.meter, node, last.toMs) : undefined;
+  const inForce = termsOf(terms, last);
+  return inForce.features.flatMap((feature): Limited[] => {
+    const meter = meterOfFeature(source, inForce, feature, last.toMs);
     if (!meter) return [];
     const limit = isSumOverTime(meter.rule) ? summedLimit(feature, segments, whole, terms) : feature.included;
     return [{ feature, meter, limit }];
@@ -89,7 +91,7 @@ export async function readQuotas(
   nowMs: number,
 ): Promise<Quota[][]> {
   const asked = cycles.map((one) => {
-    const limited = one.counted ? limitedFeatures(source, node, one.counted, terms) : [];
+    const limited = one.counted ? limitedFeatures(source, one.counted, terms) : [];
     const { startMs, endMs } = one.cycle;
     const { fromMs, toMs } = one.counted ?? { fromMs: startMs, toMs: startMs };
     const runs = startMs <= nowMs && nowMs < endMs;

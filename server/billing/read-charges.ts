@@ -8,6 +8,7 @@ import { cyclesBefore, type PlanSegment, segmentsOf } from "./billing-cycle.ts";
 import { afterTrial, type ChargedSegment, chargesOf } from "./charges.ts";
 import { measureSpan, type UsageSource } from "./measure-span.ts";
 import type { PeriodSource } from "./period.ts";
+import { meterOfFeature } from "./plan-meters.ts";
 import { readTerms } from "./plans.ts";
 import { type TermsByVersion, termsOf } from "./quotas.ts";
 import { subscriptionsOf } from "./subscriptions.ts";
@@ -47,9 +48,9 @@ export async function measureSegments(
   return await Promise.all(
     segments.map(async (segment) => {
       const inForce = termsOf(terms, segment);
-      const measured = inForce.features.flatMap(({ key, enabled, meter: name }) => {
-        const meter = enabled && name !== null ? source.meterOf(name, node, segment.toMs) : undefined;
-        return meter ? [{ key, meter }] : [];
+      const measured = inForce.features.flatMap((feature) => {
+        const meter = meterOfFeature(source, inForce, feature, segment.toMs);
+        return meter ? [{ key: feature.key, meter }] : [];
       });
       const span = { fromMs: segment.fromMs, toMs: segment.toMs, window: "total" as const, tz };
       const meters = measured.map(({ meter }) => meter);

@@ -5,6 +5,7 @@
 import { and, desc, eq, or, sql } from "drizzle-orm";
 import type { Logger } from "pino";
 import { type Author, recordChange } from "../audit/record-change.ts";
+import { plansInUse } from "../billing/statements/plans-in-use.ts";
 import { commonDimensions, meterByName } from "../catalog/catalog.ts";
 import type { EventType } from "../catalog/event-types.ts";
 import type { Meter, MeterRule } from "../catalog/meter.ts";
@@ -22,12 +23,10 @@ import { checkBytes, checkLimit } from "../tree/check-limit.ts";
 import type { NodeTree } from "../tree/node-tree.ts";
 import { CountedTypes } from "./counted-types.ts";
 import { FollowedChanges, keyOf, type MeterOwner, readNotice, writeNotice } from "./meter-notices.ts";
-
-export type MeterVersion = typeof customMeters.$inferSelect;
+import { type MeterVersion, type Versions, versionsOnRecord } from "./meter-versions.ts";
 
 const channel = "tidemark_meters";
-type Tree = Pick<NodeTree, "isWithin" | "ancestors" | "children">;
-type Versions = readonly [MeterVersion, ...MeterVersion[]];
+type Tree = Pick<NodeTree, "isWithin" | "ancestors" | "children" | "pathsBetween">;
 
 const { versions: mostVersions, bytes: most, bytesOfTenant, ...counts } = definitionLimits.meters;
 const limit = { what: "meters", table: customMeters, which: eq(customMeters.version, 1), ...counts };
@@ -37,6 +36,14 @@ const maxOperations = 100;
 
 /** Within each other, as only moves can bring them: what the innermost is made of beyond this is no meter to it. */
 const mostFormulas = 2;
+
+interface Asked {
+  node: NodeAddress;
+  atMs: number;
+  isOnRecord: boolean;
+  /** The formulas that name it, the outermost first. */
+  within: readonly string[];
+}
 
 export class CustomMeters {
   readonly #postgres: Postgres;
@@ -111,25 +118,26 @@ export class CustomMeters {
   /**
    * The meter by that name, built in or the node's own, for a question about the node whose range ends at `atMs` (ms since
    * 1970, UTC): the newest version that is effective by then, or the very version that `name@2` names. Undefined when there
-   * is none for this node.
+   * is none for this node. On record: as the node knew it at `atMs`, wherever it stands now and what was retired since included.
    */
-  find(name: string, node: NodeAddress, atMs: number): Meter | undefined {
-    return this.#found(name, node, atMs, []);
+  find(name: string, node: NodeAddress, atMs: number, { isOnRecord } = { isOnRecord: false }): Meter | undefined {
+    return this.#found(name, { node, atMs, isOnRecord, within: [] });
   }
 
-  /** `within`: the formulas that name it, the outermost first. */
-  #found(name: string, node: NodeAddress, atMs: number, within: readonly string[]): Meter | undefined {
+  #found(name: string, asked: Asked): Meter | undefined {
+    const { node, atMs, isOnRecord, within } = asked;
     const builtIn = meterByName(name);
     if (builtIn) return builtIn;
     // Nobody may make a formula of formulas, but a move can bring a name below another's formula, even back to its own.
     if (within.includes(name) || within.length > mostFormulas) return undefined;
     const [plain = "", wanted] = name.split("@", 2);
-    const versions = this.#answering(plain, node);
+    const versions = isOnRecord ? this.#answeringThen(plain, node, atMs) : this.#answering(plain, node);
     const version =
       wanted === undefined
         ? versions?.find((one) => one.effectiveFrom === null || one.effectiveFrom.getTime() < atMs)
         : versions?.find((one) => String(one.version) === wanted);
-    return version && this.#meterOf(version, { node, atMs, within });
+    // What a formula on record is made of is its owner's too.
+    return version && this.#meterOf(version, isOnRecord ? { ...asked, node: version.node } : asked);
   }
 
   /** In use, at the node or above it: the nearest, where a node that moved came below another's of that name. */
@@ -138,6 +146,11 @@ export class CustomMeters {
       ([newest]) => !newest.retiredAt && this.#tree.isWithin(node, newest.node),
     );
     return above.find(([one]) => above.every(([other]) => this.#tree.isWithin(one.node, other.node)));
+  }
+
+  /** As `versionsOnRecord`. */
+  #answeringThen(name: string, node: NodeAddress, atMs: number): Versions | undefined {
+    return versionsOnRecord(this.#owned.get(name) ?? [], this.#tree, node, atMs);
   }
 
   /**
@@ -168,7 +181,10 @@ export class CustomMeters {
     await this.#add(name, node, newest.version + 1, definition, newest.definition, by);
   }
 
-  /** No question is answered by it any more; its versions stay on record. */
+  /**
+   * No question is answered by it any more; its versions stay on record. Throws `conflict` where another meter is made of it, or a
+   * plan by which somebody is charged, or is to be charged yet, is measured by it.
+   */
   async retire(
     name: string,
     node: NodeAddress,
@@ -188,6 +204,7 @@ export class CustomMeters {
         .for("update");
       if (versions[0]?.version !== newest.version || versions[0].retiredAt)
         throw new ProblemError("conflict", "somebody else was faster; look at it again");
+      await this.#checkUnplanned(tx, name, node);
       await tx.update(customMeters).set({ retiredAt: new Date() }).where(ofThis);
       await tx.execute(sql`SELECT pg_notify(${channel}, ${writeNotice({ meter: name, node })})`);
       const { definition } = newest;
@@ -203,6 +220,15 @@ export class CustomMeters {
       .filter(([{ meter, node: owner, retiredAt }]) => !retiredAt && meter !== name && this.#tree.isWithin(owner, node))
       .flatMap(answeringVersions)
       .find(({ definition }) => usesMeter(definition, name));
+  }
+
+  async #checkUnplanned(tx: Queries, name: string, node: NodeAddress): Promise<void> {
+    const named = await plansInUse(tx, name);
+    const plan = named.find((one) => this.#answeringThen(name, one.node, Date.now())?.[0].node === node);
+    if (!plan) return;
+    // One that moved away from below the node is another's now.
+    const what = this.#tree.isWithin(plan.node, node) ? `the plan ${JSON.stringify(plan.name)}` : "a plan of another";
+    throw new ProblemError("conflict", `${what}, which is in use, is measured by it`);
   }
 
   #inUse(name: string, node: NodeAddress): MeterVersion {
@@ -301,10 +327,7 @@ export class CustomMeters {
     if (unknown !== undefined) throw refuse("events.dimensions", `must name ${unknown}, which the meter uses`);
   }
 
-  #meterOf(
-    { meter, version, definition }: MeterVersion,
-    { node, atMs, within }: { node: NodeAddress; atMs: number; within: readonly string[] },
-  ): Meter {
+  #meterOf({ meter, version, definition }: MeterVersion, asked: Asked): Meter {
     const { title, unit, description, events, formula } = definition;
     const about = { meter, title, unit, description };
     if (events)
@@ -314,7 +337,8 @@ export class CustomMeters {
         custom: { version, filters: events.filters, dimensions: events.dimensions },
       };
     const parsed = parseFormula(formula ?? "0");
-    const operands = metersIn(parsed).flatMap((name) => this.#found(name, node, atMs, [...within, meter]) ?? []);
+    const within = [...asked.within, meter];
+    const operands = metersIn(parsed).flatMap((name) => this.#found(name, { ...asked, within }) ?? []);
     return { ...about, rule: { kind: "derived", formula: parsed, operands } };
   }
 }

@@ -139,13 +139,17 @@ async function readPlans(
     .where(asked && or(...asked))
     .orderBy(asc(planVersions.version));
   const named = await tx
-    .select({ id: plans.id, name: plans.name })
+    .select({ id: plans.id, name: plans.name, node: plans.node })
     .from(plans)
     .where(known && ids && inArray(plans.id, [...ids]));
+  const owners = new Map(named.map(({ id, node }) => [id, node]));
   return {
     terms: new Map([
       ...(known?.terms ?? []),
-      ...versions.map(({ planId, version, terms }) => [`${planId} ${version}`, terms] as const),
+      ...versions.flatMap(({ planId, version, terms }) => {
+        const node = owners.get(planId);
+        return node === undefined ? [] : [[`${planId} ${version}`, { ...terms, node }] as const];
+      }),
     ]),
     newestVersions: new Map([
       ...(known?.newestVersions ?? []),

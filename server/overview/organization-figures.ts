@@ -1,6 +1,7 @@
 /** The figures of organizations that the list and the overview share, cached between questions. */
 
 import { setTimeout as delay } from "node:timers/promises";
+import type { Logger } from "pino";
 import type { SubscriptionRecord } from "../billing/billing-cycle.ts";
 import type { UsageSource } from "../billing/measure-span.ts";
 import { meterIdentity } from "../catalog/catalog.ts";
@@ -13,12 +14,13 @@ import type { NodeTree } from "../tree/node-tree.ts";
 import { tenantOf } from "../tree/tenant-of.ts";
 import { type AccountState, AccountStates } from "./account-state.ts";
 import type { FigureByOrganization } from "./measure-organizations.ts";
-import { byCost, readStandings, type Standings } from "./read-standings.ts";
+import { byCost, type ReadStandings, readStandings, type Standings } from "./read-standings.ts";
 import { type CacheOptions, StaleWhileRevalidateCache } from "./stale-while-revalidate.ts";
 
 export interface FiguresSource extends UsageSource {
   postgres: Postgres;
   tree: Pick<NodeTree, "size" | "ancestors">;
+  log: Pick<Logger, "warn">;
   /** Another number whenever more is stored. */
   settledBatch: () => number;
 }
@@ -38,6 +40,9 @@ const readingTurns = {
   ...{ mostWaitingOfCaller: Number.POSITIVE_INFINITY, mostWaitingOfTenant: Number.POSITIVE_INFINITY },
 };
 
+/** Nodes that one line of the log names. */
+const mostNamed = 20;
+
 /** How long an answer of the root waits for one tenant's standings. */
 interface RootPatience {
   patienceMs: number;
@@ -46,7 +51,10 @@ interface RootPatience {
 const rootPatience: RootPatience = { patienceMs: 5_000, patienceOfRevalidationMs: 20_000 };
 
 /** For a tenant whose standings were not read yet. */
-const nothingKnown: Watermarked<Standings> = { watermark: new Date(0), answer: new Map() };
+const nothingKnown: Watermarked<ReadStandings> = {
+  watermark: new Date(0),
+  answer: { standings: new Map(), failed: new Map() },
+};
 
 /** In a larger tree only a cached answer can come within 300 ms. */
 const manyNodes = 2_000;
@@ -62,9 +70,9 @@ export class OrganizationFigures {
   readonly #accounts: AccountStates;
   /** What a few statements read of all tenants, with the subscriptions whose limits cost more, by tenant. */
   readonly #shared: StaleWhileRevalidateCache<
-    Watermarked<Standings> & { costly: Map<NodeAddress, SubscriptionRecord[]> }
+    Watermarked<ReadStandings> & { costly: Map<NodeAddress, SubscriptionRecord[]> }
   >;
-  readonly #ofTenant: StaleWhileRevalidateCache<Watermarked<Standings>>;
+  readonly #ofTenant: StaleWhileRevalidateCache<Watermarked<ReadStandings>>;
   readonly #turns = new FairTurns(readingTurns);
   readonly #usage: StaleWhileRevalidateCache<Watermarked<FigureByOrganization>>;
 
@@ -86,7 +94,8 @@ export class OrganizationFigures {
   /**
    * The standings of the node and all below it, and others' as far as they are cheap to read. `mustRevalidate` waits until
    * everything that is stored is in it, here and below; at the root no longer than a while for each tenant, whose older
-   * standings are given then, unless `isWhole`: what is kept must have them all, or fail.
+   * standings are given then, unless `isWhole`: what is kept must have them all, or fail. A node whose standing could not be read
+   * has none, which is logged; it is read again as soon as the answer is not fresh any more.
    */
   async standings(
     node: NodeAddress,
@@ -99,14 +108,14 @@ export class OrganizationFigures {
     const shared = await this.#shared.ask("", stored, mustRevalidate, async () => {
       const watermark = this.#source.watermark();
       const { cheap, costly } = byCost(this.#source, state, nowMs);
-      const answer = await readStandings(this.#source, { ...state, subscriptions: cheap }, nowMs);
+      const answer = await this.#read({ ...state, subscriptions: cheap }, nowMs);
       return { watermark, answer, costly: this.#byReading(costly) };
     });
     const isOwn = node !== "all";
     const own = new Set([tenantOf(node, this.#source.tree), this.#readingOf(node)]);
     const costly = [...shared.costly].filter(([tenant]) => !isOwn || own.has(tenant));
     const read = await Promise.all(
-      costly.map(async ([tenant, subscriptions]): Promise<Watermarked<Standings>> => {
+      costly.map(async ([tenant, subscriptions]): Promise<Watermarked<ReadStandings>> => {
         const asked = this.#ofTenant.ask(tenant, stored, mustRevalidate, () =>
           this.#readInTurn(tenant, { ...state, subscriptions }, nowMs),
         );
@@ -117,8 +126,11 @@ export class OrganizationFigures {
         return await Promise.race([asked.catch(older), delay(waitMs, undefined, { ref: false }).then(older)]);
       }),
     );
-    const answer = new Map(shared.answer);
-    for (const one of read) for (const [place, standing] of one.answer) answer.set(place, standing);
+    const answer = new Map(shared.answer.standings);
+    for (const one of read) for (const [place, standing] of one.answer.standings) answer.set(place, standing);
+    if (isWhole)
+      for (const { answer: one } of [shared, ...read])
+        for (const [place, error] of one.failed) if (this.#source.tree.ancestors(place).includes(node)) throw error;
     const watermarks = [shared, ...read].map(({ watermark }) => watermark.getTime());
     return { watermark: new Date(Math.min(...watermarks)), answer };
   }
@@ -140,14 +152,24 @@ export class OrganizationFigures {
     return found;
   }
 
-  async #readInTurn(tenant: NodeAddress, state: AccountState, nowMs: number): Promise<Watermarked<Standings>> {
+  async #readInTurn(tenant: NodeAddress, state: AccountState, nowMs: number): Promise<Watermarked<ReadStandings>> {
     const end = await this.#turns.take({ tenant, id: tenant });
     try {
       const watermark = this.#source.watermark();
-      return { watermark, answer: await readStandings(this.#source, state, nowMs) };
+      return { watermark, answer: await this.#read(state, nowMs) };
     } finally {
       end();
     }
+  }
+
+  async #read(state: AccountState, nowMs: number): Promise<ReadStandings> {
+    const read = await readStandings(this.#source, state, nowMs);
+    const [first] = read.failed;
+    if (first) {
+      const about = { err: first[1], nodes: [...read.failed.keys()].slice(0, mostNamed), count: read.failed.size };
+      this.#source.log.warn(about, "limits of nodes could not be read");
+    }
+    return read;
   }
 
   /** A meter since an instant until now, by organization, as far as each was within the node. */

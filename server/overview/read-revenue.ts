@@ -7,6 +7,7 @@ import { roundMoney } from "../billing/pricing.ts";
 import { termsOf } from "../billing/quotas.ts";
 import { readCharges } from "../billing/read-charges.ts";
 import type { ChargesAtLevel } from "../contract/charges.ts";
+import type { NodeAddress } from "../contract/nodes.ts";
 import type { Overview } from "../contract/overview.ts";
 import { type PriceLevel, priceLevels } from "../contract/plans.ts";
 import { isSumOverTime } from "../metrics/sum-over-time.ts";
@@ -19,19 +20,26 @@ export type Revenue = NonNullable<Overview["revenue"]>;
 /** Exact arithmetic of thousands of cycles takes a second, during which others are to be answered too. */
 const standingsPerTurn = 10;
 
-/** Totals are sums of rounded lines, so they agree to the cent with GET /v1/charges of each. */
+/**
+ * Totals are sums of rounded lines, so they agree to the cent with GET /v1/charges of each. What cannot be read of a node is left
+ * out and told to `onFailure`, which may throw it.
+ */
 export async function readRevenue(
   source: PeriodSource,
   state: AccountState,
   standings: readonly Standing[],
   seen: ReadonlySet<PriceLevel>,
-  nowMs: number,
+  { nowMs, onFailure }: { nowMs: number; onFailure: (node: NodeAddress, error: unknown) => void },
 ): Promise<Revenue> {
   const sums = new Map<string, { level: PriceLevel; currency: string; fixed: typeof zero; overage: typeof zero }>();
   for (const [index, standing] of standings.entries()) {
     if (index % standingsPerTurn === standingsPerTurn - 1) await turn();
     const levels = priceLevels.slice(highestLevel(standing.node) - 1).filter((level) => seen.has(level));
-    for (const { level, currency, lines } of await chargesOfStanding(source, state, standing, levels, nowMs)) {
+    const charges = await chargesOfStanding(source, state, standing, levels, nowMs).catch((error: unknown) => {
+      onFailure(standing.node, error);
+      return [];
+    });
+    for (const { level, currency, lines } of charges) {
       const key = `${level} ${currency}`;
       const sum = sums.get(key) ?? { level, currency, fixed: zero, overage: zero };
       for (const { kind, amount } of lines) {

@@ -20,7 +20,7 @@ import { percentUsed, quotaStatus } from "../billing/quota-status.ts";
 import { type Limited, limitedFeatures } from "../billing/quotas.ts";
 import { meterIdentity } from "../catalog/catalog.ts";
 import type { Meter } from "../catalog/meter.ts";
-import { parseNode } from "../contract/node-address.ts";
+import { nodeAddress, parseNode } from "../contract/node-address.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import { type QuotaStatus, quotaStatuses } from "../contract/quota-status.ts";
 import type { SubscriptionStatus } from "../contract/subscriptions.ts";
@@ -66,6 +66,13 @@ const standingsPerTurn = 100;
 
 export type Standings = ReadonlyMap<NodeAddress, Standing>;
 
+/** Those that could not be read have no standing, and hold up no others. */
+export interface ReadStandings {
+  standings: Standings;
+  /** With what was thrown. */
+  failed: ReadonlyMap<NodeAddress, unknown>;
+}
+
 export function runningSubscriptions({ subscriptions }: Pick<AccountState, "subscriptions">, nowMs: number) {
   const running = subscriptions.filter((one) => one.startsAt.getTime() <= nowMs && nowMs < endMsOf(one));
   return new Map(running.map((one) => [one.node, one]));
@@ -81,9 +88,12 @@ export function byCost(
   nowMs: number,
 ): { cheap: SubscriptionRecord[]; costly: SubscriptionRecord[] } {
   const found = { cheap: [] as SubscriptionRecord[], costly: [] as SubscriptionRecord[] };
-  for (const standing of unmeasured(source, state, nowMs).values()) {
-    const isCheap = standing.features.every(({ meter }) => isReadTogether(standing, meter));
-    found[isCheap ? "cheap" : "costly"].push(standing.subscription);
+  const { standings } = unmeasured(source, state, nowMs);
+  for (const [node, subscription] of runningSubscriptions(state, nowMs)) {
+    const standing = standings.get(node);
+    // What cannot even be made out is left to whoever reads node by node.
+    const isCheap = standing?.features.every(({ meter }) => isReadTogether(standing, meter)) ?? false;
+    found[isCheap ? "cheap" : "costly"].push(subscription);
   }
   return found;
 }
@@ -91,35 +101,53 @@ export function byCost(
 const isReadTogether = (standing: Standing, meter: Meter) =>
   standing.node.startsWith("organization:") && isMeasuredTogether(startOf(standing)) && hasRollups(meter);
 
-export async function readStandings(source: UsageSource, state: AccountState, nowMs: number): Promise<Standings> {
-  const standings = unmeasured(source, state, nowMs);
-  await measure(source, [...standings.values()], nowMs);
+/** Rejects only where what is read of all together could not be read. */
+export async function readStandings(source: UsageSource, state: AccountState, nowMs: number): Promise<ReadStandings> {
+  const { standings, failed } = unmeasured(source, state, nowMs);
+  for (const [node, error] of await measure(source, [...standings.values()], nowMs)) {
+    failed.set(node, error);
+    standings.delete(node);
+  }
   let done = 0;
   for (const standing of standings.values()) {
     standing.quota = quotaOf(standing);
     if (++done % standingsPerTurn === 0) await turn();
   }
-  return standings;
+  return { standings, failed };
 }
 
 /** Nothing is used of any limit yet. */
-function unmeasured(source: UsageSource, state: AccountState, nowMs: number): Map<NodeAddress, Standing> {
+function unmeasured(source: UsageSource, state: AccountState, nowMs: number) {
   const standings = new Map<NodeAddress, Standing>();
+  const failed = new Map<NodeAddress, unknown>();
   for (const [node, subscription] of runningSubscriptions(state, nowMs)) {
-    const [cycle] = cyclesUntil(subscription, nowMs, 0);
-    if (!cycle) throw new Error("every instant lies in a cycle");
-    const counted = countedSpan(subscription, cycle, nowMs);
-    const limited = counted ? limitedFeatures(source, node, counted, state.terms) : [];
-    const { planId, version } = planAt(subscription, nowMs);
-    standings.set(node, {
-      ...{ node, subscription, planId, version, cycle, counted },
-      status: statusOf(subscription, nowMs),
-      segments: segmentsOf(subscription, cycle),
-      features: limited.map((one) => ({ ...one, used: "0" })),
-      quota: null,
-    });
+    try {
+      standings.set(node, unmeasuredOf(source, state, subscription, nowMs));
+    } catch (error) {
+      failed.set(node, error);
+    }
   }
-  return standings;
+  return { standings, failed };
+}
+
+function unmeasuredOf(
+  source: UsageSource,
+  { terms }: AccountState,
+  subscription: SubscriptionRecord,
+  nowMs: number,
+): Standing {
+  const [cycle] = cyclesUntil(subscription, nowMs, 0);
+  if (!cycle) throw new Error("every instant lies in a cycle");
+  const counted = countedSpan(subscription, cycle, nowMs);
+  const limited = counted ? limitedFeatures(source, counted, terms) : [];
+  const { planId, version } = planAt(subscription, nowMs);
+  return {
+    ...{ node: subscription.node, subscription, planId, version, cycle, counted },
+    status: statusOf(subscription, nowMs),
+    segments: segmentsOf(subscription, cycle),
+    features: limited.map((one) => ({ ...one, used: "0" })),
+    quota: null,
+  };
 }
 
 function quotaOf({ features }: Pick<Standing, "features">): NodeQuota | null {
@@ -146,14 +174,24 @@ interface Wanted extends WantedMeter {
   features: Map<string, UsedFeature[]>;
 }
 
-/** Fills in `used`: each meter of all organizations together, or of those with one start; of other nodes node by node. */
-async function measure(source: UsageSource, standings: readonly Standing[], nowMs: number): Promise<void> {
+/**
+ * Fills in `used`: each meter of all organizations together, or of those with one start; of other nodes node by node. Gives the
+ * nodes of which something could not be read by itself, with what was thrown.
+ */
+async function measure(
+  source: UsageSource,
+  standings: readonly Standing[],
+  nowMs: number,
+): Promise<Map<NodeAddress, unknown>> {
+  const failed = new Map<NodeAddress, unknown>();
   const together = new Map<string, Wanted>();
   const byStart = new Map<string, Wanted>();
   for (const standing of standings) {
     const parsed = parseNode(standing.node);
     if (parsed.kind !== "organization") {
-      await measureAlone(source, standing, standing.features, nowMs);
+      await measureAlone(source, standing, standing.features, nowMs).catch((error: unknown) => {
+        failed.set(standing.node, error);
+      });
       continue;
     }
     for (const feature of standing.features) {
@@ -169,7 +207,13 @@ async function measure(source: UsageSource, standings: readonly Standing[], nowM
   const wanted = [...together.values()];
   const measured = await measureOrganizations(source.clickhouse, wanted, nowMs);
   for (const [index, one] of wanted.entries()) fillIn(one, measured[index]);
-  for (const one of byStart.values()) fillIn(one, await measureByStart(source.clickhouse, one, nowMs));
+  for (const one of byStart.values())
+    try {
+      fillIn(one, await measureByStart(source.clickhouse, one, nowMs));
+    } catch (error) {
+      for (const organization of one.starts.keys()) failed.set(nodeAddress("organization", organization), error);
+    }
+  return failed;
 }
 
 function fillIn({ features }: Wanted, measured: FigureByOrganization | undefined): void {

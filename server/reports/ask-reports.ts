@@ -222,9 +222,12 @@ async function askStatements({ source, question, nowMs, signal }: Asking): Promi
     (one) => tree.isWithin(one.node, node) && (isOrganization || one.node !== node),
   );
   const levels = visibleLevels(reader, node, tree);
+  const onFailure = (_: NodeAddress, error: unknown) => {
+    throw error;
+  };
   return {
     statements,
-    running: isRunning ? await readRevenue(source, state, below, levels, nowMs) : null,
+    running: isRunning ? await readRevenue(source, state, below, levels, { nowMs, onFailure }) : null,
     nameOf: (one) => tree.get(one)?.name ?? one,
     isWithin: (one) => tree.isWithin(one, node),
   };

@@ -29,7 +29,7 @@ export async function prepareJobs(
   const { publicUrl, roles, redisUrl } = config;
   const statements: StatementSource = {
     ...{ clickhouse, postgres, tree, watermark, settledBatch, log },
-    meterOf: (name, node, atMs) => customMeters.find(name, node, atMs),
+    meterOf: (...asked) => customMeters.find(...asked),
   };
   const reportMaker = roles.has("worker")
     ? createReportMaker(reportSource(statements, tree), log, { mostBytes: config.reportsMaxBytes })

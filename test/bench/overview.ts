@@ -158,6 +158,7 @@ try {
     meterOf: (name: string) => meterByName(name),
     watermark: () => new Date(),
     settledBatch: () => settled,
+    log,
   };
   const figures = new OrganizationFigures(source);
   const app = createRouter();

@@ -2,6 +2,7 @@
 import { eq } from "drizzle-orm";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { system } from "../../server/audit/record-change.ts";
+import { Entitlements } from "../../server/billing/entitlements.ts";
 import { adjustStatements } from "../../server/billing/statements/adjust-statements.ts";
 import { closeStatements } from "../../server/billing/statements/close-statements.ts";
 import type { Statement } from "../../server/contract/statements.ts";
@@ -250,14 +251,14 @@ test("a correction that could not be stored at first adjusts its statement, what
 
 test("what times out after the closing, moves back in time, or is measured by a new version, is an adjustment", async () => {
   const { world, key } = billing;
-  const { ingest, postgres, clickhouse, tree, customMeters } = world.deps;
+  const { ingest, postgres, clickhouse, tree } = world.deps;
   if (!ingest) throw new Error("the world ingests");
   const [giver, taker] = ["reseller:giver", "reseller:taker"];
   for (const id of ["giver", "taker"])
     await tree.createNode({ kind: "reseller", id, name: id, parent: "partner:above-9f3c" });
   await tree.ensureOrganizations(["given"], giver);
   const node = "organization:given";
-  const source = { ...billing.source, meterOf: customMeters.find.bind(customMeters) };
+  const { source } = billing;
   const meter = { meter: "own_calls", node: "partner:above-9f3c", title: "Calls", unit: "minutes" };
   const measured = (aggregation: string) => ({ types: ["call.completed"], aggregation, value: "value" });
   const made = await world.ask("POST", "/v1/meters", { key, body: { ...meter, events: measured("sum") } });
@@ -385,6 +386,104 @@ test("what comes late of a job, or of a level by value, adjusts what it changes 
     ["2024-12", "0.00", "216000.00"],
   ]);
   expect((await totals(borrower)).at(-1)).toEqual(["2024-12", "0.00", "5.00"]);
+});
+
+const partnerNode = "partner:above-9f3c";
+const ownMeter = (node: string, aggregation: string) => ({
+  ...{ meter: "own_b", node, title: `${aggregation} of ${node}`, unit: "minutes" },
+  events: { types: ["call.completed"], aggregation, value: "value" },
+});
+
+/** An organization with a meter of its own, come below a new reseller whose plan is measured by one that is called alike. */
+async function measuredByReseller(name: string, limits: object) {
+  const { world, key } = billing;
+  const { tree } = world.deps;
+  const owner = `reseller:${name}`;
+  await tree.createNode({ kind: "reseller", id: name, name, parent: partnerNode });
+  await tree.ensureOrganizations([name], partnerNode);
+  const subscriber = `organization:${name}`;
+  for (const [place, aggregation] of [
+    [owner, "sum"],
+    [subscriber, "count"],
+  ] as const)
+    expect((await world.ask("POST", "/v1/meters", { key, body: ownMeter(place, aggregation) })).status).toBe(201);
+  await billing.move(subscriber, owner, "2025-12-01T00:00:00Z");
+  const terms = perMinute("EUR", { organization: "1" });
+  const features = terms.features.map((feature) => ({ ...feature, meter: "own_b", ...limits }));
+  const plan = await billing.plan(owner, { ...terms, features, name: `Plan of ${name}` });
+  return { organization: name, owner, subscriber, plan };
+}
+
+test("a statement is measured by its plan's own meter, wherever the subscriber stands by then and whatever is retired later", async () => {
+  const { world, key } = billing;
+  const { tree, postgres } = world.deps;
+  const { organization, owner, subscriber, plan } = await measuredByReseller("leaving", {});
+  const next = "reseller:next-owner";
+  await tree.createNode({ kind: "reseller", id: "next-owner", name: "Next", parent: partnerNode });
+  expect((await world.ask("POST", "/v1/meters", { key, body: ownMeter(next, "count") })).status).toBe(201);
+  const when = { starts_at: "2026-01-01T00:00:00Z", expires_at: "2026-02-01T00:00:00Z", renews: false };
+  await billing.subscribe(subscriber, plan, when);
+  await billing.move(subscriber, next, "2026-01-15T00:00:00Z");
+  await billing.calls([organization, "2026-01-03T00:00:00Z", "10"], [organization, "2026-01-20T00:00:00Z", "20"]);
+  const path = `/v1/meters/own_b?node=${owner}`;
+  const refused = await world.ask("DELETE", path, { key });
+  expect([refused.status, refused.body.detail]).toEqual([409, expect.stringContaining('"Plan of leaving"')]);
+  await billing.run("2026-02-02T01:00:00Z");
+  const totals = async () => {
+    const { statements } = await billing.get(`/v1/statements?node=${subscriber}&kind=subscription`);
+    return statements.map((one: Statement) => [one.parent, one.total, one.adjusted_total]).reverse();
+  };
+  expect(await totals()).toEqual([
+    [owner, "10.00", "10.00"],
+    [next, "20.00", "20.00"],
+  ]);
+  await billing.calls([organization, "2026-01-04T00:00:00Z", "5"]);
+  await billing.run("2026-02-02T02:00:00Z");
+  expect((await totals())[0]).toEqual([owner, "10.00", "15.00"]);
+  const { meter: _, node: __, ...version } = { ...ownMeter(owner, "count"), effective_from: "2026-01-01T00:00:00Z" };
+  expect((await world.ask("PATCH", path, { key, body: version })).status).toBe(200);
+  // Until every process has heard of it, nothing is measured by it.
+  const isOfMeter = eq(pastChanges.meter, "own_b");
+  await postgres.db
+    .update(pastChanges)
+    .set({ visibleAt: new Date(0) })
+    .where(isOfMeter);
+  await billing.run("2026-02-02T03:00:00Z");
+  expect(await totals()).toEqual([
+    [owner, "10.00", "2.00"],
+    [next, "20.00", "1.00"],
+  ]);
+  expect((await world.ask("DELETE", path, { key })).status).toBe(200);
+  await billing.calls([organization, "2026-01-05T00:00:00Z", "2"]);
+  await billing.run("2026-02-02T04:00:00Z");
+  expect((await totals())[0]).toEqual([owner, "10.00", "3.00"]);
+  const again = { node: subscriber, plan, starts_at: "2026-03-01T00:00:00Z" };
+  await billing.move(subscriber, owner, "2026-02-20T00:00:00Z");
+  expect((await world.ask("POST", "/v1/subscriptions", { key, body: again })).body).toMatchObject({
+    ...{ status: 400, field: "plan", detail: expect.stringContaining("own_b") },
+  });
+});
+
+test("quotas, entitlements, lists and simulations all measure a plan by its own meter, not by the subscriber's", async () => {
+  const { world, key } = billing;
+  const limits = { included: 5, overage: "block", prices: {} };
+  const { organization, subscriber, plan } = await measuredByReseller("limited", limits);
+  const starts_at = new Date(Date.now() - 80 * 86_400_000).toISOString();
+  await billing.subscribe(subscriber, plan, { starts_at, anchor: 1 });
+  const at = (days: number) => new Date(Date.now() - days * 86_400_000).toISOString();
+  await billing.calls([organization, at(0), "10"], [organization, at(50), "30"]);
+  const { quotas } = await billing.get(`/v1/period?node=${subscriber}`);
+  expect(quotas).toMatchObject([{ feature: "calls", meter: "own_b", used: "10", status: "over" }]);
+  const asked = await billing.get(`/v1/entitlements/calls?node=${subscriber}`);
+  expect(asked).toMatchObject({ allowed: false, reason: "limit_reached", used: "10" });
+  const listed = await billing.get(`/v1/organizations?node=${subscriber}`);
+  expect(listed.organizations[0].quota).toMatchObject({ feature: "calls", percent: "200" });
+  const body = { node: subscriber, of: "node", cycles: 2, plan };
+  const simulated = await world.ask("POST", "/v1/what-if", { key, body });
+  const blocked = simulated.body.nodes[0].cycles.flatMap(({ limits: found }: { limits: object[] }) => found);
+  expect(blocked).toMatchObject([{ feature: "calls", used: "30" }]);
+  const unknown = new Entitlements({ ...world.deps, meterOf: () => undefined });
+  expect(await unknown.ask(subscriber, "calls")).toMatchObject({ allowed: false, reason: "usage_unknown" });
 });
 
 test("after a cancellation the cycle's charges are still told, up to the instant of it", async () => {

@@ -69,7 +69,7 @@ export function standingsOfMany(billing: () => Billing): void {
       },
     };
     const state = await stateOf(found.map(({ node }) => node));
-    const standings = await readStandings({ ...billing().source, clickhouse: counting, meterOf }, state, nowMs);
+    const { standings } = await readStandings({ ...billing().source, clickhouse: counting, meterOf }, state, nowMs);
     const alone = [];
     for (const { node } of found)
       alone.push((await readPeriod({ ...billing().source, meterOf }, node as never, 0, nowMs)).quotas[0]?.used);

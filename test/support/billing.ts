@@ -3,7 +3,6 @@ import { createHmac, randomUUID } from "node:crypto";
 import { expect } from "vitest";
 import { adjustStatements } from "../../server/billing/statements/adjust-statements.ts";
 import { closeStatements, type StatementSource } from "../../server/billing/statements/close-statements.ts";
-import { meterByName } from "../../server/catalog/catalog.ts";
 import { nodeParents } from "../../server/postgres/schema/accounts.ts";
 import { subscriptionPlans } from "../../server/postgres/schema/plans.ts";
 import { createWorld, paymentKey, type World } from "./isolation-world.ts";
@@ -34,7 +33,7 @@ export async function createBilling(): Promise<Billing> {
   const world = await createWorld();
   const { key } = await world.makeKey(["ingest", "read", "admin"], "all");
   const { deps } = world;
-  const source: StatementSource = { ...deps, meterOf: meterByName };
+  const source: StatementSource = { ...deps, meterOf: (...asked) => deps.customMeters.find(...asked) };
   let sent = 0;
   async function send(events: object[]): Promise<void> {
     const body = events.map((event) => {

@@ -123,8 +123,8 @@ export async function createWorld(placed: Partial<Pick<AppDeps, "publicUrl" | "i
     log,
   };
   const source = {
-    ...{ clickhouse: deps.clickhouse, postgres, tree, watermark: deps.watermark, settledBatch: deps.settledBatch },
-    meterOf: (name: string, node: string, atMs: number) => customMeters.find(name, node, atMs),
+    ...{ clickhouse: deps.clickhouse, postgres, tree, watermark: deps.watermark, settledBatch: deps.settledBatch, log },
+    meterOf: (...asked: Parameters<typeof customMeters.find>) => customMeters.find(...asked),
   };
   const reportMaker = createReportMaker({ ...source, figures: new OrganizationFigures(source) }, log);
   deps.reportMaker = reportMaker;

@@ -12,24 +12,39 @@ import { canonicalJson, toPlainJson } from "../../audit/canonical-json.ts";
 import type { NodeAddress } from "../../contract/nodes.ts";
 import { inTurns } from "../../fairness/in-turns.ts";
 import { newId } from "../../identity/actor.ts";
-import type { Postgres, Queries } from "../../postgres/client.ts";
-import { forgetPastChanges, visiblePastChanges } from "../../postgres/past-changes.ts";
+import type { Postgres } from "../../postgres/client.ts";
+import {
+  announcePastChanges,
+  confirmPastChanges,
+  forgetPastChanges,
+  visiblePastChanges,
+} from "../../postgres/past-changes.ts";
 import { statementAdjustments, statementProgress, statements } from "../../postgres/schema/statements.ts";
 import { tenantOf } from "../../tree/tenant-of.ts";
 import { readTerms } from "../plans.ts";
 import { measureSegments } from "../read-charges.ts";
 import type { StatementSource } from "./close-statements.ts";
-import { concernedByChanges, concernedByEvents } from "./concerned-statements.ts";
+import { type ClosedPart, concernedByChanges, concernedByEvents } from "./concerned-statements.ts";
 import { adjustmentLines, payingLevels, planCharges, sumOfAmounts } from "./statement-charges.ts";
 
-/** What this process has found and not measured anew yet: the mark in the store moves only when nothing is left. */
+/**
+ * What this process has found and not measured anew yet: the mark in the store moves only when all of it was tried. What failed is
+ * then a change of the past of its own, one for each statement, and is tried again for it.
+ */
 interface Backlog {
   /** Events up to this batch were looked through. */
   seenBatch: number;
   /** The numbers of the changes of the past that were looked through. */
   changes: Set<number>;
-  /** By the statement's id, its tenant. */
-  statements: Map<string, NodeAddress>;
+  /** By the statement's id. */
+  statements: Map<string, Waiting>;
+  /** Those of them that could not be measured anew. */
+  failed: Map<string, Waiting>;
+}
+
+interface Waiting {
+  tenant: NodeAddress;
+  part: Pick<ClosedPart, "node" | "partFrom" | "partTo">;
 }
 
 const backlogs = new WeakMap<Postgres, Backlog>();
@@ -38,51 +53,68 @@ const backlogs = new WeakMap<Postgres, Backlog>();
 const mostInRun = 200;
 const mostChangesInRun = 20_000;
 
-/** How many statements were measured anew. Rejects after the others were, where some could not. */
+/** How many statements were measured anew. Rejects after the others were, where some could not: these are tried again in each run. */
 export async function adjustStatements(source: StatementSource, nowMs: number): Promise<number> {
   const { db } = source.postgres;
   const settled = source.settledBatch();
   const [progress] = await db.select().from(statementProgress);
   const doneBatch = progress?.settledBatch ?? 0;
-  const backlog = backlogs.get(source.postgres) ?? { seenBatch: 0, changes: new Set(), statements: new Map() };
+  const backlog = backlogs.get(source.postgres) ?? newBacklog();
   backlogs.set(source.postgres, backlog);
+  const wait = ({ id, ...part }: ClosedPart) =>
+    backlog.statements.set(id, { part, tenant: tenantOf(part.node, source.tree) });
   const after = Math.max(backlog.seenBatch, doneBatch);
   if (settled > after) {
-    for (const { id, node } of await concernedByEvents(source, { after, settled, nowMs }))
-      backlog.statements.set(id, tenantOf(node, source.tree));
+    for (const part of await concernedByEvents(source, { after, settled, nowMs })) wait(part);
     backlog.seenBatch = settled;
   }
   const changes = await visiblePastChanges(db, [...backlog.changes], mostChangesInRun);
-  for (const { id, node } of await concernedByChanges(source, changes))
-    backlog.statements.set(id, tenantOf(node, source.tree));
+  for (const part of await concernedByChanges(source, changes, nowMs)) wait(part);
   for (const { number } of changes) backlog.changes.add(number);
-  const turns = inTurns([...backlog.statements], ([, tenant]) => tenant).slice(0, mostInRun);
+  const turns = inTurns([...backlog.statements], ([, { tenant }]) => tenant).slice(0, mostInRun);
   const failures: unknown[] = [];
-  for (const [id, tenant] of turns) {
-    // What fails comes last the next time.
+  for (const [id, waiting] of turns) {
     backlog.statements.delete(id);
     try {
       await adjustStatement(source, id, nowMs);
+      backlog.failed.delete(id);
     } catch (error) {
       failures.push(error);
-      backlog.statements.set(id, tenant);
+      backlog.failed.set(id, waiting);
     }
   }
   // Only now: what a crash left out is looked at again.
-  if (backlog.statements.size === 0) await markDone(db, backlog, doneBatch);
+  if (backlog.statements.size === 0) await markDone(source.postgres, backlog, doneBatch);
   if (failures.length > 0) throw new AggregateError(failures, `${failures.length} statements could not be adjusted`);
   return turns.length;
 }
 
-async function markDone(db: Queries, { seenBatch, changes }: Backlog, doneBatch: number): Promise<void> {
+function newBacklog(): Backlog {
+  return { seenBatch: 0, changes: new Set(), statements: new Map(), failed: new Map() };
+}
+
+/** All was tried. What failed is kept in the store too, so that no other process forgets it, and nothing else is kept for it. */
+async function markDone(postgres: Postgres, backlog: Backlog, doneBatch: number): Promise<void> {
+  const { seenBatch, changes, failed } = backlog;
   const done = [...changes];
-  await forgetPastChanges(db, done);
+  if (done.length > 0 || failed.size > 0)
+    await postgres.transaction(async (tx) => {
+      await forgetPastChanges(tx, done);
+      for (const [id, { part }] of failed) {
+        const { node, partFrom, partTo } = part;
+        const cause = `statement:${id}`;
+        // What lies within the part is charged by this statement alone.
+        await announcePastChanges(tx, cause, [{ node, fromMs: partFrom.getTime(), toMs: partTo.getTime() - 1 }]);
+        await confirmPastChanges(tx, cause);
+      }
+    });
   for (const number of done) changes.delete(number);
+  failed.clear();
   if (seenBatch <= doneBatch) return;
   const mark = { only: 1, settledBatch: seenBatch };
   // Another process may have come further.
   const isFurther = lt(statementProgress.settledBatch, seenBatch);
-  await db
+  await postgres.db
     .insert(statementProgress)
     .values(mark)
     .onConflictDoUpdate({ target: statementProgress.only, set: mark, setWhere: isFurther });

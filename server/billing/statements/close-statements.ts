@@ -63,7 +63,7 @@ export async function closeStatements(source: StatementSource, nowMs: number): P
   const partsOfTenants = new Map<string, number>();
   let count = 0;
   const tenant = ({ node }: SubscriptionRecord) => tenantOf(node, source.tree);
-  await pLimit(atOnce).map(inTurns(subscriptions, tenant), async (subscription) => {
+  const closeParts = async (subscription: SubscriptionRecord) => {
     const { node, id } = subscription;
     const paths = (fromMs: number, toMs: number) => source.tree.pathsBetween(node, fromMs, toMs);
     const leaveOpen = (sinceMs: number) => {
@@ -84,8 +84,16 @@ export async function closeStatements(source: StatementSource, nowMs: number): P
       parts++;
       partsOfTenants.set(tenant(subscription), (partsOfTenants.get(tenant(subscription)) ?? 0) + 1);
     }
+  };
+  await pLimit(atOnce).map(inTurns(subscriptions, tenant), async (subscription) => {
+    try {
+      await closeParts(subscription);
+    } catch (error) {
+      failures.push(error);
+      for (const one of source.tree.ancestors(subscription.node)) unfinished.add(one);
+    }
   });
-  count += await closeCorrections(source, subscriptions, nowMs);
+  count += await closeCorrections(source, subscriptions, nowMs, failures);
   for (const kind of ["reseller", "partner"] as const)
     count += await closeSummaries(source, kind, unfinished, dueMs, nowMs);
   if (failures.length > 0) throw new AggregateError(failures, `${failures.length} statements could not be closed`);
@@ -152,6 +160,7 @@ async function closeCorrections(
   source: StatementSource,
   subscriptions: readonly SubscriptionRecord[],
   nowMs: number,
+  failures: unknown[],
 ): Promise<number> {
   const { postgres, tree } = source;
   const pending = await postgres.db
@@ -163,8 +172,7 @@ async function closeCorrections(
     postgres.db,
     subscriptions.flatMap(({ history }) => history),
   );
-  let made = 0;
-  for (const { of } of pending) {
+  const closeOf = async (of: StatementRow): Promise<number> => {
     const { node, path, currency, tz } = of;
     const paths = (fromMs: number, toMs: number) => tree.pathsBetween(node, fromMs, toMs);
     // What is open or ahead, as far as it is decided: the next two cycles' length of it.
@@ -174,8 +182,8 @@ async function closeCorrections(
       .flatMap((one) => [...dueParts(one, Math.max(one.startsAt.getTime(), nowMs - settlingMs), aheadMs, paths)])
       .filter((part) => part.path.join() === path.join())
       .some(({ segments }) => segments.some((segment) => termsOf(terms, segment).currency === currency));
-    if (isToCome) continue;
-    made += await postgres.transaction(async (tx) => {
+    if (isToCome) return 0;
+    return await postgres.transaction(async (tx) => {
       const cycle = { startMs: of.cycleStart.getTime(), endMs: of.cycleEnd.getTime() };
       const row: NewStatement = {
         ...frozen({ kind: "correction", path, currency, cycle, fromMs: nowMs, toMs: nowMs, tz, nowMs }),
@@ -185,7 +193,14 @@ async function closeCorrections(
       };
       return await insertWithAdjustments(tx, row, await openAdjustments(tx, { node, path, currency }));
     });
-  }
+  };
+  let made = 0;
+  for (const { of } of pending)
+    try {
+      made += await closeOf(of);
+    } catch (error) {
+      failures.push(error);
+    }
   return made;
 }
 

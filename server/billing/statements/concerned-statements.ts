@@ -12,6 +12,7 @@ import type { NodeAddress } from "../../contract/nodes.ts";
 import type { PastChange } from "../../postgres/past-changes.ts";
 import { statements } from "../../postgres/schema/statements.ts";
 import { ownersWithin } from "../../tree/past-owners.ts";
+import { meterOfFeature } from "../plan-meters.ts";
 import { readTerms } from "../plans.ts";
 import { type TermsByVersion, termsOf } from "../quotas.ts";
 import { listSubscriptions } from "../subscriptions.ts";
@@ -108,25 +109,31 @@ function isConcerned(
   return chargesBy(source, row, terms, (meter) => isCarriedOn(meter) || isOfJobs(meter));
 }
 
-/** Whether some feature of the terms is measured by such a meter. */
+/** Whether some feature of the terms is measured by such a meter; also where that cannot be made out, which measuring tells. */
 function chargesBy(
   source: StatementSource,
-  { node, chargedSegments }: ClosedPart,
+  { chargedSegments }: ClosedPart,
   terms: TermsByVersion,
   isMeant: (meter: Meter) => boolean,
 ): boolean {
-  return chargedSegments.some((segment) =>
-    termsOf(terms, segment).features.some(({ meter: name }) => {
-      const meter = name === null ? undefined : source.meterOf(name, node, segment.toMs);
-      return meter !== undefined && isMeant(meter);
-    }),
-  );
+  return chargedSegments.some((segment) => {
+    try {
+      const inForce = termsOf(terms, segment);
+      return inForce.features.some((feature) => {
+        const meter = meterOfFeature(source, inForce, feature, segment.toMs);
+        return meter !== undefined && isMeant(meter);
+      });
+    } catch {
+      return true;
+    }
+  });
 }
 
 /** The statements with usage that the changes may have made another. Each node's are read once, however many changes it has. */
 export async function concernedByChanges(
   source: StatementSource,
   changes: readonly PastChange[],
+  nowMs: number,
 ): Promise<ClosedPart[]> {
   const concerned: ClosedPart[] = [];
   for (const [node, own] of byNode(changes.filter(({ meter }) => meter === undefined))) {
@@ -135,17 +142,37 @@ export async function concernedByChanges(
   }
   const ofMeters = byNode(changes.filter(({ meter }) => meter !== undefined));
   if (ofMeters.size === 0) return concerned;
-  const charged = new Set((await listSubscriptions(source.postgres.db)).map((one) => one.node));
-  for (const node of charged) {
-    const above = source.tree.ancestors(node).flatMap((one) => ofMeters.get(one) ?? []);
-    if (above.length === 0) continue;
-    const rows = await closedAfter(source, node, sinceOf(above));
+  for (const [node, owners] of await planOwners(source)) {
+    // A plan's meters are those that its owner knew, wherever it stood then.
+    const places = new Set([...owners].flatMap((owner) => ownersWithin(source.tree, owner, 0, nowMs)));
+    const own = [...places].flatMap((place) => ofMeters.get(place) ?? []);
+    if (own.length === 0) continue;
+    const rows = await closedAfter(source, node, sinceOf(own));
     const terms = await termsOfParts(source, rows);
     const isChanged = (row: ClosedPart) => (meter: Meter) =>
-      above.some((change) => reaches(change, row) && isMadeOf(meter, change.meter ?? ""));
+      own.some((change) => reaches(change, row) && isMadeOf(meter, change.meter ?? ""));
     concerned.push(...rows.filter((row) => chargesBy(source, row, terms, isChanged(row))));
   }
   return concerned;
+}
+
+/** By subscribed node, the nodes whose plans it has or had. */
+async function planOwners({ postgres: { db } }: StatementSource): Promise<Map<NodeAddress, Set<NodeAddress>>> {
+  const subscriptions = await listSubscriptions(db);
+  const terms = await readTerms(
+    db,
+    subscriptions.flatMap(({ history }) => history),
+  );
+  const owners = new Map<NodeAddress, Set<NodeAddress>>();
+  for (const { node, history } of subscriptions) {
+    const own = owners.get(node) ?? new Set();
+    owners.set(node, own);
+    for (const { planId, version } of history) {
+      const owner = terms.get(`${planId} ${version}`)?.node;
+      if (owner !== undefined) own.add(owner);
+    }
+  }
+  return owners;
 }
 
 function byNode(changes: readonly PastChange[]): Map<NodeAddress, PastChange[]> {

@@ -5,7 +5,7 @@
 
 import pLimit from "p-limit";
 import type { NodeAddress } from "../../contract/nodes.ts";
-import type { PlanTerms, PriceLevel } from "../../contract/plans.ts";
+import type { PriceLevel } from "../../contract/plans.ts";
 import type { WhatIf, WhatIfCompared, WhatIfCycle, WhatIfLimit } from "../../contract/what-if.ts";
 import { formatInstant } from "../../metrics/windows.ts";
 import { exact, minus, ratio, roundHalfEven, times } from "../../numbers/exact.ts";
@@ -13,7 +13,9 @@ import { compareDecimals, trimDecimal } from "../../numbers/figures.ts";
 import type { NodeRecord } from "../../tree/node-record.ts";
 import type { Cycle, SubscriptionRecord } from "../billing-cycle.ts";
 import { cyclesBefore, cyclesUntil } from "../billing-cycle.ts";
-import { afterTrial, chargesOf } from "../charges.ts";
+import { afterTrial, type ChargedSegment, chargesOf } from "../charges.ts";
+import { meterOfFeature } from "../plan-meters.ts";
+import type { OwnedTerms } from "../plans.ts";
 import { includedIn, roundMoney } from "../pricing.ts";
 import { hasReached, percentUsed } from "../quota-status.ts";
 import { reachedAt } from "../reached-at.ts";
@@ -29,7 +31,7 @@ export interface WhatIfQuestion {
   /** Each is charged as a subscriber of its own. */
   nodes: readonly Pick<NodeRecord, "node" | "name">[];
   cycles: number;
-  terms: PlanTerms;
+  terms: OwnedTerms;
   /** The price levels shown for a node that stood at this path, nearest first: none where the caller may not know that time. */
   visibleLevelsOnRecord: (path: NodeAddress[]) => ReadonlySet<PriceLevel>;
 }
@@ -126,7 +128,7 @@ async function cyclesOfNode(
         basis: known?.basis ?? "none",
         compared,
         charges,
-        limits: await limitsOf(source, node, tz, cycle, segment, nowMs),
+        limits: await limitsOf(source, node, tz, cycle, { ...segment, terms }, nowMs),
       },
       elsewhere: sums.filter(({ currency }) => currency !== terms.currency),
     });
@@ -140,14 +142,15 @@ async function limitsOf(
   node: NodeAddress,
   tz: string,
   cycle: Cycle,
-  { terms, used, fromMs, toMs }: Awaited<ReturnType<typeof measureSegments>>[number],
+  { terms, used, fromMs, toMs }: ChargedSegment & { terms: OwnedTerms },
   nowMs: number,
 ): Promise<WhatIfLimit[]> {
   const share = ratio(toMs - fromMs, cycle.endMs - cycle.startMs);
   const limits: WhatIfLimit[] = [];
-  for (const { key, included, thresholds, overage, grace_hours } of terms.features) {
+  for (const feature of terms.features) {
+    const { key, included, thresholds, overage, grace_hours } = feature;
     const measured = used.get(key);
-    const meter = measured && source.meterOf(measured.meter, node, toMs);
+    const meter = meterOfFeature(source, terms, feature, toMs);
     if (!measured || !meter || included === null) continue;
     const limit = includedIn(exact(included), { share, isSum: measured.isSum });
     const written = trimDecimal(roundHalfEven(limit, 6));

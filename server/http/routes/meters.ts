@@ -13,8 +13,9 @@ import {
 } from "../../contract/meters.ts";
 import { type NodeAddress, nodeAddressSchema } from "../../contract/nodes.ts";
 import type { Actor } from "../../identity/actor.ts";
-import type { CustomMeters, MeterVersion } from "../../meters/custom-meters.ts";
+import type { CustomMeters } from "../../meters/custom-meters.ts";
 import { describeMeter } from "../../meters/describe-meter.ts";
+import type { MeterVersion } from "../../meters/meter-versions.ts";
 import { ProblemError } from "../../problem.ts";
 import type { NodeTree } from "../../tree/node-tree.ts";
 import { nameOfOthers, type WasWithin, wasWithin } from "../../tree/past-owners.ts";

@@ -1,8 +1,9 @@
 /** GET /v1/overview: a node's month at one glance. */
 import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
+import type { Logger } from "pino";
 import { visibleLevels } from "../../billing/price-visibility.ts";
 import { meterIdentity } from "../../catalog/catalog.ts";
-import { nodeStatuses } from "../../contract/nodes.ts";
+import { type NodeAddress, nodeStatuses } from "../../contract/nodes.ts";
 import { quotaFilters } from "../../contract/organizations.ts";
 import {
   type Overview,
@@ -30,6 +31,7 @@ import { asksToRevalidate, cachedFigures, measuredBy } from "./organizations.ts"
 export interface OverviewRoutesDeps extends OverviewSource {
   figures: OrganizationFigures;
   settledBatch: () => number;
+  log: Pick<Logger, "warn">;
   now?: () => number;
 }
 
@@ -70,7 +72,8 @@ const getOverviewRoute = createRoute({
 });
 
 export function overviewRoutes(source: OverviewRoutesDeps): OpenAPIHono<HttpEnv> {
-  const { tree, figures, settledBatch, watermark, meterOf, now = Date.now } = source;
+  const { tree, figures, settledBatch, watermark, meterOf, log, now = Date.now } = source;
+  const onFailure = (of: NodeAddress, err: unknown) => log.warn({ err, node: of }, "charges could not be read");
   const months = new StaleWhileRevalidateCache<Watermarked<MonthFigures>>(cacheOptions(tree));
   const revenues = new StaleWhileRevalidateCache<Watermarked<Revenue>>(cacheOptions(tree));
   const app = createRouter();
@@ -104,7 +107,7 @@ export function overviewRoutes(source: OverviewRoutesDeps): OpenAPIHono<HttpEnv>
         ? undefined
         : await revenues.ask(revenueKey, stored, mustRevalidate, async () => ({
             watermark: standings.watermark,
-            answer: await readRevenue(source, state, below, levels, nowMs),
+            answer: await readRevenue(source, state, below, levels, { nowMs, onFailure }),
           }));
     const organizations = tree.list([node], { kind: "organization", limit: Number.POSITIVE_INFINITY });
     const byStatus = Object.fromEntries(nodeStatuses.map((status) => [status, 0]));

@@ -207,13 +207,19 @@ function describePlan(plan: PlanRecord, actor: Actor, tree: Pick<NodeTree, "isWi
   };
 }
 
-/** Throws `invalid_request` for meters that do not exist and for prices that those above the node would pay. */
-export function checkTerms(
-  { features, fixed_fee }: PlanTerms,
+/** The first feature with a meter that the node does not know now. */
+export function unknownMeter(
+  { features }: PlanTerms,
   node: NodeAddress,
   meterOf: UsageSource["meterOf"],
-): void {
-  const unknown = features.find(({ meter }) => meter !== null && !meterOf(meter, node, Date.now()));
+): PlanTerms["features"][number] | undefined {
+  return features.find(({ meter }) => meter !== null && !meterOf(meter, node, Date.now()));
+}
+
+/** Throws `invalid_request` for meters that do not exist and for prices that those above the node would pay. */
+export function checkTerms(terms: PlanTerms, node: NodeAddress, meterOf: UsageSource["meterOf"]): void {
+  const { features, fixed_fee } = terms;
+  const unknown = unknownMeter(terms, node, meterOf);
   if (unknown)
     throw new ProblemError("invalid_request", `there is no meter named ${JSON.stringify(unknown.meter)}`, {
       field: `features.${features.indexOf(unknown)}.meter`,

@@ -2,6 +2,7 @@
 
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import { nextCycleMs, planAt, type SubscriptionRecord, statusOf } from "../../billing/billing-cycle.ts";
+import type { UsageSource } from "../../billing/measure-span.ts";
 import { readPlan, readTerms } from "../../billing/plans.ts";
 import { termsOf } from "../../billing/quotas.ts";
 import {
@@ -37,10 +38,12 @@ import { authorOf } from "../author-of.ts";
 import { entityTag, ifMatch } from "../entity-tag.ts";
 import type { HttpEnv } from "../http-env.ts";
 import { pageOf } from "../page-of.ts";
+import { unknownMeter } from "./plans.ts";
 
 export interface SubscriptionsRoutesDeps {
   postgres: Postgres;
   tree: NodeTree;
+  meterOf: UsageSource["meterOf"];
   now?: () => number;
 }
 
@@ -106,7 +109,8 @@ const updateSubscriptionRoute = createRoute({
   responses: { 200: answered("The subscription now"), ...problemResponses(400, 401, 403, 404, 409, 412, 503) },
 });
 
-export function subscriptionsRoutes({ postgres, tree, now = Date.now }: SubscriptionsRoutesDeps): OpenAPIHono<HttpEnv> {
+export function subscriptionsRoutes(deps: SubscriptionsRoutesDeps): OpenAPIHono<HttpEnv> {
+  const { postgres, tree, now = Date.now } = deps;
   const app = createRouter();
 
   const { describeAll, describeOne, own } = createTools(postgres, tree, now);
@@ -133,7 +137,7 @@ export function subscriptionsRoutes({ postgres, tree, now = Date.now }: Subscrip
     const wanted = c.req.valid("json");
     const actor = c.get("actor");
     const node = subscribable(actor, tree, wanted.node);
-    const { planId, version } = await choosePlan(postgres, actor, tree, node, wanted.plan, wanted.version);
+    const { planId, version } = await choosePlan(deps, actor, node, wanted.plan, wanted.version);
     const startsAt = wanted.starts_at === undefined ? new Date(now()) : new Date(wanted.starts_at);
     const [trialEndsAt, expiresAt] = [dateOf(wanted.trial_ends_at), dateOf(wanted.expires_at)];
     checkOrder(startsAt, { trial_ends_at: trialEndsAt, expires_at: expiresAt });
@@ -163,9 +167,7 @@ export function subscriptionsRoutes({ postgres, tree, now = Date.now }: Subscrip
     if (wanted.plan === undefined && wanted.version !== undefined)
       throw new ProblemError("invalid_request", "belongs to a plan: name it", { field: "version" });
     const plan =
-      wanted.plan === undefined
-        ? undefined
-        : await choosePlan(postgres, actor, tree, node, wanted.plan, wanted.version);
+      wanted.plan === undefined ? undefined : await choosePlan(deps, actor, node, wanted.plan, wanted.version);
     const dates = { trialEndsAt: dateOf(wanted.trial_ends_at), expiresAt: dateOf(wanted.expires_at) };
     checkOrder(record.startsAt, { trial_ends_at: dates.trialEndsAt, expires_at: dates.expiresAt });
     const edit = {
@@ -250,11 +252,10 @@ function subscribable(actor: Actor, tree: NodeTree, requested: NodeAddress): Nod
   return node;
 }
 
-/** A plan of the node itself or of one above it that the caller may see, and its published version. */
+/** A plan of the node itself or of one above it that the caller may see, and its published version, whose meters are all in use. */
 async function choosePlan(
-  { db }: Postgres,
+  { postgres: { db }, tree, meterOf }: SubscriptionsRoutesDeps,
   actor: Actor,
-  tree: NodeTree,
   node: NodeAddress,
   id: string,
   version: number | undefined,
@@ -265,6 +266,12 @@ async function choosePlan(
     throw new ProblemError("invalid_request", "there is no such plan for this node", { field: "plan" });
   const newest = plan.versions.find(({ publishedAt }) => publishedAt !== null);
   if (!newest) throw new ProblemError("invalid_request", "the plan is not published", { field: "plan" });
+  const chosen = plan.versions.find((one) => one.version === (version ?? newest.version));
+  const retired = chosen && unknownMeter(chosen.terms, plan.node, meterOf);
+  if (retired)
+    throw new ProblemError("invalid_request", `the plan is measured by ${retired.meter}, which is no meter any more`, {
+      field: "plan",
+    });
   return { planId: id, version: version ?? newest.version };
 }
 

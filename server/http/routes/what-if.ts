@@ -1,9 +1,9 @@
 /** POST /v1/what-if */
 import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
-import { readPlan } from "../../billing/plans.ts";
+import { type OwnedTerms, readPlan } from "../../billing/plans.ts";
 import { visibleLevelsOnRecord } from "../../billing/price-visibility.ts";
 import { answerWhatIf, type WhatIfSource } from "../../billing/statements/what-if.ts";
-import { maxTermsBytes, type PlanTerms } from "../../contract/plans.ts";
+import { maxTermsBytes } from "../../contract/plans.ts";
 import { type WhatIf, whatIfRequestSchema, whatIfRowSchema, whatIfSchema } from "../../contract/what-if.ts";
 import type { Actor } from "../../identity/actor.ts";
 import { ProblemError } from "../../problem.ts";
@@ -65,7 +65,7 @@ export function whatIfRoutes(source: WhatIfRoutesDeps): OpenAPIHono<HttpEnv> {
     const { node: requested, of, cycles, plan, version, terms: given } = c.req.valid("json");
     const node = resolveNode(actor, tree, requested);
     if (given) checkTerms(given, actor.node, meterOf);
-    const terms = given ?? (await termsOfPlan(actor, plan ?? "", version));
+    const terms = given ? { ...given, node: actor.node } : await termsOfPlan(actor, plan ?? "", version);
     const nodes = of === "node" ? [asSubscriber(node)] : organizationsIn(node, Math.floor(maxCycles / cycles));
     const answer = await answerWhatIf(
       { ...source, clickhouse: storeFor(c, source.clickhouse) },
@@ -78,7 +78,7 @@ export function whatIfRoutes(source: WhatIfRoutesDeps): OpenAPIHono<HttpEnv> {
     return await answerList(c, whatIfTable, {}, async () => answer);
   });
 
-  async function termsOfPlan(actor: Actor, id: string, version: number | undefined): Promise<PlanTerms> {
+  async function termsOfPlan(actor: Actor, id: string, version: number | undefined): Promise<OwnedTerms> {
     const found = await readPlan(postgres.db, id);
     if (!found || !mayUsePlan(actor, tree, found))
       throw new ProblemError("invalid_request", "there is no such plan", { field: "plan" });
@@ -86,7 +86,7 @@ export function whatIfRoutes(source: WhatIfRoutesDeps): OpenAPIHono<HttpEnv> {
     const known = found.versions.filter(({ publishedAt }) => isOwn || publishedAt !== null);
     const chosen = version === undefined ? known[0] : known.find((one) => one.version === version);
     if (!chosen) throw new ProblemError("invalid_request", `the plan has no version ${version}`, { field: "version" });
-    return chosen.terms;
+    return { ...chosen.terms, node: found.node };
   }
 
   function asSubscriber(node: string): NodeRecord {

@@ -41,7 +41,7 @@ export function runsInTheirTurn(worldOf: () => ReportsWorld): void {
       release = reject;
     });
     held.catch(() => undefined);
-    const base = { postgres, tree, watermark, settledBatch, meterOf: meterByName };
+    const base = { postgres, tree, watermark, settledBatch, meterOf: meterByName, log };
     const source = { ...base, clickhouse: { ...clickhouse, select: () => held } };
     const maker = createReportMaker({ ...source, figures: new OrganizationFigures(source) }, log);
     // With a connection for each, claims that are made at once are at once.
@@ -67,7 +67,7 @@ export function runsInTheirTurn(worldOf: () => ReportsWorld): void {
       if (isAway) throw new StoreUnavailableError(new Error("nothing listens there"));
       return await clickhouse.select(...asked);
     };
-    const base = { postgres, tree, watermark, settledBatch, meterOf: meterByName };
+    const base = { postgres, tree, watermark, settledBatch, meterOf: meterByName, log };
     const source = { ...base, clickhouse: { ...clickhouse, select } };
     let nowMs = Date.now();
     const maker = createReportMaker({ ...source, figures: new OrganizationFigures(source) }, log, { now: () => nowMs });
@@ -92,7 +92,7 @@ export function runsInTheirTurn(worldOf: () => ReportsWorld): void {
     const world = worldOf();
     const { postgres, tree, clickhouse, watermark, settledBatch, log } = world.deps;
     await othersAreOver(world);
-    const source = { clickhouse, postgres, tree, watermark, settledBatch, meterOf: meterByName };
+    const source = { clickhouse, postgres, tree, watermark, settledBatch, meterOf: meterByName, log };
     const kept = await keptBytes(postgres.db, tree, reseller);
     expect(kept).toBeGreaterThan(0);
     expect(await keptBytes(postgres.db, tree, "reseller:beside")).toBe(0);
