@@ -7,8 +7,10 @@ import { adjustStatements } from "../../server/billing/statements/adjust-stateme
 import { closeStatements } from "../../server/billing/statements/close-statements.ts";
 import type { Statement } from "../../server/contract/statements.ts";
 import { createCorrections } from "../../server/corrections/corrections.ts";
+import { announcePastChanges } from "../../server/postgres/past-changes.ts";
 import { eventCorrections } from "../../server/postgres/schema/corrections.ts";
 import { pastChanges } from "../../server/postgres/schema/past-changes.ts";
+import { statementProgress } from "../../server/postgres/schema/statements.ts";
 import { applyMoves } from "../../server/rollups/apply-moves.ts";
 import { expireIntervals } from "../../server/rollups/expire-intervals.ts";
 import { type Billing, createBilling, perMinute, signedMessage } from "../support/billing.ts";
@@ -484,6 +486,38 @@ test("quotas, entitlements, lists and simulations all measure a plan by its own 
   expect(blocked).toMatchObject([{ feature: "calls", used: "30" }]);
   const unknown = new Entitlements({ ...world.deps, meterOf: () => undefined });
   expect(await unknown.ask(subscriber, "calls")).toMatchObject({ allowed: false, reason: "usage_unknown" });
+});
+
+test("a statement that cannot be measured anew holds up no others and nothing of theirs, and is tried until it can be", async () => {
+  const { postgres } = billing.world.deps;
+  const [broken, other] = [await newOrganization("unmeasurable"), await newOrganization("measurable")];
+  const plan = await billing.plan(seller, perMinute("EUR", { organization: "1" }));
+  const when = { starts_at: "2024-01-01T00:00:00Z", expires_at: "2024-02-01T00:00:00Z", renews: false };
+  for (const { node: one } of [broken, other]) await billing.subscribe(one, plan, when);
+  await billing.run("2024-02-03T00:00:00Z");
+  const chargeBy = (version: number) =>
+    postgres.pool.query(
+      "UPDATE statements SET charged_segments = jsonb_set(charged_segments, '{0,version}', $1) WHERE node = $2",
+      [version, broken.node],
+    );
+  const adjust = () => adjustStatements(billing.source, Date.parse("2024-02-04T00:00:00Z"));
+  const adjustedOf = async ({ node: one }: { node: string }) =>
+    (await billing.get(`/v1/statements?node=${one}&kind=subscription`)).statements[0].adjusted_total;
+  await chargeBy(9);
+  for (const { organization } of [broken, other]) await billing.calls([organization, "2024-01-06T00:00:00Z", "2"]);
+  await expect(adjust()).rejects.toThrow("1 statements could not be adjusted");
+  expect([await adjustedOf(broken), await adjustedOf(other)]).toEqual(["0.00", "2.00"]);
+  const [progress] = await postgres.db.select().from(statementProgress);
+  expect(progress?.settledBatch).toBe(billing.source.settledBatch());
+  const ofMeter = { fromMs: Date.parse("2024-01-02T00:00:00Z"), toMs: Date.parse("2024-01-03T00:00:00Z") };
+  await announcePastChanges(postgres.db, "a test", [{ node: "all", meter: "call_minutes", ...ofMeter }]);
+  await postgres.db.update(pastChanges).set({ visibleAt: new Date(0) });
+  for (let time = 0; time < 2; time++) await expect(adjust()).rejects.toThrow("1 statements could not be adjusted");
+  expect(await postgres.db.select().from(pastChanges)).toMatchObject([{ node: broken.node, meter: null }]);
+  await chargeBy(1);
+  expect(await adjust()).toBe(1);
+  expect(await adjustedOf(broken)).toBe("2.00");
+  expect(await postgres.db.select().from(pastChanges)).toEqual([]);
 });
 
 test("after a cancellation the cycle's charges are still told, up to the instant of it", async () => {

@@ -111,7 +111,8 @@ const deleteMeterRoute = createRoute({
   operationId: "deleteMeter",
   tags: ["Meters"],
   summary: "Retire a meter",
-  description: "No question is answered by it any more; its name stays taken. Its events stay.",
+  description:
+    "No question is answered by it any more; its name stays taken. Its events stay. Refused while another meter is made of it, or a plan that somebody is subscribed to, or is to be charged by yet, is measured by it.",
   middleware: requireScope("meters:write"),
   request: { params: nameParam, query: ownerQuery },
   responses: {

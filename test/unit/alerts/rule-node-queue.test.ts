@@ -28,3 +28,15 @@ test("what failed waits again, since when it waited", async () => {
   await expect(failing).rejects.toThrow("no store");
   expect([queue.size, queue.oldestMs]).toEqual([1, 7]);
 });
+
+test("one that fails holds up none that wait behind it", async () => {
+  const queue = new PairQueue(tenantOf);
+  for (let n = 0; n < 50; n++) queue.add("rule", `one ${n}` as never, 7);
+  const evaluated: string[] = [];
+  const working = queue.work(60_000, async (_, node) => {
+    if (node === "one 0") throw new Error("a broken meter");
+    evaluated.push(node);
+  });
+  await expect(working).rejects.toThrow("a broken meter");
+  expect([evaluated.length, queue.size]).toEqual([49, 1]);
+});
