@@ -278,7 +278,7 @@ test("trials, changes of plan, cancellations and anchors in any mixture: period,
     expect([spanNow?.fromMs, spanNow?.toMs], about).toEqual([fromMs, toMs]);
     const terms = await readTerms(billing.source.postgres.db, subscription.history);
     const rest = { sequence: 0, planNames: new Map(), models: [], users: new Map(), userCounts: new Map() };
-    const standings = await readStandings(billing.source, { ...rest, terms, subscriptions: [subscription] }, nowMs);
+    const { standings } = await readStandings(billing.source, { ...rest, terms, subscriptions: [subscription] }, nowMs);
     expect(standings.get(node)?.quota?.status, about).toBe(quota?.status);
     // What is paid for costs its part of the fee, and what was used in it beyond its part of what is included.
     const paidFromMs = Math.max(cycleStart, startMs, trialMs ?? 0);

@@ -30,7 +30,7 @@ test("what failed waits again, since when it waited", async () => {
 });
 
 test("one that fails holds up none that wait behind it", async () => {
-  const queue = new PairQueue(tenantOf);
+  const queue = new RuleNodeQueue(tenantOf);
   for (let n = 0; n < 50; n++) queue.add("rule", `one ${n}` as never, 7);
   const evaluated: string[] = [];
   const working = queue.work(60_000, async (_, node) => {
