@@ -53,7 +53,7 @@ async function ask(nodes: string[], cycles: number, levels = ["organization", "r
   const named = nodes.map((node) => ({ node, name: node }));
   return await answerWhatIf(
     billing.source,
-    { node: reseller, nodes: named, cycles, terms, visibleLevelsOnRecord: () => seen },
+    { node: reseller, nodes: named, cycles, terms: { ...terms, node: reseller }, visibleLevelsOnRecord: () => seen },
     nowMs,
   );
 }
