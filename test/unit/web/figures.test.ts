@@ -228,6 +228,15 @@ describe("a breakdown", () => {
       ["u3", null],
     ]);
   });
+
+  it("shows a group of less than nothing beside the shares that it makes larger", () => {
+    const groups: [string, string, number][] = [
+      ["u1", "7", 3.5],
+      ["u2", "-5", -2.5],
+      ["u3", "0", 0],
+    ];
+    expect(breakdownRows({ meters: [groupsOf("a", groups)] }).map(({ key }) => key)).toEqual(["u1", "u2"]);
+  });
 });
 
 describe("the chart", () => {
@@ -320,6 +329,13 @@ describe("the chart", () => {
     expect(chartSummary(answer, meters)).toBe(
       "Participation minutes: 35.3 minutes in all; highest: Mon, 2 Mar 2026. Peak participants: 9 over the range; highest: Sun, 1 Mar 2026.",
     );
+  });
+
+  it("says what corrections made less than nothing", () => {
+    const [minutes] = answer.meters;
+    const series = (minutes?.series ?? []).map((point, place) => ({ ...point, value: place === 1 ? "-5" : null }));
+    const below = { ...answer, meters: [{ meter: "call_minutes", unit: "minutes", total: "-5", series }] };
+    expect(chartSummary(below, meters)).toContain("-5.0 minutes");
   });
 
   it("names windows on the clock of the answer's zone", () => {

@@ -39,6 +39,6 @@ export function breakdownRows({ meters }: Pick<UsageAnswer, "meters">): Breakdow
       rows.set(id, row);
     }
   return [...rows.values()]
-    .filter(({ figures }) => figures.some((figure) => Number(figure) > 0))
+    .filter(({ figures }) => figures.some((figure) => Number(figure) !== 0))
     .sort((a, b) => Number(a.isOther) - Number(b.isOther));
 }

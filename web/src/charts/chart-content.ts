@@ -246,10 +246,10 @@ export function chartSummary(answer: UsageAnswer, all: readonly MeterSummary[]):
   return answer.meters
     .map(({ meter, unit, total, series, comparison }) => {
       const title = titleOf(meter, all);
-      const highest = series.reduce<UsagePoint | undefined>(
-        (best, point) => (Number(point.value ?? 0) > Number(best?.value ?? 0) ? point : best),
-        undefined,
-      );
+      const used = series.filter(({ value }) => Number(value ?? 0) !== 0);
+      const [first] = used;
+      // Corrections make figures below zero, which are usage too.
+      const highest = first && used.reduce((best, one) => (Number(one.value) > Number(best.value) ? one : best), first);
       if (!highest) return `${title}: none.`;
       const of = withUnit(formatFigure(total), unit);
       const when = windowTitle(highest, answer.window, answer.tz);
