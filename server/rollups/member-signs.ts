@@ -2,6 +2,7 @@
  * The instants at which a member without a name gave signs: ascending, each once. Whoever sends may send as many as they like, so
  * those that can change nothing are not kept, and of each kind no more than the latest `most` count.
  */
+import { firstAt } from "./first-at.ts";
 
 export const signLimits = {
   /** Starts, ends, signs of life and dimensions of one member, of each: older ones are as if they had not been sent. */
@@ -11,17 +12,7 @@ export const signLimits = {
 } as const;
 
 /** The first index of an ascending list at which there is an instant that is not before `atMs`. */
-export function firstFrom(times: readonly number[], atMs: number): number {
-  let [low, high] = [0, times.length];
-  // What comes new is mostly the last.
-  if (high > 0 && (times[high - 1] as number) < atMs) return high;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if ((times[middle] as number) < atMs) low = middle + 1;
-    else high = middle;
-  }
-  return low;
-}
+export const firstFrom = (times: readonly number[], atMs: number): number => firstAt(times, (ms) => ms >= atMs);
 
 /** Adds an instant to an ascending list, of which the latest `most` stay. Answers by how much it has grown. */
 export function addInstant(times: number[], atMs: number, most: number = signLimits.most): number {
@@ -62,13 +53,5 @@ export function addThinned(times: number[], atMs: number, withinMs: number, most
 export type TimedDims = readonly [number, string];
 
 /** The first index from which on signs are not before `atMs`. */
-export function firstDimsFrom(signs: readonly TimedDims[], atMs: number): number {
-  let [low, high] = [0, signs.length];
-  if (high > 0 && (signs[high - 1] as TimedDims)[0] < atMs) return high;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if ((signs[middle] as TimedDims)[0] < atMs) low = middle + 1;
-    else high = middle;
-  }
-  return low;
-}
+export const firstDimsFrom = (signs: readonly TimedDims[], atMs: number): number =>
+  firstAt(signs, ([ms]) => ms >= atMs);

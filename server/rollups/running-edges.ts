@@ -2,7 +2,9 @@
  * The edges of one session by minute, changed in place: what one more start or end costs depends on the minutes that it changes
  * and not on how many intervals the session has. They are the edges that `edgesOf` computes from all of its intervals.
  */
+
 import { minuteMs } from "../contract/durations.ts";
+import { firstAt } from "./first-at.ts";
 import type { EdgeColumns } from "./minute-changes.ts";
 import type { Span } from "./resolve-session.ts";
 import { type EdgeLists, emptyEdges, joinLists, renderLists } from "./session-rows.ts";
@@ -166,15 +168,8 @@ function activeEdges({ edge_ms, edge_delta }: EdgeColumns, opening: number, isFi
 
 /** Where a minute is in the list, or belongs. */
 function placeIn(list: readonly HeldMinute[], minute: number): { index: number; isFound: boolean } {
-  let [low, high] = [0, list.length];
-  // What changes is mostly the last.
-  if (high > 0 && (list[high - 1] as HeldMinute).minute < minute) return { index: high, isFound: false };
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if ((list[middle] as HeldMinute).minute < minute) low = middle + 1;
-    else high = middle;
-  }
-  return { index: low, isFound: list[low]?.minute === minute };
+  const index = firstAt(list, (held) => held.minute >= minute);
+  return { index, isFound: list[index]?.minute === minute };
 }
 
 /** Answers the edges of the minute afterwards; one that has none left is taken out of the list. */

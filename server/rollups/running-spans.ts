@@ -3,7 +3,9 @@
  * what its intervals come to. What a change costs to write is that of the blocks that it is in; of an interval that only ends, that of
  * their ends.
  */
+
 import { type AgentSpan, agentSpansOf } from "./derived-change.ts";
+import { firstAt } from "./first-at.ts";
 import { compareSpans, type Span } from "./resolve-session.ts";
 import {
   emptyEnds,
@@ -141,16 +143,3 @@ const isInPlaceOf = (after: Span, before: Span) =>
 const blockOf = (spans: Span[]): Block => ({ spans, ...unknown });
 const unknown = { places: undefined, ends: undefined, agentSpans: undefined, summary: undefined };
 const forget = (block: Block) => void Object.assign(block, unknown);
-
-/** The first index from which on `isBehind` holds. */
-function firstAt<Value>(list: readonly Value[], isBehind: (value: Value) => boolean): number {
-  let [low, high] = [0, list.length];
-  // What comes new is mostly the last.
-  if (high > 0 && !isBehind(list[high - 1] as Value)) return high;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (isBehind(list[middle] as Value)) high = middle;
-    else low = middle + 1;
-  }
-  return low;
-}

@@ -54,7 +54,7 @@ beforeAll(async () => {
   tree = await NodeTree.load(postgres, silent);
   ingesting = await startIngesting({ listener });
   const { clickhouse } = ingesting.store;
-  corrections = createCorrections({ postgres, clickhouse, tree: ingesting.tree, ingest: ingesting });
+  corrections = createCorrections({ postgres, clickhouse, tree: ingesting.tree, ingest: ingesting, patienceMs });
 });
 afterAll(async () => {
   followed.close();

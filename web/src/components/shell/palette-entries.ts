@@ -1,4 +1,5 @@
 /** What the command palette offers: pages, what can be done from anywhere, nodes and meters, as far as the caller may. */
+
 import type { Action } from "@contract/accounts.ts";
 import type { Node } from "@contract/nodes.ts";
 import Building from "@lucide/svelte/icons/building-2";
@@ -15,6 +16,7 @@ import { computeCommandScore } from "bits-ui";
 import type { Component } from "svelte";
 import { pagesFor } from "../../navigation.ts";
 import { goTo } from "../../router.ts";
+import { copyText } from "../../state/copy-text.ts";
 import { knownMeters } from "../../state/directory.svelte.ts";
 import { session } from "../../state/session.svelte.ts";
 import { shortcuts } from "../../state/shortcuts.svelte.ts";
@@ -74,12 +76,10 @@ export function actionEntries(): PaletteEntry[] {
   const forms = made
     .filter(({ action }) => session.may(action))
     .map(({ label, words, path }) => ({ id: `new ${label}`, label, words, Icon: Plus, run: () => goTo(path) }));
-  // Without HTTPS there is no clipboard.
-  const copyLink = () =>
-    void (navigator.clipboard?.writeText(location.href) ?? Promise.reject()).then(
-      () => toasts.say("Link copied."),
-      () => toasts.say("Your browser blocked copying. Copy the link from the address bar."),
-    );
+  const copyLink = async () => {
+    const isCopied = await copyText(location.href);
+    toasts.say(isCopied ? "Link copied." : "Your browser blocked copying. Copy the link from the address bar.");
+  };
   return [
     ...forms,
     { id: "copy", label: "Copy the link to this page", words: ["share url address"], Icon: Link, run: copyLink },
