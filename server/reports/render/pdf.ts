@@ -26,28 +26,28 @@ const mostMs = 120_000;
 const inTurn = pLimit(1);
 
 const template = `
-#let told = json(bytes(sys.inputs.told))
-#set document(title: told.title, author: told.author)
-#set text(font: told.fonts, size: 9pt, lang: "en", fill: rgb("#111827"))
+#let data = json(bytes(sys.inputs.data))
+#set document(title: data.title, author: data.author)
+#set text(font: data.fonts, size: 9pt, lang: "en", fill: rgb("#111827"))
 #set page(
-  paper: "a4", flipped: told.wide, margin: (x: 1.6cm, top: 1.8cm, bottom: 1.8cm),
-  footer: context grid(columns: (1fr, auto), text(size: 7pt, told.foot), text(size: 7pt)[Page #counter(page).display() of #counter(page).final().first()]),
+  paper: "a4", flipped: data.wide, margin: (x: 1.6cm, top: 1.8cm, bottom: 1.8cm),
+  footer: context grid(columns: (1fr, auto), text(size: 7pt, data.foot), text(size: 7pt)[Page #counter(page).display() of #counter(page).final().first()]),
 )
 #show heading.where(level: 1): set text(size: 18pt)
 #show heading.where(level: 2): set text(size: 12pt)
 #set par(justify: false)
 #set table.cell(breakable: false)
 #let cell-of(cell) = if cell.match(regex("^[^\\p{L}]*[\\p{Hebrew}\\p{Arabic}]")) != none { text(dir: rtl, cell) } else { text(cell) }
-#if told.brand != none {
+#if data.brand != none {
   grid(columns: (auto, 1fr), column-gutter: 8pt, align: horizon,
-    if told.brand.logo != none { image(bytes(told.brand.logo), format: told.brand.format, height: 28pt, width: 120pt, fit: "contain", alt: told.brand.alt) },
-    text(size: 12pt, weight: "bold", told.brand.name))
+    if data.brand.logo != none { image(bytes(data.brand.logo), format: data.brand.format, height: 28pt, width: 120pt, fit: "contain", alt: data.brand.alt) },
+    text(size: 12pt, weight: "bold", data.brand.name))
   v(6pt)
 }
-#show heading: set text(fill: rgb(told.color))
-= #told.title
-#for line in told.lines [#text(fill: rgb("#374151"), line) \\ ]
-#for part in told.sections {
+#show heading: set text(fill: rgb(data.color))
+= #data.title
+#for line in data.lines [#text(fill: rgb("#374151"), line) \\ ]
+#for part in data.sections {
   heading(level: 2, part.title)
   if part.chart != none { figure(image(bytes(part.chart.svg), format: "svg", width: 100%, alt: part.chart.alt), alt: part.chart.alt) }
   if part.rows.len() == 0 { text(fill: rgb("#374151"))[Nothing in this period.] } else {
@@ -64,20 +64,20 @@ const template = `
     if part.note != none { text(size: 8pt, part.note) }
   }
 }
-#if told.definitions.len() > 0 {
+#if data.definitions.len() > 0 {
   heading(level: 2)[Definitions]
-  for one in told.definitions [#strong(one.meter) (#one.unit): #one.how \\ ]
+  for one in data.definitions [#strong(one.meter) (#one.unit): #one.how \\ ]
 }
 `;
 
 /** What the process runs. It is text, so that it needs no file of its own beside a built server. */
 const compile = `
 const { readFileSync } = require("node:fs");
-const { compiler, fonts, template, told, atSeconds } = JSON.parse(readFileSync(0, "utf8"));
+const { compiler, fonts, template, data, atSeconds } = JSON.parse(readFileSync(0, "utf8"));
 const { NodeCompiler } = require(compiler);
 // Nothing is read from the workspace.
 const typst = NodeCompiler.create({ workspace: "/", fontArgs: [{ fontBlobs: fonts.map((path) => readFileSync(path)) }] });
-const pdf = typst.pdf({ mainFileContent: template, inputs: { told } }, { pdfStandard: "ua-1", creationTimestamp: atSeconds });
+const pdf = typst.pdf({ mainFileContent: template, inputs: { data } }, { pdfStandard: "ua-1", creationTimestamp: atSeconds });
 process.stdout.write(pdf);
 `;
 
@@ -95,10 +95,10 @@ export interface Brand {
 /** A brand whose logo cannot be drawn is left without it: a report is worth more than its looks. */
 export async function* pdfOfDocument(document: ReportDocument, brand: Brand = {}): AsyncGenerator<Uint8Array> {
   const atSeconds = Math.floor(Date.parse(document.made_at) / 1000);
-  if (brand.logo === undefined) yield await setPdf(toldOf(document, brand), atSeconds);
+  if (brand.logo === undefined) yield await setPdf(dataOf(document, brand), atSeconds);
   else
-    yield await setPdf(toldOf(document, brand), atSeconds).catch(() =>
-      setPdf(toldOf(document, { ...brand, logo: undefined }), atSeconds),
+    yield await setPdf(dataOf(document, brand), atSeconds).catch(() =>
+      setPdf(dataOf(document, { ...brand, logo: undefined }), atSeconds),
     );
 }
 
@@ -106,20 +106,20 @@ export async function* pdfOfDocument(document: ReportDocument, brand: Brand = {}
 export async function drawsLogo(logo: Logo): Promise<boolean> {
   const empty = { report: "", name: "Logo", kind: "usage", node: "all", node_name: "all", tz: "UTC" } as const;
   const times = { from: "2026-01-01", to: "2026-01-02", watermark: "", made_at: "" };
-  const told = toldOf({ ...empty, ...times, definitions: [], sections: [] }, { logo });
-  return await setPdf(told, 0).then(
+  const data = dataOf({ ...empty, ...times, definitions: [], sections: [] }, { logo });
+  return await setPdf(data, 0).then(
     () => true,
     () => false,
   );
 }
 
-const setPdf = (told: object, atSeconds: number) => inTurn(() => setInProcess(told, atSeconds));
+const setPdf = (data: object, atSeconds: number) => inTurn(() => setInProcess(data, atSeconds));
 
-async function setInProcess(told: object, atSeconds: number): Promise<Buffer> {
+async function setInProcess(data: object, atSeconds: number): Promise<Buffer> {
   const given = {
     compiler: require.resolve("@myriaddreamin/typst-ts-node-compiler"),
     fonts: pdfFonts().paths,
-    ...{ template, told: JSON.stringify(told), atSeconds },
+    ...{ template, data: JSON.stringify(data), atSeconds },
   };
   // Without the server's environment, which has its secrets.
   const setter = spawn(process.execPath, ["--input-type=commonjs", "--eval", compile], {
@@ -134,11 +134,11 @@ async function setInProcess(told: object, atSeconds: number): Promise<Buffer> {
   return pdf;
 }
 
-function toldOf(document: ReportDocument, brand: Brand) {
+function dataOf(document: ReportDocument, brand: Brand) {
   const { names, legible } = pdfFonts();
   const { name, node, node_name, from, to, tz, watermark, made_at, definitions, sections } = document;
   const shown = node === node_name ? node : `${node_name} (${node})`;
-  const told = sections.map((section) => toldSection(section, legible, brand.color));
+  const data = sections.map((section) => dataOfSection(section, legible, brand.color));
   const isOfDays = [from, to].every((one) => midnight.test(one));
   const period = isOfDays
     ? periodInWords(Date.parse(from), Date.parse(to), tz)
@@ -147,7 +147,7 @@ function toldOf(document: ReportDocument, brand: Brand) {
     fonts: names,
     color: readable(brand.color ?? inkColor),
     brand: brand.name === undefined && brand.logo === undefined ? null : brandTold(brand, legible),
-    wide: told.some(({ columns }) => columns.length > 7),
+    wide: data.some(({ columns }) => columns.length > 7),
     title: legible(name),
     author: legible(node_name),
     foot: legible(`${name} · ${node_name} · ${period}`),
@@ -161,7 +161,7 @@ function toldOf(document: ReportDocument, brand: Brand) {
       unit: legible(unit),
       how: legible(how),
     })),
-    sections: told,
+    sections: data,
   };
 }
 
@@ -176,13 +176,13 @@ function brandTold({ name = "", logo }: Brand, legible: (text: string) => string
   };
 }
 
-function toldSection(section: ReportSection, legible: (text: string) => string, color: string | undefined) {
+function dataOfSection(section: ReportSection, legible: (text: string) => string, color: string | undefined) {
   const { title, rows, totals } = section;
   const columns = paperColumns(section);
   const isCut = rows.length > mostRows;
   const texts = (row: readonly ReportCell[]) =>
     columns.map(({ place, textOf }) => breakable(legible(cut(textOf(row[place] ?? null)))));
-  const told = rows.slice(0, mostRows).map(texts);
+  const data = rows.slice(0, mostRows).map(texts);
   return {
     title: legible(title),
     chart: chartTold(section, legible, color),
@@ -190,9 +190,9 @@ function toldSection(section: ReportSection, legible: (text: string) => string, 
     columns: columns.map((column, index) => ({
       title: legible(column.title),
       number: column.isFigure,
-      share: column.type === "text" ? shareOf([column.title, ...told.map((row) => row[index] ?? "")]) : null,
+      share: column.type === "text" ? shareOf([column.title, ...data.map((row) => row[index] ?? "")]) : null,
     })),
-    rows: told,
+    rows: data,
     totals:
       totals.length === 0 ? [] : texts(totals).map((text, index) => (text === "" && index === 0 ? "Total" : text)),
     note: isCut ? `The first ${mostRows} of ${rows.length} rows; CSV, Excel, JSON and Parquet have all.` : null,
@@ -218,7 +218,7 @@ function clockOf(instant: string, tz: string): string {
   return Number.isNaN(ms) ? "" : cellText(formatInstant(ms, tz), { type: "instant" });
 }
 
-/** Of a column of texts, beside the others: by its longest, so that a long name does not stand beside empty space. */
+/** The share of a column of texts beside the others: by its longest text, so that a long name does not stand beside empty space. */
 function shareOf(texts: readonly string[]): number {
   const longest = texts.reduce((most, { length }) => Math.max(most, length), 0);
   return Math.min(36, Math.max(14, longest + 2));
