@@ -79,6 +79,7 @@ function saysNothing(table: Table, column: ReportColumn, place: number, days: Re
   if (name !== undefined && placeOf(table, name) >= 0) return true;
   if (remarks.has(key) && type === "boolean") return rows.every((row) => row[place] !== true);
   if (key === "end" && days.has("")) return true;
+  if (place > 0 && rows.length > 0 && rows.every((row) => (row[place] ?? "") === "")) return true;
   if (key !== "key") return false;
   const nameAt = placeOf(table, "name");
   return nameAt >= 0 && rows.every((row) => row[nameAt] === row[place]);

@@ -203,7 +203,7 @@ test("the look of reports is set on its page, and lists are saved with all their
   await desk.getByRole("img", { name: "The logo" }).waitFor();
   await desk.getByLabel("Days").fill("30");
   await desk.getByRole("button", { name: "Save" }).click();
-  await desk.getByText("Reports made from now on look like this.").waitFor({ timeout: 60_000 });
+  await desk.getByText("Saved. New reports use this branding.").waitFor({ timeout: 60_000 });
   await expectAccessible(desk);
   const answer = await fetch(`${service.url}/v1/nodes/all`, {
     headers: { authorization: `Bearer ${service.rootKey}` },

@@ -17,8 +17,8 @@ import { readable } from "./readable.ts";
 
 const require = createRequire(import.meta.url);
 
-/** More rows than this of a section are for the other formats: a person reads some hundred pages at most. */
-const mostRows = 5_000;
+/** More rows than this of a section, some sixty pages, are for the other formats: 2,000 took 400 MB to set, 5,000 took 600 MB. */
+const mostRows = 2_000;
 /** A cell of more is cut, visibly. */
 const mostCharacters = 300;
 const mostMs = 120_000;
