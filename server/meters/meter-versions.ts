@@ -4,11 +4,11 @@ import type { customMeters } from "../postgres/schema/meters.ts";
 import type { NodeTree } from "../tree/node-tree.ts";
 
 export type MeterVersion = typeof customMeters.$inferSelect;
-/** Of one meter, the newest first. */
+/** The versions of one meter, newest first. */
 export type Versions = readonly [MeterVersion, ...MeterVersion[]];
 
 /**
- * Of the meters by one name the nearest at the node or above it as it stood at `atMs` (ms since 1970, UTC), one in use then before
+ * Among the meters of one name, the nearest at the node or above it as it stood at `atMs` (ms since 1970, UTC), one in use then before
  * one retired by then; where there was none, as it stood before: what once named a meter never names nothing.
  */
 export function versionsOnRecord(

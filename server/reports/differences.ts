@@ -47,19 +47,18 @@ const namingColumns = new Set([
   ...["sequence", "action", "is_other"],
 ]);
 
+/** Sections whose rows have a name of their own, whatever became of the rest: a statement its id, an organization its node. */
+const namesOfSections: Readonly<Record<string, readonly string[]>> = {
+  statements: ["id"],
+  organizations: ["node", "currency"],
+  entries: ["sequence"],
+};
+
 function rowsByName(section: ReportSection | undefined): Map<string, Map<string, ReportCell>> {
   const rows = new Map<string, Map<string, ReportCell>>();
   if (!section) return rows;
   const { id, columns } = section;
-  // A statement is named by its id, whatever became of it; an organization by its node.
-  const own =
-    id === "statements"
-      ? ["id"]
-      : id === "organizations"
-        ? ["node", "currency"]
-        : id === "entries"
-          ? ["sequence"]
-          : [...namingColumns];
+  const own = namesOfSections[id] ?? [...namingColumns];
   const naming = columns.flatMap(({ key }, index) => (own.includes(key) ? [index] : []));
   const named = (row: readonly ReportCell[], index: number) =>
     naming.length === 0 ? String(index + 1) : naming.map((at) => String(row[at] ?? "")).join(" ");

@@ -20,7 +20,10 @@ export function meterColumn(key: string, title: string, meter: Meter, isDecimal:
   return column(key, title, isDecimal ? "decimal" : "integer", meter.unit);
 }
 
-/** Columns of figures that are of another time than the report's, or say in which order rows stand, in the sections whose columns are not named by meters. */
+/**
+ * Columns that hold figures of another period or ranks rather than figures of the report's own period. A section that has a column for
+ * each meter is left out: its columns have the meters' names.
+ */
 const besideKeys: ReadonlySet<string> = new Set([
   ...["previous_total", "previous_rank", "change", "year_total", "year_change", "compared_value"],
   ...["rank", "ever"],

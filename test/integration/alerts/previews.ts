@@ -1,4 +1,4 @@
-/** A preview beside the rule itself: judged live over a history that was made up, at the instants of a clock that is set. */
+/** A preview beside the rule itself: evaluated live over a history that was made up, at the instants of a clock that is set. */
 import { describe, expect, test } from "vitest";
 import type { ConditionInput } from "../../../server/contract/rules.ts";
 import { type AlertsWorld, dayMs, hourMs } from "../../support/alerts-world.ts";
@@ -13,7 +13,7 @@ interface Told {
 }
 
 export function previews(worldOf: () => AlertsWorld): void {
-  /** When the rule fires, judged at each instant, with its figures as they are then. */
+  /** When the rule fires, evaluated at each instant, with its figures as they are then. */
   async function toldLive(
     rule: { node: string; condition: ConditionInput },
     instants: readonly number[],
