@@ -1,5 +1,6 @@
 /** The form of a list, chosen by `Accept`, and how a long one is streamed. */
 import { Readable } from "node:stream";
+import { parseAccept } from "hono/utils/accept";
 import { createPace } from "../fairness/pace.ts";
 import type { Question } from "../fairness/questions.ts";
 
@@ -13,13 +14,24 @@ export const listMediaTypes: Readonly<Record<ListForm, string>> = {
   parquet: "application/vnd.apache.parquet",
 };
 
-/** JSON unless another form is accepted and JSON is not named. */
+/** What each is asked for by; of those that are liked alike, the first is given. */
+const namedBy: readonly (readonly [ListForm, readonly string[]])[] = [
+  ["json", ["application/json"]],
+  ["csv", ["text/csv"]],
+  ["ndjson", ["application/x-ndjson", "application/ndjson"]],
+  ["xlsx", [listMediaTypes.xlsx]],
+  ["parquet", [listMediaTypes.parquet, "application/x-parquet", "application/parquet"]],
+];
+
+/** The form that the header likes best. One that it names comes before `*`; where it names none that there is, it is JSON. */
 export function listFormOf(accept: string | undefined): ListForm {
-  if (accept === undefined || /\bapplication\/json\b/.test(accept)) return "json";
-  if (/\btext\/csv\b/.test(accept)) return "csv";
-  if (/\bapplication\/(?:x-)?ndjson\b/.test(accept)) return "ndjson";
-  if (/\bapplication\/vnd\.openxmlformats-officedocument\.spreadsheetml\.sheet\b/.test(accept)) return "xlsx";
-  return /\bapplication\/(?:vnd\.apache\.|x-)?parquet\b/.test(accept) ? "parquet" : "json";
+  const liked = parseAccept(accept?.toLowerCase() ?? "");
+  const weightOf = (types: readonly string[]) =>
+    Math.max(0, ...liked.filter(({ type }) => types.includes(type)).map(({ q }) => q));
+  const named = namedBy.map(([form, types]) => ({ form, weight: weightOf(types) }));
+  const best = named.reduce((first, one) => (one.weight > first.weight ? one : first));
+  const isNamed = best.weight > 0 && best.weight >= weightOf(["*/*"]);
+  return isNamed ? best.form : "json";
 }
 
 /** Pieces are gathered up to this size before they are sent: many small ones cost more than their bytes. */

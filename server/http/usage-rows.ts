@@ -58,14 +58,16 @@ function differenceOf({ point, compared }: UsageRow): { delta: Figure; percent: 
 const textOf = (value: Figure | boolean | undefined) => (value === null || value === undefined ? "" : String(value));
 
 /**
- * For one node without groups, a row for each window and a column for each meter; else a row for each window of each node,
- * meter and group. What was compared has columns of its own.
+ * For one node without groups, a row for each window and a column for each meter, where no meter is named like another column;
+ * else a row for each window of each node, meter and group. What was compared has columns of its own.
  */
 export function usageTable(answer: UsageAnswer | NodesUsageAnswer): Table {
   const nodes = nodesOf(answer);
   const isWide = nodes.length === 1 && nodes[0]?.meters.every(({ groups }) => groups === undefined);
   const isCompared = nodes.some(({ meters }) => meters.some(({ comparison }) => comparison));
-  return isWide ? wideTable(answer, isCompared) : longTable(answer, isCompared);
+  const wide = isWide ? wideTable(answer, isCompared) : undefined;
+  const isClear = wide && new Set(wide.columns.map(({ key }) => key)).size === wide.columns.length;
+  return isClear ? wide : longTable(answer, isCompared);
 }
 
 const instants = { start: "instant", end: "instant", compared_start: "instant", compared_end: "instant" } as const;

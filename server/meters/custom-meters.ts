@@ -105,9 +105,10 @@ export class CustomMeters {
       );
   }
 
-  /** Whose the meter is that answers questions about the node by that name; null where it is nobody's. */
+  /** Whose the meter is that answers questions about the node by that name, or `name@2`; null where it is nobody's. */
   ownerFor(name: string, node: NodeAddress): NodeAddress | null {
-    return this.#answering(name, node)?.[0].node ?? null;
+    const [plain = ""] = name.split("@", 1);
+    return this.#answering(plain, node)?.[0].node ?? null;
   }
 
   /** The meters in use that answer questions about the node, as of now. */
@@ -117,8 +118,9 @@ export class CustomMeters {
 
   /**
    * The meter by that name, built in or the node's own, for a question about the node whose range ends at `atMs` (ms since
-   * 1970, UTC): the newest version that is effective by then, or the very version that `name@2` names. Undefined when there
-   * is none for this node. On record: as the node knew it at `atMs`, wherever it stands now and what was retired since included.
+   * 1970, UTC): the newest version that is effective by then, or the very version that `name@2` names, which is then the meter's
+   * name. Undefined when there is none for this node. On record: as the node knew it at `atMs`, wherever it stands now and what was
+   * retired since included.
    */
   find(name: string, node: NodeAddress, atMs: number, { isOnRecord } = { isOnRecord: false }): Meter | undefined {
     return this.#found(name, { node, atMs, isOnRecord, within: [] });
@@ -137,7 +139,8 @@ export class CustomMeters {
         ? versions?.find((one) => one.effectiveFrom === null || one.effectiveFrom.getTime() < atMs)
         : versions?.find((one) => String(one.version) === wanted);
     // What a formula on record is made of is its owner's too.
-    return version && this.#meterOf(version, isOnRecord ? { ...asked, node: version.node } : asked);
+    const meter = version && this.#meterOf(version, isOnRecord ? { ...asked, node: version.node } : asked);
+    return meter && wanted !== undefined ? { ...meter, meter: `${plain}@${wanted}` } : meter;
   }
 
   /** In use, at the node or above it: the nearest, where a node that moved came below another's of that name. */

@@ -191,7 +191,7 @@ export async function measureValueLevel(
     hasData: [closing, peak, integral].some((decimal) => compareDecimals(decimal, "0") !== 0),
     average: quotient(integral, String(60 * lengthMs), amountDecimals),
     peak: figureOf(peak),
-    atMs,
+    ...(compareDecimals(peak, "0") !== 0 && { atMs }),
   });
   return await splitRows(rows, (own): MeterSeries => {
     const windows = own

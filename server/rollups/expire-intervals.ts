@@ -33,8 +33,6 @@ export interface ExpiryNotes {
 }
 
 const causes = "expiry:";
-/** Announced by runs, of this process or an earlier one, that did not come to an end. */
-const leftCauses = new WeakMap<Postgres, Set<string>>();
 
 /** Returns what was derived anew; idempotent, and harmless when it comes late: an interval ends at its last sign of life. */
 export async function expireIntervals(
@@ -44,31 +42,16 @@ export async function expireIntervals(
   nowMs: number,
   notes?: ExpiryNotes,
 ): Promise<Derivation | undefined> {
-  const left = notes ? await leftBy(notes.postgres) : new Set<string>();
-  const again = [...left];
+  // What a run, of whichever process, announced and did not derive has timed out all the same, and is derived by this one.
+  const again = notes ? await unconfirmedCauses(notes.postgres.db, causes) : [];
   const batch = sequence.next();
   const { writtenRows } = await markExpiredSessions(clickhouse, { batch, now: nowMs });
   const cause = `${causes}${batch}`;
   const isNoted =
     notes !== undefined && writtenRows > 0 && (await announceExpiry(notes, clickhouse, { cause, again }, batch, nowMs));
-  try {
-    const derivation = writtenRows > 0 ? await derive([batch], nowMs, "changes") : undefined;
-    for (const one of isNoted ? [...again, cause] : again) {
-      if (notes) await confirmPastChanges(notes.postgres.db, one);
-      left.delete(one);
-    }
-    return derivation;
-  } catch (error) {
-    if (isNoted) left.add(cause);
-    throw error;
-  }
-}
-
-/** What was announced and not derived: it has timed out all the same, and is derived by the next run. */
-async function leftBy(postgres: Postgres): Promise<Set<string>> {
-  const left = leftCauses.get(postgres) ?? new Set(await unconfirmedCauses(postgres.db, causes));
-  leftCauses.set(postgres, left);
-  return left;
+  const derivation = writtenRows > 0 ? await derive([batch], nowMs, "changes") : undefined;
+  if (notes) for (const one of isNoted ? [...again, cause] : again) await confirmPastChanges(notes.postgres.db, one);
+  return derivation;
 }
 
 /** Whether anything was. What began within the time after which statements are closed is in none of them. */

@@ -2,7 +2,7 @@
 import { nodeAddress } from "../contract/node-address.ts";
 import { createNodeSchema, type ImportAnswer, type NodeAddress, nodeAddressSchema } from "../contract/nodes.ts";
 import type { Pace } from "../fairness/pace.ts";
-import { mayStandBelow, type NewNode, type NodeRecord } from "./node-record.ts";
+import { type GivenNode, isSameNode, mayStandBelow, type NewNode, type NodeRecord } from "./node-record.ts";
 import type { NodeTree } from "./node-tree.ts";
 import { type CsvRow, readCsv } from "./read-csv.ts";
 
@@ -20,7 +20,7 @@ export interface ImportPlan {
 
 /**
  * The nodes that the table describes: `top` stands for an empty parent, `isWithin` says which parents the caller may use. A node
- * that exists with another name or parent is an error, as it is for POST /v1/nodes. Throws CsvError for
+ * that exists and differs in what is given is an error, as it is for POST /v1/nodes. Throws CsvError for
  * text that is no CSV.
  */
 export async function planImport(
@@ -45,7 +45,7 @@ export async function planImport(
   if (rows.length > maxImportedNodes) fault(1, "id", `there are more than ${maxImportedNodes} nodes`);
   if (plan.errors.length > 0) return plan;
 
-  const wanted = new Map<NodeAddress, { line: number; node: NewNode; isNameGiven: boolean }>();
+  const wanted = new Map<NodeAddress, { line: number; node: NewNode; given: GivenNode }>();
   for (const { line, cells } of rows) {
     await pace.rest();
     if (cells.length > names.length) {
@@ -58,12 +58,13 @@ export async function planImport(
       continue;
     }
     const { kind, id, name, parent, external_id, status, fields } = parsed.data;
-    const node = { kind, id, name: name ?? id, parent: parent ?? top, externalId: external_id, status, fields };
+    const given = { name, parent: parent ?? top, externalId: external_id, status, fields };
+    const node = { ...given, kind, id, name: name ?? id };
     const address = nodeAddress(kind, id);
     if (wanted.has(address)) fault(line, "id", `${address} is already on line ${wanted.get(address)?.line}`);
-    else wanted.set(address, { line, node, isNameGiven: name !== undefined });
+    else wanted.set(address, { line, node, given });
   }
-  for (const [address, { line, node, isNameGiven }] of wanted) {
+  for (const [address, { line, node, given }] of wanted) {
     await pace.rest();
     const message = faultOfParent(node, wanted.has(node.parent), tree, isWithin);
     if (message !== undefined) {
@@ -72,7 +73,7 @@ export async function planImport(
     }
     const existing = tree.get(address);
     if (!existing) plan.created.push(node);
-    else if (isSame(existing, node, isNameGiven)) plan.unchanged++;
+    else if (isSameNode(existing, given)) plan.unchanged++;
     else fault(line, "id", `${address} is taken`);
   }
   return plan;
@@ -112,8 +113,4 @@ function faultOfParent(
 function kindOf(address: NodeAddress): NodeRecord["kind"] | undefined {
   const parsed = nodeAddressSchema.safeParse(address);
   return parsed.success ? (address.slice(0, address.indexOf(":")) as NodeRecord["kind"]) : undefined;
-}
-
-function isSame(existing: NodeRecord, node: NewNode, isNameGiven: boolean): boolean {
-  return existing.parent === node.parent && (!isNameGiven || existing.name === node.name);
 }

@@ -1,4 +1,5 @@
 /** A node of the account tree as the rest of the server sees it, and one that is to be made. */
+import { isDeepStrictEqual } from "node:util";
 import { type NodeKind, nodeAddress, nodeKinds } from "../contract/node-address.ts";
 import type { NodeAddress, NodeFields, NodeStatus } from "../contract/nodes.ts";
 
@@ -23,6 +24,19 @@ export interface NewNode {
   externalId?: string | null | undefined;
   status?: NodeStatus | undefined;
   fields?: NodeFields | undefined;
+}
+
+export type GivenNode = Pick<NewNode, "parent" | "externalId" | "status" | "fields"> & { name?: string | undefined };
+
+/** Whether the node is what is wanted: where a name, an id of others, a status or fields are not given, any will do. */
+export function isSameNode(node: NodeRecord, { parent, name, externalId, status, fields }: GivenNode): boolean {
+  return (
+    node.parent === parent &&
+    (name === undefined || node.name === name) &&
+    (externalId === undefined || node.externalId === externalId) &&
+    (status === undefined || node.status === status) &&
+    (fields === undefined || isDeepStrictEqual(node.fields, fields))
+  );
 }
 
 /** Whether a node of `child` kind may stand right below one of `parent` kind: any depth may be skipped, none reversed. */

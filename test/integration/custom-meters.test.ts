@@ -114,7 +114,9 @@ test("a meter counts only what passes its own filters, and an hour without a num
 
 test("a level of an own type rises and falls by its value", async () => {
   await make("seats", { types: ["seat.added"], lowered_by: ["seat.removed"], aggregation: "level" });
-  expect(await ask("seats")).toMatchObject({ total: "3", peak: "4", average: "3.5" });
+  expect(await ask("seats")).toMatchObject({ total: "3", peak: "4", average: "3.5", at: "2026-03-05T10:00:00Z" });
+  const { series } = await ask("seats", { from: "2026-03-05T09:00:00Z" });
+  expect(series).toMatchObject([{ at: null }, { peak: "4", at: "2026-03-05T10:00:00Z" }]);
 });
 
 test("a formula is computed exactly over windows and over totals, and is nothing where it divides by nothing", async () => {
@@ -252,6 +254,13 @@ test("a version answers questions whose range ends after it takes effect, and ev
   expect(await totalAt("printing", "2026-03-05T10:30:00Z")).toBe(5);
   expect(await totalAt("printing", "2026-03-05T11:00:00Z")).toBe("13.5");
   expect(await totalAt("printing@1", "2026-03-05T11:00:00Z")).toBe(5);
+  const both = ["printing@1", "printing@2"].flatMap((name) => own.find(name, "all", Date.UTC(2026, 2, 6)) ?? []);
+  const answers = await ingesting.usage({ meter: "", meters: both, from: "2026-03-05", to: "2026-03-06" });
+  expect(answers.map(({ meter, total }) => [meter, total])).toEqual([
+    ["printing@1", 5],
+    ["printing@2", "13.5"],
+  ]);
+  expect(own.ownerFor("printing@1", "organization:acme")).toBe("all");
 });
 
 test("a node's meter answers for that node and below, and what makes no meter is refused by its field", async () => {

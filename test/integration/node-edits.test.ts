@@ -140,6 +140,8 @@ test("a table is imported whole or not at all, a dry run says what would happen,
     fields: { region: "north" },
   });
   expect((await importTable(table)).body).toEqual({ dry_run: false, created: 0, unchanged: 3, errors: [] });
+  const other = await importTable(table.replace("trial,north", "active,north"));
+  expect([other.status, other.body.errors]).toMatchObject([422, [{ line: 2, field: "id" }]]);
 
   const wrong = [
     "kind,id,parent",

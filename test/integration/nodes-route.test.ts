@@ -30,15 +30,24 @@ afterAll(async () => {
 
 test("the same node again changes nothing, another under its address is a conflict", async () => {
   const post = (body: unknown) => accounts.ask("POST", "/v1/nodes", { key: accounts.rootKey, body });
-  const node = { kind: "organization", id: "posted", name: "Posted", parent: "reseller:r1" };
+  const about = { external_id: "P-1", status: "trial", fields: { region: "north" } };
+  const node = { kind: "organization", id: "posted", name: "Posted", parent: "reseller:r1", ...about };
   const first = await post(node);
   expect([first.status, first.body.node, first.body.parent]).toEqual([201, "organization:posted", "reseller:r1"]);
   expect((await post(node)).status).toBe(200);
-  for (const change of [{ name: "Other" }, { parent: "reseller:r2" }]) {
+  for (const change of [
+    { name: "Other" },
+    { parent: "reseller:r2" },
+    { external_id: "P-2" },
+    { status: "active" },
+    { fields: { region: "south" } },
+    { fields: {} },
+  ]) {
     const refused = await post({ ...node, ...change });
     expect([refused.status, refused.body.code]).toEqual([409, "conflict"]);
   }
-  expect((await post({ ...node, name: undefined })).status).toBe(200);
+  const { kind, id, parent } = node;
+  expect((await post({ kind, id, parent })).status).toBe(200);
 });
 
 test("a node stands only below kinds above its own, and below what exists", async () => {

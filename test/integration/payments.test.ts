@@ -314,6 +314,9 @@ test("what times out after the closing, moves back in time, or is measured by a 
   expect(await failing()).toBe(await failing());
   await run();
   expect(await totals(node)).toEqual([open, open]);
+  // Nor is what a process announced that ended before it could confirm it.
+  const ofAnother = [{ node, fromMs: nowMs, toMs: null }];
+  await postgres.transaction((tx) => announcePastChanges(tx, "expiry:of another process", ofAnother));
   await expireIntervals(clickhouse, materializer.derive, sequence, laterMs, notes);
   await run();
   expect(await totals(node)).toEqual([open, 0]);

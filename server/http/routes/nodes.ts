@@ -26,7 +26,7 @@ import { ProblemError } from "../../problem.ts";
 import { checkLogo } from "../../reports/logo.ts";
 import { changeNode, type NodeChange, type NodeState } from "../../tree/change-node.ts";
 import { maxImportedNodes, planImport } from "../../tree/import-nodes.ts";
-import { mayStandBelow, type NodeRecord } from "../../tree/node-record.ts";
+import { isSameNode, mayStandBelow, type NodeRecord } from "../../tree/node-record.ts";
 import type { NodeTree } from "../../tree/node-tree.ts";
 import { CsvError } from "../../tree/read-csv.ts";
 import { type ReportSettings, readReportSettings } from "../../tree/report-settings.ts";
@@ -187,13 +187,10 @@ export function nodesRoutes({ tree, postgres }: { tree: NodeTree; postgres: Post
     const parent = parentOf(actor, tree, requestedParent);
     if (!mayStandBelow(kind, parent.kind))
       throw new ProblemError("invalid_request", `a ${kind} cannot stand below a ${parent.kind}`, { field: "parent" });
-    const { node, isNew } = await tree.createNode(
-      { kind, id, name: name ?? id, parent: parent.node, externalId: external_id, status, fields },
-      authorOf(c),
-    );
-    const isSame = node.parent === parent.node && (name === undefined || node.name === name);
+    const given = { parent: parent.node, name, externalId: external_id, status, fields };
+    const { node, isNew } = await tree.createNode({ ...given, kind, id, name: name ?? id }, authorOf(c));
     // A node elsewhere in the tree and one that differs get the same answer, which reveals nothing about either.
-    if (!isSame) throw new ProblemError("conflict", `${node.node} is taken`, { field: "id" });
+    if (!isSameNode(node, given)) throw new ProblemError("conflict", `${node.node} is taken`, { field: "id" });
     return c.json(describe(node, actor, tree), isNew ? 201 : 200);
   });
 

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { jsonPieces, streamOf } from "../../../server/http/list-form.ts";
+import { jsonPieces, listFormOf, streamOf } from "../../../server/http/list-form.ts";
 
 test("an answer made in pieces is the text that it is made of at once", () => {
   fc.assert(
@@ -15,6 +15,25 @@ test("an answer made in pieces is the text that it is made of at once", () => {
     none: undefined,
   };
   expect([...jsonPieces(long)].join("")).toBe(JSON.stringify(long));
+});
+
+test.each([
+  [undefined, "json"],
+  ["*/*", "json"],
+  ["text/html", "json"],
+  ["text/csv", "csv"],
+  ["Text/CSV; charset=utf-8", "csv"],
+  ["text/csv;q=0", "json"],
+  ["application/json;q=0.1, text/csv", "csv"],
+  ["application/json;q=0, text/csv;q=0.2", "csv"],
+  ["text/csv;q=0.5, application/x-ndjson ; Q=0.9", "ndjson"],
+  ["text/csv, application/json", "json"],
+  ["text/csv, */*", "csv"],
+  ["text/csv;q=0.5, */*", "json"],
+  ["application/vnd.apache.parquet", "parquet"],
+  ["application/vnd.openxmlformats-officedocument.spreadsheetml.sheet, */*;q=0.1", "xlsx"],
+])("who accepts %s gets %s", (accept, form) => {
+  expect(listFormOf(accept)).toBe(form);
 });
 
 test("a reader that takes nothing is cut off, and the question ends; one that is slow and goes on is waited for", async () => {

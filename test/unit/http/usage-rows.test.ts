@@ -49,6 +49,17 @@ describe("as CSV", () => {
     ]);
   });
 
+  test("a meter that is named like a column stands in rows of its own", async () => {
+    const head = "node,meter,of,group,is_other,start,end,partial,value,at";
+    for (const names of [["start"], ["a", "end"], ["partial"]])
+      expect(await csv(answerOf(...names.map((name) => meterOf(name, [day(5, 3)]))))).toEqual([
+        head,
+        ...names.map(
+          (name) => `organization:acme,${name},total,,false,2026-03-05T00:00:00Z,2026-03-06T00:00:00Z,false,3,`,
+        ),
+      ]);
+  });
+
   test("a compared window stands in the row of its partner, and a window without a partner beside nothing", async () => {
     const comparison = {
       from: "2026-03-01T00:00:00Z",
