@@ -7,7 +7,7 @@ import { endMsOf, type SubscriptionRecord } from "../billing-cycle.ts";
 import { readSubscriptions } from "../subscriptions.ts";
 import { closedUntil } from "./closed-until.ts";
 
-export interface PlanInUse {
+interface PlanInUse {
   name: string;
   node: NodeAddress;
 }

@@ -1,9 +1,9 @@
-/** What came to its end unevaluated, and rules at agents, in the world of evaluate.test.ts. */
+/** What came to its end unevaluated, rules at agents, and what cannot be evaluated, in the world of evaluate.test.ts. */
 import { eq } from "drizzle-orm";
 import { describe, expect, test, vi } from "vitest";
 import { RuleNodeQueue } from "../../../server/alerts/rule-node-queue.ts";
-import { subscriptions } from "../../../server/postgres/schema/plans.ts";
-import type { AlertsWorld } from "../../support/alerts-world.ts";
+import { subscriptionPlans, subscriptions } from "../../../server/postgres/schema/plans.ts";
+import { type AlertsWorld, seller } from "../../support/alerts-world.ts";
 
 export function endsAndAgents(worldOf: () => AlertsWorld): void {
   describe("spans that ended while nothing was evaluated", () => {
@@ -68,5 +68,30 @@ export function endsAndAgents(worldOf: () => AlertsWorld): void {
       const body = { name: "Never", node: `agent:${organization}/a1`, ...rule };
       expect(await worldOf().ask("POST", "/v1/rules", body)).toMatchObject({ status: 400, body: { field } });
     });
+  });
+
+  test("a node whose limits cannot be made out holds up no others, in alerts and in lists, and is evaluated once they can be", async () => {
+    const [broken, other] = [await worldOf().newOrganization("100"), await worldOf().newOrganization("100")];
+    const { billing } = worldOf();
+    const { world } = billing;
+    const putUnder = (version: number) =>
+      world.deps.postgres.db
+        .update(subscriptionPlans)
+        .set({ version })
+        .where(eq(subscriptionPlans.subscriptionId, broken.subscription));
+    await putUnder(9);
+    for (const { organization } of [broken, other]) await billing.calls([organization, "2026-03-10T11:00:00Z", "80"]);
+    await expect(worldOf().evaluate()).rejects.toThrow("has no version 9");
+    expect([await worldOf().toldOf(broken.node), await worldOf().toldOf(other.node)]).toEqual([
+      [],
+      ["alert.firing 75"],
+    ]);
+    const { organizations } = await billing.get(`/v1/organizations?node=${seller}&limit=1000`);
+    const quotaOf = (node: string) => organizations.find((one: { node: string }) => one.node === node).quota;
+    expect([quotaOf(broken.node), quotaOf(other.node)]).toEqual([null, expect.objectContaining({ feature: "calls" })]);
+    expect((await billing.get(`/v1/overview?node=${seller}`)).organizations).toBeDefined();
+    await putUnder(1);
+    await worldOf().evaluate();
+    expect(await worldOf().toldOf(broken.node)).toEqual(["alert.firing 75"]);
   });
 }

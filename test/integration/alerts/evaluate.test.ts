@@ -8,7 +8,6 @@ import type { AlertsChanged, NotificationPush } from "../../../server/contract/n
 import type { CreateRule } from "../../../server/contract/rules.ts";
 import type { Actor } from "../../../server/identity/actor.ts";
 import { alerts, notifications } from "../../../server/postgres/schema/alerts.ts";
-import { subscriptionPlans } from "../../../server/postgres/schema/plans.ts";
 import { type AlertsWorld, createAlertsWorld, dayMs, hourMs, seller } from "../../support/alerts-world.ts";
 import type { Billing } from "../../support/billing.ts";
 import { eventually } from "../../support/service.ts";
@@ -109,27 +108,6 @@ describe("the thresholds of plans, without anybody making a rule", () => {
 });
 
 endsAndAgents(() => watched);
-
-test("a node whose limits cannot be made out holds up no others, in alerts and in lists, and is evaluated once they can be", async () => {
-  const [broken, other] = [await newOrganization("100"), await newOrganization("100")];
-  const { world } = billing;
-  const putUnder = (version: number) =>
-    world.deps.postgres.db
-      .update(subscriptionPlans)
-      .set({ version })
-      .where(eq(subscriptionPlans.subscriptionId, broken.subscription));
-  await putUnder(9);
-  for (const { organization } of [broken, other]) await billing.calls([organization, "2026-03-10T11:00:00Z", "80"]);
-  await expect(evaluate()).rejects.toThrow("has no version 9");
-  expect([await toldOf(broken.node), await toldOf(other.node)]).toEqual([[], ["alert.firing 75"]]);
-  const { organizations } = await billing.get(`/v1/organizations?node=${seller}&limit=1000`);
-  const quotaOf = (node: string) => organizations.find((one: { node: string }) => one.node === node).quota;
-  expect([quotaOf(broken.node), quotaOf(other.node)]).toEqual([null, expect.objectContaining({ feature: "calls" })]);
-  expect((await billing.get(`/v1/overview?node=${seller}`)).organizations).toBeDefined();
-  await putUnder(1);
-  await evaluate();
-  expect(await toldOf(broken.node)).toEqual(["alert.firing 75"]);
-});
 
 describe("rules that people make", () => {
   test("a template holds below its node, and a nearer rule takes its place", async () => {
