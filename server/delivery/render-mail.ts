@@ -52,13 +52,13 @@ function textOf(
   return `${[...paragraphs, "Unsubscribe:", unsubscribeUrl].join("\n")}\n`;
 }
 
-/** Beside each other, as few as they are. */
+/** Beside each other where there is room. */
 function figuresHtml(figures: NonNullable<DeliveryMessage["figures"]>): string {
   if (figures.length === 0) return "";
-  const cells = figures.map(({ label, value }) => {
-    return `<td><span>${escapeHtml(oneLine(label, 100))}</span><br><strong>${escapeHtml(oneLine(value, 100))}</strong></td>`;
+  const told = figures.map(({ label, value }) => {
+    return `<p class="figure"><span>${escapeHtml(oneLine(label, 100))}</span><br><strong>${escapeHtml(oneLine(value, 100))}</strong></p>`;
   });
-  return `<table class="figures" role="presentation" cellpadding="0" cellspacing="0"><tr>${cells.join("")}</tr></table>`;
+  return `<div class="figures">${told.join("\n")}</div>`;
 }
 
 const chartHeight = 72;
@@ -88,8 +88,8 @@ h1 { margin: 0 0 12px; font-size: 20px; line-height: 1.3; }
 .row { margin: 0; padding: 12px 0; border-top: 1px solid #e3e7e7; color: #445155; overflow-wrap: anywhere; }
 .row a { color: #10191b; font-weight: 600; text-decoration: none; }
 .row span { color: #5b696d; font-size: 13px; }
-.figures { width: 100%; margin: 16px 0; border-top: 1px solid #e3e7e7; border-bottom: 1px solid #e3e7e7; }
-.figures td { padding: 12px 12px 12px 0; vertical-align: top; }
+.figures { margin: 16px 0; padding: 6px 0; border-top: 1px solid #e3e7e7; border-bottom: 1px solid #e3e7e7; }
+.figure { display: inline-block; margin: 6px 24px 6px 0; vertical-align: top; }
 .figures span { color: #5b696d; font-size: 13px; }
 .figures strong { font-size: 18px; overflow-wrap: anywhere; }
 .chart { width: 100%; height: 72px; table-layout: fixed; border-bottom: 1px solid #c3cacb; }
