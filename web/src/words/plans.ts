@@ -129,7 +129,7 @@ function featureFacts(feature: PlanFeature, currency: string, meterOf: MeterLook
     ["Measured by", meterOf(feature.meter)?.title ?? feature.meter],
     ["Included", includedText(feature, meterOf)],
     ["Beyond it", overageText(feature)],
-    ["Told at", feature.thresholds.map((percent) => `${percent} %`).join(", ") || "never"],
+    ["Notifies at", feature.thresholds.map((percent) => `${percent} %`).join(", ") || "never"],
     ...prices,
   ];
 }
