@@ -94,7 +94,7 @@ export function measuredByPlans(billing: () => Billing): void {
 
   test("quotas, entitlements, lists and simulations all measure a plan by its own meter, not by the subscriber's", async () => {
     const { world, key } = billing();
-    const limits = { included: 5, overage: "block", prices: {} };
+    const limits = { included: 5, overage: "block", thresholds: [], prices: {} };
     const { organization, subscriber, plan } = await measuredByReseller(billing(), "limited", limits);
     const starts_at = new Date(Date.now() - 80 * 86_400_000).toISOString();
     await billing().subscribe(subscriber, plan, { starts_at, anchor: 1 });
