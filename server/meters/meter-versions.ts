@@ -8,8 +8,10 @@ export type MeterVersion = typeof customMeters.$inferSelect;
 export type Versions = readonly [MeterVersion, ...MeterVersion[]];
 
 /**
- * Among the meters of one name, the nearest at the node or above it as it stood at `atMs` (ms since 1970, UTC), one in use then before
- * one retired by then; where there was none, as it stood before: what once named a meter never names nothing.
+ * Among the meters of one name, the nearest at the node or above it as it stood at `atMs` (ms since 1970, UTC) with a version that
+ * is effective by then: one in use then before one retired by then, and these before one that was made later. Where there was none,
+ * as it stood before: what once named a meter never names nothing. Whoever stands above the node no more changes nothing by what
+ * they make since.
  */
 export function versionsOnRecord(
   owned: readonly Versions[],
@@ -18,12 +20,32 @@ export function versionsOnRecord(
   atMs: number,
 ): Versions | undefined {
   if (owned.length === 0) return undefined;
-  const isRetired = ([{ retiredAt }]: Versions) => retiredAt !== null && retiredAt.getTime() < atMs;
-  const stood = tree.pathsBetween(node, 0, Math.min(atMs, Date.now())).map(({ path }) => path);
-  for (const path of stood.reverse()) {
-    const known = path.flatMap((place) => owned.filter(([newest]) => newest.node === place));
-    const found = known.find((one) => !isRetired(one)) ?? known[0];
-    if (found) return found;
+  const stood = tree.pathsBetween(node, 0, Date.now());
+  const known = (place: NodeAddress): Versions | undefined => {
+    const versions = owned.find(([newest]) => newest.node === place);
+    const until = stood.findLast(({ path }) => path.includes(place));
+    const bounded = versions && (until === stood.at(-1) ? versions : madeBefore(versions, until?.toMs ?? 0));
+    return bounded?.some((one) => one.effectiveFrom === null || one.effectiveFrom.getTime() < atMs)
+      ? bounded
+      : undefined;
+  };
+  for (const { path } of stood.filter(({ fromMs }) => fromMs < atMs).reverse()) {
+    const found = path.flatMap((place) => {
+      const versions = known(place);
+      return versions ? [versions] : [];
+    });
+    const made = found.filter((versions) => (versions.at(-1)?.createdAt.getTime() ?? 0) < atMs);
+    const isInUse = ([{ retiredAt }]: Versions) => retiredAt === null || retiredAt.getTime() >= atMs;
+    const answering = made.find(isInUse) ?? made[0] ?? found.find(isInUse) ?? found[0];
+    if (answering) return answering;
   }
   return undefined;
+}
+
+/** The first one at least, which the node's plans may name all the same. */
+function madeBefore(versions: Versions, ms: number): Versions {
+  const [newest = versions.at(-1) ?? versions[0], ...older] = versions.filter(
+    ({ createdAt }) => createdAt.getTime() < ms,
+  );
+  return [newest, ...older];
 }

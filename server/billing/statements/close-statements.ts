@@ -95,7 +95,7 @@ export async function closeStatements(source: StatementSource, nowMs: number): P
   });
   count += await closeCorrections(source, subscriptions, nowMs, failures);
   for (const kind of ["reseller", "partner"] as const)
-    count += await closeSummaries(source, kind, unfinished, dueMs, nowMs);
+    count += await closeSummaries(source, kind, { unfinished, failures }, dueMs, nowMs);
   if (failures.length > 0) throw new AggregateError(failures, `${failures.length} statements could not be closed`);
   return count;
 }
@@ -207,7 +207,7 @@ async function closeCorrections(
 async function closeSummaries(
   source: StatementSource,
   kind: "reseller" | "partner",
-  unfinished: ReadonlySet<NodeAddress>,
+  { unfinished, failures }: { unfinished: Set<NodeAddress>; failures: unknown[] },
   dueMs: number,
   nowMs: number,
 ): Promise<number> {
@@ -226,8 +226,7 @@ async function closeSummaries(
   for (const { node, to } of waiting)
     if (node !== null && parseNode(node).kind === kind && !firstTo.has(node)) firstTo.set(node, to.getTime());
   let made = 0;
-  for (const [node, toMs] of firstTo) {
-    if (unfinished.has(node)) continue;
+  const closeOf = async (node: NodeAddress, toMs: number) => {
     const settings = await cycleSettings(db, source.tree, node, nowMs);
     const [last] = await db
       .select({ to: max(statements.partTo) })
@@ -237,6 +236,16 @@ async function closeSummaries(
     let cycle = cycleContaining(Math.max(lastMs, toMs - 1), settings.tz, settings.anchor);
     for (; cycle.endMs <= dueMs; cycle = cycleContaining(cycle.endMs, settings.tz, settings.anchor))
       made += await closeSummary(source, node, cycle, Math.max(lastMs, cycle.startMs), settings.tz, nowMs);
+  };
+  for (const [node, toMs] of firstTo) {
+    if (unfinished.has(node)) continue;
+    try {
+      await closeOf(node, toMs);
+    } catch (error) {
+      failures.push(error);
+      // Whoever sums it up waits for it.
+      for (const one of source.tree.ancestors(node)) unfinished.add(one);
+    }
   }
   return made;
 }

@@ -209,7 +209,7 @@ function describePlan(plan: PlanRecord, actor: Actor, tree: Pick<NodeTree, "isWi
 
 /** The first feature with a meter that the node does not know now. */
 export function unknownMeter(
-  { features }: PlanTerms,
+  features: PlanTerms["features"],
   node: NodeAddress,
   meterOf: UsageSource["meterOf"],
 ): PlanTerms["features"][number] | undefined {
@@ -219,7 +219,7 @@ export function unknownMeter(
 /** Throws `invalid_request` for meters that do not exist and for prices that those above the node would pay. */
 export function checkTerms(terms: PlanTerms, node: NodeAddress, meterOf: UsageSource["meterOf"]): void {
   const { features, fixed_fee } = terms;
-  const unknown = unknownMeter(terms, node, meterOf);
+  const unknown = unknownMeter(features, node, meterOf);
   if (unknown)
     throw new ProblemError("invalid_request", `there is no meter named ${JSON.stringify(unknown.meter)}`, {
       field: `features.${features.indexOf(unknown)}.meter`,

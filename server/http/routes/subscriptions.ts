@@ -267,7 +267,13 @@ async function choosePlan(
   const newest = plan.versions.find(({ publishedAt }) => publishedAt !== null);
   if (!newest) throw new ProblemError("invalid_request", "the plan is not published", { field: "plan" });
   const chosen = plan.versions.find((one) => one.version === (version ?? newest.version));
-  const retired = chosen && unknownMeter(chosen.terms, plan.node, meterOf);
+  const retired =
+    chosen &&
+    unknownMeter(
+      chosen.terms.features.filter(({ enabled }) => enabled),
+      plan.node,
+      meterOf,
+    );
   if (retired)
     throw new ProblemError("invalid_request", `the plan is measured by ${retired.meter}, which is no meter any more`, {
       field: "plan",
