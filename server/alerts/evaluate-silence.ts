@@ -1,4 +1,5 @@
 /** Whether who used to send is silent: an organization, or one key while others still send. Pure. */
+import { minuteMs } from "../contract/durations.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import type { ConditionOf } from "../contract/rules.ts";
 import type { Finding } from "./finding.ts";
@@ -12,32 +13,58 @@ export interface SendingKey {
   lastMs: number;
 }
 
+/** Who is silent or was, and since when: of the node itself (`subject` ""), or of one of its keys. */
+export interface SilenceReading extends Pick<Finding, "subject" | "finding"> {
+  what: string;
+  /** ms since 1970, UTC. */
+  lastMs: number;
+}
+
 /** `lastMs`: of the node's last event; undefined: it never sent, and nothing is awaited. */
-export function evaluateSilence(
+export interface Sending {
+  lastMs: number | undefined;
+  keys: readonly SendingKey[];
+}
+
+/** Without a text: a preview looks at thousands of instants of which few are shown. */
+export function silencesAt(
   { silent_minutes: most }: ConditionOf<"no_data">,
-  node: NodeAddress,
-  { lastMs, keys }: { lastMs: number | undefined; keys: readonly SendingKey[] },
+  { lastMs, keys }: Sending,
   atMs: number,
-): Finding[] {
+): SilenceReading[] {
   if (lastMs === undefined) return [];
-  const silentMs = most * 60_000;
+  const silentMs = most * minuteMs;
   const isSilent = atMs - lastMs >= silentMs;
-  const explained = (what: string, sinceMs: number) => ({
-    ...{ node, once: null, threshold: most, value: String(minutesUntil(sinceMs, atMs)) },
-    explanation: `${what} came on ${momentText(sinceMs, "UTC")}, ${durationText(atMs - sinceMs)} before; alert after ${durationText(silentMs)}.`,
-  });
-  const own: Finding = { ...explained("The last event", lastMs), subject: "", finding: isSilent ? "holds" : "clears" };
   // Who sent for no longer than the silence that is complained of may have been a trial.
   const regular = keys.filter((key) => key.lastMs - key.firstMs >= silentMs);
   return [
-    own,
-    ...regular.map((key): Finding => {
+    { subject: "", what: "The last event", lastMs, finding: isSilent ? "holds" : "clears" },
+    ...regular.map((key): SilenceReading => {
       const isQuiet = atMs - key.lastMs >= silentMs;
       // Where nobody sends, that one thing is notified.
       const finding = isQuiet ? (isSilent ? "between" : "holds") : "clears";
-      return { ...explained(`The last event by the key ${key.name}`, key.lastMs), subject: `key ${key.id}`, finding };
+      return { subject: `key ${key.id}`, what: `The last event by the key ${key.name}`, lastMs: key.lastMs, finding };
     }),
   ];
 }
 
-const minutesUntil = (fromMs: number, atMs: number) => Math.max(0, Math.floor((atMs - fromMs) / 60_000));
+export function silenceFinding(
+  { silent_minutes: most }: ConditionOf<"no_data">,
+  node: NodeAddress,
+  { subject, finding, what, lastMs }: SilenceReading,
+  atMs: number,
+): Finding {
+  const value = String(Math.max(0, Math.floor((atMs - lastMs) / minuteMs)));
+  const before = `${durationText(atMs - lastMs)} before`;
+  const explanation = `${what} came on ${momentText(lastMs, "UTC")}, ${before}; alert after ${durationText(most * minuteMs)}.`;
+  return { node, once: null, threshold: most, value, explanation, subject, finding };
+}
+
+export function evaluateSilence(
+  condition: ConditionOf<"no_data">,
+  node: NodeAddress,
+  sending: Sending,
+  atMs: number,
+): Finding[] {
+  return silencesAt(condition, sending, atMs).map((one) => silenceFinding(condition, node, one, atMs));
+}

@@ -7,9 +7,9 @@ import { minuteMs } from "../contract/durations.ts";
 import { parseNode } from "../contract/node-address.ts";
 import type { NodeAddress } from "../contract/nodes.ts";
 import { type ConditionOf, previewLimits } from "../contract/rules.ts";
+import { createPace } from "../fairness/pace.ts";
 import { firings } from "./crossings.ts";
-import { evaluateSilence, type SendingKey } from "./evaluate-silence.ts";
-import type { Finding } from "./finding.ts";
+import { type Sending, type SendingKey, type SilenceReading, silenceFinding, silencesAt } from "./evaluate-silence.ts";
 import { TooManyReadingsError, type Would, wouldOf } from "./preview-entry.ts";
 import { awaitedMs, readKeys } from "./read-silence.ts";
 
@@ -59,18 +59,26 @@ export async function previewSilence(
   }
   const keys = await sendingKeys(source, node, [...silences.keys()], fromMs);
   const instants = rows.flatMap(({ last_ms, next_ms }) => [last_ms + silentMs, next_ms]);
-  const evaluated = [...new Set(instants)]
-    .filter((atMs) => atMs > 0 && atMs < toMs)
-    .sort((a, b) => a - b)
-    .map((atMs) => ({ atMs, found: evaluateSilence(condition, node, sentBy(silences, keys, atMs), atMs) }));
-  const bySubject = new Map<string, (Finding & { atMs: number })[]>();
-  for (const { atMs, found } of evaluated)
-    for (const one of found) bySubject.set(one.subject, [...(bySubject.get(one.subject) ?? []), { ...one, atMs }]);
-  const fired = [...bySubject.values()].flatMap((readings) => firings(readings));
+  const bySubject = new Map<string, (SilenceReading & { atMs: number })[]>();
+  const pace = createPace();
+  for (const atMs of [...new Set(instants)].sort((one, other) => one - other)) {
+    if (atMs <= 0 || atMs >= toMs) continue;
+    await pace.rest();
+    for (const one of silencesAt(condition, sentBy(silences, keys, atMs), atMs)) {
+      const readings = bySubject.get(one.subject) ?? [];
+      bySubject.set(one.subject, readings);
+      readings.push({ ...one, atMs });
+    }
+  }
+  const fired: (SilenceReading & { atMs: number })[] = [];
+  for (const readings of bySubject.values()) {
+    await pace.rest();
+    fired.push(...firings(readings));
+  }
   return fired
     .filter(({ atMs }) => atMs >= fromMs)
-    .sort((a, b) => a.atMs - b.atMs)
-    .map((one) => wouldOf(one, one.atMs));
+    .sort((one, other) => one.atMs - other.atMs)
+    .map((one) => wouldOf(silenceFinding(condition, node, one, one.atMs), one.atMs));
 }
 
 /** Undefined where it is not known what was sent. */
@@ -99,11 +107,7 @@ async function sendingKeys(
 }
 
 /** What was known at an instant of who sent when last. */
-function sentBy(
-  silences: ReadonlyMap<string, readonly Silence[]>,
-  keys: readonly AwaitedKey[],
-  atMs: number,
-): Parameters<typeof evaluateSilence>[2] {
+function sentBy(silences: ReadonlyMap<string, readonly Silence[]>, keys: readonly AwaitedKey[], atMs: number): Sending {
   return {
     lastMs: timesAt(silences.get(""), atMs)?.lastMs,
     keys: keys.flatMap(({ id, name, endsMs }): SendingKey[] => {

@@ -1,4 +1,5 @@
 /** How amounts, instants and durations are written in what alerts say. The exact figures stand beside, in the alert's fields. Pure. */
+import { LRUCache } from "lru-cache";
 
 const grouped = new Intl.NumberFormat("en", { maximumFractionDigits: 2 });
 /** A figure that two decimals would show as zero is shown by its leading digits. */
@@ -18,13 +19,19 @@ export function amountText(figure: string | number, unit: string): string {
   return `${number} ${number === "1" ? unit.replace(/s$/, "") : unit}`;
 }
 
+/** A sweep writes thousands of texts, and a formatter takes ten times as long to make as to use. */
+const clocks = new LRUCache<string, Intl.DateTimeFormat>({
+  max: 100,
+  memoMethod: (tz) =>
+    new Intl.DateTimeFormat("en-GB", {
+      ...{ timeZone: tz, hourCycle: "h23" },
+      ...{ day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit" },
+    }),
+});
+
 /** `29 Nov 2026, 14:15 UTC`: an instant on the clock of `tz`, which is named. `ms`: since 1970, UTC. */
 export function momentText(ms: number, tz: string): string {
-  const text = new Intl.DateTimeFormat("en-GB", {
-    ...{ timeZone: tz, hourCycle: "h23" },
-    ...{ day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit" },
-  }).format(ms);
-  return `${text} ${tz}`;
+  return `${clocks.memo(tz).format(ms)} ${tz}`;
 }
 
 /** `29 Nov 2026`: the day of an instant in `tz`. `ms`: since 1970, UTC. */

@@ -1,6 +1,12 @@
 /** Reads a table of nodes, one a line, and says of each line what is wrong with it before anything is made. */
 import { nodeAddress } from "../contract/node-address.ts";
-import { createNodeSchema, type ImportAnswer, type NodeAddress, nodeAddressSchema } from "../contract/nodes.ts";
+import {
+  createNodeSchema,
+  type ImportAnswer,
+  type NodeAddress,
+  type NodeFields,
+  nodeAddressSchema,
+} from "../contract/nodes.ts";
 import type { Pace } from "../fairness/pace.ts";
 import { type GivenNode, isSameNode, mayStandBelow, type NewNode, type NodeRecord } from "./node-record.ts";
 import type { NodeTree } from "./node-tree.ts";
@@ -73,7 +79,12 @@ export async function planImport(
     }
     const existing = tree.get(address);
     if (!existing) plan.created.push(node);
-    else if (isSameNode(existing, given)) plan.unchanged++;
+    // A status changes after a table was made, and its cells are text, whatever a field is.
+    else if (
+      isSameNode(existing, { ...given, status: undefined, fields: undefined }) &&
+      hasFields(existing, given.fields)
+    )
+      plan.unchanged++;
     else fault(line, "id", `${address} is taken`);
   }
   return plan;
@@ -85,6 +96,9 @@ async function rowsOf(text: string, pace: Pace): Promise<CsvRow[]> {
   for await (const row of readCsv(text, pace)) if (rows.push(row) > maxImportedNodes + 1) break;
   return rows;
 }
+
+const hasFields = ({ fields }: Pick<NodeRecord, "fields">, given: NodeFields = {}) =>
+  Object.entries(given).every(([name, value]) => String(fields[name] ?? "") === String(value));
 
 /** Empty cells are left out: they are the defaults. */
 function asNode(names: readonly string[], cells: readonly string[]): object {

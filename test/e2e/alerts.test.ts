@@ -92,10 +92,10 @@ test("a rule is made in the form, which names the field that is wrong, and stand
   await desk.getByLabel("Name", { exact: true }).fill("Too many calls");
   await desk.getByLabel("Meter").selectOption("api_calls");
   await desk.getByLabel("Counted over").selectOption("day");
-  await desk.getByLabel("Bound", { exact: true }).fill("many");
+  await desk.getByLabel("Threshold", { exact: true }).fill("many");
   await desk.getByRole("button", { name: "Create rule" }).click();
-  await expect.poll(() => desk.getByLabel("Bound", { exact: true }).getAttribute("aria-invalid")).toBe("true");
-  await desk.getByLabel("Bound", { exact: true }).fill("2");
+  await expect.poll(() => desk.getByLabel("Threshold", { exact: true }).getAttribute("aria-invalid")).toBe("true");
+  await desk.getByLabel("Threshold", { exact: true }).fill("2");
   await desk.getByTestId("preview-chart").getByRole("group").waitFor();
   await desk.getByLabel("Desk", { exact: false }).check();
   await expectAccessible(desk);

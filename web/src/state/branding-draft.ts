@@ -35,6 +35,7 @@ export function brandingChangeOf(
   const isChanged = (["name", "color", "logo"] as const).some((field) => now[field] !== was[field]);
   return {
     ...(isChanged && { branding: isOwn ? branding : null }),
-    ...(now.days !== was.days && { report_days: now.days === "" ? null : Number(now.days) }),
+    // What is no number is sent as none that is allowed, so that the answer names the field.
+    ...(now.days !== was.days && { report_days: now.days === "" ? null : Number(now.days) || 0 }),
   };
 }
