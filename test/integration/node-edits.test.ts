@@ -140,8 +140,14 @@ test("a table is imported whole or not at all, a dry run says what would happen,
     fields: { region: "north" },
   });
   expect((await importTable(table)).body).toEqual({ dry_run: false, created: 0, unchanged: 3, errors: [] });
-  const other = await importTable(table.replace("trial,north", "active,north"));
+  const other = await importTable(table.replace("trial,north", "trial,south"));
   expect([other.status, other.body.errors]).toMatchObject([422, [{ line: 2, field: "id" }]]);
+  await patch("organization:i1", { status: "active", fields: { region: "north", seats: 5 } });
+  const later = table
+    .replace("fields.region", "fields.region,fields.seats")
+    .replace("trial,north", "trial,north,5")
+    .replaceAll(/,,,$/gm, ",,,,");
+  expect((await importTable(later)).body).toMatchObject({ unchanged: 3, errors: [] });
 
   const wrong = [
     "kind,id,parent",
