@@ -45,7 +45,7 @@ export async function makeFiles(
   const { branding } = await reportSettingsAt(db, source.tree, run.node);
   const brand = { ...branding, logo: branding?.logo === undefined ? undefined : logoOf(branding.logo) };
   for (const [index, format] of run.formats.entries()) {
-    const files = renderFormat(document, format, source.clickhouse, brand);
+    const files = renderFormat(document, format, source.clickhouse, brand, signal);
     for (const [position, { section, content }] of files.entries()) {
       await storeWithin(making, run, { format, section }, position, content);
       signal.throwIfAborted();

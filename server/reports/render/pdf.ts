@@ -92,13 +92,20 @@ export interface Brand {
   logo?: Logo | undefined;
 }
 
-/** A brand whose logo cannot be drawn is left without it: a report is worth more than its looks. */
-export async function* pdfOfDocument(document: ReportDocument, brand: Brand = {}): AsyncGenerator<Uint8Array> {
+/**
+ * A brand whose logo cannot be drawn is left without it: a report is worth more than its looks. What aborts `signal` ends the
+ * process, and is thrown.
+ */
+export async function* pdfOfDocument(
+  document: ReportDocument,
+  brand: Brand = {},
+  signal?: AbortSignal,
+): AsyncGenerator<Uint8Array> {
   const atSeconds = Math.floor(Date.parse(document.made_at) / 1000);
-  if (brand.logo === undefined) yield await setPdf(dataOf(document, brand), atSeconds);
+  if (brand.logo === undefined) yield await setPdf(dataOf(document, brand), atSeconds, signal);
   else
-    yield await setPdf(dataOf(document, brand), atSeconds).catch(() =>
-      setPdf(dataOf(document, { ...brand, logo: undefined }), atSeconds),
+    yield await setPdf(dataOf(document, brand), atSeconds, signal).catch(() =>
+      setPdf(dataOf(document, { ...brand, logo: undefined }), atSeconds, signal),
     );
 }
 
@@ -113,9 +120,11 @@ export async function drawsLogo(logo: Logo): Promise<boolean> {
   );
 }
 
-const setPdf = (data: object, atSeconds: number) => inTurn(() => setInProcess(data, atSeconds));
+const setPdf = (data: object, atSeconds: number, signal?: AbortSignal) =>
+  inTurn(() => setInProcess(data, atSeconds, signal));
 
-async function setInProcess(data: object, atSeconds: number): Promise<Buffer> {
+async function setInProcess(data: object, atSeconds: number, signal: AbortSignal | undefined): Promise<Buffer> {
+  signal?.throwIfAborted();
   const given = {
     compiler: require.resolve("@myriaddreamin/typst-ts-node-compiler"),
     fonts: pdfFonts().paths,
@@ -123,11 +132,13 @@ async function setInProcess(data: object, atSeconds: number): Promise<Buffer> {
   };
   // Without the server's environment, which has its secrets.
   const setter = spawn(process.execPath, ["--input-type=commonjs", "--eval", compile], {
-    ...{ stdio: "pipe", env: {}, timeout: mostMs, killSignal: "SIGKILL" },
+    ...{ stdio: "pipe", env: {}, timeout: mostMs, killSignal: "SIGKILL", signal },
   });
   // It may end before it has read everything; how it ended says why.
   setter.stdin.on("error", () => undefined).end(JSON.stringify(given));
-  const ended = new Promise<number | null>((resolve, reject) => setter.once("error", reject).once("close", resolve));
+  const ended = new Promise<number | null>((resolve, reject) =>
+    setter.once("error", (error) => reject(signal?.aborted ? signal.reason : error)).once("close", resolve),
+  );
   const [pdf, reason, code] = await Promise.all([readBytes(setter.stdout), readText(setter.stderr), ended]);
   if (code !== 0 || pdf.length === 0)
     throw new Error("the PDF could not be set", { cause: code === null ? "it took too long" : reason.slice(-2_000) });

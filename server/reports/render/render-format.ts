@@ -23,11 +23,13 @@ export const mediaTypes: Readonly<Record<ReportFormat, string>> = {
   parquet: "application/vnd.apache.parquet",
 };
 
+/** What aborts `signal` ends what takes long. */
 export function renderFormat(
   document: ReportDocument,
   format: ReportFormat,
   clickhouse: Pick<ClickHouse, "selectFrom">,
-  brand?: Brand,
+  brand: Brand,
+  signal: AbortSignal,
 ): RenderedFile[] {
   const sections = () => [...document.sections, aboutSection(document)];
   const perSection = (render: (section: ReportSection) => RenderedFile["content"]) =>
@@ -40,7 +42,7 @@ export function renderFormat(
     case "xlsx":
       return [{ section: "", content: workbook(sections().map((one) => ({ ...one, name: one.title }))) }];
     case "pdf":
-      return [{ section: "", content: pdfOfDocument(document, brand) }];
+      return [{ section: "", content: pdfOfDocument(document, brand, signal) }];
     case "json":
       return [{ section: "", content: jsonOfDocument(document) }];
   }

@@ -1,5 +1,6 @@
 import type { ChildProcess } from "node:child_process";
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
+import { once } from "node:events";
 import { expect, test } from "vitest";
 import type { ReportDocument } from "../../../server/contract/reports.ts";
 import { pdfOfDocument } from "../../../server/reports/render/pdf.ts";
@@ -21,4 +22,24 @@ test("each PDF is set in a process that ends, one at a time: the server keeps no
   unsubscribe("child_process", began);
   for (const { value } of made) expect(Buffer.from(value).subarray(0, 5).toString()).toBe("%PDF-");
   expect({ begun, running, most }).toEqual({ begun: 3, running: 0, most: 1 });
+});
+
+test("the process of a PDF ends at once with the run that it is for, and is not begun again without the logo", async () => {
+  const ending = new AbortController();
+  const reason = new Error("the run was cancelled");
+  const begun: ChildProcess[] = [];
+  const began = (message: unknown) => {
+    const { process } = message as { process: ChildProcess };
+    begun.push(process);
+    process.once("spawn", () => ending.abort(reason));
+  };
+  subscribe("child_process", began);
+  const logo = { format: "png" as const, content: Buffer.from("no picture") };
+  await expect(pdfOfDocument(document, { logo }, ending.signal).next()).rejects.toBe(reason);
+  await expect(pdfOfDocument(document, {}, ending.signal).next()).rejects.toBe(reason);
+  unsubscribe("child_process", began);
+  const [setter] = begun;
+  if (!setter) throw new Error("no process was begun");
+  if (setter.signalCode === null) await once(setter, "exit");
+  expect([begun.length, setter.signalCode]).toEqual([1, "SIGKILL"]);
 });
