@@ -6,7 +6,7 @@ import { auditEntries } from "../postgres/schema/audit.ts";
 import type { AuditEntry } from "./record-change.ts";
 
 export interface AuditFilter {
-  /** Only what concerned these nodes or those below them, as the tree was at the change. */
+  /** Only what concerned these nodes or those below them, as the tree was at the change; nothing where there is none. */
   reach: readonly NodeAddress[];
   node?: NodeAddress | undefined;
   /** An action such as `key.revoked`, or a noun such as `key`. */
@@ -21,8 +21,9 @@ export interface AuditFilter {
   limit: number;
 }
 
-export function readAudit(postgres: Postgres, filter: AuditFilter): Promise<AuditEntry[]> {
+export async function readAudit(postgres: Postgres, filter: AuditFilter): Promise<AuditEntry[]> {
   const { reach, node, action, subject, actor, fromMs, toMs, before, limit } = filter;
+  if (reach.length === 0) return [];
   const conditions: (SQL | undefined)[] = [
     reach.includes("all") ? undefined : arrayOverlaps(auditEntries.path, [...reach]),
     node === undefined ? undefined : arrayContains(auditEntries.path, [node]),
@@ -33,7 +34,7 @@ export function readAudit(postgres: Postgres, filter: AuditFilter): Promise<Audi
     toMs === undefined ? undefined : lt(auditEntries.at, new Date(toMs)),
     before === undefined ? undefined : lt(auditEntries.sequence, before),
   ].map((condition) => condition || undefined);
-  return postgres.db
+  return await postgres.db
     .select()
     .from(auditEntries)
     .where(and(...conditions))

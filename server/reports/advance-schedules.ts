@@ -17,7 +17,7 @@ import type { FileLinks } from "./file-link.ts";
 import { planSlots } from "./plan-slots.ts";
 import { reachOf } from "./reach.ts";
 import { createRun, readRun } from "./runs.ts";
-import { findReport } from "./saved-reports.ts";
+import { findReport, mayReadKind } from "./saved-reports.ts";
 import { sendSlot } from "./send-slot.ts";
 import { lockFinished, lockToPlan, lockWaiting, moveSlot, type OpenSlot } from "./slots.ts";
 
@@ -111,7 +111,9 @@ async function startRun(
     return await moveSlot(tx, slot.id, { state: "failed", reason: "report_removed" });
   const { keptDays } = await reportSettingsAt(tx, tree, schedule.node);
   const told = { node: schedule.node, fromMs: slot.fromAt.getTime(), toMs: slot.toAt.getTime() };
-  const grants = await grantsOfAuthor(tx, { kind: schedule.authorKind, id: schedule.authorId }, nowMs);
+  const held = await grantsOfAuthor(tx, { kind: schedule.authorKind, id: schedule.authorId }, nowMs);
+  // An author who may not see it now gets nothing: what they saw once narrows nothing for those who do.
+  const grants = mayReadKind({ grants: held }, report.kind, schedule.node, tree) ? held : [];
   const run = await createRun(
     tx,
     {

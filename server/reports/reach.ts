@@ -33,6 +33,7 @@ const spanOf = ({ fromMs, toMs }: Told, nowMs: number) => {
   return { fromMs: Math.min(fromMs, lastMs), lastMs };
 };
 
+/** Whether the node was one of `tops`, or stood below one, in all of the report's span. */
 function sawAll(tree: Paths, tops: readonly NodeAddress[], told: Told, nowMs: number): boolean {
   const { fromMs, lastMs } = spanOf(told, nowMs);
   return tops.includes(told.node) || stoodWithin(tree, tops, placeOf(told.node), fromMs, lastMs);
@@ -58,5 +59,6 @@ export function seesReach(
   atMs: number,
 ): boolean {
   const tops = topsOf(holder, told.kind);
-  return tops === undefined || told.reach.every((one) => tops.includes(one)) || sawAll(tree, tops, told, atMs);
+  if (tops === undefined || sawAll(tree, tops, told, atMs)) return true;
+  return told.reach.every((node) => sawAll(tree, tops, { ...told, node }, atMs));
 }

@@ -15,7 +15,7 @@ import type { StatementRow } from "./close-statements.ts";
 import { sumOfAmounts } from "./statement-charges.ts";
 
 export interface StatementFilter {
-  /** The nodes that the caller reads; a statement is theirs where its node stood at or below one of them. */
+  /** The nodes that the caller reads; a statement is theirs where its node stood at or below one of them, so none without any. */
   reach: readonly NodeAddress[];
   node: NodeAddress | undefined;
   kind: StatementKind | undefined;
@@ -33,6 +33,7 @@ export interface StatementFilter {
 /** The newest first: by the end of the part, then by id. */
 export async function listStatements(db: Queries, filter: StatementFilter): Promise<StatementRow[]> {
   const { reach, node, kind, status, fromMs, toMs, cycleMs, after, limit } = filter;
+  if (reach.length === 0) return [];
   const at = (ms: number | undefined) => new Date(ms ?? 0);
   const conditions: (SQL | undefined)[] = [
     reach.includes("all") ? undefined : arrayOverlaps(statements.path, [...reach]),

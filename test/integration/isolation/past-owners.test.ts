@@ -357,6 +357,12 @@ test("a report tells a later owner what its own lists do, and one that was made 
     const told = body.sections.find(({ id }: { id: string }) => id === "statements");
     expect(told.rows.map(([id]: string[]) => id)).toEqual(ids);
   }
+  for (const report of ["billing", "financial", "audit"]) {
+    const body = { ...about, report, to: "2025-06-01" };
+    const before = await world.ask("POST", "/v1/reports/preview", { key: newcomer, body });
+    expect([report, before.status]).toEqual([report, 200]);
+    expect(before.body.sections.flatMap(({ rows }: { rows: unknown[] }) => rows)).toEqual([]);
+  }
   const [fromMs, toMs] = [Date.parse(about.from), Date.parse(about.to)];
   const asked = {
     kind: "billing" as const,

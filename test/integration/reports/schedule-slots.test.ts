@@ -6,6 +6,7 @@ import { system } from "../../../server/audit/record-change.ts";
 import type { ReportDocument } from "../../../server/contract/reports.ts";
 import { connectPostgres, type Postgres } from "../../../server/postgres/client.ts";
 import { migratePostgres } from "../../../server/postgres/migrate.ts";
+import { apiKeys, nodeParents, userRoles, users } from "../../../server/postgres/schema/accounts.ts";
 import { deliveries } from "../../../server/postgres/schema/delivery.ts";
 import { subscriptions } from "../../../server/postgres/schema/plans.ts";
 import { reportRuns } from "../../../server/postgres/schema/reports.ts";
@@ -14,6 +15,7 @@ import { advanceSchedules } from "../../../server/reports/advance-schedules.ts";
 import { dueSlots } from "../../../server/reports/due.ts";
 import { createFileLinks } from "../../../server/reports/file-link.ts";
 import { storeFile } from "../../../server/reports/run-files.ts";
+import { readRun } from "../../../server/reports/runs.ts";
 import {
   changeSchedule,
   createSchedule,
@@ -306,6 +308,34 @@ test("a run that failed is made again, and the slot still sent once", async () =
   const [slot] = await slotsOf(schedule);
   expect(slot).toMatchObject({ state: "sent", failures: 1 });
   expect(slot?.deliveries).toHaveLength(1);
+});
+
+test("a schedule goes on in full when its organization moves away from where its author has rights", async () => {
+  const { db } = postgres;
+  const node = "organization:moved";
+  for (const id of ["left", "joined"]) await tree.createNode({ kind: "reseller", id, name: id, parent: "all" });
+  await tree.createNode({ kind: "organization", id: "moved", name: "Moved", parent: "reseller:left" });
+  await db.insert(apiKeys).values({
+    ...{ id: "key_left", keyHash: "left", prefix: "tmk_left", name: "Left", node: "reseller:left" },
+    ...{ scopes: ["read", "admin"], createOrganizations: false, seePrices: true },
+  });
+  await db.insert(users).values({ id: "usr_own", email: "own@example.org" });
+  await db.insert(userRoles).values({ userId: "usr_own", node, role: "owner" });
+  const startMs = Date.UTC(2020, 6, 1, 12);
+  const author = { kind: "key" as const, id: "key_left", name: "Left", address: null };
+  const asked = wanted({ report: "billing", node, every: "day", at: "08:00", recipients: ["own@example.org"] });
+  const schedule = await createSchedule(postgres, tree, asked, author, startMs);
+  const validFrom = new Date(startMs + dayMs);
+  await db.insert(nodeParents).values({ node, parent: "reseller:joined", validFrom });
+  await tree.reread([node]);
+  await advanceAt(startMs + 3 * dayMs);
+  const slots = await slotsOf(schedule);
+  for (const { run, ...slot } of slots) {
+    expect(slot).toMatchObject({ state: "sent", withheld: [] });
+    expect((await readRun(db, run ?? ""))?.reach).toEqual([node]);
+  }
+  expect(slots).toHaveLength(3);
+  await pause(schedule, startMs);
 });
 
 function randomFrom(seed: number): () => number {
