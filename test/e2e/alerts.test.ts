@@ -5,10 +5,12 @@ import type { AddressInfo } from "node:net";
 import type { Browser, BrowserContext, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { expectAccessible, launchBrowser, signIn } from "../support/browser.ts";
-import { startService, type TestService } from "../support/service.ts";
+import { type Mailbox, openMailbox } from "../support/mailbox.ts";
+import { eventually, startService, type TestService } from "../support/service.ts";
 
 let service: TestService;
 let browser: Browser;
+let mailbox: Mailbox;
 /** One person, signed in on a desk and on a phone. */
 let desk: Page;
 let phone: Page;
@@ -19,7 +21,9 @@ const receiver = createServer((request, response) => {
 
 beforeAll(async () => {
   receiver.listen(0, "127.0.0.1");
-  [service, browser] = await Promise.all([startService({ TIDEMARK_OUTGOING_ALLOW: "127.0.0.1" }), launchBrowser()]);
+  mailbox = await openMailbox();
+  const settings = { TIDEMARK_OUTGOING_ALLOW: "127.0.0.1", TIDEMARK_SMTP_URL: mailbox.url };
+  [service, browser] = await Promise.all([startService(settings), launchBrowser()]);
   const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, reducedMotion: "reduce" });
   desk = await context.newPage();
   await desk.goto(service.url);
@@ -31,7 +35,11 @@ afterAll(async () => {
   await browser?.close();
   await service?.stop();
   receiver.close();
+  await mailbox?.close();
 });
+
+const mailTo = (address: string) =>
+  eventually(`a mail to ${address}`, () => mailbox.mails.find(({ to }) => to?.[0]?.address === address));
 
 async function openPhone(
   storageState: Awaited<ReturnType<BrowserContext["storageState"]>> | undefined,
@@ -87,6 +95,7 @@ test("a webhook's secret is shown once, and a test of the channel shows what bec
 
 test("a rule is made in the form, which names the field that is wrong, and stands in the list in words", async () => {
   await callApi(1);
+  await post("/v1/channels", { name: "Night shift", node: "all", kind: "email", to: ["night@example.com"] });
   await desk.goto(`${service.url}/rules/new`);
   await desk.getByLabel("Kind").selectOption("threshold");
   await desk.getByLabel("Name", { exact: true }).fill("Too many calls");
@@ -98,6 +107,7 @@ test("a rule is made in the form, which names the field that is wrong, and stand
   await desk.getByLabel("Threshold", { exact: true }).fill("2");
   await desk.getByTestId("preview-chart").getByRole("group").waitFor();
   await desk.getByLabel("Desk", { exact: false }).check();
+  await desk.getByLabel("Night shift", { exact: false }).check();
   await expectAccessible(desk);
   await desk.getByRole("button", { name: "Create rule" }).click();
   const row = desk.getByTestId("rule-list").getByRole("listitem").filter({ hasText: "Too many calls" });
@@ -124,10 +134,22 @@ test("events beyond a rule's bound ring the bell, whose notification leads to th
   await desk.waitForURL(/\/alerts\/[^/]+$/);
   await desk.locator("[data-testid=alert-state][data-state=firing]").waitFor();
   expect(await desk.getByTestId("alert-explanation").textContent()).not.toBe("");
-  const delivery = desk.locator("[data-testid=delivery][data-state=sent]");
+  const delivery = desk.locator("[data-testid=delivery][data-state=sent]").filter({ hasText: "Desk" });
   await delivery.locator("summary").click();
   await delivery.getByText("204").waitFor();
   await expectAccessible(desk);
+});
+
+test("the link of an alert's mail opens that alert, by way of the sign-in", async () => {
+  const { text = "", html = "" } = await mailTo("night@example.com");
+  const path = /\/alerts\/[\w-]+/.exec(text)?.[0] ?? "";
+  expect(html).toContain(path);
+  const reader = await openPhone(undefined, "light");
+  await reader.goto(service.url + path);
+  await signIn(reader, service.adminEmail, service.adminPassword);
+  await reader.locator("[data-testid=alert-state][data-state=firing]").waitFor();
+  expect(new URL(reader.url()).pathname).toBe(path);
+  await reader.context().close();
 });
 
 /** Sooner than a page asks again by itself. */
@@ -146,10 +168,9 @@ test("an alert read and acknowledged on one device is read and cleared on the ot
 
 test("a person who may only look sees rules, alerts and channels without a form", async () => {
   const email = "viewer@example.com";
-  const invited = await post("/v1/users", { email, roles: [{ role: "viewer", node: "all" }] });
-  const { invitation } = (await invited.json()) as { invitation: { url: string } };
+  await post("/v1/users", { email, roles: [{ role: "viewer", node: "all" }] });
   const password = "a long enough password";
-  const token = new URL(invitation.url).hash.slice(1);
+  const token = /\/set-password#([\w-]{43})/.exec((await mailTo(email)).text ?? "")?.[1];
   const set = await fetch(`${service.url}/v1/password`, {
     method: "POST",
     headers: { "content-type": "application/json", origin: service.url },

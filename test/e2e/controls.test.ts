@@ -56,7 +56,7 @@ async function open(path: string, options: BrowserContextOptions = {}): Promise<
 
 const pickers = [
   { testid: "meter-picker", text: "Chat posts" },
-  { testid: "compare-picker", text: "A Monday stands beside a Monday" },
+  { testid: "compare-picker", text: "Mondays are compared with Mondays" },
   { testid: "range-picker", text: "From" },
 ] as const;
 
