@@ -31,6 +31,8 @@ export async function openMailbox(): Promise<Mailbox> {
         );
     },
   });
+  // A sender that is killed resets its connection; without a listener that would end this process.
+  server.on("error", () => undefined);
   const listener = server.listen(0, "127.0.0.1");
   await once(listener, "listening");
   const { port } = listener.address() as AddressInfo;
