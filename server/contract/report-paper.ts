@@ -77,12 +77,26 @@ function saysNothing(table: Table, column: ReportColumn, place: number, days: Re
   const { rows } = table;
   const name = namedBy[key];
   if (name !== undefined && placeOf(table, name) >= 0) return true;
+  if (key === "node" && isNamed(table, place)) return true;
   if (remarks.has(key) && type === "boolean") return rows.every((row) => row[place] !== true);
   if (key === "end" && days.has("")) return true;
   if (place > 0 && rows.length > 0 && rows.every((row) => (row[place] ?? "") === "")) return true;
   if (key !== "key") return false;
   const nameAt = placeOf(table, "name");
   return nameAt >= 0 && rows.every((row) => row[nameAt] === row[place]);
+}
+
+/** Whether the name beside it says whose a row is: a name of two nodes does not. */
+function isNamed(table: Table, place: number): boolean {
+  const nameAt = placeOf(table, "name");
+  if (nameAt < 0) return false;
+  const nodes = new Map<ReportCell, ReportCell>();
+  return table.rows.every((row) => {
+    const [node, name] = [row[place] ?? null, row[nameAt] ?? null];
+    if (name === null || name === "" || (nodes.has(name) && nodes.get(name) !== node)) return false;
+    nodes.set(name, node);
+    return true;
+  });
 }
 
 /** Whether every window is one day; those that a comparison has begin as these do. */
