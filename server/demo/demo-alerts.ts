@@ -26,15 +26,15 @@ const rules: readonly Omit<CreateRule, "channels">[] = [
     condition: { kind: "quota", thresholds: [90, 100] },
   },
   {
-    ...{ ...everyCustomer, name: "Unlike other weeks" },
+    ...{ ...everyCustomer, name: "Unusual usage" },
     condition: { kind: "unusual", meter: "chat_posts", direction: "up", at_least: "50" },
   },
   {
-    ...{ ...everyCustomer, name: "Uses little of what it pays", severity: "info" },
+    ...{ ...everyCustomer, name: "Low usage of a paid plan", severity: "info" },
     condition: { kind: "low_usage", feature: "participation_minutes", below_percent: 20, after_days: 14 },
   },
   {
-    ...{ node: nodeAddress("organization", silentOrganization), name: "Sends nothing any more" },
+    ...{ node: nodeAddress("organization", silentOrganization), name: "Stopped sending" },
     condition: { kind: "no_data", silent_minutes: 1 },
   },
   { node: "all", name: "New and changed customers", severity: "info", condition: { kind: "customers" } },
