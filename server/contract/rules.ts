@@ -301,7 +301,8 @@ export const ruleListSchema = z.object({ rules: z.array(ruleSchema), next_cursor
 export type RuleList = z.infer<typeof ruleListSchema>;
 
 /** What a preview looks at, at most. */
-export const previewLimits = { maxDays: 400, maxNodes: 20, maxReadings: 2_000 } as const;
+/** `enoughMs`: after so long no further node is looked at. */
+export const previewLimits = { maxDays: 400, maxNodes: 20, maxReadings: 2_000, enoughMs: 10_000 } as const;
 
 export const previewRuleSchema = z.strictObject({
   rule: createRuleSchema.partial({ name: true }),
@@ -326,7 +327,7 @@ export const previewAnswerSchema = z.object({
   is_complete: z
     .boolean()
     .describe(
-      "False where the rule holds for more nodes than a preview looks at, or for something of which no past is kept",
+      "False where the rule holds for more nodes than were looked at in the time of a preview, or for something of which no past is kept",
     ),
   watermark: z.string(),
 });

@@ -241,10 +241,16 @@ function addPreview(
     if (isLarge) await c.get("question")?.becomeLarge();
     const source = { clickhouse: storeFor(c, clickhouse), postgres, tree, meterOf, watermark };
     const would: PreviewAnswer["would"] = [];
-    if (span.fromMs < span.toMs)
-      for (const one of looked) would.push(...(await previewOf(source, rule.condition, one, span)));
-    const is_complete = nodes.length === looked.length && looked.every((one) => hasPast(rule.condition, one));
-    return c.json({ would, nodes: looked.length, is_complete, watermark: asOf.toISOString() }, 200);
+    const startedAtMs = performance.now();
+    let count = 0;
+    for (const one of looked) {
+      // Whoever edits a rule waits for it: some nodes soon are worth more than all of them too late.
+      if (count > 0 && performance.now() - startedAtMs > previewLimits.enoughMs) break;
+      if (span.fromMs < span.toMs) would.push(...(await previewOf(source, rule.condition, one, span)));
+      count++;
+    }
+    const is_complete = nodes.length === count && looked.every((one) => hasPast(rule.condition, one));
+    return c.json({ would, nodes: count, is_complete, watermark: asOf.toISOString() }, 200);
   });
 }
 
