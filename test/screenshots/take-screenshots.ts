@@ -110,7 +110,8 @@ async function comeToRest(page: Page): Promise<void> {
   await page.locator("main h1").first().waitFor({ state: "attached", timeout: restsWithinMs });
   await page.waitForFunction(
     () => {
-      const isAwaited = document.querySelector(".animate-pulse, main [aria-busy=true], main .transition-opacity.opacity-50") !== null;
+      const isAwaited =
+        document.querySelector(".animate-pulse, main [aria-busy=true], main .transition-opacity.opacity-50") !== null;
       const now = performance.now();
       const seen = window as unknown as { quietSince?: number };
       if (isAwaited) delete seen.quietSince;
