@@ -173,6 +173,14 @@ test("a question becomes a panel, panels are arranged by keyboard, and a colleag
   const width = page.getByRole("group", { name: "Width of Sessions" });
   await width.getByRole("button", { name: "Full" }).press("Enter");
   await expectAccessible(page);
+  // What a panel's fields take is not taken from the panel below.
+  const edges = await page
+    .getByTestId("panels")
+    .getByRole("listitem")
+    .evaluateAll((items) =>
+      items.map((item) => [item.getBoundingClientRect().bottom, item.lastElementChild?.getBoundingClientRect().bottom]),
+    );
+  for (const [bottom, ofPanel] of edges) expect(ofPanel).toBeLessThanOrEqual((bottom ?? 0) + 1);
   await page.getByRole("button", { name: "Save", exact: true }).press("Enter");
   await page.getByRole("button", { name: "Edit", exact: true }).waitFor();
   const colleague = await page.context().newPage();
