@@ -9,10 +9,10 @@ import { relative } from "node:path";
 import { stripVTControlCharacters } from "node:util";
 
 /** With the seconds and the last line it stays below 2,000. */
-const mostCharacters = 1_500;
-const mostOfCause = 600;
-const mostOfTitle = 200;
-const mostTold = 20;
+const maxCharacters = 1_500;
+const maxOfCause = 600;
+const maxOfTitle = 200;
+const maxListed = 20;
 const slowestFiles = 5;
 
 const linesOf = (text) =>
@@ -28,7 +28,7 @@ function toldOf(text) {
   const lines = linesOf(text);
   const place = lines.find((line) => isFrame(line) && !line.includes("node_modules") && !line.includes("node:"));
   const said = lines.filter((line) => !isFrame(line)).join("\n");
-  return `${endsOf(said, mostOfCause)}${place === undefined ? "" : `\n${place.replace(`${process.cwd()}/`, "")}`}`;
+  return `${endsOf(said, maxOfCause)}${place === undefined ? "" : `\n${place.replace(`${process.cwd()}/`, "")}`}`;
 }
 
 /** Its beginning and its end, which is the newest where it is what a program printed. */
@@ -75,7 +75,7 @@ function readCheck(title, file) {
   const lines = existsSync(file) ? linesOf(readFileSync(file, "utf8")) : [];
   const unhandled = lines.findIndex((line) => line.includes("Unhandled"));
   const last = unhandled >= 0 ? lines.slice(unhandled, unhandled + 6) : lines.slice(-6);
-  return { title, chain: [endsOf(last.join("\n"), mostOfCause)] };
+  return { title, chain: [endsOf(last.join("\n"), maxOfCause)] };
 }
 
 const failures = [];
@@ -100,8 +100,8 @@ const told = [
   ...failures.map((failure) => ({ ...failure, title: `FAILED: ${failure.title}` })),
   ...retried.map((test) => ({ ...test, title: `PASSED ONLY AT A SECOND TRY: ${test.title}` })),
 ];
-const shown = told.slice(0, mostTold);
-let left = mostCharacters;
+const shown = told.slice(0, maxListed);
+let left = maxCharacters;
 for (const [index, { title, chain }] of shown.entries()) {
   // What one of them does not need is there for those after it.
   let own = Math.floor(left / (shown.length - index));
@@ -110,7 +110,7 @@ for (const [index, { title, chain }] of shown.entries()) {
     left -= text.length + 1;
     own -= text.length + 1;
   };
-  say(title.slice(0, Math.min(mostOfTitle, own)));
+  say(title.slice(0, Math.min(maxOfTitle, own)));
   for (const [place, text] of chain.entries()) {
     const share = Math.floor(own / (chain.length - place)) - 1;
     if (share > 20) say(endsOf(text.replaceAll(/^/gm, "  "), share));

@@ -1,7 +1,7 @@
 -- Which signs of an interval without a name count, however many were sent: of each kind the latest, and where there are more than a few signs
 -- of life, the first and the last of each slice of time as long as the silence that may be. The same as rollups/member-signs.ts. For a
--- WITH over grouped rows `i` of `intervals`. Params: most_signs, plain_alives UInt32; usual_silence_ms Int64.
-times -> if(length(times) > {most_signs:UInt32}, arraySlice(arrayReverseSort(times), 1, {most_signs:UInt32}), times) AS latest_of,
+-- WITH over grouped rows `i` of `intervals`. Params: max_signs, plain_alives UInt32; usual_silence_ms Int64.
+times -> if(length(times) > {max_signs:UInt32}, arraySlice(arrayReverseSort(times), 1, {max_signs:UInt32}), times) AS latest_of,
 groupUniqArrayArray(i.alive_times) AS all_alives,
 toUInt8(length(all_alives) > {plain_alives:UInt32}) AS is_thinned,
 if(max(i.alive_within).2 > 0, max(i.alive_within).2, {usual_silence_ms:Int64}) AS silence_ms,

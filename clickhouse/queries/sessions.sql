@@ -5,7 +5,7 @@
 -- organization, session String: only this one, '' for any; filter_dimensions, filter_operators Array(String), filter_values
 -- Array(Array(String)): all must hold, `user` and `agent` for an interval of the session; state String: open, ended, or ''
 -- for any; from_ms, to_ms Int64 (to_ms exclusive); now_ms Int64; before_ms Int64, before_organization, before_session
--- String: only sessions before this key; most UInt32; most_spans UInt32: how many intervals to return, in the order of their
+-- String: only sessions before this key; most UInt32; max_spans UInt32: how many intervals to return, in the order of their
 -- starts; spans_from_ms Int64, spans_after UInt32: those that start from then on but for the first so many.
 -- Returns columns of `sessions`; first_ms (0: nothing counts yet), last_ms (0: open), is_open, participants: distinct users;
 -- peak, peak_ms: of an agent's own intervals where one asks; an end frees before a start at the same time.
@@ -44,7 +44,7 @@ SELECT
     arrayUniq(arrayFilter((user, level, owner) -> user != '' AND level = 'participants' AND is_own(owner), users, levels, owners)) AS participants,
     arrayCount((end_ms, owner) -> end_ms = 0 AND is_own(owner), end_times, owners) AS open_intervals,
     arrayCount((timed_out, owner) -> timed_out AND is_own(owner), here(span_timed_out), owners) AS timed_out,
-    if({most_spans:UInt32} = 0, [], arraySlice(own_spans, arrayCount(span -> span.6 < {spans_from_ms:Int64}, own_spans) + {spans_after:UInt32} + 1, {most_spans:UInt32})) AS spans
+    if({max_spans:UInt32} = 0, [], arraySlice(own_spans, arrayCount(span -> span.6 < {spans_from_ms:Int64}, own_spans) + {spans_after:UInt32} + 1, {max_spans:UInt32})) AS spans
 FROM sessions FINAL
 WHERE (organization, session, part) IN
 (

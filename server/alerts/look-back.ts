@@ -22,9 +22,9 @@ import type { RuleRecord } from "./rules.ts";
 import type { LookBack, Watch, Watched } from "./threshold-rounds.ts";
 
 /** What is older is not looked for. */
-const mostMs = 31 * dayMs;
+const maxMs = 31 * dayMs;
 const atOnce = 4;
-const mostReported = 50;
+const maxReported = 50;
 
 interface Pair {
   rule: RuleRecord;
@@ -46,7 +46,7 @@ export async function lookBack(
   watched: readonly Watched[],
   { sinceMs, atMs, endsAtMs }: LookBack & { atMs: number },
 ): Promise<Watched[]> {
-  const pairs = await pairsOf(source, watched, Math.max(sinceMs, atMs - mostMs), atMs);
+  const pairs = await pairsOf(source, watched, Math.max(sinceMs, atMs - maxMs), atMs);
   const moved = await mayHaveCrossed(source, state, asked, pairs, atMs);
   const byNode = new Map<NodeAddress, Pair[]>();
   for (const pair of moved) byNode.set(pair.node, [...(byNode.get(pair.node) ?? []), pair]);
@@ -99,7 +99,7 @@ async function mayHaveCrossed(
   const firstMs = pairs.reduce((first, { sinceMs }) => Math.min(first, sinceMs), atMs);
   const bounded = { ...source, meterOf: (...of: Parameters<typeof source.meterOf>) => boundOf(source.meterOf(...of)) };
   const cycleOf = cyclesOf(source, state, firstMs);
-  const mostOf = await readFiguresSince(
+  const largestOf = await readFiguresSince(
     bounded,
     asked,
     pairs.filter(({ condition, open }) => condition.above !== undefined && !open).map(({ node }) => node),
@@ -107,7 +107,7 @@ async function mayHaveCrossed(
     (node) => windowStart(asked.window, cycleOf(node), firstMs),
   );
   return pairs.filter(({ node, condition: { above } }) => {
-    const most = mostOf.get(node)?.figure;
+    const most = largestOf.get(node)?.figure;
     return above === undefined || most === undefined || most === null || compareDecimals(most, above) > 0;
   });
 }
@@ -151,7 +151,7 @@ async function evaluateHistory(
         return { atMs: ms, finding: figure === null ? ("unknown" as const) : findingOf(condition, figure) };
       });
     const pacing = (ms: number) => pacingOf(rule, { once: null }, open, ms);
-    for (const ms of crossings(readings, open && lifeOf(open), pacing, mostReported)) {
+    for (const ms of crossings(readings, open && lifeOf(open), pacing, maxReported)) {
       const figures = await readFigures(source, state, asked, [node], ms);
       const findings = findingsOf(rule, node, figures.get(node));
       const evaluation = { nodes: [node], findings, missing: noSuchMeter, isOfPast: true };

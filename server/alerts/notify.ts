@@ -29,7 +29,7 @@ export interface NotifySource {
 }
 
 /** More than this many of one rule within a minute become one message. */
-const mostAlone = 20;
+const maxSeparate = 20;
 const stormMs = 60_000;
 const listedInMessage = 50;
 
@@ -47,9 +47,9 @@ export async function notifyDue(tx: Queries, source: NotifySource, rule: RuleRec
   if (due.length === 0) return;
   const { notifiable, passed } = await stepsOf(tx, rule, due);
   const recently = await notifiedWithin(tx, rule, nowMs - stormMs);
-  const isStorm = notifiable.length + recently > mostAlone;
+  const isStorm = notifiable.length + recently > maxSeparate;
   // During a storm, alerts are gathered until the minute is over and then sent together.
-  if (isStorm && notifiable.length <= mostAlone && recently > 0) return;
+  if (isStorm && notifiable.length <= maxSeparate && recently > 0) return;
   for (const { lower, higher } of passed)
     await tx
       .update(alerts)
@@ -100,7 +100,7 @@ async function notifiedWithin(tx: Queries, { id }: RuleRecord, sinceMs: number):
     .select({ id: alerts.id })
     .from(alerts)
     .where(and(eq(alerts.ruleId, id), gt(alerts.notifiedAt, new Date(sinceMs)), isNull(alerts.passedWith)))
-    .limit(mostAlone + 1);
+    .limit(maxSeparate + 1);
   return found.length;
 }
 

@@ -16,7 +16,7 @@ import { evenWindows } from "./read-history.ts";
 import { comparedSpans, meterOfLowUsage, readLowUsage } from "./read-usage.ts";
 
 const quarterMs = 15 * minuteMs;
-const mostTried = 40;
+const maxTried = 40;
 
 /** Within which the rule says so once. ms since 1970, UTC. */
 interface Stretch {
@@ -90,7 +90,7 @@ async function firstLow(
   if (first?.finding.finding === "holds") return first;
   const later = await laterInstants(source, condition, node, { ...stretch, fromMs: firstMs }, first?.finding);
   // What windows come to is rounded for each of them: the rule's own figure says whether it is so.
-  for (const atMs of later.slice(0, mostTried)) {
+  for (const atMs of later.slice(0, maxTried)) {
     const found = await foundAt(atMs);
     if (found?.finding.finding === "holds") return found;
   }

@@ -18,8 +18,8 @@ import { dayText, momentText } from "./wording.ts";
 const shownMs = dayMs;
 /** After a statement was closed its payment is awaited for so long. */
 const paymentTermMs = 14 * dayMs;
-const mostEntries = 5_000;
-const mostStatements = 5_000;
+const maxEntries = 5_000;
+const maxStatements = 5_000;
 
 export interface CustomerEventsSource {
   postgres: Postgres;
@@ -103,7 +103,7 @@ async function entriesSince({ db }: Postgres, top: NodeAddress, fromMs: number):
       and(top === "all" ? undefined : arrayContains(path, [top]), gte(at, new Date(fromMs)), inArray(action, actions)),
     )
     .orderBy(asc(sequence))
-    .limit(mostEntries);
+    .limit(maxEntries);
 }
 
 function explanationOf({ action, before, after }: Entry, asked: ReadonlySet<string>): string | undefined {
@@ -140,7 +140,7 @@ export async function readBilling(
       .from(statements)
       .where(and(isWithin, eq(statements.paymentStatus, "failed")))
       .orderBy(desc(statements.paymentAt))
-      .limit(mostStatements);
+      .limit(maxStatements);
     for (const row of failed) if (holdsFor(row.node)) findings.push(unpaid(row, "failed", "The payment failed for"));
   }
   if (asked.has("payment_overdue")) {
@@ -151,7 +151,7 @@ export async function readBilling(
         and(isWithin, eq(statements.paymentStatus, "open"), lt(statements.closedAt, new Date(atMs - paymentTermMs))),
       )
       .orderBy(desc(statements.closedAt))
-      .limit(mostStatements);
+      .limit(maxStatements);
     for (const row of open)
       if (holdsFor(row.node) && Number(row.total) > 0) findings.push(unpaid(row, "overdue", "No payment is known for"));
   }

@@ -22,12 +22,12 @@ interface Past {
 }
 
 const quarterMs = 15 * minuteMs;
-/** Steps of a rolling window, as parts of it: the finest with which the past has no more than `mostSteps`. */
+/** Steps of a rolling window, as parts of it: the finest with which the past has no more than `maxSteps`. */
 const partsOfWindow = [60, 30, 20, 12, 6, 4];
-const mostSteps = 20_000;
+const maxSteps = 20_000;
 const stepsPerStatement = 4_000;
 /** Figures that do not follow from those of shorter windows take a statement each. */
-const mostSamples = 500;
+const maxSamples = 500;
 
 /** For the instants after `sinceMs`, up to `atMs`, in order. */
 export async function readHistory(
@@ -84,7 +84,7 @@ export function historyStepMs(window: FigureAsked["window"], past: Past): number
 }
 
 function rollingStep(lengthMs: number, { sinceMs, atMs }: Past): number {
-  const parts = partsOfWindow.find((count) => (atMs - sinceMs) / (lengthMs / count) <= mostSteps) ?? 4;
+  const parts = partsOfWindow.find((count) => (atMs - sinceMs) / (lengthMs / count) <= maxSteps) ?? 4;
   return lengthMs / parts;
 }
 
@@ -164,7 +164,7 @@ async function sampled(
 ): Promise<HistoryPoint[]> {
   const isRolling = asked.window !== "day" && asked.window !== "cycle";
   const finestMs = isRolling ? rollingMs[asked.window as keyof typeof rollingMs] / 4 : minuteMs;
-  const stepMs = Math.max(finestMs, Math.ceil((atMs - sinceMs) / mostSamples / finestMs) * finestMs);
+  const stepMs = Math.max(finestMs, Math.ceil((atMs - sinceMs) / maxSamples / finestMs) * finestMs);
   const points: HistoryPoint[] = [];
   for (let ms = Math.ceil((sinceMs + 1) / stepMs) * stepMs; ms <= atMs; ms += stepMs) {
     const figures = await readFigures(source, state, asked, [node], ms);

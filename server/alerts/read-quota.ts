@@ -19,7 +19,7 @@ import { isAgent, nodeWithoutAgent } from "./visibility.ts";
 /** The part of a cycle that has to be over before its end is projected: an hour says nothing about a month. */
 const foretoldFrom = 0.03;
 /** How many spans that ended while nothing was evaluated are evaluated after it. */
-const mostMissed = 4;
+const maxMissed = 4;
 
 /** All that these nodes have or had: an agent has those of its organization. */
 export function subscriptionsOf(
@@ -77,7 +77,7 @@ export async function missedStandings(
   }
   const missed: Standings[] = [];
   let later = new Map([...subscriptions.keys()].map((node) => [node, now.has(node) ? beginOf(now, node) : atMs]));
-  for (let turn = 0; turn < mostMissed; turn++) {
+  for (let turn = 0; turn < maxMissed; turn++) {
     const ends = new Map<number, Set<NodeAddress>>();
     for (const [node, untilMs] of later) {
       const endMs = untilMs === undefined ? undefined : lastEnd(subscriptions.get(node) ?? [], untilMs);

@@ -12,7 +12,7 @@ interface Pair {
 }
 
 const atOnce = 4;
-const mostFailures = 16;
+const maxFailures = 16;
 
 export class RuleNodeQueue {
   /** By tenant, the one whose turn is next first. */
@@ -59,11 +59,11 @@ export class RuleNodeQueue {
    * Until none is left or the time is over. One that fails holds up no others and is evaluated again in a later run; after many
    * failures the run ends, since a store may be away. The first failure is thrown at the end.
    */
-  async work(mostMs: number, evaluate: (ruleId: string, node: NodeAddress) => Promise<void>): Promise<void> {
-    const endsAtMs = performance.now() + mostMs;
+  async work(maxMs: number, evaluate: (ruleId: string, node: NodeAddress) => Promise<void>): Promise<void> {
+    const endsAtMs = performance.now() + maxMs;
     const failures: { pair: Pair; error: unknown }[] = [];
     const worker = async () => {
-      while (failures.length < mostFailures && performance.now() < endsAtMs) {
+      while (failures.length < maxFailures && performance.now() < endsAtMs) {
         const pair = this.#next();
         if (!pair) return;
         await evaluate(pair.ruleId, pair.node).catch((error: unknown) => {

@@ -49,7 +49,7 @@ interface Round {
 const notBegun = { watches: undefined, watch: 0, evaluated: 0, failed: 0, left: undefined };
 
 /** After so many sweeps in a row that could not evaluate everything. */
-const mostIncomplete = 5;
+const maxIncomplete = 5;
 
 export interface Failure {
   error: unknown;
@@ -97,8 +97,8 @@ export class ThresholdRounds {
   }
 
   /** Until none is left, the time is over or something could not be evaluated, which is evaluated again later. */
-  async work(mostMs: number, rounds: Rounds): Promise<Worked> {
-    const endsAtMs = performance.now() + mostMs;
+  async work(maxMs: number, rounds: Rounds): Promise<Worked> {
+    const endsAtMs = performance.now() + maxMs;
     let sweptMs: number | undefined;
     do {
       const round = this.#next();
@@ -120,7 +120,7 @@ export class ThresholdRounds {
     this.#sweep = undefined;
     // What fails again and again, while others do not, is a fault that no later sweep mends.
     this.#incomplete = round.failed === 0 ? 0 : this.#incomplete + 1;
-    const isComplete = round.failed === 0 || (round.evaluated > 0 && this.#incomplete >= mostIncomplete);
+    const isComplete = round.failed === 0 || (round.evaluated > 0 && this.#incomplete >= maxIncomplete);
     // What was missed is reported first: once a node was evaluated as of now, its past is not searched any more.
     if (!isComplete && round.sinceMs !== undefined) this.#sweep = { ...round, ...notBegun };
     return isComplete ? round.begunMs : undefined;

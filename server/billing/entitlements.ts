@@ -52,7 +52,7 @@ const freshMs = 1_000;
 const maxAgeMs = 30_000;
 const maxNodes = 50_000;
 /** How many nodes of one tenant may be read again at once while stale answers are given. */
-const mostRefreshesOfTenant = 4;
+const maxRefreshesOfTenant = 4;
 
 export class Entitlements {
   readonly #source: EntitlementSource;
@@ -90,7 +90,7 @@ export class Entitlements {
   #refresh(node: NodeAddress, nowMs: number): void {
     const tenant = tenantOf(node, this.#source.tree);
     const running = this.#refreshes.get(tenant) ?? 0;
-    if (running >= mostRefreshesOfTenant || this.#reading.has(node)) return;
+    if (running >= maxRefreshesOfTenant || this.#reading.has(node)) return;
     this.#refreshes.set(tenant, running + 1);
     const end = () => {
       const left = (this.#refreshes.get(tenant) ?? 1) - 1;

@@ -95,7 +95,7 @@ export async function readTerms(
 
 type Tree = Pick<NodeTree, "ancestors" | "children">;
 
-const { versions: mostVersions, bytes: most, bytesOfTenant, ...counts } = definitionLimits.plans;
+const { versions: maxVersions, bytes: most, bytesOfTenant, ...counts } = definitionLimits.plans;
 const limit = { what: "plans", table: plans, ...counts };
 
 async function checkTermsBytes(tx: Queries, tree: Tree, node: NodeAddress, terms: PlanTerms, field: string) {
@@ -153,8 +153,8 @@ export async function changePlan(
     if (terms) {
       const [newest] = before.versions;
       await checkTermsBytes(tx, tree, before.node, terms, "terms.features");
-      if (newest?.publishedAt && newest.version >= mostVersions)
-        throw new ProblemError("conflict", `the plan has ${mostVersions} versions, as many as it may have`, {
+      if (newest?.publishedAt && newest.version >= maxVersions)
+        throw new ProblemError("conflict", `the plan has ${maxVersions} versions, as many as it may have`, {
           field: "terms",
         });
       if (newest && newest.publishedAt === null) await tx.update(planVersions).set({ terms }).where(draftOf(id));

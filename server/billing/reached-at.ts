@@ -82,11 +82,11 @@ async function narrowed(
   return found;
 }
 
-const mostParts = 250;
+const maxParts = 250;
 
 /** Parts of a minute: dividing twice gives milliseconds. */
 function partsOf({ fromMs, toMs }: Span): { window: "total"; windows: Window[] } {
-  const stepMs = Math.ceil((toMs - fromMs) / mostParts);
+  const stepMs = Math.ceil((toMs - fromMs) / maxParts);
   const windows: Window[] = [];
   for (let startMs = fromMs; startMs < toMs; startMs += stepMs)
     windows.push({ startMs, endMs: Math.min(startMs + stepMs, toMs), isCut: true });

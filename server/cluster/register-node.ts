@@ -7,7 +7,7 @@ import { knownStores, untilGranted, watermarkOfSingle } from "./claim-stores.ts"
 import { evaluateNode, type IngestProcess } from "./evaluate-claim.ts";
 import { partitionCount } from "./partitions.ts";
 
-const mostNodes = 64;
+const maxNodes = 64;
 
 export interface RegistrationOptions extends IngestProcess {
   postgres: Postgres;
@@ -34,8 +34,8 @@ export async function registerNode(options: RegistrationOptions): Promise<number
       const mine = rows.find((row) => row.name === name);
       const used = new Set(rows.map((row) => row.nodeNumber));
       const nodeNumber =
-        mine?.nodeNumber ?? Array.from({ length: mostNodes }, (_, index) => index).find((index) => !used.has(index));
-      if (nodeNumber === undefined) throw new Error(`a cluster has at most ${mostNodes} ingest nodes`);
+        mine?.nodeNumber ?? Array.from({ length: maxNodes }, (_, index) => index).find((index) => !used.has(index));
+      if (nodeNumber === undefined) throw new Error(`a cluster has at most ${maxNodes} ingest nodes`);
       const known = { folder, host, process, url, heartbeatAt: sql`now()`, leftAt: null };
       // A node that starts empty gives larger numbers than all before, and holds back no watermark. What a single process
       // left in the folder is visible to nobody before this node has sent its first heartbeat.

@@ -76,7 +76,7 @@ interface OwnerPart {
 /** Longer than a sync and a look-up take on a healthy node. */
 const forwardWithinMs = 4_000;
 /** How often owners are looked up again while partitions change hands. */
-const mostTurns = 10;
+const maxTurns = 10;
 const turnPauseMs = 100;
 
 export function renderSent({ by, events }: SentEvents): Buffer {
@@ -160,7 +160,7 @@ function organizationOf(event: unknown): string {
 
 async function takePart(deps: RouteDeps, request: RequestEvents, by: SentBy, part: OwnerPart): Promise<TakenEvents> {
   const selected = select(request, part.indexes);
-  for (let turn = 0; turn < mostTurns; turn++) {
+  for (let turn = 0; turn < maxTurns; turn++) {
     const [now, ...more] = partsOf(deps, selected);
     if (!now || more.length > 0) break;
     try {

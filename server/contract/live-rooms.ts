@@ -3,4 +3,4 @@
 /** As many are pushed, the longest-running. */
 export const usualRooms = 100;
 /** As many may be asked for. */
-export const mostRooms = 1_000;
+export const maxRooms = 1_000;

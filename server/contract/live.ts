@@ -3,7 +3,7 @@
  * from the session whether it may. Pushes are at most once: a gap in `sequence` means ask for a snapshot again.
  */
 import { z } from "zod";
-import { mostRooms, usualRooms } from "./live-rooms.ts";
+import { maxRooms, usualRooms } from "./live-rooms.ts";
 import { nodeAddressSchema } from "./nodes.ts";
 import type { AlertsChanged, NotificationPush, NotificationsRead } from "./notifications.ts";
 
@@ -37,7 +37,7 @@ export const liveQuerySchema = z.strictObject({
     .number()
     .int()
     .min(1)
-    .max(mostRooms)
+    .max(maxRooms)
     .default(usualRooms)
     .describe(`How many rooms at most; default ${usualRooms}`),
 });

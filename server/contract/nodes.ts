@@ -36,7 +36,7 @@ const nodeFieldsSchema = recordByWords(textSchema(64), z.union([textSchema(1024,
   .describe("Custom fields");
 export type NodeFields = z.infer<typeof nodeFieldsSchema>;
 
-export const mostLogoBytes = 200_000;
+export const maxLogoBytes = 200_000;
 export const brandingSchema = z.strictObject({
   name: textSchema(100).optional().describe("In place of Tidemark's, at the head of reports and mails"),
   color: z

@@ -41,10 +41,10 @@ export const reportOptionsSchema = z.strictObject({
 });
 export type ReportOptions = z.infer<typeof reportOptionsSchema>;
 
-const mostOptionsBytes = 16 * 1024;
+const maxOptionsBytes = 16 * 1024;
 const givenOptionsSchema = reportOptionsSchema.refine(
-  (options) => new TextEncoder().encode(JSON.stringify(options)).length <= mostOptionsBytes,
-  `are longer than ${mostOptionsBytes / 1024} KiB as JSON`,
+  (options) => new TextEncoder().encode(JSON.stringify(options)).length <= maxOptionsBytes,
+  `are longer than ${maxOptionsBytes / 1024} KiB as JSON`,
 );
 
 export const createReportSchema = z.strictObject({

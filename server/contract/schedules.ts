@@ -69,7 +69,7 @@ const timingFields = {
   fiscal_start_month: fields.fiscal_start_month.optional(),
 };
 
-export const mostPastPeriods = 12;
+export const maxPastPeriods = 12;
 
 export const createScheduleSchema = z.strictObject({
   report: z.string().min(1).max(100).describe("An id, or the kind of a standard one"),
@@ -85,7 +85,7 @@ export const createScheduleSchema = z.strictObject({
   past_periods: z
     .int()
     .min(0)
-    .max(mostPastPeriods)
+    .max(maxPastPeriods)
     .default(0)
     .describe("How many of the periods that were due by now are sent as well, at once; with `when_missed` `catch_up`"),
 });

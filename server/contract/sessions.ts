@@ -68,14 +68,14 @@ export const sessionAnswerSchema = sessionSummarySchema.extend({
   next_cursor: nextCursorSchema.describe("Ask with `cursor` set to this for the next intervals; null with the last"),
 });
 
-const mostIntervals = 10_000;
+const maxIntervals = 10_000;
 const defaultIntervals = 1_000;
 export const sessionQuerySchema = z.strictObject({
   limit: z.coerce
     .number()
     .int()
     .min(1)
-    .max(mostIntervals)
+    .max(maxIntervals)
     .default(defaultIntervals)
     .describe(`How many intervals; default ${defaultIntervals}`),
   cursor: pageQuery.cursor,

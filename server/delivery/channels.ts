@@ -38,7 +38,7 @@ export interface ChannelsDeps {
 /** How long messages are signed with the former secret too. */
 const overlapMs = 24 * 60 * 60 * 1000;
 /** Each is a signature in a header of every message. */
-const mostFormer = 8;
+const maxFormer = 8;
 const limit = { what: "channels", table: channels, ...definitionLimits.channels };
 
 export async function createChannel(
@@ -134,7 +134,7 @@ export async function rotateSecret(
     const untilMs = before.oldSecretUntil?.getTime() ?? 0;
     const former = [...last.map((one) => ({ secret: one, untilMs })), ...(known.former ?? [])]
       .filter((one) => one.untilMs > nowMs)
-      .slice(0, mostFormer);
+      .slice(0, maxFormer);
     const signing = current === undefined ? [secret] : [secret, current];
     const sealed = vault.seal({ ...secretsOf(known.url, signing), former }, id);
     const oldSecretUntil = new Date(nowMs + overlapMs);

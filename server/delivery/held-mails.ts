@@ -129,7 +129,7 @@ async function takeInWaiting(
 }
 
 /** A mail that says this much is read; the page that its button opens has the rest. */
-const mostParts = 50;
+const maxParts = 50;
 const partsOfMessage = 3;
 
 /** What one message has to say in the mail that takes the place of several. */
@@ -145,7 +145,7 @@ function partsOf(message: DeliveryMessage, node: NodeAddress): { kept: MessagePa
 
 /** One mail that tells what several would have told, the earliest first. */
 function folded(parts: readonly MessagePart[], more: number): Partial<DeliveryMessage> {
-  const kept = parts.slice(0, mostParts);
+  const kept = parts.slice(0, maxParts);
   const left = more + parts.length - kept.length;
   return { ...combinedMessage({ of: "waited" }, kept, left), more: left };
 }

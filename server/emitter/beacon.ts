@@ -18,7 +18,7 @@ export interface BeaconOptions {
   /** Between two requests while something waits; default 2,000. */
   everyMs?: number;
   /** Events that may wait before new ones are refused; default 1,000. */
-  mostWaiting?: number;
+  maxWaiting?: number;
   /** Takes what is to be said; default: the console. */
   report?: (line: string) => void;
   /** Where what waits outlives the page; default: the browser's `localStorage`. */
@@ -27,11 +27,11 @@ export interface BeaconOptions {
 
 const storedAs = "tidemark-beacon";
 /** What browsers let a page send while it goes away is 64 KiB in all. */
-const mostEventsPerRequest = 100;
+const maxEventsPerRequest = 100;
 const longestPauseMs = 60_000;
 
 export class Beacon {
-  readonly #options: BeaconOptions & Required<Pick<BeaconOptions, "everyMs" | "mostWaiting" | "report">>;
+  readonly #options: BeaconOptions & Required<Pick<BeaconOptions, "everyMs" | "maxWaiting" | "report">>;
   readonly #storage: BeaconOptions["storage"];
   #waiting: EmittedEvent[];
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -40,7 +40,7 @@ export class Beacon {
   readonly #said = new Set<string>();
 
   constructor(options: BeaconOptions) {
-    this.#options = { everyMs: 2_000, mostWaiting: 1_000, report: (line) => console.warn(line), ...options };
+    this.#options = { everyMs: 2_000, maxWaiting: 1_000, report: (line) => console.warn(line), ...options };
     this.#storage = "storage" in options ? options.storage : globalThis.localStorage;
     this.#waiting = this.#stored();
     globalThis.document?.addEventListener("visibilitychange", () => {
@@ -51,7 +51,7 @@ export class Beacon {
 
   /** Takes an event without waiting; false when as much waits as may. */
   offer(event: EmittedEvent): boolean {
-    if (this.#waiting.length >= this.#options.mostWaiting) {
+    if (this.#waiting.length >= this.#options.maxWaiting) {
       this.#say(`${this.#waiting.length} events wait, which is as many as may: new ones are not taken`);
       return false;
     }
@@ -67,7 +67,7 @@ export class Beacon {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     this.#isSending = true;
-    const batch = this.#waiting.slice(0, mostEventsPerRequest);
+    const batch = this.#waiting.slice(0, maxEventsPerRequest);
     try {
       const verdict = await this.#post(batch);
       const sent = new Set(batch);

@@ -32,7 +32,7 @@ const silentFailures = 3;
 const missedSigns = 3;
 const participantWords = { start: "participant.joined", alive: "participant.alive", end: "participant.left" };
 /** Reasons that are said once; beyond it nothing new is said, so that no log fills up. */
-const mostReasons = 100;
+const maxReasons = 100;
 
 function signal(): { given: Promise<void>; give(): void } {
   let give = () => {};
@@ -47,7 +47,7 @@ export class Emitter {
   readonly #options: EmitterOptions &
     Required<Omit<EmitterOptions, "signal" | "onRejected" | "onRefused" | "spool" | "report">>;
   readonly #queue: Queue;
-  readonly #mostHeldBytes: number;
+  readonly #maxHeldBytes: number;
   /** So many of the waiting ones go without waiting for more. */
   #due = 0;
   #ageTimer: ReturnType<typeof setTimeout> | undefined;
@@ -79,7 +79,7 @@ export class Emitter {
     };
     const { spool, signal } = options;
     this.#queue = spool ? new SpoolQueue(spool.directory, this.#options) : new MemoryQueue(this.#options);
-    this.#mostHeldBytes = spool ? (spool.maxBytes ?? defaultSpoolBytes) : this.#options.maxHeldBytes;
+    this.#maxHeldBytes = spool ? (spool.maxBytes ?? defaultSpoolBytes) : this.#options.maxHeldBytes;
     if (signal?.aborted) this.#stopped.abort(signal.reason);
     signal?.addEventListener("abort", () => this.#stopped.abort(signal.reason), { once: true });
     this.#takingOver = this.#takeOver();
@@ -102,7 +102,7 @@ export class Emitter {
   offer(event: EmittedEvent): boolean {
     if (this.#stopped.signal.aborted || this.#failure !== undefined)
       return this.#notTaken("the emitter is closed: events that are offered now are not taken");
-    if (this.#queue.heldBytes >= this.#mostHeldBytes)
+    if (this.#queue.heldBytes >= this.#maxHeldBytes)
       return this.#notTaken(
         `${this.#queue.heldCount} events are held, which is as much as may be: new ones are not taken`,
       );
@@ -254,7 +254,7 @@ export class Emitter {
 
   /** In memory no more waits than is on its way; a spool is for more. */
   #mustWait(): boolean {
-    return this.#options.spool ? this.#queue.heldBytes >= this.#mostHeldBytes : this.#queue.hasWhole();
+    return this.#options.spool ? this.#queue.heldBytes >= this.#maxHeldBytes : this.#queue.hasWhole();
   }
 
   /** Starts the requests that are due, as many as may be on their way. */
@@ -378,7 +378,7 @@ export class Emitter {
   }
 
   #say(line: string, reason = line): void {
-    if (this.#said.has(reason) || this.#said.size >= mostReasons) return;
+    if (this.#said.has(reason) || this.#said.size >= maxReasons) return;
     this.#said.add(reason);
     const { report = (text) => process.stderr.write(`${text}\n`) } = this.#options;
     report(`tidemark: ${line}`);

@@ -11,14 +11,14 @@ export interface Caller {
 }
 
 export interface TurnLimits {
-  /** At once, in all. A tenant that has no turn gets one at once beyond this too, up to `mostWithFirst`. */
+  /** At once, in all. A tenant that has no turn gets one at once beyond this too, up to `maxWithFirst`. */
   most: number;
-  mostWithFirst: number;
-  mostOfTenant: number;
-  mostOfCaller: number;
+  maxWithFirst: number;
+  maxOfTenant: number;
+  maxOfCaller: number;
   /** How many of one caller, and of one tenant, may wait. */
-  mostWaitingOfCaller: number;
-  mostWaitingOfTenant: number;
+  maxWaitingOfCaller: number;
+  maxWaitingOfTenant: number;
   /** How long one waits, in ms. */
   patienceMs: number;
 }
@@ -77,10 +77,10 @@ export class FairTurns {
   }
 
   #mayRun(caller: Caller): boolean {
-    const { most, mostWithFirst, mostOfTenant, mostOfCaller } = this.#limits;
+    const { most, maxWithFirst, maxOfTenant, maxOfCaller } = this.#limits;
     const ofTenant = this.#tenants.get(caller.tenant) ?? 0;
-    if (ofTenant >= mostOfTenant || (this.#callers.get(caller.id) ?? 0) >= mostOfCaller) return false;
-    return this.#running < (ofTenant === 0 ? mostWithFirst : most);
+    if (ofTenant >= maxOfTenant || (this.#callers.get(caller.id) ?? 0) >= maxOfCaller) return false;
+    return this.#running < (ofTenant === 0 ? maxWithFirst : most);
   }
 
   #count({ tenant, id }: Caller, change: 1 | -1): void {
@@ -90,10 +90,10 @@ export class FairTurns {
   }
 
   #wait(caller: Caller, signal: AbortSignal | undefined): Promise<void> {
-    const { mostWaitingOfCaller, mostWaitingOfTenant, patienceMs } = this.#limits;
+    const { maxWaitingOfCaller, maxWaitingOfTenant, patienceMs } = this.#limits;
     const ofTenant = this.#waiting.filter((one) => one.caller.tenant === caller.tenant);
     const ofCaller = ofTenant.filter((one) => one.caller.id === caller.id);
-    if (ofTenant.length >= mostWaitingOfTenant || ofCaller.length >= mostWaitingOfCaller)
+    if (ofTenant.length >= maxWaitingOfTenant || ofCaller.length >= maxWaitingOfCaller)
       throw new NoTurnError("crowded", 2);
     return new Promise((resolve, reject) => {
       const end = () => {

@@ -6,20 +6,20 @@ import { setMaxListeners } from "node:events";
 import { type Caller, FairTurns } from "./fair-turns.ts";
 
 export const questionLimits = {
-  mostOfCaller: 6,
-  mostOfTenant: 12,
+  maxOfCaller: 6,
+  maxOfTenant: 12,
   most: 24,
   /** A tenant's only question waits for nobody until there are so many tenants at once. */
-  mostWithFirst: 64,
-  mostWaitingOfCaller: 200,
-  mostWaitingOfTenant: 1_000,
+  maxWithFirst: 64,
+  maxWaitingOfCaller: 200,
+  maxWaitingOfTenant: 1_000,
   patienceMs: 30_000,
   /** Answers that are large, in all: each holds its figures in memory until it is sent. */
-  mostLarge: 2,
+  maxLarge: 2,
   /** How long a question may take once it is its turn, until its answer begins. */
-  mostMs: 60_000,
+  maxMs: 60_000,
   /** Statements of one question that the store works on at once. */
-  mostStatements: 8,
+  maxStatements: 8,
 } as const;
 
 /** The caller has gone, so nobody reads the answer. */
@@ -43,7 +43,7 @@ export interface Question {
   readonly isLarge: boolean;
   /** Its answer is sent in pieces from now on: it ends when `isSent` is called, and may take as long as its caller reads. */
   send(): { isSent: () => void };
-  /** Runs a statement when fewer than `mostStatements` of this question run. */
+  /** Runs a statement when fewer than `maxStatements` of this question run. */
   ask<Answer>(statement: () => Promise<Answer>): Promise<Answer>;
 }
 
@@ -51,10 +51,10 @@ export class Questions {
   readonly #turns = new FairTurns(questionLimits);
   readonly #large = new FairTurns({
     ...questionLimits,
-    most: questionLimits.mostLarge,
-    mostWithFirst: questionLimits.mostLarge,
-    mostOfTenant: 1,
-    mostOfCaller: 1,
+    most: questionLimits.maxLarge,
+    maxWithFirst: questionLimits.maxLarge,
+    maxOfTenant: 1,
+    maxOfCaller: 1,
   });
 
   /** Being answered, and waiting for it. */
@@ -91,7 +91,7 @@ export class Questions {
     };
     try {
       ends.push(await this.#turns.take(caller, ending.signal));
-      const timer = setTimeout(() => ending.abort(new TooLongError("it took too long")), questionLimits.mostMs);
+      const timer = setTimeout(() => ending.abort(new TooLongError("it took too long")), questionLimits.maxMs);
       ends.push(() => clearTimeout(timer));
       const statements = new FairTurns(statementLimits);
       let isLarge = false;
@@ -132,13 +132,13 @@ export class Questions {
   }
 }
 
-const { mostStatements, mostMs } = questionLimits;
+const { maxStatements, maxMs } = questionLimits;
 const statementLimits = {
-  most: mostStatements,
-  mostWithFirst: mostStatements,
-  mostOfTenant: mostStatements,
-  mostOfCaller: mostStatements,
-  mostWaitingOfCaller: Number.POSITIVE_INFINITY,
-  mostWaitingOfTenant: Number.POSITIVE_INFINITY,
-  patienceMs: mostMs,
+  most: maxStatements,
+  maxWithFirst: maxStatements,
+  maxOfTenant: maxStatements,
+  maxOfCaller: maxStatements,
+  maxWaitingOfCaller: Number.POSITIVE_INFINITY,
+  maxWaitingOfTenant: Number.POSITIVE_INFINITY,
+  patienceMs: maxMs,
 };

@@ -14,7 +14,7 @@ import type { HttpEnv } from "./http-env.ts";
 import { storeFor } from "./take-turns.ts";
 import { readInstant } from "./time-range.ts";
 
-const mostRangeMs = 30 * 366 * 86_400_000;
+const maxRangeMs = 30 * 366 * 86_400_000;
 
 /** With all that the caller may, by whichever of their roles. */
 export async function wholeCaller(c: Context<HttpEnv>): Promise<Actor> {
@@ -53,7 +53,7 @@ export async function readReportQuestion(
   const { from, to, tz } = asked;
   const [fromMs, toMs] = [readInstant("from", from, tz, nowMs), readInstant("to", to, tz, nowMs)];
   if (fromMs >= toMs) throw new ProblemError("invalid_request", "from must lie before to", { field: "from" });
-  if (toMs - fromMs > mostRangeMs)
+  if (toMs - fromMs > maxRangeMs)
     throw new ProblemError("invalid_request", "the range is longer than 30 years", { field: "from" });
   const reach = reachOf(tree, whole, { kind: found.kind, node, fromMs, toMs }, nowMs);
   const question = { ...found, reportNode: found.node ?? null, node, fromMs, toMs, tz, reach };

@@ -40,7 +40,7 @@ function lastUntilSent(c: Context<HttpEnv>, question: Pick<Question, "send" | "i
   const { outgoing } = (c.env ?? {}) as { outgoing?: Outgoing };
   if (!outgoing || outgoing.writableFinished || outgoing.destroyed) return;
   const { isSent } = question.send();
-  const unwatch = cutSlowReader(outgoing, question.isLarge ? mostSendingLargeMs : Number.POSITIVE_INFINITY);
+  const unwatch = cutSlowReader(outgoing, question.isLarge ? maxSendingLargeMs : Number.POSITIVE_INFINITY);
   const end = () => {
     unwatch();
     isSent();
@@ -51,14 +51,14 @@ function lastUntilSent(c: Context<HttpEnv>, question: Pick<Question, "send" | "i
 type Outgoing = Writable & { socket?: { bytesWritten: number } | null };
 
 /** However fast its reader is, a large answer keeps others from theirs no longer. */
-export const mostSendingLargeMs = 10 * 60_000;
+export const maxSendingLargeMs = 10 * 60_000;
 const lookEveryMs = 1_000;
 
 /**
- * Cuts the connection off when its reader has kept what was written waiting for longer than a reader may, or `mostMs` are over: a
+ * Cuts the connection off when its reader has kept what was written waiting for longer than a reader may, or `maxMs` are over: a
  * reader holds a turn for as long as its answer needs, not for as long as it likes.
  */
-function cutSlowReader(outgoing: Outgoing, mostMs: number): () => void {
+function cutSlowReader(outgoing: Outgoing, maxMs: number): () => void {
   const { graceMs, bytesPerSecond } = readerPatience;
   const before = outgoing.socket?.bytesWritten ?? 0;
   let [passedMs, waitingMs] = [0, 0];
@@ -66,7 +66,7 @@ function cutSlowReader(outgoing: Outgoing, mostMs: number): () => void {
     passedMs += lookEveryMs;
     if (outgoing.writableLength > 0) waitingMs += lookEveryMs;
     const bytes = (outgoing.socket?.bytesWritten ?? 0) - before;
-    if (passedMs >= mostMs || waitingMs >= graceMs + (bytes / bytesPerSecond) * 1_000) outgoing.destroy();
+    if (passedMs >= maxMs || waitingMs >= graceMs + (bytes / bytesPerSecond) * 1_000) outgoing.destroy();
   }, lookEveryMs).unref();
   return () => clearInterval(timer);
 }

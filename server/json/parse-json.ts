@@ -30,13 +30,13 @@ function readsNamesFaithfully(): boolean {
 }
 
 /** A text of more escaped names is not read: each costs some microseconds, while the process does nothing else. */
-const mostEscapedNames = 250_000;
+const maxEscapedNames = 250_000;
 /** The same of those that differ from each other. */
-const mostDifferentNames = 20_000;
+const maxDifferentNames = 20_000;
 
 export class TooManyNamesError extends SyntaxError {
   constructor() {
-    super(`more than ${mostEscapedNames} names, or ${mostDifferentNames} different ones, are written with escapes`);
+    super(`more than ${maxEscapedNames} names, or ${maxDifferentNames} different ones, are written with escapes`);
   }
 }
 
@@ -72,7 +72,7 @@ function codeNames(text: string): string | undefined {
     if (mayBeCoded && isNameBefore(text, end)) {
       const written = text.slice(at, end);
       if (!coded.has(written)) coded.set(written, codeWritten(written));
-      if (coded.size > mostDifferentNames || pieces.length > 2 * mostEscapedNames) throw new TooManyNamesError();
+      if (coded.size > maxDifferentNames || pieces.length > 2 * maxEscapedNames) throw new TooManyNamesError();
       const name = coded.get(written);
       if (name !== undefined) {
         pieces.push(text.slice(copied, at), name);

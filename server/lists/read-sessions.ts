@@ -48,7 +48,7 @@ const sessions = defineQuery(
     before_organization: z.string(),
     before_session: z.string(),
     most: z.number(),
-    most_spans: z.number(),
+    max_spans: z.number(),
     spans_from_ms: z.number(),
     spans_after: z.number(),
   }),
@@ -97,7 +97,7 @@ export async function readSessions(
     before_organization: beforeOrganization,
     before_session: beforeSession,
     most,
-    ...{ most_spans: 0, spans_from_ms: 0, spans_after: 0 },
+    ...{ max_spans: 0, spans_from_ms: 0, spans_after: 0 },
   });
   return rows.map((row) => ({
     summary: summaryOf(row, node.agent !== "", nowMs),
@@ -134,7 +134,7 @@ export async function readSession(
     before_organization: "",
     before_session: "",
     most: 1,
-    ...{ most_spans: limit + 1, spans_from_ms: fromMs, spans_after: shown },
+    ...{ max_spans: limit + 1, spans_from_ms: fromMs, spans_after: shown },
   });
   if (!row) return undefined;
   const page = row.spans.slice(0, limit);

@@ -21,11 +21,11 @@ const agentUsage = defineQuery(
 
 const turnLimits = {
   most: 8,
-  mostWithFirst: 16,
-  mostOfTenant: 4,
-  mostOfCaller: 4,
-  mostWaitingOfCaller: 1_000,
-  mostWaitingOfTenant: 1_000,
+  maxWithFirst: 16,
+  maxOfTenant: 4,
+  maxOfCaller: 4,
+  maxWaitingOfCaller: 1_000,
+  maxWaitingOfTenant: 1_000,
   patienceMs: 30_000,
 };
 const maxAgentsHeld = 10_000;

@@ -11,7 +11,7 @@ import type { NodeAddress } from "../contract/nodes.ts";
 import type { LevelMaterializer } from "../rollups/derive-levels.ts";
 import type { DerivationListener, DerivedChange } from "../rollups/derived-change.ts";
 import { beyondShare } from "./fair-share.ts";
-import { type LiveLevels, mostHeld } from "./live-levels.ts";
+import { type LiveLevels, maxHeld } from "./live-levels.ts";
 import { loadLiveLevels } from "./load-live-levels.ts";
 
 export interface FollowedLevelsDeps {
@@ -21,7 +21,7 @@ export interface FollowedLevelsDeps {
   /** An organization's tenant: tenants share what may be kept. */
   tenantOf: (organization: string) => string;
   log: Pick<Logger, "warn">;
-  mostHeld?: number;
+  maxHeld?: number;
   now?: () => number;
 }
 
@@ -45,7 +45,7 @@ const timeOutEveryMs = 250;
 
 export class FollowedLevels implements DerivationListener {
   readonly #deps: FollowedLevelsDeps;
-  readonly #mostHeld: number;
+  readonly #maxHeld: number;
   readonly #now: () => number;
   #source: FollowedSource | undefined;
   #levels: { kept: LiveLevels; epoch: number } | undefined;
@@ -60,7 +60,7 @@ export class FollowedLevels implements DerivationListener {
 
   constructor(deps: FollowedLevelsDeps) {
     this.#deps = deps;
-    this.#mostHeld = deps.mostHeld ?? mostHeld;
+    this.#maxHeld = deps.maxHeld ?? maxHeld;
     this.#now = deps.now ?? Date.now;
   }
 
@@ -97,7 +97,7 @@ export class FollowedLevels implements DerivationListener {
     const kept = this.#kept();
     if (!kept) return;
     kept.apply(changes, this.#now());
-    if (kept.held > this.#mostHeld) this.#leaveOut(kept);
+    if (kept.held > this.#maxHeld) this.#leaveOut(kept);
     this.#publish(kept);
   }
 
@@ -107,14 +107,14 @@ export class FollowedLevels implements DerivationListener {
     const all = [...kept.heldByOrganization()].map(([organization, held]) => ({
       ...{ organization, held, tenant: tenantOf(organization) },
     }));
-    kept.leaveOut(beyondShare(all, keptOfMost * this.#mostHeld));
+    kept.leaveOut(beyondShare(all, keptOfMost * this.#maxHeld));
     this.#tooMany();
     this.#loadSoon(fullForMs);
   }
 
   #tooMany(): void {
     this.#deps.log.warn(
-      { most: this.#mostHeld },
+      { most: this.#maxHeld },
       "more runs than is kept in memory: live figures of who has most are read from storage",
     );
   }
@@ -153,7 +153,7 @@ export class FollowedLevels implements DerivationListener {
       await materializer.derive([], this.#now(), "changes", async () => {
         const number = epoch();
         const { clickhouse, tenantOf } = this.#deps;
-        const kept = await loadLiveLevels(clickhouse, this.#now(), this.#mostHeld, tenantOf);
+        const kept = await loadLiveLevels(clickhouse, this.#now(), this.#maxHeld, tenantOf);
         if (number === undefined || this.#isClosed) return;
         // Where storage has too much, what was followed until now is still right.
         if (kept) this.#levels = { kept, epoch: number };

@@ -25,7 +25,7 @@ export interface NodeReading {
  * How many session parts, intervals of agents, changes ahead and deadlines are kept, some 560 bytes each. Beyond this, organizations are
  * evicted and read from storage.
  */
-export const mostHeld = 150_000;
+export const maxHeld = 150_000;
 /** Looking through so many sessions for the longest-running takes a millisecond: it is done once a second at most. */
 const manySessions = 2_000;
 const manyRoomsForMs = 1_000;
@@ -109,7 +109,7 @@ export class LiveLevels {
     this.takeChanged();
   }
 
-  /** What is kept, as `mostHeld` bounds it. */
+  /** What is kept, as `maxHeld` bounds it. */
   get held(): number {
     return this.#parts + this.#agents.size + this.#ahead.length + this.#deadlines.length;
   }

@@ -40,7 +40,7 @@ const liveSessions = defineColumnsQuery("live_sessions", withoutSchema, {
 });
 
 /** Names in one statement: a server takes parameters only up to some length. */
-const mostBytesLeftOut = 65_536;
+const maxBytesLeftOut = 65_536;
 
 /**
  * Right as long as nothing is derived meanwhile. Organizations that are beyond their tenant's share of `most` (see `LiveLevels.held`)
@@ -81,7 +81,7 @@ function piecesWithout(all: ReadonlySet<string>): { after: string; until: string
   let [last, bytes] = [first, 0];
   // As storage orders them.
   for (const name of [...all].map((id) => Buffer.from(id)).sort(Buffer.compare)) {
-    if (bytes + name.length > mostBytesLeftOut) {
+    if (bytes + name.length > maxBytesLeftOut) {
       last.until = last.without.at(-1) as string;
       last = { after: last.until, until: "", without: [] };
       pieces.push(last);

@@ -4,7 +4,7 @@ import type { LiveServer, LiveSocket } from "./watches.ts";
 type Connection = LiveSocket["conn"];
 
 /** A slow reader never comes near it: of pushed figures only the newest waits for it, and it asks again when it has its answer. */
-const mostWaiting = { messages: 64, characters: 128 * 1024 };
+const maxWaiting = { messages: 64, characters: 128 * 1024 };
 
 export function disconnectStalledClients(io: LiveServer): void {
   io.engine.on("connection", (connection: Connection) => {
@@ -16,7 +16,7 @@ export function disconnectStalledClients(io: LiveServer): void {
       if (connection.transport.writable) return;
       messages++;
       characters += typeof data === "string" ? data.length : 0;
-      if (messages > mostWaiting.messages || (messages > 1 && characters > mostWaiting.characters)) cut(connection);
+      if (messages > maxWaiting.messages || (messages > 1 && characters > maxWaiting.characters)) cut(connection);
     });
   });
 }

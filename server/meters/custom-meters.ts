@@ -28,14 +28,14 @@ import { type MeterVersion, type Versions, versionsOnRecord } from "./meter-vers
 const channel = "tidemark_meters";
 type Tree = Pick<NodeTree, "isWithin" | "ancestors" | "children" | "pathsBetween">;
 
-const { versions: mostVersions, bytes: most, bytesOfTenant, ...counts } = definitionLimits.meters;
+const { versions: maxVersions, bytes: most, bytesOfTenant, ...counts } = definitionLimits.meters;
 const limit = { what: "meters", table: customMeters, which: eq(customMeters.version, 1), ...counts };
 
 /** In a formula: each is computed exactly for every window that somebody asks for. */
 const maxOperations = 100;
 
 /** Within each other, as only moves can bring them: what the innermost is made of beyond this is no meter to it. */
-const mostFormulas = 2;
+const maxFormulas = 2;
 
 interface Asked {
   node: NodeAddress;
@@ -131,7 +131,7 @@ export class CustomMeters {
     const builtIn = meterByName(name);
     if (builtIn) return builtIn;
     // Nobody may make a formula of formulas, but a move can bring a name below another's formula, even back to its own.
-    if (within.includes(name) || within.length > mostFormulas) return undefined;
+    if (within.includes(name) || within.length > maxFormulas) return undefined;
     const [plain = "", wanted] = name.split("@", 2);
     const versions = isOnRecord ? this.#answeringThen(plain, node, atMs) : this.#answering(plain, node);
     const version =
@@ -178,8 +178,8 @@ export class CustomMeters {
     const newest = this.#inUse(name, node);
     check(newest);
     this.#check(name, definition, node);
-    if (newest.version >= mostVersions)
-      throw new ProblemError("conflict", `the meter has ${mostVersions} versions, as many as it may have`);
+    if (newest.version >= maxVersions)
+      throw new ProblemError("conflict", `the meter has ${maxVersions} versions, as many as it may have`);
     // Where two saw the same version, the unique number of the next refuses one of them.
     await this.#add(name, node, newest.version + 1, definition, newest.definition, by);
   }

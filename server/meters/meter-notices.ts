@@ -11,12 +11,12 @@ export interface MeterOwner {
 export const keyOf = ({ meter, node }: MeterOwner) => `${meter} ${node}`;
 
 /** Postgres takes less than 8,000 bytes. */
-const mostBytes = 7_000;
+const maxBytes = 7_000;
 const noticeSchema = z.object({ meter: z.string(), node: z.string() });
 
 export function writeNotice({ meter, node }: MeterOwner): string {
   const payload = JSON.stringify({ meter, node });
-  return Buffer.byteLength(payload) <= mostBytes ? payload : "";
+  return Buffer.byteLength(payload) <= maxBytes ? payload : "";
 }
 
 /** Undefined where it does not say which: any. A release before this one told so. */
@@ -29,7 +29,7 @@ export function readNotice(payload: string): MeterOwner | undefined {
 }
 
 /** More at once are read with all others. */
-const mostAtOnce = 200;
+const maxAtOnce = 200;
 
 /** One read after another, so that an older state never replaces a newer one; what changes while one runs is read by the next. */
 export class FollowedChanges {
@@ -50,7 +50,7 @@ export class FollowedChanges {
     if (this.#next) return this.#next;
     const next = this.#running.then(async () => {
       this.#next = undefined;
-      const owners = this.#isAllWanted || this.#wanted.size > mostAtOnce ? undefined : [...this.#wanted.values()];
+      const owners = this.#isAllWanted || this.#wanted.size > maxAtOnce ? undefined : [...this.#wanted.values()];
       this.#wanted = new Map();
       this.#isAllWanted = false;
       try {

@@ -37,7 +37,7 @@ export interface IngestQuestion {
   groupBy: "key" | "organization" | undefined;
 }
 
-const mostGroups = 100;
+const maxGroups = 100;
 
 /** The minutes that the range touches, for outcomes are counted by whole minutes. */
 export function wholeMinutes(fromMs: number, toMs: number): { fromMs: number; toMs: number } {
@@ -94,7 +94,7 @@ export async function answerIngestHealth(
       groups: [...byGroup]
         .map(([key, counts]) => ({ key, ...counts }))
         .sort((a, b) => sizeOf(b) - sizeOf(a) || (a.key < b.key ? -1 : 1))
-        .slice(0, mostGroups),
+        .slice(0, maxGroups),
     }),
     freshness: freshnessOf(freshness, node === "all" ? undefined : total.accepted),
   };

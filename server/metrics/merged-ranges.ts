@@ -17,7 +17,7 @@ export interface MergedRange {
 }
 
 /** As many partial buckets (a range begins or ends within them) as a statement takes. */
-const mostPartialBuckets = 4;
+const maxPartialBuckets = 4;
 
 /** The fewest merged ranges that hold all ranges of some length: ranges that overlap are in different ones. */
 export function mergeRanges(ranges: readonly Range[]): MergedRange[] {
@@ -25,7 +25,7 @@ export function mergeRanges(ranges: readonly Range[]): MergedRange[] {
   const byTime = ranges.filter((range) => range.fromMs < range.toMs).sort((a, b) => a.fromMs - b.fromMs);
   for (const range of byTime) {
     const group = groups.find(
-      (one) => (one.at(-1)?.toMs ?? 0) <= range.fromMs && edgesOf([...one, range]) <= mostPartialBuckets,
+      (one) => (one.at(-1)?.toMs ?? 0) <= range.fromMs && edgesOf([...one, range]) <= maxPartialBuckets,
     );
     if (group) group.push(range);
     else groups.push([range]);

@@ -13,8 +13,8 @@ export interface Decimal {
 
 const numberForm = /^([+-]?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/;
 
-/** The decimal that a number's text stands for; undefined when it is none, or has more than `mostDigits` digits before the point. */
-export function readDecimal(text: string, mostDigits = maxIntegerDigits): Decimal | undefined {
+/** The decimal that a number's text stands for; undefined when it is none, or has more than `maxDigits` digits before the point. */
+export function readDecimal(text: string, maxDigits = maxIntegerDigits): Decimal | undefined {
   const match = numberForm.exec(text);
   if (!match) return undefined;
   const [, sign = "", whole = "", fraction = "", exponent = "0"] = match;
@@ -26,13 +26,13 @@ export function readDecimal(text: string, mostDigits = maxIntegerDigits): Decima
   const significant = digits.slice(first, last + 1);
   /** Where the point stands in `significant`; beyond either end there are zeros. */
   const point = whole.length - first + Number(exponent);
-  if (point > mostDigits) return undefined;
+  if (point > maxDigits) return undefined;
   const kept = point + places;
   const isRounded = significant.length > kept;
   const units = isRounded ? roundHalfEven(significant, kept) : significant.padEnd(kept, "0");
   const padded = units.padStart(places + 1, "0");
   const integer = padded.slice(0, -places);
-  if (integer.length > mostDigits) return undefined;
+  if (integer.length > maxDigits) return undefined;
   const decimals = padded.slice(-places).replace(/0+$/, "");
   const size = decimals === "" ? integer : `${integer}.${decimals}`;
   return { text: sign === "-" && size !== "0" ? `-${size}` : size, isRounded };

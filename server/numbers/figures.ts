@@ -15,13 +15,13 @@ export function trimDecimal(decimal: string): string {
 export const amountDecimals = 9;
 
 /** More than any figure has: sums have 9 decimals, products of two of them 18. */
-const mostDecimals = 18;
+const maxDecimals = 18;
 
 const written = (number: Exact, decimals: number) => trimDecimal(roundHalfAway(number, decimals));
 
 /** The exact sum of decimal strings of up to 18 decimals. */
 export function sumDecimals(decimals: readonly string[]): string {
-  return written(decimals.map(exact).reduce(plus, zero), mostDecimals);
+  return written(decimals.map(exact).reduce(plus, zero), maxDecimals);
 }
 
 /** The larger of two decimal strings comes out positive. */

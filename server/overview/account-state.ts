@@ -30,7 +30,7 @@ export interface AccountState {
 }
 
 /** More changes than this since it was last read are not looked at one by one. */
-const mostChanges = 1_000;
+const maxChanges = 1_000;
 
 /** What is read, by id. */
 interface Rows {
@@ -98,8 +98,8 @@ async function changesSince(tx: Queries, after: number): Promise<Changes | undef
     .select({ action: auditEntries.action, subject: auditEntries.subject })
     .from(auditEntries)
     .where(gt(auditEntries.sequence, after))
-    .limit(mostChanges + 1);
-  if (entries.length > mostChanges) return undefined;
+    .limit(maxChanges + 1);
+  if (entries.length > maxChanges) return undefined;
   const changed = new Map<string, Set<string>>();
   for (const { action, subject } of entries) {
     const [noun = ""] = action.split(".", 1);

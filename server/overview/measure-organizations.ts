@@ -112,7 +112,7 @@ export const hasRollups = (meter: Meter) =>
 const levelOf = (one: WantedMeter) => (isPlain(one) && isOfLevel(one.meter.rule) ? one.meter.rule.level : undefined);
 
 /** So many organizations with one start are read one by one, each by its own rows alone; more of them in one reading of all. */
-const mostReadApart = 16;
+const maxReadApart = 16;
 
 /**
  * One statement for each different start, or for each organization where few share one: for what no rollup of many organizations
@@ -138,7 +138,7 @@ export async function measureByStart(
   }
   const figures = new Map<string, string | number>();
   for (const [fromMs, organizations] of byStart) {
-    const isApart = organizations.length <= mostReadApart;
+    const isApart = organizations.length <= maxReadApart;
     const nodes = isApart ? organizations.map((organization) => nodeAddress("organization", organization)) : ["all"];
     for (const node of nodes) {
       const all = await totalsBy(clickhouse, meter, "organization", { node, fromMs, toMs: nowMs, filters });

@@ -32,16 +32,16 @@ export interface Watermarked<Answer> {
 }
 
 /** All of them together hold one standing for each subscribed node. */
-const mostTenants = 10_000;
+const maxTenants = 10_000;
 
 /** Tenants whose standings are read at once, of each tenant one reading. */
 const readingTurns = {
-  ...{ most: 4, mostWithFirst: 8, mostOfTenant: 1, mostOfCaller: 1, patienceMs: 600_000 },
-  ...{ mostWaitingOfCaller: Number.POSITIVE_INFINITY, mostWaitingOfTenant: Number.POSITIVE_INFINITY },
+  ...{ most: 4, maxWithFirst: 8, maxOfTenant: 1, maxOfCaller: 1, patienceMs: 600_000 },
+  ...{ maxWaitingOfCaller: Number.POSITIVE_INFINITY, maxWaitingOfTenant: Number.POSITIVE_INFINITY },
 };
 
 /** Nodes that one line of the log names. */
-const mostNamed = 20;
+const maxNamed = 20;
 
 /** How long an answer of the root waits for one tenant's standings. */
 interface RootPatience {
@@ -83,7 +83,7 @@ export class OrganizationFigures {
     this.#rootPatience = patience;
     this.#accounts = new AccountStates(source.postgres);
     this.#shared = new StaleWhileRevalidateCache(options);
-    this.#ofTenant = new StaleWhileRevalidateCache({ ...options, maxAnswers: mostTenants });
+    this.#ofTenant = new StaleWhileRevalidateCache({ ...options, maxAnswers: maxTenants });
     this.#usage = new StaleWhileRevalidateCache(options);
   }
 
@@ -166,7 +166,7 @@ export class OrganizationFigures {
     const read = await readStandings(this.#source, state, nowMs);
     const [first] = read.failed;
     if (first) {
-      const about = { err: first[1], nodes: [...read.failed.keys()].slice(0, mostNamed), count: read.failed.size };
+      const about = { err: first[1], nodes: [...read.failed.keys()].slice(0, maxNamed), count: read.failed.size };
       this.#source.log.warn(about, "limits of nodes could not be read");
     }
     return read;

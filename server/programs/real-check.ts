@@ -23,7 +23,7 @@ import { UsageApi } from "./usage-api.ts";
 const readyWithinMs = 120_000;
 const stoppedWithinMs = 15_000;
 /** Characters of what the service printed last, told when something went wrong. */
-const mostPrinted = 10_000;
+const maxPrinted = 10_000;
 
 /** The built service beside this program, or its sources when this runs from them. */
 function serviceEntry(): string[] {
@@ -83,7 +83,7 @@ async function withOwnService<T>(work: (connection: Connection) => Promise<T>): 
   });
   let printed = "";
   service.stdout?.setEncoding("utf8").on("data", (text: string) => {
-    printed = (printed + text).slice(-mostPrinted);
+    printed = (printed + text).slice(-maxPrinted);
   });
   const interrupted = () => void service.kill("SIGTERM");
   process.once("SIGINT", interrupted).once("SIGTERM", interrupted);

@@ -37,7 +37,7 @@ export interface ScheduleSource {
 }
 
 /** A slot is given up after this many failures, hours after the first. */
-const mostFailures = 10;
+const maxFailures = 10;
 
 /** Rejects after everything that can go on did, where something could not. */
 export async function advanceSchedules(source: ScheduleSource, nowMs: number): Promise<void> {
@@ -141,7 +141,7 @@ const sendNext: Step = async (source, nowMs, passed, claimed) =>
       return true;
     }
     const failures = slot.failures + 1;
-    if (run?.state === "failed" && failures < mostFailures && slot.test === "") {
+    if (run?.state === "failed" && failures < maxFailures && slot.test === "") {
       const pauseMs = Math.min(60, 2 ** slot.failures) * minuteMs;
       await moveSlot(tx, slot.id, { state: "waiting", failures, retryAt: new Date(nowMs + pauseMs) });
     } else await moveSlot(tx, slot.id, { state: "failed", reason: "run_failed", failures });

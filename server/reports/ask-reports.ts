@@ -49,7 +49,7 @@ interface Asking {
 }
 
 const usualRanks = 10;
-const mostGroups = 1_000;
+const maxGroups = 1_000;
 const activityMeters = [
   "documents",
   "transcribed_minutes",
@@ -152,7 +152,7 @@ async function askActivity(asking: Asking): Promise<AskedReport> {
   const split = async (name: string, dimension: string, title: string, nameOf = (key: string) => key) => {
     const meter = meterByName(name);
     if (!meter || !dimensionsOf(meter).has(dimension)) return [];
-    const asked = { ...plainQuestion(asking, [meter], "total"), groupBy: { dimension, limit: mostGroups } };
+    const asked = { ...plainQuestion(asking, [meter], "total"), groupBy: { dimension, limit: maxGroups } };
     const answer = await answerUsage(source.clickhouse, asked, watermark, nowMs);
     return [{ id: `${name}_by_${dimension}`, title, meter, usage: answer.meters[0] as MeterUsage, nameOf }];
   };

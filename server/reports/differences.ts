@@ -3,7 +3,7 @@ import type { ReportCell, ReportDocument, ReportSection, RunDifferences } from "
 
 type Difference = RunDifferences["differences"][number];
 
-const mostDifferences = 10_000;
+const maxDifferences = 10_000;
 
 /** Rows are matched by what they are about, not by their position: ranks and figures change, names of rows do not. */
 export function differencesOf(run: string, before: ReportDocument, now: ReportDocument): RunDifferences {
@@ -12,14 +12,14 @@ export function differencesOf(run: string, before: ReportDocument, now: ReportDo
   for (const id of ids) {
     const named = (one: ReportSection) => one.id === id;
     found.push(...differencesIn(id, rowsByName(before.sections.find(named)), rowsByName(now.sections.find(named))));
-    if (found.length > mostDifferences) break;
+    if (found.length > maxDifferences) break;
   }
   return {
     run,
     before: { watermark: before.watermark, made_at: before.made_at },
     now: { watermark: now.watermark, made_at: now.made_at },
-    differences: found.slice(0, mostDifferences),
-    truncated: found.length > mostDifferences,
+    differences: found.slice(0, maxDifferences),
+    truncated: found.length > maxDifferences,
   };
 }
 

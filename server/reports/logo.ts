@@ -1,9 +1,9 @@
 /** Logos that people give: small pictures of two well-known kinds, read nowhere but in the thread that sets a PDF. */
-import { mostLogoBytes } from "../contract/nodes.ts";
+import { maxLogoBytes } from "../contract/nodes.ts";
 import { ProblemError } from "../problem.ts";
 import { drawsLogo, type Logo } from "./render/pdf.ts";
 
-const mostPixels = 2_000;
+const maxPixels = 2_000;
 
 /** Reads a `data:` URL that the contract has checked. */
 export function logoOf(url: string): Logo {
@@ -15,12 +15,12 @@ export function logoOf(url: string): Logo {
 export async function checkLogo(url: string): Promise<void> {
   const refuse = (message: string) => new ProblemError("invalid_request", message, { field: "branding.logo" });
   const logo = logoOf(url);
-  if (logo.content.length > mostLogoBytes) throw refuse(`the logo is larger than ${mostLogoBytes / 1_000} kB`);
+  if (logo.content.length > maxLogoBytes) throw refuse(`the logo is larger than ${maxLogoBytes / 1_000} kB`);
   const size = logo.format === "png" ? sizeOfPng(logo.content) : sizeOfJpeg(logo.content);
   if (!size) throw refuse("the logo is not the PNG or JPEG that it says to be");
   // A small file can unfold into gigabytes.
-  if (size.width > mostPixels || size.height > mostPixels || size.width === 0 || size.height === 0)
-    throw refuse(`the logo is more than ${mostPixels} pixels wide or high`);
+  if (size.width > maxPixels || size.height > maxPixels || size.width === 0 || size.height === 0)
+    throw refuse(`the logo is more than ${maxPixels} pixels wide or high`);
   if (!(await drawsLogo(logo))) throw refuse("the logo cannot be drawn");
 }
 

@@ -17,7 +17,7 @@ export interface MakingFiles {
   source: ReportSource & { postgres: Postgres };
   log: Pick<Logger, "info" | "warn">;
   /** What the files of a tenant may come to. */
-  mostBytes: number;
+  maxBytes: number;
   now: () => number;
 }
 
@@ -56,7 +56,7 @@ export async function makeFiles(
 
 /** Throws a ProblemError where the tenant keeps too much already. */
 async function storeWithin(
-  { source, log, mostBytes }: MakingFiles,
+  { source, log, maxBytes }: MakingFiles,
   run: RunRecord,
   file: Omit<FileKey, "run">,
   position: number,
@@ -64,9 +64,9 @@ async function storeWithin(
 ): Promise<void> {
   const { db } = source.postgres;
   const tenant = tenantOf(run.node, source.tree);
-  const left = mostBytes - (await keptBytes(db, source.tree, tenant));
+  const left = maxBytes - (await keptBytes(db, source.tree, tenant));
   const refusal = () => {
-    const about = { run: run.id, tenant, mostBytes };
+    const about = { run: run.id, tenant, maxBytes };
     log.warn(about, "a tenant keeps as much of report files as it may: see TIDEMARK_REPORTS_MAX_BYTES");
     return keepsTooMuch();
   };

@@ -12,12 +12,12 @@ import { ProblemError } from "../problem.ts";
 import { tenantOf } from "../tree/tenant-of.ts";
 import { type MakingFiles, makeFiles } from "./make-files.ts";
 import { type ReportSource, ReportTooLargeError } from "./report-source.ts";
-import { mostKeptBytes, removeFiles } from "./run-files.ts";
+import { maxKeptBytes, removeFiles } from "./run-files.ts";
 import {
   claimRun,
   endRun,
   keepLease,
-  mostAttempts,
+  maxAttempts,
   pauseRun,
   type RunRecord,
   readRun,
@@ -33,12 +33,12 @@ export interface ReportMaker {
 }
 
 /** How many are made at once here, and of one tenant. A tenant of which none is made has one more before it waits. */
-const mostAtOnce = 4;
-const mostWithFirst = 6;
-const mostOfTenant = 3;
+const maxAtOnce = 4;
+const maxWithFirst = 6;
+const maxOfTenant = 3;
 const renewEveryMs = 5_000;
 /** A run that takes longer is given up. */
-const mostMs = 15 * 60_000;
+const maxMs = 15 * 60_000;
 /** A store that is away is waited for so long, and longer after each attempt. */
 const awayPauseMs = 10_000;
 
@@ -64,9 +64,9 @@ interface RunningReport {
 export function createReportMaker(
   source: ReportSource & { postgres: Postgres },
   log: Pick<Logger, "info" | "warn">,
-  { mostBytes = mostKeptBytes, now = Date.now }: { mostBytes?: number; now?: () => number } = {},
+  { maxBytes = maxKeptBytes, now = Date.now }: { maxBytes?: number; now?: () => number } = {},
 ): ReportMaker {
-  return new LeasingReportMaker({ source, log, mostBytes, now });
+  return new LeasingReportMaker({ source, log, maxBytes, now });
 }
 
 class LeasingReportMaker implements ReportMaker {
@@ -104,7 +104,7 @@ class LeasingReportMaker implements ReportMaker {
     const ofTenant = (node: NodeAddress) => tenantOf(node, source.tree);
     await releaseAbandoned(db, now());
     await removeExpired(db, now());
-    while (!this.#isStopped && this.#running.size < mostWithFirst) {
+    while (!this.#isStopped && this.#running.size < maxWithFirst) {
       const lease = randomUUID();
       const run = await claimRun(db, lease, now(), { tenantOf: ofTenant, mayRun: (tenant) => this.#mayRun(tenant) });
       if (!run) return;
@@ -122,7 +122,7 @@ class LeasingReportMaker implements ReportMaker {
 
   #mayRun(tenant: string): boolean {
     const own = [...this.#running.values()].filter((one) => one.tenant === tenant).length;
-    return own < (this.#running.size < mostAtOnce ? mostOfTenant : 1);
+    return own < (this.#running.size < maxAtOnce ? maxOfTenant : 1);
   }
 
   async #make(run: RunRecord, lease: string, ending: AbortController): Promise<void> {
@@ -137,7 +137,7 @@ class LeasingReportMaker implements ReportMaker {
         () => undefined,
       );
     }, renewEveryMs);
-    const tooLong = setTimeout(() => ending.abort(new Error(`it took longer than ${mostMs / 60_000} minutes`)), mostMs);
+    const tooLong = setTimeout(() => ending.abort(new Error(`it took longer than ${maxMs / 60_000} minutes`)), maxMs);
     const reach = async (percent: number) => {
       ending.signal.throwIfAborted();
       progress = percent;
@@ -168,7 +168,7 @@ class LeasingReportMaker implements ReportMaker {
       return;
     }
     const isAway = isStoreAway(error);
-    if (isAway && run.attempts < mostAttempts) {
+    if (isAway && run.attempts < maxAttempts) {
       log.warn({ err: error, run: run.id }, "a report waits for a store that is away");
       const untilMs = now() + awayPauseMs * run.attempts;
       return await pauseRun(db, { id: run.id, lease, untilMs, error: "a store is away; it is tried again" });

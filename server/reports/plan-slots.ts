@@ -10,7 +10,7 @@ import { lookNextAt, type ScheduleRecord, timingOf } from "./timing.ts";
 /** A restart or a deployment is no reason to leave a slot out. */
 export const missedAfterMs = 60 * 60_000;
 /** How many slots are planned for one schedule at once. */
-const mostPlanned = 500;
+const maxPlanned = 500;
 
 /** Writes the rows of what is due by now of a schedule that this transaction has locked, as many as are planned at once. */
 export async function planSlots(
@@ -20,7 +20,7 @@ export async function planSlots(
   nowMs: number,
 ): Promise<{ plannedUntil: Date; nextAt: Date }> {
   const timing = await timingOf(tx, tree, schedule);
-  const due = dueSlots(timing, schedule.plannedUntil.getTime(), nowMs).slice(0, mostPlanned);
+  const due = dueSlots(timing, schedule.plannedUntil.getTime(), nowMs).slice(0, maxPlanned);
   const rows = due.map(({ fromMs, toMs, atMs, tz }) => {
     const isMissed = schedule.whenMissed === "skip" && nowMs - atMs > missedAfterMs;
     const period = { fromAt: new Date(fromMs), toAt: new Date(toMs), tz, dueAt: new Date(atMs) };
@@ -29,7 +29,7 @@ export async function planSlots(
   });
   if (rows.length > 0) await tx.insert(scheduleSlots).values(rows).onConflictDoNothing();
   const last = due.at(-1);
-  const isAll = due.length < mostPlanned || !last;
+  const isAll = due.length < maxPlanned || !last;
   // A clock that was set back must not make anything due again.
   const untilMs = Math.max(schedule.plannedUntil.getTime(), isAll ? nowMs : last.atMs);
   const nextAt = isAll ? lookNextAt(timing, untilMs) : new Date(nowMs);

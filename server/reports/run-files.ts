@@ -57,7 +57,7 @@ export async function removeFiles(db: Queries, run: string): Promise<void> {
 }
 
 /** Where no other is set: of all files of runs that one tenant keeps. */
-export const mostKeptBytes = 10 * 1024 * 1024 * 1024;
+export const maxKeptBytes = 10 * 1024 * 1024 * 1024;
 
 /** How many bytes the tenant's runs keep. */
 export async function keptBytes(db: Queries, tree: Pick<NodeTree, "ancestors">, tenant: NodeAddress): Promise<number> {

@@ -64,9 +64,9 @@ export async function createRun(db: Queries, wanted: NewRun, nowMs: number): Pro
 }
 
 /** How many runs of one caller may wait or be made at once. */
-export const mostUnfinished = 20;
+export const maxUnfinished = 20;
 /** And of one tenant. */
-const mostOfTenant = 100;
+const maxOfTenant = 100;
 
 /**
  * As `createRun`, for a caller. Throws `too_fast` where they, or the tenant that the run is about, have as many that are not over
@@ -87,9 +87,9 @@ export async function createRunInTurn(
       throw new ProblemError("too_fast", `${most} runs of this ${whose} are not over yet`, { retryAfterSeconds: 5 });
     };
     const ofCaller = unfinished.filter(({ caller }) => caller === wanted.requestedBy.id);
-    if (sum(ofCaller) >= mostUnfinished) refuse(mostUnfinished, "caller");
+    if (sum(ofCaller) >= maxUnfinished) refuse(maxUnfinished, "caller");
     const ofTenant = unfinished.filter(({ node }) => tenantOf(node, tree) === tenant);
-    if (sum(ofTenant) >= mostOfTenant) refuse(mostOfTenant, "tenant");
+    if (sum(ofTenant) >= maxOfTenant) refuse(maxOfTenant, "tenant");
     return await createRun(tx, wanted, nowMs);
   });
 }
@@ -171,7 +171,7 @@ const unleased = { lease: null, leasedUntil: null };
 /** How long a lease lasts that is not renewed. */
 const leaseMs = 30_000;
 /** A run is given up after it was begun this often: its process died, or a store was away. */
-export const mostAttempts = 3;
+export const maxAttempts = 3;
 
 /** Between whom runs take turns. */
 export interface Turns {
@@ -241,7 +241,7 @@ export async function releaseAbandoned(db: Queries, nowMs: number): Promise<void
   const givenUp = await db
     .update(reportRuns)
     .set({ state: "failed", error: "the processes that made it ended", ...unleased })
-    .where(and(abandoned, sql`${reportRuns.attempts} >= ${mostAttempts}`))
+    .where(and(abandoned, sql`${reportRuns.attempts} >= ${maxAttempts}`))
     .returning({ id: reportRuns.id });
   for (const { id } of givenUp) await removeFiles(db, id);
   await db

@@ -47,7 +47,7 @@ export interface Sending {
 }
 
 /** Mail servers often refuse more than 10 MB, of which a third is lost to base64. */
-const mostAttachedBytes = 7 * 1024 * 1024;
+const maxAttachedBytes = 7 * 1024 * 1024;
 /** For how long a mail's links to files work: whoever has the mail has the files. */
 const linkedMs = 7 * 24 * 60 * 60_000;
 
@@ -69,7 +69,7 @@ export async function sendSlot(
   const { addresses, channels, withheld, author } = await receiversOf(tx, tree, { slot, schedule }, run, nowMs);
   const files = await listFiles(tx, [run.id]);
   const linked = await linkedFiles(links, publicUrl, run, files, nowMs);
-  const isAttached = files.reduce((sum, { bytes }) => sum + bytes, 0) <= mostAttachedBytes;
+  const isAttached = files.reduce((sum, { bytes }) => sum + bytes, 0) <= maxAttachedBytes;
   const isLate = isLateAt({ slot, schedule }, nowMs);
   const chart = isEmpty ? undefined : chartOfMail(document);
   const texts = {

@@ -19,7 +19,7 @@ import { type ScheduleRecord, timingOf } from "./timing.ts";
 export type SlotRecord = typeof scheduleSlots.$inferSelect;
 
 /** Tests of one schedule that are not over. */
-const mostTests = 5;
+const maxTests = 5;
 
 /** The next that may have become due, locked until the transaction ends. None in `passed`. */
 export async function lockToPlan(
@@ -124,8 +124,8 @@ export async function createTest(
           inArray(scheduleSlots.state, ["waiting", "running"]),
         ),
       );
-    if ((counted?.count ?? 0) >= mostTests)
-      throw new ProblemError("too_fast", `${mostTests} tests of this schedule are not over yet`, {
+    if ((counted?.count ?? 0) >= maxTests)
+      throw new ProblemError("too_fast", `${maxTests} tests of this schedule are not over yet`, {
         retryAfterSeconds: 5,
       });
     const { fromMs, toMs, tz } = periodBefore(await timingOf(tx, tree, schedule), nowMs);

@@ -77,7 +77,7 @@ export interface MaterializerOptions {
   /** Notified of what was written. */
   listener?: DerivationListener | undefined;
   /** Members of sessions that memory holds at most; one with many intervals or signs of life counts as several. */
-  mostHeldMembers?: number | undefined;
+  maxHeldMembers?: number | undefined;
 }
 
 export function createLevelMaterializer(options: MaterializerOptions): LevelMaterializer {
@@ -105,7 +105,7 @@ class LocalMaterializer implements LevelMaterializer {
     this.#listener = options.listener;
     this.#placementsWithin = options.placementsWithin ?? (() => undefined);
     this.#minuteSlots = createMinuteSlots(options.clickhouse);
-    this.#held = new RunningSessions(options.mostHeldMembers);
+    this.#held = new RunningSessions(options.maxHeldMembers);
     this.#known = createKnownSessions(options.clickhouse);
   }
 

@@ -13,7 +13,7 @@ import { escapeColumn } from "../ingest/accept/event-row.ts";
 import type { EdgeColumns, MinuteChange, NodePath } from "./minute-changes.ts";
 
 /** Instants kept, of 16 bytes each; the minutes used longest ago are let go beyond it. */
-const mostInstants = 1_500_000;
+const maxInstants = 1_500_000;
 
 /** Addresses as (kind, node) of `level_slots`. */
 type NodeKey = `${"organization" | "reseller" | "partner" | "all"}\t${string}`;
@@ -86,7 +86,7 @@ export function createMinuteSlots(clickhouse: ClickHouse): MinuteSlots {
     let instants = 0;
     for (const minute of held.values()) for (const steps of minute.values()) instants += steps.atMs.length;
     for (const [key, minute] of held) {
-      if (instants <= mostInstants) return;
+      if (instants <= maxInstants) return;
       for (const steps of minute.values()) instants -= steps.atMs.length;
       held.delete(key);
     }

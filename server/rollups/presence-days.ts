@@ -3,7 +3,7 @@ import { dayMs } from "../contract/durations.ts";
 import type { Span } from "./resolve-session.ts";
 
 /** Longer intervals are kept in one row: an interval of decades would otherwise have a row for each of its days. */
-const mostDays = 31;
+const maxDays = 31;
 /** 1970-01-01 stands for no day: a question about any range looks there too. */
 const anyDay = 0;
 
@@ -18,7 +18,7 @@ export function presenceDays(spans: readonly Pick<Span, "startMs" | "endMs" | "d
     if (untilMs <= startMs && endMs !== undefined) continue;
     const first = Math.floor(startMs / dayMs);
     const last = Math.max(first, Math.ceil(untilMs / dayMs) - 1);
-    if (last - first >= mostDays) days.add(anyDay);
+    if (last - first >= maxDays) days.add(anyDay);
     else for (let day = first; day <= last; day++) days.add(day);
   }
   return ascending(days);

@@ -27,10 +27,10 @@ const rebuildableDays = defineQuery(
 const allDays = { from: "2000-01-01", to: "2100-01-01" };
 /** How often progress is recorded; after a restart the pieces since then are compared again. */
 const progressEveryMs = 500;
-const mostListed = 100;
+const maxListed = 100;
 
 /** How many rebuilds may wait or run, for a tenant and in all. */
-export const rebuildLimits = { mostOfTenant: 10, most: 200 } as const;
+export const rebuildLimits = { maxOfTenant: 10, most: 200 } as const;
 /** How long one rebuild goes on while another tenant's waits. */
 const turnMs = 5_000;
 const retryAfterSeconds = 60;
@@ -80,9 +80,9 @@ export async function requestRebuild(
     // Where several are requested at once, each counts the ones before it.
     await tx.execute(sql`LOCK TABLE rebuilds IN SHARE ROW EXCLUSIVE MODE`);
     const waiting = await tx.select({ path: rebuilds.path }).from(rebuilds).where(isNull(rebuilds.finishedAt));
-    const { most, mostOfTenant } = rebuildLimits;
-    if (waiting.filter((one) => tenantOf(one) === tenantOf(rebuild)).length >= mostOfTenant)
-      throw new TooManyRebuildsError(`${mostOfTenant} rebuilds are waiting already: ask again when one is finished`);
+    const { most, maxOfTenant } = rebuildLimits;
+    if (waiting.filter((one) => tenantOf(one) === tenantOf(rebuild)).length >= maxOfTenant)
+      throw new TooManyRebuildsError(`${maxOfTenant} rebuilds are waiting already: ask again when one is finished`);
     if (waiting.length >= most)
       throw new TooManyRebuildsError(`${most} rebuilds of all callers are waiting already: ask again later`);
     await tx.insert(rebuilds).values(rebuild);
@@ -109,7 +109,7 @@ export async function readRebuilds(postgres: Postgres, reach: readonly NodeAddre
       ),
     )
     .orderBy(desc(rebuilds.requestedAt), desc(rebuilds.id))
-    .limit(mostListed);
+    .limit(maxListed);
 }
 
 /**

@@ -18,7 +18,7 @@ import {
   type Span,
 } from "./resolve-session.ts";
 import { type ChangedMinute, RunningEdges } from "./running-edges.ts";
-import { mostInBlock, RunningSpans } from "./running-spans.ts";
+import { maxInBlock, RunningSpans } from "./running-spans.ts";
 import {
   foldEvent,
   foldPath,
@@ -108,7 +108,7 @@ export class RunningSession {
   /** How much memory it takes: that of so many members of one interval each. */
   get weight(): number {
     // A large one remembers how it was written: its texts once more.
-    const texts = this.#signsOfTexts * (this.#members.size > mostInBlock ? 2 : 1);
+    const texts = this.#signsOfTexts * (this.#members.size > maxInBlock ? 2 : 1);
     return this.#members.size + Math.floor((this.#signs + texts) / signsOfInterval);
   }
 

@@ -7,7 +7,7 @@ import type { RunningSession } from "./running-session.ts";
 import { sessionKey } from "./session-members.ts";
 
 /** In members of one interval: some 700 bytes each. */
-const mostWeight = 100_000;
+const maxWeight = 100_000;
 
 export interface HeldSizes {
   sessions: number;
@@ -17,12 +17,12 @@ export interface HeldSizes {
 export class RunningSessions {
   /** In order of their last use, by `sessionKey`. */
   readonly #held = new Map<string, { session: RunningSession; members: number; weight: number }>();
-  readonly #mostWeight: number;
+  readonly #maxWeight: number;
   #members = 0;
   #weight = 0;
 
-  constructor(most = mostWeight) {
-    this.#mostWeight = most;
+  constructor(most = maxWeight) {
+    this.#maxWeight = most;
   }
 
   get sizes(): HeldSizes {
@@ -42,7 +42,7 @@ export class RunningSessions {
     this.#members += members;
     this.#weight += weight;
     for (const oldest of this.#held.keys()) {
-      if (this.#weight <= this.#mostWeight) return;
+      if (this.#weight <= this.#maxWeight) return;
       this.evict(oldest);
     }
   }

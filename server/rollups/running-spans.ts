@@ -28,7 +28,7 @@ interface Block {
 }
 
 /** A block that has more is halved. */
-export const mostInBlock = 256;
+export const maxInBlock = 256;
 
 export class RunningSpans {
   readonly #blocks: Block[] = [];
@@ -108,7 +108,7 @@ export class RunningSpans {
       return;
     }
     block.spans.splice(index, 0, span);
-    if (block.spans.length <= mostInBlock) forget(block);
+    if (block.spans.length <= maxInBlock) forget(block);
     else {
       const half = block.spans.length >>> 1;
       this.#blocks.splice(number, 1, blockOf(block.spans.slice(0, half)), blockOf(block.spans.slice(half)));

@@ -14,9 +14,9 @@ const dirtyParams = z.object({ batches: z.array(z.number()), organizations: z.ar
 export const dirtyShare = dirtyParams.extend({ share: z.number(), shares: z.number() });
 const listed = z.object({ organizations: z.array(z.string()), sessions: z.array(z.string()) });
 /** Which signs of members are read: fragments/what_is_known.sql. */
-const signParams = { most_signs: z.number(), plain_alives: z.number(), usual_silence_ms: z.number() };
+const signParams = { max_signs: z.number(), plain_alives: z.number(), usual_silence_ms: z.number() };
 const signs = {
-  most_signs: signLimits.most,
+  max_signs: signLimits.most,
   plain_alives: signLimits.plainAlives,
   usual_silence_ms: defaultAliveWithinMs,
 };

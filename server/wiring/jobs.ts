@@ -32,7 +32,7 @@ export async function prepareJobs(
     meterOf: (...asked) => customMeters.find(...asked),
   };
   const reportMaker = roles.has("worker")
-    ? createReportMaker(reportSource(statements, tree), log, { mostBytes: config.reportsMaxBytes })
+    ? createReportMaker(reportSource(statements, tree), log, { maxBytes: config.reportsMaxBytes })
     : undefined;
   started.push(async () => await reportMaker?.stop());
   await beginAlerts(postgres);

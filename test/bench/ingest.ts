@@ -31,7 +31,7 @@ const requestSizes = [1, 100, 1_000, 5_000];
 const bestInsertRows = 10_000;
 /** For one size; whichever comes first. */
 const postForMs = 6_000;
-const mostEventsPerSize = (size: number) => (size === 1 ? 20_000 : 200_000);
+const maxEventsPerSize = (size: number) => (size === 1 ? 20_000 : 200_000);
 const insertForMs = 3_000;
 const lanesOf = (size: number) => (size === 1 ? 32 : 4);
 
@@ -271,7 +271,7 @@ try {
   let fastest = 0;
   for (const size of requestSizes) {
     const own = perSecond(await insertAtSize(size));
-    const most = mostEventsPerSize(size);
+    const most = maxEventsPerSize(size);
     // Rendered before the clock starts, as for ClickHouse: the emitter is not what is measured.
     const bodies = Array.from({ length: Math.ceil(most / size) + lanesOf(size) }, () => asBody(makeEvents(size)));
     const startedAt = performance.now();

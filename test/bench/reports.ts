@@ -13,8 +13,8 @@ import { startService } from "../support/service.ts";
 const csvRows = Number(process.env.BENCH_CSV_ROWS ?? 1_000_000);
 const xlsxRows = Number(process.env.BENCH_XLSX_ROWS ?? 200_000);
 const organizations = Number(process.env.BENCH_ORGANIZATIONS ?? 10_000);
-const mostCsvMegabytes = 150;
-const mostXlsxMegabytes = 250;
+const maxCsvMegabytes = 150;
+const maxXlsxMegabytes = 250;
 const eventsAtOnce = 5_000;
 const visibleWithinMs = 10 * 60_000;
 const firstMs = Date.UTC(2026, 2, 1);
@@ -49,14 +49,14 @@ async function send(of: string, count: number, organization: (place: number) => 
   console.log(`${accepted} events of ${of} are stored, ${rejected} rejected: ${seconds(startedAtMs)}`);
 }
 
-/** `mostMegabytes`: what it may take beyond what the server had. */
+/** `maxMegabytes`: what it may take beyond what the server had. */
 async function measure(
   title: string,
   {
     warmUp,
     work,
-    mostMegabytes,
-  }: { warmUp: () => Promise<unknown>; work: () => Promise<string>; mostMegabytes?: number },
+    maxMegabytes,
+  }: { warmUp: () => Promise<unknown>; work: () => Promise<string>; maxMegabytes?: number },
 ): Promise<void> {
   await service.restart();
   await warmUp();
@@ -68,8 +68,7 @@ async function measure(
   const took = seconds(startedAtMs);
   const peakBytes = await residentBytes(pid, "VmHWM");
   const grown = megabytes(peakBytes - beforeBytes);
-  const bound =
-    mostMegabytes === undefined ? "" : ` (${grown < mostMegabytes ? "below" : "NOT below"} ${mostMegabytes})`;
+  const bound = maxMegabytes === undefined ? "" : ` (${grown < maxMegabytes ? "below" : "NOT below"} ${maxMegabytes})`;
   console.log(
     `${title}: ${took}, ${what}; ${grown.toFixed(0)} MB of memory${bound}, the server with it ${megabytes(peakBytes).toFixed(0)} MB`,
   );
@@ -107,12 +106,12 @@ try {
   await measure(`${csvRows} records as CSV`, {
     warmUp: () => download(small, "text/csv"),
     work: () => download("/v1/records?node=organization:csv", "text/csv"),
-    mostMegabytes: mostCsvMegabytes,
+    maxMegabytes: maxCsvMegabytes,
   });
   await measure(`${xlsxRows} records as Excel`, {
     warmUp: () => download(small, excel),
     work: () => download("/v1/records?node=organization:xlsx", excel),
-    mostMegabytes: mostXlsxMegabytes,
+    maxMegabytes: maxXlsxMegabytes,
   });
   for (const report of ["organizations", "usage"])
     await measure(`the report ${report} over ${organizations} organizations in every format`, {

@@ -22,12 +22,12 @@ export interface RoundFigures extends KillFigures, LedgerFigures {
 export async function runRound({
   kills,
   withRedis,
-  mostPauseMs,
+  maxPauseMs,
 }: {
   kills: number;
   withRedis: boolean;
   /** The pause of each of the ledger's lanes between two requests. */
-  mostPauseMs?: number;
+  maxPauseMs?: number;
 }): Promise<RoundFigures> {
   const startedAtMs = Date.now();
   const redis = withRedis ? await startRedis() : undefined;
@@ -35,7 +35,7 @@ export async function runRound({
   try {
     const nodes = await makeTree(service);
     const organizations = nodes.flatMap(({ node }) => (node.startsWith("organization:") ? [node.slice(13)] : []));
-    const ledger = new Ledger(service, organizations, { mostPauseMs });
+    const ledger = new Ledger(service, organizations, { maxPauseMs });
     const api = new UsageApi({ url: service.url, key: service.rootKey });
     const killer = new Killer({
       service,

@@ -16,7 +16,7 @@ import { sweep } from "./sweep.ts";
 const minuteMs = 60_000;
 const hourMs = 60 * minuteMs;
 const meters = "participation_minutes,max_concurrent_participants,transcribed_minutes,chat_posts";
-const mostTold = 20;
+const maxListed = 20;
 
 /** A node of the tree and the organizations below it; undefined: all. */
 export interface CheckedNode {
@@ -168,6 +168,6 @@ export async function checkTables(
 
 /** The first of many, and how many there are. */
 export function told(lines: readonly string[]): string {
-  const rest = lines.length - mostTold;
-  return [...lines.slice(0, mostTold), ...(rest > 0 ? [`and ${rest} more`] : [])].join("\n  ");
+  const rest = lines.length - maxListed;
+  return [...lines.slice(0, maxListed), ...(rest > 0 ? [`and ${rest} more`] : [])].join("\n  ");
 }

@@ -43,7 +43,7 @@ const fullPauseMs = 80;
  * stored waits in the log, and the wait for it tells nothing of a recovery.
  */
 export const easyPauseMs = 600;
-const mostEventsPerRequest = 200;
+const maxEventsPerRequest = 200;
 /** How many events wait to be drawn from, which is how far apart the events of one stay are sent. */
 const poolEvents = 600;
 const keptRequests = 200;
@@ -58,7 +58,7 @@ export class Ledger {
   watermarkMs = 0;
 
   readonly #organizations: readonly string[];
-  readonly #mostPauseMs: number;
+  readonly #maxPauseMs: number;
   readonly #pool: SentEvent[] = [];
   readonly #sentBefore = new Set<string>();
   readonly #answered: SentEvent[][] = [];
@@ -70,10 +70,10 @@ export class Ledger {
   constructor(
     service: { url: string; rootKey: string },
     organizations: readonly string[],
-    { mostPauseMs = fullPauseMs }: { mostPauseMs?: number | undefined } = {},
+    { maxPauseMs = fullPauseMs }: { maxPauseMs?: number | undefined } = {},
   ) {
     this.#organizations = organizations;
-    this.#mostPauseMs = mostPauseMs;
+    this.#maxPauseMs = maxPauseMs;
     this.#post = (events) =>
       fetch(`${service.url}/v1/events`, {
         method: "POST",
@@ -107,7 +107,7 @@ export class Ledger {
       if (this.#mode === "draining" && this.#pool.length === 0) return;
       if (Math.random() < 0.05) await this.#repeatAnswered();
       await this.#send(this.#draw());
-      if (this.#mode === "sending") await delay(Math.random() * this.#mostPauseMs);
+      if (this.#mode === "sending") await delay(Math.random() * this.#maxPauseMs);
     }
   }
 
@@ -165,7 +165,7 @@ export class Ledger {
 
   #draw(): SentEvent[] {
     while (this.#mode === "sending" && this.#pool.length < poolEvents) this.#pool.push(...this.#nextStay());
-    const count = Math.min(this.#pool.length, 1 + Math.floor(Math.random() ** 2 * mostEventsPerRequest));
+    const count = Math.min(this.#pool.length, 1 + Math.floor(Math.random() ** 2 * maxEventsPerRequest));
     return Array.from({ length: count }, () => {
       const at = Math.floor(Math.random() * this.#pool.length);
       const last = this.#pool.pop() as SentEvent;

@@ -7,14 +7,14 @@ import { spawnSync } from "node:child_process";
 import { type AlertsRoundFigures, runAlertsRound } from "./alerts-round.ts";
 
 const kills = Number(process.env.CHAOS_KILLS ?? 200);
-const mostKillsPerRound = 25;
+const maxKillsPerRound = 25;
 const hasRedis = spawnSync("redis-server", ["--version"]).status === 0;
 if (!hasRedis) console.log("redis-server is not installed: all rounds run without Redis");
 
 const all: AlertsRoundFigures[] = [];
 let isBroken = false;
 for (let done = 0, round = 0; done < kills; round++) {
-  const share = Math.min(mostKillsPerRound, kills - done);
+  const share = Math.min(maxKillsPerRound, kills - done);
   const withRedis = hasRedis && round % 2 === 1;
   const figures = await runAlertsRound(share, { withRedis });
   all.push(figures);

@@ -8,14 +8,14 @@ import { type RoundFigures, runRound } from "./chaos-round.ts";
 import { told } from "./check-stores.ts";
 
 const kills = Number(process.env.CHAOS_KILLS ?? 1_000);
-const mostKillsPerRound = 125;
+const maxKillsPerRound = 125;
 
 const hasRedis = spawnSync("redis-server", ["--version"]).status === 0;
 if (!hasRedis) console.log("redis-server is not installed: all rounds run without Redis");
 
 const all: RoundFigures[] = [];
 let failures = 0;
-const rounds = Math.ceil(kills / mostKillsPerRound);
+const rounds = Math.ceil(kills / maxKillsPerRound);
 for (let round = 0; round < rounds; round++) {
   const withRedis = hasRedis && round % 2 === 1;
   const share = Math.floor((kills * (round + 1)) / rounds) - Math.floor((kills * round) / rounds);

@@ -63,7 +63,7 @@ test(`nodes that are killed, stopped for a while, join and leave ${troubles} tim
       return (nodes[Math.floor(Math.random() * nodes.length)] as TestService).url;
     },
   };
-  const ledger = new Ledger(anyNode, organizations, { mostPauseMs: easyPauseMs });
+  const ledger = new Ledger(anyNode, organizations, { maxPauseMs: easyPauseMs });
   ledger.start();
   for (let trouble = 0; trouble < troubles; trouble++) {
     // The moment is random on purpose: it must fall into every step of a batch's way.

@@ -87,7 +87,7 @@ test("single processes and nodes, right and wrong, that start and stop beside ea
       },
     },
     organizations,
-    { mostPauseMs: easyPauseMs },
+    { maxPauseMs: easyPauseMs },
   );
   ledger.start();
 

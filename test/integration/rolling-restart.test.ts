@@ -60,7 +60,7 @@ test("a rolling restart behind a balancer refuses nobody and cuts no connection:
       return answer.ok ? true : undefined;
     });
   const organizations = checked.flatMap(({ node }) => (node.startsWith("organization:") ? [node.slice(13)] : []));
-  const ledger = new Ledger(behind, organizations, { mostPauseMs: easyPauseMs });
+  const ledger = new Ledger(behind, organizations, { maxPauseMs: easyPauseMs });
   // Readers beside the senders: they too are refused nothing.
   const read = new Map<number, number>();
   let isOver = false;

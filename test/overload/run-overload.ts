@@ -20,7 +20,7 @@ const noisyKeys = 3;
 const lanesPerKey = 8;
 const eventsPerRequest = 1_000;
 const quietEveryMs = 200;
-const mostRssMb = 400;
+const maxRssMb = 400;
 const recoverWithinMs = 30_000;
 const drainWithinMs = 600_000;
 /** Small enough to be full while ClickHouse stands still. */
@@ -98,7 +98,7 @@ try {
     console.log(`${title}, ${seconds} s:`);
     for (const [index, tally] of noisy.entries()) console.log(`  noisy key ${index + 1}: ${describe(tally)}`);
     console.log(`  quiet key: ${describe(quiet)}`);
-    expectAtMost("highest RSS of the server, MB", memory.highestMb(), mostRssMb);
+    expectAtMost("highest RSS of the server, MB", memory.highestMb(), maxRssMb);
     return { quiet, noisy };
   };
 
@@ -122,7 +122,7 @@ try {
   expectAtMost("ms until events are taken again", Date.now() - mendedAtMs, recoverWithinMs);
   await api.whenVisible(drainWithinMs);
   console.log(`  everything can be queried after ${Date.now() - mendedAtMs} ms`);
-  expectAtMost("highest RSS of the server while it catches up, MB", memory.highestMb(), mostRssMb);
+  expectAtMost("highest RSS of the server while it catches up, MB", memory.highestMb(), maxRssMb);
 
   const acknowledged = tallies.reduce((sum, tally) => sum + tally.acknowledged, 0);
   const { meters } = await api.usage({ meter: "api_calls", from: "2000-01-01", to: "2100-01-01", window: "total" });

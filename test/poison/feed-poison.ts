@@ -16,7 +16,7 @@ export interface PoisonBooks {
   wrong: string[];
 }
 
-const mostTold = 20;
+const maxListed = 20;
 /** Refusals that are right for a body that cannot be read. */
 const rightRefusals: ReadonlySet<string> = new Set(["unreadable_body", "body_too_large", "too_many_events"]);
 
@@ -34,7 +34,7 @@ export async function feedPoison(
     wrong: [],
   };
   const isWrong = (number: number, what: string) => {
-    if (books.wrong.length < mostTold) books.wrong.push(`body ${number} of seed ${seed}: ${what}`);
+    if (books.wrong.length < maxListed) books.wrong.push(`body ${number} of seed ${seed}: ${what}`);
   };
   let next = 0;
   async function lane(): Promise<void> {

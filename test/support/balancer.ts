@@ -29,7 +29,7 @@ export interface Balancer {
 /** More often than in production, so that a test need not wait. */
 const askEveryMs = 100;
 const askWithinMs = 5_000;
-const mostUnanswered = 3;
+const maxUnanswered = 3;
 /** How long a client's connection without a request is kept: longer than a test pauses. */
 const keptMs = 600_000;
 
@@ -70,7 +70,7 @@ export async function startBalancer(backends: readonly string[]): Promise<Balanc
         mark(backend, await ask(backend));
         unanswered = 0;
       } catch (error) {
-        if (++unanswered >= mostUnanswered) mark(backend, String((error as Error).cause ?? error));
+        if (++unanswered >= maxUnanswered) mark(backend, String((error as Error).cause ?? error));
       }
     }
   }

@@ -50,8 +50,8 @@ interface Waiting {
 const backlogs = new WeakMap<Postgres, Backlog>();
 
 /** In one run: the rest waits for the next, and tenants take turns. */
-const mostInRun = 200;
-const mostChangesInRun = 20_000;
+const maxInRun = 200;
+const maxChangesInRun = 20_000;
 
 /** How many statements were measured anew. Rejects after the others were, where some could not: these are tried again in each run. */
 export async function adjustStatements(source: StatementSource, nowMs: number): Promise<number> {
@@ -68,10 +68,10 @@ export async function adjustStatements(source: StatementSource, nowMs: number): 
     for (const part of await concernedByEvents(source, { after, settled, nowMs })) wait(part);
     backlog.seenBatch = settled;
   }
-  const changes = await visiblePastChanges(db, [...backlog.changes], mostChangesInRun);
+  const changes = await visiblePastChanges(db, [...backlog.changes], maxChangesInRun);
   for (const part of await concernedByChanges(source, changes, nowMs)) wait(part);
   for (const { number } of changes) backlog.changes.add(number);
-  const turns = inTurns([...backlog.statements], ([, { tenant }]) => tenant).slice(0, mostInRun);
+  const turns = inTurns([...backlog.statements], ([, { tenant }]) => tenant).slice(0, maxInRun);
   const failures: unknown[] = [];
   for (const [id, waiting] of turns) {
     backlog.statements.delete(id);

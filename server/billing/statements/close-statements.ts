@@ -49,8 +49,8 @@ type NewStatement = typeof statements.$inferInsert;
 const atOnce = 4;
 
 /** At most so many parts of one subscription, and of one tenant, in a run; the rest waits for the next, so that everybody's turn comes soon. */
-const mostPartsOfSubscription = 120;
-const mostPartsOfTenant = 500;
+const maxPartsOfSubscription = 120;
+const maxPartsOfTenant = 500;
 
 /** How many were closed. Rejects after everything that could be closed was, where something could not. */
 export async function closeStatements(source: StatementSource, nowMs: number): Promise<number> {
@@ -73,7 +73,7 @@ export async function closeStatements(source: StatementSource, nowMs: number): P
     let parts = 0;
     for (const part of dueParts(subscription, lastTo.get(id), dueMs, paths)) {
       const ofTenant = partsOfTenants.get(tenant(subscription)) ?? 0;
-      if (parts === mostPartsOfSubscription || ofTenant >= mostPartsOfTenant) return leaveOpen(part.fromMs);
+      if (parts === maxPartsOfSubscription || ofTenant >= maxPartsOfTenant) return leaveOpen(part.fromMs);
       try {
         const closed = await closePart(source, subscription, part, nowMs);
         count += closed;

@@ -177,10 +177,10 @@ function publishedLimits() {
       max_figures: maxFigures,
       max_windows: maxWindows,
       max_meters: maxMeters,
-      max_seconds: questionLimits.mostMs / 1_000,
-      max_at_once: questionLimits.mostOfCaller,
-      max_at_once_of_tenant: questionLimits.mostOfTenant,
-      max_waiting: questionLimits.mostWaitingOfCaller,
+      max_seconds: questionLimits.maxMs / 1_000,
+      max_at_once: questionLimits.maxOfCaller,
+      max_at_once_of_tenant: questionLimits.maxOfTenant,
+      max_waiting: questionLimits.maxWaitingOfCaller,
     },
     live: {
       max_sockets: liveLimits.maxSocketsOfCaller,
@@ -188,7 +188,7 @@ function publishedLimits() {
       max_watches_per_second: liveLimits.maxWatchesPerSecond,
     },
     definitions: describeDefinitionLimits(),
-    rebuilds: { max_waiting_of_tenant: rebuildLimits.mostOfTenant, max_waiting: rebuildLimits.most },
+    rebuilds: { max_waiting_of_tenant: rebuildLimits.maxOfTenant, max_waiting: rebuildLimits.most },
     created_nodes: {
       of_emitter: toldRate(creationRates.ofEmitter),
       of_tenant: toldRate(creationRates.ofTenant),

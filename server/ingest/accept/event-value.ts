@@ -16,9 +16,9 @@ export function readPropertyNumber(value: number | ExactNumber): Decimal | undef
   return readNumber(value, limits.maxPropertyIntegerDigits);
 }
 
-function readNumber(value: string | number | ExactNumber, mostDigits: number): Decimal | undefined {
+function readNumber(value: string | number | ExactNumber, maxDigits: number): Decimal | undefined {
   if (typeof value === "number" && Number.isSafeInteger(value)) return { text: String(value), isRounded: false };
-  return readDecimal(value instanceof ExactNumber ? value.text : String(value), mostDigits);
+  return readDecimal(value instanceof ExactNumber ? value.text : String(value), maxDigits);
 }
 
 /**

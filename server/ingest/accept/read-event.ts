@@ -158,8 +158,8 @@ function secondsFault(event: GivenEvent, type: EventType | undefined): Fault | u
   return { code: "invalid_field", field: "seconds", message };
 }
 
-function tooLarge(field: string, mostDigits: number): Fault {
-  const message = `\`${field}\` is a number of more than ${mostDigits} digits before the point`;
+function tooLarge(field: string, maxDigits: number): Fault {
+  const message = `\`${field}\` is a number of more than ${maxDigits} digits before the point`;
   return { code: "invalid_field", field, message };
 }
 

@@ -14,7 +14,7 @@ export interface Doubt {
 }
 
 /** A few MB, however long ids are: hashes are kept. */
-const mostSigns = 2 ** 15;
+const maxSigns = 2 ** 15;
 /** Stands for a presence that ended. */
 const over = null;
 const noDevice = 0n;
@@ -76,7 +76,7 @@ export class RequestSigns {
       this.#known.set(key, sign);
     }
     for (const key of this.#known.keys()) {
-      if (this.#known.size <= mostSigns) return;
+      if (this.#known.size <= maxSigns) return;
       this.#known.delete(key);
     }
   }

@@ -3,7 +3,7 @@
 /** A number is (ms << 10) + n, so it tells about when it was given, and stays exact in a JavaScript number until 2248. */
 export const perMs = 1024;
 /** This many processes can give numbers without ever giving the same one: each has its own residue class. */
-const mostNodes = 64;
+const maxNodes = 64;
 
 export interface Sequence {
   next(): number;
@@ -22,7 +22,7 @@ export function createSequence(after: number, now: () => number = Date.now, node
   return {
     next() {
       const least = Math.max(last + 1, now() * perMs);
-      last = least + ((nodeNumber - (least % mostNodes) + mostNodes) % mostNodes);
+      last = least + ((nodeNumber - (least % maxNodes) + maxNodes) % maxNodes);
       return last;
     },
     advance(past) {

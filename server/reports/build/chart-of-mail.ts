@@ -4,13 +4,13 @@ import type { DeliveryMessage } from "../../postgres/schema/delivery.ts";
 import { chartWords, panelsOf } from "./chart-panels.ts";
 
 /** More bars than this are thinner than a line. */
-const mostBars = 100;
+const maxBars = 100;
 
 export function chartOfMail({ sections }: Pick<ReportDocument, "sections">): DeliveryMessage["chart"] {
   for (const section of sections) {
     const drawn = panelsOf(section);
     const [panel] = drawn?.panels ?? [];
-    if (!drawn || !panel || panel.values.length > mostBars) continue;
+    if (!drawn || !panel || panel.values.length > maxBars) continue;
     const most = panel.values[panel.most.window] ?? 0;
     const day = (start = "") => start.slice(0, 10);
     return {

@@ -24,15 +24,15 @@ export interface Panels {
   panels: Panel[];
 }
 
-const mostWindows = 400;
-const mostPanels = 6;
+const maxWindows = 400;
+const maxPanels = 6;
 
 /** Undefined where its rows are no windows that follow each other, or hold nothing but zeros. */
 export function panelsOf(section: ReportSection): Panels | undefined {
   const { columns, rows, totals } = section;
   const at = (key: string) => columns.findIndex((one) => one.key === key);
   const startAt = at("start");
-  if (startAt < 0 || rows.length < 2 || rows.length > mostWindows) return undefined;
+  if (startAt < 0 || rows.length < 2 || rows.length > maxWindows) return undefined;
   const starts = rows.map((row) => String(row[startAt]));
   if (starts.some((start, place) => place > 0 && Date.parse(starts[place - 1] ?? "") >= Date.parse(start)))
     return undefined;
@@ -45,7 +45,7 @@ export function panelsOf(section: ReportSection): Panels | undefined {
     return panelOf(column, isSum ? "bar" : "line", { cells: rows.map((row) => row[place] ?? null), compared });
   });
   if (panels.length === 0) return undefined;
-  return { starts, partial: rows.map((row) => row[partialAt] === true), panels: panels.slice(0, mostPanels) };
+  return { starts, partial: rows.map((row) => row[partialAt] === true), panels: panels.slice(0, maxPanels) };
 }
 
 function panelOf(

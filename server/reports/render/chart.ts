@@ -113,12 +113,12 @@ function comparedSvg({ kind, compared }: Panel, scale: Scale): string {
     .join("");
 }
 
-const mostDates = 7;
+const maxDates = 7;
 const monthNames = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
 /** Below the last panel, of as many windows as have room. */
 function datesSvg(starts: readonly string[], height: number): string {
-  const every = Math.ceil(starts.length / mostDates);
+  const every = Math.ceil(starts.length / maxDates);
   return starts
     .flatMap((start, window) => {
       if (window % every !== 0) return [];

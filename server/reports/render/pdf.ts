@@ -18,10 +18,10 @@ import { readable } from "./readable.ts";
 const require = createRequire(import.meta.url);
 
 /** More rows than this of a section, some sixty pages, are for the other formats: 2,000 took 400 MB to set, 5,000 took 600 MB. */
-const mostRows = 2_000;
+const maxRows = 2_000;
 /** A cell of more is cut, visibly. */
-const mostCharacters = 300;
-const mostMs = 120_000;
+const maxCharacters = 300;
+const maxMs = 120_000;
 /** One at a time: each takes a core and hundreds of megabytes, and whoever asks a question meanwhile needs the other core. */
 const inTurn = pLimit(1);
 
@@ -132,7 +132,7 @@ async function setInProcess(data: object, atSeconds: number, signal: AbortSignal
   };
   // Without the server's environment, which has its secrets.
   const setter = spawn(process.execPath, ["--input-type=commonjs", "--eval", compile], {
-    ...{ stdio: "pipe", env: {}, timeout: mostMs, killSignal: "SIGKILL", signal },
+    ...{ stdio: "pipe", env: {}, timeout: maxMs, killSignal: "SIGKILL", signal },
   });
   // It may end before it has read everything; how it ended says why.
   setter.stdin.on("error", () => undefined).end(JSON.stringify(given));
@@ -190,10 +190,10 @@ function brandTold({ name = "", logo }: Brand, legible: (text: string) => string
 function dataOfSection(section: ReportSection, legible: (text: string) => string, color: string | undefined) {
   const { title, rows, totals } = section;
   const columns = paperColumns(section);
-  const isCut = rows.length > mostRows;
+  const isCut = rows.length > maxRows;
   const texts = (row: readonly ReportCell[]) =>
     columns.map(({ place, textOf }) => breakable(legible(cut(textOf(row[place] ?? null)))));
-  const data = rows.slice(0, mostRows).map(texts);
+  const data = rows.slice(0, maxRows).map(texts);
   return {
     title: legible(title),
     chart: chartTold(section, legible, color),
@@ -206,7 +206,7 @@ function dataOfSection(section: ReportSection, legible: (text: string) => string
     rows: data,
     totals:
       totals.length === 0 ? [] : texts(totals).map((text, index) => (text === "" && index === 0 ? "Total" : text)),
-    note: isCut ? `The first ${mostRows} of ${rows.length} rows; CSV, Excel, JSON and Parquet have all.` : null,
+    note: isCut ? `The first ${maxRows} of ${rows.length} rows; CSV, Excel, JSON and Parquet have all.` : null,
   };
 }
 
@@ -237,7 +237,7 @@ function shareOf(texts: readonly string[]): number {
 
 function cut(text: string): string {
   const characters = [...text];
-  return characters.length > mostCharacters ? `${characters.slice(0, mostCharacters).join("")}…` : text;
+  return characters.length > maxCharacters ? `${characters.slice(0, maxCharacters).join("")}…` : text;
 }
 
 /** Long words may break anywhere, so that no cell leaves its column. */

@@ -16,9 +16,9 @@ export interface Sheet {
 }
 
 /** The most rows that the format allows. */
-const mostRows = 1_048_576;
-const mostCharacters = 32_767;
-const mostNameCharacters = 31;
+const maxRows = 1_048_576;
+const maxCharacters = 32_767;
+const maxNameCharacters = 31;
 
 /** Rows are turned into bytes in pieces of about this many characters. */
 const pieceCharacters = 64 * 1024;
@@ -93,7 +93,7 @@ async function* sheetXml(
   let row = 1;
   let isOver = true;
   // The last row is left for the sums.
-  for (; row < mostRows - 1; ) {
+  for (; row < maxRows - 1; ) {
     const next = await rows.next();
     if (next.done) break;
     row++;
@@ -103,7 +103,7 @@ async function* sheetXml(
       piece = "";
     }
   }
-  if (row >= mostRows - 1) isOver = false;
+  if (row >= maxRows - 1) isOver = false;
   const last = row;
   if (isSummed && isOver && last > 1) {
     const cells = totals.map((cell, index) => {
@@ -158,7 +158,7 @@ function cellXml(cell: ReportCell, type: ColumnType, place: string): string {
 }
 
 function textCell(text: string, place: string, style: number): string {
-  return `<c r="${place}" s="${style}" t="inlineStr"><is><t xml:space="preserve">${xmlText(text.slice(0, mostCharacters))}</t></is></c>`;
+  return `<c r="${place}" s="${style}" t="inlineStr"><is><t xml:space="preserve">${xmlText(text.slice(0, maxCharacters))}</t></is></c>`;
 }
 
 function numberOf(cell: ReportCell): string | undefined {
@@ -189,7 +189,7 @@ function sheetName(wanted: string, taken: readonly string[]): string {
   const plain = xmlSafeName(wanted);
   for (let number = 1; ; number++) {
     const end = number === 1 ? "" : ` (${number})`;
-    const name = plain.slice(0, mostNameCharacters - end.length) + end;
+    const name = plain.slice(0, maxNameCharacters - end.length) + end;
     if (!taken.some((one) => one.toLowerCase() === name.toLowerCase())) return name;
   }
 }

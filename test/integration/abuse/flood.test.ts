@@ -7,9 +7,9 @@ import { chunkOf, sendHead } from "../../support/raw-sender.ts";
 
 const mebibyte = 1024 * 1024;
 /** What a request may cost that is refused for its size, with what the garbage collector leaves for later. */
-const mostGrownBytes = 192 * mebibyte;
+const maxGrownBytes = 192 * mebibyte;
 /** Longer than any slice of work, shorter than the reading of one such body whole. */
-const mostRatio = 20;
+const maxRatio = 20;
 
 let abused: AbusedService;
 beforeAll(async () => {
@@ -21,8 +21,8 @@ afterAll(async () => {
 
 function expectLittleHarm({ statuses, ratio, grownBytes }: Harm<unknown>): void {
   expect([...statuses.keys()]).toEqual([200]);
-  expect(ratio).toBeLessThan(mostRatio);
-  expect(grownBytes).toBeLessThan(mostGrownBytes);
+  expect(ratio).toBeLessThan(maxRatio);
+  expect(grownBytes).toBeLessThan(maxGrownBytes);
 }
 
 /** The status that a chunked body of `bytes` is answered with, sent until it is answered. */

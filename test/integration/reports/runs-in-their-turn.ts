@@ -96,18 +96,18 @@ export function runsInTheirTurn(worldOf: () => ReportsWorld): void {
     const kept = await keptBytes(postgres.db, tree, reseller);
     expect(kept).toBeGreaterThan(0);
     expect(await keptBytes(postgres.db, tree, "reseller:beside")).toBe(0);
-    const made = async (mostBytes: number) => {
+    const made = async (maxBytes: number) => {
       const asked = { ...{ report: "activity", name: "x", kind: "activity" as const, options: {} }, node: reseller };
       const own = { tz: "Etc/UCT", formats: ["json"] as const, keptDays: 90, reportNode: null };
       const range = { fromMs: Date.UTC(2026, 0), toMs: Date.UTC(2026, 1) };
       const requestedBy = { id: "key full", name: "k" };
       return await endOf(
         (await createRun(postgres.db, { ...asked, ...own, ...range, requestedBy }, Date.now())).id,
-        mostBytes,
+        maxBytes,
       );
     };
-    const endOf = async (id: string, mostBytes: number) => {
-      const maker = createReportMaker({ ...source, figures: new OrganizationFigures(source) }, log, { mostBytes });
+    const endOf = async (id: string, maxBytes: number) => {
+      const maker = createReportMaker({ ...source, figures: new OrganizationFigures(source) }, log, { maxBytes });
       await maker.tick();
       const ended = async () => (await world.ask("GET", `/v1/report-runs/${id}`, { key: world.key })).body;
       await expect.poll(async () => (await ended()).state).toMatch(/^(?:done|failed)$/);
@@ -125,9 +125,9 @@ export function runsInTheirTurn(worldOf: () => ReportsWorld): void {
     expect(await keptBytes(postgres.db, tree, reseller)).toBe(kept);
     const full = await made(kept + 1_000_000);
     expect(full).toMatchObject({ state: "done", stored: 2 });
-    const again = async (run: string, mostBytes: number) => {
+    const again = async (run: string, maxBytes: number) => {
       await postgres.db.update(reportRuns).set({ state: "queued" }).where(eq(reportRuns.id, run));
-      return await endOf(run, mostBytes);
+      return await endOf(run, maxBytes);
     };
     const most = (await keptBytes(postgres.db, tree, reseller)) + 100;
     expect(await again(full.id, most), "its own files do not count").toMatchObject({ state: "done", stored: 2 });

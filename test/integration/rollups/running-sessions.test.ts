@@ -16,7 +16,7 @@ const lives = Number(process.env.PROPERTY_RUNS ?? 4);
 let ingesting: Ingesting;
 beforeAll(async () => {
   // So few that every other step lets go of a session.
-  ingesting = await startIngesting({ mostHeldMembers: 12 });
+  ingesting = await startIngesting({ maxHeldMembers: 12 });
 });
 afterAll(() => ingesting.close());
 

@@ -3,11 +3,11 @@ import { FairTurns, type TurnLimits } from "../../../server/fairness/fair-turns.
 
 const limits: TurnLimits = {
   most: 2,
-  mostWithFirst: 3,
-  mostOfTenant: 2,
-  mostOfCaller: 2,
-  mostWaitingOfCaller: 2,
-  mostWaitingOfTenant: 3,
+  maxWithFirst: 3,
+  maxOfTenant: 2,
+  maxOfCaller: 2,
+  maxWaitingOfCaller: 2,
+  maxWaitingOfTenant: 3,
   patienceMs: 60_000,
 };
 const loud = { tenant: "loud", id: "a" };
@@ -23,7 +23,7 @@ test("a tenant without a turn gets one at once, whoever else waits", async () =>
 });
 
 test("the caller with fewer turns goes first, however many others wait before", async () => {
-  const turns = new FairTurns({ ...limits, mostWithFirst: 2 });
+  const turns = new FairTurns({ ...limits, maxWithFirst: 2 });
   const [first, second] = await Promise.all([turns.take(loud), turns.take(loud)]);
   const order: string[] = [];
   const waiting = [loud, loud, quiet].map(async (caller) => {

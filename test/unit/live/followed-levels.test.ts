@@ -5,7 +5,7 @@ import { FollowedLevels } from "../../../server/live/followed-levels.ts";
 import { loadLiveLevels } from "../../../server/live/load-live-levels.ts";
 import type { DerivedChange } from "../../../server/rollups/derived-change.ts";
 
-const mostHeld = 200;
+const maxHeld = 200;
 let followed: FollowedLevels;
 let epoch: number | undefined;
 let loads: number;
@@ -36,7 +36,7 @@ beforeEach(async () => {
       changed.push(...nodes);
     },
     log: pino({ level: "silent" }),
-    mostHeld,
+    maxHeld,
   });
   followed.follow({
     materializer: {
@@ -87,7 +87,7 @@ test("many changes that lie ahead one right after the other come to pass ten tim
 
 test("what is too much to keep is not fetched from storage at the start, nor until there is less of it", async () => {
   stored = [
-    { organization: "acme", held: mostHeld },
+    { organization: "acme", held: maxHeld },
     { organization: "little", held: 1 },
   ];
   followed.onInvalidated();
@@ -99,7 +99,7 @@ test("what is too much to keep is not fetched from storage at the start, nor unt
   expect(readable).toEqual(["organization:little"]);
   followed.onSessionsDerived([joined(Date.now()), joined(Date.now(), { organization: "little", partner: "p1" })]);
   expect([participants(), followed.read("partner:p1")?.levels.live_participants]).toEqual([undefined, 1]);
-  stored = [{ organization: "acme", held: mostHeld }];
+  stored = [{ organization: "acme", held: maxHeld }];
   await vi.advanceTimersByTimeAsync(61_000);
   expect([participants(), withouts.at(-1)]).toEqual([0, []]);
 });
@@ -140,7 +140,7 @@ const manyOf = (organization: string, many: number, given: Partial<DerivedChange
   Array.from({ length: many }, (_, index) => joined(Date.now(), { organization, session: `s${index}`, ...given }));
 
 test("more than is kept is not kept: storage answers, until less runs", async () => {
-  followed.onSessionsDerived(manyOf("acme", mostHeld + 1));
+  followed.onSessionsDerived(manyOf("acme", maxHeld + 1));
   expect(participants()).toBeUndefined();
   await vi.advanceTimersByTimeAsync(61_000);
   expect(participants()).toBe(0);
@@ -151,7 +151,7 @@ test("who has too much pushes nobody else out of memory, whose levels and those 
   const ahead = { edges: [{ level: "participants", atMs, delta: 1 }], deadlineMs: atMs };
   followed.onSessionsDerived(manyOf("little-1", 10, { ...ahead, partner: "p1" }));
   followed.onSessionsDerived(manyOf("large-1", 30, { reseller: "r2" }));
-  followed.onSessionsDerived(manyOf("large-2", mostHeld, { ...ahead, reseller: "r1" }));
+  followed.onSessionsDerived(manyOf("large-2", maxHeld, { ...ahead, reseller: "r1" }));
   const readable = () =>
     ["organization:little-1", "partner:p1", "organization:large-1", "reseller:r2"].map(
       (node) => followed.read(node)?.levels.live_participants,
@@ -167,7 +167,7 @@ test("who has too much pushes nobody else out of memory, whose levels and those 
 });
 
 test("after a derivation that failed storage is read again at once, also where somebody is left out until later", async () => {
-  followed.onSessionsDerived(manyOf("acme", mostHeld + 1));
+  followed.onSessionsDerived(manyOf("acme", maxHeld + 1));
   const loadsBefore = loads;
   followed.onInvalidated();
   await vi.advanceTimersByTimeAsync(1_000);
@@ -176,8 +176,8 @@ test("after a derivation that failed storage is read again at once, also where s
 
 test("where storage has more than can be begun with, what is followed until then is answered on", async () => {
   followed.onSessionsDerived(manyOf("little-1", 10));
-  followed.onSessionsDerived(manyOf("large-1", mostHeld));
-  stored = Array.from({ length: mostHeld + 1 }, (_, index) => ({ organization: `large-${index}`, held: 1 }));
+  followed.onSessionsDerived(manyOf("large-1", maxHeld));
+  stored = Array.from({ length: maxHeld + 1 }, (_, index) => ({ organization: `large-${index}`, held: 1 }));
   await vi.advanceTimersByTimeAsync(61_000);
   expect(followed.read("organization:little-1")?.levels.live_participants).toBe(10);
 });

@@ -5,7 +5,7 @@ import { WatchedNode } from "../../../server/live/watched-node.ts";
 let participants: number;
 let reads: number[];
 let running: number;
-let mostRunning: number;
+let maxRunning: number;
 let readMs: number;
 let isDown: boolean;
 let changes: LiveChanged[];
@@ -17,7 +17,7 @@ beforeEach(() => {
   participants = 0;
   reads = [];
   running = 0;
-  mostRunning = 0;
+  maxRunning = 0;
   readMs = 10;
   isDown = false;
   changes = [];
@@ -25,7 +25,7 @@ beforeEach(() => {
   node = new WatchedNode({
     read: async () => {
       reads.push(performance.now());
-      mostRunning = Math.max(mostRunning, ++running);
+      maxRunning = Math.max(maxRunning, ++running);
       const seen = participants;
       await new Promise((resolve) => setTimeout(resolve, readMs));
       running--;
@@ -70,7 +70,7 @@ test("a node that is touched without end is read at most four times a second, an
     node.touch();
     await vi.advanceTimersByTimeAsync(10);
   }
-  expect(mostRunning).toBe(1);
+  expect(maxRunning).toBe(1);
   for (const [index, at] of reads.entries()) expect(at - (reads[index - 1] ?? -250)).toBeGreaterThanOrEqual(249);
   expect(reads.length).toBeGreaterThan(40);
 });

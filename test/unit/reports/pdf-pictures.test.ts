@@ -16,8 +16,8 @@ import { longDocument, shortDocument } from "../../support/report-documents.ts";
 const run = promisify(execFile);
 const pictures = new URL("pictures/", import.meta.url);
 /** Edges of letters may be drawn otherwise by another version of the reader. */
-const mostApart = 64;
-const mostShare = 0.01;
+const maxApart = 64;
+const maxShare = 0.01;
 
 let folder: string;
 let isAlike = true;
@@ -61,9 +61,9 @@ async function checkPicture(path: string, name: string, page: number): Promise<P
   const drawnAt = await draw(path, name, page);
   const drawn = PNG.sync.read(await readFile(drawnAt));
   const wanted = PNG.sync.read(await readFile(new URL(`${name}.png`, pictures)));
-  isAlike &&= drawn.width === wanted.width && drawn.height === wanted.height && shareApart(drawn, wanted) <= mostShare;
+  isAlike &&= drawn.width === wanted.width && drawn.height === wanted.height && shareApart(drawn, wanted) <= maxShare;
   expect([drawn.width, drawn.height]).toEqual([wanted.width, wanted.height]);
-  expect(shareApart(drawn, wanted), `${drawnAt} beside ${name}.png`).toBeLessThanOrEqual(mostShare);
+  expect(shareApart(drawn, wanted), `${drawnAt} beside ${name}.png`).toBeLessThanOrEqual(maxShare);
   return drawn;
 }
 
@@ -73,7 +73,7 @@ function shareApart(one: PNG, other: PNG): number {
   for (let at = 0; at < one.data.length; at += 4) {
     const [first = 0, second = 0] = [one.data[at], other.data[at]];
     if (Math.min(first, second) < 250) inked++;
-    if (Math.abs(first - second) > mostApart) apart++;
+    if (Math.abs(first - second) > maxApart) apart++;
   }
   return apart / inked;
 }
@@ -109,5 +109,5 @@ test("a picture of another page is told from the one that is wanted", async () =
   const path = await setTo("other", { ...longDocument(60), name: "Another" });
   const other = PNG.sync.read(await readFile(await draw(path, "other", 1)));
   const wanted = PNG.sync.read(await readFile(new URL("names.png", pictures)));
-  expect(shareApart(other, wanted)).toBeGreaterThan(10 * mostShare);
+  expect(shareApart(other, wanted)).toBeGreaterThan(10 * maxShare);
 });

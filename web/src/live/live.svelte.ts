@@ -3,7 +3,7 @@
  * new snapshot after a lost connection or a gap in the sequence. Pushes are applied once per frame.
  */
 import type { LiveChanged, LiveLevels, LiveRoom, LiveSnapshot, WatchResult } from "@contract/live.ts";
-import { mostRooms, usualRooms } from "@contract/live-rooms.ts";
+import { maxRooms, usualRooms } from "@contract/live-rooms.ts";
 import { api } from "../api/client.ts";
 import { classifyPush, type LiveState, liveState } from "./live-status.ts";
 import { beginWatch, endWatch, joinSocket, type LiveSocket, leaveSocket } from "./socket.ts";
@@ -227,7 +227,7 @@ export class LiveFeed {
       this.#roomsReadAtMs = Date.now();
       this.#roomsRequest?.abort();
       this.#roomsRequest = new AbortController();
-      const query = { node: this.#node, rooms: isMany ? mostRooms : usualRooms };
+      const query = { node: this.#node, rooms: isMany ? maxRooms : usualRooms };
       api.getLive({ query, signal: this.#roomsRequest.signal }).then(
         (answer) => {
           if (!this.isPaused) this.rooms = answer.rooms;
