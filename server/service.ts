@@ -78,7 +78,7 @@ function readStores({ telemetry, postgres: { pool } }: Stores, { ingest, waterma
     telemetry.read("walBacklogBytes", () => ingest.log.backlogBytes);
     telemetry.read("walMaxBytes", () => ingest.log.maxBytes);
     telemetry.read("heldSessions", () => ingest.materializer.held().sessions);
-    telemetry.read("heldMembers", () => ingest.materializer.held().members);
+    telemetry.read("heldIntervals", () => ingest.materializer.held().intervals);
   }
   telemetry.read("watermarkAgeSeconds", () => Math.max(0, Date.now() - watermark().getTime()) / 1000);
   telemetry.read("postgresConnections", () => [

@@ -1,5 +1,5 @@
 -- Which signs of an interval without a name count, however many were sent: of each kind the latest, and where there are more than a few signs
--- of life, the first and the last of each slice of time as long as the silence that may be. The same as rollups/member-signs.ts. For a
+-- of life, the first and the last of each slice of time as long as the silence that may be. The same as rollups/interval-signs.ts. For a
 -- WITH over grouped rows `i` of `intervals`. Params: max_signs, plain_alives UInt32; usual_silence_ms Int64.
 times -> if(length(times) > {max_signs:UInt32}, arraySlice(arrayReverseSort(times), 1, {max_signs:UInt32}), times) AS latest_of,
 groupUniqArrayArray(i.alive_times) AS all_alives,

@@ -1,5 +1,5 @@
 -- The path and the edges that the parts of the dirty sessions had after their last derivation.
--- Params as in session_members.sql.
+-- Params as in session_intervals.sql.
 SELECT organization, session, part, toString(partner) AS partner, toString(reseller) AS reseller, edge_level, edge_ms, edge_delta, edge_starts, days
 FROM sessions FINAL
 WHERE (organization, session) IN

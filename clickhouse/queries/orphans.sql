@@ -1,6 +1,6 @@
 -- Intervals that count nowhere, or not as they were sent, newest last sign of life first: `orphan` waits for its start,
 -- `inverted` ends before its start, `timed_out` fell silent. `sessions` says where there are any; who they are follows from
--- `intervals`, joined with the session that other events assign an interval to, as in unassigned_members.sql.
+-- `intervals`, joined with the session that other events assign an interval to, as in unassigned_intervals.sql.
 -- Params: kind, node, agent String as in usage_windows.sql; kinds Array(String); filter_dimensions, filter_operators
 -- Array(String), filter_values Array(Array(String)): all must hold; from_ms, to_ms Int64 (to_ms exclusive): bounds of the last
 -- sign of life; before_ms Int64, before_key Array(String): only what comes before this key; most UInt32.

@@ -1,4 +1,4 @@
--- Those of the dirty sessions that are listed as open. Params as in session_members.sql.
+-- Those of the dirty sessions that are listed as open. Params as in session_intervals.sql.
 SELECT organization, session, deadline_ms
 FROM open_sessions FINAL
 WHERE (organization, session) IN

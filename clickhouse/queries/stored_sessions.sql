@@ -1,4 +1,4 @@
--- The dirty sessions as they are stored, every column. Params as in session_members.sql.
+-- The dirty sessions as they are stored, every column. Params as in session_intervals.sql.
 SELECT *
 FROM sessions FINAL
 WHERE (organization, session) IN

@@ -76,8 +76,8 @@ export interface MaterializerOptions {
   placementsWithin?: PlacementsWithin | undefined;
   /** Notified of what was written. */
   listener?: DerivationListener | undefined;
-  /** Members of sessions that memory holds at most; one with many intervals or signs of life counts as several. */
-  maxHeldMembers?: number | undefined;
+  /** Intervals of sessions that memory holds at most; one with many intervals or signs of life counts as several. */
+  maxHeldIntervals?: number | undefined;
 }
 
 export function createLevelMaterializer(options: MaterializerOptions): LevelMaterializer {
@@ -105,7 +105,7 @@ class LocalMaterializer implements LevelMaterializer {
     this.#listener = options.listener;
     this.#placementsWithin = options.placementsWithin ?? (() => undefined);
     this.#minuteSlots = createMinuteSlots(options.clickhouse);
-    this.#held = new RunningSessions(options.maxHeldMembers);
+    this.#held = new RunningSessions(options.maxHeldIntervals);
     this.#known = createKnownSessions(options.clickhouse);
   }
 
@@ -175,10 +175,10 @@ class LocalMaterializer implements LevelMaterializer {
       const rows = new DerivedRows(this.#nextVersion(), scope);
       for (const [key, stored] of sessions) {
         if (scope === "comparison") {
-          const difference = this.#held.get(key)?.differenceTo(stored.members);
+          const difference = this.#held.get(key)?.differenceTo(stored.known);
           if (difference) derivation.differences.push(difference);
         } else this.#held.evict(key);
-        this.#known.meet(stored.members.organization, stored.members.session);
+        this.#known.meet(stored.known.organization, stored.known.session);
         await deriveStored(stored, this.#placementsWithin, nowMs, rows, pace);
       }
       derivation.sessions += sessions.size;
@@ -228,7 +228,7 @@ class LocalMaterializer implements LevelMaterializer {
     for await (const sessions of storedSessionsByName(this.#clickhouse, [...uncached.values()]))
       for (const stored of sessions.values()) {
         const { row, open } = await deriveStored(stored, this.#placementsWithin, nowMs, rows, pace);
-        const session = row && (await runningAgain(stored.members, row, open, nowMs, pace));
+        const session = row && (await runningAgain(stored.known, row, open, nowMs, pace));
         if (session) this.#held.hold(session);
         await step();
       }

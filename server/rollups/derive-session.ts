@@ -5,7 +5,7 @@ import { agentSpansOf } from "./derived-change.ts";
 import { changedMinutes, type NodePath } from "./minute-changes.ts";
 import { type ResolvedSession, resolveSteps } from "./resolve-session.ts";
 import { RunningSession } from "./running-session.ts";
-import type { SessionMembers } from "./session-members.ts";
+import type { SessionIntervals } from "./session-intervals.ts";
 import { endlessMs, type PlacementsWithin, type SessionPart, sessionParts } from "./session-parts.ts";
 import { type OpenRow, openRow, type SessionHead, sessionRow } from "./session-rows.ts";
 import { summarize } from "./span-summary.ts";
@@ -14,13 +14,13 @@ import type { DerivedRows } from "./write-derivation.ts";
 
 /** From all that storage has of it. Answers its row, where it is in one part, and whether it is open. */
 export async function deriveStored(
-  { members: session, earlier }: StoredSession,
+  { known: session, earlier }: StoredSession,
   placementsWithin: PlacementsWithin,
   nowMs: number,
   rows: DerivedRows,
   pace: Pace,
 ) {
-  const resolved = await inSlices(resolveSteps(session.members, nowMs, defaultAliveWithinMs), pace);
+  const resolved = await inSlices(resolveSteps(session.intervals, nowMs, defaultAliveWithinMs), pace);
   const { organization } = session;
   const agentSpans = agentSpansOf(resolved.spans);
   const parts = withEarlier(partsOf(session, resolved, placementsWithin, nowMs), earlier).map(([part, before]) => {
@@ -35,7 +35,7 @@ export async function deriveStored(
 }
 
 function partsOf(
-  session: SessionMembers,
+  session: SessionIntervals,
   resolved: ResolvedSession,
   placementsWithin: PlacementsWithin,
   nowMs: number,
@@ -97,13 +97,13 @@ export function deriveRunning(session: RunningSession, path: NodePath, nowMs: nu
 
 /** To be held in memory, as it was derived from storage just now; undefined where nothing more is expected of it. */
 export async function runningAgain(
-  members: SessionMembers,
+  intervals: SessionIntervals,
   row: SessionHead,
   open: OpenRow,
   nowMs: number,
   pace: Pace,
 ) {
-  const session = RunningSession.of(members);
+  const session = RunningSession.of(intervals);
   await inSlices(session.resolveSteps(nowMs), pace);
   if (!session.isRunning(nowMs)) return undefined;
   session.takeChanges();

@@ -3,7 +3,7 @@ import type { KnownSessions } from "./known-sessions.ts";
 import type { LevelEvent } from "./level-events.ts";
 import { RunningSession } from "./running-session.ts";
 import type { RunningSessions } from "./running-sessions.ts";
-import { sessionKey } from "./session-members.ts";
+import { sessionKey } from "./session-intervals.ts";
 
 export function foldInto(held: RunningSessions, known: KnownSessions) {
   /** Whose sessions are derived by their marks in storage. */

@@ -1,20 +1,20 @@
 /**
  * From what the events said about a session's intervals to the intervals that count, and to the edges of its levels.
- * Pure: the same members at the same `now` give the same session, in whatever order and however often events arrived.
+ * Pure: the same intervals at the same `now` give the same session, in whatever order and however often events arrived.
  * All times are ms since 1970, UTC; intervals are half-open, [start, end).
  */
 
-import { firstDimsFrom, firstFrom, type TimedDims } from "./member-signs.ts";
+import { firstDimsFrom, firstFrom, type TimedDims } from "./interval-signs.ts";
 
-/** The level whose members are the closings of the session (`session.ended`), not intervals. */
+/** The level whose records are closings of the session (`session.ended`), not intervals. */
 export const closingLevel = "session";
 
 /** What is known of one named interval, or of all that one user did in a session without naming intervals. */
-export interface Member {
+export interface IntervalRecord {
   level: string;
-  /** '' when the emitter named no interval: then `member` is the user whose starts and ends are paired. */
+  /** '' when the emitter named no interval: then `pairedUser` is the user whose starts and ends are paired. */
   interval: string;
-  member: string;
+  pairedUser: string;
   /** undefined: no start and no started_at was seen. */
   startedMs: number | undefined;
   /** undefined: no end was seen. */
@@ -31,7 +31,7 @@ export interface Member {
   agent: string;
   /** Canonical JSON of its dimensions, '' for none. */
   dims: string;
-  /** For paired members: (ms, dims) of every sign that named some, in order of time. */
+  /** For paired intervals: (ms, dims) of every sign that named some, in order of time. */
   dimsAt: readonly TimedDims[];
 }
 
@@ -73,30 +73,30 @@ export interface ResolvedSession {
  * or once `now` is more than the timeout past the last sign of life, at that last sign of life; else it is open.
  */
 export function resolveSession(
-  members: readonly Member[],
+  intervals: readonly IntervalRecord[],
   nowMs: number,
   defaultAliveWithinMs: number,
 ): ResolvedSession {
-  const steps = resolveSteps(members, nowMs, defaultAliveWithinMs);
+  const steps = resolveSteps(intervals, nowMs, defaultAliveWithinMs);
   for (;;) {
     const { done, value } = steps.next();
     if (done) return value;
   }
 }
 
-/** The same, a step for each member: a session may have many. */
+/** The same, a step for each interval: a session may have many. */
 export function* resolveSteps(
-  members: readonly Member[],
+  intervals: readonly IntervalRecord[],
   nowMs: number,
   defaultAliveWithinMs: number,
 ): Generator<undefined, ResolvedSession> {
-  const closedAt = closingsOf(members);
+  const closedAt = closingsOf(intervals);
   const spans: Span[] = [];
   let orphans = 0;
   let inverted = 0;
-  for (const member of members) {
-    if (member.level === closingLevel) continue;
-    const resolved = resolveMember(member, closedAt, nowMs, defaultAliveWithinMs);
+  for (const record of intervals) {
+    if (record.level === closingLevel) continue;
+    const resolved = resolveInterval(record, closedAt, nowMs, defaultAliveWithinMs);
     if (resolved.isOrphan) orphans++;
     inverted += resolved.inverted;
     for (const span of resolved.spans) spans.push(span);
@@ -107,15 +107,15 @@ export function* resolveSteps(
 }
 
 /** When the session was ended, ascending. */
-export function closingsOf(members: Iterable<Member>): number[] {
+export function closingsOf(intervals: Iterable<IntervalRecord>): number[] {
   const closedAt = new Set<number>();
-  for (const { level, endTimes } of members)
+  for (const { level, endTimes } of intervals)
     if (level === closingLevel) for (const atMs of endTimes) closedAt.add(atMs);
   return [...closedAt].sort((a, b) => a - b);
 }
 
-/** What one member comes to. `closedAt`: when its session was ended, ascending. */
-export interface ResolvedMember {
+/** What one interval comes to. `closedAt`: when its session was ended, ascending. */
+export interface ResolvedInterval {
   /** Those that count. */
   spans: Span[];
   /** It waits for a start. */
@@ -124,17 +124,17 @@ export interface ResolvedMember {
   inverted: number;
 }
 
-export function resolveMember(
-  member: Member,
+export function resolveInterval(
+  record: IntervalRecord,
   closedAt: readonly number[],
   nowMs: number,
   defaultAliveWithinMs: number,
-): ResolvedMember {
-  const timeoutMs = member.aliveWithinMs ?? defaultAliveWithinMs;
+): ResolvedInterval {
+  const timeoutMs = record.aliveWithinMs ?? defaultAliveWithinMs;
   const found =
-    member.interval === ""
-      ? pairedSpans(member, closedAt, nowMs, timeoutMs)
-      : namedSpan(member, closedAt, nowMs, timeoutMs);
+    record.interval === ""
+      ? pairedSpans(record, closedAt, nowMs, timeoutMs)
+      : namedSpan(record, closedAt, nowMs, timeoutMs);
   const spans = found.filter((span) => span.endMs === undefined || span.endMs >= span.startMs);
   return { spans, isOrphan: found.length === 0, inverted: found.length - spans.length };
 }
@@ -144,23 +144,23 @@ export function compareSpans(a: Span, b: Span): number {
   return a.startMs - b.startMs || compareText(a.level, b.level) || compareText(spanKey(a), spanKey(b));
 }
 
-function namedSpan(member: Member, closedAt: readonly number[], nowMs: number, timeoutMs: number): Span[] {
-  const { startedMs, seenMs } = member;
+function namedSpan(record: IntervalRecord, closedAt: readonly number[], nowMs: number, timeoutMs: number): Span[] {
+  const { startedMs, seenMs } = record;
   if (startedMs === undefined) return [];
   const span = (endMs: number | undefined, timedOut = false): Span[] => [
     {
-      level: member.level,
-      interval: member.interval,
-      user: member.user,
-      agent: member.agent,
-      dims: member.dims,
+      level: record.level,
+      interval: record.interval,
+      user: record.user,
+      agent: record.agent,
+      dims: record.dims,
       startMs: startedMs,
       endMs,
       timedOut,
       deadlineMs: endMs === undefined ? seenMs + timeoutMs : undefined,
     },
   ];
-  if (member.endedMs !== undefined) return span(member.endedMs);
+  if (record.endedMs !== undefined) return span(record.endedMs);
   const closed = firstAfter(closedAt, startedMs);
   // The interval timed out before this closing of the session, which finds nothing open.
   if (closed !== undefined && closed <= seenMs + timeoutMs) return span(closed);
@@ -177,19 +177,19 @@ const firstAfter = (closedAt: readonly number[], atMs: number): number | undefin
  * the open one ended at the sign before it; without either, as with a name, only what comes last tells whether it timed out. Of the
  * session's ends only the first after a start is looked for, however many there are.
  */
-function pairedSpans(member: Member, closedAt: readonly number[], nowMs: number, timeoutMs: number): Span[] {
-  const { startTimes, aliveTimes, endTimes } = member;
+function pairedSpans(record: IntervalRecord, closedAt: readonly number[], nowMs: number, timeoutMs: number): Span[] {
+  const { startTimes, aliveTimes, endTimes } = record;
   const spans: Span[] = [];
   let open: { startMs: number; closedMs: number } | undefined;
   let lastSignMs = 0;
   const close = (endMs: number | undefined, timedOut: boolean) => {
     if (!open) return;
     spans.push({
-      level: member.level,
+      level: record.level,
       interval: "",
-      user: member.member,
-      agent: member.agent,
-      dims: dimsWithin(member, open.startMs, endMs),
+      user: record.pairedUser,
+      agent: record.agent,
+      dims: dimsWithin(record, open.startMs, endMs),
       startMs: open.startMs,
       endMs,
       timedOut,
@@ -227,7 +227,7 @@ function pairedSpans(member: Member, closedAt: readonly number[], nowMs: number,
 const never = Number.POSITIVE_INFINITY;
 
 /** The dimensions that the first sign of a paired interval gave; the largest where one instant gave several. */
-function dimsWithin({ dimsAt }: Member, startMs: number, endMs: number | undefined): string {
+function dimsWithin({ dimsAt }: IntervalRecord, startMs: number, endMs: number | undefined): string {
   const first = firstDimsFrom(dimsAt, startMs);
   const atMs = dimsAt[first]?.[0];
   if (atMs === undefined || (endMs !== undefined && atMs > endMs)) return "";
@@ -240,11 +240,16 @@ function dimsWithin({ dimsAt }: Member, startMs: number, endMs: number | undefin
 }
 
 /**
- * Whether an end of the session at one of these instants, ascending, may change what the member came to. One within an interval may,
+ * Whether an end of the session at one of these instants, ascending, may change what the interval came to. One within an interval may,
  * or within the silence after it that it would have been taken back from; one that an own end follows by name may not.
  */
 export function mayBeClosed(
-  { interval, startedMs, endedMs, aliveWithinMs }: Pick<Member, "interval" | "startedMs" | "endedMs" | "aliveWithinMs">,
+  {
+    interval,
+    startedMs,
+    endedMs,
+    aliveWithinMs,
+  }: Pick<IntervalRecord, "interval" | "startedMs" | "endedMs" | "aliveWithinMs">,
   spans: readonly Span[],
   closedAt: readonly number[],
   defaultAliveWithinMs: number,

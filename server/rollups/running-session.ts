@@ -1,6 +1,6 @@
 /**
- * A session that is held in memory while it runs: its members as the table `intervals` has them, what each of them comes to, and
- * the edges that were last written. Events fold into it; only the members that they speak of are resolved again.
+ * A session that is held in memory while it runs: its intervals as the table `intervals` has them, what each of them comes to, and
+ * the edges that were last written. Events fold into it; only the intervals that they speak of are resolved again.
  *
  * Only a session that is in one part is held; one in several (session-parts.ts) is not.
  */
@@ -13,8 +13,8 @@ import {
   closingLevel,
   closingsOf,
   mayBeClosed,
-  type ResolvedMember,
-  resolveMember,
+  type ResolvedInterval,
+  resolveInterval,
   type Span,
 } from "./resolve-session.ts";
 import { type ChangedMinute, RunningEdges } from "./running-edges.ts";
@@ -22,28 +22,28 @@ import { maxInBlock, RunningSpans } from "./running-spans.ts";
 import {
   foldEvent,
   foldPath,
+  intervalKey,
+  intervalKeyOf,
+  intervalOfEvent,
   isOutdated,
-  type KnownMember,
-  memberKey,
-  memberKeyOf,
-  memberOfEvent,
-  type SessionMembers,
+  type KnownInterval,
+  type SessionIntervals,
   type SessionPath,
   signsOf,
   signsOfTexts,
-} from "./session-members.ts";
+} from "./session-intervals.ts";
 import { endlessMs } from "./session-parts.ts";
 import { sessionHead } from "./session-rows.ts";
 
-interface HeldMember {
-  known: KnownMember;
-  resolved: ResolvedMember;
+interface HeldInterval {
+  known: KnownInterval;
+  resolved: ResolvedInterval;
 }
 
-/** As much memory as a member of one named interval takes. */
+/** As much memory as one named interval takes. */
 const signsOfInterval = 64;
 
-const unresolved: ResolvedMember = { spans: [], isOrphan: false, inverted: 0 };
+const unresolved: ResolvedInterval = { spans: [], isOrphan: false, inverted: 0 };
 
 export class RunningSession {
   /** The largest of what its events named. */
@@ -54,16 +54,16 @@ export class RunningSession {
   days: readonly number[] = [];
   /** What `open_sessions` has of it: 0 for no row, undefined where that is not known. */
   listedUntilMs: number | undefined;
-  readonly #members = new Map<string, HeldMember>();
+  readonly #intervals = new Map<string, HeldInterval>();
   readonly #edges = new RunningEdges();
-  #dirty = new Set<HeldMember>();
+  #dirty = new Set<HeldInterval>();
   #closedAt: readonly number[] = [];
-  /** Since members were resolved the last time. */
+  /** Since intervals were resolved the last time. */
   #newClosings: number[] = [];
   #isOutdated = false;
-  /** Over all members, as `signsOf` counts. */
+  /** Over all intervals, as `signsOf` counts. */
   #signs = 0;
-  /** Over all members, as `signsOfTexts` counts. */
+  /** Over all intervals, as `signsOfTexts` counts. */
   #signsOfTexts = 0;
   readonly #spans = new RunningSpans();
   #orphans = 0;
@@ -88,28 +88,28 @@ export class RunningSession {
   }
 
   /** What storage has of a session. */
-  static of(found: SessionMembers): RunningSession {
+  static of(found: SessionIntervals): RunningSession {
     const session = new RunningSession(found);
-    for (const known of found.members) {
-      const member = { known, resolved: unresolved };
-      session.#members.set(memberKey(known), member);
-      session.#dirty.add(member);
+    for (const known of found.intervals) {
+      const interval = { known, resolved: unresolved };
+      session.#intervals.set(intervalKey(known), interval);
+      session.#dirty.add(interval);
       session.#signs += signsOf(known);
       session.#signsOfTexts += signsOfTexts(known);
     }
-    session.#closedAt = closingsOf(found.members);
+    session.#closedAt = closingsOf(found.intervals);
     return session;
   }
 
-  get members(): number {
-    return this.#members.size;
+  get intervals(): number {
+    return this.#intervals.size;
   }
 
-  /** How much memory it takes: that of so many members of one interval each. */
+  /** How much memory it takes: that of this many named intervals. */
   get weight(): number {
     // A large one remembers how it was written: its texts once more.
-    const texts = this.#signsOfTexts * (this.#members.size > maxInBlock ? 2 : 1);
-    return this.#members.size + Math.floor((this.#signs + texts) / signsOfInterval);
+    const texts = this.#signsOfTexts * (this.#intervals.size > maxInBlock ? 2 : 1);
+    return this.#intervals.size + Math.floor((this.#signs + texts) / signsOfInterval);
   }
 
   /** Whether storage has signs of life that count and that are not here: then it has to be read from there. */
@@ -131,20 +131,20 @@ export class RunningSession {
   /** What the event says. It must be of this session. */
   fold(event: LevelEvent): void {
     foldPath(this.named, event);
-    const key = memberKeyOf(event);
-    let member = this.#members.get(key);
-    const textsBefore = member ? signsOfTexts(member.known) : 0;
-    if (!member) {
-      member = { known: memberOfEvent(event), resolved: unresolved };
+    const key = intervalKeyOf(event);
+    let interval = this.#intervals.get(key);
+    const textsBefore = interval ? signsOfTexts(interval.known) : 0;
+    if (!interval) {
+      interval = { known: intervalOfEvent(event), resolved: unresolved };
       // A joined text keeps what it was joined of.
-      this.#members.set(detachString(key), member);
+      this.#intervals.set(detachString(key), interval);
     }
-    this.#signs += foldEvent(member.known, event);
-    this.#signsOfTexts += signsOfTexts(member.known) - textsBefore;
-    this.#isOutdated ||= isOutdated(member.known);
-    if (member.known.level !== closingLevel) this.#dirty.add(member);
+    this.#signs += foldEvent(interval.known, event);
+    this.#signsOfTexts += signsOfTexts(interval.known) - textsBefore;
+    this.#isOutdated ||= isOutdated(interval.known);
+    if (interval.known.level !== closingLevel) this.#dirty.add(interval);
     else {
-      this.#closedAt = member.known.endTimes;
+      this.#closedAt = interval.known.endTimes;
       this.#newClosings.push(event.timeMs);
     }
   }
@@ -154,22 +154,22 @@ export class RunningSession {
     for (const _ of this.resolveSteps(nowMs));
   }
 
-  /** The same, a step for each member that is resolved again. */
+  /** The same, a step for each interval that is resolved again. */
   *resolveSteps(nowMs: number): Generator<undefined, void> {
     if (nowMs > this.#expiresMs) this.#findExpired(nowMs);
     if (this.#newClosings.length > 0) this.#findClosed();
-    for (const member of this.#dirty) {
-      if (member.known.level === closingLevel) continue;
-      this.#resolveMember(member, nowMs);
+    for (const interval of this.#dirty) {
+      if (interval.known.level === closingLevel) continue;
+      this.#resolve(interval, nowMs);
       yield;
     }
     this.#dirty = new Set();
   }
 
-  #resolveMember(member: HeldMember, nowMs: number): void {
-    const { spans: allBefore, isOrphan: wasOrphan, inverted: invertedBefore } = member.resolved;
-    member.resolved = resolveMember(member.known, this.#closedAt, nowMs, defaultAliveWithinMs);
-    const { spans: allAfter, isOrphan, inverted } = member.resolved;
+  #resolve(interval: HeldInterval, nowMs: number): void {
+    const { spans: allBefore, isOrphan: wasOrphan, inverted: invertedBefore } = interval.resolved;
+    interval.resolved = resolveInterval(interval.known, this.#closedAt, nowMs, defaultAliveWithinMs);
+    const { spans: allAfter, isOrphan, inverted } = interval.resolved;
     this.#orphans += Number(isOrphan) - Number(wasOrphan);
     this.#inverted += inverted - invertedBefore;
     const [before, after] = withoutCommon(allBefore, allAfter);
@@ -200,32 +200,33 @@ export class RunningSession {
     };
   }
 
-  /** Whether storage says the same of its members; undefined: it does. */
-  differenceTo(stored: SessionMembers): SessionDifference | undefined {
+  /** Whether storage says the same of its intervals; undefined: it does. */
+  differenceTo(stored: SessionIntervals): SessionDifference | undefined {
     const { organization, session } = this.named;
-    const expected = canonical(stored.members);
-    const found = canonical([...this.#knownMembers()]);
+    const expected = canonical(stored.intervals);
+    const found = canonical([...this.#known()]);
     if (expected === found) return undefined;
     return { organization, session, expected: `stored: ${expected}`, found: `held in memory: ${found}` };
   }
 
-  *#knownMembers(): Generator<KnownMember> {
-    for (const { known } of this.#members.values()) yield known;
+  *#known(): Generator<KnownInterval> {
+    for (const { known } of this.#intervals.values()) yield known;
   }
 
   #findClosed(): void {
     const closings = this.#newClosings.sort((a, b) => a - b);
     this.#newClosings = [];
-    for (const member of this.#members.values())
-      if (mayBeClosed(member.known, member.resolved.spans, closings, defaultAliveWithinMs)) this.#dirty.add(member);
+    for (const interval of this.#intervals.values())
+      if (mayBeClosed(interval.known, interval.resolved.spans, closings, defaultAliveWithinMs))
+        this.#dirty.add(interval);
   }
 
   #findExpired(nowMs: number): void {
     this.#expiresMs = Number.POSITIVE_INFINITY;
-    for (const member of this.#members.values())
-      for (const { deadlineMs } of member.resolved.spans) {
+    for (const interval of this.#intervals.values())
+      for (const { deadlineMs } of interval.resolved.spans) {
         if (deadlineMs === undefined) continue;
-        if (nowMs > deadlineMs) this.#dirty.add(member);
+        if (nowMs > deadlineMs) this.#dirty.add(interval);
         else this.#expiresMs = Math.min(this.#expiresMs, deadlineMs);
       }
   }
@@ -237,7 +238,7 @@ export class RunningSession {
   }
 }
 
-/** What two lists of a member's intervals do not both begin with, nor end with. */
+/** What two lists of spans of one record do not both begin with, nor end with. */
 function withoutCommon(before: readonly Span[], after: readonly Span[]): [readonly Span[], readonly Span[]] {
   const shorter = Math.min(before.length, after.length);
   let first = 0;
@@ -247,7 +248,7 @@ function withoutCommon(before: readonly Span[], after: readonly Span[]): [readon
   return [before.slice(first, before.length - last), after.slice(first, after.length - last)];
 }
 
-/** All are of one member, and so of one level and name. */
+/** All are of one record, and so of one level and name. */
 const isSame = (a: Span, b: Span) =>
   a.startMs === b.startMs &&
   a.endMs === b.endMs &&
@@ -263,11 +264,11 @@ const haveSameEdges = (before: readonly Span[], after: readonly Span[]) =>
   before.length === after.length &&
   before.every(({ startMs, endMs }, index) => startMs === after[index]?.startMs && endMs === after[index]?.endMs);
 
-/** The same text for the same members, in whatever order they and their sets are. */
-function canonical(members: readonly KnownMember[]): string {
+/** The same text for the same intervals, in whatever order they and their sets are. */
+function canonical(intervals: readonly KnownInterval[]): string {
   const ascending = (times: readonly number[]) => [...times].sort((a, b) => a - b);
-  const texts = members.map((member) => {
-    const { startTimes, aliveTimes, endTimes, dimsAt } = member;
+  const texts = intervals.map((interval) => {
+    const { startTimes, aliveTimes, endTimes, dimsAt } = interval;
     const sets = {
       startTimes: ascending(startTimes),
       aliveTimes: ascending(aliveTimes),
@@ -275,7 +276,7 @@ function canonical(members: readonly KnownMember[]): string {
       dimsAt: dimsAt.map((sign) => JSON.stringify(sign)).sort(),
     };
     return JSON.stringify(
-      Object.fromEntries(Object.entries({ ...member, ...sets }).sort(([a], [b]) => (a < b ? -1 : 1))),
+      Object.fromEntries(Object.entries({ ...interval, ...sets }).sort(([a], [b]) => (a < b ? -1 : 1))),
     );
   });
   return texts.sort().join("\n");

@@ -1,24 +1,24 @@
 /**
- * The sessions that are held in memory, up to as many members in all as fit into what the process may take; a member that has
+ * The sessions that are held in memory, up to as many intervals in total as the process may take; an interval that has
  * many intervals, signs of life or long names counts as several. The one that was used longest ago goes first: whoever needs it again reads it
  * from storage, which has all of it.
  */
 import type { RunningSession } from "./running-session.ts";
-import { sessionKey } from "./session-members.ts";
+import { sessionKey } from "./session-intervals.ts";
 
-/** In members of one interval: some 700 bytes each. */
+/** In named intervals: some 700 bytes each. */
 const maxWeight = 100_000;
 
 export interface HeldSizes {
   sessions: number;
-  members: number;
+  intervals: number;
 }
 
 export class RunningSessions {
   /** In order of their last use, by `sessionKey`. */
-  readonly #held = new Map<string, { session: RunningSession; members: number; weight: number }>();
+  readonly #held = new Map<string, { session: RunningSession; intervals: number; weight: number }>();
   readonly #maxWeight: number;
-  #members = 0;
+  #intervals = 0;
   #weight = 0;
 
   constructor(most = maxWeight) {
@@ -26,7 +26,7 @@ export class RunningSessions {
   }
 
   get sizes(): HeldSizes {
-    return { sessions: this.#held.size, members: this.#members };
+    return { sessions: this.#held.size, intervals: this.#intervals };
   }
 
   get(key: string): RunningSession | undefined {
@@ -37,9 +37,9 @@ export class RunningSessions {
   hold(session: RunningSession): void {
     const key = sessionKey(session.named);
     this.evict(key);
-    const { members, weight } = session;
-    this.#held.set(key, { session, members, weight });
-    this.#members += members;
+    const { intervals, weight } = session;
+    this.#held.set(key, { session, intervals, weight });
+    this.#intervals += intervals;
     this.#weight += weight;
     for (const oldest of this.#held.keys()) {
       if (this.#weight <= this.#maxWeight) return;
@@ -51,13 +51,13 @@ export class RunningSessions {
     const entry = this.#held.get(key);
     if (!entry) return;
     this.#held.delete(key);
-    this.#members -= entry.members;
+    this.#intervals -= entry.intervals;
     this.#weight -= entry.weight;
   }
 
   evictAll(): void {
     this.#held.clear();
-    this.#members = 0;
+    this.#intervals = 0;
     this.#weight = 0;
   }
 }

@@ -7,7 +7,7 @@ import { escapeColumn } from "../ingest/accept/event-row.ts";
 import type { EdgeColumns } from "./minute-changes.ts";
 import { unionOfDays } from "./presence-days.ts";
 import type { Edge, ResolvedSession, Span } from "./resolve-session.ts";
-import type { SessionPath } from "./session-members.ts";
+import type { SessionPath } from "./session-intervals.ts";
 import { type SessionPart, spansWithin } from "./session-parts.ts";
 import { type SpanSummary, summarize } from "./span-summary.ts";
 

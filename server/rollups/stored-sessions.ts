@@ -4,16 +4,16 @@ import { defaultAliveWithinMs } from "../catalog/levels.ts";
 import type { ClickHouse } from "../clickhouse/client.ts";
 import { defineColumnsQuery, defineQuery, defineStatement } from "../clickhouse/define-query.ts";
 import { numberColumn } from "../clickhouse/number-column.ts";
-import { signLimits } from "./member-signs.ts";
+import { signLimits } from "./interval-signs.ts";
 import { type NodePath, pathOf } from "./minute-changes.ts";
 import type { Edge } from "./resolve-session.ts";
-import { groupMembers, memberColumns, type SessionMembers, sessionKey } from "./session-members.ts";
+import { groupIntervals, intervalColumns, type SessionIntervals, sessionKey } from "./session-intervals.ts";
 
 const dirtyParams = z.object({ batches: z.array(z.number()), organizations: z.array(z.string()) });
 /** Parameters of statements about some of the dirty sessions. */
 export const dirtyShare = dirtyParams.extend({ share: z.number(), shares: z.number() });
 const listed = z.object({ organizations: z.array(z.string()), sessions: z.array(z.string()) });
-/** Which signs of members are read: fragments/what_is_known.sql. */
+/** Which signs of intervals are read: fragments/what_is_known.sql. */
 const signParams = { max_signs: z.number(), plain_alives: z.number(), usual_silence_ms: z.number() };
 const signs = {
   max_signs: signLimits.most,
@@ -47,10 +47,10 @@ const dirtyWithUnassigned = defineQuery(
 const marking = dirtyParams.extend({ batch: z.number() });
 const markSessionsOfUnassigned = defineStatement("mark_sessions_of_unassigned", marking);
 const markPlaceholderSessions = defineStatement("mark_placeholder_sessions", marking);
-const sessionMembers = defineColumnsQuery("session_members", dirtyShare.extend(signParams), memberColumns);
-const unassignedMembers = defineColumnsQuery("unassigned_members", dirtyShare.extend(signParams), memberColumns);
+const sessionIntervals = defineColumnsQuery("session_intervals", dirtyShare.extend(signParams), intervalColumns);
+const unassignedIntervals = defineColumnsQuery("unassigned_intervals", dirtyShare.extend(signParams), intervalColumns);
 const derivedSessions = defineColumnsQuery("derived_sessions", dirtyShare, derivedColumns);
-const membersOfSessions = defineColumnsQuery("members_of_sessions", listed.extend(signParams), memberColumns);
+const intervalsOfSessions = defineColumnsQuery("intervals_of_sessions", listed.extend(signParams), intervalColumns);
 const derivationsOfSessions = defineColumnsQuery("derivations_of_sessions", listed, derivedColumns);
 const since = z.object({ since: z.number() });
 const unfinishedEdges = defineColumnsQuery("unfinished_edges", since, {
@@ -82,7 +82,7 @@ export interface DerivedPart extends NodePath {
 }
 
 export interface StoredSession {
-  members: SessionMembers;
+  known: SessionIntervals;
   earlier: DerivedPart[];
 }
 
@@ -111,12 +111,12 @@ export async function* dirtyStoredSessions(
   const shares = Math.max(1, Math.ceil((counts?.sessions ?? 0) / sessionsPerShare));
   for (let number = 0; number < shares; number++) {
     const share = { ...marks, share: number, shares };
-    const [members, unassigned, derived] = await Promise.all([
-      sessionMembers(clickhouse, { ...share, ...signs }),
-      withUnassigned.length > 0 ? unassignedMembers(clickhouse, { ...share, ...signs }) : undefined,
+    const [intervals, unassigned, derived] = await Promise.all([
+      sessionIntervals(clickhouse, { ...share, ...signs }),
+      withUnassigned.length > 0 ? unassignedIntervals(clickhouse, { ...share, ...signs }) : undefined,
       derivedSessions(clickhouse, share),
     ]);
-    yield { share, sessions: joined(groupMembers(members, unassigned), asDerived(derived)), withUnassigned };
+    yield { share, sessions: joined(groupIntervals(intervals, unassigned), asDerived(derived)), withUnassigned };
   }
 }
 
@@ -131,25 +131,25 @@ export async function* storedSessionsByName(
       organizations: some.map(({ organization }) => organization),
       sessions: some.map(({ session }) => session),
     };
-    const [members, derived] = await Promise.all([
-      membersOfSessions(clickhouse, { ...list, ...signs }),
+    const [intervals, derived] = await Promise.all([
+      intervalsOfSessions(clickhouse, { ...list, ...signs }),
       derivationsOfSessions(clickhouse, list),
     ]);
-    yield joined(groupMembers(members), asDerived(derived));
+    yield joined(groupIntervals(intervals), asDerived(derived));
   }
 }
 
-/** A session that has lost its last interval to another one is among them, without members. */
-function joined(members: Map<string, SessionMembers>, derived: readonly DerivedPart[]): Map<string, StoredSession> {
+/** A session that has lost its last interval to another one is among them, without intervals. */
+function joined(known: Map<string, SessionIntervals>, derived: readonly DerivedPart[]): Map<string, StoredSession> {
   const sessions = new Map<string, StoredSession>();
-  for (const [key, found] of members) sessions.set(key, { members: found, earlier: [] });
+  for (const [key, found] of known) sessions.set(key, { known: found, earlier: [] });
   for (const part of derived) {
     const key = sessionKey(part);
     const session = sessions.get(key);
     if (session) session.earlier.push(part);
     else
       sessions.set(key, {
-        members: { ...pathOf(part), session: part.session, room: "", members: [] },
+        known: { ...pathOf(part), session: part.session, room: "", intervals: [] },
         earlier: [part],
       });
   }

@@ -18,7 +18,7 @@ import {
   withoutEdges,
 } from "./minute-changes.ts";
 import type { MinuteSlots } from "./minute-slots.ts";
-import { sessionKey } from "./session-members.ts";
+import { sessionKey } from "./session-intervals.ts";
 import {
   type EdgeLists,
   listsOf,

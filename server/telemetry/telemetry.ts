@@ -30,7 +30,7 @@ export interface LiveReadings {
   sockets(): number;
   /** What memory holds of running sessions. */
   heldSessions(): number;
-  heldMembers(): number;
+  heldIntervals(): number;
   /** How far the evaluation of rules is behind what can be queried, in seconds. */
   alertLagSeconds(): number;
   postgresConnections(): { state: "idle" | "busy" | "awaited"; count: number }[];
@@ -234,7 +234,7 @@ const gauges = [
   ],
   ["alertLagSeconds", "tidemark_alert_lag_seconds", "How far the evaluation of rules is behind what can be queried"],
   ["heldSessions", "tidemark_held_sessions", "Running sessions that memory holds"],
-  ["heldMembers", "tidemark_held_members", "Intervals and paired users of the sessions that memory holds"],
+  ["heldIntervals", "tidemark_held_members", "Intervals and paired users of the sessions that memory holds"],
   ["sockets", "tidemark_sockets", "Open sockets of dashboards"],
 ] as const;
 

@@ -95,15 +95,15 @@ const errors: PlantedError[] = [
   {
     rule: "memory counts the signs of life that it holds",
     file: "server/rollups/running-session.ts",
-    right: "this.#signs += foldEvent(member.known, event);",
-    wrong: "foldEvent(member.known, event);",
+    right: "this.#signs += foldEvent(interval.known, event);",
+    wrong: "foldEvent(interval.known, event);",
     tests: running,
   },
   {
     rule: "memory keeps no line of an event for a column of it",
     file: "server/rollups/running-session.ts",
-    right: "this.#members.set(detachString(key), member);",
-    wrong: "this.#members.set(key, member);",
+    right: "this.#intervals.set(detachString(key), interval);",
+    wrong: "this.#intervals.set(key, interval);",
     tests: running,
   },
   {

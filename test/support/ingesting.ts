@@ -37,7 +37,7 @@ export interface Ingesting extends Ingest {
 }
 
 export async function startIngesting(
-  options: Pick<IngestOptions, "listener" | "maxHeldMembers"> = {},
+  options: Pick<IngestOptions, "listener" | "maxHeldIntervals"> = {},
 ): Promise<Ingesting> {
   const store = await ownClickHouse();
   const dataDir = await mkdtemp(join(tmpdir(), "tidemark-ingest-"));

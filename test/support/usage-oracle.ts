@@ -57,13 +57,13 @@ const halfDayMs = 12 * 60 * 60 * 1000;
 
 /** The intervals that count, from all events of the organizations in question. */
 export function oracleSpans(events: readonly OracleEvent[], nowMs: number): OracleSpan[] {
-  const members = new Map<string, OracleEvent[]>();
+  const intervals = new Map<string, OracleEvent[]>();
   const sessionOfInterval = new Map<string, string>();
   for (const event of events) {
     const [level] = actions[event.type] ?? [];
     if (level === undefined) continue;
-    const key = memberKey(event, level);
-    members.set(key, [...(members.get(key) ?? []), event]);
+    const key = intervalKey(event, level);
+    intervals.set(key, [...(intervals.get(key) ?? []), event]);
     if (event.session !== "") sessionOfInterval.set(key, event.session);
   }
   const roomOf = new Map<string, string>();
@@ -72,7 +72,7 @@ export function oracleSpans(events: readonly OracleEvent[], nowMs: number): Orac
       roomOf.set(`${event.organization} ${event.session}`, event.room);
 
   const spans: OracleSpan[] = [];
-  for (const [key, own] of members) {
+  for (const [key, own] of intervals) {
     const [first] = own as [OracleEvent];
     const level = actions[first.type]?.[0] ?? "";
     const session = sessionOfInterval.get(key) ?? `interval:${first.interval}`;
@@ -110,7 +110,7 @@ export function oracleSpans(events: readonly OracleEvent[], nowMs: number): Orac
   return spans;
 }
 
-function memberKey(event: OracleEvent, level: string): string {
+function intervalKey(event: OracleEvent, level: string): string {
   const { organization, interval, session, user } = event;
   return JSON.stringify(interval === "" ? [organization, level, session, user] : [organization, level, interval]);
 }

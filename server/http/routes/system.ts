@@ -11,7 +11,7 @@ import { isStoreUnavailable, storeTrouble } from "../../health/store-trouble.ts"
 import { maxFigures, maxMeters } from "../../metrics/answer-size.ts";
 import { maxWindows } from "../../metrics/windows.ts";
 import { ProblemError } from "../../problem.ts";
-import { signLimits } from "../../rollups/member-signs.ts";
+import { signLimits } from "../../rollups/interval-signs.ts";
 import { rebuildLimits } from "../../rollups/rebuild.ts";
 import { creationRates } from "../../tree/creation-limits.ts";
 import { createRouter } from "../app-pieces.ts";

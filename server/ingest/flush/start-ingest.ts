@@ -54,7 +54,7 @@ export interface IngestOptions {
   /** Notified of what derivations of this process change. */
   listener?: DerivationListener | undefined;
   /** Members of running sessions that memory holds at most; absent: as many as a process of the usual size may take. */
-  maxHeldMembers?: number | undefined;
+  maxHeldIntervals?: number | undefined;
   /** Where other processes store in the same ClickHouse. */
   shared?: SharedIngest | undefined;
 }
@@ -110,7 +110,7 @@ export async function startIngest(options: IngestOptions): Promise<Ingest> {
     currentEpoch: () => (shared ?? (alone as SoleEpoch)).epoch(),
     placementsWithin: options.placementsWithin,
     listener: options.listener,
-    maxHeldMembers: options.maxHeldMembers,
+    maxHeldIntervals: options.maxHeldIntervals,
   });
   const materializer = shared ? shared.materializer(localMaterializer) : localMaterializer;
   const known = await startKnownIds(clickhouse, logger, log.read(progress.settled));

@@ -16,7 +16,7 @@ const lives = Number(process.env.PROPERTY_RUNS ?? 4);
 let ingesting: Ingesting;
 beforeAll(async () => {
   // So few that every other step lets go of a session.
-  ingesting = await startIngesting({ maxHeldMembers: 12 });
+  ingesting = await startIngesting({ maxHeldIntervals: 12 });
 });
 afterAll(() => ingesting.close());
 
@@ -191,7 +191,7 @@ async function untilHeld(organization: string): Promise<void> {
   await ingesting.send([sign(organization, "a", "joined", 300)]);
   await eventually("the session to be held", async () => {
     await ingesting.send([{ ...sign(organization, "a", "alive", 290), id: `${organization} ${++run}` }]);
-    return ingesting.materializer.held().members > 0 || undefined;
+    return ingesting.materializer.held().intervals > 0 || undefined;
   });
 }
 
@@ -256,13 +256,13 @@ test("what could not be written is held by nobody: the next events of the sessio
   // It is read from storage, which has one event of it, and held once it is known which organizations have unassigned intervals.
   await eventually("the session to be held", async () => {
     await later.deriveEvents({ batches: [batch], lines: [line("never stored", 200)] }, Date.now());
-    return later.held().members > 0 || undefined;
+    return later.held().intervals > 0 || undefined;
   });
   isCut = true;
   const cut = later.deriveEvents({ batches: [batch], lines: [line("never stored", 100)] }, Date.now());
   await expect(cut).rejects.toThrow("cut off");
   isCut = false;
-  expect(later.held()).toEqual({ sessions: 0, members: 0 });
+  expect(later.held()).toEqual({ sessions: 0, intervals: 0 });
   await later.deriveEvents({ batches: [batch], lines: [line("never stored", 50)] }, Date.now());
   expect(await wrongs(organization, Date.now())).toEqual([]);
 });

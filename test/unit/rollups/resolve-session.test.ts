@@ -1,15 +1,15 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { type Member, resolveSession } from "../../../server/rollups/resolve-session.ts";
+import { type IntervalRecord, resolveSession } from "../../../server/rollups/resolve-session.ts";
 
 const hour = 60 * 60 * 1000;
 const timeout = 12 * hour;
 const nowMs = 1000 * hour;
 
-const member = (given: Partial<Member>): Member => ({
+const interval = (given: Partial<IntervalRecord>): IntervalRecord => ({
   level: "participants",
   interval: "i",
-  member: "",
+  pairedUser: "",
   startedMs: undefined,
   endedMs: undefined,
   seenMs: given.endedMs ?? given.startedMs ?? 0,
@@ -24,58 +24,58 @@ const member = (given: Partial<Member>): Member => ({
   ...given,
 });
 const ascending = (times: readonly number[] = []) => [...times].sort((a, b) => a - b);
-const paired = (given: Partial<Member>): Member => ({
-  ...member({ interval: "", member: "u", ...given }),
+const paired = (given: Partial<IntervalRecord>): IntervalRecord => ({
+  ...interval({ interval: "", pairedUser: "u", ...given }),
   startTimes: ascending(given.startTimes),
   aliveTimes: ascending(given.aliveTimes),
   endTimes: ascending(given.endTimes),
   dimsAt: [...(given.dimsAt ?? [])].sort(([a], [b]) => a - b),
 });
-const closing = (...endTimes: number[]): Member => member({ level: "session", interval: "", endTimes });
+const closing = (...endTimes: number[]): IntervalRecord => interval({ level: "session", interval: "", endTimes });
 
-const spansOf = (members: Member[], now = nowMs) =>
-  resolveSession(members, now, timeout).spans.map(({ startMs, endMs, timedOut }) => [startMs, endMs, timedOut]);
+const spansOf = (intervals: IntervalRecord[], now = nowMs) =>
+  resolveSession(intervals, now, timeout).spans.map(({ startMs, endMs, timedOut }) => [startMs, endMs, timedOut]);
 
 describe("a named interval", () => {
   test("runs from its start to its end", () => {
-    expect(spansOf([member({ startedMs: 10, endedMs: 20 })])).toEqual([[10, 20, false]]);
+    expect(spansOf([interval({ startedMs: 10, endedMs: 20 })])).toEqual([[10, 20, false]]);
   });
   test("without a start is an orphan and counts nowhere", () => {
-    const resolved = resolveSession([member({ endedMs: 20 })], nowMs, timeout);
+    const resolved = resolveSession([interval({ endedMs: 20 })], nowMs, timeout);
     expect(resolved).toMatchObject({ spans: [], edges: [], orphans: 1 });
   });
   test("with its end before its start is reported and counts zero", () => {
-    const resolved = resolveSession([member({ startedMs: 20, endedMs: 10 })], nowMs, timeout);
+    const resolved = resolveSession([interval({ startedMs: 20, endedMs: 10 })], nowMs, timeout);
     expect(resolved).toMatchObject({ spans: [], edges: [], inverted: 1 });
   });
   test("of no length starts, but is never concurrent", () => {
-    const { edges } = resolveSession([member({ startedMs: 20, endedMs: 20 })], nowMs, timeout);
+    const { edges } = resolveSession([interval({ startedMs: 20, endedMs: 20 })], nowMs, timeout);
     expect(edges).toEqual([
       { level: "participants", atMs: 20, delta: 0, starts: 1 },
       { level: "sessions", atMs: 20, delta: 0, starts: 1 },
     ]);
   });
   test("is open until its last sign of life is more than the timeout ago", () => {
-    const open = member({ startedMs: 10, seenMs: 5 * hour });
+    const open = interval({ startedMs: 10, seenMs: 5 * hour });
     expect(spansOf([open], 5 * hour + timeout)).toEqual([[10, undefined, false]]);
     expect(spansOf([open], 5 * hour + timeout + 1)).toEqual([[10, 5 * hour, true]]);
   });
   test("takes the timeout that its emitter gave", () => {
-    const open = member({ startedMs: 10, seenMs: hour, aliveWithinMs: 1000 });
+    const open = interval({ startedMs: 10, seenMs: hour, aliveWithinMs: 1000 });
     expect(spansOf([open], hour + 1001)).toEqual([[10, hour, true]]);
   });
   test("that is open is ended by the session's end", () => {
-    expect(spansOf([member({ startedMs: 10, seenMs: 10 }), closing(hour)])).toEqual([[10, hour, false]]);
+    expect(spansOf([interval({ startedMs: 10, seenMs: 10 }), closing(hour)])).toEqual([[10, hour, false]]);
   });
   test("that had timed out when the session ended stays ended at its last sign of life", () => {
-    expect(spansOf([member({ startedMs: 10, seenMs: 10 }), closing(timeout + 11)])).toEqual([[10, 10, true]]);
+    expect(spansOf([interval({ startedMs: 10, seenMs: 10 }), closing(timeout + 11)])).toEqual([[10, 10, true]]);
   });
   test("that starts at the instant at which the session ended begins after it", () => {
-    expect(spansOf([member({ startedMs: 10, seenMs: 10 }), closing(10)], hour)).toEqual([[10, undefined, false]]);
+    expect(spansOf([interval({ startedMs: 10, seenMs: 10 }), closing(10)], hour)).toEqual([[10, undefined, false]]);
     expect(spansOf([paired({ startTimes: [10] }), closing(10)], hour)).toEqual([[10, undefined, false]]);
   });
   test("keeps its own end when the session ended earlier", () => {
-    expect(spansOf([member({ startedMs: 10, endedMs: 2 * hour }), closing(hour)])).toEqual([[10, 2 * hour, false]]);
+    expect(spansOf([interval({ startedMs: 10, endedMs: 2 * hour }), closing(hour)])).toEqual([[10, 2 * hour, false]]);
   });
 });
 
@@ -132,7 +132,7 @@ describe("starts and ends without a name", () => {
         const ends = lastEnd === undefined ? [] : [lastEnd];
         const closings = closed === undefined ? [] : [closing(closed)];
         const rest = { aliveWithinMs: 10 };
-        const named = member({ startedMs: 0, seenMs, ...(lastEnd !== undefined && { endedMs: lastEnd }), ...rest });
+        const named = interval({ startedMs: 0, seenMs, ...(lastEnd !== undefined && { endedMs: lastEnd }), ...rest });
         const unnamed = paired({ startTimes: [0], aliveTimes: known, endTimes: ends, ...rest });
         expect(spansOf([unnamed, ...closings], 105)).toEqual(spansOf([named, ...closings], 105));
       }),
@@ -147,13 +147,13 @@ describe("starts and ends without a name", () => {
 });
 
 test("a session is active exactly while at least one participant interval covers the instant", () => {
-  const interval = fc.record({ start: fc.integer({ min: 0, max: 30 }), length: fc.integer({ min: 0, max: 10 }) });
+  const drawnInterval = fc.record({ start: fc.integer({ min: 0, max: 30 }), length: fc.integer({ min: 0, max: 10 }) });
   fc.assert(
-    fc.property(fc.array(interval, { maxLength: 8 }), (drawn) => {
-      const members = drawn.map(({ start, length }, index) =>
-        member({ interval: `i${index}`, startedMs: start, endedMs: start + length }),
+    fc.property(fc.array(drawnInterval, { maxLength: 8 }), (drawn) => {
+      const intervals = drawn.map(({ start, length }, index) =>
+        interval({ interval: `i${index}`, startedMs: start, endedMs: start + length }),
       );
-      const { edges } = resolveSession(members, nowMs, timeout);
+      const { edges } = resolveSession(intervals, nowMs, timeout);
       for (let t = 0; t <= 41; t++) {
         const levelAt = (level: string) =>
           edges.filter((edge) => edge.level === level && edge.atMs <= t).reduce((sum, edge) => sum + edge.delta, 0);
@@ -168,8 +168,8 @@ test("a session is active exactly while at least one participant interval covers
 });
 
 describe("the dimensions of an interval", () => {
-  const dimsOf = (given: Partial<Member>) =>
-    resolveSession([given.interval === "" ? paired(given) : member(given)], nowMs, timeout).spans.map(
+  const dimsOf = (given: Partial<IntervalRecord>) =>
+    resolveSession([given.interval === "" ? paired(given) : interval(given)], nowMs, timeout).spans.map(
       ({ dims }) => dims,
     );
   test("are those of the named interval", () => {
@@ -177,7 +177,7 @@ describe("the dimensions of an interval", () => {
   });
   test("are, for each paired interval, those that its own signs gave", () => {
     const given = { interval: "", startTimes: [10, 30, 50], endTimes: [20, 40] };
-    const dimsAt: Member["dimsAt"] = [
+    const dimsAt: IntervalRecord["dimsAt"] = [
       [30, '{"medium":"video"}'],
       [20, '{"medium":"late"}'],
       [10, '{"medium":"audio"}'],

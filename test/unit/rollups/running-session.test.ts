@@ -10,7 +10,12 @@ import type { EdgeColumns } from "../../../server/rollups/minute-changes.ts";
 import { type Edge, resolveSession } from "../../../server/rollups/resolve-session.ts";
 import { RunningSession } from "../../../server/rollups/running-session.ts";
 import { RunningSessions } from "../../../server/rollups/running-sessions.ts";
-import { foldEvent, type KnownMember, memberKeyOf, memberOfEvent } from "../../../server/rollups/session-members.ts";
+import {
+  foldEvent,
+  intervalKeyOf,
+  intervalOfEvent,
+  type KnownInterval,
+} from "../../../server/rollups/session-intervals.ts";
 import { type SessionPart, sessionParts } from "../../../server/rollups/session-parts.ts";
 import { listsOf, openRow, renderSessionRow, sessionRow } from "../../../server/rollups/session-rows.ts";
 import { summarize } from "../../../server/rollups/span-summary.ts";
@@ -48,14 +53,14 @@ const stepArbitrary = fc.record({
 type Step = typeof stepArbitrary extends fc.Arbitrary<infer Value> ? Value : never;
 
 /** As storage has it. */
-function membersOf(events: readonly LevelEvent[]): KnownMember[] {
-  const members = new Map<string, KnownMember>();
+function intervalsOf(events: readonly LevelEvent[]): KnownInterval[] {
+  const intervals = new Map<string, KnownInterval>();
   for (const event of events) {
-    const member = members.get(memberKeyOf(event)) ?? memberOfEvent(event);
-    members.set(memberKeyOf(event), member);
-    foldEvent(member, event);
+    const interval = intervals.get(intervalKeyOf(event)) ?? intervalOfEvent(event);
+    intervals.set(intervalKeyOf(event), interval);
+    foldEvent(interval, event);
   }
-  return [...members.values()];
+  return [...intervals.values()];
 }
 
 /** Edges by level and instant, as those who were told of every change have them. */
@@ -79,12 +84,12 @@ function expectSameAfterEvery(steps: readonly Step[], crowd: readonly LevelEvent
   const known: LevelEvent[] = [];
   let kept: Kept = new Map();
   let nowMs = beganMs + 200_000;
-  const resolve = () => resolveSession(membersOf(known), nowMs, defaultAliveWithinMs);
+  const resolve = () => resolveSession(intervalsOf(known), nowMs, defaultAliveWithinMs);
   for (const [index, { events, secondsLater, isEvicted, corrected }] of steps.entries()) {
     nowMs += secondsLater * 1000;
     if (corrected !== null && known.length > 0) known.splice(corrected % known.length, 1);
     if (isEvicted || corrected !== null) {
-      session = RunningSession.of({ ...path, members: membersOf(known) });
+      session = RunningSession.of({ ...path, intervals: intervalsOf(known) });
       session.resolve(nowMs);
       session.takeChanges();
       kept = asKept(resolve().edges);
@@ -102,11 +107,11 @@ function expectSameAfterEvery(steps: readonly Step[], crowd: readonly LevelEvent
     expect(renderSessionRow(head, lists)).toBe(renderSessionRow(row, listsOf(row)));
     expect(agentSpans).toEqual(agentSpansOf(expected.spans));
     expect(openRow(path, summary, 1, nowMs)).toEqual(openRow(path, summarize(expected.spans), 1, nowMs));
-    expect(session.weight).toBe(RunningSession.of({ ...path, members: membersOf(known) }).weight);
+    expect(session.weight).toBe(RunningSession.of({ ...path, intervals: intervalsOf(known) }).weight);
   }
 }
 
-test("a session that events fold into one by one is what all of its members are resolved to, and so is the sum of its changes, also where it was let go and corrected between", () => {
+test("a session that events fold into one by one is what all of its intervals are resolved to, and so is the sum of its changes, also where it was let go and corrected between", () => {
   const lives = fc.array(stepArbitrary, { maxLength: 8 });
   fc.assert(
     fc.property(lives, (steps) => expectSameAfterEvery(steps, [])),
@@ -169,11 +174,11 @@ test("so is a session of hundreds, of which only what changed is written anew", 
   );
 });
 
-test("of sessions that are more than memory may hold, the one used longest ago goes first, and each counts with its members", () => {
+test("of sessions that are more than memory may hold, the one used longest ago goes first, and each counts with its intervals", () => {
   const held = new RunningSessions(4);
-  const sessionOf = (name: string, members: number) => {
+  const sessionOf = (name: string, intervals: number) => {
     const session = RunningSession.begun({ ...path, session: name });
-    for (let number = 0; number < members; number++) {
+    for (let number = 0; number < intervals; number++) {
       const at = { timeMs: beganMs, startedMs: 0, aliveWithinMs: 0 };
       const said = { level: "participants", action: "start", interval: `${number}`, user: "u", agent: "", dims: "" };
       session.fold({ ...path, session: name, ...at, ...said });
@@ -182,13 +187,13 @@ test("of sessions that are more than memory may hold, the one used longest ago g
   };
   held.hold(sessionOf("a", 2));
   held.hold(sessionOf("b", 2));
-  expect(held.sizes).toEqual({ sessions: 2, members: 4 });
+  expect(held.sizes).toEqual({ sessions: 2, intervals: 4 });
   held.hold(sessionOf("a", 2));
   held.hold(sessionOf("c", 1));
   expect(held.get("acme\0b")).toBeUndefined();
-  expect(held.sizes).toEqual({ sessions: 2, members: 3 });
+  expect(held.sizes).toEqual({ sessions: 2, intervals: 3 });
   held.hold(sessionOf("large", 5));
-  expect(held.sizes).toEqual({ sessions: 0, members: 0 });
+  expect(held.sizes).toEqual({ sessions: 0, intervals: 0 });
 });
 
 const joinOf = (user: string, seconds: number): LevelEvent => ({
@@ -196,7 +201,7 @@ const joinOf = (user: string, seconds: number): LevelEvent => ({
   ...{ timeMs: beganMs + seconds * 1000, startedMs: 0, aliveWithinMs: 0 },
 });
 
-test("a member who comes and goes for hours takes the room of several members in memory, and one who says that it lives does not", () => {
+test("a user who comes and goes for hours takes as much memory as several intervals, and one who says that it lives does not", () => {
   const held = new RunningSessions(50);
   const sessionOf = (action: string, signs: number) => {
     const session = RunningSession.begun(path);
@@ -208,16 +213,16 @@ test("a member who comes and goes for hours takes the room of several members in
     ["start", 100],
   ] as const) {
     held.hold(sessionOf(action, signs));
-    expect(held.sizes).toEqual({ sessions: 1, members: 1 });
+    expect(held.sizes).toEqual({ sessions: 1, intervals: 1 });
   }
   held.hold(sessionOf("start", 1_000));
-  expect(held.sizes).toEqual({ sessions: 0, members: 0 });
+  expect(held.sizes).toEqual({ sessions: 0, intervals: 0 });
 });
 
-test("members with long names take the room of several in memory, and in a large session of twice as many", () => {
-  const weightOf = (members: number, user: string) => {
+test("intervals with long names take as much memory as several, and in a large session of twice as many", () => {
+  const weightOf = (intervals: number, user: string) => {
     const session = RunningSession.begun(path);
-    for (let number = 0; number < members; number++)
+    for (let number = 0; number < intervals; number++)
       session.fold({ ...joinOf(user, 0), interval: `${number}`.padEnd(user.length, "ü"), agent: user });
     return session.weight;
   };
@@ -254,6 +259,6 @@ test("what memory holds of a session keeps nothing else of the events' lines", (
     }
   collect();
   const bytesEach = (process.memoryUsage().heapUsed - before) / count;
-  expect(held.sizes).toEqual({ sessions: count, members: count });
+  expect(held.sizes).toEqual({ sessions: count, intervals: count });
   expect(bytesEach).toBeLessThan(8_192);
 });

@@ -4,12 +4,12 @@
  */
 import { defaultAliveWithinMs } from "../catalog/levels.ts";
 import { detachString } from "./detach-string.ts";
+import { addInstant, addThinned, firstDimsFrom, signLimits, thinned } from "./interval-signs.ts";
 import type { LevelEvent } from "./level-events.ts";
-import { addInstant, addThinned, firstDimsFrom, signLimits, thinned } from "./member-signs.ts";
-import { closingLevel, type Member } from "./resolve-session.ts";
+import { closingLevel, type IntervalRecord } from "./resolve-session.ts";
 
-/** A member as long as events can still say more about it. */
-export interface KnownMember extends Member {
+/** An interval as long as events can still say more about it. */
+export interface KnownInterval extends IntervalRecord {
   /** When the event was that `aliveWithinMs` is of; 0: none gave one. */
   aliveWithinAtMs: number;
   /** How long it could be silent when its signs of life were thinned out (`thinned`); undefined: all are kept. */
@@ -20,7 +20,7 @@ export interface KnownMember extends Member {
   dimsAt: (readonly [number, string])[];
 }
 
-/** Whose members they are: of every column the largest that an event gave. */
+/** Which session it is: of every column the largest that an event gave. */
 export interface SessionPath {
   organization: string;
   session: string;
@@ -29,14 +29,14 @@ export interface SessionPath {
   reseller: string;
 }
 
-export interface SessionMembers extends SessionPath {
-  members: KnownMember[];
+export interface SessionIntervals extends SessionPath {
+  intervals: KnownInterval[];
 }
 
 /** Larger than every ms since 1970 that an event can have: stands in `started_ms` where no start was seen. */
 const noStartMs = 8e15;
 
-export const memberColumns = {
+export const intervalColumns = {
   organization: "text",
   session: "text",
   level: "text",
@@ -60,40 +60,40 @@ export const memberColumns = {
   dims_at: "timedTexts",
 } as const;
 
-interface MembersFound {
+interface IntervalsFound {
   rows: number;
   columns: {
-    [Name in keyof typeof memberColumns]: {
+    [Name in keyof typeof intervalColumns]: {
       text: string;
       number: number;
       numbers: number[];
       timedTexts: [number, string][];
-    }[(typeof memberColumns)[Name]][];
+    }[(typeof intervalColumns)[Name]][];
   };
 }
 
-/** By `sessionKey`. What unassigned intervals say is folded into the members that other events made. */
-export function groupMembers(assigned: MembersFound, unassigned?: MembersFound): Map<string, SessionMembers> {
-  const sessions = new Map<string, SessionMembers>();
-  for (const [path, member] of membersOf(assigned)) addMember(sessions, path).members.push(member);
+/** By `sessionKey`. What is known of unassigned intervals is merged into the intervals that other events made. */
+export function groupIntervals(assigned: IntervalsFound, unassigned?: IntervalsFound): Map<string, SessionIntervals> {
+  const sessions = new Map<string, SessionIntervals>();
+  for (const [path, record] of intervalsOf(assigned)) addSession(sessions, path).intervals.push(record);
   if (unassigned)
-    for (const [path, member] of membersOf(unassigned)) {
-      const { members } = addMember(sessions, path);
-      const twin = members.findIndex((other) => memberKey(other) === memberKey(member));
-      if (twin < 0) members.push(member);
-      else members[twin] = mergeMembers(members[twin] as KnownMember, member);
+    for (const [path, record] of intervalsOf(unassigned)) {
+      const { intervals } = addSession(sessions, path);
+      const twin = intervals.findIndex((other) => intervalKey(other) === intervalKey(record));
+      if (twin < 0) intervals.push(record);
+      else intervals[twin] = mergeRecords(intervals[twin] as KnownInterval, record);
     }
   return sessions;
 }
 
-function addMember(sessions: Map<string, SessionMembers>, path: SessionPath): SessionMembers {
+function addSession(sessions: Map<string, SessionIntervals>, path: SessionPath): SessionIntervals {
   const key = sessionKey(path);
   const session = sessions.get(key);
   if (session) {
     widenPath(session, path);
     return session;
   }
-  const added = { ...path, members: [] };
+  const added = { ...path, intervals: [] };
   sessions.set(key, added);
   return added;
 }
@@ -104,7 +104,7 @@ function widenPath(session: SessionPath, { room, partner, reseller }: Omit<Sessi
   session.reseller = larger(session.reseller, reseller);
 }
 
-function* membersOf({ rows, columns }: MembersFound): Generator<[SessionPath, KnownMember]> {
+function* intervalsOf({ rows, columns }: IntervalsFound): Generator<[SessionPath, KnownInterval]> {
   const at = <Value>(column: readonly Value[], row: number) => column[row] as Value;
   for (let row = 0; row < rows; row++) {
     const startedMs = at(columns.started_ms, row);
@@ -121,7 +121,7 @@ function* membersOf({ rows, columns }: MembersFound): Generator<[SessionPath, Kn
       {
         level: at(columns.level, row),
         interval: at(columns.interval, row),
-        member: at(columns.member, row),
+        pairedUser: at(columns.member, row),
         startedMs: startedMs > noStartMs ? undefined : startedMs,
         endedMs: at(columns.ended_ms, row) || undefined,
         seenMs: at(columns.seen_ms, row),
@@ -143,7 +143,7 @@ function* membersOf({ rows, columns }: MembersFound): Generator<[SessionPath, Kn
 const ascending = (times: number[]) => (times.length < 2 ? times : times.sort((a, b) => a - b));
 
 /** Merges two rows about the same interval. */
-function mergeMembers(a: KnownMember, b: KnownMember): KnownMember {
+function mergeRecords(a: KnownInterval, b: KnownInterval): KnownInterval {
   const [newer, older] = a.aliveWithinAtMs >= b.aliveWithinAtMs ? [a, b] : [b, a];
   return {
     ...a,
@@ -163,21 +163,21 @@ function ofKnown(a: number | undefined, b: number | undefined, choose: (a: numbe
   return a === undefined || b === undefined ? (a ?? b) : choose(a, b);
 }
 
-/** Which member of its session an event speaks of, by `memberKey`. */
-export function memberKeyOf(event: LevelEvent): string {
+/** Which interval of its session an event speaks of, by `intervalKey`. */
+export function intervalKeyOf(event: LevelEvent): string {
   const { level, interval } = event;
   if (level === closingLevel) return `${level}\0\0`;
   return interval === "" ? `${level}\0\0${event.user}` : `${level}\0${interval}\0`;
 }
 
-/** That member before anything is known of it. It keeps nothing of the event's line. */
-export function memberOfEvent({ level, interval, user }: LevelEvent): KnownMember {
+/** That interval before anything is known of it. It keeps nothing of the event's line. */
+export function intervalOfEvent({ level, interval, user }: LevelEvent): KnownInterval {
   const isClosing = level === closingLevel;
   const isNamed = !isClosing && interval !== "";
   return {
     level: detachString(level),
     interval: isNamed ? detachString(interval) : "",
-    member: isNamed || isClosing ? "" : detachString(user),
+    pairedUser: isNamed || isClosing ? "" : detachString(user),
     startedMs: undefined,
     endedMs: undefined,
     seenMs: 0,
@@ -198,10 +198,10 @@ export function memberOfEvent({ level, interval, user }: LevelEvent): KnownMembe
 const neverFilled: never[] = [];
 
 /**
- * How much memory the sets of a member take, which grow with every event of one without a name: in signs of some 10 bytes. A start
+ * How much memory the sets of an interval take, which grow with every event of one without a name: in signs of some 10 bytes. A start
  * may be an interval of its own, with its edges.
  */
-export function signsOf({ startTimes, aliveTimes, endTimes, dimsAt }: KnownMember): number {
+export function signsOf({ startTimes, aliveTimes, endTimes, dimsAt }: KnownInterval): number {
   const times = startTimes.length * signs.start + aliveTimes.length + endTimes.length;
   return dimsAt.reduce((sum, [, dims]) => sum + signs.dims(dims), times);
 }
@@ -209,68 +209,68 @@ export function signsOf({ startTimes, aliveTimes, endTimes, dimsAt }: KnownMembe
 const signs = { start: 16, letter: 0.4, dims: (dims: string) => 16 + Math.ceil(dims.length / 8) };
 
 /**
- * How much memory the names of a member take beyond those of usual length, and so does each of its starts where they are written:
+ * How much memory the names of an interval take beyond those of usual length, and so does each of its starts where they are written:
  * in the signs of `signsOf`. A letter may take two bytes, and a name stands in a key as well.
  */
-export function signsOfTexts({ interval, member, user, agent, dims, startTimes }: KnownMember): number {
-  const letters = interval.length + member.length + user.length + agent.length + dims.length;
+export function signsOfTexts({ interval, pairedUser, user, agent, dims, startTimes }: KnownInterval): number {
+  const letters = interval.length + pairedUser.length + user.length + agent.length + dims.length;
   return Math.ceil(Math.max(0, letters - usualLetters) * signs.letter) * Math.max(1, startTimes.length);
 }
 
 const usualLetters = 100;
 
 /**
- * What the event says, into the member that it speaks of, which keeps nothing of its line. The same as the view `intervals_mv`. Answers
- * by how much `signsOf` the member has grown.
+ * What the event says, into the interval that it speaks of, which keeps nothing of its line. The same as the view `intervals_mv`. Answers
+ * by how much `signsOf` the interval has grown.
  */
 export function foldEvent(
-  member: KnownMember,
+  record: KnownInterval,
   event: LevelEvent,
   limits: { plainAlives: number } = signLimits,
 ): number {
   const { timeMs, startedMs, action } = event;
-  if (action === "start") foldStart(member, timeMs);
-  if (startedMs > 0) foldStart(member, startedMs);
-  if (action === "end") member.endedMs = Math.max(member.endedMs ?? 0, timeMs);
-  member.seenMs = Math.max(member.seenMs, timeMs);
+  if (action === "start") foldStart(record, timeMs);
+  if (startedMs > 0) foldStart(record, startedMs);
+  if (action === "end") record.endedMs = Math.max(record.endedMs ?? 0, timeMs);
+  record.seenMs = Math.max(record.seenMs, timeMs);
   if (event.aliveWithinMs > 0) {
-    const { aliveWithinAtMs, aliveWithinMs = 0 } = member;
+    const { aliveWithinAtMs, aliveWithinMs = 0 } = record;
     if (timeMs > aliveWithinAtMs || (timeMs === aliveWithinAtMs && event.aliveWithinMs > aliveWithinMs))
-      Object.assign(member, { aliveWithinAtMs: timeMs, aliveWithinMs: event.aliveWithinMs });
+      Object.assign(record, { aliveWithinAtMs: timeMs, aliveWithinMs: event.aliveWithinMs });
   }
-  member.user = larger(member.user, event.user);
-  member.agent = larger(member.agent, event.agent);
-  member.dims = larger(member.dims, event.dims);
-  if (member.interval !== "") return 0;
+  record.user = larger(record.user, event.user);
+  record.agent = larger(record.agent, event.agent);
+  record.dims = larger(record.dims, event.dims);
+  if (record.interval !== "") return 0;
   let added = 0;
-  if (action === "start") added += addInstant(member.startTimes, timeMs) * signs.start;
-  if (startedMs > 0) added += addInstant(member.startTimes, startedMs) * signs.start;
-  if (action === "alive") added += addAlive(member, timeMs, limits);
-  if (action === "end") added += addInstant(member.endTimes, timeMs);
-  if (event.dims !== "") added += addDims(member, timeMs, event.dims);
+  if (action === "start") added += addInstant(record.startTimes, timeMs) * signs.start;
+  if (startedMs > 0) added += addInstant(record.startTimes, startedMs) * signs.start;
+  if (action === "alive") added += addAlive(record, timeMs, limits);
+  if (action === "end") added += addInstant(record.endTimes, timeMs);
+  if (event.dims !== "") added += addDims(record, timeMs, event.dims);
   return added;
 }
 
-function addAlive(member: KnownMember, atMs: number, { plainAlives }: { plainAlives: number }): number {
-  const { aliveTimes, thinnedWithinMs } = member;
+function addAlive(record: KnownInterval, atMs: number, { plainAlives }: { plainAlives: number }): number {
+  const { aliveTimes, thinnedWithinMs } = record;
   if (thinnedWithinMs !== undefined) return addThinned(aliveTimes, atMs, thinnedWithinMs);
   const before = aliveTimes.length;
   addInstant(aliveTimes, atMs);
   if (aliveTimes.length > plainAlives) {
-    member.thinnedWithinMs = silenceOf(member);
-    member.aliveTimes = thinned(aliveTimes, member.thinnedWithinMs);
+    record.thinnedWithinMs = silenceOf(record);
+    record.aliveTimes = thinned(aliveTimes, record.thinnedWithinMs);
   }
-  return member.aliveTimes.length - before;
+  return record.aliveTimes.length - before;
 }
 
-const silenceOf = ({ aliveWithinMs }: KnownMember) => aliveWithinMs ?? defaultAliveWithinMs;
+const silenceOf = ({ aliveWithinMs }: KnownInterval) => aliveWithinMs ?? defaultAliveWithinMs;
 
 /** Whether it may be silent for longer or shorter than when its signs of life were thinned out: then storage has others that count. */
-export function isOutdated(member: KnownMember): boolean {
-  return member.thinnedWithinMs !== undefined && member.thinnedWithinMs !== silenceOf(member);
+export function isOutdated(record: KnownInterval): boolean {
+  return record.thinnedWithinMs !== undefined && record.thinnedWithinMs !== silenceOf(record);
 }
 
-function addDims({ dims: largest, dimsAt }: KnownMember, timeMs: number, dims: string): number {
+function addDims({ dims: largest, dimsAt }: KnownInterval, timeMs: number, dims: string): number {
   let index = firstDimsFrom(dimsAt, timeMs);
   if (index === 0 && dimsAt.length >= signLimits.most) return 0;
   for (; dimsAt[index]?.[0] === timeMs; index++) if (dimsAt[index]?.[1] === dims) return 0;
@@ -284,12 +284,15 @@ function addDims({ dims: largest, dimsAt }: KnownMember, timeMs: number, dims: s
 /** What the event says of where the session is. */
 export const foldPath: (session: SessionPath, event: LevelEvent) => void = widenPath;
 
-function foldStart(member: KnownMember, startMs: number): void {
-  member.startedMs = Math.min(member.startedMs ?? startMs, startMs);
+function foldStart(record: KnownInterval, startMs: number): void {
+  record.startedMs = Math.min(record.startedMs ?? startMs, startMs);
 }
 
-export const memberKey = ({ level, interval, member }: Pick<Member, "level" | "interval" | "member">) =>
-  `${level}\0${interval}\0${member}`;
+export const intervalKey = ({
+  level,
+  interval,
+  pairedUser,
+}: Pick<IntervalRecord, "level" | "interval" | "pairedUser">) => `${level}\0${interval}\0${pairedUser}`;
 export const sessionKey = ({ organization, session }: Pick<SessionPath, "organization" | "session">) =>
   `${organization}\0${session}`;
 

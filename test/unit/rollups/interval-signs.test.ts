@@ -1,11 +1,16 @@
-/** However many signs a member without a name gives, what it comes to is that of all of them, and costs little. */
+/** However many signs an interval without a name gives, what it comes to is that of all of them, and costs little. */
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { addInstant, firstFrom, signLimits, thinned } from "../../../server/rollups/interval-signs.ts";
 import type { LevelEvent } from "../../../server/rollups/level-events.ts";
-import { addInstant, firstFrom, signLimits, thinned } from "../../../server/rollups/member-signs.ts";
-import { resolveMember } from "../../../server/rollups/resolve-session.ts";
+import { resolveInterval } from "../../../server/rollups/resolve-session.ts";
 import { RunningSession } from "../../../server/rollups/running-session.ts";
-import { foldEvent, isOutdated, type KnownMember, memberOfEvent } from "../../../server/rollups/session-members.ts";
+import {
+  foldEvent,
+  intervalOfEvent,
+  isOutdated,
+  type KnownInterval,
+} from "../../../server/rollups/session-intervals.ts";
 
 const beganMs = Date.parse("2026-05-05T10:00:00Z");
 const usualMs = 12 * 60 * 60 * 1000;
@@ -50,15 +55,15 @@ function walked(signs: readonly LevelEvent[], closedAt: readonly number[], nowMs
 const few = { plainAlives: 3 };
 
 /** As storage has it, which knows every sign. */
-function stored(signs: readonly LevelEvent[]): KnownMember | undefined {
+function stored(signs: readonly LevelEvent[]): KnownInterval | undefined {
   const [first] = signs;
   if (!first) return undefined;
-  const member = memberOfEvent(first);
-  for (const one of signs) foldEvent(member, one, { plainAlives: Number.POSITIVE_INFINITY });
-  if (member.aliveTimes.length <= few.plainAlives) return member;
-  member.thinnedWithinMs = member.aliveWithinMs ?? usualMs;
-  member.aliveTimes = thinned(member.aliveTimes, member.thinnedWithinMs);
-  return member;
+  const record = intervalOfEvent(first);
+  for (const one of signs) foldEvent(record, one, { plainAlives: Number.POSITIVE_INFINITY });
+  if (record.aliveTimes.length <= few.plainAlives) return record;
+  record.thinnedWithinMs = record.aliveWithinMs ?? usualMs;
+  record.aliveTimes = thinned(record.aliveTimes, record.thinnedWithinMs);
+  return record;
 }
 
 const drawnSign = fc
@@ -84,24 +89,24 @@ test("what signs of life are left out changes nothing, in whatever order signs c
     fc.property(fc.array(step, { maxLength: 12 }), (steps) => {
       const known: LevelEvent[] = [];
       const closedAt = new Set<number>();
-      let member: KnownMember | undefined;
+      let record: KnownInterval | undefined;
       for (const { added, closed, voided, nowMs } of steps) {
         if (closed !== null) closedAt.add(beganMs + closed);
         if (voided !== null && known.length > 0) {
           known.splice(voided % known.length, 1);
-          member = stored(known);
+          record = stored(known);
         }
         for (const one of added) {
           known.push(one);
-          member ??= memberOfEvent(one);
-          foldEvent(member, one, few);
+          record ??= intervalOfEvent(one);
+          foldEvent(record, one, few);
           // Then it is let go, and read again.
-          if (isOutdated(member)) member = stored(known);
+          if (isOutdated(record)) record = stored(known);
         }
-        if (!member) continue;
-        expect(member.aliveTimes).toEqual(stored(known)?.aliveTimes);
+        if (!record) continue;
+        expect(record.aliveTimes).toEqual(stored(known)?.aliveTimes);
         const closings = [...closedAt].sort((a, b) => a - b);
-        const { spans } = resolveMember(member, closings, beganMs + nowMs, usualMs);
+        const { spans } = resolveInterval(record, closings, beganMs + nowMs, usualMs);
         expect(spans.map(({ startMs, endMs, timedOut, dims }) => [startMs, endMs, timedOut, dims])).toEqual(
           walked(known, closings, beganMs + nowMs),
         );
@@ -121,17 +126,17 @@ function counted(times: number[]): { times: number[]; reads: () => number } {
   return { times: new Proxy(times, { get }), reads: () => reads };
 }
 
-test("of signs of life without number few are kept, and a member of many signs is looked through by halves", () => {
-  const member = memberOfEvent(sign("start", 0));
-  foldEvent(member, sign("start", 0));
-  for (let number = 1; number <= 20_000; number++) foldEvent(member, sign("alive", (number * 7_919) % 3_600_000));
-  expect(member.aliveTimes.length).toBeLessThanOrEqual(signLimits.plainAlives);
+test("of signs of life without number few are kept, and an interval of many signs is looked through by halves", () => {
+  const record = intervalOfEvent(sign("start", 0));
+  foldEvent(record, sign("start", 0));
+  for (let number = 1; number <= 20_000; number++) foldEvent(record, sign("alive", (number * 7_919) % 3_600_000));
+  expect(record.aliveTimes.length).toBeLessThanOrEqual(signLimits.plainAlives);
   const many = counted(Array.from({ length: 100_000 }, (_, number) => 2 * number));
   for (let number = 0; number < 100; number++) firstFrom(many.times, 1_999 * number);
   expect(many.reads()).toBeLessThan(100 * 20);
-  // Ends of the session without number cost a member no more.
+  // Ends of the session without number cost an interval no more.
   const closings = counted(Array.from({ length: 100_000 }, (_, number) => beganMs + 10 * number));
-  const { spans } = resolveMember(member, closings.times, beganMs + 4_000_000, usualMs);
+  const { spans } = resolveInterval(record, closings.times, beganMs + 4_000_000, usualMs);
   expect(spans.map(({ startMs, endMs }) => [startMs - beganMs, (endMs ?? 0) - beganMs])).toEqual([[0, 10]]);
   expect(closings.reads()).toBeLessThan(25);
 });
@@ -147,8 +152,8 @@ test("of every kind the latest signs count, up to a bound", () => {
 
 test("every end of a session resolves again those alone whom it may end", () => {
   const session = RunningSession.begun(path);
-  const members = 50;
-  for (let number = 0; number < members; number++) {
+  const intervals = 50;
+  for (let number = 0; number < intervals; number++) {
     session.fold(sign("start", 0, { user: `over ${number}` }));
     session.fold(sign("end", 10, { user: `over ${number}` }));
     session.fold(sign("start", 0, { interval: `named ${number}` }));
@@ -161,10 +166,10 @@ test("every end of a session resolves again those alone whom it may end", () => 
     session.fold(sign("end", ms, { level: "session" }));
     return [...session.resolveSteps(nowMs)].length;
   };
-  expect(resolvedBy(5_000)).toBe(members);
+  expect(resolvedBy(5_000)).toBe(intervals);
   let more = 0;
   for (let ms = 5_001; ms < 5_200; ms++) more += resolvedBy(ms);
   expect(more).toBe(0);
   // One before ends them sooner.
-  expect(resolvedBy(4_000)).toBe(members);
+  expect(resolvedBy(4_000)).toBe(intervals);
 });

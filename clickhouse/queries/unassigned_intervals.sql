@@ -1,6 +1,6 @@
 -- What events of unassigned intervals said, those that name no session: under the session that other events assign the
 -- interval to, or under a placeholder session, `interval:<name>`, when none does.
--- Params and columns as in session_members.sql.
+-- Params and columns as in session_intervals.sql.
 WITH dirty AS
 (
     SELECT organization, session FROM touched_sessions

@@ -1,13 +1,13 @@
 /**
- * The instants at which a member without a name gave signs: ascending, each once. Whoever sends may send as many as they like, so
+ * The instants at which an interval without a name gave signs: ascending, each once. Whoever sends may send as many as they like, so
  * those that can change nothing are not kept, and of each kind no more than the latest `most` count.
  */
 import { firstAt } from "./first-at.ts";
 
 export const signLimits = {
-  /** Starts, ends, signs of life and dimensions of one member, of each: older ones are as if they had not been sent. */
+  /** Starts, ends, signs of life and dimensions of one interval, of each: older ones are as if they had not been sent. */
   most: 50_000,
-  /** Where a member has more signs of life than this, those between two others are left out. */
+  /** Where an interval has more signs of life than this, those between two others are left out. */
   plainAlives: 1_000,
 } as const;
 
@@ -25,7 +25,7 @@ export function addInstant(times: number[], atMs: number, most: number = signLim
 }
 
 /**
- * Signs of life thinned out: of those within one slice of time as long as the member may be silent, the first and the last. A sign
+ * Signs of life thinned out: of those within one slice of time as long as the interval may be silent, the first and the last. A sign
  * between these two changes nothing, whatever start or end of the session comes to lie beside it: at that instant the one before is
  * not too long ago either, and the one after follows. The same as in fragments/what_is_known.sql.
  */

@@ -1,5 +1,5 @@
--- What is known of each interval of some sessions, one row per named interval or paired member.
--- Params: organizations, sessions Array(String), in parallel; those of fragments/known_signs.sql. Columns as in session_members.sql.
+-- What is known of each interval of some sessions, one row per named interval or paired user.
+-- Params: organizations, sessions Array(String), in parallel; those of fragments/known_signs.sql. Columns as in session_intervals.sql.
 WITH {{known_signs}}
 SELECT
     i.organization AS organization, i.session AS session, i.level AS level, i.interval AS interval, i.member AS member,

@@ -1,4 +1,4 @@
--- What is known of each interval of the dirty sessions, one row per named interval or paired member.
+-- What is known of each interval of the dirty sessions, one row per named interval or paired user.
 -- Params: batches Array(UInt64), organizations Array(String) (of these alone; empty: of all); share UInt32 and shares UInt32: which part of the sessions, by hash; those of fragments/known_signs.sql.
 -- Returns started_ms 9223372036854775807 where no start was seen.
 WITH {{known_signs}}
