@@ -100,15 +100,15 @@ interface Point {
 export function evenWindows(fromMs: number, toMs: number, lengthMs: number): Window[] {
   const windows: Window[] = [];
   for (let startMs = fromMs; startMs < toMs; startMs += lengthMs)
-    windows.push({ startMs, endMs: Math.min(startMs + lengthMs, toMs), isCut: startMs + lengthMs > toMs });
+    windows.push({ startMs, endMs: Math.min(startMs + lengthMs, toMs), isPartial: startMs + lengthMs > toMs });
   return windows;
 }
 
 /** What lies before `evenFromMs` is one long step. */
 function stepsOf(fromMs: number, toMs: number, stepMs: number, evenFromMs: number): Window[] {
-  const steps: Window[] = fromMs < evenFromMs ? [{ startMs: fromMs, endMs: evenFromMs, isCut: false }] : [];
+  const steps: Window[] = fromMs < evenFromMs ? [{ startMs: fromMs, endMs: evenFromMs, isPartial: false }] : [];
   for (let ms = evenFromMs; ms + stepMs <= toMs; ms += stepMs)
-    steps.push({ startMs: ms, endMs: ms + stepMs, isCut: false });
+    steps.push({ startMs: ms, endMs: ms + stepMs, isPartial: false });
   return steps;
 }
 

@@ -78,7 +78,7 @@ async function hourUntil(
 ): Promise<{ value: string; hour: UnusualHour | undefined }> {
   const span = (end: number) => ({
     ...{ meters: [meter], fromMs: end - hourMs, toMs: end, window: "total" as const, tz: "UTC" },
-    windows: [{ startMs: end - hourMs, endMs: end, isCut: false } satisfies Window],
+    windows: [{ startMs: end - hourMs, endMs: end, isPartial: false } satisfies Window],
   });
   const ends = Array.from({ length: seasonWeeks + 1 }, (_, week) => endMs - week * weekMs);
   const measured = await measureSpans(source, node, ends.map(span), atMs);
@@ -99,7 +99,7 @@ async function firstUse(
   const fromMs = endMs - seasonWeeks * weekMs;
   const windows = Array.from({ length: seasonWeeks }, (_, week) => {
     const startMs = fromMs + week * weekMs;
-    return { startMs, endMs: startMs + weekMs, isCut: false };
+    return { startMs, endMs: startMs + weekMs, isPartial: false };
   });
   const span = { fromMs, toMs: endMs, window: "total" as const, windows, tz: "UTC" };
   const usage = (await measureSpan(source, node, [meter], span, atMs)).get(meter.meter);

@@ -89,7 +89,7 @@ function partsOf({ fromMs, toMs }: Span): { window: "total"; windows: Window[] }
   const stepMs = Math.ceil((toMs - fromMs) / maxParts);
   const windows: Window[] = [];
   for (let startMs = fromMs; startMs < toMs; startMs += stepMs)
-    windows.push({ startMs, endMs: Math.min(startMs + stepMs, toMs), isCut: true });
+    windows.push({ startMs, endMs: Math.min(startMs + stepMs, toMs), isPartial: true });
   return { window: "total", windows };
 }
 

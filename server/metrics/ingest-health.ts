@@ -81,12 +81,12 @@ export async function answerIngestHealth(
     window,
     watermark: watermark.toISOString(),
     total,
-    series: windows.map(({ startMs, endMs, isCut }) => {
+    series: windows.map(({ startMs, endMs, isPartial }) => {
       const { rejected_by: _, late_by: __, warned_by: ___, ...counts } = byWindow.get(startMs) ?? noCounts();
       return {
         start: formatInstant(startMs, tz),
         end: formatInstant(endMs, tz),
-        partial: isCut || endMs > nowMs,
+        partial: isPartial || endMs > nowMs,
         ...counts,
       };
     }),

@@ -92,7 +92,7 @@ export async function levelsAt(
   const instant: Range = {
     fromMs: atMs - 1,
     toMs: atMs,
-    windows: [{ startMs: atMs - 1, endMs: atMs, isCut: false }],
+    windows: [{ startMs: atMs - 1, endMs: atMs, isPartial: false }],
   };
   const scope: Scope = { node, filters: [], split: undefined, isCustom: false, range: instant };
   const values = await Promise.all(

@@ -30,7 +30,11 @@ export function* partnersOf(windows: readonly Window[], pairing: Pairing): Gener
       continue;
     }
     passedMs = until;
-    partners.push({ startMs, endMs: until, isCut: window.isCut || startMs > whole.fromMs || until < whole.toMs });
+    partners.push({
+      startMs,
+      endMs: until,
+      isPartial: window.isPartial || startMs > whole.fromMs || until < whole.toMs,
+    });
   }
   return partners;
 }
@@ -88,10 +92,10 @@ export function coveringWindows(partners: readonly (Window | undefined)[], { shi
   let passedMs = shift.fromMs;
   for (const partner of partners) {
     if (partner === undefined) continue;
-    if (passedMs < partner.startMs) windows.push({ startMs: passedMs, endMs: partner.startMs, isCut: true });
+    if (passedMs < partner.startMs) windows.push({ startMs: passedMs, endMs: partner.startMs, isPartial: true });
     windows.push(partner);
     passedMs = partner.endMs;
   }
-  if (passedMs < endMs) windows.push({ startMs: passedMs, endMs, isCut: true });
+  if (passedMs < endMs) windows.push({ startMs: passedMs, endMs, isPartial: true });
   return windows;
 }

@@ -135,7 +135,7 @@ export async function totalsBy(
   }: { node: string; fromMs: number; toMs: number; filters?: readonly Filter[] | undefined },
 ): Promise<Map<string, string | number>> {
   if (fromMs >= toMs || meter.rule.kind === "derived") return new Map();
-  const range: Range = { fromMs, toMs, windows: [{ startMs: fromMs, endMs: toMs, isCut: false }] };
+  const range: Range = { fromMs, toMs, windows: [{ startMs: fromMs, endMs: toMs, isPartial: false }] };
   const split: Split = { by: dimension, keep: undefined, most: undefined };
   const filter = nodeFilter(node);
   const measure = measurer(clickhouse, wholeNode(clickhouse, filter, new Map()));
@@ -227,7 +227,7 @@ async function measureGroups(
 ): Promise<Groups | undefined> {
   if (groupBy === undefined) return undefined;
   const { fromMs, toMs } = scope.range;
-  const whole: Range = { ...scope.range, windows: [{ startMs: fromMs, endMs: toMs, isCut: false }] };
+  const whole: Range = { ...scope.range, windows: [{ startMs: fromMs, endMs: toMs, isPartial: false }] };
   const by: Split = { by: groupBy.dimension, keep: undefined, most: undefined };
   // A distinct count gives two rows for a key, one for the only window and one for the range.
   const most = 2 * (groupBy.limit + 1);
@@ -308,9 +308,9 @@ type LabelledWindow = Pick<UsagePoint, "start" | "end" | "partial"> & { startMs:
 async function labelled(windows: readonly Window[], tz: string, nowMs: number): Promise<LabelledWindow[]> {
   const pace = createPace();
   const written: LabelledWindow[] = [];
-  for (const { startMs, endMs, isCut } of windows) {
+  for (const { startMs, endMs, isPartial } of windows) {
     const [start, end] = [formatInstant(startMs, tz), formatInstant(endMs, tz)];
-    written.push({ startMs, start, end, partial: isCut || endMs > nowMs });
+    written.push({ startMs, start, end, partial: isPartial || endMs > nowMs });
     await pace.rest();
   }
   return written;

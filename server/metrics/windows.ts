@@ -25,7 +25,7 @@ export interface Window {
   startMs: number;
   endMs: number;
   /** The window of the calendar reaches beyond the asked range. */
-  isCut: boolean;
+  isPartial: boolean;
 }
 
 export class InvalidTimeError extends Error {
@@ -106,8 +106,8 @@ function* windowSteps(windows: Window[], { fromMs, toMs, window: kind, tz, ancho
   for (let startMs = fromMs; startMs < toMs; ) {
     const nextMs = kind === "total" ? toMs : nextBoundary(startMs, kind, clock, anchor);
     const endMs = Math.min(nextMs, toMs);
-    const isCutAtStart = startMs === fromMs && kind !== "total" && !isBoundary(fromMs, kind, clock, anchor);
-    windows.push({ startMs, endMs, isCut: isCutAtStart || nextMs > toMs });
+    const isPartialAtStart = startMs === fromMs && kind !== "total" && !isBoundary(fromMs, kind, clock, anchor);
+    windows.push({ startMs, endMs, isPartial: isPartialAtStart || nextMs > toMs });
     if (windows.length > maxWindows)
       throw new InvalidTimeError(`the range has more than ${maxWindows} windows of a ${kind}`);
     startMs = endMs;

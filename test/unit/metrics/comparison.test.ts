@@ -163,7 +163,7 @@ describe("while the asked range runs, the compared one ends where now is shifted
     expect(windows[20]).toEqual({
       startMs: Date.UTC(2026, 9, 21),
       endMs: Date.parse("2026-10-21T08:30:00Z"),
-      isCut: true,
+      isPartial: true,
     });
   });
 });

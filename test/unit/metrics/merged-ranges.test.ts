@@ -7,7 +7,7 @@ const baseMs = Date.UTC(2026, 2, 1);
 const rangeOf = (fromMs: number, toMs: number, stepMs = toMs - fromMs) => {
   const windows = [];
   for (let startMs = fromMs; startMs < toMs; startMs += stepMs)
-    windows.push({ startMs, endMs: Math.min(startMs + stepMs, toMs), isCut: false });
+    windows.push({ startMs, endMs: Math.min(startMs + stepMs, toMs), isPartial: false });
   return { fromMs, toMs, windows };
 };
 const instant = fc.oneof(

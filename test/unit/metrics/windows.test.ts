@@ -69,7 +69,7 @@ test("windows tile the range without gaps, and those that the range cuts say so"
   expect(windows.at(-1)?.endMs).toBe(to);
   for (const [index, window] of windows.entries())
     expect(window.startMs).toBe(index === 0 ? from : windows[index - 1]?.endMs);
-  expect(windows.map((window) => window.isCut)).toEqual([true, false, false, true]);
+  expect(windows.map((window) => window.isPartial)).toEqual([true, false, false, true]);
 });
 
 test("a date is its first instant in the zone; an instant keeps its own offset; anything else is refused", () => {

@@ -43,8 +43,8 @@ describe("each day is the span between two first instants of a date, whatever it
     const startMs = parseInstant(date, tz, 0);
     expect(startMs).toBe(Date.parse(start));
     const [day, next] = windowsBetween(startMs, Date.parse(end) + 1, "day", tz);
-    expect(day).toEqual({ startMs, endMs: Date.parse(end), isCut: false });
-    expect(next).toEqual({ startMs: Date.parse(end), endMs: Date.parse(end) + 1, isCut: true });
+    expect(day).toEqual({ startMs, endMs: Date.parse(end), isPartial: false });
+    expect(next).toEqual({ startMs: Date.parse(end), endMs: Date.parse(end) + 1, isPartial: true });
   });
 });
 
@@ -70,7 +70,7 @@ describe("longer windows are as many hours as the clock changes in them make the
     ["Pacific/Apia", "cycle", "2011-12-15", "2012-01-15", 720],
   ])("%s, a %s from %s to %s", (tz, kind, from, to, hours) => {
     const [startMs, endMs] = [parseInstant(from, tz, 0), parseInstant(to, tz, 0)];
-    expect(windowsBetween(startMs, endMs, kind, tz, 15)).toEqual([{ startMs, endMs, isCut: false }]);
+    expect(windowsBetween(startMs, endMs, kind, tz, 15)).toEqual([{ startMs, endMs, isPartial: false }]);
     expect(endMs - startMs).toBe(hours * 3_600_000);
   });
 });
@@ -202,7 +202,7 @@ test("the cycle that holds an instant is the window of a cycle around it", () =>
       (tz, anchor, ms) => {
         const { startMs, endMs } = cycleContaining(ms, tz, anchor);
         expect(startMs <= ms && ms < endMs).toBe(true);
-        expect(windowsBetween(startMs, endMs, "cycle", tz, anchor)).toEqual([{ startMs, endMs, isCut: false }]);
+        expect(windowsBetween(startMs, endMs, "cycle", tz, anchor)).toEqual([{ startMs, endMs, isPartial: false }]);
       },
     ),
     { numRuns: Number(process.env.PROPERTY_RUNS ?? 300) },

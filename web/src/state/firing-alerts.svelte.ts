@@ -29,7 +29,7 @@ export class FiringAlerts {
   }
 
   /** More fire than were read. */
-  get isCut(): boolean {
+  get hasMore(): boolean {
     return (this.#list.value?.next_cursor ?? null) !== null;
   }
 
