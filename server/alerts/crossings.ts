@@ -1,18 +1,18 @@
 /** The readings, of a row of them, at which the state of an alert changes. Pure. */
-import { type Life, nextState, notified, type Pacing, type Reading } from "./next-state.ts";
+import { type Lifecycle, nextState, notified, type Pacing, type Reading } from "./next-state.ts";
 
 /**
- * Their instants, in order. `life`: before the first one; the readings are in order of time. What began to hold and did not do
- * so for long enough is left out, and of more than `most`, the oldest but the one that ends `life`.
+ * Their instants, in order. `lifecycle`: before the first one; the readings are in order of time. What began to hold and did not do
+ * so for long enough is left out, and of more than `most`, the oldest but the one that ends `lifecycle`.
  */
 export function crossings(
   readings: readonly Reading[],
-  life: Life | undefined,
+  lifecycle: Lifecycle | undefined,
   pacing: (atMs: number) => Pacing,
   most = Number.POSITIVE_INFINITY,
 ): number[] {
   const found: number[] = [];
-  let current = life;
+  let current = lifecycle;
   /** When an alert began that is still to hold for long enough. */
   let pendingMs: number | undefined;
   let endMs: number | undefined;
@@ -21,7 +21,7 @@ export function crossings(
     if (current && !next && found.at(-1) === pendingMs && pendingMs !== undefined) found.pop();
     else if (next?.state !== current?.state) found.push(reading.atMs);
     const isOver = !next || next.state === "resolved";
-    if (life && life.state !== "resolved" && endMs === undefined && isOver) endMs = reading.atMs;
+    if (lifecycle && lifecycle.state !== "resolved" && endMs === undefined && isOver) endMs = reading.atMs;
     pendingMs = !current && next?.state === "pending" ? reading.atMs : isOver ? undefined : pendingMs;
     // What resolved is over: when it holds again, that is another alert.
     current = next?.state === "resolved" ? undefined : next;
@@ -35,12 +35,12 @@ export function crossings(
 export function firings<One extends Reading>(readings: readonly One[], forMs = 0): One[] {
   const pacing: Pacing = { forMs, repeatMs: null, isOncePerPeriod: false, isSilenced: false };
   const found: One[] = [];
-  let life: Life | undefined;
+  let lifecycle: Lifecycle | undefined;
   for (const reading of readings) {
-    life = nextState(life, reading, pacing);
-    if (life?.due === "alert.firing") found.push(reading);
-    if (life?.due) life = notified(life, reading.atMs);
-    if (life?.state === "resolved") life = undefined;
+    lifecycle = nextState(lifecycle, reading, pacing);
+    if (lifecycle?.due === "alert.firing") found.push(reading);
+    if (lifecycle?.due) lifecycle = notified(lifecycle, reading.atMs);
+    if (lifecycle?.state === "resolved") lifecycle = undefined;
   }
   return found;
 }

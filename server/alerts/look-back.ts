@@ -13,7 +13,7 @@ import { alerts } from "../postgres/schema/alerts.ts";
 import { crossings } from "./crossings.ts";
 import { findingOf } from "./evaluate-threshold.ts";
 import { findingsOf, noSuchMeter, type ThresholdSource } from "./evaluate-thresholds.ts";
-import { lifeOf } from "./life-columns.ts";
+import { lifecycleOf } from "./lifecycle-columns.ts";
 import type { AlertRecord } from "./read-alerts.ts";
 import { cyclesOf, readFigures, readFiguresSince, windowStart } from "./read-figures.ts";
 import { readHistory } from "./read-history.ts";
@@ -151,7 +151,7 @@ async function evaluateHistory(
         return { atMs: ms, finding: figure === null ? ("unknown" as const) : findingOf(condition, figure) };
       });
     const pacing = (ms: number) => pacingOf(rule, { once: null }, open, ms);
-    for (const ms of crossings(readings, open && lifeOf(open), pacing, maxReported)) {
+    for (const ms of crossings(readings, open && lifecycleOf(open), pacing, maxReported)) {
       const figures = await readFigures(source, state, asked, [node], ms);
       const findings = findingsOf(rule, node, figures.get(node));
       const evaluation = { nodes: [node], findings, missing: noSuchMeter, isOfPast: true };

@@ -4,7 +4,7 @@
  */
 import type { NotificationType } from "../contract/notifications.ts";
 
-export interface Life {
+export interface Lifecycle {
   state: "pending" | "firing" | "resolved" | "no_data";
   /** When the condition began to hold; like all instants here ms since 1970, UTC. */
   atMs: number;
@@ -39,7 +39,7 @@ export interface Pacing {
 }
 
 /** Undefined: there is no alert, before or after. */
-export function nextState(previous: Life | undefined, reading: Reading, pacing: Pacing): Life | undefined {
+export function nextState(previous: Lifecycle | undefined, reading: Reading, pacing: Pacing): Lifecycle | undefined {
   if (!previous) return reading.finding === "holds" ? begin(reading, pacing) : undefined;
   switch (previous.state) {
     case "pending":
@@ -52,8 +52,8 @@ export function nextState(previous: Life | undefined, reading: Reading, pacing: 
   }
 }
 
-function begin({ atMs }: Reading, { forMs }: Pacing): Life {
-  const life: Life = {
+function begin({ atMs }: Reading, { forMs }: Pacing): Lifecycle {
+  const lifecycle: Lifecycle = {
     state: "pending",
     atMs,
     firedAtMs: null,
@@ -64,76 +64,85 @@ function begin({ atMs }: Reading, { forMs }: Pacing): Life {
     isQuiet: false,
     isAcknowledged: false,
   };
-  return forMs > 0 ? life : fire(life, atMs);
+  return forMs > 0 ? lifecycle : fire(lifecycle, atMs);
 }
 
-const fire = (life: Life, atMs: number): Life => ({
-  ...life,
+const fire = (lifecycle: Lifecycle, atMs: number): Lifecycle => ({
+  ...lifecycle,
   state: "firing",
-  firedAtMs: life.firedAtMs ?? atMs,
-  ...(life.notifiedAtMs === null && { due: "alert.firing" as const, dueSinceMs: life.dueSinceMs ?? atMs }),
+  firedAtMs: lifecycle.firedAtMs ?? atMs,
+  ...(lifecycle.notifiedAtMs === null && { due: "alert.firing" as const, dueSinceMs: lifecycle.dueSinceMs ?? atMs }),
 });
 
-function fromPending(life: Life, { finding, atMs }: Reading, { forMs }: Pacing): Life | undefined {
+function fromPending(lifecycle: Lifecycle, { finding, atMs }: Reading, { forMs }: Pacing): Lifecycle | undefined {
   // A reading in between shows that it did not hold all the while.
   if (finding !== "holds") return undefined;
-  return atMs - life.atMs >= forMs ? fire(life, atMs) : life;
+  return atMs - lifecycle.atMs >= forMs ? fire(lifecycle, atMs) : lifecycle;
 }
 
-function fromFiring(life: Life, { finding, atMs }: Reading, { repeatMs, isOncePerPeriod, isSilenced }: Pacing): Life {
+function fromFiring(
+  lifecycle: Lifecycle,
+  { finding, atMs }: Reading,
+  { repeatMs, isOncePerPeriod, isSilenced }: Pacing,
+): Lifecycle {
   if (finding === "clears") {
     // It is still to be reported that it fired, and after that, that it resolved: a process was late, or a storm held it back.
-    if (life.due === "alert.firing" && !isOncePerPeriod && !isSilenced)
-      return { ...life, state: "resolved", resolvedAtMs: atMs };
-    const isNotified = life.notifiedAtMs !== null && !life.isQuiet;
+    if (lifecycle.due === "alert.firing" && !isOncePerPeriod && !isSilenced)
+      return { ...lifecycle, state: "resolved", resolvedAtMs: atMs };
+    const isNotified = lifecycle.notifiedAtMs !== null && !lifecycle.isQuiet;
     return {
-      ...life,
+      ...lifecycle,
       state: "resolved",
       resolvedAtMs: atMs,
       due: isNotified ? "alert.resolved" : null,
       dueSinceMs: isNotified ? atMs : null,
     };
   }
-  if (finding === "unknown") return { ...life, state: "no_data", ...(life.due === "alert.reminder" && nothingDue) };
+  if (finding === "unknown")
+    return { ...lifecycle, state: "no_data", ...(lifecycle.due === "alert.reminder" && nothingDue) };
   const isRepeated =
-    repeatMs !== null && !life.isAcknowledged && !life.isQuiet && life.due === null && life.notifiedAtMs !== null;
-  if (isRepeated && atMs - (life.notifiedAtMs ?? atMs) >= repeatMs)
-    return { ...life, state: "firing", due: "alert.reminder", dueSinceMs: atMs };
-  return life.state === "firing" ? life : { ...life, state: "firing" };
+    repeatMs !== null &&
+    !lifecycle.isAcknowledged &&
+    !lifecycle.isQuiet &&
+    lifecycle.due === null &&
+    lifecycle.notifiedAtMs !== null;
+  if (isRepeated && atMs - (lifecycle.notifiedAtMs ?? atMs) >= repeatMs)
+    return { ...lifecycle, state: "firing", due: "alert.reminder", dueSinceMs: atMs };
+  return lifecycle.state === "firing" ? lifecycle : { ...lifecycle, state: "firing" };
 }
 
 const nothingDue = { due: null, dueSinceMs: null } as const;
 
 /** Where a rule fires each time that its condition holds, the next time is another alert. */
-function fromResolved(life: Life, reading: Reading, pacing: Pacing): Life | undefined {
-  if (reading.finding !== "holds") return life;
+function fromResolved(lifecycle: Lifecycle, reading: Reading, pacing: Pacing): Lifecycle | undefined {
+  if (reading.finding !== "holds") return lifecycle;
   if (!pacing.isOncePerPeriod) return begin(reading, pacing);
-  const again: Life = { ...life, state: "firing", resolvedAtMs: null, ...nothingDue };
+  const again: Lifecycle = { ...lifecycle, state: "firing", resolvedAtMs: null, ...nothingDue };
   // No message said that it resolved: for its readers it never did.
-  const wasReported = life.notifiedAtMs !== null && life.due !== "alert.resolved";
-  return life.notifiedAtMs === null
+  const wasReported = lifecycle.notifiedAtMs !== null && lifecycle.due !== "alert.resolved";
+  return lifecycle.notifiedAtMs === null
     ? fire({ ...again, firedAtMs: null }, reading.atMs)
     : { ...again, isQuiet: wasReported };
 }
 
 /** Its period is over: a message that is due is still sent, nothing else. */
-export function endPeriod(life: Life, atMs: number): Life {
-  if (life.due === "alert.firing") return life;
-  const { due, dueSinceMs } = life.due === "alert.resolved" ? life : nothingDue;
-  return { ...life, state: "resolved", resolvedAtMs: life.resolvedAtMs ?? atMs, due, dueSinceMs };
+export function endPeriod(lifecycle: Lifecycle, atMs: number): Lifecycle {
+  if (lifecycle.due === "alert.firing") return lifecycle;
+  const { due, dueSinceMs } = lifecycle.due === "alert.resolved" ? lifecycle : nothingDue;
+  return { ...lifecycle, state: "resolved", resolvedAtMs: lifecycle.resolvedAtMs ?? atMs, due, dueSinceMs };
 }
 
-/** The life after its due message was sent. That it resolved before is due then. */
-export function notified(life: Life, atMs: number): Life {
-  const isFiring = life.due !== "alert.resolved";
+/** The lifecycle after its due message was sent. That it resolved before is due then. */
+export function notified(lifecycle: Lifecycle, atMs: number): Lifecycle {
+  const isFiring = lifecycle.due !== "alert.resolved";
   const next =
-    life.due === "alert.firing" && life.state === "resolved"
-      ? { due: "alert.resolved" as const, dueSinceMs: life.resolvedAtMs }
+    lifecycle.due === "alert.firing" && lifecycle.state === "resolved"
+      ? { due: "alert.resolved" as const, dueSinceMs: lifecycle.resolvedAtMs }
       : nothingDue;
-  return { ...life, ...next, notifiedAtMs: isFiring ? atMs : life.notifiedAtMs };
+  return { ...lifecycle, ...next, notifiedAtMs: isFiring ? atMs : lifecycle.notifiedAtMs };
 }
 
-/** The thresholds of one subject: which lives are notified, and which are passed along with a higher one. */
+/** The thresholds of one subject: which lifecycles are notified, and which are passed along with a higher one. */
 export interface Step<Threshold> {
   notified: Threshold[];
   /** The lower thresholds, each with the one whose message stands for it. */
@@ -142,13 +151,17 @@ export interface Step<Threshold> {
 
 /**
  * What one step crosses is reported once, naming the highest; a threshold below one that was reported already is passed too. The
- * lives are in ascending order of their thresholds.
+ * lifecycles are in ascending order of their thresholds.
  */
-export function crossedTogether<One extends { life: Life }>(lives: readonly One[]): Step<One> {
-  const holding = lives.filter(({ life }) => life.state === "firing" || life.due === "alert.firing");
-  const highest = holding.findLast(({ life }) => life.due === "alert.firing" || life.notifiedAtMs !== null);
-  const firing = lives.filter(({ life }) => life.due === "alert.firing");
+export function crossedTogether<One extends { lifecycle: Lifecycle }>(lifecycles: readonly One[]): Step<One> {
+  const holding = lifecycles.filter(
+    ({ lifecycle }) => lifecycle.state === "firing" || lifecycle.due === "alert.firing",
+  );
+  const highest = holding.findLast(
+    ({ lifecycle }) => lifecycle.due === "alert.firing" || lifecycle.notifiedAtMs !== null,
+  );
+  const firing = lifecycles.filter(({ lifecycle }) => lifecycle.due === "alert.firing");
   const passed = firing.filter((one) => one !== highest).map((lower) => ({ lower, higher: highest as One }));
-  const others = lives.filter(({ life }) => life.due !== null && life.due !== "alert.firing");
+  const others = lifecycles.filter(({ lifecycle }) => lifecycle.due !== null && lifecycle.due !== "alert.firing");
   return { notified: [...firing.filter((one) => one === highest), ...others], passed };
 }

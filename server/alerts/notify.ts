@@ -12,7 +12,7 @@ import { alerts } from "../postgres/schema/alerts.ts";
 import { channels } from "../postgres/schema/delivery.ts";
 import type { NodeTree } from "../tree/node-tree.ts";
 import { tenantOf } from "../tree/tenant-of.ts";
-import { columnsOf, lifeOf } from "./life-columns.ts";
+import { columnsOf, lifecycleOf } from "./lifecycle-columns.ts";
 import { isMuted } from "./mute.ts";
 import { crossedTogether, notified } from "./next-state.ts";
 import { noticeOf } from "./notices.ts";
@@ -53,7 +53,7 @@ export async function notifyDue(tx: Queries, source: NotifySource, rule: RuleRec
   for (const { lower, higher } of passed)
     await tx
       .update(alerts)
-      .set({ ...columnsOf(notified(lifeOf(lower), nowMs)), passedWith: higher.id })
+      .set({ ...columnsOf(notified(lifecycleOf(lower), nowMs)), passedWith: higher.id })
       .where(eq(alerts.id, lower.id));
   const messages = isStorm ? grouped(notifiable) : notifiable.map((row) => [row]);
   const ids: string[] = [];
@@ -61,7 +61,7 @@ export async function notifyDue(tx: Queries, source: NotifySource, rule: RuleRec
   for (const row of notifiable)
     await tx
       .update(alerts)
-      .set(columnsOf(notified(lifeOf(row), nowMs)))
+      .set(columnsOf(notified(lifecycleOf(row), nowMs)))
       .where(eq(alerts.id, row.id));
   await noticeOf(tx, "notifications", ids);
 }
@@ -80,7 +80,9 @@ async function stepsOf(tx: Queries, { id, kind }: RuleRecord, due: readonly Aler
   );
   const steps = [...groups.values()].map((rows) =>
     crossedTogether(
-      rows.sort((a, b) => Number(a.threshold) - Number(b.threshold)).map((row) => ({ row, life: lifeOf(row) })),
+      rows
+        .sort((a, b) => Number(a.threshold) - Number(b.threshold))
+        .map((row) => ({ row, lifecycle: lifecycleOf(row) })),
     ),
   );
   const rowsOf = (ones: readonly { row: AlertRecord }[]) => ones.map(({ row }) => row);

@@ -7,9 +7,9 @@ import { newId } from "../identity/actor.ts";
 import type { Postgres, Queries } from "../postgres/client.ts";
 import { alerts, rules } from "../postgres/schema/alerts.ts";
 import type { Evaluation, Finding } from "./finding.ts";
-import { columnsOf, lifeOf } from "./life-columns.ts";
+import { columnsOf, lifecycleOf } from "./lifecycle-columns.ts";
 import { isMuted } from "./mute.ts";
-import { endPeriod, type Life, nextState, type Pacing } from "./next-state.ts";
+import { endPeriod, type Lifecycle, nextState, type Pacing } from "./next-state.ts";
 import { noticeOf } from "./notices.ts";
 import { type NotifySource, notifyDue } from "./notify.ts";
 import type { AlertRecord } from "./read-alerts.ts";
@@ -127,7 +127,7 @@ function planChanges(rule: RuleRecord, evaluation: Evaluation, rows: readonly Al
   for (const one of evaluation.findings) {
     const row = one.once === null ? bySubject.get(`${one.node} ${one.subject}`) : byKey.get(keyOf(rule, one, ""));
     if (row) seenRows.add(row.id);
-    const before = row && lifeOf(row);
+    const before = row && lifecycleOf(row);
     if (row && isEvaluatedLater(row)) continue;
     const reading = { finding: one.finding, atMs: watermark.getTime() };
     const after = nextState(before, reading, pacingOf(rule, one, row, reading.atMs));
@@ -137,7 +137,7 @@ function planChanges(rule: RuleRecord, evaluation: Evaluation, rows: readonly Al
   }
   for (const row of rows) {
     if (seenRows.has(row.id) || row.state === "resolved" || isEvaluatedLater(row)) continue;
-    const life = lifeOf(row);
+    const lifecycle = lifecycleOf(row);
     const reading = { finding: "clears" as const, atMs: watermark.getTime() };
     const period = periods.get(row.node);
     if (row.periodStart && period !== undefined && row.periodStart.getTime() > period) continue;
@@ -147,13 +147,13 @@ function planChanges(rule: RuleRecord, evaluation: Evaluation, rows: readonly Al
       (row.periodEnd !== null && row.periodEnd.getTime() <= watermark.getTime());
     const isOver = missing === "ends" || isPast;
     const after = isOver
-      ? ended(life, watermark)
-      : nextState(life, reading, pacingOf(rule, { once: null }, row, reading.atMs));
+      ? ended(lifecycle, watermark)
+      : nextState(lifecycle, reading, pacingOf(rule, { once: null }, row, reading.atMs));
     if (!after) changes.removed.push(row.id);
     else
       put(changes, row, {
         ...columnsOf(after),
-        ...(!isOver && { explanation: resolvedBecause(missing.because, life, watermark) }),
+        ...(!isOver && { explanation: resolvedBecause(missing.because, lifecycle, watermark) }),
         watermark,
       });
   }
@@ -177,12 +177,12 @@ function showPassed(changes: Changes, rows: readonly AlertRecord[]): void {
 }
 
 /** Why it resolved, and how long it held. */
-function resolvedBecause(because: string, { firedAtMs, atMs }: Life, watermark: Date): string {
+function resolvedBecause(because: string, { firedAtMs, atMs }: Lifecycle, watermark: Date): string {
   return `${because} It held for ${durationText(watermark.getTime() - (firedAtMs ?? atMs))}.`;
 }
 
-function ended(life: Life, watermark: Date): Life | undefined {
-  return life.state === "pending" ? undefined : endPeriod(life, watermark.getTime());
+function ended(lifecycle: Lifecycle, watermark: Date): Lifecycle | undefined {
+  return lifecycle.state === "pending" ? undefined : endPeriod(lifecycle, watermark.getTime());
 }
 
 function put({ changed, turned }: Changes, row: AlertRecord, to: Partial<AlertRecord>): void {
@@ -218,30 +218,44 @@ function figuresOf(one: Finding) {
   return { feature, meter, threshold, value, limit, percent, explanation: one.explanation };
 }
 
-function newAlert(rule: RuleRecord, one: Finding, life: Life, watermark: Date): NewAlert {
+function newAlert(rule: RuleRecord, one: Finding, lifecycle: Lifecycle, watermark: Date): NewAlert {
   const { node, subject, period } = one;
   return {
-    ...{ id: newId("alr"), key: keyOf(rule, one, String(life.atMs)), node, place: nodeWithoutAgent(node), subject },
+    ...{
+      id: newId("alr"),
+      key: keyOf(rule, one, String(lifecycle.atMs)),
+      node,
+      place: nodeWithoutAgent(node),
+      subject,
+    },
     ...{ ruleId: rule.id, ruleName: rule.name, kind: rule.kind, severity: rule.severity },
     ...figuresOf(one),
     periodStart: period ? new Date(period.startMs) : null,
     periodEnd: period ? new Date(period.endMs) : null,
-    ...columnsOf(life),
+    ...columnsOf(lifecycle),
     watermark,
   };
 }
 
 /** A resolved alert keeps the figures with which it resolved. */
-function edited(row: AlertRecord, one: Finding, life: Life, rule: RuleRecord, watermark: Date): Partial<AlertRecord> {
-  if (row.state === "resolved" && life.state === "resolved") return columnsOf(life);
+function edited(
+  row: AlertRecord,
+  one: Finding,
+  lifecycle: Lifecycle,
+  rule: RuleRecord,
+  watermark: Date,
+): Partial<AlertRecord> {
+  if (row.state === "resolved" && lifecycle.state === "resolved") return columnsOf(lifecycle);
   const isKept = one.finding === "unknown";
   return {
-    ...columnsOf(life),
+    ...columnsOf(lifecycle),
     ...(isKept ? {} : figuresOf(one)),
-    ...(life.state === "resolved" && { explanation: resolvedBecause(one.explanation, lifeOf(row), watermark) }),
+    ...(lifecycle.state === "resolved" && {
+      explanation: resolvedBecause(one.explanation, lifecycleOf(row), watermark),
+    }),
     ...{ ruleName: rule.name, severity: rule.severity, watermark },
     // An alert that the message about a higher threshold covered stays covered, unless that message was never sent.
-    ...(life.due === "alert.firing" && { passedWith: null }),
+    ...(lifecycle.due === "alert.firing" && { passedWith: null }),
   };
 }
 

@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { crossings } from "../../../server/alerts/crossings.ts";
-import { type Life, nextState, notified, type Pacing, type Reading } from "../../../server/alerts/next-state.ts";
+import { type Lifecycle, nextState, notified, type Pacing, type Reading } from "../../../server/alerts/next-state.ts";
 
 const minuteMs = 60_000;
 
@@ -15,20 +15,20 @@ interface Message {
 /** Evaluates readings one by one and tells at once, as the service does while it runs. */
 class Notifier {
   readonly messages: Message[] = [];
-  life: Life | undefined;
+  lifecycle: Lifecycle | undefined;
 
   constructor(private readonly pacing: Pacing) {}
 
   evaluate(reading: Reading): void {
-    if (this.life?.state === "resolved" && this.life.due === null) this.life = undefined;
-    this.life = nextState(this.life, reading, this.pacing);
+    if (this.lifecycle?.state === "resolved" && this.lifecycle.due === null) this.lifecycle = undefined;
+    this.lifecycle = nextState(this.lifecycle, reading, this.pacing);
     this.#notify();
   }
 
   #notify(): void {
-    while (this.life?.due) {
-      this.messages.push({ type: this.life.due, beganMs: this.life.atMs });
-      this.life = notified(this.life, 0);
+    while (this.lifecycle?.due) {
+      this.messages.push({ type: this.lifecycle.due, beganMs: this.lifecycle.atMs });
+      this.lifecycle = notified(this.lifecycle, 0);
     }
   }
 }
@@ -57,7 +57,7 @@ test("what came and went while nothing was evaluated is told once, as if somebod
       const notifier = new Notifier(pacing);
       let missed: Reading[] = [];
       const catchUp = (until: number) => {
-        const instants = new Set(crossings(missed, notifier.life, () => pacing));
+        const instants = new Set(crossings(missed, notifier.lifecycle, () => pacing));
         for (const reading of missed)
           if (instants.has(reading.atMs) && reading.atMs < until) notifier.evaluate(reading);
         missed = [];
@@ -80,8 +80,8 @@ test("of very many changes the newest are told, and nothing of what did not hold
   const pacing: Pacing = { forMs: 2 * minuteMs, repeatMs: null, isOncePerPeriod: false, isSilenced: false };
   const readings = (text: string): Reading[] =>
     [...text].map((one, index) => ({ finding: one === "h" ? "holds" : "clears", atMs: index }));
-  const at = (text: string, forMs: number, life?: Life, most?: number) =>
-    crossings(readings(text), life, () => ({ ...pacing, forMs }), most);
+  const at = (text: string, forMs: number, lifecycle?: Lifecycle, most?: number) =>
+    crossings(readings(text), lifecycle, () => ({ ...pacing, forMs }), most);
   expect(at("hc".repeat(10_000), 0, undefined, 4)).toEqual([19_996, 19_997, 19_998, 19_999]);
   expect(at("hc".repeat(10_000), 2)).toEqual([]);
   expect(at("hchhhc", 2)).toEqual([2, 4, 5]);

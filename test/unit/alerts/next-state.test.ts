@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import {
   crossedTogether,
   endPeriod,
-  type Life,
+  type Lifecycle,
   nextState,
   notified,
   type Pacing,
@@ -18,21 +18,21 @@ const hourly: Pacing = { ...atOnce, repeatMs: hour };
 const once: Pacing = { ...atOnce, isOncePerPeriod: true };
 
 const reading = (finding: Reading["finding"], afterMs = 0): Reading => ({ finding, atMs: at0 + afterMs });
-const life = (edit: Partial<Life>): Life => ({
+const lifecycle = (edit: Partial<Lifecycle>): Lifecycle => ({
   ...{ state: "firing", atMs: at0, firedAtMs: at0, resolvedAtMs: null, due: null, dueSinceMs: null, notifiedAtMs: at0 },
   ...{ isQuiet: false, isAcknowledged: false },
   ...edit,
 });
-const pending = life({ state: "pending", firedAtMs: null, notifiedAtMs: null });
-const unreported = life({ due: "alert.firing", dueSinceMs: at0, notifiedAtMs: null });
-const resolved = life({ state: "resolved", resolvedAtMs: at0 + minute });
+const pending = lifecycle({ state: "pending", firedAtMs: null, notifiedAtMs: null });
+const unreported = lifecycle({ due: "alert.firing", dueSinceMs: at0, notifiedAtMs: null });
+const resolved = lifecycle({ state: "resolved", resolvedAtMs: at0 + minute });
 
 interface Transition {
   name: string;
-  from: Life | undefined;
+  from: Lifecycle | undefined;
   reading: Reading;
   pacing: Pacing;
-  to: Partial<Life> | undefined;
+  to: Partial<Lifecycle> | undefined;
 }
 
 const transitions: readonly Transition[] = [
@@ -88,7 +88,7 @@ const transitions: readonly Transition[] = [
   },
   {
     name: "firing is told once while it holds",
-    ...{ from: life({}), reading: reading("holds", 48 * hour), pacing: atOnce },
+    ...{ from: lifecycle({}), reading: reading("holds", 48 * hour), pacing: atOnce },
     to: { state: "firing", due: null },
   },
   {
@@ -98,32 +98,32 @@ const transitions: readonly Transition[] = [
   },
   {
     name: "firing goes on between the bounds",
-    ...{ from: life({}), reading: reading("between", minute), pacing: atOnce },
+    ...{ from: lifecycle({}), reading: reading("between", minute), pacing: atOnce },
     to: { state: "firing", due: null },
   },
   {
     name: "firing is repeated after its hours",
-    ...{ from: life({}), reading: reading("holds", hour), pacing: hourly },
+    ...{ from: lifecycle({}), reading: reading("holds", hour), pacing: hourly },
     to: { state: "firing", due: "alert.reminder" },
   },
   {
     name: "firing is not repeated before its hours",
-    ...{ from: life({}), reading: reading("holds", hour - 1), pacing: hourly },
+    ...{ from: lifecycle({}), reading: reading("holds", hour - 1), pacing: hourly },
     to: { state: "firing", due: null },
   },
   {
     name: "what somebody acknowledged is not repeated",
-    ...{ from: life({ isAcknowledged: true }), reading: reading("holds", 5 * hour), pacing: hourly },
+    ...{ from: lifecycle({ isAcknowledged: true }), reading: reading("holds", 5 * hour), pacing: hourly },
     to: { state: "firing", due: null },
   },
   {
     name: "firing resolves and says so",
-    ...{ from: life({}), reading: reading("clears", minute), pacing: atOnce },
+    ...{ from: lifecycle({}), reading: reading("clears", minute), pacing: atOnce },
     to: { state: "resolved", resolvedAtMs: at0 + minute, due: "alert.resolved" },
   },
   {
     name: "what somebody acknowledged resolves and says so",
-    ...{ from: life({ isAcknowledged: true }), reading: reading("clears", minute), pacing: atOnce },
+    ...{ from: lifecycle({ isAcknowledged: true }), reading: reading("clears", minute), pacing: atOnce },
     to: { state: "resolved", due: "alert.resolved" },
   },
   {
@@ -143,32 +143,32 @@ const transitions: readonly Transition[] = [
   },
   {
     name: "firing has no data when there is nothing to evaluate by",
-    ...{ from: life({}), reading: reading("unknown", minute), pacing: hourly },
+    ...{ from: lifecycle({}), reading: reading("unknown", minute), pacing: hourly },
     to: { state: "no_data", due: null },
   },
   {
     name: "a reminder that waits is dropped without data",
-    ...{ from: life({ due: "alert.reminder" }), reading: reading("unknown", minute), pacing: hourly },
+    ...{ from: lifecycle({ due: "alert.reminder" }), reading: reading("unknown", minute), pacing: hourly },
     to: { state: "no_data", due: null },
   },
   {
     name: "no data goes on firing, unsaid, when it holds again",
-    ...{ from: life({ state: "no_data" }), reading: reading("holds", minute), pacing: atOnce },
+    ...{ from: lifecycle({ state: "no_data" }), reading: reading("holds", minute), pacing: atOnce },
     to: { state: "firing", due: null },
   },
   {
     name: "no data resolves and says so when it clears",
-    ...{ from: life({ state: "no_data" }), reading: reading("clears", minute), pacing: atOnce },
+    ...{ from: lifecycle({ state: "no_data" }), reading: reading("clears", minute), pacing: atOnce },
     to: { state: "resolved", due: "alert.resolved" },
   },
   {
     name: "no data goes on firing between the bounds",
-    ...{ from: life({ state: "no_data" }), reading: reading("between", minute), pacing: atOnce },
+    ...{ from: lifecycle({ state: "no_data" }), reading: reading("between", minute), pacing: atOnce },
     to: { state: "firing", due: null },
   },
   {
     name: "no data stays so while there is nothing to evaluate by, and is not repeated",
-    ...{ from: life({ state: "no_data" }), reading: reading("unknown", 9 * hour), pacing: hourly },
+    ...{ from: lifecycle({ state: "no_data" }), reading: reading("unknown", 9 * hour), pacing: hourly },
     to: { state: "no_data", due: null },
   },
   {
@@ -208,12 +208,12 @@ const transitions: readonly Transition[] = [
   },
   {
     name: "quiet resolves without a word",
-    ...{ from: life({ isQuiet: true }), reading: reading("clears", hour), pacing: once },
+    ...{ from: lifecycle({ isQuiet: true }), reading: reading("clears", hour), pacing: once },
     to: { state: "resolved", due: null },
   },
   {
     name: "quiet is not repeated",
-    ...{ from: life({ isQuiet: true }), reading: reading("holds", 9 * hour), pacing: { ...once, repeatMs: hour } },
+    ...{ from: lifecycle({ isQuiet: true }), reading: reading("holds", 9 * hour), pacing: { ...once, repeatMs: hour } },
     to: { state: "firing", due: null },
   },
 ];
@@ -227,8 +227,8 @@ describe("an alert's next state", () => {
 
   test("a message that is due when a period ends is still sent, and nothing else about it", () => {
     expect(endPeriod(unreported, at0 + hour)).toEqual(unreported);
-    expect(endPeriod(life({}), at0 + hour)).toMatchObject({ state: "resolved", due: null });
-    expect(endPeriod(life({ due: "alert.reminder" }), at0 + hour)).toMatchObject({ state: "resolved", due: null });
+    expect(endPeriod(lifecycle({}), at0 + hour)).toMatchObject({ state: "resolved", due: null });
+    expect(endPeriod(lifecycle({ due: "alert.reminder" }), at0 + hour)).toMatchObject({ state: "resolved", due: null });
     expect(endPeriod({ ...resolved, due: "alert.resolved" }, at0 + hour)).toMatchObject({ due: "alert.resolved" });
   });
 
@@ -250,14 +250,14 @@ test("the table has every state with everything that may be found", () => {
 });
 
 test("after it was told that something fired which is over, it is told that it is over", () => {
-  const gone: Life = { ...unreported, state: "resolved", resolvedAtMs: at0 + minute };
+  const gone: Lifecycle = { ...unreported, state: "resolved", resolvedAtMs: at0 + minute };
   const after = notified(gone, at0 + hour);
   expect(after).toMatchObject({ due: "alert.resolved", dueSinceMs: at0 + minute, notifiedAtMs: at0 + hour });
   expect(notified(after, at0 + hour + 1)).toMatchObject({ state: "resolved", due: null, notifiedAtMs: at0 + hour });
 });
 
 describe("thresholds that one step crosses", () => {
-  const one = (threshold: number, edit: Partial<Life>) => ({ threshold, life: life(edit) });
+  const one = (threshold: number, edit: Partial<Lifecycle>) => ({ threshold, lifecycle: lifecycle(edit) });
   const due = { due: "alert.firing", notifiedAtMs: null } as const;
 
   test("the highest is notified, the lower ones are covered by it", () => {

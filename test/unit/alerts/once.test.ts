@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { evaluateQuota } from "../../../server/alerts/evaluate-quota.ts";
-import { crossedTogether, endPeriod, type Life, nextState, notified } from "../../../server/alerts/next-state.ts";
+import { crossedTogether, endPeriod, type Lifecycle, nextState, notified } from "../../../server/alerts/next-state.ts";
 import type { NotificationType } from "../../../server/contract/notifications.ts";
 
 const thresholds = [50, 75, 90, 100];
@@ -43,7 +43,10 @@ interface Message {
 /** What the service does with the pure parts, without its stores. */
 class Notifier {
   readonly messages: Message[] = [];
-  readonly #lives = new Map<string, { cycle: number; threshold: number; life: Life; passedWith: number | null }>();
+  readonly #lifecycles = new Map<
+    string,
+    { cycle: number; threshold: number; lifecycle: Lifecycle; passedWith: number | null }
+  >();
   #nowMs = 0;
 
   evaluate(cycle: number, used: number, limit: number | null, isMuted: boolean): void {
@@ -60,40 +63,43 @@ class Notifier {
     const condition = { kind: "quota", feature: null, thresholds: null, on: "used" } as const;
     for (const one of evaluateQuota(condition, "organization:acme", limited, { startMs: cycle, endMs: cycle + 1 })) {
       const threshold = Number(one.threshold);
-      const before = this.#lives.get(`${cycle} ${threshold}`);
+      const before = this.#lifecycles.get(`${cycle} ${threshold}`);
       const pacing = { forMs: 0, repeatMs: null, isOncePerPeriod: true, isSilenced: isMuted };
-      const life = nextState(before?.life, { finding: one.finding, atMs: this.#nowMs }, pacing);
-      if (!life) continue;
-      const passedWith = life.due === "alert.firing" ? null : (before?.passedWith ?? null);
-      this.#lives.set(`${cycle} ${threshold}`, { cycle, threshold, life, passedWith });
+      const lifecycle = nextState(before?.lifecycle, { finding: one.finding, atMs: this.#nowMs }, pacing);
+      if (!lifecycle) continue;
+      const passedWith = lifecycle.due === "alert.firing" ? null : (before?.passedWith ?? null);
+      this.#lifecycles.set(`${cycle} ${threshold}`, { cycle, threshold, lifecycle, passedWith });
     }
     // What was passed with a threshold that resolved stands for itself while it holds.
-    for (const one of this.#lives.values()) {
-      const higher = one.passedWith === null ? undefined : this.#lives.get(`${one.cycle} ${one.passedWith}`);
-      if (one.life.state === "firing" && higher?.life.state === "resolved") one.passedWith = null;
+    for (const one of this.#lifecycles.values()) {
+      const higher = one.passedWith === null ? undefined : this.#lifecycles.get(`${one.cycle} ${one.passedWith}`);
+      if (one.lifecycle.state === "firing" && higher?.lifecycle.state === "resolved") one.passedWith = null;
     }
-    for (const one of this.#lives.values()) if (one.cycle < cycle) one.life = endPeriod(one.life, this.#nowMs);
+    for (const one of this.#lifecycles.values())
+      if (one.cycle < cycle) one.lifecycle = endPeriod(one.lifecycle, this.#nowMs);
     if (!isMuted) this.#notify();
   }
 
   #notify(): void {
-    for (const cycle of new Set([...this.#lives.values()].map((one) => one.cycle))) {
-      const lives = [...this.#lives.values()].filter((one) => one.cycle === cycle);
-      const step = crossedTogether(lives.sort((a, b) => a.threshold - b.threshold));
+    for (const cycle of new Set([...this.#lifecycles.values()].map((one) => one.cycle))) {
+      const lifecycles = [...this.#lifecycles.values()].filter((one) => one.cycle === cycle);
+      const step = crossedTogether(lifecycles.sort((a, b) => a.threshold - b.threshold));
       for (const one of step.notified) {
-        const { due } = one.life;
+        const { due } = one.lifecycle;
         if (due && one.passedWith === null) this.messages.push({ cycle, threshold: one.threshold, type: due });
-        one.life = notified(one.life, this.#nowMs);
+        one.lifecycle = notified(one.lifecycle, this.#nowMs);
       }
       for (const { lower, higher } of step.passed) {
-        lower.life = notified(lower.life, this.#nowMs);
+        lower.lifecycle = notified(lower.lifecycle, this.#nowMs);
         lower.passedWith = higher.threshold;
       }
     }
   }
 
   firing(cycle: number): number[] {
-    const found = [...this.#lives.values()].filter((one) => one.cycle === cycle && one.life.state === "firing");
+    const found = [...this.#lifecycles.values()].filter(
+      (one) => one.cycle === cycle && one.lifecycle.state === "firing",
+    );
     return found.map(({ threshold }) => threshold).sort((a, b) => a - b);
   }
 }
