@@ -146,6 +146,42 @@ test("a plan is made, published and subscribed to, and usage near its limit show
   await expectAccessible(page);
 });
 
+test("a reseller and an agent have the tabs of an organization that apply to them, from the tree on", async () => {
+  await ask("POST", "/v1/events?ack=stored", [
+    { id: randomUUID(), type: "call.completed", organization: "known", agent: "desk 1/a", user: "u2", value: "12.5" },
+    { id: randomUUID(), type: "transcription.completed", organization: "known", job: "j1", user: "u2", value: "3" },
+  ]);
+  const page = await asAdmin("/tree");
+  const tree = page.getByTestId("tree");
+  await tree.getByRole("link", { name: "Brightwater" }).click();
+  await page.waitForURL("**/tree/reseller:r1");
+  await page.getByTestId("cycle-usage").waitFor();
+  await page.getByTestId("customers-at-limits").waitFor();
+  const tabs = page.getByTestId("tabs");
+  await tabs.getByRole("link", { name: "Customers" }).click();
+  await page.getByTestId("breakdown").getByRole("link", { name: "Known", exact: true }).waitFor();
+  await tabs.getByRole("link", { name: "Subscriptions" }).click();
+  await page.getByTestId("node-subscriptions").getByText("Known", { exact: true }).waitFor();
+  for (const [tab, shown] of [
+    ["Statements", "node-statements"],
+    ["Sessions", "session-list"],
+    ["Alerts", "alert-list"],
+    ["Reports", "standard-reports"],
+  ] as const) {
+    await tabs.getByRole("link", { name: tab }).click();
+    await page.getByTestId(shown).waitFor();
+  }
+  await expectAccessible(page);
+
+  await page.setViewportSize({ width: 360, height: 740 });
+  await page.goto(`${service.url}/tree/${encodeURIComponent("agent:known/desk 1%2Fa")}`);
+  await page.getByRole("heading", { level: 1, name: "desk 1/a" }).waitFor();
+  await page.getByTestId("cycle-usage").getByText("12.5").waitFor();
+  expect(await tabs.getByRole("link", { name: "Statements" }).count()).toBe(0);
+  expect(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)).toBe(0);
+  await expectAccessible(page);
+});
+
 test("a person invited by mail sees what the role allows, prices only with finance, and no neighbour", async () => {
   const admin = await asAdmin("/people");
   await admin.getByTestId("user-list").waitFor();

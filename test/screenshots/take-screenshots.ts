@@ -68,30 +68,56 @@ const places: readonly Place[] = [
 const organizationTabs = [
   ...["people", "sessions", "features", "documents", "subscription", "statements", "alerts", "reports"],
 ];
+/** One of those that the demonstration's events name. */
+const anAgent = "desk-1";
+const resellerTabs = ["customers", "people", "subscription", "statements"];
 
 /** Pages of one thing each: the first that the API lists. */
 async function detailPlaces(context: BrowserContext, url: string): Promise<Place[]> {
   const read = async (path: string) => (await context.request.get(url + path)).json();
-  const [{ organizations }, { sessions }, { alerts }, { plans }, { subscriptions }, { statements }, { rules }] =
-    await Promise.all(
-      [
-        "/v1/organizations?sort=usage&limit=1",
-        "/v1/sessions?limit=1",
-        "/v1/alerts?limit=1",
-        "/v1/plans",
-        "/v1/subscriptions?limit=1",
-        "/v1/statements?limit=1",
-        "/v1/rules?limit=1",
-      ].map(read),
-    );
+  const [
+    { organizations },
+    { sessions },
+    { alerts },
+    { plans },
+    { subscriptions },
+    { statements },
+    { rules },
+    { nodes: resellers },
+    { nodes: partners },
+    { meters: ofAgent },
+  ] = await Promise.all(
+    [
+      "/v1/organizations?sort=usage&limit=1",
+      "/v1/sessions?limit=1",
+      "/v1/alerts?limit=1",
+      "/v1/plans",
+      "/v1/subscriptions?limit=1",
+      "/v1/statements?limit=1",
+      "/v1/rules?limit=1",
+      "/v1/nodes?kind=reseller&limit=1",
+      "/v1/nodes?kind=partner&limit=1",
+      `/v1/usage?meter=participation_minutes&window=total&group_by=organization&limit=1&filter[agent]=${anAgent}`,
+    ].map(read),
+  );
   const [organization] = organizations;
   const organizationPath = `/organizations/${encodeURIComponent(organization.node.replace(/^organization:/, ""))}`;
   const of = (name: string, path: string, list: { id: string }[]): Place[] =>
     list[0] ? [{ name, path: `${path}/${list[0].id}` }] : [];
+  const inTree = (name: string, node: string | undefined, tabs: string[] = []): Place[] => {
+    if (node === undefined) return [];
+    const path = `/tree/${encodeURIComponent(node)}`;
+    return [{ name, path }, ...tabs.map((tab) => ({ name: `${name}-${tab}`, path: `${path}?tab=${tab}` }))];
+  };
+  const withAgent: string | undefined = ofAgent[0].groups[0]?.key;
   return [
     { name: "organization", path: organizationPath },
     { name: "organization-limit", path: `${organizationPath}?course=1` },
     ...organizationTabs.map((tab) => ({ name: `organization-${tab}`, path: `${organizationPath}?tab=${tab}` })),
+    ...inTree("root", "all"),
+    ...inTree("reseller", resellers[0]?.node, resellerTabs),
+    ...inTree("partner", partners[0]?.node),
+    ...inTree("agent", withAgent && `agent:${encodeURIComponent(withAgent)}/${anAgent}`, ["sessions"]),
     { name: "usage-limit", path: `/usage?${new URLSearchParams({ node: organization.node, course: "1" })}` },
     ...sessions.slice(0, 1).map((one: { organization: string; session: string }) => ({
       name: "session",

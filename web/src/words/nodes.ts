@@ -1,5 +1,5 @@
 /** Nodes of the account tree in words, and where their pages are. */
-import { parseNode } from "@contract/node-address.ts";
+import { addressOf, type NodeKind, nodeAddress, parseNode } from "@contract/node-address.ts";
 import type { NodeStatus } from "@contract/nodes.ts";
 
 export const nodeStatusTones: Record<NodeStatus, "neutral" | "good" | "warn" | "bad"> = {
@@ -10,9 +10,54 @@ export const nodeStatusTones: Record<NodeStatus, "neutral" | "good" | "warn" | "
 };
 export const nodeStatuses = Object.keys(nodeStatusTones) as NodeStatus[];
 
-/** An organization has a page of its own; resellers and partners lead to the overview of their customers, agents to their usage. */
+type AnyKind = NodeKind | "all";
+
+export const kindNames: Record<AnyKind, string> = {
+  all: "All organizations",
+  partner: "Partner",
+  reseller: "Reseller",
+  organization: "Organization",
+  agent: "Agent",
+};
+
+/** Organizations stand in their list, everything else in the account tree. */
 export function pageOf(node: string): string {
-  if (node === "all") return "/overview";
   if (node.startsWith("organization:")) return `/organizations/${encodeURIComponent(parseNode(node).id)}`;
-  return `${node.startsWith("agent:") ? "/usage" : "/overview"}?${new URLSearchParams({ node })}`;
+  return `/tree/${encodeURIComponent(node).replaceAll("%3A", ":")}`;
+}
+
+/** Whose page stands at the path with these parts; undefined where the path names no node. */
+export function nodeOfPath(organization: string, node: string): string | undefined {
+  if (organization !== "") return nodeAddress("organization", organization);
+  try {
+    return addressOf(parseNode(node));
+  } catch {
+    return undefined;
+  }
+}
+
+/** Whether organizations stand below it, not only agents. */
+export const hasCustomers = (kind: AnyKind): boolean => kind !== "organization" && kind !== "agent";
+
+const nodeTabs = [
+  { id: "overview", label: "Overview" },
+  { id: "customers", label: "Customers" },
+  { id: "people", label: "People" },
+  { id: "sessions", label: "Sessions" },
+  { id: "features", label: "Features" },
+  { id: "documents", label: "Documents" },
+  { id: "subscription", label: "Subscription" },
+  { id: "statements", label: "Statements" },
+  { id: "alerts", label: "Alerts" },
+  { id: "reports", label: "Reports" },
+] as const;
+export type NodeTab = (typeof nodeTabs)[number]["id"];
+
+/** What a node's page shows. An agent is billed with its organization; customers are of those above organizations. */
+export function tabsOf(kind: AnyKind): { id: NodeTab; label: string }[] {
+  const left: readonly NodeTab[] =
+    kind === "agent" ? ["customers", "subscription", "statements"] : hasCustomers(kind) ? [] : ["customers"];
+  return nodeTabs
+    .filter(({ id }) => !left.includes(id))
+    .map(({ id, label }) => ({ id, label: id === "subscription" && hasCustomers(kind) ? "Subscriptions" : label }));
 }
